@@ -1,0 +1,2 @@
+//! The `statehold` program.
+fn main() {}
