@@ -1,1 +1,78 @@
-//! statehold-store
+//! An embedded, durable, indexed, watchable state store for control planes.
+//!
+//! All rows and indexes lie in memory in copy-on-write trees; every commit is on disk before it is
+//! acknowledged and gets one index, greater than all before it. A control plane's state fits in
+//! memory: that is the bet, and it makes a read a descent in a tree and a snapshot a pointer.
+//!
+//! - [`Table`] declares rows, primary key and secondary [`Index`]es: unique, non-unique, compound
+//!   (tuples), multi-valued, partial, and searchable by [`HexPrefix`].
+//! - [`Store::snapshot`] reads, [`Store::begin_write`] writes; [`ReadView`] is what both can do.
+//! - [`Store::blocking`] answers when what a query read has changed.
+//! - [`PageToken`] resumes a listing with a seek.
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use statehold_store::{Index, IndexSet, KeyRange, Order, ReadView, Schema, Store, Table};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Node { id: uuid::Uuid, pool: String }
+//! struct Nodes;
+//!
+//! const BY_POOL: Index<Nodes, String> = Index::non_unique("pool", |node, keys| keys.add(&node.pool));
+//!
+//! impl Table for Nodes {
+//!     const NAME: &'static str = "nodes";
+//!     const VERSION: u16 = 1;
+//!     type Key = uuid::Uuid;
+//!     type Row = Node;
+//!     fn key(row: &Node) -> uuid::Uuid { row.id }
+//!     fn indexes(set: &mut IndexSet<Self>) { set.add(&BY_POOL); }
+//! }
+//!
+//! # let dir = tempfile::tempdir()?;
+//! let store = Store::open(dir.path(), &Schema::new().table::<Nodes>())?;
+//! let before = store.snapshot();
+//!
+//! let id = "a8198d79-cfdb-6593-a999-1e9adabcba2e".parse()?;
+//! let mut txn = store.begin_write()?;
+//! txn.upsert::<Nodes>(Node { id, pool: "gpu".into() })?;
+//! let index = txn.commit()?; // on disk from here on
+//!
+//! let now = store.snapshot();
+//! assert_eq!(now.find(&BY_POOL, "gpu").map(|node| node.modify_index()), Some(index));
+//! let by_digits = KeyRange::hex(&"a81".parse()?);
+//! assert_eq!(now.scan::<Nodes>(&by_digits, Order::Ascending).count(), 1);
+//! assert!(before.get::<Nodes>(id).is_none()); // a snapshot never changes
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod blocking;
+mod codec;
+mod commit;
+mod error;
+mod hex;
+mod key;
+mod page;
+mod range;
+mod rows;
+mod snapshot;
+mod state;
+mod store;
+mod table;
+mod tree;
+mod txn;
+mod view;
+mod watch;
+
+pub use blocking::Answer;
+pub use error::{BeginError, CommitError, Expect, OpenError, RowError, WatchError, WriteError};
+pub use hex::{HEX_DIGITS_MAX, HYPHENS_MAX, HexPrefix, HexPrefixError};
+pub use key::{KEY_LEN_MAX, Key, KeyBuf, Ref};
+pub use page::{Page, PageToken, TokenError, paginate};
+pub use range::KeyRange;
+pub use snapshot::{Snapshot, Tracked};
+pub use state::Schema;
+pub use store::{Options, PARKED_MAX_DEFAULT, Store};
+pub use table::{Entry, Index, IndexSet, Keys, Table};
+pub use txn::WriteTxn;
+pub use view::{Order, ReadView, Scan};

@@ -1,0 +1,330 @@
+//! Errors, one enum for each operation. Every text says what to do next.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::key::KEY_LEN_MAX;
+
+/// Why a store could not be opened. Nothing on disk was changed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process, or another handle of this one, has the directory open.
+    AlreadyOpen {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// The directory or its files can't be read or written.
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
+    /// The file is not a store's, or is damaged beyond what a restart repairs.
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file was written by a build with a newer format.
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// The file's format.
+        found: u64,
+        /// The newest format that this build reads.
+        known: u64,
+    },
+    /// A row in the file can't be loaded.
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// Which, and why.
+        source: RowError,
+    },
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyOpen { dir } => write!(
+                f,
+                "the data directory {} is in use by another process: stop that one, \
+                 or choose another directory",
+                dir.display()
+            ),
+            Self::Io { path, source } => write!(f, "can't use {}: {source}", path.display()),
+            Self::Damaged { path, reason } => write!(
+                f,
+                "{} is not a readable store: {reason}; nothing was changed. \
+                 Restore it from a backup, or choose another directory",
+                path.display()
+            ),
+            Self::NewerFormat { path, found, known } => write!(
+                f,
+                "{} has format {found}, this build knows formats up to {known}: use a newer build",
+                path.display()
+            ),
+            Self::Row { path, source } => write!(f, "{}: {source}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::Row { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// Why a row in a file can't be loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RowError {
+    /// Bytes that no build wrote.
+    Damaged {
+        /// The table.
+        table: &'static str,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A record format that this build doesn't know.
+    UnknownFormat {
+        /// The table.
+        table: &'static str,
+        /// The record's format.
+        found: u8,
+    },
+    /// Fields of another version of the row.
+    OtherVersion {
+        /// The table.
+        table: &'static str,
+        /// The row's version.
+        found: u16,
+        /// The version that this build knows.
+        known: u16,
+    },
+    /// Two rows with one key in an index that is declared unique.
+    NotUnique {
+        /// The table.
+        table: &'static str,
+        /// The index.
+        index: &'static str,
+    },
+    /// The file could not be read on.
+    Unreadable {
+        /// The table.
+        table: &'static str,
+        /// What the file layer said.
+        reason: String,
+    },
+}
+
+impl fmt::Display for RowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged { table, reason } => {
+                write!(f, "table {table}: {reason}; restore the store from a backup")
+            }
+            Self::UnknownFormat { table, found } => {
+                write!(f, "table {table}: unknown record format {found}; use a newer build")
+            }
+            Self::OtherVersion { table, found, known } => write!(
+                f,
+                "table {table}: rows of version {found}, this build knows version {known}; \
+                 use the build that wrote them"
+            ),
+            Self::NotUnique { table, index } => write!(
+                f,
+                "table {table}: two rows share a key of the unique index {index}; \
+                 declare it non-unique to open the store"
+            ),
+            Self::Unreadable { table, reason } => {
+                write!(f, "table {table}: {reason}; check the disk, then open the store again")
+            }
+        }
+    }
+}
+
+impl std::error::Error for RowError {}
+
+/// Why a write transaction could not begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BeginError {
+    /// An earlier durable write failed. Reads go on; open the store again to write.
+    Poisoned,
+    /// The caller's own index is not greater than the last one.
+    IndexNotGreater {
+        /// The index that was passed.
+        given: u64,
+        /// The index of the last transaction.
+        last: u64,
+    },
+}
+
+impl fmt::Display for BeginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Poisoned => f.write_str(POISONED),
+            Self::IndexNotGreater { given, last } => write!(
+                f,
+                "the index {given} is not greater than {last}, the last one: indexes only grow"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for BeginError {}
+
+const POISONED: &str = "an earlier durable write failed, so the store takes no more writes: \
+                        check the disk and open the store again";
+
+/// Why a write was refused. The transaction is as it was before the call and stays usable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// Another row has this key in a unique index.
+    NotUnique {
+        /// The table.
+        table: &'static str,
+        /// The unique index.
+        index: &'static str,
+    },
+    /// A primary or secondary key of the row is longer than [`KEY_LEN_MAX`].
+    KeyTooLong {
+        /// The table.
+        table: &'static str,
+        /// The encoded length, in bytes.
+        len: usize,
+    },
+    /// The row can't be written: its type uses a serde attribute that a store can't keep, or it
+    /// is larger than 64 MiB.
+    Unstorable {
+        /// The table.
+        table: &'static str,
+    },
+    /// The row was not as the caller expected.
+    Unexpected {
+        /// The table.
+        table: &'static str,
+        /// What the caller expected.
+        expected: Expect,
+        /// The modify index of the row that is there; `None` when there is none.
+        found: Option<u64>,
+    },
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotUnique { table, index } => write!(
+                f,
+                "table {table}: another row has this key in the unique index {index}; \
+                 change the key or remove that row"
+            ),
+            Self::KeyTooLong { table, len } => write!(
+                f,
+                "table {table}: a key of {len} bytes is longer than KEY_LEN_MAX, {KEY_LEN_MAX}"
+            ),
+            Self::Unstorable { table } => write!(
+                f,
+                "table {table}: the row is larger than 64 MiB or has a field that can't be stored"
+            ),
+            Self::Unexpected { table, expected, found } => {
+                write!(f, "table {table}: expected {expected}, found ")?;
+                match found {
+                    Some(index) => write!(f, "one modified at index {index}")?,
+                    None => f.write_str("none")?,
+                }
+                f.write_str("; read the row again and retry")
+            }
+        }
+    }
+}
+
+impl std::error::Error for WriteError {}
+
+/// What a conditional write expects to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// No row with this primary key.
+    Absent,
+    /// A row that was last modified at this index.
+    ModifyIndex(u64),
+}
+
+impl Expect {
+    pub(crate) fn check(self, table: &'static str, found: Option<u64>) -> Result<(), WriteError> {
+        let met = match self {
+            Self::Absent => found.is_none(),
+            Self::ModifyIndex(index) => found == Some(index),
+        };
+        if met { Ok(()) } else { Err(WriteError::Unexpected { table, expected: self, found }) }
+    }
+}
+
+impl fmt::Display for Expect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => f.write_str("no row"),
+            Self::ModifyIndex(index) => write!(f, "a row modified at index {index}"),
+        }
+    }
+}
+
+/// Why a transaction did not commit. Nothing of it is visible to readers of this store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// The durable write of this transaction's batch failed. Whether its bytes reached the disk
+    /// is unknown until the store is opened again; until then it takes no more writes.
+    Storage {
+        /// What the file layer said.
+        reason: Arc<str>,
+    },
+}
+
+impl fmt::Display for CommitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Storage { reason } => write!(
+                f,
+                "the durable write failed: {reason}; check the disk and open the store again"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for CommitError {}
+
+/// Why a reader can't be parked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WatchError {
+    /// As many readers are parked as [`crate::Options::parked_max`] allows.
+    TooMany {
+        /// The limit.
+        parked_max: usize,
+    },
+}
+
+impl fmt::Display for WatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooMany { parked_max } => write!(
+                f,
+                "{parked_max} readers wait already, which is the limit (parked_max): \
+                 try again later"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for WatchError {}

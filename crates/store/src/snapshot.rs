@@ -1,0 +1,93 @@
+//! Snapshots, plain and tracked.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::range::Span;
+use crate::state::{Place, Root};
+use crate::view::{ReadView, sealed};
+
+/// All tables as of one commit. It never changes, costs one pointer and holds up no writer.
+#[derive(Clone)]
+pub struct Snapshot(pub(crate) Arc<Root>);
+
+impl Snapshot {
+    /// The index of the last commit that is in the snapshot; 0 for a store never written to.
+    pub fn index(&self) -> u64 {
+        self.0.index
+    }
+}
+
+#[expect(private_interfaces, reason = "sealed")]
+impl sealed::Reader for Snapshot {
+    fn root(&self) -> &Root {
+        &self.0
+    }
+}
+
+impl ReadView for Snapshot {}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("index", &self.0.index).finish_non_exhaustive()
+    }
+}
+
+/// A snapshot that notes every range that is read through it, absent keys included, so that
+/// whatever was read can be watched: see [`crate::Store::blocking`].
+pub struct Tracked {
+    root: Arc<Root>,
+    reads: RefCell<Vec<(Place, Span)>>,
+}
+
+impl Tracked {
+    pub(crate) fn new(root: Arc<Root>) -> Self {
+        Self { root, reads: RefCell::default() }
+    }
+
+    /// The index of what was read so far: the highest commit index at which something in the
+    /// ranges changed, deletes included, and never 0.
+    ///
+    /// It may be too new by changes of neighbouring keys, but is never too old, and for the same
+    /// reads it never goes back.
+    pub fn index(&self) -> u64 {
+        index_of(&self.root, &self.reads.borrow())
+    }
+
+    /// The ranges that were read.
+    pub(crate) fn into_reads(self) -> Vec<(Place, Span)> {
+        self.reads.into_inner()
+    }
+}
+
+/// The index of a set of ranges, at least 1: clients take 0 for "do not block".
+pub(crate) fn index_of(root: &Root, reads: &[(Place, Span)]) -> u64 {
+    reads.iter().map(|(place, span)| root.last_change(*place, span)).fold(1, u64::max)
+}
+
+#[expect(private_interfaces, reason = "sealed")]
+impl sealed::Reader for Tracked {
+    fn root(&self) -> &Root {
+        &self.root
+    }
+
+    fn note(&self, place: Place, span: &Span) {
+        let mut reads = self.reads.borrow_mut();
+        // A loop that asks for the same row again and again needs one registration.
+        if reads.last().is_none_or(|last| last.0 != place || last.1 != *span) {
+            reads.push((place, span.clone()));
+        }
+    }
+}
+
+impl ReadView for Tracked {}
+
+impl fmt::Debug for Tracked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tracked")
+            .field("index", &self.root.index)
+            .field("reads", &self.reads.borrow().len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,326 @@
+//! The state in memory: one typed table each, all of them under one root.
+//!
+//! A [`Root`] is immutable once published. A transaction clones it (a pointer a table) and copies
+//! a table's roots the first time that it writes to it.
+
+use std::any::{Any, TypeId};
+use std::sync::Arc;
+
+use crate::codec;
+use crate::error::{RowError, WriteError};
+use crate::key::{KEY_LEN_MAX, KeyBuf, KeyBytes};
+use crate::range::Span;
+use crate::table::{Entry, IndexDef, IndexSet, Table};
+use crate::tree::Tree;
+
+/// The tables that a store holds.
+///
+/// ```
+/// # use statehold_store::{Schema, Store, Table};
+/// # struct Volumes;
+/// # impl Table for Volumes {
+/// #     const NAME: &'static str = "volumes";
+/// #     const VERSION: u16 = 1;
+/// #     type Key = String;
+/// #     type Row = String;
+/// #     fn key(row: &String) -> &str { row }
+/// # }
+/// let store = Store::in_memory(&Schema::new().table::<Volumes>());
+/// ```
+#[derive(Default)]
+pub struct Schema {
+    pub(crate) tables: Vec<TableDef>,
+}
+
+/// One table of a schema: its name and its state without rows.
+pub(crate) struct TableDef {
+    pub(crate) name: &'static str,
+    row_table: TypeId,
+    pub(crate) empty: Arc<dyn ErasedTable>,
+}
+
+impl Schema {
+    /// A schema without tables.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a table.
+    ///
+    /// # Panics
+    /// When the schema has a table of this type or name: two tables would share rows.
+    #[must_use]
+    pub fn table<T: Table>(mut self) -> Self {
+        assert!(
+            self.tables.iter().all(|def| def.name != T::NAME && def.row_table != TypeId::of::<T>()),
+            "the schema has the table {:?} twice",
+            T::NAME
+        );
+        self.tables.push(TableDef {
+            name: T::NAME,
+            row_table: TypeId::of::<T>(),
+            empty: Arc::new(TableState::<T>::empty()),
+        });
+        self
+    }
+}
+
+impl std::fmt::Debug for Schema {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.tables.iter().map(|def| def.name)).finish()
+    }
+}
+
+/// All tables as of one commit.
+#[derive(Clone)]
+pub(crate) struct Root {
+    pub(crate) index: u64,
+    pub(crate) tables: Box<[Arc<dyn ErasedTable>]>,
+    types: Arc<[TypeId]>,
+}
+
+impl Root {
+    pub(crate) fn new(schema: &Schema, index: u64, tables: Vec<Arc<dyn ErasedTable>>) -> Self {
+        Self {
+            index,
+            tables: tables.into(),
+            types: schema.tables.iter().map(|def| def.row_table).collect(),
+        }
+    }
+
+    /// The position of the table `T`.
+    ///
+    /// Schemas hold a handful of tables: comparing their types beats a hash.
+    pub(crate) fn slot<T: Table>(&self) -> usize {
+        let wanted = TypeId::of::<T>();
+        self.types
+            .iter()
+            .position(|known| *known == wanted)
+            .unwrap_or_else(|| panic!("the store was opened without the table {:?}", T::NAME))
+    }
+
+    pub(crate) fn table<T: Table>(&self, slot: usize) -> &TableState<T> {
+        let table: &dyn Any = &*self.tables[slot];
+        table.downcast_ref().unwrap_or_else(|| panic!("{:?} is not in this place", T::NAME))
+    }
+
+    /// The table to write to: its own copy from the first write on.
+    pub(crate) fn table_mut<T: Table>(&mut self, slot: usize) -> &mut TableState<T> {
+        let table = &mut self.tables[slot];
+        if Arc::get_mut(table).is_none() {
+            *table = table.copy();
+        }
+        Arc::get_mut(table)
+            .and_then(|table| (table as &mut dyn Any).downcast_mut())
+            .unwrap_or_else(|| panic!("{:?} is not in this place", T::NAME))
+    }
+
+    /// The highest commit index at which something in a range changed.
+    pub(crate) fn last_change(&self, place: Place, span: &Span) -> u64 {
+        self.tables[place.table].last_change(place.index, span)
+    }
+}
+
+/// A tree of a root: a table's primary key (`index` 0) or its secondary index `index - 1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    pub(crate) table: usize,
+    pub(crate) index: usize,
+}
+
+/// A tree key that a transaction inserted, replaced or deleted.
+#[derive(Debug)]
+pub(crate) struct Touched {
+    pub(crate) place: Place,
+    pub(crate) key: KeyBytes,
+}
+
+/// What one write did to the durable rows.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) table: usize,
+    pub(crate) key: KeyBytes,
+    /// The stamped row, or `None` when it was deleted.
+    pub(crate) row: Option<Vec<u8>>,
+}
+
+/// A table without its row type.
+pub(crate) trait ErasedTable: Any + Send + Sync {
+    fn copy(&self) -> Arc<dyn ErasedTable>;
+    fn last_index(&self) -> u64;
+    fn last_change(&self, index: usize, span: &Span) -> u64;
+    /// Builds the state from durable rows, in ascending order of their keys.
+    fn load(
+        &self,
+        rows: &mut dyn Iterator<Item = Result<(KeyBytes, Vec<u8>), RowError>>,
+        last_index: u64,
+    ) -> Result<Arc<dyn ErasedTable>, RowError>;
+}
+
+pub(crate) struct TableState<T: Table> {
+    pub(crate) primary: Tree<Entry<T::Row>>,
+    pub(crate) secondary: Vec<Tree<Entry<T::Row>>>,
+    pub(crate) defs: Arc<[IndexDef<T::Row>]>,
+    /// The index of the last commit that changed a row, deletes included.
+    last_index: u64,
+}
+
+impl<T: Table> Clone for TableState<T> {
+    fn clone(&self) -> Self {
+        Self {
+            primary: self.primary.clone(),
+            secondary: self.secondary.clone(),
+            defs: Arc::clone(&self.defs),
+            last_index: self.last_index,
+        }
+    }
+}
+
+impl<T: Table> ErasedTable for TableState<T> {
+    fn copy(&self) -> Arc<dyn ErasedTable> {
+        Arc::new(self.clone())
+    }
+
+    fn last_index(&self) -> u64 {
+        self.last_index
+    }
+
+    fn last_change(&self, index: usize, span: &Span) -> u64 {
+        match index.checked_sub(1) {
+            None => self.primary.last_change(span),
+            Some(index) => self.secondary[index].last_change(span),
+        }
+    }
+
+    fn load(
+        &self,
+        rows: &mut dyn Iterator<Item = Result<(KeyBytes, Vec<u8>), RowError>>,
+        last_index: u64,
+    ) -> Result<Arc<dyn ErasedTable>, RowError> {
+        let mut primary = Vec::new();
+        let mut secondary: Vec<Vec<_>> = self.defs.iter().map(|_| Vec::new()).collect();
+        for row in rows {
+            let (key, bytes) = row?;
+            let entry = codec::decode::<T::Row>(T::NAME, T::VERSION, &bytes)?;
+            if KeyBuf::of::<T::Key>(T::key(&entry)).as_slice() != key.as_slice() {
+                return Err(RowError::Damaged {
+                    table: T::NAME,
+                    reason: "a row lies under a key that is not its own",
+                });
+            }
+            for (def, entries) in self.defs.iter().zip(&mut secondary) {
+                for key in def.tree_keys(&entry, key.as_slice()) {
+                    entries.push((key, entry.clone()));
+                }
+            }
+            primary.push((key, entry));
+        }
+        let mut trees = Vec::with_capacity(secondary.len());
+        for (def, mut entries) in self.defs.iter().zip(secondary) {
+            entries.sort_by(|a, b| a.0.as_slice().cmp(b.0.as_slice()));
+            let all = entries.len();
+            entries.dedup_by(|a, b| a.0 == b.0);
+            if def.unique && entries.len() < all {
+                return Err(RowError::NotUnique { table: T::NAME, index: def.name });
+            }
+            trees.push(Tree::from_sorted(entries, last_index));
+        }
+        Ok(Arc::new(Self {
+            primary: Tree::from_sorted(primary, last_index),
+            secondary: trees,
+            defs: Arc::clone(&self.defs),
+            last_index,
+        }))
+    }
+}
+
+impl<T: Table> TableState<T> {
+    fn empty() -> Self {
+        let defs: Arc<[_]> = IndexSet::<T>::of().defs.into();
+        Self {
+            primary: Tree::new(0),
+            secondary: defs.iter().map(|_| Tree::new(0)).collect(),
+            defs,
+            last_index: 0,
+        }
+    }
+
+    /// The position of a secondary index in `secondary`.
+    pub(crate) fn index_position(&self, name: &str) -> usize {
+        self.defs
+            .iter()
+            .position(|def| def.name == name)
+            .unwrap_or_else(|| panic!("{:?} declares no index {name:?}", T::NAME))
+    }
+
+    /// Puts a row in place of the one with its primary key. On an error nothing has changed.
+    pub(crate) fn put(
+        &mut self,
+        key: KeyBytes,
+        entry: &Entry<T::Row>,
+        index: u64,
+        mut touch: impl FnMut(usize, KeyBytes),
+    ) -> Result<(), WriteError> {
+        check_len::<T>(&key)?;
+        let new_keys: Vec<Vec<KeyBytes>> =
+            self.defs.iter().map(|def| def.tree_keys(entry, key.as_slice())).collect();
+        for ((def, tree), keys) in self.defs.iter().zip(&self.secondary).zip(&new_keys) {
+            for new in keys {
+                check_len::<T>(new)?;
+                let taken = def.unique
+                    && tree.get(new.as_slice()).is_some_and(|holder| {
+                        KeyBuf::of::<T::Key>(T::key(holder)).as_slice() != key.as_slice()
+                    });
+                if taken {
+                    return Err(WriteError::NotUnique { table: T::NAME, index: def.name });
+                }
+            }
+        }
+        let old = self.primary.insert(key.clone(), entry.clone(), index);
+        self.last_index = index;
+        for (at, (def, new)) in self.defs.iter().zip(new_keys).enumerate() {
+            let tree = &mut self.secondary[at];
+            if let Some(old) = &old {
+                for gone in def.tree_keys(old, key.as_slice()) {
+                    if !new.contains(&gone) && tree.remove(gone.as_slice(), index).is_some() {
+                        touch(at + 1, gone);
+                    }
+                }
+            }
+            for key in new {
+                tree.insert(key.clone(), entry.clone(), index);
+                touch(at + 1, key);
+            }
+        }
+        touch(0, key);
+        Ok(())
+    }
+
+    /// Takes a row out; `None` when there was none.
+    pub(crate) fn take(
+        &mut self,
+        key: KeyBytes,
+        index: u64,
+        mut touch: impl FnMut(usize, KeyBytes),
+    ) -> Option<Entry<T::Row>> {
+        let old = self.primary.remove(key.as_slice(), index)?;
+        self.last_index = index;
+        for (at, def) in self.defs.iter().enumerate() {
+            for gone in def.tree_keys(&old, key.as_slice()) {
+                if self.secondary[at].remove(gone.as_slice(), index).is_some() {
+                    touch(at + 1, gone);
+                }
+            }
+        }
+        touch(0, key);
+        Some(old)
+    }
+}
+
+fn check_len<T: Table>(key: &KeyBytes) -> Result<(), WriteError> {
+    let len = key.as_slice().len();
+    if len > KEY_LEN_MAX {
+        return Err(WriteError::KeyTooLong { table: T::NAME, len });
+    }
+    Ok(())
+}

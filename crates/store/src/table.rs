@@ -1,0 +1,234 @@
+//! Tables and their indexes, as types declare them.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::key::{Key, KeyBuf, KeyBytes, Ref};
+
+/// A table: the type of its rows, their primary key and the secondary indexes.
+///
+/// Rows are stored in a binary form that writes fields in their order and without their names:
+/// serde's `rename` is fine, `flatten`, `untagged`, `tag` and `skip_serializing_if` are not.
+/// Changing the fields of a row means a new [`Table::VERSION`].
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use statehold_store::{Index, IndexSet, Table};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Volume { id: String, plugin: String, nodes: Vec<String> }
+///
+/// struct Volumes;
+///
+/// const BY_PLUGIN: Index<Volumes, String> =
+///     Index::non_unique("plugin", |volume, keys| keys.add(&volume.plugin));
+/// // A row in many places: one key for each node.
+/// const BY_NODE: Index<Volumes, String> =
+///     Index::non_unique("node", |volume, keys| volume.nodes.iter().for_each(|n| keys.add(n)));
+///
+/// impl Table for Volumes {
+///     const NAME: &'static str = "volumes";
+///     const VERSION: u16 = 1;
+///     type Key = String;
+///     type Row = Volume;
+///     fn key(row: &Volume) -> &str { &row.id }
+///     fn indexes(set: &mut IndexSet<Self>) {
+///         set.add(&BY_PLUGIN).add(&BY_NODE);
+///     }
+/// }
+/// ```
+pub trait Table: Send + Sync + Sized + 'static {
+    /// The table's name in the files and in errors; unique in a schema.
+    const NAME: &'static str;
+
+    /// The version of the row's fields. Rows of another version are refused when a store is opened.
+    const VERSION: u16;
+
+    /// The shape of the primary key.
+    type Key: Key;
+
+    /// The type of the rows. They are immutable once stored.
+    type Row: Serialize + DeserializeOwned + Send + Sync + 'static;
+
+    /// The primary key of a row.
+    fn key(row: &Self::Row) -> Ref<'_, Self::Key>;
+
+    /// Declares the secondary indexes; none by default. They live in memory and are built when a
+    /// store is opened, so adding or dropping one needs no migration.
+    fn indexes(set: &mut IndexSet<Self>) {
+        let _ = set;
+    }
+}
+
+/// A secondary index of the table `T` with keys of the shape `K`, declared as a constant.
+///
+/// A row that adds no key is not in the index (a partial index); one that adds several is in it
+/// several times (a multi-valued index). Rows with equal keys follow in the order of their primary
+/// keys. An index whose keys begin with a UUID can be searched by [`crate::KeyRange::hex`].
+pub struct Index<T: Table, K: Key> {
+    pub(crate) name: &'static str,
+    unique: bool,
+    keys: KeysOf<T::Row, K>,
+}
+
+/// The function that adds a row's keys.
+type KeysOf<R, K> = fn(&R, &mut Keys<'_, K>);
+
+impl<T: Table, K: Key> Index<T, K> {
+    /// An index in which no two rows may have the same key. A write that would break this fails.
+    pub const fn unique(name: &'static str, keys: KeysOf<T::Row, K>) -> Self {
+        Self { name, unique: true, keys }
+    }
+
+    /// An index in which any number of rows may share a key.
+    pub const fn non_unique(name: &'static str, keys: KeysOf<T::Row, K>) -> Self {
+        Self { name, unique: false, keys }
+    }
+
+    /// The index's name, unique in its table.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl<T: Table, K: Key> fmt::Debug for Index<T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Index")
+            .field("table", &T::NAME)
+            .field("name", &self.name)
+            .field("unique", &self.unique)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Collects the keys of one row in one index.
+pub struct Keys<'a, K> {
+    out: &'a mut Vec<KeyBuf>,
+    shape: PhantomData<fn(K)>,
+}
+
+impl<K: Key> Keys<'_, K> {
+    /// Adds a key under which the row is found.
+    pub fn add(&mut self, key: Ref<'_, K>) {
+        self.out.push(KeyBuf::of::<K>(key));
+    }
+}
+
+impl<K> fmt::Debug for Keys<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Keys").field(&self.out).finish()
+    }
+}
+
+/// The secondary indexes of a table, in the order in which they were added.
+pub struct IndexSet<T: Table> {
+    pub(crate) defs: Vec<IndexDef<T::Row>>,
+}
+
+impl<T: Table> IndexSet<T> {
+    pub(crate) fn of() -> Self {
+        let mut set = Self { defs: Vec::new() };
+        T::indexes(&mut set);
+        set
+    }
+
+    /// Adds an index. Its name must be new to the table; a second one of a name is ignored.
+    pub fn add<K: Key>(&mut self, index: &Index<T, K>) -> &mut Self {
+        if self.defs.iter().all(|def| def.name != index.name) {
+            let keys = index.keys;
+            self.defs.push(IndexDef {
+                name: index.name,
+                unique: index.unique,
+                keys: Box::new(move |row, out| keys(row, &mut Keys { out, shape: PhantomData })),
+            });
+        }
+        self
+    }
+}
+
+impl<T: Table> fmt::Debug for IndexSet<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.defs.iter().map(|def| def.name)).finish()
+    }
+}
+
+type ErasedKeysOf<R> = dyn Fn(&R, &mut Vec<KeyBuf>) + Send + Sync;
+
+/// An index without its key shape.
+pub(crate) struct IndexDef<R> {
+    pub(crate) name: &'static str,
+    pub(crate) unique: bool,
+    keys: Box<ErasedKeysOf<R>>,
+}
+
+impl<R> IndexDef<R> {
+    /// The tree keys of a row: in a non-unique index each ends with the primary key.
+    pub(crate) fn tree_keys(&self, row: &R, primary: &[u8]) -> Vec<KeyBytes> {
+        let mut keys = Vec::new();
+        (self.keys)(row, &mut keys);
+        keys.into_iter()
+            .map(|mut key| {
+                if !self.unique {
+                    key.push(primary);
+                }
+                key.finish()
+            })
+            .collect()
+    }
+}
+
+/// A stored row with the stamps that the store put on it. Dereferences to the row.
+///
+/// Cloning shares the row; a row never changes, a write puts a new one in its place.
+pub struct Entry<R>(Arc<Record<R>>);
+
+struct Record<R> {
+    create_index: u64,
+    modify_index: u64,
+    row: R,
+}
+
+impl<R> Entry<R> {
+    pub(crate) fn new(row: R, create_index: u64, modify_index: u64) -> Self {
+        Self(Arc::new(Record { create_index, modify_index, row }))
+    }
+
+    /// The index of the commit that put the row there, an earlier version of it included.
+    pub fn create_index(&self) -> u64 {
+        self.0.create_index
+    }
+
+    /// The index of the commit that wrote this version of the row.
+    pub fn modify_index(&self) -> u64 {
+        self.0.modify_index
+    }
+}
+
+impl<R> Deref for Entry<R> {
+    type Target = R;
+
+    fn deref(&self) -> &R {
+        &self.0.row
+    }
+}
+
+impl<R> Clone for Entry<R> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<R: fmt::Debug> fmt::Debug for Entry<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("create_index", &self.0.create_index)
+            .field("modify_index", &self.0.modify_index)
+            .field("row", &self.0.row)
+            .finish()
+    }
+}

@@ -1,0 +1,167 @@
+//! Write transactions.
+
+use std::fmt;
+
+use parking_lot::MutexGuard;
+
+use crate::codec;
+use crate::commit::{Head, Pending};
+use crate::error::{CommitError, Expect, WriteError};
+use crate::key::{KeyBuf, Ref};
+use crate::state::{Change, Place, Root, Touched};
+use crate::store::Store;
+use crate::table::{Entry, Table};
+use crate::view::{ReadView, sealed};
+
+/// The one writer of a store. It sees its own writes; nobody else does before the commit.
+///
+/// Dropping it aborts: nothing happened, and its index goes to the next transaction. While it
+/// lives other writers wait, readers do not.
+///
+/// A write that fails leaves the transaction as it was before that call.
+pub struct WriteTxn<'s> {
+    store: &'s Store,
+    head: MutexGuard<'s, Head>,
+    root: Root,
+    /// Whether the caller chose the index, so that even an empty commit takes it.
+    own_index: bool,
+    changes: Vec<Change>,
+    touched: Vec<Touched>,
+}
+
+impl<'s> WriteTxn<'s> {
+    pub(crate) fn new(
+        store: &'s Store,
+        head: MutexGuard<'s, Head>,
+        index: u64,
+        own_index: bool,
+    ) -> Self {
+        let mut root = head.root().clone();
+        root.index = index;
+        Self { store, head, root, own_index, changes: Vec::new(), touched: Vec::new() }
+    }
+
+    /// The index that the commit will have. Every row written here gets it as its modify index.
+    pub fn index(&self) -> u64 {
+        self.root.index
+    }
+
+    /// Puts a row in place of the one with its primary key, or adds it when there is none.
+    ///
+    /// # Errors
+    /// [`WriteError::NotUnique`], [`WriteError::KeyTooLong`] or [`WriteError::Unstorable`].
+    pub fn upsert<T: Table>(&mut self, row: T::Row) -> Result<(), WriteError> {
+        self.put::<T>(row, None)
+    }
+
+    /// Does what [`WriteTxn::upsert`] does, if the row is as expected: compare and set.
+    ///
+    /// # Errors
+    /// As [`WriteTxn::upsert`], and [`WriteError::Unexpected`].
+    pub fn upsert_if<T: Table>(&mut self, row: T::Row, expect: Expect) -> Result<(), WriteError> {
+        self.put::<T>(row, Some(expect))
+    }
+
+    fn put<T: Table>(&mut self, row: T::Row, expect: Option<Expect>) -> Result<(), WriteError> {
+        let index = self.root.index;
+        let slot = self.root.slot::<T>();
+        let key = KeyBuf::of::<T::Key>(T::key(&row)).finish();
+        let old = self.root.table::<T>(slot).primary.get(key.as_slice());
+        if let Some(expect) = expect {
+            expect.check(T::NAME, old.map(Entry::modify_index))?;
+        }
+        let entry = Entry::new(row, old.map_or(index, Entry::create_index), index);
+        let bytes =
+            codec::encode(T::VERSION, &entry).ok_or(WriteError::Unstorable { table: T::NAME })?;
+        let touched = &mut self.touched;
+        self.root.table_mut::<T>(slot).put(key.clone(), &entry, index, |at, key| {
+            touched.push(Touched { place: Place { table: slot, index: at }, key });
+        })?;
+        self.changes.push(Change { table: slot, key, row: Some(bytes) });
+        Ok(())
+    }
+
+    /// Deletes the row with this primary key; `false` when there was none.
+    ///
+    /// # Errors
+    /// None today; the result leaves room for constraints.
+    pub fn delete<T: Table>(&mut self, key: Ref<'_, T::Key>) -> Result<bool, WriteError> {
+        self.take::<T>(key, None)
+    }
+
+    /// Deletes the row with this primary key if it is as expected.
+    ///
+    /// # Errors
+    /// [`WriteError::Unexpected`].
+    pub fn delete_if<T: Table>(
+        &mut self,
+        key: Ref<'_, T::Key>,
+        expect: Expect,
+    ) -> Result<bool, WriteError> {
+        self.take::<T>(key, Some(expect))
+    }
+
+    fn take<T: Table>(
+        &mut self,
+        key: Ref<'_, T::Key>,
+        expect: Option<Expect>,
+    ) -> Result<bool, WriteError> {
+        let index = self.root.index;
+        let slot = self.root.slot::<T>();
+        let key = KeyBuf::of::<T::Key>(key).finish();
+        let old = self.root.table::<T>(slot).primary.get(key.as_slice());
+        if let Some(expect) = expect {
+            expect.check(T::NAME, old.map(Entry::modify_index))?;
+        }
+        if old.is_none() {
+            return Ok(false);
+        }
+        let touched = &mut self.touched;
+        self.root.table_mut::<T>(slot).take(key.clone(), index, |at, key| {
+            touched.push(Touched { place: Place { table: slot, index: at }, key });
+        });
+        self.changes.push(Change { table: slot, key, row: None });
+        Ok(true)
+    }
+
+    /// Makes the writes durable, then visible, then wakes who waits for them; the commit's index.
+    ///
+    /// Blocks until the writes are on disk, together with those of other threads that commit at
+    /// the same time. A transaction without a write is not written: it takes no index, unless the
+    /// caller chose one, and gives the store's last index.
+    ///
+    /// # Errors
+    /// [`CommitError::Storage`]: the store takes no more writes until it is opened again.
+    pub fn commit(self) -> Result<u64, CommitError> {
+        let Self { store, mut head, root, own_index, changes, touched } = self;
+        if changes.is_empty() && !own_index {
+            // What this transaction read may not be durable yet: acknowledge nothing before it is.
+            let index = head.root().index;
+            drop(head);
+            return store.flush(index);
+        }
+        let index = root.index;
+        let pending = Pending { root: std::sync::Arc::new(root), changes, touched };
+        store.enqueue(&mut head, pending);
+        drop(head);
+        store.flush(index)
+    }
+}
+
+#[expect(private_interfaces, reason = "sealed")]
+impl sealed::Reader for WriteTxn<'_> {
+    fn root(&self) -> &Root {
+        &self.root
+    }
+}
+
+impl ReadView for WriteTxn<'_> {}
+
+impl fmt::Debug for WriteTxn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteTxn")
+            .field("index", &self.root.index)
+            .field("changes", &self.changes.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,131 @@
+//! Reading: one trait for snapshots, tracked snapshots and write transactions.
+
+use crate::key::{Key, KeyBuf, Ref};
+use crate::range::{KeyRange, Span};
+use crate::state::{Place, Root};
+use crate::table::{Entry, Index, Table};
+use crate::tree::{Iter, IterRev};
+
+/// The direction of a scan, in the order of the keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// From the least key to the greatest.
+    #[default]
+    Ascending,
+    /// From the greatest key to the least.
+    Descending,
+}
+
+/// What readers are made of; private, so that nobody else can implement [`ReadView`].
+pub(crate) mod sealed {
+    use super::{Place, Root, Span};
+
+    pub trait Reader {
+        /// The state that is read.
+        #[expect(private_interfaces, reason = "sealed: nobody outside can name this trait")]
+        fn root(&self) -> &Root;
+
+        /// Notes that a range is read.
+        #[expect(private_interfaces, reason = "sealed: nobody outside can name this trait")]
+        fn note(&self, place: Place, span: &Span) {
+            let _ = (place, span);
+        }
+    }
+}
+
+/// Read access to all tables as of one moment.
+///
+/// A rule that is written against `&impl ReadView` holds for a [`crate::Snapshot`], is watched in
+/// a [`crate::Tracked`] one, and sees the own writes of a [`crate::WriteTxn`]. Nothing here locks
+/// or touches the disk.
+///
+/// # Panics
+/// Every method panics when the table is not in the store's [`crate::Schema`], or the index is not
+/// in the table's declaration.
+pub trait ReadView: sealed::Reader {
+    /// The row with this primary key.
+    ///
+    /// Cost: a descent of the table's tree, no allocation for keys up to 46 bytes.
+    fn get<T: Table>(&self, key: Ref<'_, T::Key>) -> Option<&Entry<T::Row>> {
+        let root = self.root();
+        let slot = root.slot::<T>();
+        let key = KeyBuf::of::<T::Key>(key);
+        self.note(Place { table: slot, index: 0 }, &Span::key(key.as_slice()));
+        root.table::<T>(slot).primary.get(key.as_slice())
+    }
+
+    /// The row with this key in a secondary index; the first one when several have it.
+    fn find<T: Table, K: Key>(
+        &self,
+        index: &Index<T, K>,
+        key: Ref<'_, K>,
+    ) -> Option<&Entry<T::Row>> {
+        self.scan_by(index, &KeyRange::exact(key), Order::Ascending).next()
+    }
+
+    /// The rows of a range of primary keys, in their order.
+    fn scan<T: Table>(&self, range: &KeyRange<T::Key>, order: Order) -> Scan<'_, T> {
+        let root = self.root();
+        let slot = root.slot::<T>();
+        self.note(Place { table: slot, index: 0 }, &range.span);
+        Scan::new(&root.table::<T>(slot).primary, &range.span, order)
+    }
+
+    /// The rows of a range of a secondary index, in its order; a row once for each key it has there.
+    fn scan_by<T: Table, K: Key>(
+        &self,
+        index: &Index<T, K>,
+        range: &KeyRange<K>,
+        order: Order,
+    ) -> Scan<'_, T> {
+        let root = self.root();
+        let slot = root.slot::<T>();
+        let table = root.table::<T>(slot);
+        let at = table.index_position(index.name);
+        self.note(Place { table: slot, index: at + 1 }, &range.span);
+        Scan::new(&table.secondary[at], &range.span, order)
+    }
+
+    /// The number of rows of a table.
+    fn count<T: Table>(&self) -> usize {
+        let root = self.root();
+        let slot = root.slot::<T>();
+        self.note(Place { table: slot, index: 0 }, &Span::all());
+        root.table::<T>(slot).primary.len()
+    }
+}
+
+/// The rows of a scan.
+pub struct Scan<'v, T: Table>(Direction<'v, Entry<T::Row>>);
+
+enum Direction<'v, V> {
+    Ascending(Iter<'v, V>),
+    Descending(IterRev<'v, V>),
+}
+
+impl<'v, T: Table> Scan<'v, T> {
+    fn new(tree: &'v crate::tree::Tree<Entry<T::Row>>, span: &Span, order: Order) -> Self {
+        Self(match order {
+            Order::Ascending => Direction::Ascending(tree.iter(span)),
+            Order::Descending => Direction::Descending(tree.iter_rev(span)),
+        })
+    }
+}
+
+impl<'v, T: Table> Iterator for Scan<'v, T> {
+    type Item = &'v Entry<T::Row>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            Direction::Ascending(iter) => iter.next(),
+            Direction::Descending(iter) => iter.next(),
+        }
+        .map(|(_, entry)| entry)
+    }
+}
+
+impl<T: Table> std::fmt::Debug for Scan<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Scan").field(&T::NAME).finish()
+    }
+}
