@@ -33,7 +33,12 @@ fn config() -> impl bincode::config::Config {
 }
 
 /// The bytes of a row; `None` when it is not representable or too large.
-pub(crate) fn encode<R: Serialize>(version: u16, entry: &Entry<R>) -> Option<Vec<u8>> {
+///
+/// Debug builds read every record back, so that a type which can't be is found before it is on disk.
+pub(crate) fn encode<R: Serialize + DeserializeOwned>(
+    version: u16,
+    entry: &Entry<R>,
+) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(256);
     bytes.push(FORMAT);
     bytes.extend_from_slice(&version.to_le_bytes());
@@ -46,6 +51,9 @@ pub(crate) fn encode<R: Serialize>(version: u16, entry: &Entry<R>) -> Option<Vec
     }
     let sum = crc32fast::hash(&bytes);
     bytes.extend_from_slice(&sum.to_le_bytes());
+    if cfg!(debug_assertions) {
+        decode::<R>("", version, &bytes).ok()?;
+    }
     Some(bytes)
 }
 
@@ -136,8 +144,12 @@ mod tests {
     const GOLDEN: &str = "01010005000000000000000700000000000000\
                           03766f6c01fb2c010102c3a903010161011000000000000000000000000000000102";
 
+    fn digit(nibble: u8) -> char {
+        char::from_digit(nibble.into(), 16).unwrap()
+    }
+
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect()
     }
 
     #[test]

@@ -127,3 +127,66 @@ impl Drop for Unfinished<'_> {
         self.queue.flushed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::state::Schema;
+
+    fn root(index: u64) -> Arc<Root> {
+        Arc::new(Root::new(&Schema::new(), index, vec![]))
+    }
+
+    fn push(queue: &Queue, index: u64) {
+        let pending = Pending { root: root(index), changes: vec![], touched: vec![] };
+        queue.push(&mut Head::new(root(0)), pending);
+    }
+
+    #[test]
+    fn what_waits_in_the_queue_shares_one_write() {
+        let queue = Queue::new(0);
+        (1..=5).for_each(|index| push(&queue, index));
+        let writes = AtomicUsize::new(0);
+        let flush = |index| {
+            queue.flush(index, |batch| {
+                assert_eq!(batch.len(), 5);
+                writes.fetch_add(1, Ordering::SeqCst);
+                Ok(())
+            })
+        };
+        assert_eq!(flush(2), Ok(2));
+        assert_eq!(flush(5), Ok(5));
+        assert_eq!(writes.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_failed_write_fails_its_batch_and_everything_after_it_but_nothing_before() {
+        let queue = Queue::new(0);
+        push(&queue, 1);
+        queue.flush(1, |_| Ok(())).unwrap();
+        push(&queue, 2);
+        push(&queue, 3);
+        let failure = CommitError::Storage { reason: "disk full".into() };
+        assert_eq!(queue.flush(2, |_| Err(failure.clone())), Err(failure.clone()));
+        assert!(queue.failed());
+        push(&queue, 4);
+        for index in [2, 3, 4] {
+            let result = queue.flush(index, |_| panic!("nothing is written any more"));
+            assert_eq!(result, Err(failure.clone()));
+        }
+        assert_eq!(queue.flush(1, |_| Ok(())), Ok(1));
+    }
+
+    #[test]
+    fn a_write_that_panics_leaves_no_waiter_hanging() {
+        let queue = Queue::new(0);
+        push(&queue, 1);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            queue.flush(1, |_| panic!("on purpose"))
+        }));
+        assert!(panicked.is_err());
+        assert!(matches!(queue.flush(1, |_| Ok(())), Err(CommitError::Storage { .. })));
+    }
+}

@@ -55,7 +55,7 @@ impl HexPrefix {
                 .bytes
                 .get_mut(prefix.digits / 2)
                 .ok_or(HexPrefixError::TooLong { offset })?;
-            *byte |= if prefix.digits % 2 == 0 { digit << 4 } else { digit };
+            *byte |= if prefix.digits.is_multiple_of(2) { digit << 4 } else { digit };
             prefix.digits += 1;
         }
         Ok(prefix)
@@ -88,7 +88,7 @@ impl HexPrefix {
     /// The encoded bounds: inclusive below, exclusive above.
     pub(crate) fn bounds(&self) -> (KeyBytes, Option<KeyBytes>) {
         let whole = &self.bytes[..self.digits / 2];
-        if self.digits % 2 == 0 {
+        if self.digits.is_multiple_of(2) {
             return (KeyBytes::from_slice(whole), after_prefix(whole));
         }
         let half = self.bytes[self.digits / 2];

@@ -18,7 +18,7 @@
 //! struct Node { id: uuid::Uuid, pool: String }
 //! struct Nodes;
 //!
-//! const BY_POOL: Index<Nodes, String> = Index::non_unique("pool", |node, keys| keys.add(&node.pool));
+//! const BY_POOL: Index<Nodes, String> = Index::non_unique("pool", |node: &Node, keys| keys.add(&node.pool));
 //!
 //! impl Table for Nodes {
 //!     const NAME: &'static str = "nodes";
@@ -40,7 +40,7 @@
 //!
 //! let now = store.snapshot();
 //! assert_eq!(now.find(&BY_POOL, "gpu").map(|node| node.modify_index()), Some(index));
-//! let by_digits = KeyRange::hex(&"a81".parse()?);
+//! let by_digits = KeyRange::<uuid::Uuid>::hex(&"a81".parse()?);
 //! assert_eq!(now.scan::<Nodes>(&by_digits, Order::Ascending).count(), 1);
 //! assert!(before.get::<Nodes>(id).is_none()); // a snapshot never changes
 //! # Ok::<(), Box<dyn std::error::Error>>(())

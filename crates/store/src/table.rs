@@ -13,7 +13,8 @@ use crate::key::{Key, KeyBuf, KeyBytes, Ref};
 /// A table: the type of its rows, their primary key and the secondary indexes.
 ///
 /// Rows are stored in a binary form that writes fields in their order and without their names:
-/// serde's `rename` is fine, `flatten`, `untagged`, `tag` and `skip_serializing_if` are not.
+/// serde's `rename` is fine, `flatten`, `untagged`, `tag` and `skip_serializing_if` are not
+/// (debug builds refuse such rows when they are written).
 /// Changing the fields of a row means a new [`Table::VERSION`].
 ///
 /// ```
@@ -26,10 +27,12 @@ use crate::key::{Key, KeyBuf, KeyBytes, Ref};
 /// struct Volumes;
 ///
 /// const BY_PLUGIN: Index<Volumes, String> =
-///     Index::non_unique("plugin", |volume, keys| keys.add(&volume.plugin));
+///     Index::non_unique("plugin", |volume: &Volume, keys| keys.add(&volume.plugin));
 /// // A row in many places: one key for each node.
 /// const BY_NODE: Index<Volumes, String> =
-///     Index::non_unique("node", |volume, keys| volume.nodes.iter().for_each(|n| keys.add(n)));
+///     Index::non_unique("node", |volume: &Volume, keys| {
+///         volume.nodes.iter().for_each(|node| keys.add(node));
+///     });
 ///
 /// impl Table for Volumes {
 ///     const NAME: &'static str = "volumes";

@@ -105,7 +105,7 @@ impl<'t, V> IterRev<'t, V> {
         let mut iter = Self { path: Vec::new(), leaf: None, at: 0, start: 0, lo: span.lo.clone() };
         match span.hi.as_ref().map(KeyBytes::as_slice) {
             Some(hi) => {
-                iter.descend(root, |inner| inner.position_before(hi), |leaf| leaf.lower_bound(hi))
+                iter.descend(root, |inner| inner.position_before(hi), |leaf| leaf.lower_bound(hi));
             }
             None => iter.descend(root, last_child, |leaf| leaf.keys.len()),
         }

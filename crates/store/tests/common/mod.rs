@@ -1,0 +1,87 @@
+//! The tables that the tests use: volumes with every kind of index.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use serde::{Deserialize, Serialize};
+use statehold_store::{Index, IndexSet, Schema, Table, WriteTxn};
+use uuid::Uuid;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Volume {
+    pub(crate) namespace: String,
+    pub(crate) id: String,
+    pub(crate) plugin: String,
+    /// Unique where it is not empty.
+    pub(crate) external: String,
+    pub(crate) nodes: Vec<Uuid>,
+    pub(crate) size: i64,
+}
+
+impl Volume {
+    pub(crate) fn new(namespace: &str, id: &str) -> Self {
+        Self {
+            namespace: namespace.into(),
+            id: id.into(),
+            plugin: "ebs".into(),
+            external: String::new(),
+            nodes: vec![],
+            size: 1,
+        }
+    }
+}
+
+pub(crate) struct Volumes;
+
+pub(crate) const BY_PLUGIN: Index<Volumes, (String, i64)> =
+    Index::non_unique("plugin_size", |volume: &Volume, keys| {
+        keys.add((&volume.plugin, volume.size));
+    });
+pub(crate) const BY_EXTERNAL: Index<Volumes, String> =
+    Index::unique("external", |volume: &Volume, keys| {
+        if !volume.external.is_empty() {
+            keys.add(&volume.external);
+        }
+    });
+pub(crate) const BY_NODE: Index<Volumes, Uuid> =
+    Index::non_unique("node", |volume: &Volume, keys| {
+        for node in &volume.nodes {
+            keys.add(*node);
+        }
+    });
+
+impl Table for Volumes {
+    const NAME: &'static str = "volumes";
+    const VERSION: u16 = 1;
+    type Key = (String, String);
+    type Row = Volume;
+
+    fn key(row: &Volume) -> (&str, &str) {
+        (&row.namespace, &row.id)
+    }
+
+    fn indexes(set: &mut IndexSet<Self>) {
+        set.add(&BY_PLUGIN).add(&BY_EXTERNAL).add(&BY_NODE);
+    }
+}
+
+/// A second table, for what one transaction does to two.
+pub(crate) struct Names;
+
+impl Table for Names {
+    const NAME: &'static str = "names";
+    const VERSION: u16 = 3;
+    type Key = String;
+    type Row = String;
+
+    fn key(row: &String) -> &str {
+        row
+    }
+}
+
+pub(crate) fn schema() -> Schema {
+    Schema::new().table::<Volumes>().table::<Names>()
+}
+
+pub(crate) fn put_name(txn: &mut WriteTxn<'_>, name: &str) {
+    txn.upsert::<Names>(name.to_owned()).unwrap();
+}

@@ -1,0 +1,218 @@
+//! What is on disk, and who may open it.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use common::{BY_EXTERNAL, Names, Volume, Volumes, put_name, schema};
+use serde::{Deserialize, Serialize};
+use statehold_store::{
+    BeginError, Expect, KeyRange, OpenError, Order, ReadView, RowError, Schema, Store, Table,
+    WriteError,
+};
+
+#[test]
+fn indexes_go_on_after_a_reopen_and_deletes_are_remembered() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let store = Store::open(dir.path(), &schema()).unwrap();
+        for name in ["a", "b"] {
+            let mut txn = store.begin_write().unwrap();
+            put_name(&mut txn, name);
+            txn.commit().unwrap();
+        }
+        let mut txn = store.begin_write().unwrap();
+        assert!(txn.delete::<Names>("a").unwrap());
+        assert_eq!(txn.commit().unwrap(), 3);
+    }
+    let store = Store::open(dir.path(), &schema()).unwrap();
+    assert_eq!(store.index(), 3);
+    let view = store.tracked();
+    assert!(view.get::<Names>("a").is_none());
+    assert_eq!(view.index(), 3, "the delete was the table's last change");
+    let untouched = store.tracked();
+    assert_eq!(untouched.count::<Volumes>(), 0);
+    assert_eq!(untouched.index(), 1);
+    assert_eq!(store.begin_write().unwrap().index(), 4);
+}
+
+#[test]
+fn a_second_store_on_a_directory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let _store = Store::open(dir.path(), &schema()).unwrap();
+    let second = Store::open(dir.path(), &schema()).unwrap_err();
+    assert!(matches!(&second, OpenError::AlreadyOpen { dir: d } if d == dir.path()));
+    assert!(second.to_string().contains("in use by another process"), "{second}");
+}
+
+#[test]
+fn files_that_are_no_store_are_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("rows.redb");
+    for bytes in [b"hello".to_vec(), vec![0u8; 8192], vec![0xFF; 100]] {
+        fs::write(&file, &bytes).unwrap();
+        let error = Store::open(dir.path(), &schema()).unwrap_err();
+        assert!(matches!(error, OpenError::Damaged { .. } | OpenError::Io { .. }), "{error}");
+        assert_eq!(fs::read(&file).unwrap(), bytes);
+    }
+}
+
+struct NewNames;
+
+impl Table for NewNames {
+    const NAME: &'static str = "names";
+    const VERSION: u16 = 4;
+    type Key = String;
+    type Row = String;
+
+    fn key(row: &String) -> &str {
+        row
+    }
+}
+
+#[test]
+fn rows_of_another_version_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let store = Store::open(dir.path(), &schema()).unwrap();
+        let mut txn = store.begin_write().unwrap();
+        put_name(&mut txn, "a");
+        txn.commit().unwrap();
+    }
+    let error = Store::open(dir.path(), &Schema::new().table::<NewNames>()).unwrap_err();
+    let OpenError::Row { source, .. } = error else { panic!("{error}") };
+    assert_eq!(source, RowError::OtherVersion { table: "names", found: 3, known: 4 });
+    // And the build that wrote them still can.
+    assert_eq!(Store::open(dir.path(), &schema()).unwrap().index(), 1);
+}
+
+#[test]
+fn commits_of_many_threads_get_distinct_growing_indexes_and_are_all_on_disk() {
+    const THREADS: usize = 8;
+    const COMMITS: usize = 25;
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), &schema()).unwrap();
+    let indexes: Vec<Vec<u64>> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let store = &store;
+                scope.spawn(move || {
+                    (0..COMMITS)
+                        .map(|at| {
+                            let mut txn = store.begin_write().unwrap();
+                            let id = format!("{thread}-{at}");
+                            txn.upsert::<Volumes>(Volume::new("default", &id)).unwrap();
+                            put_name(&mut txn, &id);
+                            let index = txn.commit().unwrap();
+                            let seen = store.snapshot();
+                            assert!(seen.index() >= index, "acknowledged is visible");
+                            index
+                        })
+                        .collect()
+                })
+            })
+            .collect();
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+    });
+    for of_thread in &indexes {
+        assert!(of_thread.is_sorted_by(|a, b| a < b));
+    }
+    let all: BTreeSet<u64> = indexes.into_iter().flatten().collect();
+    assert_eq!(all, (1..=(THREADS * COMMITS) as u64).collect());
+    drop(store);
+    let store = Store::open(dir.path(), &schema()).unwrap();
+    let view = store.snapshot();
+    assert_eq!(view.count::<Volumes>(), THREADS * COMMITS);
+    for volume in view.scan::<Volumes>(&KeyRange::all(), Order::Ascending) {
+        let name = view.get::<Names>(&volume.id).unwrap();
+        assert_eq!(name.modify_index(), volume.modify_index(), "both or none");
+    }
+}
+
+#[test]
+fn a_refused_write_leaves_the_transaction_as_it_was() {
+    let store = Store::in_memory(&schema());
+    let mut txn = store.begin_write().unwrap();
+    let holder = Volume { external: "vol-x".into(), ..Volume::new("default", "a") };
+    txn.upsert::<Volumes>(holder.clone()).unwrap();
+    let rival = Volume { external: "vol-x".into(), ..Volume::new("default", "b") };
+    assert_eq!(
+        txn.upsert::<Volumes>(rival).unwrap_err(),
+        WriteError::NotUnique { table: "volumes", index: "external" }
+    );
+    let long = Volume::new("default", &"x".repeat(5000));
+    assert!(matches!(
+        txn.upsert::<Volumes>(long).unwrap_err(),
+        WriteError::KeyTooLong { table: "volumes", .. }
+    ));
+    assert_eq!(
+        txn.upsert_if::<Volumes>(holder.clone(), Expect::Absent).unwrap_err(),
+        WriteError::Unexpected { table: "volumes", expected: Expect::Absent, found: Some(1) }
+    );
+    assert_eq!(
+        txn.delete_if::<Volumes>(("default", "a"), Expect::ModifyIndex(9)).unwrap_err(),
+        WriteError::Unexpected {
+            table: "volumes",
+            expected: Expect::ModifyIndex(9),
+            found: Some(1)
+        }
+    );
+    txn.commit().unwrap();
+    let view = store.snapshot();
+    assert_eq!(view.count::<Volumes>(), 1);
+    assert_eq!(view.find(&BY_EXTERNAL, "vol-x").map(|v| v.id.clone()), Some("a".into()));
+}
+
+#[test]
+fn a_callers_own_index_must_grow_and_is_taken_even_by_an_empty_commit() {
+    let store = Store::in_memory(&schema());
+    assert_eq!(store.begin_write_at(40).unwrap().commit().unwrap(), 40);
+    assert_eq!(store.index(), 40);
+    assert_eq!(
+        store.begin_write_at(40).unwrap_err(),
+        BeginError::IndexNotGreater { given: 40, last: 40 }
+    );
+    let mut txn = store.begin_write().unwrap();
+    assert_eq!(txn.index(), 41);
+    put_name(&mut txn, "a");
+    assert_eq!(txn.commit().unwrap(), 41);
+}
+
+#[cfg(debug_assertions)]
+#[derive(Serialize, Deserialize)]
+struct Skipping {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+}
+
+#[cfg(debug_assertions)]
+struct Skippings;
+
+#[cfg(debug_assertions)]
+impl Table for Skippings {
+    const NAME: &'static str = "skipping";
+    const VERSION: u16 = 1;
+    type Key = String;
+    type Row = Skipping;
+
+    fn key(row: &Skipping) -> &str {
+        &row.id
+    }
+}
+
+/// Checked where it costs nothing that matters: in debug builds.
+#[cfg(debug_assertions)]
+#[test]
+fn a_row_that_could_not_be_read_back_is_refused_when_it_is_written() {
+    let store = Store::in_memory(&Schema::new().table::<Skippings>());
+    let mut txn = store.begin_write().unwrap();
+    let row = Skipping { id: "a".into(), note: None };
+    assert_eq!(
+        txn.upsert::<Skippings>(row).unwrap_err(),
+        WriteError::Unstorable { table: "skipping" }
+    );
+}
