@@ -2,6 +2,7 @@
 mod claim;
 mod facts;
 mod id;
+mod list;
 mod merge;
 mod modes;
 mod ops;
@@ -9,11 +10,15 @@ mod rows;
 mod secrets;
 mod spec;
 mod text;
+mod view;
 
 pub use self::{
     claim::ClaimRefusal,
     facts::{FactsReader, PluginFacts, VolumeFacts},
     id::{IdError, parse_id},
+    list::{
+        ALL_NAMESPACES, VolumeList, VolumeQuery, list_plugins, list_volumes, plugin_allocations,
+    },
     merge::{CapacityError, MergeViolation, UpdateError},
     modes::{Capability, ClaimMode, ClaimState, UnknownName, access_mode, attachment_mode},
     ops::*,
@@ -21,4 +26,5 @@ pub use self::{
     secrets::Secrets,
     spec::{SpecFault, ValidationError, VolumeSpec},
     text::MultiError,
+    view::*,
 };
