@@ -2,6 +2,7 @@
 mod claim;
 mod facts;
 mod id;
+pub mod input;
 mod list;
 mod merge;
 mod modes;
