@@ -1,6 +1,7 @@
 //! Nomad's CSI volumes, plugins, nodes and claims, as tables and operations on `statehold-store`.
 mod claim;
 mod facts;
+mod fault;
 mod id;
 pub mod input;
 mod list;
@@ -16,6 +17,7 @@ mod view;
 pub use self::{
     claim::ClaimRefusal,
     facts::{FactsReader, PluginFacts, VolumeFacts},
+    fault::{Fault, OperationError},
     id::{IdError, parse_id},
     list::{
         ALL_NAMESPACES, VolumeList, VolumeQuery, list_plugins, list_volumes, plugin_allocations,

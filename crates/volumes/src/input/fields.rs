@@ -46,7 +46,10 @@ impl<'a> Fields<'a> {
             Value::Object(map) => Ok(Self { kind, path: String::new(), map: Some(map) }),
             other => Err(DecodeError::new(
                 DecodeErrorKind::Type,
-                format!("json: cannot unmarshal {} into Go value of type {kind}", describe(other, kind)),
+                format!(
+                    "json: cannot unmarshal {} into Go value of type {kind}",
+                    describe(other, kind)
+                ),
             )),
         }
     }
