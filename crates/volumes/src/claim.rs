@@ -110,14 +110,11 @@ impl CsiVolume {
         {
             return Err(ClaimRefusal::AttachmentModeChange);
         }
-        match (claim.state, claim.mode) {
-            (ClaimState::Taken, ClaimMode::Read) => self.take(claim, world),
-            (ClaimState::Taken, ClaimMode::Write) => self.take(claim, world),
-            _ => {
-                self.release(claim);
-                Ok(())
-            }
+        if claim.state == ClaimState::Taken && claim.mode != ClaimMode::Gc {
+            return self.take(claim, world);
         }
+        self.release(claim);
+        Ok(())
     }
 
     fn take(&mut self, claim: Claim, world: World) -> Result<(), ClaimRefusal> {

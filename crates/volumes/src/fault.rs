@@ -126,9 +126,10 @@ impl OperationError for DeregisterError {
 impl OperationError for ClaimError {
     fn fault(&self) -> Fault {
         match self {
-            Self::MissingVolumeId | Self::UnknownAllocation { .. } => Fault::Request,
+            Self::MissingVolumeId
+            | Self::UnknownAllocation { .. }
+            | Self::Refused { cause: ClaimRefusal::AllocationMissing { .. }, .. } => Fault::Request,
             Self::VolumeNotFound { .. } => Fault::NotFound,
-            Self::Refused { cause: ClaimRefusal::AllocationMissing { .. }, .. } => Fault::Request,
             Self::Refused { .. } => Fault::Conflict,
             Self::Store(error) => error.fault(),
         }

@@ -168,12 +168,12 @@ impl<'a> Fields<'a> {
         &self,
         name: &str,
         kind: &'static str,
-        read: impl Fn(&str, Fields<'a>) -> Result<T>,
+        read: impl Fn(&str, &Fields<'a>) -> Result<T>,
     ) -> Result<BTreeMap<Box<str>, T>> {
         let mut objects = BTreeMap::new();
         for (key, value) in self.map(name)? {
             if let Some(fields) = self.nested(name, kind, value)? {
-                objects.insert(key.as_str().into(), read(key, fields)?);
+                objects.insert(key.as_str().into(), read(key, &fields)?);
             }
         }
         Ok(objects)
@@ -184,7 +184,7 @@ impl<'a> Fields<'a> {
         &self,
         name: &str,
         kind: &'static str,
-        read: impl Fn(Fields<'a>) -> Result<T>,
+        read: impl Fn(&Fields<'a>) -> Result<T>,
     ) -> Result<Option<Vec<T>>> {
         let items = match self.get(name) {
             None => return Ok(None),
@@ -193,7 +193,7 @@ impl<'a> Fields<'a> {
         };
         let item = |value| {
             let fields = self.nested(name, kind, value)?;
-            read(fields.unwrap_or(Fields { kind, path: String::new(), map: None }))
+            read(&fields.unwrap_or(Fields { kind, path: String::new(), map: None }))
         };
         items.iter().map(item).collect::<Result<_>>().map(Some)
     }

@@ -26,7 +26,7 @@ fn job(fields: &Fields<'_>) -> Result<Job, DecodeError> {
         kind: fields.text("Type")?,
         status: fields.text("Status")?,
         stop: fields.flag("Stop")?,
-        groups: fields.objects("TaskGroups", "TaskGroup", |one| group(&one))?.unwrap_or_default(),
+        groups: fields.objects("TaskGroups", "TaskGroup", group)?.unwrap_or_default(),
         ..Job::default()
     })
 }
@@ -59,7 +59,7 @@ fn task_plugin(fields: &Fields<'_>) -> Result<TaskPlugin, DecodeError> {
     Ok(TaskPlugin { id: fields.text("ID")?, kind })
 }
 
-fn request(name: &str, fields: Fields<'_>) -> Result<VolumeRequest, DecodeError> {
+fn request(name: &str, fields: &Fields<'_>) -> Result<VolumeRequest, DecodeError> {
     let own_name = fields.text("Name")?;
     Ok(VolumeRequest {
         name: if own_name.is_empty() { name.into() } else { own_name },

@@ -61,7 +61,7 @@ pub(super) fn same_name(field: &str, name: &mut Box<str>, path: &str) -> Result<
     Err(DecodeError::value(format_args!("{field}: {name:?} differs from {path:?} in the path")))
 }
 
-fn plugin(name: &str, fields: Fields<'_>) -> Result<PluginInfo, DecodeError> {
+fn plugin(name: &str, fields: &Fields<'_>) -> Result<PluginInfo, DecodeError> {
     let mut plugin_id = fields.text("PluginID")?;
     if plugin_id.is_empty() {
         plugin_id = name.into();

@@ -25,13 +25,13 @@ pub fn register_body(body: &[u8]) -> Result<RegisterBody, DecodeError> {
     let value = first_value(body)?;
     let fields = Fields::of_body("CSIVolumeRegisterRequest", &value)?;
     Ok(RegisterBody {
-        volumes: fields.objects("Volumes", "CSIVolume", |one| volume(&one))?.unwrap_or_default(),
+        volumes: fields.objects("Volumes", "CSIVolume", volume)?.unwrap_or_default(),
         namespace: fields.text("Namespace")?,
     })
 }
 
 fn volume(fields: &Fields<'_>) -> Result<VolumeSpec, DecodeError> {
-    let capability = |one: Fields<'_>| {
+    let capability = |one: &Fields<'_>| {
         Ok(Capability {
             attachment_mode: one.text("AttachmentMode")?,
             access_mode: one.text("AccessMode")?,
@@ -79,7 +79,7 @@ fn volume(fields: &Fields<'_>) -> Result<VolumeSpec, DecodeError> {
 }
 
 fn topologies(fields: &Fields<'_>, name: &str) -> Result<Option<Vec<Topology>>, DecodeError> {
-    fields.objects(name, "CSITopology", |one| topology(&one))
+    fields.objects(name, "CSITopology", topology)
 }
 
 /// `{"Segments": {"zone": "z1"}}`, or in short, as the documentation's samples have it, `{"zone": "z1"}`.
