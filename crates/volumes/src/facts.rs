@@ -7,10 +7,14 @@
 
 use std::collections::BTreeMap;
 
-use statehold_store::{KeyRange, Order, ReadView};
+use statehold_store::{Entry, KeyRange, Order, ReadView};
+use uuid::Uuid;
 
-use crate::rows::{
-    Allocation, Allocations, CsiPlugin, CsiPlugins, CsiVolume, Job, Jobs, TaskGroup,
+use crate::{
+    item::VolumeItem,
+    rows::{
+        Allocation, Allocations, CsiPlugin, CsiPlugins, CsiVolume, Job, Jobs, PluginInfo, TaskGroup,
+    },
 };
 
 /// What is true of a plugin right now.
@@ -35,22 +39,26 @@ pub struct PluginFacts<'v> {
 impl<'v> PluginFacts<'v> {
     /// Works out the facts of `plugin`. Reads every job that runs it, and for system jobs their allocations.
     pub fn of<V: ReadView>(view: &'v V, plugin: &'v CsiPlugin) -> Self {
-        let healthy = |infos: &BTreeMap<_, crate::rows::PluginInfo>| {
-            infos.values().filter(|info| info.healthy).count() as u64
-        };
         let (mut controllers_expected, mut nodes_expected) = (0_u64, 0_u64);
         for expectation in expectations(view, &plugin.id) {
             controllers_expected = controllers_expected.saturating_add(expectation.controllers);
             nodes_expected = nodes_expected.saturating_add(expectation.nodes);
         }
+        Self { controllers_expected, nodes_expected, ..Self::health(plugin) }
+    }
+
+    /// The facts that the plugin's row alone tells; nothing is known to be expected.
+    pub(crate) fn health(plugin: &'v CsiPlugin) -> Self {
+        let healthy = |infos: &BTreeMap<Uuid, PluginInfo>| {
+            infos.values().filter(|info| info.healthy).count() as u64
+        };
         Self {
             provider: &plugin.provider,
             version: &plugin.version,
             controller_required: plugin.controller_required,
             controllers_healthy: healthy(&plugin.controllers),
-            controllers_expected,
             nodes_healthy: healthy(&plugin.nodes),
-            nodes_expected,
+            ..Self::default()
         }
     }
 
@@ -72,15 +80,24 @@ pub(crate) struct Expectation<'v> {
     pub(crate) nodes: u64,
 }
 
-/// What each job that runs `plugin_id` expects, ordered by namespace and job. Jobs that are over expect nothing.
+/// The jobs that run `plugin_id` and aren't over, ordered by namespace and ID.
+pub(crate) fn jobs_running<'v, V: ReadView>(
+    view: &'v V,
+    plugin_id: &str,
+) -> impl Iterator<Item = &'v Job> + use<'v, V> {
+    let range = KeyRange::<String>::exact(plugin_id);
+    let jobs = view.scan_by(&Jobs::BY_PLUGIN, &range, Order::Ascending);
+    jobs.map(|entry| &**entry).filter(|job| !job.is_over())
+}
+
+/// What each job that runs `plugin_id` expects, ordered by namespace and ID. Jobs that are over expect nothing.
 pub(crate) fn expectations<'v, V: ReadView>(
     view: &'v V,
     plugin_id: &str,
 ) -> impl Iterator<Item = Expectation<'v>> {
-    let range = KeyRange::<String>::exact(plugin_id);
-    let jobs = view.scan_by(&Jobs::BY_PLUGIN, &range, Order::Ascending);
+    let jobs = jobs_running(view, plugin_id);
     let plugin_id: Box<str> = plugin_id.into();
-    jobs.filter(|job| !job.is_over()).map(move |job| {
+    jobs.map(move |job| {
         let mut found = Expectation {
             job,
             runs_controllers: false,
@@ -132,6 +149,12 @@ pub struct VolumeFacts<'v> {
 }
 
 impl<'v> VolumeFacts<'v> {
+    /// What a claim has to know; nothing is known to be expected.
+    pub(crate) fn for_claim<V: ReadView>(view: &'v V, volume: &'v CsiVolume) -> Self {
+        let plugin = view.get::<CsiPlugins>(&volume.plugin_id);
+        Self::from_plugin(volume, plugin.map(|plugin| PluginFacts::health(plugin)))
+    }
+
     fn from_plugin(volume: &'v CsiVolume, plugin: Option<PluginFacts<'v>>) -> Self {
         match plugin {
             Some(plugin) => Self { plugin, schedulable: plugin.schedulable() },
@@ -152,8 +175,10 @@ impl<'v> VolumeFacts<'v> {
 #[derive(Debug)]
 pub struct FactsReader<'v, V> {
     view: &'v V,
-    known: BTreeMap<&'v str, Option<PluginFacts<'v>>>,
+    known: BTreeMap<&'v str, Option<KnownPlugin<'v>>>,
 }
+
+type KnownPlugin<'v> = (&'v Entry<CsiPlugin>, PluginFacts<'v>);
 
 impl<'v, V: ReadView> FactsReader<'v, V> {
     /// A reader that has read nothing yet.
@@ -163,10 +188,21 @@ impl<'v, V: ReadView> FactsReader<'v, V> {
 
     /// The facts of `volume`.
     pub fn of(&mut self, volume: &'v CsiVolume) -> VolumeFacts<'v> {
+        let plugin = self.plugin(&volume.plugin_id);
+        VolumeFacts::from_plugin(volume, plugin.map(|(_, facts)| facts))
+    }
+
+    /// The volume with its facts, as lists show it and filters see it.
+    pub fn item(&mut self, volume: &'v Entry<CsiVolume>) -> VolumeItem {
+        let plugin = self.plugin(&volume.plugin_id).map(|(entry, _)| entry.clone());
+        VolumeItem::new(volume.clone(), plugin, self.of(volume))
+    }
+
+    fn plugin(&mut self, id: &'v str) -> Option<KnownPlugin<'v>> {
         let view = self.view;
-        let plugin = *self.known.entry(&volume.plugin_id).or_insert_with(|| {
-            view.get::<CsiPlugins>(&volume.plugin_id).map(|plugin| PluginFacts::of(view, plugin))
-        });
-        VolumeFacts::from_plugin(volume, plugin)
+        *self.known.entry(id).or_insert_with(|| {
+            let entry = view.get::<CsiPlugins>(id)?;
+            Some((entry, PluginFacts::of(view, entry)))
+        })
     }
 }

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use statehold_filter::Filterable;
 
 /// Access modes of a volume. They travel as text, because a provider decides which it knows.
 pub mod access_mode {
@@ -32,8 +33,9 @@ pub mod attachment_mode {
 }
 
 /// An access mode and an attachment mode that a volume must be usable with.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[serde(rename_all = "PascalCase")]
+#[filterable(rename_all = "PascalCase")]
 pub struct Capability {
     /// One of [`attachment_mode`], or a text that only the provider knows.
     pub attachment_mode: Box<str>,
@@ -59,7 +61,8 @@ impl std::error::Error for UnknownName {}
 macro_rules! named_numbers {
     ($(#[$outer:meta])* $name:ident, $what:literal { $($(#[$doc:meta])* $variant:ident = $number:literal, $text:literal;)* }) => {
         $(#[$outer])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Filterable)]
+        #[filterable(rename_all = "kebab-case")]
         pub enum $name { $($(#[$doc])* $variant,)* }
 
         impl $name {

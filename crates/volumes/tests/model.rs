@@ -3,6 +3,8 @@
 //! The model knows no state machine: it only remembers which claims were granted and which were given back, and what
 //! nodes and jobs said last. Everything else that the crate shows has to follow from that.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
+
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +25,7 @@ const ACCESS: [&str; 5] = [
 const DESIRED: [&str; 2] = ["run", "stop"];
 const CLIENT: [&str; 4] = ["pending", "running", "complete", "lost"];
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Op {
     Allocate { allocation: u128, node: u128, desired: usize, client: usize, asks: bool },
     Forget { allocation: u128 },
@@ -104,7 +106,8 @@ fn is_live(cluster: &Cluster, allocation: u128) -> bool {
     view.get::<Allocations>(id(allocation)).is_some_and(|row| !row.is_terminal())
 }
 
-fn apply(cluster: &Cluster, held: &mut Held, op: Op) {
+/// What the orchestrator tells.
+fn tell(cluster: &Cluster, op: Op) {
     match op {
         Op::Allocate { allocation, node, desired, client, asks } => {
             let request = VolumeRequest {
@@ -128,6 +131,49 @@ fn apply(cluster: &Cluster, held: &mut Held, op: Op) {
         Op::Forget { allocation } => {
             cluster.write(|txn| delete_allocation(txn, NOW, id(allocation))).unwrap();
         }
+        Op::Report { node, controller: control, plugin } => {
+            let mut row = Node { id: id(node), ..Default::default() };
+            if let Some(healthy) = control {
+                let info = PluginInfo { healthy, ..controller(PLUGIN, true) };
+                row.controller_plugins.insert(PLUGIN.into(), info);
+            }
+            if let Some(healthy) = plugin {
+                let info =
+                    PluginInfo { healthy, ..node_plugin(PLUGIN, true, &format!("i-{node}")) };
+                row.node_plugins.insert(PLUGIN.into(), info);
+            }
+            cluster.write(|txn| upsert_node(txn, NOW, row)).unwrap();
+        }
+        Op::Leave { node } => {
+            let _ = cluster.write(|txn| delete_node(txn, NOW, id(node)));
+        }
+        Op::Job { system, count, over } => {
+            let task = TaskPlugin { id: PLUGIN.into(), kind: PluginKind::Node };
+            let group = TaskGroup {
+                name: "group".into(),
+                count,
+                plugins: vec![task],
+                ..Default::default()
+            };
+            let job = Job {
+                id: "job".into(),
+                kind: if system { "system" } else { "service" }.into(),
+                status: if over { "dead" } else { "running" }.into(),
+                groups: vec![group],
+                ..Default::default()
+            };
+            cluster.write(|txn| upsert_job(txn, NOW, job)).unwrap();
+        }
+        Op::Purge => {
+            let _ = cluster.write(|txn| delete_job(txn, NOW, "default", "job"));
+        }
+        _ => {}
+    }
+}
+
+/// What is asked of volumes.
+fn ask(cluster: &Cluster, held: &mut Held, op: Op) {
+    match op {
         Op::Claim { volume, allocation, mode, access, state } => {
             let name = VOLUMES[volume];
             let before = cluster.volume(name);
@@ -169,7 +215,8 @@ fn apply(cluster: &Cluster, held: &mut Held, op: Op) {
             }
         }
         Op::Register { volume } => {
-            if cluster.register(volume_spec(VOLUMES[volume])).is_ok() {
+            let registered = cluster.register(volume_spec(VOLUMES[volume])).is_ok();
+            if registered {
                 held.entry(VOLUMES[volume]).or_default();
             }
         }
@@ -189,42 +236,7 @@ fn apply(cluster: &Cluster, held: &mut Held, op: Op) {
                 held.remove(name);
             }
         }
-        Op::Report { node, controller: control, plugin } => {
-            let mut row = Node { id: id(node), ..Default::default() };
-            if let Some(healthy) = control {
-                let info = PluginInfo { healthy, ..controller(PLUGIN, true) };
-                row.controller_plugins.insert(PLUGIN.into(), info);
-            }
-            if let Some(healthy) = plugin {
-                let info =
-                    PluginInfo { healthy, ..node_plugin(PLUGIN, true, &format!("i-{node}")) };
-                row.node_plugins.insert(PLUGIN.into(), info);
-            }
-            cluster.write(|txn| upsert_node(txn, NOW, row)).unwrap();
-        }
-        Op::Leave { node } => {
-            let _ = cluster.write(|txn| delete_node(txn, NOW, id(node)));
-        }
-        Op::Job { system, count, over } => {
-            let task = TaskPlugin { id: PLUGIN.into(), kind: PluginKind::Node };
-            let group = TaskGroup {
-                name: "group".into(),
-                count,
-                plugins: vec![task],
-                ..Default::default()
-            };
-            let job = Job {
-                id: "job".into(),
-                kind: if system { "system" } else { "service" }.into(),
-                status: if over { "dead" } else { "running" }.into(),
-                groups: vec![group],
-                ..Default::default()
-            };
-            cluster.write(|txn| upsert_job(txn, NOW, job)).unwrap();
-        }
-        Op::Purge => {
-            let _ = cluster.write(|txn| delete_job(txn, NOW, "default", "job"));
-        }
+        _ => {}
     }
 }
 
@@ -336,7 +348,8 @@ proptest! {
             cluster.allocation(running(allocation, allocation - 9));
         }
         for op in ops {
-            apply(&cluster, &mut held, op);
+            tell(&cluster, op);
+            ask(&cluster, &mut held, op);
             check_volumes(&cluster, &held);
             check_plugin(&cluster);
             check_lists(&cluster);

@@ -1,6 +1,8 @@
 //! Registering, claiming, releasing and deregistering volumes: the sequences and texts that clients rely on.
 //! Method: a store in memory, one transaction for each request.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
+
 mod common;
 
 use common::*;
@@ -198,6 +200,15 @@ mod unpublish {
             assert_eq!(volume.past_claims[&id(10)].state, ClaimState::NodeDetached);
             assert_eq!(volume.read_claims.len(), 2);
         }
+    }
+
+    #[test]
+    fn releasing_again_is_a_success_without_a_change() {
+        let cluster = claimed(PLUGIN, true);
+        assert_eq!(release(&cluster, ClaimState::ControllerDetached), Unpublished::Released);
+        let index = cluster.volume("v").unwrap().modify_index();
+        assert_eq!(release(&cluster, ClaimState::NodeDetached), Unpublished::Released);
+        assert_eq!(cluster.volume("v").unwrap().modify_index(), index);
     }
 
     #[test]

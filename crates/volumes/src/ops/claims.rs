@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     claim::{ClaimRefusal, World},
-    facts::{FactsReader, VolumeFacts},
+    facts::VolumeFacts,
     modes::{ClaimMode, ClaimState},
     rows::{Allocations, Claim, CsiPlugin, CsiPlugins, CsiVolume, CsiVolumes, Nodes},
     text::Quoted,
@@ -137,7 +137,7 @@ pub fn claim(
     if is_new && request.allocation_id.is_none() {
         return Err(ClaimError::UnknownAllocation { allocation: None });
     }
-    let facts = FactsReader::new(txn).of(stored);
+    let facts = VolumeFacts::for_claim(txn, stored);
     let mut volume = CsiVolume::clone(stored);
     volume.start_overdue_releases(|id| is_over(txn, id));
     if let Some(allocation) = request.allocation_id {
@@ -257,7 +257,8 @@ impl fmt::Display for Holdup {
 /// Calling this says that the node has let go of the volume, or never will: it is down or gone. A state of
 /// `controller-detached` or `ready-to-free` says that the provider has let go as well. Without that, the claim is gone
 /// at once when no controller is involved: the plugin needs none or doesn't attach, another allocation on the same
-/// node still uses the volume, or the node is unknown. Else the claim stays as `node-detached`.
+/// node still uses the volume, or the node is unknown. Else the claim stays as `node-detached`. Releasing what isn't
+/// held is a success.
 pub fn unpublish(
     txn: &mut WriteTxn<'_>,
     now: i64,
@@ -272,7 +273,11 @@ pub fn unpublish(
     let Some(stored) = txn.get::<CsiVolumes>((namespace, id)) else {
         return Err(UnpublishError::NoVolume);
     };
-    let facts = FactsReader::new(txn).of(stored);
+    let claims = [&stored.read_claims, &stored.write_claims, &stored.past_claims];
+    if !claims.into_iter().any(|claims| claims.contains_key(&allocation)) {
+        return Ok(Unpublished::Released);
+    }
+    let facts = VolumeFacts::for_claim(txn, stored);
     let mut volume = CsiVolume::clone(stored);
     let mut step = request.into_claim(allocation);
     step.mode = ClaimMode::Gc;

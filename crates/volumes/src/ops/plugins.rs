@@ -8,7 +8,7 @@ use statehold_store::{ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
 use crate::{
-    facts::expectations,
+    facts::jobs_running,
     rows::{Allocation, CsiPlugin, CsiPlugins, Node, PluginInfo},
 };
 
@@ -116,7 +116,7 @@ fn keep_if_wanted(
     mut plugin: CsiPlugin,
 ) -> Result<(), WriteError> {
     let runs = !plugin.controllers.is_empty() || !plugin.nodes.is_empty();
-    if runs || expectations(txn, &plugin.id).next().is_some() {
+    if runs || jobs_running(txn, &plugin.id).next().is_some() {
         plugin.modify_time = now;
         return txn.upsert::<CsiPlugins>(plugin);
     }

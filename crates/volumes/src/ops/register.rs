@@ -129,7 +129,7 @@ fn prepare(
     let Some(plugin) = view.get::<CsiPlugins>(&spec.plugin_id) else {
         return Err(RegisterError::NoPlugin { plugin: spec.plugin_id });
     };
-    let facts = PluginFacts::of(view, plugin);
+    let facts = PluginFacts::health(plugin);
     if facts.controller_required && facts.controllers_healthy == 0 {
         return Err(RegisterError::NoHealthyControllers { plugin: spec.plugin_id });
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use statehold_filter::Filterable;
 use statehold_store::Table;
 use uuid::Uuid;
 
@@ -52,11 +53,14 @@ pub struct Node {
 }
 
 /// What a node says about one plugin that runs on it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
+#[filterable(rename_all = "PascalCase")]
 pub struct PluginInfo {
     /// The plugin's ID.
+    #[filterable(rename = "PluginID")]
     pub plugin_id: Box<str>,
     /// The allocation that the plugin runs in, as text; may be empty.
+    #[filterable(rename = "AllocID")]
     pub alloc_id: Box<str>,
     /// Whether it answered its last probe.
     pub healthy: bool,
@@ -73,14 +77,17 @@ pub struct PluginInfo {
     /// Whether volumes of this plugin are only reachable from parts of the cluster.
     pub requires_topologies: bool,
     /// Present when this is a controller.
+    #[filterable(rename = "ControllerInfo")]
     pub controller: Option<ControllerInfo>,
     /// Present when this is a node plugin.
+    #[filterable(rename = "NodeInfo")]
     pub node: Option<NodeInfo>,
 }
 
 /// What a controller plugin can do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[serde(rename_all = "PascalCase")]
+#[filterable(rename_all = "PascalCase")]
 #[expect(clippy::struct_excessive_bools, reason = "the capabilities of the CSI specification")]
 pub struct ControllerInfo {
     /// Create and delete volumes.
@@ -110,12 +117,14 @@ pub struct ControllerInfo {
 }
 
 /// What a node plugin can do, and what it calls its node.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[serde(rename_all = "PascalCase")]
+#[filterable(rename_all = "PascalCase")]
 #[expect(clippy::struct_excessive_bools, reason = "the capabilities of the CSI specification")]
 pub struct NodeInfo {
     /// The storage provider's own ID of the node.
     #[serde(rename = "ID")]
+    #[filterable(rename = "ID")]
     pub id: Box<str>,
     /// How many volumes it can hold; 0 is no limit of its own.
     pub max_volumes: i64,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use statehold_filter::Filterable;
 use statehold_store::Table;
 use uuid::Uuid;
 
@@ -11,9 +12,11 @@ use super::PluginInfo;
 /// A storage plugin: the places where it runs.
 ///
 /// Made by the first healthy fingerprint or the first job that runs it, gone when neither is left.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
+#[filterable(rename_all = "PascalCase")]
 pub struct CsiPlugin {
     /// Its ID, the key.
+    #[filterable(rename = "ID")]
     pub id: Box<str>,
     /// The name that it gives itself.
     pub provider: Box<str>,

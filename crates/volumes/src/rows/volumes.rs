@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use statehold_filter::Filterable;
 use statehold_store::{Index, IndexSet, Table};
 use uuid::Uuid;
 
@@ -16,23 +17,30 @@ use crate::{
 ///
 /// The claims are the only record of who uses it: an allocation is in at most one of `read_claims` and
 /// `write_claims`, and in `past_claims` while its claim is being released.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
+#[filterable(rename_all = "PascalCase")]
 pub struct CsiVolume {
     /// The namespace, first half of the key.
     pub namespace: Box<str>,
     /// Its ID, second half of the key.
+    #[filterable(rename = "ID")]
     pub id: Box<str>,
     /// Its name, for people and for the provider.
     pub name: Box<str>,
     /// The provider's own ID.
+    #[filterable(rename = "ExternalID")]
     pub external_id: Box<str>,
     /// The plugin that serves it.
+    #[filterable(rename = "PluginID")]
     pub plugin_id: Box<str>,
     /// The plugin's name for itself, as of the last write; what is shown is the plugin's own while it is there.
+    #[filterable(skip)]
     pub provider: Box<str>,
     /// The plugin's version, in the same way.
+    #[filterable(skip)]
     pub provider_version: Box<str>,
     /// Whether a controller is needed, in the same way.
+    #[filterable(skip)]
     pub controller_required: bool,
     /// Where it should be reachable from.
     pub requested_topologies: Option<TopologyRequest>,
@@ -45,6 +53,7 @@ pub struct CsiVolume {
     /// How nodes mount it.
     pub mount_options: Option<MountOptions>,
     /// What the provider wants to hear with each call.
+    #[filterable(skip)]
     pub secrets: Secrets,
     /// For the provider, when it creates the volume.
     pub parameters: Labels,
@@ -59,8 +68,10 @@ pub struct CsiVolume {
     /// How it must be usable.
     pub requested_capabilities: Vec<Capability>,
     /// The volume that it is a copy of.
+    #[filterable(rename = "CloneID")]
     pub clone_id: Box<str>,
     /// The snapshot that it was made from.
+    #[filterable(rename = "SnapshotID")]
     pub snapshot_id: Box<str>,
     /// Who reads it, by allocation.
     pub read_claims: BTreeMap<Uuid, Claim>,
@@ -75,13 +86,17 @@ pub struct CsiVolume {
 }
 
 /// Who holds a volume, where, and how far its release has come.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
+#[filterable(rename_all = "PascalCase")]
 pub struct Claim {
     /// The allocation.
+    #[filterable(rename = "AllocationID")]
     pub allocation_id: Uuid,
     /// The node that it is on.
+    #[filterable(rename = "NodeID")]
     pub node_id: Option<Uuid>,
     /// The provider's own ID of that node.
+    #[filterable(rename = "ExternalNodeID")]
     pub external_node_id: Box<str>,
     /// What it is for.
     pub mode: ClaimMode,
@@ -94,16 +109,18 @@ pub struct Claim {
 }
 
 /// A part of a cluster, named by labels such as a zone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[serde(rename_all = "PascalCase")]
+#[filterable(rename_all = "PascalCase")]
 pub struct Topology {
     /// All of these apply.
     pub segments: Labels,
 }
 
 /// Where a volume should be reachable from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[serde(rename_all = "PascalCase")]
+#[filterable(rename_all = "PascalCase")]
 pub struct TopologyRequest {
     /// At least one of these.
     pub required: Option<Vec<Topology>>,
@@ -112,11 +129,13 @@ pub struct TopologyRequest {
 }
 
 /// How nodes mount a volume. Mount flags can hold credentials: `Debug` doesn't show them.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 pub struct MountOptions {
     /// The file system's type.
+    #[filterable(rename = "FSType")]
     pub fs_type: Box<str>,
     /// Flags for the mount.
+    #[filterable(skip)]
     pub mount_flags: Vec<Box<str>>,
 }
 

@@ -21,7 +21,7 @@ impl Cluster {
     /// With the default namespace and nothing else.
     pub(crate) fn empty() -> Self {
         let cluster = Self { store: Store::in_memory(&schema()) };
-        cluster.write(|txn| bootstrap(txn)).unwrap();
+        cluster.write(bootstrap).unwrap();
         cluster
     }
 
