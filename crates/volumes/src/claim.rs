@@ -1,18 +1,19 @@
 //! The life of a claim on a volume, as a state machine on the volume's row.
 //!
 //! ```text
-//!             taken, read or write              any other state, or mode gc
-//!   (none) ------------------------> active ------------------------------> active, and releasing
-//!                                                                              |  states: unpublishing,
-//!   (none) <-------------------------------------------------------------------+  node-detached,
-//!                               ready-to-free                                     controller-detached
+//!   none   -- taken, to read or to write -->   active
+//!   active -- any other state, or mode gc -->  active and releasing:
+//!                                              unpublishing, node-detached, controller-detached
+//!   any    -- ready-to-free -->                none
 //! ```
 //!
-//! An active claim is in `read_claims` or `write_claims`, never in both; a releasing one is in `past_claims` too. Only
-//! active claims take up room: an allocation that has ended still blocks others until its claim is ready to free.
+//! An active claim is in `read_claims` or `write_claims`, never in both; a releasing one is in
+//! `past_claims` too. Only active claims take up room: an allocation that has ended still blocks
+//! others until its claim is ready to free.
 //!
-//! Invariant: the volume has current modes only while it has claims. Invariant: a refused claim changes nothing.
-//! Nothing in here looks anything up: what the state machine has to know about the world is in [`World`].
+//! Invariant: the volume has current modes only while it has claims. Invariant: a refused claim
+//! changes nothing. Nothing in here looks anything up: what the state machine has to know about the
+//! world is in [`World`].
 
 use std::{collections::BTreeMap, fmt, mem};
 
@@ -43,7 +44,8 @@ pub enum ClaimRefusal {
         /// Its ID.
         allocation: Uuid,
     },
-    /// The plugin can't serve the volume now, or the volume is only for reading and the claim wants to write.
+    /// The plugin can't serve the volume now, or the volume is only for reading and the claim wants
+    /// to write.
     Unschedulable,
     /// All claims that the access mode allows are taken.
     MaxClaims,
@@ -179,7 +181,8 @@ impl CsiVolume {
         }
     }
 
-    /// A release often says no more than whose claim it is; the rest is known from when it was taken.
+    /// A release often says no more than whose claim it is; the rest is known from when it was
+    /// taken.
     fn complete_from_active(&self, claim: &mut Claim) {
         let id = claim.allocation_id;
         let known = [&self.past_claims, &self.read_claims, &self.write_claims];
@@ -196,7 +199,8 @@ impl CsiVolume {
         }
     }
 
-    /// Starts the release of claims whose allocation is over, and completes records that lack the modes.
+    /// Starts the release of claims whose allocation is over, and completes records that lack the
+    /// modes.
     ///
     /// `is_over` says whether an allocation is gone, or has ended on its node.
     pub(crate) fn start_overdue_releases(&mut self, is_over: impl Fn(Uuid) -> bool) {

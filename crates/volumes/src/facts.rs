@@ -1,7 +1,8 @@
-//! What follows from other rows, worked out when somebody reads: health, expectations, whether a volume can be used.
+//! What follows from other rows, worked out when somebody reads: health, expectations, whether a
+//! volume can be used.
 //!
-//! Everything comes through a [`ReadView`], so a watch on the answer also watches the fingerprints, jobs and
-//! allocations that it follows from.
+//! Everything comes through a [`ReadView`], so a watch on the answer also watches the fingerprints,
+//! jobs and allocations that it follows from.
 //!
 //! Invariant: nothing in here is ever stored.
 
@@ -37,7 +38,8 @@ pub struct PluginFacts<'v> {
 }
 
 impl<'v> PluginFacts<'v> {
-    /// Works out the facts of `plugin`. Reads every job that runs it, and for system jobs their allocations.
+    /// Works out the facts of `plugin`. Reads every job that runs it, and for system jobs their
+    /// allocations.
     pub fn of<V: ReadView>(view: &'v V, plugin: &'v CsiPlugin) -> Self {
         let (mut controllers_expected, mut nodes_expected) = (0_u64, 0_u64);
         for expectation in expectations(view, &plugin.id) {
@@ -62,7 +64,8 @@ impl<'v> PluginFacts<'v> {
         }
     }
 
-    /// Whether volumes of this plugin can be claimed: some node can use them, and the controller is there if needed.
+    /// Whether volumes of this plugin can be claimed: some node can use them, and the controller is
+    /// there if needed.
     pub fn schedulable(&self) -> bool {
         self.nodes_healthy > 0 && (!self.controller_required || self.controllers_healthy > 0)
     }
@@ -90,7 +93,8 @@ pub(crate) fn jobs_running<'v, V: ReadView>(
     jobs.map(|entry| &**entry).filter(|job| !job.is_over())
 }
 
-/// What each job that runs `plugin_id` expects, ordered by namespace and ID. Jobs that are over expect nothing.
+/// What each job that runs `plugin_id` expects, ordered by namespace and ID. Jobs that are over
+/// expect nothing.
 pub(crate) fn expectations<'v, V: ReadView>(
     view: &'v V,
     plugin_id: &str,

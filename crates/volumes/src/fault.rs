@@ -1,4 +1,5 @@
-//! Whose fault an error is, so that a server can answer with the right status without knowing each error.
+//! Whose fault an error is, so that a server can answer with the right status without knowing each
+//! error.
 
 use statehold_store::WriteError;
 

@@ -1,7 +1,8 @@
-//! What filter expressions see of a volume and of a plugin: what lists show, and the rest of the stored object.
+//! What filter expressions see of a volume and of a plugin: what lists show, and the rest of the
+//! stored object.
 //!
-//! Items own what they need, so a filter compiled for them can be kept while rows come and go. Secrets, mount flags
-//! and what the row remembers of its plugin are not selectable.
+//! Items own what they need, so a filter compiled for them can be kept while rows come and go.
+//! Secrets, mount flags and what the row remembers of its plugin are not selectable.
 
 use std::collections::BTreeMap;
 

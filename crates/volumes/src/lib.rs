@@ -1,33 +1,40 @@
-//! Nomad's CSI volumes, claims, plugins, nodes, allocations and jobs, as tables and operations on `statehold-store`.
+//! Nomad's CSI volumes, claims, plugins, nodes, allocations and jobs, as tables and operations on
+//! `statehold-store`.
 //!
-//! - Rows: [`CsiVolume`], [`CsiPlugin`], [`Node`], [`Allocation`], [`Job`], [`Namespace`]; [`schema`] has their tables.
-//! - Operations such as [`register`], [`claim`], [`unpublish`] and [`upsert_node`] take a write transaction and the
-//!   time, so a server and a replicated log can both call them. Errors print the texts that clients know, and
-//!   [`OperationError::fault`] says whose fault they are.
-//! - Reads go through any [`ReadView`](statehold_store::ReadView): [`list_volumes`], [`list_plugins`], and the views
-//!   that serialise to Nomad's JSON, such as [`VolumeView`]. What follows from other rows (health, expected counts,
-//!   whether a volume is schedulable) is worked out then and never stored.
-//! - [`VolumeItem`] and [`PluginItem`] are what filter expressions see; [`input`] reads request bodies.
+//! - Rows: [`CsiVolume`], [`CsiPlugin`], [`Node`], [`Allocation`], [`Job`], [`Namespace`];
+//!   [`schema`] has their tables.
+//! - Operations such as [`register`], [`claim`], [`unpublish`] and [`upsert_node`] take a write
+//!   transaction and the time, so a server and a replicated log can both call them. Errors print
+//!   the texts that clients know, and [`OperationError::fault`] says whose fault they are.
+//! - Reads go through any [`ReadView`](statehold_store::ReadView): [`list_volumes`],
+//!   [`list_plugins`], and the views that serialise to Nomad's JSON, such as [`VolumeView`]. What
+//!   follows from other rows (health, expected counts, whether a volume is schedulable) is worked
+//!   out then and never stored.
+//! - [`VolumeItem`] and [`PluginItem`] are what filter expressions see; [`input`] reads request
+//!   bodies.
 //!
-//! Invariant: no IO, no clock, no randomness, and no panic on anything that comes from outside. Invariant: secrets and
-//! mount flags are in no view, no filter and no `Debug` output.
+//! Invariant: no IO, no clock, no randomness, and no panic on anything that comes from outside.
+//! Invariant: secrets and mount flags are in no view, no filter and no `Debug` output.
 //!
 //! ```
 //! use statehold_filter::Filter;
-//! use statehold_store::{ReadView, Store};
+//! use statehold_store::Store;
 //! use statehold_volumes::{
-//!     CsiVolumes, FactsReader, VolumeItem, VolumeQuery, bootstrap, input, list_volumes, parse_id, register, schema,
-//!     upsert_node,
+//!     FactsReader, VolumeItem, VolumeQuery, bootstrap, input, list_volumes, parse_id, register,
+//!     schema, upsert_node,
 //! };
 //!
 //! let store = Store::in_memory(&schema());
 //! let now = 1_736_191_825_846_395_400; // from the caller's clock
 //!
 //! let node = parse_id("fb2170a8-257d-3c64-b14d-bc06cc94e34c")?;
-//! let node = input::node_body(br#"{"CSINodePlugins": {"nfs": {"Healthy": true, "NodeInfo": {}}}}"#, node)?;
+//! let report = br#"{"CSINodePlugins": {"nfs": {"Healthy": true, "NodeInfo": {}}}}"#;
+//! let node = input::node_body(report, node)?;
 //! let body = input::register_body(br#"{"Volumes": [{
 //!     "ID": "home", "PluginID": "nfs", "Secrets": {"password": "xyzzy"},
-//!     "RequestedCapabilities": [{"AccessMode": "multi-node-multi-writer", "AttachmentMode": "file-system"}]
+//!     "RequestedCapabilities": [
+//!         {"AccessMode": "multi-node-multi-writer", "AttachmentMode": "file-system"}
+//!     ]
 //! }]}"#)?;
 //! let mut txn = store.begin_write()?;
 //! bootstrap(&mut txn)?;
@@ -38,7 +45,8 @@
 //! let view = store.snapshot();
 //! let filter = Filter::<VolumeItem>::compile("Schedulable == true and NodesHealthy == 1")?;
 //! let mut facts = FactsReader::new(&view);
-//! let items: Vec<VolumeItem> = list_volumes(&view, &VolumeQuery { namespace: "default", ..Default::default() })
+//! let query = VolumeQuery { namespace: "default", ..Default::default() };
+//! let items: Vec<VolumeItem> = list_volumes(&view, &query)
 //!     .map(|volume| facts.item(volume))
 //!     .filter(|item| filter.matches(item))
 //!     .collect();

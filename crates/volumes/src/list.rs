@@ -1,8 +1,9 @@
 //! Lists of volumes and plugins, in key order, from any key on.
 //!
-//! All conditions of a query hold at once. Lists are read through the view, so a watch on a list knows every range
-//! that the list depends on. A namespace or an ID prefix is a range and is read as far as the caller goes on; a
-//! condition on the plugin or on the node is looked up in its index first, and costs what it finds.
+//! All conditions of a query hold at once. Lists are read through the view, so a watch on a list
+//! knows every range that the list depends on. A namespace or an ID prefix is a range and is read
+//! as far as the caller goes on; a condition on the plugin or on the node is looked up in its index
+//! first, and costs what it finds.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +28,8 @@ pub struct VolumeQuery<'q> {
     pub node: Option<&'q HexPrefix>,
     /// In which direction.
     pub order: Order,
-    /// The namespace and ID to start at. The volume itself is included, and need not exist any more.
+    /// The namespace and ID to start at. The volume itself is included, and need not exist any
+    /// more.
     pub from: Option<(&'q str, &'q str)>,
 }
 
@@ -151,7 +153,8 @@ pub fn list_plugins<'v, V: ReadView>(
     view.scan::<CsiPlugins>(&range, order)
 }
 
-/// The allocations that run the plugin, those changed last first, of one namespace or of [`ALL_NAMESPACES`].
+/// The allocations that run the plugin, those changed last first, of one namespace or of
+/// [`ALL_NAMESPACES`].
 pub fn plugin_allocations<'v, V: ReadView>(
     view: &'v V,
     plugin: &CsiPlugin,

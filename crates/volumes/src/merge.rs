@@ -1,6 +1,7 @@
 //! Registering a volume that exists: what may change, and what a change of size would take.
 //!
-//! All violations of one volume are found before any is reported. A volume is changed only when none was found.
+//! All violations of one volume are found before any is reported. A volume is changed only when
+//! none was found.
 
 use std::{collections::BTreeSet, fmt};
 

@@ -59,9 +59,12 @@ impl fmt::Display for UnknownName {
 impl std::error::Error for UnknownName {}
 
 macro_rules! named_numbers {
-    ($(#[$outer:meta])* $name:ident, $what:literal { $($(#[$doc:meta])* $variant:ident = $number:literal, $text:literal;)* }) => {
+    ($(#[$outer:meta])* $name:ident, $what:literal {
+        $($(#[$doc:meta])* $variant:ident = $number:literal, $text:literal;)*
+    }) => {
         $(#[$outer])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Filterable)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        #[derive(Serialize, Deserialize, Filterable)]
         #[filterable(rename_all = "kebab-case")]
         pub enum $name { $($(#[$doc])* $variant,)* }
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// Named secrets that a storage provider wants with each call about a volume.
 ///
-/// `Debug` shows the names only. There is no `Display`, and no JSON view of a volume carries this type: the
-/// `Serialize` implementation is for the store's rows.
+/// `Debug` shows the names only. There is no `Display`, and no JSON view of a volume carries this
+/// type: the `Serialize` implementation is for the store's rows.
 ///
 /// # Examples
 /// ```

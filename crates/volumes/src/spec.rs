@@ -10,7 +10,8 @@ use crate::{
 
 /// What a client may say about a volume that it registers.
 ///
-/// Fields that belong to the server have no place in here: claims, current modes, health, times and indexes.
+/// Fields that belong to the server have no place in here: claims, current modes, health, times and
+/// indexes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VolumeSpec {
     /// The namespace; empty means that of the request.

@@ -1,6 +1,7 @@
 //! Pieces of error texts that clients print: quoted names, several errors in one, byte counts.
 //!
-//! The shapes follow what Nomad's command line shows, so that scripts that match on them go on working.
+//! The shapes follow what Nomad's command line shows, so that scripts that match on them go on
+//! working.
 
 use std::fmt;
 
@@ -32,8 +33,8 @@ impl fmt::Display for Quoted<'_> {
 
 /// Everything that is wrong with one request, in the order in which it was found.
 ///
-/// Printed as a count and a list: `2 errors occurred:`, then a line with a tab and an asterisk for each, then an
-/// empty line.
+/// Printed as a count and a list: `2 errors occurred:`, then a line with a tab and an asterisk for
+/// each, then an empty line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MultiError<E> {
     errors: Vec<E>,

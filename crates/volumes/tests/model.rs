@@ -1,7 +1,9 @@
-//! Random sequences of operations, checked after each step against what was asked for and what was granted.
+//! Random sequences of operations, checked after each step against what was asked for and what was
+//! granted.
 //!
-//! The model knows no state machine: it only remembers which claims were granted and which were given back, and what
-//! nodes and jobs said last. Everything else that the crate shows has to follow from that.
+//! The model knows no state machine: it only remembers which claims were granted and which were
+//! given back, and what nodes and jobs said last. Everything else that the crate shows has to
+//! follow from that.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
 

@@ -1,5 +1,5 @@
-//! The life of a plugin: made by fingerprints and jobs, counted when read, gone when nobody runs it.
-//! Method: a store in memory, one transaction for each thing that an orchestrator tells.
+//! The life of a plugin: made by fingerprints and jobs, counted when read, gone when nobody runs
+//! it. Method: a store in memory, one transaction for each thing that an orchestrator tells.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
 

@@ -1,5 +1,5 @@
-//! Registering, claiming, releasing and deregistering volumes: the sequences and texts that clients rely on.
-//! Method: a store in memory, one transaction for each request.
+//! Registering, claiming, releasing and deregistering volumes: the sequences and texts that clients
+//! rely on. Method: a store in memory, one transaction for each request.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
 

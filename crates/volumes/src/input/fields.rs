@@ -54,7 +54,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The value of a field, unless it is missing or `null`. The exact name wins over the same in another case.
+    /// The value of a field, unless it is missing or `null`. The exact name wins over the same in
+    /// another case.
     fn get(&self, name: &str) -> Option<&'a Value> {
         let map = self.map?;
         let any_case = || {

@@ -82,7 +82,7 @@ fn topologies(fields: &Fields<'_>, name: &str) -> Result<Option<Vec<Topology>>, 
     fields.objects(name, "CSITopology", topology)
 }
 
-/// `{"Segments": {"zone": "z1"}}`, or in short, as the documentation's samples have it, `{"zone": "z1"}`.
+/// `{"Segments": {"zone": "z1"}}`, or in short `{"zone": "z1"}` as in the documentation's samples.
 pub(super) fn topology(fields: &Fields<'_>) -> Result<Topology, DecodeError> {
     let segments =
         if fields.has("Segments") { fields.labels("Segments")? } else { fields.as_labels() };

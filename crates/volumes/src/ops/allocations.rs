@@ -1,7 +1,7 @@
 //! Allocations come, change and go; the plugins that they are follow in the same transaction.
 //!
-//! Claims don't: a claim outlives its allocation until it is released, which is what keeps a volume from being given
-//! away while a node still has it.
+//! Claims don't: a claim outlives its allocation until it is released, which is what keeps a volume
+//! from being given away while a node still has it.
 
 use statehold_store::{ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
@@ -11,8 +11,9 @@ use crate::rows::{Allocation, Allocations, DEFAULT_NAMESPACE, Job, Jobs, TaskGro
 
 /// Takes over an allocation as it is now. The times in `allocation` are not looked at.
 ///
-/// What it asks for comes from `group`; without one from what is already known of the allocation, and for a new
-/// allocation from its job. An allocation that says no statuses is meant to run and hasn't started.
+/// What it asks for comes from `group`; without one from what is already known of the allocation,
+/// and for a new allocation from its job. An allocation that says no statuses is meant to run and
+/// hasn't started.
 pub fn upsert_allocation(
     txn: &mut WriteTxn<'_>,
     now: i64,

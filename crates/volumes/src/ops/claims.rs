@@ -1,8 +1,9 @@
 //! Taking claims on volumes, and letting go of them step by step.
 //!
-//! The rules are the state machine's; here is what it needs from the store, and the order of the steps of a release:
-//! first the node lets go, then the provider's controller, then the claim is gone. Nothing in here talks to a node or
-//! to a provider: whoever does tells the outcome with the claim's state.
+//! The rules are the state machine's; here is what it needs from the store, and the order of the
+//! steps of a release: first the node lets go, then the provider's controller, then the claim is
+//! gone. Nothing in here talks to a node or to a provider: whoever does tells the outcome with the
+//! claim's state.
 
 use std::fmt;
 
@@ -108,10 +109,10 @@ impl From<WriteError> for ClaimError {
 
 /// Takes a claim on a volume, or takes one further on its way out.
 ///
-/// A claim with the state `taken` and the mode `read` or `write` is a new one; repeating it is a success without a
-/// change. Everything else releases: the state is noted, and at `ready-to-free` the claim is gone. Every claim on a
-/// volume also starts the release of those claims on it whose allocations are over; a request without an allocation
-/// that is not a new claim does only that.
+/// A claim with the state `taken` and the mode `read` or `write` is a new one; repeating it is a
+/// success without a change. Everything else releases: the state is noted, and at `ready-to-free`
+/// the claim is gone. Every claim on a volume also starts the release of those claims on it whose
+/// allocations are over; a request without an allocation that is not a new claim does only that.
 pub fn claim(
     txn: &mut WriteTxn<'_>,
     now: i64,
@@ -153,7 +154,8 @@ pub fn claim(
     Ok(())
 }
 
-/// Whether an allocation is gone, or has ended on its node. That it shall stop is not enough: it may still write.
+/// Whether an allocation is gone, or has ended on its node. That it shall stop is not enough: it
+/// may still write.
 fn is_over(view: &impl ReadView, allocation: Uuid) -> bool {
     view.get::<Allocations>(allocation).is_none_or(|allocation| allocation.is_client_terminal())
 }
@@ -254,11 +256,11 @@ impl fmt::Display for Holdup {
 
 /// Releases a claim as far as that needs nobody else.
 ///
-/// Calling this says that the node has let go of the volume, or never will: it is down or gone. A state of
-/// `controller-detached` or `ready-to-free` says that the provider has let go as well. Without that, the claim is gone
-/// at once when no controller is involved: the plugin needs none or doesn't attach, another allocation on the same
-/// node still uses the volume, or the node is unknown. Else the claim stays as `node-detached`. Releasing what isn't
-/// held is a success.
+/// Calling this says that the node has let go of the volume, or never will: it is down or gone. A
+/// state of `controller-detached` or `ready-to-free` says that the provider has let go as well.
+/// Without that, the claim is gone at once when no controller is involved: the plugin needs none or
+/// doesn't attach, another allocation on the same node still uses the volume, or the node is
+/// unknown. Else the claim stays as `node-detached`. Releasing what isn't held is a success.
 pub fn unpublish(
     txn: &mut WriteTxn<'_>,
     now: i64,

@@ -47,8 +47,8 @@ impl From<WriteError> for DeregisterError {
 
 /// Forgets the volumes `ids` of `namespace`, all or none.
 ///
-/// A volume that somebody claims stays, unless `force` is set and every claim is of an allocation that has ended or is
-/// gone. IDs are complete, never prefixes.
+/// A volume that somebody claims stays, unless `force` is set and every claim is of an allocation
+/// that has ended or is gone. IDs are complete, never prefixes.
 pub fn deregister(
     txn: &mut WriteTxn<'_>,
     namespace: &str,

@@ -40,7 +40,8 @@ impl From<WriteError> for JobError {
 
 /// Registers a job or a new version of it. The times in `job` are not looked at.
 ///
-/// Each plugin that the old or the new version runs follows: a job makes the row of a plugin that nobody runs yet.
+/// Each plugin that the old or the new version runs follows: a job makes the row of a plugin that
+/// nobody runs yet.
 pub fn upsert_job(txn: &mut WriteTxn<'_>, now: i64, mut job: Job) -> Result<(), JobError> {
     if job.id.is_empty() {
         return Err(JobError::MissingId);

@@ -1,10 +1,11 @@
 //! What can be done to the state: one module for each kind of thing.
 //!
-//! Every function takes a write transaction and, where times are kept, the time of the call in unix nanoseconds.
-//! Nothing reads a clock, so that a replicated log can call these functions and get the same rows everywhere.
+//! Every function takes a write transaction and, where times are kept, the time of the call in unix
+//! nanoseconds. Nothing reads a clock, so that a replicated log can call these functions and get
+//! the same rows everywhere.
 //!
-//! A function that returns an error of its own has written nothing. After a store's error the transaction may hold a
-//! part of the operation: drop it.
+//! A function that returns an error of its own has written nothing. After a store's error the
+//! transaction may hold a part of the operation: drop it.
 
 mod allocations;
 mod claims;

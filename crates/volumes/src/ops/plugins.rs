@@ -1,6 +1,8 @@
-//! Keeping plugin rows in step with fingerprints, jobs and allocations, in the transaction that changes those.
+//! Keeping plugin rows in step with fingerprints, jobs and allocations, in the transaction that
+//! changes those.
 //!
-//! A plugin row stays as long as a node says that it runs the plugin or a job that isn't over wants to.
+//! A plugin row stays as long as a node says that it runs the plugin or a job that isn't over wants
+//! to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +14,8 @@ use crate::{
     rows::{Allocation, CsiPlugin, CsiPlugins, Node, PluginInfo},
 };
 
-/// Takes over what `node` says about its plugins; `None` once the node is gone. `before` is what it said last.
+/// Takes over what `node` says about its plugins; `None` once the node is gone. `before` is what it
+/// said last.
 pub(super) fn follow_node(
     txn: &mut WriteTxn<'_>,
     now: i64,

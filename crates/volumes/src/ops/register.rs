@@ -1,4 +1,5 @@
-//! Registering volumes that exist at their provider, new ones and known ones, all of a request or none.
+//! Registering volumes that exist at their provider, new ones and known ones, all of a request or
+//! none.
 
 use std::fmt;
 
@@ -89,8 +90,8 @@ pub struct VolumeKey {
 
 /// Registers volumes; `namespace` is that of the request, for volumes that name none.
 ///
-/// A volume that is registered already takes over what may change. The keys come back in the order of the request;
-/// after the commit, a snapshot has the rows.
+/// A volume that is registered already takes over what may change. The keys come back in the order
+/// of the request; after the commit, a snapshot has the rows.
 pub fn register(
     txn: &mut WriteTxn<'_>,
     now: i64,

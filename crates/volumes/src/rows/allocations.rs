@@ -8,8 +8,8 @@ use super::{RequestKind, TaskPlugin, VolumeRequest};
 
 /// An instance of a task group on a node.
 ///
-/// The fields that end in `_json` are shown to clients as they came and mean nothing here: each is empty or holds one
-/// JSON value.
+/// The fields that end in `_json` are shown to clients as they came and mean nothing here: each is
+/// empty or holds one JSON value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Allocation {
     /// Its ID, the key.

@@ -1,8 +1,9 @@
 //! What is stored: one module for each table, with its row, its key and its indexes.
 //!
-//! Rows hold what somebody said, never what follows from other rows: health counts, expected counts and whether a
-//! volume is schedulable are worked out when they are read, from the plugin's fingerprints, the jobs and the
-//! allocations of that moment. `CreateIndex` and `ModifyIndex` are not in the rows either; the store stamps them.
+//! Rows hold what somebody said, never what follows from other rows: health counts, expected counts
+//! and whether a volume is schedulable are worked out when they are read, from the plugin's
+//! fingerprints, the jobs and the allocations of that moment. `CreateIndex` and `ModifyIndex` are
+//! not in the rows either; the store stamps them.
 
 mod allocations;
 mod jobs;

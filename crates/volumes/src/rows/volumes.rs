@@ -15,8 +15,8 @@ use crate::{
 
 /// A volume of a storage provider.
 ///
-/// The claims are the only record of who uses it: an allocation is in at most one of `read_claims` and
-/// `write_claims`, and in `past_claims` while its claim is being released.
+/// The claims are the only record of who uses it: an allocation is in at most one of `read_claims`
+/// and `write_claims`, and in `past_claims` while its claim is being released.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[filterable(rename_all = "PascalCase")]
 pub struct CsiVolume {
@@ -33,7 +33,8 @@ pub struct CsiVolume {
     /// The plugin that serves it.
     #[filterable(rename = "PluginID")]
     pub plugin_id: Box<str>,
-    /// The plugin's name for itself, as of the last write; what is shown is the plugin's own while it is there.
+    /// The plugin's name for itself, as of the last write; what is shown is the plugin's own while
+    /// it is there.
     #[filterable(skip)]
     pub provider: Box<str>,
     /// The plugin's version, in the same way.

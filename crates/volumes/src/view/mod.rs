@@ -1,7 +1,7 @@
 //! What clients see: the JSON of volumes, plugins and allocations, with Nomad's field names.
 //!
-//! The views borrow from the store's entries and are made when an answer is written. None of them can show a secret:
-//! secrets are always `null`, and mount flags are one `[REDACTED]`.
+//! The views borrow from the store's entries and are made when an answer is written. None of them
+//! can show a secret: secrets are always `null`, and mount flags are one `[REDACTED]`.
 
 mod allocation;
 mod namespace;

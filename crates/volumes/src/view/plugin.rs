@@ -124,7 +124,8 @@ pub struct PluginView<'v> {
 }
 
 impl<'v> PluginView<'v> {
-    /// The view of `entry`, with the allocations of `namespace` that run it; `*` is every namespace.
+    /// The view of `entry`, with the allocations of `namespace` that run it; `*` is every
+    /// namespace.
     pub fn new<V: ReadView>(view: &'v V, entry: &'v Entry<CsiPlugin>, namespace: &str) -> Self {
         let facts = PluginFacts::of(view, entry);
         let infos = |infos: &'v BTreeMap<Uuid, PluginInfo>| {

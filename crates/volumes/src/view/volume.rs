@@ -139,7 +139,8 @@ pub struct VolumeView<'v> {
 }
 
 impl<'v> VolumeView<'v> {
-    /// The view of `entry`, with its plugin's state and the allocations that claim it, as `view` has them.
+    /// The view of `entry`, with its plugin's state and the allocations that claim it, as `view`
+    /// has them.
     pub fn new<V: ReadView>(view: &'v V, entry: &'v Entry<CsiVolume>) -> Self {
         let facts = FactsReader::new(view).of(entry);
         let allocations = entry
@@ -187,7 +188,8 @@ impl<'v> VolumeView<'v> {
     }
 }
 
-/// An object with the claiming allocations as names. The values say nothing: clients look into `Allocations`.
+/// An object with the claiming allocations as names. The values say nothing: clients look into
+/// `Allocations`.
 #[derive(Clone, Copy, Debug)]
 struct AllocationIds<'v>(&'v BTreeMap<Uuid, Claim>);
 
