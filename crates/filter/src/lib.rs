@@ -1,1 +1,62 @@
-//! statehold-filter
+//! Filter expressions for list endpoints: text, checked against your types, to a yes or no per row.
+//!
+//! The language is the one that HashiCorp's APIs take in their `filter` parameter, so clients of those
+//! can keep their expressions:
+//!
+//! ```text
+//! PluginID == "p1" and (web in Tags or Name matches "^web-[0-9]+$")
+//! any Topologies as t { t.Segments.zone == "us-1b" }
+//! ```
+//!
+//! A [`Filter`] is compiled for a type of rows. For a struct with `#[derive(Filterable)]` a wrong
+//! selector, value or operator is a [`CompileError`] that points at it; asking a compiled filter never fails,
+//! never panics and does not allocate. JSON and the dynamic [`Value`] work without a schema.
+//!
+//! ```
+//! use statehold_filter::{Filter, Filterable};
+//!
+//! #[derive(Filterable)]
+//! #[filterable(rename_all = "PascalCase")]
+//! struct Node {
+//!     name: String,
+//!     #[filterable(rename = "CPU")]
+//!     cores: u32,
+//! }
+//!
+//! let filter = Filter::<Node>::compile("CPU == 8 and Name != db")?;
+//! assert!(filter.matches(&Node { name: "web".to_owned(), cores: 8 }));
+//! # Ok::<(), statehold_filter::CompileError>(())
+//! ```
+
+pub mod ast;
+mod check;
+mod coerce;
+mod data;
+mod datum;
+mod error;
+mod eval;
+mod filter;
+mod limits;
+mod literal;
+mod options;
+mod parse;
+mod pattern;
+mod print;
+mod program;
+mod schema;
+mod span;
+mod warning;
+
+pub use ast::Operator;
+pub use data::{IntoDatum, MapKey, Value};
+pub use datum::{Datum, Filterable, List, Map, Record, Whole};
+pub use error::{CompileError, CompileErrorKind, EvalError, EvalErrorKind};
+pub use filter::Filter;
+pub use limits::Limits;
+pub use options::{Dialect, Nulls, Options};
+pub use parse::parse;
+pub use print::quote;
+pub use schema::{Field, Key, KeyKind, Kind, Schema};
+pub use span::Span;
+pub use statehold_derive::Filterable;
+pub use warning::{Warning, WarningKind};

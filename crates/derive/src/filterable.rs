@@ -1,0 +1,204 @@
+//! The code that `#[derive(Filterable)]` writes.
+
+use std::collections::HashSet;
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{
+    Data, DataEnum, DeriveInput, Error, Fields, FieldsNamed, Generics, Path, Result, Type,
+    parse_quote,
+};
+
+use crate::attributes::{Container, Flatten, Member};
+
+pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
+    let container = Container::parse(&input.attrs)?;
+    match &input.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(fields) => record(input, fields, &container),
+            Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
+                Ok(newtype(input, &fields.unnamed[0].ty, &container))
+            }
+            _ => Err(Error::new(
+                input.ident.span(),
+                "a struct needs named fields, or exactly one without a name",
+            )),
+        },
+        Data::Enum(data) => unit_enum(input, data, container.or_serde(&input.attrs)),
+        Data::Union(_) => Err(Error::new(input.ident.span(), "a union can't be filtered")),
+    }
+}
+
+fn krate(container: &Container) -> Path {
+    container.krate.clone().unwrap_or_else(|| parse_quote!(::statehold_filter))
+}
+
+/// The generics of the type, each type parameter being filterable.
+fn bounded(generics: &Generics, krate: &Path) -> Generics {
+    let mut generics = generics.clone();
+    for parameter in generics.type_params_mut() {
+        parameter.bounds.push(parse_quote!(#krate::Filterable));
+    }
+    generics
+}
+
+/// One field of a record: its place in the schema and how it is read.
+struct Slot {
+    schema: TokenStream,
+    read: TokenStream,
+}
+
+fn record(input: &DeriveInput, fields: &FieldsNamed, container: &Container) -> Result<TokenStream> {
+    let krate = krate(container);
+    let mut slots = Vec::new();
+    let mut names = HashSet::new();
+    let mut take = |name: &str, span: Span| {
+        if names.insert(name.to_owned()) {
+            Ok(())
+        } else {
+            Err(Error::new(span, format!("two fields are called `{name}`")))
+        }
+    };
+    for field in &fields.named {
+        let member = Member::parse(&field.attrs)?;
+        let (Some(ident), false) = (&field.ident, member.skip) else { continue };
+        let (ty, span) = (&field.ty, field.ty.span());
+        slots.push(match member.flatten {
+            Some(flatten) => {
+                let (ty, read) = match flatten {
+                    Flatten::Own => (quote!(#ty), quote!(&self.#ident)),
+                    Flatten::Deref => {
+                        (quote!(<#ty as ::core::ops::Deref>::Target), quote!(&*self.#ident))
+                    }
+                };
+                Slot {
+                    schema: quote_spanned!(span=> #krate::Field::flatten(<#ty as #krate::Filterable>::KIND)),
+                    read: quote_spanned!(span=> <#ty as #krate::Filterable>::datum(#read)),
+                }
+            }
+            None => {
+                let plain = ident.unraw().to_string();
+                let (name, at) = match (&member.rename, container.rename_all) {
+                    (Some(name), _) => (name.value(), name.span()),
+                    (None, Some(case)) => (case.apply(&plain), ident.span()),
+                    (None, None) => (plain, ident.span()),
+                };
+                take(&name, at)?;
+                Slot {
+                    schema: quote_spanned!(span=> #krate::Field::new(#name, <#ty as #krate::Filterable>::KIND)),
+                    read: quote_spanned!(span=> <#ty as #krate::Filterable>::datum(&self.#ident)),
+                }
+            }
+        });
+    }
+    for computed in &container.computed {
+        let (name, with, ty) = (&computed.name, &computed.with, &computed.ty);
+        take(&name.value(), name.span())?;
+        let (ty_span, with_span) = (ty.span(), with.span());
+        slots.push(Slot {
+            schema: quote_spanned!(ty_span=> #krate::Field::new(#name, <#ty as #krate::Filterable>::KIND)),
+            read: quote_spanned!(with_span=> #krate::IntoDatum::into_datum((#with)(self))),
+        });
+    }
+    let schema = slots.iter().map(|slot| &slot.schema);
+    let reads = slots.iter().map(|slot| &slot.read);
+    let index = 0..slots.len();
+    let (ident, title) = (&input.ident, input.ident.unraw().to_string());
+    let generics = bounded(&input.generics, &krate);
+    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    Ok(quote! {
+        #[automatically_derived]
+        impl #impl_generics #krate::Filterable for #ident #ty_generics #where_clause {
+            const KIND: #krate::Kind = #krate::Kind::Record(|| {
+                const { &#krate::Schema::new(#title, const { &[#(#schema),*] }) }
+            });
+            #[inline]
+            fn datum(&self) -> #krate::Datum<'_> {
+                #krate::Datum::Record(self)
+            }
+        }
+
+        #[automatically_derived]
+        impl #impl_generics #krate::Record for #ident #ty_generics #where_clause {
+            fn field(&self, slot: usize) -> #krate::Datum<'_> {
+                match slot {
+                    #(#index => #reads,)*
+                    _ => #krate::Datum::Missing,
+                }
+            }
+            fn named(&self, name: &str) -> ::core::option::Option<#krate::Datum<'_>> {
+                <Self as #krate::Filterable>::KIND.schema()?.read(self, name)
+            }
+        }
+    })
+}
+
+fn newtype(input: &DeriveInput, inner: &Type, container: &Container) -> TokenStream {
+    let krate = krate(container);
+    let ident = &input.ident;
+    let generics = bounded(&input.generics, &krate);
+    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics #krate::Filterable for #ident #ty_generics #where_clause {
+            const KIND: #krate::Kind = <#inner as #krate::Filterable>::KIND;
+            #[inline]
+            fn datum(&self) -> #krate::Datum<'_> {
+                <#inner as #krate::Filterable>::datum(&self.0)
+            }
+        }
+    }
+}
+
+fn unit_enum(input: &DeriveInput, data: &DataEnum, container: Container) -> Result<TokenStream> {
+    let krate = krate(&container);
+    if let Some(computed) = container.computed.first() {
+        return Err(Error::new(computed.name.span(), "an enum has no computed fields"));
+    }
+    let (mut variants, mut names) = (Vec::new(), Vec::new());
+    for variant in &data.variants {
+        if !matches!(variant.fields, Fields::Unit) {
+            let message = "only enums of unit variants can be filtered";
+            return Err(Error::new(variant.ident.span(), message));
+        }
+        let member = Member::parse(&variant.attrs)?.or_serde(&variant.attrs);
+        if member.skip || member.flatten.is_some() {
+            return Err(Error::new(variant.ident.span(), "a variant can only be renamed"));
+        }
+        let plain = variant.ident.unraw().to_string();
+        names.push(match (&member.rename, container.rename_all) {
+            (Some(name), _) => name.value(),
+            (None, Some(case)) => case.apply(&plain),
+            (None, None) => plain,
+        });
+        variants.push(&variant.ident);
+    }
+    let ident = &input.ident;
+    let name = if variants.is_empty() {
+        quote!(match *value {})
+    } else {
+        quote!(match value { #(#ident::#variants => #names,)* })
+    };
+    Ok(quote! {
+        #[automatically_derived]
+        impl #krate::Filterable for #ident {
+            const KIND: #krate::Kind = #krate::Kind::Enum(&[#(#names),*]);
+            #[inline]
+            fn datum(&self) -> #krate::Datum<'_> {
+                let value = self;
+                #krate::Datum::Text(#name)
+            }
+        }
+
+        #[automatically_derived]
+        impl<'a> #krate::IntoDatum<'a> for #ident {
+            #[inline]
+            fn into_datum(self) -> #krate::Datum<'a> {
+                let value = &self;
+                #krate::Datum::Text(#name)
+            }
+        }
+    })
+}

@@ -1,0 +1,197 @@
+//! The syntax tree of an expression, with a span on every part.
+//!
+//! Trees compare by meaning: spans do not take part in `==`. `Display` writes an expression back as
+//! canonical text, which parses to an equal tree.
+//!
+//! Invariant: chains of `and` and `or` are flat and runs of `not` collapse, so depth comes from parentheses and
+//! quantifiers alone. Invariant: dropping a tree does not recurse, however it was built.
+
+use std::fmt;
+
+use crate::span::Span;
+
+/// An expression.
+#[derive(Clone, Debug)]
+pub struct Expr {
+    /// What it is.
+    pub kind: ExprKind,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// The forms of an expression.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ExprKind {
+    /// All operands hold; two or more.
+    And(Vec<Expr>),
+    /// One operand holds; two or more.
+    Or(Vec<Expr>),
+    /// The operand does not hold.
+    Not(Box<Expr>),
+    /// A clause: selector and operator.
+    Clause(Clause),
+    /// A quantifier over a list or map.
+    Quantifier(Quantifier),
+}
+
+/// A selector tested by an operator.
+#[derive(Clone, Debug)]
+pub struct Clause {
+    /// What is tested.
+    pub selector: Selector,
+    /// The test.
+    pub operator: Operator,
+    /// Whether the operator is negated: `!=`, `not in`, `is not empty` and so on.
+    pub negated: bool,
+    /// Where the operator stands.
+    pub operator_span: Span,
+    /// The right-hand text of `==`, `contains`, `in` and `matches`.
+    pub value: Option<Value>,
+}
+
+/// What a clause asks, without its negation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operator {
+    /// `selector == value`.
+    Equal,
+    /// `selector contains value`, also written `value in selector`.
+    Contains,
+    /// `selector matches value`.
+    Matches,
+    /// `selector is empty`.
+    Empty,
+    /// `selector is nil`.
+    Nil,
+}
+
+/// A path into the data.
+#[derive(Clone, Debug)]
+pub struct Selector {
+    /// The parts, at least one.
+    pub parts: Vec<Part>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// One step of a selector.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// A field name, a key, or an index in digits.
+    pub text: Box<str>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// The text that a selector is compared with.
+#[derive(Clone, Debug)]
+pub struct Value {
+    /// The text without quotes and escapes.
+    pub text: Box<str>,
+    /// Whether it was written as a bare number.
+    pub number: bool,
+    /// Where it stands, quotes included.
+    pub span: Span,
+}
+
+/// `any` or `all` over a list or map.
+#[derive(Clone, Debug)]
+pub struct Quantifier {
+    /// Whether every element must satisfy the body (`all`), or one (`any`).
+    pub all: bool,
+    /// The list or map.
+    pub selector: Selector,
+    /// The names that the body may use.
+    pub names: Names,
+    /// What is asked of each element.
+    pub body: Box<Expr>,
+}
+
+/// The names a quantifier gives to an element.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Names {
+    /// `as x`: the element of a list, the key of a map.
+    One(Name),
+    /// `as i, v`: the index or key, and the element or value.
+    Both(Name, Name),
+    /// `as i, _`: the index or key.
+    Index(Name),
+    /// `as _, v`: the element or value.
+    Value(Name),
+}
+
+/// A name given by a quantifier.
+#[derive(Clone, Debug)]
+pub struct Name {
+    /// The name.
+    pub text: Box<str>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+macro_rules! equal_without_span {
+    ($($type:ty: $($field:ident),*;)*) => {$(
+        impl PartialEq for $type {
+            fn eq(&self, other: &Self) -> bool {
+                true $(&& self.$field == other.$field)*
+            }
+        }
+    )*};
+}
+
+equal_without_span! {
+    Expr: kind;
+    Clause: selector, operator, negated, value;
+    Selector: parts;
+    Part: text;
+    Value: text, number;
+    Quantifier: all, selector, names, body;
+    Name: text;
+}
+
+impl Drop for Expr {
+    fn drop(&mut self) {
+        let mut pending = Vec::new();
+        self.kind.take_children(&mut pending);
+        while let Some(mut child) = pending.pop() {
+            child.kind.take_children(&mut pending);
+        }
+    }
+}
+
+impl ExprKind {
+    /// Moves operands that have operands of their own into `into`.
+    fn take_children(&mut self, into: &mut Vec<Expr>) {
+        match self {
+            Self::And(operands) | Self::Or(operands) => into.append(operands),
+            Self::Not(operand) => into.extend(operand.hollow()),
+            Self::Quantifier(quantifier) => into.extend(quantifier.body.hollow()),
+            Self::Clause(_) => {}
+        }
+    }
+}
+
+impl Expr {
+    /// Takes the content out of a boxed operand, unless it is a mere clause.
+    fn hollow(&mut self) -> Option<Self> {
+        if matches!(self.kind, ExprKind::Clause(_)) {
+            return None;
+        }
+        let kind = std::mem::replace(&mut self.kind, ExprKind::And(Vec::new()));
+        Some(Self { kind, span: self.span })
+    }
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Equal => "==",
+            Self::Contains => "contains",
+            Self::Matches => "matches",
+            Self::Empty => "is empty",
+            Self::Nil => "is nil",
+        })
+    }
+}

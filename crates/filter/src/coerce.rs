@@ -1,0 +1,244 @@
+//! Literals and path parts: text to numbers and bools, by the rules of Go's `strconv`.
+//!
+//! Invariant: a text that is no number of the wanted kind is [`Coerce::Syntax`]; one that is a number too
+//! large for 64 bits is [`Coerce::Range`]. The difference shows in lists of mixed kinds.
+
+/// Why a text is not a value of the wanted kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coerce {
+    /// It is not written like one.
+    Syntax,
+    /// It is written like one, but is too large.
+    Range,
+}
+
+/// `1 t T TRUE true True` and `0 f F FALSE false False`.
+pub(crate) fn bool(text: &str) -> Result<bool, Coerce> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+        _ => Err(Coerce::Syntax),
+    }
+}
+
+/// A signed integer of 64 bits, with base prefixes and digit separators.
+pub(crate) fn int(text: &str) -> Result<i64, Coerce> {
+    let (negative, digits) = match text.as_bytes().first() {
+        Some(b'-') => (true, &text[1..]),
+        Some(b'+') => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let magnitude = uint(digits)?;
+    if negative {
+        0i64.checked_sub_unsigned(magnitude).ok_or(Coerce::Range)
+    } else {
+        i64::try_from(magnitude).map_err(|_| Coerce::Range)
+    }
+}
+
+/// An unsigned integer of 64 bits, with base prefixes and digit separators, without a sign.
+pub(crate) fn uint(text: &str) -> Result<u64, Coerce> {
+    let bytes = text.as_bytes();
+    let (base, digits): (u64, &[u8]) = match bytes {
+        [] => return Err(Coerce::Syntax),
+        [b'0', b'x' | b'X', rest @ ..] if !rest.is_empty() => (16, rest),
+        [b'0', b'o' | b'O', rest @ ..] if !rest.is_empty() => (8, rest),
+        [b'0', b'b' | b'B', rest @ ..] if !rest.is_empty() => (2, rest),
+        [b'0', rest @ ..] => (8, rest),
+        _ => (10, bytes),
+    };
+    let mut value = 0u64;
+    let mut separated = false;
+    for &byte in digits {
+        if byte == b'_' {
+            separated = true;
+            continue;
+        }
+        let digit = char::from(byte).to_digit(36).map_or(u64::MAX, u64::from);
+        if digit >= base {
+            return Err(Coerce::Syntax);
+        }
+        value = value
+            .checked_mul(base)
+            .and_then(|value| value.checked_add(digit))
+            .ok_or(Coerce::Range)?;
+    }
+    if separated && !separators_between_digits(bytes) {
+        return Err(Coerce::Syntax);
+    }
+    Ok(value)
+}
+
+/// Whether each `_` stands between digits, a base prefix counting as one.
+fn separators_between_digits(number: &[u8]) -> bool {
+    let (mut after_digit, digits) = match number {
+        [b'0', b'x' | b'X' | b'o' | b'O' | b'b' | b'B', rest @ ..] => (true, rest),
+        _ => (false, number),
+    };
+    for &byte in digits {
+        match byte {
+            b'_' if !after_digit => return false,
+            b'_' => after_digit = false,
+            _ => after_digit = true,
+        }
+    }
+    after_digit
+}
+
+/// A 64-bit float: decimal, `inf`, `nan`, or hexadecimal with a `p` exponent.
+pub(crate) fn float(text: &str) -> Result<f64, Coerce> {
+    match shape(text)? {
+        Shape::Word => text.parse().map_err(|_| Coerce::Syntax),
+        Shape::Decimal => finite(text.parse().map_err(|_| Coerce::Syntax)?),
+        Shape::Hex { negative, mantissa, exponent } => {
+            let magnitude = finite(hex_float(mantissa, exponent)?)?;
+            Ok(if negative { -magnitude } else { magnitude })
+        }
+    }
+}
+
+/// A 32-bit float, rounded once.
+pub(crate) fn float32(text: &str) -> Result<f32, Coerce> {
+    let value = match shape(text)? {
+        Shape::Word => return text.parse().map_err(|_| Coerce::Syntax),
+        Shape::Decimal => text.parse::<f32>().map_err(|_| Coerce::Syntax)?,
+        #[expect(clippy::cast_possible_truncation, reason = "rounding to 32 bits is the purpose")]
+        Shape::Hex { .. } => float(text)? as f32,
+    };
+    if value.is_infinite() { Err(Coerce::Range) } else { Ok(value) }
+}
+
+fn finite(value: f64) -> Result<f64, Coerce> {
+    if value.is_infinite() { Err(Coerce::Range) } else { Ok(value) }
+}
+
+enum Shape<'t> {
+    Word,
+    Decimal,
+    Hex { negative: bool, mantissa: &'t str, exponent: &'t str },
+}
+
+fn shape(text: &str) -> Result<Shape<'_>, Coerce> {
+    let (negative, rest) = match text.as_bytes().first() {
+        Some(b'-') => (true, &text[1..]),
+        Some(b'+') => (false, &text[1..]),
+        _ => (false, text),
+    };
+    if ["inf", "infinity", "nan"].iter().any(|word| rest.eq_ignore_ascii_case(word)) {
+        // Go knows no signed NaN.
+        let signed_nan = rest.len() != text.len() && rest.eq_ignore_ascii_case("nan");
+        return if signed_nan { Err(Coerce::Syntax) } else { Ok(Shape::Word) };
+    }
+    if let Some(hex) = rest.strip_prefix("0x").or_else(|| rest.strip_prefix("0X")) {
+        let at = hex.find(['p', 'P']).ok_or(Coerce::Syntax)?;
+        return Ok(Shape::Hex { negative, mantissa: &hex[..at], exponent: &hex[at + 1..] });
+    }
+    if rest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')) {
+        Ok(Shape::Decimal)
+    } else {
+        Err(Coerce::Syntax)
+    }
+}
+
+/// `mantissa * 2^exponent`; the mantissa is hexadecimal with an optional dot.
+fn hex_float(mantissa: &str, exponent: &str) -> Result<f64, Coerce> {
+    let (digits_seen, mut value, mut scale) = {
+        let (mut seen, mut value, mut scale) = (false, 0u64, 0i32);
+        let mut after_dot = false;
+        for byte in mantissa.bytes() {
+            if byte == b'.' && !after_dot {
+                after_dot = true;
+                continue;
+            }
+            let digit = char::from(byte).to_digit(16).ok_or(Coerce::Syntax)?;
+            seen = true;
+            if value >> 58 == 0 {
+                value = value << 4 | u64::from(digit);
+                scale -= if after_dot { 4 } else { 0 };
+            } else {
+                // Only whether something non-zero follows matters for rounding.
+                value |= u64::from(digit != 0);
+                scale = scale.saturating_add(if after_dot { 0 } else { 4 });
+            }
+        }
+        (seen, value, scale)
+    };
+    let well_formed =
+        |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    let unsigned = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+    if !digits_seen || !well_formed(unsigned) {
+        return Err(Coerce::Syntax);
+    }
+    if value == 0 {
+        return Ok(0.0);
+    }
+    let bound = if exponent.starts_with('-') { -10_000 } else { 10_000 };
+    scale = scale.saturating_add(exponent.parse::<i32>().unwrap_or(bound).clamp(-10_000, 10_000));
+    // Keep 62 significant bits at most: a u64 rounds once, to nearest even, on conversion.
+    while scale < -1_074 - 62 && value != 0 {
+        value = value >> 1 | value & 1;
+        scale += 1;
+        if value == 1 {
+            return Ok(0.0);
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "this is the one rounding")]
+    let rounded = value as f64;
+    Ok(if scale < -1_000 {
+        rounded * 2f64.powi(-1_000) * 2f64.powi(scale + 1_000)
+    } else if scale > 1_000 {
+        rounded * 2f64.powi(1_000) * 2f64.powi((scale - 1_000).min(1_023))
+    } else {
+        rounded * 2f64.powi(scale)
+    })
+}
+
+/// A key of an integer map or the index of a list: like [`int`], but the empty text is 0.
+pub(crate) fn index(text: &str) -> Option<i64> {
+    if text.is_empty() { Some(0) } else { int(text).ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_take_prefixes_signs_and_separators() {
+        for (text, value) in
+            [("0", 0), ("-0x2A", -42), ("0b11", 3), ("0o17", 15), ("017", 15), ("1_000", 1000)]
+        {
+            assert_eq!(int(text), Ok(value), "{text}");
+        }
+        for text in ["", "-", "0x", "1__0", "_1", "1_", "08", "1.0", "1e3", " 1"] {
+            assert_eq!(int(text), Err(Coerce::Syntax), "{text}");
+        }
+        assert_eq!(int("9223372036854775808"), Err(Coerce::Range));
+        assert_eq!(int("-9223372036854775808"), Ok(i64::MIN));
+        assert_eq!(uint("+1"), Err(Coerce::Syntax));
+        assert_eq!(uint("18446744073709551616"), Err(Coerce::Range));
+    }
+
+    #[test]
+    fn floats_are_read_as_go_reads_them() {
+        for (text, value) in [
+            ("1e3", 1000.0),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("0x1p-2", 0.25),
+            ("0x1.8p1", 3.0),
+            ("+1", 1.0),
+        ] {
+            assert_eq!(float(text), Ok(value), "{text}");
+        }
+        assert_eq!(float("-Inf"), Ok(f64::NEG_INFINITY));
+        assert!(float("NaN").is_ok_and(f64::is_nan));
+        for text in ["", "0x3", "1_000", "1e", ".", "+", "nan(1)", "infinit", "+nan", "0xp1"] {
+            assert_eq!(float(text), Err(Coerce::Syntax), "{text}");
+        }
+        assert_eq!(float("1e400"), Err(Coerce::Range));
+        assert_eq!(float("1e-400"), Ok(0.0));
+        assert_eq!(float32("3.5e38"), Err(Coerce::Range));
+        assert_eq!(float("0x1p-1074"), Ok(5e-324));
+        assert_eq!(float("0x1p5000"), Err(Coerce::Range));
+    }
+}

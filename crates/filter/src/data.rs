@@ -1,0 +1,12 @@
+//! The data that can be filtered without writing an implementation.
+
+mod computed;
+mod json;
+mod lists;
+pub(crate) mod maps;
+mod scalars;
+mod value;
+
+pub use computed::IntoDatum;
+pub use maps::MapKey;
+pub use value::Value;

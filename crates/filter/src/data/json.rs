@@ -1,0 +1,54 @@
+//! [`Filterable`] for JSON.
+//!
+//! JSON has no schema: selectors and literals are judged against each value that is met. Its
+//! numbers take literals written as numbers (`3`, `"3e0"`, not `"0x3"`).
+
+use serde_json::{Map as Object, Value};
+
+use crate::datum::{Datum, Filterable, Map, Whole};
+use crate::schema::{Key, KeyKind, Kind};
+
+impl Filterable for Value {
+    const KIND: Kind = Kind::Any;
+    fn datum(&self) -> Datum<'_> {
+        match self {
+            Self::Null => Datum::Null,
+            Self::Bool(value) => Datum::Bool(*value),
+            Self::Number(number) => {
+                if let Some(value) = number.as_i64() {
+                    Datum::Whole(Whole::Int(value))
+                } else if let Some(value) = number.as_u64() {
+                    Datum::Whole(Whole::Uint(value))
+                } else {
+                    number.as_f64().map_or(Datum::Opaque, Datum::Float)
+                }
+            }
+            Self::String(value) => Datum::Text(value),
+            Self::Array(list) => list.datum(),
+            Self::Object(map) => map.datum(),
+        }
+    }
+}
+
+impl Filterable for Object<String, Value> {
+    const KIND: Kind = Kind::Map(KeyKind::Text, &Kind::Any);
+    fn datum(&self) -> Datum<'_> {
+        Datum::Map(self)
+    }
+}
+
+impl Map for Object<String, Value> {
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+    fn key(&self) -> KeyKind {
+        KeyKind::Text
+    }
+    fn get(&self, key: &Key) -> Option<Datum<'_>> {
+        let Key::Text(text) = key else { return None };
+        Self::get(self, &**text).map(Filterable::datum)
+    }
+    fn any<'a>(&'a self, test: &mut dyn FnMut(Datum<'a>, Datum<'a>) -> bool) -> bool {
+        self.iter().any(|(key, value)| test(key.datum(), value.datum()))
+    }
+}

@@ -1,0 +1,208 @@
+//! [`Filterable`] for maps, and the types that can be their keys.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, Hash};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::datum::{Datum, Filterable, Map};
+use crate::schema::{Key, KeyKind, Kind};
+
+/// A type that can be the key of a map: text, integers, bools and [`Uuid`].
+///
+/// # Examples
+/// ```
+/// use std::collections::BTreeMap;
+/// use statehold_filter::{Filter, Filterable};
+///
+/// #[derive(Filterable)]
+/// struct Node {
+///     ports: BTreeMap<u16, String>,
+/// }
+///
+/// let filter = Filter::<Node>::compile("ports.8080 == http")?;
+/// assert!(filter.matches(&Node { ports: BTreeMap::from([(8080, "http".to_owned())]) }));
+/// # Ok::<(), statehold_filter::CompileError>(())
+/// ```
+pub trait MapKey: Filterable + Sized {
+    /// The kind that look-ups are converted to.
+    const KEY: KeyKind;
+
+    /// Looks a key up in a hash map.
+    fn in_hash<'m, V, S: BuildHasher>(map: &'m HashMap<Self, V, S>, key: &Key) -> Option<&'m V>
+    where
+        Self: Eq + Hash;
+
+    /// Looks a key up in an ordered map.
+    fn in_btree<'m, V>(map: &'m BTreeMap<Self, V>, key: &Key) -> Option<&'m V>
+    where
+        Self: Ord;
+
+    /// How this key sorts against one that is looked up; `None` when that is of another kind.
+    fn order(&self, key: &Key) -> Option<Ordering>;
+}
+
+macro_rules! text_key {
+    ($($type:ty),*) => {$(
+        impl MapKey for $type {
+            const KEY: KeyKind = KeyKind::Text;
+            fn in_hash<'m, V, S: BuildHasher>(
+                map: &'m HashMap<Self, V, S>,
+                key: &Key,
+            ) -> Option<&'m V> {
+                let Key::Text(text) = key else { return None };
+                map.get::<str>(text)
+            }
+            fn in_btree<'m, V>(map: &'m BTreeMap<Self, V>, key: &Key) -> Option<&'m V> {
+                let Key::Text(text) = key else { return None };
+                map.get::<str>(text)
+            }
+            fn order(&self, key: &Key) -> Option<Ordering> {
+                let Key::Text(text) = key else { return None };
+                let own: &str = self.as_ref();
+                Some(own.cmp(text))
+            }
+        }
+    )*};
+}
+
+text_key!(String, &str, Box<str>, Rc<str>, Arc<str>, Cow<'_, str>);
+
+/// Keys that are made from the looked-up key, then compared as themselves.
+macro_rules! value_key {
+    ($($type:ty => $kind:expr, |$key:ident| $own:expr;)*) => {$(
+        impl MapKey for $type {
+            const KEY: KeyKind = $kind;
+            fn in_hash<'m, V, S: BuildHasher>(
+                map: &'m HashMap<Self, V, S>,
+                $key: &Key,
+            ) -> Option<&'m V> {
+                let own: Option<Self> = $own;
+                map.get(&own?)
+            }
+            fn in_btree<'m, V>(map: &'m BTreeMap<Self, V>, $key: &Key) -> Option<&'m V> {
+                let own: Option<Self> = $own;
+                map.get(&own?)
+            }
+            fn order(&self, $key: &Key) -> Option<Ordering> {
+                let own: Option<Self> = $own;
+                Some(self.cmp(&own?))
+            }
+        }
+    )*};
+}
+
+macro_rules! number_key {
+    ($($type:ty => $kind:ident, $bits:expr;)*) => {
+        value_key! {$(
+            $type => KeyKind::$kind($bits), |key| match key {
+                Key::$kind(number) => Self::try_from(*number).ok(),
+                _ => None,
+            };
+        )*}
+    };
+}
+
+number_key! {
+    i8 => Int, 8;
+    i16 => Int, 16;
+    i32 => Int, 32;
+    i64 => Int, 64;
+    isize => Int, 64;
+    u8 => Uint, 8;
+    u16 => Uint, 16;
+    u32 => Uint, 32;
+    u64 => Uint, 64;
+    usize => Uint, 64;
+}
+
+value_key! {
+    bool => KeyKind::Bool, |key| if let Key::Bool(own) = key { Some(*own) } else { None };
+    Uuid => KeyKind::Uuid, |key| if let Key::Text(text) = key { canonical_uuid(text) } else { None };
+}
+
+/// Reads a UUID written the one way that counts as equal: hyphenated and lower-case.
+pub(crate) fn canonical_uuid(text: &str) -> Option<Uuid> {
+    let uuid = Uuid::try_parse(text).ok()?;
+    let mut buffer = Uuid::encode_buffer();
+    (uuid.hyphenated().encode_lower(&mut buffer) == text).then_some(uuid)
+}
+
+impl<K: MapKey + Eq + Hash, V: Filterable, S: BuildHasher> Map for HashMap<K, V, S> {
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+    fn key(&self) -> KeyKind {
+        K::KEY
+    }
+    fn get(&self, key: &Key) -> Option<Datum<'_>> {
+        K::in_hash(self, key).map(Filterable::datum)
+    }
+    fn any<'a>(&'a self, test: &mut dyn FnMut(Datum<'a>, Datum<'a>) -> bool) -> bool {
+        self.iter().any(|(key, value)| test(key.datum(), value.datum()))
+    }
+}
+
+impl<K: MapKey + Eq + Hash, V: Filterable, S: BuildHasher> Filterable for HashMap<K, V, S> {
+    const KIND: Kind = Kind::Map(K::KEY, &V::KIND);
+    fn datum(&self) -> Datum<'_> {
+        Datum::Map(self)
+    }
+}
+
+impl<K: MapKey + Ord, V: Filterable> Map for BTreeMap<K, V> {
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+    fn key(&self) -> KeyKind {
+        K::KEY
+    }
+    fn get(&self, key: &Key) -> Option<Datum<'_>> {
+        K::in_btree(self, key).map(Filterable::datum)
+    }
+    fn any<'a>(&'a self, test: &mut dyn FnMut(Datum<'a>, Datum<'a>) -> bool) -> bool {
+        self.iter().any(|(key, value)| test(key.datum(), value.datum()))
+    }
+}
+
+impl<K: MapKey + Ord, V: Filterable> Filterable for BTreeMap<K, V> {
+    const KIND: Kind = Kind::Map(K::KEY, &V::KIND);
+    fn datum(&self) -> Datum<'_> {
+        Datum::Map(self)
+    }
+}
+
+/// Pairs sorted by key, as a map; where they are not sorted, look-ups may miss.
+macro_rules! sorted_pairs {
+    ($($type:ty),*) => {$(
+        impl<K: MapKey, V: Filterable> Map for $type {
+            fn len(&self) -> usize {
+                self[..].len()
+            }
+            fn key(&self) -> KeyKind {
+                K::KEY
+            }
+            fn get(&self, key: &Key) -> Option<Datum<'_>> {
+                let order = |pair: &(K, V)| pair.0.order(key).unwrap_or(Ordering::Less);
+                let index = self[..].binary_search_by(order).ok()?;
+                self[..].get(index).map(|pair| pair.1.datum())
+            }
+            fn any<'a>(&'a self, test: &mut dyn FnMut(Datum<'a>, Datum<'a>) -> bool) -> bool {
+                self[..].iter().any(|(key, value)| test(key.datum(), value.datum()))
+            }
+        }
+
+        impl<K: MapKey, V: Filterable> Filterable for $type {
+            const KIND: Kind = Kind::Map(K::KEY, &V::KIND);
+            fn datum(&self) -> Datum<'_> {
+                Datum::Map(self)
+            }
+        }
+    )*};
+}
+
+sorted_pairs!(Vec<(K, V)>, Box<[(K, V)]>, Arc<[(K, V)]>);

@@ -1,0 +1,111 @@
+//! [`Filterable`] for scalars, text and the pointers around them.
+
+use std::borrow::Cow;
+use std::num::{
+    NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroIsize, NonZeroU8, NonZeroU16, NonZeroU32,
+    NonZeroU64, NonZeroUsize,
+};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::datum::{Datum, Filterable};
+use crate::schema::Kind;
+
+macro_rules! scalar {
+    ($($type:ty => $kind:expr, |$value:ident| $datum:expr;)*) => {$(
+        impl Filterable for $type {
+            const KIND: Kind = $kind;
+            #[inline]
+            fn datum(&self) -> Datum<'_> {
+                let $value = *self;
+                $datum
+            }
+        }
+    )*};
+}
+
+scalar! {
+    bool => Kind::Bool, |value| Datum::Bool(value);
+    i8 => Kind::Int(8), |value| Datum::Int(value.into());
+    i16 => Kind::Int(16), |value| Datum::Int(value.into());
+    i32 => Kind::Int(32), |value| Datum::Int(value.into());
+    i64 => Kind::Int(64), |value| Datum::Int(value);
+    isize => Kind::Int(64), |value| Datum::Int(value as i64);
+    u16 => Kind::Uint(16), |value| Datum::Uint(value.into());
+    u32 => Kind::Uint(32), |value| Datum::Uint(value.into());
+    u64 => Kind::Uint(64), |value| Datum::Uint(value);
+    usize => Kind::Uint(64), |value| Datum::Uint(value as u64);
+    NonZeroI8 => Kind::Int(8), |value| Datum::Int(value.get().into());
+    NonZeroI16 => Kind::Int(16), |value| Datum::Int(value.get().into());
+    NonZeroI32 => Kind::Int(32), |value| Datum::Int(value.get().into());
+    NonZeroI64 => Kind::Int(64), |value| Datum::Int(value.get());
+    NonZeroIsize => Kind::Int(64), |value| Datum::Int(value.get() as i64);
+    NonZeroU8 => Kind::Uint(8), |value| Datum::Uint(value.get().into());
+    NonZeroU16 => Kind::Uint(16), |value| Datum::Uint(value.get().into());
+    NonZeroU32 => Kind::Uint(32), |value| Datum::Uint(value.get().into());
+    NonZeroU64 => Kind::Uint(64), |value| Datum::Uint(value.get());
+    NonZeroUsize => Kind::Uint(64), |value| Datum::Uint(value.get() as u64);
+    f32 => Kind::Float32, |value| Datum::Float32(value);
+    f64 => Kind::Float, |value| Datum::Float(value);
+    char => Kind::Char, |value| Datum::Char(value);
+    Uuid => Kind::Uuid, |value| Datum::Uuid(value);
+}
+
+impl Filterable for u8 {
+    const KIND: Kind = Kind::Uint(8);
+    #[inline]
+    fn datum(&self) -> Datum<'_> {
+        Datum::Uint((*self).into())
+    }
+    fn as_bytes(bytes: &[Self]) -> Option<&[u8]> {
+        Some(bytes)
+    }
+}
+
+impl Filterable for str {
+    const KIND: Kind = Kind::Text;
+    #[inline]
+    fn datum(&self) -> Datum<'_> {
+        Datum::Text(self)
+    }
+}
+
+impl Filterable for String {
+    const KIND: Kind = Kind::Text;
+    #[inline]
+    fn datum(&self) -> Datum<'_> {
+        Datum::Text(self)
+    }
+}
+
+impl<T: Filterable> Filterable for Option<T> {
+    const KIND: Kind = Kind::Option(&T::KIND);
+    #[inline]
+    fn datum(&self) -> Datum<'_> {
+        self.as_ref().map_or(Datum::Null, Filterable::datum)
+    }
+}
+
+macro_rules! pointer {
+    ($($type:ty),*) => {$(
+        impl<T: Filterable + ?Sized> Filterable for $type {
+            const KIND: Kind = T::KIND;
+            #[inline]
+            fn datum(&self) -> Datum<'_> {
+                (**self).datum()
+            }
+        }
+    )*};
+}
+
+pointer!(&T, Box<T>, Rc<T>, Arc<T>);
+
+impl<T: Filterable + ToOwned + ?Sized> Filterable for Cow<'_, T> {
+    const KIND: Kind = T::KIND;
+    #[inline]
+    fn datum(&self) -> Datum<'_> {
+        (**self).datum()
+    }
+}

@@ -1,0 +1,236 @@
+//! How the evaluator sees data: borrowed, one value at a time.
+//!
+//! A [`Datum`] is a small copy of a scalar or a reference to something larger. Everything that can be
+//! filtered, or can stand inside something that is filtered, implements [`Filterable`]; structs
+//! also implement [`Record`], sequences [`List`] and maps [`Map`].
+//!
+//! Invariant: nothing here allocates. Invariant: an implementation hands out data that fits its
+//! [`Filterable::KIND`]; a datum that does not fit answers like a missing one, it never panics.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::schema::{Key, KeyKind, Kind};
+
+/// Something that an expression can look at.
+///
+/// Implemented for scalars, strings, options, sequences, maps, [`Uuid`], `serde_json::Value` and
+/// [`Value`](crate::Value); `#[derive(Filterable)]` implements it for structs and unit enums.
+///
+/// # Examples
+/// A wrapper that filters like the text inside it:
+/// ```
+/// use statehold_filter::{Datum, Filter, Filterable, Kind};
+///
+/// struct Zone(String);
+///
+/// impl Filterable for Zone {
+///     const KIND: Kind = Kind::Text;
+///     fn datum(&self) -> Datum<'_> {
+///         self.0.datum()
+///     }
+/// }
+///
+/// #[derive(Filterable)]
+/// struct Node {
+///     zone: Zone,
+/// }
+///
+/// let filter = Filter::<Node>::compile(r#"zone matches "^eu-""#)?;
+/// assert!(filter.matches(&Node { zone: Zone("eu-1".to_owned()) }));
+/// # Ok::<(), statehold_filter::CompileError>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be looked at by a filter",
+    note = "derive it: `#[derive(Filterable)]`, or leave the field out: `#[filterable(skip)]`"
+)]
+pub trait Filterable {
+    /// What expressions may do with it, known before any value exists.
+    const KIND: Kind;
+
+    /// This value as the evaluator sees it.
+    fn datum(&self) -> Datum<'_>;
+
+    /// A slice of such values as bytes, when they are bytes.
+    #[doc(hidden)]
+    fn as_bytes(_: &[Self]) -> Option<&[u8]>
+    where
+        Self: Sized,
+    {
+        None
+    }
+}
+
+/// A value as the evaluator sees it; borrows from the row.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Datum<'a> {
+    /// A map had no such key, or something on the way was absent.
+    Missing,
+    /// An absent option or a JSON null.
+    Null,
+    /// A bool.
+    Bool(bool),
+    /// A signed integer.
+    Int(i64),
+    /// An unsigned integer.
+    Uint(u64),
+    /// A 64-bit float.
+    Float(f64),
+    /// A 32-bit float: literals are rounded to it before they are compared.
+    Float32(f32),
+    /// An integer of untyped JSON: literals are read as numbers, compared exactly where both are whole.
+    Whole(Whole),
+    /// One character, compared as a text of one character.
+    Char(char),
+    /// Text.
+    Text(&'a str),
+    /// A UUID, compared as hyphenated lower-case text.
+    Uuid(Uuid),
+    /// A sequence.
+    List(&'a dyn List),
+    /// A map.
+    Map(&'a dyn Map),
+    /// A struct.
+    Record(&'a dyn Record),
+    /// Present, but of a kind that no operator knows.
+    Opaque,
+}
+
+/// An integer of untyped JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Whole {
+    /// It fits an `i64`.
+    Int(i64),
+    /// It is larger than any `i64`.
+    Uint(u64),
+}
+
+impl fmt::Debug for Datum<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("Missing"),
+            Self::Null => f.write_str("Null"),
+            Self::Bool(value) => write!(f, "Bool({value})"),
+            Self::Int(value) => write!(f, "Int({value})"),
+            Self::Uint(value) => write!(f, "Uint({value})"),
+            Self::Float(value) => write!(f, "Float({value})"),
+            Self::Float32(value) => write!(f, "Float32({value})"),
+            Self::Whole(value) => write!(f, "Whole({value:?})"),
+            Self::Char(value) => write!(f, "Char({value:?})"),
+            Self::Text(value) => write!(f, "Text({value:?})"),
+            Self::Uuid(value) => write!(f, "Uuid({value})"),
+            Self::List(list) => write!(f, "List({} elements)", list.len()),
+            Self::Map(map) => write!(f, "Map({} entries)", map.len()),
+            Self::Record(_) => f.write_str("Record"),
+            Self::Opaque => f.write_str("Opaque"),
+        }
+    }
+}
+
+/// A struct: fields by slot for checked programs, by name for programs without a schema.
+///
+/// `#[derive(Filterable)]` writes both; a hand-written one keeps slots in the order of its
+/// [`Schema`](crate::Schema).
+///
+/// # Examples
+/// ```
+/// use statehold_filter::{Datum, Field, Filter, Filterable, Kind, Record, Schema};
+///
+/// /// A rectangle whose area is worked out when it is asked for.
+/// struct Rectangle {
+///     width: u32,
+///     height: u32,
+/// }
+///
+/// static RECTANGLE: Schema =
+///     Schema::new("Rectangle", &[Field::new("width", u32::KIND), Field::new("area", u64::KIND)]);
+///
+/// impl Record for Rectangle {
+///     fn field(&self, slot: usize) -> Datum<'_> {
+///         match slot {
+///             0 => self.width.datum(),
+///             1 => Datum::Uint(u64::from(self.width) * u64::from(self.height)),
+///             _ => Datum::Missing,
+///         }
+///     }
+///     fn named(&self, name: &str) -> Option<Datum<'_>> {
+///         RECTANGLE.read(self, name)
+///     }
+/// }
+///
+/// impl Filterable for Rectangle {
+///     const KIND: Kind = Kind::Record(|| &RECTANGLE);
+///     fn datum(&self) -> Datum<'_> {
+///         Datum::Record(self)
+///     }
+/// }
+///
+/// let filter = Filter::<Rectangle>::compile("area == 12 and width != 1")?;
+/// assert!(filter.matches(&Rectangle { width: 3, height: 4 }));
+/// # Ok::<(), statehold_filter::CompileError>(())
+/// ```
+pub trait Record {
+    /// The field at `slot` of the schema; [`Datum::Missing`] past the last one.
+    fn field(&self, slot: usize) -> Datum<'_>;
+
+    /// The field of that name, or `None` when the struct has no such field.
+    fn named(&self, name: &str) -> Option<Datum<'_>>;
+}
+
+/// A sequence of values.
+pub trait List {
+    /// How many elements it holds.
+    fn len(&self) -> usize;
+
+    /// Whether it holds none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether `is nil` holds; only foreign data models have such lists.
+    fn is_nil(&self) -> bool {
+        false
+    }
+
+    /// The kind of every element, [`Kind::Any`] when they differ.
+    fn element(&self) -> Kind;
+
+    /// The element at a position counted from 0.
+    fn get(&self, index: usize) -> Option<Datum<'_>>;
+
+    /// Calls `test` on each element with its position until one answers true; says whether one did.
+    fn any<'a>(&'a self, test: &mut dyn FnMut(usize, Datum<'a>) -> bool) -> bool;
+
+    /// The elements as bytes, when they are bytes: then `matches` searches them as text.
+    fn bytes(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
+/// A map from text or numbers to values.
+pub trait Map {
+    /// How many entries it holds.
+    fn len(&self) -> usize;
+
+    /// Whether it holds none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether `is nil` holds; only foreign data models have such maps.
+    fn is_nil(&self) -> bool {
+        false
+    }
+
+    /// The kind of its keys.
+    fn key(&self) -> KeyKind;
+
+    /// The value under a key.
+    fn get(&self, key: &Key) -> Option<Datum<'_>>;
+
+    /// Calls `test` on each key and value until one pair answers true; says whether one did.
+    fn any<'a>(&'a self, test: &mut dyn FnMut(Datum<'a>, Datum<'a>) -> bool) -> bool;
+}

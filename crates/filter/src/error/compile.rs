@@ -1,0 +1,334 @@
+//! Errors found before any row is read.
+
+use std::error::Error;
+use std::fmt;
+
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
+use super::render::render;
+use crate::ast::Operator;
+use crate::span::Span;
+
+/// An expression that did not compile.
+///
+/// `Display` prints the message, the line with carets under the place and the help, for a
+/// monospaced screen. Serialised it is `{kind, message, offset, length, help}` with offset and length in bytes.
+///
+/// # Examples
+/// ```
+/// use statehold_filter::{CompileErrorKind, Filter};
+///
+/// let error = Filter::<serde_json::Value>::compile("name == web-1").unwrap_err();
+/// assert!(matches!(error.kind(), CompileErrorKind::UnquotedValue { found: '-' }));
+/// assert_eq!(error.span().start(), 11);
+/// assert_eq!(error.help(), Some(r#"quote this value: "web-1""#));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompileError(Box<Inner>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inner {
+    kind: CompileErrorKind,
+    text: Box<str>,
+    span: Span,
+    also: Option<Span>,
+    help: Option<Box<str>>,
+}
+
+/// What is wrong with an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CompileErrorKind {
+    /// The text is empty or blank.
+    Empty,
+    /// A selector, a value before `in`, `not`, `any`, `all` or `(` had to stand here.
+    ExpectedClause,
+    /// A bare word or number ran into a character that only a quoted value may hold.
+    UnquotedValue {
+        /// That character.
+        found: char,
+    },
+    /// A selector ran into a character that it can't hold in this form.
+    UnquotedSelector {
+        /// That character.
+        found: char,
+    },
+    /// The operator has no right-hand value.
+    ExpectedValue,
+    /// A selector is followed by no operator.
+    ExpectedOperator,
+    /// What stands in the operator's place is none.
+    UnknownOperator {
+        /// What stands there.
+        found: Box<str>,
+    },
+    /// `is` is followed by neither `empty` nor `nil`.
+    ExpectedEmptyOrNil,
+    /// Whitespace is required here.
+    ExpectedSpace,
+    /// A value that is no selector stands where a selector is needed.
+    ExpectedSelector,
+    /// The text goes on after a complete expression.
+    TrailingText,
+    /// A quoted string has no closing quote.
+    UnterminatedString,
+    /// A backslash is followed by something that is no escape.
+    UnknownEscape,
+    /// An escape stands for no character.
+    EscapeRange,
+    /// Escaped bytes do not make up UTF-8 text.
+    EscapeNotUtf8,
+    /// A double-quoted string holds a line break.
+    LineBreakInString,
+    /// `[` is not followed by a quoted key.
+    BadIndex,
+    /// `[` is not closed.
+    UnclosedIndex,
+    /// `(` is not closed.
+    UnclosedParenthesis,
+    /// A quantifier's `{` is missing or not closed.
+    UnclosedBrace,
+    /// A quantifier's names are not written `as x`, `as i, v`, `as i, _` or `as _, v`.
+    BadNames,
+    /// A quantifier gives the same name twice.
+    NameTwice,
+    /// A name that stands for an index or key is asked for a field.
+    NameHasNoFields,
+    /// No field of that name.
+    UnknownSelector {
+        /// The name in the expression.
+        name: Box<str>,
+        /// The closest known name, when one is close.
+        near: Option<Box<str>>,
+    },
+    /// The value before this part has nothing inside.
+    NothingInside {
+        /// The kind of that value.
+        kind: Box<str>,
+    },
+    /// A list is indexed with something that is no index.
+    BadListIndex,
+    /// A key can't be one of the map's keys.
+    BadMapKey,
+    /// The value can't be read as the field's kind.
+    ValueSyntax {
+        /// The kind of the field.
+        kind: Box<str>,
+    },
+    /// The value is a number beyond 64 bits.
+    ValueRange {
+        /// The kind of the field.
+        kind: Box<str>,
+    },
+    /// The operator does not apply to the field's kind.
+    OperatorKind {
+        /// The operator.
+        operator: Operator,
+        /// The kind of the field.
+        kind: Box<str>,
+    },
+    /// `any` or `all` over something that is neither a list nor a map with text keys.
+    NotACollection {
+        /// What it is.
+        kind: Box<str>,
+    },
+    /// A regular expression is not valid.
+    Pattern {
+        /// What is wrong with it.
+        reason: Box<str>,
+    },
+    /// A regular expression compiles to more than [`Limits::pattern`](crate::Limits::pattern).
+    PatternTooLarge {
+        /// The limit in bytes.
+        max: usize,
+    },
+    /// The text is longer than [`Limits::text`](crate::Limits::text).
+    TextTooLong {
+        /// The limit in bytes.
+        max: usize,
+    },
+    /// Nested deeper than [`Limits::nesting`](crate::Limits::nesting).
+    TooDeep {
+        /// The limit.
+        max: usize,
+    },
+    /// More parts than [`Limits::nodes`](crate::Limits::nodes).
+    TooManyNodes {
+        /// The limit.
+        max: usize,
+    },
+}
+
+impl CompileErrorKind {
+    /// The name of the kind, as the serialised form has it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::ExpectedClause => "expected_clause",
+            Self::UnquotedValue { .. } => "unquoted_value",
+            Self::UnquotedSelector { .. } => "unquoted_selector",
+            Self::ExpectedValue => "expected_value",
+            Self::ExpectedOperator => "expected_operator",
+            Self::UnknownOperator { .. } => "unknown_operator",
+            Self::ExpectedEmptyOrNil => "expected_empty_or_nil",
+            Self::ExpectedSpace => "expected_space",
+            Self::ExpectedSelector => "expected_selector",
+            Self::TrailingText => "trailing_text",
+            Self::UnterminatedString => "unterminated_string",
+            Self::UnknownEscape => "unknown_escape",
+            Self::EscapeRange => "escape_range",
+            Self::EscapeNotUtf8 => "escape_not_utf8",
+            Self::LineBreakInString => "line_break_in_string",
+            Self::BadIndex => "bad_index",
+            Self::UnclosedIndex => "unclosed_index",
+            Self::UnclosedParenthesis => "unclosed_parenthesis",
+            Self::UnclosedBrace => "unclosed_brace",
+            Self::BadNames => "bad_names",
+            Self::NameTwice => "name_twice",
+            Self::NameHasNoFields => "name_has_no_fields",
+            Self::UnknownSelector { .. } => "unknown_selector",
+            Self::NothingInside { .. } => "nothing_inside",
+            Self::BadListIndex => "bad_list_index",
+            Self::BadMapKey => "bad_map_key",
+            Self::ValueSyntax { .. } => "value_syntax",
+            Self::ValueRange { .. } => "value_range",
+            Self::OperatorKind { .. } => "operator_kind",
+            Self::NotACollection { .. } => "not_a_collection",
+            Self::Pattern { .. } => "pattern",
+            Self::PatternTooLarge { .. } => "pattern_too_large",
+            Self::TextTooLong { .. } => "text_too_long",
+            Self::TooDeep { .. } => "too_deep",
+            Self::TooManyNodes { .. } => "too_many_nodes",
+        }
+    }
+}
+
+impl fmt::Display for CompileErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the expression is empty"),
+            Self::ExpectedClause => f.write_str("expected a clause such as `Name == \"x\"`"),
+            Self::UnquotedValue { found } => {
+                write!(f, "{found:?} can't stand in an unquoted value")
+            }
+            Self::UnquotedSelector { found } => {
+                write!(f, "{found:?} can't stand in a selector that is written bare")
+            }
+            Self::ExpectedValue => f.write_str("expected a value"),
+            Self::ExpectedOperator => f.write_str("expected an operator"),
+            Self::UnknownOperator { found } => write!(f, "`{found}` is no operator"),
+            Self::ExpectedEmptyOrNil => f.write_str("expected `empty` or `nil` after `is`"),
+            Self::ExpectedSpace => f.write_str("expected whitespace"),
+            Self::ExpectedSelector => f.write_str("expected a selector, not a value"),
+            Self::TrailingText => f.write_str("expected `and`, `or` or the end"),
+            Self::UnterminatedString => f.write_str("this string is not closed"),
+            Self::UnknownEscape => f.write_str("unknown escape"),
+            Self::EscapeRange => f.write_str("this escape stands for no character"),
+            Self::EscapeNotUtf8 => f.write_str("escaped bytes have to make up UTF-8 text"),
+            Self::LineBreakInString => f.write_str("a double-quoted string ends on its line"),
+            Self::BadIndex => f.write_str("expected a quoted key after `[`"),
+            Self::UnclosedIndex => f.write_str("this `[` is not closed"),
+            Self::UnclosedParenthesis => f.write_str("this `(` is not closed"),
+            Self::UnclosedBrace => f.write_str("expected the body of the quantifier in `{ }`"),
+            Self::BadNames => f.write_str("expected a name for the elements"),
+            Self::NameTwice => f.write_str("the same name is given twice"),
+            Self::NameHasNoFields => f.write_str("an index or key has nothing inside"),
+            Self::UnknownSelector { name, .. } => write!(f, "no field is called `{name}`"),
+            Self::NothingInside { kind } => write!(f, "there is nothing inside of a {kind}"),
+            Self::BadListIndex => f.write_str("a list takes an index, counted from 0"),
+            Self::BadMapKey => f.write_str("the map can't have this key"),
+            Self::ValueSyntax { kind } => write!(f, "this is no {kind}"),
+            Self::ValueRange { kind } => write!(f, "this {kind} needs more than 64 bits"),
+            Self::OperatorKind { operator, kind } => {
+                write!(f, "`{operator}` does not apply to a {kind}")
+            }
+            Self::NotACollection { kind } => {
+                write!(f, "`any` and `all` need a list or a map with text keys, not a {kind}")
+            }
+            Self::Pattern { reason } => write!(f, "bad regular expression: {reason}"),
+            Self::PatternTooLarge { max } => {
+                write!(f, "the regular expression is too large (limit `pattern`: {max} bytes)")
+            }
+            Self::TextTooLong { max } => {
+                write!(f, "the expression is too long (limit `text`: {max} bytes)")
+            }
+            Self::TooDeep { max } => {
+                write!(f, "the expression is nested too deep (limit `nesting`: {max})")
+            }
+            Self::TooManyNodes { max } => {
+                write!(f, "the expression has too many parts (limit `nodes`: {max})")
+            }
+        }
+    }
+}
+
+impl CompileError {
+    pub(crate) fn new(kind: CompileErrorKind, text: &str, span: Span) -> Self {
+        Self(Box::new(Inner { kind, text: text.into(), span, also: None, help: None }))
+    }
+
+    pub(crate) fn in_text(mut self, text: &str) -> Self {
+        self.0.text = text.into();
+        self
+    }
+
+    pub(crate) fn also(mut self, span: Span) -> Self {
+        self.0.also = Some(span);
+        self
+    }
+
+    pub(crate) fn with_help(mut self, help: impl Into<Box<str>>) -> Self {
+        self.0.help = Some(help.into());
+        self
+    }
+
+    /// What is wrong.
+    pub fn kind(&self) -> &CompileErrorKind {
+        &self.0.kind
+    }
+
+    /// What is wrong, in one line without the expression.
+    pub fn message(&self) -> String {
+        self.0.kind.to_string()
+    }
+
+    /// The whole expression; empty when it was longer than its limit.
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// Where it is wrong.
+    pub fn span(&self) -> Span {
+        self.0.span
+    }
+
+    /// A second place that takes part, such as the first definition of a name.
+    pub fn also_span(&self) -> Option<Span> {
+        self.0.also
+    }
+
+    /// What to write instead.
+    pub fn help(&self) -> Option<&str> {
+        self.0.help.as_deref()
+    }
+}
+
+impl fmt::Display for CompileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        render(f, &self.0.kind, &self.0.text, self.0.span, self.0.also, self.0.help.as_deref())
+    }
+}
+
+impl Error for CompileError {}
+
+impl Serialize for CompileError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut form = serializer.serialize_struct("CompileError", 5)?;
+        form.serialize_field("kind", self.0.kind.name())?;
+        form.serialize_field("message", &self.message())?;
+        form.serialize_field("offset", &self.0.span.start())?;
+        form.serialize_field("length", &self.0.span.len())?;
+        form.serialize_field("help", &self.0.help)?;
+        form.end()
+    }
+}

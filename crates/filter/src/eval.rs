@@ -1,0 +1,382 @@
+//! Runs a program over one row.
+//!
+//! Invariant: never panics, never allocates, never recurses deeper than the program is nested. Over data
+//! with a schema it has an answer for every row: what is absent answers by the missing-value table
+//! (`==` false, `!=` true, `contains` false, `matches` false, `is empty` true, `is nil` true, `any` false, `all` true).
+
+use std::cell::Cell;
+
+use uuid::Uuid;
+
+use crate::ast::Operator;
+use crate::coerce::Coerce;
+use crate::datum::{Datum, List, Map};
+use crate::error::EvalErrorKind;
+use crate::literal::Literal;
+use crate::options::Nulls;
+use crate::program::{Base, Each, Leaf, Node, Path, Step, Test};
+use crate::schema::{KeyKind, Kind};
+use crate::span::Span;
+
+/// The row has no answer; the reason is in [`Run::reason`].
+#[derive(Debug)]
+pub(crate) struct Halt;
+
+type Answer = Result<bool, Halt>;
+
+/// What a quantifier has given names to.
+struct Scope<'s, 'a> {
+    key: Datum<'a>,
+    value: Datum<'a>,
+    of_map: bool,
+    outer: Option<&'s Scope<'s, 'a>>,
+}
+
+/// One evaluation.
+pub(crate) struct Run<'a> {
+    row: Datum<'a>,
+    nulls: Nulls,
+    reason: Cell<Option<(EvalErrorKind, Span)>>,
+}
+
+impl<'a> Run<'a> {
+    #[inline]
+    pub(crate) fn new(row: Datum<'a>, nulls: Nulls) -> Self {
+        Self { row, nulls, reason: Cell::new(None) }
+    }
+
+    /// Why the row has no answer, and for which clause.
+    pub(crate) fn reason(&self) -> (EvalErrorKind, Span) {
+        self.reason.get().unwrap_or((EvalErrorKind::UnknownField, Span::default()))
+    }
+
+    #[inline]
+    pub(crate) fn answer(&self, node: &Node) -> Answer {
+        self.node(node, None)
+    }
+
+    fn node(&self, node: &Node, scope: Option<&Scope<'_, 'a>>) -> Answer {
+        match node {
+            Node::Leaf(leaf) => self.leaf(leaf, scope),
+            Node::And(operands) => {
+                for operand in operands {
+                    if !self.node(operand, scope)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Node::Or(operands) => {
+                for operand in operands {
+                    if self.node(operand, scope)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Node::Not(operand) => Ok(!self.node(operand, scope)?),
+            Node::Each(each) => self.each(each, scope),
+        }
+    }
+
+    #[cold]
+    fn halt<T>(&self, kind: EvalErrorKind, span: Span) -> Result<T, Halt> {
+        self.reason.set(Some((kind, span)));
+        Err(Halt)
+    }
+
+    #[inline]
+    fn find(
+        &self,
+        path: &Path,
+        scope: Option<&Scope<'_, 'a>>,
+        span: Span,
+    ) -> Result<Datum<'a>, Halt> {
+        let mut datum = match path.base {
+            Base::Row => self.row,
+            base => bound(base, scope),
+        };
+        if path.dynamic {
+            if !path.steps.is_empty() && is_key(path.base, scope) {
+                return self.halt(EvalErrorKind::NameHasNoFields, span);
+            }
+            return self.find_dynamic(path, datum, span);
+        }
+        for step in &path.steps {
+            datum = step_into(step, datum);
+        }
+        Ok(datum)
+    }
+
+    fn find_dynamic(
+        &self,
+        path: &Path,
+        mut datum: Datum<'a>,
+        span: Span,
+    ) -> Result<Datum<'a>, Halt> {
+        for step in &path.steps {
+            datum = match step {
+                Step::Part(part) => self.part_of(part, datum, span)?,
+                known => step_into(known, datum),
+            };
+        }
+        Ok(datum)
+    }
+
+    /// A part of a value whose kind is only known now.
+    fn part_of(&self, part: &Literal, datum: Datum<'a>, span: Span) -> Result<Datum<'a>, Halt> {
+        match datum {
+            Datum::Missing => Ok(Datum::Missing),
+            Datum::Null if self.nulls == Nulls::Missing => Ok(Datum::Missing),
+            Datum::Record(record) => match record.named(part.text()) {
+                Some(field) => Ok(field),
+                None => self.halt(EvalErrorKind::UnknownField, span),
+            },
+            Datum::Map(map) => {
+                match part.with_key(map.key(), |key| map.get(key).unwrap_or(Datum::Missing)) {
+                    Some(value) => Ok(value),
+                    None => self.halt(EvalErrorKind::BadKey, span),
+                }
+            }
+            Datum::List(list) => {
+                let Some(index) = part.index() else {
+                    return self.halt(EvalErrorKind::BadKey, span);
+                };
+                match usize::try_from(index).ok().and_then(|index| list.get(index)) {
+                    Some(element) => Ok(element),
+                    None => self.halt(EvalErrorKind::IndexRange, span),
+                }
+            }
+            _ => self.halt(EvalErrorKind::NothingInside, span),
+        }
+    }
+
+    #[inline]
+    fn leaf(&self, leaf: &Leaf, scope: Option<&Scope<'_, 'a>>) -> Answer {
+        let datum = self.find(&leaf.path, scope, leaf.span)?;
+        let holds = match &leaf.test {
+            Test::Equal(literal) => literal.equals(datum),
+            Test::Substring(part) => contains_text(datum, part),
+            Test::Element(literal) => match datum {
+                Datum::List(list) => list.any(&mut |_, element| literal.equals(element)),
+                _ => false,
+            },
+            Test::HasKey(key) => match datum {
+                Datum::Map(map) => map.get(key).is_some(),
+                _ => false,
+            },
+            Test::Matches(regex) => match searched(datum, |text| regex.is_match(text)) {
+                Some(found) => found,
+                None if !leaf.path.dynamic || is_absent(datum) => false,
+                None => return self.wrong_kind(Operator::Matches, leaf.span),
+            },
+            Test::Empty => match is_empty(datum) {
+                Some(empty) => empty,
+                None if !leaf.path.dynamic || matches!(datum, Datum::Missing) => true,
+                None => return self.wrong_kind(Operator::Empty, leaf.span),
+            },
+            Test::Nil => is_nil(datum),
+            Test::Dynamic(Operator::Equal, literal) => {
+                self.dynamic_equal(literal, datum, leaf.span)?
+            }
+            Test::Dynamic(_, literal) => self.dynamic_contains(literal, datum, leaf.span)?,
+        };
+        Ok(holds != leaf.negated)
+    }
+
+    fn wrong_kind<T>(&self, operator: Operator, span: Span) -> Result<T, Halt> {
+        self.halt(EvalErrorKind::OperatorKind { operator }, span)
+    }
+
+    fn coerced<T>(&self, result: Result<T, Coerce>, span: Span) -> Result<T, Halt> {
+        match result {
+            Ok(value) => Ok(value),
+            Err(Coerce::Syntax) => self.halt(EvalErrorKind::ValueSyntax, span),
+            Err(Coerce::Range) => self.halt(EvalErrorKind::ValueRange, span),
+        }
+    }
+
+    fn dynamic_equal(&self, literal: &Literal, datum: Datum<'a>, span: Span) -> Answer {
+        match (datum, literal.equals(datum)) {
+            (Datum::Missing, _) => Ok(false),
+            (_, Some(result)) => self.coerced(result, span),
+            (_, None) => self.wrong_kind(Operator::Equal, span),
+        }
+    }
+
+    fn dynamic_contains(&self, literal: &Literal, datum: Datum<'a>, span: Span) -> Answer {
+        match datum {
+            Datum::Missing => Ok(false),
+            Datum::Text(_) | Datum::Uuid(_) | Datum::Char(_) => {
+                Ok(contains_text(datum, literal.text()))
+            }
+            Datum::Map(map) => match literal.with_key(map.key(), |key| map.get(key).is_some()) {
+                Some(found) => Ok(found),
+                None => self.halt(EvalErrorKind::BadKey, span),
+            },
+            Datum::List(list) if matches!(list.element().required(), Kind::Any) => {
+                self.any_element(literal, list, span)
+            }
+            Datum::List(list) => match literal.fits(list.element()) {
+                Some(fits) => {
+                    self.coerced(fits, span)?;
+                    Ok(list
+                        .any(&mut |_, element| matches!(literal.equals(element), Some(Ok(true)))))
+                }
+                None => self.wrong_kind(Operator::Contains, span),
+            },
+            _ => self.wrong_kind(Operator::Contains, span),
+        }
+    }
+
+    /// Elements of mixed kinds: one that the literal can't be read as is passed over, absent ones too.
+    fn any_element(&self, literal: &Literal, list: &'a dyn List, span: Span) -> Answer {
+        let mut answer = Ok(false);
+        list.any(&mut |_, element| {
+            answer = match literal.equals(element) {
+                Some(Ok(equal)) => Ok(equal),
+                Some(Err(Coerce::Syntax)) => Ok(false),
+                Some(Err(Coerce::Range)) => self.halt(EvalErrorKind::ValueRange, span),
+                None if is_absent(element) => Ok(false),
+                None => self.wrong_kind(Operator::Contains, span),
+            };
+            !matches!(answer, Ok(false))
+        });
+        answer
+    }
+
+    fn each(&self, each: &Each, scope: Option<&Scope<'_, 'a>>) -> Answer {
+        match self.find(&each.path, scope, each.span)? {
+            Datum::List(list) => {
+                let mut answer = Ok(each.all);
+                list.any(&mut |index, value| {
+                    let key = Datum::Int(i64::try_from(index).unwrap_or(i64::MAX));
+                    let scope = Scope { key, value, of_map: false, outer: scope };
+                    answer = self.node(&each.body, Some(&scope));
+                    !matches!(answer, Ok(holds) if holds == each.all)
+                });
+                answer
+            }
+            Datum::Map(map) if matches!(map.key(), KeyKind::Text | KeyKind::Uuid) => {
+                self.each_entry(each, map, scope)
+            }
+            datum if !each.path.dynamic || matches!(datum, Datum::Missing) => Ok(each.all),
+            _ => self.halt(EvalErrorKind::NotACollection, each.span),
+        }
+    }
+
+    /// Entries decide in key order: of those that decide, the one with the smallest key counts.
+    fn each_entry(&self, each: &Each, map: &'a dyn Map, scope: Option<&Scope<'_, 'a>>) -> Answer {
+        let mut decided: Option<(Datum<'a>, Answer, Option<(EvalErrorKind, Span)>)> = None;
+        map.any(&mut |key, value| {
+            if decided.as_ref().is_some_and(|(first, ..)| !key_before(key, *first)) {
+                return false;
+            }
+            let scope = Scope { key, value, of_map: true, outer: scope };
+            let answer = self.node(&each.body, Some(&scope));
+            if !matches!(answer, Ok(holds) if holds == each.all) {
+                decided = Some((key, answer, self.reason.get()));
+            }
+            decided.is_some() && !each.fallible
+        });
+        match decided {
+            None => Ok(each.all),
+            Some((_, answer, reason)) => {
+                self.reason.set(reason);
+                answer
+            }
+        }
+    }
+}
+
+/// The quantifier that `base` was named by.
+fn scope_of<'s, 'a>(base: Base, scope: Option<&'s Scope<'s, 'a>>) -> Option<&'s Scope<'s, 'a>> {
+    let (Base::Value(up) | Base::Key(up) | Base::ValueOrKey(up)) = base else { return None };
+    (0..up).fold(scope, |scope, _| scope.and_then(|scope| scope.outer))
+}
+
+/// Whether `base` stands for an index or key.
+fn is_key(base: Base, scope: Option<&Scope<'_, '_>>) -> bool {
+    match base {
+        Base::Row | Base::Value(_) => false,
+        Base::Key(_) => true,
+        Base::ValueOrKey(_) => scope_of(base, scope).is_some_and(|scope| scope.of_map),
+    }
+}
+
+/// What `base` stands for.
+fn bound<'a>(base: Base, scope: Option<&Scope<'_, 'a>>) -> Datum<'a> {
+    match (scope_of(base, scope), base) {
+        (None, _) => Datum::Missing,
+        (Some(scope), Base::Key(_)) => scope.key,
+        (Some(scope), Base::ValueOrKey(_)) if scope.of_map => scope.key,
+        (Some(scope), _) => scope.value,
+    }
+}
+
+/// A step that was resolved against the schema: what is not there is missing.
+#[inline]
+fn step_into<'a>(step: &Step, datum: Datum<'a>) -> Datum<'a> {
+    match (step, datum) {
+        (Step::Field(slot), Datum::Record(record)) => record.field(*slot),
+        (Step::Key(key), Datum::Map(map)) => map.get(key).unwrap_or(Datum::Missing),
+        (Step::Index(index), Datum::List(list)) => list.get(*index).unwrap_or(Datum::Missing),
+        _ => Datum::Missing,
+    }
+}
+
+fn key_before(key: Datum<'_>, other: Datum<'_>) -> bool {
+    match (key, other) {
+        (Datum::Text(key), Datum::Text(other)) => key < other,
+        (Datum::Uuid(key), Datum::Uuid(other)) => key < other,
+        _ => false,
+    }
+}
+
+fn is_absent(datum: Datum<'_>) -> bool {
+    matches!(datum, Datum::Missing | Datum::Null)
+}
+
+/// Calls `search` with the bytes of anything that is text.
+fn searched<T>(datum: Datum<'_>, search: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    match datum {
+        Datum::Text(text) => Some(search(text.as_bytes())),
+        Datum::Char(char) => Some(search(char.encode_utf8(&mut [0; 4]).as_bytes())),
+        Datum::Uuid(uuid) => {
+            let mut buffer = Uuid::encode_buffer();
+            Some(search(uuid.hyphenated().encode_lower(&mut buffer).as_bytes()))
+        }
+        Datum::List(list) => list.bytes().map(search),
+        _ => None,
+    }
+}
+
+fn contains_text(datum: Datum<'_>, part: &str) -> bool {
+    match datum {
+        Datum::Text(text) => text.contains(part),
+        Datum::Char(char) => char.encode_utf8(&mut [0; 4]).contains(part),
+        Datum::Uuid(uuid) => {
+            uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()).contains(part)
+        }
+        _ => false,
+    }
+}
+
+fn is_empty(datum: Datum<'_>) -> Option<bool> {
+    match datum {
+        Datum::Text(text) => Some(text.is_empty()),
+        Datum::Char(_) | Datum::Uuid(_) => Some(false),
+        Datum::List(list) => Some(list.is_empty()),
+        Datum::Map(map) => Some(map.is_empty()),
+        _ => None,
+    }
+}
+
+fn is_nil(datum: Datum<'_>) -> bool {
+    match datum {
+        Datum::Missing | Datum::Null => true,
+        Datum::List(list) => list.is_nil(),
+        Datum::Map(map) => map.is_nil(),
+        _ => false,
+    }
+}

@@ -1,0 +1,133 @@
+//! A compiled filter: what users of the crate hold.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::check::{Checked, check};
+use crate::datum::Filterable;
+use crate::error::{CompileError, EvalError};
+use crate::eval::Run;
+use crate::options::{Nulls, Options};
+use crate::parse::parse;
+use crate::warning::Warning;
+
+/// An expression compiled for rows of type `T`.
+///
+/// Compile once, ask often: asking does not allocate, hash or look up names of fields. A clone shares the program, and threads
+/// may share a filter.
+///
+/// # Examples
+/// ```
+/// use statehold_filter::{Filter, Filterable};
+///
+/// #[derive(Filterable)]
+/// #[filterable(rename_all = "PascalCase")]
+/// struct Volume {
+///     name: String,
+///     tags: Vec<String>,
+///     size: u64,
+/// }
+///
+/// let filter = Filter::<Volume>::compile(r#"Name matches "^web-[0-9]+$" and prod in Tags"#)?;
+/// let row = Volume { name: "web-1".to_owned(), tags: vec!["prod".to_owned()], size: 3 };
+/// assert!(filter.matches(&row));
+///
+/// let error = Filter::<Volume>::compile("Sice == 3").unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "no field is called `Sice`\n  Sice == 3\n  ^^^^\nhelp: did you mean `Size`?"
+/// );
+/// # Ok::<(), statehold_filter::CompileError>(())
+/// ```
+pub struct Filter<T: ?Sized> {
+    program: Arc<Compiled>,
+    rows: PhantomData<fn(&T)>,
+}
+
+#[derive(Debug)]
+struct Compiled {
+    text: Arc<str>,
+    checked: Checked,
+    nulls: Nulls,
+}
+
+impl<T: Filterable + ?Sized> Filter<T> {
+    /// Compiles an expression with the default [`Options`].
+    ///
+    /// # Errors
+    /// [`CompileError`] for text that is no expression, and, as far as the fields of `T` are known, for
+    /// selectors, values and operators that do not fit them.
+    pub fn compile(text: &str) -> Result<Self, CompileError> {
+        Self::compile_with(text, &Options::default())
+    }
+
+    /// Compiles an expression in a chosen dialect, with chosen limits.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    pub fn compile_with(text: &str, options: &Options) -> Result<Self, CompileError> {
+        let expr = parse(text, options.get_limits())?;
+        let checked = check(text, &expr, T::KIND, options.get_limits())?;
+        let program = Compiled { text: text.into(), checked, nulls: options.get_nulls() };
+        Ok(Self { program: Arc::new(program), rows: PhantomData })
+    }
+
+    /// Whether the row satisfies the expression.
+    ///
+    /// Always answered for data with a schema. A row of JSON or [`Value`](crate::Value) that has no answer does
+    /// not match; [`try_matches`](Self::try_matches) tells it apart.
+    #[inline]
+    pub fn matches(&self, row: &T) -> bool {
+        let run = Run::new(row.datum(), self.program.nulls);
+        run.answer(&self.program.checked.root).unwrap_or(false)
+    }
+
+    /// Whether the row satisfies the expression, or why there is no answer.
+    ///
+    /// # Errors
+    /// [`EvalError`] where a selector, value or operator does not fit what the row holds. It can't happen
+    /// where the schema of `T` is known.
+    pub fn try_matches(&self, row: &T) -> Result<bool, EvalError> {
+        let run = Run::new(row.datum(), self.program.nulls);
+        run.answer(&self.program.checked.root).map_err(|_| {
+            let (kind, span) = run.reason();
+            EvalError::new(kind, Arc::clone(&self.program.text), span)
+        })
+    }
+}
+
+impl<T: ?Sized> Filter<T> {
+    /// The text it was compiled from.
+    pub fn text(&self) -> &str {
+        &self.program.text
+    }
+
+    /// The selectors it reads from a row, each once, in order of appearance.
+    pub fn selectors(&self) -> impl Iterator<Item = &str> {
+        self.program.checked.selectors.iter().map(|selector| &**selector)
+    }
+
+    /// What is valid in it, but hardly meant.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.program.checked.warnings
+    }
+}
+
+impl<T: ?Sized> Clone for Filter<T> {
+    fn clone(&self) -> Self {
+        Self { program: Arc::clone(&self.program), rows: PhantomData }
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for Filter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Filter").field(&self.text()).finish()
+    }
+}
+
+impl<T: ?Sized> fmt::Display for Filter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}

@@ -1,0 +1,34 @@
+//! What an expression may cost, each limit with a name and a default.
+
+/// Bounds on one expression; past one of them compilation fails with an error that names it.
+///
+/// # Examples
+/// ```
+/// use statehold_filter::Limits;
+/// let limits = Limits { nesting: 8, ..Limits::default() };
+/// assert_eq!(limits.text, 65_536);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest expression in bytes; 65,536 by default.
+    pub text: usize,
+    /// Deepest nesting of parentheses, `not` before a parenthesis and quantifiers; 64 by default.
+    ///
+    /// Values above [`Limits::NESTING_MAX`] count as that.
+    pub nesting: usize,
+    /// Most clauses, connectives and quantifiers together; 10,000 by default.
+    pub nodes: usize,
+    /// Largest compiled regular expression in bytes; 1 MiB by default.
+    pub pattern: usize,
+}
+
+impl Limits {
+    /// The deepest nesting that can be asked for: every pass is safe on the stack up to here.
+    pub const NESTING_MAX: usize = 256;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { text: 64 << 10, nesting: 64, nodes: 10_000, pattern: 1 << 20 }
+    }
+}

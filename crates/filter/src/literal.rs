@@ -1,0 +1,179 @@
+//! Right-hand values: as what they can be compared with, worked out once.
+
+use uuid::Uuid;
+
+use crate::coerce::{self, Coerce};
+use crate::data::maps::canonical_uuid;
+use crate::datum::{Datum, Whole};
+use crate::schema::{Key, KeyKind, Kind};
+
+/// A literal of the field's own kind.
+#[derive(Debug)]
+pub(crate) enum Scalar {
+    Bool(bool),
+    Int(i64),
+    Uint(u64),
+    Float(f64),
+    Float32(f32),
+    Text(Box<str>),
+    Uuid(Uuid),
+    Char(char),
+    /// Text that no value of the kind is written as.
+    Never,
+}
+
+impl Scalar {
+    /// Reads `text` as a value of a scalar kind; `None` when the kind is not scalar.
+    pub(crate) fn read(text: &str, kind: Kind) -> Option<Result<Self, Coerce>> {
+        Some(match kind.required() {
+            Kind::Bool => coerce::bool(text).map(Self::Bool),
+            Kind::Int(_) => coerce::int(text).map(Self::Int),
+            Kind::Uint(_) => coerce::uint(text).map(Self::Uint),
+            Kind::Float => coerce::float(text).map(Self::Float),
+            Kind::Float32 => coerce::float32(text).map(Self::Float32),
+            Kind::Text | Kind::Enum(_) => Ok(Self::Text(text.into())),
+            Kind::Uuid => Ok(canonical_uuid(text).map_or(Self::Never, Self::Uuid)),
+            Kind::Char => {
+                let mut chars = text.chars();
+                Ok(match (chars.next(), chars.next()) {
+                    (Some(char), None) => Self::Char(char),
+                    _ => Self::Never,
+                })
+            }
+            _ => return None,
+        })
+    }
+
+    /// Whether `datum` is this very value; one of another kind is not.
+    #[inline]
+    #[expect(clippy::float_cmp, reason = "`==` on numbers means exactly that")]
+    pub(crate) fn equals(&self, datum: Datum<'_>) -> bool {
+        match (self, datum) {
+            (Self::Text(own), Datum::Text(other)) => **own == *other,
+            (Self::Int(own), Datum::Int(other)) => *own == other,
+            (Self::Uint(own), Datum::Uint(other)) => *own == other,
+            (Self::Bool(own), Datum::Bool(other)) => *own == other,
+            (Self::Uuid(own), Datum::Uuid(other)) => *own == other,
+            (Self::Float(own), Datum::Float(other)) => *own == other,
+            (Self::Float32(own), Datum::Float32(other)) => *own == other,
+            (Self::Char(own), Datum::Char(other)) => *own == other,
+            _ => false,
+        }
+    }
+}
+
+/// A literal or path part for values whose kind is only known when they are met.
+#[derive(Debug)]
+pub(crate) struct Literal {
+    text: Key,
+    bool: Result<bool, Coerce>,
+    int: Result<i64, Coerce>,
+    uint: Result<u64, Coerce>,
+    float: Result<f64, Coerce>,
+    float32: Result<f32, Coerce>,
+    /// The exact integer, when it is written as one in decimal digits.
+    whole: Option<i128>,
+    uuid: Option<Uuid>,
+}
+
+impl Literal {
+    pub(crate) fn new(text: &str) -> Self {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let decimal = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        Self {
+            text: Key::Text(text.into()),
+            bool: coerce::bool(text),
+            int: coerce::int(text),
+            uint: coerce::uint(text),
+            float: coerce::float(text),
+            float32: coerce::float32(text),
+            whole: if decimal { text.parse().ok() } else { None },
+            uuid: canonical_uuid(text),
+        }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        match &self.text {
+            Key::Text(text) => text,
+            _ => "",
+        }
+    }
+
+    /// Whether it can be compared with values of that kind at all; `None` for kinds without `==`.
+    pub(crate) fn fits(&self, kind: Kind) -> Option<Result<(), Coerce>> {
+        Some(match kind.required() {
+            Kind::Bool => self.bool.map(drop),
+            Kind::Int(_) => self.int.map(drop),
+            Kind::Uint(_) => self.uint.map(drop),
+            Kind::Float => self.float.map(drop),
+            Kind::Float32 => self.float32.map(drop),
+            Kind::Text | Kind::Enum(_) | Kind::Uuid | Kind::Char => Ok(()),
+            _ => return None,
+        })
+    }
+
+    /// Compares with a scalar by its own kind; `None` for anything that is no scalar.
+    #[expect(clippy::float_cmp, reason = "`==` on numbers means exactly that")]
+    pub(crate) fn equals(&self, datum: Datum<'_>) -> Option<Result<bool, Coerce>> {
+        Some(match datum {
+            Datum::Bool(value) => self.bool.map(|own| own == value),
+            Datum::Int(value) => self.int.map(|own| own == value),
+            Datum::Uint(value) => self.uint.map(|own| own == value),
+            Datum::Float(value) => self.float.map(|own| own == value),
+            Datum::Float32(value) => self.float32.map(|own| own == value),
+            Datum::Whole(value) => self.float.map(|own| self.equals_whole(own, value)),
+            Datum::Text(value) => Ok(self.text() == value),
+            Datum::Uuid(value) => Ok(self.uuid == Some(value)),
+            Datum::Char(value) => Ok(self.text() == &*value.encode_utf8(&mut [0; 4])),
+            _ => return None,
+        })
+    }
+
+    /// Exact where both are whole, as floats otherwise.
+    #[expect(clippy::float_cmp, reason = "`==` on numbers means exactly that")]
+    #[expect(clippy::cast_precision_loss, reason = "the literal is a float already")]
+    fn equals_whole(&self, float: f64, value: Whole) -> bool {
+        match (self.whole, value) {
+            (Some(own), Whole::Int(value)) => own == i128::from(value),
+            (Some(own), Whole::Uint(value)) => own == i128::from(value),
+            (None, Whole::Int(value)) => float == value as f64,
+            (None, Whole::Uint(value)) => float == value as f64,
+        }
+    }
+
+    /// Calls `look_up` with this as a key of that kind; `None` when it can't be one.
+    pub(crate) fn with_key<T>(&self, kind: KeyKind, look_up: impl FnOnce(&Key) -> T) -> Option<T> {
+        let empty = self.text().is_empty();
+        let key = match kind {
+            KeyKind::Text | KeyKind::Mixed | KeyKind::Uuid => return Some(look_up(&self.text)),
+            KeyKind::Int(bits) => {
+                let value = if empty { 0 } else { self.int.ok()? };
+                fits_int(value, bits).then_some(Key::Int(value))?
+            }
+            KeyKind::Uint(bits) => {
+                let value = if empty { 0 } else { self.uint.ok()? };
+                fits_uint(value, bits).then_some(Key::Uint(value))?
+            }
+            KeyKind::Bool => Key::Bool(!empty && self.bool.ok()?),
+            KeyKind::Float => Key::Float(if empty { 0.0 } else { self.float.ok()? }),
+        };
+        Some(look_up(&key))
+    }
+
+    /// This as the index of a list.
+    pub(crate) fn index(&self) -> Option<i64> {
+        if self.text().is_empty() { Some(0) } else { self.int.ok() }
+    }
+}
+
+/// Whether a number fits a signed integer of that many bits.
+pub(crate) fn fits_int(value: i64, bits: u8) -> bool {
+    let spare = 64 - u32::from(bits.clamp(1, 64));
+    value << spare >> spare == value
+}
+
+/// Whether a number fits an unsigned integer of that many bits.
+pub(crate) fn fits_uint(value: u64, bits: u8) -> bool {
+    let spare = 64 - u32::from(bits.clamp(1, 64));
+    value << spare >> spare == value
+}

@@ -1,0 +1,80 @@
+//! How an expression is to be read.
+
+use crate::limits::Limits;
+
+/// The language an expression is written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dialect {
+    /// What go-bexpr accepts, with the same answers.
+    #[default]
+    Bexpr,
+}
+
+/// What a selector means that goes on behind a null, as `a.b` where `a` is null.
+///
+/// It concerns data without a schema only; behind an absent `Option` a value is always missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Nulls {
+    /// The value is missing: `==` is false, `!=` is true.
+    #[default]
+    Missing,
+    /// The row has no answer, as in go-bexpr.
+    Error,
+}
+
+/// How an expression is to be read; the default suits almost everybody.
+///
+/// # Examples
+/// ```
+/// use serde_json::{Value, json};
+/// use statehold_filter::{Filter, Limits, Nulls, Options};
+///
+/// let options = Options::new().nulls(Nulls::Error).limits(Limits { nodes: 8, ..Limits::default() });
+/// let filter = Filter::<Value>::compile_with("a.b != 1", &options)?;
+/// assert!(filter.try_matches(&json!({ "a": null })).is_err());
+/// # Ok::<(), statehold_filter::CompileError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    dialect: Dialect,
+    limits: Limits,
+    nulls: Nulls,
+}
+
+impl Options {
+    /// [`Dialect::Bexpr`], default [`Limits`], [`Nulls::Missing`].
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the language.
+    #[must_use]
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
+    }
+
+    /// Sets what an expression may cost.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets what lies behind a null.
+    #[must_use]
+    pub fn nulls(mut self, nulls: Nulls) -> Self {
+        self.nulls = nulls;
+        self
+    }
+
+    pub(crate) fn get_limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn get_nulls(&self) -> Nulls {
+        self.nulls
+    }
+}

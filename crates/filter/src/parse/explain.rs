@@ -1,0 +1,202 @@
+//! What to say about text that can't be read: the place, the reason and what to write instead.
+
+use super::lex::{is_boundary, is_pointer_char, is_space, space1};
+use super::{Parser, skip};
+use crate::ast::{Selector, Value};
+use crate::error::{CompileError, CompileErrorKind};
+use crate::print::quote;
+use crate::span::Span;
+
+const CLAUSE: &str = "a clause is a selector, an operator and a value, as in `Name == \"x\"`";
+const EXTENDED: &str =
+    "comparing by order needs the extended dialect; here there are `==` and `!=`";
+
+impl<'t> Parser<'t> {
+    /// Something else than a clause begins here.
+    pub(super) fn expected_clause(&self, at: &'t str) -> CompileError {
+        let error = self.error(CompileErrorKind::ExpectedClause, self.first_char(at));
+        match at.chars().next() {
+            Some('!') => {
+                let found = CompileErrorKind::UnknownOperator { found: "!".into() };
+                self.error(found, self.first_char(at)).with_help("write `not` followed by a space")
+            }
+            Some('\'') => error.with_help("quote values with \" or `"),
+            Some('@' | '_' | '$' | '/') => {
+                error.with_help("a selector begins with a letter; write others as \"/name\"")
+            }
+            _ => error.with_help(CLAUSE),
+        }
+    }
+
+    /// Neither a word, number nor string begins here.
+    pub(super) fn expected_value(&self, at: &'t str) -> CompileError {
+        match at.chars().next() {
+            None | Some(')' | '}') => {
+                self.error(CompileErrorKind::ExpectedValue, self.first_char(at))
+            }
+            Some('=') => {
+                let kind = CompileErrorKind::UnknownOperator { found: "===".into() };
+                self.error(kind, self.first_char(at)).with_help("write `==`")
+            }
+            Some('\'') => self
+                .error(CompileErrorKind::ExpectedValue, self.first_char(at))
+                .with_help(format!("use double quotes: {}", quote(bare(at).trim_matches('\'')))),
+            Some(found) => self.unquoted_value(at, at, found),
+        }
+    }
+
+    /// A bare value began at `at` and ran into `found` at `rest`.
+    pub(super) fn unquoted_value(&self, at: &'t str, rest: &'t str, found: char) -> CompileError {
+        let kind = CompileErrorKind::UnquotedValue { found };
+        let help = format!("quote this value: {}", quote(bare(at)));
+        self.error(kind, self.first_char(rest)).with_help(help)
+    }
+
+    /// A selector ran into `found` at `rest`.
+    pub(super) fn unquoted_selector(
+        &self,
+        selector: &Selector,
+        rest: &'t str,
+        found: char,
+    ) -> CompileError {
+        let kind = CompileErrorKind::UnquotedSelector { found };
+        let error = self.error(kind, self.first_char(rest));
+        let name = bare(&self.text[selector.span.start()..]);
+        if selector.parts.len() == 1 && name.chars().all(is_pointer_char) {
+            return error.with_help(format!("write this name as a pointer: \"/{name}\""));
+        }
+        error.with_help("write keys with other characters as `a[\"key\"]`")
+    }
+
+    /// A value stands where a selector is needed.
+    pub(super) fn expected_selector(&self, at: &'t str) -> CompileError {
+        let error = self.error(CompileErrorKind::ExpectedSelector, self.word_span(at));
+        if at.starts_with('[') {
+            return error.with_help("lists of values need the extended dialect");
+        }
+        error.with_help("`in` is written value first: `\"x\" in Tags`")
+    }
+
+    /// A quoted string or number is followed by something else than `in`.
+    pub(super) fn value_without_in(&self, value: &Value, at: &'t str) -> CompileError {
+        let rest = skip(at);
+        if rest.is_empty() {
+            return self.error(CompileErrorKind::ExpectedOperator, self.first_char(rest));
+        }
+        let error = self.error(CompileErrorKind::ExpectedSelector, value.span);
+        error.with_help("the selector stands left of the operator, unless that is `in`")
+    }
+
+    /// A selector is followed by no operator.
+    pub(super) fn no_operator(&self, selector: &Selector, at: &'t str) -> CompileError {
+        let rest = skip(at);
+        let spaced = rest.len() < at.len();
+        let Some(first) = rest.chars().next() else {
+            return self.error(CompileErrorKind::ExpectedOperator, self.first_char(rest));
+        };
+        if is_boundary(first) {
+            return self.error(CompileErrorKind::ExpectedOperator, self.first_char(rest));
+        }
+        let symbol = |char: char| "=<>!&|~".contains(char);
+        let found = if symbol(first) {
+            &rest[..rest.find(|char| !symbol(char)).unwrap_or(rest.len())]
+        } else if spaced {
+            bare(rest)
+        } else {
+            return self.unquoted_selector(selector, rest, first);
+        };
+        let start = self.offset(rest);
+        let span = Span::new(start, start + found.len());
+        let word = skip(&rest[found.len()..]);
+        let kind = CompileErrorKind::UnknownOperator { found: found.into() };
+        let error = self.error(kind, span);
+        let help = match found.to_ascii_lowercase().as_str() {
+            "=" | "eq" | "equals" | "===" => "write `==`",
+            "<>" | "ne" | "!==" | "!" => "write `!=`",
+            "=~" | "~" | "~=" | "like" | "regex" | "match" => "write `matches`",
+            "!~" => "write `not matches`",
+            "has" | "includes" | "contain" => "write `contains`",
+            "&&" | "&" => "write `and`, between clauses",
+            "||" | "|" => "write `or`, between clauses",
+            "<" | "<=" | ">" | ">=" | "lt" | "le" | "gt" | "ge" | "between" => EXTENDED,
+            "contains" | "matches" | "in" if word.is_empty() => {
+                return self.error(CompileErrorKind::ExpectedValue, self.first_char(word));
+            }
+            lower if ["and", "or", "not", "in", "is", "contains", "matches"].contains(&lower) => {
+                if found == lower {
+                    "the operators are `==`, `!=`, `in`, `contains`, `matches`, `is empty`, `is nil`"
+                } else {
+                    "operators are written in lower case"
+                }
+            }
+            _ => "the operators are `==`, `!=`, `in`, `contains`, `matches`, `is empty`, `is nil`",
+        };
+        error.with_help(help)
+    }
+
+    /// `[` at `bracket` is followed by something else than a quoted key.
+    pub(super) fn bad_index(&self, bracket: &'t str, key: &'t str) -> CompileError {
+        let name = &key[..key.find([']', ' ', ')', '}']).unwrap_or(key.len())];
+        let span = self.first_char(bracket).to(self.first_char(key));
+        let error = self.error(CompileErrorKind::BadIndex, span);
+        if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) {
+            error.with_help(format!("write an index as `.{name}`"))
+        } else {
+            error.with_help(format!("quote the key: [{}]", quote(name)))
+        }
+    }
+
+    /// The text goes on at `rest` after a complete expression.
+    pub(super) fn trailing(&self, rest: &'t str) -> CompileError {
+        let at = skip(rest);
+        let spaced = space1(rest).is_ok();
+        let word = bare(at);
+        let error = self.error(CompileErrorKind::TrailingText, self.word_span(at));
+        let replace = |found: &str, with: &str| {
+            let kind = CompileErrorKind::UnknownOperator { found: found.into() };
+            let start = self.offset(at);
+            let span = Span::new(start, start + found.len());
+            self.error(kind, span).with_help(format!("write `{with}`"))
+        };
+        match word {
+            "and" | "or" if skip(&at[word.len()..]).is_empty() => {
+                let end = Span::new(self.text.len(), self.text.len());
+                self.error(CompileErrorKind::ExpectedClause, end).with_help(CLAUSE)
+            }
+            "and" | "or" => {
+                self.error(CompileErrorKind::ExpectedSpace, self.offset_span(at, word.len()))
+            }
+            _ if at.starts_with("&&") => replace("&&", "and"),
+            _ if at.starts_with("||") => replace("||", "or"),
+            _ if at.starts_with(',') => replace(",", "and"),
+            _ if word.eq_ignore_ascii_case("and") => replace(word, "and"),
+            _ if word.eq_ignore_ascii_case("or") => replace(word, "or"),
+            _ if !spaced && (at.starts_with("and") || at.starts_with("or")) => {
+                self.error(CompileErrorKind::ExpectedSpace, self.first_char(at))
+            }
+            _ if at.starts_with([')', '}']) => error.with_help("nothing is open here; remove it"),
+            _ => error.with_help("quote a value that holds spaces"),
+        }
+    }
+
+    /// The span of the first character at `at`, empty at the end.
+    pub(super) fn first_char(&self, at: &'t str) -> Span {
+        self.offset_span(at, at.chars().next().map_or(0, char::len_utf8))
+    }
+
+    /// The span of the run without whitespace at `at`.
+    pub(super) fn word_span(&self, at: &'t str) -> Span {
+        self.offset_span(at, at.find(is_space).unwrap_or(at.len()))
+    }
+
+    fn offset_span(&self, at: &'t str, length: usize) -> Span {
+        let start = self.offset(at);
+        Span::new(start, start + length)
+    }
+}
+
+/// The run up to whitespace or a closing bracket: what somebody meant as one value.
+fn bare(at: &str) -> &str {
+    let end = at.find(is_boundary).unwrap_or(at.len());
+    if end == 0 { &at[..at.chars().next().map_or(0, char::len_utf8)] } else { &at[..end] }
+}

@@ -1,0 +1,110 @@
+//! Tokens: what a run of characters is, without asking what it means.
+
+use nom::branch::alt;
+use nom::bytes::complete::{tag, take_while, take_while1};
+use nom::character::complete::{char, digit0, digit1, one_of, satisfy};
+use nom::combinator::{opt, recognize};
+use nom::multi::many0_count;
+use nom::sequence::{delimited, pair, preceded, terminated};
+use nom::{IResult, Parser};
+
+/// The rest of the input and what was read; failing says nothing, the grammar knows the reason.
+pub(super) type Token<'t, T = &'t str> = IResult<&'t str, T, ()>;
+
+/// Space, tab, carriage return and line feed: the only whitespace.
+pub(super) fn is_space(char: char) -> bool {
+    matches!(char, ' ' | '\t' | '\r' | '\n')
+}
+
+fn is_ident_char(char: char) -> bool {
+    char.is_ascii_alphanumeric() || matches!(char, '_' | '/')
+}
+
+/// Letters and numbers of any script, and `-_.~:|`.
+pub(super) fn is_pointer_char(char: char) -> bool {
+    matches!(char, '-' | '_' | '.' | '~' | ':' | '|') || category::is_letter_or_number(char)
+}
+
+/// Whether `char` may follow a value or selector.
+pub(super) fn is_boundary(char: char) -> bool {
+    is_space(char) || matches!(char, ')' | '}')
+}
+
+pub(super) fn space0(at: &str) -> Token<'_> {
+    take_while(is_space).parse(at)
+}
+
+pub(super) fn space1(at: &str) -> Token<'_> {
+    take_while1(is_space).parse(at)
+}
+
+/// A word and the whitespace that has to follow it.
+pub(super) fn word<'t>(word: &'static str) -> impl Fn(&'t str) -> Token<'t> {
+    move |at| terminated(tag(word), space1).parse(at)
+}
+
+/// Whitespace, then a word and the whitespace that has to follow it.
+pub(super) fn infix<'t>(infix: &'static str) -> impl Fn(&'t str) -> Token<'t> {
+    move |at| preceded(space1, word(infix)).parse(at)
+}
+
+/// A sign that may have whitespace on both sides.
+pub(super) fn sign<'t>(sign: &'static str) -> impl Fn(&'t str) -> Token<'t> {
+    move |at| delimited(space0, tag(sign), space0).parse(at)
+}
+
+/// A letter, then letters, digits, `_` and `/`.
+pub(super) fn ident(at: &str) -> Token<'_> {
+    let first = satisfy(|char| char.is_ascii_alphabetic());
+    recognize(pair(first, take_while(is_ident_char))).parse(at)
+}
+
+/// An index behind a dot.
+pub(super) fn index(at: &str) -> Token<'_> {
+    digit1.parse(at)
+}
+
+/// A decimal number without exponent or leading zeros.
+pub(super) fn number(at: &str) -> Token<'_> {
+    let whole = alt((tag("0"), recognize(pair(one_of("123456789"), digit0))));
+    recognize((opt(char('-')), whole, opt(pair(char('.'), digit0)))).parse(at)
+}
+
+/// A JSON pointer in double quotes; gives the text between them.
+pub(super) fn pointer(at: &str) -> Token<'_> {
+    let segment = pair(char('/'), take_while1(is_pointer_char));
+    delimited(char('"'), recognize(many0_count(segment)), char('"')).parse(at)
+}
+
+/// A quoted string as written, quotes included, unless it is not closed.
+pub(super) fn quoted(at: &str) -> Token<'_> {
+    let escaped = preceded(char('\\'), satisfy(|_| true));
+    let plain = take_while1(|char| char != '"' && char != '\\');
+    let double = delimited(char('"'), many0_count(alt((recognize(escaped), plain))), char('"'));
+    let raw = delimited(char('`'), take_while(|char| char != '`'), char('`'));
+    alt((recognize(double), recognize(raw))).parse(at)
+}
+
+mod category {
+    //! Unicode categories L and N.
+
+    use std::sync::LazyLock;
+
+    use regex::Regex;
+
+    /// Characters that std does not put into the right class by itself: `is_alphanumeric` also takes in
+    /// marks and symbols that count as alphabetic.
+    static LETTER_OR_NUMBER: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"^[\p{L}\p{N}]$").ok());
+
+    pub(super) fn is_letter_or_number(char: char) -> bool {
+        if char.is_ascii() {
+            return char.is_ascii_alphanumeric();
+        }
+        let mut buffer = [0; 4];
+        char.is_alphanumeric()
+            && LETTER_OR_NUMBER
+                .as_ref()
+                .is_some_and(|regex| regex.is_match(char.encode_utf8(&mut buffer)))
+    }
+}

@@ -1,0 +1,376 @@
+//! Regular expressions: the reference's dialect (RE2 as in Go) translated to the `regex` crate's.
+//!
+//! Both search without backtracking, so no pattern is slow. What differs is read here and written in the
+//! form that means the same: `\d \w \s \b` are ASCII, `\Q..\E` is literal text, `[` and `&&` inside a
+//! class are characters, `{` that begins no repetition is a character, octal escapes are characters. What the
+//! reference refuses is refused: `(?x)`, look-around, back-references, `a**`, counts above 1,000.
+//!
+//! Groups lose their names and do not capture, which `matches` never needs.
+
+mod class;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+/// Most repetitions of one part, nested repetitions multiplied.
+const REPEAT_MAX: u32 = 1_000;
+/// Deepest nesting of groups.
+const GROUPS_MAX: usize = 100;
+
+/// Why a pattern can't be used.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// It is not valid.
+    Syntax {
+        /// Where, in bytes of the pattern.
+        start: usize,
+        /// The byte after.
+        end: usize,
+        /// What is wrong there.
+        reason: String,
+        /// What to write instead.
+        help: Option<&'static str>,
+    },
+    /// It compiles to more than the limit.
+    TooLarge,
+}
+
+/// Translates and compiles a pattern to at most `size_max` bytes.
+pub(crate) fn compile(pattern: &str, size_max: usize) -> Result<Regex, Fault> {
+    let translated = Translator::new(pattern).run()?;
+    RegexBuilder::new(&translated)
+        .size_limit(size_max)
+        .dfa_size_limit(size_max)
+        .nest_limit(u32::try_from(GROUPS_MAX * 3).unwrap_or(u32::MAX))
+        .build()
+        .map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => Fault::TooLarge,
+            other => Fault::Syntax {
+                start: 0,
+                end: pattern.len(),
+                reason: last_line(&other.to_string()),
+                help: None,
+            },
+        })
+}
+
+/// The reason at the end of the regex crate's many-line message.
+fn last_line(message: &str) -> String {
+    message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+struct Translator<'p> {
+    pattern: &'p str,
+    at: usize,
+    out: String,
+    groups: Vec<Group>,
+    /// What a repetition written next would apply to.
+    part: Option<Part>,
+}
+
+/// A group that is open.
+struct Group {
+    start: usize,
+    /// The largest repetition of anything inside so far.
+    repeats: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Part {
+    /// The product of counted repetitions inside.
+    repeats: u32,
+    /// Whether it ends with a repetition.
+    repeated: bool,
+}
+
+impl Part {
+    const ONE: Self = Self { repeats: 1, repeated: false };
+}
+
+impl<'p> Translator<'p> {
+    fn new(pattern: &'p str) -> Self {
+        let whole = Group { start: 0, repeats: 1 };
+        let out = String::with_capacity(pattern.len() + 16);
+        Self { pattern, at: 0, out, groups: vec![whole], part: None }
+    }
+
+    fn run(mut self) -> Result<String, Fault> {
+        while let Some(char) = self.peek() {
+            match char {
+                '(' => self.open()?,
+                ')' => self.close()?,
+                '|' => {
+                    self.at += 1;
+                    self.out.push('|');
+                    self.part = None;
+                }
+                '[' => {
+                    let class = self.class()?;
+                    self.atom(&class);
+                }
+                '*' | '+' | '?' => self.repeat(char)?,
+                '{' => match self.counts() {
+                    Some((min, max, length)) => self.repeat_counted(min, max, length)?,
+                    None => self.literal(),
+                },
+                '\\' => self.escape()?,
+                '^' | '$' | '.' => {
+                    self.at += 1;
+                    self.atom(char.encode_utf8(&mut [0; 4]));
+                }
+                _ => self.literal(),
+            }
+        }
+        match self.groups.last() {
+            Some(group) if self.groups.len() > 1 => {
+                Err(self.fault(group.start, group.start + 1, "this group is not closed"))
+            }
+            _ => Ok(self.out),
+        }
+    }
+
+    fn rest(&self) -> &'p str {
+        &self.pattern[self.at..]
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    /// Writes something that a repetition may follow.
+    fn atom(&mut self, translated: &str) {
+        self.out.push_str(translated);
+        self.part = Some(Part::ONE);
+    }
+
+    /// Copies the next character as itself.
+    fn literal(&mut self) {
+        if let Some(char) = self.peek() {
+            self.at += char.len_utf8();
+            push_literal(&mut self.out, char);
+            self.part = Some(Part::ONE);
+        }
+    }
+
+    fn open(&mut self) -> Result<(), Fault> {
+        let start = self.at;
+        if self.groups.len() > GROUPS_MAX {
+            return Err(self.fault(start, start + 1, "groups are nested too deep"));
+        }
+        if let Some(flags) = self.rest().strip_prefix("(?") {
+            if let Some(name) = flags.strip_prefix("P<").or_else(|| flags.strip_prefix('<')) {
+                let end = name.find('>').unwrap_or(name.len());
+                let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+                if end == 0 || end == name.len() || !name[..end].bytes().all(word) {
+                    let end = self.pattern.len() - name.len() + end;
+                    let look_behind = name.starts_with(['=', '!']);
+                    let reason =
+                        if look_behind { "look-around is not supported" } else { "bad group name" };
+                    return Err(self.fault(start, end, reason));
+                }
+                self.at = self.pattern.len() - name.len() + end + 1;
+            } else {
+                return self.open_flags(start, flags);
+            }
+        } else {
+            self.at += 1;
+        }
+        self.out.push_str("(?:");
+        self.groups.push(Group { start, repeats: 1 });
+        self.part = None;
+        Ok(())
+    }
+
+    /// `(?flags)` and `(?flags:`.
+    fn open_flags(&mut self, start: usize, flags: &str) -> Result<(), Fault> {
+        let end = flags.find([':', ')']).unwrap_or(flags.len());
+        let (on, off) = match flags[..end].split_once('-') {
+            Some((on, off)) => (on, Some(off)),
+            None => (&flags[..end], None),
+        };
+        let known = |flags: &str| flags.bytes().all(|flag| b"imsU".contains(&flag));
+        if end == flags.len() || !known(on) || !off.is_none_or(|off| !off.is_empty() && known(off))
+        {
+            let reason = match flags.chars().next() {
+                Some('=' | '!') => "look-around is not supported",
+                Some('P') => "back-references are not supported",
+                Some('#') => "comments are not supported",
+                _ => "unknown or unfinished flags after `(?`",
+            };
+            let end = start + 2 + flags.chars().next().map_or(0, char::len_utf8);
+            return Err(self.fault(start, end, reason));
+        }
+        // Greediness never changes whether a pattern is found.
+        let keep = |flags: &str| flags.replace('U', "");
+        let (on, off) = (keep(on), keep(off.unwrap_or_default()));
+        let minus = if off.is_empty() { "" } else { "-" };
+        self.at = start + 2 + end + 1;
+        if flags[end..].starts_with(':') {
+            self.out.push_str(&format!("(?{on}{minus}{off}:"));
+            self.groups.push(Group { start, repeats: 1 });
+            self.part = None;
+        } else if !on.is_empty() || !off.is_empty() {
+            self.out.push_str(&format!("(?{on}{minus}{off})"));
+            self.part = None;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Fault> {
+        if self.groups.len() < 2 {
+            return Err(self.fault(self.at, self.at + 1, "no group is open here"));
+        }
+        self.at += 1;
+        self.out.push(')');
+        let repeats = self.groups.pop().map_or(1, |group| group.repeats);
+        self.note_repeats(repeats);
+        self.part = Some(Part { repeats, repeated: false });
+        Ok(())
+    }
+
+    /// Remembers a product of repetitions in the group that is open.
+    fn note_repeats(&mut self, repeats: u32) {
+        if let Some(group) = self.groups.last_mut() {
+            group.repeats = group.repeats.max(repeats);
+        }
+    }
+
+    fn repeat(&mut self, operator: char) -> Result<(), Fault> {
+        let part = self.repeatable(1)?;
+        self.at += 1;
+        self.out.push(operator);
+        self.end_repeat(part.repeats);
+        Ok(())
+    }
+
+    fn repeat_counted(&mut self, min: u32, max: Option<u32>, length: usize) -> Result<(), Fault> {
+        let part = self.repeatable(length)?;
+        let largest = max.unwrap_or(min).max(min);
+        if min > REPEAT_MAX || max.is_some_and(|max| max > REPEAT_MAX) {
+            return Err(self.fault(self.at, self.at + length, "a count is at most 1000"));
+        }
+        if max.is_some_and(|max| max < min) {
+            return Err(self.fault(
+                self.at,
+                self.at + length,
+                "the counts are the wrong way round",
+            ));
+        }
+        let repeats = part.repeats.saturating_mul(largest.max(1));
+        if repeats > REPEAT_MAX {
+            let reason = "nested counts multiply to more than 1000";
+            return Err(self.fault(self.at, self.at + length, reason));
+        }
+        self.out.push_str(&self.pattern[self.at..self.at + length]);
+        self.at += length;
+        self.note_repeats(repeats);
+        self.end_repeat(repeats);
+        Ok(())
+    }
+
+    /// The part that a repetition written here applies to.
+    fn repeatable(&self, length: usize) -> Result<Part, Fault> {
+        match self.part {
+            Some(part) if !part.repeated => Ok(part),
+            Some(_) => Err(self.fault(self.at, self.at + length, "a repetition of a repetition")),
+            None => Err(self.fault(self.at, self.at + length, "nothing stands here to repeat")),
+        }
+    }
+
+    fn end_repeat(&mut self, repeats: u32) {
+        if self.peek() == Some('?') {
+            // Laziness never changes whether a pattern is found.
+            self.at += 1;
+        }
+        self.part = Some(Part { repeats, repeated: true });
+    }
+
+    /// `{n}`, `{n,}` or `{n,m}` with its length; anything else is literal text.
+    fn counts(&self) -> Option<(u32, Option<u32>, usize)> {
+        let inner = self.rest().strip_prefix('{')?;
+        let end = inner.find('}')?;
+        let number = |text: &str| {
+            let plain = text == "0" || !text.starts_with('0');
+            let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            (plain && digits).then(|| text.parse().unwrap_or(u32::MAX))
+        };
+        let (min, max) = match inner[..end].split_once(',') {
+            None => {
+                let count = number(&inner[..end])?;
+                (count, Some(count))
+            }
+            Some((min, "")) => (number(min)?, None),
+            Some((min, max)) => (number(min)?, Some(number(max)?)),
+        };
+        Some((min, max, end + 2))
+    }
+
+    fn escape(&mut self) -> Result<(), Fault> {
+        let rest = self.rest();
+        if let Some(quoted) = rest.strip_prefix("\\Q") {
+            let (text, length) = match quoted.split_once("\\E") {
+                Some((text, _)) => (text, text.len() + 4),
+                None => (quoted, rest.len()),
+            };
+            for char in text.chars() {
+                push_literal(&mut self.out, char);
+                self.part = Some(Part::ONE);
+            }
+            self.at += length;
+            return Ok(());
+        }
+        let translated = match rest.as_bytes().get(1) {
+            Some(b'A') => "\\A",
+            Some(b'z') => "\\z",
+            Some(b'b') => "(?-u:\\b)",
+            Some(b'B') => "(?-u:\\B)",
+            Some(b'C') => {
+                let fault = self.fault(self.at, self.at + 2, "`\\C` is not supported");
+                return Err(with_help(fault, "write `(?s:.)` for any character"));
+            }
+            Some(b'Z') => {
+                let fault = self.fault(self.at, self.at + 2, "`\\Z` is not supported");
+                return Err(with_help(fault, "write `\\z` for the end of the text"));
+            }
+            _ => {
+                let (class, length) = match self.perl_or_unicode_class(self.at)? {
+                    Some((class, length)) => (class, length),
+                    None => {
+                        let (char, length) = self.char_escape(self.at)?;
+                        let mut literal = String::new();
+                        push_literal(&mut literal, char);
+                        (literal, length)
+                    }
+                };
+                self.at += length;
+                self.atom(&class);
+                return Ok(());
+            }
+        };
+        self.at += 2;
+        self.atom(translated);
+        Ok(())
+    }
+
+    fn fault(&self, start: usize, end: usize, reason: &str) -> Fault {
+        let end = end.min(self.pattern.len());
+        Fault::Syntax { start, end, reason: reason.to_owned(), help: None }
+    }
+}
+
+fn with_help(fault: Fault, help: &'static str) -> Fault {
+    match fault {
+        Fault::Syntax { start, end, reason, .. } => {
+            Fault::Syntax { start, end, reason, help: Some(help) }
+        }
+        Fault::TooLarge => Fault::TooLarge,
+    }
+}
+
+/// Writes `char` so that it means itself, in a class or outside.
+fn push_literal(out: &mut String, char: char) {
+    if char.is_ascii_alphanumeric() || matches!(char, '_' | ' ') || !char.is_ascii() {
+        out.push(char);
+    } else {
+        out.push_str(&format!("\\x{{{:X}}}", u32::from(char)));
+    }
+}

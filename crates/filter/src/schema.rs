@@ -1,0 +1,254 @@
+//! What is known about data before any row exists.
+//!
+//! A [`Schema`] lists the fields of a struct with their [`Kind`]s. The checker resolves selectors
+//! against it, so that evaluation only follows slots.
+
+use std::fmt;
+
+use crate::datum::{Datum, Record};
+
+/// What an expression may do with a value.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A bool.
+    Bool,
+    /// A signed integer of that many bits.
+    Int(u8),
+    /// An unsigned integer of that many bits.
+    Uint(u8),
+    /// A 64-bit float.
+    Float,
+    /// A 32-bit float.
+    Float32,
+    /// Text.
+    Text,
+    /// One of these texts.
+    Enum(&'static [&'static str]),
+    /// One character.
+    Char,
+    /// A UUID, compared as hyphenated lower-case text.
+    Uuid,
+    /// A sequence of values of one kind.
+    List(&'static Kind),
+    /// A map with keys and values of one kind each.
+    Map(KeyKind, &'static Kind),
+    /// A struct; a function, so that a struct may contain itself behind a pointer.
+    Record(fn() -> &'static Schema),
+    /// Present or absent.
+    Option(&'static Kind),
+    /// Unknown until a row is seen, as in JSON.
+    Any,
+    /// A kind that only `is nil` knows.
+    Opaque,
+}
+
+impl Kind {
+    /// The kind without the options around it.
+    #[must_use]
+    pub const fn required(self) -> Self {
+        let mut kind = self;
+        while let Self::Option(inner) = kind {
+            kind = *inner;
+        }
+        kind
+    }
+
+    /// The schema of a struct, also behind options.
+    pub fn schema(self) -> Option<&'static Schema> {
+        match self.required() {
+            Self::Record(schema) => Some(schema()),
+            _ => None,
+        }
+    }
+
+    /// Whether values of this kind can be compared with `==`.
+    pub const fn is_scalar(self) -> bool {
+        matches!(
+            self.required(),
+            Self::Bool
+                | Self::Int(_)
+                | Self::Uint(_)
+                | Self::Float
+                | Self::Float32
+                | Self::Text
+                | Self::Enum(_)
+                | Self::Char
+                | Self::Uuid
+        )
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.required() {
+            Self::Bool => f.write_str("bool"),
+            Self::Int(_) => f.write_str("integer"),
+            Self::Uint(_) => f.write_str("unsigned integer"),
+            Self::Float | Self::Float32 => f.write_str("number"),
+            Self::Text | Self::Enum(_) => f.write_str("text"),
+            Self::Char => f.write_str("character"),
+            Self::Uuid => f.write_str("UUID"),
+            Self::List(element) => write!(f, "list of {element}"),
+            Self::Map(_, value) => write!(f, "map of {value}"),
+            Self::Record(schema) => f.write_str(schema().name()),
+            Self::Any | Self::Option(_) => f.write_str("anything"),
+            Self::Opaque => f.write_str("opaque value"),
+        }
+    }
+}
+
+/// The kind of a map's keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyKind {
+    /// Text.
+    Text,
+    /// Text of a named type, or mixed keys: looked up by text, not open to `any` and `all`.
+    Mixed,
+    /// UUIDs, written as hyphenated lower-case text.
+    Uuid,
+    /// Signed integers of that many bits.
+    Int(u8),
+    /// Unsigned integers of that many bits.
+    Uint(u8),
+    /// Bools.
+    Bool,
+    /// Floats.
+    Float,
+}
+
+/// A key to look up, converted once to the kind of the map's keys.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Key {
+    /// Text, also for UUID and mixed keys.
+    Text(Box<str>),
+    /// A signed integer.
+    Int(i64),
+    /// An unsigned integer.
+    Uint(u64),
+    /// A bool.
+    Bool(bool),
+    /// A float.
+    Float(f64),
+}
+
+/// A named field of a struct.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    name: &'static str,
+    kind: Kind,
+    flatten: bool,
+}
+
+impl Field {
+    /// A field that is selected as `name`.
+    pub const fn new(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind, flatten: false }
+    }
+
+    /// A struct whose fields are selected as if they were the outer struct's own.
+    pub const fn flatten(kind: Kind) -> Self {
+        Self { name: "", kind, flatten: true }
+    }
+
+    /// The name in expressions; empty when flattened.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The kind of its values.
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether its own fields stand for it.
+    pub const fn is_flattened(&self) -> bool {
+        self.flatten
+    }
+}
+
+/// The fields of a struct, in the order of their slots.
+///
+/// # Examples
+/// ```
+/// use statehold_filter::{Filterable, Kind};
+///
+/// #[derive(Filterable)]
+/// #[filterable(rename_all = "PascalCase")]
+/// struct Volume {
+///     plugin_id: String,
+///     size: u64,
+/// }
+///
+/// let schema = Volume::KIND.schema().unwrap();
+/// assert_eq!(schema.name(), "Volume");
+/// assert_eq!(schema.names(), ["PluginId", "Size"]);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Schema {
+    name: &'static str,
+    fields: &'static [Field],
+}
+
+impl Schema {
+    /// A schema of these fields; where two share a name, the first one is selected.
+    pub const fn new(name: &'static str, fields: &'static [Field]) -> Self {
+        Self { name, fields }
+    }
+
+    /// The name of the struct.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The fields by slot, flattened ones not yet opened.
+    pub const fn fields(&self) -> &'static [Field] {
+        self.fields
+    }
+
+    /// Every name that can be selected, those of flattened structs included, in order.
+    pub fn names(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for field in self.fields {
+            match field.kind.schema() {
+                Some(inner) if field.flatten => names.extend(inner.names()),
+                _ => names.push(field.name),
+            }
+        }
+        names
+    }
+
+    /// The slots that lead to a field, and its kind; own fields win over those of flattened structs.
+    pub(crate) fn find(&self, name: &str) -> Option<(Vec<usize>, Kind)> {
+        let own = self.fields.iter().position(|field| !field.flatten && field.name == name);
+        if let Some(slot) = own {
+            return Some((vec![slot], self.fields[slot].kind));
+        }
+        self.fields.iter().enumerate().filter(|(_, field)| field.flatten).find_map(
+            |(slot, field)| {
+                let (mut slots, kind) = field.kind.schema()?.find(name)?;
+                slots.insert(0, slot);
+                Some((slots, kind))
+            },
+        )
+    }
+
+    /// Reads a field of `record` by name: what [`Record::named`] is to return.
+    pub fn read<'a>(&self, record: &'a dyn Record, name: &str) -> Option<Datum<'a>> {
+        let own = self.fields.iter().position(|field| !field.flatten && field.name == name);
+        if let Some(slot) = own {
+            return Some(record.field(slot));
+        }
+        self.fields.iter().enumerate().filter(|(_, field)| field.flatten).find_map(
+            |(slot, field)| {
+                match record.field(slot) {
+                    Datum::Record(inner) => inner.named(name),
+                    // An absent flattened struct: its fields exist, without values.
+                    _ => field.kind.schema()?.find(name).map(|_| Datum::Missing),
+                }
+            },
+        )
+    }
+}
