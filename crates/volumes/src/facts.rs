@@ -1,0 +1,172 @@
+//! What follows from other rows, worked out when somebody reads: health, expectations, whether a volume can be used.
+//!
+//! Everything comes through a [`ReadView`], so a watch on the answer also watches the fingerprints, jobs and
+//! allocations that it follows from.
+//!
+//! Invariant: nothing in here is ever stored.
+
+use std::collections::BTreeMap;
+
+use statehold_store::{KeyRange, Order, ReadView};
+
+use crate::rows::{
+    Allocation, Allocations, CsiPlugin, CsiPlugins, CsiVolume, Job, Jobs, TaskGroup,
+};
+
+/// What is true of a plugin right now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PluginFacts<'v> {
+    /// The name that the plugin gives itself.
+    pub provider: &'v str,
+    /// The version that the plugin gives itself.
+    pub version: &'v str,
+    /// Whether its volumes need a controller.
+    pub controller_required: bool,
+    /// How many controllers are well.
+    pub controllers_healthy: u64,
+    /// How many controllers the jobs want.
+    pub controllers_expected: u64,
+    /// How many node plugins are well.
+    pub nodes_healthy: u64,
+    /// How many node plugins the jobs want.
+    pub nodes_expected: u64,
+}
+
+impl<'v> PluginFacts<'v> {
+    /// Works out the facts of `plugin`. Reads every job that runs it, and for system jobs their allocations.
+    pub fn of<V: ReadView>(view: &'v V, plugin: &'v CsiPlugin) -> Self {
+        let healthy = |infos: &BTreeMap<_, crate::rows::PluginInfo>| {
+            infos.values().filter(|info| info.healthy).count() as u64
+        };
+        let (mut controllers_expected, mut nodes_expected) = (0_u64, 0_u64);
+        for expectation in expectations(view, &plugin.id) {
+            controllers_expected = controllers_expected.saturating_add(expectation.controllers);
+            nodes_expected = nodes_expected.saturating_add(expectation.nodes);
+        }
+        Self {
+            provider: &plugin.provider,
+            version: &plugin.version,
+            controller_required: plugin.controller_required,
+            controllers_healthy: healthy(&plugin.controllers),
+            controllers_expected,
+            nodes_healthy: healthy(&plugin.nodes),
+            nodes_expected,
+        }
+    }
+
+    /// Whether volumes of this plugin can be claimed: some node can use them, and the controller is there if needed.
+    pub fn schedulable(&self) -> bool {
+        self.nodes_healthy > 0 && (!self.controller_required || self.controllers_healthy > 0)
+    }
+}
+
+/// How many instances of a plugin one job wants.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expectation<'v> {
+    pub(crate) job: &'v Job,
+    /// Whether the job runs controllers at all, and how many.
+    pub(crate) runs_controllers: bool,
+    pub(crate) controllers: u64,
+    /// Whether the job runs node plugins at all, and how many.
+    pub(crate) runs_nodes: bool,
+    pub(crate) nodes: u64,
+}
+
+/// What each job that runs `plugin_id` expects, ordered by namespace and job. Jobs that are over expect nothing.
+pub(crate) fn expectations<'v, V: ReadView>(
+    view: &'v V,
+    plugin_id: &str,
+) -> impl Iterator<Item = Expectation<'v>> {
+    let range = KeyRange::<String>::exact(plugin_id);
+    let jobs = view.scan_by(&Jobs::BY_PLUGIN, &range, Order::Ascending);
+    let plugin_id: Box<str> = plugin_id.into();
+    jobs.filter(|job| !job.is_over()).map(move |job| {
+        let mut found = Expectation {
+            job,
+            runs_controllers: false,
+            controllers: 0,
+            runs_nodes: false,
+            nodes: 0,
+        };
+        for group in &job.groups {
+            let of = group.plugins.iter().filter(|task| *task.id == *plugin_id);
+            let (controls, serves) = of.fold((false, false), |(controls, serves), task| {
+                (controls || task.kind.controls(), serves || task.kind.serves_node())
+            });
+            if !controls && !serves {
+                continue;
+            }
+            let wanted = instances_wanted(view, job, group);
+            if controls {
+                found.runs_controllers = true;
+                found.controllers = found.controllers.saturating_add(wanted);
+            }
+            if serves {
+                found.runs_nodes = true;
+                found.nodes = found.nodes.saturating_add(wanted);
+            }
+        }
+        found
+    })
+}
+
+/// The group's count; for a system job, which has none, its allocations that run or are about to.
+fn instances_wanted<V: ReadView>(view: &V, job: &Job, group: &TaskGroup) -> u64 {
+    if !job.is_system() {
+        return group.count;
+    }
+    let range = KeyRange::<(String, String)>::exact((&job.namespace, &job.id));
+    let of_group = |allocation: &Allocation| allocation.task_group == group.name;
+    view.scan_by(&Allocations::BY_JOB, &range, Order::Ascending)
+        .filter(|allocation| of_group(allocation) && allocation.is_expected())
+        .count() as u64
+}
+
+/// What is true of a volume right now, because of its plugin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VolumeFacts<'v> {
+    /// The plugin's facts; without the plugin, what the volume remembers of it and counts of 0.
+    pub plugin: PluginFacts<'v>,
+    /// Whether it can be claimed at all.
+    pub schedulable: bool,
+}
+
+impl<'v> VolumeFacts<'v> {
+    fn from_plugin(volume: &'v CsiVolume, plugin: Option<PluginFacts<'v>>) -> Self {
+        match plugin {
+            Some(plugin) => Self { plugin, schedulable: plugin.schedulable() },
+            None => Self {
+                plugin: PluginFacts {
+                    provider: &volume.provider,
+                    version: &volume.provider_version,
+                    controller_required: volume.controller_required,
+                    ..Default::default()
+                },
+                schedulable: false,
+            },
+        }
+    }
+}
+
+/// Works out the facts of many volumes, each plugin's only once.
+#[derive(Debug)]
+pub struct FactsReader<'v, V> {
+    view: &'v V,
+    known: BTreeMap<&'v str, Option<PluginFacts<'v>>>,
+}
+
+impl<'v, V: ReadView> FactsReader<'v, V> {
+    /// A reader that has read nothing yet.
+    pub fn new(view: &'v V) -> Self {
+        Self { view, known: BTreeMap::new() }
+    }
+
+    /// The facts of `volume`.
+    pub fn of(&mut self, volume: &'v CsiVolume) -> VolumeFacts<'v> {
+        let view = self.view;
+        let plugin = *self.known.entry(&volume.plugin_id).or_insert_with(|| {
+            view.get::<CsiPlugins>(&volume.plugin_id).map(|plugin| PluginFacts::of(view, plugin))
+        });
+        VolumeFacts::from_plugin(volume, plugin)
+    }
+}

@@ -1,0 +1,155 @@
+//! Whose fault an error is, so that a server can answer with the right status without knowing each error.
+
+use statehold_store::WriteError;
+
+use crate::{
+    claim::ClaimRefusal,
+    id::IdError,
+    input::DecodeError,
+    merge::{CapacityError, UpdateError},
+    ops::{
+        ClaimError, DeregisterError, Holdup, JobError, NamespaceError, NodeError, RegisterError,
+        UnpublishError,
+    },
+};
+
+/// Whose fault an error is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The request can't be right as it was sent, whatever the state.
+    Request,
+    /// What the request is about doesn't exist.
+    NotFound,
+    /// Another state would allow the same request.
+    Conflict,
+    /// A storage provider would have to help, and can't be asked.
+    Provider,
+    /// The store failed.
+    Storage,
+}
+
+/// An error of an operation. Its text is for the client.
+pub trait OperationError: std::fmt::Display {
+    /// Whose fault it is.
+    fn fault(&self) -> Fault;
+}
+
+impl OperationError for WriteError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::KeyTooLong { .. } | Self::Unstorable { .. } => Fault::Request,
+            Self::NotUnique { .. } | Self::Unexpected { .. } => Fault::Conflict,
+            _ => Fault::Storage,
+        }
+    }
+}
+
+impl OperationError for DecodeError {
+    fn fault(&self) -> Fault {
+        Fault::Request
+    }
+}
+
+impl OperationError for IdError {
+    fn fault(&self) -> Fault {
+        Fault::Request
+    }
+}
+
+impl OperationError for NodeError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::InvalidStatus { .. } => Fault::Request,
+            Self::NotFound { .. } => Fault::NotFound,
+            Self::Store(error) => error.fault(),
+        }
+    }
+}
+
+impl OperationError for JobError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::MissingId => Fault::Request,
+            Self::NotFound => Fault::NotFound,
+            Self::Store(error) => error.fault(),
+        }
+    }
+}
+
+impl OperationError for NamespaceError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::InvalidName { .. } | Self::LongDescription | Self::IsDefault => Fault::Request,
+            Self::NotFound => Fault::NotFound,
+            Self::HasJob { .. } | Self::HasVolume { .. } => Fault::Conflict,
+            Self::Store(error) => error.fault(),
+        }
+    }
+}
+
+impl OperationError for RegisterError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::MissingDefinition
+            | Self::Invalid(_)
+            | Self::NoPlugin { .. }
+            | Self::NoNamespace { .. }
+            | Self::IdentityChanged { .. } => Fault::Request,
+            Self::NoHealthyControllers { .. } => Fault::Conflict,
+            Self::Update(error) => error.fault(),
+            Self::Store(error) => error.fault(),
+        }
+    }
+}
+
+impl OperationError for UpdateError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Capacity(CapacityError::NoController) => Fault::Provider,
+            Self::Merge(_) | Self::Capacity(_) => Fault::Request,
+        }
+    }
+}
+
+impl OperationError for DeregisterError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::MissingIds => Fault::Request,
+            Self::NotFound { .. } => Fault::NotFound,
+            Self::InUse { .. } => Fault::Conflict,
+            Self::Store(error) => error.fault(),
+        }
+    }
+}
+
+impl OperationError for ClaimError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::MissingVolumeId | Self::UnknownAllocation { .. } => Fault::Request,
+            Self::VolumeNotFound { .. } => Fault::NotFound,
+            Self::Refused { cause: ClaimRefusal::AllocationMissing { .. }, .. } => Fault::Request,
+            Self::Refused { .. } => Fault::Conflict,
+            Self::Store(error) => error.fault(),
+        }
+    }
+}
+
+impl OperationError for UnpublishError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::MissingVolumeId | Self::MissingClaim => Fault::Request,
+            Self::NoVolume => Fault::NotFound,
+            Self::Store(error) => error.fault(),
+        }
+    }
+}
+
+impl OperationError for Holdup {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Controller { .. } => Fault::Provider,
+            Self::NoPlugin { .. } | Self::NoExternalNode { .. } => Fault::Conflict,
+        }
+    }
+}

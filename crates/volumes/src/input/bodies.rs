@@ -1,0 +1,24 @@
+//! What some bodies hold beside the row.
+
+use crate::{
+    rows::{Allocation, TaskGroup},
+    spec::VolumeSpec,
+};
+
+/// The body of a registration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegisterBody {
+    /// The volumes.
+    pub volumes: Vec<VolumeSpec>,
+    /// The namespace of the request, empty when the body doesn't say.
+    pub namespace: Box<str>,
+}
+
+/// The body of an allocation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllocationBody {
+    /// The allocation, without what its group asks for.
+    pub allocation: Allocation,
+    /// Its group, when the body holds the job.
+    pub group: Option<TaskGroup>,
+}

@@ -1,0 +1,23 @@
+//! Request bodies: JSON with Nomad's field names, read the way its clients expect.
+//!
+//! Field names match in any case, unknown ones are ignored, `null` is the same as nothing at all, and what follows
+//! the first JSON value of a body is not looked at. Names that are data, such as those of secrets, keep their case.
+//!
+//! Fields that belong to the server are not read, whatever a client puts into them.
+
+mod bodies;
+mod claim;
+mod error;
+mod fields;
+mod job;
+mod node;
+mod volume;
+
+pub use self::{
+    bodies::{AllocationBody, RegisterBody},
+    claim::claim_body,
+    error::{DecodeError, DecodeErrorKind},
+    job::{allocation_body, job_body},
+    node::{namespace_body, node_body},
+    volume::register_body,
+};

@@ -1,0 +1,154 @@
+//! Bodies about nodes and namespaces.
+
+use uuid::Uuid;
+
+use super::{
+    error::DecodeError,
+    fields::{Fields, first_value},
+    volume::topology,
+};
+use crate::rows::{ControllerInfo, Namespace, Node, NodeInfo, PluginInfo};
+
+/// Reads a namespace; `name` is that of the path, if it has one.
+pub fn namespace_body(body: &[u8], name: Option<&str>) -> Result<Namespace, DecodeError> {
+    let value = first_value(body)?;
+    let fields = Fields::of_body("Namespace", &value)?;
+    let mut namespace =
+        Namespace { name: fields.text("Name")?, description: fields.text("Description")? };
+    same_name("Name", &mut namespace.name, name.unwrap_or_default())?;
+    Ok(namespace)
+}
+
+/// Reads a node; `id` is that of the path.
+pub fn node_body(body: &[u8], id: Uuid) -> Result<Node, DecodeError> {
+    let value = first_value(body)?;
+    let fields = Fields::of_body("Node", &value)?;
+    same_id(&fields, id)?;
+    Ok(Node {
+        id,
+        name: fields.text("Name")?,
+        datacenter: fields.text("Datacenter")?,
+        node_pool: fields.text("NodePool")?,
+        node_class: fields.text("NodeClass")?,
+        status: fields.text("Status")?,
+        scheduling_eligibility: fields.text("SchedulingEligibility")?,
+        attributes: fields.labels("Attributes")?,
+        meta: fields.labels("Meta")?,
+        controller_plugins: fields.objects_by_name("CSIControllerPlugins", "CSIInfo", plugin)?,
+        node_plugins: fields.objects_by_name("CSINodePlugins", "CSIInfo", plugin)?,
+        ..Node::default()
+    })
+}
+
+/// An ID in the body must be the one of the path.
+pub(super) fn same_id(fields: &Fields<'_>, id: Uuid) -> Result<(), DecodeError> {
+    match fields.id("ID")? {
+        Some(other) if other != id => {
+            Err(DecodeError::value(format_args!("ID: {other} differs from {id} in the path")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A name in the body must be the one of the path; either may be missing.
+pub(super) fn same_name(field: &str, name: &mut Box<str>, path: &str) -> Result<(), DecodeError> {
+    if name.is_empty() {
+        *name = path.into();
+    }
+    if path.is_empty() || **name == *path {
+        return Ok(());
+    }
+    Err(DecodeError::value(format_args!("{field}: {name:?} differs from {path:?} in the path")))
+}
+
+fn plugin(name: &str, fields: Fields<'_>) -> Result<PluginInfo, DecodeError> {
+    let mut plugin_id = fields.text("PluginID")?;
+    if plugin_id.is_empty() {
+        plugin_id = name.into();
+    }
+    let controller = fields.object("ControllerInfo", "CSIControllerInfo")?;
+    let node = fields.object("NodeInfo", "CSINodeInfo")?;
+    Ok(PluginInfo {
+        plugin_id,
+        alloc_id: fields.text("AllocID")?,
+        healthy: fields.flag("Healthy")?,
+        health_description: fields.text("HealthDescription")?,
+        update_time: fields.text("UpdateTime")?,
+        provider: fields.text("Provider")?,
+        provider_version: fields.text("ProviderVersion")?,
+        requires_controller_plugin: fields.flag("RequiresControllerPlugin")?,
+        requires_topologies: fields.flag("RequiresTopologies")?,
+        controller: controller.as_ref().map(controller_info).transpose()?,
+        node: node.as_ref().map(node_info).transpose()?,
+    })
+}
+
+fn controller_info(fields: &Fields<'_>) -> Result<ControllerInfo, DecodeError> {
+    Ok(ControllerInfo {
+        supports_create_delete: fields.flag("SupportsCreateDelete")?,
+        supports_attach_detach: fields.flag("SupportsAttachDetach")?,
+        supports_list_volumes: fields.flag("SupportsListVolumes")?,
+        supports_get_capacity: fields.flag("SupportsGetCapacity")?,
+        supports_create_delete_snapshot: fields.flag("SupportsCreateDeleteSnapshot")?,
+        supports_list_snapshots: fields.flag("SupportsListSnapshots")?,
+        supports_clone: fields.flag("SupportsClone")?,
+        supports_read_only_attach: fields.flag("SupportsReadOnlyAttach")?,
+        supports_expand: fields.flag("SupportsExpand")?,
+        supports_list_volumes_attached_nodes: fields.flag("SupportsListVolumesAttachedNodes")?,
+        supports_condition: fields.flag("SupportsCondition")?,
+        supports_get: fields.flag("SupportsGet")?,
+    })
+}
+
+fn node_info(fields: &Fields<'_>) -> Result<NodeInfo, DecodeError> {
+    let reachable = fields.object("AccessibleTopology", "CSITopology")?;
+    Ok(NodeInfo {
+        id: fields.text("ID")?,
+        max_volumes: fields.int("MaxVolumes")?,
+        accessible_topology: reachable.as_ref().map(topology).transpose()?,
+        requires_node_stage_volume: fields.flag("RequiresNodeStageVolume")?,
+        supports_stats: fields.flag("SupportsStats")?,
+        supports_expand: fields.flag("SupportsExpand")?,
+        supports_condition: fields.flag("SupportsCondition")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: Uuid = Uuid::from_u128(7);
+
+    #[test]
+    fn fingerprints_are_read_by_plugin() {
+        let body = br#"{
+          "Name": "n1", "Attributes": {"Kernel": "Linux"},
+          "CSIControllerPlugins": {"ebs": {"Healthy": true, "ControllerInfo": {"SupportsExpand": true}}},
+          "CSINodePlugins": {"ebs": {"PluginID": "ebs", "NodeInfo": {
+            "ID": "i-1", "MaxVolumes": 51, "AccessibleTopology": {"key": "val2"}}}, "gone": null}
+        }"#;
+        let node = node_body(body, ID).unwrap();
+        assert_eq!(node.attributes.get("Kernel").map(AsRef::as_ref), Some("Linux"));
+        let controller = &node.controller_plugins["ebs"];
+        assert_eq!((&*controller.plugin_id, controller.healthy), ("ebs", true));
+        assert!(controller.controller.unwrap().supports_expand);
+        assert_eq!(node.node_plugins.len(), 1);
+        let info = node.node_plugins["ebs"].node.as_ref().unwrap();
+        assert_eq!((&*info.id, info.max_volumes), ("i-1", 51));
+        let segments = &info.accessible_topology.as_ref().unwrap().segments;
+        assert_eq!(segments.get("key").map(AsRef::as_ref), Some("val2"));
+    }
+
+    #[test]
+    fn an_id_other_than_the_paths_is_refused() {
+        let error =
+            node_body(br#"{"ID": "00000000-0000-0000-0000-000000000008"}"#, ID).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "ID: 00000000-0000-0000-0000-000000000008 differs from \
+             00000000-0000-0000-0000-000000000007 in the path"
+        );
+        assert!(namespace_body(br#"{"Name": "prod"}"#, Some("dev")).is_err());
+        assert_eq!(&*namespace_body(b"{}", Some("dev")).unwrap().name, "dev");
+    }
+}

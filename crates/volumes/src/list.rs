@@ -1,0 +1,170 @@
+//! Lists of volumes and plugins, in key order, from any key on.
+//!
+//! All conditions of a query hold at once. Lists are read through the view, so a watch on a list knows every range
+//! that the list depends on. A namespace or an ID prefix is a range and is read as far as the caller goes on; a
+//! condition on the plugin or on the node is looked up in its index first, and costs what it finds.
+
+use std::collections::BTreeMap;
+
+use statehold_store::{Entry, HexPrefix, KeyRange, Order, ReadView, Scan};
+use uuid::Uuid;
+
+use crate::rows::{Allocation, Allocations, CsiPlugin, CsiPlugins, CsiVolume, CsiVolumes};
+
+/// The namespace that stands for all of them.
+pub const ALL_NAMESPACES: &str = "*";
+
+/// Which volumes to list, and from where.
+#[derive(Clone, Copy, Debug)]
+pub struct VolumeQuery<'q> {
+    /// The namespace, or [`ALL_NAMESPACES`].
+    pub namespace: &'q str,
+    /// What the ID starts with.
+    pub prefix: &'q str,
+    /// What the ID of the plugin starts with.
+    pub plugin_prefix: &'q str,
+    /// The node on which an allocation asks for the volume or claims it.
+    pub node: Option<&'q HexPrefix>,
+    /// In which direction.
+    pub order: Order,
+    /// The namespace and ID to start at. The volume itself is included, and need not exist any more.
+    pub from: Option<(&'q str, &'q str)>,
+}
+
+impl Default for VolumeQuery<'_> {
+    fn default() -> Self {
+        Self {
+            namespace: ALL_NAMESPACES,
+            prefix: "",
+            plugin_prefix: "",
+            node: None,
+            order: Order::Ascending,
+            from: None,
+        }
+    }
+}
+
+impl VolumeQuery<'_> {
+    fn wants_namespace(&self, namespace: &str) -> bool {
+        self.namespace == ALL_NAMESPACES || self.namespace == namespace
+    }
+
+    fn wants(&self, volume: &CsiVolume) -> bool {
+        self.wants_namespace(&volume.namespace)
+            && volume.id.starts_with(self.prefix)
+            && volume.plugin_id.starts_with(self.plugin_prefix)
+            && self.from.is_none_or(|from| {
+                let key = (&*volume.namespace, &*volume.id);
+                match self.order {
+                    Order::Ascending => key >= from,
+                    Order::Descending => key <= from,
+                }
+            })
+    }
+}
+
+/// The volumes that a query selects, ordered by namespace and ID.
+#[derive(Debug)]
+pub struct VolumeList<'v>(Source<'v>);
+
+#[derive(Debug)]
+enum Source<'v> {
+    /// A range of the table, of which IDs with the prefix are wanted.
+    Range(Scan<'v, CsiVolumes>, Box<str>),
+    /// Volumes found through an index and put in order.
+    Found(std::vec::IntoIter<&'v Entry<CsiVolume>>),
+}
+
+impl<'v> Iterator for VolumeList<'v> {
+    type Item = &'v Entry<CsiVolume>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            Source::Range(scan, prefix) => scan.find(|volume| volume.id.starts_with(&**prefix)),
+            Source::Found(volumes) => volumes.next(),
+        }
+    }
+}
+
+/// Lists volumes.
+pub fn list_volumes<'v, V: ReadView>(view: &'v V, query: &VolumeQuery<'_>) -> VolumeList<'v> {
+    let found = if let Some(node) = query.node {
+        on_node(view, query, node)
+    } else if query.plugin_prefix.is_empty() {
+        let mut range = if query.namespace == ALL_NAMESPACES {
+            KeyRange::<(String, String)>::all()
+        } else {
+            KeyRange::<(String, String)>::within_prefix(query.namespace, query.prefix)
+        };
+        if let Some(from) = query.from {
+            range = range.resume(from, query.order);
+        }
+        let scan = view.scan::<CsiVolumes>(&range, query.order);
+        return VolumeList(Source::Range(scan, query.prefix.into()));
+    } else {
+        let range = KeyRange::<String>::prefix(query.plugin_prefix);
+        view.scan_by(&CsiVolumes::BY_PLUGIN, &range, Order::Ascending).collect()
+    };
+    let mut found: Vec<_> = found.into_iter().filter(|volume| query.wants(volume)).collect();
+    found.sort_by(|a, b| (&a.namespace, &a.id).cmp(&(&b.namespace, &b.id)));
+    if query.order == Order::Descending {
+        found.reverse();
+    }
+    VolumeList(Source::Found(found.into_iter()))
+}
+
+/// The volumes that allocations on the nodes ask for, or that are claimed from there, each once.
+fn on_node<'v, V: ReadView>(
+    view: &'v V,
+    query: &VolumeQuery<'_>,
+    node: &HexPrefix,
+) -> Vec<&'v Entry<CsiVolume>> {
+    let nodes = KeyRange::<Uuid>::hex(node);
+    let claimed = view.scan_by(&CsiVolumes::BY_CLAIMING_NODE, &nodes, Order::Ascending);
+    let mut found: BTreeMap<(&str, &str), &Entry<CsiVolume>> =
+        claimed.map(|volume| ((&*volume.namespace, &*volume.id), volume)).collect();
+    let allocations = view.scan_by(&Allocations::BY_NODE, &nodes, Order::Ascending);
+    for allocation in allocations.filter(|allocation| allocation.is_using_volumes()) {
+        if !query.wants_namespace(&allocation.namespace) {
+            continue;
+        }
+        for id in allocation.csi_sources().filter(|id| id.starts_with(query.prefix)) {
+            if let Some(volume) = view.get::<CsiVolumes>((&allocation.namespace, &id)) {
+                found.insert((&volume.namespace, &volume.id), volume);
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Lists plugins whose ID starts with `prefix`, by ID, from the ID `from` on.
+pub fn list_plugins<'v, V: ReadView>(
+    view: &'v V,
+    prefix: &str,
+    order: Order,
+    from: Option<&str>,
+) -> Scan<'v, CsiPlugins> {
+    let mut range = KeyRange::<String>::prefix(prefix);
+    if let Some(from) = from {
+        range = range.resume(from, order);
+    }
+    view.scan::<CsiPlugins>(&range, order)
+}
+
+/// The allocations that run the plugin, those changed last first, of one namespace or of [`ALL_NAMESPACES`].
+pub fn plugin_allocations<'v, V: ReadView>(
+    view: &'v V,
+    plugin: &CsiPlugin,
+    namespace: &str,
+) -> Vec<&'v Entry<Allocation>> {
+    let infos = plugin.controllers.values().chain(plugin.nodes.values());
+    let mut ids: Vec<Uuid> =
+        infos.filter_map(|info| Uuid::try_parse(&info.alloc_id).ok()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let rows = ids.into_iter().filter_map(|id| view.get::<Allocations>(id));
+    let mut found: Vec<_> =
+        rows.filter(|row| namespace == ALL_NAMESPACES || *row.namespace == *namespace).collect();
+    found.sort_by_key(|row| std::cmp::Reverse(row.modify_index()));
+    found
+}

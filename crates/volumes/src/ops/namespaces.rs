@@ -1,0 +1,140 @@
+//! Namespaces: made on demand, gone only when nothing lives in them.
+
+use std::fmt;
+
+use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
+
+use crate::{
+    rows::{CsiVolumes, DEFAULT_NAMESPACE, Jobs, Namespace, Namespaces},
+    text::Quoted,
+};
+
+/// The longest name of a namespace, in characters.
+const NAME_LENGTH_MAX: usize = 128;
+/// The longest description of a namespace, in bytes.
+const DESCRIPTION_BYTES_MAX: usize = 256;
+
+/// Why a namespace couldn't be made, changed or deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NamespaceError {
+    /// The name has other characters than letters, digits and hyphens, or too many, or none.
+    InvalidName {
+        /// The name.
+        name: Box<str>,
+    },
+    /// The description has more than 256 bytes.
+    LongDescription,
+    /// There is none of that name.
+    NotFound,
+    /// The default namespace stays.
+    IsDefault,
+    /// A job in it may still run.
+    HasJob {
+        /// The namespace.
+        namespace: Box<str>,
+        /// The first such job.
+        job: Box<str>,
+    },
+    /// A volume is in it.
+    HasVolume {
+        /// The namespace.
+        namespace: Box<str>,
+        /// The first volume.
+        volume: Box<str>,
+    },
+    /// The store refused.
+    Store(WriteError),
+}
+
+impl fmt::Display for NamespaceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidName { name } => write!(
+                f,
+                "invalid name {}. Must match regex ^[a-zA-Z0-9-]{{1,{NAME_LENGTH_MAX}}}$",
+                Quoted(name)
+            ),
+            Self::LongDescription => {
+                write!(f, "description longer than {DESCRIPTION_BYTES_MAX}")
+            }
+            Self::NotFound => f.write_str("namespace not found"),
+            Self::IsDefault => f.write_str("default namespace can not be deleted"),
+            Self::HasJob { namespace, job } => write!(
+                f,
+                "namespace {} contains at least one non-terminal job {}. All jobs must be \
+                 terminal in namespace before it can be deleted",
+                Quoted(namespace),
+                Quoted(job)
+            ),
+            Self::HasVolume { namespace, volume } => write!(
+                f,
+                "namespace {} contains at least one CSI volume {}. All CSI volumes in \
+                 namespace must be deleted before it can be deleted",
+                Quoted(namespace),
+                Quoted(volume)
+            ),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for NamespaceError {}
+
+impl From<WriteError> for NamespaceError {
+    fn from(error: WriteError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Makes sure that the default namespace exists. True when it had to be made.
+pub fn bootstrap(txn: &mut WriteTxn<'_>) -> Result<bool, WriteError> {
+    if txn.get::<Namespaces>(DEFAULT_NAMESPACE).is_some() {
+        return Ok(false);
+    }
+    txn.upsert::<Namespaces>(Namespace {
+        name: DEFAULT_NAMESPACE.into(),
+        description: "Default shared namespace".into(),
+    })?;
+    Ok(true)
+}
+
+/// Makes a namespace, or changes its description.
+pub fn upsert_namespace(
+    txn: &mut WriteTxn<'_>,
+    namespace: Namespace,
+) -> Result<(), NamespaceError> {
+    let name = &namespace.name;
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if name.is_empty() || name.len() > NAME_LENGTH_MAX || !name.bytes().all(allowed) {
+        return Err(NamespaceError::InvalidName { name: namespace.name });
+    }
+    if namespace.description.len() > DESCRIPTION_BYTES_MAX {
+        return Err(NamespaceError::LongDescription);
+    }
+    Ok(txn.upsert::<Namespaces>(namespace)?)
+}
+
+/// Deletes a namespace in which nothing is left but jobs that are over.
+pub fn delete_namespace(txn: &mut WriteTxn<'_>, name: &str) -> Result<(), NamespaceError> {
+    if txn.get::<Namespaces>(name).is_none() {
+        return Err(NamespaceError::NotFound);
+    }
+    if name == DEFAULT_NAMESPACE {
+        return Err(NamespaceError::IsDefault);
+    }
+    let within = KeyRange::<(String, String)>::within(name);
+    if let Some(job) =
+        txn.scan::<Jobs>(&within, Order::Ascending).find(|job| &*job.status != "dead")
+    {
+        return Err(NamespaceError::HasJob { namespace: name.into(), job: job.id.clone() });
+    }
+    if let Some(volume) = txn.scan::<CsiVolumes>(&within, Order::Ascending).next() {
+        return Err(NamespaceError::HasVolume {
+            namespace: name.into(),
+            volume: volume.id.clone(),
+        });
+    }
+    txn.delete::<Namespaces>(name)?;
+    Ok(())
+}

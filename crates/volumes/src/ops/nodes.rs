@@ -1,0 +1,77 @@
+//! Nodes come, report and go; the plugins that they run follow in the same transaction.
+
+use std::fmt;
+
+use statehold_store::{ReadView, WriteError, WriteTxn};
+use uuid::Uuid;
+
+use super::plugins::follow_node;
+use crate::{
+    rows::{Node, Nodes, node_status},
+    text::Quoted,
+};
+
+/// Why a node couldn't be written or deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The status is none that a node can have.
+    InvalidStatus {
+        /// What was sent.
+        status: Box<str>,
+    },
+    /// There is no such node.
+    NotFound {
+        /// Its ID.
+        id: Uuid,
+    },
+    /// The store refused.
+    Store(WriteError),
+}
+
+impl fmt::Display for NodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidStatus { status } => {
+                write!(f, "invalid status {} for node", Quoted(status))
+            }
+            Self::NotFound { id } => write!(f, "node not found: {id}"),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for NodeError {}
+
+impl From<WriteError> for NodeError {
+    fn from(error: WriteError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Registers a node, or takes over what it says now. A node that says no status is ready.
+///
+/// The times in `node` are not looked at.
+pub fn upsert_node(txn: &mut WriteTxn<'_>, now: i64, mut node: Node) -> Result<(), NodeError> {
+    match &*node.status {
+        "" => node.status = node_status::READY.into(),
+        node_status::INITIALIZING
+        | node_status::READY
+        | node_status::DOWN
+        | node_status::DISCONNECTED => {}
+        _ => return Err(NodeError::InvalidStatus { status: node.status }),
+    }
+    let before = txn.get::<Nodes>(node.id).map(|entry| Node::clone(entry));
+    node.create_time = before.as_ref().map_or(now, |before| before.create_time);
+    node.modify_time = now;
+    follow_node(txn, now, node.id, before.as_ref(), Some(&node))?;
+    Ok(txn.upsert::<Nodes>(node)?)
+}
+
+/// Deletes a node, and its part in every plugin.
+pub fn delete_node(txn: &mut WriteTxn<'_>, now: i64, id: Uuid) -> Result<(), NodeError> {
+    let before = txn.get::<Nodes>(id).map(|entry| Node::clone(entry));
+    let Some(before) = before else { return Err(NodeError::NotFound { id }) };
+    txn.delete::<Nodes>(id)?;
+    Ok(follow_node(txn, now, id, Some(&before), None)?)
+}

@@ -1,0 +1,37 @@
+//! What is stored: one module for each table, with its row, its key and its indexes.
+//!
+//! Rows hold what somebody said, never what follows from other rows: health counts, expected counts and whether a
+//! volume is schedulable are worked out when they are read, from the plugin's fingerprints, the jobs and the
+//! allocations of that moment. `CreateIndex` and `ModifyIndex` are not in the rows either; the store stamps them.
+
+mod allocations;
+mod jobs;
+mod namespaces;
+mod nodes;
+mod plugins;
+mod volumes;
+
+use std::collections::BTreeMap;
+
+pub use self::{
+    allocations::{Allocation, Allocations},
+    jobs::{Job, Jobs, PluginKind, RequestKind, TaskGroup, TaskPlugin, VolumeRequest},
+    namespaces::{DEFAULT_NAMESPACE, Namespace, Namespaces},
+    nodes::{ControllerInfo, Node, NodeInfo, Nodes, PluginInfo, node_status},
+    plugins::{CsiPlugin, CsiPlugins},
+    volumes::{Claim, CsiVolume, CsiVolumes, MountOptions, Topology, TopologyRequest},
+};
+
+/// Names with values, sorted by name.
+pub type Labels = BTreeMap<Box<str>, Box<str>>;
+
+/// All tables of this crate, for a store to be opened with.
+pub fn schema() -> statehold_store::Schema {
+    statehold_store::Schema::new()
+        .table::<Namespaces>()
+        .table::<Nodes>()
+        .table::<Jobs>()
+        .table::<Allocations>()
+        .table::<CsiPlugins>()
+        .table::<CsiVolumes>()
+}

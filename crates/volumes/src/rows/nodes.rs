@@ -1,0 +1,147 @@
+//! Nodes, and what storage plugins they say they run.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use statehold_store::Table;
+use uuid::Uuid;
+
+use super::{Labels, Topology};
+
+/// The statuses a node can have.
+pub mod node_status {
+    /// Registered, not yet heard from.
+    pub const INITIALIZING: &str = "initializing";
+    /// Alive.
+    pub const READY: &str = "ready";
+    /// Gone for good, or long enough to be taken for it.
+    pub const DOWN: &str = "down";
+    /// Gone for a moment.
+    pub const DISCONNECTED: &str = "disconnected";
+}
+
+/// A machine that allocations run on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its ID, the key.
+    pub id: Uuid,
+    /// Its name, for people.
+    pub name: Box<str>,
+    /// Where it stands.
+    pub datacenter: Box<str>,
+    /// The pool it belongs to.
+    pub node_pool: Box<str>,
+    /// A class that operators gave it.
+    pub node_class: Box<str>,
+    /// One of [`node_status`].
+    pub status: Box<str>,
+    /// Whether new allocations may be placed on it: `eligible` or `ineligible`.
+    pub scheduling_eligibility: Box<str>,
+    /// What it found out about itself.
+    pub attributes: Labels,
+    /// What its operators say about it.
+    pub meta: Labels,
+    /// Controller plugins that run on it, by plugin ID.
+    pub controller_plugins: BTreeMap<Box<str>, PluginInfo>,
+    /// Node plugins that run on it, by plugin ID.
+    pub node_plugins: BTreeMap<Box<str>, PluginInfo>,
+    /// When it was first registered, in unix nanoseconds.
+    pub create_time: i64,
+    /// When it was last changed, in unix nanoseconds.
+    pub modify_time: i64,
+}
+
+/// What a node says about one plugin that runs on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginInfo {
+    /// The plugin's ID.
+    pub plugin_id: Box<str>,
+    /// The allocation that the plugin runs in, as text; may be empty.
+    pub alloc_id: Box<str>,
+    /// Whether it answered its last probe.
+    pub healthy: bool,
+    /// What it answered, for people.
+    pub health_description: Box<str>,
+    /// When it was probed, RFC 3339.
+    pub update_time: Box<str>,
+    /// The name that the plugin gives itself.
+    pub provider: Box<str>,
+    /// The version that the plugin gives itself.
+    pub provider_version: Box<str>,
+    /// Whether volumes of this plugin need a controller.
+    pub requires_controller_plugin: bool,
+    /// Whether volumes of this plugin are only reachable from parts of the cluster.
+    pub requires_topologies: bool,
+    /// Present when this is a controller.
+    pub controller: Option<ControllerInfo>,
+    /// Present when this is a node plugin.
+    pub node: Option<NodeInfo>,
+}
+
+/// What a controller plugin can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(clippy::struct_excessive_bools, reason = "the capabilities of the CSI specification")]
+pub struct ControllerInfo {
+    /// Create and delete volumes.
+    pub supports_create_delete: bool,
+    /// Attach volumes to nodes and detach them.
+    pub supports_attach_detach: bool,
+    /// List the provider's volumes.
+    pub supports_list_volumes: bool,
+    /// Say how much room is left.
+    pub supports_get_capacity: bool,
+    /// Create and delete snapshots.
+    pub supports_create_delete_snapshot: bool,
+    /// List the provider's snapshots.
+    pub supports_list_snapshots: bool,
+    /// Make a volume from another.
+    pub supports_clone: bool,
+    /// Attach for reading only.
+    pub supports_read_only_attach: bool,
+    /// Make a volume larger.
+    pub supports_expand: bool,
+    /// Say with each volume to which nodes it is attached.
+    pub supports_list_volumes_attached_nodes: bool,
+    /// Say whether a volume is well.
+    pub supports_condition: bool,
+    /// Look up one volume.
+    pub supports_get: bool,
+}
+
+/// What a node plugin can do, and what it calls its node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(clippy::struct_excessive_bools, reason = "the capabilities of the CSI specification")]
+pub struct NodeInfo {
+    /// The storage provider's own ID of the node.
+    #[serde(rename = "ID")]
+    pub id: Box<str>,
+    /// How many volumes it can hold; 0 is no limit of its own.
+    pub max_volumes: i64,
+    /// The part of the cluster that the node can reach.
+    pub accessible_topology: Option<Topology>,
+    /// Whether volumes are staged once on the node before allocations mount them.
+    pub requires_node_stage_volume: bool,
+    /// Tell how full a volume is.
+    pub supports_stats: bool,
+    /// Make a volume larger.
+    pub supports_expand: bool,
+    /// Say whether a volume is well.
+    pub supports_condition: bool,
+}
+
+/// Table of the nodes, by ID.
+#[derive(Clone, Copy, Debug)]
+pub struct Nodes;
+
+impl Table for Nodes {
+    const NAME: &'static str = "nodes";
+    const VERSION: u16 = 1;
+    type Key = Uuid;
+    type Row = Node;
+
+    fn key(row: &Node) -> Uuid {
+        row.id
+    }
+}

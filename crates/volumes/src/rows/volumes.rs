@@ -1,0 +1,214 @@
+//! CSI volumes and the claims on them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use statehold_store::{Index, IndexSet, Table};
+use uuid::Uuid;
+
+use super::Labels;
+use crate::{
+    modes::{Capability, ClaimMode, ClaimState},
+    secrets::Secrets,
+};
+
+/// A volume of a storage provider.
+///
+/// The claims are the only record of who uses it: an allocation is in at most one of `read_claims` and
+/// `write_claims`, and in `past_claims` while its claim is being released.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CsiVolume {
+    /// The namespace, first half of the key.
+    pub namespace: Box<str>,
+    /// Its ID, second half of the key.
+    pub id: Box<str>,
+    /// Its name, for people and for the provider.
+    pub name: Box<str>,
+    /// The provider's own ID.
+    pub external_id: Box<str>,
+    /// The plugin that serves it.
+    pub plugin_id: Box<str>,
+    /// The plugin's name for itself, as of the last write; what is shown is the plugin's own while it is there.
+    pub provider: Box<str>,
+    /// The plugin's version, in the same way.
+    pub provider_version: Box<str>,
+    /// Whether a controller is needed, in the same way.
+    pub controller_required: bool,
+    /// Where it should be reachable from.
+    pub requested_topologies: Option<TopologyRequest>,
+    /// Where it is reachable from; empty is everywhere.
+    pub topologies: Vec<Topology>,
+    /// How it is accessed now; empty while nobody claims it.
+    pub access_mode: Box<str>,
+    /// How it is attached now; empty while nobody claims it.
+    pub attachment_mode: Box<str>,
+    /// How nodes mount it.
+    pub mount_options: Option<MountOptions>,
+    /// What the provider wants to hear with each call.
+    pub secrets: Secrets,
+    /// For the provider, when it creates the volume.
+    pub parameters: Labels,
+    /// From the provider, for its node plugins.
+    pub context: Labels,
+    /// Its size in bytes, 0 when unknown.
+    pub capacity: i64,
+    /// The least size that was asked for, in bytes.
+    pub requested_capacity_min: i64,
+    /// The largest size that was asked for, in bytes.
+    pub requested_capacity_max: i64,
+    /// How it must be usable.
+    pub requested_capabilities: Vec<Capability>,
+    /// The volume that it is a copy of.
+    pub clone_id: Box<str>,
+    /// The snapshot that it was made from.
+    pub snapshot_id: Box<str>,
+    /// Who reads it, by allocation.
+    pub read_claims: BTreeMap<Uuid, Claim>,
+    /// Who writes it, by allocation.
+    pub write_claims: BTreeMap<Uuid, Claim>,
+    /// Claims that are being released, by allocation.
+    pub past_claims: BTreeMap<Uuid, Claim>,
+    /// When it was registered, in unix nanoseconds.
+    pub create_time: i64,
+    /// When it was last changed, in unix nanoseconds.
+    pub modify_time: i64,
+}
+
+/// Who holds a volume, where, and how far its release has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The allocation.
+    pub allocation_id: Uuid,
+    /// The node that it is on.
+    pub node_id: Option<Uuid>,
+    /// The provider's own ID of that node.
+    pub external_node_id: Box<str>,
+    /// What it is for.
+    pub mode: ClaimMode,
+    /// How the volume is accessed.
+    pub access_mode: Box<str>,
+    /// How the volume is attached.
+    pub attachment_mode: Box<str>,
+    /// How far it has come.
+    pub state: ClaimState,
+}
+
+/// A part of a cluster, named by labels such as a zone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Topology {
+    /// All of these apply.
+    pub segments: Labels,
+}
+
+/// Where a volume should be reachable from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TopologyRequest {
+    /// At least one of these.
+    pub required: Option<Vec<Topology>>,
+    /// These if possible, the first most.
+    pub preferred: Option<Vec<Topology>>,
+}
+
+/// How nodes mount a volume. Mount flags can hold credentials: `Debug` doesn't show them.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountOptions {
+    /// The file system's type.
+    pub fs_type: Box<str>,
+    /// Flags for the mount.
+    pub mount_flags: Vec<Box<str>>,
+}
+
+impl std::fmt::Debug for MountOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let flags = if self.mount_flags.is_empty() { "nil" } else { "[REDACTED]" };
+        write!(f, "csi.CSIOptions(FSType: {}, MountFlags: {flags})", self.fs_type)
+    }
+}
+
+impl std::fmt::Debug for CsiVolume {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Parameters and context can carry what operators should have put into secrets: names only.
+        f.debug_struct("CsiVolume")
+            .field("namespace", &self.namespace)
+            .field("id", &self.id)
+            .field("external_id", &self.external_id)
+            .field("plugin_id", &self.plugin_id)
+            .field("access_mode", &self.access_mode)
+            .field("attachment_mode", &self.attachment_mode)
+            .field("mount_options", &self.mount_options)
+            .field("secrets", &self.secrets)
+            .field("parameters", &self.parameters.keys())
+            .field("context", &self.context.keys())
+            .field("read_claims", &self.read_claims)
+            .field("write_claims", &self.write_claims)
+            .field("past_claims", &self.past_claims)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Table of the CSI volumes, by namespace and ID.
+#[derive(Clone, Copy, Debug)]
+pub struct CsiVolumes;
+
+impl CsiVolumes {
+    /// Volumes by the plugin that serves them.
+    pub const BY_PLUGIN: Index<Self, String> =
+        Index::non_unique("plugin", |volume: &CsiVolume, keys| keys.add(&volume.plugin_id));
+
+    /// Volumes by the nodes from which they are read or written.
+    pub const BY_CLAIMING_NODE: Index<Self, Uuid> =
+        Index::non_unique("claiming_node", |volume: &CsiVolume, keys| {
+            let claims = volume.read_claims.values().chain(volume.write_claims.values());
+            let mut nodes: Vec<Uuid> = claims.filter_map(|claim| claim.node_id).collect();
+            nodes.sort_unstable();
+            nodes.dedup();
+            for node in nodes {
+                keys.add(node);
+            }
+        });
+}
+
+impl Table for CsiVolumes {
+    const NAME: &'static str = "csi_volumes";
+    const VERSION: u16 = 1;
+    type Key = (String, String);
+    type Row = CsiVolume;
+
+    fn key(row: &CsiVolume) -> (&str, &str) {
+        (&row.namespace, &row.id)
+    }
+
+    fn indexes(set: &mut IndexSet<Self>) {
+        set.add(&Self::BY_PLUGIN);
+        set.add(&Self::BY_CLAIMING_NODE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_neither_secrets_nor_mount_flags() {
+        let volume = CsiVolume {
+            secrets: [("password", "xyzzy")].into_iter().collect(),
+            mount_options: Some(MountOptions {
+                fs_type: "cifs".into(),
+                mount_flags: vec!["password=xyzzy".into()],
+            }),
+            parameters: [("token".into(), "xyzzy".into())].into(),
+            ..Default::default()
+        };
+        let shown = format!("{volume:?}");
+        assert!(!shown.contains("xyzzy"), "{shown}");
+        assert!(shown.contains("csi.CSIOptions(FSType: cifs, MountFlags: [REDACTED])"), "{shown}");
+    }
+
+    #[test]
+    fn debug_of_no_mount_flags_says_nil() {
+        let options = MountOptions { fs_type: "ext4".into(), mount_flags: Vec::new() };
+        assert_eq!(format!("{options:?}"), "csi.CSIOptions(FSType: ext4, MountFlags: nil)");
+    }
+}

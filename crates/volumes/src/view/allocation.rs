@@ -1,0 +1,128 @@
+//! The JSON of an allocation within a volume or a plugin.
+
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+use statehold_store::Entry;
+use uuid::Uuid;
+
+use crate::rows::Allocation;
+
+/// An allocation, without its job and its resources.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct AllocationStub<'v> {
+    #[serde(rename = "ID")]
+    id: Uuid,
+    #[serde(rename = "EvalID")]
+    eval_id: &'v str,
+    name: &'v str,
+    namespace: &'v str,
+    #[serde(rename = "NodeID")]
+    node_id: OptionalId,
+    node_name: &'v str,
+    #[serde(rename = "JobID")]
+    job_id: &'v str,
+    job_type: &'v str,
+    job_version: u64,
+    task_group: &'v str,
+    desired_status: &'v str,
+    desired_description: &'v str,
+    client_status: &'v str,
+    client_description: &'v str,
+    desired_transition: Transition<'v>,
+    task_states: Json<'v>,
+    deployment_status: Json<'v>,
+    #[serde(rename = "FollowupEvalID")]
+    followup_eval_id: &'v str,
+    next_allocation: &'v str,
+    reschedule_tracker: Json<'v>,
+    preempted_allocations: Option<&'v [Box<str>]>,
+    preempted_by_allocation: &'v str,
+    create_index: u64,
+    modify_index: u64,
+    create_time: i64,
+    modify_time: i64,
+}
+
+impl<'v> AllocationStub<'v> {
+    /// The view of `entry`.
+    pub fn new(entry: &'v Entry<Allocation>) -> Self {
+        let preempted = &entry.preempted_allocations;
+        Self {
+            id: entry.id,
+            eval_id: &entry.eval_id,
+            name: &entry.name,
+            namespace: &entry.namespace,
+            node_id: OptionalId(entry.node_id),
+            node_name: &entry.node_name,
+            job_id: &entry.job_id,
+            job_type: &entry.job_type,
+            job_version: entry.job_version,
+            task_group: &entry.task_group,
+            desired_status: &entry.desired_status,
+            desired_description: &entry.desired_description,
+            client_status: &entry.client_status,
+            client_description: &entry.client_description,
+            desired_transition: Transition(&entry.desired_transition_json),
+            task_states: Json(&entry.task_states_json),
+            deployment_status: Json(&entry.deployment_status_json),
+            followup_eval_id: &entry.followup_eval_id,
+            next_allocation: &entry.next_allocation,
+            reschedule_tracker: Json(&entry.reschedule_tracker_json),
+            preempted_allocations: (!preempted.is_empty()).then_some(preempted),
+            preempted_by_allocation: &entry.preempted_by_allocation,
+            create_index: entry.create_index(),
+            modify_index: entry.modify_index(),
+            create_time: entry.create_time,
+            modify_time: entry.modify_time,
+        }
+    }
+}
+
+/// An ID, or an empty text.
+#[derive(Clone, Copy, Debug)]
+struct OptionalId(Option<Uuid>);
+
+impl Serialize for OptionalId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Some(id) => id.serialize(serializer),
+            None => serializer.serialize_str(""),
+        }
+    }
+}
+
+/// A JSON value that was kept as text; nothing is `null`.
+#[derive(Clone, Copy, Debug)]
+struct Json<'v>(&'v str);
+
+impl Json<'_> {
+    fn value(self) -> Option<Value> {
+        serde_json::from_str(self.0).ok()
+    }
+}
+
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value().serialize(serializer)
+    }
+}
+
+/// A desired transition, which is always an object.
+#[derive(Clone, Copy, Debug)]
+struct Transition<'v>(&'v str);
+
+impl Serialize for Transition<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let known = Json(self.0).value().filter(Value::is_object);
+        let none = || {
+            json!({
+                "Migrate": null,
+                "Reschedule": null,
+                "ForceReschedule": null,
+                "NoShutdownDelay": null,
+            })
+        };
+        known.unwrap_or_else(none).serialize(serializer)
+    }
+}

@@ -1,0 +1,19 @@
+//! What clients see: the JSON of volumes, plugins and allocations, with Nomad's field names.
+//!
+//! The views borrow from the store's entries and are made when an answer is written. None of them can show a secret:
+//! secrets are always `null`, and mount flags are one `[REDACTED]`.
+
+mod allocation;
+mod namespace;
+mod plugin;
+mod volume;
+
+pub use self::{
+    allocation::AllocationStub,
+    namespace::NamespaceView,
+    plugin::{JobExpectation, PluginInfoView, PluginStub, PluginView},
+    volume::{MountOptionsView, VolumeStub, VolumeView},
+};
+
+/// What a time that was never set looks like.
+pub(crate) const NEVER: &str = "0001-01-01T00:00:00Z";
