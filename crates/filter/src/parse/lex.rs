@@ -3,7 +3,7 @@
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_while, take_while1};
 use nom::character::complete::{char, digit0, digit1, one_of, satisfy};
-use nom::combinator::{opt, recognize};
+use nom::combinator::opt;
 use nom::multi::many0_count;
 use nom::sequence::{delimited, pair, preceded, terminated};
 use nom::{IResult, Parser};
@@ -28,6 +28,12 @@ pub(super) fn is_pointer_char(char: char) -> bool {
 /// Whether `char` may follow a value or selector.
 pub(super) fn is_boundary(char: char) -> bool {
     is_space(char) || matches!(char, ')' | '}')
+}
+
+/// What `parser` reads, as it stands in the input.
+fn written<'t>(at: &'t str, mut parser: impl Parser<&'t str, Error = ()>) -> Token<'t> {
+    let (rest, _) = parser.parse(at)?;
+    Ok((rest, &at[..at.len() - rest.len()]))
 }
 
 pub(super) fn space0(at: &str) -> Token<'_> {
@@ -56,7 +62,7 @@ pub(super) fn sign<'t>(sign: &'static str) -> impl Fn(&'t str) -> Token<'t> {
 /// A letter, then letters, digits, `_` and `/`.
 pub(super) fn ident(at: &str) -> Token<'_> {
     let first = satisfy(|char| char.is_ascii_alphabetic());
-    recognize(pair(first, take_while(is_ident_char))).parse(at)
+    written(at, pair(first, take_while(is_ident_char)))
 }
 
 /// An index behind a dot.
@@ -66,23 +72,24 @@ pub(super) fn index(at: &str) -> Token<'_> {
 
 /// A decimal number without exponent or leading zeros.
 pub(super) fn number(at: &str) -> Token<'_> {
-    let whole = alt((tag("0"), recognize(pair(one_of("123456789"), digit0))));
-    recognize((opt(char('-')), whole, opt(pair(char('.'), digit0)))).parse(at)
+    let whole = alt((tag("0").map(drop), pair(one_of("123456789"), digit0).map(drop)));
+    written(at, (opt(char('-')), whole, opt(pair(char('.'), digit0))))
 }
 
 /// A JSON pointer in double quotes; gives the text between them.
 pub(super) fn pointer(at: &str) -> Token<'_> {
     let segment = pair(char('/'), take_while1(is_pointer_char));
-    delimited(char('"'), recognize(many0_count(segment)), char('"')).parse(at)
+    let (rest, quoted) = written(at, (char('"'), many0_count(segment), char('"')))?;
+    Ok((rest, quoted.trim_matches('"')))
 }
 
 /// A quoted string as written, quotes included, unless it is not closed.
 pub(super) fn quoted(at: &str) -> Token<'_> {
-    let escaped = preceded(char('\\'), satisfy(|_| true));
-    let plain = take_while1(|char| char != '"' && char != '\\');
-    let double = delimited(char('"'), many0_count(alt((recognize(escaped), plain))), char('"'));
-    let raw = delimited(char('`'), take_while(|char| char != '`'), char('`'));
-    alt((recognize(double), recognize(raw))).parse(at)
+    let escaped = pair(char('\\'), satisfy(|_| true)).map(drop);
+    let plain = take_while1(|char| char != '"' && char != '\\').map(drop);
+    let double = (char('"'), many0_count(alt((escaped, plain))), char('"')).map(drop);
+    let raw = (char('`'), take_while(|char| char != '`'), char('`')).map(drop);
+    written(at, alt((double, raw)))
 }
 
 mod category {
