@@ -42,7 +42,8 @@ use crate::warning::Warning;
 /// ```
 pub struct Filter<T: ?Sized> {
     program: Arc<Compiled>,
-    rows: PhantomData<fn(&T)>,
+    /// Covariant, so that a filter for `Row<'static>` filters rows that borrow from anything.
+    rows: PhantomData<fn() -> T>,
 }
 
 #[derive(Debug)]
