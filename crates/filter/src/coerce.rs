@@ -3,6 +3,8 @@
 //! Invariant: a text that is no number of the wanted kind is [`Coerce::Syntax`]; one that is a number too
 //! large for 64 bits is [`Coerce::Range`]. The difference shows in lists of mixed kinds.
 
+use std::borrow::Cow;
+
 /// Why a text is not a value of the wanted kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coerce {
@@ -87,6 +89,7 @@ fn separators_between_digits(number: &[u8]) -> bool {
 
 /// A 64-bit float: decimal, `inf`, `nan`, or hexadecimal with a `p` exponent.
 pub(crate) fn float(text: &str) -> Result<f64, Coerce> {
+    let text = &*without_separators(text)?;
     match shape(text)? {
         Shape::Word => text.parse().map_err(|_| Coerce::Syntax),
         Shape::Decimal => finite(text.parse().map_err(|_| Coerce::Syntax)?),
@@ -99,6 +102,7 @@ pub(crate) fn float(text: &str) -> Result<f64, Coerce> {
 
 /// A 32-bit float, rounded once.
 pub(crate) fn float32(text: &str) -> Result<f32, Coerce> {
+    let text = &*without_separators(text)?;
     let value = match shape(text)? {
         Shape::Word => return text.parse().map_err(|_| Coerce::Syntax),
         Shape::Decimal => text.parse::<f32>().map_err(|_| Coerce::Syntax)?,
@@ -106,6 +110,28 @@ pub(crate) fn float32(text: &str) -> Result<f32, Coerce> {
         Shape::Hex { .. } => float(text)? as f32,
     };
     if value.is_infinite() { Err(Coerce::Range) } else { Ok(value) }
+}
+
+/// A number without its `_`, each of which stands between digits.
+fn without_separators(text: &str) -> Result<Cow<'_, str>, Coerce> {
+    if !text.contains('_') {
+        return Ok(Cow::Borrowed(text));
+    }
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let hex = unsigned.starts_with("0x") || unsigned.starts_with("0X");
+    let digit = |byte: &u8| if hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() };
+    let bytes = unsigned.as_bytes();
+    let between = |at: usize| {
+        let after_prefix = hex && at == 2;
+        let before = at > 0 && (after_prefix || digit(&bytes[at - 1]));
+        before && bytes.get(at + 1).is_some_and(digit)
+    };
+    let separators = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'_');
+    if separators.map(|(at, _)| at).all(between) {
+        Ok(Cow::Owned(text.replace('_', "")))
+    } else {
+        Err(Coerce::Syntax)
+    }
 }
 
 fn finite(value: f64) -> Result<f64, Coerce> {
@@ -232,7 +258,9 @@ mod tests {
         }
         assert_eq!(float("-Inf"), Ok(f64::NEG_INFINITY));
         assert!(float("NaN").is_ok_and(f64::is_nan));
-        for text in ["", "0x3", "1_000", "1e", ".", "+", "nan(1)", "infinit", "+nan", "0xp1"] {
+        for text in
+            ["", "0x3", "1__0", "1_.5", "_1", "1e", ".", "+", "nan(1)", "infinit", "+nan", "0xp1"]
+        {
             assert_eq!(float(text), Err(Coerce::Syntax), "{text}");
         }
         assert_eq!(float("1e400"), Err(Coerce::Range));

@@ -13,7 +13,7 @@ use crate::coerce::Coerce;
 use crate::datum::{Datum, List, Map};
 use crate::error::EvalErrorKind;
 use crate::literal::Literal;
-use crate::options::Nulls;
+use crate::options::Absent;
 use crate::program::{Base, Each, Leaf, Node, Path, Step, Test};
 use crate::schema::{KeyKind, Kind};
 use crate::span::Span;
@@ -35,14 +35,14 @@ struct Scope<'s, 'a> {
 /// One evaluation.
 pub(crate) struct Run<'a> {
     row: Datum<'a>,
-    nulls: Nulls,
+    absent: Absent,
     reason: Cell<Option<(EvalErrorKind, Span)>>,
 }
 
 impl<'a> Run<'a> {
     #[inline]
-    pub(crate) fn new(row: Datum<'a>, nulls: Nulls) -> Self {
-        Self { row, nulls, reason: Cell::new(None) }
+    pub(crate) fn new(row: Datum<'a>, absent: Absent) -> Self {
+        Self { row, absent, reason: Cell::new(None) }
     }
 
     /// Why the row has no answer, and for which clause.
@@ -126,8 +126,7 @@ impl<'a> Run<'a> {
     /// A part of a value whose kind is only known now.
     fn part_of(&self, part: &Literal, datum: Datum<'a>, span: Span) -> Result<Datum<'a>, Halt> {
         match datum {
-            Datum::Missing => Ok(Datum::Missing),
-            Datum::Null if self.nulls == Nulls::Missing => Ok(Datum::Missing),
+            Datum::Missing | Datum::Null if self.absent == Absent::Missing => Ok(Datum::Missing),
             Datum::Record(record) => match record.named(part.text()) {
                 Some(field) => Ok(field),
                 None => self.halt(EvalErrorKind::UnknownField, span),

@@ -8,7 +8,7 @@ use crate::check::{Checked, check};
 use crate::datum::Filterable;
 use crate::error::{CompileError, EvalError};
 use crate::eval::Run;
-use crate::options::{Nulls, Options};
+use crate::options::{Absent, Options};
 use crate::parse::parse;
 use crate::warning::Warning;
 
@@ -50,7 +50,7 @@ pub struct Filter<T: ?Sized> {
 struct Compiled {
     text: Arc<str>,
     checked: Checked,
-    nulls: Nulls,
+    absent: Absent,
 }
 
 impl<T: Filterable + ?Sized> Filter<T> {
@@ -70,7 +70,7 @@ impl<T: Filterable + ?Sized> Filter<T> {
     pub fn compile_with(text: &str, options: &Options) -> Result<Self, CompileError> {
         let expr = parse(text, options.get_limits())?;
         let checked = check(text, &expr, T::KIND, options.get_limits())?;
-        let program = Compiled { text: text.into(), checked, nulls: options.get_nulls() };
+        let program = Compiled { text: text.into(), checked, absent: options.get_absent() };
         Ok(Self { program: Arc::new(program), rows: PhantomData })
     }
 
@@ -80,7 +80,7 @@ impl<T: Filterable + ?Sized> Filter<T> {
     /// not match; [`try_matches`](Self::try_matches) tells it apart.
     #[inline]
     pub fn matches(&self, row: &T) -> bool {
-        let run = Run::new(row.datum(), self.program.nulls);
+        let run = Run::new(row.datum(), self.program.absent);
         run.answer(&self.program.checked.root).unwrap_or(false)
     }
 
@@ -90,7 +90,7 @@ impl<T: Filterable + ?Sized> Filter<T> {
     /// [`EvalError`] where a selector, value or operator does not fit what the row holds. It can't happen
     /// where the schema of `T` is known.
     pub fn try_matches(&self, row: &T) -> Result<bool, EvalError> {
-        let run = Run::new(row.datum(), self.program.nulls);
+        let run = Run::new(row.datum(), self.program.absent);
         run.answer(&self.program.checked.root).map_err(|_| {
             let (kind, span) = run.reason();
             EvalError::new(kind, Arc::clone(&self.program.text), span)

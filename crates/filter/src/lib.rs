@@ -53,7 +53,7 @@ pub use datum::{Datum, Filterable, List, Map, Record, Whole};
 pub use error::{CompileError, CompileErrorKind, EvalError, EvalErrorKind};
 pub use filter::Filter;
 pub use limits::Limits;
-pub use options::{Dialect, Nulls, Options};
+pub use options::{Absent, Dialect, Options};
 pub use parse::parse;
 pub use print::quote;
 pub use schema::{Field, Key, KeyKind, Kind, Schema};

@@ -11,12 +11,12 @@ pub enum Dialect {
     Bexpr,
 }
 
-/// What a selector means that goes on behind a null, as `a.b` where `a` is null.
+/// What a selector means that goes on behind something absent, as `a.b` where `a` is null or a key that is not there.
 ///
-/// It concerns data without a schema only; behind an absent `Option` a value is always missing.
+/// It concerns data without a schema only; behind an absent `Option` or key of a typed row a value is always missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Nulls {
+pub enum Absent {
     /// The value is missing: `==` is false, `!=` is true.
     #[default]
     Missing,
@@ -29,9 +29,9 @@ pub enum Nulls {
 /// # Examples
 /// ```
 /// use serde_json::{Value, json};
-/// use statehold_filter::{Filter, Limits, Nulls, Options};
+/// use statehold_filter::{Filter, Limits, Absent, Options};
 ///
-/// let options = Options::new().nulls(Nulls::Error).limits(Limits { nodes: 8, ..Limits::default() });
+/// let options = Options::new().absent(Absent::Error).limits(Limits { nodes: 8, ..Limits::default() });
 /// let filter = Filter::<Value>::compile_with("a.b != 1", &options)?;
 /// assert!(filter.try_matches(&json!({ "a": null })).is_err());
 /// # Ok::<(), statehold_filter::CompileError>(())
@@ -40,11 +40,11 @@ pub enum Nulls {
 pub struct Options {
     dialect: Dialect,
     limits: Limits,
-    nulls: Nulls,
+    absent: Absent,
 }
 
 impl Options {
-    /// [`Dialect::Bexpr`], default [`Limits`], [`Nulls::Missing`].
+    /// [`Dialect::Bexpr`], default [`Limits`], [`Absent::Missing`].
     pub fn new() -> Self {
         Self::default()
     }
@@ -63,10 +63,10 @@ impl Options {
         self
     }
 
-    /// Sets what lies behind a null.
+    /// Sets what lies behind something absent.
     #[must_use]
-    pub fn nulls(mut self, nulls: Nulls) -> Self {
-        self.nulls = nulls;
+    pub fn absent(mut self, absent: Absent) -> Self {
+        self.absent = absent;
         self
     }
 
@@ -74,7 +74,7 @@ impl Options {
         &self.limits
     }
 
-    pub(crate) fn get_nulls(&self) -> Nulls {
-        self.nulls
+    pub(crate) fn get_absent(&self) -> Absent {
+        self.absent
     }
 }

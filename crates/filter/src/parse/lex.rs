@@ -73,7 +73,7 @@ pub(super) fn index(at: &str) -> Token<'_> {
 /// A decimal number without exponent or leading zeros.
 pub(super) fn number(at: &str) -> Token<'_> {
     let whole = alt((tag("0").map(drop), pair(one_of("123456789"), digit0).map(drop)));
-    written(at, (opt(char('-')), whole, opt(pair(char('.'), digit0))))
+    written(at, (opt(char('-')), whole, opt(pair(char('.'), digit1))))
 }
 
 /// A JSON pointer in double quotes; gives the text between them.

@@ -1,0 +1,193 @@
+//! Goal: the answers of the reference, case by case.
+//!
+//! Method: `testdata/filter/vectors.jsonl` holds expressions with the answer for each document of a data set. Sets that are
+//! described in `types.json` are built as a model of Go's values ([`go`]), others are JSON. An expression that does not
+//! compile counts as "error" for every document. `STATEHOLD_VECTORS` and `STATEHOLD_VECTORS_DATA` name another file and folder.
+
+mod go;
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+use statehold_filter::{
+    Absent, CompileError, CompileErrorKind, Filter, Filterable, Limits, Options, parse,
+};
+
+use self::go::{Go, Types};
+
+#[derive(Deserialize)]
+struct Case {
+    r#type: String,
+    expr: String,
+    expr_b64: Option<String>,
+    parse: Option<String>,
+    #[serde(default)]
+    expect: Vec<Json>,
+    #[serde(default)]
+    kinds: Vec<String>,
+}
+
+/// The documents of a data set.
+enum Documents {
+    Json(Vec<Json>),
+    Typed(Vec<Go>),
+}
+
+struct Corpus {
+    cases: Vec<Case>,
+    sets: HashMap<String, Documents>,
+}
+
+impl Corpus {
+    fn load() -> Self {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testdata/filter");
+        let given = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let vectors = given("STATEHOLD_VECTORS").unwrap_or_else(|| root.join("vectors.jsonl"));
+        let data = given("STATEHOLD_VECTORS_DATA").unwrap_or_else(|| root.join("data"));
+        let text = fs::read_to_string(vectors).unwrap();
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let cases: Vec<Case> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+        let types: Types =
+            serde_json::from_str(&fs::read_to_string(data.join("types.json")).unwrap()).unwrap();
+        let mut sets = HashMap::new();
+        for case in &cases {
+            if sets.contains_key(&case.r#type) {
+                continue;
+            }
+            let path = data.join(format!("{}.json", case.r#type));
+            let documents: Vec<Json> =
+                serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+            let documents = match types.set(&case.r#type) {
+                Some(ty) => {
+                    Documents::Typed(documents.iter().map(|json| types.build(ty, json)).collect())
+                }
+                None => Documents::Json(documents),
+            };
+            sets.insert(case.r#type.clone(), documents);
+        }
+        Self { cases, sets }
+    }
+}
+
+/// The answer for one document: true, false or "error".
+fn answers(case: &Case, documents: &Documents, absent: Absent) -> Result<Vec<Json>, CompileError> {
+    fn each<T: Filterable>(
+        case: &Case,
+        rows: &[T],
+        absent: Absent,
+    ) -> Result<Vec<Json>, CompileError> {
+        let filter = Filter::<T>::compile_with(&case.expr, &Options::new().absent(absent))?;
+        let answer = |row| filter.try_matches(row).map_or_else(|_| Json::from("error"), Json::from);
+        Ok(rows.iter().map(answer).collect())
+    }
+    match documents {
+        Documents::Json(rows) => each(case, rows, absent),
+        Documents::Typed(rows) => each(case, rows, absent),
+    }
+}
+
+/// Whether an answer may differ from the reference's for this document; with [`may_differ_in_parsing`] the whole list.
+fn may_differ(case: &Case, document: usize, absent: Absent, error: Option<&CompileError>) -> bool {
+    let kind = case.kinds.get(document).map_or("", String::as_str);
+    match error.map(CompileError::kind) {
+        // Reported for every row, also where the reference would not have come to it.
+        Some(CompileErrorKind::Pattern { .. } | CompileErrorKind::NameTwice) => true,
+        Some(_) => false,
+        // An optional map is a map.
+        None if kind == "not_found" && case.expr.contains("PMSS.") => true,
+        // A number that is none exists in Go's JSON only.
+        None if kind == "bad_json_number" => true,
+        // By default, what lies behind something absent is missing, where the reference has no answer.
+        None => absent == Absent::Missing && ["cannot_descend", "not_found"].contains(&kind),
+    }
+}
+
+/// Whether an expression may parse here and not there, or the other way round.
+fn may_differ_in_parsing(case: &Case, error: Option<&CompileError>) -> bool {
+    match error {
+        // Text is UTF-8.
+        Some(error) => *error.kind() == CompileErrorKind::EscapeNotUtf8,
+        // A quote can be escaped.
+        None => case.expr.contains("\\\""),
+    }
+}
+
+/// Runs all cases, prints the mismatches, and counts documents, differences and mismatches.
+fn run(corpus: &Corpus, absent: Absent) -> (usize, usize, usize) {
+    let (mut checked, mut differences, mut mismatches) = (0, 0, 0);
+    for case in &corpus.cases {
+        if case.expr_b64.is_some() {
+            // Not UTF-8, so it can't even be passed in.
+            continue;
+        }
+        let parsed = parse(&case.expr, &Limits::default());
+        let expected = case.parse.as_deref();
+        if expected.is_some_and(|expected| (expected == "ok") != parsed.is_ok())
+            && !may_differ_in_parsing(case, parsed.as_ref().err())
+        {
+            let given = parsed.map_or_else(|error| error.to_string(), |_| "ok".to_owned());
+            println!("parse {:?}: expected {expected:?}, got {given}", case.expr);
+            mismatches += 1;
+            continue;
+        }
+        let result = answers(case, &corpus.sets[&case.r#type], absent);
+        let error = result.as_ref().err().cloned();
+        let answers = result.unwrap_or_else(|_| vec!["error".into(); case.expect.len()]);
+        for (document, (expected, answer)) in case.expect.iter().zip(&answers).enumerate() {
+            if expected.is_null() {
+                continue;
+            }
+            checked += 1;
+            if expected == answer {
+                continue;
+            }
+            if may_differ(case, document, absent, error.as_ref()) {
+                differences += 1;
+                continue;
+            }
+            mismatches += 1;
+            let kind = case.kinds.get(document).map_or("", |kind| kind);
+            println!(
+                "{} {:?} [{document}]: expected {expected} {kind}, got {answer}",
+                case.r#type, case.expr
+            );
+            if let Some(error) = &error {
+                println!("{error}");
+            }
+        }
+    }
+    (checked, differences, mismatches)
+}
+
+#[test]
+fn agrees_with_the_reference() {
+    let corpus = Corpus::load();
+    let (checked, differences, mismatches) = run(&corpus, Absent::Error);
+    println!("deliberate differences: {differences} documents");
+    println!(
+        "vectors: {} cases, {checked} documents checked, {mismatches} mismatches",
+        corpus.cases.len()
+    );
+    assert_eq!(mismatches, 0);
+}
+
+#[test]
+fn differs_by_default_only_behind_what_is_absent() {
+    let (_, _, mismatches) = run(&Corpus::load(), Absent::Missing);
+    assert_eq!(mismatches, 0);
+}
+
+#[test]
+fn canonical_text_parses_to_the_same_tree() {
+    for case in Corpus::load().cases {
+        if let Ok(expr) = parse(&case.expr, &Limits::default()) {
+            let text = expr.to_string();
+            let again = parse(&text, &Limits::default());
+            assert_eq!(again.as_ref(), Ok(&expr), "{:?} printed as {text:?}", case.expr);
+            assert_eq!(again.map(|again| again.to_string()), Ok(text));
+        }
+    }
+}
