@@ -81,8 +81,12 @@ pub fn allocation_body(body: &[u8], id: Uuid) -> Result<AllocationBody, DecodeEr
     let value = first_value(body)?;
     let fields = Fields::of_body("Allocation", &value)?;
     same_id(&fields, id)?;
-    let job = fields.object("Job", "Job")?.as_ref().map(job).transpose()?;
+    let embedded = fields.object("Job", "Job")?;
+    let job = embedded.as_ref().map(job).transpose()?;
     let mut allocation = allocation(&fields, id)?;
+    if let Some(embedded) = embedded.filter(|_| !fields.has("JobVersion")) {
+        allocation.job_version = embedded.count("Version")?;
+    }
     let Some(job) = job else { return Ok(AllocationBody { allocation, group: None }) };
     for (text, of_job) in [
         (&mut allocation.namespace, &job.namespace),
@@ -130,7 +134,7 @@ mod tests {
     use super::*;
 
     const JOB: &str = r#"{
-      "ID": "web", "Type": "service", "Status": "running", "TaskGroups": [{
+      "ID": "web", "Version": 3, "Type": "service", "Status": "running", "TaskGroups": [{
         "Name": "cache", "Count": 2,
         "Volumes": {"data": {"Type": "csi", "Source": "vol", "ReadOnly": true, "PerAlloc": true}},
         "Tasks": [{"Name": "redis"}, {"CSIPluginConfig": {"ID": "ebs", "Type": "monolith"}}]
@@ -158,6 +162,7 @@ mod tests {
         );
         let body = allocation_body(body.as_bytes(), id).unwrap();
         assert_eq!((&*body.allocation.job_id, &*body.allocation.job_type), ("web", "service"));
+        assert_eq!(body.allocation.job_version, 3);
         assert_eq!(&*body.allocation.task_states_json, r#"{"redis":{}}"#);
         assert_eq!(body.group.unwrap().volumes.len(), 1);
         assert_eq!(allocation_body(b"{}", id).unwrap().group, None);
