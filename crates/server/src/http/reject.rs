@@ -1,0 +1,103 @@
+//! Errors as replies: the one place where a status is chosen.
+//!
+//! The texts are the domain's, which are Nomad's, so that its clients print what they always did.
+//! 404 is for an object that the path names, 400 for a request that can't be right as it was sent,
+//! 409 for one that another state would allow.
+
+use std::fmt;
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use axum::response::IntoResponse;
+use statehold_volumes::{Fault, OperationError};
+
+use super::reply::{self, Meta};
+
+/// A request that was not answered as it hoped.
+#[derive(Debug)]
+pub(crate) struct Reject {
+    status: StatusCode,
+    message: String,
+    index: Option<u64>,
+}
+
+impl Reject {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), index: None }
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    pub(crate) fn method() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Invalid method")
+    }
+
+    /// A path or type that doesn't exist.
+    pub(crate) fn resource() -> Self {
+        Self::not_found("resource not found")
+    }
+
+    /// The store takes no more writes until it is opened again.
+    pub(crate) fn unavailable(error: &dyn fmt::Display) -> Self {
+        tracing::error!(%error, "the store takes no writes");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+    }
+
+    /// Something that no request should be able to cause. The client learns no more than that.
+    pub(crate) fn internal(error: &dyn fmt::Display) -> Self {
+        tracing::error!(%error, "internal error");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error; see the server's log")
+    }
+
+    /// Gives the reply the headers of a read.
+    pub(crate) fn at(mut self, index: u64) -> Self {
+        self.index = Some(index);
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl IntoResponse for Reject {
+    fn into_response(self) -> Response<Body> {
+        let mut reply = reply::text(self.status, self.message);
+        if let Some(index) = self.index {
+            Meta::at(index).put(&mut reply);
+        }
+        reply
+    }
+}
+
+/// Whether reading a body failed because of its size.
+pub(crate) fn is_too_large(error: &axum::Error) -> bool {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if error.is::<http_body_util::LengthLimitError>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+impl<E: OperationError> From<E> for Reject {
+    fn from(error: E) -> Self {
+        let status = match error.fault() {
+            Fault::Request => StatusCode::BAD_REQUEST,
+            Fault::NotFound => StatusCode::NOT_FOUND,
+            Fault::Conflict => StatusCode::CONFLICT,
+            Fault::Provider => StatusCode::BAD_GATEWAY,
+            _ => return Self::internal(&error),
+        };
+        Self::new(status, error.to_string())
+    }
+}

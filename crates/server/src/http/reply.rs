@@ -1,0 +1,84 @@
+//! Replies: JSON as Nomad writes it, and the `X-Nomad-*` headers.
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+use statehold_store::PageToken;
+
+use super::reject::Reject;
+
+const INDEX: HeaderName = HeaderName::from_static("x-nomad-index");
+const KNOWN_LEADER: HeaderName = HeaderName::from_static("x-nomad-knownleader");
+const LAST_CONTACT: HeaderName = HeaderName::from_static("x-nomad-lastcontact");
+const NEXT_TOKEN: HeaderName = HeaderName::from_static("x-nomad-nexttoken");
+
+/// What the headers of a reply say beside its body.
+#[derive(Debug, Default)]
+pub(crate) struct Meta {
+    pub(crate) index: u64,
+    pub(crate) next_token: Option<PageToken>,
+}
+
+impl Meta {
+    pub(crate) fn at(index: u64) -> Self {
+        Self { index, next_token: None }
+    }
+
+    /// Sets the headers. A single server is its own leader and never out of contact with it.
+    pub(crate) fn put(&self, reply: &mut Response<Body>) {
+        let headers = reply.headers_mut();
+        headers.insert(INDEX, HeaderValue::from(self.index));
+        headers.insert(KNOWN_LEADER, HeaderValue::from_static("true"));
+        headers.insert(LAST_CONTACT, HeaderValue::from_static("0"));
+        if let Some(token) = &self.next_token
+            && let Ok(token) = HeaderValue::from_str(token.as_str())
+        {
+            headers.insert(NEXT_TOKEN, token);
+        }
+    }
+}
+
+/// JSON: compact, or indented by four spaces and ended by a newline.
+pub(crate) fn render(value: &impl Serialize, pretty: bool) -> Result<Vec<u8>, Reject> {
+    let mut body = Vec::with_capacity(1024);
+    let written = if pretty {
+        let indent = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+        let mut writer = serde_json::Serializer::with_formatter(&mut body, indent);
+        value.serialize(&mut writer).map(|()| body.push(b'\n'))
+    } else {
+        serde_json::to_writer(&mut body, value)
+    };
+    written.map_err(|error| Reject::internal(&error))?;
+    Ok(body)
+}
+
+/// A reply with a rendered body.
+pub(crate) fn json_body(body: Vec<u8>, meta: &Meta) -> Response<Body> {
+    let mut reply = bare_json_body(body);
+    meta.put(&mut reply);
+    reply
+}
+
+/// A reply with a rendered body and without the `X-Nomad-*` headers.
+pub(crate) fn bare_json_body(body: Vec<u8>) -> Response<Body> {
+    let mut reply = Response::new(Body::from(body));
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply
+}
+
+/// 200 without a body.
+pub(crate) fn empty(meta: &Meta) -> Response<Body> {
+    let mut reply = Response::new(Body::empty());
+    meta.put(&mut reply);
+    reply
+}
+
+/// A body of plain text.
+pub(crate) fn text(status: StatusCode, message: String) -> Response<Body> {
+    let mut reply = Response::new(Body::from(message));
+    *reply.status_mut() = status;
+    reply
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    reply
+}

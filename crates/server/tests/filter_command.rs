@@ -1,0 +1,56 @@
+//! `statehold filter` as a shell sees it.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+/// Exit status, standard output, standard error.
+fn filter(expression: &str, input: &str) -> (i32, String, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_statehold"))
+        .args(["filter", expression])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A bad expression is told before any input is read, which breaks the pipe.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+const LINES: &str = "{\"ID\": \"a\", \"Zones\": [\"us-1a\"]}\n{\"ID\": \"b\", \"Zones\": []}\n";
+
+#[test]
+fn matches_are_printed_a_line_each_and_the_status_is_0() {
+    let (status, output, error) = filter(r#""us-1a" in Zones"#, LINES);
+    assert_eq!((status, &*output), (0, "{\"ID\":\"a\",\"Zones\":[\"us-1a\"]}\n"));
+    assert_eq!(error, "");
+    let array = format!("[{}]", LINES.trim().replace('\n', ",\n"));
+    assert_eq!(filter(r#""us-1a" in Zones"#, &array), (status, output, error));
+}
+
+#[test]
+fn no_match_is_the_status_1() {
+    assert_eq!(filter("ID == c", LINES), (1, String::new(), String::new()));
+    assert_eq!(filter("ID == c", ""), (1, String::new(), String::new()));
+}
+
+#[test]
+fn a_bad_expression_is_the_status_2_with_a_caret() {
+    let (status, output, error) = filter("ID == vol-1", LINES);
+    assert_eq!((status, &*output), (2, ""));
+    assert!(error.contains("  ID == vol-1\n") && error.contains('^'), "{error}");
+}
+
+#[test]
+fn bad_input_is_the_status_2_with_its_line_and_what_came_before_is_printed() {
+    let (status, output, error) = filter("ID == a", "{\"ID\":\"a\"}\n\n{\"ID\":\n");
+    assert_eq!((status, &*output), (2, "{\"ID\":\"a\"}\n"));
+    assert!(error.contains("line 3: not JSON"), "{error}");
+    let (status, _, error) = filter("ID == a", "[{\"ID\":\"a\"},\n{]");
+    assert_eq!(status, 2);
+    assert!(error.contains("line 2: not JSON"), "{error}");
+}
