@@ -8,3 +8,8 @@ pub use statehold_filter as filter;
 pub use statehold_store as store;
 #[cfg(feature = "volumes")]
 pub use statehold_volumes as volumes;
+
+/// The examples of the README, compiled.
+#[cfg(all(doctest, feature = "store"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
