@@ -1,7 +1,7 @@
 //! `statehold serve`: opens the store, listens, and drains on a signal.
 
 use std::fmt;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 
 use statehold_store::{OpenError, Options, Store};
@@ -38,7 +38,11 @@ impl std::error::Error for ServeError {}
 
 /// Serves until the process is told to stop.
 pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
-    tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(LevelFilter::INFO).init();
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_max_level(LevelFilter::INFO)
+        .init();
     let options = Options::default().parked_max(args.parked_max);
     let store = Store::open_with(&args.data_dir, &statehold_volumes::schema(), &options)
         .map_err(ServeError::Open)?;
