@@ -49,8 +49,7 @@ pub(crate) fn encode<R: Serialize + DeserializeOwned>(
     if bytes.len() > ROW_LEN_MAX {
         return None;
     }
-    let sum = crc32fast::hash(&bytes);
-    bytes.extend_from_slice(&sum.to_le_bytes());
+    seal(&mut bytes);
     if cfg!(debug_assertions) {
         decode::<R>("", version, &bytes).ok()?;
     }
@@ -64,14 +63,7 @@ pub(crate) fn decode<R: DeserializeOwned>(
     bytes: &[u8],
 ) -> Result<Entry<R>, RowError> {
     let damaged = |reason| RowError::Damaged { table, reason };
-    let (record, sum) = bytes
-        .len()
-        .checked_sub(TAIL)
-        .and_then(|at| bytes.split_at_checked(at))
-        .ok_or(damaged("a record is shorter than its envelope"))?;
-    if crc32fast::hash(record).to_le_bytes() != sum {
-        return Err(damaged("a record's checksum does not match"));
-    }
+    let record = unseal(bytes).ok_or(damaged("a record's checksum does not match"))?;
     let (head, row) = record
         .split_first_chunk::<HEAD>()
         .ok_or(damaged("a record is shorter than its envelope"))?;
@@ -91,6 +83,18 @@ pub(crate) fn decode<R: DeserializeOwned>(
         Ok(_) => Err(damaged("a row has extra bytes")),
         Err(_) => Err(damaged("a row's fields can't be read")),
     }
+}
+
+/// Appends the checksum of all bytes so far.
+pub(crate) fn seal(bytes: &mut Vec<u8>) {
+    let sum = crc32fast::hash(bytes);
+    bytes.extend_from_slice(&sum.to_le_bytes());
+}
+
+/// The bytes before their checksum, if it is theirs.
+pub(crate) fn unseal(bytes: &[u8]) -> Option<&[u8]> {
+    let (record, sum) = bytes.split_last_chunk::<TAIL>()?;
+    (crc32fast::hash(record).to_le_bytes() == *sum).then_some(record)
 }
 
 /// Takes fixed-size fields off the front.

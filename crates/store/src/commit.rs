@@ -77,7 +77,7 @@ impl Queue {
     pub(crate) fn flush(
         &self,
         index: u64,
-        write: impl Fn(&[Pending]) -> Result<(), CommitError>,
+        write: impl Fn(Vec<Pending>) -> Result<(), CommitError>,
     ) -> Result<u64, CommitError> {
         let mut state = self.state.lock();
         loop {
@@ -98,10 +98,8 @@ impl Queue {
             state.flushing = true;
             drop(state);
             let mut guard = Unfinished { queue: self, outcome: None };
-            guard.outcome = Some(write(&batch).map(|()| newest));
+            guard.outcome = Some(write(batch).map(|()| newest));
             drop(guard);
-            // The batch holds roots that may be the last owners of many rows: not under the lock.
-            drop(batch);
             state = self.state.lock();
         }
     }

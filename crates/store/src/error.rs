@@ -38,6 +38,13 @@ pub enum OpenError {
         /// The newest format that this build reads.
         known: u64,
     },
+    /// A record of the journal can't be read.
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: RecordError,
+    },
     /// A row in the file can't be loaded.
     Row {
         /// The file.
@@ -68,6 +75,7 @@ impl fmt::Display for OpenError {
                 "{} has format {found}, this build knows formats up to {known}: use a newer build",
                 path.display()
             ),
+            Self::Record { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Row { path, source } => write!(f, "{}: {source}", path.display()),
         }
     }
@@ -77,11 +85,45 @@ impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
+            Self::Record { source, .. } => Some(source),
             Self::Row { source, .. } => Some(source),
             _ => None,
         }
     }
 }
+
+/// Why a record of the journal can't be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The checksum is not that of the bytes.
+    Checksum,
+    /// The bytes are no record.
+    Unreadable,
+    /// A record format that this build doesn't know.
+    UnknownFormat {
+        /// The record's format.
+        found: u8,
+    },
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Checksum => f.write_str(
+                "a journal record's checksum does not match; restore the store from a backup",
+            ),
+            Self::Unreadable => {
+                f.write_str("a journal record can't be read; restore the store from a backup")
+            }
+            Self::UnknownFormat { found } => {
+                write!(f, "a journal record has the unknown format {found}; use a newer build")
+            }
+        }
+    }
+}
+
+impl std::error::Error for RecordError {}
 
 /// Why a row in a file can't be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +159,11 @@ pub enum RowError {
         /// The index.
         index: &'static str,
     },
+    /// The journal has rows of a table that the schema doesn't have.
+    UnknownTable {
+        /// The table's name.
+        name: Box<str>,
+    },
     /// The file could not be read on.
     Unreadable {
         /// The table.
@@ -144,6 +191,11 @@ impl fmt::Display for RowError {
                 f,
                 "table {table}: two rows share a key of the unique index {index}; \
                  declare it non-unique to open the store"
+            ),
+            Self::UnknownTable { name } => write!(
+                f,
+                "the journal has rows of the table {name:?}, which the schema lacks: \
+                 open the store once with a build that has it"
             ),
             Self::Unreadable { table, reason } => {
                 write!(f, "table {table}: {reason}; check the disk, then open the store again")
@@ -328,3 +380,34 @@ impl fmt::Display for WatchError {
 }
 
 impl std::error::Error for WatchError {}
+
+/// Why a change feed can't go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FeedError {
+    /// The commits after the given index are not all there any more. Take a snapshot, and read on
+    /// from its index.
+    Compacted {
+        /// The first commit that is still there.
+        oldest: u64,
+    },
+    /// The journal can't be read.
+    Storage {
+        /// What the file layer said.
+        reason: Box<str>,
+    },
+}
+
+impl fmt::Display for FeedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Compacted { oldest } => write!(
+                f,
+                "the journal begins at index {oldest}: take a snapshot and read on from its index"
+            ),
+            Self::Storage { reason } => write!(f, "the journal can't be read: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for FeedError {}

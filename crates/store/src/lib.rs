@@ -49,12 +49,14 @@
 mod blocking;
 mod codec;
 mod commit;
+mod durable;
 mod error;
+mod feed;
 mod hex;
 mod key;
+mod load;
 mod page;
 mod range;
-mod rows;
 mod snapshot;
 mod state;
 mod store;
@@ -65,14 +67,18 @@ mod view;
 mod watch;
 
 pub use blocking::Answer;
-pub use error::{BeginError, CommitError, Expect, OpenError, RowError, WatchError, WriteError};
+pub use error::{
+    BeginError, CommitError, Expect, FeedError, OpenError, RecordError, RowError, WatchError,
+    WriteError,
+};
+pub use feed::{ChangedRow, Commit, Feed};
 pub use hex::{HEX_DIGITS_MAX, HYPHENS_MAX, HexPrefix, HexPrefixError};
 pub use key::{KEY_LEN_MAX, Key, KeyBuf, Ref};
 pub use page::{Page, PageToken, TokenError, paginate};
 pub use range::KeyRange;
 pub use snapshot::{Snapshot, Tracked};
 pub use state::Schema;
-pub use store::{Options, PARKED_MAX_DEFAULT, Store};
+pub use store::{HISTORY_DEFAULT, Options, PARKED_MAX_DEFAULT, Store};
 pub use table::{Entry, Index, IndexSet, Keys, Table};
 pub use txn::WriteTxn;
 pub use view::{Order, ReadView, Scan};

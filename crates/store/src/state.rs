@@ -6,9 +6,10 @@
 use std::any::{Any, TypeId};
 use std::sync::Arc;
 
-use crate::codec;
+use crate::durable::record;
 use crate::error::{RowError, WriteError};
 use crate::key::{KEY_LEN_MAX, KeyBuf, KeyBytes};
+use crate::load;
 use crate::range::Span;
 use crate::table::{Entry, IndexDef, IndexSet, Table};
 use crate::tree::Tree;
@@ -115,6 +116,32 @@ impl Root {
             .unwrap_or_else(|| panic!("{:?} is not in this place", T::NAME))
     }
 
+    /// Applies a commit that the journal has; its changes, for the next checkpoint.
+    pub(crate) fn replay(
+        &mut self,
+        schema: &Schema,
+        commit: &record::Commit<'_>,
+    ) -> Result<Vec<Change>, RowError> {
+        let mut changes = Vec::with_capacity(commit.changes.len());
+        for change in &commit.changes {
+            let slot = schema
+                .tables
+                .iter()
+                .position(|def| def.name == change.table)
+                .ok_or_else(|| RowError::UnknownTable { name: change.table.into() })?;
+            let table = &mut self.tables[slot];
+            if Arc::get_mut(table).is_none() {
+                *table = table.copy();
+            }
+            let key = KeyBytes::from_slice(change.key);
+            if let Some(table) = Arc::get_mut(table) {
+                table.replay(&key, change.row, commit.index)?;
+            }
+            changes.push(Change { table: slot, key, row: change.row.map(<[u8]>::to_vec) });
+        }
+        Ok(changes)
+    }
+
     /// The highest commit index at which something in a range changed.
     pub(crate) fn last_change(&self, place: Place, span: &Span) -> u64 {
         self.tables[place.table].last_change(place.index, span)
@@ -147,14 +174,15 @@ pub(crate) struct Change {
 /// A table without its row type.
 pub(crate) trait ErasedTable: Any + Send + Sync {
     fn copy(&self) -> Arc<dyn ErasedTable>;
-    fn last_index(&self) -> u64;
     fn last_change(&self, index: usize, span: &Span) -> u64;
     /// Builds the state from durable rows, in ascending order of their keys.
     fn load(
         &self,
-        rows: &mut dyn Iterator<Item = Result<(KeyBytes, Vec<u8>), RowError>>,
+        rows: Vec<(KeyBytes, Vec<u8>)>,
         last_index: u64,
     ) -> Result<Arc<dyn ErasedTable>, RowError>;
+    /// Applies a change that the journal has.
+    fn replay(&mut self, key: &KeyBytes, row: Option<&[u8]>, index: u64) -> Result<(), RowError>;
 }
 
 pub(crate) struct TableState<T: Table> {
@@ -181,10 +209,6 @@ impl<T: Table> ErasedTable for TableState<T> {
         Arc::new(self.clone())
     }
 
-    fn last_index(&self) -> u64 {
-        self.last_index
-    }
-
     fn last_change(&self, index: usize, span: &Span) -> u64 {
         match index.checked_sub(1) {
             None => self.primary.last_change(span),
@@ -194,43 +218,29 @@ impl<T: Table> ErasedTable for TableState<T> {
 
     fn load(
         &self,
-        rows: &mut dyn Iterator<Item = Result<(KeyBytes, Vec<u8>), RowError>>,
+        rows: Vec<(KeyBytes, Vec<u8>)>,
         last_index: u64,
     ) -> Result<Arc<dyn ErasedTable>, RowError> {
-        let mut primary = Vec::new();
-        let mut secondary: Vec<Vec<_>> = self.defs.iter().map(|_| Vec::new()).collect();
-        for row in rows {
-            let (key, bytes) = row?;
-            let entry = codec::decode::<T::Row>(T::NAME, T::VERSION, &bytes)?;
-            if KeyBuf::of::<T::Key>(T::key(&entry)).as_slice() != key.as_slice() {
-                return Err(RowError::Damaged {
-                    table: T::NAME,
-                    reason: "a row lies under a key that is not its own",
-                });
-            }
-            for (def, entries) in self.defs.iter().zip(&mut secondary) {
-                for key in def.tree_keys(&entry, key.as_slice()) {
-                    entries.push((key, entry.clone()));
-                }
-            }
-            primary.push((key, entry));
-        }
-        let mut trees = Vec::with_capacity(secondary.len());
-        for (def, mut entries) in self.defs.iter().zip(secondary) {
-            entries.sort_by(|a, b| a.0.as_slice().cmp(b.0.as_slice()));
-            let all = entries.len();
-            entries.dedup_by(|a, b| a.0 == b.0);
-            if def.unique && entries.len() < all {
-                return Err(RowError::NotUnique { table: T::NAME, index: def.name });
-            }
-            trees.push(Tree::from_sorted(entries, last_index));
-        }
+        let loaded = load::rows::<T>(rows, &self.defs)?;
+        let secondary = load::indexes(T::NAME, &self.defs, loaded.secondary, last_index)?;
         Ok(Arc::new(Self {
-            primary: Tree::from_sorted(primary, last_index),
-            secondary: trees,
+            primary: Tree::from_sorted(loaded.primary, last_index),
+            secondary,
             defs: Arc::clone(&self.defs),
             last_index,
         }))
+    }
+
+    fn replay(&mut self, key: &KeyBytes, row: Option<&[u8]>, index: u64) -> Result<(), RowError> {
+        let Some(row) = row else {
+            self.take(key.clone(), index, |_, _| ());
+            return Ok(());
+        };
+        let entry = load::row::<T>(key, row)?;
+        self.put(key.clone(), &entry, index, |_, _| ()).map_err(|error| match error {
+            WriteError::NotUnique { table, index } => RowError::NotUnique { table, index },
+            _ => RowError::Damaged { table: T::NAME, reason: "a key is too long" },
+        })
     }
 }
 

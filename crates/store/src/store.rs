@@ -8,8 +8,8 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::commit::{Head, Pending, Queue};
+use crate::durable::{self, Durable, Files, Journal, MemoryJournal};
 use crate::error::{BeginError, CommitError, OpenError};
-use crate::rows::RowFile;
 use crate::snapshot::{Snapshot, Tracked};
 use crate::state::{Root, Schema};
 use crate::txn::WriteTxn;
@@ -18,10 +18,16 @@ use crate::watch::Registry;
 /// Readers that may wait in blocking queries at the same time, by default.
 pub const PARKED_MAX_DEFAULT: usize = 100_000;
 
+/// Commits that the journal keeps for the change feed, by default.
+pub const HISTORY_DEFAULT: u64 = 10_000;
+
 /// How a store is run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
+    /// Commits that the journal keeps for [`Store::changes_since`], at least; it has more while they
+    /// wait for a checkpoint. Default: [`HISTORY_DEFAULT`].
+    pub history: u64,
     /// Readers that may wait in blocking queries at the same time; one more gets
     /// [`crate::WatchError::TooMany`]. Default: [`PARKED_MAX_DEFAULT`].
     pub parked_max: usize,
@@ -29,11 +35,18 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { parked_max: PARKED_MAX_DEFAULT }
+        Self { history: HISTORY_DEFAULT, parked_max: PARKED_MAX_DEFAULT }
     }
 }
 
 impl Options {
+    /// Sets [`Options::history`].
+    #[must_use]
+    pub fn history(mut self, history: u64) -> Self {
+        self.history = history;
+        self
+    }
+
     /// Sets [`Options::parked_max`].
     #[must_use]
     pub fn parked_max(mut self, parked_max: usize) -> Self {
@@ -51,8 +64,17 @@ pub struct Store {
     writer: Mutex<Head>,
     queue: Queue,
     registry: Arc<Registry>,
-    /// `None` keeps nothing beyond the process.
-    rows: Option<RowFile>,
+    storage: Storage,
+}
+
+/// Where commits are recorded.
+enum Storage {
+    Files(Durable),
+    /// Nothing is kept beyond the process.
+    Memory {
+        journal: MemoryJournal,
+        names: Vec<&'static str>,
+    },
 }
 
 impl Store {
@@ -75,24 +97,37 @@ impl Store {
         schema: &Schema,
         options: &Options,
     ) -> Result<Self, OpenError> {
-        let (rows, root) = RowFile::open(dir.as_ref(), schema)?;
-        Ok(Self::new(root, Some(rows), options))
+        Self::open_files(Files::in_dir(dir.as_ref())?, schema, options)
+    }
+
+    pub(crate) fn open_files(
+        files: Files,
+        schema: &Schema,
+        options: &Options,
+    ) -> Result<Self, OpenError> {
+        let (durable, root) = Durable::open(files, schema, options.history)?;
+        Ok(Self::new(root, Storage::Files(durable), options))
     }
 
     /// A store that keeps nothing beyond the process: for tests and caches.
     pub fn in_memory(schema: &Schema) -> Self {
         let tables = schema.tables.iter().map(|def| Arc::clone(&def.empty)).collect();
-        Self::new(Root::new(schema, 0, tables), None, &Options::default())
+        let options = Options::default();
+        let storage = Storage::Memory {
+            journal: MemoryJournal::new(options.history),
+            names: schema.tables.iter().map(|def| def.name).collect(),
+        };
+        Self::new(Root::new(schema, 0, tables), storage, &options)
     }
 
-    fn new(root: Root, rows: Option<RowFile>, options: &Options) -> Self {
+    fn new(root: Root, storage: Storage, options: &Options) -> Self {
         let root = Arc::new(root);
         Self {
             queue: Queue::new(root.index),
             writer: Mutex::new(Head::new(Arc::clone(&root))),
             published: ArcSwap::new(root),
             registry: Arc::new(Registry::new(options.parked_max)),
-            rows,
+            storage,
         }
     }
 
@@ -155,17 +190,49 @@ impl Store {
     /// Returns when everything up to `index` is durable and visible.
     pub(crate) fn flush(&self, index: u64) -> Result<u64, CommitError> {
         self.queue.flush(index, |batch| {
-            if let Some(rows) = &self.rows {
-                rows.write(batch)?;
-            }
-            if let Some(newest) = batch.last() {
-                self.published.store(Arc::clone(&newest.root));
-            }
+            let mut published = None;
+            let mut touched = Vec::with_capacity(batch.len());
+            let mut commits = Vec::with_capacity(batch.len());
             for pending in batch {
-                self.registry.notify(&pending.touched);
+                commits.push((pending.root.index, pending.changes));
+                touched.push(pending.touched);
+                published = Some(pending.root);
+            }
+            match &self.storage {
+                Storage::Files(durable) => durable.append(commits)?,
+                Storage::Memory { journal, names } => {
+                    durable::append(journal, names, &commits, || Ok(()))?;
+                }
+            }
+            if let Some(root) = published {
+                self.published.store(root);
+            }
+            for touched in &touched {
+                self.registry.notify(touched);
             }
             Ok(())
         })
+    }
+
+    /// Applies everything that is in the journal to the rows on disk, now.
+    ///
+    /// It happens by itself in the background whenever enough has gathered; this is for a quick next
+    /// start, or before the files are copied.
+    ///
+    /// # Errors
+    /// [`CommitError::Storage`]: the store takes no more writes until it is opened again.
+    pub fn checkpoint(&self) -> Result<(), CommitError> {
+        match &self.storage {
+            Storage::Files(durable) => durable.checkpoint_now(),
+            Storage::Memory { .. } => Ok(()),
+        }
+    }
+
+    pub(crate) fn journal(&self) -> &dyn Journal {
+        match &self.storage {
+            Storage::Files(durable) => durable.journal(),
+            Storage::Memory { journal, .. } => journal,
+        }
     }
 
     pub(crate) fn published(&self) -> Arc<Root> {
@@ -181,7 +248,7 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
             .field("index", &self.index())
-            .field("durable", &self.rows.is_some())
+            .field("durable", &matches!(self.storage, Storage::Files(_)))
             .finish_non_exhaustive()
     }
 }

@@ -201,6 +201,11 @@ impl<R> Entry<R> {
         Self(Arc::new(Record { create_index, modify_index, row }))
     }
 
+    /// Whether both are the same version of the same row.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The index of the commit that put the row there, an earlier version of it included.
     pub fn create_index(&self) -> u64 {
         self.0.create_index

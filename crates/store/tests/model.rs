@@ -27,6 +27,7 @@ enum Step {
     Commit(Vec<Write>),
     Abort(Vec<Write>),
     Snapshot,
+    Checkpoint,
     Reopen,
 }
 
@@ -75,6 +76,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         8 => writes().prop_map(Step::Commit),
         2 => writes().prop_map(Step::Abort),
         2 => Just(Step::Snapshot),
+        1 => Just(Step::Checkpoint),
         1 => Just(Step::Reopen),
     ];
     proptest::collection::vec(step, 1..25)
@@ -227,6 +229,7 @@ fn run(steps: &[Step]) {
                 }
             }
             Step::Snapshot => held.push((store.snapshot(), model.clone())),
+            Step::Checkpoint => store.checkpoint().unwrap(),
             Step::Reopen => {
                 drop(store);
                 store = Store::open(dir.path(), &schema()).unwrap();

@@ -1,0 +1,162 @@
+//! The checkpoint: what the journal gathered is applied to the rows, then the journal is cut.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::Commits;
+use super::journal::Journal;
+use super::rows::RowFile;
+use crate::error::CommitError;
+
+/// Bytes of changes that make a checkpoint worth its write.
+const CHECKPOINT_AT: usize = 8 << 20;
+
+/// Bytes of changes that may wait for a checkpoint; commits wait when there are more.
+const TAIL_MAX: usize = 64 << 20;
+
+/// The journal, the rows, and what is in the one and not yet in the other.
+pub(crate) struct Checkpoint {
+    journal: Box<dyn Journal>,
+    /// Held while a checkpoint is written.
+    rows: Mutex<RowFile>,
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Commits that the journal keeps for the change feed.
+    history: u64,
+}
+
+struct State {
+    tail: Tail,
+    stop: bool,
+    failed: Option<CommitError>,
+}
+
+/// Commits that are in the journal and not in the rows.
+#[derive(Default)]
+pub(crate) struct Tail {
+    batches: VecDeque<Arc<Commits>>,
+    bytes: usize,
+}
+
+impl Tail {
+    pub(crate) fn push(&mut self, commits: Commits) {
+        self.bytes += size(&commits);
+        self.batches.push_back(Arc::new(commits));
+    }
+}
+
+fn size(commits: &Commits) -> usize {
+    let changes = commits.iter().flat_map(|(_, changes)| changes);
+    changes
+        .map(|change| change.key.as_slice().len() + change.row.as_ref().map_or(0, Vec::len))
+        .sum()
+}
+
+impl Checkpoint {
+    pub(crate) fn new(journal: Box<dyn Journal>, rows: RowFile, tail: Tail, history: u64) -> Self {
+        Self {
+            journal,
+            rows: Mutex::new(rows),
+            state: Mutex::new(State { tail, stop: false, failed: None }),
+            changed: Condvar::new(),
+            history,
+        }
+    }
+
+    pub(crate) fn journal(&self) -> &dyn Journal {
+        &*self.journal
+    }
+
+    /// Takes note of commits that the journal has.
+    pub(crate) fn add(&self, commits: Commits) {
+        let mut state = self.state.lock();
+        state.tail.push(commits);
+        if state.tail.bytes >= CHECKPOINT_AT {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until the tail is not longer than it may be.
+    pub(crate) fn wait_for_room(&self) -> Result<(), CommitError> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(error) = &state.failed {
+                return Err(error.clone());
+            }
+            if state.tail.bytes < TAIL_MAX || state.stop {
+                return Ok(());
+            }
+            self.changed.wait(&mut state);
+        }
+    }
+
+    /// Checkpoints whenever enough has gathered, until it is told to stop.
+    pub(crate) fn run(&self) {
+        loop {
+            {
+                let mut state = self.state.lock();
+                while !state.stop && state.failed.is_none() && state.tail.bytes < CHECKPOINT_AT {
+                    self.changed.wait(&mut state);
+                }
+                if state.stop || state.failed.is_some() {
+                    return;
+                }
+            }
+            // A failure is kept in the state, where the next commit finds it.
+            let _ = self.apply();
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        self.state.lock().stop = true;
+        self.changed.notify_all();
+    }
+
+    /// Applies what gathered so far to the rows and cuts the journal.
+    pub(crate) fn apply(&self) -> Result<(), CommitError> {
+        let rows = self.rows.lock();
+        let batches: Vec<Arc<Commits>> = {
+            let state = self.state.lock();
+            if let Some(error) = &state.failed {
+                return Err(error.clone());
+            }
+            state.tail.batches.iter().cloned().collect()
+        };
+        let result = self.write(&rows, &batches);
+        let mut state = self.state.lock();
+        match &result {
+            Ok(()) => {
+                for _ in &batches {
+                    if let Some(done) = state.tail.batches.pop_front() {
+                        state.tail.bytes -= size(&done);
+                    }
+                }
+            }
+            Err(error) => state.failed = Some(error.clone()),
+        }
+        drop(state);
+        self.changed.notify_all();
+        result
+    }
+
+    fn write(&self, rows: &RowFile, batches: &[Arc<Commits>]) -> Result<(), CommitError> {
+        let commits = || batches.iter().flat_map(|batch| batch.iter());
+        let Some((index, _)) = commits().next_back() else { return Ok(()) };
+        // Only the last version of a row is written, and in key order.
+        let mut latest: BTreeMap<(usize, &[u8]), Option<&[u8]>> = BTreeMap::new();
+        let mut table_indexes: BTreeMap<usize, u64> = BTreeMap::new();
+        for (index, changes) in commits() {
+            for change in changes {
+                latest.insert((change.table, change.key.as_slice()), change.row.as_deref());
+                table_indexes.insert(change.table, *index);
+            }
+        }
+        rows.apply(&latest, &table_indexes, *index).map_err(|error| CommitError::Storage {
+            reason: format!("the checkpoint failed: {error}").into(),
+        })?;
+        let keep = self.journal.last().saturating_sub(self.history);
+        self.journal.truncate_to(keep.min(*index)).map_err(CommitError::from)
+    }
+}

@@ -1,0 +1,390 @@
+//! Crashes and disk faults at every point: both files lie on a disk in memory that loses what was
+//! not synced, tears writes, and fails any call.
+//!
+//! A first run counts the calls. Then, for each call, a run is stopped there, the disk "crashes",
+//! and the store is opened on what is left: every acknowledged transaction must be there, the one
+//! under way as a whole or not at all.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use redb::StorageBackend;
+
+use super::database::{Backends, Files};
+use crate::range::KeyRange;
+use crate::state::Schema;
+use crate::store::{Options, Store};
+use crate::table::{Index, IndexSet, Table};
+use crate::view::{Order, ReadView};
+
+/// Transactions of a run.
+const TRANSACTIONS: u32 = 12;
+
+struct Numbers;
+
+/// An index, so that what is rebuilt is compared too.
+const BY_HALF: Index<Numbers, u32> =
+    Index::non_unique("half", |row: &(u32, Vec<u8>), keys| keys.add(row.0 / 2));
+
+impl Table for Numbers {
+    const NAME: &'static str = "numbers";
+    const VERSION: u16 = 1;
+    type Key = u32;
+    type Row = (u32, Vec<u8>);
+
+    fn key(row: &Self::Row) -> u32 {
+        row.0
+    }
+
+    fn indexes(set: &mut IndexSet<Self>) {
+        set.add(&BY_HALF);
+    }
+}
+
+struct Names;
+
+impl Table for Names {
+    const NAME: &'static str = "names";
+    const VERSION: u16 = 1;
+    type Key = String;
+    type Row = String;
+
+    fn key(row: &String) -> &str {
+        row
+    }
+}
+
+/// Where and how a run is stopped. Calls are counted from 0, over both files.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    None,
+    /// Power is lost before the sync takes effect.
+    CrashBeforeSync(usize),
+    /// Power is lost when the sync has taken effect and nobody was told.
+    CrashAfterSync(usize),
+    /// Power is lost in the middle of a write.
+    TornWrite(usize),
+    /// One write fails, and the program goes on.
+    FailedWrite(usize),
+    /// One sync fails without an effect, and the program goes on.
+    FailedSync(usize),
+    /// From this write on the files can't grow.
+    DiskFull(usize),
+}
+
+#[derive(Clone, Debug)]
+enum Unsynced {
+    Write(usize, Vec<u8>),
+    Len(usize),
+}
+
+#[derive(Default, Debug)]
+struct FileState {
+    /// What survives.
+    durable: Vec<u8>,
+    /// What the program sees.
+    current: Vec<u8>,
+    unsynced: Vec<Unsynced>,
+}
+
+fn apply(bytes: &mut Vec<u8>, change: &Unsynced) {
+    match change {
+        Unsynced::Len(len) => bytes.resize(*len, 0),
+        Unsynced::Write(offset, data) => {
+            if bytes.len() < offset + data.len() {
+                bytes.resize(offset + data.len(), 0);
+            }
+            bytes[*offset..offset + data.len()].copy_from_slice(data);
+        }
+    }
+}
+
+impl FileState {
+    /// What is left after a crash: what was synced, and of the rest whatever `luck` says.
+    fn crash(&mut self, luck: &mut fastrand::Rng) {
+        for change in std::mem::take(&mut self.unsynced) {
+            match (luck.u8(..3), change) {
+                (0, _) => {}
+                (1, Unsynced::Write(offset, mut data)) => {
+                    // Sectors are written as a whole.
+                    let sectors = data.len() / 512;
+                    data.truncate(luck.usize(..=sectors) * 512);
+                    apply(&mut self.durable, &Unsynced::Write(offset, data));
+                }
+                (_, change) => apply(&mut self.durable, &change),
+            }
+        }
+        self.current = self.durable.clone();
+    }
+}
+
+#[derive(Debug)]
+struct Disk {
+    files: [FileState; 2],
+    fault: Fault,
+    syncs: usize,
+    writes: usize,
+    /// After a crash nothing works.
+    frozen: bool,
+}
+
+impl Disk {
+    fn new(fault: Fault) -> Self {
+        Self { files: Default::default(), fault, syncs: 0, writes: 0, frozen: false }
+    }
+
+    fn alive(&self) -> io::Result<()> {
+        if self.frozen { Err(io::Error::other("power is lost")) } else { Ok(()) }
+    }
+}
+
+/// One file of the disk, as redb sees it.
+#[derive(Clone, Debug)]
+struct File {
+    disk: Arc<Mutex<Disk>>,
+    at: usize,
+}
+
+impl StorageBackend for File {
+    fn len(&self) -> io::Result<u64> {
+        let disk = self.disk.lock();
+        disk.alive()?;
+        Ok(disk.files[self.at].current.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let disk = self.disk.lock();
+        disk.alive()?;
+        let start = usize::try_from(offset).map_err(io::Error::other)?;
+        let bytes = disk.files[self.at]
+            .current
+            .get(start..start + out.len())
+            .ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+        out.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        disk.alive()?;
+        let len = usize::try_from(len).map_err(io::Error::other)?;
+        let writes = disk.writes;
+        let full = matches!(disk.fault, Fault::DiskFull(at) if writes >= at);
+        let file = &mut disk.files[self.at];
+        if full && len > file.current.len() {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        let change = Unsynced::Len(len);
+        apply(&mut file.current, &change);
+        file.unsynced.push(change);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        disk.alive()?;
+        let now = disk.syncs;
+        disk.syncs += 1;
+        match disk.fault {
+            Fault::CrashBeforeSync(at) if at == now => {
+                disk.frozen = true;
+                return disk.alive();
+            }
+            Fault::FailedSync(at) if at == now => {
+                return Err(io::Error::other("the sync failed"));
+            }
+            _ => {}
+        }
+        let file = &mut disk.files[self.at];
+        for change in std::mem::take(&mut file.unsynced) {
+            apply(&mut file.durable, &change);
+        }
+        if disk.fault == Fault::CrashAfterSync(now) {
+            disk.frozen = true;
+        }
+        disk.alive()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        disk.alive()?;
+        let now = disk.writes;
+        disk.writes += 1;
+        let mut data = data.to_vec();
+        match disk.fault {
+            Fault::TornWrite(at) if at == now => {
+                data.truncate(data.len() / 2);
+                disk.frozen = true;
+            }
+            Fault::FailedWrite(at) if at == now => {
+                return Err(io::Error::other("the write failed"));
+            }
+            _ => {}
+        }
+        let change = Unsynced::Write(usize::try_from(offset).map_err(io::Error::other)?, data);
+        let file = &mut disk.files[self.at];
+        apply(&mut file.current, &change);
+        file.unsynced.push(change);
+        disk.alive()
+    }
+}
+
+fn files(disk: &Arc<Mutex<Disk>>) -> Files {
+    let backend = |at| {
+        let disk = Arc::clone(disk);
+        Box::new(move || Box::new(File { disk: Arc::clone(&disk), at }) as Box<dyn StorageBackend>)
+            as Box<dyn Fn() -> Box<dyn StorageBackend>>
+    };
+    Files::on(Backends { rows: backend(0), log: backend(1) })
+}
+
+fn schema() -> Schema {
+    Schema::new().table::<Numbers>().table::<Names>()
+}
+
+/// Everything a store holds: its index, the rows with their stamps, the order of the index.
+type State = (u64, BTreeMap<u32, (Vec<u8>, u64, u64)>, Vec<String>, Vec<u32>);
+
+fn state(store: &Store) -> State {
+    let view = store.snapshot();
+    let rows = view
+        .scan::<Numbers>(&KeyRange::all(), Order::Ascending)
+        .map(|row| (row.0, (row.1.clone(), row.create_index(), row.modify_index())))
+        .collect();
+    let names = view.scan::<Names>(&KeyRange::all(), Order::Ascending).map(|name| name.to_string());
+    let by_half = view.scan_by(&BY_HALF, &KeyRange::all(), Order::Ascending).map(|row| row.0);
+    (view.index(), rows, names.collect(), by_half.collect())
+}
+
+/// Runs the script of `seed` until it ends or a call fails; the states that were acknowledged, the
+/// first being that of the new store, and the state that the failed transaction would have made.
+/// No states when the new store could not be opened: files get their names when they are whole, so
+/// there is nothing to open on what a crash leaves then.
+fn run(disk: &Arc<Mutex<Disk>>, seed: u64) -> (Vec<State>, Option<State>) {
+    let model = Store::in_memory(&schema());
+    let Ok(store) = Store::open_files(files(disk), &schema(), &Options::default().history(3))
+    else {
+        return (Vec::new(), None);
+    };
+    let mut states = vec![state(&model)];
+    let mut luck = fastrand::Rng::with_seed(seed);
+    for step in 0..TRANSACTIONS {
+        // A failed checkpoint is found by the next commit.
+        if step % 5 == 4 {
+            let _ = store.checkpoint();
+        }
+        let Ok(mut txn) = store.begin_write() else { return (states, None) };
+        let mut same = model.begin_write().unwrap();
+        for _ in 0..luck.u8(1..5) {
+            let number = luck.u32(..20);
+            if luck.u8(..4) == 0 {
+                txn.delete::<Numbers>(number).unwrap();
+                same.delete::<Numbers>(number).unwrap();
+            } else {
+                // Sometimes larger than a page.
+                let len = if luck.u8(..6) == 0 { 6000 } else { luck.usize(..100) };
+                let row = (number, vec![luck.u8(..); len]);
+                txn.upsert::<Numbers>(row.clone()).unwrap();
+                same.upsert::<Numbers>(row).unwrap();
+            }
+        }
+        txn.upsert::<Names>(format!("step {step}")).unwrap();
+        same.upsert::<Names>(format!("step {step}")).unwrap();
+        same.commit().unwrap();
+        let next = state(&model);
+        let Ok(index) = txn.commit() else {
+            assert_eq!(state(&store), states[states.len() - 1], "refused is not visible");
+            assert!(store.begin_write().is_err(), "a failed durable write poisons the store");
+            return (states, Some(next));
+        };
+        assert_eq!(index, next.0);
+        assert_eq!(state(&store), next, "acknowledged is visible");
+        states.push(next);
+    }
+    (states, None)
+}
+
+/// Crashes at `fault`, opens what is left, and compares.
+fn check(fault: Fault, seed: u64) {
+    let disk = Arc::new(Mutex::new(Disk::new(fault)));
+    let (states, under_way) = run(&disk, seed);
+    let Some(acknowledged) = states.last() else { return };
+    {
+        let mut disk = disk.lock();
+        let mut luck = fastrand::Rng::with_seed(seed ^ 0x5EED);
+        disk.files.iter_mut().for_each(|file| file.crash(&mut luck));
+        disk.fault = Fault::None;
+        disk.frozen = false;
+    }
+    let store = Store::open_files(files(&disk), &schema(), &Options::default())
+        .unwrap_or_else(|error| panic!("{fault:?}, seed {seed}: {error}"));
+    let found = state(&store);
+    assert!(
+        found == *acknowledged || Some(&found) == under_way.as_ref(),
+        "{fault:?}, seed {seed}: found index {}, acknowledged was {}",
+        found.0,
+        acknowledged.0,
+    );
+    // And it goes on.
+    let mut txn = store.begin_write().unwrap();
+    assert_eq!(txn.index(), found.0 + 1);
+    txn.upsert::<Names>("after".into()).unwrap();
+    txn.commit().unwrap();
+    store.checkpoint().unwrap();
+}
+
+/// Checks every fault for every seed, and says how many that were.
+fn check_all(faults: impl Fn((usize, usize)) -> Vec<Fault>) {
+    let mut cases = 0;
+    for seed in seeds() {
+        for fault in faults(calls(seed)) {
+            check(fault, seed);
+            cases += 1;
+        }
+    }
+    println!("crash: {cases} cases, seeds {:?}", seeds());
+}
+
+/// The calls of a run without a fault: syncs and writes.
+fn calls(seed: u64) -> (usize, usize) {
+    let disk = Arc::new(Mutex::new(Disk::new(Fault::None)));
+    let (states, _) = run(&disk, seed);
+    assert_eq!(states.len(), TRANSACTIONS as usize + 1);
+    let disk = disk.lock();
+    (disk.syncs, disk.writes)
+}
+
+/// Seeds of the scripts, more with `STATEHOLD_CRASH_SEEDS`.
+fn seeds() -> std::ops::Range<u64> {
+    let more = std::env::var("STATEHOLD_CRASH_SEEDS").ok().and_then(|text| text.parse().ok());
+    0..more.unwrap_or(2)
+}
+
+#[test]
+fn a_crash_at_every_sync_keeps_what_was_acknowledged() {
+    check_all(|(syncs, _)| {
+        (0..syncs).flat_map(|at| [Fault::CrashBeforeSync(at), Fault::CrashAfterSync(at)]).collect()
+    });
+}
+
+#[test]
+fn a_failed_sync_keeps_what_was_acknowledged_and_poisons_the_store() {
+    check_all(|(syncs, _)| (0..syncs).map(Fault::FailedSync).collect());
+}
+
+#[test]
+fn a_torn_write_keeps_what_was_acknowledged() {
+    check_all(|(_, writes)| (0..writes).map(Fault::TornWrite).collect());
+}
+
+#[test]
+fn a_failed_write_keeps_what_was_acknowledged_and_poisons_the_store() {
+    check_all(|(_, writes)| (0..writes).map(Fault::FailedWrite).collect());
+}
+
+#[test]
+fn a_full_disk_keeps_what_was_acknowledged() {
+    check_all(|(_, writes)| (0..writes).map(Fault::DiskFull).collect());
+}

@@ -1,0 +1,170 @@
+//! What is on disk, and how commits get there.
+//!
+//! Two files: `log.redb` is the journal, one record a batch of commits; `rows.redb` holds the rows
+//! as of some index. A commit is durable when its record is. A thread in the background applies
+//! what gathered to the rows, in key order, and cuts the journal; being another file, that holds up
+//! no commit. Opening loads the rows and replays the journal after them.
+//!
+//! Invariant: the rows are as of an index that the journal goes on from, or the store isn't opened.
+//! Invariant: a failed write to either file ends all writing, so that nothing is lost in silence.
+//! Limit: what gathers for the next checkpoint is at most `checkpoint::TAIL_MAX` bytes; commits wait then.
+
+mod checkpoint;
+mod database;
+mod journal;
+pub(crate) mod record;
+mod rows;
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use checkpoint::{Checkpoint, Tail};
+pub(crate) use database::Files;
+use journal::LogFile;
+pub(crate) use journal::{Journal, MemoryJournal};
+use rows::RowFile;
+
+use crate::error::{CommitError, OpenError};
+use crate::state::{Change, Root, Schema};
+
+/// Commits on their way to the disk.
+pub(crate) type Commits = Vec<(u64, Vec<Change>)>;
+
+/// The open files of a store, and the thread that checkpoints them.
+pub(crate) struct Durable {
+    checkpoint: Arc<Checkpoint>,
+    thread: Option<JoinHandle<()>>,
+    names: Vec<&'static str>,
+    /// Keeps others out of the directory.
+    _lock: Option<File>,
+}
+
+impl Durable {
+    /// Opens or creates the files, and loads the state.
+    pub(crate) fn open(
+        files: Files,
+        schema: &Schema,
+        history: u64,
+    ) -> Result<(Self, Root), OpenError> {
+        let rows_db = files.rows()?;
+        let log_db = files.log()?;
+        let (rows, loaded) = RowFile::load(rows_db, files.rows_path(), schema)?;
+        let journal = LogFile::open(log_db, files.log_path())?;
+        let applied = loaded.index;
+        if journal.compacted() > applied || (journal.last() < applied && journal.last() > 0) {
+            return Err(OpenError::Damaged {
+                path: files.log_path().to_owned(),
+                reason: format!(
+                    "it holds commits {} to {}, but the rows beside it are as of {applied}: \
+                     the two files don't belong together",
+                    journal.compacted() + 1,
+                    journal.last(),
+                ),
+            });
+        }
+        let mut root = loaded;
+        let tail = replay(&journal, files.log_path(), schema, &mut root)?;
+        let names = schema.tables.iter().map(|def| def.name).collect();
+        let checkpoint = Arc::new(Checkpoint::new(Box::new(journal), rows, tail, history));
+        let thread = {
+            let checkpoint = Arc::clone(&checkpoint);
+            std::thread::Builder::new()
+                .name("statehold-checkpoint".to_owned())
+                .spawn(move || checkpoint.run())
+                .map_err(|source| OpenError::Io {
+                    path: files.rows_path().to_owned(),
+                    source: Arc::new(source),
+                })?
+        };
+        Ok((Self { checkpoint, thread: Some(thread), names, _lock: files.into_lock() }, root))
+    }
+
+    /// Makes commits durable: on return their record is on disk.
+    pub(crate) fn append(&self, commits: Commits) -> Result<(), CommitError> {
+        append(self.checkpoint.journal(), &self.names, &commits, || {
+            self.checkpoint.wait_for_room()
+        })?;
+        self.checkpoint.add(commits);
+        Ok(())
+    }
+
+    pub(crate) fn journal(&self) -> &dyn Journal {
+        self.checkpoint.journal()
+    }
+
+    /// Applies everything that gathered to the rows, now.
+    pub(crate) fn checkpoint_now(&self) -> Result<(), CommitError> {
+        self.checkpoint.apply()
+    }
+}
+
+impl Drop for Durable {
+    fn drop(&mut self) {
+        self.checkpoint.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Appends the record of commits to a journal.
+pub(crate) fn append(
+    journal: &dyn Journal,
+    names: &[&'static str],
+    commits: &Commits,
+    before: impl FnOnce() -> Result<(), CommitError>,
+) -> Result<(), CommitError> {
+    let (Some((first, _)), Some((last, _))) = (commits.first(), commits.last()) else {
+        return Ok(());
+    };
+    before()?;
+    let each = commits.iter().map(|(index, changes)| (*index, changes.as_slice()));
+    let record = record::encode(names, each).ok_or_else(|| CommitError::Storage {
+        reason: "a batch is larger than a journal record can be".into(),
+    })?;
+    journal.append(*first, *last, record).map_err(CommitError::from)
+}
+
+/// Applies what the journal has after the root's index; what that was, for the next checkpoint.
+fn replay(
+    journal: &LogFile,
+    path: &Path,
+    schema: &Schema,
+    root: &mut Root,
+) -> Result<Tail, OpenError> {
+    let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
+    let mut tail = Tail::default();
+    loop {
+        let records = journal
+            .read_from(root.index + 1, REPLAY_BYTES)
+            .map_err(|error| damaged(error.to_string()))?;
+        if records.is_empty() {
+            return Ok(tail);
+        }
+        for bytes in records {
+            let record = record::decode(&bytes)
+                .map_err(|source| OpenError::Record { path: path.to_owned(), source })?;
+            let mut commits: Commits = Vec::with_capacity(record.commits.len());
+            let before = root.index;
+            for commit in record.commits.iter().filter(|commit| commit.index > before) {
+                let changes = root
+                    .replay(schema, commit)
+                    .map_err(|source| OpenError::Row { path: path.to_owned(), source })?;
+                root.index = commit.index;
+                commits.push((commit.index, changes));
+            }
+            if commits.is_empty() {
+                return Err(damaged("a record holds none of the commits it should".to_owned()));
+            }
+            tail.push(commits);
+        }
+    }
+}
+
+/// Bytes of the journal that are read at once when it is replayed.
+const REPLAY_BYTES: usize = 4 << 20;
+
+#[cfg(test)]
+mod crash;

@@ -1,0 +1,200 @@
+//! The change feed: commits in the order of their indexes, from the journal.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use crate::codec;
+use crate::durable::record;
+use crate::error::{FeedError, RowError};
+use crate::key::Key;
+use crate::store::Store;
+use crate::table::{Entry, Table};
+
+/// Bytes of the journal that are read at once.
+const READ_BYTES: usize = 1 << 20;
+
+impl Store {
+    /// The commits after `index`, up to the newest one that is visible now.
+    ///
+    /// A consumer reads on from the index of the last commit that it got, after a restart too. One
+    /// that fell behind what [`crate::Options::history`] keeps is told so, never left with a gap.
+    ///
+    /// # Errors
+    /// [`FeedError::Compacted`] when commits after `index` are not there any more. The feed itself
+    /// gives the same error when it is overtaken by a truncation while it is read.
+    ///
+    /// ```
+    /// # use statehold_store::{Schema, Store, Table};
+    /// # struct Names;
+    /// # impl Table for Names {
+    /// #     const NAME: &'static str = "names";
+    /// #     const VERSION: u16 = 1;
+    /// #     type Key = String;
+    /// #     type Row = String;
+    /// #     fn key(row: &String) -> &str { row }
+    /// # }
+    /// let store = Store::in_memory(&Schema::new().table::<Names>());
+    /// let mut txn = store.begin_write()?;
+    /// txn.upsert::<Names>("web".into())?;
+    /// txn.commit()?;
+    /// for commit in store.changes_since(0)? {
+    ///     let commit = commit?;
+    ///     assert_eq!(commit.index, 1);
+    ///     assert_eq!(commit.changes[0].key::<Names>(), Some("web".to_string()));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn changes_since(&self, index: u64) -> Result<Feed<'_>, FeedError> {
+        let feed = Feed {
+            store: self,
+            after: index,
+            until: self.index(),
+            read: VecDeque::new(),
+            ended: false,
+        };
+        feed.check()?;
+        Ok(feed)
+    }
+}
+
+/// Commits of a store, in order.
+pub struct Feed<'s> {
+    store: &'s Store,
+    /// The index of the last commit that was given.
+    after: u64,
+    /// The last commit to give.
+    until: u64,
+    read: VecDeque<Commit>,
+    ended: bool,
+}
+
+impl Feed<'_> {
+    fn check(&self) -> Result<(), FeedError> {
+        let compacted = self.store.journal().compacted();
+        if self.after < compacted {
+            return Err(FeedError::Compacted { oldest: compacted + 1 });
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self) -> Result<(), FeedError> {
+        let storage = |reason: String| FeedError::Storage { reason: reason.into() };
+        let records = self
+            .store
+            .journal()
+            .read_from(self.after + 1, READ_BYTES)
+            .map_err(|error| storage(error.to_string()))?;
+        // What was read may begin after a hole that a truncation just made.
+        self.check()?;
+        for bytes in records {
+            let record = record::decode(&bytes).map_err(|error| storage(error.to_string()))?;
+            let commits = record
+                .commits
+                .into_iter()
+                .filter(|commit| commit.index > self.after && commit.index <= self.until);
+            self.read.extend(commits.map(|commit| Commit {
+                index: commit.index,
+                changes: commit.changes.iter().map(ChangedRow::new).collect(),
+            }));
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for Feed<'_> {
+    type Item = Result<Commit, FeedError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended || self.after >= self.until {
+            return None;
+        }
+        if self.read.is_empty()
+            && let Err(error) = self.fill()
+        {
+            self.ended = true;
+            return Some(Err(error));
+        }
+        let commit = self.read.pop_front();
+        match &commit {
+            Some(commit) => self.after = commit.index,
+            None => self.ended = true,
+        }
+        commit.map(Ok)
+    }
+}
+
+impl fmt::Debug for Feed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed")
+            .field("after", &self.after)
+            .field("until", &self.until)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one transaction did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Commit {
+    /// Its index.
+    pub index: u64,
+    /// The rows that it wrote and deleted, in the order in which it did so.
+    pub changes: Vec<ChangedRow>,
+}
+
+/// A row that a transaction wrote or deleted.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ChangedRow {
+    table: Box<str>,
+    key: Box<[u8]>,
+    row: Option<Box<[u8]>>,
+}
+
+impl ChangedRow {
+    fn new(change: &record::Recorded<'_>) -> Self {
+        Self { table: change.table.into(), key: change.key.into(), row: change.row.map(Into::into) }
+    }
+
+    /// The name of the row's table.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// Whether the row was deleted.
+    pub fn is_delete(&self) -> bool {
+        self.row.is_none()
+    }
+
+    /// The row's primary key; `None` when the row is of another table.
+    pub fn key<T: Table>(&self) -> Option<T::Key> {
+        if *self.table != *T::NAME {
+            return None;
+        }
+        let mut bytes = &*self.key;
+        T::Key::decode(&mut bytes)
+    }
+
+    /// The row as it was written; `None` when it was deleted, or is of another table.
+    ///
+    /// # Errors
+    /// [`RowError`] when it was written as another version of the row.
+    pub fn row<T: Table>(&self) -> Result<Option<Entry<T::Row>>, RowError> {
+        match &self.row {
+            Some(row) if *self.table == *T::NAME => {
+                codec::decode(T::NAME, T::VERSION, row).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Names the row, not what is in it, which may be secret.
+impl fmt::Debug for ChangedRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChangedRow")
+            .field("table", &self.table)
+            .field("key", &String::from_utf8_lossy(&self.key))
+            .field("delete", &self.is_delete())
+            .finish_non_exhaustive()
+    }
+}
