@@ -9,8 +9,6 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Instant;
 
-use event_listener::Listener;
-
 use crate::error::WatchError;
 use crate::snapshot::{Tracked, index_of};
 use crate::store::Store;
@@ -27,17 +25,18 @@ pub struct Answer<R> {
 }
 
 /// What one run of a query came to.
-enum Run<R> {
-    Done(Answer<R>),
-    /// Nothing new yet; parked on what was read.
-    Waits(Answer<R>, Parked),
-    /// Something changed between the read and the parking.
-    Again,
+#[derive(Debug)]
+pub enum Attempt<R> {
+    /// The index is greater than the caller's, or the caller doesn't wait.
+    Ready(Answer<R>),
+    /// Nothing new yet. What the query gave is gone; run it again when something has changed.
+    Parked(Parked),
 }
 
 impl Store {
     /// Runs `query`, and runs it again whenever something that it read changes, until the index of
-    /// what it read is greater than `min_index` or `deadline` has passed; then its last answer.
+    /// what it read is greater than `min_index` or `deadline` has passed; then
+    /// what it gives on the state of that moment.
     ///
     /// With a `min_index` of 0 the query runs once. Reads must go through the given [`Tracked`]
     /// for the watch to be complete. Everything is deregistered on return.
@@ -80,15 +79,11 @@ impl Store {
         mut query: impl FnMut(&Tracked) -> R,
     ) -> Result<Answer<R>, WatchError> {
         loop {
-            match self.run(min_index, &mut query)? {
-                Run::Done(answer) => return Ok(answer),
-                Run::Again => {}
-                Run::Waits(answer, mut parked) => {
-                    let woken = parked
-                        .listener()
-                        .is_some_and(|listener| listener.wait_deadline(deadline).is_some());
-                    if !woken {
-                        return Ok(answer);
+            match self.try_blocking(min_index, &mut query)? {
+                Attempt::Ready(answer) => return Ok(answer),
+                Attempt::Parked(parked) => {
+                    if !parked.wait_until(deadline) {
+                        return Ok(self.query(&mut query));
                     }
                 }
             }
@@ -110,41 +105,54 @@ impl Store {
     ) -> Result<Answer<R>, WatchError> {
         let mut timeout = pin!(timeout);
         loop {
-            let (answer, mut parked) = match self.run(min_index, &mut query)? {
-                Run::Done(answer) => return Ok(answer),
-                Run::Again => continue,
-                Run::Waits(answer, parked) => (answer, parked),
+            let parked = match self.try_blocking(min_index, &mut query)? {
+                Attempt::Ready(answer) => return Ok(answer),
+                Attempt::Parked(parked) => parked,
             };
-            let Some(listener) = parked.listener() else { return Ok(answer) };
-            let mut listener = pin!(listener);
+            let mut parked = pin!(parked);
             let woken = poll_fn(|context| {
-                if listener.as_mut().poll(context).is_ready() {
+                if parked.as_mut().poll(context).is_ready() {
                     return Poll::Ready(true);
                 }
                 timeout.as_mut().poll(context).map(|()| false)
             })
             .await;
             if !woken {
-                return Ok(answer);
+                return Ok(self.query(&mut query));
             }
         }
     }
 
-    fn run<R>(
+    /// Runs `query` once: its answer when that is newer than `min_index` or `min_index` is 0, else a
+    /// reader that is parked on what was read. This is what the other two are made of, for callers
+    /// that choose where a query runs, and when.
+    ///
+    /// # Errors
+    /// As [`Store::blocking`].
+    pub fn try_blocking<R>(
         &self,
         min_index: u64,
-        query: &mut impl FnMut(&Tracked) -> R,
-    ) -> Result<Run<R>, WatchError> {
+        mut query: impl FnMut(&Tracked) -> R,
+    ) -> Result<Attempt<R>, WatchError> {
+        loop {
+            let tracked = self.tracked();
+            let value = query(&tracked);
+            let index = tracked.index();
+            if min_index == 0 || index > min_index {
+                return Ok(Attempt::Ready(Answer { value, index }));
+            }
+            let parked = self.registry().park(tracked.into_reads())?;
+            // A commit since the query ran found nobody to wake.
+            if index_of(&self.published(), parked.reads()) <= index {
+                return Ok(Attempt::Parked(parked));
+            }
+        }
+    }
+
+    /// Runs `query` on what is there now.
+    fn query<R>(&self, query: &mut impl FnMut(&Tracked) -> R) -> Answer<R> {
         let tracked = self.tracked();
         let value = query(&tracked);
-        let index = tracked.index();
-        if min_index == 0 || index > min_index {
-            return Ok(Run::Done(Answer { value, index }));
-        }
-        let parked = self.registry().park(tracked.into_reads())?;
-        if index_of(&self.published(), parked.reads()) > index {
-            return Ok(Run::Again);
-        }
-        Ok(Run::Waits(Answer { value, index }, parked))
+        Answer { value, index: tracked.index() }
     }
 }

@@ -10,11 +10,12 @@
 //!
 //! Invariant: this is the only module that names the codec, and no type of it is public.
 
-use serde::Serialize;
+use std::cmp::Ordering;
+
 use serde::de::DeserializeOwned;
 
 use crate::error::RowError;
-use crate::table::Entry;
+use crate::table::{Entry, Table};
 
 /// The format of the records that this build writes.
 const FORMAT: u8 = 1;
@@ -25,43 +26,46 @@ const HEAD: usize = 1 + 2 + 8 + 8;
 /// Bytes after the row.
 const TAIL: usize = 4;
 
-/// The largest row in encoded bytes; the store's file format takes no larger value gracefully.
-pub(crate) const ROW_LEN_MAX: usize = 64 << 20;
+/// The largest record of a row, in bytes.
+const ROW_LEN_MAX: usize = 64 << 20;
+
+/// What decoding a row may ask for at once, in bytes as the codec counts them: it charges a short
+/// variable-length integer as a long one, so that is more than the row has on disk. Keeps a length
+/// that is nonsense from being allocated.
+const DECODE_MAX: usize = 1 << 30;
+
+/// Records from this size on are read back before they are stored, so that none can be written that
+/// [`DECODE_MAX`] keeps from being read. No shorter one can come near it.
+const CHECKED_FROM: usize = DECODE_MAX / 1024;
 
 fn config() -> impl bincode::config::Config {
-    bincode::config::standard().with_limit::<ROW_LEN_MAX>()
+    bincode::config::standard().with_limit::<DECODE_MAX>()
 }
 
 /// The bytes of a row; `None` when it is not representable or too large.
 ///
 /// Debug builds read every record back, so that a type which can't be is found before it is on disk.
-pub(crate) fn encode<R: Serialize + DeserializeOwned>(
-    version: u16,
-    entry: &Entry<R>,
-) -> Option<Vec<u8>> {
+pub(crate) fn encode<T: Table>(entry: &Entry<T::Row>) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(256);
     bytes.push(FORMAT);
-    bytes.extend_from_slice(&version.to_le_bytes());
+    bytes.extend_from_slice(&T::VERSION.to_le_bytes());
     bytes.extend_from_slice(&entry.create_index().to_le_bytes());
     bytes.extend_from_slice(&entry.modify_index().to_le_bytes());
-    let row: &R = entry;
+    let row: &T::Row = entry;
     bincode::serde::encode_into_std_write(row, &mut bytes, config()).ok()?;
     if bytes.len() > ROW_LEN_MAX {
         return None;
     }
     seal(&mut bytes);
-    if cfg!(debug_assertions) {
-        decode::<R>("", version, &bytes).ok()?;
+    if cfg!(debug_assertions) || bytes.len() >= CHECKED_FROM {
+        decode::<T>(&bytes).ok()?;
     }
     Some(bytes)
 }
 
 /// The row and its stamps from bytes that may be anything.
-pub(crate) fn decode<R: DeserializeOwned>(
-    table: &'static str,
-    version: u16,
-    bytes: &[u8],
-) -> Result<Entry<R>, RowError> {
+pub(crate) fn decode<T: Table>(bytes: &[u8]) -> Result<Entry<T::Row>, RowError> {
+    let table = T::NAME;
     let damaged = |reason| RowError::Damaged { table, reason };
     let record = unseal(bytes).ok_or(damaged("a record's checksum does not match"))?;
     let (head, row) = record
@@ -73,15 +77,60 @@ pub(crate) fn decode<R: DeserializeOwned>(
     }
     let mut fields = Fields(rest);
     let found = u16::from_le_bytes(fields.next());
-    if found != version {
-        return Err(RowError::OtherVersion { table, found, known: version });
-    }
     let create_index = u64::from_le_bytes(fields.next());
     let modify_index = u64::from_le_bytes(fields.next());
-    match bincode::serde::decode_from_slice(row, config()) {
-        Ok((value, used)) if used == row.len() => Ok(Entry::new(value, create_index, modify_index)),
-        Ok(_) => Err(damaged("a row has extra bytes")),
-        Err(_) => Err(damaged("a row's fields can't be read")),
+    let row = match found.cmp(&T::VERSION) {
+        Ordering::Equal => from_bytes(row).map_err(damaged)?,
+        Ordering::Less => T::migrate(OldRow { table, version: found, bytes: row })?,
+        Ordering::Greater => {
+            return Err(RowError::NewerVersion { table, found, known: T::VERSION });
+        }
+    };
+    Ok(Entry::new(row, create_index, modify_index))
+}
+
+fn from_bytes<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, &'static str> {
+    match bincode::serde::decode_from_slice(bytes, config()) {
+        Ok((row, used)) if used == bytes.len() => Ok(row),
+        Ok(_) => Err("a row has extra bytes"),
+        Err(_) => Err("a row's fields can't be read"),
+    }
+}
+
+/// A row as an earlier version of its table wrote it: what [`Table::migrate`] gets.
+#[derive(Clone, Copy)]
+pub struct OldRow<'a> {
+    table: &'static str,
+    version: u16,
+    bytes: &'a [u8],
+}
+
+impl OldRow<'_> {
+    /// The version of the fields.
+    pub fn version(&self) -> u16 {
+        self.version
+    }
+
+    /// The row as the type that it had then.
+    ///
+    /// # Errors
+    /// [`RowError::Damaged`] when the bytes are not of such a type.
+    pub fn read<R: DeserializeOwned>(&self) -> Result<R, RowError> {
+        from_bytes(self.bytes).map_err(|reason| RowError::Damaged { table: self.table, reason })
+    }
+
+    /// The error for a version that there is no migration from.
+    pub fn unknown(&self, known: u16) -> RowError {
+        RowError::OlderVersion { table: self.table, found: self.version, known }
+    }
+}
+
+impl std::fmt::Debug for OldRow<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OldRow")
+            .field("table", &self.table)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
     }
 }
 
@@ -113,7 +162,7 @@ impl Fields<'_> {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
+    use serde::{Deserialize, Serialize};
 
     use super::*;
 
@@ -131,6 +180,40 @@ mod tests {
         size: i64,
         tags: std::collections::BTreeMap<String, bool>,
         id: uuid::Uuid,
+    }
+
+    struct Rows;
+
+    impl Table for Rows {
+        const NAME: &'static str = "rows";
+        const VERSION: u16 = 1;
+        type Key = String;
+        type Row = Row;
+
+        fn key(row: &Row) -> &str {
+            &row.name
+        }
+    }
+
+    /// The same rows two versions on, when a size was a text. It forgot how version 2 looked.
+    struct NewRows;
+
+    impl Table for NewRows {
+        const NAME: &'static str = "rows";
+        const VERSION: u16 = 3;
+        type Key = String;
+        type Row = (String, String);
+
+        fn key(row: &(String, String)) -> &str {
+            &row.0
+        }
+
+        fn migrate(old: OldRow<'_>) -> Result<(String, String), RowError> {
+            match old.version() {
+                1 => old.read().map(|old: Row| (old.name, old.size.to_string())),
+                _ => Err(old.unknown(Self::VERSION)),
+            }
+        }
     }
 
     fn row() -> Row {
@@ -158,30 +241,69 @@ mod tests {
 
     #[test]
     fn a_record_has_the_golden_bytes() {
-        let bytes = encode(1, &Entry::new(row(), 5, 7)).unwrap();
+        let bytes = encode::<Rows>(&Entry::new(row(), 5, 7)).unwrap();
         assert_eq!(hex(&bytes[..bytes.len() - TAIL]), GOLDEN);
-        let entry: Entry<Row> = decode("rows", 1, &bytes).unwrap();
+        let entry = decode::<Rows>(&bytes).unwrap();
         assert_eq!((entry.create_index(), entry.modify_index()), (5, 7));
         assert_eq!(*entry, row());
     }
 
     #[test]
     fn every_flipped_bit_and_every_cut_is_an_error() {
-        let bytes = encode(1, &Entry::new(row(), 5, 7)).unwrap();
+        let bytes = encode::<Rows>(&Entry::new(row(), 5, 7)).unwrap();
         for at in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[at] ^= 0x10;
-            assert!(decode::<Row>("rows", 1, &bad).is_err(), "byte {at} flipped");
-            assert!(decode::<Row>("rows", 1, &bytes[..at]).is_err(), "cut at {at}");
+            assert!(decode::<Rows>(&bad).is_err(), "byte {at} flipped");
+            assert!(decode::<Rows>(&bytes[..at]).is_err(), "cut at {at}");
+        }
+    }
+
+    struct Lists;
+
+    impl Table for Lists {
+        const NAME: &'static str = "lists";
+        const VERSION: u16 = 1;
+        type Key = u64;
+        type Row = (u64, Vec<String>);
+
+        fn key(row: &Self::Row) -> u64 {
+            row.0
         }
     }
 
     #[test]
-    fn rows_of_another_version_are_refused_by_name() {
-        let bytes = encode(2, &Entry::new(row(), 5, 7)).unwrap();
+    fn a_row_is_only_stored_if_it_can_be_read_back() {
+        // Nine million empty texts are nine megabytes that the codec counts as many more.
+        for texts in [1_000, 2_000_000, 9_000_000] {
+            if let Some(bytes) = encode::<Lists>(&Entry::new((1, vec![String::new(); texts]), 1, 1))
+            {
+                assert_eq!(decode::<Lists>(&bytes).unwrap().1.len(), texts);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_an_earlier_version_are_migrated_and_keep_their_stamps() {
+        let bytes = encode::<Rows>(&Entry::new(row(), 5, 7)).unwrap();
+        let entry = decode::<NewRows>(&bytes).unwrap();
+        assert_eq!(*entry, ("vol".to_owned(), "-2".to_owned()));
+        assert_eq!((entry.create_index(), entry.modify_index()), (5, 7));
+    }
+
+    #[test]
+    fn rows_of_a_version_that_nobody_knows_are_refused_by_name() {
+        let mut bytes = encode::<Rows>(&Entry::new(row(), 5, 7)).unwrap();
+        bytes.truncate(bytes.len() - TAIL);
+        bytes[1] = 2;
+        seal(&mut bytes);
         assert_eq!(
-            decode::<Row>("rows", 1, &bytes).unwrap_err(),
-            RowError::OtherVersion { table: "rows", found: 2, known: 1 }
+            decode::<NewRows>(&bytes).unwrap_err(),
+            RowError::OlderVersion { table: "rows", found: 2, known: 3 }
+        );
+        assert_eq!(
+            decode::<Rows>(&bytes).unwrap_err(),
+            RowError::NewerVersion { table: "rows", found: 2, known: 1 }
         );
     }
 }

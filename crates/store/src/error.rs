@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::key::KEY_LEN_MAX;
 
-/// Why a store could not be opened. Nothing on disk was changed.
+/// Why a store could not be opened. No row and no record was changed: what may have been written is
+/// an empty file that was missing, and redb's repair of its own bookkeeping after a crash.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -66,7 +67,7 @@ impl fmt::Display for OpenError {
             Self::Io { path, source } => write!(f, "can't use {}: {source}", path.display()),
             Self::Damaged { path, reason } => write!(
                 f,
-                "{} is not a readable store: {reason}; nothing was changed. \
+                "{} is not a readable store: {reason}. \
                  Restore it from a backup, or choose another directory",
                 path.display()
             ),
@@ -143,8 +144,17 @@ pub enum RowError {
         /// The record's format.
         found: u8,
     },
-    /// Fields of another version of the row.
-    OtherVersion {
+    /// Fields of a version of the row that is newer than this build.
+    NewerVersion {
+        /// The table.
+        table: &'static str,
+        /// The row's version.
+        found: u16,
+        /// The version that this build knows.
+        known: u16,
+    },
+    /// Fields of an earlier version of the row that the table has no migration from.
+    OlderVersion {
         /// The table.
         table: &'static str,
         /// The row's version.
@@ -182,10 +192,15 @@ impl fmt::Display for RowError {
             Self::UnknownFormat { table, found } => {
                 write!(f, "table {table}: unknown record format {found}; use a newer build")
             }
-            Self::OtherVersion { table, found, known } => write!(
+            Self::NewerVersion { table, found, known } => write!(
                 f,
                 "table {table}: rows of version {found}, this build knows version {known}; \
                  use the build that wrote them"
+            ),
+            Self::OlderVersion { table, found, known } => write!(
+                f,
+                "table {table}: rows of version {found}, which this build of version {known} has \
+                 no migration from; open the store with a build in between"
             ),
             Self::NotUnique { table, index } => write!(
                 f,
@@ -219,6 +234,8 @@ pub enum BeginError {
         /// The index of the last transaction.
         last: u64,
     },
+    /// The last index was the greatest there is: a caller chose it.
+    NoIndexLeft,
 }
 
 impl fmt::Display for BeginError {
@@ -228,6 +245,9 @@ impl fmt::Display for BeginError {
             Self::IndexNotGreater { given, last } => write!(
                 f,
                 "the index {given} is not greater than {last}, the last one: indexes only grow"
+            ),
+            Self::NoIndexLeft => f.write_str(
+                "the last index was the greatest there is, so no transaction can follow it",
             ),
         }
     }

@@ -180,9 +180,7 @@ impl ChangedRow {
     /// [`RowError`] when it was written as another version of the row.
     pub fn row<T: Table>(&self) -> Result<Option<Entry<T::Row>>, RowError> {
         match &self.row {
-            Some(row) if *self.table == *T::NAME => {
-                codec::decode(T::NAME, T::VERSION, row).map(Some)
-            }
+            Some(row) if *self.table == *T::NAME => codec::decode::<T>(row).map(Some),
             _ => Ok(None),
         }
     }

@@ -6,10 +6,13 @@
 //! | shape | bytes |
 //! |---|---|
 //! | `String` | UTF-8, `00` escaped as `00 FF`, terminated by `00 01` |
+//! | `Vec<u8>` | the bytes, escaped and terminated in the same way |
 //! | `bool` | one byte, `00` or `01` |
-//! | `u16`, `u32`, `u64` | big endian |
-//! | `i32`, `i64` | big endian with the sign bit flipped |
+//! | `u8` to `u64` | big endian |
+//! | `i8` to `i64` | big endian with the sign bit flipped |
 //! | `Uuid` | its 16 bytes |
+//! | `Option` | `00` for nothing, which sorts first; `01` and the value |
+//! | [`Desc`] | the complement of the value's bytes, so that the greatest sorts first |
 //! | tuples | the parts, one after the other |
 //!
 //! Invariant: encodings are prefix-free, so no key's bytes start with another key's bytes of the
@@ -31,8 +34,9 @@ pub type Ref<'a, K> = <K as Key>::Ref<'a>;
 
 /// A shape of keys whose encoded bytes sort as its values do.
 ///
-/// Implemented for `String`, `bool`, `u16`, `u32`, `u64`, `i32`, `i64`, [`Uuid`] and tuples of two
-/// to four of them. Not meant to be implemented outside this crate.
+/// Implemented for `String`, `Vec<u8>`, `bool`, the integers up to 64 bits, [`Uuid`], `Option` and
+/// [`Desc`] of them, and tuples of two to four of them. Not meant to be implemented outside this
+/// crate.
 pub trait Key: Sized + Send + Sync + 'static {
     /// What look-ups and index declarations pass.
     type Ref<'a>: Copy;
@@ -89,12 +93,11 @@ impl KeyBuf {
         }
     }
 
-    /// The text without a terminator: the start of every string that starts with it.
-    pub(crate) fn push_escaped(&mut self, text: &str) {
-        let mut rest = text.as_bytes();
+    /// The bytes without a terminator: the start of every string that starts with them.
+    pub(crate) fn push_escaped(&mut self, mut rest: &[u8]) {
         while let Some(at) = rest.iter().position(|byte| *byte == 0) {
             self.push(&rest[..at]);
-            self.push(&[0x00, 0xFF]);
+            self.push(&ESCAPED_ZERO);
             rest = &rest[at + 1..];
         }
         self.push(rest);
@@ -186,25 +189,108 @@ fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
     Some(head)
 }
 
+/// Ends an escaped text or byte string.
+const TERMINATOR: [u8; 2] = [0x00, 0x01];
+
+/// Stands for a zero byte in one.
+const ESCAPED_ZERO: [u8; 2] = [0x00, 0xFF];
+
+impl Key for Vec<u8> {
+    type Ref<'a> = &'a [u8];
+
+    fn encode(key: &[u8], out: &mut KeyBuf) {
+        out.push_escaped(key);
+        out.push(&TERMINATOR);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        let mut key = Self::new();
+        loop {
+            let at = bytes.iter().position(|byte| *byte == 0)?;
+            key.extend_from_slice(take(bytes, at)?);
+            let pair = take(bytes, 2)?;
+            if pair == TERMINATOR {
+                return Some(key);
+            }
+            if pair != ESCAPED_ZERO {
+                return None;
+            }
+            key.push(0);
+        }
+    }
+}
+
 impl Key for String {
     type Ref<'a> = &'a str;
 
     fn encode(key: &str, out: &mut KeyBuf) {
-        out.push_escaped(key);
-        out.push(&[0x00, 0x01]);
+        Vec::<u8>::encode(key.as_bytes(), out);
     }
 
     fn decode(bytes: &mut &[u8]) -> Option<Self> {
-        let mut text = Vec::new();
-        loop {
-            let at = bytes.iter().position(|byte| *byte == 0)?;
-            text.extend_from_slice(take(bytes, at)?);
-            match take(bytes, 2)? {
-                [0x00, 0x01] => return Self::from_utf8(text).ok(),
-                [0x00, 0xFF] => text.push(0),
-                _ => return None,
+        Self::from_utf8(Vec::<u8>::decode(bytes)?).ok()
+    }
+}
+
+impl<K: Key> Key for Option<K> {
+    type Ref<'a> = Option<K::Ref<'a>>;
+
+    fn encode(key: Self::Ref<'_>, out: &mut KeyBuf) {
+        match key {
+            None => out.push(&[0]),
+            Some(key) => {
+                out.push(&[1]);
+                K::encode(key, out);
             }
         }
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        match take(bytes, 1)? {
+            [0] => Some(None),
+            [1] => K::decode(bytes).map(Some),
+            _ => None,
+        }
+    }
+}
+
+/// A part of a key in descending order: the greatest value comes first.
+///
+/// ```
+/// use statehold_store::{Desc, Index, IndexSet, Table};
+///
+/// struct Events;
+/// // Newest first within a subject.
+/// const NEWEST: Index<Events, (String, Desc<u64>)> =
+///     Index::non_unique("newest", |event: &(u64, String), keys| keys.add((&event.1, Desc(event.0))));
+/// # impl Table for Events {
+/// #     const NAME: &'static str = "events";
+/// #     const VERSION: u16 = 1;
+/// #     type Key = u64;
+/// #     type Row = (u64, String);
+/// #     fn key(row: &(u64, String)) -> u64 { row.0 }
+/// #     fn indexes(set: &mut IndexSet<Self>) { set.add(&NEWEST); }
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Desc<K>(pub K);
+
+impl<K: Key> Key for Desc<K> {
+    type Ref<'a> = Desc<K::Ref<'a>>;
+
+    fn encode(key: Self::Ref<'_>, out: &mut KeyBuf) {
+        let part = KeyBuf::of::<K>(key.0);
+        for byte in part.as_slice() {
+            out.push(&[!byte]);
+        }
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        let flipped: Vec<u8> = bytes.iter().map(|byte| !byte).collect();
+        let mut rest = flipped.as_slice();
+        let key = K::decode(&mut rest)?;
+        take(bytes, flipped.len() - rest.len())?;
+        Some(Self(key))
     }
 }
 
@@ -273,17 +359,23 @@ macro_rules! bits {
 }
 
 bits! {
+    u8, u8, |v| v, |v| v;
     u16, u16, |v| v, |v| v;
     u32, u32, |v| v, |v| v;
     u64, u64, |v| v, |v| v;
+    i8, u8, i8::cast_unsigned, u8::cast_signed;
+    i16, u16, i16::cast_unsigned, u16::cast_signed;
     i32, u32, i32::cast_unsigned, u32::cast_signed;
     i64, u64, i64::cast_unsigned, u64::cast_signed;
 }
 
 integer_key! {
+    u8, u8, 0;
     u16, u16, 0;
     u32, u32, 0;
     u64, u64, 0;
+    i8, u8, 1 << 7;
+    i16, u16, 1 << 15;
     i32, u32, 1 << 31;
     i64, u64, 1 << 63;
 }
@@ -342,22 +434,37 @@ mod tests {
         assert_eq!(after_prefix(&[0x01, 0xFF]).unwrap().as_slice(), [0x02]);
     }
 
-    type Shape = (String, i64, bool, Uuid);
+    type Shape = (String, (i64, i8), Option<Vec<u8>>, (bool, Uuid));
 
     fn shape() -> impl Strategy<Value = Shape> {
         // Few distinct characters, so that prefixes of one another are common.
-        ("[a\u{0}\u{ff}]{0,4}", -3i64..3, any::<bool>(), 0u128..3)
-            .prop_map(|(a, b, c, d)| (a, b, c, Uuid::from_u128(d << 100)))
+        let blob = || proptest::option::of(proptest::collection::vec(0u8..3, 0..3));
+        ("[a\u{0}\u{ff}]{0,4}", -3i64..3, any::<i8>(), blob(), any::<bool>(), 0u128..3)
+            .prop_map(|(a, b, c, d, e, f)| (a, (b, c), d, (e, Uuid::from_u128(f << 100))))
+    }
+
+    fn borrowed(key: &Shape) -> Ref<'_, Shape> {
+        (&key.0, key.1, key.2.as_deref(), key.3)
     }
 
     fn encoded(key: &Shape) -> Vec<u8> {
-        bytes::<Shape>((&key.0, key.1, key.2, key.3))
+        bytes::<Shape>(borrowed(key))
     }
 
     proptest! {
         #[test]
         fn byte_order_is_value_order(a in shape(), b in shape()) {
             prop_assert_eq!(encoded(&a).cmp(&encoded(&b)), a.cmp(&b));
+        }
+
+        #[test]
+        fn a_descending_part_turns_the_order_round_and_leaves_the_next_part_alone(
+            a in shape(), b in shape(), next in any::<(u8, u8)>(),
+        ) {
+            let x = bytes::<(Desc<Shape>, u8)>((Desc(borrowed(&a)), next.0));
+            let y = bytes::<(Desc<Shape>, u8)>((Desc(borrowed(&b)), next.1));
+            prop_assert_eq!(x.cmp(&y), b.cmp(&a).then(next.0.cmp(&next.1)));
+            prop_assert_eq!(back::<(Desc<Shape>, u8)>(&x), Some((Desc(a), next.0)));
         }
 
         #[test]

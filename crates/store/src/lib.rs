@@ -66,14 +66,15 @@ mod txn;
 mod view;
 mod watch;
 
-pub use blocking::Answer;
+pub use blocking::{Answer, Attempt};
+pub use codec::OldRow;
 pub use error::{
     BeginError, CommitError, Expect, FeedError, OpenError, RecordError, RowError, WatchError,
     WriteError,
 };
 pub use feed::{ChangedRow, Commit, Feed};
 pub use hex::{HEX_DIGITS_MAX, HYPHENS_MAX, HexPrefix, HexPrefixError};
-pub use key::{KEY_LEN_MAX, Key, KeyBuf, Ref};
+pub use key::{Desc, KEY_LEN_MAX, Key, KeyBuf, Ref};
 pub use page::{Page, PageToken, TokenError, paginate};
 pub use range::KeyRange;
 pub use snapshot::{Snapshot, Tracked};
@@ -82,3 +83,4 @@ pub use store::{HISTORY_DEFAULT, Options, PARKED_MAX_DEFAULT, Store};
 pub use table::{Entry, Index, IndexSet, Keys, Table};
 pub use txn::WriteTxn;
 pub use view::{Order, ReadView, Scan};
+pub use watch::Parked;

@@ -72,7 +72,7 @@ fn decode<T: Table>(
 
 /// Decodes one row and checks that it lies where it belongs.
 pub(crate) fn row<T: Table>(key: &KeyBytes, bytes: &[u8]) -> Result<Entry<T::Row>, RowError> {
-    let entry = codec::decode::<T::Row>(T::NAME, T::VERSION, bytes)?;
+    let entry = codec::decode::<T>(bytes)?;
     if KeyBuf::of::<T::Key>(T::key(&entry)).as_slice() != key.as_slice() {
         return Err(RowError::Damaged {
             table: T::NAME,
@@ -92,15 +92,8 @@ pub(crate) fn indexes<R: Send + Sync>(
     let work: Vec<_> = defs.iter().zip(entries).collect();
     in_parallel(work, |(def, mut entries)| {
         entries.sort_unstable_by(|a, b| a.0.as_slice().cmp(b.0.as_slice()));
-        let all = entries.len();
-        // A row that adds a key twice is in an index once; two rows with one key are an error.
-        let mut clash = false;
-        entries.dedup_by(|a, b| {
-            let same = a.0 == b.0;
-            clash |= same && !a.1.is(&b.1);
-            same
-        });
-        if def.unique && clash && entries.len() < all {
+        let clash = entries.windows(2).any(|pair| pair[0].0 == pair[1].0);
+        if def.unique && clash {
             return Err(RowError::NotUnique { table, index: def.name });
         }
         Ok(Tree::from_sorted(entries, last_index))

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Bound;
 
 use uuid::Uuid;
 
@@ -72,6 +73,32 @@ impl<K: Key> KeyRange<K> {
         Self::new(Span::key(KeyBuf::of::<K>(key).as_slice()))
     }
 
+    /// The keys between two bounds.
+    ///
+    /// ```
+    /// use std::ops::Bound::{Excluded, Unbounded};
+    /// use statehold_store::KeyRange;
+    /// let _larger = KeyRange::<u64>::between(Excluded(10), Unbounded);
+    /// ```
+    pub fn between(from: Bound<Ref<'_, K>>, to: Bound<Ref<'_, K>>) -> Self {
+        let lo = match from {
+            Bound::Unbounded => Some(KeyBytes::from_slice(&[])),
+            Bound::Included(key) => Some(KeyBuf::of::<K>(key).finish()),
+            Bound::Excluded(key) => after_prefix(KeyBuf::of::<K>(key).as_slice()),
+        };
+        let hi = match to {
+            Bound::Unbounded => None,
+            Bound::Included(key) => after_prefix(KeyBuf::of::<K>(key).as_slice()),
+            Bound::Excluded(key) => Some(KeyBuf::of::<K>(key).finish()),
+        };
+        // Nothing comes after the last key there can be.
+        let Some(lo) = lo else {
+            let nothing = KeyBytes::from_slice(&[]);
+            return Self::new(Span { lo: nothing.clone(), hi: Some(nothing), exact: false });
+        };
+        Self::new(Span { lo, hi, exact: false })
+    }
+
     /// The part of this range from `key` on, in the direction of `order`, `key` included:
     /// where a later page starts.
     #[must_use]
@@ -101,7 +128,7 @@ impl<K: Key> KeyRange<K> {
 
 fn text(prefix: &str) -> KeyBuf {
     let mut buf = KeyBuf::default();
-    buf.push_escaped(prefix);
+    buf.push_escaped(prefix.as_bytes());
     buf
 }
 
@@ -164,7 +191,7 @@ impl<A: Key> KeyRange<(A, String)> {
     /// Every key whose first part is `first` and whose second starts with `prefix`.
     pub fn within_prefix(first: Ref<'_, A>, prefix: &str) -> Self {
         let mut buf = KeyBuf::of::<A>(first);
-        buf.push_escaped(prefix);
+        buf.push_escaped(prefix.as_bytes());
         Self::new(Span::prefix(buf.as_slice()))
     }
 }

@@ -162,8 +162,7 @@ pub(crate) struct Touched {
     pub(crate) key: KeyBytes,
 }
 
-/// What one write did to the durable rows.
-#[derive(Debug)]
+/// What one write did to the durable rows. No `Debug`: rows may hold secrets.
 pub(crate) struct Change {
     pub(crate) table: usize,
     pub(crate) key: KeyBytes,

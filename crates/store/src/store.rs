@@ -83,7 +83,7 @@ impl Store {
     /// Cost: every row is read and every index is built.
     ///
     /// # Errors
-    /// [`OpenError`]; nothing in the directory was changed, except that it may have been created.
+    /// [`OpenError`].
     pub fn open(dir: impl AsRef<Path>, schema: &Schema) -> Result<Self, OpenError> {
         Self::open_with(dir, schema, &Options::default())
     }
@@ -178,7 +178,7 @@ impl Store {
                 return Err(BeginError::IndexNotGreater { given, last });
             }
             Some(given) => given,
-            None => last + 1,
+            None => last.checked_add(1).ok_or(BeginError::NoIndexLeft)?,
         };
         Ok(WriteTxn::new(self, head, index, given.is_some()))
     }

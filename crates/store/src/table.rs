@@ -8,6 +8,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::codec::OldRow;
+use crate::error::RowError;
 use crate::key::{Key, KeyBuf, KeyBytes, Ref};
 
 /// A table: the type of its rows, their primary key and the secondary indexes.
@@ -49,7 +51,8 @@ pub trait Table: Send + Sync + Sized + 'static {
     /// The table's name in the files and in errors; unique in a schema.
     const NAME: &'static str;
 
-    /// The version of the row's fields. Rows of another version are refused when a store is opened.
+    /// The version of the row's fields. Rows of an earlier version go through [`Table::migrate`] when
+    /// a store is opened, rows of a later one are refused.
     const VERSION: u16;
 
     /// The shape of the primary key.
@@ -61,6 +64,33 @@ pub trait Table: Send + Sync + Sized + 'static {
     /// The primary key of a row.
     fn key(row: &Self::Row) -> Ref<'_, Self::Key>;
 
+    /// Makes a row of this version from one of an earlier version. It is written in its new form
+    /// when it is next changed; its stamps stay.
+    ///
+    /// # Errors
+    /// By default every earlier version is refused with [`RowError::OlderVersion`].
+    ///
+    /// ```
+    /// # use statehold_store::{OldRow, RowError, Table};
+    /// struct Nodes;
+    /// impl Table for Nodes {
+    ///     const NAME: &'static str = "nodes";
+    ///     const VERSION: u16 = 2; // the pool came with version 2
+    ///     type Key = String;
+    ///     type Row = (String, String);
+    ///     fn key(row: &Self::Row) -> &str { &row.0 }
+    ///     fn migrate(old: OldRow<'_>) -> Result<Self::Row, RowError> {
+    ///         match old.version() {
+    ///             1 => old.read::<String>().map(|name| (name, "default".to_string())),
+    ///             _ => Err(old.unknown(Self::VERSION)),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    fn migrate(old: OldRow<'_>) -> Result<Self::Row, RowError> {
+        Err(old.unknown(Self::VERSION))
+    }
+
     /// Declares the secondary indexes; none by default. They live in memory and are built when a
     /// store is opened, so adding or dropping one needs no migration.
     fn indexes(set: &mut IndexSet<Self>) {
@@ -71,7 +101,8 @@ pub trait Table: Send + Sync + Sized + 'static {
 /// A secondary index of the table `T` with keys of the shape `K`, declared as a constant.
 ///
 /// A row that adds no key is not in the index (a partial index); one that adds several is in it
-/// several times (a multi-valued index). Rows with equal keys follow in the order of their primary
+/// several times (a multi-valued index). One that adds `&name.to_lowercase()` is found in any case by
+/// look-ups that do the same (a case-folded index). Rows with equal keys follow in the order of their primary
 /// keys. An index whose keys begin with a UUID can be searched by [`crate::KeyRange::hex`].
 pub struct Index<T: Table, K: Key> {
     pub(crate) name: &'static str,
@@ -174,6 +205,11 @@ impl<R> IndexDef<R> {
     pub(crate) fn tree_keys(&self, row: &R, primary: &[u8]) -> Vec<KeyBytes> {
         let mut keys = Vec::new();
         (self.keys)(row, &mut keys);
+        // A row that adds a key twice is there once.
+        if keys.len() > 1 {
+            keys.sort_unstable_by(|a, b| a.as_slice().cmp(b.as_slice()));
+            keys.dedup_by(|a, b| a.as_slice() == b.as_slice());
+        }
         keys.into_iter()
             .map(|mut key| {
                 if !self.unique {
@@ -199,11 +235,6 @@ struct Record<R> {
 impl<R> Entry<R> {
     pub(crate) fn new(row: R, create_index: u64, modify_index: u64) -> Self {
         Self(Arc::new(Record { create_index, modify_index, row }))
-    }
-
-    /// Whether both are the same version of the same row.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// The index of the commit that put the row there, an earlier version of it included.

@@ -1,13 +1,16 @@
 //! Write transactions.
 
 use std::fmt;
+use std::sync::Arc;
 
 use parking_lot::MutexGuard;
 
 use crate::codec;
 use crate::commit::{Head, Pending};
 use crate::error::{CommitError, Expect, WriteError};
-use crate::key::{KeyBuf, Ref};
+use crate::key::{KeyBuf, KeyBytes, Ref};
+use crate::range::KeyRange;
+use crate::snapshot::Snapshot;
 use crate::state::{Change, Place, Root, Touched};
 use crate::store::Store;
 use crate::table::{Entry, Table};
@@ -71,8 +74,7 @@ impl<'s> WriteTxn<'s> {
             expect.check(T::NAME, old.map(Entry::modify_index))?;
         }
         let entry = Entry::new(row, old.map_or(index, Entry::create_index), index);
-        let bytes =
-            codec::encode(T::VERSION, &entry).ok_or(WriteError::Unstorable { table: T::NAME })?;
+        let bytes = codec::encode::<T>(&entry).ok_or(WriteError::Unstorable { table: T::NAME })?;
         let touched = &mut self.touched;
         self.root.table_mut::<T>(slot).put(key.clone(), &entry, index, |at, key| {
             touched.push(Touched { place: Place { table: slot, index: at }, key });
@@ -106,7 +108,6 @@ impl<'s> WriteTxn<'s> {
         key: Ref<'_, T::Key>,
         expect: Option<Expect>,
     ) -> Result<bool, WriteError> {
-        let index = self.root.index;
         let slot = self.root.slot::<T>();
         let key = KeyBuf::of::<T::Key>(key).finish();
         let old = self.root.table::<T>(slot).primary.get(key.as_slice());
@@ -116,12 +117,66 @@ impl<'s> WriteTxn<'s> {
         if old.is_none() {
             return Ok(false);
         }
+        self.remove::<T>(slot, key);
+        Ok(true)
+    }
+
+    fn remove<T: Table>(&mut self, slot: usize, key: KeyBytes) {
+        let index = self.root.index;
         let touched = &mut self.touched;
         self.root.table_mut::<T>(slot).take(key.clone(), index, |at, key| {
             touched.push(Touched { place: Place { table: slot, index: at }, key });
         });
         self.changes.push(Change { table: slot, key, row: None });
-        Ok(true)
+    }
+
+    /// Deletes every row of a range of primary keys; how many that were.
+    ///
+    /// # Errors
+    /// As [`WriteTxn::delete`].
+    pub fn delete_range<T: Table>(
+        &mut self,
+        range: &KeyRange<T::Key>,
+    ) -> Result<usize, WriteError> {
+        let slot = self.root.slot::<T>();
+        let keys: Vec<KeyBytes> = self
+            .root
+            .table::<T>(slot)
+            .primary
+            .iter(&range.span)
+            .map(|(key, _)| key.clone())
+            .collect();
+        let count = keys.len();
+        for key in keys {
+            self.remove::<T>(slot, key);
+        }
+        Ok(count)
+    }
+
+    /// What the transaction sees right now, writes included, as a snapshot that later writes don't
+    /// change: for reading while writing.
+    ///
+    /// ```
+    /// # use statehold_store::{KeyRange, Order, ReadView, Schema, Store, Table};
+    /// # struct Names;
+    /// # impl Table for Names {
+    /// #     const NAME: &'static str = "names";
+    /// #     const VERSION: u16 = 1;
+    /// #     type Key = String;
+    /// #     type Row = String;
+    /// #     fn key(row: &String) -> &str { row }
+    /// # }
+    /// # let store = Store::in_memory(&Schema::new().table::<Names>());
+    /// let mut txn = store.begin_write()?;
+    /// txn.upsert::<Names>("a".into())?;
+    /// for name in txn.freeze().scan::<Names>(&KeyRange::all(), Order::Ascending) {
+    ///     txn.upsert::<Names>(format!("{}-copy", **name))?;
+    /// }
+    /// assert_eq!(txn.count::<Names>(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn freeze(&self) -> Snapshot {
+        Snapshot(Arc::new(self.root.clone()))
     }
 
     /// Makes the writes durable, then visible, then wakes who waits for them; the commit's index.
@@ -133,18 +188,29 @@ impl<'s> WriteTxn<'s> {
     /// # Errors
     /// [`CommitError::Storage`]: the store takes no more writes until it is opened again.
     pub fn commit(self) -> Result<u64, CommitError> {
-        let Self { store, mut head, root, own_index, changes, touched } = self;
+        self.commit_snapshot().map(|snapshot| snapshot.index())
+    }
+
+    /// Does what [`WriteTxn::commit`] does and gives the state as of this commit, later ones not
+    /// included: for replies that show what was just written.
+    ///
+    /// # Errors
+    /// As [`WriteTxn::commit`].
+    pub fn commit_snapshot(self) -> Result<Snapshot, CommitError> {
+        let Self { store, mut head, mut root, own_index, changes, touched } = self;
         if changes.is_empty() && !own_index {
             // What this transaction read may not be durable yet: acknowledge nothing before it is.
-            let index = head.root().index;
+            root.index = head.root().index;
             drop(head);
-            return store.flush(index);
+            store.flush(root.index)?;
+            return Ok(Snapshot(Arc::new(root)));
         }
-        let index = root.index;
-        let pending = Pending { root: std::sync::Arc::new(root), changes, touched };
-        store.enqueue(&mut head, pending);
+        let root = Arc::new(root);
+        let snapshot = Snapshot(Arc::clone(&root));
+        store.enqueue(&mut head, Pending { root, changes, touched });
         drop(head);
-        store.flush(index)
+        store.flush(snapshot.index())?;
+        Ok(snapshot)
     }
 }
 

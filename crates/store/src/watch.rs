@@ -12,9 +12,13 @@
 //! Limit: [`crate::Options::parked_max`] readers; one more gets [`WatchError::TooMany`].
 
 use std::collections::HashMap;
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
 
-use event_listener::{Event, EventListener};
+use event_listener::{Event, EventListener, Listener as _};
 use parking_lot::Mutex;
 
 use crate::error::WatchError;
@@ -128,23 +132,42 @@ fn one_key(place: Place, span: &Span) -> Option<&KeyBytes> {
     (place.index == 0 && span.exact).then_some(&span.lo)
 }
 
-/// A parked reader. Dropping it takes every registration back.
-pub(crate) struct Parked {
+/// A reader that is parked on what it read: a future that ends when something of it has changed, or
+/// may have. Dropping it takes every registration back.
+pub struct Parked {
     registry: Arc<Registry>,
     first_id: u64,
     reads: Vec<(Place, Span)>,
+    /// `None` once it was waited for.
     listener: Option<EventListener>,
 }
 
 impl Parked {
+    /// Waits for a change until `deadline`; whether there was one.
+    pub fn wait_until(mut self, deadline: Instant) -> bool {
+        self.listener.take().is_some_and(|listener| listener.wait_deadline(deadline).is_some())
+    }
+
     /// The ranges that are watched.
     pub(crate) fn reads(&self) -> &[(Place, Span)] {
         &self.reads
     }
+}
 
-    /// What tells of the first change; the registrations stay until `self` is dropped.
-    pub(crate) fn listener(&mut self) -> Option<EventListener> {
-        self.listener.take()
+impl Future for Parked {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.listener {
+            Some(listener) => Pin::new(listener).poll(context),
+            None => Poll::Ready(()),
+        }
+    }
+}
+
+impl fmt::Debug for Parked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parked").field("reads", &self.reads.len()).finish_non_exhaustive()
     }
 }
 

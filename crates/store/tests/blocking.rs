@@ -12,7 +12,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use common::{BY_NODE, Names, Volume, Volumes, put_name, schema};
-use statehold_store::{KeyRange, Options, Order, ReadView, Store, Tracked, WatchError, WriteTxn};
+use statehold_store::{
+    Attempt, KeyRange, Options, Order, ReadView, Store, Tracked, WatchError, WriteTxn,
+};
 use uuid::Uuid;
 
 /// Counts its wake-ups, so that a test polls by hand and needs no clock.
@@ -207,6 +209,24 @@ fn past_the_cap_a_reader_gets_an_error_and_others_stay_parked() {
     let second = store.blocking(1, Instant::now() + Duration::from_secs(3600), names);
     assert_eq!(second.unwrap_err(), WatchError::TooMany { parked_max: 1 });
     assert_eq!(store.parked(), 1);
+}
+
+/// The one moment in which a commit finds nobody to wake: after the read, before the parking.
+#[test]
+fn a_commit_between_the_read_and_the_parking_is_not_lost() {
+    let store = store();
+    let mut runs = 0;
+    let attempt = store.try_blocking(store.index(), |view| {
+        runs += 1;
+        let found = view.get::<Names>("b").is_some();
+        if runs == 1 {
+            commit(&store, |txn| put_name(txn, "b"));
+        }
+        found
+    });
+    let Ok(Attempt::Ready(answer)) = attempt else { panic!("parked on what has changed") };
+    assert_eq!((runs, answer.value, answer.index), (2, true, 2));
+    assert_eq!(store.parked(), 0);
 }
 
 /// Readers that wait for each next value see every commit's effect at last, whatever the timing.

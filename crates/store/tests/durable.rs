@@ -60,6 +60,45 @@ fn files_that_are_no_store_are_refused_and_left_alone() {
     }
 }
 
+#[test]
+fn a_flipped_bit_never_panics_and_never_makes_a_row_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = |store: &Store| -> Vec<String> {
+        let view = store.snapshot();
+        let all = view.scan::<Names>(&KeyRange::all(), Order::Ascending);
+        all.map(|name| name.to_string()).collect()
+    };
+    let written = {
+        let store = Store::open(dir.path(), &schema()).unwrap();
+        for at in 0..20 {
+            let mut txn = store.begin_write().unwrap();
+            put_name(&mut txn, &format!("name-{at}"));
+            txn.commit().unwrap();
+            if at == 10 {
+                store.checkpoint().unwrap();
+            }
+        }
+        names(&store)
+    };
+    for file in ["rows.redb", "log.redb"] {
+        let path = dir.path().join(file);
+        let good = fs::read(&path).unwrap();
+        let used: Vec<usize> = (0..good.len()).filter(|at| good[*at] != 0).collect();
+        // A prime step, so that all parts of the file are hit.
+        for at in used.iter().step_by(used.len() / 97 + 1) {
+            let mut bad = good.clone();
+            bad[*at] ^= 1 << (at % 8);
+            fs::write(&path, &bad).unwrap();
+            if let Ok(store) = Store::open(dir.path(), &schema()) {
+                for name in names(&store) {
+                    assert!(written.contains(&name), "byte {at} of {file} made {name:?} up");
+                }
+            }
+            fs::write(&path, &good).unwrap();
+        }
+    }
+}
+
 struct NewNames;
 
 impl Table for NewNames {
@@ -84,7 +123,7 @@ fn rows_of_another_version_are_refused() {
     }
     let error = Store::open(dir.path(), &Schema::new().table::<NewNames>()).unwrap_err();
     let OpenError::Row { source, .. } = error else { panic!("{error}") };
-    assert_eq!(source, RowError::OtherVersion { table: "names", found: 3, known: 4 });
+    assert_eq!(source, RowError::OlderVersion { table: "names", found: 3, known: 4 });
     // And the build that wrote them still can.
     assert_eq!(Store::open(dir.path(), &schema()).unwrap().index(), 1);
 }
@@ -179,6 +218,21 @@ fn a_callers_own_index_must_grow_and_is_taken_even_by_an_empty_commit() {
     assert_eq!(txn.index(), 41);
     put_name(&mut txn, "a");
     assert_eq!(txn.commit().unwrap(), 41);
+    assert_eq!(store.begin_write_at(u64::MAX).unwrap().commit().unwrap(), u64::MAX);
+    assert_eq!(store.begin_write().unwrap_err(), BeginError::NoIndexLeft);
+}
+
+#[test]
+fn the_snapshot_of_a_commit_has_nothing_later() {
+    let store = Store::in_memory(&schema());
+    let mut txn = store.begin_write().unwrap();
+    put_name(&mut txn, "a");
+    let committed = txn.commit_snapshot().unwrap();
+    let mut txn = store.begin_write().unwrap();
+    txn.delete::<Names>("a").unwrap();
+    txn.commit().unwrap();
+    assert_eq!(committed.index(), 1);
+    assert!(committed.get::<Names>("a").is_some());
 }
 
 #[cfg(debug_assertions)]

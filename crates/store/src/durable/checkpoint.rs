@@ -1,6 +1,7 @@
 //! The checkpoint: what the journal gathered is applied to the rows, then the journal is cut.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
@@ -124,7 +125,11 @@ impl Checkpoint {
             }
             state.tail.batches.iter().cloned().collect()
         };
-        let result = self.write(&rows, &batches);
+        // A file with damaged pages can make redb panic; that must not leave commits waiting.
+        let result =
+            catch_unwind(AssertUnwindSafe(|| self.write(&rows, &batches))).unwrap_or_else(|_| {
+                Err(CommitError::Storage { reason: "the checkpoint panicked".into() })
+            });
         let mut state = self.state.lock();
         match &result {
             Ok(()) => {

@@ -2,12 +2,37 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::{Database, DatabaseError, StorageError};
 
 use crate::error::OpenError;
+
+/// An open redb file.
+///
+/// redb checks the bytes that it reads, but on a clean open not those of its allocator, and closing a
+/// file that somebody damaged there can panic. Nothing is lost by that: what is closed is durable.
+pub(crate) struct Db(Option<Database>);
+
+impl std::ops::Deref for Db {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        match &self.0 {
+            Some(db) => db,
+            None => unreachable!("a file is closed when it is dropped and not before"),
+        }
+    }
+}
+
+impl Drop for Db {
+    fn drop(&mut self) {
+        let db = self.0.take();
+        let _ = catch_unwind(AssertUnwindSafe(move || drop(db)));
+    }
+}
 
 /// The two files of a data directory, and the lock that keeps others out.
 pub(crate) struct Files {
@@ -30,7 +55,7 @@ pub(crate) struct Backends {
 impl Files {
     /// The files in `dir`, which is created when it is absent.
     pub(crate) fn in_dir(dir: &Path) -> Result<Self, OpenError> {
-        fs::create_dir_all(dir).map_err(|source| io_error(dir, source))?;
+        create_dir(dir)?;
         let path = dir.join("lock");
         let lock = File::create(&path).map_err(|source| io_error(&path, source))?;
         lock.try_lock().map_err(|error| match error {
@@ -68,7 +93,7 @@ impl Files {
         &self.log
     }
 
-    pub(crate) fn rows(&self) -> Result<Database, OpenError> {
+    pub(crate) fn rows(&self) -> Result<Db, OpenError> {
         #[cfg(test)]
         if let Some(backends) = &self.backends {
             return self.checked(
@@ -79,7 +104,7 @@ impl Files {
         self.create(&self.rows)
     }
 
-    pub(crate) fn log(&self) -> Result<Database, OpenError> {
+    pub(crate) fn log(&self) -> Result<Db, OpenError> {
         #[cfg(test)]
         if let Some(backends) = &self.backends {
             return self.checked(
@@ -92,7 +117,7 @@ impl Files {
 
     /// Opens a file. A new one gets its name when it is a whole one, so that a crash in between
     /// leaves none behind that can't be opened.
-    fn create(&self, path: &Path) -> Result<Database, OpenError> {
+    fn create(&self, path: &Path) -> Result<Db, OpenError> {
         if !fs::exists(path).map_err(|source| io_error(path, source))? {
             let new = path.with_extension("new");
             match fs::remove_file(&new) {
@@ -115,13 +140,30 @@ impl Files {
         &self,
         path: &Path,
         opened: Result<Database, DatabaseError>,
-    ) -> Result<Database, OpenError> {
-        opened.map_err(|error| match error {
+    ) -> Result<Db, OpenError> {
+        opened.map(|db| Db(Some(db))).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => OpenError::AlreadyOpen { dir: self.dir.clone() },
             DatabaseError::Storage(StorageError::Io(source)) => io_error(path, source),
             other => OpenError::Damaged { path: path.to_owned(), reason: other.to_string() },
         })
     }
+}
+
+/// Creates a directory and those above it; each is durable in the one above.
+fn create_dir(dir: &Path) -> Result<(), OpenError> {
+    if dir.as_os_str().is_empty() || dir.is_dir() {
+        return Ok(());
+    }
+    let above = dir.parent().unwrap_or(Path::new(""));
+    create_dir(above)?;
+    match fs::create_dir(dir) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(io_error(dir, error));
+        }
+        _ => {}
+    }
+    let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+    File::open(above).and_then(|above| above.sync_all()).map_err(|source| io_error(above, source))
 }
 
 fn io_error(path: &Path, source: io::Error) -> OpenError {

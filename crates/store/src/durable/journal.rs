@@ -12,6 +12,7 @@ use redb::{
     TableError,
 };
 
+use super::database::Db;
 use crate::error::{CommitError, OpenError};
 
 /// Where commits are recorded.
@@ -72,7 +73,7 @@ const TRUNCATE_STEP: usize = 512;
 
 /// A journal in a redb file.
 pub(crate) struct LogFile {
-    db: Database,
+    db: Db,
     bounds: Mutex<Bounds>,
 }
 
@@ -83,7 +84,7 @@ struct Bounds {
 }
 
 impl LogFile {
-    pub(crate) fn open(db: Database, path: &Path) -> Result<Self, OpenError> {
+    pub(crate) fn open(db: Db, path: &Path) -> Result<Self, OpenError> {
         let bounds = Self::prepare(&db).map_err(|error| match error {
             Prepare::Newer(found) => {
                 OpenError::NewerFormat { path: path.to_owned(), found, known: FORMAT }

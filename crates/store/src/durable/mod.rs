@@ -16,6 +16,7 @@ pub(crate) mod record;
 mod rows;
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -48,6 +49,17 @@ impl Durable {
         schema: &Schema,
         history: u64,
     ) -> Result<(Self, Root), OpenError> {
+        let path = files.rows_path().to_owned();
+        // redb checks much of a file, but not all: bytes that nobody wrote can make it panic.
+        catch_unwind(AssertUnwindSafe(|| Self::open_files(files, schema, history))).unwrap_or_else(
+            |_| {
+                let reason = "its pages contradict each other".to_owned();
+                Err(OpenError::Damaged { path, reason })
+            },
+        )
+    }
+
+    fn open_files(files: Files, schema: &Schema, history: u64) -> Result<(Self, Root), OpenError> {
         let rows_db = files.rows()?;
         let log_db = files.log()?;
         let (rows, loaded) = RowFile::load(rows_db, files.rows_path(), schema)?;

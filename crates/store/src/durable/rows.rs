@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
+use super::database::Db;
 use crate::error::{OpenError, RowError};
 use crate::key::KeyBytes;
 use crate::state::{Root, Schema};
@@ -31,18 +32,14 @@ fn meta_table_index(name: &str) -> String {
 
 /// An open file of rows.
 pub(crate) struct RowFile {
-    db: Database,
+    db: Db,
     /// For each table of the schema: its redb table's name and its key in [`META`].
     names: Vec<(String, String)>,
 }
 
 impl RowFile {
     /// Loads every row of the schema's tables.
-    pub(crate) fn load(
-        db: Database,
-        path: &Path,
-        schema: &Schema,
-    ) -> Result<(Self, Root), OpenError> {
+    pub(crate) fn load(db: Db, path: &Path, schema: &Schema) -> Result<(Self, Root), OpenError> {
         let names = schema
             .tables
             .iter()

@@ -49,6 +49,15 @@ pub(crate) const BY_NODE: Index<Volumes, Uuid> =
         }
     });
 
+/// Unique, and several keys a row: two of them, each added twice.
+pub(crate) const BY_ALIAS: Index<Volumes, (String, String, bool)> =
+    Index::unique("alias", |volume: &Volume, keys| {
+        for _ in 0..2 {
+            keys.add((&volume.namespace, &volume.id, false));
+            keys.add((&volume.namespace, &volume.id, true));
+        }
+    });
+
 impl Table for Volumes {
     const NAME: &'static str = "volumes";
     const VERSION: u16 = 1;
@@ -60,7 +69,7 @@ impl Table for Volumes {
     }
 
     fn indexes(set: &mut IndexSet<Self>) {
-        set.add(&BY_PLUGIN).add(&BY_EXTERNAL).add(&BY_NODE);
+        set.add(&BY_PLUGIN).add(&BY_EXTERNAL).add(&BY_NODE).add(&BY_ALIAS);
     }
 }
 
