@@ -198,8 +198,9 @@ impl<'v, V: ReadView> FactsReader<'v, V> {
 
     /// The volume with its facts, as lists show it and filters see it.
     pub fn item(&mut self, volume: &'v Entry<CsiVolume>) -> VolumeItem {
-        let plugin = self.plugin(&volume.plugin_id).map(|(entry, _)| entry.clone());
-        VolumeItem::new(volume.clone(), plugin, self.of(volume))
+        let plugin = self.plugin(&volume.plugin_id);
+        let facts = VolumeFacts::from_plugin(volume, plugin.map(|(_, facts)| facts));
+        VolumeItem::new(volume.clone(), plugin.map(|(entry, _)| entry.clone()), facts)
     }
 
     fn plugin(&mut self, id: &'v str) -> Option<KnownPlugin<'v>> {

@@ -12,7 +12,7 @@ use crate::{
 ///
 /// Fields that belong to the server have no place in here: claims, current modes, health, times and
 /// indexes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct VolumeSpec {
     /// The namespace; empty means that of the request.
     pub namespace: Box<str>,
@@ -48,6 +48,17 @@ pub struct VolumeSpec {
     pub clone_id: Box<str>,
     /// The snapshot that it was made from.
     pub snapshot_id: Box<str>,
+}
+
+/// Names the volume. What is for the provider may be secret, and is left out.
+impl fmt::Debug for VolumeSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VolumeSpec")
+            .field("namespace", &self.namespace)
+            .field("id", &self.id)
+            .field("plugin_id", &self.plugin_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a volume can't be right as it was sent.

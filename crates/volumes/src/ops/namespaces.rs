@@ -124,9 +124,7 @@ pub fn delete_namespace(txn: &mut WriteTxn<'_>, name: &str) -> Result<(), Namesp
         return Err(NamespaceError::IsDefault);
     }
     let within = KeyRange::<(String, String)>::within(name);
-    if let Some(job) =
-        txn.scan::<Jobs>(&within, Order::Ascending).find(|job| &*job.status != "dead")
-    {
+    if let Some(job) = txn.scan::<Jobs>(&within, Order::Ascending).find(|job| !job.is_over()) {
         return Err(NamespaceError::HasJob { namespace: name.into(), job: job.id.clone() });
     }
     if let Some(volume) = txn.scan::<CsiVolumes>(&within, Order::Ascending).next() {
