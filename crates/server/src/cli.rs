@@ -9,6 +9,9 @@ use statehold_store::PARKED_MAX_DEFAULT;
 /// The largest request body by default, in bytes.
 const BODY_MAX_DEFAULT: usize = 4 << 20;
 
+/// Connections that may be open at the same time by default.
+const CONNECTIONS_MAX_DEFAULT: usize = 10_000;
+
 /// A state store for control planes behind Nomad's volumes and plugins API.
 #[derive(Debug, Parser)]
 #[command(name = "statehold", version)]
@@ -44,6 +47,10 @@ pub(crate) struct ServeArgs {
     /// The largest request body; a larger one is answered 413.
     #[arg(long, value_name = "BYTES", default_value_t = BODY_MAX_DEFAULT)]
     pub(crate) body_max: usize,
+
+    /// Connections that may be open at the same time; more wait to be accepted.
+    #[arg(long, value_name = "CONNECTIONS", default_value_t = CONNECTIONS_MAX_DEFAULT)]
+    pub(crate) connections_max: usize,
 
     /// Requests that may wait in blocking queries at the same time; one more is answered 429.
     #[arg(long, value_name = "REQUESTS", default_value_t = PARKED_MAX_DEFAULT)]

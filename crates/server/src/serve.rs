@@ -3,14 +3,32 @@
 use std::fmt;
 use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use statehold_store::{OpenError, Options, Store};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::ServeArgs;
 use crate::http;
+
+/// How long a connection may take to send the head of a request.
+const HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// The largest head of a request, in bytes.
+const HEAD_MAX: usize = 64 << 10;
+
+/// How long requests under way may take once the server is to stop.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// How long to wait when the system has no file left for a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why the server did not start, or stopped.
 #[derive(Debug)]
@@ -47,11 +65,12 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
     let store = Store::open_with(&args.data_dir, &statehold_volumes::schema(), &options)
         .map_err(ServeError::Open)?;
     bootstrap(&store).map_err(|error| ServeError::Bootstrap(error.to_string()))?;
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(ServeError::Io)?
-        .block_on(listen(args, store))
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Io)?;
+    let served = runtime.block_on(listen(args, store));
+    // What was not answered in time is dropped; nothing that was acknowledged is.
+    runtime.shutdown_background();
+    served
 }
 
 /// Puts the default namespace there, so that the first index is 1 and not "never written".
@@ -68,34 +87,93 @@ async fn listen(args: &ServeArgs, store: Store) -> Result<(), ServeError> {
     let address = listener.local_addr().map_err(ServeError::Io)?;
     let (stop, stopped) = watch::channel(false);
     let index = store.index();
-    let router = http::router(http::App::new(store, args.body_max, stopped));
+    let service =
+        TowerToHyperService::new(http::router(http::App::new(store, args.body_max, stopped)));
     // To standard output, so that whoever started the program knows the port behind `:0`.
     println!("statehold: listening on http://{address}");
     tracing::info!(%address, data_dir = %args.data_dir.display(), index, "serving");
-    axum::serve(listener, router)
-        .with_graceful_shutdown(async move {
-            signal().await;
-            tracing::info!("stopping: answering what waits");
-            // Parked queries are answered with current data instead of being cut off.
-            stop.send_replace(true);
-        })
-        .await
-        .map_err(ServeError::Io)
-}
 
-/// Ends when the process is told to stop.
-async fn signal() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
+    let mut protocol = http1::Builder::new();
+    protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT_MAX).max_buf_size(HEAD_MAX);
+    let connections = Arc::new(Semaphore::new(args.connections_max));
+    let graceful = GracefulShutdown::new();
+    let mut told = Signals::new()?;
+    loop {
+        let permit = tokio::select! {
+            permit = Arc::clone(&connections).acquire_owned() => permit,
+            () = told.next() => break,
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = told.next() => break,
+        };
+        match accepted {
+            Ok((socket, _)) => {
+                let connection = protocol.serve_connection(TokioIo::new(socket), service.clone());
+                let connection = graceful.watch(connection);
+                tokio::spawn(async move {
+                    if let Err(error) = connection.await {
+                        tracing::debug!(%error, "connection ended");
+                    }
+                    drop(permit);
+                });
             }
-            return;
+            Err(error) => {
+                tracing::warn!(%error, "can't accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
         }
     }
-    let _ = interrupt.await;
+    drop(listener);
+    tracing::info!("stopping: answering what waits");
+    // Parked queries are answered with current data instead of being cut off.
+    stop.send_replace(true);
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        () = tokio::time::sleep(DRAIN_MAX) => {
+            tracing::warn!("requests were still under way after {} s", DRAIN_MAX.as_secs());
+        }
+        () = told.next() => tracing::warn!("told again: stopping at once"),
+    }
+    Ok(())
+}
+
+/// The signals that tell the process to stop.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn new() -> Result<Self, ServeError> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(ServeError::Io)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(ServeError::Io)?,
+        })
+    }
+
+    /// Ends when the process is told to stop.
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+    fn new() -> Result<Self, ServeError> {
+        Ok(Self {})
+    }
+
+    /// Ends when the process is told to stop.
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }

@@ -114,7 +114,7 @@ fn a_stop_answers_what_waits_with_current_data() {
     let since = server.get("/v1/plugins?type=csi").ok().index.unwrap();
     std::thread::scope(|scope| {
         let blocked = scope
-            .spawn(|| server.get(&format!("/v1/plugins?type=csi&index={since}&wait=100s")).ok());
+            .spawn(|| server.get(&format!("/v1/plugins?type=csi&index={since}&wait=10m")).ok());
         server.wait_until_parked(1);
         let pid = server.id().to_string();
         let status = std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
@@ -122,4 +122,27 @@ fn a_stop_answers_what_waits_with_current_data() {
         assert_eq!(blocked.join().unwrap().index, Some(since));
     });
     assert!(server.wait().success());
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_client_that_never_ends_its_request() {
+    use std::io::Write as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path());
+    let mut half = std::net::TcpStream::connect(server.address()).unwrap();
+    half.write_all(b"PUT /v1/volumes HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{").unwrap();
+    server.get("/statehold/v1/status").ok();
+    let stop = || {
+        let pid = server.id().to_string();
+        assert!(
+            std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success()
+        );
+    };
+    stop();
+    // Told again, it doesn't wait at all. The first signal was taken when it no longer listens.
+    while std::net::TcpStream::connect(server.address()).is_ok() {}
+    stop();
+    assert!(server.wait().success());
+    drop(half);
 }

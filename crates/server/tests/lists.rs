@@ -24,6 +24,13 @@ fn volumes(server: &Server) {
     server.claim("vol-3", ALLOC, NODES[1], "write").ok();
 }
 
+/// More claims from nodes whose IDs start with `fb`.
+fn claims(server: &Server) {
+    for (volume, node) in [("vol-0", NODES[0]), ("vol-5", NODES[1]), ("vol-1", NODES[0])] {
+        server.claim(volume, ALLOC, node, "read").ok();
+    }
+}
+
 fn ids(server: &Server, query: &str) -> String {
     let reply = server.get(&format!("/v1/volumes?type=csi{query}")).ok();
     let ids: Vec<_> = reply.column("ID").iter().map(|id| id.replace("vol-", "")).collect();
@@ -69,10 +76,13 @@ fn pages_join_to_the_whole_list_in_both_directions() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     volumes(&server);
+    claims(&server);
     for query in [
         "&namespace=*",
         "&namespace=*&reverse=true",
         "&namespace=*&plugin_id=plugin",
+        "&namespace=*&node_id=fb",
+        "&namespace=*&node_id=fb&reverse=true",
         "&namespace=*&filter=ID%20matches%20%22[02468]%22",
     ] {
         let whole = server.get(&format!("/v1/volumes?type=csi{query}")).ok();
@@ -163,7 +173,45 @@ fn pretty_indents_by_four_and_plugin_lists_page_and_filter_too() {
     let none = server.get(&format!("/v1/plugins?type=csi&filter={}", encode("NodesHealthy == 2")));
     assert_eq!(none.ok().body, "[]");
     let one = server.get(&format!("/v1/plugins?type=csi&filter={}", encode("NodesHealthy == 3")));
-    assert_eq!(one.ok().column("ID"), ["plugin-id1"]);
+    let one = one.ok();
+    assert_eq!(one.column("ID"), ["plugin-id1"]);
     assert_eq!(server.get("/v1/plugins?type=csi&prefix=x").ok().body, "[]");
-    assert_eq!(server.send("HEAD", "/v1/volumes?type=csi", None).ok().body, "");
+    let head = server.send("HEAD", "/v1/plugins?type=csi", None).ok();
+    assert_eq!((head.body.as_str(), head.index), ("", one.index));
+    assert_eq!(head.content_length, compact.body.len().to_string().into());
+}
+
+#[test]
+fn namespaces_are_listed_paged_and_filtered() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path());
+    for name in ["prod", "dev"] {
+        let body = json!({ "Name": name, "Description": format!("for {name}") });
+        server.put(&format!("/v1/namespace/{name}"), &body).ok();
+    }
+    let all = server.get("/v1/namespaces").ok();
+    assert_eq!(all.column("Name"), ["default", "dev", "prod"]);
+    let first = server.get("/v1/namespaces?per_page=2").ok();
+    assert_eq!(first.column("Name"), ["default", "dev"]);
+    let token = first.next_token.unwrap();
+    let rest = server.get(&format!("/v1/namespaces?per_page=2&next_token={token}")).ok();
+    assert_eq!((rest.column("Name"), rest.next_token), (vec!["prod".to_owned()], None));
+    let filter = encode(r#"Description matches "^for d""#);
+    assert_eq!(server.get(&format!("/v1/namespaces?filter={filter}")).ok().column("Name"), ["dev"]);
+    assert_eq!(server.get("/v1/namespaces?filter=garbage+==+==").status, 400);
+    server.delete("/v1/namespace/dev").ok();
+    assert_eq!(server.get("/v1/namespace/dev").status, 404);
+    assert_eq!(server.delete("/v1/namespace/default").status, 400);
+}
+
+#[test]
+fn an_id_with_a_slash_is_addressed_by_its_encoded_form() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path());
+    server.feed_plugin();
+    let body = json!({ "Volumes": [volume_payload("a/b c")] });
+    server.put("/v1/volumes", &body).ok();
+    assert_eq!(server.get("/v1/volume/csi/a%2Fb%20c").ok().json()["ID"], "a/b c");
+    server.delete("/v1/volume/csi/a%2Fb%20c").ok();
+    assert_eq!(server.get("/v1/volume/csi/a%2Fb%20c").status, 404);
 }

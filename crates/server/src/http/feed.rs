@@ -12,7 +12,7 @@ use statehold_volumes::{
     input, parse_id, unpublish as release, upsert_allocation, upsert_job, upsert_node,
 };
 
-use super::params::{NAMESPACE_DEFAULT, Query};
+use super::params::Query;
 use super::reject::Reject;
 use super::reply::{self, Meta};
 use super::{App, Reply};
@@ -30,7 +30,7 @@ async fn write(
     uri: &Uri,
     write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<(), Reject> + Send + 'static,
 ) -> Reply {
-    let ((), index) = app.write(write, |_, _, ()| Ok(())).await?;
+    let ((), index) = app.write(write, |_, ()| Ok(())).await?;
     let body = reply::render(&Written { index }, Query::of(uri).pretty())?;
     Ok(reply::json_body(body, &Meta::at(index)))
 }
@@ -41,14 +41,17 @@ pub(crate) async fn node(
     Path(id): Path<String>,
     request: Request,
 ) -> Reply {
-    let id = parse_id(&id)?;
     let uri = request.uri().clone();
     match *request.method() {
         Method::PUT => {
+            let id = parse_id(&id)?;
             let node = input::node_body(&app.body(request.into_body()).await?, id)?;
             write(&app, &uri, move |txn, now| Ok(upsert_node(txn, now, node)?)).await
         }
-        Method::DELETE => write(&app, &uri, move |txn, now| Ok(delete_node(txn, now, id)?)).await,
+        Method::DELETE => {
+            let id = parse_id(&id)?;
+            write(&app, &uri, move |txn, now| Ok(delete_node(txn, now, id)?)).await
+        }
         _ => Err(Reject::method()),
     }
 }
@@ -59,10 +62,10 @@ pub(crate) async fn allocation(
     Path(id): Path<String>,
     request: Request,
 ) -> Reply {
-    let id = parse_id(&id)?;
     let uri = request.uri().clone();
     match *request.method() {
         Method::PUT => {
+            let id = parse_id(&id)?;
             let body = input::allocation_body(&app.body(request.into_body()).await?, id)?;
             write(&app, &uri, move |txn, now| {
                 Ok(upsert_allocation(txn, now, body.allocation, body.group)?)
@@ -70,6 +73,7 @@ pub(crate) async fn allocation(
             .await
         }
         Method::DELETE => {
+            let id = parse_id(&id)?;
             write(&app, &uri, move |txn, now| {
                 let found = delete_allocation(txn, now, id)?;
                 if found { Ok(()) } else { Err(Reject::not_found("alloc not found")) }
@@ -118,15 +122,15 @@ pub(crate) async fn claim(
         return Err(Reject::method());
     }
     let query = Query::of(request.uri());
-    let namespace = query.namespace().unwrap_or(NAMESPACE_DEFAULT).to_owned();
+    let namespace = query.namespace().to_owned();
     let body = input::claim_body(&app.body(request.into_body()).await?)?;
     let key = (namespace.clone(), id.clone());
     let pretty = query.pretty();
     let write = move |txn: &mut WriteTxn<'_>, now| Ok(take(txn, now, &namespace, &id, body)?);
-    let after = move |view: &Snapshot, index, ()| {
+    let after = move |view: &Snapshot, ()| {
         let volume = view.get::<CsiVolumes>((&key.0, &key.1));
         let volume = volume.map(|volume| VolumeView::new(view, volume));
-        reply::render(&Claimed { volume, index }, pretty)
+        reply::render(&Claimed { volume, index: view.index() }, pretty)
     };
     let (body, index) = app.write(write, after).await?;
     Ok(reply::json_body(body, &Meta::at(index)))
@@ -144,10 +148,10 @@ pub(crate) async fn unpublish(
         return Err(Reject::method());
     }
     let query = Query::of(request.uri());
-    let namespace = query.namespace().unwrap_or(NAMESPACE_DEFAULT).to_owned();
+    let namespace = query.namespace().to_owned();
     let body = input::claim_body(&app.body(request.into_body()).await?)?;
     let write = move |txn: &mut WriteTxn<'_>, now| Ok(release(txn, now, &namespace, &id, body)?);
-    let (outcome, index) = app.write(write, |_, _, outcome| Ok(outcome)).await?;
+    let (outcome, index) = app.write(write, |_, outcome| Ok(outcome)).await?;
     match outcome {
         Unpublished::Released => {
             let body = reply::render(&Written { index }, query.pretty())?;

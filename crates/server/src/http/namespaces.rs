@@ -2,9 +2,12 @@
 
 use axum::extract::{Path, Request, State};
 use axum::http::{Method, Uri};
-use statehold_store::{KeyRange, ReadView, WriteTxn};
-use statehold_volumes::{NamespaceView, Namespaces, delete_namespace, input, upsert_namespace};
+use statehold_store::{Entry, KeyRange, ReadView, WriteTxn};
+use statehold_volumes::{
+    Namespace, NamespaceView, Namespaces, delete_namespace, input, upsert_namespace,
+};
 
+use super::listing::Listing;
 use super::params::Read;
 use super::reject::Reject;
 use super::reply::{self, Meta};
@@ -16,12 +19,23 @@ pub(crate) async fn collection(State(app): State<App>, request: Request) -> Repl
         return Err(Reject::method());
     }
     let read = Read::of(request.uri())?;
+    let listing = Listing::<Namespace, String>::of(&read, "namespaces", &["prefix"])?;
     let prefix = read.query.text("prefix").unwrap_or_default();
-    app.read(&read, |view| {
-        let range = KeyRange::<String>::prefix(prefix);
-        let namespaces = view.scan::<Namespaces>(&range, read.order).map(NamespaceView::new);
-        Rendered::new(&namespaces.collect::<Vec<_>>(), &read)
-    })
+    app.read(
+        &read,
+        |view| {
+            let mut range = KeyRange::<String>::prefix(prefix);
+            if let Some(from) = listing.from() {
+                range = range.resume(from, read.order);
+            }
+            let rows = view.scan::<Namespaces>(&range, read.order).cloned();
+            Ok(listing.page(rows, |row: &Entry<Namespace>| row, |row| &row.name))
+        },
+        |(rows, next)| {
+            let views: Vec<_> = rows.iter().map(NamespaceView::new).collect();
+            Rendered::page(&views, next, &read)
+        },
+    )
     .await
 }
 
@@ -44,7 +58,7 @@ pub(crate) async fn one(
         Method::PUT | Method::POST => put(&app, Some(&name), request).await,
         Method::DELETE => {
             let write = move |txn: &mut WriteTxn<'_>, _| Ok(delete_namespace(txn, &name)?);
-            let ((), index) = app.write(write, |_, _, ()| Ok(())).await?;
+            let ((), index) = app.write(write, |_, ()| Ok(())).await?;
             Ok(reply::empty(&Meta::at(index)))
         }
         _ => Err(Reject::method()),
@@ -53,17 +67,17 @@ pub(crate) async fn one(
 
 async fn get(app: &App, uri: &Uri, name: &str) -> Reply {
     let read = Read::of(uri)?;
-    app.read(&read, |view| {
-        let namespace =
-            view.get::<Namespaces>(name).ok_or_else(|| Reject::not_found("Namespace not found"))?;
+    let query = |view: &_| {
+        let namespace = ReadView::get::<Namespaces>(view, name)
+            .ok_or_else(|| Reject::not_found("Namespace not found"))?;
         Rendered::new(&NamespaceView::new(namespace), &read)
-    })
-    .await
+    };
+    app.read(&read, query, Ok).await
 }
 
 async fn put(app: &App, name: Option<&str>, request: Request) -> Reply {
     let namespace = input::namespace_body(&app.body(request.into_body()).await?, name)?;
     let write = move |txn: &mut WriteTxn<'_>, _| Ok(upsert_namespace(txn, namespace)?);
-    let ((), index) = app.write(write, |_, _, ()| Ok(())).await?;
+    let ((), index) = app.write(write, |_, ()| Ok(())).await?;
     Ok(reply::empty(&Meta::at(index)))
 }

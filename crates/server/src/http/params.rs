@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use statehold_store::Order;
+use statehold_volumes::DEFAULT_NAMESPACE;
 
+use super::duration;
 use super::reject::Reject;
 
 /// How long a blocking query waits when the client doesn't say.
@@ -14,9 +16,6 @@ pub(crate) const WAIT_DEFAULT: Duration = Duration::from_secs(300);
 
 /// How long a blocking query waits at the most, before jitter.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(600);
-
-/// The namespace of requests that name none.
-pub(crate) const NAMESPACE_DEFAULT: &str = "default";
 
 /// The decoded query string.
 #[derive(Debug)]
@@ -43,9 +42,9 @@ impl Query {
         self.get("pretty").is_some_and(|value| value != "0")
     }
 
-    /// The namespace, of writes too.
-    pub(crate) fn namespace(&self) -> Option<&str> {
-        self.text("namespace")
+    /// The namespace that a write names, or else the default one.
+    pub(crate) fn namespace(&self) -> &str {
+        self.text("namespace").unwrap_or(DEFAULT_NAMESPACE)
     }
 
     /// A parameter that is a boolean: absent and empty are false.
@@ -99,7 +98,7 @@ impl Read {
             None => 0,
             Some(text) => unsigned(text).ok_or_else(|| Reject::bad_request("Invalid index"))?,
         };
-        let namespace = query.namespace().unwrap_or(NAMESPACE_DEFAULT).to_owned();
+        let namespace = query.namespace().to_owned();
         Ok(Self { query, namespace, per_page, order, min_index, wait })
     }
 }
@@ -125,16 +124,11 @@ fn per_page(query: &Query) -> Result<Option<usize>, Reject> {
 
 fn wait(query: &Query) -> Result<Duration, Reject> {
     let Some(text) = query.text("wait") else { return Ok(WAIT_DEFAULT) };
-    let invalid = || Reject::bad_request("Invalid wait time");
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let wait = humantime::parse_duration(digits).map_err(|_| invalid())?;
-    if negative || wait.is_zero() {
-        return Ok(WAIT_DEFAULT);
+    match duration::parse(text) {
+        None => Err(Reject::bad_request("Invalid wait time")),
+        Some(Duration::ZERO) => Ok(WAIT_DEFAULT),
+        Some(wait) => Ok(wait.min(WAIT_MAX)),
     }
-    Ok(wait.min(WAIT_MAX))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
-use statehold_store::PageToken;
+use statehold_store::{PageToken, Store};
 
 use super::reject::Reject;
 
@@ -54,16 +54,15 @@ pub(crate) fn render(value: &impl Serialize, pretty: bool) -> Result<Vec<u8>, Re
 
 /// A reply with a rendered body.
 pub(crate) fn json_body(body: Vec<u8>, meta: &Meta) -> Response<Body> {
-    let mut reply = bare_json_body(body);
+    let mut reply = Response::new(Body::from(body));
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     meta.put(&mut reply);
     reply
 }
 
-/// A reply with a rendered body and without the `X-Nomad-*` headers.
-pub(crate) fn bare_json_body(body: Vec<u8>) -> Response<Body> {
-    let mut reply = Response::new(Body::from(body));
-    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    reply
+/// A list of nothing, of a type that nothing is of.
+pub(crate) fn nothing(store: &Store) -> Response<Body> {
+    json_body(b"[]".to_vec(), &Meta::at(store.index().max(1)))
 }
 
 /// 200 without a body.

@@ -36,6 +36,7 @@ pub(crate) struct Reply {
     pub(crate) known_leader: Option<String>,
     pub(crate) last_contact: Option<String>,
     pub(crate) content_type: Option<String>,
+    pub(crate) content_length: Option<String>,
     pub(crate) body: String,
 }
 
@@ -96,6 +97,11 @@ impl Server {
         self.child.id()
     }
 
+    /// The address that it listens on.
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
     /// Waits until the process ends by itself.
     pub(crate) fn wait(mut self) -> std::process::ExitStatus {
         self.child.wait().unwrap()
@@ -120,6 +126,7 @@ impl Server {
             known_leader: header("X-Nomad-KnownLeader"),
             last_contact: header("X-Nomad-LastContact"),
             content_type: header("Content-Type"),
+            content_length: header("Content-Length"),
             body: response.body_mut().read_to_string()?,
         })
     }
@@ -233,13 +240,5 @@ pub(crate) fn volume_payload(id: &str) -> Value {
 
 /// Percent-encodes everything but letters and digits.
 pub(crate) fn encode(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() {
-            encoded.push(byte.into());
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

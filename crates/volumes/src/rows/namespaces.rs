@@ -1,13 +1,15 @@
 //! Namespaces, in which volumes, jobs and allocations have their names.
 
 use serde::{Deserialize, Serialize};
+use statehold_filter::Filterable;
 use statehold_store::Table;
 
 /// The namespace that always exists.
 pub const DEFAULT_NAMESPACE: &str = "default";
 
 /// A namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
+#[filterable(rename_all = "PascalCase")]
 pub struct Namespace {
     /// Its name, the key.
     pub name: Box<str>,
