@@ -32,6 +32,13 @@ struct Scope<'s, 'a> {
     outer: Option<&'s Scope<'s, 'a>>,
 }
 
+/// The entry of a map that decides about a quantifier, as far as entries were seen.
+struct Decided<'a> {
+    key: Datum<'a>,
+    answer: Answer,
+    reason: Option<(EvalErrorKind, Span)>,
+}
+
 /// One evaluation.
 pub(crate) struct Run<'a> {
     row: Datum<'a>,
@@ -266,23 +273,23 @@ impl<'a> Run<'a> {
 
     /// Entries decide in key order: of those that decide, the one with the smallest key counts.
     fn each_entry(&self, each: &Each, map: &'a dyn Map, scope: Option<&Scope<'_, 'a>>) -> Answer {
-        let mut decided: Option<(Datum<'a>, Answer, Option<(EvalErrorKind, Span)>)> = None;
+        let mut decided: Option<Decided<'a>> = None;
         map.any(&mut |key, value| {
-            if decided.as_ref().is_some_and(|(first, ..)| !key_before(key, *first)) {
+            if decided.as_ref().is_some_and(|decided| !key_before(key, decided.key)) {
                 return false;
             }
             let scope = Scope { key, value, of_map: true, outer: scope };
             let answer = self.node(&each.body, Some(&scope));
             if !matches!(answer, Ok(holds) if holds == each.all) {
-                decided = Some((key, answer, self.reason.get()));
+                decided = Some(Decided { key, answer, reason: self.reason.get() });
             }
             decided.is_some() && !each.fallible
         });
         match decided {
             None => Ok(each.all),
-            Some((_, answer, reason)) => {
-                self.reason.set(reason);
-                answer
+            Some(decided) => {
+                self.reason.set(decided.reason);
+                decided.answer
             }
         }
     }
