@@ -2,6 +2,8 @@
 //!
 //! Method: the rendered text of each is kept here as it is shown.
 
+#![expect(clippy::needless_raw_string_hashes, reason = "written by the snapshot update")]
+
 use expect_test::{Expect, expect};
 use serde_json::json;
 use statehold_filter::{Filter, Filterable, Limits, Options, Value};
