@@ -1,7 +1,7 @@
 //! What `#[filterable(..)]` says.
 
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Error, Expr, LitStr, Path, Result, Type};
+use syn::{Attribute, Error, Expr, ExprPath, LitStr, Path, Result, Type};
 
 use crate::case::Case;
 
@@ -16,7 +16,7 @@ pub(crate) struct Container {
 /// A field that a method gives.
 pub(crate) struct Computed {
     pub(crate) name: LitStr,
-    pub(crate) with: Expr,
+    pub(crate) with: ExprPath,
     pub(crate) ty: Type,
 }
 

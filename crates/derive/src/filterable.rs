@@ -7,7 +7,7 @@ use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{
-    Data, DataEnum, DeriveInput, Error, Fields, FieldsNamed, Generics, Path, Result, Type,
+    Data, DataEnum, DeriveInput, Error, Fields, FieldsNamed, Generics, Ident, Path, Result, Type,
     parse_quote,
 };
 
@@ -26,7 +26,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 "a struct needs named fields, or exactly one without a name",
             )),
         },
-        Data::Enum(data) => unit_enum(input, data, container.or_serde(&input.attrs)),
+        Data::Enum(data) => unit_enum(input, data, &container.or_serde(&input.attrs)),
         Data::Union(_) => Err(Error::new(input.ident.span(), "a union can't be filtered")),
     }
 }
@@ -65,32 +65,20 @@ fn record(input: &DeriveInput, fields: &FieldsNamed, container: &Container) -> R
         let member = Member::parse(&field.attrs)?;
         let (Some(ident), false) = (&field.ident, member.skip) else { continue };
         let (ty, span) = (&field.ty, field.ty.span());
-        slots.push(match member.flatten {
-            Some(flatten) => {
-                let (ty, read) = match flatten {
-                    Flatten::Own => (quote!(#ty), quote!(&self.#ident)),
-                    Flatten::Deref => {
-                        (quote!(<#ty as ::core::ops::Deref>::Target), quote!(&*self.#ident))
-                    }
-                };
-                Slot {
-                    schema: quote_spanned!(span=> #krate::Field::flatten(<#ty as #krate::Filterable>::KIND)),
-                    read: quote_spanned!(span=> <#ty as #krate::Filterable>::datum(#read)),
-                }
-            }
-            None => {
-                let plain = ident.unraw().to_string();
-                let (name, at) = match (&member.rename, container.rename_all) {
-                    (Some(name), _) => (name.value(), name.span()),
-                    (None, Some(case)) => (case.apply(&plain), ident.span()),
-                    (None, None) => (plain, ident.span()),
-                };
-                take(&name, at)?;
-                Slot {
-                    schema: quote_spanned!(span=> #krate::Field::new(#name, <#ty as #krate::Filterable>::KIND)),
-                    read: quote_spanned!(span=> <#ty as #krate::Filterable>::datum(&self.#ident)),
-                }
-            }
+        if let Some(flatten) = member.flatten {
+            slots.push(flattened(ident, ty, flatten, &krate));
+            continue;
+        }
+        let plain = ident.unraw().to_string();
+        let (name, at) = match (&member.rename, container.rename_all) {
+            (Some(name), _) => (name.value(), name.span()),
+            (None, Some(case)) => (case.apply(&plain), ident.span()),
+            (None, None) => (plain, ident.span()),
+        };
+        take(&name, at)?;
+        slots.push(Slot {
+            schema: quote_spanned!(span=> #krate::Field::new(#name, <#ty as #krate::Filterable>::KIND)),
+            read: quote_spanned!(span=> <#ty as #krate::Filterable>::datum(&self.#ident)),
         });
     }
     for computed in &container.computed {
@@ -135,6 +123,19 @@ fn record(input: &DeriveInput, fields: &FieldsNamed, container: &Container) -> R
     })
 }
 
+/// The slot of a field whose own fields stand for it.
+fn flattened(ident: &Ident, ty: &Type, flatten: Flatten, krate: &Path) -> Slot {
+    let span = ty.span();
+    let (ty, read) = match flatten {
+        Flatten::Own => (quote!(#ty), quote!(&self.#ident)),
+        Flatten::Deref => (quote!(<#ty as ::core::ops::Deref>::Target), quote!(&*self.#ident)),
+    };
+    Slot {
+        schema: quote_spanned!(span=> #krate::Field::flatten(<#ty as #krate::Filterable>::KIND)),
+        read: quote_spanned!(span=> <#ty as #krate::Filterable>::datum(#read)),
+    }
+}
+
 fn newtype(input: &DeriveInput, inner: &Type, container: &Container) -> TokenStream {
     let krate = krate(container);
     let ident = &input.ident;
@@ -152,8 +153,8 @@ fn newtype(input: &DeriveInput, inner: &Type, container: &Container) -> TokenStr
     }
 }
 
-fn unit_enum(input: &DeriveInput, data: &DataEnum, container: Container) -> Result<TokenStream> {
-    let krate = krate(&container);
+fn unit_enum(input: &DeriveInput, data: &DataEnum, container: &Container) -> Result<TokenStream> {
+    let krate = krate(container);
     if let Some(computed) = container.computed.first() {
         return Err(Error::new(computed.name.span(), "an enum has no computed fields"));
     }

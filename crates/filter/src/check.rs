@@ -82,7 +82,7 @@ impl<'t> Checker<'t> {
             ExprKind::And(operands) => Ok(Node::And(self.exprs(operands)?)),
             ExprKind::Or(operands) => Ok(Node::Or(self.exprs(operands)?)),
             ExprKind::Not(operand) => Ok(Node::Not(Box::new(self.expr(operand)?))),
-            ExprKind::Clause(clause) => Ok(Node::Leaf(self.clause(clause, expr.span)?)),
+            ExprKind::Clause(clause) => Ok(self.clause(clause, expr.span)?.shorten()),
             ExprKind::Quantifier(quantifier) => {
                 Ok(Node::Each(Box::new(self.quantifier(quantifier, expr.span)?)))
             }

@@ -178,6 +178,64 @@ pub trait Record {
 
     /// The field of that name, or `None` when the struct has no such field.
     fn named(&self, name: &str) -> Option<Datum<'_>>;
+
+    /// The text at `slot`, if it is text: what [`field`](Self::field) gives, without the way round.
+    ///
+    /// This and its siblings exist because a text, number or reference comes back in registers, a datum does not.
+    fn text(&self, slot: usize) -> Option<&str> {
+        match self.field(slot) {
+            Datum::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The signed integer at `slot`, if it is one.
+    fn int(&self, slot: usize) -> Option<i64> {
+        match self.field(slot) {
+            Datum::Int(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The unsigned integer at `slot`, if it is one.
+    fn uint(&self, slot: usize) -> Option<u64> {
+        match self.field(slot) {
+            Datum::Uint(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The bool at `slot`, if it is one.
+    fn bool(&self, slot: usize) -> Option<bool> {
+        match self.field(slot) {
+            Datum::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The struct at `slot`, if it is one.
+    fn record(&self, slot: usize) -> Option<&dyn Record> {
+        match self.field(slot) {
+            Datum::Record(record) => Some(record),
+            _ => None,
+        }
+    }
+
+    /// The list at `slot`, if it is one.
+    fn list(&self, slot: usize) -> Option<&dyn List> {
+        match self.field(slot) {
+            Datum::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    /// The map at `slot`, if it is one.
+    fn map(&self, slot: usize) -> Option<&dyn Map> {
+        match self.field(slot) {
+            Datum::Map(map) => Some(map),
+            _ => None,
+        }
+    }
 }
 
 /// A sequence of values.

@@ -12,9 +12,9 @@ use crate::ast::Operator;
 use crate::coerce::Coerce;
 use crate::datum::{Datum, List, Map};
 use crate::error::EvalErrorKind;
-use crate::literal::Literal;
+use crate::literal::{Literal, Scalar, same_text};
 use crate::options::Absent;
-use crate::program::{Base, Each, Leaf, Node, Path, Step, Test};
+use crate::program::{Base, Each, FieldLeaf, Leaf, Node, Owner, Path, Step, Test};
 use crate::schema::{KeyKind, Kind};
 use crate::span::Span;
 
@@ -26,10 +26,17 @@ type Answer = Result<bool, Halt>;
 
 /// What a quantifier has given names to.
 struct Scope<'s, 'a> {
-    key: Datum<'a>,
-    value: Datum<'a>,
+    key: &'s Datum<'a>,
+    value: &'s Datum<'a>,
     of_map: bool,
     outer: Option<&'s Scope<'s, 'a>>,
+}
+
+/// The entry of a map that decides about a quantifier, as far as entries were seen.
+struct Decided<'a> {
+    key: Datum<'a>,
+    answer: Answer,
+    reason: Option<(EvalErrorKind, Span)>,
 }
 
 /// One evaluation.
@@ -57,6 +64,7 @@ impl<'a> Run<'a> {
 
     fn node(&self, node: &Node, scope: Option<&Scope<'_, 'a>>) -> Answer {
         match node {
+            Node::Field(leaf) => Ok(self.field(leaf, scope) != leaf.negated),
             Node::Leaf(leaf) => self.leaf(leaf, scope),
             Node::And(operands) => {
                 for operand in operands {
@@ -86,26 +94,63 @@ impl<'a> Run<'a> {
     }
 
     #[inline]
-    fn find(
+    fn field(&self, leaf: &FieldLeaf, scope: Option<&Scope<'_, 'a>>) -> bool {
+        let owner = match leaf.owner {
+            Owner::Row => &self.row,
+            Owner::Element(up) => match outwards(up, scope) {
+                Some(scope) => scope.value,
+                None => return false,
+            },
+        };
+        let Datum::Record(mut record) = *owner else { return false };
+        for slot in &leaf.way {
+            match record.record(*slot) {
+                Some(inner) => record = inner,
+                None => return false,
+            }
+        }
+        let slot = leaf.slot;
+        match &leaf.literal {
+            Scalar::Text(own) => record.text(slot).is_some_and(|text| same_text(own, text)),
+            Scalar::Int(own) => record.int(slot) == Some(*own),
+            Scalar::Uint(own) => record.uint(slot) == Some(*own),
+            Scalar::Bool(own) => record.bool(slot) == Some(*own),
+            other => other.equals(&record.field(slot)),
+        }
+    }
+
+    /// Calls `ask` with the value at the end of a path.
+    ///
+    /// By reference: a datum that was just written is read field by field, which is faster than copying it.
+    #[inline]
+    fn find<T>(
         &self,
         path: &Path,
         scope: Option<&Scope<'_, 'a>>,
         span: Span,
-    ) -> Result<Datum<'a>, Halt> {
-        let mut datum = match path.base {
-            Base::Row => self.row,
+        ask: impl FnOnce(&Datum<'a>) -> Result<T, Halt>,
+    ) -> Result<T, Halt> {
+        let base = match path.base {
+            Base::Row => &self.row,
             base => bound(base, scope),
         };
         if path.dynamic {
             if !path.steps.is_empty() && is_key(path.base, scope) {
                 return self.halt(EvalErrorKind::NameHasNoFields, span);
             }
-            return self.find_dynamic(path, datum, span);
+            return ask(&self.find_dynamic(path, *base, span)?);
         }
-        for step in &path.steps {
-            datum = step_into(step, datum);
+        match (&path.steps[..], base) {
+            ([], base) => ask(base),
+            ([Step::Field(slot)], Datum::Record(record)) => ask(&record.field(*slot)),
+            ([Step::Field(slot), Step::Key(key)], Datum::Record(record)) => {
+                match record.map(*slot).and_then(|map| map.get(key)) {
+                    Some(ref value) => ask(value),
+                    None => ask(&Datum::Missing),
+                }
+            }
+            (steps, base) => ask(&steps.iter().fold(*base, |datum, step| step_into(step, &datum))),
         }
-        Ok(datum)
     }
 
     fn find_dynamic(
@@ -117,7 +162,7 @@ impl<'a> Run<'a> {
         for step in &path.steps {
             datum = match step {
                 Step::Part(part) => self.part_of(part, datum, span)?,
-                known => step_into(known, datum),
+                known => step_into(known, &datum),
             };
         }
         Ok(datum)
@@ -150,39 +195,43 @@ impl<'a> Run<'a> {
         }
     }
 
-    #[inline]
     fn leaf(&self, leaf: &Leaf, scope: Option<&Scope<'_, 'a>>) -> Answer {
-        let datum = self.find(&leaf.path, scope, leaf.span)?;
-        let holds = match &leaf.test {
-            Test::Equal(literal) => literal.equals(datum),
-            Test::Substring(part) => contains_text(datum, part),
-            Test::Element(literal) => match datum {
-                Datum::List(list) => list.any(&mut |_, element| literal.equals(element)),
-                _ => false,
-            },
-            Test::HasKey(key) => match datum {
-                Datum::Map(map) => map.get(key).is_some(),
-                _ => false,
-            },
-            Test::Matches(regex) => match searched(datum, |text| regex.is_match(text)) {
-                Some(found) => found,
-                None if !leaf.path.dynamic || is_absent(datum) => false,
-                None => return self.wrong_kind(Operator::Matches, leaf.span),
-            },
-            Test::Empty => match is_empty(datum) {
-                Some(empty) => empty,
-                None if !leaf.path.dynamic || matches!(datum, Datum::Missing) => true,
-                None => return self.wrong_kind(Operator::Empty, leaf.span),
-            },
-            Test::Nil => is_nil(datum),
-            Test::Dynamic(Operator::Equal, literal) => {
-                self.dynamic_equal(literal, datum, leaf.span)?
-            }
-            Test::Dynamic(_, literal) => self.dynamic_contains(literal, datum, leaf.span)?,
-        };
+        let holds = self.find(&leaf.path, scope, leaf.span, |datum| self.test(leaf, datum))?;
         Ok(holds != leaf.negated)
     }
 
+    #[inline]
+    fn test(&self, leaf: &Leaf, datum: &Datum<'a>) -> Answer {
+        match &leaf.test {
+            Test::Equal(literal) => Ok(literal.equals(datum)),
+            Test::Substring(part) => Ok(contains_text(datum, part)),
+            Test::Element(literal) => Ok(match datum {
+                Datum::List(list) => list.any(&mut |_, element| literal.equals(&element)),
+                _ => false,
+            }),
+            Test::HasKey(key) => Ok(match datum {
+                Datum::Map(map) => map.get(key).is_some(),
+                _ => false,
+            }),
+            Test::Matches(regex) => match searched(datum, |text| regex.is_match(text)) {
+                Some(found) => Ok(found),
+                None if !leaf.path.dynamic || is_absent(datum) => Ok(false),
+                None => self.wrong_kind(Operator::Matches, leaf.span),
+            },
+            Test::Empty => match is_empty(datum) {
+                Some(empty) => Ok(empty),
+                None if !leaf.path.dynamic || matches!(datum, Datum::Missing) => Ok(true),
+                None => self.wrong_kind(Operator::Empty, leaf.span),
+            },
+            Test::Nil => Ok(is_nil(datum)),
+            Test::Dynamic(Operator::Equal, literal) => {
+                self.dynamic_equal(literal, *datum, leaf.span)
+            }
+            Test::Dynamic(_, literal) => self.dynamic_contains(literal, *datum, leaf.span),
+        }
+    }
+
+    #[cold]
     fn wrong_kind<T>(&self, operator: Operator, span: Span) -> Result<T, Halt> {
         self.halt(EvalErrorKind::OperatorKind { operator }, span)
     }
@@ -207,7 +256,7 @@ impl<'a> Run<'a> {
         match datum {
             Datum::Missing => Ok(false),
             Datum::Text(_) | Datum::Uuid(_) | Datum::Char(_) => {
-                Ok(contains_text(datum, literal.text()))
+                Ok(contains_text(&datum, literal.text()))
             }
             Datum::Map(map) => match literal.with_key(map.key(), |key| map.get(key).is_some()) {
                 Some(found) => Ok(found),
@@ -236,7 +285,7 @@ impl<'a> Run<'a> {
                 Some(Ok(equal)) => Ok(equal),
                 Some(Err(Coerce::Syntax)) => Ok(false),
                 Some(Err(Coerce::Range)) => self.halt(EvalErrorKind::ValueRange, span),
-                None if is_absent(element) => Ok(false),
+                None if is_absent(&element) => Ok(false),
                 None => self.wrong_kind(Operator::Contains, span),
             };
             !matches!(answer, Ok(false))
@@ -245,12 +294,12 @@ impl<'a> Run<'a> {
     }
 
     fn each(&self, each: &Each, scope: Option<&Scope<'_, 'a>>) -> Answer {
-        match self.find(&each.path, scope, each.span)? {
+        self.find(&each.path, scope, each.span, |datum| match *datum {
             Datum::List(list) => {
                 let mut answer = Ok(each.all);
                 list.any(&mut |index, value| {
                     let key = Datum::Int(i64::try_from(index).unwrap_or(i64::MAX));
-                    let scope = Scope { key, value, of_map: false, outer: scope };
+                    let scope = Scope { key: &key, value: &value, of_map: false, outer: scope };
                     answer = self.node(&each.body, Some(&scope));
                     !matches!(answer, Ok(holds) if holds == each.all)
                 });
@@ -259,38 +308,39 @@ impl<'a> Run<'a> {
             Datum::Map(map) if matches!(map.key(), KeyKind::Text | KeyKind::Uuid) => {
                 self.each_entry(each, map, scope)
             }
-            datum if !each.path.dynamic || matches!(datum, Datum::Missing) => Ok(each.all),
+            Datum::Missing => Ok(each.all),
+            _ if !each.path.dynamic => Ok(each.all),
             _ => self.halt(EvalErrorKind::NotACollection, each.span),
-        }
+        })
     }
 
     /// Entries decide in key order: of those that decide, the one with the smallest key counts.
     fn each_entry(&self, each: &Each, map: &'a dyn Map, scope: Option<&Scope<'_, 'a>>) -> Answer {
-        let mut decided: Option<(Datum<'a>, Answer, Option<(EvalErrorKind, Span)>)> = None;
+        let mut decided: Option<Decided<'a>> = None;
         map.any(&mut |key, value| {
-            if decided.as_ref().is_some_and(|(first, ..)| !key_before(key, *first)) {
+            if decided.as_ref().is_some_and(|decided| !key_before(key, decided.key)) {
                 return false;
             }
-            let scope = Scope { key, value, of_map: true, outer: scope };
+            let scope = Scope { key: &key, value: &value, of_map: true, outer: scope };
             let answer = self.node(&each.body, Some(&scope));
             if !matches!(answer, Ok(holds) if holds == each.all) {
-                decided = Some((key, answer, self.reason.get()));
+                decided = Some(Decided { key, answer, reason: self.reason.get() });
             }
             decided.is_some() && !each.fallible
         });
         match decided {
             None => Ok(each.all),
-            Some((_, answer, reason)) => {
-                self.reason.set(reason);
-                answer
+            Some(decided) => {
+                self.reason.set(decided.reason);
+                decided.answer
             }
         }
     }
 }
 
-/// The quantifier that `base` was named by.
-fn scope_of<'s, 'a>(base: Base, scope: Option<&'s Scope<'s, 'a>>) -> Option<&'s Scope<'s, 'a>> {
-    let (Base::Value(up) | Base::Key(up) | Base::ValueOrKey(up)) = base else { return None };
+/// The quantifier that many steps outwards from the innermost.
+#[inline]
+fn outwards<'s, 'a>(up: usize, scope: Option<&'s Scope<'s, 'a>>) -> Option<&'s Scope<'s, 'a>> {
     (0..up).fold(scope, |scope, _| scope.and_then(|scope| scope.outer))
 }
 
@@ -299,14 +349,17 @@ fn is_key(base: Base, scope: Option<&Scope<'_, '_>>) -> bool {
     match base {
         Base::Row | Base::Value(_) => false,
         Base::Key(_) => true,
-        Base::ValueOrKey(_) => scope_of(base, scope).is_some_and(|scope| scope.of_map),
+        Base::ValueOrKey(up) => outwards(up, scope).is_some_and(|scope| scope.of_map),
     }
 }
 
-/// What `base` stands for.
-fn bound<'a>(base: Base, scope: Option<&Scope<'_, 'a>>) -> Datum<'a> {
-    match (scope_of(base, scope), base) {
-        (None, _) => Datum::Missing,
+/// What a quantifier's name stands for.
+fn bound<'s, 'a>(base: Base, scope: Option<&'s Scope<'s, 'a>>) -> &'s Datum<'a> {
+    let (Base::Value(up) | Base::Key(up) | Base::ValueOrKey(up)) = base else {
+        return &Datum::Missing;
+    };
+    match (outwards(up, scope), base) {
+        (None, _) => &Datum::Missing,
         (Some(scope), Base::Key(_)) => scope.key,
         (Some(scope), Base::ValueOrKey(_)) if scope.of_map => scope.key,
         (Some(scope), _) => scope.value,
@@ -315,7 +368,7 @@ fn bound<'a>(base: Base, scope: Option<&Scope<'_, 'a>>) -> Datum<'a> {
 
 /// A step that was resolved against the schema: what is not there is missing.
 #[inline]
-fn step_into<'a>(step: &Step, datum: Datum<'a>) -> Datum<'a> {
+fn step_into<'a>(step: &Step, datum: &Datum<'a>) -> Datum<'a> {
     match (step, datum) {
         (Step::Field(slot), Datum::Record(record)) => record.field(*slot),
         (Step::Key(key), Datum::Map(map)) => map.get(key).unwrap_or(Datum::Missing),
@@ -332,12 +385,12 @@ fn key_before(key: Datum<'_>, other: Datum<'_>) -> bool {
     }
 }
 
-fn is_absent(datum: Datum<'_>) -> bool {
+fn is_absent(datum: &Datum<'_>) -> bool {
     matches!(datum, Datum::Missing | Datum::Null)
 }
 
 /// Calls `search` with the bytes of anything that is text.
-fn searched<T>(datum: Datum<'_>, search: impl FnOnce(&[u8]) -> T) -> Option<T> {
+fn searched<T>(datum: &Datum<'_>, search: impl FnOnce(&[u8]) -> T) -> Option<T> {
     match datum {
         Datum::Text(text) => Some(search(text.as_bytes())),
         Datum::Char(char) => Some(search(char.encode_utf8(&mut [0; 4]).as_bytes())),
@@ -350,7 +403,7 @@ fn searched<T>(datum: Datum<'_>, search: impl FnOnce(&[u8]) -> T) -> Option<T> {
     }
 }
 
-fn contains_text(datum: Datum<'_>, part: &str) -> bool {
+fn contains_text(datum: &Datum<'_>, part: &str) -> bool {
     match datum {
         Datum::Text(text) => text.contains(part),
         Datum::Char(char) => char.encode_utf8(&mut [0; 4]).contains(part),
@@ -361,7 +414,7 @@ fn contains_text(datum: Datum<'_>, part: &str) -> bool {
     }
 }
 
-fn is_empty(datum: Datum<'_>) -> Option<bool> {
+fn is_empty(datum: &Datum<'_>) -> Option<bool> {
     match datum {
         Datum::Text(text) => Some(text.is_empty()),
         Datum::Char(_) | Datum::Uuid(_) => Some(false),
@@ -371,7 +424,7 @@ fn is_empty(datum: Datum<'_>) -> Option<bool> {
     }
 }
 
-fn is_nil(datum: Datum<'_>) -> bool {
+fn is_nil(datum: &Datum<'_>) -> bool {
     match datum {
         Datum::Missing | Datum::Null => true,
         Datum::List(list) => list.is_nil(),

@@ -24,7 +24,7 @@ pub struct Limits {
 
 impl Limits {
     /// The deepest nesting that can be asked for: every pass is safe on the stack up to here.
-    pub const NESTING_MAX: usize = 256;
+    pub const NESTING_MAX: usize = 128;
 }
 
 impl Default for Limits {

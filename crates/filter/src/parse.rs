@@ -1,12 +1,13 @@
 //! Text to syntax tree, in one pass and linear time.
 //!
-//! `lex` reads tokens with nom, `string` decodes quoted text, `explain` says what to write instead of what can't be
-//! read. This module is the grammar. Words such as `not` and `in` are not reserved, so a word is an operator only
+//! `lex` reads tokens with nom, `string` decodes quoted text, `clause` reads one clause, `explain` says what to write
+//! instead of what can't be read. This module combines clauses. Words such as `not` and `in` are not reserved, so a word is an operator only
 //! where the grammar wants one: `not in in` asks whether the text `not` is in the selector `in`.
 //!
-//! Invariant: each level of recursion is counted against `Limits::nesting`, each part of the tree against
+//! Invariant: nothing recurses; open levels are counted against `Limits::nesting`, parts of the tree against
 //! `Limits::nodes`. Invariant: nothing is read more than a fixed number of times.
 
+mod clause;
 mod explain;
 mod lex;
 pub(crate) mod string;
@@ -16,10 +17,8 @@ use nom::branch::alt;
 use nom::bytes::complete::tag;
 use nom::combinator::opt;
 
-use self::lex::{ident, index, infix, is_boundary, number, pointer, quoted, sign, space0, word};
-use crate::ast::{
-    Clause, Expr, ExprKind, Name, Names, Operator, Part, Quantifier, Selector, Value,
-};
+use self::lex::{ident, index, infix, sign, space0, word};
+use crate::ast::{Expr, ExprKind, Name, Names, Quantifier, Selector};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::limits::Limits;
 use crate::span::Span;
@@ -45,7 +44,7 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Expr, CompileError> {
         return Err(CompileError::new(kind, "", Span::new(limits.text, text.len())));
     }
     let nesting = limits.nesting.min(Limits::NESTING_MAX);
-    let parser = Parser { text, nesting, nodes_max: limits.nodes, depth: 0, nodes: 0 };
+    let parser = Parser { text, nesting, nodes_max: limits.nodes, nodes: 0 };
     parser.input().map_err(|error| error.in_text(text))
 }
 
@@ -66,299 +65,183 @@ struct Parser<'t> {
     text: &'t str,
     nesting: usize,
     nodes_max: usize,
-    depth: usize,
     nodes: usize,
 }
 
-/// What stands before an operator.
-enum Operand {
-    /// A selector; as a value it is its text.
-    Selector(Selector, Value),
-    Value(Value),
+/// Something that is open, and what was read in it so far.
+struct Level<'t> {
+    opening: Opening,
+    /// Where it begins.
+    at: &'t str,
+    /// The operands of the `or` around the current `and`.
+    ors: Operands<'t>,
+    ands: Operands<'t>,
+    /// The negations before the operand that is being read.
+    nots: Nots<'t>,
+}
+
+enum Opening {
+    Input,
+    Parenthesis,
+    Quantifier { all: bool, selector: Selector, names: Names },
+}
+
+struct Operands<'t> {
+    at: &'t str,
+    read: Vec<Expr>,
+}
+
+#[derive(Clone, Copy)]
+struct Nots<'t> {
+    at: &'t str,
+    count: usize,
+}
+
+/// What an operand begins with.
+enum Primary {
+    /// It is a clause, after that many of the negations.
+    Clause(Expr, usize),
+    /// It goes on inside of what is opened here.
+    Opens(Opening),
+}
+
+impl<'t> Level<'t> {
+    /// Opens a level at `at` whose first operand stands at `inner`.
+    fn new(opening: Opening, at: &'t str, inner: &'t str) -> Self {
+        let operands = || Operands { at: inner, read: Vec::new() };
+        let nots = Nots { at: inner, count: 0 };
+        Self { opening, at, ors: operands(), ands: operands(), nots }
+    }
 }
 
 impl<'t> Parser<'t> {
     fn input(mut self) -> Result<Expr, CompileError> {
         let start = skip(self.text);
         if start.is_empty() {
-            return Err(self.error(CompileErrorKind::Empty, Span::new(0, self.text.len())));
+            return Err(fault(CompileErrorKind::Empty, Span::new(0, self.text.len())));
         }
-        let (rest, expr) = self.or(start)?;
-        let end = skip(rest);
-        if end.is_empty() { Ok(expr) } else { Err(self.trailing(rest)) }
-    }
-
-    fn or(&mut self, at: &'t str) -> Read<'t, Expr> {
-        self.chain(at, "or", Self::and, ExprKind::Or)
-    }
-
-    fn and(&mut self, at: &'t str) -> Read<'t, Expr> {
-        self.chain(at, "and", Self::unary, ExprKind::And)
-    }
-
-    /// Operands with `between` between them; a single one stands for itself.
-    fn chain(
-        &mut self,
-        at: &'t str,
-        between: &'static str,
-        operand: fn(&mut Self, &'t str) -> Read<'t, Expr>,
-        kind: fn(Vec<Expr>) -> ExprKind,
-    ) -> Read<'t, Expr> {
-        let (mut rest, first) = operand(self, at)?;
-        let mut operands = Vec::new();
-        let infix = infix(between);
-        while let Ok((next, _)) = infix(rest) {
-            let (next, expr) = operand(self, next)?;
-            operands.push(expr);
-            rest = next;
+        let mut level = Level::new(Opening::Input, start, start);
+        let mut outer: Vec<Level<'t>> = Vec::new();
+        let mut at = start;
+        loop {
+            let (inner, starts) = negations(at);
+            level.nots = Nots { at, count: starts.len() };
+            let (mut rest, mut operand) = match self.primary(inner, &starts)? {
+                (rest, Primary::Clause(clause, nots)) => {
+                    level.nots.count = nots;
+                    (rest, clause)
+                }
+                (rest, Primary::Opens(opening)) => {
+                    if outer.len() >= self.nesting {
+                        let kind = CompileErrorKind::TooDeep { max: self.nesting };
+                        return Err(fault(kind, self.first_char(inner)));
+                    }
+                    at = skip(rest);
+                    outer.push(std::mem::replace(&mut level, Level::new(opening, inner, at)));
+                    continue;
+                }
+            };
+            // The operand may be the last one of its level, and so of the levels around that.
+            at = loop {
+                let operand_read = self.negate(operand, level.nots, rest)?;
+                level.ands.read.push(operand_read);
+                if let Ok((next, _)) = infix("and")(rest) {
+                    break next;
+                }
+                let and = self.join(&mut level.ands, ExprKind::And, rest)?;
+                level.ors.read.push(and);
+                if let Ok((next, _)) = infix("or")(rest) {
+                    level.ands.at = next;
+                    break next;
+                }
+                let expr = self.join(&mut level.ors, ExprKind::Or, rest)?;
+                let Some(around) = outer.pop() else {
+                    return if skip(rest).is_empty() { Ok(expr) } else { Err(self.trailing(rest)) };
+                };
+                let closed = std::mem::replace(&mut level, around);
+                (rest, operand) = self.close(closed, expr, rest)?;
+            };
         }
-        if operands.is_empty() {
-            return Ok((rest, first));
-        }
-        operands.insert(0, first);
-        Ok((rest, self.node(kind(operands), at, rest)?))
     }
 
-    /// Any number of `not`, then a group, clause or quantifier.
+    /// A clause, or the opening of a group or quantifier.
     ///
-    /// `not` may also be the name that a clause begins with. The reading with more negations wins.
-    fn unary(&mut self, at: &'t str) -> Read<'t, Expr> {
-        let mut starts = Vec::new();
-        let mut inner = at;
-        while let Ok((next, _)) = word("not")(inner) {
-            starts.push(inner);
-            inner = next;
+    /// `not` may also be the name that a clause begins with: `starts` are the places of the negations
+    /// before `at`. The reading with more negations wins.
+    fn primary(&mut self, at: &'t str, starts: &[&'t str]) -> Read<'t, Primary> {
+        if let Some(inner) = at.strip_prefix('(') {
+            return Ok((inner, Primary::Opens(Opening::Parenthesis)));
         }
-        let error = match self.primary(inner) {
-            Ok((rest, expr)) => return self.negate(starts.len(), expr, at, rest),
+        let error = match self.clause(at) {
+            Ok((rest, clause)) => return Ok((rest, Primary::Clause(clause, starts.len()))),
             Err(error) => error,
         };
+        if let Some(opening) = self.quantifier(at) {
+            let (rest, opening) = opening?;
+            return Ok((rest, Primary::Opens(opening)));
+        }
         // A clause that begins with `not` is at most `not not in selector`.
-        for (count, start) in starts.iter().enumerate().rev().take(2) {
-            if let Ok((rest, expr)) = self.clause(start) {
-                return self.negate(count, expr, at, rest);
+        for (nots, start) in starts.iter().enumerate().rev().take(2) {
+            if let Ok((rest, clause)) = self.clause(start) {
+                return Ok((rest, Primary::Clause(clause, nots)));
             }
         }
         Err(error)
     }
 
-    fn negate(&mut self, count: usize, expr: Expr, at: &'t str, rest: &'t str) -> Read<'t, Expr> {
-        if count % 2 == 0 {
-            return Ok((rest, expr));
-        }
-        Ok((rest, self.node(ExprKind::Not(Box::new(expr)), at, rest)?))
-    }
-
-    fn primary(&mut self, at: &'t str) -> Read<'t, Expr> {
-        if let Some(inner) = at.strip_prefix('(') {
-            self.enter(at)?;
-            let (rest, expr) = self.or(skip(inner))?;
-            self.depth -= 1;
-            let end = skip(rest);
-            return match end.strip_prefix(')') {
-                Some(rest) => Ok((rest, expr)),
-                None if end.is_empty() => {
-                    let kind = CompileErrorKind::UnclosedParenthesis;
-                    Err(self.error(kind, self.first_char(at)).with_help("add `)` at the end"))
-                }
-                None => Err(self.trailing(rest)),
-            };
-        }
-        match self.clause(at) {
-            Ok(read) => Ok(read),
-            Err(error) => match self.quantifier(at) {
-                Some(read) => read,
-                None => Err(error),
-            },
-        }
-    }
-
-    fn clause(&mut self, at: &'t str) -> Read<'t, Expr> {
-        let (rest, operand) = self.operand(at)?;
-        let (rest, clause) = self.operation(operand, rest)?;
-        Ok((rest, self.node(ExprKind::Clause(clause), at, rest)?))
-    }
-
-    fn operand(&mut self, at: &'t str) -> Read<'t, Operand> {
-        if let Ok((rest, raw)) = pointer(at) {
-            let span = self.span(at, rest);
-            let selector = Selector { parts: self.pointer_parts(at, raw), span };
-            let value = Value { text: raw.into(), number: false, span };
-            return Ok((rest, Operand::Selector(selector, value)));
-        }
-        if at.starts_with(|char: char| char.is_ascii_alphabetic()) {
-            let (rest, selector) = self.selector_path(at)?;
-            let value = word_value(&selector);
-            return Ok((rest, Operand::Selector(selector, value)));
-        }
-        if at.starts_with(['"', '`', '-']) || at.starts_with(|char: char| char.is_ascii_digit()) {
-            let (rest, value) = self.value(at)?;
-            return Ok((rest, Operand::Value(value)));
-        }
-        Err(self.expected_clause(at))
-    }
-
-    /// The operator after `operand` and what belongs to it.
-    fn operation(&mut self, operand: Operand, at: &'t str) -> Read<'t, Clause> {
-        // Membership reads the other way round: value, then selector.
-        let membership =
-            alt((infix("in").map(|_| false), (infix("not"), word("in")).map(|_| true))).parse(at);
-        if let Ok((rest, negated)) = membership {
-            let operator_span = self.trimmed(at, rest);
-            let (rest, selector) = self.selector(rest)?;
-            let value = match operand {
-                Operand::Selector(_, value) | Operand::Value(value) => Some(value),
-            };
-            let operator = Operator::Contains;
-            return Ok((rest, Clause { selector, operator, negated, operator_span, value }));
-        }
-        let selector = match operand {
-            Operand::Selector(selector, _) => selector,
-            Operand::Value(value) => return Err(self.value_without_in(&value, at)),
-        };
-        let comparison = alt((
-            sign("==").map(|_| (Operator::Equal, false)),
-            sign("!=").map(|_| (Operator::Equal, true)),
-            infix("contains").map(|_| (Operator::Contains, false)),
-            (infix("not"), word("contains")).map(|_| (Operator::Contains, true)),
-            infix("matches").map(|_| (Operator::Matches, false)),
-            (infix("not"), word("matches")).map(|_| (Operator::Matches, true)),
-        ))
-        .parse(at);
-        if let Ok((rest, (operator, negated))) = comparison {
-            let operator_span = self.trimmed(at, rest);
-            let (rest, value) = self.value(rest)?;
-            let value = Some(value);
-            return Ok((rest, Clause { selector, operator, negated, operator_span, value }));
-        }
-        let Ok((rest, negation)) = (infix("is"), opt(word("not"))).map(|(_, not)| not).parse(at)
-        else {
-            return Err(self.no_operator(&selector, at));
-        };
-        let empty_or_nil: lex::Token<'t> = alt((tag("empty"), tag("nil"))).parse(rest);
-        let Ok((end, found)) = empty_or_nil else {
-            return Err(self.error(CompileErrorKind::ExpectedEmptyOrNil, self.word_span(rest)));
-        };
-        let operator = if found == "nil" { Operator::Nil } else { Operator::Empty };
-        let operator_span = self.trimmed(at, end);
-        let negated = negation.is_some();
-        Ok((end, Clause { selector, operator, negated, operator_span, value: None }))
-    }
-
-    /// A selector where only a selector may stand.
-    fn selector(&mut self, at: &'t str) -> Read<'t, Selector> {
-        if let Ok((rest, raw)) = pointer(at) {
-            let span = self.span(at, rest);
-            return Ok((rest, Selector { parts: self.pointer_parts(at, raw), span }));
-        }
-        if !at.starts_with(|char: char| char.is_ascii_alphabetic()) {
-            return Err(self.expected_selector(at));
-        }
-        let (rest, selector) = self.selector_path(at)?;
-        match rest.chars().next() {
-            Some(found) if !is_boundary(found) && found != '{' => {
-                Err(self.unquoted_selector(&selector, rest, found))
+    /// Ends a level whose expression was read up to `rest`.
+    fn close(&mut self, level: Level<'t>, expr: Expr, rest: &'t str) -> Read<'t, Expr> {
+        let end = skip(rest);
+        let (bracket, kind, help, missing) = match level.opening {
+            Opening::Quantifier { .. } => {
+                ('}', CompileErrorKind::UnclosedBrace, "add `}` at the end", end)
             }
-            _ => Ok((rest, selector)),
-        }
-    }
-
-    /// A bare selector: a name, then `.name`, `.0` and `["key"]`.
-    fn selector_path(&mut self, at: &'t str) -> Read<'t, Selector> {
-        let Ok((mut rest, first)) = ident(at) else { return Err(self.expected_selector(at)) };
-        let mut parts = vec![Part { text: first.into(), span: self.span(at, rest) }];
-        loop {
-            if let Some(dotted) = rest.strip_prefix('.') {
-                let Ok((next, text)) = alt((ident, index)).parse(dotted) else { break };
-                parts.push(Part { text: text.into(), span: self.span(dotted, next) });
-                rest = next;
-            } else if let Some(inner) = rest.strip_prefix('[') {
-                let key = skip(inner);
-                if !key.starts_with(['"', '`']) {
-                    return Err(self.bad_index(rest, key));
-                }
-                let (end, text) = self.string(key)?;
-                let span = self.span(key, end);
-                let Some(next) = skip(end).strip_prefix(']') else {
-                    let kind = CompileErrorKind::UnclosedIndex;
-                    return Err(self
-                        .error(kind, self.first_char(rest))
-                        .with_help("add `]` after the key"));
-                };
-                parts.push(Part { text: text.into(), span });
-                rest = next;
+            _ => (')', CompileErrorKind::UnclosedParenthesis, "add `)` at the end", level.at),
+        };
+        let Some(after) = end.strip_prefix(bracket) else {
+            return Err(if end.is_empty() {
+                fault(kind, self.first_char(missing)).with_help(help)
             } else {
-                break;
-            }
-        }
-        let span = self.span(at, rest);
-        Ok((rest, Selector { parts, span }))
-    }
-
-    /// The parts of a JSON pointer; `raw` is the text between the quotes at `at`.
-    fn pointer_parts(&self, at: &'t str, raw: &str) -> Vec<Part> {
-        let mut offset = self.offset(at) + 1;
-        if raw.is_empty() {
-            return vec![Part { text: "".into(), span: Span::new(offset, offset) }];
-        }
-        let mut parts = Vec::new();
-        for segment in raw.split('/').skip(1) {
-            offset += 1;
-            let text = segment.replace("~1", "/").replace("~0", "~").into();
-            parts.push(Part { text, span: Span::new(offset, offset + segment.len()) });
-            offset += segment.len();
-        }
-        parts
-    }
-
-    /// A bare word, number or quoted string.
-    fn value(&mut self, at: &'t str) -> Read<'t, Value> {
-        let (rest, value) = if at.starts_with(|char: char| char.is_ascii_alphabetic()) {
-            let (rest, selector) = self.selector_path(at)?;
-            (rest, word_value(&selector))
-        } else if at.starts_with(['"', '`']) {
-            let (rest, text) = self.string(at)?;
-            (rest, Value { text: text.into(), number: false, span: self.span(at, rest) })
-        } else if let Ok((rest, text)) = number(at) {
-            (rest, Value { text: text.into(), number: true, span: self.span(at, rest) })
-        } else {
-            return Err(self.expected_value(at));
+                self.trailing(rest)
+            });
         };
-        match rest.chars().next() {
-            None => Ok((rest, value)),
-            Some(found) if is_boundary(found) || (value.number && matches!(found, ']' | ',')) => {
-                Ok((rest, value))
+        let Opening::Quantifier { all, selector, names } = level.opening else {
+            return Ok((after, expr));
+        };
+        let quantifier = Quantifier { all, selector, names, body: Box::new(expr) };
+        Ok((after, self.node(ExprKind::Quantifier(quantifier), level.at, after)?))
+    }
+
+    /// Takes the operands that were read; a single one stands for itself.
+    fn join(
+        &mut self,
+        operands: &mut Operands<'t>,
+        kind: fn(Vec<Expr>) -> ExprKind,
+        rest: &'t str,
+    ) -> Result<Expr, CompileError> {
+        let mut read = std::mem::take(&mut operands.read);
+        match read.pop() {
+            Some(single) if read.is_empty() => Ok(single),
+            last => {
+                read.extend(last);
+                self.node(kind(read), operands.at, rest)
             }
-            Some(_) if at.starts_with(['"', '`']) => {
-                Err(self.error(CompileErrorKind::ExpectedSpace, self.first_char(rest)))
-            }
-            Some(found) => Err(self.unquoted_value(at, rest, found)),
         }
     }
 
-    fn string(&mut self, at: &'t str) -> Read<'t, String> {
-        let Ok((rest, source)) = quoted(at) else {
-            let kind = CompileErrorKind::UnterminatedString;
-            return Err(self.error(kind, self.first_char(at)).with_help("add the closing quote"));
-        };
-        let start = self.offset(at);
-        let text = string::decode(source).map_err(|(kind, span, help)| {
-            let error = self.error(kind, Span::new(start + span.start(), start + span.end()));
-            match help {
-                Some(help) => error.with_help(help),
-                None => error,
-            }
-        })?;
-        Ok((rest, text))
+    fn negate(&mut self, expr: Expr, nots: Nots<'t>, rest: &'t str) -> Result<Expr, CompileError> {
+        if nots.count.is_multiple_of(2) {
+            return Ok(expr);
+        }
+        self.node(ExprKind::Not(Box::new(expr)), nots.at, rest)
     }
 
-    /// A quantifier, or `None` when the text does not begin like one.
-    fn quantifier(&mut self, at: &'t str) -> Option<Read<'t, Expr>> {
+    /// The head of a quantifier up to `{`, or `None` when the text does not begin like one.
+    fn quantifier(&self, at: &'t str) -> Option<Read<'t, Opening>> {
         let head: lex::Token<'t, bool> =
             alt((word("any").map(|_| false), word("all").map(|_| true))).parse(at);
         let (rest, all) = head.ok()?;
-        let starts_selector = |char: char| char.is_ascii_alphabetic() || char == '"';
-        if !rest.starts_with(starts_selector) {
+        if !rest.starts_with(|char: char| char.is_ascii_alphabetic() || char == '"') {
             return None;
         }
         let (rest, selector) = match self.selector(rest) {
@@ -366,34 +249,10 @@ impl<'t> Parser<'t> {
             Err(error) => return Some(Err(error)),
         };
         let (rest, _) = infix("as")(rest).ok()?;
-        Some(self.quantifier_body(at, all, selector, rest))
-    }
-
-    fn quantifier_body(
-        &mut self,
-        at: &'t str,
-        all: bool,
-        selector: Selector,
-        rest: &'t str,
-    ) -> Read<'t, Expr> {
-        let (rest, names) = self.names(rest)?;
-        let Some(inner) = skip(rest).strip_prefix('{') else {
-            let kind = CompileErrorKind::UnclosedBrace;
-            return Err(self.error(kind, self.first_char(skip(rest))));
-        };
-        self.enter(at)?;
-        let (rest, body) = self.or(skip(inner))?;
-        self.depth -= 1;
-        let end = skip(rest);
-        let Some(rest) = end.strip_prefix('}') else {
-            if !end.is_empty() {
-                return Err(self.trailing(rest));
-            }
-            let kind = CompileErrorKind::UnclosedBrace;
-            return Err(self.error(kind, self.first_char(end)).with_help("add `}` at the end"));
-        };
-        let quantifier = Quantifier { all, selector, names, body: Box::new(body) };
-        Ok((rest, self.node(ExprKind::Quantifier(quantifier), at, rest)?))
+        Some(self.names(rest).and_then(|(rest, names)| match skip(rest).strip_prefix('{') {
+            Some(inner) => Ok((inner, Opening::Quantifier { all, selector, names })),
+            None => Err(fault(CompileErrorKind::UnclosedBrace, self.first_char(skip(rest)))),
+        }))
     }
 
     fn names(&self, at: &'t str) -> Read<'t, Names> {
@@ -409,21 +268,11 @@ impl<'t> Parser<'t> {
             Ok((rest, (Some(index), Some((_, None))))) => (rest, Names::Index(index)),
             Ok((rest, (None, Some((_, Some(value)))))) => (rest, Names::Value(value)),
             _ => {
-                let error = self.error(CompileErrorKind::BadNames, self.word_span(at));
+                let error = fault(CompileErrorKind::BadNames, self.word_span(at));
                 return Err(error.with_help("write `as x`, `as i, v`, `as i, _` or `as _, v`"));
             }
         };
         Ok(names)
-    }
-
-    /// Counts one level of nesting that begins at `at`.
-    fn enter(&mut self, at: &'t str) -> Result<(), CompileError> {
-        self.depth += 1;
-        if self.depth > self.nesting {
-            let kind = CompileErrorKind::TooDeep { max: self.nesting };
-            return Err(self.error(kind, self.first_char(at)));
-        }
-        Ok(())
     }
 
     /// Counts one part of the tree, which reaches from `at` to `rest`.
@@ -431,7 +280,7 @@ impl<'t> Parser<'t> {
         self.nodes += 1;
         let span = self.span(at, rest);
         if self.nodes > self.nodes_max {
-            return Err(self.error(CompileErrorKind::TooManyNodes { max: self.nodes_max }, span));
+            return Err(fault(CompileErrorKind::TooManyNodes { max: self.nodes_max }, span));
         }
         Ok(Expr { kind, span })
     }
@@ -450,11 +299,11 @@ impl<'t> Parser<'t> {
         let start = self.offset(at) + text.len() - text.trim_start().len();
         Span::new(start, start + text.trim().len())
     }
+}
 
-    fn error(&self, kind: CompileErrorKind, span: Span) -> CompileError {
-        // The text is added once, at the end: most errors on the way are dropped again.
-        CompileError::new(kind, "", span)
-    }
+/// An error at a place; the text is added once, at the end, as most errors on the way are dropped again.
+fn fault(kind: CompileErrorKind, span: Span) -> CompileError {
+    CompileError::new(kind, "", span)
 }
 
 /// The rest after whitespace.
@@ -462,8 +311,12 @@ fn skip(at: &str) -> &str {
     space0(at).map_or(at, |(rest, _)| rest)
 }
 
-/// A selector that stands where a value is wanted: its parts, joined by dots.
-fn word_value(selector: &Selector) -> Value {
-    let texts: Vec<&str> = selector.parts.iter().map(|part| &*part.text).collect();
-    Value { text: texts.join(".").into(), number: false, span: selector.span }
+/// The rest after any number of `not`, and where each stands.
+fn negations(at: &str) -> (&str, Vec<&str>) {
+    let (mut rest, mut starts) = (at, Vec::new());
+    while let Ok((next, _)) = word("not")(rest) {
+        starts.push(rest);
+        rest = next;
+    }
+    (rest, starts)
 }

@@ -9,6 +9,8 @@
 
 mod class;
 
+use std::fmt::Write as _;
+
 use regex::bytes::{Regex, RegexBuilder};
 
 /// Most repetitions of one part, nested repetitions multiplied.
@@ -205,11 +207,11 @@ impl<'p> Translator<'p> {
         let minus = if off.is_empty() { "" } else { "-" };
         self.at = start + 2 + end + 1;
         if flags[end..].starts_with(':') {
-            self.out.push_str(&format!("(?{on}{minus}{off}:"));
+            let _ = write!(self.out, "(?{on}{minus}{off}:");
             self.groups.push(Group { start, repeats: 1 });
             self.part = None;
         } else if !on.is_empty() || !off.is_empty() {
-            self.out.push_str(&format!("(?{on}{minus}{off})"));
+            let _ = write!(self.out, "(?{on}{minus}{off})");
             self.part = None;
         }
         Ok(())
@@ -332,14 +334,14 @@ impl<'p> Translator<'p> {
                 return Err(with_help(fault, "write `\\z` for the end of the text"));
             }
             _ => {
-                let (class, length) = match self.perl_or_unicode_class(self.at)? {
-                    Some((class, length)) => (class, length),
-                    None => {
-                        let (char, length) = self.char_escape(self.at)?;
-                        let mut literal = String::new();
-                        push_literal(&mut literal, char);
-                        (literal, length)
-                    }
+                let class = self.perl_or_unicode_class(self.at)?;
+                let (class, length) = if let Some(class) = class {
+                    class
+                } else {
+                    let (char, length) = self.char_escape(self.at)?;
+                    let mut literal = String::new();
+                    push_literal(&mut literal, char);
+                    (literal, length)
                 };
                 self.at += length;
                 self.atom(&class);
@@ -371,6 +373,6 @@ fn push_literal(out: &mut String, char: char) {
     if char.is_ascii_alphanumeric() || matches!(char, '_' | ' ') || !char.is_ascii() {
         out.push(char);
     } else {
-        out.push_str(&format!("\\x{{{:X}}}", u32::from(char)));
+        let _ = write!(out, "\\x{{{:X}}}", u32::from(char));
     }
 }

@@ -111,6 +111,10 @@ impl Display for Value {
 impl Display for Selector {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.parts.split_first() {
+            // Bare, these could be read as operators.
+            Some((first, [])) if matches!(&*first.text, "not" | "in" | "contains" | "matches") => {
+                write_pointer(f, &self.parts)
+            }
             Some((first, rest)) if is_ident(&first.text) => {
                 f.write_str(&first.text)?;
                 rest.iter().try_for_each(|part| write_part(f, part))

@@ -17,7 +17,27 @@ pub(crate) enum Node {
     Or(Box<[Node]>),
     Not(Box<Node>),
     Leaf(Leaf),
+    Field(FieldLeaf),
     Each(Box<Each>),
+}
+
+/// The clause that most filters are made of: a field of the row or of an element, `==` or `!=`.
+#[derive(Debug)]
+pub(crate) struct FieldLeaf {
+    pub(crate) owner: Owner,
+    /// The slots that lead from there to the struct that has the field.
+    pub(crate) way: Box<[usize]>,
+    pub(crate) slot: usize,
+    pub(crate) literal: Scalar,
+    pub(crate) negated: bool,
+}
+
+/// The struct that a field is looked for in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Owner {
+    Row,
+    /// The element of the quantifier that many steps outwards.
+    Element(usize),
 }
 
 /// One clause.
@@ -28,6 +48,25 @@ pub(crate) struct Leaf {
     /// Whether the answer is turned round.
     pub(crate) negated: bool,
     pub(crate) span: Span,
+}
+
+impl Leaf {
+    /// The shorter form, where the clause has one.
+    pub(crate) fn shorten(self) -> Node {
+        let owner = match self.path.base {
+            Base::Row => Owner::Row,
+            Base::Value(up) => Owner::Element(up),
+            _ => return Node::Leaf(self),
+        };
+        let slots: Option<Vec<usize>> = self.path.steps.iter().map(Step::slot).collect();
+        match (slots.as_deref(), self.test) {
+            (Some([way @ .., slot]), Test::Equal(literal)) if !self.path.dynamic => {
+                let (way, slot) = (way.into(), *slot);
+                Node::Field(FieldLeaf { owner, way, slot, literal, negated: self.negated })
+            }
+            (_, test) => Node::Leaf(Self { test, ..self }),
+        }
+    }
 }
 
 /// A quantifier.
@@ -70,6 +109,15 @@ pub(crate) enum Step {
     Index(usize),
     /// A part whose meaning depends on the value that is met.
     Part(Box<Literal>),
+}
+
+impl Step {
+    fn slot(&self) -> Option<usize> {
+        match self {
+            Self::Field(slot) => Some(*slot),
+            _ => None,
+        }
+    }
 }
 
 /// What is asked of the value at the end of a path.

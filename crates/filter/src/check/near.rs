@@ -18,20 +18,26 @@ pub(super) fn nearest<'n>(wanted: &str, names: &[&'n str]) -> Option<&'n str> {
         .map(|(_, name)| name)
 }
 
-/// How many characters have to be inserted, removed or replaced.
+/// How many characters have to be inserted, removed, replaced or swapped with the next one.
 fn distance(from: &str, to: &str) -> usize {
+    let from: Vec<char> = from.chars().collect();
     let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, from_char) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to_char) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(from_char != *to_char);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+    let mut rows = vec![vec![0; to.len() + 1]; from.len() + 1];
+    for i in 0..=from.len() {
+        for j in 0..=to.len() {
+            rows[i][j] = match (i, j) {
+                (0, n) | (n, 0) => n,
+                _ => {
+                    let (own, other) = (from[i - 1], to[j - 1]);
+                    let replaced = rows[i - 1][j - 1] + usize::from(own != other);
+                    let best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                    let swapped = i > 1 && j > 1 && own == to[j - 2] && from[i - 2] == other;
+                    if swapped { best.min(rows[i - 2][j - 2] + 1) } else { best }
+                }
+            };
         }
     }
-    row[to.len()]
+    rows[from.len()][to.len()]
 }
 
 #[cfg(test)]
@@ -43,6 +49,7 @@ mod tests {
         let names = ["ID", "Name", "PluginID", "Schedulable"];
         assert_eq!(nearest("plugin_id", &names), Some("PluginID"));
         assert_eq!(nearest("Nme", &names), Some("Name"));
+        assert_eq!(nearest("Nmae", &names), Some("Name"));
         assert_eq!(nearest("Shedulabel", &names), Some("Schedulable"));
         assert_eq!(nearest("Bogus", &names), None);
     }

@@ -207,7 +207,7 @@ impl fmt::Display for CompileErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the expression is empty"),
-            Self::ExpectedClause => f.write_str("expected a clause such as `Name == \"x\"`"),
+            Self::ExpectedClause => f.write_str("expected a clause"),
             Self::UnquotedValue { found } => {
                 write!(f, "{found:?} can't stand in an unquoted value")
             }
@@ -234,16 +234,16 @@ impl fmt::Display for CompileErrorKind {
             Self::NameTwice => f.write_str("the same name is given twice"),
             Self::NameHasNoFields => f.write_str("an index or key has nothing inside"),
             Self::UnknownSelector { name, .. } => write!(f, "no field is called `{name}`"),
-            Self::NothingInside { kind } => write!(f, "there is nothing inside of a {kind}"),
+            Self::NothingInside { kind } => write!(f, "there is nothing inside of {}", a(kind)),
             Self::BadListIndex => f.write_str("a list takes an index, counted from 0"),
             Self::BadMapKey => f.write_str("the map can't have this key"),
             Self::ValueSyntax { kind } => write!(f, "this is no {kind}"),
             Self::ValueRange { kind } => write!(f, "this {kind} needs more than 64 bits"),
             Self::OperatorKind { operator, kind } => {
-                write!(f, "`{operator}` does not apply to a {kind}")
+                write!(f, "`{operator}` does not apply to {}", a(kind))
             }
             Self::NotACollection { kind } => {
-                write!(f, "`any` and `all` need a list or a map with text keys, not a {kind}")
+                write!(f, "`any` and `all` need a list or a map with text keys, not {}", a(kind))
             }
             Self::Pattern { reason } => write!(f, "bad regular expression: {reason}"),
             Self::PatternTooLarge { max } => {
@@ -260,6 +260,12 @@ impl fmt::Display for CompileErrorKind {
             }
         }
     }
+}
+
+/// A kind with its article.
+fn a(kind: &str) -> String {
+    let article = if kind.starts_with(['a', 'i', 'o', 'u', 'I', 'A', 'O']) { "an" } else { "a" };
+    format!("{article} {kind}")
 }
 
 impl CompileError {

@@ -1,7 +1,7 @@
 //! What to say about text that can't be read: the place, the reason and what to write instead.
 
 use super::lex::{is_boundary, is_pointer_char, is_space, space1};
-use super::{Parser, skip};
+use super::{Parser, fault, skip};
 use crate::ast::{Selector, Value};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::print::quote;
@@ -14,11 +14,11 @@ const EXTENDED: &str =
 impl<'t> Parser<'t> {
     /// Something else than a clause begins here.
     pub(super) fn expected_clause(&self, at: &'t str) -> CompileError {
-        let error = self.error(CompileErrorKind::ExpectedClause, self.first_char(at));
+        let error = fault(CompileErrorKind::ExpectedClause, self.first_char(at));
         match at.chars().next() {
             Some('!') => {
                 let found = CompileErrorKind::UnknownOperator { found: "!".into() };
-                self.error(found, self.first_char(at)).with_help("write `not` followed by a space")
+                fault(found, self.first_char(at)).with_help("write `not` followed by a space")
             }
             Some('\'') => error.with_help("quote values with \" or `"),
             Some('@' | '_' | '$' | '/') => {
@@ -31,15 +31,12 @@ impl<'t> Parser<'t> {
     /// Neither a word, number nor string begins here.
     pub(super) fn expected_value(&self, at: &'t str) -> CompileError {
         match at.chars().next() {
-            None | Some(')' | '}') => {
-                self.error(CompileErrorKind::ExpectedValue, self.first_char(at))
-            }
+            None | Some(')' | '}') => fault(CompileErrorKind::ExpectedValue, self.first_char(at)),
             Some('=') => {
                 let kind = CompileErrorKind::UnknownOperator { found: "===".into() };
-                self.error(kind, self.first_char(at)).with_help("write `==`")
+                fault(kind, self.first_char(at)).with_help("write `==`")
             }
-            Some('\'') => self
-                .error(CompileErrorKind::ExpectedValue, self.first_char(at))
+            Some('\'') => fault(CompileErrorKind::ExpectedValue, self.first_char(at))
                 .with_help(format!("use double quotes: {}", quote(bare(at).trim_matches('\'')))),
             Some(found) => self.unquoted_value(at, at, found),
         }
@@ -49,7 +46,7 @@ impl<'t> Parser<'t> {
     pub(super) fn unquoted_value(&self, at: &'t str, rest: &'t str, found: char) -> CompileError {
         let kind = CompileErrorKind::UnquotedValue { found };
         let help = format!("quote this value: {}", quote(bare(at)));
-        self.error(kind, self.first_char(rest)).with_help(help)
+        fault(kind, self.first_char(rest)).with_help(help)
     }
 
     /// A selector ran into `found` at `rest`.
@@ -60,7 +57,7 @@ impl<'t> Parser<'t> {
         found: char,
     ) -> CompileError {
         let kind = CompileErrorKind::UnquotedSelector { found };
-        let error = self.error(kind, self.first_char(rest));
+        let error = fault(kind, self.first_char(rest));
         let name = bare(&self.text[selector.span.start()..]);
         if selector.parts.len() == 1 && name.chars().all(is_pointer_char) {
             return error.with_help(format!("write this name as a pointer: \"/{name}\""));
@@ -70,7 +67,7 @@ impl<'t> Parser<'t> {
 
     /// A value stands where a selector is needed.
     pub(super) fn expected_selector(&self, at: &'t str) -> CompileError {
-        let error = self.error(CompileErrorKind::ExpectedSelector, self.word_span(at));
+        let error = fault(CompileErrorKind::ExpectedSelector, self.word_span(at));
         if at.starts_with('[') {
             return error.with_help("lists of values need the extended dialect");
         }
@@ -81,9 +78,9 @@ impl<'t> Parser<'t> {
     pub(super) fn value_without_in(&self, value: &Value, at: &'t str) -> CompileError {
         let rest = skip(at);
         if rest.is_empty() {
-            return self.error(CompileErrorKind::ExpectedOperator, self.first_char(rest));
+            return fault(CompileErrorKind::ExpectedOperator, self.first_char(rest));
         }
-        let error = self.error(CompileErrorKind::ExpectedSelector, value.span);
+        let error = fault(CompileErrorKind::ExpectedSelector, value.span);
         error.with_help("the selector stands left of the operator, unless that is `in`")
     }
 
@@ -92,10 +89,10 @@ impl<'t> Parser<'t> {
         let rest = skip(at);
         let spaced = rest.len() < at.len();
         let Some(first) = rest.chars().next() else {
-            return self.error(CompileErrorKind::ExpectedOperator, self.first_char(rest));
+            return fault(CompileErrorKind::ExpectedOperator, self.first_char(rest));
         };
         if is_boundary(first) {
-            return self.error(CompileErrorKind::ExpectedOperator, self.first_char(rest));
+            return fault(CompileErrorKind::ExpectedOperator, self.first_char(rest));
         }
         let symbol = |char: char| "=<>!&|~".contains(char);
         let found = if symbol(first) {
@@ -109,7 +106,7 @@ impl<'t> Parser<'t> {
         let span = Span::new(start, start + found.len());
         let word = skip(&rest[found.len()..]);
         let kind = CompileErrorKind::UnknownOperator { found: found.into() };
-        let error = self.error(kind, span);
+        let error = fault(kind, span);
         let help = match found.to_ascii_lowercase().as_str() {
             "=" | "eq" | "equals" | "===" => "write `==`",
             "<>" | "ne" | "!==" | "!" => "write `!=`",
@@ -120,7 +117,7 @@ impl<'t> Parser<'t> {
             "||" | "|" => "write `or`, between clauses",
             "<" | "<=" | ">" | ">=" | "lt" | "le" | "gt" | "ge" | "between" => EXTENDED,
             "contains" | "matches" | "in" if word.is_empty() => {
-                return self.error(CompileErrorKind::ExpectedValue, self.first_char(word));
+                return fault(CompileErrorKind::ExpectedValue, self.first_char(word));
             }
             lower if ["and", "or", "not", "in", "is", "contains", "matches"].contains(&lower) => {
                 if found == lower {
@@ -138,7 +135,7 @@ impl<'t> Parser<'t> {
     pub(super) fn bad_index(&self, bracket: &'t str, key: &'t str) -> CompileError {
         let name = &key[..key.find([']', ' ', ')', '}']).unwrap_or(key.len())];
         let span = self.first_char(bracket).to(self.first_char(key));
-        let error = self.error(CompileErrorKind::BadIndex, span);
+        let error = fault(CompileErrorKind::BadIndex, span);
         if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) {
             error.with_help(format!("write an index as `.{name}`"))
         } else {
@@ -151,20 +148,20 @@ impl<'t> Parser<'t> {
         let at = skip(rest);
         let spaced = space1(rest).is_ok();
         let word = bare(at);
-        let error = self.error(CompileErrorKind::TrailingText, self.word_span(at));
+        let error = fault(CompileErrorKind::TrailingText, self.word_span(at));
         let replace = |found: &str, with: &str| {
             let kind = CompileErrorKind::UnknownOperator { found: found.into() };
             let start = self.offset(at);
             let span = Span::new(start, start + found.len());
-            self.error(kind, span).with_help(format!("write `{with}`"))
+            fault(kind, span).with_help(format!("write `{with}`"))
         };
         match word {
             "and" | "or" if skip(&at[word.len()..]).is_empty() => {
                 let end = Span::new(self.text.len(), self.text.len());
-                self.error(CompileErrorKind::ExpectedClause, end).with_help(CLAUSE)
+                fault(CompileErrorKind::ExpectedClause, end).with_help(CLAUSE)
             }
             "and" | "or" => {
-                self.error(CompileErrorKind::ExpectedSpace, self.offset_span(at, word.len()))
+                fault(CompileErrorKind::ExpectedSpace, self.offset_span(at, word.len()))
             }
             _ if at.starts_with("&&") => replace("&&", "and"),
             _ if at.starts_with("||") => replace("||", "or"),
@@ -172,7 +169,7 @@ impl<'t> Parser<'t> {
             _ if word.eq_ignore_ascii_case("and") => replace(word, "and"),
             _ if word.eq_ignore_ascii_case("or") => replace(word, "or"),
             _ if !spaced && (at.starts_with("and") || at.starts_with("or")) => {
-                self.error(CompileErrorKind::ExpectedSpace, self.first_char(at))
+                fault(CompileErrorKind::ExpectedSpace, self.first_char(at))
             }
             _ if at.starts_with([')', '}']) => error.with_help("nothing is open here; remove it"),
             _ => error.with_help("quote a value that holds spaces"),

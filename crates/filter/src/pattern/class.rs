@@ -110,15 +110,12 @@ impl Translator<'_> {
         let rest = &self.pattern[at + 2..];
         let unknown =
             |length: usize| self.fault(at, at + 2 + length, "no Unicode class of this name");
-        let (name, length) = match rest.strip_prefix('{') {
-            Some(inner) => {
-                let end = inner.find('}').ok_or_else(|| unknown(rest.len()))?;
-                (&inner[..end], end + 2)
-            }
-            None => {
-                let length = rest.chars().next().ok_or_else(|| unknown(0))?.len_utf8();
-                (&rest[..length], length)
-            }
+        let (name, length) = if let Some(inner) = rest.strip_prefix('{') {
+            let end = inner.find('}').ok_or_else(|| unknown(rest.len()))?;
+            (&inner[..end], end + 2)
+        } else {
+            let length = rest.chars().next().ok_or_else(|| unknown(0))?.len_utf8();
+            (&rest[..length], length)
         };
         let (name, negated) = match name.strip_prefix('^') {
             Some(name) => (name, !upper),

@@ -1,0 +1,206 @@
+//! One clause: selector, operator, value, or value `in` selector.
+
+use nom::Parser as _;
+use nom::branch::alt;
+use nom::bytes::complete::tag;
+use nom::combinator::opt;
+
+use super::lex::{self, ident, index, infix, is_boundary, number, pointer, quoted, sign, word};
+use super::{Parser, Read, fault, skip, string};
+use crate::ast::{Clause, Expr, ExprKind, Operator, Part, Selector, Value};
+use crate::error::CompileErrorKind;
+use crate::span::Span;
+
+/// What stands before an operator.
+enum Operand {
+    /// A selector; as a value it is its text.
+    Selector(Selector, Value),
+    Value(Value),
+}
+
+impl<'t> Parser<'t> {
+    pub(super) fn clause(&mut self, at: &'t str) -> Read<'t, Expr> {
+        let (rest, operand) = self.operand(at)?;
+        let (rest, clause) = self.operation(operand, rest)?;
+        Ok((rest, self.node(ExprKind::Clause(clause), at, rest)?))
+    }
+
+    fn operand(&self, at: &'t str) -> Read<'t, Operand> {
+        if let Ok((rest, raw)) = pointer(at) {
+            let span = self.span(at, rest);
+            let selector = Selector { parts: self.pointer_parts(at, raw), span };
+            let value = Value { text: raw.into(), number: false, span };
+            return Ok((rest, Operand::Selector(selector, value)));
+        }
+        if at.starts_with(|char: char| char.is_ascii_alphabetic()) {
+            let (rest, selector) = self.selector_path(at)?;
+            let value = word_value(&selector);
+            return Ok((rest, Operand::Selector(selector, value)));
+        }
+        if at.starts_with(['"', '`', '-']) || at.starts_with(|char: char| char.is_ascii_digit()) {
+            let (rest, value) = self.value(at)?;
+            return Ok((rest, Operand::Value(value)));
+        }
+        Err(self.expected_clause(at))
+    }
+
+    /// The operator after `operand` and what belongs to it.
+    fn operation(&self, operand: Operand, at: &'t str) -> Read<'t, Clause> {
+        // Membership reads the other way round: value, then selector.
+        let membership =
+            alt((infix("in").map(|_| false), (infix("not"), word("in")).map(|_| true))).parse(at);
+        if let Ok((rest, negated)) = membership {
+            let operator_span = self.trimmed(at, rest);
+            let (rest, selector) = self.selector(rest)?;
+            let value = match operand {
+                Operand::Selector(_, value) | Operand::Value(value) => Some(value),
+            };
+            let operator = Operator::Contains;
+            return Ok((rest, Clause { selector, operator, negated, operator_span, value }));
+        }
+        let selector = match operand {
+            Operand::Selector(selector, _) => selector,
+            Operand::Value(value) => return Err(self.value_without_in(&value, at)),
+        };
+        let comparison = alt((
+            sign("==").map(|_| (Operator::Equal, false)),
+            sign("!=").map(|_| (Operator::Equal, true)),
+            infix("contains").map(|_| (Operator::Contains, false)),
+            (infix("not"), word("contains")).map(|_| (Operator::Contains, true)),
+            infix("matches").map(|_| (Operator::Matches, false)),
+            (infix("not"), word("matches")).map(|_| (Operator::Matches, true)),
+        ))
+        .parse(at);
+        if let Ok((rest, (operator, negated))) = comparison {
+            let operator_span = self.trimmed(at, rest);
+            let (rest, value) = self.value(rest)?;
+            let value = Some(value);
+            return Ok((rest, Clause { selector, operator, negated, operator_span, value }));
+        }
+        let Ok((rest, negation)) = (infix("is"), opt(word("not"))).map(|(_, not)| not).parse(at)
+        else {
+            return Err(self.no_operator(&selector, at));
+        };
+        let empty_or_nil: lex::Token<'t> = alt((tag("empty"), tag("nil"))).parse(rest);
+        let Ok((end, found)) = empty_or_nil else {
+            return Err(fault(CompileErrorKind::ExpectedEmptyOrNil, self.word_span(rest)));
+        };
+        let operator = if found == "nil" { Operator::Nil } else { Operator::Empty };
+        let operator_span = self.trimmed(at, end);
+        let negated = negation.is_some();
+        Ok((end, Clause { selector, operator, negated, operator_span, value: None }))
+    }
+
+    /// A selector where only a selector may stand.
+    pub(super) fn selector(&self, at: &'t str) -> Read<'t, Selector> {
+        if let Ok((rest, raw)) = pointer(at) {
+            let span = self.span(at, rest);
+            return Ok((rest, Selector { parts: self.pointer_parts(at, raw), span }));
+        }
+        if !at.starts_with(|char: char| char.is_ascii_alphabetic()) {
+            return Err(self.expected_selector(at));
+        }
+        let (rest, selector) = self.selector_path(at)?;
+        match rest.chars().next() {
+            Some(found) if !is_boundary(found) && found != '{' => {
+                Err(self.unquoted_selector(&selector, rest, found))
+            }
+            _ => Ok((rest, selector)),
+        }
+    }
+
+    /// A bare selector: a name, then `.name`, `.0` and `["key"]`.
+    fn selector_path(&self, at: &'t str) -> Read<'t, Selector> {
+        let Ok((mut rest, first)) = ident(at) else { return Err(self.expected_selector(at)) };
+        let mut parts = vec![Part { text: first.into(), span: self.span(at, rest) }];
+        loop {
+            if let Some(dotted) = rest.strip_prefix('.') {
+                let Ok((next, text)) = alt((ident, index)).parse(dotted) else { break };
+                parts.push(Part { text: text.into(), span: self.span(dotted, next) });
+                rest = next;
+            } else if let Some(inner) = rest.strip_prefix('[') {
+                let key = skip(inner);
+                if !key.starts_with(['"', '`']) {
+                    return Err(self.bad_index(rest, key));
+                }
+                let (end, text) = self.string(key)?;
+                let span = self.span(key, end);
+                let Some(next) = skip(end).strip_prefix(']') else {
+                    let kind = CompileErrorKind::UnclosedIndex;
+                    return Err(
+                        fault(kind, self.first_char(rest)).with_help("add `]` after the key")
+                    );
+                };
+                parts.push(Part { text: text.into(), span });
+                rest = next;
+            } else {
+                break;
+            }
+        }
+        let span = self.span(at, rest);
+        Ok((rest, Selector { parts, span }))
+    }
+
+    /// The parts of a JSON pointer; `raw` is the text between the quotes at `at`.
+    fn pointer_parts(&self, at: &'t str, raw: &str) -> Vec<Part> {
+        let mut offset = self.offset(at) + 1;
+        if raw.is_empty() {
+            return vec![Part { text: "".into(), span: Span::new(offset, offset) }];
+        }
+        let mut parts = Vec::new();
+        for segment in raw.split('/').skip(1) {
+            offset += 1;
+            let text = segment.replace("~1", "/").replace("~0", "~").into();
+            parts.push(Part { text, span: Span::new(offset, offset + segment.len()) });
+            offset += segment.len();
+        }
+        parts
+    }
+
+    /// A bare word, number or quoted string.
+    fn value(&self, at: &'t str) -> Read<'t, Value> {
+        let (rest, value) = if at.starts_with(|char: char| char.is_ascii_alphabetic()) {
+            let (rest, selector) = self.selector_path(at)?;
+            (rest, word_value(&selector))
+        } else if at.starts_with(['"', '`']) {
+            let (rest, text) = self.string(at)?;
+            (rest, Value { text: text.into(), number: false, span: self.span(at, rest) })
+        } else if let Ok((rest, text)) = number(at) {
+            (rest, Value { text: text.into(), number: true, span: self.span(at, rest) })
+        } else {
+            return Err(self.expected_value(at));
+        };
+        match rest.chars().next() {
+            None => Ok((rest, value)),
+            Some(found) if is_boundary(found) || (value.number && matches!(found, ']' | ',')) => {
+                Ok((rest, value))
+            }
+            Some(_) if at.starts_with(['"', '`']) => {
+                Err(fault(CompileErrorKind::ExpectedSpace, self.first_char(rest)))
+            }
+            Some(found) => Err(self.unquoted_value(at, rest, found)),
+        }
+    }
+
+    fn string(&self, at: &'t str) -> Read<'t, String> {
+        let Ok((rest, source)) = quoted(at) else {
+            let kind = CompileErrorKind::UnterminatedString;
+            return Err(fault(kind, self.first_char(at)).with_help("add the closing quote"));
+        };
+        let start = self.offset(at);
+        let text = string::decode(source).map_err(|(kind, span, help)| {
+            let error = fault(kind, Span::new(start + span.start(), start + span.end()));
+            match help {
+                Some(help) => error.with_help(help),
+                None => error,
+            }
+        })?;
+        Ok((rest, text))
+    }
+}
+
+/// A selector that stands where a value is wanted: its parts, joined by dots.
+fn word_value(selector: &Selector) -> Value {
+    let texts: Vec<&str> = selector.parts.iter().map(|part| &*part.text).collect();
+    Value { text: texts.join(".").into(), number: false, span: selector.span }
+}
