@@ -274,8 +274,8 @@ mod tests {
 
     #[test]
     fn a_row_is_only_stored_if_it_can_be_read_back() {
-        // Nine million empty texts are nine megabytes that the codec counts as many more.
-        for texts in [1_000, 2_000_000, 9_000_000] {
+        // Many empty texts are few bytes, which the codec counts as many more.
+        for texts in [1_000, 1_000_000] {
             if let Some(bytes) = encode::<Lists>(&Entry::new((1, vec![String::new(); texts]), 1, 1))
             {
                 assert_eq!(decode::<Lists>(&bytes).unwrap().1.len(), texts);
