@@ -130,12 +130,8 @@ fn eval(criterion: &mut Criterion) {
 
     let ids: Vec<String> = (0..OR_CLAUSES).map(|n| format!("volume-{:08}", n * 400)).collect();
     let clauses: Vec<String> = ids.iter().map(|id| format!("ID == \"{id}\"")).collect();
-    pair(criterion, &rows, "or_of_20", &clauses.join(" or "), |row| {
-        ids.contains(&row.id)
-    });
-    pair(criterion, &rows, "in_list", r#""foo" in Tags"#, |row| {
-        row.tags.contains(&tag)
-    });
+    pair(criterion, &rows, "or_of_20", &clauses.join(" or "), |row| ids.contains(&row.id));
+    pair(criterion, &rows, "in_list", r#""foo" in Tags"#, |row| row.tags.contains(&tag));
     let text = r#"any Topologies as t { t.Zone == "us-1b" }"#;
     pair(criterion, &rows, "any_struct", text, |row| {
         row.topologies.iter().any(|topology| topology.zone == us_1b)

@@ -110,6 +110,9 @@ fn record(input: &DeriveInput, fields: &FieldsNamed, container: &Container) -> R
 
         #[automatically_derived]
         impl #impl_generics #krate::Record for #ident #ty_generics #where_clause {
+            // So that `text` and its siblings become jump tables of their own.
+            #[allow(clippy::inline_always)]
+            #[inline(always)]
             fn field(&self, slot: usize) -> #krate::Datum<'_> {
                 match slot {
                     #(#index => #reads,)*

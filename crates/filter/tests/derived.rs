@@ -25,7 +25,6 @@ enum Mode {
 enum Health {
     AllGood,
     #[serde(rename = "bad")]
-    #[expect(dead_code, reason = "only its name matters")]
     Broken,
 }
 
@@ -114,7 +113,7 @@ impl View<'_> {
         self.tags.first().map(String::as_str)
     }
     fn health(&self) -> Health {
-        Health::AllGood
+        if self.on { Health::AllGood } else { Health::Broken }
     }
 }
 

@@ -308,6 +308,10 @@ fn unfinished_text_points_at_what_is_missing() {
                   ^
         help: add the closing quote"#]],
     );
+}
+
+#[test]
+fn unfinished_selectors_and_quantifiers_point_at_what_is_missing() {
     check(
         "Meta[\"a\" == b",
         &expect![[r#"
@@ -553,10 +557,10 @@ fn carets_stand_under_wide_and_combining_characters() {
             help: did you mean `Name`?"#]],
     );
     check(
-        "Name == \"e\u{301}\" and Nmae == x",
+        "Name == \"x\u{301}\" and Nmae == x",
         &expect![[r#"
             no field is called `Nmae`
-              Name == "é" and Nmae == x
+              Name == "x́" and Nmae == x
                               ^^^^
             help: did you mean `Name`?"#]],
     );
