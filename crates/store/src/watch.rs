@@ -1,9 +1,10 @@
 //! The registry of parked readers: who is woken by which key.
 //!
 //! A reader registers the ranges that it read; a commit looks up the keys that it touched. A range
-//! that holds one key is found by a hash of that key, any other by going through the ranges of its
-//! tree, so a commit pays for the readers parked on wide ranges of the trees that it touched and
-//! for no others.
+//! that holds one key is found by a hash of that key, one of all keys with a prefix by a hash of the
+//! prefix, tried for each length that somebody waits with. Any other range is found by going through
+//! those of its tree. So a commit pays for what it touches, and for readers parked on ranges between
+//! two keys, but not for the number of readers.
 //!
 //! Invariant: a reader registers first and then looks at the newest published state again, while a
 //! commit publishes first and then looks for readers, so no change falls between the two.
@@ -11,7 +12,7 @@
 //! never woken.
 //! Limit: [`crate::Options::parked_max`] readers; one more gets [`WatchError::TooMany`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use event_listener::{Event, EventListener, Listener as _};
 use parking_lot::Mutex;
 
 use crate::error::WatchError;
-use crate::key::KeyBytes;
+use crate::key::{KeyBytes, after_prefix};
 use crate::range::Span;
 use crate::state::{Place, Touched};
 
@@ -41,8 +42,94 @@ struct State {
 /// The registrations of one tree.
 #[derive(Default)]
 struct Watched {
-    keys: HashMap<KeyBytes, HashMap<u64, Arc<Event>>>,
+    keys: Exact,
+    /// By the length of the prefix.
+    prefixes: BTreeMap<usize, Exact>,
     ranges: HashMap<u64, (Span, Arc<Event>)>,
+}
+
+/// Registrations by a key or a prefix.
+type Exact = HashMap<KeyBytes, HashMap<u64, Arc<Event>>>;
+
+/// The ways in which a range is registered.
+enum Form {
+    Key,
+    Prefix,
+    Range,
+}
+
+impl Form {
+    fn of(place: Place, span: &Span) -> Self {
+        // Keys are prefix-free, so in a primary tree nothing else lies in the range of a whole key;
+        // secondary keys may go on with a primary key.
+        if place.index == 0 && span.exact {
+            Self::Key
+        } else if after_prefix(span.lo.as_slice()) == span.hi {
+            Self::Prefix
+        } else {
+            Self::Range
+        }
+    }
+}
+
+impl Watched {
+    fn add(&mut self, form: &Form, span: &Span, id: u64, event: Arc<Event>) {
+        let exact = match form {
+            Form::Key => &mut self.keys,
+            Form::Prefix => self.prefixes.entry(span.lo.as_slice().len()).or_default(),
+            Form::Range => {
+                self.ranges.insert(id, (span.clone(), event));
+                return;
+            }
+        };
+        exact.entry(span.lo.clone()).or_default().insert(id, event);
+    }
+
+    fn remove(&mut self, form: &Form, span: &Span, id: u64) {
+        let len = span.lo.as_slice().len();
+        let exact = match form {
+            Form::Key => Some(&mut self.keys),
+            Form::Prefix => self.prefixes.get_mut(&len),
+            Form::Range => {
+                self.ranges.remove(&id);
+                None
+            }
+        };
+        let Some(exact) = exact else { return };
+        if let Some(events) = exact.get_mut(&span.lo) {
+            events.remove(&id);
+            if events.is_empty() {
+                exact.remove(&span.lo);
+            }
+        }
+        if matches!(form, Form::Prefix) && exact.is_empty() {
+            self.prefixes.remove(&len);
+        }
+    }
+
+    fn notify(&self, key: &KeyBytes) {
+        let wake = |events: &HashMap<u64, Arc<Event>>| {
+            for event in events.values() {
+                event.notify(usize::MAX);
+            }
+        };
+        let bytes = key.as_slice();
+        self.keys.get(bytes).into_iter().for_each(wake);
+        for (len, prefixes) in &self.prefixes {
+            // Lengths ascend, so no further one fits either.
+            let Some(prefix) = bytes.get(..*len) else { break };
+            prefixes.get(prefix).into_iter().for_each(wake);
+        }
+        for (span, event) in self.ranges.values() {
+            if span.contains(bytes) {
+                event.notify(usize::MAX);
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.prefixes.is_empty() && self.ranges.is_empty()
+    }
 }
 
 impl Registry {
@@ -61,16 +148,8 @@ impl Registry {
         state.parked += 1;
         let first_id = state.next_id;
         for ((place, span), id) in reads.iter().zip(first_id..) {
-            let watched = state.trees.entry(*place).or_default();
-            let event = Arc::clone(&event);
-            match one_key(*place, span) {
-                Some(key) => {
-                    watched.keys.entry(key.clone()).or_default().insert(id, event);
-                }
-                None => {
-                    watched.ranges.insert(id, (span.clone(), event));
-                }
-            }
+            let form = Form::of(*place, span);
+            state.trees.entry(*place).or_default().add(&form, span, id, Arc::clone(&event));
         }
         state.next_id += reads.len() as u64;
         drop(state);
@@ -84,16 +163,8 @@ impl Registry {
             return;
         }
         for Touched { place, key } in touched {
-            let Some(watched) = state.trees.get(place) else { continue };
-            if let Some(events) = watched.keys.get(key) {
-                for event in events.values() {
-                    event.notify(usize::MAX);
-                }
-            }
-            for (span, event) in watched.ranges.values() {
-                if span.contains(key.as_slice()) {
-                    event.notify(usize::MAX);
-                }
+            if let Some(watched) = state.trees.get(place) {
+                watched.notify(key);
             }
         }
     }
@@ -108,28 +179,12 @@ impl Registry {
         state.parked -= 1;
         for ((place, span), id) in reads.iter().zip(first_id..) {
             let Some(watched) = state.trees.get_mut(place) else { continue };
-            match one_key(*place, span) {
-                Some(key) => {
-                    if let Some(events) = watched.keys.get_mut(key) {
-                        events.remove(&id);
-                        if events.is_empty() {
-                            watched.keys.remove(key);
-                        }
-                    }
-                }
-                None => drop(watched.ranges.remove(&id)),
-            }
-            if watched.keys.is_empty() && watched.ranges.is_empty() {
+            watched.remove(&Form::of(*place, span), span, id);
+            if watched.is_empty() {
                 state.trees.remove(place);
             }
         }
     }
-}
-
-/// The key of a range that a whole key spans. Keys are prefix-free, so in a primary tree nothing
-/// else lies in such a range; secondary keys may go on with a primary key.
-fn one_key(place: Place, span: &Span) -> Option<&KeyBytes> {
-    (place.index == 0 && span.exact).then_some(&span.lo)
 }
 
 /// A reader that is parked on what it read: a future that ends when something of it has changed, or
@@ -174,5 +229,64 @@ impl fmt::Debug for Parked {
 impl Drop for Parked {
     fn drop(&mut self) {
         self.registry.leave(self.first_id, &self.reads);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(prop_oneof![0u8..3, Just(0xFF)], 0..4)
+    }
+
+    fn span() -> impl Strategy<Value = Span> {
+        let between = (bytes(), proptest::option::of(bytes())).prop_map(|(lo, hi)| Span {
+            lo: KeyBytes::from_slice(&lo),
+            hi: hi.map(|hi| KeyBytes::from_slice(&hi)),
+            exact: false,
+        });
+        prop_oneof![
+            Just(Span::all()),
+            bytes().prop_map(|prefix| Span::prefix(&prefix)),
+            // A whole key ends as no other key goes on, here with 7.
+            bytes().prop_map(|mut key| {
+                key.push(7);
+                Span::key(&key)
+            }),
+            between,
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn exactly_the_readers_of_a_touched_key_are_woken_and_nothing_stays_behind(
+            readers in proptest::collection::vec((0usize..2, 0usize..2, span()), 1..12),
+            touched in (0usize..2, 0usize..2, bytes(), any::<bool>()),
+        ) {
+            let registry = Arc::new(Registry::new(100));
+            let mut parked = Vec::new();
+            for (table, index, span) in &readers {
+                let place = Place { table: *table, index: *index };
+                parked.push(registry.park(vec![(place, span.clone())]).unwrap());
+            }
+            let (table, index, mut key, whole) = touched;
+            if whole {
+                key.push(7);
+            }
+            let place = Place { table, index };
+            registry.notify(&[Touched { place, key: KeyBytes::from_slice(&key) }]);
+            for (reader, (t, i, span)) in parked.iter_mut().zip(&readers) {
+                let woken = Pin::new(reader).poll(&mut Context::from_waker(Waker::noop())).is_ready();
+                prop_assert_eq!(woken, (*t, *i) == (table, index) && span.contains(&key));
+            }
+            drop(parked);
+            let state = registry.state.lock();
+            prop_assert!(state.parked == 0 && state.trees.is_empty());
+        }
     }
 }
