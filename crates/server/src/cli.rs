@@ -32,6 +32,40 @@ pub(crate) enum Command {
         /// The expression, such as `Schedulable == true and "us-1b" in Zones`.
         expression: String,
     },
+    /// Write a backup of a data directory that no server has open.
+    Backup {
+        /// The data directory.
+        dir: PathBuf,
+        /// The file to write; it must not exist. It will hold secrets.
+        file: PathBuf,
+    },
+    /// Replace everything in a data directory by what a backup holds.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+        /// The data directory; created when absent.
+        dir: PathBuf,
+    },
+    /// Check every checksum, row and index of a data directory.
+    Verify {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// Print everything in a data directory as lines of JSON, secrets included.
+    Dump {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// Replace everything in a data directory by the lines of a dump on standard input.
+    Load {
+        /// The data directory; created when absent.
+        dir: PathBuf,
+    },
+    /// Print what a data directory holds: the index, and each table with its rows.
+    Inspect {
+        /// The data directory.
+        dir: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@
 mod cli;
 mod filter_command;
 mod http;
+mod maintenance;
 mod serve;
 
 use std::process::ExitCode;
@@ -14,14 +15,21 @@ use clap::Parser;
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
-        Command::Serve(args) => match serve::run(&args) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("statehold: {error}");
-                ExitCode::FAILURE
-            }
-        },
-        Command::Filter { expression } => filter_command::run(&expression),
+    let done = match Cli::parse().command {
+        Command::Filter { expression } => return filter_command::run(&expression),
+        Command::Serve(args) => serve::run(&args).map_err(Into::into),
+        Command::Backup { dir, file } => maintenance::backup(&dir, &file),
+        Command::Restore { file, dir } => maintenance::restore(&file, &dir),
+        Command::Verify { dir } => maintenance::verify(&dir),
+        Command::Dump { dir } => maintenance::dump(&dir),
+        Command::Load { dir } => maintenance::load(&dir),
+        Command::Inspect { dir } => maintenance::inspect(&dir),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("statehold: {error}");
+            ExitCode::FAILURE
+        }
     }
 }

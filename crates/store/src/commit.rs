@@ -35,7 +35,14 @@ impl Head {
 pub(crate) struct Pending {
     pub(crate) root: Arc<Root>,
     pub(crate) changes: Vec<Change>,
-    pub(crate) touched: Vec<Touched>,
+    pub(crate) touched: Wakes,
+}
+
+/// Whom a commit wakes.
+pub(crate) enum Wakes {
+    Readers(Vec<Touched>),
+    /// Everything was replaced.
+    Everybody,
 }
 
 #[derive(Default)]
@@ -138,7 +145,7 @@ mod tests {
     }
 
     fn push(queue: &Queue, index: u64) {
-        let pending = Pending { root: root(index), changes: vec![], touched: vec![] };
+        let pending = Pending { root: root(index), changes: vec![], touched: Wakes::Everybody };
         queue.push(&mut Head::new(root(0)), pending);
     }
 

@@ -46,6 +46,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod backup;
 mod blocking;
 mod codec;
 mod commit;
@@ -66,6 +67,7 @@ mod txn;
 mod view;
 mod watch;
 
+pub use backup::{Report, RestoreError, TableReport};
 pub use blocking::{Answer, Attempt};
 pub use codec::OldRow;
 pub use error::{

@@ -4,8 +4,11 @@
 //! a table's roots the first time that it writes to it.
 
 use std::any::{Any, TypeId};
+use std::io;
 use std::sync::Arc;
 
+use crate::backup::json;
+use crate::codec;
 use crate::durable::record;
 use crate::error::{RowError, WriteError};
 use crate::key::{KEY_LEN_MAX, KeyBuf, KeyBytes};
@@ -28,12 +31,13 @@ use crate::tree::Tree;
 /// # }
 /// let store = Store::in_memory(&Schema::new().table::<Volumes>());
 /// ```
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Schema {
     pub(crate) tables: Vec<TableDef>,
 }
 
 /// One table of a schema: its name and its state without rows.
+#[derive(Clone)]
 pub(crate) struct TableDef {
     pub(crate) name: &'static str,
     row_table: TypeId,
@@ -170,6 +174,9 @@ pub(crate) struct Change {
     pub(crate) row: Option<Vec<u8>>,
 }
 
+/// Takes a row's key and bytes.
+pub(crate) type EachRow<'e> = dyn FnMut(&[u8], &[u8]) -> io::Result<()> + 'e;
+
 /// A table without its row type.
 pub(crate) trait ErasedTable: Any + Send + Sync {
     fn copy(&self) -> Arc<dyn ErasedTable>;
@@ -180,6 +187,14 @@ pub(crate) trait ErasedTable: Any + Send + Sync {
         rows: Vec<(KeyBytes, Vec<u8>)>,
         last_index: u64,
     ) -> Result<Arc<dyn ErasedTable>, RowError>;
+    fn rows(&self) -> usize;
+    fn each_key(&self, each: &mut dyn FnMut(&KeyBytes));
+    /// Gives every row with its key, as bytes, in key order.
+    fn export(&self, each: &mut EachRow<'_>) -> io::Result<()>;
+    /// Gives every row with its stamps as a line of JSON, in key order.
+    fn export_json(&self, each: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()>;
+    /// The key and the bytes of a row that is given as JSON.
+    fn import_json(&self, line: &json::Line<'_>) -> Result<(KeyBytes, Vec<u8>), String>;
     /// Applies a change that the journal has.
     fn replay(&mut self, key: &KeyBytes, row: Option<&[u8]>, index: u64) -> Result<(), RowError>;
 }
@@ -228,6 +243,36 @@ impl<T: Table> ErasedTable for TableState<T> {
             defs: Arc::clone(&self.defs),
             last_index,
         }))
+    }
+
+    fn rows(&self) -> usize {
+        self.primary.len()
+    }
+
+    fn each_key(&self, each: &mut dyn FnMut(&KeyBytes)) {
+        self.primary.iter(&Span::all()).for_each(|(key, _)| each(key));
+    }
+
+    fn export(&self, each: &mut EachRow<'_>) -> io::Result<()> {
+        for (key, entry) in self.primary.iter(&Span::all()) {
+            let bytes = codec::encode::<T>(entry)
+                .ok_or_else(|| io::Error::other("a row that was stored can't be written"))?;
+            each(key.as_slice(), &bytes)?;
+        }
+        Ok(())
+    }
+
+    fn export_json(&self, each: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        for (_, entry) in self.primary.iter(&Span::all()) {
+            each(&json::line::<T>(entry)?)?;
+        }
+        Ok(())
+    }
+
+    fn import_json(&self, line: &json::Line<'_>) -> Result<(KeyBytes, Vec<u8>), String> {
+        let entry = line.entry::<T>()?;
+        let bytes = codec::encode::<T>(&entry).ok_or("the row is too large")?;
+        Ok((KeyBuf::of::<T::Key>(T::key(&entry)).finish(), bytes))
     }
 
     fn replay(&mut self, key: &KeyBytes, row: Option<&[u8]>, index: u64) -> Result<(), RowError> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use crate::commit::{Head, Pending, Queue};
+use crate::commit::{Head, Pending, Queue, Wakes};
 use crate::durable::{self, Durable, Files, Journal, MemoryJournal};
 use crate::error::{BeginError, CommitError, OpenError};
 use crate::snapshot::{Snapshot, Tracked};
@@ -60,6 +60,7 @@ impl Options {
 /// All rows and indexes are in memory and every committed row is on disk too; reading is done on
 /// snapshots that nothing can change. Share it between threads behind an [`Arc`] or a reference.
 pub struct Store {
+    schema: Schema,
     published: ArcSwap<Root>,
     writer: Mutex<Head>,
     queue: Queue,
@@ -106,7 +107,7 @@ impl Store {
         options: &Options,
     ) -> Result<Self, OpenError> {
         let (durable, root) = Durable::open(files, schema, options.history)?;
-        Ok(Self::new(root, Storage::Files(durable), options))
+        Ok(Self::new(schema, root, Storage::Files(durable), options))
     }
 
     /// A store that keeps nothing beyond the process: for tests and caches.
@@ -117,12 +118,13 @@ impl Store {
             journal: MemoryJournal::new(options.history),
             names: schema.tables.iter().map(|def| def.name).collect(),
         };
-        Self::new(Root::new(schema, 0, tables), storage, &options)
+        Self::new(schema, Root::new(schema, 0, tables), storage, &options)
     }
 
-    fn new(root: Root, storage: Storage, options: &Options) -> Self {
+    fn new(schema: &Schema, root: Root, storage: Storage, options: &Options) -> Self {
         let root = Arc::new(root);
         Self {
+            schema: schema.clone(),
             queue: Queue::new(root.index),
             writer: Mutex::new(Head::new(Arc::clone(&root))),
             published: ArcSwap::new(root),
@@ -207,8 +209,11 @@ impl Store {
             if let Some(root) = published {
                 self.published.store(root);
             }
-            for touched in &touched {
-                self.registry.notify(touched);
+            for wakes in &touched {
+                match wakes {
+                    Wakes::Readers(touched) => self.registry.notify(touched),
+                    Wakes::Everybody => self.registry.notify_all(),
+                }
             }
             Ok(())
         })
@@ -233,6 +238,10 @@ impl Store {
             Storage::Files(durable) => durable.journal(),
             Storage::Memory { journal, .. } => journal,
         }
+    }
+
+    pub(crate) fn schema(&self) -> &Schema {
+        &self.schema
     }
 
     pub(crate) fn published(&self) -> Arc<Root> {

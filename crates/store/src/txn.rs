@@ -6,12 +6,12 @@ use std::sync::Arc;
 use parking_lot::MutexGuard;
 
 use crate::codec;
-use crate::commit::{Head, Pending};
+use crate::commit::{Head, Pending, Wakes};
 use crate::error::{CommitError, Expect, WriteError};
 use crate::key::{KeyBuf, KeyBytes, Ref};
 use crate::range::KeyRange;
 use crate::snapshot::Snapshot;
-use crate::state::{Change, Place, Root, Touched};
+use crate::state::{Change, ErasedTable, Place, Root, Touched};
 use crate::store::Store;
 use crate::table::{Entry, Table};
 use crate::view::{ReadView, sealed};
@@ -30,6 +30,8 @@ pub struct WriteTxn<'s> {
     own_index: bool,
     changes: Vec<Change>,
     touched: Vec<Touched>,
+    /// Whether all rows were replaced.
+    all: bool,
 }
 
 impl<'s> WriteTxn<'s> {
@@ -41,7 +43,7 @@ impl<'s> WriteTxn<'s> {
     ) -> Self {
         let mut root = head.root().clone();
         root.index = index;
-        Self { store, head, root, own_index, changes: Vec::new(), touched: Vec::new() }
+        Self { store, head, root, own_index, changes: Vec::new(), touched: Vec::new(), all: false }
     }
 
     /// The index that the commit will have. Every row written here gets it as its modify index.
@@ -153,6 +155,20 @@ impl<'s> WriteTxn<'s> {
         Ok(count)
     }
 
+    /// Every primary key of a table.
+    pub(crate) fn keys_of(&self, slot: usize) -> Vec<KeyBytes> {
+        let mut keys = Vec::new();
+        self.root.tables[slot].each_key(&mut |key| keys.push(key.clone()));
+        keys
+    }
+
+    /// Puts tables in place of all that there are; the changes are what that means on disk.
+    pub(crate) fn replace_all(&mut self, tables: Vec<Arc<dyn ErasedTable>>, changes: Vec<Change>) {
+        self.root.tables = tables.into();
+        self.changes = changes;
+        self.all = true;
+    }
+
     /// What the transaction sees right now, writes included, as a snapshot that later writes don't
     /// change: for reading while writing.
     ///
@@ -197,7 +213,7 @@ impl<'s> WriteTxn<'s> {
     /// # Errors
     /// As [`WriteTxn::commit`].
     pub fn commit_snapshot(self) -> Result<Snapshot, CommitError> {
-        let Self { store, mut head, mut root, own_index, changes, touched } = self;
+        let Self { store, mut head, mut root, own_index, changes, touched, all } = self;
         if changes.is_empty() && !own_index {
             // What this transaction read may not be durable yet: acknowledge nothing before it is.
             root.index = head.root().index;
@@ -207,6 +223,7 @@ impl<'s> WriteTxn<'s> {
         }
         let root = Arc::new(root);
         let snapshot = Snapshot(Arc::clone(&root));
+        let touched = if all { Wakes::Everybody } else { Wakes::Readers(touched) };
         store.enqueue(&mut head, Pending { root, changes, touched });
         drop(head);
         store.flush(snapshot.index())?;

@@ -169,6 +169,23 @@ impl Registry {
         }
     }
 
+    /// Wakes everybody.
+    pub(crate) fn notify_all(&self) {
+        let state = self.state.lock();
+        let wake = |events: &HashMap<u64, Arc<Event>>| {
+            for event in events.values() {
+                event.notify(usize::MAX);
+            }
+        };
+        for watched in state.trees.values() {
+            watched.keys.values().for_each(wake);
+            watched.prefixes.values().flat_map(HashMap::values).for_each(wake);
+            for (_, event) in watched.ranges.values() {
+                event.notify(usize::MAX);
+            }
+        }
+    }
+
     /// The number of parked readers.
     pub(crate) fn parked(&self) -> usize {
         self.state.lock().parked

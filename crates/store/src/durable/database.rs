@@ -27,6 +27,13 @@ impl std::ops::Deref for Db {
     }
 }
 
+impl Db {
+    /// Checks every checksum; whether all were right.
+    pub(crate) fn check_integrity(mut self) -> Result<bool, DatabaseError> {
+        self.0.as_mut().map_or(Ok(true), Database::check_integrity)
+    }
+}
+
 impl Drop for Db {
     fn drop(&mut self) {
         let db = self.0.take();

@@ -65,14 +65,14 @@ impl Durable {
         let (rows, loaded) = RowFile::load(rows_db, files.rows_path(), schema)?;
         let journal = LogFile::open(log_db, files.log_path())?;
         let applied = loaded.index;
-        if journal.compacted() > applied || (journal.last() < applied && journal.last() > 0) {
+        if journal.compacted() > applied || journal.last() < applied {
             return Err(OpenError::Damaged {
                 path: files.log_path().to_owned(),
                 reason: format!(
-                    "it holds commits {} to {}, but the rows beside it are as of {applied}: \
-                     the two files don't belong together",
-                    journal.compacted() + 1,
+                    "its last commit is {}, of those up to {} nothing is left, and the rows beside it \
+                     are as of {applied}: the two files don't belong together, or one was deleted",
                     journal.last(),
+                    journal.compacted(),
                 ),
             });
         }
@@ -104,6 +104,20 @@ impl Durable {
 
     pub(crate) fn journal(&self) -> &dyn Journal {
         self.checkpoint.journal()
+    }
+
+    /// Checks every checksum of both files. Nobody may have them open.
+    pub(crate) fn check_integrity(files: &Files) -> Result<(), OpenError> {
+        for (db, path) in [(files.rows()?, files.rows_path()), (files.log()?, files.log_path())] {
+            let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
+            match catch_unwind(AssertUnwindSafe(move || db.check_integrity())) {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => return Err(damaged("a checksum did not match".to_owned())),
+                Ok(Err(error)) => return Err(damaged(error.to_string())),
+                Err(_) => return Err(damaged("its pages contradict each other".to_owned())),
+            }
+        }
+        Ok(())
     }
 
     /// Applies everything that gathered to the rows, now.

@@ -1,0 +1,96 @@
+//! The commands for data directories that no server has open: backup, restore, verify, dump, load,
+//! inspect.
+
+use std::error::Error;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use statehold_store::{Report, Store};
+
+type Done = Result<(), Box<dyn Error>>;
+
+/// A file that can't be used.
+#[derive(Debug)]
+struct FileError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.source)
+    }
+}
+
+impl Error for FileError {}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> FileError {
+    let path = path.to_owned();
+    move |source| FileError { path, source }
+}
+
+/// Opens the store of a directory that is there: a mistyped name makes no new one.
+fn open(dir: &Path) -> Result<Store, Box<dyn Error>> {
+    fs::metadata(dir).map_err(at(dir))?;
+    Ok(Store::open(dir, &statehold_volumes::schema())?)
+}
+
+pub(crate) fn backup(dir: &Path, file: &Path) -> Done {
+    let store = open(dir)?;
+    let to = OpenOptions::new().write(true).create_new(true).open(file).map_err(at(file))?;
+    let written = store.backup(&to).and_then(|index| to.sync_all().map(|()| index));
+    let index = written.map_err(at(file))?;
+    println!("backup of {} at index {index} written to {}", dir.display(), file.display());
+    Ok(())
+}
+
+pub(crate) fn restore(file: &Path, dir: &Path) -> Done {
+    let from = File::open(file).map_err(at(file))?;
+    let store = Store::open(dir, &statehold_volumes::schema())?;
+    let index = store.restore(from)?;
+    println!("{} restored from {} at index {index}", dir.display(), file.display());
+    Ok(())
+}
+
+pub(crate) fn verify(dir: &Path) -> Done {
+    fs::metadata(dir).map_err(at(dir))?;
+    let report = Store::verify(dir, &statehold_volumes::schema())?;
+    print(&report)?;
+    println!("{} is sound", dir.display());
+    Ok(())
+}
+
+pub(crate) fn dump(dir: &Path) -> Done {
+    open(dir)?.dump(io::stdout().lock())?;
+    Ok(())
+}
+
+pub(crate) fn load(dir: &Path) -> Done {
+    let store = Store::open(dir, &statehold_volumes::schema())?;
+    let index = store.load(io::stdin().lock())?;
+    println!("{} loaded at index {index}", dir.display());
+    Ok(())
+}
+
+pub(crate) fn inspect(dir: &Path) -> Done {
+    print(&open(dir)?.report())?;
+    for name in ["rows.redb", "log.redb"] {
+        let path = dir.join(name);
+        let bytes = fs::metadata(&path).map_err(at(&path))?.len();
+        println!("{name:<16} {bytes:>10} bytes");
+    }
+    Ok(())
+}
+
+fn print(report: &Report) -> io::Result<()> {
+    let mut to = io::stdout().lock();
+    writeln!(to, "index            {:>10}", report.index)?;
+    writeln!(to, "changes since    {:>10}", report.oldest_change)?;
+    for table in &report.tables {
+        let (name, rows, last) = (table.name, table.rows, table.last_index);
+        writeln!(to, "{name:<16} {rows:>10} rows, last changed at {last}")?;
+    }
+    Ok(())
+}

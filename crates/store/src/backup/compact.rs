@@ -1,0 +1,135 @@
+//! The compact form: tables one after the other, each row as it lies on disk.
+//!
+//! All numbers are little endian.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 8 | `SHBACKUP` |
+//! | 1 | format, [`FORMAT`] |
+//! | 8 | the index that the backup is as of |
+//! | 2 | number of tables; for each: |
+//! | 2, … | … length of its name, the name |
+//! | 4, … | … for each row, in key order: length of the key, the key |
+//! | 4, … | … … length of the row, the row |
+//! | 4 | … `FF FF FF FF` after the last row |
+//! | 4 | CRC-32 of all that stands before it |
+
+use std::io::{self, Read, Write};
+
+use super::{Contents, RestoreError};
+use crate::key::{KEY_LEN_MAX, KeyBytes};
+use crate::state::{Root, Schema};
+
+const MAGIC: &[u8; 8] = b"SHBACKUP";
+
+/// The format that this build writes.
+const FORMAT: u8 = 1;
+
+/// Stands where the length of a key would, after the last row.
+const END: u32 = u32::MAX;
+
+/// The longest row that is read.
+const ROW_LEN_MAX: u32 = 128 << 20;
+
+pub(super) fn write(schema: &Schema, root: &Root, to: impl Write) -> io::Result<()> {
+    let mut to = Summed { inner: to, sum: crc32fast::Hasher::new() };
+    to.write_all(MAGIC)?;
+    to.write_all(&[FORMAT])?;
+    to.write_all(&root.index.to_le_bytes())?;
+    to.write_all(&length::<u16>(schema.tables.len())?.to_le_bytes())?;
+    for (def, table) in schema.tables.iter().zip(&root.tables) {
+        to.write_all(&length::<u16>(def.name.len())?.to_le_bytes())?;
+        to.write_all(def.name.as_bytes())?;
+        table.export(&mut |key, row| {
+            for field in [key, row] {
+                to.write_all(&length::<u32>(field.len())?.to_le_bytes())?;
+                to.write_all(field)?;
+            }
+            Ok(())
+        })?;
+        to.write_all(&END.to_le_bytes())?;
+    }
+    let sum = to.sum.clone().finalize();
+    to.inner.write_all(&sum.to_le_bytes())?;
+    to.inner.flush()
+}
+
+fn length<N: TryFrom<usize>>(len: usize) -> io::Result<N> {
+    N::try_from(len).map_err(|_| io::Error::other("longer than the format holds"))
+}
+
+pub(super) fn read(schema: &Schema, from: impl Read) -> Result<Contents, RestoreError> {
+    let mut from = Summed { inner: from, sum: crc32fast::Hasher::new() };
+    if from.array::<8>()? != *MAGIC {
+        return Err(RestoreError::damaged("it does not begin as a backup does"));
+    }
+    let [format] = from.array()?;
+    if format > FORMAT {
+        return Err(RestoreError::NewerFormat { found: format.into(), known: FORMAT.into() });
+    }
+    let index = u64::from_le_bytes(from.array()?);
+    let count = u16::from_le_bytes(from.array()?);
+    let mut tables: Vec<Vec<_>> = schema.tables.iter().map(|_| Vec::new()).collect();
+    for _ in 0..count {
+        let len = u16::from_le_bytes(from.array()?);
+        let name = String::from_utf8(from.bytes(len.into())?)
+            .map_err(|_| RestoreError::damaged("a table's name is not text"))?;
+        let slot = schema.tables.iter().position(|def| def.name == name);
+        let Some(rows) = slot.and_then(|slot| tables.get_mut(slot)) else {
+            return Err(RestoreError::UnknownTable { name: name.into() });
+        };
+        loop {
+            let len = u32::from_le_bytes(from.array()?);
+            if len == END {
+                break;
+            }
+            if usize::try_from(len).is_ok_and(|len| len > KEY_LEN_MAX) {
+                return Err(RestoreError::damaged("a key is longer than keys can be"));
+            }
+            let key = KeyBytes::from_slice(&from.bytes(len)?);
+            let len = u32::from_le_bytes(from.array()?);
+            if len > ROW_LEN_MAX {
+                return Err(RestoreError::damaged("a row is longer than rows can be"));
+            }
+            rows.push((key, from.bytes(len)?));
+        }
+    }
+    let sum = from.sum.clone().finalize();
+    if from.array()? != sum.to_le_bytes() {
+        return Err(RestoreError::damaged("its checksum does not match"));
+    }
+    Ok(Contents { index, tables })
+}
+
+/// A stream whose bytes are summed up on the way.
+struct Summed<S> {
+    inner: S,
+    sum: crc32fast::Hasher,
+}
+
+impl<W: Write> Summed<W> {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.sum.update(bytes);
+        self.inner.write_all(bytes)
+    }
+}
+
+impl<R: Read> Summed<R> {
+    fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.inner.read_exact(&mut bytes)?;
+        self.sum.update(&bytes);
+        Ok(bytes)
+    }
+
+    fn bytes(&mut self, len: u32) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        // A length that is nonsense ends the stream instead of filling the memory.
+        let read = (&mut self.inner).take(len.into()).read_to_end(&mut bytes)?;
+        if u32::try_from(read) != Ok(len) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.sum.update(&bytes);
+        Ok(bytes)
+    }
+}

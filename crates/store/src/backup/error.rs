@@ -1,0 +1,103 @@
+//! Why a backup can't be restored.
+
+use std::fmt;
+use std::io;
+
+use crate::error::{BeginError, CommitError, RowError};
+
+/// Why a backup was not restored. The store is as it was, except after [`RestoreError::Commit`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// The backup can't be read.
+    Io(io::Error),
+    /// The stream is no backup, or was cut off or changed.
+    Damaged {
+        /// What is wrong.
+        reason: Box<str>,
+    },
+    /// A newer build wrote the backup.
+    NewerFormat {
+        /// Its format.
+        found: u64,
+        /// The newest format that this build reads.
+        known: u64,
+    },
+    /// It holds a table that the schema lacks.
+    UnknownTable {
+        /// The table's name.
+        name: Box<str>,
+    },
+    /// A line of a dump is not a row.
+    Line {
+        /// Which, from 1.
+        line: u64,
+        /// What is wrong.
+        reason: Box<str>,
+    },
+    /// Rows are not in the order of their keys, or one is there twice.
+    Unordered {
+        /// The table.
+        table: &'static str,
+    },
+    /// A row can't be loaded.
+    Row(RowError),
+    /// The backup's index was the greatest there is.
+    NoIndexLeft,
+    /// The store takes no writes.
+    Begin(BeginError),
+    /// The durable write failed.
+    Commit(CommitError),
+}
+
+impl RestoreError {
+    pub(super) fn damaged(reason: &str) -> Self {
+        Self::Damaged { reason: reason.into() }
+    }
+}
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "can't read the backup: {error}"),
+            Self::Damaged { reason } => {
+                write!(f, "the backup is damaged: {reason}; use another one")
+            }
+            Self::NewerFormat { found, known } => write!(
+                f,
+                "the backup has format {found}, this build reads formats up to {known}: \
+                 use a newer build"
+            ),
+            Self::UnknownTable { name } => {
+                write!(f, "the backup has the table {name:?}, which the schema lacks")
+            }
+            Self::Line { line, reason } => write!(f, "line {line}: {reason}"),
+            Self::Unordered { table } => {
+                write!(f, "table {table}: the rows are out of order, or one is there twice")
+            }
+            Self::Row(error) => error.fmt(f),
+            Self::NoIndexLeft => {
+                f.write_str("the backup's index is the greatest there is, so nothing can follow it")
+            }
+            Self::Begin(error) => error.fmt(f),
+            Self::Commit(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RestoreError {}
+
+impl From<io::Error> for RestoreError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return Self::damaged("it ends too early");
+        }
+        Self::Io(error)
+    }
+}
+
+impl From<BeginError> for RestoreError {
+    fn from(error: BeginError) -> Self {
+        Self::Begin(error)
+    }
+}

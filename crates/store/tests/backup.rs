@@ -1,0 +1,210 @@
+//! Backups and dumps: what goes in comes out, and nothing else does.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::future::pending;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use common::{BY_EXTERNAL, BY_NODE, Names, Volume, Volumes, put_name, schema};
+use statehold_store::{
+    Entry, KeyRange, OpenError, Order, ReadView, RestoreError, Schema, Store, Table, Tracked,
+};
+use uuid::Uuid;
+
+const NODE: Uuid = Uuid::from_u128(0xA8 << 120);
+
+fn filled(store: &Store, volumes: u32) {
+    for at in 0..volumes {
+        let mut txn = store.begin_write().unwrap();
+        let mut volume = Volume::new("default", &format!("vol-{at:03}"));
+        volume.external = format!("ext-{at}");
+        volume.nodes = vec![NODE];
+        txn.upsert::<Volumes>(volume).unwrap();
+        put_name(&mut txn, &format!("name-{at}"));
+        if at > 1 {
+            txn.delete::<Names>(&format!("name-{}", at - 2)).unwrap();
+        }
+        txn.commit().unwrap();
+    }
+}
+
+type Stamped = (Volume, u64, u64);
+
+fn rows(view: &impl ReadView) -> (Vec<Stamped>, Vec<String>, usize) {
+    let stamped = |row: &Entry<Volume>| ((**row).clone(), row.create_index(), row.modify_index());
+    (
+        view.scan::<Volumes>(&KeyRange::all(), Order::Ascending).map(stamped).collect(),
+        view.scan::<Names>(&KeyRange::all(), Order::Ascending).map(|n| n.to_string()).collect(),
+        view.scan_by(&BY_NODE, &KeyRange::exact(NODE), Order::Ascending).count(),
+    )
+}
+
+#[test]
+fn a_restored_store_has_exactly_the_rows_of_the_backup_also_after_a_reopen() {
+    let source = Store::in_memory(&schema());
+    filled(&source, 40);
+    let mut backup = Vec::new();
+    assert_eq!(source.backup(&mut backup).unwrap(), 40);
+    let mut dump = Vec::new();
+    assert_eq!(source.dump(&mut dump).unwrap(), 40);
+    for compact in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), &schema()).unwrap();
+        filled(&store, 60);
+        let index = if compact {
+            store.restore(backup.as_slice()).unwrap()
+        } else {
+            store.load(dump.as_slice()).unwrap()
+        };
+        assert_eq!(index, 61, "greater than its own last index");
+        assert_eq!(rows(&store.snapshot()), rows(&source.snapshot()));
+        assert!(store.snapshot().find(&BY_EXTERNAL, "ext-50").is_none());
+        drop(store);
+        let store = Store::open(dir.path(), &schema()).unwrap();
+        assert_eq!(rows(&store.snapshot()), rows(&source.snapshot()));
+        store.checkpoint().unwrap();
+        drop(store);
+        let store = Store::open(dir.path(), &schema()).unwrap();
+        assert_eq!(rows(&store.snapshot()), rows(&source.snapshot()));
+        assert_eq!(store.begin_write().unwrap().index(), 62);
+    }
+}
+
+#[test]
+fn a_restore_goes_on_after_the_greater_index_and_wakes_everybody() {
+    let source = Store::in_memory(&schema());
+    filled(&source, 30);
+    let mut backup = Vec::new();
+    source.backup(&mut backup).unwrap();
+    let store = Store::in_memory(&schema());
+    filled(&store, 5);
+    let mut context = Context::from_waker(Waker::noop());
+    let name = |view: &Tracked| view.get::<Names>("never").is_some();
+    let volume =
+        |view: &Tracked| view.scan_by(&BY_NODE, &KeyRange::all(), Order::Ascending).count();
+    let mut absent = pin!(store.blocking_async(5, pending(), name));
+    let mut scan = pin!(store.blocking_async(5, pending(), volume));
+    assert!(absent.as_mut().poll(&mut context).is_pending());
+    assert!(scan.as_mut().poll(&mut context).is_pending());
+    assert_eq!(store.restore(backup.as_slice()).unwrap(), 31, "greater than the backup's index");
+    let Poll::Ready(answer) = absent.as_mut().poll(&mut context) else { panic!("not woken") };
+    assert_eq!(answer.unwrap().index, 31);
+    let Poll::Ready(answer) = scan.as_mut().poll(&mut context) else { panic!("not woken") };
+    assert_eq!((answer.as_ref().unwrap().value, answer.unwrap().index), (30, 31));
+}
+
+#[test]
+fn a_damaged_backup_changes_nothing() {
+    let source = Store::in_memory(&schema());
+    filled(&source, 3);
+    let mut backup = Vec::new();
+    source.backup(&mut backup).unwrap();
+    let store = Store::in_memory(&schema());
+    filled(&store, 2);
+    let before = (store.index(), rows(&store.snapshot()));
+    for at in 0..backup.len() {
+        assert!(store.restore(&backup[..at]).is_err(), "cut off at {at}");
+        let mut bad = backup.clone();
+        bad[at] ^= 0x20;
+        assert!(store.restore(bad.as_slice()).is_err(), "byte {at} changed");
+    }
+    assert_eq!((store.index(), rows(&store.snapshot())), before);
+}
+
+#[test]
+fn a_line_that_is_no_row_is_named_and_changes_nothing() {
+    let source = Store::in_memory(&schema());
+    filled(&source, 3);
+    let mut dump = Vec::new();
+    source.dump(&mut dump).unwrap();
+    let text = String::from_utf8(dump).unwrap();
+    let store = Store::in_memory(&schema());
+    for (find, put, told) in [
+        ("\"plugin\":\"ebs\"", "\"plugin\":7", "line 2: invalid type"),
+        (
+            "{\"table\":\"names\"",
+            "{\"table\":\"nmaes\"",
+            "the table \"nmaes\", which the schema lacks",
+        ),
+        ("\"statehold_dump\":1", "\"statehold_dump\":9", "format 9"),
+        ("statehold_dump", "statehold", "first line"),
+        ("ext-1", "ext-0", "unique index external"),
+    ] {
+        let error = store.load(text.replacen(find, put, 1).as_bytes()).unwrap_err();
+        assert!(error.to_string().contains(told), "{find}: {error}");
+    }
+    let twice = format!("{text}{}\n", text.lines().nth(1).unwrap());
+    let error = store.load(twice.as_bytes()).unwrap_err();
+    assert!(matches!(error, RestoreError::Unordered { table: "volumes" }), "{error}");
+    assert_eq!(store.index(), 0);
+}
+
+struct Others;
+
+impl Table for Others {
+    const NAME: &'static str = "others";
+    const VERSION: u16 = 1;
+    type Key = u64;
+    type Row = u64;
+
+    fn key(row: &u64) -> u64 {
+        *row
+    }
+}
+
+#[test]
+fn a_backup_of_another_schema_is_refused_by_the_tables_name() {
+    let source = Store::in_memory(&schema());
+    let mut backup = Vec::new();
+    source.backup(&mut backup).unwrap();
+    let store = Store::in_memory(&Schema::new().table::<Others>());
+    let error = store.restore(backup.as_slice()).unwrap_err();
+    assert!(matches!(error, RestoreError::UnknownTable { .. }), "{error}");
+}
+
+#[test]
+fn verify_finds_every_changed_byte_that_matters() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), &schema()).unwrap();
+    filled(&store, 12);
+    store.checkpoint().unwrap();
+    filled(&store, 3);
+    assert!(matches!(Store::verify(dir.path(), &schema()), Err(OpenError::AlreadyOpen { .. })));
+    let report = store.report();
+    drop(store);
+    assert_eq!(Store::verify(dir.path(), &schema()).unwrap().index, report.index);
+    let path = dir.path().join("rows.redb");
+    let good = fs::read(&path).unwrap();
+    let at = good.windows(7).position(|bytes| bytes == b"vol-003").unwrap();
+    let mut bad = good.clone();
+    bad[at + 5] ^= 1;
+    fs::write(&path, &bad).unwrap();
+    let error = Store::verify(dir.path(), &schema()).unwrap_err();
+    assert!(matches!(error, OpenError::Damaged { .. } | OpenError::Row { .. }), "{error}");
+}
+
+#[test]
+fn a_journal_that_was_deleted_is_missed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), &schema()).unwrap();
+    filled(&store, 3);
+    store.checkpoint().unwrap();
+    drop(store);
+    fs::remove_file(dir.path().join("log.redb")).unwrap();
+    let error = Store::open(dir.path(), &schema()).unwrap_err();
+    assert!(error.to_string().contains("don't belong together, or one was deleted"), "{error}");
+}
+
+#[test]
+fn a_report_counts_rows_and_tells_how_far_back_the_feed_goes() {
+    let store = Store::in_memory(&schema());
+    filled(&store, 5);
+    let report = store.report();
+    assert_eq!((report.index, report.oldest_change), (5, 1));
+    let tables: Vec<_> = report.tables.iter().map(|t| (t.name, t.rows, t.last_index)).collect();
+    assert_eq!(tables, [("volumes", 5, 5), ("names", 2, 5)]);
+}
