@@ -4,10 +4,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::ast::Expr;
 use crate::check::{Checked, check};
+use crate::conjunct::{self, Conjunct};
 use crate::datum::Filterable;
 use crate::error::{CompileError, EvalError};
 use crate::eval::Run;
+use crate::explain::{self, Plan};
 use crate::options::{Absent, Options};
 use crate::parse::parse;
 use crate::warning::Warning;
@@ -49,6 +52,7 @@ pub struct Filter<T: ?Sized> {
 #[derive(Debug)]
 struct Compiled {
     text: Arc<str>,
+    expr: Expr,
     checked: Checked,
     absent: Absent,
 }
@@ -70,7 +74,7 @@ impl<T: Filterable + ?Sized> Filter<T> {
     pub fn compile_with(text: &str, options: &Options) -> Result<Self, CompileError> {
         let expr = parse(text, options.get_limits())?;
         let checked = check(text, &expr, T::KIND, options.get_limits())?;
-        let program = Compiled { text: text.into(), checked, absent: options.get_absent() };
+        let program = Compiled { text: text.into(), expr, checked, absent: options.get_absent() };
         Ok(Self { program: Arc::new(program), rows: PhantomData })
     }
 
@@ -95,6 +99,59 @@ impl<T: Filterable + ?Sized> Filter<T> {
             let (kind, span) = run.reason();
             EvalError::new(kind, Arc::clone(&self.program.text), span)
         })
+    }
+
+    /// What an index could serve: conditions that every row satisfies which this filter matches, in order of appearance.
+    ///
+    /// Worked out on each call; cost: the length of the expression.
+    ///
+    /// # Examples
+    /// ```
+    /// use statehold_filter::{Cover, Filter, Filterable};
+    ///
+    /// #[derive(Filterable)]
+    /// struct Node {
+    ///     zone: String,
+    ///     tags: Vec<String>,
+    /// }
+    ///
+    /// let filter = Filter::<Node>::compile("(zone == a or zone == b) and web in tags and zone != c")?;
+    /// let conjuncts: Vec<String> = filter.conjuncts().iter().map(ToString::to_string).collect();
+    /// assert_eq!(conjuncts, [r#"zone in ["a", "b"]"#, r#"tags contains "web""#]);
+    ///
+    /// // Here an index has the last word.
+    /// let filter = Filter::<Node>::compile("zone == a")?;
+    /// assert_eq!(filter.conjuncts()[0].cover(), Cover::Filter);
+    /// # Ok::<(), statehold_filter::CompileError>(())
+    /// ```
+    pub fn conjuncts(&self) -> Vec<Conjunct> {
+        conjunct::conjuncts(&self.program.expr, T::KIND)
+    }
+
+    /// What this filter does, as a tree that prints as an indented plan.
+    ///
+    /// # Examples
+    /// ```
+    /// use statehold_filter::{Filter, Filterable};
+    ///
+    /// #[derive(Filterable)]
+    /// struct Node {
+    ///     zone: String,
+    ///     cores: u32,
+    /// }
+    ///
+    /// let plan = Filter::<Node>::compile(r#"cores == 8 and zone matches "^eu-.*-1$""#)?.explain();
+    /// assert_eq!(
+    ///     plan.to_string(),
+    ///     r#"and  [search]
+    ///   cores == 8  (unsigned integer) [field] index: cores == 8
+    ///   zone matches "^eu-.*-1$"  (text) [search] index: zone starts with "eu-"
+    /// "#
+    /// );
+    /// # Ok::<(), statehold_filter::CompileError>(())
+    /// ```
+    pub fn explain(&self) -> Plan {
+        explain::explain(&self.program.expr, T::KIND)
     }
 }
 
