@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::ast::Expr;
+use crate::ast::{Expr, ExprKind, Operator};
 use crate::check::{Checked, check};
 use crate::conjunct::{self, Conjunct};
 use crate::datum::Filterable;
@@ -55,6 +55,32 @@ struct Compiled {
     expr: Expr,
     checked: Checked,
     absent: Absent,
+}
+
+impl Compiled {
+    /// Counts the clauses of the tree; what hangs on each, in tree and program, is taken as a fixed size.
+    fn bytes_estimated(&self) -> usize {
+        /// Tree and program of a clause, connective or quantifier.
+        const NODE: usize = size_of::<Expr>() + 512;
+        /// How often the text is held: by itself, and in selectors and values of tree and program.
+        const COPIES: usize = 3;
+        let (mut nodes, mut patterns) = (0, 0);
+        let mut pending = vec![&self.expr];
+        while let Some(expr) = pending.pop() {
+            nodes += NODE;
+            match &expr.kind {
+                ExprKind::And(operands) | ExprKind::Or(operands) => pending.extend(operands),
+                ExprKind::Not(operand) => pending.push(operand),
+                ExprKind::Quantifier(quantifier) => pending.push(&quantifier.body),
+                ExprKind::Clause(clause) => {
+                    if let (Operator::Matches, Some(value)) = (clause.operator, &clause.value) {
+                        patterns += Filter::<()>::PATTERN_BYTES + 64 * value.text.len();
+                    }
+                }
+            }
+        }
+        size_of::<Self>() + self.text.len() * COPIES + nodes + patterns
+    }
 }
 
 impl<T: Filterable + ?Sized> Filter<T> {
@@ -164,6 +190,29 @@ impl<T: ?Sized> Filter<T> {
     /// The selectors it reads from a row, each once, in order of appearance.
     pub fn selectors(&self) -> impl Iterator<Item = &str> {
         self.program.checked.selectors.iter().map(|selector| &**selector)
+    }
+
+    /// About how many bytes it holds, clones counted once.
+    ///
+    /// The memory of regular expressions is not known; each counts as [`Filter::PATTERN_BYTES`] and 64 times its text.
+    ///
+    /// # Examples
+    /// ```
+    /// use statehold_filter::Filter;
+    /// let small = Filter::<serde_json::Value>::compile("a == 1")?;
+    /// let large = Filter::<serde_json::Value>::compile("a matches `^[0-9]+$`")?;
+    /// assert!(small.bytes_estimated() < large.bytes_estimated());
+    /// # Ok::<(), statehold_filter::CompileError>(())
+    /// ```
+    pub fn bytes_estimated(&self) -> usize {
+        self.program.bytes_estimated()
+    }
+
+    /// What one regular expression counts in [`bytes_estimated`](Self::bytes_estimated), besides its text.
+    pub const PATTERN_BYTES: usize = 16 << 10;
+
+    pub(crate) fn shared_text(&self) -> Arc<str> {
+        Arc::clone(&self.program.text)
     }
 
     /// What is valid in it, but hardly meant.

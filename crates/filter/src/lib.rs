@@ -29,6 +29,7 @@
 //! ```
 
 pub mod ast;
+mod cache;
 mod check;
 mod coerce;
 mod conjunct;
@@ -51,6 +52,7 @@ mod span;
 mod warning;
 
 pub use ast::Operator;
+pub use cache::{CacheLimits, FilterCache};
 pub use conjunct::{Conjunct, Constant, Cover, Sarg};
 pub use data::{IntoDatum, MapKey, Value};
 pub use datum::{Datum, Filterable, List, Map, Record, Whole};
