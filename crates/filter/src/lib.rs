@@ -32,6 +32,7 @@ pub mod ast;
 mod cache;
 mod check;
 mod coerce;
+mod complete;
 mod conjunct;
 mod data;
 mod datum;
@@ -53,6 +54,7 @@ mod warning;
 
 pub use ast::Operator;
 pub use cache::{CacheLimits, FilterCache};
+pub use complete::{CANDIDATES_MAX, Candidate, CandidateRole, complete};
 pub use conjunct::{Conjunct, Constant, Cover, Sarg};
 pub use data::{IntoDatum, MapKey, Value};
 pub use datum::{Datum, Filterable, List, Map, Record, Whole};
