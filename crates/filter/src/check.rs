@@ -7,6 +7,8 @@ mod clause;
 mod near;
 mod resolve;
 
+pub(crate) use self::clause::{can_be_empty, can_match};
+pub(crate) use self::resolve::map_key;
 use crate::ast::{Expr, ExprKind, Name, Names, Quantifier};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::limits::Limits;

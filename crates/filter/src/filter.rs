@@ -4,10 +4,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::ast::{Expr, ExprKind, Operator};
 use crate::check::{Checked, check};
+use crate::conjunct::{self, Conjunct};
 use crate::datum::Filterable;
 use crate::error::{CompileError, EvalError};
 use crate::eval::Run;
+use crate::explain::{self, Plan};
 use crate::options::{Absent, Options};
 use crate::parse::parse;
 use crate::warning::Warning;
@@ -49,8 +52,35 @@ pub struct Filter<T: ?Sized> {
 #[derive(Debug)]
 struct Compiled {
     text: Arc<str>,
+    expr: Expr,
     checked: Checked,
     absent: Absent,
+}
+
+impl Compiled {
+    /// Counts the clauses of the tree; what hangs on each, in tree and program, is taken as a fixed size.
+    fn bytes_estimated(&self) -> usize {
+        /// Tree and program of a clause, connective or quantifier.
+        const NODE: usize = size_of::<Expr>() + 512;
+        /// How often the text is held: by itself, and in selectors and values of tree and program.
+        const COPIES: usize = 3;
+        let (mut nodes, mut patterns) = (0, 0);
+        let mut pending = vec![&self.expr];
+        while let Some(expr) = pending.pop() {
+            nodes += NODE;
+            match &expr.kind {
+                ExprKind::And(operands) | ExprKind::Or(operands) => pending.extend(operands),
+                ExprKind::Not(operand) => pending.push(operand),
+                ExprKind::Quantifier(quantifier) => pending.push(&quantifier.body),
+                ExprKind::Clause(clause) => {
+                    if let (Operator::Matches, Some(value)) = (clause.operator, &clause.value) {
+                        patterns += Filter::<()>::PATTERN_BYTES + 64 * value.text.len();
+                    }
+                }
+            }
+        }
+        size_of::<Self>() + self.text.len() * COPIES + nodes + patterns
+    }
 }
 
 impl<T: Filterable + ?Sized> Filter<T> {
@@ -70,7 +100,7 @@ impl<T: Filterable + ?Sized> Filter<T> {
     pub fn compile_with(text: &str, options: &Options) -> Result<Self, CompileError> {
         let expr = parse(text, options.get_limits())?;
         let checked = check(text, &expr, T::KIND, options.get_limits())?;
-        let program = Compiled { text: text.into(), checked, absent: options.get_absent() };
+        let program = Compiled { text: text.into(), expr, checked, absent: options.get_absent() };
         Ok(Self { program: Arc::new(program), rows: PhantomData })
     }
 
@@ -96,6 +126,59 @@ impl<T: Filterable + ?Sized> Filter<T> {
             EvalError::new(kind, Arc::clone(&self.program.text), span)
         })
     }
+
+    /// What an index could serve: conditions that every row satisfies which this filter matches, in order of appearance.
+    ///
+    /// Worked out on each call; cost: the length of the expression.
+    ///
+    /// # Examples
+    /// ```
+    /// use statehold_filter::{Cover, Filter, Filterable};
+    ///
+    /// #[derive(Filterable)]
+    /// struct Node {
+    ///     zone: String,
+    ///     tags: Vec<String>,
+    /// }
+    ///
+    /// let filter = Filter::<Node>::compile("(zone == a or zone == b) and web in tags and zone != c")?;
+    /// let conjuncts: Vec<String> = filter.conjuncts().iter().map(ToString::to_string).collect();
+    /// assert_eq!(conjuncts, [r#"zone in ["a", "b"]"#, r#"tags contains "web""#]);
+    ///
+    /// // Here an index has the last word.
+    /// let filter = Filter::<Node>::compile("zone == a")?;
+    /// assert_eq!(filter.conjuncts()[0].cover(), Cover::Filter);
+    /// # Ok::<(), statehold_filter::CompileError>(())
+    /// ```
+    pub fn conjuncts(&self) -> Vec<Conjunct> {
+        conjunct::conjuncts(&self.program.expr, T::KIND)
+    }
+
+    /// What this filter does, as a tree that prints as an indented plan.
+    ///
+    /// # Examples
+    /// ```
+    /// use statehold_filter::{Filter, Filterable};
+    ///
+    /// #[derive(Filterable)]
+    /// struct Node {
+    ///     zone: String,
+    ///     cores: u32,
+    /// }
+    ///
+    /// let plan = Filter::<Node>::compile(r#"cores == 8 and zone matches "^eu-.*-1$""#)?.explain();
+    /// assert_eq!(
+    ///     plan.to_string(),
+    ///     r#"and  [search]
+    ///   cores == 8  (unsigned integer) [field] index: cores == 8
+    ///   zone matches "^eu-.*-1$"  (text) [search] index: zone starts with "eu-"
+    /// "#
+    /// );
+    /// # Ok::<(), statehold_filter::CompileError>(())
+    /// ```
+    pub fn explain(&self) -> Plan {
+        explain::explain(&self.program.expr, T::KIND)
+    }
 }
 
 impl<T: ?Sized> Filter<T> {
@@ -107,6 +190,29 @@ impl<T: ?Sized> Filter<T> {
     /// The selectors it reads from a row, each once, in order of appearance.
     pub fn selectors(&self) -> impl Iterator<Item = &str> {
         self.program.checked.selectors.iter().map(|selector| &**selector)
+    }
+
+    /// About how many bytes it holds, clones counted once.
+    ///
+    /// The memory of regular expressions is not known; each counts as [`Filter::PATTERN_BYTES`] and 64 times its text.
+    ///
+    /// # Examples
+    /// ```
+    /// use statehold_filter::Filter;
+    /// let small = Filter::<serde_json::Value>::compile("a == 1")?;
+    /// let large = Filter::<serde_json::Value>::compile("a matches `^[0-9]+$`")?;
+    /// assert!(small.bytes_estimated() < large.bytes_estimated());
+    /// # Ok::<(), statehold_filter::CompileError>(())
+    /// ```
+    pub fn bytes_estimated(&self) -> usize {
+        self.program.bytes_estimated()
+    }
+
+    /// What one regular expression counts in [`bytes_estimated`](Self::bytes_estimated), besides its text.
+    pub const PATTERN_BYTES: usize = 16 << 10;
+
+    pub(crate) fn shared_text(&self) -> Arc<str> {
+        Arc::clone(&self.program.text)
     }
 
     /// What is valid in it, but hardly meant.

@@ -29,12 +29,16 @@
 //! ```
 
 pub mod ast;
+mod cache;
 mod check;
 mod coerce;
+mod complete;
+mod conjunct;
 mod data;
 mod datum;
 mod error;
 mod eval;
+mod explain;
 mod filter;
 mod limits;
 mod literal;
@@ -43,14 +47,19 @@ mod parse;
 mod pattern;
 mod print;
 mod program;
+mod reach;
 mod schema;
 mod span;
 mod warning;
 
 pub use ast::Operator;
+pub use cache::{CacheLimits, FilterCache};
+pub use complete::{CANDIDATES_MAX, Candidate, CandidateRole, complete};
+pub use conjunct::{Conjunct, Constant, Cover, Sarg};
 pub use data::{IntoDatum, MapKey, Value};
 pub use datum::{Datum, Filterable, List, Map, Record, Whole};
 pub use error::{CompileError, CompileErrorKind, EvalError, EvalErrorKind};
+pub use explain::{Cost, Plan};
 pub use filter::Filter;
 pub use limits::Limits;
 pub use options::{Absent, Dialect, Options};

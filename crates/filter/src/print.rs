@@ -150,8 +150,16 @@ fn write_pointer(f: &mut Formatter<'_>, parts: &[Part]) -> fmt::Result {
     f.write_char('"')
 }
 
-impl Display for Quantifier {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Quantifier {
+    /// What stands before the body.
+    pub(crate) fn head(&self) -> String {
+        let mut head = String::new();
+        // Writing to a string does not fail.
+        let _ = self.write_head(&mut head);
+        head
+    }
+
+    fn write_head(&self, f: &mut impl Write) -> fmt::Result {
         let word = if self.all { "all" } else { "any" };
         write!(f, "{word} {} as ", self.selector)?;
         match &self.names {
@@ -160,6 +168,13 @@ impl Display for Quantifier {
             Names::Index(index) => write!(f, "{}, _", index.text)?,
             Names::Value(value) => write!(f, "_, {}", value.text)?,
         }
+        Ok(())
+    }
+}
+
+impl Display for Quantifier {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.write_head(f)?;
         write!(f, " {{ {} }}", self.body)
     }
 }

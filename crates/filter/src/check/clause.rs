@@ -155,7 +155,7 @@ impl<'t> Checker<'t> {
     }
 }
 
-fn can_be_empty(kind: Kind) -> bool {
+pub(crate) fn can_be_empty(kind: Kind) -> bool {
     matches!(
         kind,
         Kind::Text
@@ -168,7 +168,7 @@ fn can_be_empty(kind: Kind) -> bool {
     )
 }
 
-fn can_match(kind: Kind) -> bool {
+pub(crate) fn can_match(kind: Kind) -> bool {
     match kind {
         Kind::Text | Kind::Enum(_) | Kind::Uuid | Kind::Char | Kind::Any => true,
         Kind::List(element) => matches!(element.required(), Kind::Uint(8)),

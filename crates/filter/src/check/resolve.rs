@@ -108,7 +108,7 @@ impl<'t> Checker<'t> {
 }
 
 /// A part as a key of that kind, when it can be one.
-pub(super) fn map_key(text: &str, kind: KeyKind) -> Option<Key> {
+pub(crate) fn map_key(text: &str, kind: KeyKind) -> Option<Key> {
     let or_zero = if text.is_empty() { "0" } else { text };
     match kind {
         KeyKind::Text | KeyKind::Mixed | KeyKind::Uuid => Some(Key::Text(text.into())),

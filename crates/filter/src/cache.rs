@@ -1,0 +1,237 @@
+//! Compiled filters by their text, for servers that are asked the same again and again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::datum::Filterable;
+use crate::error::CompileError;
+use crate::filter::Filter;
+use crate::options::Options;
+
+/// What a [`FilterCache`] may hold; past a bound the filters go first that were not asked for the longest.
+///
+/// # Examples
+/// ```
+/// use statehold_filter::CacheLimits;
+/// let limits = CacheLimits { entries: 64, ..CacheLimits::default() };
+/// assert_eq!(limits.bytes, 8 << 20);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheLimits {
+    /// Most filters; 1,024 by default.
+    pub entries: usize,
+    /// Most bytes of all filters as estimated by [`Filter::bytes_estimated`]; 8 MiB by default.
+    ///
+    /// A filter that alone is larger is compiled each time.
+    pub bytes: usize,
+}
+
+impl Default for CacheLimits {
+    fn default() -> Self {
+        Self { entries: 1_024, bytes: 8 << 20 }
+    }
+}
+
+/// Compiled filters by their text, bounded by entries and bytes.
+///
+/// Threads share one by reference. Texts that do not compile are not kept: finding that out is cheap, and
+/// nobody can fill the cache with them. Compiling happens outside the lock, so that a slow pattern holds nobody up.
+///
+/// # Examples
+/// ```
+/// use statehold_filter::{CacheLimits, FilterCache, Options};
+/// use serde_json::{Value, json};
+///
+/// let cache = FilterCache::<Value>::new(CacheLimits::default(), Options::new());
+/// let filter = cache.compile("size == 3")?;
+/// assert!(filter.matches(&json!({ "size": 3 })));
+///
+/// // The same program again.
+/// cache.compile("size == 3")?;
+/// assert_eq!(cache.len(), 1);
+/// assert!(cache.compile("size = 3").is_err());
+/// # Ok::<(), statehold_filter::CompileError>(())
+/// ```
+pub struct FilterCache<T: ?Sized> {
+    limits: CacheLimits,
+    options: Options,
+    held: Mutex<Held<T>>,
+}
+
+struct Held<T: ?Sized> {
+    by_text: HashMap<Arc<str>, Entry<T>>,
+    /// The texts by when they were last asked for; each time is given once.
+    by_age: BTreeMap<u64, Arc<str>>,
+    bytes: usize,
+    now: u64,
+}
+
+struct Entry<T: ?Sized> {
+    filter: Filter<T>,
+    asked: u64,
+    bytes: usize,
+}
+
+impl<T: Filterable + ?Sized> FilterCache<T> {
+    /// An empty cache whose filters are all compiled with these options.
+    pub fn new(limits: CacheLimits, options: Options) -> Self {
+        let held = Held { by_text: HashMap::new(), by_age: BTreeMap::new(), bytes: 0, now: 0 };
+        Self { limits, options, held: Mutex::new(held) }
+    }
+
+    /// The filter of that text, compiled if it is not held.
+    ///
+    /// # Errors
+    /// As [`Filter::compile`].
+    pub fn compile(&self, text: &str) -> Result<Filter<T>, CompileError> {
+        if let Some(filter) = self.lock().touch(text) {
+            return Ok(filter);
+        }
+        let filter = Filter::compile_with(text, &self.options)?;
+        self.lock().insert(filter.clone(), &self.limits);
+        Ok(filter)
+    }
+}
+
+impl<T: ?Sized> FilterCache<T> {
+    /// How many filters are held.
+    pub fn len(&self) -> usize {
+        self.lock().by_text.len()
+    }
+
+    /// Whether none is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The estimated bytes of all filters that are held.
+    pub fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
+    /// Lets go of all filters; those that were handed out live on.
+    pub fn clear(&self) {
+        let mut held = self.lock();
+        held.by_text.clear();
+        held.by_age.clear();
+        held.bytes = 0;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held<T>> {
+        // Nothing panics while it is held; if something did, the worst is a wrong count.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: ?Sized> Held<T> {
+    /// The filter of that text, which is young again.
+    fn touch(&mut self, text: &str) -> Option<Filter<T>> {
+        let entry = self.by_text.get_mut(text)?;
+        self.now += 1;
+        if let Some(text) = self.by_age.remove(&entry.asked) {
+            self.by_age.insert(self.now, text);
+        }
+        entry.asked = self.now;
+        Some(entry.filter.clone())
+    }
+
+    fn insert(&mut self, filter: Filter<T>, limits: &CacheLimits) {
+        let bytes = filter.bytes_estimated();
+        if limits.entries == 0 || bytes > limits.bytes || self.touch(filter.text()).is_some() {
+            return;
+        }
+        while self.by_text.len() >= limits.entries || self.bytes + bytes > limits.bytes {
+            let Some((_, oldest)) = self.by_age.pop_first() else { break };
+            if let Some(entry) = self.by_text.remove(&oldest) {
+                self.bytes -= entry.bytes;
+            }
+        }
+        self.now += 1;
+        self.bytes += bytes;
+        let text = filter.shared_text();
+        self.by_age.insert(self.now, Arc::clone(&text));
+        self.by_text.insert(text, Entry { filter, asked: self.now, bytes });
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for FilterCache<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FilterCache").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn cache(entries: usize, bytes: usize) -> FilterCache<Value> {
+        FilterCache::new(CacheLimits { entries, bytes }, Options::new())
+    }
+
+    fn holds(cache: &FilterCache<Value>, text: &str) -> bool {
+        cache.lock().by_text.contains_key(text)
+    }
+
+    #[test]
+    fn the_filter_goes_that_was_not_asked_for_the_longest() {
+        let cache = cache(2, usize::MAX);
+        for text in ["a == 1", "b == 1", "a == 1", "c == 1"] {
+            cache.compile(text).unwrap();
+        }
+        assert_eq!(cache.len(), 2);
+        assert!(holds(&cache, "a == 1") && holds(&cache, "c == 1"));
+    }
+
+    #[test]
+    fn bytes_bound_it_too() {
+        let one = Filter::<Value>::compile("a == 1").unwrap().bytes_estimated();
+        let cache = cache(100, one * 5 / 2);
+        for text in ["a == 1", "b == 1", "c == 1"] {
+            cache.compile(text).unwrap();
+        }
+        assert_eq!(cache.len(), 2);
+        assert_eq!(cache.bytes(), one * 2);
+        let large = vec!["a == 1"; 100].join(" and ");
+        cache.compile(&large).unwrap();
+        assert!(!holds(&cache, &large) && holds(&cache, "c == 1"));
+        cache.clear();
+        assert_eq!((cache.len(), cache.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn what_does_not_compile_is_not_kept() {
+        let cache = cache(2, usize::MAX);
+        assert!(cache.compile("a =").is_err());
+        assert!(cache.is_empty());
+    }
+
+    #[test]
+    fn a_cache_without_room_compiles_all_the_same() {
+        for cache in [cache(0, usize::MAX), cache(8, 0)] {
+            assert!(cache.compile("a == 1").is_ok());
+            assert!(cache.is_empty());
+        }
+    }
+
+    #[test]
+    fn threads_share_it() {
+        let cache = cache(3, usize::MAX);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for number in 0..200 {
+                        let text = format!("a == {}", number % 7);
+                        assert_eq!(cache.compile(&text).unwrap().text(), text);
+                    }
+                });
+            }
+        });
+        let held = cache.lock();
+        assert_eq!(held.by_text.len(), 3);
+        assert_eq!(held.by_age.len(), 3);
+        assert_eq!(held.bytes, held.by_text.values().map(|entry| entry.bytes).sum::<usize>());
+    }
+}

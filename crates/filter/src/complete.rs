@@ -1,0 +1,362 @@
+//! What could be written next: completion for a shell or an input box.
+//!
+//! The text before the cursor is read by [`scan`], which forgives what is unfinished or wrong, and says what the grammar wants at the
+//! cursor; this module lists what fits there. The operators are those that the checker accepts for the kind.
+//!
+//! Invariant: any text and any cursor has an answer, in time linear in the text before the cursor.
+//! Limits: [`CANDIDATES_MAX`]; texts longer than [`Limits::text`] by default have no candidates.
+
+mod scan;
+
+use self::scan::{Expected, Partial, Scan, Subject};
+use crate::ast::Operator;
+use crate::check::{can_be_empty, can_match};
+use crate::limits::Limits;
+use crate::parse::is_ident;
+use crate::print::quote;
+use crate::schema::{KeyKind, Kind};
+use crate::span::Span;
+
+/// Most candidates that [`complete`] gives.
+pub const CANDIDATES_MAX: usize = 256;
+
+/// Something that can be written at the cursor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    text: String,
+    role: CandidateRole,
+    detail: Option<String>,
+    replaces: Span,
+}
+
+/// What a [`Candidate`] would be in the expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CandidateRole {
+    /// A field, or a name that a quantifier gave.
+    Selector,
+    /// A key of a map.
+    Key,
+    /// An operator that fits what stands before it.
+    Operator,
+    /// A value: `true`, `false`, a name of an enum, a key that is asked for.
+    Value,
+    /// A word or sign that joins: `and`, `or`, `not`, `any`, `all`, `as`, brackets.
+    Word,
+}
+
+impl Candidate {
+    /// What to write, quotes included where they are needed.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What it would be.
+    pub fn role(&self) -> CandidateRole {
+        self.role
+    }
+
+    /// The kind of what a selector leads to, as words.
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    /// What is to be replaced by it: what was begun, up to the cursor.
+    pub fn replaces(&self) -> Span {
+        self.replaces
+    }
+}
+
+/// Lists what can be written at `cursor`, a byte offset that is rounded down to a character.
+///
+/// `kind` is [`Filterable::KIND`](crate::Filterable::KIND) of the rows; `keys` gives the keys of a map by the selector that stands in the
+/// text, as only the data knows them. Nothing behind the cursor counts. Letter case of what was begun does not matter.
+///
+/// # Examples
+/// ```
+/// use std::collections::BTreeMap;
+/// use statehold_filter::{Filterable, complete};
+///
+/// #[derive(Filterable)]
+/// #[filterable(rename_all = "PascalCase")]
+/// struct Volume {
+///     name: String,
+///     ready: bool,
+///     meta: BTreeMap<String, String>,
+/// }
+///
+/// let keys = |map: &str| if map == "Meta" { vec!["env".to_owned(), "a b".to_owned()] } else { vec![] };
+/// let texts = |text: &str| -> Vec<String> {
+///     let found = complete(Volume::KIND, text, text.len(), &keys);
+///     found.iter().map(|candidate| candidate.text().to_owned()).collect()
+/// };
+/// assert_eq!(texts("na"), ["Name"]);
+/// assert_eq!(texts("Ready "), ["==", "!=", "is nil", "is not nil"]);
+/// assert_eq!(texts("Ready == "), ["true", "false"]);
+/// assert_eq!(texts("Meta."), ["env", r#"["a b"]"#]);
+/// assert_eq!(texts("Meta.env == prod "), ["and", "or"]);
+/// ```
+pub fn complete(
+    kind: Kind,
+    text: &str,
+    cursor: usize,
+    keys: &dyn Fn(&str) -> Vec<String>,
+) -> Vec<Candidate> {
+    let mut cursor = cursor.min(text.len());
+    while !text.is_char_boundary(cursor) {
+        cursor -= 1;
+    }
+    if cursor > Limits::default().text {
+        return Vec::new();
+    }
+    let scan = Scan::new(kind, &text[..cursor]);
+    let mut list = List { scan: &scan, keys, cursor, found: Vec::new() };
+    list.fill();
+    list.found.truncate(CANDIDATES_MAX);
+    list.found
+}
+
+struct List<'s, 't> {
+    scan: &'s Scan<'t>,
+    keys: &'s dyn Fn(&str) -> Vec<String>,
+    cursor: usize,
+    found: Vec<Candidate>,
+}
+
+impl<'t> List<'_, 't> {
+    fn fill(&mut self) {
+        let partial = &self.scan.partial;
+        match &self.scan.expected {
+            Expected::Operand => {
+                self.selectors(partial, |_| true);
+                self.words(&["not", "any", "all"]);
+            }
+            Expected::Collection => self.selectors(partial, can_be_walked),
+            Expected::Container => {
+                self.selectors(partial, |kind| fits(Operator::Contains, kind));
+            }
+            Expected::Operator(subject) => self.operators(*subject),
+            Expected::Negated(subject) => {
+                let kind = subject.kind.unwrap_or(Kind::Any);
+                for (operator, word) in
+                    [(Operator::Contains, "contains"), (Operator::Matches, "matches")]
+                {
+                    if subject.kind.is_some() && fits(operator, kind) {
+                        self.push(word, CandidateRole::Operator);
+                    }
+                }
+                self.push("in", CandidateRole::Operator);
+            }
+            Expected::EmptyOrNil { subject, negated } => {
+                let kind = subject.kind.unwrap_or(Kind::Any).required();
+                let words = ["empty", "nil", "not empty", "not nil"];
+                for word in &words[..if *negated { 2 } else { 4 }] {
+                    if word.ends_with("nil") || can_be_empty(kind) {
+                        self.push(word, CandidateRole::Operator);
+                    }
+                }
+            }
+            Expected::Value(subject, operator) => self.values(*subject, *operator),
+            Expected::Connective => {
+                self.words(&["and", "or"]);
+                self.words(self.scan.closing());
+            }
+            Expected::As => self.words(&["as"]),
+            Expected::Body => self.words(&["{"]),
+            Expected::Nothing => {}
+        }
+    }
+
+    fn words(&mut self, words: &[&str]) {
+        for word in words {
+            self.push(word, CandidateRole::Word);
+        }
+    }
+
+    /// Adds a word, if what was begun is its beginning.
+    fn push(&mut self, text: &str, role: CandidateRole) {
+        let partial = &self.scan.partial;
+        if !partial.inside.is_empty() || partial.quoted {
+            return;
+        }
+        self.offer(text.to_owned(), text, role, None, partial.start);
+    }
+
+    /// Adds a candidate that is written as `text` and found by `name`.
+    fn offer(
+        &mut self,
+        text: String,
+        name: &str,
+        role: CandidateRole,
+        kind: Option<Kind>,
+        start: usize,
+    ) {
+        if begins(name, &self.scan.partial.text) && self.found.len() < CANDIDATES_MAX {
+            let detail = kind.map(|kind| kind.to_string());
+            let replaces = Span::new(start, self.cursor);
+            self.found.push(Candidate { text, role, detail, replaces });
+        }
+    }
+
+    /// What can begin a selector here, or go on with one, and leads to a kind that `suits`.
+    fn selectors(&mut self, partial: &Partial<'t>, suits: impl Fn(Kind) -> bool) {
+        if partial.quoted {
+            return;
+        }
+        let leads_on = |kind: Kind| {
+            suits(kind) || matches!(kind.required(), Kind::Record(_) | Kind::Map(..) | Kind::Any)
+        };
+        if partial.inside.is_empty() {
+            for (name, kind) in self.scan.names() {
+                if leads_on(kind) {
+                    let (role, kind) = (CandidateRole::Selector, Some(kind));
+                    self.offer(name.to_owned(), name, role, kind, partial.start);
+                }
+            }
+            return self.fields(self.scan.row, partial, &leads_on);
+        }
+        match self.scan.kind_of(&partial.inside).map(Kind::required) {
+            Some(kind @ Kind::Record(_)) => self.fields(kind, partial, &leads_on),
+            Some(Kind::Map(key, value)) if leads_on(*value) => {
+                self.map_keys(partial, key, Some(*value));
+            }
+            Some(Kind::Any) => self.map_keys(partial, KeyKind::Text, None),
+            _ => {}
+        }
+    }
+
+    fn fields(&mut self, kind: Kind, partial: &Partial<'t>, suits: &dyn Fn(Kind) -> bool) {
+        let Some(schema) = kind.schema() else {
+            // Rows of JSON: only the caller can know their keys.
+            return if matches!(kind.required(), Kind::Any | Kind::Map(..)) {
+                self.map_keys(partial, KeyKind::Text, None);
+            };
+        };
+        for name in schema.names() {
+            let Some((_, kind)) = schema.find(name).filter(|(_, kind)| suits(*kind)) else {
+                continue;
+            };
+            let first = partial.inside.is_empty();
+            if is_ident(name) && !partial.bracket {
+                let role = CandidateRole::Selector;
+                self.offer(name.to_owned(), name, role, Some(kind), partial.start);
+            } else if !first {
+                let text = format!("[{}]", quote(name));
+                let role = CandidateRole::Selector;
+                self.offer(text, name, role, Some(kind), partial.separator);
+            }
+        }
+    }
+
+    fn map_keys(&mut self, partial: &Partial<'t>, kind: KeyKind, value: Option<Kind>) {
+        let path = partial.inside.as_str();
+        for key in (self.keys)(path) {
+            let digits = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
+            let bare = is_ident(&key) || digits && !path.is_empty();
+            let role = CandidateRole::Key;
+            if bare && !partial.bracket {
+                self.offer(key.clone(), &key, role, value, partial.start);
+            } else if !path.is_empty() && !matches!(kind, KeyKind::Bool) {
+                self.offer(format!("[{}]", quote(&key)), &key, role, value, partial.separator);
+            }
+        }
+    }
+
+    fn operators(&mut self, subject: Subject<'t>) {
+        /// In the order in which they are offered.
+        const OPERATORS: [(Operator, &[&str]); 5] = [
+            (Operator::Equal, &["==", "!="]),
+            (Operator::Contains, &["contains", "not contains"]),
+            (Operator::Matches, &["matches", "not matches"]),
+            (Operator::Empty, &["is empty", "is not empty"]),
+            (Operator::Nil, &["is nil", "is not nil"]),
+        ];
+        let Some(kind) = subject.kind else {
+            // No selector, so a value that is looked for.
+            for word in ["in", "not in"] {
+                self.push(word, CandidateRole::Operator);
+            }
+            return;
+        };
+        for (operator, words) in OPERATORS {
+            if fits(operator, kind) {
+                for word in words {
+                    self.push(word, CandidateRole::Operator);
+                }
+            }
+        }
+        if matches!(kind, Kind::Any) {
+            // It may as well be a value.
+            self.push("in", CandidateRole::Operator);
+        }
+    }
+
+    fn values(&mut self, subject: Subject<'t>, operator: Operator) {
+        let partial = &self.scan.partial;
+        let kind = match (subject.kind.map(Kind::required), operator) {
+            (Some(Kind::List(element)), Operator::Contains) => element.required(),
+            (Some(Kind::Map(..)), Operator::Contains) => {
+                for key in (self.keys)(subject.text) {
+                    self.value(&key, partial);
+                }
+                return;
+            }
+            (Some(kind), Operator::Equal) => kind,
+            _ => return,
+        };
+        match kind {
+            Kind::Bool => {
+                self.value("true", partial);
+                self.value("false", partial);
+            }
+            Kind::Enum(names) => {
+                for name in names {
+                    self.value(name, partial);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn value(&mut self, value: &str, partial: &Partial<'t>) {
+        if !partial.inside.is_empty() {
+            return;
+        }
+        let bare = is_ident(value) && !partial.quoted;
+        let text = if bare { value.to_owned() } else { quote(value) };
+        self.offer(text, value, CandidateRole::Value, None, partial.start);
+    }
+}
+
+/// Whether the checker accepts the operator for that kind.
+fn fits(operator: Operator, kind: Kind) -> bool {
+    let kind = kind.required();
+    match operator {
+        Operator::Equal => kind.is_scalar() || matches!(kind, Kind::Any),
+        Operator::Contains => match kind {
+            Kind::List(element) => element.is_scalar() || matches!(element.required(), Kind::Any),
+            Kind::Text | Kind::Enum(_) | Kind::Uuid | Kind::Char | Kind::Map(..) | Kind::Any => {
+                true
+            }
+            _ => false,
+        },
+        Operator::Matches => can_match(kind),
+        Operator::Empty => can_be_empty(kind),
+        Operator::Nil => true,
+    }
+}
+
+/// Whether `any` and `all` can walk through it.
+fn can_be_walked(kind: Kind) -> bool {
+    matches!(
+        kind.required(),
+        Kind::List(_) | Kind::Map(KeyKind::Text | KeyKind::Uuid, _) | Kind::Any
+    )
+}
+
+/// Whether `name` begins with `begun`, ASCII letter case aside.
+fn begins(name: &str, begun: &str) -> bool {
+    name.as_bytes()
+        .get(..begun.len())
+        .is_some_and(|head| head.eq_ignore_ascii_case(begun.as_bytes()))
+}

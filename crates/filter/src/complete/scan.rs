@@ -1,0 +1,372 @@
+//! Reads the text before a cursor: what the grammar wants there, and what was begun.
+
+use crate::ast::{Name, Names, Operator};
+use crate::explain::bindings;
+use crate::limits::Limits;
+use crate::reach;
+use crate::schema::Kind;
+use crate::span::Span;
+
+/// What the text before the cursor comes to.
+pub(super) struct Scan<'t> {
+    /// The kind of the rows.
+    pub(super) row: Kind,
+    pub(super) expected: Expected<'t>,
+    pub(super) partial: Partial<'t>,
+    /// What is open, innermost last.
+    open: Vec<Open>,
+    /// The names that quantifiers gave, innermost last.
+    names: Vec<(&'t str, Kind)>,
+}
+
+/// What the grammar wants.
+#[derive(Clone, Copy)]
+pub(super) enum Expected<'t> {
+    /// The beginning of a clause.
+    Operand,
+    /// What `any` or `all` walks through.
+    Collection,
+    /// What `in` looks into.
+    Container,
+    Operator(Subject<'t>),
+    /// An operator behind `not`.
+    Negated(Subject<'t>),
+    EmptyOrNil {
+        subject: Subject<'t>,
+        negated: bool,
+    },
+    Value(Subject<'t>, Operator),
+    Connective,
+    As,
+    /// The names of a quantifier are complete, or could be.
+    Body,
+    /// Nothing that can be listed.
+    Nothing,
+}
+
+/// What an operator is about.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'t> {
+    pub(super) text: &'t str,
+    /// The kind of what it selects, `None` when it is no known selector.
+    pub(super) kind: Option<Kind>,
+}
+
+/// What was begun at the cursor.
+#[derive(Default)]
+pub(super) struct Partial<'t> {
+    /// Where it begins; at the cursor when nothing was begun.
+    pub(super) start: usize,
+    /// What was begun, without quotes.
+    pub(super) text: String,
+    /// The selector that it goes on with, empty when it is the first part.
+    pub(super) inside: Path<'t>,
+    /// Where the dot or bracket behind that stands.
+    pub(super) separator: usize,
+    /// Whether it stands in brackets.
+    pub(super) bracket: bool,
+    /// Whether it is a string.
+    pub(super) quoted: bool,
+}
+
+/// The beginning of a selector.
+#[derive(Clone, Default)]
+pub(super) struct Path<'t> {
+    written: &'t str,
+    parts: Vec<String>,
+}
+
+impl<'t> Path<'t> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    pub(super) fn as_str(&self) -> &'t str {
+        self.written
+    }
+}
+
+enum Open {
+    Parenthesis,
+    /// A quantifier's body, with the number of names around it.
+    Body(usize),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Token {
+    /// A selector or bare word, its brackets included.
+    Word,
+    Quoted {
+        closed: bool,
+    },
+    Number,
+    Equals,
+    /// `(`, `)`, `{`, `}` or `,`.
+    Bracket,
+    /// Anything else; a `=` or `!` that may become an operator too.
+    Other,
+}
+
+impl<'t> Scan<'t> {
+    pub(super) fn new(row: Kind, text: &'t str) -> Self {
+        let partial = Partial { start: text.len(), ..Partial::default() };
+        let mut scan =
+            Self { row, expected: Expected::Operand, partial, open: Vec::new(), names: Vec::new() };
+        let mut reader = Reader::default();
+        let mut at = 0;
+        loop {
+            at += text[at..].len() - text[at..].trim_start_matches([' ', '\t', '\r', '\n']).len();
+            let Some((token, length)) = token(&text[at..]) else { break };
+            let written = &text[at..at + length];
+            let begun = match token {
+                Token::Word => true,
+                Token::Quoted { closed } => !closed,
+                Token::Other => matches!(written, "=" | "!"),
+                _ => false,
+            };
+            if begun && at + length == text.len() {
+                scan.partial = partial_of(written, at, token);
+                break;
+            }
+            reader.take(&mut scan, token, written);
+            at += length;
+            if scan.open.len() > Limits::NESTING_MAX {
+                // No expression is nested so deep.
+                scan.expected = Expected::Nothing;
+                return scan;
+            }
+        }
+        // Behind a value or bracket, a word needs a space first.
+        let glued = scan.partial.start == text.len()
+            && text.ends_with(|char: char| char.is_ascii_alphanumeric() || "\"`])}".contains(char));
+        if glued {
+            scan.expected = Expected::Nothing;
+        }
+        scan
+    }
+
+    /// The names that quantifiers gave, those that are hidden by inner ones left out, innermost first.
+    pub(super) fn names(&self) -> impl Iterator<Item = (&'t str, Kind)> {
+        self.names.iter().enumerate().rev().filter_map(|(index, (name, kind))| {
+            let hidden = self.names[index + 1..].iter().any(|(inner, _)| inner == name);
+            (!hidden).then_some((*name, *kind))
+        })
+    }
+
+    /// What could close the innermost bracket.
+    pub(super) fn closing(&self) -> &'static [&'static str] {
+        match self.open.last() {
+            Some(Open::Parenthesis) => &[")"],
+            Some(Open::Body(_)) => &["}"],
+            None => &[],
+        }
+    }
+
+    pub(super) fn kind_of(&self, path: &Path<'_>) -> Option<Kind> {
+        let (first, rest) = path.parts.split_first()?;
+        let bound = self.names.iter().rev().find(|(name, _)| name == first);
+        let (kind, parts) = match bound {
+            Some((_, kind)) => (*kind, rest),
+            None => (self.row, &path.parts[..]),
+        };
+        parts.iter().try_fold(kind, |kind, part| reach::inside(kind, part))
+    }
+
+    fn subject(&self, text: &'t str) -> Subject<'t> {
+        let partial = partial_of(text, 0, Token::Word);
+        let mut path = partial.inside;
+        path.parts.push(partial.text);
+        Subject { text, kind: self.kind_of(&path) }
+    }
+}
+
+/// What was read of a quantifier's head.
+#[derive(Default)]
+struct Reader<'t> {
+    collection: Option<Subject<'t>>,
+    names: Vec<&'t str>,
+}
+
+impl<'t> Reader<'t> {
+    /// Goes on with one token.
+    fn take(&mut self, scan: &mut Scan<'t>, token: Token, text: &'t str) {
+        scan.expected = match (scan.expected, token, text) {
+            (Expected::Body, Token::Word, name) => {
+                self.names.push(name);
+                Expected::Body
+            }
+            (Expected::Body, Token::Bracket, ",") => Expected::Body,
+            (Expected::Body, Token::Bracket, "{") => self.enter(scan),
+            (Expected::As, Token::Word, "as") => {
+                self.names.clear();
+                Expected::Body
+            }
+            // `any` was a selector after all.
+            (Expected::Collection, Token::Equals, _) => {
+                Expected::Value(scan.subject("any"), Operator::Equal)
+            }
+            (Expected::Collection, Token::Word | Token::Quoted { .. }, text) => {
+                self.collection = Some(scan.subject(text));
+                Expected::As
+            }
+            (_, Token::Bracket, "(") => {
+                scan.open.push(Open::Parenthesis);
+                Expected::Operand
+            }
+            (_, Token::Bracket, ")" | "}") => {
+                if let Some(Open::Body(names)) = scan.open.pop() {
+                    scan.names.truncate(names);
+                }
+                Expected::Connective
+            }
+            (Expected::Operand, Token::Word, "not") => Expected::Operand,
+            (Expected::Operand, Token::Word, "any" | "all") => Expected::Collection,
+            (Expected::Operand, Token::Word, text) => Expected::Operator(scan.subject(text)),
+            (Expected::Operand, Token::Quoted { .. } | Token::Number, text) => {
+                Expected::Operator(Subject { text, kind: None })
+            }
+            (Expected::Operator(subject), Token::Equals, _) => {
+                Expected::Value(subject, Operator::Equal)
+            }
+            (Expected::Operator(subject) | Expected::Negated(subject), Token::Word, word) => {
+                after_operator(scan.expected, subject, word)
+            }
+            (Expected::EmptyOrNil { subject, negated: false }, Token::Word, "not") => {
+                Expected::EmptyOrNil { subject, negated: true }
+            }
+            (Expected::EmptyOrNil { .. }, Token::Word, "empty" | "nil")
+            | (
+                Expected::Value(..) | Expected::Container,
+                Token::Word | Token::Quoted { .. } | Token::Number,
+                _,
+            ) => Expected::Connective,
+            // Also the way back from what can't be read.
+            (Expected::Connective | Expected::Nothing, Token::Word, "and" | "or") => {
+                Expected::Operand
+            }
+            _ => Expected::Nothing,
+        };
+    }
+
+    /// Opens a quantifier's body.
+    fn enter(&mut self, scan: &mut Scan<'t>) -> Expected<'t> {
+        scan.open.push(Open::Body(scan.names.len()));
+        let kind = self.collection.take().and_then(|subject| subject.kind).unwrap_or(Kind::Any);
+        let name = |text: &str| Name { text: text.into(), span: Span::default() };
+        let written = std::mem::take(&mut self.names);
+        let names = match written[..] {
+            [one] if one != "_" => Names::One(name(one)),
+            [index, "_"] => Names::Index(name(index)),
+            ["_", value] => Names::Value(name(value)),
+            [index, value] => Names::Both(name(index), name(value)),
+            _ => return Expected::Operand,
+        };
+        for (given, kind) in bindings(&names, kind) {
+            let text = written.iter().find(|text| ***text == *given.text);
+            scan.names.extend(text.map(|text| (*text, kind)));
+        }
+        Expected::Operand
+    }
+}
+
+/// What a word where an operator may stand leads to.
+fn after_operator<'t>(now: Expected<'t>, subject: Subject<'t>, word: &str) -> Expected<'t> {
+    match (now, word) {
+        (_, "contains") => Expected::Value(subject, Operator::Contains),
+        (_, "matches") => Expected::Value(subject, Operator::Matches),
+        (_, "in") => Expected::Container,
+        (Expected::Operator(_), "not") => Expected::Negated(subject),
+        (Expected::Operator(_), "is") => Expected::EmptyOrNil { subject, negated: false },
+        _ => Expected::Nothing,
+    }
+}
+
+/// The next token and its length; `None` at the end.
+fn token(text: &str) -> Option<(Token, usize)> {
+    let first = text.chars().next()?;
+    Some(match first {
+        'A'..='Z' | 'a'..='z' | '_' => (Token::Word, word_length(text)),
+        '"' | '`' => match string_length(text) {
+            Some(length) => (Token::Quoted { closed: true }, length),
+            None => (Token::Quoted { closed: false }, text.len()),
+        },
+        '0'..='9' | '-' => {
+            let length = text.find(|char: char| !matches!(char, '0'..='9' | '.' | '-'));
+            (Token::Number, length.unwrap_or(text.len()))
+        }
+        '=' | '!' if text[1..].starts_with('=') => (Token::Equals, 2),
+        '(' | ')' | '{' | '}' | ',' => (Token::Bracket, 1),
+        other => (Token::Other, other.len_utf8()),
+    })
+}
+
+/// The length of a closed string, quotes included.
+fn string_length(text: &str) -> Option<usize> {
+    let quote = *text.as_bytes().first()?;
+    let mut escaped = false;
+    let inside = text.bytes().skip(1).position(|byte| {
+        let closes = byte == quote && !escaped;
+        escaped = byte == b'\\' && !escaped && quote == b'"';
+        closes
+    });
+    inside.map(|at| at + 2)
+}
+
+/// The length of a word with its dots and brackets; an open bracket takes the rest.
+fn word_length(text: &str) -> usize {
+    let mut at = 0;
+    loop {
+        let rest = &text[at..];
+        let plain = rest.find(|char: char| !is_word_char(char) && char != '.');
+        at += plain.unwrap_or(rest.len());
+        let Some(inner) = text[at..].strip_prefix('[') else { return at };
+        let Some(length) = string_length(inner).filter(|_| inner.starts_with(['"', '`'])) else {
+            return text.len();
+        };
+        at += 1 + length;
+        if !text[at..].starts_with(']') {
+            return at;
+        }
+        at += 1;
+    }
+}
+
+fn is_word_char(char: char) -> bool {
+    char.is_ascii_alphanumeric() || matches!(char, '_' | '/')
+}
+
+/// Takes what was begun at `start` apart.
+fn partial_of(written: &str, start: usize, token: Token) -> Partial<'_> {
+    if let Token::Quoted { .. } = token {
+        let text = written[1..].to_owned();
+        return Partial { start, text, quoted: true, ..Partial::default() };
+    }
+    let mut partial = Partial { start, separator: start, ..Partial::default() };
+    let mut at = 0;
+    loop {
+        let rest = &written[at..];
+        let (part, length, bracket) = if let Some(inner) = rest.strip_prefix(['"', '`']) {
+            match string_length(rest) {
+                Some(length) => (&inner[..length - 2], length, true),
+                None => (inner, rest.len(), true),
+            }
+        } else {
+            let length = rest.find(['.', '[']).unwrap_or(rest.len());
+            (&rest[..length], length, partial.bracket)
+        };
+        let mut next = at + length;
+        if bracket && written[next..].starts_with(']') {
+            next += 1;
+        }
+        if !written[next..].starts_with(['.', '[']) {
+            part.clone_into(&mut partial.text);
+            return partial;
+        }
+        partial.inside.parts.push(part.to_owned());
+        partial.inside.written = &written[..next];
+        partial.separator = start + next;
+        partial.bracket = written[next..].starts_with('[');
+        at = next + 1;
+        partial.start = start + at;
+    }
+}

@@ -1,0 +1,86 @@
+//! A literal in the kind of what it is compared with.
+
+use std::cmp::Ordering;
+use std::fmt::{self, Display, Formatter};
+
+use uuid::Uuid;
+
+use crate::literal::Scalar;
+use crate::print::quote;
+use crate::schema::Kind;
+
+/// A literal in the kind of the field that it is compared with.
+///
+/// Its `Display` is how an expression writes it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Constant {
+    /// For [`Kind::Bool`].
+    Bool(bool),
+    /// For [`Kind::Int`]; it may be more than the field's bits hold, and then equals no value.
+    Int(i64),
+    /// For [`Kind::Uint`]; it may be more than the field's bits hold, and then equals no value.
+    Uint(u64),
+    /// For [`Kind::Float`]; never NaN, which equals nothing.
+    Float(f64),
+    /// For [`Kind::Float32`]; never NaN, which equals nothing.
+    Float32(f32),
+    /// For [`Kind::Text`] and [`Kind::Enum`].
+    Text(Box<str>),
+    /// For [`Kind::Uuid`].
+    Uuid(Uuid),
+    /// For [`Kind::Char`].
+    Char(char),
+}
+
+impl Constant {
+    /// Reads a literal; `None` for kinds without `==`, `Some(None)` for what equals no value.
+    #[expect(clippy::option_option, reason = "no kind with `==`, and no such value, differ")]
+    pub(super) fn read(text: &str, kind: Kind) -> Option<Option<Self>> {
+        let scalar = Scalar::read(text, kind)?.ok()?;
+        Some(match scalar {
+            Scalar::Bool(value) => Some(Self::Bool(value)),
+            Scalar::Int(value) => Some(Self::Int(value)),
+            Scalar::Uint(value) => Some(Self::Uint(value)),
+            Scalar::Float(value) => (!value.is_nan()).then_some(Self::Float(value)),
+            Scalar::Float32(value) => (!value.is_nan()).then_some(Self::Float32(value)),
+            Scalar::Text(value) => Some(Self::Text(value)),
+            Scalar::Uuid(value) => Some(Self::Uuid(value)),
+            Scalar::Char(value) => Some(Self::Char(value)),
+            Scalar::Never => None,
+        })
+    }
+
+    /// An order of constants of one kind, by value.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Bool(own), Self::Bool(other)) => own.cmp(other),
+            (Self::Int(own), Self::Int(other)) => own.cmp(other),
+            (Self::Uint(own), Self::Uint(other)) => own.cmp(other),
+            (Self::Float(own), Self::Float(other)) => own.total_cmp(other),
+            (Self::Float32(own), Self::Float32(other)) => own.total_cmp(other),
+            (Self::Text(own), Self::Text(other)) => own.cmp(other),
+            (Self::Uuid(own), Self::Uuid(other)) => own.cmp(other),
+            (Self::Char(own), Self::Char(other)) => own.cmp(other),
+            // One selector has one kind.
+            _ => Ordering::Equal,
+        }
+    }
+}
+
+impl Display for Constant {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => value.fmt(f),
+            Self::Int(value) => value.fmt(f),
+            Self::Uint(value) => value.fmt(f),
+            Self::Float(value) if !value.is_finite() => f.write_str(&quote(&value.to_string())),
+            Self::Float(value) => value.fmt(f),
+            Self::Float32(value) if !value.is_finite() => f.write_str(&quote(&value.to_string())),
+            Self::Float32(value) => value.fmt(f),
+            Self::Text(value) => f.write_str(&quote(value)),
+            Self::Uuid(value) => f.write_str(&quote(&value.to_string())),
+            Self::Char(value) => f.write_str(&quote(value.encode_utf8(&mut [0; 4]))),
+        }
+    }
+}

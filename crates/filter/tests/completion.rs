@@ -1,0 +1,264 @@
+//! Goal: what completion offers is right where it is offered, and any cursor in any text has an answer.
+//!
+//! Method: a struct with a field of every kind; examples with `|` for the cursor; offers tried with the compiler; random text.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use statehold_filter::{
+    CANDIDATES_MAX, Candidate, CandidateRole, Filter, Filterable, Kind, complete,
+};
+use uuid::Uuid;
+
+#[derive(Filterable)]
+#[filterable(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "only its names count")]
+enum Mode {
+    Reader,
+    ReadWrite,
+}
+
+#[derive(Filterable)]
+struct Topology {
+    zone: String,
+    segments: BTreeMap<String, String>,
+}
+
+#[derive(Filterable)]
+#[filterable(rename_all = "PascalCase")]
+struct Volume {
+    #[filterable(rename = "ID")]
+    id: Uuid,
+    name: Option<String>,
+    size: u64,
+    offset: i32,
+    ratio: f64,
+    letter: char,
+    ready: bool,
+    mode: Mode,
+    modes: Vec<Mode>,
+    tags: Vec<String>,
+    bytes: Vec<u8>,
+    topologies: Vec<Topology>,
+    first: Option<Topology>,
+    meta: BTreeMap<String, String>,
+    ports: BTreeMap<u16, bool>,
+}
+
+fn keys(map: &str) -> Vec<String> {
+    let keys: &[&str] = match map {
+        "Meta" => &["env", "a b", "0", "\u{e9}t\u{e9}"],
+        "Ports" => &["80", "443"],
+        "t.segments" | "First.segments" => &["zone"],
+        "" => &["name", "not bare"],
+        _ => &[],
+    };
+    keys.iter().map(|key| (*key).to_owned()).collect()
+}
+
+fn at(kind: Kind, text: &str) -> Vec<Candidate> {
+    let cursor = text.find('|').unwrap_or(text.len());
+    complete(kind, &text.replace('|', ""), cursor, &keys)
+}
+
+fn texts(text: &str) -> Vec<String> {
+    at(Volume::KIND, text).iter().map(|candidate| candidate.text().to_owned()).collect()
+}
+
+#[test]
+fn completion_offers_what_the_grammar_wants() {
+    for (text, expected) in [
+        ("Na|me == 3", "Name"),
+        ("na", "Name"),
+        ("m", "Mode|Modes|Meta"),
+        ("not T", "Tags|Topologies"),
+        ("(Ra", "Ratio"),
+        ("Mode == ", "reader|\"read-write\""),
+        ("Mode == \"read-", "\"read-write\""),
+        ("Mode == r", "reader|\"read-write\""),
+        ("Modes contains R", "reader|\"read-write\""),
+        ("Ready != ", "true|false"),
+        ("Ready != t", "true"),
+        ("Ready =", "=="),
+        ("Ready !", "!="),
+        ("Size == ", ""),
+        ("Ready == true", "true"),
+        ("Ready == true ", "and|or"),
+        ("Size == 3 ", "and|or"),
+        ("Size == 3", ""),
+        ("Name == \"a b\"", ""),
+        ("(Ready == true ", "and|or|)"),
+        ("((Ready == true) ", "and|or|)"),
+        ("Ready == true a", "and"),
+        ("Tags ", "contains|not contains|is empty|is not empty|is nil|is not nil"),
+        ("Tags n", "not contains"),
+        ("Name is ", "empty|nil|not empty|not nil"),
+        ("Size is ", "nil|not nil"),
+        ("Name is not ", "empty|nil"),
+        ("Name is n", "nil|not empty|not nil"),
+        ("Name not ", "contains|matches|in"),
+        ("web ", "in|not in"),
+        ("3 ", "in|not in"),
+        ("web in Ta", "Tags"),
+        ("web in Si", ""),
+        ("web not in Ta", "Tags"),
+        ("any T", "Tags|Topologies"),
+        ("any Tags ", "as"),
+        ("any Tags as t ", "{"),
+        (
+            "any Tags as t { ",
+            "t|ID|Name|Size|Offset|Ratio|Letter|Ready|Mode|Modes|Tags|Bytes|\
+          Topologies|First|Meta|Ports|not|any|all",
+        ),
+        ("any Topologies as t { t.", "zone|segments"),
+        ("any Topologies as t { t.segments.", "zone"),
+        ("any Topologies as i, t { t.z", "zone"),
+        ("any Topologies as i, _ { i ", "==|!=|is nil|is not nil"),
+        ("any Topologies as t { t.zone == a ", "and|or|}"),
+        ("any Topologies as t { t.zone == a } ", "and|or"),
+        ("any Tags as t { t == a } and t.", ""),
+        ("First.", "zone|segments"),
+        ("First.segments.z", "zone"),
+        ("Meta.", "env|[\"a b\"]|0|[\"\u{e9}t\u{e9}\"]"),
+        ("Meta.e", "env"),
+        ("Meta[", "[\"env\"]|[\"a b\"]|[\"0\"]|[\"\u{e9}t\u{e9}\"]"),
+        ("Meta[\"a", "[\"a b\"]"),
+        ("Meta contains ", "env|\"a b\"|\"0\"|\"\u{e9}t\u{e9}\""),
+        ("Ports.4", "443"),
+        ("Ports.443 == ", "true|false"),
+        ("Nope.", ""),
+        ("~ Na", ""),
+        ("~ and Na", "Name"),
+        ("Size == 3 } and Na", "Name"),
+    ] {
+        let expected: Vec<&str> = expected.split('|').filter(|part| !part.is_empty()).collect();
+        assert_eq!(texts(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_row_without_schema_completes_by_the_callers_keys() {
+    let texts = |text: &str| -> Vec<String> {
+        let found = at(serde_json::Value::KIND, text);
+        found.iter().map(|candidate| candidate.text().to_owned()).collect()
+    };
+    assert_eq!(texts("na"), ["name"]);
+    assert_eq!(texts("name i"), ["is empty", "is not empty", "is nil", "is not nil", "in"]);
+}
+
+#[test]
+fn accepting_a_candidate_gives_the_text_that_was_meant() {
+    for (text, chosen, expected) in [
+        ("na", "Name", "Name"),
+        ("Meta.", "[\"a b\"]", "Meta[\"a b\"]"),
+        ("Meta.a", "[\"a b\"]", "Meta[\"a b\"]"),
+        ("Meta[\"a", "[\"a b\"]", "Meta[\"a b\"]"),
+        ("Name is n", "not nil", "Name is not nil"),
+        ("Ready =", "==", "Ready =="),
+        ("Mode == \"re", "\"reader\"", "Mode == \"reader\""),
+    ] {
+        let candidates = at(Volume::KIND, text);
+        let candidate = candidates.iter().find(|candidate| candidate.text() == chosen);
+        let candidate = candidate.unwrap_or_else(|| panic!("{text}: no {chosen}"));
+        let mut accepted = text.to_owned();
+        accepted.replace_range(std::ops::Range::from(candidate.replaces()), candidate.text());
+        assert_eq!(accepted, expected);
+    }
+}
+
+/// The compiler and completion agree on which operators a field takes.
+#[test]
+fn exactly_the_operators_are_offered_that_compile() {
+    const ALL: [&str; 10] = [
+        "==",
+        "!=",
+        "contains",
+        "not contains",
+        "matches",
+        "not matches",
+        "is empty",
+        "is not empty",
+        "is nil",
+        "is not nil",
+    ];
+    let schema = Volume::KIND.schema().expect("a struct");
+    for field in schema.names() {
+        let offered = texts(&format!("{field} "));
+        for operator in ALL {
+            let value = if operator.starts_with("is") { "" } else { "1" };
+            let text = format!("{field} {operator} {value}");
+            assert_eq!(
+                Filter::<Volume>::compile(&text).is_ok(),
+                offered.iter().any(|offered| offered == operator),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_cursor_inside_a_character_is_rounded_down() {
+    let text = "Name == \"\u{e9}\u{20ac}\u{1f600}\" and N";
+    for cursor in 0..text.len() + 8 {
+        for candidate in complete(Volume::KIND, text, cursor, &keys) {
+            assert!(candidate.replaces().end() <= cursor);
+        }
+    }
+}
+
+#[test]
+fn many_keys_are_cut_off() {
+    let many = |_: &str| (0..10_000).map(|n| format!("key{n}")).collect();
+    assert_eq!(complete(Volume::KIND, "Meta.", 5, &many).len(), CANDIDATES_MAX);
+}
+
+fn begun() -> impl Strategy<Value = String> {
+    let token = prop_oneof![
+        "(not|in|is|and|or|any|all|as|empty|nil|contains|matches) ",
+        "(Name|Mode|Meta|Tags|Topologies|t|First)[.\\[]?",
+        "(\"|`|\\[\"|\"\\]|\u{e9}|\\\\|zone|segments|env)",
+        "[(){}\\[\\],.=!<>_ 0-9-]",
+        " (==|!=) ",
+        "any Topologies as i, t \\{ ",
+    ];
+    prop::collection::vec(token, 0..16).prop_map(|tokens| tokens.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_cursor_in_any_text_has_an_answer(
+        text in prop_oneof![begun(), ".{0,24}"],
+        cursor in 0usize..200,
+    ) {
+        for kind in [Volume::KIND, serde_json::Value::KIND] {
+            for candidate in complete(kind, &text, cursor, &keys) {
+                let span = candidate.replaces();
+                prop_assert!(text.is_char_boundary(span.start()));
+                prop_assert!(text.is_char_boundary(span.end()));
+                prop_assert!(span.end() <= cursor);
+            }
+        }
+    }
+
+    /// Behind a prefix that is whole, an offered field can be written.
+    #[test]
+    fn offered_selectors_compile(prefix in prop_oneof![
+        Just(""), Just("not "), Just("Size == 3 and "), Just("("), Just("First."),
+        Just("any Topologies as t { "), Just("any Topologies as i, t { t."), Just("Meta."),
+    ]) {
+        for candidate in at(Volume::KIND, prefix) {
+            let selector = [CandidateRole::Selector, CandidateRole::Key];
+            if selector.contains(&candidate.role()) {
+                let mut text = prefix.to_owned();
+                let range = std::ops::Range::from(candidate.replaces());
+                text.replace_range(range, candidate.text());
+                text += " is nil";
+                text += match prefix.chars().next() { Some('a') => " }", Some('(') => ")", _ => "" };
+                let result = Filter::<Volume>::compile(&text);
+                prop_assert!(result.is_ok(), "{:?}", result.map_err(|error| error.to_string()));
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Goal: a row that matches a filter satisfies each of its conjuncts, and a conjunct that says it covers the filter does.
+//!
+//! Method: random expressions over a small struct with few values, so that rows often match; each conjunct is judged by a
+//! second reading, written here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use statehold_filter::{Conjunct, Constant, Cover, Filter, Filterable, Key, Sarg};
+
+#[derive(Clone, Debug, Filterable)]
+struct Row {
+    name: String,
+    zone: Option<String>,
+    size: u8,
+    ratio: f64,
+    ready: bool,
+    tags: Vec<String>,
+    ports: BTreeSet<u16>,
+    meta: BTreeMap<String, String>,
+}
+
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof![Just("a"), Just("ab"), Just("abc"), Just("b"), Just("")].prop_map(str::to_owned)
+}
+
+fn row() -> impl Strategy<Value = Row> {
+    let meta = prop::collection::btree_map(word(), word(), 0..3);
+    let ratio = prop_oneof![Just(0.0), Just(-0.0), Just(1.5), Just(f64::NAN)];
+    (
+        (word(), prop::option::of(word()), 0u8..3, ratio, any::<bool>()),
+        (prop::collection::vec(word(), 0..3), prop::collection::btree_set(0u16..4, 0..3), meta),
+    )
+        .prop_map(|((name, zone, size, ratio, ready), (tags, ports, meta))| Row {
+            name,
+            zone,
+            size,
+            ratio,
+            ready,
+            tags,
+            ports,
+            meta,
+        })
+}
+
+fn clause() -> impl Strategy<Value = String> {
+    let not = || prop_oneof![Just(""), Just(""), Just("not ")];
+    let equal = || prop_oneof![Just("=="), Just("=="), Just("!=")];
+    let text = prop_oneof![Just("name"), Just("zone"), Just("meta.a")];
+    let pattern = prop_oneof![
+        "\\^?[ab.]{0,2}[+*?]?\\$?",
+        "\\^[ab]{1,2}\\(\\?:c\\|b\\)?",
+        "\\^a\\|b",
+        "\\(\\?i\\)\\^A",
+        "\\^\\[ab\\]b",
+        "\\^a\\{0\\}b?",
+    ];
+    prop_oneof![
+        (text.clone(), equal(), word())
+            .prop_map(|(field, equal, word)| format!("{field} {equal} \"{word}\"")),
+        (equal(), prop_oneof![Just("0"), Just("1"), Just("300")])
+            .prop_map(|(equal, size)| format!("size {equal} {size}")),
+        (equal(), prop_oneof![Just("0"), Just("\"-0\""), Just("1.5"), Just("nan")])
+            .prop_map(|(equal, ratio)| format!("ratio {equal} {ratio}")),
+        (equal(), any::<bool>()).prop_map(|(equal, ready)| format!("ready {equal} {ready}")),
+        (not(), word()).prop_map(|(not, word)| format!("\"{word}\" {not}in tags")),
+        (not(), 0u16..4).prop_map(|(not, port)| format!("ports {not}contains {port}")),
+        (not(), word()).prop_map(|(not, word)| format!("\"{word}\" {not}in meta")),
+        (text, not(), pattern)
+            .prop_map(|(field, not, pattern)| format!("{field} {not}matches `{pattern}`")),
+        word().prop_map(|word| format!("any tags as t {{ t == \"{word}\" }}")),
+        not().prop_map(|not| format!("zone is {not}nil")),
+    ]
+}
+
+fn expression() -> impl Strategy<Value = String> {
+    clause().prop_recursive(4, 16, 3, |inner| {
+        let many = || prop::collection::vec(inner.clone(), 2..4);
+        prop_oneof![
+            many().prop_map(|operands| format!("({})", operands.join(" and "))),
+            many().prop_map(|operands| format!("({})", operands.join(" or "))),
+            inner.clone().prop_map(|operand| format!("not {operand}")),
+        ]
+    })
+}
+
+/// An `or` of equalities on one field, negated or not, often among other operands.
+fn point_set() -> impl Strategy<Value = String> {
+    (prop::collection::vec(word(), 2..4), any::<bool>()).prop_map(|(words, turned)| {
+        let (equal, join) = if turned { ("!=", " and ") } else { ("==", " or ") };
+        let clauses: Vec<String> =
+            words.iter().map(|word| format!("name {equal} \"{word}\"")).collect();
+        let not = if turned { "not " } else { "" };
+        format!("{not}({})", clauses.join(join))
+    })
+}
+
+#[expect(clippy::float_cmp, reason = "`==` on numbers means exactly that")]
+fn satisfies(row: &Row, conjunct: &Conjunct) -> bool {
+    let text = match conjunct.selector() {
+        "name" => Some(&row.name),
+        "zone" => row.zone.as_ref(),
+        "meta.a" => row.meta.get("a"),
+        _ => None,
+    };
+    let is = |point: &Constant| match (conjunct.selector(), point) {
+        ("size", Constant::Uint(own)) => u64::from(row.size) == *own,
+        ("ratio", Constant::Float(own)) => row.ratio == *own,
+        ("ready", Constant::Bool(own)) => row.ready == *own,
+        (_, Constant::Text(own)) => text.is_some_and(|text| **text == **own),
+        (selector, other) => panic!("{selector} has no {other:?}"),
+    };
+    match (conjunct.sarg(), conjunct.selector()) {
+        (Sarg::Points(points), _) => points.iter().any(is),
+        (Sarg::Element(Constant::Text(own)), "tags") => row.tags.iter().any(|tag| **tag == **own),
+        (Sarg::Element(Constant::Uint(own)), "ports") => {
+            row.ports.iter().any(|port| u64::from(*port) == *own)
+        }
+        (Sarg::Key(Key::Text(key)), "meta") => row.meta.contains_key(&**key),
+        (Sarg::Prefix(prefix), _) => text.is_some_and(|text| text.starts_with(&**prefix)),
+        (sarg, selector) => panic!("{selector} has no {sarg:?}"),
+    }
+}
+
+fn check(text: &str, rows: &[Row]) -> Result<(), TestCaseError> {
+    let filter =
+        Filter::<Row>::compile(text).map_err(|error| TestCaseError::reject(error.to_string()))?;
+    let conjuncts = filter.conjuncts();
+    // Explaining agrees on what an index could serve.
+    prop_assert!(filter.explain().to_string().matches(" index: ").count() >= conjuncts.len());
+    for row in rows {
+        let matches = filter.matches(row);
+        for conjunct in &conjuncts {
+            let satisfied = satisfies(row, conjunct);
+            prop_assert!(satisfied || !matches, "{} does not imply {}", text, conjunct);
+            if conjunct.cover() == Cover::Filter {
+                prop_assert_eq!(satisfied, matches, "{} is not {}", text, conjunct);
+            }
+            if conjunct.cover() >= Cover::Clause {
+                let span = conjunct.span();
+                let clause = Filter::<Row>::compile(span.text(text)).expect("a part of a filter");
+                let negated = clause.conjuncts().is_empty();
+                prop_assert_eq!(clause.matches(row) != negated, satisfied, "{}", conjunct);
+            }
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn matching_rows_satisfy_every_conjunct(
+        text in expression(),
+        rows in prop::collection::vec(row(), 8),
+    ) {
+        check(&text, &rows)?;
+    }
+
+    #[test]
+    fn an_or_of_equalities_is_one_conjunct(
+        first in point_set(),
+        second in clause(),
+        rows in prop::collection::vec(row(), 8),
+    ) {
+        let filter = Filter::<Row>::compile(&first).expect("it compiles");
+        prop_assert_eq!(filter.conjuncts().len(), 1);
+        prop_assert_eq!(filter.conjuncts()[0].cover(), Cover::Filter);
+        check(&first, &rows)?;
+        check(&format!("{first} and {second}"), &rows)?;
+    }
+}
+
+fn shown(text: &str) -> Vec<String> {
+    let filter = Filter::<Row>::compile(text).expect("it compiles");
+    filter.conjuncts().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn each_form_has_its_conjunct() {
+    for (text, conjunct) in [
+        ("size == \"0x10\"", "size == 16"),
+        ("size == 3 or size == \"0x3\" or size == 1", "size in [1, 3]"),
+        ("not size != 3", "size == 3"),
+        ("not (size != 3 and size != 4)", "size in [3, 4]"),
+        ("(size == 3 or (size == 4 or not size != 5))", "size in [3, 4, 5]"),
+        ("web in tags", r#"tags contains "web""#),
+        ("ports contains 80", "ports contains 80"),
+        ("env in meta", r#"meta contains "env""#),
+        ("meta.env == prod", r#"meta.env == "prod""#),
+        ("name matches \"^a\\\\.b.*c\"", r#"name starts with "a.b""#),
+        ("name matches `^ab$`", r#"name == "ab""#),
+        ("name matches `^a$` or name == b", r#"name in ["a", "b"]"#),
+        ("ratio == nan", "ratio in []"),
+    ] {
+        assert_eq!(shown(text), [conjunct], "{text}");
+    }
+}
+
+#[test]
+fn what_no_index_serves_has_none() {
+    for text in [
+        "size != 3",
+        "not size == 3",
+        "size == 3 or name == a",
+        "size == 3 or size != 4",
+        "name contains a",
+        "name matches abc",
+        "name matches `^`",
+        "name is empty",
+        "any tags as t { t == a }",
+        "not (size == 3 and ready == true)",
+    ] {
+        assert_eq!(shown(text), [""; 0], "{text}");
+    }
+    let filter = Filter::<serde_json::Value>::compile("size == 3").expect("it compiles");
+    assert!(filter.conjuncts().is_empty());
+}

@@ -1,0 +1,159 @@
+//! Goal: a compiled filter answers what the documentation says.
+//!
+//! Method: random expressions over random JSON with few names and values, so that they meet; the answers are compared with
+//! those of a second interpreter that walks the tree.
+
+mod naive;
+
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+use statehold_filter::{Filter, Limits, parse};
+
+use self::naive::{Fault, evaluate};
+
+fn key() -> impl Strategy<Value = String> {
+    prop_oneof![Just("a"), Just("b"), Just("c"), Just("0"), Just("")].prop_map(str::to_owned)
+}
+
+fn scalar() -> impl Strategy<Value = Json> {
+    prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        (-1i64..3).prop_map(Json::from),
+        prop_oneof![Just(i64::MAX), Just(9_007_199_254_740_993)].prop_map(Json::from),
+        prop_oneof![Just(u64::MAX), Just(1)].prop_map(Json::from),
+        prop_oneof![Just(0.5), Just(-0.0), Just(1.0), Just(1e300)].prop_map(Json::from),
+        prop_oneof![Just("a"), Just("ab"), Just("1"), Just("true"), Just("")].prop_map(Json::from),
+    ]
+}
+
+fn document() -> impl Strategy<Value = Json> {
+    let inner = scalar().prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
+            prop::collection::btree_map(key(), inner, 0..4)
+                .prop_map(|map| Json::Object(map.into_iter().collect())),
+        ]
+    });
+    prop::collection::btree_map(key(), inner, 0..4)
+        .prop_map(|map| Json::Object(map.into_iter().collect()))
+}
+
+fn selector() -> impl Strategy<Value = String> {
+    let first = prop_oneof![Just("a"), Just("b"), Just("c"), Just("x"), Just("y")];
+    let rest = prop_oneof![Just(".a"), Just(".b"), Just(".0"), Just(".1"), Just("[\"\"]")];
+    (first, prop::collection::vec(rest, 0..3))
+        .prop_map(|(first, rest)| first.to_owned() + &rest.concat())
+}
+
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("a"),
+        Just("ab"),
+        Just("1"),
+        Just("0"),
+        Just("-1"),
+        Just("0.5"),
+        Just("true"),
+        Just("f"),
+        Just("\"\""),
+        Just("\"1e0\""),
+        Just("\"1e400\""),
+        Just("\"inf\""),
+        Just("9007199254740993"),
+        Just("9007199254740992"),
+        Just("18446744073709551615"),
+        Just("\"+1\""),
+        Just("nan"),
+        Just("\"/a\""),
+        Just("9223372036854775808"),
+    ]
+    .prop_map(str::to_owned)
+}
+
+fn clause() -> impl Strategy<Value = String> {
+    let equal = prop_oneof![Just("=="), Just("!="), Just("contains"), Just("not contains")];
+    let matches = prop_oneof![Just("matches"), Just("not matches")];
+    let pattern = prop_oneof![Just("^a"), Just("b$"), Just("a.?"), Just("(a|1)"), Just("^$")];
+    let is =
+        prop_oneof![Just("is empty"), Just("is not empty"), Just("is nil"), Just("is not nil"),];
+    prop_oneof![
+        4 => (selector(), equal, value()).prop_map(|(s, o, v)| format!("{s} {o} {v}")),
+        1 => (selector(), matches, pattern).prop_map(|(s, o, p)| format!("{s} {o} `{p}`")),
+        1 => (selector(), is).prop_map(|(s, o)| format!("{s} {o}")),
+        1 => (value(), selector()).prop_map(|(v, s)| format!("{v} in {s}")),
+    ]
+}
+
+fn expression() -> impl Strategy<Value = String> {
+    clause().prop_recursive(4, 12, 3, |inner| {
+        let many = || prop::collection::vec(inner.clone(), 2..4);
+        let names = prop_oneof![
+            Just("x"),
+            Just("x, y"),
+            Just("y, x"),
+            Just("x, _"),
+            Just("_, x"),
+            Just("a"),
+            Just("b, a"),
+        ];
+        prop_oneof![
+            many().prop_map(|operands| format!("({})", operands.join(" and "))),
+            many().prop_map(|operands| format!("({})", operands.join(" or "))),
+            inner.clone().prop_map(|operand| format!("not {operand}")),
+            (prop_oneof![Just("any"), Just("all")], selector(), names, inner.clone())
+                .prop_map(|(word, s, names, body)| format!("{word} {s} as {names} {{ {body} }}")),
+        ]
+    })
+}
+
+/// Compares the two; false when the second one is not sure.
+fn agree(text: &str, document: &Json) -> Result<bool, TestCaseError> {
+    let failed = |error: statehold_filter::CompileError| TestCaseError::fail(error.to_string());
+    let expr = parse(text, &Limits::default()).map_err(failed)?;
+    let filter = Filter::<Json>::compile(text).map_err(failed)?;
+    let expected = match evaluate(&expr, document) {
+        Ok(answer) => Some(answer),
+        Err(Fault::NoAnswer) => None,
+        Err(Fault::Unsure) => return Ok(false),
+    };
+    let answer = filter.try_matches(document);
+    prop_assert_eq!(answer.clone().ok(), expected, "{} on {}: {:?}", text, document, answer);
+    prop_assert_eq!(filter.matches(document), expected == Some(true));
+    Ok(true)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn compiled_equals_naive(text in expression(), document in document()) {
+        agree(&text, &document)?;
+    }
+}
+
+#[test]
+fn the_second_interpreter_is_sure_of_what_is_documented() {
+    let document = json!({
+        "a": [1, null, "b", true], "b": { "k": 0.5, "l": null }, "c": "text", "n": 9_007_199_254_740_993_i64,
+    });
+    for (text, answer) in [
+        ("b in a and 1 in a and true in a", Some(true)),
+        ("a.1 is nil and b.l is nil and b.m is nil", Some(true)),
+        ("b.l.deep != 3 and b.m is empty", Some(true)),
+        ("b.l == 3", None),
+        ("a.7 == 3", None),
+        ("any a as i, v { i == 2 and v is not nil }", Some(true)),
+        ("all b as k, v { k matches \"^[kl]$\" or k contains k or k contains l }", None),
+        ("all b as k { k contains k or k contains l }", Some(true)),
+        ("n == 9007199254740993 and n != 9007199254740992", Some(true)),
+        ("c contains ex and c matches `^t.*t$`", Some(true)),
+    ] {
+        let expr = parse(text, &Limits::default()).expect("it parses");
+        match evaluate(&expr, &document) {
+            Err(Fault::Unsure) => assert!(text.contains('['), "{text}"),
+            answered => assert_eq!(answered.ok(), answer, "{text}"),
+        }
+        agree(text, &document).expect("both agree");
+    }
+}
