@@ -16,21 +16,26 @@ use statehold_volumes::{
 
 /// Volumes in the list.
 const VOLUMES: usize = 10_000;
-/// Of them, those that the filter selects.
+/// Of them, those that either filter selects.
 const SELECTED: usize = VOLUMES / 100;
 const FILTER: &str = r#"Schedulable == true and Provider == "ebs" and ExternalID matches "00$""#;
+
+/// What an index of the volumes serves.
+const INDEXED: &str = r#"Schedulable == true and PluginID == "p2""#;
 
 fn filled() -> Store {
     let store = Store::in_memory(&schema());
     let mut txn = store.begin_write().unwrap();
     bootstrap(&mut txn).unwrap();
     let node = br#"{"Name": "n", "Status": "ready", "CSINodePlugins": {"p1": {
-        "PluginID": "p1", "Provider": "ebs", "Healthy": true, "NodeInfo": {"ID": "i"}}}}"#;
+        "PluginID": "p1", "Provider": "ebs", "Healthy": true, "NodeInfo": {"ID": "i"}}, "p2": {
+        "PluginID": "p2", "Provider": "ebs", "Healthy": true, "NodeInfo": {"ID": "i"}}}}"#;
     let id = "fb2170a8-257d-3c64-b14d-bc06cc94e34c".parse().unwrap();
     upsert_node(&mut txn, 1, input::node_body(node, id).unwrap()).unwrap();
     for at in 0..VOLUMES {
+        let plugin = if at % 100 == 7 { "p2" } else { "p1" };
         let body = format!(
-            r#"{{"Volumes": [{{"ID": "volume-{at:06}", "Name": "volume {at}", "PluginID": "p1",
+            r#"{{"Volumes": [{{"ID": "volume-{at:06}", "Name": "volume {at}", "PluginID": "{plugin}",
                 "ExternalID": "vol-{at:06}", "RequestedCapabilities": [
                 {{"AccessMode": "single-node-writer", "AttachmentMode": "file-system"}}]}}]}}"#
         );
@@ -43,7 +48,9 @@ fn filled() -> Store {
 
 fn list(view: &Snapshot, filter: Option<&Filter<VolumeItem>>) -> Vec<u8> {
     let mut facts = FactsReader::new(view);
-    let query = VolumeQuery { namespace: "default", ..VolumeQuery::default() };
+    let conjuncts = filter.map(Filter::conjuncts).unwrap_or_default();
+    let query =
+        VolumeQuery { namespace: "default", conjuncts: &conjuncts, ..VolumeQuery::default() };
     let items: Vec<_> = list_volumes(view, &query)
         .map(|volume| facts.item(volume))
         .filter(|item| filter.is_none_or(|filter| filter.matches(item)))
@@ -65,6 +72,13 @@ fn lists(c: &mut Criterion) {
     group.throughput(Throughput::Elements(VOLUMES as u64));
     group.bench_function("filter", |b| {
         b.iter(|| assert_eq!(black_box(list(&view, Some(&filter))).len(), selected.len()));
+    });
+    let indexed = Filter::compile(INDEXED).unwrap();
+    let by_index = list(&view, Some(&indexed));
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&by_index).unwrap();
+    assert_eq!(rows.len(), SELECTED);
+    group.bench_function("filter_indexed", |b| {
+        b.iter(|| assert_eq!(black_box(list(&view, Some(&indexed))).len(), by_index.len()));
     });
     group.bench_function("whole", |b| {
         b.iter(|| assert!(black_box(list(&view, None)).len() > selected.len()));

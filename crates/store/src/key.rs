@@ -21,7 +21,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use statehold_filter::Constant;
 use uuid::Uuid;
+
+use crate::hex::HexPrefix;
+use crate::range::Span;
 
 /// Bytes that a [`KeyBytes`] holds without a heap allocation.
 const INLINE_MAX: usize = 46;
@@ -46,7 +50,27 @@ pub trait Key: Sized + Send + Sync + 'static {
 
     /// Takes one key off the front of `bytes`; `None` when they are not such an encoding.
     fn decode(bytes: &mut &[u8]) -> Option<Self>;
+
+    /// Appends what a literal of a filter is as the first part of a key; `false` when keys of this
+    /// shape hold no such value.
+    #[doc(hidden)]
+    fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
+        let _ = (constant, out);
+        false
+    }
+
+    /// The range of the keys whose first part, as text, starts with `prefix`; or more.
+    #[doc(hidden)]
+    fn text_prefix(prefix: &str) -> Option<TextPrefix> {
+        let _ = prefix;
+        None
+    }
 }
+
+/// A range that [`Key::text_prefix`] gives.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct TextPrefix(pub(crate) Span);
 
 /// The buffer that keys are encoded into.
 #[derive(Clone)]
@@ -230,6 +254,18 @@ impl Key for String {
     fn decode(bytes: &mut &[u8]) -> Option<Self> {
         Self::from_utf8(Vec::<u8>::decode(bytes)?).ok()
     }
+
+    fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
+        let Constant::Text(text) = constant else { return false };
+        Self::encode(text, out);
+        true
+    }
+
+    fn text_prefix(prefix: &str) -> Option<TextPrefix> {
+        let mut bytes = KeyBuf::default();
+        bytes.push_escaped(prefix.as_bytes());
+        Some(TextPrefix(Span::prefix(bytes.as_slice())))
+    }
 }
 
 impl<K: Key> Key for Option<K> {
@@ -251,6 +287,11 @@ impl<K: Key> Key for Option<K> {
             [1] => K::decode(bytes).map(Some),
             _ => None,
         }
+    }
+
+    fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
+        out.push(&[1]);
+        K::encode_constant(constant, out)
     }
 }
 
@@ -292,6 +333,15 @@ impl<K: Key> Key for Desc<K> {
         take(bytes, flipped.len() - rest.len())?;
         Some(Self(key))
     }
+
+    fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
+        let mut part = KeyBuf::default();
+        let known = K::encode_constant(constant, &mut part);
+        for byte in part.as_slice() {
+            out.push(&[!byte]);
+        }
+        known
+    }
 }
 
 impl Key for bool {
@@ -308,6 +358,12 @@ impl Key for bool {
             _ => None,
         }
     }
+
+    fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
+        let Constant::Bool(value) = constant else { return false };
+        Self::encode(*value, out);
+        true
+    }
 }
 
 impl Key for Uuid {
@@ -319,6 +375,17 @@ impl Key for Uuid {
 
     fn decode(bytes: &mut &[u8]) -> Option<Self> {
         Uuid::from_slice(take(bytes, 16)?).ok()
+    }
+
+    fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
+        let Constant::Uuid(id) = constant else { return false };
+        Self::encode(*id, out);
+        true
+    }
+
+    fn text_prefix(prefix: &str) -> Option<TextPrefix> {
+        let (lo, hi) = HexPrefix::parse(prefix).ok()?.bounds();
+        Some(TextPrefix(Span { lo, hi, exact: false }))
     }
 }
 
@@ -334,6 +401,18 @@ macro_rules! integer_key {
             fn decode(bytes: &mut &[u8]) -> Option<Self> {
                 let raw = take(bytes, size_of::<$int>())?.try_into().ok()?;
                 Some(<$int>::from_unsigned_key(<$unsigned>::from_be_bytes(raw) ^ $flip))
+            }
+
+            fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
+                let value = match constant {
+                    Constant::Int(value) => <$int>::try_from(*value).ok(),
+                    Constant::Uint(value) => <$int>::try_from(*value).ok(),
+                    _ => None,
+                };
+                if let Some(value) = value {
+                    Self::encode(value, out);
+                }
+                value.is_some()
             }
         }
     )*};
@@ -391,6 +470,14 @@ macro_rules! tuple_key {
 
             fn decode(bytes: &mut &[u8]) -> Option<Self> {
                 Some(($($part::decode(bytes)?,)*))
+            }
+
+            fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
+                A::encode_constant(constant, out)
+            }
+
+            fn text_prefix(prefix: &str) -> Option<TextPrefix> {
+                A::text_prefix(prefix)
             }
         }
     };

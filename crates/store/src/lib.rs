@@ -57,6 +57,7 @@ mod hex;
 mod key;
 mod load;
 mod page;
+mod plan;
 mod range;
 mod snapshot;
 mod state;
@@ -76,8 +77,9 @@ pub use error::{
 };
 pub use feed::{ChangedRow, Commit, Feed};
 pub use hex::{HEX_DIGITS_MAX, HYPHENS_MAX, HexPrefix, HexPrefixError};
-pub use key::{Desc, KEY_LEN_MAX, Key, KeyBuf, Ref};
+pub use key::{Desc, KEY_LEN_MAX, Key, KeyBuf, Ref, TextPrefix};
 pub use page::{Page, PageToken, TokenError, paginate};
+pub use plan::{PLANNED_ROWS_MAX, Plan, plan};
 pub use range::KeyRange;
 pub use snapshot::{Snapshot, Tracked};
 pub use state::Schema;

@@ -39,11 +39,13 @@ impl fmt::Debug for Snapshot {
 pub struct Tracked {
     root: Arc<Root>,
     reads: RefCell<Vec<(Place, Span)>>,
+    /// Ranges that count for the index alone.
+    index_only: RefCell<Vec<(Place, Span)>>,
 }
 
 impl Tracked {
     pub(crate) fn new(root: Arc<Root>) -> Self {
-        Self { root, reads: RefCell::default() }
+        Self { root, reads: RefCell::default(), index_only: RefCell::default() }
     }
 
     /// The index of what was read so far: the highest commit index at which something in the
@@ -53,6 +55,7 @@ impl Tracked {
     /// reads it never goes back.
     pub fn index(&self) -> u64 {
         index_of(&self.root, &self.reads.borrow())
+            .max(index_of(&self.root, &self.index_only.borrow()))
     }
 
     /// The ranges that were read.
@@ -78,6 +81,10 @@ impl sealed::Reader for Tracked {
         if reads.last().is_none_or(|last| last.0 != place || last.1 != *span) {
             reads.push((place, span.clone()));
         }
+    }
+
+    fn note_index(&self, place: Place, span: &Span) {
+        self.index_only.borrow_mut().push((place, span.clone()));
     }
 }
 

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use statehold_filter::{Constant, Sarg};
 
 use crate::codec::OldRow;
 use crate::error::RowError;
 use crate::key::{Key, KeyBuf, KeyBytes, Ref};
+use crate::range::Span;
 
 /// A table: the type of its rows, their primary key and the secondary indexes.
 ///
@@ -108,6 +110,7 @@ pub struct Index<T: Table, K: Key> {
     pub(crate) name: &'static str,
     unique: bool,
     keys: KeysOf<T::Row, K>,
+    selector: Option<&'static str>,
 }
 
 /// The function that adds a row's keys.
@@ -116,12 +119,23 @@ type KeysOf<R, K> = fn(&R, &mut Keys<'_, K>);
 impl<T: Table, K: Key> Index<T, K> {
     /// An index in which no two rows may have the same key. A write that would break this fails.
     pub const fn unique(name: &'static str, keys: KeysOf<T::Row, K>) -> Self {
-        Self { name, unique: true, keys }
+        Self { name, unique: true, keys, selector: None }
     }
 
     /// An index in which any number of rows may share a key.
     pub const fn non_unique(name: &'static str, keys: KeysOf<T::Row, K>) -> Self {
-        Self { name, unique: false, keys }
+        Self { name, unique: false, keys, selector: None }
+    }
+
+    /// Says that the first part of the keys is what filter expressions call `selector`, so that
+    /// [`crate::plan`] may use the index for them.
+    ///
+    /// It is a promise: a row of whose field the value is `v`, or of whose list an element is `v`, has
+    /// a key that starts with `v`. An index that leaves out some of them must not make it.
+    #[must_use]
+    pub const fn serves(mut self, selector: &'static str) -> Self {
+        self.selector = Some(selector);
+        self
     }
 
     /// The index's name, unique in its table.
@@ -178,6 +192,8 @@ impl<T: Table> IndexSet<T> {
             self.defs.push(IndexDef {
                 name: index.name,
                 unique: index.unique,
+                selector: index.selector,
+                span_of: span_of::<K>,
                 keys: Box::new(move |row, out| keys(row, &mut Keys { out, shape: PhantomData })),
             });
         }
@@ -191,12 +207,30 @@ impl<T: Table> fmt::Debug for IndexSet<T> {
     }
 }
 
+/// The ranges of keys of the shape `K` that a condition on their first part allows.
+fn span_of<K: Key>(sarg: &Sarg) -> Option<Vec<Span>> {
+    let point = |constant: &Constant| {
+        let mut key = KeyBuf::default();
+        K::encode_constant(constant, &mut key).then(|| Span::prefix(key.as_slice()))
+    };
+    match sarg {
+        Sarg::Points(points) => points.iter().map(point).collect(),
+        Sarg::Element(element) => point(element).map(|span| vec![span]),
+        Sarg::Prefix(prefix) => K::text_prefix(prefix).map(|range| vec![range.0]),
+        _ => None,
+    }
+}
+
 type ErasedKeysOf<R> = dyn Fn(&R, &mut Vec<KeyBuf>) + Send + Sync;
 
 /// An index without its key shape.
 pub(crate) struct IndexDef<R> {
     pub(crate) name: &'static str,
     pub(crate) unique: bool,
+    /// What filter expressions call the first part of the keys.
+    pub(crate) selector: Option<&'static str>,
+    /// The ranges that hold every key which a condition allows; `None` when the index can't tell.
+    pub(crate) span_of: fn(&Sarg) -> Option<Vec<Span>>,
     keys: Box<ErasedKeysOf<R>>,
 }
 

@@ -30,6 +30,13 @@ pub(crate) mod sealed {
         fn note(&self, place: Place, span: &Span) {
             let _ = (place, span);
         }
+
+        /// Notes a range whose last change counts for the index of what is read, though no change
+        /// of it needs to wake anybody.
+        #[expect(private_interfaces, reason = "sealed: nobody outside can name this trait")]
+        fn note_index(&self, place: Place, span: &Span) {
+            let _ = (place, span);
+        }
     }
 }
 

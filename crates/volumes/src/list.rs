@@ -3,11 +3,13 @@
 //! All conditions of a query hold at once. Lists are read through the view, so a watch on a list
 //! knows every range that the list depends on. A namespace or an ID prefix is a range and is read
 //! as far as the caller goes on; a condition on the plugin or on the node is looked up in its index
-//! first, and costs what it finds.
+//! first, and costs what it finds; so is one of the filter's that an index serves, where that gives
+//! few rows.
 
 use std::collections::BTreeMap;
 
-use statehold_store::{Entry, HexPrefix, KeyRange, Order, ReadView, Scan};
+use statehold_filter::Conjunct;
+use statehold_store::{Entry, HexPrefix, KeyRange, Order, Plan, ReadView, Scan, plan};
 use uuid::Uuid;
 
 use crate::rows::{Allocation, Allocations, CsiPlugin, CsiPlugins, CsiVolume, CsiVolumes};
@@ -24,6 +26,10 @@ pub struct VolumeQuery<'q> {
     pub prefix: &'q str,
     /// What the ID of the plugin starts with.
     pub plugin_prefix: &'q str,
+    /// Conditions that the rows satisfy which the caller's filter matches: those of
+    /// [`Filter::conjuncts`](statehold_filter::Filter::conjuncts). The list has these rows, and may
+    /// have others.
+    pub conjuncts: &'q [Conjunct],
     /// The node on which an allocation asks for the volume or claims it.
     pub node: Option<&'q HexPrefix>,
     /// In which direction.
@@ -39,6 +45,7 @@ impl Default for VolumeQuery<'_> {
             namespace: ALL_NAMESPACES,
             prefix: "",
             plugin_prefix: "",
+            conjuncts: &[],
             node: None,
             order: Order::Ascending,
             from: None,
@@ -72,7 +79,7 @@ pub struct VolumeList<'v>(Source<'v>);
 #[derive(Debug)]
 enum Source<'v> {
     /// A range of the table, of which IDs with the prefix are wanted.
-    Range(Scan<'v, CsiVolumes>, Box<str>),
+    Range(Plan<'v, CsiVolumes>, Box<str>),
     /// Volumes found through an index and put in order.
     Found(std::vec::IntoIter<&'v Entry<CsiVolume>>),
 }
@@ -82,7 +89,7 @@ impl<'v> Iterator for VolumeList<'v> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
-            Source::Range(scan, prefix) => scan.find(|volume| volume.id.starts_with(&**prefix)),
+            Source::Range(rows, prefix) => rows.find(|volume| volume.id.starts_with(&**prefix)),
             Source::Found(volumes) => volumes.next(),
         }
     }
@@ -101,8 +108,8 @@ pub fn list_volumes<'v, V: ReadView>(view: &'v V, query: &VolumeQuery<'_>) -> Vo
         if let Some(from) = query.from {
             range = range.resume(from, query.order);
         }
-        let scan = view.scan::<CsiVolumes>(&range, query.order);
-        return VolumeList(Source::Range(scan, query.prefix.into()));
+        let rows = plan::<CsiVolumes>(view, &range, query.order, query.conjuncts);
+        return VolumeList(Source::Range(rows, query.prefix.into()));
     } else {
         let range = KeyRange::<String>::prefix(query.plugin_prefix);
         view.scan_by(&CsiVolumes::BY_PLUGIN, &range, Order::Ascending).collect()

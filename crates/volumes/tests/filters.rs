@@ -39,8 +39,15 @@ fn matching(cluster: &Cluster, expression: &str) -> Vec<String> {
         Filter::<VolumeItem>::compile(expression).unwrap_or_else(|error| panic!("{error}"));
     let view = cluster.view();
     let mut facts = FactsReader::new(&view);
-    let items = list_volumes(&view, &all_of("*")).map(|volume| facts.item(volume));
-    items.filter(|item| filter.matches(item)).map(|item| item.volume().id.to_string()).collect()
+    let mut found = |query: &VolumeQuery<'_>| -> Vec<String> {
+        let items = list_volumes(&view, query).map(|volume| facts.item(volume));
+        let matching = items.filter(|item| filter.matches(item));
+        matching.map(|item| item.volume().id.to_string()).collect()
+    };
+    let all = found(&all_of("*"));
+    let planned = found(&VolumeQuery { conjuncts: &filter.conjuncts(), ..all_of("*") });
+    assert_eq!(planned, all, "a plan leaves nothing out: {expression}");
+    all
 }
 
 #[test]

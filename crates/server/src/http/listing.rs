@@ -1,6 +1,6 @@
 //! What every list has in common: the filter, the page, the token of the next one.
 
-use statehold_filter::{Filter, Filterable};
+use statehold_filter::{Conjunct, Filter, Filterable};
 use statehold_store::{Key, PageToken, Ref, paginate};
 
 use super::params::Read;
@@ -35,6 +35,11 @@ impl<T: Filterable, K: Key> Listing<T, K> {
             .transpose()
             .map_err(|error| Reject::bad_request(format!("invalid next_token: {error}")))?;
         Ok(Self { filter, from, name, per_page: read.per_page })
+    }
+
+    /// What every row satisfies that the filter matches, for the planner.
+    pub(crate) fn conjuncts(&self) -> Vec<Conjunct> {
+        self.filter.as_ref().map(Filter::conjuncts).unwrap_or_default()
     }
 
     /// The key of the first row of the page.

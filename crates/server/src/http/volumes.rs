@@ -60,7 +60,9 @@ async fn list(app: &App, uri: &Uri) -> Reply {
         .map_err(|error| Reject::bad_request(format!("invalid node_id: {error}")))?;
     let selected_by = ["prefix", "plugin_id", "node_id"];
     let listing = Listing::<VolumeItem, (String, String)>::of(&read, "csi_volumes", &selected_by)?;
+    let conjuncts = listing.conjuncts();
     let query = VolumeQuery {
+        conjuncts: &conjuncts,
         namespace: &read.namespace,
         prefix: text("prefix"),
         plugin_prefix: text("plugin_id"),

@@ -175,7 +175,8 @@ pub struct CsiVolumes;
 impl CsiVolumes {
     /// Volumes by the plugin that serves them.
     pub const BY_PLUGIN: Index<Self, String> =
-        Index::non_unique("plugin", |volume: &CsiVolume, keys| keys.add(&volume.plugin_id));
+        Index::<Self, String>::non_unique("plugin", |volume, keys| keys.add(&volume.plugin_id))
+            .serves("PluginID");
 
     /// Volumes by the nodes from which they are read or written.
     pub const BY_CLAIMING_NODE: Index<Self, Uuid> =

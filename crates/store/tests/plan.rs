@@ -1,0 +1,214 @@
+//! The planner: whatever it takes, the filter's rows come out, in order.
+
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+use statehold_filter::{Filter, Filterable};
+use statehold_store::{
+    Index, IndexSet, KeyRange, Order, ReadView, Schema, Store, Table, Tracked, plan,
+};
+use uuid::Uuid;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Filterable)]
+#[filterable(rename_all = "PascalCase")]
+struct Volume {
+    namespace: String,
+    #[filterable(rename = "ID")]
+    id: String,
+    plugin: String,
+    node: Uuid,
+    size: i32,
+    tags: Vec<String>,
+}
+
+struct Volumes;
+
+const BY_PLUGIN: Index<Volumes, (String, u64)> =
+    Index::<Volumes, (String, u64)>::non_unique("plugin", |row: &Volume, keys| {
+        keys.add((&row.plugin, 7));
+    })
+    .serves("Plugin");
+const BY_NODE: Index<Volumes, Uuid> =
+    Index::<Volumes, Uuid>::non_unique("node", |row: &Volume, keys| keys.add(row.node))
+        .serves("Node");
+const BY_SIZE: Index<Volumes, i32> =
+    Index::<Volumes, i32>::non_unique("size", |row: &Volume, keys| keys.add(row.size))
+        .serves("Size");
+const BY_TAG: Index<Volumes, String> =
+    Index::<Volumes, String>::non_unique("tag", |row: &Volume, keys| {
+        for tag in &row.tags {
+            keys.add(tag);
+        }
+    })
+    .serves("Tags");
+
+impl Table for Volumes {
+    const NAME: &'static str = "volumes";
+    const VERSION: u16 = 1;
+    type Key = (String, String);
+    type Row = Volume;
+
+    fn key(row: &Volume) -> (&str, &str) {
+        (&row.namespace, &row.id)
+    }
+
+    fn indexes(set: &mut IndexSet<Self>) {
+        set.add(&BY_PLUGIN).add(&BY_NODE).add(&BY_SIZE).add(&BY_TAG);
+    }
+}
+
+fn volume() -> impl Strategy<Value = Volume> {
+    let tags = proptest::collection::vec("[xyz]", 0..3);
+    ("[ab]", "[a-f]{1,2}", "p[qr]?", 0u128..4, -2i32..3, tags).prop_map(
+        |(namespace, id, plugin, node, size, tags)| Volume {
+            namespace,
+            id,
+            plugin,
+            node: Uuid::from_u128(node << 121),
+            size,
+            tags,
+        },
+    )
+}
+
+fn clause() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "p[qr]?".prop_map(|text| format!("Plugin == {text}")),
+        "p[qr]?".prop_map(|text| format!("Plugin != {text}")),
+        "[pq]".prop_map(|text| format!("Plugin matches \"^{text}\"")),
+        (0u128..4).prop_map(|n| format!("Node == \"{}\"", Uuid::from_u128(n << 121))),
+        "[0-6]{1,2}".prop_map(|text| format!("Node matches \"^{text}\"")),
+        (-3i32..4).prop_map(|n| format!("Size == {n}")),
+        Just("Size == 5000000000".to_owned()),
+        "[xyz]".prop_map(|text| format!("{text} in Tags")),
+        "[a-f]".prop_map(|text| format!("ID matches {text}")),
+    ]
+}
+
+/// Clauses under `and`, `or` and `not`, in parentheses.
+fn expression() -> impl Strategy<Value = String> {
+    clause().prop_recursive(3, 8, 3, |inner| {
+        let many = |word: &'static str| {
+            move |parts: Vec<String>| {
+                let parts: Vec<_> = parts.iter().map(|part| format!("( {part} )")).collect();
+                parts.join(word)
+            }
+        };
+        prop_oneof![
+            3 => proptest::collection::vec(inner.clone(), 2..4).prop_map(many(" and ")),
+            2 => proptest::collection::vec(inner.clone(), 2..4).prop_map(many(" or ")),
+            1 => inner.prop_map(|inner| format!("not ( {inner} )")),
+        ]
+    })
+}
+
+fn store(rows: &[Volume]) -> Store {
+    let store = Store::in_memory(&Schema::new().table::<Volumes>());
+    let mut txn = store.begin_write().unwrap();
+    for row in rows {
+        txn.upsert::<Volumes>(row.clone()).unwrap();
+    }
+    txn.commit().unwrap();
+    store
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_planned_result_equals_a_naive_scan(
+        rows in proptest::collection::vec(volume(), 0..60), text in expression(),
+        reverse in any::<bool>(), namespace in proptest::option::of("[abc]"),
+        from in proptest::option::of(("[ab]", "[a-f]")),
+    ) {
+        let store = store(&rows);
+        let filter = Filter::<Volume>::compile(&text).unwrap();
+        let order = if reverse { Order::Descending } else { Order::Ascending };
+        let mut range = match &namespace {
+            Some(namespace) => KeyRange::<(String, String)>::within(namespace),
+            None => KeyRange::all(),
+        };
+        if let Some((namespace, id)) = &from {
+            range = range.resume((namespace, id), order);
+        }
+        let view = store.snapshot();
+        let naive: Vec<Volume> = view
+            .scan::<Volumes>(&range, order)
+            .filter(|row| filter.matches(row))
+            .map(|row| (**row).clone())
+            .collect();
+        let planned = plan::<Volumes>(&view, &range, order, &filter.conjuncts());
+        let told = planned.to_string();
+        let planned: Vec<Volume> = planned
+            .filter(|row| filter.matches(row))
+            .map(|row| (**row).clone())
+            .collect();
+        prop_assert_eq!(planned, naive, "{} by {}", text, told);
+    }
+
+    #[test]
+    fn a_reader_of_a_plan_is_woken_by_every_row_that_comes_to_match_or_ceases_to(
+        rows in proptest::collection::vec(volume(), 5..40), text in expression(), change in volume(),
+    ) {
+        let store = store(&rows);
+        let filter = Filter::<Volume>::compile(&text).unwrap();
+        let conjuncts = filter.conjuncts();
+        let query = |view: &Tracked| -> Vec<(Volume, u64)> {
+            plan::<Volumes>(view, &KeyRange::all(), Order::Ascending, &conjuncts)
+                .filter(|row| filter.matches(row))
+                .map(|row| ((**row).clone(), row.modify_index()))
+                .collect()
+        };
+        let before = store.blocking(0, std::time::Instant::now(), query).unwrap();
+        let mut changed = false;
+        let attempt = store
+            .try_blocking(before.index, |view| {
+                let found = query(view);
+                // Between the read and the parking, so that a wake-up shows as a second run.
+                if !changed {
+                    changed = true;
+                    let mut txn = store.begin_write().unwrap();
+                    txn.upsert::<Volumes>(change.clone()).unwrap();
+                    txn.commit().unwrap();
+                }
+                found
+            })
+            .unwrap();
+        let after = store.blocking(0, std::time::Instant::now(), query).unwrap();
+        prop_assert!(after.index >= before.index, "the index of a read never goes back");
+        if after.value != before.value {
+            let statehold_store::Attempt::Ready(answer) = attempt else {
+                return Err(TestCaseError::fail("parked on what has changed"));
+            };
+            prop_assert_eq!(answer.value, after.value);
+        }
+    }
+}
+
+#[test]
+fn the_smallest_fitting_index_is_taken_and_said() {
+    let rows: Vec<Volume> = (0..200)
+        .map(|at| Volume {
+            namespace: "a".into(),
+            id: format!("{at:03}"),
+            plugin: if at % 20 == 0 { "rare".into() } else { "often".into() },
+            node: Uuid::from_u128(u128::from(at % 4 == 0)),
+            size: at,
+            tags: vec![],
+        })
+        .collect();
+    let store = store(&rows);
+    let view = store.snapshot();
+    let told = |text: &str| {
+        let filter = Filter::<Volume>::compile(text).unwrap();
+        plan::<Volumes>(&view, &KeyRange::all(), Order::Ascending, &filter.conjuncts()).to_string()
+    };
+    assert_eq!(told("Plugin == rare and Size == 3"), "index size: 1 rows where Size == 3");
+    assert_eq!(told("Plugin == rare"), "index plugin: 10 rows where Plugin == \"rare\"");
+    assert_eq!(told("Size == 1 or Size == 7"), "index size: 2 rows where Size in [1, 7]");
+    assert_eq!(told("ID == 007"), "range of table volumes");
+    assert_eq!(told("Plugin != rare"), "range of table volumes");
+    let everything = told("Plugin matches \"^\"");
+    assert_eq!(everything, "range of table volumes");
+}
