@@ -1,157 +1,138 @@
 //! Filters over rows shaped like a volume in a list: compiling, and asking next to a closure written by hand.
 //!
-//! Names are `compile/<case>` and `eval/<case>/{filter,closure}`; an evaluation asks all `ROWS` rows once. Each pair is
-//! asserted to give the same number of matches before it is measured.
+//! Names are `compile/<case>`, `eval/<case>/{filter,closure}` over structs, `eval_json/<case>/{filter,closure}` over
+//! `serde_json::Value`, `list_100k/..` and `parse/..`; an evaluation asks all `ROWS` rows once. Each pair is
+//! asserted to give the same number of matches before it is measured. `benches/compare` has other languages beside them.
 
-use std::collections::BTreeMap;
+mod rows;
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use regex::Regex;
+use serde_json::Value;
 use statehold_filter::{Filter, Filterable, Limits, parse};
 
+use self::rows::{Volume, volumes};
+
 const ROWS: usize = 10_000;
+const JSON_ROWS: usize = 2_000;
+const LISTED_ROWS: usize = 100_000;
 const OR_CLAUSES: usize = 20;
 
-#[derive(Filterable)]
-#[filterable(rename_all = "PascalCase")]
-struct Topology {
-    zone: String,
-}
-
-/// 24 fields, about 600 bytes with what they point to.
-#[derive(Filterable)]
-#[filterable(rename_all = "PascalCase")]
-struct Volume {
-    #[filterable(rename = "ID")]
-    id: String,
-    namespace: String,
-    name: String,
-    #[filterable(rename = "ExternalID")]
-    external_id: String,
-    topologies: Vec<Topology>,
-    access_mode: String,
-    attachment_mode: String,
-    current_readers: i64,
-    current_writers: i64,
-    schedulable: bool,
-    #[filterable(rename = "PluginID")]
-    plugin_id: String,
-    provider: String,
-    controller_required: bool,
-    controllers_healthy: i64,
-    controllers_expected: i64,
-    nodes_healthy: i64,
-    nodes_expected: i64,
-    resource_exhausted: Option<i64>,
-    create_index: u64,
-    modify_index: u64,
-    create_time: i64,
-    modify_time: i64,
-    tags: Vec<String>,
-    meta: BTreeMap<String, String>,
-}
-
-fn rows() -> Vec<Volume> {
-    let number = |n: usize| i64::try_from(n).unwrap_or_default();
-    let index = |n: usize| u64::try_from(n).unwrap_or_default();
-    (0..ROWS)
-        .map(|n| Volume {
-            id: format!("volume-{n:08}"),
-            namespace: if n.is_multiple_of(2) { "default" } else { "prod" }.to_owned(),
-            name: format!("{}-{n}", ["web", "db", "cache"][n % 3]),
-            external_id: format!("vol-{n:017x}"),
-            topologies: ["us-1a", "us-1b", "us-1c"][..n % 4]
-                .iter()
-                .map(|zone| Topology { zone: (*zone).to_owned() })
-                .collect(),
-            access_mode: "single-node-writer".to_owned(),
-            attachment_mode: "file-system".to_owned(),
-            current_readers: number(n % 5),
-            current_writers: number(n % 2),
-            schedulable: !n.is_multiple_of(7),
-            plugin_id: format!("p{}", n % 4),
-            provider: "ebs.csi.aws.com".to_owned(),
-            controller_required: n.is_multiple_of(2),
-            controllers_healthy: 1,
-            controllers_expected: 2,
-            nodes_healthy: number(n % 9),
-            nodes_expected: 8,
-            resource_exhausted: None,
-            create_index: index(n),
-            modify_index: index(n + 5),
-            create_time: 1_700_000_000_000_000_000,
-            modify_time: 1_700_000_000_000_000_000 + number(n),
-            tags: ["bar", "baz", "foo"][..=n % 3].iter().map(|tag| (*tag).to_owned()).collect(),
-            meta: [("env", ["prod", "dev"][n % 2]), ("team", "storage"), ("tier", "1")]
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into(),
-        })
-        .collect()
-}
-
 /// Measures a filter and the closure that means the same.
-fn pair(
+fn pair<T: Filterable>(
     criterion: &mut Criterion,
-    rows: &[Volume],
-    case: &str,
+    group: &str,
+    rows: &[T],
     text: &str,
-    closure: impl Fn(&Volume) -> bool,
+    closure: impl Fn(&T) -> bool,
 ) {
-    let filter = Filter::<Volume>::compile(text).unwrap_or_else(|error| panic!("{error}"));
+    let filter = Filter::<T>::compile(text).unwrap_or_else(|error| panic!("{error}"));
     let by_filter = || rows.iter().filter(|row| filter.matches(row)).count();
     let by_closure = || rows.iter().filter(|row| closure(row)).count();
     assert_eq!(by_filter(), by_closure(), "{text}");
-    let mut group = criterion.benchmark_group(format!("eval/{case}"));
+    let mut group = criterion.benchmark_group(group);
     group.throughput(Throughput::Elements(rows.len() as u64));
     group.bench_function("filter", |bencher| bencher.iter(|| black_box(by_filter())));
     group.bench_function("closure", |bencher| bencher.iter(|| black_box(by_closure())));
     group.finish();
 }
 
+/// `ID == "volume-.." or ..`
+fn or_of_ids(ids: &[String]) -> String {
+    let clauses: Vec<String> = ids.iter().map(|id| format!("ID == \"{id}\"")).collect();
+    clauses.join(" or ")
+}
+
 fn eval(criterion: &mut Criterion) {
-    let rows = rows();
+    let rows = volumes(ROWS);
     // Values that a program does not know when it is compiled, as in a filter.
     let given = |text: &str| black_box(text.to_owned());
     let (p1, default, us_1b) = (given("p1"), given("default"), given("us-1b"));
     let (tag, env, prod) = (given("foo"), given("env"), given("prod"));
 
-    pair(criterion, &rows, "text_equal", r#"PluginID == "p1""#, |row| row.plugin_id == p1);
+    pair(criterion, "eval/text_equal", &rows, r#"PluginID == "p1""#, |row| row.plugin_id == p1);
     pair(
         criterion,
+        "eval/three_clauses",
         &rows,
-        "three_clauses",
         r#"PluginID == "p1" and Schedulable == true and Namespace != "default""#,
         |row| row.plugin_id == p1 && row.schedulable && row.namespace != default,
     );
     let regex = Regex::new("^web-[0-9]+$").unwrap_or_else(|error| panic!("{error}"));
     let text = r#"Name matches "^web-[0-9]+$""#;
-    pair(criterion, &rows, "matches", text, |row| regex.is_match(&row.name));
+    pair(criterion, "eval/matches", &rows, text, |row| regex.is_match(&row.name));
 
     let ids: Vec<String> = (0..OR_CLAUSES).map(|n| format!("volume-{:08}", n * 400)).collect();
-    let clauses: Vec<String> = ids.iter().map(|id| format!("ID == \"{id}\"")).collect();
-    pair(criterion, &rows, "or_of_20", &clauses.join(" or "), |row| ids.contains(&row.id));
-    pair(criterion, &rows, "in_list", r#""foo" in Tags"#, |row| row.tags.contains(&tag));
+    pair(criterion, "eval/or_of_20", &rows, &or_of_ids(&ids), |row| ids.contains(&row.id));
+    pair(criterion, "eval/in_list", &rows, r#""foo" in Tags"#, |row| row.tags.contains(&tag));
     let text = r#"any Topologies as t { t.Zone == "us-1b" }"#;
-    pair(criterion, &rows, "any_struct", text, |row| {
+    pair(criterion, "eval/any_struct", &rows, text, |row| {
         row.topologies.iter().any(|topology| topology.zone == us_1b)
     });
-    pair(criterion, &rows, "map_key", r#"Meta.env == "prod""#, |row| {
+    pair(criterion, "eval/map_key", &rows, r#"Meta.env == "prod""#, |row| {
         row.meta.get(&env).is_some_and(|value| *value == prod)
     });
     let none = given("none");
-    pair(criterion, &rows, "map_key_missing", r#"Meta.none == "prod""#, |row| {
+    pair(criterion, "eval/map_key_missing", &rows, r#"Meta.none == "prod""#, |row| {
         row.meta.get(&none).is_some_and(|value| *value == prod)
     });
 }
 
+fn eval_json(criterion: &mut Criterion) {
+    let rows: Vec<Value> = volumes(JSON_ROWS)
+        .iter()
+        .map(|row| serde_json::to_value(row).unwrap_or_else(|error| panic!("{error}")))
+        .collect();
+    let text = r#"PluginID == "p1""#;
+    pair(criterion, "eval_json/text_equal", &rows, text, |row| row["PluginID"] == "p1");
+    let text = r#"PluginID == "p1" and Schedulable == true and Namespace != "default""#;
+    pair(criterion, "eval_json/three_clauses", &rows, text, |row| {
+        row["PluginID"] == "p1" && row["Schedulable"] == true && row["Namespace"] != "default"
+    });
+    let regex = Regex::new("^web-[0-9]+$").unwrap_or_else(|error| panic!("{error}"));
+    let text = r#"Name matches "^web-[0-9]+$""#;
+    pair(criterion, "eval_json/matches", &rows, text, |row| {
+        row["Name"].as_str().is_some_and(|name| regex.is_match(name))
+    });
+    let ids: Vec<String> = (0..OR_CLAUSES).map(|n| format!("volume-{:08}", n * 80)).collect();
+    pair(criterion, "eval_json/or_of_20", &rows, &or_of_ids(&ids), |row| {
+        ids.iter().any(|id| row["ID"] == **id)
+    });
+    let has = |list: &Value, test: &dyn Fn(&Value) -> bool| {
+        list.as_array().is_some_and(|list| list.iter().any(test))
+    };
+    pair(criterion, "eval_json/in_list", &rows, r#""foo" in Tags"#, |row| {
+        has(&row["Tags"], &|tag| tag == "foo")
+    });
+    let text = r#"any Topologies as t { t.Zone == "us-1b" }"#;
+    pair(criterion, "eval_json/any_struct", &rows, text, |row| {
+        has(&row["Topologies"], &|topology| topology["Zone"] == "us-1b")
+    });
+    pair(criterion, "eval_json/map_key", &rows, r#"Meta.env == "prod""#, |row| {
+        row["Meta"]["env"] == "prod"
+    });
+    pair(criterion, "eval_json/map_key_missing", &rows, r#"Meta.none == "prod""#, |row| {
+        row["Meta"]["none"] == "prod"
+    });
+}
+
+/// A list endpoint's work: more rows than a cache holds.
+fn list(criterion: &mut Criterion) {
+    let rows = volumes(LISTED_ROWS);
+    let p1 = black_box("p1".to_owned());
+    let text = r#"PluginID == "p1""#;
+    pair(criterion, "list_100k/text_equal", &rows, text, |row| row.plugin_id == p1);
+}
+
 fn compile(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("compile");
-    let or: Vec<String> = (0..OR_CLAUSES).map(|n| format!("ID == \"volume-{n}\"")).collect();
+    let ids: Vec<String> = (0..OR_CLAUSES).map(|n| format!("volume-{n}")).collect();
     for (case, text) in [
         ("one_clause", r#"PluginID == "p1""#),
         ("three_clauses", r#"PluginID == "p1" and Schedulable == true and Namespace != "default""#),
-        ("or_of_20", &or.join(" or ")),
+        ("or_of_20", &or_of_ids(&ids)),
         ("quantifier", r#"any Topologies as t { t.Zone == "us-1b" }"#),
         ("matches", r#"Name matches "^web-[0-9]+$""#),
     ] {
@@ -168,7 +149,7 @@ fn parsing(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("parse");
     let limits =
         Limits { text: 1 << 20, nesting: Limits::NESTING_MAX, nodes: 1 << 20, ..Limits::default() };
-    for levels in [4, 16, 64] {
+    for levels in [1, 15, 30, 45, 60] {
         let text = format!("{}Size == 1{}", "not (".repeat(levels), ")".repeat(levels));
         assert!(parse(&text, &limits).is_ok());
         group.throughput(Throughput::Bytes(text.len() as u64));
@@ -176,7 +157,7 @@ fn parsing(criterion: &mut Criterion) {
             bencher.iter(|| parse(black_box(&text), &limits));
         });
     }
-    for clauses in [10, 1_000] {
+    for clauses in [10, 1_000, 10_000] {
         let text = vec!["Size == 1"; clauses].join(" and ");
         assert!(parse(&text, &limits).is_ok());
         group.throughput(Throughput::Bytes(text.len() as u64));
@@ -187,5 +168,5 @@ fn parsing(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, eval, compile, parsing);
+criterion_group!(benches, eval, eval_json, list, compile, parsing);
 criterion_main!(benches);

@@ -167,7 +167,6 @@ fn scalar_equal(json: &Json, value: &str) -> Result<Option<Comparison>, Fault> {
                 let exact = if is_decimal(value) { value.parse::<i128>().ok() } else { None };
                 Comparison::Is(match (whole, exact) {
                     (Some(whole), Some(exact)) => whole == exact,
-                    #[expect(clippy::float_cmp, reason = "`==` on numbers means exactly that")]
                     _ => number.as_f64() == Some(literal),
                 })
             }

@@ -1,0 +1,1 @@
+//! Benches of Statehold beside other expression languages: `cargo bench` in this folder.

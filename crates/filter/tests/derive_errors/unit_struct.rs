@@ -1,0 +1,6 @@
+use statehold_filter::Filterable;
+
+#[derive(Filterable)]
+struct Volume;
+
+fn main() {}

@@ -1,0 +1,9 @@
+use statehold_filter::Filterable;
+
+#[derive(Filterable)]
+struct Volume {
+    #[filterable(name = "ID")]
+    id: String,
+}
+
+fn main() {}
