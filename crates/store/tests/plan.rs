@@ -207,7 +207,7 @@ fn the_smallest_fitting_index_is_taken_and_said() {
     assert_eq!(told("Plugin == rare and Size == 3"), "index size: 1 rows where Size == 3");
     assert_eq!(told("Plugin == rare"), "index plugin: 10 rows where Plugin == \"rare\"");
     assert_eq!(told("Size == 1 or Size == 7"), "index size: 2 rows where Size in [1, 7]");
-    assert_eq!(told("ID == 007"), "range of table volumes");
+    assert_eq!(told("ID == `007`"), "range of table volumes");
     assert_eq!(told("Plugin != rare"), "range of table volumes");
     let everything = told("Plugin matches \"^\"");
     assert_eq!(everything, "range of table volumes");
