@@ -9,7 +9,7 @@ use crate::datum::Filterable;
 use crate::error::{CompileError, EvalError};
 use crate::eval::Run;
 use crate::options::{Absent, Options};
-use crate::parse::parse;
+use crate::parse::parse_with;
 use crate::warning::Warning;
 
 /// An expression compiled for rows of type `T`.
@@ -68,7 +68,7 @@ impl<T: Filterable + ?Sized> Filter<T> {
     /// # Errors
     /// As [`compile`](Self::compile).
     pub fn compile_with(text: &str, options: &Options) -> Result<Self, CompileError> {
-        let expr = parse(text, options.get_limits())?;
+        let expr = parse_with(text, options)?;
         let checked = check(text, &expr, T::KIND, options.get_limits())?;
         let program = Compiled { text: text.into(), checked, absent: options.get_absent() };
         Ok(Self { program: Arc::new(program), rows: PhantomData })

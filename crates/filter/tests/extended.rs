@@ -1,0 +1,596 @@
+//! Goal: what the extended dialect promises, operator by operator.
+//!
+//! Method: one row with a field of each kind and claims about it; refused expressions as they are shown.
+
+#![expect(clippy::needless_raw_string_hashes, reason = "written by the snapshot update")]
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+use statehold_filter::{CompileErrorKind, Dialect, Filter, Filterable, Limits, Options, Unit};
+use uuid::Uuid;
+
+#[derive(Filterable)]
+enum Mode {
+    Block,
+    File,
+}
+
+#[derive(Filterable)]
+#[filterable(rename_all = "PascalCase")]
+#[filterable(computed(name = "Half", with = Self::half, ty = u64, unit = "bytes"))]
+struct Volume {
+    name: String,
+    #[filterable(rename = "ID")]
+    id: Uuid,
+    mode: Mode,
+    letter: char,
+    #[filterable(unit = "bytes")]
+    capacity: u64,
+    #[filterable(unit = "bytes")]
+    requested: Option<i64>,
+    #[filterable(unit = "bytes")]
+    parts: Vec<u64>,
+    #[filterable(unit = "ns")]
+    timeout: i64,
+    #[filterable(unit = "unix_ns")]
+    modified: u64,
+    age: Duration,
+    created: SystemTime,
+    deleted: Option<SystemTime>,
+    count: i32,
+    ratio: f64,
+    weight: f32,
+    on: bool,
+    tags: Vec<String>,
+    meta: BTreeMap<String, String>,
+    note: Option<String>,
+    json: Value,
+}
+
+impl Volume {
+    fn half(&self) -> u64 {
+        self.capacity / 2
+    }
+}
+
+/// 2026-01-02T03:04:05Z.
+const CREATED: Duration = Duration::from_secs(1_767_323_045);
+
+fn row() -> Volume {
+    Volume {
+        name: "Web-1".to_owned(),
+        id: Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef),
+        mode: Mode::Block,
+        letter: 'É',
+        capacity: 10 << 30,
+        requested: Some(500_000_000),
+        parts: vec![1 << 20, 2 << 20],
+        timeout: 5_400_000_000_000,
+        modified: 1_767_323_045_000_000_000,
+        age: Duration::from_millis(1_500),
+        created: SystemTime::UNIX_EPOCH + CREATED,
+        deleted: None,
+        count: -3,
+        ratio: 0.5,
+        weight: 2.25,
+        on: true,
+        tags: vec!["web".to_owned(), "Prod".to_owned()],
+        meta: BTreeMap::from([("env".to_owned(), "Prod".to_owned())]),
+        note: None,
+        json: json!({
+            "n": 3, "f": 2.5, "s": "abc", "nothing": null, "list": ["a", 1, null], "b": true,
+            "at": "2026-01-02T03:04:05Z", "for": "90m", "size": 1024
+        }),
+    }
+}
+
+fn options() -> Options {
+    Options::new().dialect(Dialect::Extended)
+}
+
+fn compile(text: &str) -> Filter<Volume> {
+    Filter::compile_with(text, &options()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[track_caller]
+fn holds(text: &str) {
+    assert_eq!(compile(text).try_matches(&row()), Ok(true), "{text}");
+    let negated = format!("not ({text}\n)");
+    assert_eq!(compile(&negated).try_matches(&row()), Ok(false), "{negated}");
+}
+
+#[track_caller]
+fn fails(text: &str) {
+    holds(&format!("not ({text})"));
+}
+
+#[track_caller]
+fn refused(text: &str, expected: &Expect) {
+    let error = Filter::<Volume>::compile_with(text, &options()).expect_err("it compiles");
+    expected.assert_eq(&error.to_string());
+}
+
+#[test]
+fn numbers_are_ordered_by_value() {
+    holds("Count < -2 and Count <= -3 and Count > -4 and Count >= -3");
+    fails("Count < -3 or Count > -3 or Count >= 0");
+    holds("Ratio < 0.75 and Ratio >= \"5e-1\" and Weight > 2 and Weight <= 2.25");
+    fails("Ratio < \"nan\" or Ratio >= \"nan\"");
+    holds("Count<0 and Ratio>0 and (Weight>=1)");
+    holds("Json.n < 4 and Json.n > 2.5 and Json.f >= 2.5 and Json.f < 3");
+}
+
+#[test]
+fn text_is_ordered_by_its_bytes() {
+    holds("Name < a and Name > Web and Name >= \"Web-1\" and Json.s < abd");
+    holds("Mode < File and Letter > Z and ID >= \"0123\" and ID < \"02\"");
+}
+
+#[test]
+fn both_ends_of_a_range_are_inside() {
+    holds("Count between -3 and 0 and Count between -9 and -3 and Ratio between 0 and 1");
+    holds("Count not between -2 and 5 and Name between A and X and Json.n between 1 and 3");
+    fails("Count between 0 and -3");
+    holds("Capacity between 1GiB and 10GiB and On == true");
+}
+
+#[test]
+fn a_list_stands_for_its_values() {
+    let file = Volume { mode: Mode::File, ..row() };
+    assert!(compile("Mode in [File, x] and Mode > Block").matches(&file));
+    holds(
+        r#"Name in ["a", "Web-1"] and Name not in [a, b] and Count in [1, -3,] and Mode in [Block]"#,
+    );
+    holds(
+        "Tags contains any [x, web] and Tags contains all [web, Prod] and Meta contains any [env]",
+    );
+    holds(
+        "Tags not contains all [web, x] and Tags not contains any [x, y] and Name contains any [x, eb]",
+    );
+    holds("Json.n in [1, 3] and Json.list contains any [b, a] and Json.list contains all [a, 1]");
+    holds("Capacity in [1GiB, 10GiB] and Parts contains all [1MiB, 2MiB] and 1MiB in Parts");
+    fails("Name in []");
+    fails("Tags contains any []");
+    holds("Tags contains all [] and not Json.absent contains all []");
+}
+
+#[test]
+fn text_is_compared_by_its_ends() {
+    holds("Name starts with Web and Name ends with \"-1\" and Name not starts with web");
+    holds(
+        "Mode starts with Bl and Letter ends with \"É\" and ID starts with \"0123\" and Name not ends with 2",
+    );
+    holds("Json.s starts with a and Json.s ends with \"\"");
+}
+
+#[test]
+fn a_star_ignores_case() {
+    holds(
+        "Name ==* \"WEB-1\" and Name !=* x and Name contains* \"EB-\" and Name matches* \"^wEB\"",
+    );
+    holds(
+        "Name not contains* x and Name not matches* \"^x\" and Letter ==* \"é\" and Mode ==* block",
+    );
+    holds(
+        "Tags contains* PROD and Tags not contains* PRO and Json.s ==* ABC and Json.list contains* A",
+    );
+}
+
+#[test]
+fn sizes_durations_and_times_are_read_by_the_unit_of_the_field() {
+    holds("Capacity == 10GiB and Capacity >= 10GB and Capacity == 10737418240 and Half == 5GiB");
+    holds("Requested == 500MB and Requested < 1GiB and Requested == \"0.5GB\"");
+    holds("Timeout == 1h30m and Timeout > 89m and Timeout == \"90m\" and Timeout == 5400000000000");
+    holds("Age == 1.5s and Age > -1s and Age between 1s and 2s and Age == \"1500ms\"");
+    holds("Created == 2026-01-02T03:04:05Z and Created < 2026-01-02T04:04:05.5+01:00");
+    holds("Modified == \"2026-01-02T03:04:05Z\" and Modified > 1999-12-31T23:59:59Z");
+    holds("Created < 9999-12-31T00:00:00Z and Created > 0001-01-01T00:00:00Z");
+    holds("any Parts as p { p == 2MiB } and all Parts as i, p { p < 1GiB } and Parts.0 == 1MiB");
+}
+
+#[test]
+fn without_a_schema_a_quantity_is_its_number_or_a_text_like_it() {
+    holds("Json.size == 1KiB and Json.size < 1MB and Json.size in [1KiB]");
+    holds("Json.at == 2026-01-02T04:04:05+01:00 and Json.at < 2027-01-01T00:00:00Z");
+    holds("Json.for == 1h30m and Json.for <= 2h");
+    let filter = compile("Json.s < 1h");
+    assert!(filter.try_matches(&row()).is_err());
+}
+
+#[test]
+fn quoted_quantities_work_in_both_dialects() {
+    for text in ["Capacity == \"10GiB\"", "Age == \"1.5s\"", "Created == \"2026-01-02T03:04:05Z\""]
+    {
+        let filter = Filter::<Volume>::compile(text).unwrap_or_else(|error| panic!("{error}"));
+        assert!(filter.matches(&row()), "{text}");
+    }
+}
+
+#[test]
+fn fields_are_compared_with_each_other() {
+    holds("@Capacity >= @Requested and Capacity > @Half and @Half < @Capacity and @Name != @Mode");
+    holds("@Capacity == @Capacity and @Ratio > @Count and @On == @On and @Weight >= @Ratio");
+    holds("@Json.n > @Json.f and @Json.s > @Name");
+    holds("any Parts as p { @p < @Capacity } and @Name == \"Web-1\" and @Tags contains web");
+}
+
+#[test]
+fn elements_are_counted() {
+    holds("count(Tags) == 2 and count(Meta) >= 1 and count( Tags ) != 3 and count(Json.list) > 2");
+    fails("count(Tags) < 2");
+    holds("Count < 0 and count(Tags)<=2");
+}
+
+#[test]
+fn comments_reach_to_the_end_of_the_line() {
+    holds("Count < 0 # and Count > 0");
+    holds("# first \"\nCount < 0 # second `\r\n and # third (\n Name == \"Web-1\"#");
+    holds("Name != \"#\" and Name != `#` and Name != \"\\\"#\"");
+    let kind = |text| Filter::<Volume>::compile_with(text, &options()).map(drop);
+    let error = kind("# nothing").expect_err("it is empty");
+    assert_eq!(error.kind(), &CompileErrorKind::Empty);
+    let error = kind("Count < 0 # äö\n Nme == x").expect_err("no such field");
+    assert_eq!(error.span().text(error.text()), "Nme");
+}
+
+#[test]
+fn what_is_missing_or_null_fails_every_new_operator() {
+    for missing in ["Note", "Meta.none", "Json.absent", "Json.nothing", "Json.absent.deep"] {
+        for test in [
+            "< a",
+            "<= a",
+            "> a",
+            ">= a",
+            "between a and z",
+            "in [a, \"\"]",
+            "starts with \"\"",
+            "ends with \"\"",
+            "==* \"\"",
+            "contains* \"\"",
+            "matches* \"\"",
+            "< @Name",
+            "== @Name",
+            "contains any [a]",
+            "contains all [a]",
+        ] {
+            fails(&format!("{missing} {test}"));
+        }
+        holds(&format!(
+            "{missing} not in [a] and {missing} not between a and z and {missing} !=* a"
+        ));
+        holds(&format!("{missing} != @{missing} and @Name != @{missing}"));
+    }
+    fails("Deleted < 2030-01-01T00:00:00Z or Deleted >= 1970-01-01T00:00:00Z");
+    fails("count(Json.absent) == 0 or count(Json.nothing) >= 0");
+    holds("count(Json.absent) != 0 and Deleted is nil");
+}
+
+#[test]
+fn rows_without_a_schema_have_no_answer_where_kinds_differ() {
+    for text in [
+        "Json.b < 1",
+        "Json.s contains any [1] and Json.n starts with 3",
+        "Json.n < abc",
+        "@Json.n < @Json.s",
+        "count(Json.n) > 1",
+        "Json.list ==* a",
+        "@Json.b < @Json.b",
+        "Json.b == 1h",
+    ] {
+        assert!(compile(text).try_matches(&row()).is_err() || text.contains(" and "), "{text}");
+        assert!(!compile(text).matches(&row()), "{text}");
+    }
+}
+
+#[test]
+fn a_quantity_that_does_not_fit_the_field_is_refused() {
+    refused(
+        "Timeout > 10GiB",
+        &expect![[r#"
+        this is a size, the field is a duration
+          Timeout > 10GiB
+                    ^^^^^
+        help: write a duration as in `1h30m`"#]],
+    );
+    refused(
+        "Capacity > \"1h\"",
+        &expect![[r#"
+        this is a duration, the field is a size
+          Capacity > "1h"
+                     ^^^^
+        help: write a size as in `10GiB`"#]],
+    );
+    refused(
+        "Count > 10GiB",
+        &expect![[r#"
+        this is a size, the field is an integer
+          Count > 10GiB
+                  ^^^^^
+        help: the field has no unit; write the number: 10737418240"#]],
+    );
+    refused(
+        "Name == 1h",
+        &expect![[r#"
+        this is a duration, the field is a text
+          Name == 1h
+                  ^^
+        help: quote this value: "1h""#]],
+    );
+    refused(
+        "Created > 3x",
+        &expect![[r#"
+        'x' can't stand in an unquoted value
+          Created > 3x
+                     ^
+        help: quote this value: "3x""#]],
+    );
+    refused(
+        "Created > \"yesterday\"",
+        &expect![[r#"
+        this is no time
+          Created > "yesterday"
+                    ^^^^^^^^^^^
+        help: write it as in "2026-01-02T03:04:05Z""#]],
+    );
+    refused(
+        "Capacity < -1s",
+        &expect![[r#"
+        this is a duration, the field is a size
+          Capacity < -1s
+                     ^^^
+        help: write a size as in `10GiB`"#]],
+    );
+    refused(
+        "Capacity == 100EiB",
+        &expect![[r#"
+        this unsigned integer needs more than 64 bits
+          Capacity == 100EiB
+                      ^^^^^^"#]],
+    );
+    let error = Filter::<Volume>::compile_with("Age < 1KB", &options()).expect_err("a size");
+    assert!(matches!(error.kind(), CompileErrorKind::UnitMismatch { found: Unit::Bytes, .. }));
+}
+
+#[test]
+fn an_operator_that_does_not_fit_the_kind_is_refused() {
+    refused(
+        "On < true",
+        &expect![[r#"
+        `<` does not apply to a bool
+          On < true
+             ^
+        help: compare with `==` or `!=`"#]],
+    );
+    refused(
+        "Tags in [a]",
+        &expect![[r#"
+        `in` does not apply to a list of text
+          Tags in [a]
+               ^^
+        help: ask for elements with `contains any [..]`"#]],
+    );
+    refused(
+        "Count starts with 3",
+        &expect![[r#"
+        `starts with` does not apply to an integer
+          Count starts with 3
+                ^^^^^^^^^^^
+        help: compare with `==` or `!=`"#]],
+    );
+    refused(
+        "count(Name) > 3",
+        &expect![[r#"
+        the elements of a text can't be counted
+          count(Name) > 3
+                ^^^^"#]],
+    );
+    refused(
+        "count(Tags) > many",
+        &expect![[r#"
+        this is no integer
+          count(Tags) > many
+                        ^^^^
+        help: a count is a whole number"#]],
+    );
+    refused(
+        "@Name < @Count",
+        &expect![[r#"
+        a text can't be compared with an integer
+          @Name < @Count
+                   ^^^^^
+          @Name < @Count
+           ---- first here"#]],
+    );
+    refused(
+        "@Age == @Capacity",
+        &expect![[r#"
+        a duration can't be compared with a size
+          @Age == @Capacity
+                   ^^^^^^^^
+          @Age == @Capacity
+           --- first here"#]],
+    );
+    refused(
+        "@Tags == @Tags",
+        &expect![[r#"
+        `==` does not apply to a list of text
+          @Tags == @Tags
+                ^^
+        help: ask for an element with `contains`"#]],
+    );
+}
+
+#[test]
+fn what_can_not_be_read_says_what_to_write() {
+    refused(
+        "Name in [a, b",
+        &expect![[r#"
+        expected a list of values
+          Name in [a, b
+                  ^
+        help: values are separated by `,` and the list ends with `]`"#]],
+    );
+    refused(
+        "Name in [a b]",
+        &expect![[r#"
+        expected a list of values
+          Name in [a b]
+                     ^
+        help: values are separated by `,` and the list ends with `]`"#]],
+    );
+    refused(
+        "Name in [web-1]",
+        &expect![[r#"
+        '-' can't stand in an unquoted value
+          Name in [web-1]
+                      ^
+        help: quote this value: "web-1""#]],
+    );
+    refused(
+        "Count between 1 or 2",
+        &expect![[r#"
+        expected `and` and the upper end of the range
+          Count between 1 or 2
+                          ^^
+        help: write both ends, as in `Size between 1 and 3`"#]],
+    );
+    refused(
+        "count(Tags > 3",
+        &expect![[r#"
+        this `(` is not closed
+          count(Tags > 3
+               ^
+        help: add `)` after the selector"#]],
+    );
+    refused(
+        "count(Tags)",
+        &expect![[r#"
+        expected an operator
+          count(Tags)
+                     ^
+        help: compare the count, as in `count(Tags) > 2`"#]],
+    );
+}
+
+#[test]
+fn an_operator_out_of_place_names_the_right_one() {
+    refused(
+        "Name contains @Mode",
+        &expect![[r#"
+        expected a value
+          Name contains @Mode
+                        ^
+        help: two fields are compared by `==`, `!=`, `<`, `<=`, `>` and `>=`; quote a value"#]],
+    );
+    refused(
+        "@Name in Tags",
+        &expect![[r#"
+        `in` is no operator
+          @Name in Tags
+                ^^
+        help: two fields are compared by `==`, `!=`, `<`, `<=`, `>` and `>=`"#]],
+    );
+    refused(
+        "Count <> 3",
+        &expect![[r#"
+        `<>` is no operator
+          Count <> 3
+                ^^
+        help: write `!=`"#]],
+    );
+    refused(
+        "Count =< 3",
+        &expect![[r#"
+        `=<` is no operator
+          Count =< 3
+                ^^
+        help: write `<=`"#]],
+    );
+    refused(
+        "\"a\" in [a]",
+        &expect![[r#"
+        expected a selector, not a value
+          "a" in [a]
+                 ^^^
+        help: left of `in [..]` stands a selector"#]],
+    );
+    refused(
+        "Name startswith a",
+        &expect![[r#"
+        `startswith` is no operator
+          Name startswith a
+               ^^^^^^^^^^
+        help: write `starts with`"#]],
+    );
+    refused(
+        "Missing < 3",
+        &expect![[r#"
+        no field is called `Missing`
+          Missing < 3
+          ^^^^^^^
+        help: Volume has Name, ID, Mode, Letter, Capacity, Requested, Parts, Timeout, Modified, Age, Created, Deleted, .."#]],
+    );
+    refused(
+        "Missing in []",
+        &expect![[r#"
+        no field is called `Missing`
+          Missing in []
+          ^^^^^^^
+        help: Volume has Name, ID, Mode, Letter, Capacity, Requested, Parts, Timeout, Modified, Age, Created, Deleted, .."#]],
+    );
+}
+
+#[test]
+fn the_other_dialect_names_this_one() {
+    for text in [
+        "Count < 3",
+        "Count between 1 and 3",
+        "Name in [a]",
+        "Tags contains any [a]",
+        "Name starts with a",
+        "Name ends with a",
+        "Name ==* a",
+        "Name contains* a",
+        "Name matches* a",
+        "@Name == @Mode",
+        "Name == @Mode",
+        "count(Tags) > 2",
+        "Count == 3 # c",
+        "# c",
+    ] {
+        let error = Filter::<Volume>::compile(text).expect_err("it compiles");
+        let help = error.help().unwrap_or_default();
+        assert!(help.contains("extended dialect"), "{error}");
+        assert!(compile_any(text).is_ok() || text == "# c", "{text}");
+    }
+}
+
+fn compile_any(text: &str) -> Result<Filter<Value>, statehold_filter::CompileError> {
+    Filter::compile_with(text, &options())
+}
+
+#[test]
+fn words_that_only_this_dialect_uses_are_still_names() {
+    let document =
+        json!({ "starts": 1, "between": 2, "count": 3, "any": ["k"], "in": "x", "ends": "any.k" });
+    for text in [
+        "starts == 1 and between == 2 and count == 3 and count < 4 and between between 1 and 2",
+        "any contains any [k] and any contains k and ends == any[\"k\"] and not starts > 1",
+    ] {
+        let filter = compile_any(text).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(filter.try_matches(&document), Ok(true), "{text}");
+    }
+}
+
+#[test]
+fn a_list_longer_than_its_limit_is_refused() {
+    let options = options().limits(Limits { list: 2, ..Limits::default() });
+    let compile = |text| Filter::<Volume>::compile_with(text, &options).map(drop);
+    assert!(compile("Name in [a, b]").is_ok());
+    let error = compile("Name in [a, b, c]").expect_err("three values");
+    assert_eq!(error.kind(), &CompileErrorKind::TooManyValues { max: 2 });
+    assert_eq!(error.span().text(error.text()), "c");
+}
