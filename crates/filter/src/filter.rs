@@ -4,11 +4,12 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::ast::Expr;
 use crate::check::{Checked, check};
 use crate::datum::Filterable;
 use crate::error::{CompileError, EvalError};
 use crate::eval::Run;
-use crate::options::{Absent, Options};
+use crate::options::{Absent, Dialect, Options};
 use crate::parse::parse_with;
 use crate::warning::Warning;
 
@@ -72,6 +73,17 @@ impl<T: Filterable + ?Sized> Filter<T> {
         let checked = check(text, &expr, T::KIND, options.get_limits())?;
         let program = Compiled { text: text.into(), checked, absent: options.get_absent() };
         Ok(Self { program: Arc::new(program), rows: PhantomData })
+    }
+
+    /// Compiles a tree, as [`build`](crate::build) makes it, in the extended dialect with the default limits.
+    ///
+    /// It is printed and read again, so that it has a text, and errors have a place in it.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile); also for a tree that has no text form, such as an `and` of nothing.
+    pub fn compile_expr(expr: &Expr) -> Result<Self, CompileError> {
+        let options = Options::default().dialect(Dialect::Extended);
+        Self::compile_with(&expr.to_string(), &options)
     }
 
     /// Whether the row satisfies the expression.

@@ -29,6 +29,7 @@
 //! ```
 
 pub mod ast;
+pub mod build;
 mod check;
 mod coerce;
 mod data;
