@@ -8,6 +8,9 @@
 //! any Topologies as t { t.Segments.zone == "us-1b" }
 //! ```
 //!
+//! What can be written, operator by operator and kind by kind, is on the page [`language`]; programs make expressions
+//! with [`build`].
+//!
 //! A [`Filter`] is compiled for a type of rows. For a struct with `#[derive(Filterable)]` a wrong
 //! selector, value or operator is a [`CompileError`] that points at it; asking a compiled filter never fails,
 //! never panics and does not allocate. JSON and the dynamic [`Value`] work without a schema.
@@ -38,6 +41,7 @@ mod error;
 mod eval;
 mod filter;
 mod fold;
+pub mod language;
 mod limits;
 mod literal;
 mod options;
