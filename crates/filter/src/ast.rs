@@ -48,7 +48,7 @@ pub struct Clause {
     pub negated: bool,
     /// Where the operator stands.
     pub operator_span: Span,
-    /// The right-hand text of `==`, `contains`, `in` and `matches`.
+    /// The right-hand text; `is empty` and `is nil` have none.
     pub value: Option<Value>,
 }
 

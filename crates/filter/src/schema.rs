@@ -241,7 +241,17 @@ impl Field {
     /// Says what its integers count; those of a list or map too.
     ///
     /// # Panics
-    /// When the kind is no integer and holds none; in a schema that is a `const` it is a compile error.
+    /// When the kind is no integer and holds none; in a schema, which is a constant, it is a compile error:
+    ///
+    /// ```compile_fail
+    /// #[derive(statehold_filter::Filterable)]
+    /// struct Row {
+    ///     #[filterable(unit = "bytes")]
+    ///     name: String,
+    /// }
+    /// # use statehold_filter::Filterable;
+    /// # let _ = Row::KIND.schema();
+    /// ```
     #[must_use]
     pub const fn with_unit(self, unit: Unit) -> Self {
         assert!(self.kind.takes_unit(), "a unit needs a field of integers");

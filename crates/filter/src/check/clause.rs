@@ -141,12 +141,16 @@ impl<'t> Checker<'t> {
             (Scalar::Never, _) => self.warn(WarningKind::NeverEqual, value.span),
             _ => {}
         }
-        let bare = value.span.len() == value.text.len() && !value.number;
-        let is_field = |text| self.kind.schema().is_some_and(|schema| schema.find(text).is_some());
-        if bare && is_field(&value.text) {
+        if self.names_field(value) {
             self.warn(WarningKind::FieldAsText, value.span);
         }
         Ok(Some(scalar))
+    }
+
+    /// Whether a value is a bare word that is also the name of a field.
+    pub(super) fn names_field(&self, value: &Value) -> bool {
+        let bare = value.span.len() == value.text.len() && !value.number;
+        bare && self.kind.schema().is_some_and(|schema| schema.find(&value.text).is_some())
     }
 
     fn regex(&self, value: &Value, fold: bool) -> Result<Regex, CompileError> {

@@ -231,6 +231,9 @@ impl<'t> Checker<'t> {
         };
         let error = self.error(error, value.span);
         Err(match (kind, subject.unit) {
+            _ if self.names_field(value) => {
+                error.with_help(format!("`@{}` is the field, in the extended dialect", value.text))
+            }
             (Kind::Bool, _) => error.with_help("write `true` or `false`"),
             (_, Some(unit)) => error.with_help(format!("write it as in \"{}\"", unit.example())),
             _ => error,
