@@ -117,8 +117,9 @@ fn time(text: &str) -> Option<i128> {
     let bytes = text.as_bytes();
     let shaped = bytes.len() >= 20
         && bytes[..4].iter().all(u8::is_ascii_digit)
-        && bytes[4] == b'-'
+        && (bytes[4], bytes[7]) == (b'-', b'-')
         && matches!(bytes[10], b'T' | b't')
+        && (bytes[13], bytes[16]) == (b':', b':')
         && !bytes.contains(&b'[');
     if !shaped {
         return None;
@@ -213,6 +214,7 @@ mod tests {
             "2026-01-02",
             "2026-01-02T03:04:05",
             "2026-01-02 03:04:05Z",
+            "2026-01-02T030405.00Z",
             "2026-13-02T03:04:05Z",
             "2026-01-02T03:04:05Z[UTC]",
         ] {

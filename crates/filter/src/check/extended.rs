@@ -14,6 +14,7 @@ use crate::program::{Bound, Extended, Leaf, Node, Pair, Relation, Test};
 use crate::quantity::Quantity;
 use crate::schema::{Kind, Unit};
 use crate::span::Span;
+use crate::warning::WarningKind;
 
 /// The size, duration or time that a value was written as, without quotes.
 pub(super) fn bare_quantity(value: &Value) -> Option<Quantity> {
@@ -190,6 +191,9 @@ impl<'t> Checker<'t> {
             Kind::Bool => None,
             kind if kind.is_text() => {
                 self.refuse_quantity(subject, value)?;
+                if self.names_field(value) {
+                    self.warn(WarningKind::FieldAsText, value.span);
+                }
                 Some(Bound::Scalar(Scalar::Text(value.text.clone())))
             }
             _ => self.scalar(subject, value)?.map(Bound::Scalar),

@@ -121,6 +121,13 @@ fn numbers_are_ordered_by_value() {
 }
 
 #[test]
+fn a_bare_word_that_names_a_field_is_warned_of() {
+    let warnings = |text| compile(text).warnings().len();
+    assert_eq!(warnings("Name < Note and Name between A and Note and Name in [Note]"), 3);
+    assert_eq!(warnings("@Name < @Note and Name < \"Note\""), 0);
+}
+
+#[test]
 fn text_is_ordered_by_its_bytes() {
     holds("Name < a and Name > Web and Name >= \"Web-1\" and Json.s < abd");
     holds("Mode < File and Letter > Z and ID >= \"0123\" and ID < \"02\"");
