@@ -1,7 +1,7 @@
 //! What `#[filterable(..)]` says.
 
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Error, Expr, ExprPath, LitStr, Path, Result, Type};
+use syn::{Attribute, Error, Expr, ExprPath, Ident, LitStr, Path, Result, Type};
 
 use crate::case::Case;
 
@@ -18,6 +18,7 @@ pub(crate) struct Computed {
     pub(crate) name: LitStr,
     pub(crate) with: ExprPath,
     pub(crate) ty: Type,
+    pub(crate) unit: Option<Ident>,
 }
 
 /// On a field or variant.
@@ -26,6 +27,7 @@ pub(crate) struct Member {
     pub(crate) rename: Option<LitStr>,
     pub(crate) skip: bool,
     pub(crate) flatten: Option<Flatten>,
+    pub(crate) unit: Option<Ident>,
 }
 
 /// How the fields of an inner struct are reached.
@@ -76,13 +78,16 @@ impl Member {
                     member.skip = true;
                 } else if meta.path.is_ident("flatten") {
                     member.flatten = Some(flatten(&meta)?);
+                } else if meta.path.is_ident("unit") {
+                    member.unit = Some(unit(&meta)?);
                 } else {
-                    return Err(meta.error("expected `rename`, `skip` or `flatten`"));
+                    return Err(meta.error("expected `rename`, `skip`, `flatten` or `unit`"));
                 }
                 Ok(())
             })?;
-            if member.skip && (member.rename.is_some() || member.flatten.is_some())
-                || member.rename.is_some() && member.flatten.is_some()
+            let named = member.rename.is_some() || member.unit.is_some();
+            if member.skip && (named || member.flatten.is_some())
+                || named && member.flatten.is_some()
             {
                 return Err(Error::new_spanned(attribute, "these exclude each other"));
             }
@@ -104,6 +109,20 @@ fn case(meta: &ParseNestedMeta<'_>) -> Result<Case> {
     Case::named(&name.value()).map_err(|reason| Error::new(name.span(), reason))
 }
 
+/// The variant of `Unit` that a name stands for.
+fn unit(meta: &ParseNestedMeta<'_>) -> Result<Ident> {
+    let name: LitStr = meta.value()?.parse()?;
+    let variant = match name.value().as_str() {
+        "bytes" => "Bytes",
+        "ns" => "Nanoseconds",
+        "unix_ns" => "UnixNanoseconds",
+        _ => {
+            return Err(Error::new(name.span(), "unknown unit; there are bytes, ns, unix_ns"));
+        }
+    };
+    Ok(Ident::new(variant, name.span()))
+}
+
 fn flatten(meta: &ParseNestedMeta<'_>) -> Result<Flatten> {
     if !meta.input.peek(syn::token::Paren) {
         return Ok(Flatten::Own);
@@ -115,7 +134,7 @@ fn flatten(meta: &ParseNestedMeta<'_>) -> Result<Flatten> {
 }
 
 fn computed(meta: &ParseNestedMeta<'_>) -> Result<Computed> {
-    let (mut name, mut with, mut ty) = (None, None, None);
+    let (mut name, mut with, mut ty, mut count) = (None, None, None, None);
     meta.parse_nested_meta(|inner| {
         if inner.path.is_ident("name") {
             name = Some(inner.value()?.parse()?);
@@ -123,13 +142,15 @@ fn computed(meta: &ParseNestedMeta<'_>) -> Result<Computed> {
             with = Some(inner.value()?.parse()?);
         } else if inner.path.is_ident("ty") {
             ty = Some(inner.value()?.parse()?);
+        } else if inner.path.is_ident("unit") {
+            count = Some(unit(&inner)?);
         } else {
-            return Err(inner.error("expected `name`, `with` or `ty`"));
+            return Err(inner.error("expected `name`, `with`, `ty` or `unit`"));
         }
         Ok(())
     })?;
     match (name, with, ty) {
-        (Some(name), Some(with), Some(ty)) => Ok(Computed { name, with, ty }),
+        (Some(name), Some(with), Some(ty)) => Ok(Computed { name, with, ty, unit: count }),
         _ => Err(meta.error("needs `name = \"..\"`, `with = Self::method` and `ty = Type`")),
     }
 }

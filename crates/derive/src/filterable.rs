@@ -76,8 +76,9 @@ fn record(input: &DeriveInput, fields: &FieldsNamed, container: &Container) -> R
             (None, None) => (plain, ident.span()),
         };
         take(&name, at)?;
+        let unit = with_unit(member.unit.as_ref(), &krate);
         slots.push(Slot {
-            schema: quote_spanned!(span=> #krate::Field::new(#name, <#ty as #krate::Filterable>::KIND)),
+            schema: quote_spanned!(span=> #krate::Field::new(#name, <#ty as #krate::Filterable>::KIND) #unit),
             read: quote_spanned!(span=> <#ty as #krate::Filterable>::datum(&self.#ident)),
         });
     }
@@ -85,8 +86,9 @@ fn record(input: &DeriveInput, fields: &FieldsNamed, container: &Container) -> R
         let (name, with, ty) = (&computed.name, &computed.with, &computed.ty);
         take(&name.value(), name.span())?;
         let (ty_span, with_span) = (ty.span(), with.span());
+        let unit = with_unit(computed.unit.as_ref(), &krate);
         slots.push(Slot {
-            schema: quote_spanned!(ty_span=> #krate::Field::new(#name, <#ty as #krate::Filterable>::KIND)),
+            schema: quote_spanned!(ty_span=> #krate::Field::new(#name, <#ty as #krate::Filterable>::KIND) #unit),
             read: quote_spanned!(with_span=> #krate::IntoDatum::into_datum((#with)(self))),
         });
     }
@@ -124,6 +126,11 @@ fn record(input: &DeriveInput, fields: &FieldsNamed, container: &Container) -> R
             }
         }
     })
+}
+
+/// What says in the schema which unit a field has.
+fn with_unit(unit: Option<&Ident>, krate: &Path) -> Option<TokenStream> {
+    unit.map(|unit| quote_spanned!(unit.span()=> .with_unit(#krate::Unit::#unit)))
 }
 
 /// The slot of a field whose own fields stand for it.
@@ -168,7 +175,7 @@ fn unit_enum(input: &DeriveInput, data: &DataEnum, container: &Container) -> Res
             return Err(Error::new(variant.ident.span(), message));
         }
         let member = Member::parse(&variant.attrs)?.or_serde(&variant.attrs);
-        if member.skip || member.flatten.is_some() {
+        if member.skip || member.flatten.is_some() || member.unit.is_some() {
             return Err(Error::new(variant.ident.span(), "a variant can only be renamed"));
         }
         let plain = variant.ident.unraw().to_string();

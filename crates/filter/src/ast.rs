@@ -31,6 +31,8 @@ pub enum ExprKind {
     Not(Box<Expr>),
     /// A clause: selector and operator.
     Clause(Clause),
+    /// A clause whose right side is more than one value, or that counts elements; of the extended dialect.
+    Comparison(Comparison),
     /// A quantifier over a list or map.
     Quantifier(Quantifier),
 }
@@ -46,11 +48,42 @@ pub struct Clause {
     pub negated: bool,
     /// Where the operator stands.
     pub operator_span: Span,
-    /// The right-hand text of `==`, `contains`, `in` and `matches`.
+    /// The right-hand text; `is empty` and `is nil` have none.
     pub value: Option<Value>,
 }
 
+/// A selector tested against a field, a list or a range, or by its number of elements.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// What is tested.
+    pub selector: Selector,
+    /// The test.
+    pub operator: Operator,
+    /// Whether the operator is negated, as in `not in [..]`.
+    pub negated: bool,
+    /// Where the operator stands.
+    pub operator_span: Span,
+    /// What it is tested against.
+    pub with: Operand,
+}
+
+/// The right side of a [`Comparison`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Operand {
+    /// `count(selector) > 2`: the number of elements against a value.
+    Count(Value),
+    /// `@selector >= @other`: another field.
+    Field(Selector),
+    /// `selector in ["a", "b"]`: any number of values.
+    List(Vec<Value>),
+    /// `selector between 1 and 3`: both ends, themselves included.
+    Range(Value, Value),
+}
+
 /// What a clause asks, without its negation.
+///
+/// Those from [`Less`](Self::Less) on are of the extended dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operator {
@@ -64,6 +97,32 @@ pub enum Operator {
     Empty,
     /// `selector is nil`.
     Nil,
+    /// `selector < value`.
+    Less,
+    /// `selector <= value`.
+    LessEqual,
+    /// `selector > value`.
+    Greater,
+    /// `selector >= value`.
+    GreaterEqual,
+    /// `selector between value and value`, both included.
+    Between,
+    /// `selector in [value, ..]`.
+    In,
+    /// `selector contains any [value, ..]`.
+    ContainsAny,
+    /// `selector contains all [value, ..]`.
+    ContainsAll,
+    /// `selector starts with value`.
+    StartsWith,
+    /// `selector ends with value`.
+    EndsWith,
+    /// `selector ==* value`: whatever the case of letters.
+    EqualFold,
+    /// `selector contains* value`: whatever the case of letters.
+    ContainsFold,
+    /// `selector matches* value`: whatever the case of letters.
+    MatchesFold,
 }
 
 /// A path into the data.
@@ -89,7 +148,7 @@ pub struct Part {
 pub struct Value {
     /// The text without quotes and escapes.
     pub text: Box<str>,
-    /// Whether it was written as a bare number.
+    /// Whether it was written bare, as a number or, in the extended dialect, a size, duration or time.
     pub number: bool,
     /// Where it stands, quotes included.
     pub span: Span,
@@ -144,6 +203,7 @@ macro_rules! equal_without_span {
 equal_without_span! {
     Expr: kind;
     Clause: selector, operator, negated, value;
+    Comparison: selector, operator, negated, with;
     Selector: parts;
     Part: text;
     Value: text, number;
@@ -168,7 +228,7 @@ impl ExprKind {
             Self::And(operands) | Self::Or(operands) => into.append(operands),
             Self::Not(operand) => into.extend(operand.hollow()),
             Self::Quantifier(quantifier) => into.extend(quantifier.body.hollow()),
-            Self::Clause(_) => {}
+            Self::Clause(_) | Self::Comparison(_) => {}
         }
     }
 }
@@ -176,7 +236,7 @@ impl ExprKind {
 impl Expr {
     /// Takes the content out of a boxed operand, unless it is a mere clause.
     fn hollow(&mut self) -> Option<Self> {
-        if matches!(self.kind, ExprKind::Clause(_)) {
+        if matches!(self.kind, ExprKind::Clause(_) | ExprKind::Comparison(_)) {
             return None;
         }
         let kind = std::mem::replace(&mut self.kind, ExprKind::And(Vec::new()));
@@ -192,6 +252,19 @@ impl fmt::Display for Operator {
             Self::Matches => "matches",
             Self::Empty => "is empty",
             Self::Nil => "is nil",
+            Self::Less => "<",
+            Self::LessEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterEqual => ">=",
+            Self::Between => "between",
+            Self::In => "in",
+            Self::ContainsAny => "contains any",
+            Self::ContainsAll => "contains all",
+            Self::StartsWith => "starts with",
+            Self::EndsWith => "ends with",
+            Self::EqualFold => "==*",
+            Self::ContainsFold => "contains*",
+            Self::MatchesFold => "matches*",
         })
     }
 }

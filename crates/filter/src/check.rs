@@ -4,6 +4,7 @@
 //! literals stay open until a row is seen.
 
 mod clause;
+mod extended;
 mod near;
 mod resolve;
 
@@ -13,7 +14,7 @@ use crate::ast::{Expr, ExprKind, Name, Names, Quantifier};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::limits::Limits;
 use crate::program::{Each, Node};
-use crate::schema::{KeyKind, Kind};
+use crate::schema::{KeyKind, Kind, Unit};
 use crate::span::Span;
 use crate::warning::{Warning, WarningKind};
 
@@ -65,8 +66,33 @@ struct Bound<'t> {
     name: &'t str,
     role: Role,
     kind: Kind,
+    unit: Option<Unit>,
     /// The number of quantifiers around the one that gave it.
     depth: usize,
+}
+
+/// What a selector leads to.
+#[derive(Clone, Copy)]
+struct Subject {
+    /// Without the options around it.
+    kind: Kind,
+    unit: Option<Unit>,
+}
+
+impl Subject {
+    /// The elements of a list.
+    fn element(self, kind: Kind) -> Self {
+        let kind = kind.required();
+        Self { kind, unit: self.unit.or(kind.unit()) }
+    }
+
+    /// What to call it in messages.
+    fn name(self) -> Box<str> {
+        match self.unit {
+            Some(unit) if self.kind.is_scalar() => unit.to_string().into(),
+            _ => self.kind.to_string().into(),
+        }
+    }
 }
 
 /// What a quantifier's name stands for.
@@ -85,6 +111,7 @@ impl<'t> Checker<'t> {
             ExprKind::Or(operands) => Ok(Node::Or(self.exprs(operands)?)),
             ExprKind::Not(operand) => Ok(Node::Not(Box::new(self.expr(operand)?))),
             ExprKind::Clause(clause) => Ok(self.clause(clause, expr.span)?.shorten()),
+            ExprKind::Comparison(comparison) => self.comparison(comparison, expr.span),
             ExprKind::Quantifier(quantifier) => {
                 Ok(Node::Each(Box::new(self.quantifier(quantifier, expr.span)?)))
             }
@@ -96,8 +123,7 @@ impl<'t> Checker<'t> {
     }
 
     fn quantifier(&mut self, quantifier: &'t Quantifier, span: Span) -> Result<Each, CompileError> {
-        let (path, kind) = self.resolve(&quantifier.selector)?;
-        let kind = kind.required();
+        let (path, Subject { kind, unit }) = self.resolve(&quantifier.selector)?;
         let (key, value) = match kind {
             Kind::List(element) => (Kind::Int(64), *element),
             Kind::Map(KeyKind::Text, value) => (Kind::Text, *value),
@@ -115,16 +141,16 @@ impl<'t> Checker<'t> {
         };
         let outer = self.names.len();
         match &quantifier.names {
-            Names::One(name) => self.bind(name, one.0, one.1),
-            Names::Index(name) => self.bind(name, Role::Key, key),
-            Names::Value(name) => self.bind(name, Role::Value, value),
+            Names::One(name) => self.bind(name, one.0, one.1, unit),
+            Names::Index(name) => self.bind(name, Role::Key, key, unit),
+            Names::Value(name) => self.bind(name, Role::Value, value, unit),
             Names::Both(index, name) if index.text == name.text => {
                 let error = self.error(CompileErrorKind::NameTwice, name.span).also(index.span);
                 return Err(error.with_help("give the element another name than the index"));
             }
             Names::Both(index, name) => {
-                self.bind(index, Role::Key, key);
-                self.bind(name, Role::Value, value);
+                self.bind(index, Role::Key, key, unit);
+                self.bind(name, Role::Value, value, unit);
             }
         }
         let dynamic_before = std::mem::replace(&mut self.dynamic, false);
@@ -137,8 +163,9 @@ impl<'t> Checker<'t> {
         Ok(Each { path, all: quantifier.all, body, fallible, span })
     }
 
-    fn bind(&mut self, name: &'t Name, role: Role, kind: Kind) {
-        self.names.push(Bound { name: &name.text, role, kind, depth: self.depth });
+    fn bind(&mut self, name: &'t Name, role: Role, kind: Kind, unit: Option<Unit>) {
+        let unit = if matches!(role, Role::Key) { None } else { unit };
+        self.names.push(Bound { name: &name.text, role, kind, unit, depth: self.depth });
     }
 
     fn warn(&mut self, kind: WarningKind, span: Span) {

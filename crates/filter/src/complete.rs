@@ -343,6 +343,8 @@ fn fits(operator: Operator, kind: Kind) -> bool {
         Operator::Matches => can_match(kind),
         Operator::Empty => can_be_empty(kind),
         Operator::Nil => true,
+        // Those of the extended dialect are not offered.
+        _ => false,
     }
 }
 

@@ -13,7 +13,7 @@ mod prefix;
 use std::fmt::{self, Display, Formatter};
 
 pub use self::constant::Constant;
-use crate::ast::{Clause, Expr, ExprKind, Operator, Selector, Value};
+use crate::ast::{Clause, Comparison, Expr, ExprKind, Operand, Operator, Selector, Value};
 use crate::check::map_key;
 use crate::print::quote;
 use crate::reach;
@@ -168,6 +168,9 @@ pub(crate) fn operand(expr: &Expr, negated: bool, kind: Kind) -> Option<Conjunct
         ExprKind::Clause(clause) if clause.negated == negated => {
             (&clause.selector, asked(clause, kind)?)
         }
+        ExprKind::Comparison(comparison) if comparison.negated == negated => {
+            (&comparison.selector, listed(comparison, kind)?)
+        }
         ExprKind::Or(_) | ExprKind::And(_) => {
             let mut points = Points { kind, selector: None, found: Vec::new(), at: Kind::Any };
             let all = points.gather(expr, negated);
@@ -228,6 +231,19 @@ impl<'e> Points<'e> {
     }
 }
 
+/// The search that `in [..]` asks for, its negation left aside.
+fn listed(comparison: &Comparison, row: Kind) -> Option<Asked> {
+    let (Operator::In, Operand::List(values)) = (comparison.operator, &comparison.with) else {
+        return None;
+    };
+    let kind = reach::end(row, &comparison.selector.parts)?.required();
+    let mut points = Vec::with_capacity(values.len());
+    for value in values {
+        points.extend(constant(value, kind)?);
+    }
+    Some(Asked { kind, sarg: among(points), exact: true })
+}
+
 /// The search that a clause asks for, its negation left aside.
 fn asked(clause: &Clause, row: Kind) -> Option<Asked> {
     let kind = reach::end(row, &clause.selector.parts)?.required();
@@ -239,6 +255,11 @@ fn asked(clause: &Clause, row: Kind) -> Option<Asked> {
             None => (Sarg::Points(Vec::new()), true),
         },
         (Operator::Contains, Kind::Map(key, _)) => (Sarg::Key(map_key(&value.text, key)?), true),
+        (Operator::StartsWith, Kind::Text | Kind::Enum(_) | Kind::Uuid)
+            if !value.text.is_empty() =>
+        {
+            (Sarg::Prefix(value.text.clone()), true)
+        }
         (Operator::Matches, Kind::Text | Kind::Enum(_) | Kind::Uuid) => {
             let found = prefix::of(&value.text)?;
             if found.whole && !matches!(kind, Kind::Uuid) {

@@ -4,6 +4,8 @@
 //! with a schema it has an answer for every row: what is absent answers by the missing-value table
 //! (`==` false, `!=` true, `contains` false, `matches` false, `is empty` true, `is nil` true, `any` false, `all` true).
 
+mod extended;
+
 use std::cell::Cell;
 
 use uuid::Uuid;
@@ -92,6 +94,7 @@ impl<'a> Run<'a> {
             }
             Node::Not(operand) => Ok(!self.node(operand, scope)?),
             Node::Each(each) => self.each(each, scope),
+            Node::Pair(pair) => self.pair(pair, scope),
         }
     }
 
@@ -228,7 +231,13 @@ impl<'a> Run<'a> {
                 None => self.wrong_kind(Operator::Empty, leaf.span),
             },
             Test::Nil => Ok(is_nil(datum)),
-            Test::Dynamic(Operator::Equal, literal) => {
+            Test::Extended(test) => self.extended(test, leaf, datum),
+            Test::Dynamic(Operator::In | Operator::ContainsAny | Operator::ContainsAll, _)
+                if is_absent(datum) =>
+            {
+                Ok(false)
+            }
+            Test::Dynamic(Operator::Equal | Operator::In, literal) => {
                 self.dynamic_equal(literal, *datum, leaf.span)
             }
             Test::Dynamic(_, literal) => self.dynamic_contains(literal, *datum, leaf.span),

@@ -156,6 +156,18 @@ impl<'e> Explainer<'e> {
                 let text = clause.to_string().into();
                 Plan { text, kind: Some(kind), cost, conjunct, parts: Vec::new() }
             }
+            ExprKind::Comparison(comparison) => {
+                let kind = self.kind(&comparison.selector);
+                let cost = match comparison.operator {
+                    Operator::In | Operator::ContainsAny | Operator::ContainsAll => Cost::Scan,
+                    _ if comparison.selector.parts.len() > 1 || matches!(kind, Kind::Any) => {
+                        Cost::LookUp
+                    }
+                    _ => Cost::Field,
+                };
+                let text = comparison.to_string().into();
+                Plan { text, kind: Some(kind), cost, conjunct, parts: Vec::new() }
+            }
             ExprKind::Quantifier(quantifier) => self.quantifier(quantifier),
         }
     }
@@ -217,9 +229,9 @@ pub(crate) fn bindings(names: &Names, kind: Kind) -> Vec<(&Name, Kind)> {
 
 fn cost(clause: &Clause, kind: Kind, selector: &Selector) -> Cost {
     match (clause.operator, kind) {
-        (Operator::Matches, _) => Cost::Search,
+        (Operator::Matches | Operator::MatchesFold, _) => Cost::Search,
         (Operator::Contains, Kind::Map(..)) => Cost::LookUp,
-        (Operator::Contains, _) => Cost::Scan,
+        (Operator::Contains | Operator::ContainsFold, _) => Cost::Scan,
         // Behind a struct's own fields there are keys or indexes.
         _ if selector.parts.len() > 1 || matches!(kind, Kind::Any) => Cost::LookUp,
         _ => Cost::Field,

@@ -11,8 +11,8 @@ use crate::datum::Filterable;
 use crate::error::{CompileError, EvalError};
 use crate::eval::Run;
 use crate::explain::{self, Plan};
-use crate::options::{Absent, Options};
-use crate::parse::parse;
+use crate::options::{Absent, Dialect, Options};
+use crate::parse::parse_with;
 use crate::warning::Warning;
 
 /// An expression compiled for rows of type `T`.
@@ -72,8 +72,11 @@ impl Compiled {
                 ExprKind::And(operands) | ExprKind::Or(operands) => pending.extend(operands),
                 ExprKind::Not(operand) => pending.push(operand),
                 ExprKind::Quantifier(quantifier) => pending.push(&quantifier.body),
+                ExprKind::Comparison(_) => {}
                 ExprKind::Clause(clause) => {
-                    if let (Operator::Matches, Some(value)) = (clause.operator, &clause.value) {
+                    if let (Operator::Matches | Operator::MatchesFold, Some(value)) =
+                        (clause.operator, &clause.value)
+                    {
                         patterns += Filter::<()>::PATTERN_BYTES + 64 * value.text.len();
                     }
                 }
@@ -98,10 +101,21 @@ impl<T: Filterable + ?Sized> Filter<T> {
     /// # Errors
     /// As [`compile`](Self::compile).
     pub fn compile_with(text: &str, options: &Options) -> Result<Self, CompileError> {
-        let expr = parse(text, options.get_limits())?;
+        let expr = parse_with(text, options)?;
         let checked = check(text, &expr, T::KIND, options.get_limits())?;
         let program = Compiled { text: text.into(), expr, checked, absent: options.get_absent() };
         Ok(Self { program: Arc::new(program), rows: PhantomData })
+    }
+
+    /// Compiles a tree, as [`build`](crate::build) makes it, in the extended dialect with the default limits.
+    ///
+    /// It is printed and read again, so that it has a text, and errors have a place in it.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile); also for a tree that has no text form, such as an `and` of nothing.
+    pub fn compile_expr(expr: &Expr) -> Result<Self, CompileError> {
+        let options = Options::default().dialect(Dialect::Extended);
+        Self::compile_with(&expr.to_string(), &options)
     }
 
     /// Whether the row satisfies the expression.

@@ -8,6 +8,9 @@
 //! any Topologies as t { t.Segments.zone == "us-1b" }
 //! ```
 //!
+//! What can be written, operator by operator and kind by kind, is on the page [`language`]; programs make expressions
+//! with [`build`].
+//!
 //! A [`Filter`] is compiled for a type of rows. For a struct with `#[derive(Filterable)]` a wrong
 //! selector, value or operator is a [`CompileError`] that points at it; asking a compiled filter never fails,
 //! never panics and does not allocate. JSON and the dynamic [`Value`] work without a schema.
@@ -29,6 +32,7 @@
 //! ```
 
 pub mod ast;
+pub mod build;
 mod cache;
 mod check;
 mod coerce;
@@ -40,6 +44,8 @@ mod error;
 mod eval;
 mod explain;
 mod filter;
+mod fold;
+pub mod language;
 mod limits;
 mod literal;
 mod options;
@@ -47,6 +53,7 @@ mod parse;
 mod pattern;
 mod print;
 mod program;
+mod quantity;
 mod reach;
 mod schema;
 mod span;
@@ -63,9 +70,9 @@ pub use explain::{Cost, Plan};
 pub use filter::Filter;
 pub use limits::Limits;
 pub use options::{Absent, Dialect, Options};
-pub use parse::parse;
+pub use parse::{parse, parse_with};
 pub use print::quote;
-pub use schema::{Field, Key, KeyKind, Kind, Schema};
+pub use schema::{Field, Key, KeyKind, Kind, Schema, Unit};
 pub use span::Span;
 pub use statehold_derive::Filterable;
 pub use warning::{Warning, WarningKind};

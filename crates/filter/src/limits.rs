@@ -18,6 +18,8 @@ pub struct Limits {
     pub nesting: usize,
     /// Most clauses, connectives and quantifiers together; 10,000 by default.
     pub nodes: usize,
+    /// Most values in one list `[..]`; 1,000 by default.
+    pub list: usize,
     /// Largest compiled regular expression in bytes; 1 MiB by default.
     pub pattern: usize,
 }
@@ -29,6 +31,6 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { text: 64 << 10, nesting: 64, nodes: 10_000, pattern: 1 << 20 }
+        Self { text: 64 << 10, nesting: 64, nodes: 10_000, list: 1_000, pattern: 1 << 20 }
     }
 }

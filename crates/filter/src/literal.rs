@@ -1,5 +1,7 @@
 //! Right-hand values: as what they can be compared with, worked out once.
 
+use std::cmp::Ordering;
+
 use uuid::Uuid;
 
 use crate::coerce::{self, Coerce};
@@ -27,7 +29,7 @@ impl Scalar {
     pub(crate) fn read(text: &str, kind: Kind) -> Option<Result<Self, Coerce>> {
         Some(match kind.required() {
             Kind::Bool => coerce::bool(text).map(Self::Bool),
-            Kind::Int(_) => coerce::int(text).map(Self::Int),
+            Kind::Int(_) | Kind::Duration | Kind::Timestamp => coerce::int(text).map(Self::Int),
             Kind::Uint(_) => coerce::uint(text).map(Self::Uint),
             Kind::Float => coerce::float(text).map(Self::Float),
             Kind::Float32 => coerce::float32(text).map(Self::Float32),
@@ -60,6 +62,17 @@ impl Scalar {
             Self::Float32(own) => matches!(datum, Datum::Float32(other) if own == other),
             Self::Char(own) => matches!(datum, Datum::Char(other) if own == other),
             Self::Never => false,
+        }
+    }
+
+    /// How a number stands to this; `None` for a value of another kind, or without order.
+    pub(crate) fn order(&self, datum: &Datum<'_>) -> Option<Ordering> {
+        match (datum, self) {
+            (Datum::Int(value), Self::Int(own)) => Some(value.cmp(own)),
+            (Datum::Uint(value), Self::Uint(own)) => Some(value.cmp(own)),
+            (Datum::Float(value), Self::Float(own)) => value.partial_cmp(own),
+            (Datum::Float32(value), Self::Float32(own)) => value.partial_cmp(own),
+            _ => None,
         }
     }
 }
@@ -105,7 +118,7 @@ impl Literal {
     pub(crate) fn fits(&self, kind: Kind) -> Option<Result<(), Coerce>> {
         Some(match kind.required() {
             Kind::Bool => self.bool.map(drop),
-            Kind::Int(_) => self.int.map(drop),
+            Kind::Int(_) | Kind::Duration | Kind::Timestamp => self.int.map(drop),
             Kind::Uint(_) => self.uint.map(drop),
             Kind::Float => self.float.map(drop),
             Kind::Float32 => self.float32.map(drop),
@@ -129,6 +142,28 @@ impl Literal {
             Datum::Char(value) => Ok(self.text() == &*value.encode_utf8(&mut [0; 4])),
             _ => return None,
         })
+    }
+
+    /// How a number stands to this; `None` for anything that is none.
+    pub(crate) fn order(&self, datum: Datum<'_>) -> Option<Result<Option<Ordering>, Coerce>> {
+        Some(match datum {
+            Datum::Int(value) => self.int.map(|own| Some(value.cmp(&own))),
+            Datum::Uint(value) => self.uint.map(|own| Some(value.cmp(&own))),
+            Datum::Float(value) => self.float.map(|own| value.partial_cmp(&own)),
+            Datum::Float32(value) => self.float32.map(|own| value.partial_cmp(&own)),
+            Datum::Whole(value) => self.float.map(|own| self.order_whole(own, value)),
+            _ => return None,
+        })
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "the literal is a float already")]
+    fn order_whole(&self, float: f64, value: Whole) -> Option<Ordering> {
+        match (self.whole, value) {
+            (Some(own), Whole::Int(value)) => Some(i128::from(value).cmp(&own)),
+            (Some(own), Whole::Uint(value)) => Some(i128::from(value).cmp(&own)),
+            (None, Whole::Int(value)) => (value as f64).partial_cmp(&float),
+            (None, Whole::Uint(value)) => (value as f64).partial_cmp(&float),
+        }
     }
 
     /// Exact where both are whole, as floats otherwise.

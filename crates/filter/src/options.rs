@@ -9,6 +9,20 @@ pub enum Dialect {
     /// What go-bexpr accepts, with the same answers.
     #[default]
     Bexpr,
+    /// All of that with the same answers, and order, lists, quantities, fields on both sides and comments.
+    ///
+    /// # Examples
+    /// ```
+    /// use serde_json::json;
+    /// use statehold_filter::{Dialect, Filter, Options};
+    ///
+    /// let options = Options::new().dialect(Dialect::Extended);
+    /// let text = r#"size >= 10GiB and name starts with "web-" # only the large ones"#;
+    /// let filter = Filter::<serde_json::Value>::compile_with(text, &options)?;
+    /// assert!(filter.matches(&json!({ "size": 10_737_418_240u64, "name": "web-1" })));
+    /// # Ok::<(), statehold_filter::CompileError>(())
+    /// ```
+    Extended,
 }
 
 /// What a selector means that goes on behind something absent, as `a.b` where `a` is null or a key that is not there.
@@ -68,6 +82,10 @@ impl Options {
     pub fn absent(mut self, absent: Absent) -> Self {
         self.absent = absent;
         self
+    }
+
+    pub(crate) fn get_dialect(&self) -> Dialect {
+        self.dialect
     }
 
     pub(crate) fn get_limits(&self) -> &Limits {

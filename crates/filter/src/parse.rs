@@ -1,6 +1,6 @@
 //! Text to syntax tree, in one pass and linear time.
 //!
-//! `lex` reads tokens with nom, `string` decodes quoted text, `clause` reads one clause, `explain` says what to write
+//! `lex` reads tokens with nom, `string` decodes quoted text, `clause` reads one clause, `extended` what only that dialect has, `explain` says what to write
 //! instead of what can't be read. This module combines clauses. Words such as `not` and `in` are not reserved, so a word is an operator only
 //! where the grammar wants one: `not in in` asks whether the text `not` is in the selector `in`.
 //!
@@ -9,6 +9,7 @@
 
 mod clause;
 mod explain;
+mod extended;
 mod lex;
 pub(crate) mod string;
 
@@ -21,6 +22,7 @@ use self::lex::{ident, index, infix, sign, space0, word};
 use crate::ast::{Expr, ExprKind, Name, Names, Quantifier, Selector};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::limits::Limits;
+use crate::options::{Dialect, Options};
 use crate::span::Span;
 
 /// Reads an expression without asking what its selectors mean.
@@ -39,13 +41,25 @@ use crate::span::Span;
 /// # Ok::<(), statehold_filter::CompileError>(())
 /// ```
 pub fn parse(text: &str, limits: &Limits) -> Result<Expr, CompileError> {
-    if text.len() > limits.text {
-        let kind = CompileErrorKind::TextTooLong { max: limits.text };
-        return Err(CompileError::new(kind, "", Span::new(limits.text, text.len())));
-    }
-    let nesting = limits.nesting.min(Limits::NESTING_MAX);
-    let parser = Parser { text, nesting, nodes_max: limits.nodes, nodes: 0 };
-    parser.input().map_err(|error| error.in_text(text))
+    Parser::read(text, Dialect::Bexpr, limits)
+}
+
+/// Reads an expression in a chosen dialect without asking what its selectors mean.
+///
+/// # Errors
+/// As [`parse`].
+///
+/// # Examples
+/// ```
+/// use statehold_filter::{Dialect, Options, parse_with};
+///
+/// let options = Options::new().dialect(Dialect::Extended);
+/// let expr = parse_with("size>=10GiB # large", &options)?;
+/// assert_eq!(expr.to_string(), "size >= 10GiB");
+/// # Ok::<(), statehold_filter::CompileError>(())
+/// ```
+pub fn parse_with(text: &str, options: &Options) -> Result<Expr, CompileError> {
+    Parser::read(text, options.get_dialect(), options.get_limits())
 }
 
 /// Whether `text` can stand behind a dot as a name, or begin a selector.
@@ -63,6 +77,8 @@ type Read<'t, T> = Result<(&'t str, T), CompileError>;
 
 struct Parser<'t> {
     text: &'t str,
+    extended: bool,
+    list_max: usize,
     nesting: usize,
     nodes_max: usize,
     nodes: usize,
@@ -115,6 +131,24 @@ impl<'t> Level<'t> {
 }
 
 impl<'t> Parser<'t> {
+    fn read(text: &str, dialect: Dialect, limits: &Limits) -> Result<Expr, CompileError> {
+        if text.len() > limits.text {
+            let kind = CompileErrorKind::TextTooLong { max: limits.text };
+            return Err(CompileError::new(kind, "", Span::new(limits.text, text.len())));
+        }
+        let extended = dialect == Dialect::Extended;
+        let blanked = if extended { extended::without_comments(text) } else { text.into() };
+        let parser = Parser {
+            text: &blanked,
+            extended,
+            list_max: limits.list,
+            nesting: limits.nesting.min(Limits::NESTING_MAX),
+            nodes_max: limits.nodes,
+            nodes: 0,
+        };
+        parser.input().map_err(|error| error.in_text(text))
+    }
+
     fn input(mut self) -> Result<Expr, CompileError> {
         let start = skip(self.text);
         if start.is_empty() {

@@ -36,10 +36,11 @@ pub(crate) enum Fault {
     TooLarge,
 }
 
-/// Translates and compiles a pattern to at most `size_max` bytes.
-pub(crate) fn compile(pattern: &str, size_max: usize) -> Result<Regex, Fault> {
+/// Translates and compiles a pattern to at most `size_max` bytes; `fold` lets it ignore the case of letters.
+pub(crate) fn compile(pattern: &str, size_max: usize, fold: bool) -> Result<Regex, Fault> {
     let translated = Translator::new(pattern).run()?;
     RegexBuilder::new(&translated)
+        .case_insensitive(fold)
         .size_limit(size_max)
         .dfa_size_limit(size_max)
         .nest_limit(u32::try_from(GROUPS_MAX * 3).unwrap_or(u32::MAX))

@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use crate::ast::{Clause, Expr, ExprKind, Names, Operator, Part, Quantifier, Selector, Value};
+use crate::ast::{
+    Clause, Comparison, Expr, ExprKind, Names, Operand, Operator, Part, Quantifier, Selector, Value,
+};
 use crate::parse::{is_ident, is_index};
 
 /// Writes `text` as a quoted value that can be put into an expression as it is.
@@ -44,61 +46,137 @@ fn write_quoted(out: &mut impl Write, text: &str) -> fmt::Result {
     out.write_char('"')
 }
 
+/// What is still to be written of an expression.
+enum Piece<'e> {
+    Expr(&'e Expr),
+    Text(&'static str),
+}
+
+/// Keeps what is open in a list of its own, so that no tree is too deep to be written.
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            ExprKind::And(operands) => join(f, operands, " and ", |operand| {
-                matches!(operand.kind, ExprKind::And(_) | ExprKind::Or(_))
-            }),
-            ExprKind::Or(operands) => {
-                join(f, operands, " or ", |operand| matches!(operand.kind, ExprKind::Or(_)))
+        let mut pending = vec![Piece::Expr(self)];
+        while let Some(piece) = pending.pop() {
+            match piece {
+                Piece::Text(text) => f.write_str(text)?,
+                Piece::Expr(expr) => write_expr(f, expr, &mut pending)?,
             }
-            ExprKind::Not(operand) => {
-                let group = !matches!(operand.kind, ExprKind::Clause(_) | ExprKind::Quantifier(_));
-                f.write_str("not ")?;
-                write_operand(f, operand, group)
-            }
-            ExprKind::Clause(clause) => clause.fmt(f),
-            ExprKind::Quantifier(quantifier) => quantifier.fmt(f),
         }
+        Ok(())
     }
 }
 
-fn join(
+/// Writes the beginning of an expression and leaves the rest in `pending`, last first.
+fn write_expr<'e>(
     f: &mut Formatter<'_>,
-    operands: &[Expr],
-    between: &str,
-    group: impl Fn(&Expr) -> bool,
+    expr: &'e Expr,
+    pending: &mut Vec<Piece<'e>>,
 ) -> fmt::Result {
-    for (index, operand) in operands.iter().enumerate() {
-        if index > 0 {
-            f.write_str(between)?;
+    match &expr.kind {
+        ExprKind::And(operands) => {
+            join(operands, " and ", pending, |operand| {
+                matches!(operand.kind, ExprKind::And(_) | ExprKind::Or(_))
+            });
+            Ok(())
         }
-        write_operand(f, operand, group(operand))?;
+        ExprKind::Or(operands) => {
+            join(operands, " or ", pending, |operand| matches!(operand.kind, ExprKind::Or(_)));
+            Ok(())
+        }
+        ExprKind::Not(operand) => {
+            let group =
+                matches!(operand.kind, ExprKind::And(_) | ExprKind::Or(_) | ExprKind::Not(_));
+            push_operand(operand, group, pending);
+            f.write_str("not ")
+        }
+        ExprKind::Clause(clause) => clause.fmt(f),
+        ExprKind::Comparison(comparison) => comparison.fmt(f),
+        ExprKind::Quantifier(quantifier) => {
+            pending.push(Piece::Text(" }"));
+            pending.push(Piece::Expr(&quantifier.body));
+            write_head(f, quantifier)?;
+            f.write_str(" { ")
+        }
     }
-    Ok(())
 }
 
-fn write_operand(f: &mut Formatter<'_>, operand: &Expr, group: bool) -> fmt::Result {
-    if group { write!(f, "({operand})") } else { operand.fmt(f) }
+fn join<'e>(
+    operands: &'e [Expr],
+    between: &'static str,
+    pending: &mut Vec<Piece<'e>>,
+    group: impl Fn(&Expr) -> bool,
+) {
+    for (index, operand) in operands.iter().enumerate().rev() {
+        push_operand(operand, group(operand), pending);
+        if index > 0 {
+            pending.push(Piece::Text(between));
+        }
+    }
+}
+
+fn push_operand<'e>(operand: &'e Expr, group: bool, pending: &mut Vec<Piece<'e>>) {
+    if group {
+        pending.extend([Piece::Text(")"), Piece::Expr(operand), Piece::Text("(")]);
+    } else {
+        pending.push(Piece::Expr(operand));
+    }
+}
+
+/// Writes `left` and an operator, negated or not.
+///
+/// `<` and its siblings have no negated form: `not` stands before the clause.
+fn write_left(
+    f: &mut Formatter<'_>,
+    left: impl Display,
+    operator: Operator,
+    negated: bool,
+) -> fmt::Result {
+    match (operator, negated) {
+        (_, false) => write!(f, "{left} {operator}"),
+        (Operator::Equal, _) => write!(f, "{left} !="),
+        (Operator::EqualFold, _) => write!(f, "{left} !=*"),
+        (Operator::Empty, _) => write!(f, "{left} is not empty"),
+        (Operator::Nil, _) => write!(f, "{left} is not nil"),
+        (Operator::Less | Operator::LessEqual | Operator::Greater | Operator::GreaterEqual, _) => {
+            write!(f, "not {left} {operator}")
+        }
+        _ => write!(f, "{left} not {operator}"),
+    }
 }
 
 impl Display for Clause {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.selector.fmt(f)?;
-        f.write_str(match (self.operator, self.negated) {
-            (Operator::Equal, false) => " == ",
-            (Operator::Equal, true) => " != ",
-            (Operator::Contains, false) => " contains ",
-            (Operator::Contains, true) => " not contains ",
-            (Operator::Matches, false) => " matches ",
-            (Operator::Matches, true) => " not matches ",
-            (Operator::Empty, false) => " is empty",
-            (Operator::Empty, true) => " is not empty",
-            (Operator::Nil, false) => " is nil",
-            (Operator::Nil, true) => " is not nil",
-        })?;
-        self.value.as_ref().map_or(Ok(()), |value| value.fmt(f))
+        write_left(f, &self.selector, self.operator, self.negated)?;
+        self.value.as_ref().map_or(Ok(()), |value| write!(f, " {value}"))
+    }
+}
+
+impl Display for Comparison {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { selector, operator, negated, .. } = self;
+        match &self.with {
+            Operand::Count(value) => {
+                write_left(f, format_args!("count({selector})"), *operator, *negated)?;
+                write!(f, " {value}")
+            }
+            Operand::Field(other) => {
+                write_left(f, format_args!("@{selector}"), *operator, *negated)?;
+                write!(f, " @{other}")
+            }
+            Operand::Range(low, high) => {
+                write_left(f, selector, *operator, *negated)?;
+                write!(f, " {low} and {high}")
+            }
+            Operand::List(values) => {
+                write_left(f, selector, *operator, *negated)?;
+                f.write_str(" [")?;
+                for (index, value) in values.iter().enumerate() {
+                    f.write_str(if index > 0 { ", " } else { "" })?;
+                    value.fmt(f)?;
+                }
+                f.write_char(']')
+            }
+        }
     }
 }
 
@@ -155,26 +233,26 @@ impl Quantifier {
     pub(crate) fn head(&self) -> String {
         let mut head = String::new();
         // Writing to a string does not fail.
-        let _ = self.write_head(&mut head);
+        let _ = write_head(&mut head, self);
         head
     }
+}
 
-    fn write_head(&self, f: &mut impl Write) -> fmt::Result {
-        let word = if self.all { "all" } else { "any" };
-        write!(f, "{word} {} as ", self.selector)?;
-        match &self.names {
-            Names::One(name) => f.write_str(&name.text)?,
-            Names::Both(index, value) => write!(f, "{}, {}", index.text, value.text)?,
-            Names::Index(index) => write!(f, "{}, _", index.text)?,
-            Names::Value(value) => write!(f, "_, {}", value.text)?,
-        }
-        Ok(())
+/// A quantifier up to its body's brace.
+fn write_head(f: &mut impl Write, quantifier: &Quantifier) -> fmt::Result {
+    let word = if quantifier.all { "all" } else { "any" };
+    write!(f, "{word} {} as ", quantifier.selector)?;
+    match &quantifier.names {
+        Names::One(name) => f.write_str(&name.text),
+        Names::Both(index, value) => write!(f, "{}, {}", index.text, value.text),
+        Names::Index(index) => write!(f, "{}, _", index.text),
+        Names::Value(value) => write!(f, "_, {}", value.text),
     }
 }
 
 impl Display for Quantifier {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.write_head(f)?;
+        write_head(f, self)?;
         write!(f, " {{ {} }}", self.body)
     }
 }

@@ -3,10 +3,14 @@
 //! Selectors are chains of slots, literals have the field's kind, regular expressions are compiled. Parts
 //! that only a row can decide (JSON) keep their names and are marked as such.
 
+use std::cmp::Ordering;
+
 use regex::bytes::Regex;
 
 use crate::ast::Operator;
+use crate::fold::Folded;
 use crate::literal::{Literal, Scalar};
+use crate::quantity::Quantity;
 use crate::schema::Key;
 use crate::span::Span;
 
@@ -19,6 +23,7 @@ pub(crate) enum Node {
     Leaf(Leaf),
     Field(FieldLeaf),
     Each(Box<Each>),
+    Pair(Box<Pair>),
 }
 
 /// The clause that most filters are made of: a field of the row or of an element, `==` or `!=`.
@@ -67,6 +72,16 @@ impl Leaf {
             (_, test) => Node::Leaf(Self { test, ..self }),
         }
     }
+}
+
+/// Two fields of the row compared with each other.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) left: Path,
+    pub(crate) right: Path,
+    pub(crate) relation: Relation,
+    pub(crate) negated: bool,
+    pub(crate) span: Span,
 }
 
 /// A quantifier.
@@ -131,5 +146,95 @@ pub(crate) enum Test {
     Nil,
     Matches(Box<Regex>),
     /// `==` or `contains` with a value whose kind is only known when it is met.
+    ///
+    /// As a part of `in [..]` and `contains any [..]` it says no to null, which otherwise is an error.
     Dynamic(Operator, Box<Literal>),
+    /// What only the extended dialect asks.
+    Extended(Box<Extended>),
+}
+
+/// A test of the extended dialect; none of them holds for a missing value.
+#[derive(Debug)]
+pub(crate) enum Extended {
+    Order(Relation, Bound),
+    Prefix(Box<str>),
+    Suffix(Box<str>),
+    EqualFold(Folded),
+    ContainsFold(Folded),
+    Count(Relation, i64),
+}
+
+impl From<Extended> for Test {
+    fn from(test: Extended) -> Self {
+        Self::Extended(Box::new(test))
+    }
+}
+
+impl Extended {
+    /// What it was written as.
+    pub(crate) fn operator(&self) -> Operator {
+        match self {
+            Self::Order(relation, _) | Self::Count(relation, _) => relation.operator(),
+            Self::Prefix(_) => Operator::StartsWith,
+            Self::Suffix(_) => Operator::EndsWith,
+            Self::EqualFold(_) => Operator::EqualFold,
+            Self::ContainsFold(_) => Operator::ContainsFold,
+        }
+    }
+}
+
+/// What a value is ordered against.
+#[derive(Debug)]
+pub(crate) enum Bound {
+    /// A literal of the field's kind; text for every kind that is text.
+    Scalar(Scalar),
+    /// Against values whose kind is only known when they are met.
+    Literal(Box<Literal>),
+    /// The same, written with a unit.
+    Quantity(Quantity),
+}
+
+/// How two values stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relation {
+    Equal,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+}
+
+impl Relation {
+    /// The relation that an operator asks for.
+    pub(crate) fn of(operator: Operator) -> Option<Self> {
+        Some(match operator {
+            Operator::Equal => Self::Equal,
+            Operator::Less => Self::Less,
+            Operator::LessEqual => Self::LessEqual,
+            Operator::Greater => Self::Greater,
+            Operator::GreaterEqual => Self::GreaterEqual,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn operator(self) -> Operator {
+        match self {
+            Self::Equal => Operator::Equal,
+            Self::Less => Operator::Less,
+            Self::LessEqual => Operator::LessEqual,
+            Self::Greater => Operator::Greater,
+            Self::GreaterEqual => Operator::GreaterEqual,
+        }
+    }
+
+    /// Whether it holds; values without order, such as NaN, stand in no relation.
+    pub(crate) fn holds(self, order: Option<Ordering>) -> bool {
+        order.is_some_and(|order| match self {
+            Self::Equal => order.is_eq(),
+            Self::Less => order.is_lt(),
+            Self::LessEqual => order.is_le(),
+            Self::Greater => order.is_gt(),
+            Self::GreaterEqual => order.is_ge(),
+        })
+    }
 }

@@ -29,6 +29,10 @@ pub enum Kind {
     Char,
     /// A UUID, compared as hyphenated lower-case text.
     Uuid,
+    /// A span of time; a value is handed out as [`Datum::Int`], in nanoseconds.
+    Duration,
+    /// A point in time; a value is handed out as [`Datum::Int`], in nanoseconds since 1970 in UTC.
+    Timestamp,
     /// A sequence of values of one kind.
     List(&'static Kind),
     /// A map with keys and values of one kind each.
@@ -75,7 +79,34 @@ impl Kind {
                 | Self::Enum(_)
                 | Self::Char
                 | Self::Uuid
+                | Self::Duration
+                | Self::Timestamp
         )
+    }
+
+    /// Whether values of this kind are text: operators such as `contains` and `matches` search them.
+    pub(crate) const fn is_text(self) -> bool {
+        matches!(self.required(), Self::Text | Self::Enum(_) | Self::Char | Self::Uuid)
+    }
+
+    /// The unit that the kind implies.
+    pub(crate) const fn unit(self) -> Option<Unit> {
+        match self.required() {
+            Self::Duration => Some(Unit::Nanoseconds),
+            Self::Timestamp => Some(Unit::UnixNanoseconds),
+            _ => None,
+        }
+    }
+
+    /// Whether it is an integer, or holds nothing else.
+    const fn takes_unit(self) -> bool {
+        let mut kind = self;
+        loop {
+            kind = match kind {
+                Self::Option(inner) | Self::List(inner) | Self::Map(_, inner) => *inner,
+                other => return matches!(other, Self::Int(_) | Self::Uint(_)),
+            }
+        }
     }
 }
 
@@ -89,12 +120,65 @@ impl fmt::Display for Kind {
             Self::Text | Self::Enum(_) => f.write_str("text"),
             Self::Char => f.write_str("character"),
             Self::Uuid => f.write_str("UUID"),
+            Self::Duration => f.write_str("duration"),
+            Self::Timestamp => f.write_str("time"),
             Self::List(element) => write!(f, "list of {element}"),
             Self::Map(_, value) => write!(f, "map of {value}"),
             Self::Record(schema) => f.write_str(schema().name()),
             Self::Any | Self::Option(_) => f.write_str("anything"),
             Self::Opaque => f.write_str("opaque value"),
         }
+    }
+}
+
+/// What the number in a field counts, so that literals such as `10GiB` and `1h30m` can be read as one.
+///
+/// # Examples
+/// ```
+/// use statehold_filter::{Filter, Filterable};
+///
+/// #[derive(Filterable)]
+/// struct Volume {
+///     #[filterable(unit = "bytes")]
+///     capacity: u64,
+///     age: std::time::Duration,
+/// }
+///
+/// let filter = Filter::<Volume>::compile(r#"capacity == "10GiB" and age == "1h30m""#)?;
+/// let age = std::time::Duration::from_secs(5_400);
+/// assert!(filter.matches(&Volume { capacity: 10 << 30, age }));
+/// assert!(Filter::<Volume>::compile(r#"capacity == "10s""#).is_err());
+/// # Ok::<(), statehold_filter::CompileError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unit {
+    /// Bytes: `unit = "bytes"`.
+    Bytes,
+    /// A duration in nanoseconds: `unit = "ns"`.
+    Nanoseconds,
+    /// A point in time, in nanoseconds since 1970 in UTC: `unit = "unix_ns"`.
+    UnixNanoseconds,
+}
+
+impl Unit {
+    /// A literal of this unit, to be shown in help lines.
+    pub(crate) const fn example(self) -> &'static str {
+        match self {
+            Self::Bytes => "10GiB",
+            Self::Nanoseconds => "1h30m",
+            Self::UnixNanoseconds => "2026-01-02T03:04:05Z",
+        }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bytes => "size",
+            Self::Nanoseconds => "duration",
+            Self::UnixNanoseconds => "time",
+        })
     }
 }
 
@@ -139,18 +223,44 @@ pub enum Key {
 pub struct Field {
     name: &'static str,
     kind: Kind,
+    unit: Option<Unit>,
     flatten: bool,
 }
 
 impl Field {
     /// A field that is selected as `name`.
     pub const fn new(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, flatten: false }
+        Self { name, kind, unit: kind.unit(), flatten: false }
     }
 
     /// A struct whose fields are selected as if they were the outer struct's own.
     pub const fn flatten(kind: Kind) -> Self {
-        Self { name: "", kind, flatten: true }
+        Self { name: "", kind, unit: None, flatten: true }
+    }
+
+    /// Says what its integers count; those of a list or map too.
+    ///
+    /// # Panics
+    /// When the kind is no integer and holds none; in a schema, which is a constant, it is a compile error:
+    ///
+    /// ```compile_fail
+    /// #[derive(statehold_filter::Filterable)]
+    /// struct Row {
+    ///     #[filterable(unit = "bytes")]
+    ///     name: String,
+    /// }
+    /// # use statehold_filter::Filterable;
+    /// # let _ = Row::KIND.schema();
+    /// ```
+    #[must_use]
+    pub const fn with_unit(self, unit: Unit) -> Self {
+        assert!(self.kind.takes_unit(), "a unit needs a field of integers");
+        Self { unit: Some(unit), ..self }
+    }
+
+    /// What its integers count, if that is known.
+    pub const fn unit(&self) -> Option<Unit> {
+        self.unit
     }
 
     /// The name in expressions; empty when flattened.
@@ -222,15 +332,20 @@ impl Schema {
 
     /// The slots that lead to a field, and its kind; own fields win over those of flattened structs.
     pub(crate) fn find(&self, name: &str) -> Option<(Vec<usize>, Kind)> {
+        self.find_field(name).map(|(slots, field)| (slots, field.kind))
+    }
+
+    /// The slots that lead to a field, and that field.
+    pub(crate) fn find_field(&self, name: &str) -> Option<(Vec<usize>, &Field)> {
         let own = self.fields.iter().position(|field| !field.flatten && field.name == name);
         if let Some(slot) = own {
-            return Some((vec![slot], self.fields[slot].kind));
+            return Some((vec![slot], &self.fields[slot]));
         }
         self.fields.iter().enumerate().filter(|(_, field)| field.flatten).find_map(
             |(slot, field)| {
-                let (mut slots, kind) = field.kind.schema()?.find(name)?;
+                let (mut slots, found) = field.kind.schema()?.find_field(name)?;
                 slots.insert(0, slot);
-                Some((slots, kind))
+                Some((slots, found))
             },
         )
     }

@@ -594,7 +594,7 @@ fn limits_name_themselves() {
             .map(|_| ())
             .map_err(|error| error.to_string())
     };
-    let limits = Limits { nesting: 2, nodes: 3, text: 64, pattern: 1 << 10 };
+    let limits = Limits { nesting: 2, nodes: 3, list: 2, text: 64, pattern: 1 << 10 };
     assert_eq!(with("((Size == 1))", limits.clone()), Ok(()));
     let texts = [
         "(((Size == 1)))".to_owned(),

@@ -1,13 +1,16 @@
-//! Goal: no text makes the parser panic, and a tree printed is the same tree read.
+//! Goal: no text makes the parser panic, a tree printed is the same tree read, and what the default dialect
+//! accepts means the same in the extended one.
 //!
-//! Method: random text, random tokens of the language, and random trees.
+//! Method: random text, random tokens of the language, random trees and random documents.
 
 use proptest::prelude::*;
 use serde_json::json;
 use statehold_filter::ast::{
-    Clause, Expr, ExprKind, Name, Names, Part, Quantifier, Selector, Value,
+    Clause, Comparison, Expr, ExprKind, Name, Names, Operand, Part, Quantifier, Selector, Value,
 };
-use statehold_filter::{Filter, Limits, Operator, Span, parse, quote};
+use statehold_filter::{
+    Dialect, Filter, Limits, Operator, Options, Span, parse, parse_with, quote,
+};
 
 const NOWHERE: Span = Span::new(0, 0);
 
@@ -16,7 +19,10 @@ fn expr(kind: ExprKind) -> Expr {
 }
 
 fn selector() -> impl Strategy<Value = Selector> {
-    let first = prop_oneof!["[A-Za-z][A-Za-z0-9_/]{0,6}", "not|in|any|and|is|empty"];
+    let first = prop_oneof![
+        "[A-Za-z][A-Za-z0-9_/]{0,6}",
+        "not|in|any|and|is|empty|starts|between|count|a|b|m"
+    ];
     let rest = prop_oneof!["[A-Za-z][A-Za-z0-9_/]{0,4}", "[0-9]{1,3}", ".{0,4}"];
     let bare = (first, prop::collection::vec(rest, 0..3))
         .prop_map(|(first, rest)| std::iter::once(first).chain(rest).collect::<Vec<_>>());
@@ -55,6 +61,95 @@ fn clause() -> impl Strategy<Value = Expr> {
     )
 }
 
+/// A clause that only the extended dialect has.
+fn extended_clause() -> impl Strategy<Value = Expr> {
+    let quantity = "[1-9][0-9]{0,3}(\\.[0-9])?(B|kB|GiB|ns|ms|h|d)|-?1h30m|2026-01-02T03:04:05Z"
+        .prop_map(|text| Value { text: text.into(), number: true, span: NOWHERE });
+    let any_value = prop_oneof![3 => value(), 1 => quantity].boxed();
+    let ordered = prop_oneof![
+        Just(Operator::Less),
+        Just(Operator::LessEqual),
+        Just(Operator::Greater),
+        Just(Operator::GreaterEqual),
+    ]
+    .prop_map(|operator| (operator, false))
+    .boxed();
+    let negatable =
+        |operators: &'static [Operator]| (prop::sample::select(operators), any::<bool>()).boxed();
+    let words = negatable(&[
+        Operator::StartsWith,
+        Operator::EndsWith,
+        Operator::EqualFold,
+        Operator::ContainsFold,
+        Operator::MatchesFold,
+    ]);
+    let lists = negatable(&[Operator::In, Operator::ContainsAny, Operator::ContainsAll]);
+    let related = prop_oneof![ordered.clone(), negatable(&[Operator::Equal])].boxed();
+    let with = |operator: BoxedStrategy<(Operator, bool)>, operand: BoxedStrategy<Operand>| {
+        (selector(), operator, operand).prop_map(|(selector, (operator, negated), with)| {
+            let operator_span = NOWHERE;
+            let comparison = Comparison { selector, operator, negated, operator_span, with };
+            expr(ExprKind::Comparison(comparison))
+        })
+    };
+    let plain = (selector(), prop_oneof![ordered, words], any_value.clone()).prop_map(
+        |(selector, (operator, negated), value)| {
+            let (operator_span, value) = (NOWHERE, Some(value));
+            expr(ExprKind::Clause(Clause { selector, operator, negated, operator_span, value }))
+        },
+    );
+    let list = prop::collection::vec(any_value.clone(), 0..4).prop_map(Operand::List).boxed();
+    let range = (any_value.clone(), any_value.clone())
+        .prop_map(|(low, high)| Operand::Range(low, high))
+        .boxed();
+    prop_oneof![
+        plain,
+        with(lists, list),
+        with(negatable(&[Operator::Between]), range),
+        with(related.clone(), any_value.prop_map(Operand::Count).boxed()),
+        with(related, selector().prop_map(Operand::Field).boxed()),
+    ]
+}
+
+fn document() -> impl Strategy<Value = serde_json::Value> {
+    let scalar = prop_oneof![
+        Just(json!(null)),
+        any::<bool>().prop_map(|value| json!(value)),
+        (-3..20_i32).prop_map(|value| json!(value)),
+        "[a-c0-9]{0,3}".prop_map(|value| json!(value)),
+    ];
+    let inner = scalar.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|list| json!(list)),
+            prop::collection::btree_map("[abmk0-2]", inner, 0..4).prop_map(|map| json!(map)),
+        ]
+    });
+    prop::collection::btree_map("a|b|m|in|is|not", inner, 0..6).prop_map(|map| json!(map))
+}
+
+/// Selectors and values that documents have.
+fn likely_clause() -> impl Strategy<Value = Expr> {
+    let parts = ("a|b|m|x", prop::collection::vec("[abmk0-2]", 0..2));
+    (clause(), parts, "[a-c0-9]{0,2}").prop_map(|(mut clause, (first, rest), text)| {
+        if let ExprKind::Clause(clause) = &mut clause.kind {
+            clause.selector.parts = std::iter::once(first)
+                .chain(rest)
+                .map(|text| Part { text: text.into(), span: NOWHERE })
+                .collect();
+            if let Some(value) = &mut clause.value {
+                value.number = false;
+                value.text = text.into();
+            }
+        }
+        clause
+    })
+}
+
+fn extended() -> Options {
+    let limits = Limits { nesting: 128, ..Limits::default() };
+    Options::new().dialect(Dialect::Extended).limits(limits)
+}
+
 fn names() -> impl Strategy<Value = Names> {
     let name =
         || "[A-Za-z][A-Za-z0-9_]{0,4}".prop_map(|text| Name { text: text.into(), span: NOWHERE });
@@ -66,8 +161,8 @@ fn names() -> impl Strategy<Value = Names> {
     ]
 }
 
-fn tree() -> impl Strategy<Value = Expr> {
-    clause().prop_recursive(5, 24, 4, |inner| {
+fn tree(clause: impl Strategy<Value = Expr> + 'static) -> impl Strategy<Value = Expr> {
+    clause.prop_recursive(5, 24, 4, |inner| {
         let many = prop::collection::vec(inner.clone(), 2..4);
         prop_oneof![
             many.clone().prop_map(|operands| expr(ExprKind::And(operands))),
@@ -87,6 +182,16 @@ fn tokens() -> impl Strategy<Value = String> {
         "(a|Name|x\\.y|x\\.0|m\\[\"k\"\\]|\"/a/b\"|\"\"|`r`|\"\\\\n\"|1|-2\\.5|_) ?",
         "[(){}\\[\\],.=!<>&|\"`\\\\' \n-]",
         " (==|!=) ",
+    ];
+    prop::collection::vec(token, 0..24).prop_map(|tokens| tokens.concat())
+}
+
+fn extended_tokens() -> impl Strategy<Value = String> {
+    let token = prop_oneof![
+        "(not|in|is|and|or|any|between|starts with|ends with|contains\\*|contains all|matches\\*|==\\*) ",
+        "(@?a|@?Name|x\\.y|@\"/a/b\"|count\\(a\\)|`r`|1|10GiB|-1h|2026-01-02T03:04:05Z) ?",
+        "[(){}\\[\\],.=!<>@*#|\"`\\\\' \n-]",
+        " (<|<=|>|>=|==|!=) |\\[1, b\\]",
     ];
     prop::collection::vec(token, 0..24).prop_map(|tokens| tokens.concat())
 }
@@ -115,11 +220,57 @@ proptest! {
     }
 
     #[test]
-    fn a_printed_tree_is_read_as_the_same_tree(tree in tree()) {
+    fn a_printed_tree_is_read_as_the_same_tree(tree in tree(clause())) {
         let text = tree.to_string();
         let limits = Limits { nesting: 256, ..Limits::default() };
         let again = parse(&text, &limits).map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(again, tree, "{}", text);
+    }
+
+    #[test]
+    fn a_printed_tree_of_the_extended_dialect_is_read_as_the_same_tree(
+        tree in tree(prop_oneof![extended_clause(), extended_clause(), clause()])
+    ) {
+        let text = tree.to_string();
+        let again = parse_with(&text, &extended()).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(again, tree, "{}", text);
+    }
+
+    #[test]
+    fn text_of_the_default_dialect_is_read_as_the_same_tree_in_the_extended_one(text in tokens()) {
+        if let Ok(expr) = parse(&text, &Limits::default()) {
+            let again = parse_with(&text, &extended()).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            prop_assert_eq!(again, expr, "{}", text);
+        }
+    }
+
+    #[test]
+    fn an_expression_of_the_default_dialect_answers_the_same_in_the_extended_one(
+        tree in tree(prop_oneof![clause(), likely_clause(), likely_clause(), likely_clause()]),
+        documents in prop::collection::vec(document(), 1..6)
+    ) {
+        let text = tree.to_string();
+        let default = Filter::<serde_json::Value>::compile_with(&text, &extended().dialect(Dialect::Bexpr));
+        let extended = Filter::<serde_json::Value>::compile_with(&text, &extended());
+        match (default, extended) {
+            (Ok(default), Ok(extended)) => for document in &documents {
+                prop_assert_eq!(default.try_matches(document), extended.try_matches(document), "{}", text);
+            },
+            (default, extended) => {
+                prop_assert_eq!(default.map(drop).err(), extended.map(drop).err(), "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_makes_the_extended_dialect_panic(text in ".{0,60}", tokens in extended_tokens()) {
+        let document = json!({ "a": [1, { "b": null }], "x": { "y": "z", "0": [] }, "Name": "r" });
+        for text in [text, tokens] {
+            match Filter::<serde_json::Value>::compile_with(&text, &extended()) {
+                Ok(filter) => { let _ = filter.try_matches(&document).map_err(|error| error.to_string()); }
+                Err(error) => prop_assert!(error.span().end() <= text.len(), "{error}"),
+            }
+        }
     }
 
     #[test]

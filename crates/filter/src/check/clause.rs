@@ -2,80 +2,109 @@
 
 use regex::bytes::Regex;
 
-use super::Checker;
+use super::extended::bare_quantity;
 use super::resolve::map_key;
+use super::{Checker, Subject};
 use crate::ast::{Clause, Operator, Value};
-use crate::coerce::Coerce;
 use crate::error::{CompileError, CompileErrorKind};
 use crate::literal::{Literal, Scalar, fits_int, fits_uint};
 use crate::parse::string::source_offset;
 use crate::pattern::{self, Fault};
-use crate::program::{Leaf, Test};
+use crate::program::{Bound, Extended, Leaf, Relation, Test};
 use crate::schema::Kind;
 use crate::span::Span;
 use crate::warning::WarningKind;
 
 impl<'t> Checker<'t> {
     pub(super) fn clause(&mut self, clause: &'t Clause, span: Span) -> Result<Leaf, CompileError> {
-        let (path, kind) = self.resolve(&clause.selector)?;
-        let kind = kind.required();
+        let (path, subject) = self.resolve(&clause.selector)?;
+        let kind = subject.kind;
         let test = match (clause.operator, &clause.value) {
             (Operator::Nil, _) => Some(Test::Nil),
             (Operator::Empty, _) => can_be_empty(kind).then_some(Test::Empty),
             (_, None) => None,
-            (Operator::Equal, Some(value)) => self.equal(kind, value)?,
-            (Operator::Contains, Some(value)) => self.contains(kind, value)?,
-            (Operator::Matches, Some(value)) => {
+            (Operator::Equal, Some(value)) => self.equal(subject, Operator::Equal, value)?,
+            (Operator::Contains, Some(value)) => {
+                self.contains(subject, Operator::Contains, value)?
+            }
+            (Operator::Matches | Operator::MatchesFold, Some(value)) => {
                 // A bad pattern is reported whatever it is asked of.
-                let regex = self.regex(value)?;
+                let regex = self.regex(value, clause.operator == Operator::MatchesFold)?;
                 can_match(kind).then(|| Test::Matches(Box::new(regex)))
             }
+            (operator, Some(value)) => self.extended(subject, operator, value)?,
         };
-        let Some(test) = test else { return Err(self.wrong_kind(clause, kind)) };
+        let Some(test) = test else {
+            return Err(self.wrong_kind(clause.operator, clause.operator_span, kind));
+        };
         Ok(Leaf { path, test, negated: clause.negated, span })
     }
 
-    fn wrong_kind(&self, clause: &Clause, kind: Kind) -> CompileError {
-        let operator = clause.operator;
+    pub(super) fn wrong_kind(&self, operator: Operator, span: Span, kind: Kind) -> CompileError {
         let error = CompileErrorKind::OperatorKind { operator, kind: kind.to_string().into() };
-        let error = self.error(error, clause.operator_span);
+        let error = self.error(error, span);
         let help = match (operator, kind) {
             (Operator::Equal, Kind::List(element)) if element.is_scalar() => {
                 "ask for an element with `contains`"
             }
+            (Operator::In, Kind::List(element)) if element.is_scalar() => {
+                "ask for elements with `contains any [..]`"
+            }
             (_, Kind::List(_)) => "ask about the elements with `any .. as x { .. }`",
             (_, Kind::Map(..)) => "select a key as in `a.key`, or use `any .. as k, v { .. }`",
             (_, Kind::Record(_)) => "select one of its fields as in `a.field`",
-            (Operator::Empty | Operator::Contains | Operator::Matches, kind)
-                if kind.is_scalar() =>
-            {
-                "compare with `==` or `!=`"
-            }
+            (Operator::Equal, _) => return error,
+            (_, kind) if kind.is_scalar() => "compare with `==` or `!=`",
             _ => return error,
         };
         error.with_help(help)
     }
 
-    fn equal(&mut self, kind: Kind, value: &Value) -> Result<Option<Test>, CompileError> {
-        if matches!(kind, Kind::Any) {
-            return Ok(Some(Test::Dynamic(Operator::Equal, Box::new(Literal::new(&value.text)))));
+    /// The test for `==`, or for one value of `in [..]`.
+    pub(super) fn equal(
+        &mut self,
+        subject: Subject,
+        operator: Operator,
+        value: &Value,
+    ) -> Result<Option<Test>, CompileError> {
+        if matches!(subject.kind, Kind::Any) {
+            return Ok(Some(match bare_quantity(value) {
+                Some(quantity) => {
+                    Extended::Order(Relation::Equal, Bound::Quantity(quantity)).into()
+                }
+                None => Test::Dynamic(operator, Box::new(Literal::new(&value.text))),
+            }));
         }
-        Ok(self.scalar(kind, value)?.map(Test::Equal))
+        Ok(self.scalar(subject, value)?.map(Test::Equal))
     }
 
-    fn contains(&mut self, kind: Kind, value: &Value) -> Result<Option<Test>, CompileError> {
-        let dynamic =
-            || Some(Test::Dynamic(Operator::Contains, Box::new(Literal::new(&value.text))));
-        Ok(match kind {
+    /// The test for `contains`, or for one value of its forms with a list.
+    pub(super) fn contains(
+        &mut self,
+        subject: Subject,
+        operator: Operator,
+        value: &Value,
+    ) -> Result<Option<Test>, CompileError> {
+        let dynamic = || {
+            let literal = match bare_quantity(value) {
+                Some(quantity) => Literal::new(&quantity.value.to_string()),
+                None => Literal::new(&value.text),
+            };
+            Some(Test::Dynamic(operator, Box::new(literal)))
+        };
+        Ok(match subject.kind {
             Kind::Any => dynamic(),
-            Kind::Text | Kind::Enum(_) | Kind::Uuid | Kind::Char => {
+            kind if kind.is_text() => {
+                self.refuse_quantity(subject, value)?;
                 Some(Test::Substring(value.text.clone()))
             }
             Kind::List(element) if matches!(element.required(), Kind::Any) => {
                 self.dynamic = true;
                 dynamic()
             }
-            Kind::List(element) => self.scalar(*element, value)?.map(Test::Element),
+            Kind::List(element) => {
+                self.scalar(subject.element(*element), value)?.map(Test::Element)
+            }
             Kind::Map(key, _) => match map_key(&value.text, key) {
                 Some(key) => Some(Test::HasKey(key)),
                 None => return Err(self.error(CompileErrorKind::BadMapKey, value.span)),
@@ -85,23 +114,19 @@ impl<'t> Checker<'t> {
     }
 
     /// A literal of the field's kind, `None` when that has no `==`.
-    fn scalar(&mut self, kind: Kind, value: &Value) -> Result<Option<Scalar>, CompileError> {
-        let kind = kind.required();
+    pub(super) fn scalar(
+        &mut self,
+        subject: Subject,
+        value: &Value,
+    ) -> Result<Option<Scalar>, CompileError> {
+        let kind = subject.kind;
         let scalar = match Scalar::read(&value.text, kind) {
             None => return Ok(None),
-            Some(Ok(scalar)) => scalar,
-            Some(Err(fault)) => {
-                let kind_name = kind.to_string().into();
-                let error = match fault {
-                    Coerce::Syntax => CompileErrorKind::ValueSyntax { kind: kind_name },
-                    Coerce::Range => CompileErrorKind::ValueRange { kind: kind_name },
-                };
-                let error = self.error(error, value.span);
-                return Err(match kind {
-                    Kind::Bool => error.with_help("write `true` or `false`"),
-                    _ => error,
-                });
+            Some(Ok(scalar)) => {
+                self.refuse_quantity(subject, value)?;
+                scalar
             }
+            Some(Err(fault)) => self.measured(subject, value, fault)?,
         };
         match (&scalar, kind) {
             (Scalar::Int(number), Kind::Int(bits)) if !fits_int(*number, bits) => {
@@ -116,16 +141,20 @@ impl<'t> Checker<'t> {
             (Scalar::Never, _) => self.warn(WarningKind::NeverEqual, value.span),
             _ => {}
         }
-        let bare = value.span.len() == value.text.len() && !value.number;
-        let is_field = |text| self.kind.schema().is_some_and(|schema| schema.find(text).is_some());
-        if bare && is_field(&value.text) {
+        if self.names_field(value) {
             self.warn(WarningKind::FieldAsText, value.span);
         }
         Ok(Some(scalar))
     }
 
-    fn regex(&self, value: &Value) -> Result<Regex, CompileError> {
-        pattern::compile(&value.text, self.pattern_max).map_err(|fault| match fault {
+    /// Whether a value is a bare word that is also the name of a field.
+    pub(super) fn names_field(&self, value: &Value) -> bool {
+        let bare = value.span.len() == value.text.len() && !value.number;
+        bare && self.kind.schema().is_some_and(|schema| schema.find(&value.text).is_some())
+    }
+
+    fn regex(&self, value: &Value, fold: bool) -> Result<Regex, CompileError> {
+        pattern::compile(&value.text, self.pattern_max, fold).map_err(|fault| match fault {
             Fault::TooLarge => {
                 let kind = CompileErrorKind::PatternTooLarge { max: self.pattern_max };
                 self.error(kind, value.span).with_help("use smaller counts or classes")
@@ -156,22 +185,12 @@ impl<'t> Checker<'t> {
 }
 
 pub(crate) fn can_be_empty(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Text
-            | Kind::Enum(_)
-            | Kind::Uuid
-            | Kind::Char
-            | Kind::List(_)
-            | Kind::Map(..)
-            | Kind::Any
-    )
+    kind.is_text() || matches!(kind, Kind::List(_) | Kind::Map(..) | Kind::Any)
 }
 
 pub(crate) fn can_match(kind: Kind) -> bool {
     match kind {
-        Kind::Text | Kind::Enum(_) | Kind::Uuid | Kind::Char | Kind::Any => true,
         Kind::List(element) => matches!(element.required(), Kind::Uint(8)),
-        _ => false,
+        kind => kind.is_text() || matches!(kind, Kind::Any),
     }
 }

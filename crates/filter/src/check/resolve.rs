@@ -1,22 +1,25 @@
 //! Selectors to paths.
 
-use super::{Checker, Role, near};
+use super::{Checker, Role, Subject, near};
 use crate::ast::{Part, Selector};
 use crate::coerce;
 use crate::error::{CompileError, CompileErrorKind};
 use crate::literal::{Literal, fits_int, fits_uint};
 use crate::program::{Base, Path, Step};
-use crate::schema::{Key, KeyKind, Kind, Schema};
+use crate::schema::{Key, KeyKind, Kind, Schema, Unit};
 
 impl<'t> Checker<'t> {
-    /// The path of a selector and the kind at its end.
-    pub(super) fn resolve(&mut self, selector: &'t Selector) -> Result<(Path, Kind), CompileError> {
+    /// The path of a selector and what is at its end.
+    pub(super) fn resolve(
+        &mut self,
+        selector: &'t Selector,
+    ) -> Result<(Path, Subject), CompileError> {
         let bound = selector
             .parts
             .first()
             .and_then(|first| self.names.iter().rev().find(|bound| *bound.name == *first.text));
-        let (base, mut kind, parts) = match bound {
-            None => (Base::Row, self.kind, &selector.parts[..]),
+        let (base, mut kind, mut unit, parts) = match bound {
+            None => (Base::Row, self.kind, None, &selector.parts[..]),
             Some(bound) => {
                 let up = self.depth - 1 - bound.depth;
                 let base = match bound.role {
@@ -29,12 +32,12 @@ impl<'t> Checker<'t> {
                 if let (true, Some(part)) = (key, parts.first()) {
                     return Err(self.error(CompileErrorKind::NameHasNoFields, part.span));
                 }
-                (base, bound.kind, parts)
+                (base, bound.kind, bound.unit, parts)
             }
         };
         let mut steps = Vec::with_capacity(parts.len());
         for part in parts {
-            kind = self.part(part, kind, &mut steps)?;
+            kind = self.part(part, kind, &mut unit, &mut steps)?;
         }
         let dynamic = matches!(kind.required(), Kind::Any);
         self.dynamic |= dynamic;
@@ -44,11 +47,19 @@ impl<'t> Checker<'t> {
                 self.selectors.push(text);
             }
         }
-        Ok((Path { base, steps: steps.into(), dynamic }, kind))
+        let kind = kind.required();
+        let subject = Subject { kind, unit: unit.or(kind.unit()) };
+        Ok((Path { base, steps: steps.into(), dynamic }, subject))
     }
 
-    /// Adds the steps of one part; gives the kind it leads to.
-    fn part(&self, part: &Part, from: Kind, steps: &mut Vec<Step>) -> Result<Kind, CompileError> {
+    /// Adds the steps of one part; gives the kind it leads to, and changes the unit where a field has its own.
+    fn part(
+        &self,
+        part: &Part,
+        from: Kind,
+        unit: &mut Option<Unit>,
+        steps: &mut Vec<Step>,
+    ) -> Result<Kind, CompileError> {
         match from.required() {
             Kind::Any => {
                 steps.push(Step::Part(Box::new(Literal::new(&part.text))));
@@ -56,11 +67,12 @@ impl<'t> Checker<'t> {
             }
             Kind::Record(schema) => {
                 let schema = schema();
-                let Some((slots, kind)) = schema.find(&part.text) else {
+                let Some((slots, field)) = schema.find_field(&part.text) else {
                     return Err(self.unknown(part, schema));
                 };
                 steps.extend(slots.into_iter().map(Step::Field));
-                Ok(kind)
+                *unit = field.unit();
+                Ok(field.kind())
             }
             Kind::Map(key, value) => {
                 let Some(key) = map_key(&part.text, key) else {

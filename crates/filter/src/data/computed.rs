@@ -1,10 +1,12 @@
 //! What a computed field may give.
 
 use std::num::{NonZeroU32, NonZeroU64};
+use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
 use crate::datum::{Datum, Filterable};
+use crate::quantity::{nanoseconds, unix_nanoseconds};
 
 /// The result of a computed field: a scalar by value, or a reference to anything [`Filterable`].
 ///
@@ -89,4 +91,6 @@ by_value! {
     f64 => |value| Datum::Float(value);
     char => |value| Datum::Char(value);
     Uuid => |value| Datum::Uuid(value);
+    Duration => |value| Datum::Int(nanoseconds(value));
+    SystemTime => |value| Datum::Int(unix_nanoseconds(value));
 }

@@ -7,10 +7,12 @@ use std::num::{
 };
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
 use crate::datum::{Datum, Filterable};
+use crate::quantity::{nanoseconds, unix_nanoseconds};
 use crate::schema::Kind;
 
 macro_rules! scalar {
@@ -51,6 +53,8 @@ scalar! {
     f64 => Kind::Float, |value| Datum::Float(value);
     char => Kind::Char, |value| Datum::Char(value);
     Uuid => Kind::Uuid, |value| Datum::Uuid(value);
+    Duration => Kind::Duration, |value| Datum::Int(nanoseconds(value));
+    SystemTime => Kind::Timestamp, |value| Datum::Int(unix_nanoseconds(value));
 }
 
 impl Filterable for u8 {

@@ -7,6 +7,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::render::render;
 use crate::ast::Operator;
+use crate::schema::Unit;
 use crate::span::Span;
 
 /// An expression that did not compile.
@@ -120,6 +121,24 @@ pub enum CompileErrorKind {
         /// The kind of the field.
         kind: Box<str>,
     },
+    /// The value is a size, duration or time, and the field counts something else.
+    UnitMismatch {
+        /// What the value is.
+        found: Unit,
+        /// The kind or unit of the field.
+        field: Box<str>,
+    },
+    /// The two fields can't be compared with each other.
+    FieldKinds {
+        /// The kind of the left field.
+        left: Box<str>,
+        /// The kind of the right field.
+        right: Box<str>,
+    },
+    /// A list of values is not written `[a, b]`.
+    BadList,
+    /// `between` is not followed by two values with `and` in the middle.
+    ExpectedRange,
     /// The operator does not apply to the field's kind.
     OperatorKind {
         /// The operator.
@@ -132,6 +151,11 @@ pub enum CompileErrorKind {
         /// What it is.
         kind: Box<str>,
     },
+    /// `count(..)` of something that is neither a list nor a map.
+    NotCountable {
+        /// What it is.
+        kind: Box<str>,
+    },
     /// A regular expression is not valid.
     Pattern {
         /// What is wrong with it.
@@ -140,6 +164,11 @@ pub enum CompileErrorKind {
     /// A regular expression compiles to more than [`Limits::pattern`](crate::Limits::pattern).
     PatternTooLarge {
         /// The limit in bytes.
+        max: usize,
+    },
+    /// A list has more values than [`Limits::list`](crate::Limits::list).
+    TooManyValues {
+        /// The limit.
         max: usize,
     },
     /// The text is longer than [`Limits::text`](crate::Limits::text).
@@ -192,10 +221,16 @@ impl CompileErrorKind {
             Self::BadMapKey => "bad_map_key",
             Self::ValueSyntax { .. } => "value_syntax",
             Self::ValueRange { .. } => "value_range",
+            Self::UnitMismatch { .. } => "unit_mismatch",
+            Self::FieldKinds { .. } => "field_kinds",
+            Self::BadList => "bad_list",
+            Self::ExpectedRange => "expected_range",
             Self::OperatorKind { .. } => "operator_kind",
             Self::NotACollection { .. } => "not_a_collection",
+            Self::NotCountable { .. } => "not_countable",
             Self::Pattern { .. } => "pattern",
             Self::PatternTooLarge { .. } => "pattern_too_large",
+            Self::TooManyValues { .. } => "too_many_values",
             Self::TextTooLong { .. } => "text_too_long",
             Self::TooDeep { .. } => "too_deep",
             Self::TooManyNodes { .. } => "too_many_nodes",
@@ -239,15 +274,29 @@ impl fmt::Display for CompileErrorKind {
             Self::BadMapKey => f.write_str("the map can't have this key"),
             Self::ValueSyntax { kind } => write!(f, "this is no {kind}"),
             Self::ValueRange { kind } => write!(f, "this {kind} needs more than 64 bits"),
+            Self::UnitMismatch { found, field } => {
+                write!(f, "this is a {found}, the field is {}", a(field))
+            }
+            Self::FieldKinds { left, right } => {
+                write!(f, "{} can't be compared with {}", a(left), a(right))
+            }
+            Self::BadList => f.write_str("expected a list of values"),
+            Self::ExpectedRange => f.write_str("expected `and` and the upper end of the range"),
             Self::OperatorKind { operator, kind } => {
                 write!(f, "`{operator}` does not apply to {}", a(kind))
             }
             Self::NotACollection { kind } => {
                 write!(f, "`any` and `all` need a list or a map with text keys, not {}", a(kind))
             }
+            Self::NotCountable { kind } => {
+                write!(f, "the elements of {} can't be counted", a(kind))
+            }
             Self::Pattern { reason } => write!(f, "bad regular expression: {reason}"),
             Self::PatternTooLarge { max } => {
                 write!(f, "the regular expression is too large (limit `pattern`: {max} bytes)")
+            }
+            Self::TooManyValues { max } => {
+                write!(f, "the list has too many values (limit `list`: {max})")
             }
             Self::TextTooLong { max } => {
                 write!(f, "the expression is too long (limit `text`: {max} bytes)")

@@ -12,7 +12,7 @@ use crate::error::CompileErrorKind;
 use crate::span::Span;
 
 /// What stands before an operator.
-enum Operand {
+pub(super) enum Operand {
     /// A selector; as a value it is its text.
     Selector(Selector, Value),
     Value(Value),
@@ -20,7 +20,19 @@ enum Operand {
 
 impl<'t> Parser<'t> {
     pub(super) fn clause(&mut self, at: &'t str) -> Read<'t, Expr> {
+        if self.extended
+            && let Some(read) = self.marked(at)
+        {
+            let (rest, kind) = read?;
+            return Ok((rest, self.node(kind, at, rest)?));
+        }
         let (rest, operand) = self.operand(at)?;
+        if self.extended
+            && let Some(read) = self.extended_operation(&operand, rest)
+        {
+            let (rest, kind) = read?;
+            return Ok((rest, self.node(kind, at, rest)?));
+        }
         let (rest, clause) = self.operation(operand, rest)?;
         Ok((rest, self.node(ExprKind::Clause(clause), at, rest)?))
     }
@@ -45,7 +57,7 @@ impl<'t> Parser<'t> {
     }
 
     /// The operator after `operand` and what belongs to it.
-    fn operation(&self, operand: Operand, at: &'t str) -> Read<'t, Clause> {
+    pub(super) fn operation(&self, operand: Operand, at: &'t str) -> Read<'t, Clause> {
         // Membership reads the other way round: value, then selector.
         let membership =
             alt((infix("in").map(|_| false), (infix("not"), word("in")).map(|_| true))).parse(at);
@@ -158,8 +170,10 @@ impl<'t> Parser<'t> {
     }
 
     /// A bare word, number or quoted string.
-    fn value(&self, at: &'t str) -> Read<'t, Value> {
-        let (rest, value) = if at.starts_with(|char: char| char.is_ascii_alphabetic()) {
+    pub(super) fn value(&self, at: &'t str) -> Read<'t, Value> {
+        let (rest, value) = if let Some(read) = self.quantity(at) {
+            read
+        } else if at.starts_with(|char: char| char.is_ascii_alphabetic()) {
             let (rest, selector) = self.selector_path(at)?;
             (rest, word_value(&selector))
         } else if at.starts_with(['"', '`']) {
@@ -175,6 +189,7 @@ impl<'t> Parser<'t> {
             Some(found) if is_boundary(found) || (value.number && matches!(found, ']' | ',')) => {
                 Ok((rest, value))
             }
+            Some(']' | ',') if self.extended => Ok((rest, value)),
             Some(_) if at.starts_with(['"', '`']) => {
                 Err(fault(CompileErrorKind::ExpectedSpace, self.first_char(rest)))
             }

@@ -8,8 +8,18 @@ use crate::print::quote;
 use crate::span::Span;
 
 const CLAUSE: &str = "a clause is a selector, an operator and a value, as in `Name == \"x\"`";
-const EXTENDED: &str =
-    "comparing by order needs the extended dialect; here there are `==` and `!=`";
+const OPERATORS: &str =
+    "the operators are `==`, `!=`, `in`, `contains`, `matches`, `is empty`, `is nil`";
+const OPERATORS_EXTENDED: &str = "the operators are `==`, `!=`, `<`, `<=`, `>`, `>=`, `between`, `in`, `contains`, `matches`, \
+     `starts with`, `ends with`, `is empty`, `is nil`";
+const ORDER: &str = "comparing by order needs the extended dialect; here there are `==` and `!=`";
+const WORDS: &str = "this operator needs the extended dialect; here there is `matches`";
+const FOLDING: &str =
+    "ignoring case needs the extended dialect; here there is `matches \"(?i)..\"`";
+const LISTS: &str = "lists of values need the extended dialect";
+const COMMENTS: &str = "comments need the extended dialect";
+const FIELDS: &str = "comparing with a field needs the extended dialect";
+const COUNTS: &str = "counting elements needs the extended dialect";
 
 impl<'t> Parser<'t> {
     /// Something else than a clause begins here.
@@ -21,6 +31,8 @@ impl<'t> Parser<'t> {
                 fault(found, self.first_char(at)).with_help("write `not` followed by a space")
             }
             Some('\'') => error.with_help("quote values with \" or `"),
+            Some('#') if !self.extended => error.with_help(COMMENTS),
+            Some('@') if !self.extended => error.with_help(FIELDS),
             Some('@' | '_' | '$' | '/') => {
                 error.with_help("a selector begins with a letter; write others as \"/name\"")
             }
@@ -36,6 +48,15 @@ impl<'t> Parser<'t> {
                 let kind = CompileErrorKind::UnknownOperator { found: "===".into() };
                 fault(kind, self.first_char(at)).with_help("write `==`")
             }
+            Some('*') if !self.extended => {
+                fault(CompileErrorKind::ExpectedValue, self.first_char(at)).with_help(FOLDING)
+            }
+            Some('@') if !self.extended => {
+                fault(CompileErrorKind::ExpectedValue, self.first_char(at)).with_help(FIELDS)
+            }
+            Some('@') => fault(CompileErrorKind::ExpectedValue, self.first_char(at)).with_help(
+                "two fields are compared by `==`, `!=`, `<`, `<=`, `>` and `>=`; quote a value",
+            ),
             Some('\'') => fault(CompileErrorKind::ExpectedValue, self.first_char(at))
                 .with_help(format!("use double quotes: {}", quote(bare(at).trim_matches('\'')))),
             Some(found) => self.unquoted_value(at, at, found),
@@ -45,7 +66,10 @@ impl<'t> Parser<'t> {
     /// A bare value began at `at` and ran into `found` at `rest`.
     pub(super) fn unquoted_value(&self, at: &'t str, rest: &'t str, found: char) -> CompileError {
         let kind = CompileErrorKind::UnquotedValue { found };
-        let help = format!("quote this value: {}", quote(bare(at)));
+        let value = bare(at);
+        let in_list = value.len() > 1 && self.extended;
+        let value = if in_list { value.trim_end_matches([']', ',']) } else { value };
+        let help = format!("quote this value: {}", quote(value));
         fault(kind, self.first_char(rest)).with_help(help)
     }
 
@@ -58,6 +82,9 @@ impl<'t> Parser<'t> {
     ) -> CompileError {
         let kind = CompileErrorKind::UnquotedSelector { found };
         let error = fault(kind, self.first_char(rest));
+        if found == '(' && !self.extended && selector.span.text(self.text) == "count" {
+            return error.with_help(COUNTS);
+        }
         let name = bare(&self.text[selector.span.start()..]);
         if selector.parts.len() == 1 && name.chars().all(is_pointer_char) {
             return error.with_help(format!("write this name as a pointer: \"/{name}\""));
@@ -69,7 +96,11 @@ impl<'t> Parser<'t> {
     pub(super) fn expected_selector(&self, at: &'t str) -> CompileError {
         let error = fault(CompileErrorKind::ExpectedSelector, self.word_span(at));
         if at.starts_with('[') {
-            return error.with_help("lists of values need the extended dialect");
+            return error.with_help(if self.extended {
+                "left of `in [..]` stands a selector"
+            } else {
+                LISTS
+            });
         }
         error.with_help("`in` is written value first: `\"x\" in Tags`")
     }
@@ -115,20 +146,35 @@ impl<'t> Parser<'t> {
             "has" | "includes" | "contain" => "write `contains`",
             "&&" | "&" => "write `and`, between clauses",
             "||" | "|" => "write `or`, between clauses",
-            "<" | "<=" | ">" | ">=" | "lt" | "le" | "gt" | "ge" | "between" => EXTENDED,
+            "between" | "contains*" | "matches*" if self.extended => {
+                return fault(CompileErrorKind::ExpectedValue, self.first_char(word));
+            }
+            "lt" if self.extended => "write `<`",
+            "le" | "=<" if self.extended => "write `<=`",
+            "gt" if self.extended => "write `>`",
+            "ge" | "=>" if self.extended => "write `>=`",
+            "starts" | "startswith" | "begins" if self.extended => "write `starts with`",
+            "ends" | "endswith" if self.extended => "write `ends with`",
+            "<" | "<=" | ">" | ">=" | "lt" | "le" | "gt" | "ge" | "between" | "=<" | "=>" => ORDER,
+            "starts" | "ends" | "startswith" | "endswith" => WORDS,
+            "contains*" | "matches*" => FOLDING,
             "contains" | "matches" | "in" if word.is_empty() => {
                 return fault(CompileErrorKind::ExpectedValue, self.first_char(word));
             }
             lower if ["and", "or", "not", "in", "is", "contains", "matches"].contains(&lower) => {
                 if found == lower {
-                    "the operators are `==`, `!=`, `in`, `contains`, `matches`, `is empty`, `is nil`"
+                    self.operators()
                 } else {
                     "operators are written in lower case"
                 }
             }
-            _ => "the operators are `==`, `!=`, `in`, `contains`, `matches`, `is empty`, `is nil`",
+            _ => self.operators(),
         };
         error.with_help(help)
+    }
+
+    fn operators(&self) -> &'static str {
+        if self.extended { OPERATORS_EXTENDED } else { OPERATORS }
     }
 
     /// `[` at `bracket` is followed by something else than a quoted key.
@@ -171,6 +217,8 @@ impl<'t> Parser<'t> {
             _ if !spaced && (at.starts_with("and") || at.starts_with("or")) => {
                 fault(CompileErrorKind::ExpectedSpace, self.first_char(at))
             }
+            _ if at.starts_with('#') && !self.extended => error.with_help(COMMENTS),
+            _ if at.starts_with('[') && !self.extended => error.with_help(LISTS),
             _ if at.starts_with([')', '}']) => error.with_help("nothing is open here; remove it"),
             _ => error.with_help("quote a value that holds spaces"),
         }

@@ -191,7 +191,7 @@ mod tests {
     use super::super::compile;
 
     fn found(pattern: &str, text: &str) -> bool {
-        compile(pattern, 1 << 20).is_ok_and(|regex| regex.is_match(text.as_bytes()))
+        compile(pattern, 1 << 20, false).is_ok_and(|regex| regex.is_match(text.as_bytes()))
     }
 
     #[test]
@@ -230,7 +230,7 @@ mod tests {
             r"\8",
             r"\_a\E",
         ] {
-            assert!(compile(pattern, 1 << 20).is_err(), "{pattern}");
+            assert!(compile(pattern, 1 << 20, false).is_err(), "{pattern}");
         }
     }
 
@@ -243,6 +243,6 @@ mod tests {
 
     #[test]
     fn a_pattern_larger_than_its_limit_is_refused() {
-        assert!(matches!(compile(r"\pL{1000}", 1 << 16), Err(super::Fault::TooLarge)));
+        assert!(matches!(compile(r"\pL{1000}", 1 << 16, false), Err(super::Fault::TooLarge)));
     }
 }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use statehold_filter::{
-    Absent, CompileError, CompileErrorKind, Filter, Filterable, Limits, Options, parse,
+    Absent, CompileError, CompileErrorKind, Dialect, Filter, Filterable, Limits, Options, parse,
 };
 
 use self::go::{Go, Types};
@@ -75,19 +75,23 @@ impl Corpus {
 }
 
 /// The answer for one document: true, false or "error".
-fn answers(case: &Case, documents: &Documents, absent: Absent) -> Result<Vec<Json>, CompileError> {
+fn answers(
+    case: &Case,
+    documents: &Documents,
+    options: &Options,
+) -> Result<Vec<Json>, CompileError> {
     fn each<T: Filterable>(
         case: &Case,
         rows: &[T],
-        absent: Absent,
+        options: &Options,
     ) -> Result<Vec<Json>, CompileError> {
-        let filter = Filter::<T>::compile_with(&case.expr, &Options::new().absent(absent))?;
+        let filter = Filter::<T>::compile_with(&case.expr, options)?;
         let answer = |row| filter.try_matches(row).map_or_else(|_| Json::from("error"), Json::from);
         Ok(rows.iter().map(answer).collect())
     }
     match documents {
-        Documents::Json(rows) => each(case, rows, absent),
-        Documents::Typed(rows) => each(case, rows, absent),
+        Documents::Json(rows) => each(case, rows, options),
+        Documents::Typed(rows) => each(case, rows, options),
     }
 }
 
@@ -135,7 +139,7 @@ fn run(corpus: &Corpus, absent: Absent) -> (usize, usize, usize) {
             mismatches += 1;
             continue;
         }
-        let result = answers(case, &corpus.sets[&case.r#type], absent);
+        let result = answers(case, &corpus.sets[&case.r#type], &Options::new().absent(absent));
         let error = result.as_ref().err().cloned();
         let answers = result.unwrap_or_else(|_| vec!["error".into(); case.expect.len()]);
         for (document, (expected, answer)) in case.expect.iter().zip(&answers).enumerate() {
@@ -180,6 +184,22 @@ fn agrees_with_the_reference() {
 fn differs_by_default_only_behind_what_is_absent() {
     let (_, _, mismatches) = run(&Corpus::load(), Absent::Missing);
     assert_eq!(mismatches, 0);
+}
+
+#[test]
+fn the_extended_dialect_answers_each_case_the_same() {
+    let corpus = Corpus::load();
+    let mut compared = 0;
+    for case in &corpus.cases {
+        let documents = &corpus.sets[&case.r#type];
+        let options = Options::new().absent(Absent::Error);
+        if let Ok(expected) = answers(case, documents, &options) {
+            let extended = answers(case, documents, &options.dialect(Dialect::Extended));
+            assert_eq!(extended, Ok(expected), "{}", case.expr);
+            compared += 1;
+        }
+    }
+    assert!(compared > 0);
 }
 
 #[test]

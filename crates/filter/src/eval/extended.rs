@@ -1,0 +1,167 @@
+//! The tests of the extended dialect.
+//!
+//! Invariant: what is missing or null fails each of them, so that their negations hold.
+
+use std::cmp::Ordering;
+
+use uuid::Uuid;
+
+use super::{Answer, Run, Scope, is_absent};
+use crate::coerce::Coerce;
+use crate::datum::{Datum, Whole};
+use crate::literal::{Literal, Scalar};
+use crate::program::{Bound, Extended, Leaf, Pair, Relation};
+use crate::quantity::Quantity;
+
+impl<'a> Run<'a> {
+    pub(super) fn extended(&self, test: &Extended, leaf: &Leaf, datum: &Datum<'a>) -> Answer {
+        if is_absent(datum) {
+            return Ok(false);
+        }
+        let answer = match test {
+            Extended::Order(relation, Bound::Scalar(scalar)) => {
+                Some(relation.holds(order_of(datum, scalar)))
+            }
+            Extended::Order(relation, Bound::Literal(literal)) => {
+                match order_of_any(datum, literal) {
+                    Some(order) => Some(relation.holds(self.coerced(order, leaf.span)?)),
+                    None => None,
+                }
+            }
+            Extended::Order(relation, Bound::Quantity(quantity)) => {
+                match order_of_quantity(datum, *quantity) {
+                    Some(order) => Some(relation.holds(self.coerced(order, leaf.span)?)),
+                    None => None,
+                }
+            }
+            Extended::Prefix(prefix) => with_text(datum, |text| text.starts_with(&**prefix)),
+            Extended::Suffix(suffix) => with_text(datum, |text| text.ends_with(&**suffix)),
+            Extended::EqualFold(own) => with_text(datum, |text| own.equals(text)),
+            Extended::ContainsFold(own) => match datum {
+                Datum::List(list) => Some(list.any(&mut |_, element| {
+                    with_text(&element, |text| own.equals(text)) == Some(true)
+                })),
+                other => with_text(other, |text| own.is_within(text)),
+            },
+            Extended::Count(relation, number) => {
+                let count = match datum {
+                    Datum::List(list) => Some(list.len()),
+                    Datum::Map(map) => Some(map.len()),
+                    _ => None,
+                };
+                count.map(|count| {
+                    let count = i64::try_from(count).unwrap_or(i64::MAX);
+                    relation.holds(Some(count.cmp(number)))
+                })
+            }
+        };
+        match answer {
+            Some(answer) => Ok(answer),
+            None if !leaf.path.dynamic => Ok(false),
+            None => self.wrong_kind(test.operator(), leaf.span),
+        }
+    }
+
+    pub(super) fn pair(&self, pair: &Pair, scope: Option<&Scope<'_, 'a>>) -> Answer {
+        let holds = self.find(&pair.left, scope, pair.span, |left| {
+            self.find(&pair.right, scope, pair.span, |right| self.related(pair, left, right))
+        })?;
+        Ok(holds != pair.negated)
+    }
+
+    fn related(&self, pair: &Pair, left: &Datum<'a>, right: &Datum<'a>) -> Answer {
+        if is_absent(left) || is_absent(right) {
+            return Ok(false);
+        }
+        let relation = pair.relation;
+        let holds = match (left, right) {
+            (Datum::Bool(left), Datum::Bool(right)) => {
+                (relation == Relation::Equal).then_some(left == right)
+            }
+            _ => match (Number::of(left), Number::of(right)) {
+                (Some(left), Some(right)) => Some(relation.holds(left.order(right))),
+                _ => with_text(left, |left| {
+                    with_text(right, |right| relation.holds(Some(left.cmp(right))))
+                })
+                .flatten(),
+            },
+        };
+        match holds {
+            Some(holds) => Ok(holds),
+            None if !pair.left.dynamic && !pair.right.dynamic => Ok(false),
+            None => self.wrong_kind(relation.operator(), pair.span),
+        }
+    }
+}
+
+/// How a value stands to a literal of its kind.
+fn order_of(datum: &Datum<'_>, scalar: &Scalar) -> Option<Ordering> {
+    match scalar {
+        Scalar::Text(own) => with_text(datum, |text| text.cmp(own)),
+        number => number.order(datum),
+    }
+}
+
+/// How a value stands to a literal; text is ordered as text, numbers as numbers.
+fn order_of_any(datum: &Datum<'_>, literal: &Literal) -> Option<Result<Option<Ordering>, Coerce>> {
+    with_text(datum, |text| Ok(Some(text.cmp(literal.text())))).or_else(|| literal.order(*datum))
+}
+
+/// How a value stands to a quantity: a number counts its steps, a text has to be of the same unit.
+fn order_of_quantity(
+    datum: &Datum<'_>,
+    quantity: Quantity,
+) -> Option<Result<Option<Ordering>, Coerce>> {
+    if let Some(number) = Number::of(datum) {
+        return Some(Ok(number.order(Number::Whole(quantity.value))));
+    }
+    with_text(datum, |text| match Quantity::read(text) {
+        Some(own) if own.unit == quantity.unit => Ok(Some(own.value.cmp(&quantity.value))),
+        _ => Err(Coerce::Syntax),
+    })
+}
+
+/// Calls `ask` with the text of anything that is text.
+fn with_text<T>(datum: &Datum<'_>, ask: impl FnOnce(&str) -> T) -> Option<T> {
+    match datum {
+        Datum::Text(text) => Some(ask(text)),
+        Datum::Char(char) => Some(ask(char.encode_utf8(&mut [0; 4]))),
+        Datum::Uuid(uuid) => Some(ask(uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()))),
+        _ => None,
+    }
+}
+
+/// A number of any kind.
+#[derive(Clone, Copy)]
+enum Number {
+    Whole(i128),
+    Float(f64),
+}
+
+impl Number {
+    fn of(datum: &Datum<'_>) -> Option<Self> {
+        Some(match datum {
+            Datum::Int(value) | Datum::Whole(Whole::Int(value)) => Self::Whole((*value).into()),
+            Datum::Uint(value) | Datum::Whole(Whole::Uint(value)) => Self::Whole((*value).into()),
+            Datum::Float(value) => Self::Float(*value),
+            Datum::Float32(value) => Self::Float((*value).into()),
+            _ => return None,
+        })
+    }
+
+    /// Exact where both are whole, as floats otherwise.
+    fn order(self, other: Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Whole(own), Self::Whole(other)) => Some(own.cmp(&other)),
+            (own, other) => own.float().partial_cmp(&other.float()),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "it is compared with a float")]
+    fn float(self) -> f64 {
+        match self {
+            Self::Whole(value) => value as f64,
+            Self::Float(value) => value,
+        }
+    }
+}
