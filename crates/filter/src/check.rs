@@ -107,8 +107,8 @@ enum Role {
 impl<'t> Checker<'t> {
     fn expr(&mut self, expr: &'t Expr) -> Result<Node, CompileError> {
         match &expr.kind {
-            ExprKind::And(operands) => Ok(Node::And(self.exprs(operands)?)),
-            ExprKind::Or(operands) => Ok(Node::Or(self.exprs(operands)?)),
+            ExprKind::And(operands) => Ok(Node::all(self.exprs(operands)?)),
+            ExprKind::Or(operands) => Ok(Node::any(self.exprs(operands)?)),
             ExprKind::Not(operand) => Ok(Node::Not(Box::new(self.expr(operand)?))),
             ExprKind::Clause(clause) => Ok(self.clause(clause, expr.span)?.shorten()),
             ExprKind::Comparison(comparison) => self.comparison(comparison, expr.span),
@@ -118,7 +118,7 @@ impl<'t> Checker<'t> {
         }
     }
 
-    fn exprs(&mut self, operands: &'t [Expr]) -> Result<Box<[Node]>, CompileError> {
+    fn exprs(&mut self, operands: &'t [Expr]) -> Result<Vec<Node>, CompileError> {
         operands.iter().map(|operand| self.expr(operand)).collect()
     }
 

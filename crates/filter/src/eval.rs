@@ -16,7 +16,7 @@ use crate::datum::{Datum, List, Map, Record};
 use crate::error::EvalErrorKind;
 use crate::literal::{Literal, Scalar, same_text};
 use crate::options::Absent;
-use crate::program::{Base, Each, FieldLeaf, Leaf, Node, Owner, Path, Step, Test};
+use crate::program::{Base, Each, FieldLeaf, Leaf, Node, Owner, Path, Points, Step, Test};
 use crate::schema::{KeyKind, Kind};
 use crate::span::Span;
 
@@ -75,6 +75,10 @@ impl<'a> Run<'a> {
     fn compound(&self, node: &Node, scope: Option<&Scope<'_, 'a>>) -> Answer {
         match node {
             Node::Field(leaf) => Ok(self.field(leaf, scope) != leaf.negated),
+            Node::Fields(leaves) => {
+                Ok(leaves.iter().all(|leaf| self.field(leaf, scope) != leaf.negated))
+            }
+            Node::Points(points) => Ok(self.points(points, scope).unwrap_or(false)),
             Node::Leaf(leaf) => self.leaf(leaf, scope),
             Node::And(operands) => {
                 for operand in operands {
@@ -102,6 +106,16 @@ impl<'a> Run<'a> {
     fn halt<T>(&self, kind: EvalErrorKind, span: Span) -> Result<T, Halt> {
         self.reason.set(Some((kind, span)));
         Err(Halt)
+    }
+
+    fn points(&self, points: &Points, scope: Option<&Scope<'_, 'a>>) -> Option<bool> {
+        let owner = match points.owner {
+            Owner::Row => &self.row,
+            Owner::Element(up) => outwards(up, scope)?.value,
+        };
+        let Datum::Record(record) = *owner else { return None };
+        let record = points.way.iter().try_fold(record, |record, slot| record.record(*slot))?;
+        Some(points.contain(record.text(points.slot)?))
     }
 
     #[inline]

@@ -3,10 +3,13 @@
 //! Selectors are chains of slots, literals have the field's kind, regular expressions are compiled. Parts
 //! that only a row can decide (JSON) keep their names and are marked as such.
 
+mod points;
+
 use std::cmp::Ordering;
 
 use regex::bytes::Regex;
 
+pub(crate) use self::points::Points;
 use crate::ast::Operator;
 use crate::fold::Folded;
 use crate::literal::{Literal, Scalar};
@@ -19,11 +22,40 @@ use crate::span::Span;
 pub(crate) enum Node {
     And(Box<[Node]>),
     Or(Box<[Node]>),
+    /// All of these hold: `And` for the most common operands.
+    Fields(Box<[FieldLeaf]>),
+    Points(Box<Points>),
     Not(Box<Node>),
     Leaf(Leaf),
     Field(FieldLeaf),
     Each(Box<Each>),
     Pair(Box<Pair>),
+}
+
+impl Node {
+    /// All operands hold.
+    pub(crate) fn all(operands: Vec<Self>) -> Self {
+        if operands.iter().any(|operand| !matches!(operand, Self::Field(_))) {
+            return Self::And(operands.into());
+        }
+        let leaves = operands.into_iter().filter_map(|operand| match operand {
+            Self::Field(leaf) => Some(leaf),
+            _ => None,
+        });
+        Self::Fields(leaves.collect())
+    }
+
+    /// One operand holds.
+    pub(crate) fn any(operands: Vec<Self>) -> Self {
+        let mut operands = points::gather(operands);
+        match operands.pop() {
+            Some(single) if operands.is_empty() => single,
+            last => {
+                operands.extend(last);
+                Self::Or(operands.into())
+            }
+        }
+    }
 }
 
 /// The clause that most filters are made of: a field of the row or of an element, `==` or `!=`.
@@ -38,7 +70,7 @@ pub(crate) struct FieldLeaf {
 }
 
 /// The struct that a field is looked for in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
     Row,
     /// The element of the quantifier that many steps outwards.

@@ -86,7 +86,7 @@ fn expression() -> impl Strategy<Value = String> {
 
 /// An `or` of equalities on one field, negated or not, often among other operands.
 fn point_set() -> impl Strategy<Value = String> {
-    (prop::collection::vec(word(), 2..4), any::<bool>()).prop_map(|(words, turned)| {
+    (prop::collection::vec(word(), 2..7), any::<bool>()).prop_map(|(words, turned)| {
         let (equal, join) = if turned { ("!=", " and ") } else { ("==", " or ") };
         let clauses: Vec<String> =
             words.iter().map(|word| format!("name {equal} \"{word}\"")).collect();
