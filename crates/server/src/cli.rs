@@ -31,6 +31,9 @@ pub(crate) enum Command {
     Filter {
         /// The expression, such as `Schedulable == true and "us-1b" in Zones`.
         expression: String,
+        /// Read the extended dialect: `<`, `in [..]`, `starts with`, sizes, durations, times and more.
+        #[arg(long)]
+        extended: bool,
     },
     /// Write a backup of a data directory that no server has open.
     Backup {

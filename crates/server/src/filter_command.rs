@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
-use statehold_filter::Filter;
+use statehold_filter::{Dialect, Filter, Options};
 
 /// Something matched.
 const MATCHED: u8 = 0;
@@ -58,8 +58,10 @@ impl fmt::Display for FilterError {
 }
 
 /// Filters standard input to standard output.
-pub(crate) fn run(expression: &str) -> ExitCode {
-    let filter = match Filter::<Value>::compile(expression) {
+pub(crate) fn run(expression: &str, extended: bool) -> ExitCode {
+    let dialect = if extended { Dialect::Extended } else { Dialect::Bexpr };
+    let options = Options::new().dialect(dialect);
+    let filter = match Filter::<Value>::compile_with(expression, &options) {
         Ok(filter) => filter,
         Err(error) => {
             eprintln!("{error}");

@@ -16,7 +16,9 @@ use cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Filter { expression } => return filter_command::run(&expression),
+        Command::Filter { expression, extended } => {
+            return filter_command::run(&expression, extended);
+        }
         Command::Serve(args) => serve::run(&args).map_err(Into::into),
         Command::Backup { dir, file } => maintenance::backup(&dir, &file),
         Command::Restore { file, dir } => maintenance::restore(&file, &dir),

@@ -7,8 +7,12 @@ use std::process::{Command, Stdio};
 
 /// Exit status, standard output, standard error.
 fn filter(expression: &str, input: &str) -> (i32, String, String) {
+    run(&["filter", expression], input)
+}
+
+fn run(args: &[&str], input: &str) -> (i32, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_statehold"))
-        .args(["filter", expression])
+        .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -53,4 +57,15 @@ fn bad_input_is_the_status_2_with_its_line_and_what_came_before_is_printed() {
     let (status, _, error) = filter("ID == a", "[{\"ID\":\"a\"},\n{]");
     assert_eq!(status, 2);
     assert!(error.contains("line 2: not JSON"), "{error}");
+}
+
+#[test]
+fn the_extended_dialect_is_there_when_asked_for_and_named_when_not() {
+    let expression = "Size >= 10 # large ones";
+    let input = "{\"Size\":9}\n{\"Size\":10}\n";
+    let found = run(&["filter", "--extended", expression], input);
+    assert_eq!(found, (0, "{\"Size\":10}\n".to_owned(), String::new()));
+    let (status, _, error) = filter(expression, input);
+    assert_eq!(status, 2);
+    assert!(error.contains("xtended"), "{error}");
 }
