@@ -51,6 +51,13 @@ struct Watched {
 /// Registrations by a key or a prefix.
 type Exact = HashMap<KeyBytes, HashMap<u64, Arc<Event>>>;
 
+/// Wakes whoever is registered by one key or prefix.
+fn wake(events: &HashMap<u64, Arc<Event>>) {
+    for event in events.values() {
+        event.notify(usize::MAX);
+    }
+}
+
 /// The ways in which a range is registered.
 enum Form {
     Key,
@@ -108,11 +115,6 @@ impl Watched {
     }
 
     fn notify(&self, key: &KeyBytes) {
-        let wake = |events: &HashMap<u64, Arc<Event>>| {
-            for event in events.values() {
-                event.notify(usize::MAX);
-            }
-        };
         let bytes = key.as_slice();
         self.keys.get(bytes).into_iter().for_each(wake);
         for (len, prefixes) in &self.prefixes {
@@ -172,11 +174,6 @@ impl Registry {
     /// Wakes everybody.
     pub(crate) fn notify_all(&self) {
         let state = self.state.lock();
-        let wake = |events: &HashMap<u64, Arc<Event>>| {
-            for event in events.values() {
-                event.notify(usize::MAX);
-            }
-        };
         for watched in state.trees.values() {
             watched.keys.values().for_each(wake);
             watched.prefixes.values().flat_map(HashMap::values).for_each(wake);
