@@ -1,10 +1,9 @@
 use statehold_filter::Filterable;
 
-struct Opaque;
-
 #[derive(Filterable)]
-struct Volume {
-    opaque: Opaque,
+struct Row {
+    #[filterable(unit = "furlongs")]
+    size: u64,
 }
 
 fn main() {}
