@@ -137,7 +137,18 @@ fn a_line_that_is_no_row_is_named_and_changes_nothing() {
         let error = store.load(text.replacen(find, put, 1).as_bytes()).unwrap_err();
         assert!(error.to_string().contains(told), "{find}: {error}");
     }
-    let twice = format!("{text}{}\n", text.lines().nth(1).unwrap());
+    let lines: Vec<&str> = text.lines().collect();
+    for kept in 0..lines.len() {
+        let error = store.load(lines[..kept].join("\n").as_bytes()).unwrap_err();
+        assert!(matches!(error, RestoreError::Damaged { .. }), "{kept} lines: {error}");
+    }
+    let late = text.replacen("\"modify_index\":1,", "\"modify_index\":99,", 1);
+    let error = store.load(late.as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("indexes are not between"), "{error}");
+    let (last, rows) = lines.split_last().unwrap();
+    let count = format!("\"rows\":{}", rows.len() - 1);
+    let more = last.replace(&count, &format!("\"rows\":{}", rows.len()));
+    let twice = format!("{}\n{}\n{more}\n", rows.join("\n"), rows[1]);
     let error = store.load(twice.as_bytes()).unwrap_err();
     assert!(matches!(error, RestoreError::Unordered { table: "volumes" }), "{error}");
     assert_eq!(store.index(), 0);

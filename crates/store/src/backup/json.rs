@@ -1,6 +1,7 @@
 //! The dump: lines of JSON for people and other programs.
 //!
-//! The first line is `{"statehold_dump":1,"index":N}`; each further one is a row:
+//! The first line is `{"statehold_dump":1,"index":N}`, the last one `{"rows":N}`, which tells a whole dump
+//! from one that was cut off. Each one between them is a row:
 //! `{"table":"…","create_index":N,"modify_index":N,"row":…}`, the row as its type serialises.
 
 use std::borrow::Cow;
@@ -20,6 +21,12 @@ const FORMAT: u64 = 1;
 struct Header {
     statehold_dump: u64,
     index: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Trailer {
+    rows: u64,
 }
 
 /// A row of a dump that was read.
@@ -66,9 +73,16 @@ pub(super) fn write(root: &Root, mut to: impl Write) -> io::Result<()> {
     let mut header = serde_json::to_vec(&Header { statehold_dump: FORMAT, index: root.index })?;
     header.push(b'\n');
     to.write_all(&header)?;
+    let mut rows = 0;
     for table in &root.tables {
-        table.export_json(&mut |line| to.write_all(line))?;
+        table.export_json(&mut |line| {
+            rows += 1;
+            to.write_all(line)
+        })?;
     }
+    let mut trailer = serde_json::to_vec(&Trailer { rows })?;
+    trailer.push(b'\n');
+    to.write_all(&trailer)?;
     to.flush()
 }
 
@@ -81,17 +95,28 @@ pub(super) fn read(schema: &Schema, mut from: impl BufRead) -> Result<Contents, 
         return Err(RestoreError::NewerFormat { found: header.statehold_dump, known: FORMAT });
     }
     let mut tables: Vec<Vec<_>> = schema.tables.iter().map(|_| Vec::new()).collect();
+    let mut rows = 0;
     for number in 2.. {
         text.clear();
         if from.read_until(b'\n', &mut text)? == 0 {
-            break;
+            return Err(RestoreError::damaged("it ends too early"));
         }
         if text.trim_ascii().is_empty() {
             continue;
         }
+        if let Ok(trailer) = serde_json::from_slice::<Trailer>(&text) {
+            if trailer.rows == rows {
+                break;
+            }
+            return Err(RestoreError::damaged("it has not as many rows as its last line says"));
+        }
+        rows += 1;
         let bad = |reason: String| RestoreError::Line { line: number, reason: reason.into() };
         let line: Line<'_> =
             serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+        if line.create_index > line.modify_index || line.modify_index > header.index {
+            return Err(bad("the row's indexes are not between 0 and the dump's".to_owned()));
+        }
         let slot = schema.tables.iter().position(|def| def.name == line.table);
         let Some((slot, def)) = slot.and_then(|slot| Some((slot, schema.tables.get(slot)?))) else {
             return Err(RestoreError::UnknownTable { name: line.table.into() });
