@@ -12,6 +12,7 @@
 //! Cost: gets, inserts and removes visit `log(len)` nodes of at most [`FANOUT`] entries;
 //! recursion is as deep as the tree, six levels for a million rows.
 
+mod heads;
 mod iter;
 mod node;
 
@@ -44,7 +45,7 @@ impl<V> Clone for Tree<V> {
 impl<V: Clone> Tree<V> {
     /// An empty map, last changed at `index`.
     pub(crate) fn new(index: u64) -> Self {
-        Self { root: Arc::new(Node::Leaf(Leaf::empty(index))), len: 0 }
+        Self { root: Arc::new(Node::Leaf(Leaf::new(index, Vec::new()))), len: 0 }
     }
 
     /// Builds a map from entries in ascending key order, all of them last changed at `index`.
@@ -63,7 +64,7 @@ impl<V: Clone> Tree<V> {
             match node {
                 Node::Inner(inner) => node = inner.child_for(key),
                 Node::Leaf(leaf) => {
-                    return leaf.position(key).ok().and_then(|at| leaf.values.get(at));
+                    return leaf.position(key).ok().map(|at| &leaf.entries[at].1);
                 }
             }
         }

@@ -42,11 +42,11 @@ impl<'t, V> Iter<'t, V> {
                 }
                 Node::Leaf(leaf) => {
                     self.at = start(leaf);
-                    self.end = match (&self.hi, leaf.keys.last()) {
-                        (Some(hi), Some(last)) if last.as_slice() >= hi.as_slice() => {
+                    self.end = match (&self.hi, leaf.entries.last()) {
+                        (Some(hi), Some((last, _))) if last.as_slice() >= hi.as_slice() => {
                             leaf.lower_bound(hi.as_slice())
                         }
-                        _ => leaf.keys.len(),
+                        _ => leaf.len(),
                     };
                     self.leaf = Some(leaf);
                     return;
@@ -58,7 +58,7 @@ impl<'t, V> Iter<'t, V> {
     /// Goes to the next leaf; `false` when the range ends before it.
     fn advance(&mut self) -> bool {
         // A leaf whose end was cut off by the bound is the last one.
-        if self.leaf.is_none_or(|leaf| self.end < leaf.keys.len()) {
+        if self.leaf.is_none_or(|leaf| self.end < leaf.len()) {
             return false;
         }
         while let Some((inner, next)) = self.path.pop() {
@@ -85,7 +85,7 @@ impl<'t, V> Iterator for Iter<'t, V> {
         let leaf = self.leaf?;
         let at = self.at;
         self.at += 1;
-        Some((leaf.keys.get(at)?, leaf.values.get(at)?))
+        leaf.entries.get(at).map(|(key, value)| (key, value))
     }
 }
 
@@ -107,7 +107,7 @@ impl<'t, V> IterRev<'t, V> {
             Some(hi) => {
                 iter.descend(root, |inner| inner.position_before(hi), |leaf| leaf.lower_bound(hi));
             }
-            None => iter.descend(root, last_child, |leaf| leaf.keys.len()),
+            None => iter.descend(root, last_child, |leaf| leaf.len()),
         }
         iter
     }
@@ -127,8 +127,8 @@ impl<'t, V> IterRev<'t, V> {
                 }
                 Node::Leaf(leaf) => {
                     self.at = end(leaf);
-                    self.start = match leaf.keys.first() {
-                        Some(first) if first.as_slice() < self.lo.as_slice() => {
+                    self.start = match leaf.entries.first() {
+                        Some((first, _)) if first.as_slice() < self.lo.as_slice() => {
                             leaf.lower_bound(self.lo.as_slice())
                         }
                         _ => 0,
@@ -147,7 +147,7 @@ impl<'t, V> IterRev<'t, V> {
         while let Some((inner, next)) = self.path.pop() {
             if let Some(before) = next.checked_sub(1) {
                 self.path.push((inner, before));
-                self.descend(&inner.children[before], last_child, |leaf| leaf.keys.len());
+                self.descend(&inner.children[before], last_child, |leaf| leaf.len());
                 return true;
             }
         }
@@ -171,6 +171,6 @@ impl<'t, V> Iterator for IterRev<'t, V> {
         }
         let leaf = self.leaf?;
         self.at -= 1;
-        Some((leaf.keys.get(self.at)?, leaf.values.get(self.at)?))
+        leaf.entries.get(self.at).map(|(key, value)| (key, value))
     }
 }

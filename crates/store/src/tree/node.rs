@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
+
+use super::heads::Heads;
 use super::{FANOUT, FILL_MIN};
 use crate::key::KeyBytes;
 
@@ -10,19 +13,23 @@ pub(super) enum Node<V> {
     Inner(Inner<V>),
 }
 
-/// `keys[i]` belongs to `values[i]`; keys ascend.
 pub(super) struct Leaf<V> {
     last_change: u64,
-    pub(super) keys: Vec<KeyBytes>,
-    pub(super) values: Vec<V>,
+    heads: Heads,
+    /// In ascending order of their keys.
+    pub(super) entries: Vec<(KeyBytes, V)>,
 }
 
 /// `separators[i]` is the lower bound of `children[i + 1]`.
 pub(super) struct Inner<V> {
     last_change: u64,
+    heads: Heads,
     separators: Vec<KeyBytes>,
-    pub(super) children: Vec<Arc<Node<V>>>,
+    pub(super) children: Children<V>,
 }
+
+/// In the node itself: a way down would otherwise fetch one line of memory more on each level.
+type Children<V> = ArrayVec<Arc<Node<V>>, { FANOUT + 1 }>;
 
 /// A node that split: the lower bound of its right half, and that half.
 type Split<V> = Option<(KeyBytes, Arc<Node<V>>)>;
@@ -39,47 +46,79 @@ impl<V: Clone> Clone for Node<V> {
         match self {
             Self::Leaf(leaf) => Self::Leaf(Leaf {
                 last_change: leaf.last_change,
-                keys: copy(&leaf.keys),
-                values: copy(&leaf.values),
+                heads: leaf.heads.clone(),
+                entries: copy(&leaf.entries),
             }),
             Self::Inner(inner) => Self::Inner(Inner {
                 last_change: inner.last_change,
+                heads: inner.heads.clone(),
                 separators: copy(&inner.separators),
-                children: copy(&inner.children),
+                children: inner.children.clone(),
             }),
         }
     }
 }
 
 impl<V> Leaf<V> {
-    pub(super) fn empty(last_change: u64) -> Self {
-        Self { last_change, keys: Vec::new(), values: Vec::new() }
+    pub(super) fn new(last_change: u64, entries: Vec<(KeyBytes, V)>) -> Self {
+        let heads = Heads::of(entries.iter().map(|(key, _)| key));
+        Self { last_change, heads, entries }
     }
 
     /// Where `key` is, or where it would go.
     pub(super) fn position(&self, key: &[u8]) -> Result<usize, usize> {
-        self.keys.binary_search_by(|probe| probe.as_slice().cmp(key))
+        self.heads.search(key, |at| self.entries[at].0.as_slice())
     }
 
     /// The first position whose key is not below `bound`.
     pub(super) fn lower_bound(&self, bound: &[u8]) -> usize {
-        self.keys.partition_point(|key| key.as_slice() < bound)
+        self.position(bound).unwrap_or_else(|at| at)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn insert(&mut self, at: usize, key: KeyBytes, value: V) {
+        let shares = self.heads.insert(at, &key);
+        self.entries.insert(at, (key, value));
+        if !shares {
+            self.search_anew();
+        }
+    }
+
+    fn remove(&mut self, at: usize) -> V {
+        self.heads.remove(at);
+        self.entries.remove(at).1
+    }
+
+    /// After more than one entry came or went.
+    fn search_anew(&mut self) {
+        self.heads = Heads::of(self.entries.iter().map(|(key, _)| key));
     }
 }
 
 impl<V> Inner<V> {
+    fn new(last_change: u64, separators: Vec<KeyBytes>, children: Children<V>) -> Self {
+        Self { last_change, heads: Heads::of(separators.iter()), separators, children }
+    }
+
     pub(super) fn pair(
         left: Arc<Node<V>>,
         separator: KeyBytes,
         right: Arc<Node<V>>,
         last_change: u64,
     ) -> Self {
-        Self { last_change, separators: vec![separator], children: vec![left, right] }
+        Self::new(last_change, vec![separator], [left, right].into_iter().collect())
+    }
+
+    fn search(&self, key: &[u8]) -> Result<usize, usize> {
+        self.heads.search(key, |at| self.separators[at].as_slice())
     }
 
     /// The position of the child whose part of the key space holds `key`.
     pub(super) fn position(&self, key: &[u8]) -> usize {
-        self.separators.partition_point(|separator| separator.as_slice() <= key)
+        self.search(key).map_or_else(|at| at, |at| at + 1)
     }
 
     pub(super) fn child_for(&self, key: &[u8]) -> &Node<V> {
@@ -88,7 +127,27 @@ impl<V> Inner<V> {
 
     /// The position of the last child that may hold a key below `bound`.
     pub(super) fn position_before(&self, bound: &[u8]) -> usize {
-        self.separators.partition_point(|separator| separator.as_slice() < bound)
+        self.search(bound).unwrap_or_else(|at| at)
+    }
+
+    /// Puts `right` after the child at `at`.
+    fn insert(&mut self, at: usize, separator: KeyBytes, right: Arc<Node<V>>) {
+        let shares = self.heads.insert(at, &separator);
+        self.separators.insert(at, separator);
+        self.children.insert(at + 1, right);
+        if !shares {
+            self.search_anew();
+        }
+    }
+
+    /// Takes the child after the one at `at` out, with the separator between them.
+    fn remove(&mut self, at: usize) -> (KeyBytes, Arc<Node<V>>) {
+        self.heads.remove(at);
+        (self.separators.remove(at), self.children.remove(at + 1))
+    }
+
+    fn search_anew(&mut self) {
+        self.heads = Heads::of(self.separators.iter());
     }
 }
 
@@ -103,7 +162,7 @@ impl<V> Node<V> {
     /// Entries of a leaf, children of an inner node.
     fn fill(&self) -> usize {
         match self {
-            Self::Leaf(leaf) => leaf.keys.len(),
+            Self::Leaf(leaf) => leaf.len(),
             Self::Inner(inner) => inner.children.len(),
         }
     }
@@ -134,10 +193,9 @@ pub(super) fn insert<V: Clone>(
         Node::Leaf(leaf) => {
             leaf.last_change = index;
             match leaf.position(key.as_slice()) {
-                Ok(at) => (Some(std::mem::replace(&mut leaf.values[at], value)), None),
+                Ok(at) => (Some(std::mem::replace(&mut leaf.entries[at].1, value)), None),
                 Err(at) => {
-                    leaf.keys.insert(at, key);
-                    leaf.values.insert(at, value);
+                    leaf.insert(at, key, value);
                     (None, split_leaf(leaf, at))
                 }
             }
@@ -147,8 +205,7 @@ pub(super) fn insert<V: Clone>(
             let at = inner.position(key.as_slice());
             let (old, split) = insert(&mut inner.children[at], key, value, index);
             if let Some((separator, right)) = split {
-                inner.separators.insert(at, separator);
-                inner.children.insert(at + 1, right);
+                inner.insert(at, separator, right);
             }
             (old, split_inner(inner))
         }
@@ -157,29 +214,40 @@ pub(super) fn insert<V: Clone>(
 
 /// Splits a leaf that the insert at `at` made too large.
 fn split_leaf<V>(leaf: &mut Leaf<V>, at: usize) -> Split<V> {
-    if leaf.keys.len() <= FANOUT {
+    if leaf.len() <= FANOUT {
         return None;
     }
     // Keys that only ever grow leave full leaves behind instead of half-empty ones.
-    let half = if at == leaf.keys.len() - 1 { leaf.keys.len() - 2 } else { leaf.keys.len() / 2 };
-    let right = Leaf {
-        last_change: leaf.last_change,
-        keys: leaf.keys.split_off(half),
-        values: leaf.values.split_off(half),
-    };
-    Some((right.keys[0].clone(), Arc::new(Node::Leaf(right))))
+    let half = if at == leaf.len() - 1 { leaf.len() - 2 } else { leaf.len() / 2 };
+    let right = Leaf::new(leaf.last_change, leaf.entries.split_off(half));
+    leaf.search_anew();
+    Some((right.entries[0].0.clone(), Arc::new(Node::Leaf(right))))
 }
 
+/// Splits an inner node that an insert made too large.
 fn split_inner<V>(inner: &mut Inner<V>) -> Split<V> {
     if inner.children.len() <= FANOUT {
         return None;
     }
-    let half = inner.children.len() / 2;
-    let children = inner.children.split_off(half);
-    let mut separators = inner.separators.split_off(half - 1);
-    let separator = separators.remove(0);
-    let right = Inner { last_change: inner.last_change, separators, children };
-    Some((separator, Arc::new(Node::Inner(right))))
+    let separators = std::mem::take(&mut inner.separators);
+    let children = inner.children.drain(..).collect();
+    let (left, split) = halve(inner.last_change, separators, children);
+    *inner = left;
+    Some(split)
+}
+
+/// Makes two inner nodes of what is too much for one.
+fn halve<V>(
+    last_change: u64,
+    mut separators: Vec<KeyBytes>,
+    mut children: Vec<Arc<Node<V>>>,
+) -> (Inner<V>, (KeyBytes, Arc<Node<V>>)) {
+    let half = children.len() / 2;
+    let right: Children<V> = children.drain(half..).collect();
+    let right = Inner::new(last_change, separators.split_off(half), right);
+    let separator = separators.remove(half - 1);
+    let left = Inner::new(last_change, separators, children.into_iter().collect());
+    (left, (separator, Arc::new(Node::Inner(right))))
 }
 
 pub(super) fn remove<V: Clone>(node: &mut Arc<Node<V>>, key: &[u8], index: u64) -> Option<V> {
@@ -187,8 +255,7 @@ pub(super) fn remove<V: Clone>(node: &mut Arc<Node<V>>, key: &[u8], index: u64) 
         Node::Leaf(leaf) => {
             let at = leaf.position(key).ok()?;
             leaf.last_change = index;
-            leaf.keys.remove(at);
-            Some(leaf.values.remove(at))
+            Some(leaf.remove(at))
         }
         Node::Inner(inner) => {
             let at = inner.position(key);
@@ -206,31 +273,39 @@ pub(super) fn remove<V: Clone>(node: &mut Arc<Node<V>>, key: &[u8], index: u64) 
 
 /// Merges the children `left` and `left + 1`, or evens them out when both won't fit in one node.
 fn rebalance<V: Clone>(inner: &mut Inner<V>, left: usize) {
-    let separator = inner.separators.remove(left);
-    let right = inner.children.remove(left + 1);
+    let (separator, right) = inner.remove(left);
     let right = Arc::try_unwrap(right).unwrap_or_else(|shared| (*shared).clone());
     let left_node = Arc::make_mut(&mut inner.children[left]);
     if let Some((separator, right)) = join(left_node, separator, right) {
-        inner.separators.insert(left, separator);
-        inner.children.insert(left + 1, right);
+        inner.insert(left, separator, right);
     }
 }
 
-/// Moves everything of `right` into `left`, then splits evenly when that is too much.
+/// Moves everything of `right` into `left`, or evens them out when that is too much.
 fn join<V>(left: &mut Node<V>, separator: KeyBytes, right: Node<V>) -> Split<V> {
     match (left, right) {
         (Node::Leaf(left), Node::Leaf(right)) => {
             left.last_change = left.last_change.max(right.last_change);
-            left.keys.extend(right.keys);
-            left.values.extend(right.values);
-            split_leaf(left, 0)
+            left.entries.extend(right.entries);
+            let split = split_leaf(left, 0);
+            if split.is_none() {
+                left.search_anew();
+            }
+            split
         }
         (Node::Inner(left), Node::Inner(right)) => {
-            left.last_change = left.last_change.max(right.last_change);
-            left.separators.push(separator);
-            left.separators.extend(right.separators);
-            left.children.extend(right.children);
-            split_inner(left)
+            let last_change = left.last_change.max(right.last_change);
+            let mut separators = std::mem::take(&mut left.separators);
+            separators.push(separator);
+            separators.extend(right.separators);
+            let children: Vec<_> = left.children.drain(..).chain(right.children).collect();
+            if children.len() > FANOUT {
+                let (half, split) = halve(last_change, separators, children);
+                *left = half;
+                return Some(split);
+            }
+            *left = Inner::new(last_change, separators, children.into_iter().collect());
+            None
         }
         // Siblings are of one level, so of one kind; were they not, both stay as they are.
         (_, right) => Some((separator, Arc::new(right))),
@@ -240,23 +315,18 @@ fn join<V>(left: &mut Node<V>, separator: KeyBytes, right: Node<V>) -> Split<V> 
 /// Builds a tree bottom-up from ascending entries: O(n), evenly filled nodes.
 pub(super) fn build<V>(entries: Vec<(KeyBytes, V)>, last_change: u64) -> Arc<Node<V>> {
     if entries.is_empty() {
-        return Arc::new(Node::Leaf(Leaf::empty(last_change)));
+        return Arc::new(Node::Leaf(Leaf::new(last_change, entries)));
     }
-    let mut level: Vec<(KeyBytes, Arc<Node<V>>)> = Vec::new();
-    for chunk in even_chunks(entries) {
-        let first = chunk[0].0.clone();
-        let (keys, values) = chunk.into_iter().unzip();
-        level.push((first, Arc::new(Node::Leaf(Leaf { last_change, keys, values }))));
-    }
+    let mut level: Vec<(KeyBytes, Arc<Node<V>>)> = even_chunks(entries)
+        .map(|chunk| (chunk[0].0.clone(), Arc::new(Node::Leaf(Leaf::new(last_change, chunk)))))
+        .collect();
     while level.len() > 1 {
-        let mut above = Vec::new();
-        for chunk in even_chunks(level) {
-            let first = chunk[0].0.clone();
-            let (mut separators, children): (Vec<_>, Vec<_>) = chunk.into_iter().unzip();
-            separators.remove(0);
-            above.push((first, Arc::new(Node::Inner(Inner { last_change, separators, children }))));
-        }
-        level = above;
+        let above = even_chunks(level).map(|chunk| {
+            let (mut separators, children): (Vec<_>, Children<V>) = chunk.into_iter().unzip();
+            let first = separators.remove(0);
+            (first, Arc::new(Node::Inner(Inner::new(last_change, separators, children))))
+        });
+        level = above.collect();
     }
     level.remove(0).1
 }
