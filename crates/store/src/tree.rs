@@ -18,6 +18,7 @@ mod node;
 
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
 pub(crate) use iter::{Iter, IterRev};
 use node::{Inner, Leaf, Node};
 
@@ -45,7 +46,7 @@ impl<V> Clone for Tree<V> {
 impl<V: Clone> Tree<V> {
     /// An empty map, last changed at `index`.
     pub(crate) fn new(index: u64) -> Self {
-        Self { root: Arc::new(Node::Leaf(Leaf::new(index, Vec::new()))), len: 0 }
+        Self { root: Arc::new(Node::Leaf(Leaf::new(index, ArrayVec::new()))), len: 0 }
     }
 
     /// Builds a map from entries in ascending key order, all of them last changed at `index`.

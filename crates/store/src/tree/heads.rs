@@ -85,12 +85,15 @@ impl Heads {
         }
         let rest = &key[self.prefix..];
         let own = head(rest);
-        let mut at = self.words.partition_point(|head| *head < own);
-        while self.words.get(at) == Some(&own) {
-            match key_at(at)[self.prefix..].cmp(rest) {
-                Ordering::Less => at += 1,
-                Ordering::Equal => return Ok(at),
-                Ordering::Greater => break,
+        // All words, whatever they are: that is faster than to jump about in them.
+        let mut at = self.words.iter().map(|word| usize::from(*word < own)).sum();
+        let mut end = at + self.words[at..].iter().take_while(|word| **word == own).count();
+        while at < end {
+            let middle = usize::midpoint(at, end);
+            match key_at(middle)[self.prefix..].cmp(rest) {
+                Ordering::Less => at = middle + 1,
+                Ordering::Equal => return Ok(middle),
+                Ordering::Greater => end = middle,
             }
         }
         Err(at)

@@ -1,5 +1,6 @@
 //! Nodes: search, insert with splits, remove with borrowing and merging, bulk build.
 
+use std::iter::once;
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
@@ -8,59 +9,43 @@ use super::heads::Heads;
 use super::{FANOUT, FILL_MIN};
 use crate::key::KeyBytes;
 
+/// Everything of a node lies in one piece of memory: what a way down visits at random is dear, not
+/// what it reads.
+#[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "with small values, both are of one size")]
 pub(super) enum Node<V> {
     Leaf(Leaf<V>),
     Inner(Inner<V>),
 }
 
+#[derive(Clone)]
 pub(super) struct Leaf<V> {
     last_change: u64,
     heads: Heads,
     /// In ascending order of their keys.
-    pub(super) entries: Vec<(KeyBytes, V)>,
+    pub(super) entries: Entries<V>,
 }
 
+type Entries<V> = ArrayVec<(KeyBytes, V), { FANOUT + 1 }>;
+
 /// `separators[i]` is the lower bound of `children[i + 1]`.
+#[derive(Clone)]
 pub(super) struct Inner<V> {
     last_change: u64,
     heads: Heads,
-    separators: Vec<KeyBytes>,
+    separators: Separators,
     pub(super) children: Children<V>,
 }
 
-/// In the node itself: a way down would otherwise fetch one line of memory more on each level.
+type Separators = ArrayVec<KeyBytes, FANOUT>;
+
 type Children<V> = ArrayVec<Arc<Node<V>>, { FANOUT + 1 }>;
 
 /// A node that split: the lower bound of its right half, and that half.
 type Split<V> = Option<(KeyBytes, Arc<Node<V>>)>;
 
-/// A copy with room for one more entry than a node holds between calls.
-fn copy<T: Clone>(from: &[T]) -> Vec<T> {
-    let mut to = Vec::with_capacity(FANOUT + 1);
-    to.extend_from_slice(from);
-    to
-}
-
-impl<V: Clone> Clone for Node<V> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Leaf(leaf) => Self::Leaf(Leaf {
-                last_change: leaf.last_change,
-                heads: leaf.heads.clone(),
-                entries: copy(&leaf.entries),
-            }),
-            Self::Inner(inner) => Self::Inner(Inner {
-                last_change: inner.last_change,
-                heads: inner.heads.clone(),
-                separators: copy(&inner.separators),
-                children: inner.children.clone(),
-            }),
-        }
-    }
-}
-
 impl<V> Leaf<V> {
-    pub(super) fn new(last_change: u64, entries: Vec<(KeyBytes, V)>) -> Self {
+    pub(super) fn new(last_change: u64, entries: Entries<V>) -> Self {
         let heads = Heads::of(entries.iter().map(|(key, _)| key));
         Self { last_change, heads, entries }
     }
@@ -75,7 +60,7 @@ impl<V> Leaf<V> {
         self.position(bound).unwrap_or_else(|at| at)
     }
 
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.entries.len()
     }
 
@@ -99,7 +84,7 @@ impl<V> Leaf<V> {
 }
 
 impl<V> Inner<V> {
-    fn new(last_change: u64, separators: Vec<KeyBytes>, children: Children<V>) -> Self {
+    fn new(last_change: u64, separators: Separators, children: Children<V>) -> Self {
         Self { last_change, heads: Heads::of(separators.iter()), separators, children }
     }
 
@@ -109,7 +94,7 @@ impl<V> Inner<V> {
         right: Arc<Node<V>>,
         last_change: u64,
     ) -> Self {
-        Self::new(last_change, vec![separator], [left, right].into_iter().collect())
+        Self::new(last_change, once(separator).collect(), [left, right].into_iter().collect())
     }
 
     fn search(&self, key: &[u8]) -> Result<usize, usize> {
@@ -219,7 +204,7 @@ fn split_leaf<V>(leaf: &mut Leaf<V>, at: usize) -> Split<V> {
     }
     // Keys that only ever grow leave full leaves behind instead of half-empty ones.
     let half = if at == leaf.len() - 1 { leaf.len() - 2 } else { leaf.len() / 2 };
-    let right = Leaf::new(leaf.last_change, leaf.entries.split_off(half));
+    let right = Leaf::new(leaf.last_change, leaf.entries.drain(half..).collect());
     leaf.search_anew();
     Some((right.entries[0].0.clone(), Arc::new(Node::Leaf(right))))
 }
@@ -229,25 +214,12 @@ fn split_inner<V>(inner: &mut Inner<V>) -> Split<V> {
     if inner.children.len() <= FANOUT {
         return None;
     }
-    let separators = std::mem::take(&mut inner.separators);
-    let children = inner.children.drain(..).collect();
-    let (left, split) = halve(inner.last_change, separators, children);
-    *inner = left;
-    Some(split)
-}
-
-/// Makes two inner nodes of what is too much for one.
-fn halve<V>(
-    last_change: u64,
-    mut separators: Vec<KeyBytes>,
-    mut children: Vec<Arc<Node<V>>>,
-) -> (Inner<V>, (KeyBytes, Arc<Node<V>>)) {
-    let half = children.len() / 2;
-    let right: Children<V> = children.drain(half..).collect();
-    let right = Inner::new(last_change, separators.split_off(half), right);
-    let separator = separators.remove(half - 1);
-    let left = Inner::new(last_change, separators, children.into_iter().collect());
-    (left, (separator, Arc::new(Node::Inner(right))))
+    let half = inner.children.len() / 2;
+    let children = inner.children.drain(half..).collect();
+    let right = Inner::new(inner.last_change, inner.separators.drain(half..).collect(), children);
+    let separator = inner.separators.remove(half - 1);
+    inner.search_anew();
+    Some((separator, Arc::new(Node::Inner(right))))
 }
 
 pub(super) fn remove<V: Clone>(node: &mut Arc<Node<V>>, key: &[u8], index: u64) -> Option<V> {
@@ -285,45 +257,57 @@ fn rebalance<V: Clone>(inner: &mut Inner<V>, left: usize) {
 fn join<V>(left: &mut Node<V>, separator: KeyBytes, right: Node<V>) -> Split<V> {
     match (left, right) {
         (Node::Leaf(left), Node::Leaf(right)) => {
-            left.last_change = left.last_change.max(right.last_change);
-            left.entries.extend(right.entries);
-            let split = split_leaf(left, 0);
-            if split.is_none() {
-                left.search_anew();
-            }
-            split
+            let last_change = left.last_change.max(right.last_change);
+            let mut entries: Vec<_> = left.entries.drain(..).chain(right.entries).collect();
+            let half = half_of(entries.len());
+            let rest: Entries<V> = entries.drain(half..).collect();
+            *left = Leaf::new(last_change, entries.into_iter().collect());
+            let first = rest.first().map(|(key, _)| key.clone());
+            first.map(|key| (key, Arc::new(Node::Leaf(Leaf::new(last_change, rest)))))
         }
         (Node::Inner(left), Node::Inner(right)) => {
             let last_change = left.last_change.max(right.last_change);
-            let mut separators = std::mem::take(&mut left.separators);
-            separators.push(separator);
-            separators.extend(right.separators);
-            let children: Vec<_> = left.children.drain(..).chain(right.children).collect();
-            if children.len() > FANOUT {
-                let (half, split) = halve(last_change, separators, children);
-                *left = half;
-                return Some(split);
-            }
-            *left = Inner::new(last_change, separators, children.into_iter().collect());
-            None
+            let mut separators: Vec<_> =
+                left.separators.drain(..).chain(once(separator)).chain(right.separators).collect();
+            let mut children: Vec<_> = left.children.drain(..).chain(right.children).collect();
+            let half = half_of(children.len());
+            let rest: Children<V> = children.drain(half..).collect();
+            // The separator between the halves goes up; there is none when all fits in `left`.
+            let mut uppers = separators.drain(half - 1..);
+            let split = uppers.next().map(|separator| {
+                let right = Inner::new(last_change, uppers.by_ref().collect(), rest);
+                (separator, Arc::new(Node::Inner(right)))
+            });
+            drop(uppers);
+            let (separators, children) = (separators.into_iter(), children.into_iter());
+            *left = Inner::new(last_change, separators.collect(), children.collect());
+            split
         }
         // Siblings are of one level, so of one kind; were they not, both stay as they are.
         (_, right) => Some((separator, Arc::new(right))),
     }
 }
 
+/// How many of so many go to the left node: all that fit in one, else half.
+fn half_of(count: usize) -> usize {
+    if count <= FANOUT { count } else { count / 2 }
+}
+
 /// Builds a tree bottom-up from ascending entries: O(n), evenly filled nodes.
 pub(super) fn build<V>(entries: Vec<(KeyBytes, V)>, last_change: u64) -> Arc<Node<V>> {
     if entries.is_empty() {
-        return Arc::new(Node::Leaf(Leaf::new(last_change, entries)));
+        return Arc::new(Node::Leaf(Leaf::new(last_change, Entries::new())));
     }
     let mut level: Vec<(KeyBytes, Arc<Node<V>>)> = even_chunks(entries)
-        .map(|chunk| (chunk[0].0.clone(), Arc::new(Node::Leaf(Leaf::new(last_change, chunk)))))
+        .map(|chunk: Entries<V>| {
+            (chunk[0].0.clone(), Arc::new(Node::Leaf(Leaf::new(last_change, chunk))))
+        })
         .collect();
     while level.len() > 1 {
-        let above = even_chunks(level).map(|chunk| {
+        let above = even_chunks(level).map(|chunk: Vec<_>| {
             let (mut separators, children): (Vec<_>, Children<V>) = chunk.into_iter().unzip();
             let first = separators.remove(0);
+            let separators = separators.into_iter().collect();
             (first, Arc::new(Node::Inner(Inner::new(last_change, separators, children))))
         });
         level = above.collect();
@@ -332,7 +316,7 @@ pub(super) fn build<V>(entries: Vec<(KeyBytes, V)>, last_change: u64) -> Arc<Nod
 }
 
 /// Cuts `items` into as few chunks of at most [`FANOUT`] as hold them, of nearly equal size.
-fn even_chunks<T>(items: Vec<T>) -> impl Iterator<Item = Vec<T>> {
+fn even_chunks<T, C: FromIterator<T>>(items: Vec<T>) -> impl Iterator<Item = C> {
     let count = items.len();
     let chunks = count.div_ceil(FANOUT);
     let mut items = items.into_iter();
