@@ -56,12 +56,17 @@ mod feed;
 mod hex;
 mod key;
 mod load;
+mod observer;
+mod options;
 mod page;
 mod plan;
 mod range;
+mod reclaim;
+mod signal;
 mod snapshot;
 mod state;
 mod store;
+mod sync;
 mod table;
 mod tree;
 mod txn;
@@ -69,8 +74,9 @@ mod view;
 mod watch;
 
 pub use backup::{Report, RestoreError, TableReport};
-pub use blocking::{Answer, Attempt};
+pub use blocking::{Answer, Attempt, jittered};
 pub use codec::OldRow;
+pub use commit::CommitFuture;
 pub use error::{
     BeginError, CommitError, Expect, FeedError, OpenError, RecordError, RowError, WatchError,
     WriteError,
@@ -78,12 +84,14 @@ pub use error::{
 pub use feed::{ChangedRow, Commit, Feed};
 pub use hex::{HEX_DIGITS_MAX, HYPHENS_MAX, HexPrefix, HexPrefixError};
 pub use key::{Desc, KEY_LEN_MAX, Key, KeyBuf, Ref, TextPrefix};
+pub use observer::{Batch, Checkpointed, Committed, Observer};
+pub use options::{Durability, HISTORY_DEFAULT, Options, PARKED_MAX_DEFAULT, UNFLUSHED_MAX};
 pub use page::{Page, PageToken, TokenError, paginate};
 pub use plan::{PLANNED_ROWS_MAX, Plan, plan};
 pub use range::KeyRange;
 pub use snapshot::{Snapshot, Tracked};
 pub use state::Schema;
-pub use store::{HISTORY_DEFAULT, Options, PARKED_MAX_DEFAULT, Store};
+pub use store::Store;
 pub use table::{Entry, Index, IndexSet, Keys, Table};
 pub use txn::WriteTxn;
 pub use view::{Order, ReadView, Scan};

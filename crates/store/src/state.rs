@@ -14,6 +14,7 @@ use crate::error::{RowError, WriteError};
 use crate::key::{KEY_LEN_MAX, KeyBuf, KeyBytes};
 use crate::load;
 use crate::range::Span;
+use crate::reclaim::Reclaim;
 use crate::table::{Entry, IndexDef, IndexSet, Table};
 use crate::tree::Tree;
 
@@ -82,6 +83,15 @@ pub(crate) struct Root {
     pub(crate) index: u64,
     pub(crate) tables: Box<[Arc<dyn ErasedTable>]>,
     types: Arc<[TypeId]>,
+    /// Rows that were written or deleted to make this state, since the store was opened.
+    pub(crate) changes: u64,
+    reclaim: Arc<Reclaim>,
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        self.reclaim.let_go(&mut self.tables, self.changes);
+    }
 }
 
 impl Root {
@@ -90,7 +100,14 @@ impl Root {
             index,
             tables: tables.into(),
             types: schema.tables.iter().map(|def| def.row_table).collect(),
+            changes: 0,
+            reclaim: Arc::default(),
         }
+    }
+
+    /// Takes note that this is the newest state now: what is far behind it is freed elsewhere.
+    pub(crate) fn published(&self) {
+        self.reclaim.published(self.changes);
     }
 
     /// The position of the table `T`.
@@ -172,6 +189,13 @@ pub(crate) struct Change {
     pub(crate) key: KeyBytes,
     /// The stamped row, or `None` when it was deleted.
     pub(crate) row: Option<Vec<u8>>,
+}
+
+impl Change {
+    /// Bytes of the key and the row.
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.key.as_slice().len() + self.row.as_ref().map_or(0, Vec::len)) as u64
+    }
 }
 
 /// Takes a row's key and bytes.
