@@ -205,11 +205,13 @@ pub(crate) type EachRow<'e> = dyn FnMut(&[u8], &[u8]) -> io::Result<()> + 'e;
 pub(crate) trait ErasedTable: Any + Send + Sync {
     fn copy(&self) -> Arc<dyn ErasedTable>;
     fn last_change(&self, index: usize, span: &Span) -> u64;
-    /// Builds the state from durable rows, in ascending order of their keys.
+    /// Builds the state from durable rows, in ascending order of their keys, none of them stamped
+    /// after `stamped_max`.
     fn load(
         &self,
         rows: Vec<(KeyBytes, Vec<u8>)>,
         last_index: u64,
+        stamped_max: u64,
     ) -> Result<Arc<dyn ErasedTable>, RowError>;
     fn rows(&self) -> usize;
     fn each_key(&self, each: &mut dyn FnMut(&KeyBytes));
@@ -258,8 +260,9 @@ impl<T: Table> ErasedTable for TableState<T> {
         &self,
         rows: Vec<(KeyBytes, Vec<u8>)>,
         last_index: u64,
+        stamped_max: u64,
     ) -> Result<Arc<dyn ErasedTable>, RowError> {
-        let loaded = load::rows::<T>(rows, &self.defs)?;
+        let loaded = load::rows::<T>(rows, &self.defs, stamped_max)?;
         let secondary = load::indexes(T::NAME, &self.defs, loaded.secondary, last_index)?;
         Ok(Arc::new(Self {
             primary: Tree::from_sorted(loaded.primary, last_index),
@@ -304,7 +307,7 @@ impl<T: Table> ErasedTable for TableState<T> {
             self.take(key.clone(), index, |_, _| ());
             return Ok(());
         };
-        let entry = load::row::<T>(key, row)?;
+        let entry = load::row::<T>(key, row, index)?;
         self.put(key.clone(), &entry, index, |_, _| ()).map_err(|error| match error {
             WriteError::NotUnique { table, index } => RowError::NotUnique { table, index },
             _ => RowError::Damaged { table: T::NAME, reason: "a key is too long" },

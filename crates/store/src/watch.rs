@@ -267,6 +267,122 @@ impl Drop for Parked {
     }
 }
 
+/// Readers and committing threads in every order that there is: see [`crate::sync`].
+#[cfg(all(test, statehold_loom))]
+mod loom_tests {
+    use std::pin::pin;
+
+    use loom::future::block_on;
+    use loom::sync::atomic::{AtomicU64, Ordering};
+    use loom::thread;
+
+    use super::*;
+
+    /// A store as far as waking is concerned: what is published, and who waits.
+    struct Model {
+        published: AtomicU64,
+        registry: Arc<Registry>,
+    }
+
+    const PLACE: Place = Place { table: 0, index: 0 };
+
+    fn span(key: u8) -> Span {
+        Span::key(&[key])
+    }
+
+    impl Model {
+        fn new() -> Arc<Self> {
+            let registry = Arc::new(Registry::new(100, Observed::default()));
+            Arc::new(Self { published: AtomicU64::new(0), registry })
+        }
+
+        /// Makes it visible, then wakes, as a commit does.
+        fn commit(&self, index: u64, key: u8) {
+            self.published.store(index, Ordering::Release);
+            self.registry.notify(&[Touched { place: PLACE, key: KeyBytes::from_slice(&[key]) }]);
+        }
+
+        /// Parks unless something new is there, as an attempt does.
+        fn attempt(&self, seen: u64, key: u8) -> Option<Parked> {
+            loop {
+                if self.published.load(Ordering::Acquire) > seen {
+                    return None;
+                }
+                let parked = self.registry.park(vec![(PLACE, span(key))]).unwrap();
+                if self.published.load(Ordering::Acquire) <= seen {
+                    return Some(parked);
+                }
+            }
+        }
+
+        fn is_empty(&self) -> bool {
+            let state = self.registry.state.lock();
+            state.parked == 0 && state.trees.is_empty()
+        }
+    }
+
+    #[test]
+    fn loom_a_thread_that_waits_sees_every_commit() {
+        loom::model(|| {
+            let model = Model::new();
+            let writer = Arc::clone(&model);
+            let writer = thread::spawn(move || (1..=2).for_each(|index| writer.commit(index, 1)));
+            for seen in 0..2 {
+                while let Some(parked) = model.attempt(seen, 1) {
+                    assert!(parked.wait_until(Instant::now()));
+                }
+            }
+            writer.join().unwrap();
+            assert!(model.is_empty());
+        });
+    }
+
+    #[test]
+    fn loom_a_task_that_waits_is_woken() {
+        loom::model(|| {
+            let model = Model::new();
+            let writer = Arc::clone(&model);
+            let writer = thread::spawn(move || writer.commit(1, 1));
+            while let Some(parked) = model.attempt(0, 1) {
+                block_on(parked);
+            }
+            writer.join().unwrap();
+            assert!(model.is_empty());
+        });
+    }
+
+    #[test]
+    fn loom_a_reader_that_leaves_while_it_is_woken_leaves_nothing() {
+        loom::model(|| {
+            let model = Model::new();
+            let writer = Arc::clone(&model);
+            let writer = thread::spawn(move || writer.commit(1, 1));
+            if let Some(parked) = model.attempt(0, 1) {
+                let mut parked = pin!(parked);
+                let _ = parked.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()));
+            }
+            assert!(model.is_empty());
+            writer.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_writers_at_the_same_time_wake_each_their_reader() {
+        loom::model(|| {
+            let model = Model::new();
+            let writer = Arc::clone(&model);
+            let parked = [1, 2].map(|key| model.attempt(0, key).unwrap());
+            let writer = thread::spawn(move || writer.commit(1, 1));
+            model.commit(2, 2);
+            for parked in parked {
+                assert!(parked.wait_until(Instant::now()));
+            }
+            writer.join().unwrap();
+            assert!(model.is_empty());
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::task::Waker;

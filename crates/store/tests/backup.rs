@@ -44,6 +44,47 @@ fn rows(view: &impl ReadView) -> (Vec<Stamped>, Vec<String>, usize) {
 }
 
 #[test]
+fn a_restore_at_the_callers_index_goes_on_after_it() {
+    let store = Store::in_memory(&schema());
+    let mut txn = store.begin_write_at(7).unwrap();
+    put_name(&mut txn, "a");
+    txn.commit().unwrap();
+    let mut backup = Vec::new();
+    store.backup(&mut backup).unwrap();
+
+    let other = Store::in_memory(&schema());
+    let small = other.restore_at(6, backup.as_slice());
+    assert!(matches!(small, Err(RestoreError::IndexTooSmall { given: 6, least: 7 })));
+    other.restore_at(7, backup.as_slice()).unwrap();
+    assert_eq!(other.index(), 7);
+    assert_eq!(other.snapshot().get::<Names>("a").unwrap().modify_index(), 7);
+    assert_eq!(other.begin_write_at(8).unwrap().index(), 8);
+    let again = other.restore_at(7, backup.as_slice());
+    assert!(matches!(again, Err(RestoreError::Begin(_))), "{again:?}");
+}
+
+#[test]
+fn a_backup_with_a_row_from_after_it_is_refused() {
+    let store = Store::in_memory(&schema());
+    for name in ["a", "b"] {
+        let mut txn = store.begin_write().unwrap();
+        put_name(&mut txn, name);
+        txn.commit().unwrap();
+    }
+    let mut backup = Vec::new();
+    store.backup(&mut backup).unwrap();
+    // The index that it says to be as of, and a checksum that is right again.
+    backup[9] = 1;
+    let sum = backup.len() - 4;
+    let crc = crc32fast::hash(&backup[..sum]);
+    backup[sum..].copy_from_slice(&crc.to_le_bytes());
+    let other = Store::in_memory(&schema());
+    let refused = other.restore(backup.as_slice());
+    assert!(matches!(refused, Err(RestoreError::Row(_))), "{refused:?}");
+    assert_eq!(other.index(), 0);
+}
+
+#[test]
 fn a_restored_store_has_exactly_the_rows_of_the_backup_also_after_a_reopen() {
     let source = Store::in_memory(&schema());
     filled(&source, 40);

@@ -93,7 +93,7 @@ struct Namespace;
 impl KeyPart for Namespace {
     type Shape = String;
 
-    fn part(&self) -> &str {
+    fn part(&self) -> &'static str {
         "default"
     }
 }

@@ -72,7 +72,16 @@ impl Store {
     /// # Errors
     /// [`RestoreError`]; the store is as it was, unless its durable write failed.
     pub fn restore(&self, from: impl Read) -> Result<u64, RestoreError> {
-        self.replace(compact::read(self.schema(), BufReader::new(from))?)
+        self.replace(compact::read(self.schema(), BufReader::new(from))?, None)
+    }
+
+    /// Does what [`Store::restore`] does, at the caller's own index: that of the log entry which a
+    /// replicated log's snapshot is as of, so that the next entry can follow.
+    ///
+    /// # Errors
+    /// As [`Store::restore`], and [`RestoreError::IndexTooSmall`].
+    pub fn restore_at(&self, index: u64, from: impl Read) -> Result<(), RestoreError> {
+        self.replace(compact::read(self.schema(), BufReader::new(from))?, Some(index)).map(drop)
     }
 
     /// Writes everything to `to` as lines of JSON, as of now: a header, then a row a line. The index
@@ -91,10 +100,11 @@ impl Store {
     /// # Errors
     /// As [`Store::restore`].
     pub fn load(&self, from: impl BufRead) -> Result<u64, RestoreError> {
-        self.replace(json::read(self.schema(), from)?)
+        self.replace(json::read(self.schema(), from)?, None)
     }
 
-    fn replace(&self, contents: Contents) -> Result<u64, RestoreError> {
+    fn replace(&self, contents: Contents, given: Option<u64>) -> Result<u64, RestoreError> {
+        let stamped_max = contents.index;
         // The rows are checked before the one writer is kept waiting.
         let mut parts = Vec::with_capacity(contents.tables.len());
         for (def, rows) in self.schema().tables.iter().zip(contents.tables) {
@@ -104,12 +114,17 @@ impl Store {
             }
             parts.push((def, rows));
         }
-        let last = self.index().max(contents.index);
-        let index = last.checked_add(1).ok_or(RestoreError::NoIndexLeft)?;
-        let mut txn = match self.begin_write_at(index) {
-            Ok(txn) => txn,
-            // Somebody committed in between.
-            Err(_) => self.begin_write()?,
+        let mut txn = match given {
+            Some(given) if given < stamped_max => {
+                return Err(RestoreError::IndexTooSmall { given, least: stamped_max });
+            }
+            Some(given) => self.begin_write_at(given)?,
+            None => {
+                let last = self.index().max(stamped_max);
+                let index = last.checked_add(1).ok_or(RestoreError::NoIndexLeft)?;
+                // Somebody may have committed in between.
+                self.begin_write_at(index).or_else(|_| self.begin_write())?
+            }
         };
         let index = txn.index();
         let mut tables: Vec<Arc<dyn ErasedTable>> = Vec::with_capacity(parts.len());
@@ -126,9 +141,9 @@ impl Store {
                 row: Some(row.clone()),
             });
             changes.extend(put);
-            tables.push(def.empty.load(rows, index).map_err(RestoreError::Row)?);
+            tables.push(def.empty.load(rows, index, stamped_max).map_err(RestoreError::Row)?);
         }
         txn.replace_all(tables, changes);
-        txn.commit().map_err(RestoreError::Commit)
+        txn.commit().and_then(|index| self.flush().map(|_| index)).map_err(RestoreError::Commit)
     }
 }
