@@ -74,7 +74,7 @@ mod txn;
 mod view;
 mod watch;
 
-pub use backup::{Report, RestoreError, TableReport};
+pub use backup::{Progress, Report, RestoreError, Step, TableReport};
 pub use blocking::{Answer, Attempt, jittered};
 pub use codec::OldRow;
 pub use commit::CommitFuture;
@@ -88,7 +88,7 @@ pub use key::{Desc, KEY_LEN_MAX, Key, KeyBuf, Ref, TextPrefix};
 pub use key_part::{KeyPart, folded};
 pub use observer::{Batch, Checkpointed, Committed, Observer};
 pub use options::{Durability, HISTORY_DEFAULT, Options, PARKED_MAX_DEFAULT, UNFLUSHED_MAX};
-pub use page::{Page, PageToken, TokenError, paginate};
+pub use page::{PAGE_SCANNED_MAX, Page, PageToken, TokenError, paginate, paginate_matching};
 pub use plan::{PLANNED_ROWS_MAX, Plan, plan};
 pub use range::KeyRange;
 pub use snapshot::{Snapshot, Tracked};
