@@ -1,10 +1,12 @@
 //! Derive macros of Statehold; use them through the crates that re-export them.
 //!
-//! `#[derive(Filterable)]` is documented where it is used: on `statehold_filter::Filterable`.
+//! `#[derive(Filterable)]` is documented where it is used: on `statehold_filter::Filterable`, and
+//! `#[derive(Table)]` on `statehold_store::Table`.
 
 mod attributes;
 mod case;
 mod filterable;
+mod table;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
@@ -30,4 +32,41 @@ use syn::{DeriveInput, parse_macro_input};
 pub fn derive_filterable(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     filterable::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a struct the rows of a table, and itself the table: key, secondary indexes and version are
+/// declared on its fields.
+///
+/// On the struct:
+///
+/// | attribute | meaning |
+/// |---|---|
+/// | `name = "volumes"` | the table's name in files and errors; has to be there |
+/// | `version = 2` | the version of the fields; 1 without it |
+/// | `migrate = path` | makes a row from one of an earlier version: `fn(OldRow<'_>) -> Result<Self, RowError>` |
+/// | `key(a, b)` | a compound primary key of two to four fields |
+/// | `index(name = "a_b", on(a, desc(b)), ..)` | a compound index; `desc(field)` and `fold(field)` are parts |
+/// | `unique(name = "a_b", on(a, b), ..)` | the same, in which no two rows have one key |
+/// | `also(CONST, ..)` | indexes that are declared by hand |
+/// | `crate = some::path` | where `statehold_store` is found |
+///
+/// On a field: `key`, the primary key; `index` and `unique`, an index with the field's name, and in
+/// parentheses what it is like:
+///
+/// | word | meaning |
+/// |---|---|
+/// | `name = "n"` | another name than the field's |
+/// | `each` | a key for each element of a `Vec`, set or array |
+/// | `some` | a key for the value of an `Option`; rows without one are not in the index |
+/// | `when = path` | only rows for which this `fn(&Self) -> bool` is true, on structs too |
+/// | `fold` | texts in lower case, to be looked up with `folded(..)` |
+/// | `desc` | the greatest first |
+/// | `serves = "ID"` | what filters call the field, on structs the first one: planners use the index |
+///
+/// Each index is a constant of the struct: `BY_` and its name in upper case. Fields are keys by
+/// `KeyPart`, which can be implemented for further types.
+#[proc_macro_derive(Table, attributes(table))]
+pub fn derive_table(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    table::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }

@@ -4,10 +4,10 @@
 use std::error::Error;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use statehold_store::{Report, Store};
+use statehold_store::{Progress, Report, Step, Store};
 
 type Done = Result<(), Box<dyn Error>>;
 
@@ -40,7 +40,8 @@ fn open(dir: &Path) -> Result<Store, Box<dyn Error>> {
 pub(crate) fn backup(dir: &Path, file: &Path) -> Done {
     let store = open(dir)?;
     let to = OpenOptions::new().write(true).create_new(true).open(file).map_err(at(file))?;
-    let written = store.backup(&to).and_then(|index| to.sync_all().map(|()| index));
+    let written =
+        store.backup_with(&to, progress()).and_then(|index| to.sync_all().map(|()| index));
     let index = written.map_err(at(file))?;
     println!("backup of {} at index {index} written to {}", dir.display(), file.display());
     Ok(())
@@ -49,27 +50,27 @@ pub(crate) fn backup(dir: &Path, file: &Path) -> Done {
 pub(crate) fn restore(file: &Path, dir: &Path) -> Done {
     let from = File::open(file).map_err(at(file))?;
     let store = Store::open(dir, &statehold_volumes::schema())?;
-    let index = store.restore(from)?;
+    let index = store.restore_with(from, progress())?;
     println!("{} restored from {} at index {index}", dir.display(), file.display());
     Ok(())
 }
 
 pub(crate) fn verify(dir: &Path) -> Done {
     fs::metadata(dir).map_err(at(dir))?;
-    let report = Store::verify(dir, &statehold_volumes::schema())?;
+    let report = Store::verify_with(dir, &statehold_volumes::schema(), progress())?;
     print(&report)?;
     println!("{} is sound", dir.display());
     Ok(())
 }
 
 pub(crate) fn dump(dir: &Path) -> Done {
-    open(dir)?.dump(io::stdout().lock())?;
+    open(dir)?.dump_with(io::stdout().lock(), progress())?;
     Ok(())
 }
 
 pub(crate) fn load(dir: &Path) -> Done {
     let store = Store::open(dir, &statehold_volumes::schema())?;
-    let index = store.load(io::stdin().lock())?;
+    let index = store.load_with(io::stdin().lock(), progress())?;
     println!("{} loaded at index {index}", dir.display());
     Ok(())
 }
@@ -82,6 +83,34 @@ pub(crate) fn inspect(dir: &Path) -> Done {
         println!("{name:<16} {bytes:>10} bytes");
     }
     Ok(())
+}
+
+/// Says how far long work is, in one line of the terminal, if there is one.
+fn progress() -> impl FnMut(Progress) {
+    let shown = io::stderr().is_terminal();
+    move |progress| {
+        if shown {
+            // Nothing is lost with it.
+            let _ = write!(io::stderr(), "\r{}\x1b[K", text(&progress));
+        }
+    }
+}
+
+/// The line; none when the work is done.
+fn text(progress: &Progress) -> String {
+    let what = match progress.step {
+        Step::Writing => "writing",
+        Step::Reading => "reading",
+        Step::Replacing => "replacing what is there",
+        Step::CheckingFiles => return "checking the files ..".to_owned(),
+        Step::Loading => return "loading the rows ..".to_owned(),
+        _ => return String::new(),
+    };
+    match (progress.rows, progress.rows_total) {
+        (0, Some(total)) => format!("{what}: {total} rows .."),
+        (rows, Some(total)) => format!("{what}: {rows} of {total} rows .."),
+        (rows, None) => format!("{what}: {rows} rows .."),
+    }
 }
 
 fn print(report: &Report) -> io::Result<()> {

@@ -3,11 +3,14 @@
 //! The query runs on a tracked snapshot. When the index of what it read is not greater than the
 //! caller's, the reader is parked on exactly those ranges and the query runs again when one of
 //! them changes, so the ranges may differ from run to run.
+//!
+//! A change of what was read need not change the result. Where an answer that says nothing new costs
+//! its caller something, the forms called `changed` keep it parked as long as the result is the same.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::WatchError;
 use crate::snapshot::{Tracked, index_of};
@@ -78,16 +81,7 @@ impl Store {
         deadline: Instant,
         mut query: impl FnMut(&Tracked) -> R,
     ) -> Result<Answer<R>, WatchError> {
-        loop {
-            match self.try_blocking(min_index, &mut query)? {
-                Attempt::Ready(answer) => return Ok(answer),
-                Attempt::Parked(parked) => {
-                    if !parked.wait_until(deadline) {
-                        return Ok(self.query(&mut query));
-                    }
-                }
-            }
-        }
+        self.wait(min_index, deadline, |min_index| self.try_blocking(min_index, &mut query))
     }
 
     /// Does what [`Store::blocking`] does without holding a thread: `timeout` is a future that
@@ -103,24 +97,79 @@ impl Store {
         timeout: impl Future<Output = ()>,
         mut query: impl FnMut(&Tracked) -> R,
     ) -> Result<Answer<R>, WatchError> {
-        let mut timeout = pin!(timeout);
-        loop {
-            let parked = match self.try_blocking(min_index, &mut query)? {
-                Attempt::Ready(answer) => return Ok(answer),
-                Attempt::Parked(parked) => parked,
-            };
-            let mut parked = pin!(parked);
-            let woken = poll_fn(|context| {
-                if parked.as_mut().poll(context).is_ready() {
-                    return Poll::Ready(true);
-                }
-                timeout.as_mut().poll(context).map(|()| false)
-            })
-            .await;
-            if !woken {
-                return Ok(self.query(&mut query));
-            }
-        }
+        self.wait_async(min_index, timeout, |min_index| self.try_blocking(min_index, &mut query))
+            .await
+    }
+
+    /// Does what [`Store::blocking`] does, but stays parked as long as `query` gives the same: it
+    /// answers when the index of what was read is greater than `min_index` and the result is another
+    /// than the one that was there at `min_index`, or the deadline has passed.
+    ///
+    /// The index that is compared is only known to be that of the result when the caller got both in
+    /// one answer. When there was a change before the call, the first run answers, as nothing tells
+    /// whether it changed the result. Keeps the result of a run until the next one: let `query` give a
+    /// digest where that is too much.
+    ///
+    /// # Errors
+    /// As [`Store::blocking`].
+    ///
+    /// ```
+    /// # use statehold_store::{KeyRange, Order, ReadView, Schema, Store, Table, Tracked};
+    /// # use std::time::{Duration, Instant};
+    /// # struct Names;
+    /// # impl Table for Names {
+    /// #     const NAME: &'static str = "names";
+    /// #     const VERSION: u16 = 1;
+    /// #     type Key = String;
+    /// #     type Row = String;
+    /// #     fn key(row: &String) -> &str { row }
+    /// # }
+    /// # let store = Store::in_memory(&Schema::new().table::<Names>());
+    /// # let add = |name: &str| {
+    /// #     let mut txn = store.begin_write().unwrap();
+    /// #     txn.upsert::<Names>(name.into()).unwrap();
+    /// #     txn.commit().unwrap()
+    /// # };
+    /// let first = |view: &Tracked| {
+    ///     view.scan::<Names>(&KeyRange::all(), Order::Ascending).next().map(|name| name.to_string())
+    /// };
+    /// let index = add("b");
+    /// let soon = Instant::now() + Duration::from_secs(60);
+    /// std::thread::scope(|scope| {
+    ///     let reader = scope.spawn(|| store.blocking_changed(index, soon, first));
+    ///     add("c"); // read, but not what comes first
+    ///     add("a");
+    ///     assert_eq!(reader.join().unwrap().unwrap().value.as_deref(), Some("a"));
+    /// });
+    /// ```
+    pub fn blocking_changed<R: PartialEq>(
+        &self,
+        min_index: u64,
+        deadline: Instant,
+        mut query: impl FnMut(&Tracked) -> R,
+    ) -> Result<Answer<R>, WatchError> {
+        let mut seen = None;
+        self.wait(min_index, deadline, |min_index| {
+            self.try_blocking_changed(min_index, &mut seen, &mut query)
+        })
+    }
+
+    /// Does what [`Store::blocking_changed`] does without holding a thread, as
+    /// [`Store::blocking_async`] does.
+    ///
+    /// # Errors
+    /// As [`Store::blocking`].
+    pub async fn blocking_changed_async<R: PartialEq>(
+        &self,
+        min_index: u64,
+        timeout: impl Future<Output = ()>,
+        mut query: impl FnMut(&Tracked) -> R,
+    ) -> Result<Answer<R>, WatchError> {
+        let mut seen = None;
+        self.wait_async(min_index, timeout, |min_index| {
+            self.try_blocking_changed(min_index, &mut seen, &mut query)
+        })
+        .await
     }
 
     /// Runs `query` once: its answer when that is newer than `min_index` or `min_index` is 0, else a
@@ -134,11 +183,43 @@ impl Store {
         min_index: u64,
         mut query: impl FnMut(&Tracked) -> R,
     ) -> Result<Attempt<R>, WatchError> {
+        self.attempt(&mut query, |value, index| {
+            if min_index == 0 || index > min_index { Ok(value) } else { Err(()) }
+        })
+    }
+
+    /// Does what [`Store::try_blocking`] does, but parks also when the result is what was `seen`, which
+    /// is `None` at first. `seen` is the result of a run that did not answer, for the next one.
+    ///
+    /// # Errors
+    /// As [`Store::blocking`].
+    pub fn try_blocking_changed<R: PartialEq>(
+        &self,
+        min_index: u64,
+        seen: &mut Option<R>,
+        mut query: impl FnMut(&Tracked) -> R,
+    ) -> Result<Attempt<R>, WatchError> {
+        self.attempt(&mut query, |value, index| {
+            let news = index > min_index && seen.as_ref() != Some(&value);
+            if min_index == 0 || news {
+                return Ok(value);
+            }
+            *seen = Some(value);
+            Err(())
+        })
+    }
+
+    /// Runs `query`, and parks on what it read unless `answer` takes the value and the index for one.
+    fn attempt<R>(
+        &self,
+        query: &mut impl FnMut(&Tracked) -> R,
+        mut answer: impl FnMut(R, u64) -> Result<R, ()>,
+    ) -> Result<Attempt<R>, WatchError> {
         loop {
             let tracked = self.tracked();
             let value = query(&tracked);
             let index = tracked.index();
-            if min_index == 0 || index > min_index {
+            if let Ok(value) = answer(value, index) {
                 return Ok(Attempt::Ready(Answer { value, index }));
             }
             let parked = self.registry().park(tracked.into_reads())?;
@@ -149,10 +230,74 @@ impl Store {
         }
     }
 
-    /// Runs `query` on what is there now.
-    fn query<R>(&self, query: &mut impl FnMut(&Tracked) -> R) -> Answer<R> {
-        let tracked = self.tracked();
-        let value = query(&tracked);
-        Answer { value, index: tracked.index() }
+    /// Attempts until there is an answer; with 0, which always gives one, when the deadline has passed.
+    fn wait<R>(
+        &self,
+        mut min_index: u64,
+        deadline: Instant,
+        mut attempt: impl FnMut(u64) -> Result<Attempt<R>, WatchError>,
+    ) -> Result<Answer<R>, WatchError> {
+        let mut woken = false;
+        loop {
+            let attempt = attempt(min_index)?;
+            self.ran(woken, &attempt);
+            match attempt {
+                Attempt::Ready(answer) => return Ok(answer),
+                Attempt::Parked(parked) => woken = parked.wait_until(deadline),
+            }
+            if !woken {
+                min_index = 0;
+            }
+        }
     }
+
+    /// Does what [`Store::wait`] does without holding a thread.
+    async fn wait_async<R>(
+        &self,
+        mut min_index: u64,
+        timeout: impl Future<Output = ()>,
+        mut attempt: impl FnMut(u64) -> Result<Attempt<R>, WatchError>,
+    ) -> Result<Answer<R>, WatchError> {
+        let mut timeout = pin!(timeout);
+        let mut woken = false;
+        loop {
+            let attempt = attempt(min_index)?;
+            self.ran(woken, &attempt);
+            let parked = match attempt {
+                Attempt::Ready(answer) => return Ok(answer),
+                Attempt::Parked(parked) => parked,
+            };
+            let mut parked = pin!(parked);
+            woken = poll_fn(|context| {
+                if parked.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(true);
+                }
+                timeout.as_mut().poll(context).map(|()| false)
+            })
+            .await;
+            if !woken {
+                min_index = 0;
+            }
+        }
+    }
+
+    fn ran<R>(&self, woken: bool, attempt: &Attempt<R>) {
+        if woken {
+            self.registry().ran_again(matches!(attempt, Attempt::Ready(_)));
+        }
+    }
+}
+
+/// `wait` and up to a sixteenth of it more, as `luck` says: from nothing for 0 to all of it for the
+/// greatest number. For deadlines of callers that came together and should not come back together;
+/// the randomness is theirs.
+///
+/// ```
+/// use std::time::Duration;
+/// use statehold_store::jittered;
+/// assert_eq!(jittered(Duration::from_secs(16), 0), Duration::from_secs(16));
+/// assert_eq!(jittered(Duration::from_secs(16), u32::MAX), Duration::from_secs(17));
+/// ```
+pub fn jittered(wait: Duration, luck: u32) -> Duration {
+    wait.saturating_add((wait / 16).mul_f64(f64::from(luck) / f64::from(u32::MAX)))
 }

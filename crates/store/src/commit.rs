@@ -2,20 +2,28 @@
 //!
 //! A finished transaction goes to the queue in the order of the indexes and lets the next writer
 //! in. Whoever waits first becomes the flusher: it drains the queue, writes the batch, publishes
-//! the newest root, wakes the watchers, then acknowledges everybody in the batch. No timer and no
-//! thread: a lone writer pays for exactly one durable write.
+//! the newest root, wakes the watchers, then acknowledges everybody in the batch. No timer: a lone
+//! writer pays for exactly one durable write. For those that wait without a thread, and for commits
+//! that are acknowledged before they are durable, a thread of the store is one more who waits.
 //!
 //! Invariant: durable, then visible, then woken, then acknowledged. Readers never see what a crash
-//! could take back.
+//! could take back, unless [`crate::Durability::Relaxed`] was asked for.
+//! Invariant: a transaction in the queue is written, whoever waits for it or stops waiting.
 //! Invariant: after a failed durable write nothing of the batch is published and the queue takes
 //! nothing more, because a failed fsync says nothing about what is on the disk
 //! (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
 
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::CommitError;
+use crate::signal::Signal;
+use crate::snapshot::Snapshot;
 use crate::state::{Change, Root, Touched};
 
 /// What the next writer starts from: the newest finished transaction, published or not.
@@ -36,6 +44,10 @@ pub(crate) struct Pending {
     pub(crate) root: Arc<Root>,
     pub(crate) changes: Vec<Change>,
     pub(crate) touched: Wakes,
+    /// Bytes of the changes.
+    pub(crate) bytes: u64,
+    /// The observer's time when it was finished.
+    pub(crate) finished: Duration,
 }
 
 /// Whom a commit wakes.
@@ -48,15 +60,26 @@ pub(crate) enum Wakes {
 #[derive(Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
+    /// For threads that wait until their commit is flushed.
     flushed: Condvar,
+    /// For the store's own thread.
+    work: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     pending: Vec<Pending>,
+    /// Bytes of changes in `pending`.
+    bytes: u64,
+    /// The last transaction that was queued.
+    newest: u64,
     flushing: bool,
     /// Everything up to this index is durable and published.
     flushed: u64,
+    /// Somebody without a thread waits for everything up to this index.
+    asked: u64,
+    tickets: Vec<(u64, Arc<Signal>)>,
+    stop: bool,
     failed: Option<CommitError>,
 }
 
@@ -64,19 +87,39 @@ impl Queue {
     /// A queue whose transactions up to `index` are durable.
     pub(crate) fn new(index: u64) -> Self {
         let queue = Self::default();
-        queue.state.lock().flushed = index;
+        {
+            let mut state = queue.state.lock();
+            state.flushed = index;
+            state.newest = index;
+        }
         queue
     }
 
-    /// Whether a durable write failed.
-    pub(crate) fn failed(&self) -> bool {
-        self.state.lock().failed.is_some()
+    /// Why no more can be written.
+    pub(crate) fn failure(&self) -> Option<CommitError> {
+        self.state.lock().failed.clone()
     }
 
     /// Adds a finished transaction. The caller holds the writer's lock, so indexes arrive in order.
     pub(crate) fn push(&self, head: &mut Head, pending: Pending) {
         head.0 = Arc::clone(&pending.root);
-        self.state.lock().pending.push(pending);
+        let mut state = self.state.lock();
+        state.bytes += pending.bytes;
+        state.newest = pending.root.index;
+        state.pending.push(pending);
+        if state.pending.len() == 1 {
+            self.work.notify_one();
+        }
+    }
+
+    /// The index of the last transaction that was queued.
+    pub(crate) fn newest(&self) -> u64 {
+        self.state.lock().newest
+    }
+
+    /// Bytes of changes that wait for their durable write.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.state.lock().bytes
     }
 
     /// Returns when everything up to `index` is acknowledged, flushing batches with `write` when
@@ -102,6 +145,7 @@ impl Queue {
             let Some(newest) = batch.last().map(|pending| pending.root.index) else {
                 return Ok(index);
             };
+            state.bytes = 0;
             state.flushing = true;
             drop(state);
             let mut guard = Unfinished { queue: self, outcome: None };
@@ -109,6 +153,51 @@ impl Queue {
             drop(guard);
             state = self.state.lock();
         }
+    }
+
+    /// Asks the store's own thread for everything up to `index`.
+    pub(crate) fn ticket(self: &Arc<Self>, index: u64) -> Ticket {
+        let signal = Arc::new(Signal::default());
+        let mut state = self.state.lock();
+        if state.flushed >= index || state.failed.is_some() {
+            drop(state);
+            signal.give();
+        } else {
+            state.asked = state.asked.max(index);
+            state.tickets.push((index, Arc::clone(&signal)));
+            self.work.notify_one();
+        }
+        Ticket { queue: Arc::clone(self), signal, index }
+    }
+
+    /// Waits for work of the store's own thread: the index to flush up to, or `None` when the store
+    /// is closed. What nobody asks for is flushed `every` so often, if at all.
+    pub(crate) fn next_flush(&self, every: Option<Duration>) -> Option<u64> {
+        let mut state = self.state.lock();
+        loop {
+            let work = !state.pending.is_empty() && state.failed.is_none();
+            if work && (state.stop || state.asked > state.flushed) {
+                return Some(state.newest);
+            }
+            if state.stop {
+                return None;
+            }
+            let Some(every) = every.filter(|_| work) else {
+                self.work.wait(&mut state);
+                continue;
+            };
+            let mut idle = |state: &mut State| !state.stop && state.asked <= state.flushed;
+            let waited = self.work.wait_while_for(&mut state, &mut idle, every);
+            if waited.timed_out() {
+                return Some(state.newest);
+            }
+        }
+    }
+
+    /// Ends the store's own thread when everything is flushed.
+    pub(crate) fn stop(&self) {
+        self.state.lock().stop = true;
+        self.work.notify_all();
     }
 }
 
@@ -129,7 +218,61 @@ impl Drop for Unfinished<'_> {
                 state.failed = Some(CommitError::Storage { reason: "the write panicked".into() });
             }
         }
+        let (flushed, failed) = (state.flushed, state.failed.is_some());
+        let done: Vec<_> =
+            state.tickets.extract_if(.., |(index, _)| failed || *index <= flushed).collect();
+        drop(state);
         self.queue.flushed.notify_all();
+        for (_, signal) in done {
+            signal.give();
+        }
+    }
+}
+
+/// Waits for a flush without holding a thread.
+pub(crate) struct Ticket {
+    queue: Arc<Queue>,
+    signal: Arc<Signal>,
+    index: u64,
+}
+
+impl Ticket {
+    fn poll(&self, context: &Context<'_>) -> Poll<Result<(), CommitError>> {
+        self.signal.poll(context).map(|()| {
+            let state = self.queue.state.lock();
+            match &state.failed {
+                Some(error) if state.flushed < self.index => Err(error.clone()),
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+/// A transaction on its way to the disk: a future that ends when it is acknowledged, with the state
+/// as of it. See [`crate::WriteTxn::commit_async`].
+///
+/// The transaction is finished, in its place among the others, before there is such a future;
+/// dropping it takes nothing back and stops nothing.
+#[must_use = "without waiting for it, nobody knows whether the commit is durable"]
+pub struct CommitFuture(pub(crate) Result<(Snapshot, Option<Ticket>), CommitError>);
+
+impl Future for CommitFuture {
+    type Output = Result<Snapshot, CommitError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &self.0 {
+            Ok((snapshot, Some(ticket))) => {
+                ticket.poll(context).map(|outcome| outcome.map(|()| snapshot.clone()))
+            }
+            Ok((snapshot, None)) => Poll::Ready(Ok(snapshot.clone())),
+            Err(error) => Poll::Ready(Err(error.clone())),
+        }
+    }
+}
+
+impl fmt::Debug for CommitFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CommitFuture").field(&self.0.as_ref().map(|(snapshot, _)| snapshot)).finish()
     }
 }
 
@@ -145,7 +288,13 @@ mod tests {
     }
 
     fn push(queue: &Queue, index: u64) {
-        let pending = Pending { root: root(index), changes: vec![], touched: Wakes::Everybody };
+        let pending = Pending {
+            root: root(index),
+            changes: vec![],
+            touched: Wakes::Everybody,
+            bytes: 0,
+            finished: Duration::ZERO,
+        };
         queue.push(&mut Head::new(root(0)), pending);
     }
 
@@ -175,7 +324,7 @@ mod tests {
         push(&queue, 3);
         let failure = CommitError::Storage { reason: "disk full".into() };
         assert_eq!(queue.flush(2, |_| Err(failure.clone())), Err(failure.clone()));
-        assert!(queue.failed());
+        assert_eq!(queue.failure(), Some(failure.clone()));
         push(&queue, 4);
         for index in [2, 3, 4] {
             let result = queue.flush(index, |_| panic!("nothing is written any more"));

@@ -8,8 +8,8 @@
 //! | `String` | UTF-8, `00` escaped as `00 FF`, terminated by `00 01` |
 //! | `Vec<u8>` | the bytes, escaped and terminated in the same way |
 //! | `bool` | one byte, `00` or `01` |
-//! | `u8` to `u64` | big endian |
-//! | `i8` to `i64` | big endian with the sign bit flipped |
+//! | `u8` to `u128` | big endian |
+//! | `i8` to `i128` | big endian with the sign bit flipped |
 //! | `Uuid` | its 16 bytes |
 //! | `Option` | `00` for nothing, which sorts first; `01` and the value |
 //! | [`Desc`] | the complement of the value's bytes, so that the greatest sorts first |
@@ -38,7 +38,7 @@ pub type Ref<'a, K> = <K as Key>::Ref<'a>;
 
 /// A shape of keys whose encoded bytes sort as its values do.
 ///
-/// Implemented for `String`, `Vec<u8>`, `bool`, the integers up to 64 bits, [`Uuid`], `Option` and
+/// Implemented for `String`, `Vec<u8>`, `bool`, the integers up to 128 bits, [`Uuid`], `Option` and
 /// [`Desc`] of them, and tuples of two to four of them. Not meant to be implemented outside this
 /// crate.
 pub trait Key: Sized + Send + Sync + 'static {
@@ -442,10 +442,12 @@ bits! {
     u16, u16, |v| v, |v| v;
     u32, u32, |v| v, |v| v;
     u64, u64, |v| v, |v| v;
+    u128, u128, |v| v, |v| v;
     i8, u8, i8::cast_unsigned, u8::cast_signed;
     i16, u16, i16::cast_unsigned, u16::cast_signed;
     i32, u32, i32::cast_unsigned, u32::cast_signed;
     i64, u64, i64::cast_unsigned, u64::cast_signed;
+    i128, u128, i128::cast_unsigned, u128::cast_signed;
 }
 
 integer_key! {
@@ -453,10 +455,12 @@ integer_key! {
     u16, u16, 0;
     u32, u32, 0;
     u64, u64, 0;
+    u128, u128, 0;
     i8, u8, 1 << 7;
     i16, u16, 1 << 15;
     i32, u32, 1 << 31;
     i64, u64, 1 << 63;
+    i128, u128, 1 << 127;
 }
 
 macro_rules! tuple_key {
@@ -536,6 +540,72 @@ mod tests {
 
     fn encoded(key: &Shape) -> Vec<u8> {
         bytes::<Shape>(borrowed(key))
+    }
+
+    /// A property of every shape: the order of the bytes is that of the values, and decoding gives the
+    /// value back, whatever comes after it.
+    macro_rules! every_shape {
+        ($($name:ident: $shape:ty, $values:expr, |$key:ident| $borrow:expr;)*) => {
+            proptest! {$(
+                #[test]
+                fn $name(a in $values, b in $values, after in proptest::collection::vec(any::<u8>(), 0..3)) {
+                    let bytes_of = |$key: &$shape| bytes::<$shape>($borrow);
+                    let (mut x, y) = (bytes_of(&a), bytes_of(&b));
+                    prop_assert_eq!(x.cmp(&y), a.cmp(&b));
+                    let len = x.len();
+                    x.extend(&after);
+                    let mut rest = x.as_slice();
+                    prop_assert_eq!(<$shape>::decode(&mut rest), Some(a));
+                    prop_assert_eq!(rest, &x[len..]);
+                }
+            )*}
+        };
+    }
+
+    /// Integers near the ends and near zero as often as any.
+    macro_rules! ints {
+        ($ty:ty) => {
+            prop_oneof![
+                any::<$ty>(),
+                (0..3 as $ty).prop_map(|at| <$ty>::MIN + at),
+                (0..3 as $ty).prop_map(|at| <$ty>::MAX - at),
+                (0..5 as $ty).prop_map(|at| at.wrapping_sub(2)),
+            ]
+        };
+    }
+
+    fn texts() -> impl Strategy<Value = String> {
+        prop_oneof![any::<String>(), "[a\u{0}\u{1}\u{ff}]{0,4}"]
+    }
+
+    fn blobs() -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(prop_oneof![any::<u8>(), 0u8..2, Just(0xFF)], 0..5)
+    }
+
+    every_shape! {
+        u8_keys: u8, ints!(u8), |key| *key;
+        u16_keys: u16, ints!(u16), |key| *key;
+        u32_keys: u32, ints!(u32), |key| *key;
+        u64_keys: u64, ints!(u64), |key| *key;
+        u128_keys: u128, ints!(u128), |key| *key;
+        i8_keys: i8, ints!(i8), |key| *key;
+        i16_keys: i16, ints!(i16), |key| *key;
+        i32_keys: i32, ints!(i32), |key| *key;
+        i64_keys: i64, ints!(i64), |key| *key;
+        i128_keys: i128, ints!(i128), |key| *key;
+        bool_keys: bool, any::<bool>(), |key| *key;
+        uuid_keys: Uuid, any::<u128>().prop_map(Uuid::from_u128), |key| *key;
+        text_keys: String, texts(), |key| key;
+        byte_keys: Vec<u8>, blobs(), |key| key;
+        optional_keys: Option<String>, proptest::option::of(texts()), |key| key.as_deref();
+        nested_optional_keys: Option<Option<u8>>,
+            proptest::option::of(proptest::option::of(any::<u8>())), |key| *key;
+        pair_keys: (String, i16), (texts(), ints!(i16)), |key| (&key.0, key.1);
+        triple_keys: (Vec<u8>, bool, String), (blobs(), any::<bool>(), texts()),
+            |key| (&key.0, key.1, &key.2);
+        quadruple_keys: (u8, String, Option<Vec<u8>>, i128),
+            (any::<u8>(), texts(), proptest::option::of(blobs()), ints!(i128)),
+            |key| (key.0, &key.1, key.2.as_deref(), key.3);
     }
 
     proptest! {

@@ -55,22 +55,29 @@ mod error;
 mod feed;
 mod hex;
 mod key;
+mod key_part;
 mod load;
+mod observer;
+mod options;
 mod page;
 mod plan;
 mod range;
+mod reclaim;
+mod signal;
 mod snapshot;
 mod state;
 mod store;
+mod sync;
 mod table;
 mod tree;
 mod txn;
 mod view;
 mod watch;
 
-pub use backup::{Report, RestoreError, TableReport};
-pub use blocking::{Answer, Attempt};
+pub use backup::{Progress, Report, RestoreError, Step, TableReport};
+pub use blocking::{Answer, Attempt, jittered};
 pub use codec::OldRow;
+pub use commit::CommitFuture;
 pub use error::{
     BeginError, CommitError, Expect, FeedError, OpenError, RecordError, RowError, WatchError,
     WriteError,
@@ -78,12 +85,57 @@ pub use error::{
 pub use feed::{ChangedRow, Commit, Feed};
 pub use hex::{HEX_DIGITS_MAX, HYPHENS_MAX, HexPrefix, HexPrefixError};
 pub use key::{Desc, KEY_LEN_MAX, Key, KeyBuf, Ref, TextPrefix};
-pub use page::{Page, PageToken, TokenError, paginate};
+pub use key_part::{KeyPart, folded};
+pub use observer::{Batch, Checkpointed, Committed, Observer};
+pub use options::{Durability, HISTORY_DEFAULT, Options, PARKED_MAX_DEFAULT, UNFLUSHED_MAX};
+pub use page::{PAGE_SCANNED_MAX, Page, PageToken, TokenError, paginate, paginate_matching};
 pub use plan::{PLANNED_ROWS_MAX, Plan, plan};
 pub use range::KeyRange;
 pub use snapshot::{Snapshot, Tracked};
 pub use state::Schema;
-pub use store::{HISTORY_DEFAULT, Options, PARKED_MAX_DEFAULT, Store};
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use statehold_store::{OldRow, ReadView, RowError, Schema, Store, Table, folded};
+///
+/// #[derive(Debug, Serialize, Deserialize, Table)]
+/// #[table(name = "volumes", version = 2, migrate = Volume::from_old, key(namespace, id))]
+/// #[table(index(name = "plugin_size", on(plugin, desc(size))))]
+/// struct Volume {
+///     namespace: String,
+///     #[table(index(fold))]
+///     id: String,
+///     plugin: String,
+///     #[table(unique(some))]
+///     external: Option<String>,
+///     #[table(index(name = "node", each, serves = "nodes"))]
+///     nodes: Vec<uuid::Uuid>,
+///     size: u64,
+/// }
+///
+/// impl Volume {
+///     /// The size came with version 2.
+///     fn from_old(old: OldRow<'_>) -> Result<Self, RowError> {
+///         let (namespace, id, plugin, external, nodes) = old.read()?;
+///         Ok(Self { namespace, id, plugin, external, nodes, size: 0 })
+///     }
+/// }
+///
+/// let store = Store::in_memory(&Schema::new().table::<Volume>());
+/// let mut txn = store.begin_write()?;
+/// txn.upsert::<Volume>(Volume {
+///     namespace: "default".into(),
+///     id: "Web-1".into(),
+///     plugin: "ebs".into(),
+///     external: None,
+///     nodes: vec![],
+///     size: 10,
+/// })?;
+/// assert!(txn.get::<Volume>(("default", "Web-1")).is_some());
+/// assert!(txn.find(&Volume::BY_ID, &folded("WEB-1")).is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub use statehold_derive::Table;
+pub use store::Store;
 pub use table::{Entry, Index, IndexSet, Keys, Table};
 pub use txn::WriteTxn;
 pub use view::{Order, ReadView, Scan};

@@ -28,6 +28,7 @@ pub(crate) struct Loaded<R> {
 pub(crate) fn rows<T: Table>(
     mut rows: Vec<(KeyBytes, Vec<u8>)>,
     defs: &[IndexDef<T::Row>],
+    stamped_max: u64,
 ) -> Result<Loaded<T::Row>, RowError> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
     let threads = cores.min(rows.len() / ROWS_PER_THREAD).max(1);
@@ -38,7 +39,7 @@ pub(crate) fn rows<T: Table>(
     }
     parts.push(rows);
     parts.reverse(); // cut off from the back
-    let decoded = in_parallel(parts, |part| decode::<T>(part, defs))?;
+    let decoded = in_parallel(parts, |part| decode::<T>(part, defs, stamped_max))?;
     let mut whole =
         Loaded { primary: Vec::new(), secondary: defs.iter().map(|_| Vec::new()).collect() };
     for part in decoded {
@@ -53,13 +54,14 @@ pub(crate) fn rows<T: Table>(
 fn decode<T: Table>(
     rows: Vec<(KeyBytes, Vec<u8>)>,
     defs: &[IndexDef<T::Row>],
+    stamped_max: u64,
 ) -> Result<Loaded<T::Row>, RowError> {
     let mut loaded = Loaded {
         primary: Vec::with_capacity(rows.len()),
         secondary: defs.iter().map(|_| Vec::with_capacity(rows.len())).collect(),
     };
     for (key, bytes) in rows {
-        let entry = row::<T>(&key, &bytes)?;
+        let entry = row::<T>(&key, &bytes, stamped_max)?;
         for (def, entries) in defs.iter().zip(&mut loaded.secondary) {
             for key in def.tree_keys(&entry, key.as_slice()) {
                 entries.push((key, entry.clone()));
@@ -70,9 +72,19 @@ fn decode<T: Table>(
     Ok(loaded)
 }
 
-/// Decodes one row and checks that it lies where it belongs.
-pub(crate) fn row<T: Table>(key: &KeyBytes, bytes: &[u8]) -> Result<Entry<T::Row>, RowError> {
+/// Decodes one row and checks that it lies where it belongs, and was there when it is said to be.
+pub(crate) fn row<T: Table>(
+    key: &KeyBytes,
+    bytes: &[u8],
+    stamped_max: u64,
+) -> Result<Entry<T::Row>, RowError> {
     let entry = codec::decode::<T>(bytes)?;
+    if entry.create_index() > entry.modify_index() || entry.modify_index() > stamped_max {
+        return Err(RowError::Damaged {
+            table: T::NAME,
+            reason: "a row is stamped with an index that there was not yet",
+        });
+    }
     if KeyBuf::of::<T::Key>(T::key(&entry)).as_slice() != key.as_slice() {
         return Err(RowError::Damaged {
             table: T::NAME,

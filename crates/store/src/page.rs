@@ -24,8 +24,8 @@ pub struct PageToken(String);
 impl PageToken {
     /// The token for the row with the key `next` of the listing called `listing`.
     ///
-    /// The name is not in the token, only a checksum of it: a token of one listing is refused by
-    /// another.
+    /// Call a listing by all that tells it from others: what is listed, its order, its filter. The name
+    /// is not in the token, only a checksum of it: a token of one listing is refused by another.
     pub fn new<K: Key>(listing: &str, next: Ref<'_, K>) -> Self {
         let key = KeyBuf::of::<K>(next);
         let mut bytes = Vec::with_capacity(HEAD + key.as_slice().len());
@@ -111,8 +111,46 @@ impl std::error::Error for TokenError {}
 pub struct Page<R> {
     /// The rows, at most as many as were asked for.
     pub rows: Vec<R>,
-    /// The first row of the next page; `None` on the last page.
+    /// Where the next page begins; `None` on the last page.
     pub next: Option<R>,
+}
+
+/// Rows that [`paginate_matching`] should look at for one page at the most, for callers without a
+/// reason for another number: some ten milliseconds of filtering.
+pub const PAGE_SCANNED_MAX: usize = 100_000;
+
+/// Takes one page off a listing that is filtered: up to `per_page` rows that match, out of `scanned_max`
+/// rows at the most, so that a filter that matches almost nothing can't keep a page forever.
+///
+/// A page may have fewer rows than asked for, or none, and still not be the last one: only `next` tells.
+/// It is the first row that was not looked at, whether it matches or not.
+///
+/// ```
+/// use statehold_store::paginate_matching;
+/// let even = |row: &i32| row % 2 == 0;
+/// let page = paginate_matching(1..=9, 2, 100, even);
+/// assert_eq!((page.rows, page.next), (vec![2, 4], Some(5)));
+/// let page = paginate_matching(5..=9, 2, 2, even);
+/// assert_eq!((page.rows, page.next), (vec![6], Some(7)));
+/// ```
+pub fn paginate_matching<R>(
+    listing: impl IntoIterator<Item = R>,
+    per_page: usize,
+    scanned_max: usize,
+    mut matches: impl FnMut(&R) -> bool,
+) -> Page<R> {
+    let mut listing = listing.into_iter();
+    let (mut rows, mut scanned) = (Vec::new(), 0);
+    // A page that looks at nothing would never end.
+    let scanned_max = scanned_max.max(1);
+    while rows.len() < per_page && scanned < scanned_max {
+        let Some(row) = listing.next() else { break };
+        scanned += 1;
+        if matches(&row) {
+            rows.push(row);
+        }
+    }
+    Page { rows, next: listing.next() }
 }
 
 /// Takes one page off a listing: `per_page` rows, or all of them when that is `None`.

@@ -14,6 +14,7 @@ use crate::error::{RowError, WriteError};
 use crate::key::{KEY_LEN_MAX, KeyBuf, KeyBytes};
 use crate::load;
 use crate::range::Span;
+use crate::reclaim::Reclaim;
 use crate::table::{Entry, IndexDef, IndexSet, Table};
 use crate::tree::Tree;
 
@@ -82,6 +83,15 @@ pub(crate) struct Root {
     pub(crate) index: u64,
     pub(crate) tables: Box<[Arc<dyn ErasedTable>]>,
     types: Arc<[TypeId]>,
+    /// Rows that were written or deleted to make this state, since the store was opened.
+    pub(crate) changes: u64,
+    reclaim: Arc<Reclaim>,
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        self.reclaim.let_go(&mut self.tables, self.changes);
+    }
 }
 
 impl Root {
@@ -90,7 +100,14 @@ impl Root {
             index,
             tables: tables.into(),
             types: schema.tables.iter().map(|def| def.row_table).collect(),
+            changes: 0,
+            reclaim: Arc::default(),
         }
+    }
+
+    /// Takes note that this is the newest state now: what is far behind it is freed elsewhere.
+    pub(crate) fn published(&self) {
+        self.reclaim.published(self.changes);
     }
 
     /// The position of the table `T`.
@@ -174,6 +191,13 @@ pub(crate) struct Change {
     pub(crate) row: Option<Vec<u8>>,
 }
 
+impl Change {
+    /// Bytes of the key and the row.
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.key.as_slice().len() + self.row.as_ref().map_or(0, Vec::len)) as u64
+    }
+}
+
 /// Takes a row's key and bytes.
 pub(crate) type EachRow<'e> = dyn FnMut(&[u8], &[u8]) -> io::Result<()> + 'e;
 
@@ -181,11 +205,13 @@ pub(crate) type EachRow<'e> = dyn FnMut(&[u8], &[u8]) -> io::Result<()> + 'e;
 pub(crate) trait ErasedTable: Any + Send + Sync {
     fn copy(&self) -> Arc<dyn ErasedTable>;
     fn last_change(&self, index: usize, span: &Span) -> u64;
-    /// Builds the state from durable rows, in ascending order of their keys.
+    /// Builds the state from durable rows, in ascending order of their keys, none of them stamped
+    /// after `stamped_max`.
     fn load(
         &self,
         rows: Vec<(KeyBytes, Vec<u8>)>,
         last_index: u64,
+        stamped_max: u64,
     ) -> Result<Arc<dyn ErasedTable>, RowError>;
     fn rows(&self) -> usize;
     fn each_key(&self, each: &mut dyn FnMut(&KeyBytes));
@@ -234,8 +260,9 @@ impl<T: Table> ErasedTable for TableState<T> {
         &self,
         rows: Vec<(KeyBytes, Vec<u8>)>,
         last_index: u64,
+        stamped_max: u64,
     ) -> Result<Arc<dyn ErasedTable>, RowError> {
-        let loaded = load::rows::<T>(rows, &self.defs)?;
+        let loaded = load::rows::<T>(rows, &self.defs, stamped_max)?;
         let secondary = load::indexes(T::NAME, &self.defs, loaded.secondary, last_index)?;
         Ok(Arc::new(Self {
             primary: Tree::from_sorted(loaded.primary, last_index),
@@ -280,7 +307,7 @@ impl<T: Table> ErasedTable for TableState<T> {
             self.take(key.clone(), index, |_, _| ());
             return Ok(());
         };
-        let entry = load::row::<T>(key, row)?;
+        let entry = load::row::<T>(key, row, index)?;
         self.put(key.clone(), &entry, index, |_, _| ()).map_err(|error| match error {
             WriteError::NotUnique { table, index } => RowError::NotUnique { table, index },
             _ => RowError::Damaged { table: T::NAME, reason: "a key is too long" },

@@ -1,71 +1,44 @@
 //! The store: what is published, who may write, and the way from one to the other.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
-use crate::commit::{Head, Pending, Queue, Wakes};
+use crate::commit::{CommitFuture, Head, Pending, Queue, Ticket, Wakes};
 use crate::durable::{self, Durable, Files, Journal, MemoryJournal};
 use crate::error::{BeginError, CommitError, OpenError};
+use crate::observer::{Batch, Committed, Observed};
+use crate::options::{Durability, Options, UNFLUSHED_MAX};
 use crate::snapshot::{Snapshot, Tracked};
-use crate::state::{Root, Schema};
+use crate::state::{Change, Root, Schema};
 use crate::txn::WriteTxn;
 use crate::watch::Registry;
-
-/// Readers that may wait in blocking queries at the same time, by default.
-pub const PARKED_MAX_DEFAULT: usize = 100_000;
-
-/// Commits that the journal keeps for the change feed, by default.
-pub const HISTORY_DEFAULT: u64 = 10_000;
-
-/// How a store is run.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Options {
-    /// Commits that the journal keeps for [`Store::changes_since`], at least; it has more while they
-    /// wait for a checkpoint. Default: [`HISTORY_DEFAULT`].
-    pub history: u64,
-    /// Readers that may wait in blocking queries at the same time; one more gets
-    /// [`crate::WatchError::TooMany`]. Default: [`PARKED_MAX_DEFAULT`].
-    pub parked_max: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { history: HISTORY_DEFAULT, parked_max: PARKED_MAX_DEFAULT }
-    }
-}
-
-impl Options {
-    /// Sets [`Options::history`].
-    #[must_use]
-    pub fn history(mut self, history: u64) -> Self {
-        self.history = history;
-        self
-    }
-
-    /// Sets [`Options::parked_max`].
-    #[must_use]
-    pub fn parked_max(mut self, parked_max: usize) -> Self {
-        self.parked_max = parked_max;
-        self
-    }
-}
 
 /// An embedded state store.
 ///
 /// All rows and indexes are in memory and every committed row is on disk too; reading is done on
 /// snapshots that nothing can change. Share it between threads behind an [`Arc`] or a reference.
 pub struct Store {
+    shared: Arc<Shared>,
+    /// Writes what no committing thread writes; none without files.
+    flusher: Option<JoinHandle<()>>,
+}
+
+/// What a store and its own thread have in common.
+struct Shared {
     schema: Schema,
     published: ArcSwap<Root>,
     writer: Mutex<Head>,
-    queue: Queue,
+    queue: Arc<Queue>,
     registry: Arc<Registry>,
     storage: Storage,
+    durability: Durability,
+    observer: Observed,
 }
 
 /// Where commits are recorded.
@@ -106,31 +79,49 @@ impl Store {
         schema: &Schema,
         options: &Options,
     ) -> Result<Self, OpenError> {
-        let (durable, root) = Durable::open(files, schema, options.history)?;
-        Ok(Self::new(schema, root, Storage::Files(durable), options))
+        let path = files.log_path().to_owned();
+        let (durable, root) =
+            Durable::open(files, schema, options.history, options.observer.clone())?;
+        let mut store = Self::new(schema, root, Storage::Files(durable), options);
+        let shared = Arc::clone(&store.shared);
+        let flusher = thread::Builder::new()
+            .name("statehold-flush".to_owned())
+            .spawn(move || shared.run())
+            .map_err(|source| OpenError::Io { path, source: Arc::new(source) })?;
+        store.flusher = Some(flusher);
+        Ok(store)
     }
 
     /// A store that keeps nothing beyond the process: for tests and caches.
     pub fn in_memory(schema: &Schema) -> Self {
+        Self::in_memory_with(schema, &Options::default())
+    }
+
+    /// A store that keeps nothing beyond the process, with options. Its commits are acknowledged at
+    /// once, whatever [`Options::durability`] says.
+    pub fn in_memory_with(schema: &Schema, options: &Options) -> Self {
         let tables = schema.tables.iter().map(|def| Arc::clone(&def.empty)).collect();
-        let options = Options::default();
         let storage = Storage::Memory {
             journal: MemoryJournal::new(options.history),
             names: schema.tables.iter().map(|def| def.name).collect(),
         };
+        let options = options.clone().durability(Durability::Immediate);
         Self::new(schema, Root::new(schema, 0, tables), storage, &options)
     }
 
     fn new(schema: &Schema, root: Root, storage: Storage, options: &Options) -> Self {
         let root = Arc::new(root);
-        Self {
+        let shared = Shared {
             schema: schema.clone(),
-            queue: Queue::new(root.index),
+            queue: Arc::new(Queue::new(root.index)),
             writer: Mutex::new(Head::new(Arc::clone(&root))),
             published: ArcSwap::new(root),
-            registry: Arc::new(Registry::new(options.parked_max)),
+            registry: Arc::new(Registry::new(options.parked_max, options.observer.clone())),
             storage,
-        }
+            durability: options.durability,
+            observer: options.observer.clone(),
+        };
+        Self { shared: Arc::new(shared), flusher: None }
     }
 
     /// All tables as of the last commit. Cost: one atomic load and a reference count.
@@ -145,12 +136,12 @@ impl Store {
 
     /// The index of the last commit; 0 for a store never written to.
     pub fn index(&self) -> u64 {
-        self.published.load().index
+        self.shared.published.load().index
     }
 
     /// The number of readers that wait in blocking queries.
     pub fn parked(&self) -> usize {
-        self.registry.parked()
+        self.shared.registry.parked()
     }
 
     /// Begins the one write transaction; waits until the one before has been committed or dropped.
@@ -170,8 +161,8 @@ impl Store {
     }
 
     fn begin(&self, given: Option<u64>) -> Result<WriteTxn<'_>, BeginError> {
-        let head = self.writer.lock();
-        if self.queue.failed() {
+        let head = self.shared.writer.lock();
+        if self.shared.queue.failure().is_some() {
             return Err(BeginError::Poisoned);
         }
         let last = head.root().index;
@@ -185,38 +176,49 @@ impl Store {
         Ok(WriteTxn::new(self, head, index, given.is_some()))
     }
 
-    pub(crate) fn enqueue(&self, head: &mut Head, pending: Pending) {
-        self.queue.push(head, pending);
+    /// Returns when everything that was committed before is on disk; the index of the last of it.
+    ///
+    /// Under [`Durability::Immediate`] only the commits of [`WriteTxn::commit_async`] may not be.
+    ///
+    /// # Errors
+    /// [`CommitError::Storage`]: the store takes no more writes until it is opened again.
+    pub fn flush(&self) -> Result<u64, CommitError> {
+        self.shared.flush_to(self.shared.queue.newest())
     }
 
-    /// Returns when everything up to `index` is durable and visible.
-    pub(crate) fn flush(&self, index: u64) -> Result<u64, CommitError> {
-        self.queue.flush(index, |batch| {
-            let mut published = None;
-            let mut touched = Vec::with_capacity(batch.len());
-            let mut commits = Vec::with_capacity(batch.len());
-            for pending in batch {
-                commits.push((pending.root.index, pending.changes));
-                touched.push(pending.touched);
-                published = Some(pending.root);
-            }
-            match &self.storage {
-                Storage::Files(durable) => durable.append(commits)?,
-                Storage::Memory { journal, names } => {
-                    durable::append(journal, names, &commits, || Ok(()))?;
-                }
-            }
-            if let Some(root) = published {
-                self.published.store(root);
-            }
-            for wakes in &touched {
-                match wakes {
-                    Wakes::Readers(touched) => self.registry.notify(touched),
-                    Wakes::Everybody => self.registry.notify_all(),
-                }
-            }
-            Ok(())
-        })
+    /// Does what [`Store::flush`] does without holding a thread: the future ends when everything that
+    /// was visible at the call is on disk, with that state.
+    pub fn flush_async(&self) -> CommitFuture {
+        let snapshot = self.snapshot();
+        let ticket = self.shared.ticket(snapshot.index());
+        CommitFuture(ticket.map(|ticket| (snapshot, Some(ticket))))
+    }
+
+    /// Puts a finished transaction in its place.
+    pub(crate) fn enqueue(
+        &self,
+        head: MutexGuard<'_, Head>,
+        root: Arc<Root>,
+        changes: Vec<Change>,
+        touched: Wakes,
+    ) -> Result<(), CommitError> {
+        self.shared.enqueue(head, root, changes, touched)
+    }
+
+    /// Returns when everything up to `index` may be acknowledged.
+    pub(crate) fn acknowledge(&self, index: u64) -> Result<(), CommitError> {
+        match self.shared.durability {
+            Durability::Immediate => self.shared.flush_to(index).map(drop),
+            Durability::Relaxed { .. } => Ok(()),
+        }
+    }
+
+    /// Does what [`Store::acknowledge`] does without holding a thread; `None` when it may be at once.
+    pub(crate) fn acknowledge_async(&self, index: u64) -> Result<Option<Ticket>, CommitError> {
+        match self.shared.durability {
+            Durability::Immediate => self.shared.ticket(index).map(Some),
+            Durability::Relaxed { .. } => Ok(None),
+        }
     }
 
     /// Applies everything that is in the journal to the rows on disk, now.
@@ -227,29 +229,151 @@ impl Store {
     /// # Errors
     /// [`CommitError::Storage`]: the store takes no more writes until it is opened again.
     pub fn checkpoint(&self) -> Result<(), CommitError> {
-        match &self.storage {
+        self.flush()?;
+        match &self.shared.storage {
             Storage::Files(durable) => durable.checkpoint_now(),
             Storage::Memory { .. } => Ok(()),
         }
     }
 
     pub(crate) fn journal(&self) -> &dyn Journal {
-        match &self.storage {
+        match &self.shared.storage {
             Storage::Files(durable) => durable.journal(),
             Storage::Memory { journal, .. } => journal,
         }
     }
 
     pub(crate) fn schema(&self) -> &Schema {
-        &self.schema
+        &self.shared.schema
     }
 
     pub(crate) fn published(&self) -> Arc<Root> {
-        self.published.load_full()
+        self.shared.published.load_full()
     }
 
     pub(crate) fn registry(&self) -> &Arc<Registry> {
-        &self.registry
+        &self.shared.registry
+    }
+}
+
+impl Shared {
+    fn enqueue(
+        &self,
+        mut head: MutexGuard<'_, Head>,
+        root: Arc<Root>,
+        changes: Vec<Change>,
+        touched: Wakes,
+    ) -> Result<(), CommitError> {
+        let bytes = changes.iter().map(Change::bytes).sum();
+        let finished = self.observer.now();
+        if self.durability == Durability::Immediate {
+            self.queue.push(&mut head, Pending { root, changes, touched, bytes, finished });
+            return Ok(());
+        }
+        if self.queue.bytes() > UNFLUSHED_MAX {
+            self.flush_to(head.root().index)?;
+        }
+        if let Some(error) = self.queue.failure() {
+            return Err(error);
+        }
+        let nobody = Wakes::Readers(Vec::new());
+        let pending =
+            Pending { root: Arc::clone(&root), changes, touched: nobody, bytes, finished };
+        self.queue.push(&mut head, pending);
+        // Under the writer's lock, so that states are published in order.
+        self.publish(root);
+        drop(head);
+        self.wake(&touched);
+        Ok(())
+    }
+
+    fn publish(&self, root: Arc<Root>) {
+        root.published();
+        self.published.store(root);
+    }
+
+    fn wake(&self, wakes: &Wakes) {
+        match wakes {
+            Wakes::Readers(touched) => self.registry.notify(touched),
+            Wakes::Everybody => self.registry.notify_all(),
+        }
+    }
+
+    /// Returns when everything up to `index` is durable and visible.
+    fn flush_to(&self, index: u64) -> Result<u64, CommitError> {
+        self.queue.flush(index, |batch| {
+            self.write(batch).inspect_err(|error| self.observer.tell(|to| to.poisoned(error)))
+        })
+    }
+
+    /// Makes a batch durable, then visible, then wakes who waits for it.
+    fn write(&self, batch: Vec<Pending>) -> Result<(), CommitError> {
+        let started = self.observer.now();
+        let mut published = None;
+        let mut touched = Vec::with_capacity(batch.len());
+        let mut commits = Vec::with_capacity(batch.len());
+        let mut told = Vec::with_capacity(batch.len());
+        for pending in batch {
+            let index = pending.root.index;
+            told.push((index, pending.changes.len(), pending.bytes, pending.finished));
+            commits.push((index, pending.changes));
+            touched.push(pending.touched);
+            published = Some(pending.root);
+        }
+        let bytes = match &self.storage {
+            Storage::Files(durable) => durable.append(commits)?,
+            Storage::Memory { journal, names } => {
+                durable::append(journal, names, &commits, || Ok(()))?
+            }
+        };
+        let took = self.observer.since(started);
+        let index = published.as_ref().map_or(0, |root| root.index);
+        if let Some(root) = published
+            && self.durability == Durability::Immediate
+        {
+            self.publish(root);
+        }
+        for wakes in &touched {
+            self.wake(wakes);
+        }
+        self.observer.tell(|to| {
+            to.batch_written(&Batch { index, commits: told.len(), bytes, took });
+            for (index, changes, bytes, finished) in told {
+                let took = self.observer.since(finished);
+                to.committed(&Committed { index, changes, bytes, took });
+            }
+        });
+        Ok(())
+    }
+
+    fn ticket(&self, index: u64) -> Result<Ticket, CommitError> {
+        // Nothing to wait for, and no thread that would.
+        if let Storage::Memory { .. } = self.storage {
+            self.flush_to(index)?;
+        }
+        Ok(self.queue.ticket(index))
+    }
+
+    /// The store's own thread.
+    fn run(&self) {
+        let every = match self.durability {
+            Durability::Immediate => None,
+            Durability::Relaxed { flush_every } => Some(flush_every),
+        };
+        while let Some(index) = self.queue.next_flush(every) {
+            // A failure is kept in the queue, where whoever waits finds it.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.flush_to(index)));
+        }
+    }
+}
+
+/// Everything that was committed is on disk when a store is closed, unless that failed.
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.shared.queue.stop();
+        if let Some(flusher) = self.flusher.take() {
+            let _ = flusher.join();
+        }
     }
 }
 
@@ -257,7 +381,7 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
             .field("index", &self.index())
-            .field("durable", &matches!(self.storage, Storage::Files(_)))
+            .field("durable", &matches!(self.shared.storage, Storage::Files(_)))
             .finish_non_exhaustive()
     }
 }

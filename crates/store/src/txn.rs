@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::MutexGuard;
 
 use crate::codec;
-use crate::commit::{Head, Pending, Wakes};
+use crate::commit::{CommitFuture, Head, Wakes};
 use crate::error::{CommitError, Expect, WriteError};
 use crate::key::{KeyBuf, KeyBytes, Ref};
 use crate::range::KeyRange;
@@ -81,7 +81,7 @@ impl<'s> WriteTxn<'s> {
         self.root.table_mut::<T>(slot).put(key.clone(), &entry, index, |at, key| {
             touched.push(Touched { place: Place { table: slot, index: at }, key });
         })?;
-        self.changes.push(Change { table: slot, key, row: Some(bytes) });
+        self.note(Change { table: slot, key, row: Some(bytes) });
         Ok(())
     }
 
@@ -129,7 +129,12 @@ impl<'s> WriteTxn<'s> {
         self.root.table_mut::<T>(slot).take(key.clone(), index, |at, key| {
             touched.push(Touched { place: Place { table: slot, index: at }, key });
         });
-        self.changes.push(Change { table: slot, key, row: None });
+        self.note(Change { table: slot, key, row: None });
+    }
+
+    fn note(&mut self, change: Change) {
+        self.root.changes += 1;
+        self.changes.push(change);
     }
 
     /// Deletes every row of a range of primary keys; how many that were.
@@ -165,6 +170,7 @@ impl<'s> WriteTxn<'s> {
     /// Puts tables in place of all that there are; the changes are what that means on disk.
     pub(crate) fn replace_all(&mut self, tables: Vec<Arc<dyn ErasedTable>>, changes: Vec<Change>) {
         self.root.tables = tables.into();
+        self.root.changes += changes.len() as u64;
         self.changes = changes;
         self.all = true;
     }
@@ -198,7 +204,7 @@ impl<'s> WriteTxn<'s> {
     /// Makes the writes durable, then visible, then wakes who waits for them; the commit's index.
     ///
     /// Blocks until the writes are on disk, together with those of other threads that commit at
-    /// the same time. A transaction without a write is not written: it takes no index, unless the
+    /// the same time; under [`crate::Durability::Relaxed`] until they are visible. A transaction without a write is not written: it takes no index, unless the
     /// caller chose one, and gives the store's last index.
     ///
     /// # Errors
@@ -213,20 +219,63 @@ impl<'s> WriteTxn<'s> {
     /// # Errors
     /// As [`WriteTxn::commit`].
     pub fn commit_snapshot(self) -> Result<Snapshot, CommitError> {
-        let Self { store, mut head, mut root, own_index, changes, touched, all } = self;
+        let store = self.store;
+        let snapshot = self.finish()?;
+        store.acknowledge(snapshot.index())?;
+        Ok(snapshot)
+    }
+
+    /// Does what [`WriteTxn::commit_snapshot`] does without holding a thread while the disk works: for
+    /// tasks of an async runtime.
+    ///
+    /// The transaction is finished and in its place when this returns, and the next one can begin; the
+    /// future ends when it is durable and visible. Dropping the future takes nothing back: the
+    /// transaction will be durable, or the store poisoned. It is neither lost nor half done.
+    ///
+    /// Only under [`crate::Durability::Relaxed`], with too much waiting for the disk, does the call
+    /// itself wait.
+    ///
+    /// ```
+    /// # use statehold_store::{ReadView, Schema, Store, Table};
+    /// # struct Names;
+    /// # impl Table for Names {
+    /// #     const NAME: &'static str = "names";
+    /// #     const VERSION: u16 = 1;
+    /// #     type Key = String;
+    /// #     type Row = String;
+    /// #     fn key(row: &String) -> &str { row }
+    /// # }
+    /// async fn add(store: &Store, name: &str) -> Result<u64, Box<dyn std::error::Error>> {
+    ///     let commit = {
+    ///         let mut txn = store.begin_write()?;
+    ///         txn.upsert::<Names>(name.into())?;
+    ///         txn.commit_async()
+    ///     };
+    ///     let snapshot = commit.await?;
+    ///     assert!(snapshot.get::<Names>(name).is_some());
+    ///     Ok(snapshot.index())
+    /// }
+    /// ```
+    pub fn commit_async(self) -> CommitFuture {
+        let store = self.store;
+        CommitFuture(self.finish().and_then(|snapshot| {
+            let ticket = store.acknowledge_async(snapshot.index())?;
+            Ok((snapshot, ticket))
+        }))
+    }
+
+    /// Puts the transaction in its place among the others; the state as of it.
+    fn finish(self) -> Result<Snapshot, CommitError> {
+        let Self { store, head, mut root, own_index, changes, touched, all } = self;
         if changes.is_empty() && !own_index {
-            // What this transaction read may not be durable yet: acknowledge nothing before it is.
+            // What this transaction read may not be durable yet: its caller waits for that.
             root.index = head.root().index;
-            drop(head);
-            store.flush(root.index)?;
             return Ok(Snapshot(Arc::new(root)));
         }
         let root = Arc::new(root);
         let snapshot = Snapshot(Arc::clone(&root));
         let touched = if all { Wakes::Everybody } else { Wakes::Readers(touched) };
-        store.enqueue(&mut head, Pending { root, changes, touched });
-        drop(head);
-        store.flush(snapshot.index())?;
+        store.enqueue(head, root, changes, touched)?;
         Ok(snapshot)
     }
 }

@@ -19,17 +19,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use event_listener::{Event, EventListener, Listener as _};
-use parking_lot::Mutex;
-
 use crate::error::WatchError;
 use crate::key::{KeyBytes, after_prefix};
+use crate::observer::Observed;
 use crate::range::Span;
+use crate::signal::Signal;
 use crate::state::{Place, Touched};
+use crate::sync::Mutex;
 
 pub(crate) struct Registry {
     state: Mutex<State>,
     parked_max: usize,
+    observer: Observed,
 }
 
 #[derive(Default)]
@@ -45,18 +46,14 @@ struct Watched {
     keys: Exact,
     /// By the length of the prefix.
     prefixes: BTreeMap<usize, Exact>,
-    ranges: HashMap<u64, (Span, Arc<Event>)>,
+    ranges: HashMap<u64, (Span, Arc<Signal>)>,
 }
 
 /// Registrations by a key or a prefix.
-type Exact = HashMap<KeyBytes, HashMap<u64, Arc<Event>>>;
+type Exact = HashMap<KeyBytes, HashMap<u64, Arc<Signal>>>;
 
-/// Wakes whoever is registered by one key or prefix.
-fn wake(events: &HashMap<u64, Arc<Event>>) {
-    for event in events.values() {
-        event.notify(usize::MAX);
-    }
-}
+/// Readers to wake.
+type Found = Vec<Arc<Signal>>;
 
 /// The ways in which a range is registered.
 enum Form {
@@ -80,16 +77,16 @@ impl Form {
 }
 
 impl Watched {
-    fn add(&mut self, form: &Form, span: &Span, id: u64, event: Arc<Event>) {
+    fn add(&mut self, form: &Form, span: &Span, id: u64, signal: Arc<Signal>) {
         let exact = match form {
             Form::Key => &mut self.keys,
             Form::Prefix => self.prefixes.entry(span.lo.as_slice().len()).or_default(),
             Form::Range => {
-                self.ranges.insert(id, (span.clone(), event));
+                self.ranges.insert(id, (span.clone(), signal));
                 return;
             }
         };
-        exact.entry(span.lo.clone()).or_default().insert(id, event);
+        exact.entry(span.lo.clone()).or_default().insert(id, signal);
     }
 
     fn remove(&mut self, form: &Form, span: &Span, id: u64) {
@@ -114,19 +111,24 @@ impl Watched {
         }
     }
 
-    fn notify(&self, key: &KeyBytes) {
+    /// Adds whoever reads `key`.
+    fn find(&self, key: &KeyBytes, found: &mut Found) {
         let bytes = key.as_slice();
-        self.keys.get(bytes).into_iter().for_each(wake);
+        found.extend(self.keys.get(bytes).into_iter().flat_map(HashMap::values).cloned());
         for (len, prefixes) in &self.prefixes {
             // Lengths ascend, so no further one fits either.
             let Some(prefix) = bytes.get(..*len) else { break };
-            prefixes.get(prefix).into_iter().for_each(wake);
+            found.extend(prefixes.get(prefix).into_iter().flat_map(HashMap::values).cloned());
         }
-        for (span, event) in self.ranges.values() {
-            if span.contains(bytes) {
-                event.notify(usize::MAX);
-            }
-        }
+        let ranges = self.ranges.values().filter(|(span, _)| span.contains(bytes));
+        found.extend(ranges.map(|(_, signal)| Arc::clone(signal)));
+    }
+
+    /// Adds everybody.
+    fn find_all(&self, found: &mut Found) {
+        let exact = self.keys.values().chain(self.prefixes.values().flat_map(HashMap::values));
+        found.extend(exact.flat_map(HashMap::values).cloned());
+        found.extend(self.ranges.values().map(|(_, signal)| Arc::clone(signal)));
     }
 
     fn is_empty(&self) -> bool {
@@ -135,51 +137,66 @@ impl Watched {
 }
 
 impl Registry {
-    pub(crate) fn new(parked_max: usize) -> Self {
-        Self { state: Mutex::default(), parked_max }
+    pub(crate) fn new(parked_max: usize, observer: Observed) -> Self {
+        Self { state: Mutex::default(), parked_max, observer }
     }
 
     /// Registers a reader of `reads`.
     pub(crate) fn park(self: &Arc<Self>, reads: Vec<(Place, Span)>) -> Result<Parked, WatchError> {
-        let event = Arc::new(Event::new());
-        let listener = event.listen();
+        let signal = Arc::new(Signal::default());
         let mut state = self.state.lock();
         if state.parked >= self.parked_max {
             return Err(WatchError::TooMany { parked_max: self.parked_max });
         }
         state.parked += 1;
+        let parked = state.parked;
         let first_id = state.next_id;
         for ((place, span), id) in reads.iter().zip(first_id..) {
             let form = Form::of(*place, span);
-            state.trees.entry(*place).or_default().add(&form, span, id, Arc::clone(&event));
+            state.trees.entry(*place).or_default().add(&form, span, id, Arc::clone(&signal));
         }
         state.next_id += reads.len() as u64;
         drop(state);
-        Ok(Parked { registry: Arc::clone(self), first_id, reads, listener: Some(listener) })
+        self.observer.tell(|to| to.parked(parked));
+        Ok(Parked { registry: Arc::clone(self), first_id, reads, signal })
     }
 
     /// Wakes the readers of the keys that a commit touched.
     pub(crate) fn notify(&self, touched: &[Touched]) {
-        let state = self.state.lock();
-        if state.parked == 0 {
-            return;
-        }
-        for Touched { place, key } in touched {
-            if let Some(watched) = state.trees.get(place) {
-                watched.notify(key);
+        let mut found = Vec::new();
+        {
+            let state = self.state.lock();
+            if state.parked == 0 {
+                return;
+            }
+            for Touched { place, key } in touched {
+                if let Some(watched) = state.trees.get(place) {
+                    watched.find(key, &mut found);
+                }
             }
         }
+        self.wake(found);
     }
 
     /// Wakes everybody.
     pub(crate) fn notify_all(&self) {
-        let state = self.state.lock();
-        for watched in state.trees.values() {
-            watched.keys.values().for_each(wake);
-            watched.prefixes.values().flat_map(HashMap::values).for_each(wake);
-            for (_, event) in watched.ranges.values() {
-                event.notify(usize::MAX);
-            }
+        let mut found = Vec::new();
+        self.state.lock().trees.values().for_each(|watched| watched.find_all(&mut found));
+        self.wake(found);
+    }
+
+    /// Wakers are other people's code: none runs with the registry locked.
+    fn wake(&self, mut found: Found) {
+        if found.len() > 1 {
+            // A reader of several things that changed is one reader.
+            found.sort_unstable_by_key(Arc::as_ptr);
+            found.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        }
+        if !found.is_empty() {
+            self.observer.tell(|to| to.woken(found.len()));
+        }
+        for signal in found {
+            signal.give();
         }
     }
 
@@ -188,9 +205,15 @@ impl Registry {
         self.state.lock().parked
     }
 
+    /// Takes note of what a blocking query that was woken came to.
+    pub(crate) fn ran_again(&self, useful: bool) {
+        self.observer.tell(|to| to.ran_again(useful));
+    }
+
     fn leave(&self, first_id: u64, reads: &[(Place, Span)]) {
         let mut state = self.state.lock();
         state.parked -= 1;
+        let parked = state.parked;
         for ((place, span), id) in reads.iter().zip(first_id..) {
             let Some(watched) = state.trees.get_mut(place) else { continue };
             watched.remove(&Form::of(*place, span), span, id);
@@ -198,6 +221,8 @@ impl Registry {
                 state.trees.remove(place);
             }
         }
+        drop(state);
+        self.observer.tell(|to| to.parked(parked));
     }
 }
 
@@ -207,14 +232,13 @@ pub struct Parked {
     registry: Arc<Registry>,
     first_id: u64,
     reads: Vec<(Place, Span)>,
-    /// `None` once it was waited for.
-    listener: Option<EventListener>,
+    signal: Arc<Signal>,
 }
 
 impl Parked {
     /// Waits for a change until `deadline`; whether there was one.
-    pub fn wait_until(mut self, deadline: Instant) -> bool {
-        self.listener.take().is_some_and(|listener| listener.wait_deadline(deadline).is_some())
+    pub fn wait_until(self, deadline: Instant) -> bool {
+        self.signal.wait_until(deadline)
     }
 
     /// The ranges that are watched.
@@ -226,11 +250,8 @@ impl Parked {
 impl Future for Parked {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        match &mut self.listener {
-            Some(listener) => Pin::new(listener).poll(context),
-            None => Poll::Ready(()),
-        }
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.signal.poll(context)
     }
 }
 
@@ -243,6 +264,122 @@ impl fmt::Debug for Parked {
 impl Drop for Parked {
     fn drop(&mut self) {
         self.registry.leave(self.first_id, &self.reads);
+    }
+}
+
+/// Readers and committing threads in every order that there is: see [`crate::sync`].
+#[cfg(all(test, statehold_loom))]
+mod loom_tests {
+    use std::pin::pin;
+
+    use loom::future::block_on;
+    use loom::sync::atomic::{AtomicU64, Ordering};
+    use loom::thread;
+
+    use super::*;
+
+    /// A store as far as waking is concerned: what is published, and who waits.
+    struct Model {
+        published: AtomicU64,
+        registry: Arc<Registry>,
+    }
+
+    const PLACE: Place = Place { table: 0, index: 0 };
+
+    fn span(key: u8) -> Span {
+        Span::key(&[key])
+    }
+
+    impl Model {
+        fn new() -> Arc<Self> {
+            let registry = Arc::new(Registry::new(100, Observed::default()));
+            Arc::new(Self { published: AtomicU64::new(0), registry })
+        }
+
+        /// Makes it visible, then wakes, as a commit does.
+        fn commit(&self, index: u64, key: u8) {
+            self.published.store(index, Ordering::Release);
+            self.registry.notify(&[Touched { place: PLACE, key: KeyBytes::from_slice(&[key]) }]);
+        }
+
+        /// Parks unless something new is there, as an attempt does.
+        fn attempt(&self, seen: u64, key: u8) -> Option<Parked> {
+            loop {
+                if self.published.load(Ordering::Acquire) > seen {
+                    return None;
+                }
+                let parked = self.registry.park(vec![(PLACE, span(key))]).unwrap();
+                if self.published.load(Ordering::Acquire) <= seen {
+                    return Some(parked);
+                }
+            }
+        }
+
+        fn is_empty(&self) -> bool {
+            let state = self.registry.state.lock();
+            state.parked == 0 && state.trees.is_empty()
+        }
+    }
+
+    #[test]
+    fn loom_a_thread_that_waits_sees_every_commit() {
+        loom::model(|| {
+            let model = Model::new();
+            let writer = Arc::clone(&model);
+            let writer = thread::spawn(move || (1..=2).for_each(|index| writer.commit(index, 1)));
+            for seen in 0..2 {
+                while let Some(parked) = model.attempt(seen, 1) {
+                    assert!(parked.wait_until(Instant::now()));
+                }
+            }
+            writer.join().unwrap();
+            assert!(model.is_empty());
+        });
+    }
+
+    #[test]
+    fn loom_a_task_that_waits_is_woken() {
+        loom::model(|| {
+            let model = Model::new();
+            let writer = Arc::clone(&model);
+            let writer = thread::spawn(move || writer.commit(1, 1));
+            while let Some(parked) = model.attempt(0, 1) {
+                block_on(parked);
+            }
+            writer.join().unwrap();
+            assert!(model.is_empty());
+        });
+    }
+
+    #[test]
+    fn loom_a_reader_that_leaves_while_it_is_woken_leaves_nothing() {
+        loom::model(|| {
+            let model = Model::new();
+            let writer = Arc::clone(&model);
+            let writer = thread::spawn(move || writer.commit(1, 1));
+            if let Some(parked) = model.attempt(0, 1) {
+                let mut parked = pin!(parked);
+                let _ = parked.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()));
+            }
+            assert!(model.is_empty());
+            writer.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_writers_at_the_same_time_wake_each_their_reader() {
+        loom::model(|| {
+            let model = Model::new();
+            let writer = Arc::clone(&model);
+            let parked = [1, 2].map(|key| model.attempt(0, key).unwrap());
+            let writer = thread::spawn(move || writer.commit(1, 1));
+            model.commit(2, 2);
+            for parked in parked {
+                assert!(parked.wait_until(Instant::now()));
+            }
+            writer.join().unwrap();
+            assert!(model.is_empty());
+        });
     }
 }
 
@@ -282,7 +419,7 @@ mod tests {
             readers in proptest::collection::vec((0usize..2, 0usize..2, span()), 1..12),
             touched in (0usize..2, 0usize..2, bytes(), any::<bool>()),
         ) {
-            let registry = Arc::new(Registry::new(100));
+            let registry = Arc::new(Registry::new(100, Observed::default()));
             let mut parked = Vec::new();
             for (table, index, span) in &readers {
                 let place = Place { table: *table, index: *index };

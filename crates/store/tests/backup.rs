@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::cell::RefCell;
 use std::fs;
 use std::future::pending;
 use std::pin::pin;
@@ -11,7 +12,8 @@ use std::task::{Context, Poll, Waker};
 
 use common::{BY_EXTERNAL, BY_NODE, Names, Volume, Volumes, put_name, schema};
 use statehold_store::{
-    Entry, KeyRange, OpenError, Order, ReadView, RestoreError, Schema, Store, Table, Tracked,
+    Entry, KeyRange, OpenError, Order, Progress, ReadView, RestoreError, Schema, Step, Store,
+    Table, Tracked,
 };
 use uuid::Uuid;
 
@@ -41,6 +43,80 @@ fn rows(view: &impl ReadView) -> (Vec<Stamped>, Vec<String>, usize) {
         view.scan::<Names>(&KeyRange::all(), Order::Ascending).map(|n| n.to_string()).collect(),
         view.scan_by(&BY_NODE, &KeyRange::exact(NODE), Order::Ascending).count(),
     )
+}
+
+#[test]
+fn long_work_tells_how_far_it_is() {
+    const ROWS: u64 = 5000;
+    let dir = tempfile::tempdir().unwrap();
+    let told = RefCell::new(Vec::new());
+    let tell = |progress: Progress| told.borrow_mut().push(progress);
+    let steps = || -> Vec<(Step, u64, Option<u64>)> {
+        let told = told.take();
+        told.iter().map(|told| (told.step, told.rows, told.rows_total)).collect()
+    };
+    let done = (Step::Done, ROWS, Some(ROWS));
+    let (mut backup, mut dump) = (Vec::new(), Vec::new());
+    {
+        let store = Store::open(dir.path(), &schema()).unwrap();
+        let mut txn = store.begin_write().unwrap();
+        (0..ROWS).for_each(|at| put_name(&mut txn, &format!("name-{at}")));
+        txn.commit().unwrap();
+        store.backup_with(&mut backup, tell).unwrap();
+        let written = [0, 4096].map(|rows| (Step::Writing, rows, Some(ROWS)));
+        assert_eq!(steps(), [written[0], written[1], done]);
+        store.dump_with(&mut dump, tell).unwrap();
+        assert_eq!(steps(), [written[0], written[1], done]);
+        let read = [0, 4096].map(|rows| (Step::Reading, rows, None));
+        let replaced = (Step::Replacing, 0, Some(ROWS));
+        store.restore_with(backup.as_slice(), tell).unwrap();
+        assert_eq!(steps(), [read[0], read[1], replaced, done]);
+        store.load_with(dump.as_slice(), tell).unwrap();
+        assert_eq!(steps(), [read[0], read[1], replaced, done]);
+    }
+    Store::verify_with(dir.path(), &schema(), tell).unwrap();
+    assert_eq!(steps(), [(Step::CheckingFiles, 0, None), (Step::Loading, 0, None), done]);
+}
+
+#[test]
+fn a_restore_at_the_callers_index_goes_on_after_it() {
+    let store = Store::in_memory(&schema());
+    let mut txn = store.begin_write_at(7).unwrap();
+    put_name(&mut txn, "a");
+    txn.commit().unwrap();
+    let mut backup = Vec::new();
+    store.backup(&mut backup).unwrap();
+
+    let other = Store::in_memory(&schema());
+    let small = other.restore_at(6, backup.as_slice());
+    assert!(matches!(small, Err(RestoreError::IndexTooSmall { given: 6, least: 7 })));
+    other.restore_at(7, backup.as_slice()).unwrap();
+    assert_eq!(other.index(), 7);
+    assert_eq!(other.snapshot().get::<Names>("a").unwrap().modify_index(), 7);
+    assert_eq!(other.begin_write_at(8).unwrap().index(), 8);
+    let again = other.restore_at(7, backup.as_slice());
+    assert!(matches!(again, Err(RestoreError::Begin(_))), "{again:?}");
+}
+
+#[test]
+fn a_backup_with_a_row_from_after_it_is_refused() {
+    let store = Store::in_memory(&schema());
+    for name in ["a", "b"] {
+        let mut txn = store.begin_write().unwrap();
+        put_name(&mut txn, name);
+        txn.commit().unwrap();
+    }
+    let mut backup = Vec::new();
+    store.backup(&mut backup).unwrap();
+    // The index that it says to be as of, and a checksum that is right again.
+    backup[9] = 1;
+    let sum = backup.len() - 4;
+    let crc = crc32fast::hash(&backup[..sum]);
+    backup[sum..].copy_from_slice(&crc.to_le_bytes());
+    let other = Store::in_memory(&schema());
+    let refused = other.restore(backup.as_slice());
+    assert!(matches!(refused, Err(RestoreError::Row(_))), "{refused:?}");
+    assert_eq!(other.index(), 0);
 }
 
 #[test]

@@ -211,6 +211,58 @@ fn past_the_cap_a_reader_gets_an_error_and_others_stay_parked() {
     assert_eq!(store.parked(), 1);
 }
 
+/// Parks a reader that waits for another result, does `writes` one by one, and says after which it was
+/// answered, and how.
+fn changed_after(
+    store: &Store,
+    min_index: u64,
+    writes: &[&dyn Fn(&mut WriteTxn<'_>)],
+) -> Option<(usize, usize, u64)> {
+    let mut context = Context::from_waker(Waker::noop());
+    let count = |view: &Tracked| view.scan::<Names>(&KeyRange::all(), Order::Ascending).count();
+    let mut reader = pin!(store.blocking_changed_async(min_index, pending(), count));
+    for at in 0..=writes.len() {
+        if let Poll::Ready(answer) = reader.as_mut().poll(&mut context) {
+            let answer = answer.unwrap();
+            assert_eq!(store.parked(), 0, "an answered reader leaves nothing");
+            return Some((at, answer.value, answer.index));
+        }
+        assert_eq!(store.parked(), 1);
+        if let Some(write) = writes.get(at) {
+            commit(store, write);
+        }
+    }
+    None
+}
+
+#[test]
+fn a_reader_of_a_result_stays_parked_while_that_stays_the_same() {
+    let store = store();
+    let same = |txn: &mut WriteTxn<'_>| put_name(txn, "a");
+    let more = |txn: &mut WriteTxn<'_>| put_name(txn, "b");
+    let writes: [&dyn Fn(&mut WriteTxn<'_>); 4] = [&same, &same, &more, &same];
+    assert_eq!(changed_after(&store, 1, &writes), Some((3, 2, 4)));
+    // A change that the caller has not seen the result of answers at once.
+    assert_eq!(changed_after(&store, 1, &[]), Some((0, 2, 4)));
+    assert_eq!(changed_after(&store, 0, &[]), Some((0, 2, 4)));
+    assert_eq!(changed_after(&store, 4, &[&same, &same]), None);
+}
+
+#[test]
+fn a_deadline_gives_a_reader_of_a_result_the_newest_index_too() {
+    let store = store();
+    let past = Instant::now();
+    let mut runs = 0;
+    let answer = store.blocking_changed(store.index(), past, |view| {
+        runs += 1;
+        if runs == 1 {
+            commit(&store, |txn| put_name(txn, "a"));
+        }
+        view.count::<Names>()
+    });
+    assert_eq!(answer.unwrap().index, 2, "or the next call would answer at once");
+}
+
 /// The one moment in which a commit finds nobody to wake: after the read, before the parking.
 #[test]
 fn a_commit_between_the_read_and_the_parking_is_not_lost() {

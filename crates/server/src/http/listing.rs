@@ -1,7 +1,7 @@
 //! What every list has in common: the filter, the page, the token of the next one.
 
 use statehold_filter::{Conjunct, Filter, Filterable};
-use statehold_store::{Key, PageToken, Ref, paginate};
+use statehold_store::{Key, PAGE_SCANNED_MAX, PageToken, Ref, paginate, paginate_matching};
 
 use super::params::Read;
 use super::reject::Reject;
@@ -56,7 +56,10 @@ impl<T: Filterable, K: Key> Listing<T, K> {
     ) -> (Vec<R>, Option<PageToken>) {
         let wanted =
             |row: &R| self.filter.as_ref().is_none_or(|filter| filter.matches(filtered(row)));
-        let page = paginate(rows.filter(wanted), self.per_page);
+        let page = match self.per_page {
+            Some(per_page) => paginate_matching(rows, per_page, PAGE_SCANNED_MAX, wanted),
+            None => paginate(rows.filter(wanted), None),
+        };
         let next = page.next.map(|row| PageToken::new::<K>(&self.name, key(&row)));
         (page.rows, next)
     }

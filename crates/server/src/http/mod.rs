@@ -105,10 +105,10 @@ impl App {
     /// Ends when a blocking query has waited long enough, or the server is to stop. Up to a
     /// sixteenth is added, so that clients that came together don't come back together.
     async fn timeout(&self, wait: Duration) {
-        let jitter = wait.mul_f64(fastrand::f64() / 16.0);
+        let wait = statehold_store::jittered(wait, fastrand::u32(..));
         let mut stopped = self.0.stopped.clone();
         tokio::select! {
-            () = tokio::time::sleep(wait + jitter) => {}
+            () = tokio::time::sleep(wait) => {}
             _ = stopped.wait_for(|stopped| *stopped) => {}
         }
     }

@@ -16,6 +16,7 @@
 
 use std::io::{self, Read, Write};
 
+use super::progress::Meter;
 use super::{Contents, RestoreError};
 use crate::key::{KEY_LEN_MAX, KeyBytes};
 use crate::state::{Root, Schema};
@@ -31,7 +32,12 @@ const END: u32 = u32::MAX;
 /// The longest row that is read.
 const ROW_LEN_MAX: u32 = 128 << 20;
 
-pub(super) fn write(schema: &Schema, root: &Root, to: impl Write) -> io::Result<()> {
+pub(super) fn write(
+    schema: &Schema,
+    root: &Root,
+    to: impl Write,
+    meter: &mut Meter<'_>,
+) -> io::Result<()> {
     let mut to = Summed { inner: to, sum: crc32fast::Hasher::new() };
     to.write_all(MAGIC)?;
     to.write_all(&[FORMAT])?;
@@ -45,6 +51,7 @@ pub(super) fn write(schema: &Schema, root: &Root, to: impl Write) -> io::Result<
                 to.write_all(&length::<u32>(field.len())?.to_le_bytes())?;
                 to.write_all(field)?;
             }
+            meter.row();
             Ok(())
         })?;
         to.write_all(&END.to_le_bytes())?;
@@ -58,7 +65,11 @@ fn length<N: TryFrom<usize>>(len: usize) -> io::Result<N> {
     N::try_from(len).map_err(|_| io::Error::other("longer than the format holds"))
 }
 
-pub(super) fn read(schema: &Schema, from: impl Read) -> Result<Contents, RestoreError> {
+pub(super) fn read(
+    schema: &Schema,
+    from: impl Read,
+    meter: &mut Meter<'_>,
+) -> Result<Contents, RestoreError> {
     let mut from = Summed { inner: from, sum: crc32fast::Hasher::new() };
     if from.array::<8>()? != *MAGIC {
         return Err(RestoreError::damaged("it does not begin as a backup does"));
@@ -92,6 +103,7 @@ pub(super) fn read(schema: &Schema, from: impl Read) -> Result<Contents, Restore
                 return Err(RestoreError::damaged("a row is longer than rows can be"));
             }
             rows.push((key, from.bytes(len)?));
+            meter.row();
         }
     }
     let sum = from.sum.clone().finalize();

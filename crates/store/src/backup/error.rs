@@ -44,6 +44,13 @@ pub enum RestoreError {
     Row(RowError),
     /// The backup's index was the greatest there is.
     NoIndexLeft,
+    /// The caller's own index is smaller than the backup's.
+    IndexTooSmall {
+        /// The index that was passed.
+        given: u64,
+        /// The backup's.
+        least: u64,
+    },
     /// The store takes no writes.
     Begin(BeginError),
     /// The durable write failed.
@@ -79,6 +86,11 @@ impl fmt::Display for RestoreError {
             Self::NoIndexLeft => {
                 f.write_str("the backup's index is the greatest there is, so nothing can follow it")
             }
+            Self::IndexTooSmall { given, least } => write!(
+                f,
+                "the index {given} is smaller than the backup's, {least}: rows can't be of later \
+                 commits than the store"
+            ),
             Self::Begin(error) => error.fmt(f),
             Self::Commit(error) => error.fmt(f),
         }

@@ -10,6 +10,7 @@ use std::io::{self, BufRead, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::progress::Meter;
 use super::{Contents, RestoreError};
 use crate::state::{Root, Schema};
 use crate::table::{Entry, Table};
@@ -69,24 +70,27 @@ pub(crate) fn line<T: Table>(entry: &Entry<T::Row>) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-pub(super) fn write(root: &Root, mut to: impl Write) -> io::Result<()> {
+pub(super) fn write(root: &Root, mut to: impl Write, meter: &mut Meter<'_>) -> io::Result<()> {
     let mut header = serde_json::to_vec(&Header { statehold_dump: FORMAT, index: root.index })?;
     header.push(b'\n');
     to.write_all(&header)?;
-    let mut rows = 0;
     for table in &root.tables {
         table.export_json(&mut |line| {
-            rows += 1;
+            meter.row();
             to.write_all(line)
         })?;
     }
-    let mut trailer = serde_json::to_vec(&Trailer { rows })?;
+    let mut trailer = serde_json::to_vec(&Trailer { rows: meter.rows() })?;
     trailer.push(b'\n');
     to.write_all(&trailer)?;
     to.flush()
 }
 
-pub(super) fn read(schema: &Schema, mut from: impl BufRead) -> Result<Contents, RestoreError> {
+pub(super) fn read(
+    schema: &Schema,
+    mut from: impl BufRead,
+    meter: &mut Meter<'_>,
+) -> Result<Contents, RestoreError> {
     let mut text = Vec::new();
     from.read_until(b'\n', &mut text)?;
     let header: Header = serde_json::from_slice(&text)
@@ -95,7 +99,6 @@ pub(super) fn read(schema: &Schema, mut from: impl BufRead) -> Result<Contents, 
         return Err(RestoreError::NewerFormat { found: header.statehold_dump, known: FORMAT });
     }
     let mut tables: Vec<Vec<_>> = schema.tables.iter().map(|_| Vec::new()).collect();
-    let mut rows = 0;
     for number in 2.. {
         text.clear();
         if from.read_until(b'\n', &mut text)? == 0 {
@@ -105,12 +108,12 @@ pub(super) fn read(schema: &Schema, mut from: impl BufRead) -> Result<Contents, 
             continue;
         }
         if let Ok(trailer) = serde_json::from_slice::<Trailer>(&text) {
-            if trailer.rows == rows {
+            if trailer.rows == meter.rows() {
                 break;
             }
             return Err(RestoreError::damaged("it has not as many rows as its last line says"));
         }
-        rows += 1;
+        meter.row();
         let bad = |reason: String| RestoreError::Line { line: number, reason: reason.into() };
         let line: Line<'_> =
             serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;

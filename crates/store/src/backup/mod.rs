@@ -10,16 +10,19 @@
 mod compact;
 mod error;
 pub(crate) mod json;
+mod progress;
 mod report;
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::sync::Arc;
 
 pub use error::RestoreError;
+pub use progress::{Progress, Step};
 pub use report::{Report, TableReport};
 
+use self::progress::Meter;
 use crate::key::KeyBytes;
-use crate::state::{Change, ErasedTable};
+use crate::state::{Change, ErasedTable, Root};
 use crate::store::Store;
 
 /// What a backup holds: its index, and for each table of the schema the rows by key.
@@ -60,8 +63,23 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn backup(&self, to: impl Write) -> io::Result<u64> {
+        self.backup_with(to, |_| ())
+    }
+
+    /// Does what [`Store::backup`] does, and tells how far it is.
+    ///
+    /// # Errors
+    /// As [`Store::backup`].
+    pub fn backup_with(
+        &self,
+        to: impl Write,
+        mut progress: impl FnMut(Progress),
+    ) -> io::Result<u64> {
         let root = self.published();
-        compact::write(self.schema(), &root, BufWriter::new(to))?;
+        let mut meter = Meter::new(&mut progress);
+        meter.begin(Step::Writing, Some(rows_of(&root)));
+        compact::write(self.schema(), &root, BufWriter::new(to), &mut meter)?;
+        meter.done(meter.rows());
         Ok(root.index)
     }
 
@@ -72,7 +90,34 @@ impl Store {
     /// # Errors
     /// [`RestoreError`]; the store is as it was, unless its durable write failed.
     pub fn restore(&self, from: impl Read) -> Result<u64, RestoreError> {
-        self.replace(compact::read(self.schema(), BufReader::new(from))?)
+        self.restore_with(from, |_| ())
+    }
+
+    /// Does what [`Store::restore`] does, and tells how far it is.
+    ///
+    /// # Errors
+    /// As [`Store::restore`].
+    pub fn restore_with(
+        &self,
+        from: impl Read,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<u64, RestoreError> {
+        let mut meter = Meter::new(&mut progress);
+        meter.begin(Step::Reading, None);
+        let contents = compact::read(self.schema(), BufReader::new(from), &mut meter)?;
+        self.replace(contents, None, &mut meter)
+    }
+
+    /// Does what [`Store::restore`] does, at the caller's own index: that of the log entry which a
+    /// replicated log's snapshot is as of, so that the next entry can follow.
+    ///
+    /// # Errors
+    /// As [`Store::restore`], and [`RestoreError::IndexTooSmall`].
+    pub fn restore_at(&self, index: u64, from: impl Read) -> Result<(), RestoreError> {
+        let mut nobody = |_| ();
+        let mut meter = Meter::new(&mut nobody);
+        let contents = compact::read(self.schema(), BufReader::new(from), &mut meter)?;
+        self.replace(contents, Some(index), &mut meter).map(drop)
     }
 
     /// Writes everything to `to` as lines of JSON, as of now: a header, then a row a line. The index
@@ -81,8 +126,19 @@ impl Store {
     /// # Errors
     /// Those of `to`.
     pub fn dump(&self, to: impl Write) -> io::Result<u64> {
+        self.dump_with(to, |_| ())
+    }
+
+    /// Does what [`Store::dump`] does, and tells how far it is.
+    ///
+    /// # Errors
+    /// As [`Store::dump`].
+    pub fn dump_with(&self, to: impl Write, mut progress: impl FnMut(Progress)) -> io::Result<u64> {
         let root = self.published();
-        json::write(&root, BufWriter::new(to))?;
+        let mut meter = Meter::new(&mut progress);
+        meter.begin(Step::Writing, Some(rows_of(&root)));
+        json::write(&root, BufWriter::new(to), &mut meter)?;
+        meter.done(meter.rows());
         Ok(root.index)
     }
 
@@ -91,10 +147,33 @@ impl Store {
     /// # Errors
     /// As [`Store::restore`].
     pub fn load(&self, from: impl BufRead) -> Result<u64, RestoreError> {
-        self.replace(json::read(self.schema(), from)?)
+        self.load_with(from, |_| ())
     }
 
-    fn replace(&self, contents: Contents) -> Result<u64, RestoreError> {
+    /// Does what [`Store::load`] does, and tells how far it is.
+    ///
+    /// # Errors
+    /// As [`Store::restore`].
+    pub fn load_with(
+        &self,
+        from: impl BufRead,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<u64, RestoreError> {
+        let mut meter = Meter::new(&mut progress);
+        meter.begin(Step::Reading, None);
+        let contents = json::read(self.schema(), from, &mut meter)?;
+        self.replace(contents, None, &mut meter)
+    }
+
+    fn replace(
+        &self,
+        contents: Contents,
+        given: Option<u64>,
+        meter: &mut Meter<'_>,
+    ) -> Result<u64, RestoreError> {
+        let rows = contents.tables.iter().map(|rows| rows.len() as u64).sum();
+        meter.begin(Step::Replacing, Some(rows));
+        let stamped_max = contents.index;
         // The rows are checked before the one writer is kept waiting.
         let mut parts = Vec::with_capacity(contents.tables.len());
         for (def, rows) in self.schema().tables.iter().zip(contents.tables) {
@@ -104,12 +183,17 @@ impl Store {
             }
             parts.push((def, rows));
         }
-        let last = self.index().max(contents.index);
-        let index = last.checked_add(1).ok_or(RestoreError::NoIndexLeft)?;
-        let mut txn = match self.begin_write_at(index) {
-            Ok(txn) => txn,
-            // Somebody committed in between.
-            Err(_) => self.begin_write()?,
+        let mut txn = match given {
+            Some(given) if given < stamped_max => {
+                return Err(RestoreError::IndexTooSmall { given, least: stamped_max });
+            }
+            Some(given) => self.begin_write_at(given)?,
+            None => {
+                let last = self.index().max(stamped_max);
+                let index = last.checked_add(1).ok_or(RestoreError::NoIndexLeft)?;
+                // Somebody may have committed in between.
+                self.begin_write_at(index).or_else(|_| self.begin_write())?
+            }
         };
         let index = txn.index();
         let mut tables: Vec<Arc<dyn ErasedTable>> = Vec::with_capacity(parts.len());
@@ -126,9 +210,16 @@ impl Store {
                 row: Some(row.clone()),
             });
             changes.extend(put);
-            tables.push(def.empty.load(rows, index).map_err(RestoreError::Row)?);
+            tables.push(def.empty.load(rows, index, stamped_max).map_err(RestoreError::Row)?);
         }
         txn.replace_all(tables, changes);
-        txn.commit().map_err(RestoreError::Commit)
+        let index = txn.commit().and_then(|index| self.flush().map(|_| index));
+        let index = index.map_err(RestoreError::Commit)?;
+        meter.done(rows);
+        Ok(index)
     }
+}
+
+fn rows_of(root: &Root) -> u64 {
+    root.tables.iter().map(|table| table.rows() as u64).sum()
 }

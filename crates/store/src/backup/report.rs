@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::progress::{Meter, Progress, Step};
 use crate::durable::{Durable, Files};
 use crate::error::OpenError;
 use crate::range::Span;
@@ -59,9 +60,26 @@ impl Store {
     /// # Errors
     /// [`OpenError`], which says what is wrong.
     pub fn verify(dir: impl AsRef<Path>, schema: &Schema) -> Result<Report, OpenError> {
+        Self::verify_with(dir, schema, |_| ())
+    }
+
+    /// Does what [`Store::verify`] does, and tells what it is at.
+    ///
+    /// # Errors
+    /// As [`Store::verify`].
+    pub fn verify_with(
+        dir: impl AsRef<Path>,
+        schema: &Schema,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Report, OpenError> {
+        let mut meter = Meter::new(&mut progress);
+        meter.begin(Step::CheckingFiles, None);
         let files = Files::in_dir(dir.as_ref())?;
         Durable::check_integrity(&files)?;
         drop(files);
-        Ok(Self::open(dir, schema)?.report())
+        meter.begin(Step::Loading, None);
+        let report = Self::open(dir, schema)?.report();
+        meter.done(report.tables.iter().map(|table| table.rows as u64).sum());
+        Ok(report)
     }
 }

@@ -10,12 +10,14 @@ use super::Commits;
 use super::journal::Journal;
 use super::rows::RowFile;
 use crate::error::CommitError;
+use crate::observer::{Checkpointed, Observed};
+use crate::state::Change;
 
 /// Bytes of changes that make a checkpoint worth its write.
-const CHECKPOINT_AT: usize = 8 << 20;
+const CHECKPOINT_AT: u64 = 8 << 20;
 
 /// Bytes of changes that may wait for a checkpoint; commits wait when there are more.
-const TAIL_MAX: usize = 64 << 20;
+const TAIL_MAX: u64 = 64 << 20;
 
 /// The journal, the rows, and what is in the one and not yet in the other.
 pub(crate) struct Checkpoint {
@@ -26,6 +28,7 @@ pub(crate) struct Checkpoint {
     changed: Condvar,
     /// Commits that the journal keeps for the change feed.
     history: u64,
+    observer: Observed,
 }
 
 struct State {
@@ -38,7 +41,7 @@ struct State {
 #[derive(Default)]
 pub(crate) struct Tail {
     batches: VecDeque<Arc<Commits>>,
-    bytes: usize,
+    bytes: u64,
 }
 
 impl Tail {
@@ -48,21 +51,26 @@ impl Tail {
     }
 }
 
-fn size(commits: &Commits) -> usize {
+fn size(commits: &Commits) -> u64 {
     let changes = commits.iter().flat_map(|(_, changes)| changes);
-    changes
-        .map(|change| change.key.as_slice().len() + change.row.as_ref().map_or(0, Vec::len))
-        .sum()
+    changes.map(Change::bytes).sum()
 }
 
 impl Checkpoint {
-    pub(crate) fn new(journal: Box<dyn Journal>, rows: RowFile, tail: Tail, history: u64) -> Self {
+    pub(crate) fn new(
+        journal: Box<dyn Journal>,
+        rows: RowFile,
+        tail: Tail,
+        history: u64,
+        observer: Observed,
+    ) -> Self {
         Self {
             journal,
             rows: Mutex::new(rows),
             state: Mutex::new(State { tail, stop: false, failed: None }),
             changed: Condvar::new(),
             history,
+            observer,
         }
     }
 
@@ -142,11 +150,15 @@ impl Checkpoint {
             Err(error) => state.failed = Some(error.clone()),
         }
         drop(state);
+        if let Err(error) = &result {
+            self.observer.tell(|to| to.poisoned(error));
+        }
         self.changed.notify_all();
         result
     }
 
     fn write(&self, rows: &RowFile, batches: &[Arc<Commits>]) -> Result<(), CommitError> {
+        let started = self.observer.now();
         let commits = || batches.iter().flat_map(|batch| batch.iter());
         let Some((index, _)) = commits().next_back() else { return Ok(()) };
         // Only the last version of a row is written, and in key order.
@@ -162,6 +174,18 @@ impl Checkpoint {
             reason: format!("the checkpoint failed: {error}").into(),
         })?;
         let keep = self.journal.last().saturating_sub(self.history);
-        self.journal.truncate_to(keep.min(*index)).map_err(CommitError::from)
+        self.journal.truncate_to(keep.min(*index))?;
+        self.observer.tell(|to| {
+            let bytes: usize =
+                latest.iter().map(|((_, key), row)| key.len() + row.map_or(0, <[u8]>::len)).sum();
+            to.checkpointed(&Checkpointed {
+                index: *index,
+                rows: latest.len(),
+                bytes: bytes as u64,
+                oldest_change: self.journal.compacted() + 1,
+                took: self.observer.since(started),
+            });
+        });
+        Ok(())
     }
 }

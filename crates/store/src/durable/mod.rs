@@ -28,6 +28,7 @@ pub(crate) use journal::{Journal, MemoryJournal};
 use rows::RowFile;
 
 use crate::error::{CommitError, OpenError};
+use crate::observer::Observed;
 use crate::state::{Change, Root, Schema};
 
 /// Commits on their way to the disk.
@@ -48,18 +49,23 @@ impl Durable {
         files: Files,
         schema: &Schema,
         history: u64,
+        observer: Observed,
     ) -> Result<(Self, Root), OpenError> {
         let path = files.rows_path().to_owned();
         // redb checks much of a file, but not all: bytes that nobody wrote can make it panic.
-        catch_unwind(AssertUnwindSafe(|| Self::open_files(files, schema, history))).unwrap_or_else(
-            |_| {
+        catch_unwind(AssertUnwindSafe(|| Self::open_files(files, schema, history, observer)))
+            .unwrap_or_else(|_| {
                 let reason = "its pages contradict each other".to_owned();
                 Err(OpenError::Damaged { path, reason })
-            },
-        )
+            })
     }
 
-    fn open_files(files: Files, schema: &Schema, history: u64) -> Result<(Self, Root), OpenError> {
+    fn open_files(
+        files: Files,
+        schema: &Schema,
+        history: u64,
+        observer: Observed,
+    ) -> Result<(Self, Root), OpenError> {
         let rows_db = files.rows()?;
         let log_db = files.log()?;
         let (rows, loaded) = RowFile::load(rows_db, files.rows_path(), schema)?;
@@ -79,7 +85,8 @@ impl Durable {
         let mut root = loaded;
         let tail = replay(&journal, files.log_path(), schema, &mut root)?;
         let names = schema.tables.iter().map(|def| def.name).collect();
-        let checkpoint = Arc::new(Checkpoint::new(Box::new(journal), rows, tail, history));
+        let checkpoint =
+            Arc::new(Checkpoint::new(Box::new(journal), rows, tail, history, observer));
         let thread = {
             let checkpoint = Arc::clone(&checkpoint);
             std::thread::Builder::new()
@@ -93,13 +100,13 @@ impl Durable {
         Ok((Self { checkpoint, thread: Some(thread), names, _lock: files.into_lock() }, root))
     }
 
-    /// Makes commits durable: on return their record is on disk.
-    pub(crate) fn append(&self, commits: Commits) -> Result<(), CommitError> {
-        append(self.checkpoint.journal(), &self.names, &commits, || {
+    /// Makes commits durable: on return their record is on disk; its bytes.
+    pub(crate) fn append(&self, commits: Commits) -> Result<u64, CommitError> {
+        let bytes = append(self.checkpoint.journal(), &self.names, &commits, || {
             self.checkpoint.wait_for_room()
         })?;
         self.checkpoint.add(commits);
-        Ok(())
+        Ok(bytes)
     }
 
     pub(crate) fn journal(&self) -> &dyn Journal {
@@ -135,22 +142,24 @@ impl Drop for Durable {
     }
 }
 
-/// Appends the record of commits to a journal.
+/// Appends the record of commits to a journal; its bytes.
 pub(crate) fn append(
     journal: &dyn Journal,
     names: &[&'static str],
     commits: &Commits,
     before: impl FnOnce() -> Result<(), CommitError>,
-) -> Result<(), CommitError> {
+) -> Result<u64, CommitError> {
     let (Some((first, _)), Some((last, _))) = (commits.first(), commits.last()) else {
-        return Ok(());
+        return Ok(0);
     };
     before()?;
     let each = commits.iter().map(|(index, changes)| (*index, changes.as_slice()));
     let record = record::encode(names, each).ok_or_else(|| CommitError::Storage {
         reason: "a batch is larger than a journal record can be".into(),
     })?;
-    journal.append(*first, *last, record).map_err(CommitError::from)
+    let bytes = record.len() as u64;
+    journal.append(*first, *last, record)?;
+    Ok(bytes)
 }
 
 /// Applies what the journal has after the root's index; what that was, for the next checkpoint.

@@ -96,7 +96,7 @@ impl RowFile {
             };
             let loaded = def
                 .empty
-                .load(rows, last_index)
+                .load(rows, last_index, index)
                 .map_err(|source| OpenError::Row { path: path.to_owned(), source })?;
             tables.push(loaded);
         }

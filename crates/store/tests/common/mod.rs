@@ -2,6 +2,10 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake};
+
 use serde::{Deserialize, Serialize};
 use statehold_store::{Index, IndexSet, Schema, Table, WriteTxn};
 use uuid::Uuid;
@@ -93,4 +97,22 @@ pub(crate) fn schema() -> Schema {
 
 pub(crate) fn put_name(txn: &mut WriteTxn<'_>, name: &str) {
     txn.upsert::<Names>(name.to_owned()).unwrap();
+}
+
+/// Waits for a future without a runtime.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        std::thread::park();
+    }
 }

@@ -1,0 +1,281 @@
+//! The code that `#[derive(Table)]` writes.
+
+mod attributes;
+
+use std::collections::HashSet;
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{Data, DeriveInput, Error, Field, Fields, Ident, Path, Result, Type, parse_quote};
+
+use self::attributes::{Container, Each, IndexOptions, Member, Part};
+
+/// Parts of a compound key, at the most.
+const PARTS_MAX: usize = 4;
+
+pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
+    let Data::Struct(data) = &input.data else {
+        return Err(Error::new(input.ident.span(), "a table's rows are structs"));
+    };
+    let Fields::Named(fields) = &data.fields else {
+        return Err(Error::new(input.ident.span(), "a table's rows need named fields"));
+    };
+    if !input.generics.params.is_empty() {
+        let reason = "a table's rows have one type: no generics, no lifetimes";
+        return Err(Error::new_spanned(&input.generics, reason));
+    }
+    let container = Container::parse(&input.ident, &input.attrs)?;
+    let krate = container.krate.clone().unwrap_or_else(|| parse_quote!(::statehold_store));
+    let row = Row { ident: &input.ident, fields: fields.named.iter().collect(), krate: &krate };
+
+    let (mut key, mut indexes) = (container.key.clone(), Vec::new());
+    for field in &fields.named {
+        let Some(ident) = &field.ident else { continue };
+        let member = Member::parse(&field.attrs)?;
+        if let Some(span) = member.key {
+            if !key.is_empty() {
+                let reason = "the key is given twice; a compound one is `key(a, b)` on the struct";
+                return Err(Error::new(span, reason));
+            }
+            key.push(Part { field: ident.clone(), desc: false, fold: false });
+        }
+        for options in member.indexes {
+            indexes.push(row.field_index(ident, field, options)?);
+        }
+    }
+    for options in &container.indexes {
+        indexes.push(row.compound_index(options)?);
+    }
+    if key.is_empty() {
+        let reason =
+            "a table needs a key: `#[table(key)]` on a field, or `#[table(key(a, b))]` here";
+        return Err(Error::new(input.ident.span(), reason));
+    }
+    let mut names = HashSet::new();
+    for index in &indexes {
+        if !names.insert(index.name.to_string()) {
+            let reason = format!("two indexes are called `{}`: give one a `name`", index.name);
+            return Err(Error::new(index.name.span(), reason));
+        }
+    }
+    row.implement(input, &container, &key, &indexes)
+}
+
+/// The struct whose values are the rows.
+struct Row<'a> {
+    ident: &'a Ident,
+    fields: Vec<&'a Field>,
+    krate: &'a Path,
+}
+
+/// An index as it is written.
+struct Index {
+    name: Ident,
+    shape: TokenStream,
+    make: TokenStream,
+}
+
+impl Index {
+    fn constant(&self) -> Ident {
+        format_ident!("BY_{}", self.name.to_string().to_uppercase(), span = self.name.span())
+    }
+}
+
+impl Row<'_> {
+    fn implement(
+        &self,
+        input: &DeriveInput,
+        container: &Container,
+        key: &[Part],
+        indexes: &[Index],
+    ) -> Result<TokenStream> {
+        let Self { ident, krate, .. } = self;
+        let (vis, name, version) = (&input.vis, &container.name, container.version);
+        let (key_shape, key_value) = self.key_of(key)?;
+        let constants = indexes.iter().map(|index| {
+            let (constant, shape, make) = (index.constant(), &index.shape, &index.make);
+            let doc = format!("The index `{}`.", index.name);
+            quote! {
+                #[doc = #doc]
+                #vis const #constant: #krate::Index<Self, #shape> = #make;
+            }
+        });
+        let declared = indexes.iter().map(|index| {
+            let constant = index.constant();
+            quote!(set.add(&Self::#constant);)
+        });
+        let also = container.also.iter().map(|index| quote!(set.add(&#index);));
+        let migrate = container.migrate.as_ref().map(|migrate| {
+            quote! {
+                fn migrate(
+                    old: #krate::OldRow<'_>,
+                ) -> ::core::result::Result<Self, #krate::RowError> {
+                    #migrate(old)
+                }
+            }
+        });
+        Ok(quote! {
+            #[automatically_derived]
+            #[allow(dead_code, reason = "an index may be there for a planner alone")]
+            impl #ident {
+                #(#constants)*
+            }
+
+            #[automatically_derived]
+            impl #krate::Table for #ident {
+                const NAME: &'static str = #name;
+                const VERSION: u16 = #version;
+                type Key = #key_shape;
+                type Row = Self;
+
+                fn key(row: &Self) -> #krate::Ref<'_, Self::Key> {
+                    #key_value
+                }
+
+                #migrate
+
+                fn indexes(set: &mut #krate::IndexSet<Self>) {
+                    #(#declared)*
+                    #(#also)*
+                    let _ = set;
+                }
+            }
+        })
+    }
+
+    fn field(&self, name: &Ident) -> Result<&Field> {
+        let named = |field: &&&Field| field.ident.as_ref() == Some(name);
+        self.fields.iter().find(named).copied().ok_or_else(|| {
+            let names: Vec<String> = self
+                .fields
+                .iter()
+                .filter_map(|field| Some(field.ident.as_ref()?.to_string()))
+                .collect();
+            let reason = format!("no field is called `{name}`; there are {}", names.join(", "));
+            Error::new(name.span(), reason)
+        })
+    }
+
+    /// The shape and the value of a key that consists of parts.
+    fn key_of(&self, parts: &[Part]) -> Result<(TokenStream, TokenStream)> {
+        let krate = self.krate;
+        let (mut shapes, mut values) = (Vec::new(), Vec::new());
+        for part in parts {
+            let (name, ty) = (&part.field, &self.field(&part.field)?.ty);
+            let (mut shape, mut value) = if part.fold {
+                (quote!(::std::string::String), quote!(&*#krate::folded(&row.#name)))
+            } else {
+                let shape = quote!(<#ty as #krate::KeyPart>::Shape);
+                (shape, quote!(#krate::KeyPart::part(&row.#name)))
+            };
+            if part.desc {
+                shape = quote!(#krate::Desc<#shape>);
+                value = quote!(#krate::Desc(#value));
+            }
+            shapes.push(shape);
+            values.push(value);
+        }
+        match (shapes.as_slice(), values.as_slice()) {
+            ([shape], [value]) => Ok((shape.clone(), value.clone())),
+            _ if parts.len() > PARTS_MAX => {
+                let reason = format!("a key has at most {PARTS_MAX} parts");
+                Err(Error::new(parts[PARTS_MAX].field.span(), reason))
+            }
+            _ => Ok((quote!((#(#shapes,)*)), quote!((#(#values,)*)))),
+        }
+    }
+
+    fn compound_index(&self, options: &IndexOptions) -> Result<Index> {
+        let (shape, value) = self.key_of(&options.on)?;
+        let add = quote!(keys.add(#value););
+        let add = match &options.when {
+            Some(when) => quote!(if #when(row) { #add }),
+            None => add,
+        };
+        // Only a name that stands for itself has no place of its own to point at.
+        let name = options.name.clone().unwrap_or_else(|| options.on[0].field.clone());
+        Ok(self.index(name, options, shape, &add))
+    }
+
+    fn field_index(&self, ident: &Ident, field: &Field, options: IndexOptions) -> Result<Index> {
+        let krate = self.krate;
+        let name = options.name.clone().unwrap_or_else(|| ident.clone());
+        let Some(each) = options.each else {
+            let part = Part { field: ident.clone(), desc: options.desc, fold: options.fold };
+            return self.compound_index(&IndexOptions {
+                name: Some(name),
+                on: vec![part],
+                ..options
+            });
+        };
+        let Some(ty) = element(&field.ty, each) else {
+            let reason = match each {
+                Each::Element => "`each` needs a `Vec`, a set or an array",
+                Each::Some => "`some` needs an `Option`",
+            };
+            return Err(Error::new_spanned(&field.ty, reason));
+        };
+        let (mut shape, mut value) = if options.fold {
+            (quote!(::std::string::String), quote!(&*#krate::folded(part)))
+        } else {
+            (quote!(<#ty as #krate::KeyPart>::Shape), quote!(#krate::KeyPart::part(part)))
+        };
+        if options.desc {
+            shape = quote!(#krate::Desc<#shape>);
+            value = quote!(#krate::Desc(#value));
+        }
+        let condition = options.when.as_ref().map(|when| quote!(if !#when(row) { return; }));
+        let add = quote! {
+            #condition
+            for part in row.#ident.iter() {
+                keys.add(#value);
+            }
+        };
+        Ok(self.index(name, &options, shape, &add))
+    }
+
+    fn index(
+        &self,
+        name: Ident,
+        options: &IndexOptions,
+        shape: TokenStream,
+        add: &TokenStream,
+    ) -> Index {
+        let (krate, row) = (self.krate, self.ident);
+        let text = name.to_string();
+        let kind = if options.unique { quote!(unique) } else { quote!(non_unique) };
+        let serves = options.serves.as_ref().map(|selector| quote!(.serves(#selector)));
+        let make = quote! {
+            #krate::Index::<#row, #shape>::#kind(#text, |row, keys| { #add }) #serves
+        };
+        Index { name, shape, make }
+    }
+}
+
+/// The `T` of a `Vec<T>`, a set of `T`, a `[T; N]`, a `Box<[T]>`, or of an `Option<T>`.
+fn element(ty: &Type, each: Each) -> Option<&Type> {
+    match ty {
+        Type::Array(array) if each == Each::Element => Some(&array.elem),
+        Type::Slice(slice) if each == Each::Element => Some(&slice.elem),
+        Type::Path(path) => {
+            let last = path.path.segments.last()?;
+            let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else {
+                return None;
+            };
+            let mut types = arguments.args.iter().filter_map(|argument| match argument {
+                syn::GenericArgument::Type(ty) => Some(ty),
+                _ => None,
+            });
+            let (first, second) = (types.next()?, types.next());
+            let option = last.ident == "Option";
+            let pointer = last.ident == "Box" || last.ident == "Arc" || last.ident == "Rc";
+            match each {
+                Each::Some if option => Some(first),
+                Each::Element if pointer => element(first, each),
+                Each::Element if !option && second.is_none() => Some(first),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,220 @@
+//! What `#[table(..)]` says.
+
+use proc_macro2::Span;
+use syn::meta::ParseNestedMeta;
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, ExprPath, Ident, LitInt, LitStr, Path, Result};
+
+/// On the struct.
+pub(super) struct Container {
+    pub(super) name: LitStr,
+    pub(super) version: u16,
+    pub(super) migrate: Option<ExprPath>,
+    /// The parts of a compound key, or none when a field is the key.
+    pub(super) key: Vec<Part>,
+    pub(super) indexes: Vec<IndexOptions>,
+    /// Indexes that are declared by hand.
+    pub(super) also: Vec<ExprPath>,
+    pub(super) krate: Option<Path>,
+}
+
+/// On a field.
+#[derive(Default)]
+pub(super) struct Member {
+    /// Where it says that the field is the key.
+    pub(super) key: Option<Span>,
+    pub(super) indexes: Vec<IndexOptions>,
+}
+
+/// A part of a compound key.
+#[derive(Clone)]
+pub(super) struct Part {
+    pub(super) field: Ident,
+    pub(super) desc: bool,
+    pub(super) fold: bool,
+}
+
+/// Which parts of a field are keys, when that is not the field itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Each {
+    Element,
+    Some,
+}
+
+/// What stands in `index(..)` or `unique(..)`.
+#[derive(Default)]
+pub(super) struct IndexOptions {
+    pub(super) unique: bool,
+    pub(super) name: Option<Ident>,
+    pub(super) on: Vec<Part>,
+    pub(super) each: Option<Each>,
+    pub(super) fold: bool,
+    pub(super) desc: bool,
+    pub(super) when: Option<ExprPath>,
+    pub(super) serves: Option<LitStr>,
+}
+
+impl Container {
+    pub(super) fn parse(row: &Ident, attributes: &[Attribute]) -> Result<Self> {
+        let (mut name, mut version, mut migrate, mut krate) = (None, None, None, None);
+        let (mut key, mut indexes, mut also) = (Vec::new(), Vec::new(), Vec::new());
+        for attribute in attributes.iter().filter(|own| own.path().is_ident("table")) {
+            attribute.parse_nested_meta(|meta| {
+                if meta.path.is_ident("name") {
+                    name = Some(meta.value()?.parse::<LitStr>()?);
+                } else if meta.path.is_ident("version") {
+                    version = Some(meta.value()?.parse::<LitInt>()?);
+                } else if meta.path.is_ident("migrate") {
+                    migrate = Some(meta.value()?.parse::<ExprPath>()?);
+                } else if meta.path.is_ident("crate") {
+                    krate = Some(meta.value()?.parse()?);
+                } else if meta.path.is_ident("key") {
+                    key = parts(&meta)?;
+                } else if meta.path.is_ident("index") || meta.path.is_ident("unique") {
+                    let options = IndexOptions::parse(&meta)?;
+                    if options.on.is_empty() || options.name.is_none() {
+                        let reason = "an index here needs `name = \"..\"` and `on(field, ..)`";
+                        return Err(meta.error(reason));
+                    }
+                    indexes.push(options);
+                } else if meta.path.is_ident("also") {
+                    meta.parse_nested_meta(|inner| {
+                        let path = inner.path.clone();
+                        also.push(ExprPath { attrs: Vec::new(), qself: None, path });
+                        Ok(())
+                    })?;
+                } else {
+                    let known =
+                        "`name`, `version`, `migrate`, `key`, `index`, `unique`, `also` or `crate`";
+                    return Err(meta.error(format!("expected {known}")));
+                }
+                Ok(())
+            })?;
+        }
+        let Some(name) = name else {
+            let reason = "a table needs a name: `#[table(name = \"..\")]`";
+            return Err(Error::new(row.span(), reason));
+        };
+        let version_number = match &version {
+            None => 1,
+            Some(version) => version.base10_parse()?,
+        };
+        if version_number == 0 {
+            return Err(Error::new_spanned(version, "versions begin with 1"));
+        }
+        if let Some(migrate) = &migrate
+            && version_number == 1
+        {
+            let reason = "there is no version before 1 to migrate from: say `version = 2`";
+            return Err(Error::new(migrate.span(), reason));
+        }
+        Ok(Self { name, version: version_number, migrate, key, indexes, also, krate })
+    }
+}
+
+impl Member {
+    pub(super) fn parse(attributes: &[Attribute]) -> Result<Self> {
+        let mut member = Self::default();
+        for attribute in attributes.iter().filter(|own| own.path().is_ident("table")) {
+            attribute.parse_nested_meta(|meta| {
+                if meta.path.is_ident("key") {
+                    member.key = Some(meta.path.span());
+                } else if meta.path.is_ident("index") || meta.path.is_ident("unique") {
+                    let options = IndexOptions::parse(&meta)?;
+                    if !options.on.is_empty() {
+                        return Err(meta.error("`on` is for indexes on the struct"));
+                    }
+                    member.indexes.push(options);
+                } else {
+                    return Err(meta.error("expected `key`, `index` or `unique`"));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(member)
+    }
+}
+
+impl IndexOptions {
+    fn parse(meta: &ParseNestedMeta<'_>) -> Result<Self> {
+        let mut options = Self { unique: meta.path.is_ident("unique"), ..Self::default() };
+        if !meta.input.peek(syn::token::Paren) {
+            return Ok(options);
+        }
+        meta.parse_nested_meta(|inner| {
+            if inner.path.is_ident("name") {
+                options.name = Some(identifier(&inner.value()?.parse::<LitStr>()?)?);
+            } else if inner.path.is_ident("on") {
+                options.on = parts(&inner)?;
+            } else if inner.path.is_ident("each") {
+                options.each = Some(Each::Element);
+            } else if inner.path.is_ident("some") {
+                options.each = Some(Each::Some);
+            } else if inner.path.is_ident("fold") {
+                options.fold = true;
+            } else if inner.path.is_ident("desc") {
+                options.desc = true;
+            } else if inner.path.is_ident("when") {
+                options.when = Some(inner.value()?.parse()?);
+            } else if inner.path.is_ident("serves") {
+                options.serves = Some(inner.value()?.parse()?);
+            } else {
+                let known = "`name`, `on`, `each`, `some`, `fold`, `desc`, `when` or `serves`";
+                return Err(inner.error(format!("expected {known}")));
+            }
+            Ok(())
+        })?;
+        let first = options.on.first();
+        let folds = options.fold || first.is_some_and(|part| part.fold);
+        if let Some(serves) = &options.serves
+            && (options.when.is_some() || folds)
+        {
+            let reason = "an index that leaves rows out by `when`, or folds, can't serve filters";
+            return Err(Error::new(serves.span(), reason));
+        }
+        let of_a_field = options.each.is_some() || options.fold || options.desc;
+        if first.is_some() && of_a_field {
+            let reason =
+                "say it of a part: `on(desc(a), fold(b))`; `each` and `some` go on a field";
+            return Err(meta.error(reason));
+        }
+        Ok(options)
+    }
+}
+
+/// A name that a constant can be called by.
+fn identifier(name: &LitStr) -> Result<Ident> {
+    let reason =
+        "an index's name is a word of letters, digits and `_`, as a constant is called by it";
+    let mut ident =
+        syn::parse_str::<Ident>(&name.value()).map_err(|_| Error::new(name.span(), reason))?;
+    ident.set_span(name.span());
+    Ok(ident)
+}
+
+/// The parts of a compound key: `(a, desc(b), fold(c))`.
+fn parts(meta: &ParseNestedMeta<'_>) -> Result<Vec<Part>> {
+    let mut parts = Vec::new();
+    meta.parse_nested_meta(|inner| {
+        let Some(word) = inner.path.get_ident().cloned() else {
+            return Err(inner.error("expected a field"));
+        };
+        let mut part = Part { field: word.clone(), desc: false, fold: false };
+        if inner.input.peek(syn::token::Paren) {
+            part.desc = word == "desc";
+            part.fold = word == "fold";
+            if !part.desc && !part.fold {
+                return Err(inner.error("expected a field, `desc(field)` or `fold(field)`"));
+            }
+            let content;
+            syn::parenthesized!(content in inner.input);
+            part.field = content.parse()?;
+        }
+        parts.push(part);
+        Ok(())
+    })?;
+    if parts.is_empty() {
+        return Err(meta.error("expected the names of fields"));
+    }
+    Ok(parts)
+}

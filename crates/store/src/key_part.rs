@@ -1,0 +1,95 @@
+//! What the fields of rows are as parts of keys, for derived tables.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::key::{Key, Ref};
+
+/// A type of fields that can be a key or a part of one.
+///
+/// [`macro@crate::Table`] asks each field of a key for its part. Implement it for types of your own by
+/// what stands for them:
+///
+/// ```
+/// use statehold_store::KeyPart;
+///
+/// enum Status { Ready, Down }
+///
+/// impl KeyPart for Status {
+///     type Shape = u8;
+///     fn part(&self) -> u8 {
+///         match self { Status::Ready => 0, Status::Down => 1 }
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a field of type `{Self}` can't be a key",
+    note = "implement `KeyPart` for it, by a text or an integer that stands for its values"
+)]
+pub trait KeyPart {
+    /// The shape of the key.
+    type Shape: Key;
+
+    /// The value as such a key.
+    fn part(&self) -> Ref<'_, Self::Shape>;
+}
+
+macro_rules! copied {
+    ($($ty:ty),*) => {$(
+        impl KeyPart for $ty {
+            type Shape = $ty;
+
+            fn part(&self) -> $ty {
+                *self
+            }
+        }
+    )*};
+}
+
+copied!(bool, u8, u16, u32, u64, u128, i8, i16, i32, i64, i128, Uuid);
+
+macro_rules! text {
+    ($($ty:ty),*) => {$(
+        impl KeyPart for $ty {
+            type Shape = String;
+
+            fn part(&self) -> &str {
+                self
+            }
+        }
+    )*};
+}
+
+text!(String, Box<str>, Arc<str>);
+
+macro_rules! bytes {
+    ($($ty:ty),*) => {$(
+        impl KeyPart for $ty {
+            type Shape = Vec<u8>;
+
+            fn part(&self) -> &[u8] {
+                self
+            }
+        }
+    )*};
+}
+
+bytes!(Vec<u8>, Box<[u8]>, Arc<[u8]>);
+
+impl<T: KeyPart> KeyPart for Option<T> {
+    type Shape = Option<T::Shape>;
+
+    fn part(&self) -> Option<Ref<'_, T::Shape>> {
+        self.as_ref().map(KeyPart::part)
+    }
+}
+
+/// A text as indexes that fold keep it: in lower case. Look-ups in them take what this gives.
+///
+/// ```
+/// assert_eq!(statehold_store::folded("Web-1"), statehold_store::folded("WEB-1"));
+/// ```
+pub fn folded(text: &str) -> String {
+    text.to_lowercase()
+}

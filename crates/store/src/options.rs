@@ -1,0 +1,91 @@
+//! How a store is run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::observer::{Observed, Observer};
+
+/// Readers that may wait in blocking queries at the same time, by default.
+pub const PARKED_MAX_DEFAULT: usize = 100_000;
+
+/// Commits that the journal keeps for the change feed, by default.
+pub const HISTORY_DEFAULT: u64 = 10_000;
+
+/// When a commit is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Durability {
+    /// When it is on disk. Nobody sees what a crash could take back.
+    #[default]
+    Immediate,
+    /// When it is visible; it is on disk at most `flush_every` later, together with all before it.
+    ///
+    /// A crash takes the last commits back, acknowledged ones too: what is there after it is what
+    /// some prefix of them made. At most those of the last `flush_every` are lost, and the time that
+    /// one durable write takes; or fewer, as a commit waits for the disk when more than
+    /// [`UNFLUSHED_MAX`] bytes have gathered. Indexes that were taken back are given again.
+    /// [`crate::Store::flush`] makes everything durable now; closing the store does too.
+    Relaxed {
+        /// How long a commit may wait for its durable write.
+        flush_every: Duration,
+    },
+}
+
+/// Bytes of changes that may wait for their durable write under [`Durability::Relaxed`].
+pub const UNFLUSHED_MAX: u64 = 16 << 20;
+
+/// How a store is run.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// Commits that the journal keeps for [`crate::Store::changes_since`], at least; it has more
+    /// while they wait for a checkpoint. Default: [`HISTORY_DEFAULT`].
+    pub history: u64,
+    /// Readers that may wait in blocking queries at the same time; one more gets
+    /// [`crate::WatchError::TooMany`]. Default: [`PARKED_MAX_DEFAULT`].
+    pub parked_max: usize,
+    /// When a commit is acknowledged. Default: [`Durability::Immediate`].
+    pub durability: Durability,
+    pub(crate) observer: Observed,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            history: HISTORY_DEFAULT,
+            parked_max: PARKED_MAX_DEFAULT,
+            durability: Durability::default(),
+            observer: Observed::default(),
+        }
+    }
+}
+
+impl Options {
+    /// Sets [`Options::history`].
+    #[must_use]
+    pub fn history(mut self, history: u64) -> Self {
+        self.history = history;
+        self
+    }
+
+    /// Sets [`Options::parked_max`].
+    #[must_use]
+    pub fn parked_max(mut self, parked_max: usize) -> Self {
+        self.parked_max = parked_max;
+        self
+    }
+
+    /// Sets [`Options::durability`].
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Names who is told what the store does. Default: nobody.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Observed(Some(observer));
+        self
+    }
+}

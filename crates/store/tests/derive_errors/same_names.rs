@@ -1,0 +1,14 @@
+use serde::{Deserialize, Serialize};
+use statehold_store::Table;
+
+#[derive(Serialize, Deserialize, Table)]
+#[table(name = "volumes")]
+struct Volume {
+    #[table(key)]
+    id: String,
+    #[table(index)]
+    #[table(index(fold))]
+    plugin: String,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use serde::{Deserialize, Serialize};
+use statehold_store::Table;
+
+#[derive(Serialize, Deserialize, Table)]
+#[table(name = "volumes")]
+struct Volume {
+    id: String,
+}
+
+fn main() {}

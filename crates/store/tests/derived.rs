@@ -1,0 +1,189 @@
+//! Tables by derive: what each attribute makes, and what is refused.
+
+#![allow(clippy::unwrap_used)]
+
+use serde::{Deserialize, Serialize};
+use statehold_filter::{Filter, Filterable};
+use statehold_store::{
+    Desc, HexPrefix, Index, KeyPart, KeyRange, OldRow, Order, ReadView, RowError, Schema, Store,
+    Table, WriteError, folded, plan,
+};
+use uuid::Uuid;
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+enum Status {
+    Ready,
+    Down,
+}
+
+impl KeyPart for Status {
+    type Shape = u8;
+
+    fn part(&self) -> u8 {
+        *self as u8
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Filterable, Table)]
+#[table(name = "volumes", version = 3, migrate = Volume::from_old, key(namespace, id))]
+#[table(index(name = "status_size", on(status, desc(size)), when = Volume::is_listed))]
+#[table(unique(name = "place", on(namespace, fold(name))))]
+#[table(also(BY_LENGTH))]
+struct Volume {
+    namespace: Box<str>,
+    id: String,
+    name: String,
+    #[table(index(serves = "plugin"))]
+    plugin: String,
+    #[filterable(skip)]
+    #[table(index)]
+    status: Status,
+    #[table(unique(some))]
+    #[table(index(name = "external_or_none"))]
+    external: Option<String>,
+    #[table(index(name = "node", each))]
+    nodes: Vec<Uuid>,
+    #[table(index(name = "tag", each, fold))]
+    tags: Vec<String>,
+    size: u64,
+}
+
+const BY_LENGTH: Index<Volume, u64> =
+    Index::non_unique("length", |row: &Volume, keys| keys.add(row.id.len() as u64));
+
+impl Volume {
+    fn new(id: &str) -> Self {
+        Self {
+            namespace: "default".into(),
+            id: id.into(),
+            name: id.into(),
+            plugin: "ebs".into(),
+            status: Status::Ready,
+            external: None,
+            nodes: vec![],
+            tags: vec![],
+            size: 1,
+        }
+    }
+
+    fn is_listed(&self) -> bool {
+        self.size > 0
+    }
+
+    fn from_old(old: OldRow<'_>) -> Result<Self, RowError> {
+        match old.version() {
+            2 => old.read::<String>().map(|id| Self::new(&id)),
+            _ => Err(old.unknown(Self::VERSION)),
+        }
+    }
+}
+
+/// The table as it was.
+#[derive(Serialize, Deserialize, Table)]
+#[table(name = "volumes", version = 2, key(namespace, id))]
+struct OldVolume {
+    #[serde(skip)]
+    namespace: Namespace,
+    id: String,
+}
+
+#[derive(Default)]
+struct Namespace;
+
+impl KeyPart for Namespace {
+    type Shape = String;
+
+    fn part(&self) -> &'static str {
+        "default"
+    }
+}
+
+fn store(volumes: impl IntoIterator<Item = Volume>) -> Store {
+    let store = Store::in_memory(&Schema::new().table::<Volume>());
+    let mut txn = store.begin_write().unwrap();
+    for volume in volumes {
+        txn.upsert::<Volume>(volume).unwrap();
+    }
+    txn.commit().unwrap();
+    store
+}
+
+fn ids<'v>(rows: impl Iterator<Item = &'v statehold_store::Entry<Volume>>) -> Vec<&'v str> {
+    rows.map(|volume| &*volume.id).collect()
+}
+
+#[test]
+fn a_compound_key_and_index_sort_as_their_parts_say() {
+    let sized = |id: &str, size| Volume { size, ..Volume::new(id) };
+    let store = store([sized("a", 1), sized("b", 3), sized("c", 2), sized("unlisted", 0)]);
+    let view = store.snapshot();
+    assert_eq!(view.get::<Volume>(("default", "b")).unwrap().size, 3);
+    let all = KeyRange::all();
+    let largest_first = view.scan_by(&Volume::BY_STATUS_SIZE, &all, Order::Ascending);
+    assert_eq!(ids(largest_first), ["b", "c", "a"], "descending, and without what is not listed");
+    let range = KeyRange::<(u8, Desc<u64>)>::within(Status::Down.part());
+    assert_eq!(view.scan_by(&Volume::BY_STATUS_SIZE, &range, Order::Ascending).count(), 0);
+    let by_length = view.scan_by(&BY_LENGTH, &KeyRange::exact(1), Order::Ascending);
+    assert_eq!(ids(by_length), ["a", "b", "c"]);
+}
+
+#[test]
+fn unique_indexes_are_enforced_in_any_case_and_only_for_rows_that_have_a_key() {
+    let store = store([Volume::new("a"), Volume::new("b")]);
+    let mut txn = store.begin_write().unwrap();
+    let again = Volume { name: "A".into(), ..Volume::new("c") };
+    let refused = WriteError::NotUnique { table: "volumes", index: "place" };
+    assert_eq!(txn.upsert::<Volume>(again), Err(refused));
+    assert!(txn.find(&Volume::BY_PLACE, ("default", &folded("B"))).is_some());
+    let with = |id: &str| Volume { external: Some("x".into()), ..Volume::new(id) };
+    txn.upsert::<Volume>(with("a")).unwrap();
+    let refused = WriteError::NotUnique { table: "volumes", index: "external" };
+    assert_eq!(txn.upsert::<Volume>(with("b")), Err(refused));
+    let none = KeyRange::<Option<String>>::exact(None);
+    let without = txn.scan_by(&Volume::BY_EXTERNAL_OR_NONE, &none, Order::Ascending);
+    assert_eq!(ids(without), ["b"]);
+}
+
+#[test]
+fn a_multi_valued_index_has_a_key_for_each_element() {
+    let node = Uuid::from_u128(0xA8 << 120);
+    let tags = vec!["Red".to_owned(), "BLUE".to_owned()];
+    let store = store([Volume { nodes: vec![node, Uuid::nil()], tags, ..Volume::new("a") }]);
+    let view = store.snapshot();
+    let prefix: HexPrefix = "a8".parse().unwrap();
+    let on_node = view.scan_by(&Volume::BY_NODE, &KeyRange::<Uuid>::hex(&prefix), Order::Ascending);
+    assert_eq!(ids(on_node), ["a"]);
+    assert!(view.find(&Volume::BY_TAG, "red").is_some());
+    assert!(view.find(&Volume::BY_TAG, "Red").is_none());
+}
+
+#[test]
+fn a_planner_uses_the_index_that_serves_a_selector() {
+    let store = store((0..40).map(|at| Volume {
+        plugin: if at % 8 == 0 { "nfs".into() } else { "ebs".into() },
+        ..Volume::new(&format!("v{at:02}"))
+    }));
+    let view = store.snapshot();
+    let filter = Filter::<Volume>::compile("plugin == nfs").unwrap();
+    let rows = plan::<Volume>(&view, &KeyRange::all(), Order::Ascending, &filter.conjuncts());
+    assert_eq!(rows.index(), Some("plugin"));
+    assert_eq!(ids(rows), ["v00", "v08", "v16", "v24", "v32"]);
+}
+
+#[test]
+fn rows_of_an_earlier_version_go_through_the_migration() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let store = Store::open(dir.path(), &Schema::new().table::<OldVolume>()).unwrap();
+        let mut txn = store.begin_write().unwrap();
+        txn.upsert::<OldVolume>(OldVolume { namespace: Namespace, id: "a".into() }).unwrap();
+        txn.commit().unwrap();
+    }
+    let store = Store::open(dir.path(), &Schema::new().table::<Volume>()).unwrap();
+    assert_eq!(**store.snapshot().get::<Volume>(("default", "a")).unwrap(), Volume::new("a"));
+}
+
+#[test]
+fn mistakes_are_compile_errors_that_say_what_to_write() {
+    trybuild::TestCases::new().compile_fail("tests/derive_errors/*.rs");
+}

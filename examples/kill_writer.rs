@@ -1,0 +1,186 @@
+//! Kills a process that writes, again and again, and checks what it left behind.
+//!
+//! `cargo run --release --example kill_writer -- ROUNDS`
+//!
+//! Each round starts this program once more as the writer: threads that commit as fast as they can and
+//! say so when a commit is acknowledged. After a random number of them the writer is killed with
+//! SIGKILL, in the middle of whatever it does. Then every acknowledged transaction must be there, the
+//! one under way of each thread as a whole or not at all, the index must not have gone back, and every
+//! checksum of the files must be right.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+use statehold::store::{KeyRange, Order, ReadView, Schema, Store, Table};
+
+/// Threads that write.
+const WRITERS: u64 = 4;
+
+/// Events that a writer keeps; it deletes older ones.
+const KEPT: u64 = 20;
+
+/// The last event of a writer.
+#[derive(Serialize, Deserialize, Table)]
+#[table(name = "counters", crate = statehold::store)]
+struct Counter {
+    #[table(key)]
+    writer: u64,
+    value: u64,
+}
+
+#[derive(Serialize, Deserialize, Table)]
+#[table(name = "events", key(writer, value), crate = statehold::store)]
+struct Event {
+    writer: u64,
+    value: u64,
+    payload: Vec<u8>,
+}
+
+fn schema() -> Schema {
+    Schema::new().table::<Counter>().table::<Event>()
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = std::env::args().skip(1);
+    match (args.next().as_deref(), args.next()) {
+        (Some("write"), Some(dir)) => write(Path::new(&dir)),
+        (rounds, None) => {
+            let rounds = rounds.map_or(Ok(20), str::parse)?;
+            let dir = tempfile::tempdir()?;
+            let mut luck = fastrand::Rng::new();
+            let mut last = Seen::default();
+            let mut acknowledged = 0;
+            for round in 1..=rounds {
+                let seen = killed(dir.path(), luck.u32(1..2000))?;
+                acknowledged += seen.commits;
+                last = check(dir.path(), &last, &seen)
+                    .map_err(|error| format!("round {round} of {rounds}: {error}"))?;
+            }
+            println!("{rounds} kills, {acknowledged} acknowledged commits, none lost");
+            Ok(())
+        }
+        _ => Err("usage: kill_writer [ROUNDS]".into()),
+    }
+}
+
+/// The writer: never ends by itself.
+fn write(dir: &Path) -> Result<(), Box<dyn Error>> {
+    let store = Store::open(dir, &schema())?;
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                scope.spawn({
+                    let store = &store;
+                    move || commits(store, writer)
+                })
+            })
+            .collect();
+        for writer in writers {
+            match writer.join() {
+                Ok(Err(error)) => eprintln!("{error}"),
+                _ => eprintln!("a writer panicked"),
+            }
+        }
+    });
+    Err("a writer ended".into())
+}
+
+fn commits(store: &Store, writer: u64) -> Result<(), String> {
+    let text = |error: &dyn Error| error.to_string();
+    let mut value = store.snapshot().get::<Counter>(writer).map_or(0, |counter| counter.value);
+    loop {
+        value += 1;
+        let mut txn = store.begin_write().map_err(|error| text(&error))?;
+        txn.upsert::<Counter>(Counter { writer, value }).map_err(|error| text(&error))?;
+        let payload = vec![value.to_le_bytes()[0]; 64 << (value % 7)];
+        txn.upsert::<Event>(Event { writer, value, payload }).map_err(|error| text(&error))?;
+        if value > KEPT {
+            txn.delete::<Event>((writer, value - KEPT)).map_err(|error| text(&error))?;
+        }
+        let index = txn.commit().map_err(|error| text(&error))?;
+        let line = format!("{writer} {value} {index}\n");
+        std::io::stdout().lock().write_all(line.as_bytes()).map_err(|error| text(&error))?;
+        if value % 50 == writer {
+            store.checkpoint().map_err(|error| text(&error))?;
+        }
+    }
+}
+
+/// What a writer process said, or what was found after it.
+#[derive(Default)]
+struct Seen {
+    /// For each writer its last event.
+    values: BTreeMap<u64, u64>,
+    index: u64,
+    commits: u64,
+}
+
+/// Starts a writer process and kills it after some acknowledged commits.
+fn killed(dir: &Path, after: u32) -> Result<Seen, Box<dyn Error>> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .arg("write")
+        .arg(dir)
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let output = child.stdout.take().ok_or("no output")?;
+    let mut seen = Seen::default();
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        let numbers: Vec<u64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+        // Only whole lines are taken: the last one may be cut off.
+        let [writer, value, index] = numbers[..] else { break };
+        seen.values.insert(writer, value);
+        seen.index = seen.index.max(index);
+        seen.commits += 1;
+        if seen.commits == u64::from(after) {
+            child.kill()?;
+        }
+    }
+    let status = child.wait()?;
+    if seen.commits < u64::from(after) {
+        return Err(format!("the writer ended by itself: {status}").into());
+    }
+    Ok(seen)
+}
+
+/// Checks what is there after a writer that said `seen` was killed; before it there was `last`.
+fn check(dir: &Path, last: &Seen, seen: &Seen) -> Result<Seen, String> {
+    let report = Store::verify(dir, &schema()).map_err(|error| error.to_string())?;
+    let store = Store::open(dir, &schema()).map_err(|error| error.to_string())?;
+    let view = store.snapshot();
+    if report.index != view.index() || view.index() < seen.index.max(last.index) {
+        let (found, said) = (view.index(), seen.index);
+        return Err(format!(
+            "the index is {found}, {said} was acknowledged, before it {}",
+            last.index
+        ));
+    }
+    let mut found = Seen { index: view.index(), ..Seen::default() };
+    for writer in 0..WRITERS {
+        let value = view.get::<Counter>(writer).map_or(0, |counter| counter.value);
+        let before = last.values.get(&writer).copied().unwrap_or(0);
+        let acknowledged = seen.values.get(&writer).copied().unwrap_or(before);
+        if value != acknowledged && value != acknowledged + 1 {
+            return Err(format!("writer {writer} is at {value}, {acknowledged} was acknowledged"));
+        }
+        let of_writer = KeyRange::<(u64, u64)>::within(writer);
+        let events = view.scan::<Event>(&of_writer, Order::Ascending).map(|event| {
+            let whole = event.payload.iter().all(|byte| *byte == event.value.to_le_bytes()[0]);
+            if whole { event.value } else { 0 }
+        });
+        if !events.eq(value.saturating_sub(KEPT) + 1..=value) {
+            return Err(format!("writer {writer} is at {value}, but its events are others"));
+        }
+        found.values.insert(writer, value);
+    }
+    // Every commit made one event: none is missing in between.
+    let commits: u64 = found.values.values().sum();
+    if commits != found.index {
+        return Err(format!("{commits} commits were found at index {}", found.index));
+    }
+    Ok(found)
+}

@@ -1,0 +1,140 @@
+//! The store as the state machine of a replicated log: entries come with their indexes, snapshots go
+//! to members that fell behind.
+//!
+//! `cargo run --example state_machine`
+
+use std::error::Error;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use statehold::store::{BeginError, Entry, ReadView, Schema, Store, Table};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Table)]
+#[table(name = "values", crate = statehold::store)]
+struct Value {
+    #[table(key)]
+    name: String,
+    value: i64,
+}
+
+/// What the log's entries say.
+#[derive(Clone)]
+enum Command {
+    Set(&'static str, i64),
+    /// Fails, and does nothing, when it would go below zero.
+    Add(&'static str, i64),
+    Remove(&'static str),
+    /// A leader's first entry.
+    Nothing,
+}
+
+struct StateMachine {
+    store: Store,
+}
+
+impl StateMachine {
+    fn open(dir: &Path) -> Result<Self, Box<dyn Error>> {
+        Ok(Self { store: Store::open(dir, &Schema::new().table::<Value>())? })
+    }
+
+    /// The last entry that was applied: where the log has to go on after a restart.
+    fn applied(&self) -> u64 {
+        self.store.index()
+    }
+
+    /// Applies an entry: durable on return. One that was applied before is skipped, as logs give them
+    /// again after a restart.
+    fn apply(&self, index: u64, command: &Command) -> Result<(), Box<dyn Error>> {
+        let mut txn = match self.store.begin_write_at(index) {
+            Err(BeginError::IndexNotGreater { .. }) => return Ok(()),
+            begun => begun?,
+        };
+        match command {
+            Command::Set(name, value) => {
+                txn.upsert::<Value>(Value { name: (*name).into(), value: *value })?;
+            }
+            Command::Add(name, more) => {
+                let value = txn.get::<Value>(name).map_or(0, |value| value.value) + more;
+                if value >= 0 {
+                    txn.upsert::<Value>(Value { name: (*name).into(), value })?;
+                }
+            }
+            Command::Remove(name) => {
+                txn.delete::<Value>(name)?;
+            }
+            Command::Nothing => {}
+        }
+        // Without a write too: an entry that did nothing was applied.
+        assert_eq!(txn.commit()?, index);
+        Ok(())
+    }
+
+    /// A snapshot and the entry that it is as of. Entries are applied meanwhile.
+    fn snapshot(&self) -> Result<(u64, Vec<u8>), Box<dyn Error>> {
+        let mut bytes = Vec::new();
+        let index = self.store.backup(&mut bytes)?;
+        Ok((index, bytes))
+    }
+
+    /// Replaces everything by a snapshot: as a whole or not at all.
+    fn install(&self, index: u64, snapshot: &[u8]) -> Result<(), Box<dyn Error>> {
+        Ok(self.store.restore_at(index, snapshot)?)
+    }
+
+    fn get(&self, name: &str) -> Option<Entry<Value>> {
+        self.store.snapshot().get::<Value>(name).cloned()
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let (dir, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    // The indexes are the log's. Some are missing here: configuration changes, for one.
+    let log = [
+        (1, Command::Nothing),
+        (2, Command::Set("a", 5)),
+        (3, Command::Add("a", -9)),
+        (6, Command::Add("b", 2)),
+        (7, Command::Add("a", 1)),
+        (9, Command::Remove("b")),
+    ];
+
+    let leader = StateMachine::open(dir.path())?;
+    for (index, command) in &log[..4] {
+        leader.apply(*index, command)?;
+    }
+    let (index, snapshot) = leader.snapshot()?;
+    println!("snapshot of {} bytes at entry {index}", snapshot.len());
+    assert_eq!(index, 6);
+
+    // A restart in between: the log gives some entries again.
+    drop(leader);
+    let leader = StateMachine::open(dir.path())?;
+    println!("opened again: applied up to {}", leader.applied());
+    assert_eq!(leader.applied(), 6);
+    for (index, command) in &log[2..] {
+        leader.apply(*index, command)?;
+    }
+
+    // A member that had almost nothing gets the snapshot, then the entries after it.
+    let follower = StateMachine::open(other.path())?;
+    follower.apply(1, &log[0].1)?;
+    follower.install(index, &snapshot)?;
+    assert_eq!(follower.applied(), index);
+    for (index, command) in &log[4..] {
+        follower.apply(*index, command)?;
+    }
+
+    for member in [&leader, &follower] {
+        let a = member.get("a").ok_or("a is gone")?;
+        println!(
+            "a = {}, created at {}, modified at {}",
+            a.value,
+            a.create_index(),
+            a.modify_index()
+        );
+        assert_eq!((a.value, a.create_index(), a.modify_index()), (6, 2, 7));
+        assert!(member.get("b").is_none());
+        assert_eq!(member.applied(), 9);
+    }
+    Ok(())
+}
