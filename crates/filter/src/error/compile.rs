@@ -181,6 +181,11 @@ pub enum CompileErrorKind {
         /// The limit.
         max: usize,
     },
+    /// Quantifiers nested deeper than [`Limits::quantifiers`](crate::Limits::quantifiers).
+    TooManyQuantifiers {
+        /// The limit.
+        max: usize,
+    },
     /// More parts than [`Limits::nodes`](crate::Limits::nodes).
     TooManyNodes {
         /// The limit.
@@ -233,6 +238,7 @@ impl CompileErrorKind {
             Self::TooManyValues { .. } => "too_many_values",
             Self::TextTooLong { .. } => "text_too_long",
             Self::TooDeep { .. } => "too_deep",
+            Self::TooManyQuantifiers { .. } => "too_many_quantifiers",
             Self::TooManyNodes { .. } => "too_many_nodes",
         }
     }
@@ -303,6 +309,9 @@ impl fmt::Display for CompileErrorKind {
             }
             Self::TooDeep { max } => {
                 write!(f, "the expression is nested too deep (limit `nesting`: {max})")
+            }
+            Self::TooManyQuantifiers { max } => {
+                write!(f, "quantifiers are nested too deep (limit `quantifiers`: {max})")
             }
             Self::TooManyNodes { max } => {
                 write!(f, "the expression has too many parts (limit `nodes`: {max})")
