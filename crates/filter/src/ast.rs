@@ -11,6 +11,7 @@ mod whole;
 
 use std::fmt;
 
+use crate::quantity::Quantity;
 use crate::span::Span;
 
 /// An expression; its `Debug` form is its canonical text.
@@ -190,6 +191,13 @@ pub struct Name {
     pub text: Box<str>,
     /// Where it stands.
     pub span: Span,
+}
+
+impl Value {
+    /// The size, duration or time that it was written as, without quotes.
+    pub(crate) fn quantity(&self) -> Option<Quantity> {
+        if self.number { Quantity::read(&self.text) } else { None }
+    }
 }
 
 macro_rules! equal_without_span {

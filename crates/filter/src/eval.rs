@@ -1,6 +1,6 @@
 //! Runs a program over one row.
 //!
-//! Invariant: never panics, never allocates, never recurses deeper than the program is nested. Over data
+//! Invariant: never panics, never allocates but in a search without table, never recurses deeper than the program is nested. Over data
 //! with a schema it has an answer for every row: what is absent answers by the missing-value table
 //! (`==` false, `!=` true, `contains` false, `matches` false, `is empty` true, `is nil` true, `any` false, `all` true).
 
@@ -115,7 +115,7 @@ impl<'a> Run<'a> {
         };
         let Datum::Record(record) = *owner else { return None };
         let record = points.way.iter().try_fold(record, |record, slot| record.record(*slot))?;
-        Some(points.contain(record.text(points.slot)?))
+        Some(points.texts.contain(record.text(points.slot)?))
     }
 
     #[inline]
@@ -234,7 +234,7 @@ impl<'a> Run<'a> {
                 Datum::Map(map) => map.get(key).is_some(),
                 _ => false,
             }),
-            Test::Matches(regex) => match searched(datum, |text| regex.is_match(text)) {
+            Test::Matches(pattern) => match searched(datum, |text| pattern.is_match(text)) {
                 Some(found) => Ok(found),
                 None if !leaf.path.dynamic || is_absent(datum) => Ok(false),
                 None => self.wrong_kind(Operator::Matches, leaf.span),
@@ -246,12 +246,7 @@ impl<'a> Run<'a> {
             },
             Test::Nil => Ok(is_nil(datum)),
             Test::Extended(test) => self.extended(test, leaf, datum),
-            Test::Dynamic(Operator::In | Operator::ContainsAny | Operator::ContainsAll, _)
-                if is_absent(datum) =>
-            {
-                Ok(false)
-            }
-            Test::Dynamic(Operator::Equal | Operator::In, literal) => {
+            Test::Dynamic(Operator::Equal, literal) => {
                 self.dynamic_equal(literal, *datum, leaf.span)
             }
             Test::Dynamic(_, literal) => self.dynamic_contains(literal, *datum, leaf.span),

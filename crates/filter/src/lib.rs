@@ -13,7 +13,7 @@
 //!
 //! A [`Filter`] is compiled for a type of rows. For a struct with `#[derive(Filterable)]` a wrong
 //! selector, value or operator is a [`CompileError`] that points at it; asking a compiled filter never fails,
-//! never panics and does not allocate. JSON and the dynamic [`Value`] work without a schema.
+//! never panics and does not allocate ([but for large patterns](language#cost)). JSON and the dynamic [`Value`] work without a schema.
 //!
 //! ```
 //! use statehold_filter::{Filter, Filterable};
@@ -56,6 +56,7 @@ mod program;
 mod quantity;
 mod reach;
 mod schema;
+mod size;
 mod span;
 mod warning;
 

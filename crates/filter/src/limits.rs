@@ -25,7 +25,7 @@ pub struct Limits {
     pub nodes: usize,
     /// Most values in one list `[..]`; 1,000 by default.
     pub list: usize,
-    /// Largest compiled regular expression in bytes; 1 MiB by default.
+    /// Most bytes of compiled regular expressions, all of an expression together; 1 MiB by default.
     pub pattern: usize,
 }
 

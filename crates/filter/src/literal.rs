@@ -65,9 +65,33 @@ impl Scalar {
         }
     }
 
-    /// How a number stands to this; `None` for a value of another kind, or without order.
+    /// Whether any value is equal to this; nothing is to NaN.
+    pub(crate) fn is_equal_to_itself(&self) -> bool {
+        self.equals(&self.datum())
+    }
+
+    /// This as a value.
+    pub(crate) fn datum(&self) -> Datum<'_> {
+        match self {
+            Self::Bool(value) => Datum::Bool(*value),
+            Self::Int(value) => Datum::Int(*value),
+            Self::Uint(value) => Datum::Uint(*value),
+            Self::Float(value) => Datum::Float(*value),
+            Self::Float32(value) => Datum::Float32(*value),
+            Self::Text(value) => Datum::Text(value),
+            Self::Uuid(value) => Datum::Uuid(*value),
+            Self::Char(value) => Datum::Char(*value),
+            Self::Never => Datum::Missing,
+        }
+    }
+
+    /// How a value stands to this; `None` for one of another kind, or without order.
     pub(crate) fn order(&self, datum: &Datum<'_>) -> Option<Ordering> {
         match (datum, self) {
+            (Datum::Text(value), Self::Text(own)) => Some((**value).cmp(own)),
+            (Datum::Uuid(value), Self::Uuid(own)) => Some(value.cmp(own)),
+            (Datum::Char(value), Self::Char(own)) => Some(value.cmp(own)),
+            (Datum::Bool(value), Self::Bool(own)) => Some(value.cmp(own)),
             (Datum::Int(value), Self::Int(own)) => Some(value.cmp(own)),
             (Datum::Uint(value), Self::Uint(own)) => Some(value.cmp(own)),
             (Datum::Float(value), Self::Float(own)) => value.partial_cmp(own),
@@ -112,6 +136,11 @@ impl Literal {
             Key::Text(text) => text,
             _ => "",
         }
+    }
+
+    /// The exact integer, when it is written as one in decimal digits.
+    pub(crate) fn whole(&self) -> Option<i128> {
+        self.whole
     }
 
     /// Whether it can be compared with values of that kind at all; `None` for kinds without `==`.

@@ -3,16 +3,19 @@
 //! Selectors are chains of slots, literals have the field's kind, regular expressions are compiled. Parts
 //! that only a row can decide (JSON) keep their names and are marked as such.
 
+mod listed;
 mod points;
+mod values;
 
 use std::cmp::Ordering;
 
-use regex::bytes::Regex;
-
+pub(crate) use self::listed::{Listed, Open, Wanted};
 pub(crate) use self::points::Points;
+pub(crate) use self::values::{Texts, Values};
 use crate::ast::Operator;
 use crate::fold::Folded;
 use crate::literal::{Literal, Scalar};
+use crate::pattern::Pattern;
 use crate::quantity::Quantity;
 use crate::schema::Key;
 use crate::span::Span;
@@ -55,6 +58,13 @@ impl Node {
                 Self::Or(operands.into())
             }
         }
+    }
+}
+
+impl Node {
+    /// The opposite, if that is wanted.
+    pub(crate) fn negate_if(self, negated: bool) -> Self {
+        if negated { Self::Not(Box::new(self)) } else { self }
     }
 }
 
@@ -101,6 +111,13 @@ impl Leaf {
                 let (way, slot) = (way.into(), *slot);
                 Node::Field(FieldLeaf { owner, way, slot, literal, negated: self.negated })
             }
+            (Some([way @ .., slot]), Test::Extended(test)) if !self.path.dynamic => match *test {
+                Extended::In(Listed::One(Values::Texts(texts))) if !self.negated => {
+                    let (way, slot) = (way.into(), *slot);
+                    Node::Points(Box::new(Points { owner, way, slot, texts }))
+                }
+                test => Node::Leaf(Self { test: test.into(), ..self }),
+            },
             (_, test) => Node::Leaf(Self { test, ..self }),
         }
     }
@@ -176,10 +193,8 @@ pub(crate) enum Test {
     HasKey(Key),
     Empty,
     Nil,
-    Matches(Box<Regex>),
+    Matches(Box<Pattern>),
     /// `==` or `contains` with a value whose kind is only known when it is met.
-    ///
-    /// As a part of `in [..]` and `contains any [..]` it says no to null, which otherwise is an error.
     Dynamic(Operator, Box<Literal>),
     /// What only the extended dialect asks.
     Extended(Box<Extended>),
@@ -189,11 +204,15 @@ pub(crate) enum Test {
 #[derive(Debug)]
 pub(crate) enum Extended {
     Order(Relation, Bound),
+    Between(Bound, Bound),
     Prefix(Box<str>),
     Suffix(Box<str>),
     EqualFold(Folded),
     ContainsFold(Folded),
     Count(Relation, i64),
+    In(Listed),
+    ContainsAny(Listed),
+    ContainsAll(Listed),
 }
 
 impl From<Extended> for Test {
@@ -207,10 +226,14 @@ impl Extended {
     pub(crate) fn operator(&self) -> Operator {
         match self {
             Self::Order(relation, _) | Self::Count(relation, _) => relation.operator(),
+            Self::Between(..) => Operator::Between,
             Self::Prefix(_) => Operator::StartsWith,
             Self::Suffix(_) => Operator::EndsWith,
             Self::EqualFold(_) => Operator::EqualFold,
             Self::ContainsFold(_) => Operator::ContainsFold,
+            Self::In(_) => Operator::In,
+            Self::ContainsAny(_) => Operator::ContainsAny,
+            Self::ContainsAll(_) => Operator::ContainsAll,
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use expect_test::{Expect, expect};
 use serde_json::json;
-use statehold_filter::{Filter, Filterable, Limits, Options, Value};
+use statehold_filter::{CompileErrorKind, Filter, Filterable, Limits, Options, Value};
 
 #[derive(Filterable)]
 #[filterable(rename_all = "PascalCase")]
@@ -654,4 +654,19 @@ fn a_row_without_an_answer_points_at_the_clause() -> Result<(), Box<dyn std::err
                     ^^^^^^^^"#]]
     .assert_eq(&error.to_string());
     Ok(())
+}
+
+#[test]
+fn all_patterns_of_an_expression_share_one_limit() {
+    let limits = Limits { pattern: 8 << 10, ..Limits::default() };
+    let options = Options::new().limits(limits);
+    let one = "Name matches `^web-[0-9]+$`";
+    let with = |count| {
+        let text = vec![one; count].join(" or ");
+        Filter::<Volume>::compile_with(&text, &options)
+            .map(drop)
+            .map_err(|error| error.kind().clone())
+    };
+    assert_eq!(with(2), Ok(()));
+    assert_eq!(with(40), Err(CompileErrorKind::PatternTooLarge { max: 8 << 10 }));
 }

@@ -161,7 +161,7 @@ pub enum CompileErrorKind {
         /// What is wrong with it.
         reason: Box<str>,
     },
-    /// A regular expression compiles to more than [`Limits::pattern`](crate::Limits::pattern).
+    /// The regular expressions up to this one compile to more than [`Limits::pattern`](crate::Limits::pattern).
     PatternTooLarge {
         /// The limit in bytes.
         max: usize,
