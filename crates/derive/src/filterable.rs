@@ -108,6 +108,10 @@ fn record(input: &DeriveInput, fields: &FieldsNamed, container: &Container) -> R
             fn datum(&self) -> #krate::Datum<'_> {
                 #krate::Datum::Record(self)
             }
+            #[inline]
+            fn all_hold(&self, clauses: #krate::Fields<'_>) -> bool {
+                clauses.all_hold(self)
+            }
         }
 
         #[automatically_derived]
@@ -158,6 +162,10 @@ fn newtype(input: &DeriveInput, inner: &Type, container: &Container) -> TokenStr
             #[inline]
             fn datum(&self) -> #krate::Datum<'_> {
                 <#inner as #krate::Filterable>::datum(&self.0)
+            }
+            #[inline]
+            fn all_hold(&self, clauses: #krate::Fields<'_>) -> bool {
+                <#inner as #krate::Filterable>::all_hold(&self.0, clauses)
             }
         }
     }

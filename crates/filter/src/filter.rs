@@ -13,6 +13,7 @@ use crate::eval::Run;
 use crate::explain::{self, Plan};
 use crate::options::{Absent, Dialect, Options};
 use crate::parse::parse_with;
+use crate::program::{Fields, Node};
 use crate::size;
 use crate::warning::Warning;
 
@@ -96,8 +97,12 @@ impl<T: Filterable + ?Sized> Filter<T> {
     /// not match; [`try_matches`](Self::try_matches) tells it apart.
     #[inline]
     pub fn matches(&self, row: &T) -> bool {
-        let run = Run::new(row.datum(), self.program.absent);
-        run.answer(&self.program.checked.root).unwrap_or(false)
+        match &self.program.checked.root {
+            // Asked of the type itself, which is what most filters need.
+            Node::Field(leaf) => row.all_hold(Fields(std::slice::from_ref(leaf))),
+            Node::Fields(leaves) => row.all_hold(Fields(leaves)),
+            root => Run::new(row.datum(), self.program.absent).answer(root).unwrap_or(false),
+        }
     }
 
     /// Whether the row satisfies the expression, or why there is no answer.

@@ -73,6 +73,8 @@ pub use limits::Limits;
 pub use options::{Absent, Dialect, Options};
 pub use parse::{parse, parse_with};
 pub use print::quote;
+#[doc(hidden)]
+pub use program::Fields;
 pub use schema::{Field, Key, KeyKind, Kind, Schema, Unit};
 pub use span::Span;
 pub use statehold_derive::Filterable;

@@ -94,7 +94,7 @@ fn of_all<T>(items: &[T], of_item: impl Fn(&T) -> usize) -> usize {
 }
 
 fn of_field(leaf: &FieldLeaf) -> usize {
-    size_of_val(&*leaf.way) + of_scalar(&leaf.literal)
+    size_of_val(&*leaf.way) + leaf.key.as_ref().map_or(0, of_key) + of_scalar(&leaf.literal)
 }
 
 fn of_scalar(scalar: &Scalar) -> usize {

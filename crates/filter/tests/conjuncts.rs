@@ -125,11 +125,15 @@ fn satisfies(row: &Row, conjunct: &Conjunct) -> bool {
 fn check(text: &str, rows: &[Row]) -> Result<(), TestCaseError> {
     let filter =
         Filter::<Row>::compile(text).map_err(|error| TestCaseError::reject(error.to_string()))?;
+    let by_pointer = Filter::<&Row>::compile(text).expect("it compiles too");
     let conjuncts = filter.conjuncts();
     // Explaining agrees on what an index could serve.
     prop_assert!(filter.explain().to_string().matches(" index: ").count() >= conjuncts.len());
     for row in rows {
         let matches = filter.matches(row);
+        // Asked of the type, through a pointer, and of the value as the evaluator sees it.
+        prop_assert_eq!(filter.try_matches(row), Ok(matches), "{}", text);
+        prop_assert_eq!(by_pointer.matches(&row), matches, "{}", text);
         for conjunct in &conjuncts {
             let satisfied = satisfies(row, conjunct);
             prop_assert!(satisfied || !matches, "{} does not imply {}", text, conjunct);

@@ -21,7 +21,7 @@ pub(super) fn gather(operands: Vec<Node>) -> Vec<Node> {
     let mut run: Vec<FieldLeaf> = Vec::new();
     for operand in operands {
         match operand {
-            Node::Field(leaf) if !leaf.negated && matches!(leaf.literal, Scalar::Text(_)) => {
+            Node::Field(leaf) if is_point(&leaf) => {
                 if run.last().is_some_and(|last| !same_field(last, &leaf)) {
                     flush(&mut run, &mut gathered);
                 }
@@ -35,6 +35,10 @@ pub(super) fn gather(operands: Vec<Node>) -> Vec<Node> {
     }
     flush(&mut run, &mut gathered);
     gathered
+}
+
+fn is_point(leaf: &FieldLeaf) -> bool {
+    !leaf.negated && leaf.key.is_none() && matches!(leaf.literal, Scalar::Text(_))
 }
 
 fn same_field(one: &FieldLeaf, other: &FieldLeaf) -> bool {
