@@ -7,7 +7,8 @@ use uuid::Uuid;
 use crate::coerce::{self, Coerce};
 use crate::data::maps::canonical_uuid;
 use crate::datum::{Datum, Whole};
-use crate::schema::{Key, KeyKind, Kind};
+use crate::quantity::Quantity;
+use crate::schema::{Key, KeyKind, Kind, Unit};
 
 /// A literal of the field's own kind.
 #[derive(Debug)]
@@ -62,6 +63,17 @@ impl Scalar {
             Self::Float32(own) => matches!(datum, Datum::Float32(other) if own == other),
             Self::Char(own) => matches!(datum, Datum::Char(other) if own == other),
             Self::Never => false,
+        }
+    }
+
+    /// A quantity as the number that a field of that kind and of the same unit holds; `None` when it needs more than 64 bits.
+    ///
+    /// Durations and times beyond 64 bits are the last that there are, so that a far future can be written.
+    pub(crate) fn of_quantity(quantity: Quantity, kind: Kind) -> Option<Self> {
+        match kind.required() {
+            Kind::Uint(_) => u64::try_from(quantity.value).ok().map(Self::Uint),
+            _ if quantity.unit == Unit::Bytes => i64::try_from(quantity.value).ok().map(Self::Int),
+            _ => Some(Self::Int(quantity.saturated())),
         }
     }
 

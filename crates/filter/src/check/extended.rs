@@ -13,7 +13,7 @@ use crate::program::{
     Bound, Extended, Leaf, Listed, Node, Open, Pair, Path, Relation, Test, Values,
 };
 use crate::quantity::Quantity;
-use crate::schema::{Kind, Unit};
+use crate::schema::Kind;
 use crate::span::Span;
 use crate::warning::WarningKind;
 
@@ -280,22 +280,13 @@ impl<'t> Checker<'t> {
         })
     }
 
-    /// A quantity as the number that the field holds.
-    ///
-    /// Times beyond 64 bits are the last that there are, so that a far future can be written.
     fn in_field(
         &self,
         kind: Kind,
         quantity: Quantity,
         value: &Value,
     ) -> Result<Scalar, CompileError> {
-        let sized = quantity.unit == Unit::Bytes;
-        let scalar = match kind {
-            Kind::Uint(_) => u64::try_from(quantity.value).ok().map(Scalar::Uint),
-            _ if sized => i64::try_from(quantity.value).ok().map(Scalar::Int),
-            _ => Some(Scalar::Int(quantity.saturated())),
-        };
-        scalar.ok_or_else(|| {
+        Scalar::of_quantity(quantity, kind).ok_or_else(|| {
             let kind = kind.to_string().into();
             self.error(CompileErrorKind::ValueRange { kind }, value.span)
         })
