@@ -6,9 +6,9 @@
 mod clause;
 mod extended;
 mod near;
+pub(crate) mod operators;
 mod resolve;
 
-pub(crate) use self::clause::{can_be_empty, can_match};
 pub(crate) use self::resolve::map_key;
 use crate::ast::{Expr, ExprKind, Name, Names, Quantifier};
 use crate::error::{CompileError, CompileErrorKind};

@@ -18,6 +18,7 @@ use nom::branch::alt;
 use nom::bytes::complete::tag;
 use nom::combinator::opt;
 
+pub(crate) use self::extended::without_comments;
 use self::lex::{ident, index, infix, sign, space0, word};
 use crate::ast::{Expr, ExprKind, Name, Names, Quantifier, Selector};
 use crate::error::{CompileError, CompileErrorKind};

@@ -1,7 +1,7 @@
 //! Clauses to tests.
 
 use super::resolve::map_key;
-use super::{Checker, Subject};
+use super::{Checker, Subject, operators};
 use crate::ast::{Clause, Operator, Value};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::literal::{Literal, Scalar, fits_int, fits_uint};
@@ -16,25 +16,26 @@ use crate::warning::WarningKind;
 impl<'t> Checker<'t> {
     pub(super) fn clause(&mut self, clause: &'t Clause, span: Span) -> Result<Leaf, CompileError> {
         let (path, subject) = self.resolve(&clause.selector)?;
-        let kind = subject.kind;
+        let applies = operators::applies(clause.operator, subject.kind);
         let test = match (clause.operator, &clause.value) {
-            (Operator::Nil, _) => Some(Test::Nil),
-            (Operator::Empty, _) => can_be_empty(kind).then_some(Test::Empty),
-            (_, None) => None,
-            (Operator::Equal, Some(value)) => self.equal(subject, value)?,
-            (Operator::Contains, Some(value)) => self.contains(subject, value)?,
             (Operator::Matches | Operator::MatchesFold, Some(value)) => {
                 // A bad pattern is reported whatever it is asked of.
                 let pattern = self.pattern(value, clause.operator == Operator::MatchesFold)?;
-                if can_match(kind) {
+                if applies {
                     self.refuse_quantity(subject, value)?;
                 }
-                can_match(kind).then(|| Test::Matches(Box::new(pattern)))
+                applies.then(|| Test::Matches(Box::new(pattern)))
             }
+            _ if !applies => None,
+            (Operator::Nil, _) => Some(Test::Nil),
+            (Operator::Empty, _) => Some(Test::Empty),
+            (_, None) => None,
+            (Operator::Equal, Some(value)) => self.equal(subject, value)?,
+            (Operator::Contains, Some(value)) => self.contains(subject, value)?,
             (operator, Some(value)) => self.extended(subject, operator, value)?,
         };
         let Some(test) = test else {
-            return Err(self.wrong_kind(clause.operator, clause.operator_span, kind));
+            return Err(self.wrong_kind(clause.operator, clause.operator_span, subject.kind));
         };
         Ok(Leaf { path, test, negated: clause.negated, span })
     }
@@ -187,16 +188,5 @@ impl<'t> Checker<'t> {
         } else {
             value.span
         }
-    }
-}
-
-pub(crate) fn can_be_empty(kind: Kind) -> bool {
-    kind.is_text() || matches!(kind, Kind::List(_) | Kind::Map(..) | Kind::Any)
-}
-
-pub(crate) fn can_match(kind: Kind) -> bool {
-    match kind {
-        Kind::List(element) => matches!(element.required(), Kind::Uint(8)),
-        kind => kind.is_text() || matches!(kind, Kind::Any),
     }
 }

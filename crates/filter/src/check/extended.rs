@@ -2,7 +2,7 @@
 //!
 //! A selector is resolved once, however many values it is compared with; ranges are two tests of one value.
 
-use super::{Checker, Subject};
+use super::{Checker, Subject, operators};
 use crate::ast::{Comparison, Operand, Operator, Selector, Value};
 use crate::coerce::{self, Coerce};
 use crate::error::{CompileError, CompileErrorKind};
@@ -35,7 +35,7 @@ impl<'t> Checker<'t> {
             Operand::List(values) => self.listed(selector, operator, values),
         };
         let (path, subject, test) = test?;
-        let Some(test) = test else {
+        let Some(test) = test.filter(|_| operators::applies(operator, subject.kind)) else {
             return Err(self.wrong_kind(operator, *operator_span, subject.kind));
         };
         let leaf = Leaf { path, test: test.into(), negated: false, span };
@@ -199,7 +199,6 @@ impl<'t> Checker<'t> {
             let bound = self.bound(subject, value)?;
             return Ok(bound.map(|bound| Extended::Order(relation, bound).into()));
         }
-        let text_list = matches!(subject.kind, Kind::List(element) if element.is_text() || matches!(element.required(), Kind::Any));
         let test = match operator {
             Operator::StartsWith => Extended::Prefix(value.text.clone()),
             Operator::EndsWith => Extended::Suffix(value.text.clone()),
@@ -207,12 +206,6 @@ impl<'t> Checker<'t> {
             Operator::ContainsFold => Extended::ContainsFold(Folded::new(&value.text)),
             _ => return Ok(None),
         };
-        let fits = subject.kind.is_text()
-            || matches!(subject.kind, Kind::Any)
-            || operator == Operator::ContainsFold && text_list;
-        if !fits {
-            return Ok(None);
-        }
         self.refuse_quantity(subject, value)?;
         Ok(Some(test.into()))
     }
