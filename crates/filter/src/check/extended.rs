@@ -280,7 +280,12 @@ impl<'t> Checker<'t> {
         value: &Value,
     ) -> Result<Scalar, CompileError> {
         Scalar::of_quantity(quantity, kind).ok_or_else(|| {
+            let negative = quantity.value < 0;
             let kind = kind.to_string().into();
+            if negative {
+                let error = self.error(CompileErrorKind::ValueSyntax { kind }, value.span);
+                return error.with_help("the field holds nothing below zero");
+            }
             self.error(CompileErrorKind::ValueRange { kind }, value.span)
         })
     }
