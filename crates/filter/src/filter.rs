@@ -19,7 +19,7 @@ use crate::warning::Warning;
 
 /// An expression compiled for rows of type `T`.
 ///
-/// Compile once, ask often: asking does not allocate ([but for large patterns](crate::language#cost)), hash or look up names of fields. A clone shares the program, and threads
+/// Compile once, ask often: asking does not allocate ([but for large patterns](crate#cost)), hash or look up names of fields. A clone shares the program, and threads
 /// may share a filter.
 ///
 /// # Examples
@@ -186,7 +186,7 @@ impl<T: ?Sized> Filter<T> {
     /// How many bytes it holds, clones counted once: tree, program and compiled patterns.
     ///
     /// Left out are what the allocator adds, and what threads keep for the few patterns that are too large to be one table
-    /// (see [the cost of `matches`](crate::language#cost)). Worked out on each call; cost: the length of the expression.
+    /// (see [the cost of `matches`](crate#cost)). Worked out on each call; cost: the length of the expression.
     ///
     /// # Examples
     /// ```

@@ -1,4 +1,4 @@
-//! Which operator applies to which kind: the one table that the checker, completion and the page of the language go by.
+//! Which operator applies to which kind: the one table that the checker, completion and the front page go by.
 
 use crate::ast::Operator;
 use crate::options::Dialect;
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_of_the_language_says_what_this_table_says() {
+    fn the_front_page_says_what_this_table_says() {
         let columns = [Bool, Number, Text, Number, Texts, Map, Class::Other, Any];
         for (operator, classes) in TABLE {
             let letter = if dialect(operator) == Dialect::Bexpr { "B" } else { "E" };
