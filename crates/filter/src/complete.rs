@@ -333,14 +333,15 @@ impl<'t> List<'_, 't> {
     fn values(&mut self, subject: Subject<'t>, operator: Operator) {
         let partial = &self.scan.partial;
         let kind = match (subject.kind.map(Kind::required), operator) {
-            (Some(Kind::List(element)), Operator::Contains) => element.required(),
+            (Some(Kind::List(element)), Operator::Contains | Operator::ContainsAny) => {
+                element.required()
+            }
             (Some(Kind::Map(..)), Operator::Contains | Operator::ContainsAny) => {
                 for key in (self.keys)(subject.text) {
                     self.value(&key, partial);
                 }
                 return;
             }
-            (Some(Kind::List(element)), Operator::ContainsAny) => element.required(),
             (Some(kind), Operator::Equal | Operator::In) => kind,
             _ => return,
         };

@@ -47,8 +47,6 @@ fn row() -> impl Strategy<Value = Row> {
         (room, age),
     )
         .prop_map(|((name, zone, size, ratio, ready), (tags, ports, meta), (room, age))| Row {
-            room,
-            age,
             name,
             zone,
             size,
@@ -57,6 +55,8 @@ fn row() -> impl Strategy<Value = Row> {
             tags,
             ports,
             meta,
+            room,
+            age,
         })
 }
 

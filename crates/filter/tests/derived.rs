@@ -331,7 +331,7 @@ fn a_filter_tells_its_text_selectors_and_warnings() {
         warnings,
         [
             "this is compared as text, not with the field of this name",
-            "no number of 8 bits is equal to this"
+            "the field has 8 bits and never holds a number this large or small"
         ]
     );
 }

@@ -40,14 +40,11 @@ impl Constant {
     /// Zero has no sign here, as `==` knows none.
     #[expect(clippy::option_option, reason = "no kind with `==`, and no such value, differ")]
     pub(super) fn read(text: &str, kind: Kind, unit: Option<Unit>) -> Option<Option<Self>> {
-        let scalar = match Scalar::read(text, kind)? {
-            Ok(scalar) => scalar,
-            Err(_) => {
-                let unit = unit.or(kind.unit());
-                let quantity = Quantity::read(text).filter(|read| Some(read.unit) == unit)?;
-                Scalar::of_quantity(quantity, kind)?
-            }
-        };
+        let scalar = Scalar::read(text, kind)?.ok().or_else(|| {
+            let unit = unit.or(kind.unit());
+            let quantity = Quantity::read(text).filter(|read| Some(read.unit) == unit)?;
+            Scalar::of_quantity(quantity, kind)
+        })?;
         Some(match scalar {
             Scalar::Bool(value) => Some(Self::Bool(value)),
             Scalar::Int(value) => Some(Self::Int(value)),
