@@ -202,6 +202,7 @@ fn the_second_interpreter_is_sure_of_what_is_documented() {
         ("n > 9007199254740992 and @n > @b.k and count(a) == 4 and a contains* B", Some(true)),
         ("b.l < 3 or b.m in [x] or b.l contains any [] or b.m contains all []", Some(false)),
         ("n contains any []", None),
+        ("c contains all [] and c contains any [ex] and c not contains any []", Some(true)),
     ] {
         let options = Options::new().dialect(Dialect::Extended);
         let expr = parse_with(text, &options).expect("it parses");

@@ -80,8 +80,8 @@ fn listed(operator: Operator, found: &Found<'_>, values: &[Value]) -> Answer {
     if is_absent(found) {
         return Ok(false);
     }
-    let text = text(found).is_ok();
-    if (operator == Operator::In) == container || operator != Operator::In && !container && !text {
+    let fits = if operator == Operator::In { !container } else { container || text(found).is_ok() };
+    if !fits {
         return Err(Fault::NoAnswer);
     }
     for value in values {
