@@ -30,7 +30,7 @@ impl Table for Volumes {
 }
 
 pub struct Statehold {
-    store: Store,
+    pub store: Store,
 }
 
 impl Peer for Statehold {
