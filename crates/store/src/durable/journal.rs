@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::path::Path;
 
 use parking_lot::Mutex;
@@ -94,6 +95,11 @@ impl LogFile {
             }
         })?;
         Ok(Self { db, bounds: Mutex::new(bounds) })
+    }
+
+    /// Takes the file for ours.
+    pub(crate) fn accept(&self) -> io::Result<()> {
+        self.db.accept()
     }
 
     /// Makes a new file a journal, or checks that an old one is.

@@ -11,6 +11,7 @@
 
 mod checkpoint;
 mod database;
+mod gate;
 mod journal;
 pub(crate) mod record;
 mod rows;
@@ -23,6 +24,7 @@ use std::thread::JoinHandle;
 
 use checkpoint::{Checkpoint, Tail};
 pub(crate) use database::Files;
+use database::io_error;
 use journal::LogFile;
 pub(crate) use journal::{Journal, MemoryJournal};
 use rows::RowFile;
@@ -84,6 +86,9 @@ impl Durable {
         }
         let mut root = loaded;
         let tail = replay(&journal, files.log_path(), schema, &mut root)?;
+        // Both are good: now they are ours to write.
+        rows.accept().map_err(|source| io_error(files.rows_path(), source))?;
+        journal.accept().map_err(|source| io_error(files.log_path(), source))?;
         let names = schema.tables.iter().map(|def| def.name).collect();
         let checkpoint =
             Arc::new(Checkpoint::new(Box::new(journal), rows, tail, history, observer));
