@@ -1,1 +1,1 @@
-//! Benches of Statehold beside other expression languages: `cargo bench` in this folder.
+//! Benches of Statehold beside other expression languages and stores: `cargo bench` in this folder.

@@ -154,6 +154,7 @@ pub struct Plan<'v, T: Table> {
     choice: Option<Choice>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one a query, on the stack")]
 enum Rows<'v, T: Table> {
     Scan(Scan<'v, T>),
     Found(std::vec::IntoIter<(KeyBytes, &'v Entry<T::Row>)>),

@@ -83,6 +83,10 @@ impl sealed::Reader for Tracked {
         }
     }
 
+    fn note_key(&self, place: Place, key: &[u8]) {
+        self.note(place, &Span::key(key));
+    }
+
     fn note_index(&self, place: Place, span: &Span) {
         self.index_only.borrow_mut().push((place, span.clone()));
     }

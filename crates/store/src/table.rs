@@ -138,6 +138,10 @@ impl<T: Table, K: Key> Index<T, K> {
         self
     }
 
+    pub(crate) fn is_unique(&self) -> bool {
+        self.unique
+    }
+
     /// The index's name, unique in its table.
     pub fn name(&self) -> &'static str {
         self.name

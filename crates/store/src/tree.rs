@@ -12,11 +12,13 @@
 //! Cost: gets, inserts and removes visit `log(len)` nodes of at most [`FANOUT`] entries;
 //! recursion is as deep as the tree, six levels for a million rows.
 
+mod heads;
 mod iter;
 mod node;
 
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
 pub(crate) use iter::{Iter, IterRev};
 use node::{Inner, Leaf, Node};
 
@@ -44,7 +46,7 @@ impl<V> Clone for Tree<V> {
 impl<V: Clone> Tree<V> {
     /// An empty map, last changed at `index`.
     pub(crate) fn new(index: u64) -> Self {
-        Self { root: Arc::new(Node::Leaf(Leaf::empty(index))), len: 0 }
+        Self { root: Arc::new(Node::Leaf(Leaf::new(index, ArrayVec::new()))), len: 0 }
     }
 
     /// Builds a map from entries in ascending key order, all of them last changed at `index`.
@@ -63,7 +65,7 @@ impl<V: Clone> Tree<V> {
             match node {
                 Node::Inner(inner) => node = inner.child_for(key),
                 Node::Leaf(leaf) => {
-                    return leaf.position(key).ok().and_then(|at| leaf.values.get(at));
+                    return leaf.position(key).ok().map(|at| &leaf.entries[at].1);
                 }
             }
         }

@@ -31,6 +31,12 @@ pub(crate) mod sealed {
             let _ = (place, span);
         }
 
+        /// Notes that the rows under one key are read; apart, so that only who notes builds a range.
+        #[expect(private_interfaces, reason = "sealed: nobody outside can name this trait")]
+        fn note_key(&self, place: Place, key: &[u8]) {
+            let _ = (place, key);
+        }
+
         /// Notes a range whose last change counts for the index of what is read, though no change
         /// of it needs to wake anybody.
         #[expect(private_interfaces, reason = "sealed: nobody outside can name this trait")]
@@ -57,7 +63,7 @@ pub trait ReadView: sealed::Reader {
         let root = self.root();
         let slot = root.slot::<T>();
         let key = KeyBuf::of::<T::Key>(key);
-        self.note(Place { table: slot, index: 0 }, &Span::key(key.as_slice()));
+        self.note_key(Place { table: slot, index: 0 }, key.as_slice());
         root.table::<T>(slot).primary.get(key.as_slice())
     }
 
@@ -67,7 +73,17 @@ pub trait ReadView: sealed::Reader {
         index: &Index<T, K>,
         key: Ref<'_, K>,
     ) -> Option<&Entry<T::Row>> {
-        self.scan_by(index, &KeyRange::exact(key), Order::Ascending).next()
+        let root = self.root();
+        let slot = root.slot::<T>();
+        let table = root.table::<T>(slot);
+        let at = table.index_position(index.name);
+        let key = KeyBuf::of::<K>(key);
+        self.note_key(Place { table: slot, index: at + 1 }, key.as_slice());
+        let tree = &table.secondary[at];
+        if index.is_unique() {
+            return tree.get(key.as_slice());
+        }
+        tree.iter(&Span::key(key.as_slice())).next().map(|(_, entry)| entry)
     }
 
     /// The rows of a range of primary keys, in their order.

@@ -3,25 +3,35 @@
 //! The way down is kept on a small stack; the bound at the far end is looked up once per leaf, so
 //! a step inside a leaf compares nothing.
 
-use std::sync::Arc;
+use std::slice;
+
+use arrayvec::ArrayVec;
 
 use super::node::{Inner, Leaf, Node};
 use crate::key::KeyBytes;
 use crate::range::Span;
 
+/// More inner levels than any tree has: inner nodes have seven children at least, and 7^12 entries need
+/// more memory than there is.
+const LEVELS_MAX: usize = 12;
+
+/// Inner nodes on the way down, each with the position of the child that was taken.
+type Path<'t, V> = ArrayVec<(&'t Inner<V>, usize), LEVELS_MAX>;
+
+/// What is still to come of a leaf.
+type Rest<'t, V> = slice::Iter<'t, (KeyBytes, V)>;
+
 /// Ascending iteration over the entries of a [`Span`].
 pub(crate) struct Iter<'t, V> {
-    /// Inner nodes on the way down, each with the position of the next child to visit.
-    path: Vec<(&'t Inner<V>, usize)>,
-    leaf: Option<&'t Leaf<V>>,
-    at: usize,
-    end: usize,
+    rest: Rest<'t, V>,
+    path: Path<'t, V>,
+    /// A leaf that is cut off by it is the last one: then the way is forgotten.
     hi: Option<KeyBytes>,
 }
 
 impl<'t, V> Iter<'t, V> {
-    pub(super) fn new(root: &'t Arc<Node<V>>, span: &Span) -> Self {
-        let mut iter = Self { path: Vec::new(), leaf: None, at: 0, end: 0, hi: span.hi.clone() };
+    pub(super) fn new(root: &'t Node<V>, span: &Span) -> Self {
+        let mut iter = Self { rest: Rest::default(), path: ArrayVec::new(), hi: span.hi.clone() };
         let lo = span.lo.as_slice();
         iter.descend(root, |inner| inner.position(lo), |leaf| leaf.lower_bound(lo));
         iter
@@ -37,18 +47,19 @@ impl<'t, V> Iter<'t, V> {
             match node {
                 Node::Inner(inner) => {
                     let at = child(inner);
-                    self.path.push((inner, at + 1));
+                    self.path.push((inner, at));
                     node = &inner.children[at];
                 }
                 Node::Leaf(leaf) => {
-                    self.at = start(leaf);
-                    self.end = match (&self.hi, leaf.keys.last()) {
-                        (Some(hi), Some(last)) if last.as_slice() >= hi.as_slice() => {
-                            leaf.lower_bound(hi.as_slice())
-                        }
-                        _ => leaf.keys.len(),
-                    };
-                    self.leaf = Some(leaf);
+                    let start = start(leaf);
+                    let mut end = leaf.entries.len();
+                    if let (Some(hi), Some((last, _))) = (&self.hi, leaf.entries.last())
+                        && last.as_slice() >= hi.as_slice()
+                    {
+                        end = leaf.lower_bound(hi.as_slice());
+                        self.path.clear();
+                    }
+                    self.rest = leaf.entries[start.min(end)..end].iter();
                     return;
                 }
             }
@@ -56,14 +67,11 @@ impl<'t, V> Iter<'t, V> {
     }
 
     /// Goes to the next leaf; `false` when the range ends before it.
+    #[cold]
     fn advance(&mut self) -> bool {
-        // A leaf whose end was cut off by the bound is the last one.
-        if self.leaf.is_none_or(|leaf| self.end < leaf.keys.len()) {
-            return false;
-        }
-        while let Some((inner, next)) = self.path.pop() {
-            if let Some(child) = inner.children.get(next) {
-                self.path.push((inner, next + 1));
+        while let Some((inner, taken)) = self.path.pop() {
+            if let Some(child) = inner.children.get(taken + 1) {
+                self.path.push((inner, taken + 1));
                 self.descend(child, |_| 0, |_| 0);
                 return true;
             }
@@ -75,39 +83,34 @@ impl<'t, V> Iter<'t, V> {
 impl<'t, V> Iterator for Iter<'t, V> {
     type Item = (&'t KeyBytes, &'t V);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        while self.at >= self.end {
+        loop {
+            if let Some((key, value)) = self.rest.next() {
+                return Some((key, value));
+            }
             if !self.advance() {
-                self.leaf = None;
                 return None;
             }
         }
-        let leaf = self.leaf?;
-        let at = self.at;
-        self.at += 1;
-        Some((leaf.keys.get(at)?, leaf.values.get(at)?))
     }
 }
 
 /// Descending iteration over the entries of a [`Span`].
 pub(crate) struct IterRev<'t, V> {
-    /// Inner nodes on the way down, each with one more than the position of the next child.
-    path: Vec<(&'t Inner<V>, usize)>,
-    leaf: Option<&'t Leaf<V>>,
-    /// Entries of the leaf still to come: those in `start..at`, from the back.
-    at: usize,
-    start: usize,
+    rest: Rest<'t, V>,
+    path: Path<'t, V>,
     lo: KeyBytes,
 }
 
 impl<'t, V> IterRev<'t, V> {
-    pub(super) fn new(root: &'t Arc<Node<V>>, span: &Span) -> Self {
-        let mut iter = Self { path: Vec::new(), leaf: None, at: 0, start: 0, lo: span.lo.clone() };
+    pub(super) fn new(root: &'t Node<V>, span: &Span) -> Self {
+        let mut iter = Self { rest: Rest::default(), path: ArrayVec::new(), lo: span.lo.clone() };
         match span.hi.as_ref().map(KeyBytes::as_slice) {
             Some(hi) => {
                 iter.descend(root, |inner| inner.position_before(hi), |leaf| leaf.lower_bound(hi));
             }
-            None => iter.descend(root, last_child, |leaf| leaf.keys.len()),
+            None => iter.descend(root, last_child, |leaf| leaf.entries.len()),
         }
         iter
     }
@@ -126,28 +129,27 @@ impl<'t, V> IterRev<'t, V> {
                     node = &inner.children[at];
                 }
                 Node::Leaf(leaf) => {
-                    self.at = end(leaf);
-                    self.start = match leaf.keys.first() {
-                        Some(first) if first.as_slice() < self.lo.as_slice() => {
-                            leaf.lower_bound(self.lo.as_slice())
-                        }
-                        _ => 0,
-                    };
-                    self.leaf = Some(leaf);
+                    let end = end(leaf);
+                    let mut start = 0;
+                    if let Some((first, _)) = leaf.entries.first()
+                        && first.as_slice() < self.lo.as_slice()
+                    {
+                        start = leaf.lower_bound(self.lo.as_slice());
+                        self.path.clear();
+                    }
+                    self.rest = leaf.entries[start.min(end)..end].iter();
                     return;
                 }
             }
         }
     }
 
+    #[cold]
     fn advance(&mut self) -> bool {
-        if self.leaf.is_none() || self.start > 0 {
-            return false;
-        }
-        while let Some((inner, next)) = self.path.pop() {
-            if let Some(before) = next.checked_sub(1) {
+        while let Some((inner, taken)) = self.path.pop() {
+            if let Some(before) = taken.checked_sub(1) {
                 self.path.push((inner, before));
-                self.descend(&inner.children[before], last_child, |leaf| leaf.keys.len());
+                self.descend(&inner.children[before], last_child, |leaf| leaf.entries.len());
                 return true;
             }
         }
@@ -162,15 +164,15 @@ fn last_child<V>(inner: &Inner<V>) -> usize {
 impl<'t, V> Iterator for IterRev<'t, V> {
     type Item = (&'t KeyBytes, &'t V);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        while self.at <= self.start {
+        loop {
+            if let Some((key, value)) = self.rest.next_back() {
+                return Some((key, value));
+            }
             if !self.advance() {
-                self.leaf = None;
                 return None;
             }
         }
-        let leaf = self.leaf?;
-        self.at -= 1;
-        Some((leaf.keys.get(self.at)?, leaf.values.get(self.at)?))
     }
 }

@@ -1,85 +1,109 @@
 //! Nodes: search, insert with splits, remove with borrowing and merging, bulk build.
 
+use std::iter::once;
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
+
+use super::heads::Heads;
 use super::{FANOUT, FILL_MIN};
 use crate::key::KeyBytes;
 
+/// Everything of a node lies in one piece of memory: what a way down visits at random is dear, not
+/// what it reads.
+#[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "with small values, both are of one size")]
 pub(super) enum Node<V> {
     Leaf(Leaf<V>),
     Inner(Inner<V>),
 }
 
-/// `keys[i]` belongs to `values[i]`; keys ascend.
+#[derive(Clone)]
 pub(super) struct Leaf<V> {
     last_change: u64,
-    pub(super) keys: Vec<KeyBytes>,
-    pub(super) values: Vec<V>,
+    heads: Heads,
+    /// In ascending order of their keys.
+    pub(super) entries: Entries<V>,
 }
 
+type Entries<V> = ArrayVec<(KeyBytes, V), { FANOUT + 1 }>;
+
 /// `separators[i]` is the lower bound of `children[i + 1]`.
+#[derive(Clone)]
 pub(super) struct Inner<V> {
     last_change: u64,
-    separators: Vec<KeyBytes>,
-    pub(super) children: Vec<Arc<Node<V>>>,
+    heads: Heads,
+    separators: Separators,
+    pub(super) children: Children<V>,
 }
+
+type Separators = ArrayVec<KeyBytes, FANOUT>;
+
+type Children<V> = ArrayVec<Arc<Node<V>>, { FANOUT + 1 }>;
 
 /// A node that split: the lower bound of its right half, and that half.
 type Split<V> = Option<(KeyBytes, Arc<Node<V>>)>;
 
-/// A copy with room for one more entry than a node holds between calls.
-fn copy<T: Clone>(from: &[T]) -> Vec<T> {
-    let mut to = Vec::with_capacity(FANOUT + 1);
-    to.extend_from_slice(from);
-    to
-}
-
-impl<V: Clone> Clone for Node<V> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Leaf(leaf) => Self::Leaf(Leaf {
-                last_change: leaf.last_change,
-                keys: copy(&leaf.keys),
-                values: copy(&leaf.values),
-            }),
-            Self::Inner(inner) => Self::Inner(Inner {
-                last_change: inner.last_change,
-                separators: copy(&inner.separators),
-                children: copy(&inner.children),
-            }),
-        }
-    }
-}
-
 impl<V> Leaf<V> {
-    pub(super) fn empty(last_change: u64) -> Self {
-        Self { last_change, keys: Vec::new(), values: Vec::new() }
+    pub(super) fn new(last_change: u64, entries: Entries<V>) -> Self {
+        let heads = Heads::of(entries.iter().map(|(key, _)| key));
+        Self { last_change, heads, entries }
     }
 
     /// Where `key` is, or where it would go.
     pub(super) fn position(&self, key: &[u8]) -> Result<usize, usize> {
-        self.keys.binary_search_by(|probe| probe.as_slice().cmp(key))
+        self.heads.search(key, |at| self.entries[at].0.as_slice())
     }
 
     /// The first position whose key is not below `bound`.
     pub(super) fn lower_bound(&self, bound: &[u8]) -> usize {
-        self.keys.partition_point(|key| key.as_slice() < bound)
+        self.position(bound).unwrap_or_else(|at| at)
+    }
+
+    fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn insert(&mut self, at: usize, key: KeyBytes, value: V) {
+        let shares = self.heads.insert(at, &key);
+        self.entries.insert(at, (key, value));
+        if !shares {
+            self.search_anew();
+        }
+    }
+
+    fn remove(&mut self, at: usize) -> V {
+        self.heads.remove(at);
+        self.entries.remove(at).1
+    }
+
+    /// After more than one entry came or went.
+    fn search_anew(&mut self) {
+        self.heads = Heads::of(self.entries.iter().map(|(key, _)| key));
     }
 }
 
 impl<V> Inner<V> {
+    fn new(last_change: u64, separators: Separators, children: Children<V>) -> Self {
+        Self { last_change, heads: Heads::of(separators.iter()), separators, children }
+    }
+
     pub(super) fn pair(
         left: Arc<Node<V>>,
         separator: KeyBytes,
         right: Arc<Node<V>>,
         last_change: u64,
     ) -> Self {
-        Self { last_change, separators: vec![separator], children: vec![left, right] }
+        Self::new(last_change, once(separator).collect(), [left, right].into_iter().collect())
+    }
+
+    fn search(&self, key: &[u8]) -> Result<usize, usize> {
+        self.heads.search(key, |at| self.separators[at].as_slice())
     }
 
     /// The position of the child whose part of the key space holds `key`.
     pub(super) fn position(&self, key: &[u8]) -> usize {
-        self.separators.partition_point(|separator| separator.as_slice() <= key)
+        self.search(key).map_or_else(|at| at, |at| at + 1)
     }
 
     pub(super) fn child_for(&self, key: &[u8]) -> &Node<V> {
@@ -88,7 +112,27 @@ impl<V> Inner<V> {
 
     /// The position of the last child that may hold a key below `bound`.
     pub(super) fn position_before(&self, bound: &[u8]) -> usize {
-        self.separators.partition_point(|separator| separator.as_slice() < bound)
+        self.search(bound).unwrap_or_else(|at| at)
+    }
+
+    /// Puts `right` after the child at `at`.
+    fn insert(&mut self, at: usize, separator: KeyBytes, right: Arc<Node<V>>) {
+        let shares = self.heads.insert(at, &separator);
+        self.separators.insert(at, separator);
+        self.children.insert(at + 1, right);
+        if !shares {
+            self.search_anew();
+        }
+    }
+
+    /// Takes the child after the one at `at` out, with the separator between them.
+    fn remove(&mut self, at: usize) -> (KeyBytes, Arc<Node<V>>) {
+        self.heads.remove(at);
+        (self.separators.remove(at), self.children.remove(at + 1))
+    }
+
+    fn search_anew(&mut self) {
+        self.heads = Heads::of(self.separators.iter());
     }
 }
 
@@ -103,7 +147,7 @@ impl<V> Node<V> {
     /// Entries of a leaf, children of an inner node.
     fn fill(&self) -> usize {
         match self {
-            Self::Leaf(leaf) => leaf.keys.len(),
+            Self::Leaf(leaf) => leaf.len(),
             Self::Inner(inner) => inner.children.len(),
         }
     }
@@ -134,10 +178,9 @@ pub(super) fn insert<V: Clone>(
         Node::Leaf(leaf) => {
             leaf.last_change = index;
             match leaf.position(key.as_slice()) {
-                Ok(at) => (Some(std::mem::replace(&mut leaf.values[at], value)), None),
+                Ok(at) => (Some(std::mem::replace(&mut leaf.entries[at].1, value)), None),
                 Err(at) => {
-                    leaf.keys.insert(at, key);
-                    leaf.values.insert(at, value);
+                    leaf.insert(at, key, value);
                     (None, split_leaf(leaf, at))
                 }
             }
@@ -147,8 +190,7 @@ pub(super) fn insert<V: Clone>(
             let at = inner.position(key.as_slice());
             let (old, split) = insert(&mut inner.children[at], key, value, index);
             if let Some((separator, right)) = split {
-                inner.separators.insert(at, separator);
-                inner.children.insert(at + 1, right);
+                inner.insert(at, separator, right);
             }
             (old, split_inner(inner))
         }
@@ -157,28 +199,26 @@ pub(super) fn insert<V: Clone>(
 
 /// Splits a leaf that the insert at `at` made too large.
 fn split_leaf<V>(leaf: &mut Leaf<V>, at: usize) -> Split<V> {
-    if leaf.keys.len() <= FANOUT {
+    if leaf.len() <= FANOUT {
         return None;
     }
     // Keys that only ever grow leave full leaves behind instead of half-empty ones.
-    let half = if at == leaf.keys.len() - 1 { leaf.keys.len() - 2 } else { leaf.keys.len() / 2 };
-    let right = Leaf {
-        last_change: leaf.last_change,
-        keys: leaf.keys.split_off(half),
-        values: leaf.values.split_off(half),
-    };
-    Some((right.keys[0].clone(), Arc::new(Node::Leaf(right))))
+    let half = if at == leaf.len() - 1 { leaf.len() - 2 } else { leaf.len() / 2 };
+    let right = Leaf::new(leaf.last_change, leaf.entries.drain(half..).collect());
+    leaf.search_anew();
+    Some((right.entries[0].0.clone(), Arc::new(Node::Leaf(right))))
 }
 
+/// Splits an inner node that an insert made too large.
 fn split_inner<V>(inner: &mut Inner<V>) -> Split<V> {
     if inner.children.len() <= FANOUT {
         return None;
     }
     let half = inner.children.len() / 2;
-    let children = inner.children.split_off(half);
-    let mut separators = inner.separators.split_off(half - 1);
-    let separator = separators.remove(0);
-    let right = Inner { last_change: inner.last_change, separators, children };
+    let children = inner.children.drain(half..).collect();
+    let right = Inner::new(inner.last_change, inner.separators.drain(half..).collect(), children);
+    let separator = inner.separators.remove(half - 1);
+    inner.search_anew();
     Some((separator, Arc::new(Node::Inner(right))))
 }
 
@@ -187,8 +227,7 @@ pub(super) fn remove<V: Clone>(node: &mut Arc<Node<V>>, key: &[u8], index: u64) 
         Node::Leaf(leaf) => {
             let at = leaf.position(key).ok()?;
             leaf.last_change = index;
-            leaf.keys.remove(at);
-            Some(leaf.values.remove(at))
+            Some(leaf.remove(at))
         }
         Node::Inner(inner) => {
             let at = inner.position(key);
@@ -206,63 +245,78 @@ pub(super) fn remove<V: Clone>(node: &mut Arc<Node<V>>, key: &[u8], index: u64) 
 
 /// Merges the children `left` and `left + 1`, or evens them out when both won't fit in one node.
 fn rebalance<V: Clone>(inner: &mut Inner<V>, left: usize) {
-    let separator = inner.separators.remove(left);
-    let right = inner.children.remove(left + 1);
+    let (separator, right) = inner.remove(left);
     let right = Arc::try_unwrap(right).unwrap_or_else(|shared| (*shared).clone());
     let left_node = Arc::make_mut(&mut inner.children[left]);
     if let Some((separator, right)) = join(left_node, separator, right) {
-        inner.separators.insert(left, separator);
-        inner.children.insert(left + 1, right);
+        inner.insert(left, separator, right);
     }
 }
 
-/// Moves everything of `right` into `left`, then splits evenly when that is too much.
+/// Moves everything of `right` into `left`, or evens them out when that is too much.
 fn join<V>(left: &mut Node<V>, separator: KeyBytes, right: Node<V>) -> Split<V> {
     match (left, right) {
         (Node::Leaf(left), Node::Leaf(right)) => {
-            left.last_change = left.last_change.max(right.last_change);
-            left.keys.extend(right.keys);
-            left.values.extend(right.values);
-            split_leaf(left, 0)
+            let last_change = left.last_change.max(right.last_change);
+            let mut entries: Vec<_> = left.entries.drain(..).chain(right.entries).collect();
+            let half = half_of(entries.len());
+            let rest: Entries<V> = entries.drain(half..).collect();
+            *left = Leaf::new(last_change, entries.into_iter().collect());
+            let first = rest.first().map(|(key, _)| key.clone());
+            first.map(|key| (key, Arc::new(Node::Leaf(Leaf::new(last_change, rest)))))
         }
         (Node::Inner(left), Node::Inner(right)) => {
-            left.last_change = left.last_change.max(right.last_change);
-            left.separators.push(separator);
-            left.separators.extend(right.separators);
-            left.children.extend(right.children);
-            split_inner(left)
+            let last_change = left.last_change.max(right.last_change);
+            let mut separators: Vec<_> =
+                left.separators.drain(..).chain(once(separator)).chain(right.separators).collect();
+            let mut children: Vec<_> = left.children.drain(..).chain(right.children).collect();
+            let half = half_of(children.len());
+            let rest: Children<V> = children.drain(half..).collect();
+            // The separator between the halves goes up; there is none when all fits in `left`.
+            let mut uppers = separators.drain(half - 1..);
+            let split = uppers.next().map(|separator| {
+                let right = Inner::new(last_change, uppers.by_ref().collect(), rest);
+                (separator, Arc::new(Node::Inner(right)))
+            });
+            drop(uppers);
+            let (separators, children) = (separators.into_iter(), children.into_iter());
+            *left = Inner::new(last_change, separators.collect(), children.collect());
+            split
         }
         // Siblings are of one level, so of one kind; were they not, both stay as they are.
         (_, right) => Some((separator, Arc::new(right))),
     }
 }
 
+/// How many of so many go to the left node: all that fit in one, else half.
+fn half_of(count: usize) -> usize {
+    if count <= FANOUT { count } else { count / 2 }
+}
+
 /// Builds a tree bottom-up from ascending entries: O(n), evenly filled nodes.
 pub(super) fn build<V>(entries: Vec<(KeyBytes, V)>, last_change: u64) -> Arc<Node<V>> {
     if entries.is_empty() {
-        return Arc::new(Node::Leaf(Leaf::empty(last_change)));
+        return Arc::new(Node::Leaf(Leaf::new(last_change, Entries::new())));
     }
-    let mut level: Vec<(KeyBytes, Arc<Node<V>>)> = Vec::new();
-    for chunk in even_chunks(entries) {
-        let first = chunk[0].0.clone();
-        let (keys, values) = chunk.into_iter().unzip();
-        level.push((first, Arc::new(Node::Leaf(Leaf { last_change, keys, values }))));
-    }
+    let mut level: Vec<(KeyBytes, Arc<Node<V>>)> = even_chunks(entries)
+        .map(|chunk: Entries<V>| {
+            (chunk[0].0.clone(), Arc::new(Node::Leaf(Leaf::new(last_change, chunk))))
+        })
+        .collect();
     while level.len() > 1 {
-        let mut above = Vec::new();
-        for chunk in even_chunks(level) {
-            let first = chunk[0].0.clone();
-            let (mut separators, children): (Vec<_>, Vec<_>) = chunk.into_iter().unzip();
-            separators.remove(0);
-            above.push((first, Arc::new(Node::Inner(Inner { last_change, separators, children }))));
-        }
-        level = above;
+        let above = even_chunks(level).map(|chunk: Vec<_>| {
+            let (mut separators, children): (Vec<_>, Children<V>) = chunk.into_iter().unzip();
+            let first = separators.remove(0);
+            let separators = separators.into_iter().collect();
+            (first, Arc::new(Node::Inner(Inner::new(last_change, separators, children))))
+        });
+        level = above.collect();
     }
     level.remove(0).1
 }
 
 /// Cuts `items` into as few chunks of at most [`FANOUT`] as hold them, of nearly equal size.
-fn even_chunks<T>(items: Vec<T>) -> impl Iterator<Item = Vec<T>> {
+fn even_chunks<T, C: FromIterator<T>>(items: Vec<T>) -> impl Iterator<Item = C> {
     let count = items.len();
     let chunks = count.div_ceil(FANOUT);
     let mut items = items.into_iter();

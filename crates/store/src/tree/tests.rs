@@ -5,35 +5,61 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Keys that there are: enough for a tree of three levels.
+const KEYS: u16 = 1200;
+
 #[derive(Clone, Debug)]
 enum Op {
     Insert(u16, u32),
     Remove(u16),
+    /// Takes all keys of a stretch out, so that inner nodes merge.
+    Clear(u16, u16),
     Snapshot,
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
     let op = prop_oneof![
-        6 => (0u16..400, any::<u32>()).prop_map(|(key, value)| Op::Insert(key, value)),
-        5 => (0u16..400).prop_map(Op::Remove),
-        1 => Just(Op::Snapshot),
+        120 => (0..KEYS, any::<u32>()).prop_map(|(key, value)| Op::Insert(key, value)),
+        100 => (0..KEYS).prop_map(Op::Remove),
+        2 => (0..KEYS, 0..KEYS / 2).prop_map(|(from, width)| Op::Clear(from, width)),
+        10 => Just(Op::Snapshot),
     ];
     proptest::collection::vec(op, 0..800)
 }
 
+/// Ascending keys of all sorts: short and long ones, with and without a shared start, one the start of another,
+/// alike in the eight bytes after it.
 fn key(number: u16) -> KeyBytes {
-    KeyBytes::from_slice(&number.to_be_bytes())
+    let [_, group] = (number / 100).to_be_bytes();
+    let within = number % 100;
+    let mut bytes = match group {
+        0 => Vec::new(),
+        1..4 => vec![group],
+        4..7 => format!("default{group}, and then the same for many").into_bytes(),
+        7..10 => vec![0x80 + group; 100],
+        _ => vec![0xF0, group],
+    };
+    match group % 3 {
+        0 => bytes.extend_from_slice(&within.to_be_bytes()),
+        // Zeros, more and more of them: each key is the start of the next one.
+        1 => bytes.resize(bytes.len() + usize::from(within), 0),
+        _ => bytes.extend_from_slice(format!("the same head{within:03}").as_bytes()),
+    }
+    KeyBytes::from_slice(&bytes)
 }
 
-fn number(key: &KeyBytes) -> u16 {
-    u16::from_be_bytes(key.as_slice().try_into().unwrap())
+#[test]
+fn keys_of_the_tests_ascend() {
+    for number in 1..KEYS {
+        assert!(key(number - 1).as_slice() < key(number).as_slice(), "{number}");
+    }
 }
 
 fn span(lo: u16, hi: Option<u16>) -> Span {
     Span { lo: key(lo), hi: hi.map(key), exact: false }
 }
 
-fn assert_same(tree: &Tree<u32>, model: &BTreeMap<u16, u32>, lo: u16, hi: u16) {
+fn assert_same(tree: &Tree<(u16, u32)>, model: &BTreeMap<u16, u32>, lo: u16, hi: u16) {
     assert_eq!(tree.len(), model.len());
     for (bounds, span) in [
         ((Bound::Unbounded, Bound::Unbounded), Span::all()),
@@ -41,37 +67,45 @@ fn assert_same(tree: &Tree<u32>, model: &BTreeMap<u16, u32>, lo: u16, hi: u16) {
         ((Bound::Included(lo), Bound::Unbounded), span(lo, None)),
     ] {
         let expect: Vec<_> = model.range(bounds).map(|(k, v)| (*k, *v)).collect();
-        let there: Vec<_> = tree.iter(&span).map(|(k, v)| (number(k), *v)).collect();
+        let there: Vec<_> = tree.iter(&span).map(|(_, v)| *v).collect();
         assert_eq!(there, expect);
-        let mut back: Vec<_> = tree.iter_rev(&span).map(|(k, v)| (number(k), *v)).collect();
+        let mut back: Vec<_> = tree.iter_rev(&span).map(|(_, v)| *v).collect();
         back.reverse();
         assert_eq!(back, expect);
     }
-    for probe in 0..400 {
-        assert_eq!(tree.get(key(probe).as_slice()), model.get(&probe));
+    for (bytes, (number, _)) in tree.iter(&Span::all()) {
+        assert_eq!(*bytes, key(*number));
+    }
+    for probe in 0..KEYS {
+        let there = tree.get(key(probe).as_slice()).map(|(_, value)| value);
+        assert_eq!(there, model.get(&probe));
     }
 }
 
 proptest! {
     #[test]
     fn a_tree_and_its_clones_equal_ordered_maps(
-        ops in ops(), lo in 0u16..400, hi in 0u16..400, bulk in 0u16..300,
+        ops in ops(), lo in 0..KEYS, hi in 0..KEYS, bulk in 0..KEYS,
     ) {
         let mut model: BTreeMap<u16, u32> = (0..bulk).map(|n| (n, 0)).collect();
-        let entries = model.iter().map(|(k, v)| (key(*k), *v)).collect();
+        let entries = model.iter().map(|(k, v)| (key(*k), (*k, *v))).collect();
         let mut tree = Tree::from_sorted(entries, 0);
         let mut snapshots = vec![];
         for (at, op) in ops.iter().enumerate() {
             let index = at as u64 + 1;
             match *op {
                 Op::Insert(k, v) => prop_assert_eq!(
-                    tree.insert(key(k), v, index),
+                    tree.insert(key(k), (k, v), index).map(|(_, value)| value),
                     model.insert(k, v)
                 ),
                 Op::Remove(k) => prop_assert_eq!(
-                    tree.remove(key(k).as_slice(), index),
+                    tree.remove(key(k).as_slice(), index).map(|(_, value)| value),
                     model.remove(&k)
                 ),
+                Op::Clear(from, width) => for k in from..KEYS.min(from + width) {
+                    tree.remove(key(k).as_slice(), index);
+                    model.remove(&k);
+                },
                 Op::Snapshot => snapshots.push((tree.clone(), model.clone())),
             }
         }
@@ -83,24 +117,30 @@ proptest! {
 
     #[test]
     fn the_last_change_of_a_range_is_never_too_old_and_never_goes_back(
-        ops in ops(), lo in 0u16..400, width in 0u16..60,
+        ops in ops(), lo in 0..KEYS, width in 0u16..60,
     ) {
-        let watched = span(lo, Some(lo + width));
-        let mut tree = Tree::from_sorted((0..100).map(|k| (key(k), 0)).collect(), 0);
+        let watched = span(lo, Some((lo + width).min(KEYS)));
+        let mut tree = Tree::from_sorted((0..KEYS / 2).map(|k| (key(k), 0)).collect(), 0);
         let mut before = tree.last_change(&watched);
         for (at, op) in ops.iter().enumerate() {
             let index = at as u64 + 1;
-            let changed = match *op {
+            let mut changed = Vec::new();
+            match *op {
                 Op::Insert(k, v) => {
                     tree.insert(key(k), v, index);
-                    Some(k)
+                    changed.push(k);
                 }
-                Op::Remove(k) => tree.remove(key(k).as_slice(), index).map(|_| k),
-                Op::Snapshot => None,
-            };
+                Op::Remove(k) if tree.remove(key(k).as_slice(), index).is_some() => changed.push(k),
+                Op::Clear(from, width) => for k in from..KEYS.min(from + width) {
+                    if tree.remove(key(k).as_slice(), index).is_some() {
+                        changed.push(k);
+                    }
+                },
+                Op::Remove(_) | Op::Snapshot => {}
+            }
             let now = tree.last_change(&watched);
             prop_assert!(now >= before && now <= index);
-            if changed.is_some_and(|k| watched.contains(key(k).as_slice())) {
+            if changed.iter().any(|k| watched.contains(key(*k).as_slice())) {
                 prop_assert_eq!(now, index);
             }
             before = now;
@@ -110,11 +150,11 @@ proptest! {
 
 #[test]
 fn a_change_far_away_leaves_the_last_change_of_a_range_alone() {
-    let mut tree = Tree::from_sorted((0..2000).map(|k| (key(k), 0)).collect(), 7);
-    tree.insert(key(1999), 1, 8);
+    let mut tree = Tree::from_sorted((0..KEYS).map(|k| (key(k), 0)).collect(), 7);
+    tree.insert(key(KEYS - 1), 1, 8);
     tree.remove(key(1000).as_slice(), 9);
     assert_eq!(tree.last_change(&span(0, Some(100))), 7);
-    assert_eq!(tree.last_change(&span(0, Some(1500))), 9);
+    assert_eq!(tree.last_change(&span(0, Some(1050))), 9);
     assert_eq!(tree.last_change(&Span::all()), 9);
 }
 
