@@ -53,7 +53,7 @@ impl Drop for Db {
         let refused = self.gate.refuse();
         let _ = catch_unwind(AssertUnwindSafe(move || {
             let _closed = db;
-            if refused && !panicking() {
+            if refused && cfg!(panic = "unwind") && !panicking() {
                 // An unwinding thread closes a file without writing to it. What is wrong with this one
                 // may be just what a last write would stumble over, twice, which ends the process.
                 resume_unwind(Box::new(()));
