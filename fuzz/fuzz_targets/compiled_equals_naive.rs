@@ -1,4 +1,5 @@
-//! A compiled filter answers like an interpreter that walks the tree: first line a JSON document, the rest an expression.
+//! A compiled filter answers like an interpreter that walks the tree, in both dialects, and an expression of the default
+//! dialect answers the same in the extended one: first line a JSON document, the rest an expression.
 #![no_main]
 
 #[path = "../../crates/filter/tests/naive/mod.rs"]
@@ -6,20 +7,24 @@ mod naive;
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use statehold_filter::{Filter, Limits, parse};
+use statehold_filter::{Dialect, Filter, Options, parse_with};
 
 use self::naive::{Fault, evaluate};
 
 fuzz_target!(|text: &str| {
     let Some((document, text)) = text.split_once('\n') else { return };
     let Ok(document) = serde_json::from_str::<Value>(document) else { return };
-    let Ok(filter) = Filter::<Value>::compile(text) else { return };
-    let Ok(tree) = parse(text, &Limits::default()) else { return };
-    let expected = match evaluate(&tree, &document) {
-        Ok(answer) => Some(answer),
-        Err(Fault::NoAnswer) => None,
-        Err(Fault::Unsure) => return,
-    };
-    let answer = filter.try_matches(&document);
-    assert_eq!(answer.clone().ok(), expected, "{answer:?}");
+    let [bexpr, extended] = [Dialect::Bexpr, Dialect::Extended].map(|dialect| {
+        let options = Options::new().dialect(dialect);
+        let filter = Filter::<Value>::compile_with(text, &options).ok()?;
+        let answer = filter.try_matches(&document);
+        let tree = parse_with(text, &options).expect("it compiles");
+        match evaluate(&tree, &document) {
+            Ok(expected) => assert_eq!(answer, Ok(expected)),
+            Err(Fault::NoAnswer) => assert!(answer.is_err(), "{answer:?}"),
+            Err(Fault::Unsure) => {}
+        }
+        Some(answer)
+    });
+    assert!(bexpr.is_none() || bexpr == extended, "{bexpr:?} {extended:?}");
 });

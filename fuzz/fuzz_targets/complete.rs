@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
-use statehold_filter::{CANDIDATES_MAX, Filterable, complete};
+use statehold_filter::{CANDIDATES_MAX, Dialect, Filterable, complete};
 
 #[derive(Filterable)]
 struct Inner {
@@ -28,8 +28,12 @@ fn keys(map: &str) -> Vec<String> {
 fuzz_target!(|input: (u8, &str)| {
     let (cursor, text) = input;
     let cursor = text.len().saturating_add(8).saturating_sub(usize::from(cursor));
-    for kind in [Row::KIND, serde_json::Value::KIND] {
-        let candidates = complete(kind, text, cursor, &keys);
+    for (kind, dialect) in [
+        (Row::KIND, Dialect::Bexpr),
+        (Row::KIND, Dialect::Extended),
+        (serde_json::Value::KIND, Dialect::Extended),
+    ] {
+        let candidates = complete(kind, dialect, text, cursor, &keys);
         assert!(candidates.len() <= CANDIDATES_MAX);
         for candidate in candidates {
             let span = candidate.replaces();

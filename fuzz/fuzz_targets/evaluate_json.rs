@@ -1,19 +1,28 @@
 //! Any expression over any JSON has an answer or an error that can be shown: first line a document, the rest an expression.
 //!
-//! A row with a schema always has an answer, and satisfies what the filter says that an index could serve.
+//! A row with a schema always has an answer, the same whichever way it is asked, and satisfies what the filter says that an
+//! index could serve.
 #![no_main]
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use statehold_filter::{Filter, Filterable, Sarg};
+use statehold_filter::{
+    Conjunct, Constant, Cover, Dialect, Filter, Filterable, Key, Options, Sarg,
+};
 
 #[derive(Filterable)]
 struct Row {
     name: String,
     size: Option<u8>,
     offset: i64,
+    #[filterable(unit = "bytes")]
+    room: i64,
+    age: Duration,
     ratio: f64,
     ready: bool,
     tags: Vec<String>,
@@ -33,6 +42,8 @@ fn row(document: &Value, depth: usize) -> Row {
         name: text("name"),
         size: u8::try_from(number("size")).ok(),
         offset: number("offset"),
+        room: number("offset"),
+        age: Duration::from_nanos(number("age").unsigned_abs()),
         ratio: document["ratio"].as_f64().unwrap_or(f64::NAN),
         ready: document["ready"].as_bool().unwrap_or_default(),
         bytes: text("bytes").into_bytes(),
@@ -43,24 +54,63 @@ fn row(document: &Value, depth: usize) -> Row {
     }
 }
 
+/// Whether the field that a conjunct is about satisfies it; `None` for what is judged elsewhere.
+fn satisfies(row: &Row, conjunct: &Conjunct) -> Option<bool> {
+    let order = |own: &Constant| match (conjunct.selector(), own) {
+        ("name", Constant::Text(own)) => Some(row.name.as_str().cmp(own)),
+        ("size", Constant::Uint(own)) => row.size.map(|size| u64::from(size).cmp(own)),
+        ("room", Constant::Int(own)) | ("offset", Constant::Int(own)) => Some(row.offset.cmp(own)),
+        ("ratio", Constant::Float(own)) => row.ratio.partial_cmp(own),
+        ("ready", Constant::Bool(own)) => Some(row.ready.cmp(own)),
+        _ => None,
+    };
+    let within = |end: &Bound<Constant>, side: Ordering| match end {
+        Bound::Unbounded => true,
+        Bound::Included(end) => order(end).is_some_and(|order| order != side),
+        Bound::Excluded(end) => order(end) == Some(side.reverse()),
+    };
+    let scalar =
+        ["name", "size", "room", "offset", "ratio", "ready"].contains(&conjunct.selector());
+    match (conjunct.sarg(), conjunct.selector()) {
+        (Sarg::Points(points), _) if scalar => {
+            Some(points.iter().any(|point| order(point) == Some(Ordering::Equal)))
+        }
+        (Sarg::Range { low, high }, _) if scalar => {
+            Some(within(low, Ordering::Less) && within(high, Ordering::Greater))
+        }
+        (Sarg::Prefix(prefix), "name") => Some(row.name.starts_with(&**prefix)),
+        (Sarg::Element(Constant::Text(own)), "tags") => {
+            Some(row.tags.iter().any(|tag| **tag == **own))
+        }
+        (Sarg::Key(Key::Text(own)), "meta") => Some(row.meta.contains_key(&**own)),
+        _ => None,
+    }
+}
+
 fuzz_target!(|text: &str| {
     let Some((document, text)) = text.split_once('\n') else { return };
     let Ok(document) = serde_json::from_str::<Value>(document) else { return };
-    if let Ok(filter) = Filter::<Value>::compile(text) {
-        if let Err(error) = filter.try_matches(&document) {
-            assert!(!error.to_string().is_empty());
+    let row = row(&document, 0);
+    for dialect in [Dialect::Bexpr, Dialect::Extended] {
+        let options = Options::new().dialect(dialect);
+        if let Ok(filter) = Filter::<Value>::compile_with(text, &options) {
+            let answer = filter.try_matches(&document);
+            assert_eq!(filter.matches(&document), answer == Ok(true));
+            if let Err(error) = answer {
+                assert!(!error.to_string().is_empty());
+            }
+            assert!(!filter.explain().to_string().is_empty());
         }
-        assert!(!filter.explain().to_string().is_empty());
-    }
-    if let Ok(filter) = Filter::<Row>::compile(text) {
-        let row = row(&document, 0);
-        let answer = filter.try_matches(&row);
-        assert!(answer.is_ok(), "{answer:?}");
-        for conjunct in filter.conjuncts() {
-            let (Sarg::Prefix(prefix), "name") = (conjunct.sarg(), conjunct.selector()) else {
-                continue;
-            };
-            assert!(answer != Ok(true) || row.name.starts_with(&**prefix), "{conjunct}");
+        if let Ok(filter) = Filter::<Row>::compile_with(text, &options) {
+            let answer = filter.matches(&row);
+            assert_eq!(filter.try_matches(&row), Ok(answer));
+            let conjuncts = filter.conjuncts();
+            for conjunct in &conjuncts {
+                let Some(satisfied) = satisfies(&row, conjunct) else { continue };
+                assert!(satisfied || !answer, "{conjunct}");
+                assert!(conjunct.cover() != Cover::Filter || satisfied == answer, "{conjunct}");
+            }
+            assert!(filter.bytes_estimated() > 0);
         }
     }
 });

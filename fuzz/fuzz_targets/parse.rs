@@ -1,12 +1,17 @@
-//! Any text is parsed or refused, and an error can be shown and points into the text.
+//! Any text is parsed or refused in both dialects, and an error can be shown and points into the text.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use statehold_filter::{Limits, parse};
+use statehold_filter::{Dialect, Options, parse_with};
 
 fuzz_target!(|text: &str| {
-    if let Err(error) = parse(text, &Limits::default()) {
-        assert!(error.span().end() <= text.len(), "{error}");
-        assert!(!error.to_string().is_empty());
-    }
+    let [bexpr, extended] = [Dialect::Bexpr, Dialect::Extended].map(|dialect| {
+        let read = parse_with(text, &Options::new().dialect(dialect));
+        if let Err(error) = &read {
+            assert!(error.span().end() <= text.len(), "{error}");
+            assert!(!error.to_string().is_empty());
+        }
+        read.ok()
+    });
+    assert!(bexpr.is_none() || bexpr == extended, "{bexpr:?} {extended:?}");
 });

@@ -76,7 +76,7 @@ fn record(input: &DeriveInput, fields: &FieldsNamed, container: &Container) -> R
             (None, None) => (plain, ident.span()),
         };
         take(&name, at)?;
-        let unit = with_unit(member.unit.as_ref(), &krate);
+        let unit = with_unit(member.unit.as_ref(), ty, &krate)?;
         slots.push(Slot {
             schema: quote_spanned!(span=> #krate::Field::new(#name, <#ty as #krate::Filterable>::KIND) #unit),
             read: quote_spanned!(span=> <#ty as #krate::Filterable>::datum(&self.#ident)),
@@ -86,7 +86,7 @@ fn record(input: &DeriveInput, fields: &FieldsNamed, container: &Container) -> R
         let (name, with, ty) = (&computed.name, &computed.with, &computed.ty);
         take(&name.value(), name.span())?;
         let (ty_span, with_span) = (ty.span(), with.span());
-        let unit = with_unit(computed.unit.as_ref(), &krate);
+        let unit = with_unit(computed.unit.as_ref(), ty, &krate)?;
         slots.push(Slot {
             schema: quote_spanned!(ty_span=> #krate::Field::new(#name, <#ty as #krate::Filterable>::KIND) #unit),
             read: quote_spanned!(with_span=> #krate::IntoDatum::into_datum((#with)(self))),
@@ -107,6 +107,10 @@ fn record(input: &DeriveInput, fields: &FieldsNamed, container: &Container) -> R
             #[inline]
             fn datum(&self) -> #krate::Datum<'_> {
                 #krate::Datum::Record(self)
+            }
+            #[inline]
+            fn all_hold(&self, clauses: #krate::Fields<'_>) -> bool {
+                clauses.all_hold(self)
             }
         }
 
@@ -129,8 +133,26 @@ fn record(input: &DeriveInput, fields: &FieldsNamed, container: &Container) -> R
 }
 
 /// What says in the schema which unit a field has.
-fn with_unit(unit: Option<&Ident>, krate: &Path) -> Option<TokenStream> {
-    unit.map(|unit| quote_spanned!(unit.span()=> .with_unit(#krate::Unit::#unit)))
+///
+/// Types that are well known to hold no integers are refused here; others by the schema, when it is built.
+fn with_unit(unit: Option<&Ident>, ty: &Type, krate: &Path) -> Result<Option<TokenStream>> {
+    const NO_INTEGERS: [&str; 7] = ["String", "str", "bool", "char", "f32", "f64", "Uuid"];
+    const OWN_UNIT: [&str; 2] = ["Duration", "SystemTime"];
+    let Some(unit) = unit else { return Ok(None) };
+    if let Type::Path(path) = ty
+        && let Some(last) = path.path.segments.last()
+    {
+        let name = last.ident.to_string();
+        if NO_INTEGERS.contains(&name.as_str()) {
+            let message = format!("a unit says what integers count, and `{name}` holds none");
+            return Err(Error::new(unit.span(), message));
+        }
+        if OWN_UNIT.contains(&name.as_str()) {
+            let message = format!("`{name}` has a unit of its own; leave this one out");
+            return Err(Error::new(unit.span(), message));
+        }
+    }
+    Ok(Some(quote_spanned!(unit.span()=> .with_unit(#krate::Unit::#unit))))
 }
 
 /// The slot of a field whose own fields stand for it.
@@ -158,6 +180,10 @@ fn newtype(input: &DeriveInput, inner: &Type, container: &Container) -> TokenStr
             #[inline]
             fn datum(&self) -> #krate::Datum<'_> {
                 <#inner as #krate::Filterable>::datum(&self.0)
+            }
+            #[inline]
+            fn all_hold(&self, clauses: #krate::Fields<'_>) -> bool {
+                <#inner as #krate::Filterable>::all_hold(&self.0, clauses)
             }
         }
     }

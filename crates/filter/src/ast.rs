@@ -4,14 +4,17 @@
 //! canonical text, which parses to an equal tree.
 //!
 //! Invariant: chains of `and` and `or` are flat and runs of `not` collapse, so depth comes from parentheses and
-//! quantifiers alone. Invariant: dropping a tree does not recurse, however it was built.
+//! quantifiers alone. Invariant: nothing here recurses: a tree that a program builds may be of any depth and still be
+//! dropped, cloned, compared, printed and shown.
+
+mod whole;
 
 use std::fmt;
 
+use crate::quantity::Quantity;
 use crate::span::Span;
 
-/// An expression.
-#[derive(Clone, Debug)]
+/// An expression; its `Debug` form is its canonical text.
 pub struct Expr {
     /// What it is.
     pub kind: ExprKind,
@@ -190,6 +193,13 @@ pub struct Name {
     pub span: Span,
 }
 
+impl Value {
+    /// The size, duration or time that it was written as, without quotes.
+    pub(crate) fn quantity(&self) -> Option<Quantity> {
+        if self.number { Quantity::read(&self.text) } else { None }
+    }
+}
+
 macro_rules! equal_without_span {
     ($($type:ty: $($field:ident),*;)*) => {$(
         impl PartialEq for $type {
@@ -201,7 +211,6 @@ macro_rules! equal_without_span {
 }
 
 equal_without_span! {
-    Expr: kind;
     Clause: selector, operator, negated, value;
     Comparison: selector, operator, negated, with;
     Selector: parts;
@@ -209,39 +218,6 @@ equal_without_span! {
     Value: text, number;
     Quantifier: all, selector, names, body;
     Name: text;
-}
-
-impl Drop for Expr {
-    fn drop(&mut self) {
-        let mut pending = Vec::new();
-        self.kind.take_children(&mut pending);
-        while let Some(mut child) = pending.pop() {
-            child.kind.take_children(&mut pending);
-        }
-    }
-}
-
-impl ExprKind {
-    /// Moves operands that have operands of their own into `into`.
-    fn take_children(&mut self, into: &mut Vec<Expr>) {
-        match self {
-            Self::And(operands) | Self::Or(operands) => into.append(operands),
-            Self::Not(operand) => into.extend(operand.hollow()),
-            Self::Quantifier(quantifier) => into.extend(quantifier.body.hollow()),
-            Self::Clause(_) | Self::Comparison(_) => {}
-        }
-    }
-}
-
-impl Expr {
-    /// Takes the content out of a boxed operand, unless it is a mere clause.
-    fn hollow(&mut self) -> Option<Self> {
-        if matches!(self.kind, ExprKind::Clause(_) | ExprKind::Comparison(_)) {
-            return None;
-        }
-        let kind = std::mem::replace(&mut self.kind, ExprKind::And(Vec::new()));
-        Some(Self { kind, span: self.span })
-    }
 }
 
 impl fmt::Display for Operator {

@@ -6,9 +6,9 @@
 mod clause;
 mod extended;
 mod near;
+pub(crate) mod operators;
 mod resolve;
 
-pub(crate) use self::clause::{can_be_empty, can_match};
 pub(crate) use self::resolve::map_key;
 use crate::ast::{Expr, ExprKind, Name, Names, Quantifier};
 use crate::error::{CompileError, CompileErrorKind};
@@ -37,6 +37,7 @@ pub(crate) fn check(
         text,
         kind,
         pattern_max: limits.pattern,
+        pattern_left: limits.pattern,
         names: Vec::new(),
         depth: 0,
         dynamic: false,
@@ -44,13 +45,25 @@ pub(crate) fn check(
         warnings: Vec::new(),
     };
     let root = checker.expr(expr)?;
-    Ok(Checked { root, selectors: checker.selectors, warnings: checker.warnings })
+    Ok(Checked { root, selectors: each_once(checker.selectors), warnings: checker.warnings })
+}
+
+/// The first of each text, in order.
+fn each_once(texts: Vec<Box<str>>) -> Vec<Box<str>> {
+    let mut numbered: Vec<(usize, Box<str>)> = texts.into_iter().enumerate().collect();
+    // Stable, so that the first of equal texts stays the first.
+    numbered.sort_by(|(_, one), (_, other)| one.cmp(other));
+    numbered.dedup_by(|(_, one), (_, other)| one == other);
+    numbered.sort_unstable_by_key(|(at, _)| *at);
+    numbered.into_iter().map(|(_, text)| text).collect()
 }
 
 struct Checker<'t> {
     text: &'t str,
     kind: Kind,
     pattern_max: usize,
+    /// What is left of that for further patterns.
+    pattern_left: usize,
     /// The names in scope, innermost last.
     names: Vec<Bound<'t>>,
     /// How many quantifiers are around.

@@ -100,7 +100,7 @@ pub(crate) fn float(text: &str) -> Result<f64, Coerce> {
     }
 }
 
-/// A 32-bit float, rounded once.
+/// A 32-bit float; a decimal is rounded once, a hexadecimal one to 64 bits first.
 pub(crate) fn float32(text: &str) -> Result<f32, Coerce> {
     let text = &*without_separators(text)?;
     let value = match shape(text)? {

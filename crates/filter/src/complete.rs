@@ -1,7 +1,8 @@
 //! What could be written next: completion for a shell or an input box.
 //!
 //! The text before the cursor is read by [`scan`], which forgives what is unfinished or wrong, and says what the grammar wants at the
-//! cursor; this module lists what fits there. The operators are those that the checker accepts for the kind.
+//! cursor; this module lists what fits there. The operators are those of the dialect that the checker accepts for the kind. Of the extended
+//! dialect, `@field` and `count(..)` are not completed.
 //!
 //! Invariant: any text and any cursor has an answer, in time linear in the text before the cursor.
 //! Limits: [`CANDIDATES_MAX`]; texts longer than [`Limits::text`] by default have no candidates.
@@ -10,9 +11,10 @@ mod scan;
 
 use self::scan::{Expected, Partial, Scan, Subject};
 use crate::ast::Operator;
-use crate::check::{can_be_empty, can_match};
+use crate::check::operators::{applies, dialect};
 use crate::limits::Limits;
-use crate::parse::is_ident;
+use crate::options::Dialect;
+use crate::parse::{is_ident, without_comments};
 use crate::print::quote;
 use crate::schema::{KeyKind, Kind};
 use crate::span::Span;
@@ -75,7 +77,7 @@ impl Candidate {
 /// # Examples
 /// ```
 /// use std::collections::BTreeMap;
-/// use statehold_filter::{Filterable, complete};
+/// use statehold_filter::{Dialect, Filterable, complete};
 ///
 /// #[derive(Filterable)]
 /// #[filterable(rename_all = "PascalCase")]
@@ -87,7 +89,7 @@ impl Candidate {
 ///
 /// let keys = |map: &str| if map == "Meta" { vec!["env".to_owned(), "a b".to_owned()] } else { vec![] };
 /// let texts = |text: &str| -> Vec<String> {
-///     let found = complete(Volume::KIND, text, text.len(), &keys);
+///     let found = complete(Volume::KIND, Dialect::Bexpr, text, text.len(), &keys);
 ///     found.iter().map(|candidate| candidate.text().to_owned()).collect()
 /// };
 /// assert_eq!(texts("na"), ["Name"]);
@@ -98,6 +100,7 @@ impl Candidate {
 /// ```
 pub fn complete(
     kind: Kind,
+    dialect: Dialect,
     text: &str,
     cursor: usize,
     keys: &dyn Fn(&str) -> Vec<String>,
@@ -109,14 +112,45 @@ pub fn complete(
     if cursor > Limits::default().text {
         return Vec::new();
     }
-    let scan = Scan::new(kind, &text[..cursor]);
-    let mut list = List { scan: &scan, keys, cursor, found: Vec::new() };
+    let text = &text[..cursor];
+    let extended = dialect == Dialect::Extended;
+    let blanked = if extended { without_comments(text) } else { text.into() };
+    let line = text.rfind('\n').map_or(0, |at| at + 1);
+    if blanked[line..] != text[line..] {
+        // A comment reaches to the end of its line.
+        return Vec::new();
+    }
+    let scan = Scan::new(kind, dialect, &blanked);
+    let mut list = List { dialect, scan: &scan, keys, cursor, found: Vec::new() };
     list.fill();
     list.found.truncate(CANDIDATES_MAX);
     list.found
 }
 
+/// In the order in which they are offered.
+const OPERATORS: [(Operator, &[&str]); 18] = [
+    (Operator::Equal, &["==", "!="]),
+    (Operator::Less, &["<"]),
+    (Operator::LessEqual, &["<="]),
+    (Operator::Greater, &[">"]),
+    (Operator::GreaterEqual, &[">="]),
+    (Operator::Between, &["between", "not between"]),
+    (Operator::In, &["in", "not in"]),
+    (Operator::Contains, &["contains", "not contains"]),
+    (Operator::ContainsAny, &["contains any", "not contains any"]),
+    (Operator::ContainsAll, &["contains all", "not contains all"]),
+    (Operator::StartsWith, &["starts with", "not starts with"]),
+    (Operator::EndsWith, &["ends with", "not ends with"]),
+    (Operator::Matches, &["matches", "not matches"]),
+    (Operator::EqualFold, &["==*", "!=*"]),
+    (Operator::ContainsFold, &["contains*", "not contains*"]),
+    (Operator::MatchesFold, &["matches*", "not matches*"]),
+    (Operator::Empty, &["is empty", "is not empty"]),
+    (Operator::Nil, &["is nil", "is not nil"]),
+];
+
 struct List<'s, 't> {
+    dialect: Dialect,
     scan: &'s Scan<'t>,
     keys: &'s dyn Fn(&str) -> Vec<String>,
     cursor: usize,
@@ -133,15 +167,19 @@ impl<'t> List<'_, 't> {
             }
             Expected::Collection => self.selectors(partial, can_be_walked),
             Expected::Container => {
-                self.selectors(partial, |kind| fits(Operator::Contains, kind));
+                self.selectors(partial, |kind| applies(Operator::Contains, kind));
+                if self.dialect == Dialect::Extended {
+                    self.words(&["["]);
+                }
             }
             Expected::Operator(subject) => self.operators(*subject),
             Expected::Negated(subject) => {
-                let kind = subject.kind.unwrap_or(Kind::Any);
-                for (operator, word) in
-                    [(Operator::Contains, "contains"), (Operator::Matches, "matches")]
-                {
-                    if subject.kind.is_some() && fits(operator, kind) {
+                for (operator, words) in OPERATORS {
+                    let negated = words.iter().find_map(|word| word.strip_prefix("not "));
+                    if let (Some(kind), Some(word)) = (subject.kind, negated)
+                        && self.offers(operator, kind)
+                        && operator != Operator::In
+                    {
                         self.push(word, CandidateRole::Operator);
                     }
                 }
@@ -151,7 +189,7 @@ impl<'t> List<'_, 't> {
                 let kind = subject.kind.unwrap_or(Kind::Any).required();
                 let words = ["empty", "nil", "not empty", "not nil"];
                 for word in &words[..if *negated { 2 } else { 4 }] {
-                    if word.ends_with("nil") || can_be_empty(kind) {
+                    if word.ends_with("nil") || applies(Operator::Empty, kind) {
                         self.push(word, CandidateRole::Operator);
                     }
                 }
@@ -161,6 +199,9 @@ impl<'t> List<'_, 't> {
                 self.words(&["and", "or"]);
                 self.words(self.scan.closing());
             }
+            Expected::With => self.words(&["with"]),
+            Expected::RangeAnd(_) => self.words(&["and"]),
+            Expected::ListEnd(_) => self.words(&[",", "]"]),
             Expected::As => self.words(&["as"]),
             Expected::Body => self.words(&["{"]),
             Expected::Nothing => {}
@@ -262,15 +303,13 @@ impl<'t> List<'_, 't> {
         }
     }
 
+    /// Whether the dialect has the operator, and the checker accepts it for that kind.
+    fn offers(&self, operator: Operator, kind: Kind) -> bool {
+        let known = self.dialect == Dialect::Extended || dialect(operator) == Dialect::Bexpr;
+        known && applies(operator, kind)
+    }
+
     fn operators(&mut self, subject: Subject<'t>) {
-        /// In the order in which they are offered.
-        const OPERATORS: [(Operator, &[&str]); 5] = [
-            (Operator::Equal, &["==", "!="]),
-            (Operator::Contains, &["contains", "not contains"]),
-            (Operator::Matches, &["matches", "not matches"]),
-            (Operator::Empty, &["is empty", "is not empty"]),
-            (Operator::Nil, &["is nil", "is not nil"]),
-        ];
         let Some(kind) = subject.kind else {
             // No selector, so a value that is looked for.
             for word in ["in", "not in"] {
@@ -279,13 +318,13 @@ impl<'t> List<'_, 't> {
             return;
         };
         for (operator, words) in OPERATORS {
-            if fits(operator, kind) {
+            if self.offers(operator, kind) {
                 for word in words {
                     self.push(word, CandidateRole::Operator);
                 }
             }
         }
-        if matches!(kind, Kind::Any) {
+        if matches!(kind, Kind::Any) && self.dialect == Dialect::Bexpr {
             // It may as well be a value.
             self.push("in", CandidateRole::Operator);
         }
@@ -294,14 +333,16 @@ impl<'t> List<'_, 't> {
     fn values(&mut self, subject: Subject<'t>, operator: Operator) {
         let partial = &self.scan.partial;
         let kind = match (subject.kind.map(Kind::required), operator) {
-            (Some(Kind::List(element)), Operator::Contains) => element.required(),
-            (Some(Kind::Map(..)), Operator::Contains) => {
+            (Some(Kind::List(element)), Operator::Contains | Operator::ContainsAny) => {
+                element.required()
+            }
+            (Some(Kind::Map(..)), Operator::Contains | Operator::ContainsAny) => {
                 for key in (self.keys)(subject.text) {
                     self.value(&key, partial);
                 }
                 return;
             }
-            (Some(kind), Operator::Equal) => kind,
+            (Some(kind), Operator::Equal | Operator::In) => kind,
             _ => return,
         };
         match kind {
@@ -325,26 +366,6 @@ impl<'t> List<'_, 't> {
         let bare = is_ident(value) && !partial.quoted;
         let text = if bare { value.to_owned() } else { quote(value) };
         self.offer(text, value, CandidateRole::Value, None, partial.start);
-    }
-}
-
-/// Whether the checker accepts the operator for that kind.
-fn fits(operator: Operator, kind: Kind) -> bool {
-    let kind = kind.required();
-    match operator {
-        Operator::Equal => kind.is_scalar() || matches!(kind, Kind::Any),
-        Operator::Contains => match kind {
-            Kind::List(element) => element.is_scalar() || matches!(element.required(), Kind::Any),
-            Kind::Text | Kind::Enum(_) | Kind::Uuid | Kind::Char | Kind::Map(..) | Kind::Any => {
-                true
-            }
-            _ => false,
-        },
-        Operator::Matches => can_match(kind),
-        Operator::Empty => can_be_empty(kind),
-        Operator::Nil => true,
-        // Those of the extended dialect are not offered.
-        _ => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an index could serve: the parts of a filter that every row it matches satisfies.
 //!
 //! A filter is seen as operands that all must hold. Those that ask for a value, for one of several values, for an element
-//! of a list, for a key of a map or for the beginning of a text are [`Conjunct`]s; a planner picks one that it has an index for
+//! of a list, for a key of a map, for the beginning of a text or for a range are [`Conjunct`]s; a planner picks one that it has an index for
 //! and asks the filter about the rows that the index gives.
 //!
 //! Invariant: a row that matches the filter satisfies each of its conjuncts. Invariant: a selector whose kind only a
@@ -11,13 +11,14 @@ mod constant;
 mod prefix;
 
 use std::fmt::{self, Display, Formatter};
+use std::ops::Bound::{self, Excluded, Included, Unbounded};
 
 pub use self::constant::Constant;
 use crate::ast::{Clause, Comparison, Expr, ExprKind, Operand, Operator, Selector, Value};
 use crate::check::map_key;
 use crate::print::quote;
 use crate::reach;
-use crate::schema::{Key, Kind};
+use crate::schema::{Key, Kind, Unit};
 use crate::span::Span;
 
 /// A condition that every row satisfies which the filter matches.
@@ -65,6 +66,13 @@ pub enum Sarg {
     Key(Key),
     /// The text, or the UUID as hyphenated lower-case text, begins with this; never empty.
     Prefix(Box<str>),
+    /// The number or text lies between these, text being ordered by its bytes; at least one end is bounded.
+    Range {
+        /// The lower end.
+        low: Bound<Constant>,
+        /// The upper end.
+        high: Bound<Constant>,
+    },
 }
 
 /// How much of the filter a [`Conjunct`] says.
@@ -132,6 +140,21 @@ impl Display for Conjunct {
             Sarg::Key(Key::Bool(key)) => write!(f, " contains {key}"),
             Sarg::Key(Key::Float(key)) => write!(f, " contains {key}"),
             Sarg::Prefix(prefix) => write!(f, " starts with {}", quote(prefix)),
+            Sarg::Range { low: Included(low), high: Included(high) } => {
+                write!(f, " between {low} and {high}")
+            }
+            Sarg::Range { low, high } => {
+                let mut and = "";
+                for (end, exclusive, inclusive) in [(low, ">", ">="), (high, "<", "<=")] {
+                    match end {
+                        Excluded(end) => write!(f, "{and} {exclusive} {end}")?,
+                        Included(end) => write!(f, "{and} {inclusive} {end}")?,
+                        Unbounded => continue,
+                    }
+                    and = " and";
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -169,7 +192,7 @@ pub(crate) fn operand(expr: &Expr, negated: bool, kind: Kind) -> Option<Conjunct
             (&clause.selector, asked(clause, kind)?)
         }
         ExprKind::Comparison(comparison) if comparison.negated == negated => {
-            (&comparison.selector, listed(comparison, kind)?)
+            (&comparison.selector, compared(comparison, kind)?)
         }
         ExprKind::Or(_) | ExprKind::And(_) => {
             let mut points = Points { kind, selector: None, found: Vec::new(), at: Kind::Any };
@@ -231,26 +254,46 @@ impl<'e> Points<'e> {
     }
 }
 
-/// The search that `in [..]` asks for, its negation left aside.
-fn listed(comparison: &Comparison, row: Kind) -> Option<Asked> {
-    let (Operator::In, Operand::List(values)) = (comparison.operator, &comparison.with) else {
-        return None;
+/// The search that `in [..]` or `between` asks for, its negation left aside.
+fn compared(comparison: &Comparison, row: Kind) -> Option<Asked> {
+    let (kind, unit) = reach::measured_end(row, &comparison.selector.parts)?;
+    let sarg = match &comparison.with {
+        Operand::List(values) if comparison.operator == Operator::In => {
+            let mut points = Vec::with_capacity(values.len());
+            for value in values {
+                points.extend(constant(value, kind, unit)?);
+            }
+            among(points)
+        }
+        Operand::Range(low, high) => {
+            let low = Included(end(low, kind, unit)?);
+            Sarg::Range { low, high: Included(end(high, kind, unit)?) }
+        }
+        _ => return None,
     };
-    let kind = reach::end(row, &comparison.selector.parts)?.required();
-    let mut points = Vec::with_capacity(values.len());
-    for value in values {
-        points.extend(constant(value, kind)?);
+    Some(Asked { kind, sarg, exact: true })
+}
+
+/// The end of a range; `None` for what has no order, or another one than an index would have.
+fn end(value: &Value, kind: Kind, unit: Option<Unit>) -> Option<Constant> {
+    match kind {
+        Kind::Bool | Kind::Uuid | Kind::Char => None,
+        kind => constant(value, kind, unit)?,
     }
-    Some(Asked { kind, sarg: among(points), exact: true })
 }
 
 /// The search that a clause asks for, its negation left aside.
 fn asked(clause: &Clause, row: Kind) -> Option<Asked> {
-    let kind = reach::end(row, &clause.selector.parts)?.required();
+    let (kind, unit) = reach::measured_end(row, &clause.selector.parts)?;
     let value = clause.value.as_ref()?;
+    let range = |low, high| (Sarg::Range { low, high }, true);
     let (sarg, exact) = match (clause.operator, kind) {
-        (Operator::Equal, _) => (among(constant(value, kind)?.into_iter().collect()), true),
-        (Operator::Contains, Kind::List(element)) => match constant(value, *element)? {
+        (Operator::Equal, _) => (among(constant(value, kind, unit)?.into_iter().collect()), true),
+        (Operator::Less, _) => range(Unbounded, Excluded(end(value, kind, unit)?)),
+        (Operator::LessEqual, _) => range(Unbounded, Included(end(value, kind, unit)?)),
+        (Operator::Greater, _) => range(Excluded(end(value, kind, unit)?), Unbounded),
+        (Operator::GreaterEqual, _) => range(Included(end(value, kind, unit)?), Unbounded),
+        (Operator::Contains, Kind::List(element)) => match constant(value, *element, unit)? {
             Some(constant) => (Sarg::Element(constant), true),
             None => (Sarg::Points(Vec::new()), true),
         },
@@ -277,8 +320,8 @@ fn asked(clause: &Clause, row: Kind) -> Option<Asked> {
 
 /// A literal in the kind of what it is compared with, `None` inside when it equals nothing of that kind.
 #[expect(clippy::option_option, reason = "no kind with `==`, and no such value, differ")]
-fn constant(value: &Value, kind: Kind) -> Option<Option<Constant>> {
-    Constant::read(&value.text, kind)
+fn constant(value: &Value, kind: Kind, unit: Option<Unit>) -> Option<Option<Constant>> {
+    Constant::read(&value.text, kind, unit)
 }
 
 /// Points sorted, each once.

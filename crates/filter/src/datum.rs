@@ -11,6 +11,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use crate::program::Fields;
 use crate::schema::{Key, KeyKind, Kind};
 
 /// Something that an expression can look at.
@@ -51,6 +52,13 @@ pub trait Filterable {
 
     /// This value as the evaluator sees it.
     fn datum(&self) -> Datum<'_>;
+
+    /// Whether this satisfies clauses on its own fields; a derived struct is asked without the way through [`Datum`].
+    #[doc(hidden)]
+    #[inline]
+    fn all_hold(&self, clauses: Fields<'_>) -> bool {
+        clauses.all_hold_for(&self.datum())
+    }
 
     /// A slice of such values as bytes, when they are bytes.
     #[doc(hidden)]
@@ -288,6 +296,14 @@ pub trait Map {
 
     /// The value under a key.
     fn get(&self, key: &Key) -> Option<Datum<'_>>;
+
+    /// The text under a key, if it is text: what [`get`](Self::get) gives, without the way round.
+    fn text(&self, key: &Key) -> Option<&str> {
+        match self.get(key) {
+            Some(Datum::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
 
     /// Calls `test` on each key and value until one pair answers true; says whether one did.
     fn any<'a>(&'a self, test: &mut dyn FnMut(Datum<'a>, Datum<'a>) -> bool) -> bool;

@@ -1,6 +1,6 @@
 //! Runs a program over one row.
 //!
-//! Invariant: never panics, never allocates, never recurses deeper than the program is nested. Over data
+//! Invariant: never panics, never allocates but in a search without table, never recurses deeper than the program is nested. Over data
 //! with a schema it has an answer for every row: what is absent answers by the missing-value table
 //! (`==` false, `!=` true, `contains` false, `matches` false, `is empty` true, `is nil` true, `any` false, `all` true).
 
@@ -12,11 +12,11 @@ use uuid::Uuid;
 
 use crate::ast::Operator;
 use crate::coerce::Coerce;
-use crate::datum::{Datum, List, Map, Record};
+use crate::datum::{Datum, List, Map};
 use crate::error::EvalErrorKind;
-use crate::literal::{Literal, Scalar, same_text};
+use crate::literal::Literal;
 use crate::options::Absent;
-use crate::program::{Base, Each, FieldLeaf, Leaf, Node, Owner, Path, Points, Step, Test};
+use crate::program::{Base, Each, FieldLeaf, Leaf, Node, Owner, Path, Points, Step, Test, follow};
 use crate::schema::{KeyKind, Kind};
 use crate::span::Span;
 
@@ -67,17 +67,15 @@ impl<'a> Run<'a> {
     #[inline]
     fn node(&self, node: &Node, scope: Option<&Scope<'_, 'a>>) -> Answer {
         match node {
-            Node::Field(leaf) => Ok(self.field(leaf, scope) != leaf.negated),
+            Node::Field(leaf) => Ok(self.field(leaf, scope)),
             other => self.compound(other, scope),
         }
     }
 
     fn compound(&self, node: &Node, scope: Option<&Scope<'_, 'a>>) -> Answer {
         match node {
-            Node::Field(leaf) => Ok(self.field(leaf, scope) != leaf.negated),
-            Node::Fields(leaves) => {
-                Ok(leaves.iter().all(|leaf| self.field(leaf, scope) != leaf.negated))
-            }
+            Node::Field(leaf) => Ok(self.field(leaf, scope)),
+            Node::Fields(leaves) => Ok(leaves.iter().all(|leaf| self.field(leaf, scope))),
             Node::Points(points) => Ok(self.points(points, scope).unwrap_or(false)),
             Node::Leaf(leaf) => self.leaf(leaf, scope),
             Node::And(operands) => {
@@ -114,29 +112,18 @@ impl<'a> Run<'a> {
             Owner::Element(up) => outwards(up, scope)?.value,
         };
         let Datum::Record(record) = *owner else { return None };
-        let record = points.way.iter().try_fold(record, |record, slot| record.record(*slot))?;
-        Some(points.contain(record.text(points.slot)?))
+        let record = follow(record, &points.way)?;
+        Some(points.texts.contain(record.text(points.slot)?))
     }
 
     #[inline]
     fn field(&self, leaf: &FieldLeaf, scope: Option<&Scope<'_, 'a>>) -> bool {
-        let owner = match leaf.owner {
-            Owner::Row => &self.row,
+        match leaf.owner {
+            Owner::Row => leaf.holds_for(&self.row),
             Owner::Element(up) => match outwards(up, scope) {
-                Some(scope) => scope.value,
-                None => return false,
+                Some(scope) => leaf.holds_for(scope.value),
+                None => leaf.negated,
             },
-        };
-        let Datum::Record(mut record) = *owner else { return false };
-        for slot in &leaf.way {
-            match record.record(*slot) {
-                Some(inner) => record = inner,
-                None => return false,
-            }
-        }
-        match &leaf.literal {
-            Scalar::Text(own) => record.text(leaf.slot).is_some_and(|text| same_text(own, text)),
-            other => field_equals(record, leaf.slot, other),
         }
     }
 
@@ -234,7 +221,7 @@ impl<'a> Run<'a> {
                 Datum::Map(map) => map.get(key).is_some(),
                 _ => false,
             }),
-            Test::Matches(regex) => match searched(datum, |text| regex.is_match(text)) {
+            Test::Matches(pattern) => match searched(datum, |text| pattern.is_match(text)) {
                 Some(found) => Ok(found),
                 None if !leaf.path.dynamic || is_absent(datum) => Ok(false),
                 None => self.wrong_kind(Operator::Matches, leaf.span),
@@ -246,12 +233,7 @@ impl<'a> Run<'a> {
             },
             Test::Nil => Ok(is_nil(datum)),
             Test::Extended(test) => self.extended(test, leaf, datum),
-            Test::Dynamic(Operator::In | Operator::ContainsAny | Operator::ContainsAll, _)
-                if is_absent(datum) =>
-            {
-                Ok(false)
-            }
-            Test::Dynamic(Operator::Equal | Operator::In, literal) => {
+            Test::Dynamic(Operator::Equal, literal) => {
                 self.dynamic_equal(literal, *datum, leaf.span)
             }
             Test::Dynamic(_, literal) => self.dynamic_contains(literal, *datum, leaf.span),
@@ -362,16 +344,6 @@ impl<'a> Run<'a> {
                 decided.answer
             }
         }
-    }
-}
-
-/// Compares a field that is no text; apart, so that text takes the short way.
-fn field_equals(record: &dyn Record, slot: usize, literal: &Scalar) -> bool {
-    match literal {
-        Scalar::Bool(own) => record.bool(slot) == Some(*own),
-        Scalar::Int(own) => record.int(slot) == Some(*own),
-        Scalar::Uint(own) => record.uint(slot) == Some(*own),
-        other => other.equals(&record.field(slot)),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::ast::{Expr, ExprKind, Operator};
+use crate::ast::Expr;
 use crate::check::{Checked, check};
 use crate::conjunct::{self, Conjunct};
 use crate::datum::Filterable;
@@ -13,11 +13,13 @@ use crate::eval::Run;
 use crate::explain::{self, Plan};
 use crate::options::{Absent, Dialect, Options};
 use crate::parse::parse_with;
+use crate::program::{Fields, Node};
+use crate::size;
 use crate::warning::Warning;
 
 /// An expression compiled for rows of type `T`.
 ///
-/// Compile once, ask often: asking does not allocate, hash or look up names of fields. A clone shares the program, and threads
+/// Compile once, ask often: asking does not allocate ([but for large patterns](crate#cost)), hash or look up names of fields. A clone shares the program, and threads
 /// may share a filter.
 ///
 /// # Examples
@@ -55,35 +57,6 @@ struct Compiled {
     expr: Expr,
     checked: Checked,
     absent: Absent,
-}
-
-impl Compiled {
-    /// Counts the clauses of the tree; what hangs on each, in tree and program, is taken as a fixed size.
-    fn bytes_estimated(&self) -> usize {
-        /// Tree and program of a clause, connective or quantifier.
-        const NODE: usize = size_of::<Expr>() + 512;
-        /// How often the text is held: by itself, and in selectors and values of tree and program.
-        const COPIES: usize = 3;
-        let (mut nodes, mut patterns) = (0, 0);
-        let mut pending = vec![&self.expr];
-        while let Some(expr) = pending.pop() {
-            nodes += NODE;
-            match &expr.kind {
-                ExprKind::And(operands) | ExprKind::Or(operands) => pending.extend(operands),
-                ExprKind::Not(operand) => pending.push(operand),
-                ExprKind::Quantifier(quantifier) => pending.push(&quantifier.body),
-                ExprKind::Comparison(_) => {}
-                ExprKind::Clause(clause) => {
-                    if let (Operator::Matches | Operator::MatchesFold, Some(value)) =
-                        (clause.operator, &clause.value)
-                    {
-                        patterns += Filter::<()>::PATTERN_BYTES + 64 * value.text.len();
-                    }
-                }
-            }
-        }
-        size_of::<Self>() + self.text.len() * COPIES + nodes + patterns
-    }
 }
 
 impl<T: Filterable + ?Sized> Filter<T> {
@@ -124,8 +97,12 @@ impl<T: Filterable + ?Sized> Filter<T> {
     /// not match; [`try_matches`](Self::try_matches) tells it apart.
     #[inline]
     pub fn matches(&self, row: &T) -> bool {
-        let run = Run::new(row.datum(), self.program.absent);
-        run.answer(&self.program.checked.root).unwrap_or(false)
+        match &self.program.checked.root {
+            // Asked of the type itself, which is what most filters need.
+            Node::Field(leaf) => row.all_hold(Fields(std::slice::from_ref(leaf))),
+            Node::Fields(leaves) => row.all_hold(Fields(leaves)),
+            root => Run::new(row.datum(), self.program.absent).answer(root).unwrap_or(false),
+        }
     }
 
     /// Whether the row satisfies the expression, or why there is no answer.
@@ -206,9 +183,10 @@ impl<T: ?Sized> Filter<T> {
         self.program.checked.selectors.iter().map(|selector| &**selector)
     }
 
-    /// About how many bytes it holds, clones counted once.
+    /// How many bytes it holds, clones counted once: tree, program and compiled patterns.
     ///
-    /// The memory of regular expressions is not known; each counts as [`Filter::PATTERN_BYTES`] and 64 times its text.
+    /// Left out are what the allocator adds, and what threads keep for the few patterns that are too large to be one table
+    /// (see [the cost of `matches`](crate#cost)). Worked out on each call; cost: the length of the expression.
     ///
     /// # Examples
     /// ```
@@ -219,11 +197,9 @@ impl<T: ?Sized> Filter<T> {
     /// # Ok::<(), statehold_filter::CompileError>(())
     /// ```
     pub fn bytes_estimated(&self) -> usize {
-        self.program.bytes_estimated()
+        let Compiled { text, expr, checked, .. } = &*self.program;
+        size_of::<Compiled>() + text.len() + size::of_expr(expr) + size::of_checked(checked)
     }
-
-    /// What one regular expression counts in [`bytes_estimated`](Self::bytes_estimated), besides its text.
-    pub const PATTERN_BYTES: usize = 16 << 10;
 
     pub(crate) fn shared_text(&self) -> Arc<str> {
         Arc::clone(&self.program.text)

@@ -5,30 +5,53 @@
 
 /// A text in lower case.
 #[derive(Debug)]
-pub(crate) struct Folded(Box<str>);
+pub(crate) struct Folded {
+    chars: Box<[char]>,
+    /// For each beginning of the text, the length of the longest end of it that is a beginning too.
+    ends: Box<[u32]>,
+}
 
 impl Folded {
     pub(crate) fn new(text: &str) -> Self {
-        Self(text.chars().map(lower).collect())
+        let chars: Box<[char]> = text.chars().map(lower).collect();
+        let mut ends: Vec<u32> = Vec::with_capacity(chars.len());
+        let mut matched = 0;
+        for (at, char) in chars.iter().enumerate() {
+            if at > 0 {
+                matched = advance(&chars, &ends, matched, *char);
+            }
+            ends.push(u32::try_from(matched).unwrap_or(0));
+        }
+        Self { chars, ends: ends.into() }
     }
 
     /// Whether `text` is the same but for case.
     pub(crate) fn equals(&self, text: &str) -> bool {
-        text.chars().map(lower).eq(self.0.chars())
+        text.chars().map(lower).eq(self.chars.iter().copied())
     }
 
-    /// Whether a part of `text` is the same but for case.
+    /// Whether a part of `text` is the same but for case; each character is looked at once.
     pub(crate) fn is_within(&self, text: &str) -> bool {
-        let Some(first) = self.0.chars().next() else { return true };
-        text.char_indices()
-            .filter(|(_, char)| lower(*char) == first)
-            .any(|(at, _)| self.begins(&text[at..]))
+        let mut matched = 0;
+        self.chars.is_empty()
+            || text.chars().any(|char| {
+                matched = advance(&self.chars, &self.ends, matched, lower(char));
+                matched == self.chars.len()
+            })
     }
 
-    fn begins(&self, text: &str) -> bool {
-        let mut chars = text.chars().map(lower);
-        self.0.chars().all(|own| chars.next() == Some(own))
+    /// The bytes that it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.chars) + size_of_val(&*self.ends)
     }
+}
+
+/// How many characters are matched after one more, when `matched` were before it.
+fn advance(chars: &[char], ends: &[u32], mut matched: usize, char: char) -> usize {
+    while matched > 0 && chars.get(matched) != Some(&char) {
+        matched = ends[matched - 1] as usize;
+    }
+    matched + usize::from(chars.get(matched) == Some(&char))
 }
 
 /// The simple lower-case form of a character; only `İ` has a longer one, of which this is the first.
@@ -56,5 +79,18 @@ mod tests {
         assert!(!Folded::new("aab").is_within("AAAA"));
         assert!(Folded::new("aab").is_within("aAAb"));
         assert!(Folded::new("").is_within(""));
+    }
+
+    #[test]
+    fn every_part_of_a_text_is_found_in_it() {
+        let text = "aAbaabaaabaabaabcab";
+        for start in 0..text.len() {
+            for end in start..text.len() {
+                assert!(Folded::new(&text[start..end]).is_within(text), "{start}..{end}");
+            }
+        }
+        for part in ["bb", "aaaa", "aabaabaabaab", "cb", "abcabc"] {
+            assert!(!Folded::new(part).is_within(text), "{part}");
+        }
     }
 }

@@ -8,12 +8,12 @@
 //! any Topologies as t { t.Segments.zone == "us-1b" }
 //! ```
 //!
-//! What can be written, operator by operator and kind by kind, is on the page [`language`]; programs make expressions
+//! What can be written, operator by operator and kind by kind, is [below](#grammar); programs make expressions
 //! with [`build`].
 //!
 //! A [`Filter`] is compiled for a type of rows. For a struct with `#[derive(Filterable)]` a wrong
 //! selector, value or operator is a [`CompileError`] that points at it; asking a compiled filter never fails,
-//! never panics and does not allocate. JSON and the dynamic [`Value`] work without a schema.
+//! never panics and does not allocate ([but for large patterns](#cost)). JSON and the dynamic [`Value`] work without a schema.
 //!
 //! ```
 //! use statehold_filter::{Filter, Filterable};
@@ -30,6 +30,8 @@
 //! assert!(filter.matches(&Node { name: "web".to_owned(), cores: 8 }));
 //! # Ok::<(), statehold_filter::CompileError>(())
 //! ```
+//!
+#![doc = include_str!("language.md")]
 
 pub mod ast;
 pub mod build;
@@ -45,7 +47,6 @@ mod eval;
 mod explain;
 mod filter;
 mod fold;
-pub mod language;
 mod limits;
 mod literal;
 mod options;
@@ -56,6 +57,7 @@ mod program;
 mod quantity;
 mod reach;
 mod schema;
+mod size;
 mod span;
 mod warning;
 
@@ -72,6 +74,8 @@ pub use limits::Limits;
 pub use options::{Absent, Dialect, Options};
 pub use parse::{parse, parse_with};
 pub use print::quote;
+#[doc(hidden)]
+pub use program::Fields;
 pub use schema::{Field, Key, KeyKind, Kind, Schema, Unit};
 pub use span::Span;
 pub use statehold_derive::Filterable;

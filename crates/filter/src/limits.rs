@@ -16,11 +16,16 @@ pub struct Limits {
     ///
     /// Values above [`Limits::NESTING_MAX`] count as that.
     pub nesting: usize,
+    /// Deepest nesting of quantifiers; 4 by default.
+    ///
+    /// Each level multiplies the cost of asking by the length of the list that it goes through: with `any a as x { any a as y { .. } }`
+    /// a list of a thousand elements is asked a million times.
+    pub quantifiers: usize,
     /// Most clauses, connectives and quantifiers together; 10,000 by default.
     pub nodes: usize,
     /// Most values in one list `[..]`; 1,000 by default.
     pub list: usize,
-    /// Largest compiled regular expression in bytes; 1 MiB by default.
+    /// Most bytes of compiled regular expressions, all of an expression together; 1 MiB by default.
     pub pattern: usize,
 }
 
@@ -31,6 +36,13 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { text: 64 << 10, nesting: 64, nodes: 10_000, list: 1_000, pattern: 1 << 20 }
+        Self {
+            text: 64 << 10,
+            nesting: 64,
+            quantifiers: 4,
+            nodes: 10_000,
+            list: 1_000,
+            pattern: 1 << 20,
+        }
     }
 }

@@ -7,7 +7,8 @@ use uuid::Uuid;
 use crate::coerce::{self, Coerce};
 use crate::data::maps::canonical_uuid;
 use crate::datum::{Datum, Whole};
-use crate::schema::{Key, KeyKind, Kind};
+use crate::quantity::Quantity;
+use crate::schema::{Key, KeyKind, Kind, Unit};
 
 /// A literal of the field's own kind.
 #[derive(Debug)]
@@ -65,9 +66,44 @@ impl Scalar {
         }
     }
 
-    /// How a number stands to this; `None` for a value of another kind, or without order.
+    /// A quantity as the number that a field of that kind and of the same unit holds; `None` when it needs more than 64 bits.
+    ///
+    /// Durations and times beyond 64 bits are the last that there are, so that a far future can be written.
+    pub(crate) fn of_quantity(quantity: Quantity, kind: Kind) -> Option<Self> {
+        match kind.required() {
+            Kind::Uint(_) => u64::try_from(quantity.value).ok().map(Self::Uint),
+            _ if quantity.unit == Unit::Bytes => i64::try_from(quantity.value).ok().map(Self::Int),
+            _ => Some(Self::Int(quantity.saturated())),
+        }
+    }
+
+    /// Whether any value is equal to this; nothing is to NaN.
+    pub(crate) fn is_equal_to_itself(&self) -> bool {
+        self.equals(&self.datum())
+    }
+
+    /// This as a value.
+    pub(crate) fn datum(&self) -> Datum<'_> {
+        match self {
+            Self::Bool(value) => Datum::Bool(*value),
+            Self::Int(value) => Datum::Int(*value),
+            Self::Uint(value) => Datum::Uint(*value),
+            Self::Float(value) => Datum::Float(*value),
+            Self::Float32(value) => Datum::Float32(*value),
+            Self::Text(value) => Datum::Text(value),
+            Self::Uuid(value) => Datum::Uuid(*value),
+            Self::Char(value) => Datum::Char(*value),
+            Self::Never => Datum::Missing,
+        }
+    }
+
+    /// How a value stands to this; `None` for one of another kind, or without order.
     pub(crate) fn order(&self, datum: &Datum<'_>) -> Option<Ordering> {
         match (datum, self) {
+            (Datum::Text(value), Self::Text(own)) => Some((**value).cmp(own)),
+            (Datum::Uuid(value), Self::Uuid(own)) => Some(value.cmp(own)),
+            (Datum::Char(value), Self::Char(own)) => Some(value.cmp(own)),
+            (Datum::Bool(value), Self::Bool(own)) => Some(value.cmp(own)),
             (Datum::Int(value), Self::Int(own)) => Some(value.cmp(own)),
             (Datum::Uint(value), Self::Uint(own)) => Some(value.cmp(own)),
             (Datum::Float(value), Self::Float(own)) => value.partial_cmp(own),
@@ -112,6 +148,11 @@ impl Literal {
             Key::Text(text) => text,
             _ => "",
         }
+    }
+
+    /// The exact integer, when it is written as one in decimal digits.
+    pub(crate) fn whole(&self) -> Option<i128> {
+        self.whole
     }
 
     /// Whether it can be compared with values of that kind at all; `None` for kinds without `==`.

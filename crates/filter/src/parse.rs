@@ -4,8 +4,8 @@
 //! instead of what can't be read. This module combines clauses. Words such as `not` and `in` are not reserved, so a word is an operator only
 //! where the grammar wants one: `not in in` asks whether the text `not` is in the selector `in`.
 //!
-//! Invariant: nothing recurses; open levels are counted against `Limits::nesting`, parts of the tree against
-//! `Limits::nodes`. Invariant: nothing is read more than a fixed number of times.
+//! Invariant: nothing recurses; open levels are counted against `Limits::nesting` and `Limits::quantifiers`, parts of the tree
+//! against `Limits::nodes`. Invariant: nothing is read more than a fixed number of times.
 
 mod clause;
 mod explain;
@@ -18,6 +18,7 @@ use nom::branch::alt;
 use nom::bytes::complete::tag;
 use nom::combinator::opt;
 
+pub(crate) use self::extended::without_comments;
 use self::lex::{ident, index, infix, sign, space0, word};
 use crate::ast::{Expr, ExprKind, Name, Names, Quantifier, Selector};
 use crate::error::{CompileError, CompileErrorKind};
@@ -80,6 +81,7 @@ struct Parser<'t> {
     extended: bool,
     list_max: usize,
     nesting: usize,
+    quantifiers_max: usize,
     nodes_max: usize,
     nodes: usize,
 }
@@ -100,6 +102,12 @@ enum Opening {
     Input,
     Parenthesis,
     Quantifier { all: bool, selector: Selector, names: Names },
+}
+
+impl Opening {
+    fn is_quantifier(&self) -> bool {
+        matches!(self, Self::Quantifier { .. })
+    }
 }
 
 struct Operands<'t> {
@@ -143,6 +151,7 @@ impl<'t> Parser<'t> {
             extended,
             list_max: limits.list,
             nesting: limits.nesting.min(Limits::NESTING_MAX),
+            quantifiers_max: limits.quantifiers,
             nodes_max: limits.nodes,
             nodes: 0,
         };
@@ -155,6 +164,7 @@ impl<'t> Parser<'t> {
             return Err(fault(CompileErrorKind::Empty, Span::new(0, self.text.len())));
         }
         let mut level = Level::new(Opening::Input, start, start);
+        let mut quantifiers = 0;
         let mut outer: Vec<Level<'t>> = Vec::new();
         let mut at = start;
         loop {
@@ -169,6 +179,12 @@ impl<'t> Parser<'t> {
                     if outer.len() >= self.nesting {
                         let kind = CompileErrorKind::TooDeep { max: self.nesting };
                         return Err(fault(kind, self.first_char(inner)));
+                    }
+                    quantifiers += usize::from(opening.is_quantifier());
+                    if quantifiers > self.quantifiers_max {
+                        let kind =
+                            CompileErrorKind::TooManyQuantifiers { max: self.quantifiers_max };
+                        return Err(fault(kind, self.word_span(inner)));
                     }
                     at = skip(rest);
                     outer.push(std::mem::replace(&mut level, Level::new(opening, inner, at)));
@@ -193,6 +209,7 @@ impl<'t> Parser<'t> {
                     return if skip(rest).is_empty() { Ok(expr) } else { Err(self.trailing(rest)) };
                 };
                 let closed = std::mem::replace(&mut level, around);
+                quantifiers -= usize::from(closed.opening.is_quantifier());
                 (rest, operand) = self.close(closed, expr, rest)?;
             };
         }

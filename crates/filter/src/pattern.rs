@@ -1,4 +1,4 @@
-//! Regular expressions: the reference's dialect (RE2 as in Go) translated to the `regex` crate's.
+//! Regular expressions: the reference's dialect (RE2 as in Go) translated to that of the `regex` crates, and [searched](search).
 //!
 //! Both search without backtracking, so no pattern is slow. What differs is read here and written in the
 //! form that means the same: `\d \w \s \b` are ASCII, `\Q..\E` is literal text, `[` and `&&` inside a
@@ -8,10 +8,11 @@
 //! Groups lose their names and do not capture, which `matches` never needs.
 
 mod class;
+mod search;
 
 use std::fmt::Write as _;
 
-use regex::bytes::{Regex, RegexBuilder};
+pub(crate) use self::search::Pattern;
 
 /// Most repetitions of one part, nested repetitions multiplied.
 const REPEAT_MAX: u32 = 1_000;
@@ -37,28 +38,14 @@ pub(crate) enum Fault {
 }
 
 /// Translates and compiles a pattern to at most `size_max` bytes; `fold` lets it ignore the case of letters.
-pub(crate) fn compile(pattern: &str, size_max: usize, fold: bool) -> Result<Regex, Fault> {
+pub(crate) fn compile(pattern: &str, size_max: usize, fold: bool) -> Result<Pattern, Fault> {
     let translated = Translator::new(pattern).run()?;
-    RegexBuilder::new(&translated)
-        .case_insensitive(fold)
-        .size_limit(size_max)
-        .dfa_size_limit(size_max)
-        .nest_limit(u32::try_from(GROUPS_MAX * 3).unwrap_or(u32::MAX))
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => Fault::TooLarge,
-            other => Fault::Syntax {
-                start: 0,
-                end: pattern.len(),
-                reason: last_line(&other.to_string()),
-                help: None,
-            },
-        })
-}
-
-/// The reason at the end of the regex crate's many-line message.
-fn last_line(message: &str) -> String {
-    message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    Pattern::new(&translated, size_max, fold).map_err(|fault| match fault {
+        Fault::Syntax { reason, help, .. } => {
+            Fault::Syntax { start: 0, end: pattern.len(), reason, help }
+        }
+        Fault::TooLarge => Fault::TooLarge,
+    })
 }
 
 struct Translator<'p> {

@@ -3,16 +3,22 @@
 //! Selectors are chains of slots, literals have the field's kind, regular expressions are compiled. Parts
 //! that only a row can decide (JSON) keep their names and are marked as such.
 
+mod fields;
+mod listed;
 mod points;
+mod values;
 
 use std::cmp::Ordering;
 
-use regex::bytes::Regex;
-
+pub use self::fields::Fields;
+pub(crate) use self::fields::{FieldLeaf, Owner, follow};
+pub(crate) use self::listed::{Listed, Open, Wanted};
 pub(crate) use self::points::Points;
+pub(crate) use self::values::{Texts, Values};
 use crate::ast::Operator;
 use crate::fold::Folded;
 use crate::literal::{Literal, Scalar};
+use crate::pattern::Pattern;
 use crate::quantity::Quantity;
 use crate::schema::Key;
 use crate::span::Span;
@@ -58,23 +64,11 @@ impl Node {
     }
 }
 
-/// The clause that most filters are made of: a field of the row or of an element, `==` or `!=`.
-#[derive(Debug)]
-pub(crate) struct FieldLeaf {
-    pub(crate) owner: Owner,
-    /// The slots that lead from there to the struct that has the field.
-    pub(crate) way: Box<[usize]>,
-    pub(crate) slot: usize,
-    pub(crate) literal: Scalar,
-    pub(crate) negated: bool,
-}
-
-/// The struct that a field is looked for in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
-    Row,
-    /// The element of the quantifier that many steps outwards.
-    Element(usize),
+impl Node {
+    /// The opposite, if that is wanted.
+    pub(crate) fn negate_if(self, negated: bool) -> Self {
+        if negated { Self::Not(Box::new(self)) } else { self }
+    }
 }
 
 /// One clause.
@@ -89,19 +83,33 @@ pub(crate) struct Leaf {
 
 impl Leaf {
     /// The shorter form, where the clause has one.
-    pub(crate) fn shorten(self) -> Node {
+    pub(crate) fn shorten(mut self) -> Node {
         let owner = match self.path.base {
             Base::Row => Owner::Row,
             Base::Value(up) => Owner::Element(up),
             _ => return Node::Leaf(self),
         };
-        let slots: Option<Vec<usize>> = self.path.steps.iter().map(Step::slot).collect();
-        match (slots.as_deref(), self.test) {
-            (Some([way @ .., slot]), Test::Equal(literal)) if !self.path.dynamic => {
-                let (way, slot) = (way.into(), *slot);
-                Node::Field(FieldLeaf { owner, way, slot, literal, negated: self.negated })
+        let (fields, key) = match &mut *self.path.steps {
+            [fields @ .., Step::Key(key)] => (&*fields, Some(key)),
+            fields => (&*fields, None),
+        };
+        let slots: Option<Vec<usize>> = fields.iter().map(Step::slot).collect();
+        let Some([way @ .., slot]) = slots.as_deref().filter(|_| !self.path.dynamic) else {
+            return Node::Leaf(self);
+        };
+        let (way, slot, negated) = (way.into(), *slot, self.negated);
+        match (self.test, key) {
+            (Test::Equal(literal), key) => {
+                let key = key.map(|key| std::mem::replace(key, Key::Bool(false)));
+                Node::Field(FieldLeaf { owner, way, slot, key, literal, negated })
             }
-            (_, test) => Node::Leaf(Self { test, ..self }),
+            (Test::Extended(test), None) if !negated => match *test {
+                Extended::In(Listed::One(Values::Texts(texts))) => {
+                    Node::Points(Box::new(Points { owner, way, slot, texts }))
+                }
+                test => Node::Leaf(Self { test: test.into(), ..self }),
+            },
+            (test, _) => Node::Leaf(Self { test, ..self }),
         }
     }
 }
@@ -176,10 +184,8 @@ pub(crate) enum Test {
     HasKey(Key),
     Empty,
     Nil,
-    Matches(Box<Regex>),
+    Matches(Box<Pattern>),
     /// `==` or `contains` with a value whose kind is only known when it is met.
-    ///
-    /// As a part of `in [..]` and `contains any [..]` it says no to null, which otherwise is an error.
     Dynamic(Operator, Box<Literal>),
     /// What only the extended dialect asks.
     Extended(Box<Extended>),
@@ -189,11 +195,15 @@ pub(crate) enum Test {
 #[derive(Debug)]
 pub(crate) enum Extended {
     Order(Relation, Bound),
+    Between(Bound, Bound),
     Prefix(Box<str>),
     Suffix(Box<str>),
     EqualFold(Folded),
     ContainsFold(Folded),
     Count(Relation, i64),
+    In(Listed),
+    ContainsAny(Listed),
+    ContainsAll(Listed),
 }
 
 impl From<Extended> for Test {
@@ -207,10 +217,14 @@ impl Extended {
     pub(crate) fn operator(&self) -> Operator {
         match self {
             Self::Order(relation, _) | Self::Count(relation, _) => relation.operator(),
+            Self::Between(..) => Operator::Between,
             Self::Prefix(_) => Operator::StartsWith,
             Self::Suffix(_) => Operator::EndsWith,
             Self::EqualFold(_) => Operator::EqualFold,
             Self::ContainsFold(_) => Operator::ContainsFold,
+            Self::In(_) => Operator::In,
+            Self::ContainsAny(_) => Operator::ContainsAny,
+            Self::ContainsAll(_) => Operator::ContainsAll,
         }
     }
 }

@@ -57,7 +57,7 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             WarningKind::OutOfRange { bits } => {
-                write!(f, "no number of {bits} bits is equal to this")
+                write!(f, "the field has {bits} bits and never holds a number this large or small")
             }
             WarningKind::NeverEqual => f.write_str("the field never holds this text"),
             WarningKind::FieldAsText => {

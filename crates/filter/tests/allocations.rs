@@ -1,12 +1,13 @@
-//! Goal: asking a compiled filter about a row does not allocate.
+//! Goal: asking a compiled filter about a row does not allocate; compiling takes memory linear in the text, and a filter knows
+//! what it holds.
 //!
-//! Method: an allocator that counts, around the asking alone.
+//! Method: an allocator that counts, around the asking or the compiling alone.
 
 use std::collections::{BTreeMap, HashMap};
 
 use allocation_counter::measure;
 use serde_json::{Value, json};
-use statehold_filter::{Filter, Filterable};
+use statehold_filter::{Dialect, Filter, Filterable, Options};
 
 #[derive(Filterable)]
 #[filterable(rename_all = "PascalCase")]
@@ -59,20 +60,26 @@ fn cases() -> Vec<String> {
         r#"Meta.env == "prod""#,
         r#"Meta.none == "prod""#,
         r#"Labels.env == "prod" and "team" in Labels and not any Meta as k, v { v == k }"#,
+        r#"Name matches "(web|db)-[0-9]{1,5}" or ID matches* "VOLUME.*[x-z]\\b""#,
+        r#"Name in ["web-1", "x", "y"] and Name between a and z and Name starts with w and Name >= b"#,
+        r#"Tags contains any ["foo", "x"] and Tags contains all ["foo"] and Meta contains any ["env"]"#,
+        r#"Name ==* "WEB-1" or Name contains* "EB" or @Name != @PluginID or count(Tags) > 1"#,
     ]
     .map(str::to_owned)
     .into()
 }
 
-/// How many allocations asking about each row takes, once everything lazy is there.
-fn allocations<T: Filterable>(text: &str, rows: &[T]) -> u64 {
-    let filter = Filter::<T>::compile(text).unwrap_or_else(|error| panic!("{error}"));
-    // A regular expression makes room for a search by each thread once.
-    let matched = rows.iter().filter(|row| filter.matches(row)).count();
-    let mut again = 0;
-    let info = measure(|| again = rows.iter().filter(|row| filter.matches(row)).count());
-    assert_eq!(again, matched);
-    info.count_total
+/// How many allocations asking about each row takes, on a thread that never asked before.
+fn allocations<T: Filterable + Sync>(text: &str, rows: &[T]) -> u64 {
+    let options = Options::new().dialect(Dialect::Extended);
+    let filter =
+        Filter::<T>::compile_with(text, &options).unwrap_or_else(|error| panic!("{error}"));
+    let ask = || {
+        measure(|| assert!(rows.iter().filter(|row| filter.matches(row)).count() <= 3)).count_total
+    };
+    let first = ask();
+    let other = std::thread::scope(|scope| scope.spawn(ask).join().expect("it does not panic"));
+    first + other
 }
 
 #[test]
@@ -104,4 +111,73 @@ fn asking_about_json_does_not_allocate() {
 fn a_clone_of_a_filter_does_not_allocate() {
     let filter = Filter::<Volume>::compile(r#"Name matches "^web""#).expect("it compiles");
     assert_eq!(measure(|| drop(filter.clone())).count_total, 0);
+}
+
+#[test]
+fn patterns_too_large_for_a_table_make_room_once_for_each_thread() {
+    // A table would need a state for each set of places among the last eleven that held an `a`.
+    let filter = Filter::<Volume>::compile("Name matches `a.{11}b`").expect("it compiles");
+    let row = volume(&"ab".repeat(40), "p1");
+    let ask = || measure(|| assert!(!filter.matches(&row))).count_total;
+    assert!(ask() > 0, "then it is no example");
+    assert_eq!(ask(), 0, "the same text needs no more room");
+}
+
+/// A list for `selector`, and clauses of all kinds.
+fn long_texts(values: usize) -> Vec<(&'static str, String)> {
+    let selector = "Meta.".to_owned() + &["key"; 60].join("_");
+    let list = |first: &str| {
+        let values: Vec<String> = (0..values).map(|n| format!("\"value-{n}\"")).collect();
+        format!("{first} [{}]", values.join(", "))
+    };
+    let clauses = |join: &str| {
+        let clauses: Vec<String> = (0..values).map(|n| format!("{selector} == \"v{n}\"")).collect();
+        clauses.join(join)
+    };
+    vec![
+        ("in", list(&format!("{selector} in"))),
+        ("in, own field", list("Name in")),
+        ("contains any", list("Tags contains any")),
+        ("contains all", list("Tags contains all")),
+        ("contains any, text", list(&format!("{selector} contains any"))),
+        ("and", clauses(" and ")),
+        ("or", clauses(" or ")),
+    ]
+}
+
+#[test]
+fn compiling_takes_memory_linear_in_the_text() {
+    fn bytes<T: Filterable>(text: &str) -> u64 {
+        let options = Options::new().dialect(Dialect::Extended);
+        let compiled = || Filter::<T>::compile_with(text, &options).map(drop);
+        measure(|| compiled().unwrap_or_else(|error| panic!("{error}"))).bytes_total
+    }
+    for ((name, short), (_, long)) in long_texts(100).iter().zip(&long_texts(200)) {
+        for (short, long, text) in [
+            (bytes::<Volume>(short), bytes::<Volume>(long), long.len()),
+            (bytes::<Value>(short), bytes::<Value>(long), long.len()),
+        ] {
+            assert!(long * 10 <= short * 25, "{name}: {short} bytes, twice as long {long}");
+            // The smallest values cost the most: each is some hundreds of bytes.
+            assert!(long <= 80 * text as u64, "{name}: {long} bytes for a text of {text}");
+        }
+    }
+}
+
+#[test]
+fn a_filter_knows_how_many_bytes_it_holds() {
+    fn check<T: Filterable>(text: &str) {
+        let options = Options::new().dialect(Dialect::Extended);
+        let mut filter = None;
+        let info = measure(|| filter = Filter::<T>::compile_with(text, &options).ok());
+        let held = u64::try_from(info.bytes_current).expect("nothing is freed");
+        let said = filter.unwrap_or_else(|| panic!("{text}")).bytes_estimated() as u64;
+        assert!(said * 10 >= held * 8 && said * 10 <= held * 12, "{said} of {held}: {text}");
+    }
+    // What is made once for all filters is not counted.
+    assert!(Filter::<Value>::compile("a == \"\u{e9}\"").is_ok());
+    for text in cases().into_iter().chain(long_texts(50).into_iter().map(|(_, text)| text)) {
+        check::<Volume>(&text);
+        check::<Value>(&text);
+    }
 }

@@ -11,7 +11,7 @@ use statehold_filter::build::{Subject, count, field};
 use statehold_filter::{CompileErrorKind, Dialect, Filter, Limits, Options, parse, parse_with};
 
 fn read(text: &str) -> Expr {
-    let limits = Limits { nesting: 128, ..Limits::default() };
+    let limits = Limits { nesting: 128, quantifiers: 128, ..Limits::default() };
     let options = Options::new().dialect(Dialect::Extended).limits(limits);
     parse_with(text, &options).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -145,5 +145,30 @@ proptest! {
     #[test]
     fn a_built_expression_is_read_from_its_text(expr in tree()) {
         prop_assert_eq!(read(&expr.to_string()), expr);
+    }
+}
+
+#[test]
+fn a_tree_of_any_depth_is_cloned_compared_shown_refused_and_dropped() {
+    const LEVELS: usize = 100_000;
+    let leaf = || field("a").eq(1);
+    let quantifiers = (0..LEVELS).fold(leaf(), |body, _| field("a").any("x", body));
+    // Each level is an operand of the one around it, so that chains do not become flat.
+    let connectives = (0..LEVELS).fold(leaf(), |inner, level| {
+        if level % 2 == 0 { inner & leaf() } else { inner | !(leaf() & leaf()) }
+    });
+    for tree in [quantifiers, connectives] {
+        let clone = tree.clone();
+        assert_eq!(clone, tree);
+        assert_ne!(!clone.clone(), tree);
+        assert_ne!(clone.clone() & leaf(), tree);
+        assert!(format!("{tree:?}").len() > LEVELS);
+        assert_eq!(clone.to_string(), tree.to_string());
+        let error = Filter::<serde_json::Value>::compile_expr(&tree).expect_err("it is too long");
+        assert!(error.message().contains("limit `text`"), "{error}");
+        let limits = Limits { text: usize::MAX, nodes: usize::MAX, ..Limits::default() };
+        let error =
+            statehold_filter::parse(&tree.to_string(), &limits).expect_err("it is too deep");
+        assert!(error.message().contains("(limit `"), "{error}");
     }
 }

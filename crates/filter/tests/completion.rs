@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use statehold_filter::{
-    CANDIDATES_MAX, Candidate, CandidateRole, Filter, Filterable, Kind, complete,
+    CANDIDATES_MAX, Candidate, CandidateRole, Dialect, Filter, Filterable, Kind, complete,
 };
 use uuid::Uuid;
 
@@ -57,8 +57,12 @@ fn keys(map: &str) -> Vec<String> {
 }
 
 fn at(kind: Kind, text: &str) -> Vec<Candidate> {
+    at_in(Dialect::Bexpr, kind, text)
+}
+
+fn at_in(dialect: Dialect, kind: Kind, text: &str) -> Vec<Candidate> {
     let cursor = text.find('|').unwrap_or(text.len());
-    complete(kind, &text.replace('|', ""), cursor, &keys)
+    complete(kind, dialect, &text.replace('|', ""), cursor, &keys)
 }
 
 fn texts(text: &str) -> Vec<String> {
@@ -200,7 +204,7 @@ fn exactly_the_operators_are_offered_that_compile() {
 fn a_cursor_inside_a_character_is_rounded_down() {
     let text = "Name == \"\u{e9}\u{20ac}\u{1f600}\" and N";
     for cursor in 0..text.len() + 8 {
-        for candidate in complete(Volume::KIND, text, cursor, &keys) {
+        for candidate in complete(Volume::KIND, Dialect::Bexpr, text, cursor, &keys) {
             assert!(candidate.replaces().end() <= cursor);
         }
     }
@@ -209,7 +213,7 @@ fn a_cursor_inside_a_character_is_rounded_down() {
 #[test]
 fn many_keys_are_cut_off() {
     let many = |_: &str| (0..10_000).map(|n| format!("key{n}")).collect();
-    assert_eq!(complete(Volume::KIND, "Meta.", 5, &many).len(), CANDIDATES_MAX);
+    assert_eq!(complete(Volume::KIND, Dialect::Bexpr, "Meta.", 5, &many).len(), CANDIDATES_MAX);
 }
 
 fn begun() -> impl Strategy<Value = String> {
@@ -219,6 +223,7 @@ fn begun() -> impl Strategy<Value = String> {
         "(\"|`|\\[\"|\"\\]|\u{e9}|\\\\|zone|segments|env)",
         "[(){}\\[\\],.=!<>_ 0-9-]",
         " (==|!=) ",
+        "(in|contains any) \\[|, |\\]| <=? ?|\\*|between |starts with |#",
         "any Topologies as i, t \\{ ",
     ];
     prop::collection::vec(token, 0..16).prop_map(|tokens| tokens.concat())
@@ -232,8 +237,12 @@ proptest! {
         text in prop_oneof![begun(), ".{0,24}"],
         cursor in 0usize..200,
     ) {
-        for kind in [Volume::KIND, serde_json::Value::KIND] {
-            for candidate in complete(kind, &text, cursor, &keys) {
+        for (kind, dialect) in [
+            (Volume::KIND, Dialect::Bexpr),
+            (Volume::KIND, Dialect::Extended),
+            (serde_json::Value::KIND, Dialect::Extended),
+        ] {
+            for candidate in complete(kind, dialect, &text, cursor, &keys) {
                 let span = candidate.replaces();
                 prop_assert!(text.is_char_boundary(span.start()));
                 prop_assert!(text.is_char_boundary(span.end()));
@@ -258,6 +267,76 @@ proptest! {
                 text += match prefix.chars().next() { Some('a') => " }", Some('(') => ")", _ => "" };
                 let result = Filter::<Volume>::compile(&text);
                 prop_assert!(result.is_ok(), "{:?}", result.map_err(|error| error.to_string()));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_extended_dialect_has_its_operators_and_lists() {
+    let extended = |text: &str| {
+        let found = at_in(Dialect::Extended, Volume::KIND, text);
+        let texts: Vec<&str> = found.iter().map(Candidate::text).collect();
+        texts.join("|")
+    };
+    for (text, expected) in [
+        ("Size ", "==|!=|<|<=|>|>=|between|not between|in|not in|is nil|is not nil"),
+        ("Tags c", "contains|contains any|contains all|contains*"),
+        ("Name s", "starts with"),
+        (
+            "Name not ",
+            "between|contains|contains any|contains all|starts with|ends with|matches|contains*|matches*|in",
+        ),
+        ("Name starts ", "with"),
+        ("Size < 3 ", "and|or"),
+        ("Size <= 3 and Na", "Name"),
+        ("Size between 1 ", "and"),
+        ("Size between 1 and 2 ", "and|or"),
+        ("Mode in [", "reader|\"read-write\""),
+        ("Mode in [reader, r", "reader|\"read-write\""),
+        ("Mode in [reader ", ",|]"),
+        ("Mode in [reader] ", "and|or"),
+        ("Modes contains any [", "reader|\"read-write\""),
+        ("Meta contains all [e", "env"),
+        ("Mode ==* reader ", "and|or"),
+        ("Ready == # fal", ""),
+        ("Ready == # fal\n", "true|false"),
+        ("Ready ==", "true|false"),
+    ] {
+        assert_eq!(extended(text), expected, "{text}");
+    }
+}
+
+/// Behind each kind of field, each operator that is offered compiles with a value, and no other does.
+#[test]
+fn offered_operators_are_those_that_compile() {
+    let fields = [
+        "ID",
+        "Name",
+        "Size",
+        "Letter",
+        "Ready",
+        "Mode",
+        "Tags",
+        "Bytes",
+        "Topologies",
+        "First",
+        "Meta",
+    ];
+    let values = ["", " 1", " [1]", " \"a\"", " 1 and 2", " true", " [true]"];
+    for dialect in [Dialect::Bexpr, Dialect::Extended] {
+        let options = statehold_filter::Options::new().dialect(dialect);
+        let all = at_in(Dialect::Extended, serde_json::Value::KIND, "x ");
+        for field in fields {
+            let offered = at_in(dialect, Volume::KIND, &format!("{field} "));
+            for operator in all.iter().map(Candidate::text) {
+                let takes = if operator.starts_with("is ") { &values[..1] } else { &values[1..] };
+                let compiles = takes.iter().any(|value| {
+                    let text = format!("{field} {operator}{value}");
+                    Filter::<Volume>::compile_with(&text, &options).is_ok()
+                });
+                let offered = offered.iter().any(|candidate| candidate.text() == operator);
+                assert_eq!(offered, compiles, "{field} {operator}");
             }
         }
     }

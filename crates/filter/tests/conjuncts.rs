@@ -3,10 +3,15 @@
 //! Method: random expressions over a small struct with few values, so that rows often match; each conjunct is judged by a
 //! second reading, written here.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::time::Duration;
 
 use proptest::prelude::*;
-use statehold_filter::{Conjunct, Constant, Cover, Filter, Filterable, Key, Sarg};
+use statehold_filter::{
+    CompileError, Conjunct, Constant, Cover, Dialect, Filter, Filterable, Key, Options, Sarg,
+};
 
 #[derive(Clone, Debug, Filterable)]
 struct Row {
@@ -18,6 +23,13 @@ struct Row {
     tags: Vec<String>,
     ports: BTreeSet<u16>,
     meta: BTreeMap<String, String>,
+    #[filterable(unit = "bytes")]
+    room: i64,
+    age: Duration,
+}
+
+fn compile<T: Filterable>(text: &str) -> Result<Filter<T>, CompileError> {
+    Filter::compile_with(text, &Options::new().dialect(Dialect::Extended))
 }
 
 fn word() -> impl Strategy<Value = String> {
@@ -27,11 +39,14 @@ fn word() -> impl Strategy<Value = String> {
 fn row() -> impl Strategy<Value = Row> {
     let meta = prop::collection::btree_map(word(), word(), 0..3);
     let ratio = prop_oneof![Just(0.0), Just(-0.0), Just(1.5), Just(f64::NAN)];
+    let room = prop_oneof![Just(-1024), Just(0), Just(1000), Just(1024)];
+    let age = (0u64..4).prop_map(Duration::from_secs);
     (
         (word(), prop::option::of(word()), 0u8..3, ratio, any::<bool>()),
         (prop::collection::vec(word(), 0..3), prop::collection::btree_set(0u16..4, 0..3), meta),
+        (room, age),
     )
-        .prop_map(|((name, zone, size, ratio, ready), (tags, ports, meta))| Row {
+        .prop_map(|((name, zone, size, ratio, ready), (tags, ports, meta), (room, age))| Row {
             name,
             zone,
             size,
@@ -40,10 +55,36 @@ fn row() -> impl Strategy<Value = Row> {
             tags,
             ports,
             meta,
+            room,
+            age,
         })
 }
 
-fn clause() -> impl Strategy<Value = String> {
+fn extended_clause() -> impl Strategy<Value = String> {
+    let field = prop_oneof![
+        ("name|zone|meta\\.a", word().prop_map(|word| format!("\"{word}\""))),
+        ("size", "[0-3]|300".prop_map(String::from)),
+        ("ratio", "0|\"-0\"|1\\.5|nan".prop_map(String::from)),
+        ("room", "1kB|1KiB|\"1KiB\"|0|-1024".prop_map(String::from)),
+        ("age", "1s|\"2s\"|0|2500ms".prop_map(String::from)),
+    ];
+    let twice = (field, "==|!=|<|<=|>|>=", 0..5usize).boxed();
+    prop_oneof![
+        twice.prop_map(|((field, value), operator, form)| match form {
+            0 => format!("{field} in [{value}]"),
+            1 => format!("{field} not in [{value}]"),
+            2 => format!("{field} between {value} and {value}"),
+            _ => format!("{field} {operator} {value}"),
+        }),
+        ("name|zone", word()).prop_map(|(field, word)| format!("{field} starts with \"{word}\"")),
+        (word(), word()).prop_map(|(low, high)| format!("name between \"{low}\" and \"{high}\"")),
+        "tags (not )?contains (any|all) \\[a(, ab)?\\]",
+        "ports contains any \\[1, 2\\]|ports contains all \\[\\]",
+        "@size (<|>=) @room|count\\(tags\\) > 1|name (==|contains)\\* AB",
+    ]
+}
+
+fn clause() -> BoxedStrategy<String> {
     let not = || prop_oneof![Just(""), Just(""), Just("not ")];
     let equal = || prop_oneof![Just("=="), Just("=="), Just("!=")];
     let text = prop_oneof![Just("name"), Just("zone"), Just("meta.a")];
@@ -70,7 +111,9 @@ fn clause() -> impl Strategy<Value = String> {
             .prop_map(|(field, not, pattern)| format!("{field} {not}matches `{pattern}`")),
         word().prop_map(|word| format!("any tags as t {{ t == \"{word}\" }}")),
         not().prop_map(|not| format!("zone is {not}nil")),
+        extended_clause(),
     ]
+    .boxed()
 }
 
 fn expression() -> impl Strategy<Value = String> {
@@ -104,13 +147,34 @@ fn satisfies(row: &Row, conjunct: &Conjunct) -> bool {
         _ => None,
     };
     let is = |point: &Constant| match (conjunct.selector(), point) {
+        ("room", Constant::Int(own)) => row.room == *own,
+        ("age", Constant::Int(own)) => row.age == Duration::from_nanos(own.unsigned_abs()),
         ("size", Constant::Uint(own)) => u64::from(row.size) == *own,
         ("ratio", Constant::Float(own)) => row.ratio == *own,
         ("ready", Constant::Bool(own)) => row.ready == *own,
         (_, Constant::Text(own)) => text.is_some_and(|text| **text == **own),
         (selector, other) => panic!("{selector} has no {other:?}"),
     };
+    // How the value stands to the end of a range.
+    let order = |end: &Constant| match (conjunct.selector(), end) {
+        ("size", Constant::Uint(own)) => u64::from(row.size).partial_cmp(own),
+        ("ratio", Constant::Float(own)) => row.ratio.partial_cmp(own),
+        ("room", Constant::Int(own)) => row.room.partial_cmp(own),
+        ("age", Constant::Int(own)) => {
+            row.age.partial_cmp(&Duration::from_nanos(own.unsigned_abs()))
+        }
+        (_, Constant::Text(own)) => text.map(|text| (**text).cmp(own)),
+        (selector, other) => panic!("{selector} has no {other:?}"),
+    };
+    let within = |end: &Bound<Constant>, side: Ordering| match end {
+        Bound::Unbounded => true,
+        Bound::Included(end) => order(end).is_some_and(|order| order != side),
+        Bound::Excluded(end) => order(end) == Some(side.reverse()),
+    };
     match (conjunct.sarg(), conjunct.selector()) {
+        (Sarg::Range { low, high }, _) => {
+            within(low, Ordering::Less) && within(high, Ordering::Greater)
+        }
         (Sarg::Points(points), _) => points.iter().any(is),
         (Sarg::Element(Constant::Text(own)), "tags") => row.tags.iter().any(|tag| **tag == **own),
         (Sarg::Element(Constant::Uint(own)), "ports") => {
@@ -123,13 +187,16 @@ fn satisfies(row: &Row, conjunct: &Conjunct) -> bool {
 }
 
 fn check(text: &str, rows: &[Row]) -> Result<(), TestCaseError> {
-    let filter =
-        Filter::<Row>::compile(text).map_err(|error| TestCaseError::reject(error.to_string()))?;
+    let filter = compile::<Row>(text).map_err(|error| TestCaseError::reject(error.to_string()))?;
+    let by_pointer = compile::<&Row>(text).expect("it compiles too");
     let conjuncts = filter.conjuncts();
     // Explaining agrees on what an index could serve.
     prop_assert!(filter.explain().to_string().matches(" index: ").count() >= conjuncts.len());
     for row in rows {
         let matches = filter.matches(row);
+        // Asked of the type, through a pointer, and of the value as the evaluator sees it.
+        prop_assert_eq!(filter.try_matches(row), Ok(matches), "{}", text);
+        prop_assert_eq!(by_pointer.matches(&row), matches, "{}", text);
         for conjunct in &conjuncts {
             let satisfied = satisfies(row, conjunct);
             prop_assert!(satisfied || !matches, "{} does not imply {}", text, conjunct);
@@ -138,7 +205,7 @@ fn check(text: &str, rows: &[Row]) -> Result<(), TestCaseError> {
             }
             if conjunct.cover() >= Cover::Clause {
                 let span = conjunct.span();
-                let clause = Filter::<Row>::compile(span.text(text)).expect("a part of a filter");
+                let clause = compile::<Row>(span.text(text)).expect("a part of a filter");
                 let negated = clause.conjuncts().is_empty();
                 prop_assert_eq!(clause.matches(row) != negated, satisfied, "{}", conjunct);
             }
@@ -164,7 +231,7 @@ proptest! {
         second in clause(),
         rows in prop::collection::vec(row(), 8),
     ) {
-        let filter = Filter::<Row>::compile(&first).expect("it compiles");
+        let filter = compile::<Row>(&first).expect("it compiles");
         prop_assert_eq!(filter.conjuncts().len(), 1);
         prop_assert_eq!(filter.conjuncts()[0].cover(), Cover::Filter);
         check(&first, &rows)?;
@@ -173,7 +240,7 @@ proptest! {
 }
 
 fn shown(text: &str) -> Vec<String> {
-    let filter = Filter::<Row>::compile(text).expect("it compiles");
+    let filter = compile::<Row>(text).expect("it compiles");
     filter.conjuncts().iter().map(ToString::to_string).collect()
 }
 
@@ -193,6 +260,15 @@ fn each_form_has_its_conjunct() {
         ("name matches `^ab$`", r#"name == "ab""#),
         ("name matches `^a$` or name == b", r#"name in ["a", "b"]"#),
         ("ratio == nan", "ratio in []"),
+        ("ratio == \"-0\" or ratio == 0", "ratio == 0"),
+        ("room == 1KiB", "room == 1024"),
+        ("room == \"1KiB\" or room == 1024", "room == 1024"),
+        ("age in [1s, 1000ms, 2s]", "age in [1000000000, 2000000000]"),
+        ("age < 1h", "age < 3600000000000"),
+        ("room between 1kB and 1KiB", "room between 1000 and 1024"),
+        ("size >= 2", "size >= 2"),
+        ("name > a", "name > \"a\""),
+        ("not not name <= a", "name <= \"a\""),
     ] {
         assert_eq!(shown(text), [conjunct], "{text}");
     }
@@ -211,6 +287,12 @@ fn what_no_index_serves_has_none() {
         "name is empty",
         "any tags as t { t == a }",
         "not (size == 3 and ready == true)",
+        "not size < 3",
+        "size not between 1 and 2",
+        "size < 3 or size > 4",
+        "ratio < nan",
+        "@size < @room",
+        "count(tags) > 2",
     ] {
         assert_eq!(shown(text), [""; 0], "{text}");
     }

@@ -331,7 +331,7 @@ fn a_filter_tells_its_text_selectors_and_warnings() {
         warnings,
         [
             "this is compared as text, not with the field of this name",
-            "no number of 8 bits is equal to this"
+            "the field has 8 bits and never holds a number this large or small"
         ]
     );
 }
@@ -346,4 +346,23 @@ fn names_of_quantifiers_are_lexically_scoped() {
     holds("any Tags as Tags { Tags == web } and web in Tags");
     holds("any Inner.children as c { any Tags as c { c == prod } and c.name == c }");
     holds("not any Tags as t { t == x } and any Tags as t { t == web } or On == false");
+}
+
+#[test]
+fn sorted_pairs_are_maps_in_every_sequence() {
+    #[derive(Filterable)]
+    struct Row<'r> {
+        vec: Vec<(String, i64)>,
+        array: [(u16, &'static str); 2],
+        slice: &'r [(&'static str, bool)],
+        shared: Arc<[(i8, u8)]>,
+    }
+    let row = Row {
+        vec: vec![("a".to_owned(), 1), ("b".to_owned(), 2)],
+        array: [(80, "http"), (443, "https")],
+        slice: &[("on", true)],
+        shared: [(-1, 3)].into(),
+    };
+    let text = "vec.b == 2 and array.443 == https and slice.on == true and shared[\"-1\"] == 3 and c not in vec";
+    assert!(Filter::<Row<'_>>::compile(text).expect("it compiles").matches(&row));
 }

@@ -218,10 +218,11 @@ fn the_table_of_coercions_is_what_values_are_read_as() {
 #[test]
 fn the_table_of_limits_is_the_defaults() {
     let defaults = Limits::default();
-    let Limits { text, nesting, nodes, list, pattern } = defaults;
+    let Limits { text, nesting, quantifiers, nodes, list, pattern } = defaults;
     let own = [
         ("text", text),
         ("nesting", nesting),
+        ("quantifiers", quantifiers),
         ("nodes", nodes),
         ("list", list),
         ("pattern", pattern),

@@ -7,7 +7,7 @@ mod naive;
 
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
-use statehold_filter::{Filter, Limits, parse};
+use statehold_filter::{Dialect, Filter, Options, parse_with};
 
 use self::naive::{Fault, evaluate};
 
@@ -85,8 +85,40 @@ fn clause() -> impl Strategy<Value = String> {
     ]
 }
 
-fn expression() -> impl Strategy<Value = String> {
-    clause().prop_recursive(4, 12, 3, |inner| {
+/// A clause that only the extended dialect has.
+fn extended_clause() -> impl Strategy<Value = String> {
+    let one = prop_oneof![
+        Just("<"),
+        Just("<="),
+        Just(">"),
+        Just(">="),
+        Just("starts with"),
+        Just("not ends with"),
+        Just("==*"),
+        Just("!=*"),
+        Just("contains*"),
+    ];
+    let list = prop_oneof![
+        Just("in"),
+        Just("not in"),
+        Just("contains any"),
+        Just("contains all"),
+        Just("not contains all"),
+    ];
+    let related = || prop_oneof![Just("=="), Just("!="), Just("<"), Just(">=")];
+    let values = prop::collection::vec(value(), 0..4).prop_map(|values| values.join(", "));
+    prop_oneof![
+        2 => (selector(), one, value()).prop_map(|(s, o, v)| format!("{s} {o} {v}")),
+        2 => (selector(), list, values).prop_map(|(s, o, v)| format!("{s} {o} [{v}]")),
+        1 => (selector(), value(), value()).prop_map(|(s, a, b)| format!("{s} between {a} and {b}")),
+        1 => (selector(), related(), selector()).prop_map(|(s, o, t)| format!("@{s} {o} @{t}")),
+        1 => (selector(), related(), -1i32..4).prop_map(|(s, o, n)| format!("count({s}) {o} {n}")),
+        1 => selector().prop_map(|s| format!("{s} matches* `^A|B`")),
+    ]
+}
+
+fn expression(clause: impl Strategy<Value = String> + 'static) -> impl Strategy<Value = String> {
+    clause.prop_recursive(4, 12, 3, |inner| {
         let many = || prop::collection::vec(inner.clone(), 2..4);
         let names = prop_oneof![
             Just("x"),
@@ -108,10 +140,11 @@ fn expression() -> impl Strategy<Value = String> {
 }
 
 /// Compares the two; false when the second one is not sure.
-fn agree(text: &str, document: &Json) -> Result<bool, TestCaseError> {
+fn agree(text: &str, document: &Json, dialect: Dialect) -> Result<bool, TestCaseError> {
     let failed = |error: statehold_filter::CompileError| TestCaseError::fail(error.to_string());
-    let expr = parse(text, &Limits::default()).map_err(failed)?;
-    let filter = Filter::<Json>::compile(text).map_err(failed)?;
+    let options = Options::new().dialect(dialect);
+    let expr = parse_with(text, &options).map_err(failed)?;
+    let filter = Filter::<Json>::compile_with(text, &options).map_err(failed)?;
     let expected = match evaluate(&expr, document) {
         Ok(answer) => Some(answer),
         Err(Fault::NoAnswer) => None,
@@ -127,8 +160,17 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn compiled_equals_naive(text in expression(), document in document()) {
-        agree(&text, &document)?;
+    fn compiled_equals_naive(text in expression(clause()), document in document()) {
+        agree(&text, &document, Dialect::Bexpr)?;
+        agree(&text, &document, Dialect::Extended)?;
+    }
+
+    #[test]
+    fn compiled_equals_naive_in_the_extended_dialect(
+        text in expression(prop_oneof![extended_clause(), extended_clause(), clause()]),
+        document in document()
+    ) {
+        agree(&text, &document, Dialect::Extended)?;
     }
 }
 
@@ -148,12 +190,26 @@ fn the_second_interpreter_is_sure_of_what_is_documented() {
         ("all b as k { k contains k or k contains l }", Some(true)),
         ("n == 9007199254740993 and n != 9007199254740992", Some(true)),
         ("c contains ex and c matches `^t.*t$`", Some(true)),
+        (
+            "c in [z, text] and b.k in [0, 0.5] and a contains all [1, b] and a contains any [z, b]",
+            Some(true),
+        ),
+        ("b.k in [z, 0.5]", None),
+        (
+            "c > t and c between a and u and c starts with te and c ==* TEXT and c contains* EX",
+            Some(true),
+        ),
+        ("n > 9007199254740992 and @n > @b.k and count(a) == 4 and a contains* B", Some(true)),
+        ("b.l < 3 or b.m in [x] or b.l contains any [] or b.m contains all []", Some(false)),
+        ("n contains any []", None),
+        ("c contains all [] and c contains any [ex] and c not contains any []", Some(true)),
     ] {
-        let expr = parse(text, &Limits::default()).expect("it parses");
+        let options = Options::new().dialect(Dialect::Extended);
+        let expr = parse_with(text, &options).expect("it parses");
         match evaluate(&expr, &document) {
-            Err(Fault::Unsure) => assert!(text.contains('['), "{text}"),
+            Err(Fault::Unsure) => assert!(text.contains("[kl]"), "{text}"),
             answered => assert_eq!(answered.ok(), answer, "{text}"),
         }
-        agree(text, &document).expect("both agree");
+        agree(text, &document, Dialect::Extended).expect("both agree");
     }
 }

@@ -9,7 +9,7 @@ use statehold_filter::ast::{
     Clause, Comparison, Expr, ExprKind, Name, Names, Operand, Part, Quantifier, Selector, Value,
 };
 use statehold_filter::{
-    Dialect, Filter, Limits, Operator, Options, Span, parse, parse_with, quote,
+    CompileErrorKind, Dialect, Filter, Limits, Operator, Options, Span, parse, parse_with, quote,
 };
 
 const NOWHERE: Span = Span::new(0, 0);
@@ -146,7 +146,7 @@ fn likely_clause() -> impl Strategy<Value = Expr> {
 }
 
 fn extended() -> Options {
-    let limits = Limits { nesting: 128, ..Limits::default() };
+    let limits = Limits { nesting: 128, quantifiers: 128, ..Limits::default() };
     Options::new().dialect(Dialect::Extended).limits(limits)
 }
 
@@ -222,7 +222,7 @@ proptest! {
     #[test]
     fn a_printed_tree_is_read_as_the_same_tree(tree in tree(clause())) {
         let text = tree.to_string();
-        let limits = Limits { nesting: 256, ..Limits::default() };
+        let limits = Limits { nesting: 256, quantifiers: 256, ..Limits::default() };
         let again = parse(&text, &limits).map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(again, tree, "{}", text);
     }
@@ -291,7 +291,7 @@ fn a_deep_tree_is_dropped_without_recursion() {
 
 #[test]
 fn the_deepest_nesting_allowed_is_parsed_printed_and_run() {
-    let limits = Limits { nesting: usize::MAX, ..Limits::default() };
+    let limits = Limits { nesting: usize::MAX, quantifiers: usize::MAX, ..Limits::default() };
     let deep = |levels: usize| format!("{}a == 1{}", "not (".repeat(levels), ")".repeat(levels));
     assert!(parse(&deep(Limits::NESTING_MAX), &limits).is_ok());
     assert!(parse(&deep(Limits::NESTING_MAX + 1), &limits).is_err());
@@ -300,4 +300,22 @@ fn the_deepest_nesting_allowed_is_parsed_printed_and_run() {
     let options = statehold_filter::Options::new().limits(limits);
     let filter = Filter::<serde_json::Value>::compile_with(&text, &options).expect("it compiles");
     assert!(filter.matches(&json!({ "a": [1] })));
+}
+
+#[test]
+fn quantifiers_inside_of_each_other_are_limited_in_both_dialects() {
+    let nested = |levels: usize| {
+        (0..levels).fold("x == 1".to_owned(), |body, _| format!("any a as x {{ {body} }}"))
+    };
+    let max = Limits::default().quantifiers;
+    for dialect in [Dialect::Bexpr, Dialect::Extended] {
+        let options = Options::new().dialect(dialect);
+        let side_by_side = vec![format!("not ({})", nested(max)); 3].join(" and ");
+        assert!(parse_with(&side_by_side, &options).is_ok());
+        let error = parse_with(&nested(max + 1), &options).expect_err("it is too deep");
+        assert_eq!(error.kind(), &CompileErrorKind::TooManyQuantifiers { max });
+        assert!(error.message().contains("limit `quantifiers`: 4"), "{error}");
+        let none = options.limits(Limits { quantifiers: 0, ..Limits::default() });
+        assert!(parse_with(&nested(1), &none).is_err());
+    }
 }

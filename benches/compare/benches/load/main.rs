@@ -10,6 +10,7 @@ mod ours;
 #[path = "../peers/redb.rs"]
 mod redb;
 #[path = "../peers/rows.rs"]
+#[allow(dead_code, reason = "only some questions are asked here")]
 mod rows;
 mod size;
 #[path = "../peers/sqlite.rs"]
@@ -30,8 +31,7 @@ pub struct Scale {
     parked: &'static [usize],
 }
 
-const WHOLE: Scale =
-    Scale { rows: 1_000_000, rounds: 5, commits: 400, parked: &[10_000, 100_000] };
+const WHOLE: Scale = Scale { rows: 1_000_000, rounds: 5, commits: 400, parked: &[10_000, 100_000] };
 /// To see that everything runs.
 const TRIAL: Scale = Scale { rows: 2_000, rounds: 1, commits: 10, parked: &[100] };
 

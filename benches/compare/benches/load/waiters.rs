@@ -49,7 +49,8 @@ pub fn measure(scale: Scale) {
 }
 
 fn of(parked: usize, scale: Scale) {
-    let options = Options { parked_max: parked, ..Options::default() };
+    let mut options = Options::default();
+    options.parked_max = parked;
     let store = Store::in_memory_with(&Schema::new().table::<Volumes>(), &options);
     let mut txn = store.begin_write().unwrap();
     (0..=parked).for_each(|at| txn.upsert::<Volumes>(volume(at)).map(drop).unwrap());

@@ -1,41 +1,41 @@
 //! Clauses to tests.
 
-use regex::bytes::Regex;
-
-use super::extended::bare_quantity;
 use super::resolve::map_key;
-use super::{Checker, Subject};
+use super::{Checker, Subject, operators};
 use crate::ast::{Clause, Operator, Value};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::literal::{Literal, Scalar, fits_int, fits_uint};
 use crate::parse::string::source_offset;
-use crate::pattern::{self, Fault};
-use crate::program::{Bound, Extended, Leaf, Relation, Test};
-use crate::schema::Kind;
+use crate::pattern::{self, Fault, Pattern};
+use crate::print::quote;
+use crate::program::{Bound, Extended, Leaf, Listed, Open, Relation, Test};
+use crate::schema::{Key, KeyKind, Kind};
 use crate::span::Span;
 use crate::warning::WarningKind;
 
 impl<'t> Checker<'t> {
     pub(super) fn clause(&mut self, clause: &'t Clause, span: Span) -> Result<Leaf, CompileError> {
         let (path, subject) = self.resolve(&clause.selector)?;
-        let kind = subject.kind;
+        let applies = operators::applies(clause.operator, subject.kind);
         let test = match (clause.operator, &clause.value) {
-            (Operator::Nil, _) => Some(Test::Nil),
-            (Operator::Empty, _) => can_be_empty(kind).then_some(Test::Empty),
-            (_, None) => None,
-            (Operator::Equal, Some(value)) => self.equal(subject, Operator::Equal, value)?,
-            (Operator::Contains, Some(value)) => {
-                self.contains(subject, Operator::Contains, value)?
-            }
             (Operator::Matches | Operator::MatchesFold, Some(value)) => {
                 // A bad pattern is reported whatever it is asked of.
-                let regex = self.regex(value, clause.operator == Operator::MatchesFold)?;
-                can_match(kind).then(|| Test::Matches(Box::new(regex)))
+                let pattern = self.pattern(value, clause.operator == Operator::MatchesFold)?;
+                if applies {
+                    self.refuse_quantity(subject, value)?;
+                }
+                applies.then(|| Test::Matches(Box::new(pattern)))
             }
+            _ if !applies => None,
+            (Operator::Nil, _) => Some(Test::Nil),
+            (Operator::Empty, _) => Some(Test::Empty),
+            (_, None) => None,
+            (Operator::Equal, Some(value)) => self.equal(subject, value)?,
+            (Operator::Contains, Some(value)) => self.contains(subject, value)?,
             (operator, Some(value)) => self.extended(subject, operator, value)?,
         };
         let Some(test) = test else {
-            return Err(self.wrong_kind(clause.operator, clause.operator_span, kind));
+            return Err(self.wrong_kind(clause.operator, clause.operator_span, subject.kind));
         };
         Ok(Leaf { path, test, negated: clause.negated, span })
     }
@@ -60,37 +60,27 @@ impl<'t> Checker<'t> {
         error.with_help(help)
     }
 
-    /// The test for `==`, or for one value of `in [..]`.
-    pub(super) fn equal(
-        &mut self,
-        subject: Subject,
-        operator: Operator,
-        value: &Value,
-    ) -> Result<Option<Test>, CompileError> {
+    fn equal(&mut self, subject: Subject, value: &Value) -> Result<Option<Test>, CompileError> {
         if matches!(subject.kind, Kind::Any) {
-            return Ok(Some(match bare_quantity(value) {
+            return Ok(Some(match value.quantity() {
                 Some(quantity) => {
                     Extended::Order(Relation::Equal, Bound::Quantity(quantity)).into()
                 }
-                None => Test::Dynamic(operator, Box::new(Literal::new(&value.text))),
+                None => Test::Dynamic(Operator::Equal, Box::new(Literal::new(&value.text))),
             }));
         }
         Ok(self.scalar(subject, value)?.map(Test::Equal))
     }
 
-    /// The test for `contains`, or for one value of its forms with a list.
-    pub(super) fn contains(
-        &mut self,
-        subject: Subject,
-        operator: Operator,
-        value: &Value,
-    ) -> Result<Option<Test>, CompileError> {
+    fn contains(&mut self, subject: Subject, value: &Value) -> Result<Option<Test>, CompileError> {
         let dynamic = || {
-            let literal = match bare_quantity(value) {
-                Some(quantity) => Literal::new(&quantity.value.to_string()),
-                None => Literal::new(&value.text),
-            };
-            Some(Test::Dynamic(operator, Box::new(literal)))
+            Some(match value.quantity() {
+                Some(_) => {
+                    let one = Open::new(std::slice::from_ref(value));
+                    Extended::ContainsAny(Listed::Open(one)).into()
+                }
+                None => Test::Dynamic(Operator::Contains, Box::new(Literal::new(&value.text))),
+            })
         };
         Ok(match subject.kind {
             Kind::Any => dynamic(),
@@ -105,11 +95,24 @@ impl<'t> Checker<'t> {
             Kind::List(element) => {
                 self.scalar(subject.element(*element), value)?.map(Test::Element)
             }
-            Kind::Map(key, _) => match map_key(&value.text, key) {
-                Some(key) => Some(Test::HasKey(key)),
-                None => return Err(self.error(CompileErrorKind::BadMapKey, value.span)),
-            },
+            Kind::Map(key, _) => Some(Test::HasKey(self.key(key, value)?)),
             _ => None,
+        })
+    }
+
+    /// A key that a map is asked for.
+    pub(super) fn key(&self, kind: KeyKind, value: &Value) -> Result<Key, CompileError> {
+        if value.quantity().is_none()
+            && let Some(key) = map_key(&value.text, kind)
+        {
+            return Ok(key);
+        }
+        let error = self.error(CompileErrorKind::BadMapKey, value.span);
+        Err(match (kind, value.number) {
+            (KeyKind::Text | KeyKind::Mixed, true) => {
+                error.with_help(format!("quote this value: {}", quote(&value.text)))
+            }
+            _ => error,
         })
     }
 
@@ -153,8 +156,10 @@ impl<'t> Checker<'t> {
         bare && self.kind.schema().is_some_and(|schema| schema.find(&value.text).is_some())
     }
 
-    fn regex(&self, value: &Value, fold: bool) -> Result<Regex, CompileError> {
-        pattern::compile(&value.text, self.pattern_max, fold).map_err(|fault| match fault {
+    /// All patterns of an expression together stay within the limit.
+    fn pattern(&mut self, value: &Value, fold: bool) -> Result<Pattern, CompileError> {
+        let compiled = pattern::compile(&value.text, self.pattern_left, fold);
+        let compiled = compiled.map_err(|fault| match fault {
             Fault::TooLarge => {
                 let kind = CompileErrorKind::PatternTooLarge { max: self.pattern_max };
                 self.error(kind, value.span).with_help("use smaller counts or classes")
@@ -167,7 +172,9 @@ impl<'t> Checker<'t> {
                     None => error,
                 }
             }
-        })
+        })?;
+        self.pattern_left = self.pattern_left.saturating_sub(compiled.bytes());
+        Ok(compiled)
     }
 
     /// The place in the expression of a part of a value.
@@ -181,16 +188,5 @@ impl<'t> Checker<'t> {
         } else {
             value.span
         }
-    }
-}
-
-pub(crate) fn can_be_empty(kind: Kind) -> bool {
-    kind.is_text() || matches!(kind, Kind::List(_) | Kind::Map(..) | Kind::Any)
-}
-
-pub(crate) fn can_match(kind: Kind) -> bool {
-    match kind {
-        Kind::List(element) => matches!(element.required(), Kind::Uint(8)),
-        kind => kind.is_text() || matches!(kind, Kind::Any),
     }
 }

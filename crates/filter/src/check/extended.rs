@@ -1,25 +1,24 @@
 //! Clauses of the extended dialect to tests.
 //!
-//! Lists and ranges are taken apart into the clauses that they stand for, so they answer like those: `x in [a, b]`
-//! is `x == a or x == b`.
+//! A selector is resolved once, however many values it is compared with; ranges are two tests of one value.
 
-use super::{Checker, Subject};
+use super::{Checker, Subject, operators};
 use crate::ast::{Comparison, Operand, Operator, Selector, Value};
 use crate::coerce::{self, Coerce};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::fold::Folded;
 use crate::literal::{Literal, Scalar};
 use crate::print::quote;
-use crate::program::{Bound, Extended, Leaf, Node, Pair, Relation, Test};
+use crate::program::{
+    Bound, Extended, Leaf, Listed, Node, Open, Pair, Path, Relation, Test, Values,
+};
 use crate::quantity::Quantity;
-use crate::schema::{Kind, Unit};
+use crate::schema::Kind;
 use crate::span::Span;
 use crate::warning::WarningKind;
 
-/// The size, duration or time that a value was written as, without quotes.
-pub(super) fn bare_quantity(value: &Value) -> Option<Quantity> {
-    if value.number { Quantity::read(&value.text) } else { None }
-}
+/// Where a value is, what it is, and what is asked of it, if its kind has that.
+type Found = (Path, Subject, Option<Extended>);
 
 impl<'t> Checker<'t> {
     pub(super) fn comparison(
@@ -28,65 +27,104 @@ impl<'t> Checker<'t> {
         span: Span,
     ) -> Result<Node, CompileError> {
         let Comparison { selector, operator, negated, operator_span, with } = comparison;
-        let (operator, operator_span) = (*operator, *operator_span);
-        let node = match with {
-            Operand::Field(other) => {
-                return self.pair(comparison, other, span);
-            }
-            Operand::Count(value) => self.count(comparison, value, span)?,
-            Operand::Range(low, high) => {
-                let mut end = |operator, value| {
-                    self.part_of(selector, span, |checker, subject| {
-                        let test = checker.extended(subject, operator, value)?;
-                        test.ok_or_else(|| {
-                            checker.wrong_kind(Operator::Between, operator_span, subject.kind)
-                        })
-                    })
-                };
-                let low = end(Operator::GreaterEqual, low)?;
-                let high = end(Operator::LessEqual, high)?;
-                Node::And([low, high].into())
-            }
-            Operand::List(values) => {
-                let mut parts = Vec::with_capacity(values.len());
-                for value in values {
-                    parts.push(self.part_of(selector, span, |checker, subject| {
-                        let test = match operator {
-                            Operator::In => checker.equal(subject, operator, value)?,
-                            _ => checker.contains(subject, operator, value)?,
-                        };
-                        test.ok_or_else(|| {
-                            checker.wrong_kind(operator, operator_span, subject.kind)
-                        })
-                    })?);
-                }
-                if parts.is_empty() {
-                    // A selector is checked even where no value asks for it.
-                    parts.push(self.part_of(selector, span, |_, _| Ok(Test::Nil))?);
-                    // Everything contains all of nothing, but what is missing.
-                    let present = Node::Not(Box::new(Node::And(parts.into())));
-                    let all = operator == Operator::ContainsAll;
-                    if all { present } else { Node::Or([].into()) }
-                } else if operator == Operator::ContainsAll {
-                    Node::And(parts.into())
-                } else {
-                    Node::Or(parts.into())
-                }
-            }
+        let (operator, negated) = (*operator, *negated);
+        let test = match with {
+            Operand::Field(other) => return self.pair(comparison, other, span),
+            Operand::Count(value) => return self.count(comparison, value, span),
+            Operand::Range(low, high) => self.range(selector, low, high),
+            Operand::List(values) => self.listed(selector, operator, values),
         };
-        Ok(if *negated { Node::Not(Box::new(node)) } else { node })
+        let (path, subject, test) = test?;
+        let Some(test) = test.filter(|_| operators::applies(operator, subject.kind)) else {
+            return Err(self.wrong_kind(operator, *operator_span, subject.kind));
+        };
+        let leaf = Leaf { path, test: test.into(), negated: false, span };
+        Ok(leaf.shorten().negate_if(negated))
     }
 
-    /// One of the clauses that a comparison stands for.
-    fn part_of(
+    /// The test for `between`.
+    fn range(
         &mut self,
         selector: &'t Selector,
-        span: Span,
-        test: impl FnOnce(&mut Self, Subject) -> Result<Test, CompileError>,
-    ) -> Result<Node, CompileError> {
+        low: &Value,
+        high: &Value,
+    ) -> Result<Found, CompileError> {
         let (path, subject) = self.resolve(selector)?;
-        let test = test(self, subject)?;
-        Ok(Leaf { path, test, negated: false, span }.shorten())
+        let (low, high) = (self.bound(subject, low)?, self.bound(subject, high)?);
+        let range = low.zip(high).map(|(low, high)| Extended::Between(low, high));
+        Ok((path, subject, range))
+    }
+
+    /// The test for `in [..]` and `contains any|all [..]`.
+    fn listed(
+        &mut self,
+        selector: &'t Selector,
+        operator: Operator,
+        values: &[Value],
+    ) -> Result<Found, CompileError> {
+        let (path, subject) = self.resolve(selector)?;
+        let test = match operator {
+            Operator::In => self.one_of(subject, values)?.map(Extended::In),
+            Operator::ContainsAny => {
+                self.contained(subject, false, values)?.map(Extended::ContainsAny)
+            }
+            _ => self.contained(subject, true, values)?.map(Extended::ContainsAll),
+        };
+        Ok((path, subject, test))
+    }
+
+    /// Values that one value is looked for among.
+    fn one_of(
+        &mut self,
+        subject: Subject,
+        values: &[Value],
+    ) -> Result<Option<Listed>, CompileError> {
+        match subject.kind {
+            Kind::Any => Ok(Some(Listed::Open(Open::new(values)))),
+            kind if !kind.is_scalar() => Ok(None),
+            _ => Ok(Some(Listed::One(Values::new(self.scalars(subject, values)?)))),
+        }
+    }
+
+    /// Values that are looked for in one value, all of them or any.
+    fn contained(
+        &mut self,
+        subject: Subject,
+        all: bool,
+        values: &[Value],
+    ) -> Result<Option<Listed>, CompileError> {
+        Ok(match subject.kind {
+            Kind::Any => Some(Listed::Open(Open::new(values))),
+            kind if kind.is_text() => {
+                values.iter().try_for_each(|value| self.refuse_quantity(subject, value))?;
+                Some(Listed::Parts(values.iter().map(|value| value.text.clone()).collect()))
+            }
+            Kind::List(element) if matches!(element.required(), Kind::Any) => {
+                self.dynamic = true;
+                Some(Listed::Open(Open::new(values)))
+            }
+            Kind::List(element) if element.is_scalar() => {
+                let scalars = self.scalars(subject.element(*element), values)?;
+                Some(if all {
+                    Listed::Each(scalars.into())
+                } else {
+                    Listed::One(Values::new(scalars))
+                })
+            }
+            Kind::Map(key, _) => {
+                let keys: Result<_, _> = values.iter().map(|value| self.key(key, value)).collect();
+                Some(Listed::Keys(keys?))
+            }
+            _ => None,
+        })
+    }
+
+    fn scalars(&mut self, subject: Subject, values: &[Value]) -> Result<Vec<Scalar>, CompileError> {
+        let mut scalars = Vec::with_capacity(values.len());
+        for value in values {
+            scalars.extend(self.scalar(subject, value)?);
+        }
+        Ok(scalars)
     }
 
     fn count(
@@ -116,7 +154,7 @@ impl<'t> Checker<'t> {
             ));
         };
         let test = Extended::Count(relation, number).into();
-        Ok(Node::Leaf(Leaf { path, test, negated: false, span }))
+        Ok(Node::Leaf(Leaf { path, test, negated: comparison.negated, span }))
     }
 
     fn pair(
@@ -161,7 +199,6 @@ impl<'t> Checker<'t> {
             let bound = self.bound(subject, value)?;
             return Ok(bound.map(|bound| Extended::Order(relation, bound).into()));
         }
-        let text_list = matches!(subject.kind, Kind::List(element) if element.is_text() || matches!(element.required(), Kind::Any));
         let test = match operator {
             Operator::StartsWith => Extended::Prefix(value.text.clone()),
             Operator::EndsWith => Extended::Suffix(value.text.clone()),
@@ -169,22 +206,14 @@ impl<'t> Checker<'t> {
             Operator::ContainsFold => Extended::ContainsFold(Folded::new(&value.text)),
             _ => return Ok(None),
         };
-        let fits = subject.kind.is_text()
-            || matches!(subject.kind, Kind::Any)
-            || operator == Operator::ContainsFold && text_list;
-        if !fits {
-            return Ok(None);
-        }
-        if subject.kind.is_text() {
-            self.refuse_quantity(subject, value)?;
-        }
+        self.refuse_quantity(subject, value)?;
         Ok(Some(test.into()))
     }
 
     /// A value that others are ordered against, `None` when the kind has no order.
     fn bound(&mut self, subject: Subject, value: &Value) -> Result<Option<Bound>, CompileError> {
         Ok(match subject.kind {
-            Kind::Any => Some(match bare_quantity(value) {
+            Kind::Any => Some(match value.quantity() {
                 Some(quantity) => Bound::Quantity(quantity),
                 None => Bound::Literal(Box::new(Literal::new(&value.text))),
             }),
@@ -206,7 +235,7 @@ impl<'t> Checker<'t> {
         subject: Subject,
         value: &Value,
     ) -> Result<(), CompileError> {
-        match bare_quantity(value) {
+        match value.quantity() {
             Some(quantity) => Err(self.unit_mismatch(subject, quantity, value)),
             None => Ok(()),
         }
@@ -244,36 +273,35 @@ impl<'t> Checker<'t> {
         })
     }
 
-    /// A quantity as the number that the field holds.
-    ///
-    /// Times beyond 64 bits are the last that there are, so that a far future can be written.
     fn in_field(
         &self,
         kind: Kind,
         quantity: Quantity,
         value: &Value,
     ) -> Result<Scalar, CompileError> {
-        let sized = quantity.unit == Unit::Bytes;
-        let scalar = match kind {
-            Kind::Uint(_) => u64::try_from(quantity.value).ok().map(Scalar::Uint),
-            _ if sized => i64::try_from(quantity.value).ok().map(Scalar::Int),
-            _ => Some(Scalar::Int(quantity.saturated())),
-        };
-        scalar.ok_or_else(|| {
+        Scalar::of_quantity(quantity, kind).ok_or_else(|| {
+            let negative = quantity.value < 0;
             let kind = kind.to_string().into();
+            if negative {
+                let error = self.error(CompileErrorKind::ValueSyntax { kind }, value.span);
+                return error.with_help("the field holds nothing below zero");
+            }
             self.error(CompileErrorKind::ValueRange { kind }, value.span)
         })
     }
 
     fn unit_mismatch(&self, subject: Subject, quantity: Quantity, value: &Value) -> CompileError {
-        let kind = CompileErrorKind::UnitMismatch { found: quantity.unit, field: subject.name() };
+        // Only operators on text refuse a quantity for what is no scalar.
+        let text = !subject.kind.is_scalar();
+        let field = if text { Kind::Text.to_string().into() } else { subject.name() };
+        let kind = CompileErrorKind::UnitMismatch { found: quantity.unit, field };
         let error = self.error(kind, value.span);
         match (subject.unit, subject.kind) {
+            (_, kind) if text || kind.is_text() => {
+                error.with_help(format!("quote this value: {}", quote(&value.text)))
+            }
             (Some(unit), _) => {
                 error.with_help(format!("write a {unit} as in `{}`", unit.example()))
-            }
-            (None, kind) if kind.is_text() => {
-                error.with_help(format!("quote this value: {}", quote(&value.text)))
             }
             (None, Kind::Bool) => error.with_help("write `true` or `false`"),
             _ => error

@@ -42,10 +42,7 @@ impl<'t> Checker<'t> {
         let dynamic = matches!(kind.required(), Kind::Any);
         self.dynamic |= dynamic;
         if matches!(base, Base::Row) {
-            let text = selector.to_string().into();
-            if !self.selectors.contains(&text) {
-                self.selectors.push(text);
-            }
+            self.selectors.push(selector.to_string().into());
         }
         let kind = kind.required();
         let subject = Subject { kind, unit: unit.or(kind.unit()) };

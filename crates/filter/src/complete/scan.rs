@@ -3,6 +3,7 @@
 use crate::ast::{Name, Names, Operator};
 use crate::explain::bindings;
 use crate::limits::Limits;
+use crate::options::Dialect;
 use crate::reach;
 use crate::schema::Kind;
 use crate::span::Span;
@@ -37,11 +38,24 @@ pub(super) enum Expected<'t> {
     },
     Value(Subject<'t>, Operator),
     Connective,
+    /// The second word of `starts with`.
+    With,
+    /// What stands between the ends of a range.
+    RangeAnd(Subject<'t>),
+    /// What follows a value of a list.
+    ListEnd(Listed<'t>),
     As,
     /// The names of a quantifier are complete, or could be.
     Body,
     /// Nothing that can be listed.
     Nothing,
+}
+
+/// A list that is open.
+#[derive(Clone, Copy)]
+pub(super) struct Listed<'t> {
+    subject: Subject<'t>,
+    operator: Operator,
 }
 
 /// What an operator is about.
@@ -108,11 +122,11 @@ enum Token {
 }
 
 impl<'t> Scan<'t> {
-    pub(super) fn new(row: Kind, text: &'t str) -> Self {
+    pub(super) fn new(row: Kind, dialect: Dialect, text: &'t str) -> Self {
         let partial = Partial { start: text.len(), ..Partial::default() };
         let mut scan =
             Self { row, expected: Expected::Operand, partial, open: Vec::new(), names: Vec::new() };
-        let mut reader = Reader::default();
+        let mut reader = Reader { extended: dialect == Dialect::Extended, ..Reader::default() };
         let mut at = 0;
         loop {
             at += text[at..].len() - text[at..].trim_start_matches([' ', '\t', '\r', '\n']).len();
@@ -183,6 +197,13 @@ impl<'t> Scan<'t> {
 /// What was read of a quantifier's head.
 #[derive(Default)]
 struct Reader<'t> {
+    extended: bool,
+    /// What is on the left of `starts with`, before the second word.
+    left: Option<Subject<'t>>,
+    /// The list that `[` would open here.
+    list: Option<Listed<'t>>,
+    /// Whether one is open.
+    in_list: bool,
     collection: Option<Subject<'t>>,
     names: Vec<&'t str>,
 }
@@ -190,6 +211,12 @@ struct Reader<'t> {
 impl<'t> Reader<'t> {
     /// Goes on with one token.
     fn take(&mut self, scan: &mut Scan<'t>, token: Token, text: &'t str) {
+        if self.extended
+            && let Some(expected) = self.take_extended(scan.expected, token, text)
+        {
+            scan.expected = expected;
+            return;
+        }
         scan.expected = match (scan.expected, token, text) {
             (Expected::Body, Token::Word, name) => {
                 self.names.push(name);
@@ -248,6 +275,60 @@ impl<'t> Reader<'t> {
         };
     }
 
+    /// Goes on with one token in a way that only the extended dialect knows.
+    fn take_extended(
+        &mut self,
+        now: Expected<'t>,
+        token: Token,
+        text: &str,
+    ) -> Option<Expected<'t>> {
+        let list = self.list.take();
+        let value = matches!(token, Token::Word | Token::Quoted { .. } | Token::Number);
+        Some(match (now, text) {
+            (Expected::Operator(subject), "<" | ">") => Expected::Value(subject, Operator::Less),
+            (Expected::Value(_, Operator::Less), "=") => now,
+            (Expected::Value(subject, operator), "*") => {
+                Expected::Value(subject, folding(operator)?)
+            }
+            (Expected::Operator(subject) | Expected::Negated(subject), "starts" | "ends") => {
+                self.left = Some(subject);
+                Expected::With
+            }
+            (Expected::With, "with") => Expected::Value(self.left?, Operator::StartsWith),
+            (Expected::Operator(subject) | Expected::Negated(subject), "between") => {
+                Expected::Value(subject, Operator::Between)
+            }
+            (Expected::Value(subject, Operator::Between), _) if value => {
+                Expected::RangeAnd(subject)
+            }
+            (Expected::RangeAnd(subject), "and") => {
+                Expected::Value(subject, Operator::GreaterEqual)
+            }
+            (Expected::Operator(subject) | Expected::Negated(subject), "in") => {
+                self.list = Some(Listed { subject, operator: Operator::In });
+                Expected::Container
+            }
+            (Expected::Value(subject, Operator::Contains), "any" | "all") => {
+                self.list = Some(Listed { subject, operator: Operator::ContainsAny });
+                Expected::Connective
+            }
+            (Expected::Connective | Expected::Container, "[") => {
+                let Listed { subject, operator } = list?;
+                self.in_list = true;
+                Expected::Value(subject, operator)
+            }
+            (Expected::Value(subject, operator), _) if value && self.in_list => {
+                Expected::ListEnd(Listed { subject, operator })
+            }
+            (Expected::ListEnd(list), ",") => Expected::Value(list.subject, list.operator),
+            (Expected::ListEnd(_) | Expected::Value(..), "]") if self.in_list => {
+                self.in_list = false;
+                Expected::Connective
+            }
+            _ => return None,
+        })
+    }
+
     /// Opens a quantifier's body.
     fn enter(&mut self, scan: &mut Scan<'t>) -> Expected<'t> {
         scan.open.push(Open::Body(scan.names.len()));
@@ -266,6 +347,16 @@ impl<'t> Reader<'t> {
             scan.names.extend(text.map(|text| (*text, kind)));
         }
         Expected::Operand
+    }
+}
+
+/// The operator that ignores the case of letters.
+fn folding(operator: Operator) -> Option<Operator> {
+    match operator {
+        Operator::Equal => Some(Operator::EqualFold),
+        Operator::Contains => Some(Operator::ContainsFold),
+        Operator::Matches => Some(Operator::MatchesFold),
+        _ => None,
     }
 }
 

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use crate::literal::Scalar;
 use crate::print::quote;
-use crate::schema::Kind;
+use crate::quantity::Quantity;
+use crate::schema::{Kind, Unit};
 
 /// A literal in the kind of the field that it is compared with.
 ///
@@ -17,13 +18,13 @@ use crate::schema::Kind;
 pub enum Constant {
     /// For [`Kind::Bool`].
     Bool(bool),
-    /// For [`Kind::Int`]; it may be more than the field's bits hold, and then equals no value.
+    /// For [`Kind::Int`], [`Kind::Duration`] and [`Kind::Timestamp`], the latter in nanoseconds; it may be more than the field's bits hold, and then equals no value.
     Int(i64),
     /// For [`Kind::Uint`]; it may be more than the field's bits hold, and then equals no value.
     Uint(u64),
-    /// For [`Kind::Float`]; never NaN, which equals nothing.
+    /// For [`Kind::Float`]; never NaN, which equals nothing, and never -0, which equals 0: an index has to keep both under one key.
     Float(f64),
-    /// For [`Kind::Float32`]; never NaN, which equals nothing.
+    /// For [`Kind::Float32`]; as [`Float`](Self::Float).
     Float32(f32),
     /// For [`Kind::Text`] and [`Kind::Enum`].
     Text(Box<str>),
@@ -34,16 +35,22 @@ pub enum Constant {
 }
 
 impl Constant {
-    /// Reads a literal; `None` for kinds without `==`, `Some(None)` for what equals no value.
+    /// Reads a literal, or a quantity of the field's unit; `None` for kinds without `==`, `Some(None)` for what equals no value.
+    ///
+    /// Zero has no sign here, as `==` knows none.
     #[expect(clippy::option_option, reason = "no kind with `==`, and no such value, differ")]
-    pub(super) fn read(text: &str, kind: Kind) -> Option<Option<Self>> {
-        let scalar = Scalar::read(text, kind)?.ok()?;
+    pub(super) fn read(text: &str, kind: Kind, unit: Option<Unit>) -> Option<Option<Self>> {
+        let scalar = Scalar::read(text, kind)?.ok().or_else(|| {
+            let unit = unit.or(kind.unit());
+            let quantity = Quantity::read(text).filter(|read| Some(read.unit) == unit)?;
+            Scalar::of_quantity(quantity, kind)
+        })?;
         Some(match scalar {
             Scalar::Bool(value) => Some(Self::Bool(value)),
             Scalar::Int(value) => Some(Self::Int(value)),
             Scalar::Uint(value) => Some(Self::Uint(value)),
-            Scalar::Float(value) => (!value.is_nan()).then_some(Self::Float(value)),
-            Scalar::Float32(value) => (!value.is_nan()).then_some(Self::Float32(value)),
+            Scalar::Float(value) => (!value.is_nan()).then_some(Self::Float(value + 0.0)),
+            Scalar::Float32(value) => (!value.is_nan()).then_some(Self::Float32(value + 0.0)),
             Scalar::Text(value) => Some(Self::Text(value)),
             Scalar::Uuid(value) => Some(Self::Uuid(value)),
             Scalar::Char(value) => Some(Self::Char(value)),

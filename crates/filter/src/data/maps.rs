@@ -178,8 +178,8 @@ impl<K: MapKey + Ord, V: Filterable> Filterable for BTreeMap<K, V> {
 
 /// Pairs sorted by key, as a map; where they are not sorted, look-ups may miss.
 macro_rules! sorted_pairs {
-    ($($type:ty),*) => {$(
-        impl<K: MapKey, V: Filterable> Map for $type {
+    ($([$($generics:tt)*] $type:ty),* $(,)?) => {$(
+        impl<$($generics)*> Map for $type {
             fn len(&self) -> usize {
                 self[..].len()
             }
@@ -196,7 +196,7 @@ macro_rules! sorted_pairs {
             }
         }
 
-        impl<K: MapKey, V: Filterable> Filterable for $type {
+        impl<$($generics)*> Filterable for $type {
             const KIND: Kind = Kind::Map(K::KEY, &V::KIND);
             fn datum(&self) -> Datum<'_> {
                 Datum::Map(self)
@@ -205,4 +205,11 @@ macro_rules! sorted_pairs {
     )*};
 }
 
-sorted_pairs!(Vec<(K, V)>, Box<[(K, V)]>, Arc<[(K, V)]>);
+sorted_pairs! {
+    [K: MapKey, V: Filterable] Vec<(K, V)>,
+    [K: MapKey, V: Filterable, const N: usize] [(K, V); N],
+    [K: MapKey, V: Filterable] Box<[(K, V)]>,
+    [K: MapKey, V: Filterable] Rc<[(K, V)]>,
+    [K: MapKey, V: Filterable] Arc<[(K, V)]>,
+    [K: MapKey, V: Filterable] &[(K, V)],
+}

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
 use crate::datum::{Datum, Filterable};
+use crate::program::Fields;
 use crate::quantity::{nanoseconds, unix_nanoseconds};
 use crate::schema::Kind;
 
@@ -99,6 +100,10 @@ macro_rules! pointer {
             #[inline]
             fn datum(&self) -> Datum<'_> {
                 (**self).datum()
+            }
+            #[inline]
+            fn all_hold(&self, clauses: Fields<'_>) -> bool {
+                (**self).all_hold(clauses)
             }
         }
     )*};

@@ -161,7 +161,7 @@ pub enum CompileErrorKind {
         /// What is wrong with it.
         reason: Box<str>,
     },
-    /// A regular expression compiles to more than [`Limits::pattern`](crate::Limits::pattern).
+    /// The regular expressions up to this one compile to more than [`Limits::pattern`](crate::Limits::pattern).
     PatternTooLarge {
         /// The limit in bytes.
         max: usize,
@@ -178,6 +178,11 @@ pub enum CompileErrorKind {
     },
     /// Nested deeper than [`Limits::nesting`](crate::Limits::nesting).
     TooDeep {
+        /// The limit.
+        max: usize,
+    },
+    /// Quantifiers nested deeper than [`Limits::quantifiers`](crate::Limits::quantifiers).
+    TooManyQuantifiers {
         /// The limit.
         max: usize,
     },
@@ -233,6 +238,7 @@ impl CompileErrorKind {
             Self::TooManyValues { .. } => "too_many_values",
             Self::TextTooLong { .. } => "text_too_long",
             Self::TooDeep { .. } => "too_deep",
+            Self::TooManyQuantifiers { .. } => "too_many_quantifiers",
             Self::TooManyNodes { .. } => "too_many_nodes",
         }
     }
@@ -303,6 +309,9 @@ impl fmt::Display for CompileErrorKind {
             }
             Self::TooDeep { max } => {
                 write!(f, "the expression is nested too deep (limit `nesting`: {max})")
+            }
+            Self::TooManyQuantifiers { max } => {
+                write!(f, "quantifiers are nested too deep (limit `quantifiers`: {max})")
             }
             Self::TooManyNodes { max } => {
                 write!(f, "the expression has too many parts (limit `nodes`: {max})")

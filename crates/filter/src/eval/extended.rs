@@ -1,17 +1,22 @@
 //! The tests of the extended dialect.
 //!
+//! Those of lists `[..]` are in [`lists`].
+//!
 //! Invariant: what is missing or null fails each of them, so that their negations hold.
+
+mod lists;
 
 use std::cmp::Ordering;
 
 use uuid::Uuid;
 
-use super::{Answer, Run, Scope, is_absent};
+use super::{Answer, Halt, Run, Scope, is_absent};
 use crate::coerce::Coerce;
 use crate::datum::{Datum, Whole};
 use crate::literal::{Literal, Scalar};
 use crate::program::{Bound, Extended, Leaf, Pair, Relation};
 use crate::quantity::Quantity;
+use crate::span::Span;
 
 impl<'a> Run<'a> {
     pub(super) fn extended(&self, test: &Extended, leaf: &Leaf, datum: &Datum<'a>) -> Answer {
@@ -19,21 +24,16 @@ impl<'a> Run<'a> {
             return Ok(false);
         }
         let answer = match test {
-            Extended::Order(relation, Bound::Scalar(scalar)) => {
-                Some(relation.holds(order_of(datum, scalar)))
-            }
-            Extended::Order(relation, Bound::Literal(literal)) => {
-                match order_of_any(datum, literal) {
-                    Some(order) => Some(relation.holds(self.coerced(order, leaf.span)?)),
-                    None => None,
+            Extended::Order(relation, bound) => self.ordered(datum, *relation, bound, leaf.span)?,
+            Extended::Between(low, high) => {
+                match self.ordered(datum, Relation::GreaterEqual, low, leaf.span)? {
+                    Some(true) => self.ordered(datum, Relation::LessEqual, high, leaf.span)?,
+                    outside => outside,
                 }
             }
-            Extended::Order(relation, Bound::Quantity(quantity)) => {
-                match order_of_quantity(datum, *quantity) {
-                    Some(order) => Some(relation.holds(self.coerced(order, leaf.span)?)),
-                    None => None,
-                }
-            }
+            Extended::In(listed) => self.among(listed, datum, leaf.span)?,
+            Extended::ContainsAny(listed) => self.contains_any(listed, datum, leaf.span)?,
+            Extended::ContainsAll(listed) => self.contains_all(listed, datum, leaf.span)?,
             Extended::Prefix(prefix) => with_text(datum, |text| text.starts_with(&**prefix)),
             Extended::Suffix(suffix) => with_text(datum, |text| text.ends_with(&**suffix)),
             Extended::EqualFold(own) => with_text(datum, |text| own.equals(text)),
@@ -60,6 +60,22 @@ impl<'a> Run<'a> {
             None if !leaf.path.dynamic => Ok(false),
             None => self.wrong_kind(test.operator(), leaf.span),
         }
+    }
+
+    /// How a value stands to a bound; `None` when it has no order or is of another kind.
+    fn ordered(
+        &self,
+        datum: &Datum<'a>,
+        relation: Relation,
+        bound: &Bound,
+        span: Span,
+    ) -> Result<Option<bool>, Halt> {
+        let order = match bound {
+            Bound::Scalar(scalar) => return Ok(Some(relation.holds(order_of(datum, scalar)))),
+            Bound::Literal(literal) => order_of_any(datum, literal),
+            Bound::Quantity(quantity) => order_of_quantity(datum, *quantity),
+        };
+        order.map(|order| self.coerced(order, span).map(|order| relation.holds(order))).transpose()
     }
 
     pub(super) fn pair(&self, pair: &Pair, scope: Option<&Scope<'_, 'a>>) -> Answer {

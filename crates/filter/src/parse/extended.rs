@@ -17,7 +17,7 @@ use crate::quantity::Quantity;
 use crate::span::Span;
 
 /// The text with a space for every byte of its comments: `#` outside of quotes to the end of the line.
-pub(super) fn without_comments(text: &str) -> Cow<'_, str> {
+pub(crate) fn without_comments(text: &str) -> Cow<'_, str> {
     if !text.contains('#') {
         return Cow::Borrowed(text);
     }

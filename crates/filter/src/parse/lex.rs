@@ -97,7 +97,7 @@ mod category {
 
     use std::sync::LazyLock;
 
-    use regex::Regex;
+    use regex_automata::meta::Regex;
 
     /// Characters that std does not put into the right class by itself: `is_alphanumeric` also takes in
     /// marks and symbols that count as alphabetic.
@@ -112,6 +112,6 @@ mod category {
         char.is_alphanumeric()
             && LETTER_OR_NUMBER
                 .as_ref()
-                .is_some_and(|regex| regex.is_match(char.encode_utf8(&mut buffer)))
+                .is_some_and(|regex| regex.is_match(&*char.encode_utf8(&mut buffer)))
     }
 }

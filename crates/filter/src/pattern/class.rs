@@ -124,7 +124,7 @@ impl Translator<'_> {
         let spelled = name.starts_with(|first: char| first.is_ascii_uppercase())
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let class = format!("\\{}{{{name}}}", if negated { 'P' } else { 'p' });
-        if !spelled || regex::Regex::new(&class).is_err() {
+        if !spelled || regex_automata::util::syntax::parse(&class).is_err() {
             return Err(unknown(length));
         }
         Ok((class, length + 2))

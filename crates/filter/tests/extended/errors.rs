@@ -86,8 +86,45 @@ fn a_quantity_that_does_not_fit_the_field_is_refused() {
           Capacity == 100EiB
                       ^^^^^^"#]],
     );
+    refused(
+        "Waited > -1s",
+        &expect![[r#"
+        this is no unsigned integer
+          Waited > -1s
+                   ^^^
+        help: the field holds nothing below zero"#]],
+    );
+    for text in [
+        "Json.s starts with 1h",
+        "Json.s ==* 1h",
+        "Json.s matches 1h",
+        "Tags contains any [1h]",
+        "Meta contains 1h",
+    ] {
+        let error = Filter::<Volume>::compile_with(text, &options()).expect_err(text);
+        assert_eq!(error.help(), Some("quote this value: \"1h\""), "{text}");
+    }
     let error = Filter::<Volume>::compile_with("Age < 1KB", &options()).expect_err("a size");
     assert!(matches!(error.kind(), CompileErrorKind::UnitMismatch { found: Unit::Bytes, .. }));
+}
+
+#[test]
+fn an_operator_that_does_not_fit_the_kind_is_refused_whatever_the_list() {
+    for text in
+        ["Count contains any []", "Count contains all []", "Tags in []", "On between 1 and 2"]
+    {
+        let error = Filter::<Volume>::compile_with(text, &options()).expect_err(text);
+        assert!(matches!(error.kind(), CompileErrorKind::OperatorKind { .. }), "{text}");
+    }
+}
+
+#[test]
+fn a_number_beyond_the_fields_bits_is_warned_about_in_words_that_fit_any_operator() {
+    for text in ["Small < 300", "Small == 300", "Small in [300]"] {
+        let filter = Filter::<Volume>::compile_with(text, &options()).expect(text);
+        let shown: Vec<String> = filter.warnings().iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["the field has 8 bits and never holds a number this large or small"]);
+    }
 }
 
 #[test]
@@ -264,18 +301,18 @@ fn an_operator_out_of_place_names_the_right_one() {
     refused(
         "Missing < 3",
         &expect![[r#"
-        no field is called `Missing`
-          Missing < 3
-          ^^^^^^^
-        help: Volume has Name, ID, Mode, Letter, Capacity, Requested, Parts, Timeout, Modified, Age, Created, Deleted, .."#]],
+            no field is called `Missing`
+              Missing < 3
+              ^^^^^^^
+            help: Volume has Name, ID, Mode, Letter, Capacity, Requested, Parts, Timeout, Modified, Waited, Small, Age, .."#]],
     );
     refused(
         "Missing in []",
         &expect![[r#"
-        no field is called `Missing`
-          Missing in []
-          ^^^^^^^
-        help: Volume has Name, ID, Mode, Letter, Capacity, Requested, Parts, Timeout, Modified, Age, Created, Deleted, .."#]],
+            no field is called `Missing`
+              Missing in []
+              ^^^^^^^
+            help: Volume has Name, ID, Mode, Letter, Capacity, Requested, Parts, Timeout, Modified, Waited, Small, Age, .."#]],
     );
 }
 

@@ -36,6 +36,9 @@ struct Volume {
     timeout: i64,
     #[filterable(unit = "unix_ns")]
     modified: u64,
+    #[filterable(unit = "ns")]
+    waited: u64,
+    small: i8,
     age: Duration,
     created: SystemTime,
     deleted: Option<SystemTime>,
@@ -69,6 +72,8 @@ fn row() -> Volume {
         parts: vec![1 << 20, 2 << 20],
         timeout: 5_400_000_000_000,
         modified: 1_767_323_045_000_000_000,
+        waited: 1,
+        small: -1,
         age: Duration::from_millis(1_500),
         created: SystemTime::UNIX_EPOCH + CREATED,
         deleted: None,

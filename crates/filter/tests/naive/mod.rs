@@ -3,6 +3,8 @@
 //! Written from the documentation and apart from the evaluator, to be compared with it. Where agreeing would take writing a
 //! second number reader or regex translator, it says that it is not sure.
 
+mod extended;
+
 use std::collections::BTreeMap;
 
 use regex::Regex;
@@ -69,6 +71,10 @@ fn eval<'j>(expr: &Expr, row: &'j Json, scope: &Scope<'j>) -> Answer {
         }
         ExprKind::Not(operand) => Ok(!eval(operand, row, scope)?),
         ExprKind::Clause(clause) => clause_holds(clause, row, scope),
+        ExprKind::Comparison(comparison) => {
+            let found = find(&comparison.selector, row, scope)?;
+            extended::comparison(comparison, &found, |other| find(other, row, scope))
+        }
         ExprKind::Quantifier(quantifier) => quantified(quantifier, row, scope),
         // A form that came later.
         _ => Err(Fault::Unsure),
@@ -77,14 +83,14 @@ fn eval<'j>(expr: &Expr, row: &'j Json, scope: &Scope<'j>) -> Answer {
 
 fn clause_holds<'j>(clause: &Clause, row: &'j Json, scope: &Scope<'j>) -> Answer {
     let found = find(&clause.selector, row, scope)?;
-    let value = clause.value.as_ref().map_or("", |value| &*value.text);
+    let value = clause.value.as_ref().map_or(Ok(""), extended::plain)?;
     let holds = match clause.operator {
         Operator::Equal => equal(&found, value)?,
         Operator::Contains => contains(&found, value)?,
         Operator::Matches => matches(&found, value)?,
         Operator::Empty => empty(&found)?,
         Operator::Nil => matches!(found, Found::Missing | Found::Json(Json::Null)),
-        _ => return Err(Fault::Unsure),
+        operator => extended::holds(operator, &found, value)?,
     };
     Ok(holds != clause.negated)
 }

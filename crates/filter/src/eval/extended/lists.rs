@@ -1,0 +1,130 @@
+//! `in [..]`, `contains any [..]` and `contains all [..]`.
+//!
+//! Over data with a schema a list is looked up. Without one its values are asked in the order in which they were written, as
+//! one that does not fit leaves the row without an answer, unless none of them can be at odds with the data.
+
+use super::super::{Answer, Halt, Run, contains_text, is_absent};
+use super::order_of_quantity;
+use crate::ast::Operator;
+use crate::coerce::Coerce;
+use crate::datum::{Datum, List};
+use crate::error::EvalErrorKind;
+use crate::program::{Listed, Open, Wanted};
+use crate::schema::Kind;
+use crate::span::Span;
+
+/// `None` where the value is of a kind that has no such test.
+type Asked = Result<Option<bool>, Halt>;
+
+impl<'a> Run<'a> {
+    pub(super) fn among(&self, listed: &Listed, datum: &Datum<'a>, span: Span) -> Asked {
+        match listed {
+            Listed::One(values) => Ok(Some(values.contain(datum))),
+            Listed::Open(open) => match datum {
+                Datum::List(_) | Datum::Map(_) | Datum::Record(_) | Datum::Opaque => Ok(None),
+                datum => self.is_one_of(open, datum, span).map(Some),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) fn contains_any(&self, listed: &Listed, datum: &Datum<'a>, span: Span) -> Asked {
+        Ok(Some(match (listed, datum) {
+            (Listed::One(values), Datum::List(list)) => {
+                list.any(&mut |_, element| values.contain(&element))
+            }
+            (Listed::Parts(parts), _) => parts.iter().any(|part| contains_text(datum, part)),
+            (Listed::Keys(keys), Datum::Map(map)) => keys.iter().any(|key| map.get(key).is_some()),
+            (Listed::Open(open), Datum::List(list)) if open.can_look_up_all(*list) => {
+                list.any(&mut |_, element| open.look_up(&element) == Some(true))
+            }
+            (Listed::Open(open), _) if can_contain(datum) => {
+                for wanted in &open.literals {
+                    if self.contains_wanted(wanted, datum, span)? {
+                        return Ok(Some(true));
+                    }
+                }
+                false
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    pub(super) fn contains_all(&self, listed: &Listed, datum: &Datum<'a>, span: Span) -> Asked {
+        Ok(Some(match (listed, datum) {
+            (Listed::Each(values), Datum::List(list)) => {
+                values.iter().all(|own| list.any(&mut |_, element| own.equals(&element)))
+            }
+            (Listed::Parts(parts), _) => parts.iter().all(|part| contains_text(datum, part)),
+            (Listed::Keys(keys), Datum::Map(map)) => keys.iter().all(|key| map.get(key).is_some()),
+            (Listed::Open(open), _) if can_contain(datum) => {
+                for wanted in &open.literals {
+                    if !self.contains_wanted(wanted, datum, span)? {
+                        return Ok(Some(false));
+                    }
+                }
+                true
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    fn is_one_of(&self, open: &Open, datum: &Datum<'a>, span: Span) -> Answer {
+        if let Some(found) = open.look_up(datum) {
+            return Ok(found);
+        }
+        for wanted in &open.literals {
+            let equal = match wanted {
+                Wanted::Literal(literal) => self.dynamic_equal(literal, *datum, span)?,
+                Wanted::Quantity(quantity) => match order_of_quantity(datum, *quantity) {
+                    Some(order) => self.coerced(order, span)?.is_some_and(|order| order.is_eq()),
+                    None => return self.wrong_kind(Operator::In, span),
+                },
+            };
+            if equal {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// A quantity is compared with the elements of a list; texts and maps hold none.
+    fn contains_wanted(&self, wanted: &Wanted, datum: &Datum<'a>, span: Span) -> Answer {
+        let quantity = match (wanted, datum) {
+            (Wanted::Literal(literal), _) => return self.dynamic_contains(literal, *datum, span),
+            (Wanted::Quantity(quantity), Datum::List(_)) => *quantity,
+            (Wanted::Quantity(_), _) => return self.wrong_kind(Operator::Contains, span),
+        };
+        let Datum::List(list) = *datum else { return Ok(false) };
+        let mut answer = Ok(false);
+        list.any(&mut |_, element| {
+            answer = match order_of_quantity(&element, quantity) {
+                Some(Ok(order)) => Ok(order.is_some_and(|order| order.is_eq())),
+                // As with numbers, a text that is no such quantity is passed over.
+                Some(Err(Coerce::Syntax)) => Ok(false),
+                Some(Err(Coerce::Range)) => self.halt(EvalErrorKind::ValueRange, span),
+                None if is_absent(&element) => Ok(false),
+                None => self.wrong_kind(Operator::Contains, span),
+            };
+            !matches!(answer, Ok(false))
+        });
+        answer
+    }
+}
+
+impl Open {
+    /// Whether the elements are such that no value can be at odds with one of them.
+    fn can_look_up_all(&self, list: &dyn List) -> bool {
+        let mixed = matches!(list.element().required(), Kind::Any);
+        mixed
+            && !list.any(&mut |_, element| !is_absent(&element) && self.look_up(&element).is_none())
+    }
+}
+
+/// Whether `contains` can be asked of a value.
+fn can_contain(datum: &Datum<'_>) -> bool {
+    matches!(
+        datum,
+        Datum::Text(_) | Datum::Uuid(_) | Datum::Char(_) | Datum::List(_) | Datum::Map(_)
+    )
+}

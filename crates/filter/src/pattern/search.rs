@@ -1,0 +1,105 @@
+//! A pattern that is ready to search.
+//!
+//! Most patterns become one table of states, complete before the first search, which then needs no memory of its own. A
+//! table larger than [`TABLE_MAX`] is not made: its states are found while searching and kept by each thread.
+
+use std::fmt;
+
+use regex_automata::dfa::{Automaton as _, StartKind, dense};
+use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
+use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input, meta};
+
+use super::{Fault, GROUPS_MAX};
+
+/// Largest table of states in bytes.
+const TABLE_MAX: usize = 64 << 10;
+/// Most bytes of states that a thread keeps for a pattern without table.
+const KEPT_MAX: usize = 256 << 10;
+
+/// A compiled pattern.
+pub(crate) struct Pattern(Search);
+
+enum Search {
+    Table(Box<dense::DFA<Vec<u32>>>, Anchored),
+    Lazy(meta::Regex),
+}
+
+impl Pattern {
+    /// Compiles what was translated to at most `size_max` bytes, without the states that threads keep.
+    pub(super) fn new(translated: &str, size_max: usize, fold: bool) -> Result<Self, Fault> {
+        let syntax = syntax::Config::new()
+            .utf8(false)
+            .case_insensitive(fold)
+            .nest_limit(u32::try_from(GROUPS_MAX * 3).unwrap_or(u32::MAX));
+        let parsed = syntax::parse_with(translated, &syntax).map_err(|error| Fault::Syntax {
+            start: 0,
+            end: usize::MAX,
+            reason: last_line(&error.to_string()),
+            help: None,
+        })?;
+        let states = thompson::Config::new()
+            .utf8(false)
+            .which_captures(WhichCaptures::None)
+            .nfa_size_limit(Some(size_max));
+        let states = NFA::compiler().configure(states).build_from_hir(&parsed);
+        let states = states.map_err(|_| Fault::TooLarge)?;
+        if let Some(table) = table(&states, size_max.min(TABLE_MAX)) {
+            return Ok(Self(table));
+        }
+        let config = meta::Config::new()
+            .utf8_empty(false)
+            .which_captures(WhichCaptures::None)
+            .nfa_size_limit(Some(size_max))
+            .hybrid_cache_capacity(KEPT_MAX)
+            .dfa(false);
+        let lazy = meta::Builder::new().configure(config).build_from_hir(&parsed);
+        lazy.map(|lazy| Self(Search::Lazy(lazy))).map_err(|_| Fault::TooLarge)
+    }
+
+    /// Whether the pattern is found anywhere in `text`, in time linear in its length.
+    pub(crate) fn is_match(&self, text: &[u8]) -> bool {
+        match &self.0 {
+            Search::Table(table, anchored) => {
+                let input = Input::new(text).anchored(*anchored).earliest(true);
+                // It could only fail at bytes that a table was told to give up at.
+                matches!(table.try_search_fwd(&input), Ok(Some(_)))
+            }
+            Search::Lazy(lazy) => lazy.is_match(text),
+        }
+    }
+
+    /// The bytes that it holds, without the states that threads keep.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.0 {
+            Search::Table(table, _) => size_of_val(&**table) + table.memory_usage(),
+            Search::Lazy(lazy) => lazy.memory_usage(),
+        }
+    }
+}
+
+/// All states of a pattern in one table, unless that is larger than `size_max`.
+fn table(states: &NFA, size_max: usize) -> Option<Search> {
+    let (starts, anchored) = if states.is_always_start_anchored() {
+        (StartKind::Anchored, Anchored::Yes)
+    } else {
+        (StartKind::Unanchored, Anchored::No)
+    };
+    let config = dense::Config::new()
+        .start_kind(starts)
+        .dfa_size_limit(Some(size_max))
+        .determinize_size_limit(Some(size_max));
+    let table = dense::Builder::new().configure(config).build_from_nfa(states).ok()?;
+    Some(Search::Table(Box::new(table), anchored))
+}
+
+/// The reason at the end of the syntax error's many-line message.
+fn last_line(message: &str) -> String {
+    message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pattern").field("bytes", &self.bytes()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,108 @@
+//! The clause that most filters are made of: a field, or a key of one that is a map, by `==` or `!=`.
+//!
+//! Such a clause is asked of a type rather than through `dyn Record`, so that a row costs one jump to its field. That
+//! is what [`Fields`] is for: the code that the derive writes hands itself over to it.
+
+use crate::datum::{Datum, Record};
+use crate::literal::{Scalar, same_text};
+use crate::schema::Key;
+
+/// A field of the row or of an element, compared with a value.
+#[derive(Debug)]
+pub(crate) struct FieldLeaf {
+    pub(crate) owner: Owner,
+    /// The slots that lead from there to the struct that has the field.
+    pub(crate) way: Box<[usize]>,
+    pub(crate) slot: usize,
+    /// The key to look up in the field, which then is a map.
+    pub(crate) key: Option<Key>,
+    pub(crate) literal: Scalar,
+    pub(crate) negated: bool,
+}
+
+/// The struct that a field is looked for in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Row,
+    /// The element of the quantifier that many steps outwards.
+    Element(usize),
+}
+
+/// Clauses on the fields of a row, all of which have to hold.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Fields<'p>(pub(crate) &'p [FieldLeaf]);
+
+impl Fields<'_> {
+    /// Whether a row satisfies all of them.
+    #[inline]
+    pub fn all_hold(self, row: &impl Record) -> bool {
+        self.0.iter().all(|leaf| leaf.holds(row))
+    }
+
+    /// The same for a row as the evaluator sees it.
+    pub(crate) fn all_hold_for(self, row: &Datum<'_>) -> bool {
+        self.0.iter().all(|leaf| leaf.holds_for(row))
+    }
+}
+
+impl FieldLeaf {
+    /// Whether the struct that the way begins at satisfies the clause.
+    #[inline]
+    fn holds(&self, owner: &impl Record) -> bool {
+        let equal = match &*self.way {
+            [] => self.equals(owner),
+            [first, rest @ ..] => owner
+                .record(*first)
+                .and_then(|inner| follow(inner, rest))
+                .is_some_and(|record| self.equals(record)),
+        };
+        equal != self.negated
+    }
+
+    /// The same for the owner as the evaluator sees it; one that is no struct has no fields.
+    #[inline]
+    pub(crate) fn holds_for(&self, owner: &Datum<'_>) -> bool {
+        let equal = match owner {
+            Datum::Record(record) => {
+                follow(*record, &self.way).is_some_and(|record| self.equals(record))
+            }
+            _ => false,
+        };
+        equal != self.negated
+    }
+
+    #[inline]
+    fn equals<R: Record + ?Sized>(&self, record: &R) -> bool {
+        match (&self.literal, &self.key) {
+            (Scalar::Text(own), None) => {
+                record.text(self.slot).is_some_and(|text| same_text(own, text))
+            }
+            (Scalar::Text(own), Some(key)) => record
+                .map(self.slot)
+                .and_then(|map| map.text(key))
+                .is_some_and(|text| same_text(own, text)),
+            _ => self.equals_other(record),
+        }
+    }
+
+    /// What is no text; apart, as otherwise each row's numbers are read before any clause is asked.
+    #[inline(never)]
+    fn equals_other<R: Record + ?Sized>(&self, record: &R) -> bool {
+        match (&self.literal, &self.key) {
+            (Scalar::Bool(own), None) => record.bool(self.slot) == Some(*own),
+            (Scalar::Int(own), None) => record.int(self.slot) == Some(*own),
+            (Scalar::Uint(own), None) => record.uint(self.slot) == Some(*own),
+            (other, None) => other.equals(&record.field(self.slot)),
+            (other, Some(key)) => record
+                .map(self.slot)
+                .and_then(|map| map.get(key))
+                .is_some_and(|value| other.equals(&value)),
+        }
+    }
+}
+
+/// The struct that lies that way.
+pub(crate) fn follow<'r>(record: &'r dyn Record, way: &[usize]) -> Option<&'r dyn Record> {
+    way.iter().try_fold(record, |record, slot| record.record(*slot))
+}

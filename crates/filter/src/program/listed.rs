@@ -1,0 +1,99 @@
+//! The values of a list `[..]`, as what they are asked for.
+
+use super::Values;
+use crate::ast::Value;
+use crate::datum::{Datum, Whole};
+use crate::literal::{Literal, Scalar};
+use crate::quantity::Quantity;
+use crate::schema::Key;
+
+/// The values of `in [..]`, `contains any [..]` and `contains all [..]`.
+#[derive(Debug)]
+pub(crate) enum Listed {
+    /// One of them is wanted.
+    One(Values),
+    /// Each of them is wanted as an element of a list.
+    Each(Box<[Scalar]>),
+    /// Parts of a text.
+    Parts(Box<[Box<str>]>),
+    /// Keys of a map.
+    Keys(Box<[Key]>),
+    /// For values whose kind is only known when they are met.
+    Open(Open),
+}
+
+/// Literals for values whose kind is only known when they are met, in the order in which they were written.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) literals: Box<[Wanted]>,
+    /// The places of the literals, ordered by their text; empty when one is a quantity.
+    by_text: Box<[u32]>,
+    /// The literals in ascending order, when each of them is a whole number.
+    wholes: Box<[i128]>,
+}
+
+/// A value that is asked for.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    Literal(Literal),
+    /// Written with a unit and without quotes.
+    Quantity(Quantity),
+}
+
+impl Wanted {
+    pub(crate) fn new(value: &Value) -> Self {
+        match value.quantity() {
+            Some(quantity) => Self::Quantity(quantity),
+            None => Self::Literal(Literal::new(&value.text)),
+        }
+    }
+
+    fn literal(&self) -> Option<&Literal> {
+        match self {
+            Self::Literal(literal) => Some(literal),
+            Self::Quantity(_) => None,
+        }
+    }
+}
+
+impl Open {
+    pub(crate) fn new(values: &[Value]) -> Self {
+        let literals: Box<[Wanted]> = values.iter().map(Wanted::new).collect();
+        let text = |at: &u32| literals.get(*at as usize)?.literal().map(Literal::text);
+        let plain = literals.iter().all(|wanted| wanted.literal().is_some());
+        let places = u32::try_from(literals.len()).ok().filter(|_| plain).unwrap_or(0);
+        let mut by_text: Vec<u32> = (0..places).collect();
+        by_text.sort_unstable_by(|one, other| text(one).cmp(&text(other)));
+        let wholes: Option<Vec<i128>> =
+            literals.iter().map(|wanted| wanted.literal()?.whole()).collect();
+        let mut wholes = wholes.unwrap_or_default();
+        wholes.sort_unstable();
+        Self { literals, by_text: by_text.into(), wholes: wholes.into() }
+    }
+
+    /// The bytes of what look-ups need.
+    pub(crate) fn look_ups_bytes(&self) -> usize {
+        size_of_val(&*self.by_text) + size_of_val(&*self.wholes)
+    }
+
+    /// Whether one of them is `datum`, where that can be looked up and none of them is at odds with it.
+    pub(crate) fn look_up(&self, datum: &Datum<'_>) -> Option<bool> {
+        match datum {
+            Datum::Text(text) if !self.by_text.is_empty() => {
+                let own = |at: &u32| {
+                    let literal = self.literals.get(*at as usize).and_then(Wanted::literal);
+                    literal.map_or("", Literal::text)
+                };
+                Some(self.by_text.binary_search_by(|at| own(at).cmp(text)).is_ok())
+            }
+            Datum::Whole(whole) if !self.wholes.is_empty() => {
+                let whole = match whole {
+                    Whole::Int(value) => i128::from(*value),
+                    Whole::Uint(value) => i128::from(*value),
+                };
+                Some(self.wholes.binary_search(&whole).is_ok())
+            }
+            _ => None,
+        }
+    }
+}
