@@ -59,6 +59,12 @@ pub trait Key: Sized + Send + Sync + 'static {
         false
     }
 
+    /// Whether keys with a greater first part come first.
+    #[doc(hidden)]
+    fn is_descending() -> bool {
+        false
+    }
+
     /// The range of the keys whose first part, as text, starts with `prefix`; or more.
     #[doc(hidden)]
     fn text_prefix(prefix: &str) -> Option<TextPrefix> {
@@ -293,6 +299,10 @@ impl<K: Key> Key for Option<K> {
         out.push(&[1]);
         K::encode_constant(constant, out)
     }
+
+    fn is_descending() -> bool {
+        K::is_descending()
+    }
 }
 
 /// A part of a key in descending order: the greatest value comes first.
@@ -341,6 +351,10 @@ impl<K: Key> Key for Desc<K> {
             out.push(&[!byte]);
         }
         known
+    }
+
+    fn is_descending() -> bool {
+        !K::is_descending()
     }
 }
 
@@ -478,6 +492,10 @@ macro_rules! tuple_key {
 
             fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
                 A::encode_constant(constant, out)
+            }
+
+            fn is_descending() -> bool {
+                A::is_descending()
             }
 
             fn text_prefix(prefix: &str) -> Option<TextPrefix> {
