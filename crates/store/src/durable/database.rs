@@ -163,8 +163,14 @@ impl Files {
 
     fn gated(&self, path: &Path, storage: Box<dyn StorageBackend>) -> Result<Db, OpenError> {
         let gate = Gate::new(storage).map_err(|source| io_error(path, source))?;
-        let opened = Database::builder().create_with_backend(gate.clone());
-        opened.map(|db| Db { db: Some(db), gate }).map_err(|error| self.error(path, error))
+        let storage = gate.clone();
+        let open = || Database::builder().create_with_backend(storage);
+        match catch_unwind(AssertUnwindSafe(open)) {
+            Ok(opened) => {
+                opened.map(|db| Db { db: Some(db), gate }).map_err(|error| self.error(path, error))
+            }
+            Err(_) => Err(contradictory(path)),
+        }
     }
 
     fn error(&self, path: &Path, error: DatabaseError) -> OpenError {
@@ -191,6 +197,12 @@ fn create_dir(dir: &Path) -> Result<(), OpenError> {
     }
     let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
     File::open(above).and_then(|above| above.sync_all()).map_err(|source| io_error(above, source))
+}
+
+/// The error for a file that redb panicked over: it checks much of a file, but not all.
+pub(super) fn contradictory(path: &Path) -> OpenError {
+    let reason = "its pages contradict each other".to_owned();
+    OpenError::Damaged { path: path.to_owned(), reason }
 }
 
 pub(super) fn io_error(path: &Path, source: io::Error) -> OpenError {
