@@ -123,3 +123,20 @@ fn print(report: &Report) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use statehold_store::Schema;
+
+    use super::*;
+
+    #[test]
+    fn long_work_is_told_by_step_and_rows_and_its_line_ends_empty() {
+        let store = Store::in_memory(&Schema::new());
+        let (mut backup, mut lines) = (Vec::new(), Vec::new());
+        store.backup_with(&mut backup, |progress| lines.push(text(&progress))).unwrap();
+        store.restore_with(backup.as_slice(), |progress| lines.push(text(&progress))).unwrap();
+        let (writing, replacing) = ("writing: 0 rows ..", "replacing what is there: 0 rows ..");
+        assert_eq!(lines, [writing, "", "reading: 0 rows ..", replacing, ""]);
+    }
+}

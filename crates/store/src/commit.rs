@@ -79,6 +79,8 @@ struct State {
     /// Somebody without a thread waits for everything up to this index.
     asked: u64,
     tickets: Vec<(u64, Arc<Signal>)>,
+    /// Whether the store's own thread flushes what nobody asks for.
+    paced: bool,
     stop: bool,
     failed: Option<CommitError>,
 }
@@ -107,7 +109,8 @@ impl Queue {
         state.bytes += pending.bytes;
         state.newest = pending.root.index;
         state.pending.push(pending);
-        if state.pending.len() == 1 {
+        // Where nothing is flushed by and by, whoever committed does it: no thread is to be woken.
+        if state.paced && state.pending.len() == 1 {
             self.work.notify_one();
         }
     }
@@ -174,6 +177,7 @@ impl Queue {
     /// is closed. What nobody asks for is flushed `every` so often, if at all.
     pub(crate) fn next_flush(&self, every: Option<Duration>) -> Option<u64> {
         let mut state = self.state.lock();
+        state.paced = every.is_some();
         loop {
             let work = !state.pending.is_empty() && state.failed.is_none();
             if work && (state.stop || state.asked > state.flushed) {

@@ -59,6 +59,12 @@ pub trait Key: Sized + Send + Sync + 'static {
         false
     }
 
+    /// Whether keys with a greater first part come first.
+    #[doc(hidden)]
+    fn is_descending() -> bool {
+        false
+    }
+
     /// The range of the keys whose first part, as text, starts with `prefix`; or more.
     #[doc(hidden)]
     fn text_prefix(prefix: &str) -> Option<TextPrefix> {
@@ -293,6 +299,10 @@ impl<K: Key> Key for Option<K> {
         out.push(&[1]);
         K::encode_constant(constant, out)
     }
+
+    fn is_descending() -> bool {
+        K::is_descending()
+    }
 }
 
 /// A part of a key in descending order: the greatest value comes first.
@@ -341,6 +351,10 @@ impl<K: Key> Key for Desc<K> {
             out.push(&[!byte]);
         }
         known
+    }
+
+    fn is_descending() -> bool {
+        !K::is_descending()
     }
 }
 
@@ -480,6 +494,10 @@ macro_rules! tuple_key {
                 A::encode_constant(constant, out)
             }
 
+            fn is_descending() -> bool {
+                A::is_descending()
+            }
+
             fn text_prefix(prefix: &str) -> Option<TextPrefix> {
                 A::text_prefix(prefix)
             }
@@ -492,146 +510,4 @@ tuple_key!(A 0, B 1, C 2);
 tuple_key!(A 0, B 1, C 2, D 3);
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn bytes<K: Key>(key: Ref<'_, K>) -> Vec<u8> {
-        KeyBuf::of::<K>(key).as_slice().to_vec()
-    }
-
-    fn back<K: Key>(bytes: &[u8]) -> Option<K> {
-        let mut rest = bytes;
-        K::decode(&mut rest).filter(|_| rest.is_empty())
-    }
-
-    #[test]
-    fn a_pair_never_collides_with_a_longer_first_part() {
-        assert!(bytes::<(String, String)>(("a", "z")) < bytes::<(String, String)>(("a-b", "a")));
-        assert!(bytes::<(String, String)>(("a", "\0")) != bytes::<(String, String)>(("a\0", "")));
-    }
-
-    #[test]
-    fn keys_beyond_the_inline_size_keep_every_byte() {
-        let long = "x".repeat(INLINE_MAX * 3);
-        let key = KeyBuf::of::<String>(&long).finish();
-        assert_eq!(back::<String>(key.as_slice()), Some(long));
-    }
-
-    #[test]
-    fn the_bound_after_a_prefix_of_ff_is_the_end_of_the_key_space() {
-        assert_eq!(after_prefix(&[0xFF, 0xFF]), None);
-        assert_eq!(after_prefix(&[0x01, 0xFF]).unwrap().as_slice(), [0x02]);
-    }
-
-    type Shape = (String, (i64, i8), Option<Vec<u8>>, (bool, Uuid));
-
-    fn shape() -> impl Strategy<Value = Shape> {
-        // Few distinct characters, so that prefixes of one another are common.
-        let blob = || proptest::option::of(proptest::collection::vec(0u8..3, 0..3));
-        ("[a\u{0}\u{ff}]{0,4}", -3i64..3, any::<i8>(), blob(), any::<bool>(), 0u128..3)
-            .prop_map(|(a, b, c, d, e, f)| (a, (b, c), d, (e, Uuid::from_u128(f << 100))))
-    }
-
-    fn borrowed(key: &Shape) -> Ref<'_, Shape> {
-        (&key.0, key.1, key.2.as_deref(), key.3)
-    }
-
-    fn encoded(key: &Shape) -> Vec<u8> {
-        bytes::<Shape>(borrowed(key))
-    }
-
-    /// A property of every shape: the order of the bytes is that of the values, and decoding gives the
-    /// value back, whatever comes after it.
-    macro_rules! every_shape {
-        ($($name:ident: $shape:ty, $values:expr, |$key:ident| $borrow:expr;)*) => {
-            proptest! {$(
-                #[test]
-                fn $name(a in $values, b in $values, after in proptest::collection::vec(any::<u8>(), 0..3)) {
-                    let bytes_of = |$key: &$shape| bytes::<$shape>($borrow);
-                    let (mut x, y) = (bytes_of(&a), bytes_of(&b));
-                    prop_assert_eq!(x.cmp(&y), a.cmp(&b));
-                    let len = x.len();
-                    x.extend(&after);
-                    let mut rest = x.as_slice();
-                    prop_assert_eq!(<$shape>::decode(&mut rest), Some(a));
-                    prop_assert_eq!(rest, &x[len..]);
-                }
-            )*}
-        };
-    }
-
-    /// Integers near the ends and near zero as often as any.
-    macro_rules! ints {
-        ($ty:ty) => {
-            prop_oneof![
-                any::<$ty>(),
-                (0..3 as $ty).prop_map(|at| <$ty>::MIN + at),
-                (0..3 as $ty).prop_map(|at| <$ty>::MAX - at),
-                (0..5 as $ty).prop_map(|at| at.wrapping_sub(2)),
-            ]
-        };
-    }
-
-    fn texts() -> impl Strategy<Value = String> {
-        prop_oneof![any::<String>(), "[a\u{0}\u{1}\u{ff}]{0,4}"]
-    }
-
-    fn blobs() -> impl Strategy<Value = Vec<u8>> {
-        proptest::collection::vec(prop_oneof![any::<u8>(), 0u8..2, Just(0xFF)], 0..5)
-    }
-
-    every_shape! {
-        u8_keys: u8, ints!(u8), |key| *key;
-        u16_keys: u16, ints!(u16), |key| *key;
-        u32_keys: u32, ints!(u32), |key| *key;
-        u64_keys: u64, ints!(u64), |key| *key;
-        u128_keys: u128, ints!(u128), |key| *key;
-        i8_keys: i8, ints!(i8), |key| *key;
-        i16_keys: i16, ints!(i16), |key| *key;
-        i32_keys: i32, ints!(i32), |key| *key;
-        i64_keys: i64, ints!(i64), |key| *key;
-        i128_keys: i128, ints!(i128), |key| *key;
-        bool_keys: bool, any::<bool>(), |key| *key;
-        uuid_keys: Uuid, any::<u128>().prop_map(Uuid::from_u128), |key| *key;
-        text_keys: String, texts(), |key| key;
-        byte_keys: Vec<u8>, blobs(), |key| key;
-        optional_keys: Option<String>, proptest::option::of(texts()), |key| key.as_deref();
-        nested_optional_keys: Option<Option<u8>>,
-            proptest::option::of(proptest::option::of(any::<u8>())), |key| *key;
-        pair_keys: (String, i16), (texts(), ints!(i16)), |key| (&key.0, key.1);
-        triple_keys: (Vec<u8>, bool, String), (blobs(), any::<bool>(), texts()),
-            |key| (&key.0, key.1, &key.2);
-        quadruple_keys: (u8, String, Option<Vec<u8>>, i128),
-            (any::<u8>(), texts(), proptest::option::of(blobs()), ints!(i128)),
-            |key| (key.0, &key.1, key.2.as_deref(), key.3);
-    }
-
-    proptest! {
-        #[test]
-        fn byte_order_is_value_order(a in shape(), b in shape()) {
-            prop_assert_eq!(encoded(&a).cmp(&encoded(&b)), a.cmp(&b));
-        }
-
-        #[test]
-        fn a_descending_part_turns_the_order_round_and_leaves_the_next_part_alone(
-            a in shape(), b in shape(), next in any::<(u8, u8)>(),
-        ) {
-            let x = bytes::<(Desc<Shape>, u8)>((Desc(borrowed(&a)), next.0));
-            let y = bytes::<(Desc<Shape>, u8)>((Desc(borrowed(&b)), next.1));
-            prop_assert_eq!(x.cmp(&y), b.cmp(&a).then(next.0.cmp(&next.1)));
-            prop_assert_eq!(back::<(Desc<Shape>, u8)>(&x), Some((Desc(a), next.0)));
-        }
-
-        #[test]
-        fn decoding_gives_the_value_back(key in shape()) {
-            prop_assert_eq!(back::<Shape>(&encoded(&key)), Some(key));
-        }
-
-        #[test]
-        fn decoding_arbitrary_bytes_never_panics(raw in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let _ = back::<Shape>(&raw);
-        }
-    }
-}
+mod tests;

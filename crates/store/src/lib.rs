@@ -6,8 +6,11 @@
 //!
 //! - [`Table`] declares rows, primary key and secondary [`Index`]es: unique, non-unique, compound
 //!   (tuples), multi-valued, partial, and searchable by [`HexPrefix`].
+//!   By hand as below, or by [`macro@Table`] on the row's struct.
 //! - [`Store::snapshot`] reads, [`Store::begin_write`] writes; [`ReadView`] is what both can do.
-//! - [`Store::blocking`] answers when what a query read has changed.
+//!   [`WriteTxn::commit_async`] waits for the disk without a thread, [`Durability`] says whether to wait.
+//! - [`Store::blocking`] answers when what a query read has changed, [`Store::blocking_changed`] when
+//!   its result has.
 //! - [`PageToken`] resumes a listing with a seek.
 //!
 //! ```

@@ -84,7 +84,8 @@ pub trait Observer: Send + Sync + 'static {
         let _ = useful;
     }
 
-    /// A durable write failed: the store takes no more of them until it is opened again.
+    /// A durable write failed: the store takes no more of them until it is opened again. Told by the
+    /// write that failed, and by those that find it so.
     fn poisoned(&self, error: &CommitError) {
         let _ = error;
     }

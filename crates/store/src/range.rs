@@ -45,6 +45,26 @@ impl Span {
         Self { exact: true, ..Self::prefix(key) }
     }
 
+    /// All that lies between two keys or beginnings of keys.
+    pub(crate) fn between(from: Bound<KeyBuf>, to: Bound<KeyBuf>) -> Self {
+        let lo = match from {
+            Bound::Unbounded => Some(KeyBytes::from_slice(&[])),
+            Bound::Included(key) => Some(key.finish()),
+            Bound::Excluded(key) => after_prefix(key.as_slice()),
+        };
+        let hi = match to {
+            Bound::Unbounded => None,
+            Bound::Included(key) => after_prefix(key.as_slice()),
+            Bound::Excluded(key) => Some(key.finish()),
+        };
+        // Nothing comes after the last key there can be.
+        let Some(lo) = lo else {
+            let nothing = KeyBytes::from_slice(&[]);
+            return Self { lo: nothing.clone(), hi: Some(nothing), exact: false };
+        };
+        Self { lo, hi, exact: false }
+    }
+
     pub(crate) fn contains(&self, key: &[u8]) -> bool {
         key >= self.lo.as_slice() && self.hi.as_ref().is_none_or(|hi| key < hi.as_slice())
     }
@@ -81,22 +101,7 @@ impl<K: Key> KeyRange<K> {
     /// let _larger = KeyRange::<u64>::between(Excluded(10), Unbounded);
     /// ```
     pub fn between(from: Bound<Ref<'_, K>>, to: Bound<Ref<'_, K>>) -> Self {
-        let lo = match from {
-            Bound::Unbounded => Some(KeyBytes::from_slice(&[])),
-            Bound::Included(key) => Some(KeyBuf::of::<K>(key).finish()),
-            Bound::Excluded(key) => after_prefix(KeyBuf::of::<K>(key).as_slice()),
-        };
-        let hi = match to {
-            Bound::Unbounded => None,
-            Bound::Included(key) => after_prefix(KeyBuf::of::<K>(key).as_slice()),
-            Bound::Excluded(key) => Some(KeyBuf::of::<K>(key).finish()),
-        };
-        // Nothing comes after the last key there can be.
-        let Some(lo) = lo else {
-            let nothing = KeyBytes::from_slice(&[]);
-            return Self::new(Span { lo: nothing.clone(), hi: Some(nothing), exact: false });
-        };
-        Self::new(Span { lo, hi, exact: false })
+        Self::new(Span::between(from.map(KeyBuf::of::<K>), to.map(KeyBuf::of::<K>)))
     }
 
     /// The part of this range from `key` on, in the direction of `order`, `key` included:

@@ -54,7 +54,8 @@ enum Storage {
 impl Store {
     /// Opens the store in a data directory, which is created when it is absent.
     ///
-    /// Cost: every row is read and every index is built.
+    /// Cost: every row is read and every index is built. Two threads belong to an open store: one writes
+    /// checkpoints, one flushes what no committing thread does.
     ///
     /// # Errors
     /// [`OpenError`].

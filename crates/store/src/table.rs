@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::Deref;
+use std::ops::{Bound, Deref};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -213,14 +213,27 @@ impl<T: Table> fmt::Debug for IndexSet<T> {
 
 /// The ranges of keys of the shape `K` that a condition on their first part allows.
 fn span_of<K: Key>(sarg: &Sarg) -> Option<Vec<Span>> {
-    let point = |constant: &Constant| {
+    let encoded = |constant: &Constant| {
         let mut key = KeyBuf::default();
-        K::encode_constant(constant, &mut key).then(|| Span::prefix(key.as_slice()))
+        K::encode_constant(constant, &mut key).then_some(key)
+    };
+    let point = |constant: &Constant| encoded(constant).map(|key| Span::prefix(key.as_slice()));
+    let end = |bound: &Bound<Constant>| {
+        Some(match bound {
+            Bound::Included(constant) => Bound::Included(encoded(constant)?),
+            Bound::Excluded(constant) => Bound::Excluded(encoded(constant)?),
+            Bound::Unbounded => Bound::Unbounded,
+        })
     };
     match sarg {
         Sarg::Points(points) => points.iter().map(point).collect(),
         Sarg::Element(element) => point(element).map(|span| vec![span]),
         Sarg::Prefix(prefix) => K::text_prefix(prefix).map(|range| vec![range.0]),
+        Sarg::Range { low, high } => {
+            let (low, high) = (end(low)?, end(high)?);
+            let (from, to) = if K::is_descending() { (high, low) } else { (low, high) };
+            Some(vec![Span::between(from, to)])
+        }
         _ => None,
     }
 }

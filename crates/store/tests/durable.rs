@@ -270,3 +270,56 @@ fn a_row_that_could_not_be_read_back_is_refused_when_it_is_written() {
         WriteError::Unstorable { table: "skipping" }
     );
 }
+
+/// A refused directory: what its files hold, before and after.
+fn refused(dir: &std::path::Path, schema: &Schema) -> OpenError {
+    let names = ["rows.redb", "log.redb"];
+    let read = || names.map(|name| fs::read(dir.join(name)).unwrap());
+    let before = read();
+    let error = Store::open(dir, schema).unwrap_err();
+    for ((name, before), after) in names.iter().zip(before).zip(read()) {
+        assert!(before == after, "{name} was touched, and then: {error}");
+    }
+    error
+}
+
+#[test]
+fn files_of_a_newer_build_are_refused_and_left_alone() {
+    let meta = redb::TableDefinition::<&str, u64>::new("statehold");
+    for name in ["rows.redb", "log.redb"] {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Store::open(dir.path(), &schema()).unwrap());
+        {
+            let db = redb::Database::open(dir.path().join(name)).unwrap();
+            let write = db.begin_write().unwrap();
+            write.open_table(meta).unwrap().insert("format", 9).unwrap();
+            write.commit().unwrap();
+        }
+        let error = refused(dir.path(), &schema());
+        assert!(matches!(error, OpenError::NewerFormat { found: 9, known: 1, .. }), "{error}");
+    }
+}
+
+#[test]
+fn rows_that_can_not_be_loaded_are_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = redb::TableDefinition::<&[u8], &[u8]>::new("rows/names");
+    {
+        let store = Store::open(dir.path(), &schema()).unwrap();
+        let mut txn = store.begin_write().unwrap();
+        put_name(&mut txn, "a");
+        txn.commit().unwrap();
+        store.checkpoint().unwrap();
+    }
+    let newer = Schema::new().table::<Volumes>().table::<NewNames>();
+    let error = refused(dir.path(), &newer);
+    assert!(matches!(error, OpenError::Row { source: RowError::OlderVersion { .. }, .. }));
+    {
+        let db = redb::Database::open(dir.path().join("rows.redb")).unwrap();
+        let write = db.begin_write().unwrap();
+        write.open_table(rows).unwrap().insert([1].as_slice(), [2].as_slice()).unwrap();
+        write.commit().unwrap();
+    }
+    let error = refused(dir.path(), &schema());
+    assert!(matches!(error, OpenError::Row { source: RowError::Damaged { .. }, .. }));
+}

@@ -4,9 +4,9 @@
 
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
-use statehold_filter::{Filter, Filterable};
+use statehold_filter::{Dialect, Filter, Filterable, Options};
 use statehold_store::{
-    Index, IndexSet, KeyRange, Order, ReadView, Schema, Store, Table, Tracked, plan,
+    Desc, Index, IndexSet, KeyRange, Order, ReadView, Schema, Store, Table, Tracked, plan,
 };
 use uuid::Uuid;
 
@@ -19,6 +19,7 @@ struct Volume {
     plugin: String,
     node: Uuid,
     size: i32,
+    age: u32,
     tags: Vec<String>,
 }
 
@@ -27,6 +28,10 @@ struct Volumes;
 const BY_PLUGIN: Index<Volumes, (String, u64)> =
     Index::<Volumes, (String, u64)>::non_unique("plugin", |row: &Volume, keys| {
         keys.add((&row.plugin, 7));
+        // Some rows are there twice, and must come out once.
+        if row.age % 2 == 1 {
+            keys.add((&row.plugin, 8));
+        }
     })
     .serves("Plugin");
 const BY_NODE: Index<Volumes, Uuid> =
@@ -35,6 +40,9 @@ const BY_NODE: Index<Volumes, Uuid> =
 const BY_SIZE: Index<Volumes, i32> =
     Index::<Volumes, i32>::non_unique("size", |row: &Volume, keys| keys.add(row.size))
         .serves("Size");
+const BY_AGE: Index<Volumes, Desc<u32>> =
+    Index::<Volumes, Desc<u32>>::non_unique("age", |row: &Volume, keys| keys.add(Desc(row.age)))
+        .serves("Age");
 const BY_TAG: Index<Volumes, String> =
     Index::<Volumes, String>::non_unique("tag", |row: &Volume, keys| {
         for tag in &row.tags {
@@ -54,19 +62,20 @@ impl Table for Volumes {
     }
 
     fn indexes(set: &mut IndexSet<Self>) {
-        set.add(&BY_PLUGIN).add(&BY_NODE).add(&BY_SIZE).add(&BY_TAG);
+        set.add(&BY_PLUGIN).add(&BY_NODE).add(&BY_SIZE).add(&BY_AGE).add(&BY_TAG);
     }
 }
 
 fn volume() -> impl Strategy<Value = Volume> {
     let tags = proptest::collection::vec("[xyz]", 0..3);
-    ("[ab]", "[a-f]{1,2}", "p[qr]?", 0u128..4, -2i32..3, tags).prop_map(
-        |(namespace, id, plugin, node, size, tags)| Volume {
+    ("[ab]", "[a-f]{1,2}", "p[qr]?", 0u128..4, -2i32..3, 0u32..5, tags).prop_map(
+        |(namespace, id, plugin, node, size, age, tags)| Volume {
             namespace,
             id,
             plugin,
             node: Uuid::from_u128(node << 121),
             size,
+            age,
             tags,
         },
     )
@@ -81,6 +90,10 @@ fn clause() -> impl Strategy<Value = String> {
         "[0-6]{1,2}".prop_map(|text| format!("Node matches \"^{text}\"")),
         (-3i32..4).prop_map(|n| format!("Size == {n}")),
         Just("Size == 5000000000".to_owned()),
+        ("<|<=|>|>=", -3i32..4).prop_map(|(operator, n)| format!("Size {operator} {n}")),
+        ("<|<=|>|>=", 0u32..6).prop_map(|(operator, n)| format!("Age {operator} {n}")),
+        (0u32..5, 0u32..5).prop_map(|(low, high)| format!("Age between {low} and {high}")),
+        ("<|<=|>|>=", "p[qr]?").prop_map(|(operator, text)| format!("Plugin {operator} {text}")),
         "[xyz]".prop_map(|text| format!("{text} in Tags")),
         "[a-f]".prop_map(|text| format!("ID matches {text}")),
     ]
@@ -103,6 +116,10 @@ fn expression() -> impl Strategy<Value = String> {
     })
 }
 
+fn compile(text: &str) -> Filter<Volume> {
+    Filter::compile_with(text, &Options::new().dialect(Dialect::Extended)).unwrap()
+}
+
 fn store(rows: &[Volume]) -> Store {
     let store = Store::in_memory(&Schema::new().table::<Volumes>());
     let mut txn = store.begin_write().unwrap();
@@ -123,7 +140,7 @@ proptest! {
         from in proptest::option::of(("[ab]", "[a-f]")),
     ) {
         let store = store(&rows);
-        let filter = Filter::<Volume>::compile(&text).unwrap();
+        let filter = compile(&text);
         let order = if reverse { Order::Descending } else { Order::Ascending };
         let mut range = match &namespace {
             Some(namespace) => KeyRange::<(String, String)>::within(namespace),
@@ -152,7 +169,7 @@ proptest! {
         rows in proptest::collection::vec(volume(), 5..40), text in expression(), change in volume(),
     ) {
         let store = store(&rows);
-        let filter = Filter::<Volume>::compile(&text).unwrap();
+        let filter = compile(&text);
         let conjuncts = filter.conjuncts();
         let query = |view: &Tracked| -> Vec<(Volume, u64)> {
             plan::<Volumes>(view, &KeyRange::all(), Order::Ascending, &conjuncts)
@@ -195,20 +212,26 @@ fn the_smallest_fitting_index_is_taken_and_said() {
             plugin: if at % 20 == 0 { "rare".into() } else { "often".into() },
             node: Uuid::from_u128(u128::from(at % 4 == 0)),
             size: at,
+            age: at.unsigned_abs(),
             tags: vec![],
         })
         .collect();
     let store = store(&rows);
     let view = store.snapshot();
     let told = |text: &str| {
-        let filter = Filter::<Volume>::compile(text).unwrap();
-        plan::<Volumes>(&view, &KeyRange::all(), Order::Ascending, &filter.conjuncts()).to_string()
+        let conjuncts = compile(text).conjuncts();
+        plan::<Volumes>(&view, &KeyRange::all(), Order::Ascending, &conjuncts).to_string()
     };
     assert_eq!(told("Plugin == rare and Size == 3"), "index size: 1 rows where Size == 3");
     assert_eq!(told("Plugin == rare"), "index plugin: 10 rows where Plugin == \"rare\"");
     assert_eq!(told("Size == 1 or Size == 7"), "index size: 2 rows where Size in [1, 7]");
     assert_eq!(told("ID == `007`"), "range of table volumes");
     assert_eq!(told("Plugin != rare"), "range of table volumes");
+    let range = told("Size >= 190 and Plugin == often");
+    assert_eq!(range, "index size: 10 rows where Size >= 190");
+    let descending = told("Age between 10 and 12");
+    assert_eq!(descending, "index age: 3 rows where Age between 10 and 12");
+    assert_eq!(told("Age < 2"), "index age: 2 rows where Age < 2");
     let everything = told("Plugin matches \"^\"");
     assert_eq!(everything, "range of table volumes");
 }

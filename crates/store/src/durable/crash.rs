@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use parking_lot::Mutex;
 use redb::StorageBackend;
 
 use super::database::{Backends, Files};
+use crate::error::CommitError;
+use crate::observer::Observer;
 use crate::options::{Durability, Options};
 use crate::range::KeyRange;
 use crate::state::Schema;
@@ -295,11 +298,23 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
+/// Counts what it is told of failures.
+#[derive(Default)]
+struct Failures(AtomicUsize);
+
+impl Observer for Failures {
+    fn poisoned(&self, _: &CommitError) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 /// Runs the script of `seed` until it ends or a call fails.
 fn run(disk: &Arc<Mutex<Disk>>, seed: u64, durability: Durability) -> Run {
     let model = Store::in_memory(&schema());
     let mut run = Run { states: Vec::new(), durable: 0, under_way: None };
-    let options = Options::default().history(3).durability(durability);
+    let failures = Arc::new(Failures::default());
+    let options =
+        Options::default().history(3).durability(durability).observer(Arc::clone(&failures) as _);
     let Ok(store) = Store::open_files(files(disk), &schema(), &options) else { return run };
     run.states.push(state(&model));
     let mut luck = fastrand::Rng::with_seed(seed);
@@ -335,6 +350,7 @@ fn run(disk: &Arc<Mutex<Disk>>, seed: u64, durability: Durability) -> Run {
         let Ok(snapshot) = committed else {
             assert_eq!(state(&store), run.states[run.states.len() - 1], "refused is not visible");
             assert!(store.begin_write().is_err(), "a failed durable write poisons the store");
+            assert!(failures.0.load(Ordering::SeqCst) > 0, "the observer is told");
             run.under_way = Some(next);
             return run;
         };

@@ -2,25 +2,33 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::panicking;
 
-use redb::{Database, DatabaseError, StorageError};
+use redb::backends::FileBackend;
+use redb::{Database, DatabaseError, StorageBackend, StorageError};
 
+use super::gate::Gate;
 use crate::error::OpenError;
 
 /// An open redb file.
 ///
 /// redb checks the bytes that it reads, but on a clean open not those of its allocator, and closing a
 /// file that somebody damaged there can panic. Nothing is lost by that: what is closed is durable.
-pub(crate) struct Db(Option<Database>);
+///
+/// Until it is accepted nothing of the file is changed, and when it never is nothing ever was.
+pub(crate) struct Db {
+    db: Option<Database>,
+    gate: Gate,
+}
 
 impl std::ops::Deref for Db {
     type Target = Database;
 
     fn deref(&self) -> &Database {
-        match &self.0 {
+        match &self.db {
             Some(db) => db,
             None => unreachable!("a file is closed when it is dropped and not before"),
         }
@@ -30,14 +38,27 @@ impl std::ops::Deref for Db {
 impl Db {
     /// Checks every checksum; whether all were right.
     pub(crate) fn check_integrity(mut self) -> Result<bool, DatabaseError> {
-        self.0.as_mut().map_or(Ok(true), Database::check_integrity)
+        self.db.as_mut().map_or(Ok(true), Database::check_integrity)
+    }
+
+    /// Takes the file for ours: from here on it is written to.
+    pub(crate) fn accept(&self) -> io::Result<()> {
+        self.gate.open()
     }
 }
 
 impl Drop for Db {
     fn drop(&mut self) {
-        let db = self.0.take();
-        let _ = catch_unwind(AssertUnwindSafe(move || drop(db)));
+        let db = self.db.take();
+        let refused = self.gate.refuse();
+        let _ = catch_unwind(AssertUnwindSafe(move || {
+            let _closed = db;
+            if refused && cfg!(panic = "unwind") && !panicking() {
+                // An unwinding thread closes a file without writing to it. What is wrong with this one
+                // may be just what a last write would stumble over, twice, which ends the process.
+                resume_unwind(Box::new(()));
+            }
+        }));
     }
 }
 
@@ -103,10 +124,7 @@ impl Files {
     pub(crate) fn rows(&self) -> Result<Db, OpenError> {
         #[cfg(test)]
         if let Some(backends) = &self.backends {
-            return self.checked(
-                &self.rows,
-                Database::builder().create_with_backend(Dyn((backends.rows)())),
-            );
+            return self.gated(&self.rows, (backends.rows)());
         }
         self.create(&self.rows)
     }
@@ -114,10 +132,7 @@ impl Files {
     pub(crate) fn log(&self) -> Result<Db, OpenError> {
         #[cfg(test)]
         if let Some(backends) = &self.backends {
-            return self.checked(
-                &self.log,
-                Database::builder().create_with_backend(Dyn((backends.log)())),
-            );
+            return self.gated(&self.log, (backends.log)());
         }
         self.create(&self.log)
     }
@@ -133,26 +148,37 @@ impl Files {
                 }
                 _ => {}
             }
-            drop(self.checked(&new, Database::create(&new))?);
+            drop(Database::create(&new).map_err(|error| self.error(&new, error))?);
             fs::rename(&new, path).map_err(|source| io_error(path, source))?;
             // The name is durable only with the directory.
             File::open(&self.dir)
                 .and_then(|dir| dir.sync_all())
                 .map_err(|source| io_error(&self.dir, source))?;
         }
-        self.checked(path, Database::create(path))
+        let file = File::options().read(true).write(true).open(path);
+        let file = file.map_err(|source| io_error(path, source))?;
+        let storage = FileBackend::new(file).map_err(|error| self.error(path, error))?;
+        self.gated(path, Box::new(storage))
     }
 
-    fn checked(
-        &self,
-        path: &Path,
-        opened: Result<Database, DatabaseError>,
-    ) -> Result<Db, OpenError> {
-        opened.map(|db| Db(Some(db))).map_err(|error| match error {
+    fn gated(&self, path: &Path, storage: Box<dyn StorageBackend>) -> Result<Db, OpenError> {
+        let gate = Gate::new(storage).map_err(|source| io_error(path, source))?;
+        let storage = gate.clone();
+        let open = || Database::builder().create_with_backend(storage);
+        match catch_unwind(AssertUnwindSafe(open)) {
+            Ok(opened) => {
+                opened.map(|db| Db { db: Some(db), gate }).map_err(|error| self.error(path, error))
+            }
+            Err(_) => Err(contradictory(path)),
+        }
+    }
+
+    fn error(&self, path: &Path, error: DatabaseError) -> OpenError {
+        match error {
             DatabaseError::DatabaseAlreadyOpen => OpenError::AlreadyOpen { dir: self.dir.clone() },
             DatabaseError::Storage(StorageError::Io(source)) => io_error(path, source),
             other => OpenError::Damaged { path: path.to_owned(), reason: other.to_string() },
-        })
+        }
     }
 }
 
@@ -173,33 +199,12 @@ fn create_dir(dir: &Path) -> Result<(), OpenError> {
     File::open(above).and_then(|above| above.sync_all()).map_err(|source| io_error(above, source))
 }
 
-fn io_error(path: &Path, source: io::Error) -> OpenError {
-    OpenError::Io { path: path.to_owned(), source: Arc::new(source) }
+/// The error for a file that redb panicked over: it checks much of a file, but not all.
+pub(super) fn contradictory(path: &Path) -> OpenError {
+    let reason = "its pages contradict each other".to_owned();
+    OpenError::Damaged { path: path.to_owned(), reason }
 }
 
-#[cfg(test)]
-#[derive(Debug)]
-struct Dyn(Box<dyn redb::StorageBackend>);
-
-#[cfg(test)]
-impl redb::StorageBackend for Dyn {
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
-    }
+pub(super) fn io_error(path: &Path, source: io::Error) -> OpenError {
+    OpenError::Io { path: path.to_owned(), source: Arc::new(source) }
 }

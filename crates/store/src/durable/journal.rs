@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use parking_lot::Mutex;
@@ -96,6 +98,11 @@ impl LogFile {
         Ok(Self { db, bounds: Mutex::new(bounds) })
     }
 
+    /// Takes the file for ours.
+    pub(crate) fn accept(&self) -> io::Result<()> {
+        self.db.accept()
+    }
+
     /// Makes a new file a journal, or checks that an old one is.
     fn prepare(db: &Database) -> Result<Bounds, Prepare> {
         let read = db.begin_read()?;
@@ -128,6 +135,37 @@ impl LogFile {
     }
 }
 
+/// A file that was damaged while it is open can make redb panic.
+fn unpanicked<R>(work: impl FnOnce() -> Result<R, JournalError>) -> Result<R, JournalError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(JournalError("the journal's pages contradict each other".into())))
+}
+
+impl LogFile {
+    fn insert(&self, last: u64, record: &[u8]) -> Result<(), JournalError> {
+        let write = self.db.begin_write()?;
+        write.open_table(RECORDS)?.insert(last, record)?;
+        write.commit()?;
+        Ok(())
+    }
+
+    fn records(&self, index: u64, bytes: usize) -> Result<Vec<Vec<u8>>, JournalError> {
+        let read = self.db.begin_read()?;
+        let table = read.open_table(RECORDS)?;
+        let mut records = Vec::new();
+        let mut size = 0;
+        for record in table.range(index..)? {
+            if size >= bytes {
+                break;
+            }
+            let record = record?.1.value().to_vec();
+            size += record.len();
+            records.push(record);
+        }
+        Ok(records)
+    }
+}
+
 /// What [`LogFile::prepare`] may find.
 enum Prepare {
     Newer(u64),
@@ -142,27 +180,13 @@ impl<E: Into<redb::Error>> From<E> for Prepare {
 
 impl Journal for LogFile {
     fn append(&self, _first: u64, last: u64, record: Vec<u8>) -> Result<(), JournalError> {
-        let write = self.db.begin_write()?;
-        write.open_table(RECORDS)?.insert(last, record.as_slice())?;
-        write.commit()?;
+        unpanicked(|| self.insert(last, &record))?;
         self.bounds.lock().last = last;
         Ok(())
     }
 
     fn read_from(&self, index: u64, bytes: usize) -> Result<Vec<Vec<u8>>, JournalError> {
-        let read = self.db.begin_read()?;
-        let table = read.open_table(RECORDS)?;
-        let mut records = Vec::new();
-        let mut size = 0;
-        for record in table.range(index..)? {
-            if size >= bytes {
-                break;
-            }
-            let record = record?.1.value().to_vec();
-            size += record.len();
-            records.push(record);
-        }
-        Ok(records)
+        unpanicked(|| self.records(index, bytes))
     }
 
     fn truncate_to(&self, index: u64) -> Result<(), JournalError> {

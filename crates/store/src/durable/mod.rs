@@ -11,6 +11,7 @@
 
 mod checkpoint;
 mod database;
+mod gate;
 mod journal;
 pub(crate) mod record;
 mod rows;
@@ -23,6 +24,7 @@ use std::thread::JoinHandle;
 
 use checkpoint::{Checkpoint, Tail};
 pub(crate) use database::Files;
+use database::{contradictory, io_error};
 use journal::LogFile;
 pub(crate) use journal::{Journal, MemoryJournal};
 use rows::RowFile;
@@ -52,12 +54,9 @@ impl Durable {
         observer: Observed,
     ) -> Result<(Self, Root), OpenError> {
         let path = files.rows_path().to_owned();
-        // redb checks much of a file, but not all: bytes that nobody wrote can make it panic.
+        // Bytes that nobody wrote can make redb panic.
         catch_unwind(AssertUnwindSafe(|| Self::open_files(files, schema, history, observer)))
-            .unwrap_or_else(|_| {
-                let reason = "its pages contradict each other".to_owned();
-                Err(OpenError::Damaged { path, reason })
-            })
+            .unwrap_or_else(|_| Err(contradictory(&path)))
     }
 
     fn open_files(
@@ -84,6 +83,9 @@ impl Durable {
         }
         let mut root = loaded;
         let tail = replay(&journal, files.log_path(), schema, &mut root)?;
+        // Both are good: now they are ours to write.
+        rows.accept().map_err(|source| io_error(files.rows_path(), source))?;
+        journal.accept().map_err(|source| io_error(files.log_path(), source))?;
         let names = schema.tables.iter().map(|def| def.name).collect();
         let checkpoint =
             Arc::new(Checkpoint::new(Box::new(journal), rows, tail, history, observer));
@@ -121,7 +123,7 @@ impl Durable {
                 Ok(Ok(true)) => {}
                 Ok(Ok(false)) => return Err(damaged("a checksum did not match".to_owned())),
                 Ok(Err(error)) => return Err(damaged(error.to_string())),
-                Err(_) => return Err(damaged("its pages contradict each other".to_owned())),
+                Err(_) => return Err(contradictory(path)),
             }
         }
         Ok(())

@@ -110,6 +110,11 @@ impl RowFile {
         Ok(())
     }
 
+    /// Takes the file for ours.
+    pub(crate) fn accept(&self) -> std::io::Result<()> {
+        self.db.accept()
+    }
+
     /// Writes the latest versions of changed rows, by table and key: durable as a whole on return.
     /// The rows are as of `index` then.
     pub(crate) fn apply(

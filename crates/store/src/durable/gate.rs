@@ -1,0 +1,290 @@
+//! A file that is not touched before it is known to be ours.
+//!
+//! redb writes to a file as soon as it opens it: that it is open, and what a repair comes to. Until the
+//! store has read everything and found it good, these writes are kept here. Then they are done, in their
+//! order and with their syncs; or else forgotten, and a file that was refused is as it was.
+
+use std::io;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use redb::{BackendError, StorageBackend};
+
+/// The storage under a file, and whether writes go through to it.
+#[derive(Clone, Debug)]
+pub(super) struct Gate(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    storage: Box<dyn StorageBackend>,
+    state: RwLock<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Open,
+    Held(Held),
+    /// Nothing is read or written any more.
+    Refused,
+}
+
+/// Writes that were not done yet.
+#[derive(Debug)]
+struct Held {
+    /// The length of the file.
+    len_below: u64,
+    /// Its length with the writes done.
+    len: u64,
+    writes: Vec<Write>,
+}
+
+#[derive(Debug)]
+enum Write {
+    Data(u64, Vec<u8>),
+    Len(u64),
+    Sync,
+}
+
+fn refused() -> io::Error {
+    io::Error::other("the file was refused")
+}
+
+/// What `offset` and `len` have in common with the bytes `at..`, as positions in both.
+fn overlap(offset: u64, len: usize, at: u64, of: usize) -> Option<(usize, usize, usize)> {
+    let start = offset.max(at);
+    let end = (offset + len as u64).min(at + of as u64);
+    let count = usize::try_from(end.checked_sub(start)?).ok()?;
+    let (to, from) = (start - offset, start - at);
+    Some((usize::try_from(to).ok()?, usize::try_from(from).ok()?, count))
+}
+
+impl Held {
+    /// Puts what would be at `offset` into `out`.
+    fn read(&self, storage: &dyn StorageBackend, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        if offset + out.len() as u64 > self.len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        out.fill(0);
+        let below = usize::try_from(self.len_below).unwrap_or(usize::MAX);
+        if let Some((_, _, count)) = overlap(offset, out.len(), 0, below) {
+            storage.read(offset, &mut out[..count])?;
+        }
+        for write in &self.writes {
+            match write {
+                Write::Data(at, data) => {
+                    if let Some((to, from, count)) = overlap(offset, out.len(), *at, data.len()) {
+                        out[to..to + count].copy_from_slice(&data[from..from + count]);
+                    }
+                }
+                // What was cut off is zero when the file grows again.
+                Write::Len(len) => {
+                    let kept = usize::try_from(len.saturating_sub(offset)).unwrap_or(usize::MAX);
+                    out.iter_mut().skip(kept).for_each(|byte| *byte = 0);
+                }
+                Write::Sync => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Gate {
+    pub(super) fn new(storage: Box<dyn StorageBackend>) -> io::Result<Self> {
+        let len = storage.len()?;
+        let held = Held { len_below: len, len, writes: Vec::new() };
+        Ok(Self(Arc::new(Inner { storage, state: RwLock::new(State::Held(held)) })))
+    }
+
+    /// Does what was held back, and everything from now on.
+    pub(super) fn open(&self) -> io::Result<()> {
+        let mut state = self.0.state.write();
+        if let State::Held(held) = &*state {
+            for write in &held.writes {
+                match write {
+                    Write::Data(offset, data) => self.0.storage.write(*offset, data)?,
+                    Write::Len(len) => self.0.storage.set_len(*len)?,
+                    Write::Sync => self.0.storage.sync_data()?,
+                }
+            }
+            *state = State::Open;
+        }
+        Ok(())
+    }
+
+    /// Forgets what was held back, unless the gate is open; whether it was not.
+    pub(super) fn refuse(&self) -> bool {
+        let mut state = self.0.state.write();
+        let open = matches!(*state, State::Open);
+        if !open {
+            *state = State::Refused;
+        }
+        !open
+    }
+
+    /// Does a write, or holds it back.
+    fn change(
+        &self,
+        through: impl FnOnce(&dyn StorageBackend) -> io::Result<()>,
+        hold: impl FnOnce(&mut Held),
+    ) -> io::Result<()> {
+        {
+            let state = self.0.state.read();
+            match *state {
+                State::Open => return through(&*self.0.storage),
+                State::Refused => return Err(refused()),
+                State::Held(_) => {}
+            }
+        }
+        let mut state = self.0.state.write();
+        match &mut *state {
+            State::Held(held) => hold(held),
+            State::Open => return through(&*self.0.storage),
+            State::Refused => return Err(refused()),
+        }
+        Ok(())
+    }
+}
+
+impl StorageBackend for Gate {
+    fn len(&self) -> io::Result<u64> {
+        match &*self.0.state.read() {
+            State::Open => self.0.storage.len(),
+            State::Held(held) => Ok(held.len),
+            State::Refused => Err(refused()),
+        }
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        match &*self.0.state.read() {
+            State::Open => self.0.storage.read(offset, out),
+            State::Held(held) => held.read(&*self.0.storage, offset, out),
+            State::Refused => Err(refused()),
+        }
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.change(
+            |storage| storage.set_len(len),
+            |held| {
+                held.len = len;
+                held.writes.push(Write::Len(len));
+            },
+        )
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.change(|storage| storage.sync_data(), |held| held.writes.push(Write::Sync))
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.change(
+            |storage| storage.write(offset, data),
+            |held| {
+                held.len = held.len.max(offset + data.len() as u64);
+                held.writes.push(Write::Data(offset, data.to_vec()));
+            },
+        )
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.0.storage.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.storage.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> Result<bool, BackendError> {
+        self.0.storage.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.storage.lock_range(start, end)
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.storage.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.storage.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.storage.query_lock_range(start, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+
+    fn bytes(storage: &dyn StorageBackend) -> Vec<u8> {
+        let mut bytes = vec![0; usize::try_from(storage.len().unwrap()).unwrap()];
+        storage.read(0, &mut bytes).unwrap();
+        bytes
+    }
+
+    fn write() -> impl Strategy<Value = (u64, Option<Vec<u8>>)> {
+        (0u64..40, proptest::option::of(proptest::collection::vec(any::<u8>(), 1..10)))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_held_back_is_read_as_if_it_was_done_and_done_when_the_gate_opens(
+            before in proptest::collection::vec(any::<u8>(), 1..40),
+            writes in proptest::collection::vec(write(), 0..12),
+            after in proptest::collection::vec(write(), 0..4),
+            part in (0u64..10, 0usize..10),
+        ) {
+            let plain = InMemoryBackend::new();
+            let below = InMemoryBackend::new();
+            for storage in [&plain, &below] {
+                storage.set_len(before.len() as u64).unwrap();
+                storage.write(0, &before).unwrap();
+            }
+            let gate = Gate::new(Box::new(below)).unwrap();
+            let both = |offset: u64, data: Option<Vec<u8>>| {
+                for storage in [&plain as &dyn StorageBackend, &gate] {
+                    match &data {
+                        Some(data) => {
+                            let len = storage.len().unwrap().max(offset + data.len() as u64);
+                            storage.set_len(len).unwrap();
+                            storage.write(offset, data).unwrap();
+                        }
+                        None => storage.set_len(offset).unwrap(),
+                    }
+                    storage.sync_data().unwrap();
+                }
+            };
+            for (offset, data) in writes {
+                both(offset, data);
+                prop_assert_eq!(bytes(&gate), bytes(&plain));
+            }
+            prop_assert_eq!(bytes(&*gate.0.storage), before, "nothing was touched");
+            let whole = bytes(&plain);
+            let (at, count) = part;
+            let mut found = vec![7; count];
+            let expected = whole.get(usize::try_from(at).unwrap()..).and_then(|rest| rest.get(..count));
+            prop_assert_eq!(gate.read(at, &mut found).is_ok(), expected.is_some());
+            if let Some(expected) = expected {
+                prop_assert_eq!(found, expected);
+            }
+            gate.open().unwrap();
+            prop_assert_eq!(bytes(&*gate.0.storage), whole);
+            for (offset, data) in after {
+                both(offset, data);
+                prop_assert_eq!(bytes(&*gate.0.storage), bytes(&plain));
+            }
+            prop_assert!(!gate.refuse());
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! A data directory with any bytes in its files is opened or refused with a typed error. What is opened
+//! is consistent and takes writes; what is refused is left as it is.
+#![no_main]
+
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use redb::{Database, TableDefinition};
+use statehold_store::Store;
+use tempfile::TempDir;
+
+#[path = "../tables.rs"]
+mod tables;
+
+/// The two files of a good store: rows that a checkpoint wrote, and commits after it.
+static GOOD: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
+    let dir = tempfile::tempdir().expect("a directory");
+    {
+        let store = Store::open(dir.path(), &tables::schema()).expect("new");
+        (0..4).for_each(|at| tables::put(&store, at));
+        store.checkpoint().expect("the disk works");
+        (4..8).for_each(|at| tables::put(&store, at));
+    }
+    NAMES.map(|name| fs::read(dir.path().join(name)).expect("is there"))
+});
+
+const NAMES: [&str; 2] = ["rows.redb", "log.redb"];
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("statehold");
+const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records");
+const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows/volumes");
+
+/// A directory in memory, where there is one: the files are synced all the time.
+fn directory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory")
+}
+
+/// A good file with some bytes changed: each three of `data` are a place and a value.
+fn patched(good: &[u8], data: &[u8]) -> Vec<u8> {
+    let mut bytes = good.to_vec();
+    for patch in data.chunks_exact(3) {
+        let at = usize::from(u16::from_le_bytes([patch[0], patch[1]]));
+        // Headers and the pages in use are at the front; further on in larger steps.
+        let at = if at < 0x4000 { at } else { (at - 0x4000) * 16 };
+        let len = bytes.len();
+        bytes[at % len] ^= patch[2];
+    }
+    bytes
+}
+
+fn sealed(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
+    bytes
+}
+
+/// A sound file whose rows and numbers are anything, with checksums that are right.
+fn rows_file(path: &Path, data: &[u8]) -> Result<(), redb::Error> {
+    let write = Database::create(path)?.begin_write()?;
+    {
+        let mut meta = write.open_table(META)?;
+        meta.insert("format", 1)?;
+        meta.insert("index", u64::from(data.first().copied().unwrap_or(9)))?;
+        let mut rows = write.open_table(ROWS)?;
+        for row in data.split(|byte| *byte == 0xAA) {
+            let (key, row) = row.split_at(row.len() / 4);
+            rows.insert(key, sealed(row).as_slice())?;
+        }
+    }
+    write.commit()?;
+    Ok(())
+}
+
+fn log_file(path: &Path, data: &[u8]) -> Result<(), redb::Error> {
+    let write = Database::create(path)?.begin_write()?;
+    {
+        write.open_table(META)?.insert("format", 1)?;
+        let mut records = write.open_table(RECORDS)?;
+        for (record, at) in data.split(|byte| *byte == 0xAA).zip(1..) {
+            records.insert(at, sealed(record).as_slice())?;
+        }
+    }
+    write.commit()?;
+    Ok(())
+}
+
+fuzz_target!(
+    // redb's own panics are caught and made errors of: they are no finding, and those that get out of
+    // the store end the run without the hook too.
+    init: std::panic::set_hook(Box::new(|panic| {
+        if panic.location().is_some_and(|place| place.file().ends_with("open_store.rs")) {
+            eprintln!("{panic}");
+        }
+    })),
+    |data: &[u8]| {
+        let Some((mode, data)) = data.split_first() else { return };
+        let dir = directory();
+        let paths = NAMES.map(|name| dir.path().join(name));
+        for (path, good) in paths.iter().zip(&*GOOD) {
+            fs::write(path, good).expect("can be written");
+        }
+        let file = usize::from(mode & 1);
+        let bytes = match mode / 2 % 3 {
+            0 => data.to_vec(),
+            1 => patched(&GOOD[file], data),
+            _ => {
+                fs::remove_file(&paths[file]).expect("is there");
+                let made = if file == 0 { rows_file(&paths[0], data) } else { log_file(&paths[1], data) };
+                made.expect("a new file");
+                fs::read(&paths[file]).expect("is there")
+            }
+        };
+        fs::write(&paths[file], &bytes).expect("can be written");
+        // Pages that a store was made of and that changed since are found by checking all of them. A
+        // plain open may not read those that only writing needs, and redb may give up on them later.
+        let checked = match mode / 2 % 3 {
+            1 => Store::verify(dir.path(), &tables::schema()).map(drop),
+            _ => Ok(()),
+        };
+        match checked.and_then(|()| Store::open(dir.path(), &tables::schema())) {
+            Ok(store) => {
+                tables::rows(&store);
+                let last = store.index();
+                if let Ok(mut txn) = store.begin_write() {
+                    if txn.upsert::<tables::Volume>(tables::Volume::new(200)).is_ok()
+                        && let Ok(index) = txn.commit()
+                    {
+                        assert!(index > last);
+                    }
+                    let _ = store.checkpoint();
+                }
+            }
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                assert!(fs::read(&paths[file]).expect("is there") == bytes, "it was touched");
+                let other = fs::read(&paths[1 - file]).expect("is there");
+                assert!(other == GOOD[1 - file], "the one beside it was touched");
+            }
+        }
+    }
+);
