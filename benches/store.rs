@@ -1,6 +1,6 @@
-//! The store: point get, durable commit, wake-up. Each beside a floor in the same run.
+//! The store's calls, each beside a floor in the same run.
 //!
-//! `cargo bench --bench store`
+//! `cargo bench --bench store`. `benches/compare` has it beside other stores, and loads of many clients, waiters and rows.
 
 #![allow(clippy::unwrap_used, reason = "a bench that fails should stop")]
 
@@ -17,25 +17,38 @@ use std::task::{Context, Poll, Wake, Waker};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
-use statehold_store::{Answer, ReadView, Schema, Store, Table, Tracked, WatchError};
+use statehold_filter::{Filter, Filterable};
+use statehold_store::{
+    Answer, Index, IndexSet, KeyRange, Options, Order, ReadView, Schema, Store, Table, Tracked,
+    WatchError, plan,
+};
 
 /// Rows in the tables that are read.
 const ROWS: usize = 100_000;
 /// Readers parked while one row changes.
-const PARKED: usize = 10_000;
+const PARKED: [usize; 2] = [10_000, 100_000];
+/// Rows that share a plugin.
+const PER_PLUGIN: usize = 20;
+/// Rows of the larger transaction.
+const BATCH: usize = 100;
 /// Bytes of a row beside its key.
 const PAYLOAD: usize = 480;
 /// A step coprime to [`ROWS`], so that gets jump about and visit every row.
 const STRIDE: usize = 7_919;
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, Filterable)]
 struct Volume {
     namespace: String,
     id: String,
+    plugin: String,
     payload: String,
 }
 
 struct Volumes;
+
+const BY_PLUGIN: Index<Volumes, String> =
+    Index::<Volumes, String>::non_unique("plugin", |volume, keys| keys.add(&volume.plugin))
+        .serves("plugin");
 
 impl Table for Volumes {
     const NAME: &'static str = "volumes";
@@ -46,6 +59,10 @@ impl Table for Volumes {
     fn key(row: &Volume) -> (&str, &str) {
         (&row.namespace, &row.id)
     }
+
+    fn indexes(set: &mut IndexSet<Self>) {
+        set.add(&BY_PLUGIN);
+    }
 }
 
 fn id(at: usize) -> String {
@@ -53,7 +70,8 @@ fn id(at: usize) -> String {
 }
 
 fn volume(at: usize) -> Volume {
-    Volume { namespace: "default".into(), id: id(at), payload: "x".repeat(PAYLOAD) }
+    let plugin = format!("plugin-{:08}", at / PER_PLUGIN);
+    Volume { namespace: "default".into(), id: id(at), plugin, payload: "x".repeat(PAYLOAD) }
 }
 
 fn schema() -> Schema {
@@ -61,7 +79,10 @@ fn schema() -> Schema {
 }
 
 fn filled(rows: usize) -> Store {
-    let store = Store::in_memory(&schema());
+    fill(Store::in_memory(&schema()), rows)
+}
+
+fn fill(store: Store, rows: usize) -> Store {
     let mut txn = store.begin_write().unwrap();
     for at in 0..rows {
         txn.upsert::<Volumes>(volume(at)).unwrap();
@@ -107,40 +128,72 @@ fn get(c: &mut Criterion) {
     group.finish();
 }
 
-fn commit(c: &mut Criterion) {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), &schema()).unwrap();
-    let mut group = c.benchmark_group("commit");
-    group.throughput(Throughput::Elements(1));
-    let mut at = 0;
-    group.bench_function("one_row_durable", |b| {
+fn snapshot(c: &mut Criterion) {
+    let store = filled(1);
+    let mut group = c.benchmark_group("snapshot");
+    group.bench_function("statehold", |b| b.iter(|| black_box(store.snapshot()).index()));
+    let floor = RwLock::new(Arc::new(1u64));
+    group.bench_function("floor_rwlock_arc_clone", |b| {
+        b.iter(|| *black_box(Arc::clone(&*floor.read())));
+    });
+    group.finish();
+}
+
+/// A filter that an index serves for a part, beside the same filter asked of every row.
+fn filter(c: &mut Criterion) {
+    let store = filled(ROWS);
+    let view = store.snapshot();
+    let text = format!("plugin == {:?} and id != {:?}", "plugin-00000007", id(7 * PER_PLUGIN));
+    let filter = Filter::<Volume>::compile(&text).unwrap();
+    let mut group = c.benchmark_group("filter/100k");
+    group.bench_function("planned", |b| {
         b.iter(|| {
-            at = (at + STRIDE) % ROWS;
-            let mut txn = store.begin_write().unwrap();
-            txn.upsert::<Volumes>(volume(at)).unwrap();
-            let index = txn.commit().unwrap();
-            assert_eq!(index, store.index());
+            let all = KeyRange::all();
+            let plan = plan::<Volumes>(&view, &all, Order::Ascending, &filter.conjuncts());
+            assert_eq!(plan.filter(|row| filter.matches(row)).count(), PER_PLUGIN - 1);
         });
     });
-    let memory = filled(ROWS);
-    group.bench_function("one_row_in_memory", |b| {
+    group.bench_function("scan", |b| {
         b.iter(|| {
-            at = (at + STRIDE) % ROWS;
-            let mut txn = memory.begin_write().unwrap();
-            txn.upsert::<Volumes>(volume(at)).unwrap();
-            black_box(txn.commit().unwrap());
-        });
-    });
-    let path = dir.path().join("floor");
-    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
-    let bytes = vec![0u8; PAYLOAD];
-    group.bench_function("floor_append_fdatasync", |b| {
-        b.iter(|| {
-            file.write_all(&bytes).unwrap();
-            file.sync_data().unwrap();
+            let rows = view.scan::<Volumes>(&KeyRange::all(), Order::Ascending);
+            assert_eq!(rows.filter(|row| filter.matches(row)).count(), PER_PLUGIN - 1);
         });
     });
     group.finish();
+}
+
+fn commit(c: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    let durable = fill(Store::open(dir.path(), &schema()).unwrap(), ROWS);
+    let memory = filled(ROWS);
+    let path = dir.path().join("floor");
+    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+    for rows in [1, BATCH] {
+        let mut group = c.benchmark_group(format!("commit/{rows}"));
+        group.throughput(Throughput::Elements(rows as u64));
+        for (name, store) in [("durable", &durable), ("in_memory", &memory)] {
+            let mut at = 0;
+            group.bench_function(name, |b| {
+                b.iter(|| {
+                    let mut txn = store.begin_write().unwrap();
+                    for _ in 0..rows {
+                        at = (at + STRIDE) % ROWS;
+                        txn.upsert::<Volumes>(volume(at)).unwrap();
+                    }
+                    let index = txn.commit().unwrap();
+                    assert_eq!(index, store.index());
+                });
+            });
+        }
+        let bytes = vec![0u8; PAYLOAD * rows];
+        group.bench_function("floor_append_fdatasync", |b| {
+            b.iter(|| {
+                file.write_all(&bytes).unwrap();
+                file.sync_data().unwrap();
+            });
+        });
+        group.finish();
+    }
 }
 
 /// Notes that it was woken, and by which reader.
@@ -160,11 +213,20 @@ impl Wake for Woken {
 type Blocked<'s> = Pin<Box<dyn Future<Output = Result<Answer<Option<u64>>, WatchError>> + 's>>;
 
 fn wake(c: &mut Criterion) {
-    let store = filled(PARKED + 1);
-    let ids: Vec<String> = (0..=PARKED).map(id).collect();
+    let trial = std::env::args().any(|arg| arg == "--test");
+    for parked in if trial { &PARKED[..1] } else { &PARKED } {
+        wake_among(c, *parked);
+    }
+}
+
+fn wake_among(c: &mut Criterion, parked: usize) {
+    let mut options = Options::default();
+    options.parked_max = parked;
+    let store = fill(Store::in_memory_with(&schema(), &options), parked + 1);
+    let ids: Vec<String> = (0..=parked).map(id).collect();
     let last = Arc::new(AtomicUsize::new(0));
     let count = Arc::new(AtomicUsize::new(0));
-    let wakers: Vec<Waker> = (0..PARKED)
+    let wakers: Vec<Waker> = (0..parked)
         .map(|reader| {
             Waker::from(Arc::new(Woken {
                 reader,
@@ -183,17 +245,17 @@ fn wake(c: &mut Criterion) {
         assert!(blocked.as_mut().poll(&mut context).is_pending());
         blocked
     };
-    let mut readers: Vec<_> = (0..PARKED).map(park).collect();
+    let mut readers: Vec<_> = (0..parked).map(park).collect();
     let change = |at: usize| {
         let mut txn = store.begin_write().unwrap();
         txn.upsert::<Volumes>(volume(at)).unwrap();
         txn.commit().unwrap()
     };
-    let mut group = c.benchmark_group("wake");
+    let mut group = c.benchmark_group(format!("wake/{parked}"));
     let mut at = 0;
-    group.bench_function("commit_wake_answer_park_1_of_10k", |b| {
+    group.bench_function("commit_wake_answer_park", |b| {
         b.iter(|| {
-            at = (at + STRIDE) % PARKED;
+            at = (at + STRIDE) % parked;
             let before = count.load(Ordering::SeqCst);
             let index = change(at);
             assert_eq!(count.load(Ordering::SeqCst), before + 1, "one reader is woken");
@@ -206,10 +268,10 @@ fn wake(c: &mut Criterion) {
             readers[at] = park(at);
         });
     });
-    group.bench_function("commit_with_10k_parked_elsewhere", |b| {
+    group.bench_function("commit_unwatched", |b| {
         b.iter(|| {
             let before = count.load(Ordering::SeqCst);
-            black_box(change(PARKED));
+            black_box(change(parked));
             assert_eq!(count.load(Ordering::SeqCst), before, "nobody is woken");
         });
     });
@@ -219,6 +281,6 @@ fn wake(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default();
-    targets = get, commit, wake
+    targets = get, snapshot, filter, commit, wake
 }
 criterion_main!(benches);
