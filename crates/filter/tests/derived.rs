@@ -415,6 +415,7 @@ fn integers_of_128_bits_are_compared_exactly() {
 }
 
 #[test]
+#[expect(clippy::linkedlist, reason = "it is one of them")]
 fn every_sequence_of_std_is_a_list() {
     #[derive(Filterable)]
     struct Row<'r> {

@@ -578,6 +578,18 @@ fn carets_stand_under_wide_and_combining_characters() {
 }
 
 #[test]
+fn lines_may_end_with_a_carriage_return() {
+    check(
+        "Name == a\r\nand Nmae == 2\r\n",
+        &expect![[r#"
+            no field is called `Nmae`
+              and Nmae == 2
+                  ^^^^
+            help: did you mean `Name`?"#]],
+    );
+}
+
+#[test]
 fn long_lines_are_cut_around_the_place() {
     let many = "Size == 1 or ".repeat(20);
     check(

@@ -5,7 +5,7 @@
 
 use proptest::prelude::*;
 use regex::bytes::RegexBuilder;
-use statehold_filter::{Dialect, Filter, Filterable, Options, quote};
+use statehold_filter::{CompileErrorKind, Dialect, Filter, Filterable, Options, quote};
 
 #[derive(Filterable)]
 struct Row {
@@ -223,5 +223,41 @@ fn patterns_with_and_without_a_table_find_the_same() {
                 "{pattern} on {text}"
             );
         }
+    }
+}
+
+#[test]
+fn classes_that_take_long_to_merge_take_from_the_limit() {
+    let compiled = |pattern: String| {
+        Filter::<Row>::compile(&format!("text matches `{pattern}`"))
+            .map(drop)
+            .map_err(|error| error.kind().clone())
+    };
+    // Each of these would be a few states, but looks at a million characters a hundred times and more.
+    for class in [r"\pL", r"\PL", "[\u{a2}-\u{10FFFF}]", r"[\D]", "[[:^word:]]"] {
+        let folded = compiled(format!("(?i){}", class.repeat(100)));
+        assert!(matches!(folded, Err(CompileErrorKind::PatternTooLarge { .. })), "{class}");
+        assert_eq!(compiled(format!("(?i)^{class}+ {class}?$")), Ok(()), "{class}");
+        assert_eq!(compiled(class.repeat(2)), Ok(()), "{class}");
+    }
+    assert!(compiled(format!("[{}]", r"\pL\PL".repeat(200))).is_err());
+    // What one pattern took is not left for the next.
+    let one = r"text matches `(?i)[\pL\PL]`";
+    assert!(Filter::<Row>::compile(&[one; 20].join(" or ")).is_err());
+    assert!(Filter::<Row>::compile(&[one; 4].join(" or ")).is_ok());
+}
+
+#[test]
+fn braces_and_brackets_that_begin_nothing_are_characters() {
+    for (pattern, text) in [
+        ("^{{{1,2$", "{{{1,2"),
+        ("^a{1,b}$", "a{1,b}"),
+        ("^a{,2}{$", "a{,2}{"),
+        ("^[[:a]$", ":"),
+        ("^[[:a][[:b]$", "[:"),
+        ("^a{2}b{1,}c{0,1}$", "aabb"),
+    ] {
+        let filter = Filter::<Row>::compile(&format!("text matches `{pattern}`")).expect(pattern);
+        assert!(filter.matches(&Row { text: text.to_owned(), bytes: Vec::new() }), "{pattern}");
     }
 }
