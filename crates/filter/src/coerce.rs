@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use crate::wide::Wide;
+
 /// Why a text is not a value of the wanted kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coerce {
@@ -40,8 +42,32 @@ pub(crate) fn int(text: &str) -> Result<i64, Coerce> {
 
 /// An unsigned integer of 64 bits, with base prefixes and digit separators, without a sign.
 pub(crate) fn uint(text: &str) -> Result<u64, Coerce> {
+    unsigned(text, |value: u64, base, digit| {
+        value.checked_mul(base.into())?.checked_add(digit.into())
+    })
+}
+
+/// The same for 128 bits, with a sign or without.
+pub(crate) fn wide(text: &str, signed: bool) -> Result<Wide, Coerce> {
+    let magnitude = |digits| {
+        unsigned(digits, |value: u128, base, digit| {
+            value.checked_mul(base.into())?.checked_add(digit.into())
+        })
+    };
+    if !signed {
+        return magnitude(text).map(Wide::from);
+    }
+    let value = match text.strip_prefix('-') {
+        Some(digits) => 0i128.checked_sub_unsigned(magnitude(digits)?),
+        None => i128::try_from(magnitude(text.strip_prefix('+').unwrap_or(text))?).ok(),
+    };
+    value.map(Wide::from).ok_or(Coerce::Range)
+}
+
+/// Reads digits, each added with `push` to the number before it unless that becomes too large.
+fn unsigned<T: From<u8>>(text: &str, push: impl Fn(T, u32, u32) -> Option<T>) -> Result<T, Coerce> {
     let bytes = text.as_bytes();
-    let (base, digits): (u64, &[u8]) = match bytes {
+    let (base, digits): (u32, &[u8]) = match bytes {
         [] => return Err(Coerce::Syntax),
         [b'0', b'x' | b'X', rest @ ..] if !rest.is_empty() => (16, rest),
         [b'0', b'o' | b'O', rest @ ..] if !rest.is_empty() => (8, rest),
@@ -49,21 +75,15 @@ pub(crate) fn uint(text: &str) -> Result<u64, Coerce> {
         [b'0', rest @ ..] => (8, rest),
         _ => (10, bytes),
     };
-    let mut value = 0u64;
+    let mut value = T::from(0);
     let mut separated = false;
     for &byte in digits {
         if byte == b'_' {
             separated = true;
             continue;
         }
-        let digit = char::from(byte).to_digit(36).map_or(u64::MAX, u64::from);
-        if digit >= base {
-            return Err(Coerce::Syntax);
-        }
-        value = value
-            .checked_mul(base)
-            .and_then(|value| value.checked_add(digit))
-            .ok_or(Coerce::Range)?;
+        let digit = char::from(byte).to_digit(base).ok_or(Coerce::Syntax)?;
+        value = push(value, base, digit).ok_or(Coerce::Range)?;
     }
     if separated && !separators_between_digits(bytes) {
         return Err(Coerce::Syntax);

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::program::Fields;
 use crate::schema::{Key, KeyKind, Kind};
+use crate::wide::Wide;
 
 /// Something that an expression can look at.
 ///
@@ -84,6 +85,8 @@ pub enum Datum<'a> {
     Int(i64),
     /// An unsigned integer.
     Uint(u64),
+    /// An integer of 128 bits.
+    Wide(Wide),
     /// A 64-bit float.
     Float(f64),
     /// A 32-bit float: literals are rounded to it before they are compared.
@@ -124,6 +127,7 @@ impl fmt::Debug for Datum<'_> {
             Self::Bool(value) => write!(f, "Bool({value})"),
             Self::Int(value) => write!(f, "Int({value})"),
             Self::Uint(value) => write!(f, "Uint({value})"),
+            Self::Wide(value) => write!(f, "Wide({value})"),
             Self::Float(value) => write!(f, "Float({value})"),
             Self::Float32(value) => write!(f, "Float32({value})"),
             Self::Whole(value) => write!(f, "Whole({value:?})"),

@@ -60,6 +60,7 @@ mod schema;
 mod size;
 mod span;
 mod warning;
+mod wide;
 
 pub use ast::Operator;
 pub use cache::{CacheLimits, FilterCache};
@@ -80,3 +81,4 @@ pub use schema::{Field, Key, KeyKind, Kind, Schema, Unit};
 pub use span::Span;
 pub use statehold_derive::Filterable;
 pub use warning::{Warning, WarningKind};
+pub use wide::Wide;

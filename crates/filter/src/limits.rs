@@ -26,6 +26,8 @@ pub struct Limits {
     /// Most values in one list `[..]`; 1,000 by default.
     pub list: usize,
     /// Most bytes of compiled regular expressions, all of an expression together; 1 MiB by default.
+    ///
+    /// Unicode classes take at least 4 KiB each; where case is ignored, large ranges and classes take up to 68 KiB more.
     pub pattern: usize,
 }
 

@@ -9,6 +9,7 @@ use crate::data::maps::canonical_uuid;
 use crate::datum::{Datum, Whole};
 use crate::quantity::Quantity;
 use crate::schema::{Key, KeyKind, Kind, Unit};
+use crate::wide::Wide;
 
 /// A literal of the field's own kind.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub(crate) enum Scalar {
     Bool(bool),
     Int(i64),
     Uint(u64),
+    Wide(Wide),
     Float(f64),
     Float32(f32),
     Text(Box<str>),
@@ -30,6 +32,9 @@ impl Scalar {
     pub(crate) fn read(text: &str, kind: Kind) -> Option<Result<Self, Coerce>> {
         Some(match kind.required() {
             Kind::Bool => coerce::bool(text).map(Self::Bool),
+            kind if kind.is_wide() => {
+                coerce::wide(text, matches!(kind, Kind::Int(_))).map(Self::Wide)
+            }
             Kind::Int(_) | Kind::Duration | Kind::Timestamp => coerce::int(text).map(Self::Int),
             Kind::Uint(_) => coerce::uint(text).map(Self::Uint),
             Kind::Float => coerce::float(text).map(Self::Float),
@@ -58,6 +63,7 @@ impl Scalar {
             Self::Int(own) => matches!(datum, Datum::Int(other) if own == other),
             Self::Uint(own) => matches!(datum, Datum::Uint(other) if own == other),
             Self::Bool(own) => matches!(datum, Datum::Bool(other) if own == other),
+            Self::Wide(own) => matches!(datum, Datum::Wide(other) if own == other),
             Self::Uuid(own) => matches!(datum, Datum::Uuid(other) if own == other),
             Self::Float(own) => matches!(datum, Datum::Float(other) if own == other),
             Self::Float32(own) => matches!(datum, Datum::Float32(other) if own == other),
@@ -71,6 +77,10 @@ impl Scalar {
     /// Durations and times beyond 64 bits are the last that there are, so that a far future can be written.
     pub(crate) fn of_quantity(quantity: Quantity, kind: Kind) -> Option<Self> {
         match kind.required() {
+            Kind::Int(65..) => Some(Self::Wide(quantity.value.into())),
+            Kind::Uint(65..) => {
+                u128::try_from(quantity.value).ok().map(|value| Self::Wide(value.into()))
+            }
             Kind::Uint(_) => u64::try_from(quantity.value).ok().map(Self::Uint),
             _ if quantity.unit == Unit::Bytes => i64::try_from(quantity.value).ok().map(Self::Int),
             _ => Some(Self::Int(quantity.saturated())),
@@ -88,6 +98,7 @@ impl Scalar {
             Self::Bool(value) => Datum::Bool(*value),
             Self::Int(value) => Datum::Int(*value),
             Self::Uint(value) => Datum::Uint(*value),
+            Self::Wide(value) => Datum::Wide(*value),
             Self::Float(value) => Datum::Float(*value),
             Self::Float32(value) => Datum::Float32(*value),
             Self::Text(value) => Datum::Text(value),
@@ -106,6 +117,7 @@ impl Scalar {
             (Datum::Bool(value), Self::Bool(own)) => Some(value.cmp(own)),
             (Datum::Int(value), Self::Int(own)) => Some(value.cmp(own)),
             (Datum::Uint(value), Self::Uint(own)) => Some(value.cmp(own)),
+            (Datum::Wide(value), Self::Wide(own)) => Some(value.cmp(own)),
             (Datum::Float(value), Self::Float(own)) => value.partial_cmp(own),
             (Datum::Float32(value), Self::Float32(own)) => value.partial_cmp(own),
             _ => None,
@@ -150,6 +162,11 @@ impl Literal {
         }
     }
 
+    /// As an integer of 128 bits: rare enough to be read each time.
+    fn wide(&self, signed: bool) -> Result<Wide, Coerce> {
+        coerce::wide(self.text(), signed)
+    }
+
     /// The exact integer, when it is written as one in decimal digits.
     pub(crate) fn whole(&self) -> Option<i128> {
         self.whole
@@ -159,6 +176,7 @@ impl Literal {
     pub(crate) fn fits(&self, kind: Kind) -> Option<Result<(), Coerce>> {
         Some(match kind.required() {
             Kind::Bool => self.bool.map(drop),
+            kind if kind.is_wide() => self.wide(matches!(kind, Kind::Int(_))).map(drop),
             Kind::Int(_) | Kind::Duration | Kind::Timestamp => self.int.map(drop),
             Kind::Uint(_) => self.uint.map(drop),
             Kind::Float => self.float.map(drop),
@@ -175,6 +193,7 @@ impl Literal {
             Datum::Bool(value) => self.bool.map(|own| own == value),
             Datum::Int(value) => self.int.map(|own| own == value),
             Datum::Uint(value) => self.uint.map(|own| own == value),
+            Datum::Wide(value) => self.wide(value.is_signed()).map(|own| own == value),
             Datum::Float(value) => self.float.map(|own| own == value),
             Datum::Float32(value) => self.float32.map(|own| own == value),
             Datum::Whole(value) => self.float.map(|own| self.equals_whole(own, value)),
@@ -190,6 +209,7 @@ impl Literal {
         Some(match datum {
             Datum::Int(value) => self.int.map(|own| Some(value.cmp(&own))),
             Datum::Uint(value) => self.uint.map(|own| Some(value.cmp(&own))),
+            Datum::Wide(value) => self.wide(value.is_signed()).map(|own| Some(value.cmp(&own))),
             Datum::Float(value) => self.float.map(|own| value.partial_cmp(&own)),
             Datum::Float32(value) => self.float32.map(|own| value.partial_cmp(&own)),
             Datum::Whole(value) => self.float.map(|own| self.order_whole(own, value)),

@@ -16,6 +16,13 @@ pub(crate) use self::search::Pattern;
 
 /// Most repetitions of one part, nested repetitions multiplied.
 const REPEAT_MAX: u32 = 1_000;
+/// What a class by the name of a Unicode property takes of the limit on compiled bytes, whatever is left of it in the end: merging
+/// classes takes time, even where they make up few states.
+const UNICODE_CLASS_BYTES: usize = 4 << 10;
+/// How many characters of a range take a byte of that limit where case is ignored: each is looked at.
+const FOLDED_PER_BYTE: usize = 16;
+/// About as many characters as there are.
+const ALL_CHARACTERS: usize = 0x11_0000;
 /// Deepest nesting of groups.
 const GROUPS_MAX: usize = 100;
 
@@ -38,20 +45,36 @@ pub(crate) enum Fault {
 }
 
 /// Translates and compiles a pattern to at most `size_max` bytes; `fold` lets it ignore the case of letters.
-pub(crate) fn compile(pattern: &str, size_max: usize, fold: bool) -> Result<Pattern, Fault> {
-    let translated = Translator::new(pattern).run()?;
-    Pattern::new(&translated, size_max, fold).map_err(|fault| match fault {
+///
+/// Also gives what it took of the limit.
+pub(crate) fn compile(
+    pattern: &str,
+    size_max: usize,
+    fold: bool,
+) -> Result<(Pattern, usize), Fault> {
+    let mut translator = Translator::new(pattern, size_max, fold);
+    translator.run()?;
+    let Translator { out: translated, size_left, .. } = translator;
+    let compiled = Pattern::new(&translated, size_left, fold).map_err(|fault| match fault {
         Fault::Syntax { reason, help, .. } => {
             Fault::Syntax { start: 0, end: pattern.len(), reason, help }
         }
         Fault::TooLarge => Fault::TooLarge,
-    })
+    })?;
+    let taken = size_max - size_left + compiled.bytes();
+    Ok((compiled, taken))
 }
 
 struct Translator<'p> {
     pattern: &'p str,
     at: usize,
     out: String,
+    /// What is left of the limit on compiled bytes.
+    size_left: usize,
+    /// Whether case is ignored anywhere so far.
+    folds: bool,
+    /// Whether a `:]` may follow: it is looked for once, not from every `[:`.
+    posix_may_end: bool,
     groups: Vec<Group>,
     /// What a repetition written next would apply to.
     part: Option<Part>,
@@ -77,13 +100,14 @@ impl Part {
 }
 
 impl<'p> Translator<'p> {
-    fn new(pattern: &'p str) -> Self {
+    fn new(pattern: &'p str, size_left: usize, folds: bool) -> Self {
         let whole = Group { start: 0, repeats: 1 };
         let out = String::with_capacity(pattern.len() + 16);
-        Self { pattern, at: 0, out, groups: vec![whole], part: None }
+        let groups = vec![whole];
+        Self { pattern, at: 0, out, size_left, folds, posix_may_end: true, groups, part: None }
     }
 
-    fn run(mut self) -> Result<String, Fault> {
+    fn run(&mut self) -> Result<(), Fault> {
         while let Some(char) = self.peek() {
             match char {
                 '(' => self.open()?,
@@ -114,8 +138,19 @@ impl<'p> Translator<'p> {
             Some(group) if self.groups.len() > 1 => {
                 Err(self.fault(group.start, group.start + 1, "this group is not closed"))
             }
-            _ => Ok(self.out),
+            _ => Ok(()),
         }
+    }
+
+    /// Takes from what is left of the limit.
+    fn take(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.size_left = self.size_left.checked_sub(bytes).ok_or(Fault::TooLarge)?;
+        Ok(())
+    }
+
+    /// Takes what ignoring the case of that many characters costs, if case is ignored.
+    fn take_folded(&mut self, characters: usize) -> Result<(), Fault> {
+        self.take(if self.folds { characters / FOLDED_PER_BYTE } else { 0 })
     }
 
     fn rest(&self) -> &'p str {
@@ -192,6 +227,7 @@ impl<'p> Translator<'p> {
         // Greediness never changes whether a pattern is found.
         let keep = |flags: &str| flags.replace('U', "");
         let (on, off) = (keep(on), keep(off.unwrap_or_default()));
+        self.folds |= on.contains('i');
         let minus = if off.is_empty() { "" } else { "-" };
         self.at = start + 2 + end + 1;
         if flags[end..].starts_with(':') {
@@ -277,7 +313,11 @@ impl<'p> Translator<'p> {
     /// `{n}`, `{n,}` or `{n,m}` with its length; anything else is literal text.
     fn counts(&self) -> Option<(u32, Option<u32>, usize)> {
         let inner = self.rest().strip_prefix('{')?;
-        let end = inner.find('}')?;
+        // No further than counts reach, so that many `{` are not each followed to the end.
+        let end = inner.find(|char: char| char != ',' && !char.is_ascii_digit())?;
+        if !inner[end..].starts_with('}') {
+            return None;
+        }
         let number = |text: &str| {
             let plain = text == "0" || !text.starts_with('0');
             let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

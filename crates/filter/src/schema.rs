@@ -13,9 +13,9 @@ use crate::datum::{Datum, Record};
 pub enum Kind {
     /// A bool.
     Bool,
-    /// A signed integer of that many bits.
+    /// A signed integer of that many bits; past 64 a value is handed out as [`Datum::Wide`].
     Int(u8),
-    /// An unsigned integer of that many bits.
+    /// An unsigned integer of that many bits; past 64 a value is handed out as [`Datum::Wide`].
     Uint(u8),
     /// A 64-bit float.
     Float,
@@ -87,6 +87,24 @@ impl Kind {
     /// Whether values of this kind are text: operators such as `contains` and `matches` search them.
     pub(crate) const fn is_text(self) -> bool {
         matches!(self.required(), Self::Text | Self::Enum(_) | Self::Char | Self::Uuid)
+    }
+
+    /// How to write a number of this kind, and the most that one can be; `None` for what is no number.
+    pub(crate) const fn number_help(self) -> Option<(&'static str, &'static str)> {
+        Some(match self.required() {
+            Self::Int(65..) => ("a whole number, as in `3`", "128 bits"),
+            Self::Uint(65..) => ("a whole number of 0 or more, as in `3`", "128 bits"),
+            Self::Int(_) => ("a whole number, as in `3`", "64 bits"),
+            Self::Uint(_) => ("a whole number of 0 or more, as in `3`", "64 bits"),
+            Self::Float => ("a number, as in `0.5`", "64 bits"),
+            Self::Float32 => ("a number, as in `0.5`", "32 bits"),
+            _ => return None,
+        })
+    }
+
+    /// Whether values of this kind are integers of more than 64 bits.
+    pub(crate) const fn is_wide(self) -> bool {
+        matches!(self.required(), Self::Int(65..) | Self::Uint(65..))
     }
 
     /// The unit that the kind implies.

@@ -3,11 +3,11 @@
 //! Method: one row that has a field of every supported type, and claims about it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque};
 use std::sync::Arc;
 
 use serde_json::json;
-use statehold_filter::{CompileErrorKind, Filter, Filterable, Kind, Value};
+use statehold_filter::{CompileErrorKind, Dialect, Filter, Filterable, Kind, Options, Value};
 use uuid::Uuid;
 
 const ID: Uuid = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
@@ -364,5 +364,74 @@ fn sorted_pairs_are_maps_in_every_sequence() {
         shared: [(-1, 3)].into(),
     };
     let text = "vec.b == 2 and array.443 == https and slice.on == true and shared[\"-1\"] == 3 and c not in vec";
+    assert!(Filter::<Row<'_>>::compile(text).expect("it compiles").matches(&row));
+}
+
+#[test]
+fn integers_of_128_bits_are_compared_exactly() {
+    #[derive(Filterable)]
+    struct Row {
+        signed: i128,
+        unsigned: u128,
+        #[filterable(unit = "bytes")]
+        size: u128,
+        small: i64,
+        list: Vec<i128>,
+    }
+    let row = Row {
+        signed: i128::MIN,
+        unsigned: u128::MAX,
+        size: 1 << 70,
+        small: -1,
+        list: vec![3, i128::MAX],
+    };
+    let options = Options::new().dialect(Dialect::Extended);
+    let compiled = |text: &str| Filter::<Row>::compile_with(text, &options);
+    for text in [
+        "signed == -170141183460469231731687303715884105728 and signed != 0",
+        "unsigned == 340282366920938463463374607431768211455 and unsigned != 0",
+        "unsigned == \"0xffff_ffff_ffff_ffff_ffff_ffff_ffff_ffff\" and signed < -1 and unsigned > 7",
+        "unsigned > 340282366920938463463374607431768211454 and not unsigned in [1, 2]",
+        "signed in [-170141183460469231731687303715884105728, 4]",
+        "size == \"1024EiB\" and size >= 1024EiB and size between 1EiB and 2000EiB",
+        "@signed < @unsigned and @unsigned > @small and @small > @signed and @signed <= @signed",
+        "170141183460469231731687303715884105727 in list and 4 not in list and list contains any [3]",
+        "any list as x { x > 3 } and all list as x { x >= 3 }",
+    ] {
+        let filter = compiled(text).unwrap_or_else(|error| panic!("{error}"));
+        assert!(filter.matches(&row), "{text}");
+        assert!(filter.warnings().is_empty() && filter.try_matches(&row).is_ok(), "{text}");
+    }
+    for text in [
+        "signed == -170141183460469231731687303715884105729",
+        "unsigned == 340282366920938463463374607431768211456",
+    ] {
+        let error = compiled(text).expect_err("it is too large");
+        assert!(matches!(error.kind(), CompileErrorKind::ValueRange { .. }), "{error}");
+    }
+    assert!(compiled("unsigned == -1").is_err() && compiled("signed == x").is_err());
+    // No index has such keys.
+    assert!(compiled("signed == 3 and unsigned > 4").expect("it compiles").conjuncts().is_empty());
+}
+
+#[test]
+#[expect(clippy::linkedlist, reason = "it is one of them")]
+fn every_sequence_of_std_is_a_list() {
+    #[derive(Filterable)]
+    struct Row<'r> {
+        deque: VecDeque<u8>,
+        linked: LinkedList<String>,
+        heap: BinaryHeap<u32>,
+        cow: Cow<'r, [i64]>,
+        pairs: Cow<'r, [(String, bool)]>,
+    }
+    let row = Row {
+        deque: VecDeque::from([1, 2]),
+        linked: LinkedList::from(["a".to_owned(), "b".to_owned()]),
+        heap: BinaryHeap::from([9, 4]),
+        cow: Cow::Borrowed(&[5, 6]),
+        pairs: Cow::Owned(vec![("on".to_owned(), true)]),
+    };
+    let text = "2 in deque and deque.0 == 1 and b in linked and linked.1 == b and 4 in heap and 6 in cow and cow.1 == 6 and pairs.on == true";
     assert!(Filter::<Row<'_>>::compile(text).expect("it compiles").matches(&row));
 }

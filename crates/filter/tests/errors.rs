@@ -258,9 +258,10 @@ fn unfinished_text_points_at_what_is_missing() {
     check(
         "Name",
         &expect![[r#"
-        expected an operator
-          Name
-              ^"#]],
+            expected an operator
+              Name
+                  ^
+            help: compare it, as in `Name == "x"`"#]],
     );
     check(
         "Name ==",
@@ -405,16 +406,18 @@ fn values_and_operators_have_to_fit_the_field() {
     check(
         "Size == big",
         &expect![[r#"
-        this is no integer
-          Size == big
-                  ^^^"#]],
+            this is no integer
+              Size == big
+                      ^^^
+            help: write a whole number, as in `3`"#]],
     );
     check(
         "Size == 99999999999999999999",
         &expect![[r#"
-        this integer needs more than 64 bits
-          Size == 99999999999999999999
-                  ^^^^^^^^^^^^^^^^^^^^"#]],
+            this integer is too large
+              Size == 99999999999999999999
+                      ^^^^^^^^^^^^^^^^^^^^
+            help: the field has at most 64 bits"#]],
     );
     check(
         "Schedulable == yes",
@@ -569,6 +572,18 @@ fn carets_stand_under_wide_and_combining_characters() {
         &expect![[r#"
             no field is called `Nmae`
               and Nmae == x
+                  ^^^^
+            help: did you mean `Name`?"#]],
+    );
+}
+
+#[test]
+fn lines_may_end_with_a_carriage_return() {
+    check(
+        "Name == a\r\nand Nmae == 2\r\n",
+        &expect![[r#"
+            no field is called `Nmae`
+              and Nmae == 2
                   ^^^^
             help: did you mean `Name`?"#]],
     );

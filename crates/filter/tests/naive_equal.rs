@@ -6,6 +6,7 @@
 mod naive;
 
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value as Json, json};
 use statehold_filter::{Dialect, Filter, Options, parse_with};
 
@@ -39,14 +40,15 @@ fn document() -> impl Strategy<Value = Json> {
         .prop_map(|map| Json::Object(map.into_iter().collect()))
 }
 
-fn selector() -> impl Strategy<Value = String> {
+fn selector() -> BoxedStrategy<String> {
     let first = prop_oneof![Just("a"), Just("b"), Just("c"), Just("x"), Just("y")];
     let rest = prop_oneof![Just(".a"), Just(".b"), Just(".0"), Just(".1"), Just("[\"\"]")];
     (first, prop::collection::vec(rest, 0..3))
         .prop_map(|(first, rest)| first.to_owned() + &rest.concat())
+        .boxed()
 }
 
-fn value() -> impl Strategy<Value = String> {
+fn value() -> BoxedStrategy<String> {
     prop_oneof![
         Just("a"),
         Just("ab"),
@@ -69,24 +71,30 @@ fn value() -> impl Strategy<Value = String> {
         Just("9223372036854775808"),
     ]
     .prop_map(str::to_owned)
+    .boxed()
 }
 
-fn clause() -> impl Strategy<Value = String> {
+/// Clauses of the default dialect.
+///
+/// Each strategy that others are made of is boxed: without, what they generate lies on the stack by value, and
+/// a few levels of it need megabytes.
+fn clause() -> BoxedStrategy<String> {
     let equal = prop_oneof![Just("=="), Just("!="), Just("contains"), Just("not contains")];
     let matches = prop_oneof![Just("matches"), Just("not matches")];
     let pattern = prop_oneof![Just("^a"), Just("b$"), Just("a.?"), Just("(a|1)"), Just("^$")];
     let is =
         prop_oneof![Just("is empty"), Just("is not empty"), Just("is nil"), Just("is not nil"),];
     prop_oneof![
-        4 => (selector(), equal, value()).prop_map(|(s, o, v)| format!("{s} {o} {v}")),
-        1 => (selector(), matches, pattern).prop_map(|(s, o, p)| format!("{s} {o} `{p}`")),
-        1 => (selector(), is).prop_map(|(s, o)| format!("{s} {o}")),
-        1 => (value(), selector()).prop_map(|(v, s)| format!("{v} in {s}")),
+        4 => (selector(), equal, value()).prop_map(|(s, o, v)| format!("{s} {o} {v}")).boxed(),
+        1 => (selector(), matches, pattern).prop_map(|(s, o, p)| format!("{s} {o} `{p}`")).boxed(),
+        1 => (selector(), is).prop_map(|(s, o)| format!("{s} {o}")).boxed(),
+        1 => (value(), selector()).prop_map(|(v, s)| format!("{v} in {s}")).boxed(),
     ]
+    .boxed()
 }
 
 /// A clause that only the extended dialect has.
-fn extended_clause() -> impl Strategy<Value = String> {
+fn extended_clause() -> BoxedStrategy<String> {
     let one = prop_oneof![
         Just("<"),
         Just("<="),
@@ -108,17 +116,18 @@ fn extended_clause() -> impl Strategy<Value = String> {
     let related = || prop_oneof![Just("=="), Just("!="), Just("<"), Just(">=")];
     let values = prop::collection::vec(value(), 0..4).prop_map(|values| values.join(", "));
     prop_oneof![
-        2 => (selector(), one, value()).prop_map(|(s, o, v)| format!("{s} {o} {v}")),
-        2 => (selector(), list, values).prop_map(|(s, o, v)| format!("{s} {o} [{v}]")),
-        1 => (selector(), value(), value()).prop_map(|(s, a, b)| format!("{s} between {a} and {b}")),
-        1 => (selector(), related(), selector()).prop_map(|(s, o, t)| format!("@{s} {o} @{t}")),
-        1 => (selector(), related(), -1i32..4).prop_map(|(s, o, n)| format!("count({s}) {o} {n}")),
-        1 => selector().prop_map(|s| format!("{s} matches* `^A|B`")),
+        2 => (selector(), one, value()).prop_map(|(s, o, v)| format!("{s} {o} {v}")).boxed(),
+        2 => (selector(), list, values).prop_map(|(s, o, v)| format!("{s} {o} [{v}]")).boxed(),
+        1 => (selector(), value(), value()).prop_map(|(s, a, b)| format!("{s} between {a} and {b}")).boxed(),
+        1 => (selector(), related(), selector()).prop_map(|(s, o, t)| format!("@{s} {o} @{t}")).boxed(),
+        1 => (selector(), related(), -1i32..4).prop_map(|(s, o, n)| format!("count({s}) {o} {n}")).boxed(),
+        1 => selector().prop_map(|s| format!("{s} matches* `^A|B`")).boxed(),
     ]
+    .boxed()
 }
 
-fn expression(clause: impl Strategy<Value = String> + 'static) -> impl Strategy<Value = String> {
-    clause.prop_recursive(4, 12, 3, |inner| {
+fn expression(clause: impl Strategy<Value = String> + 'static) -> BoxedStrategy<String> {
+    let deep = clause.prop_recursive(4, 12, 3, |inner| {
         let many = || prop::collection::vec(inner.clone(), 2..4);
         let names = prop_oneof![
             Just("x"),
@@ -130,13 +139,15 @@ fn expression(clause: impl Strategy<Value = String> + 'static) -> impl Strategy<
             Just("b, a"),
         ];
         prop_oneof![
-            many().prop_map(|operands| format!("({})", operands.join(" and "))),
-            many().prop_map(|operands| format!("({})", operands.join(" or "))),
-            inner.clone().prop_map(|operand| format!("not {operand}")),
+            many().prop_map(|operands| format!("({})", operands.join(" and "))).boxed(),
+            many().prop_map(|operands| format!("({})", operands.join(" or "))).boxed(),
+            inner.clone().prop_map(|operand| format!("not {operand}")).boxed(),
             (prop_oneof![Just("any"), Just("all")], selector(), names, inner.clone())
-                .prop_map(|(word, s, names, body)| format!("{word} {s} as {names} {{ {body} }}")),
+                .prop_map(|(word, s, names, body)| format!("{word} {s} as {names} {{ {body} }}"))
+                .boxed(),
         ]
-    })
+    });
+    deep.boxed()
 }
 
 /// Compares the two; false when the second one is not sure.
@@ -212,4 +223,16 @@ fn the_second_interpreter_is_sure_of_what_is_documented() {
         }
         agree(text, &document, Dialect::Extended).expect("both agree");
     }
+}
+
+#[test]
+fn expressions_are_made_on_half_of_the_stack_that_a_test_has() {
+    let made = || {
+        let mut runner = TestRunner::deterministic();
+        let clause = prop_oneof![extended_clause(), extended_clause(), clause()];
+        let strategy = expression(clause);
+        (0..1_000).filter(|_| strategy.new_tree(&mut runner).is_ok()).count()
+    };
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(made);
+    assert_eq!(thread.expect("a thread").join().ok(), Some(1_000));
 }

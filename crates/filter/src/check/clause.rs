@@ -159,7 +159,7 @@ impl<'t> Checker<'t> {
     /// All patterns of an expression together stay within the limit.
     fn pattern(&mut self, value: &Value, fold: bool) -> Result<Pattern, CompileError> {
         let compiled = pattern::compile(&value.text, self.pattern_left, fold);
-        let compiled = compiled.map_err(|fault| match fault {
+        let (compiled, taken) = compiled.map_err(|fault| match fault {
             Fault::TooLarge => {
                 let kind = CompileErrorKind::PatternTooLarge { max: self.pattern_max };
                 self.error(kind, value.span).with_help("use smaller counts or classes")
@@ -173,7 +173,7 @@ impl<'t> Checker<'t> {
                 }
             }
         })?;
-        self.pattern_left = self.pattern_left.saturating_sub(compiled.bytes());
+        self.pattern_left = self.pattern_left.saturating_sub(taken);
         Ok(compiled)
     }
 

@@ -269,7 +269,13 @@ impl<'t> Checker<'t> {
             }
             (Kind::Bool, _) => error.with_help("write `true` or `false`"),
             (_, Some(unit)) => error.with_help(format!("write it as in \"{}\"", unit.example())),
-            _ => error,
+            (kind, None) => match (kind.number_help(), fault) {
+                (Some((example, _)), Coerce::Syntax) => error.with_help(format!("write {example}")),
+                (Some((_, most)), Coerce::Range) => {
+                    error.with_help(format!("the field has at most {most}"))
+                }
+                (None, _) => error,
+            },
         })
     }
 
@@ -286,7 +292,8 @@ impl<'t> Checker<'t> {
                 let error = self.error(CompileErrorKind::ValueSyntax { kind }, value.span);
                 return error.with_help("the field holds nothing below zero");
             }
-            self.error(CompileErrorKind::ValueRange { kind }, value.span)
+            let error = self.error(CompileErrorKind::ValueRange { kind }, value.span);
+            error.with_help("the field has at most 64 bits")
         })
     }
 

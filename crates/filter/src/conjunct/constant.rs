@@ -35,7 +35,7 @@ pub enum Constant {
 }
 
 impl Constant {
-    /// Reads a literal, or a quantity of the field's unit; `None` for kinds without `==`, `Some(None)` for what equals no value.
+    /// Reads a literal, or a quantity of the field's unit; `None` for kinds without `==` or of more than 64 bits, `Some(None)` for what equals no value.
     ///
     /// Zero has no sign here, as `==` knows none.
     #[expect(clippy::option_option, reason = "no kind with `==`, and no such value, differ")]
@@ -49,6 +49,8 @@ impl Constant {
             Scalar::Bool(value) => Some(Self::Bool(value)),
             Scalar::Int(value) => Some(Self::Int(value)),
             Scalar::Uint(value) => Some(Self::Uint(value)),
+            // No index has such keys.
+            Scalar::Wide(_) => return None,
             Scalar::Float(value) => (!value.is_nan()).then_some(Self::Float(value + 0.0)),
             Scalar::Float32(value) => (!value.is_nan()).then_some(Self::Float32(value + 0.0)),
             Scalar::Text(value) => Some(Self::Text(value)),

@@ -1,6 +1,7 @@
 //! [`Filterable`] for sequences and sets.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::borrow::Cow;
+use std::collections::{BTreeSet, BinaryHeap, HashSet, LinkedList, VecDeque};
 use std::hash::BuildHasher;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ slice_like! {
     [T: Filterable] Rc<[T]>,
     [T: Filterable] Arc<[T]>,
     [T: Filterable] &[T],
+    [T: Filterable + Clone] Cow<'_, [T]>,
 }
 
 /// Gives a collection without contiguous storage its `List` and `Filterable`.
@@ -76,6 +78,8 @@ macro_rules! iterable {
 
 iterable! {
     [T: Filterable] VecDeque<T>,
+    [T: Filterable] LinkedList<T>,
+    [T: Filterable] BinaryHeap<T>,
     [T: Filterable] BTreeSet<T>,
     [T: Filterable, S: BuildHasher] HashSet<T, S>,
 }

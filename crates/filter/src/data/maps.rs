@@ -212,4 +212,5 @@ sorted_pairs! {
     [K: MapKey, V: Filterable] Rc<[(K, V)]>,
     [K: MapKey, V: Filterable] Arc<[(K, V)]>,
     [K: MapKey, V: Filterable] &[(K, V)],
+    [K: MapKey + Clone, V: Filterable + Clone] Cow<'_, [(K, V)]>,
 }

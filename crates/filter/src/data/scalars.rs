@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 use std::num::{
-    NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroIsize, NonZeroU8, NonZeroU16, NonZeroU32,
-    NonZeroU64, NonZeroUsize,
+    NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128, NonZeroIsize, NonZeroU8,
+    NonZeroU16, NonZeroU32, NonZeroU64, NonZeroU128, NonZeroUsize,
 };
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use crate::datum::{Datum, Filterable};
 use crate::program::Fields;
 use crate::quantity::{nanoseconds, unix_nanoseconds};
 use crate::schema::Kind;
+use crate::wide::Wide;
 
 macro_rules! scalar {
     ($($type:ty => $kind:expr, |$value:ident| $datum:expr;)*) => {$(
@@ -35,20 +36,24 @@ scalar! {
     i16 => Kind::Int(16), |value| Datum::Int(value.into());
     i32 => Kind::Int(32), |value| Datum::Int(value.into());
     i64 => Kind::Int(64), |value| Datum::Int(value);
+    i128 => Kind::Int(128), |value| Datum::Wide(Wide::from(value));
     isize => Kind::Int(64), |value| Datum::Int(value as i64);
     u16 => Kind::Uint(16), |value| Datum::Uint(value.into());
     u32 => Kind::Uint(32), |value| Datum::Uint(value.into());
     u64 => Kind::Uint(64), |value| Datum::Uint(value);
+    u128 => Kind::Uint(128), |value| Datum::Wide(Wide::from(value));
     usize => Kind::Uint(64), |value| Datum::Uint(value as u64);
     NonZeroI8 => Kind::Int(8), |value| Datum::Int(value.get().into());
     NonZeroI16 => Kind::Int(16), |value| Datum::Int(value.get().into());
     NonZeroI32 => Kind::Int(32), |value| Datum::Int(value.get().into());
     NonZeroI64 => Kind::Int(64), |value| Datum::Int(value.get());
+    NonZeroI128 => Kind::Int(128), |value| Datum::Wide(Wide::from(value.get()));
     NonZeroIsize => Kind::Int(64), |value| Datum::Int(value.get() as i64);
     NonZeroU8 => Kind::Uint(8), |value| Datum::Uint(value.get().into());
     NonZeroU16 => Kind::Uint(16), |value| Datum::Uint(value.get().into());
     NonZeroU32 => Kind::Uint(32), |value| Datum::Uint(value.get().into());
     NonZeroU64 => Kind::Uint(64), |value| Datum::Uint(value.get());
+    NonZeroU128 => Kind::Uint(128), |value| Datum::Wide(Wide::from(value.get()));
     NonZeroUsize => Kind::Uint(64), |value| Datum::Uint(value.get() as u64);
     f32 => Kind::Float32, |value| Datum::Float32(value);
     f64 => Kind::Float, |value| Datum::Float(value);

@@ -279,7 +279,7 @@ impl fmt::Display for CompileErrorKind {
             Self::BadListIndex => f.write_str("a list takes an index, counted from 0"),
             Self::BadMapKey => f.write_str("the map can't have this key"),
             Self::ValueSyntax { kind } => write!(f, "this is no {kind}"),
-            Self::ValueRange { kind } => write!(f, "this {kind} needs more than 64 bits"),
+            Self::ValueRange { kind } => write!(f, "this {kind} is too large"),
             Self::UnitMismatch { found, field } => {
                 write!(f, "this is a {found}, the field is {}", a(field))
             }

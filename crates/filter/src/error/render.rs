@@ -37,6 +37,8 @@ fn write_place(f: &mut Formatter<'_>, text: &str, span: Span, mark: char) -> fmt
     let start = floor(text, span.start());
     let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+    // Lines may end as on Windows.
+    let line_end = line_end - usize::from(text[start..line_end].ends_with('\r'));
     let end = floor(text, span.end()).clamp(start, line_end);
     let line = &text[line_start..line_end];
     let (from, to) = window(line, start - line_start);

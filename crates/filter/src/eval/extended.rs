@@ -17,6 +17,7 @@ use crate::literal::{Literal, Scalar};
 use crate::program::{Bound, Extended, Leaf, Pair, Relation};
 use crate::quantity::Quantity;
 use crate::span::Span;
+use crate::wide::Wide;
 
 impl<'a> Run<'a> {
     pub(super) fn extended(&self, test: &Extended, leaf: &Leaf, datum: &Datum<'a>) -> Answer {
@@ -151,6 +152,7 @@ fn with_text<T>(datum: &Datum<'_>, ask: impl FnOnce(&str) -> T) -> Option<T> {
 #[derive(Clone, Copy)]
 enum Number {
     Whole(i128),
+    Wide(Wide),
     Float(f64),
 }
 
@@ -159,6 +161,7 @@ impl Number {
         Some(match datum {
             Datum::Int(value) | Datum::Whole(Whole::Int(value)) => Self::Whole((*value).into()),
             Datum::Uint(value) | Datum::Whole(Whole::Uint(value)) => Self::Whole((*value).into()),
+            Datum::Wide(value) => Self::Wide(*value),
             Datum::Float(value) => Self::Float(*value),
             Datum::Float32(value) => Self::Float((*value).into()),
             _ => return None,
@@ -169,7 +172,19 @@ impl Number {
     fn order(self, other: Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Whole(own), Self::Whole(other)) => Some(own.cmp(&other)),
-            (own, other) => own.float().partial_cmp(&other.float()),
+            (own, other) => match (own.wide(), other.wide()) {
+                (Some(own), Some(other)) => Some(own.cmp(&other)),
+                _ => own.float().partial_cmp(&other.float()),
+            },
+        }
+    }
+
+    /// As an integer of 128 bits; `None` for a float.
+    fn wide(self) -> Option<Wide> {
+        match self {
+            Self::Whole(value) => Some(value.into()),
+            Self::Wide(value) => Some(value),
+            Self::Float(_) => None,
         }
     }
 
@@ -177,6 +192,7 @@ impl Number {
     fn float(self) -> f64 {
         match self {
             Self::Whole(value) => value as f64,
+            Self::Wide(value) => value.float(),
             Self::Float(value) => value,
         }
     }

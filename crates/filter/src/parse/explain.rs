@@ -119,11 +119,15 @@ impl<'t> Parser<'t> {
     pub(super) fn no_operator(&self, selector: &Selector, at: &'t str) -> CompileError {
         let rest = skip(at);
         let spaced = rest.len() < at.len();
+        let missing = || {
+            let error = fault(CompileErrorKind::ExpectedOperator, self.first_char(rest));
+            error.with_help(format!("compare it, as in `{selector} == \"x\"`"))
+        };
         let Some(first) = rest.chars().next() else {
-            return fault(CompileErrorKind::ExpectedOperator, self.first_char(rest));
+            return missing();
         };
         if is_boundary(first) {
-            return fault(CompileErrorKind::ExpectedOperator, self.first_char(rest));
+            return missing();
         }
         let symbol = |char: char| "=<>!&|~".contains(char);
         let found = if symbol(first) {

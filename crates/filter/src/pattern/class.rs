@@ -1,6 +1,6 @@
 //! Character classes and single-character escapes.
 
-use super::{Fault, Translator, push_literal};
+use super::{ALL_CHARACTERS, Fault, Translator, UNICODE_CLASS_BYTES, push_literal};
 
 impl Translator<'_> {
     /// Reads a class from `[` to `]` and gives its translation.
@@ -23,9 +23,15 @@ impl Translator<'_> {
                 return Ok(out);
             }
             if let Some((class, length)) = self.posix_class()? {
+                if class.starts_with("[:^") {
+                    self.take_folded(ALL_CHARACTERS)?;
+                }
                 out.push_str(&class);
                 self.at += length;
             } else if let Some((class, length)) = self.perl_or_unicode_class(self.at)? {
+                if class.starts_with("[^") {
+                    self.take_folded(ALL_CHARACTERS)?;
+                }
                 out.push_str(&class);
                 self.at += length;
             } else {
@@ -46,6 +52,7 @@ impl Translator<'_> {
             if high < low {
                 return Err(self.fault(start, self.at, "the range is the wrong way round"));
             }
+            self.take_folded((high as usize) - (low as usize))?;
             out.push('-');
             push_literal(out, high);
         }
@@ -68,13 +75,19 @@ impl Translator<'_> {
     }
 
     /// `[:alpha:]` and its like, inside a class.
-    fn posix_class(&self) -> Result<Option<(String, usize)>, Fault> {
+    fn posix_class(&mut self) -> Result<Option<(String, usize)>, Fault> {
         const NAMES: [&str; 14] = [
             "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print",
             "punct", "space", "upper", "word", "xdigit",
         ];
         let Some(inner) = self.rest().strip_prefix("[:") else { return Ok(None) };
-        let Some(end) = inner.find(":]") else { return Ok(None) };
+        if !self.posix_may_end {
+            return Ok(None);
+        }
+        let Some(end) = inner.find(":]") else {
+            self.posix_may_end = false;
+            return Ok(None);
+        };
         let name = inner[..end].strip_prefix('^').unwrap_or(&inner[..end]);
         let length = end + 4;
         if NAMES.contains(&name) {
@@ -85,7 +98,7 @@ impl Translator<'_> {
 
     /// `\d`, `\pL`, `\p{Greek}` and their like; ASCII where the letter stands for a Perl class.
     pub(super) fn perl_or_unicode_class(
-        &self,
+        &mut self,
         at: usize,
     ) -> Result<Option<(String, usize)>, Fault> {
         let rest = &self.pattern[at..];
@@ -106,8 +119,10 @@ impl Translator<'_> {
         Ok(Some((perl.to_owned(), 2)))
     }
 
-    fn unicode_class(&self, at: usize, upper: bool) -> Result<(String, usize), Fault> {
+    fn unicode_class(&mut self, at: usize, upper: bool) -> Result<(String, usize), Fault> {
         let rest = &self.pattern[at + 2..];
+        self.take(UNICODE_CLASS_BYTES)?;
+        self.take_folded(ALL_CHARACTERS)?;
         let unknown =
             |length: usize| self.fault(at, at + 2 + length, "no Unicode class of this name");
         let (name, length) = if let Some(inner) = rest.strip_prefix('{') {
@@ -191,7 +206,7 @@ mod tests {
     use super::super::compile;
 
     fn found(pattern: &str, text: &str) -> bool {
-        compile(pattern, 1 << 20, false).is_ok_and(|regex| regex.is_match(text.as_bytes()))
+        compile(pattern, 1 << 20, false).is_ok_and(|(regex, _)| regex.is_match(text.as_bytes()))
     }
 
     #[test]

@@ -82,9 +82,10 @@ fn a_quantity_that_does_not_fit_the_field_is_refused() {
     refused(
         "Capacity == 100EiB",
         &expect![[r#"
-        this unsigned integer needs more than 64 bits
-          Capacity == 100EiB
-                      ^^^^^^"#]],
+            this unsigned integer is too large
+              Capacity == 100EiB
+                          ^^^^^^
+            help: the field has at most 64 bits"#]],
     );
     refused(
         "Waited > -1s",

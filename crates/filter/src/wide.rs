@@ -1,0 +1,154 @@
+//! Integers of 128 bits.
+//!
+//! Kept as two halves, so that they take a value no more room than text does; [`Wide`] orders `i128` and `u128` among each other.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+/// An integer of 128 bits; one is made from an `i128` or a `u128`.
+///
+/// Compared and ordered by value, exactly, whether it has a sign or not.
+///
+/// # Examples
+/// ```
+/// use statehold_filter::{Filter, Filterable, Wide};
+///
+/// #[derive(Filterable)]
+/// struct Account {
+///     balance: i128,
+///     serial: u128,
+/// }
+///
+/// let filter = Filter::<Account>::compile("balance == -1 and serial == 340282366920938463463374607431768211455")?;
+/// assert!(filter.matches(&Account { balance: -1, serial: u128::MAX }));
+/// assert!(Wide::from(u128::MAX) > Wide::from(i128::MAX));
+/// # Ok::<(), statehold_filter::CompileError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Wide(Sign);
+
+/// The halves, high one first. Only what is below zero, or could be, is signed.
+#[derive(Clone, Copy)]
+enum Sign {
+    Int([u64; 2]),
+    Uint([u64; 2]),
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "each half is kept")]
+const fn halves(bits: u128) -> [u64; 2] {
+    [(bits >> 64) as u64, bits as u64]
+}
+
+const fn whole(halves: [u64; 2]) -> u128 {
+    (halves[0] as u128) << 64 | halves[1] as u128
+}
+
+impl From<i128> for Wide {
+    #[inline]
+    fn from(value: i128) -> Self {
+        Self(Sign::Int(halves(value.cast_unsigned())))
+    }
+}
+
+impl From<u128> for Wide {
+    #[inline]
+    fn from(value: u128) -> Self {
+        Self(Sign::Uint(halves(value)))
+    }
+}
+
+impl Wide {
+    /// The value, where it is no larger than an `i128`.
+    pub(crate) fn int(self) -> Option<i128> {
+        match self.0 {
+            Sign::Int(own) => Some(whole(own).cast_signed()),
+            Sign::Uint(own) => i128::try_from(whole(own)).ok(),
+        }
+    }
+
+    /// Whether its type has a sign.
+    pub(crate) fn is_signed(self) -> bool {
+        matches!(self.0, Sign::Int(_))
+    }
+
+    /// The nearest float.
+    #[expect(clippy::cast_precision_loss, reason = "it is compared with a float")]
+    pub(crate) fn float(self) -> f64 {
+        match self.0 {
+            Sign::Int(own) => whole(own).cast_signed() as f64,
+            Sign::Uint(own) => whole(own) as f64,
+        }
+    }
+}
+
+impl Ord for Wide {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.int(), other.int()) {
+            (Some(own), Some(other)) => own.cmp(&other),
+            // What is no `i128` is larger than any.
+            (None, Some(_)) => Ordering::Greater,
+            (Some(_), None) => Ordering::Less,
+            (None, None) => match (self.0, other.0) {
+                (Sign::Int(own) | Sign::Uint(own), Sign::Int(other) | Sign::Uint(other)) => {
+                    own.cmp(&other)
+                }
+            },
+        }
+    }
+}
+
+impl PartialOrd for Wide {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Wide {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Wide {}
+
+impl fmt::Display for Wide {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Sign::Int(own) => whole(own).cast_signed().fmt(f),
+            Sign::Uint(own) => whole(own).fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Wide {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datum::Datum;
+
+    #[test]
+    fn wide_integers_are_ordered_by_value_whatever_their_sign() {
+        let ascending = [
+            Wide::from(i128::MIN),
+            Wide::from(-1_i128),
+            Wide::from(0_u128),
+            Wide::from(1_i128),
+            Wide::from(i128::MAX),
+            Wide::from(u128::MAX - 1),
+            Wide::from(u128::MAX),
+        ];
+        assert!(ascending.is_sorted_by(|one, other| one < other));
+        assert_eq!(Wide::from(7_i128), Wide::from(7_u128));
+        assert_eq!(Wide::from(i128::MIN).to_string(), i128::MIN.to_string());
+    }
+
+    #[test]
+    fn wide_integers_do_not_make_values_larger() {
+        assert_eq!(size_of::<Datum<'_>>(), 24);
+    }
+}
