@@ -1,7 +1,10 @@
 //! From durable bytes to rows and indexes, on as many threads as there are cores.
 
 use std::num::NonZero;
+use std::sync::{Arc, mpsc};
 use std::thread;
+
+use parking_lot::Mutex;
 
 use crate::codec;
 use crate::error::RowError;
@@ -9,8 +12,8 @@ use crate::key::{KeyBuf, KeyBytes};
 use crate::table::{Entry, IndexDef, Table};
 use crate::tree::Tree;
 
-/// Rows below which a second thread costs more than it saves.
-const ROWS_PER_THREAD: usize = 8192;
+/// Rows that a thread decodes at a time. Fewer than these are not worth a thread.
+const ROWS_PER_CHUNK: usize = 8192;
 
 /// Threads that load one table at the most.
 const THREADS_MAX: usize = 8;
@@ -24,25 +27,34 @@ pub(crate) struct Loaded<R> {
     pub(crate) secondary: Vec<Entries<R>>,
 }
 
-/// Decodes the rows of a table.
+/// The key and the bytes of a row, as they lie on disk.
+pub(crate) type Raw = (KeyBytes, Vec<u8>);
+
+/// Rows in ascending order of their keys, as they are read.
+pub(crate) type RawRows<'r> = dyn Iterator<Item = Result<Raw, RowError>> + 'r;
+
+/// Decodes the rows of a table, while the next ones are read.
 pub(crate) fn rows<T: Table>(
-    mut rows: Vec<(KeyBytes, Vec<u8>)>,
+    rows: &mut RawRows<'_>,
     defs: &[IndexDef<T::Row>],
     stamped_max: u64,
 ) -> Result<Loaded<T::Row>, RowError> {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
-    let threads = cores.min(rows.len() / ROWS_PER_THREAD).max(1);
-    let per_thread = rows.len().div_ceil(threads).max(1);
-    let mut parts = Vec::with_capacity(threads);
-    while rows.len() > per_thread {
-        parts.push(rows.split_off(rows.len() - per_thread));
+    let mut chunks = std::iter::from_fn(|| {
+        let chunk: Result<Vec<Raw>, RowError> = rows.take(ROWS_PER_CHUNK).collect();
+        Some(chunk).filter(|chunk| chunk.as_ref().map_or(true, |chunk| !chunk.is_empty()))
+    });
+    let first = chunks.next().transpose()?.unwrap_or_default();
+    if first.len() < ROWS_PER_CHUNK {
+        return decode::<T>(first, defs, stamped_max);
     }
-    parts.push(rows);
-    parts.reverse(); // cut off from the back
-    let decoded = in_parallel(parts, |part| decode::<T>(part, defs, stamped_max))?;
-    let mut whole =
-        Loaded { primary: Vec::new(), secondary: defs.iter().map(|_| Vec::new()).collect() };
-    for part in decoded {
+    let chunks = std::iter::once(Ok(first)).chain(chunks);
+    let parts = pipelined(chunks, |chunk| decode::<T>(chunk, defs, stamped_max))?;
+    let count = parts.iter().map(|part| part.primary.len()).sum();
+    let mut whole = Loaded {
+        primary: Vec::with_capacity(count),
+        secondary: defs.iter().map(|_| Vec::with_capacity(count)).collect(),
+    };
+    for part in parts {
         whole.primary.extend(part.primary);
         for (all, entries) in whole.secondary.iter_mut().zip(part.secondary) {
             all.extend(entries);
@@ -51,8 +63,55 @@ pub(crate) fn rows<T: Table>(
     Ok(whole)
 }
 
+/// Does each part of the work on one of as many threads as there are cores, while this one fetches the next
+/// part; results in the order of the parts.
+fn pipelined<W: Send, R: Send>(
+    parts: impl Iterator<Item = Result<W, RowError>>,
+    run: impl Fn(W) -> Result<R, RowError> + Sync,
+) -> Result<Vec<R>, RowError> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
+    let (give, take) = mpsc::sync_channel::<(usize, W)>(threads);
+    let take = Arc::new(Mutex::new(take));
+    let mut done = thread::scope(|scope| {
+        let run = &run;
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                let take = Arc::clone(&take);
+                scope.spawn(move || {
+                    let mut done = Vec::new();
+                    loop {
+                        // Held while it waits: the next to come is for one of them, whichever.
+                        let next = take.lock().recv();
+                        let Ok((at, part)) = next else { return Ok(done) };
+                        done.push((at, run(part)?));
+                    }
+                })
+            })
+            .collect();
+        // Once all workers have failed nobody takes anything, and giving fails.
+        drop(take);
+        let mut fetched = Ok(());
+        for (at, part) in parts.enumerate() {
+            let given = part.map(|part| give.send((at, part)).is_ok());
+            if !matches!(given, Ok(true)) {
+                fetched = given.map(drop);
+                break;
+            }
+        }
+        drop(give);
+        let mut all = Vec::new();
+        for worker in workers {
+            // A panic over there goes on here.
+            all.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        fetched.map(|()| all)
+    })?;
+    done.sort_unstable_by_key(|(at, _)| *at);
+    Ok(done.into_iter().map(|(_, result)| result).collect())
+}
+
 fn decode<T: Table>(
-    rows: Vec<(KeyBytes, Vec<u8>)>,
+    rows: Vec<Raw>,
     defs: &[IndexDef<T::Row>],
     stamped_max: u64,
 ) -> Result<Loaded<T::Row>, RowError> {
@@ -130,4 +189,37 @@ fn in_parallel<W: Send, R: Send>(
         results.push(own?);
         Ok(results)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARTS: usize = 1000;
+
+    fn failure() -> RowError {
+        RowError::UnknownTable { name: "on purpose".into() }
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_their_parts() {
+        let done = pipelined((0..PARTS).map(Ok), |part| Ok(part * 2)).unwrap();
+        assert_eq!(done, (0..PARTS).map(|part| part * 2).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn work_that_always_fails_ends_with_parts_still_to_come() {
+        let mut fetched = 0;
+        let parts = (0..PARTS).inspect(|_| fetched += 1).map(Ok);
+        let done: Result<Vec<()>, _> = pipelined(parts, |_| Err(failure()));
+        assert_eq!(done.unwrap_err().to_string(), failure().to_string());
+        assert!(fetched < PARTS);
+    }
+
+    #[test]
+    fn a_part_that_can_not_be_fetched_is_the_error_and_the_last() {
+        let parts = (0..PARTS).map(|part| if part == 10 { Err(failure()) } else { Ok(part) });
+        let done = pipelined(parts, Ok);
+        assert_eq!(done.unwrap_err().to_string(), failure().to_string());
+    }
 }

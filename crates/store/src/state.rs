@@ -12,7 +12,7 @@ use crate::codec;
 use crate::durable::record;
 use crate::error::{RowError, WriteError};
 use crate::key::{KEY_LEN_MAX, KeyBuf, KeyBytes};
-use crate::load;
+use crate::load::{self, RawRows};
 use crate::range::Span;
 use crate::reclaim::Reclaim;
 use crate::table::{Entry, IndexDef, IndexSet, Table};
@@ -209,7 +209,7 @@ pub(crate) trait ErasedTable: Any + Send + Sync {
     /// after `stamped_max`.
     fn load(
         &self,
-        rows: Vec<(KeyBytes, Vec<u8>)>,
+        rows: &mut RawRows<'_>,
         last_index: u64,
         stamped_max: u64,
     ) -> Result<Arc<dyn ErasedTable>, RowError>;
@@ -258,7 +258,7 @@ impl<T: Table> ErasedTable for TableState<T> {
 
     fn load(
         &self,
-        rows: Vec<(KeyBytes, Vec<u8>)>,
+        rows: &mut RawRows<'_>,
         last_index: u64,
         stamped_max: u64,
     ) -> Result<Arc<dyn ErasedTable>, RowError> {

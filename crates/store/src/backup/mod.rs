@@ -210,7 +210,11 @@ impl Store {
                 row: Some(row.clone()),
             });
             changes.extend(put);
-            tables.push(def.empty.load(rows, index, stamped_max).map_err(RestoreError::Row)?);
+            tables.push(
+                def.empty
+                    .load(&mut rows.into_iter().map(Ok), index, stamped_max)
+                    .map_err(RestoreError::Row)?,
+            );
         }
         txn.replace_all(tables, changes);
         let index = txn.commit().and_then(|index| self.flush().map(|_| index));

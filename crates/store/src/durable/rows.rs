@@ -86,18 +86,26 @@ impl RowFile {
         let mut tables = Vec::with_capacity(schema.tables.len());
         for (def, (rows, table_index)) in schema.tables.iter().zip(&self.names) {
             let last_index = number(table_index)?.unwrap_or(0);
-            let rows = match txn.open_table(TableDefinition::<&[u8], &[u8]>::new(rows)) {
-                Ok(table) => read_rows(&table).map_err(|error| OpenError::Row {
-                    path: path.to_owned(),
-                    source: RowError::Unreadable { table: def.name, reason: error.to_string() },
-                })?,
-                Err(TableError::TableDoesNotExist(_)) => Vec::new(),
+            let of_row = |source| OpenError::Row { path: path.to_owned(), source };
+            let loaded = match txn.open_table(TableDefinition::<&[u8], &[u8]>::new(rows)) {
+                Ok(table) => {
+                    let unreadable = |error: redb::StorageError| RowError::Unreadable {
+                        table: def.name,
+                        reason: error.to_string(),
+                    };
+                    let rows = table.iter().map_err(unreadable).map_err(of_row)?;
+                    let mut rows = rows.map(|row| {
+                        let (key, bytes) = row.map_err(unreadable)?;
+                        Ok((KeyBytes::from_slice(key.value()), bytes.value().to_vec()))
+                    });
+                    def.empty.load(&mut rows, last_index, index)
+                }
+                Err(TableError::TableDoesNotExist(_)) => {
+                    def.empty.load(&mut std::iter::empty(), last_index, index)
+                }
                 Err(error) => return Err(damaged(&error)),
-            };
-            let loaded = def
-                .empty
-                .load(rows, last_index, index)
-                .map_err(|source| OpenError::Row { path: path.to_owned(), source })?;
+            }
+            .map_err(of_row)?;
             tables.push(loaded);
         }
         Ok(Root::new(schema, index, tables))
@@ -145,17 +153,4 @@ impl RowFile {
         txn.commit()?;
         Ok(())
     }
-}
-
-/// All rows of a table, in key order.
-fn read_rows(
-    table: &redb::ReadOnlyTable<&[u8], &[u8]>,
-) -> Result<Vec<(KeyBytes, Vec<u8>)>, redb::StorageError> {
-    table
-        .iter()?
-        .map(|row| {
-            let (key, bytes) = row?;
-            Ok((KeyBytes::from_slice(key.value()), bytes.value().to_vec()))
-        })
-        .collect()
 }
