@@ -32,7 +32,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The deepest nesting that can be asked for: every pass is safe on the stack up to here.
+    /// The deepest nesting that can be asked for: every pass is safe up to here on a thread with 1 MiB of stack.
     pub const NESTING_MAX: usize = 128;
 }
 

@@ -264,12 +264,22 @@ impl Literal {
     }
 }
 
-/// Compares the last byte before all of them: names in one list mostly differ at the end.
+/// Compares the last byte before all of them: names in one list mostly differ at the end. Short texts are compared in place.
 #[inline]
 pub(crate) fn same_text(own: &str, other: &str) -> bool {
-    own.len() == other.len()
-        && own.as_bytes().last() == other.as_bytes().last()
-        && own.as_bytes() == other.as_bytes()
+    let (own, other) = (own.as_bytes(), other.as_bytes());
+    if own.len() != other.len() || own.last() != other.last() {
+        return false;
+    }
+    match own.len() {
+        0 | 1 => true,
+        2 | 3 => own[..2] == other[..2],
+        4..=8 => {
+            own.first_chunk::<4>() == other.first_chunk()
+                && own.last_chunk::<4>() == other.last_chunk()
+        }
+        _ => own == other,
+    }
 }
 
 /// Whether a number fits a signed integer of that many bits.
@@ -282,4 +292,23 @@ pub(crate) fn fits_int(value: i64, bits: u8) -> bool {
 pub(crate) fn fits_uint(value: u64, bits: u8) -> bool {
     let spare = 64 - u32::from(bits.clamp(1, 64));
     value << spare >> spare == value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_each_length_differ_by_any_byte() {
+        for len in 0..20 {
+            let own = "a".repeat(len);
+            assert!(same_text(&own, &"a".repeat(len)));
+            assert!(!same_text(&own, &"a".repeat(len + 1)));
+            for at in 0..len {
+                let mut other = own.clone();
+                other.replace_range(at..=at, "b");
+                assert!(!same_text(&own, &other), "{len}, {at}");
+            }
+        }
+    }
 }

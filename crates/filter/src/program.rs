@@ -97,11 +97,13 @@ impl Leaf {
         let Some([way @ .., slot]) = slots.as_deref().filter(|_| !self.path.dynamic) else {
             return Node::Leaf(self);
         };
-        let (way, slot, negated) = (way.into(), *slot, self.negated);
+        let (slot, negated) = (*slot, self.negated);
+        let way: Box<[usize]> = way.into();
         match (self.test, key) {
             (Test::Equal(literal), key) => {
                 let key = key.map(|key| std::mem::replace(key, Key::Bool(false)));
-                Node::Field(FieldLeaf { owner, way, slot, key, literal, negated })
+                let own = way.is_empty() && key.is_none();
+                Node::Field(FieldLeaf { owner, way, slot, key, literal, negated, own })
             }
             (Test::Extended(test), None) if !negated => match *test {
                 Extended::In(Listed::One(Values::Texts(texts))) => {

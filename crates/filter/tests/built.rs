@@ -9,6 +9,7 @@ use serde_json::json;
 use statehold_filter::ast::Expr;
 use statehold_filter::build::{Subject, count, field};
 use statehold_filter::{CompileErrorKind, Dialect, Filter, Limits, Options, parse, parse_with};
+use uuid::Uuid;
 
 fn read(text: &str) -> Expr {
     let limits = Limits { nesting: 128, quantifiers: 128, ..Limits::default() };
@@ -25,9 +26,12 @@ fn every_operator_prints_as_it_is_written() {
     let day = SystemTime::UNIX_EPOCH + Duration::from_secs(86_400);
     for (expr, text) in [
         (a().eq("x"), r#"a == "x""#),
+        (a().eq('7'), r#"a == "7""#),
+        (a().eq(Uuid::from_u128(0xA1)), r#"a == "00000000-0000-0000-0000-0000000000a1""#),
         (a().ne(-3), "a != -3"),
         (a().lt(1.5), "a < 1.5"),
         (a().le(f64::INFINITY), r#"a <= "inf""#),
+        (a().le(f32::NEG_INFINITY), r#"a <= "-inf""#),
         (a().gt(Duration::from_millis(90_500)), "a > 1m30s500000000ns"),
         (a().ge(day), "a >= 1970-01-02T00:00:00Z"),
         (a().eq(field("b").key("c")), "@a == @b.c"),
@@ -48,11 +52,19 @@ fn every_operator_prints_as_it_is_written() {
         (a().key("").is_nil(), r#"a[""] is nil"#),
         (count(a()).gt(2), "count(a) > 2"),
         (count(a()).ne(0), "count(a) != 0"),
+        (count(a()).eq(3), "count(a) == 3"),
+        (count(a()).lt(4), "count(a) < 4"),
+        (count(a()).le(5), "count(a) <= 5"),
+        (count(a()).ge(6), "count(a) >= 6"),
         (a().any("x", field("x").eq(1)), "any a as x { x == 1 }"),
+        (a().all("x", field("x").eq(1)), "all a as x { x == 1 }"),
+        (a().any_entry("k", "v", field("v").eq(1)), "any a as k, v { v == 1 }"),
         (a().all_entry("k", "v", field("v").eq(1)), "all a as k, v { v == 1 }"),
         (!a().eq(1), "not a == 1"),
         (!!a().eq(1), "a == 1"),
         (a().eq(1) & a().eq(2) & a().eq(3), "a == 1 and a == 2 and a == 3"),
+        (a().eq(1) & (a().eq(2) & a().eq(3)), "a == 1 and a == 2 and a == 3"),
+        ((a().eq(1) | a().eq(2)) | (a().eq(3) | a().eq(4)), "a == 1 or a == 2 or a == 3 or a == 4"),
         (
             a().eq(1) & (a().eq(2) | !(a().eq(3) & a().eq(4))),
             "a == 1 and (a == 2 or not (a == 3 and a == 4))",

@@ -273,6 +273,34 @@ proptest! {
 }
 
 #[test]
+fn the_default_dialect_has_no_lists_orders_or_comments() {
+    for text in ["Size < 3 ", "Mode in [", "Name starts ", "Ready == # x\n"] {
+        assert_eq!(texts(text), [""; 0], "{text}");
+    }
+    let lists = |dialect| {
+        let found = at_in(dialect, Volume::KIND, "web in ");
+        found.iter().any(|candidate| candidate.text() == "[")
+    };
+    assert!(lists(Dialect::Extended) && !lists(Dialect::Bexpr));
+}
+
+#[test]
+fn nothing_is_offered_twice() {
+    for dialect in [Dialect::Bexpr, Dialect::Extended] {
+        for text in ["", "name ", "name i", "name not ", "web in ", "name is "] {
+            let found = at_in(dialect, serde_json::Value::KIND, text);
+            for (index, candidate) in found.iter().enumerate() {
+                let before = &found[..index];
+                assert!(
+                    before.iter().all(|other| other.text() != candidate.text()),
+                    "{candidate:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn the_extended_dialect_has_its_operators_and_lists() {
     let extended = |text: &str| {
         let found = at_in(Dialect::Extended, Volume::KIND, text);

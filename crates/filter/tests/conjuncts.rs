@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use statehold_filter::{
     CompileError, Conjunct, Constant, Cover, Dialect, Filter, Filterable, Key, Options, Sarg,
 };
+use uuid::Uuid;
 
 #[derive(Clone, Debug, Filterable)]
 struct Row {
@@ -271,6 +272,39 @@ fn each_form_has_its_conjunct() {
         ("not not name <= a", "name <= \"a\""),
     ] {
         assert_eq!(shown(text), [conjunct], "{text}");
+    }
+}
+
+#[derive(Filterable)]
+struct Rare {
+    id: Uuid,
+    letter: char,
+    ratio: f32,
+    wide: u128,
+}
+
+/// Zero has no sign in an index, NaN equals nothing, and what an index would order in its own way has no range.
+#[test]
+fn rarer_kinds_have_the_conjuncts_that_an_index_can_keep() {
+    let id = "00000000-0000-0000-0000-0000000000a1";
+    for (text, conjunct) in [
+        (format!("id == \"{id}\""), Some(format!("id == \"{id}\""))),
+        (format!("id > \"{id}\""), None),
+        (format!("id between \"{id}\" and \"{id}\""), None),
+        ("id starts with \"00\"".to_owned(), Some("id starts with \"00\"".to_owned())),
+        ("letter == a".to_owned(), Some("letter == \"a\"".to_owned())),
+        ("letter < a".to_owned(), None),
+        ("ratio == nan".to_owned(), Some("ratio in []".to_owned())),
+        ("ratio == \"-0\" or ratio == 0".to_owned(), Some("ratio == 0".to_owned())),
+        ("ratio == \"-0\"".to_owned(), Some("ratio == 0".to_owned())),
+        ("ratio >= nan".to_owned(), None),
+        ("wide == 1".to_owned(), None),
+        ("wide < 1".to_owned(), None),
+    ] {
+        let filter = compile::<Rare>(&text).expect("it compiles");
+        let conjuncts = filter.conjuncts();
+        let shown = conjuncts.first().map(ToString::to_string);
+        assert_eq!(shown, conjunct, "{text}");
     }
 }
 

@@ -291,6 +291,13 @@ fn a_deep_tree_is_dropped_without_recursion() {
 
 #[test]
 fn the_deepest_nesting_allowed_is_parsed_printed_and_run() {
+    // As much stack as `Limits::NESTING_MAX` asks for.
+    let small = std::thread::Builder::new().stack_size(1 << 20);
+    let thread = small.spawn(run_the_deepest_nesting).expect("a thread starts");
+    thread.join().expect("it does not panic");
+}
+
+fn run_the_deepest_nesting() {
     let limits = Limits { nesting: usize::MAX, quantifiers: usize::MAX, ..Limits::default() };
     let deep = |levels: usize| format!("{}a == 1{}", "not (".repeat(levels), ")".repeat(levels));
     assert!(parse(&deep(Limits::NESTING_MAX), &limits).is_ok());
@@ -300,6 +307,7 @@ fn the_deepest_nesting_allowed_is_parsed_printed_and_run() {
     let options = statehold_filter::Options::new().limits(limits);
     let filter = Filter::<serde_json::Value>::compile_with(&text, &options).expect("it compiles");
     assert!(filter.matches(&json!({ "a": [1] })));
+    assert!(filter.explain().to_string().contains("any a as x"));
 }
 
 #[test]

@@ -131,5 +131,8 @@ mod tests {
         let before = SystemTime::UNIX_EPOCH - Duration::from_nanos(1);
         let read = Quantity::read(&time_text(before)).map(Quantity::saturated);
         assert_eq!(read, Some(unix_nanoseconds(before)));
+        let far = Duration::from_secs(400_000_000_000);
+        assert_eq!(time_text(SystemTime::UNIX_EPOCH + far), "9999-12-30T22:00:00Z");
+        assert_eq!(time_text(SystemTime::UNIX_EPOCH - far), "0000-01-01T00:00:00Z");
     }
 }

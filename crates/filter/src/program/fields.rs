@@ -18,6 +18,8 @@ pub(crate) struct FieldLeaf {
     pub(crate) key: Option<Key>,
     pub(crate) literal: Scalar,
     pub(crate) negated: bool,
+    /// Whether it is a field of the owner itself, with neither way nor key.
+    pub(crate) own: bool,
 }
 
 /// The struct that a field is looked for in.
@@ -50,14 +52,27 @@ impl FieldLeaf {
     /// Whether the struct that the way begins at satisfies the clause.
     #[inline]
     fn holds(&self, owner: &impl Record) -> bool {
-        let equal = match &*self.way {
+        let equal = match (&self.literal, self.own) {
+            (Scalar::Text(own), true) => {
+                owner.text(self.slot).is_some_and(|text| same_text(own, text))
+            }
+            (Scalar::Bool(own), true) => bool_is(owner, self.slot, *own),
+            (_, true) => self.equals_other(owner),
+            (_, false) => self.equals_inside(owner),
+        };
+        equal != self.negated
+    }
+
+    /// What lies deeper than a field of the owner itself.
+    #[inline(never)]
+    fn equals_inside(&self, owner: &impl Record) -> bool {
+        match &*self.way {
             [] => self.equals(owner),
             [first, rest @ ..] => owner
                 .record(*first)
                 .and_then(|inner| follow(inner, rest))
                 .is_some_and(|record| self.equals(record)),
-        };
-        equal != self.negated
+        }
     }
 
     /// The same for the owner as the evaluator sees it; one that is no struct has no fields.
@@ -100,6 +115,12 @@ impl FieldLeaf {
                 .is_some_and(|value| other.equals(&value)),
         }
     }
+}
+
+/// Apart, as otherwise each row's bools are read before any clause is asked.
+#[inline(never)]
+fn bool_is(record: &impl Record, slot: usize, own: bool) -> bool {
+    record.bool(slot) == Some(own)
 }
 
 /// The struct that lies that way.
