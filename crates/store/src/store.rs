@@ -146,6 +146,7 @@ impl Store {
     }
 
     /// Begins the one write transaction; waits until the one before has been committed or dropped.
+    /// The first commit of a store has the index 2: 1 is the index of what never changed.
     ///
     /// # Errors
     /// [`BeginError::Poisoned`].
@@ -154,6 +155,8 @@ impl Store {
     }
 
     /// Begins a write transaction with the caller's own index, that of a replicated log for one.
+    ///
+    /// The least is 2: 1 is the index of what never changed, in the answers of [`Store::blocking`].
     ///
     /// # Errors
     /// [`BeginError::Poisoned`], or [`BeginError::IndexNotGreater`].
@@ -375,6 +378,8 @@ impl Drop for Store {
         if let Some(flusher) = self.flusher.take() {
             let _ = flusher.join();
         }
+        // No commit wakes them any more.
+        self.shared.registry.notify_all();
     }
 }
 

@@ -267,17 +267,25 @@ fn a_deadline_gives_a_reader_of_a_result_the_newest_index_too() {
 #[test]
 fn a_commit_between_the_read_and_the_parking_is_not_lost() {
     let store = store();
+    let since = store.index();
     let mut runs = 0;
-    let attempt = store.try_blocking(store.index(), |view| {
+    let mut query = |view: &Tracked| {
         runs += 1;
         let found = view.get::<Names>("b").is_some();
         if runs == 1 {
             commit(&store, |txn| put_name(txn, "b"));
         }
         found
-    });
-    let Ok(Attempt::Ready(answer)) = attempt else { panic!("parked on what has changed") };
-    assert_eq!((runs, answer.value, answer.index), (2, true, 2));
+    };
+    let Ok(Attempt::Parked(parked)) = store.try_blocking(since, &mut query) else {
+        panic!("the run before the commit has no news")
+    };
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(pin!(parked).poll(&mut context).is_ready(), "parked on what has changed");
+    let Ok(Attempt::Ready(answer)) = store.try_blocking(since, &mut query) else {
+        panic!("there are news")
+    };
+    assert_eq!((answer.value, answer.index), (true, since + 1));
     assert_eq!(store.parked(), 0);
 }
 
@@ -312,4 +320,62 @@ fn no_wake_up_is_lost_between_racing_writers_and_readers() {
         }
     });
     assert_eq!(store.parked(), 0);
+}
+
+#[test]
+fn a_result_that_stays_the_same_under_constant_writes_is_given_at_the_deadline() {
+    let store = store();
+    let since = store.index();
+    let mut names = 0;
+    // A commit while each run is on its way.
+    let query = |view: &Tracked| {
+        let _ = view.count::<Names>();
+        names += 1;
+        assert!(names < 1000, "the deadline is never looked at");
+        commit(&store, |txn| put_name(txn, "b"));
+    };
+    let answer = store.blocking_changed(since, Instant::now(), query).unwrap();
+    assert!(answer.index > since);
+}
+
+#[test]
+fn a_result_that_stays_the_same_under_constant_writes_lets_other_tasks_run() {
+    let store = store();
+    let since = store.index();
+    let (mut runs, wakes) = (0, Arc::new(Counter::default()));
+    let query = |view: &Tracked| {
+        let _ = view.count::<Names>();
+        runs += 1;
+        assert!(runs < 1000, "the task never yields");
+        commit(&store, |txn| put_name(txn, "b"));
+    };
+    let waker = Waker::from(Arc::clone(&wakes));
+    let mut context = Context::from_waker(&waker);
+    let mut timeout = false;
+    let mut polls = 0;
+    let ends = std::future::poll_fn(|_| {
+        if timeout {
+            Poll::Ready(())
+        } else {
+            timeout = true;
+            Poll::Pending
+        }
+    });
+    let mut blocked = pin!(store.blocking_changed_async(since, ends, query));
+    while blocked.as_mut().poll(&mut context).is_pending() {
+        polls += 1;
+        assert_eq!(wakes.0.load(Ordering::SeqCst), polls, "it asks to be polled again");
+    }
+    assert!(polls > 0);
+}
+
+#[test]
+fn closing_a_store_ends_the_waiting_of_those_who_outlive_it() {
+    let store = store();
+    let attempt = store.try_blocking(store.index(), |view| view.get::<Names>("b").is_some());
+    let Attempt::Parked(mut parked) = attempt.unwrap() else { panic!("nothing is new") };
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(pin!(&mut parked).poll(&mut context).is_pending());
+    drop(store);
+    assert!(pin!(&mut parked).poll(&mut context).is_ready());
 }
