@@ -72,7 +72,7 @@ impl Feed<'_> {
     fn check(&self) -> Result<(), FeedError> {
         let compacted = self.store.journal().compacted();
         if self.after < compacted {
-            return Err(FeedError::Compacted { oldest: compacted + 1 });
+            return Err(FeedError::Compacted { oldest: compacted.saturating_add(1) });
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ pub use report::{Report, TableReport};
 
 use self::progress::Meter;
 use crate::key::KeyBytes;
-use crate::state::{Change, ErasedTable, Root};
+use crate::state::{Change, ErasedTable, Root, settle};
 use crate::store::Store;
 
 /// What a backup holds: its index, and for each table of the schema the rows by key.
@@ -210,7 +210,9 @@ impl Store {
                 row: Some(row.clone()),
             });
             changes.extend(put);
-            tables.push(def.empty.load(rows, index, stamped_max).map_err(RestoreError::Row)?);
+            let mut table = def.empty.load(rows, index, stamped_max).map_err(RestoreError::Row)?;
+            settle(&mut table).map_err(RestoreError::Row)?;
+            tables.push(table);
         }
         txn.replace_all(tables, changes);
         let index = txn.commit().and_then(|index| self.flush().map(|_| index));

@@ -41,7 +41,7 @@ impl Store {
         let tables = self.schema().tables.iter().zip(&root.tables);
         Report {
             index: root.index,
-            oldest_change: self.journal().compacted() + 1,
+            oldest_change: self.journal().compacted().saturating_add(1),
             tables: tables
                 .map(|(def, table)| TableReport {
                     name: def.name,
