@@ -234,6 +234,13 @@ pub enum BeginError {
         /// The index of the last transaction.
         last: u64,
     },
+    /// The caller's own index is smaller than commits may have: that of what never changed is 1.
+    IndexTooSmall {
+        /// The index that was passed.
+        given: u64,
+        /// The least that a commit may have.
+        least: u64,
+    },
     /// The last index was the greatest there is: a caller chose it.
     NoIndexLeft,
 }
@@ -245,6 +252,11 @@ impl fmt::Display for BeginError {
             Self::IndexNotGreater { given, last } => write!(
                 f,
                 "the index {given} is not greater than {last}, the last one: indexes only grow"
+            ),
+            Self::IndexTooSmall { given, least } => write!(
+                f,
+                "the index {given} is too small: readers are told 1 of what never changed, so commits \
+                 begin at {least}; let the first entry of a log write nothing and leave it out"
             ),
             Self::NoIndexLeft => f.write_str(
                 "the last index was the greatest there is, so no transaction can follow it",

@@ -39,7 +39,7 @@ impl Store {
     /// txn.commit()?;
     /// for commit in store.changes_since(0)? {
     ///     let commit = commit?;
-    ///     assert_eq!(commit.index, 1);
+    ///     assert_eq!(commit.index, 2);
     ///     assert_eq!(commit.changes[0].key::<Names>(), Some("web".to_string()));
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -14,7 +14,7 @@ use crate::durable::{self, Durable, Files, Journal, MemoryJournal};
 use crate::error::{BeginError, CommitError, OpenError};
 use crate::observer::{Batch, Committed, Observed};
 use crate::options::{Durability, Options, UNFLUSHED_MAX};
-use crate::snapshot::{Snapshot, Tracked};
+use crate::snapshot::{Snapshot, Tracked, UNCHANGED};
 use crate::state::{Change, Root, Schema};
 use crate::txn::WriteTxn;
 use crate::watch::Registry;
@@ -159,7 +159,7 @@ impl Store {
     /// The least is 2: 1 is the index of what never changed, in the answers of [`Store::blocking`].
     ///
     /// # Errors
-    /// [`BeginError::Poisoned`], or [`BeginError::IndexNotGreater`].
+    /// [`BeginError::Poisoned`], [`BeginError::IndexNotGreater`] or [`BeginError::IndexTooSmall`].
     pub fn begin_write_at(&self, index: u64) -> Result<WriteTxn<'_>, BeginError> {
         self.begin(Some(index))
     }
@@ -170,12 +170,14 @@ impl Store {
             return Err(BeginError::Poisoned);
         }
         let last = head.root().index;
+        let least = UNCHANGED + 1;
         let index = match given {
+            Some(given) if given < least => return Err(BeginError::IndexTooSmall { given, least }),
             Some(given) if given <= last => {
                 return Err(BeginError::IndexNotGreater { given, last });
             }
             Some(given) => given,
-            None => last.checked_add(1).ok_or(BeginError::NoIndexLeft)?,
+            None => last.checked_add(1).ok_or(BeginError::NoIndexLeft)?.max(least),
         };
         Ok(WriteTxn::new(self, head, index, given.is_some()))
     }

@@ -55,10 +55,10 @@ impl Store {
     /// txn.upsert::<Names>("web".into())?;
     /// txn.commit()?;
     /// let mut backup = Vec::new();
-    /// assert_eq!(store.backup(&mut backup)?, 1);
+    /// assert_eq!(store.backup(&mut backup)?, 2);
     ///
     /// let other = Store::in_memory(&schema);
-    /// assert_eq!(other.restore(backup.as_slice())?, 2);
+    /// assert_eq!(other.restore(backup.as_slice())?, 3);
     /// assert!(other.snapshot().get::<Names>("web").is_some());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
