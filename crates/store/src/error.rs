@@ -16,6 +16,11 @@ pub enum OpenError {
         /// The data directory.
         dir: PathBuf,
     },
+    /// There is no store in the directory, and none was to be made.
+    NoStore {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// The directory or its files can't be read or written.
     Io {
         /// The file or directory.
@@ -62,6 +67,11 @@ impl fmt::Display for OpenError {
                 f,
                 "the data directory {} is in use by another process: stop that one, \
                  or choose another directory",
+                dir.display()
+            ),
+            Self::NoStore { dir } => write!(
+                f,
+                "there is no store in {}: no rows.redb and no log.redb; check the name",
                 dir.display()
             ),
             Self::Io { path, source } => write!(f, "can't use {}: {source}", path.display()),

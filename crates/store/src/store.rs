@@ -72,7 +72,7 @@ impl Store {
         schema: &Schema,
         options: &Options,
     ) -> Result<Self, OpenError> {
-        Self::open_files(Files::in_dir(dir.as_ref())?, schema, options)
+        Self::open_files(Files::in_dir(dir.as_ref(), options.create)?, schema, options)
     }
 
     pub(crate) fn open_files(

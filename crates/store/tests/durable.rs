@@ -10,8 +10,8 @@ use std::fs;
 use common::{BY_EXTERNAL, Names, Volume, Volumes, put_name, schema};
 use serde::{Deserialize, Serialize};
 use statehold_store::{
-    BeginError, Expect, KeyRange, OpenError, Order, ReadView, RowError, Schema, Store, Table,
-    WriteError,
+    BeginError, Expect, KeyRange, OpenError, Options, Order, ReadView, RowError, Schema, Store,
+    Table, WriteError,
 };
 
 #[test]
@@ -322,4 +322,19 @@ fn rows_that_can_not_be_loaded_are_refused_and_left_alone() {
     }
     let error = refused(dir.path(), &schema());
     assert!(matches!(error, OpenError::Row { source: RowError::Damaged { .. }, .. }));
+}
+
+#[test]
+fn a_directory_without_a_store_is_told_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options::default().create(false);
+    for there in [dir.path().to_owned(), dir.path().join("absent")] {
+        let refused = Store::open_with(&there, &schema(), &options).unwrap_err();
+        assert!(matches!(&refused, OpenError::NoStore { dir } if *dir == there), "{refused}");
+        let refused = Store::verify(&there, &schema()).unwrap_err();
+        assert!(matches!(&refused, OpenError::NoStore { dir } if *dir == there), "{refused}");
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    drop(Store::open(dir.path(), &schema()).unwrap());
+    assert!(Store::open_with(dir.path(), &schema(), &options).is_ok());
 }

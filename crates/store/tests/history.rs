@@ -124,7 +124,7 @@ fn history(store: &Store, seed: u64) {
     let first = state(&store.snapshot());
     let known = AtomicU64::new(2);
     let writing = AtomicU64::new(WRITERS);
-    let far = Instant::now() + Duration::from_secs(600);
+    let far = Instant::now() + Duration::from_secs(60);
 
     let (writes, reads, waits, last) = std::thread::scope(|scope| {
         let (known, writing) = (&known, &writing);

@@ -74,7 +74,7 @@ impl Store {
     ) -> Result<Report, OpenError> {
         let mut meter = Meter::new(&mut progress);
         meter.begin(Step::CheckingFiles, None);
-        let files = Files::in_dir(dir.as_ref())?;
+        let files = Files::in_dir(dir.as_ref(), false)?;
         Durable::check_integrity(&files)?;
         drop(files);
         meter.begin(Step::Loading, None);
