@@ -14,7 +14,8 @@ use crate::table::{Entry, Table};
 const READ_BYTES: usize = 1 << 20;
 
 impl Store {
-    /// The commits after `index`, up to the newest one that is visible now.
+    /// The commits after `index`, up to the newest one that is visible now and on disk: under
+    /// [`crate::Durability::Relaxed`] what waits for its flush comes with a later call.
     ///
     /// A consumer reads on from the index of the last commit that it got, after a restart too. One
     /// that fell behind what [`crate::Options::history`] keeps is told so, never left with a gap.
