@@ -88,11 +88,12 @@ impl StateMachine {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (dir, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
-    // The indexes are the log's. Some are missing here: configuration changes, for one.
+    // The indexes are the log's. Some are missing here: configuration changes, for one. So is 1, the
+    // blank entry of the first leader: a store's commits begin at 2.
     let log = [
-        (1, Command::Nothing),
-        (2, Command::Set("a", 5)),
-        (3, Command::Add("a", -9)),
+        (2, Command::Nothing),
+        (3, Command::Set("a", 5)),
+        (4, Command::Add("a", -9)),
         (6, Command::Add("b", 2)),
         (7, Command::Add("a", 1)),
         (9, Command::Remove("b")),
@@ -117,7 +118,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // A member that had almost nothing gets the snapshot, then the entries after it.
     let follower = StateMachine::open(other.path())?;
-    follower.apply(1, &log[0].1)?;
+    follower.apply(log[0].0, &log[0].1)?;
     follower.install(index, &snapshot)?;
     assert_eq!(follower.applied(), index);
     for (index, command) in &log[4..] {
@@ -132,7 +133,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             a.create_index(),
             a.modify_index()
         );
-        assert_eq!((a.value, a.create_index(), a.modify_index()), (6, 2, 7));
+        assert_eq!((a.value, a.create_index(), a.modify_index()), (6, 3, 7));
         assert!(member.get("b").is_none());
         assert_eq!(member.applied(), 9);
     }

@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use statehold_store::{Progress, Report, Step, Store};
+use statehold_store::{Options, Progress, Report, Step, Store};
 
 type Done = Result<(), Box<dyn Error>>;
 
@@ -31,10 +31,10 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> FileError {
     move |source| FileError { path, source }
 }
 
-/// Opens the store of a directory that is there: a mistyped name makes no new one.
+/// Opens the store of a directory that has one: a mistyped name makes no new one.
 fn open(dir: &Path) -> Result<Store, Box<dyn Error>> {
-    fs::metadata(dir).map_err(at(dir))?;
-    Ok(Store::open(dir, &statehold_volumes::schema())?)
+    let options = Options::default().create(false);
+    Ok(Store::open_with(dir, &statehold_volumes::schema(), &options)?)
 }
 
 pub(crate) fn backup(dir: &Path, file: &Path) -> Done {
@@ -56,7 +56,6 @@ pub(crate) fn restore(file: &Path, dir: &Path) -> Done {
 }
 
 pub(crate) fn verify(dir: &Path) -> Done {
-    fs::metadata(dir).map_err(at(dir))?;
     let report = Store::verify_with(dir, &statehold_volumes::schema(), progress())?;
     print(&report)?;
     println!("{} is sound", dir.display());

@@ -32,7 +32,8 @@ pub struct Answer<R> {
 pub enum Attempt<R> {
     /// The index is greater than the caller's, or the caller doesn't wait.
     Ready(Answer<R>),
-    /// Nothing new yet. What the query gave is gone; run it again when something has changed.
+    /// Nothing new yet. What the query gave is gone; run it again when something has changed, which may
+    /// be at once: when there was a commit while the query ran.
     Parked(Parked),
 }
 
@@ -215,19 +216,19 @@ impl Store {
         query: &mut impl FnMut(&Tracked) -> R,
         mut answer: impl FnMut(R, u64) -> Result<R, ()>,
     ) -> Result<Attempt<R>, WatchError> {
-        loop {
-            let tracked = self.tracked();
-            let value = query(&tracked);
-            let index = tracked.index();
-            if let Ok(value) = answer(value, index) {
-                return Ok(Attempt::Ready(Answer { value, index }));
-            }
-            let parked = self.registry().park(tracked.into_reads())?;
-            // A commit since the query ran found nobody to wake.
-            if index_of(&self.published(), parked.reads()) <= index {
-                return Ok(Attempt::Parked(parked));
-            }
+        let tracked = self.tracked();
+        let value = query(&tracked);
+        let index = tracked.index();
+        if let Ok(value) = answer(value, index) {
+            return Ok(Attempt::Ready(Answer { value, index }));
         }
+        let parked = self.registry().park(tracked.into_reads())?;
+        // A commit since the query ran found nobody to wake. The caller is told, instead of a query
+        // that runs here again and again while commits come faster than it is done.
+        if index_of(&self.published(), parked.reads()) > index {
+            parked.wake();
+        }
+        Ok(Attempt::Parked(parked))
     }
 
     /// Attempts until there is an answer; with 0, which always gives one, when the deadline has passed.
@@ -243,7 +244,10 @@ impl Store {
             self.ran(woken, &attempt);
             match attempt {
                 Attempt::Ready(answer) => return Ok(answer),
-                Attempt::Parked(parked) => woken = parked.wait_until(deadline),
+                // Changes may come so fast that there is always one.
+                Attempt::Parked(parked) => {
+                    woken = parked.wait_until(deadline) && Instant::now() < deadline;
+                }
             }
             if !woken {
                 min_index = 0;
@@ -268,11 +272,22 @@ impl Store {
                 Attempt::Parked(parked) => parked,
             };
             let mut parked = pin!(parked);
+            let mut waited = false;
             woken = poll_fn(|context| {
-                if parked.as_mut().poll(context).is_ready() {
+                // Changes may come so fast that there is always one: that must neither hide the
+                // timeout nor keep other tasks from running, timers among them.
+                if timeout.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(false);
+                }
+                let changed = parked.as_mut().poll(context).is_ready();
+                if changed && waited {
                     return Poll::Ready(true);
                 }
-                timeout.as_mut().poll(context).map(|()| false)
+                waited = true;
+                if changed {
+                    context.waker().wake_by_ref();
+                }
+                Poll::Pending
             })
             .await;
             if !woken {

@@ -16,6 +16,11 @@ pub enum OpenError {
         /// The data directory.
         dir: PathBuf,
     },
+    /// There is no store in the directory, and none was to be made.
+    NoStore {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// The directory or its files can't be read or written.
     Io {
         /// The file or directory.
@@ -62,6 +67,11 @@ impl fmt::Display for OpenError {
                 f,
                 "the data directory {} is in use by another process: stop that one, \
                  or choose another directory",
+                dir.display()
+            ),
+            Self::NoStore { dir } => write!(
+                f,
+                "there is no store in {}: no rows.redb and no log.redb; check the name",
                 dir.display()
             ),
             Self::Io { path, source } => write!(f, "can't use {}: {source}", path.display()),
@@ -234,6 +244,13 @@ pub enum BeginError {
         /// The index of the last transaction.
         last: u64,
     },
+    /// The caller's own index is smaller than commits may have: that of what never changed is 1.
+    IndexTooSmall {
+        /// The index that was passed.
+        given: u64,
+        /// The least that a commit may have.
+        least: u64,
+    },
     /// The last index was the greatest there is: a caller chose it.
     NoIndexLeft,
 }
@@ -245,6 +262,11 @@ impl fmt::Display for BeginError {
             Self::IndexNotGreater { given, last } => write!(
                 f,
                 "the index {given} is not greater than {last}, the last one: indexes only grow"
+            ),
+            Self::IndexTooSmall { given, least } => write!(
+                f,
+                "the index {given} is too small: readers are told 1 of what never changed, so commits \
+                 begin at {least}; let the first entry of a log write nothing and leave it out"
             ),
             Self::NoIndexLeft => f.write_str(
                 "the last index was the greatest there is, so no transaction can follow it",

@@ -14,7 +14,8 @@ use crate::table::{Entry, Table};
 const READ_BYTES: usize = 1 << 20;
 
 impl Store {
-    /// The commits after `index`, up to the newest one that is visible now.
+    /// The commits after `index`, up to the newest one that is visible now and on disk: under
+    /// [`crate::Durability::Relaxed`] what waits for its flush comes with a later call.
     ///
     /// A consumer reads on from the index of the last commit that it got, after a restart too. One
     /// that fell behind what [`crate::Options::history`] keeps is told so, never left with a gap.
@@ -39,7 +40,7 @@ impl Store {
     /// txn.commit()?;
     /// for commit in store.changes_since(0)? {
     ///     let commit = commit?;
-    ///     assert_eq!(commit.index, 1);
+    ///     assert_eq!(commit.index, 2);
     ///     assert_eq!(commit.changes[0].key::<Names>(), Some("web".to_string()));
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -72,7 +73,7 @@ impl Feed<'_> {
     fn check(&self) -> Result<(), FeedError> {
         let compacted = self.store.journal().compacted();
         if self.after < compacted {
-            return Err(FeedError::Compacted { oldest: compacted + 1 });
+            return Err(FeedError::Compacted { oldest: compacted.saturating_add(1) });
         }
         Ok(())
     }

@@ -46,6 +46,9 @@ pub struct Options {
     pub parked_max: usize,
     /// When a commit is acknowledged. Default: [`Durability::Immediate`].
     pub durability: Durability,
+    /// Whether a store is made where there is none. Where not, opening such a directory is
+    /// [`crate::OpenError::NoStore`]: for tools, which get names of directories from people. Default: yes.
+    pub create: bool,
     pub(crate) observer: Observed,
 }
 
@@ -55,6 +58,7 @@ impl Default for Options {
             history: HISTORY_DEFAULT,
             parked_max: PARKED_MAX_DEFAULT,
             durability: Durability::default(),
+            create: true,
             observer: Observed::default(),
         }
     }
@@ -79,6 +83,13 @@ impl Options {
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
+        self
+    }
+
+    /// Sets [`Options::create`].
+    #[must_use]
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
         self
     }
 

@@ -64,9 +64,13 @@ impl Tracked {
     }
 }
 
-/// The index of a set of ranges, at least 1: clients take 0 for "do not block".
+/// The index of what never changed. Not 0, which clients take for "do not block", and no commit's, or
+/// a reader of an empty store would not be told of the first one.
+pub(crate) const UNCHANGED: u64 = 1;
+
+/// The index of a set of ranges, at least [`UNCHANGED`].
 pub(crate) fn index_of(root: &Root, reads: &[(Place, Span)]) -> u64 {
-    reads.iter().map(|(place, span)| root.last_change(*place, span)).fold(1, u64::max)
+    reads.iter().map(|(place, span)| root.last_change(*place, span)).fold(UNCHANGED, u64::max)
 }
 
 #[expect(private_interfaces, reason = "sealed")]

@@ -163,6 +163,11 @@ impl Root {
         Ok(changes)
     }
 
+    /// Ends loading and replaying: from here on every table has its indexes.
+    pub(crate) fn settle(&mut self) -> Result<(), RowError> {
+        self.tables.iter_mut().try_for_each(settle)
+    }
+
     /// The highest commit index at which something in a range changed.
     pub(crate) fn last_change(&self, place: Place, span: &Span) -> u64 {
         self.tables[place.table].last_change(place.index, span)
@@ -206,7 +211,7 @@ pub(crate) trait ErasedTable: Any + Send + Sync {
     fn copy(&self) -> Arc<dyn ErasedTable>;
     fn last_change(&self, index: usize, span: &Span) -> u64;
     /// Builds the state from durable rows, in ascending order of their keys, none of them stamped
-    /// after `stamped_max`.
+    /// after `stamped_max`; to be settled.
     fn load(
         &self,
         rows: &mut RawRows<'_>,
@@ -221,8 +226,10 @@ pub(crate) trait ErasedTable: Any + Send + Sync {
     fn export_json(&self, each: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()>;
     /// The key and the bytes of a row that is given as JSON.
     fn import_json(&self, line: &json::Line<'_>) -> Result<(KeyBytes, Vec<u8>), String>;
-    /// Applies a change that the journal has.
+    /// Applies a change that the journal has; the state is to be settled.
     fn replay(&mut self, key: &KeyBytes, row: Option<&[u8]>, index: u64) -> Result<(), RowError>;
+    /// The state with its indexes when they could not be kept on the way; `None` when they were.
+    fn settled(&self) -> Result<Option<Arc<dyn ErasedTable>>, RowError>;
 }
 
 pub(crate) struct TableState<T: Table> {
@@ -231,6 +238,10 @@ pub(crate) struct TableState<T: Table> {
     pub(crate) defs: Arc<[IndexDef<T::Row>]>,
     /// The index of the last commit that changed a row, deletes included.
     last_index: u64,
+    /// Whether the secondary indexes are to be built, from rows that are all there. What is loaded and
+    /// replayed may break on the way what holds in the end: a unique index that is newer than the rows,
+    /// or a restore, whose rows come one after the other.
+    unsettled: bool,
 }
 
 impl<T: Table> Clone for TableState<T> {
@@ -240,6 +251,7 @@ impl<T: Table> Clone for TableState<T> {
             secondary: self.secondary.clone(),
             defs: Arc::clone(&self.defs),
             last_index: self.last_index,
+            unsettled: self.unsettled,
         }
     }
 }
@@ -263,10 +275,11 @@ impl<T: Table> ErasedTable for TableState<T> {
         stamped_max: u64,
     ) -> Result<Arc<dyn ErasedTable>, RowError> {
         let loaded = load::rows::<T>(rows, &self.defs, stamped_max)?;
-        let secondary = load::indexes(T::NAME, &self.defs, loaded.secondary, last_index)?;
+        let secondary = load::indexes(T::NAME, &self.defs, loaded.secondary, last_index);
         Ok(Arc::new(Self {
             primary: Tree::from_sorted(loaded.primary, last_index),
-            secondary,
+            unsettled: secondary.is_err(),
+            secondary: secondary.unwrap_or_else(|_| no_indexes(&self.defs)),
             defs: Arc::clone(&self.defs),
             last_index,
         }))
@@ -299,7 +312,9 @@ impl<T: Table> ErasedTable for TableState<T> {
     fn import_json(&self, line: &json::Line<'_>) -> Result<(KeyBytes, Vec<u8>), String> {
         let entry = line.entry::<T>()?;
         let bytes = codec::encode::<T>(&entry).ok_or("the row is too large")?;
-        Ok((KeyBuf::of::<T::Key>(T::key(&entry)).finish(), bytes))
+        let key = KeyBuf::of::<T::Key>(T::key(&entry)).finish();
+        check_len::<T>(&key).map_err(|error| error.to_string())?;
+        Ok((key, bytes))
     }
 
     fn replay(&mut self, key: &KeyBytes, row: Option<&[u8]>, index: u64) -> Result<(), RowError> {
@@ -308,10 +323,28 @@ impl<T: Table> ErasedTable for TableState<T> {
             return Ok(());
         };
         let entry = load::row::<T>(key, row, index)?;
-        self.put(key.clone(), &entry, index, |_, _| ()).map_err(|error| match error {
-            WriteError::NotUnique { table, index } => RowError::NotUnique { table, index },
-            _ => RowError::Damaged { table: T::NAME, reason: "a key is too long" },
-        })
+        if self.unsettled || self.put(key.clone(), &entry, index, |_, _| ()).is_err() {
+            self.unsettled = true;
+            self.primary.insert(key.clone(), entry, index);
+            self.last_index = index;
+        }
+        Ok(())
+    }
+
+    fn settled(&self) -> Result<Option<Arc<dyn ErasedTable>>, RowError> {
+        if !self.unsettled {
+            return Ok(None);
+        }
+        let rows = || self.primary.iter(&Span::all());
+        let entries = self.defs.iter().map(|def| {
+            let keys = rows().flat_map(|(key, entry)| {
+                let keys = def.tree_keys(entry, key.as_slice()).into_iter();
+                keys.map(|key| (key, entry.clone()))
+            });
+            keys.collect()
+        });
+        let secondary = load::indexes(T::NAME, &self.defs, entries.collect(), self.last_index)?;
+        Ok(Some(Arc::new(Self { secondary, unsettled: false, ..self.clone() })))
     }
 }
 
@@ -320,9 +353,10 @@ impl<T: Table> TableState<T> {
         let defs: Arc<[_]> = IndexSet::<T>::of().defs.into();
         Self {
             primary: Tree::new(0),
-            secondary: defs.iter().map(|_| Tree::new(0)).collect(),
+            secondary: no_indexes(&defs),
             defs,
             last_index: 0,
+            unsettled: false,
         }
     }
 
@@ -396,6 +430,18 @@ impl<T: Table> TableState<T> {
         touch(0, key);
         Some(old)
     }
+}
+
+fn no_indexes<R>(defs: &[IndexDef<R>]) -> Vec<Tree<Entry<R>>> {
+    defs.iter().map(|_| Tree::new(0)).collect()
+}
+
+/// Sees to it that a table which was loaded or replayed has its indexes.
+pub(crate) fn settle(table: &mut Arc<dyn ErasedTable>) -> Result<(), RowError> {
+    if let Some(settled) = table.settled()? {
+        *table = settled;
+    }
+    Ok(())
 }
 
 fn check_len<T: Table>(key: &KeyBytes) -> Result<(), WriteError> {

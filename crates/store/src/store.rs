@@ -14,7 +14,7 @@ use crate::durable::{self, Durable, Files, Journal, MemoryJournal};
 use crate::error::{BeginError, CommitError, OpenError};
 use crate::observer::{Batch, Committed, Observed};
 use crate::options::{Durability, Options, UNFLUSHED_MAX};
-use crate::snapshot::{Snapshot, Tracked};
+use crate::snapshot::{Snapshot, Tracked, UNCHANGED};
 use crate::state::{Change, Root, Schema};
 use crate::txn::WriteTxn;
 use crate::watch::Registry;
@@ -72,7 +72,7 @@ impl Store {
         schema: &Schema,
         options: &Options,
     ) -> Result<Self, OpenError> {
-        Self::open_files(Files::in_dir(dir.as_ref())?, schema, options)
+        Self::open_files(Files::in_dir(dir.as_ref(), options.create)?, schema, options)
     }
 
     pub(crate) fn open_files(
@@ -146,6 +146,7 @@ impl Store {
     }
 
     /// Begins the one write transaction; waits until the one before has been committed or dropped.
+    /// The first commit of a store has the index 2: 1 is the index of what never changed.
     ///
     /// # Errors
     /// [`BeginError::Poisoned`].
@@ -155,8 +156,10 @@ impl Store {
 
     /// Begins a write transaction with the caller's own index, that of a replicated log for one.
     ///
+    /// The least is 2: 1 is the index of what never changed, in the answers of [`Store::blocking`].
+    ///
     /// # Errors
-    /// [`BeginError::Poisoned`], or [`BeginError::IndexNotGreater`].
+    /// [`BeginError::Poisoned`], [`BeginError::IndexNotGreater`] or [`BeginError::IndexTooSmall`].
     pub fn begin_write_at(&self, index: u64) -> Result<WriteTxn<'_>, BeginError> {
         self.begin(Some(index))
     }
@@ -167,12 +170,14 @@ impl Store {
             return Err(BeginError::Poisoned);
         }
         let last = head.root().index;
+        let least = UNCHANGED + 1;
         let index = match given {
+            Some(given) if given < least => return Err(BeginError::IndexTooSmall { given, least }),
             Some(given) if given <= last => {
                 return Err(BeginError::IndexNotGreater { given, last });
             }
             Some(given) => given,
-            None => last.checked_add(1).ok_or(BeginError::NoIndexLeft)?,
+            None => last.checked_add(1).ok_or(BeginError::NoIndexLeft)?.max(least),
         };
         Ok(WriteTxn::new(self, head, index, given.is_some()))
     }
@@ -375,6 +380,8 @@ impl Drop for Store {
         if let Some(flusher) = self.flusher.take() {
             let _ = flusher.join();
         }
+        // No commit wakes them any more.
+        self.shared.registry.notify_all();
     }
 }
 

@@ -244,6 +244,11 @@ impl Parked {
         self.signal.wait_until(deadline)
     }
 
+    /// Ends the waiting.
+    pub(crate) fn wake(&self) {
+        self.signal.give();
+    }
+
     /// The ranges that are watched.
     pub(crate) fn reads(&self) -> &[(Place, Span)] {
         &self.reads
@@ -307,15 +312,14 @@ mod loom_tests {
 
         /// Parks unless something new is there, as an attempt does.
         fn attempt(&self, seen: u64, key: u8) -> Option<Parked> {
-            loop {
-                if self.published.load(Ordering::Acquire) > seen {
-                    return None;
-                }
-                let parked = self.registry.park(vec![(PLACE, span(key))]).unwrap();
-                if self.published.load(Ordering::Acquire) <= seen {
-                    return Some(parked);
-                }
+            if self.published.load(Ordering::Acquire) > seen {
+                return None;
             }
+            let parked = self.registry.park(vec![(PLACE, span(key))]).unwrap();
+            if self.published.load(Ordering::Acquire) > seen {
+                parked.wake();
+            }
+            Some(parked)
         }
 
         fn is_empty(&self) -> bool {

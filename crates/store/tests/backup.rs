@@ -124,9 +124,9 @@ fn a_restored_store_has_exactly_the_rows_of_the_backup_also_after_a_reopen() {
     let source = Store::in_memory(&schema());
     filled(&source, 40);
     let mut backup = Vec::new();
-    assert_eq!(source.backup(&mut backup).unwrap(), 40);
+    assert_eq!(source.backup(&mut backup).unwrap(), 41);
     let mut dump = Vec::new();
-    assert_eq!(source.dump(&mut dump).unwrap(), 40);
+    assert_eq!(source.dump(&mut dump).unwrap(), 41);
     for compact in [true, false] {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), &schema()).unwrap();
@@ -136,7 +136,7 @@ fn a_restored_store_has_exactly_the_rows_of_the_backup_also_after_a_reopen() {
         } else {
             store.load(dump.as_slice()).unwrap()
         };
-        assert_eq!(index, 61, "greater than its own last index");
+        assert_eq!(index, 62, "greater than its own last index");
         assert_eq!(rows(&store.snapshot()), rows(&source.snapshot()));
         assert!(store.snapshot().find(&BY_EXTERNAL, "ext-50").is_none());
         drop(store);
@@ -146,7 +146,7 @@ fn a_restored_store_has_exactly_the_rows_of_the_backup_also_after_a_reopen() {
         drop(store);
         let store = Store::open(dir.path(), &schema()).unwrap();
         assert_eq!(rows(&store.snapshot()), rows(&source.snapshot()));
-        assert_eq!(store.begin_write().unwrap().index(), 62);
+        assert_eq!(store.begin_write().unwrap().index(), 63);
     }
 }
 
@@ -162,15 +162,15 @@ fn a_restore_goes_on_after_the_greater_index_and_wakes_everybody() {
     let name = |view: &Tracked| view.get::<Names>("never").is_some();
     let volume =
         |view: &Tracked| view.scan_by(&BY_NODE, &KeyRange::all(), Order::Ascending).count();
-    let mut absent = pin!(store.blocking_async(5, pending(), name));
-    let mut scan = pin!(store.blocking_async(5, pending(), volume));
+    let mut absent = pin!(store.blocking_async(6, pending(), name));
+    let mut scan = pin!(store.blocking_async(6, pending(), volume));
     assert!(absent.as_mut().poll(&mut context).is_pending());
     assert!(scan.as_mut().poll(&mut context).is_pending());
-    assert_eq!(store.restore(backup.as_slice()).unwrap(), 31, "greater than the backup's index");
+    assert_eq!(store.restore(backup.as_slice()).unwrap(), 32, "greater than the backup's index");
     let Poll::Ready(answer) = absent.as_mut().poll(&mut context) else { panic!("not woken") };
-    assert_eq!(answer.unwrap().index, 31);
+    assert_eq!(answer.unwrap().index, 32);
     let Poll::Ready(answer) = scan.as_mut().poll(&mut context) else { panic!("not woken") };
-    assert_eq!((answer.as_ref().unwrap().value, answer.unwrap().index), (30, 31));
+    assert_eq!((answer.as_ref().unwrap().value, answer.unwrap().index), (30, 32));
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_line_that_is_no_row_is_named_and_changes_nothing() {
         let error = store.load(lines[..kept].join("\n").as_bytes()).unwrap_err();
         assert!(matches!(error, RestoreError::Damaged { .. }), "{kept} lines: {error}");
     }
-    let late = text.replacen("\"modify_index\":1,", "\"modify_index\":99,", 1);
+    let late = text.replacen("\"modify_index\":2,", "\"modify_index\":99,", 1);
     let error = store.load(late.as_bytes()).unwrap_err();
     assert!(error.to_string().contains("indexes are not between"), "{error}");
     let (last, rows) = lines.split_last().unwrap();
@@ -291,7 +291,7 @@ fn a_report_counts_rows_and_tells_how_far_back_the_feed_goes() {
     let store = Store::in_memory(&schema());
     filled(&store, 5);
     let report = store.report();
-    assert_eq!((report.index, report.oldest_change), (5, 1));
+    assert_eq!((report.index, report.oldest_change), (6, 1));
     let tables: Vec<_> = report.tables.iter().map(|t| (t.name, t.rows, t.last_index)).collect();
-    assert_eq!(tables, [("volumes", 5, 5), ("names", 2, 5)]);
+    assert_eq!(tables, [("volumes", 5, 6), ("names", 2, 6)]);
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use common::{BY_NODE, Names, Volume, Volumes, put_name, schema};
 use statehold_store::{
-    Attempt, KeyRange, Options, Order, ReadView, Store, Tracked, WatchError, WriteTxn,
+    Attempt, BeginError, KeyRange, Options, Order, ReadView, Store, Tracked, WatchError, WriteTxn,
 };
 use uuid::Uuid;
 
@@ -80,18 +80,18 @@ fn a_changed_row_wakes_its_reader() {
         volume.size = 9;
         txn.upsert::<Volumes>(volume).unwrap();
     });
-    assert_eq!(grown, Some((Some(9), 2)));
+    assert_eq!(grown, Some((Some(9), 3)));
     let gone = woken_by(&store, size, |txn| {
         txn.delete::<Volumes>(("default", "vol-1")).unwrap();
     });
-    assert_eq!(gone, Some((None, 3)));
+    assert_eq!(gone, Some((None, 4)));
 }
 
 #[test]
 fn a_reader_of_an_absent_key_is_woken_when_it_appears() {
     let store = store();
     let there = |view: &Tracked| view.get::<Names>("b").is_some();
-    assert_eq!(woken_by(&store, there, |txn| put_name(txn, "b")), Some((true, 2)));
+    assert_eq!(woken_by(&store, there, |txn| put_name(txn, "b")), Some((true, 3)));
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_secondary_index_wakes_its_readers_when_a_row_moves_in_or_out() {
     };
     let placed = |nodes: Vec<Uuid>| Volume { nodes, ..Volume::new("default", "vol-1") };
     let come = woken_by(&store, on_node, |txn| txn.upsert::<Volumes>(placed(vec![node])).unwrap());
-    assert_eq!(come, Some((1, 2)));
+    assert_eq!(come, Some((1, 3)));
     let elsewhere = woken_by(&store, on_node, |txn| {
         txn.upsert::<Volumes>(Volume {
             nodes: vec![Uuid::from_u128(0xA7 << 120)],
@@ -183,10 +183,10 @@ fn a_deadline_gives_the_last_answer_and_min_index_zero_never_waits() {
     let store = store();
     let past = Instant::now();
     let answer = store.blocking(store.index(), past, |view| view.count::<Names>()).unwrap();
-    assert_eq!((answer.value, answer.index), (1, 1));
+    assert_eq!((answer.value, answer.index), (1, 2));
     let far = past + Duration::from_secs(3600);
     let answer = store.blocking(0, far, |view| view.count::<Names>()).unwrap();
-    assert_eq!((answer.value, answer.index), (1, 1));
+    assert_eq!((answer.value, answer.index), (1, 2));
 }
 
 #[test]
@@ -204,9 +204,9 @@ fn past_the_cap_a_reader_gets_an_error_and_others_stay_parked() {
     commit(&store, |txn| put_name(txn, "a"));
     let mut context = Context::from_waker(Waker::noop());
     let names = |view: &Tracked| view.count::<Names>();
-    let mut first = pin!(store.blocking_async(1, pending(), names));
+    let mut first = pin!(store.blocking_async(2, pending(), names));
     assert!(first.as_mut().poll(&mut context).is_pending());
-    let second = store.blocking(1, Instant::now() + Duration::from_secs(3600), names);
+    let second = store.blocking(2, Instant::now() + Duration::from_secs(3600), names);
     assert_eq!(second.unwrap_err(), WatchError::TooMany { parked_max: 1 });
     assert_eq!(store.parked(), 1);
 }
@@ -241,11 +241,11 @@ fn a_reader_of_a_result_stays_parked_while_that_stays_the_same() {
     let same = |txn: &mut WriteTxn<'_>| put_name(txn, "a");
     let more = |txn: &mut WriteTxn<'_>| put_name(txn, "b");
     let writes: [&dyn Fn(&mut WriteTxn<'_>); 4] = [&same, &same, &more, &same];
-    assert_eq!(changed_after(&store, 1, &writes), Some((3, 2, 4)));
+    assert_eq!(changed_after(&store, 2, &writes), Some((3, 2, 5)));
     // A change that the caller has not seen the result of answers at once.
-    assert_eq!(changed_after(&store, 1, &[]), Some((0, 2, 4)));
-    assert_eq!(changed_after(&store, 0, &[]), Some((0, 2, 4)));
-    assert_eq!(changed_after(&store, 4, &[&same, &same]), None);
+    assert_eq!(changed_after(&store, 2, &[]), Some((0, 2, 5)));
+    assert_eq!(changed_after(&store, 0, &[]), Some((0, 2, 5)));
+    assert_eq!(changed_after(&store, 5, &[&same, &same]), None);
 }
 
 #[test]
@@ -260,24 +260,32 @@ fn a_deadline_gives_a_reader_of_a_result_the_newest_index_too() {
         }
         view.count::<Names>()
     });
-    assert_eq!(answer.unwrap().index, 2, "or the next call would answer at once");
+    assert_eq!(answer.unwrap().index, 3, "or the next call would answer at once");
 }
 
 /// The one moment in which a commit finds nobody to wake: after the read, before the parking.
 #[test]
 fn a_commit_between_the_read_and_the_parking_is_not_lost() {
     let store = store();
+    let since = store.index();
     let mut runs = 0;
-    let attempt = store.try_blocking(store.index(), |view| {
+    let mut query = |view: &Tracked| {
         runs += 1;
         let found = view.get::<Names>("b").is_some();
         if runs == 1 {
             commit(&store, |txn| put_name(txn, "b"));
         }
         found
-    });
-    let Ok(Attempt::Ready(answer)) = attempt else { panic!("parked on what has changed") };
-    assert_eq!((runs, answer.value, answer.index), (2, true, 2));
+    };
+    let Ok(Attempt::Parked(parked)) = store.try_blocking(since, &mut query) else {
+        panic!("the run before the commit has no news")
+    };
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(pin!(parked).poll(&mut context).is_ready(), "parked on what has changed");
+    let Ok(Attempt::Ready(answer)) = store.try_blocking(since, &mut query) else {
+        panic!("there are news")
+    };
+    assert_eq!((answer.value, answer.index), (true, since + 1));
     assert_eq!(store.parked(), 0);
 }
 
@@ -286,7 +294,7 @@ fn a_commit_between_the_read_and_the_parking_is_not_lost() {
 fn no_wake_up_is_lost_between_racing_writers_and_readers() {
     const COMMITS: i64 = 400;
     let store = store();
-    let far = Instant::now() + Duration::from_secs(600);
+    let far = Instant::now() + Duration::from_secs(60);
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
@@ -312,4 +320,79 @@ fn no_wake_up_is_lost_between_racing_writers_and_readers() {
         }
     });
     assert_eq!(store.parked(), 0);
+}
+
+#[test]
+fn a_result_that_stays_the_same_under_constant_writes_is_given_at_the_deadline() {
+    let store = store();
+    let since = store.index();
+    let mut names = 0;
+    // A commit while each run is on its way.
+    let query = |view: &Tracked| {
+        let _ = view.count::<Names>();
+        names += 1;
+        assert!(names < 1000, "the deadline is never looked at");
+        commit(&store, |txn| put_name(txn, "b"));
+    };
+    let answer = store.blocking_changed(since, Instant::now(), query).unwrap();
+    assert!(answer.index > since);
+}
+
+#[test]
+fn a_result_that_stays_the_same_under_constant_writes_lets_other_tasks_run() {
+    let store = store();
+    let since = store.index();
+    let (mut runs, wakes) = (0, Arc::new(Counter::default()));
+    let query = |view: &Tracked| {
+        let _ = view.count::<Names>();
+        runs += 1;
+        assert!(runs < 1000, "the task never yields");
+        commit(&store, |txn| put_name(txn, "b"));
+    };
+    let waker = Waker::from(Arc::clone(&wakes));
+    let mut context = Context::from_waker(&waker);
+    let mut timeout = false;
+    let mut polls = 0;
+    let ends = std::future::poll_fn(|_| {
+        if timeout {
+            Poll::Ready(())
+        } else {
+            timeout = true;
+            Poll::Pending
+        }
+    });
+    let mut blocked = pin!(store.blocking_changed_async(since, ends, query));
+    while blocked.as_mut().poll(&mut context).is_pending() {
+        polls += 1;
+        assert_eq!(wakes.0.load(Ordering::SeqCst), polls, "it asks to be polled again");
+    }
+    assert!(polls > 0);
+}
+
+#[test]
+fn closing_a_store_ends_the_waiting_of_those_who_outlive_it() {
+    let store = store();
+    let attempt = store.try_blocking(store.index(), |view| view.get::<Names>("b").is_some());
+    let Attempt::Parked(mut parked) = attempt.unwrap() else { panic!("nothing is new") };
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(pin!(&mut parked).poll(&mut context).is_pending());
+    drop(store);
+    assert!(pin!(&mut parked).poll(&mut context).is_ready());
+}
+#[test]
+fn a_reader_of_an_empty_store_is_woken_by_the_very_first_commit() {
+    let store = Store::in_memory(&schema());
+    let there = |view: &Tracked| view.get::<Names>("a").is_some();
+    let before = store.blocking(0, Instant::now(), there).unwrap();
+    assert!(before.index > 0);
+    let mut context = Context::from_waker(Waker::noop());
+    let mut blocked = pin!(store.blocking_async(before.index, pending(), there));
+    assert!(blocked.as_mut().poll(&mut context).is_pending());
+    let index = commit(&store, |txn| put_name(txn, "a"));
+    let answer = blocked.as_mut().poll(&mut context);
+    assert!(matches!(answer, Poll::Ready(Ok(answer)) if answer.value && answer.index == index));
+    // Nor can a caller choose the index that readers have seen already.
+    let other = Store::in_memory(&schema());
+    let refused = other.begin_write_at(before.index).unwrap_err();
+    assert_eq!(refused, BeginError::IndexTooSmall { given: 1, least: 2 });
 }

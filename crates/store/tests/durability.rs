@@ -37,14 +37,14 @@ fn a_commit_without_a_thread_ends_when_it_is_visible_and_on_disk() {
         // Both are in their places before the first is waited for.
         let (first, second) = (add(&store, "a"), add(&store, "b"));
         let second = block_on(is_for_tasks(second)).unwrap();
-        assert_eq!(second.index(), 2);
-        assert_eq!(store.index(), 2);
+        assert_eq!(second.index(), 3);
+        assert_eq!(store.index(), 3);
         let first = block_on(first).unwrap();
         assert!(first.get::<Names>("a").is_some() && first.get::<Names>("b").is_none());
         let commits: Vec<_> = store.changes_since(0).unwrap().map(Result::unwrap).collect();
         assert_eq!(commits.len(), 2, "the journal has what was acknowledged");
     }
-    assert_eq!(Store::open(dir.path(), &schema()).unwrap().index(), 2);
+    assert_eq!(Store::open(dir.path(), &schema()).unwrap().index(), 3);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn dropping_a_commit_future_takes_nothing_back() {
         let _ = polled.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     }
     let store = Store::open(dir.path(), &schema()).unwrap();
-    assert_eq!((store.index(), store.snapshot().count::<Names>()), (2, 2));
+    assert_eq!((store.index(), store.snapshot().count::<Names>()), (3, 2));
 }
 
 #[test]
@@ -65,8 +65,8 @@ fn flush_waits_for_commits_that_nobody_waits_for() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), &schema()).unwrap();
     let _unawaited = add(&store, "a");
-    assert_eq!(store.flush().unwrap(), 1);
-    assert_eq!(store.index(), 1);
+    assert_eq!(store.flush().unwrap(), 2);
+    assert_eq!(store.index(), 2);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_commit_in_memory_is_acknowledged_at_once() {
     let store = Store::in_memory(&schema());
     let mut commit = pin!(add(&store, "a"));
     let polled = commit.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    assert!(matches!(polled, Poll::Ready(Ok(snapshot)) if snapshot.index() == 1));
+    assert!(matches!(polled, Poll::Ready(Ok(snapshot)) if snapshot.index() == 2));
 }
 
 #[test]
@@ -88,19 +88,19 @@ fn a_relaxed_commit_is_visible_and_wakes_before_it_is_in_the_journal() {
     for at in 1..=3 {
         let mut txn = store.begin_write().unwrap();
         put_name(&mut txn, &format!("name-{at}"));
-        assert_eq!(txn.commit().unwrap(), at);
+        assert_eq!(txn.commit().unwrap(), at + 1);
     }
     assert_eq!(store.snapshot().count::<Names>(), 3);
     let Poll::Ready(answer) = reader.as_mut().poll(&mut context) else { panic!("not woken") };
-    assert_eq!(answer.unwrap().index, 3);
+    assert_eq!(answer.unwrap().index, 4);
     let durable = || store.changes_since(0).unwrap().count();
     assert_eq!(durable(), 0);
-    assert_eq!(store.flush().unwrap(), 3);
+    assert_eq!(store.flush().unwrap(), 4);
     assert_eq!(durable(), 3);
     let mut txn = store.begin_write().unwrap();
     put_name(&mut txn, "last");
     txn.commit().unwrap();
-    assert_eq!(block_on(store.flush_async()).unwrap().index(), 4);
+    assert_eq!(block_on(store.flush_async()).unwrap().index(), 5);
     assert_eq!(durable(), 4);
 }
 
@@ -120,7 +120,7 @@ fn relaxed_commits_are_flushed_by_and_by_and_by_closing() {
         let store = Store::open_with(dir.path(), &schema(), &relaxed()).unwrap();
         drop(add(&store, "b"));
     }
-    assert_eq!(Store::open(dir.path(), &schema()).unwrap().index(), 2);
+    assert_eq!(Store::open(dir.path(), &schema()).unwrap().index(), 3);
 }
 
 #[test]

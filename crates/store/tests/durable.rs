@@ -10,8 +10,8 @@ use std::fs;
 use common::{BY_EXTERNAL, Names, Volume, Volumes, put_name, schema};
 use serde::{Deserialize, Serialize};
 use statehold_store::{
-    BeginError, Expect, KeyRange, OpenError, Order, ReadView, RowError, Schema, Store, Table,
-    WriteError,
+    BeginError, Expect, KeyRange, OpenError, Options, Order, ReadView, RowError, Schema, Store,
+    Table, WriteError,
 };
 
 #[test]
@@ -26,17 +26,17 @@ fn indexes_go_on_after_a_reopen_and_deletes_are_remembered() {
         }
         let mut txn = store.begin_write().unwrap();
         assert!(txn.delete::<Names>("a").unwrap());
-        assert_eq!(txn.commit().unwrap(), 3);
+        assert_eq!(txn.commit().unwrap(), 4);
     }
     let store = Store::open(dir.path(), &schema()).unwrap();
-    assert_eq!(store.index(), 3);
+    assert_eq!(store.index(), 4);
     let view = store.tracked();
     assert!(view.get::<Names>("a").is_none());
-    assert_eq!(view.index(), 3, "the delete was the table's last change");
+    assert_eq!(view.index(), 4, "the delete was the table's last change");
     let untouched = store.tracked();
     assert_eq!(untouched.count::<Volumes>(), 0);
     assert_eq!(untouched.index(), 1);
-    assert_eq!(store.begin_write().unwrap().index(), 4);
+    assert_eq!(store.begin_write().unwrap().index(), 5);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn rows_of_another_version_are_refused() {
     let OpenError::Row { source, .. } = error else { panic!("{error}") };
     assert_eq!(source, RowError::OlderVersion { table: "names", found: 3, known: 4 });
     // And the build that wrote them still can.
-    assert_eq!(Store::open(dir.path(), &schema()).unwrap().index(), 1);
+    assert_eq!(Store::open(dir.path(), &schema()).unwrap().index(), 2);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn commits_of_many_threads_get_distinct_growing_indexes_and_are_all_on_disk() {
         assert!(of_thread.is_sorted_by(|a, b| a < b));
     }
     let all: BTreeSet<u64> = indexes.into_iter().flatten().collect();
-    assert_eq!(all, (1..=(THREADS * COMMITS) as u64).collect());
+    assert_eq!(all, (2..=(THREADS * COMMITS) as u64 + 1).collect());
     drop(store);
     let store = Store::open(dir.path(), &schema()).unwrap();
     let view = store.snapshot();
@@ -189,14 +189,14 @@ fn a_refused_write_leaves_the_transaction_as_it_was() {
     ));
     assert_eq!(
         txn.upsert_if::<Volumes>(holder.clone(), Expect::Absent).unwrap_err(),
-        WriteError::Unexpected { table: "volumes", expected: Expect::Absent, found: Some(1) }
+        WriteError::Unexpected { table: "volumes", expected: Expect::Absent, found: Some(2) }
     );
     assert_eq!(
         txn.delete_if::<Volumes>(("default", "a"), Expect::ModifyIndex(9)).unwrap_err(),
         WriteError::Unexpected {
             table: "volumes",
             expected: Expect::ModifyIndex(9),
-            found: Some(1)
+            found: Some(2)
         }
     );
     txn.commit().unwrap();
@@ -231,7 +231,7 @@ fn the_snapshot_of_a_commit_has_nothing_later() {
     let mut txn = store.begin_write().unwrap();
     txn.delete::<Names>("a").unwrap();
     txn.commit().unwrap();
-    assert_eq!(committed.index(), 1);
+    assert_eq!(committed.index(), 2);
     assert!(committed.get::<Names>("a").is_some());
 }
 
@@ -322,4 +322,19 @@ fn rows_that_can_not_be_loaded_are_refused_and_left_alone() {
     }
     let error = refused(dir.path(), &schema());
     assert!(matches!(error, OpenError::Row { source: RowError::Damaged { .. }, .. }));
+}
+
+#[test]
+fn a_directory_without_a_store_is_told_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options::default().create(false);
+    for there in [dir.path().to_owned(), dir.path().join("absent")] {
+        let refused = Store::open_with(&there, &schema(), &options).unwrap_err();
+        assert!(matches!(&refused, OpenError::NoStore { dir } if *dir == there), "{refused}");
+        let refused = Store::verify(&there, &schema()).unwrap_err();
+        assert!(matches!(&refused, OpenError::NoStore { dir } if *dir == there), "{refused}");
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    drop(Store::open(dir.path(), &schema()).unwrap());
+    assert!(Store::open_with(dir.path(), &schema(), &options).is_ok());
 }

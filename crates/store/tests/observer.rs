@@ -88,10 +88,10 @@ fn an_observer_is_told_of_commits_batches_and_checkpoints_in_its_own_time() {
     put_name(&mut txn, "b");
     txn.commit().unwrap();
     // Finished at 0, the write from 1 to 2, durable at 3.
-    let committed = Told::Committed(1, 2, Duration::from_secs(3));
-    assert_eq!(recorder.take(), [Told::Batch(1, 1), committed]);
+    let committed = Told::Committed(2, 2, Duration::from_secs(3));
+    assert_eq!(recorder.take(), [Told::Batch(2, 1), committed]);
     store.checkpoint().unwrap();
-    assert_eq!(recorder.take(), [Told::Checkpointed(1, 2, 2)]);
+    assert_eq!(recorder.take(), [Told::Checkpointed(2, 2, 3)]);
 }
 
 #[test]

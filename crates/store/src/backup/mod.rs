@@ -22,7 +22,7 @@ pub use report::{Report, TableReport};
 
 use self::progress::Meter;
 use crate::key::KeyBytes;
-use crate::state::{Change, ErasedTable, Root};
+use crate::state::{Change, ErasedTable, Root, settle};
 use crate::store::Store;
 
 /// What a backup holds: its index, and for each table of the schema the rows by key.
@@ -55,10 +55,10 @@ impl Store {
     /// txn.upsert::<Names>("web".into())?;
     /// txn.commit()?;
     /// let mut backup = Vec::new();
-    /// assert_eq!(store.backup(&mut backup)?, 1);
+    /// assert_eq!(store.backup(&mut backup)?, 2);
     ///
     /// let other = Store::in_memory(&schema);
-    /// assert_eq!(other.restore(backup.as_slice())?, 2);
+    /// assert_eq!(other.restore(backup.as_slice())?, 3);
     /// assert!(other.snapshot().get::<Names>("web").is_some());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -210,11 +210,11 @@ impl Store {
                 row: Some(row.clone()),
             });
             changes.extend(put);
-            tables.push(
-                def.empty
-                    .load(&mut rows.into_iter().map(Ok), index, stamped_max)
-                    .map_err(RestoreError::Row)?,
-            );
+            let mut rows = rows.into_iter().map(Ok);
+            let table = def.empty.load(&mut rows, index, stamped_max);
+            let mut table = table.map_err(RestoreError::Row)?;
+            settle(&mut table).map_err(RestoreError::Row)?;
+            tables.push(table);
         }
         txn.replace_all(tables, changes);
         let index = txn.commit().and_then(|index| self.flush().map(|_| index));

@@ -41,7 +41,7 @@ impl Store {
         let tables = self.schema().tables.iter().zip(&root.tables);
         Report {
             index: root.index,
-            oldest_change: self.journal().compacted() + 1,
+            oldest_change: self.journal().compacted().saturating_add(1),
             tables: tables
                 .map(|(def, table)| TableReport {
                     name: def.name,
@@ -74,7 +74,7 @@ impl Store {
     ) -> Result<Report, OpenError> {
         let mut meter = Meter::new(&mut progress);
         meter.begin(Step::CheckingFiles, None);
-        let files = Files::in_dir(dir.as_ref())?;
+        let files = Files::in_dir(dir.as_ref(), false)?;
         Durable::check_integrity(&files)?;
         drop(files);
         meter.begin(Step::Loading, None);

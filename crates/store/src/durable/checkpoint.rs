@@ -182,7 +182,7 @@ impl Checkpoint {
                 index: *index,
                 rows: latest.len(),
                 bytes: bytes as u64,
-                oldest_change: self.journal.compacted() + 1,
+                oldest_change: self.journal.compacted().saturating_add(1),
                 took: self.observer.since(started),
             });
         });

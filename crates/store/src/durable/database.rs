@@ -81,9 +81,14 @@ pub(crate) struct Backends {
 }
 
 impl Files {
-    /// The files in `dir`, which is created when it is absent.
-    pub(crate) fn in_dir(dir: &Path) -> Result<Self, OpenError> {
-        create_dir(dir)?;
+    /// The files in `dir`, which is left as it is when there are none and none are to be made.
+    pub(crate) fn in_dir(dir: &Path, create: bool) -> Result<Self, OpenError> {
+        let (rows, log) = (dir.join("rows.redb"), dir.join("log.redb"));
+        if create {
+            create_dir(dir)?;
+        } else if !rows.exists() && !log.exists() {
+            return Err(OpenError::NoStore { dir: dir.to_owned() });
+        }
         let path = dir.join("lock");
         let lock = File::create(&path).map_err(|source| io_error(&path, source))?;
         lock.try_lock().map_err(|error| match error {
@@ -92,8 +97,8 @@ impl Files {
         })?;
         Ok(Self {
             dir: dir.to_owned(),
-            rows: dir.join("rows.redb"),
-            log: dir.join("log.redb"),
+            rows,
+            log,
             lock: Some(lock),
             #[cfg(test)]
             backends: None,

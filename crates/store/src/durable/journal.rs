@@ -274,7 +274,7 @@ impl Journal for MemoryJournal {
 
     fn truncate_to(&self, index: u64) -> Result<(), JournalError> {
         let mut state = self.state.lock();
-        let kept = state.1.split_off(&(index + 1));
+        let kept = index.checked_add(1).map(|next| state.1.split_off(&next)).unwrap_or_default();
         let dropped = std::mem::replace(&mut state.1, kept);
         if let Some((last, _)) = dropped.last_key_value() {
             state.0.compacted = *last;

@@ -83,6 +83,8 @@ impl Durable {
         }
         let mut root = loaded;
         let tail = replay(&journal, files.log_path(), schema, &mut root)?;
+        root.settle()
+            .map_err(|source| OpenError::Row { path: files.rows_path().to_owned(), source })?;
         // Both are good: now they are ours to write.
         rows.accept().map_err(|source| io_error(files.rows_path(), source))?;
         journal.accept().map_err(|source| io_error(files.log_path(), source))?;
@@ -174,9 +176,9 @@ fn replay(
     let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
     let mut tail = Tail::default();
     loop {
-        let records = journal
-            .read_from(root.index + 1, REPLAY_BYTES)
-            .map_err(|error| damaged(error.to_string()))?;
+        let Some(next) = root.index.checked_add(1) else { return Ok(tail) };
+        let records =
+            journal.read_from(next, REPLAY_BYTES).map_err(|error| damaged(error.to_string()))?;
         if records.is_empty() {
             return Ok(tail);
         }

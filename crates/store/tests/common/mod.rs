@@ -5,10 +5,14 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use statehold_store::{Index, IndexSet, Schema, Table, WriteTxn};
 use uuid::Uuid;
+
+/// Longer than anything takes.
+const NEVER: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Volume {
@@ -99,7 +103,7 @@ pub(crate) fn put_name(txn: &mut WriteTxn<'_>, name: &str) {
     txn.upsert::<Names>(name.to_owned()).unwrap();
 }
 
-/// Waits for a future without a runtime.
+/// Waits for a future without a runtime; one that is never woken fails.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
     impl Wake for Unpark {
@@ -113,6 +117,8 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return output;
         }
-        std::thread::park();
+        let since = Instant::now();
+        std::thread::park_timeout(NEVER);
+        assert!(since.elapsed() < NEVER, "nobody woke the future");
     }
 }
