@@ -10,7 +10,7 @@ use crate::codec;
 use crate::error::RowError;
 use crate::key::{KeyBuf, KeyBytes};
 use crate::table::{Entry, IndexDef, Table};
-use crate::tree::Tree;
+use crate::tree::{OrdIndex, Tree};
 
 /// Rows that a thread decodes at a time. Fewer than these are not worth a thread.
 const ROWS_PER_CHUNK: usize = 8192;

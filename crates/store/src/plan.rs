@@ -18,7 +18,7 @@ use crate::key::{KeyBuf, KeyBytes};
 use crate::range::{KeyRange, Span};
 use crate::state::Place;
 use crate::table::{Entry, Table};
-use crate::tree::Tree;
+use crate::tree::{OrdIndex, Tree};
 use crate::view::{Order, ReadView, Scan};
 
 /// Rows that an index may give to be taken: they are put in the order of the primary key, all at

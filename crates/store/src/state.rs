@@ -16,7 +16,7 @@ use crate::load::{self, RawRows};
 use crate::range::Span;
 use crate::reclaim::Reclaim;
 use crate::table::{Entry, IndexDef, IndexSet, Table};
-use crate::tree::Tree;
+use crate::tree::{OrdIndex, Tree};
 
 /// The tables that a store holds.
 ///

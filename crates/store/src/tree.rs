@@ -1,4 +1,5 @@
-//! The persistent ordered map that every table and every index lies in.
+//! The persistent ordered map that every table and every index lies in: [`OrdIndex`] is what the rest of
+//! the crate asks of it, [`Tree`] what answers.
 //!
 //! A B+tree whose nodes are shared: cloning a [`Tree`] copies one pointer, and a write copies the
 //! nodes on its path, so that every older clone stays as it was. Separators partition the key
@@ -6,7 +7,7 @@
 //!
 //! Invariant: every node carries `last_change`, the highest commit index at which anything in its
 //! part of the key space was inserted, replaced or deleted. Splits copy it and merges keep the
-//! greater one, so [`Tree::last_change`] of a range never goes back and is never too old; it is
+//! greater one, so [`OrdIndex::last_change`] of a range never goes back and is never too old; it is
 //! too new at most by what happened to neighbours in the same leaf.
 //!
 //! Cost: gets, inserts and removes visit `log(len)` nodes of at most [`FANOUT`] entries;
@@ -43,23 +44,70 @@ impl<V> Clone for Tree<V> {
     }
 }
 
-impl<V: Clone> Tree<V> {
+/// An ordered map from encoded keys to `V`. A clone costs next to nothing and stays as it is, whatever
+/// is written to the other.
+pub(crate) trait OrdIndex<V>: Clone {
+    /// Ascending entries of a range.
+    type Iter<'t>: Iterator<Item = (&'t KeyBytes, &'t V)>
+    where
+        Self: 't,
+        V: 't;
+
+    /// Descending entries of a range.
+    type IterRev<'t>: Iterator<Item = (&'t KeyBytes, &'t V)>
+    where
+        Self: 't,
+        V: 't;
+
     /// An empty map, last changed at `index`.
-    pub(crate) fn new(index: u64) -> Self {
+    fn new(index: u64) -> Self;
+
+    /// Builds a map from entries in ascending key order, all of them last changed at `index`.
+    fn from_sorted(entries: Vec<(KeyBytes, V)>, index: u64) -> Self;
+
+    fn len(&self) -> usize;
+
+    fn get(&self, key: &[u8]) -> Option<&V>;
+
+    /// Puts `value` at `key`, in the commit of `index`; the value that was there.
+    fn insert(&mut self, key: KeyBytes, value: V, index: u64) -> Option<V>;
+
+    /// Takes the value at `key` out, in the commit of `index`.
+    fn remove(&mut self, key: &[u8], index: u64) -> Option<V>;
+
+    /// The highest commit index at which something in `span` changed; it may count changes of neighbours
+    /// too, but is never too old and never goes back.
+    fn last_change(&self, span: &Span) -> u64;
+
+    fn iter(&self, span: &Span) -> Self::Iter<'_>;
+
+    fn iter_rev(&self, span: &Span) -> Self::IterRev<'_>;
+}
+
+impl<V: Clone> OrdIndex<V> for Tree<V> {
+    type Iter<'t>
+        = Iter<'t, V>
+    where
+        V: 't;
+    type IterRev<'t>
+        = IterRev<'t, V>
+    where
+        V: 't;
+
+    fn new(index: u64) -> Self {
         Self { root: Arc::new(Node::Leaf(Leaf::new(index, ArrayVec::new()))), len: 0 }
     }
 
-    /// Builds a map from entries in ascending key order, all of them last changed at `index`.
-    pub(crate) fn from_sorted(entries: Vec<(KeyBytes, V)>, index: u64) -> Self {
+    fn from_sorted(entries: Vec<(KeyBytes, V)>, index: u64) -> Self {
         let len = entries.len();
         Self { root: node::build(entries, index), len }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.len
     }
 
-    pub(crate) fn get(&self, key: &[u8]) -> Option<&V> {
+    fn get(&self, key: &[u8]) -> Option<&V> {
         let mut node = &*self.root;
         loop {
             match node {
@@ -71,8 +119,7 @@ impl<V: Clone> Tree<V> {
         }
     }
 
-    /// Puts `value` at `key`, in the commit of `index`; the value that was there.
-    pub(crate) fn insert(&mut self, key: KeyBytes, value: V, index: u64) -> Option<V> {
+    fn insert(&mut self, key: KeyBytes, value: V, index: u64) -> Option<V> {
         let (old, split) = node::insert(&mut self.root, key, value, index);
         if let Some((separator, right)) = split {
             let left = Arc::clone(&self.root);
@@ -84,8 +131,7 @@ impl<V: Clone> Tree<V> {
         old
     }
 
-    /// Takes the value at `key` out, in the commit of `index`.
-    pub(crate) fn remove(&mut self, key: &[u8], index: u64) -> Option<V> {
+    fn remove(&mut self, key: &[u8], index: u64) -> Option<V> {
         self.get(key)?; // a miss copies no node
         let old = node::remove(&mut self.root, key, index)?;
         self.len -= 1;
@@ -97,17 +143,16 @@ impl<V: Clone> Tree<V> {
         Some(old)
     }
 
-    /// The highest commit index at which something in `span` changed, neighbours in the leaves at
-    /// its ends included.
-    pub(crate) fn last_change(&self, span: &Span) -> u64 {
+    /// At most neighbours in the leaves at the range's ends are counted too.
+    fn last_change(&self, span: &Span) -> u64 {
         self.root.last_change_in(span.lo.as_slice(), span.hi.as_ref().map(KeyBytes::as_slice))
     }
 
-    pub(crate) fn iter<'t>(&'t self, span: &Span) -> Iter<'t, V> {
+    fn iter(&self, span: &Span) -> Iter<'_, V> {
         Iter::new(&self.root, span)
     }
 
-    pub(crate) fn iter_rev<'t>(&'t self, span: &Span) -> IterRev<'t, V> {
+    fn iter_rev(&self, span: &Span) -> IterRev<'_, V> {
         IterRev::new(&self.root, span)
     }
 }

@@ -14,6 +14,7 @@ use crate::snapshot::Snapshot;
 use crate::state::{Change, ErasedTable, Place, Root, Touched};
 use crate::store::Store;
 use crate::table::{Entry, Table};
+use crate::tree::OrdIndex;
 use crate::view::{ReadView, sealed};
 
 /// The one writer of a store. It sees its own writes; nobody else does before the commit.

@@ -4,7 +4,7 @@ use crate::key::{Key, KeyBuf, Ref};
 use crate::range::{KeyRange, Span};
 use crate::state::{Place, Root};
 use crate::table::{Entry, Index, Table};
-use crate::tree::{Iter, IterRev};
+use crate::tree::{Iter, IterRev, OrdIndex, Tree};
 
 /// The direction of a scan, in the order of the keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,7 +127,7 @@ enum Direction<'v, V> {
 }
 
 impl<'v, T: Table> Scan<'v, T> {
-    fn new(tree: &'v crate::tree::Tree<Entry<T::Row>>, span: &Span, order: Order) -> Self {
+    fn new(tree: &'v Tree<Entry<T::Row>>, span: &Span, order: Order) -> Self {
         Self(match order {
             Order::Ascending => Direction::Ascending(tree.iter(span)),
             Order::Descending => Direction::Descending(tree.iter_rev(span)),

@@ -55,11 +55,70 @@ fn keys_of_the_tests_ascend() {
     }
 }
 
+/// What another index structure would have to do, with maps of the standard library.
+#[derive(Clone)]
+struct Reference {
+    entries: BTreeMap<Vec<u8>, (KeyBytes, (u16, u32))>,
+    changes: BTreeMap<Vec<u8>, u64>,
+    built: u64,
+}
+
+type Entries<'t> = std::vec::IntoIter<(&'t KeyBytes, &'t (u16, u32))>;
+
+impl OrdIndex<(u16, u32)> for Reference {
+    type Iter<'t> = Entries<'t>;
+    type IterRev<'t> = std::iter::Rev<Entries<'t>>;
+
+    fn new(index: u64) -> Self {
+        Self { entries: BTreeMap::new(), changes: BTreeMap::new(), built: index }
+    }
+
+    fn from_sorted(entries: Vec<(KeyBytes, (u16, u32))>, index: u64) -> Self {
+        let entries =
+            entries.into_iter().map(|(key, value)| (key.as_slice().to_vec(), (key, value)));
+        Self { entries: entries.collect(), ..Self::new(index) }
+    }
+
+    fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn get(&self, key: &[u8]) -> Option<&(u16, u32)> {
+        self.entries.get(key).map(|(_, value)| value)
+    }
+
+    fn insert(&mut self, key: KeyBytes, value: (u16, u32), index: u64) -> Option<(u16, u32)> {
+        let bytes = key.as_slice().to_vec();
+        self.changes.insert(bytes.clone(), index);
+        self.entries.insert(bytes, (key, value)).map(|(_, old)| old)
+    }
+
+    fn remove(&mut self, key: &[u8], index: u64) -> Option<(u16, u32)> {
+        let old = self.entries.remove(key).map(|(_, old)| old)?;
+        self.changes.insert(key.to_vec(), index);
+        Some(old)
+    }
+
+    fn last_change(&self, span: &Span) -> u64 {
+        let within = self.changes.iter().filter(|(key, _)| span.contains(key));
+        within.map(|(_, index)| *index).fold(self.built, u64::max)
+    }
+
+    fn iter(&self, span: &Span) -> Entries<'_> {
+        let within = self.entries.iter().filter(|(key, _)| span.contains(key));
+        within.map(|(_, (key, value))| (key, value)).collect::<Vec<_>>().into_iter()
+    }
+
+    fn iter_rev(&self, span: &Span) -> Self::IterRev<'_> {
+        self.iter(span).rev()
+    }
+}
+
 fn span(lo: u16, hi: Option<u16>) -> Span {
     Span { lo: key(lo), hi: hi.map(key), exact: false }
 }
 
-fn assert_same(tree: &Tree<(u16, u32)>, model: &BTreeMap<u16, u32>, lo: u16, hi: u16) {
+fn assert_same(tree: &impl OrdIndex<(u16, u32)>, model: &BTreeMap<u16, u32>, lo: u16, hi: u16) {
     assert_eq!(tree.len(), model.len());
     for (bounds, span) in [
         ((Bound::Unbounded, Bound::Unbounded), Span::all()),
@@ -88,30 +147,41 @@ proptest! {
         ops in ops(), lo in 0..KEYS, hi in 0..KEYS, bulk in 0..KEYS,
     ) {
         let mut model: BTreeMap<u16, u32> = (0..bulk).map(|n| (n, 0)).collect();
-        let entries = model.iter().map(|(k, v)| (key(*k), (*k, *v))).collect();
-        let mut tree = Tree::from_sorted(entries, 0);
+        let entries = || model.iter().map(|(k, v)| (key(*k), (*k, *v))).collect();
+        let mut tree = Tree::from_sorted(entries(), 0);
+        let mut map = Reference::from_sorted(entries(), 0);
         let mut snapshots = vec![];
         for (at, op) in ops.iter().enumerate() {
             let index = at as u64 + 1;
             match *op {
-                Op::Insert(k, v) => prop_assert_eq!(
-                    tree.insert(key(k), (k, v), index).map(|(_, value)| value),
-                    model.insert(k, v)
-                ),
-                Op::Remove(k) => prop_assert_eq!(
-                    tree.remove(key(k).as_slice(), index).map(|(_, value)| value),
-                    model.remove(&k)
-                ),
+                Op::Insert(k, v) => {
+                    let old = model.insert(k, v).map(|old| (k, old));
+                    prop_assert_eq!(tree.insert(key(k), (k, v), index), old);
+                    prop_assert_eq!(map.insert(key(k), (k, v), index), old);
+                }
+                Op::Remove(k) => {
+                    let old = model.remove(&k).map(|old| (k, old));
+                    prop_assert_eq!(tree.remove(key(k).as_slice(), index), old);
+                    prop_assert_eq!(map.remove(key(k).as_slice(), index), old);
+                }
                 Op::Clear(from, width) => for k in from..KEYS.min(from + width) {
                     tree.remove(key(k).as_slice(), index);
+                    map.remove(key(k).as_slice(), index);
                     model.remove(&k);
                 },
-                Op::Snapshot => snapshots.push((tree.clone(), model.clone())),
+                Op::Snapshot => snapshots.push((tree.clone(), map.clone(), model.clone())),
             }
+            if at % 32 != 0 {
+                continue;
+            }
+            // The reference knows of each key when it changed: never may the tree be behind it.
+            let watched = span(lo.min(hi), Some(lo.max(hi)));
+            prop_assert!(tree.last_change(&watched) >= map.last_change(&watched));
         }
-        snapshots.push((tree, model));
-        for (tree, model) in &snapshots {
+        snapshots.push((tree, map, model));
+        for (tree, map, model) in &snapshots {
             assert_same(tree, model, lo, hi);
+            assert_same(map, model, lo, hi);
         }
     }
 
