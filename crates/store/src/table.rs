@@ -189,18 +189,25 @@ impl<T: Table> IndexSet<T> {
         set
     }
 
-    /// Adds an index. Its name must be new to the table; a second one of a name is ignored.
+    /// Adds an index.
+    ///
+    /// # Panics
+    /// When the table has an index of this name: look-ups in one would answer from the other.
     pub fn add<K: Key>(&mut self, index: &Index<T, K>) -> &mut Self {
-        if self.defs.iter().all(|def| def.name != index.name) {
-            let keys = index.keys;
-            self.defs.push(IndexDef {
-                name: index.name,
-                unique: index.unique,
-                selector: index.selector,
-                span_of: span_of::<K>,
-                keys: Box::new(move |row, out| keys(row, &mut Keys { out, shape: PhantomData })),
-            });
-        }
+        assert!(
+            self.defs.iter().all(|def| def.name != index.name),
+            "the table {:?} has the index {:?} twice",
+            T::NAME,
+            index.name
+        );
+        let keys = index.keys;
+        self.defs.push(IndexDef {
+            name: index.name,
+            unique: index.unique,
+            selector: index.selector,
+            span_of: span_of::<K>,
+            keys: Box::new(move |row, out| keys(row, &mut Keys { out, shape: PhantomData })),
+        });
         self
     }
 }
@@ -320,5 +327,38 @@ impl<R: fmt::Debug> fmt::Debug for Entry<R> {
             .field("modify_index", &self.0.modify_index)
             .field("row", &self.0.row)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Schema;
+
+    const ONE: Index<Twice, String> =
+        Index::non_unique("name", |name: &String, keys| keys.add(name));
+    const OTHER: Index<Twice, u64> = Index::non_unique("name", |_, keys| keys.add(7));
+
+    struct Twice;
+
+    impl Table for Twice {
+        const NAME: &'static str = "twice";
+        const VERSION: u16 = 1;
+        type Key = String;
+        type Row = String;
+
+        fn key(row: &String) -> &str {
+            row
+        }
+
+        fn indexes(set: &mut IndexSet<Self>) {
+            set.add(&ONE).add(&OTHER);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "has the index \"name\" twice")]
+    fn a_table_with_two_indexes_of_one_name_is_refused() {
+        let _ = Schema::new().table::<Twice>();
     }
 }
