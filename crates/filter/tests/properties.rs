@@ -290,7 +290,7 @@ fn a_deep_tree_is_dropped_without_recursion() {
 }
 
 #[test]
-fn the_deepest_nesting_allowed_is_parsed_printed_and_run() {
+fn the_deepest_nesting_allowed_is_parsed_explained_and_run() {
     // As much stack as `Limits::NESTING_MAX` asks for.
     let small = std::thread::Builder::new().stack_size(1 << 20);
     let thread = small.spawn(run_the_deepest_nesting).expect("a thread starts");
