@@ -66,6 +66,7 @@ mod list;
 mod merge;
 mod modes;
 mod ops;
+pub mod provider;
 mod rows;
 mod secrets;
 mod spec;
