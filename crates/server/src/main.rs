@@ -7,6 +7,7 @@ mod cli;
 mod filter_command;
 mod http;
 mod maintenance;
+mod providers;
 mod serve;
 
 use std::process::ExitCode;

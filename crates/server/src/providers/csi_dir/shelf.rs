@@ -1,0 +1,142 @@
+//! A directory of directories, each with `data` and `meta.json`, and the descriptions in memory.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use statehold_volumes::provider::ProviderPage;
+
+/// How names begin that are not final: being made, or being removed.
+const UNFINISHED: &str = ".";
+
+/// Things of one kind, by ID.
+#[derive(Debug)]
+pub(super) struct Shelf<M> {
+    dir: PathBuf,
+    metas: BTreeMap<Box<str>, M>,
+}
+
+impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
+    /// Reads what is there, and removes what a crash left unfinished.
+    pub(super) fn open(dir: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&dir)?;
+        let mut metas = BTreeMap::new();
+        for entry in fs::read_dir(&dir)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with(UNFINISHED) {
+                fs::remove_dir_all(entry.path())?;
+                continue;
+            }
+            let meta = entry.path().join("meta.json");
+            let read = fs::read(&meta).and_then(|text| Ok(serde_json::from_slice(&text)?));
+            let read = read.map_err(|error| {
+                io::Error::new(error.kind(), format!("can't read {}: {error}", meta.display()))
+            })?;
+            metas.insert(name.into(), read);
+        }
+        Ok(Self { dir, metas })
+    }
+
+    pub(super) fn get(&self, id: &str) -> Option<&M> {
+        self.metas.get(id)
+    }
+
+    /// The first one, in the order of IDs, that is as wanted.
+    pub(super) fn find(&self, wanted: impl Fn(&M) -> bool) -> Option<(&str, &M)> {
+        self.metas.iter().find(|(_, meta)| wanted(meta)).map(|(id, meta)| (&**id, meta))
+    }
+
+    /// Where the data is.
+    pub(super) fn data(&self, id: &str) -> PathBuf {
+        self.dir.join(id).join("data")
+    }
+
+    /// Puts a thing there, whose data `fill` makes at the path it is given.
+    pub(super) fn put(
+        &mut self,
+        id: &str,
+        meta: M,
+        fill: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let unfinished = self.unfinished(id);
+        let make = || {
+            fs::create_dir(&unfinished)?;
+            fill(&unfinished.join("data"))?;
+            write(&unfinished.join("meta.json"), &meta)?;
+            sync(&unfinished)?;
+            fs::rename(&unfinished, self.dir.join(id))?;
+            sync(&self.dir)
+        };
+        make().inspect_err(|_| drop(fs::remove_dir_all(&unfinished)))?;
+        self.metas.insert(id.into(), meta);
+        Ok(())
+    }
+
+    /// Changes a description.
+    pub(super) fn change(&mut self, id: &str, change: impl FnOnce(&mut M)) -> io::Result<()> {
+        let Some(known) = self.metas.get_mut(id) else { return Ok(()) };
+        let mut meta = known.clone();
+        change(&mut meta);
+        let dir = self.dir.join(id);
+        let next = dir.join("meta.next");
+        write(&next, &meta)?;
+        fs::rename(&next, dir.join("meta.json"))?;
+        sync(&dir)?;
+        *known = meta;
+        Ok(())
+    }
+
+    /// Removes a thing.
+    pub(super) fn remove(&mut self, id: &str) -> io::Result<()> {
+        let unfinished = self.unfinished(id);
+        fs::rename(self.dir.join(id), &unfinished)?;
+        // Gone from here on, also if the rest fails: the next start goes on with it.
+        self.metas.remove(id);
+        sync(&self.dir)?;
+        fs::remove_dir_all(&unfinished)
+    }
+
+    /// A page in the order of IDs, and the token of the next one: the last ID of this one.
+    pub(super) fn page<T>(
+        &self,
+        page: &ProviderPage<'_>,
+        tell: impl Fn(&str, &M) -> T,
+    ) -> (Vec<T>, Box<str>) {
+        let from =
+            if page.token.is_empty() { Bound::Unbounded } else { Bound::Excluded(page.token) };
+        let max = match page.entries_max {
+            0 => usize::MAX,
+            max => usize::try_from(max).unwrap_or(usize::MAX),
+        };
+        let mut rest = self.metas.range::<str, _>((from, Bound::Unbounded)).peekable();
+        let mut told = Vec::new();
+        let mut last = "";
+        while let Some((id, meta)) = rest.next_if(|_| told.len() < max) {
+            told.push(tell(id, meta));
+            last = id;
+        }
+        let token = if rest.peek().is_some() { last } else { "" };
+        (told, token.into())
+    }
+
+    fn unfinished(&self, id: &str) -> PathBuf {
+        self.dir.join(format!("{UNFINISHED}{id}"))
+    }
+}
+
+/// Writes a description to the disk.
+fn write(path: &Path, meta: &impl Serialize) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(&serde_json::to_vec(meta)?)?;
+    file.sync_all()
+}
+
+/// Makes the names in a directory outlive a loss of power.
+fn sync(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}

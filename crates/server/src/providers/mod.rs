@@ -1,0 +1,8 @@
+//! What touches the world: plugins that make directories and files.
+
+pub(crate) mod csi_dir;
+pub(crate) mod executable;
+pub(crate) mod host;
+pub(crate) mod intents;
+pub(crate) mod mkdir;
+pub(crate) mod sparse;

@@ -1,0 +1,121 @@
+//! Files with holes: made at any length, copied without filling the holes.
+//!
+//! A copy shares its blocks with the original where the file system can (`FICLONE`), else only the
+//! parts that hold data are copied (`SEEK_DATA`).
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use rustix::fs::SeekFrom as Part;
+use rustix::io::Errno;
+
+/// Bytes that are copied at a time.
+const CHUNK: usize = 256 << 10;
+
+/// Makes a file of a length, all of it a hole, that must not exist yet.
+pub(crate) fn create(path: &Path, len: u64) -> io::Result<()> {
+    let file = File::create_new(path)?;
+    file.set_len(len)?;
+    file.sync_all()
+}
+
+/// Makes a file longer. One that is long enough already stays.
+pub(crate) fn extend(path: &Path, len: u64) -> io::Result<()> {
+    let file = File::options().write(true).open(path)?;
+    if file.metadata()?.len() < len {
+        file.set_len(len)?;
+        file.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Copies a file into one that must not exist yet and becomes `len` bytes long, at least as long as
+/// the original.
+pub(crate) fn copy(from: &Path, to: &Path, len: u64) -> io::Result<()> {
+    let mut from = File::open(from)?;
+    let mut to = File::create_new(to)?;
+    if rustix::fs::ioctl_ficlone(&to, &from).is_err() {
+        copy_data(&mut from, &mut to)?;
+    }
+    to.set_len(len)?;
+    to.sync_all()
+}
+
+/// Copies those parts that hold data to the same places.
+fn copy_data(from: &mut File, to: &mut File) -> io::Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    let mut at = 0;
+    loop {
+        let begin = match rustix::fs::seek(&*from, Part::Data(at)) {
+            Ok(begin) => begin,
+            // Nothing but a hole up to the end.
+            Err(Errno::NXIO) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let end = rustix::fs::seek(&*from, Part::Hole(begin))?;
+        from.seek(SeekFrom::Start(begin))?;
+        to.seek(SeekFrom::Start(begin))?;
+        copy_part(from, to, end - begin, &mut buffer)?;
+        at = end;
+    }
+}
+
+fn copy_part(from: &mut File, to: &mut File, len: u64, buffer: &mut [u8]) -> io::Result<()> {
+    let mut part = from.take(len);
+    loop {
+        let read = part.read(buffer)?;
+        let Some(data) = buffer.get(..read).filter(|data| !data.is_empty()) else { return Ok(()) };
+        to.write_all(data)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{FileExt, MetadataExt};
+
+    use super::*;
+
+    /// 8 MiB with 4 bytes in the middle and the end a hole.
+    fn original(dir: &Path) -> std::path::PathBuf {
+        let path = dir.join("original");
+        create(&path, 8 << 20).unwrap();
+        File::options().write(true).open(&path).unwrap().write_all_at(b"data", 4 << 20).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_copy_has_the_data_and_the_holes() {
+        let dir = tempfile::tempdir().unwrap();
+        let from = original(dir.path());
+        let to = dir.path().join("copy");
+        copy(&from, &to, 16 << 20).unwrap();
+        let mut expected = std::fs::read(&from).unwrap();
+        expected.resize(16 << 20, 0);
+        assert!(std::fs::read(&to).unwrap() == expected, "the copy differs");
+        let blocks = std::fs::metadata(&to).unwrap().blocks();
+        assert!(blocks * 512 < 1 << 20, "{blocks} blocks of 512 bytes");
+    }
+
+    #[test]
+    fn a_copy_of_data_alone_is_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let from = original(dir.path());
+        let to = dir.path().join("copy");
+        let mut file = File::create_new(&to).unwrap();
+        copy_data(&mut File::open(&from).unwrap(), &mut file).unwrap();
+        file.set_len(8 << 20).unwrap();
+        assert!(std::fs::read(&to).unwrap() == std::fs::read(&from).unwrap(), "the copy differs");
+    }
+
+    #[test]
+    fn nothing_is_overwritten_and_nothing_shrinks() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = original(dir.path());
+        assert_eq!(create(&path, 1).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        extend(&path, 1).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 8 << 20);
+        extend(&path, 9 << 20).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 9 << 20);
+    }
+}
