@@ -3,6 +3,7 @@
 pub(crate) mod csi_dir;
 pub(crate) mod executable;
 pub(crate) mod host;
+pub(crate) mod identity;
 pub(crate) mod intents;
 pub(crate) mod mkdir;
 pub(crate) mod sparse;

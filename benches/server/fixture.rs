@@ -1,0 +1,132 @@
+//! A server of its own in a directory of its own, filled with volumes.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::client::Client;
+
+/// Volumes in the store.
+pub const VOLUMES: usize = 10_000;
+/// Of them, those that either filter selects.
+pub const SELECTED: usize = VOLUMES / 100;
+/// Allocations that claim.
+pub const ALLOCATIONS: usize = 64;
+
+/// Volumes of one request while the store is filled.
+const BATCH: usize = 1000;
+const NODE: &str = "fb2170a8-257d-3c64-b14d-bc06cc94e34c";
+
+/// A running server, killed when dropped.
+pub struct Fixture {
+    server: Child,
+    address: String,
+    _dir: tempfile::TempDir,
+}
+
+pub fn volume_id(at: usize) -> String {
+    format!("volume-{at:06}")
+}
+
+/// The ID of an allocation.
+pub fn allocation(at: usize) -> String {
+    format!("a8198d79-cfdb-6593-a999-{at:012x}")
+}
+
+/// A volume; its external ID ends in its number.
+pub fn volume(at: usize) -> Value {
+    let plugin = if at % 100 == 7 { "p2" } else { "p1" };
+    named_volume(&volume_id(at), &format!("vol-{at:06}"), plugin)
+}
+
+pub fn named_volume(id: &str, external: &str, plugin: &str) -> Value {
+    json!({
+        "ID": id, "Name": id, "ExternalID": external, "PluginID": plugin,
+        "RequestedCapabilities": [
+            { "AccessMode": "multi-node-multi-writer", "AttachmentMode": "file-system" },
+        ],
+    })
+}
+
+/// The node with its two plugins.
+pub fn node() -> Value {
+    let info = json!({ "Provider": "ebs", "Healthy": true, "NodeInfo": { "ID": "i" } });
+    json!({ "Name": "n", "Status": "ready", "CSINodePlugins": { "p1": info, "p2": info } })
+}
+
+impl Fixture {
+    pub fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut server = Command::new(env!("CARGO_BIN_EXE_statehold"))
+            .args(["serve", "--bind", "127.0.0.1:0", "--data-dir"])
+            .arg(dir.path().join("data"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().rsplit('/').next().unwrap().to_owned();
+        let fixture = Self { server, address, _dir: dir };
+        fixture.fill();
+        fixture
+    }
+
+    fn fill(&self) {
+        let mut client = self.client();
+        client.put(&format!("/statehold/v1/nodes/{NODE}"), node().to_string().as_bytes());
+        for at in 0..ALLOCATIONS {
+            let id = allocation(at);
+            let body = json!({ "ID": id, "NodeID": NODE, "ClientStatus": "running" });
+            client.put(&format!("/statehold/v1/allocations/{id}"), body.to_string().as_bytes());
+        }
+        let numbers: Vec<usize> = (0..VOLUMES).collect();
+        for batch in numbers.chunks(BATCH) {
+            let volumes: Vec<Value> = batch.iter().map(|&at| volume(at)).collect();
+            let body = json!({ "Volumes": volumes });
+            client.put("/v1/volumes", body.to_string().as_bytes());
+        }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::connect(&self.address)
+    }
+
+    /// Returns when as many requests as that wait in blocking queries.
+    pub fn wait_until_parked(client: &mut Client, requests: u64) {
+        loop {
+            let status: Value =
+                serde_json::from_slice(&client.get("/statehold/v1/status").body).unwrap();
+            if status["Parked"] == requests {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+impl Client {
+    /// Registers a volume, or registers it again.
+    pub fn register(&mut self, volume: &Value) {
+        self.put("/v1/volumes", json!({ "Volumes": [volume] }).to_string().as_bytes());
+    }
+
+    /// Claims a volume for writing and gives it back: two commits.
+    pub fn claim_and_release(&mut self, volume: &str, allocation: &str) {
+        let path = format!("/statehold/v1/volume/csi/{volume}/claim");
+        let claim = json!({
+            "AllocationID": allocation, "NodeID": NODE, "Mode": "write",
+            "AccessMode": "multi-node-multi-writer", "AttachmentMode": "file-system",
+        });
+        self.put(&path, claim.to_string().as_bytes());
+        let release = json!({ "AllocationID": allocation, "Mode": "gc", "State": "ready-to-free" });
+        self.put(&path, release.to_string().as_bytes());
+    }
+}
