@@ -215,3 +215,30 @@ fn an_id_with_a_slash_is_addressed_by_its_encoded_form() {
     server.delete("/v1/volume/csi/a%2Fb%20c").ok();
     assert_eq!(server.get("/v1/volume/csi/a%2Fb%20c").status, 404);
 }
+
+#[test]
+fn a_long_list_is_sent_in_parts_that_join_to_the_same_rows_compact_or_indented() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path());
+    server.feed_plugin();
+    let batch: Vec<Value> = (0..1000)
+        .map(|at| {
+            let mut volume = volume_payload(&format!("vol-{at:04}"));
+            volume["ExternalID"] = json!(format!("ext-{at}"));
+            volume["Name"] = json!("a \"name\" of\ntwo lines");
+            volume
+        })
+        .collect();
+    server.put("/v1/volumes", &json!({ "Volumes": batch })).ok();
+    let whole = server.get("/v1/volumes?type=csi").ok();
+    assert_eq!(whole.content_length, None, "it has a length, so it was built as a whole");
+    assert!(whole.index.unwrap() > 1 && whole.next_token.is_none());
+    let expected: Vec<_> = (0..1000).map(|at| format!("vol-{at:04}")).collect();
+    assert_eq!(whole.column("ID"), expected);
+    let pretty = server.get("/v1/volumes?type=csi&pretty").ok();
+    assert_eq!(pretty.json(), whole.json());
+    assert!(pretty.body.starts_with("[\n    {\n        \"") && pretty.body.ends_with("    }\n]\n"));
+    let page = server.get("/v1/volumes?type=csi&per_page=999").ok();
+    assert_eq!(page.column("ID").len(), 999);
+    assert!(page.next_token.is_some());
+}

@@ -3,105 +3,68 @@
 //! A Nomad server learns of them by its own RPC; here an orchestrator, or a test, puts them.
 //! Bodies are the bare objects with Nomad's field names.
 
-use axum::extract::{Path, Request, State};
-use axum::http::{Method, Uri};
 use serde::Serialize;
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 use statehold_volumes::{
-    CsiVolumes, Unpublished, VolumeView, claim as take, delete_allocation, delete_job, delete_node,
-    input, parse_id, unpublish as release, upsert_allocation, upsert_job, upsert_node,
+    self as domain, CsiVolumes, Unpublished, VolumeView, input, parse_id, upsert_allocation,
+    upsert_job, upsert_node,
 };
 
-use super::params::Query;
+use super::Reply;
+use super::app;
+use super::call::Call;
 use super::reject::Reject;
 use super::reply::{self, Meta};
-use super::{App, Reply};
 
-/// What a write answers.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Written {
-    index: u64,
+/// `PUT /statehold/v1/nodes/:id`
+pub(crate) async fn put_node(mut call: Call) -> Reply {
+    let id = parse_id(call.segment("id"))?;
+    let node = input::node_body(&call.body().await?, id)?;
+    let write = move |txn: &mut WriteTxn<'_>, now| Ok(upsert_node(txn, now, node)?);
+    call.app.write_for_index(&call.query, write).await
 }
 
-/// Runs a write whose reply is its index.
-async fn write(
-    app: &App,
-    uri: &Uri,
-    write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<(), Reject> + Send + 'static,
-) -> Reply {
-    let ((), index) = app.write(write, |_, ()| Ok(())).await?;
-    let body = reply::render(&Written { index }, Query::of(uri).pretty())?;
-    Ok(reply::json_body(body, &Meta::at(index)))
+/// `DELETE /statehold/v1/nodes/:id`
+pub(crate) async fn delete_node(call: Call) -> Reply {
+    let id = parse_id(call.segment("id"))?;
+    let write = move |txn: &mut WriteTxn<'_>, now| Ok(domain::delete_node(txn, now, id)?);
+    call.app.write_for_index(&call.query, write).await
 }
 
-/// `/statehold/v1/nodes/:id`
-pub(crate) async fn node(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Reply {
-    let uri = request.uri().clone();
-    match *request.method() {
-        Method::PUT => {
-            let id = parse_id(&id)?;
-            let node = input::node_body(&app.body(request.into_body()).await?, id)?;
-            write(&app, &uri, move |txn, now| Ok(upsert_node(txn, now, node)?)).await
-        }
-        Method::DELETE => {
-            let id = parse_id(&id)?;
-            write(&app, &uri, move |txn, now| Ok(delete_node(txn, now, id)?)).await
-        }
-        _ => Err(Reject::method()),
-    }
+/// `PUT /statehold/v1/allocations/:id`
+pub(crate) async fn put_allocation(mut call: Call) -> Reply {
+    let id = parse_id(call.segment("id"))?;
+    let body = input::allocation_body(&call.body().await?, id)?;
+    let write = move |txn: &mut WriteTxn<'_>, now| {
+        Ok(upsert_allocation(txn, now, body.allocation, body.group)?)
+    };
+    call.app.write_for_index(&call.query, write).await
 }
 
-/// `/statehold/v1/allocations/:id`
-pub(crate) async fn allocation(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Reply {
-    let uri = request.uri().clone();
-    match *request.method() {
-        Method::PUT => {
-            let id = parse_id(&id)?;
-            let body = input::allocation_body(&app.body(request.into_body()).await?, id)?;
-            write(&app, &uri, move |txn, now| {
-                Ok(upsert_allocation(txn, now, body.allocation, body.group)?)
-            })
-            .await
-        }
-        Method::DELETE => {
-            let id = parse_id(&id)?;
-            write(&app, &uri, move |txn, now| {
-                let found = delete_allocation(txn, now, id)?;
-                if found { Ok(()) } else { Err(Reject::not_found("alloc not found")) }
-            })
-            .await
-        }
-        _ => Err(Reject::method()),
-    }
+/// `DELETE /statehold/v1/allocations/:id`
+pub(crate) async fn delete_allocation(call: Call) -> Reply {
+    let id = parse_id(call.segment("id"))?;
+    let write = move |txn: &mut WriteTxn<'_>, now| {
+        let found = domain::delete_allocation(txn, now, id)?;
+        if found { Ok(()) } else { Err(Reject::not_found("alloc not found")) }
+    };
+    call.app.write_for_index(&call.query, write).await
 }
 
-/// `/statehold/v1/jobs/:namespace/:id`
-pub(crate) async fn job(
-    State(app): State<App>,
-    Path((namespace, id)): Path<(String, String)>,
-    request: Request,
-) -> Reply {
-    let uri = request.uri().clone();
-    match *request.method() {
-        Method::PUT => {
-            let body = app.body(request.into_body()).await?;
-            let job = input::job_body(&body, &namespace, &id)?;
-            write(&app, &uri, move |txn, now| Ok(upsert_job(txn, now, job)?)).await
-        }
-        Method::DELETE => {
-            write(&app, &uri, move |txn, now| Ok(delete_job(txn, now, &namespace, &id)?)).await
-        }
-        _ => Err(Reject::method()),
-    }
+/// `PUT /statehold/v1/jobs/:namespace/:id`
+pub(crate) async fn put_job(mut call: Call) -> Reply {
+    let body = call.body().await?;
+    let job = input::job_body(&body, call.segment("namespace"), call.segment("id"))?;
+    let write = move |txn: &mut WriteTxn<'_>, now| Ok(upsert_job(txn, now, job)?);
+    call.app.write_for_index(&call.query, write).await
+}
+
+/// `DELETE /statehold/v1/jobs/:namespace/:id`
+pub(crate) async fn delete_job(call: Call) -> Reply {
+    let (namespace, id) = (call.segment("namespace").to_owned(), call.segment("id").to_owned());
+    let write =
+        move |txn: &mut WriteTxn<'_>, now| Ok(domain::delete_job(txn, now, &namespace, &id)?);
+    call.app.write_for_index(&call.query, write).await
 }
 
 /// What a claim answers.
@@ -112,51 +75,34 @@ struct Claimed<'v> {
     index: u64,
 }
 
-/// `/statehold/v1/volume/csi/:id/claim`
-pub(crate) async fn claim(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Reply {
-    if request.method() != Method::PUT {
-        return Err(Reject::method());
-    }
-    let query = Query::of(request.uri());
-    let namespace = query.namespace().to_owned();
-    let body = input::claim_body(&app.body(request.into_body()).await?)?;
+/// `PUT /statehold/v1/volume/csi/:id/claim`
+pub(crate) async fn claim(mut call: Call) -> Reply {
+    let body = input::claim_body(&call.body().await?)?;
+    let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
     let key = (namespace.clone(), id.clone());
-    let pretty = query.pretty();
-    let write = move |txn: &mut WriteTxn<'_>, now| Ok(take(txn, now, &namespace, &id, body)?);
+    let pretty = call.query.pretty();
+    let write =
+        move |txn: &mut WriteTxn<'_>, now| Ok(domain::claim(txn, now, &namespace, &id, body)?);
     let after = move |view: &Snapshot, ()| {
         let volume = view.get::<CsiVolumes>((&key.0, &key.1));
         let volume = volume.map(|volume| VolumeView::new(view, volume));
         reply::render(&Claimed { volume, index: view.index() }, pretty)
     };
-    let (body, index) = app.write(write, after).await?;
+    let (body, index) = call.app.write(write, after).await?;
     Ok(reply::json_body(body, &Meta::at(index)))
 }
 
-/// `/statehold/v1/volume/csi/:id/unpublish`
+/// `PUT /statehold/v1/volume/csi/:id/unpublish`
 ///
 /// What held a release up is told after the steps before it were committed.
-pub(crate) async fn unpublish(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Reply {
-    if request.method() != Method::PUT {
-        return Err(Reject::method());
-    }
-    let query = Query::of(request.uri());
-    let namespace = query.namespace().to_owned();
-    let body = input::claim_body(&app.body(request.into_body()).await?)?;
-    let write = move |txn: &mut WriteTxn<'_>, now| Ok(release(txn, now, &namespace, &id, body)?);
-    let (outcome, index) = app.write(write, |_, outcome| Ok(outcome)).await?;
+pub(crate) async fn unpublish(mut call: Call) -> Reply {
+    let body = input::claim_body(&call.body().await?)?;
+    let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
+    let write =
+        move |txn: &mut WriteTxn<'_>, now| Ok(domain::unpublish(txn, now, &namespace, &id, body)?);
+    let (outcome, index) = call.app.write(write, |_, outcome| Ok(outcome)).await?;
     match outcome {
-        Unpublished::Released => {
-            let body = reply::render(&Written { index }, query.pretty())?;
-            Ok(reply::json_body(body, &Meta::at(index)))
-        }
+        Unpublished::Released => app::written(index, &call.query),
         Unpublished::Held(holdup) => Err(Reject::from(holdup).at(index)),
     }
 }

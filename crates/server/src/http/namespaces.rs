@@ -1,83 +1,101 @@
 //! `/v1/namespaces` and `/v1/namespace/…`.
 
-use axum::extract::{Path, Request, State};
-use axum::http::{Method, Uri};
-use statehold_store::{Entry, KeyRange, ReadView, WriteTxn};
+use statehold_filter::Filterable;
+use statehold_store::{Entry, KeyRange, ReadView, Tracked, WriteTxn};
 use statehold_volumes::{
     Namespace, NamespaceView, Namespaces, delete_namespace, input, upsert_namespace,
 };
 
-use super::listing::Listing;
+use super::Reply;
+use super::access::{Capability, Rule};
+use super::call::Call;
+use super::list::{Asked, List};
+use super::parameter::Parameter;
 use super::params::Read;
 use super::reject::Reject;
-use super::reply::{self, Meta};
-use super::{App, Rendered, Reply};
 
-/// `/v1/namespaces`: lists.
-pub(crate) async fn collection(State(app): State<App>, request: Request) -> Reply {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(Reject::method());
-    }
-    let read = Read::of(request.uri())?;
-    let listing = Listing::<Namespace, String>::of(&read, "namespaces", &["prefix"])?;
-    let prefix = read.query.text("prefix").unwrap_or_default();
-    app.read(
-        &read,
-        |view| {
-            let mut range = KeyRange::<String>::prefix(prefix);
-            if let Some(from) = listing.from() {
-                range = range.resume(from, read.order);
-            }
-            let rows = view.scan::<Namespaces>(&range, read.order).cloned();
-            Ok(listing.page(rows, |row: &Entry<Namespace>| row, |row| &row.name))
-        },
-        |(rows, next)| {
-            let views: Vec<_> = rows.iter().map(NamespaceView::new).collect();
-            Rendered::page(&views, next, &read)
-        },
-    )
-    .await
+/// A namespace as filters see it.
+#[derive(Debug, Filterable)]
+#[filterable(rename_all = "PascalCase")]
+#[filterable(computed(name = "CreateIndex", with = Self::create_index, ty = u64))]
+#[filterable(computed(name = "ModifyIndex", with = Self::modify_index, ty = u64))]
+pub(crate) struct NamespaceItem {
+    #[filterable(flatten(deref))]
+    row: Entry<Namespace>,
 }
 
-/// `/v1/namespace`: creates or changes the namespace that the body names.
-pub(crate) async fn unnamed(State(app): State<App>, request: Request) -> Reply {
-    match *request.method() {
-        Method::PUT | Method::POST => put(&app, None, request).await,
-        _ => Err(Reject::method()),
+impl NamespaceItem {
+    fn create_index(&self) -> u64 {
+        self.row.create_index()
+    }
+
+    fn modify_index(&self) -> u64 {
+        self.row.modify_index()
     }
 }
 
-/// `/v1/namespace/:name`: reads, creates, changes or deletes.
-pub(crate) async fn one(
-    State(app): State<App>,
-    Path(name): Path<String>,
-    request: Request,
-) -> Reply {
-    match *request.method() {
-        Method::GET | Method::HEAD => get(&app, request.uri(), &name).await,
-        Method::PUT | Method::POST => put(&app, Some(&name), request).await,
-        Method::DELETE => {
-            let write = move |txn: &mut WriteTxn<'_>, _| Ok(delete_namespace(txn, &name)?);
-            let ((), index) = app.write(write, |_, ()| Ok(())).await?;
-            Ok(reply::empty(&Meta::at(index)))
+/// `GET /v1/namespaces`, by name.
+pub(crate) struct NamespaceList;
+
+impl List for NamespaceList {
+    const ID: &'static str = "listNamespaces";
+    const SUMMARY: &'static str = "Lists namespaces, by name.";
+    const RULE: Rule = Rule::Somewhere(Capability::ANY);
+    const SELECTORS: &'static [Parameter] =
+        &[Parameter::text("prefix", "What the name starts with.")];
+
+    type Key = String;
+    type Item = NamespaceItem;
+    type Stub<'i> = NamespaceView<'i>;
+
+    fn rows<'v>(
+        view: &'v Tracked,
+        asked: &'v Asked<String>,
+    ) -> impl Iterator<Item = NamespaceItem> + 'v {
+        let mut range = KeyRange::<String>::prefix(asked.text("prefix"));
+        if let Some(from) = asked.from() {
+            range = range.resume(from, asked.order());
         }
-        _ => Err(Reject::method()),
+        let rows = view.scan::<Namespaces>(&range, asked.order());
+        rows.map(|row| NamespaceItem { row: row.clone() })
+    }
+
+    fn key(item: &NamespaceItem) -> &str {
+        &item.row.name
+    }
+
+    fn namespace(item: &NamespaceItem) -> Option<&str> {
+        Some(&item.row.name)
+    }
+
+    fn stub(item: &NamespaceItem) -> NamespaceView<'_> {
+        NamespaceView::new(&item.row)
     }
 }
 
-async fn get(app: &App, uri: &Uri, name: &str) -> Reply {
-    let read = Read::of(uri)?;
-    let query = |view: &_| {
-        let namespace = ReadView::get::<Namespaces>(view, name)
-            .ok_or_else(|| Reject::not_found("Namespace not found"))?;
-        Rendered::new(&NamespaceView::new(namespace), &read)
-    };
-    app.read(&read, query, Ok).await
+/// `GET /v1/namespace/:name`
+pub(crate) async fn get(call: Call) -> Reply {
+    let read = Read::of(&call.query)?;
+    call.app
+        .object(&call, &read, |view, render| {
+            let namespace = view
+                .get::<Namespaces>(call.segment("namespace"))
+                .ok_or_else(|| Reject::not_found("Namespace not found"))?;
+            render.json(&NamespaceView::new(namespace))
+        })
+        .await
 }
 
-async fn put(app: &App, name: Option<&str>, request: Request) -> Reply {
-    let namespace = input::namespace_body(&app.body(request.into_body()).await?, name)?;
-    let write = move |txn: &mut WriteTxn<'_>, _| Ok(upsert_namespace(txn, namespace)?);
-    let ((), index) = app.write(write, |_, ()| Ok(())).await?;
-    Ok(reply::empty(&Meta::at(index)))
+/// `PUT /v1/namespace`, `PUT /v1/namespace/:name`: creates or changes.
+pub(crate) async fn put(mut call: Call) -> Reply {
+    let body = call.body().await?;
+    let namespace = input::namespace_body(&body, call.segments.namespace())?;
+    call.app.write_silently(move |txn, _| Ok(upsert_namespace(txn, namespace)?)).await
+}
+
+/// `DELETE /v1/namespace/:name`
+pub(crate) async fn delete(call: Call) -> Reply {
+    let name = call.segment("namespace").to_owned();
+    let write = move |txn: &mut WriteTxn<'_>, _| Ok(delete_namespace(txn, &name)?);
+    call.app.write_silently(write).await
 }

@@ -2,6 +2,7 @@
 //! unknown ones are ignored, and which of two errors is told depends on the order of the checks.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Uri;
@@ -18,8 +19,8 @@ pub(crate) const WAIT_DEFAULT: Duration = Duration::from_secs(300);
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(600);
 
 /// The decoded query string.
-#[derive(Debug)]
-pub(crate) struct Query(Vec<(String, String)>);
+#[derive(Clone, Debug)]
+pub(crate) struct Query(Arc<[(String, String)]>);
 
 impl Query {
     pub(crate) fn of(uri: &Uri) -> Self {
@@ -81,25 +82,24 @@ pub(crate) struct Read {
 }
 
 impl Read {
-    pub(crate) fn of(uri: &Uri) -> Result<Self, Reject> {
-        let query = Query::of(uri);
+    pub(crate) fn of(query: &Query) -> Result<Self, Reject> {
         if query.text("stale").is_some_and(|value| parse_bool(value).is_none()) {
             return Err(Reject::bad_request(
                 "Expect `true` or `false` for `stale` query string parameter",
             ));
         }
-        let per_page = per_page(&query)?;
+        let per_page = per_page(query)?;
         let order = match query.get("reverse") {
             Some("true") => Order::Descending,
             _ => Order::Ascending,
         };
-        let wait = wait(&query)?;
+        let wait = wait(query)?;
         let min_index = match query.text("index") {
             None => 0,
             Some(text) => unsigned(text).ok_or_else(|| Reject::bad_request("Invalid index"))?,
         };
         let namespace = query.namespace().to_owned();
-        Ok(Self { query, namespace, per_page, order, min_index, wait })
+        Ok(Self { query: query.clone(), namespace, per_page, order, min_index, wait })
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
 
     fn read(query: &str) -> Result<Read, String> {
         let uri: Uri = format!("/v1/volumes?{query}").parse().unwrap();
-        Read::of(&uri).map_err(|reject| reject.message().to_owned())
+        Read::of(&Query::of(&uri)).map_err(|reject| reject.message().to_owned())
     }
 
     #[test]

@@ -1,66 +1,66 @@
 //! `/v1/plugins` and `/v1/plugin/csi/…`.
 
-use axum::extract::{Request, State};
-use axum::http::{Method, Uri};
-use statehold_store::ReadView;
-use statehold_volumes::{CsiPlugins, PluginItem, PluginView, list_plugins};
+use statehold_store::{ReadView, Tracked};
+use statehold_volumes::{CsiPlugins, PluginItem, PluginStub, PluginView, list_plugins};
 
-use super::listing::Listing;
-use super::params::{Query, Read};
-use super::path::segments;
+use super::access::{Capability, Level, Rule};
+use super::call::Call;
+use super::list::{Asked, List};
+use super::parameter::Parameter;
+use super::params::Read;
 use super::reject::Reject;
-use super::{App, Rendered, Reply, reply};
+use super::{Reply, reply};
 
-/// `/v1/plugins`: lists.
-pub(crate) async fn collection(State(app): State<App>, request: Request) -> Reply {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(Reject::method());
+/// `GET /v1/plugins?type=csi`, by ID.
+pub(crate) struct CsiPluginList;
+
+impl List for CsiPluginList {
+    const ID: &'static str = "listCsiPlugins";
+    const SUMMARY: &'static str = "Lists CSI plugins, by ID.";
+    const RULE: Rule = Rule::Plugin(Level::List);
+    const SELECTORS: &'static [Parameter] =
+        &[Parameter::text("prefix", "What the ID starts with.")];
+
+    type Key = String;
+    type Item = PluginItem;
+    type Stub<'i> = PluginStub<'i>;
+
+    fn rows<'v>(
+        view: &'v Tracked,
+        asked: &'v Asked<String>,
+    ) -> impl Iterator<Item = PluginItem> + 'v {
+        let from = asked.from().map(String::as_str);
+        let plugins = list_plugins(view, asked.text("prefix"), asked.order(), from);
+        plugins.map(|plugin| PluginItem::new(view, plugin))
     }
-    match Query::of(request.uri()).get("type") {
-        Some("csi") => list(&app, request.uri()).await,
-        // Nothing is of another type, and nothing is listed without one.
-        _ => Ok(reply::nothing(app.store())),
+
+    fn key(item: &PluginItem) -> &str {
+        &item.plugin().id
+    }
+
+    fn stub(item: &PluginItem) -> PluginStub<'_> {
+        item.stub()
     }
 }
 
-/// `/v1/plugin/csi/:id`: reads. One more segment is not looked at.
-pub(crate) async fn one(State(app): State<App>, request: Request) -> Reply {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(Reject::method());
-    }
-    match segments(request.uri(), "/v1/plugin/csi/")?.as_slice() {
-        [id, ..] if id.is_empty() => Err(Reject::bad_request("missing plugin ID")),
-        [id] | [id, _] => get(&app, request.uri(), id).await,
-        _ => Err(Reject::resource()),
-    }
+/// `GET /v1/plugins` with another type, or none: nothing is of it.
+#[expect(clippy::unnecessary_wraps, reason = "it is a handler")]
+pub(crate) fn untyped(call: &Call) -> Reply {
+    Ok(reply::nothing(call.app.store()))
 }
 
-async fn list(app: &App, uri: &Uri) -> Reply {
-    let read = Read::of(uri)?;
-    let listing = Listing::<PluginItem, String>::of(&read, "csi_plugins", &["prefix"])?;
-    let prefix = read.query.text("prefix").unwrap_or_default();
-    app.read(
-        &read,
-        |view| {
-            let from = listing.from().map(String::as_str);
-            let plugins = list_plugins(view, prefix, read.order, from)
-                .map(|plugin| PluginItem::new(view, plugin));
-            Ok(listing.page(plugins, |item| item, |item| &item.plugin().id))
-        },
-        |(items, next)| {
-            let stubs: Vec<_> = items.iter().map(PluginItem::stub).collect();
-            Rendered::page(&stubs, next, &read)
-        },
-    )
-    .await
-}
-
-async fn get(app: &App, uri: &Uri, id: &str) -> Reply {
-    let read = Read::of(uri)?;
-    let query = |view: &_| {
-        let plugin = ReadView::get::<CsiPlugins>(view, id)
-            .ok_or_else(|| Reject::not_found("plugin not found"))?;
-        Rendered::new(&PluginView::new(view, plugin, &read.namespace), &read)
-    };
-    app.read(&read, query, Ok).await
+/// `GET /v1/plugin/csi/:id`
+pub(crate) async fn get(call: Call) -> Reply {
+    let read = Read::of(&call.query)?;
+    // Who may not read jobs is shown no allocations: none are in a namespace without a name.
+    let may_see_jobs = call.access.has(&read.namespace, &[Capability::ReadJob]);
+    let namespace = if may_see_jobs { &*read.namespace } else { "" };
+    call.app
+        .object(&call, &read, |view, render| {
+            let plugin = view
+                .get::<CsiPlugins>(call.segment("id"))
+                .ok_or_else(|| Reject::not_found("plugin not found"))?;
+            render.json(&PluginView::new(view, plugin, namespace))
+        })
+        .await
 }

@@ -61,7 +61,12 @@ impl Reject {
         self
     }
 
-    #[cfg(test)]
+    /// The caller is not allowed to.
+    pub(crate) fn denied() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "Permission denied")
+    }
+
+    /// What the client is told.
     pub(crate) fn message(&self) -> &str {
         &self.message
     }

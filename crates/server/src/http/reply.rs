@@ -12,6 +12,9 @@ const KNOWN_LEADER: HeaderName = HeaderName::from_static("x-nomad-knownleader");
 const LAST_CONTACT: HeaderName = HeaderName::from_static("x-nomad-lastcontact");
 const NEXT_TOKEN: HeaderName = HeaderName::from_static("x-nomad-nexttoken");
 
+/// What indented JSON is indented by.
+const INDENT: &[u8] = b"    ";
+
 /// What the headers of a reply say beside its body.
 #[derive(Debug, Default)]
 pub(crate) struct Meta {
@@ -41,20 +44,44 @@ impl Meta {
 /// JSON: compact, or indented by four spaces and ended by a newline.
 pub(crate) fn render(value: &impl Serialize, pretty: bool) -> Result<Vec<u8>, Reject> {
     let mut body = Vec::with_capacity(1024);
-    let written = if pretty {
-        let indent = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-        let mut writer = serde_json::Serializer::with_formatter(&mut body, indent);
-        value.serialize(&mut writer).map(|()| body.push(b'\n'))
-    } else {
-        serde_json::to_writer(&mut body, value)
-    };
-    written.map_err(|error| Reject::internal(&error))?;
+    write(&mut body, value, pretty)?;
+    if pretty {
+        body.push(b'\n');
+    }
     Ok(body)
 }
 
-/// A reply with a rendered body.
-pub(crate) fn json_body(body: Vec<u8>, meta: &Meta) -> Response<Body> {
-    let mut reply = Response::new(Body::from(body));
+/// Writes a value after what is there.
+pub(crate) fn write(
+    body: &mut Vec<u8>,
+    value: &impl Serialize,
+    pretty: bool,
+) -> Result<(), Reject> {
+    let written = if pretty {
+        let indent = serde_json::ser::PrettyFormatter::with_indent(INDENT);
+        value.serialize(&mut serde_json::Serializer::with_formatter(body, indent))
+    } else {
+        serde_json::to_writer(body, value)
+    };
+    written.map_err(|error| Reject::internal(&error))
+}
+
+/// Writes a value as an element of an indented array: on a line of its own, a step further in.
+pub(crate) fn write_indented(body: &mut Vec<u8>, value: &impl Serialize) -> Result<(), Reject> {
+    let mut element = Vec::with_capacity(1024);
+    write(&mut element, value, true)?;
+    // In JSON the newlines are those between values: in a text they are escaped.
+    for line in element.split(|byte| *byte == b'\n') {
+        body.push(b'\n');
+        body.extend_from_slice(INDENT);
+        body.extend_from_slice(line);
+    }
+    Ok(())
+}
+
+/// A reply with a body of JSON.
+pub(crate) fn json_body(body: impl Into<Body>, meta: &Meta) -> Response<Body> {
+    let mut reply = Response::new(body.into());
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     meta.put(&mut reply);
     reply
@@ -62,7 +89,7 @@ pub(crate) fn json_body(body: Vec<u8>, meta: &Meta) -> Response<Body> {
 
 /// A list of nothing, of a type that nothing is of.
 pub(crate) fn nothing(store: &Store) -> Response<Body> {
-    json_body(b"[]".to_vec(), &Meta::at(store.index().max(1)))
+    json_body("[]", &Meta::at(store.index().max(1)))
 }
 
 /// 200 without a body.

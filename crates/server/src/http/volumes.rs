@@ -1,99 +1,97 @@
 //! `/v1/volumes` and `/v1/volume/csi/…`.
 
-use axum::extract::{Request, State};
-use axum::http::{Method, Uri};
 use serde::Serialize;
-use statehold_store::{HexPrefix, ReadView, Snapshot, WriteTxn};
+use statehold_store::{ReadView, Snapshot, Tracked, WriteTxn};
 use statehold_volumes::{
     ALL_NAMESPACES, CsiVolumes, DEFAULT_NAMESPACE, FactsReader, VolumeItem, VolumeKey, VolumeQuery,
-    VolumeView, deregister, input, list_volumes, register,
+    VolumeStub, VolumeView, deregister, input, list_volumes, register,
 };
 
-use super::listing::Listing;
-use super::params::{Query, Read};
-use super::path::segments;
+use super::access::{Capability, Rule};
+use super::call::Call;
+use super::list::{Asked, List};
+use super::parameter::Parameter;
+use super::params::Read;
 use super::reject::Reject;
 use super::reply::Meta;
-use super::{App, Rendered, Reply, reply};
+use super::{Reply, reply};
 
-/// `/v1/volumes`: lists, or registers.
-pub(crate) async fn collection(State(app): State<App>, request: Request) -> Reply {
-    match *request.method() {
-        Method::GET | Method::HEAD => match Query::of(request.uri()).get("type") {
-            None => Ok(reply::nothing(app.store())),
-            Some("csi") => list(&app, request.uri()).await,
-            Some(_) => Err(Reject::resource()),
-        },
-        Method::PUT | Method::POST => put(&app, request).await,
-        _ => Err(Reject::method()),
+/// `GET /v1/volumes?type=csi`, by namespace and ID.
+pub(crate) struct CsiVolumeList;
+
+impl List for CsiVolumeList {
+    const ID: &'static str = "listCsiVolumes";
+    const SUMMARY: &'static str = "Lists CSI volumes, by namespace and ID.";
+    const RULE: Rule = Rule::Namespace(&[
+        Capability::CsiListVolume,
+        Capability::CsiReadVolume,
+        Capability::CsiMountVolume,
+        Capability::ListJobs,
+    ]);
+    const SELECTORS: &'static [Parameter] = &[
+        Parameter::text("prefix", "What the ID starts with."),
+        Parameter::text("plugin_id", "What the ID of the plugin starts with."),
+        Parameter::even_hex(
+            "node_id",
+            "What the ID of a node starts with on which an allocation asks for the volume or claims it.",
+        ),
+    ];
+
+    type Key = (String, String);
+    type Item = VolumeItem;
+    type Stub<'i> = VolumeStub<'i>;
+
+    fn rows<'v>(
+        view: &'v Tracked,
+        asked: &'v Asked<Self::Key>,
+    ) -> impl Iterator<Item = VolumeItem> + 'v {
+        let query = VolumeQuery {
+            conjuncts: asked.conjuncts(),
+            namespace: asked.namespace(),
+            prefix: asked.text("prefix"),
+            plugin_prefix: asked.text("plugin_id"),
+            node: asked.hex("node_id"),
+            order: asked.order(),
+            from: asked.from().map(|(namespace, id)| (namespace.as_str(), id.as_str())),
+        };
+        let mut facts = FactsReader::new(view);
+        list_volumes(view, &query).map(move |volume| facts.item(volume))
+    }
+
+    fn key(item: &VolumeItem) -> (&str, &str) {
+        let volume = item.volume();
+        (&volume.namespace, &volume.id)
+    }
+
+    fn namespace(item: &VolumeItem) -> Option<&str> {
+        Some(&item.volume().namespace)
+    }
+
+    fn stub(item: &VolumeItem) -> VolumeStub<'_> {
+        item.stub()
     }
 }
 
-/// `/v1/volume/csi/:id`: reads, registers or deregisters.
-pub(crate) async fn one(State(app): State<App>, request: Request) -> Reply {
-    let method = request.method().clone();
-    match (segments(request.uri(), "/v1/volume/csi/")?.as_slice(), method) {
-        ([id, ..], _) if id.is_empty() => Err(Reject::bad_request("missing volume ID")),
-        ([id], Method::GET | Method::HEAD) => get(&app, request.uri(), id).await,
-        ([_], Method::PUT) => put(&app, request).await,
-        ([id], Method::DELETE) => delete(&app, request.uri(), id).await,
-        ([_, _], Method::PUT | Method::DELETE) => Err(Reject::resource()),
-        ([_] | [_, _], _) => Err(Reject::method()),
-        _ => Err(Reject::resource()),
+/// `GET /v1/volumes` with another type, or none.
+pub(crate) fn untyped(call: &Call) -> Reply {
+    match call.query.get("type") {
+        None => Ok(reply::nothing(call.app.store())),
+        Some(_) => Err(Reject::resource()),
     }
 }
 
-/// Where an item stands in the order of the listing.
-fn key(item: &VolumeItem) -> (&str, &str) {
-    let volume = item.volume();
-    (&volume.namespace, &volume.id)
-}
-
-async fn list(app: &App, uri: &Uri) -> Reply {
-    let read = Read::of(uri)?;
-    let text = |name| read.query.text(name).unwrap_or_default();
-    let node = read
-        .query
-        .text("node_id")
-        .map(HexPrefix::parse_even)
-        .transpose()
-        .map_err(|error| Reject::bad_request(format!("invalid node_id: {error}")))?;
-    let selected_by = ["prefix", "plugin_id", "node_id"];
-    let listing = Listing::<VolumeItem, (String, String)>::of(&read, "csi_volumes", &selected_by)?;
-    let conjuncts = listing.conjuncts();
-    let query = VolumeQuery {
-        conjuncts: &conjuncts,
-        namespace: &read.namespace,
-        prefix: text("prefix"),
-        plugin_prefix: text("plugin_id"),
-        node: node.as_ref(),
-        order: read.order,
-        from: listing.from().map(|(namespace, id)| (namespace.as_str(), id.as_str())),
-    };
-    app.read(
-        &read,
-        |view| {
-            let mut facts = FactsReader::new(view);
-            let volumes = list_volumes(view, &query).map(|volume| facts.item(volume));
-            Ok(listing.page(volumes, |item| item, key))
-        },
-        |(items, next)| {
-            let stubs: Vec<_> = items.iter().map(VolumeItem::stub).collect();
-            Rendered::page(&stubs, next, &read)
-        },
-    )
-    .await
-}
-
-async fn get(app: &App, uri: &Uri, id: &str) -> Reply {
-    let read = Read::of(uri)?;
-    let query = |view: &_| {
-        let volume = ReadView::get::<CsiVolumes>(view, (&read.namespace, id))
-            .filter(|_| read.namespace != ALL_NAMESPACES)
-            .ok_or_else(|| Reject::not_found("volume not found"))?;
-        Rendered::new(&VolumeView::new(view, volume), &read)
-    };
-    app.read(&read, query, Ok).await
+/// `GET /v1/volume/csi/:id`
+pub(crate) async fn get(call: Call) -> Reply {
+    let read = Read::of(&call.query)?;
+    call.app
+        .object(&call, &read, |view, render| {
+            let volume = view
+                .get::<CsiVolumes>((&read.namespace, call.segment("id")))
+                .filter(|_| read.namespace != ALL_NAMESPACES)
+                .ok_or_else(|| Reject::not_found("volume not found"))?;
+            render.json(&VolumeView::new(view, volume))
+        })
+        .await
 }
 
 /// What a registration answers.
@@ -108,16 +106,20 @@ struct Registered<'v> {
     next_token: &'static str,
 }
 
-/// Registers the volumes of the body. The path's ID is not looked at: the body has them.
-async fn put(app: &App, request: Request) -> Reply {
-    let query = Query::of(request.uri());
-    let body = input::register_body(&app.body(request.into_body()).await?)?;
-    let namespace = match query.text("namespace") {
+/// `PUT /v1/volumes`, `PUT /v1/volume/csi/:id`: registers the volumes of the body. The path's ID is
+/// not looked at: the body has them.
+pub(crate) async fn put(mut call: Call) -> Reply {
+    let body = input::register_body(&call.body().await?)?;
+    let namespace = match call.query.text("namespace") {
         Some(namespace) => namespace.to_owned(),
         None if body.namespace.is_empty() => DEFAULT_NAMESPACE.to_owned(),
         None => body.namespace.into(),
     };
-    let pretty = query.pretty();
+    for volume in &body.volumes {
+        let own = &*volume.namespace;
+        call.allow_in(if own.is_empty() { &namespace } else { own })?;
+    }
+    let pretty = call.query.pretty();
     let write =
         move |txn: &mut WriteTxn<'_>, now| Ok(register(txn, now, &namespace, body.volumes)?);
     let after = move |view: &Snapshot, keys: Vec<VolumeKey>| {
@@ -136,16 +138,14 @@ async fn put(app: &App, request: Request) -> Reply {
         };
         reply::render(&registered, pretty)
     };
-    let (body, index) = app.write(write, after).await?;
+    let (body, index) = call.app.write(write, after).await?;
     Ok(reply::json_body(body, &Meta::at(index)))
 }
 
-async fn delete(app: &App, uri: &Uri, id: &str) -> Reply {
-    let query = Query::of(uri);
-    let force = query.flag("force")?;
-    let namespace = query.namespace().to_owned();
-    let id = id.to_owned();
+/// `DELETE /v1/volume/csi/:id`: deregisters.
+pub(crate) async fn delete(call: Call) -> Reply {
+    let force = call.query.flag("force")?;
+    let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
     let write = move |txn: &mut WriteTxn<'_>, _| Ok(deregister(txn, &namespace, &[&id], force)?);
-    let ((), index) = app.write(write, |_, ()| Ok(())).await?;
-    Ok(reply::empty(&Meta::at(index)))
+    call.app.write_silently(write).await
 }

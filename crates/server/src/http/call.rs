@@ -1,0 +1,51 @@
+//! A request on its way to its handler.
+
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+
+use super::access::Access;
+use super::app::App;
+use super::params::Query;
+use super::reject::Reject;
+use super::route::{Operation, Segments};
+
+/// A request whose route is known and whose caller may do what it is for.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) app: App,
+    pub(crate) query: Query,
+    #[allow(dead_code, reason = "for tokens and secrets")]
+    pub(crate) headers: HeaderMap,
+    pub(crate) access: Access,
+    /// The address of the client.
+    pub(crate) client: IpAddr,
+    pub(crate) operation: &'static Operation,
+    pub(crate) segments: Segments,
+    /// Behind a lock for nothing but sharing the rest between threads.
+    pub(crate) body: Mutex<Body>,
+}
+
+impl Call {
+    /// The segment of the path that `{name}` stands for.
+    pub(crate) fn segment(&self, name: &str) -> &str {
+        self.segments.get(name)
+    }
+
+    /// The whole body, if it is not larger than the limit and comes in time. It is read once.
+    pub(crate) async fn body(&mut self) -> Result<Vec<u8>, Reject> {
+        let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.app.body(std::mem::take(body)).await
+    }
+
+    /// Refuses a caller who may not do what the operation is for in a namespace that the body names.
+    pub(crate) fn allow_in(&self, namespace: &str) -> Result<(), Reject> {
+        if self.access.sees(&self.operation.rule, namespace) {
+            Ok(())
+        } else {
+            Err(Reject::denied())
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Parameters as declared: what the reading of a request, its documentation and the OpenAPI document
+//! have in common.
+
+/// A query parameter, or a header, of an endpoint.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parameter {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// What it means, a sentence.
+    pub(crate) doc: &'static str,
+}
+
+/// What a parameter's value may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Any text.
+    Text,
+    /// Digits that a UUID starts with, hyphens optional, an even number of them.
+    EvenHex,
+    /// The spellings of a boolean that Go takes.
+    Flag,
+    /// A whole number of at least 0.
+    Count,
+    /// A duration as Go writes it.
+    Duration,
+}
+
+impl Parameter {
+    pub(crate) const fn new(name: &'static str, kind: Kind, doc: &'static str) -> Self {
+        Self { name, kind, doc }
+    }
+
+    pub(crate) const fn text(name: &'static str, doc: &'static str) -> Self {
+        Self::new(name, Kind::Text, doc)
+    }
+
+    pub(crate) const fn even_hex(name: &'static str, doc: &'static str) -> Self {
+        Self::new(name, Kind::EvenHex, doc)
+    }
+}
+
+/// What every request takes.
+pub(crate) const COMMON: &[Parameter] = &[
+    Parameter::text("region", "The region; the only one is `global`."),
+    Parameter::new("pretty", Kind::Flag, "Indented JSON, unless `0`."),
+];
+
+/// The namespace of a request.
+pub(crate) const NAMESPACE: &[Parameter] = &[Parameter::text(
+    "namespace",
+    "The namespace, `default` when absent; lists take `*` for all.",
+)];
+
+/// What every read takes that can block.
+pub(crate) const BLOCKING: &[Parameter] = &[
+    Parameter::new("stale", Kind::Flag, "Taken for compatibility: there is one server."),
+    Parameter::new(
+        "index",
+        Kind::Count,
+        "Answer when the index of what is read is greater than this; 0 does not block.",
+    ),
+    Parameter::new(
+        "wait",
+        Kind::Duration,
+        "Answer after this time at the latest: 5m when absent, at most 10m, plus up to a sixteenth.",
+    ),
+];
+
+/// What every list takes.
+pub(crate) const PAGING: &[Parameter] = &[
+    Parameter::text("filter", "An expression that rows have to satisfy."),
+    Parameter::new("per_page", Kind::Count, "Rows of a page; all when 0 or absent."),
+    Parameter::text(
+        "next_token",
+        "Where the page begins: `X-Nomad-NextToken` of the page before, with the same parameters.",
+    ),
+    Parameter::text("reverse", "`true` for descending order."),
+];
+
+/// What deregistering and deleting takes.
+pub(crate) const FORCE: &[Parameter] = &[Parameter::new(
+    "force",
+    Kind::Flag,
+    "Also when it is claimed, if every allocation that claims it has ended.",
+)];

@@ -1,0 +1,268 @@
+//! The table of everything that the server answers.
+//!
+//! To add an endpoint, add its operation here: nothing else has to know of it.
+
+use std::future::ready;
+
+use super::access::{Capability, Level, Rule};
+use super::list::list;
+use super::parameter::{BLOCKING, COMMON, FORCE, NAMESPACE, Parameter};
+use super::route::{Answer, Operation, Otherwise, Route, Verb};
+use super::{feed, namespaces, openapi, plugins, status, volumes};
+
+const GET: &[Verb] = &[Verb::Get];
+const PUT: &[Verb] = &[Verb::Put];
+const DELETE: &[Verb] = &[Verb::Delete];
+const PUT_OR_POST: &[Verb] = &[Verb::Put, Verb::Post];
+
+/// What a write in a namespace takes.
+const WRITE: &[&[Parameter]] = &[NAMESPACE, COMMON];
+
+/// What a read of one object takes.
+const READ: &[&[Parameter]] = &[NAMESPACE, BLOCKING, COMMON];
+
+const READ_VOLUME: Rule =
+    Rule::Namespace(&[Capability::CsiReadVolume, Capability::CsiMountVolume, Capability::ReadJob]);
+const WRITE_VOLUME: Rule = Rule::Namespace(&[Capability::CsiWriteVolume]);
+const REGISTER_VOLUMES: Rule =
+    Rule::All(&[Rule::Plugin(Level::Read), Rule::Somewhere(&[Capability::CsiWriteVolume])]);
+
+const VOLUMES: &str =
+    "`Volumes`: the volumes, with the fields of a volume that is read, and `Secrets`.";
+const VOLUMES_WRITTEN: Answer =
+    Answer::Object("`Volumes` as they are now, `Warnings`, and the `Index`.");
+const INDEX: Answer = Answer::Object("The `Index` of the change.");
+const CLAIM: &str =
+    "`AllocationID`, `NodeID`, `ExternalNodeID`, `Mode`, `AccessMode`, `AttachmentMode`, `State`.";
+
+/// Every route. The first one that fits a path counts.
+pub(crate) static ROUTES: &[Route] = &[
+    Route {
+        path: "/v1/volumes",
+        operations: &[
+            list::<volumes::CsiVolumeList>().of_type("csi"),
+            Operation::new(GET, "listNoVolumes", Rule::Token, |call| {
+                Box::pin(ready(volumes::untyped(&call)))
+            })
+            .summary("Lists nothing: without `type` there is nothing to list.")
+            .answer(Answer::Object("An empty list.")),
+            Operation::new(PUT_OR_POST, "registerVolumes", REGISTER_VOLUMES, |call| {
+                Box::pin(volumes::put(call))
+            })
+            .summary("Registers CSI volumes, all of the body or none.")
+            .parameters(WRITE)
+            .body(VOLUMES)
+            .answer(VOLUMES_WRITTEN),
+        ],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/volume/csi/",
+        operations: &[],
+        otherwise: Otherwise::Bad("missing volume ID"),
+    },
+    Route {
+        path: "/v1/volume/csi/{id}",
+        operations: &[
+            Operation::new(GET, "readCsiVolume", READ_VOLUME, |call| Box::pin(volumes::get(call)))
+                .summary("Reads a CSI volume.")
+                .parameters(READ)
+                .blocks()
+                .answer(Answer::Object("The volume.")),
+            Operation::new(PUT, "registerCsiVolume", REGISTER_VOLUMES, |call| {
+                Box::pin(volumes::put(call))
+            })
+            .summary("Registers the volumes of the body; the ID of the path is not looked at.")
+            .parameters(WRITE)
+            .body(VOLUMES)
+            .answer(VOLUMES_WRITTEN),
+            Operation::new(DELETE, "deregisterCsiVolume", WRITE_VOLUME, |call| {
+                Box::pin(volumes::delete(call))
+            })
+            .summary("Deregisters a CSI volume.")
+            .parameters(&[FORCE, NAMESPACE, COMMON]),
+        ],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/volume/csi/{id}/{action}",
+        operations: &[],
+        otherwise: Otherwise::NotFoundFor(&[Verb::Put, Verb::Delete]),
+    },
+    Route { path: "/v1/volume/csi/{*}", operations: &[], otherwise: Otherwise::NotFound },
+    Route {
+        path: "/v1/plugins",
+        operations: &[
+            list::<plugins::CsiPluginList>().of_type("csi"),
+            Operation::new(GET, "listNoPlugins", Rule::Token, |call| {
+                Box::pin(ready(plugins::untyped(&call)))
+            })
+            .summary("Lists nothing: plugins of no other type are listed.")
+            .answer(Answer::Object("An empty list.")),
+        ],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/plugin/csi/",
+        operations: &[],
+        otherwise: Otherwise::Bad("missing plugin ID"),
+    },
+    Route { path: "/v1/plugin/csi/{id}", operations: &[READ_PLUGIN], otherwise: Otherwise::Method },
+    // One more segment is not looked at.
+    Route {
+        path: "/v1/plugin/csi/{id}/{ignored}",
+        operations: &[READ_PLUGIN],
+        otherwise: Otherwise::Method,
+    },
+    Route { path: "/v1/plugin/csi/{*}", operations: &[], otherwise: Otherwise::NotFound },
+    Route {
+        path: "/v1/namespaces",
+        operations: &[list::<namespaces::NamespaceList>()],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/namespace",
+        operations: &[Operation::new(PUT_OR_POST, "writeNamespace", Rule::Management, |call| {
+            Box::pin(namespaces::put(call))
+        })
+        .summary("Creates or changes the namespace that the body names.")
+        .parameters(&[COMMON])
+        .body("`Name` and `Description`.")],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/namespace/{namespace}",
+        operations: &[
+            Operation::new(GET, "readNamespace", Rule::Namespace(Capability::ANY), |call| {
+                Box::pin(namespaces::get(call))
+            })
+            .summary("Reads a namespace.")
+            .parameters(&[BLOCKING, COMMON])
+            .blocks()
+            .answer(Answer::Object("The namespace.")),
+            Operation::new(PUT_OR_POST, "writeNamedNamespace", Rule::Management, |call| {
+                Box::pin(namespaces::put(call))
+            })
+            .summary("Creates or changes a namespace.")
+            .parameters(&[COMMON])
+            .body("`Name`, which has to be that of the path if it is there, and `Description`."),
+            Operation::new(DELETE, "deleteNamespace", Rule::Management, |call| {
+                Box::pin(namespaces::delete(call))
+            })
+            .summary("Deletes a namespace that nothing is in.")
+            .parameters(&[COMMON]),
+        ],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/statehold/v1/nodes/{id}",
+        operations: &[
+            Operation::new(PUT, "feedNode", Rule::Node(Level::Write), |call| {
+                Box::pin(feed::put_node(call))
+            })
+            .summary("Feeds a node with its plugins' fingerprints.")
+            .parameters(&[COMMON])
+            .body("The node.")
+            .answer(INDEX),
+            Operation::new(DELETE, "forgetNode", Rule::Node(Level::Write), |call| {
+                Box::pin(feed::delete_node(call))
+            })
+            .summary("Forgets a node.")
+            .parameters(&[COMMON])
+            .answer(INDEX),
+        ],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/statehold/v1/allocations/{id}",
+        operations: &[
+            Operation::new(PUT, "feedAllocation", Rule::Node(Level::Write), |call| {
+                Box::pin(feed::put_allocation(call))
+            })
+            .summary("Feeds an allocation.")
+            .parameters(&[COMMON])
+            .body("The allocation.")
+            .answer(INDEX),
+            Operation::new(DELETE, "forgetAllocation", Rule::Node(Level::Write), |call| {
+                Box::pin(feed::delete_allocation(call))
+            })
+            .summary("Forgets an allocation.")
+            .parameters(&[COMMON])
+            .answer(INDEX),
+        ],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/statehold/v1/jobs/{namespace}/{id}",
+        operations: &[
+            Operation::new(PUT, "feedJob", Rule::Node(Level::Write), |call| {
+                Box::pin(feed::put_job(call))
+            })
+            .summary("Feeds a job.")
+            .parameters(&[COMMON])
+            .body("The job.")
+            .answer(INDEX),
+            Operation::new(DELETE, "forgetJob", Rule::Node(Level::Write), |call| {
+                Box::pin(feed::delete_job(call))
+            })
+            .summary("Forgets a job.")
+            .parameters(&[COMMON])
+            .answer(INDEX),
+        ],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/statehold/v1/volume/csi/{id}/claim",
+        operations: &[Operation::new(PUT, "claimCsiVolume", Rule::Node(Level::Write), |call| {
+            Box::pin(feed::claim(call))
+        })
+        .summary("Claims a volume, or takes a claim further on its way out.")
+        .parameters(WRITE)
+        .body(CLAIM)
+        .answer(Answer::Object("The `Volume` as it is now, and the `Index`."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/statehold/v1/volume/csi/{id}/unpublish",
+        operations: &[Operation::new(
+            PUT,
+            "unpublishCsiVolume",
+            Rule::Node(Level::Write),
+            |call| Box::pin(feed::unpublish(call)),
+        )
+        .summary("Releases a claim as far as that needs no provider.")
+        .parameters(WRITE)
+        .body(CLAIM)
+        .answer(INDEX)],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/statehold/v1/status",
+        operations: &[Operation::new(GET, "status", Rule::Operator(Level::Read), |call| {
+            Box::pin(ready(status::status(&call)))
+        })
+        .summary("How the server is doing.")
+        .parameters(&[COMMON])
+        .answer(Answer::Object("`Version`, `Index`, `Parked` requests."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/statehold/v1/openapi.json",
+        operations: &[Operation::new(GET, "openapi", Rule::Operator(Level::Read), |call| {
+            Box::pin(ready(openapi::serve(&call)))
+        })
+        .summary("This document.")
+        .parameters(&[COMMON])
+        .answer(Answer::Object("An OpenAPI 3.1 document."))],
+        otherwise: Otherwise::Method,
+    },
+];
+
+const READ_PLUGIN: Operation =
+    Operation::new(GET, "readCsiPlugin", Rule::Plugin(Level::Read), |call| {
+        Box::pin(plugins::get(call))
+    })
+    .summary("Reads a CSI plugin.")
+    .parameters(READ)
+    .blocks()
+    .answer(Answer::Object("The plugin, with its allocations of the namespace."));
