@@ -4,36 +4,36 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 /// A connection to the server.
-pub struct Client {
+pub(crate) struct Client {
     socket: BufReader<TcpStream>,
     sent: Vec<u8>,
 }
 
 /// A reply with status 200; another one ends the bench.
-pub struct Reply {
-    pub index: u64,
-    pub body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) index: u64,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Client {
-    pub fn connect(address: &str) -> Self {
+    pub(crate) fn connect(address: &str) -> Self {
         let socket = TcpStream::connect(address).unwrap();
         socket.set_nodelay(true).unwrap();
         Self { socket: BufReader::with_capacity(256 << 10, socket), sent: Vec::new() }
     }
 
-    pub fn get(&mut self, path: &str) -> Reply {
+    pub(crate) fn get(&mut self, path: &str) -> Reply {
         self.send("GET", path, b"");
         self.receive()
     }
 
-    pub fn put(&mut self, path: &str, body: &[u8]) -> Reply {
+    pub(crate) fn put(&mut self, path: &str, body: &[u8]) -> Reply {
         self.send("PUT", path, body);
         self.receive()
     }
 
     /// Sends a request without waiting for its reply.
-    pub fn send(&mut self, method: &str, path: &str, body: &[u8]) {
+    pub(crate) fn send(&mut self, method: &str, path: &str, body: &[u8]) {
         self.sent.clear();
         write!(self.sent, "{method} {path} HTTP/1.1\r\nHost: bench\r\n").unwrap();
         write!(self.sent, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
@@ -42,7 +42,7 @@ impl Client {
     }
 
     /// Reads the reply to the request that was sent.
-    pub fn receive(&mut self) -> Reply {
+    pub(crate) fn receive(&mut self) -> Reply {
         let status = self.line();
         let (mut index, mut length, mut chunked) = (0, 0, false);
         loop {

@@ -8,39 +8,39 @@ use serde_json::{Value, json};
 use crate::client::Client;
 
 /// Volumes in the store.
-pub const VOLUMES: usize = 10_000;
+pub(crate) const VOLUMES: usize = 10_000;
 /// Of them, those that either filter selects.
-pub const SELECTED: usize = VOLUMES / 100;
+pub(crate) const SELECTED: usize = VOLUMES / 100;
 /// Allocations that claim.
-pub const ALLOCATIONS: usize = 64;
+pub(crate) const ALLOCATIONS: usize = 64;
 
 /// Volumes of one request while the store is filled.
 const BATCH: usize = 1000;
 const NODE: &str = "fb2170a8-257d-3c64-b14d-bc06cc94e34c";
 
 /// A running server, killed when dropped.
-pub struct Fixture {
+pub(crate) struct Fixture {
     server: Child,
     address: String,
     _dir: tempfile::TempDir,
 }
 
-pub fn volume_id(at: usize) -> String {
+pub(crate) fn volume_id(at: usize) -> String {
     format!("volume-{at:06}")
 }
 
 /// The ID of an allocation.
-pub fn allocation(at: usize) -> String {
+pub(crate) fn allocation(at: usize) -> String {
     format!("a8198d79-cfdb-6593-a999-{at:012x}")
 }
 
 /// A volume; its external ID ends in its number.
-pub fn volume(at: usize) -> Value {
+pub(crate) fn volume(at: usize) -> Value {
     let plugin = if at % 100 == 7 { "p2" } else { "p1" };
     named_volume(&volume_id(at), &format!("vol-{at:06}"), plugin)
 }
 
-pub fn named_volume(id: &str, external: &str, plugin: &str) -> Value {
+pub(crate) fn named_volume(id: &str, external: &str, plugin: &str) -> Value {
     json!({
         "ID": id, "Name": id, "ExternalID": external, "PluginID": plugin,
         "RequestedCapabilities": [
@@ -50,13 +50,13 @@ pub fn named_volume(id: &str, external: &str, plugin: &str) -> Value {
 }
 
 /// The node with its two plugins.
-pub fn node() -> Value {
+pub(crate) fn node() -> Value {
     let info = json!({ "Provider": "ebs", "Healthy": true, "NodeInfo": { "ID": "i" } });
     json!({ "Name": "n", "Status": "ready", "CSINodePlugins": { "p1": info, "p2": info } })
 }
 
 impl Fixture {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut server = Command::new(env!("CARGO_BIN_EXE_statehold"))
             .args(["serve", "--bind", "127.0.0.1:0", "--data-dir"])
@@ -89,12 +89,12 @@ impl Fixture {
         }
     }
 
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::connect(&self.address)
     }
 
     /// Returns when as many requests as that wait in blocking queries.
-    pub fn wait_until_parked(client: &mut Client, requests: u64) {
+    pub(crate) fn wait_until_parked(client: &mut Client, requests: u64) {
         loop {
             let status: Value =
                 serde_json::from_slice(&client.get("/statehold/v1/status").body).unwrap();
@@ -114,12 +114,12 @@ impl Drop for Fixture {
 
 impl Client {
     /// Registers a volume, or registers it again.
-    pub fn register(&mut self, volume: &Value) {
+    pub(crate) fn register(&mut self, volume: &Value) {
         self.put("/v1/volumes", json!({ "Volumes": [volume] }).to_string().as_bytes());
     }
 
     /// Claims a volume for writing and gives it back: two commits.
-    pub fn claim_and_release(&mut self, volume: &str, allocation: &str) {
+    pub(crate) fn claim_and_release(&mut self, volume: &str, allocation: &str) {
         let path = format!("/statehold/v1/volume/csi/{volume}/claim");
         let claim = json!({
             "AllocationID": allocation, "NodeID": NODE, "Mode": "write",

@@ -7,9 +7,9 @@ use crate::fixture::{Fixture, named_volume, volume_id};
 
 /// How much is asked.
 #[derive(Clone, Copy)]
-pub struct Scale {
-    pub clients: usize,
-    pub requests: usize,
+pub(crate) struct Scale {
+    pub(crate) clients: usize,
+    pub(crate) requests: usize,
 }
 
 /// What every client asks for, with the number of the client and of the request.
@@ -31,7 +31,7 @@ const ASKS: [(&str, Ask); 5] = [
 ];
 
 /// Prints a line for each kind of request.
-pub fn print(fixture: &Fixture, scale: Scale) {
+pub(crate) fn print(fixture: &Fixture, scale: Scale) {
     println!("\n{} clients, {} requests each", scale.clients, scale.requests);
     for (name, ask) in ASKS {
         let begun = Instant::now();

@@ -75,7 +75,8 @@ fn requests(c: &mut Criterion) {
             client.claim_and_release(&volume_id(at), &allocation(at % ALLOCATIONS));
         });
     });
-    group.bench_function("register_and_wake", |b| b.iter_custom(|n| register_and_wake(&fixture, n)));
+    group
+        .bench_function("register_and_wake", |b| b.iter_custom(|n| register_and_wake(&fixture, n)));
     group.finish();
 }
 
@@ -113,8 +114,7 @@ fn rendering(c: &mut Criterion) {
     let view = store.snapshot();
     let mut facts = FactsReader::new(&view);
     let query = VolumeQuery { namespace: "default", ..VolumeQuery::default() };
-    let items: Vec<_> =
-        list_volumes(&view, &query).map(|volume| facts.item(volume)).collect();
+    let items: Vec<_> = list_volumes(&view, &query).map(|volume| facts.item(volume)).collect();
     let stubs: Vec<_> = items.iter().map(VolumeItem::stub).collect();
     assert_eq!(stubs.len(), VOLUMES);
 
