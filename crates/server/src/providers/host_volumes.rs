@@ -1,0 +1,438 @@
+//! The host volumes of this machine: plugins asked, rows written, both kept in step.
+//!
+//! Requests for one volume come one after the other. Between a plan and its record a plugin works,
+//! with an [`Intent`] on the disk that says so.
+//!
+//! Nodes that somebody feeds can't be asked from here: what is said of their volumes is believed,
+//! and only their own plugins could make and remove any.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use statehold_store::{KeyRange, Order, ReadView, Snapshot, Store};
+use statehold_volumes::{
+    HostDeletePlan, HostOperation, HostProviderError, HostVolume, HostVolumeError, HostVolumePlan,
+    HostVolumeSpec, HostVolumes, Labels, MadeHostVolume, NodeError, NodeHostVolume, Nodes, parse_id,
+    plan_host_create, plan_host_delete, plan_host_register, record_host_delete, record_host_volume,
+    report_host_volume, withdraw_host_volume,
+};
+use tokio::runtime::Handle;
+use uuid::Uuid;
+
+use super::executable::Executable;
+use super::host::{HostVolumePlugin, HostVolumeRequest, PluginError};
+use super::intents::{Intent, Intents, Work};
+use super::locks::Locks;
+use super::mkdir::{MKDIR, Mkdir};
+use crate::clock::now;
+
+/// Where host volumes and their plugins are.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    /// The directory that plugins make volumes in.
+    pub(crate) volumes: PathBuf,
+    /// The directory with the programs that are plugins.
+    pub(crate) plugins: PathBuf,
+    /// The directory that intents are written to.
+    pub(crate) intents: PathBuf,
+}
+
+/// The keeper of this machine's host volumes.
+#[derive(Clone, Debug)]
+pub(crate) struct HostVolumeKeeper(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    store: Store,
+    node: Uuid,
+    places: Places,
+    intents: Intents,
+    runtime: Handle,
+    turns: Locks<Uuid>,
+}
+
+/// Why a host volume couldn't be made, registered or removed.
+#[derive(Debug)]
+pub(crate) enum KeepError {
+    /// It may not be so, or its node failed.
+    Refused(HostVolumeError),
+    /// The volume's node is gone from the store.
+    Node(NodeError),
+    /// Another request for the same volume takes too long.
+    Busy,
+    /// The intent couldn't be written down, so that nothing was begun.
+    Intent(io::Error),
+    /// The store takes no writes.
+    Store(String),
+    /// The work broke off.
+    Broken(String),
+}
+
+impl fmt::Display for KeepError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(error) => error.fmt(f),
+            Self::Node(error) => error.fmt(f),
+            Self::Busy => f.write_str("another request for the volume takes too long; try again"),
+            Self::Intent(error) => write!(f, "can't write down what is to be done: {error}"),
+            Self::Store(error) | Self::Broken(error) => f.write_str(error),
+        }
+    }
+}
+
+impl std::error::Error for KeepError {}
+
+impl From<HostVolumeError> for KeepError {
+    fn from(error: HostVolumeError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<NodeError> for KeepError {
+    fn from(error: NodeError) -> Self {
+        Self::Node(error)
+    }
+}
+
+/// A volume as of the commit that wrote it.
+pub(crate) struct Kept {
+    pub(crate) view: Snapshot,
+    pub(crate) namespace: Box<str>,
+    pub(crate) id: Uuid,
+}
+
+impl HostVolumeKeeper {
+    pub(crate) fn open(
+        store: Store,
+        node: Uuid,
+        places: Places,
+        runtime: Handle,
+    ) -> io::Result<Self> {
+        let intents = Intents::open(places.intents.clone())?;
+        let turns = Locks::default();
+        Ok(Self(Arc::new(Shared { store, node, places, intents, runtime, turns })))
+    }
+
+    /// Makes a volume, or a known one again with other wishes; `namespace` is for one that names
+    /// none.
+    pub(crate) async fn create(
+        &self,
+        namespace: String,
+        spec: HostVolumeSpec,
+    ) -> Result<Kept, KeepError> {
+        let fresh = Uuid::new_v4();
+        self.in_turn(parse_id(&spec.id).unwrap_or(fresh), move |shared| {
+            let view = shared.store.snapshot();
+            shared.carry_out(plan_host_create(&view, now(), &namespace, spec, fresh)?)
+        })
+        .await
+    }
+
+    /// Takes over a volume that is there already.
+    pub(crate) async fn register(
+        &self,
+        namespace: String,
+        spec: HostVolumeSpec,
+    ) -> Result<Kept, KeepError> {
+        let fresh = Uuid::new_v4();
+        self.in_turn(parse_id(&spec.id).unwrap_or(fresh), move |shared| {
+            let view = shared.store.snapshot();
+            shared.carry_out(plan_host_register(&view, now(), &namespace, spec, fresh)?)
+        })
+        .await
+    }
+
+    /// Removes a volume with everything in it; the index of the commit.
+    pub(crate) async fn delete(
+        &self,
+        namespace: String,
+        id: String,
+        force: bool,
+    ) -> Result<u64, KeepError> {
+        self.in_turn(parse_id(&id).unwrap_or_default(), move |shared| {
+            let view = shared.store.snapshot();
+            shared.remove(&plan_host_delete(&view, &namespace, &id, force)?)
+        })
+        .await
+    }
+
+    /// Runs `work` when nobody else works on the volume, on a thread that may block. It runs to its
+    /// end even if nobody waits for it any more.
+    async fn in_turn<R: Send + 'static>(
+        &self,
+        id: Uuid,
+        work: impl FnOnce(&Shared) -> Result<R, KeepError> + Send + 'static,
+    ) -> Result<R, KeepError> {
+        let turn = self.0.turns.lock(id).await.ok_or(KeepError::Busy)?;
+        let shared = Arc::clone(&self.0);
+        let work = move || {
+            let done = work(&shared);
+            drop(turn);
+            done
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|error| KeepError::Broken(error.to_string()))?
+    }
+
+    /// The attributes that say which plugins this machine has. A plugin that isn't well is left out.
+    pub(crate) fn plugin_attributes(&self) -> Labels {
+        let programs = std::fs::read_dir(&self.0.places.plugins).into_iter().flatten();
+        let names = programs.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut attributes = Labels::new();
+        for id in std::iter::once(MKDIR.to_owned()).chain(names) {
+            match self.0.plugin(&id).and_then(|plugin| plugin.fingerprint()) {
+                Ok(version) => {
+                    let name = format!("plugins.host_volume.{id}.version");
+                    attributes.insert(name.into(), version.into());
+                }
+                Err(error) => tracing::warn!(plugin = id, %error, "a host-volume plugin is not well"),
+            }
+        }
+        attributes
+    }
+
+    /// Finishes what was under way when the server last stopped, and finds the volumes that are
+    /// there, by name. Called before the node is reported.
+    pub(crate) fn restore(&self) -> Result<BTreeMap<Box<str>, NodeHostVolume>, KeepError> {
+        let shared = &*self.0;
+        for intent in shared.intents.left().map_err(KeepError::Intent)? {
+            let id = intent.request.id;
+            match shared.settle(&intent) {
+                Ok(()) => shared.forget_intent(id),
+                Err(error) => tracing::warn!(volume = %id, %error, "can't settle a host volume"),
+            }
+        }
+        let view = shared.store.snapshot();
+        let here = KeyRange::<Uuid>::exact(shared.node);
+        let mut found = BTreeMap::new();
+        for volume in view.scan_by(&HostVolumes::BY_NODE, &here, Order::Ascending) {
+            match shared.find(volume) {
+                Ok(()) => {
+                    found.insert(volume.name.clone(), reported(volume));
+                }
+                Err(error) => {
+                    tracing::warn!(volume = %volume.id, %error, "a host volume is not there");
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Shared {
+    fn plugin(&self, id: &str) -> Result<Box<dyn HostVolumePlugin>, PluginError> {
+        let Places { volumes, plugins, .. } = &self.places;
+        if id == MKDIR {
+            return Ok(Box::new(Mkdir::new(volumes)));
+        }
+        Ok(Box::new(Executable::find(id, plugins, volumes, &self.runtime)?))
+    }
+
+    /// Has the plan's part of the node done, and records it.
+    fn carry_out(&self, plan: HostVolumePlan) -> Result<Kept, KeepError> {
+        let volume = plan.volume().clone();
+        let is_new = plan.is_new();
+        let answer = match plan.operation() {
+            HostOperation::Create => self.make(&volume)?,
+            _ => self.take_over(&volume),
+        };
+        let made = answer.as_ref().ok().filter(|_| plan.operation() == HostOperation::Create).cloned();
+        let recorded = self.record(plan, answer);
+        match (&recorded, made) {
+            (Err(_), Some(made)) if is_new => self.unmake(&volume, &made),
+            _ => self.forget_intent(volume.id),
+        }
+        recorded
+    }
+
+    /// Asks the volume's plugin to make it.
+    fn make(
+        &self,
+        volume: &HostVolume,
+    ) -> Result<Result<MadeHostVolume, HostProviderError>, KeepError> {
+        if volume.node_id != self.node {
+            return Ok(Err(HostProviderError::Unreachable));
+        }
+        let plugin = match self.plugin(&volume.plugin_id) {
+            Ok(plugin) => plugin,
+            Err(error) => return Ok(Err(failed(&error))),
+        };
+        let request = request_for(volume);
+        self.begin(Work::Create, volume)?;
+        let made = plugin.create(&request).map(|created| MadeHostVolume {
+            host_path: created.path.into(),
+            capacity: created.bytes,
+        });
+        Ok(made.map_err(|error| failed(&error)))
+    }
+
+    /// Sees whether a volume is where it is said to be.
+    fn take_over(&self, volume: &HostVolume) -> Result<MadeHostVolume, HostProviderError> {
+        if volume.node_id == self.node {
+            self.find(volume).map_err(|error| failed(&error))?;
+        }
+        Ok(MadeHostVolume::default())
+    }
+
+    fn record(
+        &self,
+        plan: HostVolumePlan,
+        answer: Result<MadeHostVolume, HostProviderError>,
+    ) -> Result<Kept, KeepError> {
+        let (namespace, id) = (plan.volume().namespace.clone(), plan.volume().id);
+        let mut txn = self.store.begin_write().map_err(store_error)?;
+        let before = txn.get::<HostVolumes>((&namespace, id)).map(|volume| volume.name.clone());
+        record_host_volume(&mut txn, plan, answer)?;
+        let written = txn.get::<HostVolumes>((&namespace, id)).map(|row| HostVolume::clone(row));
+        if let Some(volume) = written.filter(|volume| volume.node_id == self.node) {
+            if let Some(name) = before.filter(|name| *name != volume.name) {
+                withdraw_host_volume(&mut txn, now(), self.node, &name)?;
+            }
+            report_host_volume(&mut txn, now(), self.node, reported(&volume))?;
+        }
+        let view = txn.commit_snapshot().map_err(store_error)?;
+        Ok(Kept { view, namespace, id })
+    }
+
+    /// Removes what was made for nothing. What can't be removed now is when the server starts again.
+    fn unmake(&self, volume: &HostVolume, made: &MadeHostVolume) {
+        let removed = self
+            .plugin(&volume.plugin_id)
+            .and_then(|plugin| plugin.delete(&request_for(volume), &made.host_path));
+        match removed {
+            Ok(()) => self.forget_intent(volume.id),
+            Err(error) => {
+                tracing::warn!(volume = %volume.id, %error, "can't remove what nobody needs");
+            }
+        }
+    }
+
+    fn remove(&self, plan: &HostDeletePlan) -> Result<u64, KeepError> {
+        let volume = plan.volume();
+        let answer = self.unmake_on_request(volume)?;
+        let mut txn = self.store.begin_write().map_err(store_error)?;
+        let recorded = record_host_delete(&mut txn, plan, answer);
+        if let Err(error) = recorded {
+            // The row stays, and with it what is left of the volume.
+            self.forget_intent(volume.id);
+            return Err(error.into());
+        }
+        if volume.node_id == self.node && txn.get::<Nodes>(self.node).is_some() {
+            withdraw_host_volume(&mut txn, now(), self.node, &volume.name)?;
+        }
+        let view = txn.commit_snapshot().map_err(store_error)?;
+        self.forget_intent(volume.id);
+        Ok(view.index())
+    }
+
+    /// Asks the volume's plugin to remove it, if one made it.
+    fn unmake_on_request(
+        &self,
+        volume: &HostVolume,
+    ) -> Result<Result<(), HostProviderError>, KeepError> {
+        if volume.plugin_id.is_empty() {
+            return Ok(Ok(()));
+        }
+        if volume.node_id != self.node {
+            let known = self.store.snapshot().get::<Nodes>(volume.node_id).is_some();
+            let error =
+                if known { HostProviderError::Unreachable } else { HostProviderError::UnknownNode };
+            return Ok(Err(error));
+        }
+        let plugin = match self.plugin(&volume.plugin_id) {
+            Ok(plugin) => plugin,
+            Err(error) => return Ok(Err(failed(&error))),
+        };
+        self.begin(Work::Delete { path: volume.host_path.clone() }, volume)?;
+        let removed = plugin.delete(&request_for(volume), &volume.host_path);
+        Ok(removed.map_err(|error| failed(&error)))
+    }
+
+    /// Sees to it that a volume of a row is there.
+    fn find(&self, volume: &HostVolume) -> Result<(), PluginError> {
+        if volume.plugin_id.is_empty() {
+            let path = &volume.host_path;
+            return std::fs::metadata(&**path).map(drop).map_err(|error| {
+                PluginError::Failed(format!("could not verify host path for {path:?}: {error}"))
+            });
+        }
+        self.plugin(&volume.plugin_id)?.create(&request_for(volume)).map(drop)
+    }
+
+    /// Makes an end of what was under way when the server stopped. A volume that has a row and was
+    /// being made is left to [`Shared::find`].
+    fn settle(&self, intent: &Intent) -> Result<(), KeepError> {
+        let request = &intent.request;
+        let row = self.store.snapshot();
+        let row = row.get::<HostVolumes>((&request.namespace, request.id));
+        let plugin = |error: PluginError| KeepError::Broken(error.to_string());
+        match (&intent.work, row) {
+            (Work::Create, Some(_)) => Ok(()),
+            (Work::Create, None) => {
+                // Making is idempotent, and says where what was made is.
+                let made = self.plugin(&intent.plugin).and_then(|plugin| {
+                    let made = plugin.create(request)?;
+                    plugin.delete(request, &made.path)
+                });
+                made.map_err(plugin)
+            }
+            (Work::Delete { path }, None) => {
+                let removed =
+                    self.plugin(&intent.plugin).and_then(|plugin| plugin.delete(request, path));
+                removed.map_err(plugin)
+            }
+            (Work::Delete { .. }, Some(volume)) => {
+                let (namespace, id) = (&volume.namespace, volume.id.to_string());
+                let plan = plan_host_delete(&self.store.snapshot(), namespace, &id, false)?;
+                self.remove(&plan).map(drop)
+            }
+        }
+    }
+
+    fn begin(&self, work: Work, volume: &HostVolume) -> Result<(), KeepError> {
+        let plugin = volume.plugin_id.clone();
+        let intent = Intent { work, plugin, request: request_for(volume) };
+        self.intents.begin(&intent).map_err(KeepError::Intent)
+    }
+
+    /// An intent that stays does no harm: it is looked at again when the server starts.
+    fn forget_intent(&self, id: Uuid) {
+        if let Err(error) = self.intents.done(id) {
+            tracing::warn!(volume = %id, %error, "can't remove an intent");
+        }
+    }
+}
+
+fn failed(error: &PluginError) -> HostProviderError {
+    HostProviderError::Failed(error.to_string().into())
+}
+
+fn store_error(error: impl fmt::Display) -> KeepError {
+    KeepError::Store(error.to_string())
+}
+
+fn request_for(volume: &HostVolume) -> HostVolumeRequest {
+    HostVolumeRequest {
+        id: volume.id,
+        name: volume.name.clone(),
+        namespace: volume.namespace.clone(),
+        node_id: volume.node_id,
+        node_pool: volume.node_pool.clone(),
+        capacity_min: volume.requested_capacity_min,
+        capacity_max: volume.requested_capacity_max,
+        parameters: volume.parameters.clone(),
+    }
+}
+
+/// What the node reports of a volume.
+fn reported(volume: &HostVolume) -> NodeHostVolume {
+    NodeHostVolume {
+        name: volume.name.clone(),
+        path: volume.host_path.clone(),
+        read_only: false,
+        id: Some(volume.id),
+    }
+}
