@@ -11,6 +11,7 @@ use statehold_volumes::{
     CsiVolumes, Unpublished, VolumeView, claim as take, delete_allocation, delete_job, delete_node,
     input, parse_id, unpublish as release, upsert_allocation, upsert_job, upsert_node,
 };
+use uuid::Uuid;
 
 use super::params::Query;
 use super::reject::Reject;
@@ -22,6 +23,11 @@ use super::{App, Reply};
 #[serde(rename_all = "PascalCase")]
 struct Written {
     index: u64,
+}
+
+/// An ID that nothing else has.
+fn fresh_id() -> Uuid {
+    uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid()
 }
 
 /// Runs a write whose reply is its index.
@@ -68,7 +74,7 @@ pub(crate) async fn allocation(
             let id = parse_id(&id)?;
             let body = input::allocation_body(&app.body(request.into_body()).await?, id)?;
             write(&app, &uri, move |txn, now| {
-                Ok(upsert_allocation(txn, now, body.allocation, body.group)?)
+                Ok(upsert_allocation(txn, now, body.allocation, body.group, &mut fresh_id)?)
             })
             .await
         }
