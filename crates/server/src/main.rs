@@ -4,6 +4,7 @@
 //! `statehold-volumes`; handlers parse, call it and render.
 
 mod cli;
+mod clock;
 mod filter_command;
 mod http;
 mod maintenance;

@@ -194,6 +194,7 @@ impl CsiVolume {
         let id = claim.allocation_id;
         let known = [&self.past_claims, &self.read_claims, &self.write_claims];
         let Some(known) = known.into_iter().find_map(|claims| claims.get(&id)) else { return };
+        claim.since = known.since;
         claim.node_id = claim.node_id.or(known.node_id);
         for (text, known) in [
             (&mut claim.external_node_id, &known.external_node_id),

@@ -14,7 +14,8 @@ use uuid::Uuid;
 use crate::{
     item::VolumeItem,
     rows::{
-        Allocation, Allocations, CsiPlugin, CsiPlugins, CsiVolume, Job, Jobs, PluginInfo, TaskGroup,
+        Allocation, Allocations, CsiPlugin, CsiPlugins, CsiVolume, HostVolume, Job, Jobs,
+        PluginInfo, TaskGroup,
     },
 };
 
@@ -141,6 +142,20 @@ fn instances_wanted<V: ReadView>(view: &V, job: &Job, group: &TaskGroup) -> u64 
     view.scan_by(&Allocations::BY_JOB, &range, Order::Ascending)
         .filter(|allocation| of_group(allocation) && allocation.is_expected())
         .count() as u64
+}
+
+/// The allocations on the volume's node that ask for it and haven't ended there. Whatever their
+/// namespace: it is their node that has the volume.
+pub(crate) fn host_volume_users<'v, V: ReadView>(
+    view: &'v V,
+    volume: &HostVolume,
+) -> impl Iterator<Item = &'v Entry<Allocation>> + use<'v, V> {
+    let name = volume.name.clone();
+    let on_node = KeyRange::<Uuid>::exact(volume.node_id);
+    let allocations = view.scan_by(&Allocations::BY_NODE, &on_node, Order::Ascending);
+    allocations.filter(move |allocation| {
+        !allocation.is_client_terminal() && allocation.host_sources().any(|source| *source == *name)
+    })
 }
 
 /// What is true of a volume right now, because of its plugin.

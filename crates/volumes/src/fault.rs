@@ -5,12 +5,13 @@ use statehold_store::WriteError;
 
 use crate::{
     claim::ClaimRefusal,
+    host_spec::HostUpdateFault,
     id::IdError,
     input::DecodeError,
     merge::{CapacityError, UpdateError},
     ops::{
-        ClaimError, DeregisterError, Holdup, JobError, NamespaceError, NodeError, RegisterError,
-        UnpublishError,
+        ClaimError, DeregisterError, GroupClaimError, Holdup, HostVolumeError, JobError,
+        NamespaceError, NodeError, PlacementFault, RegisterError, UnpublishError,
     },
 };
 
@@ -63,6 +64,7 @@ impl OperationError for NodeError {
         match self {
             Self::InvalidStatus { .. } => Fault::Request,
             Self::NotFound { .. } => Fault::NotFound,
+            Self::VolumeInUse { .. } => Fault::Conflict,
             Self::Store(error) => error.fault(),
         }
     }
@@ -83,7 +85,10 @@ impl OperationError for NamespaceError {
         match self {
             Self::InvalidName { .. } | Self::LongDescription | Self::IsDefault => Fault::Request,
             Self::NotFound => Fault::NotFound,
-            Self::HasJob { .. } | Self::HasVolume { .. } => Fault::Conflict,
+            Self::HasJob { .. }
+            | Self::HasVolume { .. }
+            | Self::HasHostVolume { .. }
+            | Self::HasGroupClaim { .. } => Fault::Conflict,
             Self::Store(error) => error.fault(),
         }
     }
@@ -152,6 +157,44 @@ impl OperationError for Holdup {
         match self {
             Self::Controller { .. } => Fault::Provider,
             Self::NoPlugin { .. } | Self::NoExternalNode { .. } => Fault::Conflict,
+        }
+    }
+}
+
+impl OperationError for GroupClaimError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::NotFound => Fault::NotFound,
+            Self::Store(error) => error.fault(),
+        }
+    }
+}
+
+impl OperationError for HostVolumeError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Update { faults, .. } => {
+                let in_use = |fault: &_| matches!(fault, HostUpdateFault::InUse { .. });
+                if faults.errors().iter().all(in_use) { Fault::Conflict } else { Fault::Request }
+            }
+            Self::MissingNodeId
+            | Self::MissingHostPath
+            | Self::MissingId
+            | Self::Invalid(_)
+            | Self::NoNamespace { .. }
+            | Self::NothingToUpdate { .. }
+            | Self::State { .. }
+            | Self::Placement { fault: PlacementFault::NoNode { .. }, .. } => Fault::Request,
+            Self::NotFound { .. } => Fault::NotFound,
+            Self::Placement { .. }
+            | Self::NamespaceGone { .. }
+            | Self::NodeGone { .. }
+            | Self::NameTaken
+            | Self::InUse { .. }
+            | Self::InUseBy { .. }
+            | Self::NeedsForce => Fault::Conflict,
+            Self::Node { .. } => Fault::Provider,
+            Self::Store(error) => error.fault(),
         }
     }
 }

@@ -4,12 +4,15 @@
 //! Items own what they need, so a filter compiled for them can be kept while rows come and go.
 //! Secrets, mount flags and what the row remembers of its plugin are not selectable.
 
+mod host;
+
 use std::collections::BTreeMap;
 
 use statehold_filter::Filterable;
 use statehold_store::{Entry, ReadView};
 use uuid::Uuid;
 
+pub use self::host::{HostVolumeItem, TaskGroupClaimItem};
 use crate::{
     facts::{PluginFacts, VolumeFacts},
     rows::{Claim, CsiPlugin, CsiVolume},

@@ -1,16 +1,19 @@
-//! Nomad's CSI volumes, claims, plugins, nodes, allocations and jobs, as tables and operations on
-//! `statehold-store`.
+//! Nomad's CSI volumes, dynamic host volumes, claims, plugins, nodes, allocations and jobs, as
+//! tables and operations on `statehold-store`.
 //!
-//! - Rows: [`CsiVolume`], [`CsiPlugin`], [`Node`], [`Allocation`], [`Job`], [`Namespace`];
-//!   [`schema`] has their tables.
+//! - Rows: [`CsiVolume`], [`CsiPlugin`], [`HostVolume`], [`TaskGroupClaim`], [`Node`],
+//!   [`Allocation`], [`Job`], [`Namespace`]; [`schema`] has their tables.
 //! - Operations such as [`register`], [`claim`], [`unpublish`] and [`upsert_node`] take a write
 //!   transaction and the time, so a server and a replicated log can both call them. Errors print
 //!   the texts that clients know, and [`OperationError::fault`] says whose fault they are.
+//! - What needs a node or a storage provider is *planned* on a view, then done by whoever can, then
+//!   *recorded* in a transaction that checks again what may have changed: [`plan_host_create`] and
+//!   [`record_host_volume`]. Nothing waits for anybody while a transaction is open.
 //! - Reads go through any [`ReadView`](statehold_store::ReadView): [`list_volumes`],
-//!   [`list_plugins`], and the views that serialise to Nomad's JSON, such as [`VolumeView`]. What
+//!   [`list_plugins`], [`list_host_volumes`], [`list_task_group_claims`], and the views that serialise to Nomad's JSON, such as [`VolumeView`]. What
 //!   follows from other rows (health, expected counts, whether a volume is schedulable) is worked
 //!   out then and never stored.
-//! - [`VolumeItem`] and [`PluginItem`] are what filter expressions see; [`input`] reads request
+//! - [`VolumeItem`], [`PluginItem`] and [`HostVolumeItem`] are what filter expressions see; [`input`] reads request
 //!   bodies.
 //!
 //! Invariant: no IO, no clock, no randomness, and no panic on anything that comes from outside.
@@ -57,8 +60,10 @@
 //! ```
 
 mod claim;
+mod constraint;
 mod facts;
 mod fault;
+mod host_spec;
 mod id;
 pub mod input;
 mod item;
@@ -75,12 +80,16 @@ mod view;
 
 pub use self::{
     claim::ClaimRefusal,
+    constraint::ConstraintFault,
     facts::{FactsReader, PluginFacts, VolumeFacts},
     fault::{Fault, OperationError},
+    host_spec::{HostSpecError, HostSpecFault, HostUpdateFault, HostVolumeSpec},
     id::{IdError, parse_id},
-    item::{PluginItem, VolumeItem},
+    item::{HostVolumeItem, PluginItem, TaskGroupClaimItem, VolumeItem},
     list::{
-        ALL_NAMESPACES, VolumeList, VolumeQuery, list_plugins, list_volumes, plugin_allocations,
+        ALL_NAMESPACES, HostVolumeList, HostVolumeQuery, TaskGroupClaimKey, TaskGroupClaimList,
+        TaskGroupClaimQuery, VolumeList, VolumeQuery, list_host_volumes, list_plugins,
+        list_task_group_claims, list_volumes, plugin_allocations,
     },
     merge::{CapacityError, MergeViolation, UpdateError},
     modes::{Capability, ClaimMode, ClaimState, UnknownName, access_mode, attachment_mode},

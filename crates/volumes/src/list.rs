@@ -1,4 +1,4 @@
-//! Lists of volumes and plugins, in key order, from any key on.
+//! Lists of volumes, plugins, host volumes and sticky claims, in key order, from any key on.
 //!
 //! All conditions of a query hold at once. Lists are read through the view, so a watch on a list
 //! knows every range that the list depends on. A namespace or an ID prefix is a range and is read
@@ -6,16 +6,38 @@
 //! first, and costs what it finds; so is one of the filter's that an index serves, where that gives
 //! few rows.
 
+mod group_claims;
+mod host;
+
 use std::collections::BTreeMap;
 
 use statehold_filter::Conjunct;
 use statehold_store::{Entry, HexPrefix, KeyRange, Order, Plan, ReadView, Scan, plan};
 use uuid::Uuid;
 
+pub use self::{
+    group_claims::{
+        TaskGroupClaimKey, TaskGroupClaimList, TaskGroupClaimQuery, list_task_group_claims,
+    },
+    host::{HostVolumeList, HostVolumeQuery, list_host_volumes},
+};
 use crate::rows::{Allocation, Allocations, CsiPlugin, CsiPlugins, CsiVolume, CsiVolumes};
 
 /// The namespace that stands for all of them.
 pub const ALL_NAMESPACES: &str = "*";
+
+/// Whether what is in `found` is wanted by who asks for `asked`.
+fn wants_namespace(asked: &str, found: &str) -> bool {
+    asked == ALL_NAMESPACES || asked == found
+}
+
+/// Whether `key` doesn't come before `from`.
+fn in_order<K: PartialOrd>(order: Order, from: &K, key: &K) -> bool {
+    match order {
+        Order::Ascending => key >= from,
+        Order::Descending => key <= from,
+    }
+}
 
 /// Which volumes to list, and from where.
 #[derive(Clone, Copy, Debug)]
@@ -54,21 +76,12 @@ impl Default for VolumeQuery<'_> {
 }
 
 impl VolumeQuery<'_> {
-    fn wants_namespace(&self, namespace: &str) -> bool {
-        self.namespace == ALL_NAMESPACES || self.namespace == namespace
-    }
-
     fn wants(&self, volume: &CsiVolume) -> bool {
-        self.wants_namespace(&volume.namespace)
+        let key = (&*volume.namespace, &*volume.id);
+        wants_namespace(self.namespace, &volume.namespace)
             && volume.id.starts_with(self.prefix)
             && volume.plugin_id.starts_with(self.plugin_prefix)
-            && self.from.is_none_or(|from| {
-                let key = (&*volume.namespace, &*volume.id);
-                match self.order {
-                    Order::Ascending => key >= from,
-                    Order::Descending => key <= from,
-                }
-            })
+            && self.from.is_none_or(|from| in_order(self.order, &from, &key))
     }
 }
 
@@ -135,7 +148,7 @@ fn on_node<'v, V: ReadView>(
         claimed.map(|volume| ((&*volume.namespace, &*volume.id), volume)).collect();
     let allocations = view.scan_by(&Allocations::BY_NODE, &nodes, Order::Ascending);
     for allocation in allocations.filter(|allocation| allocation.is_using_volumes()) {
-        if !query.wants_namespace(&allocation.namespace) {
+        if !wants_namespace(query.namespace, &allocation.namespace) {
             continue;
         }
         for id in allocation.csi_sources().filter(|id| id.starts_with(query.prefix)) {
@@ -174,8 +187,7 @@ pub fn plugin_allocations<'v, V: ReadView>(
     ids.sort_unstable();
     ids.dedup();
     let rows = ids.into_iter().filter_map(|id| view.get::<Allocations>(id));
-    let mut found: Vec<_> =
-        rows.filter(|row| namespace == ALL_NAMESPACES || *row.namespace == *namespace).collect();
+    let mut found: Vec<_> = rows.filter(|row| wants_namespace(namespace, &row.namespace)).collect();
     found.sort_by_key(|row| std::cmp::Reverse(row.modify_index()));
     found
 }

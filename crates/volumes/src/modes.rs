@@ -11,6 +11,10 @@ pub mod access_mode {
     pub const SINGLE_NODE_READER: &str = "single-node-reader-only";
     /// One node, reading and writing.
     pub const SINGLE_NODE_WRITER: &str = "single-node-writer";
+    /// One node, where one allocation writes. Of host volumes only.
+    pub const SINGLE_NODE_SINGLE_WRITER: &str = "single-node-single-writer";
+    /// One node, where many allocations write. Of host volumes only.
+    pub const SINGLE_NODE_MULTI_WRITER: &str = "single-node-multi-writer";
     /// Many nodes, reading only.
     pub const MULTI_NODE_READER: &str = "multi-node-reader-only";
     /// Many nodes read, one writes.
@@ -22,6 +26,17 @@ pub mod access_mode {
     pub(crate) fn writes(mode: &str) -> bool {
         matches!(mode, SINGLE_NODE_WRITER | MULTI_NODE_SINGLE_WRITER | MULTI_NODE_MULTI_WRITER)
     }
+
+    /// Whether host volumes can be accessed in this way.
+    pub(crate) fn is_of_host(mode: &str) -> bool {
+        matches!(
+            mode,
+            SINGLE_NODE_READER
+                | SINGLE_NODE_WRITER
+                | SINGLE_NODE_SINGLE_WRITER
+                | SINGLE_NODE_MULTI_WRITER
+        )
+    }
 }
 
 /// Attachment modes of a volume.
@@ -30,6 +45,11 @@ pub mod attachment_mode {
     pub const FILE_SYSTEM: &str = "file-system";
     /// As a raw block device.
     pub const BLOCK_DEVICE: &str = "block-device";
+
+    /// Whether there is such a mode.
+    pub(crate) fn is_known(mode: &str) -> bool {
+        matches!(mode, FILE_SYSTEM | BLOCK_DEVICE)
+    }
 }
 
 /// An access mode and an attachment mode that a volume must be usable with.

@@ -73,6 +73,7 @@ fn read_all(body: &[u8]) -> Vec<String> {
         input::allocation_body(body, id).err(),
         input::job_body(body, "default", "job").err(),
         input::namespace_body(body, Some("default")).err(),
+        input::host_volume_body(body).err(),
     ]
     .into_iter()
     .flatten()

@@ -128,7 +128,9 @@ fn tell(cluster: &Cluster, op: Op) {
                 client_status: CLIENT[client].into(),
                 ..running(allocation, node)
             };
-            cluster.write(|txn| upsert_allocation(txn, NOW, row, Some(group))).unwrap();
+            cluster
+                .write(|txn| upsert_allocation(txn, NOW, row, Some(group), &mut fresh()))
+                .unwrap();
         }
         Op::Forget { allocation } => {
             cluster.write(|txn| delete_allocation(txn, NOW, id(allocation))).unwrap();

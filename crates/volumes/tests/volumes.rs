@@ -459,7 +459,9 @@ mod lists {
         };
         let group = TaskGroup { volumes: requests.volumes.clone(), ..Default::default() };
         cluster
-            .write(|txn| upsert_allocation(txn, NOW, requests.clone(), Some(group.clone())))
+            .write(|txn| {
+                upsert_allocation(txn, NOW, requests.clone(), Some(group.clone()), &mut fresh())
+            })
             .unwrap();
         assert_eq!(on("2"), ["prod/data[0]", "prod/vol-1"]);
         assert!(on("3").is_empty());
@@ -510,7 +512,9 @@ mod lists {
         let request =
             VolumeRequest { kind: RequestKind::Csi, source: "later".into(), ..Default::default() };
         let group = TaskGroup { volumes: vec![request], ..Default::default() };
-        cluster.write(|txn| upsert_allocation(txn, NOW, running(30, 2), Some(group))).unwrap();
+        cluster
+            .write(|txn| upsert_allocation(txn, NOW, running(30, 2), Some(group), &mut fresh()))
+            .unwrap();
         let asked = index(&cluster, &by_node);
         assert!(asked > before, "an allocation asks");
         cluster.add_plugin(PLUGIN, true);

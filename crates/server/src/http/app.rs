@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::num::NonZero;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
@@ -23,6 +23,7 @@ use super::call::Call;
 use super::params::{Query, Read};
 use super::reject::{self, Reject};
 use super::reply::{self, Meta};
+use crate::clock::now;
 
 /// How long a request may take to send its body.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -193,10 +194,4 @@ pub(crate) fn written(index: u64, query: &Query) -> Result<Response<Body>, Rejec
     }
     let body = reply::render(&Written { index }, query.pretty())?;
     Ok(reply::json_body(body, &Meta::at(index)))
-}
-
-/// Unix nanoseconds.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -10,6 +10,8 @@ use statehold_volumes::{
     upsert_job, upsert_node,
 };
 
+use uuid::Uuid;
+
 use super::Reply;
 use super::app;
 use super::call::Call;
@@ -36,7 +38,7 @@ pub(crate) async fn put_allocation(mut call: Call) -> Reply {
     let id = parse_id(call.segment("id"))?;
     let body = input::allocation_body(&call.body().await?, id)?;
     let write = move |txn: &mut WriteTxn<'_>, now| {
-        Ok(upsert_allocation(txn, now, body.allocation, body.group)?)
+        Ok(upsert_allocation(txn, now, body.allocation, body.group, &mut Uuid::new_v4)?)
     };
     call.app.write_for_index(&call.query, write).await
 }

@@ -15,9 +15,9 @@ use std::sync::Arc;
 use statehold_store::{KeyRange, Order, ReadView, Snapshot, Store};
 use statehold_volumes::{
     HostDeletePlan, HostOperation, HostProviderError, HostVolume, HostVolumeError, HostVolumePlan,
-    HostVolumeSpec, HostVolumes, Labels, MadeHostVolume, NodeError, NodeHostVolume, Nodes, parse_id,
-    plan_host_create, plan_host_delete, plan_host_register, record_host_delete, record_host_volume,
-    report_host_volume, withdraw_host_volume,
+    HostVolumeSpec, HostVolumes, Labels, MadeHostVolume, NodeError, NodeHostVolume, Nodes,
+    parse_id, plan_host_create, plan_host_delete, plan_host_register, record_host_delete,
+    record_host_volume, report_host_volume, withdraw_host_volume,
 };
 use tokio::runtime::Handle;
 use uuid::Uuid;
@@ -188,7 +188,9 @@ impl HostVolumeKeeper {
                     let name = format!("plugins.host_volume.{id}.version");
                     attributes.insert(name.into(), version.into());
                 }
-                Err(error) => tracing::warn!(plugin = id, %error, "a host-volume plugin is not well"),
+                Err(error) => {
+                    tracing::warn!(plugin = id, %error, "a host-volume plugin is not well")
+                }
             }
         }
         attributes
@@ -239,7 +241,8 @@ impl Shared {
             HostOperation::Create => self.make(&volume)?,
             _ => self.take_over(&volume),
         };
-        let made = answer.as_ref().ok().filter(|_| plan.operation() == HostOperation::Create).cloned();
+        let made =
+            answer.as_ref().ok().filter(|_| plan.operation() == HostOperation::Create).cloned();
         let recorded = self.record(plan, answer);
         match (&recorded, made) {
             (Err(_), Some(made)) if is_new => self.unmake(&volume, &made),

@@ -3,7 +3,9 @@
 pub(crate) mod csi_dir;
 pub(crate) mod executable;
 pub(crate) mod host;
+pub(crate) mod host_volumes;
 pub(crate) mod identity;
 pub(crate) mod intents;
+pub(crate) mod locks;
 pub(crate) mod mkdir;
 pub(crate) mod sparse;

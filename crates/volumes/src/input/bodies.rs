@@ -1,6 +1,7 @@
 //! What some bodies hold beside the row.
 
 use crate::{
+    host_spec::HostVolumeSpec,
     rows::{Allocation, TaskGroup},
     spec::VolumeSpec,
 };
@@ -10,6 +11,15 @@ use crate::{
 pub struct RegisterBody {
     /// The volumes.
     pub volumes: Vec<VolumeSpec>,
+    /// The namespace of the request, empty when the body doesn't say.
+    pub namespace: Box<str>,
+}
+
+/// The body of a request to make or to register a host volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostVolumeBody {
+    /// The volume.
+    pub volume: HostVolumeSpec,
     /// The namespace of the request, empty when the body doesn't say.
     pub namespace: Box<str>,
 }

@@ -73,6 +73,7 @@ fn request(name: &str, fields: &Fields<'_>) -> Result<VolumeRequest, DecodeError
         source: fields.text("Source")?,
         read_only: fields.flag("ReadOnly")?,
         per_alloc: fields.flag("PerAlloc")?,
+        sticky: fields.flag("Sticky")?,
     })
 }
 
@@ -136,7 +137,8 @@ mod tests {
     const JOB: &str = r#"{
       "ID": "web", "Version": 3, "Type": "service", "Status": "running", "TaskGroups": [{
         "Name": "cache", "Count": 2,
-        "Volumes": {"data": {"Type": "csi", "Source": "vol", "ReadOnly": true, "PerAlloc": true}},
+        "Volumes": {"data": {"Type": "csi", "Source": "vol", "ReadOnly": true, "PerAlloc": true,
+                             "Sticky": true}},
         "Tasks": [{"Name": "redis"}, {"CSIPluginConfig": {"ID": "ebs", "Type": "monolith"}}]
       }, {"Name": "single"}]
     }"#;
@@ -150,7 +152,7 @@ mod tests {
         let request = &cache.volumes[0];
         assert_eq!((&*request.name, &*request.source), ("data", "vol"));
         assert_eq!(request.kind, RequestKind::Csi);
-        assert!(request.read_only && request.per_alloc);
+        assert!(request.read_only && request.per_alloc && request.sticky);
         assert_eq!(cache.plugins, [TaskPlugin { id: "ebs".into(), kind: PluginKind::Monolith }]);
     }
 

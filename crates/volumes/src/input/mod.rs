@@ -10,14 +10,16 @@ mod bodies;
 mod claim;
 mod error;
 mod fields;
+mod host_volume;
 mod job;
 mod node;
 mod volume;
 
 pub use self::{
-    bodies::{AllocationBody, RegisterBody},
+    bodies::{AllocationBody, HostVolumeBody, RegisterBody},
     claim::claim_body,
     error::{DecodeError, DecodeErrorKind},
+    host_volume::host_volume_body,
     job::{allocation_body, job_body},
     node::{namespace_body, node_body},
     volume::register_body,

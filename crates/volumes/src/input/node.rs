@@ -7,7 +7,7 @@ use super::{
     fields::{Fields, first_value},
     volume::topology,
 };
-use crate::rows::{ControllerInfo, Namespace, Node, NodeInfo, PluginInfo};
+use crate::rows::{ControllerInfo, Namespace, Node, NodeHostVolume, NodeInfo, PluginInfo};
 
 /// Reads a namespace; `name` is that of the path, if it has one.
 pub fn namespace_body(body: &[u8], name: Option<&str>) -> Result<Namespace, DecodeError> {
@@ -36,6 +36,8 @@ pub fn node_body(body: &[u8], id: Uuid) -> Result<Node, DecodeError> {
         meta: fields.labels("Meta")?,
         controller_plugins: fields.objects_by_name("CSIControllerPlugins", "CSIInfo", plugin)?,
         node_plugins: fields.objects_by_name("CSINodePlugins", "CSIInfo", plugin)?,
+        host_volumes: fields.objects_by_name("HostVolumes", "ClientHostVolumeConfig", host)?,
+        gc_volumes_on_node_gc: fields.flag("GCVolumesOnNodeGC")?,
         ..Node::default()
     })
 }
@@ -80,6 +82,16 @@ fn plugin(name: &str, fields: &Fields<'_>) -> Result<PluginInfo, DecodeError> {
         requires_topologies: fields.flag("RequiresTopologies")?,
         controller: controller.as_ref().map(controller_info).transpose()?,
         node: node.as_ref().map(node_info).transpose()?,
+    })
+}
+
+fn host(name: &str, fields: &Fields<'_>) -> Result<NodeHostVolume, DecodeError> {
+    let own_name = fields.text("Name")?;
+    Ok(NodeHostVolume {
+        name: if own_name.is_empty() { name.into() } else { own_name },
+        path: fields.text("Path")?,
+        read_only: fields.flag("ReadOnly")?,
+        id: fields.id("ID")?,
     })
 }
 
@@ -137,6 +149,20 @@ mod tests {
         assert_eq!((&*info.id, info.max_volumes), ("i-1", 51));
         let segments = &info.accessible_topology.as_ref().unwrap().segments;
         assert_eq!(segments.get("key").map(AsRef::as_ref), Some("val2"));
+    }
+
+    #[test]
+    fn host_volumes_are_read_by_name() {
+        let body = br#"{"GCVolumesOnNodeGC": true, "hostvolumes": {
+          "static": {"Path": "/srv", "ReadOnly": true, "ID": ""},
+          "made": {"Name": "made", "id": "00000000-0000-0000-0000-000000000001"}
+        }}"#;
+        let node = node_body(body, ID).unwrap();
+        assert!(node.gc_volumes_on_node_gc);
+        let of = |name: &str| &node.host_volumes[name];
+        assert_eq!((&*of("static").name, &*of("static").path), ("static", "/srv"));
+        assert_eq!((of("static").read_only, of("static").id), (true, None));
+        assert_eq!(of("made").id, Some(Uuid::from_u128(1)));
     }
 
     #[test]

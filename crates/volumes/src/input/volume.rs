@@ -31,12 +31,6 @@ pub fn register_body(body: &[u8]) -> Result<RegisterBody, DecodeError> {
 }
 
 fn volume(fields: &Fields<'_>) -> Result<VolumeSpec, DecodeError> {
-    let capability = |one: &Fields<'_>| {
-        Ok(Capability {
-            attachment_mode: one.text("AttachmentMode")?,
-            access_mode: one.text("AccessMode")?,
-        })
-    };
     let request = |request: Fields<'_>| {
         Ok(TopologyRequest {
             required: topologies(&request, "Required")?,
@@ -75,6 +69,13 @@ fn volume(fields: &Fields<'_>) -> Result<VolumeSpec, DecodeError> {
             .unwrap_or_default(),
         clone_id: fields.text("CloneID")?,
         snapshot_id: fields.text("SnapshotID")?,
+    })
+}
+
+pub(super) fn capability(fields: &Fields<'_>) -> Result<Capability, DecodeError> {
+    Ok(Capability {
+        attachment_mode: fields.text("AttachmentMode")?,
+        access_mode: fields.text("AccessMode")?,
     })
 }
 

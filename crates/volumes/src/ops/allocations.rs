@@ -6,7 +6,10 @@
 use statehold_store::{ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
-use super::plugins::{follow_expectation, forget_allocation};
+use super::{
+    group_claims::claim_sticky_volumes,
+    plugins::{follow_expectation, forget_allocation},
+};
 use crate::rows::{Allocation, Allocations, DEFAULT_NAMESPACE, Job, Jobs, TaskGroup};
 
 /// Takes over an allocation as it is now. The times in `allocation` are not looked at.
@@ -14,11 +17,15 @@ use crate::rows::{Allocation, Allocations, DEFAULT_NAMESPACE, Job, Jobs, TaskGro
 /// What it asks for comes from `group`; without one from what is already known of the allocation,
 /// and for a new allocation from its job. An allocation that says no statuses is meant to run and
 /// hasn't started.
+///
+/// A new allocation takes over its group's claims on the sticky host volumes that its node has;
+/// `fresh` makes the IDs of new ones.
 pub fn upsert_allocation(
     txn: &mut WriteTxn<'_>,
     now: i64,
     mut allocation: Allocation,
     group: Option<TaskGroup>,
+    fresh: &mut dyn FnMut() -> Uuid,
 ) -> Result<(), WriteError> {
     for (text, fallback) in [
         (&mut allocation.namespace, DEFAULT_NAMESPACE),
@@ -50,6 +57,9 @@ pub fn upsert_allocation(
     allocation.create_time = before.as_ref().map_or(now, |before| before.create_time);
     allocation.modify_time = now;
     txn.upsert::<Allocations>(allocation.clone())?;
+    if before.is_none() {
+        claim_sticky_volumes(txn, &allocation, fresh)?;
+    }
     if allocation.is_server_terminal() {
         forget_allocation(txn, now, &allocation)?;
     }

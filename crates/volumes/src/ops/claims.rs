@@ -38,7 +38,7 @@ pub struct ClaimRequest {
 }
 
 impl ClaimRequest {
-    fn into_claim(self, allocation_id: Uuid) -> Claim {
+    fn into_claim(self, allocation_id: Uuid, now: i64) -> Claim {
         Claim {
             allocation_id,
             node_id: self.node_id,
@@ -47,6 +47,7 @@ impl ClaimRequest {
             access_mode: self.access_mode,
             attachment_mode: self.attachment_mode,
             state: self.state,
+            since: now,
         }
     }
 }
@@ -144,7 +145,7 @@ pub fn claim(
     if let Some(allocation) = request.allocation_id {
         let world = World { schedulable: facts.schedulable, allocation_known };
         volume
-            .apply_claim(request.into_claim(allocation), world)
+            .apply_claim(request.into_claim(allocation, now), world)
             .map_err(|cause| ClaimError::Refused { allocation, volume: id.into(), cause })?;
     }
     if volume != **stored {
@@ -281,7 +282,7 @@ pub fn unpublish(
     }
     let facts = VolumeFacts::for_claim(txn, stored);
     let mut volume = CsiVolume::clone(stored);
-    let mut step = request.into_claim(allocation);
+    let mut step = request.into_claim(allocation, now);
     step.mode = ClaimMode::Gc;
     let detached = matches!(step.state, ClaimState::ControllerDetached | ClaimState::ReadyToFree);
     // First as one that its node has let go of: what was known of the claim comes along.

@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, fmt};
 use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
-use super::{allocations::delete_allocation, plugins::follow_expectation};
+use super::{
+    allocations::delete_allocation, group_claims::delete_group_claims, plugins::follow_expectation,
+};
 use crate::rows::{Allocations, Job, Jobs};
 
 /// Why a job couldn't be written or deleted.
@@ -60,7 +62,7 @@ pub fn upsert_job(txn: &mut WriteTxn<'_>, now: i64, mut job: Job) -> Result<(), 
     Ok(())
 }
 
-/// Deletes a job and its allocations.
+/// Deletes a job, its allocations, and its groups' claims on host volumes.
 pub fn delete_job(
     txn: &mut WriteTxn<'_>,
     now: i64,
@@ -76,6 +78,7 @@ pub fn delete_job(
     for allocation in allocations {
         delete_allocation(txn, now, allocation)?;
     }
+    delete_group_claims(txn, namespace, id)?;
     for plugin in plugins_of([Some(&job), None]) {
         follow_expectation(txn, now, &plugin)?;
     }

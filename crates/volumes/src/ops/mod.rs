@@ -10,6 +10,8 @@
 mod allocations;
 mod claims;
 mod deregister;
+mod group_claims;
+mod host_volumes;
 mod jobs;
 mod namespaces;
 mod nodes;
@@ -20,6 +22,13 @@ pub use self::{
     allocations::{delete_allocation, upsert_allocation},
     claims::{ClaimError, ClaimRequest, Holdup, UnpublishError, Unpublished, claim, unpublish},
     deregister::{DeregisterError, deregister},
+    group_claims::{GroupClaimError, delete_group_claim},
+    host_volumes::{
+        DEFAULT_HOST_PLUGIN, HostDeletePlan, HostOperation, HostProviderError, HostStateFault,
+        HostVolumeError, HostVolumePlan, MadeHostVolume, PlacementFault, plan_host_create,
+        plan_host_delete, plan_host_register, record_host_delete, record_host_volume,
+        report_host_volume, withdraw_host_volume,
+    },
     jobs::{JobError, delete_job, upsert_job},
     namespaces::{NamespaceError, bootstrap, delete_namespace, upsert_namespace},
     nodes::{NodeError, delete_node, upsert_node},

@@ -3,9 +3,12 @@
 use std::fmt;
 
 use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
+use uuid::Uuid;
 
 use crate::{
-    rows::{CsiVolumes, DEFAULT_NAMESPACE, Jobs, Namespace, Namespaces},
+    rows::{
+        CsiVolumes, DEFAULT_NAMESPACE, HostVolumes, Jobs, Namespace, Namespaces, TaskGroupClaims,
+    },
     text::Quoted,
 };
 
@@ -43,6 +46,20 @@ pub enum NamespaceError {
         /// The first volume.
         volume: Box<str>,
     },
+    /// A host volume is in it.
+    HasHostVolume {
+        /// The namespace.
+        namespace: Box<str>,
+        /// The first host volume.
+        volume: Uuid,
+    },
+    /// A job's group has a claim on a host volume in it.
+    HasGroupClaim {
+        /// The namespace.
+        namespace: Box<str>,
+        /// The first claim.
+        claim: Uuid,
+    },
     /// The store refused.
     Store(WriteError),
 }
@@ -73,6 +90,18 @@ impl fmt::Display for NamespaceError {
                  namespace must be deleted before it can be deleted",
                 Quoted(namespace),
                 Quoted(volume)
+            ),
+            Self::HasHostVolume { namespace, volume } => write!(
+                f,
+                "namespace {} contains at least one host volume \"{volume}\". All host volumes in \
+                 namespace must be deleted before it can be deleted",
+                Quoted(namespace)
+            ),
+            Self::HasGroupClaim { namespace, claim } => write!(
+                f,
+                "namespace {} contains at least one task group volume claim \"{claim}\". All task \
+                 group volume claims in namespace must be deleted before it can be deleted",
+                Quoted(namespace)
             ),
             Self::Store(error) => error.fmt(f),
         }
@@ -132,6 +161,16 @@ pub fn delete_namespace(txn: &mut WriteTxn<'_>, name: &str) -> Result<(), Namesp
             namespace: name.into(),
             volume: volume.id.clone(),
         });
+    }
+    let within = KeyRange::<(String, Uuid)>::within(name);
+    if let Some(volume) = txn.scan::<HostVolumes>(&within, Order::Ascending).next() {
+        let (namespace, volume) = (name.into(), volume.id);
+        return Err(NamespaceError::HasHostVolume { namespace, volume });
+    }
+    let within = KeyRange::<(String, (String, String, Uuid))>::within(name);
+    if let Some(claim) = txn.scan::<TaskGroupClaims>(&within, Order::Ascending).next() {
+        let (namespace, claim) = (name.into(), claim.id);
+        return Err(NamespaceError::HasGroupClaim { namespace, claim });
     }
     txn.delete::<Namespaces>(name)?;
     Ok(())

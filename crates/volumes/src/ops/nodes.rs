@@ -1,13 +1,17 @@
-//! Nodes come, report and go; the plugins that they run follow in the same transaction.
+//! Nodes come, report and go; the plugins that they run and the host volumes that they have follow in
+//! the same transaction.
 
 use std::fmt;
 
 use statehold_store::{ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
-use super::plugins::follow_node;
+use super::{
+    host_volumes::{follow_host_volumes, forget_host_volumes},
+    plugins::follow_node,
+};
 use crate::{
-    rows::{Node, Nodes, node_status},
+    rows::{DEFAULT_NODE_POOL, Node, Nodes, node_status},
     text::Quoted,
 };
 
@@ -25,6 +29,13 @@ pub enum NodeError {
         /// Its ID.
         id: Uuid,
     },
+    /// It would take a host volume with it that may still be used.
+    VolumeInUse {
+        /// The volume.
+        volume: Uuid,
+        /// The first allocation that has it.
+        allocation: Uuid,
+    },
     /// The store refused.
     Store(WriteError),
 }
@@ -36,6 +47,9 @@ impl fmt::Display for NodeError {
                 write!(f, "invalid status {} for node", Quoted(status))
             }
             Self::NotFound { id } => write!(f, "node not found: {id}"),
+            Self::VolumeInUse { volume, allocation } => {
+                write!(f, "could not delete volume {volume} in use by alloc {allocation}")
+            }
             Self::Store(error) => error.fmt(f),
         }
     }
@@ -49,7 +63,8 @@ impl From<WriteError> for NodeError {
     }
 }
 
-/// Registers a node, or takes over what it says now. A node that says no status is ready.
+/// Registers a node, or takes over what it says now. A node that says no status is ready, one that
+/// says no pool is in the default one.
 ///
 /// The times in `node` are not looked at.
 pub fn upsert_node(txn: &mut WriteTxn<'_>, now: i64, mut node: Node) -> Result<(), NodeError> {
@@ -61,17 +76,23 @@ pub fn upsert_node(txn: &mut WriteTxn<'_>, now: i64, mut node: Node) -> Result<(
         | node_status::DISCONNECTED => {}
         _ => return Err(NodeError::InvalidStatus { status: node.status }),
     }
+    if node.node_pool.is_empty() {
+        node.node_pool = DEFAULT_NODE_POOL.into();
+    }
     let before = txn.get::<Nodes>(node.id).map(|entry| Node::clone(entry));
     node.create_time = before.as_ref().map_or(now, |before| before.create_time);
     node.modify_time = now;
     follow_node(txn, now, node.id, before.as_ref(), Some(&node))?;
+    follow_host_volumes(txn, &node)?;
     Ok(txn.upsert::<Nodes>(node)?)
 }
 
-/// Deletes a node, and its part in every plugin.
+/// Deletes a node, and its part in every plugin. Its host volumes go with it if it said so, else they
+/// are unavailable until it is back.
 pub fn delete_node(txn: &mut WriteTxn<'_>, now: i64, id: Uuid) -> Result<(), NodeError> {
     let before = txn.get::<Nodes>(id).map(|entry| Node::clone(entry));
     let Some(before) = before else { return Err(NodeError::NotFound { id }) };
+    forget_host_volumes(txn, &before)?;
     txn.delete::<Nodes>(id)?;
     Ok(follow_node(txn, now, id, Some(&before), None)?)
 }

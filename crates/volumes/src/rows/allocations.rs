@@ -1,10 +1,10 @@
 //! Allocations: instances of a job's group on a node, and the volumes they ask for.
 
 use serde::{Deserialize, Serialize};
-use statehold_store::{Index, IndexSet, Table};
+use statehold_store::{Index, IndexSet, OldRow, RowError, Table};
 use uuid::Uuid;
 
-use super::{RequestKind, TaskPlugin, VolumeRequest};
+use super::{RequestKind, TaskPlugin, VolumeRequest, old::AllocationV1};
 
 /// An instance of a task group on a node.
 ///
@@ -94,7 +94,16 @@ impl Allocation {
 
     /// The IDs of the CSI volumes that it asks for, with the number that `per_alloc` appends.
     pub fn csi_sources(&self) -> impl Iterator<Item = String> {
-        self.volumes.iter().filter(|request| request.kind == RequestKind::Csi).map(|request| {
+        self.sources(RequestKind::Csi)
+    }
+
+    /// The names of the host volumes that it asks for, in the same way.
+    pub fn host_sources(&self) -> impl Iterator<Item = String> {
+        self.sources(RequestKind::Host)
+    }
+
+    fn sources(&self, kind: RequestKind) -> impl Iterator<Item = String> {
+        self.volumes.iter().filter(move |request| request.kind == kind).map(|request| {
             let suffix = if request.per_alloc { self.number_suffix() } else { "" };
             format!("{}{suffix}", request.source)
         })
@@ -129,12 +138,19 @@ impl Allocations {
 
 impl Table for Allocations {
     const NAME: &'static str = "allocations";
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
     type Key = Uuid;
     type Row = Allocation;
 
     fn key(row: &Allocation) -> Uuid {
         row.id
+    }
+
+    fn migrate(old: OldRow<'_>) -> Result<Allocation, RowError> {
+        match old.version() {
+            1 => old.read::<AllocationV1>().map(Allocation::from),
+            _ => Err(old.unknown(Self::VERSION)),
+        }
     }
 
     fn indexes(set: &mut IndexSet<Self>) {

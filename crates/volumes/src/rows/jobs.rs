@@ -1,7 +1,9 @@
 //! Jobs: how many instances of a plugin they want, and which volumes their groups ask for.
 
 use serde::{Deserialize, Serialize};
-use statehold_store::{Index, IndexSet, Table};
+use statehold_store::{Index, IndexSet, OldRow, RowError, Table};
+
+use super::old::JobV1;
 
 /// A job, as far as volumes and plugins are concerned.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +78,8 @@ pub struct VolumeRequest {
     pub read_only: bool,
     /// Whether each allocation has a volume of its own, `source[0]`, `source[1]`, ...
     pub per_alloc: bool,
+    /// Whether the group comes back to the host volume that it had.
+    pub sticky: bool,
 }
 
 /// The kind of a requested volume.
@@ -136,12 +140,19 @@ impl Jobs {
 
 impl Table for Jobs {
     const NAME: &'static str = "jobs";
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
     type Key = (String, String);
     type Row = Job;
 
     fn key(row: &Job) -> (&str, &str) {
         (&row.namespace, &row.id)
+    }
+
+    fn migrate(old: OldRow<'_>) -> Result<Job, RowError> {
+        match old.version() {
+            1 => old.read::<JobV1>().map(Job::from),
+            _ => Err(old.unknown(Self::VERSION)),
+        }
     }
 
     fn indexes(set: &mut IndexSet<Self>) {

@@ -6,9 +6,12 @@
 //! not in the rows either; the store stamps them.
 
 mod allocations;
+mod group_claims;
+mod host_volumes;
 mod jobs;
 mod namespaces;
 mod nodes;
+mod old;
 mod plugins;
 mod volumes;
 
@@ -16,15 +19,23 @@ use std::collections::BTreeMap;
 
 pub use self::{
     allocations::{Allocation, Allocations},
+    group_claims::{TaskGroupClaim, TaskGroupClaims},
+    host_volumes::{Constraint, HostVolume, HostVolumeState, HostVolumes},
     jobs::{Job, Jobs, PluginKind, RequestKind, TaskGroup, TaskPlugin, VolumeRequest},
     namespaces::{DEFAULT_NAMESPACE, Namespace, Namespaces},
-    nodes::{ControllerInfo, Node, NodeInfo, Nodes, PluginInfo, node_status},
+    nodes::{ControllerInfo, Node, NodeHostVolume, NodeInfo, Nodes, PluginInfo, node_status},
     plugins::{CsiPlugin, CsiPlugins},
     volumes::{Claim, CsiVolume, CsiVolumes, MountOptions, Topology, TopologyRequest},
 };
 
 /// Names with values, sorted by name.
 pub type Labels = BTreeMap<Box<str>, Box<str>>;
+
+/// The pool of nodes that name none.
+pub const DEFAULT_NODE_POOL: &str = "default";
+
+/// The pool that every node is in.
+pub const ALL_NODE_POOL: &str = "all";
 
 /// All tables of this crate, for a store to be opened with.
 pub fn schema() -> statehold_store::Schema {
@@ -35,4 +46,6 @@ pub fn schema() -> statehold_store::Schema {
         .table::<Allocations>()
         .table::<CsiPlugins>()
         .table::<CsiVolumes>()
+        .table::<HostVolumes>()
+        .table::<TaskGroupClaims>()
 }

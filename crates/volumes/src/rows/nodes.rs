@@ -1,13 +1,13 @@
-//! Nodes, and what storage plugins they say they run.
+//! Nodes, and what storage plugins and host volumes they say they have.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use statehold_filter::Filterable;
-use statehold_store::Table;
+use statehold_store::{Index, IndexSet, OldRow, RowError, Table};
 use uuid::Uuid;
 
-use super::{Labels, Topology};
+use super::{Labels, Topology, old::NodeV1};
 
 /// The statuses a node can have.
 pub mod node_status {
@@ -46,10 +46,39 @@ pub struct Node {
     pub controller_plugins: BTreeMap<Box<str>, PluginInfo>,
     /// Node plugins that run on it, by plugin ID.
     pub node_plugins: BTreeMap<Box<str>, PluginInfo>,
+    /// Host volumes that it can give to allocations, by name.
+    pub host_volumes: BTreeMap<Box<str>, NodeHostVolume>,
+    /// Whether its dynamic host volumes are forgotten together with it.
+    pub gc_volumes_on_node_gc: bool,
     /// When it was first registered, in unix nanoseconds.
     pub create_time: i64,
     /// When it was last changed, in unix nanoseconds.
     pub modify_time: i64,
+}
+
+impl Node {
+    /// Whether it is alive, as far as is known.
+    pub fn is_ready(&self) -> bool {
+        &*self.status == node_status::READY
+    }
+
+    /// Whether it is gone for good, or taken for it.
+    pub fn is_down(&self) -> bool {
+        &*self.status == node_status::DOWN
+    }
+}
+
+/// What a node says about a host volume that it has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeHostVolume {
+    /// Its name.
+    pub name: Box<str>,
+    /// Where it is on the node.
+    pub path: Box<str>,
+    /// Whether it can only be read.
+    pub read_only: bool,
+    /// The ID of a dynamic volume; none for one that the node's configuration names.
+    pub id: Option<Uuid>,
 }
 
 /// What a node says about one plugin that runs on it.
@@ -144,13 +173,30 @@ pub struct NodeInfo {
 #[derive(Clone, Copy, Debug)]
 pub struct Nodes;
 
+impl Nodes {
+    /// Nodes by their pool.
+    pub const BY_POOL: Index<Self, String> =
+        Index::non_unique("pool", |node: &Node, keys| keys.add(&node.node_pool));
+}
+
 impl Table for Nodes {
     const NAME: &'static str = "nodes";
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
     type Key = Uuid;
     type Row = Node;
 
     fn key(row: &Node) -> Uuid {
         row.id
+    }
+
+    fn migrate(old: OldRow<'_>) -> Result<Node, RowError> {
+        match old.version() {
+            1 => old.read::<NodeV1>().map(Node::from),
+            _ => Err(old.unknown(Self::VERSION)),
+        }
+    }
+
+    fn indexes(set: &mut IndexSet<Self>) {
+        set.add(&Self::BY_POOL);
     }
 }

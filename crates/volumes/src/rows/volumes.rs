@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use statehold_filter::Filterable;
-use statehold_store::{Index, IndexSet, Table};
+use statehold_store::{Index, IndexSet, OldRow, RowError, Table};
 use uuid::Uuid;
 
-use super::Labels;
+use super::{Labels, old::CsiVolumeV1};
 use crate::{
     modes::{Capability, ClaimMode, ClaimState},
     secrets::Secrets,
@@ -107,6 +107,8 @@ pub struct Claim {
     pub attachment_mode: Box<str>,
     /// How far it has come.
     pub state: ClaimState,
+    /// When it was taken, in unix nanoseconds; 0 when that is not known.
+    pub since: i64,
 }
 
 /// A part of a cluster, named by labels such as a zone.
@@ -193,12 +195,19 @@ impl CsiVolumes {
 
 impl Table for CsiVolumes {
     const NAME: &'static str = "csi_volumes";
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
     type Key = (String, String);
     type Row = CsiVolume;
 
     fn key(row: &CsiVolume) -> (&str, &str) {
         (&row.namespace, &row.id)
+    }
+
+    fn migrate(old: OldRow<'_>) -> Result<CsiVolume, RowError> {
+        match old.version() {
+            1 => old.read::<CsiVolumeV1>().map(CsiVolume::from),
+            _ => Err(old.unknown(Self::VERSION)),
+        }
     }
 
     fn indexes(set: &mut IndexSet<Self>) {

@@ -1,15 +1,20 @@
-//! What clients see: the JSON of volumes, plugins and allocations, with Nomad's field names.
+//! What clients see: the JSON of volumes, host volumes, claims, plugins and allocations, with
+//! Nomad's field names.
 //!
 //! The views borrow from the store's entries and are made when an answer is written. None of them
 //! can show a secret: secrets are always `null`, and mount flags are one `[REDACTED]`.
 
 mod allocation;
+mod group_claim;
+mod host_volume;
 mod namespace;
 mod plugin;
 mod volume;
 
 pub use self::{
     allocation::AllocationStub,
+    group_claim::TaskGroupClaimView,
+    host_volume::{HostVolumeStub, HostVolumeView},
     namespace::NamespaceView,
     plugin::{JobExpectation, PluginInfoView, PluginStub, PluginView},
     volume::{MountOptionsView, VolumeStub, VolumeView},

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use statehold_store::{Entry, Order, ReadView, Snapshot, Store, WriteTxn};
 use statehold_volumes::*;
 use uuid::Uuid;
@@ -62,7 +64,7 @@ impl Cluster {
     }
 
     pub(crate) fn allocation(&self, allocation: Allocation) {
-        self.write(|txn| upsert_allocation(txn, NOW, allocation, None)).unwrap();
+        self.write(|txn| upsert_allocation(txn, NOW, allocation, None, &mut fresh())).unwrap();
     }
 
     pub(crate) fn view(&self) -> Snapshot {
@@ -196,4 +198,10 @@ pub(crate) fn released(allocation: u128, state: ClaimState) -> ClaimRequest {
 
 pub(crate) fn all_of(namespace: &str) -> VolumeQuery<'_> {
     VolumeQuery { namespace, order: Order::Ascending, ..Default::default() }
+}
+
+/// IDs that nothing else has, in order from a number far from those that tests choose.
+pub(crate) fn fresh() -> impl FnMut() -> Uuid {
+    static NEXT: AtomicU64 = AtomicU64::new(1 << 40);
+    || id(u128::from(NEXT.fetch_add(1, Ordering::Relaxed)))
 }

@@ -1,0 +1,266 @@
+//! What is wrong with a constraint alone.
+
+use std::fmt;
+
+use super::{
+    pattern,
+    version::{Dialect, Requirements},
+};
+use crate::{
+    rows::Constraint,
+    text::{MultiError, Quoted},
+};
+
+/// Something that is wrong with a constraint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConstraintFault {
+    /// It doesn't say how to compare.
+    MissingOperator,
+    /// It asks whether a set contains nothing.
+    SetWithoutRight,
+    /// Its pattern is none.
+    Pattern {
+        /// Why.
+        reason: Box<str>,
+    },
+    /// Its versions are none.
+    Version {
+        /// What is no condition on a version.
+        text: Box<str>,
+    },
+    /// Its semantic versions are none.
+    Semver {
+        /// What is no condition on a version.
+        text: Box<str>,
+    },
+    /// The number of nodes that may share a property is none.
+    PropertyCount {
+        /// What is no number.
+        text: Box<str>,
+    },
+    /// No node at all may have the property.
+    PropertyCountZero,
+    /// It compares with something, and its operator doesn't.
+    NeedlessRight {
+        /// The operator.
+        operator: Box<str>,
+    },
+    /// It compares with nothing, and its operator has to.
+    MissingRight {
+        /// The operator.
+        operator: Box<str>,
+    },
+    /// There is no such operator.
+    UnknownOperator {
+        /// What was sent instead.
+        operator: Box<str>,
+    },
+    /// It doesn't say what to look at.
+    MissingLeft,
+    /// A `$` without its brace.
+    OpeningBrace {
+        /// What was sent.
+        attribute: Box<str>,
+    },
+    /// A `${` without its end.
+    ClosingBrace {
+        /// What was sent.
+        attribute: Box<str>,
+    },
+    /// Nodes have no such thing.
+    UnsupportedAttribute {
+        /// What was sent.
+        attribute: Box<str>,
+    },
+}
+
+impl fmt::Display for ConstraintFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MissingOperator => f.write_str("Missing constraint operand"),
+            Self::SetWithoutRight => f.write_str("Set contains constraint requires an RTarget"),
+            Self::Pattern { reason } => {
+                write!(f, "Regular expression failed to compile: {reason}")
+            }
+            Self::Version { text } => {
+                write!(f, "Version constraint is invalid: Malformed constraint: {text}")
+            }
+            Self::Semver { text } => {
+                write!(f, "Semver constraint is invalid: Malformed constraint: {text}")
+            }
+            Self::PropertyCount { text } => write!(
+                f,
+                "Failed to convert RTarget {0} to uint64: strconv.ParseUint: parsing {0}: \
+                 invalid syntax",
+                Quoted(text)
+            ),
+            Self::PropertyCountZero => {
+                f.write_str("Distinct Property must have an allowed count of 1 or greater: 0 < 1")
+            }
+            Self::NeedlessRight { operator } => {
+                write!(f, "Operator {} does not support an RTarget", Quoted(operator))
+            }
+            Self::MissingRight { operator } => {
+                write!(f, "Operator {} requires an RTarget", Quoted(operator))
+            }
+            Self::UnknownOperator { operator } => {
+                write!(f, "Unknown constraint type {}", Quoted(operator))
+            }
+            Self::MissingLeft => f.write_str("no attribute provided but is required by operator"),
+            Self::OpeningBrace { attribute } => {
+                write!(f, "attribute {} is missing an opening brace", Quoted(attribute))
+            }
+            Self::ClosingBrace { attribute } => {
+                write!(f, "attribute {} is missing a closing brace", Quoted(attribute))
+            }
+            Self::UnsupportedAttribute { attribute } => {
+                write!(f, "unsupported attribute {}", Quoted(attribute))
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConstraintFault {}
+
+impl Constraint {
+    /// Checks what can be checked without a node.
+    pub fn validate(&self) -> Result<(), MultiError<ConstraintFault>> {
+        let missing = self.operator.is_empty().then_some(ConstraintFault::MissingOperator);
+        let faults = [missing, self.operator_fault(), self.left_fault()];
+        MultiError::check(faults.into_iter().flatten().collect())
+    }
+
+    /// Whether it is one of those that say on how many nodes something may be.
+    pub(crate) fn is_distinct(&self) -> bool {
+        matches!(&*self.operator, "distinct_hosts" | "distinct_property")
+    }
+
+    fn operator_fault(&self) -> Option<ConstraintFault> {
+        let (operator, right) = (&self.operator, &self.right);
+        let empty = right.is_empty();
+        match &**operator {
+            "distinct_hosts" => None,
+            "set_contains" | "set_contains_all" | "set_contains_any" => {
+                empty.then_some(ConstraintFault::SetWithoutRight)
+            }
+            "regexp" => pattern(right)
+                .err()
+                .map(|error| ConstraintFault::Pattern { reason: error.message().into() }),
+            "version" => Requirements::parse(right, Dialect::Loose)
+                .is_none()
+                .then(|| ConstraintFault::Version { text: right.clone() }),
+            "semver" => Requirements::parse(right, Dialect::Semantic)
+                .is_none()
+                .then(|| ConstraintFault::Semver { text: right.clone() }),
+            "distinct_property" if empty => None,
+            "distinct_property" => match right.parse::<u64>() {
+                Err(_) => Some(ConstraintFault::PropertyCount { text: right.clone() }),
+                Ok(0) => Some(ConstraintFault::PropertyCountZero),
+                Ok(_) => None,
+            },
+            "is_set" | "is_not_set" => {
+                (!empty).then(|| ConstraintFault::NeedlessRight { operator: operator.clone() })
+            }
+            "=" | "==" | "is" | "!=" | "not" | "<" | "<=" | ">" | ">=" => {
+                empty.then(|| ConstraintFault::MissingRight { operator: operator.clone() })
+            }
+            _ => Some(ConstraintFault::UnknownOperator { operator: operator.clone() }),
+        }
+    }
+
+    fn left_fault(&self) -> Option<ConstraintFault> {
+        if &*self.operator == "distinct_hosts" {
+            return None;
+        }
+        let attribute = || self.left.clone();
+        if self.left.is_empty() {
+            return Some(ConstraintFault::MissingLeft);
+        }
+        if !self.left.starts_with('$') {
+            return None;
+        }
+        let Some(rest) = self.left.strip_prefix("${") else {
+            return Some(ConstraintFault::OpeningBrace { attribute: attribute() });
+        };
+        let Some(name) = rest.strip_suffix('}') else {
+            return Some(ConstraintFault::ClosingBrace { attribute: attribute() });
+        };
+        let known = matches!(
+            name,
+            "node.unique.id" | "node.datacenter" | "node.unique.name" | "node.class" | "node.pool"
+        ) || ["attr.", "device.", "meta."].iter().any(|kind| name.starts_with(kind));
+        (!known).then(|| ConstraintFault::UnsupportedAttribute { attribute: attribute() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(left: &str, operator: &str, right: &str) -> String {
+        let constraint =
+            Constraint { left: left.into(), right: right.into(), operator: operator.into() };
+        constraint.validate().map_or_else(|errors| errors.to_string(), |()| String::new())
+    }
+
+    fn one(fault: &str) -> String {
+        format!("1 error occurred:\n\t* {fault}\n\n")
+    }
+
+    #[test]
+    fn each_fault_has_its_text() {
+        for (left, operator, right, fault) in [
+            ("a", "set_contains", "", "Set contains constraint requires an RTarget"),
+            ("a", "is_set", "b", "Operator \"is_set\" does not support an RTarget"),
+            ("a", "=", "", "Operator \"=\" requires an RTarget"),
+            ("a", "resembles", "b", "Unknown constraint type \"resembles\""),
+            ("", "=", "b", "no attribute provided but is required by operator"),
+            ("$a", "=", "b", "attribute \"$a\" is missing an opening brace"),
+            ("${a", "=", "b", "attribute \"${a\" is missing a closing brace"),
+            ("${a}", "=", "b", "unsupported attribute \"${a}\""),
+            ("a", "version", "high", "Version constraint is invalid: Malformed constraint: high"),
+            ("a", "semver", "1", "Semver constraint is invalid: Malformed constraint: 1"),
+            (
+                "a",
+                "distinct_property",
+                "x",
+                "Failed to convert RTarget \"x\" to uint64: strconv.ParseUint: parsing \"x\": \
+                 invalid syntax",
+            ),
+            (
+                "a",
+                "distinct_property",
+                "0",
+                "Distinct Property must have an allowed count of 1 or greater: 0 < 1",
+            ),
+        ] {
+            assert_eq!(text(left, operator, right), one(fault));
+        }
+        let pattern = text("a", "regexp", "(");
+        assert!(pattern.contains("Regular expression failed to compile: "), "{pattern}");
+    }
+
+    #[test]
+    fn an_empty_constraint_lacks_everything() {
+        assert_eq!(
+            text("", "", ""),
+            "3 errors occurred:\n\t* Missing constraint operand\n\t* Unknown constraint type \
+             \"\"\n\t* no attribute provided but is required by operator\n\n"
+        );
+    }
+
+    #[test]
+    fn sound_constraints_pass() {
+        for (left, operator, right) in [
+            ("${meta.rack}", "=", "r1"),
+            ("${attr.kernel.version}", "version", ">= 3.0, < 4"),
+            ("${attr.kernel.version}", "semver", "~> 1.2.3"),
+            ("${node.unique.id}", "is_not_set", ""),
+            ("", "distinct_hosts", "true"),
+            ("literal", "regexp", "^a.*"),
+        ] {
+            assert_eq!(text(left, operator, right), "", "{operator}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Lists of sticky claims.
+
+use statehold_filter::Conjunct;
+use statehold_store::{Entry, KeyRange, Order, Plan, ReadView, plan};
+use uuid::{Uuid, fmt::Hyphenated};
+
+use super::ALL_NAMESPACES;
+use crate::rows::{TaskGroupClaim, TaskGroupClaims};
+
+/// The key of a sticky claim: namespace, job, task group and volume.
+pub type TaskGroupClaimKey = (String, (String, String, Uuid));
+
+/// Which sticky claims to list, and from where. An empty text stands for any.
+#[derive(Clone, Copy, Debug)]
+pub struct TaskGroupClaimQuery<'q> {
+    /// The namespace, or [`ALL_NAMESPACES`].
+    pub namespace: &'q str,
+    /// What the claim's ID starts with.
+    pub prefix: &'q str,
+    /// The job.
+    pub job_id: &'q str,
+    /// The task group.
+    pub task_group: &'q str,
+    /// The name of the volume.
+    pub volume_name: &'q str,
+    /// Conditions that the rows satisfy which the caller's filter matches, as in
+    /// [`VolumeQuery`](super::VolumeQuery).
+    pub conjuncts: &'q [Conjunct],
+    /// In which direction.
+    pub order: Order,
+    /// The key to start at. The claim itself is included, and need not exist any more.
+    pub from: Option<(&'q str, (&'q str, &'q str, Uuid))>,
+}
+
+impl Default for TaskGroupClaimQuery<'_> {
+    fn default() -> Self {
+        Self {
+            namespace: ALL_NAMESPACES,
+            prefix: "",
+            job_id: "",
+            task_group: "",
+            volume_name: "",
+            conjuncts: &[],
+            order: Order::Ascending,
+            from: None,
+        }
+    }
+}
+
+/// The sticky claims that a query selects, ordered by namespace, job, task group and volume.
+#[derive(Debug)]
+pub struct TaskGroupClaimList<'v> {
+    rows: Plan<'v, TaskGroupClaims>,
+    wanted: Wanted,
+}
+
+#[derive(Debug)]
+struct Wanted {
+    prefix: Box<str>,
+    job_id: Box<str>,
+    task_group: Box<str>,
+    volume_name: Box<str>,
+}
+
+impl Wanted {
+    fn holds(&self, claim: &TaskGroupClaim) -> bool {
+        let is = |wanted: &str, found: &str| wanted.is_empty() || wanted == found;
+        let mut buffer = [0; Hyphenated::LENGTH];
+        let id = &*claim.id.as_hyphenated().encode_lower(&mut buffer);
+        let start = id.get(..self.prefix.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(&self.prefix))
+            && is(&self.job_id, &claim.job_id)
+            && is(&self.task_group, &claim.task_group)
+            && is(&self.volume_name, &claim.volume_name)
+    }
+}
+
+impl<'v> Iterator for TaskGroupClaimList<'v> {
+    type Item = &'v Entry<TaskGroupClaim>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let wanted = &self.wanted;
+        self.rows.find(|claim| wanted.holds(claim))
+    }
+}
+
+/// Lists sticky claims.
+pub fn list_task_group_claims<'v, V: ReadView>(
+    view: &'v V,
+    query: &TaskGroupClaimQuery<'_>,
+) -> TaskGroupClaimList<'v> {
+    let mut range = if query.namespace == ALL_NAMESPACES {
+        KeyRange::<TaskGroupClaimKey>::all()
+    } else {
+        KeyRange::<TaskGroupClaimKey>::within(query.namespace)
+    };
+    if let Some(from) = query.from {
+        range = range.resume(from, query.order);
+    }
+    let wanted = Wanted {
+        prefix: query.prefix.into(),
+        job_id: query.job_id.into(),
+        task_group: query.task_group.into(),
+        volume_name: query.volume_name.into(),
+    };
+    let rows = plan::<TaskGroupClaims>(view, &range, query.order, query.conjuncts);
+    TaskGroupClaimList { rows, wanted }
+}

@@ -1,0 +1,74 @@
+//! Recording: what a node answered, checked against what is so by now.
+
+use statehold_store::{ReadView, WriteTxn};
+
+use super::{
+    error::{HostOperation, HostProviderError, HostVolumeError, MadeHostVolume},
+    follow::state_on,
+    place::has_volume,
+    plan::{HostDeletePlan, HostVolumePlan, known},
+};
+use crate::{
+    facts::host_volume_users,
+    rows::{HostVolumes, Namespaces, Nodes},
+};
+
+/// Records a volume that its node made or took over.
+///
+/// The volume is ready at once when its node reports it already. An answer that is an error is
+/// given back and writes nothing; so does a volume whose namespace, node or name is no longer
+/// there to be had, or that allocations use by now.
+pub fn record_host_volume(
+    txn: &mut WriteTxn<'_>,
+    plan: HostVolumePlan,
+    answer: Result<MadeHostVolume, HostProviderError>,
+) -> Result<(), HostVolumeError> {
+    let HostVolumePlan { mut volume, spec, operation, .. } = plan;
+    let made = answer.map_err(|error| HostVolumeError::Node { operation, error })?;
+    if operation == HostOperation::Create {
+        volume.host_path = made.host_path;
+        volume.capacity = made.capacity;
+    }
+    let (id, node) = (volume.id, volume.node_id);
+    if let Some(known) = known(txn, &spec)? {
+        volume.create_time = known.create_time;
+    }
+    if txn.get::<Namespaces>(&volume.namespace).is_none() {
+        return Err(HostVolumeError::NamespaceGone { id, namespace: volume.namespace });
+    }
+    let Some(node) = txn.get::<Nodes>(node) else {
+        return Err(HostVolumeError::NodeGone { id, node });
+    };
+    if has_volume(txn, node.id, &volume.name).is_some_and(|other| other.id != id) {
+        return Err(HostVolumeError::NameTaken);
+    }
+    volume.node_pool.clone_from(&node.node_pool);
+    volume.state = state_on(node, &volume);
+    Ok(txn.upsert::<HostVolumes>(volume)?)
+}
+
+/// Forgets a volume that its node removed, or that nobody can remove any more and `force` was
+/// asked for. False when it was gone already.
+pub fn record_host_delete(
+    txn: &mut WriteTxn<'_>,
+    plan: &HostDeletePlan,
+    answer: Result<(), HostProviderError>,
+) -> Result<bool, HostVolumeError> {
+    match answer {
+        Err(error) if error.is_unreachable() => {
+            if !plan.force {
+                return Err(HostVolumeError::NeedsForce);
+            }
+        }
+        Err(error) => {
+            return Err(HostVolumeError::Node { operation: HostOperation::Delete, error });
+        }
+        Ok(()) => {}
+    }
+    let (namespace, id) = (&plan.volume.namespace, plan.volume.id);
+    let Some(volume) = txn.get::<HostVolumes>((namespace, id)) else { return Ok(false) };
+    if let Some(allocation) = host_volume_users(txn, volume).next() {
+        return Err(HostVolumeError::InUseBy { id, allocation: allocation.id });
+    }
+    Ok(txn.delete::<HostVolumes>((namespace, id))?)
+}

@@ -1,0 +1,65 @@
+//! Sticky claims: which host volumes a task group comes back to.
+
+use serde::{Deserialize, Serialize};
+use statehold_filter::Filterable;
+use statehold_store::{Index, IndexSet, Table};
+use uuid::Uuid;
+
+/// The claim of a job's task group on a host volume, which outlives the group's allocations.
+///
+/// One for each volume and group; made when an allocation of the group is placed where the volume
+/// is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
+#[filterable(rename_all = "PascalCase")]
+pub struct TaskGroupClaim {
+    /// Its ID, by which it can be found and deleted.
+    #[filterable(rename = "ID")]
+    pub id: Uuid,
+    /// The namespace of the job, first part of the key.
+    pub namespace: Box<str>,
+    /// The job, second part of the key.
+    #[filterable(rename = "JobID")]
+    pub job_id: Box<str>,
+    /// The task group, third part of the key.
+    #[filterable(rename = "TaskGroupName")]
+    pub task_group: Box<str>,
+    /// The allocation that last had the volume.
+    #[filterable(rename = "AllocID")]
+    pub alloc_id: Uuid,
+    /// The volume, last part of the key.
+    #[filterable(rename = "VolumeID")]
+    pub volume_id: Uuid,
+    /// The volume's name, as the group asks for it.
+    pub volume_name: Box<str>,
+}
+
+/// Table of the sticky claims, by namespace, job, task group and volume.
+#[derive(Clone, Copy, Debug)]
+pub struct TaskGroupClaims;
+
+impl TaskGroupClaims {
+    /// Claims by their own ID.
+    pub const BY_ID: Index<Self, Uuid> =
+        Index::unique("id", |claim: &TaskGroupClaim, keys| keys.add(claim.id));
+
+    /// Claims by the namespace and the ID of their job.
+    pub const BY_JOB: Index<Self, (String, String)> =
+        Index::non_unique("job", |claim: &TaskGroupClaim, keys| {
+            keys.add((&claim.namespace, &claim.job_id));
+        });
+}
+
+impl Table for TaskGroupClaims {
+    const NAME: &'static str = "task_group_claims";
+    const VERSION: u16 = 1;
+    type Key = (String, (String, String, Uuid));
+    type Row = TaskGroupClaim;
+
+    fn key(row: &TaskGroupClaim) -> (&str, (&str, &str, Uuid)) {
+        (&row.namespace, (&row.job_id, &row.task_group, row.volume_id))
+    }
+
+    fn indexes(set: &mut IndexSet<Self>) {
+        set.add(&Self::BY_ID).add(&Self::BY_JOB);
+    }
+}

@@ -1,0 +1,290 @@
+//! Rows as version 1 of their tables wrote them, and how they become those of today.
+//!
+//! Fields are stored in their order and without their names, so each of these types has to stay as
+//! it is.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{
+    Allocation, Claim, CsiVolume, Job, Labels, MountOptions, Node, PluginInfo, RequestKind,
+    TaskGroup, TaskPlugin, Topology, TopologyRequest, VolumeRequest,
+};
+use crate::{
+    modes::{Capability, ClaimMode, ClaimState},
+    secrets::Secrets,
+};
+
+/// Before nodes had host volumes.
+#[derive(Deserialize)]
+pub(super) struct NodeV1 {
+    id: Uuid,
+    name: Box<str>,
+    datacenter: Box<str>,
+    node_pool: Box<str>,
+    node_class: Box<str>,
+    status: Box<str>,
+    scheduling_eligibility: Box<str>,
+    attributes: Labels,
+    meta: Labels,
+    controller_plugins: BTreeMap<Box<str>, PluginInfo>,
+    node_plugins: BTreeMap<Box<str>, PluginInfo>,
+    create_time: i64,
+    modify_time: i64,
+}
+
+impl From<NodeV1> for Node {
+    fn from(old: NodeV1) -> Self {
+        Self {
+            id: old.id,
+            name: old.name,
+            datacenter: old.datacenter,
+            node_pool: old.node_pool,
+            node_class: old.node_class,
+            status: old.status,
+            scheduling_eligibility: old.scheduling_eligibility,
+            attributes: old.attributes,
+            meta: old.meta,
+            controller_plugins: old.controller_plugins,
+            node_plugins: old.node_plugins,
+            create_time: old.create_time,
+            modify_time: old.modify_time,
+            host_volumes: BTreeMap::new(),
+            gc_volumes_on_node_gc: false,
+        }
+    }
+}
+
+/// Before a request could be sticky.
+#[derive(Deserialize)]
+pub(super) struct VolumeRequestV1 {
+    name: Box<str>,
+    kind: RequestKind,
+    source: Box<str>,
+    read_only: bool,
+    per_alloc: bool,
+}
+
+impl From<VolumeRequestV1> for VolumeRequest {
+    fn from(old: VolumeRequestV1) -> Self {
+        Self {
+            name: old.name,
+            kind: old.kind,
+            source: old.source,
+            read_only: old.read_only,
+            per_alloc: old.per_alloc,
+            sticky: false,
+        }
+    }
+}
+
+/// Before a request could be sticky.
+#[derive(Deserialize)]
+pub(super) struct TaskGroupV1 {
+    name: Box<str>,
+    count: u64,
+    volumes: Vec<VolumeRequestV1>,
+    plugins: Vec<TaskPlugin>,
+}
+
+impl From<TaskGroupV1> for TaskGroup {
+    fn from(old: TaskGroupV1) -> Self {
+        Self {
+            name: old.name,
+            count: old.count,
+            volumes: old.volumes.into_iter().map(Into::into).collect(),
+            plugins: old.plugins,
+        }
+    }
+}
+
+/// Before a request could be sticky.
+#[derive(Deserialize)]
+pub(super) struct JobV1 {
+    namespace: Box<str>,
+    id: Box<str>,
+    kind: Box<str>,
+    status: Box<str>,
+    stop: bool,
+    groups: Vec<TaskGroupV1>,
+    create_time: i64,
+    modify_time: i64,
+}
+
+impl From<JobV1> for Job {
+    fn from(old: JobV1) -> Self {
+        Self {
+            namespace: old.namespace,
+            id: old.id,
+            kind: old.kind,
+            status: old.status,
+            stop: old.stop,
+            groups: old.groups.into_iter().map(Into::into).collect(),
+            create_time: old.create_time,
+            modify_time: old.modify_time,
+        }
+    }
+}
+
+/// Before a request could be sticky.
+#[derive(Deserialize)]
+pub(super) struct AllocationV1 {
+    id: Uuid,
+    namespace: Box<str>,
+    eval_id: Box<str>,
+    name: Box<str>,
+    node_id: Option<Uuid>,
+    node_name: Box<str>,
+    job_id: Box<str>,
+    job_type: Box<str>,
+    job_version: u64,
+    task_group: Box<str>,
+    desired_status: Box<str>,
+    desired_description: Box<str>,
+    client_status: Box<str>,
+    client_description: Box<str>,
+    followup_eval_id: Box<str>,
+    next_allocation: Box<str>,
+    preempted_allocations: Vec<Box<str>>,
+    preempted_by_allocation: Box<str>,
+    desired_transition_json: Box<str>,
+    task_states_json: Box<str>,
+    deployment_status_json: Box<str>,
+    reschedule_tracker_json: Box<str>,
+    volumes: Vec<VolumeRequestV1>,
+    plugins: Vec<TaskPlugin>,
+    create_time: i64,
+    modify_time: i64,
+}
+
+impl From<AllocationV1> for Allocation {
+    fn from(old: AllocationV1) -> Self {
+        Self {
+            id: old.id,
+            namespace: old.namespace,
+            eval_id: old.eval_id,
+            name: old.name,
+            node_id: old.node_id,
+            node_name: old.node_name,
+            job_id: old.job_id,
+            job_type: old.job_type,
+            job_version: old.job_version,
+            task_group: old.task_group,
+            desired_status: old.desired_status,
+            desired_description: old.desired_description,
+            client_status: old.client_status,
+            client_description: old.client_description,
+            followup_eval_id: old.followup_eval_id,
+            next_allocation: old.next_allocation,
+            preempted_allocations: old.preempted_allocations,
+            preempted_by_allocation: old.preempted_by_allocation,
+            desired_transition_json: old.desired_transition_json,
+            task_states_json: old.task_states_json,
+            deployment_status_json: old.deployment_status_json,
+            reschedule_tracker_json: old.reschedule_tracker_json,
+            volumes: old.volumes.into_iter().map(Into::into).collect(),
+            plugins: old.plugins,
+            create_time: old.create_time,
+            modify_time: old.modify_time,
+        }
+    }
+}
+
+/// Before claims said since when.
+#[derive(Deserialize)]
+pub(super) struct ClaimV1 {
+    allocation_id: Uuid,
+    node_id: Option<Uuid>,
+    external_node_id: Box<str>,
+    mode: ClaimMode,
+    access_mode: Box<str>,
+    attachment_mode: Box<str>,
+    state: ClaimState,
+}
+
+impl From<ClaimV1> for Claim {
+    fn from(old: ClaimV1) -> Self {
+        Self {
+            allocation_id: old.allocation_id,
+            node_id: old.node_id,
+            external_node_id: old.external_node_id,
+            mode: old.mode,
+            access_mode: old.access_mode,
+            attachment_mode: old.attachment_mode,
+            state: old.state,
+            since: 0,
+        }
+    }
+}
+
+/// Before claims said since when.
+#[derive(Deserialize)]
+pub(super) struct CsiVolumeV1 {
+    namespace: Box<str>,
+    id: Box<str>,
+    name: Box<str>,
+    external_id: Box<str>,
+    plugin_id: Box<str>,
+    provider: Box<str>,
+    provider_version: Box<str>,
+    controller_required: bool,
+    requested_topologies: Option<TopologyRequest>,
+    topologies: Vec<Topology>,
+    access_mode: Box<str>,
+    attachment_mode: Box<str>,
+    mount_options: Option<MountOptions>,
+    secrets: Secrets,
+    parameters: Labels,
+    context: Labels,
+    capacity: i64,
+    requested_capacity_min: i64,
+    requested_capacity_max: i64,
+    requested_capabilities: Vec<Capability>,
+    clone_id: Box<str>,
+    snapshot_id: Box<str>,
+    read_claims: BTreeMap<Uuid, ClaimV1>,
+    write_claims: BTreeMap<Uuid, ClaimV1>,
+    past_claims: BTreeMap<Uuid, ClaimV1>,
+    create_time: i64,
+    modify_time: i64,
+}
+
+impl From<CsiVolumeV1> for CsiVolume {
+    fn from(old: CsiVolumeV1) -> Self {
+        Self {
+            namespace: old.namespace,
+            id: old.id,
+            name: old.name,
+            external_id: old.external_id,
+            plugin_id: old.plugin_id,
+            provider: old.provider,
+            provider_version: old.provider_version,
+            controller_required: old.controller_required,
+            requested_topologies: old.requested_topologies,
+            topologies: old.topologies,
+            access_mode: old.access_mode,
+            attachment_mode: old.attachment_mode,
+            mount_options: old.mount_options,
+            secrets: old.secrets,
+            parameters: old.parameters,
+            context: old.context,
+            capacity: old.capacity,
+            requested_capacity_min: old.requested_capacity_min,
+            requested_capacity_max: old.requested_capacity_max,
+            requested_capabilities: old.requested_capabilities,
+            clone_id: old.clone_id,
+            snapshot_id: old.snapshot_id,
+            read_claims: claims(old.read_claims),
+            write_claims: claims(old.write_claims),
+            past_claims: claims(old.past_claims),
+            create_time: old.create_time,
+            modify_time: old.modify_time,
+        }
+    }
+}
+
+fn claims(old: BTreeMap<Uuid, ClaimV1>) -> BTreeMap<Uuid, Claim> {
+    old.into_iter().map(|(allocation, claim)| (allocation, claim.into())).collect()
+}
