@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use statehold_store::PARKED_MAX_DEFAULT;
 
+use crate::providers::local::NodeOptions;
+
 /// The largest request body by default, in bytes.
 const BODY_MAX_DEFAULT: usize = 4 << 20;
 
@@ -92,4 +94,69 @@ pub(crate) struct ServeArgs {
     /// Requests that may wait in blocking queries at the same time; one more is answered 429.
     #[arg(long, value_name = "REQUESTS", default_value_t = PARKED_MAX_DEFAULT)]
     pub(crate) parked_max: usize,
+
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+}
+
+/// What the machine is as a node.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "This machine as a node")]
+pub(crate) struct NodeArgs {
+    /// The node's name; the machine's own when absent.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node_name: Option<String>,
+
+    /// The node's datacenter.
+    #[arg(long, value_name = "NAME", default_value = "dc1")]
+    pub(crate) datacenter: String,
+
+    /// The node's pool.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) node_pool: String,
+
+    /// The node's class.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(crate) node_class: String,
+
+    /// Something that operators say about the node, for the constraints of volumes; repeatable.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) node_meta: Vec<(Box<str>, Box<str>)>,
+
+    /// Where host volumes are made; `host_volumes` in the data directory when absent.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) host_volumes_dir: Option<PathBuf>,
+
+    /// Where the programs are that host-volume plugins are; `host_volume_plugins` in the data
+    /// directory when absent.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) host_volume_plugin_dir: Option<PathBuf>,
+
+    /// Serve a storage provider of this plugin ID that keeps volumes and snapshots as sparse files in
+    /// the data directory; repeatable.
+    #[arg(long, value_name = "ID")]
+    pub(crate) csi_dir_plugin: Vec<String>,
+}
+
+impl NodeArgs {
+    pub(crate) fn options(&self) -> NodeOptions {
+        NodeOptions {
+            name: self.node_name.clone(),
+            datacenter: self.datacenter.clone(),
+            pool: self.node_pool.clone(),
+            class: self.node_class.clone(),
+            meta: self.node_meta.iter().cloned().collect(),
+            volumes: self.host_volumes_dir.clone(),
+            plugins: self.host_volume_plugin_dir.clone(),
+            csi_dir_plugins: self.csi_dir_plugin.clone(),
+        }
+    }
+}
+
+/// A key and a value.
+fn pair(text: &str) -> Result<(Box<str>, Box<str>), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
+        _ => Err("wanted KEY=VALUE".to_owned()),
+    }
 }

@@ -17,6 +17,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::ServeArgs;
 use crate::http;
+use crate::providers::local::{LocalNode, NodeStartError};
 
 /// How long a connection may take to send the head of a request.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -36,6 +37,7 @@ pub(crate) enum ServeError {
     Open(OpenError),
     Bootstrap(String),
     Bind { address: SocketAddr, source: io::Error },
+    Node(NodeStartError),
     Io(io::Error),
 }
 
@@ -47,6 +49,7 @@ impl fmt::Display for ServeError {
             Self::Bind { address, source } => {
                 write!(f, "can't listen on {address}: {source}; choose another with --bind")
             }
+            Self::Node(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
         }
     }
@@ -64,10 +67,13 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
     let options = Options::default().parked_max(args.parked_max);
     let store = Store::open_with(&args.data_dir, &statehold_volumes::schema(), &options)
         .map_err(ServeError::Open)?;
+    let store = Arc::new(store);
     bootstrap(&store).map_err(|error| ServeError::Bootstrap(error.to_string()))?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Io)?;
-    let served = runtime.block_on(listen(args, store));
+    let node = LocalNode::start(&store, &args.data_dir, args.node.options(), runtime.handle())
+        .map_err(ServeError::Node)?;
+    let served = runtime.block_on(listen(args, store, node));
     // What was not answered in time is dropped; nothing that was acknowledged is.
     runtime.shutdown_background();
     served
@@ -81,14 +87,14 @@ fn bootstrap(store: &Store) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-async fn listen(args: &ServeArgs, store: Store) -> Result<(), ServeError> {
+async fn listen(args: &ServeArgs, store: Arc<Store>, node: LocalNode) -> Result<(), ServeError> {
     let bind_error = |source| ServeError::Bind { address: args.bind, source };
     let listener = TcpListener::bind(args.bind).await.map_err(bind_error)?;
     let address = listener.local_addr().map_err(ServeError::Io)?;
     let (stop, stopped) = watch::channel(false);
     let index = store.index();
     let service =
-        TowerToHyperService::new(http::router(http::App::new(store, args.body_max, stopped)));
+        TowerToHyperService::new(http::router(http::App::new(store, node, args.body_max, stopped)));
     // To standard output, so that whoever started the program knows the port behind `:0`.
     println!("statehold: listening on http://{address}");
     tracing::info!(%address, data_dir = %args.data_dir.display(), index, "serving");

@@ -24,6 +24,7 @@ use super::params::{Query, Read};
 use super::reject::{self, Reject};
 use super::reply::{self, Meta};
 use crate::clock::now;
+use crate::providers::local::LocalNode;
 
 /// How long a request may take to send its body.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -34,7 +35,8 @@ pub(crate) struct App(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    store: Store,
+    store: Arc<Store>,
+    node: LocalNode,
     body_max: usize,
     /// True when the server is to stop.
     stopped: watch::Receiver<bool>,
@@ -43,13 +45,23 @@ struct Shared {
 }
 
 impl App {
-    pub(crate) fn new(store: Store, body_max: usize, stopped: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(
+        store: Arc<Store>,
+        node: LocalNode,
+        body_max: usize,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self(Arc::new(Shared { store, body_max, stopped, queries: Semaphore::new(cores) }))
+        Self(Arc::new(Shared { store, node, body_max, stopped, queries: Semaphore::new(cores) }))
     }
 
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    /// The node that this machine is.
+    pub(crate) fn node(&self) -> &LocalNode {
+        &self.0.node
     }
 
     /// Runs what takes a processor for a while: on a thread that may, when it is its turn.

@@ -10,6 +10,8 @@ mod call;
 mod dispatch;
 mod duration;
 mod feed;
+mod group_claims;
+mod host_volumes;
 mod list;
 mod namespaces;
 mod openapi;

@@ -83,3 +83,7 @@ pub(crate) const FORCE: &[Parameter] = &[Parameter::new(
     Kind::Flag,
     "Also when it is claimed, if every allocation that claims it has ended.",
 )];
+
+/// What deleting a host volume takes.
+pub(crate) const FORCE_GONE: &[Parameter] =
+    &[Parameter::new("force", Kind::Flag, "Also when its node can't be asked to remove it.")];

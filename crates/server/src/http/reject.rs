@@ -12,6 +12,7 @@ use axum::response::IntoResponse;
 use statehold_volumes::{Fault, OperationError};
 
 use super::reply::{self, Meta};
+use crate::providers::host_volumes::KeepError;
 
 /// A request that was not answered as it hoped.
 #[derive(Debug)]
@@ -92,6 +93,18 @@ pub(crate) fn is_too_large(error: &axum::Error) -> bool {
         source = error.source();
     }
     false
+}
+
+impl From<KeepError> for Reject {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::Refused(error) => error.into(),
+            KeepError::Node(error) => error.into(),
+            KeepError::Busy => Self::new(StatusCode::CONFLICT, error.to_string()),
+            KeepError::Store(error) => Self::unavailable(&error),
+            KeepError::Intent(_) | KeepError::Broken(_) => Self::internal(&error),
+        }
+    }
 }
 
 impl<E: OperationError> From<E> for Reject {

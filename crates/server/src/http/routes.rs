@@ -6,9 +6,9 @@ use std::future::ready;
 
 use super::access::{Capability, Level, Rule};
 use super::list::list;
-use super::parameter::{BLOCKING, COMMON, FORCE, NAMESPACE, Parameter};
+use super::parameter::{BLOCKING, COMMON, FORCE, FORCE_GONE, NAMESPACE, Parameter};
 use super::route::{Answer, Operation, Otherwise, Route, Verb};
-use super::{feed, namespaces, openapi, plugins, status, volumes};
+use super::{feed, group_claims, host_volumes, namespaces, openapi, plugins, status, volumes};
 
 const GET: &[Verb] = &[Verb::Get];
 const PUT: &[Verb] = &[Verb::Put];
@@ -31,6 +31,13 @@ const VOLUMES: &str =
     "`Volumes`: the volumes, with the fields of a volume that is read, and `Secrets`.";
 const VOLUMES_WRITTEN: Answer =
     Answer::Object("`Volumes` as they are now, `Warnings`, and the `Index`.");
+const CREATE_HOST_VOLUME: Rule =
+    Rule::Somewhere(&[Capability::HostVolumeCreate, Capability::HostVolumeWrite]);
+const REGISTER_HOST_VOLUME: Rule =
+    Rule::Somewhere(&[Capability::HostVolumeRegister, Capability::HostVolumeWrite]);
+const HOST_VOLUME: &str = "`Volume`: the volume, with the fields of a host volume that is read.";
+const HOST_VOLUME_WRITTEN: Answer =
+    Answer::Object("`Volume` as it is now, `Warnings`, and the `Index`.");
 const INDEX: Answer = Answer::Object("The `Index` of the change.");
 const CLAIM: &str =
     "`AllocationID`, `NodeID`, `ExternalNodeID`, `Mode`, `AccessMode`, `AttachmentMode`, `State`.";
@@ -41,6 +48,7 @@ pub(crate) static ROUTES: &[Route] = &[
         path: "/v1/volumes",
         operations: &[
             list::<volumes::CsiVolumeList>().of_type("csi"),
+            list::<host_volumes::HostVolumeList>().of_type("host"),
             Operation::new(GET, "listNoVolumes", Rule::Token, |call| {
                 Box::pin(ready(volumes::untyped(&call)))
             })
@@ -90,6 +98,70 @@ pub(crate) static ROUTES: &[Route] = &[
         otherwise: Otherwise::NotFoundFor(&[Verb::Put, Verb::Delete]),
     },
     Route { path: "/v1/volume/csi/{*}", operations: &[], otherwise: Otherwise::NotFound },
+    Route {
+        path: "/v1/volume/host/create",
+        operations: &[
+            Operation::new(PUT_OR_POST, "createHostVolume", CREATE_HOST_VOLUME, |call| {
+                Box::pin(host_volumes::create(call))
+            })
+            .summary("Makes a host volume on a node, or changes one.")
+            .parameters(WRITE)
+            .body(HOST_VOLUME)
+            .answer(HOST_VOLUME_WRITTEN),
+            READ_HOST_VOLUME,
+            DELETE_HOST_VOLUME,
+        ],
+        otherwise: Otherwise::NotFound,
+    },
+    Route {
+        path: "/v1/volume/host/register",
+        operations: &[
+            Operation::new(PUT_OR_POST, "registerHostVolume", REGISTER_HOST_VOLUME, |call| {
+                Box::pin(host_volumes::register(call))
+            })
+            .summary("Registers a host volume that is on a node already, or changes one.")
+            .parameters(WRITE)
+            .body(HOST_VOLUME)
+            .answer(HOST_VOLUME_WRITTEN),
+            READ_HOST_VOLUME,
+            DELETE_HOST_VOLUME,
+        ],
+        otherwise: Otherwise::NotFound,
+    },
+    Route {
+        path: "/v1/volume/host/{id}",
+        operations: &[READ_HOST_VOLUME, DELETE_HOST_VOLUME],
+        otherwise: Otherwise::NotFound,
+    },
+    // More segments are not looked at.
+    Route {
+        path: "/v1/volume/host/{id}/{*}",
+        operations: &[READ_HOST_VOLUME, DELETE_HOST_VOLUME],
+        otherwise: Otherwise::NotFound,
+    },
+    Route { path: "/v1/volume/host/{*}", operations: &[], otherwise: Otherwise::NotFound },
+    Route {
+        path: "/v1/volumes/claims",
+        operations: &[list::<group_claims::TaskGroupClaimList>()],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/volumes/claim/{id}",
+        operations: &[DELETE_GROUP_CLAIM],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/volumes/claim/{id}/{*}",
+        operations: &[DELETE_GROUP_CLAIM],
+        otherwise: Otherwise::Method,
+    },
+    Route { path: "/v1/volumes/claim/{*}", operations: &[], otherwise: Otherwise::NotFound },
+    Route {
+        path: "/v1/volume/claim/{id}",
+        operations: &[DELETE_GROUP_CLAIM],
+        otherwise: Otherwise::Method,
+    },
+    Route { path: "/v1/volume/claim/{*}", operations: &[], otherwise: Otherwise::NotFound },
     Route {
         path: "/v1/plugins",
         operations: &[
@@ -257,6 +329,34 @@ pub(crate) static ROUTES: &[Route] = &[
         otherwise: Otherwise::Method,
     },
 ];
+
+const READ_HOST_VOLUME: Operation =
+    Operation::new(GET, "readHostVolume", Rule::Namespace(&[Capability::HostVolumeRead]), |call| {
+        Box::pin(host_volumes::get(call))
+    })
+    .summary("Reads a host volume.")
+    .parameters(READ)
+    .blocks()
+    .answer(Answer::Object("The volume, with the allocations that use it."));
+
+const DELETE_HOST_VOLUME: Operation = Operation::new(
+    DELETE,
+    "deleteHostVolume",
+    Rule::Namespace(&[Capability::HostVolumeDelete, Capability::HostVolumeWrite]),
+    |call| Box::pin(host_volumes::delete(call)),
+)
+.summary("Removes a host volume, with everything in it if a plugin made it.")
+.parameters(&[FORCE_GONE, NAMESPACE, COMMON])
+.answer(INDEX);
+
+const DELETE_GROUP_CLAIM: Operation = Operation::new(
+    DELETE,
+    "deleteTaskGroupClaim",
+    Rule::Namespace(&[Capability::HostVolumeDelete, Capability::HostVolumeWrite]),
+    |call| Box::pin(group_claims::delete(call)),
+)
+.summary("Deletes the claim of a task group on a host volume.")
+.parameters(WRITE);
 
 const READ_PLUGIN: Operation =
     Operation::new(GET, "readCsiPlugin", Rule::Plugin(Level::Read), |call| {

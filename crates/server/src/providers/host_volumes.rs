@@ -46,7 +46,7 @@ pub(crate) struct HostVolumeKeeper(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    store: Store,
+    store: Arc<Store>,
     node: Uuid,
     places: Places,
     intents: Intents,
@@ -106,7 +106,7 @@ pub(crate) struct Kept {
 
 impl HostVolumeKeeper {
     pub(crate) fn open(
-        store: Store,
+        store: Arc<Store>,
         node: Uuid,
         places: Places,
         runtime: Handle,

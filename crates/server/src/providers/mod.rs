@@ -6,6 +6,7 @@ pub(crate) mod host;
 pub(crate) mod host_volumes;
 pub(crate) mod identity;
 pub(crate) mod intents;
+pub(crate) mod local;
 pub(crate) mod locks;
 pub(crate) mod mkdir;
 pub(crate) mod sparse;

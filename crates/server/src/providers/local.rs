@@ -1,0 +1,202 @@
+//! The node that this machine is: its host volumes, its storage providers, and the row that tells of
+//! them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use statehold_store::Store;
+use statehold_volumes::provider::{CsiProvider, Providers};
+use statehold_volumes::{Labels, Node, PluginInfo, node_status, upsert_node};
+use tokio::runtime::Handle;
+
+use super::csi_dir::CsiDir;
+use super::host_volumes::{HostVolumeKeeper, KeepError, Places};
+use super::identity;
+use crate::clock::{now, now_seconds};
+
+/// What this machine is to be as a node.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeOptions {
+    /// Its name; the machine's own when absent.
+    pub(crate) name: Option<String>,
+    pub(crate) datacenter: String,
+    pub(crate) pool: String,
+    pub(crate) class: String,
+    pub(crate) meta: Labels,
+    /// Where host volumes are made; in the data directory when absent.
+    pub(crate) volumes: Option<PathBuf>,
+    /// Where host-volume plugins are; in the data directory when absent.
+    pub(crate) plugins: Option<PathBuf>,
+    /// The IDs of the storage providers that keep volumes as files in the data directory.
+    pub(crate) csi_dir_plugins: Vec<String>,
+}
+
+/// Why the machine couldn't be made a node.
+#[derive(Debug)]
+pub(crate) enum NodeStartError {
+    /// A directory or a file of it can't be used.
+    Io { path: PathBuf, source: io::Error },
+    /// The ID of a provider can't be the name of a directory.
+    PluginId(String),
+    /// The host volumes can't be restored.
+    HostVolumes(KeepError),
+    /// The node can't be written.
+    Write(String),
+}
+
+impl fmt::Display for NodeStartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { path, source } => write!(f, "can't use {}: {source}", path.display()),
+            Self::PluginId(id) => write!(
+                f,
+                "--csi-dir-plugin {id:?}: an ID has letters, digits, '.', '_' and '-', and doesn't \
+                 begin with '.'"
+            ),
+            Self::HostVolumes(error) => write!(f, "can't restore the host volumes: {error}"),
+            Self::Write(error) => write!(f, "can't register this machine as a node: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for NodeStartError {}
+
+/// This machine as a node.
+#[derive(Clone, Debug)]
+pub(crate) struct LocalNode {
+    host_volumes: HostVolumeKeeper,
+    providers: Arc<Providers>,
+}
+
+impl LocalNode {
+    /// Makes an end of what the last stop left, finds what is there, and registers the node.
+    pub(crate) fn start(
+        store: &Arc<Store>,
+        data_dir: &Path,
+        options: NodeOptions,
+        runtime: &Handle,
+    ) -> Result<Self, NodeStartError> {
+        let io_error = |path: &Path| {
+            let path = path.to_owned();
+            |source| NodeStartError::Io { path, source }
+        };
+        // Plugins are told whole paths, and rows keep them.
+        let data_dir = &std::path::absolute(data_dir).map_err(io_error(data_dir))?;
+        let absolute = |given: Option<PathBuf>, name: &str| match given {
+            Some(path) => std::path::absolute(&path).map_err(io_error(&path)),
+            None => Ok(data_dir.join(name)),
+        };
+        let places = Places {
+            volumes: absolute(options.volumes, "host_volumes")?,
+            plugins: absolute(options.plugins, "host_volume_plugins")?,
+            intents: data_dir.join("intents"),
+        };
+        let id = identity::node_id(data_dir).map_err(io_error(data_dir))?;
+        let intents = places.intents.clone();
+        let keeper = HostVolumeKeeper::open(Arc::clone(store), id, places, runtime.clone())
+            .map_err(io_error(&intents))?;
+        let mut providers = Providers::default();
+        let mut infos = BTreeMap::new();
+        for plugin in options.csi_dir_plugins {
+            let dir = data_dir.join("csi").join(plain_name(&plugin)?);
+            let provider =
+                CsiDir::open(dir.clone(), &id.to_string(), now_seconds).map_err(io_error(&dir))?;
+            infos.insert(plugin.clone().into(), fingerprint(&plugin, &provider));
+            providers.insert(plugin, Arc::new(provider));
+        }
+        let mut attributes = identity::attributes();
+        attributes.append(&mut keeper.plugin_attributes());
+        let host_volumes = keeper.restore().map_err(NodeStartError::HostVolumes)?;
+        let node = Node {
+            id,
+            name: options.name.unwrap_or_else(identity::host_name).into(),
+            datacenter: options.datacenter.into(),
+            node_pool: options.pool.into(),
+            node_class: options.class.into(),
+            status: node_status::READY.into(),
+            scheduling_eligibility: "eligible".into(),
+            attributes,
+            meta: options.meta,
+            controller_plugins: part(&infos, |info| info.node = None),
+            node_plugins: part(&infos, |info| info.controller = None),
+            host_volumes,
+            ..Node::default()
+        };
+        write(store, node).map_err(|error| NodeStartError::Write(error.to_string()))?;
+        Ok(Self { host_volumes: keeper, providers: Arc::new(providers) })
+    }
+
+    pub(crate) fn host_volumes(&self) -> &HostVolumeKeeper {
+        &self.host_volumes
+    }
+
+    /// The storage providers that can be asked.
+    pub(crate) fn providers(&self) -> &Arc<Providers> {
+        &self.providers
+    }
+}
+
+fn write(store: &Store, node: Node) -> Result<(), Box<dyn std::error::Error>> {
+    let mut txn = store.begin_write()?;
+    upsert_node(&mut txn, now(), node)?;
+    txn.commit()?;
+    Ok(())
+}
+
+/// An ID that can be the name of a directory.
+fn plain_name(id: &str) -> Result<&str, NodeStartError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if id.is_empty() || id.starts_with('.') || !id.bytes().all(plain) {
+        return Err(NodeStartError::PluginId(id.to_owned()));
+    }
+    Ok(id)
+}
+
+/// What the node says of a provider that runs on it.
+fn fingerprint(plugin: &str, provider: &CsiDir) -> PluginInfo {
+    let mut info = PluginInfo {
+        plugin_id: plugin.into(),
+        requires_controller_plugin: true,
+        ..PluginInfo::default()
+    };
+    match provider.probe() {
+        Ok(found) => {
+            info.healthy = true;
+            info.health_description = "healthy".into();
+            info.provider = found.name;
+            info.provider_version = found.version;
+            info.controller = Some(found.controller);
+            info.node = Some(found.node);
+        }
+        Err(error) => info.health_description = error.to_string().into(),
+    }
+    info
+}
+
+/// One half of the providers' fingerprints.
+fn part(
+    infos: &BTreeMap<Box<str>, PluginInfo>,
+    half: impl Fn(&mut PluginInfo),
+) -> BTreeMap<Box<str>, PluginInfo> {
+    let mut part = infos.clone();
+    part.values_mut().for_each(half);
+    part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_ids_name_directories() {
+        for id in ["dir", "org.example.disks-2", "A_b"] {
+            assert_eq!(plain_name(id).unwrap(), id);
+        }
+        for id in ["", ".", "..", ".a", "a/b", "a b", "é"] {
+            assert!(plain_name(id).unwrap_err().to_string().contains("--csi-dir-plugin"), "{id}");
+        }
+    }
+}
