@@ -5,6 +5,7 @@
 
 mod cli;
 mod clock;
+mod descriptors;
 mod filter_command;
 mod http;
 mod maintenance;

@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, watch};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::ServeArgs;
+use crate::descriptors;
 use crate::http;
 use crate::providers::local::{LocalNode, NodeStartError};
 
@@ -64,6 +65,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
         .with_ansi(io::stderr().is_terminal())
         .with_max_level(LevelFilter::INFO)
         .init();
+    descriptors::raise();
     let options = Options::default().parked_max(args.parked_max);
     let store = Store::open_with(&args.data_dir, &statehold_volumes::schema(), &options)
         .map_err(ServeError::Open)?;
