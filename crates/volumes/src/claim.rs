@@ -31,6 +31,8 @@ pub(crate) struct World {
     pub(crate) schedulable: bool,
     /// Whether the claiming allocation is known.
     pub(crate) allocation_known: bool,
+    /// Whether it has ended, or is gone.
+    pub(crate) allocation_over: bool,
 }
 
 /// Why a volume refused a claim.
@@ -70,6 +72,16 @@ impl CsiVolume {
     /// Whether somebody reads or writes it. Claims that are only being released don't count.
     pub fn is_in_use(&self) -> bool {
         !self.read_claims.is_empty() || !self.write_claims.is_empty()
+    }
+
+    /// Whether the allocation has a claim on it, or one that is being released; taken at `since`,
+    /// if that is given.
+    pub(crate) fn holds(&self, allocation: Uuid, since: Option<i64>) -> bool {
+        let claims = [&self.read_claims, &self.write_claims, &self.past_claims];
+        claims
+            .into_iter()
+            .filter_map(|claims| claims.get(&allocation))
+            .any(|claim| since.is_none_or(|since| claim.since == since))
     }
 
     /// The claims that take up room, readers first.
@@ -123,7 +135,7 @@ impl CsiVolume {
         let id = claim.allocation_id;
         let writes = claim.mode == ClaimMode::Write;
         if self.claims_for(writes).contains_key(&id) {
-            return Ok(());
+            return self.take_back(claim, world);
         }
         if !world.allocation_known {
             return Err(ClaimRefusal::AllocationMissing { allocation: id });
@@ -145,6 +157,21 @@ impl CsiVolume {
             self.access_mode.clone_from(&claim.access_mode);
         }
         self.claims_for(writes).insert(id, claim);
+        Ok(())
+    }
+
+    /// Takes a claim that is there already. If it is on its way out, it is a new one from now on,
+    /// and whoever still releases the old one is too late.
+    fn take_back(&mut self, claim: Claim, world: World) -> Result<(), ClaimRefusal> {
+        let id = claim.allocation_id;
+        if world.allocation_over || !self.past_claims.contains_key(&id) {
+            return Ok(());
+        }
+        if !world.schedulable {
+            return Err(ClaimRefusal::Unschedulable);
+        }
+        self.past_claims.remove(&id);
+        self.claims_for(claim.mode == ClaimMode::Write).insert(id, claim);
         Ok(())
     }
 

@@ -10,8 +10,8 @@ use crate::{
     input::DecodeError,
     merge::{CapacityError, UpdateError},
     ops::{
-        ClaimError, DeregisterError, GroupClaimError, Holdup, HostVolumeError, JobError,
-        NamespaceError, NodeError, PlacementFault, RegisterError, UnpublishError,
+        ClaimError, DeregisterError, DetachError, GroupClaimError, Holdup, HostVolumeError,
+        JobError, NamespaceError, NodeError, PlacementFault, RegisterError, UnpublishError,
     },
 };
 
@@ -155,8 +155,19 @@ impl OperationError for UnpublishError {
 impl OperationError for Holdup {
     fn fault(&self) -> Fault {
         match self {
-            Self::Controller { .. } => Fault::Provider,
-            Self::NoPlugin { .. } | Self::NoExternalNode { .. } => Fault::Conflict,
+            Self::Controller { .. } | Self::Failed { .. } => Fault::Provider,
+            Self::Node { .. } | Self::NoPlugin { .. } | Self::NoExternalNode { .. } => {
+                Fault::Conflict
+            }
+        }
+    }
+}
+
+impl OperationError for DetachError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::NoVolume => Fault::NotFound,
+            Self::InUse { .. } => Fault::Conflict,
         }
     }
 }

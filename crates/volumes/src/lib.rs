@@ -77,6 +77,7 @@ mod secrets;
 mod spec;
 mod text;
 mod view;
+mod why;
 
 pub use self::{
     claim::ClaimRefusal,
@@ -99,4 +100,5 @@ pub use self::{
     spec::{SpecFault, ValidationError, VolumeSpec},
     text::MultiError,
     view::*,
+    why::{ClaimHold, ClaimView, volume_claims},
 };

@@ -3,7 +3,7 @@
 use super::*;
 use crate::modes::attachment_mode;
 
-const WORLD: World = World { schedulable: true, allocation_known: true };
+const WORLD: World = World { schedulable: true, allocation_known: true, allocation_over: false };
 
 fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
@@ -77,7 +77,7 @@ fn same_claim_again_changes_nothing() {
     let mut volume = any_mode();
     volume.apply_claim(write(1, access_mode::MULTI_NODE_SINGLE_WRITER), WORLD).unwrap();
     let before = volume.clone();
-    let gone = World { schedulable: false, allocation_known: false };
+    let gone = World { schedulable: false, allocation_known: false, allocation_over: true };
     volume.apply_claim(write(1, access_mode::MULTI_NODE_MULTI_WRITER), gone).unwrap();
     assert_eq!(volume, before);
 }
@@ -147,10 +147,10 @@ fn writers_need_a_capability_that_writes() {
 #[test]
 fn unschedulable_and_unknown_are_told_apart() {
     let mut volume = any_mode();
-    let gone = World { schedulable: false, allocation_known: false };
+    let gone = World { schedulable: false, allocation_known: false, allocation_over: true };
     let refused = volume.apply_claim(read(1, access_mode::MULTI_NODE_READER), gone).unwrap_err();
     assert_eq!(refused.to_string(), "allocation missing: 00000000-0000-0000-0000-000000000001");
-    let sick = World { schedulable: false, allocation_known: true };
+    let sick = World { schedulable: false, allocation_known: true, allocation_over: false };
     let refused = volume.apply_claim(read(1, access_mode::MULTI_NODE_READER), sick);
     assert_eq!(refused, Err(ClaimRefusal::Unschedulable));
 }

@@ -39,6 +39,7 @@ pub fn claim_body(body: &[u8]) -> Result<ClaimRequest, DecodeError> {
         access_mode: fields.text("AccessMode")?,
         attachment_mode: fields.text("AttachmentMode")?,
         state: state.unwrap_or_default(),
+        since: fields.has("Since").then(|| fields.int("Since")).transpose()?,
     })
 }
 

@@ -1,9 +1,6 @@
-//! Taking claims on volumes, and letting go of them step by step.
+//! Taking claims on volumes, and noting how far others have come with letting go of them.
 //!
-//! The rules are the state machine's; here is what it needs from the store, and the order of the
-//! steps of a release: first the node lets go, then the provider's controller, then the claim is
-//! gone. Nothing in here talks to a node or to a provider: whoever does tells the outcome with the
-//! claim's state.
+//! The rules are the state machine's; here is what it needs from the store.
 
 use std::fmt;
 
@@ -14,7 +11,7 @@ use crate::{
     claim::{ClaimRefusal, World},
     facts::VolumeFacts,
     modes::{ClaimMode, ClaimState},
-    rows::{Allocations, Claim, CsiPlugin, CsiPlugins, CsiVolume, CsiVolumes, Nodes},
+    rows::{Allocations, Claim, CsiVolume, CsiVolumes},
     text::Quoted,
 };
 
@@ -35,10 +32,13 @@ pub struct ClaimRequest {
     pub attachment_mode: Box<str>,
     /// How far the claim has come.
     pub state: ClaimState,
+    /// Of a release: when the claim was taken that is meant, in unix nanoseconds. The same
+    /// allocation may have taken another one since, which stays. None for whichever there is.
+    pub since: Option<i64>,
 }
 
 impl ClaimRequest {
-    fn into_claim(self, allocation_id: Uuid, now: i64) -> Claim {
+    pub(super) fn into_claim(self, allocation_id: Uuid, now: i64) -> Claim {
         Claim {
             allocation_id,
             node_id: self.node_id,
@@ -142,8 +142,13 @@ pub fn claim(
     let facts = VolumeFacts::for_claim(txn, stored);
     let mut volume = CsiVolume::clone(stored);
     volume.start_overdue_releases(|id| is_over(txn, id));
-    if let Some(allocation) = request.allocation_id {
-        let world = World { schedulable: facts.schedulable, allocation_known };
+    let meant = |id: &Uuid| is_new || volume.holds(*id, request.since);
+    if let Some(allocation) = request.allocation_id.filter(meant) {
+        let world = World {
+            schedulable: facts.schedulable,
+            allocation_known,
+            allocation_over: is_over(txn, allocation),
+        };
         volume
             .apply_claim(request.into_claim(allocation, now), world)
             .map_err(|cause| ClaimError::Refused { allocation, volume: id.into(), cause })?;
@@ -157,195 +162,15 @@ pub fn claim(
 
 /// Whether an allocation is gone, or has ended on its node. That it shall stop is not enough: it
 /// may still write.
-fn is_over(view: &impl ReadView, allocation: Uuid) -> bool {
+pub(super) fn is_over(view: &impl ReadView, allocation: Uuid) -> bool {
     view.get::<Allocations>(allocation).is_none_or(|allocation| allocation.is_client_terminal())
 }
 
 /// What the volume remembers of its plugin, for when that is gone, and when it changed.
-fn stamped(mut volume: CsiVolume, now: i64, facts: VolumeFacts<'_>) -> CsiVolume {
+pub(super) fn stamped(mut volume: CsiVolume, now: i64, facts: VolumeFacts<'_>) -> CsiVolume {
     volume.provider = facts.plugin.provider.into();
     volume.provider_version = facts.plugin.version.into();
     volume.controller_required = facts.plugin.controller_required;
     volume.modify_time = now;
     volume
-}
-
-/// Why a claim couldn't be released.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum UnpublishError {
-    /// The request names no volume.
-    MissingVolumeId,
-    /// The request names no allocation.
-    MissingClaim,
-    /// There is no such volume.
-    NoVolume,
-    /// The store refused.
-    Store(WriteError),
-}
-
-impl fmt::Display for UnpublishError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MissingVolumeId => f.write_str("missing volume ID"),
-            Self::MissingClaim => f.write_str("missing volume claim"),
-            Self::NoVolume => f.write_str("no such volume"),
-            Self::Store(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for UnpublishError {}
-
-impl From<WriteError> for UnpublishError {
-    fn from(error: WriteError) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// How far [`unpublish`] came. Both outcomes are to be committed: the way so far is recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unpublished {
-    /// The claim is gone.
-    Released,
-    /// The claim stays, as one that its node has let go of.
-    Held(Holdup),
-}
-
-/// What keeps a claim from being released. Its text is for the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Holdup {
-    /// A controller has to detach the volume from the node. Whoever gets that done calls again with
-    /// `controller-detached`.
-    Controller {
-        /// The plugin's ID.
-        plugin: Box<str>,
-        /// The provider's own ID of the node.
-        external_node_id: Box<str>,
-    },
-    /// A controller has to detach the volume, and the plugin is gone.
-    NoPlugin {
-        /// Its ID.
-        plugin: Box<str>,
-    },
-    /// A controller has to detach the volume, and nobody knows what the provider calls the node.
-    NoExternalNode {
-        /// The node.
-        node: Uuid,
-        /// The plugin's ID.
-        plugin: Box<str>,
-    },
-}
-
-impl fmt::Display for Holdup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Controller { .. } => f.write_str(
-                "could not detach from controller: controller detach volume: No path to node",
-            ),
-            Self::NoPlugin { plugin } => write!(f, "no such plugin: {}", Quoted(plugin)),
-            Self::NoExternalNode { node, plugin } => write!(
-                f,
-                "missing external node ID: failed to find storage provider info for client \
-                 \"{node}\", node plugin {} is not running or has not fingerprinted on this client",
-                Quoted(plugin)
-            ),
-        }
-    }
-}
-
-/// Releases a claim as far as that needs nobody else.
-///
-/// Calling this says that the node has let go of the volume, or never will: it is down or gone. A
-/// state of `controller-detached` or `ready-to-free` says that the provider has let go as well.
-/// Without that, the claim is gone at once when no controller is involved: the plugin needs none or
-/// doesn't attach, another allocation on the same node still uses the volume, or the node is
-/// unknown. Else the claim stays as `node-detached`. Releasing what isn't held is a success.
-pub fn unpublish(
-    txn: &mut WriteTxn<'_>,
-    now: i64,
-    namespace: &str,
-    id: &str,
-    request: ClaimRequest,
-) -> Result<Unpublished, UnpublishError> {
-    if id.is_empty() {
-        return Err(UnpublishError::MissingVolumeId);
-    }
-    let Some(allocation) = request.allocation_id else { return Err(UnpublishError::MissingClaim) };
-    let Some(stored) = txn.get::<CsiVolumes>((namespace, id)) else {
-        return Err(UnpublishError::NoVolume);
-    };
-    let claims = [&stored.read_claims, &stored.write_claims, &stored.past_claims];
-    if !claims.into_iter().any(|claims| claims.contains_key(&allocation)) {
-        return Ok(Unpublished::Released);
-    }
-    let facts = VolumeFacts::for_claim(txn, stored);
-    let mut volume = CsiVolume::clone(stored);
-    let mut step = request.into_claim(allocation, now);
-    step.mode = ClaimMode::Gc;
-    let detached = matches!(step.state, ClaimState::ControllerDetached | ClaimState::ReadyToFree);
-    // First as one that its node has let go of: what was known of the claim comes along.
-    step.state = ClaimState::NodeDetached;
-    volume.release(step.clone());
-    let noted = volume.past_claims.get(&allocation).unwrap_or(&step);
-    let holdup = if detached { None } else { holdup(txn, &volume, noted, facts) };
-    if holdup.is_none() {
-        step.state = ClaimState::ReadyToFree;
-        volume.release(step);
-    }
-    volume.start_overdue_releases(|id| is_over(txn, id));
-    if volume != **stored {
-        let volume = stamped(volume, now, facts);
-        txn.upsert::<CsiVolumes>(volume)?;
-    }
-    Ok(holdup.map_or(Unpublished::Released, Unpublished::Held))
-}
-
-fn holdup(
-    view: &impl ReadView,
-    volume: &CsiVolume,
-    claim: &Claim,
-    facts: VolumeFacts<'_>,
-) -> Option<Holdup> {
-    let plugin_id = &volume.plugin_id;
-    if !facts.plugin.controller_required {
-        return None;
-    }
-    let Some(plugin) = view.get::<CsiPlugins>(plugin_id) else {
-        return Some(Holdup::NoPlugin { plugin: plugin_id.clone() });
-    };
-    let node = claim.node_id?;
-    if !attaches(plugin) || is_used_by_others(view, volume, claim, node) {
-        return None;
-    }
-    let claims = volume.active_claims().chain(volume.past_claims.values());
-    let mut here = claims.filter(|other| other.node_id == Some(node));
-    let known = here.find(|other| !other.external_node_id.is_empty());
-    let external_node_id = if let Some(known) = known {
-        known.external_node_id.clone()
-    } else {
-        let node_row = view.get::<Nodes>(node)?;
-        let info = node_row.node_plugins.get(plugin_id).and_then(|info| info.node.as_ref());
-        let Some(info) = info else {
-            return Some(Holdup::NoExternalNode { node, plugin: plugin_id.clone() });
-        };
-        info.id.clone()
-    };
-    Some(Holdup::Controller { plugin: plugin_id.clone(), external_node_id })
-}
-
-fn attaches(plugin: &CsiPlugin) -> bool {
-    let mut controllers = plugin.controllers.values().filter_map(|info| info.controller);
-    controllers.any(|controller| controller.supports_attach_detach)
-}
-
-/// Whether another allocation on the node, one that hasn't ended, has the volume too.
-fn is_used_by_others(view: &impl ReadView, volume: &CsiVolume, claim: &Claim, node: Uuid) -> bool {
-    let mut others =
-        volume.active_claims().filter(|other| other.allocation_id != claim.allocation_id);
-    others.any(|other| {
-        let allocation = view.get::<Allocations>(other.allocation_id);
-        allocation.is_some_and(|row| row.node_id == Some(node) && !row.is_terminal())
-    })
 }

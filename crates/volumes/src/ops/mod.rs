@@ -17,10 +17,13 @@ mod namespaces;
 mod nodes;
 mod plugins;
 mod register;
+mod release;
+mod unpublish;
 
+pub(crate) use self::release::{controller_holdup, node_let_go};
 pub use self::{
     allocations::{delete_allocation, upsert_allocation},
-    claims::{ClaimError, ClaimRequest, Holdup, UnpublishError, Unpublished, claim, unpublish},
+    claims::{ClaimError, ClaimRequest, claim},
     deregister::{DeregisterError, deregister},
     group_claims::{GroupClaimError, delete_group_claim},
     host_volumes::{
@@ -32,5 +35,11 @@ pub use self::{
     jobs::{JobError, delete_job, upsert_job},
     namespaces::{NamespaceError, bootstrap, delete_namespace, upsert_namespace},
     nodes::{NodeError, delete_node, upsert_node},
+    plugins::collect_plugins,
     register::{RegisterError, VolumeKey, register},
+    release::{
+        DetachError, Holdup, Recorded, Release, ask_release, overdue_releases, plan_detach,
+        record_release,
+    },
+    unpublish::{UnpublishError, Unpublished, unpublish},
 };

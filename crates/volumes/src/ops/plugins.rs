@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use statehold_store::{ReadView, WriteError, WriteTxn};
+use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
 use crate::{
@@ -113,13 +113,35 @@ pub(super) fn forget_allocation(
     Ok(())
 }
 
+/// How long a plugin that nobody runs is kept, in nanoseconds.
+const UNUSED_KEPT: i64 = 3_600_000_000_000;
+
+/// Deletes the plugins that nobody runs, that no job wants to, and that haven't changed for an
+/// hour; their IDs.
+pub fn collect_plugins(txn: &mut WriteTxn<'_>, now: i64) -> Result<Vec<Box<str>>, WriteError> {
+    let plugins = txn.scan::<CsiPlugins>(&KeyRange::<String>::all(), Order::Ascending);
+    let unused: Vec<Box<str>> = plugins
+        .filter(|plugin| now.saturating_sub(plugin.modify_time) > UNUSED_KEPT)
+        .filter(|plugin| !is_wanted(txn, plugin))
+        .map(|plugin| plugin.id.clone())
+        .collect();
+    for id in &unused {
+        txn.delete::<CsiPlugins>(id)?;
+    }
+    Ok(unused)
+}
+
+fn is_wanted(view: &impl ReadView, plugin: &CsiPlugin) -> bool {
+    let runs = !plugin.controllers.is_empty() || !plugin.nodes.is_empty();
+    runs || jobs_running(view, &plugin.id).next().is_some()
+}
+
 fn keep_if_wanted(
     txn: &mut WriteTxn<'_>,
     now: i64,
     mut plugin: CsiPlugin,
 ) -> Result<(), WriteError> {
-    let runs = !plugin.controllers.is_empty() || !plugin.nodes.is_empty();
-    if runs || jobs_running(txn, &plugin.id).next().is_some() {
+    if is_wanted(txn, &plugin) {
         plugin.modify_time = now;
         return txn.upsert::<CsiPlugins>(plugin);
     }

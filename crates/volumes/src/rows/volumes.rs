@@ -86,6 +86,13 @@ pub struct CsiVolume {
     pub modify_time: i64,
 }
 
+impl CsiVolume {
+    /// What the provider calls it.
+    pub fn remote_id(&self) -> &str {
+        if self.external_id.is_empty() { &self.id } else { &self.external_id }
+    }
+}
+
 /// Who holds a volume, where, and how far its release has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[filterable(rename_all = "PascalCase")]
@@ -193,6 +200,15 @@ impl CsiVolumes {
         });
 }
 
+impl CsiVolumes {
+    /// Volumes that have claims, those that are being released included.
+    pub const HELD: Index<Self, bool> = Index::non_unique("held", |volume: &CsiVolume, keys| {
+        if volume.is_in_use() || !volume.past_claims.is_empty() {
+            keys.add(true);
+        }
+    });
+}
+
 impl Table for CsiVolumes {
     const NAME: &'static str = "csi_volumes";
     const VERSION: u16 = 2;
@@ -213,6 +229,7 @@ impl Table for CsiVolumes {
     fn indexes(set: &mut IndexSet<Self>) {
         set.add(&Self::BY_PLUGIN);
         set.add(&Self::BY_CLAIMING_NODE);
+        set.add(&Self::HELD);
     }
 }
 

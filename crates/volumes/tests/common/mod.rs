@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod provider;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use statehold_store::{Entry, Order, ReadView, Snapshot, Store, WriteTxn};
