@@ -11,6 +11,7 @@ mod http;
 mod maintenance;
 mod providers;
 mod serve;
+mod watcher;
 
 use std::process::ExitCode;
 

@@ -19,6 +19,7 @@ use crate::cli::ServeArgs;
 use crate::descriptors;
 use crate::http;
 use crate::providers::local::{LocalNode, NodeStartError};
+use crate::watcher;
 
 /// How long a connection may take to send the head of a request.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -95,6 +96,7 @@ async fn listen(args: &ServeArgs, store: Arc<Store>, node: LocalNode) -> Result<
     let address = listener.local_addr().map_err(ServeError::Io)?;
     let (stop, stopped) = watch::channel(false);
     let index = store.index();
+    tokio::spawn(watcher::run(Arc::clone(&store), node.clone(), stopped.clone()));
     let service =
         TowerToHyperService::new(http::router(http::App::new(store, node, args.body_max, stopped)));
     // To standard output, so that whoever started the program knows the port behind `:0`.
