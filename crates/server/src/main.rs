@@ -4,9 +4,11 @@
 //! `statehold-volumes`; handlers parse, call it and render.
 
 mod cli;
+mod connection;
 mod filter_command;
 mod http;
 mod maintenance;
+mod metrics;
 mod serve;
 
 use std::process::ExitCode;
