@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use statehold_store::PARKED_MAX_DEFAULT;
 
+use crate::http::{Limits, parse_duration};
 use crate::providers::local::NodeOptions;
 
 /// The largest request body by default, in bytes.
@@ -13,6 +15,18 @@ const BODY_MAX_DEFAULT: usize = 4 << 20;
 
 /// Connections that may be open at the same time by default.
 const CONNECTIONS_MAX_DEFAULT: usize = 10_000;
+
+/// Connections, and parked requests, of one client address by default.
+const PER_CLIENT_MAX_DEFAULT: usize = 10_000;
+
+/// Writes that may be under way at the same time by default.
+const WRITES_MAX_DEFAULT: usize = 1_000;
+
+/// The largest head of a request by default, in bytes.
+const HEAD_MAX_DEFAULT: u64 = 64 << 10;
+
+/// The smallest that the head of a request may be limited to, which the protocol needs.
+const HEAD_MAX_MIN: u64 = 8 << 10;
 
 /// A state store for control planes behind Nomad's volumes and plugins API.
 #[derive(Debug, Parser)]
@@ -75,7 +89,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// The address to listen on. Anyone who can reach it can read and write everything.
+    /// The address to listen on. Without --acl, anyone who can reach it may do everything.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4646")]
     pub(crate) bind: SocketAddr,
 
@@ -83,20 +97,95 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DIR", default_value = "statehold-data")]
     pub(crate) data_dir: PathBuf,
 
+    /// Who may do what: a TOML file of tokens and policies. Without it anyone may do everything.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) acl: Option<PathBuf>,
+
+    /// How log lines are written to standard error.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+
+    /// What is logged: error, warn, info, debug (a line for each request) or trace.
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub(crate) log_level: tracing::Level,
+
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// An object a line.
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+#[expect(clippy::struct_field_names, reason = "they are the names of the flags")]
+pub(crate) struct LimitArgs {
     /// The largest request body; a larger one is answered 413.
     #[arg(long, value_name = "BYTES", default_value_t = BODY_MAX_DEFAULT)]
     pub(crate) body_max: usize,
+
+    /// How long a request may take to send its body; a slower one is answered 408.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub(crate) body_wait_max: Duration,
+
+    /// The largest head of a request; a larger one is answered 431.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = HEAD_MAX_DEFAULT,
+        value_parser = clap::value_parser!(u64).range(HEAD_MAX_MIN..=(64 << 20))
+    )]
+    pub(crate) head_max: u64,
+
+    /// How long a connection may take to send the head of a request before it is closed.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(crate) head_wait_max: Duration,
 
     /// Connections that may be open at the same time; more wait to be accepted.
     #[arg(long, value_name = "CONNECTIONS", default_value_t = CONNECTIONS_MAX_DEFAULT)]
     pub(crate) connections_max: usize,
 
+    /// Connections that may be open from one address; one more is answered 429 and closed.
+    #[arg(long, value_name = "CONNECTIONS", default_value_t = PER_CLIENT_MAX_DEFAULT)]
+    pub(crate) connections_per_client_max: usize,
+
     /// Requests that may wait in blocking queries at the same time; one more is answered 429.
     #[arg(long, value_name = "REQUESTS", default_value_t = PARKED_MAX_DEFAULT)]
     pub(crate) parked_max: usize,
 
-    #[command(flatten)]
-    pub(crate) node: NodeArgs,
+    /// Requests of one address that may wait in blocking queries; one more is answered 429.
+    #[arg(long, value_name = "REQUESTS", default_value_t = PER_CLIENT_MAX_DEFAULT)]
+    pub(crate) parked_per_client_max: usize,
+
+    /// Writes that may be under way at the same time; one more is answered 429.
+    #[arg(long, value_name = "WRITES", default_value_t = WRITES_MAX_DEFAULT)]
+    pub(crate) writes_max: usize,
+}
+
+impl LimitArgs {
+    /// The limits of what requests may ask for.
+    pub(crate) fn of_requests(&self) -> Limits {
+        Limits {
+            body_max: self.body_max,
+            body_wait_max: self.body_wait_max,
+            parked_per_client_max: self.parked_per_client_max,
+            writes_max: self.writes_max,
+        }
+    }
+}
+
+/// A duration as Go writes it.
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "write a duration such as 30s or 1m30s".to_owned())
 }
 
 /// What the machine is as a node.

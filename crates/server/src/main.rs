@@ -5,10 +5,12 @@
 
 mod cli;
 mod clock;
+mod connection;
 mod descriptors;
 mod filter_command;
 mod http;
 mod maintenance;
+mod metrics;
 mod providers;
 mod serve;
 mod watcher;

@@ -6,26 +6,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use statehold_store::{OpenError, Options, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::ServeArgs;
+use crate::cli::{LogFormat, ServeArgs};
+use crate::connection::Connections;
 use crate::descriptors;
 use crate::http;
+use crate::metrics::Metrics;
 use crate::providers::local::{LocalNode, NodeStartError};
 use crate::watcher;
-
-/// How long a connection may take to send the head of a request.
-const HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
-
-/// The largest head of a request, in bytes.
-const HEAD_MAX: usize = 64 << 10;
 
 /// How long requests under way may take once the server is to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
@@ -36,6 +28,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Why the server did not start, or stopped.
 #[derive(Debug)]
 pub(crate) enum ServeError {
+    Acl(http::AclError),
     Open(OpenError),
     Bootstrap(String),
     Bind { address: SocketAddr, source: io::Error },
@@ -46,6 +39,7 @@ pub(crate) enum ServeError {
 impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Acl(error) => error.fmt(f),
             Self::Open(error) => error.fmt(f),
             Self::Bootstrap(reason) => write!(f, "can't prepare the store: {reason}"),
             Self::Bind { address, source } => {
@@ -61,13 +55,12 @@ impl std::error::Error for ServeError {}
 
 /// Serves until the process is told to stop.
 pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
-    tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_max_level(LevelFilter::INFO)
-        .init();
+    log(args);
     descriptors::raise();
-    let options = Options::default().parked_max(args.parked_max);
+    let acl = args.acl.as_deref().map(http::Acl::load).transpose().map_err(ServeError::Acl)?;
+    let metrics = Arc::new(Metrics::new(&args.data_dir));
+    let options =
+        Options::default().parked_max(args.limits.parked_max).observer(Arc::clone(&metrics) as _);
     let store = Store::open_with(&args.data_dir, &statehold_volumes::schema(), &options)
         .map_err(ServeError::Open)?;
     let store = Arc::new(store);
@@ -76,10 +69,22 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Io)?;
     let node = LocalNode::start(&store, &args.data_dir, args.node.options(), runtime.handle())
         .map_err(ServeError::Node)?;
-    let served = runtime.block_on(listen(args, store, node));
+    let acl = acl.unwrap_or_default();
+    let served = runtime.block_on(listen(args, store, node, acl, metrics));
     // What was not answered in time is dropped; nothing that was acknowledged is.
     runtime.shutdown_background();
     served
+}
+
+/// Sends log lines to standard error.
+fn log(args: &ServeArgs) {
+    let lines = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(LevelFilter::from_level(args.log_level));
+    match args.log_format {
+        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).init(),
+    }
 }
 
 /// Puts the default namespace there, so that the first index is 1 and not "never written".
@@ -90,27 +95,31 @@ fn bootstrap(store: &Store) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-async fn listen(args: &ServeArgs, store: Arc<Store>, node: LocalNode) -> Result<(), ServeError> {
+async fn listen(
+    args: &ServeArgs,
+    store: Arc<Store>,
+    node: LocalNode,
+    acl: http::Acl,
+    metrics: Arc<Metrics>,
+) -> Result<(), ServeError> {
     let bind_error = |source| ServeError::Bind { address: args.bind, source };
     let listener = TcpListener::bind(args.bind).await.map_err(bind_error)?;
     let address = listener.local_addr().map_err(ServeError::Io)?;
     let (stop, stopped) = watch::channel(false);
     let index = store.index();
     tokio::spawn(watcher::run(Arc::clone(&store), node.clone(), stopped.clone()));
-    let service =
-        TowerToHyperService::new(http::router(http::App::new(store, node, args.body_max, stopped)));
+    let limits = args.limits.of_requests();
+    let app = http::App::new(store, node, acl, limits, Arc::clone(&metrics), stopped);
+    let connections = Connections::new(http::router(app), &args.limits, metrics);
     // To standard output, so that whoever started the program knows the port behind `:0`.
     println!("statehold: listening on http://{address}");
     tracing::info!(%address, data_dir = %args.data_dir.display(), index, "serving");
 
-    let mut protocol = http1::Builder::new();
-    protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT_MAX).max_buf_size(HEAD_MAX);
-    let connections = Arc::new(Semaphore::new(args.connections_max));
-    let graceful = GracefulShutdown::new();
+    let permits = Arc::new(Semaphore::new(args.limits.connections_max.min(Semaphore::MAX_PERMITS)));
     let mut told = Signals::new()?;
     loop {
         let permit = tokio::select! {
-            permit = Arc::clone(&connections).acquire_owned() => permit,
+            permit = Arc::clone(&permits).acquire_owned() => permit,
             () = told.next() => break,
         };
         let accepted = tokio::select! {
@@ -118,16 +127,7 @@ async fn listen(args: &ServeArgs, store: Arc<Store>, node: LocalNode) -> Result<
             () = told.next() => break,
         };
         match accepted {
-            Ok((socket, _)) => {
-                let connection = protocol.serve_connection(TokioIo::new(socket), service.clone());
-                let connection = graceful.watch(connection);
-                tokio::spawn(async move {
-                    if let Err(error) = connection.await {
-                        tracing::debug!(%error, "connection ended");
-                    }
-                    drop(permit);
-                });
-            }
+            Ok((socket, client)) => connections.serve(socket, client, permit),
             Err(error) => {
                 tracing::warn!(%error, "can't accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -139,7 +139,7 @@ async fn listen(args: &ServeArgs, store: Arc<Store>, node: LocalNode) -> Result<
     // Parked queries are answered with current data instead of being cut off.
     stop.send_replace(true);
     tokio::select! {
-        () = graceful.shutdown() => {}
+        () = connections.drain() => {}
         () = tokio::time::sleep(DRAIN_MAX) => {
             tracing::warn!("requests were still under way after {} s", DRAIN_MAX.as_secs());
         }

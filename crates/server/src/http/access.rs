@@ -1,7 +1,5 @@
 //! What a caller is allowed: rules of operations against the grants of a token.
 
-#![allow(dead_code, reason = "half of it is for tokens, which nothing reads yet")]
-
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -19,7 +17,8 @@ pub(crate) enum Rule {
     /// One of these in some namespace. Rows of others are left out, and the handler asks
     /// [`super::call::Call::allow_in`] for each namespace that the body names.
     Somewhere(&'static [Capability]),
-    /// Nothing; rows of namespaces without one of these are left out.
+    #[allow(dead_code, reason = "for lists that hide what isn't allowed")]
+    /// Nothing: nobody is refused; rows of namespaces without one of these are left out.
     Rows(&'static [Capability]),
     /// So much of plugins.
     Plugin(Level),

@@ -13,21 +13,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
 use statehold_store::{Answer, Attempt, Snapshot, Store, Tracked, WriteTxn};
 use tokio::sync::{Semaphore, watch};
 
 use super::Reply;
+use super::access::Access;
+use super::acl::Acl;
 use super::call::Call;
+use super::limits::{Counted, Limits, PerClient};
 use super::params::{Query, Read};
 use super::reject::{self, Reject};
 use super::reply::{self, Meta};
 use crate::clock::now;
+use crate::metrics::Metrics;
 use crate::providers::local::LocalNode;
-
-/// How long a request may take to send its body.
-const BODY_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
@@ -37,22 +38,52 @@ pub(crate) struct App(Arc<Shared>);
 struct Shared {
     store: Arc<Store>,
     node: LocalNode,
-    body_max: usize,
+    acl: Acl,
+    limits: Limits,
+    metrics: Arc<Metrics>,
     /// True when the server is to stop.
     stopped: watch::Receiver<bool>,
     /// A permit for each query that may run at the same time.
     queries: Semaphore,
+    /// A permit for each write that may be under way at the same time.
+    writes: Arc<Semaphore>,
+    /// Requests of each client that wait in blocking queries.
+    parked: PerClient,
 }
 
 impl App {
     pub(crate) fn new(
         store: Arc<Store>,
         node: LocalNode,
-        body_max: usize,
+        acl: Acl,
+        limits: Limits,
+        metrics: Arc<Metrics>,
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self(Arc::new(Shared { store, node, body_max, stopped, queries: Semaphore::new(cores) }))
+        let queries = Semaphore::new(cores);
+        let writes = Arc::new(Semaphore::new(limits.writes_max.min(Semaphore::MAX_PERMITS)));
+        let parked = PerClient::new(limits.parked_per_client_max);
+        Self(Arc::new(Shared {
+            store,
+            node,
+            acl,
+            limits,
+            metrics,
+            stopped,
+            queries,
+            writes,
+            parked,
+        }))
+    }
+
+    /// What the caller may do who sends these headers, out of which the token is taken.
+    pub(crate) fn access(&self, headers: &mut HeaderMap) -> Result<Access, Reject> {
+        self.0.acl.access(headers, jiff::Timestamp::now())
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -80,27 +111,44 @@ impl App {
         client: IpAddr,
         mut query: impl FnMut(&Tracked) -> Result<R, Reject>,
     ) -> Result<Answer<R>, Reject> {
-        let _ = client;
         let mut min_index = read.min_index;
         let mut timeout = pin!(self.timeout(read.wait));
+        let (mut counted, mut woken) = (None, false);
         let answer = loop {
             let attempt =
                 self.compute(|| self.store().try_blocking(min_index, |view| query(view))).await?;
+            let attempt = attempt.map_err(|error| Reject::too_many(error.to_string()))?;
+            if woken {
+                self.metrics().ran_again(matches!(attempt, Attempt::Ready(_)));
+            }
             match attempt {
-                Ok(Attempt::Ready(answer)) => break answer,
-                Ok(Attempt::Parked(changed)) => tokio::select! {
-                    () = changed => {}
-                    // One more run, which answers whatever is there.
-                    () = &mut timeout => min_index = 0,
-                },
-                Err(error) => {
-                    return Err(Reject::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()));
+                Attempt::Ready(answer) => break answer,
+                Attempt::Parked(changed) => {
+                    if counted.is_none() {
+                        counted = Some(self.count_parked(client)?);
+                    }
+                    tokio::select! {
+                        () = changed => woken = true,
+                        // One more run, which answers whatever is there.
+                        () = &mut timeout => (min_index, woken) = (0, false),
+                    }
                 }
             }
         };
+        drop(counted);
         let index = answer.index;
         let value = answer.value.map_err(|reject| reject.at(index))?;
         Ok(Answer { value, index })
+    }
+
+    fn count_parked(&self, client: IpAddr) -> Result<Counted, Reject> {
+        self.0.parked.enter(client).ok_or_else(|| {
+            Reject::too_many(format!(
+                "{} requests of your address wait for a change already, the limit set by \
+                 --parked-per-client-max; try again later",
+                self.0.limits.parked_per_client_max
+            ))
+        })
     }
 
     /// Answers a read of one object, which `query` renders.
@@ -137,7 +185,14 @@ impl App {
         R: Send + 'static,
     {
         let app = self.clone();
+        let permit = Arc::clone(&self.0.writes).try_acquire_owned().map_err(|_| {
+            Reject::too_many(format!(
+                "{} writes are under way already, the limit set by --writes-max; try again later",
+                self.0.limits.writes_max
+            ))
+        })?;
         let job = move || {
+            let _permit = permit;
             let store = app.store();
             let mut txn = store.begin_write().map_err(|error| Reject::unavailable(&error))?;
             let done = write(&mut txn, now())?;
@@ -168,9 +223,9 @@ impl App {
 
     /// The whole body of a request, if it is not larger than the limit and comes in time.
     pub(crate) async fn body(&self, body: Body) -> Result<Vec<u8>, Reject> {
-        let max = self.0.body_max;
+        let Limits { body_max: max, body_wait_max: wait, .. } = self.0.limits;
         let read = axum::body::to_bytes(body, max);
-        match tokio::time::timeout(BODY_WAIT_MAX, read).await {
+        match tokio::time::timeout(wait, read).await {
             Ok(Ok(bytes)) => Ok(bytes.into()),
             Ok(Err(error)) if reject::is_too_large(&error) => Err(Reject::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -179,7 +234,9 @@ impl App {
             Ok(Err(error)) => Err(Reject::bad_request(error.to_string())),
             Err(_) => Err(Reject::new(
                 StatusCode::REQUEST_TIMEOUT,
-                format!("the request body did not come within {} s", BODY_WAIT_MAX.as_secs()),
+                format!(
+                    "the request body did not come within {wait:?}, the limit set by --body-wait-max"
+                ),
             )),
         }
     }

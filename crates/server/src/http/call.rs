@@ -1,10 +1,10 @@
 //! A request on its way to its handler.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::http::HeaderMap;
+use parking_lot::Mutex;
 
 use super::access::Access;
 use super::app::App;
@@ -17,7 +17,8 @@ use super::route::{Operation, Segments};
 pub(crate) struct Call {
     pub(crate) app: App,
     pub(crate) query: Query,
-    #[allow(dead_code, reason = "for tokens and secrets")]
+    /// Without the caller's token.
+    #[allow(dead_code, reason = "for secrets")]
     pub(crate) headers: HeaderMap,
     pub(crate) access: Access,
     /// The address of the client.
@@ -36,8 +37,8 @@ impl Call {
 
     /// The whole body, if it is not larger than the limit and comes in time. It is read once.
     pub(crate) async fn body(&mut self) -> Result<Vec<u8>, Reject> {
-        let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.app.body(std::mem::take(body)).await
+        let body = std::mem::take(self.body.get_mut());
+        self.app.body(body).await
     }
 
     /// Refuses a caller who may not do what the operation is for in a namespace that the body names.

@@ -1,20 +1,21 @@
 //! From a request to its handler, by the table of routes.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Mutex;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Response, StatusCode};
-use axum::middleware::Next;
+use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse;
+use parking_lot::Mutex;
 use statehold_volumes::DEFAULT_NAMESPACE;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
 
 use super::Reply;
-use super::access::Access;
 use super::app::App;
 use super::call::Call;
+use super::observe::{self, RouteOf};
 use super::params::Query;
 use super::reject::Reject;
 use super::route::{Route, Segments};
@@ -22,15 +23,29 @@ use super::route::{Route, Segments};
 /// The only region there is.
 const REGION: &str = "global";
 
+/// Bytes from which on a reply is compressed; a shorter one fits into a packet as it is.
+const COMPRESSED_MIN: u64 = 1024;
+
 /// The service that answers requests.
 pub(crate) fn router(app: App) -> Router {
-    Router::new().fallback(answer).layer(axum::middleware::from_fn(log)).with_state(app)
+    let compression = CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_MIN));
+    Router::new()
+        .fallback(answer)
+        .layer(compression)
+        .layer(axum::middleware::from_fn_with_state(app.clone(), observe::request))
+        .with_state(app)
 }
 
 async fn answer(State(app): State<App>, request: Request) -> Response<Body> {
+    if let Some(reply) = elsewhere(request.uri()) {
+        return reply;
+    }
     match Route::find(request.uri().path()) {
         Ok(Some((route, segments))) => {
-            run(app, request, route, segments).await.unwrap_or_else(IntoResponse::into_response)
+            let answered = run(app, request, route, segments).await;
+            let mut reply = answered.unwrap_or_else(IntoResponse::into_response);
+            reply.extensions_mut().insert(RouteOf(route.path));
+            reply
         }
         // A path that nothing is at: 404 without a body.
         Ok(None) => StatusCode::NOT_FOUND.into_response(),
@@ -38,12 +53,36 @@ async fn answer(State(app): State<App>, request: Request) -> Response<Body> {
     }
 }
 
+/// Where to go from a path with `//`, `.` or `..` in it: to the path without. Method and body stay
+/// the same.
+fn elsewhere(uri: &Uri) -> Option<Response<Body>> {
+    let path = uri.path();
+    let inner = path.strip_prefix('/')?;
+    let (inner, slash) = inner.strip_suffix('/').map_or((inner, ""), |inner| (inner, "/"));
+    if inner.is_empty() || !inner.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+        return None;
+    }
+    let mut clean: Vec<&str> = Vec::new();
+    for segment in inner.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(clean.pop()),
+            _ => clean.push(segment),
+        }
+    }
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let to = HeaderValue::try_from(format!("/{}{slash}{query}", clean.join("/"))).ok()?;
+    let mut reply = StatusCode::TEMPORARY_REDIRECT.into_response();
+    reply.headers_mut().insert(header::LOCATION, to);
+    Some(reply)
+}
+
 /// Runs what the table has for the request: the method first, then the caller, then the rest.
 async fn run(app: App, request: Request, route: &'static Route, segments: Segments) -> Reply {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let query = Query::of(&head.uri);
     let operation = route.operation(&head.method, query.get("type"))?;
-    let access = Access::Open;
+    let access = app.access(&mut head.headers)?;
     let namespace = segments.namespace().or_else(|| query.text("namespace"));
     access.demand(&operation.rule, namespace.unwrap_or(DEFAULT_NAMESPACE))?;
     if !operation.parameters.is_empty()
@@ -56,17 +95,4 @@ async fn run(app: App, request: Request, route: &'static Route, segments: Segmen
     let (headers, body) = (head.headers, Mutex::new(body));
     let call = Call { app, query, headers, access, client, operation, segments, body };
     (operation.run)(call).await
-}
-
-/// Writes a line for every request that failed on our side. Paths only: queries may hold secrets.
-async fn log(request: Request, next: Next) -> Response<Body> {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let reply = next.run(request).await;
-    let status = reply.status().as_u16();
-    if reply.status().is_server_error() {
-        tracing::error!(%method, path, status, "request failed");
-    } else {
-        tracing::debug!(%method, path, status, "request");
-    }
-    reply
 }

@@ -5,6 +5,7 @@
 //! all reads and writes have in common is in [`app`], what all lists have in [`list`].
 
 mod access;
+mod acl;
 mod app;
 mod call;
 mod dispatch;
@@ -12,8 +13,11 @@ mod duration;
 mod feed;
 mod group_claims;
 mod host_volumes;
+mod limits;
 mod list;
+mod metrics;
 mod namespaces;
+mod observe;
 mod openapi;
 mod parameter;
 mod params;
@@ -31,8 +35,11 @@ use axum::http::Response;
 
 use reject::Reject;
 
+pub(crate) use acl::{Acl, AclError};
 pub(crate) use app::App;
 pub(crate) use dispatch::router;
+pub(crate) use duration::parse as parse_duration;
+pub(crate) use limits::{Limits, PerClient};
 
 /// What a handler gives.
 type Reply = Result<Response<Body>, Reject>;

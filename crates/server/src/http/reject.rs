@@ -7,7 +7,7 @@
 use std::fmt;
 
 use axum::body::Body;
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use statehold_volumes::{Fault, OperationError};
 
@@ -37,6 +37,11 @@ impl Reject {
 
     pub(crate) fn method() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "Invalid method")
+    }
+
+    /// A limit is reached; later it may not be.
+    pub(crate) fn too_many(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, message)
     }
 
     /// A path or type that doesn't exist.
@@ -78,6 +83,9 @@ impl IntoResponse for Reject {
         let mut reply = reply::text(self.status, self.message);
         if let Some(index) = self.index {
             Meta::at(index).put(&mut reply);
+        }
+        if reply.status() == StatusCode::TOO_MANY_REQUESTS {
+            reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         reply
     }

@@ -116,7 +116,6 @@ pub(crate) enum Answer {
     /// An object, described in words.
     Object(&'static str),
     /// Plain text.
-    #[allow(dead_code, reason = "for metrics")]
     Text(&'static str),
     /// No body.
     Empty,

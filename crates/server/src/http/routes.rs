@@ -8,7 +8,9 @@ use super::access::{Capability, Level, Rule};
 use super::list::list;
 use super::parameter::{BLOCKING, COMMON, FORCE, FORCE_GONE, NAMESPACE, Parameter};
 use super::route::{Answer, Operation, Otherwise, Route, Verb};
-use super::{feed, group_claims, host_volumes, namespaces, openapi, plugins, status, volumes};
+use super::{
+    feed, group_claims, host_volumes, metrics, namespaces, openapi, plugins, status, volumes,
+};
 
 const GET: &[Verb] = &[Verb::Get];
 const PUT: &[Verb] = &[Verb::Put];
@@ -315,7 +317,19 @@ pub(crate) static ROUTES: &[Route] = &[
         })
         .summary("How the server is doing.")
         .parameters(&[COMMON])
-        .answer(Answer::Object("`Version`, `Index`, `Parked` requests."))],
+        .answer(Answer::Object(
+            "`Version`, `UptimeSeconds`, `Index`, `Parked` requests, `Connections`, `Rows` by table, \
+             `Files` of the data directory with their sizes.",
+        ))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/metrics",
+        operations: &[Operation::new(GET, "metrics", Rule::Operator(Level::Read), |call| {
+            Box::pin(ready(metrics::serve(&call)))
+        })
+        .summary("What was counted, for Prometheus.")
+        .answer(Answer::Text("OpenMetrics."))],
         otherwise: Otherwise::Method,
     },
     Route {

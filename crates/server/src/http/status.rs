@@ -1,26 +1,44 @@
 //! `/statehold/v1/status`: how the server is doing.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::Reply;
 use super::call::Call;
 use super::reply::{self, Meta};
+use crate::metrics;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Status {
     version: &'static str,
+    uptime_seconds: u64,
     /// The index of the last commit.
     index: u64,
     /// Requests that wait in blocking queries.
     parked: usize,
+    /// Connections that are open.
+    connections: i64,
+    /// Rows by table.
+    rows: BTreeMap<&'static str, usize>,
+    /// Bytes by file of the data directory.
+    files: BTreeMap<String, u64>,
 }
 
 /// `GET /statehold/v1/status`
 pub(crate) fn status(call: &Call) -> Reply {
-    let store = call.app.store();
-    let index = store.index();
-    let status = Status { version: env!("CARGO_PKG_VERSION"), index, parked: store.parked() };
+    let (store, counted) = (call.app.store(), call.app.metrics());
+    let view = store.snapshot();
+    let status = Status {
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_seconds: counted.uptime().as_secs(),
+        index: view.index(),
+        parked: store.parked(),
+        connections: counted.connections(),
+        rows: metrics::rows(&view).into_iter().collect(),
+        files: counted.files().into_iter().collect(),
+    };
     let body = reply::render(&status, call.query.pretty())?;
-    Ok(reply::json_body(body, &Meta::at(index)))
+    Ok(reply::json_body(body, &Meta::at(view.index().max(1))))
 }

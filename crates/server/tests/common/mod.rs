@@ -70,7 +70,11 @@ impl Server {
     }
 
     pub(crate) fn spawn(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self::spawn_with_stderr(command, Stdio::null())
+    }
+
+    pub(crate) fn spawn_with_stderr(command: &mut Command, stderr: Stdio) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line
@@ -81,6 +85,8 @@ impl Server {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
             .timeout_global(Some(PATIENCE))
             .build()
             .into();
@@ -129,6 +135,25 @@ impl Server {
             content_length: header("Content-Length"),
             body: response.body_mut().read_to_string()?,
         })
+    }
+
+    /// A request with these headers.
+    pub(crate) fn send_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> ureq::http::Response<ureq::Body> {
+        let request = ureq::http::Request::builder().method(method).uri(self.url.clone() + path);
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        self.agent.run(request.body(body.unwrap_or_default()).unwrap()).unwrap()
+    }
+
+    /// What the process writes to standard error, if it was started with that piped.
+    pub(crate) fn stderr(&mut self) -> impl BufRead + use<> {
+        BufReader::new(self.child.stderr.take().unwrap())
     }
 
     pub(crate) fn send(&self, method: &str, path: &str, body: Option<&[u8]>) -> Reply {

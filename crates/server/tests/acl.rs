@@ -1,0 +1,193 @@
+//! ACLs over a socket: what each token may do, and that nothing is open that should not be.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::path::Path;
+
+use common::{Server, command, volume_payload};
+use serde_json::{Value, json};
+
+/// `root` may do everything; `reader` read volumes in `team-*`, `writer` write them in `default`.
+const FILE: &str = r#"
+[[token]]
+name = "root"
+sha256 = "ROOT"
+management = true
+
+[[token]]
+name = "reader"
+sha256 = "READER"
+policies = ["read"]
+
+[[token]]
+name = "writer"
+sha256 = "WRITER"
+policies = ["write"]
+
+[policy.read]
+plugin = "list"
+namespace."team-*".capabilities = ["csi-list-volume", "csi-read-volume"]
+
+[policy.write]
+plugin = "read"
+namespace.default.capabilities = ["csi-write-volume"]
+"#;
+
+const ROOT: &str = "root-token";
+const READER: &str = "reader-token";
+const WRITER: &str = "writer-token";
+
+fn digest(token: &str) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(token).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
+fn start(dir: &Path) -> Server {
+    let file = dir.join("acl.toml");
+    let text = FILE
+        .replace("ROOT", &digest(ROOT))
+        .replace("READER", &digest(READER))
+        .replace("WRITER", &digest(WRITER));
+    std::fs::write(&file, text).unwrap();
+    Server::spawn(command(&dir.join("data")).arg("--acl").arg(file))
+}
+
+/// A request with a token: its status and body.
+fn send(
+    server: &Server,
+    token: Option<&str>,
+    method: &str,
+    path: &str,
+    body: &Value,
+) -> (u16, String) {
+    let headers: Vec<_> = token.map(|token| ("X-Nomad-Token", token)).into_iter().collect();
+    let body = (!body.is_null()).then(|| body.to_string());
+    let body = body.as_ref().map(|body| body.as_bytes());
+    let mut reply = server.send_with(method, path, &headers, body);
+    (reply.status().as_u16(), reply.body_mut().read_to_string().unwrap())
+}
+
+/// A volume in `default` and one each in `team-a` and `other`.
+fn volumes(server: &Server) {
+    let put = |path: &str, body: &Value| {
+        let (status, text) = send(server, Some(ROOT), "PUT", path, body);
+        assert_eq!(status, 200, "{path}: {text}");
+    };
+    let node = common::NODES[0];
+    put(&format!("/statehold/v1/nodes/{node}"), &common::node_payload(node, true));
+    for namespace in ["default", "team-a", "other"] {
+        put("/v1/namespace", &json!({ "Name": namespace }));
+        put("/v1/volumes", &json!({ "Volumes": [volume_in(namespace)] }));
+    }
+}
+
+fn volume_in(namespace: &str) -> Value {
+    let mut volume = volume_payload(&format!("vol-{namespace}"));
+    volume["Namespace"] = json!(namespace);
+    volume["ExternalID"] = json!(format!("ext-{namespace}"));
+    volume
+}
+
+#[test]
+fn every_documented_endpoint_refuses_who_has_no_token_or_an_unknown_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path());
+    let (status, document) =
+        send(&server, Some(ROOT), "GET", "/statehold/v1/openapi.json", &Value::Null);
+    assert_eq!(status, 200);
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let mut asked = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let path = path.replace("{id}", common::NODES[0]).replace(['{', '}'], "");
+        for (method, operation) in operations.as_object().unwrap() {
+            let types = &operation["parameters"].as_array().unwrap().iter();
+            let types = types.clone().find(|parameter| parameter["name"] == "type");
+            let types = types.map(|of| of["schema"]["enum"].as_array().unwrap().clone());
+            let mut queries = vec![String::new()];
+            for of_type in types.unwrap_or_default() {
+                queries.push(format!("?type={}", of_type.as_str().unwrap()));
+            }
+            for query in queries {
+                let path = format!("{path}{query}");
+                let method = method.to_uppercase();
+                let (status, text) = send(&server, None, &method, &path, &Value::Null);
+                // The one list that hides what isn't allowed, instead of refusing.
+                if path == "/v1/volumes?type=host" {
+                    assert_eq!((status, &*text), (200, "[]"), "{method} {path}");
+                } else {
+                    assert_eq!((status, &*text), (403, "Permission denied"), "{method} {path}");
+                }
+                let (status, text) = send(&server, Some("nope"), &method, &path, &Value::Null);
+                assert_eq!((status, &*text), (403, "ACL token not found"), "{method} {path}");
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 20, "{asked} requests");
+}
+
+#[test]
+fn a_token_may_do_what_its_policies_say_and_sees_no_other_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path());
+    volumes(&server);
+    let none = &Value::Null;
+    let more = &json!({ "Volumes": [volume_in("default")] });
+    let elsewhere = &json!({ "Volumes": [volume_in("default"), volume_in("team-a")] });
+    for (token, method, path, body, status, has) in [
+        (READER, "GET", "/v1/volume/csi/vol-team-a?namespace=team-a", none, 200, "vol-team-a"),
+        (READER, "GET", "/v1/volume/csi/vol-default", none, 403, "Permission denied"),
+        (READER, "GET", "/v1/volumes?type=csi&namespace=team-a", none, 200, "vol-team-a"),
+        (READER, "GET", "/v1/volumes?type=csi", none, 403, "Permission denied"),
+        (READER, "GET", "/v1/plugins?type=csi", none, 200, "plugin-id1"),
+        (READER, "GET", "/v1/plugin/csi/plugin-id1", none, 403, "Permission denied"),
+        (READER, "GET", "/v1/namespace/team-a", none, 200, "team-a"),
+        (READER, "GET", "/v1/namespace/other", none, 403, "Permission denied"),
+        (READER, "PUT", "/v1/volumes", more, 403, "Permission denied"),
+        (READER, "GET", "/metrics", none, 403, "Permission denied"),
+        (WRITER, "PUT", "/v1/volumes", more, 200, "vol-default"),
+        (WRITER, "PUT", "/v1/volumes", elsewhere, 403, "Permission denied"),
+        (WRITER, "PUT", "/v1/volumes?namespace=team-a", more, 200, "vol-default"),
+        (WRITER, "DELETE", "/v1/volume/csi/vol-team-a?namespace=team-a", none, 403, "Permission"),
+        (WRITER, "DELETE", "/v1/volume/csi/vol-default", none, 200, ""),
+        (WRITER, "PUT", "/v1/namespace/new", more, 403, "Permission denied"),
+        (ROOT, "GET", "/metrics", none, 200, "statehold_store_index"),
+        // A wrong method is a wrong method.
+        (READER, "DELETE", "/v1/volumes", none, 405, "Invalid method"),
+    ] {
+        let (found, text) = send(&server, Some(token), method, path, body);
+        assert_eq!(found, status, "{token}: {method} {path}: {text}");
+        assert!(text.contains(has), "{token}: {method} {path}: {text}");
+    }
+    let listed = |token, path: &str, name: &str| -> Vec<String> {
+        let (status, text) = send(&server, Some(token), "GET", path, none);
+        assert_eq!(status, 200, "{text}");
+        let rows: Vec<Value> = serde_json::from_str(&text).unwrap();
+        rows.iter().map(|row| row[name].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(listed(READER, "/v1/volumes?type=csi&namespace=*", "ID"), ["vol-team-a"]);
+    assert_eq!(listed(READER, "/v1/volumes?type=csi&namespace=*&per_page=1", "ID"), ["vol-team-a"]);
+    assert_eq!(listed(READER, "/v1/namespaces", "Name"), ["team-a"]);
+    assert_eq!(listed(ROOT, "/v1/namespaces", "Name").len(), 3);
+    let bearer = server.send_with(
+        "GET",
+        "/v1/namespaces",
+        &[("Authorization", &format!("Bearer {ROOT}"))],
+        None,
+    );
+    assert_eq!(bearer.status().as_u16(), 200);
+}
+
+#[test]
+fn a_file_with_a_mistake_keeps_the_server_from_starting_and_says_where() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("acl.toml");
+    std::fs::write(&file, "[policy.read]\nplugins = \"read\"\n").unwrap();
+    let data = dir.path().join("data");
+    let output = command(&data).arg("--acl").arg(&file).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && !data.exists());
+    assert!(told.contains(&format!("{}:2: unknown field `plugins`", file.display())), "{told}");
+}
