@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use statehold_store::{OpenError, Options, Store};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -21,6 +21,10 @@ use crate::watcher;
 
 /// How long requests under way may take once the server is to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// Connections that may wait to be accepted, as far as the system allows. One more is answered by
+/// nobody, and its client tries again a second later: what happens when thousands come back at once.
+const BACKLOG: u32 = 4096;
 
 /// How long to wait when the system has no file left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -103,7 +107,7 @@ async fn listen(
     metrics: Arc<Metrics>,
 ) -> Result<(), ServeError> {
     let bind_error = |source| ServeError::Bind { address: args.bind, source };
-    let listener = TcpListener::bind(args.bind).await.map_err(bind_error)?;
+    let listener = bind(args.bind).map_err(bind_error)?;
     let address = listener.local_addr().map_err(ServeError::Io)?;
     let (stop, stopped) = watch::channel(false);
     let index = store.index();
@@ -146,6 +150,15 @@ async fn listen(
         () = told.next() => tracing::warn!("told again: stopping at once"),
     }
     Ok(())
+}
+
+/// Listens on an address.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that was killed can be started again at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// The signals that tell the process to stop.

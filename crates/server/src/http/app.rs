@@ -193,11 +193,39 @@ impl App {
         })?;
         let job = move || {
             let _permit = permit;
-            let store = app.store();
-            let mut txn = store.begin_write().map_err(|error| Reject::unavailable(&error))?;
-            let done = write(&mut txn, now())?;
-            let committed = txn.commit_snapshot().map_err(|error| Reject::unavailable(&error))?;
+            let (committed, done) = app.write_here(write)?;
             Ok((after(&committed, done)?, committed.index()))
+        };
+        tokio::task::spawn_blocking(job).await.map_err(|error| Reject::internal(&error))?
+    }
+
+    /// Runs `write` in one transaction, on a thread that may wait for the disk; the state as of the
+    /// commit, and what `write` gave. An error leaves nothing behind.
+    pub(crate) fn write_here<T>(
+        &self,
+        write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, Reject>,
+    ) -> Result<(Snapshot, T), Reject> {
+        let mut txn = self.store().begin_write().map_err(|error| Reject::unavailable(&error))?;
+        let done = write(&mut txn, now())?;
+        let committed = txn.commit_snapshot().map_err(|error| Reject::unavailable(&error))?;
+        Ok((committed, done))
+    }
+
+    /// Runs `ask` on a thread that may wait for providers, when nobody else asks those of `plugins`.
+    /// It runs to its end even if its client goes away.
+    pub(crate) async fn ask<R: Send + 'static>(
+        &self,
+        plugins: impl IntoIterator<Item = &str> + Send,
+        ask: impl FnOnce(&Self) -> Result<R, Reject> + Send + 'static,
+    ) -> Result<R, Reject> {
+        let Some(turns) = self.node().turns(plugins).await else {
+            return Err(Reject::too_many("the storage provider is busy; try again later"));
+        };
+        let app = self.clone();
+        let job = move || {
+            let done = ask(&app);
+            drop(turns);
+            done
         };
         tokio::task::spawn_blocking(job).await.map_err(|error| Reject::internal(&error))?
     }

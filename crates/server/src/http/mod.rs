@@ -22,6 +22,7 @@ mod openapi;
 mod parameter;
 mod params;
 mod plugins;
+mod provided;
 mod reject;
 mod reply;
 mod route;

@@ -150,14 +150,15 @@ fn parameters(route: &Route, operations: &[&'static Operation]) -> Vec<Value> {
 
 fn parameter(declared: &Parameter) -> Value {
     let schema = match declared.kind {
-        Kind::Text => json!({ "type": "string" }),
+        Kind::Text | Kind::Header => json!({ "type": "string" }),
         Kind::EvenHex => json!({ "type": "string", "pattern": "^[0-9A-Fa-f-]*$" }),
         // As Go reads it, and an empty value.
         Kind::Flag => json!({ "type": ["boolean", "string"] }),
         Kind::Count => json!({ "type": "integer", "minimum": 0 }),
         Kind::Duration => json!({ "type": "string", "examples": ["5m", "1h30m"] }),
     };
-    json!({ "name": declared.name, "in": "query", "description": declared.doc, "schema": schema })
+    let place = if declared.kind == Kind::Header { "header" } else { "query" };
+    json!({ "name": declared.name, "in": place, "description": declared.doc, "schema": schema })
 }
 
 fn responses(route: &Route, operations: &[&'static Operation]) -> Value {
@@ -166,6 +167,9 @@ fn responses(route: &Route, operations: &[&'static Operation]) -> Value {
     let any = |is: fn(&Operation) -> bool| operations.iter().any(|operation| is(operation));
     let reads_body = any(|operation| operation.body.is_some());
     let writes = any(Operation::writes);
+    let asks = any(|operation| {
+        operation.parameters.iter().any(|group| group.iter().any(|one| one.kind == Kind::Header))
+    });
     for (status, possible) in [
         (StatusCode::BAD_REQUEST, true),
         (StatusCode::FORBIDDEN, true),
@@ -175,6 +179,7 @@ fn responses(route: &Route, operations: &[&'static Operation]) -> Value {
         (StatusCode::PAYLOAD_TOO_LARGE, reads_body),
         (StatusCode::TOO_MANY_REQUESTS, true),
         (StatusCode::INTERNAL_SERVER_ERROR, true),
+        (StatusCode::BAD_GATEWAY, writes || asks),
         (StatusCode::SERVICE_UNAVAILABLE, writes),
     ] {
         if possible {

@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Count,
     /// A duration as Go writes it.
     Duration,
+    /// Any text, in a header of that name.
+    Header,
 }
 
 impl Parameter {
@@ -32,6 +34,10 @@ impl Parameter {
 
     pub(crate) const fn text(name: &'static str, doc: &'static str) -> Self {
         Self::new(name, Kind::Text, doc)
+    }
+
+    pub(crate) const fn header(name: &'static str, doc: &'static str) -> Self {
+        Self::new(name, Kind::Header, doc)
     }
 
     pub(crate) const fn even_hex(name: &'static str, doc: &'static str) -> Self {
@@ -87,3 +93,29 @@ pub(crate) const FORCE: &[Parameter] = &[Parameter::new(
 /// What deleting a host volume takes.
 pub(crate) const FORCE_GONE: &[Parameter] =
     &[Parameter::new("force", Kind::Flag, "Also when its node can't be asked to remove it.")];
+
+/// What detaching takes.
+pub(crate) const NODE: &[Parameter] = &[Parameter::text("node", "The ID of the node.")];
+
+/// What a list of a provider's things takes.
+pub(crate) const PROVIDER_PAGE: &[Parameter] = &[
+    Parameter::text("plugin_id", "The plugin: its ID, or the beginning of only one's."),
+    Parameter::new(
+        "per_page",
+        Kind::Count,
+        "Entries of a page; as many as the provider likes when 0.",
+    ),
+    Parameter::text("next_token", "Where the page begins: `NextToken` of the page before."),
+];
+
+/// What removing a snapshot takes.
+pub(crate) const SNAPSHOT: &[Parameter] = &[
+    Parameter::text("plugin_id", "The plugin: its ID, or the beginning of only one's."),
+    Parameter::text("snapshot_id", "The provider's ID of the snapshot."),
+];
+
+/// What a request takes whose provider may want secrets.
+pub(crate) const SECRETS: &[Parameter] = &[Parameter::header(
+    "X-Nomad-CSI-Secrets",
+    "For the provider only: `name=value`, separated by commas.",
+)];

@@ -108,7 +108,8 @@ fn unsigned<N: FromStr>(text: &str) -> Option<N> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-fn per_page(query: &Query) -> Result<Option<usize>, Reject> {
+/// The rows of a page; none for all.
+pub(crate) fn per_page(query: &Query) -> Result<Option<usize>, Reject> {
     let Some(text) = query.text("per_page") else { return Ok(None) };
     let number: i32 = text.parse().map_err(|_| {
         Reject::bad_request("Expect a number for `per_page` query string parameter")

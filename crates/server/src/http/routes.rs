@@ -6,10 +6,14 @@ use std::future::ready;
 
 use super::access::{Capability, Level, Rule};
 use super::list::list;
-use super::parameter::{BLOCKING, COMMON, FORCE, FORCE_GONE, NAMESPACE, Parameter};
+use super::parameter::{
+    BLOCKING, COMMON, FORCE, FORCE_GONE, NAMESPACE, NODE, PROVIDER_PAGE, Parameter, SECRETS,
+    SNAPSHOT,
+};
 use super::route::{Answer, Operation, Otherwise, Route, Verb};
 use super::{
-    feed, group_claims, host_volumes, metrics, namespaces, openapi, plugins, status, volumes,
+    feed, group_claims, host_volumes, metrics, namespaces, openapi, plugins, provided, status,
+    volumes,
 };
 
 const GET: &[Verb] = &[Verb::Get];
@@ -28,6 +32,22 @@ const READ_VOLUME: Rule =
 const WRITE_VOLUME: Rule = Rule::Namespace(&[Capability::CsiWriteVolume]);
 const REGISTER_VOLUMES: Rule =
     Rule::All(&[Rule::Plugin(Level::Read), Rule::Somewhere(&[Capability::CsiWriteVolume])]);
+
+const DELETE_EXTERNAL: Rule = Rule::All(&[Rule::Plugin(Level::Read), WRITE_VOLUME]);
+const CREATE_SNAPSHOTS: Rule = REGISTER_VOLUMES;
+const DETACH_VOLUME: Rule =
+    Rule::All(&[Rule::Plugin(Level::Read), Rule::Namespace(&[Capability::CsiMountVolume])]);
+const LIST_EXTERNAL: Rule = Rule::Namespace(&[
+    Capability::CsiListVolume,
+    Capability::CsiReadVolume,
+    Capability::CsiMountVolume,
+    Capability::ListJobs,
+]);
+
+/// What a write takes whose provider may want secrets.
+const WRITE_WITH_SECRETS: &[&[Parameter]] = &[SECRETS, NAMESPACE, COMMON];
+/// What a list takes that a provider gives.
+const OF_PROVIDER: &[&[Parameter]] = &[PROVIDER_PAGE, SECRETS, NAMESPACE, COMMON];
 
 const VOLUMES: &str =
     "`Volumes`: the volumes, with the fields of a volume that is read, and `Secrets`.";
@@ -95,6 +115,35 @@ pub(crate) static ROUTES: &[Route] = &[
         otherwise: Otherwise::Method,
     },
     Route {
+        path: "/v1/volume/csi/{id}/create",
+        operations: &[Operation::new(PUT, "createCsiVolume", REGISTER_VOLUMES, |call| {
+            Box::pin(volumes::create(call))
+        })
+        .summary("Has the volumes of the body made by their storage providers.")
+        .parameters(WRITE)
+        .body(VOLUMES)
+        .answer(VOLUMES_WRITTEN)],
+        otherwise: Otherwise::NotFoundFor(&[Verb::Delete]),
+    },
+    Route {
+        path: "/v1/volume/csi/{id}/delete",
+        operations: &[Operation::new(DELETE, "deleteCsiVolume", DELETE_EXTERNAL, |call| {
+            Box::pin(volumes::delete_external(call))
+        })
+        .summary("Has its storage provider delete a CSI volume that nobody claims, and forgets it.")
+        .parameters(WRITE_WITH_SECRETS)],
+        otherwise: Otherwise::NotFoundFor(&[Verb::Put]),
+    },
+    Route {
+        path: "/v1/volume/csi/{id}/detach",
+        operations: &[Operation::new(DELETE, "detachCsiVolume", DETACH_VOLUME, |call| {
+            Box::pin(volumes::detach(call))
+        })
+        .summary("Releases the claims on a CSI volume whose allocations on a node have ended.")
+        .parameters(&[NODE, NAMESPACE, COMMON])],
+        otherwise: Otherwise::NotFoundFor(&[Verb::Put]),
+    },
+    Route {
         path: "/v1/volume/csi/{id}/{action}",
         operations: &[],
         otherwise: Otherwise::NotFoundFor(&[Verb::Put, Verb::Delete]),
@@ -142,6 +191,40 @@ pub(crate) static ROUTES: &[Route] = &[
         otherwise: Otherwise::NotFound,
     },
     Route { path: "/v1/volume/host/{*}", operations: &[], otherwise: Otherwise::NotFound },
+    Route {
+        path: "/v1/volumes/external",
+        operations: &[Operation::new(GET, "listExternalVolumes", LIST_EXTERNAL, |call| {
+            Box::pin(provided::volumes(call))
+        })
+        .summary("Lists the volumes that a storage provider has, registered or not.")
+        .parameters(OF_PROVIDER)
+        .answer(Answer::Object("`Volumes`, and the provider's `NextToken`."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/volumes/snapshot",
+        operations: &[
+            Operation::new(GET, "listSnapshots", LIST_EXTERNAL, |call| {
+                Box::pin(provided::snapshots(call))
+            })
+            .summary("Lists the snapshots that a storage provider has.")
+            .parameters(OF_PROVIDER)
+            .answer(Answer::Object("`Snapshots`, and the provider's `NextToken`.")),
+            Operation::new(PUT_OR_POST, "createSnapshots", CREATE_SNAPSHOTS, |call| {
+                Box::pin(provided::create_snapshots(call))
+            })
+            .summary("Has snapshots taken of volumes.")
+            .parameters(WRITE)
+            .body("`Snapshots`: `SourceVolumeID`, `Name`, `PluginID`, `Secrets`, `Parameters`.")
+            .answer(Answer::Object("`Snapshots` as they were taken.")),
+            Operation::new(DELETE, "deleteSnapshot", DELETE_EXTERNAL, |call| {
+                Box::pin(provided::delete_snapshot(call))
+            })
+            .summary("Has a snapshot removed.")
+            .parameters(&[SNAPSHOT, SECRETS, NAMESPACE, COMMON]),
+        ],
+        otherwise: Otherwise::Method,
+    },
     Route {
         path: "/v1/volumes/claims",
         operations: &[list::<group_claims::TaskGroupClaimList>()],
@@ -283,6 +366,17 @@ pub(crate) static ROUTES: &[Route] = &[
             .parameters(&[COMMON])
             .answer(INDEX),
         ],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/statehold/v1/volume/csi/{id}/claims",
+        operations: &[Operation::new(GET, "readCsiVolumeClaims", READ_VOLUME, |call| {
+            Box::pin(volumes::claims(call))
+        })
+        .summary("Says which claims hold a CSI volume, whose, since when, and what releases them.")
+        .parameters(READ)
+        .blocks()
+        .answer(Answer::Object("An array of claims."))],
         otherwise: Otherwise::Method,
     },
     Route {

@@ -4,14 +4,18 @@ use serde::Serialize;
 use statehold_store::{ReadView, Snapshot, Tracked, WriteTxn};
 use statehold_volumes::{
     ALL_NAMESPACES, CsiVolumes, DEFAULT_NAMESPACE, FactsReader, VolumeItem, VolumeKey, VolumeQuery,
-    VolumeStub, VolumeView, deregister, input, list_volumes, register,
+    VolumeSpec, VolumeStub, VolumeView, ask_create, ask_delete, ask_register, ask_release,
+    deregister, input, list_volumes, parse_id, plan_detach, record_release, record_volumes,
+    register, volume_claims,
 };
 
+use super::App;
 use super::access::{Capability, Rule};
 use super::call::Call;
 use super::list::{Asked, List};
 use super::parameter::Parameter;
 use super::params::Read;
+use super::provided::secrets;
 use super::reject::Reject;
 use super::reply::Meta;
 use super::{Reply, reply};
@@ -94,7 +98,7 @@ pub(crate) async fn get(call: Call) -> Reply {
         .await
 }
 
-/// What a registration answers.
+/// What registering and creating answer.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Registered<'v> {
@@ -106,9 +110,27 @@ struct Registered<'v> {
     next_token: &'static str,
 }
 
-/// `PUT /v1/volumes`, `PUT /v1/volume/csi/:id`: registers the volumes of the body. The path's ID is
-/// not looked at: the body has them.
-pub(crate) async fn put(mut call: Call) -> Reply {
+impl<'v> Registered<'v> {
+    /// The volumes as of the commit that wrote them.
+    fn new(view: &'v Snapshot, keys: &[VolumeKey]) -> Self {
+        let volumes = keys
+            .iter()
+            .filter_map(|key| view.get::<CsiVolumes>((&key.namespace, &key.id)))
+            .map(|volume| VolumeView::new(view, volume))
+            .collect();
+        Self {
+            volumes,
+            warnings: "",
+            index: view.index(),
+            last_contact: 0,
+            known_leader: true,
+            next_token: "",
+        }
+    }
+}
+
+/// The volumes of a body, and the namespace of the request; the caller may write all of them.
+async fn volumes_of(call: &mut Call) -> Result<(String, Vec<VolumeSpec>), Reject> {
     let body = input::register_body(&call.body().await?)?;
     let namespace = match call.query.text("namespace") {
         Some(namespace) => namespace.to_owned(),
@@ -119,26 +141,49 @@ pub(crate) async fn put(mut call: Call) -> Reply {
         let own = &*volume.namespace;
         call.allow_in(if own.is_empty() { &namespace } else { own })?;
     }
+    Ok((namespace, body.volumes))
+}
+
+/// `PUT /v1/volumes`, `PUT /v1/volume/csi/:id`: registers the volumes of the body. The path's ID is
+/// not looked at: the body has them.
+pub(crate) async fn put(mut call: Call) -> Reply {
+    let (namespace, volumes) = volumes_of(&mut call).await?;
+    let providers = call.app.node().providers();
+    let plugins: Vec<_> = volumes.iter().map(|volume| volume.plugin_id.clone()).collect();
     let pretty = call.query.pretty();
-    let write =
-        move |txn: &mut WriteTxn<'_>, now| Ok(register(txn, now, &namespace, body.volumes)?);
-    let after = move |view: &Snapshot, keys: Vec<VolumeKey>| {
-        let volumes = keys
-            .iter()
-            .filter_map(|key| view.get::<CsiVolumes>((&key.namespace, &key.id)))
-            .map(|volume| VolumeView::new(view, volume))
-            .collect();
-        let registered = Registered {
-            volumes,
-            warnings: "",
-            index: view.index(),
-            last_contact: 0,
-            known_leader: true,
-            next_token: "",
+    let (body, index) = if plugins.iter().any(|plugin| providers.get(plugin).is_some()) {
+        let register = move |app: &App| {
+            let view = app.store().snapshot();
+            let asked = ask_register(&view, app.node().providers(), &namespace, volumes)?;
+            let (view, keys) = app.write_here(|txn, now| Ok(record_volumes(txn, now, &asked)?))?;
+            Ok((reply::render(&Registered::new(&view, &keys), pretty)?, view.index()))
         };
-        reply::render(&registered, pretty)
+        call.app.ask(plugins.iter().map(|plugin| &**plugin), register).await?
+    } else {
+        let write = move |txn: &mut WriteTxn<'_>, now| Ok(register(txn, now, &namespace, volumes)?);
+        let after = move |view: &Snapshot, keys: Vec<VolumeKey>| {
+            reply::render(&Registered::new(view, &keys), pretty)
+        };
+        call.app.write(write, after).await?
     };
-    let (body, index) = call.app.write(write, after).await?;
+    Ok(reply::json_body(body, &Meta::at(index)))
+}
+
+/// `PUT /v1/volume/csi/:id/create`: has the volumes of the body made by their providers.
+///
+/// Those that were made are recorded also when others failed, or nobody would know of them.
+pub(crate) async fn create(mut call: Call) -> Reply {
+    let (namespace, volumes) = volumes_of(&mut call).await?;
+    let plugins: Vec<_> = volumes.iter().map(|volume| volume.plugin_id.clone()).collect();
+    let pretty = call.query.pretty();
+    let create = move |app: &App| {
+        let view = app.store().snapshot();
+        let asked = ask_create(&view, app.node().providers(), &namespace, volumes)?;
+        let (view, keys) = app.write_here(|txn, now| Ok(record_volumes(txn, now, &asked)?))?;
+        asked.faults()?;
+        Ok((reply::render(&Registered::new(&view, &keys), pretty)?, view.index()))
+    };
+    let (body, index) = call.app.ask(plugins.iter().map(|plugin| &**plugin), create).await?;
     Ok(reply::json_body(body, &Meta::at(index)))
 }
 
@@ -148,4 +193,67 @@ pub(crate) async fn delete(call: Call) -> Reply {
     let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
     let write = move |txn: &mut WriteTxn<'_>, _| Ok(deregister(txn, &namespace, &[&id], force)?);
     call.app.write_silently(write).await
+}
+
+/// `DELETE /v1/volume/csi/:id/delete`: has its provider delete a volume, and forgets it.
+pub(crate) async fn delete_external(call: Call) -> Reply {
+    let secrets = secrets(&call);
+    let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
+    let plugin = plugin_of(&call, &namespace, &id);
+    let delete = move |app: &App| {
+        let view = app.store().snapshot();
+        ask_delete(&view, app.node().providers(), &namespace, &[&id], &secrets)?;
+        let forget = |txn: &mut WriteTxn<'_>, _| Ok(deregister(txn, &namespace, &[&id], false)?);
+        Ok(app.write_here(forget)?.0.index())
+    };
+    let index = call.app.ask(plugin.as_deref(), delete).await?;
+    Ok(reply::empty(&Meta::at(index)))
+}
+
+/// `DELETE /v1/volume/csi/:id/detach`: releases the claims of what is over on one node.
+///
+/// What held a release up is told after the others were made.
+pub(crate) async fn detach(call: Call) -> Reply {
+    let Some(node) = call.query.text("node") else {
+        return Err(Reject::bad_request("detach requires node ID"));
+    };
+    // An ID that is none is no node's.
+    let node = parse_id(node).unwrap_or_default();
+    let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
+    let plugin = plugin_of(&call, &namespace, &id);
+    let detach = move |app: &App| {
+        let view = app.store().snapshot();
+        let mut index = view.index();
+        let mut held = None;
+        for release in plan_detach(&view, &namespace, &id, node)? {
+            let answer = ask_release(&view, app.node().providers(), &release);
+            let record =
+                |txn: &mut WriteTxn<'_>, now| Ok(record_release(txn, now, &release, &answer)?);
+            index = app.write_here(record)?.0.index();
+            held = held.or(answer.err());
+        }
+        held.map_or(Ok(index), |held| Err(Reject::from(held).at(index)))
+    };
+    let index = call.app.ask(plugin.as_deref(), detach).await?;
+    Ok(reply::empty(&Meta::at(index)))
+}
+
+/// The plugin of a volume, if there is such a volume.
+fn plugin_of(call: &Call, namespace: &str, id: &str) -> Option<Box<str>> {
+    let view = call.app.store().snapshot();
+    view.get::<CsiVolumes>((namespace, id)).map(|volume| volume.plugin_id.clone())
+}
+
+/// `GET /statehold/v1/volume/csi/:id/claims`: who holds a volume, and what releases it.
+pub(crate) async fn claims(call: Call) -> Reply {
+    let read = Read::of(&call.query)?;
+    call.app
+        .object(&call, &read, |view, render| {
+            let volume = view
+                .get::<CsiVolumes>((&read.namespace, call.segment("id")))
+                .filter(|_| read.namespace != ALL_NAMESPACES)
+                .ok_or_else(|| Reject::not_found("volume not found"))?;
+            render.json(&volume_claims(view, volume))
+        })
+        .await
 }

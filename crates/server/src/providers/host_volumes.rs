@@ -20,6 +20,7 @@ use statehold_volumes::{
     record_host_volume, report_host_volume, withdraw_host_volume,
 };
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::executable::Executable;
@@ -28,6 +29,10 @@ use super::intents::{Intent, Intents, Work};
 use super::locks::Locks;
 use super::mkdir::{MKDIR, Mkdir};
 use crate::clock::now;
+
+/// Host volumes that are made, taken over or removed at the same time; others wait. Plugins may be
+/// slow, and each holds a thread meanwhile.
+const WORKS_MAX: usize = 16;
 
 /// Where host volumes and their plugins are.
 #[derive(Clone, Debug)]
@@ -52,6 +57,8 @@ struct Shared {
     intents: Intents,
     runtime: Handle,
     turns: Locks<Uuid>,
+    /// A permit for each piece of work that may be under way at the same time.
+    works: Arc<Semaphore>,
 }
 
 /// Why a host volume couldn't be made, registered or removed.
@@ -112,8 +119,8 @@ impl HostVolumeKeeper {
         runtime: Handle,
     ) -> io::Result<Self> {
         let intents = Intents::open(places.intents.clone())?;
-        let turns = Locks::default();
-        Ok(Self(Arc::new(Shared { store, node, places, intents, runtime, turns })))
+        let (turns, works) = (Locks::default(), Arc::new(Semaphore::new(WORKS_MAX)));
+        Ok(Self(Arc::new(Shared { store, node, places, intents, runtime, turns, works })))
     }
 
     /// Makes a volume, or a known one again with other wishes; `namespace` is for one that names
@@ -167,10 +174,12 @@ impl HostVolumeKeeper {
         work: impl FnOnce(&Shared) -> Result<R, KeepError> + Send + 'static,
     ) -> Result<R, KeepError> {
         let turn = self.0.turns.lock(id).await.ok_or(KeepError::Busy)?;
+        let permit = Arc::clone(&self.0.works).acquire_owned().await;
+        let permit = permit.map_err(|error| KeepError::Broken(error.to_string()))?;
         let shared = Arc::clone(&self.0);
         let work = move || {
             let done = work(&shared);
-            drop(turn);
+            drop((turn, permit));
             done
         };
         let done = tokio::task::spawn_blocking(work).await;

@@ -1,7 +1,7 @@
 //! The node that this machine is: its host volumes, its storage providers, and the row that tells of
 //! them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use super::csi_dir::CsiDir;
 use super::host_volumes::{HostVolumeKeeper, KeepError, Places};
 use super::identity;
+use super::locks::{Held, Locks};
 use crate::clock::{now, now_seconds};
 
 /// What this machine is to be as a node.
@@ -69,6 +70,7 @@ impl std::error::Error for NodeStartError {}
 pub(crate) struct LocalNode {
     host_volumes: HostVolumeKeeper,
     providers: Arc<Providers>,
+    turns: Locks<Box<str>>,
 }
 
 impl LocalNode {
@@ -126,7 +128,7 @@ impl LocalNode {
             ..Node::default()
         };
         write(store, node).map_err(|error| NodeStartError::Write(error.to_string()))?;
-        Ok(Self { host_volumes: keeper, providers: Arc::new(providers) })
+        Ok(Self { host_volumes: keeper, providers: Arc::new(providers), turns: Locks::default() })
     }
 
     pub(crate) fn host_volumes(&self) -> &HostVolumeKeeper {
@@ -134,8 +136,24 @@ impl LocalNode {
     }
 
     /// The storage providers that can be asked.
-    pub(crate) fn providers(&self) -> &Arc<Providers> {
+    pub(crate) fn providers(&self) -> &Providers {
         &self.providers
+    }
+
+    /// Waits until nobody else asks the providers of `plugins`, and keeps others from it; none when
+    /// that took too long. A provider is asked one thing at a time.
+    pub(crate) async fn turns(
+        &self,
+        plugins: impl IntoIterator<Item = &str> + Send,
+    ) -> Option<Vec<Held<Box<str>>>> {
+        let plugins = plugins.into_iter().filter(|plugin| self.providers.get(plugin).is_some());
+        // Each once, and all in the same order: nobody waits for somebody who waits for him.
+        let plugins: BTreeSet<&str> = plugins.collect();
+        let mut turns = Vec::new();
+        for plugin in plugins {
+            turns.push(self.turns.lock(plugin.into()).await?);
+        }
+        Some(turns)
     }
 }
 

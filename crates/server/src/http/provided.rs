@@ -1,0 +1,174 @@
+//! What is not in the store but asked of storage providers: their volumes, and snapshots.
+//!
+//! Nothing of it blocks, because nobody tells when it changes.
+
+use axum::http::HeaderName;
+use serde::Serialize;
+use statehold_store::ReadView;
+use statehold_volumes::provider::{ProviderPage, Snapshot};
+use statehold_volumes::{
+    CsiVolumes, DEFAULT_NAMESPACE, ExternalVolumeView, Secrets, SnapshotView, ask_delete_snapshot,
+    ask_external_snapshots, ask_external_volumes, ask_snapshots, find_plugin, input,
+};
+
+use super::call::Call;
+use super::params::per_page;
+use super::reject::Reject;
+use super::reply::Meta;
+use super::{App, Reply, reply};
+
+/// The header that has secrets for a provider: `name=value`, separated by commas.
+const SECRETS: HeaderName = HeaderName::from_static("x-nomad-csi-secrets");
+
+/// The secrets of a request for its provider.
+pub(crate) fn secrets(call: &Call) -> Secrets {
+    let text = call.headers.get(SECRETS).and_then(|value| value.to_str().ok());
+    input::secrets_header(text.unwrap_or_default())
+}
+
+/// What a request asks of one provider.
+struct Page {
+    plugin: String,
+    entries_max: u32,
+    token: String,
+}
+
+impl Page {
+    /// Reads the parameters. The token is the provider's, and only in the body of an answer.
+    fn of(call: &Call) -> Result<Self, Reject> {
+        let text = |name| call.query.text(name).unwrap_or_default().to_owned();
+        let per_page = per_page(&call.query)?.unwrap_or_default();
+        let entries_max = u32::try_from(per_page).unwrap_or(u32::MAX);
+        Ok(Self { plugin: text("plugin_id"), entries_max, token: text("next_token") })
+    }
+
+    fn asked(&self) -> ProviderPage<'_> {
+        ProviderPage { entries_max: self.entries_max, token: &self.token }
+    }
+}
+
+/// The whole ID of the plugin that a request means, if it means one.
+fn plugin_meant(call: &Call, id: &str) -> Option<Box<str>> {
+    let view = call.app.store().snapshot();
+    find_plugin(&view, id).ok().map(|plugin| plugin.id.clone())
+}
+
+/// What replies with a provider's things have beside them.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Asked {
+    index: u64,
+    last_contact: u64,
+    known_leader: bool,
+    next_token: Box<str>,
+}
+
+impl Asked {
+    fn at(index: u64, next_token: Box<str>) -> Self {
+        Self { index, last_contact: 0, known_leader: true, next_token }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Volumes<'v> {
+    volumes: Vec<ExternalVolumeView<'v>>,
+    #[serde(flatten)]
+    asked: Asked,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Snapshots<'v> {
+    snapshots: Vec<SnapshotView<'v>>,
+    #[serde(flatten)]
+    asked: Asked,
+}
+
+impl<'v> Snapshots<'v> {
+    fn new(snapshots: &'v [Snapshot], asked: Asked) -> Self {
+        Self { snapshots: snapshots.iter().map(SnapshotView::new).collect(), asked }
+    }
+}
+
+/// `GET /v1/volumes/external`: the volumes that a provider has, known here or not.
+pub(crate) async fn volumes(call: Call) -> Reply {
+    let page = Page::of(&call)?;
+    let plugin = plugin_meant(&call, &page.plugin);
+    let pretty = call.query.pretty();
+    let ask = move |app: &App| {
+        let view = app.store().snapshot();
+        let providers = app.node().providers();
+        let found = ask_external_volumes(&view, providers, &page.plugin, &page.asked())?;
+        let volumes = found.volumes.iter().map(ExternalVolumeView::new).collect();
+        let index = view.index();
+        let body = Volumes { volumes, asked: Asked::at(index, found.next_token) };
+        Ok((reply::render(&body, pretty)?, index))
+    };
+    let (body, index) = call.app.ask(plugin.as_deref(), ask).await?;
+    Ok(reply::json_body(body, &Meta::at(index)))
+}
+
+/// `GET /v1/volumes/snapshot`: the snapshots that a provider has.
+pub(crate) async fn snapshots(call: Call) -> Reply {
+    let page = Page::of(&call)?;
+    let plugin = plugin_meant(&call, &page.plugin);
+    let secrets = secrets(&call);
+    let pretty = call.query.pretty();
+    let ask = move |app: &App| {
+        let view = app.store().snapshot();
+        let providers = app.node().providers();
+        let found =
+            ask_external_snapshots(&view, providers, &page.plugin, &page.asked(), &secrets)?;
+        let index = view.index();
+        let body = Snapshots::new(&found.snapshots, Asked::at(index, found.next_token));
+        Ok((reply::render(&body, pretty)?, index))
+    };
+    let (body, index) = call.app.ask(plugin.as_deref(), ask).await?;
+    Ok(reply::json_body(body, &Meta::at(index)))
+}
+
+/// `PUT /v1/volumes/snapshot`: takes snapshots of volumes.
+pub(crate) async fn create_snapshots(mut call: Call) -> Reply {
+    let body = input::snapshots_body(&call.body().await?)?;
+    let namespace = match call.query.text("namespace") {
+        Some(namespace) => namespace.to_owned(),
+        None if body.namespace.is_empty() => DEFAULT_NAMESPACE.to_owned(),
+        None => body.namespace.into(),
+    };
+    call.allow_in(&namespace)?;
+    let view = call.app.store().snapshot();
+    let plugin_of = |volume: &str| {
+        view.get::<CsiVolumes>((&namespace, volume)).map(|volume| volume.plugin_id.clone())
+    };
+    let plugins = body.snapshots.iter().filter_map(|snapshot| match &*snapshot.plugin_id {
+        "" => plugin_of(&snapshot.volume_id),
+        plugin => Some(plugin.into()),
+    });
+    let plugins: Vec<Box<str>> = plugins.collect();
+    let pretty = call.query.pretty();
+    let create = move |app: &App| {
+        let view = app.store().snapshot();
+        let taken = ask_snapshots(&view, app.node().providers(), &namespace, &body.snapshots)?;
+        let index = view.index();
+        let body = Snapshots::new(&taken, Asked::at(index, "".into()));
+        Ok((reply::render(&body, pretty)?, index))
+    };
+    let (body, index) = call.app.ask(plugins.iter().map(|plugin| &**plugin), create).await?;
+    Ok(reply::json_body(body, &Meta::at(index)))
+}
+
+/// `DELETE /v1/volumes/snapshot`: removes a snapshot.
+pub(crate) async fn delete_snapshot(call: Call) -> Reply {
+    let text = |name| call.query.text(name).unwrap_or_default().to_owned();
+    let (plugin_id, snapshot) = (text("plugin_id"), text("snapshot_id"));
+    let plugin = plugin_meant(&call, &plugin_id);
+    let secrets = secrets(&call);
+    let delete = move |app: &App| {
+        let view = app.store().snapshot();
+        ask_delete_snapshot(&view, app.node().providers(), &plugin_id, &snapshot, &secrets)?;
+        Ok(view.index())
+    };
+    let index = call.app.ask(plugin.as_deref(), delete).await?;
+    Ok(reply::empty(&Meta::at(index)))
+}
