@@ -17,7 +17,6 @@ pub(crate) enum Rule {
     /// One of these in some namespace. Rows of others are left out, and the handler asks
     /// [`super::call::Call::allow_in`] for each namespace that the body names.
     Somewhere(&'static [Capability]),
-    #[allow(dead_code, reason = "for lists that hide what isn't allowed")]
     /// Nothing: nobody is refused; rows of namespaces without one of these are left out.
     Rows(&'static [Capability]),
     /// So much of plugins.

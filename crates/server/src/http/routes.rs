@@ -1,6 +1,7 @@
 //! The table of everything that the server answers.
 //!
-//! To add an endpoint, add its operation here: nothing else has to know of it.
+//! To add an endpoint, add its operation here: nothing else has to know of it. A test says how to bring
+//! `docs/openapi.json` up to date.
 
 use std::future::ready;
 
