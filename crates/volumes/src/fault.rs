@@ -10,9 +10,11 @@ use crate::{
     input::DecodeError,
     merge::{CapacityError, UpdateError},
     ops::{
-        ClaimError, DeregisterError, DetachError, GroupClaimError, Holdup, HostVolumeError,
-        JobError, NamespaceError, NodeError, PlacementFault, RegisterError, UnpublishError,
+        ClaimError, ControllerError, CreateFault, DeleteError, DeregisterError, DetachError,
+        ExternalListError, GroupClaimError, Holdup, HostVolumeError, JobError, NamespaceError,
+        NodeError, PlacementFault, PluginLookupError, RegisterError, SnapshotFault, UnpublishError,
     },
+    text::MultiError,
 };
 
 /// Whose fault an error is.
@@ -101,7 +103,10 @@ impl OperationError for RegisterError {
             | Self::Invalid(_)
             | Self::NoPlugin { .. }
             | Self::NoNamespace { .. }
+            | Self::NoController
+            | Self::CreateUnsupported
             | Self::IdentityChanged { .. } => Fault::Request,
+            Self::Controller(error) => error.fault(),
             Self::NoHealthyControllers { .. } => Fault::Conflict,
             Self::Update(error) => error.fault(),
             Self::Store(error) => error.fault(),
@@ -112,7 +117,9 @@ impl OperationError for RegisterError {
 impl OperationError for UpdateError {
     fn fault(&self) -> Fault {
         match self {
-            Self::Capacity(CapacityError::NoController) => Fault::Provider,
+            Self::Capacity(CapacityError::NoController | CapacityError::Expand(_)) => {
+                Fault::Provider
+            }
             Self::Merge(_) | Self::Capacity(_) => Fault::Request,
         }
     }
@@ -207,5 +214,70 @@ impl OperationError for HostVolumeError {
             Self::Node { .. } => Fault::Provider,
             Self::Store(error) => error.fault(),
         }
+    }
+}
+
+impl OperationError for ControllerError {
+    fn fault(&self) -> Fault {
+        Fault::Provider
+    }
+}
+
+impl OperationError for PluginLookupError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::NoPlugin => Fault::NotFound,
+            Self::Ambiguous { .. } => Fault::Request,
+        }
+    }
+}
+
+impl OperationError for CreateFault {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::MissingName => Fault::Request,
+            Self::Update(error) => error.fault(),
+            Self::Controller(error) => error.fault(),
+        }
+    }
+}
+
+impl OperationError for DeleteError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::MissingIds | Self::NoController { .. } | Self::NoPlugin { .. } => Fault::Request,
+            Self::NotFound { .. } => Fault::NotFound,
+            Self::InUse { .. } => Fault::Conflict,
+            Self::Controller(error) => error.fault(),
+        }
+    }
+}
+
+impl OperationError for SnapshotFault {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::NoVolume { .. } | Self::NoPlugin { .. } | Self::Unsupported { .. } => {
+                Fault::Request
+            }
+            Self::Lookup(error) => error.fault(),
+            Self::Create(error) | Self::Delete { error, .. } => error.fault(),
+        }
+    }
+}
+
+impl OperationError for ExternalListError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Lookup(error) => error.fault(),
+            Self::VolumesUnsupported | Self::SnapshotsUnsupported => Fault::Request,
+            Self::Controller(error) => error.fault(),
+        }
+    }
+}
+
+/// The fault of the first error.
+impl<E: OperationError> OperationError for MultiError<E> {
+    fn fault(&self) -> Fault {
+        self.errors().first().map_or(Fault::Request, OperationError::fault)
     }
 }

@@ -8,7 +8,10 @@
 //!   the texts that clients know, and [`OperationError::fault`] says whose fault they are.
 //! - What needs a node or a storage provider is *planned* on a view, then done by whoever can, then
 //!   *recorded* in a transaction that checks again what may have changed: [`plan_host_create`] and
-//!   [`record_host_volume`]. Nothing waits for anybody while a transaction is open.
+//!   [`record_host_volume`], [`ask_create`] and [`record_volumes`], [`ask_release`] and
+//!   [`record_release`]. A [`provider`] is whoever makes and attaches CSI volumes. Nothing waits for
+//!   anybody while a transaction is open.
+//! - [`volume_claims`] says of each claim on a volume what releases it.
 //! - Reads go through any [`ReadView`](statehold_store::ReadView): [`list_volumes`],
 //!   [`list_plugins`], [`list_host_volumes`], [`list_task_group_claims`], and the views that serialise to Nomad's JSON, such as [`VolumeView`]. What
 //!   follows from other rows (health, expected counts, whether a volume is schedulable) is worked

@@ -6,6 +6,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use crate::{
+    ops::{ControllerError, can},
     rows::{CsiPlugin, CsiVolume, MountOptions},
     spec::VolumeSpec,
     text::{HumanBytes, MultiError},
@@ -78,6 +79,8 @@ pub enum CapacityError {
     NotImplemented,
     /// The volume would have to grow, and nothing here can ask its controller for it.
     NoController,
+    /// The controller was asked to let it grow, and couldn't.
+    Expand(ControllerError),
 }
 
 impl fmt::Display for CapacityError {
@@ -101,6 +104,7 @@ impl fmt::Display for CapacityError {
             Self::NoController => {
                 f.write_str("unable to expand volume: controller expand volume: No path to node")
             }
+            Self::Expand(error) => write!(f, "unable to expand volume: {error}"),
         }
     }
 }
@@ -129,14 +133,16 @@ impl fmt::Display for UpdateError {
 impl std::error::Error for UpdateError {}
 
 /// Takes what `update` asks for into `volume`; an error leaves it half changed, so pass a copy.
+/// `larger` is what the provider enlarged it to, in bytes.
 pub(crate) fn update(
     volume: &mut CsiVolume,
     update: VolumeSpec,
     plugin: &CsiPlugin,
+    larger: Option<i64>,
 ) -> Result<(), UpdateError> {
     let (min, max) = (update.requested_capacity_min, update.requested_capacity_max);
     merge(volume, update).map_err(UpdateError::Merge)?;
-    request_capacity(volume, min, max, plugin).map_err(UpdateError::Capacity)
+    request_capacity(volume, min, max, plugin, larger).map_err(UpdateError::Capacity)
 }
 
 fn merge(volume: &mut CsiVolume, update: VolumeSpec) -> Result<(), MultiError<MergeViolation>> {
@@ -200,6 +206,7 @@ fn request_capacity(
     min: i64,
     max: i64,
     plugin: &CsiPlugin,
+    larger: Option<i64>,
 ) -> Result<(), CapacityError> {
     let unchanged = min == volume.requested_capacity_min && max == volume.requested_capacity_max;
     if (min == 0 && max == 0) || unchanged {
@@ -216,13 +223,11 @@ fn request_capacity(
     if min <= volume.capacity {
         return Ok(());
     }
-    let expands =
-        |info: &crate::rows::PluginInfo| info.controller.is_some_and(|c| c.supports_expand);
-    if plugin.controllers.values().any(expands) {
-        Err(CapacityError::NoController)
-    } else {
-        Err(CapacityError::NotImplemented)
+    if !can(plugin, |controller| controller.supports_expand) {
+        return Err(CapacityError::NotImplemented);
     }
+    volume.capacity = larger.ok_or(CapacityError::NoController)?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -26,6 +26,13 @@ impl Secrets {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
+    /// These and `others`, which win.
+    pub(crate) fn with(&self, others: &Self) -> Self {
+        let mut all = self.clone();
+        all.0.extend(others.0.clone());
+        all
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -75,6 +75,8 @@ pub enum SpecFault {
     TwoOrigins,
     /// It doesn't say how it must be usable.
     NoCapability,
+    /// A size is less than nothing.
+    NegativeCapacity,
     /// One of the required topologies says nothing.
     RequiredWithoutSegments,
     /// One of the preferred topologies says nothing.
@@ -89,6 +91,7 @@ impl fmt::Display for SpecFault {
             Self::MissingNamespace => "missing namespace",
             Self::TwoOrigins => "only one of snapshot_id and clone_id is allowed",
             Self::NoCapability => "must include at least one capability block",
+            Self::NegativeCapacity => "capacity must not be negative",
             Self::RequiredWithoutSegments => "required topology is missing segments field",
             Self::PreferredWithoutSegments => "preferred topology is missing segments field",
         })
@@ -126,12 +129,15 @@ impl std::error::Error for ValidationError {}
 impl VolumeSpec {
     /// Checks what can be checked without looking anything up.
     pub fn validate(&self) -> Result<(), ValidationError> {
+        let capacities = [self.capacity, self.requested_capacity_min, self.requested_capacity_max];
+        let negative = capacities.into_iter().any(|bytes| bytes < 0);
         let checks = [
             (self.id.is_empty(), SpecFault::MissingId),
             (self.plugin_id.is_empty(), SpecFault::MissingPluginId),
             (self.namespace.is_empty(), SpecFault::MissingNamespace),
             (!self.snapshot_id.is_empty() && !self.clone_id.is_empty(), SpecFault::TwoOrigins),
             (self.requested_capabilities.is_empty(), SpecFault::NoCapability),
+            (negative, SpecFault::NegativeCapacity),
         ];
         let mut faults: Vec<SpecFault> =
             checks.into_iter().filter_map(|(wrong, fault)| wrong.then_some(fault)).collect();

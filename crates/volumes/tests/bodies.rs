@@ -74,6 +74,7 @@ fn read_all(body: &[u8]) -> Vec<String> {
         input::job_body(body, "default", "job").err(),
         input::namespace_body(body, Some("default")).err(),
         input::host_volume_body(body).err(),
+        input::snapshots_body(body).err(),
     ]
     .into_iter()
     .flatten()

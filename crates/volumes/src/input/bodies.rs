@@ -2,6 +2,7 @@
 
 use crate::{
     host_spec::HostVolumeSpec,
+    ops::SnapshotSpec,
     rows::{Allocation, TaskGroup},
     spec::VolumeSpec,
 };
@@ -20,6 +21,15 @@ pub struct RegisterBody {
 pub struct HostVolumeBody {
     /// The volume.
     pub volume: HostVolumeSpec,
+    /// The namespace of the request, empty when the body doesn't say.
+    pub namespace: Box<str>,
+}
+
+/// The body of a request for snapshots.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotsBody {
+    /// The snapshots.
+    pub snapshots: Vec<SnapshotSpec>,
     /// The namespace of the request, empty when the body doesn't say.
     pub namespace: Box<str>,
 }

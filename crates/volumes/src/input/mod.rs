@@ -13,14 +13,16 @@ mod fields;
 mod host_volume;
 mod job;
 mod node;
+mod snapshot;
 mod volume;
 
 pub use self::{
-    bodies::{AllocationBody, HostVolumeBody, RegisterBody},
+    bodies::{AllocationBody, HostVolumeBody, RegisterBody, SnapshotsBody},
     claim::claim_body,
     error::{DecodeError, DecodeErrorKind},
     host_volume::host_volume_body,
     job::{allocation_body, job_body},
     node::{namespace_body, node_body},
+    snapshot::{secrets_header, snapshots_body},
     volume::register_body,
 };

@@ -9,6 +9,9 @@
 
 mod allocations;
 mod claims;
+mod controller;
+mod create;
+mod delete;
 mod deregister;
 mod group_claims;
 mod host_volumes;
@@ -18,12 +21,17 @@ mod nodes;
 mod plugins;
 mod register;
 mod release;
+mod snapshots;
 mod unpublish;
 
+pub(crate) use self::controller::can;
 pub(crate) use self::release::{controller_holdup, node_let_go};
 pub use self::{
     allocations::{delete_allocation, upsert_allocation},
     claims::{ClaimError, ClaimRequest, claim},
+    controller::{ControllerError, ControllerOperation, PluginLookupError, find_plugin},
+    create::{AskedVolumes, CreateFault, ask_create, ask_register, record_volumes},
+    delete::{DeleteError, ask_delete},
     deregister::{DeregisterError, deregister},
     group_claims::{GroupClaimError, delete_group_claim},
     host_volumes::{
@@ -40,6 +48,10 @@ pub use self::{
     release::{
         DetachError, Holdup, Recorded, Release, ask_release, overdue_releases, plan_detach,
         record_release,
+    },
+    snapshots::{
+        ExternalListError, SnapshotFault, SnapshotSpec, ask_delete_snapshot,
+        ask_external_snapshots, ask_external_volumes, ask_snapshots,
     },
     unpublish::{UnpublishError, Unpublished, unpublish},
 };

@@ -5,10 +5,12 @@ use std::fmt;
 
 use statehold_store::{ReadView, WriteError, WriteTxn};
 
+use super::controller::ControllerError;
 use crate::{
     facts::PluginFacts,
     merge::{self, UpdateError},
-    rows::{CsiPlugins, CsiVolume, CsiVolumes, DEFAULT_NAMESPACE, Namespaces},
+    provider::CreatedVolume,
+    rows::{CsiPlugin, CsiPlugins, CsiVolume, CsiVolumes, DEFAULT_NAMESPACE, Namespaces},
     spec::{ValidationError, VolumeSpec},
 };
 
@@ -30,6 +32,12 @@ pub enum RegisterError {
         /// The plugin's ID.
         plugin: Box<str>,
     },
+    /// The plugin has no controller that could make volumes.
+    NoController,
+    /// The plugin's controller can't make volumes.
+    CreateUnsupported,
+    /// The provider says that the volume can't be used as asked.
+    Controller(ControllerError),
     /// A registered volume can't become what was sent.
     Update(UpdateError),
     /// The namespace doesn't exist.
@@ -59,6 +67,9 @@ impl fmt::Display for RegisterError {
             Self::NoHealthyControllers { plugin } => {
                 write!(f, "no healthy controllers for CSI plugin: {plugin}")
             }
+            Self::NoController => f.write_str("plugin has no controller"),
+            Self::CreateUnsupported => f.write_str("plugin does not support creating volumes"),
+            Self::Controller(error) => error.fmt(f),
             Self::Update(error) => write!(f, "unable to update volume: {error}"),
             Self::NoNamespace { volume, namespace } => {
                 write!(f, "volume {volume} is in nonexistent namespace {namespace}")
@@ -88,7 +99,17 @@ pub struct VolumeKey {
     pub id: Box<str>,
 }
 
-/// Registers volumes; `namespace` is that of the request, for volumes that name none.
+/// What a provider answered about a volume, before it is recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// The volume that it made.
+    pub(super) created: Option<CreatedVolume>,
+    /// What it enlarged the volume to, in bytes.
+    pub(super) capacity: Option<i64>,
+}
+
+/// Registers volumes without asking any provider; `namespace` is that of the request, for volumes
+/// that name none.
 ///
 /// A volume that is registered already takes over what may change. The keys come back in the order
 /// of the request; after the commit, a snapshot has the rows.
@@ -101,15 +122,29 @@ pub fn register(
     if volumes.is_empty() {
         return Err(RegisterError::MissingDefinition);
     }
+    let named = |spec| (with_namespace(spec, namespace), Answer::default());
+    put(txn, now, volumes.into_iter().map(named).collect())
+}
+
+/// The volume in the namespace of its request, if it names none.
+pub(super) fn with_namespace(mut spec: VolumeSpec, namespace: &str) -> VolumeSpec {
+    if spec.namespace.is_empty() {
+        spec.namespace = if namespace.is_empty() { DEFAULT_NAMESPACE } else { namespace }.into();
+    }
+    spec
+}
+
+/// Writes all volumes or none.
+pub(super) fn put(
+    txn: &mut WriteTxn<'_>,
+    now: i64,
+    volumes: Vec<(VolumeSpec, Answer)>,
+) -> Result<Vec<VolumeKey>, RegisterError> {
     let mut rows: Vec<CsiVolume> = Vec::with_capacity(volumes.len());
-    for mut spec in volumes {
-        if spec.namespace.is_empty() {
-            spec.namespace =
-                if namespace.is_empty() { DEFAULT_NAMESPACE } else { namespace }.into();
-        }
+    for (spec, answer) in volumes {
         // A volume may be in the request twice: then the second changes the first.
         let earlier = rows.iter().rfind(|row| row.namespace == spec.namespace && row.id == spec.id);
-        let row = prepare(txn, now, spec, earlier)?;
+        let row = prepare(txn, now, spec, earlier, &answer)?;
         rows.push(row);
     }
     let mut keys = Vec::with_capacity(rows.len());
@@ -120,31 +155,42 @@ pub fn register(
     Ok(keys)
 }
 
-fn prepare(
+/// Checks the volume alone, and that its plugin could serve it.
+pub(super) fn check_plugin<'v>(
+    view: &'v impl ReadView,
+    spec: &VolumeSpec,
+) -> Result<&'v CsiPlugin, RegisterError> {
+    spec.validate().map_err(RegisterError::Invalid)?;
+    let Some(plugin) = view.get::<CsiPlugins>(&spec.plugin_id) else {
+        return Err(RegisterError::NoPlugin { plugin: spec.plugin_id.clone() });
+    };
+    let facts = PluginFacts::health(plugin);
+    if facts.controller_required && facts.controllers_healthy == 0 {
+        return Err(RegisterError::NoHealthyControllers { plugin: spec.plugin_id.clone() });
+    }
+    Ok(plugin)
+}
+
+/// The row of a volume, from what is known of it, what is asked for, and what its provider answered.
+pub(super) fn prepare(
     view: &impl ReadView,
     now: i64,
     spec: VolumeSpec,
     earlier: Option<&CsiVolume>,
+    answer: &Answer,
 ) -> Result<CsiVolume, RegisterError> {
-    spec.validate().map_err(RegisterError::Invalid)?;
-    let Some(plugin) = view.get::<CsiPlugins>(&spec.plugin_id) else {
-        return Err(RegisterError::NoPlugin { plugin: spec.plugin_id });
-    };
-    let facts = PluginFacts::health(plugin);
-    if facts.controller_required && facts.controllers_healthy == 0 {
-        return Err(RegisterError::NoHealthyControllers { plugin: spec.plugin_id });
-    }
+    let plugin = check_plugin(view, &spec)?;
     let stored = view.get::<CsiVolumes>((&spec.namespace, &spec.id));
     let known = earlier.or_else(|| stored.map(|entry| &**entry));
     let mut row = if let Some(known) = known {
         let mut row = known.clone();
-        merge::update(&mut row, spec, plugin).map_err(RegisterError::Update)?;
+        merge::update(&mut row, spec, plugin, answer.capacity).map_err(RegisterError::Update)?;
         if row.provider != plugin.provider && !row.provider.is_empty() {
             return Err(RegisterError::IdentityChanged { volume: row.id });
         }
         row
     } else {
-        new_row(spec, now)
+        new_row(spec, now, answer.created.as_ref())
     };
     if view.get::<Namespaces>(&row.namespace).is_none() {
         let (volume, namespace) = (row.id, row.namespace);
@@ -157,7 +203,14 @@ fn prepare(
     Ok(row)
 }
 
-fn new_row(spec: VolumeSpec, now: i64) -> CsiVolume {
+/// A volume that nobody knew; what its provider made is what it is.
+fn new_row(mut spec: VolumeSpec, now: i64, made: Option<&CreatedVolume>) -> CsiVolume {
+    if let Some(made) = made {
+        spec.external_id.clone_from(&made.external_id);
+        spec.capacity = made.capacity;
+        spec.context.clone_from(&made.context);
+        spec.topologies.clone_from(&made.topologies);
+    }
     let required = || spec.requested_topologies.as_ref().and_then(|wish| wish.required.clone());
     let topologies =
         if spec.topologies.is_empty() { required().unwrap_or_default() } else { spec.topologies };

@@ -17,13 +17,14 @@ use uuid::Uuid;
 
 use super::{
     claims::{is_over, stamped},
+    controller::{ControllerError, ControllerOperation, ask, can},
     register::VolumeKey,
 };
 use crate::{
     facts::VolumeFacts,
     modes::ClaimState,
-    provider::{DetachVolume, ProviderError, Providers},
-    rows::{Allocations, Claim, CsiPlugin, CsiPlugins, CsiVolume, CsiVolumes, Nodes},
+    provider::{DetachVolume, Providers},
+    rows::{Allocations, Claim, CsiPlugins, CsiVolume, CsiVolumes, Nodes},
     text::Quoted,
 };
 
@@ -48,7 +49,7 @@ pub enum Holdup {
     /// A controller was asked to detach the volume, and couldn't.
     Failed {
         /// What it answered.
-        error: ProviderError,
+        error: ControllerError,
     },
     /// A controller has to detach the volume, and the plugin is gone.
     NoPlugin {
@@ -74,7 +75,7 @@ impl fmt::Display for Holdup {
                 write!(f, "could not detach from node: allocation {allocation} has not ended there")
             }
             Self::Failed { error } => {
-                write!(f, "could not detach from controller: controller detach volume: {error}")
+                write!(f, "could not detach from controller: {error}")
             }
             Self::NoPlugin { plugin } => write!(f, "no such plugin: {}", Quoted(plugin)),
             Self::NoExternalNode { node, plugin } => write!(
@@ -159,13 +160,17 @@ pub fn ask_release(
     let Some(volume) = view.get::<CsiVolumes>(key) else { return Ok(()) };
     let Some(holdup) = controller_holdup(view, volume, claim) else { return Ok(()) };
     let Holdup::Controller { plugin, external_node_id } = &holdup else { return Err(holdup) };
-    let Some(provider) = providers.get(plugin) else { return Err(holdup) };
+    if providers.get(plugin).is_none() {
+        return Err(holdup);
+    }
     let request = DetachVolume {
         external_id: volume.remote_id(),
         external_node_id,
         secrets: &volume.secrets,
     };
-    provider.detach_volume(&request).map_err(|error| Holdup::Failed { error })
+    let detach = ControllerOperation::Detach;
+    ask(providers, plugin, detach, |provider| provider.detach_volume(&request))
+        .map_err(|error| Holdup::Failed { error })
 }
 
 /// What [`record_release`] did.
@@ -284,7 +289,9 @@ pub(crate) fn controller_holdup(
         return Some(Holdup::NoPlugin { plugin: plugin_id.clone() });
     };
     let node = claim.node_id?;
-    if !attaches(plugin) || is_used_by_others(view, volume, claim, node) {
+    if !can(plugin, |controller| controller.supports_attach_detach)
+        || is_used_by_others(view, volume, claim, node)
+    {
         return None;
     }
     let claims = volume.active_claims().chain(volume.past_claims.values());
@@ -301,11 +308,6 @@ pub(crate) fn controller_holdup(
         info.id.clone()
     };
     Some(Holdup::Controller { plugin: plugin_id.clone(), external_node_id })
-}
-
-fn attaches(plugin: &CsiPlugin) -> bool {
-    let mut controllers = plugin.controllers.values().filter_map(|info| info.controller);
-    controllers.any(|controller| controller.supports_attach_detach)
 }
 
 /// Whether another allocation on the node, one that hasn't ended, has the volume too.

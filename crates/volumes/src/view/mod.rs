@@ -5,6 +5,7 @@
 //! can show a secret: secrets are always `null`, and mount flags are one `[REDACTED]`.
 
 mod allocation;
+mod external;
 mod group_claim;
 mod host_volume;
 mod namespace;
@@ -13,6 +14,7 @@ mod volume;
 
 pub use self::{
     allocation::AllocationStub,
+    external::{ExternalVolumeView, SnapshotView},
     group_claim::TaskGroupClaimView,
     host_volume::{HostVolumeStub, HostVolumeView},
     namespace::NamespaceView,

@@ -1,0 +1,206 @@
+//! Making volumes at their provider, and asking it before known ones are registered.
+//!
+//! [`ask_create`] and [`ask_register`] ask the providers on a view, outside of any transaction;
+//! [`record_volumes`] writes what they answered, after all checks again.
+
+use std::fmt;
+
+use statehold_store::{ReadView, WriteTxn};
+
+use super::{
+    controller::{ControllerError, ControllerOperation, ask, can},
+    register::{Answer, RegisterError, VolumeKey, check_plugin, prepare, put, with_namespace},
+};
+use crate::{
+    merge::{CapacityError, UpdateError},
+    provider::{CreateVolume, ExpandVolume, Providers, ValidateVolume, VolumeSource},
+    rows::{CsiVolume, CsiVolumes},
+    spec::VolumeSpec,
+    text::MultiError,
+};
+
+/// Why one of several volumes couldn't be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CreateFault {
+    /// Providers need a name.
+    MissingName,
+    /// A known volume can't become what was sent.
+    Update(UpdateError),
+    /// The provider failed, or can't be asked.
+    Controller(ControllerError),
+}
+
+impl fmt::Display for CreateFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MissingName => f.write_str("missing Name"),
+            Self::Update(error) => error.fmt(f),
+            Self::Controller(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for CreateFault {}
+
+/// What providers answered about the volumes of one request, for [`record_volumes`].
+#[derive(Debug)]
+pub struct AskedVolumes {
+    volumes: Vec<(VolumeSpec, Answer)>,
+    faults: Vec<CreateFault>,
+}
+
+impl AskedVolumes {
+    /// What failed. The volumes that were made are to be recorded all the same, or nobody would
+    /// know of them; then this is the answer to the request.
+    pub fn faults(&self) -> Result<(), MultiError<CreateFault>> {
+        MultiError::check(self.faults.clone())
+    }
+}
+
+/// Has volumes made by their providers, and known ones made larger. May block, for as long as the
+/// providers do.
+///
+/// Nothing is asked before all volumes were checked. All are tried then: see
+/// [`AskedVolumes::faults`]. `namespace` is that of the request, for volumes that name none.
+pub fn ask_create(
+    view: &impl ReadView,
+    providers: &Providers,
+    namespace: &str,
+    volumes: Vec<VolumeSpec>,
+) -> Result<AskedVolumes, RegisterError> {
+    if volumes.is_empty() {
+        return Err(RegisterError::MissingDefinition);
+    }
+    let mut specs = Vec::with_capacity(volumes.len());
+    for spec in volumes {
+        let spec = with_namespace(spec, namespace);
+        let plugin = check_plugin(view, &spec)?;
+        if !plugin.controller_required {
+            return Err(RegisterError::NoController);
+        }
+        if !can(plugin, |controller| controller.supports_create_delete) {
+            return Err(RegisterError::CreateUnsupported);
+        }
+        specs.push(spec);
+    }
+    let mut asked = AskedVolumes { volumes: Vec::new(), faults: Vec::new() };
+    for spec in specs {
+        let answer = match view.get::<CsiVolumes>((&spec.namespace, &spec.id)) {
+            Some(known) => expand(view, providers, known, &spec).map_err(CreateFault::Update),
+            None => create(providers, &spec),
+        };
+        match answer {
+            Ok(answer) => asked.volumes.push((spec, answer)),
+            Err(fault) => asked.faults.push(fault),
+        }
+    }
+    Ok(asked)
+}
+
+fn create(providers: &Providers, spec: &VolumeSpec) -> Result<Answer, CreateFault> {
+    if spec.name.is_empty() {
+        return Err(CreateFault::MissingName);
+    }
+    let source = if !spec.clone_id.is_empty() {
+        Some(VolumeSource::Volume(&spec.clone_id))
+    } else if !spec.snapshot_id.is_empty() {
+        Some(VolumeSource::Snapshot(&spec.snapshot_id))
+    } else {
+        None
+    };
+    let request = CreateVolume {
+        name: &spec.name,
+        capacity_min: spec.requested_capacity_min,
+        capacity_max: spec.requested_capacity_max,
+        capabilities: &spec.requested_capabilities,
+        source,
+        topologies: spec.requested_topologies.as_ref(),
+        parameters: &spec.parameters,
+        secrets: &spec.secrets,
+    };
+    let create = ControllerOperation::Create;
+    ask(providers, &spec.plugin_id, create, |provider| provider.create_volume(&request))
+        .map(|made| Answer { created: Some(made), ..Answer::default() })
+        .map_err(CreateFault::Controller)
+}
+
+/// Has a known volume made larger, if that is what `spec` takes.
+fn expand(
+    view: &impl ReadView,
+    providers: &Providers,
+    known: &CsiVolume,
+    spec: &VolumeSpec,
+) -> Result<Answer, UpdateError> {
+    let answer = Answer::default();
+    let row = prepare(view, 0, spec.clone(), None, &answer);
+    let Err(RegisterError::Update(needed)) = row else { return Ok(answer) };
+    if needed != UpdateError::Capacity(CapacityError::NoController)
+        || providers.get(&spec.plugin_id).is_none()
+    {
+        return Err(needed);
+    }
+    let request = ExpandVolume {
+        external_id: known.remote_id(),
+        capacity_min: spec.requested_capacity_min,
+        capacity_max: spec.requested_capacity_max,
+        secrets: &spec.secrets,
+    };
+    let expand = ControllerOperation::Expand;
+    ask(providers, &spec.plugin_id, expand, |provider| provider.expand_volume(&request))
+        .map(|larger| Answer { capacity: Some(larger.capacity), ..Answer::default() })
+        .map_err(|error| UpdateError::Capacity(CapacityError::Expand(error)))
+}
+
+/// Has volumes checked by their providers before they are registered, and known ones made larger.
+/// May block, for as long as the providers do.
+///
+/// Only providers that can be reached are asked for a check. `namespace` is that of the request,
+/// for volumes that name none.
+pub fn ask_register(
+    view: &impl ReadView,
+    providers: &Providers,
+    namespace: &str,
+    volumes: Vec<VolumeSpec>,
+) -> Result<AskedVolumes, RegisterError> {
+    if volumes.is_empty() {
+        return Err(RegisterError::MissingDefinition);
+    }
+    let mut asked = AskedVolumes { volumes: Vec::new(), faults: Vec::new() };
+    for spec in volumes {
+        let spec = with_namespace(spec, namespace);
+        let plugin = check_plugin(view, &spec)?;
+        let answer = match view.get::<CsiVolumes>((&spec.namespace, &spec.id)) {
+            Some(known) => expand(view, providers, known, &spec).map_err(RegisterError::Update)?,
+            None => Answer::default(),
+        };
+        if plugin.controller_required && providers.get(&plugin.id).is_some() {
+            let row = prepare(view, 0, spec.clone(), None, &answer)?;
+            validate(providers, &row).map_err(RegisterError::Controller)?;
+        }
+        asked.volumes.push((spec, answer));
+    }
+    Ok(asked)
+}
+
+fn validate(providers: &Providers, volume: &CsiVolume) -> Result<(), ControllerError> {
+    let request = ValidateVolume {
+        external_id: volume.remote_id(),
+        capabilities: &volume.requested_capabilities,
+        parameters: &volume.parameters,
+        context: &volume.context,
+        secrets: &volume.secrets,
+    };
+    let validate = ControllerOperation::Validate;
+    ask(providers, &volume.plugin_id, validate, |provider| provider.validate_volume(&request))
+}
+
+/// Records what [`ask_create`] or [`ask_register`] brought, as
+/// [`register`](super::register()) does.
+pub fn record_volumes(
+    txn: &mut WriteTxn<'_>,
+    now: i64,
+    asked: &AskedVolumes,
+) -> Result<Vec<VolumeKey>, RegisterError> {
+    put(txn, now, asked.volumes.clone())
+}

@@ -1,0 +1,233 @@
+//! Snapshots, and what else providers have. They keep the record; nothing is stored here.
+//!
+//! All of these may block, for as long as the provider does.
+
+use std::fmt;
+
+use statehold_store::ReadView;
+
+use super::controller::{
+    ControllerError, ControllerOperation, PluginLookupError, ask, can, find_plugin,
+};
+use crate::{
+    provider::{CreateSnapshot, ExternalVolumes, ProviderPage, Providers, Snapshot, Snapshots},
+    rows::{CsiPlugins, CsiVolumes, Labels},
+    secrets::Secrets,
+    text::{MultiError, Quoted},
+};
+
+/// A snapshot that somebody asks for.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct SnapshotSpec {
+    /// The volume's ID.
+    pub volume_id: Box<str>,
+    /// The plugin to ask; empty for the volume's.
+    pub plugin_id: Box<str>,
+    /// The name; a second snapshot of the same name is the first.
+    pub name: Box<str>,
+    /// For the provider, beside the volume's; these win.
+    pub secrets: Secrets,
+    /// For the provider.
+    pub parameters: Labels,
+}
+
+/// Names the snapshot. What is for the provider is left out.
+impl fmt::Debug for SnapshotSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SnapshotSpec")
+            .field("volume_id", &self.volume_id)
+            .field("plugin_id", &self.plugin_id)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a snapshot couldn't be taken or removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SnapshotFault {
+    /// There is no such volume.
+    NoVolume {
+        /// Its ID.
+        volume: Box<str>,
+    },
+    /// Nobody runs the plugin.
+    NoPlugin {
+        /// Its ID.
+        plugin: Box<str>,
+    },
+    /// No plugin is meant, or several.
+    Lookup(PluginLookupError),
+    /// The plugin takes no snapshots.
+    Unsupported {
+        /// Its ID, where the request could name several.
+        plugin: Option<Box<str>>,
+    },
+    /// The provider failed to take one.
+    Create(ControllerError),
+    /// The provider failed to remove one.
+    Delete {
+        /// The snapshot.
+        snapshot: Box<str>,
+        /// What it answered.
+        error: ControllerError,
+    },
+}
+
+impl fmt::Display for SnapshotFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoVolume { volume } => write!(f, "no such volume {}", Quoted(volume)),
+            Self::NoPlugin { plugin } => write!(f, "no such plugin {}", Quoted(plugin)),
+            Self::Lookup(error) => error.fmt(f),
+            Self::Unsupported { plugin: Some(plugin) } => {
+                write!(f, "plugin {} does not support snapshot", Quoted(plugin))
+            }
+            Self::Unsupported { plugin: None } => f.write_str("plugin does not support snapshot"),
+            Self::Create(error) => write!(f, "could not create snapshot: {error}"),
+            Self::Delete { snapshot, error } => {
+                write!(f, "could not delete {}: {error}", Quoted(snapshot))
+            }
+        }
+    }
+}
+
+impl std::error::Error for SnapshotFault {}
+
+/// Has snapshots taken of volumes of `namespace`.
+///
+/// All are tried; if any fails that is the answer, although others may have been taken.
+pub fn ask_snapshots(
+    view: &impl ReadView,
+    providers: &Providers,
+    namespace: &str,
+    specs: &[SnapshotSpec],
+) -> Result<Vec<Snapshot>, MultiError<SnapshotFault>> {
+    let (mut taken, mut faults) = (Vec::new(), Vec::new());
+    for spec in specs {
+        match ask_snapshot(view, providers, namespace, spec) {
+            Ok(snapshot) => taken.push(snapshot),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    MultiError::check(faults).map(|()| taken)
+}
+
+fn ask_snapshot(
+    view: &impl ReadView,
+    providers: &Providers,
+    namespace: &str,
+    spec: &SnapshotSpec,
+) -> Result<Snapshot, SnapshotFault> {
+    let Some(volume) = view.get::<CsiVolumes>((namespace, &spec.volume_id)) else {
+        return Err(SnapshotFault::NoVolume { volume: spec.volume_id.clone() });
+    };
+    let id = if spec.plugin_id.is_empty() { &volume.plugin_id } else { &spec.plugin_id };
+    let Some(plugin) = view.get::<CsiPlugins>(id) else {
+        return Err(SnapshotFault::NoPlugin { plugin: id.clone() });
+    };
+    if !can(plugin, |controller| controller.supports_create_delete_snapshot) {
+        return Err(SnapshotFault::Unsupported { plugin: Some(id.clone()) });
+    }
+    let request = CreateSnapshot {
+        external_id: volume.remote_id(),
+        name: &spec.name,
+        parameters: &spec.parameters,
+        secrets: &volume.secrets.with(&spec.secrets),
+    };
+    let create = ControllerOperation::CreateSnapshot;
+    ask(providers, id, create, |provider| provider.create_snapshot(&request))
+        .map_err(SnapshotFault::Create)
+}
+
+/// Has a snapshot removed; `plugin_id` may be the start of one.
+pub fn ask_delete_snapshot(
+    view: &impl ReadView,
+    providers: &Providers,
+    plugin_id: &str,
+    snapshot_id: &str,
+    secrets: &Secrets,
+) -> Result<(), MultiError<SnapshotFault>> {
+    let delete = || {
+        let plugin = find_plugin(view, plugin_id).map_err(SnapshotFault::Lookup)?;
+        if !can(plugin, |controller| controller.supports_create_delete_snapshot) {
+            return Err(SnapshotFault::Unsupported { plugin: None });
+        }
+        let operation = ControllerOperation::DeleteSnapshot;
+        ask(providers, &plugin.id, operation, |provider| {
+            provider.delete_snapshot(snapshot_id, secrets)
+        })
+        .map_err(|error| SnapshotFault::Delete { snapshot: snapshot_id.into(), error })
+    };
+    delete().or_else(|fault| MultiError::check(vec![fault]))
+}
+
+/// Why a provider's volumes or snapshots couldn't be listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExternalListError {
+    /// No plugin is meant, or several.
+    Lookup(PluginLookupError),
+    /// The plugin can't list volumes.
+    VolumesUnsupported,
+    /// The plugin can't list snapshots.
+    SnapshotsUnsupported,
+    /// The provider failed, or can't be asked.
+    Controller(ControllerError),
+}
+
+impl fmt::Display for ExternalListError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lookup(error) => error.fmt(f),
+            Self::VolumesUnsupported => f.write_str("unimplemented for this plugin"),
+            Self::SnapshotsUnsupported => f.write_str("plugin does not support listing snapshots"),
+            Self::Controller(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ExternalListError {}
+
+/// Lists the volumes that a provider has, at most as many as the page wants; `plugin_id` may be the
+/// start of one.
+pub fn ask_external_volumes(
+    view: &impl ReadView,
+    providers: &Providers,
+    plugin_id: &str,
+    page: &ProviderPage<'_>,
+) -> Result<ExternalVolumes, ExternalListError> {
+    let plugin = find_plugin(view, plugin_id).map_err(ExternalListError::Lookup)?;
+    if !can(plugin, |controller| controller.supports_list_volumes) {
+        return Err(ExternalListError::VolumesUnsupported);
+    }
+    let list = ControllerOperation::List;
+    let mut found = ask(providers, &plugin.id, list, |provider| provider.list_volumes(page))
+        .map_err(ExternalListError::Controller)?;
+    found.volumes.truncate(entries_max(page));
+    Ok(found)
+}
+
+/// Lists the snapshots that a provider has, in the same way.
+pub fn ask_external_snapshots(
+    view: &impl ReadView,
+    providers: &Providers,
+    plugin_id: &str,
+    page: &ProviderPage<'_>,
+    secrets: &Secrets,
+) -> Result<Snapshots, ExternalListError> {
+    let plugin = find_plugin(view, plugin_id).map_err(ExternalListError::Lookup)?;
+    if !can(plugin, |controller| controller.supports_list_snapshots) {
+        return Err(ExternalListError::SnapshotsUnsupported);
+    }
+    let list = ControllerOperation::ListSnapshots;
+    let mut found =
+        ask(providers, &plugin.id, list, |provider| provider.list_snapshots(page, secrets))
+            .map_err(ExternalListError::Controller)?;
+    found.snapshots.truncate(entries_max(page));
+    Ok(found)
+}
+
+fn entries_max(page: &ProviderPage<'_>) -> usize {
+    if page.entries_max == 0 { usize::MAX } else { page.entries_max as usize }
+}
