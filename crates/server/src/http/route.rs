@@ -180,7 +180,7 @@ impl Operation {
 
     /// Whether it changes anything.
     pub(crate) fn writes(&self) -> bool {
-        !self.verbs.contains(&Verb::Get)
+        !self.blocks && !self.verbs.contains(&Verb::Get)
     }
 }
 

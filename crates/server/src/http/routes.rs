@@ -10,7 +10,8 @@ use super::list::list;
 use super::parameter::{BLOCKING, COMMON, FORCE, FORCE_GONE, NAMESPACE, Parameter};
 use super::route::{Answer, Operation, Otherwise, Route, Verb};
 use super::{
-    feed, group_claims, host_volumes, metrics, namespaces, openapi, plugins, status, volumes,
+    feed, group_claims, host_volumes, metrics, namespaces, nodes, openapi, plugins, search, status,
+    volumes,
 };
 
 const GET: &[Verb] = &[Verb::Get];
@@ -190,6 +191,25 @@ pub(crate) static ROUTES: &[Route] = &[
         otherwise: Otherwise::Method,
     },
     Route { path: "/v1/plugin/csi/{*}", operations: &[], otherwise: Otherwise::NotFound },
+    Route {
+        path: "/v1/nodes",
+        operations: &[list::<nodes::NodeList>()],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/search",
+        operations: &[Operation::new(PUT_OR_POST, "search", Rule::Token, |call| {
+            Box::pin(search::run(call))
+        })
+        .summary("Finds what starts with a text, by ID, of what the caller may see.")
+        .parameters(READ)
+        .blocks()
+        .body("`Prefix`, and `Context`: what is searched, `all` when absent.")
+        .answer(Answer::Object(
+            "`Matches` and `Truncations` by context, at most 20 IDs each, and the `Index`.",
+        ))],
+        otherwise: Otherwise::Method,
+    },
     Route {
         path: "/v1/namespaces",
         operations: &[list::<namespaces::NamespaceList>()],
