@@ -39,7 +39,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve the HTTP API from a data directory.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Print the JSON values on standard input that match a filter expression, a line each.
     ///
     /// The input is one array, or one value a line. The exit status is 0 when something matched,

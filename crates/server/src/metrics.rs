@@ -18,7 +18,9 @@ use prometheus_client::registry::{Registry, Unit};
 use statehold_store::{
     Batch, Checkpointed, CommitError, Committed, Observer, ReadView, Store, Table,
 };
-use statehold_volumes::{Allocations, CsiPlugins, CsiVolumes, Jobs, Namespaces, Nodes};
+use statehold_volumes::{
+    Allocations, CsiPlugins, CsiVolumes, HostVolumes, Jobs, Namespaces, Nodes, TaskGroupClaims,
+};
 
 /// Which requests a count is of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -249,6 +251,8 @@ pub(crate) fn rows<V: ReadView>(view: &V) -> Vec<(&'static str, usize)> {
         of::<Allocations, _>(view),
         of::<CsiPlugins, _>(view),
         of::<CsiVolumes, _>(view),
+        of::<HostVolumes, _>(view),
+        of::<TaskGroupClaims, _>(view),
     ]
 }
 

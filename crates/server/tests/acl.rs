@@ -171,6 +171,19 @@ fn a_token_may_do_what_its_policies_say_and_sees_no_other_rows() {
     assert_eq!(listed(READER, "/v1/volumes?type=csi&namespace=*&per_page=1", "ID"), ["vol-team-a"]);
     assert_eq!(listed(READER, "/v1/namespaces", "Name"), ["team-a"]);
     assert_eq!(listed(ROOT, "/v1/namespaces", "Name").len(), 3);
+    let found = |token, query: &str, context: &str| {
+        let body = json!({ "Prefix": "", "Context": context });
+        let (status, text) =
+            send(&server, Some(token), "PUT", &format!("/v1/search?{query}"), &body);
+        assert!(status == 200 || text == "Permission denied", "{text}");
+        serde_json::from_str::<Value>(&text).map(|reply| reply["Matches"].clone()).ok()
+    };
+    let only = Some(json!({ "volumes": ["vol-team-a"] }));
+    assert_eq!(found(READER, "namespace=*", "volumes"), only);
+    assert_eq!(found(READER, "", "volumes"), None);
+    assert_eq!(found(READER, "", "nodes"), None);
+    let all = found(READER, "namespace=*", "all").unwrap();
+    assert_eq!((&all["namespaces"], &all["nodes"]), (&json!(["team-a"]), &Value::Null));
     let bearer = server.send_with(
         "GET",
         "/v1/namespaces",

@@ -1,6 +1,8 @@
 //! Many clients at once: one volume that all want, ten thousand queries that wait, and a kill in the
 //! middle of it.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::collections::BTreeMap;

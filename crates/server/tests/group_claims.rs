@@ -1,5 +1,7 @@
 //! The claims of task groups on host volumes, over a socket.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{ALLOC, NODES, OTHER_ALLOC, Server, encode};

@@ -1,5 +1,7 @@
 //! Host volumes over a socket: made, read, changed, listed and removed, with real directories.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::fs;

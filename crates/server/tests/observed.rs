@@ -53,7 +53,7 @@ fn metrics_count_requests_commits_rows_and_what_woke_for_nothing() {
         ("statehold_blocking_woken_total", 1.0),
         ("statehold_store_index", 5.0),
         (r#"statehold_store_rows{table="csi_plugins"}"#, 1.0),
-        ("statehold_store_file_bytes", 1.0),
+        (r#"statehold_store_file_bytes{file="rows.redb"}"#, 1.0),
         ("statehold_store_commit_duration_seconds_count", 5.0),
         ("statehold_store_batch_commits_count", 1.0),
     ] {

@@ -14,6 +14,7 @@ use crate::{
         ExternalListError, GroupClaimError, Holdup, HostVolumeError, JobError, NamespaceError,
         NodeError, PlacementFault, PluginLookupError, RegisterError, SnapshotFault, UnpublishError,
     },
+    search::UnknownContext,
     text::MultiError,
 };
 
@@ -56,6 +57,12 @@ impl OperationError for DecodeError {
 }
 
 impl OperationError for IdError {
+    fn fault(&self) -> Fault {
+        Fault::Request
+    }
+}
+
+impl OperationError for UnknownContext {
     fn fault(&self) -> Fault {
         Fault::Request
     }

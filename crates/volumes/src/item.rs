@@ -5,6 +5,7 @@
 //! Secrets, mount flags and what the row remembers of its plugin are not selectable.
 
 mod host;
+mod node;
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,10 @@ use statehold_filter::Filterable;
 use statehold_store::{Entry, ReadView};
 use uuid::Uuid;
 
-pub use self::host::{HostVolumeItem, TaskGroupClaimItem};
+pub use self::{
+    host::{HostVolumeItem, TaskGroupClaimItem},
+    node::NodeItem,
+};
 use crate::{
     facts::{PluginFacts, VolumeFacts},
     rows::{Claim, CsiPlugin, CsiVolume},

@@ -13,11 +13,12 @@
 //!   anybody while a transaction is open.
 //! - [`volume_claims`] says of each claim on a volume what releases it.
 //! - Reads go through any [`ReadView`](statehold_store::ReadView): [`list_volumes`],
-//!   [`list_plugins`], [`list_host_volumes`], [`list_task_group_claims`], and the views that serialise to Nomad's JSON, such as [`VolumeView`]. What
+//!   [`list_plugins`], [`list_host_volumes`], [`list_task_group_claims`], [`list_nodes`],
+//!   [`search()`], and the views that serialise to Nomad's JSON, such as [`VolumeView`]. What
 //!   follows from other rows (health, expected counts, whether a volume is schedulable) is worked
 //!   out then and never stored.
-//! - [`VolumeItem`], [`PluginItem`] and [`HostVolumeItem`] are what filter expressions see; [`input`] reads request
-//!   bodies.
+//! - [`VolumeItem`], [`PluginItem`], [`HostVolumeItem`], [`TaskGroupClaimItem`] and [`NodeItem`] are
+//!   what filter expressions see; [`input`] reads request bodies.
 //!
 //! Invariant: no IO, no clock, no randomness, and no panic on anything that comes from outside.
 //! Invariant: secrets and mount flags are in no view, no filter and no `Debug` output.
@@ -76,6 +77,7 @@ mod modes;
 mod ops;
 pub mod provider;
 mod rows;
+mod search;
 mod secrets;
 mod spec;
 mod text;
@@ -89,16 +91,17 @@ pub use self::{
     fault::{Fault, OperationError},
     host_spec::{HostSpecError, HostSpecFault, HostUpdateFault, HostVolumeSpec},
     id::{IdError, parse_id},
-    item::{HostVolumeItem, PluginItem, TaskGroupClaimItem, VolumeItem},
+    item::{HostVolumeItem, NodeItem, PluginItem, TaskGroupClaimItem, VolumeItem},
     list::{
         ALL_NAMESPACES, HostVolumeList, HostVolumeQuery, TaskGroupClaimKey, TaskGroupClaimList,
-        TaskGroupClaimQuery, VolumeList, VolumeQuery, list_host_volumes, list_plugins,
+        TaskGroupClaimQuery, VolumeList, VolumeQuery, list_host_volumes, list_nodes, list_plugins,
         list_task_group_claims, list_volumes, plugin_allocations,
     },
     merge::{CapacityError, MergeViolation, UpdateError},
     modes::{Capability, ClaimMode, ClaimState, UnknownName, access_mode, attachment_mode},
     ops::*,
     rows::*,
+    search::{SEARCH_MATCHES_MAX, SearchContext, SearchMatches, UnknownContext, search},
     secrets::Secrets,
     spec::{SpecFault, ValidationError, VolumeSpec},
     text::MultiError,

@@ -1,4 +1,4 @@
-//! Lists of volumes, plugins, host volumes and sticky claims, in key order, from any key on.
+//! Lists of volumes, plugins, host volumes, sticky claims and nodes, in key order, from any key on.
 //!
 //! All conditions of a query hold at once. Lists are read through the view, so a watch on a list
 //! knows every range that the list depends on. A namespace or an ID prefix is a range and is read
@@ -21,13 +21,13 @@ pub use self::{
     },
     host::{HostVolumeList, HostVolumeQuery, list_host_volumes},
 };
-use crate::rows::{Allocation, Allocations, CsiPlugin, CsiPlugins, CsiVolume, CsiVolumes};
+use crate::rows::{Allocation, Allocations, CsiPlugin, CsiPlugins, CsiVolume, CsiVolumes, Nodes};
 
 /// The namespace that stands for all of them.
 pub const ALL_NAMESPACES: &str = "*";
 
 /// Whether what is in `found` is wanted by who asks for `asked`.
-fn wants_namespace(asked: &str, found: &str) -> bool {
+pub(crate) fn wants_namespace(asked: &str, found: &str) -> bool {
     asked == ALL_NAMESPACES || asked == found
 }
 
@@ -172,6 +172,20 @@ pub fn list_plugins<'v, V: ReadView>(
         range = range.resume(from, order);
     }
     view.scan::<CsiPlugins>(&range, order)
+}
+
+/// Lists nodes whose ID starts with `prefix`, by ID, from the ID `from` on.
+pub fn list_nodes<'v, V: ReadView>(
+    view: &'v V,
+    prefix: &HexPrefix,
+    order: Order,
+    from: Option<Uuid>,
+) -> Scan<'v, Nodes> {
+    let mut range = KeyRange::<Uuid>::hex(prefix);
+    if let Some(from) = from {
+        range = range.resume(from, order);
+    }
+    view.scan::<Nodes>(&range, order)
 }
 
 /// The allocations that run the plugin, those changed last first, of one namespace or of

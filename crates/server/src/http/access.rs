@@ -17,7 +17,6 @@ pub(crate) enum Rule {
     /// One of these in some namespace. Rows of others are left out, and the handler asks
     /// [`super::call::Call::allow_in`] for each namespace that the body names.
     Somewhere(&'static [Capability]),
-    #[allow(dead_code, reason = "for lists that hide what isn't allowed")]
     /// Nothing: nobody is refused; rows of namespaces without one of these are left out.
     Rows(&'static [Capability]),
     /// So much of plugins.
@@ -145,6 +144,15 @@ pub(crate) enum Access {
 }
 
 impl Access {
+    /// Whether everything is allowed.
+    pub(crate) fn is_unlimited(&self) -> bool {
+        match self {
+            Self::Open => true,
+            Self::Anonymous => false,
+            Self::Token(grants) => grants.management,
+        }
+    }
+
     /// Refuses who may not do what `rule` is for. `namespace` is the one that the request names.
     pub(crate) fn demand(&self, rule: &Rule, namespace: &str) -> Result<(), Reject> {
         if self.allows(rule, namespace) { Ok(()) } else { Err(Reject::denied()) }
@@ -199,16 +207,13 @@ impl Access {
             Rule::Plugin(wanted) => self.level(*wanted, |policy| policy.plugin),
             Rule::Node(wanted) => self.level(*wanted, |policy| policy.node),
             Rule::Operator(wanted) => self.level(*wanted, |policy| policy.operator),
-            Rule::Management => match self {
-                Self::Open => true,
-                Self::Anonymous => false,
-                Self::Token(grants) => grants.management,
-            },
+            Rule::Management => self.is_unlimited(),
             Rule::All(rules) => rules.iter().all(|rule| self.allows(rule, namespace)),
         }
     }
 
-    fn has_somewhere(&self, wanted: &[Capability]) -> bool {
+    /// Whether one of the capabilities is there in some namespace.
+    pub(crate) fn has_somewhere(&self, wanted: &[Capability]) -> bool {
         match self {
             Self::Open => true,
             Self::Anonymous => false,

@@ -44,7 +44,8 @@ pub(crate) fn document() -> Value {
             "title": "Statehold",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Nomad's volumes and plugins API, and an API to feed it. \
-                            `HEAD` is `GET` without a body. Errors are plain text.",
+                            `HEAD` is `GET` without a body. Errors are plain text. Of a list, \
+                            `x-filter-fields` has what filters can ask for, by the value of `type`.",
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": "http://127.0.0.1:4646" }],
@@ -84,6 +85,9 @@ fn operation(
         "parameters": parameters(route, &all().collect::<Vec<_>>()),
         "responses": responses(route, &all().collect::<Vec<_>>()),
     });
+    if let Some(fields) = filterable(&all().collect::<Vec<_>>()) {
+        described["x-filter-fields"] = fields;
+    }
     if let (Some(body), Some(members)) = (first.body, described.as_object_mut()) {
         let body = json!({
             "required": true,
@@ -220,16 +224,25 @@ fn content(answer: Answer) -> Option<(&'static str, Value)> {
             Some(("text/plain", json!({ "type": "string", "description": about })))
         }
         Answer::Object(about) => Some(("application/json", json!({ "description": about }))),
-        Answer::List(fields) => {
-            let mut item = fields()
-                .map_or_else(|| json!({ "type": "object" }), |schema| object(schema, DEPTH_MAX));
-            item["description"] =
-                "The fields that filters can ask for. A row of the list has those \
-                                   of a stub, the object alone has the others."
-                    .into();
-            Some(("application/json", json!({ "type": "array", "items": item })))
+        Answer::List(_) => Some((
+            "application/json",
+            json!({ "type": "array", "items": { "type": "object" }, "description": "The rows." }),
+        )),
+    }
+}
+
+/// What filters can ask for, by the type that is listed.
+fn filterable(operations: &[&'static Operation]) -> Option<Value> {
+    let mut by_type = Map::new();
+    for operation in operations {
+        if let Answer::List(fields) = operation.answer
+            && let Some(schema) = fields()
+        {
+            let of_type = operation.of_type.unwrap_or("*");
+            by_type.insert(of_type.to_owned(), object(schema, DEPTH_MAX));
         }
     }
+    (!by_type.is_empty()).then(|| by_type.into())
 }
 
 fn object(schema: &'static Schema, depth: usize) -> Value {
@@ -249,7 +262,7 @@ fn fields(schema: &'static Schema, depth: usize, into: &mut Map<String, Value>) 
     }
 }
 
-/// Values of a kind, as JSON Schema.
+/// Values of a kind as filters see them, as JSON Schema.
 fn kind(kind: FieldKind, depth: usize) -> Value {
     let Some(below) = depth.checked_sub(1) else { return json!({}) };
     match kind.required() {
@@ -293,7 +306,16 @@ fn headers() -> Value {
 
 #[cfg(test)]
 mod tests {
+    use expect_test::expect_file;
+
     use super::*;
+
+    /// After a change of the table: `UPDATE_EXPECT=1 cargo test -p statehold-server openapi`.
+    #[test]
+    fn the_document_in_docs_is_the_one_that_is_served() {
+        let document = serde_json::to_string_pretty(&document()).unwrap() + "\n";
+        expect_file!["../../../../docs/openapi.json"].assert_eq(&document);
+    }
 
     #[test]
     fn every_operation_is_in_the_document_with_parameters_responses_and_errors() {

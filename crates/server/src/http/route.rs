@@ -111,7 +111,7 @@ pub(crate) struct Operation {
 /// What an operation answers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Answer {
-    /// An array of rows with at least these fields.
+    /// An array of rows of which filters can ask for these fields.
     List(fn() -> Option<&'static Schema>),
     /// An object, described in words.
     Object(&'static str),
@@ -180,7 +180,7 @@ impl Operation {
 
     /// Whether it changes anything.
     pub(crate) fn writes(&self) -> bool {
-        !self.verbs.contains(&Verb::Get)
+        !self.blocks && !self.verbs.contains(&Verb::Get)
     }
 }
 

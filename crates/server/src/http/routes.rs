@@ -1,6 +1,7 @@
 //! The table of everything that the server answers.
 //!
-//! To add an endpoint, add its operation here: nothing else has to know of it.
+//! To add an endpoint, add its operation here: nothing else has to know of it. A test says how to bring
+//! `docs/openapi.json` up to date.
 
 use std::future::ready;
 
@@ -12,8 +13,8 @@ use super::parameter::{
 };
 use super::route::{Answer, Operation, Otherwise, Route, Verb};
 use super::{
-    feed, group_claims, host_volumes, metrics, namespaces, openapi, plugins, provided, status,
-    volumes,
+    feed, group_claims, host_volumes, metrics, namespaces, nodes, openapi, plugins, provided,
+    search, status, volumes,
 };
 
 const GET: &[Verb] = &[Verb::Get];
@@ -272,6 +273,25 @@ pub(crate) static ROUTES: &[Route] = &[
         otherwise: Otherwise::Method,
     },
     Route { path: "/v1/plugin/csi/{*}", operations: &[], otherwise: Otherwise::NotFound },
+    Route {
+        path: "/v1/nodes",
+        operations: &[list::<nodes::NodeList>()],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/search",
+        operations: &[Operation::new(PUT_OR_POST, "search", Rule::Token, |call| {
+            Box::pin(search::run(call))
+        })
+        .summary("Finds what starts with a text, by ID, of what the caller may see.")
+        .parameters(READ)
+        .blocks()
+        .body("`Prefix`, and `Context`: what is searched, `all` when absent.")
+        .answer(Answer::Object(
+            "`Matches` and `Truncations` by context, at most 20 IDs each, and the `Index`.",
+        ))],
+        otherwise: Otherwise::Method,
+    },
     Route {
         path: "/v1/namespaces",
         operations: &[list::<namespaces::NamespaceList>()],

@@ -311,7 +311,7 @@ mod tests {
             // The shell's own.
             let own = ["PWD=", "SHLVL=", "_="];
             let lines = text.lines().filter(|line| !own.iter().any(|name| line.starts_with(name)));
-            lines.map(|line| format!("{line}\n")).collect::<String>()
+            lines.fold(String::new(), |text, line| text + line + "\n")
         };
         let create = "DHV_CAPACITY_MAX_BYTES=2\nDHV_CAPACITY_MIN_BYTES=1\n".to_owned();
         assert_eq!(seen("create"), create + &common.replace('%', "create"));

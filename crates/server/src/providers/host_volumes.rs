@@ -198,7 +198,7 @@ impl HostVolumeKeeper {
                     attributes.insert(name.into(), version.into());
                 }
                 Err(error) => {
-                    tracing::warn!(plugin = id, %error, "a host-volume plugin is not well")
+                    tracing::warn!(plugin = id, %error, "a host-volume plugin is not well");
                 }
             }
         }

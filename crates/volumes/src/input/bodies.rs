@@ -42,3 +42,14 @@ pub struct AllocationBody {
     /// Its group, when the body holds the job.
     pub group: Option<TaskGroup>,
 }
+
+/// The body of a search.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SearchBody {
+    /// What IDs are to start with.
+    pub prefix: Box<str>,
+    /// What is searched, by name; empty when the body doesn't say.
+    pub context: Box<str>,
+    /// The namespace of the request, empty when the body doesn't say.
+    pub namespace: Box<str>,
+}

@@ -13,16 +13,18 @@ mod fields;
 mod host_volume;
 mod job;
 mod node;
+mod search;
 mod snapshot;
 mod volume;
 
 pub use self::{
-    bodies::{AllocationBody, HostVolumeBody, RegisterBody, SnapshotsBody},
+    bodies::{AllocationBody, HostVolumeBody, RegisterBody, SearchBody, SnapshotsBody},
     claim::claim_body,
     error::{DecodeError, DecodeErrorKind},
     host_volume::host_volume_body,
     job::{allocation_body, job_body},
     node::{namespace_body, node_body},
+    search::search_body,
     snapshot::{secrets_header, snapshots_body},
     volume::register_body,
 };

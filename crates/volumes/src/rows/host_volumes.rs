@@ -135,6 +135,10 @@ impl HostVolumes {
         Index::<Self, String>::non_unique("pool", |volume, keys| keys.add(&volume.node_pool))
             .serves("NodePool");
 
+    /// Volumes by their ID, in whatever namespace.
+    pub const BY_ID: Index<Self, Uuid> =
+        Index::non_unique("id", |volume: &HostVolume, keys| keys.add(volume.id));
+
     /// Volumes by name.
     pub const BY_NAME: Index<Self, String> =
         Index::<Self, String>::non_unique("name", |volume, keys| keys.add(&volume.name))
@@ -152,7 +156,7 @@ impl Table for HostVolumes {
     }
 
     fn indexes(set: &mut IndexSet<Self>) {
-        set.add(&Self::BY_NODE).add(&Self::BY_POOL).add(&Self::BY_NAME);
+        set.add(&Self::BY_NODE).add(&Self::BY_POOL).add(&Self::BY_NAME).add(&Self::BY_ID);
     }
 }
 

@@ -22,9 +22,11 @@ pub mod node_status {
 }
 
 /// A machine that allocations run on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
+#[filterable(rename_all = "PascalCase")]
 pub struct Node {
     /// Its ID, the key.
+    #[filterable(rename = "ID")]
     pub id: Uuid,
     /// Its name, for people.
     pub name: Box<str>,
@@ -43,12 +45,15 @@ pub struct Node {
     /// What its operators say about it.
     pub meta: Labels,
     /// Controller plugins that run on it, by plugin ID.
+    #[filterable(rename = "CSIControllerPlugins")]
     pub controller_plugins: BTreeMap<Box<str>, PluginInfo>,
     /// Node plugins that run on it, by plugin ID.
+    #[filterable(rename = "CSINodePlugins")]
     pub node_plugins: BTreeMap<Box<str>, PluginInfo>,
     /// Host volumes that it can give to allocations, by name.
     pub host_volumes: BTreeMap<Box<str>, NodeHostVolume>,
     /// Whether its dynamic host volumes are forgotten together with it.
+    #[filterable(rename = "GCVolumesOnNodeGC")]
     pub gc_volumes_on_node_gc: bool,
     /// When it was first registered, in unix nanoseconds.
     pub create_time: i64,
@@ -69,7 +74,8 @@ impl Node {
 }
 
 /// What a node says about a host volume that it has.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
+#[filterable(rename_all = "PascalCase")]
 pub struct NodeHostVolume {
     /// Its name.
     pub name: Box<str>,
@@ -78,6 +84,7 @@ pub struct NodeHostVolume {
     /// Whether it can only be read.
     pub read_only: bool,
     /// The ID of a dynamic volume; none for one that the node's configuration names.
+    #[filterable(rename = "ID")]
     pub id: Option<Uuid>,
 }
 

@@ -9,6 +9,7 @@ mod external;
 mod group_claim;
 mod host_volume;
 mod namespace;
+mod node;
 mod plugin;
 mod volume;
 
@@ -18,6 +19,7 @@ pub use self::{
     group_claim::TaskGroupClaimView,
     host_volume::{HostVolumeStub, HostVolumeView},
     namespace::NamespaceView,
+    node::NodeStub,
     plugin::{JobExpectation, PluginInfoView, PluginStub, PluginView},
     volume::{MountOptionsView, VolumeStub, VolumeView},
 };

@@ -1,0 +1,144 @@
+//! `/v1/search`: what the command line completes and finds IDs with.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use statehold_store::{KeyRange, Order, ReadView};
+use statehold_volumes::{
+    ALL_NAMESPACES, DEFAULT_NAMESPACE, Namespaces, SEARCH_MATCHES_MAX, SearchContext,
+    SearchMatches, input, search,
+};
+
+use super::Reply;
+use super::access::{Access, Capability, Level};
+use super::call::Call;
+use super::params::Read;
+use super::reject::Reject;
+
+/// The context that stands for all of them.
+const ALL: &str = "all";
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Found {
+    matches: BTreeMap<&'static str, Vec<String>>,
+    truncations: BTreeMap<&'static str, bool>,
+    index: u64,
+    last_contact: u64,
+    known_leader: bool,
+    next_token: &'static str,
+}
+
+/// `PUT /v1/search`
+pub(crate) async fn run(mut call: Call) -> Reply {
+    let body = input::search_body(&call.body().await?)?;
+    let read = Read::of(&call.query)?;
+    let namespace = match call.query.text("namespace") {
+        Some(namespace) => namespace,
+        None if body.namespace.is_empty() => DEFAULT_NAMESPACE,
+        None => &body.namespace,
+    };
+    let contexts = match &*body.context {
+        "" | ALL => SearchContext::ALL.to_vec(),
+        context => vec![context.parse()?],
+    };
+    // Of all contexts those that the caller may see; of one, none is a refusal.
+    let seen: Vec<_> =
+        contexts.into_iter().filter(|context| may_see(&call.access, *context, namespace)).collect();
+    if seen.is_empty() {
+        return Err(Reject::denied());
+    }
+    call.app
+        .object(&call, &read, |view, render| {
+            let (mut matches, mut truncations) = (BTreeMap::new(), BTreeMap::new());
+            for context in &seen {
+                let found = matching(view, &call.access, *context, namespace, &body.prefix);
+                matches.insert(context.as_str(), found.ids);
+                truncations.insert(context.as_str(), found.truncated);
+            }
+            render.json(&Found {
+                matches,
+                truncations,
+                index: view.index(),
+                last_contact: 0,
+                known_leader: true,
+                next_token: "",
+            })
+        })
+        .await
+}
+
+/// One of what a token needs in a namespace to find things of a context there; `None` for what is in
+/// no namespace.
+fn needed(context: SearchContext) -> Option<&'static [Capability]> {
+    match context {
+        SearchContext::Volumes => Some(&[
+            Capability::CsiListVolume,
+            Capability::CsiReadVolume,
+            Capability::CsiMountVolume,
+            Capability::ListJobs,
+        ]),
+        SearchContext::HostVolumes => Some(&[Capability::HostVolumeRead]),
+        SearchContext::Allocations | SearchContext::Jobs => {
+            Some(&[Capability::ListJobs, Capability::ReadJob])
+        }
+        _ => None,
+    }
+}
+
+fn may_see(access: &Access, context: SearchContext, namespace: &str) -> bool {
+    match context {
+        SearchContext::Plugins => access.level(Level::List, |policy| policy.plugin),
+        SearchContext::Nodes => access.level(Level::Read, |policy| policy.node),
+        SearchContext::Namespaces => access.has_somewhere(Capability::ANY),
+        _ => needed(context).is_some_and(|needed| {
+            if namespace == ALL_NAMESPACES {
+                access.has_somewhere(needed)
+            } else {
+                access.has(namespace, needed)
+            }
+        }),
+    }
+}
+
+/// What is found by a caller who may see things of the context.
+fn matching<V: ReadView>(
+    view: &V,
+    access: &Access,
+    context: SearchContext,
+    namespace: &str,
+    prefix: &str,
+) -> SearchMatches {
+    if access.is_unlimited() {
+        return search(view, namespace, context, prefix);
+    }
+    if context == SearchContext::Namespaces {
+        let names = KeyRange::<String>::prefix(prefix);
+        let rows = view.scan::<Namespaces>(&names, Order::Ascending);
+        let seen = rows.filter(|row| access.has(&row.name, Capability::ANY));
+        return most(seen.map(|row| row.name.to_string()).take(SEARCH_MATCHES_MAX + 1).collect());
+    }
+    match needed(context) {
+        Some(needed) if namespace == ALL_NAMESPACES => {
+            let mut ids = Vec::new();
+            let rows = view.scan::<Namespaces>(&KeyRange::all(), Order::Ascending);
+            for row in rows.filter(|row| access.has(&row.name, needed)) {
+                let found = search(view, &row.name, context, prefix);
+                ids.extend(found.ids);
+                if found.truncated || ids.len() > SEARCH_MATCHES_MAX {
+                    ids.truncate(SEARCH_MATCHES_MAX);
+                    return SearchMatches { ids, truncated: true };
+                }
+            }
+            most(ids)
+        }
+        _ => search(view, namespace, context, prefix),
+    }
+}
+
+/// As many IDs as a search gives, and whether there were more.
+fn most(mut ids: Vec<String>) -> SearchMatches {
+    let truncated = ids.len() > SEARCH_MATCHES_MAX;
+    ids.truncate(SEARCH_MATCHES_MAX);
+    SearchMatches { ids, truncated }
+}

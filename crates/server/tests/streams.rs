@@ -1,0 +1,71 @@
+//! Long lists, sent in parts: what they cost the server, and which moment they are of.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use common::{Server, command, volume_payload};
+use serde_json::{Value, json};
+
+/// Volumes of the list: their JSON is much more than what the system keeps for a slow reader.
+const VOLUMES: usize = 20_000;
+
+/// Volumes that one request registers.
+const BATCH: usize = 4_000;
+
+/// Bytes of memory that the server has.
+fn memory(server: &Server) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+fn register(server: &Server) {
+    let volumes: Vec<Value> = (0..VOLUMES)
+        .map(|at| {
+            let mut volume = volume_payload(&format!("vol-{at:06}"));
+            volume["ExternalID"] = json!(format!("ext-{at}"));
+            volume
+        })
+        .collect();
+    for batch in volumes.chunks(BATCH) {
+        server.put("/v1/volumes", &json!({ "Volumes": batch })).ok();
+    }
+}
+
+#[test]
+fn a_long_list_is_of_one_moment_and_is_never_there_as_a_whole_however_slowly_it_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::spawn(command(dir.path()).args(["--body-max", "8000000"]));
+    server.feed_plugin();
+    register(&server);
+    let whole = server.get("/v1/volumes?type=csi").ok();
+
+    let before = memory(&server);
+    let mut readers: Vec<TcpStream> = (0..8)
+        .map(|_| {
+            let mut socket = TcpStream::connect(server.address()).unwrap();
+            let request = "GET /v1/volumes?type=csi HTTP/1.0\r\n\r\n";
+            socket.write_all(request.as_bytes()).unwrap();
+            // The head is there, so the answer has begun.
+            let mut first = [0; 1];
+            socket.read_exact(&mut first).unwrap();
+            socket
+        })
+        .collect();
+    let grown = memory(&server).saturating_sub(before);
+    let texts = (readers.len() * whole.body.len()) as u64;
+    assert!(grown < texts / 3, "{grown} bytes for readers of {texts}");
+
+    // What happens meanwhile is not in what they read.
+    server.delete("/v1/volume/csi/vol-019999").ok();
+    let mut reply = String::new();
+    readers.swap_remove(0).read_to_string(&mut reply).unwrap();
+    let (_, body) = reply.split_once("\r\n\r\n").unwrap();
+    assert!(body == whole.body, "{} bytes instead of {}", body.len(), whole.body.len());
+}

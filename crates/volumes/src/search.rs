@@ -1,0 +1,168 @@
+//! Finding things by the start of their ID, whatever they are.
+
+use std::{fmt, str::FromStr};
+
+use statehold_store::{HexPrefix, HexPrefixError, KeyRange, Order, ReadView};
+use uuid::Uuid;
+
+use crate::{
+    list::{ALL_NAMESPACES, wants_namespace},
+    rows::{Allocations, CsiPlugins, CsiVolumes, HostVolumes, Jobs, Namespaces, Nodes},
+    text::Quoted,
+};
+
+/// How many IDs a search gives at most.
+pub const SEARCH_MATCHES_MAX: usize = 20;
+
+/// What is searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum SearchContext {
+    /// Allocations, by UUID.
+    Allocations,
+    /// Host volumes, by UUID.
+    HostVolumes,
+    /// Jobs.
+    Jobs,
+    /// Namespaces, by name.
+    Namespaces,
+    /// Nodes, by UUID.
+    Nodes,
+    /// CSI plugins.
+    Plugins,
+    /// CSI volumes.
+    Volumes,
+}
+
+impl SearchContext {
+    /// All of them, ordered by name.
+    pub const ALL: [Self; 7] = [
+        Self::Allocations,
+        Self::HostVolumes,
+        Self::Jobs,
+        Self::Namespaces,
+        Self::Nodes,
+        Self::Plugins,
+        Self::Volumes,
+    ];
+
+    /// What clients call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allocations => "allocs",
+            Self::HostVolumes => "host_volumes",
+            Self::Jobs => "jobs",
+            Self::Namespaces => "namespaces",
+            Self::Nodes => "nodes",
+            Self::Plugins => "plugins",
+            Self::Volumes => "volumes",
+        }
+    }
+}
+
+/// A text that names nothing to search.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownContext {
+    found: Box<str>,
+}
+
+impl fmt::Display for UnknownContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("context must be one of [")?;
+        for (at, context) in SearchContext::ALL.into_iter().enumerate() {
+            write!(f, "{}{}", if at == 0 { "" } else { " " }, context.as_str())?;
+        }
+        write!(f, "] or 'all' for all contexts; got {}", Quoted(&self.found))
+    }
+}
+
+impl std::error::Error for UnknownContext {}
+
+impl FromStr for SearchContext {
+    type Err = UnknownContext;
+
+    fn from_str(text: &str) -> Result<Self, UnknownContext> {
+        let mut all = Self::ALL.into_iter();
+        let found = all.find(|context| context.as_str() == text);
+        found.ok_or_else(|| UnknownContext { found: text.into() })
+    }
+}
+
+/// What a search found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SearchMatches {
+    /// IDs, in order, at most [`SEARCH_MATCHES_MAX`].
+    pub ids: Vec<String>,
+    /// Whether there are more.
+    pub truncated: bool,
+}
+
+impl SearchMatches {
+    fn of(ids: impl Iterator<Item = impl ToString>) -> Self {
+        let most = ids.take(SEARCH_MATCHES_MAX + 1);
+        let mut ids: Vec<String> = most.map(|id| id.to_string()).collect();
+        let truncated = ids.len() > SEARCH_MATCHES_MAX;
+        ids.truncate(SEARCH_MATCHES_MAX);
+        Self { ids, truncated }
+    }
+}
+
+/// Finds what `prefix` is the start of the ID of, in one namespace or in [`ALL_NAMESPACES`].
+///
+/// UUIDs are found by hex digits in either case, with or without hyphens; a text that can't be the
+/// start of one finds none.
+pub fn search(
+    view: &impl ReadView,
+    namespace: &str,
+    context: SearchContext,
+    prefix: &str,
+) -> SearchMatches {
+    let (names, keys) = (KeyRange::<String>::prefix(prefix), named(namespace, prefix));
+    let order = Order::Ascending;
+    match context {
+        SearchContext::Volumes => {
+            let rows = view.scan::<CsiVolumes>(&keys, order);
+            let rows = rows.filter(|row| row.id.starts_with(prefix));
+            SearchMatches::of(rows.map(|row| &*row.id))
+        }
+        SearchContext::Jobs => {
+            let rows = view.scan::<Jobs>(&keys, order);
+            let rows = rows.filter(|row| row.id.starts_with(prefix));
+            SearchMatches::of(rows.map(|row| &*row.id))
+        }
+        SearchContext::Plugins => {
+            SearchMatches::of(view.scan::<CsiPlugins>(&names, order).map(|row| &*row.id))
+        }
+        SearchContext::Namespaces => {
+            SearchMatches::of(view.scan::<Namespaces>(&names, order).map(|row| &*row.name))
+        }
+        SearchContext::Allocations => {
+            let Ok(ids) = hex(prefix) else { return SearchMatches::default() };
+            let rows = view.scan::<Allocations>(&ids, order);
+            let rows = rows.filter(|row| wants_namespace(namespace, &row.namespace));
+            SearchMatches::of(rows.map(|row| row.id))
+        }
+        SearchContext::HostVolumes => {
+            let Ok(ids) = hex(prefix) else { return SearchMatches::default() };
+            let rows = view.scan_by(&HostVolumes::BY_ID, &ids, order);
+            let rows = rows.filter(|row| wants_namespace(namespace, &row.namespace));
+            SearchMatches::of(rows.map(|row| row.id))
+        }
+        SearchContext::Nodes => {
+            let Ok(ids) = hex(prefix) else { return SearchMatches::default() };
+            SearchMatches::of(view.scan::<Nodes>(&ids, order).map(|row| row.id))
+        }
+    }
+}
+
+/// Every key of the namespace whose second part starts with `prefix`; of all namespaces, every key.
+fn named(namespace: &str, prefix: &str) -> KeyRange<(String, String)> {
+    if namespace == ALL_NAMESPACES {
+        return KeyRange::<(String, String)>::all();
+    }
+    KeyRange::<(String, String)>::within_prefix(namespace, prefix)
+}
+
+fn hex(prefix: &str) -> Result<KeyRange<Uuid>, HexPrefixError> {
+    HexPrefix::parse(prefix).map(|prefix| KeyRange::<Uuid>::hex(&prefix))
+}

@@ -1,0 +1,101 @@
+//! Finding things by the start of their ID, and listing nodes.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
+
+mod common;
+
+use common::*;
+use statehold_store::{HexPrefix, Order};
+use statehold_volumes::*;
+use uuid::Uuid;
+
+fn cluster() -> Cluster {
+    let cluster = Cluster::with_plugin();
+    for name in ["dev", "prod"] {
+        let namespace = Namespace { name: name.into(), ..Default::default() };
+        cluster.write(|txn| upsert_namespace(txn, namespace)).unwrap();
+    }
+    cluster.register(spec("vol-1")).unwrap();
+    cluster.register(VolumeSpec { namespace: "prod".into(), ..spec("vol-2") }).unwrap();
+    cluster.write(|txn| upsert_job(txn, NOW, Job { id: "web".into(), ..Job::default() })).unwrap();
+    for number in [0xabc1_u128, 0xabd2] {
+        let id = Uuid::from_u128(number << 112);
+        cluster.allocation(Allocation { id, ..running(0, 2) });
+        let volume = HostVolume { id, namespace: "prod".into(), ..HostVolume::default() };
+        cluster.write(|txn| txn.upsert::<HostVolumes>(volume)).unwrap();
+    }
+    cluster
+}
+
+#[test]
+fn each_context_is_searched_by_the_start_of_its_ids() {
+    let cluster = cluster();
+    let found = |namespace: &str, context: &str, prefix: &str| {
+        search(&cluster.view(), namespace, context.parse().unwrap(), prefix).ids
+    };
+    assert_eq!(found("default", "volumes", "vol"), ["vol-1"]);
+    assert_eq!(found("*", "volumes", "vol"), ["vol-1", "vol-2"]);
+    assert_eq!(found("*", "volumes", "2"), [""; 0]);
+    assert_eq!(found("default", "jobs", "w"), ["web"]);
+    assert_eq!(found("prod", "jobs", "w"), [""; 0]);
+    assert_eq!(found("prod", "plugins", "fo"), [PLUGIN]);
+    assert_eq!(found("prod", "namespaces", "d"), ["default", "dev"]);
+    assert_eq!(found("prod", "nodes", "0000").len(), 3);
+    let whole = "abc10000-0000-0000-0000-000000000000";
+    for prefix in ["a", "AB", "abc", "abc1", "abc10000-0", whole] {
+        assert_eq!(found("default", "allocs", prefix)[0], whole, "{prefix}");
+    }
+    assert_eq!(found("default", "allocs", "ab").len(), 2);
+    assert_eq!(found("default", "allocs", "abc").len(), 1, "an odd digit counts");
+    assert_eq!(found("prod", "allocs", "abc"), [""; 0]);
+    assert_eq!(found("prod", "host_volumes", "abc"), [whole]);
+    assert_eq!(found("default", "host_volumes", "abc"), [""; 0]);
+    assert_eq!(found("*", "nodes", "web"), [""; 0], "no start of an ID");
+}
+
+#[test]
+fn at_most_twenty_are_found() {
+    let cluster = cluster();
+    let add = |number: u32| cluster.register(spec(&format!("many-{number:02}"))).unwrap();
+    (0..20).for_each(|number| drop(add(number)));
+    let found = || search(&cluster.view(), "default", SearchContext::Volumes, "many");
+    assert_eq!((found().ids.len(), found().truncated), (20, false));
+    add(20);
+    assert_eq!((found().ids.len(), found().truncated), (20, true));
+    assert_eq!(found().ids[19], "many-19");
+}
+
+#[test]
+fn unknown_contexts_are_told_the_known_ones() {
+    let error = "x".parse::<SearchContext>().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "context must be one of [allocs host_volumes jobs namespaces nodes plugins volumes] or \
+         'all' for all contexts; got \"x\""
+    );
+}
+
+#[test]
+fn nodes_are_listed_by_the_start_of_their_id() {
+    let cluster = cluster();
+    let view = cluster.view();
+    let prefix = |text: &str| HexPrefix::parse(text).unwrap();
+    let names = |prefix: &HexPrefix, order, from| -> Vec<String> {
+        list_nodes(&view, prefix, order, from).map(|node| node.name.to_string()).collect()
+    };
+    assert_eq!(names(&prefix(""), Order::Ascending, None), ["n1", "n2", "n3"]);
+    assert_eq!(names(&prefix(""), Order::Descending, Some(id(2))), ["n2", "n1"]);
+    assert_eq!(names(&prefix(&id(3).to_string()), Order::Ascending, None), ["n3"]);
+    let node = list_nodes(&view, &prefix(""), Order::Ascending, None).next().unwrap();
+    let item = NodeItem::new(node);
+    let json = serde_json::to_value(item.stub()).unwrap();
+    assert_eq!((&json["Name"], &json["NodePool"]), (&"n1".into(), &"default".into()));
+    assert_eq!(
+        (&json["Status"], &json["SchedulingEligibility"]),
+        (&"ready".into(), &"eligible".into())
+    );
+    let filter = statehold_filter::Filter::<NodeItem>::compile(
+        r#"NodePool == "default" and CSIControllerPlugins.foo.Healthy == true and HostVolumes is empty"#,
+    );
+    assert!(filter.unwrap().matches(&item));
+}
