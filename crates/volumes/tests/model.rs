@@ -11,10 +11,13 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::*;
+use common::{
+    provider::{Disks, everything},
+    *,
+};
 use proptest::prelude::*;
 use statehold_store::{HexPrefix, ReadView};
-use statehold_volumes::*;
+use statehold_volumes::{provider::ProviderErrorKind, *};
 
 const VOLUMES: [&str; 2] = ["v1", "v2"];
 const ACCESS: [&str; 5] = [
@@ -39,6 +42,10 @@ enum Op {
     Leave { node: u128 },
     Job { system: bool, count: u64, over: bool },
     Purge,
+    Create { volume: usize, grow: i64 },
+    Delete { volume: usize, fails: bool },
+    Detach { volume: usize, node: u128 },
+    Watch { fails: bool },
 }
 
 fn mode() -> impl Strategy<Value = ClaimMode> {
@@ -84,6 +91,12 @@ fn op() -> impl Strategy<Value = Op> {
             |(system, count, over)| Op::Job { system, count, over }
         ),
         1 => Just(Op::Purge),
+        2 => (0..2_usize, 0..3_i64).prop_map(|(volume, grow)| Op::Create { volume, grow }),
+        2 => (0..2_usize, prop::bool::weighted(0.3)).prop_map(
+            |(volume, fails)| Op::Delete { volume, fails }
+        ),
+        2 => (0..2_usize, 1..4_u128).prop_map(|(volume, node)| Op::Detach { volume, node }),
+        3 => prop::bool::weighted(0.3).prop_map(|fails| Op::Watch { fails }),
     ]
 }
 
@@ -91,7 +104,26 @@ fn op() -> impl Strategy<Value = Op> {
 type Held = BTreeMap<&'static str, BTreeMap<u128, bool>>;
 
 fn volume_spec(volume: &str) -> VolumeSpec {
-    VolumeSpec { requested_capabilities: ACCESS.map(capability).to_vec(), ..spec(volume) }
+    VolumeSpec {
+        name: volume.into(),
+        requested_capabilities: ACCESS.map(capability).to_vec(),
+        ..spec(volume)
+    }
+}
+
+/// What a node says that runs the plugin, as far as it does.
+fn fingerprints(node: u128, control: Option<bool>, plugin: Option<bool>) -> Node {
+    let mut row = Node { id: id(node), ..Default::default() };
+    if let Some(healthy) = control {
+        let known = controller(PLUGIN, true);
+        let info = PluginInfo { healthy, controller: Some(everything()), ..known };
+        row.controller_plugins.insert(PLUGIN.into(), info);
+    }
+    if let Some(healthy) = plugin {
+        let info = PluginInfo { healthy, ..node_plugin(PLUGIN, true, &format!("i-{node}")) };
+        row.node_plugins.insert(PLUGIN.into(), info);
+    }
+    row
 }
 
 fn claim_request(
@@ -136,16 +168,7 @@ fn tell(cluster: &Cluster, op: Op) {
             cluster.write(|txn| delete_allocation(txn, NOW, id(allocation))).unwrap();
         }
         Op::Report { node, controller: control, plugin } => {
-            let mut row = Node { id: id(node), ..Default::default() };
-            if let Some(healthy) = control {
-                let info = PluginInfo { healthy, ..controller(PLUGIN, true) };
-                row.controller_plugins.insert(PLUGIN.into(), info);
-            }
-            if let Some(healthy) = plugin {
-                let info =
-                    PluginInfo { healthy, ..node_plugin(PLUGIN, true, &format!("i-{node}")) };
-                row.node_plugins.insert(PLUGIN.into(), info);
-            }
+            let row = fingerprints(node, control, plugin);
             cluster.write(|txn| upsert_node(txn, NOW, row)).unwrap();
         }
         Op::Leave { node } => {
@@ -241,6 +264,115 @@ fn ask(cluster: &Cluster, held: &mut Held, op: Op) {
             }
         }
         _ => {}
+    }
+}
+
+/// Runs releases to where they come; what was released is no longer held.
+fn release(cluster: &Cluster, held: &mut Held, disks: &Disks, releases: &[Release]) -> bool {
+    let providers = disks.providers(PLUGIN);
+    let mut all = true;
+    for release in releases {
+        let answer = ask_release(&cluster.view(), &providers, release);
+        let done = cluster.write(|txn| record_release(txn, NOW + 2, release, &answer)).unwrap();
+        assert_eq!(done == Recorded::Released, answer.is_ok(), "{done:?}");
+        all &= answer.is_ok();
+        if answer.is_ok() {
+            let allocation = release.claim().allocation_id.as_u128();
+            held.get_mut(&*release.volume().id).unwrap().remove(&allocation);
+        }
+    }
+    all
+}
+
+/// What takes a provider.
+fn provide(cluster: &Cluster, held: &mut Held, disks: &Disks, op: Op) {
+    let failure = |fails: bool| fails.then_some(ProviderErrorKind::Unavailable);
+    match op {
+        Op::Create { volume, grow } => {
+            let name = VOLUMES[volume];
+            let spec = VolumeSpec {
+                external_id: Box::default(),
+                requested_capacity_min: grow * 100,
+                ..volume_spec(name)
+            };
+            let asked =
+                ask_create(&cluster.view(), &disks.providers(PLUGIN), "default", vec![spec]);
+            let Ok(asked) = asked else { return };
+            cluster.write(|txn| record_volumes(txn, NOW, &asked)).unwrap();
+            if asked.faults().is_ok() {
+                held.entry(name).or_default();
+            }
+        }
+        Op::Delete { volume, fails } => {
+            let name = VOLUMES[volume];
+            disks.fail(failure(fails));
+            let (view, none) = (cluster.view(), Secrets::default());
+            let external = cluster.volume(name).map(|row| row.external_id.to_string());
+            let asked = ask_delete(&view, &disks.providers(PLUGIN), "default", &[name], &none);
+            disks.fail(None);
+            if asked.is_ok() {
+                assert_eq!(held.get(name).map(BTreeMap::len), Some(0), "in use");
+                assert!(!fails && !disks.state().volumes.contains_key(&external.unwrap()));
+                cluster.deregister(name, false).unwrap();
+                held.remove(name);
+            }
+        }
+        Op::Detach { volume, node } => {
+            let name = VOLUMES[volume];
+            let row = cluster.volume(name);
+            let planned = plan_detach(&cluster.view(), "default", name, id(node));
+            let Some(row) = row else { return assert_eq!(planned, Err(DetachError::NoVolume)) };
+            let here = |claim: &&Claim| claim.node_id == Some(id(node));
+            let mut active = row.active_claims().filter(here);
+            let live = active.any(|claim| is_live(cluster, claim.allocation_id.as_u128()));
+            assert_eq!(planned.is_err(), live, "a live allocation keeps the volume");
+            let Ok(releases) = planned else { return };
+            if release(cluster, held, disks, &releases) {
+                let row = cluster.volume(name).unwrap();
+                assert_eq!(row.active_claims().chain(row.past_claims.values()).find(here), None);
+            }
+        }
+        Op::Watch { fails } => {
+            // The plugin is well everywhere, or it would have to be waited for.
+            for node in 1..4 {
+                let row = fingerprints(node, Some(true), Some(true));
+                cluster.write(|txn| upsert_node(txn, NOW, row)).unwrap();
+            }
+            disks.fail(failure(fails));
+            let releases = overdue_releases(&cluster.view());
+            release(cluster, held, disks, &releases);
+            disks.fail(None);
+            if fails {
+                return;
+            }
+            let view = cluster.view();
+            for row in VOLUMES.into_iter().filter_map(|name| cluster.volume(name)) {
+                for claim in row.active_claims().chain(row.past_claims.values()) {
+                    let allocation = view.get::<Allocations>(claim.allocation_id);
+                    let over = allocation.is_none_or(|allocation| allocation.is_client_terminal());
+                    assert!(!over, "a claim survived its owner: {claim:?}");
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Every volume that was made at the provider is there, for as long as its row is.
+fn check_provider(cluster: &Cluster, disks: &Disks) {
+    for row in VOLUMES.into_iter().filter_map(|name| cluster.volume(name)) {
+        if row.external_id.starts_with("disk-") {
+            let state = disks.state();
+            let disk = state.volumes.get(&*row.external_id).expect("made and not deleted");
+            assert_eq!(disk.capacity, row.capacity);
+        }
+        let view = cluster.view();
+        let entry = view.get::<CsiVolumes>(("default", &row.id)).unwrap();
+        let claims = volume_claims(&view, entry);
+        let mut owners: Vec<_> = row.active_claims().map(|claim| claim.allocation_id).collect();
+        owners.sort_unstable();
+        assert_eq!(claims.len(), owners.len(), "each claim is told once");
+        assert!(claims.iter().all(|claim| !claim.hold().to_string().is_empty()));
     }
 }
 
@@ -343,7 +475,7 @@ proptest! {
     #[test]
     fn what_is_shown_follows_from_what_was_granted(ops in prop::collection::vec(op(), 1..60)) {
         let cluster = Cluster::with_plugin();
-        let mut held = Held::new();
+        let (mut held, disks) = (Held::new(), Disks::default());
         for volume in VOLUMES {
             cluster.register(volume_spec(volume)).unwrap();
             held.insert(volume, BTreeMap::new());
@@ -354,6 +486,8 @@ proptest! {
         for op in ops {
             tell(&cluster, op);
             ask(&cluster, &mut held, op);
+            provide(&cluster, &mut held, &disks, op);
+            check_provider(&cluster, &disks);
             check_volumes(&cluster, &held);
             check_plugin(&cluster);
             check_lists(&cluster);
