@@ -7,7 +7,7 @@ mod common;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use common::{Server, command, volume_payload};
+use common::{Server, command, eventually, volume_payload};
 use serde_json::json;
 
 /// Sends bytes on a connection of their own.
@@ -34,7 +34,7 @@ fn a_client_that_goes_away_is_not_waited_for() {
     drop(clients);
     server.wait_until_parked(0);
     // The one that asks is all that is left.
-    while server.get("/statehold/v1/status").ok().json()["Connections"] != 1 {}
+    eventually(|| server.get("/statehold/v1/status").ok().json()["Connections"] == 1);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_client_has_as_many_waiting_requests_as_it_may() {
     drop(clients);
     server.wait_until_parked(0);
     let after = "/v1/volumes?type=csi&index=1000000&wait=1ms";
-    while server.get(after).status != 200 {}
+    eventually(|| server.get(after).status == 200);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn one_connection_too_many_of_an_address_is_told_so_and_closed() {
     );
     drop(held);
     let again = "GET /v1/volumes HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    while !read_all(connect(&server, again)).starts_with("HTTP/1.1 200 OK\r\n") {}
+    eventually(|| read_all(connect(&server, again)).starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
 #[test]

@@ -103,6 +103,9 @@ fn the_openapi_document_is_served_and_names_what_is_served() {
     for name in ["prefix", "plugin_id", "node_id", "filter", "per_page", "next_token", "index"] {
         assert_eq!(parameter(name)["in"], "query");
     }
+    let fields = &list["x-filter-fields"]["csi"]["properties"];
+    assert_eq!(fields["Schedulable"]["type"], "boolean");
+    assert!(fields.get("Secrets").is_none() && fields["MountOptions"].get("MountFlags").is_none());
     for path in document["paths"].as_object().unwrap().keys() {
         let path = path.replace("{id}", "x").replace(['{', '}'], "");
         let reply = server.send("PATCH", &path, None);

@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -55,6 +55,15 @@ impl Reply {
     pub(crate) fn ok(self) -> Self {
         assert_eq!(self.status, 200, "{self:?}");
         self
+    }
+}
+
+/// Returns when it has come true.
+#[track_caller]
+pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) {
+    let patient_until = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < patient_until, "it never came true");
     }
 }
 
@@ -174,7 +183,7 @@ impl Server {
 
     /// Returns when as many requests as that wait in blocking queries.
     pub(crate) fn wait_until_parked(&self, requests: u64) {
-        while self.get("/statehold/v1/status").ok().json()["Parked"] != requests {}
+        eventually(|| self.get("/statehold/v1/status").ok().json()["Parked"] == requests);
     }
 
     /// Feeds `plugin-id1` of the provider `ebs`: the first node runs a controller, all run nodes.
