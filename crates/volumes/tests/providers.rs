@@ -304,6 +304,11 @@ fn what_a_provider_has_is_listed_by_the_start_of_its_plugins_id() {
     let none = list("bar").unwrap_err();
     assert_eq!((none.to_string().as_str(), none.fault()), ("no such plugin", Fault::NotFound));
     let page = ProviderPage { entries_max: 1, token: "disk-w" };
+    disks.state().greedy = true;
+    let one = ProviderPage { entries_max: 1, token: "" };
+    let cut = ask_external_volumes(&view, &providers, "foo", &one).unwrap();
+    assert_eq!(cut.volumes.len(), 1, "no more than was asked for");
+    disks.state().greedy = false;
     let rest = ask_external_volumes(&view, &providers, "foo", &page).unwrap();
     assert_eq!((rest.volumes.len(), &*rest.next_token), (1, ""));
     assert!(disks.probe().is_ok());
