@@ -10,9 +10,10 @@ use crate::{
     input::DecodeError,
     merge::{CapacityError, UpdateError},
     ops::{
-        ClaimError, ControllerError, CreateFault, DeleteError, DeregisterError, DetachError,
-        ExternalListError, GroupClaimError, Holdup, HostVolumeError, JobError, NamespaceError,
-        NodeError, PlacementFault, PluginLookupError, RegisterError, SnapshotFault, UnpublishError,
+        AttachError, ClaimError, ControllerError, CreateFault, DeleteError, DeregisterError,
+        DetachError, ExternalListError, GroupClaimError, Holdup, HostVolumeError, JobError,
+        NamespaceError, NodeError, PlacementFault, PluginLookupError, RegisterError, SnapshotFault,
+        UnpublishError,
     },
     search::UnknownContext,
     text::MultiError,
@@ -28,7 +29,7 @@ pub enum Fault {
     NotFound,
     /// Another state would allow the same request.
     Conflict,
-    /// A storage provider would have to help, and can't be asked.
+    /// A node or a storage provider would have to help, and failed or can't be asked.
     Provider,
     /// The store failed.
     Storage,
@@ -173,6 +174,16 @@ impl OperationError for Holdup {
             Self::Node { .. } | Self::NoPlugin { .. } | Self::NoExternalNode { .. } => {
                 Fault::Conflict
             }
+        }
+    }
+}
+
+impl OperationError for AttachError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::NoClaim { .. } => Fault::Request,
+            Self::UnknownNode { .. } | Self::NoExternalNode { .. } => Fault::Conflict,
+            Self::Controller(error) => error.fault(),
         }
     }
 }

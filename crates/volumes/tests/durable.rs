@@ -76,6 +76,7 @@ fn rows_of_the_first_version_are_read_and_lack_nothing() {
     assert_eq!((&*node.node_pool, &*node.datacenter, &*node.status), ("prod", "dc1", "ready"));
     assert!(node.node_plugins.contains_key(PLUGIN) && node.host_volumes.is_empty());
     assert!(!node.gc_volumes_on_node_gc && node.create_time == NOW);
+    assert!(view.get::<Nodes>(id(1)).unwrap().controller_plugins.contains_key(PLUGIN));
 
     let job = view.get::<Jobs>(("default", "job")).unwrap();
     let [csi, host] = &job.groups[0].volumes[..] else { panic!("two requests") };

@@ -9,7 +9,10 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicI64, Ordering},
+};
 
 use common::{
     provider::{Disks, everything},
@@ -46,6 +49,8 @@ enum Op {
     Delete { volume: usize, fails: bool },
     Detach { volume: usize, node: u128 },
     Watch { fails: bool },
+    Begin,
+    Finish,
 }
 
 fn mode() -> impl Strategy<Value = ClaimMode> {
@@ -97,6 +102,8 @@ fn op() -> impl Strategy<Value = Op> {
         ),
         2 => (0..2_usize, 1..4_u128).prop_map(|(volume, node)| Op::Detach { volume, node }),
         3 => prop::bool::weighted(0.3).prop_map(|fails| Op::Watch { fails }),
+        2 => Just(Op::Begin),
+        2 => Just(Op::Finish),
     ]
 }
 
@@ -133,6 +140,13 @@ fn claim_request(
     state: ClaimState,
 ) -> ClaimRequest {
     ClaimRequest { access_mode: access.into(), state, ..taken(allocation, mode) }
+}
+
+/// Claims at a time of its own.
+fn claim_now(cluster: &Cluster, volume: &str, request: ClaimRequest) -> Result<(), ClaimError> {
+    static CLOCK: AtomicI64 = AtomicI64::new(NOW);
+    let now = CLOCK.fetch_add(1, Ordering::Relaxed);
+    cluster.write(|txn| claim(txn, now, "default", volume, request))
 }
 
 fn is_live(cluster: &Cluster, allocation: u128) -> bool {
@@ -205,7 +219,7 @@ fn ask(cluster: &Cluster, held: &mut Held, op: Op) {
             let name = VOLUMES[volume];
             let before = cluster.volume(name);
             let request = claim_request(allocation, mode, ACCESS[access], state);
-            let granted = cluster.claim(name, request.clone()).is_ok();
+            let granted = claim_now(cluster, name, request.clone()).is_ok();
             let Some(holders) = held.get_mut(name) else {
                 assert!(!granted, "a claim on a volume that isn't there");
                 return;
@@ -220,12 +234,19 @@ fn ask(cluster: &Cluster, held: &mut Held, op: Op) {
             if granted && is_new {
                 holders.insert(allocation, writes);
                 // The first repetition may note that the allocation is over; then nothing changes.
+                let over = |row: &Allocation| row.is_client_terminal();
+                let view = cluster.view();
+                if !view.get::<Allocations>(id(allocation)).is_none_or(|row| over(row)) {
+                    let past =
+                        cluster.volume(name).unwrap().past_claims.contains_key(&id(allocation));
+                    assert!(!past, "a claim that was granted is not on its way out");
+                }
                 let granted = cluster.volume(name).unwrap();
-                cluster.claim(name, request.clone()).expect("the same claim again");
+                claim_now(cluster, name, request.clone()).expect("the same claim again");
                 let again = cluster.volume(name).unwrap();
                 assert_eq!(granted.read_claims, again.read_claims);
                 assert_eq!(granted.write_claims, again.write_claims);
-                cluster.claim(name, request).expect("the same claim once more");
+                claim_now(cluster, name, request).expect("the same claim once more");
                 let index = cluster.volume(name).unwrap().modify_index();
                 assert_eq!(index, again.modify_index(), "a repeated claim");
             } else if granted && state == ClaimState::ReadyToFree {
@@ -282,6 +303,46 @@ fn release(cluster: &Cluster, held: &mut Held, disks: &Disks, releases: &[Releas
         }
     }
     all
+}
+
+/// Releases that were asked for and whose answers nobody has recorded yet.
+type Late = Vec<(Release, Result<(), Holdup>)>;
+
+/// Starts releases, and records them some time later: what was claimed anew meanwhile stays.
+fn delay(cluster: &Cluster, held: &mut Held, disks: &Disks, late: &mut Late, op: Op) {
+    match op {
+        Op::Begin => {
+            let (view, providers) = (cluster.view(), disks.providers(PLUGIN));
+            for release in overdue_releases(&view) {
+                let answer = ask_release(&view, &providers, &release);
+                late.push((release, answer));
+            }
+        }
+        Op::Finish => {
+            for (release, answer) in late.drain(..) {
+                let (name, old) = (&*release.volume().id, release.claim());
+                let before = cluster.volume(name);
+                let done =
+                    cluster.write(|txn| record_release(txn, NOW, &release, &answer)).unwrap();
+                let now = before.as_ref().and_then(|row| {
+                    row.active_claims().find(|claim| claim.allocation_id == old.allocation_id)
+                });
+                match now {
+                    Some(claim) if claim.since == old.since => {
+                        assert_eq!(done == Recorded::Released, answer.is_ok());
+                    }
+                    _ => {
+                        assert_eq!(done, Recorded::Superseded, "another claim, or none");
+                        assert_eq!(cluster.volume(name).as_deref(), before.as_deref());
+                    }
+                }
+                if done == Recorded::Released {
+                    held.get_mut(name).unwrap().remove(&old.allocation_id.as_u128());
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// What takes a provider.
@@ -475,7 +536,7 @@ proptest! {
     #[test]
     fn what_is_shown_follows_from_what_was_granted(ops in prop::collection::vec(op(), 1..60)) {
         let cluster = Cluster::with_plugin();
-        let (mut held, disks) = (Held::new(), Disks::default());
+        let (mut held, mut late, disks) = (Held::new(), Late::new(), Disks::default());
         for volume in VOLUMES {
             cluster.register(volume_spec(volume)).unwrap();
             held.insert(volume, BTreeMap::new());
@@ -487,6 +548,7 @@ proptest! {
             tell(&cluster, op);
             ask(&cluster, &mut held, op);
             provide(&cluster, &mut held, &disks, op);
+            delay(&cluster, &mut held, &disks, &mut late, op);
             check_provider(&cluster, &disks);
             check_volumes(&cluster, &held);
             check_plugin(&cluster);

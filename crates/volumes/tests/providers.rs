@@ -90,6 +90,47 @@ fn what_the_provider_made_is_recorded() {
 }
 
 #[test]
+fn a_claimed_volume_is_attached_to_the_node_of_the_claim() {
+    let (cluster, disks) = (cluster(), Disks::default());
+    let providers = disks.providers(PLUGIN);
+    create(&cluster, &providers, vec![unmade("v")]).unwrap().unwrap();
+    cluster.allocation(running(10, 2));
+    let attach = |providers: &Providers| {
+        ask_attach(&cluster.view(), providers, "default", "v", id(10))
+            .map_err(|error| error.to_string())
+    };
+    let unclaimed = format!("controller publish: Unknown allocation: {}", id(10));
+    assert_eq!(attach(&providers), Err(unclaimed));
+    cluster.claim("v", taken(10, ClaimMode::Write)).unwrap();
+    assert_eq!(attach(&Providers::default()), Ok(Labels::new()), "nobody to ask");
+    attach(&providers).unwrap();
+    let attached = || disks.state().volumes["disk-v"].attached.clone();
+    assert_eq!(attached(), ["i-2".to_owned()].into());
+    disks.fail(Some(ProviderErrorKind::FailedPrecondition));
+    assert_eq!(
+        attach(&providers).unwrap_err(),
+        "controller publish: CSI client error (retryable): controller attach volume: the disks are \
+         on fire"
+    );
+    disks.fail(None);
+    cluster.allocation(Allocation { client_status: "failed".into(), ..running(10, 2) });
+    let view = cluster.view();
+    let answer = ask_release(&view, &providers, &overdue_releases(&view)[0]);
+    assert_eq!((answer, attached().len()), (Ok(()), 0));
+}
+
+#[test]
+fn what_was_asked_shows_no_secret() {
+    let (cluster, disks) = (cluster(), Disks::default());
+    let secret =
+        VolumeSpec { parameters: [("token".into(), "xyzzy".into())].into(), ..unmade("v") };
+    let asked =
+        ask_create(&cluster.view(), &disks.providers(PLUGIN), "default", vec![secret]).unwrap();
+    let shown = format!("{asked:?}");
+    assert!(!shown.contains("xyzzy") && !shown.contains("made-by"), "{shown}");
+}
+
+#[test]
 fn a_creation_that_fails_keeps_those_that_did_not() {
     let (cluster, disks) = (cluster(), Disks::default());
     let providers = disks.providers(PLUGIN);
@@ -263,6 +304,11 @@ fn what_a_provider_has_is_listed_by_the_start_of_its_plugins_id() {
     let none = list("bar").unwrap_err();
     assert_eq!((none.to_string().as_str(), none.fault()), ("no such plugin", Fault::NotFound));
     let page = ProviderPage { entries_max: 1, token: "disk-w" };
+    disks.state().greedy = true;
+    let one = ProviderPage { entries_max: 1, token: "" };
+    let cut = ask_external_volumes(&view, &providers, "foo", &one).unwrap();
+    assert_eq!(cut.volumes.len(), 1, "no more than was asked for");
+    disks.state().greedy = false;
     let rest = ask_external_volumes(&view, &providers, "foo", &page).unwrap();
     assert_eq!((rest.volumes.len(), &*rest.next_token), (1, ""));
     assert!(disks.probe().is_ok());

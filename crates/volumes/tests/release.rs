@@ -108,8 +108,15 @@ fn a_requested_release_waits_for_the_node_unless_that_is_down() {
 #[test]
 fn a_late_release_leaves_a_newer_claim_of_the_same_allocation() {
     let cluster = claimed();
-    cluster.claim("v", released(10, ClaimState::NodeDetached)).unwrap();
-    let first = cluster.volume("v").unwrap().read_claims[&id(10)].since;
+    let detached = released(10, ClaimState::NodeDetached);
+    cluster.write(|txn| claim(txn, NOW + 3, "default", "v", detached)).unwrap();
+    let volume = cluster.volume("v").unwrap();
+    let first = volume.read_claims[&id(10)].since;
+    assert_eq!(
+        (first, volume.past_claims[&id(10)].since),
+        (NOW + 1, NOW + 1),
+        "it is the same claim"
+    );
     let view = cluster.view();
     let releases = overdue_releases(&view);
     let [release] = &releases[..] else { panic!("one release") };

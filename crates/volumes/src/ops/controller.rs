@@ -22,6 +22,8 @@ pub enum ControllerOperation {
     Expand,
     /// To remove a volume.
     Delete,
+    /// To attach a volume to a node.
+    Attach,
     /// To detach a volume from a node.
     Detach,
     /// To list its volumes.
@@ -41,6 +43,7 @@ impl fmt::Display for ControllerOperation {
             Self::Create => "controller create volume",
             Self::Expand => "controller expand volume",
             Self::Delete => "controller delete volume",
+            Self::Attach => "controller attach volume",
             Self::Detach => "controller detach volume",
             Self::List => "controller list volumes",
             Self::CreateSnapshot => "controller create snapshot",

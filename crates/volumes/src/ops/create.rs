@@ -44,10 +44,20 @@ impl fmt::Display for CreateFault {
 impl std::error::Error for CreateFault {}
 
 /// What providers answered about the volumes of one request, for [`record_volumes`].
-#[derive(Debug)]
 pub struct AskedVolumes {
     volumes: Vec<(VolumeSpec, Answer)>,
     faults: Vec<CreateFault>,
+}
+
+/// Names the volumes. What providers answered may be secret, and is left out.
+impl fmt::Debug for AskedVolumes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let volumes: Vec<&VolumeSpec> = self.volumes.iter().map(|(spec, _)| spec).collect();
+        f.debug_struct("AskedVolumes")
+            .field("volumes", &volumes)
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
+    }
 }
 
 impl AskedVolumes {

@@ -66,6 +66,7 @@ impl std::error::Error for DeleteError {}
 /// [`deregister`](super::deregister()). May block, for as long as the providers do.
 ///
 /// Nothing is asked before all volumes were checked: a volume that somebody claims stays.
+/// A claim that is taken while the provider works comes too late for that.
 /// `secrets` go along with those of each volume, and win.
 pub fn ask_delete(
     view: &impl ReadView,

@@ -8,6 +8,7 @@
 //! transaction may hold a part of the operation: drop it.
 
 mod allocations;
+mod attach;
 mod claims;
 mod controller;
 mod create;
@@ -28,6 +29,7 @@ pub(crate) use self::controller::can;
 pub(crate) use self::release::{controller_holdup, node_let_go};
 pub use self::{
     allocations::{delete_allocation, upsert_allocation},
+    attach::{AttachError, ask_attach},
     claims::{ClaimError, ClaimRequest, claim},
     controller::{ControllerError, ControllerOperation, PluginLookupError, find_plugin},
     create::{AskedVolumes, CreateFault, ask_create, ask_register, record_volumes},

@@ -294,20 +294,37 @@ pub(crate) fn controller_holdup(
     {
         return None;
     }
+    match external_node(view, volume, node) {
+        ExternalNode::Known(external_node_id) => {
+            Some(Holdup::Controller { plugin: plugin_id.clone(), external_node_id })
+        }
+        ExternalNode::Gone => None,
+        ExternalNode::Unknown => Some(Holdup::NoExternalNode { node, plugin: plugin_id.clone() }),
+    }
+}
+
+/// What a volume's provider calls a node.
+pub(super) enum ExternalNode {
+    /// This.
+    Known(Box<str>),
+    /// Nobody says, and the node is gone.
+    Gone,
+    /// Nobody says: the plugin doesn't run there.
+    Unknown,
+}
+
+/// Finds out what the volume's provider calls the node: from a claim there, or from the node.
+pub(super) fn external_node(view: &impl ReadView, volume: &CsiVolume, node: Uuid) -> ExternalNode {
     let claims = volume.active_claims().chain(volume.past_claims.values());
-    let mut here = claims.filter(|other| other.node_id == Some(node));
-    let known = here.find(|other| !other.external_node_id.is_empty());
-    let external_node_id = if let Some(known) = known {
-        known.external_node_id.clone()
-    } else {
-        let node_row = view.get::<Nodes>(node)?;
-        let info = node_row.node_plugins.get(plugin_id).and_then(|info| info.node.as_ref());
-        let Some(info) = info else {
-            return Some(Holdup::NoExternalNode { node, plugin: plugin_id.clone() });
-        };
-        info.id.clone()
-    };
-    Some(Holdup::Controller { plugin: plugin_id.clone(), external_node_id })
+    let mut here = claims.filter(|claim| claim.node_id == Some(node));
+    if let Some(known) = here.find(|claim| !claim.external_node_id.is_empty()) {
+        return ExternalNode::Known(known.external_node_id.clone());
+    }
+    let Some(row) = view.get::<Nodes>(node) else { return ExternalNode::Gone };
+    match row.node_plugins.get(&volume.plugin_id).and_then(|info| info.node.as_ref()) {
+        Some(info) => ExternalNode::Known(info.id.clone()),
+        None => ExternalNode::Unknown,
+    }
 }
 
 /// Whether another allocation on the node, one that hasn't ended, has the volume too.

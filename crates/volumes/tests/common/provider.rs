@@ -15,6 +15,8 @@ pub(crate) struct Disks(Arc<Mutex<State>>);
 pub(crate) struct State {
     pub(crate) volumes: BTreeMap<String, Disk>,
     pub(crate) snapshots: BTreeMap<String, Snapshot>,
+    /// Pages have everything, whatever was asked.
+    pub(crate) greedy: bool,
     /// Every request fails with this.
     pub(crate) failure: Option<ProviderErrorKind>,
     /// The names of the secrets of the last request.
@@ -68,8 +70,12 @@ fn no_volume(id: &str) -> ProviderError {
 }
 
 /// At most as many as the page wants, from its token on, and the token of the next page.
-fn page<T: Clone>(all: &BTreeMap<String, T>, page: &ProviderPage<'_>) -> (Vec<T>, Box<str>) {
-    let most = if page.entries_max == 0 { usize::MAX } else { page.entries_max as usize };
+fn page<T: Clone>(
+    greedy: bool,
+    all: &BTreeMap<String, T>,
+    page: &ProviderPage<'_>,
+) -> (Vec<T>, Box<str>) {
+    let most = if greedy || page.entries_max == 0 { usize::MAX } else { page.entries_max as usize };
     let mut rest = all.range(page.token.to_owned()..);
     let found = rest.by_ref().take(most).map(|(_, one)| one.clone()).collect();
     (found, rest.next().map(|(id, _)| id.as_str().into()).unwrap_or_default())
@@ -142,7 +148,7 @@ impl CsiProvider for Disks {
                 (id.clone(), volume)
             })
             .collect();
-        let (volumes, next_token) = page(&volumes, wanted);
+        let (volumes, next_token) = page(state.greedy, &volumes, wanted);
         Ok(ExternalVolumes { volumes, next_token })
     }
 
@@ -172,7 +178,7 @@ impl CsiProvider for Disks {
         secrets: &Secrets,
     ) -> Result<Snapshots, ProviderError> {
         let state = self.called("list-snapshots", secrets)?;
-        let (snapshots, next_token) = page(&state.snapshots, wanted);
+        let (snapshots, next_token) = page(state.greedy, &state.snapshots, wanted);
         Ok(Snapshots { snapshots, next_token })
     }
 }
