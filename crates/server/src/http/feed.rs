@@ -6,14 +6,14 @@
 use serde::Serialize;
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 use statehold_volumes::{
-    self as domain, CsiVolumes, Unpublished, VolumeView, input, parse_id, upsert_allocation,
-    upsert_job, upsert_node,
+    self as domain, CsiVolumes, Labels, Unpublished, VolumeView, ask_attach, ask_release, input,
+    parse_id, plan_release, record_release, upsert_allocation, upsert_job, upsert_node,
 };
 
 use uuid::Uuid;
 
 use super::Reply;
-use super::app;
+use super::app::{self, App};
 use super::call::Call;
 use super::reject::Reject;
 use super::reply::{self, Meta};
@@ -74,24 +74,50 @@ pub(crate) async fn delete_job(call: Call) -> Reply {
 #[serde(rename_all = "PascalCase")]
 struct Claimed<'v> {
     volume: Option<VolumeView<'v>>,
+    /// What the node has to know to use the volume, if a provider here attached it.
+    publish_context: Labels,
     index: u64,
 }
 
 /// `PUT /statehold/v1/volume/csi/:id/claim`
+///
+/// A new claim stays also when the volume can't be attached: whoever claims tries again.
 pub(crate) async fn claim(mut call: Call) -> Reply {
     let body = input::claim_body(&call.body().await?)?;
     let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
     let key = (namespace.clone(), id.clone());
     let pretty = call.query.pretty();
+    let plugin = provided_plugin(&call, &namespace, &id).filter(|_| body.is_new());
+    let allocation = body.allocation_id;
     let write =
         move |txn: &mut WriteTxn<'_>, now| Ok(domain::claim(txn, now, &namespace, &id, body)?);
-    let after = move |view: &Snapshot, ()| {
+    let render = move |view: &Snapshot, publish_context: Labels| {
         let volume = view.get::<CsiVolumes>((&key.0, &key.1));
         let volume = volume.map(|volume| VolumeView::new(view, volume));
-        reply::render(&Claimed { volume, index: view.index() }, pretty)
+        reply::render(&Claimed { volume, publish_context, index: view.index() }, pretty)
     };
-    let (body, index) = call.app.write(write, after).await?;
+    let (body, index) = match (plugin, allocation) {
+        (Some(plugin), Some(allocation)) => {
+            let key = (call.query.namespace().to_owned(), call.segment("id").to_owned());
+            let claim = move |app: &App| {
+                let (view, ()) = app.write_here(write)?;
+                let providers = app.node().providers();
+                let context = ask_attach(&view, providers, &key.0, &key.1, allocation)?;
+                Ok((render(&view, context)?, view.index()))
+            };
+            call.app.ask([&*plugin], claim).await?
+        }
+        _ => call.app.write(write, move |view, ()| render(view, Labels::new())).await?,
+    };
     Ok(reply::json_body(body, &Meta::at(index)))
+}
+
+/// The plugin of a volume, if a provider here can be asked for it.
+fn provided_plugin(call: &Call, namespace: &str, id: &str) -> Option<Box<str>> {
+    let view = call.app.store().snapshot();
+    let volume = view.get::<CsiVolumes>((namespace, id))?;
+    call.app.node().providers().get(&volume.plugin_id)?;
+    Some(volume.plugin_id.clone())
 }
 
 /// `PUT /statehold/v1/volume/csi/:id/unpublish`
@@ -100,11 +126,24 @@ pub(crate) async fn claim(mut call: Call) -> Reply {
 pub(crate) async fn unpublish(mut call: Call) -> Reply {
     let body = input::claim_body(&call.body().await?)?;
     let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
+    let plugin = provided_plugin(&call, &namespace, &id);
+    let (key, allocation) = ((namespace.clone(), id.clone()), body.allocation_id);
     let write =
         move |txn: &mut WriteTxn<'_>, now| Ok(domain::unpublish(txn, now, &namespace, &id, body)?);
     let (outcome, index) = call.app.write(write, |_, outcome| Ok(outcome)).await?;
-    match outcome {
-        Unpublished::Released => app::written(index, &call.query),
-        Unpublished::Held(holdup) => Err(Reject::from(holdup).at(index)),
-    }
+    let Unpublished::Held(holdup) = outcome else { return app::written(index, &call.query) };
+    let (Some(plugin), Some(allocation)) = (plugin, allocation) else {
+        return Err(Reject::from(holdup).at(index));
+    };
+    let release = move |app: &App| {
+        let view = app.store().snapshot();
+        let Some(release) = plan_release(&view, &key.0, &key.1, allocation) else {
+            return Ok(view.index());
+        };
+        let answer = ask_release(&view, app.node().providers(), &release);
+        let record = |txn: &mut WriteTxn<'_>, now| Ok(record_release(txn, now, &release, &answer)?);
+        let index = app.write_here(record)?.0.index();
+        answer.map_or_else(|holdup| Err(Reject::from(holdup).at(index)), |()| Ok(index))
+    };
+    app::written(call.app.ask([&*plugin], release).await?, &call.query)
 }

@@ -38,6 +38,11 @@ pub struct ClaimRequest {
 }
 
 impl ClaimRequest {
+    /// Whether it takes a claim, and doesn't release one.
+    pub fn is_new(&self) -> bool {
+        self.state == ClaimState::Taken && self.mode != ClaimMode::Gc
+    }
+
     pub(super) fn into_claim(self, allocation_id: Uuid, now: i64) -> Claim {
         Claim {
             allocation_id,
@@ -125,7 +130,7 @@ pub fn claim(
         return Err(ClaimError::MissingVolumeId);
     }
     let allocation = request.allocation_id.and_then(|id| txn.get::<Allocations>(id));
-    let is_new = request.state == ClaimState::Taken && request.mode != ClaimMode::Gc;
+    let is_new = request.is_new();
     if is_new && request.node_id.is_none() {
         let Some(allocation) = allocation else {
             return Err(ClaimError::UnknownAllocation { allocation: request.allocation_id });

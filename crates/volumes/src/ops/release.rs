@@ -126,6 +126,20 @@ pub fn overdue_releases(view: &impl ReadView) -> Vec<Release> {
     releases
 }
 
+/// The release of one claim, if it has begun: how far it has come is in the claim.
+pub fn plan_release(
+    view: &impl ReadView,
+    namespace: &str,
+    id: &str,
+    allocation: Uuid,
+) -> Option<Release> {
+    let volume = view.get::<CsiVolumes>((namespace, id))?;
+    let claim = volume.past_claims.get(&allocation)?.clone();
+    let node_let_go = node_let_go(view, &claim);
+    let volume = VolumeKey { namespace: namespace.into(), id: id.into() };
+    Some(Release { volume, claim, node_let_go })
+}
+
 /// Whether the claim's node no longer has the volume, or never will have again.
 pub(crate) fn node_let_go(view: &impl ReadView, claim: &Claim) -> bool {
     let gone = || {
