@@ -15,6 +15,7 @@ use crate::{
         NamespaceError, NodeError, PlacementFault, PluginLookupError, RegisterError, SnapshotFault,
         UnpublishError,
     },
+    provider::ProviderErrorKind,
     search::UnknownContext,
     text::MultiError,
 };
@@ -125,9 +126,8 @@ impl OperationError for RegisterError {
 impl OperationError for UpdateError {
     fn fault(&self) -> Fault {
         match self {
-            Self::Capacity(CapacityError::NoController | CapacityError::Expand(_)) => {
-                Fault::Provider
-            }
+            Self::Capacity(CapacityError::NoController) => Fault::Provider,
+            Self::Capacity(CapacityError::Expand(error)) => error.fault(),
             Self::Merge(_) | Self::Capacity(_) => Fault::Request,
         }
     }
@@ -170,7 +170,8 @@ impl OperationError for UnpublishError {
 impl OperationError for Holdup {
     fn fault(&self) -> Fault {
         match self {
-            Self::Controller { .. } | Self::Failed { .. } => Fault::Provider,
+            Self::Controller { .. } => Fault::Provider,
+            Self::Failed { error } => error.fault(),
             Self::Node { .. } | Self::NoPlugin { .. } | Self::NoExternalNode { .. } => {
                 Fault::Conflict
             }
@@ -237,7 +238,10 @@ impl OperationError for HostVolumeError {
 
 impl OperationError for ControllerError {
     fn fault(&self) -> Fault {
-        Fault::Provider
+        match self.error().kind() {
+            ProviderErrorKind::InvalidArgument | ProviderErrorKind::Unimplemented => Fault::Request,
+            _ => Fault::Provider,
+        }
     }
 }
 

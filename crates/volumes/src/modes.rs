@@ -27,6 +27,11 @@ pub mod access_mode {
         matches!(mode, SINGLE_NODE_WRITER | MULTI_NODE_SINGLE_WRITER | MULTI_NODE_MULTI_WRITER)
     }
 
+    /// Whether CSI volumes can be accessed in this way.
+    pub(crate) fn is_of_csi(mode: &str) -> bool {
+        writes(mode) || matches!(mode, SINGLE_NODE_READER | MULTI_NODE_READER)
+    }
+
     /// Whether host volumes can be accessed in this way.
     pub(crate) fn is_of_host(mode: &str) -> bool {
         matches!(

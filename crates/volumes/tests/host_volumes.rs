@@ -275,6 +275,15 @@ fn known_volumes_are_made_again_within_the_rules() {
         again(|known| HostVolumeSpec { id: id(5).to_string().into(), ..known }).unwrap_err(),
         format!("cannot update volume \"{}\": volume does not exist", id(5))
     );
+    cluster.write(|txn| delete_node(txn, NOW, id(1))).unwrap();
+    assert_eq!(
+        again(|known| known).unwrap_err(),
+        format!(
+            "validating volume \"disk\" against state failed: node \"{}\" does not exist",
+            id(1)
+        )
+    );
+    report(&cluster, node(1, &["disk"]));
     using(&cluster, 10, 1, "disk", false);
     assert_eq!(
         again(|known| known).unwrap_err(),

@@ -13,7 +13,11 @@ use super::{
 };
 use crate::{
     merge::{CapacityError, UpdateError},
-    provider::{CreateVolume, ExpandVolume, Providers, ValidateVolume, VolumeSource},
+    modes::{Capability, access_mode, attachment_mode},
+    provider::{
+        CreateVolume, ExpandVolume, ProviderError, ProviderErrorKind, Providers, ValidateVolume,
+        VolumeSource,
+    },
     rows::{CsiVolume, CsiVolumes},
     spec::VolumeSpec,
     text::MultiError,
@@ -130,9 +134,12 @@ fn create(providers: &Providers, spec: &VolumeSpec) -> Result<Answer, CreateFaul
         secrets: &spec.secrets,
     };
     let create = ControllerOperation::Create;
-    ask(providers, &spec.plugin_id, create, |provider| provider.create_volume(&request))
-        .map(|made| Answer { created: Some(made), ..Answer::default() })
-        .map_err(CreateFault::Controller)
+    ask(providers, &spec.plugin_id, create, |provider| {
+        check_modes(&spec.requested_capabilities)?;
+        provider.create_volume(&request)
+    })
+    .map(|made| Answer { created: Some(made), ..Answer::default() })
+    .map_err(CreateFault::Controller)
 }
 
 /// Has a known volume made larger, if that is what `spec` takes.
@@ -202,7 +209,28 @@ fn validate(providers: &Providers, volume: &CsiVolume) -> Result<(), ControllerE
         secrets: &volume.secrets,
     };
     let validate = ControllerOperation::Validate;
-    ask(providers, &volume.plugin_id, validate, |provider| provider.validate_volume(&request))
+    ask(providers, &volume.plugin_id, validate, |provider| {
+        check_modes(&volume.requested_capabilities)?;
+        provider.validate_volume(&request)
+    })
+}
+
+/// Providers know the modes of the CSI specification only; the empty ones stand for any.
+fn check_modes(capabilities: &[Capability]) -> Result<(), ProviderError> {
+    let unknown = |what: &str, mode: &str| {
+        let text = format!("unknown volume {what} mode: {mode}");
+        Err(ProviderError::new(ProviderErrorKind::InvalidArgument, text))
+    };
+    for capability in capabilities {
+        let (attachment, access) = (&*capability.attachment_mode, &*capability.access_mode);
+        if !attachment.is_empty() && !attachment_mode::is_known(attachment) {
+            return unknown("attachment", attachment);
+        }
+        if !access.is_empty() && !access_mode::is_of_csi(access) {
+            return unknown("access", access);
+        }
+    }
+    Ok(())
 }
 
 /// Records what [`ask_create`] or [`ask_register`] brought, as

@@ -68,6 +68,10 @@ pub fn plan_host_create(
         volume.capacity = known.capacity;
         volume.host_path.clone_from(&known.host_path);
         volume.node_id = known.node_id;
+        if view.get::<Nodes>(known.node_id).is_none() {
+            let fault = HostStateFault::NoNode { node: known.node_id.to_string().into() };
+            return Err(HostVolumeError::State { volume: spec.name.clone(), fault });
+        }
     } else {
         volume.requested_capabilities = or_default(volume.requested_capabilities);
         volume.node_id = named_node(view, &spec)
