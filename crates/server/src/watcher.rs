@@ -12,6 +12,7 @@ use statehold_volumes::{
     Allocations, CsiVolumes, Nodes, Recorded, Release, ask_release, collect_plugins,
     overdue_releases, record_release,
 };
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
@@ -78,9 +79,7 @@ impl Watcher {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
         if self.seen != changed || due(self.retry) {
             self.retry = None;
-            for release in overdue_releases(&view) {
-                self.release(&view, &release);
-            }
+            self.release_overdue(&view);
             self.seen = changed;
         }
         if due(Some(self.collect)) {
@@ -91,6 +90,30 @@ impl Watcher {
                 tracing::info!(?plugins, "forgot plugins that nobody runs");
             }
         }
+    }
+
+    fn release_overdue(&mut self, view: &Snapshot) {
+        let overdue = overdue_releases(view);
+        if overdue.is_empty() {
+            return;
+        }
+        let plugin = |release: &Release| {
+            let key = release.volume();
+            let volume = view.get::<CsiVolumes>((&key.namespace, &key.id))?;
+            Some(volume.plugin_id.clone())
+        };
+        let plugins: Vec<_> = overdue.iter().filter_map(plugin).collect();
+        let plugins = plugins.iter().map(|plugin| &**plugin);
+        let Some(turns) = Handle::current().block_on(self.node.turns(plugins)) else {
+            self.retry = Some(Instant::now() + RETRY_AFTER);
+            return;
+        };
+        // Once more: what was overdue may have been claimed anew before it was our turn.
+        let view = self.store.snapshot();
+        for release in overdue_releases(&view) {
+            self.release(&view, &release);
+        }
+        drop(turns);
     }
 
     fn release(&mut self, view: &Snapshot, release: &Release) {
