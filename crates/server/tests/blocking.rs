@@ -1,5 +1,7 @@
 //! Blocking queries: every read that can wait, what wakes it, and what its index says.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{ALLOC, NODES, Server, node_payload, volume_payload};

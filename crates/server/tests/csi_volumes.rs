@@ -1,6 +1,8 @@
 //! Registering CSI volumes, registering them again, and deregistering them: what is refused, in which
 //! words, and what is never shown.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{ALLOC, NODES, Server, encode, volume_payload};
