@@ -4,6 +4,8 @@
 //! request with the headers and the body that it sent, and the reply that it understood. A name in
 //! braces stands for what was different in each session, such as the ID of a volume that was made.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,8 @@
 //! A storage provider of files, over a socket: volumes, snapshots, attachments and what claims wait
 //! for, from the request to the file.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::fs;
@@ -97,7 +99,7 @@ fn a_volume_is_made_with_its_file_and_deleted_with_it() {
     assert_eq!((&made["Capacity"], &made["Schedulable"]), (&json!(GIB), &json!(true)));
     assert_eq!(made["CreateIndex"], made["ModifyIndex"]);
     assert_eq!(fixture.get("v"), made);
-    assert_eq!(fixture.files(), [external.clone()]);
+    assert_eq!(fixture.files(), [&*external]);
     let listed = fixture.external();
     assert_eq!(
         listed,

@@ -180,7 +180,7 @@ impl<'a> Fields<'a> {
         Ok(objects)
     }
 
-    /// A list of objects, none when it is missing. A `null` in it is an object without fields.
+    /// A list of objects, none when it is missing. A `null` in it is left out.
     pub(super) fn objects<T>(
         &self,
         name: &str,
@@ -192,11 +192,13 @@ impl<'a> Fields<'a> {
             Some(Value::Array(items)) => items,
             Some(other) => return Err(self.wrong(name, other, "[]")),
         };
-        let item = |value| {
-            let fields = self.nested(name, kind, value)?;
-            read(&fields.unwrap_or(Fields { kind, path: String::new(), map: None }))
-        };
-        items.iter().map(item).collect::<Result<_>>().map(Some)
+        let mut objects = Vec::with_capacity(items.len());
+        for item in items {
+            if let Some(fields) = self.nested(name, kind, item)? {
+                objects.push(read(&fields)?);
+            }
+        }
+        Ok(Some(objects))
     }
 
     /// A list of texts.

@@ -143,7 +143,7 @@ mod tests {
         let racks: Vec<Option<String>> = (request.required.unwrap().iter())
             .map(|topology| topology.segments.get("Rack").map(ToString::to_string))
             .collect();
-        assert_eq!(racks, [Some("R1".into()), Some("R2".into()), None, None]);
+        assert_eq!(racks, [Some("R1".into()), Some("R2".into()), None]);
         assert_eq!(request.preferred, None);
     }
 }
