@@ -12,7 +12,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
 use statehold_store::{Answer, Attempt, Snapshot, Store, Tracked, WriteTxn};
@@ -252,13 +252,20 @@ impl App {
     /// The whole body of a request, if it is not larger than the limit and comes in time.
     pub(crate) async fn body(&self, body: Body) -> Result<Vec<u8>, Reject> {
         let Limits { body_max: max, body_wait_max: wait, .. } = self.0.limits;
+        let too_large = || {
+            Reject::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("the request body is larger than {max} bytes, the limit set by --body-max"),
+            )
+        };
+        // One whose head says so needn't come at all: nor does it, if its client asks first.
+        if usize::try_from(body.size_hint().lower()).is_ok_and(|least| least > max) {
+            return Err(too_large());
+        }
         let read = axum::body::to_bytes(body, max);
         match tokio::time::timeout(wait, read).await {
             Ok(Ok(bytes)) => Ok(bytes.into()),
-            Ok(Err(error)) if reject::is_too_large(&error) => Err(Reject::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the request body is larger than {max} bytes, the limit set by --body-max"),
-            )),
+            Ok(Err(error)) if reject::is_too_large(&error) => Err(too_large()),
             Ok(Err(error)) => Err(Reject::bad_request(error.to_string())),
             Err(_) => Err(Reject::new(
                 StatusCode::REQUEST_TIMEOUT,
