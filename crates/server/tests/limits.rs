@@ -93,6 +93,17 @@ fn a_body_that_does_not_come_is_408_and_a_head_that_is_too_large_431() {
 }
 
 #[test]
+fn who_sends_too_large_a_body_is_told_so_at_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::spawn(command(dir.path()).args(["--body-max", "1000000"]));
+    for _ in 0..5 {
+        let body = "x".repeat(9_000_000);
+        let refused = server.send("PUT", "/v1/volumes", Some(body.as_bytes()));
+        assert_eq!(refused.status, 413);
+    }
+}
+
+#[test]
 fn writes_over_the_limit_are_429_and_change_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::spawn(command(dir.path()).args(["--writes-max", "0"]));
