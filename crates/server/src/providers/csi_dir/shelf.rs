@@ -27,6 +27,10 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
         let mut metas = BTreeMap::new();
         for entry in fs::read_dir(&dir)? {
             let entry = entry?;
+            // What systems put into directories: nothing of ours.
+            if !entry.file_type()?.is_dir() {
+                continue;
+            }
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.starts_with(UNFINISHED) {
                 fs::remove_dir_all(entry.path())?;

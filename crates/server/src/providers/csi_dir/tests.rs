@@ -111,8 +111,10 @@ fn what_a_crash_left_unfinished_is_gone_after_a_restart() {
     let left = dir.path().join("volumes/.b1c0e8a2");
     fs::create_dir(&left).unwrap();
     fs::write(left.join("data"), "half").unwrap();
+    let foreign = dir.path().join("volumes/.nfs0001");
+    fs::write(&foreign, "").unwrap();
     assert!(volumes(&open(dir.path())).is_empty());
-    assert!(!left.exists());
+    assert!(!left.exists() && foreign.exists());
 }
 
 #[test]
