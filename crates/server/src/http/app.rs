@@ -3,8 +3,9 @@
 //! A read runs on a tracked snapshot, so that any of them can block. A write runs in one
 //! transaction on a thread that may wait for the disk.
 //!
-//! Invariant: at most as many queries run at a time as there are cores, and none on a thread that
-//! serves sockets, so that a crowd of woken readers holds up nobody else.
+//! Invariant: at most as many queries that may take long run at a time as there are cores, and none of
+//! them on a thread that serves sockets, so that a crowd of woken readers holds up nobody else. What is
+//! bounded, such as one row or one chunk of a list, runs where it is: moving it would cost more.
 
 use std::net::IpAddr;
 use std::num::NonZero;
@@ -109,14 +110,27 @@ impl App {
         &self,
         read: &Read,
         client: IpAddr,
+        query: impl FnMut(&Tracked) -> Result<R, Reject>,
+    ) -> Result<Answer<R>, Reject> {
+        self.read_that(Takes::Long, read, client, query).await
+    }
+
+    async fn read_that<R>(
+        &self,
+        takes: Takes,
+        read: &Read,
+        client: IpAddr,
         mut query: impl FnMut(&Tracked) -> Result<R, Reject>,
     ) -> Result<Answer<R>, Reject> {
         let mut min_index = read.min_index;
         let mut timeout = pin!(self.timeout(read.wait));
         let (mut counted, mut woken) = (None, false);
         let answer = loop {
-            let attempt =
-                self.compute(|| self.store().try_blocking(min_index, |view| query(view))).await?;
+            let mut run = || self.store().try_blocking(min_index, |view| query(view));
+            let attempt = match takes {
+                Takes::Short => run(),
+                Takes::Long => self.compute(run).await?,
+            };
             let attempt = attempt.map_err(|error| Reject::too_many(error.to_string()))?;
             if woken {
                 self.metrics().ran_again(matches!(attempt, Attempt::Ready(_)));
@@ -159,7 +173,8 @@ impl App {
         mut query: impl FnMut(&Tracked, Render) -> Result<Vec<u8>, Reject>,
     ) -> Reply {
         let render = Render { pretty: call.query.pretty() };
-        let answer = self.read(read, call.client, |view| query(view, render)).await?;
+        let query = |view: &Tracked| query(view, render);
+        let answer = self.read_that(Takes::Short, read, call.client, query).await?;
         Ok(reply::json_body(answer.value, &Meta::at(answer.index)))
     }
 
@@ -268,6 +283,15 @@ impl App {
             )),
         }
     }
+}
+
+/// How long a query takes.
+#[derive(Clone, Copy, Debug)]
+enum Takes {
+    /// As long as a row and what belongs to it take.
+    Short,
+    /// As long as all rows together may take.
+    Long,
 }
 
 /// How a client wants its JSON.
