@@ -111,7 +111,7 @@ async fn listen(
     let address = listener.local_addr().map_err(ServeError::Io)?;
     let (stop, stopped) = watch::channel(false);
     let index = store.index();
-    tokio::spawn(watcher::run(Arc::clone(&store), node.clone(), stopped.clone()));
+    watcher::start(&store, &node, &stopped);
     let limits = args.limits.of_requests();
     let app = http::App::new(store, node, acl, limits, Arc::clone(&metrics), stopped);
     let connections = Connections::new(http::router(app), &args.limits, metrics);

@@ -4,17 +4,19 @@
 //! The rules are the domain's; here is when they are applied, and to what end providers are asked in
 //! between.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use statehold_store::{ReadView, Snapshot, Store, Tracked, WriteTxn};
 use statehold_volumes::{
-    Allocations, CsiVolumes, Nodes, Recorded, Release, ask_release, collect_plugins,
-    overdue_releases, record_release,
+    Allocations, CsiVolumes, Holdup, Nodes, Recorded, Release, VolumeKey, ask_release,
+    collect_plugins, is_recorded, overdue_releases, record_release,
 };
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
+use uuid::Uuid;
 
 use crate::clock::now;
 use crate::providers::local::LocalNode;
@@ -29,8 +31,20 @@ const RETRY_AFTER: Duration = Duration::from_secs(30);
 const COLLECT_EVERY: Duration = Duration::from_secs(5 * 60);
 
 /// Watches over volumes until the server is to stop.
-pub(crate) async fn run(store: Arc<Store>, node: LocalNode, mut stopped: watch::Receiver<bool>) {
-    let mut watcher = Watcher { store, node, seen: 0, retry: None, collect: Instant::now() };
+///
+/// The volumes of each plugin with a provider here have a loop of their own, and all others one: a
+/// provider that takes its time keeps nobody else's claims from being released.
+pub(crate) fn start(store: &Arc<Store>, node: &LocalNode, stopped: &watch::Receiver<bool>) {
+    let provided = node.providers().iter().map(|(plugin, _)| Some(plugin.into()));
+    for plugin in provided.chain([None]) {
+        let (failed, collect) = (BTreeMap::new(), Instant::now());
+        let (store, node) = (Arc::clone(store), node.clone());
+        let watcher = Watcher { store, node, plugin, seen: 0, retry: None, failed, collect };
+        tokio::spawn(run(watcher, stopped.clone()));
+    }
+}
+
+async fn run(mut watcher: Watcher, mut stopped: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -52,13 +66,20 @@ pub(crate) async fn run(store: Arc<Store>, node: LocalNode, mut stopped: watch::
     }
 }
 
+/// A claim: its volume, its allocation, and when it was taken.
+type ClaimKey = (VolumeKey, Uuid, i64);
+
 struct Watcher {
     store: Arc<Store>,
     node: LocalNode,
+    /// Whose volumes these are; those of all plugins without a provider here if none.
+    plugin: Option<Box<str>>,
     /// The last change of what decides whether a claim is overdue, when that was last looked at.
     seen: u64,
     /// When claims that are held are looked at again.
     retry: Option<Instant>,
+    /// Claims that the provider couldn't let go of, and when it is asked again.
+    failed: BTreeMap<ClaimKey, Instant>,
     /// When plugins are looked for that nobody runs.
     collect: Instant,
 }
@@ -71,6 +92,11 @@ fn last_change(view: &Tracked) -> u64 {
     view.index()
 }
 
+fn key_of(release: &Release) -> ClaimKey {
+    let claim = release.claim();
+    (release.volume().clone(), claim.allocation_id, claim.since)
+}
+
 impl Watcher {
     fn look(&mut self) {
         // In this order: what changes in between is looked at again.
@@ -78,11 +104,10 @@ impl Watcher {
         let view = self.store.snapshot();
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
         if self.seen != changed || due(self.retry) {
-            self.retry = None;
-            self.release_overdue(&view);
+            self.release_overdue(view);
             self.seen = changed;
         }
-        if due(Some(self.collect)) {
+        if self.plugin.is_none() && due(Some(self.collect)) {
             self.collect = Instant::now() + COLLECT_EVERY;
             if let Some(plugins) = self.write("forget plugins", collect_plugins)
                 && !plugins.is_empty()
@@ -92,41 +117,71 @@ impl Watcher {
         }
     }
 
-    fn release_overdue(&mut self, view: &Snapshot) {
-        let overdue = overdue_releases(view);
+    /// What is overdue of the volumes that this one watches over, but for what is left alone.
+    fn overdue(&self, view: &Snapshot) -> Vec<Release> {
+        let mut overdue = overdue_releases(view);
+        overdue.retain(|release| {
+            let key = release.volume();
+            let Some(volume) = view.get::<CsiVolumes>((&key.namespace, &key.id)) else {
+                return false;
+            };
+            let mine = match &self.plugin {
+                Some(plugin) => *plugin == volume.plugin_id,
+                None => self.node.providers().get(&volume.plugin_id).is_none(),
+            };
+            mine && !self.failed.contains_key(&key_of(release))
+        });
+        overdue
+    }
+
+    fn release_overdue(&mut self, view: Snapshot) {
+        let now = Instant::now();
+        self.failed.retain(|_, again| *again > now);
+        self.retry = self.failed.values().min().copied();
+        let mut overdue = self.overdue(&view);
         if overdue.is_empty() {
             return;
         }
-        let plugin = |release: &Release| {
-            let key = release.volume();
-            let volume = view.get::<CsiVolumes>((&key.namespace, &key.id))?;
-            Some(volume.plugin_id.clone())
-        };
-        let plugins: Vec<_> = overdue.iter().filter_map(plugin).collect();
-        let plugins = plugins.iter().map(|plugin| &**plugin);
-        let Some(turns) = Handle::current().block_on(self.node.turns(plugins)) else {
-            self.retry = Some(Instant::now() + RETRY_AFTER);
-            return;
-        };
-        // Once more: what was overdue may have been claimed anew before it was our turn.
-        let view = self.store.snapshot();
-        for release in overdue_releases(&view) {
+        let mut view = view;
+        let mut turn = None;
+        if let Some(plugin) = &self.plugin {
+            turn = Handle::current().block_on(self.node.turns([&**plugin]));
+            if turn.is_none() {
+                self.retry_at(Instant::now() + RETRY_AFTER);
+                return;
+            }
+            // Once more: what was overdue may have been claimed anew before it was our turn.
+            view = self.store.snapshot();
+            overdue = self.overdue(&view);
+        }
+        for release in overdue {
             self.release(&view, &release);
         }
-        drop(turns);
+        drop(turn);
+    }
+
+    fn retry_at(&mut self, at: Instant) {
+        self.retry = Some(self.retry.map_or(at, |retry| retry.min(at)));
     }
 
     fn release(&mut self, view: &Snapshot, release: &Release) {
         let answer = ask_release(view, self.node.providers(), release);
+        let (volume, allocation) = (release.volume(), release.claim().allocation_id);
         if let Err(holdup) = &answer {
-            self.retry = Some(Instant::now() + RETRY_AFTER);
-            let (volume, allocation) = (release.volume(), release.claim().allocation_id);
+            let again = Instant::now() + RETRY_AFTER;
+            self.retry_at(again);
+            if matches!(holdup, Holdup::Failed { .. }) {
+                self.failed.insert(key_of(release), again);
+            }
+            // Many may be held, for long.
+            if is_recorded(view, release, &answer) {
+                return;
+            }
             tracing::debug!(%volume.id, %allocation, %holdup, "a claim is held");
         }
         let recorded =
             self.write("release a claim", |txn, now| record_release(txn, now, release, &answer));
         if recorded == Some(Recorded::Released) {
-            let (volume, allocation) = (release.volume(), release.claim().allocation_id);
             tracing::info!(%volume.id, %allocation, "released a claim whose allocation is over");
         }
     }

@@ -7,8 +7,10 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-use common::{ALLOC, NODES, OTHER_ALLOC, Reply, Server, command, eventually};
+use common::{ALLOC, NODES, OTHER_ALLOC, Reply, Server, command, eventually, volume_payload};
 use serde_json::{Value, json};
 
 const GIB: i64 = 1 << 30;
@@ -345,4 +347,36 @@ fn claims_of_allocations_that_nobody_feeds_any_more_are_released() {
     fixture.server.delete(&format!("/statehold/v1/allocations/{ALLOC}")).ok();
     eventually(|| fixture.get("far")["WriteAllocs"] == json!({}));
     fixture.server.delete("/v1/volume/csi/far").ok();
+}
+
+#[test]
+fn a_provider_that_takes_its_time_keeps_no_other_claims_from_being_released() {
+    let fixture = Fixture::start();
+    let source = fixture.created("source")["ExternalID"].clone();
+    fixture.server.feed_plugin();
+    fixture.server.register(&volume_payload("free")).ok();
+    // Who copies from a pipe takes as long as whoever writes to it.
+    let shelf = fixture.dir.path().join("csi/disks/volumes");
+    let pipe = shelf.join(&fixture.files()[0]).join("data");
+    fs::remove_file(&pipe).unwrap();
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    fixture.allocation(OTHER_ALLOC, "running");
+    fixture.claim("source", OTHER_ALLOC).ok();
+    std::thread::scope(|scope| {
+        let mut copy = volume("copy");
+        copy["CloneID"] = source.clone();
+        let slow = scope.spawn(|| fixture.create(&[copy]));
+        eventually(|| fixture.files().len() == 2);
+        // One claim that waits for the provider, and one that doesn't need it.
+        fixture.allocation(OTHER_ALLOC, "complete");
+        fixture.allocation(ALLOC, "running");
+        fixture.claim("free", ALLOC).ok();
+        let begun = Instant::now();
+        fixture.allocation(ALLOC, "complete");
+        eventually(|| fixture.get("free")["WriteAllocs"] == json!({}));
+        assert!(begun.elapsed() < Duration::from_secs(20), "it waited for the provider");
+        drop(fs::File::options().write(true).open(&pipe).unwrap());
+        slow.join().unwrap();
+    });
+    eventually(|| fixture.get("source")["WriteAllocs"] == json!({}));
 }

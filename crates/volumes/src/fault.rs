@@ -258,6 +258,7 @@ impl OperationError for CreateFault {
     fn fault(&self) -> Fault {
         match self {
             Self::MissingName => Fault::Request,
+            Self::NameTaken { .. } => Fault::Conflict,
             Self::Update(error) => error.fault(),
             Self::Controller(error) => error.fault(),
         }

@@ -153,6 +153,33 @@ fn a_creation_that_fails_keeps_those_that_did_not() {
 }
 
 #[test]
+fn two_volumes_never_share_what_a_provider_made() {
+    let (cluster, disks) = (cluster(), Disks::default());
+    let providers = disks.providers(PLUGIN);
+    let space = Namespace { name: "other".into(), ..Default::default() };
+    cluster.write(|txn| upsert_namespace(txn, space)).unwrap();
+    create(&cluster, &providers, vec![unmade("v")]).unwrap().unwrap();
+    let taken = "1 error occurred:\n\t* volume name \"v\" is taken: its provider made a volume of \
+                 that name, which is registered with another ID or in another namespace\n\n";
+    let named = |id: &str, namespace: &str| VolumeSpec {
+        id: id.into(),
+        namespace: namespace.into(),
+        ..unmade("v")
+    };
+    for other in [named("v", "other"), named("w", "default")] {
+        let view = cluster.view();
+        let asked = ask_create(&view, &providers, "default", vec![other]).unwrap();
+        let faults = asked.faults().unwrap_err();
+        assert_eq!((faults.to_string().as_str(), faults.fault()), (taken, Fault::Conflict));
+    }
+    let twins = vec![VolumeSpec { id: "a".into(), ..unmade("c") }, unmade("c"), unmade("c")];
+    let faults = create(&cluster, &providers, twins).unwrap().unwrap_err();
+    assert!(faults.starts_with("2 errors occurred"), "{faults}");
+    assert!(cluster.volume("a").is_some() && cluster.volume("c").is_none());
+    assert_eq!(create(&cluster, &providers, vec![unmade("v")]).unwrap(), Ok(()), "its own");
+}
+
+#[test]
 fn nothing_is_asked_before_all_volumes_were_checked() {
     let (cluster, disks) = (cluster(), Disks::default());
     let providers = disks.providers(PLUGIN);
@@ -162,6 +189,8 @@ fn nothing_is_asked_before_all_volumes_were_checked() {
     assert_eq!(text(vec![unmade("v"), other("none")]), "no CSI plugin named: none could be found");
     let negative = VolumeSpec { requested_capacity_min: -1, ..unmade("w") };
     assert_eq!(text(vec![unmade("v"), negative]), "validation: capacity must not be negative");
+    let nowhere = VolumeSpec { namespace: "none".into(), ..unmade("w") };
+    assert_eq!(text(vec![unmade("v"), nowhere]), "volume w is in nonexistent namespace none");
     also(&cluster, 5, "nodes", false);
     also(&cluster, 6, "weak", true);
     assert_eq!(text(vec![other("nodes")]), "plugin has no controller");

@@ -56,6 +56,10 @@ fn a_claim_is_released_once_its_allocation_has_ended_and_the_controller_let_go()
     let volume = cluster.volume("v").unwrap();
     assert_eq!(volume.past_claims[&id(10)].state, ClaimState::NodeDetached);
     assert!(volume.is_in_use(), "it still takes up room");
+    let view = cluster.view();
+    let release = &overdue_releases(&view)[0];
+    let answer = ask_release(&view, &providers, release);
+    assert!(is_recorded(&view, release, &answer) && !is_recorded(&view, release, &Ok(())));
     assert_eq!(run(&cluster, &providers), [Recorded::Held]);
     assert_eq!(cluster.volume("v").unwrap().modify_index(), volume.modify_index(), "no news");
 
@@ -65,7 +69,7 @@ fn a_claim_is_released_once_its_allocation_has_ended_and_the_controller_let_go()
     assert!(!volume.is_in_use() && volume.past_claims.is_empty());
     assert_eq!((&*volume.access_mode, &*volume.attachment_mode), ("", ""));
     assert_eq!(run(&cluster, &providers), []);
-    assert_eq!(disks.calls(), ["detach"; 3]);
+    assert_eq!(disks.calls(), ["detach"; 4]);
 }
 
 #[test]
@@ -151,6 +155,21 @@ fn a_volume_stays_attached_where_another_allocation_uses_it() {
     assert_eq!(run(&cluster, &disks.providers(PLUGIN)), [Recorded::Released]);
     assert_eq!(disks.calls(), [""; 0]);
     assert_eq!(cluster.volume("v").unwrap().read_claims.len(), 1);
+}
+
+#[test]
+fn a_volume_stays_attached_where_an_allocation_that_is_to_stop_still_runs() {
+    let cluster = claimed();
+    cluster.allocation(Allocation { desired_status: "stop".into(), ..running(11, 2) });
+    cluster.claim("v", taken(11, ClaimMode::Read)).unwrap();
+    end(&cluster, 10, 2);
+    let disks = Disks::default();
+    let providers = disks.providers(PLUGIN);
+    assert_eq!(run(&cluster, &providers), [Recorded::Released]);
+    assert_eq!(disks.calls(), [""; 0], "it may still write");
+    end(&cluster, 11, 2);
+    assert_eq!(run(&cluster, &providers), [Recorded::Released]);
+    assert_eq!(disks.calls(), ["detach"]);
 }
 
 #[test]

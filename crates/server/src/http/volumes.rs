@@ -226,6 +226,8 @@ pub(crate) async fn detach(call: Call) -> Reply {
         let mut index = view.index();
         let mut held = None;
         for release in plan_detach(&view, &namespace, &id, node)? {
+            // Each as of now: the last claim on the node is the one that the provider is asked for.
+            let view = app.store().snapshot();
             let answer = ask_release(&view, app.node().providers(), &release);
             let record =
                 |txn: &mut WriteTxn<'_>, now| Ok(record_release(txn, now, &release, &answer)?);

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use statehold_store::{ReadView, WriteTxn};
+use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 
 use super::{
     controller::{ControllerError, ControllerOperation, ask, can},
@@ -18,9 +18,9 @@ use crate::{
         CreateVolume, ExpandVolume, ProviderError, ProviderErrorKind, Providers, ValidateVolume,
         VolumeSource,
     },
-    rows::{CsiVolume, CsiVolumes},
+    rows::{CsiVolume, CsiVolumes, Namespaces},
     spec::VolumeSpec,
-    text::MultiError,
+    text::{MultiError, Quoted},
 };
 
 /// Why one of several volumes couldn't be made.
@@ -29,6 +29,11 @@ use crate::{
 pub enum CreateFault {
     /// Providers need a name.
     MissingName,
+    /// The provider made a volume of that name already, for somebody else.
+    NameTaken {
+        /// The name.
+        name: Box<str>,
+    },
     /// A known volume can't become what was sent.
     Update(UpdateError),
     /// The provider failed, or can't be asked.
@@ -39,6 +44,12 @@ impl fmt::Display for CreateFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MissingName => f.write_str("missing Name"),
+            Self::NameTaken { name } => write!(
+                f,
+                "volume name {} is taken: its provider made a volume of that name, which is \
+                 registered with another ID or in another namespace",
+                Quoted(name)
+            ),
             Self::Update(error) => error.fmt(f),
             Self::Controller(error) => error.fmt(f),
         }
@@ -96,13 +107,23 @@ pub fn ask_create(
         if !can(plugin, |controller| controller.supports_create_delete) {
             return Err(RegisterError::CreateUnsupported);
         }
+        if view.get::<Namespaces>(&spec.namespace).is_none() {
+            let (volume, namespace) = (spec.id, spec.namespace);
+            return Err(RegisterError::NoNamespace { volume, namespace });
+        }
         specs.push(spec);
     }
     let mut asked = AskedVolumes { volumes: Vec::new(), faults: Vec::new() };
     for spec in specs {
         let answer = match view.get::<CsiVolumes>((&spec.namespace, &spec.id)) {
             Some(known) => expand(view, providers, known, &spec).map_err(CreateFault::Update),
-            None => create(providers, &spec),
+            None => create(providers, &spec).and_then(|made| {
+                if is_of_another(view, &asked.volumes, &spec, &made) {
+                    Err(CreateFault::NameTaken { name: spec.name.clone() })
+                } else {
+                    Ok(made)
+                }
+            }),
         };
         match answer {
             Ok(answer) => asked.volumes.push((spec, answer)),
@@ -140,6 +161,27 @@ fn create(providers: &Providers, spec: &VolumeSpec) -> Result<Answer, CreateFaul
     })
     .map(|made| Answer { created: Some(made), ..Answer::default() })
     .map_err(CreateFault::Controller)
+}
+
+/// Whether what the provider answered is a volume that it made for another one. A name that it has
+/// seen is to it the same volume, whoever asks: then two would share their data, and deleting one
+/// would delete the other's.
+fn is_of_another(
+    view: &impl ReadView,
+    earlier: &[(VolumeSpec, Answer)],
+    spec: &VolumeSpec,
+    answer: &Answer,
+) -> bool {
+    let Some(made) = answer.created.as_ref() else { return false };
+    let of_plugin = KeyRange::<String>::exact(&spec.plugin_id);
+    let mut rows = view.scan_by(&CsiVolumes::BY_PLUGIN, &of_plugin, Order::Ascending);
+    let same = |namespace: &str, id: &str| *namespace == *spec.namespace && *id == *spec.id;
+    rows.any(|row| row.remote_id() == &*made.external_id && !same(&row.namespace, &row.id))
+        || earlier.iter().any(|(other, answer)| {
+            let of_it =
+                answer.created.as_ref().is_some_and(|it| it.external_id == made.external_id);
+            of_it && other.plugin_id == spec.plugin_id && !same(&other.namespace, &other.id)
+        })
 }
 
 /// Has a known volume made larger, if that is what `spec` takes.

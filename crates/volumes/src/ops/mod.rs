@@ -48,8 +48,8 @@ pub use self::{
     plugins::collect_plugins,
     register::{RegisterError, VolumeKey, register},
     release::{
-        DetachError, Holdup, Recorded, Release, ask_release, overdue_releases, plan_detach,
-        plan_release, record_release,
+        DetachError, Holdup, Recorded, Release, ask_release, is_recorded, overdue_releases,
+        plan_detach, plan_release, record_release,
     },
     snapshots::{
         ExternalListError, SnapshotFault, SnapshotSpec, ask_delete_snapshot,

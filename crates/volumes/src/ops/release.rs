@@ -110,11 +110,15 @@ impl Release {
 
 /// The claims whose release has begun, or has to: their allocations have ended or are gone.
 ///
-/// Cost: reads each volume that has claims, and their allocations and nodes.
+/// Cost: reads each volume that has claims, and their allocations; and the nodes of what it gives.
 pub fn overdue_releases(view: &impl ReadView) -> Vec<Release> {
     let held = view.scan_by(&CsiVolumes::HELD, &KeyRange::<bool>::all(), Order::Ascending);
     let mut releases = Vec::new();
     for volume in held {
+        let over = |claim: &Claim| is_over(view, claim.allocation_id);
+        if volume.past_claims.is_empty() && !volume.active_claims().any(over) {
+            continue;
+        }
         let mut volume = CsiVolume::clone(volume);
         volume.start_overdue_releases(|allocation| is_over(view, allocation));
         let key = VolumeKey { namespace: volume.namespace, id: volume.id };
@@ -207,12 +211,33 @@ pub fn record_release(
     release: &Release,
     answer: &Result<(), Holdup>,
 ) -> Result<Recorded, WriteError> {
+    let (recorded, volume) = outcome(txn, release, answer);
+    if let Some(volume) = volume {
+        let volume = stamped(volume.clone(), now, VolumeFacts::for_claim(txn, &volume));
+        txn.upsert::<CsiVolumes>(volume)?;
+    }
+    Ok(recorded)
+}
+
+/// Whether [`record_release`] would change nothing: the claim is held, and it is noted how far its
+/// release has come. Who looks at many claims again and again needs no transaction for these.
+pub fn is_recorded(view: &impl ReadView, release: &Release, answer: &Result<(), Holdup>) -> bool {
+    outcome(view, release, answer).1.is_none()
+}
+
+/// What comes of an answer, and the volume with that, if it changes.
+fn outcome(
+    view: &impl ReadView,
+    release: &Release,
+    answer: &Result<(), Holdup>,
+) -> (Recorded, Option<CsiVolume>) {
     let key = (&*release.volume.namespace, &*release.volume.id);
     let claim = &release.claim;
-    let Some(stored) = txn.get::<CsiVolumes>(key) else { return Ok(Recorded::Superseded) };
-    if !stored.holds(claim.allocation_id, Some(claim.since)) {
-        return Ok(Recorded::Superseded);
-    }
+    let stored = view.get::<CsiVolumes>(key);
+    let Some(stored) = stored.filter(|row| row.holds(claim.allocation_id, Some(claim.since)))
+    else {
+        return (Recorded::Superseded, None);
+    };
     let (state, recorded) = match answer {
         Ok(()) => (ClaimState::ReadyToFree, Recorded::Released),
         Err(Holdup::Node { .. }) => (claim.state, Recorded::Held),
@@ -220,11 +245,8 @@ pub fn record_release(
     };
     let mut volume = CsiVolume::clone(stored);
     volume.release(Claim { state, ..claim.clone() });
-    if volume != **stored {
-        let volume = stamped(volume, now, VolumeFacts::for_claim(txn, stored));
-        txn.upsert::<CsiVolumes>(volume)?;
-    }
-    Ok(recorded)
+    let changed = volume != **stored;
+    (recorded, changed.then_some(volume))
 }
 
 /// Why a volume couldn't be detached from a node.
@@ -341,12 +363,13 @@ pub(super) fn external_node(view: &impl ReadView, volume: &CsiVolume, node: Uuid
     }
 }
 
-/// Whether another allocation on the node, one that hasn't ended, has the volume too.
+/// Whether another allocation on the node, one that hasn't ended there, has the volume too. That it
+/// shall stop is not enough: it may still write. Its own release asks the controller.
 fn is_used_by_others(view: &impl ReadView, volume: &CsiVolume, claim: &Claim, node: Uuid) -> bool {
     let mut others =
         volume.active_claims().filter(|other| other.allocation_id != claim.allocation_id);
     others.any(|other| {
         let allocation = view.get::<Allocations>(other.allocation_id);
-        allocation.is_some_and(|row| row.node_id == Some(node) && !row.is_terminal())
+        allocation.is_some_and(|row| row.node_id == Some(node) && !row.is_client_terminal())
     })
 }
