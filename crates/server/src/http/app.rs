@@ -47,7 +47,7 @@ struct Shared {
     /// A permit for each query that may run at the same time.
     queries: Semaphore,
     /// A permit for each write that may be under way at the same time.
-    writes: Arc<Semaphore>,
+    writes: Semaphore,
     /// Requests of each client that wait in blocking queries.
     parked: PerClient,
 }
@@ -63,7 +63,7 @@ impl App {
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let queries = Semaphore::new(cores);
-        let writes = Arc::new(Semaphore::new(limits.writes_max.min(Semaphore::MAX_PERMITS)));
+        let writes = Semaphore::new(limits.writes_max.min(Semaphore::MAX_PERMITS));
         let parked = PerClient::new(limits.parked_per_client_max);
         Self(Arc::new(Shared {
             store,
@@ -193,25 +193,26 @@ impl App {
     /// commit, and the commit's index. An error leaves nothing behind.
     pub(crate) async fn write<T, R>(
         &self,
-        write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, Reject> + Send + 'static,
-        after: impl FnOnce(&Snapshot, T) -> Result<R, Reject> + Send + 'static,
-    ) -> Result<(R, u64), Reject>
-    where
-        R: Send + 'static,
-    {
-        let app = self.clone();
-        let permit = Arc::clone(&self.0.writes).try_acquire_owned().map_err(|_| {
+        write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, Reject>,
+        after: impl FnOnce(&Snapshot, T) -> Result<R, Reject>,
+    ) -> Result<(R, u64), Reject> {
+        let permit = self.0.writes.try_acquire().map_err(|_| {
             Reject::too_many(format!(
                 "{} writes are under way already, the limit set by --writes-max; try again later",
                 self.0.limits.writes_max
             ))
         })?;
-        let job = move || {
-            let _permit = permit;
-            let (committed, done) = app.write_here(write)?;
-            Ok((after(&committed, done)?, committed.index()))
-        };
-        tokio::task::spawn_blocking(job).await.map_err(|error| Reject::internal(&error))?
+        // Another transaction may be under way, and a large one take a while. Nobody holds a thread
+        // while the disk works.
+        let (commit, done) = tokio::task::block_in_place(|| {
+            let mut txn =
+                self.store().begin_write().map_err(|error| Reject::unavailable(&error))?;
+            let done = write(&mut txn, now())?;
+            Ok::<_, Reject>((txn.commit_async(), done))
+        })?;
+        let committed = commit.await.map_err(|error| Reject::unavailable(&error))?;
+        drop(permit);
+        Ok((after(&committed, done)?, committed.index()))
     }
 
     /// Runs `write` in one transaction, on a thread that may wait for the disk; the state as of the
