@@ -30,6 +30,16 @@ policies = ["write"]
 plugin = "list"
 namespace."team-*".capabilities = ["csi-list-volume", "csi-read-volume"]
 
+[[token]]
+name = "watcher"
+sha256 = "WATCHER"
+policies = ["watch"]
+
+[policy.watch]
+plugin = "read"
+namespace."*".capabilities = ["read-job"]
+namespace.other.capabilities = ["deny"]
+
 [policy.write]
 plugin = "read"
 namespace.default.capabilities = ["csi-write-volume"]
@@ -38,6 +48,7 @@ namespace.default.capabilities = ["csi-write-volume"]
 const ROOT: &str = "root-token";
 const READER: &str = "reader-token";
 const WRITER: &str = "writer-token";
+const WATCHER: &str = "watcher-token";
 
 fn digest(token: &str) -> String {
     use sha2::Digest as _;
@@ -49,7 +60,8 @@ fn start(dir: &Path) -> Server {
     let text = FILE
         .replace("ROOT", &digest(ROOT))
         .replace("READER", &digest(READER))
-        .replace("WRITER", &digest(WRITER));
+        .replace("WRITER", &digest(WRITER))
+        .replace("WATCHER", &digest(WATCHER));
     std::fs::write(&file, text).unwrap();
     Server::spawn(command(&dir.join("data")).arg("--acl").arg(file))
 }
@@ -203,4 +215,36 @@ fn a_file_with_a_mistake_keeps_the_server_from_starting_and_says_where() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && !data.exists());
     assert!(told.contains(&format!("{}:2: unknown field `plugins`", file.display())), "{told}");
+}
+
+#[test]
+fn a_plugin_shows_no_allocations_of_namespaces_that_a_token_is_denied() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path());
+    volumes(&server);
+    let feed = |path: String, body: &Value| {
+        assert_eq!(send(&server, Some(ROOT), "PUT", &path, body).0, 200, "{path}");
+    };
+    let node = common::NODES[1];
+    for (allocation, namespace) in [(common::ALLOC, "team-a"), (common::OTHER_ALLOC, "other")] {
+        let body = json!({ "Namespace": namespace, "NodeID": node, "JobID": "csi",
+            "TaskGroup": "nodes", "DesiredStatus": "run", "ClientStatus": "running" });
+        feed(format!("/statehold/v1/allocations/{allocation}"), &body);
+    }
+    for (node, allocation) in [(node, common::ALLOC), (common::NODES[2], common::OTHER_ALLOC)] {
+        let mut body = common::node_payload(node, false);
+        body["CSINodePlugins"]["plugin-id1"]["AllocID"] = json!(allocation);
+        feed(format!("/statehold/v1/nodes/{node}"), &body);
+    }
+    let shown = |token: &str, namespace: &str| -> Value {
+        let path = format!("/v1/plugin/csi/plugin-id1?namespace={namespace}");
+        let (_, text) = send(&server, Some(token), "GET", &path, &Value::Null);
+        let plugin: Value = serde_json::from_str(&text).unwrap();
+        let allocations = plugin["Allocations"].as_array().into_iter().flatten();
+        allocations.map(|allocation| allocation["Namespace"].clone()).collect()
+    };
+    assert_eq!(shown(ROOT, "*"), json!(["other", "team-a"]));
+    assert_eq!(shown(WATCHER, "*"), json!(["team-a"]));
+    assert_eq!(shown(WATCHER, "other"), json!([]));
+    assert_eq!(shown(WRITER, "*"), json!([]));
 }

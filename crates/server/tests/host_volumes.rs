@@ -299,6 +299,56 @@ fn a_registered_volume_has_to_be_there_and_stays_when_it_is_forgotten() {
 }
 
 #[test]
+fn a_volume_with_a_plugin_is_registered_where_it_is_and_nothing_is_made() {
+    let fixture = Fixture::start();
+    let place = fixture.dir.path().join("place");
+    let mut wish = volume("own");
+    wish["NodeID"] = json!(fixture.node_id());
+    wish["HostPath"] = json!(place);
+    assert_eq!(fixture.register(&wish).status, 502, "nothing is there");
+    fs::create_dir(&place).unwrap();
+    let own = fixture.register(&wish).ok().json()["Volume"].clone();
+    let fixture = fixture.restart();
+    let read = fixture.get(&id(&own)).ok().json();
+    assert_eq!((&read["State"], &read["HostPath"]), (&json!("ready"), &json!(place)));
+    assert_eq!(fixture.directories(), [""; 0]);
+    fs::remove_dir(&place).unwrap();
+    let fixture = fixture.restart();
+    assert_eq!(fixture.get(&id(&own)).ok().json()["State"], "unavailable");
+    assert_eq!(fixture.directories(), [""; 0]);
+}
+
+#[test]
+fn volumes_are_found_where_their_data_directory_was_moved_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let (before, after) = (dir.path().join("before"), dir.path().join("after"));
+    let server = Server::start(&before);
+    let create = |server: &Server, name: &str| {
+        let reply = server.put("/v1/volume/host/create", &json!({ "Volume": { "Name": name } }));
+        reply.ok().json()["Volume"].clone()
+    };
+    let made = create(&server, "data");
+    let path = |made: &Value| PathBuf::from(made["HostPath"].as_str().unwrap());
+    fs::write(path(&made).join("kept"), "data").unwrap();
+    server.kill();
+    fs::rename(&before, &after).unwrap();
+    let server = Server::start(&after);
+    let read = |server: &Server| server.get(&format!("/v1/volume/host/{}", id(&made))).ok().json();
+    let moved = read(&server);
+    assert_eq!(path(&moved), after.join("host_volumes").join(id(&made)));
+    assert_eq!((&moved["State"], path(&moved).join("kept").exists()), (&json!("ready"), true));
+    server.kill();
+
+    // New ones are made elsewhere from now on; this one stays, and is removed where it is.
+    let elsewhere = dir.path().join("elsewhere");
+    let server = Server::spawn(command(&after).arg("--host-volumes-dir").arg(&elsewhere));
+    assert_eq!(path(&read(&server)), path(&moved));
+    assert_eq!(path(&create(&server, "new")).parent(), Some(&*elsewhere));
+    server.delete(&format!("/v1/volume/host/{}", id(&made))).ok();
+    assert!(!path(&moved).exists());
+}
+
+#[test]
 fn other_nodes_are_believed_and_can_not_be_asked() {
     let fixture = Fixture::start();
     fixture.server.feed_plugin();

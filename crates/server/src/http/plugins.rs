@@ -52,15 +52,14 @@ pub(crate) fn untyped(call: &Call) -> Reply {
 /// `GET /v1/plugin/csi/:id`
 pub(crate) async fn get(call: Call) -> Reply {
     let read = Read::of(&call.query)?;
-    // Who may not read jobs is shown no allocations: none are in a namespace without a name.
-    let may_see_jobs = call.access.has(&read.namespace, &[Capability::ReadJob]);
-    let namespace = if may_see_jobs { &*read.namespace } else { "" };
+    // Allocations are for who may read the jobs of their namespace, also when it is one of all.
+    let sees = |namespace: &str| call.access.has(namespace, &[Capability::ReadJob]);
     call.app
         .object(&call, &read, |view, render| {
             let plugin = view
                 .get::<CsiPlugins>(call.segment("id"))
                 .ok_or_else(|| Reject::not_found("plugin not found"))?;
-            render.json(&PluginView::new(view, plugin, namespace))
+            render.json(&PluginView::new(view, plugin, &read.namespace).seen_by(sees))
         })
         .await
 }

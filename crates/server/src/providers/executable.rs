@@ -2,7 +2,7 @@
 //!
 //! The operation is the only argument, everything else is in the environment, which holds nothing
 //! but what the plugin's author was promised. The answer is JSON on standard output. A program that
-//! takes too long is killed.
+//! takes too long is killed, with all that it started.
 
 use std::fmt::Write as _;
 use std::io;
@@ -11,9 +11,10 @@ use std::path::{Component, Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 
 use super::host::{CreatedPath, HostVolumePlugin, HostVolumeRequest, PluginError, text_of};
@@ -117,12 +118,16 @@ impl Executable {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // A group of its own, to be killed as a whole.
+            .process_group(0)
             .kill_on_drop(true);
         let answer = async {
             let mut child = command.spawn()?;
+            let group = Group::of(&child);
             let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
             let (stdout, stderr, status) =
                 tokio::try_join!(read(stdout), read(stderr), child.wait())?;
+            group.spare();
             if !stderr.is_empty() {
                 let stderr = String::from_utf8_lossy(&stderr);
                 tracing::info!(plugin = %self.id, operation, stderr = stderr.trim_end(), "plugin");
@@ -145,6 +150,30 @@ impl Executable {
     fn failed(&self, operation: &str, request: &HostVolumeRequest) -> String {
         let doing = if operation == "create" { "creating" } else { "deleting" };
         format!("error {doing} volume \"{}\" with plugin {:?}", request.id, self.id)
+    }
+}
+
+/// The processes that a program started, itself included. Those that are left when it is dropped
+/// without [`Group::spare`] are killed.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| Pid::from_raw(id.cast_signed())))
+    }
+
+    /// Lets those live that are left: the program ended by itself.
+    fn spare(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // Not there any more is what is wanted.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
     }
 }
 
@@ -175,8 +204,7 @@ struct Fingerprint {
 #[derive(Deserialize)]
 struct Created {
     path: String,
-    #[serde(default)]
-    bytes: i64,
+    bytes: Option<i64>,
 }
 
 /// What a plugin says when it fails.
@@ -216,7 +244,7 @@ impl HostVolumePlugin for Executable {
         }
         let created: Created = serde_json::from_slice(&run.stdout)
             .map_err(|error| PluginError::Failed(error.to_string()))?;
-        Ok(CreatedPath { path: created.path, bytes: created.bytes })
+        Ok(CreatedPath { path: created.path, bytes: created.bytes.unwrap_or_default() })
     }
 
     fn delete(&self, request: &HostVolumeRequest, path: &str) -> Result<(), PluginError> {
@@ -374,6 +402,29 @@ mod tests {
                  killed after 0 s without an answer"
             )
         );
+    }
+
+    #[test]
+    fn what_a_plugin_that_hangs_has_started_is_killed_with_it() {
+        let bench = Bench::new(r#"/bin/sleep 1000 & echo $! > "$DHV_PLUGIN_DIR/pid"; wait"#);
+        let plugin = bench.plugin().operation_max(Duration::from_secs(1));
+        let error = plugin.create(&request()).unwrap_err();
+        assert!(matches!(error, PluginError::Hung(_)), "{error:?}");
+        let pid = fs::read_to_string(bench.dir.path().join("pid")).unwrap();
+        let stat = format!("/proc/{}/stat", pid.trim());
+        let lives = || fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
+        let patient_until = std::time::Instant::now() + Duration::from_secs(60);
+        while lives() {
+            assert!(std::time::Instant::now() < patient_until, "it lives on");
+        }
+    }
+
+    #[test]
+    fn a_size_may_be_left_out_or_null() {
+        for size in ["", r#", "bytes": null"#] {
+            let bench = Bench::new(&format!("echo '{{\"path\": \"/srv/x\"{size}}}'"));
+            assert_eq!(bench.plugin().create(&request()).unwrap().bytes, 0);
+        }
     }
 
     #[test]

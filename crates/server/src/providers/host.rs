@@ -56,12 +56,18 @@ pub(crate) enum PluginError {
     NotExecutable { plugin: Box<str> },
     /// The plugin, or the disk, refused.
     Failed(String),
+    /// The plugin gave no answer in the time it had.
+    Hung(String),
 }
 
 impl PluginError {
     /// An error of the operating system while something was done.
     pub(crate) fn io(doing: &str, error: &std::io::Error) -> Self {
-        Self::Failed(format!("{doing}: {error}"))
+        let text = format!("{doing}: {error}");
+        match error.kind() {
+            std::io::ErrorKind::TimedOut => Self::Hung(text),
+            _ => Self::Failed(text),
+        }
     }
 }
 
@@ -70,7 +76,7 @@ impl fmt::Display for PluginError {
         match self {
             Self::Missing { plugin } => write!(f, "no such plugin: {plugin:?}"),
             Self::NotExecutable { plugin } => write!(f, "plugin not executable: {plugin:?}"),
-            Self::Failed(text) => f.write_str(text),
+            Self::Failed(text) | Self::Hung(text) => f.write_str(text),
         }
     }
 }

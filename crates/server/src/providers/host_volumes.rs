@@ -6,18 +6,18 @@
 //! Nodes that somebody feeds can't be asked from here: what is said of their volumes is believed,
 //! and only their own plugins could make and remove any.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use statehold_store::{KeyRange, Order, ReadView, Snapshot, Store};
 use statehold_volumes::{
     HostDeletePlan, HostOperation, HostProviderError, HostVolume, HostVolumeError, HostVolumePlan,
     HostVolumeSpec, HostVolumes, Labels, MadeHostVolume, NodeError, NodeHostVolume, Nodes,
-    parse_id, plan_host_create, plan_host_delete, plan_host_register, record_host_delete,
-    record_host_volume, report_host_volume, withdraw_host_volume,
+    move_host_volume, parse_id, plan_host_create, plan_host_delete, plan_host_register,
+    record_host_delete, record_host_volume, report_host_volume, withdraw_host_volume,
 };
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -219,13 +219,27 @@ impl HostVolumeKeeper {
         let view = shared.store.snapshot();
         let here = KeyRange::<Uuid>::exact(shared.node);
         let mut found = BTreeMap::new();
+        // Who waits for a plugin that hangs once need not do so for each of its volumes.
+        let mut hung = BTreeSet::new();
         for volume in view.scan_by(&HostVolumes::BY_NODE, &here, Order::Ascending) {
+            if hung.contains(&volume.plugin_id) {
+                tracing::warn!(volume = %volume.id, "a host volume is not there: its plugin hangs");
+                continue;
+            }
             match shared.find(volume) {
-                Ok(()) => {
-                    found.insert(volume.name.clone(), reported(volume));
+                Ok(path) => {
+                    let mut reported = reported(volume);
+                    if path != volume.host_path {
+                        shared.moved(volume, &path)?;
+                        reported.path = path;
+                    }
+                    found.insert(volume.name.clone(), reported);
                 }
                 Err(error) => {
                     tracing::warn!(volume = %volume.id, %error, "a host volume is not there");
+                    if matches!(error, PluginError::Hung(_)) {
+                        hung.insert(&volume.plugin_id);
+                    }
                 }
             }
         }
@@ -284,7 +298,7 @@ impl Shared {
     /// Sees whether a volume is where it is said to be.
     fn take_over(&self, volume: &HostVolume) -> Result<MadeHostVolume, HostProviderError> {
         if volume.node_id == self.node {
-            self.find(volume).map_err(|error| failed(&error))?;
+            verify(&volume.host_path).map_err(|error| failed(&error))?;
         }
         Ok(MadeHostVolume::default())
     }
@@ -363,15 +377,42 @@ impl Shared {
         Ok(removed.map_err(|error| failed(&error)))
     }
 
-    /// Sees to it that a volume of a row is there.
-    fn find(&self, volume: &HostVolume) -> Result<(), PluginError> {
-        if volume.plugin_id.is_empty() {
-            let path = &volume.host_path;
-            return std::fs::metadata(&**path).map(drop).map_err(|error| {
-                PluginError::Failed(format!("could not verify host path for {path:?}: {error}"))
-            });
+    /// Sees to it that a volume of a row is there; where it is.
+    ///
+    /// A plugin is asked to make it once more. What it makes elsewhere is the volume only if it was
+    /// moved there with the directory around it: data that is where it was stays the volume's.
+    fn find(&self, volume: &HostVolume) -> Result<Box<str>, PluginError> {
+        let path = &volume.host_path;
+        let name = Path::new(&**path).file_name();
+        let has_maker = match &*volume.plugin_id {
+            "" => false,
+            // It makes directories that are named by the ID, and nothing where one is.
+            MKDIR => name.is_some_and(|name| *name == *volume.id.to_string()) && !is_there(path),
+            _ => true,
+        };
+        if !has_maker {
+            return verify(path).map(|()| path.clone());
         }
-        self.plugin(&volume.plugin_id)?.create(&request_for(volume)).map(drop)
+        let made = self.plugin(&volume.plugin_id)?.create(&request_for(volume))?.path;
+        if *made == **path || is_there(path) {
+            return Ok(path.clone());
+        }
+        if Path::new(&made).file_name() != name {
+            return Err(PluginError::Failed(format!(
+                "it is not at {path:?} any more, and its plugin says {made:?}"
+            )));
+        }
+        Ok(made.into())
+    }
+
+    /// Notes that a volume was moved, with the directory that it is in.
+    fn moved(&self, volume: &HostVolume, path: &str) -> Result<(), KeepError> {
+        let mut txn = self.store.begin_write().map_err(store_error)?;
+        move_host_volume(&mut txn, now(), &volume.namespace, volume.id, path)
+            .map_err(store_error)?;
+        txn.commit().map_err(store_error)?;
+        tracing::info!(volume = %volume.id, path, "a host volume was moved");
+        Ok(())
     }
 
     /// Makes an end of what was under way when the server stopped. A volume that has a row and was
@@ -416,6 +457,17 @@ impl Shared {
             tracing::warn!(volume = %id, %error, "can't remove an intent");
         }
     }
+}
+
+/// Sees whether something is at the path of a volume.
+fn verify(path: &str) -> Result<(), PluginError> {
+    std::fs::metadata(path).map(drop).map_err(|error| {
+        PluginError::Failed(format!("could not verify host path for {path:?}: {error}"))
+    })
+}
+
+fn is_there(path: &str) -> bool {
+    Path::new(path).exists()
 }
 
 fn failed(error: &PluginError) -> HostProviderError {

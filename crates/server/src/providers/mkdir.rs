@@ -46,14 +46,20 @@ impl HostVolumePlugin for Mkdir {
         Ok(created)
     }
 
-    fn delete(&self, request: &HostVolumeRequest, _: &str) -> Result<(), PluginError> {
-        // Not the recorded path: whoever registers a volume says that, and could say anything.
-        match fs::remove_dir_all(self.volumes.join(request.id.to_string())) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(PluginError::io("error deleting directory", &error))
+    fn delete(&self, request: &HostVolumeRequest, path: &str) -> Result<(), PluginError> {
+        let own = self.volumes.join(request.id.to_string());
+        // Whoever registers a volume says its path, and could say anything: only one that ends as
+        // those made here do is removed, as when volumes are made in another directory by now.
+        let elsewhere = Some(Path::new(path)).filter(|path| path.file_name() == own.file_name());
+        for path in [Some(&*own), elsewhere].into_iter().flatten() {
+            match fs::remove_dir_all(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(PluginError::io("error deleting directory", &error));
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 }
 
@@ -172,6 +178,9 @@ mod tests {
         fs::create_dir(&other).unwrap();
         mkdir.delete(&request(&[]), other.to_str().unwrap()).unwrap();
         assert!(other.exists());
+        let before = Mkdir::new(dir.path().join("before")).create(&request(&[])).unwrap();
+        mkdir.delete(&request(&[]), &before.path).unwrap();
+        assert!(!Path::new(&before.path).exists());
     }
 
     #[test]

@@ -38,9 +38,9 @@ pub use self::{
     group_claims::{GroupClaimError, delete_group_claim},
     host_volumes::{
         DEFAULT_HOST_PLUGIN, HostDeletePlan, HostOperation, HostProviderError, HostStateFault,
-        HostVolumeError, HostVolumePlan, MadeHostVolume, PlacementFault, plan_host_create,
-        plan_host_delete, plan_host_register, record_host_delete, record_host_volume,
-        report_host_volume, withdraw_host_volume,
+        HostVolumeError, HostVolumePlan, MadeHostVolume, PlacementFault, move_host_volume,
+        plan_host_create, plan_host_delete, plan_host_register, record_host_delete,
+        record_host_volume, report_host_volume, withdraw_host_volume,
     },
     jobs::{JobError, delete_job, upsert_job},
     namespaces::{NamespaceError, bootstrap, delete_namespace, upsert_namespace},

@@ -45,6 +45,11 @@ pub struct AllocationStub<'v> {
 }
 
 impl<'v> AllocationStub<'v> {
+    /// Where it is.
+    pub(super) fn namespace(&self) -> &str {
+        self.namespace
+    }
+
     /// The view of `entry`.
     pub fn new(entry: &'v Entry<Allocation>) -> Self {
         let preempted = &entry.preempted_allocations;

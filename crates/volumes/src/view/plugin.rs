@@ -124,6 +124,16 @@ pub struct PluginView<'v> {
 }
 
 impl<'v> PluginView<'v> {
+    /// Leaves out the allocations of namespaces that the reader may not see.
+    #[must_use]
+    pub fn seen_by(mut self, sees: impl Fn(&str) -> bool) -> Self {
+        if let Some(allocations) = &mut self.allocations {
+            allocations.retain(|allocation| sees(allocation.namespace()));
+        }
+        self.allocations = self.allocations.filter(|allocations| !allocations.is_empty());
+        self
+    }
+
     /// The view of `entry`, with the allocations of `namespace` that run it; `*` is every
     /// namespace.
     pub fn new<V: ReadView>(view: &'v V, entry: &'v Entry<CsiPlugin>, namespace: &str) -> Self {

@@ -48,7 +48,7 @@ pub use self::{
     plan::{
         HostDeletePlan, HostVolumePlan, plan_host_create, plan_host_delete, plan_host_register,
     },
-    record::{record_host_delete, record_host_volume},
+    record::{move_host_volume, record_host_delete, record_host_volume},
 };
 
 /// The plugin that makes volumes which name none.

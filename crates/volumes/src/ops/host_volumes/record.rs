@@ -1,6 +1,7 @@
 //! Recording: what a node answered, checked against what is so by now.
 
-use statehold_store::{ReadView, WriteTxn};
+use statehold_store::{ReadView, WriteError, WriteTxn};
+use uuid::Uuid;
 
 use super::{
     error::{HostOperation, HostProviderError, HostVolumeError, MadeHostVolume},
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::{
     facts::host_volume_users,
-    rows::{HostVolumes, Namespaces, Nodes},
+    rows::{HostVolume, HostVolumes, Namespaces, Nodes},
 };
 
 /// Records a volume that its node made or took over.
@@ -45,6 +46,22 @@ pub fn record_host_volume(
     volume.node_pool.clone_from(&node.node_pool);
     volume.state = state_on(node, &volume);
     Ok(txn.upsert::<HostVolumes>(volume)?)
+}
+
+/// Records where a volume is that was moved with the directory around it; `now` is in unix
+/// nanoseconds. False when there is no such volume.
+pub fn move_host_volume(
+    txn: &mut WriteTxn<'_>,
+    now: i64,
+    namespace: &str,
+    id: Uuid,
+    host_path: &str,
+) -> Result<bool, WriteError> {
+    let volume = txn.get::<HostVolumes>((namespace, id)).map(|row| HostVolume::clone(row));
+    let Some(volume) = volume else { return Ok(false) };
+    let host_path = host_path.into();
+    txn.upsert::<HostVolumes>(HostVolume { host_path, modify_time: now, ..volume })?;
+    Ok(true)
 }
 
 /// Forgets a volume that its node removed, or that nobody can remove any more and `force` was
