@@ -18,7 +18,6 @@ pub(crate) struct Call {
     pub(crate) app: App,
     pub(crate) query: Query,
     /// Without the caller's token.
-    #[allow(dead_code, reason = "for secrets")]
     pub(crate) headers: HeaderMap,
     pub(crate) access: Access,
     /// The address of the client.
