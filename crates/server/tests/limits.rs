@@ -83,9 +83,24 @@ fn a_body_that_does_not_come_is_408_and_a_head_that_is_too_large_431() {
     let refused = read_all(connect(&server, slow));
     assert!(refused.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{refused}");
     assert!(refused.contains("--body-wait-max"), "{refused}");
+    let asks = "PUT /v1/volumes HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\
+        Connection: close\r\nExpect: 100-continue\r\n\r\n";
+    let refused = read_all(connect(&server, asks));
+    assert!(refused.starts_with("HTTP/1.1 413 "), "it is not asked for the body: {refused}");
     let long = format!("GET /v1/volumes HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(9000));
     let refused = read_all(connect(&server, &long));
     assert!(refused.starts_with("HTTP/1.1 431 "), "{refused}");
+}
+
+#[test]
+fn who_sends_too_large_a_body_is_told_so_at_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::spawn(command(dir.path()).args(["--body-max", "1000000"]));
+    for _ in 0..5 {
+        let body = "x".repeat(9_000_000);
+        let refused = server.send("PUT", "/v1/volumes", Some(body.as_bytes()));
+        assert_eq!(refused.status, 413);
+    }
 }
 
 #[test]

@@ -13,8 +13,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::{HeaderMap, Response, StatusCode};
+use futures_util::StreamExt as _;
 use serde::Serialize;
 use statehold_store::{Answer, Attempt, Snapshot, Store, Tracked, WriteTxn};
 use tokio::sync::{Semaphore, watch};
@@ -25,11 +26,14 @@ use super::acl::Acl;
 use super::call::Call;
 use super::limits::{Counted, Limits, PerClient};
 use super::params::{Query, Read};
-use super::reject::{self, Reject};
+use super::reject::Reject;
 use super::reply::{self, Meta};
 use crate::clock::now;
 use crate::metrics::Metrics;
 use crate::providers::local::LocalNode;
+
+/// How many times too large a body may be to be read to its end.
+const PASSED_MAX: usize = 16;
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
@@ -265,16 +269,22 @@ impl App {
         written(index, query)
     }
 
-    /// The whole body of a request, if it is not larger than the limit and comes in time.
-    pub(crate) async fn body(&self, body: Body) -> Result<Vec<u8>, Reject> {
+    /// The whole body of a request, if it is not larger than the limit and comes in time. `asked`
+    /// says that its client waits to be told to send it.
+    pub(crate) async fn body(&self, body: Body, asked: bool) -> Result<Vec<u8>, Reject> {
         let Limits { body_max: max, body_wait_max: wait, .. } = self.0.limits;
-        let read = axum::body::to_bytes(body, max);
-        match tokio::time::timeout(wait, read).await {
-            Ok(Ok(bytes)) => Ok(bytes.into()),
-            Ok(Err(error)) if reject::is_too_large(&error) => Err(Reject::new(
+        let too_large = || {
+            Reject::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 format!("the request body is larger than {max} bytes, the limit set by --body-max"),
-            )),
+            )
+        };
+        if asked && usize::try_from(body.size_hint().lower()).is_ok_and(|least| least > max) {
+            return Err(too_large());
+        }
+        match tokio::time::timeout(wait, read_body(body, max)).await {
+            Ok(Ok(Some(bytes))) => Ok(bytes),
+            Ok(Ok(None)) => Err(too_large()),
             Ok(Err(error)) => Err(Reject::bad_request(error.to_string())),
             Err(_) => Err(Reject::new(
                 StatusCode::REQUEST_TIMEOUT,
@@ -293,6 +303,25 @@ enum Takes {
     Short,
     /// As long as all rows together may take.
     Long,
+}
+
+/// Reads a body; `None` when it is larger than `max`. Then the rest is let pass, unless it is far too
+/// large: who is still sending when the connection is closed never reads why.
+async fn read_body(body: Body, max: usize) -> Result<Option<Vec<u8>>, axum::Error> {
+    let mut body = body.into_data_stream();
+    let (mut kept, mut len) = (Vec::new(), 0_usize);
+    while let Some(bytes) = body.next().await {
+        let bytes = bytes?;
+        len = len.saturating_add(bytes.len());
+        if len <= max {
+            kept.extend_from_slice(&bytes);
+        } else if len > max.saturating_mul(PASSED_MAX) {
+            break;
+        } else {
+            kept = Vec::new();
+        }
+    }
+    Ok((len <= max).then_some(kept))
 }
 
 /// How a client wants its JSON.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use axum::body::Body;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use parking_lot::Mutex;
 
 use super::access::Access;
@@ -37,7 +37,8 @@ impl Call {
     /// The whole body, if it is not larger than the limit and comes in time. It is read once.
     pub(crate) async fn body(&mut self) -> Result<Vec<u8>, Reject> {
         let body = std::mem::take(self.body.get_mut());
-        self.app.body(body).await
+        let asked = self.headers.contains_key(header::EXPECT);
+        self.app.body(body, asked).await
     }
 
     /// Refuses a caller who may not do what the operation is for in a namespace that the body names.

@@ -91,18 +91,6 @@ impl IntoResponse for Reject {
     }
 }
 
-/// Whether reading a body failed because of its size.
-pub(crate) fn is_too_large(error: &axum::Error) -> bool {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = source {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
-        }
-        source = error.source();
-    }
-    false
-}
-
 impl From<KeepError> for Reject {
     fn from(error: KeepError) -> Self {
         match error {
