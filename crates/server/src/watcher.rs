@@ -1,5 +1,5 @@
 //! What a server does for volumes without being asked: it releases the claims of allocations that
-//! are over, and forgets plugins that nobody runs.
+//! are over, tells how its storage providers are, and forgets plugins that nobody runs.
 //!
 //! The rules are the domain's; here is when they are applied, and to what end providers are asked in
 //! between.
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use statehold_store::{ReadView, Snapshot, Store, Tracked, WriteTxn};
 use statehold_volumes::{
     Allocations, CsiVolumes, Holdup, Nodes, Recorded, Release, VolumeKey, ask_release,
-    collect_plugins, is_recorded, overdue_releases, record_release,
+    collect_plugins, is_recorded, overdue_releases, record_release, upsert_node,
 };
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -27,6 +27,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long a provider that couldn't let go of a volume is left alone.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
+/// How often a storage provider is asked how it is.
+const PROBE_EVERY: Duration = Duration::from_secs(2);
+
 /// How often plugins that nobody runs are looked for.
 const COLLECT_EVERY: Duration = Duration::from_secs(5 * 60);
 
@@ -37,9 +40,16 @@ const COLLECT_EVERY: Duration = Duration::from_secs(5 * 60);
 pub(crate) fn start(store: &Arc<Store>, node: &LocalNode, stopped: &watch::Receiver<bool>) {
     let provided = node.providers().iter().map(|(plugin, _)| Some(plugin.into()));
     for plugin in provided.chain([None]) {
-        let (failed, collect) = (BTreeMap::new(), Instant::now());
-        let (store, node) = (Arc::clone(store), node.clone());
-        let watcher = Watcher { store, node, plugin, seen: 0, retry: None, failed, collect };
+        let watcher = Watcher {
+            store: Arc::clone(store),
+            node: node.clone(),
+            plugin,
+            seen: 0,
+            retry: None,
+            failed: BTreeMap::new(),
+            probe: Instant::now() + PROBE_EVERY,
+            collect: Instant::now(),
+        };
         tokio::spawn(run(watcher, stopped.clone()));
     }
 }
@@ -80,6 +90,8 @@ struct Watcher {
     retry: Option<Instant>,
     /// Claims that the provider couldn't let go of, and when it is asked again.
     failed: BTreeMap<ClaimKey, Instant>,
+    /// When the provider is asked how it is.
+    probe: Instant,
     /// When plugins are looked for that nobody runs.
     collect: Instant,
 }
@@ -106,6 +118,17 @@ impl Watcher {
         if self.seen != changed || due(self.retry) {
             self.release_overdue(view);
             self.seen = changed;
+        }
+        if let Some(plugin) = &self.plugin
+            && due(Some(self.probe))
+        {
+            self.probe = Instant::now() + PROBE_EVERY;
+            if self.node.probe(&self.store.snapshot(), plugin).is_some() {
+                self.write("tell how a provider is", |txn, now| {
+                    let changed = self.node.probe(txn, plugin);
+                    changed.map_or(Ok(()), |node| upsert_node(txn, now, node))
+                });
+            }
         }
         if self.plugin.is_none() && due(Some(self.collect)) {
             self.collect = Instant::now() + COLLECT_EVERY;

@@ -380,3 +380,17 @@ fn a_provider_that_takes_its_time_keeps_no_other_claims_from_being_released() {
     });
     eventually(|| fixture.get("source")["WriteAllocs"] == json!({}));
 }
+
+#[test]
+fn a_provider_that_lost_its_directory_is_told_to_be_unwell_until_it_has_it_back() {
+    let fixture = Fixture::start();
+    fixture.created("v");
+    let plugin = || fixture.server.get("/v1/plugin/csi/disks").ok().json();
+    let shelf = fixture.dir.path().join("csi/disks/snapshots");
+    fs::remove_dir(&shelf).unwrap();
+    eventually(|| plugin()["ControllersHealthy"] == 0 && plugin()["NodesHealthy"] == 0);
+    assert_eq!(fixture.get("v")["Schedulable"], false);
+    fs::create_dir(&shelf).unwrap();
+    eventually(|| plugin()["ControllersHealthy"] == 1 && plugin()["NodesHealthy"] == 1);
+    assert_eq!(fixture.get("v")["Schedulable"], true);
+}

@@ -3,8 +3,9 @@
 //! A read runs on a tracked snapshot, so that any of them can block. A write runs in one
 //! transaction on a thread that may wait for the disk.
 //!
-//! Invariant: at most as many queries run at a time as there are cores, and none on a thread that
-//! serves sockets, so that a crowd of woken readers holds up nobody else.
+//! Invariant: at most as many queries that may take long run at a time as there are cores, and none of
+//! them on a thread that serves sockets, so that a crowd of woken readers holds up nobody else. What is
+//! bounded, such as one row or one chunk of a list, runs where it is: moving it would cost more.
 
 use std::net::IpAddr;
 use std::num::NonZero;
@@ -50,7 +51,7 @@ struct Shared {
     /// A permit for each query that may run at the same time.
     queries: Semaphore,
     /// A permit for each write that may be under way at the same time.
-    writes: Arc<Semaphore>,
+    writes: Semaphore,
     /// Requests of each client that wait in blocking queries.
     parked: PerClient,
 }
@@ -66,7 +67,7 @@ impl App {
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let queries = Semaphore::new(cores);
-        let writes = Arc::new(Semaphore::new(limits.writes_max.min(Semaphore::MAX_PERMITS)));
+        let writes = Semaphore::new(limits.writes_max.min(Semaphore::MAX_PERMITS));
         let parked = PerClient::new(limits.parked_per_client_max);
         Self(Arc::new(Shared {
             store,
@@ -113,14 +114,27 @@ impl App {
         &self,
         read: &Read,
         client: IpAddr,
+        query: impl FnMut(&Tracked) -> Result<R, Reject>,
+    ) -> Result<Answer<R>, Reject> {
+        self.read_that(Takes::Long, read, client, query).await
+    }
+
+    async fn read_that<R>(
+        &self,
+        takes: Takes,
+        read: &Read,
+        client: IpAddr,
         mut query: impl FnMut(&Tracked) -> Result<R, Reject>,
     ) -> Result<Answer<R>, Reject> {
         let mut min_index = read.min_index;
         let mut timeout = pin!(self.timeout(read.wait));
         let (mut counted, mut woken) = (None, false);
         let answer = loop {
-            let attempt =
-                self.compute(|| self.store().try_blocking(min_index, |view| query(view))).await?;
+            let mut run = || self.store().try_blocking(min_index, |view| query(view));
+            let attempt = match takes {
+                Takes::Short => run(),
+                Takes::Long => self.compute(run).await?,
+            };
             let attempt = attempt.map_err(|error| Reject::too_many(error.to_string()))?;
             if woken {
                 self.metrics().ran_again(matches!(attempt, Attempt::Ready(_)));
@@ -163,7 +177,8 @@ impl App {
         mut query: impl FnMut(&Tracked, Render) -> Result<Vec<u8>, Reject>,
     ) -> Reply {
         let render = Render { pretty: call.query.pretty() };
-        let answer = self.read(read, call.client, |view| query(view, render)).await?;
+        let query = |view: &Tracked| query(view, render);
+        let answer = self.read_that(Takes::Short, read, call.client, query).await?;
         Ok(reply::json_body(answer.value, &Meta::at(answer.index)))
     }
 
@@ -182,25 +197,26 @@ impl App {
     /// commit, and the commit's index. An error leaves nothing behind.
     pub(crate) async fn write<T, R>(
         &self,
-        write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, Reject> + Send + 'static,
-        after: impl FnOnce(&Snapshot, T) -> Result<R, Reject> + Send + 'static,
-    ) -> Result<(R, u64), Reject>
-    where
-        R: Send + 'static,
-    {
-        let app = self.clone();
-        let permit = Arc::clone(&self.0.writes).try_acquire_owned().map_err(|_| {
+        write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, Reject>,
+        after: impl FnOnce(&Snapshot, T) -> Result<R, Reject>,
+    ) -> Result<(R, u64), Reject> {
+        let permit = self.0.writes.try_acquire().map_err(|_| {
             Reject::too_many(format!(
                 "{} writes are under way already, the limit set by --writes-max; try again later",
                 self.0.limits.writes_max
             ))
         })?;
-        let job = move || {
-            let _permit = permit;
-            let (committed, done) = app.write_here(write)?;
-            Ok((after(&committed, done)?, committed.index()))
-        };
-        tokio::task::spawn_blocking(job).await.map_err(|error| Reject::internal(&error))?
+        // Another transaction may be under way, and a large one take a while. Nobody holds a thread
+        // while the disk works.
+        let (commit, done) = tokio::task::block_in_place(|| {
+            let mut txn =
+                self.store().begin_write().map_err(|error| Reject::unavailable(&error))?;
+            let done = write(&mut txn, now())?;
+            Ok::<_, Reject>((txn.commit_async(), done))
+        })?;
+        let committed = commit.await.map_err(|error| Reject::unavailable(&error))?;
+        drop(permit);
+        Ok((after(&committed, done)?, committed.index()))
     }
 
     /// Runs `write` in one transaction, on a thread that may wait for the disk; the state as of the
@@ -278,6 +294,15 @@ impl App {
             )),
         }
     }
+}
+
+/// How long a query takes.
+#[derive(Clone, Copy, Debug)]
+enum Takes {
+    /// As long as a row and what belongs to it take.
+    Short,
+    /// As long as all rows together may take.
+    Long,
 }
 
 /// Reads a body; `None` when it is larger than `max`. Then the rest is let pass, unless it is far too

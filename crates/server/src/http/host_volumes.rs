@@ -3,8 +3,8 @@
 use serde::Serialize;
 use statehold_store::{ReadView, Tracked};
 use statehold_volumes::{
-    ALL_NAMESPACES, DEFAULT_NAMESPACE, HostVolumeItem, HostVolumeQuery, HostVolumeStub,
-    HostVolumeView, HostVolumes, input, list_host_volumes, parse_id,
+    ALL_NAMESPACES, HostVolumeItem, HostVolumeQuery, HostVolumeStub, HostVolumeView, HostVolumes,
+    input, list_host_volumes, parse_id,
 };
 use uuid::Uuid;
 
@@ -97,11 +97,7 @@ pub(crate) async fn register(mut call: Call) -> Reply {
 /// The body, and the namespace of the request, in which the caller may do what he wants to.
 async fn body(call: &mut Call) -> Result<(String, input::HostVolumeBody), Reject> {
     let body = input::host_volume_body(&call.body().await?)?;
-    let namespace = match call.query.text("namespace") {
-        Some(namespace) => namespace.to_owned(),
-        None if body.namespace.is_empty() => DEFAULT_NAMESPACE.to_owned(),
-        None => (*body.namespace).to_owned(),
-    };
+    let namespace = call.query.namespace_or(&body.namespace).to_owned();
     let own = &*body.volume.namespace;
     call.allow_in(if own.is_empty() { &namespace } else { own })?;
     Ok((namespace, body))

@@ -215,5 +215,5 @@ async fn serve<L: List>(call: Call) -> Reply {
     let answer = call.app.read(read, call.client, |view| Ok(listing.page(view, &call))).await?;
     let Page { items, next } = answer.value;
     let meta = Meta { index: answer.index, next_token: next };
-    stream::reply::<L>(&call.app, items, call.query.pretty(), &meta).await
+    stream::reply::<L>(items, call.query.pretty(), &meta)
 }

@@ -48,6 +48,12 @@ impl Query {
         self.text("namespace").unwrap_or(DEFAULT_NAMESPACE)
     }
 
+    /// The namespace of a request whose body can name one too: the query's comes first.
+    pub(crate) fn namespace_or<'a>(&'a self, body: &'a str) -> &'a str {
+        let own = Some(body).filter(|body| !body.is_empty());
+        self.text("namespace").or(own).unwrap_or(DEFAULT_NAMESPACE)
+    }
+
     /// A parameter that is a boolean: absent and empty are false.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, Reject> {
         match self.text(name) {

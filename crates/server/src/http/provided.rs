@@ -7,7 +7,7 @@ use serde::Serialize;
 use statehold_store::ReadView;
 use statehold_volumes::provider::{ProviderPage, Snapshot};
 use statehold_volumes::{
-    CsiVolumes, DEFAULT_NAMESPACE, ExternalVolumeView, Secrets, SnapshotView, ask_delete_snapshot,
+    CsiVolumes, ExternalVolumeView, Secrets, SnapshotView, ask_delete_snapshot,
     ask_external_snapshots, ask_external_volumes, ask_snapshots, find_plugin, input,
 };
 
@@ -131,11 +131,7 @@ pub(crate) async fn snapshots(call: Call) -> Reply {
 /// `PUT /v1/volumes/snapshot`: takes snapshots of volumes.
 pub(crate) async fn create_snapshots(mut call: Call) -> Reply {
     let body = input::snapshots_body(&call.body().await?)?;
-    let namespace = match call.query.text("namespace") {
-        Some(namespace) => namespace.to_owned(),
-        None if body.namespace.is_empty() => DEFAULT_NAMESPACE.to_owned(),
-        None => body.namespace.into(),
-    };
+    let namespace = call.query.namespace_or(&body.namespace).to_owned();
     call.allow_in(&namespace)?;
     let view = call.app.store().snapshot();
     let plugin_of = |volume: &str| {

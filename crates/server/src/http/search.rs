@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use statehold_store::{KeyRange, Order, ReadView};
 use statehold_volumes::{
-    ALL_NAMESPACES, DEFAULT_NAMESPACE, Namespaces, SEARCH_MATCHES_MAX, SearchContext,
-    SearchMatches, input, search,
+    ALL_NAMESPACES, Namespaces, SEARCH_MATCHES_MAX, SearchContext, SearchMatches, input, search,
 };
 
 use super::Reply;
@@ -33,11 +32,7 @@ struct Found {
 pub(crate) async fn run(mut call: Call) -> Reply {
     let body = input::search_body(&call.body().await?)?;
     let read = Read::of(&call.query)?;
-    let namespace = match call.query.text("namespace") {
-        Some(namespace) => namespace,
-        None if body.namespace.is_empty() => DEFAULT_NAMESPACE,
-        None => &body.namespace,
-    };
+    let namespace = call.query.namespace_or(&body.namespace);
     let contexts = match &*body.context {
         "" | ALL => SearchContext::ALL.to_vec(),
         context => vec![context.parse()?],

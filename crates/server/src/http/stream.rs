@@ -2,7 +2,7 @@
 //!
 //! A list that fits into one chunk is sent at once and with its length. Of a longer one, the next
 //! chunk is written when the client has taken the one before; its rows are those that the answer's
-//! index is of, whatever is written meanwhile. Each chunk counts as a query that runs.
+//! index is of, whatever is written meanwhile.
 
 use std::vec::IntoIter;
 
@@ -10,7 +10,6 @@ use axum::body::Body;
 use futures_util::stream;
 
 use super::Reply;
-use super::app::App;
 use super::list::List;
 use super::reject::Reject;
 use super::reply::{self, Meta};
@@ -19,42 +18,34 @@ use super::reply::{self, Meta};
 const CHUNK: usize = 64 << 10;
 
 /// The reply with these rows.
-pub(crate) async fn reply<L: List>(
-    app: &App,
-    items: Vec<L::Item>,
-    pretty: bool,
-    meta: &Meta,
-) -> Reply {
+pub(crate) fn reply<L: List>(items: Vec<L::Item>, pretty: bool, meta: &Meta) -> Reply {
     let mut rows = Rows::<L> { items: items.into_iter(), pretty, began: false, ended: false };
-    let first = app.compute(|| rows.chunk()).await??;
+    let first = rows.chunk()?;
     if rows.ended {
         return Ok(reply::json_body(first, meta));
     }
-    let rest = stream::unfold((app.clone(), rows, Some(first)), next);
+    let rest = stream::unfold((rows, Some(first)), next);
     Ok(reply::json_body(Body::from_stream(rest), meta))
 }
 
 /// What is written, what is to be written next, and with what.
-type Sending<L> = (App, Rows<L>, Option<Vec<u8>>);
+type Sending<L> = (Rows<L>, Option<Vec<u8>>);
 
 async fn next<L: List>(
-    (app, mut rows, written): Sending<L>,
+    (mut rows, written): Sending<L>,
 ) -> Option<(Result<Vec<u8>, std::io::Error>, Sending<L>)> {
     if let Some(chunk) = written {
-        return Some((Ok(chunk), (app, rows, None)));
+        return Some((Ok(chunk), (rows, None)));
     }
     if rows.ended {
         return None;
     }
-    let chunk = match app.compute(|| rows.chunk()).await {
-        Ok(Ok(chunk)) => Ok(chunk),
-        // The client sees a body that breaks off; the log has the reason.
-        Ok(Err(reject)) | Err(reject) => {
-            rows.ended = true;
-            Err(std::io::Error::other(reject.message().to_owned()))
-        }
-    };
-    Some((chunk, (app, rows, None)))
+    // The client sees a body that breaks off; the log has the reason.
+    let chunk = rows.chunk().map_err(|reject| {
+        rows.ended = true;
+        std::io::Error::other(reject.message().to_owned())
+    });
+    Some((chunk, (rows, None)))
 }
 
 /// The rows that are still to be written.

@@ -1,9 +1,9 @@
 //! `/v1/volumes` and `/v1/volume/csi/…`.
 
 use serde::Serialize;
-use statehold_store::{ReadView, Snapshot, Tracked, WriteTxn};
+use statehold_store::{Entry, ReadView, Snapshot, Tracked, WriteTxn};
 use statehold_volumes::{
-    ALL_NAMESPACES, CsiVolumes, DEFAULT_NAMESPACE, FactsReader, VolumeItem, VolumeKey, VolumeQuery,
+    ALL_NAMESPACES, CsiVolume, CsiVolumes, FactsReader, VolumeItem, VolumeKey, VolumeQuery,
     VolumeSpec, VolumeStub, VolumeView, ask_create, ask_delete, ask_register, ask_release,
     deregister, input, list_volumes, parse_id, plan_detach, record_release, record_volumes,
     register, volume_claims,
@@ -84,15 +84,19 @@ pub(crate) fn untyped(call: &Call) -> Reply {
     }
 }
 
+/// The volume that a read names.
+fn find<'v>(view: &'v Tracked, read: &Read, id: &str) -> Result<&'v Entry<CsiVolume>, Reject> {
+    view.get::<CsiVolumes>((&read.namespace, id))
+        .filter(|_| read.namespace != ALL_NAMESPACES)
+        .ok_or_else(|| Reject::not_found("volume not found"))
+}
+
 /// `GET /v1/volume/csi/:id`
 pub(crate) async fn get(call: Call) -> Reply {
     let read = Read::of(&call.query)?;
     call.app
         .object(&call, &read, |view, render| {
-            let volume = view
-                .get::<CsiVolumes>((&read.namespace, call.segment("id")))
-                .filter(|_| read.namespace != ALL_NAMESPACES)
-                .ok_or_else(|| Reject::not_found("volume not found"))?;
+            let volume = find(view, &read, call.segment("id"))?;
             render.json(&VolumeView::new(view, volume))
         })
         .await
@@ -132,11 +136,7 @@ impl<'v> Registered<'v> {
 /// The volumes of a body, and the namespace of the request; the caller may write all of them.
 async fn volumes_of(call: &mut Call) -> Result<(String, Vec<VolumeSpec>), Reject> {
     let body = input::register_body(&call.body().await?)?;
-    let namespace = match call.query.text("namespace") {
-        Some(namespace) => namespace.to_owned(),
-        None if body.namespace.is_empty() => DEFAULT_NAMESPACE.to_owned(),
-        None => body.namespace.into(),
-    };
+    let namespace = call.query.namespace_or(&body.namespace).to_owned();
     for volume in &body.volumes {
         let own = &*volume.namespace;
         call.allow_in(if own.is_empty() { &namespace } else { own })?;
@@ -251,10 +251,7 @@ pub(crate) async fn claims(call: Call) -> Reply {
     let read = Read::of(&call.query)?;
     call.app
         .object(&call, &read, |view, render| {
-            let volume = view
-                .get::<CsiVolumes>((&read.namespace, call.segment("id")))
-                .filter(|_| read.namespace != ALL_NAMESPACES)
-                .ok_or_else(|| Reject::not_found("volume not found"))?;
+            let volume = find(view, &read, call.segment("id"))?;
             render.json(&volume_claims(view, volume))
         })
         .await

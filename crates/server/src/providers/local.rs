@@ -7,10 +7,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use statehold_store::Store;
-use statehold_volumes::provider::{CsiProvider, Providers};
-use statehold_volumes::{Labels, Node, PluginInfo, node_status, upsert_node};
+use statehold_store::{ReadView, Store};
+use statehold_volumes::provider::{CsiProvider, ProviderError, ProviderInfo, Providers};
+use statehold_volumes::{Labels, Node, Nodes, PluginInfo, node_status, upsert_node};
 use tokio::runtime::Handle;
+use uuid::Uuid;
 
 use super::csi_dir::CsiDir;
 use super::host_volumes::{HostVolumeKeeper, KeepError, Places};
@@ -68,6 +69,7 @@ impl std::error::Error for NodeStartError {}
 /// This machine as a node.
 #[derive(Clone, Debug)]
 pub(crate) struct LocalNode {
+    id: Uuid,
     host_volumes: HostVolumeKeeper,
     providers: Arc<Providers>,
     turns: Locks<Box<str>>,
@@ -106,7 +108,7 @@ impl LocalNode {
             let dir = data_dir.join("csi").join(plain_name(&plugin)?);
             let provider =
                 CsiDir::open(dir.clone(), &id.to_string(), now_seconds).map_err(io_error(&dir))?;
-            infos.insert(plugin.clone().into(), fingerprint(&plugin, &provider));
+            infos.insert(plugin.clone().into(), fingerprint(&plugin, provider.probe()));
             providers.insert(plugin, Arc::new(provider));
         }
         let mut attributes = identity::attributes();
@@ -128,7 +130,12 @@ impl LocalNode {
             ..Node::default()
         };
         write(store, node).map_err(|error| NodeStartError::Write(error.to_string()))?;
-        Ok(Self { host_volumes: keeper, providers: Arc::new(providers), turns: Locks::default() })
+        Ok(Self {
+            id,
+            host_volumes: keeper,
+            providers: Arc::new(providers),
+            turns: Locks::default(),
+        })
     }
 
     pub(crate) fn host_volumes(&self) -> &HostVolumeKeeper {
@@ -138,6 +145,36 @@ impl LocalNode {
     /// The storage providers that can be asked.
     pub(crate) fn providers(&self) -> &Providers {
         &self.providers
+    }
+
+    /// Asks the provider of `plugin` how it is; the node as it is to be reported if that isn't what
+    /// `view` has of it.
+    pub(crate) fn probe(&self, view: &impl ReadView, plugin: &str) -> Option<Node> {
+        let found = fingerprint(plugin, self.providers.get(plugin)?.probe());
+        let known = view.get::<Nodes>(self.id)?;
+        let told = |infos: &BTreeMap<Box<str>, PluginInfo>| {
+            infos.get(plugin).is_some_and(|info| {
+                (info.healthy, &info.health_description)
+                    == (found.healthy, &found.health_description)
+            })
+        };
+        if told(&known.controller_plugins) && told(&known.node_plugins) {
+            return None;
+        }
+        let mut node = Node::clone(known);
+        for infos in [&mut node.controller_plugins, &mut node.node_plugins] {
+            if let Some(info) = infos.get_mut(plugin) {
+                info.healthy = found.healthy;
+                info.health_description = found.health_description.clone();
+                info.update_time = found.update_time.clone();
+            }
+        }
+        if found.healthy {
+            let infos = BTreeMap::from([(Box::from(plugin), found)]);
+            node.controller_plugins.append(&mut part(&infos, |info| info.node = None));
+            node.node_plugins.append(&mut part(&infos, |info| info.controller = None));
+        }
+        (node != **known).then_some(node)
     }
 
     /// Waits until nobody else asks the providers of `plugins`, and keeps others from it; none when
@@ -174,13 +211,14 @@ fn plain_name(id: &str) -> Result<&str, NodeStartError> {
 }
 
 /// What the node says of a provider that runs on it.
-fn fingerprint(plugin: &str, provider: &CsiDir) -> PluginInfo {
+fn fingerprint(plugin: &str, probed: Result<ProviderInfo, ProviderError>) -> PluginInfo {
     let mut info = PluginInfo {
         plugin_id: plugin.into(),
         requires_controller_plugin: true,
+        update_time: jiff::Timestamp::now().to_string().into(),
         ..PluginInfo::default()
     };
-    match provider.probe() {
+    match probed {
         Ok(found) => {
             info.healthy = true;
             info.health_description = "healthy".into();
