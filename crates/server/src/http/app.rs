@@ -174,11 +174,31 @@ impl App {
         &self,
         call: &Call,
         read: &Read,
+        query: impl FnMut(&Tracked, Render) -> Result<Vec<u8>, Reject>,
+    ) -> Reply {
+        self.object_that(Takes::Short, call, read, query).await
+    }
+
+    /// The same, of an object for which any number of rows may have to be read.
+    pub(crate) async fn large_object(
+        &self,
+        call: &Call,
+        read: &Read,
+        query: impl FnMut(&Tracked, Render) -> Result<Vec<u8>, Reject>,
+    ) -> Reply {
+        self.object_that(Takes::Long, call, read, query).await
+    }
+
+    async fn object_that(
+        &self,
+        takes: Takes,
+        call: &Call,
+        read: &Read,
         mut query: impl FnMut(&Tracked, Render) -> Result<Vec<u8>, Reject>,
     ) -> Reply {
         let render = Render { pretty: call.query.pretty() };
         let query = |view: &Tracked| query(view, render);
-        let answer = self.read_that(Takes::Short, read, call.client, query).await?;
+        let answer = self.read_that(takes, read, call.client, query).await?;
         Ok(reply::json_body(answer.value, &Meta::at(answer.index)))
     }
 

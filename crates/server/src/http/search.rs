@@ -44,7 +44,7 @@ pub(crate) async fn run(mut call: Call) -> Reply {
         return Err(Reject::denied());
     }
     call.app
-        .object(&call, &read, |view, render| {
+        .large_object(&call, &read, |view, render| {
             let (mut matches, mut truncations) = (BTreeMap::new(), BTreeMap::new());
             for context in &seen {
                 let found = matching(view, &call.access, *context, namespace, &body.prefix);
