@@ -33,8 +33,6 @@ fn differs(call: &Call) -> Option<&'static str> {
         98 | 127 | 231 => "members may look for parts of names here",
         184 => "uploading to images is left to a server that has some",
         353 | 460 | 461 | 476 => "of backups and groups",
-        424 => "bound to QoS specs by a call that isn't here",
-        304 | 313 | 321 | 316 | 319 | 591 => "on offer by a call that isn't here",
         _ if path.contains("2cfd702e") || path.contains("bb195fe8") => "managed, or in a group",
         _ if path.contains("cb658f89") || path.contains("378271e5") => "backed up",
         _ => return None,

@@ -6,6 +6,7 @@
 mod action;
 mod attachment;
 mod resources;
+mod transfer;
 mod volume;
 
 pub use self::{
@@ -16,6 +17,7 @@ pub use self::{
         snapshot_action, snapshot_change, snapshot_spec, type_action, type_change, type_encryption,
         type_spec,
     },
+    transfer::{qos_change, qos_keys, qos_spec, transfer_key, transfer_spec},
     volume::{volume_change, volume_spec},
 };
 

@@ -101,7 +101,13 @@ pub fn create_attachment(
         && txn
             .scan_by(&Attachment::BY_VOLUME, &KeyRange::exact(volume), Order::Ascending)
             .any(|other| other.instance == spec.instance);
-    if !row.is_settled() || !(free || again) {
+    let held = !row.multiattach
+        && !again
+        && txn
+            .scan_by(&Attachment::BY_VOLUME, &KeyRange::exact(volume), Order::Ascending)
+            .next()
+            .is_some();
+    if !row.is_settled() || held || !(free || again) {
         return Err(VolumeRefusal::AttachmentReserve { volume, status }.into());
     }
     let mode = spec.mode.clone().filter(|_| cx.version.at_least(MODE_SINCE));

@@ -2,8 +2,10 @@
 //! and its transaction is dropped.
 
 mod attachments;
+mod qos;
 mod refusal;
 mod snapshots;
+mod transfers;
 mod types;
 mod volumes;
 
@@ -12,16 +14,22 @@ pub use self::{
         ATTACHMENTS_SINCE, AttachmentSpec, Connector, check_connector, complete_attachment,
         connect_attachment, create_attachment, delete_attachment, find_attachment,
     },
+    qos::{
+        QosSpec, bind_type, create_qos, delete_qos, delete_qos_keys, find_qos, qos_types,
+        unbind_types, update_qos,
+    },
     refusal::{SnapshotRefusal, VolumeRefusal},
     snapshots::{
         SnapshotChange, SnapshotSpec, create_snapshot, delete_snapshot, report_snapshot_status,
         reset_snapshot_status, snapshot_metadata_item, unmanage_snapshot, update_snapshot,
     },
+    transfers::{
+        TransferKey, TransferSpec, accept_transfer, create_transfer, delete_transfer, find_transfer,
+    },
     types::{
         TypeChange, TypeSpec, bootstrap, create_type, default_type, delete_encryption,
-        delete_extra_spec, delete_type, find_qos, find_type, get_extra_spec, get_type,
-        set_default_type, set_encryption, set_extra_specs, set_type_access, type_access,
-        update_type,
+        delete_extra_spec, delete_type, find_type, get_extra_spec, get_type, set_default_type,
+        set_encryption, set_extra_specs, set_type_access, type_access, update_type,
     },
     volumes::*,
 };

@@ -116,6 +116,11 @@ pub enum VolumeRefusal {
     },
     /// It can't be offered to anybody.
     Transfer,
+    /// It isn't on offer any more.
+    AcceptTransfer {
+        /// The offer.
+        transfer: Uuid,
+    },
     /// It is encrypted, which this version can't offer.
     TransferEncrypted,
     /// It is encrypted, so it can't be forgotten.
@@ -133,6 +138,7 @@ impl VolumeRefusal {
 }
 
 impl fmt::Display for VolumeRefusal {
+    #[expect(clippy::too_many_lines, reason = "one table of texts")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Invalid volume: ")?;
         match self {
@@ -227,6 +233,9 @@ impl fmt::Display for VolumeRefusal {
                 write!(f, "duplicate connectors detected on volume {volume}")
             }
             Self::Transfer => f.write_str("status must be available"),
+            Self::AcceptTransfer { transfer } => {
+                write!(f, "status must be awaiting-transfer to accept the transfer {transfer}")
+            }
             Self::TransferEncrypted => {
                 f.write_str("transferring encrypted volume is not supported")
             }

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Missing},
     id::parse_id,
     quota::forget_type,
-    rows::{DefaultType, Encryption, MULTIATTACH, QosSpecs, Volume, VolumeType},
+    rows::{DefaultType, Encryption, MULTIATTACH, Volume, VolumeType},
     view::is_shown,
 };
 
@@ -408,18 +408,4 @@ pub fn set_default_type(
     let volume_type_id = found.map_err(|error| Error::request(error.to_string()))?.id;
     let project_id = project.into();
     Ok(txn.upsert::<DefaultType>(DefaultType { project_id, volume_type_id })?)
-}
-
-/// Whether machines' hosts hold volumes to the specs, so that they can't change while one is used.
-pub(crate) fn consumer_is_front_end(consumer: &str) -> bool {
-    matches!(consumer, "front-end" | "both")
-}
-
-/// The specs that a client calls by their ID.
-///
-/// # Errors
-/// [`Missing::Qos`].
-pub fn find_qos<'v>(view: &'v impl ReadView, id: &str) -> Result<&'v Entry<QosSpecs>, Error> {
-    let row = parse_id(id).and_then(|id| view.get::<QosSpecs>(id));
-    Ok(row.ok_or_else(|| Missing::Qos(id.into()))?)
 }

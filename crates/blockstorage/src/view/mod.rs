@@ -7,6 +7,7 @@
 mod attachment;
 mod snapshot;
 mod summary;
+mod transfer;
 mod volume;
 mod volume_type;
 
@@ -21,6 +22,7 @@ pub use self::{
     attachment::{AttachmentStub, AttachmentView},
     snapshot::{SnapshotStub, SnapshotView},
     summary::VolumeSummary,
+    transfer::{QosAssociationView, QosView, TransferStub, TransferView},
     volume::{AttachedView, VolumeStub, VolumeView},
     volume_type::{EncryptionView, TypeAccessView, VolumeTypeView},
 };

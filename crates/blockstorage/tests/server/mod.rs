@@ -35,8 +35,8 @@ pub struct Server {
 
 /// The ID of what a recorded answer says was made.
 pub fn new_id(response: &Value) -> Option<Uuid> {
-    let inner = response.as_object()?.values().next()?;
-    inner.get("id")?.as_str()?.parse().ok()
+    let mut members = response.as_object()?.values();
+    members.find_map(|inner| inner.get("id")?.as_str()?.parse().ok())
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "ends chains of results")]
@@ -153,6 +153,11 @@ fn route(
         "snapshots" => snapshots(txn, cx, viewer, method, &parts[1..], &query, body, ids),
         "attachments" => attachments(txn, cx, method, &parts[1..], &query, body, ids),
         "types" => types(txn, cx, viewer, method, &parts[1..], body, ids),
+        "volume-transfers" | "os-volume-transfer" => {
+            let old = parts[0] == "os-volume-transfer";
+            transfers(txn, cx, viewer, (method, &parts[1..], old), &query, body, ids)
+        }
+        "qos-specs" => qos(txn, cx, viewer, (method, &parts[1..]), &query, body, ids),
         "os-quota-sets" | "os-quota-class-sets" => {
             Some(quotas(txn, cx, method, &parts, &query, body))
         }
@@ -506,6 +511,92 @@ fn types(
         ("DELETE", [id, "encryption", _]) => {
             delete_encryption(txn, cx, id).map(|()| (202, Value::Null))
         }
+        _ => return None,
+    })
+}
+
+fn transfers(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    viewer: Viewer<'_>,
+    (method, parts, old): (&str, &[&str], bool),
+    query: &[(String, String)],
+    body: &[u8],
+    (new, _): (Uuid, Uuid),
+) -> Answer {
+    // The keys that the cloud made, in their order.
+    let keys = ["24e6bf914a44e173", "a1e21094b7d8544c"];
+    let key = keys[usize::from(cx.caller.is_admin())];
+    Some(match (method, parts) {
+        ("POST", []) => transfer_spec(body, cx.version, old)
+            .and_then(|spec| create_transfer(txn, cx, new, spec, TransferKey { key, salt: [7; 8] }))
+            .and_then(|()| {
+                let row = txn.get::<Transfer>(new).unwrap();
+                let view = TransferView::created(viewer, row, key);
+                ok(202, json!({"transfer": json_of(&view)}))
+            }),
+        ("GET", []) => {
+            page::<Transfer>(txn, cx, viewer, "transfers", "os-volume-transfer", query, |row| {
+                json_of(&TransferStub::new(viewer, row))
+            })
+        }
+        ("GET", ["detail"]) => {
+            page::<Transfer>(txn, cx, viewer, "transfers", "os-volume-transfer", query, |row| {
+                json_of(&TransferView::new(viewer, row))
+            })
+        }
+        ("GET", [id]) => find_transfer(txn, cx, id)
+            .and_then(|row| ok(200, json!({"transfer": json_of(&TransferView::new(viewer, row))}))),
+        ("POST", [id, "accept"]) => {
+            transfer_key(body).and_then(|key| accept_transfer(txn, cx, id, &key)).and_then(|row| {
+                ok(202, json!({"transfer": json_of(&TransferStub::new(viewer, &row))}))
+            })
+        }
+        ("DELETE", [id]) => delete_transfer(txn, cx, id).map(|()| (202, Value::Null)),
+        _ => return None,
+    })
+}
+
+fn qos(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    viewer: Viewer<'_>,
+    (method, parts): (&str, &[&str]),
+    query: &[(String, String)],
+    body: &[u8],
+    (new, _): (Uuid, Uuid),
+) -> Answer {
+    let echo = || serde_json::from_slice::<Value>(body).unwrap();
+    let get =
+        |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let one = |row: &QosSpecs| {
+        let links = json_of(&QosView::links(viewer, row));
+        json!({"qos_specs": json_of(&QosView::new(row)), "links": links})
+    };
+    let done = |result: Result<(), Error>| result.map(|()| (202, Value::Null));
+    Some(match (method, parts) {
+        ("GET", []) => cx.caller.check(policy::QOS_GET_ALL).and_then(|()| {
+            page::<QosSpecs>(txn, cx, viewer, "qos_specs", "qos-specs", query, |row| {
+                json_of(&QosView::new(row))
+            })
+        }),
+        ("POST", []) => qos_spec(body)
+            .and_then(|spec| create_qos(txn, cx, new, spec))
+            .and_then(|()| ok(200, one(txn.get::<QosSpecs>(new).unwrap()))),
+        ("GET", [id]) => find_qos(txn, id).and_then(|row| ok(200, one(row))),
+        ("PUT", [id]) => qos_change(body)
+            .and_then(|(consumer, specs)| update_qos(txn, cx, id, consumer, specs))
+            .and_then(|()| ok(200, echo())),
+        ("PUT", [id, _]) => {
+            done(qos_keys(body).and_then(|keys| delete_qos_keys(txn, cx, id, &keys)))
+        }
+        ("DELETE", [id]) => done(delete_qos(txn, cx, id, get("force") == Some("True"))),
+        ("GET", [id, "associations"]) => qos_types(txn, cx, id).and_then(|rows| {
+            let rows: Vec<Value> = rows.map(|row| json_of(&QosAssociationView::new(row))).collect();
+            ok(200, json!({"qos_associations": rows}))
+        }),
+        ("GET", [id, "associate"]) => done(bind_type(txn, cx, id, get("vol_type_id"))),
+        ("GET", [id, _]) => done(unbind_types(txn, cx, id, get("vol_type_id"))),
         _ => return None,
     })
 }

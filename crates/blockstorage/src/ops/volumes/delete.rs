@@ -1,6 +1,7 @@
 //! Deleting volumes, with their snapshots if asked to, and forgetting them.
 
-use statehold_store::WriteTxn;
+use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
+use uuid::Uuid;
 
 use super::write;
 use crate::{
@@ -9,7 +10,10 @@ use crate::{
     error::Error,
     ops::refusal::VolumeRefusal,
     quota,
-    rows::{AttachStatus, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkTarget},
+    rows::{
+        AttachStatus, Attachment, Snapshot, SnapshotStatus, Task, Transfer, Volume, VolumeStatus,
+        WorkTarget,
+    },
     work::{cancel, queue, snapshots_of},
 };
 
@@ -44,6 +48,7 @@ pub fn delete_volume(
             let deltas = quota::of_volume(row.volume_type_id, -1, row.size);
             quota::apply(txn, cx.config, &row.project_id, &deltas)?;
         }
+        forget_users(txn, row.id)?;
         txn.delete::<Volume>(row.id)?;
         return Ok(());
     }
@@ -97,6 +102,9 @@ fn leave(
     let id = row.id;
     // A forced deletion takes the place of what was under way.
     cancel(txn, cx.config, (WorkTarget::Volume, id))?;
+    // Whoever only waited for it waits in vain.
+    forget_users(txn, id)?;
+    row.attach_status = AttachStatus::Detached;
     row.status = match (keep_data, row.status) {
         (true, _) => VolumeStatus::Unmanaging,
         (false, VolumeStatus::ErrorManaging) => VolumeStatus::ErrorManagingDeleting,
@@ -106,6 +114,22 @@ fn leave(
     write(txn, cx.now, row)?;
     let task = Task::DeleteVolume { keep_data };
     queue(txn, cx.now, (WorkTarget::Volume, id), task, None)?;
+    Ok(())
+}
+
+/// Drops the attachments of a volume that goes, and the offer of it.
+fn forget_users(txn: &mut WriteTxn<'_>, volume: Uuid) -> Result<(), WriteError> {
+    let range = KeyRange::exact(volume);
+    let users: Vec<Uuid> = txn
+        .scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending)
+        .map(|attachment| attachment.id)
+        .collect();
+    if let Some(offer) = txn.find(&Transfer::BY_VOLUME, volume).map(|offer| offer.id) {
+        txn.delete::<Transfer>(offer)?;
+    }
+    for user in users {
+        txn.delete::<Attachment>(user)?;
+    }
     Ok(())
 }
 

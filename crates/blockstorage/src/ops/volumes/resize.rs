@@ -1,6 +1,6 @@
 //! What a back end changes about a volume: its size, its type, its place, its contents.
 
-use statehold_store::{ReadView, WriteTxn};
+use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
 
 use super::write;
@@ -8,14 +8,11 @@ use crate::{
     caller::policy,
     context::{Context, find_volume},
     error::{Error, Missing},
-    ops::{
-        refusal::VolumeRefusal,
-        types::{consumer_is_front_end, find_type},
-    },
+    ops::{qos::is_front_end, refusal::VolumeRefusal, types::find_type},
     quota::{self, Deltas},
     rows::{
-        MigrationStatus, QosSpecs, QuotaKind, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus,
-        VolumeType, WorkTarget,
+        Attachment, MigrationStatus, QosSpecs, QuotaKind, Snapshot, SnapshotStatus, Task, Volume,
+        VolumeStatus, VolumeType, WorkTarget,
     },
     work::{queue, snapshots_of},
 };
@@ -79,7 +76,12 @@ pub fn retype_volume(
     cx.caller.check(policy::VOLUME_RETYPE)?;
     let new = VolumeType::clone(find_type(txn, cx.caller, new_type)?);
     let old = row.volume_type_id.and_then(|id| txn.get::<VolumeType>(id));
-    if new.is_multiattach() != row.multiattach && row.status != VolumeStatus::Available {
+    let used = || {
+        let range = KeyRange::exact(row.id);
+        txn.scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending).next().is_some()
+    };
+    if new.is_multiattach() != row.multiattach && (row.status != VolumeStatus::Available || used())
+    {
         return Err(Error::input(
             "Changing volume type multiattach property is only allowed for volumes that are \
              available.",
@@ -89,7 +91,7 @@ pub fn retype_volume(
     let fixed_qos = in_use && {
         let front_end = |id: Option<Uuid>| {
             let specs = id.and_then(|id| txn.get::<QosSpecs>(id));
-            specs.filter(|specs| consumer_is_front_end(&specs.consumer)).map(|specs| specs.id)
+            specs.filter(|specs| is_front_end(&specs.consumer)).map(|specs| specs.id)
         };
         front_end(new.qos_specs_id) != front_end(old.and_then(|old| old.qos_specs_id))
     };
