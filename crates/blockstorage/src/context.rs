@@ -22,6 +22,8 @@ pub struct Context<'c> {
     pub version: Microversion,
     /// The time, in unix nanoseconds.
     pub now: i64,
+    /// The request's ID, which messages about its work tell.
+    pub request_id: &'c str,
 }
 
 /// The volume that a client calls `id`, if the caller sees it.

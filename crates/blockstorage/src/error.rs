@@ -90,6 +90,10 @@ pub enum Missing {
     Transfer(Box<str>),
     /// QoS specs.
     Qos(Box<str>),
+    /// A message.
+    Message(Box<str>),
+    /// The default type of a project, for which none was set.
+    DefaultType(Box<str>),
     /// A key of a volume's metadata.
     VolumeMetadata {
         /// The volume's ID.
@@ -155,6 +159,10 @@ impl fmt::Display for Missing {
                 write!(f, "Volume attachment could not be found with filter: attachment_id = {id}.")
             }
             Self::Transfer(id) => write!(f, "Transfer {id} could not be found."),
+            Self::Message(id) => write!(f, "Message {id} could not be found."),
+            Self::DefaultType(project) => {
+                write!(f, "Default type for project {project} not found.")
+            }
             Self::Qos(id) => write!(f, "No such QoS spec {id}."),
             Self::VolumeMetadata { volume, key } => {
                 write!(f, "Volume {volume} has no metadata with key {key}.")

@@ -27,7 +27,7 @@
 //! let config = Config::default();
 //! let caller = Caller { user: "u".into(), project: "p".into(), role: Role::Member };
 //! let now = 1_795_224_837_605_101_000; // from the caller's clock, as IDs are from its randomness
-//! let cx = Context { config: &config, caller: &caller, version: Microversion::MAX, now };
+//! let cx = Context { config: &config, caller: &caller, version: Microversion::MAX, now, request_id: "req-1" };
 //! let id = Uuid::from_u128(1);
 //!
 //! let mut txn = store.begin_write()?;
@@ -80,7 +80,7 @@ pub use self::{
     id::parse_id,
     list::{
         AllowedFilters, Column, ListRequest, Listed, Listing, PAGE_ROWS_MAX, RESOURCE_FILTERS,
-        list, next_query,
+        list, list_types, next_query,
     },
     ops::*,
     quota::{

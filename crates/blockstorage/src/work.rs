@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use crate::{
     config::Config,
-    quota::{self},
+    context::Context,
+    quota,
     rows::{
         Message, MigrationStatus, Snapshot, SnapshotStatus, Task, Volume, VolumeSource,
         VolumeStatus, WorkItem, WorkTarget,
@@ -26,13 +27,21 @@ pub const ATTEMPTS_MAX: u32 = 3;
 /// Puts work into the queue, in place of other work for the same target.
 pub(crate) fn queue(
     txn: &mut WriteTxn<'_>,
-    now: i64,
+    cx: &Context<'_>,
     (kind, target): (WorkTarget, Uuid),
     task: Task,
     reservation: Option<Uuid>,
 ) -> Result<(), WriteError> {
-    let item =
-        WorkItem { kind, target, task, reservation, queued_at: now, started_at: None, attempts: 0 };
+    let item = WorkItem {
+        kind,
+        target,
+        task,
+        reservation,
+        request_id: cx.request_id.into(),
+        queued_at: cx.now,
+        started_at: None,
+        attempts: 0,
+    };
     txn.upsert::<WorkItem>(item)
 }
 
@@ -377,7 +386,8 @@ fn tell(
         event_id: format!("VOLUME_{resource_type}_{action}_{detail}").into(),
         user_message: format!("{does}:{why}").into(),
         resource_type: resource_type.into(),
-        resource_id: item.target,
+        resource_uuid: item.target,
+        request_id: item.request_id.clone(),
         created_at: now,
     })
 }

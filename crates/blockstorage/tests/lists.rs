@@ -46,7 +46,13 @@ fn store(rows: &[Row]) -> Store {
         let project = ["p", "q"][row.project].into();
         let caller = Caller { user: "u".into(), project, role: Role::Member };
         let now = row.second * 1_000_000_000;
-        let cx = Context { config: &config, caller: &caller, version: Microversion::MAX, now };
+        let cx = Context {
+            config: &config,
+            caller: &caller,
+            version: Microversion::MAX,
+            now,
+            request_id: "",
+        };
         let id = Uuid::from_u128(row.id);
         let spec = VolumeSpec {
             size: Some(row.size),

@@ -115,7 +115,7 @@ impl World {
         bootstrap(&mut txn, &config, 1, PLAIN).unwrap();
         let admin = Caller { role: Role::Admin, ..Caller::default() };
         let version = Microversion::MAX;
-        let cx = Context { config: &config, caller: &admin, version, now: 1 };
+        let cx = Context { config: &config, caller: &admin, version, now: 1, request_id: "" };
         for (id, name) in [(OTHER, "other"), (MULTI, "multi")] {
             let mut spec = TypeSpec { name: name.into(), ..TypeSpec::default() };
             if id == MULTI {
@@ -142,7 +142,8 @@ impl World {
         let caller = Caller { user: "u".into(), project, role };
         let version = Microversion::MAX;
         let config = self.config.clone();
-        let cx = Context { config: &config, caller: &caller, version, now: self.now };
+        let cx =
+            Context { config: &config, caller: &caller, version, now: self.now, request_id: "" };
         let view = self.store.snapshot();
         let volume = |at: usize| id_at::<Volume>(&view, at);
         let snapshot = |at: usize| id_at::<Snapshot>(&view, at);

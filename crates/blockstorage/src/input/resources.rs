@@ -267,6 +267,17 @@ pub fn type_action(body: &[u8]) -> Result<TypeAction, Error> {
     }
 }
 
+/// Reads a body that sets the default type of a project: the type, by ID or name.
+///
+/// # Errors
+/// [`Error`] with the status 400.
+pub fn default_type_name(body: &[u8]) -> Result<Box<str>, Error> {
+    const DEFAULT: Form = Form::new(&[("volume_type", Rule::Text { min: 1, null: false })])
+        .required(&["volume_type"]);
+    let members = read(body, "default_type", &DEFAULT, &[])?;
+    Ok(members.text("volume_type").unwrap_or_default())
+}
+
 const ENCRYPTION: Form = Form::new(&[
     ("provider", Rule::Text { min: 0, null: false }),
     ("control_location", Rule::OneOf { texts: &["front-end", "back-end"], null: false }),

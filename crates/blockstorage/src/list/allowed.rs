@@ -3,6 +3,8 @@
 //! Members may use what the table below has: what else they send is passed over before 3.31 and
 //! refused from then on. Admins may use any column, and what is none gives an empty list.
 
+use serde::Serialize;
+
 use crate::{caller::Caller, error::Error, version::Microversion};
 
 /// From this version on members are told of filters that they may not use.
@@ -12,15 +14,18 @@ const REFUSED_SINCE: u16 = 31;
 const LIKE_SINCE: u16 = 34;
 
 /// The filters of one resource.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct AllowedFilters {
     /// What `/resource_filters` calls the resource.
     pub resource: &'static str,
     /// What members may filter by. A `~` after a key allows to look for a part of it.
+    #[serde(rename = "filters")]
     pub keys: &'static [&'static str],
     /// Keys that are passed over for members before a version, by its minor number.
+    #[serde(skip)]
     since: &'static [(&'static str, u16)],
     /// Keys that members may use only before the version from which the list above holds.
+    #[serde(skip)]
     before: &'static [&'static str],
 }
 

@@ -11,6 +11,7 @@ mod request;
 mod resources;
 mod run;
 mod sort;
+mod types;
 
 use statehold_filter::Filterable;
 use statehold_store::{Index, Table};
@@ -21,6 +22,7 @@ pub use self::{
     column::Column,
     request::{ListRequest, PAGE_ROWS_MAX},
     run::{Listing, list},
+    types::list_types,
 };
 use crate::error::Missing;
 

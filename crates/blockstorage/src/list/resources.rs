@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{AllowedFilters, Column, Listed, allowed};
 use crate::{
     error::Missing,
-    rows::{Attachment, QosSpecs, Snapshot, Transfer, Volume, VolumeType},
+    rows::{Attachment, Message, QosSpecs, Snapshot, Transfer, Volume, VolumeType},
 };
 
 macro_rules! listed {
@@ -156,5 +156,17 @@ listed!(QosSpecs, Qos, allowed::NONE, counted false, project no,
         "name" => Column::Text(&row.name),
         "consumer" => Column::Text(&row.consumer),
         "updated_at" => Column::time(row.updated_at),
+    }
+);
+
+listed!(Message, Message, allowed::MESSAGE, counted false, project yes,
+    sort ["event_id" "resource_type" "resource_uuid" "request_id" "message_level"],
+    |row| {
+        "event_id" => Column::Text(&row.event_id),
+        "resource_type" => Column::Text(&row.resource_type),
+        "resource_uuid" => Column::Id(row.resource_uuid),
+        "request_id" => Column::Text(&row.request_id),
+        "message_level" => Column::Text(Message::LEVEL),
+        "project_id" => Column::Text(&row.project_id),
     }
 );

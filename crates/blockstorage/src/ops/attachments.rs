@@ -96,17 +96,16 @@ pub fn create_attachment(
     let free = matches!(status, VolumeStatus::Available | VolumeStatus::Downloading)
         || (row.multiattach && status == VolumeStatus::InUse);
     // What a machine has it may have again, as when it moves from host to host.
-    let again = matches!(status, VolumeStatus::InUse | VolumeStatus::Reserved)
-        && spec.instance.is_some()
-        && txn
-            .scan_by(&Attachment::BY_VOLUME, &KeyRange::exact(volume), Order::Ascending)
-            .any(|other| other.instance == spec.instance);
-    let held = !row.multiattach
-        && !again
-        && txn
-            .scan_by(&Attachment::BY_VOLUME, &KeyRange::exact(volume), Order::Ascending)
-            .next()
-            .is_some();
+    let range = KeyRange::exact(volume);
+    let (mut own, mut others) = (false, false);
+    for user in txn.scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending) {
+        let same = user.instance.is_some() && user.instance == spec.instance;
+        own |= same;
+        others |= !same;
+    }
+    let again = own && matches!(status, VolumeStatus::InUse | VolumeStatus::Reserved);
+    // Only an operator makes a volume free that somebody has.
+    let held = others && !row.multiattach;
     if !row.is_settled() || held || !(free || again) {
         return Err(VolumeRefusal::AttachmentReserve { volume, status }.into());
     }

@@ -87,7 +87,7 @@ pub fn create_snapshot(
         consumes_quota: true,
         metadata: spec.metadata,
     })?;
-    queue(txn, cx.now, (WorkTarget::Snapshot, id), Task::CreateSnapshot, None)?;
+    queue(txn, cx, (WorkTarget::Snapshot, id), Task::CreateSnapshot, None)?;
     Ok(())
 }
 
@@ -169,7 +169,7 @@ fn leave(
     row.status = status;
     write(txn, cx.now, row)?;
     let keep_data = status == SnapshotStatus::Unmanaging;
-    queue(txn, cx.now, target, Task::DeleteSnapshot { keep_data }, None)?;
+    queue(txn, cx, target, Task::DeleteSnapshot { keep_data }, None)?;
     Ok(())
 }
 

@@ -399,7 +399,7 @@ pub fn set_default_type(
     project: &str,
     volume_type: Option<&str>,
 ) -> Result<(), Error> {
-    cx.caller.check(policy::TYPE_UPDATE)?;
+    check_default(cx)?;
     let Some(volume_type) = volume_type else {
         txn.delete::<DefaultType>(project)?;
         return Ok(());
@@ -408,4 +408,38 @@ pub fn set_default_type(
     let volume_type_id = found.map_err(|error| Error::request(error.to_string()))?.id;
     let project_id = project.into();
     Ok(txn.upsert::<DefaultType>(DefaultType { project_id, volume_type_id })?)
+}
+
+fn check_default(cx: &Context<'_>) -> Result<(), Error> {
+    const SINCE: u16 = 62;
+    if !cx.version.at_least(SINCE) {
+        return Err(Missing::Operation.into());
+    }
+    cx.caller.check(policy::DEFAULT_TYPE)
+}
+
+/// The type of volumes that a project makes without naming one, if one was set for it. Admins only.
+///
+/// # Errors
+/// [`Missing::DefaultType`].
+pub fn find_default_type<'v>(
+    view: &'v impl ReadView,
+    cx: &Context<'_>,
+    project: &str,
+) -> Result<&'v Entry<DefaultType>, Error> {
+    check_default(cx)?;
+    let row = view.get::<DefaultType>(project);
+    Ok(row.ok_or_else(|| Missing::DefaultType(project.into()))?)
+}
+
+/// All projects for which a default type was set. Admins only.
+///
+/// # Errors
+/// [`Error::Policy`].
+pub fn default_types<'v>(
+    view: &'v impl ReadView,
+    cx: &Context<'_>,
+) -> Result<impl Iterator<Item = &'v Entry<DefaultType>>, Error> {
+    check_default(cx)?;
+    Ok(view.scan::<DefaultType>(&KeyRange::all(), Order::Ascending))
 }

@@ -1,6 +1,7 @@
 //! What workers have to do, and what users are told when it failed.
 
 use serde::{Deserialize, Serialize};
+use statehold_filter::Filterable;
 use statehold_store::Table;
 use uuid::Uuid;
 
@@ -27,6 +28,8 @@ pub struct WorkItem {
     /// The quota that is set aside for it.
     #[table(index(some))]
     pub reservation: Option<Uuid>,
+    /// The ID of the request that asked for it.
+    pub request_id: Box<str>,
     /// When it was asked for, in unix nanoseconds: the oldest is next.
     #[table(index)]
     pub queued_at: i64,
@@ -94,9 +97,10 @@ pub enum VolumeSource {
 }
 
 /// What a user is told about work that failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Table)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Filterable, Table)]
 #[table(name = "block_messages")]
 #[table(unique(name = "project", on(project_id, created_at, id)))]
+#[table(unique(name = "created", on(created_at, id)))]
 pub struct Message {
     /// Its ID.
     #[table(key)]
@@ -110,8 +114,16 @@ pub struct Message {
     /// What it is about: `VOLUME` or `VOLUME_SNAPSHOT`.
     pub resource_type: Box<str>,
     /// Its ID.
-    #[table(index(name = "resource"))]
-    pub resource_id: Uuid,
+    #[table(index(name = "resource", serves = "resource_uuid"))]
+    pub resource_uuid: Uuid,
+    /// The ID of the request whose work it is about.
+    pub request_id: Box<str>,
     /// When it was written, in unix nanoseconds.
+    #[filterable(unit = "unix_ns")]
     pub created_at: i64,
+}
+
+impl Message {
+    /// How serious it is: users are told of failures alone.
+    pub const LEVEL: &str = "ERROR";
 }

@@ -5,6 +5,7 @@
 //! a volume is reached, and none shows a connector or a key.
 
 mod attachment;
+mod message;
 mod snapshot;
 mod summary;
 mod transfer;
@@ -20,6 +21,7 @@ use crate::{caller::Caller, version::Microversion};
 pub(crate) use self::volume_type::is_shown;
 pub use self::{
     attachment::{AttachmentStub, AttachmentView},
+    message::{DefaultTypeView, LimitsView, MessageView},
     snapshot::{SnapshotStub, SnapshotView},
     summary::VolumeSummary,
     transfer::{QosAssociationView, QosView, TransferStub, TransferView},

@@ -83,7 +83,13 @@ impl Server {
             Ok(version) => {
                 let id = id.unwrap_or_else(|| self.id());
                 let spare = self.id();
-                let cx = Context { config: &self.config, caller: &caller, version, now: self.now };
+                let cx = Context {
+                    config: &self.config,
+                    caller: &caller,
+                    version,
+                    now: self.now,
+                    request_id: "req-1",
+                };
                 let mut txn = self.store.begin_write().unwrap();
                 let answer = route(&mut txn, &cx, method, path, body, (id, spare))?;
                 if answer.is_ok() {
@@ -115,7 +121,7 @@ impl Server {
                 let row = txn.get::<Volume>(item.target).unwrap();
                 let named = row.volume_type_id.and_then(|id| txn.get::<VolumeType>(id));
                 if named.is_some_and(|named| *named.name == *"nohost") {
-                    let message = Uuid::from_u128(u128::from(txn.index()));
+                    let message = "1f33275d-eb81-47c2-bf93-95eab2eec75b".parse().unwrap();
                     outcome = Outcome::Failed { cause: FailureCause::NoBackend, message };
                 } else {
                     place_volume(&mut txn, item.target, host).unwrap();
@@ -152,12 +158,27 @@ fn route(
         "volumes" => volumes(txn, cx, viewer, method, &parts[1..], &query, body, ids),
         "snapshots" => snapshots(txn, cx, viewer, method, &parts[1..], &query, body, ids),
         "attachments" => attachments(txn, cx, method, &parts[1..], &query, body, ids),
+        "types" if parts.len() == 1 && method == "GET" => {
+            Some(list_types(txn, &query, cx.caller, cx.version, None).and_then(|listing| {
+                let rows = listing.rows.iter();
+                let rows: Vec<_> =
+                    rows.map(|row| json_of(&VolumeTypeView::new(viewer, row))).collect();
+                ok(200, json!({"volume_types": rows}))
+            }))
+        }
         "types" => types(txn, cx, viewer, method, &parts[1..], body, ids),
         "volume-transfers" | "os-volume-transfer" => {
             let old = parts[0] == "os-volume-transfer";
             transfers(txn, cx, viewer, (method, &parts[1..], old), &query, body, ids)
         }
         "qos-specs" => qos(txn, cx, viewer, (method, &parts[1..]), &query, body, ids),
+        "limits" => {
+            let project = query.first().map_or(&*cx.caller.project, |(_, project)| project);
+            let limits = LimitsView::new(txn, cx.config, project);
+            Some(ok(200, json!({"limits": json_of(&limits)})))
+        }
+        "messages" => messages(txn, cx, viewer, (method, &parts[1..]), &query),
+        "v3" => default_type_calls(txn, cx, method, &parts[2..], body),
         "os-quota-sets" | "os-quota-class-sets" => {
             Some(quotas(txn, cx, method, &parts, &query, body))
         }
@@ -597,6 +618,51 @@ fn qos(
         }),
         ("GET", [id, "associate"]) => done(bind_type(txn, cx, id, get("vol_type_id"))),
         ("GET", [id, _]) => done(unbind_types(txn, cx, id, get("vol_type_id"))),
+        _ => return None,
+    })
+}
+
+fn messages(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    viewer: Viewer<'_>,
+    (method, parts): (&str, &[&str]),
+    query: &[(String, String)],
+) -> Answer {
+    let show = |row: &Message| json_of(&MessageView::new(viewer, row));
+    Some(match (method, parts) {
+        ("GET", []) if !cx.version.at_least(3) => Err(Missing::Operation.into()),
+        ("GET", []) => page::<Message>(txn, cx, viewer, "messages", "messages", query, show),
+        ("GET", [id]) => {
+            find_message(txn, cx, id).and_then(|row| ok(200, json!({"message": show(row)})))
+        }
+        ("DELETE", [id]) => delete_message(txn, cx, id).map(|()| (204, Value::Null)),
+        _ => return None,
+    })
+}
+
+fn default_type_calls(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    method: &str,
+    parts: &[&str],
+    body: &[u8],
+) -> Answer {
+    let show = |row: &DefaultType| json_of(&DefaultTypeView::new(row));
+    Some(match (method, parts) {
+        ("GET", []) => default_types(txn, cx).and_then(|rows| {
+            let rows: Vec<Value> = rows.map(|row| show(row)).collect();
+            ok(200, json!({"default_types": rows}))
+        }),
+        ("PUT", [project]) => default_type_name(body)
+            .and_then(|name| set_default_type(txn, cx, project, Some(&name)))
+            .and_then(|()| find_default_type(txn, cx, project))
+            .and_then(|row| ok(200, json!({"default_type": show(row)}))),
+        ("GET", [project]) => find_default_type(txn, cx, project)
+            .and_then(|row| ok(200, json!({"default_type": show(row)}))),
+        ("DELETE", [project]) => {
+            set_default_type(txn, cx, project, None).map(|()| (204, Value::Null))
+        }
         _ => return None,
     })
 }

@@ -154,7 +154,7 @@ pub fn create_volume(
     };
     let task = Task::CreateVolume { source: source_of(&row) };
     txn.upsert::<Volume>(row)?;
-    queue(txn, cx.now, (WorkTarget::Volume, id), task, None)?;
+    queue(txn, cx, (WorkTarget::Volume, id), task, None)?;
     Ok(())
 }
 

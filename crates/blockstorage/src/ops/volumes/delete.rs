@@ -113,7 +113,7 @@ fn leave(
     row.previous_status = None;
     write(txn, cx.now, row)?;
     let task = Task::DeleteVolume { keep_data };
-    queue(txn, cx.now, (WorkTarget::Volume, id), task, None)?;
+    queue(txn, cx, (WorkTarget::Volume, id), task, None)?;
     Ok(())
 }
 
@@ -153,7 +153,7 @@ fn delete_snapshots(
         snapshot.status = SnapshotStatus::Deleting;
         snapshot.updated_at = Some(cx.now);
         txn.upsert::<Snapshot>(snapshot)?;
-        queue(txn, cx.now, target, Task::DeleteSnapshot { keep_data: false }, None)?;
+        queue(txn, cx, target, Task::DeleteSnapshot { keep_data: false }, None)?;
     }
     Ok(())
 }

@@ -55,7 +55,7 @@ pub fn extend_volume(
     row.status = VolumeStatus::Extending;
     write(txn, cx.now, row)?;
     let task = Task::ExtendVolume { size };
-    queue(txn, cx.now, target, task, Some(reservation))?;
+    queue(txn, cx, target, task, Some(reservation))?;
     Ok(())
 }
 
@@ -121,7 +121,7 @@ pub fn retype_volume(
     row.status = VolumeStatus::Retyping;
     write(txn, cx.now, row)?;
     let task = Task::RetypeVolume { volume_type: new.id, may_migrate };
-    queue(txn, cx.now, target, task, Some(reservation))?;
+    queue(txn, cx, target, task, Some(reservation))?;
     Ok(())
 }
 
@@ -185,7 +185,7 @@ pub fn migrate_volume(
     }
     write(txn, cx.now, row)?;
     let task = Task::MigrateVolume { host, copy: request.force_host_copy };
-    queue(txn, cx.now, target, task, None)?;
+    queue(txn, cx, target, task, None)?;
     Ok(())
 }
 
@@ -234,6 +234,6 @@ pub fn revert_volume(
     row.status = VolumeStatus::Reverting;
     write(txn, cx.now, row)?;
     let task = Task::RevertVolume { snapshot };
-    queue(txn, cx.now, (WorkTarget::Volume, volume), task, None)?;
+    queue(txn, cx, (WorkTarget::Volume, volume), task, None)?;
     Ok(())
 }
