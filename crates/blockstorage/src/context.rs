@@ -3,7 +3,7 @@
 use statehold_store::{Entry, ReadView};
 
 use crate::{
-    caller::Caller,
+    caller::{Caller, policy},
     config::Config,
     error::{Error, Missing},
     id::parse_id,
@@ -29,12 +29,13 @@ pub struct Context<'c> {
 /// The volume that a client calls `id`, if the caller sees it.
 ///
 /// # Errors
-/// [`Missing::Volume`], also for a volume of another project: that it is there is told to nobody.
+/// [`Error::Policy`] without a role; [`Missing::Volume`], also for a volume of another project: that it is there is told to nobody.
 pub fn find_volume<'v>(
     view: &'v impl ReadView,
     caller: &Caller,
     id: &str,
 ) -> Result<&'v Entry<Volume>, Error> {
+    caller.check(policy::VOLUME_GET)?;
     let row = parse_id(id).and_then(|id| view.get::<Volume>(id));
     let row = row.filter(|row| caller.sees(&row.project_id));
     Ok(row.ok_or_else(|| Missing::Volume(id.into()))?)
@@ -43,12 +44,13 @@ pub fn find_volume<'v>(
 /// The snapshot that a client calls `id`, if the caller sees it.
 ///
 /// # Errors
-/// [`Missing::Snapshot`].
+/// [`Error::Policy`] without a role; [`Missing::Snapshot`].
 pub fn find_snapshot<'v>(
     view: &'v impl ReadView,
     caller: &Caller,
     id: &str,
 ) -> Result<&'v Entry<Snapshot>, Error> {
+    caller.check(policy::SNAPSHOT_GET)?;
     let row = parse_id(id).and_then(|id| view.get::<Snapshot>(id));
     let row = row.filter(|row| caller.sees(&row.project_id));
     Ok(row.ok_or_else(|| Missing::Snapshot(id.into()))?)

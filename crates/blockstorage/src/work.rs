@@ -49,15 +49,23 @@ pub(crate) fn queue(
 /// given back. A worker that has begun it finds it gone.
 pub(crate) fn cancel(
     txn: &mut WriteTxn<'_>,
-    config: &Config,
+    cx: &Context<'_>,
     (kind, target): (WorkTarget, Uuid),
 ) -> Result<(), WriteError> {
-    let item = txn.get::<WorkItem>((kind.as_str(), target)).cloned();
-    if let Some(reservation) = item.and_then(|item| item.reservation) {
-        quota::roll_back(txn, config, reservation)?;
-    }
+    let Some(item) = txn.get::<WorkItem>((kind.as_str(), target)).cloned() else { return Ok(()) };
     txn.delete::<WorkItem>((kind.as_str(), target))?;
-    Ok(())
+    if let Some(reservation) = item.reservation {
+        quota::roll_back(txn, cx.config, reservation)?;
+    }
+    // What waited for this work must not wait for ever.
+    match item.task {
+        Task::RevertVolume { snapshot } => release_snapshot(txn, cx.now, snapshot),
+        Task::DeleteSnapshot { .. } => {
+            let volume = txn.get::<Snapshot>(target).map(|row| row.volume_id);
+            volume.map_or(Ok(()), |volume| keep_volume(txn, cx.now, volume))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether quota is set aside for work that is still to be done.
@@ -212,22 +220,26 @@ impl Task {
     }
 }
 
-/// Writes what came of work: the row's next status, quota, and a message when it failed. `false`
-/// when the work is gone, because an operator settled the matter; nothing is written then.
+/// Writes what came of work that [`start_work`] gave: the row's next status, quota, and a message when
+/// it failed. `false` when that work is gone, because an operator settled the matter or asked for
+/// something else; nothing is written then.
 pub fn finish_work(
     txn: &mut WriteTxn<'_>,
     config: &Config,
     now: i64,
-    (kind, target): (WorkTarget, Uuid),
+    item: &WorkItem,
     outcome: &Outcome,
 ) -> Result<bool, WriteError> {
-    let Some(item) = txn.get::<WorkItem>((kind.as_str(), target)) else { return Ok(false) };
-    let item = WorkItem::clone(item);
-    match kind {
-        WorkTarget::Volume => finish_volume(txn, config, now, &item, outcome)?,
-        WorkTarget::Snapshot => finish_snapshot(txn, config, now, &item, outcome)?,
+    let key = (item.kind.as_str(), item.target);
+    // Other work for the same target may have taken its place, and is not done.
+    if txn.get::<WorkItem>(key).is_none_or(|current| **current != *item) {
+        return Ok(false);
     }
-    txn.delete::<WorkItem>((kind.as_str(), target))?;
+    match item.kind {
+        WorkTarget::Volume => finish_volume(txn, config, now, item, outcome)?,
+        WorkTarget::Snapshot => finish_snapshot(txn, config, now, item, outcome)?,
+    }
+    txn.delete::<WorkItem>(key)?;
     Ok(true)
 }
 
@@ -411,7 +423,7 @@ pub fn resume_work(
     for mut item in begun {
         if item.attempts >= ATTEMPTS_MAX {
             let outcome = Outcome::Failed { cause: FailureCause::Unknown, message: message() };
-            finish_work(txn, config, now, (item.kind, item.target), &outcome)?;
+            finish_work(txn, config, now, &item, &outcome)?;
         } else {
             item.started_at = None;
             txn.upsert::<WorkItem>(item)?;

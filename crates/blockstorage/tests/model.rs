@@ -275,15 +275,14 @@ impl World {
     fn work(&mut self, outcome: &Outcome) -> bool {
         let view = self.store.snapshot();
         let Some(item) = next_work(&view) else { return false };
-        let target = (item.kind, item.target);
         let mut txn = self.store.begin_write().unwrap();
-        start_work(&mut txn, self.now, item.kind, item.target).unwrap().unwrap();
+        let item = start_work(&mut txn, self.now, item.kind, item.target).unwrap().unwrap();
         if matches!(item.task, Task::CreateVolume { .. }) {
             let host = "h@b#p".into();
             place_volume(&mut txn, item.target, Placement { host, ..Placement::default() })
                 .unwrap();
         }
-        assert!(finish_work(&mut txn, &self.config, self.now, target, outcome).unwrap());
+        assert!(finish_work(&mut txn, &self.config, self.now, &item, outcome).unwrap());
         txn.commit().unwrap();
         true
     }

@@ -38,11 +38,10 @@ fn make(txn: &mut WriteTxn<'_>, id: Uuid) {
 
 fn work(txn: &mut WriteTxn<'_>, outcome: &Outcome) {
     let item = WorkItem::clone(next_work(txn).unwrap());
-    start_work(txn, 5, item.kind, item.target).unwrap().unwrap();
+    let item = start_work(txn, 5, item.kind, item.target).unwrap().unwrap();
     let host = "h@b#p".into();
     place_volume(txn, item.target, Placement { host, ..Placement::default() }).unwrap();
-    let target = (item.kind, item.target);
-    assert!(finish_work(txn, &Config::default(), 5, target, outcome).unwrap());
+    assert!(finish_work(txn, &Config::default(), 5, &item, outcome).unwrap());
 }
 
 fn keep(txn: &mut WriteTxn<'_>, id: u128, instance: u128) -> Result<(), Error> {
@@ -113,10 +112,9 @@ fn work_that_an_operator_settled_is_gone() {
     let mut txn = store.begin_write().unwrap();
     let id = VOLUME.to_string();
     member(|cx| extend_volume(&mut txn, cx, &id, 3, Uuid::from_u128(9))).unwrap();
-    start_work(&mut txn, 5, WorkTarget::Volume, VOLUME).unwrap().unwrap();
+    let item = start_work(&mut txn, 5, WorkTarget::Volume, VOLUME).unwrap().unwrap();
     reset(&mut txn, "available");
-    let target = (WorkTarget::Volume, VOLUME);
-    assert!(!finish_work(&mut txn, &Config::default(), 6, target, &Outcome::DONE).unwrap());
+    assert!(!finish_work(&mut txn, &Config::default(), 6, &item, &Outcome::DONE).unwrap());
     assert_eq!(txn.get::<Volume>(VOLUME).unwrap().size, 1);
     assert_eq!(txn.count::<Reservation>(), 0);
 }
@@ -183,4 +181,50 @@ fn a_lost_count_is_made_again_from_the_rows() {
     assert_eq!(quota_usage(&txn, &config, "p", volumes).in_use, 1);
     make(&mut txn, Uuid::from_u128(50));
     assert_eq!(quota_usage(&txn, &config, "p", volumes).in_use, 2);
+}
+
+/// Makes a snapshot of the volume.
+fn snapshot(txn: &mut WriteTxn<'_>, id: u128) -> String {
+    let volume_id = VOLUME.to_string().into();
+    let spec = SnapshotSpec { volume_id, ..SnapshotSpec::default() };
+    member(|cx| create_snapshot(txn, cx, Uuid::from_u128(id), spec)).unwrap();
+    Uuid::from_u128(id).to_string()
+}
+
+#[test]
+fn what_comes_of_other_work_is_not_what_was_asked_for_since() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let id = snapshot(&mut txn, 60);
+    let target = Uuid::from_u128(60);
+    let making = start_work(&mut txn, 5, WorkTarget::Snapshot, target).unwrap().unwrap();
+    with(Role::Admin, |cx| delete_snapshot(&mut txn, cx, &id, true)).unwrap();
+    let deleting = start_work(&mut txn, 5, WorkTarget::Snapshot, target).unwrap().unwrap();
+    let config = Config::default();
+    assert!(!finish_work(&mut txn, &config, 6, &making, &Outcome::DONE).unwrap());
+    assert_eq!(txn.count::<Snapshot>(), 1);
+    assert!(finish_work(&mut txn, &config, 6, &deleting, &Outcome::DONE).unwrap());
+    assert_eq!(txn.count::<Snapshot>(), 0);
+}
+
+#[test]
+fn nothing_waits_for_work_that_an_operator_settled() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let (volume, id) = (VOLUME.to_string(), snapshot(&mut txn, 60));
+    let target = Uuid::from_u128(60);
+    let item = start_work(&mut txn, 5, WorkTarget::Snapshot, target).unwrap().unwrap();
+    finish_work(&mut txn, &Config::default(), 5, &item, &Outcome::DONE).unwrap();
+    let of = |txn: &WriteTxn<'_>| txn.get::<Snapshot>(target).unwrap().status;
+
+    member(|cx| revert_volume(&mut txn, cx, &volume, target)).unwrap();
+    assert_eq!(of(&txn), SnapshotStatus::Restoring);
+    reset(&mut txn, "available");
+    assert_eq!(of(&txn), SnapshotStatus::Available);
+
+    let options = DeleteOptions { cascade: true, force: false };
+    member(|cx| delete_volume(&mut txn, cx, &volume, options)).unwrap();
+    with(Role::Admin, |cx| reset_snapshot_status(&mut txn, cx, &id, "available")).unwrap();
+    assert_eq!(status(&txn), VolumeStatus::ErrorDeleting);
+    assert_eq!(txn.count::<WorkItem>(), 0);
 }

@@ -190,7 +190,7 @@ pub fn reset_snapshot_status(
         ))
     })?;
     let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
-    cancel(txn, cx.config, (WorkTarget::Snapshot, row.id))?;
+    cancel(txn, cx, (WorkTarget::Snapshot, row.id))?;
     row.status = parsed;
     write(txn, cx.now, row)
 }
@@ -223,7 +223,7 @@ pub fn report_snapshot_status(
         row.progress = progress;
     }
     if new != current {
-        cancel(txn, cx.config, (WorkTarget::Snapshot, row.id))?;
+        cancel(txn, cx, (WorkTarget::Snapshot, row.id))?;
     }
     row.status = new;
     write(txn, cx.now, row)

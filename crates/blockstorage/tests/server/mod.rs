@@ -127,8 +127,7 @@ impl Server {
                     place_volume(&mut txn, item.target, host).unwrap();
                 }
             }
-            let target = (item.kind, item.target);
-            assert!(finish_work(&mut txn, &self.config, self.now, target, &outcome).unwrap());
+            assert!(finish_work(&mut txn, &self.config, self.now, &item, &outcome).unwrap());
             txn.commit().unwrap();
         }
     }

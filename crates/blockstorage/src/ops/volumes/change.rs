@@ -150,10 +150,20 @@ pub fn reset_volume_status(
             "Cannot reset-state to in-use because volume does not have any attachments.",
         ));
     }
+    let moving = !row.is_settled();
+    if status.is_some() || (moving && migration_status.is_some()) {
+        cancel(txn, cx, (WorkTarget::Volume, row.id))?;
+        let before = row.previous_status.take();
+        if moving {
+            row.migration_status = Some(MigrationStatus::Error);
+            // What was locked for the move is free again.
+            if row.status == VolumeStatus::Maintenance {
+                row.status = before.unwrap_or(VolumeStatus::Available);
+            }
+        }
+    }
     if let Some(status) = status {
-        cancel(txn, cx.config, (WorkTarget::Volume, row.id))?;
         row.status = status;
-        row.previous_status = None;
     }
     if let Some(migration_status) = migration_status {
         row.migration_status = migration_status;

@@ -43,7 +43,7 @@ pub fn delete_volume(
         cx.caller.check(policy::VOLUME_FORCE_DELETE)?;
     }
     if row.host.is_none() {
-        cancel(txn, cx.config, (WorkTarget::Volume, row.id))?;
+        cancel(txn, cx, (WorkTarget::Volume, row.id))?;
         if row.consumes_quota {
             let deltas = quota::of_volume(row.volume_type_id, -1, row.size);
             quota::apply(txn, cx.config, &row.project_id, &deltas)?;
@@ -101,7 +101,7 @@ fn leave(
 ) -> Result<(), Error> {
     let id = row.id;
     // A forced deletion takes the place of what was under way.
-    cancel(txn, cx.config, (WorkTarget::Volume, id))?;
+    cancel(txn, cx, (WorkTarget::Volume, id))?;
     // Whoever only waited for it waits in vain.
     forget_users(txn, id)?;
     row.attach_status = AttachStatus::Detached;
