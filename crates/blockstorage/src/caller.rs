@@ -149,6 +149,7 @@ pub mod policy {
         member ATTACHMENT_UPDATE "volume:attachment_update"
         member ATTACHMENT_DELETE "volume:attachment_delete"
         member ATTACHMENT_COMPLETE "volume:attachment_complete"
+        reader TRANSFER_GET_ALL "volume:get_all_transfers"
         member TRANSFER_CREATE "volume:create_transfer"
         member TRANSFER_ACCEPT "volume:accept_transfer"
         member TRANSFER_DELETE "volume:delete_transfer"

@@ -197,6 +197,14 @@ proptest! {
 }
 
 #[test]
+fn who_has_no_role_lists_nothing() {
+    let caller = Caller { user: "u".into(), project: "p".into(), role: Role::None };
+    let error = ListRequest::parse::<Volume>(&[], &caller, Microversion::MAX).unwrap_err();
+    assert_eq!(error.status(), 403);
+    assert!(ListRequest::parse::<Transfer>(&[], &caller, Microversion::MAX).is_err());
+}
+
+#[test]
 fn a_marker_of_another_project_is_no_marker() {
     let row = |id, project| Row {
         id,

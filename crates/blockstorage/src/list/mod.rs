@@ -24,10 +24,12 @@ pub use self::{
     run::{Listing, list},
     types::list_types,
 };
-use crate::error::Missing;
+use crate::{caller::Rule, error::Missing};
 
 /// A resource that is listed.
 pub trait Listed: Table<Row = Self, Key = Uuid> + Filterable {
+    /// Who may list the rows.
+    const RULE: Rule;
     /// What members may filter by.
     const FILTERS: AllowedFilters;
     /// What lists may be sorted by.

@@ -48,12 +48,13 @@ impl ListRequest {
     /// Reads the parameters of a list of `T`, decoded and in their order.
     ///
     /// # Errors
-    /// [`Error`] with the status 400.
+    /// [`Error`] with the status 400 or 403.
     pub fn parse<T: Listed>(
         parameters: &[(String, String)],
         caller: &Caller,
         version: Microversion,
     ) -> Result<Self, Error> {
+        caller.check(T::RULE)?;
         let counts = T::COUNTED && version.at_least(COUNT_SINCE);
         let get = |name: &str| {
             parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| &**value)

@@ -5,14 +5,16 @@ use uuid::Uuid;
 
 use super::{AllowedFilters, Column, Listed, allowed};
 use crate::{
+    caller::{Rule, policy},
     error::Missing,
     rows::{Attachment, Message, QosSpecs, Snapshot, Transfer, Volume, VolumeType},
 };
 
 macro_rules! listed {
-    ($row:ident, $missing:ident, $filters:expr, counted $counted:literal, project $project:tt,
+    ($row:ident, $rule:expr, $missing:ident, $filters:expr, counted $counted:literal, project $project:tt,
         sort [$($sort:literal)*], |$this:ident| { $($name:literal => $column:expr,)* }) => {
         impl Listed for $row {
+            const RULE: Rule = $rule;
             const FILTERS: AllowedFilters = $filters;
             const SORT_KEYS: &'static [&'static str] = &["id", "created_at", $($sort),*];
             const COUNTED: bool = $counted;
@@ -53,7 +55,7 @@ macro_rules! listed {
     (@project $this:ident no) => {{ let _ = $this; None }};
 }
 
-listed!(Volume, Volume, allowed::VOLUME, counted true, project yes,
+listed!(Volume, policy::VOLUME_GET_ALL, Volume, allowed::VOLUME, counted true, project yes,
     sort ["status" "size" "availability_zone" "updated_at" "name" "display_name" "volume_type_id"
         "bootable" "host" "user_id" "project_id"],
     |row| {
@@ -87,7 +89,7 @@ listed!(Volume, Volume, allowed::VOLUME, counted true, project yes,
     }
 );
 
-listed!(Snapshot, Snapshot, allowed::SNAPSHOT, counted true, project yes,
+listed!(Snapshot, policy::SNAPSHOT_GET_ALL, Snapshot, allowed::SNAPSHOT, counted true, project yes,
     sort ["status" "volume_id" "volume_size" "size" "updated_at" "name" "display_name"
         "project_id" "user_id"],
     |row| {
@@ -111,7 +113,7 @@ listed!(Snapshot, Snapshot, allowed::SNAPSHOT, counted true, project yes,
 
 // The column `status` is absent on purpose: filtering by it gives an empty list, and
 // `attach_status` is what works.
-listed!(Attachment, Attachment, allowed::ATTACHMENT, counted false, project yes,
+listed!(Attachment, policy::VOLUME_GET_ALL, Attachment, allowed::ATTACHMENT, counted false, project yes,
     sort ["volume_id" "attach_status" "instance_id" "updated_at" "project_id"],
     |row| {
         "volume_id" => Column::Id(row.volume_id),
@@ -126,7 +128,7 @@ listed!(Attachment, Attachment, allowed::ATTACHMENT, counted false, project yes,
     }
 );
 
-listed!(Transfer, Transfer, allowed::NONE, counted false, project yes,
+listed!(Transfer, policy::TRANSFER_GET_ALL, Transfer, allowed::NONE, counted false, project yes,
     sort ["name" "display_name" "volume_id"],
     |row| {
         "name" => Column::text(row.name.as_deref()),
@@ -138,7 +140,7 @@ listed!(Transfer, Transfer, allowed::NONE, counted false, project yes,
     }
 );
 
-listed!(VolumeType, VolumeType, allowed::VOLUME_TYPE, counted false, project no,
+listed!(VolumeType, policy::TYPE_GET, VolumeType, allowed::VOLUME_TYPE, counted false, project no,
     sort ["name" "is_public" "description" "updated_at"],
     |row| {
         "name" => Column::Text(&row.name),
@@ -150,7 +152,7 @@ listed!(VolumeType, VolumeType, allowed::VOLUME_TYPE, counted false, project no,
     }
 );
 
-listed!(QosSpecs, Qos, allowed::NONE, counted false, project no,
+listed!(QosSpecs, policy::QOS_GET_ALL, Qos, allowed::NONE, counted false, project no,
     sort ["name" "consumer" "updated_at"],
     |row| {
         "name" => Column::Text(&row.name),
@@ -159,7 +161,7 @@ listed!(QosSpecs, Qos, allowed::NONE, counted false, project no,
     }
 );
 
-listed!(Message, Message, allowed::MESSAGE, counted false, project yes,
+listed!(Message, policy::MESSAGE_GET_ALL, Message, allowed::MESSAGE, counted false, project yes,
     sort ["event_id" "resource_type" "resource_uuid" "request_id" "message_level"],
     |row| {
         "event_id" => Column::Text(&row.event_id),
