@@ -1,0 +1,43 @@
+//! What users are told about work that failed.
+
+use statehold_store::{Entry, ReadView, WriteTxn};
+
+use crate::{
+    caller::policy,
+    context::Context,
+    error::{Error, Missing},
+    id::parse_id,
+    rows::Message,
+};
+
+/// The version in which messages came.
+const SINCE: u16 = 3;
+
+/// The message that a client calls `id`, if it is for the caller's project.
+///
+/// # Errors
+/// [`Missing::Message`]; [`Missing::Operation`] before there were messages.
+pub fn find_message<'v>(
+    view: &'v impl ReadView,
+    cx: &Context<'_>,
+    id: &str,
+) -> Result<&'v Entry<Message>, Error> {
+    if !cx.version.at_least(SINCE) {
+        return Err(Missing::Operation.into());
+    }
+    cx.caller.check(policy::MESSAGE_GET)?;
+    let row = parse_id(id).and_then(|id| view.get::<Message>(id));
+    let row = row.filter(|row| cx.caller.sees(&row.project_id));
+    Ok(row.ok_or_else(|| Missing::Message(id.into()))?)
+}
+
+/// Deletes a message.
+///
+/// # Errors
+/// As [`find_message`].
+pub fn delete_message(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
+    let id = find_message(txn, cx, id)?.id;
+    cx.caller.check(policy::MESSAGE_DELETE)?;
+    txn.delete::<Message>(id)?;
+    Ok(())
+}

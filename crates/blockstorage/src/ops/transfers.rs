@@ -1,0 +1,187 @@
+//! Transfers: giving a volume to another project that knows a key.
+
+use sha2::{Digest as _, Sha256};
+use statehold_store::{Entry, ReadView, WriteTxn};
+use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
+
+use super::volumes::write;
+use crate::{
+    caller::policy,
+    context::{Context, find_volume},
+    error::{Error, Missing},
+    id::parse_id,
+    ops::refusal::{SnapshotRefusal, VolumeRefusal},
+    quota,
+    rows::{Snapshot, SnapshotStatus, Transfer, Volume, VolumeStatus},
+    work::snapshots_of,
+};
+
+/// The version from which encrypted volumes can be given away.
+const ENCRYPTED_SINCE: u16 = 70;
+
+/// The transfer that a client calls `id`, if the caller's project gives it.
+///
+/// # Errors
+/// [`Missing::Transfer`].
+pub fn find_transfer<'v>(
+    view: &'v impl ReadView,
+    cx: &Context<'_>,
+    id: &str,
+) -> Result<&'v Entry<Transfer>, Error> {
+    let row = parse_id(id).and_then(|id| view.get::<Transfer>(id));
+    let row = row.filter(|row| cx.caller.sees(&row.project_id));
+    Ok(row.ok_or_else(|| Missing::Transfer(id.into()))?)
+}
+
+/// What is to be given away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TransferSpec {
+    /// The volume.
+    pub volume_id: Box<str>,
+    /// A name for the transfer.
+    pub name: Option<Box<str>>,
+    /// Whether the volume's snapshots stay behind.
+    pub no_snapshots: bool,
+}
+
+/// The key that the new owner has to know, and what it is hashed with: both random.
+#[derive(Clone, Copy)]
+pub struct TransferKey<'k> {
+    /// The key, 16 hex digits.
+    pub key: &'k str,
+    /// What it is hashed with.
+    pub salt: [u8; 8],
+}
+
+/// Nothing of the key.
+impl std::fmt::Debug for TransferKey<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TransferKey").finish_non_exhaustive()
+    }
+}
+
+impl TransferKey<'_> {
+    fn hash(&self) -> [u8; 32] {
+        Sha256::new().chain_update(self.salt).chain_update(self.key).finalize().into()
+    }
+}
+
+/// Offers a volume to whoever knows the key; the transfer has the ID `id`.
+///
+/// # Errors
+/// [`Error`]; [`VolumeRefusal::Transfer`] or [`SnapshotRefusal::Transfer`] for what isn't available.
+pub fn create_transfer(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: Uuid,
+    spec: TransferSpec,
+    key: TransferKey<'_>,
+) -> Result<(), Error> {
+    let mut row = Volume::clone(find_volume(txn, cx.caller, &spec.volume_id)?);
+    cx.caller.check(policy::TRANSFER_CREATE)?;
+    let offered = txn.find(&Transfer::BY_VOLUME, row.id).is_some();
+    let free = row.status == VolumeStatus::Available && row.is_settled() && row.group_id.is_none();
+    if !free || offered {
+        return Err(VolumeRefusal::Transfer.into());
+    }
+    if row.encrypted && !cx.version.at_least(ENCRYPTED_SINCE) {
+        return Err(VolumeRefusal::TransferEncrypted.into());
+    }
+    if !spec.no_snapshots {
+        check_snapshots(txn, row.id)?;
+    }
+    txn.upsert::<Transfer>(Transfer {
+        id,
+        project_id: row.project_id.clone(),
+        volume_id: row.id,
+        name: spec.name,
+        no_snapshots: spec.no_snapshots,
+        salt: key.salt,
+        key_hash: key.hash(),
+        created_at: cx.now,
+    })?;
+    row.status = VolumeStatus::AwaitingTransfer;
+    Ok(write(txn, cx.now, row)?)
+}
+
+fn check_snapshots(view: &impl ReadView, volume: Uuid) -> Result<(), SnapshotRefusal> {
+    let busy = snapshots_of(view, volume).find(|row| row.status != SnapshotStatus::Available);
+    busy.map_or(Ok(()), |row| Err(SnapshotRefusal::Transfer { snapshot: row.id }))
+}
+
+/// Takes an offer back: the volume is available again.
+///
+/// # Errors
+/// [`Missing::Transfer`].
+pub fn delete_transfer(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
+    let transfer = Transfer::clone(find_transfer(txn, cx, id)?);
+    cx.caller.check(policy::TRANSFER_DELETE)?;
+    txn.delete::<Transfer>(transfer.id)?;
+    let volume = txn.get::<Volume>(transfer.volume_id).map(|row| Volume::clone(row));
+    if let Some(mut row) = volume.filter(|row| row.status == VolumeStatus::AwaitingTransfer) {
+        row.status = VolumeStatus::Available;
+        write(txn, cx.now, row)?;
+    }
+    Ok(())
+}
+
+/// Takes what another project offers to whoever knows the key: the volume, its snapshots unless they
+/// stay behind, and the quota for them. The offer as it was.
+///
+/// # Errors
+/// [`Error`]: 404 for no such offer, 400 for a wrong key, 413 when the quota is used up.
+pub fn accept_transfer(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    key: &str,
+) -> Result<Transfer, Error> {
+    let row = parse_id(id).and_then(|id| txn.get::<Transfer>(id));
+    let transfer = Transfer::clone(row.ok_or_else(|| Missing::Transfer(id.into()))?);
+    cx.caller.check(policy::TRANSFER_ACCEPT)?;
+    let salt = transfer.salt;
+    if !bool::from(TransferKey { key, salt }.hash().ct_eq(&transfer.key_hash)) {
+        return Err(Error::request(format!(
+            "Invalid auth key: Attempt to transfer {} with invalid auth key.",
+            transfer.id
+        )));
+    }
+    let volume = txn.get::<Volume>(transfer.volume_id).map(|row| Volume::clone(row));
+    let mut volume = volume
+        .filter(|row| row.status == VolumeStatus::AwaitingTransfer)
+        .ok_or(VolumeRefusal::AcceptTransfer { transfer: transfer.id })?;
+    let mut snapshots: Vec<Snapshot> = Vec::new();
+    if !transfer.no_snapshots {
+        check_snapshots(txn, volume.id)?;
+        snapshots.extend(snapshots_of(txn, volume.id).map(|row| Snapshot::clone(row)));
+    }
+    let (giver, taker) = (volume.project_id.clone(), cx.caller.project.clone());
+    quota::check_size(txn, cx.config, &taker, volume.size)?;
+    let mut taken = quota::Deltas::new();
+    if volume.consumes_quota {
+        taken = quota::of_volume(volume.volume_type_id, 1, volume.size);
+    }
+    for row in snapshots.iter().filter(|row| row.consumes_quota) {
+        for (resource, delta) in quota::of_snapshot(cx.config, row.volume_type_id, 1, row.size) {
+            *taken.entry(resource).or_default() += delta;
+        }
+    }
+    let given = taken.iter().map(|(resource, delta)| (*resource, -delta)).collect();
+    if giver != taker {
+        quota::charge(txn, cx.config, &taker, &taken)?;
+        quota::apply(txn, cx.config, &giver, &given)?;
+    }
+    for mut row in snapshots {
+        row.project_id = taker.clone();
+        row.user_id = cx.caller.user.clone();
+        row.updated_at = Some(cx.now);
+        txn.upsert::<Snapshot>(row)?;
+    }
+    volume.project_id = taker;
+    volume.user_id = cx.caller.user.clone();
+    volume.status = VolumeStatus::Available;
+    write(txn, cx.now, volume)?;
+    txn.delete::<Transfer>(transfer.id)?;
+    Ok(transfer)
+}

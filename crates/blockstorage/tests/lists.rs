@@ -1,0 +1,229 @@
+//! Lists against a naive one: whatever index is taken, the same rows come in the same order, and pages
+//! put together are the whole.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
+
+use std::cmp::Ordering;
+
+use proptest::prelude::*;
+use statehold_blockstorage::*;
+use statehold_filter::{Dialect, Filter, Options};
+use statehold_store::{KeyRange, Order, ReadView, Store};
+use uuid::Uuid;
+
+#[derive(Clone, Debug)]
+struct Row {
+    id: u128,
+    project: usize,
+    name: Option<&'static str>,
+    size: u32,
+    status: VolumeStatus,
+    second: i64,
+}
+
+fn row() -> impl Strategy<Value = Row> {
+    let names = prop_oneof![
+        Just(None),
+        Just(Some("web")),
+        Just(Some("Web")),
+        Just(Some("db")),
+        Just(Some("1"))
+    ];
+    let statuses = prop_oneof![Just(VolumeStatus::Available), Just(VolumeStatus::InUse)];
+    (any::<u128>(), 0..2_usize, names, 1..4_u32, statuses, 0..6_i64).prop_map(
+        |(id, project, name, size, status, second)| Row { id, project, name, size, status, second },
+    )
+}
+
+fn store(rows: &[Row]) -> Store {
+    let store = Store::in_memory(&schema());
+    let config = Config::default();
+    let mut txn = store.begin_write().unwrap();
+    bootstrap(&mut txn, &config, 1, Uuid::from_u128(1)).unwrap();
+    let quotas = QuotaDefaults { volumes: -1, gigabytes: -1, ..QuotaDefaults::default() };
+    let config = Config { quotas, ..config };
+    for row in rows {
+        let project = ["p", "q"][row.project].into();
+        let caller = Caller { user: "u".into(), project, role: Role::Member };
+        let now = row.second * 1_000_000_000;
+        let cx = Context {
+            config: &config,
+            caller: &caller,
+            version: Microversion::MAX,
+            now,
+            request_id: "",
+        };
+        let id = Uuid::from_u128(row.id);
+        let spec = VolumeSpec {
+            size: Some(row.size),
+            name: row.name.map(Into::into),
+            ..VolumeSpec::default()
+        };
+        create_volume(&mut txn, &cx, id, spec).unwrap();
+        let mut stored = Volume::clone(txn.get::<Volume>(id).unwrap());
+        stored.status = row.status;
+        txn.upsert::<Volume>(stored).unwrap();
+    }
+    txn.commit().unwrap();
+    store
+}
+
+fn name_of(row: &Volume) -> Option<String> {
+    row.name.as_ref().map(|name| name.to_lowercase())
+}
+
+/// An order, as a parameter and as a comparison of columns.
+fn order(key: &str, a: &Volume, b: &Volume) -> Ordering {
+    match key {
+        "name" => name_of(a).cmp(&name_of(b)),
+        "size" => a.size.cmp(&b.size),
+        "status" => a.status.as_str().cmp(b.status.as_str()),
+        "id" => a.id.cmp(&b.id),
+        _ => a.created_at.cmp(&b.created_at),
+    }
+}
+
+fn filters() -> impl Strategy<Value = (Vec<(&'static str, &'static str)>, Option<&'static str>)> {
+    let plain = prop_oneof![
+        Just(("name", "WEB")),
+        Just(("name", "1")),
+        Just(("name~", "e")),
+        Just(("status", "Available")),
+        Just(("status", "['available','in-use']")),
+        Just(("size", "2")),
+        Just(("created_at", "gte:1970-01-01T00:00:03")),
+    ];
+    let language = proptest::option::of(prop_oneof![
+        Just("size > 1"),
+        Just("status == available or name == db"),
+        Just("status == \"in-use\""),
+    ]);
+    (proptest::collection::vec(plain, 0..3), language)
+}
+
+fn passes(row: &Volume, (key, value): (&str, &str)) -> bool {
+    let name = name_of(row);
+    match (key, value) {
+        ("name", value) => name == Some(value.to_lowercase()),
+        ("name~", value) => name.is_some_and(|name| name.contains(value)),
+        ("status", "Available") => row.status == VolumeStatus::Available,
+        ("size", _) => row.size == 2,
+        ("created_at", _) => row.created_at >= 3_000_000_000,
+        _ => true,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_list_equals_a_naive_one_on_pages_too(
+        rows in proptest::collection::vec(row(), 0..30),
+        keys in proptest::collection::vec(
+            (prop_oneof![Just("name"), Just("size"), Just("status"), Just("created_at"), Just("id")],
+                any::<bool>()),
+            0..3),
+        (plain, language) in filters(),
+        all in any::<bool>(),
+        limit in 1..5_usize,
+    ) {
+        let store = store(&rows);
+        let view = store.snapshot();
+        let role = if all { Role::Admin } else { Role::Member };
+        let caller = Caller { user: "u".into(), project: "p".into(), role };
+        let options = Options::new().dialect(Dialect::Extended);
+        let filter =
+            language.map(|text| Filter::<Volume>::compile_with(text, &options).unwrap());
+
+        let mut query: Vec<(String, String)> =
+            plain.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        if all {
+            query.push(("all_tenants".into(), "1".into()));
+        }
+        let words: Vec<String> = keys
+            .iter()
+            .map(|(key, up)| format!("{key}:{}", if *up { "asc" } else { "desc" }))
+            .collect();
+        if !words.is_empty() {
+            query.push(("sort".into(), words.join(",")));
+        }
+        let ask = |more: &[(String, String)]| {
+            let query: Vec<_> = query.iter().chain(more).cloned().collect();
+            let request =
+                ListRequest::parse::<Volume>(&query, &caller, Microversion::MAX).unwrap();
+            list::<Volume>(&view, &request, filter.as_ref(), |_| true).unwrap()
+        };
+
+        let mut naive: Vec<_> = view
+            .scan::<Volume>(&KeyRange::all(), Order::Ascending)
+            .filter(|row| all || *row.project_id == *"p")
+            .filter(|row| plain.iter().all(|condition| passes(row, *condition)))
+            .filter(|row| filter.as_ref().is_none_or(|filter| filter.matches(row)))
+            .collect();
+        let first_up = keys.first().is_some_and(|(_, up)| *up);
+        let ties = [("created_at", first_up), ("id", first_up)];
+        naive.sort_by(|a, b| {
+            let mut orders = keys.iter().chain(&ties).map(|(key, up)| {
+                let order = order(key, a, b);
+                if *up { order } else { order.reverse() }
+            });
+            orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        });
+        let naive: Vec<Uuid> = naive.iter().map(|row| row.id).collect();
+
+        let whole: Vec<Uuid> = ask(&[]).rows.iter().map(|row| row.id).collect();
+        prop_assert_eq!(&whole, &naive);
+
+        let page = ("limit".to_owned(), limit.to_string());
+        let (mut paged, mut more) = (Vec::new(), vec![page.clone()]);
+        loop {
+            let listing = ask(&more);
+            paged.extend(listing.rows.iter().map(|row| row.id));
+            prop_assert_eq!(listing.has_next, listing.rows.len() == limit);
+            let Some(last) = listing.rows.last().filter(|_| listing.has_next) else { break };
+            more = vec![page.clone(), ("marker".into(), last.id.to_string())];
+        }
+        prop_assert_eq!(&paged, &naive);
+
+        let skipped = ask(&[page.clone(), ("offset".into(), "2".into())]);
+        let expected: Vec<Uuid> = naive.iter().skip(2).take(limit).copied().collect();
+        let skipped: Vec<Uuid> = skipped.rows.iter().map(|row| row.id).collect();
+        prop_assert_eq!(skipped, expected);
+
+        let counted = ask(&[page, ("with_count".into(), "true".into())]);
+        prop_assert_eq!(counted.count, Some(naive.len()));
+        prop_assert_eq!(counted.has_next, !naive.is_empty() && limit <= naive.len());
+    }
+}
+
+#[test]
+fn who_has_no_role_lists_nothing() {
+    let caller = Caller { user: "u".into(), project: "p".into(), role: Role::None };
+    let error = ListRequest::parse::<Volume>(&[], &caller, Microversion::MAX).unwrap_err();
+    assert_eq!(error.status(), 403);
+    assert!(ListRequest::parse::<Transfer>(&[], &caller, Microversion::MAX).is_err());
+}
+
+#[test]
+fn a_marker_of_another_project_is_no_marker() {
+    let row = |id, project| Row {
+        id,
+        project,
+        name: None,
+        size: 1,
+        status: VolumeStatus::Available,
+        second: 1,
+    };
+    let store = store(&[row(5, 0), row(6, 1)]);
+    let view = store.snapshot();
+    let caller = Caller { user: "u".into(), project: "p".into(), role: Role::Member };
+    let ask = |marker: &str| {
+        let query = [("marker".to_owned(), marker.to_owned())];
+        let request = ListRequest::parse::<Volume>(&query, &caller, Microversion::MAX).unwrap();
+        list::<Volume>(&view, &request, None, |_| true).map(|page| page.rows.len())
+    };
+    assert_eq!(ask(&Uuid::from_u128(5).to_string()), Ok(0));
+    let error = ask(&Uuid::from_u128(6).to_string()).unwrap_err();
+    assert_eq!(error.status(), 404);
+    assert_eq!(ask("nope").unwrap_err().to_string(), "Volume nope could not be found.");
+}

@@ -1,0 +1,230 @@
+//! Rules that random sequences reach seldom, each by the shortest way to it.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
+
+use statehold_blockstorage::*;
+use statehold_store::{KeyRange, Order, ReadView, Store, WriteTxn};
+use uuid::Uuid;
+
+const VOLUME: Uuid = Uuid::from_u128(1);
+const TYPE: Uuid = Uuid::from_u128(2);
+
+/// A store with one volume that can be used.
+fn store() -> Store {
+    let store = Store::in_memory(&schema());
+    let mut txn = store.begin_write().unwrap();
+    bootstrap(&mut txn, &Config::default(), 1, TYPE).unwrap();
+    make(&mut txn, VOLUME);
+    work(&mut txn, &Outcome::DONE);
+    txn.commit().unwrap();
+    store
+}
+
+fn with<T>(role: Role, run: impl FnOnce(&Context<'_>) -> T) -> T {
+    let config = Config::default();
+    let caller = Caller { user: "u".into(), project: "p".into(), role };
+    let version = Microversion::MAX;
+    run(&Context { config: &config, caller: &caller, version, now: 5, request_id: "req-1" })
+}
+
+fn member<T>(run: impl FnOnce(&Context<'_>) -> T) -> T {
+    with(Role::Member, run)
+}
+
+fn make(txn: &mut WriteTxn<'_>, id: Uuid) {
+    let spec = VolumeSpec { size: Some(1), ..VolumeSpec::default() };
+    member(|cx| create_volume(txn, cx, id, spec)).unwrap();
+}
+
+fn work(txn: &mut WriteTxn<'_>, outcome: &Outcome) {
+    let item = WorkItem::clone(next_work(txn).unwrap());
+    let item = start_work(txn, 5, item.kind, item.target).unwrap().unwrap();
+    let host = "h@b#p".into();
+    place_volume(txn, item.target, Placement { host, ..Placement::default() }).unwrap();
+    assert!(finish_work(txn, &Config::default(), 5, &item, outcome).unwrap());
+}
+
+fn keep(txn: &mut WriteTxn<'_>, id: u128, instance: u128) -> Result<(), Error> {
+    let spec = AttachmentSpec {
+        volume: VOLUME.to_string().into(),
+        instance: Some(Uuid::from_u128(instance)),
+        ..AttachmentSpec::default()
+    };
+    member(|cx| create_attachment(txn, cx, Uuid::from_u128(id), &spec))
+}
+
+fn reset(txn: &mut WriteTxn<'_>, status: &str) {
+    let reset = StatusReset { status: Some(status.into()), ..StatusReset::default() };
+    with(Role::Admin, |cx| reset_volume_status(txn, cx, &VOLUME.to_string(), &reset)).unwrap();
+}
+
+fn status(txn: &WriteTxn<'_>) -> VolumeStatus {
+    txn.get::<Volume>(VOLUME).unwrap().status
+}
+
+#[test]
+fn what_an_operator_set_available_is_not_promised_twice() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    keep(&mut txn, 10, 1).unwrap();
+    reset(&mut txn, "available");
+    let refusal = keep(&mut txn, 11, 2).unwrap_err();
+    assert!(matches!(refusal, Error::Volume(VolumeRefusal::AttachmentReserve { .. })));
+    keep(&mut txn, 12, 1).unwrap();
+}
+
+#[test]
+fn a_forced_deletion_lets_go_of_who_waits() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    keep(&mut txn, 10, 1).unwrap();
+    let options = DeleteOptions { force: true, cascade: false };
+    let id = VOLUME.to_string();
+    with(Role::Admin, |cx| delete_volume(&mut txn, cx, &id, options)).unwrap();
+    assert_eq!(txn.count::<Attachment>(), 0);
+    work(&mut txn, &Outcome::DONE);
+    assert_eq!(txn.count::<Volume>(), 0);
+}
+
+#[test]
+fn work_that_crashes_again_and_again_fails_with_a_message() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let id = VOLUME.to_string();
+    member(|cx| extend_volume(&mut txn, cx, &id, 3, Uuid::from_u128(9))).unwrap();
+    let config = Config::default();
+    for attempt in 1..=ATTEMPTS_MAX {
+        assert_eq!(status(&txn), VolumeStatus::Extending, "attempt {attempt}");
+        start_work(&mut txn, 5, WorkTarget::Volume, VOLUME).unwrap().unwrap();
+        assert!(next_work(&txn).is_none());
+        resume_work(&mut txn, &config, 6, || Uuid::from_u128(20)).unwrap();
+    }
+    assert_eq!(status(&txn), VolumeStatus::ErrorExtending);
+    assert_eq!(txn.count::<Reservation>(), 0);
+    let message = txn.get::<Message>(Uuid::from_u128(20)).unwrap();
+    assert_eq!(&*message.user_message, "extend volume:An unknown error occurred.");
+    assert_eq!(&*message.request_id, "req-1");
+}
+
+#[test]
+fn work_that_an_operator_settled_is_gone() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let id = VOLUME.to_string();
+    member(|cx| extend_volume(&mut txn, cx, &id, 3, Uuid::from_u128(9))).unwrap();
+    let item = start_work(&mut txn, 5, WorkTarget::Volume, VOLUME).unwrap().unwrap();
+    reset(&mut txn, "available");
+    assert!(!finish_work(&mut txn, &Config::default(), 6, &item, &Outcome::DONE).unwrap());
+    assert_eq!(txn.get::<Volume>(VOLUME).unwrap().size, 1);
+    assert_eq!(txn.count::<Reservation>(), 0);
+}
+
+#[test]
+fn quota_that_nobody_holds_is_given_back_in_time() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let id = VOLUME.to_string();
+    let config = Config::default();
+    member(|cx| extend_volume(&mut txn, cx, &id, 3, Uuid::from_u128(9))).unwrap();
+    // The work is slow, but it goes on.
+    let late = RESERVATION_NS * 2;
+    assert_eq!(expire_reservations(&mut txn, &config, late), Ok(0));
+    txn.delete_range::<WorkItem>(&KeyRange::all()).unwrap();
+    assert_eq!(expire_reservations(&mut txn, &config, late), Ok(1));
+    let gigabytes = QuotaResource::all(QuotaKind::Gigabytes);
+    assert_eq!(quota_usage(&txn, &config, "p", gigabytes), Usage { in_use: 1, reserved: 0 });
+}
+
+#[test]
+fn a_copy_is_made_before_its_source_goes() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let (copy, id) = (Uuid::from_u128(30), VOLUME.to_string());
+    let source = Some(id.as_str().into());
+    let spec = VolumeSpec { source_volid: source, ..VolumeSpec::default() };
+    member(|cx| create_volume(&mut txn, cx, copy, spec)).unwrap();
+    member(|cx| delete_volume(&mut txn, cx, &id, DeleteOptions::default())).unwrap();
+    assert_eq!(next_work(&txn).unwrap().target, copy);
+    start_work(&mut txn, 5, WorkTarget::Volume, copy).unwrap().unwrap();
+    assert!(next_work(&txn).is_none());
+}
+
+#[test]
+fn secrets_are_in_no_debug_output_and_no_filter() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let key = TransferKey { key: "xyzzyxyzzyxyzzyx", salt: [3; 8] };
+    assert!(!format!("{key:?}").contains("xyzzy"));
+    let volume_id = VOLUME.to_string().into();
+    let spec = TransferSpec { volume_id, ..TransferSpec::default() };
+    member(|cx| create_transfer(&mut txn, cx, Uuid::from_u128(40), spec, key)).unwrap();
+    let rows: Vec<_> = txn.scan::<Transfer>(&KeyRange::all(), Order::Ascending).collect();
+    assert!(!format!("{rows:?}").contains("hash") && rows[0].key_hash != [0; 32]);
+    for text in ["salt == a", "key_hash == a"] {
+        assert!(statehold_filter::Filter::<Transfer>::compile(text).is_err(), "{text}");
+    }
+    for text in ["connector == a", "connection_info == a"] {
+        assert!(statehold_filter::Filter::<Attachment>::compile(text).is_err(), "{text}");
+    }
+    for text in ["host == a", "encryption_key_id == a", "admin_metadata is empty"] {
+        assert!(statehold_filter::Filter::<Volume>::compile(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_lost_count_is_made_again_from_the_rows() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let config = Config::default();
+    txn.delete_range::<QuotaUsage>(&KeyRange::all()).unwrap();
+    let volumes = QuotaResource::all(QuotaKind::Volumes);
+    assert_eq!(quota_usage(&txn, &config, "p", volumes).in_use, 1);
+    make(&mut txn, Uuid::from_u128(50));
+    assert_eq!(quota_usage(&txn, &config, "p", volumes).in_use, 2);
+}
+
+/// Makes a snapshot of the volume.
+fn snapshot(txn: &mut WriteTxn<'_>, id: u128) -> String {
+    let volume_id = VOLUME.to_string().into();
+    let spec = SnapshotSpec { volume_id, ..SnapshotSpec::default() };
+    member(|cx| create_snapshot(txn, cx, Uuid::from_u128(id), spec)).unwrap();
+    Uuid::from_u128(id).to_string()
+}
+
+#[test]
+fn what_comes_of_other_work_is_not_what_was_asked_for_since() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let id = snapshot(&mut txn, 60);
+    let target = Uuid::from_u128(60);
+    let making = start_work(&mut txn, 5, WorkTarget::Snapshot, target).unwrap().unwrap();
+    with(Role::Admin, |cx| delete_snapshot(&mut txn, cx, &id, true)).unwrap();
+    let deleting = start_work(&mut txn, 5, WorkTarget::Snapshot, target).unwrap().unwrap();
+    let config = Config::default();
+    assert!(!finish_work(&mut txn, &config, 6, &making, &Outcome::DONE).unwrap());
+    assert_eq!(txn.count::<Snapshot>(), 1);
+    assert!(finish_work(&mut txn, &config, 6, &deleting, &Outcome::DONE).unwrap());
+    assert_eq!(txn.count::<Snapshot>(), 0);
+}
+
+#[test]
+fn nothing_waits_for_work_that_an_operator_settled() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let (volume, id) = (VOLUME.to_string(), snapshot(&mut txn, 60));
+    let target = Uuid::from_u128(60);
+    let item = start_work(&mut txn, 5, WorkTarget::Snapshot, target).unwrap().unwrap();
+    finish_work(&mut txn, &Config::default(), 5, &item, &Outcome::DONE).unwrap();
+    let of = |txn: &WriteTxn<'_>| txn.get::<Snapshot>(target).unwrap().status;
+
+    member(|cx| revert_volume(&mut txn, cx, &volume, target)).unwrap();
+    assert_eq!(of(&txn), SnapshotStatus::Restoring);
+    reset(&mut txn, "available");
+    assert_eq!(of(&txn), SnapshotStatus::Available);
+
+    let options = DeleteOptions { cascade: true, force: false };
+    member(|cx| delete_volume(&mut txn, cx, &volume, options)).unwrap();
+    with(Role::Admin, |cx| reset_snapshot_status(&mut txn, cx, &id, "available")).unwrap();
+    assert_eq!(status(&txn), VolumeStatus::ErrorDeleting);
+    assert_eq!(txn.count::<WorkItem>(), 0);
+}
