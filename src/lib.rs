@@ -2,6 +2,8 @@
 //!
 //! This crate re-exports the libraries behind features; link the single crates when you need one.
 
+#[cfg(feature = "blockstorage")]
+pub use statehold_blockstorage as blockstorage;
 #[cfg(feature = "filter")]
 pub use statehold_filter as filter;
 #[cfg(feature = "store")]

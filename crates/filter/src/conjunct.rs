@@ -14,7 +14,7 @@ use std::fmt::{self, Display, Formatter};
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
 
 pub use self::constant::Constant;
-use crate::ast::{Clause, Comparison, Expr, ExprKind, Operand, Operator, Selector, Value};
+use crate::ast::{Clause, Comparison, Expr, ExprKind, Operand, Operator, Part, Selector, Value};
 use crate::check::map_key;
 use crate::print::quote;
 use crate::reach;
@@ -87,6 +87,32 @@ pub enum Cover {
 }
 
 impl Conjunct {
+    /// A condition that a program states, beside a filter or without one: `selector` is one name, and
+    /// `sarg` has constants of `kind`.
+    ///
+    /// It covers no clause of any text: whoever plans with it asks each row itself.
+    ///
+    /// # Examples
+    /// ```
+    /// use statehold_filter::{Conjunct, Constant, Kind, Sarg};
+    ///
+    /// let sarg = Sarg::Points(vec![Constant::Text("p1".into())]);
+    /// let conjunct = Conjunct::new("plugin", Kind::Text, sarg);
+    /// assert_eq!(conjunct.to_string(), r#"plugin == "p1""#);
+    /// ```
+    pub fn new(selector: &str, kind: Kind, sarg: Sarg) -> Self {
+        let span = Span::default();
+        let part = Part { text: selector.into(), span };
+        Self {
+            selector: Selector { parts: vec![part], span },
+            text: selector.into(),
+            kind,
+            sarg,
+            cover: Cover::Superset,
+            span,
+        }
+    }
+
     /// The selector in canonical form, as [`Filter::selectors`](crate::Filter::selectors) gives it.
     pub fn selector(&self) -> &str {
         &self.text

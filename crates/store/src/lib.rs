@@ -92,7 +92,7 @@ pub use key_part::{KeyPart, folded};
 pub use observer::{Batch, Checkpointed, Committed, Observer};
 pub use options::{Durability, HISTORY_DEFAULT, Options, PARKED_MAX_DEFAULT, UNFLUSHED_MAX};
 pub use page::{PAGE_SCANNED_MAX, Page, PageToken, TokenError, paginate, paginate_matching};
-pub use plan::{PLANNED_ROWS_MAX, Plan, plan};
+pub use plan::{PLANNED_ROWS_MAX, Plan, plan, plan_within};
 pub use range::KeyRange;
 pub use snapshot::{Snapshot, Tracked};
 pub use state::Schema;

@@ -76,11 +76,30 @@ pub fn plan<'v, T: Table>(
     order: Order,
     conjuncts: &[Conjunct],
 ) -> Plan<'v, T> {
+    plan_within(view, range, order, conjuncts, PLANNED_ROWS_MAX)
+}
+
+/// Does what [`plan`] does, but takes an index only if it gives `rows_max` rows at the most.
+///
+/// For callers who have another way to few rows, such as an index in the order of a page that they
+/// can stop reading: they look at [`Plan::index`], and go that way when there is none.
+///
+/// Cost: up to `rows_max` entries of each fitting index are counted.
+///
+/// # Panics
+/// As [`plan`].
+pub fn plan_within<'v, T: Table>(
+    view: &'v impl ReadView,
+    range: &KeyRange<T::Key>,
+    order: Order,
+    conjuncts: &[Conjunct],
+    rows_max: usize,
+) -> Plan<'v, T> {
     let root = view.root();
     let slot = root.slot::<T>();
     let table = root.table::<T>(slot);
     let mut best: Option<Choice> = None;
-    let mut most = PLANNED_ROWS_MAX;
+    let mut most = rows_max;
     for conjunct in conjuncts {
         for (at, def) in table.defs.iter().enumerate() {
             let serves = def.selector.is_some_and(|selector| selector == conjunct.selector());

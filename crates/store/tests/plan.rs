@@ -7,9 +7,10 @@ use std::task::{Context, Waker};
 
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
-use statehold_filter::{Dialect, Filter, Filterable, Options};
+use statehold_filter::{Conjunct, Constant, Dialect, Filter, Filterable, Kind, Options, Sarg};
 use statehold_store::{
     Desc, Index, IndexSet, KeyRange, Order, ReadView, Schema, Store, Table, Tracked, plan,
+    plan_within,
 };
 use uuid::Uuid;
 
@@ -240,4 +241,29 @@ fn the_smallest_fitting_index_is_taken_and_said() {
     assert_eq!(told("Age < 2"), "index age: 2 rows where Age < 2");
     let everything = told("Plugin matches \"^\"");
     assert_eq!(everything, "range of table volumes");
+}
+
+#[test]
+fn a_program_states_conditions_and_how_many_rows_an_index_may_give() {
+    let row = |at: i32| Volume {
+        namespace: "a".into(),
+        id: format!("v{at:02}"),
+        plugin: if at % 10 == 0 { "nfs" } else { "ebs" }.into(),
+        node: Uuid::nil(),
+        size: at,
+        age: 0,
+        tags: vec![],
+    };
+    let store = store(&(0..50).map(row).collect::<Vec<_>>());
+    let view = store.snapshot();
+    let nfs = Sarg::Points(vec![Constant::Text("nfs".into())]);
+    let stated = [Conjunct::new("Plugin", Kind::Text, nfs)];
+    let (all, up) = (KeyRange::all(), Order::Ascending);
+
+    let few = plan_within::<Volumes>(&view, &all, up, &stated, 5);
+    assert_eq!(few.index(), Some("plugin"));
+    assert_eq!(few.count(), 5);
+    let none = plan_within::<Volumes>(&view, &all, up, &stated, 4);
+    assert_eq!(none.index(), None);
+    assert_eq!(none.count(), 50);
 }

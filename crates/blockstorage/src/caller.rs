@@ -1,0 +1,182 @@
+//! Who calls, and what the default policy lets them do.
+
+use crate::error::Error;
+
+/// Somebody whose token was found good.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// The user's ID.
+    pub user: Box<str>,
+    /// The ID of the project that the token is for.
+    pub project: Box<str>,
+    /// The strongest role.
+    pub role: Role,
+}
+
+/// The roles that the default policy knows, each with what those before it may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// No role that counts here.
+    #[default]
+    None,
+    /// Sees what is in the project.
+    Reader,
+    /// Changes what is in the project.
+    Member,
+    /// Everything, in all projects.
+    Admin,
+}
+
+/// Who may do something, by the default policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rule {
+    /// The rule's name, as refusals tell it.
+    name: &'static str,
+    role: Role,
+}
+
+impl Rule {
+    const fn admin(name: &'static str) -> Self {
+        Self { name, role: Role::Admin }
+    }
+
+    const fn reader(name: &'static str) -> Self {
+        Self { name, role: Role::Reader }
+    }
+
+    const fn member(name: &'static str) -> Self {
+        Self { name, role: Role::Member }
+    }
+
+    /// The rule's name, as refusals tell it.
+    pub fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// The least role that it takes.
+    pub fn role(self) -> Role {
+        self.role
+    }
+}
+
+impl Caller {
+    /// Whether this is an admin, who sees all projects.
+    pub fn is_admin(&self) -> bool {
+        self.role == Role::Admin
+    }
+
+    /// Whether rows of `project` are there for this caller.
+    pub fn sees(&self, project: &str) -> bool {
+        self.is_admin() || *self.project == *project
+    }
+
+    /// Refuses what the policy doesn't allow in the caller's own project.
+    ///
+    /// # Errors
+    /// [`Error::Policy`], which has the status 403.
+    pub fn check(&self, rule: Rule) -> Result<(), Error> {
+        if self.role >= rule.role { Ok(()) } else { Err(Error::Policy { rule: rule.name }) }
+    }
+
+    /// Refuses what the policy doesn't allow in `project`.
+    ///
+    /// # Errors
+    /// As [`Caller::check`].
+    pub fn check_in(&self, rule: Rule, project: &str) -> Result<(), Error> {
+        if self.sees(project) { self.check(rule) } else { Err(Error::Policy { rule: rule.name }) }
+    }
+}
+
+/// The default policy: one row a rule.
+pub mod policy {
+    use super::Rule;
+
+    macro_rules! rules {
+        ($($who:ident $name:ident $text:literal)*) => {$(
+            #[doc = concat!("`", $text, "`, for the role `", stringify!($who), "` and above.")]
+            pub const $name: Rule = Rule::$who($text);
+        )*};
+    }
+
+    rules! {
+        member VOLUME_CREATE "volume:create"
+        reader VOLUME_GET "volume:get"
+        reader VOLUME_GET_ALL "volume:get_all"
+        member VOLUME_UPDATE "volume:update"
+        member VOLUME_DELETE "volume:delete"
+        admin VOLUME_FORCE_DELETE "volume_extension:volume_admin_actions:force_delete"
+        admin VOLUME_FORCE_DETACH "volume_extension:volume_admin_actions:force_detach"
+        admin VOLUME_RESET_STATUS "volume_extension:volume_admin_actions:reset_status"
+        admin VOLUME_MIGRATE "volume_extension:volume_admin_actions:migrate_volume"
+        admin VOLUME_MIGRATE_COMPLETION "volume_extension:volume_admin_actions:migrate_volume_completion"
+        admin VOLUME_UNMANAGE "volume_extension:volume_unmanage"
+        admin VOLUME_MANAGE "volume_extension:volume_manage"
+        member VOLUME_EXTEND "volume:extend"
+        member VOLUME_RETYPE "volume:retype"
+        member VOLUME_REVERT "volume:revert_to_snapshot"
+        member VOLUME_ATTACH "volume_extension:volume_actions:attach"
+        member VOLUME_DETACH "volume_extension:volume_actions:detach"
+        member VOLUME_RESERVE "volume_extension:volume_actions:reserve"
+        member VOLUME_UNRESERVE "volume_extension:volume_actions:unreserve"
+        member VOLUME_BEGIN_DETACHING "volume_extension:volume_actions:begin_detaching"
+        member VOLUME_ROLL_DETACHING "volume_extension:volume_actions:roll_detaching"
+        member VOLUME_SET_BOOTABLE "volume:update"
+        member VOLUME_UPDATE_READONLY "volume:update_readonly_flag"
+        member VOLUME_IMAGE_METADATA "volume_extension:volume_image_metadata"
+        reader VOLUME_METADATA_GET "volume:get_volume_metadata"
+        member VOLUME_METADATA_UPDATE "volume:update_volume_metadata"
+        member VOLUME_METADATA_DELETE "volume:delete_volume_metadata"
+        member SNAPSHOT_CREATE "volume:create_snapshot"
+        reader SNAPSHOT_GET "volume:get_snapshot"
+        reader SNAPSHOT_GET_ALL "volume:get_all_snapshots"
+        member SNAPSHOT_UPDATE "volume:update_snapshot"
+        member SNAPSHOT_DELETE "volume:delete_snapshot"
+        admin SNAPSHOT_FORCE_DELETE "volume_extension:snapshot_admin_actions:force_delete"
+        admin SNAPSHOT_RESET_STATUS "volume_extension:snapshot_admin_actions:reset_status"
+        member SNAPSHOT_UPDATE_STATUS "snapshot_extension:snapshot_actions:update_snapshot_status"
+        admin SNAPSHOT_UNMANAGE "snapshot_extension:snapshot_unmanage"
+        reader TYPE_GET "volume_extension:type_get"
+        admin TYPE_CREATE "volume_extension:type_create"
+        admin TYPE_UPDATE "volume_extension:type_update"
+        admin TYPE_DELETE "volume_extension:type_delete"
+        admin TYPE_ACCESS "volume_extension:volume_type_access:addProjectAccess"
+        admin QOS_GET_ALL "volume_extension:qos_specs_manage:get_all"
+        admin QOS_GET "volume_extension:qos_specs_manage:get"
+        admin QOS_CREATE "volume_extension:qos_specs_manage:create"
+        admin QOS_UPDATE "volume_extension:qos_specs_manage:update"
+        admin QOS_DELETE "volume_extension:qos_specs_manage:delete"
+        member ATTACHMENT_CREATE "volume:attachment_create"
+        member ATTACHMENT_UPDATE "volume:attachment_update"
+        member ATTACHMENT_DELETE "volume:attachment_delete"
+        member ATTACHMENT_COMPLETE "volume:attachment_complete"
+        member TRANSFER_CREATE "volume:create_transfer"
+        member TRANSFER_ACCEPT "volume:accept_transfer"
+        member TRANSFER_DELETE "volume:delete_transfer"
+        reader QUOTA_SHOW "volume_extension:quotas:show"
+        admin QUOTA_UPDATE "volume_extension:quotas:update"
+        admin QUOTA_DELETE "volume_extension:quotas:delete"
+        admin QUOTA_CLASS_GET "volume_extension:quota_classes:get"
+        admin QUOTA_CLASS_UPDATE "volume_extension:quota_classes:update"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_include_those_before_them() {
+        let of = |role| Caller { project: "p".into(), role, ..Caller::default() };
+        assert!(of(Role::Reader).check(policy::VOLUME_GET).is_ok());
+        assert!(of(Role::Reader).check(policy::VOLUME_CREATE).is_err());
+        assert!(of(Role::Member).check(policy::VOLUME_CREATE).is_ok());
+        assert!(of(Role::Member).check_in(policy::QUOTA_SHOW, "other").is_err());
+        assert!(of(Role::Admin).check_in(policy::QUOTA_SHOW, "other").is_ok());
+        let refusal = of(Role::Member).check(policy::VOLUME_FORCE_DELETE).unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            "Policy doesn't allow volume_extension:volume_admin_actions:force_delete to be \
+             performed."
+        );
+    }
+}

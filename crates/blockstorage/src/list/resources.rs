@@ -1,0 +1,160 @@
+//! The columns of each resource.
+
+use statehold_store::Index;
+use uuid::Uuid;
+
+use super::{AllowedFilters, Column, Listed, allowed};
+use crate::{
+    error::Missing,
+    rows::{Attachment, QosSpecs, Snapshot, Transfer, Volume, VolumeType},
+};
+
+macro_rules! listed {
+    ($row:ident, $missing:ident, $filters:expr, counted $counted:literal, project $project:tt,
+        sort [$($sort:literal)*], |$this:ident| { $($name:literal => $column:expr,)* }) => {
+        impl Listed for $row {
+            const FILTERS: AllowedFilters = $filters;
+            const SORT_KEYS: &'static [&'static str] = &["id", "created_at", $($sort),*];
+            const COUNTED: bool = $counted;
+            const BY_PROJECT: Option<&'static Index<Self, (String, i64, Uuid)>> =
+                listed!(@index $row $project);
+            const BY_CREATED: &'static Index<Self, (i64, Uuid)> = &Self::BY_CREATED;
+
+            fn id(&self) -> Uuid {
+                self.id
+            }
+
+            fn project_id(&self) -> Option<&str> {
+                listed!(@project self $project)
+            }
+
+            fn created_at(&self) -> i64 {
+                self.created_at
+            }
+
+            fn column(&self, name: &str) -> Option<Column<'_>> {
+                let $this = self;
+                Some(match name {
+                    "id" => Column::Id($this.id),
+                    "created_at" => Column::Time($this.created_at),
+                    $($name => $column,)*
+                    _ => return None,
+                })
+            }
+
+            fn missing(id: &str) -> Missing {
+                Missing::$missing(id.into())
+            }
+        }
+    };
+    (@index $row:ident yes) => { Some(&<$row>::BY_PROJECT) };
+    (@index $row:ident no) => { None };
+    (@project $this:ident yes) => { Some(&$this.project_id) };
+    (@project $this:ident no) => {{ let _ = $this; None }};
+}
+
+listed!(Volume, Volume, allowed::VOLUME, counted true, project yes,
+    sort ["status" "size" "availability_zone" "updated_at" "name" "display_name" "volume_type_id"
+        "bootable" "host" "user_id" "project_id"],
+    |row| {
+        "name" => Column::text(row.name.as_deref()),
+        "display_name" => Column::text(row.name.as_deref()),
+        "description" => Column::text(row.description.as_deref()),
+        "display_description" => Column::text(row.description.as_deref()),
+        "status" => Column::Text(row.status.as_str()),
+        "attach_status" => Column::Text(row.attach_status.as_str()),
+        "migration_status" => Column::text(row.migration_status.map(|status| status.as_str())),
+        "size" => Column::Int(i64::from(row.size)),
+        "availability_zone" => Column::Text(&row.availability_zone),
+        "updated_at" => Column::time(row.updated_at),
+        "user_id" => Column::Text(&row.user_id),
+        "project_id" => Column::Text(&row.project_id),
+        "volume_type_id" => Column::id(row.volume_type_id),
+        "snapshot_id" => Column::id(row.snapshot_id),
+        "source_volid" => Column::id(row.source_volid),
+        "group_id" => Column::id(row.group_id),
+        "host" => Column::text(row.host.as_deref()),
+        "cluster_name" => Column::Null,
+        "bootable" => Column::Bool(row.bootable),
+        "multiattach" => Column::Bool(row.multiattach),
+        "encryption_key_id" => Column::id(row.encryption_key_id),
+        "replication_status" => Column::text(row.replication_status.as_deref()),
+        "consumes_quota" => Column::Bool(row.consumes_quota),
+        "service_uuid" => Column::id(row.service_uuid),
+        "provider_id" => Column::text(row.provider_id.as_deref()),
+        "metadata" => Column::Pairs(&row.metadata),
+        "glance_metadata" => Column::Pairs(&row.image_metadata),
+    }
+);
+
+listed!(Snapshot, Snapshot, allowed::SNAPSHOT, counted true, project yes,
+    sort ["status" "volume_id" "volume_size" "size" "updated_at" "name" "display_name"
+        "project_id" "user_id"],
+    |row| {
+        "name" => Column::text(row.name.as_deref()),
+        "display_name" => Column::text(row.name.as_deref()),
+        "description" => Column::text(row.description.as_deref()),
+        "status" => Column::Text(row.status.as_str()),
+        "volume_id" => Column::Id(row.volume_id),
+        "size" => Column::Int(i64::from(row.size)),
+        "volume_size" => Column::Int(i64::from(row.size)),
+        "progress" => Column::Int(i64::from(row.progress)),
+        "updated_at" => Column::time(row.updated_at),
+        "user_id" => Column::Text(&row.user_id),
+        "project_id" => Column::Text(&row.project_id),
+        "volume_type_id" => Column::id(row.volume_type_id),
+        "group_snapshot_id" => Column::id(row.group_snapshot_id),
+        "consumes_quota" => Column::Bool(row.consumes_quota),
+        "metadata" => Column::Pairs(&row.metadata),
+    }
+);
+
+// The column `status` is absent on purpose: filtering by it gives an empty list, and
+// `attach_status` is what works.
+listed!(Attachment, Attachment, allowed::ATTACHMENT, counted false, project yes,
+    sort ["volume_id" "attach_status" "instance_id" "updated_at" "project_id"],
+    |row| {
+        "volume_id" => Column::Id(row.volume_id),
+        "instance_id" => Column::id(row.instance),
+        "instance_uuid" => Column::id(row.instance),
+        "attach_status" => Column::Text(row.attach_status.as_str()),
+        "attach_mode" => Column::text(row.attach_mode.as_deref()),
+        "attached_host" => Column::text(row.host.as_deref()),
+        "mountpoint" => Column::text(row.mountpoint.as_deref()),
+        "updated_at" => Column::time(row.updated_at),
+        "project_id" => Column::Text(&row.project_id),
+    }
+);
+
+listed!(Transfer, Transfer, allowed::NONE, counted false, project yes,
+    sort ["name" "display_name" "volume_id"],
+    |row| {
+        "name" => Column::text(row.name.as_deref()),
+        "display_name" => Column::text(row.name.as_deref()),
+        "volume_id" => Column::Id(row.volume_id),
+        "project_id" => Column::Text(&row.project_id),
+        "source_project_id" => Column::Text(&row.project_id),
+        "no_snapshots" => Column::Bool(row.no_snapshots),
+    }
+);
+
+listed!(VolumeType, VolumeType, allowed::VOLUME_TYPE, counted false, project no,
+    sort ["name" "is_public" "description" "updated_at"],
+    |row| {
+        "name" => Column::Text(&row.name),
+        "description" => Column::text(row.description.as_deref()),
+        "is_public" => Column::Bool(row.is_public),
+        "extra_specs" => Column::Pairs(&row.extra_specs),
+        "qos_specs_id" => Column::id(row.qos_specs_id),
+        "updated_at" => Column::time(row.updated_at),
+    }
+);
+
+listed!(QosSpecs, Qos, allowed::NONE, counted false, project no,
+    sort ["name" "consumer" "updated_at"],
+    |row| {
+        "name" => Column::Text(&row.name),
+        "consumer" => Column::Text(&row.consumer),
+        "updated_at" => Column::time(row.updated_at),
+    }
+);

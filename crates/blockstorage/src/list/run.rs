@@ -1,0 +1,141 @@
+//! How a list is read: by an index that gives few rows, in the order of an index, or by looking at
+//! all rows of the project.
+
+use statehold_filter::{Conjunct, Filter};
+use statehold_store::{Entry, KeyRange, Order, ReadView, plan_within};
+
+use super::{Listed, request::ListRequest, sort::Direction};
+use crate::error::Error;
+
+/// An index that gives at most this many rows is read before the order of a page is; they are sorted
+/// then.
+const SORTED_ROWS_MAX: usize = 2000;
+
+/// A page of a list.
+#[derive(Debug)]
+pub struct Listing<'v, T> {
+    /// The rows.
+    pub rows: Vec<&'v Entry<T>>,
+    /// How many there are on all pages, if that was asked for.
+    pub count: Option<usize>,
+    /// Whether the page has a link to the next one.
+    ///
+    /// It is there whenever the page is full, so that after the last row there may be an empty page;
+    /// when rows are counted, whenever there are as many as the page may have.
+    pub has_next: bool,
+}
+
+/// Reads a page of the rows that `request` asks for and `visible` lets the caller see.
+///
+/// `filter` is the request's own filter, compiled; see [`ListRequest::filter`].
+///
+/// Cost: a page in the order in which rows were made is a seek and the rows looked at; another order
+/// looks at all rows that an index can't leave out.
+///
+/// # Errors
+/// The marker's row doesn't exist, or not for the caller: the resource's 404.
+pub fn list<'v, T: Listed>(
+    view: &'v impl ReadView,
+    request: &ListRequest,
+    filter: Option<&Filter<T>>,
+    visible: impl Fn(&T) -> bool,
+) -> Result<Listing<'v, T>, Error> {
+    let in_project = |row: &T| match (&request.project, row.project_id()) {
+        (Some(project), Some(own)) => **project == *own,
+        _ => true,
+    };
+    let marker = match &request.marker {
+        None => None,
+        Some(marker) => {
+            let row = marker.id.and_then(|id| view.get::<T>(id));
+            let row = row.filter(|row| in_project(row) && visible(row));
+            Some(row.ok_or_else(|| T::missing(&marker.text))?)
+        }
+    };
+    let passes = |row: &&'v Entry<T>| {
+        in_project(row)
+            && visible(row)
+            && request.conditions.iter().all(|condition| {
+                row.column(&condition.column).is_some_and(|column| condition.passes(&column))
+            })
+            && filter.is_none_or(|filter| filter.matches(row))
+    };
+    let after = |row: &&'v Entry<T>| {
+        marker.is_none_or(|marker| request.sort.order::<T>(row, marker).is_gt())
+    };
+    let mut conjuncts: Vec<Conjunct> =
+        request.conditions.iter().filter_map(|condition| condition.conjunct()).collect();
+    if let Some(filter) = filter {
+        conjuncts.extend(filter.conjuncts());
+    }
+    let (skip, limit) = (request.offset, request.limit);
+    let plan =
+        plan_within::<T>(view, &KeyRange::all(), Order::Ascending, &conjuncts, SORTED_ROWS_MAX);
+    let planned = plan.index().is_some();
+    if let Some(direction) = request.sort.as_made().filter(|_| !planned) {
+        let order = match direction {
+            Direction::Asc => Order::Ascending,
+            Direction::Desc => Order::Descending,
+        };
+        let from = marker.filter(|_| !request.with_count);
+        let rows = as_made(view, request, from, order).filter(passes);
+        if !request.with_count {
+            let rows: Vec<_> = rows.filter(after).skip(skip).take(limit).collect();
+            return Ok(page(rows, None, limit));
+        }
+        let (mut count, mut seen, mut found) = (0, 0, Vec::new());
+        for row in rows {
+            count += 1;
+            if after(&row) {
+                seen += 1;
+                if seen > skip && found.len() < limit {
+                    found.push(row);
+                }
+            }
+        }
+        return Ok(page(found, Some(count), limit));
+    }
+    let mut rows: Vec<_> = if planned {
+        plan.filter(passes).collect()
+    } else {
+        as_made::<T>(view, request, None, Order::Ascending).filter(passes).collect()
+    };
+    let count = request.with_count.then_some(rows.len());
+    rows.retain(after);
+    let compare = |a: &&Entry<T>, b: &&Entry<T>| request.sort.order::<T>(a, b);
+    let end = skip.saturating_add(limit);
+    if end < rows.len() {
+        // Only the page has to be in order.
+        rows.select_nth_unstable_by(end, compare);
+        rows.truncate(end);
+    }
+    rows.sort_unstable_by(compare);
+    rows.drain(..skip.min(rows.len()));
+    Ok(page(rows, count, limit))
+}
+
+fn page<T>(rows: Vec<&Entry<T>>, count: Option<usize>, limit: usize) -> Listing<'_, T> {
+    let has_next = !rows.is_empty() && limit <= count.unwrap_or(rows.len());
+    Listing { rows, count, has_next }
+}
+
+/// The rows of the request's project in the order in which they were made, from `from` on.
+fn as_made<'v, T: Listed>(
+    view: &'v impl ReadView,
+    request: &ListRequest,
+    from: Option<&Entry<T>>,
+    order: Order,
+) -> statehold_store::Scan<'v, T> {
+    if let (Some(project), Some(index)) = (&request.project, T::BY_PROJECT) {
+        let mut range = KeyRange::<(String, i64, uuid::Uuid)>::within(project);
+        if let Some(from) = from {
+            range = range.resume((project, from.created_at(), from.id()), order);
+        }
+        return view.scan_by(index, &range, order);
+    }
+    let mut range = KeyRange::<(i64, uuid::Uuid)>::all();
+    if let Some(from) = from {
+        range = range.resume((from.created_at(), from.id()), order);
+    }
+    view.scan_by(T::BY_CREATED, &range, order)
+}

@@ -1,0 +1,27 @@
+//! What changes rows: one function an operation, each of which leaves nothing behind when it fails
+//! and its transaction is dropped.
+
+mod attachments;
+mod refusal;
+mod snapshots;
+mod types;
+mod volumes;
+
+pub use self::{
+    attachments::{
+        ATTACHMENTS_SINCE, AttachmentSpec, Connector, check_connector, complete_attachment,
+        connect_attachment, create_attachment, delete_attachment, find_attachment,
+    },
+    refusal::{SnapshotRefusal, VolumeRefusal},
+    snapshots::{
+        SnapshotChange, SnapshotSpec, create_snapshot, delete_snapshot, report_snapshot_status,
+        reset_snapshot_status, snapshot_metadata_item, unmanage_snapshot, update_snapshot,
+    },
+    types::{
+        TypeChange, TypeSpec, bootstrap, create_type, default_type, delete_encryption,
+        delete_extra_spec, delete_type, find_qos, find_type, get_extra_spec, get_type,
+        set_default_type, set_encryption, set_extra_specs, set_type_access, type_access,
+        update_type,
+    },
+    volumes::*,
+};

@@ -1,0 +1,288 @@
+//! Refusals of the state machines: another state would allow the same request.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::rows::{SnapshotStatus, VolumeStatus};
+
+/// Why the state of a volume doesn't allow something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VolumeRefusal {
+    /// It can't be changed while it is being moved.
+    Maintenance,
+    /// It can't be deleted as it is.
+    Delete {
+        /// Whether its status didn't count.
+        force: bool,
+    },
+    /// One of its snapshots can't be deleted.
+    CascadeSnapshot,
+    /// It can't be enlarged now.
+    Extend {
+        /// The volume.
+        volume: Uuid,
+        /// Its status.
+        status: VolumeStatus,
+    },
+    /// It can't go back to a snapshot now. The answer has the status 409.
+    Revert {
+        /// The volume.
+        volume: Uuid,
+        /// Its newest snapshot.
+        snapshot: Uuid,
+    },
+    /// The snapshot to which it should go back can't be used now. The answer has the status 409.
+    RevertSnapshot {
+        /// The volume.
+        volume: Uuid,
+        /// Its newest snapshot.
+        snapshot: Uuid,
+    },
+    /// It can't be kept for somebody.
+    Reserve {
+        /// Its status.
+        status: VolumeStatus,
+    },
+    /// It isn't attached.
+    BeginDetaching,
+    /// It can't be attached for writing.
+    ReadOnly {
+        /// The volume.
+        volume: Uuid,
+        /// The mode that was asked for.
+        mode: Box<str>,
+    },
+    /// Somebody else has it.
+    AlreadyAttached,
+    /// Somebody is attaching it in another way.
+    OtherMode,
+    /// It can't be attached now.
+    Attach {
+        /// Its status.
+        status: VolumeStatus,
+    },
+    /// Several have it, and the request doesn't say who is to lose it.
+    WhichAttachment,
+    /// It can't be made read-only or writable now.
+    ReadOnlyFlag {
+        /// The volume.
+        volume: Uuid,
+        /// Its status.
+        status: VolumeStatus,
+    },
+    /// It can't get this type now.
+    Retype,
+    /// It can't move there now.
+    Migrate {
+        /// The volume.
+        volume: Uuid,
+    },
+    /// Its metadata can't be changed now.
+    Metadata {
+        /// The volume.
+        volume: Uuid,
+        /// Its status.
+        status: VolumeStatus,
+    },
+    /// No snapshot can be made of it now.
+    Snapshot {
+        /// The volume.
+        volume: Uuid,
+        /// Its status.
+        status: VolumeStatus,
+        /// Whether being attached would do.
+        in_use_allowed: bool,
+    },
+    /// It has an error, so nobody can be promised it.
+    AttachmentOnError {
+        /// The volume.
+        volume: Uuid,
+        /// Its status.
+        status: VolumeStatus,
+    },
+    /// It can't be promised to anybody now.
+    AttachmentReserve {
+        /// The volume.
+        volume: Uuid,
+        /// Its status.
+        status: VolumeStatus,
+    },
+    /// Another host has it.
+    DuplicateConnectors {
+        /// The volume.
+        volume: Uuid,
+    },
+    /// It can't be offered to anybody.
+    Transfer,
+    /// It is encrypted, which this version can't offer.
+    TransferEncrypted,
+    /// It is encrypted, so it can't be forgotten.
+    UnmanageEncrypted,
+}
+
+impl VolumeRefusal {
+    /// The HTTP status of the answer.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Revert { .. } | Self::RevertSnapshot { .. } => 409,
+            _ => 400,
+        }
+    }
+}
+
+impl fmt::Display for VolumeRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Invalid volume: ")?;
+        match self {
+            Self::Maintenance => f.write_str("The volume cannot be updated during maintenance."),
+            Self::Delete { force } => {
+                let status = if *force {
+                    ""
+                } else {
+                    "status must be available or error or error_restoring or error_extending or \
+                     error_managing and "
+                };
+                write!(
+                    f,
+                    "Volume {status}must not be migrating, attached, belong to a group, have \
+                     snapshots, awaiting a transfer, or be disassociated from snapshots after \
+                     volume transfer."
+                )
+            }
+            Self::CascadeSnapshot => f.write_str("Failed to update snapshot."),
+            Self::Extend { volume, status } => write!(
+                f,
+                "Volume {volume} status must be '{{'status': 'available'}}' to extend, currently \
+                 {status}."
+            ),
+            Self::Revert { volume, snapshot } => write!(
+                f,
+                "Can't revert volume {volume} to its latest snapshot {snapshot}. Volume's status \
+                 must be 'available'."
+            ),
+            Self::RevertSnapshot { volume, snapshot } => write!(
+                f,
+                "Can't revert volume {volume} to its latest snapshot {snapshot}. Snapshot's \
+                 status must be 'available'."
+            ),
+            Self::Reserve { status } => {
+                write!(f, "Volume status must be available to reserve, but the status is {status}.")
+            }
+            Self::BeginDetaching => f.write_str(
+                "Unable to detach volume. Volume status must be 'in-use' and attach_status must \
+                 be 'attached' to detach.",
+            ),
+            Self::ReadOnly { volume, mode } => {
+                write!(f, "Invalid attaching mode '{mode}' for volume {volume}.")
+            }
+            Self::AlreadyAttached => {
+                f.write_str("volume is already attached and multiple attachments are not enabled")
+            }
+            Self::OtherMode => f.write_str("being attached by different mode"),
+            Self::Attach { status } => {
+                write!(f, "status must be available or attaching, but the status is {status}.")
+            }
+            Self::WhichAttachment => f.write_str(
+                "Detach volume failed: More than one attachment, but no attachment_id provided.",
+            ),
+            Self::ReadOnlyFlag { volume, status } => write!(
+                f,
+                "Volume {volume} status must be available to update readonly flag, but current \
+                 status is: {status}."
+            ),
+            Self::Retype => f.write_str(
+                "Retype needs volume to be in available or in-use state, not be part of an active \
+                 migration or a consistency group, requested type has to be different that the \
+                 one from the volume, and for in-use volumes front-end qos specs cannot change.",
+            ),
+            Self::Migrate { volume } => write!(
+                f,
+                "Volume {volume} status must be available or in-use, must not be migrating, have \
+                 snapshots, be replicated, be part of a group and destination host/cluster must \
+                 be different than the current one"
+            ),
+            Self::Metadata { volume, status } => {
+                write!(f, "Volume {volume} metadata can not be changed, as its status is {status}.")
+            }
+            Self::Snapshot { volume, status, in_use_allowed } => {
+                let allowed = if *in_use_allowed { "available, in-use" } else { "available" };
+                write!(
+                    f,
+                    "Volume {volume} status must be {allowed}, but current status is: {status}."
+                )
+            }
+            Self::AttachmentOnError { volume, status } => write!(
+                f,
+                "Volume attachments can not be created if the volume is in an error state. The \
+                 Volume {volume} currently has a status of: {status} "
+            ),
+            Self::AttachmentReserve { volume, status } => write!(
+                f,
+                "Volume {volume} status must be available or downloading to reserve, but the \
+                 current status is {status}."
+            ),
+            Self::DuplicateConnectors { volume } => {
+                write!(f, "duplicate connectors detected on volume {volume}")
+            }
+            Self::Transfer => f.write_str("status must be available"),
+            Self::TransferEncrypted => {
+                f.write_str("transferring encrypted volume is not supported")
+            }
+            Self::UnmanageEncrypted => {
+                f.write_str("Unmanaging encrypted volumes is not supported.")
+            }
+        }
+    }
+}
+
+impl std::error::Error for VolumeRefusal {}
+
+/// Why the state of a snapshot doesn't allow something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SnapshotRefusal {
+    /// It can't be deleted as it is.
+    Delete,
+    /// It can't be offered together with its volume.
+    Transfer {
+        /// The snapshot.
+        snapshot: Uuid,
+    },
+    /// Whoever makes or deletes it can't report this.
+    StatusNotAllowed {
+        /// What was reported.
+        status: Box<str>,
+        /// The snapshot's status.
+        current: SnapshotStatus,
+    },
+    /// Nobody is making or deleting it.
+    NoReport {
+        /// The snapshot's status.
+        current: SnapshotStatus,
+    },
+}
+
+impl fmt::Display for SnapshotRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Delete => f.write_str(
+                "Invalid snapshot: Snapshot status must be available or error and must not be \
+                 part of a group.",
+            ),
+            Self::Transfer { snapshot } => {
+                write!(f, "Invalid snapshot: snapshot: {snapshot} status must be available")
+            }
+            Self::StatusNotAllowed { status, current } => write!(
+                f,
+                "Provided snapshot status {status} not allowed for snapshot with status {current}."
+            ),
+            Self::NoReport { current } => {
+                write!(f, "Snapshot status {current} not allowed for update_snapshot_status")
+            }
+        }
+    }
+}
+
+impl std::error::Error for SnapshotRefusal {}

@@ -1,0 +1,248 @@
+//! What is done with snapshots.
+
+use statehold_store::{ReadView, WriteTxn};
+use uuid::Uuid;
+
+use crate::{
+    Pairs,
+    caller::policy,
+    context::{Context, find_snapshot, find_volume},
+    error::Error,
+    ops::refusal::{SnapshotRefusal, VolumeRefusal},
+    quota,
+    rows::{Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkTarget},
+    work::{cancel, queue},
+};
+
+/// From this version on snapshots of volumes that are used need no force.
+const IN_USE_SINCE: u16 = 66;
+
+/// The statuses that an operator may set, as refusals tell them.
+const RESET_STATUSES: &str = "('error', 'available', 'creating', 'deleting', 'deleted', \
+                              'updating', 'error_deleting', 'unmanaging', 'backing-up', \
+                              'restoring')";
+
+/// A snapshot as somebody asks for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotSpec {
+    /// The volume that it is of.
+    pub volume_id: Box<str>,
+    /// Its name.
+    pub name: Option<Box<str>>,
+    /// What people say about it.
+    pub description: Option<Box<str>>,
+    /// Whether the volume may be used meanwhile.
+    pub force: Option<bool>,
+    /// What its owner notes.
+    pub metadata: Pairs,
+}
+
+/// Makes a snapshot with the ID `id`: its row is `creating`, and a worker has to make it.
+///
+/// # Errors
+/// [`Error`]; [`VolumeRefusal::Snapshot`] when the volume's status doesn't allow it.
+pub fn create_snapshot(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: Uuid,
+    spec: SnapshotSpec,
+) -> Result<(), Error> {
+    let in_use_allowed = cx.version.at_least(IN_USE_SINCE);
+    if in_use_allowed && spec.force == Some(false) {
+        return Err(Error::request(
+            "Since microversion 3.66 the 'force' flag is invalid for this request.  For backward \
+             compatability, however, when the 'force' flag is passed with a value evaluating to \
+             True, it is silently ignored.",
+        ));
+    }
+    let volume = Volume::clone(find_volume(txn, cx.caller, &spec.volume_id)?);
+    cx.caller.check(policy::SNAPSHOT_CREATE)?;
+    let forced = in_use_allowed || spec.force == Some(true);
+    let allowed = match volume.status {
+        VolumeStatus::Available => true,
+        VolumeStatus::InUse => forced,
+        _ => false,
+    };
+    if !allowed || !volume.is_settled() || volume.host.is_none() {
+        let (volume, status) = (volume.id, volume.status);
+        return Err(VolumeRefusal::Snapshot { volume, status, in_use_allowed }.into());
+    }
+    let project = &cx.caller.project;
+    let deltas = quota::of_snapshot(cx.config, volume.volume_type_id, 1, volume.size);
+    quota::charge(txn, cx.config, project, &deltas)?;
+    txn.upsert::<Snapshot>(Snapshot {
+        id,
+        project_id: project.clone(),
+        user_id: cx.caller.user.clone(),
+        volume_id: volume.id,
+        volume_type_id: volume.volume_type_id,
+        name: spec.name,
+        description: spec.description,
+        size: volume.size,
+        status: SnapshotStatus::Creating,
+        progress: 0,
+        created_at: cx.now,
+        updated_at: None,
+        group_snapshot_id: None,
+        consumes_quota: true,
+        metadata: spec.metadata,
+    })?;
+    queue(txn, cx.now, (WorkTarget::Snapshot, id), Task::CreateSnapshot, None)?;
+    Ok(())
+}
+
+/// What is to be changed of a snapshot. What is none stays; an inner none takes the text away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotChange {
+    /// Its name.
+    pub name: Option<Option<Box<str>>>,
+    /// What people say about it.
+    pub description: Option<Option<Box<str>>>,
+}
+
+/// Changes what people call a snapshot and say about it.
+///
+/// # Errors
+/// [`Error`] with the status 403 or 404.
+pub fn update_snapshot(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    change: SnapshotChange,
+) -> Result<(), Error> {
+    let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
+    cx.caller.check(policy::SNAPSHOT_UPDATE)?;
+    if let Some(name) = change.name {
+        row.name = name;
+    }
+    if let Some(description) = change.description {
+        row.description = description;
+    }
+    write(txn, cx.now, row)
+}
+
+fn write(txn: &mut WriteTxn<'_>, now: i64, mut row: Snapshot) -> Result<(), Error> {
+    row.updated_at = Some(now);
+    Ok(txn.upsert::<Snapshot>(row)?)
+}
+
+/// Deletes a snapshot: it is `deleting`, and a worker has to delete it. With `force`, which takes an
+/// admin, its status doesn't count.
+///
+/// # Errors
+/// [`Error`]; [`SnapshotRefusal::Delete`] when it is in use or part of a group snapshot.
+pub fn delete_snapshot(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    force: bool,
+) -> Result<(), Error> {
+    let rule = if force { policy::SNAPSHOT_FORCE_DELETE } else { policy::SNAPSHOT_DELETE };
+    leave(txn, cx, id, force, rule, SnapshotStatus::Deleting)
+}
+
+/// Forgets a snapshot without deleting its data. Admins only.
+///
+/// # Errors
+/// As [`delete_snapshot`].
+pub fn unmanage_snapshot(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
+    leave(txn, cx, id, false, policy::SNAPSHOT_UNMANAGE, SnapshotStatus::Unmanaging)
+}
+
+fn leave(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    force: bool,
+    rule: crate::caller::Rule,
+    status: SnapshotStatus,
+) -> Result<(), Error> {
+    let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
+    cx.caller.check(rule)?;
+    let over = matches!(row.status, SnapshotStatus::Available | SnapshotStatus::Error);
+    // What a volume goes back to is let go by the work on the volume.
+    let held = row.group_snapshot_id.is_some() || row.status == SnapshotStatus::Restoring;
+    if held || !(over || force) {
+        return Err(SnapshotRefusal::Delete.into());
+    }
+    let target = (WorkTarget::Snapshot, row.id);
+    row.status = status;
+    write(txn, cx.now, row)?;
+    let keep_data = status == SnapshotStatus::Unmanaging;
+    queue(txn, cx.now, target, Task::DeleteSnapshot { keep_data }, None)?;
+    Ok(())
+}
+
+/// Sets what a snapshot is doing, whatever it is doing; work on it is given up. Admins only.
+///
+/// # Errors
+/// [`Error`] with the status 400 for a status that there isn't.
+pub fn reset_snapshot_status(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    status: &str,
+) -> Result<(), Error> {
+    cx.caller.check(policy::SNAPSHOT_RESET_STATUS)?;
+    let parsed = SnapshotStatus::parse(status).ok_or_else(|| {
+        Error::request(format!(
+            "Snapshot status: {status} is invalid, valid statuses are: {RESET_STATUSES}."
+        ))
+    })?;
+    let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
+    cancel(txn, cx.config, (WorkTarget::Snapshot, row.id))?;
+    row.status = parsed;
+    write(txn, cx.now, row)
+}
+
+/// Notes how far whoever makes or deletes a snapshot elsewhere has come; `progress` in percent.
+///
+/// # Errors
+/// [`Error`]; [`SnapshotRefusal`] when nobody makes or deletes it, or this can't follow.
+pub fn report_snapshot_status(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    status: &str,
+    progress: Option<u8>,
+) -> Result<(), Error> {
+    let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
+    cx.caller.check(policy::SNAPSHOT_UPDATE_STATUS)?;
+    let current = row.status;
+    let allowed: &[SnapshotStatus] = match current {
+        SnapshotStatus::Creating => {
+            &[SnapshotStatus::Creating, SnapshotStatus::Available, SnapshotStatus::Error]
+        }
+        SnapshotStatus::Deleting => &[SnapshotStatus::Deleting, SnapshotStatus::ErrorDeleting],
+        _ => return Err(SnapshotRefusal::NoReport { current }.into()),
+    };
+    let new = SnapshotStatus::parse(status)
+        .filter(|new| allowed.contains(new))
+        .ok_or_else(|| SnapshotRefusal::StatusNotAllowed { status: status.into(), current })?;
+    if let Some(progress) = progress {
+        row.progress = progress;
+    }
+    if new != current {
+        cancel(txn, cx.config, (WorkTarget::Snapshot, row.id))?;
+    }
+    row.status = new;
+    write(txn, cx.now, row)
+}
+
+/// The value of a key of a snapshot's metadata.
+///
+/// # Errors
+/// [`crate::Missing::Snapshot`] or [`crate::Missing::SnapshotMetadata`].
+pub fn snapshot_metadata_item<'v>(
+    view: &'v impl ReadView,
+    cx: &Context<'_>,
+    id: &str,
+    key: &str,
+) -> Result<&'v str, Error> {
+    let row = find_snapshot(view, cx.caller, id)?;
+    let missing = || {
+        let snapshot = row.id.to_string().into();
+        Error::from(crate::Missing::SnapshotMetadata { snapshot, key: key.into() })
+    };
+    row.metadata.get(key).map(|value| &**value).ok_or_else(missing)
+}

@@ -1,0 +1,235 @@
+//! Making volumes: empty, from a snapshot, from another volume.
+
+use statehold_store::{ReadView, WriteTxn};
+use uuid::Uuid;
+
+use crate::{
+    Pairs,
+    caller::policy,
+    context::{Context, find_snapshot, find_volume},
+    error::{Error, Missing},
+    ops::types::{default_type, find_type},
+    quota,
+    rows::{
+        AttachStatus, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, VolumeType, WorkTarget,
+    },
+    work::{queue, source_of},
+};
+
+/// A volume as somebody asks for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VolumeSpec {
+    /// Its size in GiB; by default that of what it is made from.
+    pub size: Option<u32>,
+    /// Its name.
+    pub name: Option<Box<str>>,
+    /// What people say about it.
+    pub description: Option<Box<str>>,
+    /// Its type, by ID or name.
+    pub volume_type: Option<Box<str>>,
+    /// What its owner notes.
+    pub metadata: Pairs,
+    /// The snapshot that it is made from.
+    pub snapshot_id: Option<Box<str>>,
+    /// The volume that it is made from.
+    pub source_volid: Option<Box<str>>,
+    /// The group that it comes into.
+    pub group_id: Option<Box<str>>,
+    /// The backup that it is made from.
+    pub backup_id: Option<Box<str>>,
+    /// The image that it is made from.
+    pub image: Option<Box<str>>,
+    /// Its availability zone.
+    pub availability_zone: Option<Box<str>>,
+    /// Whether several may use it at once, which only types can say today.
+    pub multiattach: bool,
+}
+
+/// What a volume is made from.
+enum Source {
+    Nothing,
+    Snapshot(Snapshot, Option<Volume>),
+    Volume(Volume),
+}
+
+impl Source {
+    fn volume(&self) -> Option<&Volume> {
+        match self {
+            Self::Nothing => None,
+            Self::Snapshot(_, volume) => volume.as_ref(),
+            Self::Volume(volume) => Some(volume),
+        }
+    }
+}
+
+/// Makes a volume with the ID `id`: its row is `creating`, and a worker has to make it.
+///
+/// # Errors
+/// [`Error`]: what is named doesn't exist, is in no state to be copied, or the quota is used up.
+pub fn create_volume(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: Uuid,
+    spec: VolumeSpec,
+) -> Result<(), Error> {
+    cx.caller.check(policy::VOLUME_CREATE)?;
+    let named = spec.volume_type.as_deref().filter(|text| !text.is_empty());
+    let named = named
+        .map(|text| find_type(txn, cx.caller, text).map(|found| VolumeType::clone(found)))
+        .transpose()?;
+    let source = find_source(txn, cx, &spec)?;
+    if let Some(group) = &spec.group_id {
+        return Err(Missing::Group(group.clone()).into());
+    }
+    if let Some(backup) = &spec.backup_id {
+        return Err(Missing::Backup(backup.clone()).into());
+    }
+    if spec.multiattach {
+        return Err(Error::request(
+            "multiattach parameter has been removed. The default behavior is to use multiattach \
+             enabled volume types. Contact your administrator to create a multiattach enabled \
+             volume type and use it to create multiattach volumes.",
+        ));
+    }
+    let nothing = matches!(source, Source::Nothing);
+    if spec.size.is_none() && nothing && spec.image.is_none() {
+        return Err(Error::Malformed);
+    }
+    if spec.image.is_some() {
+        return Err(Error::request(
+            "Invalid image identifier or unable to access requested image.",
+        ));
+    }
+    let size = check_source(&spec, &source)?;
+    let zone = zone(cx, &spec, &source)?;
+    let inherited = source.volume().and_then(|volume| volume.volume_type_id);
+    let volume_type = match (named, inherited.and_then(|id| txn.get::<VolumeType>(id))) {
+        (Some(named), _) => named,
+        (None, Some(inherited)) => VolumeType::clone(inherited),
+        (None, None) => VolumeType::clone(default_type(txn, cx.config, &cx.caller.project)?),
+    };
+    let project = &cx.caller.project;
+    quota::check_size(txn, cx.config, project, size)?;
+    let deltas = quota::of_volume(Some(volume_type.id), 1, size);
+    quota::charge(txn, cx.config, project, &deltas)?;
+    let origin = source.volume();
+    let row = Volume {
+        id,
+        project_id: project.clone(),
+        user_id: cx.caller.user.clone(),
+        name: spec.name,
+        description: spec.description,
+        size,
+        status: VolumeStatus::Creating,
+        previous_status: None,
+        attach_status: AttachStatus::Detached,
+        migration_status: None,
+        availability_zone: zone,
+        created_at: cx.now,
+        updated_at: None,
+        volume_type_id: Some(volume_type.id),
+        snapshot_id: match &source {
+            Source::Snapshot(snapshot, _) => Some(snapshot.id),
+            _ => None,
+        },
+        source_volid: match &source {
+            Source::Volume(volume) => Some(volume.id),
+            _ => None,
+        },
+        group_id: None,
+        host: None,
+        bootable: origin.is_some_and(|volume| volume.bootable),
+        multiattach: volume_type.is_multiattach(),
+        encryption_key_id: None,
+        encrypted: volume_type.encryption.is_some(),
+        replication_status: None,
+        consumes_quota: true,
+        shared_targets: Some(true),
+        service_uuid: None,
+        provider_id: None,
+        name_id: None,
+        metadata: spec.metadata,
+        admin_metadata: Pairs::new(),
+        image_metadata: origin.map(|volume| volume.image_metadata.clone()).unwrap_or_default(),
+    };
+    let task = Task::CreateVolume { source: source_of(&row) };
+    txn.upsert::<Volume>(row)?;
+    queue(txn, cx.now, (WorkTarget::Volume, id), task, None)?;
+    Ok(())
+}
+
+fn find_source(view: &impl ReadView, cx: &Context<'_>, spec: &VolumeSpec) -> Result<Source, Error> {
+    let snapshot = match &spec.snapshot_id {
+        Some(id) => Some(Snapshot::clone(find_snapshot(view, cx.caller, id)?)),
+        None => None,
+    };
+    let volume = match &spec.source_volid {
+        Some(id) => Some(Volume::clone(find_volume(view, cx.caller, id)?)),
+        None => None,
+    };
+    match (snapshot, volume) {
+        (Some(_), Some(_)) => {
+            Err(Error::input("May specify only one of snapshot, imageRef or source volume"))
+        }
+        (Some(snapshot), None) => {
+            let volume = view.get::<Volume>(snapshot.volume_id).map(|row| Volume::clone(row));
+            Ok(Source::Snapshot(snapshot, volume))
+        }
+        (None, Some(volume)) => Ok(Source::Volume(volume)),
+        (None, None) => Ok(Source::Nothing),
+    }
+}
+
+/// Checks that what the volume is made from can be copied, and gives the volume's size.
+fn check_source(spec: &VolumeSpec, source: &Source) -> Result<u32, Error> {
+    match source {
+        Source::Nothing => spec.size.ok_or(Error::Malformed),
+        Source::Snapshot(snapshot, _) => {
+            if snapshot.status != SnapshotStatus::Available {
+                return Err(Error::request(
+                    "Invalid snapshot: Originating snapshot status must be one of 'available' \
+                     values",
+                ));
+            }
+            let (size, least) = (spec.size.unwrap_or(snapshot.size), snapshot.size);
+            if size < least {
+                return Err(Error::input(format!(
+                    "Volume size '{size}'GB cannot be smaller than the snapshot size {least}GB. \
+                     They must be >= original snapshot size."
+                )));
+            }
+            Ok(size)
+        }
+        Source::Volume(volume) => {
+            if !matches!(volume.status, VolumeStatus::Available | VolumeStatus::InUse) {
+                return Err(Error::request(
+                    "Invalid volume: Originating source volume status must be one of 'available, \
+                     in-use' values",
+                ));
+            }
+            let (size, least) = (spec.size.unwrap_or(volume.size), volume.size);
+            if size < least {
+                // The two blanks are what clients get.
+                return Err(Error::input(format!(
+                    "Volume size '{size}'GB cannot be smaller than original volume size  \
+                     {least}GB. They must be >= original volume size."
+                )));
+            }
+            Ok(size)
+        }
+    }
+}
+
+fn zone(cx: &Context<'_>, spec: &VolumeSpec, source: &Source) -> Result<Box<str>, Error> {
+    let origin = source.volume().map(|volume| &volume.availability_zone);
+    let Some(zone) = &spec.availability_zone else {
+        return Ok(origin.unwrap_or(&cx.config.default_zone).clone());
+    };
+    if !cx.config.zones.contains(zone) {
+        return Err(Error::request(format!("Availability zone '{zone}' is invalid.")));
+    }
+    if origin.is_some_and(|origin| origin != zone) {
+        return Err(Error::input("Volume must be in the same availability zone as its source"));
+    }
+    Ok(zone.clone())
+}

@@ -1,0 +1,135 @@
+//! Deleting volumes, with their snapshots if asked to, and forgetting them.
+
+use statehold_store::WriteTxn;
+
+use super::write;
+use crate::{
+    caller::policy,
+    context::{Context, find_volume},
+    error::Error,
+    ops::refusal::VolumeRefusal,
+    quota,
+    rows::{AttachStatus, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkTarget},
+    work::{cancel, queue, snapshots_of},
+};
+
+/// How a volume is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeleteOptions {
+    /// Its snapshots are deleted too.
+    pub cascade: bool,
+    /// Its status doesn't count. Admins only.
+    pub force: bool,
+}
+
+/// Deletes a volume: it is `deleting`, and a worker has to delete it. One that no back end has heard
+/// of is gone at once.
+///
+/// # Errors
+/// [`Error`]; [`VolumeRefusal::Delete`] while it is in use or has snapshots.
+pub fn delete_volume(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    options: DeleteOptions,
+) -> Result<(), Error> {
+    let row = Volume::clone(find_volume(txn, cx.caller, id)?);
+    cx.caller.check(policy::VOLUME_DELETE)?;
+    if options.force {
+        cx.caller.check(policy::VOLUME_FORCE_DELETE)?;
+    }
+    if row.host.is_none() {
+        cancel(txn, cx.config, (WorkTarget::Volume, row.id))?;
+        if row.consumes_quota {
+            let deltas = quota::of_volume(row.volume_type_id, -1, row.size);
+            quota::apply(txn, cx.config, &row.project_id, &deltas)?;
+        }
+        txn.delete::<Volume>(row.id)?;
+        return Ok(());
+    }
+    check(&row, options.force)?;
+    if options.cascade {
+        delete_snapshots(txn, cx, &row, options.force)?;
+    } else if snapshots_of(txn, row.id).next().is_some() {
+        return Err(VolumeRefusal::Delete { force: options.force }.into());
+    }
+    leave(txn, cx, row, false)
+}
+
+/// Forgets a volume without deleting its data. Admins only.
+///
+/// # Errors
+/// As [`delete_volume`], and [`VolumeRefusal::UnmanageEncrypted`].
+pub fn unmanage_volume(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
+    let row = Volume::clone(find_volume(txn, cx.caller, id)?);
+    cx.caller.check(policy::VOLUME_UNMANAGE)?;
+    if row.encryption_key_id.is_some() {
+        return Err(VolumeRefusal::UnmanageEncrypted.into());
+    }
+    check(&row, false)?;
+    if snapshots_of(txn, row.id).next().is_some() {
+        return Err(VolumeRefusal::Delete { force: false }.into());
+    }
+    leave(txn, cx, row, true)
+}
+
+/// What holds for a volume that is to go, whatever becomes of its snapshots.
+fn check(row: &Volume, force: bool) -> Result<(), VolumeRefusal> {
+    let over = matches!(
+        row.status,
+        VolumeStatus::Available
+            | VolumeStatus::Error
+            | VolumeStatus::ErrorRestoring
+            | VolumeStatus::ErrorExtending
+            | VolumeStatus::ErrorManaging
+    );
+    let free =
+        row.attach_status != AttachStatus::Attached && row.is_settled() && row.group_id.is_none();
+    if free && (over || force) { Ok(()) } else { Err(VolumeRefusal::Delete { force }) }
+}
+
+fn leave(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    mut row: Volume,
+    keep_data: bool,
+) -> Result<(), Error> {
+    let id = row.id;
+    // A forced deletion takes the place of what was under way.
+    cancel(txn, cx.config, (WorkTarget::Volume, id))?;
+    row.status = match (keep_data, row.status) {
+        (true, _) => VolumeStatus::Unmanaging,
+        (false, VolumeStatus::ErrorManaging) => VolumeStatus::ErrorManagingDeleting,
+        (false, _) => VolumeStatus::Deleting,
+    };
+    row.previous_status = None;
+    write(txn, cx.now, row)?;
+    let task = Task::DeleteVolume { keep_data };
+    queue(txn, cx.now, (WorkTarget::Volume, id), task, None)?;
+    Ok(())
+}
+
+/// Has all snapshots of a volume deleted, or none.
+fn delete_snapshots(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    volume: &Volume,
+    force: bool,
+) -> Result<(), Error> {
+    let snapshots: Vec<Snapshot> =
+        snapshots_of(txn, volume.id).map(|row| Snapshot::clone(row)).collect();
+    for snapshot in &snapshots {
+        let over = matches!(snapshot.status, SnapshotStatus::Available | SnapshotStatus::Error);
+        if !over || snapshot.group_snapshot_id.is_some() || !cx.caller.sees(&snapshot.project_id) {
+            return Err(VolumeRefusal::Delete { force }.into());
+        }
+    }
+    for mut snapshot in snapshots {
+        let target = (WorkTarget::Snapshot, snapshot.id);
+        snapshot.status = SnapshotStatus::Deleting;
+        snapshot.updated_at = Some(cx.now);
+        txn.upsert::<Snapshot>(snapshot)?;
+        queue(txn, cx.now, target, Task::DeleteSnapshot { keep_data: false }, None)?;
+    }
+    Ok(())
+}

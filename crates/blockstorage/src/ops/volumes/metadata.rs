@@ -1,0 +1,175 @@
+//! What owners note about volumes and snapshots, and what is known of the image on a volume.
+
+use statehold_store::{ReadView, WriteTxn};
+
+use super::write;
+use crate::{
+    Pairs,
+    caller::policy,
+    context::{Context, find_snapshot, find_volume},
+    error::{Error, Missing},
+    ops::refusal::VolumeRefusal,
+    rows::{Snapshot, Volume, VolumeStatus},
+};
+
+fn check(row: &Volume) -> Result<(), Error> {
+    if matches!(row.status, VolumeStatus::Maintenance | VolumeStatus::Uploading) {
+        let (volume, status) = (row.id, row.status);
+        return Err(VolumeRefusal::Metadata { volume, status }.into());
+    }
+    Ok(())
+}
+
+/// Adds to the metadata of a volume, or replaces all of it; the result.
+///
+/// # Errors
+/// [`Error`]; [`VolumeRefusal::Metadata`] while it is moved or uploaded.
+pub fn set_metadata(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    metadata: Pairs,
+    replace: bool,
+) -> Result<Pairs, Error> {
+    let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
+    cx.caller.check(policy::VOLUME_METADATA_UPDATE)?;
+    check(&row)?;
+    if replace {
+        row.metadata.clear();
+    }
+    row.metadata.extend(metadata);
+    let all = row.metadata.clone();
+    write(txn, cx.now, row)?;
+    Ok(all)
+}
+
+/// The value of a key of a volume's metadata.
+///
+/// # Errors
+/// [`Missing::Volume`] or [`Missing::VolumeMetadata`].
+pub fn volume_metadata_item<'v>(
+    view: &'v impl ReadView,
+    cx: &Context<'_>,
+    id: &str,
+    key: &str,
+) -> Result<&'v str, Error> {
+    let row = find_volume(view, cx.caller, id)?;
+    let missing = || {
+        let volume = row.id.to_string().into();
+        Error::from(Missing::VolumeMetadata { volume, key: key.into() })
+    };
+    row.metadata.get(key).map(|value| &**value).ok_or_else(missing)
+}
+
+/// Takes a key off the metadata of a volume.
+///
+/// # Errors
+/// As [`set_metadata`], and [`Missing::VolumeMetadata`].
+pub fn delete_metadata(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    key: &str,
+) -> Result<(), Error> {
+    let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
+    cx.caller.check(policy::VOLUME_METADATA_DELETE)?;
+    check(&row)?;
+    if row.metadata.remove(key).is_none() {
+        let volume = row.id.to_string().into();
+        return Err(Missing::VolumeMetadata { volume, key: key.into() }.into());
+    }
+    Ok(write(txn, cx.now, row)?)
+}
+
+/// Adds to what is known of the image on a volume; all that is known.
+///
+/// # Errors
+/// As [`set_metadata`].
+pub fn set_image_metadata(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    metadata: Pairs,
+) -> Result<Pairs, Error> {
+    let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
+    cx.caller.check(policy::VOLUME_IMAGE_METADATA)?;
+    check(&row)?;
+    row.image_metadata.extend(metadata);
+    let all = row.image_metadata.clone();
+    write(txn, cx.now, row)?;
+    Ok(all)
+}
+
+/// What is known of the image on a volume.
+///
+/// # Errors
+/// [`Missing::Volume`], or [`Missing::ImageMetadata`] when nothing is known.
+pub fn image_metadata<'v>(
+    view: &'v impl ReadView,
+    cx: &Context<'_>,
+    id: &str,
+) -> Result<&'v Pairs, Error> {
+    Ok(&find_volume(view, cx.caller, id)?.image_metadata)
+}
+
+/// Takes a key off what is known of the image on a volume.
+///
+/// # Errors
+/// As [`set_metadata`], and [`Missing::ImageMetadata`].
+pub fn unset_image_metadata(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    key: &str,
+) -> Result<(), Error> {
+    let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
+    cx.caller.check(policy::VOLUME_IMAGE_METADATA)?;
+    check(&row)?;
+    if row.image_metadata.remove(key).is_none() {
+        return Err(Missing::ImageMetadata { volume: row.id.to_string().into() }.into());
+    }
+    Ok(write(txn, cx.now, row)?)
+}
+
+/// Adds to the metadata of a snapshot, or replaces all of it; the result.
+///
+/// # Errors
+/// [`Error`].
+pub fn set_snapshot_metadata(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    metadata: Pairs,
+    replace: bool,
+) -> Result<Pairs, Error> {
+    let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
+    cx.caller.check(policy::SNAPSHOT_UPDATE)?;
+    if replace {
+        row.metadata.clear();
+    }
+    row.metadata.extend(metadata);
+    row.updated_at = Some(cx.now);
+    let all = row.metadata.clone();
+    txn.upsert::<Snapshot>(row)?;
+    Ok(all)
+}
+
+/// Takes a key off the metadata of a snapshot.
+///
+/// # Errors
+/// [`Error`]; [`Missing::SnapshotMetadata`].
+pub fn delete_snapshot_metadata(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    key: &str,
+) -> Result<(), Error> {
+    let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
+    cx.caller.check(policy::SNAPSHOT_UPDATE)?;
+    if row.metadata.remove(key).is_none() {
+        let snapshot = row.id.to_string().into();
+        return Err(Missing::SnapshotMetadata { snapshot, key: key.into() }.into());
+    }
+    row.updated_at = Some(cx.now);
+    Ok(txn.upsert::<Snapshot>(row)?)
+}

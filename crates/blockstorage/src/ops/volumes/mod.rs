@@ -1,0 +1,39 @@
+//! What is done with volumes.
+//!
+//! Each operation looks at the row and at what hangs on it, and writes, in one transaction: what it
+//! found can't change in between.
+
+mod attach;
+mod change;
+mod create;
+mod delete;
+mod metadata;
+mod resize;
+
+pub(super) use self::attach::recompute;
+pub use self::{
+    attach::{
+        AttachRequest, attach_volume, begin_detaching, check_connection, detach_volume,
+        reserve_volume, roll_detaching, unreserve_volume,
+    },
+    change::{
+        StatusReset, VolumeChange, reset_volume_status, set_bootable, set_readonly, update_volume,
+    },
+    create::{VolumeSpec, create_volume},
+    delete::{DeleteOptions, delete_volume, unmanage_volume},
+    metadata::{
+        delete_metadata, delete_snapshot_metadata, image_metadata, set_image_metadata,
+        set_metadata, set_snapshot_metadata, unset_image_metadata, volume_metadata_item,
+    },
+    resize::{MigrateRequest, extend_volume, migrate_volume, retype_volume, revert_volume},
+};
+
+use statehold_store::{WriteError, WriteTxn};
+
+use crate::rows::Volume;
+
+/// Writes a volume that was changed.
+pub(super) fn write(txn: &mut WriteTxn<'_>, now: i64, mut row: Volume) -> Result<(), WriteError> {
+    row.updated_at = Some(now);
+    txn.upsert::<Volume>(row)
+}

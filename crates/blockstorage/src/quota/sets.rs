@@ -1,0 +1,238 @@
+//! Quota sets: limits as clients read and set them.
+
+use serde::Serialize;
+use serde::ser::SerializeMap as _;
+use serde_json::Value;
+use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
+use uuid::Uuid;
+
+use super::usage::{Usage, class_limit, quota_limit, quota_resources, quota_usage};
+use crate::{
+    caller::{Caller, policy},
+    config::Config,
+    error::Error,
+    rows::{QuotaClassLimit, QuotaLimit, QuotaResource},
+    schema::{Form, read},
+};
+
+/// A quota set: a member for each thing that has a quota.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotaSet {
+    id: Option<Box<str>>,
+    limits: Vec<(String, i64, Option<Usage>)>,
+}
+
+/// A limit with what there is.
+#[derive(Serialize)]
+struct Used {
+    limit: i64,
+    in_use: i64,
+    reserved: i64,
+}
+
+impl Serialize for QuotaSet {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, limit, usage) in &self.limits {
+            match usage {
+                None => map.serialize_entry(name, limit)?,
+                Some(Usage { in_use, reserved }) => {
+                    let used = Used { limit: *limit, in_use: *in_use, reserved: *reserved };
+                    map.serialize_entry(name, &used)?;
+                }
+            }
+        }
+        if let Some(id) = &self.id {
+            map.serialize_entry("id", id)?;
+        }
+        map.end()
+    }
+}
+
+impl QuotaSet {
+    /// What a project may have, and what it has when `usage` is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Policy`] for another project, unless an admin asks.
+    pub fn of_project(
+        view: &impl ReadView,
+        config: &Config,
+        caller: &Caller,
+        project: &str,
+        usage: bool,
+    ) -> Result<Self, Error> {
+        caller.check_in(policy::QUOTA_SHOW, project)?;
+        let limits = quota_resources(view)
+            .into_iter()
+            .map(|resource| {
+                let limit = quota_limit(view, config, project, resource);
+                let used = usage.then(|| quota_usage(view, config, project, resource));
+                (resource.name(view), limit, used)
+            })
+            .collect();
+        Ok(Self { id: Some(project.into()), limits })
+    }
+
+    /// What projects may have for which nothing was set.
+    ///
+    /// # Errors
+    /// As [`QuotaSet::of_project`].
+    pub fn defaults(
+        view: &impl ReadView,
+        config: &Config,
+        caller: &Caller,
+        project: &str,
+    ) -> Result<Self, Error> {
+        caller.check_in(policy::QUOTA_SHOW, project)?;
+        Ok(Self { id: Some(project.into()), ..Self::class(view, config, super::DEFAULT_CLASS) })
+    }
+
+    /// What a class of projects may have.
+    ///
+    /// # Errors
+    /// [`Error::Policy`].
+    pub fn of_class(
+        view: &impl ReadView,
+        config: &Config,
+        caller: &Caller,
+        class: &str,
+    ) -> Result<Self, Error> {
+        caller.check(policy::QUOTA_CLASS_GET)?;
+        Ok(Self { id: Some(class.into()), ..Self::class(view, config, class) })
+    }
+
+    fn class(view: &impl ReadView, config: &Config, class: &str) -> Self {
+        let limits = quota_resources(view)
+            .into_iter()
+            .map(|resource| (resource.name(view), class_limit(view, config, class, resource), None))
+            .collect();
+        Self { id: None, limits }
+    }
+
+    /// The same without the ID, as answers to changes have it.
+    #[must_use]
+    pub fn without_id(self) -> Self {
+        Self { id: None, ..self }
+    }
+}
+
+/// The limits of a body, by what they are for.
+fn limits(
+    view: &impl ReadView,
+    body: &[u8],
+    key: &'static str,
+    called: &str,
+) -> Result<Vec<(QuotaResource, i64)>, Error> {
+    const FORM: Form = Form::new(&[]).open(true);
+    let members = read(body, key, &FORM, &[])?;
+    if members.0.is_empty() {
+        return Err(crate::schema::SchemaError::empty(key).into());
+    }
+    let known: Vec<_> =
+        quota_resources(view).into_iter().map(|resource| (resource.name(view), resource)).collect();
+    let (mut limits, mut unknown) = (Vec::new(), Vec::new());
+    for (name, value) in &members.0 {
+        if name == "tenant_id" || name == "id" {
+            continue;
+        }
+        let Some((_, resource)) = known.iter().find(|(known, _)| known == name) else {
+            unknown.push(name.as_str());
+            continue;
+        };
+        let limit = match value {
+            Value::String(text) => text.parse().ok(),
+            value => value.as_i64(),
+        };
+        let limit: i64 =
+            limit.ok_or_else(|| Error::request(format!("{name} must be an integer")))?;
+        if limit < -1 {
+            return Err(Error::request(format!("{name} must be >= -1")));
+        }
+        if limit > i64::from(crate::schema::SIZE_GIB_MAX) {
+            let most = crate::schema::SIZE_GIB_MAX;
+            return Err(Error::request(format!("{name} must be <= {most}")));
+        }
+        limits.push((*resource, limit));
+    }
+    if !unknown.is_empty() {
+        return Err(Error::input(format!("Bad key(s) in {called}: {}", unknown.join(","))));
+    }
+    Ok(limits)
+}
+
+/// Sets what a project may have, from the body of a request.
+///
+/// # Errors
+/// [`Error`] with the status 400 or 403, such as for a limit below what there is.
+pub fn set_quotas(
+    txn: &mut WriteTxn<'_>,
+    config: &Config,
+    caller: &Caller,
+    project: &str,
+    body: &[u8],
+) -> Result<(), Error> {
+    caller.check(policy::QUOTA_UPDATE)?;
+    let limits = limits(txn, body, "quota_set", "quota set")?;
+    for &(resource, limit) in &limits {
+        let Usage { in_use, reserved } = quota_usage(txn, config, project, resource);
+        let used = in_use + reserved;
+        if limit >= 0 && used > limit {
+            let name = resource.name(txn);
+            return Err(Error::request(format!(
+                "Quota {name} limit must be equal or greater than existing resources. Current \
+                 usage is {used} and the requested limit is {limit}."
+            )));
+        }
+    }
+    for (QuotaResource { kind, volume_type }, limit) in limits {
+        let project_id = project.into();
+        txn.upsert::<QuotaLimit>(QuotaLimit { project_id, kind, volume_type, limit })?;
+    }
+    Ok(())
+}
+
+/// Forgets what was set for a project.
+///
+/// # Errors
+/// [`Error::Policy`].
+pub fn reset_quotas(txn: &mut WriteTxn<'_>, caller: &Caller, project: &str) -> Result<(), Error> {
+    caller.check(policy::QUOTA_DELETE)?;
+    txn.delete_range::<QuotaLimit>(&KeyRange::<(String, String, Option<Uuid>)>::within(project))?;
+    Ok(())
+}
+
+/// Sets what a class of projects may have, from the body of a request.
+///
+/// # Errors
+/// [`Error`] with the status 400 or 403.
+pub fn set_class_quotas(
+    txn: &mut WriteTxn<'_>,
+    caller: &Caller,
+    class: &str,
+    body: &[u8],
+) -> Result<(), Error> {
+    caller.check(policy::QUOTA_CLASS_UPDATE)?;
+    for (resource, limit) in limits(txn, body, "quota_class_set", "quota class set")? {
+        let QuotaResource { kind, volume_type } = resource;
+        let class = class.into();
+        txn.upsert::<QuotaClassLimit>(QuotaClassLimit { class, kind, volume_type, limit })?;
+    }
+    Ok(())
+}
+
+/// Forgets all that is noted for the quotas of a type that goes away.
+pub(crate) fn forget_type(txn: &mut WriteTxn<'_>, volume_type: Uuid) -> Result<(), Error> {
+    use crate::rows::QuotaUsage;
+    let range = KeyRange::<Uuid>::exact(volume_type);
+    let view = txn.freeze();
+    for row in view.scan_by(&QuotaLimit::BY_OF_TYPE, &range, Order::Ascending) {
+        txn.delete::<QuotaLimit>((&row.project_id, row.kind.as_str(), row.volume_type))?;
+    }
+    for row in view.scan_by(&QuotaClassLimit::BY_OF_TYPE, &range, Order::Ascending) {
+        txn.delete::<QuotaClassLimit>((&row.class, row.kind.as_str(), row.volume_type))?;
+    }
+    for row in view.scan_by(&QuotaUsage::BY_OF_TYPE, &range, Order::Ascending) {
+        txn.delete::<QuotaUsage>((&row.project_id, row.kind.as_str(), row.volume_type))?;
+    }
+    Ok(())
+}

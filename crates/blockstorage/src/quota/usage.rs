@@ -1,0 +1,166 @@
+//! What projects may have and what they have.
+
+use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
+use uuid::Uuid;
+
+use crate::{
+    config::Config,
+    rows::{
+        QuotaClassLimit, QuotaKind, QuotaLimit, QuotaResource, QuotaUsage, Snapshot, Volume,
+        VolumeType,
+    },
+};
+
+/// The class whose limits hold for all projects.
+pub const DEFAULT_CLASS: &str = "default";
+
+/// How much a project has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// What it has.
+    pub in_use: i64,
+    /// What is set aside for what is under way.
+    pub reserved: i64,
+}
+
+impl QuotaResource {
+    /// Something of all types.
+    pub const fn all(kind: QuotaKind) -> Self {
+        Self { kind, volume_type: None }
+    }
+
+    /// Something of one type.
+    pub const fn of(kind: QuotaKind, volume_type: Uuid) -> Self {
+        Self { kind, volume_type: Some(volume_type) }
+    }
+
+    /// What clients call it: the kind, and the name of the type behind it.
+    pub fn name(&self, view: &impl ReadView) -> String {
+        let kind = self.kind.as_str();
+        match self.volume_type {
+            None => kind.to_owned(),
+            Some(id) => match view.get::<VolumeType>(id) {
+                Some(volume_type) => format!("{kind}_{}", volume_type.name),
+                None => format!("{kind}_{id}"),
+            },
+        }
+    }
+}
+
+/// All that has a quota, in the order in which it is shown: for all types, for each, and groups.
+pub fn quota_resources(view: &impl ReadView) -> Vec<QuotaResource> {
+    let mut resources = Vec::new();
+    for kind in QuotaKind::ALL {
+        if kind == QuotaKind::Groups {
+            let types = view.scan::<VolumeType>(&KeyRange::all(), Order::Ascending);
+            for volume_type in types {
+                let of = |kind| QuotaResource::of(kind, volume_type.id);
+                resources.extend(QuotaKind::BY_TYPE.map(of));
+            }
+        }
+        resources.push(QuotaResource::all(kind));
+    }
+    resources
+}
+
+/// What the class `class` may have; what isn't set for it, the class `default`.
+pub fn class_limit(
+    view: &impl ReadView,
+    config: &Config,
+    class: &str,
+    resource: QuotaResource,
+) -> i64 {
+    let QuotaResource { kind, volume_type } = resource;
+    let of = |class: &str| view.get::<QuotaClassLimit>((class, kind.as_str(), volume_type));
+    match of(class).or_else(|| of(DEFAULT_CLASS)) {
+        Some(row) => row.limit,
+        None if volume_type.is_none() => config.quotas.of(kind),
+        None => -1,
+    }
+}
+
+/// What a project may have; -1 is no limit.
+pub fn quota_limit(
+    view: &impl ReadView,
+    config: &Config,
+    project: &str,
+    resource: QuotaResource,
+) -> i64 {
+    let QuotaResource { kind, volume_type } = resource;
+    match view.get::<QuotaLimit>((project, kind.as_str(), volume_type)) {
+        Some(row) => row.limit,
+        None => class_limit(view, config, DEFAULT_CLASS, resource),
+    }
+}
+
+/// What a project has. Where nothing sound is noted, the rows are counted.
+pub fn quota_usage(
+    view: &impl ReadView,
+    config: &Config,
+    project: &str,
+    resource: QuotaResource,
+) -> Usage {
+    let QuotaResource { kind, volume_type } = resource;
+    match view.get::<QuotaUsage>((project, kind.as_str(), volume_type)) {
+        Some(row) if row.in_use >= 0 && row.reserved >= 0 => {
+            Usage { in_use: row.in_use, reserved: row.reserved }
+        }
+        _ => Usage { in_use: count_usage(view, config, project, resource), reserved: 0 },
+    }
+}
+
+/// Counts what a project has, from the rows.
+///
+/// Cost: looks at all of the project's volumes and snapshots.
+pub fn count_usage(
+    view: &impl ReadView,
+    config: &Config,
+    project: &str,
+    resource: QuotaResource,
+) -> i64 {
+    let range = KeyRange::<(String, i64, Uuid)>::within(project);
+    let counts = |own: Option<Uuid>| resource.volume_type.is_none() || resource.volume_type == own;
+    let volumes = || {
+        view.scan_by(&Volume::BY_PROJECT, &range, Order::Ascending)
+            .filter(|volume| volume.consumes_quota && counts(volume.volume_type_id))
+    };
+    let snapshots = || {
+        view.scan_by(&Snapshot::BY_PROJECT, &range, Order::Ascending)
+            .filter(|snapshot| snapshot.consumes_quota && counts(snapshot.volume_type_id))
+    };
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    match resource.kind {
+        QuotaKind::Volumes => number(volumes().count()),
+        QuotaKind::Snapshots => number(snapshots().count()),
+        QuotaKind::Gigabytes => {
+            let of_volumes: i64 = volumes().map(|volume| i64::from(volume.size)).sum();
+            let of_snapshots: i64 = if config.snapshots_use_gigabytes {
+                snapshots().map(|snapshot| i64::from(snapshot.size)).sum()
+            } else {
+                0
+            };
+            of_volumes + of_snapshots
+        }
+        // A limit without a count, and what this crate has no rows of.
+        QuotaKind::PerVolumeGigabytes
+        | QuotaKind::Backups
+        | QuotaKind::BackupGigabytes
+        | QuotaKind::Groups => 0,
+    }
+}
+
+/// Notes what a project has.
+pub(super) fn note(
+    txn: &mut WriteTxn<'_>,
+    project: &str,
+    resource: QuotaResource,
+    usage: Usage,
+) -> Result<(), WriteError> {
+    txn.upsert::<QuotaUsage>(QuotaUsage {
+        project_id: project.into(),
+        kind: resource.kind,
+        volume_type: resource.volume_type,
+        in_use: usage.in_use.max(0),
+        reserved: usage.reserved.max(0),
+    })
+}

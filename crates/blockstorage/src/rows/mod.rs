@@ -1,0 +1,48 @@
+//! What is stored: rows, keys and indexes.
+//!
+//! Rows that are deleted are gone: nothing that clients see needs them. What belongs to one row and
+//! changes with it, such as metadata, a type's specs and who may use it, is in that row.
+
+#![allow(clippy::duplicated_attributes, reason = "several indexes of a table have a column")]
+
+mod attachment;
+mod quota;
+mod snapshot;
+mod status;
+mod transfer;
+mod volume;
+mod volume_type;
+mod work;
+
+pub(crate) use self::volume_type::MULTIATTACH;
+pub use self::{
+    attachment::Attachment,
+    quota::{QuotaClassLimit, QuotaKind, QuotaLimit, QuotaResource, QuotaUsage, Reservation},
+    snapshot::Snapshot,
+    status::{AttachStatus, MigrationStatus, SnapshotStatus, VolumeStatus},
+    transfer::Transfer,
+    volume::Volume,
+    volume_type::{DefaultType, Encryption, QosSpecs, VolumeType},
+    work::{Message, Task, VolumeSource, WorkItem, WorkTarget},
+};
+
+/// What the planner knows the indexes of names in lower case by; no filter can write it.
+pub(crate) const NAME_FOLDED: &str = "lower(name)";
+
+/// All tables of this crate, for a store to be opened with.
+pub fn schema() -> statehold_store::Schema {
+    statehold_store::Schema::new()
+        .table::<Volume>()
+        .table::<Snapshot>()
+        .table::<VolumeType>()
+        .table::<QosSpecs>()
+        .table::<DefaultType>()
+        .table::<Attachment>()
+        .table::<Transfer>()
+        .table::<QuotaLimit>()
+        .table::<QuotaClassLimit>()
+        .table::<QuotaUsage>()
+        .table::<Reservation>()
+        .table::<WorkItem>()
+        .table::<Message>()
+}

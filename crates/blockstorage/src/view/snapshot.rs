@@ -1,0 +1,93 @@
+//! The JSON of a snapshot.
+#![expect(clippy::option_option, reason = "a member that is null and one that is not there differ")]
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Viewer, when};
+use crate::{
+    Pairs,
+    caller::Role,
+    rows::Snapshot,
+    time::{timestamp, timestamp_exact},
+};
+
+/// A snapshot in a list.
+#[derive(Clone, Debug, Serialize)]
+pub struct SnapshotStub<'v> {
+    id: Uuid,
+    created_at: String,
+    updated_at: Option<String>,
+    name: Option<&'v str>,
+    description: Option<&'v str>,
+    volume_id: Uuid,
+    status: &'static str,
+    size: u32,
+    metadata: &'v Pairs,
+}
+
+impl<'v> SnapshotStub<'v> {
+    /// The view of `row`.
+    pub fn new(row: &'v Snapshot) -> Self {
+        Self {
+            id: row.id,
+            created_at: timestamp(row.created_at),
+            updated_at: row.updated_at.map(timestamp),
+            name: row.name.as_deref(),
+            description: row.description.as_deref(),
+            volume_id: row.volume_id,
+            status: row.status.as_str(),
+            size: row.size,
+            metadata: &row.metadata,
+        }
+    }
+}
+
+/// A snapshot alone, or in a list with all there is to say.
+#[derive(Clone, Debug, Serialize)]
+pub struct SnapshotView<'v> {
+    #[serde(flatten)]
+    stub: SnapshotStub<'v>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_snapshot_id: Option<Option<Uuid>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'v str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consumes_quota: Option<bool>,
+    #[serde(
+        rename = "os-extended-snapshot-attributes:project_id",
+        skip_serializing_if = "Option::is_none"
+    )]
+    project_id: Option<&'v str>,
+    #[serde(
+        rename = "os-extended-snapshot-attributes:progress",
+        skip_serializing_if = "Option::is_none"
+    )]
+    progress: Option<String>,
+}
+
+impl<'v> SnapshotView<'v> {
+    /// The view of a stored snapshot.
+    pub fn new(viewer: Viewer<'_>, row: &'v Snapshot) -> Self {
+        let version = viewer.version;
+        let reader = viewer.caller.role >= Role::Reader;
+        Self {
+            stub: SnapshotStub::new(row),
+            group_snapshot_id: when(version.at_least(14), row.group_snapshot_id),
+            user_id: version.at_least(41).then_some(&row.user_id),
+            consumes_quota: version.at_least(65).then_some(row.consumes_quota),
+            project_id: reader.then_some(&row.project_id),
+            progress: reader.then(|| format!("{}%", row.progress)),
+        }
+    }
+
+    /// The view of a snapshot that was just made, or changed: without how far it is. One that was just
+    /// made has microseconds.
+    pub fn written(viewer: Viewer<'_>, row: &'v Snapshot) -> Self {
+        let mut view = Self { project_id: None, progress: None, ..Self::new(viewer, row) };
+        if row.updated_at.is_none() {
+            view.stub.created_at = timestamp_exact(row.created_at);
+        }
+        view
+    }
+}

@@ -1,0 +1,125 @@
+//! The JSON of a volume type, of who may use it and of how its volumes are encrypted.
+#![expect(clippy::option_option, reason = "a member that is null and one that is not there differ")]
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Viewer, when};
+use crate::{Pairs, rows::VolumeType, time::timestamp};
+
+/// The extra specs that all may see.
+const SHOWN_SPECS: [&str; 3] = ["RESKEY:availability_zones", "multiattach", "replication_enabled"];
+
+/// A volume type.
+#[derive(Clone, Debug, Serialize)]
+pub struct VolumeTypeView<'v> {
+    id: Uuid,
+    name: &'v str,
+    is_public: bool,
+    description: Option<&'v str>,
+    extra_specs: Pairs,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    qos_specs_id: Option<Option<Uuid>>,
+    #[serde(rename = "os-volume-type-access:is_public", skip_serializing_if = "Option::is_none")]
+    access: Option<bool>,
+}
+
+impl<'v> VolumeTypeView<'v> {
+    /// The view of a stored type.
+    pub fn new(viewer: Viewer<'_>, row: &'v VolumeType) -> Self {
+        let admin = viewer.caller.is_admin();
+        Self {
+            id: row.id,
+            name: &row.name,
+            is_public: row.is_public,
+            description: row.description.as_deref(),
+            extra_specs: shown_specs(viewer, row),
+            qos_specs_id: when(admin, row.qos_specs_id),
+            access: Some(row.is_public),
+        }
+    }
+
+    /// The view of a type that was just made.
+    pub fn created(viewer: Viewer<'_>, row: &'v VolumeType) -> Self {
+        Self { qos_specs_id: None, ..Self::new(viewer, row) }
+    }
+
+    /// The view of a type that was just changed, and of the default type.
+    pub fn updated(viewer: Viewer<'_>, row: &'v VolumeType) -> Self {
+        Self { qos_specs_id: None, access: None, ..Self::new(viewer, row) }
+    }
+}
+
+/// What the caller may see of what the volumes of a type have to be like.
+fn shown_specs(viewer: Viewer<'_>, row: &VolumeType) -> Pairs {
+    let mut specs = row.extra_specs.clone();
+    if !viewer.caller.is_admin() {
+        specs.retain(|key, _| is_shown(key));
+    }
+    specs
+}
+
+/// Whether all may see an extra spec, and filter by it.
+pub(crate) fn is_shown(key: &str) -> bool {
+    SHOWN_SPECS.contains(&key)
+}
+
+/// A project that may use a private type.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct TypeAccessView<'v> {
+    volume_type_id: Uuid,
+    project_id: &'v str,
+}
+
+impl<'v> TypeAccessView<'v> {
+    /// The projects that may use `row`.
+    pub fn all(row: &'v VolumeType) -> impl Iterator<Item = Self> + 'v {
+        let volume_type_id = row.id;
+        row.projects.iter().map(move |project_id| Self { volume_type_id, project_id })
+    }
+}
+
+/// How the volumes of a type are encrypted; without members when they aren't.
+#[derive(Clone, Debug)]
+pub struct EncryptionView<'v>(Option<EncryptionMembers<'v>>);
+
+#[derive(Clone, Debug, Serialize)]
+struct EncryptionMembers<'v> {
+    created_at: String,
+    updated_at: Option<String>,
+    deleted_at: Option<String>,
+    deleted: bool,
+    encryption_id: Uuid,
+    cipher: Option<&'v str>,
+    key_size: Option<i64>,
+    provider: &'v str,
+    control_location: &'v str,
+    volume_type_id: Uuid,
+}
+
+impl Serialize for EncryptionView<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Some(members) => members.serialize(serializer),
+            None => Pairs::new().serialize(serializer),
+        }
+    }
+}
+
+impl<'v> EncryptionView<'v> {
+    /// The view of `row`.
+    pub fn new(row: &'v VolumeType) -> Self {
+        Self(row.encryption.as_ref().map(|encryption| EncryptionMembers {
+            created_at: timestamp(encryption.created_at),
+            updated_at: encryption.updated_at.map(timestamp),
+            deleted_at: None,
+            deleted: false,
+            encryption_id: encryption.id,
+            cipher: encryption.cipher.as_deref(),
+            key_size: encryption.key_size,
+            provider: &encryption.provider,
+            control_location: &encryption.control_location,
+            volume_type_id: row.id,
+        }))
+    }
+}
