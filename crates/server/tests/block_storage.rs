@@ -222,6 +222,59 @@ fn types_choose_back_ends_and_volumes_move() {
 }
 
 #[test]
+fn an_attachment_tells_how_its_volume_is_reached_and_holds_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    let volume = cloud.create("/volumes", &json!({"volume": {"size": 1}}));
+    let path = format!("/volumes/{volume}");
+    cloud.wait(&path, "available");
+    let body = json!({"attachment": {
+        "volume_uuid": volume, "instance_uuid": "30e6632e-3432-4cd1-84a1-a9905457833e",
+    }});
+    let made = cloud.expect(200, "POST", "/attachments", &body);
+    let attachment = format!("/attachments/{}", made["attachment"]["id"].as_str().unwrap());
+    cloud.wait(&path, "reserved");
+    assert_eq!(cloud.call("POST", "/attachments", &json!({"attachment": {}})).status, 400);
+    let connector = json!({"attachment": {"connector": {"host": "h", "mountpoint": "/dev/vdb"}}});
+    let connected = cloud.expect(200, "PUT", &attachment, &connector);
+    let info = &connected["attachment"]["connection_info"];
+    let device = dir.path().join("a").canonicalize().unwrap().join(format!("volume-{volume}"));
+    assert_eq!(
+        (&info["driver_volume_type"], &info["device_path"]),
+        (&json!("local"), &json!(device))
+    );
+    cloud.expect(204, "POST", &format!("{attachment}/action"), &json!({"os-complete": {}}));
+    let row = cloud.wait(&path, "in-use");
+    assert_eq!(row["attachments"][0]["device"], "/dev/vdb");
+    assert_eq!(cloud.call("DELETE", &path, &Value::Null).status, 400);
+    let list = cloud.expect(200, "GET", "/attachments/detail?limit=1", &Value::Null);
+    assert_eq!(list["attachments"][0]["status"], "attached");
+    assert!(list.get("attachments_links").is_none(), "{list}");
+    let left = cloud.expect(200, "DELETE", &attachment, &Value::Null);
+    assert_eq!(left, json!({"attachments": []}));
+    cloud.wait(&path, "available");
+    let early = [JSON, TOKEN, ("openstack-api-version", "volume 3.26")];
+    assert_eq!(cloud.send("GET", "/v3/attachments", b"", &early).status, 404);
+}
+
+#[test]
+fn types_say_how_their_volumes_are_encrypted() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    let made = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
+    let path = format!("/types/{}/encryption", made["volume_type"]["id"].as_str().unwrap());
+    assert_eq!(cloud.expect(200, "GET", &path, &Value::Null), json!({}));
+    let body = json!({"encryption": {"provider": "luks", "control_location": "front-end"}});
+    let made = cloud.expect(200, "POST", &path, &body);
+    let id = made["encryption"]["encryption_id"].as_str().unwrap();
+    let shown = cloud.expect(200, "GET", &path, &Value::Null);
+    assert_eq!((&shown["encryption_id"], &shown["provider"]), (&json!(id), &json!("luks")));
+    assert_eq!(cloud.call("POST", &path, &body).status, 400);
+    cloud.expect(202, "DELETE", &format!("{path}/{id}"), &Value::Null);
+    assert_eq!(cloud.expect(200, "GET", &path, &Value::Null), json!({}));
+}
+
+#[test]
 fn lists_page_count_and_filter() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());

@@ -15,7 +15,8 @@ pub(crate) struct Place {
     /// The path after the project.
     pub(crate) path: &'static str,
     pub(crate) rows: &'static str,
-    pub(crate) links: &'static str,
+    /// What the link to the next page is called, if there is one.
+    pub(crate) links: Option<&'static str>,
 }
 
 /// Answers a list: the page that the request asks for, its rows as `show` shows them.
@@ -59,8 +60,8 @@ impl<'v, T, S: Serialize, F: Fn(&'v T) -> S> Serialize for Page<'_, 'v, T, F> {
     fn serialize<Z: serde::Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry(self.place.rows, &Rows(self))?;
-        if let Some(next) = &self.next {
-            map.serialize_entry(self.place.links, &json!([{"rel": "next", "href": next}]))?;
+        if let (Some(next), Some(links)) = (&self.next, self.place.links) {
+            map.serialize_entry(links, &json!([{"rel": "next", "href": next}]))?;
         }
         if let Some(count) = self.listing.count {
             map.serialize_entry("count", &count)?;

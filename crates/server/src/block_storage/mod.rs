@@ -5,6 +5,7 @@
 //! [`worker`] takes what they queue to the back ends: a [`driver`] each, of which [`localdir`] keeps
 //! volumes as sparse files, and [`backends`] chooses where a volume goes.
 
+mod attachments;
 mod backends;
 mod call;
 mod cloud;

@@ -5,7 +5,7 @@
 use statehold_store::{Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
-use super::{quotas, snapshots, types, volumes};
+use super::{attachments, quotas, snapshots, types, volumes};
 
 /// What runs for a request.
 #[derive(Clone, Copy, Debug)]
@@ -138,6 +138,14 @@ static ROUTES: &[Route] = &[
     read("/v3/snapshots/{id}/metadata/{key}", snapshots::metadata_item),
     write("PUT", "/v3/snapshots/{id}/metadata/{key}", snapshots::set_metadata_item),
     write("DELETE", "/v3/snapshots/{id}/metadata/{key}", snapshots::delete_metadata_item),
+    list("/v3/attachments", attachments::list).since(27),
+    write("POST", "/v3/attachments", attachments::create).since(27),
+    list("/v3/attachments/summary", attachments::list).since(27),
+    list("/v3/attachments/detail", attachments::list_detail).since(27),
+    read("/v3/attachments/{id}", attachments::show).since(27),
+    write("PUT", "/v3/attachments/{id}", attachments::connect).since(27),
+    write("DELETE", "/v3/attachments/{id}", attachments::delete).since(27),
+    write("POST", "/v3/attachments/{id}/action", attachments::act).since(44),
     list("/v3/types", types::list),
     write("POST", "/v3/types", types::create),
     read("/v3/types/default", types::show_default),
@@ -149,6 +157,9 @@ static ROUTES: &[Route] = &[
     read("/v3/types/{id}/extra_specs/{key}", types::extra_spec),
     write("PUT", "/v3/types/{id}/extra_specs/{key}", types::set_extra_spec),
     write("DELETE", "/v3/types/{id}/extra_specs/{key}", types::delete_extra_spec),
+    read("/v3/types/{id}/encryption", types::encryption),
+    write("POST", "/v3/types/{id}/encryption", types::encrypt),
+    write("DELETE", "/v3/types/{id}/encryption/{encryption}", types::decrypt),
     read("/v3/types/{id}/os-volume-type-access", types::access),
     write("POST", "/v3/types/{id}/action", types::act),
     list("/v3/os-quota-sets/{project}", quotas::show),

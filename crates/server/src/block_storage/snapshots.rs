@@ -14,7 +14,7 @@ use statehold_store::{Snapshot, WriteTxn};
 use super::call::{Answer, Call, Refusal};
 use super::list::{Place, page};
 
-const LIST: Place = Place { path: "snapshots", rows: "snapshots", links: "snapshots_links" };
+const LIST: Place = Place { path: "snapshots", rows: "snapshots", links: Some("snapshots_links") };
 const DETAIL: Place = Place { path: "snapshots/detail", ..LIST };
 
 type Row = statehold_blockstorage::Snapshot;

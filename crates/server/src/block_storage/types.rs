@@ -1,19 +1,20 @@
-//! Volume types, their extra specs, and who may use private ones.
+//! Volume types, their extra specs, how their volumes are encrypted, and who may use private ones.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use statehold_blockstorage::{
-    Error, TypeAccessView, VolumeType, VolumeTypeView, create_type, default_type,
-    delete_extra_spec as delete_spec, delete_type, get_extra_spec, get_type,
+    EncryptionView, Error, TypeAccessView, VolumeType, VolumeTypeView, create_type, default_type,
+    delete_encryption, delete_extra_spec as delete_spec, delete_type, get_extra_spec, get_type,
     input::{self, TypeAction},
-    policy, set_extra_specs as set_specs, set_type_access, type_access, update_type,
+    policy, set_encryption, set_extra_specs as set_specs, set_type_access, type_access,
+    update_type,
 };
 use statehold_store::{Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
 use super::list::{Place, page_of};
 
-const LIST: Place = Place { path: "types", rows: "volume_types", links: "volume_type_links" };
+const LIST: Place = Place { path: "types", rows: "volume_types", links: Some("volume_type_links") };
 
 pub(crate) fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let caller = call.cx.caller;
@@ -100,6 +101,28 @@ pub(crate) fn delete_extra_spec(
     call: &Call<'_>,
 ) -> Result<Answer, Refusal> {
     delete_spec(txn, &call.cx, call.id(), call.segment("key"))?;
+    Ok(Answer::empty(StatusCode::ACCEPTED))
+}
+
+pub(crate) fn encryption(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let row = get_type(view, call.cx.caller, call.id())?;
+    Answer::json(StatusCode::OK, &EncryptionView::new(row))
+}
+
+pub(crate) fn encrypt(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let encryption = input::type_encryption(call.body, call.new, call.cx.now)?;
+    set_encryption(txn, &call.cx, call.id(), encryption)?;
+    let row = get_type(txn, call.cx.caller, call.id())?;
+    let mut body: Value = serde_json::from_slice(call.body).map_err(|_| Error::MalformedBody)?;
+    if let Some(members) = body.get_mut("encryption").and_then(Value::as_object_mut) {
+        members.insert("volume_type_id".into(), json!(row.id));
+        members.insert("encryption_id".into(), json!(call.new));
+    }
+    Answer::json(StatusCode::OK, &body)
+}
+
+pub(crate) fn decrypt(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    delete_encryption(txn, &call.cx, call.id())?;
     Ok(Answer::empty(StatusCode::ACCEPTED))
 }
 

@@ -22,7 +22,7 @@ const ETAG_SINCE: u16 = 15;
 /// From this version on `force` is looked at when a volume is deleted.
 const FORCE_SINCE: u16 = 23;
 
-const LIST: Place = Place { path: "volumes", rows: "volumes", links: "volumes_links" };
+const LIST: Place = Place { path: "volumes", rows: "volumes", links: Some("volumes_links") };
 const DETAIL: Place = Place { path: "volumes/detail", ..LIST };
 
 /// Copies of volumes that are on their way to another back end are shown to admins alone.
@@ -209,7 +209,7 @@ pub(crate) fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Ref
 }
 
 /// How a host reaches a volume.
-fn connection(call: &Call<'_>, row: &Volume) -> Result<Value, Error> {
+pub(crate) fn connection(call: &Call<'_>, row: &Volume) -> Result<Value, Error> {
     let backend = row.host.as_deref().and_then(|host| call.cloud.backends().of(host));
     let Some(backend) = backend else {
         let text = format!("Invalid volume: volume {} is on no back end of this server.", row.id);
