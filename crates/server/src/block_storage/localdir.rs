@@ -1,12 +1,15 @@
 //! A back end in a directory: a volume is the sparse file `volume-<id>`, a snapshot `snapshot-<id>`.
 //!
 //! What is made is made as `.new/<name>` and renamed when it is whole and on the disk; what is deleted
-//! is renamed into `.trash` first. Both directories are emptied at the start.
+//! is renamed into `.trash` first. Both directories are emptied of such files at the start. A directory
+//! is locked while a server has it.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -19,23 +22,35 @@ const TRASH: &str = ".trash";
 #[derive(Debug)]
 pub(crate) struct LocalDir {
     dir: PathBuf,
+    /// The directory, locked for as long as this is there.
+    open: File,
 }
 
 impl LocalDir {
-    /// Opens a directory; makes it when it is absent.
+    /// Opens a directory; makes it when it is absent. One that another server has is refused.
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let dir = dir.canonicalize()?;
+        let open = File::open(&dir)?;
+        rustix::fs::flock(&open, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
+            match error {
+                Errno::WOULDBLOCK => io::Error::other("it is a back end of a server that runs"),
+                error => error.into(),
+            }
+        })?;
         for name in [NEW, TRASH] {
             let inner = dir.join(name);
-            match fs::remove_dir_all(&inner) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => fs::create_dir(&inner)?,
+            fs::create_dir_all(&inner)?;
+            for entry in fs::read_dir(&inner)? {
+                let entry = entry?;
+                // What is in there of others stays.
+                if is_own(&entry.file_name().to_string_lossy()) {
+                    fs::remove_file(entry.path())?;
+                }
             }
         }
-        let opened = Self { dir };
-        opened.sync()?;
-        Ok(opened)
+        open.sync_all()?;
+        Ok(Self { dir, open })
     }
 
     fn snapshot(&self, id: Uuid) -> PathBuf {
@@ -64,8 +79,14 @@ impl LocalDir {
     }
 
     fn sync(&self) -> io::Result<()> {
-        File::open(&self.dir)?.sync_all()
+        self.open.sync_all()
     }
+}
+
+/// Whether a file is of this program's making.
+fn is_own(name: &str) -> bool {
+    let id = name.strip_prefix("volume-").or_else(|| name.strip_prefix("snapshot-"));
+    id.is_some_and(|id| Uuid::parse_str(id).is_ok())
 }
 
 /// Removes a file, if it is there.
@@ -196,8 +217,16 @@ mod tests {
         let absent = Source::Volume(Uuid::from_u128(9));
         assert!(driver.create_volume(Uuid::from_u128(1), 1, &absent).is_err());
         assert!(!driver.path(Uuid::from_u128(1)).exists());
-        fs::write(dir.path().join(NEW).join("half"), "x").unwrap();
+        let half = format!("volume-{}", Uuid::from_u128(1));
+        for name in [&*half, "of others"] {
+            fs::write(dir.path().join(NEW).join(name), "x").unwrap();
+        }
+        let taken = LocalDir::open(dir.path()).unwrap_err().to_string();
+        assert_eq!(taken, "it is a back end of a server that runs");
+        drop(driver);
         LocalDir::open(dir.path()).unwrap();
-        assert_eq!(fs::read_dir(dir.path().join(NEW)).unwrap().count(), 0);
+        let left: Vec<_> = fs::read_dir(dir.path().join(NEW)).unwrap().collect();
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].as_ref().unwrap().file_name(), "of others");
     }
 }
