@@ -113,6 +113,9 @@ pub(crate) struct ServeArgs {
     pub(crate) node: NodeArgs,
 
     #[command(flatten)]
+    pub(crate) block_storage: BlockStorageArgs,
+
+    #[command(flatten)]
     pub(crate) limits: LimitArgs,
 }
 
@@ -239,6 +242,36 @@ impl NodeArgs {
             plugins: self.host_volume_plugin_dir.clone(),
             csi_dir_plugins: self.csi_dir_plugin.clone(),
         }
+    }
+}
+
+/// The second API.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Block Storage")]
+pub(crate) struct BlockStorageArgs {
+    /// Serve OpenStack's Block Storage API too, at this address; 127.0.0.1:8776 when none is given.
+    /// Tokens are USER:PROJECT and not checked: whoever reaches it is an admin.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        num_args = 0..=1,
+        default_missing_value = "127.0.0.1:8776"
+    )]
+    pub(crate) block_storage: Option<SocketAddr>,
+
+    /// Keep volumes as sparse files in a directory, as a back end of this name; repeatable. Without
+    /// any there is one, `local`, in `block_storage` in the data directory.
+    #[arg(long, value_name = "NAME=DIR", value_parser = backend, requires = "block_storage")]
+    pub(crate) backend: Vec<(Box<str>, PathBuf)>,
+}
+
+/// A back end's name and its directory.
+fn backend(text: &str) -> Result<(Box<str>, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, dir)) if !name.is_empty() && !dir.is_empty() && !name.contains(['@', '#']) => {
+            Ok((name.into(), dir.into()))
+        }
+        _ => Err("wanted NAME=DIR, the name without @ and #".to_owned()),
     }
 }
 

@@ -45,6 +45,17 @@ impl Connections {
         Self { router, protocol, per_client, metrics, graceful: GracefulShutdown::new() }
     }
 
+    /// Connections to something else, with the same limits: a client's are counted together.
+    pub(crate) fn beside(&self, router: Router) -> Self {
+        Self {
+            router,
+            protocol: self.protocol.clone(),
+            per_client: self.per_client.clone(),
+            metrics: Arc::clone(&self.metrics),
+            graceful: GracefulShutdown::new(),
+        }
+    }
+
     /// Serves a connection in a task of its own. `permit` is dropped when it is closed.
     pub(crate) fn serve(&self, socket: TcpStream, client: SocketAddr, permit: impl Send + 'static) {
         let open = (permit, self.metrics.connected());

@@ -1,8 +1,9 @@
 //! The `statehold` program: the reference server, and a filter for JSON on standard input.
 //!
 //! Here the world is touched: sockets, clocks, randomness, files. The rules of the domain live in
-//! `statehold-volumes`; handlers parse, call it and render.
+//! `statehold-volumes` and `statehold-blockstorage`; handlers parse, call it and render.
 
+mod block_storage;
 mod cli;
 mod clock;
 mod connection;
@@ -12,6 +13,7 @@ mod http;
 mod maintenance;
 mod metrics;
 mod providers;
+mod schema;
 mod serve;
 mod watcher;
 

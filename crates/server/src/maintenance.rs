@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use statehold_store::{Options, Progress, Report, Step, Store};
 
+use crate::schema::schema;
+
 type Done = Result<(), Box<dyn Error>>;
 
 /// A file that can't be used.
@@ -34,7 +36,7 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> FileError {
 /// Opens the store of a directory that has one: a mistyped name makes no new one.
 fn open(dir: &Path) -> Result<Store, Box<dyn Error>> {
     let options = Options::default().create(false);
-    Ok(Store::open_with(dir, &statehold_volumes::schema(), &options)?)
+    Ok(Store::open_with(dir, &schema(), &options)?)
 }
 
 pub(crate) fn backup(dir: &Path, file: &Path) -> Done {
@@ -49,14 +51,14 @@ pub(crate) fn backup(dir: &Path, file: &Path) -> Done {
 
 pub(crate) fn restore(file: &Path, dir: &Path) -> Done {
     let from = File::open(file).map_err(at(file))?;
-    let store = Store::open(dir, &statehold_volumes::schema())?;
+    let store = Store::open(dir, &schema())?;
     let index = store.restore_with(from, progress())?;
     println!("{} restored from {} at index {index}", dir.display(), file.display());
     Ok(())
 }
 
 pub(crate) fn verify(dir: &Path) -> Done {
-    let report = Store::verify_with(dir, &statehold_volumes::schema(), progress())?;
+    let report = Store::verify_with(dir, &schema(), progress())?;
     print(&report)?;
     println!("{} is sound", dir.display());
     Ok(())
@@ -68,7 +70,7 @@ pub(crate) fn dump(dir: &Path) -> Done {
 }
 
 pub(crate) fn load(dir: &Path) -> Done {
-    let store = Store::open(dir, &statehold_volumes::schema())?;
+    let store = Store::open(dir, &schema())?;
     let index = store.load_with(io::stdin().lock(), progress())?;
     println!("{} loaded at index {index}", dir.display());
     Ok(())

@@ -253,6 +253,9 @@ pub(crate) fn rows<V: ReadView>(view: &V) -> Vec<(&'static str, usize)> {
         of::<CsiVolumes, _>(view),
         of::<HostVolumes, _>(view),
         of::<TaskGroupClaims, _>(view),
+        of::<statehold_blockstorage::Volume, _>(view),
+        of::<statehold_blockstorage::Snapshot, _>(view),
+        of::<statehold_blockstorage::WorkItem, _>(view),
     ]
 }
 

@@ -11,12 +11,14 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::block_storage::{self, Cloud, CloudError, Setup};
 use crate::cli::{LogFormat, ServeArgs};
 use crate::connection::Connections;
 use crate::descriptors;
 use crate::http;
 use crate::metrics::Metrics;
 use crate::providers::local::{LocalNode, NodeStartError};
+use crate::schema::schema;
 use crate::watcher;
 
 /// How long requests under way may take once the server is to stop.
@@ -35,7 +37,8 @@ pub(crate) enum ServeError {
     Acl(http::AclError),
     Open(OpenError),
     Bootstrap(String),
-    Bind { address: SocketAddr, source: io::Error },
+    Bind { address: SocketAddr, flag: &'static str, source: io::Error },
+    Cloud(CloudError),
     Node(NodeStartError),
     Io(io::Error),
 }
@@ -46,9 +49,10 @@ impl fmt::Display for ServeError {
             Self::Acl(error) => error.fmt(f),
             Self::Open(error) => error.fmt(f),
             Self::Bootstrap(reason) => write!(f, "can't prepare the store: {reason}"),
-            Self::Bind { address, source } => {
-                write!(f, "can't listen on {address}: {source}; choose another with --bind")
+            Self::Bind { address, flag, source } => {
+                write!(f, "can't listen on {address}: {source}; choose another with {flag}")
             }
+            Self::Cloud(error) => error.fmt(f),
             Self::Node(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
         }
@@ -65,8 +69,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
     let metrics = Arc::new(Metrics::new(&args.data_dir));
     let options =
         Options::default().parked_max(args.limits.parked_max).observer(Arc::clone(&metrics) as _);
-    let store = Store::open_with(&args.data_dir, &statehold_volumes::schema(), &options)
-        .map_err(ServeError::Open)?;
+    let store = Store::open_with(&args.data_dir, &schema(), &options).map_err(ServeError::Open)?;
     let store = Arc::new(store);
     bootstrap(&store).map_err(|error| ServeError::Bootstrap(error.to_string()))?;
     let runtime =
@@ -74,7 +77,12 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
     let node = LocalNode::start(&store, &args.data_dir, args.node.options(), runtime.handle())
         .map_err(ServeError::Node)?;
     let acl = acl.unwrap_or_default();
-    let served = runtime.block_on(listen(args, store, node, acl, metrics));
+    let cloud = args.block_storage.block_storage.map(|address| {
+        let setup = Setup::new(&store, &args.data_dir, &args.block_storage.backend);
+        setup.map(|setup| (address, setup)).map_err(ServeError::Cloud)
+    });
+    let cloud = cloud.transpose()?;
+    let served = runtime.block_on(listen(args, store, node, acl, metrics, cloud));
     // What was not answered in time is dropped; nothing that was acknowledged is.
     runtime.shutdown_background();
     served
@@ -105,45 +113,62 @@ async fn listen(
     node: LocalNode,
     acl: http::Acl,
     metrics: Arc<Metrics>,
+    cloud: Option<(SocketAddr, Setup)>,
 ) -> Result<(), ServeError> {
-    let bind_error = |source| ServeError::Bind { address: args.bind, source };
-    let listener = bind(args.bind).map_err(bind_error)?;
+    let listener = bind(args.bind, "--bind")?;
     let address = listener.local_addr().map_err(ServeError::Io)?;
     let (stop, stopped) = watch::channel(false);
     let index = store.index();
     watcher::start(&store, &node, &stopped);
     let limits = args.limits.of_requests();
-    let app = http::App::new(store, node, acl, limits, Arc::clone(&metrics), stopped);
-    let connections = Connections::new(http::router(app), &args.limits, metrics);
+    let app = http::App::new(store, node, acl, limits, Arc::clone(&metrics), stopped.clone());
+    let connections = Connections::new(http::router(app.clone()), &args.limits, metrics);
+    let (second, cloud_connections) = match cloud {
+        None => (None, None),
+        Some((address, setup)) => {
+            let listener = bind(address, "--block-storage")?;
+            let address = listener.local_addr().map_err(ServeError::Io)?;
+            let cloud = Cloud::new(app, address, setup);
+            tokio::spawn(block_storage::work(cloud.clone(), stopped.clone()));
+            let served = connections.beside(block_storage::router(cloud));
+            (Some((listener, address)), Some(served))
+        }
+    };
     // To standard output, so that whoever started the program knows the port behind `:0`.
     println!("statehold: listening on http://{address}");
     tracing::info!(%address, data_dir = %args.data_dir.display(), index, "serving");
+    if let Some((_, address)) = &second {
+        println!("statehold: block storage on http://{address}");
+        tracing::info!(%address, "serving block storage");
+    }
 
     let permits = Arc::new(Semaphore::new(args.limits.connections_max.min(Semaphore::MAX_PERMITS)));
     let mut told = Signals::new()?;
-    loop {
-        let permit = tokio::select! {
-            permit = Arc::clone(&permits).acquire_owned() => permit,
-            () = told.next() => break,
-        };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = told.next() => break,
-        };
-        match accepted {
-            Ok((socket, client)) => connections.serve(socket, client, permit),
-            Err(error) => {
-                tracing::warn!(%error, "can't accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+    let accept_second = async {
+        match (&second, &cloud_connections) {
+            (Some((listener, _)), Some(served)) => accept(listener, served, &permits).await,
+            _ => std::future::pending().await,
         }
+    };
+    tokio::select! {
+        () = accept(&listener, &connections, &permits) => {}
+        () = accept_second => {}
+        () = told.next() => {}
     }
-    drop(listener);
+    drop((listener, second));
     tracing::info!("stopping: answering what waits");
     // Parked queries are answered with current data instead of being cut off.
     stop.send_replace(true);
+    let drain = async {
+        let second = async {
+            if let Some(served) = cloud_connections {
+                served.drain().await;
+            }
+        };
+        tokio::join!(connections.drain(), second);
+    };
     tokio::select! {
-        () = connections.drain() => {}
+        () = drain => {}
         () = tokio::time::sleep(DRAIN_MAX) => {
             tracing::warn!("requests were still under way after {} s", DRAIN_MAX.as_secs());
         }
@@ -152,8 +177,27 @@ async fn listen(
     Ok(())
 }
 
-/// Listens on an address.
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+/// Accepts connections until it is dropped.
+async fn accept(listener: &TcpListener, connections: &Connections, permits: &Arc<Semaphore>) {
+    loop {
+        // Nobody closes it.
+        let Ok(permit) = Arc::clone(permits).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((socket, client)) => connections.serve(socket, client, permit),
+            Err(error) => {
+                tracing::warn!(%error, "can't accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Listens on an address that a flag names.
+fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {
+    try_bind(address).map_err(|source| ServeError::Bind { address, flag, source })
+}
+
+fn try_bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A server that was killed can be started again at once.
     socket.set_reuseaddr(true)?;

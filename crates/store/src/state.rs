@@ -69,6 +69,20 @@ impl Schema {
         });
         self
     }
+
+    /// Adds the tables of another schema: one store for several domains.
+    ///
+    /// # Panics
+    /// As [`Schema::table`].
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        for def in other.tables {
+            let has = |own: &TableDef| own.name == def.name || own.row_table == def.row_table;
+            assert!(!self.tables.iter().any(has), "the schema has the table {:?} twice", def.name);
+            self.tables.push(def);
+        }
+        self
+    }
 }
 
 impl std::fmt::Debug for Schema {

@@ -220,6 +220,15 @@ impl App {
         write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, Reject>,
         after: impl FnOnce(&Snapshot, T) -> Result<R, Reject>,
     ) -> Result<(R, u64), Reject> {
+        self.write_or(write, after).await
+    }
+
+    /// The same, where refusals are of another form.
+    pub(crate) async fn write_or<T, R, E: From<Reject>>(
+        &self,
+        write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, E>,
+        after: impl FnOnce(&Snapshot, T) -> Result<R, E>,
+    ) -> Result<(R, u64), E> {
         let permit = self.0.writes.try_acquire().map_err(|_| {
             Reject::too_many(format!(
                 "{} writes are under way already, the limit set by --writes-max; try again later",
@@ -232,7 +241,7 @@ impl App {
             let mut txn =
                 self.store().begin_write().map_err(|error| Reject::unavailable(&error))?;
             let done = write(&mut txn, now())?;
-            Ok::<_, Reject>((txn.commit_async(), done))
+            Ok::<_, E>((txn.commit_async(), done))
         })?;
         let committed = commit.await.map_err(|error| Reject::unavailable(&error))?;
         drop(permit);
@@ -292,11 +301,28 @@ impl App {
     /// The whole body of a request, if it is not larger than the limit and comes in time. `asked`
     /// says that its client waits to be told to send it.
     pub(crate) async fn body(&self, body: Body, asked: bool) -> Result<Vec<u8>, Reject> {
-        let Limits { body_max: max, body_wait_max: wait, .. } = self.0.limits;
+        self.body_within(self.0.limits.body_max, body, asked).await
+    }
+
+    /// The same, if the body is not larger than `max` either.
+    pub(crate) async fn body_within(
+        &self,
+        max: usize,
+        body: Body,
+        asked: bool,
+    ) -> Result<Vec<u8>, Reject> {
+        let Limits { body_max, body_wait_max: wait, .. } = self.0.limits;
+        let max = max.min(body_max);
         let too_large = || {
             Reject::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the request body is larger than {max} bytes, the limit set by --body-max"),
+                if max == body_max {
+                    format!(
+                        "the request body is larger than {max} bytes, the limit set by --body-max"
+                    )
+                } else {
+                    format!("the request body is larger than {max} bytes, the limit of this API")
+                },
             )
         };
         if asked && usize::try_from(body.size_hint().lower()).is_ok_and(|least| least > max) {

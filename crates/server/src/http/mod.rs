@@ -36,13 +36,13 @@ mod volumes;
 use axum::body::Body;
 use axum::http::Response;
 
-use reject::Reject;
-
 pub(crate) use acl::{Acl, AclError};
 pub(crate) use app::App;
 pub(crate) use dispatch::router;
 pub(crate) use duration::parse as parse_duration;
 pub(crate) use limits::{Limits, PerClient};
+pub(crate) use observe::{RouteOf, request as observe};
+pub(crate) use reject::Reject;
 
 /// What a handler gives.
 type Reply = Result<Response<Body>, Reject>;

@@ -72,6 +72,11 @@ impl Reject {
         Self::new(StatusCode::FORBIDDEN, "Permission denied")
     }
 
+    /// The status of the reply.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// What the client is told.
     pub(crate) fn message(&self) -> &str {
         &self.message

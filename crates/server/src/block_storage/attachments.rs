@@ -1,0 +1,77 @@
+//! Attachments: who uses which volume, and how it is reached.
+
+use axum::http::StatusCode;
+use statehold_blockstorage::{
+    Attachment, AttachmentStub, AttachmentView, Connector, Volume, check_connector,
+    complete_attachment, connect_attachment, create_attachment, delete_attachment, find_attachment,
+    input,
+};
+use statehold_store::{ReadView as _, Snapshot, WriteTxn};
+
+use super::call::{Answer, Call, Refusal};
+use super::list::{Place, page};
+use super::volumes::connection;
+
+/// Their pages have no links to the next.
+const LIST: Place = Place { path: "attachments", rows: "attachments", links: None };
+const DETAIL: Place = Place { path: "attachments/detail", ..LIST };
+
+pub(crate) fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    page::<Attachment, _>(view, call, LIST, |_| true, AttachmentStub::new)
+}
+
+pub(crate) fn list_detail(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    page::<Attachment, _>(view, call, DETAIL, |_| true, AttachmentView::new)
+}
+
+pub(crate) fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let row = find_attachment(view, &call.cx, call.id())?;
+    Answer::ok("attachment", &AttachmentView::new(row))
+}
+
+pub(crate) fn create(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let spec = input::attachment_spec(call.body, call.cx.version)?;
+    create_attachment(txn, &call.cx, call.new, &spec)?;
+    let id = call.new.to_string();
+    let before = Attachment::clone(find_attachment(txn, &call.cx, &id)?);
+    if let Some(connector) = spec.connector {
+        join(txn, call, &id, connector)?;
+    }
+    let row = find_attachment(txn, &call.cx, &id)?;
+    Answer::ok("attachment", &AttachmentView::updated(row, &before))
+}
+
+pub(crate) fn connect(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let connector = input::attachment_connector(call.body)?;
+    let before = Attachment::clone(find_attachment(txn, &call.cx, call.id())?);
+    join(txn, call, call.id(), connector)?;
+    let row = find_attachment(txn, &call.cx, call.id())?;
+    Answer::ok("attachment", &AttachmentView::updated(row, &before))
+}
+
+/// Notes the host that uses a volume, and how it reaches it.
+fn join(
+    txn: &mut WriteTxn<'_>,
+    call: &Call<'_>,
+    id: &str,
+    connector: Connector,
+) -> Result<(), Refusal> {
+    let volume = check_connector(txn, &call.cx, id, &connector)?;
+    let info = match txn.get::<Volume>(volume) {
+        Some(row) => connection(call, row)?.to_string(),
+        None => return Err(Refusal::later()),
+    };
+    Ok(connect_attachment(txn, &call.cx, id, connector, info.into())?)
+}
+
+pub(crate) fn delete(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let left = delete_attachment(txn, &call.cx, call.id())?;
+    let left: Vec<_> = left.iter().map(|row| AttachmentStub::new(row)).collect();
+    Answer::ok("attachments", &left)
+}
+
+pub(crate) fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    input::attachment_action(call.body)?;
+    complete_attachment(txn, &call.cx, call.id())?;
+    Ok(Answer::empty(StatusCode::NO_CONTENT))
+}

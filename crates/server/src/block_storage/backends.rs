@@ -1,0 +1,192 @@
+//! The back ends, and which of them takes a volume.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use statehold_blockstorage::{Placement, VolumeType};
+
+use super::driver::Driver;
+use super::localdir::LocalDir;
+
+/// How many times over the free room may be promised, as volumes take only what is written to them.
+const OVERSUBSCRIPTION: u64 = 20;
+
+/// Extra specs with such a name say something to others than the scheduler.
+const CAPABILITIES: &str = "capabilities:";
+
+#[derive(Debug)]
+pub(crate) struct Backend {
+    name: Box<str>,
+    /// `host@backend#pool`.
+    host: Box<str>,
+    pub(crate) driver: Box<dyn Driver>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Backends {
+    all: Vec<Arc<Backend>>,
+    zone: Box<str>,
+}
+
+impl Backends {
+    /// Opens the directories of back ends.
+    pub(crate) fn open(
+        machine: &str,
+        zone: &str,
+        dirs: impl IntoIterator<Item = (Box<str>, PathBuf)>,
+    ) -> Result<Self, (PathBuf, io::Error)> {
+        let mut all: Vec<Arc<Backend>> = Vec::new();
+        for (name, dir) in dirs {
+            let driver = LocalDir::open(&dir).map_err(|error| (dir.clone(), error))?;
+            let taken =
+                |other: &Arc<Backend>| other.name == name || other.driver.place() == driver.place();
+            if all.iter().any(taken) {
+                let error = io::Error::other("two back ends have the same name or directory");
+                return Err((dir, error));
+            }
+            let host = format!("{machine}@{name}#{name}").into();
+            all.push(Arc::new(Backend { name, host, driver: Box::new(driver) }));
+        }
+        Ok(Self { all, zone: zone.into() })
+    }
+
+    /// The back end that a row calls `host@backend#pool`. The machine may have had another name then.
+    pub(crate) fn of(&self, host: &str) -> Option<&Arc<Backend>> {
+        let (_, backend) = host.split_once('@')?;
+        let name = backend.split_once('#').map_or(backend, |(name, _)| name);
+        self.all.iter().find(|backend| *backend.name == *name)
+    }
+
+    /// Whether a back end is called so, in full.
+    pub(crate) fn is_host(&self, host: &str) -> bool {
+        self.all.iter().any(|backend| *backend.host == *host)
+    }
+
+    /// The back end for a volume of a type: of those that can take it, the one with the most room.
+    pub(crate) fn choose(
+        &self,
+        zone: &str,
+        gib: u32,
+        volume_type: Option<&VolumeType>,
+    ) -> Option<&Arc<Backend>> {
+        let roomy = self.all.iter().filter(|_| *self.zone == *zone).filter(|backend| {
+            volume_type.is_none_or(|volume_type| backend.fits(volume_type, &self.zone))
+        });
+        let roomy = roomy.filter_map(|backend| match backend.driver.room() {
+            Ok(room) => Some((room, backend)),
+            Err(error) => {
+                let place = backend.driver.place().display();
+                tracing::error!(%error, %place, "can't tell how much room there is");
+                None
+            }
+        });
+        let size = u64::from(gib) << 30;
+        roomy
+            .filter(|(room, _)| size <= room.total.saturating_mul(OVERSUBSCRIPTION))
+            .filter(|(room, _)| size <= room.free.saturating_mul(OVERSUBSCRIPTION))
+            // The first of those with as much.
+            .reduce(|best, next| if next.0.free > best.0.free { next } else { best })
+            .map(|(_, backend)| backend)
+    }
+}
+
+impl Backend {
+    pub(crate) fn placement(&self) -> Placement {
+        Placement { host: self.host.clone(), service: None, shared_targets: Some(false) }
+    }
+
+    /// Whether it can do what a type demands. Specs with a scope are for others, except for
+    /// `capabilities:`.
+    pub(crate) fn fits(&self, volume_type: &VolumeType, zone: &str) -> bool {
+        volume_type.extra_specs.iter().all(|(key, wanted)| {
+            let name = key.strip_prefix(CAPABILITIES).unwrap_or(key);
+            match name {
+                "RESKEY:availability_zones" => {
+                    wanted.split(',').any(|wanted| wanted.trim() == zone)
+                }
+                _ if name.contains(':') => true,
+                _ => self.capability(name).is_some_and(|own| is_met(wanted, own)),
+            }
+        })
+    }
+
+    fn capability(&self, name: &str) -> Option<&str> {
+        Some(match name {
+            "volume_backend_name" => &self.name,
+            "storage_protocol" => "local",
+            "vendor_name" => "Statehold",
+            "multiattach" | "thin_provisioning_support" => "True",
+            "thick_provisioning_support" | "QoS_support" | "replication_enabled" => "False",
+            _ => return None,
+        })
+    }
+}
+
+/// Whether a capability is what a spec demands: `<is> True`, `<in> part`, `<or> a <or> b`, or the
+/// value itself.
+fn is_met(wanted: &str, own: &str) -> bool {
+    let wanted = wanted.trim();
+    if let Some(wanted) = wanted.strip_prefix("<is>") {
+        return wanted.trim().eq_ignore_ascii_case(own);
+    }
+    if let Some(part) = wanted.strip_prefix("<in>") {
+        return own.contains(part.trim());
+    }
+    if wanted.starts_with("<or>") {
+        return wanted.split("<or>").any(|wanted| wanted.trim() == own);
+    }
+    wanted.strip_prefix("s==").map_or(wanted, str::trim) == own
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_taken_by_back_ends_that_can_do_what_they_demand() {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = ["a", "b"].map(|name| (name.into(), dir.path().join(name)));
+        let backends = Backends::open("m", "nova", dirs).unwrap();
+        let chosen = |specs: &[(&str, &str)]| {
+            let extra_specs = specs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+            let backend = backends.all.iter().find(|backend| {
+                let mut row = volume_type();
+                row.extra_specs = std::collections::BTreeMap::clone(&extra_specs);
+                backend.fits(&row, "nova")
+            });
+            backend.map(|backend| &*backend.host)
+        };
+        assert_eq!(chosen(&[("volume_backend_name", "b")]), Some("m@b#b"));
+        assert_eq!(chosen(&[("volume_backend_name", "<or> c <or> a")]), Some("m@a#a"));
+        assert_eq!(chosen(&[("multiattach", "<is> true"), ("x:y", "z")]), Some("m@a#a"));
+        assert_eq!(chosen(&[("capabilities:volume_backend_name", "s== b")]), Some("m@b#b"));
+        assert_eq!(chosen(&[("RESKEY:availability_zones", "a,nova")]), Some("m@a#a"));
+        for specs in
+            [("volume_backend_name", "c"), ("a", "b"), ("replication_enabled", "<is> True")]
+        {
+            assert_eq!(chosen(&[specs]), None, "{specs:?}");
+        }
+        assert!(backends.choose("mars", 1, None).is_none());
+        assert!(backends.choose("nova", u32::MAX, None).is_none());
+        assert!(backends.choose("nova", 1, None).is_some());
+        assert!(backends.of("renamed@b#b").is_some_and(|backend| *backend.name == *"b"));
+    }
+
+    fn volume_type() -> VolumeType {
+        use statehold_blockstorage::{Config, bootstrap};
+        use statehold_store::ReadView as _;
+        let store = statehold_store::Store::in_memory(&statehold_blockstorage::schema());
+        let mut txn = store.begin_write().unwrap();
+        let id = uuid::Uuid::from_u128(1);
+        bootstrap(&mut txn, &Config::default(), 1, id).unwrap();
+        VolumeType::clone(txn.get::<VolumeType>(id).unwrap())
+    }
+
+    #[test]
+    fn one_directory_is_one_back_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = ["a", "b"].map(|name| (name.into(), dir.path().join("same")));
+        assert!(Backends::open("m", "nova", dirs).is_err());
+    }
+}

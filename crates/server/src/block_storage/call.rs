@@ -1,0 +1,201 @@
+//! A request on its way to its handler, and what handlers give.
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::response::{IntoResponse, Response as AnyResponse};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use statehold_blockstorage::{Context, Error, ErrorBody, Missing, Viewer};
+use uuid::Uuid;
+
+use super::cloud::Cloud;
+use crate::http::Reject;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-compute-request-id");
+
+/// A request whose route and caller are known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'c> {
+    pub(crate) cloud: &'c Cloud,
+    pub(crate) cx: Context<'c>,
+    pub(crate) viewer: Viewer<'c>,
+    pub(crate) segments: &'c [(&'static str, String)],
+    pub(crate) query: &'c [(String, String)],
+    pub(crate) body: &'c [u8],
+    /// The header `If-Match`.
+    pub(crate) if_match: Option<&'c str>,
+    /// IDs for what the request makes.
+    pub(crate) new: Uuid,
+    pub(crate) spare: Uuid,
+}
+
+impl<'c> Call<'c> {
+    /// The segment of the path that `{name}` stands for.
+    pub(crate) fn segment(&self, name: &str) -> &'c str {
+        let found = self.segments.iter().find(|(found, _)| *found == name);
+        debug_assert!(found.is_some(), "no {{{name}}} in the path of the route");
+        found.map_or("", |(_, segment)| segment)
+    }
+
+    /// The ID in the path.
+    pub(crate) fn id(&self) -> &'c str {
+        self.segment("id")
+    }
+
+    /// A parameter of the query.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&'c str> {
+        self.query.iter().rev().find(|(key, _)| key == name).map(|(_, value)| &**value)
+    }
+
+    /// A parameter that is true or false, and false when it isn't there.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, Refusal> {
+        match self.parameter(name).map(str::to_ascii_lowercase).as_deref() {
+            None | Some("" | "0" | "f" | "false" | "n" | "no" | "off") => Ok(false),
+            Some("1" | "t" | "true" | "y" | "yes" | "on") => Ok(true),
+            Some(other) => Err(Refusal::bad(&format!("Invalid value '{other}' for '{name}'."))),
+        }
+    }
+}
+
+/// What a handler gives: a status and JSON, or nothing.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+    etag: Option<String>,
+}
+
+impl Answer {
+    /// JSON.
+    pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Result<Self, Refusal> {
+        let body = serde_json::to_vec(value).map_err(|error| Reject::internal(&error))?;
+        Ok(Self { status, body, etag: None })
+    }
+
+    /// JSON under one name, with 200.
+    pub(crate) fn ok(name: &str, value: &impl Serialize) -> Result<Self, Refusal> {
+        Self::named(StatusCode::OK, name, value)
+    }
+
+    /// JSON under one name.
+    pub(crate) fn named(
+        status: StatusCode,
+        name: &str,
+        value: &impl Serialize,
+    ) -> Result<Self, Refusal> {
+        Self::json(status, &Named(name, value))
+    }
+
+    /// No body.
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        Self { status, body: Vec::new(), etag: None }
+    }
+
+    /// With a header that says which state of the body this is.
+    pub(crate) fn with_etag(mut self) -> Self {
+        self.etag = Some(etag(&self.body));
+        self
+    }
+
+    /// The tag of the state that the body shows.
+    pub(crate) fn tag(&self) -> String {
+        etag(&self.body)
+    }
+}
+
+/// Half of a digest, as long as the tags that clients know.
+fn etag(body: &[u8]) -> String {
+    let half =
+        Sha256::digest(body).iter().take(16).fold(0, |sum, byte| sum << 8 | u128::from(*byte));
+    format!("{half:032x}")
+}
+
+/// An object with one member.
+struct Named<'n, T>(&'n str, &'n T);
+
+impl<T: Serialize> Serialize for Named<'_, T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(self.0, self.1)])
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> AnyResponse {
+        let empty = self.body.is_empty();
+        let mut reply = Response::new(Body::from(self.body));
+        *reply.status_mut() = self.status;
+        let headers = reply.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if empty && self.status != StatusCode::NO_CONTENT {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        if let Some(etag) = self.etag.and_then(|etag| HeaderValue::try_from(etag).ok()) {
+            headers.insert(header::ETAG, etag);
+        }
+        reply
+    }
+}
+
+/// A request that was not answered as it hoped.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// With a body as clients know it.
+    Body(ErrorBody),
+    /// The state is not the one that the client knows: 412.
+    Changed,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, message: &str) -> Self {
+        Self::Body(ErrorBody::new(status.as_u16(), message))
+    }
+
+    pub(crate) fn bad(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// What the operation says that isn't there in the version that the request speaks.
+    pub(crate) fn later() -> Self {
+        Error::from(Missing::Operation).into()
+    }
+}
+
+impl<E: Into<Error>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        if error.status() >= 500 {
+            tracing::error!(%error, "a request failed");
+        }
+        Self::Body(error.body())
+    }
+}
+
+impl From<Reject> for Refusal {
+    fn from(reject: Reject) -> Self {
+        Self::new(reject.status(), reject.message())
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> AnyResponse {
+        let body = match self {
+            Self::Changed => return Answer::empty(StatusCode::PRECONDITION_FAILED).into_response(),
+            Self::Body(body) => body,
+        };
+        let failed = StatusCode::INTERNAL_SERVER_ERROR;
+        let status = StatusCode::from_u16(body.status()).unwrap_or(failed);
+        let answer = Answer::json(status, &body).unwrap_or_else(|_| Answer::empty(failed));
+        let mut reply = answer.into_response();
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("0"));
+        }
+        reply
+    }
+}
+
+/// Gives a reply the header that it has when it has JSON.
+pub(crate) fn mark(reply: &mut AnyResponse, id: &HeaderValue) {
+    if reply.headers().contains_key(header::CONTENT_TYPE) {
+        reply.headers_mut().insert(REQUEST_ID, id.clone());
+    }
+}

@@ -1,0 +1,118 @@
+//! What the handlers and the workers share.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use statehold_blockstorage::{Config, Error, bootstrap, resume_work};
+use statehold_store::{BeginError, CommitError, Store};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::backends::Backends;
+use crate::clock::now;
+use crate::http::App;
+use crate::providers::identity::host_name;
+
+/// The back end that there is when none is named, and its directory in the data directory.
+const BACKEND: (&str, &str) = ("local", "block_storage");
+
+#[derive(Clone, Debug)]
+pub(crate) struct Cloud(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    app: App,
+    address: SocketAddr,
+    setup: Setup,
+    /// Told whenever there may be work.
+    queued: Notify,
+}
+
+/// What is there before anything is served.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    config: Config,
+    backends: Backends,
+}
+
+/// Why the API can't be served.
+#[derive(Debug)]
+pub(crate) enum CloudError {
+    Backend { dir: PathBuf, source: io::Error },
+    Bootstrap(Error),
+    Begin(BeginError),
+    Commit(CommitError),
+}
+
+impl fmt::Display for CloudError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Backend { dir, source } => {
+                let dir = dir.display();
+                write!(f, "can't keep volumes in {dir}: {source}; choose others with --backend")
+            }
+            Self::Bootstrap(error) => write!(f, "can't prepare the store: {error}"),
+            Self::Begin(error) => error.fmt(f),
+            Self::Commit(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for CloudError {}
+
+impl Setup {
+    /// Opens the back ends, makes the default type, and puts back into the queue what was under way.
+    pub(crate) fn new(
+        store: &Store,
+        data_dir: &Path,
+        backends: &[(Box<str>, PathBuf)],
+    ) -> Result<Self, CloudError> {
+        let config = Config::default();
+        let mut dirs = backends.to_vec();
+        if dirs.is_empty() {
+            dirs.push((BACKEND.0.into(), data_dir.join(BACKEND.1)));
+        }
+        let backends = Backends::open(&host_name(), &config.default_zone, dirs)
+            .map_err(|(dir, source)| CloudError::Backend { dir, source })?;
+        let mut txn = store.begin_write().map_err(CloudError::Begin)?;
+        bootstrap(&mut txn, &config, now(), Uuid::new_v4()).map_err(CloudError::Bootstrap)?;
+        let resumed = resume_work(&mut txn, &config, now(), Uuid::new_v4)
+            .map_err(|error| CloudError::Bootstrap(error.into()))?;
+        txn.commit().map_err(CloudError::Commit)?;
+        if resumed > 0 {
+            tracing::info!(resumed, "what was under way with volumes is taken up again");
+        }
+        Ok(Self { config, backends })
+    }
+}
+
+impl Cloud {
+    pub(crate) fn new(app: App, address: SocketAddr, setup: Setup) -> Self {
+        Self(Arc::new(Shared { app, address, setup, queued: Notify::new() }))
+    }
+
+    pub(crate) fn app(&self) -> &App {
+        &self.0.app
+    }
+
+    /// The address that it is served at.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.setup.config
+    }
+
+    pub(crate) fn backends(&self) -> &Backends {
+        &self.0.setup.backends
+    }
+
+    /// Told whenever there may be work.
+    pub(crate) fn queued(&self) -> &Notify {
+        &self.0.queued
+    }
+}

@@ -1,0 +1,235 @@
+//! From a request to its handler, by the table of routes.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts,
+};
+use axum::response::IntoResponse;
+use percent_encoding::percent_decode_str;
+use statehold_blockstorage::{Caller, Context, Microversion, Role, Viewer};
+use statehold_store::WriteTxn;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
+use uuid::Uuid;
+
+use super::call::{self, Answer, Call, Refusal};
+use super::cloud::Cloud;
+use super::routes::{Found, Run};
+use super::versions;
+use crate::clock::now;
+use crate::http::{Reject, RouteOf, observe};
+
+const API_VERSION: HeaderName = HeaderName::from_static("openstack-api-version");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
+const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
+const MANAGEMENT_URL: HeaderName = HeaderName::from_static("x-server-management-url");
+
+/// The largest body of a request.
+const BODY_MAX: usize = 114_688;
+
+/// Bytes from which on a reply is compressed.
+const COMPRESSED_MIN: u64 = 1024;
+
+/// What is answered where nothing is.
+const NOWHERE: &str = r#"{"message":"The resource could not be found.<br /><br />\n\n\n","code":"404 Not Found","title":"Not Found"}"#;
+
+/// The service that answers requests.
+pub(crate) fn router(cloud: Cloud) -> Router {
+    let compression = CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_MIN));
+    Router::new()
+        .fallback(answer)
+        .layer(compression)
+        .layer(axum::middleware::from_fn_with_state(cloud.app().clone(), observe))
+        .with_state(cloud)
+}
+
+async fn answer(State(cloud): State<Cloud>, request: Request) -> Response<Body> {
+    let id = HeaderValue::try_from(format!("req-{}", Uuid::new_v4()));
+    let id = id.unwrap_or_else(|_| HeaderValue::from_static("req-0"));
+    let (head, body) = request.into_parts();
+    let base = base(&head.headers, &cloud);
+    let mut reply = match (head.method.as_str(), head.uri.path()) {
+        ("GET", "/") => {
+            let document = versions::document(StatusCode::MULTIPLE_CHOICES, &base);
+            spoken(document.into_response(), Microversion::MIN, &id)
+        }
+        ("GET", "/v3") => moved(&base),
+        ("GET", "/v3/") => {
+            let document = versions::document(StatusCode::OK, &base);
+            spoken(document.into_response(), Microversion::MIN, &id)
+        }
+        _ => routed(&cloud, head, body, &base, &id).await,
+    };
+    reply.headers_mut().insert(REQUEST_ID, id);
+    reply
+}
+
+/// Where the client reached the server.
+fn base(headers: &HeaderMap, cloud: &Cloud) -> String {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match text("x-forwarded-host").or_else(|| text("host")).filter(|host| !host.is_empty()) {
+        Some(host) => format!("http://{host}"),
+        None => format!("http://{}", cloud.address()),
+    }
+}
+
+fn moved(base: &str) -> Response<Body> {
+    let mut reply = StatusCode::FOUND.into_response();
+    if let Ok(to) = HeaderValue::try_from(format!("{base}/v3/")) {
+        reply.headers_mut().insert(header::LOCATION, to);
+    }
+    reply
+}
+
+/// Gives a reply the headers that all have that come from a route.
+fn spoken(mut reply: Response<Body>, version: Microversion, id: &HeaderValue) -> Response<Body> {
+    said(&mut reply, &version.to_string());
+    call::mark(&mut reply, id);
+    reply
+}
+
+fn said(reply: &mut Response<Body>, version: &str) {
+    if let Ok(version) = HeaderValue::try_from(format!("volume {version}")) {
+        reply.headers_mut().insert(API_VERSION, version);
+    }
+    reply.headers_mut().insert(header::VARY, HeaderValue::from_static("OpenStack-API-Version"));
+}
+
+async fn routed(
+    cloud: &Cloud,
+    head: Parts,
+    body: Body,
+    base: &str,
+    id: &HeaderValue,
+) -> Response<Body> {
+    let Some(caller) = caller(&head.headers) else { return greeting(&head, base) };
+    let Some(found) = Found::find(head.method.as_str(), head.uri.path()) else {
+        return nowhere();
+    };
+    let asked = head.headers.get(API_VERSION);
+    // What isn't text asks for no version that there is.
+    let asked = asked.map(|value| value.to_str().unwrap_or_default());
+    let mut reply = match Microversion::negotiate(asked) {
+        Ok(version) => {
+            let answered = run(cloud, &head, body, base, id, (&caller, version, &found)).await;
+            spoken(answered.into_response(), version, id)
+        }
+        Err(error) => {
+            let mut reply = Refusal::from(error).into_response();
+            call::mark(&mut reply, id);
+            reply
+        }
+    };
+    reply.extensions_mut().insert(RouteOf(found.route.path));
+    reply
+}
+
+/// Who asks: the token is `user:project`, or one name for both. Nobody checks it, so everybody is an
+/// admin.
+fn caller(headers: &HeaderMap) -> Option<Caller> {
+    let token = headers.get(TOKEN)?.to_str().ok()?;
+    let (user, project) = token.split_once(':').unwrap_or((token, token));
+    Some(Caller { user: user.into(), project: project.into(), role: Role::Admin })
+}
+
+/// What a client without a token is told: one that it may use, and where.
+fn greeting(head: &Parts, base: &str) -> Response<Body> {
+    let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let user = text("x-auth-user").unwrap_or("admin");
+    let project = text("x-auth-project-id").unwrap_or("admin");
+    let mut reply = StatusCode::NO_CONTENT.into_response();
+    let url = format!("{base}{}/{project}", head.uri.path().trim_end_matches('/'));
+    for (name, value) in [(TOKEN, format!("{user}:{project}")), (MANAGEMENT_URL, url)] {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            reply.headers_mut().insert(name, value);
+        }
+    }
+    reply
+}
+
+fn nowhere() -> Response<Body> {
+    let mut reply = Response::new(Body::from(NOWHERE));
+    *reply.status_mut() = StatusCode::NOT_FOUND;
+    let json = HeaderValue::from_static("application/json");
+    reply.headers_mut().insert(header::CONTENT_TYPE, json);
+    reply
+}
+
+/// Runs what the table has: the version first, then the body, then the project, then the rest.
+async fn run(
+    cloud: &Cloud,
+    head: &Parts,
+    body: Body,
+    base: &str,
+    id: &HeaderValue,
+    (caller, version, found): (&Caller, Microversion, &Found<'_>),
+) -> Result<Answer, Refusal> {
+    if !version.at_least(found.route.since) {
+        return Err(Refusal::later());
+    }
+    let body = match found.route.run {
+        Run::Write(_) => take(cloud, &head.headers, body).await?,
+        Run::Read(_) | Run::List(_) => Vec::new(),
+    };
+    if found.project.is_some_and(|project| *project != *caller.project) {
+        return Err(Refusal::bad("Malformed request url"));
+    }
+    let decode = |(name, text): &(&'static str, &str)| {
+        let decoded = percent_decode_str(text).decode_utf8();
+        decoded.map(|text| (*name, text.into_owned()))
+    };
+    let segments: Result<Vec<_>, _> = found.segments.iter().map(decode).collect();
+    let segments = segments.map_err(|_| Refusal::bad("The path is not UTF-8."))?;
+    let query = head.uri.query().unwrap_or_default();
+    let query: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let request_id = id.to_str().unwrap_or_default();
+    let call = |now| Call {
+        cloud,
+        cx: Context { config: cloud.config(), caller, version, now, request_id },
+        viewer: Viewer { caller, version, base, project: found.project },
+        segments: &segments,
+        query: &query,
+        body: &body,
+        if_match: head.headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok()),
+        new: Uuid::new_v4(),
+        spare: Uuid::new_v4(),
+    };
+    match found.route.run {
+        Run::Read(read) => read(&cloud.app().store().snapshot(), &call(now())),
+        Run::List(read) => {
+            let list = || read(&cloud.app().store().snapshot(), &call(now()));
+            cloud.app().compute(list).await?
+        }
+        Run::Write(write) => {
+            let written = cloud
+                .app()
+                .write_or(
+                    |txn: &mut WriteTxn<'_>, now| write(txn, &call(now)),
+                    |_, answer| Ok(answer),
+                )
+                .await;
+            cloud.queued().notify_one();
+            Ok(written?.0)
+        }
+    }
+}
+
+/// The body of a request. One whose kind isn't told counts as none.
+async fn take(cloud: &Cloud, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Refusal> {
+    const KINDS: [&str; 2] = ["application/json", "application/vnd.openstack.volume+json"];
+    let asked = headers.contains_key(header::EXPECT);
+    let body = cloud.app().body_within(BODY_MAX, body, asked).await?;
+    if body.is_empty() {
+        return Ok(body);
+    }
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Ok(Vec::new()) };
+    let kind = kind.to_str().unwrap_or_default();
+    let kind = kind.split_once(';').map_or(kind, |(kind, _)| kind).trim();
+    if KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
+        Ok(body)
+    } else {
+        Err(Reject::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Content-Type").into())
+    }
+}

@@ -1,0 +1,62 @@
+//! What a back end has to be able to do.
+//!
+//! Invariant: everything can be done again after a crash in the middle of it: what is there already
+//! counts as done, and what was half made is never under the name of what is whole.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use uuid::Uuid;
+
+/// What is on a new volume.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    Empty,
+    /// A snapshot on the same back end.
+    Snapshot(Uuid),
+    /// A volume on the same back end.
+    Volume(Uuid),
+    /// A file, of another back end.
+    File(PathBuf),
+}
+
+/// The room of a back end, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub(crate) free: u64,
+    pub(crate) total: u64,
+}
+
+/// Keeps volumes and snapshots. All of it may wait for a disk.
+pub(crate) trait Driver: std::fmt::Debug + Send + Sync {
+    /// Makes a volume of a size.
+    fn create_volume(&self, volume: Uuid, gib: u32, source: &Source) -> io::Result<()>;
+
+    /// Deletes a volume, if it is there.
+    fn delete_volume(&self, volume: Uuid) -> io::Result<()>;
+
+    /// Makes a volume larger.
+    fn extend_volume(&self, volume: Uuid, gib: u32) -> io::Result<()>;
+
+    /// Puts back on a volume what was there when a snapshot was made.
+    fn revert_volume(&self, volume: Uuid, snapshot: Uuid) -> io::Result<()>;
+
+    /// Makes a snapshot of a volume.
+    fn create_snapshot(&self, snapshot: Uuid, volume: Uuid) -> io::Result<()>;
+
+    /// Deletes a snapshot, if it is there.
+    fn delete_snapshot(&self, snapshot: Uuid) -> io::Result<()>;
+
+    /// The file that holds a volume.
+    fn path(&self, volume: Uuid) -> PathBuf;
+
+    /// How a host reaches a volume: `driver_volume_type`, and what that kind needs.
+    fn connection(&self, volume: Uuid) -> (&'static str, Value);
+
+    /// How much room there is.
+    fn room(&self) -> io::Result<Room>;
+
+    /// The directory, for log lines.
+    fn place(&self) -> &Path;
+}

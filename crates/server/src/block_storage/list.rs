@@ -1,0 +1,83 @@
+//! What all lists have in common.
+
+use axum::http::StatusCode;
+use serde::{Serialize, ser::SerializeMap as _};
+use serde_json::json;
+use statehold_blockstorage::{ListRequest, Listed, Listing, list, next_query};
+use statehold_filter::Filter;
+use statehold_store::Snapshot;
+
+use super::call::{Answer, Call, Refusal};
+
+/// Where a list is found, and what its members are called.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The path after the project.
+    pub(crate) path: &'static str,
+    pub(crate) rows: &'static str,
+    /// What the link to the next page is called, if there is one.
+    pub(crate) links: Option<&'static str>,
+}
+
+/// Answers a list: the page that the request asks for, its rows as `show` shows them.
+pub(crate) fn page<'v, T: Listed, S: Serialize>(
+    view: &'v Snapshot,
+    call: &Call<'_>,
+    place: Place,
+    visible: impl Fn(&T) -> bool,
+    show: impl Fn(&'v T) -> S,
+) -> Result<Answer, Refusal> {
+    page_of(view, call, call.query, place, visible, show)
+}
+
+/// The same, with parameters some of which were taken out.
+pub(crate) fn page_of<'v, T: Listed, S: Serialize>(
+    view: &'v Snapshot,
+    call: &Call<'_>,
+    parameters: &[(String, String)],
+    place: Place,
+    visible: impl Fn(&T) -> bool,
+    show: impl Fn(&'v T) -> S,
+) -> Result<Answer, Refusal> {
+    let request = ListRequest::parse::<T>(parameters, call.cx.caller, call.cx.version)?;
+    let filter = request.filter().map(Filter::<T>::compile).transpose();
+    let filter = filter.map_err(|error| Refusal::bad(&error.to_string()))?;
+    let listing = list::<T>(view, &request, filter.as_ref(), visible)?;
+    let last = listing.rows.last().filter(|_| listing.has_next);
+    let next =
+        last.map(|last| call.viewer.next_page(place.path, &next_query(call.query, last.id())));
+    Answer::json(StatusCode::OK, &Page { place, listing: &listing, next, show })
+}
+
+struct Page<'p, 'v, T, F> {
+    place: Place,
+    listing: &'p Listing<'v, T>,
+    next: Option<String>,
+    show: F,
+}
+
+impl<'v, T, S: Serialize, F: Fn(&'v T) -> S> Serialize for Page<'_, 'v, T, F> {
+    fn serialize<Z: serde::Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(self.place.rows, &Rows(self))?;
+        if let (Some(next), Some(links)) = (&self.next, self.place.links) {
+            map.serialize_entry(links, &json!([{"rel": "next", "href": next}]))?;
+        }
+        if let Some(count) = self.listing.count {
+            map.serialize_entry("count", &count)?;
+        }
+        map.end()
+    }
+}
+
+struct Rows<'r, 'p, 'v, T, F>(&'r Page<'p, 'v, T, F>);
+
+impl<'v, T, S: Serialize, F: Fn(&'v T) -> S> Serialize for Rows<'_, '_, 'v, T, F> {
+    fn serialize<Z: serde::Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        let show = |row: &&'v statehold_store::Entry<T>| {
+            let row: &'v T = row;
+            (self.0.show)(row)
+        };
+        serializer.collect_seq(self.0.listing.rows.iter().map(show))
+    }
+}

@@ -1,0 +1,232 @@
+//! A back end in a directory: a volume is the sparse file `volume-<id>`, a snapshot `snapshot-<id>`.
+//!
+//! What is made is made as `.new/<name>` and renamed when it is whole and on the disk; what is deleted
+//! is renamed into `.trash` first. Both directories are emptied of such files at the start. A directory
+//! is locked while a server has it.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::driver::{Driver, Room, Source};
+use crate::providers::sparse;
+
+const NEW: &str = ".new";
+const TRASH: &str = ".trash";
+
+#[derive(Debug)]
+pub(crate) struct LocalDir {
+    dir: PathBuf,
+    /// The directory, locked for as long as this is there.
+    open: File,
+}
+
+impl LocalDir {
+    /// Opens a directory; makes it when it is absent. One that another server has is refused.
+    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+        fs::create_dir_all(dir)?;
+        let dir = dir.canonicalize()?;
+        let open = File::open(&dir)?;
+        rustix::fs::flock(&open, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
+            match error {
+                Errno::WOULDBLOCK => io::Error::other("it is a back end of a server that runs"),
+                error => error.into(),
+            }
+        })?;
+        for name in [NEW, TRASH] {
+            let inner = dir.join(name);
+            fs::create_dir_all(&inner)?;
+            for entry in fs::read_dir(&inner)? {
+                let entry = entry?;
+                // What is in there of others stays.
+                if is_own(&entry.file_name().to_string_lossy()) {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+        }
+        open.sync_all()?;
+        Ok(Self { dir, open })
+    }
+
+    fn snapshot(&self, id: Uuid) -> PathBuf {
+        self.dir.join(format!("snapshot-{id}"))
+    }
+
+    /// Has `make` make a file, and gives it its name when it is whole.
+    fn put(&self, to: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+        let Some(name) = to.file_name() else { return Err(ErrorKind::InvalidInput.into()) };
+        let new = self.dir.join(NEW).join(name);
+        remove(&new)?;
+        make(&new).inspect_err(|_| drop(remove(&new)))?;
+        fs::rename(&new, to)?;
+        self.sync()
+    }
+
+    fn delete(&self, path: &Path) -> io::Result<()> {
+        let Some(name) = path.file_name() else { return Err(ErrorKind::InvalidInput.into()) };
+        let trash = self.dir.join(TRASH).join(name);
+        match fs::rename(path, &trash) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            done => done?,
+        }
+        self.sync()?;
+        remove(&trash)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.open.sync_all()
+    }
+}
+
+/// Whether a file is of this program's making.
+fn is_own(name: &str) -> bool {
+    let id = name.strip_prefix("volume-").or_else(|| name.strip_prefix("snapshot-"));
+    id.is_some_and(|id| Uuid::parse_str(id).is_ok())
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+fn bytes(gib: u32) -> u64 {
+    u64::from(gib) << 30
+}
+
+impl Driver for LocalDir {
+    fn create_volume(&self, volume: Uuid, gib: u32, source: &Source) -> io::Result<()> {
+        let to = self.path(volume);
+        if to.try_exists()? {
+            return sparse::extend(&to, bytes(gib));
+        }
+        let from = match source {
+            Source::Empty => return self.put(&to, |new| sparse::create(new, bytes(gib))),
+            Source::Snapshot(id) => self.snapshot(*id),
+            Source::Volume(id) => self.path(*id),
+            Source::File(path) => path.clone(),
+        };
+        self.put(&to, |new| sparse::copy(&from, new, bytes(gib)))
+    }
+
+    fn delete_volume(&self, volume: Uuid) -> io::Result<()> {
+        self.delete(&self.path(volume))
+    }
+
+    fn extend_volume(&self, volume: Uuid, gib: u32) -> io::Result<()> {
+        sparse::extend(&self.path(volume), bytes(gib))
+    }
+
+    fn revert_volume(&self, volume: Uuid, snapshot: Uuid) -> io::Result<()> {
+        let from = self.snapshot(snapshot);
+        let len = fs::metadata(&from)?.len();
+        self.put(&self.path(volume), |new| sparse::copy(&from, new, len))
+    }
+
+    fn create_snapshot(&self, snapshot: Uuid, volume: Uuid) -> io::Result<()> {
+        let (from, to) = (self.path(volume), self.snapshot(snapshot));
+        if to.try_exists()? {
+            return Ok(());
+        }
+        let len = fs::metadata(&from)?.len();
+        self.put(&to, |new| sparse::copy(&from, new, len))
+    }
+
+    fn delete_snapshot(&self, snapshot: Uuid) -> io::Result<()> {
+        self.delete(&self.snapshot(snapshot))
+    }
+
+    fn path(&self, volume: Uuid) -> PathBuf {
+        self.dir.join(format!("volume-{volume}"))
+    }
+
+    fn connection(&self, volume: Uuid) -> (&'static str, Value) {
+        ("local", json!({ "device_path": self.path(volume).to_string_lossy() }))
+    }
+
+    fn room(&self) -> io::Result<Room> {
+        let stat = rustix::fs::statvfs(&self.dir)?;
+        let of = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        Ok(Room { free: of(stat.f_bavail), total: of(stat.f_blocks) })
+    }
+
+    fn place(&self) -> &Path {
+        &self.dir
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt as _;
+
+    use super::*;
+
+    fn write(path: &Path, text: &[u8]) {
+        File::options().write(true).open(path).unwrap().write_all_at(text, 4096).unwrap();
+    }
+
+    fn read(path: &Path) -> [u8; 4] {
+        let mut read = [0; 4];
+        File::open(path).unwrap().read_exact_at(&mut read, 4096).unwrap();
+        read
+    }
+
+    #[test]
+    fn copies_are_of_their_time_and_everything_can_be_done_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let driver = LocalDir::open(dir.path()).unwrap();
+        let [volume, clone, snapshot] = [1, 2, 3].map(Uuid::from_u128);
+        for _ in 0..2 {
+            driver.create_volume(volume, 1, &Source::Empty).unwrap();
+        }
+        write(&driver.path(volume), b"then");
+        driver.create_snapshot(snapshot, volume).unwrap();
+        write(&driver.path(volume), b"next");
+        driver.create_snapshot(snapshot, volume).unwrap();
+        driver.create_volume(clone, 2, &Source::Snapshot(snapshot)).unwrap();
+        assert_eq!(&read(&driver.path(clone)), b"then");
+        assert_eq!(fs::metadata(driver.path(clone)).unwrap().len(), 2 << 30);
+        for _ in 0..2 {
+            driver.revert_volume(volume, snapshot).unwrap();
+            assert_eq!(&read(&driver.path(volume)), b"then");
+        }
+        for _ in 0..2 {
+            driver.extend_volume(volume, 3).unwrap();
+            driver.delete_snapshot(snapshot).unwrap();
+            driver.delete_volume(clone).unwrap();
+        }
+        assert_eq!(fs::metadata(driver.path(volume)).unwrap().len(), 3 << 30);
+        driver.delete_volume(volume).unwrap();
+        for inner in [NEW, TRASH] {
+            assert_eq!(fs::read_dir(dir.path().join(inner)).unwrap().count(), 0, "{inner}");
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_copy_that_fails_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let driver = LocalDir::open(dir.path()).unwrap();
+        let absent = Source::Volume(Uuid::from_u128(9));
+        assert!(driver.create_volume(Uuid::from_u128(1), 1, &absent).is_err());
+        assert!(!driver.path(Uuid::from_u128(1)).exists());
+        let half = format!("volume-{}", Uuid::from_u128(1));
+        for name in [&*half, "of others"] {
+            fs::write(dir.path().join(NEW).join(name), "x").unwrap();
+        }
+        let taken = LocalDir::open(dir.path()).unwrap_err().to_string();
+        assert_eq!(taken, "it is a back end of a server that runs");
+        drop(driver);
+        LocalDir::open(dir.path()).unwrap();
+        let left: Vec<_> = fs::read_dir(dir.path().join(NEW)).unwrap().collect();
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].as_ref().unwrap().file_name(), "of others");
+    }
+}

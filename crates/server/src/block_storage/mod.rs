@@ -1,0 +1,26 @@
+//! OpenStack's Block Storage API, and what does its work.
+//!
+//! [`routes`] is the table of everything that there is; [`dispatch`] sends each request to the
+//! handler that the table names. Handlers parse, call the domain and render, in one transaction.
+//! [`worker`] takes what they queue to the back ends: a [`driver`] each, of which [`localdir`] keeps
+//! volumes as sparse files, and [`backends`] chooses where a volume goes.
+
+mod attachments;
+mod backends;
+mod call;
+mod cloud;
+mod dispatch;
+mod driver;
+mod list;
+mod localdir;
+mod quotas;
+mod routes;
+mod snapshots;
+mod types;
+mod versions;
+mod volumes;
+mod worker;
+
+pub(crate) use cloud::{Cloud, CloudError, Setup};
+pub(crate) use dispatch::router;
+pub(crate) use worker::run as work;

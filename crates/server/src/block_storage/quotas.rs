@@ -1,0 +1,80 @@
+//! Quotas, limits, and the zones that there are.
+
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
+use statehold_blockstorage::{
+    QuotaKind, QuotaResource, QuotaSet, quota_limit, quota_usage, reset_quotas, set_class_quotas,
+    set_quotas,
+};
+use statehold_store::{Snapshot, WriteTxn};
+
+use super::call::{Answer, Call, Refusal};
+
+/// From this version on admins may ask for the limits of another project.
+const OF_PROJECT_SINCE: u16 = 39;
+
+/// What limits are called, and what is had of them.
+const LIMITS: [(QuotaKind, &str, &str); 5] = [
+    (QuotaKind::Volumes, "maxTotalVolumes", "totalVolumesUsed"),
+    (QuotaKind::Snapshots, "maxTotalSnapshots", "totalSnapshotsUsed"),
+    (QuotaKind::Gigabytes, "maxTotalVolumeGigabytes", "totalGigabytesUsed"),
+    (QuotaKind::Backups, "maxTotalBackups", "totalBackupsUsed"),
+    (QuotaKind::BackupGigabytes, "maxTotalBackupGigabytes", "totalBackupGigabytesUsed"),
+];
+
+pub(crate) fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let (cx, project) = (&call.cx, call.segment("project"));
+    let usage = call.flag("usage")?;
+    Answer::ok("quota_set", &QuotaSet::of_project(view, cx.config, cx.caller, project, usage)?)
+}
+
+pub(crate) fn defaults(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let (cx, project) = (&call.cx, call.segment("project"));
+    Answer::ok("quota_set", &QuotaSet::defaults(view, cx.config, cx.caller, project)?)
+}
+
+pub(crate) fn update(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let (cx, project) = (&call.cx, call.segment("project"));
+    set_quotas(txn, cx.config, cx.caller, project, call.body)?;
+    let set = QuotaSet::of_project(txn, cx.config, cx.caller, project, false)?;
+    Answer::ok("quota_set", &set.without_id())
+}
+
+pub(crate) fn reset(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    reset_quotas(txn, call.cx.caller, call.segment("project"))?;
+    Ok(Answer::empty(StatusCode::OK))
+}
+
+pub(crate) fn show_class(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let (cx, class) = (&call.cx, call.segment("class"));
+    Answer::ok("quota_class_set", &QuotaSet::of_class(view, cx.config, cx.caller, class)?)
+}
+
+pub(crate) fn update_class(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let (cx, class) = (&call.cx, call.segment("class"));
+    set_class_quotas(txn, cx.caller, class, call.body)?;
+    let set = QuotaSet::of_class(txn, cx.config, cx.caller, class)?;
+    Answer::ok("quota_class_set", &set.without_id())
+}
+
+pub(crate) fn limits(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let cx = &call.cx;
+    let other = call.parameter("project_id").or_else(|| call.parameter("tenant_id"));
+    let asks = cx.caller.is_admin() && cx.version.at_least(OF_PROJECT_SINCE);
+    let project = other.filter(|_| asks).unwrap_or(&cx.caller.project);
+    let mut absolute = Map::new();
+    for (kind, max, used) in LIMITS {
+        let resource = QuotaResource::all(kind);
+        absolute.insert(max.into(), quota_limit(view, cx.config, project, resource).into());
+        let usage = quota_usage(view, cx.config, project, resource);
+        absolute.insert(used.into(), usage.in_use.into());
+    }
+    let none: [Value; 0] = [];
+    Answer::ok("limits", &json!({"rate": none, "absolute": absolute}))
+}
+
+pub(crate) fn zones(_: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let zone = |name: &str| json!({"zoneName": name, "zoneState": {"available": true}});
+    let zones: Vec<Value> = call.cx.config.zones.iter().map(|name| zone(name)).collect();
+    Answer::ok("availabilityZoneInfo", &zones)
+}

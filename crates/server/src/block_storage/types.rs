@@ -1,0 +1,146 @@
+//! Volume types, their extra specs, how their volumes are encrypted, and who may use private ones.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use statehold_blockstorage::{
+    EncryptionView, Error, TypeAccessView, VolumeType, VolumeTypeView, create_type, default_type,
+    delete_encryption, delete_extra_spec as delete_spec, delete_type, get_extra_spec, get_type,
+    input::{self, TypeAction},
+    policy, set_encryption, set_extra_specs as set_specs, set_type_access, type_access,
+    update_type,
+};
+use statehold_store::{Snapshot, WriteTxn};
+
+use super::call::{Answer, Call, Refusal};
+use super::list::{Place, page_of};
+
+const LIST: Place = Place { path: "types", rows: "volume_types", links: Some("volume_type_links") };
+
+pub(crate) fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let caller = call.cx.caller;
+    caller.check(policy::TYPE_GET)?;
+    let public = match call.parameter("is_public") {
+        Some("None" | "none") => None,
+        Some(text) => match &*text.to_ascii_lowercase() {
+            "1" | "t" | "true" | "y" | "yes" | "on" => Some(true),
+            "0" | "f" | "false" | "n" | "no" | "off" => Some(false),
+            _ => return Err(Refusal::bad(&format!("Invalid is_public filter [{text}]"))),
+        },
+        None => Some(true),
+    };
+    let others: Vec<_> = call.query.iter().filter(|(key, _)| key != "is_public").cloned().collect();
+    let visible = |row: &VolumeType| {
+        if caller.is_admin() {
+            public.is_none_or(|public| row.is_public == public)
+        } else {
+            row.is_open_to(&caller.project)
+        }
+    };
+    let show = |row| VolumeTypeView::new(call.viewer, row);
+    page_of::<VolumeType, _>(view, call, &others, LIST, visible, show)
+}
+
+pub(crate) fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let row = get_type(view, call.cx.caller, call.id())?;
+    Answer::ok("volume_type", &VolumeTypeView::new(call.viewer, row))
+}
+
+pub(crate) fn show_default(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let row = default_type(view, call.cx.config, &call.cx.caller.project)?;
+    Answer::ok("volume_type", &VolumeTypeView::updated(call.viewer, row))
+}
+
+pub(crate) fn create(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::TYPE_CREATE)?;
+    create_type(txn, &call.cx, call.new, input::type_spec(call.body)?)?;
+    let row = get_type(txn, call.cx.caller, &call.new.to_string())?;
+    Answer::ok("volume_type", &VolumeTypeView::created(call.viewer, row))
+}
+
+pub(crate) fn update(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    update_type(txn, &call.cx, call.id(), input::type_change(call.body)?)?;
+    let row = get_type(txn, call.cx.caller, call.id())?;
+    Answer::ok("volume_type", &VolumeTypeView::updated(call.viewer, row))
+}
+
+pub(crate) fn delete(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    delete_type(txn, &call.cx, call.id())?;
+    Ok(Answer::empty(StatusCode::ACCEPTED))
+}
+
+pub(crate) fn extra_specs(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let row = get_type(view, call.cx.caller, call.id())?;
+    let shown = serde_json::to_value(VolumeTypeView::new(call.viewer, row)).unwrap_or_default();
+    Answer::ok("extra_specs", shown.get("extra_specs").unwrap_or(&Value::Null))
+}
+
+pub(crate) fn extra_spec(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let key = call.segment("key");
+    let value = get_extra_spec(view, &call.cx, call.id(), key)?;
+    Answer::ok(key, &value)
+}
+
+/// What was sent, which is what such changes answer.
+fn echo(call: &Call<'_>) -> Result<Answer, Refusal> {
+    let body: Value = serde_json::from_slice(call.body).map_err(|_| Error::MalformedBody)?;
+    Answer::json(StatusCode::OK, &body)
+}
+
+pub(crate) fn set_extra_specs(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    set_specs(txn, &call.cx, call.id(), input::extra_specs(call.body)?)?;
+    echo(call)
+}
+
+pub(crate) fn set_extra_spec(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    set_specs(txn, &call.cx, call.id(), input::extra_spec(call.body, call.segment("key"))?)?;
+    echo(call)
+}
+
+pub(crate) fn delete_extra_spec(
+    txn: &mut WriteTxn<'_>,
+    call: &Call<'_>,
+) -> Result<Answer, Refusal> {
+    delete_spec(txn, &call.cx, call.id(), call.segment("key"))?;
+    Ok(Answer::empty(StatusCode::ACCEPTED))
+}
+
+pub(crate) fn encryption(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let row = get_type(view, call.cx.caller, call.id())?;
+    Answer::json(StatusCode::OK, &EncryptionView::new(row))
+}
+
+pub(crate) fn encrypt(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let encryption = input::type_encryption(call.body, call.new, call.cx.now)?;
+    set_encryption(txn, &call.cx, call.id(), encryption)?;
+    let row = get_type(txn, call.cx.caller, call.id())?;
+    let mut body: Value = serde_json::from_slice(call.body).map_err(|_| Error::MalformedBody)?;
+    if let Some(members) = body.get_mut("encryption").and_then(Value::as_object_mut) {
+        members.insert("volume_type_id".into(), json!(row.id));
+        members.insert("encryption_id".into(), json!(call.new));
+    }
+    Answer::json(StatusCode::OK, &body)
+}
+
+pub(crate) fn decrypt(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    delete_encryption(txn, &call.cx, call.id())?;
+    Ok(Answer::empty(StatusCode::ACCEPTED))
+}
+
+pub(crate) fn access(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let row = type_access(view, &call.cx, call.id())?;
+    let all: Vec<_> = TypeAccessView::all(row).collect();
+    Answer::json(StatusCode::OK, &json!({ "volume_type_access": all }))
+}
+
+pub(crate) fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let (cx, id) = (&call.cx, call.id());
+    match input::type_action(call.body)? {
+        TypeAction::AddAccess(project) => set_type_access(txn, cx, id, &project, true)?,
+        TypeAction::RemoveAccess(project) => set_type_access(txn, cx, id, &project, false)?,
+        _ => {
+            let text = "This action is not served here.";
+            return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, text));
+        }
+    }
+    Ok(Answer::empty(StatusCode::ACCEPTED))
+}

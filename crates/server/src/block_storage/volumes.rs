@@ -1,0 +1,230 @@
+//! Volumes, their metadata and their actions.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use statehold_blockstorage::{
+    DeleteOptions, Error, Volume, VolumeStub, VolumeSummary, VolumeView, attach_volume,
+    begin_detaching, check_connection, create_volume, delete_metadata, delete_volume,
+    detach_volume, extend_volume, find_volume, image_metadata,
+    input::{self, VolumeAction},
+    migrate_volume, policy, reserve_volume, reset_volume_status, retype_volume, revert_volume,
+    roll_detaching, set_bootable, set_image_metadata, set_metadata, set_readonly, unmanage_volume,
+    unreserve_volume, unset_image_metadata, update_volume, volume_metadata_item,
+};
+use statehold_store::{ReadView, Snapshot, WriteTxn};
+
+use super::call::{Answer, Call, Refusal};
+use super::list::{Place, page};
+
+/// From this version on metadata has a tag.
+const ETAG_SINCE: u16 = 15;
+
+/// From this version on `force` is looked at when a volume is deleted.
+const FORCE_SINCE: u16 = 23;
+
+const LIST: Place = Place { path: "volumes", rows: "volumes", links: Some("volumes_links") };
+const DETAIL: Place = Place { path: "volumes/detail", ..LIST };
+
+/// Copies of volumes that are on their way to another back end are shown to admins alone.
+fn is_shown(call: &Call<'_>, row: &Volume) -> bool {
+    call.cx.caller.is_admin() || row.is_settled() || row.name_id.is_none()
+}
+
+pub(crate) fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::VOLUME_GET_ALL)?;
+    page::<Volume, _>(
+        view,
+        call,
+        LIST,
+        |row| is_shown(call, row),
+        |row| VolumeStub::new(call.viewer, row),
+    )
+}
+
+pub(crate) fn list_detail(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::VOLUME_GET_ALL)?;
+    page::<Volume, _>(
+        view,
+        call,
+        DETAIL,
+        |row| is_shown(call, row),
+        |row| VolumeView::new(view, call.viewer, row),
+    )
+}
+
+pub(crate) fn summary(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::VOLUME_GET_ALL)?;
+    let all = call.cx.caller.is_admin() && call.flag("all_tenants")?;
+    Answer::ok("volume-summary", &VolumeSummary::new(view, call.viewer, all))
+}
+
+pub(crate) fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let row = find_volume(view, call.cx.caller, call.id())?;
+    Answer::ok("volume", &VolumeView::new(view, call.viewer, row))
+}
+
+pub(crate) fn create(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let spec = input::volume_spec(call.body, call.cx.version)?;
+    create_volume(txn, &call.cx, call.new, spec)?;
+    let row = find_volume(txn, call.cx.caller, &call.new.to_string())?;
+    let created = VolumeView::created(txn, call.viewer, row);
+    Answer::named(StatusCode::ACCEPTED, "volume", &created)
+}
+
+pub(crate) fn update(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let change = input::volume_change(call.body, call.cx.version)?;
+    update_volume(txn, &call.cx, call.id(), change)?;
+    let row = find_volume(txn, call.cx.caller, call.id())?;
+    Answer::ok("volume", &VolumeView::updated(txn, call.viewer, row))
+}
+
+pub(crate) fn delete(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let force = call.cx.version.at_least(FORCE_SINCE) && call.flag("force")?;
+    let options = DeleteOptions { cascade: call.flag("cascade")?, force };
+    delete_volume(txn, &call.cx, call.id(), options)?;
+    Ok(Answer::empty(StatusCode::ACCEPTED))
+}
+
+pub(crate) fn encryption(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let row = find_volume(view, call.cx.caller, call.id())?;
+    Answer::ok("encryption_key_id", &row.encryption_key_id)
+}
+
+fn all_metadata(view: &impl ReadView, call: &Call<'_>) -> Result<Answer, Refusal> {
+    Answer::ok("metadata", &find_volume(view, call.cx.caller, call.id())?.metadata)
+}
+
+pub(crate) fn metadata(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    tagged(call, all_metadata(view, call)?)
+}
+
+pub(crate) fn metadata_item(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let key = call.segment("key");
+    let value = volume_metadata_item(view, &call.cx, call.id(), key)?;
+    tagged(call, Answer::ok("meta", &json!({ key: value }))?)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "ends handlers")]
+fn tagged(call: &Call<'_>, answer: Answer) -> Result<Answer, Refusal> {
+    let tags = call.cx.version.at_least(ETAG_SINCE);
+    Ok(if tags { answer.with_etag() } else { answer })
+}
+
+/// Refuses a change of other metadata than the client knows.
+fn check_tag(txn: &WriteTxn<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+    let Some(known) = call.if_match.filter(|_| call.cx.version.at_least(ETAG_SINCE)) else {
+        return Ok(());
+    };
+    let tag = all_metadata(txn, call)?.tag();
+    if known.contains(&tag) { Ok(()) } else { Err(Refusal::Changed) }
+}
+
+pub(crate) fn merge_metadata(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let pairs = input::metadata(call.body)?;
+    let all = set_metadata(txn, &call.cx, call.id(), pairs, false)?;
+    Answer::ok("metadata", &all)
+}
+
+pub(crate) fn replace_metadata(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let pairs = input::metadata(call.body)?;
+    check_tag(txn, call)?;
+    let all = set_metadata(txn, &call.cx, call.id(), pairs, true)?;
+    Answer::ok("metadata", &all)
+}
+
+pub(crate) fn set_metadata_item(
+    txn: &mut WriteTxn<'_>,
+    call: &Call<'_>,
+) -> Result<Answer, Refusal> {
+    let pairs = input::metadata_item(call.body, call.segment("key"))?;
+    check_tag(txn, call)?;
+    set_metadata(txn, &call.cx, call.id(), pairs.clone(), false)?;
+    Answer::ok("meta", &pairs)
+}
+
+pub(crate) fn delete_metadata_item(
+    txn: &mut WriteTxn<'_>,
+    call: &Call<'_>,
+) -> Result<Answer, Refusal> {
+    delete_metadata(txn, &call.cx, call.id(), call.segment("key"))?;
+    Ok(Answer::empty(StatusCode::OK))
+}
+
+pub(crate) fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let (cx, id) = (&call.cx, call.id());
+    match input::volume_action(call.body, cx.version)? {
+        VolumeAction::Attach(request) => attach_volume(txn, cx, id, request, call.spare),
+        VolumeAction::Detach(attachment) => detach_volume(txn, cx, id, attachment),
+        VolumeAction::ForceDetach(attachment) => {
+            cx.caller.check(policy::VOLUME_FORCE_DETACH)?;
+            detach_volume(txn, cx, id, attachment)
+        }
+        VolumeAction::Reserve => reserve_volume(txn, cx, id),
+        VolumeAction::Unreserve => unreserve_volume(txn, cx, id),
+        VolumeAction::BeginDetaching => begin_detaching(txn, cx, id),
+        VolumeAction::RollDetaching => roll_detaching(txn, cx, id),
+        VolumeAction::Extend(size) => extend_volume(txn, cx, id, size, call.spare),
+        VolumeAction::SetReadonly(readonly) => set_readonly(txn, cx, id, readonly),
+        VolumeAction::SetBootable(bootable) => {
+            set_bootable(txn, cx, id, bootable)?;
+            return Ok(Answer::empty(StatusCode::OK));
+        }
+        VolumeAction::Retype { new_type, may_migrate } => {
+            retype_volume(txn, cx, id, &new_type, may_migrate, call.spare)
+        }
+        VolumeAction::Revert(snapshot) => revert_volume(txn, cx, id, snapshot),
+        VolumeAction::SetImageMetadata(pairs) => {
+            return Answer::ok("metadata", &set_image_metadata(txn, cx, id, pairs)?);
+        }
+        VolumeAction::ShowImageMetadata => {
+            return Answer::ok("metadata", &image_metadata(txn, cx, id)?);
+        }
+        VolumeAction::UnsetImageMetadata(key) => {
+            unset_image_metadata(txn, cx, id, &key)?;
+            return Ok(Answer::empty(StatusCode::OK));
+        }
+        VolumeAction::ResetStatus(reset) => reset_volume_status(txn, cx, id, &reset),
+        VolumeAction::ForceDelete => {
+            delete_volume(txn, cx, id, DeleteOptions { force: true, ..DeleteOptions::default() })
+        }
+        VolumeAction::Migrate(request) => {
+            let is_up = |host: &str| call.cloud.backends().is_host(host);
+            migrate_volume(txn, cx, id, request, is_up)
+        }
+        VolumeAction::Unmanage => unmanage_volume(txn, cx, id),
+        VolumeAction::InitializeConnection(_) => {
+            let row = check_connection(txn, cx, id)?;
+            return Answer::ok("connection_info", &connection(call, row)?);
+        }
+        VolumeAction::TerminateConnection(_) => {
+            check_connection(txn, cx, id)?;
+            unreserve_volume(txn, cx, id)
+        }
+        _ => {
+            let text = "This action is not served here.";
+            return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, text));
+        }
+    }?;
+    Ok(Answer::empty(StatusCode::ACCEPTED))
+}
+
+/// How a host reaches a volume.
+pub(crate) fn connection(call: &Call<'_>, row: &Volume) -> Result<Value, Error> {
+    let backend = row.host.as_deref().and_then(|host| call.cloud.backends().of(host));
+    let Some(backend) = backend else {
+        let text = format!("Invalid volume: volume {} is on no back end of this server.", row.id);
+        return Err(Error::Request(text.into()));
+    };
+    let (kind, mut data) = backend.driver.connection(row.id);
+    if let Some(data) = data.as_object_mut() {
+        let mode = if row.is_readonly() { "ro" } else { "rw" };
+        let more = [
+            ("qos_specs", Value::Null),
+            ("access_mode", mode.into()),
+            ("encrypted", row.encrypted.into()),
+            ("cacheable", false.into()),
+        ];
+        data.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    }
+    Ok(json!({"driver_volume_type": kind, "data": data}))
+}

@@ -1,0 +1,285 @@
+//! Takes what operations queue to the back ends.
+//!
+//! Work is noted as begun before it is, and its outcome when it is done. What the server dies over is
+//! begun again at the next start, so a driver may find things done already.
+//!
+//! Invariant: at most one thing is done with a volume or snapshot at a time, also when an operator
+//! replaced the work that was under way.
+//! Invariant: no transaction is open while a back end works.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use statehold_blockstorage::{
+    AttachStatus, FailureCause, Outcome, Snapshot, Task, Volume, VolumeSource, VolumeType,
+    WorkItem, WorkTarget, finish_work, next_work, place_volume, start_work,
+};
+use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
+use tokio::sync::watch;
+use tokio::task::{Id, JoinSet};
+use uuid::Uuid;
+
+use super::backends::Backend;
+use super::cloud::Cloud;
+use super::driver::Source;
+use crate::http::Reject;
+
+/// How much is done at a time.
+const JOBS_MAX: usize = 4;
+
+/// How often the queue is looked at if nobody tells that there is something.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Does work until the server is to stop.
+pub(crate) async fn run(cloud: Cloud, mut stopped: watch::Receiver<bool>) {
+    let mut jobs = JoinSet::new();
+    let mut under_way: Vec<(Id, WorkItem)> = Vec::new();
+    loop {
+        while jobs.len() < JOBS_MAX && !*stopped.borrow() {
+            let busy =
+                under_way.iter().map(|(_, item)| (item.kind.as_str(), item.target)).collect();
+            let Some(item) = begin(&cloud, &busy) else { break };
+            let (job, of) = (item.clone(), cloud.clone());
+            let handle = jobs.spawn_blocking(move || work(&of, &job));
+            under_way.push((handle.id(), item));
+        }
+        tokio::select! {
+            Some(done) = jobs.join_next_with_id() => {
+                let (id, outcome) = match done {
+                    Ok((id, outcome)) => (id, outcome),
+                    Err(error) => {
+                        tracing::error!(%error, "work with a volume ended in the middle");
+                        (error.id(), failed(FailureCause::Unknown))
+                    }
+                };
+                if let Some(at) = under_way.iter().position(|(other, _)| *other == id) {
+                    let (_, item) = under_way.swap_remove(at);
+                    finish(&cloud, &item, &outcome);
+                }
+            }
+            () = cloud.queued().notified() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        }
+    }
+}
+
+/// Runs a transaction; `None` when the store refuses, which is logged.
+fn write<T>(
+    cloud: &Cloud,
+    change: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, Reject>,
+) -> Option<T> {
+    let written = tokio::task::block_in_place(|| cloud.app().write_here(change));
+    written.ok().map(|(_, done)| done)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it maps errors")]
+fn refused(error: statehold_store::WriteError) -> Reject {
+    Reject::internal(&error)
+}
+
+/// Notes that the next work is begun, if there is some that can be.
+fn begin(cloud: &Cloud, busy: &BTreeSet<(&str, Uuid)>) -> Option<WorkItem> {
+    let ready = |item: &WorkItem| !busy.contains(&(item.kind.as_str(), item.target));
+    // Most looks find nothing, and cost no transaction.
+    let view = cloud.app().store().snapshot();
+    next_work(&view).filter(|item| ready(item))?;
+    let start = |txn: &mut WriteTxn<'_>, now| {
+        let next = next_work(txn).filter(|item| ready(item)).map(|item| (item.kind, item.target));
+        let Some((kind, target)) = next else { return Ok(None) };
+        start_work(txn, now, kind, target).map_err(refused)
+    };
+    write(cloud, start).flatten()
+}
+
+/// Writes what came of work, unless an operator settled the matter in the meantime.
+fn finish(cloud: &Cloud, item: &WorkItem, outcome: &Outcome) {
+    let before = cloud.app().store().snapshot();
+    let written = write(cloud, |txn, now| {
+        finish_work(txn, cloud.config(), now, item, outcome).map_err(refused)
+    });
+    if written == Some(false) {
+        tracing::info!(target = %item.target, "work was settled by an operator while it was done");
+    }
+    let moved = matches!(outcome, Outcome::Done { moved: Some(_), .. }) && written == Some(true);
+    let from = before.get::<Volume>(item.target).filter(|_| moved);
+    if let Some(Ok(from)) = from.map(|row| backend_of(cloud, row)) {
+        let volume = item.target;
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = from.driver.delete_volume(volume) {
+                tracing::error!(%error, %volume, "the old file of a volume that moved is left");
+            }
+        });
+    }
+}
+
+fn failed(cause: FailureCause) -> Outcome {
+    Outcome::Failed { cause, message: Uuid::new_v4() }
+}
+
+/// Does work; it may take a while.
+fn work(cloud: &Cloud, item: &WorkItem) -> Outcome {
+    let done = match item.kind {
+        WorkTarget::Volume => of_volume(cloud, item),
+        WorkTarget::Snapshot => of_snapshot(cloud, item),
+    };
+    match done {
+        Ok(outcome) => outcome,
+        Err(Failure::NoBackend) => {
+            tracing::warn!(target = %item.target, "no back end can take the volume");
+            failed(FailureCause::NoBackend)
+        }
+        Err(Failure::Gone) => {
+            tracing::warn!(target = %item.target, "what work is about is not there");
+            failed(FailureCause::Unknown)
+        }
+        Err(Failure::Held) => {
+            tracing::warn!(target = %item.target, "a volume in use, or with snapshots, can't move");
+            failed(FailureCause::Unknown)
+        }
+        Err(Failure::Io(error)) => {
+            tracing::error!(%error, target = %item.target, task = ?item.task, "work failed");
+            failed(FailureCause::Unknown)
+        }
+    }
+}
+
+enum Failure {
+    /// No back end fits, or the one of a row isn't served any more.
+    NoBackend,
+    /// A row is missing.
+    Gone,
+    /// The volume can't move while somebody uses it or it has snapshots.
+    Held,
+    Io(std::io::Error),
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// The back end of a volume.
+fn backend_of(cloud: &Cloud, row: &Volume) -> Result<Arc<Backend>, Failure> {
+    let backend = row.host.as_deref().and_then(|host| cloud.backends().of(host));
+    backend.cloned().ok_or(Failure::NoBackend)
+}
+
+fn of_volume(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
+    let view = cloud.app().store().snapshot();
+    let row = view.get::<Volume>(item.target).ok_or(Failure::Gone)?;
+    match &item.task {
+        Task::CreateVolume { source } => {
+            let (backend, source) = choose(cloud, &view, row, *source)?;
+            let placed = write(cloud, |txn, _| {
+                place_volume(txn, row.id, backend.placement()).map_err(refused)
+            });
+            if placed != Some(true) {
+                return Err(Failure::Gone);
+            }
+            backend.driver.create_volume(row.id, row.size, &source)?;
+            // Its row may have been deleted before it was placed.
+            if cloud.app().store().snapshot().get::<Volume>(row.id).is_none() {
+                backend.driver.delete_volume(row.id)?;
+            }
+        }
+        Task::DeleteVolume { keep_data: true } => {}
+        Task::DeleteVolume { keep_data: false } => {
+            // One that was placed nowhere was never made.
+            if row.host.is_some() {
+                backend_of(cloud, row)?.driver.delete_volume(row.id)?;
+            }
+        }
+        Task::ExtendVolume { size } => {
+            backend_of(cloud, row)?.driver.extend_volume(row.id, *size)?;
+        }
+        Task::RevertVolume { snapshot } => {
+            backend_of(cloud, row)?.driver.revert_volume(row.id, *snapshot)?;
+        }
+        Task::RetypeVolume { volume_type, may_migrate } => {
+            let new = view.get::<VolumeType>(*volume_type).ok_or(Failure::Gone)?;
+            if backend_of(cloud, row).is_ok_and(|own| own.fits(new, &row.availability_zone)) {
+                return Ok(Outcome::DONE);
+            }
+            let zone = &row.availability_zone;
+            let to = cloud.backends().choose(zone, row.size, Some(new));
+            let to = to.filter(|_| *may_migrate).ok_or(Failure::NoBackend)?;
+            return move_volume(cloud, &view, row, to);
+        }
+        Task::MigrateVolume { host, .. } => {
+            let to = cloud.backends().of(host).ok_or(Failure::NoBackend)?;
+            return move_volume(cloud, &view, row, to);
+        }
+        Task::CreateSnapshot | Task::DeleteSnapshot { .. } => return Err(Failure::Gone),
+    }
+    Ok(Outcome::DONE)
+}
+
+/// Where a new volume is made, and of what. A copy is made where the original is.
+fn choose(
+    cloud: &Cloud,
+    view: &impl ReadView,
+    row: &Volume,
+    source: VolumeSource,
+) -> Result<(Arc<Backend>, Source), Failure> {
+    let (original, source) = match source {
+        VolumeSource::Empty => {
+            if row.host.is_some() {
+                return Ok((backend_of(cloud, row)?, Source::Empty));
+            }
+            let named = row.volume_type_id.and_then(|id| view.get::<VolumeType>(id));
+            let named = named.map(|named| &**named);
+            let chosen = cloud.backends().choose(&row.availability_zone, row.size, named);
+            return Ok((chosen.cloned().ok_or(Failure::NoBackend)?, Source::Empty));
+        }
+        VolumeSource::Snapshot(id) => {
+            let snapshot = view.get::<Snapshot>(id).ok_or(Failure::Gone)?;
+            (snapshot.volume_id, Source::Snapshot(id))
+        }
+        VolumeSource::Volume(id) => (id, Source::Volume(id)),
+    };
+    let original = view.get::<Volume>(original).ok_or(Failure::Gone)?;
+    Ok((backend_of(cloud, original)?, source))
+}
+
+/// Copies a volume to another back end. Its file at the old one goes when the new one is whole: until
+/// the outcome is written the old place counts, so the old file stays should the server die.
+fn move_volume(
+    cloud: &Cloud,
+    view: &impl ReadView,
+    row: &Volume,
+    to: &Arc<Backend>,
+) -> Result<Outcome, Failure> {
+    let from = backend_of(cloud, row)?;
+    if Arc::ptr_eq(&from, to) {
+        return Ok(Outcome::DONE);
+    }
+    let snapshots = KeyRange::<(Uuid, i64)>::within(row.id);
+    let mut snapshots = view.scan_by(&Snapshot::BY_VOLUME, &snapshots, Order::Ascending);
+    if row.attach_status != AttachStatus::Detached || snapshots.next().is_some() {
+        return Err(Failure::Held);
+    }
+    // What an earlier attempt copied may be older than what is on the volume now.
+    to.driver.delete_volume(row.id)?;
+    to.driver.create_volume(row.id, row.size, &Source::File(from.driver.path(row.id)))?;
+    Ok(Outcome::Done { moved: Some(to.placement()), provider_id: None })
+}
+
+fn of_snapshot(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
+    let view = cloud.app().store().snapshot();
+    let row = view.get::<Snapshot>(item.target).ok_or(Failure::Gone)?;
+    let volume = view.get::<Volume>(row.volume_id).ok_or(Failure::Gone)?;
+    match item.task {
+        Task::CreateSnapshot => {
+            backend_of(cloud, volume)?.driver.create_snapshot(row.id, volume.id)?;
+        }
+        Task::DeleteSnapshot { keep_data: true } => {}
+        Task::DeleteSnapshot { keep_data: false } => {
+            backend_of(cloud, volume)?.driver.delete_snapshot(row.id)?;
+        }
+        _ => return Err(Failure::Gone),
+    }
+    Ok(Outcome::DONE)
+}

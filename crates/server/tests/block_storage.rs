@@ -1,0 +1,406 @@
+//! Block Storage over its own socket: what a client sees, and what is on the disk.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+struct Cloud {
+    child: Child,
+    url: String,
+    agent: ureq::Agent,
+}
+
+struct Reply {
+    status: u16,
+    headers: ureq::http::HeaderMap,
+    body: String,
+}
+
+impl Reply {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+const TOKEN: (&str, &str) = ("x-auth-token", "u1:p1");
+const LATEST: (&str, &str) = ("openstack-api-version", "volume 3.70");
+
+impl Cloud {
+    fn start(dir: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_statehold"));
+        command.args(["serve", "--bind", "127.0.0.1:0", "--block-storage", "127.0.0.1:0"]);
+        command.arg("--data-dir").arg(dir.join("data"));
+        for name in ["a", "b"] {
+            command.arg("--backend").arg(format!("{name}={}", dir.join(name).display()));
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.next().unwrap().unwrap().starts_with("statehold: listening on "));
+        let line = lines.next().unwrap().unwrap();
+        let url = line.strip_prefix("statehold: block storage on ").unwrap().to_owned();
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_global(Some(Duration::from_secs(60)))
+            .build()
+            .into();
+        Self { child, url, agent }
+    }
+
+    fn send(&self, method: &str, path: &str, body: &[u8], headers: &[(&str, &str)]) -> Reply {
+        let mut request =
+            ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = self.agent.run(request.body(body).unwrap()).unwrap();
+        Reply {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.body_mut().read_to_string().unwrap(),
+        }
+    }
+
+    /// A request as stock clients send it.
+    fn call(&self, method: &str, path: &str, body: &Value) -> Reply {
+        let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
+        self.send(method, &format!("/v3/p1{path}"), &body, &[JSON, TOKEN, LATEST])
+    }
+
+    #[track_caller]
+    fn expect(&self, status: u16, method: &str, path: &str, body: &Value) -> Value {
+        let reply = self.call(method, path, body);
+        assert_eq!(reply.status, status, "{method} {path}: {}", reply.body);
+        if reply.body.is_empty() { Value::Null } else { reply.json() }
+    }
+
+    /// Makes something; its ID.
+    #[track_caller]
+    fn create(&self, path: &str, body: &Value) -> String {
+        let made = self.expect(202, "POST", path, body);
+        made.as_object().unwrap().values().next().unwrap()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until something has a status; 404 is the status of what is gone.
+    #[track_caller]
+    fn wait(&self, path: &str, status: &str) -> Value {
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let reply = self.call("GET", path, &Value::Null);
+            let json = reply.json();
+            let row = json.as_object().unwrap().values().next().unwrap().clone();
+            let own = row["status"].as_str().unwrap_or("404").to_owned();
+            if own == status {
+                return row;
+            }
+            assert!(Instant::now() < until, "{path} is {own}, not {status}: {json}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// The files of both back ends with their lengths in GiB.
+fn files(dir: &Path) -> Vec<(String, u64)> {
+    let mut found = Vec::new();
+    for backend in ["a", "b"] {
+        for entry in std::fs::read_dir(dir.join(backend)).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_file() {
+                let name = entry.file_name().into_string().unwrap();
+                found.push((name, entry.metadata().unwrap().len() >> 30));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn find(dir: &Path, name: &str) -> PathBuf {
+    ["a", "b"].map(|backend| dir.join(backend).join(name)).into_iter().find(|p| p.exists()).unwrap()
+}
+
+#[test]
+fn volumes_snapshots_and_clones_are_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    let body = json!({"volume": {"size": 1, "name": "home", "metadata": {"k": "v"}}});
+    let volume = cloud.create("/volumes", &body);
+    let path = format!("/volumes/{volume}");
+    let row = cloud.wait(&path, "available");
+    assert_eq!((&row["name"], &row["volume_type"]), (&json!("home"), &json!("__DEFAULT__")));
+    let file = find(dir.path(), &format!("volume-{volume}"));
+    {
+        use std::os::unix::fs::FileExt as _;
+        let open = std::fs::File::options().write(true).open(&file).unwrap();
+        open.write_all_at(b"then", 1 << 20).unwrap();
+    }
+
+    let snapshot = cloud.create("/snapshots", &json!({"snapshot": {"volume_id": volume}}));
+    let snapshot_path = format!("/snapshots/{snapshot}");
+    let row = cloud.wait(&snapshot_path, "available");
+    assert_eq!(row["os-extended-snapshot-attributes:progress"], "100%");
+    let clone = cloud.create("/volumes", &json!({"volume": {"snapshot_id": snapshot, "size": 2}}));
+    cloud.wait(&format!("/volumes/{clone}"), "available");
+    let copied = std::fs::File::open(find(dir.path(), &format!("volume-{clone}"))).unwrap();
+    let mut text = [0; 4];
+    std::os::unix::fs::FileExt::read_exact_at(&copied, &mut text, 1 << 20).unwrap();
+    assert_eq!(&text, b"then");
+
+    let action = format!("{path}/action");
+    cloud.expect(202, "POST", &action, &json!({"os-extend": {"new_size": 3}}));
+    assert_eq!(cloud.wait(&path, "available")["size"], 3);
+    let info =
+        cloud.expect(200, "POST", &action, &json!({"os-initialize_connection": {"connector": {}}}));
+    let info = &info["connection_info"];
+    assert_eq!(info["driver_volume_type"], "local");
+    assert_eq!(
+        Path::new(info["data"]["device_path"].as_str().unwrap()),
+        file.canonicalize().unwrap()
+    );
+
+    let mut expected = vec![
+        (format!("snapshot-{snapshot}"), 1),
+        (format!("volume-{clone}"), 2),
+        (format!("volume-{volume}"), 3),
+    ];
+    expected.sort();
+    assert_eq!(files(dir.path()), expected);
+    // Snapshots hold their volume, unless they go with it.
+    assert_eq!(cloud.call("DELETE", &path, &Value::Null).status, 400);
+    cloud.expect(202, "DELETE", &format!("{path}?cascade=true"), &Value::Null);
+    cloud.wait(&path, "404");
+    cloud.expect(202, "DELETE", &format!("/volumes/{clone}"), &Value::Null);
+    cloud.wait(&format!("/volumes/{clone}"), "404");
+    assert_eq!(files(dir.path()), []);
+    let limits = cloud.expect(200, "GET", "/limits", &Value::Null);
+    assert_eq!(limits["limits"]["absolute"]["totalVolumesUsed"], 0);
+}
+
+#[test]
+fn types_choose_back_ends_and_volumes_move() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    for name in ["a", "b", "nowhere"] {
+        let specs = json!({"volume_backend_name": name});
+        let body = json!({"volume_type": {"name": name, "extra_specs": specs}});
+        cloud.expect(200, "POST", "/types", &body);
+    }
+    let of =
+        |name: &str| cloud.create("/volumes", &json!({"volume": {"size": 1, "volume_type": name}}));
+    let (first, none) = (of("b"), of("nowhere"));
+    let path = format!("/volumes/{first}");
+    let row = cloud.wait(&path, "available");
+    assert!(row["os-vol-host-attr:host"].as_str().unwrap().ends_with("@b#b"), "{row}");
+    cloud.wait(&format!("/volumes/{none}"), "error");
+    let retype = json!({"os-retype": {"new_type": "a", "migration_policy": "on-demand"}});
+    cloud.expect(202, "POST", &format!("{path}/action"), &retype);
+    let row = cloud.wait(&path, "available");
+    assert_eq!(row["volume_type"], "a");
+    assert!(dir.path().join("a").join(format!("volume-{first}")).exists());
+    let old = dir.path().join("b").join(format!("volume-{first}"));
+    let until = Instant::now() + Duration::from_secs(60);
+    while old.exists() {
+        assert!(Instant::now() < until, "the old file stays");
+    }
+}
+
+#[test]
+fn an_attachment_tells_how_its_volume_is_reached_and_holds_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    let volume = cloud.create("/volumes", &json!({"volume": {"size": 1}}));
+    let path = format!("/volumes/{volume}");
+    cloud.wait(&path, "available");
+    let body = json!({"attachment": {
+        "volume_uuid": volume, "instance_uuid": "30e6632e-3432-4cd1-84a1-a9905457833e",
+    }});
+    let made = cloud.expect(200, "POST", "/attachments", &body);
+    let attachment = format!("/attachments/{}", made["attachment"]["id"].as_str().unwrap());
+    cloud.wait(&path, "reserved");
+    assert_eq!(cloud.call("POST", "/attachments", &json!({"attachment": {}})).status, 400);
+    let connector = json!({"attachment": {"connector": {"host": "h", "mountpoint": "/dev/vdb"}}});
+    let connected = cloud.expect(200, "PUT", &attachment, &connector);
+    let info = &connected["attachment"]["connection_info"];
+    let device = dir.path().join("a").canonicalize().unwrap().join(format!("volume-{volume}"));
+    assert_eq!(
+        (&info["driver_volume_type"], &info["device_path"]),
+        (&json!("local"), &json!(device))
+    );
+    cloud.expect(204, "POST", &format!("{attachment}/action"), &json!({"os-complete": {}}));
+    let row = cloud.wait(&path, "in-use");
+    assert_eq!(row["attachments"][0]["device"], "/dev/vdb");
+    assert_eq!(cloud.call("DELETE", &path, &Value::Null).status, 400);
+    let list = cloud.expect(200, "GET", "/attachments/detail?limit=1", &Value::Null);
+    assert_eq!(list["attachments"][0]["status"], "attached");
+    assert!(list.get("attachments_links").is_none(), "{list}");
+    let left = cloud.expect(200, "DELETE", &attachment, &Value::Null);
+    assert_eq!(left, json!({"attachments": []}));
+    cloud.wait(&path, "available");
+    let early = [JSON, TOKEN, ("openstack-api-version", "volume 3.26")];
+    assert_eq!(cloud.send("GET", "/v3/attachments", b"", &early).status, 404);
+}
+
+#[test]
+fn types_say_how_their_volumes_are_encrypted() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    let made = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
+    let path = format!("/types/{}/encryption", made["volume_type"]["id"].as_str().unwrap());
+    assert_eq!(cloud.expect(200, "GET", &path, &Value::Null), json!({}));
+    let body = json!({"encryption": {"provider": "luks", "control_location": "front-end"}});
+    let made = cloud.expect(200, "POST", &path, &body);
+    let id = made["encryption"]["encryption_id"].as_str().unwrap();
+    let shown = cloud.expect(200, "GET", &path, &Value::Null);
+    assert_eq!((&shown["encryption_id"], &shown["provider"]), (&json!(id), &json!("luks")));
+    assert_eq!(cloud.call("POST", &path, &body).status, 400);
+    cloud.expect(202, "DELETE", &format!("{path}/{id}"), &Value::Null);
+    assert_eq!(cloud.expect(200, "GET", &path, &Value::Null), json!({}));
+}
+
+#[test]
+fn lists_page_count_and_filter() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    for name in ["x", "y", "z"] {
+        cloud.create("/volumes", &json!({"volume": {"size": 1, "name": name}}));
+    }
+    let names = |list: &Value| -> Vec<String> {
+        let rows = list["volumes"].as_array().unwrap().iter();
+        rows.map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let path = "/volumes?limit=2&sort=name:asc&with_count=true";
+    let first = cloud.expect(200, "GET", path, &Value::Null);
+    assert_eq!((names(&first), &first["count"]), (vec!["x".into(), "y".into()], &json!(3)));
+    let next = first["volumes_links"][0]["href"].as_str().unwrap();
+    let next = next.strip_prefix(&format!("{}/v3/p1", cloud.url)).unwrap();
+    assert_eq!(names(&cloud.expect(200, "GET", next, &Value::Null)), ["z"]);
+    let filtered = "/volumes/detail?filter=name%20in%20%22xz%22";
+    assert_eq!(cloud.call("GET", filtered, &Value::Null).status, 400);
+    let filtered = "/volumes/detail?filter=name%20!%3D%20%22x%22&sort=name";
+    assert_eq!(names(&cloud.expect(200, "GET", filtered, &Value::Null)), ["z", "y"]);
+    let body = json!({"volume": {"size": 1, "name": "k", "metadata": {"k": ""}}});
+    let id = cloud.create("/volumes", &body);
+    cloud.wait(&format!("/volumes/{id}"), "available");
+    let filtered = "/volumes?filter=status+%3D%3D+%22available%22+and+%22k%22+in+metadata";
+    assert_eq!(names(&cloud.expect(200, "GET", filtered, &Value::Null)), ["k"]);
+}
+
+#[test]
+fn versions_tokens_and_refusals_are_as_clients_know_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    for (path, status) in [("/", 300), ("/v3/", 200)] {
+        let reply = cloud.send("GET", path, b"", &[]);
+        assert_eq!(reply.status, status);
+        let version = &reply.json()["versions"][0];
+        assert_eq!((&version["version"], &version["id"]), (&json!("3.70"), &json!("v3.0")));
+        assert_eq!(version["links"][1]["href"], format!("{}/v3/", cloud.url));
+    }
+    let moved = cloud.send("GET", "/v3", b"", &[]);
+    assert_eq!((moved.status, moved.header("location")), (302, &*format!("{}/v3/", cloud.url)));
+    let greeting = cloud.send("GET", "/v3", b"", &[("x-auth-user", "u")]);
+    assert_eq!(greeting.status, 302);
+    let greeting = cloud.send("GET", "/v3/volumes", b"", &[("x-auth-user", "u")]);
+    assert_eq!((greeting.status, greeting.header("x-auth-token")), (204, "u:admin"));
+
+    let of = |version| ("openstack-api-version", version);
+    let large = vec![b' '; 114_689];
+    type Case<'c> = (&'c str, &'c str, &'c [u8], &'c [(&'c str, &'c str)], u16, &'c str);
+    let cases: [Case<'_>; 13] = [
+        ("GET", "/v3/nope", b"", &[TOKEN], 404, ""),
+        ("PATCH", "/v3/volumes", b"", &[TOKEN], 404, ""),
+        ("GET", "/v2/volumes", b"", &[TOKEN], 404, ""),
+        ("GET", "/v3/volumes", b"", &[TOKEN, of("volume 3.71")], 406, "computeFault"),
+        ("GET", "/v3/volumes", b"", &[TOKEN, of("volume 3")], 400, "badRequest"),
+        ("GET", "/v3/volumes", b"", &[TOKEN, of("compute 2.1")], 400, "badRequest"),
+        ("GET", "/v3/volumes/summary", b"", &[TOKEN, of("volume 3.11")], 404, "itemNotFound"),
+        ("GET", "/v3/other/volumes", b"", &[TOKEN], 400, "badRequest"),
+        ("GET", "/v3/volumes/zzz", b"", &[TOKEN], 404, "itemNotFound"),
+        ("POST", "/v3/volumes", b"", &[TOKEN, JSON], 400, "badRequest"),
+        ("POST", "/v3/volumes", b"{", &[TOKEN, JSON], 400, "badRequest"),
+        (
+            "POST",
+            "/v3/volumes",
+            b"{}",
+            &[TOKEN, ("content-type", "text/plain")],
+            415,
+            "badMediaType",
+        ),
+        ("POST", "/v3/volumes", &large, &[TOKEN, JSON], 413, "overLimit"),
+    ];
+    for (method, path, body, headers, status, key) in cases {
+        let reply = cloud.send(method, path, body, headers);
+        assert_eq!(reply.status, status, "{method} {path}: {}", reply.body);
+        assert!(reply.header("x-openstack-request-id").starts_with("req-"), "{path}");
+        if key.is_empty() {
+            assert_eq!(reply.json()["title"], "Not Found");
+            assert_eq!(reply.header("openstack-api-version"), "", "{path}");
+        } else {
+            assert_eq!(reply.json()[key]["code"], status, "{}", reply.body);
+        }
+    }
+    let reply = cloud.send("GET", "/v3/volumes", b"", &[TOKEN, of("volume 3.27")]);
+    assert_eq!(reply.header("openstack-api-version"), "volume 3.27");
+    assert_eq!(reply.header("vary"), "OpenStack-API-Version");
+    assert_eq!(reply.header("x-openstack-request-id"), reply.header("x-compute-request-id"));
+    let over = json!({"volume": {"size": 2000}});
+    let reply = cloud.call("POST", "/volumes", &over);
+    assert_eq!((reply.status, reply.header("retry-after")), (413, "0"), "{}", reply.body);
+
+    let volume = cloud.create("/volumes", &json!({"volume": {"size": 1, "metadata": {"k": "v"}}}));
+    let path = format!("/v3/p1/volumes/{volume}/metadata");
+    let tag = cloud.send("GET", &path, b"", &[TOKEN, LATEST]).header("etag").to_owned();
+    let put = |tag: &str| {
+        let body = br#"{"metadata": {"k": "w"}}"#;
+        cloud.send("PUT", &path, body, &[TOKEN, LATEST, JSON, ("if-match", tag)]).status
+    };
+    assert_eq!([put(&tag), put(&tag)], [200, 412]);
+}
+
+#[test]
+fn what_a_killed_server_was_doing_is_done_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut known = Vec::new();
+    for round in 0..4 {
+        let mut cloud = Cloud::start(dir.path());
+        for _ in 0..2 {
+            known.push(cloud.create("/volumes", &json!({"volume": {"size": 1}})));
+        }
+        if let Some(gone) = known.first().filter(|_| round > 1).cloned() {
+            cloud.wait(&format!("/volumes/{gone}"), "available");
+            cloud.expect(202, "DELETE", &format!("/volumes/{gone}"), &Value::Null);
+            known.remove(0);
+        }
+        cloud.child.kill().unwrap();
+    }
+    let cloud = Cloud::start(dir.path());
+    for id in &known {
+        cloud.wait(&format!("/volumes/{id}"), "available");
+    }
+    let until = Instant::now() + Duration::from_secs(60);
+    while cloud.expect(200, "GET", "/volumes", &Value::Null)["volumes"].as_array().unwrap().len()
+        > known.len()
+    {
+        assert!(Instant::now() < until, "a volume is never deleted");
+    }
+    let mut expected: Vec<_> = known.iter().map(|id| (format!("volume-{id}"), 1)).collect();
+    expected.sort();
+    assert_eq!(files(dir.path()), expected);
+}
