@@ -45,7 +45,12 @@ pub(crate) fn backup(dir: &Path, file: &Path) -> Done {
     let written =
         store.backup_with(&to, progress()).and_then(|index| to.sync_all().map(|()| index));
     let index = written.map_err(at(file))?;
-    println!("backup of {} at index {index} written to {}", dir.display(), file.display());
+    writeln!(
+        io::stdout(),
+        "backup of {} at index {index} written to {}",
+        dir.display(),
+        file.display()
+    )?;
     Ok(())
 }
 
@@ -53,14 +58,14 @@ pub(crate) fn restore(file: &Path, dir: &Path) -> Done {
     let from = File::open(file).map_err(at(file))?;
     let store = Store::open(dir, &schema())?;
     let index = store.restore_with(from, progress())?;
-    println!("{} restored from {} at index {index}", dir.display(), file.display());
+    writeln!(io::stdout(), "{} restored from {} at index {index}", dir.display(), file.display())?;
     Ok(())
 }
 
 pub(crate) fn verify(dir: &Path) -> Done {
     let report = Store::verify_with(dir, &schema(), progress())?;
     print(&report)?;
-    println!("{} is sound", dir.display());
+    writeln!(io::stdout(), "{} is sound", dir.display())?;
     Ok(())
 }
 
@@ -72,7 +77,7 @@ pub(crate) fn dump(dir: &Path) -> Done {
 pub(crate) fn load(dir: &Path) -> Done {
     let store = Store::open(dir, &schema())?;
     let index = store.load_with(io::stdin().lock(), progress())?;
-    println!("{} loaded at index {index}", dir.display());
+    writeln!(io::stdout(), "{} loaded at index {index}", dir.display())?;
     Ok(())
 }
 
@@ -81,7 +86,7 @@ pub(crate) fn inspect(dir: &Path) -> Done {
     for name in ["rows.redb", "log.redb"] {
         let path = dir.join(name);
         let bytes = fs::metadata(&path).map_err(at(&path))?.len();
-        println!("{name:<16} {bytes:>10} bytes");
+        writeln!(io::stdout(), "{name:<16} {bytes:>10} bytes")?;
     }
     Ok(())
 }
