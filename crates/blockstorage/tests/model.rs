@@ -323,6 +323,10 @@ impl World {
             let held = item.reservation.is_none_or(|id| view.get::<Reservation>(id).is_some());
             assert!(held, "no quota is set aside for {item:?}");
         }
+        for aside in view.scan::<Reservation>(&all(), Order::Ascending) {
+            let used = view.find(&WorkItem::BY_RESERVATION, aside.id);
+            assert!(used.is_some(), "quota is set aside for nothing: {aside:?}");
+        }
         self.check_quota(&view);
     }
 
@@ -359,11 +363,8 @@ impl World {
 }
 
 proptest! {
-    // The same cases in every run. Random ones have once ended with work that nothing brings out, after
-    // volumes were unmanaged, copied and retyped: a known defect.
     #![proptest_config(ProptestConfig {
         cases: 300,
-        rng_seed: proptest::test_runner::RngSeed::Fixed(6),
         ..ProptestConfig::default()
     })]
 

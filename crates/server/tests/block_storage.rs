@@ -112,7 +112,7 @@ impl Cloud {
                 return row;
             }
             assert!(Instant::now() < until, "{path} is {own}, not {status}: {json}");
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::yield_now();
         }
     }
 }

@@ -146,7 +146,10 @@ pub fn attach_volume(
     };
     let there = txn.scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending).any(same);
     if there {
-        row.status = VolumeStatus::InUse;
+        // Work that is under way keeps its status, by which others are kept off.
+        if !row.status.is_transitional() {
+            row.status = VolumeStatus::InUse;
+        }
         return Ok(write(txn, cx.now, row)?);
     }
     match row.status {
