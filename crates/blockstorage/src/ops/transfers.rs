@@ -1,5 +1,7 @@
 //! Transfers: giving a volume to another project that knows a key.
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest as _, Sha256};
 use statehold_store::{Entry, ReadView, WriteTxn};
 use subtle::ConstantTimeEq as _;
@@ -156,20 +158,31 @@ pub fn accept_transfer(
         check_snapshots(txn, volume.id)?;
         snapshots.extend(snapshots_of(txn, volume.id).map(|row| Snapshot::clone(row)));
     }
-    let (giver, taker) = (volume.project_id.clone(), cx.caller.project.clone());
+    let taker = cx.caller.project.clone();
     quota::check_size(txn, cx.config, &taker, volume.size)?;
-    let mut taken = quota::Deltas::new();
-    if volume.consumes_quota {
-        taken = quota::of_volume(volume.volume_type_id, 1, volume.size);
-    }
-    for row in snapshots.iter().filter(|row| row.consumes_quota) {
-        for (resource, delta) in quota::of_snapshot(cx.config, row.volume_type_id, 1, row.size) {
+    // Each row is its own project's: an admin may have taken a snapshot for another one.
+    let of_volume = volume.consumes_quota.then(|| {
+        let deltas = quota::of_volume(volume.volume_type_id, 1, volume.size);
+        (&volume.project_id, deltas)
+    });
+    let counted = snapshots.iter().filter(|row| row.consumes_quota);
+    let of_snapshots = counted.map(|row| {
+        let deltas = quota::of_snapshot(cx.config, row.volume_type_id, 1, row.size);
+        (&row.project_id, deltas)
+    });
+    let (mut taken, mut given) = (quota::Deltas::new(), BTreeMap::new());
+    for (giver, deltas) in of_volume.into_iter().chain(of_snapshots) {
+        if *giver == taker {
+            continue;
+        }
+        let given: &mut quota::Deltas = given.entry(giver.clone()).or_default();
+        for (resource, delta) in deltas {
             *taken.entry(resource).or_default() += delta;
+            *given.entry(resource).or_default() -= delta;
         }
     }
-    let given = taken.iter().map(|(resource, delta)| (*resource, -delta)).collect();
-    if giver != taker {
-        quota::charge(txn, cx.config, &taker, &taken)?;
+    quota::charge(txn, cx.config, &taker, &taken)?;
+    for (giver, given) in given {
         quota::apply(txn, cx.config, &giver, &given)?;
     }
     for mut row in snapshots {
