@@ -10,26 +10,39 @@ use statehold_store::{ReadView as _, Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
 use super::list::{Place, page};
+use super::routes::{self, Route};
 use super::volumes::connection;
+
+/// What there is.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::list("/v3/attachments", list).since(27),
+    routes::write("POST", "/v3/attachments", create).since(27),
+    routes::list("/v3/attachments/summary", list).since(27),
+    routes::list("/v3/attachments/detail", list_detail).since(27),
+    routes::read("/v3/attachments/{id}", show).since(27),
+    routes::write("PUT", "/v3/attachments/{id}", connect).since(27),
+    routes::write("DELETE", "/v3/attachments/{id}", delete).since(27),
+    routes::write("POST", "/v3/attachments/{id}/action", act).since(44),
+];
 
 /// Their pages have no links to the next.
 const LIST: Place = Place { path: "attachments", rows: "attachments", links: None };
 const DETAIL: Place = Place { path: "attachments/detail", ..LIST };
 
-pub(crate) fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     page::<Attachment, _>(view, call, LIST, |_| true, AttachmentStub::new)
 }
 
-pub(crate) fn list_detail(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn list_detail(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     page::<Attachment, _>(view, call, DETAIL, |_| true, AttachmentView::new)
 }
 
-pub(crate) fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let row = find_attachment(view, &call.cx, call.id())?;
     Answer::ok("attachment", &AttachmentView::new(row))
 }
 
-pub(crate) fn create(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn create(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let spec = input::attachment_spec(call.body, call.cx.version)?;
     create_attachment(txn, &call.cx, call.new, &spec)?;
     let id = call.new.to_string();
@@ -41,7 +54,7 @@ pub(crate) fn create(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, 
     Answer::ok("attachment", &AttachmentView::updated(row, &before))
 }
 
-pub(crate) fn connect(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn connect(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let connector = input::attachment_connector(call.body)?;
     let before = Attachment::clone(find_attachment(txn, &call.cx, call.id())?);
     join(txn, call, call.id(), connector)?;
@@ -64,13 +77,13 @@ fn join(
     Ok(connect_attachment(txn, &call.cx, id, connector, info.into())?)
 }
 
-pub(crate) fn delete(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn delete(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let left = delete_attachment(txn, &call.cx, call.id())?;
     let left: Vec<_> = left.iter().map(|row| AttachmentStub::new(row)).collect();
     Answer::ok("attachments", &left)
 }
 
-pub(crate) fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     input::attachment_action(call.body)?;
     complete_attachment(txn, &call.cx, call.id())?;
     Ok(Answer::empty(StatusCode::NO_CONTENT))

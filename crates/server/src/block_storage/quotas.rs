@@ -9,6 +9,19 @@ use statehold_blockstorage::{
 use statehold_store::{Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
+use super::routes::{self, Route};
+
+/// What there is.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::list("/v3/os-quota-sets/{project}", show),
+    routes::write("PUT", "/v3/os-quota-sets/{project}", update),
+    routes::write("DELETE", "/v3/os-quota-sets/{project}", reset),
+    routes::read("/v3/os-quota-sets/{project}/defaults", defaults),
+    routes::read("/v3/os-quota-class-sets/{class}", show_class),
+    routes::write("PUT", "/v3/os-quota-class-sets/{class}", update_class),
+    routes::list("/v3/limits", limits),
+    routes::read("/v3/os-availability-zone", zones),
+];
 
 /// From this version on admins may ask for the limits of another project.
 const OF_PROJECT_SINCE: u16 = 39;
@@ -22,42 +35,42 @@ const LIMITS: [(QuotaKind, &str, &str); 5] = [
     (QuotaKind::BackupGigabytes, "maxTotalBackupGigabytes", "totalBackupGigabytesUsed"),
 ];
 
-pub(crate) fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let (cx, project) = (&call.cx, call.segment("project"));
     let usage = call.flag("usage")?;
     Answer::ok("quota_set", &QuotaSet::of_project(view, cx.config, cx.caller, project, usage)?)
 }
 
-pub(crate) fn defaults(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn defaults(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let (cx, project) = (&call.cx, call.segment("project"));
     Answer::ok("quota_set", &QuotaSet::defaults(view, cx.config, cx.caller, project)?)
 }
 
-pub(crate) fn update(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn update(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let (cx, project) = (&call.cx, call.segment("project"));
     set_quotas(txn, cx.config, cx.caller, project, call.body)?;
     let set = QuotaSet::of_project(txn, cx.config, cx.caller, project, false)?;
     Answer::ok("quota_set", &set.without_id())
 }
 
-pub(crate) fn reset(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn reset(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     reset_quotas(txn, call.cx.caller, call.segment("project"))?;
     Ok(Answer::empty(StatusCode::OK))
 }
 
-pub(crate) fn show_class(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn show_class(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let (cx, class) = (&call.cx, call.segment("class"));
     Answer::ok("quota_class_set", &QuotaSet::of_class(view, cx.config, cx.caller, class)?)
 }
 
-pub(crate) fn update_class(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn update_class(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let (cx, class) = (&call.cx, call.segment("class"));
     set_class_quotas(txn, cx.caller, class, call.body)?;
     let set = QuotaSet::of_class(txn, cx.config, cx.caller, class)?;
     Answer::ok("quota_class_set", &set.without_id())
 }
 
-pub(crate) fn limits(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn limits(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let cx = &call.cx;
     let other = call.parameter("project_id").or_else(|| call.parameter("tenant_id"));
     let asks = cx.caller.is_admin() && cx.version.at_least(OF_PROJECT_SINCE);
@@ -73,7 +86,7 @@ pub(crate) fn limits(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal
     Answer::ok("limits", &json!({"rate": none, "absolute": absolute}))
 }
 
-pub(crate) fn zones(_: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn zones(_: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let zone = |name: &str| json!({"zoneName": name, "zoneState": {"available": true}});
     let zones: Vec<Value> = call.cx.config.zones.iter().map(|name| zone(name)).collect();
     Answer::ok("availabilityZoneInfo", &zones)

@@ -1,4 +1,4 @@
-//! The table of everything that the API answers.
+//! The tables of everything that the API answers: each area has its own beside its handlers.
 //!
 //! Each path is there twice: with the project behind `/v3/`, and without.
 
@@ -32,21 +32,21 @@ pub(crate) struct Route {
 /// The prefix of all paths.
 const PREFIX: &str = "/v3/";
 
-const fn read(
+pub(crate) const fn read(
     path: &'static str,
     run: fn(&Snapshot, &Call<'_>) -> Result<Answer, Refusal>,
 ) -> Route {
     Route { method: "GET", path, since: 0, run: Run::Read(run) }
 }
 
-const fn list(
+pub(crate) const fn list(
     path: &'static str,
     run: fn(&Snapshot, &Call<'_>) -> Result<Answer, Refusal>,
 ) -> Route {
     Route { method: "GET", path, since: 0, run: Run::List(run) }
 }
 
-const fn write(
+pub(crate) const fn write(
     method: &'static str,
     path: &'static str,
     run: fn(&mut WriteTxn<'_>, &Call<'_>) -> Result<Answer, Refusal>,
@@ -55,7 +55,8 @@ const fn write(
 }
 
 impl Route {
-    const fn since(mut self, minor: u16) -> Self {
+    /// The route, from a minor version on.
+    pub(crate) const fn since(mut self, minor: u16) -> Self {
         self.since = minor;
         self
     }
@@ -91,7 +92,8 @@ impl<'p> Found<'p> {
     pub(crate) fn find(method: &str, path: &'p str) -> Option<Self> {
         let given: Vec<&str> = path.strip_prefix(PREFIX)?.split('/').collect();
         let of = |project, given: &[&'p str]| {
-            let mut routes = ROUTES.iter().filter(|route| route.method == method);
+            let routes = TABLES.iter().copied().flatten();
+            let mut routes = routes.filter(|route| route.method == method);
             routes.find_map(|route| {
                 let segments = route.segments(given)?;
                 Some(Self { route, segments, project })
@@ -109,68 +111,8 @@ fn is_project(text: &str) -> bool {
 }
 
 /// Every route.
-static ROUTES: &[Route] = &[
-    list("/v3/volumes", volumes::list),
-    write("POST", "/v3/volumes", volumes::create),
-    list("/v3/volumes/detail", volumes::list_detail),
-    list("/v3/volumes/summary", volumes::summary).since(12),
-    read("/v3/volumes/{id}", volumes::show),
-    write("PUT", "/v3/volumes/{id}", volumes::update),
-    write("DELETE", "/v3/volumes/{id}", volumes::delete),
-    write("POST", "/v3/volumes/{id}/action", volumes::act),
-    read("/v3/volumes/{id}/metadata", volumes::metadata),
-    write("POST", "/v3/volumes/{id}/metadata", volumes::merge_metadata),
-    write("PUT", "/v3/volumes/{id}/metadata", volumes::replace_metadata),
-    read("/v3/volumes/{id}/metadata/{key}", volumes::metadata_item),
-    write("PUT", "/v3/volumes/{id}/metadata/{key}", volumes::set_metadata_item),
-    write("DELETE", "/v3/volumes/{id}/metadata/{key}", volumes::delete_metadata_item),
-    read("/v3/volumes/{id}/encryption", volumes::encryption),
-    list("/v3/snapshots", snapshots::list),
-    write("POST", "/v3/snapshots", snapshots::create),
-    list("/v3/snapshots/detail", snapshots::list_detail),
-    read("/v3/snapshots/{id}", snapshots::show),
-    write("PUT", "/v3/snapshots/{id}", snapshots::update),
-    write("DELETE", "/v3/snapshots/{id}", snapshots::delete),
-    write("POST", "/v3/snapshots/{id}/action", snapshots::act),
-    read("/v3/snapshots/{id}/metadata", snapshots::metadata),
-    write("POST", "/v3/snapshots/{id}/metadata", snapshots::merge_metadata),
-    write("PUT", "/v3/snapshots/{id}/metadata", snapshots::replace_metadata),
-    read("/v3/snapshots/{id}/metadata/{key}", snapshots::metadata_item),
-    write("PUT", "/v3/snapshots/{id}/metadata/{key}", snapshots::set_metadata_item),
-    write("DELETE", "/v3/snapshots/{id}/metadata/{key}", snapshots::delete_metadata_item),
-    list("/v3/attachments", attachments::list).since(27),
-    write("POST", "/v3/attachments", attachments::create).since(27),
-    list("/v3/attachments/summary", attachments::list).since(27),
-    list("/v3/attachments/detail", attachments::list_detail).since(27),
-    read("/v3/attachments/{id}", attachments::show).since(27),
-    write("PUT", "/v3/attachments/{id}", attachments::connect).since(27),
-    write("DELETE", "/v3/attachments/{id}", attachments::delete).since(27),
-    write("POST", "/v3/attachments/{id}/action", attachments::act).since(44),
-    list("/v3/types", types::list),
-    write("POST", "/v3/types", types::create),
-    read("/v3/types/default", types::show_default),
-    read("/v3/types/{id}", types::show),
-    write("PUT", "/v3/types/{id}", types::update),
-    write("DELETE", "/v3/types/{id}", types::delete),
-    read("/v3/types/{id}/extra_specs", types::extra_specs),
-    write("POST", "/v3/types/{id}/extra_specs", types::set_extra_specs),
-    read("/v3/types/{id}/extra_specs/{key}", types::extra_spec),
-    write("PUT", "/v3/types/{id}/extra_specs/{key}", types::set_extra_spec),
-    write("DELETE", "/v3/types/{id}/extra_specs/{key}", types::delete_extra_spec),
-    read("/v3/types/{id}/encryption", types::encryption),
-    write("POST", "/v3/types/{id}/encryption", types::encrypt),
-    write("DELETE", "/v3/types/{id}/encryption/{encryption}", types::decrypt),
-    read("/v3/types/{id}/os-volume-type-access", types::access),
-    write("POST", "/v3/types/{id}/action", types::act),
-    list("/v3/os-quota-sets/{project}", quotas::show),
-    write("PUT", "/v3/os-quota-sets/{project}", quotas::update),
-    write("DELETE", "/v3/os-quota-sets/{project}", quotas::reset),
-    read("/v3/os-quota-sets/{project}/defaults", quotas::defaults),
-    read("/v3/os-quota-class-sets/{class}", quotas::show_class),
-    write("PUT", "/v3/os-quota-class-sets/{class}", quotas::update_class),
-    list("/v3/limits", quotas::limits),
-    read("/v3/os-availability-zone", quotas::zones),
-];
+static TABLES: &[&[Route]] =
+    &[volumes::ROUTES, snapshots::ROUTES, attachments::ROUTES, types::ROUTES, quotas::ROUTES];
 
 #[cfg(test)]
 mod tests {

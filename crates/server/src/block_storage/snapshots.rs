@@ -13,47 +13,65 @@ use statehold_store::{Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
 use super::list::{Place, page};
+use super::routes::{self, Route};
+
+/// What there is.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::list("/v3/snapshots", list),
+    routes::write("POST", "/v3/snapshots", create),
+    routes::list("/v3/snapshots/detail", list_detail),
+    routes::read("/v3/snapshots/{id}", show),
+    routes::write("PUT", "/v3/snapshots/{id}", update),
+    routes::write("DELETE", "/v3/snapshots/{id}", delete),
+    routes::write("POST", "/v3/snapshots/{id}/action", act),
+    routes::read("/v3/snapshots/{id}/metadata", metadata),
+    routes::write("POST", "/v3/snapshots/{id}/metadata", merge_metadata),
+    routes::write("PUT", "/v3/snapshots/{id}/metadata", replace_metadata),
+    routes::read("/v3/snapshots/{id}/metadata/{key}", metadata_item),
+    routes::write("PUT", "/v3/snapshots/{id}/metadata/{key}", set_metadata_item),
+    routes::write("DELETE", "/v3/snapshots/{id}/metadata/{key}", delete_metadata_item),
+];
 
 const LIST: Place = Place { path: "snapshots", rows: "snapshots", links: Some("snapshots_links") };
 const DETAIL: Place = Place { path: "snapshots/detail", ..LIST };
 
 type Row = statehold_blockstorage::Snapshot;
 
-pub(crate) fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::SNAPSHOT_GET_ALL)?;
     page::<Row, _>(view, call, LIST, |_| true, SnapshotStub::new)
 }
 
-pub(crate) fn list_detail(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn list_detail(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::SNAPSHOT_GET_ALL)?;
     page::<Row, _>(view, call, DETAIL, |_| true, |row| SnapshotView::new(call.viewer, row))
 }
 
-pub(crate) fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let row = find_snapshot(view, call.cx.caller, call.id())?;
     Answer::ok("snapshot", &SnapshotView::new(call.viewer, row))
 }
 
-pub(crate) fn create(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn create(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let spec = input::snapshot_spec(call.body)?;
     create_snapshot(txn, &call.cx, call.new, spec)?;
     let row = find_snapshot(txn, call.cx.caller, &call.new.to_string())?;
     Answer::named(StatusCode::ACCEPTED, "snapshot", &SnapshotView::written(call.viewer, row))
 }
 
-pub(crate) fn update(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn update(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let change = input::snapshot_change(call.body)?;
     update_snapshot(txn, &call.cx, call.id(), change)?;
     let row = find_snapshot(txn, call.cx.caller, call.id())?;
     Answer::ok("snapshot", &SnapshotView::written(call.viewer, row))
 }
 
-pub(crate) fn delete(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn delete(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     delete_snapshot(txn, &call.cx, call.id(), false)?;
     Ok(Answer::empty(StatusCode::ACCEPTED))
 }
 
-pub(crate) fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let (cx, id) = (&call.cx, call.id());
     match input::snapshot_action(call.body)? {
         SnapshotAction::ResetStatus(status) => reset_snapshot_status(txn, cx, id, &status)?,
@@ -70,21 +88,21 @@ pub(crate) fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Ref
     Ok(Answer::empty(StatusCode::ACCEPTED))
 }
 
-pub(crate) fn metadata(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn metadata(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     Answer::ok("metadata", &find_snapshot(view, call.cx.caller, call.id())?.metadata)
 }
 
-pub(crate) fn metadata_item(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn metadata_item(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let key = call.segment("key");
     let value = snapshot_metadata_item(view, &call.cx, call.id(), key)?;
     Answer::ok("meta", &json!({ key: value }))
 }
 
-pub(crate) fn merge_metadata(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn merge_metadata(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     write_metadata(txn, call, false)
 }
 
-pub(crate) fn replace_metadata(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn replace_metadata(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     write_metadata(txn, call, true)
 }
 
@@ -98,19 +116,13 @@ fn write_metadata(
     Answer::ok("metadata", &all)
 }
 
-pub(crate) fn set_metadata_item(
-    txn: &mut WriteTxn<'_>,
-    call: &Call<'_>,
-) -> Result<Answer, Refusal> {
+fn set_metadata_item(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let pairs = input::metadata_item(call.body, call.segment("key"))?;
     set_snapshot_metadata(txn, &call.cx, call.id(), pairs.clone(), false)?;
     Answer::ok("meta", &pairs)
 }
 
-pub(crate) fn delete_metadata_item(
-    txn: &mut WriteTxn<'_>,
-    call: &Call<'_>,
-) -> Result<Answer, Refusal> {
+fn delete_metadata_item(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     delete_snapshot_metadata(txn, &call.cx, call.id(), call.segment("key"))?;
     Ok(Answer::empty(StatusCode::OK))
 }

@@ -13,10 +13,31 @@ use statehold_store::{Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
 use super::list::{Place, page_of};
+use super::routes::{self, Route};
+
+/// What there is.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::list("/v3/types", list),
+    routes::write("POST", "/v3/types", create),
+    routes::read("/v3/types/default", show_default),
+    routes::read("/v3/types/{id}", show),
+    routes::write("PUT", "/v3/types/{id}", update),
+    routes::write("DELETE", "/v3/types/{id}", delete),
+    routes::read("/v3/types/{id}/extra_specs", extra_specs),
+    routes::write("POST", "/v3/types/{id}/extra_specs", set_extra_specs),
+    routes::read("/v3/types/{id}/extra_specs/{key}", extra_spec),
+    routes::write("PUT", "/v3/types/{id}/extra_specs/{key}", set_extra_spec),
+    routes::write("DELETE", "/v3/types/{id}/extra_specs/{key}", delete_extra_spec),
+    routes::read("/v3/types/{id}/encryption", encryption),
+    routes::write("POST", "/v3/types/{id}/encryption", encrypt),
+    routes::write("DELETE", "/v3/types/{id}/encryption/{encryption}", decrypt),
+    routes::read("/v3/types/{id}/os-volume-type-access", access),
+    routes::write("POST", "/v3/types/{id}/action", act),
+];
 
 const LIST: Place = Place { path: "types", rows: "volume_types", links: Some("volume_type_links") };
 
-pub(crate) fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let caller = call.cx.caller;
     caller.check(policy::TYPE_GET)?;
     let public = match call.parameter("is_public") {
@@ -40,41 +61,41 @@ pub(crate) fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> 
     page_of::<VolumeType, _>(view, call, &others, LIST, visible, show)
 }
 
-pub(crate) fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let row = get_type(view, call.cx.caller, call.id())?;
     Answer::ok("volume_type", &VolumeTypeView::new(call.viewer, row))
 }
 
-pub(crate) fn show_default(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn show_default(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let row = default_type(view, call.cx.config, &call.cx.caller.project)?;
     Answer::ok("volume_type", &VolumeTypeView::updated(call.viewer, row))
 }
 
-pub(crate) fn create(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn create(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::TYPE_CREATE)?;
     create_type(txn, &call.cx, call.new, input::type_spec(call.body)?)?;
     let row = get_type(txn, call.cx.caller, &call.new.to_string())?;
     Answer::ok("volume_type", &VolumeTypeView::created(call.viewer, row))
 }
 
-pub(crate) fn update(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn update(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     update_type(txn, &call.cx, call.id(), input::type_change(call.body)?)?;
     let row = get_type(txn, call.cx.caller, call.id())?;
     Answer::ok("volume_type", &VolumeTypeView::updated(call.viewer, row))
 }
 
-pub(crate) fn delete(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn delete(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     delete_type(txn, &call.cx, call.id())?;
     Ok(Answer::empty(StatusCode::ACCEPTED))
 }
 
-pub(crate) fn extra_specs(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn extra_specs(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let row = get_type(view, call.cx.caller, call.id())?;
     let shown = serde_json::to_value(VolumeTypeView::new(call.viewer, row)).unwrap_or_default();
     Answer::ok("extra_specs", shown.get("extra_specs").unwrap_or(&Value::Null))
 }
 
-pub(crate) fn extra_spec(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn extra_spec(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let key = call.segment("key");
     let value = get_extra_spec(view, &call.cx, call.id(), key)?;
     Answer::ok(key, &value)
@@ -86,30 +107,27 @@ fn echo(call: &Call<'_>) -> Result<Answer, Refusal> {
     Answer::json(StatusCode::OK, &body)
 }
 
-pub(crate) fn set_extra_specs(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn set_extra_specs(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     set_specs(txn, &call.cx, call.id(), input::extra_specs(call.body)?)?;
     echo(call)
 }
 
-pub(crate) fn set_extra_spec(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn set_extra_spec(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     set_specs(txn, &call.cx, call.id(), input::extra_spec(call.body, call.segment("key"))?)?;
     echo(call)
 }
 
-pub(crate) fn delete_extra_spec(
-    txn: &mut WriteTxn<'_>,
-    call: &Call<'_>,
-) -> Result<Answer, Refusal> {
+fn delete_extra_spec(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     delete_spec(txn, &call.cx, call.id(), call.segment("key"))?;
     Ok(Answer::empty(StatusCode::ACCEPTED))
 }
 
-pub(crate) fn encryption(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn encryption(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let row = get_type(view, call.cx.caller, call.id())?;
     Answer::json(StatusCode::OK, &EncryptionView::new(row))
 }
 
-pub(crate) fn encrypt(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn encrypt(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let encryption = input::type_encryption(call.body, call.new, call.cx.now)?;
     set_encryption(txn, &call.cx, call.id(), encryption)?;
     let row = get_type(txn, call.cx.caller, call.id())?;
@@ -121,18 +139,18 @@ pub(crate) fn encrypt(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer,
     Answer::json(StatusCode::OK, &body)
 }
 
-pub(crate) fn decrypt(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn decrypt(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     delete_encryption(txn, &call.cx, call.id())?;
     Ok(Answer::empty(StatusCode::ACCEPTED))
 }
 
-pub(crate) fn access(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn access(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let row = type_access(view, &call.cx, call.id())?;
     let all: Vec<_> = TypeAccessView::all(row).collect();
     Answer::json(StatusCode::OK, &json!({ "volume_type_access": all }))
 }
 
-pub(crate) fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let (cx, id) = (&call.cx, call.id());
     match input::type_action(call.body)? {
         TypeAction::AddAccess(project) => set_type_access(txn, cx, id, &project, true)?,

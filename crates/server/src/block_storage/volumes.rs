@@ -15,6 +15,26 @@ use statehold_store::{ReadView, Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
 use super::list::{Place, page};
+use super::routes::{self, Route};
+
+/// What there is.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::list("/v3/volumes", list),
+    routes::write("POST", "/v3/volumes", create),
+    routes::list("/v3/volumes/detail", list_detail),
+    routes::list("/v3/volumes/summary", summary).since(12),
+    routes::read("/v3/volumes/{id}", show),
+    routes::write("PUT", "/v3/volumes/{id}", update),
+    routes::write("DELETE", "/v3/volumes/{id}", delete),
+    routes::write("POST", "/v3/volumes/{id}/action", act),
+    routes::read("/v3/volumes/{id}/metadata", metadata),
+    routes::write("POST", "/v3/volumes/{id}/metadata", merge_metadata),
+    routes::write("PUT", "/v3/volumes/{id}/metadata", replace_metadata),
+    routes::read("/v3/volumes/{id}/metadata/{key}", metadata_item),
+    routes::write("PUT", "/v3/volumes/{id}/metadata/{key}", set_metadata_item),
+    routes::write("DELETE", "/v3/volumes/{id}/metadata/{key}", delete_metadata_item),
+    routes::read("/v3/volumes/{id}/encryption", encryption),
+];
 
 /// From this version on metadata has a tag.
 const ETAG_SINCE: u16 = 15;
@@ -30,7 +50,7 @@ fn is_shown(call: &Call<'_>, row: &Volume) -> bool {
     call.cx.caller.is_admin() || row.is_settled() || row.name_id.is_none()
 }
 
-pub(crate) fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::VOLUME_GET_ALL)?;
     page::<Volume, _>(
         view,
@@ -41,7 +61,7 @@ pub(crate) fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> 
     )
 }
 
-pub(crate) fn list_detail(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn list_detail(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::VOLUME_GET_ALL)?;
     page::<Volume, _>(
         view,
@@ -52,18 +72,18 @@ pub(crate) fn list_detail(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Re
     )
 }
 
-pub(crate) fn summary(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn summary(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::VOLUME_GET_ALL)?;
     let all = call.cx.caller.is_admin() && call.flag("all_tenants")?;
     Answer::ok("volume-summary", &VolumeSummary::new(view, call.viewer, all))
 }
 
-pub(crate) fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let row = find_volume(view, call.cx.caller, call.id())?;
     Answer::ok("volume", &VolumeView::new(view, call.viewer, row))
 }
 
-pub(crate) fn create(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn create(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let spec = input::volume_spec(call.body, call.cx.version)?;
     create_volume(txn, &call.cx, call.new, spec)?;
     let row = find_volume(txn, call.cx.caller, &call.new.to_string())?;
@@ -71,21 +91,21 @@ pub(crate) fn create(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, 
     Answer::named(StatusCode::ACCEPTED, "volume", &created)
 }
 
-pub(crate) fn update(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn update(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let change = input::volume_change(call.body, call.cx.version)?;
     update_volume(txn, &call.cx, call.id(), change)?;
     let row = find_volume(txn, call.cx.caller, call.id())?;
     Answer::ok("volume", &VolumeView::updated(txn, call.viewer, row))
 }
 
-pub(crate) fn delete(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn delete(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let force = call.cx.version.at_least(FORCE_SINCE) && call.flag("force")?;
     let options = DeleteOptions { cascade: call.flag("cascade")?, force };
     delete_volume(txn, &call.cx, call.id(), options)?;
     Ok(Answer::empty(StatusCode::ACCEPTED))
 }
 
-pub(crate) fn encryption(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn encryption(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let row = find_volume(view, call.cx.caller, call.id())?;
     Answer::ok("encryption_key_id", &row.encryption_key_id)
 }
@@ -94,11 +114,11 @@ fn all_metadata(view: &impl ReadView, call: &Call<'_>) -> Result<Answer, Refusal
     Answer::ok("metadata", &find_volume(view, call.cx.caller, call.id())?.metadata)
 }
 
-pub(crate) fn metadata(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn metadata(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     tagged(call, all_metadata(view, call)?)
 }
 
-pub(crate) fn metadata_item(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn metadata_item(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let key = call.segment("key");
     let value = volume_metadata_item(view, &call.cx, call.id(), key)?;
     tagged(call, Answer::ok("meta", &json!({ key: value }))?)
@@ -119,38 +139,32 @@ fn check_tag(txn: &WriteTxn<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     if known.contains(&tag) { Ok(()) } else { Err(Refusal::Changed) }
 }
 
-pub(crate) fn merge_metadata(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn merge_metadata(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let pairs = input::metadata(call.body)?;
     let all = set_metadata(txn, &call.cx, call.id(), pairs, false)?;
     Answer::ok("metadata", &all)
 }
 
-pub(crate) fn replace_metadata(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn replace_metadata(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let pairs = input::metadata(call.body)?;
     check_tag(txn, call)?;
     let all = set_metadata(txn, &call.cx, call.id(), pairs, true)?;
     Answer::ok("metadata", &all)
 }
 
-pub(crate) fn set_metadata_item(
-    txn: &mut WriteTxn<'_>,
-    call: &Call<'_>,
-) -> Result<Answer, Refusal> {
+fn set_metadata_item(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let pairs = input::metadata_item(call.body, call.segment("key"))?;
     check_tag(txn, call)?;
     set_metadata(txn, &call.cx, call.id(), pairs.clone(), false)?;
     Answer::ok("meta", &pairs)
 }
 
-pub(crate) fn delete_metadata_item(
-    txn: &mut WriteTxn<'_>,
-    call: &Call<'_>,
-) -> Result<Answer, Refusal> {
+fn delete_metadata_item(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     delete_metadata(txn, &call.cx, call.id(), call.segment("key"))?;
     Ok(Answer::empty(StatusCode::OK))
 }
 
-pub(crate) fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let (cx, id) = (&call.cx, call.id());
     match input::volume_action(call.body, cx.version)? {
         VolumeAction::Attach(request) => attach_volume(txn, cx, id, request, call.spare),

@@ -1,0 +1,171 @@
+//! The queue of what is done in the background.
+//!
+//! An operation writes a row in the status of something under way together with a [`WorkItem`], in
+//! one transaction. A worker asks for [`next_work`], notes with [`start_work`] that it begins, does it
+//! outside of any transaction, and writes with [`finish_work`] what came of it. When a server starts,
+//! [`resume_work`] makes what was begun before a crash wait again, or fails it after
+//! [`ATTEMPTS_MAX`] attempts: no row stays under way for ever.
+//!
+//! What a worker does may be done twice, so it has to be such that the second time does no harm.
+
+mod outcome;
+mod snapshot;
+mod volume;
+
+use statehold_store::{Entry, KeyRange, Order, ReadView, WriteError, WriteTxn};
+use uuid::Uuid;
+
+pub use self::{
+    outcome::{FailureCause, Outcome, Placement, finish_work},
+    volume::place_volume,
+};
+use self::{snapshot::release_snapshot, volume::keep_volume};
+use crate::{
+    config::Config,
+    context::Context,
+    quota,
+    rows::{Snapshot, Task, Volume, VolumeSource, VolumeStatus, WorkItem, WorkTarget},
+};
+
+/// How often work is begun before it counts as failed.
+pub const ATTEMPTS_MAX: u32 = 3;
+
+/// Puts work into the queue, in place of other work for the same target.
+pub(crate) fn queue(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    (kind, target): (WorkTarget, Uuid),
+    task: Task,
+    reservation: Option<Uuid>,
+) -> Result<(), WriteError> {
+    let item = WorkItem {
+        kind,
+        target,
+        task,
+        reservation,
+        request_id: cx.request_id.into(),
+        queued_at: cx.now,
+        started_at: None,
+        attempts: 0,
+    };
+    txn.upsert::<WorkItem>(item)
+}
+
+/// Takes work out of the queue because an operator settled the matter; what was set aside for it is
+/// given back. A worker that has begun it finds it gone.
+pub(crate) fn cancel(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    (kind, target): (WorkTarget, Uuid),
+) -> Result<(), WriteError> {
+    let Some(item) = txn.get::<WorkItem>((kind.as_str(), target)).cloned() else { return Ok(()) };
+    txn.delete::<WorkItem>((kind.as_str(), target))?;
+    if let Some(reservation) = item.reservation {
+        quota::roll_back(txn, cx.config, reservation)?;
+    }
+    // What waited for this work must not wait for ever.
+    match item.task {
+        Task::RevertVolume { snapshot } => release_snapshot(txn, cx.now, snapshot),
+        Task::DeleteSnapshot { .. } => {
+            let volume = txn.get::<Snapshot>(target).map(|row| row.volume_id);
+            volume.map_or(Ok(()), |volume| keep_volume(txn, cx.now, volume))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether quota is set aside for work that is still to be done.
+pub(crate) fn holds(view: &impl ReadView, reservation: Uuid) -> bool {
+    view.find(&WorkItem::BY_RESERVATION, reservation).is_some()
+}
+
+/// The work that has waited longest of what can be done now.
+///
+/// A volume is deleted after its snapshots, and whatever is copied from after the copy is there.
+///
+/// Cost: goes past what can't be done yet.
+pub fn next_work(view: &impl ReadView) -> Option<&Entry<WorkItem>> {
+    view.scan_by(&WorkItem::BY_QUEUED_AT, &KeyRange::all(), Order::Ascending)
+        .find(|item| item.started_at.is_none() && is_ready(view, item))
+}
+
+fn is_ready(view: &impl ReadView, item: &WorkItem) -> bool {
+    let being_made = |volume: &&Entry<Volume>| volume.status == VolumeStatus::Creating;
+    match item.task {
+        Task::DeleteVolume { .. } => {
+            snapshots_of(view, item.target).next().is_none()
+                && !view
+                    .scan_by(&Volume::BY_SOURCE, &KeyRange::exact(item.target), Order::Ascending)
+                    .any(|volume| being_made(&volume))
+        }
+        Task::DeleteSnapshot { .. } => !view
+            .scan_by(&Volume::BY_SNAPSHOT, &KeyRange::exact(item.target), Order::Ascending)
+            .any(|volume| being_made(&volume)),
+        _ => true,
+    }
+}
+
+/// The snapshots of a volume, oldest first.
+pub(crate) fn snapshots_of(
+    view: &impl ReadView,
+    volume: Uuid,
+) -> statehold_store::Scan<'_, Snapshot> {
+    let range = KeyRange::<(Uuid, i64)>::within(volume);
+    view.scan_by(&Snapshot::BY_VOLUME, &range, Order::Ascending)
+}
+
+/// Notes that a worker begins; the work as it has to be done, or `None` when it is gone or another
+/// worker has it.
+pub fn start_work(
+    txn: &mut WriteTxn<'_>,
+    now: i64,
+    kind: WorkTarget,
+    target: Uuid,
+) -> Result<Option<WorkItem>, WriteError> {
+    let Some(item) = txn.get::<WorkItem>((kind.as_str(), target)) else { return Ok(None) };
+    if item.started_at.is_some() {
+        return Ok(None);
+    }
+    let mut item = WorkItem::clone(item);
+    item.started_at = Some(now);
+    item.attempts += 1;
+    txn.upsert::<WorkItem>(item.clone())?;
+    Ok(Some(item))
+}
+
+/// Settles what was begun before a crash: it waits again, or has failed after [`ATTEMPTS_MAX`]
+/// attempts. `message` gives a new ID for each message.
+///
+/// To be called before the first worker asks for work.
+pub fn resume_work(
+    txn: &mut WriteTxn<'_>,
+    config: &Config,
+    now: i64,
+    mut message: impl FnMut() -> Uuid,
+) -> Result<usize, WriteError> {
+    let begun: Vec<WorkItem> = txn
+        .scan::<WorkItem>(&KeyRange::all(), Order::Ascending)
+        .filter(|item| item.started_at.is_some())
+        .map(|item| WorkItem::clone(item))
+        .collect();
+    let count = begun.len();
+    for mut item in begun {
+        if item.attempts >= ATTEMPTS_MAX {
+            let outcome = Outcome::Failed { cause: FailureCause::Unknown, message: message() };
+            finish_work(txn, config, now, &item, &outcome)?;
+        } else {
+            item.started_at = None;
+            txn.upsert::<WorkItem>(item)?;
+        }
+    }
+    Ok(count)
+}
+
+/// What is on a new volume, as its row tells it.
+pub(crate) fn source_of(volume: &Volume) -> VolumeSource {
+    match (volume.snapshot_id, volume.source_volid) {
+        (Some(snapshot), _) => VolumeSource::Snapshot(snapshot),
+        (None, Some(source)) => VolumeSource::Volume(source),
+        (None, None) => VolumeSource::Empty,
+    }
+}

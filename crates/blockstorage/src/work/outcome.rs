@@ -1,0 +1,132 @@
+//! What came of work, and what users are told of it.
+
+use statehold_store::{ReadView, WriteError, WriteTxn};
+use uuid::Uuid;
+
+use super::{snapshot::finish_snapshot, volume::finish_volume};
+use crate::{
+    config::Config,
+    rows::{Message, Task, WorkItem, WorkTarget},
+};
+
+/// Where a volume was put.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placement {
+    /// Its back end, `host@backend#pool`.
+    pub host: Box<str>,
+    /// The service that holds it.
+    pub service: Option<Uuid>,
+    /// Whether the back end shares targets.
+    pub shared_targets: Option<bool>,
+}
+
+/// What came of work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It is done.
+    Done {
+        /// Where the volume is now, if it moved.
+        moved: Option<Placement>,
+        /// What the back end calls it, if it says.
+        provider_id: Option<Box<str>>,
+    },
+    /// It can't be done while others use it; the row is as it was before.
+    Busy,
+    /// It failed.
+    Failed {
+        /// Why.
+        cause: FailureCause,
+        /// The ID of the message that tells the user.
+        message: Uuid,
+    },
+}
+
+impl Outcome {
+    /// It is done, and there is nothing else to say.
+    pub const DONE: Self = Self::Done { moved: None, provider_id: None };
+}
+
+/// Why work failed, as far as users are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailureCause {
+    /// Something that only operators can understand.
+    Unknown,
+    /// No back end can take the volume.
+    NoBackend,
+}
+
+impl FailureCause {
+    fn code(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Unknown => ("001", "An unknown error occurred."),
+            Self::NoBackend => ("003", "Could not find any available weighted backend."),
+        }
+    }
+}
+
+impl Task {
+    /// What a message calls it.
+    fn code(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::CreateVolume { .. } => ("001", "schedule allocate volume"),
+            Self::DeleteVolume { .. } => ("006", "unmanage volume"),
+            Self::ExtendVolume { .. } => ("007", "extend volume"),
+            Self::CreateSnapshot => ("009", "create snapshot"),
+            Self::DeleteSnapshot { .. } => ("010", "delete snapshot"),
+            Self::RetypeVolume { .. } | Self::MigrateVolume { .. } | Self::RevertVolume { .. } => {
+                ("000", "change volume")
+            }
+        }
+    }
+}
+
+/// Writes what came of work that [`start_work`] gave: the row's next status, quota, and a message when
+/// it failed. `false` when that work is gone, because an operator settled the matter or asked for
+/// something else; nothing is written then.
+pub fn finish_work(
+    txn: &mut WriteTxn<'_>,
+    config: &Config,
+    now: i64,
+    item: &WorkItem,
+    outcome: &Outcome,
+) -> Result<bool, WriteError> {
+    let key = (item.kind.as_str(), item.target);
+    // Other work for the same target may have taken its place, and is not done.
+    if txn.get::<WorkItem>(key).is_none_or(|current| **current != *item) {
+        return Ok(false);
+    }
+    match item.kind {
+        WorkTarget::Volume => finish_volume(txn, config, now, item, outcome)?,
+        WorkTarget::Snapshot => finish_snapshot(txn, config, now, item, outcome)?,
+    }
+    txn.delete::<WorkItem>(key)?;
+    Ok(true)
+}
+
+/// Tells the users of a project when work failed.
+pub(super) fn tell(
+    txn: &mut WriteTxn<'_>,
+    now: i64,
+    project: &str,
+    item: &WorkItem,
+    outcome: &Outcome,
+) -> Result<(), WriteError> {
+    let Outcome::Failed { cause, message } = outcome else { return Ok(()) };
+    let resource_type = match item.kind {
+        WorkTarget::Volume => "VOLUME",
+        WorkTarget::Snapshot => "VOLUME_SNAPSHOT",
+    };
+    let ((action, does), (detail, why)) = (item.task.code(), cause.code());
+    txn.upsert::<Message>(Message {
+        id: *message,
+        project_id: project.into(),
+        event_id: format!("VOLUME_{resource_type}_{action}_{detail}").into(),
+        user_message: format!("{does}:{why}").into(),
+        resource_type: resource_type.into(),
+        resource_uuid: item.target,
+        request_id: item.request_id.clone(),
+        created_at: now,
+    })
+}

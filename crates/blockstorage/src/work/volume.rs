@@ -1,0 +1,120 @@
+//! What a volume is after work.
+
+use statehold_store::{ReadView, WriteError, WriteTxn};
+use uuid::Uuid;
+
+use super::{
+    outcome::{Outcome, Placement, tell},
+    snapshot::release_snapshot,
+};
+use crate::{
+    config::Config,
+    quota,
+    rows::{MigrationStatus, Task, Volume, VolumeStatus, WorkItem, WorkTarget},
+};
+
+/// Notes where a volume is going to be made, before it is: should the worker die, the next one finds
+/// what there may be already. `false` when the volume is gone.
+pub fn place_volume(
+    txn: &mut WriteTxn<'_>,
+    volume: Uuid,
+    placement: Placement,
+) -> Result<bool, WriteError> {
+    let Some(row) = txn.get::<Volume>(volume) else { return Ok(false) };
+    let mut row = Volume::clone(row);
+    place(&mut row, placement);
+    txn.upsert::<Volume>(row)?;
+    Ok(true)
+}
+
+fn place(volume: &mut Volume, placement: Placement) {
+    volume.host = Some(placement.host);
+    volume.service_uuid = placement.service;
+    volume.shared_targets = placement.shared_targets;
+}
+
+pub(super) fn finish_volume(
+    txn: &mut WriteTxn<'_>,
+    config: &Config,
+    now: i64,
+    item: &WorkItem,
+    outcome: &Outcome,
+) -> Result<(), WriteError> {
+    let Some(row) = txn.get::<Volume>(item.target) else { return Ok(()) };
+    let mut row = Volume::clone(row);
+    let done = matches!(outcome, Outcome::Done { .. });
+    let busy = matches!(outcome, Outcome::Busy);
+    // Before the row changes, as quota that isn't noted yet is counted from the rows.
+    if let Some(reservation) = item.reservation {
+        if done {
+            quota::commit(txn, config, reservation)?;
+        } else {
+            quota::roll_back(txn, config, reservation)?;
+        }
+    }
+    let before = row.previous_status.take().unwrap_or(VolumeStatus::Available);
+    row.updated_at = Some(now);
+    row.status = match &item.task {
+        Task::CreateVolume { .. } if done => VolumeStatus::Available,
+        Task::DeleteVolume { .. } if done => {
+            if row.consumes_quota {
+                let deltas = quota::of_volume(row.volume_type_id, -1, row.size);
+                quota::apply(txn, config, &row.project_id, &deltas)?;
+            }
+            txn.delete::<Volume>(row.id)?;
+            return Ok(());
+        }
+        Task::DeleteVolume { .. } if busy => VolumeStatus::Available,
+        Task::DeleteVolume { keep_data: true } => VolumeStatus::ErrorUnmanaging,
+        Task::DeleteVolume { .. } => VolumeStatus::ErrorDeleting,
+        Task::ExtendVolume { size } if done => {
+            row.size = *size;
+            before
+        }
+        Task::ExtendVolume { .. } => VolumeStatus::ErrorExtending,
+        Task::RetypeVolume { volume_type, .. } => {
+            if done {
+                row.volume_type_id = Some(*volume_type);
+                let new = txn.get::<crate::rows::VolumeType>(*volume_type);
+                row.multiattach = new.is_some_and(|new| new.is_multiattach());
+            }
+            before
+        }
+        Task::MigrateVolume { .. } => {
+            let (success, error) = (MigrationStatus::Success, MigrationStatus::Error);
+            row.migration_status = Some(if done { success } else { error });
+            // Only a volume that was locked has another status while it moves.
+            if row.status == VolumeStatus::Maintenance { before } else { row.status }
+        }
+        Task::RevertVolume { snapshot } => {
+            release_snapshot(txn, now, *snapshot)?;
+            if done || busy { VolumeStatus::Available } else { VolumeStatus::Error }
+        }
+        _ => VolumeStatus::Error,
+    };
+    if let Outcome::Done { moved, provider_id } = outcome {
+        if let Some(placement) = moved {
+            place(&mut row, placement.clone());
+        }
+        if let Some(provider_id) = provider_id {
+            row.provider_id = Some(provider_id.clone());
+        }
+    }
+    tell(txn, now, &row.project_id, item, outcome)?;
+    txn.upsert::<Volume>(row)
+}
+
+/// Gives up deleting a volume whose snapshot could not be deleted.
+pub(super) fn keep_volume(txn: &mut WriteTxn<'_>, now: i64, id: Uuid) -> Result<(), WriteError> {
+    let kind = WorkTarget::Volume.as_str();
+    let waits = txn.get::<WorkItem>((kind, id)).is_some_and(|item| {
+        matches!(item.task, Task::DeleteVolume { .. }) && item.started_at.is_none()
+    });
+    let Some(row) = txn.get::<Volume>(id).filter(|_| waits) else { return Ok(()) };
+    let mut row = Volume::clone(row);
+    row.status = VolumeStatus::ErrorDeleting;
+    row.updated_at = Some(now);
+    txn.upsert::<Volume>(row)?;
+    txn.delete::<WorkItem>((kind, id))?;
+    Ok(())
+}
