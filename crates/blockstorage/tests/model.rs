@@ -318,6 +318,7 @@ impl World {
             let there = match item.kind {
                 WorkTarget::Volume => view.get::<Volume>(item.target).is_some(),
                 WorkTarget::Snapshot => view.get::<Snapshot>(item.target).is_some(),
+                WorkTarget::Group => view.get::<Group>(item.target).is_some(),
             };
             assert!(there, "nothing to work on: {item:?}");
             let held = item.reservation.is_none_or(|id| view.get::<Reservation>(id).is_some());

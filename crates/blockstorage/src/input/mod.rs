@@ -5,6 +5,7 @@
 
 mod action;
 mod attachment;
+mod group;
 mod resources;
 mod transfer;
 mod volume;
@@ -12,6 +13,12 @@ mod volume;
 pub use self::{
     action::{VolumeAction, volume_action},
     attachment::{attachment_action, attachment_connector, attachment_spec},
+    group::{
+        GroupAction, cgsnapshot_spec, consistency_change, consistency_delete,
+        consistency_source_spec, consistency_spec, group_action, group_change,
+        group_snapshot_action, group_snapshot_spec, group_source_spec, group_spec, group_specs,
+        group_type_change, group_type_spec,
+    },
     resources::{
         SnapshotAction, TypeAction, default_type_name, extra_spec, extra_specs, metadata,
         metadata_item, snapshot_action, snapshot_change, snapshot_spec, type_action, type_change,

@@ -2,6 +2,7 @@
 //! and its transaction is dropped.
 
 mod attachments;
+mod groups;
 mod messages;
 mod qos;
 mod refusal;
@@ -14,6 +15,16 @@ pub use self::{
     attachments::{
         ATTACHMENTS_SINCE, AttachmentSpec, Connector, check_connector, complete_attachment,
         connect_attachment, create_attachment, delete_attachment, find_attachment,
+    },
+    groups::{
+        CONSISTENCY_TYPE, CantAdd, GROUP_VOLUMES_MAX, GroupApi, GroupChange, GroupRefusal,
+        GroupSnapshotSpec, GroupSource, GroupSourceSpec, GroupSpec, GroupTypeChange, GroupTypeSpec,
+        Replication, bootstrap_groups, change_replication, create_group, create_group_from,
+        create_group_snapshot, create_group_type, default_group_type, delete_group,
+        delete_group_snapshot, delete_group_spec, delete_group_type, find_group,
+        find_group_snapshot, find_group_type, get_group_spec, get_group_specs, get_group_type,
+        is_consistency_type, replication_targets, reset_group_snapshot_status, reset_group_status,
+        set_group_specs, update_group, update_group_type, volumes_of,
     },
     messages::{delete_message, find_message},
     qos::{

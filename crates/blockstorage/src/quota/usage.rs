@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::{
     config::Config,
     rows::{
-        QuotaClassLimit, QuotaKind, QuotaLimit, QuotaResource, QuotaUsage, Snapshot, Volume,
+        Group, QuotaClassLimit, QuotaKind, QuotaLimit, QuotaResource, QuotaUsage, Snapshot, Volume,
         VolumeType,
     },
 };
@@ -141,11 +141,11 @@ pub fn count_usage(
             };
             of_volumes + of_snapshots
         }
+        QuotaKind::Groups => {
+            number(view.scan_by(&Group::BY_PROJECT, &range, Order::Ascending).count())
+        }
         // A limit without a count, and what this crate has no rows of.
-        QuotaKind::PerVolumeGigabytes
-        | QuotaKind::Backups
-        | QuotaKind::BackupGigabytes
-        | QuotaKind::Groups => 0,
+        QuotaKind::PerVolumeGigabytes | QuotaKind::Backups | QuotaKind::BackupGigabytes => 0,
     }
 }
 

@@ -6,6 +6,7 @@
 #![allow(clippy::duplicated_attributes, reason = "several indexes of a table have a column")]
 
 mod attachment;
+mod group;
 mod quota;
 mod snapshot;
 mod status;
@@ -17,6 +18,7 @@ mod work;
 pub(crate) use self::volume_type::MULTIATTACH;
 pub use self::{
     attachment::Attachment,
+    group::{Group, GroupSnapshot, GroupSnapshotStatus, GroupStatus, GroupType},
     quota::{QuotaClassLimit, QuotaKind, QuotaLimit, QuotaResource, QuotaUsage, Reservation},
     snapshot::Snapshot,
     status::{AttachStatus, MigrationStatus, SnapshotStatus, VolumeStatus},
@@ -45,4 +47,7 @@ pub fn schema() -> statehold_store::Schema {
         .table::<Reservation>()
         .table::<WorkItem>()
         .table::<Message>()
+        .table::<GroupType>()
+        .table::<Group>()
+        .table::<GroupSnapshot>()
 }

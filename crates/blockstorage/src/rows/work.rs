@@ -12,6 +12,8 @@ super::status::statuses! {
         Volume "volume"
         /// A snapshot.
         Snapshot "snapshot"
+        /// A group.
+        Group "group"
     }
 }
 
@@ -83,6 +85,10 @@ pub enum Task {
         /// Whether its data stays, because it is only forgotten here.
         keep_data: bool,
     },
+    /// Find a back end for a group.
+    CreateGroup,
+    /// Delete a group, when all of its volumes are gone.
+    DeleteGroup,
 }
 
 /// What is on a new volume.

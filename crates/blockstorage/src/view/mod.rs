@@ -1,10 +1,11 @@
-//! What clients see: the JSON of volumes, snapshots and volume types.
+//! What clients see: the JSON of volumes, snapshots, types, groups and the rest.
 //!
 //! The views borrow from the store's rows and are made when an answer is written. Which members they
 //! have depends on the version that the request speaks and on who asks. Only the view of one attachment shows how
 //! a volume is reached, and none shows a connector or a key.
 
 mod attachment;
+mod group;
 mod message;
 mod snapshot;
 mod summary;
@@ -21,6 +22,10 @@ use crate::{caller::Caller, version::Microversion};
 pub(crate) use self::volume_type::is_shown;
 pub use self::{
     attachment::{AttachmentStub, AttachmentView},
+    group::{
+        CgSnapshotView, ConsistencyGroupView, GroupSnapshotStub, GroupSnapshotView, GroupStub,
+        GroupTypeView, GroupView,
+    },
     message::{DefaultTypeView, LimitsView, MessageView},
     snapshot::{SnapshotStub, SnapshotView},
     summary::VolumeSummary,

@@ -5,7 +5,10 @@
 use statehold_store::{Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
-use super::{attachments, quotas, snapshots, types, volumes};
+use super::{
+    attachments, consistency, group_snapshots, group_types, groups, quotas, snapshots, types,
+    volumes,
+};
 
 /// What runs for a request.
 #[derive(Clone, Copy, Debug)]
@@ -111,8 +114,17 @@ fn is_project(text: &str) -> bool {
 }
 
 /// Every route.
-static TABLES: &[&[Route]] =
-    &[volumes::ROUTES, snapshots::ROUTES, attachments::ROUTES, types::ROUTES, quotas::ROUTES];
+static TABLES: &[&[Route]] = &[
+    volumes::ROUTES,
+    snapshots::ROUTES,
+    attachments::ROUTES,
+    types::ROUTES,
+    quotas::ROUTES,
+    group_types::ROUTES,
+    groups::ROUTES,
+    group_snapshots::ROUTES,
+    consistency::ROUTES,
+];
 
 #[cfg(test)]
 mod tests {

@@ -37,10 +37,9 @@ pub(crate) static ROUTES: &[Route] = &[
 
 const LIST: Place = Place { path: "types", rows: "volume_types", links: Some("volume_type_links") };
 
-fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
-    let caller = call.cx.caller;
-    caller.check(policy::TYPE_GET)?;
-    let public = match call.parameter("is_public") {
+/// Whether public types are asked for, or others; none is both.
+pub(super) fn asked_public(call: &Call<'_>) -> Result<Option<bool>, Refusal> {
+    Ok(match call.parameter("is_public") {
         Some("None" | "none") => None,
         Some(text) => match &*text.to_ascii_lowercase() {
             "1" | "t" | "true" | "y" | "yes" | "on" => Some(true),
@@ -48,7 +47,13 @@ fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
             _ => return Err(Refusal::bad(&format!("Invalid is_public filter [{text}]"))),
         },
         None => Some(true),
-    };
+    })
+}
+
+fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let caller = call.cx.caller;
+    caller.check(policy::TYPE_GET)?;
+    let public = asked_public(call)?;
     let others: Vec<_> = call.query.iter().filter(|(key, _)| key != "is_public").cloned().collect();
     let visible = |row: &VolumeType| {
         if caller.is_admin() {

@@ -23,6 +23,7 @@ use uuid::Uuid;
 use super::backends::Backend;
 use super::cloud::Cloud;
 use super::driver::Source;
+use super::group_work::{host_of, of_group};
 use crate::http::Reject;
 
 /// How much is done at a time.
@@ -123,6 +124,7 @@ fn work(cloud: &Cloud, item: &WorkItem) -> Outcome {
     let done = match item.kind {
         WorkTarget::Volume => of_volume(cloud, item),
         WorkTarget::Snapshot => of_snapshot(cloud, item),
+        WorkTarget::Group => of_group(cloud, item),
     };
     match done {
         Ok(outcome) => outcome,
@@ -145,7 +147,7 @@ fn work(cloud: &Cloud, item: &WorkItem) -> Outcome {
     }
 }
 
-enum Failure {
+pub(super) enum Failure {
     /// No back end fits, or the one of a row isn't served any more.
     NoBackend,
     /// A row is missing.
@@ -212,7 +214,10 @@ fn of_volume(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
             let to = cloud.backends().of(host).ok_or(Failure::NoBackend)?;
             return move_volume(cloud, &view, row, to);
         }
-        Task::CreateSnapshot | Task::DeleteSnapshot { .. } => return Err(Failure::Gone),
+        Task::CreateSnapshot
+        | Task::DeleteSnapshot { .. }
+        | Task::CreateGroup
+        | Task::DeleteGroup => return Err(Failure::Gone),
     }
     Ok(Outcome::DONE)
 }
@@ -228,6 +233,10 @@ fn choose(
         VolumeSource::Empty => {
             if row.host.is_some() {
                 return Ok((backend_of(cloud, row)?, Source::Empty));
+            }
+            if let Some(host) = host_of(view, row) {
+                let own = cloud.backends().of(&host?).cloned();
+                return Ok((own.ok_or(Failure::NoBackend)?, Source::Empty));
             }
             let named = row.volume_type_id.and_then(|id| view.get::<VolumeType>(id));
             let named = named.map(|named| &**named);
