@@ -460,8 +460,8 @@ impl World {
         for row in view.scan::<GroupSnapshot>(&all(), Order::Ascending) {
             assert!(view.get::<Group>(row.group_id).is_some(), "no group of {row:?}");
             let range = KeyRange::exact(row.id);
-            let parts = view.scan_by(&Snapshot::BY_GROUP_SNAPSHOT, &range, Order::Ascending);
-            let work = parts.map(|part| works(WorkTarget::Snapshot, part.id)).any(|work| work);
+            let mut parts = view.scan_by(&Snapshot::BY_GROUP_SNAPSHOT, &range, Order::Ascending);
+            let work = parts.any(|part| works(WorkTarget::Snapshot, part.id));
             let done = !matches!(
                 row.status,
                 GroupSnapshotStatus::Creating | GroupSnapshotStatus::Deleting

@@ -8,6 +8,7 @@
 mod attachment;
 mod group;
 mod quota;
+mod service;
 mod snapshot;
 mod status;
 mod transfer;
@@ -20,6 +21,7 @@ pub use self::{
     attachment::Attachment,
     group::{Group, GroupSnapshot, GroupSnapshotStatus, GroupStatus, GroupType},
     quota::{QuotaClassLimit, QuotaKind, QuotaLimit, QuotaResource, QuotaUsage, Reservation},
+    service::Service,
     snapshot::Snapshot,
     status::{AttachStatus, MigrationStatus, SnapshotStatus, VolumeStatus},
     transfer::Transfer,
@@ -50,4 +52,5 @@ pub fn schema() -> statehold_store::Schema {
         .table::<GroupType>()
         .table::<Group>()
         .table::<GroupSnapshot>()
+        .table::<Service>()
 }

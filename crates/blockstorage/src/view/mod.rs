@@ -7,6 +7,7 @@
 mod attachment;
 mod group;
 mod message;
+mod service;
 mod snapshot;
 mod summary;
 mod transfer;
@@ -27,6 +28,7 @@ pub use self::{
         GroupTypeView, GroupView,
     },
     message::{DefaultTypeView, LimitsView, MessageView},
+    service::{HostView, ServiceView},
     snapshot::{SnapshotStub, SnapshotView},
     summary::VolumeSummary,
     transfer::{QosAssociationView, QosView, TransferStub, TransferView},

@@ -1,4 +1,4 @@
-//! Quotas, limits, and the zones that there are.
+//! Quotas and limits.
 
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -20,7 +20,6 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::read("/v3/os-quota-class-sets/{class}", show_class),
     routes::write("PUT", "/v3/os-quota-class-sets/{class}", update_class),
     routes::list("/v3/limits", limits),
-    routes::read("/v3/os-availability-zone", zones),
 ];
 
 /// From this version on admins may ask for the limits of another project.
@@ -84,10 +83,4 @@ fn limits(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     }
     let none: [Value; 0] = [];
     Answer::ok("limits", &json!({"rate": none, "absolute": absolute}))
-}
-
-fn zones(_: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
-    let zone = |name: &str| json!({"zoneName": name, "zoneState": {"available": true}});
-    let zones: Vec<Value> = call.cx.config.zones.iter().map(|name| zone(name)).collect();
-    Answer::ok("availabilityZoneInfo", &zones)
 }

@@ -6,8 +6,8 @@ use statehold_store::{Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
 use super::{
-    attachments, consistency, group_snapshots, group_types, groups, quotas, snapshots, types,
-    volumes,
+    attachments, consistency, extensions, group_snapshots, group_types, groups, pools, quotas,
+    services, snapshots, types, volumes,
 };
 
 /// What runs for a request.
@@ -124,6 +124,9 @@ static TABLES: &[&[Route]] = &[
     groups::ROUTES,
     group_snapshots::ROUTES,
     consistency::ROUTES,
+    services::ROUTES,
+    pools::ROUTES,
+    extensions::ROUTES,
 ];
 
 #[cfg(test)]
