@@ -10,7 +10,7 @@ use serde::ser::SerializeMap as _;
 use statehold_store::WriteError;
 
 use crate::{
-    ops::{SnapshotRefusal, VolumeRefusal},
+    ops::{BackupRefusal, SnapshotRefusal, VolumeRefusal},
     quota::OverQuota,
     schema::SchemaError,
     version::VersionError,
@@ -56,6 +56,8 @@ pub enum Error {
     Volume(VolumeRefusal),
     /// The state of a snapshot doesn't allow it.
     Snapshot(SnapshotRefusal),
+    /// The state of a backup doesn't allow it.
+    Backup(BackupRefusal),
     /// There is such a thing already; the text says which.
     Conflict(Box<str>),
     /// The cloud has no type for volumes that name none.
@@ -198,6 +200,7 @@ impl Error {
             | Self::Schema(_)
             | Self::Input(_)
             | Self::Snapshot(_)
+            | Self::Backup(_)
             | Self::Request(_) => 400,
             Self::Version(error) => error.status(),
             Self::Policy { .. } => 403,
@@ -246,6 +249,7 @@ impl fmt::Display for Error {
             Self::Missing(missing) => missing.fmt(f),
             Self::Volume(refusal) => refusal.fmt(f),
             Self::Snapshot(refusal) => refusal.fmt(f),
+            Self::Backup(refusal) => refusal.fmt(f),
             Self::NoDefaultType => f.write_str(FAILED),
             Self::Quota(over) => over.fmt(f),
             Self::Store(error) => error.fmt(f),
@@ -272,6 +276,7 @@ from! {
     OverQuota => Quota,
     VolumeRefusal => Volume,
     SnapshotRefusal => Snapshot,
+    BackupRefusal => Backup,
     WriteError => Store,
 }
 

@@ -75,7 +75,7 @@ pub type Pairs = std::collections::BTreeMap<Box<str>, Box<str>>;
 pub use self::{
     caller::{Caller, Role, Rule, policy},
     config::{Config, QuotaDefaults},
-    context::{Context, find_snapshot, find_volume},
+    context::{Context, find_backup, find_snapshot, find_volume},
     error::{Error, ErrorBody, Missing},
     id::parse_id,
     list::{

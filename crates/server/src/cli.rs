@@ -263,6 +263,11 @@ pub(crate) struct BlockStorageArgs {
     /// any there is one, `local`, in `block_storage` in the data directory.
     #[arg(long, value_name = "NAME=DIR", value_parser = backend, requires = "block_storage")]
     pub(crate) backend: Vec<(Box<str>, PathBuf)>,
+
+    /// Keep backups of volumes in this directory. [default: `block_storage_backups` in the data
+    /// directory]
+    #[arg(long, value_name = "DIR", requires = "block_storage")]
+    pub(crate) backup_dir: Option<PathBuf>,
 }
 
 /// A back end's name and its directory.

@@ -78,7 +78,8 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
         .map_err(ServeError::Node)?;
     let acl = acl.unwrap_or_default();
     let cloud = args.block_storage.block_storage.map(|address| {
-        let setup = Setup::new(&store, &args.data_dir, &args.block_storage.backend);
+        let of = &args.block_storage;
+        let setup = Setup::new(&store, &args.data_dir, &of.backend, of.backup_dir.as_deref());
         setup.map(|setup| (address, setup)).map_err(ServeError::Cloud)
     });
     let cloud = cloud.transpose()?;

@@ -5,6 +5,8 @@
 
 mod action;
 mod attachment;
+mod backup;
+mod manage;
 mod resources;
 mod transfer;
 mod volume;
@@ -12,6 +14,10 @@ mod volume;
 pub use self::{
     action::{VolumeAction, volume_action},
     attachment::{attachment_action, attachment_connector, attachment_spec},
+    backup::{
+        BackupAction, backup_action, backup_change, backup_record, backup_spec, restore_spec,
+    },
+    manage::{manage_snapshot_spec, manage_volume_spec},
     resources::{
         SnapshotAction, TypeAction, default_type_name, extra_spec, extra_specs, metadata,
         metadata_item, snapshot_action, snapshot_change, snapshot_spec, type_action, type_change,

@@ -7,7 +7,7 @@ use super::{AllowedFilters, Column, Listed, allowed};
 use crate::{
     caller::{Rule, policy},
     error::Missing,
-    rows::{Attachment, Message, QosSpecs, Snapshot, Transfer, Volume, VolumeType},
+    rows::{Attachment, Backup, Message, QosSpecs, Snapshot, Transfer, Volume, VolumeType},
 };
 
 macro_rules! listed {
@@ -107,6 +107,31 @@ listed!(Snapshot, policy::SNAPSHOT_GET_ALL, Snapshot, allowed::SNAPSHOT, counted
         "volume_type_id" => Column::id(row.volume_type_id),
         "group_snapshot_id" => Column::id(row.group_snapshot_id),
         "consumes_quota" => Column::Bool(row.consumes_quota),
+        "metadata" => Column::Pairs(&row.metadata),
+    }
+);
+
+listed!(Backup, policy::BACKUP_GET_ALL, Backup, allowed::BACKUP, counted true, project yes,
+    sort ["status" "volume_id" "size" "updated_at" "name" "display_name" "data_timestamp"
+        "project_id" "user_id"],
+    |row| {
+        "name" => Column::text(row.name.as_deref()),
+        "display_name" => Column::text(row.name.as_deref()),
+        "description" => Column::text(row.description.as_deref()),
+        "display_description" => Column::text(row.description.as_deref()),
+        "status" => Column::Text(row.status.as_str()),
+        "volume_id" => Column::Id(row.volume_id),
+        "snapshot_id" => Column::id(row.snapshot_id),
+        "parent_id" => Column::id(row.parent_id),
+        "size" => Column::Int(i64::from(row.size)),
+        "availability_zone" => Column::text(row.availability_zone.as_deref()),
+        "container" => Column::Text(&row.container),
+        "object_count" => Column::Int(i64::from(row.object_count)),
+        "fail_reason" => Column::text(row.fail_reason.as_deref()),
+        "updated_at" => Column::time(row.updated_at),
+        "data_timestamp" => Column::Time(row.data_timestamp),
+        "user_id" => Column::Text(&row.user_id),
+        "project_id" => Column::Text(&row.project_id),
         "metadata" => Column::Pairs(&row.metadata),
     }
 );

@@ -2,6 +2,8 @@
 //! and its transaction is dropped.
 
 mod attachments;
+mod backups;
+mod manage;
 mod messages;
 mod qos;
 mod refusal;
@@ -15,6 +17,12 @@ pub use self::{
         ATTACHMENTS_SINCE, AttachmentSpec, Connector, check_connector, complete_attachment,
         connect_attachment, create_attachment, delete_attachment, find_attachment,
     },
+    backups::{
+        BackupChange, BackupRecord, BackupRefusal, BackupSpec, RestoreSpec, create_backup,
+        delete_backup, export_backup, has_dependents, import_backup, reset_backup_status,
+        restore_backup, update_backup,
+    },
+    manage::{ManageSnapshotSpec, ManageVolumeSpec, manage_snapshot, manage_volume, only},
     messages::{delete_message, find_message},
     qos::{
         QosSpec, bind_type, create_qos, delete_qos, delete_qos_keys, find_qos, qos_types,

@@ -6,6 +6,7 @@
 #![allow(clippy::duplicated_attributes, reason = "several indexes of a table have a column")]
 
 mod attachment;
+mod backup;
 mod quota;
 mod snapshot;
 mod status;
@@ -17,6 +18,7 @@ mod work;
 pub(crate) use self::volume_type::MULTIATTACH;
 pub use self::{
     attachment::Attachment,
+    backup::{Backup, BackupStatus},
     quota::{QuotaClassLimit, QuotaKind, QuotaLimit, QuotaResource, QuotaUsage, Reservation},
     snapshot::Snapshot,
     status::{AttachStatus, MigrationStatus, SnapshotStatus, VolumeStatus},
@@ -38,6 +40,7 @@ pub fn schema() -> statehold_store::Schema {
         .table::<QosSpecs>()
         .table::<DefaultType>()
         .table::<Attachment>()
+        .table::<Backup>()
         .table::<Transfer>()
         .table::<QuotaLimit>()
         .table::<QuotaClassLimit>()

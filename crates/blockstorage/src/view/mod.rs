@@ -5,6 +5,7 @@
 //! a volume is reached, and none shows a connector or a key.
 
 mod attachment;
+mod backup;
 mod message;
 mod snapshot;
 mod summary;
@@ -21,6 +22,7 @@ use crate::{caller::Caller, version::Microversion};
 pub(crate) use self::volume_type::is_shown;
 pub use self::{
     attachment::{AttachmentStub, AttachmentView},
+    backup::{BackupStub, BackupView},
     message::{DefaultTypeView, LimitsView, MessageView},
     snapshot::{SnapshotStub, SnapshotView},
     summary::VolumeSummary,

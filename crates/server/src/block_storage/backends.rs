@@ -58,6 +58,15 @@ impl Backends {
         self.all.iter().find(|backend| *backend.name == *name)
     }
 
+    /// Whether a back end is called so, with or without its pool.
+    pub(crate) fn is_up(&self, host: &str) -> bool {
+        self.all.iter().any(|backend| {
+            let service =
+                backend.host.split_once('#').map_or(&*backend.host, |(service, _)| service);
+            *backend.host == *host || service == host
+        })
+    }
+
     /// Whether a back end is called so, in full.
     pub(crate) fn is_host(&self, host: &str) -> bool {
         self.all.iter().any(|backend| *backend.host == *host)

@@ -3,20 +3,23 @@
 //! [`routes`] is the table of everything that there is; [`dispatch`] sends each request to the
 //! handler that the table names. Handlers parse, call the domain and render, in one transaction.
 //! [`worker`] takes what they queue to the back ends: a [`driver`] each, of which [`localdir`] keeps
-//! volumes as sparse files, and [`backends`] chooses where a volume goes.
+//! volumes as sparse files, and [`backends`] chooses where a volume goes. Backups are in a [`vault`].
 
 mod attachments;
 mod backends;
+mod backups;
 mod call;
 mod cloud;
 mod dispatch;
 mod driver;
 mod list;
 mod localdir;
+mod manage;
 mod quotas;
 mod routes;
 mod snapshots;
 mod types;
+mod vault;
 mod versions;
 mod volumes;
 mod worker;

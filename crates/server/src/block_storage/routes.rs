@@ -5,7 +5,7 @@
 use statehold_store::{Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
-use super::{attachments, quotas, snapshots, types, volumes};
+use super::{attachments, backups, manage, quotas, snapshots, types, volumes};
 
 /// What runs for a request.
 #[derive(Clone, Copy, Debug)]
@@ -111,8 +111,15 @@ fn is_project(text: &str) -> bool {
 }
 
 /// Every route.
-static TABLES: &[&[Route]] =
-    &[volumes::ROUTES, snapshots::ROUTES, attachments::ROUTES, types::ROUTES, quotas::ROUTES];
+static TABLES: &[&[Route]] = &[
+    volumes::ROUTES,
+    snapshots::ROUTES,
+    attachments::ROUTES,
+    backups::ROUTES,
+    manage::ROUTES,
+    types::ROUTES,
+    quotas::ROUTES,
+];
 
 #[cfg(test)]
 mod tests {
