@@ -46,6 +46,7 @@ pub fn get_type<'v>(
     caller: &Caller,
     text: &str,
 ) -> Result<&'v Entry<VolumeType>, Error> {
+    caller.check(policy::TYPE_GET)?;
     let row = parse_id(text).and_then(|id| view.get::<VolumeType>(id));
     let row = row.filter(|row| caller.is_admin() || row.is_open_to(&caller.project));
     Ok(row.ok_or_else(|| Missing::VolumeType(text.into()))?)

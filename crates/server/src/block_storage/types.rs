@@ -67,6 +67,7 @@ fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
 }
 
 fn show_default(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::TYPE_GET)?;
     let row = default_type(view, call.cx.config, &call.cx.caller.project)?;
     Answer::ok("volume_type", &VolumeTypeView::updated(call.viewer, row))
 }
