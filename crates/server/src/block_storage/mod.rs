@@ -1,11 +1,12 @@
 //! OpenStack's Block Storage API, and what does its work.
 //!
 //! [`routes`] is the table of everything that there is; [`dispatch`] sends each request to the
-//! handler that the table names. Handlers parse, call the domain and render, in one transaction.
+//! handler that the table names, for the caller that [`auth`] knows by the token. Handlers parse, call the domain and render, in one transaction.
 //! [`worker`] takes what they queue to the back ends: a [`driver`] each, of which [`localdir`] keeps
 //! volumes as sparse files, and [`backends`] chooses where a volume goes.
 
 mod attachments;
+mod auth;
 mod backends;
 mod call;
 mod cloud;
@@ -21,6 +22,7 @@ mod versions;
 mod volumes;
 mod worker;
 
+pub(crate) use auth::{Auth, IdentityUrl, Keystone, KeystoneOptions};
 pub(crate) use cloud::{Cloud, CloudError, Setup};
 pub(crate) use dispatch::router;
 pub(crate) use worker::run as work;

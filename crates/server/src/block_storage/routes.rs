@@ -30,7 +30,7 @@ pub(crate) struct Route {
 }
 
 /// The prefix of all paths.
-const PREFIX: &str = "/v3/";
+pub(crate) const PREFIX: &str = "/v3/";
 
 pub(crate) const fn read(
     path: &'static str,
