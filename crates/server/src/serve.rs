@@ -129,7 +129,7 @@ async fn listen(
         Some((address, setup)) => {
             let listener = bind(address, "--block-storage")?;
             let address = listener.local_addr().map_err(ServeError::Io)?;
-            let cloud = Cloud::new(app, address, setup);
+            let cloud = Cloud::new(app, address, args.block_storage.auth(), setup);
             tokio::spawn(block_storage::work(cloud.clone(), stopped.clone()));
             let served = connections.beside(block_storage::router(cloud));
             (Some((listener, address)), Some(served))

@@ -11,6 +11,7 @@ use statehold_store::{BeginError, CommitError, Store};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use super::auth::Auth;
 use super::backends::Backends;
 use super::vault::Vault;
 use crate::clock::now;
@@ -30,6 +31,7 @@ pub(crate) struct Cloud(Arc<Shared>);
 struct Shared {
     app: App,
     address: SocketAddr,
+    auth: Auth,
     setup: Setup,
     /// Told whenever there may be work.
     queued: Notify,
@@ -103,12 +105,17 @@ impl Setup {
 }
 
 impl Cloud {
-    pub(crate) fn new(app: App, address: SocketAddr, setup: Setup) -> Self {
-        Self(Arc::new(Shared { app, address, setup, queued: Notify::new() }))
+    pub(crate) fn new(app: App, address: SocketAddr, auth: Auth, setup: Setup) -> Self {
+        Self(Arc::new(Shared { app, address, auth, setup, queued: Notify::new() }))
     }
 
     pub(crate) fn app(&self) -> &App {
         &self.0.app
+    }
+
+    /// How callers are known.
+    pub(crate) fn auth(&self) -> &Auth {
+        &self.0.auth
     }
 
     /// The address that it is served at.

@@ -8,7 +8,7 @@ use axum::http::{
 };
 use axum::response::IntoResponse;
 use percent_encoding::percent_decode_str;
-use statehold_blockstorage::{Caller, Context, Microversion, Role, Viewer};
+use statehold_blockstorage::{Caller, Context, Microversion, Viewer};
 use statehold_store::WriteTxn;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
@@ -16,15 +16,13 @@ use uuid::Uuid;
 
 use super::call::{self, Answer, Call, Refusal};
 use super::cloud::Cloud;
-use super::routes::{Found, Run};
+use super::routes::{Found, PREFIX, Run};
 use super::versions;
 use crate::clock::now;
 use crate::http::{Reject, RouteOf, observe};
 
 const API_VERSION: HeaderName = HeaderName::from_static("openstack-api-version");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
-const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
-const MANAGEMENT_URL: HeaderName = HeaderName::from_static("x-server-management-url");
 
 /// The largest body of a request.
 const BODY_MAX: usize = 114_688;
@@ -99,12 +97,18 @@ fn said(reply: &mut Response<Body>, version: &str) {
 
 async fn routed(
     cloud: &Cloud,
-    head: Parts,
+    mut head: Parts,
     body: Body,
     base: &str,
     id: &HeaderValue,
 ) -> Response<Body> {
-    let Some(caller) = caller(&head.headers) else { return greeting(&head, base) };
+    if !head.uri.path().starts_with(PREFIX) {
+        return nowhere();
+    }
+    let caller = match cloud.auth().caller(&mut head, base).await {
+        Ok(caller) => caller,
+        Err(reply) => return reply,
+    };
     let Some(found) = Found::find(head.method.as_str(), head.uri.path()) else {
         return nowhere();
     };
@@ -123,29 +127,6 @@ async fn routed(
         }
     };
     reply.extensions_mut().insert(RouteOf(found.route.path));
-    reply
-}
-
-/// Who asks: the token is `user:project`, or one name for both. Nobody checks it, so everybody is an
-/// admin.
-fn caller(headers: &HeaderMap) -> Option<Caller> {
-    let token = headers.get(TOKEN)?.to_str().ok()?;
-    let (user, project) = token.split_once(':').unwrap_or((token, token));
-    Some(Caller { user: user.into(), project: project.into(), role: Role::Admin })
-}
-
-/// What a client without a token is told: one that it may use, and where.
-fn greeting(head: &Parts, base: &str) -> Response<Body> {
-    let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let user = text("x-auth-user").unwrap_or("admin");
-    let project = text("x-auth-project-id").unwrap_or("admin");
-    let mut reply = StatusCode::NO_CONTENT.into_response();
-    let url = format!("{base}{}/{project}", head.uri.path().trim_end_matches('/'));
-    for (name, value) in [(TOKEN, format!("{user}:{project}")), (MANAGEMENT_URL, url)] {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            reply.headers_mut().insert(name, value);
-        }
-    }
     reply
 }
 

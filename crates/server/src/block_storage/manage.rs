@@ -152,10 +152,8 @@ fn paged(call: &Call<'_>, mut files: Vec<Held>) -> Result<Vec<Held>, Refusal> {
     let limit = number("limit", PAGE_MAX)?.min(PAGE_MAX);
     let offset = number("offset", 0)?;
     let sort = call.parameter("sort").or_else(|| call.parameter("sort_key"));
-    let (key, direction) = match sort.map(|sort| sort.split_once(':').unwrap_or((sort, ""))) {
-        None => ("reference", ""),
-        Some(sort) => sort,
-    };
+    let sort = sort.unwrap_or("reference");
+    let (key, direction) = sort.split_once(':').unwrap_or((sort, ""));
     let direction = match direction {
         "" => call.parameter("sort_dir").unwrap_or("desc"),
         direction => direction,

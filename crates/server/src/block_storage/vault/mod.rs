@@ -213,12 +213,11 @@ fn write(dir: &Path, id: Uuid, parent: Option<(Uuid, Reader)>, from: &Path) -> i
                     Some(earlier) => earlier.find(number)?.filter(|entry| entry.sum == sum),
                     None => None,
                 };
-                let entry = match same {
-                    Some(entry) => Entry { origin: entry.origin + 1, ..entry },
-                    None => {
-                        let (object, at) = objects.push(&block)?;
-                        Entry { number, origin: 0, object, at, sum }
-                    }
+                let entry = if let Some(entry) = same {
+                    Entry { origin: entry.origin + 1, ..entry }
+                } else {
+                    let (object, at) = objects.push(&block)?;
+                    Entry { number, origin: 0, object, at, sum }
                 };
                 manifest.push(&entry)?;
             }
