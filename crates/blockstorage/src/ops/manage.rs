@@ -1,6 +1,6 @@
 //! Taking over volumes and snapshots that a back end has already.
 
-use statehold_store::{ReadView as _, WriteTxn};
+use statehold_store::{ReadView, WriteTxn};
 use uuid::Uuid;
 
 use crate::{
@@ -65,8 +65,7 @@ pub fn manage_volume(
         return Err(Error::request(format!("Host '{host}' not found")));
     }
     let reference = check_reference(spec.reference)?;
-    let managed = reference.strip_prefix("volume-").and_then(parse_id);
-    if managed.is_some_and(|id| txn.get::<Volume>(id).is_some()) {
+    if is_managed(txn, &reference) {
         return Err(Error::request(format!(
             "Unable to manage existing volume. Volume {reference} already managed."
         )));
@@ -136,6 +135,13 @@ fn check_reference(reference: Option<Box<str>>) -> Result<Box<str>, Error> {
     })
 }
 
+/// Whether a back end's name is that of a volume or snapshot that there is.
+fn is_managed(view: &impl ReadView, reference: &str) -> bool {
+    let id = |prefix| reference.strip_prefix(prefix).and_then(parse_id);
+    id("volume-").is_some_and(|id| view.get::<Volume>(id).is_some())
+        || id("snapshot-").is_some_and(|id| view.get::<Snapshot>(id).is_some())
+}
+
 /// A snapshot that is to be taken over, as somebody asks for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ManageSnapshotSpec {
@@ -165,8 +171,7 @@ pub fn manage_snapshot(
     cx.caller.check(policy::SNAPSHOT_MANAGE)?;
     let volume = Volume::clone(find_volume(txn, cx.caller, &spec.volume_id)?);
     let reference = check_reference(spec.reference)?;
-    let managed = reference.strip_prefix("snapshot-").and_then(parse_id);
-    if managed.is_some_and(|id| txn.get::<Snapshot>(id).is_some()) {
+    if is_managed(txn, &reference) {
         return Err(Error::request(format!(
             "Unable to manage existing snapshot. Snapshot {reference} already managed."
         )));
