@@ -13,9 +13,9 @@ pub use self::{
     action::{VolumeAction, volume_action},
     attachment::{attachment_action, attachment_connector, attachment_spec},
     resources::{
-        SnapshotAction, TypeAction, default_type_name, extra_spec, extra_specs, metadata,
-        metadata_item, snapshot_action, snapshot_change, snapshot_spec, type_action, type_change,
-        type_encryption, type_spec,
+        SnapshotAction, TypeAction, default_type_name, encryption_change, extra_spec, extra_specs,
+        metadata, metadata_item, snapshot_action, snapshot_change, snapshot_spec, type_action,
+        type_change, type_encryption, type_spec,
     },
     transfer::{qos_change, qos_keys, qos_spec, transfer_key, transfer_spec},
     volume::{volume_change, volume_spec},

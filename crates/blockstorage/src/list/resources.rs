@@ -12,11 +12,12 @@ use crate::{
 
 macro_rules! listed {
     ($row:ident, $rule:expr, $missing:ident, $filters:expr, counted $counted:literal, project $project:tt,
-        sort [$($sort:literal)*], |$this:ident| { $($name:literal => $column:expr,)* }) => {
+        sort [$($sort:literal)*] $(name since $since:literal)?, |$this:ident| { $($name:literal => $column:expr,)* }) => {
         impl Listed for $row {
             const RULE: Rule = $rule;
             const FILTERS: AllowedFilters = $filters;
             const SORT_KEYS: &'static [&'static str] = &["id", "created_at", $($sort),*];
+            const NAME_SORTED_SINCE: u16 = 0 $(+ $since)?;
             const COUNTED: bool = $counted;
             const BY_PROJECT: Option<&'static Index<Self, (String, i64, Uuid)>> =
                 listed!(@index $row $project);
@@ -91,7 +92,7 @@ listed!(Volume, policy::VOLUME_GET_ALL, Volume, allowed::VOLUME, counted true, p
 
 listed!(Snapshot, policy::SNAPSHOT_GET_ALL, Snapshot, allowed::SNAPSHOT, counted true, project yes,
     sort ["status" "volume_id" "volume_size" "size" "updated_at" "name" "display_name"
-        "project_id" "user_id"],
+        "project_id" "user_id"] name since 30,
     |row| {
         "name" => Column::text(row.name.as_deref()),
         "display_name" => Column::text(row.name.as_deref()),

@@ -29,10 +29,10 @@ pub use self::{
         TransferKey, TransferSpec, accept_transfer, create_transfer, delete_transfer, find_transfer,
     },
     types::{
-        TypeChange, TypeSpec, bootstrap, create_type, default_type, default_types,
-        delete_encryption, delete_extra_spec, delete_type, find_default_type, find_type,
-        get_extra_spec, get_type, set_default_type, set_encryption, set_extra_specs,
-        set_type_access, type_access, update_type,
+        EncryptionChange, TypeChange, TypeSpec, bootstrap, create_type, default_type,
+        default_types, delete_encryption, delete_extra_spec, delete_type, find_default_type,
+        find_type, get_extra_spec, get_type, set_default_type, set_encryption, set_extra_specs,
+        set_type_access, type_access, update_encryption, update_type,
     },
     volumes::*,
 };

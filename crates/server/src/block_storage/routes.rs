@@ -5,7 +5,9 @@
 use statehold_store::{Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
-use super::{attachments, quotas, snapshots, types, volumes};
+use super::{
+    attachments, default_types, messages, qos, quotas, snapshots, transfers, types, volumes,
+};
 
 /// What runs for a request.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +28,8 @@ pub(crate) struct Route {
     pub(crate) path: &'static str,
     /// The minor version that it came with.
     pub(crate) since: u16,
+    /// Whether the path may have the project of the token before it.
+    project: bool,
     pub(crate) run: Run,
 }
 
@@ -36,14 +40,14 @@ pub(crate) const fn read(
     path: &'static str,
     run: fn(&Snapshot, &Call<'_>) -> Result<Answer, Refusal>,
 ) -> Route {
-    Route { method: "GET", path, since: 0, run: Run::Read(run) }
+    Route { method: "GET", path, since: 0, project: true, run: Run::Read(run) }
 }
 
 pub(crate) const fn list(
     path: &'static str,
     run: fn(&Snapshot, &Call<'_>) -> Result<Answer, Refusal>,
 ) -> Route {
-    Route { method: "GET", path, since: 0, run: Run::List(run) }
+    Route { method: "GET", path, since: 0, project: true, run: Run::List(run) }
 }
 
 pub(crate) const fn write(
@@ -51,13 +55,19 @@ pub(crate) const fn write(
     path: &'static str,
     run: fn(&mut WriteTxn<'_>, &Call<'_>) -> Result<Answer, Refusal>,
 ) -> Route {
-    Route { method, path, since: 0, run: Run::Write(run) }
+    Route { method, path, since: 0, project: true, run: Run::Write(run) }
 }
 
 impl Route {
     /// The route, from a minor version on.
     pub(crate) const fn since(mut self, minor: u16) -> Self {
         self.since = minor;
+        self
+    }
+
+    /// The route, with no project before it.
+    pub(crate) const fn without_project(mut self) -> Self {
+        self.project = false;
         self
     }
 
@@ -91,9 +101,11 @@ pub(crate) struct Found<'p> {
 impl<'p> Found<'p> {
     pub(crate) fn find(method: &str, path: &'p str) -> Option<Self> {
         let given: Vec<&str> = path.strip_prefix(PREFIX)?.split('/').collect();
-        let of = |project, given: &[&'p str]| {
+        let of = |project: Option<&'p str>, given: &[&'p str]| {
             let routes = TABLES.iter().copied().flatten();
-            let mut routes = routes.filter(|route| route.method == method);
+            let fits =
+                |route: &&Route| route.method == method && (route.project || project.is_none());
+            let mut routes = routes.filter(fits);
             routes.find_map(|route| {
                 let segments = route.segments(given)?;
                 Some(Self { route, segments, project })
@@ -111,8 +123,17 @@ fn is_project(text: &str) -> bool {
 }
 
 /// Every route.
-static TABLES: &[&[Route]] =
-    &[volumes::ROUTES, snapshots::ROUTES, attachments::ROUTES, types::ROUTES, quotas::ROUTES];
+static TABLES: &[&[Route]] = &[
+    volumes::ROUTES,
+    snapshots::ROUTES,
+    attachments::ROUTES,
+    transfers::ROUTES,
+    types::ROUTES,
+    default_types::ROUTES,
+    qos::ROUTES,
+    quotas::ROUTES,
+    messages::ROUTES,
+];
 
 #[cfg(test)]
 mod tests {

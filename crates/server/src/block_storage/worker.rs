@@ -9,11 +9,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use statehold_blockstorage::{
     AttachStatus, FailureCause, Outcome, Snapshot, Task, Volume, VolumeSource, VolumeType,
-    WorkItem, WorkTarget, finish_work, next_work, place_volume, start_work,
+    WorkItem, WorkTarget, expire_reservations, finish_work, next_work, place_volume, start_work,
 };
 use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 use tokio::sync::watch;
@@ -31,11 +31,19 @@ const JOBS_MAX: usize = 4;
 /// How often the queue is looked at if nobody tells that there is something.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How often quota is given back that was set aside for what never came to an end.
+const EXPIRE_EVERY: Duration = Duration::from_secs(5 * 60);
+
 /// Does work until the server is to stop.
 pub(crate) async fn run(cloud: Cloud, mut stopped: watch::Receiver<bool>) {
     let mut jobs = JoinSet::new();
     let mut under_way: Vec<(Id, WorkItem)> = Vec::new();
+    let mut expire = Instant::now();
     loop {
+        if expire <= Instant::now() {
+            expire_quota(&cloud);
+            expire = Instant::now() + EXPIRE_EVERY;
+        }
         while jobs.len() < JOBS_MAX && !*stopped.borrow() {
             let busy =
                 under_way.iter().map(|(_, item)| (item.kind.as_str(), item.target)).collect();
@@ -62,6 +70,16 @@ pub(crate) async fn run(cloud: Cloud, mut stopped: watch::Receiver<bool>) {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
+    }
+}
+
+/// Gives back quota that was set aside for what never came to an end.
+fn expire_quota(cloud: &Cloud) {
+    let overdue = |txn: &mut WriteTxn<'_>, now| {
+        expire_reservations(txn, cloud.config(), now).map_err(refused)
+    };
+    if let Some(expired @ 1..) = write(cloud, overdue) {
+        tracing::warn!(expired, "quota that was set aside for nothing is given back");
     }
 }
 
