@@ -237,7 +237,7 @@ fn versions_tokens_and_refusals_are_as_clients_know_them() {
             415,
             "badMediaType",
         ),
-        ("POST", "/v3/volumes", &large, &[TOKEN, JSON], 413, "overLimit"),
+        ("POST", "/v3/volumes", b"{}", &[TOKEN], 415, "badMediaType"),
     ];
     for (method, path, body, headers, status, key) in cases {
         let reply = cloud.send(method, path, body, headers);
@@ -250,6 +250,22 @@ fn versions_tokens_and_refusals_are_as_clients_know_them() {
             assert_eq!(reply.json()[key]["code"], status, "{}", reply.body);
         }
     }
+    let reply = cloud.send("POST", "/v3/volumes", &large, &[TOKEN, JSON]);
+    assert_eq!((reply.status, reply.header("content-type")), (413, "text/plain; charset=utf-8"));
+    assert!(reply.body.contains("114688"), "{}", reply.body);
+    let reply = cloud.send("GET", "/v3/volumes", b"", &[TOKEN, of("volume 3.71")]);
+    assert_eq!(reply.header("openstack-api-version"), "volume 3.71");
+    for path in ["/", "/v3/", "/v3/volumes", "/v3/volumes/nope"] {
+        let get = cloud.send("GET", path, b"", &[TOKEN, LATEST]);
+        let head = cloud.send("HEAD", path, b"", &[TOKEN, LATEST]);
+        assert_eq!((head.status, &*head.body), (get.status, ""), "{path}");
+        assert_eq!(head.header("content-length"), get.header("content-length"), "{path}");
+    }
+    let named = [("x-auth-token", "u:volumes"), LATEST];
+    assert_eq!(
+        cloud.send("GET", "/v3/volumes/volumes", b"", &named).json(),
+        json!({"volumes": []})
+    );
     let reply = cloud.send("GET", "/v3/volumes", b"", &[TOKEN, of("volume 3.27")]);
     assert_eq!(reply.header("openstack-api-version"), "volume 3.27");
     assert_eq!(reply.header("vary"), "OpenStack-API-Version");
@@ -266,6 +282,19 @@ fn versions_tokens_and_refusals_are_as_clients_know_them() {
         cloud.send("PUT", &path, body, &[TOKEN, LATEST, JSON, ("if-match", tag)]).status
     };
     assert_eq!([put(&tag), put(&tag)], [200, 412]);
+}
+
+#[test]
+fn two_back_ends_have_two_directories() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_statehold"));
+    command.args(["serve", "--bind", "127.0.0.1:0", "--block-storage", "127.0.0.1:0"]);
+    for name in ["a", "b"] {
+        command.arg("--backend").arg(format!("{name}={}", dir.path().join("same").display()));
+    }
+    let done = command.arg("--data-dir").arg(dir.path().join("data")).output().unwrap();
+    let told = String::from_utf8(done.stderr).unwrap();
+    assert!(told.contains("two back ends have the same name or directory"), "{told}");
 }
 
 #[test]

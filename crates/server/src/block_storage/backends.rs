@@ -38,13 +38,16 @@ impl Backends {
     ) -> Result<Self, (PathBuf, io::Error)> {
         let mut all: Vec<Arc<Backend>> = Vec::new();
         for (name, dir) in dirs {
-            let driver = LocalDir::open(&dir).map_err(|error| (dir.clone(), error))?;
-            let taken =
-                |other: &Arc<Backend>| other.name == name || other.driver.place() == driver.place();
+            // Before it is opened: it would be locked by ourselves.
+            let place = dir.canonicalize().ok();
+            let taken = |other: &Arc<Backend>| {
+                other.name == name || place.as_deref() == Some(other.driver.place())
+            };
             if all.iter().any(taken) {
                 let error = io::Error::other("two back ends have the same name or directory");
                 return Err((dir, error));
             }
+            let driver = LocalDir::open(&dir).map_err(|error| (dir.clone(), error))?;
             let host = format!("{machine}@{name}#{name}").into();
             all.push(Arc::new(Backend { name, host, driver: Box::new(driver) }));
         }

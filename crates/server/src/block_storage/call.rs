@@ -13,6 +13,12 @@ use crate::http::Reject;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-compute-request-id");
 
+/// The kind of replies.
+pub(crate) const JSON: &str = "application/json";
+
+/// The kind that clients know of replies without a body.
+const NO_BODY: &str = "text/html; charset=UTF-8";
+
 /// A request whose route and caller are known.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'c> {
@@ -125,7 +131,8 @@ impl IntoResponse for Answer {
         let mut reply = Response::new(Body::from(self.body));
         *reply.status_mut() = self.status;
         let headers = reply.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let kind = if empty { NO_BODY } else { JSON };
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         if empty && self.status != StatusCode::NO_CONTENT {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
@@ -143,6 +150,8 @@ pub(crate) enum Refusal {
     Body(ErrorBody),
     /// The state is not the one that the client knows: 412.
     Changed,
+    /// The body is too large to be looked at: 413, as plain text.
+    TooLarge(String),
 }
 
 impl Refusal {
@@ -172,7 +181,10 @@ impl<E: Into<Error>> From<E> for Refusal {
 
 impl From<Reject> for Refusal {
     fn from(reject: Reject) -> Self {
-        Self::new(reject.status(), reject.message())
+        match reject.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge(format!("{}\n", reject.message())),
+            status => Self::new(status, reject.message()),
+        }
     }
 }
 
@@ -180,6 +192,9 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> AnyResponse {
         let body = match self {
             Self::Changed => return Answer::empty(StatusCode::PRECONDITION_FAILED).into_response(),
+            Self::TooLarge(text) => {
+                return (StatusCode::PAYLOAD_TOO_LARGE, text).into_response();
+            }
             Self::Body(body) => body,
         };
         let failed = StatusCode::INTERNAL_SERVER_ERROR;
@@ -195,7 +210,7 @@ impl IntoResponse for Refusal {
 
 /// Gives a reply the header that it has when it has JSON.
 pub(crate) fn mark(reply: &mut AnyResponse, id: &HeaderValue) {
-    if reply.headers().contains_key(header::CONTENT_TYPE) {
+    if reply.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == JSON) {
         reply.headers_mut().insert(REQUEST_ID, id.clone());
     }
 }

@@ -72,6 +72,12 @@ impl Route {
         self
     }
 
+    /// Whether it is for a method. `HEAD` is what `GET` is, but where that changes something.
+    fn answers(&self, method: &str) -> bool {
+        self.method == method
+            || (method == "HEAD" && self.method == "GET" && !matches!(self.run, Run::Write(_)))
+    }
+
     /// What the placeholders stand for in the segments of a path, if it is of this route.
     fn segments<'p>(&self, given: &[&'p str]) -> Option<Vec<(&'static str, &'p str)>> {
         let wanted = self.path.strip_prefix(PREFIX)?.split('/');
@@ -100,20 +106,26 @@ pub(crate) struct Found<'p> {
 }
 
 impl<'p> Found<'p> {
-    pub(crate) fn find(method: &str, path: &'p str) -> Option<Self> {
+    /// The route of a path that a caller of `project` sent. A path that may begin with a project or
+    /// not begins with one if it is the caller's: projects may be named as anything here is.
+    pub(crate) fn find(method: &str, path: &'p str, project: &str) -> Option<Self> {
         let given: Vec<&str> = path.strip_prefix(PREFIX)?.split('/').collect();
         let of = |project: Option<&'p str>, given: &[&'p str]| {
             let routes = TABLES.iter().copied().flatten();
             let fits =
-                |route: &&Route| route.method == method && (route.project || project.is_none());
+                |route: &&Route| route.answers(method) && (route.project || project.is_none());
             let mut routes = routes.filter(fits);
             routes.find_map(|route| {
                 let segments = route.segments(given)?;
                 Some(Self { route, segments, project })
             })
         };
-        let (project, rest) = given.split_first()?;
-        of(None, &given).or_else(|| of(Some(*project), rest).filter(|_| is_project(project)))
+        let (first, rest) = given.split_first()?;
+        let within = || of(Some(*first), rest).filter(|_| is_project(first));
+        if *first == project {
+            return within().or_else(|| of(None, &given));
+        }
+        of(None, &given).or_else(within)
     }
 }
 
@@ -145,7 +157,7 @@ mod tests {
     #[test]
     fn paths_are_found_with_and_without_a_project() {
         let find = |method, path| {
-            let found = Found::find(method, path)?;
+            let found = Found::find(method, path, "volumes")?;
             Some((found.route.path, found.segments, found.project))
         };
         assert_eq!(
@@ -156,6 +168,16 @@ mod tests {
             find("GET", "/v3/p_1/volumes/x"),
             Some(("/v3/volumes/{id}", vec![("id", "x")], Some("p_1")))
         );
+        // A project that is named as a collection is.
+        assert_eq!(
+            find("GET", "/v3/volumes/volumes"),
+            Some(("/v3/volumes", Vec::new(), Some("volumes")))
+        );
+        assert_eq!(
+            find("HEAD", "/v3/volumes/x"),
+            Some(("/v3/volumes/{id}", vec![("id", "x")], None))
+        );
+        assert_eq!(find("HEAD", "/v3/qos-specs/x/associate"), None);
         for path in ["/v3/p.1/volumes", "/v3/volumes/", "/v3//volumes", "/v2/volumes", "/v3/nope"] {
             assert_eq!(find("GET", path), None, "{path}");
         }

@@ -75,8 +75,8 @@ fn create_old(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal
 
 fn offer(txn: &mut WriteTxn<'_>, call: &Call<'_>, old_path: bool) -> Result<Answer, Refusal> {
     let spec = input::transfer_spec(call.body, call.cx.version, old_path)?;
-    let key: String = random().iter().map(|byte| format!("{byte:02x}")).collect();
-    let secret = TransferKey { key: &key, salt: random() };
+    let key = format!("{:016x}", random());
+    let secret = TransferKey { key: &key, salt: random().to_be_bytes() };
     create_transfer(txn, &call.cx, call.new, spec, secret)?;
     let row = txn.get::<Transfer>(call.new).ok_or_else(Refusal::later)?;
     let created = TransferView::created(call.viewer, row, &key);
@@ -84,9 +84,9 @@ fn offer(txn: &mut WriteTxn<'_>, call: &Call<'_>, old_path: bool) -> Result<Answ
 }
 
 /// Bytes that nobody guesses. The bits that a random UUID has fixed in one half it has not in the other.
-fn random() -> [u8; 8] {
+fn random() -> u64 {
     let (one, other) = Uuid::new_v4().as_u64_pair();
-    (one ^ other).to_be_bytes()
+    one ^ other
 }
 
 fn delete(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {

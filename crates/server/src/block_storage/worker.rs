@@ -35,7 +35,7 @@ const JOBS_MAX: usize = 4;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How often quota is given back that was set aside for what never came to an end.
-const EXPIRE_EVERY: Duration = Duration::from_mins(5);
+const EXPIRE_EVERY: Duration = Duration::from_secs(5 * 60);
 
 /// Does work until the server is to stop.
 pub(crate) async fn run(cloud: Cloud, mut stopped: watch::Receiver<bool>) {
