@@ -9,6 +9,8 @@ use crate::rows::QuotaKind;
 pub struct Config {
     /// The name of the type of volumes that name none, unless their project has its own.
     pub default_type: Box<str>,
+    /// The name of the type of groups that name none, if there is one.
+    pub default_group_type: Option<Box<str>>,
     /// The availability zones that there are.
     pub zones: BTreeSet<Box<str>>,
     /// The zone of volumes that name none.
@@ -24,6 +26,7 @@ impl Default for Config {
         let zone = Box::from("nova");
         Self {
             default_type: "__DEFAULT__".into(),
+            default_group_type: None,
             zones: BTreeSet::from([Box::clone(&zone)]),
             default_zone: zone,
             quotas: QuotaDefaults::default(),

@@ -10,7 +10,7 @@ use serde::ser::SerializeMap as _;
 use statehold_store::WriteError;
 
 use crate::{
-    ops::{BackupRefusal, SnapshotRefusal, VolumeRefusal},
+    ops::{BackupRefusal, GroupRefusal, SnapshotRefusal, VolumeRefusal},
     quota::OverQuota,
     schema::SchemaError,
     version::VersionError,
@@ -58,6 +58,8 @@ pub enum Error {
     Snapshot(SnapshotRefusal),
     /// The state of a backup doesn't allow it.
     Backup(BackupRefusal),
+    /// The state of a group or group snapshot doesn't allow it.
+    Group(GroupRefusal),
     /// There is such a thing already; the text says which.
     Conflict(Box<str>),
     /// The cloud has no type for volumes that name none.
@@ -143,6 +145,21 @@ pub enum Missing {
         /// The key.
         key: Box<str>,
     },
+    /// A group type, by ID.
+    GroupType(Box<str>),
+    /// A group type, by name.
+    GroupTypeName(Box<str>),
+    /// The type of groups that name none.
+    DefaultGroupType,
+    /// A group type's spec.
+    GroupSpec {
+        /// The type's ID.
+        group_type: Box<str>,
+        /// The key.
+        key: Box<str>,
+    },
+    /// A group snapshot.
+    GroupSnapshot(Box<str>),
 }
 
 impl fmt::Display for Missing {
@@ -186,6 +203,15 @@ impl fmt::Display for Missing {
             }
             Self::AccessList => f.write_str("Access list not available for public volume types."),
             Self::QosKey { qos, key } => write!(f, "QoS spec {qos} has no spec with key {key}."),
+            Self::GroupType(id) => write!(f, "Group type {id} could not be found."),
+            Self::GroupTypeName(name) => {
+                write!(f, "Group type with name {name} could not be found.")
+            }
+            Self::DefaultGroupType => f.write_str("Default group type can not be found."),
+            Self::GroupSpec { group_type, key } => {
+                write!(f, "Group Type {group_type} has no extra spec with key {key}.")
+            }
+            Self::GroupSnapshot(id) => write!(f, "GroupSnapshot {id} could not be found."),
         }
     }
 }
@@ -201,6 +227,7 @@ impl Error {
             | Self::Input(_)
             | Self::Snapshot(_)
             | Self::Backup(_)
+            | Self::Group(_)
             | Self::Request(_) => 400,
             Self::Version(error) => error.status(),
             Self::Policy { .. } => 403,
@@ -250,6 +277,7 @@ impl fmt::Display for Error {
             Self::Volume(refusal) => refusal.fmt(f),
             Self::Snapshot(refusal) => refusal.fmt(f),
             Self::Backup(refusal) => refusal.fmt(f),
+            Self::Group(refusal) => refusal.fmt(f),
             Self::NoDefaultType => f.write_str(FAILED),
             Self::Quota(over) => over.fmt(f),
             Self::Store(error) => error.fmt(f),
@@ -277,6 +305,7 @@ from! {
     VolumeRefusal => Volume,
     SnapshotRefusal => Snapshot,
     BackupRefusal => Backup,
+    GroupRefusal => Group,
     WriteError => Store,
 }
 

@@ -80,7 +80,7 @@ pub use self::{
     id::parse_id,
     list::{
         AllowedFilters, Column, ListRequest, Listed, Listing, PAGE_ROWS_MAX, RESOURCE_FILTERS,
-        list, list_types, next_query,
+        asked_public, list, list_types, next_query,
     },
     ops::*,
     quota::{

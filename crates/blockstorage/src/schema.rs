@@ -17,6 +17,9 @@ pub(crate) const SIZE_GIB_MAX: u32 = 2_147_483_647;
 /// The most characters of names, descriptions, keys and values.
 pub(crate) const TEXT_MAX: usize = 255;
 
+/// The most texts of a list.
+pub(crate) const TEXTS_MAX: usize = 1000;
+
 const META_KEYS: &str = "^[a-zA-Z0-9-_:. /]{1,255}$";
 const SPEC_KEYS: &str = "^[a-zA-Z0-9-_:.]{1,255}$";
 
@@ -52,6 +55,8 @@ pub(crate) enum Rule {
     OneOf { texts: &'static [&'static str], null: bool },
     /// A number of at least `min`.
     Integer { min: i64 },
+    /// A list of texts of 1 to 255 characters, at least one, none of them twice.
+    Texts,
 }
 
 /// The members of an object.
@@ -185,6 +190,7 @@ impl Rule {
                 Some(_) => fail(format!("{} is less than the minimum of {min}", repr())),
                 None => wrong_type("'integer'"),
             },
+            (Self::Texts, _) => texts_reason(name, value),
         }
     }
 }
@@ -222,6 +228,31 @@ fn size_reason(value: &Value, null: bool) -> Option<String> {
             Some(format!("{} is not of type {types}", repr()))
         }
     }
+}
+
+fn texts_reason(name: &str, value: &Value) -> Option<SchemaError> {
+    let fail = |reason: String| Some(SchemaError::at(name, value, reason));
+    let repr = || python::repr(value);
+    let Value::Array(items) = value else {
+        return fail(format!("{} is not of type 'array'", repr()));
+    };
+    if items.is_empty() {
+        return fail(format!("{} is too short", repr()));
+    }
+    if items.len() > TEXTS_MAX {
+        return fail(format!("{} is too long", repr()));
+    }
+    let item = Rule::Text { min: 1, null: false };
+    let mut seen = std::collections::BTreeSet::new();
+    for (at, text) in items.iter().enumerate() {
+        if let Some(error) = item.reason(&at.to_string(), text) {
+            return Some(error);
+        }
+        if !seen.insert(text.as_str()) {
+            return fail(format!("{} has non-unique elements", repr()));
+        }
+    }
+    None
 }
 
 fn map_reason(
@@ -308,7 +339,7 @@ enum Place {
 }
 
 impl SchemaError {
-    fn at(name: &str, value: &Value, reason: String) -> Self {
+    pub(crate) fn at(name: &str, value: &Value, reason: String) -> Self {
         let place = if name.is_empty() {
             Place::Root
         } else {
@@ -410,6 +441,12 @@ impl Members {
 
     pub(crate) fn id(&self, key: &str) -> Option<uuid::Uuid> {
         self.0.get(key).and_then(Value::as_str).and_then(parse_id)
+    }
+
+    /// The texts of a list.
+    pub(crate) fn texts(&self, key: &str) -> Vec<Box<str>> {
+        let items = self.0.get(key).and_then(Value::as_array);
+        items.into_iter().flatten().filter_map(Value::as_str).map(Box::from).collect()
     }
 
     /// The pairs of an object of texts; nulls are left out.

@@ -396,6 +396,7 @@ impl World {
                 WorkTarget::Volume => view.get::<Volume>(item.target).is_some(),
                 WorkTarget::Snapshot => view.get::<Snapshot>(item.target).is_some(),
                 WorkTarget::Backup => view.get::<Backup>(item.target).is_some(),
+                WorkTarget::Group => view.get::<Group>(item.target).is_some(),
             };
             assert!(there, "nothing to work on: {item:?}");
             let held = item.reservation.is_none_or(|id| view.get::<Reservation>(id).is_some());

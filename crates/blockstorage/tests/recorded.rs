@@ -33,8 +33,8 @@ fn differs(call: &Call) -> Option<&'static str> {
         98 | 127 | 231 => "members may look for parts of names here",
         184 => "uploading to images is left to a server that has some",
         405 => "only an identity service knows which projects there are",
-        353 | 460 | 461 | 476 => "of backups and groups",
-        _ if path.contains("2cfd702e") || path.contains("bb195fe8") => "managed, or in a group",
+        353 => "of backups",
+        _ if path.contains("2cfd702e") => "managed",
         _ if path.contains("cb658f89") || path.contains("378271e5") => "backed up",
         _ => return None,
     })

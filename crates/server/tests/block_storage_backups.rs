@@ -37,7 +37,7 @@ fn new_volume(cloud: &Cloud, size: u32) -> String {
     volume
 }
 
-fn back_up(cloud: &Cloud, body: Value) -> String {
+fn back_up(cloud: &Cloud, body: &Value) -> String {
     let backup = cloud.create("/backups", &json!({ "backup": body }));
     cloud.wait(&format!("/backups/{backup}"), "available");
     backup
@@ -49,10 +49,10 @@ fn backups_give_back_what_was_on_the_volume() {
     let cloud = Cloud::start(dir.path());
     let volume = new_volume(&cloud, 1);
     write(dir.path(), &volume, 1 << 20, b"then");
-    let whole = back_up(&cloud, json!({"volume_id": volume, "name": "b", "metadata": {"q": "r"}}));
+    let whole = back_up(&cloud, &json!({"volume_id": volume, "name": "b", "metadata": {"q": "r"}}));
     write(dir.path(), &volume, 1 << 20, b"next");
     write(dir.path(), &volume, 5 << 20, b"more");
-    let changes = back_up(&cloud, json!({"volume_id": volume, "incremental": true}));
+    let changes = back_up(&cloud, &json!({"volume_id": volume, "incremental": true}));
     let of = |id: &str| cloud.expect(200, "GET", &format!("/backups/{id}"), &Value::Null);
     let row = of(&whole);
     let row = &row["backup"];
@@ -114,7 +114,7 @@ fn a_volume_in_use_is_backed_up_as_of_one_moment_and_by_force_alone() {
         refused["badRequest"]["message"],
         "Invalid volume: Backing up an in-use volume must use the force flag."
     );
-    let backup = back_up(&cloud, json!({"volume_id": volume, "force": true}));
+    let backup = back_up(&cloud, &json!({"volume_id": volume, "force": true}));
     cloud.wait(&format!("/volumes/{volume}"), "in-use");
     // The copy that it was made from is gone.
     let name = format!("snapshot-{backup}");
@@ -125,7 +125,7 @@ fn a_volume_in_use_is_backed_up_as_of_one_moment_and_by_force_alone() {
     let snapshot = cloud.create("/snapshots", &body);
     cloud.wait(&format!("/snapshots/{snapshot}"), "available");
     write(dir.path(), &volume, 0, b"last");
-    let of_snapshot = back_up(&cloud, json!({"volume_id": volume, "snapshot_id": snapshot}));
+    let of_snapshot = back_up(&cloud, &json!({"volume_id": volume, "snapshot_id": snapshot}));
     for (backup, text) in [(backup, b"then"), (of_snapshot, b"next")] {
         let path = format!("/backups/{backup}/restore");
         let made = cloud.expect(202, "POST", &path, &json!({"restore": {}}));
@@ -142,7 +142,7 @@ fn damaged_backups_are_not_restored_and_leave_the_volume_as_it_was() {
     let cloud = Cloud::start(dir.path());
     let volume = new_volume(&cloud, 1);
     write(dir.path(), &volume, 0, b"then");
-    let backup = back_up(&cloud, json!({"volume_id": volume}));
+    let backup = back_up(&cloud, &json!({"volume_id": volume}));
     write(dir.path(), &volume, 0, b"next");
     let container = dir.path().join("data/block_storage_backups");
     let object = container.join(&backup[..2]).join(&backup[2..4]).join(&backup).join("data-000000");
@@ -165,7 +165,7 @@ fn records_bring_backups_to_another_cloud() {
     let cloud = Cloud::start_with(dir.path(), &flags);
     let volume = new_volume(&cloud, 1);
     write(dir.path(), &volume, 0, b"then");
-    let backup = back_up(&cloud, json!({"volume_id": volume, "name": "far"}));
+    let backup = back_up(&cloud, &json!({"volume_id": volume, "name": "far"}));
     let record =
         cloud.expect(200, "GET", &format!("/backups/{backup}/export_record"), &Value::Null);
     cloud.expect(400, "POST", "/backups/import_record", &record);

@@ -6,6 +6,7 @@
 mod action;
 mod attachment;
 mod backup;
+mod group;
 mod manage;
 mod resources;
 mod transfer;
@@ -16,6 +17,12 @@ pub use self::{
     attachment::{attachment_action, attachment_connector, attachment_spec},
     backup::{
         BackupAction, backup_action, backup_change, backup_record, backup_spec, restore_spec,
+    },
+    group::{
+        GroupAction, cgsnapshot_spec, consistency_change, consistency_delete,
+        consistency_source_spec, consistency_spec, group_action, group_change,
+        group_snapshot_action, group_snapshot_spec, group_source_spec, group_spec, group_specs,
+        group_type_change, group_type_spec,
     },
     manage::{manage_snapshot_spec, manage_volume_spec},
     resources::{

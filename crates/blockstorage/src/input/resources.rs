@@ -120,7 +120,7 @@ fn percent(text: &str) -> Result<u8, Error> {
         .ok_or_else(|| Error::input("progress must be an integer percentage between 0 and 100"))
 }
 
-fn argument_of(form: &Form, action: &str, argument: &Value) -> Result<Members, Error> {
+pub(super) fn argument_of(form: &Form, action: &str, argument: &Value) -> Result<Members, Error> {
     form.check(action, argument)?;
     match argument {
         Value::Object(members) => Ok(Members(members.clone())),
@@ -144,13 +144,15 @@ pub fn extra_specs(body: &[u8]) -> Result<Pairs, Error> {
     pairs(body, "extra_specs", Rule::Specs)
 }
 
-fn pairs(body: &[u8], key: &'static str, rule: Rule) -> Result<Pairs, Error> {
+/// Reads the one object of texts in a body.
+pub(super) fn pairs(body: &[u8], key: &'static str, rule: Rule) -> Result<Pairs, Error> {
     let body: Value = serde_json::from_slice(body).map_err(|_| Error::MalformedBody)?;
     if let Some(value) = body.get(key) {
         rule.check(key, value)?;
     }
-    let outer = match rule {
-        Rule::Meta { .. } => METADATA,
+    let outer = match (rule, key) {
+        (Rule::Meta { .. }, _) => METADATA,
+        (_, "group_specs") => GROUP_SPECS,
         _ => SPECS,
     };
     outer.check("", &body)?;
@@ -160,6 +162,8 @@ fn pairs(body: &[u8], key: &'static str, rule: Rule) -> Result<Pairs, Error> {
 
 const METADATA: Form = Form::new(&[("metadata", Rule::Any)]).required(&["metadata"]);
 const SPECS: Form = Form::new(&[("extra_specs", Rule::Any)]).required(&["extra_specs"]);
+
+const GROUP_SPECS: Form = Form::new(&[("group_specs", Rule::Any)]).required(&["group_specs"]);
 
 /// Reads the body of a request to one key of metadata: `{"meta": {key: value}}`.
 ///

@@ -22,7 +22,7 @@ pub use self::{
     column::Column,
     request::{ListRequest, PAGE_ROWS_MAX},
     run::{Listing, list},
-    types::list_types,
+    types::{asked_public, list_types},
 };
 use crate::{caller::Rule, error::Missing};
 

@@ -7,7 +7,10 @@ use super::{AllowedFilters, Column, Listed, allowed};
 use crate::{
     caller::{Rule, policy},
     error::Missing,
-    rows::{Attachment, Backup, Message, QosSpecs, Snapshot, Transfer, Volume, VolumeType},
+    rows::{
+        Attachment, Backup, Group, GroupSnapshot, GroupType, Message, QosSpecs, Snapshot, Transfer,
+        Volume, VolumeType,
+    },
 };
 
 macro_rules! listed {
@@ -195,6 +198,49 @@ listed!(Message, policy::MESSAGE_GET_ALL, Message, allowed::MESSAGE, counted fal
         "resource_uuid" => Column::Id(row.resource_uuid),
         "request_id" => Column::Text(&row.request_id),
         "message_level" => Column::Text(Message::LEVEL),
+        "project_id" => Column::Text(&row.project_id),
+    }
+);
+
+listed!(GroupType, policy::GROUP_TYPE_GET, GroupType, allowed::NONE, counted false, project no,
+    sort ["name" "is_public" "description" "updated_at"],
+    |row| {
+        "name" => Column::Text(&row.name),
+        "description" => Column::text(row.description.as_deref()),
+        "is_public" => Column::Bool(row.is_public),
+        "updated_at" => Column::time(row.updated_at),
+    }
+);
+
+listed!(Group, policy::GROUP_GET_ALL, Group, allowed::GROUP, counted false, project yes,
+    sort ["name" "status" "group_type_id" "availability_zone" "host" "updated_at" "project_id"],
+    |row| {
+        "name" => Column::text(row.name.as_deref()),
+        "description" => Column::text(row.description.as_deref()),
+        "status" => Column::Text(row.status.as_str()),
+        "group_type_id" => Column::Id(row.group_type_id),
+        "availability_zone" => Column::Text(&row.availability_zone),
+        "host" => Column::text(row.host.as_deref()),
+        "group_snapshot_id" => Column::id(row.group_snapshot_id),
+        "source_group_id" => Column::id(row.source_group_id),
+        "replication_status" => Column::Text(Group::REPLICATION_STATUS),
+        "updated_at" => Column::time(row.updated_at),
+        "user_id" => Column::Text(&row.user_id),
+        "project_id" => Column::Text(&row.project_id),
+    }
+);
+
+listed!(GroupSnapshot, policy::GROUP_SNAPSHOT_GET_ALL, GroupSnapshot, allowed::GROUP_SNAPSHOT,
+    counted false, project yes,
+    sort ["name" "status" "group_id" "group_type_id" "updated_at" "project_id"],
+    |row| {
+        "name" => Column::text(row.name.as_deref()),
+        "description" => Column::text(row.description.as_deref()),
+        "status" => Column::Text(row.status.as_str()),
+        "group_id" => Column::Id(row.group_id),
+        "group_type_id" => Column::Id(row.group_type_id),
+        "updated_at" => Column::time(row.updated_at),
+        "user_id" => Column::Text(&row.user_id),
         "project_id" => Column::Text(&row.project_id),
     }
 );

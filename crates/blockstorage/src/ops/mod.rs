@@ -3,6 +3,7 @@
 
 mod attachments;
 mod backups;
+mod groups;
 mod manage;
 mod messages;
 mod qos;
@@ -21,6 +22,16 @@ pub use self::{
         BackupChange, BackupRecord, BackupRefusal, BackupSpec, RestoreSpec, create_backup,
         delete_backup, export_backup, has_dependents, import_backup, reset_backup_status,
         restore_backup, update_backup,
+    },
+    groups::{
+        CONSISTENCY_TYPE, CantAdd, GROUP_VOLUMES_MAX, GroupApi, GroupChange, GroupRefusal,
+        GroupSnapshotSpec, GroupSource, GroupSourceSpec, GroupSpec, GroupTypeChange, GroupTypeSpec,
+        Replication, bootstrap_groups, change_replication, create_group, create_group_from,
+        create_group_snapshot, create_group_type, default_group_type, delete_group,
+        delete_group_snapshot, delete_group_spec, delete_group_type, find_group,
+        find_group_snapshot, find_group_type, get_group_spec, get_group_specs, get_group_type,
+        is_consistency_type, replication_targets, reset_group_snapshot_status, reset_group_status,
+        set_group_specs, update_group, update_group_type, volumes_of,
     },
     manage::{ManageSnapshotSpec, ManageVolumeSpec, manage_snapshot, manage_volume, only},
     messages::{delete_message, find_message},

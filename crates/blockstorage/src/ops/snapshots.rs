@@ -71,13 +71,25 @@ pub fn create_snapshot(
     let deltas = quota::of_snapshot(cx.config, volume.volume_type_id, 1, volume.size);
     quota::charge(txn, cx.config, project, &deltas)?;
     txn.upsert::<Snapshot>(Snapshot {
+        name: spec.name,
+        description: spec.description,
+        metadata: spec.metadata,
+        ..row_of(cx, id, project, &volume)
+    })?;
+    queue(txn, cx, (WorkTarget::Snapshot, id), Task::CreateSnapshot, None)?;
+    Ok(())
+}
+
+/// The row of a new snapshot of a volume.
+fn row_of(cx: &Context<'_>, id: Uuid, project: &str, volume: &Volume) -> Snapshot {
+    Snapshot {
         id,
-        project_id: project.clone(),
+        project_id: project.into(),
         user_id: cx.caller.user.clone(),
         volume_id: volume.id,
         volume_type_id: volume.volume_type_id,
-        name: spec.name,
-        description: spec.description,
+        name: None,
+        description: None,
         size: volume.size,
         status: SnapshotStatus::Creating,
         progress: 0,
@@ -85,7 +97,29 @@ pub fn create_snapshot(
         updated_at: None,
         group_snapshot_id: None,
         consumes_quota: true,
-        metadata: spec.metadata,
+        metadata: Pairs::new(),
+    }
+}
+
+/// Makes a snapshot that is part of a group snapshot, for which quota was charged.
+pub(super) fn create_member(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: Uuid,
+    volume: &Volume,
+    group_snapshot: Uuid,
+    (name, description): (Option<Box<str>>, Option<Box<str>>),
+) -> Result<(), Error> {
+    let at_rest = matches!(volume.status, VolumeStatus::Available | VolumeStatus::InUse);
+    if !at_rest || !volume.is_settled() || volume.host.is_none() {
+        let (volume, status) = (volume.id, volume.status);
+        return Err(VolumeRefusal::Snapshot { volume, status, in_use_allowed: true }.into());
+    }
+    txn.upsert::<Snapshot>(Snapshot {
+        name,
+        description,
+        group_snapshot_id: Some(group_snapshot),
+        ..row_of(cx, id, &volume.project_id, volume)
     })?;
     queue(txn, cx, (WorkTarget::Snapshot, id), Task::CreateSnapshot, None)?;
     Ok(())

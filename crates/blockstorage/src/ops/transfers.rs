@@ -109,7 +109,8 @@ pub fn create_transfer(
 }
 
 fn check_snapshots(view: &impl ReadView, volume: Uuid) -> Result<(), SnapshotRefusal> {
-    let busy = snapshots_of(view, volume).find(|row| row.status != SnapshotStatus::Available);
+    let busy = snapshots_of(view, volume)
+        .find(|row| row.status != SnapshotStatus::Available || row.group_snapshot_id.is_some());
     busy.map_or(Ok(()), |row| Err(SnapshotRefusal::Transfer { snapshot: row.id }))
 }
 

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Missing},
     id::parse_id,
     quota::forget_type,
-    rows::{DefaultType, Encryption, MULTIATTACH, Volume, VolumeType},
+    rows::{DefaultType, Encryption, Group, MULTIATTACH, Volume, VolumeType},
     view::is_shown,
 };
 
@@ -223,10 +223,11 @@ pub fn delete_type(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result
             row.id
         )));
     }
-    if in_use(txn, row.id) {
+    let range = KeyRange::exact(row.id);
+    let grouped = txn.scan_by(&Group::BY_VOLUME_TYPE, &range, Order::Ascending).next().is_some();
+    if grouped || in_use(txn, row.id) {
         return Err(Error::request("Target volume type is still in use."));
     }
-    let range = KeyRange::exact(row.id);
     let projects: Vec<Box<str>> = txn
         .scan_by(&DefaultType::BY_OF_TYPE, &range, Order::Ascending)
         .map(|default| default.project_id.clone())

@@ -66,6 +66,11 @@ pub(crate) fn of_snapshot(
     deltas
 }
 
+/// What groups take.
+pub(crate) fn of_groups(count: i64) -> Deltas {
+    Deltas::from([(QuotaResource::all(QuotaKind::Groups), count)])
+}
+
 /// Refuses a volume that is larger than volumes of the project may be.
 pub(crate) fn check_size(
     view: &impl ReadView,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::{
     config::Config,
     rows::{
-        Backup, QuotaClassLimit, QuotaKind, QuotaLimit, QuotaResource, QuotaUsage, Snapshot,
+        Backup, Group, QuotaClassLimit, QuotaKind, QuotaLimit, QuotaResource, QuotaUsage, Snapshot,
         Volume, VolumeType,
     },
 };
@@ -142,10 +142,13 @@ pub fn count_usage(
             };
             of_volumes + of_snapshots
         }
+        QuotaKind::Groups => {
+            number(view.scan_by(&Group::BY_PROJECT, &range, Order::Ascending).count())
+        }
         QuotaKind::Backups => number(backups().count()),
         QuotaKind::BackupGigabytes => backups().map(|backup| i64::from(backup.size)).sum(),
-        // A limit without a count, and what this crate has no rows of.
-        QuotaKind::PerVolumeGigabytes | QuotaKind::Groups => 0,
+        // A limit without a count.
+        QuotaKind::PerVolumeGigabytes => 0,
     }
 }
 

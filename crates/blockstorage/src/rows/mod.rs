@@ -7,6 +7,7 @@
 
 mod attachment;
 mod backup;
+mod group;
 mod quota;
 mod snapshot;
 mod status;
@@ -19,6 +20,7 @@ pub(crate) use self::volume_type::MULTIATTACH;
 pub use self::{
     attachment::Attachment,
     backup::{Backup, BackupStatus},
+    group::{Group, GroupSnapshot, GroupSnapshotStatus, GroupStatus, GroupType},
     quota::{QuotaClassLimit, QuotaKind, QuotaLimit, QuotaResource, QuotaUsage, Reservation},
     snapshot::Snapshot,
     status::{AttachStatus, MigrationStatus, SnapshotStatus, VolumeStatus},
@@ -48,4 +50,7 @@ pub fn schema() -> statehold_store::Schema {
         .table::<Reservation>()
         .table::<WorkItem>()
         .table::<Message>()
+        .table::<GroupType>()
+        .table::<Group>()
+        .table::<GroupSnapshot>()
 }

@@ -14,6 +14,8 @@ super::status::statuses! {
         Snapshot "snapshot"
         /// A backup.
         Backup "backup"
+        /// A group.
+        Group "group"
     }
 }
 
@@ -106,6 +108,10 @@ pub enum Task {
         /// What the back end calls it.
         reference: Box<str>,
     },
+    /// Find a back end for a group.
+    CreateGroup,
+    /// Delete a group, when all of its volumes are gone.
+    DeleteGroup,
 }
 
 /// What is on a new volume.

@@ -1,4 +1,4 @@
-//! What clients see: the JSON of volumes, snapshots and volume types.
+//! What clients see: the JSON of volumes, snapshots, types, groups and the rest.
 //!
 //! The views borrow from the store's rows and are made when an answer is written. Which members they
 //! have depends on the version that the request speaks and on who asks. Only the view of one attachment shows how
@@ -6,6 +6,7 @@
 
 mod attachment;
 mod backup;
+mod group;
 mod message;
 mod snapshot;
 mod summary;
@@ -23,6 +24,10 @@ pub(crate) use self::volume_type::is_shown;
 pub use self::{
     attachment::{AttachmentStub, AttachmentView},
     backup::{BackupStub, BackupView},
+    group::{
+        CgSnapshotView, ConsistencyGroupView, GroupSnapshotStub, GroupSnapshotView, GroupStub,
+        GroupTypeView, GroupView,
+    },
     message::{DefaultTypeView, LimitsView, MessageView},
     snapshot::{SnapshotStub, SnapshotView},
     summary::VolumeSummary,

@@ -11,7 +11,8 @@ use super::{Links, Viewer, when};
 use crate::{
     Pairs,
     caller::Role,
-    rows::{AttachStatus, Attachment, Volume, VolumeType},
+    ops::is_consistency_type,
+    rows::{AttachStatus, Attachment, Group, Volume, VolumeType},
     time::{timestamp, timestamp_exact},
 };
 
@@ -140,7 +141,7 @@ impl<'v> VolumeView<'v> {
             bootable: if row.bootable { "true" } else { "false" },
             encrypted: row.encrypted,
             replication_status: row.replication_status.as_deref(),
-            consistencygroup_id: None,
+            consistencygroup_id: row.group_id.filter(|id| is_consistency(view, *id)),
             multiattach: row.multiattach,
             attachments: attachments(view, viewer, row),
             migration_status: when(admin, migration),
@@ -159,6 +160,11 @@ impl<'v> VolumeView<'v> {
             image_metadata: Some(&row.image_metadata).filter(|pairs| stored && !pairs.is_empty()),
         }
     }
+}
+
+/// Whether a group is a consistency group.
+fn is_consistency(view: &impl ReadView, group: Uuid) -> bool {
+    view.get::<Group>(group).is_some_and(|group| is_consistency_type(view, group.group_type_id))
 }
 
 /// What the owner notes, with what operations note as far as owners may see it.

@@ -9,6 +9,7 @@
 //! What a worker does may be done twice, so it has to be such that the second time does no harm.
 
 mod backup;
+mod group;
 mod outcome;
 mod snapshot;
 mod volume;
@@ -16,6 +17,7 @@ mod volume;
 use statehold_store::{Entry, KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
+pub(crate) use self::group::{settle_group, settle_group_snapshot};
 use self::{
     backup::{end_restore, release_backup, release_source},
     snapshot::release_snapshot,
@@ -69,6 +71,9 @@ pub(crate) fn cancel(
         quota::roll_back(txn, cx.config, reservation)?;
     }
     // What waited for this work must not wait for ever.
+    if let Some(whole) = group::whole_of(txn, &item) {
+        group::give_up(txn, cx.now, whole)?;
+    }
     match item.task {
         Task::RevertVolume { snapshot } => release_snapshot(txn, cx.now, snapshot),
         Task::DeleteSnapshot { .. } => {
@@ -97,7 +102,8 @@ pub(crate) fn holds(view: &impl ReadView, reservation: Uuid) -> bool {
 
 /// The work that has waited longest of what can be done now.
 ///
-/// A volume is deleted after its snapshots, and whatever is copied from after the copy is there.
+/// A volume is deleted after its snapshots, and whatever is copied from after the copy is there. A
+/// group has its back end before its volumes are made, and is deleted after them.
 ///
 /// Cost: goes past what can't be done yet.
 pub fn next_work(view: &impl ReadView) -> Option<&Entry<WorkItem>> {
@@ -117,6 +123,11 @@ fn is_ready(view: &impl ReadView, item: &WorkItem) -> bool {
         Task::DeleteSnapshot { .. } => !view
             .scan_by(&Volume::BY_SNAPSHOT, &KeyRange::exact(item.target), Order::Ascending)
             .any(|volume| being_made(&volume)),
+        Task::CreateVolume { .. } => {
+            let group = view.get::<Volume>(item.target).and_then(|volume| volume.group_id);
+            !group.is_some_and(|group| group::is_unplaced(view, group))
+        }
+        Task::DeleteGroup => group::is_empty(view, item.target),
         _ => true,
     }
 }

@@ -3,7 +3,12 @@
 use statehold_store::{ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
-use super::{backup::finish_backup, snapshot::finish_snapshot, volume::finish_volume};
+use super::{
+    backup::finish_backup,
+    group::{self, finish_group},
+    snapshot::finish_snapshot,
+    volume::finish_volume,
+};
 use crate::{
     config::Config,
     rows::{Message, Task, WorkItem, WorkTarget},
@@ -84,7 +89,7 @@ impl Task {
     /// What a message calls it.
     fn code(&self) -> (&'static str, &'static str) {
         match self {
-            Self::CreateVolume { .. } => ("001", "schedule allocate volume"),
+            Self::CreateVolume { .. } | Self::CreateGroup => ("001", "schedule allocate volume"),
             Self::DeleteVolume { .. } => ("006", "unmanage volume"),
             Self::ExtendVolume { .. } => ("007", "extend volume"),
             Self::ManageVolume { .. } => ("008", "create volume from backend storage"),
@@ -96,6 +101,7 @@ impl Task {
             Self::RetypeVolume { .. } | Self::MigrateVolume { .. } | Self::RevertVolume { .. } => {
                 ("000", "change volume")
             }
+            Self::DeleteGroup => ("000", "delete group"),
         }
     }
 }
@@ -115,12 +121,17 @@ pub fn finish_work(
     if txn.get::<WorkItem>(key).is_none_or(|current| **current != *item) {
         return Ok(false);
     }
+    let whole = group::whole_of(txn, item);
     match item.kind {
         WorkTarget::Volume => finish_volume(txn, config, now, item, outcome)?,
         WorkTarget::Snapshot => finish_snapshot(txn, config, now, item, outcome)?,
         WorkTarget::Backup => finish_backup(txn, config, now, item, outcome)?,
+        WorkTarget::Group => finish_group(txn, config, now, item, outcome)?,
     }
     txn.delete::<WorkItem>(key)?;
+    if let Some(whole) = whole {
+        group::settle(txn, now, whole)?;
+    }
     Ok(true)
 }
 
@@ -137,6 +148,7 @@ pub(super) fn tell(
         WorkTarget::Volume => "VOLUME",
         WorkTarget::Snapshot => "VOLUME_SNAPSHOT",
         WorkTarget::Backup => "VOLUME_BACKUP",
+        WorkTarget::Group => "GROUP",
     };
     let ((action, does), (detail, why)) = (item.task.code(), cause.code());
     txn.upsert::<Message>(Message {

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{
     backup::release_backup,
+    group::settle_group,
     outcome::{Outcome, Placement, tell},
     snapshot::release_snapshot,
 };
@@ -146,7 +147,8 @@ pub(super) fn keep_volume(txn: &mut WriteTxn<'_>, now: i64, id: Uuid) -> Result<
     let mut row = Volume::clone(row);
     row.status = VolumeStatus::ErrorDeleting;
     row.updated_at = Some(now);
+    let group = row.group_id;
     txn.upsert::<Volume>(row)?;
     txn.delete::<WorkItem>((kind, id))?;
-    Ok(())
+    group.map_or(Ok(()), |group| settle_group(txn, now, group))
 }

@@ -9,6 +9,7 @@
 )]
 #![allow(dead_code, reason = "not every test calls all of it")]
 
+mod groups;
 mod routes;
 
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ use statehold_blockstorage::{input::*, *};
 use statehold_store::{ReadView, Store, WriteTxn};
 use uuid::Uuid;
 
+use groups::{cgs, group_snapshots, group_types, groups};
 use routes::{attachments, default_type_calls, messages, qos, quotas, snapshots, transfers, types};
 
 const SECOND: i64 = 1_000_000_000;
@@ -60,6 +62,8 @@ impl Server {
         bootstrap(&mut txn, &config, 1, LOCALDIR.parse().unwrap()).unwrap();
         let other = Config { default_type: "__DEFAULT__".into(), ..Config::default() };
         bootstrap(&mut txn, &other, 2, Uuid::from_u128(u128::MAX)).unwrap();
+        let reserved = "db7b7b24-ddc6-4207-a806-37b81aa0f786".parse().unwrap();
+        bootstrap_groups(&mut txn, 3, reserved).unwrap();
         txn.commit().unwrap();
         Self { store, config, now: 1_795_224_837 * SECOND, next: 1 }
     }
@@ -121,6 +125,9 @@ impl Server {
                 shared_targets: Some(false),
             };
             let mut outcome = Outcome::DONE;
+            if item.task == Task::CreateGroup {
+                outcome = Outcome::Done { moved: Some(host.clone()), provider_id: None };
+            }
             if let Task::CreateVolume { .. } = item.task {
                 let row = txn.get::<Volume>(item.target).unwrap();
                 let named = row.volume_type_id.and_then(|id| txn.get::<VolumeType>(id));
@@ -180,6 +187,12 @@ fn route(
             let limits = LimitsView::new(txn, cx.config, project);
             Some(ok(200, json!({"limits": json_of(&limits)})))
         }
+        "group_types" => group_types(txn, cx, viewer, (method, &parts[1..]), &query, body, ids),
+        "groups" => groups(txn, cx, viewer, (method, &parts[1..]), &query, body, ids),
+        "group_snapshots" => {
+            group_snapshots(txn, cx, viewer, (method, &parts[1..]), &query, body, ids)
+        }
+        "consistencygroups" | "cgsnapshots" => Some(cgs(txn, cx, viewer, parts[0], &query)),
         "messages" => messages(txn, cx, viewer, (method, &parts[1..]), &query),
         "v3" => default_type_calls(txn, cx, method, &parts[2..], body),
         "os-quota-sets" | "os-quota-class-sets" => {

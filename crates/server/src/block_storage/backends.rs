@@ -82,8 +82,18 @@ impl Backends {
         gib: u32,
         volume_type: Option<&VolumeType>,
     ) -> Option<&Arc<Backend>> {
+        self.choose_for(zone, gib, volume_type.as_slice())
+    }
+
+    /// The same for volumes of several types, each of which it can take.
+    pub(crate) fn choose_for(
+        &self,
+        zone: &str,
+        gib: u32,
+        types: &[&VolumeType],
+    ) -> Option<&Arc<Backend>> {
         let roomy = self.all.iter().filter(|_| *self.zone == *zone).filter(|backend| {
-            volume_type.is_none_or(|volume_type| backend.fits(volume_type, &self.zone))
+            types.iter().all(|volume_type| backend.fits(volume_type, &self.zone))
         });
         let roomy = roomy.filter_map(|backend| match backend.driver.room() {
             Ok(room) => Some((room, backend)),

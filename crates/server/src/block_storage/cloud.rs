@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use statehold_blockstorage::{Config, Error, bootstrap, resume_work};
+use statehold_blockstorage::{Config, Error, bootstrap, bootstrap_groups, resume_work};
 use statehold_store::{BeginError, CommitError, Store};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -94,6 +94,7 @@ impl Setup {
         let vault = Vault::open(&dir).map_err(|source| CloudError::Backups { dir, source })?;
         let mut txn = store.begin_write().map_err(CloudError::Begin)?;
         bootstrap(&mut txn, &config, now(), Uuid::new_v4()).map_err(CloudError::Bootstrap)?;
+        bootstrap_groups(&mut txn, now(), Uuid::new_v4()).map_err(CloudError::Bootstrap)?;
         let resumed = resume_work(&mut txn, &config, now(), Uuid::new_v4)
             .map_err(|error| CloudError::Bootstrap(error.into()))?;
         txn.commit().map_err(CloudError::Commit)?;

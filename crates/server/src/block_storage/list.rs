@@ -27,31 +27,22 @@ pub(crate) fn page<'v, T: Listed, S: Serialize>(
     visible: impl Fn(&T) -> bool,
     show: impl Fn(&'v T) -> S,
 ) -> Result<Answer, Refusal> {
-    let listing = listing(view, call, call.query, visible)?;
-    answer(call, place, &listing, show)
+    page_of(view, call, call.query, place, visible, show)
 }
 
-/// The same of all rows, with other parameters than the request's.
+/// The same with other parameters than the request's.
 pub(crate) fn page_of<'v, T: Listed, S: Serialize>(
     view: &'v Snapshot,
     call: &Call<'_>,
     parameters: &[(String, String)],
     place: Place,
+    visible: impl Fn(&T) -> bool,
     show: impl Fn(&'v T) -> S,
 ) -> Result<Answer, Refusal> {
-    let listing = listing(view, call, parameters, |_| true)?;
-    answer(call, place, &listing, show)
-}
-
-fn listing<'v, T: Listed>(
-    view: &'v Snapshot,
-    call: &Call<'_>,
-    parameters: &[(String, String)],
-    visible: impl Fn(&T) -> bool,
-) -> Result<Listing<'v, T>, Refusal> {
     let request = ListRequest::parse::<T>(parameters, call.cx.caller, call.cx.version)?;
     let filter = compile(request.filter())?;
-    Ok(list::<T>(view, &request, filter.as_ref(), visible)?)
+    let listing = list::<T>(view, &request, filter.as_ref(), visible)?;
+    answer(call, place, &listing, show)
 }
 
 /// The expression that rows have to pass, if there is one.

@@ -24,7 +24,14 @@ fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let pages = call.cx.version.at_least(PAGES_SINCE);
     let (parameters, place) =
         if pages { (call.query, LIST) } else { (&[][..], Place { links: None, ..LIST }) };
-    page_of::<Message, _>(view, call, parameters, place, |row| MessageView::new(call.viewer, row))
+    page_of::<Message, _>(
+        view,
+        call,
+        parameters,
+        place,
+        |_| true,
+        |row| MessageView::new(call.viewer, row),
+    )
 }
 
 fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {

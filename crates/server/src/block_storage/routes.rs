@@ -6,8 +6,8 @@ use statehold_store::{Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
 use super::{
-    attachments, backups, default_types, manage, messages, qos, quotas, snapshots, transfers,
-    types, volumes,
+    attachments, backups, consistency, default_types, group_snapshots, group_types, groups, manage,
+    messages, qos, quotas, snapshots, transfers, types, volumes,
 };
 
 /// What runs for a request.
@@ -148,6 +148,10 @@ static TABLES: &[&[Route]] = &[
     qos::ROUTES,
     quotas::ROUTES,
     messages::ROUTES,
+    group_types::ROUTES,
+    groups::ROUTES,
+    group_snapshots::ROUTES,
+    consistency::ROUTES,
 ];
 
 #[cfg(test)]

@@ -37,16 +37,26 @@ const LIST: Place =
 
 fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let (parameters, place) = asked(call);
-    page_of::<Transfer, _>(view, call, &parameters, place, |row| {
-        TransferStub::new(call.viewer, row)
-    })
+    page_of::<Transfer, _>(
+        view,
+        call,
+        &parameters,
+        place,
+        |_| true,
+        |row| TransferStub::new(call.viewer, row),
+    )
 }
 
 fn list_detail(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let (parameters, place) = asked(call);
-    page_of::<Transfer, _>(view, call, &parameters, place, |row| {
-        TransferView::new(call.viewer, row)
-    })
+    page_of::<Transfer, _>(
+        view,
+        call,
+        &parameters,
+        place,
+        |_| true,
+        |row| TransferView::new(call.viewer, row),
+    )
 }
 
 /// What a list is asked for: before there were pages, a part of all in the order in which they were made.

@@ -26,6 +26,7 @@ use uuid::Uuid;
 use super::backends::Backend;
 use super::cloud::Cloud;
 use super::driver::Source;
+use super::group_work::{host_of, of_group};
 use crate::http::Reject;
 
 /// How much is done at a time.
@@ -145,6 +146,7 @@ fn work(cloud: &Cloud, item: &WorkItem) -> Outcome {
         WorkTarget::Volume => of_volume(cloud, item),
         WorkTarget::Snapshot => of_snapshot(cloud, item),
         WorkTarget::Backup => of_backup(cloud, item),
+        WorkTarget::Group => of_group(cloud, item),
     };
     match done {
         Ok(outcome) => outcome,
@@ -167,7 +169,7 @@ fn work(cloud: &Cloud, item: &WorkItem) -> Outcome {
     }
 }
 
-enum Failure {
+pub(super) enum Failure {
     /// No back end fits, or the one of a row isn't served any more.
     NoBackend,
     /// A row is missing.
@@ -260,6 +262,10 @@ fn choose(
         VolumeSource::Empty | VolumeSource::Backup(_) => {
             if row.host.is_some() {
                 return Ok((backend_of(cloud, row)?, Source::Empty));
+            }
+            if let Some(host) = host_of(view, row) {
+                let own = cloud.backends().of(&host?).cloned();
+                return Ok((own.ok_or(Failure::NoBackend)?, Source::Empty));
             }
             let named = row.volume_type_id.and_then(|id| view.get::<VolumeType>(id));
             let named = named.map(|named| &**named);

@@ -10,12 +10,13 @@ use crate::{
     error::{Error, Missing},
     ops::{
         backups::hold,
+        groups::{any_group, check_room},
         types::{default_type, find_type},
     },
     quota,
     rows::{
-        AttachStatus, Backup, BackupStatus, Snapshot, SnapshotStatus, Task, Volume, VolumeSource,
-        VolumeStatus, VolumeType, WorkTarget,
+        AttachStatus, Backup, BackupStatus, Group, GroupStatus, Snapshot, SnapshotStatus, Task,
+        Volume, VolumeSource, VolumeStatus, VolumeType, WorkTarget,
     },
     work::queue,
 };
@@ -102,9 +103,10 @@ pub fn create_volume(
         .map(|text| find_type(txn, cx.caller, text).map(|found| VolumeType::clone(found)))
         .transpose()?;
     let source = find_source(txn, cx, &spec)?;
-    if let Some(group) = &spec.group_id {
-        return Err(Missing::Group(group.clone()).into());
-    }
+    let group = match &spec.group_id {
+        Some(id) => Some(Group::clone(any_group(txn, cx, id)?)),
+        None => None,
+    };
     if spec.multiattach {
         return Err(Error::request(
             "multiattach parameter has been removed. The default behavior is to use multiattach \
@@ -123,6 +125,9 @@ pub fn create_volume(
     }
     let size = check_source(&spec, &source)?;
     let zone = zone(cx, &spec, &source)?;
+    if let Some(group) = &group {
+        check_group(txn, cx, group, named.as_ref(), &source)?;
+    }
     let inherited = source.volume().and_then(|volume| volume.volume_type_id);
     let volume_type = match (named, inherited.and_then(|id| txn.get::<VolumeType>(id))) {
         (Some(named), _) => named,
@@ -157,7 +162,7 @@ pub fn create_volume(
             Source::Volume(volume) => Some(volume.id),
             _ => None,
         },
-        group_id: None,
+        group_id: group.map(|group| group.id),
         host: None,
         bootable,
         multiattach: volume_type.is_multiattach(),
@@ -180,6 +185,41 @@ pub fn create_volume(
     let task = Task::CreateVolume { source: source.of_new() };
     queue(txn, cx, (WorkTarget::Volume, id), task, None)?;
     Ok(())
+}
+
+/// Checks that a volume may be made in a group.
+fn check_group(
+    view: &impl ReadView,
+    cx: &Context<'_>,
+    group: &Group,
+    named: Option<&VolumeType>,
+    source: &Source,
+) -> Result<(), Error> {
+    let Some(named) = named else {
+        return Err(Error::input(
+            "volume_type must be provided when creating a volume in a group.",
+        ));
+    };
+    if !group.volume_types.contains(&named.id) {
+        return Err(Error::input(format!(
+            "Invalid volume_type provided: {} (requested type must be supported by this group).",
+            named.id
+        )));
+    }
+    if !matches!(group.status, GroupStatus::Available | GroupStatus::Creating) {
+        return Err(Error::request(
+            "Invalid Group: Originating group status must be one of 'available, creating' values",
+        ));
+    }
+    // Members belong to the project of their group, on whose back end they are.
+    if group.project_id != cx.caller.project {
+        return Err(Missing::Group(group.id.to_string().into()).into());
+    }
+    let elsewhere = source.volume().is_some_and(|origin| origin.host != group.host);
+    if elsewhere && group.host.is_some() {
+        return Err(Error::input("Volume must be on the same backend as its group"));
+    }
+    Ok(check_room(view, group.id, 1)?)
 }
 
 fn find_source(view: &impl ReadView, cx: &Context<'_>, spec: &VolumeSpec) -> Result<Source, Error> {

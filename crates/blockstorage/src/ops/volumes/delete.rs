@@ -42,7 +42,8 @@ pub fn delete_volume(
     if options.force {
         cx.caller.check(policy::VOLUME_FORCE_DELETE)?;
     }
-    if row.host.is_none() {
+    // A member goes with its group alone.
+    if row.host.is_none() && row.group_id.is_none() {
         cancel(txn, cx, (WorkTarget::Volume, row.id))?;
         if row.consumes_quota {
             let deltas = quota::of_volume(row.volume_type_id, -1, row.size);
@@ -76,6 +77,15 @@ pub fn unmanage_volume(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Re
         return Err(VolumeRefusal::Delete { force: false }.into());
     }
     leave(txn, cx, row, true)
+}
+
+/// Deletes a volume together with its group, which was asked whether it can go.
+pub(in crate::ops) fn delete_member(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    row: Volume,
+) -> Result<(), Error> {
+    leave(txn, cx, row, false)
 }
 
 /// What holds for a volume that is to go, whatever becomes of its snapshots.

@@ -10,7 +10,7 @@ mod delete;
 mod metadata;
 mod resize;
 
-pub(super) use self::attach::recompute;
+pub(super) use self::{attach::recompute, delete::delete_member};
 pub use self::{
     attach::{
         AttachRequest, attach_volume, begin_detaching, check_connection, detach_volume,

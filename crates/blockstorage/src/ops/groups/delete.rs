@@ -1,0 +1,101 @@
+//! Deleting groups, with their volumes if asked to.
+
+use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
+
+use super::{GroupApi, find_group, refusal::GroupRefusal, volumes_of, write};
+use crate::{
+    caller::policy,
+    context::Context,
+    error::Error,
+    ops::volumes::delete_member,
+    quota,
+    rows::{
+        AttachStatus, Group, GroupSnapshot, GroupStatus, Task, Volume, VolumeStatus, WorkTarget,
+    },
+    work::{cancel, queue, snapshots_of},
+};
+
+/// Deletes a group, and its volumes with `delete_volumes`: all are `deleting`, and workers have to
+/// delete them. A group without volumes that has no back end is gone at once.
+///
+/// # Errors
+/// [`Error`]; [`GroupRefusal`] while it is used, or has volumes or snapshots that don't go with it.
+pub fn delete_group(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    api: GroupApi,
+    id: &str,
+    delete_volumes: bool,
+) -> Result<(), Error> {
+    let mut group = Group::clone(find_group(txn, cx, api, id)?);
+    cx.caller.check(policy::GROUP_DELETE)?;
+    let volumes: Vec<Volume> =
+        volumes_of(txn, group.id).map(|volume| Volume::clone(volume)).collect();
+    if group.host.is_none() && volumes.is_empty() {
+        cancel(txn, cx, (WorkTarget::Group, group.id))?;
+        quota::apply(txn, cx.config, &group.project_id, &quota::of_groups(-1))?;
+        txn.delete::<Group>(group.id)?;
+        return Ok(());
+    }
+    check(txn, &group, &volumes, delete_volumes)?;
+    for volume in volumes {
+        // What is deleted already stays so.
+        if volume.status != VolumeStatus::Deleting {
+            delete_member(txn, cx, volume)?;
+        }
+    }
+    let target = (WorkTarget::Group, group.id);
+    // Only now: giving up what was being done with a volume would keep a group that is deleted.
+    group.status = GroupStatus::Deleting;
+    write(txn, cx.now, group)?;
+    queue(txn, cx, target, Task::DeleteGroup, None)?;
+    Ok(())
+}
+
+fn check(
+    view: &impl ReadView,
+    group: &Group,
+    volumes: &[Volume],
+    delete_volumes: bool,
+) -> Result<(), GroupRefusal> {
+    let id = group.id;
+    let over = matches!(group.status, GroupStatus::Available | GroupStatus::Error);
+    let under_way = matches!(group.status, GroupStatus::Creating | GroupStatus::Deleting);
+    if under_way || !(over || delete_volumes) {
+        let (allowed, status) = ("available or error", group.status);
+        return Err(GroupRefusal::Status { allowed, status });
+    }
+    let range = KeyRange::exact(id);
+    if view.scan_by(&GroupSnapshot::BY_GROUP, &range, Order::Ascending).next().is_some() {
+        return Err(GroupRefusal::HasSnapshots);
+    }
+    if !volumes.is_empty() && !delete_volumes {
+        return Err(GroupRefusal::HasVolumes { group: id });
+    }
+    for volume in volumes {
+        if volume.attach_status == AttachStatus::Attached {
+            return Err(GroupRefusal::Attached { group: id });
+        }
+        if snapshots_of(view, volume.id).next().is_some() {
+            return Err(GroupRefusal::VolumeSnapshots);
+        }
+        let free = matches!(
+            volume.status,
+            VolumeStatus::Available
+                | VolumeStatus::Error
+                | VolumeStatus::ErrorDeleting
+                | VolumeStatus::ErrorRestoring
+                | VolumeStatus::ErrorExtending
+                | VolumeStatus::ErrorManaging
+                | VolumeStatus::Deleting
+        );
+        if !free || !volume.is_settled() {
+            return Err(GroupRefusal::Busy { volume: volume.id, status: volume.status });
+        }
+    }
+    let mut copies = view.scan_by(&Group::BY_SOURCE, &range, Order::Ascending);
+    if copies.any(|copy| copy.status == GroupStatus::Creating) {
+        return Err(GroupRefusal::Source { group: id });
+    }
+    Ok(())
+}

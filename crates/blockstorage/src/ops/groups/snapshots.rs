@@ -1,0 +1,152 @@
+//! Snapshots of all volumes of a group.
+
+use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
+use uuid::Uuid;
+
+use super::{GroupApi, find_group, find_group_snapshot, refusal::GroupRefusal, volumes_of};
+use crate::{
+    caller::policy,
+    context::Context,
+    error::{Error, Missing},
+    ops::snapshots::create_member,
+    quota::{self, Deltas},
+    rows::{
+        Group, GroupSnapshot, GroupSnapshotStatus, GroupStatus, Snapshot, SnapshotStatus, Task,
+        Volume, WorkTarget,
+    },
+    work::{queue, settle_group_snapshot},
+};
+
+/// A group snapshot as somebody asks for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupSnapshotSpec {
+    /// The group, by its ID.
+    pub group_id: Box<str>,
+    /// Its name, which its snapshots have too.
+    pub name: Option<Box<str>>,
+    /// What people say about it.
+    pub description: Option<Box<str>>,
+}
+
+/// Makes a group snapshot with the ID `id`: a snapshot of each volume, whose IDs `member` gives. It is
+/// `creating` until all of them were made.
+///
+/// # Errors
+/// [`Error`]; the quota of all snapshots is checked at once.
+pub fn create_group_snapshot(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    api: GroupApi,
+    id: Uuid,
+    spec: &GroupSnapshotSpec,
+    mut member: impl FnMut() -> Uuid,
+) -> Result<(), Error> {
+    let group = Group::clone(find_group(txn, cx, api, &spec.group_id)?);
+    cx.caller.check(policy::GROUP_SNAPSHOT_CREATE)?;
+    if matches!(group.status, GroupStatus::Creating | GroupStatus::Deleting) {
+        let (allowed, status) = ("available", group.status);
+        return Err(GroupRefusal::Status { allowed, status }.into());
+    }
+    let volumes: Vec<Volume> =
+        volumes_of(txn, group.id).map(|volume| Volume::clone(volume)).collect();
+    let mut deltas = Deltas::new();
+    for volume in &volumes {
+        let own = quota::of_snapshot(cx.config, volume.volume_type_id, 1, volume.size);
+        for (resource, delta) in own {
+            *deltas.entry(resource).or_default() += delta;
+        }
+    }
+    // The group's, whoever asks: what is made of it is its project's.
+    quota::charge(txn, cx.config, &group.project_id, &deltas)?;
+    txn.upsert::<GroupSnapshot>(GroupSnapshot {
+        id,
+        project_id: group.project_id.clone(),
+        user_id: cx.caller.user.clone(),
+        group_id: group.id,
+        group_type_id: group.group_type_id,
+        name: spec.name.clone(),
+        description: spec.description.clone(),
+        status: GroupSnapshotStatus::Creating,
+        created_at: cx.now,
+        updated_at: None,
+    })?;
+    for volume in &volumes {
+        let texts = (spec.name.clone(), spec.description.clone());
+        create_member(txn, cx, member(), volume, id, texts)?;
+    }
+    Ok(settle_group_snapshot(txn, cx.now, id)?)
+}
+
+/// Deletes a group snapshot with all of its snapshots: they are `deleting`, and workers have to delete
+/// them. One without snapshots is gone at once.
+///
+/// # Errors
+/// [`Error`]; [`GroupRefusal::DeleteSnapshot`] while it or one of its snapshots is used.
+pub fn delete_group_snapshot(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    api: GroupApi,
+    id: &str,
+) -> Result<(), Error> {
+    let mut row = GroupSnapshot::clone(find_group_snapshot(txn, cx, api, id)?);
+    cx.caller.check(policy::GROUP_SNAPSHOT_DELETE)?;
+    let range = KeyRange::exact(row.id);
+    let over = matches!(row.status, GroupSnapshotStatus::Available | GroupSnapshotStatus::Error);
+    let used = txn
+        .scan_by(&Group::BY_SNAPSHOT, &range, Order::Ascending)
+        .any(|copy| copy.status == GroupStatus::Creating);
+    let parts: Vec<Snapshot> = txn
+        .scan_by(&Snapshot::BY_GROUP_SNAPSHOT, &range, Order::Ascending)
+        .map(|part| Snapshot::clone(part))
+        .collect();
+    let busy = parts.iter().any(|part| {
+        !matches!(
+            part.status,
+            SnapshotStatus::Available
+                | SnapshotStatus::Error
+                | SnapshotStatus::ErrorDeleting
+                | SnapshotStatus::Deleting
+        )
+    });
+    if !over || used || busy {
+        return Err(GroupRefusal::DeleteSnapshot.into());
+    }
+    for mut part in parts {
+        // What is deleted already stays so.
+        if part.status == SnapshotStatus::Deleting {
+            continue;
+        }
+        let target = (WorkTarget::Snapshot, part.id);
+        part.status = SnapshotStatus::Deleting;
+        part.updated_at = Some(cx.now);
+        txn.upsert::<Snapshot>(part)?;
+        queue(txn, cx, target, Task::DeleteSnapshot { keep_data: false }, None)?;
+    }
+    let id = row.id;
+    row.status = GroupSnapshotStatus::Deleting;
+    row.updated_at = Some(cx.now);
+    txn.upsert::<GroupSnapshot>(row)?;
+    Ok(settle_group_snapshot(txn, cx.now, id)?)
+}
+
+/// Sets what a group snapshot is doing, whatever it is doing. Admins only.
+///
+/// # Errors
+/// [`Error`] with the status 400 for a status that there isn't, 404 before 3.19.
+pub fn reset_group_snapshot_status(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    status: &str,
+) -> Result<(), Error> {
+    const SINCE: u16 = 19;
+    if !cx.version.at_least(SINCE) {
+        return Err(Missing::Operation.into());
+    }
+    let mut row = GroupSnapshot::clone(find_group_snapshot(txn, cx, GroupApi::Groups, id)?);
+    cx.caller.check(policy::GROUP_SNAPSHOT_RESET_STATUS)?;
+    row.status = GroupSnapshotStatus::parse(status)
+        .ok_or_else(|| GroupRefusal::NoSnapshotStatus { status: status.into() })?;
+    row.updated_at = Some(cx.now);
+    Ok(txn.upsert::<GroupSnapshot>(row)?)
+}

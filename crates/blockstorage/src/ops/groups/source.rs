@@ -1,0 +1,117 @@
+//! Making groups from group snapshots and from other groups: a copy of each of their volumes.
+
+use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
+use uuid::Uuid;
+
+use super::{GroupApi, find_group, find_group_snapshot, refusal::GroupRefusal, volumes_of};
+use crate::{
+    caller::policy,
+    context::Context,
+    error::{Error, Missing},
+    ops::volumes::{VolumeSpec, create_volume},
+    quota,
+    rows::{Group, GroupSnapshotStatus, GroupStatus, Snapshot},
+    work::settle_group,
+};
+
+/// What a group is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupSource {
+    /// A group snapshot, by its ID.
+    Snapshot(Box<str>),
+    /// A group, by its ID.
+    Group(Box<str>),
+}
+
+/// A group as somebody asks for it to be made from something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupSourceSpec {
+    /// Its name.
+    pub name: Option<Box<str>>,
+    /// What people say about it.
+    pub description: Option<Box<str>>,
+    /// What it is made from.
+    pub source: GroupSource,
+}
+
+/// Makes a group with the ID `id` from another or from a group snapshot. It is `creating` until all of
+/// its volumes, whose IDs `member` gives, were made.
+///
+/// # Errors
+/// [`Error`]: there is nothing to copy, or it is in no state to be copied, or the quota is used up.
+pub fn create_group_from(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    api: GroupApi,
+    id: Uuid,
+    spec: GroupSourceSpec,
+    mut member: impl FnMut() -> Uuid,
+) -> Result<(), Error> {
+    cx.caller.check(policy::GROUP_CREATE)?;
+    let (origin, snapshot) = match &spec.source {
+        GroupSource::Group(id) => (Group::clone(find_group(txn, cx, api, id)?), None),
+        GroupSource::Snapshot(id) => {
+            let row = find_group_snapshot(txn, cx, api, id)?;
+            if row.status != GroupSnapshotStatus::Available {
+                return Err(Error::request(
+                    "Invalid GroupSnapshot: Originating group snapshot status must be one of \
+                     'available' values",
+                ));
+            }
+            let missing = || Missing::Group(row.group_id.to_string().into());
+            let group = txn.get::<Group>(row.group_id).ok_or_else(missing)?;
+            (Group::clone(group), Some(row.id))
+        }
+    };
+    let copies = copies(txn, &origin, snapshot);
+    if copies.is_empty() {
+        return Err(match snapshot {
+            Some(_) => GroupRefusal::EmptySnapshot.into(),
+            None => GroupRefusal::EmptyGroup.into(),
+        });
+    }
+    let project = &cx.caller.project;
+    quota::charge(txn, cx.config, project, &quota::of_groups(1))?;
+    txn.upsert::<Group>(Group {
+        id,
+        project_id: project.clone(),
+        user_id: cx.caller.user.clone(),
+        name: spec.name,
+        description: spec.description,
+        status: GroupStatus::Creating,
+        created_at: cx.now,
+        updated_at: None,
+        source_group_id: snapshot.is_none().then_some(origin.id),
+        group_snapshot_id: snapshot,
+        ..origin
+    })?;
+    for copy in copies {
+        let group_id = Some(id.to_string().into());
+        create_volume(txn, cx, member(), VolumeSpec { group_id, ..copy })?;
+    }
+    Ok(settle_group(txn, cx.now, id)?)
+}
+
+/// The volumes of the new group, with their types and what they are copies of.
+fn copies(view: &impl ReadView, origin: &Group, snapshot: Option<Uuid>) -> Vec<VolumeSpec> {
+    let spec = |volume_type: Option<Uuid>, zone: &str| VolumeSpec {
+        volume_type: volume_type.map(|id| id.to_string().into()),
+        availability_zone: Some(zone.into()),
+        ..VolumeSpec::default()
+    };
+    let zone = &origin.availability_zone;
+    let Some(snapshot) = snapshot else {
+        return volumes_of(view, origin.id)
+            .map(|volume| VolumeSpec {
+                source_volid: Some(volume.id.to_string().into()),
+                ..spec(volume.volume_type_id, &volume.availability_zone)
+            })
+            .collect();
+    };
+    view.scan_by(&Snapshot::BY_GROUP_SNAPSHOT, &KeyRange::exact(snapshot), Order::Ascending)
+        .map(|part| VolumeSpec {
+            snapshot_id: Some(part.id.to_string().into()),
+            ..spec(part.volume_type_id, zone)
+        })
+        .collect()
+}
