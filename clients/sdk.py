@@ -8,19 +8,15 @@ URL is where Block Storage is served without authentication.
 import sys
 
 import openstack
-from cinderclient.contrib.noauth import CinderNoAuthPlugin
-from keystoneauth1.session import Session
 
 URL = sys.argv[1]
 
 
 def connect(project):
-    endpoint = f"{URL}/v3"
-    session = Session(auth=CinderNoAuthPlugin("u1", project, endpoint=endpoint))
-    connection = openstack.connection.Connection(
-        session=session,
-        block_storage_api_version="3",
-        block_storage_endpoint_override=f"{endpoint}/{project}",
+    """The token is whom the server takes the caller for."""
+    token = {"endpoint": f"{URL}/v3/{project}", "token": f"u1:{project}"}
+    connection = openstack.connect(
+        load_yaml_config=False, load_envvars=False, auth_type="admin_token", auth=token
     )
     return connection.block_storage
 
@@ -29,6 +25,7 @@ cloud, other = connect("p1"), connect("p2")
 
 
 def ready(row, status="available"):
+    row = row.fetch(cloud)
     return cloud.wait_for_status(row, status=status, failures=["error"], interval=0.05, wait=60)
 
 
@@ -59,7 +56,7 @@ for number in range(4):
     ready(cloud.create_volume(name=f"disk-{number}", size=1))
 cloud.set_volume_metadata(home, owner="ops")
 assert cloud.get_volume(home).metadata == {"tier": "gold", "owner": "ops"}
-assert [row.id for row in cloud.volumes(metadata={"tier": "gold"})] == [home.id]
+assert [row.id for row in cloud.volumes(properties="{'tier': 'gold'}")] == [home.id]
 assert [row.name for row in cloud.volumes(name="disk-2")] == ["disk-2"]
 # Pages of two are followed to the end.
 assert sum(1 for _ in cloud.volumes(limit=2)) == 5
@@ -109,8 +106,10 @@ cloud.create_group_type_group_specs(
 group = ready(cloud.create_group(name="g", group_type=consistent.id, volume_types=[fast.id]))
 member = ready(cloud.create_volume(name="member", size=1, volume_type="fast", group_id=group.id))
 of_group = ready(cloud.create_group_snapshot(name="gs", group_id=group.id))
-second = cloud.create_group_from_source(group_snapshot_id=of_group.id, name="g2")
-second = ready(cloud.get_group(second.id))
+second = cloud.create_group_from_source(
+    group_snapshot_id=of_group.id, source_group_id=None, name="g2"
+)
+second = ready(second)
 cloud.delete_group_snapshot(of_group)
 gone(of_group)
 for row in [group, second]:
@@ -120,9 +119,9 @@ cloud.delete_group_type(consistent)
 
 # Backups, whole and of changes, and back.
 whole = cloud.create_backup(volume_id=home.id, name="b1")
-whole = ready(cloud.get_backup(whole.id))
+whole = ready(whole)
 changes = cloud.create_backup(volume_id=home.id, name="b2", is_incremental=True)
-changes = ready(cloud.get_backup(changes.id))
+changes = ready(changes)
 assert changes.is_incremental and not whole.is_incremental
 restored = cloud.restore_backup(changes, name="restored")
 ready(cloud.get_volume(restored.volume_id))

@@ -2,12 +2,12 @@
 //! after each step.
 //!
 //! The checks know no state machine: they compare rows with rows. What is used of quota is what the
-//! rows add up to, what is set aside is what reservations say, each row under way has work, and who
-//! has a volume has it alone.
+//! rows add up to, what is set aside is what reservations say, each row under way has work, who has a
+//! volume has it alone, and what is in a group stays there.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use statehold_blockstorage::*;
@@ -53,6 +53,15 @@ enum Op {
     DeleteBackup { at: usize, force: bool },
     ResetBackup { at: usize, broken: bool },
     Manage,
+    Group,
+    Grouped { at: usize, kind: usize },
+    Regroup { at: usize, volume: usize, join: bool },
+    DeleteGroup { at: usize, volumes: bool },
+    ResetGroup { at: usize },
+    GroupSnapshot { at: usize },
+    DeleteGroupSnapshot { at: usize },
+    CopyGroup { at: usize, snapshot: bool },
+    ResetSnapshot { at: usize },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -92,13 +101,31 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (at.clone(), proptest::option::of(at.clone()))
             .prop_map(|(at, to)| Op::Restore { at, to }),
         2 => (at.clone(), any::<bool>()).prop_map(|(at, force)| Op::DeleteBackup { at, force }),
-        1 => (at, any::<bool>()).prop_map(|(at, broken)| Op::ResetBackup { at, broken }),
+        1 => (at.clone(), any::<bool>()).prop_map(|(at, broken)| Op::ResetBackup { at, broken }),
         1 => Just(Op::Manage),
+        5 => group_op(at),
         12 => prop_oneof![6 => Just(0_usize), 1 => Just(1), 1 => Just(2)]
             .prop_map(|outcome| Op::Work { outcome }),
         1 => Just(Op::Begin),
         1 => Just(Op::Crash),
         1 => (-1..4_i64).prop_map(|volumes| Op::Limit { volumes }),
+    ]
+}
+
+fn group_op(at: std::ops::Range<usize>) -> impl Strategy<Value = Op> {
+    prop_oneof![
+        3 => Just(Op::Group),
+        3 => (at.clone(), 0..2_usize).prop_map(|(at, kind)| Op::Grouped { at, kind }),
+        4 => (at.clone(), at.clone(), proptest::bool::weighted(0.7))
+            .prop_map(|(at, volume, join)| Op::Regroup { at, volume, join }),
+        2 => (at.clone(), proptest::bool::weighted(0.8))
+            .prop_map(|(at, volumes)| Op::DeleteGroup { at, volumes }),
+        1 => at.clone().prop_map(|at| Op::ResetGroup { at }),
+        3 => at.clone().prop_map(|at| Op::GroupSnapshot { at }),
+        2 => at.clone().prop_map(|at| Op::DeleteGroupSnapshot { at }),
+        2 => (at.clone(), any::<bool>())
+            .prop_map(|(at, snapshot)| Op::CopyGroup { at, snapshot }),
+        1 => at.prop_map(|at| Op::ResetSnapshot { at }),
     ]
 }
 
@@ -109,6 +136,8 @@ struct World {
     next: u128,
     /// Who operated last; the projects take turns, and an admin helps.
     turn: usize,
+    /// The groups that were to be deleted with their volumes.
+    doomed: BTreeSet<Uuid>,
 }
 
 fn id_at<T: Listed>(view: &View, at: usize) -> String {
@@ -135,8 +164,9 @@ impl World {
             }
             create_type(&mut txn, &cx, id, spec).unwrap();
         }
+        bootstrap_groups(&mut txn, 1, Uuid::from_u128(4)).unwrap();
         txn.commit().unwrap();
-        Self { store, config, now: 10, next: 100, turn: 0 }
+        Self { store, config, now: 10, next: 100, turn: 0, doomed: BTreeSet::new() }
     }
 
     fn id(&mut self) -> Uuid {
@@ -149,6 +179,11 @@ impl World {
         self.now += 1;
         self.turn += 1;
         let (id, spare) = (self.id(), self.id());
+        // For what is made of each volume of a group.
+        let first = self.next + 1;
+        self.next += 100;
+        let mut members = (first..).map(Uuid::from_u128);
+        let mut part = || members.next().unwrap();
         let role = if self.turn.is_multiple_of(3) { Role::Admin } else { Role::Member };
         let project = PROJECTS[self.turn % 2].into();
         let caller = Caller { user: "u".into(), project, role };
@@ -161,6 +196,8 @@ impl World {
         let snapshot = |at: usize| id_at::<Snapshot>(&view, at);
         let attachment = |at: usize| id_at::<Attachment>(&view, at);
         let backup = |at: usize| id_at::<Backup>(&view, at);
+        let group = |at: usize| id_at::<Group>(&view, at);
+        let api = GroupApi::Consistency;
         let mut txn = self.store.begin_write().unwrap();
         let connector = || Connector {
             host: Some("h".into()),
@@ -287,6 +324,63 @@ impl World {
                 };
                 manage_volume(&mut txn, &cx, id, spec, |_| true)
             }
+            Op::Group => {
+                let volume_types = [PLAIN, MULTI].map(|id| id.to_string().into()).to_vec();
+                let spec = GroupSpec { volume_types, ..GroupSpec::default() };
+                create_group(&mut txn, &cx, api, id, spec)
+            }
+            Op::Grouped { at, kind } => {
+                let volume_type = Some(if kind == 0 { PLAIN } else { MULTI }.to_string().into());
+                let (size, group_id) = (Some(1), Some(group(at).into()));
+                let spec = VolumeSpec { size, volume_type, group_id, ..VolumeSpec::default() };
+                create_volume(&mut txn, &cx, id, spec)
+            }
+            Op::Regroup { at, volume: which, join } => {
+                let moved = vec![volume(which).into()];
+                let change = if join {
+                    GroupChange { add_volumes: moved, ..GroupChange::default() }
+                } else {
+                    GroupChange { remove_volumes: moved, ..GroupChange::default() }
+                };
+                update_group(&mut txn, &cx, api, &group(at), change)
+            }
+            Op::DeleteGroup { at, volumes } => {
+                let id = group(at);
+                let done = delete_group(&mut txn, &cx, api, &id, volumes);
+                if done.is_ok() {
+                    self.doomed.insert(id.parse().unwrap());
+                }
+                done
+            }
+            Op::ResetGroup { at } => {
+                // As an operator would: the older API has no such call.
+                let row = view.get::<Group>(group(at).parse().unwrap_or_default());
+                let Some(row) = row.filter(|_| caller.is_admin()) else { return };
+                txn.delete::<WorkItem>((WorkTarget::Group.as_str(), row.id)).unwrap();
+                let status = GroupStatus::Available;
+                txn.upsert::<Group>(Group { status, ..Group::clone(row) }).map_err(Error::from)
+            }
+            Op::GroupSnapshot { at } => {
+                let group_id = group(at).into();
+                let spec = GroupSnapshotSpec { group_id, ..GroupSnapshotSpec::default() };
+                create_group_snapshot(&mut txn, &cx, api, id, &spec, &mut part)
+            }
+            Op::DeleteGroupSnapshot { at } => {
+                let id = id_at::<GroupSnapshot>(&view, at);
+                delete_group_snapshot(&mut txn, &cx, api, &id)
+            }
+            Op::CopyGroup { at, snapshot } => {
+                let source = if snapshot {
+                    GroupSource::Snapshot(id_at::<GroupSnapshot>(&view, at).into())
+                } else {
+                    GroupSource::Group(group(at).into())
+                };
+                let spec = GroupSourceSpec { name: None, description: None, source };
+                create_group_from(&mut txn, &cx, api, id, spec, &mut part)
+            }
+            Op::ResetSnapshot { at } => {
+                reset_snapshot_status(&mut txn, &cx, &snapshot(at), "available")
+            }
             Op::Begin => {
                 if let Some(item) = next_work(&view) {
                     start_work(&mut txn, self.now, item.kind, item.target).unwrap();
@@ -332,11 +426,15 @@ impl World {
                 .unwrap();
         }
         let outcome = match (&item.task, outcome) {
-            (Task::ManageVolume { .. }, Outcome::Done { .. }) => &Outcome::Managed { size: 3 },
-            (Task::CreateBackup, Outcome::Done { .. }) => &Outcome::BackedUp { objects: 1 },
-            _ => outcome,
+            (Task::ManageVolume { .. }, Outcome::Done { .. }) => Outcome::Managed { size: 3 },
+            (Task::CreateBackup, Outcome::Done { .. }) => Outcome::BackedUp { objects: 1 },
+            (Task::CreateGroup, Outcome::Done { .. }) => {
+                let placement = Placement { host: "h@b#p".into(), ..Placement::default() };
+                Outcome::Done { moved: Some(placement), provider_id: None }
+            }
+            _ => outcome.clone(),
         };
-        assert!(finish_work(&mut txn, &self.config, self.now, &item, outcome).unwrap());
+        assert!(finish_work(&mut txn, &self.config, self.now, &item, &outcome).unwrap());
         txn.commit().unwrap();
         true
     }
@@ -402,11 +500,57 @@ impl World {
             let held = item.reservation.is_none_or(|id| view.get::<Reservation>(id).is_some());
             assert!(held, "no quota is set aside for {item:?}");
         }
+        self.check_groups(&view);
         for aside in view.scan::<Reservation>(&all(), Order::Ascending) {
             let used = view.find(&WorkItem::BY_RESERVATION, aside.id);
             assert!(used.is_some(), "quota is set aside for nothing: {aside:?}");
         }
         self.check_quota(&view);
+    }
+
+    fn check_groups(&self, view: &View) {
+        let all = KeyRange::<Uuid>::all;
+        let works = |kind: WorkTarget, id| view.get::<WorkItem>((kind.as_str(), id)).is_some();
+        for row in view.scan::<Group>(&all(), Order::Ascending) {
+            let members: Vec<_> = volumes_of(view, row.id).collect();
+            let own = works(WorkTarget::Group, row.id);
+            let work = match row.status {
+                GroupStatus::Creating => {
+                    own || members.iter().any(|volume| works(WorkTarget::Volume, volume.id))
+                }
+                GroupStatus::Deleting => own,
+                _ => !own,
+            };
+            assert!(work, "nobody works on {row:?}, or for nothing");
+            for volume in members {
+                assert_eq!(volume.project_id, row.project_id, "a stranger in {row:?}: {volume:?}");
+                let goes =
+                    matches!(volume.status, VolumeStatus::Deleting | VolumeStatus::Unmanaging);
+                let asked = self.doomed.contains(&row.id);
+                assert!(asked || !goes, "deleted in {row:?}: {volume:?}");
+            }
+        }
+        for row in view.scan::<Volume>(&all(), Order::Ascending) {
+            let there = row.group_id.is_none_or(|id| view.get::<Group>(id).is_some());
+            assert!(there, "no group of {row:?}");
+        }
+        for row in view.scan::<GroupSnapshot>(&all(), Order::Ascending) {
+            assert!(view.get::<Group>(row.group_id).is_some(), "no group of {row:?}");
+            let range = KeyRange::exact(row.id);
+            let mut parts = view.scan_by(&Snapshot::BY_GROUP_SNAPSHOT, &range, Order::Ascending);
+            let work = parts.any(|part| works(WorkTarget::Snapshot, part.id));
+            let done = !matches!(
+                row.status,
+                GroupSnapshotStatus::Creating | GroupSnapshotStatus::Deleting
+            );
+            assert!(work || done, "nobody works on {row:?}");
+        }
+        for row in view.scan::<Snapshot>(&all(), Order::Ascending) {
+            let Some(whole) = row.group_snapshot_id else { continue };
+            let whole = view.get::<GroupSnapshot>(whole);
+            let own = whole.is_some_and(|whole| whole.project_id == row.project_id);
+            assert!(own, "{row:?} is no part of {whole:?}");
+        }
     }
 
     fn check_users(view: &View, row: &Volume) {

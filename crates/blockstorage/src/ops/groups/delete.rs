@@ -29,6 +29,10 @@ pub fn delete_group(
 ) -> Result<(), Error> {
     let mut group = Group::clone(find_group(txn, cx, api, id)?);
     cx.caller.check(policy::GROUP_DELETE)?;
+    let range = KeyRange::exact(group.id);
+    if txn.scan_by(&GroupSnapshot::BY_GROUP, &range, Order::Ascending).next().is_some() {
+        return Err(GroupRefusal::HasSnapshots.into());
+    }
     let volumes: Vec<Volume> =
         volumes_of(txn, group.id).map(|volume| Volume::clone(volume)).collect();
     if group.host.is_none() && volumes.is_empty() {
@@ -65,10 +69,6 @@ fn check(
         let (allowed, status) = ("available or error", group.status);
         return Err(GroupRefusal::Status { allowed, status });
     }
-    let range = KeyRange::exact(id);
-    if view.scan_by(&GroupSnapshot::BY_GROUP, &range, Order::Ascending).next().is_some() {
-        return Err(GroupRefusal::HasSnapshots);
-    }
     if !volumes.is_empty() && !delete_volumes {
         return Err(GroupRefusal::HasVolumes { group: id });
     }
@@ -93,7 +93,7 @@ fn check(
             return Err(GroupRefusal::Busy { volume: volume.id, status: volume.status });
         }
     }
-    let mut copies = view.scan_by(&Group::BY_SOURCE, &range, Order::Ascending);
+    let mut copies = view.scan_by(&Group::BY_SOURCE, &KeyRange::exact(id), Order::Ascending);
     if copies.any(|copy| copy.status == GroupStatus::Creating) {
         return Err(GroupRefusal::Source { group: id });
     }
