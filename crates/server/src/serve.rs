@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use statehold_blockstorage::Config;
 use statehold_store::{OpenError, Options, Store};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
@@ -78,7 +79,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
         .map_err(ServeError::Node)?;
     let acl = acl.unwrap_or_default();
     let cloud = args.block_storage.block_storage.map(|address| {
-        let setup = Setup::new(&store, &args.data_dir, &args.block_storage.backend);
+        let own = &args.block_storage;
+        let config = Config { default_type: own.default_volume_type.clone(), ..Config::default() };
+        let setup = Setup::new(&store, &args.data_dir, &own.backend, config);
         setup.map(|setup| (address, setup)).map_err(ServeError::Cloud)
     });
     let cloud = cloud.transpose()?;

@@ -71,8 +71,8 @@ impl Setup {
         store: &Store,
         data_dir: &Path,
         backends: &[(Box<str>, PathBuf)],
+        config: Config,
     ) -> Result<Self, CloudError> {
-        let config = Config::default();
         let mut dirs = backends.to_vec();
         if dirs.is_empty() {
             dirs.push((BACKEND.0.into(), data_dir.join(BACKEND.1)));
