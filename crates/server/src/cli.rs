@@ -26,6 +26,9 @@ const WRITES_MAX_DEFAULT: usize = 1_000;
 /// Tokens that are kept after the identity service vouched for them, by default.
 const IDENTITY_CACHE_MAX_DEFAULT: usize = 1_024;
 
+/// The longest name of a volume type, in characters.
+const TYPE_NAME_MAX: usize = 255;
+
 /// The largest head of a request by default, in bytes.
 const HEAD_MAX_DEFAULT: u64 = 64 << 10;
 
@@ -273,6 +276,10 @@ pub(crate) struct BlockStorageArgs {
     #[arg(long, value_name = "DIR", requires = "block_storage")]
     pub(crate) backup_dir: Option<PathBuf>,
 
+    /// The type of volumes that name none and whose project has no default; made when it is absent.
+    #[arg(long, value_name = "NAME", default_value = "__DEFAULT__", value_parser = type_name)]
+    pub(crate) default_volume_type: Box<str>,
+
     /// Who callers of Block Storage are. noauth: whoever their token USER:PROJECT says, all of them
     /// admins. keystone: whoever the identity service says, with the roles admin, member or reader.
     #[arg(long, value_name = "MODE", default_value = "noauth", requires = "block_storage")]
@@ -316,6 +323,14 @@ impl BlockStorageArgs {
             _ => Auth::Open,
         }
     }
+}
+
+/// The name of a volume type.
+fn type_name(text: &str) -> Result<Box<str>, String> {
+    if text.trim().is_empty() || text.chars().count() > TYPE_NAME_MAX {
+        return Err(format!("wanted 1 to {TYPE_NAME_MAX} characters that are not all blank"));
+    }
+    Ok(text.into())
 }
 
 /// A back end's name and its directory.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use statehold_blockstorage::Config;
 use statehold_store::{OpenError, Options, Store};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
@@ -78,8 +79,10 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
         .map_err(ServeError::Node)?;
     let acl = acl.unwrap_or_default();
     let cloud = args.block_storage.block_storage.map(|address| {
-        let of = &args.block_storage;
-        let setup = Setup::new(&store, &args.data_dir, &of.backend, of.backup_dir.as_deref());
+        let own = &args.block_storage;
+        let config = Config { default_type: own.default_volume_type.clone(), ..Config::default() };
+        let setup =
+            Setup::new(&store, &args.data_dir, &own.backend, own.backup_dir.as_deref(), config);
         setup.map(|setup| (address, setup)).map_err(ServeError::Cloud)
     });
     let cloud = cloud.transpose()?;

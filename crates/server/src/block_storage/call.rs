@@ -67,6 +67,7 @@ impl<'c> Call<'c> {
 #[derive(Debug)]
 pub(crate) struct Answer {
     status: StatusCode,
+    kind: &'static str,
     body: Vec<u8>,
     etag: Option<String>,
 }
@@ -75,7 +76,7 @@ impl Answer {
     /// JSON.
     pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Result<Self, Refusal> {
         let body = serde_json::to_vec(value).map_err(|error| Reject::internal(&error))?;
-        Ok(Self { status, body, etag: None })
+        Ok(Self { status, kind: JSON, body, etag: None })
     }
 
     /// JSON under one name, with 200.
@@ -94,7 +95,12 @@ impl Answer {
 
     /// No body.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, body: Vec::new(), etag: None }
+        Self { status, kind: NO_BODY, body: Vec::new(), etag: None }
+    }
+
+    /// No body either, but of the kind of JSON, as clients know it of most actions.
+    pub(crate) fn done(status: StatusCode) -> Self {
+        Self { kind: JSON, ..Self::empty(status) }
     }
 
     /// With a header that says which state of the body this is.
@@ -131,8 +137,7 @@ impl IntoResponse for Answer {
         let mut reply = Response::new(Body::from(self.body));
         *reply.status_mut() = self.status;
         let headers = reply.headers_mut();
-        let kind = if empty { NO_BODY } else { JSON };
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.kind));
         if empty && self.status != StatusCode::NO_CONTENT {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }

@@ -82,8 +82,8 @@ impl Setup {
         data_dir: &Path,
         backends: &[(Box<str>, PathBuf)],
         backup_dir: Option<&Path>,
+        config: Config,
     ) -> Result<Self, CloudError> {
-        let config = Config::default();
         let mut dirs = backends.to_vec();
         if dirs.is_empty() {
             dirs.push((BACKEND.0.into(), data_dir.join(BACKEND.1)));

@@ -44,5 +44,5 @@ fn set(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
 
 fn forget(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     set_default_type(txn, &call.cx, call.segment("project"), None)?;
-    Ok(Answer::empty(StatusCode::NO_CONTENT))
+    Ok(Answer::done(StatusCode::NO_CONTENT))
 }

@@ -45,7 +45,7 @@ fn update(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
 
 fn reset(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     reset_quotas(txn, call.cx.caller, call.segment("project"))?;
-    Ok(Answer::empty(StatusCode::OK))
+    Ok(Answer::done(StatusCode::OK))
 }
 
 fn show_class(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {

@@ -106,7 +106,7 @@ fn set_extra_spec(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Ref
 
 fn delete_extra_spec(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     delete_spec(txn, &call.cx, call.id(), call.segment("key"))?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(Answer::done(StatusCode::ACCEPTED))
 }
 
 fn encryption(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {

@@ -201,7 +201,7 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
         VolumeAction::SetReadonly(readonly) => set_readonly(txn, cx, id, readonly),
         VolumeAction::SetBootable(bootable) => {
             set_bootable(txn, cx, id, bootable)?;
-            return Ok(Answer::empty(StatusCode::OK));
+            return Ok(Answer::done(StatusCode::OK));
         }
         VolumeAction::Retype { new_type, may_migrate } => {
             retype_volume(txn, cx, id, &new_type, may_migrate, call.spare)
@@ -225,7 +225,10 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
             let is_up = |host: &str| call.cloud.backends().is_host(host);
             migrate_volume(txn, cx, id, request, is_up)
         }
-        VolumeAction::Unmanage => unmanage_volume(txn, cx, id),
+        VolumeAction::Unmanage => {
+            unmanage_volume(txn, cx, id)?;
+            return Ok(Answer::empty(StatusCode::ACCEPTED));
+        }
         VolumeAction::InitializeConnection(_) => {
             let row = check_connection(txn, cx, id)?;
             return Answer::ok("connection_info", &connection(call, row)?);
@@ -239,7 +242,7 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
             return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, text));
         }
     }?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(Answer::done(StatusCode::ACCEPTED))
 }
 
 /// How a host reaches a volume.

@@ -42,6 +42,9 @@ impl Drop for Cloud {
     }
 }
 
+/// Longer than anything here takes; a test that reaches it hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
 pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
 pub(crate) const TOKEN: (&str, &str) = ("x-auth-token", "u1:p1");
 pub(crate) const LATEST: (&str, &str) = ("openstack-api-version", "volume 3.70");
@@ -68,10 +71,17 @@ impl Cloud {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
+            .timeout_global(Some(PATIENCE))
             .build()
             .into();
         Self { child, url, agent }
+    }
+
+    /// Ends the server, and starts one with other arguments.
+    pub(crate) fn restart(&mut self, dir: &Path, arguments: &[&str]) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        *self = Self::start_with(dir, arguments);
     }
 
     pub(crate) fn send(
@@ -117,7 +127,7 @@ impl Cloud {
     /// Waits until something has a status; 404 is the status of what is gone.
     #[track_caller]
     pub(crate) fn wait(&self, path: &str, status: &str) -> Value {
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + PATIENCE;
         loop {
             let reply = self.call("GET", path, &Value::Null);
             let json = reply.json();
