@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     error::{Error, Missing},
     id::parse_id,
-    rows::{Snapshot, Volume},
+    rows::{Backup, Snapshot, Volume},
     version::Microversion,
 };
 
@@ -54,4 +54,19 @@ pub fn find_snapshot<'v>(
     let row = parse_id(id).and_then(|id| view.get::<Snapshot>(id));
     let row = row.filter(|row| caller.sees(&row.project_id));
     Ok(row.ok_or_else(|| Missing::Snapshot(id.into()))?)
+}
+
+/// The backup that a client calls `id`, if the caller sees it.
+///
+/// # Errors
+/// [`Error::Policy`] without a role; [`Missing::Backup`].
+pub fn find_backup<'v>(
+    view: &'v impl ReadView,
+    caller: &Caller,
+    id: &str,
+) -> Result<&'v Entry<Backup>, Error> {
+    caller.check(policy::BACKUP_GET)?;
+    let row = parse_id(id).and_then(|id| view.get::<Backup>(id));
+    let row = row.filter(|row| caller.sees(&row.project_id));
+    Ok(row.ok_or_else(|| Missing::Backup(id.into()))?)
 }

@@ -10,7 +10,7 @@ use serde::ser::SerializeMap as _;
 use statehold_store::WriteError;
 
 use crate::{
-    ops::{GroupRefusal, SnapshotRefusal, VolumeRefusal},
+    ops::{BackupRefusal, GroupRefusal, SnapshotRefusal, VolumeRefusal},
     quota::OverQuota,
     schema::SchemaError,
     version::VersionError,
@@ -56,6 +56,8 @@ pub enum Error {
     Volume(VolumeRefusal),
     /// The state of a snapshot doesn't allow it.
     Snapshot(SnapshotRefusal),
+    /// The state of a backup doesn't allow it.
+    Backup(BackupRefusal),
     /// The state of a group or group snapshot doesn't allow it.
     Group(GroupRefusal),
     /// There is such a thing already; the text says which.
@@ -247,6 +249,7 @@ impl Error {
             | Self::Schema(_)
             | Self::Input(_)
             | Self::Snapshot(_)
+            | Self::Backup(_)
             | Self::Group(_)
             | Self::Request(_) => 400,
             Self::Version(error) => error.status(),
@@ -296,6 +299,7 @@ impl fmt::Display for Error {
             Self::Missing(missing) => missing.fmt(f),
             Self::Volume(refusal) => refusal.fmt(f),
             Self::Snapshot(refusal) => refusal.fmt(f),
+            Self::Backup(refusal) => refusal.fmt(f),
             Self::Group(refusal) => refusal.fmt(f),
             Self::NoDefaultType => f.write_str(FAILED),
             Self::Quota(over) => over.fmt(f),
@@ -323,6 +327,7 @@ from! {
     OverQuota => Quota,
     VolumeRefusal => Volume,
     SnapshotRefusal => Snapshot,
+    BackupRefusal => Backup,
     GroupRefusal => Group,
     WriteError => Store,
 }

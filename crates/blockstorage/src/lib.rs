@@ -75,12 +75,12 @@ pub type Pairs = std::collections::BTreeMap<Box<str>, Box<str>>;
 pub use self::{
     caller::{Caller, Role, Rule, policy},
     config::{Config, QuotaDefaults},
-    context::{Context, find_snapshot, find_volume},
+    context::{Context, find_backup, find_snapshot, find_volume},
     error::{Error, ErrorBody, Missing},
     id::parse_id,
     list::{
         AllowedFilters, Column, ListRequest, Listed, Listing, PAGE_ROWS_MAX, RESOURCE_FILTERS,
-        list, list_types, next_query,
+        asked_public, list, list_types, next_query,
     },
     ops::*,
     quota::{

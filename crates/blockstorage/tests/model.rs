@@ -48,6 +48,11 @@ enum Op {
     Offer { at: usize, alone: bool },
     Withdraw { at: usize },
     Take { at: usize, known: bool },
+    BackUp { at: usize, of_snapshot: bool, incremental: bool },
+    Restore { at: usize, to: Option<usize> },
+    DeleteBackup { at: usize, force: bool },
+    ResetBackup { at: usize, broken: bool },
+    Manage,
     Group,
     Grouped { at: usize, kind: usize },
     Regroup { at: usize, volume: usize, join: bool },
@@ -91,6 +96,13 @@ fn op() -> impl Strategy<Value = Op> {
         1 => at.clone().prop_map(|at| Op::Withdraw { at }),
         2 => (at.clone(), proptest::bool::weighted(0.8))
             .prop_map(|(at, known)| Op::Take { at, known }),
+        3 => (at.clone(), any::<bool>(), any::<bool>()).prop_map(
+            |(at, of_snapshot, incremental)| Op::BackUp { at, of_snapshot, incremental }),
+        2 => (at.clone(), proptest::option::of(at.clone()))
+            .prop_map(|(at, to)| Op::Restore { at, to }),
+        2 => (at.clone(), any::<bool>()).prop_map(|(at, force)| Op::DeleteBackup { at, force }),
+        1 => (at.clone(), any::<bool>()).prop_map(|(at, broken)| Op::ResetBackup { at, broken }),
+        1 => Just(Op::Manage),
         5 => group_op(at),
         12 => prop_oneof![6 => Just(0_usize), 1 => Just(1), 1 => Just(2)]
             .prop_map(|outcome| Op::Work { outcome }),
@@ -183,6 +195,7 @@ impl World {
         let volume = |at: usize| id_at::<Volume>(&view, at);
         let snapshot = |at: usize| id_at::<Snapshot>(&view, at);
         let attachment = |at: usize| id_at::<Attachment>(&view, at);
+        let backup = |at: usize| id_at::<Backup>(&view, at);
         let group = |at: usize| id_at::<Group>(&view, at);
         let api = GroupApi::Consistency;
         let mut txn = self.store.begin_write().unwrap();
@@ -274,6 +287,42 @@ impl World {
             Op::Take { at, known } => {
                 let key = if known { "24e6bf914a44e173" } else { "a1e21094b7d8544c" };
                 accept_transfer(&mut txn, &cx, &id_at::<Transfer>(&view, at), key).map(|_| ())
+            }
+            Op::BackUp { at, of_snapshot, incremental } => {
+                let of = snapshot(at);
+                let row = find_snapshot(&txn, &caller, &of).map(|row| row.volume_id);
+                let spec = match row {
+                    Ok(volume_id) if of_snapshot => BackupSpec {
+                        volume_id: volume_id.to_string().into(),
+                        snapshot_id: Some(of.into()),
+                        incremental,
+                        ..BackupSpec::default()
+                    },
+                    _ => BackupSpec {
+                        volume_id: volume(at).into(),
+                        force: true,
+                        incremental,
+                        ..BackupSpec::default()
+                    },
+                };
+                create_backup(&mut txn, &cx, id, spec)
+            }
+            Op::Restore { at, to } => {
+                let spec = RestoreSpec { volume_id: to.map(|at| volume(at).into()), name: None };
+                restore_backup(&mut txn, &cx, &backup(at), id, spec).map(|_| ())
+            }
+            Op::DeleteBackup { at, force } => delete_backup(&mut txn, &cx, &backup(at), force),
+            Op::ResetBackup { at, broken } => {
+                let status = if broken { "error" } else { "available" };
+                reset_backup_status(&mut txn, &cx, &backup(at), status)
+            }
+            Op::Manage => {
+                let spec = ManageVolumeSpec {
+                    host: Some("h@b#p".into()),
+                    reference: Some("file".into()),
+                    ..ManageVolumeSpec::default()
+                };
+                manage_volume(&mut txn, &cx, id, spec, |_| true)
             }
             Op::Group => {
                 let volume_types = [PLAIN, MULTI].map(|id| id.to_string().into()).to_vec();
@@ -376,11 +425,15 @@ impl World {
             place_volume(&mut txn, item.target, Placement { host, ..Placement::default() })
                 .unwrap();
         }
-        let mut outcome = outcome.clone();
-        if item.task == Task::CreateGroup && outcome == Outcome::DONE {
-            let placement = Placement { host: "h@b#p".into(), ..Placement::default() };
-            outcome = Outcome::Done { moved: Some(placement), provider_id: None };
-        }
+        let outcome = match (&item.task, outcome) {
+            (Task::ManageVolume { .. }, Outcome::Done { .. }) => Outcome::Managed { size: 3 },
+            (Task::CreateBackup, Outcome::Done { .. }) => Outcome::BackedUp { objects: 1 },
+            (Task::CreateGroup, Outcome::Done { .. }) => {
+                let placement = Placement { host: "h@b#p".into(), ..Placement::default() };
+                Outcome::Done { moved: Some(placement), provider_id: None }
+            }
+            _ => outcome.clone(),
+        };
         assert!(finish_work(&mut txn, &self.config, self.now, &item, &outcome).unwrap());
         txn.commit().unwrap();
         true
@@ -390,20 +443,43 @@ impl World {
         let view = self.store.snapshot();
         let all = KeyRange::<Uuid>::all;
         let works = |kind: WorkTarget, id| view.get::<WorkItem>((kind.as_str(), id)).is_some();
+        let tasks = || view.scan::<WorkItem>(&KeyRange::all(), Order::Ascending);
+        let made_from = |is: &dyn Fn(&Backup) -> bool| {
+            tasks().any(|item| {
+                let row = view.get::<Backup>(item.target);
+                item.task == Task::CreateBackup && row.is_some_and(|row| is(row))
+            })
+        };
+        let put_on = |id| tasks().any(|item| item.task == Task::RestoreBackup { volume: id });
         for row in view.scan::<Volume>(&all(), Order::Ascending) {
             let moves = row.migration_status == Some(MigrationStatus::Starting);
             let under_way = row.status.is_transitional() || moves;
-            let work = works(WorkTarget::Volume, row.id);
+            let work = works(WorkTarget::Volume, row.id)
+                || (row.status == VolumeStatus::BackingUp
+                    && made_from(&|backup| backup.volume_id == row.id))
+                || (row.status == VolumeStatus::RestoringBackup && put_on(row.id));
             assert!(work || !under_way, "nobody works on {row:?}");
             Self::check_users(&view, row);
         }
         for row in view.scan::<Snapshot>(&all(), Order::Ascending) {
             assert!(view.get::<Volume>(row.volume_id).is_some(), "no volume of {row:?}");
             let work = works(WorkTarget::Snapshot, row.id)
+                || (row.status == SnapshotStatus::BackingUp
+                    && made_from(&|backup| backup.snapshot_id == Some(row.id)))
                 || (row.status == SnapshotStatus::Restoring
                     && works(WorkTarget::Volume, row.volume_id));
-            let under_way = row.status.is_transitional() || row.status == SnapshotStatus::Restoring;
-            assert!(work || !under_way, "nobody works on {row:?}");
+            assert!(work || !row.status.is_transitional(), "nobody works on {row:?}");
+        }
+        for row in view.scan::<Backup>(&all(), Order::Ascending) {
+            let work = works(WorkTarget::Backup, row.id)
+                || (row.status == BackupStatus::Restoring
+                    && tasks().any(|item| {
+                        let source = VolumeSource::Backup(row.id);
+                        matches!(item.task, Task::CreateVolume { source: own } if own == source)
+                    }));
+            assert!(work || !row.status.is_transitional(), "nobody works on {row:?}");
+            let upon = row.parent_id.is_none_or(|id| view.get::<Backup>(id).is_some());
+            assert!(upon, "what it is built upon was deleted: {row:?}");
         }
         for row in view.scan::<Attachment>(&all(), Order::Ascending) {
             let volume = view.get::<Volume>(row.volume_id);
@@ -417,6 +493,7 @@ impl World {
             let there = match item.kind {
                 WorkTarget::Volume => view.get::<Volume>(item.target).is_some(),
                 WorkTarget::Snapshot => view.get::<Snapshot>(item.target).is_some(),
+                WorkTarget::Backup => view.get::<Backup>(item.target).is_some(),
                 WorkTarget::Group => view.get::<Group>(item.target).is_some(),
             };
             assert!(there, "nothing to work on: {item:?}");

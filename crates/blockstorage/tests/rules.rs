@@ -228,3 +228,67 @@ fn nothing_waits_for_work_that_an_operator_settled() {
     assert_eq!(status(&txn), VolumeStatus::ErrorDeleting);
     assert_eq!(txn.count::<WorkItem>(), 0);
 }
+
+#[test]
+fn attaching_again_while_a_type_changes_leaves_the_work_alone() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let (id, other) = (VOLUME.to_string(), Uuid::from_u128(7));
+    let spec = TypeSpec { name: "other".into(), ..TypeSpec::default() };
+    with(Role::Admin, |cx| create_type(&mut txn, cx, other, spec)).unwrap();
+    let request =
+        || AttachRequest { instance: Some(Uuid::from_u128(1)), ..AttachRequest::default() };
+    member(|cx| attach_volume(&mut txn, cx, &id, request(), Uuid::from_u128(10))).unwrap();
+    member(|cx| retype_volume(&mut txn, cx, &id, "other", true, Uuid::from_u128(9))).unwrap();
+    let again = member(|cx| attach_volume(&mut txn, cx, &id, request(), Uuid::from_u128(11)));
+    if again.is_ok() {
+        assert_eq!(status(&txn), VolumeStatus::Retyping);
+    }
+    work(&mut txn, &Outcome::DONE);
+    assert_eq!(status(&txn), VolumeStatus::InUse);
+    assert_eq!(txn.count::<Reservation>(), 0);
+}
+
+#[test]
+fn each_row_of_a_transfer_leaves_the_quota_of_its_own_project() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let config = Config::default();
+    // An admin of another project takes a snapshot of the volume.
+    let of = |project: &str, role| Caller { user: "u".into(), project: project.into(), role };
+    let (admin, taker) = (of("a", Role::Admin), of("q", Role::Member));
+    let version = Microversion::MAX;
+    let cx = |caller| Context { config: &config, caller, version, now: 5, request_id: "" };
+    let spec = SnapshotSpec { volume_id: VOLUME.to_string().into(), ..SnapshotSpec::default() };
+    create_snapshot(&mut txn, &cx(&admin), Uuid::from_u128(10), spec).unwrap();
+    work(&mut txn, &Outcome::DONE);
+    let offer = Uuid::from_u128(11);
+    let key = TransferKey { key: "24e6bf914a44e173", salt: [1; 8] };
+    let spec = TransferSpec { volume_id: VOLUME.to_string().into(), ..TransferSpec::default() };
+    member(|cx| create_transfer(&mut txn, cx, offer, spec, key)).unwrap();
+    accept_transfer(&mut txn, &cx(&taker), &offer.to_string(), "24e6bf914a44e173").unwrap();
+    let used = |project, kind| quota_usage(&txn, &config, project, QuotaResource::all(kind)).in_use;
+    for (project, volumes, snapshots) in [("p", 0, 0), ("a", 0, 0), ("q", 1, 1)] {
+        assert_eq!(used(project, QuotaKind::Volumes), volumes, "volumes of {project}");
+        assert_eq!(used(project, QuotaKind::Snapshots), snapshots, "snapshots of {project}");
+    }
+}
+
+#[test]
+fn what_is_managed_is_not_taken_over_again_under_either_name() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let spec = SnapshotSpec { volume_id: VOLUME.to_string().into(), ..SnapshotSpec::default() };
+    let snapshot = Uuid::from_u128(10);
+    member(|cx| create_snapshot(&mut txn, cx, snapshot, spec)).unwrap();
+    for name in [format!("volume-{VOLUME}"), format!("snapshot-{snapshot}")] {
+        let spec = ManageVolumeSpec {
+            host: Some("h@b#p".into()),
+            reference: Some(name.clone().into()),
+            ..ManageVolumeSpec::default()
+        };
+        let id = Uuid::from_u128(11);
+        let done = with(Role::Admin, |cx| manage_volume(&mut txn, cx, id, spec, |_| true));
+        assert!(done.is_err(), "{name}");
+    }
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use statehold_store::PARKED_MAX_DEFAULT;
 
+use crate::block_storage::{Auth, IdentityUrl, Keystone, KeystoneOptions};
 use crate::http::{Limits, parse_duration};
 use crate::providers::local::NodeOptions;
 
@@ -21,6 +22,12 @@ const PER_CLIENT_MAX_DEFAULT: usize = 10_000;
 
 /// Writes that may be under way at the same time by default.
 const WRITES_MAX_DEFAULT: usize = 1_000;
+
+/// Tokens that are kept after the identity service vouched for them, by default.
+const IDENTITY_CACHE_MAX_DEFAULT: usize = 1_024;
+
+/// The longest name of a volume type, in characters.
+const TYPE_NAME_MAX: usize = 255;
 
 /// The largest head of a request by default, in bytes.
 const HEAD_MAX_DEFAULT: u64 = 64 << 10;
@@ -250,7 +257,7 @@ impl NodeArgs {
 #[command(next_help_heading = "Block Storage")]
 pub(crate) struct BlockStorageArgs {
     /// Serve OpenStack's Block Storage API too, at this address; 127.0.0.1:8776 when none is given.
-    /// Tokens are USER:PROJECT and not checked: whoever reaches it is an admin.
+    /// Whoever reaches it is an admin, unless --auth says otherwise.
     #[arg(
         long,
         value_name = "ADDR",
@@ -263,6 +270,67 @@ pub(crate) struct BlockStorageArgs {
     /// any there is one, `local`, in `block_storage` in the data directory.
     #[arg(long, value_name = "NAME=DIR", value_parser = backend, requires = "block_storage")]
     pub(crate) backend: Vec<(Box<str>, PathBuf)>,
+
+    /// Keep backups of volumes in this directory. [default: `block_storage_backups` in the data
+    /// directory]
+    #[arg(long, value_name = "DIR", requires = "block_storage")]
+    pub(crate) backup_dir: Option<PathBuf>,
+
+    /// The type of volumes that name none and whose project has no default; made when it is absent.
+    #[arg(long, value_name = "NAME", default_value = "__DEFAULT__", value_parser = type_name)]
+    pub(crate) default_volume_type: Box<str>,
+
+    /// Who callers of Block Storage are. noauth: whoever their token USER:PROJECT says, all of them
+    /// admins. keystone: whoever the identity service says, with the roles admin, member or reader.
+    #[arg(long, value_name = "MODE", default_value = "noauth", requires = "block_storage")]
+    pub(crate) auth: AuthMode,
+
+    /// The identity service that knows the tokens: http://HOST:PORT, or with /v3 behind it.
+    #[arg(long, value_name = "URL", required_if_eq("auth", "keystone"))]
+    pub(crate) identity_url: Option<IdentityUrl>,
+
+    /// Tokens that were found good and are not asked about again for a while.
+    #[arg(long, value_name = "TOKENS", default_value_t = IDENTITY_CACHE_MAX_DEFAULT)]
+    pub(crate) identity_cache_max: usize,
+
+    /// How long a token that was found good is not asked about again; never longer than it is good.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub(crate) identity_cache_ttl: Duration,
+
+    /// How long the identity service may take to answer; then a request is answered 503.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub(crate) identity_wait_max: Duration,
+}
+
+/// How callers of the second API are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AuthMode {
+    Noauth,
+    Keystone,
+}
+
+impl BlockStorageArgs {
+    pub(crate) fn auth(&self) -> Auth {
+        match &self.identity_url {
+            Some(url) if self.auth == AuthMode::Keystone => {
+                Auth::Keystone(Box::new(Keystone::new(&KeystoneOptions {
+                    url: url.clone(),
+                    tokens_max: self.identity_cache_max,
+                    ttl: self.identity_cache_ttl,
+                    wait_max: self.identity_wait_max,
+                })))
+            }
+            _ => Auth::Open,
+        }
+    }
+}
+
+/// The name of a volume type.
+fn type_name(text: &str) -> Result<Box<str>, String> {
+    if text.trim().is_empty() || text.chars().count() > TYPE_NAME_MAX {
+        return Err(format!("wanted 1 to {TYPE_NAME_MAX} characters that are not all blank"));
+    }
+    Ok(text.into())
 }
 
 /// A back end's name and its directory.

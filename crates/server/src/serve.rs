@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use statehold_blockstorage::Config;
 use statehold_store::{OpenError, Options, Store};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
@@ -78,7 +79,10 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
         .map_err(ServeError::Node)?;
     let acl = acl.unwrap_or_default();
     let cloud = args.block_storage.block_storage.map(|address| {
-        let setup = Setup::new(&store, &args.data_dir, &args.block_storage.backend);
+        let own = &args.block_storage;
+        let config = Config { default_type: own.default_volume_type.clone(), ..Config::default() };
+        let setup =
+            Setup::new(&store, &args.data_dir, &own.backend, own.backup_dir.as_deref(), config);
         setup.map(|setup| (address, setup)).map_err(ServeError::Cloud)
     });
     let cloud = cloud.transpose()?;
@@ -117,7 +121,7 @@ async fn listen(
         Some((address, setup)) => {
             let listener = bind(address, "--block-storage")?;
             let address = listener.local_addr().map_err(ServeError::Io)?;
-            let cloud = Cloud::new(app, address, setup);
+            let cloud = Cloud::new(app, address, args.block_storage.auth(), setup);
             tokio::spawn(block_storage::work(cloud.clone(), stopped.clone()));
             let served = connections.beside(block_storage::router(cloud));
             (Some((listener, address)), Some(served))

@@ -2,120 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
 
-use std::io::{BufRead, BufReader};
+mod cloud;
+
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-struct Cloud {
-    child: Child,
-    url: String,
-    agent: ureq::Agent,
-}
-
-struct Reply {
-    status: u16,
-    headers: ureq::http::HeaderMap,
-    body: String,
-}
-
-impl Reply {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
-    }
-
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
-    }
-}
-
-impl Drop for Cloud {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-const JSON: (&str, &str) = ("content-type", "application/json");
-const TOKEN: (&str, &str) = ("x-auth-token", "u1:p1");
-const LATEST: (&str, &str) = ("openstack-api-version", "volume 3.70");
-
-impl Cloud {
-    fn start(dir: &Path) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_statehold"));
-        command.args(["serve", "--bind", "127.0.0.1:0", "--block-storage", "127.0.0.1:0"]);
-        command.arg("--data-dir").arg(dir.join("data"));
-        for name in ["a", "b"] {
-            command.arg("--backend").arg(format!("{name}={}", dir.join(name).display()));
-        }
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(lines.next().unwrap().unwrap().starts_with("statehold: listening on "));
-        let line = lines.next().unwrap().unwrap();
-        let url = line.strip_prefix("statehold: block storage on ").unwrap().to_owned();
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
-            .build()
-            .into();
-        Self { child, url, agent }
-    }
-
-    fn send(&self, method: &str, path: &str, body: &[u8], headers: &[(&str, &str)]) -> Reply {
-        let mut request =
-            ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let mut response = self.agent.run(request.body(body).unwrap()).unwrap();
-        Reply {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            body: response.body_mut().read_to_string().unwrap(),
-        }
-    }
-
-    /// A request as stock clients send it.
-    fn call(&self, method: &str, path: &str, body: &Value) -> Reply {
-        let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
-        self.send(method, &format!("/v3/p1{path}"), &body, &[JSON, TOKEN, LATEST])
-    }
-
-    #[track_caller]
-    fn expect(&self, status: u16, method: &str, path: &str, body: &Value) -> Value {
-        let reply = self.call(method, path, body);
-        assert_eq!(reply.status, status, "{method} {path}: {}", reply.body);
-        if reply.body.is_empty() { Value::Null } else { reply.json() }
-    }
-
-    /// Makes something; its ID.
-    #[track_caller]
-    fn create(&self, path: &str, body: &Value) -> String {
-        let made = self.expect(202, "POST", path, body);
-        made.as_object().unwrap().values().next().unwrap()["id"].as_str().unwrap().to_owned()
-    }
-
-    /// Waits until something has a status; 404 is the status of what is gone.
-    #[track_caller]
-    fn wait(&self, path: &str, status: &str) -> Value {
-        let until = Instant::now() + Duration::from_secs(60);
-        loop {
-            let reply = self.call("GET", path, &Value::Null);
-            let json = reply.json();
-            let row = json.as_object().unwrap().values().next().unwrap().clone();
-            let own = row["status"].as_str().unwrap_or("404").to_owned();
-            if own == status {
-                return row;
-            }
-            assert!(Instant::now() < until, "{path} is {own}, not {status}: {json}");
-            std::thread::yield_now();
-        }
-    }
-}
+use cloud::{Cloud, JSON, LATEST, TOKEN};
 
 /// The files of both back ends with their lengths in GiB.
 fn files(dir: &Path) -> Vec<(String, u64)> {
@@ -343,7 +237,7 @@ fn versions_tokens_and_refusals_are_as_clients_know_them() {
             415,
             "badMediaType",
         ),
-        ("POST", "/v3/volumes", &large, &[TOKEN, JSON], 413, "overLimit"),
+        ("POST", "/v3/volumes", b"{}", &[TOKEN], 415, "badMediaType"),
     ];
     for (method, path, body, headers, status, key) in cases {
         let reply = cloud.send(method, path, body, headers);
@@ -356,6 +250,22 @@ fn versions_tokens_and_refusals_are_as_clients_know_them() {
             assert_eq!(reply.json()[key]["code"], status, "{}", reply.body);
         }
     }
+    let reply = cloud.send("POST", "/v3/volumes", &large, &[TOKEN, JSON]);
+    assert_eq!((reply.status, reply.header("content-type")), (413, "text/plain; charset=utf-8"));
+    assert!(reply.body.contains("114688"), "{}", reply.body);
+    let reply = cloud.send("GET", "/v3/volumes", b"", &[TOKEN, of("volume 3.71")]);
+    assert_eq!(reply.header("openstack-api-version"), "volume 3.71");
+    for path in ["/", "/v3/", "/v3/volumes", "/v3/volumes/nope"] {
+        let get = cloud.send("GET", path, b"", &[TOKEN, LATEST]);
+        let head = cloud.send("HEAD", path, b"", &[TOKEN, LATEST]);
+        assert_eq!((head.status, &*head.body), (get.status, ""), "{path}");
+        assert_eq!(head.header("content-length"), get.header("content-length"), "{path}");
+    }
+    let named = [("x-auth-token", "u:volumes"), LATEST];
+    assert_eq!(
+        cloud.send("GET", "/v3/volumes/volumes", b"", &named).json(),
+        json!({"volumes": []})
+    );
     let reply = cloud.send("GET", "/v3/volumes", b"", &[TOKEN, of("volume 3.27")]);
     assert_eq!(reply.header("openstack-api-version"), "volume 3.27");
     assert_eq!(reply.header("vary"), "OpenStack-API-Version");
@@ -372,6 +282,19 @@ fn versions_tokens_and_refusals_are_as_clients_know_them() {
         cloud.send("PUT", &path, body, &[TOKEN, LATEST, JSON, ("if-match", tag)]).status
     };
     assert_eq!([put(&tag), put(&tag)], [200, 412]);
+}
+
+#[test]
+fn two_back_ends_have_two_directories() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_statehold"));
+    command.args(["serve", "--bind", "127.0.0.1:0", "--block-storage", "127.0.0.1:0"]);
+    for name in ["a", "b"] {
+        command.arg("--backend").arg(format!("{name}={}", dir.path().join("same").display()));
+    }
+    let done = command.arg("--data-dir").arg(dir.path().join("data")).output().unwrap();
+    let told = String::from_utf8(done.stderr).unwrap();
+    assert!(told.contains("two back ends have the same name or directory"), "{told}");
 }
 
 #[test]

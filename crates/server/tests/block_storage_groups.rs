@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
 
-mod groups_cloud;
+mod cloud;
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use groups_cloud::Cloud;
+use cloud::Cloud;
 
 /// The names of the files of a back end, in order.
 fn files(dir: &Path, backend: &str) -> Vec<String> {
@@ -232,18 +232,18 @@ fn what_a_killed_server_was_doing_with_groups_is_done_by_the_next() {
     let mut cloud = Cloud::start(dir.path());
     let group = group(&cloud);
     let id = volume(&cloud, &group, "on-b");
-    cloud = cloud.restart(dir.path());
+    cloud.restart(dir.path(), &[]);
     cloud.wait(&format!("/volumes/{id}"), "available");
     let body = json!({"create-from-src": {"source_group_id": group}});
     let copy = format!("/groups/{}", cloud.create("/groups/action", &body));
     let body = json!({"group_snapshot": {"group_id": group}});
     let snapshot = format!("/group_snapshots/{}", cloud.create("/group_snapshots", &body));
-    cloud = cloud.restart(dir.path());
+    cloud.restart(dir.path(), &[]);
     cloud.wait(&copy, "available");
     cloud.wait(&snapshot, "available");
     let delete = json!({"delete": {"delete-volumes": true}});
     cloud.expect(202, "POST", &format!("{copy}/action"), &delete);
-    cloud = cloud.restart(dir.path());
+    cloud.restart(dir.path(), &[]);
     cloud.wait(&copy, "404");
     assert_eq!(files(dir.path(), "b").len(), 2);
 }

@@ -198,11 +198,12 @@ pub fn group_action(body: &[u8]) -> Result<GroupAction, Error> {
 const SOURCE: Form = Form::new(&[
     ("name", TEXT),
     ("description", TEXT),
-    ("source_group_id", ID),
-    ("group_snapshot_id", ID),
+    ("source_group_id", Rule::Id { null: true }),
+    ("group_snapshot_id", Rule::Id { null: true }),
 ]);
 
-/// Reads the body of a request to `/groups/action`: a group that is to be made from something.
+/// Reads the body of a request to `/groups/action`: a group that is to be made from something. One of
+/// the two things may be null: there are clients that name both.
 ///
 /// # Errors
 /// [`Error`] with the status 400, or 404 before groups could be made so.

@@ -5,7 +5,9 @@
 
 mod action;
 mod attachment;
+mod backup;
 mod group;
+mod manage;
 mod resources;
 mod service;
 mod transfer;
@@ -14,16 +16,20 @@ mod volume;
 pub use self::{
     action::{VolumeAction, volume_action},
     attachment::{attachment_action, attachment_connector, attachment_spec},
+    backup::{
+        BackupAction, backup_action, backup_change, backup_record, backup_spec, restore_spec,
+    },
     group::{
         GroupAction, cgsnapshot_spec, consistency_change, consistency_delete,
         consistency_source_spec, consistency_spec, group_action, group_change,
         group_snapshot_action, group_snapshot_spec, group_source_spec, group_spec, group_specs,
         group_type_change, group_type_spec,
     },
+    manage::{manage_snapshot_spec, manage_volume_spec},
     resources::{
-        SnapshotAction, TypeAction, default_type_name, extra_spec, extra_specs, metadata,
-        metadata_item, snapshot_action, snapshot_change, snapshot_spec, type_action, type_change,
-        type_encryption, type_spec,
+        SnapshotAction, TypeAction, default_type_name, encryption_change, extra_spec, extra_specs,
+        metadata, metadata_item, snapshot_action, snapshot_change, snapshot_spec, type_action,
+        type_change, type_encryption, type_spec,
     },
     service::{CleanupRequest, ServiceRequest, cleanup_request, cluster_request, service_request},
     transfer::{qos_change, qos_keys, qos_spec, transfer_key, transfer_spec},

@@ -7,7 +7,7 @@ use super::{either, one_action, trimmed};
 use crate::{
     Pairs,
     error::Error,
-    ops::{SnapshotChange, SnapshotSpec, TypeChange, TypeSpec},
+    ops::{EncryptionChange, SnapshotChange, SnapshotSpec, TypeChange, TypeSpec},
     rows::Encryption,
     schema::{Form, Members, Rule, SchemaError, pairs_of, read},
 };
@@ -282,13 +282,14 @@ pub fn default_type_name(body: &[u8]) -> Result<Box<str>, Error> {
     Ok(members.text("volume_type").unwrap_or_default())
 }
 
-const ENCRYPTION: Form = Form::new(&[
+const ENCRYPTION: Form = ENCRYPTION_CHANGE.required(&["provider", "control_location"]);
+
+const ENCRYPTION_CHANGE: Form = Form::new(&[
     ("provider", Rule::Text { min: 0, null: false }),
     ("control_location", Rule::OneOf { texts: &["front-end", "back-end"], null: false }),
     ("cipher", TEXT),
     ("key_size", Rule::Integer { min: 0 }),
 ])
-.required(&["provider", "control_location"])
 .open(true);
 
 /// Reads a body that says how the volumes of a type are encrypted; the record has the ID `id`.
@@ -305,6 +306,20 @@ pub fn type_encryption(body: &[u8], id: Uuid, now: i64) -> Result<Encryption, Er
         key_size: members.0.get("key_size").and_then(Value::as_i64),
         created_at: now,
         updated_at: None,
+    })
+}
+
+/// Reads a body that changes how the volumes of a type are encrypted.
+///
+/// # Errors
+/// [`Error`] with the status 400.
+pub fn encryption_change(body: &[u8]) -> Result<EncryptionChange, Error> {
+    let members = read(body, "encryption", &ENCRYPTION_CHANGE, &[])?;
+    Ok(EncryptionChange {
+        provider: members.text("provider"),
+        control_location: members.text("control_location"),
+        cipher: members.text("cipher"),
+        key_size: members.0.get("key_size").and_then(Value::as_i64),
     })
 }
 

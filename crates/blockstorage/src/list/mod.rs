@@ -22,7 +22,7 @@ pub use self::{
     column::Column,
     request::{ListRequest, PAGE_ROWS_MAX},
     run::{Listing, list},
-    types::list_types,
+    types::{asked_public, list_types},
 };
 use crate::{caller::Rule, error::Missing};
 
@@ -34,6 +34,8 @@ pub trait Listed: Table<Row = Self, Key = Uuid> + Filterable {
     const FILTERS: AllowedFilters;
     /// What lists may be sorted by.
     const SORT_KEYS: &'static [&'static str];
+    /// The version from which lists may be sorted by `name`.
+    const NAME_SORTED_SINCE: u16;
     /// Whether lists tell how many rows there are in all, from 3.45 on.
     const COUNTED: bool;
     /// The index of a project's rows in the order in which they were made; none when no project owns

@@ -64,7 +64,7 @@ impl ListRequest {
             Some(text) => whole(text, "limit")?.min(PAGE_ROWS_MAX),
         };
         let offset = offset(get("offset"))?;
-        let sort = Sort::parse::<T>(get("sort"), (get("sort_key"), get("sort_dir")))?;
+        let sort = Sort::parse::<T>(get("sort"), (get("sort_key"), get("sort_dir")), version)?;
         let flag = |name: &'static str| match get(name) {
             None => Ok(false),
             Some(text) => boolean_text(text)

@@ -8,18 +8,19 @@ use crate::{
     caller::{Rule, policy},
     error::Missing,
     rows::{
-        Attachment, Group, GroupSnapshot, GroupType, Message, QosSpecs, Snapshot, Transfer, Volume,
-        VolumeType,
+        Attachment, Backup, Group, GroupSnapshot, GroupType, Message, QosSpecs, Snapshot, Transfer,
+        Volume, VolumeType,
     },
 };
 
 macro_rules! listed {
     ($row:ident, $rule:expr, $missing:ident, $filters:expr, counted $counted:literal, project $project:tt,
-        sort [$($sort:literal)*], |$this:ident| { $($name:literal => $column:expr,)* }) => {
+        sort [$($sort:literal)*] $(name since $since:literal)?, |$this:ident| { $($name:literal => $column:expr,)* }) => {
         impl Listed for $row {
             const RULE: Rule = $rule;
             const FILTERS: AllowedFilters = $filters;
             const SORT_KEYS: &'static [&'static str] = &["id", "created_at", $($sort),*];
+            const NAME_SORTED_SINCE: u16 = 0 $(+ $since)?;
             const COUNTED: bool = $counted;
             const BY_PROJECT: Option<&'static Index<Self, (String, i64, Uuid)>> =
                 listed!(@index $row $project);
@@ -94,7 +95,7 @@ listed!(Volume, policy::VOLUME_GET_ALL, Volume, allowed::VOLUME, counted true, p
 
 listed!(Snapshot, policy::SNAPSHOT_GET_ALL, Snapshot, allowed::SNAPSHOT, counted true, project yes,
     sort ["status" "volume_id" "volume_size" "size" "updated_at" "name" "display_name"
-        "project_id" "user_id"],
+        "project_id" "user_id"] name since 30,
     |row| {
         "name" => Column::text(row.name.as_deref()),
         "display_name" => Column::text(row.name.as_deref()),
@@ -110,6 +111,31 @@ listed!(Snapshot, policy::SNAPSHOT_GET_ALL, Snapshot, allowed::SNAPSHOT, counted
         "volume_type_id" => Column::id(row.volume_type_id),
         "group_snapshot_id" => Column::id(row.group_snapshot_id),
         "consumes_quota" => Column::Bool(row.consumes_quota),
+        "metadata" => Column::Pairs(&row.metadata),
+    }
+);
+
+listed!(Backup, policy::BACKUP_GET_ALL, Backup, allowed::BACKUP, counted true, project yes,
+    sort ["status" "volume_id" "size" "updated_at" "name" "display_name" "data_timestamp"
+        "project_id" "user_id"],
+    |row| {
+        "name" => Column::text(row.name.as_deref()),
+        "display_name" => Column::text(row.name.as_deref()),
+        "description" => Column::text(row.description.as_deref()),
+        "display_description" => Column::text(row.description.as_deref()),
+        "status" => Column::Text(row.status.as_str()),
+        "volume_id" => Column::Id(row.volume_id),
+        "snapshot_id" => Column::id(row.snapshot_id),
+        "parent_id" => Column::id(row.parent_id),
+        "size" => Column::Int(i64::from(row.size)),
+        "availability_zone" => Column::text(row.availability_zone.as_deref()),
+        "container" => Column::Text(&row.container),
+        "object_count" => Column::Int(i64::from(row.object_count)),
+        "fail_reason" => Column::text(row.fail_reason.as_deref()),
+        "updated_at" => Column::time(row.updated_at),
+        "data_timestamp" => Column::Time(row.data_timestamp),
+        "user_id" => Column::Text(&row.user_id),
+        "project_id" => Column::Text(&row.project_id),
         "metadata" => Column::Pairs(&row.metadata),
     }
 );

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::Listed;
-use crate::error::Error;
+use crate::{error::Error, version::Microversion};
 
 /// A direction of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,7 @@ impl Sort {
     pub(super) fn parse<T: Listed>(
         sort: Option<&str>,
         old: (Option<&str>, Option<&str>),
+        version: Microversion,
     ) -> Result<Self, Error> {
         let mut keys = Vec::new();
         match (sort, old) {
@@ -66,7 +67,8 @@ impl Sort {
         let keys = keys
             .into_iter()
             .map(|(key, direction)| {
-                let known = T::SORT_KEYS.iter().find(|known| **known == key);
+                let late = key == "name" && !version.at_least(T::NAME_SORTED_SINCE);
+                let known = T::SORT_KEYS.iter().find(|known| **known == key).filter(|_| !late);
                 known.map(|key| (*key, direction))
             })
             .collect::<Option<_>>()

@@ -23,16 +23,7 @@ pub fn list_types<'v>(
     version: Microversion,
     filter: Option<&Filter<VolumeType>>,
 ) -> Result<Listing<'v, VolumeType>, Error> {
-    let asked = parameters.iter().rev().find(|(key, _)| key == "is_public");
-    let public = match asked.map(|(_, value)| value.trim()) {
-        _ if !caller.is_admin() => None,
-        None => Some(true),
-        Some("None" | "none") => None,
-        Some(text) => Some(
-            boolean_text(text)
-                .ok_or_else(|| Error::request(format!("Invalid is_public filter [{text}]")))?,
-        ),
-    };
+    let public = if caller.is_admin() { asked_public(parameters)? } else { None };
     let taken =
         |key: &str| key == "is_public" || (key == "extra_specs" && !version.at_least(SPECS_SINCE));
     let others: Vec<_> = parameters.iter().filter(|(key, _)| !taken(key)).cloned().collect();
@@ -44,4 +35,19 @@ pub fn list_types<'v>(
             row.is_open_to(&caller.project)
         }
     })
+}
+
+/// Whether public types are asked for, or others; none is both. Without `is_public` public ones are.
+///
+/// # Errors
+/// [`Error`] with the status 400 for what is neither true nor false nor `None`.
+pub fn asked_public(parameters: &[(String, String)]) -> Result<Option<bool>, Error> {
+    let asked = parameters.iter().rev().find(|(key, _)| key == "is_public");
+    match asked.map(|(_, value)| value.trim()) {
+        None => Ok(Some(true)),
+        Some("None" | "none") => Ok(None),
+        Some(text) => boolean_text(text)
+            .map(Some)
+            .ok_or_else(|| Error::request(format!("Invalid is_public filter [{text}]"))),
+    }
 }

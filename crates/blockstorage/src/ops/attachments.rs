@@ -34,6 +34,7 @@ pub fn find_attachment<'v>(
     if !cx.version.at_least(ATTACHMENTS_SINCE) {
         return Err(Missing::Operation.into());
     }
+    cx.caller.check(policy::VOLUME_GET)?;
     let row = parse_id(id).and_then(|id| view.get::<Attachment>(id));
     let row = row.filter(|row| cx.caller.sees(&row.project_id));
     Ok(row.ok_or_else(|| Missing::Attachment(id.into()))?)

@@ -2,7 +2,9 @@
 //! and its transaction is dropped.
 
 mod attachments;
+mod backups;
 mod groups;
+mod manage;
 mod messages;
 mod qos;
 mod refusal;
@@ -17,6 +19,11 @@ pub use self::{
         ATTACHMENTS_SINCE, AttachmentSpec, Connector, check_connector, complete_attachment,
         connect_attachment, create_attachment, delete_attachment, find_attachment,
     },
+    backups::{
+        BackupChange, BackupRecord, BackupRefusal, BackupSpec, RestoreSpec, create_backup,
+        delete_backup, export_backup, has_dependents, import_backup, reset_backup_status,
+        restore_backup, update_backup,
+    },
     groups::{
         CONSISTENCY_TYPE, CantAdd, GROUP_VOLUMES_MAX, GroupApi, GroupChange, GroupRefusal,
         GroupSnapshotSpec, GroupSource, GroupSourceSpec, GroupSpec, GroupTypeChange, GroupTypeSpec,
@@ -27,6 +34,7 @@ pub use self::{
         is_consistency_type, replication_targets, reset_group_snapshot_status, reset_group_status,
         set_group_specs, update_group, update_group_type, volumes_of,
     },
+    manage::{ManageSnapshotSpec, ManageVolumeSpec, manage_snapshot, manage_volume, only},
     messages::{delete_message, find_message},
     qos::{
         QosSpec, bind_type, create_qos, delete_qos, delete_qos_keys, find_qos, qos_types,
@@ -45,10 +53,10 @@ pub use self::{
         TransferKey, TransferSpec, accept_transfer, create_transfer, delete_transfer, find_transfer,
     },
     types::{
-        TypeChange, TypeSpec, bootstrap, create_type, default_type, default_types,
-        delete_encryption, delete_extra_spec, delete_type, find_default_type, find_type,
-        get_extra_spec, get_type, set_default_type, set_encryption, set_extra_specs,
-        set_type_access, type_access, update_type,
+        EncryptionChange, TypeChange, TypeSpec, bootstrap, create_type, default_type,
+        default_types, delete_encryption, delete_extra_spec, delete_type, find_default_type,
+        find_type, get_extra_spec, get_type, set_default_type, set_encryption, set_extra_specs,
+        set_type_access, type_access, update_encryption, update_type,
     },
     volumes::*,
 };

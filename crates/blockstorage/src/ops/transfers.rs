@@ -31,6 +31,7 @@ pub fn find_transfer<'v>(
     cx: &Context<'_>,
     id: &str,
 ) -> Result<&'v Entry<Transfer>, Error> {
+    cx.caller.check(policy::TRANSFER_GET)?;
     let row = parse_id(id).and_then(|id| view.get::<Transfer>(id));
     let row = row.filter(|row| cx.caller.sees(&row.project_id));
     Ok(row.ok_or_else(|| Missing::Transfer(id.into()))?)

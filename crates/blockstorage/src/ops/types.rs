@@ -46,6 +46,7 @@ pub fn get_type<'v>(
     caller: &Caller,
     text: &str,
 ) -> Result<&'v Entry<VolumeType>, Error> {
+    caller.check(policy::TYPE_GET)?;
     let row = parse_id(text).and_then(|id| view.get::<VolumeType>(id));
     let row = row.filter(|row| caller.is_admin() || row.is_open_to(&caller.project));
     Ok(row.ok_or_else(|| Missing::VolumeType(text.into()))?)
@@ -363,16 +364,53 @@ pub fn set_encryption(
             "Volume type encryption for type {id} already exists."
         )));
     }
-    check_encryption(txn, &row)?;
+    check_encryption(txn, &row, "create")?;
     row.encryption = Some(encryption);
     write(txn, cx.now, row)
 }
 
-fn check_encryption(view: &impl ReadView, row: &VolumeType) -> Result<(), Error> {
+fn check_encryption(view: &impl ReadView, row: &VolumeType, verb: &str) -> Result<(), Error> {
     if in_use(view, row.id) {
-        return Err(Error::request("Cannot create encryption specs. Volume type in use."));
+        return Err(Error::request(format!("Cannot {verb} encryption specs. Volume type in use.")));
     }
     Ok(())
+}
+
+/// What is to be changed in how the volumes of a type are encrypted; what is none stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EncryptionChange {
+    /// What encrypts.
+    pub provider: Option<Box<str>>,
+    /// Where: `front-end` or `back-end`.
+    pub control_location: Option<Box<str>>,
+    /// The cipher.
+    pub cipher: Option<Box<str>>,
+    /// The size of keys in bits.
+    pub key_size: Option<i64>,
+}
+
+/// Changes how the volumes of a type are encrypted, from then on. Admins only.
+///
+/// # Errors
+/// As [`delete_encryption`].
+pub fn update_encryption(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    change: EncryptionChange,
+) -> Result<(), Error> {
+    cx.caller.check(policy::TYPE_UPDATE)?;
+    let mut row = VolumeType::clone(get_type(txn, cx.caller, id)?);
+    check_encryption(txn, &row, "update")?;
+    let Some(own) = row.encryption.as_mut() else {
+        return Err(Missing::Encryption { volume_type: row.id.to_string().into() }.into());
+    };
+    own.provider = change.provider.unwrap_or_else(|| own.provider.clone());
+    own.control_location = change.control_location.unwrap_or_else(|| own.control_location.clone());
+    own.cipher = change.cipher.or_else(|| own.cipher.take());
+    own.key_size = change.key_size.or(own.key_size);
+    own.updated_at = Some(cx.now);
+    write(txn, cx.now, row)
 }
 
 /// Forgets how the volumes of a type are encrypted. Admins only.
@@ -382,7 +420,7 @@ fn check_encryption(view: &impl ReadView, row: &VolumeType) -> Result<(), Error>
 pub fn delete_encryption(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     cx.caller.check(policy::TYPE_UPDATE)?;
     let mut row = VolumeType::clone(get_type(txn, cx.caller, id)?);
-    check_encryption(txn, &row)?;
+    check_encryption(txn, &row, "delete")?;
     if row.encryption.take().is_none() {
         return Err(Missing::Encryption { volume_type: row.id.to_string().into() }.into());
     }

@@ -15,8 +15,8 @@ pub use self::{
 };
 pub(crate) use self::{
     reserve::{
-        Deltas, add, apply, charge, check_size, commit, of_groups, of_snapshot, of_volume, reserve,
-        roll_back,
+        Deltas, add, apply, charge, check_size, commit, of_backup, of_groups, of_snapshot,
+        of_volume, reserve, roll_back,
     },
     sets::forget_type,
 };

@@ -43,6 +43,14 @@ pub(crate) fn of_volume(volume_type: Option<Uuid>, count: i64, size: u32) -> Del
     deltas
 }
 
+/// What backups take.
+pub(crate) fn of_backup(count: i64, size: u32) -> Deltas {
+    let mut deltas = Deltas::new();
+    add(&mut deltas, QuotaKind::Backups, None, count);
+    add(&mut deltas, QuotaKind::BackupGigabytes, None, count * i64::from(size));
+    deltas
+}
+
 /// What snapshots of volumes of a type take.
 pub(crate) fn of_snapshot(
     config: &Config,

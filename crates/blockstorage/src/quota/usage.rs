@@ -6,8 +6,8 @@ use uuid::Uuid;
 use crate::{
     config::Config,
     rows::{
-        Group, QuotaClassLimit, QuotaKind, QuotaLimit, QuotaResource, QuotaUsage, Snapshot, Volume,
-        VolumeType,
+        Backup, Group, QuotaClassLimit, QuotaKind, QuotaLimit, QuotaResource, QuotaUsage, Snapshot,
+        Volume, VolumeType,
     },
 };
 
@@ -111,7 +111,7 @@ pub fn quota_usage(
 
 /// Counts what a project has, from the rows.
 ///
-/// Cost: looks at all of the project's volumes and snapshots.
+/// Cost: looks at all of the project's volumes, snapshots and backups.
 pub fn count_usage(
     view: &impl ReadView,
     config: &Config,
@@ -128,6 +128,7 @@ pub fn count_usage(
         view.scan_by(&Snapshot::BY_PROJECT, &range, Order::Ascending)
             .filter(|snapshot| snapshot.consumes_quota && counts(snapshot.volume_type_id))
     };
+    let backups = || view.scan_by(&Backup::BY_PROJECT, &range, Order::Ascending);
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     match resource.kind {
         QuotaKind::Volumes => number(volumes().count()),
@@ -144,8 +145,10 @@ pub fn count_usage(
         QuotaKind::Groups => {
             number(view.scan_by(&Group::BY_PROJECT, &range, Order::Ascending).count())
         }
-        // A limit without a count, and what this crate has no rows of.
-        QuotaKind::PerVolumeGigabytes | QuotaKind::Backups | QuotaKind::BackupGigabytes => 0,
+        QuotaKind::Backups => number(backups().count()),
+        QuotaKind::BackupGigabytes => backups().map(|backup| i64::from(backup.size)).sum(),
+        // A limit without a count.
+        QuotaKind::PerVolumeGigabytes => 0,
     }
 }
 

@@ -6,6 +6,7 @@
 #![allow(clippy::duplicated_attributes, reason = "several indexes of a table have a column")]
 
 mod attachment;
+mod backup;
 mod group;
 mod quota;
 mod service;
@@ -19,6 +20,7 @@ mod work;
 pub(crate) use self::volume_type::MULTIATTACH;
 pub use self::{
     attachment::Attachment,
+    backup::{Backup, BackupStatus},
     group::{Group, GroupSnapshot, GroupSnapshotStatus, GroupStatus, GroupType},
     quota::{QuotaClassLimit, QuotaKind, QuotaLimit, QuotaResource, QuotaUsage, Reservation},
     service::Service,
@@ -42,6 +44,7 @@ pub fn schema() -> statehold_store::Schema {
         .table::<QosSpecs>()
         .table::<DefaultType>()
         .table::<Attachment>()
+        .table::<Backup>()
         .table::<Transfer>()
         .table::<QuotaLimit>()
         .table::<QuotaClassLimit>()

@@ -126,6 +126,8 @@ impl VolumeStatus {
                 | Self::Reverting
                 | Self::Managing
                 | Self::Unmanaging
+                | Self::BackingUp
+                | Self::RestoringBackup
                 | Self::ErrorManagingDeleting
         )
     }
@@ -196,6 +198,9 @@ statuses! {
 impl SnapshotStatus {
     /// Whether a worker has to bring the snapshot out of it.
     pub fn is_transitional(self) -> bool {
-        matches!(self, Self::Creating | Self::Deleting | Self::Unmanaging)
+        matches!(
+            self,
+            Self::Creating | Self::Deleting | Self::Unmanaging | Self::BackingUp | Self::Restoring
+        )
     }
 }

@@ -12,6 +12,8 @@ super::status::statuses! {
         Volume "volume"
         /// A snapshot.
         Snapshot "snapshot"
+        /// A backup.
+        Backup "backup"
         /// A group.
         Group "group"
     }
@@ -85,6 +87,27 @@ pub enum Task {
         /// Whether its data stays, because it is only forgotten here.
         keep_data: bool,
     },
+    /// Make a backup.
+    CreateBackup,
+    /// Put a backup's data on a volume.
+    RestoreBackup {
+        /// The volume.
+        volume: Uuid,
+    },
+    /// Delete a backup.
+    DeleteBackup,
+    /// Look whether the data is there of a backup whose record was brought here.
+    CheckBackup,
+    /// Take over a volume that a back end has.
+    ManageVolume {
+        /// What the back end calls it.
+        reference: Box<str>,
+    },
+    /// Take over a snapshot that a back end has.
+    ManageSnapshot {
+        /// What the back end calls it.
+        reference: Box<str>,
+    },
     /// Find a back end for a group.
     CreateGroup,
     /// Delete a group, when all of its volumes are gone.
@@ -100,6 +123,8 @@ pub enum VolumeSource {
     Snapshot(Uuid),
     /// What is on another volume.
     Volume(Uuid),
+    /// What was backed up.
+    Backup(Uuid),
 }
 
 /// What a user is told about work that failed.
@@ -117,7 +142,7 @@ pub struct Message {
     pub event_id: Box<str>,
     /// The same in words.
     pub user_message: Box<str>,
-    /// What it is about: `VOLUME` or `VOLUME_SNAPSHOT`.
+    /// What it is about: `VOLUME`, `VOLUME_SNAPSHOT` or `VOLUME_BACKUP`.
     pub resource_type: Box<str>,
     /// Its ID.
     #[table(index(name = "resource", serves = "resource_uuid"))]

@@ -5,6 +5,7 @@
 //! a volume is reached, and none shows a connector or a key.
 
 mod attachment;
+mod backup;
 mod group;
 mod message;
 mod service;
@@ -23,6 +24,7 @@ use crate::{caller::Caller, version::Microversion};
 pub(crate) use self::volume_type::is_shown;
 pub use self::{
     attachment::{AttachmentStub, AttachmentView},
+    backup::{BackupStub, BackupView},
     group::{
         CgSnapshotView, ConsistencyGroupView, GroupSnapshotStub, GroupSnapshotView, GroupStub,
         GroupTypeView, GroupView,

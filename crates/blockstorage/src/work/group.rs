@@ -30,7 +30,7 @@ pub(super) fn whole_of(view: &impl ReadView, item: &WorkItem) -> Option<Whole> {
         WorkTarget::Snapshot => {
             view.get::<Snapshot>(item.target)?.group_snapshot_id.map(Whole::Snapshot)
         }
-        WorkTarget::Group => None,
+        WorkTarget::Group | WorkTarget::Backup => None,
     }
 }
 

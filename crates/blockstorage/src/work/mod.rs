@@ -8,6 +8,7 @@
 //!
 //! What a worker does may be done twice, so it has to be such that the second time does no harm.
 
+mod backup;
 mod group;
 mod outcome;
 mod snapshot;
@@ -17,16 +18,20 @@ use statehold_store::{Entry, KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
 pub(crate) use self::group::{settle_group, settle_group_snapshot};
+use self::{
+    backup::{end_restore, release_backup, release_source},
+    snapshot::release_snapshot,
+    volume::keep_volume,
+};
 pub use self::{
     outcome::{FailureCause, Outcome, Placement, finish_work},
     volume::place_volume,
 };
-use self::{snapshot::release_snapshot, volume::keep_volume};
 use crate::{
     config::Config,
     context::Context,
     quota,
-    rows::{Snapshot, Task, Volume, VolumeSource, VolumeStatus, WorkItem, WorkTarget},
+    rows::{Backup, Snapshot, Task, Volume, VolumeSource, VolumeStatus, WorkItem, WorkTarget},
 };
 
 /// How often work is begun before it counts as failed.
@@ -74,6 +79,17 @@ pub(crate) fn cancel(
         Task::DeleteSnapshot { .. } => {
             let volume = txn.get::<Snapshot>(target).map(|row| row.volume_id);
             volume.map_or(Ok(()), |volume| keep_volume(txn, cx.now, volume))
+        }
+        Task::CreateVolume { source: VolumeSource::Backup(backup) } => {
+            release_backup(txn, cx.now, backup)
+        }
+        Task::CreateBackup => {
+            let backup = txn.get::<Backup>(target).map(|row| Backup::clone(row));
+            backup.map_or(Ok(()), |backup| release_source(txn, cx.now, &backup))
+        }
+        // What is on the volume is anybody's guess.
+        Task::RestoreBackup { volume } => {
+            end_restore(txn, cx.now, volume, VolumeStatus::ErrorRestoring)
         }
         _ => Ok(()),
     }
@@ -170,13 +186,4 @@ pub fn resume_work(
         }
     }
     Ok(count)
-}
-
-/// What is on a new volume, as its row tells it.
-pub(crate) fn source_of(volume: &Volume) -> VolumeSource {
-    match (volume.snapshot_id, volume.source_volid) {
-        (Some(snapshot), _) => VolumeSource::Snapshot(snapshot),
-        (None, Some(source)) => VolumeSource::Volume(source),
-        (None, None) => VolumeSource::Empty,
-    }
 }

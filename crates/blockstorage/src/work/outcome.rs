@@ -4,6 +4,7 @@ use statehold_store::{ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
 use super::{
+    backup::finish_backup,
     group::{self, finish_group},
     snapshot::finish_snapshot,
     volume::finish_volume,
@@ -35,6 +36,16 @@ pub enum Outcome {
         /// What the back end calls it, if it says.
         provider_id: Option<Box<str>>,
     },
+    /// A backup is made.
+    BackedUp {
+        /// How many files it has of its own.
+        objects: u32,
+    },
+    /// A volume is taken over.
+    Managed {
+        /// Its size in GiB.
+        size: u32,
+    },
     /// It can't be done while others use it; the row is as it was before.
     Busy,
     /// It failed.
@@ -49,6 +60,10 @@ pub enum Outcome {
 impl Outcome {
     /// It is done, and there is nothing else to say.
     pub const DONE: Self = Self::Done { moved: None, provider_id: None };
+
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self, Self::Done { .. } | Self::BackedUp { .. } | Self::Managed { .. })
+    }
 }
 
 /// Why work failed, as far as users are told.
@@ -77,8 +92,12 @@ impl Task {
             Self::CreateVolume { .. } | Self::CreateGroup => ("001", "schedule allocate volume"),
             Self::DeleteVolume { .. } => ("006", "unmanage volume"),
             Self::ExtendVolume { .. } => ("007", "extend volume"),
-            Self::CreateSnapshot => ("009", "create snapshot"),
+            Self::ManageVolume { .. } => ("008", "create volume from backend storage"),
+            Self::CreateSnapshot | Self::ManageSnapshot { .. } => ("009", "create snapshot"),
             Self::DeleteSnapshot { .. } => ("010", "delete snapshot"),
+            Self::CreateBackup | Self::CheckBackup => ("013", "create backup"),
+            Self::DeleteBackup => ("014", "delete backup"),
+            Self::RestoreBackup { .. } => ("015", "restore backup"),
             Self::RetypeVolume { .. } | Self::MigrateVolume { .. } | Self::RevertVolume { .. } => {
                 ("000", "change volume")
             }
@@ -106,6 +125,7 @@ pub fn finish_work(
     match item.kind {
         WorkTarget::Volume => finish_volume(txn, config, now, item, outcome)?,
         WorkTarget::Snapshot => finish_snapshot(txn, config, now, item, outcome)?,
+        WorkTarget::Backup => finish_backup(txn, config, now, item, outcome)?,
         WorkTarget::Group => finish_group(txn, config, now, item, outcome)?,
     }
     txn.delete::<WorkItem>(key)?;
@@ -127,6 +147,7 @@ pub(super) fn tell(
     let resource_type = match item.kind {
         WorkTarget::Volume => "VOLUME",
         WorkTarget::Snapshot => "VOLUME_SNAPSHOT",
+        WorkTarget::Backup => "VOLUME_BACKUP",
         WorkTarget::Group => "GROUP",
     };
     let ((action, does), (detail, why)) = (item.task.code(), cause.code());

@@ -38,7 +38,7 @@ pub(super) fn finish_snapshot(
 ) -> Result<(), WriteError> {
     let Some(row) = txn.get::<Snapshot>(item.target) else { return Ok(()) };
     let mut row = Snapshot::clone(row);
-    let done = matches!(outcome, Outcome::Done { .. });
+    let done = outcome.is_done();
     let busy = matches!(outcome, Outcome::Busy);
     row.updated_at = Some(now);
     let deletes = matches!(item.task, Task::DeleteSnapshot { .. });

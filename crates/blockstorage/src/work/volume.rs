@@ -4,14 +4,18 @@ use statehold_store::{ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
 use super::{
+    backup::release_backup,
     group::settle_group,
     outcome::{Outcome, Placement, tell},
     snapshot::release_snapshot,
 };
 use crate::{
     config::Config,
+    error::Error,
     quota,
-    rows::{MigrationStatus, Task, Volume, VolumeStatus, WorkItem, WorkTarget},
+    rows::{
+        MigrationStatus, QuotaKind, Task, Volume, VolumeSource, VolumeStatus, WorkItem, WorkTarget,
+    },
 };
 
 /// Notes where a volume is going to be made, before it is: should the worker die, the next one finds
@@ -43,7 +47,7 @@ pub(super) fn finish_volume(
 ) -> Result<(), WriteError> {
     let Some(row) = txn.get::<Volume>(item.target) else { return Ok(()) };
     let mut row = Volume::clone(row);
-    let done = matches!(outcome, Outcome::Done { .. });
+    let mut done = outcome.is_done();
     let busy = matches!(outcome, Outcome::Busy);
     // Before the row changes, as quota that isn't noted yet is counted from the rows.
     if let Some(reservation) = item.reservation {
@@ -55,8 +59,15 @@ pub(super) fn finish_volume(
     }
     let before = row.previous_status.take().unwrap_or(VolumeStatus::Available);
     row.updated_at = Some(now);
+    if let Task::CreateVolume { source: VolumeSource::Backup(backup) } = &item.task {
+        release_backup(txn, now, *backup)?;
+    }
+    if let Outcome::Managed { size } = outcome {
+        done = count_managed(txn, config, &mut row, *size)?;
+    }
     row.status = match &item.task {
-        Task::CreateVolume { .. } if done => VolumeStatus::Available,
+        Task::CreateVolume { .. } | Task::ManageVolume { .. } if done => VolumeStatus::Available,
+        Task::ManageVolume { .. } => VolumeStatus::ErrorManaging,
         Task::DeleteVolume { .. } if done => {
             if row.consumes_quota {
                 let deltas = quota::of_volume(row.volume_type_id, -1, row.size);
@@ -103,6 +114,27 @@ pub(super) fn finish_volume(
     }
     tell(txn, now, &row.project_id, item, outcome)?;
     txn.upsert::<Volume>(row)
+}
+
+/// Notes the size of a volume that was taken over; `false` when it is more than its project may have.
+fn count_managed(
+    txn: &mut WriteTxn<'_>,
+    config: &Config,
+    row: &mut Volume,
+    size: u32,
+) -> Result<bool, WriteError> {
+    let mut deltas = quota::Deltas::new();
+    quota::add(&mut deltas, QuotaKind::Gigabytes, row.volume_type_id, i64::from(size));
+    let charged = quota::check_size(txn, config, &row.project_id, size)
+        .and_then(|()| quota::charge(txn, config, &row.project_id, &deltas));
+    match charged {
+        Ok(()) => {
+            row.size = size;
+            Ok(true)
+        }
+        Err(Error::Store(error)) => Err(error),
+        Err(_) => Ok(false),
+    }
 }
 
 /// Gives up deleting a volume whose snapshot could not be deleted.

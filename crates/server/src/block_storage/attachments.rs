@@ -86,5 +86,5 @@ fn delete(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
 fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     input::attachment_action(call.body)?;
     complete_attachment(txn, &call.cx, call.id())?;
-    Ok(Answer::empty(StatusCode::NO_CONTENT))
+    Ok(Answer::done(StatusCode::NO_CONTENT))
 }

@@ -43,13 +43,16 @@ impl Backends {
     ) -> Result<Self, (PathBuf, io::Error)> {
         let mut all: Vec<Arc<Backend>> = Vec::new();
         for (name, dir) in dirs {
-            let driver = LocalDir::open(&dir).map_err(|error| (dir.clone(), error))?;
-            let taken =
-                |other: &Arc<Backend>| other.name == name || other.driver.place() == driver.place();
+            // Before it is opened: it would be locked by ourselves.
+            let place = dir.canonicalize().ok();
+            let taken = |other: &Arc<Backend>| {
+                other.name == name || place.as_deref() == Some(other.driver.place())
+            };
             if all.iter().any(taken) {
                 let error = io::Error::other("two back ends have the same name or directory");
                 return Err((dir, error));
             }
+            let driver = LocalDir::open(&dir).map_err(|error| (dir.clone(), error))?;
             let host = format!("{machine}@{name}#{name}").into();
             let (service, driver) = (OnceLock::new(), Box::new(driver));
             all.push(Arc::new(Backend { name, host, service, driver }));
@@ -82,6 +85,11 @@ impl Backends {
     /// Whether a service is a back end, by its host without a pool.
     pub(crate) fn has_service(&self, host: &str) -> bool {
         self.all().any(|backend| backend.service_host() == host)
+    }
+
+    /// Whether a back end is called so, with or without its pool.
+    pub(crate) fn is_up(&self, host: &str) -> bool {
+        self.is_host(host) || self.has_service(host)
     }
 
     /// Whether a back end is called so, in full.

@@ -13,6 +13,12 @@ use crate::http::Reject;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-compute-request-id");
 
+/// The kind of replies.
+pub(crate) const JSON: &str = "application/json";
+
+/// The kind that clients know of replies without a body.
+const NO_BODY: &str = "text/html; charset=UTF-8";
+
 /// A request whose route and caller are known.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'c> {
@@ -61,6 +67,7 @@ impl<'c> Call<'c> {
 #[derive(Debug)]
 pub(crate) struct Answer {
     status: StatusCode,
+    kind: &'static str,
     body: Vec<u8>,
     etag: Option<String>,
 }
@@ -69,7 +76,7 @@ impl Answer {
     /// JSON.
     pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Result<Self, Refusal> {
         let body = serde_json::to_vec(value).map_err(|error| Reject::internal(&error))?;
-        Ok(Self { status, body, etag: None })
+        Ok(Self { status, kind: JSON, body, etag: None })
     }
 
     /// JSON under one name, with 200.
@@ -88,7 +95,12 @@ impl Answer {
 
     /// No body.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, body: Vec::new(), etag: None }
+        Self { status, kind: NO_BODY, body: Vec::new(), etag: None }
+    }
+
+    /// No body either, but of the kind of JSON, as clients know it of most actions.
+    pub(crate) fn done(status: StatusCode) -> Self {
+        Self { kind: JSON, ..Self::empty(status) }
     }
 
     /// With a header that says which state of the body this is.
@@ -125,7 +137,7 @@ impl IntoResponse for Answer {
         let mut reply = Response::new(Body::from(self.body));
         *reply.status_mut() = self.status;
         let headers = reply.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.kind));
         if empty && self.status != StatusCode::NO_CONTENT {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
@@ -143,6 +155,8 @@ pub(crate) enum Refusal {
     Body(ErrorBody),
     /// The state is not the one that the client knows: 412.
     Changed,
+    /// The body is too large to be looked at: 413, as plain text.
+    TooLarge(String),
 }
 
 impl Refusal {
@@ -172,7 +186,10 @@ impl<E: Into<Error>> From<E> for Refusal {
 
 impl From<Reject> for Refusal {
     fn from(reject: Reject) -> Self {
-        Self::new(reject.status(), reject.message())
+        match reject.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge(format!("{}\n", reject.message())),
+            status => Self::new(status, reject.message()),
+        }
     }
 }
 
@@ -180,6 +197,9 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> AnyResponse {
         let body = match self {
             Self::Changed => return Answer::empty(StatusCode::PRECONDITION_FAILED).into_response(),
+            Self::TooLarge(text) => {
+                return (StatusCode::PAYLOAD_TOO_LARGE, text).into_response();
+            }
             Self::Body(body) => body,
         };
         let failed = StatusCode::INTERNAL_SERVER_ERROR;
@@ -195,7 +215,7 @@ impl IntoResponse for Refusal {
 
 /// Gives a reply the header that it has when it has JSON.
 pub(crate) fn mark(reply: &mut AnyResponse, id: &HeaderValue) {
-    if reply.headers().contains_key(header::CONTENT_TYPE) {
+    if reply.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == JSON) {
         reply.headers_mut().insert(REQUEST_ID, id.clone());
     }
 }

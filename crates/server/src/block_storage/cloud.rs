@@ -13,13 +13,18 @@ use statehold_store::{BeginError, CommitError, Store, WriteTxn};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use super::auth::Auth;
 use super::backends::Backends;
+use super::vault::Vault;
 use crate::clock::now;
 use crate::http::App;
 use crate::providers::identity::host_name;
 
 /// The back end that there is when none is named, and its directory in the data directory.
 const BACKEND: (&str, &str) = ("local", "block_storage");
+
+/// The directory of backups in the data directory, unless another one is named.
+const BACKUPS: &str = "block_storage_backups";
 
 #[derive(Clone, Debug)]
 pub(crate) struct Cloud(Arc<Shared>);
@@ -28,6 +33,7 @@ pub(crate) struct Cloud(Arc<Shared>);
 struct Shared {
     app: App,
     address: SocketAddr,
+    auth: Auth,
     setup: Setup,
     /// Told whenever there may be work.
     queued: Notify,
@@ -38,12 +44,14 @@ struct Shared {
 pub(crate) struct Setup {
     config: Config,
     backends: Backends,
+    vault: Vault,
 }
 
 /// Why the API can't be served.
 #[derive(Debug)]
 pub(crate) enum CloudError {
     Backend { dir: PathBuf, source: io::Error },
+    Backups { dir: PathBuf, source: io::Error },
     Bootstrap(Error),
     Begin(BeginError),
     Commit(CommitError),
@@ -55,6 +63,10 @@ impl fmt::Display for CloudError {
             Self::Backend { dir, source } => {
                 let dir = dir.display();
                 write!(f, "can't keep volumes in {dir}: {source}; choose others with --backend")
+            }
+            Self::Backups { dir, source } => {
+                let dir = dir.display();
+                write!(f, "can't keep backups in {dir}: {source}; choose another with --backup-dir")
             }
             Self::Bootstrap(error) => write!(f, "can't prepare the store: {error}"),
             Self::Begin(error) => error.fmt(f),
@@ -71,14 +83,17 @@ impl Setup {
         store: &Store,
         data_dir: &Path,
         backends: &[(Box<str>, PathBuf)],
+        backup_dir: Option<&Path>,
+        config: Config,
     ) -> Result<Self, CloudError> {
-        let config = Config::default();
         let mut dirs = backends.to_vec();
         if dirs.is_empty() {
             dirs.push((BACKEND.0.into(), data_dir.join(BACKEND.1)));
         }
         let backends = Backends::open(&host_name(), &config.default_zone, dirs)
             .map_err(|(dir, source)| CloudError::Backend { dir, source })?;
+        let dir = backup_dir.map_or_else(|| data_dir.join(BACKUPS), Path::to_owned);
+        let vault = Vault::open(&dir).map_err(|source| CloudError::Backups { dir, source })?;
         let mut txn = store.begin_write().map_err(CloudError::Begin)?;
         bootstrap(&mut txn, &config, now(), Uuid::new_v4()).map_err(CloudError::Bootstrap)?;
         bootstrap_groups(&mut txn, now(), Uuid::new_v4()).map_err(CloudError::Bootstrap)?;
@@ -89,7 +104,7 @@ impl Setup {
         if resumed > 0 {
             tracing::info!(resumed, "what was under way with volumes is taken up again");
         }
-        Ok(Self { config, backends })
+        Ok(Self { config, backends, vault })
     }
 }
 
@@ -107,12 +122,17 @@ fn register(txn: &mut WriteTxn<'_>, backends: &Backends) -> Result<(), Error> {
 }
 
 impl Cloud {
-    pub(crate) fn new(app: App, address: SocketAddr, setup: Setup) -> Self {
-        Self(Arc::new(Shared { app, address, setup, queued: Notify::new() }))
+    pub(crate) fn new(app: App, address: SocketAddr, auth: Auth, setup: Setup) -> Self {
+        Self(Arc::new(Shared { app, address, auth, setup, queued: Notify::new() }))
     }
 
     pub(crate) fn app(&self) -> &App {
         &self.0.app
+    }
+
+    /// How callers are known.
+    pub(crate) fn auth(&self) -> &Auth {
+        &self.0.auth
     }
 
     /// The address that it is served at.
@@ -126,6 +146,11 @@ impl Cloud {
 
     pub(crate) fn backends(&self) -> &Backends {
         &self.0.setup.backends
+    }
+
+    /// Where backups are.
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.0.setup.vault
     }
 
     /// Told whenever there may be work.

@@ -8,7 +8,7 @@ use axum::http::{
 };
 use axum::response::IntoResponse;
 use percent_encoding::percent_decode_str;
-use statehold_blockstorage::{Caller, Context, Microversion, Role, Viewer};
+use statehold_blockstorage::{Caller, Context, Microversion, VersionError, Viewer};
 use statehold_store::WriteTxn;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
@@ -16,15 +16,13 @@ use uuid::Uuid;
 
 use super::call::{self, Answer, Call, Refusal};
 use super::cloud::Cloud;
-use super::routes::{Found, Run};
+use super::routes::{Found, PREFIX, Run};
 use super::versions;
 use crate::clock::now;
 use crate::http::{Reject, RouteOf, observe};
 
 const API_VERSION: HeaderName = HeaderName::from_static("openstack-api-version");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
-const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
-const MANAGEMENT_URL: HeaderName = HeaderName::from_static("x-server-management-url");
 
 /// The largest body of a request.
 const BODY_MAX: usize = 114_688;
@@ -51,12 +49,12 @@ async fn answer(State(cloud): State<Cloud>, request: Request) -> Response<Body> 
     let (head, body) = request.into_parts();
     let base = base(&head.headers, &cloud);
     let mut reply = match (head.method.as_str(), head.uri.path()) {
-        ("GET", "/") => {
+        ("GET" | "HEAD", "/") => {
             let document = versions::document(StatusCode::MULTIPLE_CHOICES, &base);
             spoken(document.into_response(), Microversion::MIN, &id)
         }
-        ("GET", "/v3") => moved(&base),
-        ("GET", "/v3/") => {
+        ("GET" | "HEAD", "/v3") => moved(&base),
+        ("GET" | "HEAD", "/v3/") => {
             let document = versions::document(StatusCode::OK, &base);
             spoken(document.into_response(), Microversion::MIN, &id)
         }
@@ -77,6 +75,8 @@ fn base(headers: &HeaderMap, cloud: &Cloud) -> String {
 
 fn moved(base: &str) -> Response<Body> {
     let mut reply = StatusCode::FOUND.into_response();
+    let text = HeaderValue::from_static("text/plain; charset=utf8");
+    reply.headers_mut().insert(header::CONTENT_TYPE, text);
     if let Ok(to) = HeaderValue::try_from(format!("{base}/v3/")) {
         reply.headers_mut().insert(header::LOCATION, to);
     }
@@ -99,13 +99,20 @@ fn said(reply: &mut Response<Body>, version: &str) {
 
 async fn routed(
     cloud: &Cloud,
-    head: Parts,
+    mut head: Parts,
     body: Body,
     base: &str,
     id: &HeaderValue,
 ) -> Response<Body> {
-    let Some(caller) = caller(&head.headers) else { return greeting(&head, base) };
-    let Some(found) = Found::find(head.method.as_str(), head.uri.path()) else {
+    if !head.uri.path().starts_with(PREFIX) {
+        return nowhere();
+    }
+    let caller = match cloud.auth().caller(&mut head, base).await {
+        Ok(caller) => caller,
+        Err(reply) => return reply,
+    };
+    let found = Found::find(head.method.as_str(), head.uri.path(), &caller.project);
+    let Some(found) = found else {
         return nowhere();
     };
     let asked = head.headers.get(API_VERSION);
@@ -117,7 +124,14 @@ async fn routed(
             spoken(answered.into_response(), version, id)
         }
         Err(error) => {
+            let refused = match &error {
+                VersionError::Range { text } => Some(text.clone()),
+                _ => None,
+            };
             let mut reply = Refusal::from(error).into_response();
+            if let Some(version) = refused {
+                said(&mut reply, &version);
+            }
             call::mark(&mut reply, id);
             reply
         }
@@ -126,33 +140,10 @@ async fn routed(
     reply
 }
 
-/// Who asks: the token is `user:project`, or one name for both. Nobody checks it, so everybody is an
-/// admin.
-fn caller(headers: &HeaderMap) -> Option<Caller> {
-    let token = headers.get(TOKEN)?.to_str().ok()?;
-    let (user, project) = token.split_once(':').unwrap_or((token, token));
-    Some(Caller { user: user.into(), project: project.into(), role: Role::Admin })
-}
-
-/// What a client without a token is told: one that it may use, and where.
-fn greeting(head: &Parts, base: &str) -> Response<Body> {
-    let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let user = text("x-auth-user").unwrap_or("admin");
-    let project = text("x-auth-project-id").unwrap_or("admin");
-    let mut reply = StatusCode::NO_CONTENT.into_response();
-    let url = format!("{base}{}/{project}", head.uri.path().trim_end_matches('/'));
-    for (name, value) in [(TOKEN, format!("{user}:{project}")), (MANAGEMENT_URL, url)] {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            reply.headers_mut().insert(name, value);
-        }
-    }
-    reply
-}
-
 fn nowhere() -> Response<Body> {
     let mut reply = Response::new(Body::from(NOWHERE));
     *reply.status_mut() = StatusCode::NOT_FOUND;
-    let json = HeaderValue::from_static("application/json");
+    let json = HeaderValue::from_static(call::JSON);
     reply.headers_mut().insert(header::CONTENT_TYPE, json);
     reply
 }
@@ -216,16 +207,16 @@ async fn run(
     }
 }
 
-/// The body of a request. One whose kind isn't told counts as none.
+/// The body of a request, which has to be JSON and to say so.
 async fn take(cloud: &Cloud, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Refusal> {
-    const KINDS: [&str; 2] = ["application/json", "application/vnd.openstack.volume+json"];
+    const KINDS: [&str; 2] = [call::JSON, "application/vnd.openstack.volume+json"];
     let asked = headers.contains_key(header::EXPECT);
     let body = cloud.app().body_within(BODY_MAX, body, asked).await?;
     if body.is_empty() {
         return Ok(body);
     }
-    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Ok(Vec::new()) };
-    let kind = kind.to_str().unwrap_or_default();
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.unwrap_or_default();
     let kind = kind.split_once(';').map_or(kind, |(kind, _)| kind).trim();
     if KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
         Ok(body)

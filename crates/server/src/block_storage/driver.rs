@@ -3,6 +3,7 @@
 //! Invariant: everything can be done again after a crash in the middle of it: what is there already
 //! counts as done, and what was half made is never under the name of what is whole.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,14 @@ pub(crate) struct Room {
     pub(crate) total: u64,
 }
 
+/// Something that a back end has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// What it calls it.
+    pub(crate) name: String,
+    pub(crate) gib: u32,
+}
+
 /// Keeps volumes and snapshots. All of it may wait for a disk.
 pub(crate) trait Driver: std::fmt::Debug + Send + Sync {
     /// Makes a volume of a size.
@@ -48,8 +57,29 @@ pub(crate) trait Driver: std::fmt::Debug + Send + Sync {
     /// Deletes a snapshot, if it is there.
     fn delete_snapshot(&self, snapshot: Uuid) -> io::Result<()>;
 
+    /// Puts on a volume what `fill` writes into a file that is all zero, or nothing when that fails;
+    /// makes the volume when it isn't there.
+    fn fill_volume(
+        &self,
+        volume: Uuid,
+        gib: u32,
+        fill: &mut dyn FnMut(&File) -> io::Result<()>,
+    ) -> io::Result<()>;
+
+    /// Takes over what the back end calls `reference` as a volume; its size in GiB.
+    fn manage_volume(&self, volume: Uuid, reference: &str) -> io::Result<u32>;
+
+    /// Takes over what the back end calls `reference` as a snapshot.
+    fn manage_snapshot(&self, snapshot: Uuid, reference: &str) -> io::Result<()>;
+
+    /// What the back end has, managed or not.
+    fn files(&self) -> io::Result<Vec<Held>>;
+
     /// The file that holds a volume.
     fn path(&self, volume: Uuid) -> PathBuf;
+
+    /// The file that holds a snapshot.
+    fn snapshot_path(&self, snapshot: Uuid) -> PathBuf;
 
     /// How a host reaches a volume: `driver_volume_type`, and what that kind needs.
     fn connection(&self, volume: Uuid) -> (&'static str, Value);

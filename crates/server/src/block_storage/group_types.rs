@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::Value;
 use statehold_blockstorage::{
-    Error, GroupType, GroupTypeView, create_group_type, default_group_type,
+    Error, GroupType, GroupTypeView, asked_public, create_group_type, default_group_type,
     delete_group_spec as delete_one, delete_group_type, get_group_spec as one_spec,
     get_group_specs as all_specs, get_group_type, input, policy, set_group_specs,
     update_group_type,
@@ -13,7 +13,6 @@ use statehold_store::{Snapshot, WriteTxn};
 use super::call::{Answer, Call, Refusal};
 use super::list::{Place, page_of};
 use super::routes::{self, Route};
-use super::types::asked_public;
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
@@ -36,7 +35,7 @@ const LIST: Place =
 fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let caller = call.cx.caller;
     caller.check(policy::GROUP_TYPE_GET)?;
-    let public = asked_public(call)?;
+    let public = asked_public(call.query)?;
     let others: Vec<_> = call.query.iter().filter(|(key, _)| key != "is_public").cloned().collect();
     let visible = |row: &GroupType| {
         if caller.is_admin() {

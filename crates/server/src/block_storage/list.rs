@@ -30,7 +30,7 @@ pub(crate) fn page<'v, T: Listed, S: Serialize>(
     page_of(view, call, call.query, place, visible, show)
 }
 
-/// The same, with parameters some of which were taken out.
+/// The same with other parameters than the request's.
 pub(crate) fn page_of<'v, T: Listed, S: Serialize>(
     view: &'v Snapshot,
     call: &Call<'_>,
@@ -40,13 +40,28 @@ pub(crate) fn page_of<'v, T: Listed, S: Serialize>(
     show: impl Fn(&'v T) -> S,
 ) -> Result<Answer, Refusal> {
     let request = ListRequest::parse::<T>(parameters, call.cx.caller, call.cx.version)?;
-    let filter = request.filter().map(Filter::<T>::compile).transpose();
-    let filter = filter.map_err(|error| Refusal::bad(&error.to_string()))?;
+    let filter = compile(request.filter())?;
     let listing = list::<T>(view, &request, filter.as_ref(), visible)?;
+    answer(call, place, &listing, show)
+}
+
+/// The expression that rows have to pass, if there is one.
+pub(crate) fn compile<T: Listed>(filter: Option<&str>) -> Result<Option<Filter<T>>, Refusal> {
+    let filter = filter.map(Filter::<T>::compile).transpose();
+    filter.map_err(|error| Refusal::bad(&error.to_string()))
+}
+
+/// Answers a page that was read.
+pub(crate) fn answer<'v, T: Listed, S: Serialize>(
+    call: &Call<'_>,
+    place: Place,
+    listing: &Listing<'v, T>,
+    show: impl Fn(&'v T) -> S,
+) -> Result<Answer, Refusal> {
     let last = listing.rows.last().filter(|_| listing.has_next);
     let next =
         last.map(|last| call.viewer.next_page(place.path, &next_query(call.query, last.id())));
-    Answer::json(StatusCode::OK, &Page { place, listing: &listing, next, show })
+    Answer::json(StatusCode::OK, &Page { place, listing, next, show })
 }
 
 struct Page<'p, 'v, T, F> {

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::driver::{Driver, Room, Source};
+use super::driver::{Driver, Held, Room, Source};
 use crate::providers::sparse;
 
 const NEW: &str = ".new";
@@ -31,13 +31,7 @@ impl LocalDir {
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let dir = dir.canonicalize()?;
-        let open = File::open(&dir)?;
-        rustix::fs::flock(&open, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
-            match error {
-                Errno::WOULDBLOCK => io::Error::other("it is a back end of a server that runs"),
-                error => error.into(),
-            }
-        })?;
+        let open = lock(&dir)?;
         for name in [NEW, TRASH] {
             let inner = dir.join(name);
             fs::create_dir_all(&inner)?;
@@ -53,10 +47,6 @@ impl LocalDir {
         Ok(Self { dir, open })
     }
 
-    fn snapshot(&self, id: Uuid) -> PathBuf {
-        self.dir.join(format!("snapshot-{id}"))
-    }
-
     /// Has `make` make a file, and gives it its name when it is whole.
     fn put(&self, to: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
         let Some(name) = to.file_name() else { return Err(ErrorKind::InvalidInput.into()) };
@@ -65,6 +55,20 @@ impl LocalDir {
         make(&new).inspect_err(|_| drop(remove(&new)))?;
         fs::rename(&new, to)?;
         self.sync()
+    }
+
+    /// Gives a file in the directory another name, unless that is done.
+    fn take(&self, to: &Path, reference: &str) -> io::Result<PathBuf> {
+        if !to.try_exists()? {
+            let plain = !reference.contains(['/', '\0']) && !reference.starts_with('.');
+            let from = self.dir.join(reference);
+            if !plain || !fs::symlink_metadata(&from)?.is_file() {
+                return Err(io::Error::new(ErrorKind::NotFound, "it isn't a file of the back end"));
+            }
+            fs::rename(&from, to)?;
+            self.sync()?;
+        }
+        Ok(to.to_owned())
     }
 
     fn delete(&self, path: &Path) -> io::Result<()> {
@@ -80,6 +84,16 @@ impl LocalDir {
 
     fn sync(&self) -> io::Result<()> {
         self.open.sync_all()
+    }
+}
+
+/// Opens and locks a directory.
+pub(super) fn lock(dir: &Path) -> io::Result<File> {
+    let open = File::open(dir)?;
+    match rustix::fs::flock(&open, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(open),
+        Err(Errno::WOULDBLOCK) => Err(io::Error::other("a server that runs has it")),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -101,6 +115,11 @@ fn bytes(gib: u32) -> u64 {
     u64::from(gib) << 30
 }
 
+/// GiB that a file of a length takes, at least one.
+fn gib_of(len: u64) -> io::Result<u32> {
+    u32::try_from(len.div_ceil(1 << 30).max(1)).map_err(io::Error::other)
+}
+
 impl Driver for LocalDir {
     fn create_volume(&self, volume: Uuid, gib: u32, source: &Source) -> io::Result<()> {
         let to = self.path(volume);
@@ -109,7 +128,7 @@ impl Driver for LocalDir {
         }
         let from = match source {
             Source::Empty => return self.put(&to, |new| sparse::create(new, bytes(gib))),
-            Source::Snapshot(id) => self.snapshot(*id),
+            Source::Snapshot(id) => self.snapshot_path(*id),
             Source::Volume(id) => self.path(*id),
             Source::File(path) => path.clone(),
         };
@@ -125,13 +144,13 @@ impl Driver for LocalDir {
     }
 
     fn revert_volume(&self, volume: Uuid, snapshot: Uuid) -> io::Result<()> {
-        let from = self.snapshot(snapshot);
+        let from = self.snapshot_path(snapshot);
         let len = fs::metadata(&from)?.len();
         self.put(&self.path(volume), |new| sparse::copy(&from, new, len))
     }
 
     fn create_snapshot(&self, snapshot: Uuid, volume: Uuid) -> io::Result<()> {
-        let (from, to) = (self.path(volume), self.snapshot(snapshot));
+        let (from, to) = (self.path(volume), self.snapshot_path(snapshot));
         if to.try_exists()? {
             return Ok(());
         }
@@ -140,11 +159,53 @@ impl Driver for LocalDir {
     }
 
     fn delete_snapshot(&self, snapshot: Uuid) -> io::Result<()> {
-        self.delete(&self.snapshot(snapshot))
+        self.delete(&self.snapshot_path(snapshot))
     }
 
     fn path(&self, volume: Uuid) -> PathBuf {
         self.dir.join(format!("volume-{volume}"))
+    }
+
+    fn snapshot_path(&self, snapshot: Uuid) -> PathBuf {
+        self.dir.join(format!("snapshot-{snapshot}"))
+    }
+
+    fn fill_volume(
+        &self,
+        volume: Uuid,
+        gib: u32,
+        fill: &mut dyn FnMut(&File) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.put(&self.path(volume), |new| {
+            sparse::create(new, bytes(gib))?;
+            let file = File::options().write(true).open(new)?;
+            fill(&file)?;
+            file.sync_all()
+        })
+    }
+
+    fn manage_volume(&self, volume: Uuid, reference: &str) -> io::Result<u32> {
+        let path = self.take(&self.path(volume), reference)?;
+        let gib = gib_of(fs::metadata(&path)?.len())?;
+        sparse::extend(&path, bytes(gib))?;
+        Ok(gib)
+    }
+
+    fn manage_snapshot(&self, snapshot: Uuid, reference: &str) -> io::Result<()> {
+        self.take(&self.snapshot_path(snapshot), reference).map(drop)
+    }
+
+    fn files(&self) -> io::Result<Vec<Held>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let about = entry.metadata()?;
+            if about.is_file() && !name.starts_with('.') {
+                files.push(Held { name, gib: gib_of(about.len())? });
+            }
+        }
+        Ok(files)
     }
 
     fn connection(&self, volume: Uuid) -> (&'static str, Value) {
@@ -222,7 +283,7 @@ mod tests {
             fs::write(dir.path().join(NEW).join(name), "x").unwrap();
         }
         let taken = LocalDir::open(dir.path()).unwrap_err().to_string();
-        assert_eq!(taken, "it is a back end of a server that runs");
+        assert_eq!(taken, "a server that runs has it");
         drop(driver);
         LocalDir::open(dir.path()).unwrap();
         let left: Vec<_> = fs::read_dir(dir.path().join(NEW)).unwrap().collect();

@@ -1,15 +1,18 @@
 //! OpenStack's Block Storage API, and what does its work.
 //!
 //! [`routes`] is the table of everything that there is; [`dispatch`] sends each request to the
-//! handler that the table names. Handlers parse, call the domain and render, in one transaction.
+//! handler that the table names, for the caller that [`auth`] knows by the token. Handlers parse, call the domain and render, in one transaction.
 //! [`worker`] takes what they queue to the back ends: a [`driver`] each, of which [`localdir`] keeps
-//! volumes as sparse files, and [`backends`] chooses where a volume goes.
+//! volumes as sparse files, and [`backends`] chooses where a volume goes. Backups are in a [`vault`].
 
 mod attachments;
+mod auth;
 mod backends;
+mod backups;
 mod call;
 mod cloud;
 mod consistency;
+mod default_types;
 mod dispatch;
 mod driver;
 mod extensions;
@@ -19,16 +22,22 @@ mod group_work;
 mod groups;
 mod list;
 mod localdir;
+mod manage;
+mod messages;
 mod pools;
+mod qos;
 mod quotas;
 mod routes;
 mod services;
 mod snapshots;
+mod transfers;
 mod types;
+mod vault;
 mod versions;
 mod volumes;
 mod worker;
 
+pub(crate) use auth::{Auth, IdentityUrl, Keystone, KeystoneOptions};
 pub(crate) use cloud::{Cloud, CloudError, Setup};
 pub(crate) use dispatch::router;
 pub(crate) use worker::run as work;

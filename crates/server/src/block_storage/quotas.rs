@@ -1,10 +1,8 @@
 //! Quotas and limits.
 
 use axum::http::StatusCode;
-use serde_json::{Map, Value, json};
 use statehold_blockstorage::{
-    QuotaKind, QuotaResource, QuotaSet, quota_limit, quota_usage, reset_quotas, set_class_quotas,
-    set_quotas,
+    LimitsView, QuotaSet, policy, reset_quotas, set_class_quotas, set_quotas,
 };
 use statehold_store::{Snapshot, WriteTxn};
 
@@ -24,15 +22,6 @@ pub(crate) static ROUTES: &[Route] = &[
 
 /// From this version on admins may ask for the limits of another project.
 const OF_PROJECT_SINCE: u16 = 39;
-
-/// What limits are called, and what is had of them.
-const LIMITS: [(QuotaKind, &str, &str); 5] = [
-    (QuotaKind::Volumes, "maxTotalVolumes", "totalVolumesUsed"),
-    (QuotaKind::Snapshots, "maxTotalSnapshots", "totalSnapshotsUsed"),
-    (QuotaKind::Gigabytes, "maxTotalVolumeGigabytes", "totalGigabytesUsed"),
-    (QuotaKind::Backups, "maxTotalBackups", "totalBackupsUsed"),
-    (QuotaKind::BackupGigabytes, "maxTotalBackupGigabytes", "totalBackupGigabytesUsed"),
-];
 
 fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let (cx, project) = (&call.cx, call.segment("project"));
@@ -54,7 +43,7 @@ fn update(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
 
 fn reset(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     reset_quotas(txn, call.cx.caller, call.segment("project"))?;
-    Ok(Answer::empty(StatusCode::OK))
+    Ok(Answer::done(StatusCode::OK))
 }
 
 fn show_class(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
@@ -71,16 +60,9 @@ fn update_class(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refus
 
 fn limits(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let cx = &call.cx;
+    cx.caller.check(policy::LIMITS)?;
     let other = call.parameter("project_id").or_else(|| call.parameter("tenant_id"));
     let asks = cx.caller.is_admin() && cx.version.at_least(OF_PROJECT_SINCE);
     let project = other.filter(|_| asks).unwrap_or(&cx.caller.project);
-    let mut absolute = Map::new();
-    for (kind, max, used) in LIMITS {
-        let resource = QuotaResource::all(kind);
-        absolute.insert(max.into(), quota_limit(view, cx.config, project, resource).into());
-        let usage = quota_usage(view, cx.config, project, resource);
-        absolute.insert(used.into(), usage.in_use.into());
-    }
-    let none: [Value; 0] = [];
-    Answer::ok("limits", &json!({"rate": none, "absolute": absolute}))
+    Answer::ok("limits", &LimitsView::new(view, cx.config, project))
 }

@@ -6,8 +6,8 @@ use statehold_store::{Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
 use super::{
-    attachments, consistency, extensions, group_snapshots, group_types, groups, pools, quotas,
-    services, snapshots, types, volumes,
+    attachments, backups, consistency, default_types, extensions, group_snapshots, group_types,
+    groups, manage, messages, pools, qos, quotas, services, snapshots, transfers, types, volumes,
 };
 
 /// What runs for a request.
@@ -29,24 +29,26 @@ pub(crate) struct Route {
     pub(crate) path: &'static str,
     /// The minor version that it came with.
     pub(crate) since: u16,
+    /// Whether the path may have the project of the token before it.
+    project: bool,
     pub(crate) run: Run,
 }
 
 /// The prefix of all paths.
-const PREFIX: &str = "/v3/";
+pub(crate) const PREFIX: &str = "/v3/";
 
 pub(crate) const fn read(
     path: &'static str,
     run: fn(&Snapshot, &Call<'_>) -> Result<Answer, Refusal>,
 ) -> Route {
-    Route { method: "GET", path, since: 0, run: Run::Read(run) }
+    Route { method: "GET", path, since: 0, project: true, run: Run::Read(run) }
 }
 
 pub(crate) const fn list(
     path: &'static str,
     run: fn(&Snapshot, &Call<'_>) -> Result<Answer, Refusal>,
 ) -> Route {
-    Route { method: "GET", path, since: 0, run: Run::List(run) }
+    Route { method: "GET", path, since: 0, project: true, run: Run::List(run) }
 }
 
 pub(crate) const fn write(
@@ -54,7 +56,7 @@ pub(crate) const fn write(
     path: &'static str,
     run: fn(&mut WriteTxn<'_>, &Call<'_>) -> Result<Answer, Refusal>,
 ) -> Route {
-    Route { method, path, since: 0, run: Run::Write(run) }
+    Route { method, path, since: 0, project: true, run: Run::Write(run) }
 }
 
 impl Route {
@@ -62,6 +64,18 @@ impl Route {
     pub(crate) const fn since(mut self, minor: u16) -> Self {
         self.since = minor;
         self
+    }
+
+    /// The route, with no project before it.
+    pub(crate) const fn without_project(mut self) -> Self {
+        self.project = false;
+        self
+    }
+
+    /// Whether it is for a method. `HEAD` is what `GET` is, but where that changes something.
+    fn answers(&self, method: &str) -> bool {
+        self.method == method
+            || (method == "HEAD" && self.method == "GET" && !matches!(self.run, Run::Write(_)))
     }
 
     /// What the placeholders stand for in the segments of a path, if it is of this route.
@@ -92,18 +106,26 @@ pub(crate) struct Found<'p> {
 }
 
 impl<'p> Found<'p> {
-    pub(crate) fn find(method: &str, path: &'p str) -> Option<Self> {
+    /// The route of a path that a caller of `project` sent. A path that may begin with a project or
+    /// not begins with one if it is the caller's: projects may be named as anything here is.
+    pub(crate) fn find(method: &str, path: &'p str, project: &str) -> Option<Self> {
         let given: Vec<&str> = path.strip_prefix(PREFIX)?.split('/').collect();
-        let of = |project, given: &[&'p str]| {
+        let of = |project: Option<&'p str>, given: &[&'p str]| {
             let routes = TABLES.iter().copied().flatten();
-            let mut routes = routes.filter(|route| route.method == method);
+            let fits =
+                |route: &&Route| route.answers(method) && (route.project || project.is_none());
+            let mut routes = routes.filter(fits);
             routes.find_map(|route| {
                 let segments = route.segments(given)?;
                 Some(Self { route, segments, project })
             })
         };
-        let (project, rest) = given.split_first()?;
-        of(None, &given).or_else(|| of(Some(*project), rest).filter(|_| is_project(project)))
+        let (first, rest) = given.split_first()?;
+        let within = || of(Some(*first), rest).filter(|_| is_project(first));
+        if *first == project {
+            return within().or_else(|| of(None, &given));
+        }
+        of(None, &given).or_else(within)
     }
 }
 
@@ -118,8 +140,14 @@ static TABLES: &[&[Route]] = &[
     volumes::ROUTES,
     snapshots::ROUTES,
     attachments::ROUTES,
+    backups::ROUTES,
+    manage::ROUTES,
+    transfers::ROUTES,
     types::ROUTES,
+    default_types::ROUTES,
+    qos::ROUTES,
     quotas::ROUTES,
+    messages::ROUTES,
     group_types::ROUTES,
     groups::ROUTES,
     group_snapshots::ROUTES,
@@ -136,7 +164,7 @@ mod tests {
     #[test]
     fn paths_are_found_with_and_without_a_project() {
         let find = |method, path| {
-            let found = Found::find(method, path)?;
+            let found = Found::find(method, path, "volumes")?;
             Some((found.route.path, found.segments, found.project))
         };
         assert_eq!(
@@ -147,6 +175,16 @@ mod tests {
             find("GET", "/v3/p_1/volumes/x"),
             Some(("/v3/volumes/{id}", vec![("id", "x")], Some("p_1")))
         );
+        // A project that is named as a collection is.
+        assert_eq!(
+            find("GET", "/v3/volumes/volumes"),
+            Some(("/v3/volumes", Vec::new(), Some("volumes")))
+        );
+        assert_eq!(
+            find("HEAD", "/v3/volumes/x"),
+            Some(("/v3/volumes/{id}", vec![("id", "x")], None))
+        );
+        assert_eq!(find("HEAD", "/v3/qos-specs/x/associate"), None);
         for path in ["/v3/p.1/volumes", "/v3/volumes/", "/v3//volumes", "/v2/volumes", "/v3/nope"] {
             assert_eq!(find("GET", path), None, "{path}");
         }

@@ -83,7 +83,7 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
         }
         "freeze" | "thaw" => {
             freeze_service(txn, cx, request.host()?, action == "freeze")?;
-            return Ok(Answer::empty(StatusCode::OK));
+            return Ok(Answer::done(StatusCode::OK));
         }
         "failover_host" => failover_service(txn, cx, request.host()?)?,
         "failover" if cx.version.at_least(FAILOVER_SINCE) => {

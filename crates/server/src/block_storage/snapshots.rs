@@ -78,14 +78,18 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
         SnapshotAction::ForceDelete => delete_snapshot(txn, cx, id, true)?,
         SnapshotAction::Report { status, progress } => {
             report_snapshot_status(txn, cx, id, &status, progress)?;
+            return Ok(Answer::empty(StatusCode::ACCEPTED));
         }
-        SnapshotAction::Unmanage => unmanage_snapshot(txn, cx, id)?,
+        SnapshotAction::Unmanage => {
+            unmanage_snapshot(txn, cx, id)?;
+            return Ok(Answer::empty(StatusCode::ACCEPTED));
+        }
         _ => {
             let text = "This action is not served here.";
             return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, text));
         }
     }
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(Answer::done(StatusCode::ACCEPTED))
 }
 
 fn metadata(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {

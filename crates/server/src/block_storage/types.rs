@@ -3,16 +3,17 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use statehold_blockstorage::{
-    EncryptionView, Error, TypeAccessView, VolumeType, VolumeTypeView, create_type, default_type,
-    delete_encryption, delete_extra_spec as delete_spec, delete_type, get_extra_spec, get_type,
+    EncryptionView, Error, Missing, TypeAccessView, VolumeType, VolumeTypeView, create_type,
+    default_type, delete_encryption, delete_extra_spec as delete_spec, delete_type, get_extra_spec,
+    get_type,
     input::{self, TypeAction},
-    policy, set_encryption, set_extra_specs as set_specs, set_type_access, type_access,
-    update_type,
+    list_types, policy, set_encryption, set_extra_specs as set_specs, set_type_access, type_access,
+    update_encryption, update_type,
 };
 use statehold_store::{Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
-use super::list::{Place, page_of};
+use super::list::{Place, answer, compile};
 use super::routes::{self, Route};
 
 /// What there is.
@@ -30,40 +31,20 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::write("DELETE", "/v3/types/{id}/extra_specs/{key}", delete_extra_spec),
     routes::read("/v3/types/{id}/encryption", encryption),
     routes::write("POST", "/v3/types/{id}/encryption", encrypt),
-    routes::write("DELETE", "/v3/types/{id}/encryption/{encryption}", decrypt),
+    routes::read("/v3/types/{id}/encryption/{field}", encryption_field),
+    routes::write("PUT", "/v3/types/{id}/encryption/{field}", change_encryption),
+    routes::write("DELETE", "/v3/types/{id}/encryption/{field}", decrypt),
     routes::read("/v3/types/{id}/os-volume-type-access", access),
     routes::write("POST", "/v3/types/{id}/action", act),
 ];
 
 const LIST: Place = Place { path: "types", rows: "volume_types", links: Some("volume_type_links") };
 
-/// Whether public types are asked for, or others; none is both.
-pub(super) fn asked_public(call: &Call<'_>) -> Result<Option<bool>, Refusal> {
-    Ok(match call.parameter("is_public") {
-        Some("None" | "none") => None,
-        Some(text) => match &*text.to_ascii_lowercase() {
-            "1" | "t" | "true" | "y" | "yes" | "on" => Some(true),
-            "0" | "f" | "false" | "n" | "no" | "off" => Some(false),
-            _ => return Err(Refusal::bad(&format!("Invalid is_public filter [{text}]"))),
-        },
-        None => Some(true),
-    })
-}
-
 fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
-    let caller = call.cx.caller;
-    caller.check(policy::TYPE_GET)?;
-    let public = asked_public(call)?;
-    let others: Vec<_> = call.query.iter().filter(|(key, _)| key != "is_public").cloned().collect();
-    let visible = |row: &VolumeType| {
-        if caller.is_admin() {
-            public.is_none_or(|public| row.is_public == public)
-        } else {
-            row.is_open_to(&caller.project)
-        }
-    };
-    let show = |row| VolumeTypeView::new(call.viewer, row);
-    page_of::<VolumeType, _>(view, call, &others, LIST, visible, show)
+    let (caller, version) = (call.cx.caller, call.cx.version);
+    let filter = compile::<VolumeType>(call.parameter("filter"))?;
+    let listing = list_types(view, call.query, caller, version, filter.as_ref())?;
+    answer(call, LIST, &listing, |row| VolumeTypeView::new(call.viewer, row))
 }
 
 fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
@@ -72,6 +53,7 @@ fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
 }
 
 fn show_default(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::TYPE_GET)?;
     let row = default_type(view, call.cx.config, &call.cx.caller.project)?;
     Answer::ok("volume_type", &VolumeTypeView::updated(call.viewer, row))
 }
@@ -124,7 +106,7 @@ fn set_extra_spec(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Ref
 
 fn delete_extra_spec(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     delete_spec(txn, &call.cx, call.id(), call.segment("key"))?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(Answer::done(StatusCode::ACCEPTED))
 }
 
 fn encryption(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
@@ -142,6 +124,20 @@ fn encrypt(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
         members.insert("encryption_id".into(), json!(call.new));
     }
     Answer::json(StatusCode::OK, &body)
+}
+
+fn encryption_field(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let row = get_type(view, call.cx.caller, call.id())?;
+    let all = serde_json::to_value(EncryptionView::new(row)).unwrap_or_default();
+    let field = call.segment("field");
+    let missing = || Error::from(Missing::Encryption { volume_type: call.id().into() });
+    Answer::ok(field, all.get(field).ok_or_else(missing)?)
+}
+
+/// The ID in the path isn't looked at, here and where it is deleted: a type has one encryption.
+fn change_encryption(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    update_encryption(txn, &call.cx, call.id(), input::encryption_change(call.body)?)?;
+    echo(call)
 }
 
 fn decrypt(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {

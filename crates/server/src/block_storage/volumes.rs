@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use statehold_blockstorage::{
-    DeleteOptions, Error, Volume, VolumeStub, VolumeSummary, VolumeView, attach_volume,
+    DeleteOptions, Error, Volume, VolumeStub, VolumeSummary, VolumeType, VolumeView, attach_volume,
     begin_detaching, check_connection, create_volume, delete_metadata, delete_volume,
     detach_volume, extend_volume, find_volume, image_metadata,
     input::{self, VolumeAction},
@@ -34,6 +34,7 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::write("PUT", "/v3/volumes/{id}/metadata/{key}", set_metadata_item),
     routes::write("DELETE", "/v3/volumes/{id}/metadata/{key}", delete_metadata_item),
     routes::read("/v3/volumes/{id}/encryption", encryption),
+    routes::read("/v3/volumes/{id}/encryption/{key}", encryption_item),
 ];
 
 /// From this version on metadata has a tag.
@@ -105,9 +106,28 @@ fn delete(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::empty(StatusCode::ACCEPTED))
 }
 
-fn encryption(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+/// How a volume is encrypted: its key, and what its type says of it.
+fn encryption_of(view: &Snapshot, call: &Call<'_>) -> Result<Value, Refusal> {
     let row = find_volume(view, call.cx.caller, call.id())?;
-    Answer::ok("encryption_key_id", &row.encryption_key_id)
+    let named = row.volume_type_id.filter(|_| row.encrypted);
+    let named = named.and_then(|id| view.get::<VolumeType>(id));
+    let Some(own) = named.and_then(|named| named.encryption.as_ref()) else {
+        return Ok(json!({"encryption_key_id": row.encryption_key_id}));
+    };
+    Ok(json!({
+        "encryption_key_id": row.encryption_key_id, "provider": own.provider,
+        "control_location": own.control_location, "cipher": own.cipher, "key_size": own.key_size,
+    }))
+}
+
+fn encryption(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    Answer::json(StatusCode::OK, &encryption_of(view, call)?)
+}
+
+/// One value, bare.
+fn encryption_item(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let all = encryption_of(view, call)?;
+    Answer::json(StatusCode::OK, all.get(call.segment("key")).ok_or_else(Refusal::later)?)
 }
 
 fn all_metadata(view: &impl ReadView, call: &Call<'_>) -> Result<Answer, Refusal> {
@@ -181,7 +201,7 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
         VolumeAction::SetReadonly(readonly) => set_readonly(txn, cx, id, readonly),
         VolumeAction::SetBootable(bootable) => {
             set_bootable(txn, cx, id, bootable)?;
-            return Ok(Answer::empty(StatusCode::OK));
+            return Ok(Answer::done(StatusCode::OK));
         }
         VolumeAction::Retype { new_type, may_migrate } => {
             retype_volume(txn, cx, id, &new_type, may_migrate, call.spare)
@@ -205,7 +225,10 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
             let is_up = |host: &str| call.cloud.backends().is_host(host);
             migrate_volume(txn, cx, id, request, is_up)
         }
-        VolumeAction::Unmanage => unmanage_volume(txn, cx, id),
+        VolumeAction::Unmanage => {
+            unmanage_volume(txn, cx, id)?;
+            return Ok(Answer::empty(StatusCode::ACCEPTED));
+        }
         VolumeAction::InitializeConnection(_) => {
             let row = check_connection(txn, cx, id)?;
             return Answer::ok("connection_info", &connection(call, row)?);
@@ -219,7 +242,7 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
             return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, text));
         }
     }?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(Answer::done(StatusCode::ACCEPTED))
 }
 
 /// How a host reaches a volume.

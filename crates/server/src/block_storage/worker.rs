@@ -8,12 +8,15 @@
 //! Invariant: no transaction is open while a back end works.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use statehold_blockstorage::{
-    AttachStatus, FailureCause, Outcome, Snapshot, Task, Volume, VolumeSource, VolumeType,
-    WorkItem, WorkTarget, disabled_hosts, finish_work, next_work, place_volume, start_work,
+    AttachStatus, Backup, FailureCause, Outcome, Snapshot, Task, Volume, VolumeSource,
+    VolumeStatus, VolumeType, WorkItem, WorkTarget, disabled_hosts, expire_reservations,
+    finish_work, next_work, place_volume, start_work,
 };
 use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 use tokio::sync::watch;
@@ -32,11 +35,19 @@ const JOBS_MAX: usize = 4;
 /// How often the queue is looked at if nobody tells that there is something.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How often quota is given back that was set aside for what never came to an end.
+const EXPIRE_EVERY: Duration = Duration::from_secs(5 * 60);
+
 /// Does work until the server is to stop.
 pub(crate) async fn run(cloud: Cloud, mut stopped: watch::Receiver<bool>) {
     let mut jobs = JoinSet::new();
     let mut under_way: Vec<(Id, WorkItem)> = Vec::new();
+    let mut expire = Instant::now();
     loop {
+        if expire <= Instant::now() {
+            expire_quota(&cloud);
+            expire = Instant::now() + EXPIRE_EVERY;
+        }
         while jobs.len() < JOBS_MAX && !*stopped.borrow() {
             let busy =
                 under_way.iter().map(|(_, item)| (item.kind.as_str(), item.target)).collect();
@@ -63,6 +74,16 @@ pub(crate) async fn run(cloud: Cloud, mut stopped: watch::Receiver<bool>) {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
+    }
+}
+
+/// Gives back quota that was set aside for what never came to an end.
+fn expire_quota(cloud: &Cloud) {
+    let overdue = |txn: &mut WriteTxn<'_>, now| {
+        expire_reservations(txn, cloud.config(), now).map_err(refused)
+    };
+    if let Some(expired @ 1..) = write(cloud, overdue) {
+        tracing::warn!(expired, "quota that was set aside for nothing is given back");
     }
 }
 
@@ -124,6 +145,7 @@ fn work(cloud: &Cloud, item: &WorkItem) -> Outcome {
     let done = match item.kind {
         WorkTarget::Volume => of_volume(cloud, item),
         WorkTarget::Snapshot => of_snapshot(cloud, item),
+        WorkTarget::Backup => of_backup(cloud, item),
         WorkTarget::Group => of_group(cloud, item),
     };
     match done {
@@ -154,11 +176,11 @@ pub(super) enum Failure {
     Gone,
     /// The volume can't move while somebody uses it or it has snapshots.
     Held,
-    Io(std::io::Error),
+    Io(io::Error),
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
@@ -173,15 +195,21 @@ fn of_volume(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
     let view = cloud.app().store().snapshot();
     let row = view.get::<Volume>(item.target).ok_or(Failure::Gone)?;
     match &item.task {
-        Task::CreateVolume { source } => {
-            let (backend, source) = choose(cloud, &view, row, *source)?;
+        Task::CreateVolume { source: from } => {
+            let (backend, source) = choose(cloud, &view, row, *from)?;
             let placed = write(cloud, |txn, _| {
                 place_volume(txn, row.id, backend.placement()).map_err(refused)
             });
             if placed != Some(true) {
                 return Err(Failure::Gone);
             }
-            backend.driver.create_volume(row.id, row.size, &source)?;
+            match from {
+                VolumeSource::Backup(backup) => {
+                    let mut fill = |file: &File| cloud.vault().restore(*backup, file);
+                    backend.driver.fill_volume(row.id, row.size, &mut fill)?;
+                }
+                _ => backend.driver.create_volume(row.id, row.size, &source)?,
+            }
             // Its row may have been deleted before it was placed.
             if cloud.app().store().snapshot().get::<Volume>(row.id).is_none() {
                 backend.driver.delete_volume(row.id)?;
@@ -214,10 +242,11 @@ fn of_volume(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
             let to = cloud.backends().of(host).ok_or(Failure::NoBackend)?;
             return move_volume(cloud, &view, row, to);
         }
-        Task::CreateSnapshot
-        | Task::DeleteSnapshot { .. }
-        | Task::CreateGroup
-        | Task::DeleteGroup => return Err(Failure::Gone),
+        Task::ManageVolume { reference } => {
+            let size = backend_of(cloud, row)?.driver.manage_volume(row.id, reference)?;
+            return Ok(Outcome::Managed { size });
+        }
+        _ => return Err(Failure::Gone),
     }
     Ok(Outcome::DONE)
 }
@@ -230,7 +259,7 @@ fn choose(
     source: VolumeSource,
 ) -> Result<(Arc<Backend>, Source), Failure> {
     let (original, source) = match source {
-        VolumeSource::Empty => {
+        VolumeSource::Empty | VolumeSource::Backup(_) => {
             if row.host.is_some() {
                 return Ok((backend_of(cloud, row)?, Source::Empty));
             }
@@ -282,7 +311,7 @@ fn of_snapshot(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
     let view = cloud.app().store().snapshot();
     let row = view.get::<Snapshot>(item.target).ok_or(Failure::Gone)?;
     let volume = view.get::<Volume>(row.volume_id).ok_or(Failure::Gone)?;
-    match item.task {
+    match &item.task {
         Task::CreateSnapshot => {
             backend_of(cloud, volume)?.driver.create_snapshot(row.id, volume.id)?;
         }
@@ -290,7 +319,64 @@ fn of_snapshot(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
         Task::DeleteSnapshot { keep_data: false } => {
             backend_of(cloud, volume)?.driver.delete_snapshot(row.id)?;
         }
+        Task::ManageSnapshot { reference } => {
+            backend_of(cloud, volume)?.driver.manage_snapshot(row.id, reference)?;
+        }
         _ => return Err(Failure::Gone),
     }
     Ok(Outcome::DONE)
+}
+
+fn of_backup(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
+    let view = cloud.app().store().snapshot();
+    let row = view.get::<Backup>(item.target).ok_or(Failure::Gone)?;
+    match &item.task {
+        Task::CreateBackup => {
+            let objects = back_up(cloud, &view, row)?;
+            return Ok(Outcome::BackedUp { objects });
+        }
+        Task::RestoreBackup { volume } => {
+            let to = view.get::<Volume>(*volume).ok_or(Failure::Gone)?;
+            let mut fill = |file: &File| {
+                cloud.vault().restore(row.id, file)?;
+                // An operator may have called it off.
+                let view = cloud.app().store().snapshot();
+                let to = view.get::<Volume>(*volume);
+                match to.filter(|to| to.status == VolumeStatus::RestoringBackup) {
+                    Some(_) => Ok(()),
+                    None => Err(io::Error::other("the restoring was called off")),
+                }
+            };
+            backend_of(cloud, to)?.driver.fill_volume(to.id, to.size, &mut fill)?;
+        }
+        Task::DeleteBackup => {
+            // What was made for a backup that was called off.
+            let of = view.get::<Volume>(row.volume_id);
+            if let Some(Ok(backend)) = of.map(|of| backend_of(cloud, of)) {
+                backend.driver.delete_snapshot(row.id)?;
+            }
+            cloud.vault().delete(row.id)?;
+        }
+        Task::CheckBackup => cloud.vault().check(row.id)?,
+        _ => return Err(Failure::Gone),
+    }
+    Ok(Outcome::DONE)
+}
+
+/// Backs up a snapshot, or a volume. Of a volume that is used a snapshot is made first, so that what
+/// is backed up is of one moment; it has the backup's ID.
+fn back_up(cloud: &Cloud, view: &impl ReadView, row: &Backup) -> Result<u32, Failure> {
+    let volume = view.get::<Volume>(row.volume_id).ok_or(Failure::Gone)?;
+    let driver = &backend_of(cloud, volume)?.driver;
+    let from = match row.snapshot_id {
+        Some(snapshot) => driver.snapshot_path(snapshot),
+        None if volume.previous_status == Some(VolumeStatus::InUse) => {
+            driver.create_snapshot(row.id, volume.id)?;
+            driver.snapshot_path(row.id)
+        }
+        None => driver.path(volume.id),
+    };
+    let objects = cloud.vault().create(row.id, row.parent_id, &from);
+    driver.delete_snapshot(row.id)?;
+    Ok(objects?)
 }

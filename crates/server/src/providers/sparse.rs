@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::Path;
 
 use rustix::fs::SeekFrom as Part;
@@ -42,23 +43,28 @@ pub(crate) fn copy(from: &Path, to: &Path, len: u64) -> io::Result<()> {
     to.sync_all()
 }
 
+/// The first part from `at` on that holds data; none when there is nothing but a hole up to the end.
+pub(crate) fn data(file: &File, at: u64) -> io::Result<Option<Range<u64>>> {
+    let begin = match rustix::fs::seek(file, Part::Data(at)) {
+        Ok(begin) => begin,
+        Err(Errno::NXIO) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let end = rustix::fs::seek(file, Part::Hole(begin))?;
+    Ok(Some(begin..end))
+}
+
 /// Copies those parts that hold data to the same places.
 fn copy_data(from: &mut File, to: &mut File) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
     let mut at = 0;
-    loop {
-        let begin = match rustix::fs::seek(&*from, Part::Data(at)) {
-            Ok(begin) => begin,
-            // Nothing but a hole up to the end.
-            Err(Errno::NXIO) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        let end = rustix::fs::seek(&*from, Part::Hole(begin))?;
-        from.seek(SeekFrom::Start(begin))?;
-        to.seek(SeekFrom::Start(begin))?;
-        copy_part(from, to, end - begin, &mut buffer)?;
-        at = end;
+    while let Some(part) = data(from, at)? {
+        from.seek(SeekFrom::Start(part.start))?;
+        to.seek(SeekFrom::Start(part.start))?;
+        copy_part(from, to, part.end - part.start, &mut buffer)?;
+        at = part.end;
     }
+    Ok(())
 }
 
 fn copy_part(from: &mut File, to: &mut File, len: u64, buffer: &mut [u8]) -> io::Result<()> {

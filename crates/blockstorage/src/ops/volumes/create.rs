@@ -1,4 +1,4 @@
-//! Making volumes: empty, from a snapshot, from another volume.
+//! Making volumes: empty, from a snapshot, another volume or a backup.
 
 use statehold_store::{ReadView, WriteTxn};
 use uuid::Uuid;
@@ -6,18 +6,19 @@ use uuid::Uuid;
 use crate::{
     Pairs,
     caller::policy,
-    context::{Context, find_snapshot, find_volume},
+    context::{Context, find_backup, find_snapshot, find_volume},
     error::{Error, Missing},
     ops::{
+        backups::hold,
         groups::{any_group, check_room},
         types::{default_type, find_type},
     },
     quota,
     rows::{
-        AttachStatus, Group, GroupStatus, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus,
-        VolumeType, WorkTarget,
+        AttachStatus, Backup, BackupStatus, Group, GroupStatus, Snapshot, SnapshotStatus, Task,
+        Volume, VolumeSource, VolumeStatus, VolumeType, WorkTarget,
     },
-    work::{queue, source_of},
+    work::queue,
 };
 
 /// A volume as somebody asks for it.
@@ -54,14 +55,34 @@ enum Source {
     Nothing,
     Snapshot(Snapshot, Option<Volume>),
     Volume(Volume),
+    Backup(Backup),
 }
 
 impl Source {
     fn volume(&self) -> Option<&Volume> {
         match self {
-            Self::Nothing => None,
+            Self::Nothing | Self::Backup(_) => None,
             Self::Snapshot(_, volume) => volume.as_ref(),
             Self::Volume(volume) => Some(volume),
+        }
+    }
+
+    /// Whether a machine can be started from what is there, and what is known of the image on it.
+    fn image(&self) -> (bool, Pairs) {
+        match self {
+            Self::Backup(backup) => (backup.bootable, backup.image_metadata.clone()),
+            _ => self.volume().map_or_else(Default::default, |volume| {
+                (volume.bootable, volume.image_metadata.clone())
+            }),
+        }
+    }
+
+    fn of_new(&self) -> VolumeSource {
+        match self {
+            Self::Nothing => VolumeSource::Empty,
+            Self::Snapshot(snapshot, _) => VolumeSource::Snapshot(snapshot.id),
+            Self::Volume(volume) => VolumeSource::Volume(volume.id),
+            Self::Backup(backup) => VolumeSource::Backup(backup.id),
         }
     }
 }
@@ -86,9 +107,6 @@ pub fn create_volume(
         Some(id) => Some(Group::clone(any_group(txn, cx, id)?)),
         None => None,
     };
-    if let Some(backup) = &spec.backup_id {
-        return Err(Missing::Backup(backup.clone()).into());
-    }
     if spec.multiattach {
         return Err(Error::request(
             "multiattach parameter has been removed. The default behavior is to use multiattach \
@@ -120,7 +138,7 @@ pub fn create_volume(
     quota::check_size(txn, cx.config, project, size)?;
     let deltas = quota::of_volume(Some(volume_type.id), 1, size);
     quota::charge(txn, cx.config, project, &deltas)?;
-    let origin = source.volume();
+    let (bootable, image_metadata) = source.image();
     let row = Volume {
         id,
         project_id: project.clone(),
@@ -146,7 +164,7 @@ pub fn create_volume(
         },
         group_id: group.map(|group| group.id),
         host: None,
-        bootable: origin.is_some_and(|volume| volume.bootable),
+        bootable,
         multiattach: volume_type.is_multiattach(),
         encryption_key_id: None,
         encrypted: volume_type.encryption.is_some(),
@@ -158,10 +176,13 @@ pub fn create_volume(
         name_id: None,
         metadata: spec.metadata,
         admin_metadata: Pairs::new(),
-        image_metadata: origin.map(|volume| volume.image_metadata.clone()).unwrap_or_default(),
+        image_metadata,
     };
-    let task = Task::CreateVolume { source: source_of(&row) };
     txn.upsert::<Volume>(row)?;
+    if let Source::Backup(backup) = &source {
+        hold(txn, cx.now, backup.id)?;
+    }
+    let task = Task::CreateVolume { source: source.of_new() };
     queue(txn, cx, (WorkTarget::Volume, id), task, None)?;
     Ok(())
 }
@@ -210,16 +231,19 @@ fn find_source(view: &impl ReadView, cx: &Context<'_>, spec: &VolumeSpec) -> Res
         Some(id) => Some(Volume::clone(find_volume(view, cx.caller, id)?)),
         None => None,
     };
-    match (snapshot, volume) {
-        (Some(_), Some(_)) => {
-            Err(Error::input("May specify only one of snapshot, imageRef or source volume"))
-        }
-        (Some(snapshot), None) => {
+    let backup = match &spec.backup_id {
+        Some(id) => Some(Backup::clone(find_backup(view, cx.caller, id)?)),
+        None => None,
+    };
+    match (snapshot, volume, backup) {
+        (Some(snapshot), None, None) => {
             let volume = view.get::<Volume>(snapshot.volume_id).map(|row| Volume::clone(row));
             Ok(Source::Snapshot(snapshot, volume))
         }
-        (None, Some(volume)) => Ok(Source::Volume(volume)),
-        (None, None) => Ok(Source::Nothing),
+        (None, Some(volume), None) => Ok(Source::Volume(volume)),
+        (None, None, Some(backup)) => Ok(Source::Backup(backup)),
+        (None, None, None) => Ok(Source::Nothing),
+        _ => Err(Error::input("May specify only one of snapshot, imageRef or source volume")),
     }
 }
 
@@ -239,6 +263,21 @@ fn check_source(spec: &VolumeSpec, source: &Source) -> Result<u32, Error> {
                 return Err(Error::input(format!(
                     "Volume size '{size}'GB cannot be smaller than the snapshot size {least}GB. \
                      They must be >= original snapshot size."
+                )));
+            }
+            Ok(size)
+        }
+        Source::Backup(backup) => {
+            if backup.status != BackupStatus::Available {
+                return Err(Error::request(
+                    "Invalid backup: Originating backup status must be one of 'available' values",
+                ));
+            }
+            let (size, least) = (spec.size.unwrap_or(backup.size), backup.size);
+            if size < least {
+                return Err(Error::input(format!(
+                    "Volume size {size}GB cannot be smaller than the backup size {least}GB. It \
+                     must be >= backup size."
                 )));
             }
             Ok(size)

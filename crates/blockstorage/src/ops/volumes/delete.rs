@@ -109,6 +109,8 @@ fn leave(
     mut row: Volume,
     keep_data: bool,
 ) -> Result<(), Error> {
+    // What was never taken over is not this cloud's to delete.
+    let not_own = row.status == VolumeStatus::ErrorManaging;
     let id = row.id;
     // A forced deletion takes the place of what was under way.
     cancel(txn, cx, (WorkTarget::Volume, id))?;
@@ -122,7 +124,7 @@ fn leave(
     };
     row.previous_status = None;
     write(txn, cx.now, row)?;
-    let task = Task::DeleteVolume { keep_data };
+    let task = Task::DeleteVolume { keep_data: keep_data || not_own };
     queue(txn, cx, (WorkTarget::Volume, id), task, None)?;
     Ok(())
 }

@@ -1,0 +1,149 @@
+//! Records of backups: what a cloud has to know to restore one whose data it finds.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::{Deserialize, Serialize};
+use statehold_store::{ReadView, WriteTxn};
+use uuid::Uuid;
+
+use super::{BackupRefusal, create::place};
+use crate::{
+    Pairs,
+    caller::policy,
+    context::{Context, find_backup},
+    error::Error,
+    quota,
+    rows::{Backup, BackupStatus, Task, WorkTarget},
+    time::timestamp,
+    work::queue,
+};
+
+/// The service that keeps backups, as records tell it.
+const SERVICE: &str = "statehold.backup.localdir";
+
+/// What a record has, in base64.
+#[derive(Debug, Serialize, Deserialize)]
+struct Fields {
+    id: Uuid,
+    volume_id: Uuid,
+    snapshot_id: Option<Uuid>,
+    parent_id: Option<Uuid>,
+    display_name: Option<Box<str>>,
+    display_description: Option<Box<str>>,
+    size: u32,
+    object_count: u32,
+    container: Option<Box<str>>,
+    availability_zone: Option<Box<str>>,
+    created_at: Option<String>,
+    /// In unix nanoseconds: incremental backups are in its order.
+    data_timestamp_ns: Option<i64>,
+    #[serde(default)]
+    backup_metadata: Pairs,
+    #[serde(default)]
+    bootable: bool,
+    #[serde(default)]
+    image_metadata: Pairs,
+}
+
+/// The record of a backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupRecord {
+    /// What keeps it.
+    pub backup_service: Box<str>,
+    /// What is known of it: JSON in base64.
+    pub backup_url: Box<str>,
+}
+
+/// The record of a backup, to be brought to another cloud that has its data. Admins only.
+///
+/// # Errors
+/// [`Error`]; [`BackupRefusal::Export`] unless it is available.
+pub fn export_backup(
+    view: &impl ReadView,
+    cx: &Context<'_>,
+    id: &str,
+) -> Result<BackupRecord, Error> {
+    cx.caller.check(policy::BACKUP_EXPORT)?;
+    let row = Backup::clone(find_backup(view, cx.caller, id)?);
+    if row.status != BackupStatus::Available {
+        return Err(BackupRefusal::Export.into());
+    }
+    let fields = Fields {
+        id: row.id,
+        volume_id: row.volume_id,
+        snapshot_id: row.snapshot_id,
+        parent_id: row.parent_id,
+        display_name: row.name,
+        display_description: row.description,
+        size: row.size,
+        object_count: row.object_count,
+        container: Some(row.container),
+        availability_zone: row.availability_zone,
+        created_at: Some(timestamp(row.created_at)),
+        data_timestamp_ns: Some(row.data_timestamp),
+        backup_metadata: row.metadata,
+        bootable: row.bootable,
+        image_metadata: row.image_metadata,
+    };
+    let fields = serde_json::to_vec(&fields).map_err(|_| Error::Malformed)?;
+    Ok(BackupRecord {
+        backup_service: SERVICE.into(),
+        backup_url: BASE64_STANDARD.encode(fields).into(),
+    })
+}
+
+/// Brings in the record of a backup, and gives its ID: the row is `creating`, and a worker has to
+/// look whether its data is there. Admins only.
+///
+/// The backup is the caller's. One that was made upon another can be restored only after that.
+///
+/// # Errors
+/// [`Error`]; [`BackupRefusal::Exists`] when there is one with its ID.
+pub fn import_backup(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    record: &BackupRecord,
+) -> Result<Uuid, Error> {
+    cx.caller.check(policy::BACKUP_IMPORT)?;
+    let fields = read(&record.backup_url)?;
+    if txn.get::<Backup>(fields.id).is_some() {
+        return Err(BackupRefusal::Exists.into());
+    }
+    let project = &cx.caller.project;
+    quota::charge(txn, cx.config, project, &quota::of_backup(1, fields.size))?;
+    let id = fields.id;
+    txn.upsert::<Backup>(Backup {
+        id,
+        project_id: project.clone(),
+        user_id: cx.caller.user.clone(),
+        volume_id: fields.volume_id,
+        snapshot_id: fields.snapshot_id,
+        parent_id: fields.parent_id,
+        name: fields.display_name,
+        description: fields.display_description,
+        size: fields.size,
+        status: BackupStatus::Creating,
+        availability_zone: fields.availability_zone,
+        container: fields.container.unwrap_or_else(|| place(id)),
+        object_count: fields.object_count,
+        fail_reason: None,
+        created_at: cx.now,
+        updated_at: None,
+        data_timestamp: fields.data_timestamp_ns.unwrap_or(cx.now),
+        metadata: fields.backup_metadata,
+        bootable: fields.bootable,
+        image_metadata: fields.image_metadata,
+    })?;
+    queue(txn, cx, (WorkTarget::Backup, id), Task::CheckBackup, None)?;
+    Ok(id)
+}
+
+fn read(url: &str) -> Result<Fields, Error> {
+    let damaged = || Error::input("Can't parse backup record.");
+    let json = BASE64_STANDARD.decode(url).map_err(|_| damaged())?;
+    let value: serde_json::Value = serde_json::from_slice(&json).map_err(|_| damaged())?;
+    if value.get("id").is_none() {
+        return Err(Error::input("Provided backup record is missing an id"));
+    }
+    serde_json::from_value(value)
+        .map_err(|error| Error::input(format!("Can't parse backup record: {error}.")))
+}

@@ -1,0 +1,210 @@
+//! Taking over volumes and snapshots that a back end has already.
+
+use statehold_store::{ReadView, WriteTxn};
+use uuid::Uuid;
+
+use crate::{
+    Pairs,
+    caller::policy,
+    context::{Context, find_volume},
+    error::Error,
+    id::parse_id,
+    ops::types::{default_type, find_type},
+    quota,
+    rows::{
+        AttachStatus, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, VolumeType, WorkTarget,
+    },
+    work::queue,
+};
+
+/// A volume that is to be taken over, as somebody asks for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ManageVolumeSpec {
+    /// The back end, `host@backend#pool`.
+    pub host: Option<Box<str>>,
+    /// The cluster; there are none, so naming one is refused.
+    pub cluster: Option<Box<str>>,
+    /// What the back end calls it.
+    pub reference: Option<Box<str>>,
+    /// Its name.
+    pub name: Option<Box<str>>,
+    /// What people say about it.
+    pub description: Option<Box<str>>,
+    /// Its type, by ID or name.
+    pub volume_type: Option<Box<str>>,
+    /// Its availability zone.
+    pub availability_zone: Option<Box<str>>,
+    /// Whether a machine can be started from it.
+    pub bootable: bool,
+    /// What its owner notes.
+    pub metadata: Pairs,
+}
+
+/// Takes over a volume that a back end has, under the ID `id`: its row is `managing`, which clients
+/// read as `creating`, and of 0 GiB, until a worker has looked at it. Admins only.
+///
+/// `is_up` tells whether a back end is there and takes volumes.
+///
+/// # Errors
+/// [`Error`] with the status 400 for a back end that isn't there, or a volume that is managed already.
+pub fn manage_volume(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: Uuid,
+    spec: ManageVolumeSpec,
+    is_up: impl FnOnce(&str) -> bool,
+) -> Result<(), Error> {
+    cx.caller.check(policy::VOLUME_MANAGE)?;
+    let host = only(spec.host, spec.cluster)?;
+    let named = spec.volume_type.as_deref().filter(|text| !text.is_empty());
+    let volume_type = match named {
+        Some(text) => VolumeType::clone(find_type(txn, cx.caller, text)?),
+        None => VolumeType::clone(default_type(txn, cx.config, &cx.caller.project)?),
+    };
+    if !is_up(&host) {
+        return Err(Error::request(format!("Host '{host}' not found")));
+    }
+    let reference = check_reference(spec.reference)?;
+    if is_managed(txn, &reference) {
+        return Err(Error::request(format!(
+            "Unable to manage existing volume. Volume {reference} already managed."
+        )));
+    }
+    let zone = spec.availability_zone.unwrap_or_else(|| cx.config.default_zone.clone());
+    if !cx.config.zones.contains(&zone) {
+        return Err(Error::request(format!("Availability zone '{zone}' is invalid.")));
+    }
+    let project = &cx.caller.project;
+    // Its size is not known yet.
+    quota::charge(txn, cx.config, project, &quota::of_volume(Some(volume_type.id), 1, 0))?;
+    txn.upsert::<Volume>(Volume {
+        id,
+        project_id: project.clone(),
+        user_id: cx.caller.user.clone(),
+        name: spec.name,
+        description: spec.description,
+        size: 0,
+        status: VolumeStatus::Managing,
+        previous_status: None,
+        attach_status: AttachStatus::Detached,
+        migration_status: None,
+        availability_zone: zone,
+        created_at: cx.now,
+        updated_at: None,
+        volume_type_id: Some(volume_type.id),
+        snapshot_id: None,
+        source_volid: None,
+        group_id: None,
+        host: Some(host),
+        bootable: spec.bootable,
+        multiattach: volume_type.is_multiattach(),
+        encryption_key_id: None,
+        encrypted: volume_type.encryption.is_some(),
+        replication_status: None,
+        consumes_quota: true,
+        shared_targets: Some(false),
+        service_uuid: None,
+        provider_id: None,
+        name_id: None,
+        metadata: spec.metadata,
+        admin_metadata: Pairs::new(),
+        image_metadata: Pairs::new(),
+    })?;
+    queue(txn, cx, (WorkTarget::Volume, id), Task::ManageVolume { reference }, None)?;
+    Ok(())
+}
+
+/// The one of a back end and a cluster that is named. There are no clusters.
+///
+/// # Errors
+/// [`Error`] with the status 400 for none, both, or a cluster.
+pub fn only(host: Option<Box<str>>, cluster: Option<Box<str>>) -> Result<Box<str>, Error> {
+    match (host, cluster) {
+        (Some(host), None) => Ok(host),
+        (None, Some(cluster)) => Err(Error::request(format!("Host '{cluster}' not found"))),
+        _ => Err(Error::input("One and only one of cluster and host must be set.")),
+    }
+}
+
+fn check_reference(reference: Option<Box<str>>) -> Result<Box<str>, Error> {
+    reference.filter(|name| !name.is_empty()).ok_or_else(|| {
+        Error::request(
+            "Manage existing volume failed due to invalid backend reference: Reference must \
+             contain source-name element.",
+        )
+    })
+}
+
+/// Whether a back end's name is that of a volume or snapshot that there is.
+fn is_managed(view: &impl ReadView, reference: &str) -> bool {
+    let id = |prefix| reference.strip_prefix(prefix).and_then(parse_id);
+    id("volume-").is_some_and(|id| view.get::<Volume>(id).is_some())
+        || id("snapshot-").is_some_and(|id| view.get::<Snapshot>(id).is_some())
+}
+
+/// A snapshot that is to be taken over, as somebody asks for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ManageSnapshotSpec {
+    /// The volume that it is of.
+    pub volume_id: Box<str>,
+    /// What the back end calls it.
+    pub reference: Option<Box<str>>,
+    /// Its name.
+    pub name: Option<Box<str>>,
+    /// What people say about it.
+    pub description: Option<Box<str>>,
+    /// What its owner notes.
+    pub metadata: Pairs,
+}
+
+/// Takes over a snapshot that a volume's back end has, under the ID `id`: its row is `creating` until
+/// a worker has looked at it. Admins only.
+///
+/// # Errors
+/// [`Error`] with the status 400 for one that is managed already, 404 for an unknown volume.
+pub fn manage_snapshot(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: Uuid,
+    spec: ManageSnapshotSpec,
+) -> Result<(), Error> {
+    cx.caller.check(policy::SNAPSHOT_MANAGE)?;
+    let volume = Volume::clone(find_volume(txn, cx.caller, &spec.volume_id)?);
+    let reference = check_reference(spec.reference)?;
+    if is_managed(txn, &reference) {
+        return Err(Error::request(format!(
+            "Unable to manage existing snapshot. Snapshot {reference} already managed."
+        )));
+    }
+    if !matches!(volume.status, VolumeStatus::Available | VolumeStatus::InUse)
+        || !volume.is_settled()
+    {
+        return Err(Error::request(format!(
+            "Invalid volume: Volume {} status must be available or in-use, but current status is: \
+             {}.",
+            volume.id, volume.status
+        )));
+    }
+    let project = &cx.caller.project;
+    let deltas = quota::of_snapshot(cx.config, volume.volume_type_id, 1, volume.size);
+    quota::charge(txn, cx.config, project, &deltas)?;
+    txn.upsert::<Snapshot>(Snapshot {
+        id,
+        project_id: project.clone(),
+        user_id: cx.caller.user.clone(),
+        volume_id: volume.id,
+        volume_type_id: volume.volume_type_id,
+        name: spec.name,
+        description: spec.description,
+        size: volume.size,
+        status: SnapshotStatus::Creating,
+        progress: 0,
+        created_at: cx.now,
+        updated_at: None,
+        group_snapshot_id: None,
+        consumes_quota: true,
+        metadata: spec.metadata,
+    })?;
+    queue(txn, cx, (WorkTarget::Snapshot, id), Task::ManageSnapshot { reference }, None)?;
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! Backups.
+
+use serde::{Deserialize, Serialize};
+use statehold_filter::Filterable;
+use statehold_store::{Table, folded};
+use uuid::Uuid;
+
+use super::status::statuses;
+use crate::Pairs;
+
+statuses! {
+    /// What a backup is doing.
+    BackupStatus {
+        /// Is being made, or looked for after its record was brought here.
+        Creating "creating"
+        /// Can be restored.
+        Available "available"
+        /// Is being deleted.
+        Deleting "deleting"
+        /// Could not be made, or not be found.
+        Error "error"
+        /// Could not be deleted.
+        ErrorDeleting "error_deleting"
+        /// Its data is being put on a volume.
+        Restoring "restoring"
+    }
+}
+
+impl BackupStatus {
+    /// Whether a worker has to bring the backup out of it.
+    pub fn is_transitional(self) -> bool {
+        matches!(self, Self::Creating | Self::Deleting | Self::Restoring)
+    }
+}
+
+/// What was on a volume or snapshot at a time, kept apart from back ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Filterable, Table)]
+#[table(name = "block_backups")]
+#[table(unique(name = "project", on(project_id, created_at, id)))]
+#[table(unique(name = "created", on(created_at, id)))]
+#[table(index(name = "volume", on(volume_id, data_timestamp), serves = "volume_id"))]
+#[table(also(Backup::BY_NAME_FOLDED))]
+pub struct Backup {
+    /// Its ID.
+    #[table(key)]
+    pub id: Uuid,
+    /// The project that owns it.
+    pub project_id: Box<str>,
+    /// The user who made it.
+    pub user_id: Box<str>,
+    /// The volume that it is of, which may be gone.
+    pub volume_id: Uuid,
+    /// The snapshot of that volume that it was made from.
+    pub snapshot_id: Option<Uuid>,
+    /// The backup of whose data it holds only what has changed since.
+    #[table(index(name = "parent", some))]
+    pub parent_id: Option<Uuid>,
+    /// Its name.
+    pub name: Option<Box<str>>,
+    /// What people say about it.
+    pub description: Option<Box<str>>,
+    /// The size of the volume when it was made, in GiB.
+    pub size: u32,
+    /// What it is doing.
+    #[table(index(serves = "status"))]
+    pub status: BackupStatus,
+    /// Its availability zone, if one was asked for.
+    pub availability_zone: Option<Box<str>>,
+    /// Where it is kept, as users see it.
+    pub container: Box<str>,
+    /// How many files it has of its own.
+    pub object_count: u32,
+    /// Why it failed.
+    #[filterable(skip)]
+    pub fail_reason: Option<Box<str>>,
+    /// When it was made, in unix nanoseconds.
+    #[filterable(unit = "unix_ns")]
+    pub created_at: i64,
+    /// When it was last changed, in unix nanoseconds.
+    #[filterable(skip)]
+    pub updated_at: Option<i64>,
+    /// The time of which the data is, in unix nanoseconds.
+    #[filterable(unit = "unix_ns")]
+    pub data_timestamp: i64,
+    /// What its owner notes.
+    pub metadata: Pairs,
+    /// Whether a machine can be started from what is on it.
+    pub bootable: bool,
+    /// What is known of the image on it.
+    #[filterable(skip)]
+    pub image_metadata: Pairs,
+}
+
+impl Backup {
+    /// Backups by name whatever the case of its letters, as plain filters compare.
+    pub const BY_NAME_FOLDED: statehold_store::Index<Self, String> =
+        statehold_store::Index::<Self, String>::non_unique("name_folded", |backup, keys| {
+            if let Some(name) = &backup.name {
+                keys.add(&folded(name));
+            }
+        })
+        .serves(super::NAME_FOLDED);
+}

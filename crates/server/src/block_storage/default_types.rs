@@ -1,0 +1,48 @@
+//! The types of volumes that projects make without naming one.
+
+use axum::http::StatusCode;
+use statehold_blockstorage::{
+    DefaultTypeView, default_types, find_default_type, input, policy, set_default_type,
+};
+use statehold_store::{ReadView, Snapshot, WriteTxn};
+
+use super::call::{Answer, Call, Refusal};
+use super::routes::{self, Route};
+
+/// The version in which they came.
+const SINCE: u16 = 62;
+
+/// What there is. The project in the path is the one that a type is set for, not that of the token.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::list("/v3/default-types", list).since(SINCE).without_project(),
+    routes::read("/v3/default-types/{project}", show).since(SINCE).without_project(),
+    routes::write("PUT", "/v3/default-types/{project}", set).since(SINCE).without_project(),
+    routes::write("DELETE", "/v3/default-types/{project}", forget).since(SINCE).without_project(),
+];
+
+fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let rows: Vec<_> =
+        default_types(view, &call.cx)?.map(|row| DefaultTypeView::new(row)).collect();
+    Answer::ok("default_types", &rows)
+}
+
+fn shown(view: &impl ReadView, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let row = find_default_type(view, &call.cx, call.segment("project"))?;
+    Answer::ok("default_type", &DefaultTypeView::new(row))
+}
+
+fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    shown(view, call)
+}
+
+fn set(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::DEFAULT_TYPE)?;
+    let name = input::default_type_name(call.body)?;
+    set_default_type(txn, &call.cx, call.segment("project"), Some(&name))?;
+    shown(txn, call)
+}
+
+fn forget(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    set_default_type(txn, &call.cx, call.segment("project"), None)?;
+    Ok(Answer::done(StatusCode::NO_CONTENT))
+}

@@ -1,0 +1,210 @@
+//! Block Storage with an identity service: who may do what, and how often the service is asked.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
+
+mod cloud;
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use cloud::identity::{FAR, Identity};
+use cloud::{Cloud, JSON, LATEST, Reply};
+
+/// What a stock client sends of a body.
+fn call(cloud: &Cloud, token: &str, method: &str, path: &str, body: &Value) -> Reply {
+    let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
+    cloud.send(method, path, &body, &[("x-auth-token", token), JSON, LATEST])
+}
+
+fn get(cloud: &Cloud, token: &str, path: &str) -> Reply {
+    call(cloud, token, "GET", path, &Value::Null)
+}
+
+struct Setting {
+    identity: Identity,
+    cloud: Cloud,
+    _dir: tempfile::TempDir,
+}
+
+fn setting(arguments: &[&str]) -> Setting {
+    let (identity, dir) = (Identity::start(), tempfile::tempdir().unwrap());
+    identity.know("t-admin", "p0", &["admin", "member", "reader"], FAR);
+    identity.know("t-member", "p1", &["member", "reader"], FAR);
+    identity.know("t-reader", "p1", &["reader"], FAR);
+    identity.know("t-other", "p2", &["member"], FAR);
+    identity.know("t-none", "p1", &["auditor"], FAR);
+    let url = identity.url();
+    let mut all = vec!["--auth", "keystone", "--identity-url", &url];
+    all.extend(arguments);
+    let cloud = Cloud::start_with(dir.path(), &all);
+    Setting { identity, cloud, _dir: dir }
+}
+
+#[test]
+fn roles_and_projects_decide_who_may_do_what() {
+    let Setting { cloud, .. } = &setting(&[]);
+    let body = json!({"volume": {"size": 1, "name": "own"}});
+    let made = call(cloud, "t-member", "POST", "/v3/p1/volumes", &body);
+    assert_eq!(made.status, 202, "{}", made.body);
+    let id = made.json()["volume"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(made.json()["volume"]["user_id"], "user-of-p1");
+    let path = format!("/v3/volumes/{id}");
+
+    // Other projects don't learn that it is there.
+    let foreign = get(cloud, "t-other", &path);
+    assert_eq!(foreign.status, 404, "{}", foreign.body);
+    assert_eq!(get(cloud, "t-other", "/v3/volumes").json(), json!({"volumes": []}));
+    assert_eq!(get(cloud, "t-other", "/v3/volumes?all_tenants=1").json(), json!({"volumes": []}));
+    assert_eq!(get(cloud, "t-other", "/v3/p1/volumes").status, 400);
+    // Readers see it and change nothing.
+    assert_eq!(get(cloud, "t-reader", &path).status, 200);
+    let forbidden = [
+        ("POST", "/v3/volumes".to_owned(), body.clone(), "volume:create"),
+        ("PUT", path.clone(), json!({"volume": {"name": "x"}}), "volume:update"),
+        ("DELETE", path.clone(), Value::Null, "volume:delete"),
+        ("POST", format!("{path}/action"), json!({"os-extend": {"new_size": 2}}), "volume:extend"),
+        (
+            "POST",
+            "/v3/snapshots".to_owned(),
+            json!({"snapshot": {"volume_id": id}}),
+            "volume:create_snapshot",
+        ),
+        (
+            "POST",
+            "/v3/types".to_owned(),
+            json!({"volume_type": {"name": "t"}}),
+            "volume_extension:type_create",
+        ),
+    ];
+    for (method, path, body, rule) in forbidden {
+        let reply = call(cloud, "t-reader", method, &path, &body);
+        assert_eq!(reply.status, 403, "{method} {path}: {}", reply.body);
+        let message = format!("Policy doesn't allow {rule} to be performed.");
+        assert_eq!(reply.json()["forbidden"]["message"], *message);
+    }
+    // What is for admins is not for members.
+    let reset = json!({"os-reset_status": {"status": "error"}});
+    assert_eq!(call(cloud, "t-member", "POST", &format!("{path}/action"), &reset).status, 403);
+    // Who has no role that counts may not even look.
+    for path in [
+        "/v3/volumes",
+        "/v3/volumes/detail",
+        "/v3/snapshots",
+        "/v3/attachments",
+        "/v3/types",
+        "/v3/types/default",
+        &path,
+    ] {
+        let reply = get(cloud, "t-none", path);
+        assert_eq!(reply.status, 403, "{path}: {}", reply.body);
+    }
+    // Admins see everything, in their own project and, if they want, in all.
+    assert_eq!(get(cloud, "t-admin", "/v3/p0/volumes").json(), json!({"volumes": []}));
+    let all = get(cloud, "t-admin", "/v3/p0/volumes/detail?all_tenants=1").json();
+    assert_eq!(all["volumes"][0]["os-vol-tenant-attr:tenant_id"], "p1");
+    assert_eq!(get(cloud, "t-admin", &path).status, 200);
+}
+
+#[test]
+fn without_a_good_token_the_answer_is_401_and_says_where_to_get_one() {
+    let Setting { cloud, identity, .. } = &setting(&[]);
+    identity.know("t-old", "p1", &["member"], "2020-01-01T00:00:00.000000Z");
+    let long = "x".repeat(9 << 10);
+    let mut refused = vec![cloud.send("GET", "/v3/volumes", b"", &[LATEST])];
+    for token in ["nobody", "u1:p1", "t-old", &long] {
+        refused.push(get(cloud, token, "/v3/volumes"));
+    }
+    for reply in refused {
+        assert_eq!(reply.status, 401, "{}", reply.body);
+        let challenge = format!("Keystone uri=\"{}/v3\"", identity.url());
+        assert_eq!(reply.header("www-authenticate"), challenge);
+        assert_eq!(
+            reply.json(),
+            json!({"error": {
+                "code": 401, "title": "Unauthorized",
+                "message": "The request you have made requires authentication.",
+            }})
+        );
+    }
+    assert_eq!(identity.asked(&long), 0);
+    // The versions are told to all.
+    for (path, status) in [("/", 300), ("/v3/", 200), ("/v3", 302), ("/v2/volumes", 404)] {
+        assert_eq!(cloud.send("GET", path, b"", &[]).status, status, "{path}");
+    }
+}
+
+#[test]
+fn a_token_is_asked_about_once_for_a_while() {
+    let kept = setting(&[]);
+    for _ in 0..5 {
+        assert_eq!(get(&kept.cloud, "t-member", "/v3/volumes").status, 200);
+    }
+    assert_eq!(kept.identity.asked("t-member"), 1);
+    let not_kept = setting(&["--identity-cache-ttl", "0s"]);
+    for _ in 0..5 {
+        assert_eq!(get(&not_kept.cloud, "t-member", "/v3/volumes").status, 200);
+    }
+    assert_eq!(not_kept.identity.asked("t-member"), 5);
+    // One more token than are kept: each displaces the other.
+    let one = setting(&["--identity-cache-max", "1"]);
+    for token in ["t-member", "t-other", "t-member"] {
+        assert_eq!(get(&one.cloud, token, "/v3/volumes").status, 200);
+    }
+    assert_eq!(one.identity.asked("t-member"), 2);
+}
+
+#[test]
+fn requests_that_come_together_ask_once() {
+    let Setting { cloud, identity, .. } = &setting(&["--identity-cache-ttl", "1h"]);
+    identity.hold(true);
+    let host = cloud.url.strip_prefix("http://").unwrap();
+    let request = format!(
+        "GET /v3/volumes HTTP/1.1\r\nhost: {host}\r\nx-auth-token: t-member\r\nconnection: close\r\n\r\n"
+    );
+    let sockets: Vec<_> = (0..32)
+        .map(|_| {
+            let mut socket = TcpStream::connect(host).unwrap();
+            socket.write_all(request.as_bytes()).unwrap();
+            socket
+        })
+        .collect();
+    identity.hold(false);
+    for mut socket in sockets {
+        let mut reply = String::new();
+        socket.read_to_string(&mut reply).unwrap();
+        assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
+    }
+    assert_eq!(identity.asked("t-member"), 1);
+}
+
+#[test]
+fn without_the_identity_service_known_tokens_work_and_others_are_answered_503() {
+    let Setting { cloud, mut identity, _dir } = setting(&["--identity-wait-max", "100ms"]);
+    assert_eq!(get(&cloud, "t-member", "/v3/volumes").status, 200);
+    identity.hold(true);
+    let slow = get(&cloud, "t-other", "/v3/volumes");
+    assert_eq!((slow.status, &slow.json()["error"]["code"]), (503, &json!(503)));
+    identity.stop();
+    let down = get(&cloud, "t-other", "/v3/volumes");
+    assert_eq!((down.status, &down.json()["error"]["title"]), (503, &json!("Service Unavailable")));
+    assert_eq!(down.header("www-authenticate"), "");
+    assert_eq!(get(&cloud, "t-member", "/v3/volumes").status, 200);
+}
+
+#[test]
+fn an_identity_service_has_to_be_named_and_to_be_one_that_can_be_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_statehold"));
+        command.args(["serve", "--bind", "127.0.0.1:0", "--block-storage", "127.0.0.1:0"]);
+        let done = command.args(arguments).arg("--data-dir").arg(dir.path()).output().unwrap();
+        assert_eq!(done.status.code(), Some(2));
+        String::from_utf8(done.stderr).unwrap()
+    };
+    assert!(refused(&["--auth", "keystone"]).contains("--identity-url"));
+    let tls = refused(&["--auth", "keystone", "--identity-url", "https://127.0.0.1:5000"]);
+    assert!(tls.contains("https is not spoken here"), "{tls}");
+}

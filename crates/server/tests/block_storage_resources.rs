@@ -1,0 +1,179 @@
+//! Transfers, QoS specs, default types, messages and encryption records over a socket.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
+
+mod cloud;
+
+use serde_json::{Value, json};
+
+use cloud::{Cloud, JSON, Reply};
+
+const NONE: Value = Value::Null;
+
+fn cloud() -> (Cloud, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    (Cloud::start(dir.path()), dir)
+}
+
+/// A request of a version, by somebody in another project than stock requests are.
+fn other(cloud: &Cloud, version: &str, method: &str, path: &str, body: &Value) -> Reply {
+    let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
+    let version = format!("volume {version}");
+    let headers = [("x-auth-token", "u2:p2"), JSON, ("openstack-api-version", &*version)];
+    cloud.send(method, &format!("/v3{path}"), &body, &headers)
+}
+
+fn id(made: &Value) -> &str {
+    made.as_object().unwrap().values().next().unwrap()["id"].as_str().unwrap()
+}
+
+#[test]
+fn a_transfer_gives_a_volume_to_who_knows_its_key() {
+    let (cloud, _dir) = cloud();
+    let volume = cloud.create("/volumes", &json!({"volume": {"size": 1}}));
+    cloud.wait(&format!("/volumes/{volume}"), "available");
+    let offer = json!({"transfer": {"volume_id": volume, "no_snapshots": true}});
+    // The old path knows nothing of snapshots that stay behind.
+    assert_eq!(cloud.call("POST", "/os-volume-transfer", &offer).status, 400);
+    let made = cloud.expect(202, "POST", "/volume-transfers", &offer);
+    let (id, key) = (id(&made).to_owned(), made["transfer"]["auth_key"].as_str().unwrap());
+    assert!(key.len() == 16 && key.bytes().all(|byte| byte.is_ascii_hexdigit()), "{key}");
+    for path in ["/volume-transfers", "/volume-transfers/detail", "/os-volume-transfer/detail"] {
+        let list = cloud.expect(200, "GET", path, &NONE);
+        assert_eq!(list["transfers"][0]["id"], *id, "{path}");
+        assert!(!list.to_string().contains(key), "{path}: {list}");
+    }
+    let page = cloud.expect(200, "GET", "/volume-transfers?limit=1", &NONE);
+    assert!(page["transfers_links"][0]["href"].as_str().unwrap().contains("limit=1&marker="));
+    let early =
+        other(&cloud, "3.58", "GET", "/volume-transfers?all_tenants=1&limit=1&sort=nope", &NONE);
+    assert_eq!(early.json()["transfers"].as_array().unwrap().len(), 1);
+    assert!(early.json().get("transfers_links").is_none());
+
+    let path = format!("/volume-transfers/{id}/accept");
+    let accept = |key: &str| {
+        other(&cloud, "3.70", "POST", &path, &json!({"accept": {"auth_key": key}})).status
+    };
+    assert_eq!([accept("0000000000000000"), accept(key), accept(key)], [400, 202, 404]);
+    let own = cloud.expect(200, "GET", &format!("/volumes/{volume}"), &NONE);
+    assert_eq!(own["volume"]["os-vol-tenant-attr:tenant_id"], "p2");
+
+    let offer = json!({"transfer": {"volume_id": volume}});
+    let made = cloud.expect(202, "POST", "/os-volume-transfer", &offer);
+    let path = format!("/os-volume-transfer/{}", made["transfer"]["id"].as_str().unwrap());
+    cloud.expect(200, "GET", &path, &NONE);
+    cloud.expect(202, "DELETE", &path, &NONE);
+    cloud.expect(404, "GET", &path, &NONE);
+}
+
+#[test]
+fn types_are_bound_to_qos_specs_by_reading() {
+    let (cloud, _dir) = cloud();
+    let spec = json!({"qos_specs": {"name": "slow", "consumer": "front-end", "read_iops": 100}});
+    let made = cloud.expect(200, "POST", "/qos-specs", &spec);
+    let path = format!("/qos-specs/{}", made["qos_specs"]["id"].as_str().unwrap());
+    assert_eq!(made["qos_specs"]["specs"], json!({"read_iops": "100"}));
+    assert_eq!(cloud.expect(200, "GET", &path, &NONE), made);
+    let made = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
+    let bind = format!("{path}/associate?vol_type_id={}", id(&made));
+    // A look at the head of such an answer binds nothing.
+    let head = cloud.call("HEAD", &bind, &NONE);
+    assert_eq!(head.status, 404);
+    let bound = || cloud.expect(200, "GET", &format!("{path}/associations"), &NONE);
+    assert_eq!(bound(), json!({"qos_associations": []}));
+    cloud.expect(202, "GET", &bind, &NONE);
+    assert_eq!(bound()["qos_associations"][0]["name"], "t");
+    cloud.expect(400, "DELETE", &path, &NONE);
+    cloud.expect(400, "GET", &format!("{path}/disassociate"), &NONE);
+    cloud.expect(202, "GET", &bind.replace("associate", "disassociate"), &NONE);
+    assert_eq!(bound(), json!({"qos_associations": []}));
+    cloud.expect(202, "GET", &bind, &NONE);
+    cloud.expect(202, "GET", &format!("{path}/disassociate_all"), &NONE);
+    cloud.expect(200, "PUT", &path, &json!({"qos_specs": {"write_iops": "5"}}));
+    cloud.expect(202, "PUT", &format!("{path}/delete_keys"), &json!({"keys": ["read_iops"]}));
+    let list = cloud.expect(200, "GET", "/qos-specs", &NONE);
+    assert_eq!(list["qos_specs"][0]["specs"], json!({"write_iops": "5"}));
+    cloud.expect(202, "DELETE", &path, &NONE);
+    cloud.expect(404, "GET", &path, &NONE);
+}
+
+#[test]
+fn projects_have_default_types() {
+    let (cloud, _dir) = cloud();
+    cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
+    let set = json!({"default_type": {"volume_type": "t"}});
+    let put = other(&cloud, "3.70", "PUT", "/default-types/p1", &set);
+    assert_eq!((put.status, &put.json()["default_type"]["project_id"]), (200, &json!("p1")));
+    let volume = cloud.create("/volumes", &json!({"volume": {"size": 1}}));
+    let volume = cloud.wait(&format!("/volumes/{volume}"), "available");
+    assert_eq!(volume["volume_type"], "t");
+    let list = other(&cloud, "3.70", "GET", "/default-types", &NONE).json();
+    assert_eq!(list["default_types"].as_array().unwrap().len(), 1);
+    assert_eq!(other(&cloud, "3.61", "GET", "/default-types", &NONE).status, 404);
+    // There is no such path with a project.
+    assert_eq!(cloud.call("GET", "/default-types", &NONE).status, 404);
+    assert_eq!(other(&cloud, "3.70", "DELETE", "/default-types/p1", &NONE).status, 204);
+    assert_eq!(other(&cloud, "3.70", "GET", "/default-types/p1", &NONE).status, 404);
+}
+
+#[test]
+fn a_message_tells_why_a_volume_could_not_be_made() {
+    let (cloud, _dir) = cloud();
+    let specs = json!({"volume_backend_name": "nowhere"});
+    let body = json!({"volume_type": {"name": "t", "extra_specs": specs}});
+    cloud.expect(200, "POST", "/types", &body);
+    for _ in 0..2 {
+        let body = json!({"volume": {"size": 1, "volume_type": "t"}});
+        let volume = cloud.create("/volumes", &body);
+        cloud.wait(&format!("/volumes/{volume}"), "error");
+        let found = cloud.expect(200, "GET", &format!("/messages?resource_uuid={volume}"), &NONE);
+        assert_eq!(found["messages"][0]["event_id"], "VOLUME_VOLUME_001_003", "{found}");
+    }
+    let count = |version: &str| {
+        let headers = [cloud::TOKEN, ("openstack-api-version", version)];
+        let reply = cloud.send("GET", "/v3/messages?limit=1", b"", &headers);
+        (reply.status, reply.json()["messages"].as_array().map(Vec::len))
+    };
+    // Before there were pages, nobody asks for one.
+    assert_eq!(count("volume 3.5"), (200, Some(1)));
+    assert_eq!(count("volume 3.4"), (200, Some(2)));
+    assert_eq!(count("volume 3.2"), (404, None));
+    let all = cloud.expect(200, "GET", "/messages", &NONE);
+    let path = format!("/messages/{}", all["messages"][0]["id"].as_str().unwrap());
+    cloud.expect(200, "GET", &path, &NONE);
+    cloud.expect(204, "DELETE", &path, &NONE);
+    cloud.expect(404, "GET", &path, &NONE);
+}
+
+#[test]
+fn how_a_type_is_encrypted_can_change_until_a_volume_has_it() {
+    let (cloud, _dir) = cloud();
+    let made = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
+    let path = format!("/types/{}/encryption", id(&made));
+    let change = json!({"encryption": {"key_size": 128}});
+    assert_eq!(cloud.call("PUT", &format!("{path}/x"), &change).status, 404);
+    let body = json!({"encryption": {
+        "provider": "luks", "control_location": "front-end", "cipher": "aes", "key_size": 256,
+    }});
+    let made = cloud.expect(200, "POST", &path, &body);
+    let id = made["encryption"]["encryption_id"].as_str().unwrap();
+    assert_eq!(cloud.expect(200, "PUT", &format!("{path}/{id}"), &change), change);
+    let bad = json!({"encryption": {"control_location": "nowhere"}});
+    assert_eq!(cloud.call("PUT", &format!("{path}/{id}"), &bad).status, 400);
+    let shown = cloud.expect(200, "GET", &path, &NONE);
+    assert_eq!((&shown["key_size"], &shown["cipher"]), (&json!(128), &json!("aes")));
+    let field = cloud.expect(200, "GET", &format!("{path}/cipher"), &NONE);
+    assert_eq!(field, json!({"cipher": "aes"}));
+    cloud.expect(404, "GET", &format!("{path}/nope"), &NONE);
+
+    let volume = cloud.create("/volumes", &json!({"volume": {"size": 1, "volume_type": "t"}}));
+    let of = format!("/volumes/{volume}/encryption");
+    let all = cloud.expect(200, "GET", &of, &NONE);
+    assert_eq!((&all["provider"], &all["encryption_key_id"]), (&json!("luks"), &NONE));
+    assert_eq!(cloud.expect(200, "GET", &format!("{of}/cipher"), &NONE), "aes");
+    assert_eq!(cloud.expect(200, "GET", &format!("{of}/encryption_key_id"), &NONE), NONE);
+    cloud.expect(404, "GET", &format!("{of}/nope"), &NONE);
+    let used = cloud.expect(400, "PUT", &format!("{path}/{id}"), &change);
+    let text = "Cannot update encryption specs. Volume type in use.";
+    assert_eq!(used["badRequest"]["message"], text);
+}
