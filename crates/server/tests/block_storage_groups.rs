@@ -181,7 +181,11 @@ fn group_types_are_kept_with_their_specs() {
 fn consistency_groups_are_groups_by_an_older_name() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
-    let body = json!({"consistencygroup": {"name": "c", "volume_types": "__DEFAULT__"}});
+    // As the stock command line sends it.
+    let body = json!({"consistencygroup": {
+        "name": "c", "volume_types": "__DEFAULT__", "description": null, "availability_zone": null,
+        "user_id": null, "project_id": null, "status": "creating",
+    }});
     let id = cloud.create("/consistencygroups", &body);
     let path = format!("/consistencygroups/{id}");
     cloud.wait(&path, "available");
@@ -197,10 +201,10 @@ fn consistency_groups_are_groups_by_an_older_name() {
     let body = json!({"consistencygroup": {"remove_volumes": volume}});
     cloud.expect(202, "PUT", &format!("{path}/update"), &body);
     let body = json!({"consistencygroup": {"add_volumes": volume}});
-    cloud.expect(202, "PUT", &format!("{path}/update"), &body);
+    cloud.expect(202, "PUT", &path, &body);
 
-    let snapshot =
-        cloud.create("/cgsnapshots", &json!({"cgsnapshot": {"consistencygroup_id": id}}));
+    let body = json!({"cgsnapshot": {"consistencygroup_id": id, "status": "creating"}});
+    let snapshot = cloud.create("/cgsnapshots", &body);
     let snapshot_path = format!("/cgsnapshots/{snapshot}");
     assert_eq!(cloud.wait(&snapshot_path, "available")["consistencygroup_id"], json!(id));
     let body = json!({"consistencygroup-from-src": {"cgsnapshot_id": snapshot}});
