@@ -456,8 +456,22 @@ fn groups_count_to_their_quota() {
         refusal.unwrap_err().to_string(),
         "GroupLimitExceeded: Maximum number of groups allowed (1) exceeded"
     );
+    let spec = GroupSpec {
+        group_type: "g".into(),
+        volume_types: vec![of(OTHER_TYPE).into()],
+        ..GroupSpec::default()
+    };
+    let id = Uuid::from_u128(41);
+    let refusal = member(|cx| create_group(&mut txn, cx, API, id, spec.clone())).unwrap_err();
+    assert_eq!(refusal.status(), 413);
+    let body = br#"{"quota_set": {"groups": 2}}"#;
+    admin(|cx| set_quotas(&mut txn, cx.config, cx.caller, "p", body)).unwrap();
+    member(|cx| create_group(&mut txn, cx, API, id, spec)).unwrap();
+    assert_eq!(usage(&txn, QuotaKind::Groups), 2);
     txn.delete_range::<QuotaUsage>(&KeyRange::all()).unwrap();
-    assert_eq!(usage(&txn, QuotaKind::Groups), 1);
+    assert_eq!(usage(&txn, QuotaKind::Groups), 2);
+    // The type of which it may have volumes stays too.
+    assert!(admin(|cx| delete_type(&mut txn, cx, &of(OTHER_TYPE))).is_err());
 }
 
 #[test]
@@ -576,10 +590,8 @@ fn a_part_of_a_group_snapshot_that_is_used_holds_it() {
     snapshot(&mut txn, snap).unwrap();
     work_off(&mut txn);
     let (volume, part) = (of(MEMBERS[0]), Uuid::from_u128(31));
-    let part = match txn.get::<Snapshot>(part).unwrap().volume_id == MEMBERS[0] {
-        true => part,
-        false => Uuid::from_u128(32),
-    };
+    let first = txn.get::<Snapshot>(part).unwrap().volume_id == MEMBERS[0];
+    let part = if first { part } else { Uuid::from_u128(32) };
     member(|cx| revert_volume(&mut txn, cx, &volume, part)).unwrap();
     let refusal = member(|cx| delete_group_snapshot(&mut txn, cx, API, &of(snap)));
     assert_eq!(refusal, Err(GroupRefusal::DeleteSnapshot.into()));
