@@ -201,6 +201,18 @@ pub mod policy {
         reader GROUP_SNAPSHOT_GET_ALL "group:get_all_group_snapshots"
         member GROUP_SNAPSHOT_DELETE "group:delete_group_snapshot"
         admin GROUP_SNAPSHOT_RESET_STATUS "group:reset_group_snapshot_status"
+        admin SERVICE_GET_ALL "volume_extension:services:index"
+        admin SERVICE_UPDATE "volume_extension:services:update"
+        admin SERVICE_FREEZE "volume:freeze_host"
+        admin SERVICE_THAW "volume:thaw_host"
+        admin SERVICE_FAILOVER "volume:failover_host"
+        admin HOSTS "volume_extension:hosts"
+        admin POOLS "scheduler_extension:scheduler_stats:get_pools"
+        admin CAPABILITIES "volume_extension:capabilities"
+        admin CLUSTER_GET_ALL "clusters:get_all"
+        admin CLUSTER_GET "clusters:get"
+        admin CLUSTER_UPDATE "clusters:update"
+        admin WORKERS_CLEANUP "workers:cleanup"
     }
 }
 

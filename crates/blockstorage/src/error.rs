@@ -160,6 +160,22 @@ pub enum Missing {
     },
     /// A group snapshot.
     GroupSnapshot(Box<str>),
+    /// A service on a host.
+    Service {
+        /// What it does.
+        binary: Box<str>,
+        /// Where.
+        host: Box<str>,
+    },
+    /// A service, by its host alone.
+    ServiceOf(Box<str>),
+    /// A cluster; there are none.
+    Cluster {
+        /// What its services do.
+        binary: Box<str>,
+        /// Its name.
+        name: Box<str>,
+    },
 }
 
 impl fmt::Display for Missing {
@@ -212,6 +228,13 @@ impl fmt::Display for Missing {
                 write!(f, "Group Type {group_type} has no extra spec with key {key}.")
             }
             Self::GroupSnapshot(id) => write!(f, "GroupSnapshot {id} could not be found."),
+            Self::Service { binary, host } => {
+                write!(f, "Service {binary} could not be found on host {host}.")
+            }
+            Self::ServiceOf(host) => write!(f, "Can't find service: {host}"),
+            Self::Cluster { binary, name } => {
+                write!(f, "Cluster {{'binary': '{binary}', 'name': '{name}'}} could not be found.")
+            }
         }
     }
 }

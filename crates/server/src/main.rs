@@ -10,6 +10,7 @@ mod connection;
 mod descriptors;
 mod filter_command;
 mod http;
+mod logging;
 mod maintenance;
 mod metrics;
 mod providers;

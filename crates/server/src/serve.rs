@@ -1,7 +1,7 @@
 //! `statehold serve`: opens the store, listens, and drains on a signal.
 
 use std::fmt;
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use statehold_blockstorage::Config;
 use statehold_store::{OpenError, Options, Store};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
-use tracing_subscriber::filter::LevelFilter;
 
 use crate::block_storage::{self, Cloud, CloudError, Setup};
-use crate::cli::{LogFormat, ServeArgs};
+use crate::cli::ServeArgs;
 use crate::connection::Connections;
 use crate::descriptors;
 use crate::http;
+use crate::logging;
 use crate::metrics::Metrics;
 use crate::providers::local::{LocalNode, NodeStartError};
 use crate::schema::schema;
@@ -64,7 +64,7 @@ impl std::error::Error for ServeError {}
 
 /// Serves until the process is told to stop.
 pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
-    log(args);
+    logging::start(args.log_level, args.log_format);
     descriptors::raise();
     let acl = args.acl.as_deref().map(http::Acl::load).transpose().map_err(ServeError::Acl)?;
     let metrics = Arc::new(Metrics::new(&args.data_dir));
@@ -95,17 +95,6 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
     // What was not answered in time is dropped; nothing that was acknowledged is.
     runtime.shutdown_background();
     served
-}
-
-/// Sends log lines to standard error.
-fn log(args: &ServeArgs) {
-    let lines = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_max_level(LevelFilter::from_level(args.log_level));
-    match args.log_format {
-        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).init(),
-    }
 }
 
 /// Puts the default namespace there, so that the first index is 1 and not "never written".

@@ -9,6 +9,7 @@ mod backup;
 mod group;
 mod manage;
 mod resources;
+mod service;
 mod transfer;
 mod volume;
 
@@ -30,6 +31,7 @@ pub use self::{
         metadata, metadata_item, snapshot_action, snapshot_change, snapshot_spec, type_action,
         type_change, type_encryption, type_spec,
     },
+    service::{CleanupRequest, ServiceRequest, cleanup_request, cluster_request, service_request},
     transfer::{qos_change, qos_keys, qos_spec, transfer_key, transfer_spec},
     volume::{volume_change, volume_spec},
 };

@@ -8,6 +8,7 @@ mod manage;
 mod messages;
 mod qos;
 mod refusal;
+mod services;
 mod snapshots;
 mod transfers;
 mod types;
@@ -41,6 +42,10 @@ pub use self::{
         unbind_types, update_qos,
     },
     refusal::{SnapshotRefusal, VolumeRefusal},
+    services::{
+        HostUsage, StuckFilter, disable_service, disabled_hosts, enable_service, failover_service,
+        find_service, freeze_service, host_usage, register_service, services, settle_stuck, zones,
+    },
     snapshots::{
         SnapshotChange, SnapshotSpec, create_snapshot, delete_snapshot, report_snapshot_status,
         reset_snapshot_status, snapshot_metadata_item, unmanage_snapshot, update_snapshot,

@@ -9,6 +9,7 @@ mod attachment;
 mod backup;
 mod group;
 mod quota;
+mod service;
 mod snapshot;
 mod status;
 mod transfer;
@@ -22,6 +23,7 @@ pub use self::{
     backup::{Backup, BackupStatus},
     group::{Group, GroupSnapshot, GroupSnapshotStatus, GroupStatus, GroupType},
     quota::{QuotaClassLimit, QuotaKind, QuotaLimit, QuotaResource, QuotaUsage, Reservation},
+    service::Service,
     snapshot::Snapshot,
     status::{AttachStatus, MigrationStatus, SnapshotStatus, VolumeStatus},
     transfer::Transfer,
@@ -53,4 +55,5 @@ pub fn schema() -> statehold_store::Schema {
         .table::<GroupType>()
         .table::<Group>()
         .table::<GroupSnapshot>()
+        .table::<Service>()
 }

@@ -8,6 +8,7 @@ mod attachment;
 mod backup;
 mod group;
 mod message;
+mod service;
 mod snapshot;
 mod summary;
 mod transfer;
@@ -29,6 +30,7 @@ pub use self::{
         GroupTypeView, GroupView,
     },
     message::{DefaultTypeView, LimitsView, MessageView},
+    service::{HostView, ServiceView},
     snapshot::{SnapshotStub, SnapshotView},
     summary::VolumeSummary,
     transfer::{QosAssociationView, QosView, TransferStub, TransferView},

@@ -1,16 +1,18 @@
 //! The back ends, and which of them takes a volume.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use statehold_blockstorage::{Placement, VolumeType};
+use uuid::Uuid;
 
 use super::driver::Driver;
 use super::localdir::LocalDir;
 
 /// How many times over the free room may be promised, as volumes take only what is written to them.
-const OVERSUBSCRIPTION: u64 = 20;
+pub(crate) const OVERSUBSCRIPTION: u32 = 20;
 
 /// Extra specs with such a name say something to others than the scheduler.
 const CAPABILITIES: &str = "capabilities:";
@@ -20,12 +22,15 @@ pub(crate) struct Backend {
     name: Box<str>,
     /// `host@backend#pool`.
     host: Box<str>,
+    /// The ID of its service, once that is registered.
+    service: OnceLock<Uuid>,
     pub(crate) driver: Box<dyn Driver>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Backends {
     all: Vec<Arc<Backend>>,
+    machine: Box<str>,
     zone: Box<str>,
 }
 
@@ -49,9 +54,10 @@ impl Backends {
             }
             let driver = LocalDir::open(&dir).map_err(|error| (dir.clone(), error))?;
             let host = format!("{machine}@{name}#{name}").into();
-            all.push(Arc::new(Backend { name, host, driver: Box::new(driver) }));
+            let (service, driver) = (OnceLock::new(), Box::new(driver));
+            all.push(Arc::new(Backend { name, host, service, driver }));
         }
-        Ok(Self { all, zone: zone.into() })
+        Ok(Self { all, machine: machine.into(), zone: zone.into() })
     }
 
     /// The back end that a row calls `host@backend#pool`. The machine may have had another name then.
@@ -61,13 +67,24 @@ impl Backends {
         self.all.iter().find(|backend| *backend.name == *name)
     }
 
-    /// Whether a back end is called so, with or without its pool.
-    pub(crate) fn is_up(&self, host: &str) -> bool {
-        self.all.iter().any(|backend| {
-            let service =
-                backend.host.split_once('#').map_or(&*backend.host, |(service, _)| service);
-            *backend.host == *host || service == host
-        })
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Backend> {
+        self.all.iter().map(|backend| &**backend)
+    }
+
+    /// The name of the machine that they are on.
+    pub(crate) fn machine(&self) -> &str {
+        &self.machine
+    }
+
+    /// The availability zone of all of them.
+    pub(crate) fn zone(&self) -> &str {
+        &self.zone
+    }
+
+    /// Whether a service is a back end, by its host without a pool.
+    pub(crate) fn has_service(&self, host: &str) -> bool {
+        self.all().any(|backend| backend.service_host() == host)
     }
 
     /// Whether a back end is called so, in full.
@@ -75,14 +92,16 @@ impl Backends {
         self.all.iter().any(|backend| *backend.host == *host)
     }
 
-    /// The back end for a volume of a type: of those that can take it, the one with the most room.
+    /// The back end for a volume of a type: of those that can take it and aren't among `off`, which are
+    /// hosts without pools, the one with the most room.
     pub(crate) fn choose(
         &self,
         zone: &str,
         gib: u32,
         volume_type: Option<&VolumeType>,
+        off: &BTreeSet<Box<str>>,
     ) -> Option<&Arc<Backend>> {
-        self.choose_for(zone, gib, volume_type.as_slice())
+        self.choose_for(zone, gib, volume_type.as_slice(), off)
     }
 
     /// The same for volumes of several types, each of which it can take.
@@ -91,8 +110,11 @@ impl Backends {
         zone: &str,
         gib: u32,
         types: &[&VolumeType],
+        off: &BTreeSet<Box<str>>,
     ) -> Option<&Arc<Backend>> {
-        let roomy = self.all.iter().filter(|_| *self.zone == *zone).filter(|backend| {
+        let there = self.all.iter().filter(|_| *self.zone == *zone);
+        let enabled = there.filter(|backend| !off.contains(backend.service_host()));
+        let roomy = enabled.filter(|backend| {
             types.iter().all(|volume_type| backend.fits(volume_type, &self.zone))
         });
         let roomy = roomy.filter_map(|backend| match backend.driver.room() {
@@ -105,8 +127,8 @@ impl Backends {
         });
         let size = u64::from(gib) << 30;
         roomy
-            .filter(|(room, _)| size <= room.total.saturating_mul(OVERSUBSCRIPTION))
-            .filter(|(room, _)| size <= room.free.saturating_mul(OVERSUBSCRIPTION))
+            .filter(|(room, _)| size <= room.total.saturating_mul(OVERSUBSCRIPTION.into()))
+            .filter(|(room, _)| size <= room.free.saturating_mul(OVERSUBSCRIPTION.into()))
             // The first of those with as much.
             .reduce(|best, next| if next.0.free > best.0.free { next } else { best })
             .map(|(_, backend)| backend)
@@ -114,8 +136,29 @@ impl Backends {
 }
 
 impl Backend {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `host@backend#pool`.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// `host@backend`.
+    pub(crate) fn service_host(&self) -> &str {
+        self.host.split_once('#').map_or(&*self.host, |(service, _)| service)
+    }
+
+    /// Notes the ID of its service.
+    pub(crate) fn registered(&self, service: Uuid) {
+        // There is one back end of a name, and it is registered once.
+        let _ = self.service.set(service);
+    }
+
     pub(crate) fn placement(&self) -> Placement {
-        Placement { host: self.host.clone(), service: None, shared_targets: Some(false) }
+        let service = self.service.get().copied();
+        Placement { host: self.host.clone(), service, shared_targets: Some(false) }
     }
 
     /// Whether it can do what a type demands. Specs with a scope are for others, except for
@@ -189,9 +232,13 @@ mod tests {
         {
             assert_eq!(chosen(&[specs]), None, "{specs:?}");
         }
-        assert!(backends.choose("mars", 1, None).is_none());
-        assert!(backends.choose("nova", u32::MAX, None).is_none());
-        assert!(backends.choose("nova", 1, None).is_some());
+        let none = BTreeSet::new();
+        assert!(backends.choose("mars", 1, None, &none).is_none());
+        assert!(backends.choose("nova", u32::MAX, None, &none).is_none());
+        assert!(backends.choose("nova", 1, None, &none).is_some());
+        let off = BTreeSet::from(["m@a".into()]);
+        let chosen = backends.choose("nova", 1, None, &off);
+        assert!(chosen.is_some_and(|backend| *backend.name == *"b"));
         assert!(backends.of("renamed@b#b").is_some_and(|backend| *backend.name == *"b"));
     }
 

@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use statehold_blockstorage::{Config, Error, bootstrap, bootstrap_groups, resume_work};
-use statehold_store::{BeginError, CommitError, Store};
+use statehold_blockstorage::{
+    Config, Error, Service, bootstrap, bootstrap_groups, register_service, resume_work,
+};
+use statehold_store::{BeginError, CommitError, Store, WriteTxn};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -95,6 +97,7 @@ impl Setup {
         let mut txn = store.begin_write().map_err(CloudError::Begin)?;
         bootstrap(&mut txn, &config, now(), Uuid::new_v4()).map_err(CloudError::Bootstrap)?;
         bootstrap_groups(&mut txn, now(), Uuid::new_v4()).map_err(CloudError::Bootstrap)?;
+        register(&mut txn, &backends).map_err(CloudError::Bootstrap)?;
         let resumed = resume_work(&mut txn, &config, now(), Uuid::new_v4)
             .map_err(|error| CloudError::Bootstrap(error.into()))?;
         txn.commit().map_err(CloudError::Commit)?;
@@ -103,6 +106,19 @@ impl Setup {
         }
         Ok(Self { config, backends, vault })
     }
+}
+
+/// Notes the services that there are: the back ends, and this server for the rest.
+fn register(txn: &mut WriteTxn<'_>, backends: &Backends) -> Result<(), Error> {
+    let (machine, zone) = (backends.machine(), backends.zone());
+    for binary in [Service::SCHEDULER, Service::BACKUP] {
+        register_service(txn, now(), Uuid::new_v4(), (binary, machine, zone))?;
+    }
+    for backend in backends.all() {
+        let service = (Service::VOLUME, backend.service_host(), zone);
+        backend.registered(register_service(txn, now(), Uuid::new_v4(), service)?);
+    }
+    Ok(())
 }
 
 impl Cloud {

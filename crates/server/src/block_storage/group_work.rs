@@ -2,7 +2,7 @@
 //!
 //! Everything else about groups is work with their volumes and snapshots.
 
-use statehold_blockstorage::{Group, Outcome, Task, Volume, VolumeType, WorkItem};
+use statehold_blockstorage::{Group, Outcome, Task, Volume, VolumeType, WorkItem, disabled_hosts};
 use statehold_store::ReadView;
 
 use super::cloud::Cloud;
@@ -18,7 +18,8 @@ pub(super) fn of_group(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failur
     let types = row.volume_types.iter().map(|id| view.get::<VolumeType>(*id));
     let types: Option<Vec<&VolumeType>> = types.map(|found| found.map(|row| &**row)).collect();
     let types = types.ok_or(Failure::Gone)?;
-    let chosen = cloud.backends().choose_for(&row.availability_zone, 0, &types);
+    let off = disabled_hosts(&view);
+    let chosen = cloud.backends().choose_for(&row.availability_zone, 0, &types, &off);
     let placement = chosen.ok_or(Failure::NoBackend)?.placement();
     Ok(Outcome::Done { moved: Some(placement), provider_id: None })
 }

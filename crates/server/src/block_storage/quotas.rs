@@ -1,7 +1,6 @@
-//! Quotas, limits, and the zones that there are.
+//! Quotas and limits.
 
 use axum::http::StatusCode;
-use serde_json::{Value, json};
 use statehold_blockstorage::{
     LimitsView, QuotaSet, policy, reset_quotas, set_class_quotas, set_quotas,
 };
@@ -19,7 +18,6 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::read("/v3/os-quota-class-sets/{class}", show_class),
     routes::write("PUT", "/v3/os-quota-class-sets/{class}", update_class),
     routes::list("/v3/limits", limits),
-    routes::read("/v3/os-availability-zone", zones),
 ];
 
 /// From this version on admins may ask for the limits of another project.
@@ -67,10 +65,4 @@ fn limits(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let asks = cx.caller.is_admin() && cx.version.at_least(OF_PROJECT_SINCE);
     let project = other.filter(|_| asks).unwrap_or(&cx.caller.project);
     Answer::ok("limits", &LimitsView::new(view, cx.config, project))
-}
-
-fn zones(_: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
-    let zone = |name: &str| json!({"zoneName": name, "zoneState": {"available": true}});
-    let zones: Vec<Value> = call.cx.config.zones.iter().map(|name| zone(name)).collect();
-    Answer::ok("availabilityZoneInfo", &zones)
 }

@@ -6,8 +6,8 @@ use statehold_store::{Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
 use super::{
-    attachments, backups, consistency, default_types, group_snapshots, group_types, groups, manage,
-    messages, qos, quotas, snapshots, transfers, types, volumes,
+    attachments, backups, consistency, default_types, extensions, group_snapshots, group_types,
+    groups, manage, messages, pools, qos, quotas, services, snapshots, transfers, types, volumes,
 };
 
 /// What runs for a request.
@@ -152,6 +152,9 @@ static TABLES: &[&[Route]] = &[
     groups::ROUTES,
     group_snapshots::ROUTES,
     consistency::ROUTES,
+    services::ROUTES,
+    pools::ROUTES,
+    extensions::ROUTES,
 ];
 
 #[cfg(test)]

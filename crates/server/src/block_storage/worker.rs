@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use statehold_blockstorage::{
     AttachStatus, Backup, FailureCause, Outcome, Snapshot, Task, Volume, VolumeSource,
-    VolumeStatus, VolumeType, WorkItem, WorkTarget, expire_reservations, finish_work, next_work,
-    place_volume, start_work,
+    VolumeStatus, VolumeType, WorkItem, WorkTarget, disabled_hosts, expire_reservations,
+    finish_work, next_work, place_volume, start_work,
 };
 use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 use tokio::sync::watch;
@@ -234,7 +234,7 @@ fn of_volume(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
                 return Ok(Outcome::DONE);
             }
             let zone = &row.availability_zone;
-            let to = cloud.backends().choose(zone, row.size, Some(new));
+            let to = cloud.backends().choose(zone, row.size, Some(new), &disabled_hosts(&view));
             let to = to.filter(|_| *may_migrate).ok_or(Failure::NoBackend)?;
             return move_volume(cloud, &view, row, to);
         }
@@ -263,13 +263,15 @@ fn choose(
             if row.host.is_some() {
                 return Ok((backend_of(cloud, row)?, Source::Empty));
             }
+            let off = disabled_hosts(view);
             if let Some(host) = host_of(view, row) {
                 let own = cloud.backends().of(&host?).cloned();
+                let own = own.filter(|own| !off.contains(own.service_host()));
                 return Ok((own.ok_or(Failure::NoBackend)?, Source::Empty));
             }
             let named = row.volume_type_id.and_then(|id| view.get::<VolumeType>(id));
             let named = named.map(|named| &**named);
-            let chosen = cloud.backends().choose(&row.availability_zone, row.size, named);
+            let chosen = cloud.backends().choose(&row.availability_zone, row.size, named, &off);
             return Ok((chosen.cloned().ok_or(Failure::NoBackend)?, Source::Empty));
         }
         VolumeSource::Snapshot(id) => {

@@ -1,0 +1,188 @@
+//! Services: which back ends there are, and what operators say about them.
+//!
+//! Whether a service is up is in no row: the server knows which back ends it has.
+
+mod hosts;
+mod stuck;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use statehold_store::{Entry, KeyRange, Order, ReadView, WriteTxn};
+use uuid::Uuid;
+
+pub use self::{
+    hosts::{HostUsage, host_usage},
+    stuck::{StuckFilter, settle_stuck},
+};
+use crate::{
+    caller::{Rule, policy},
+    config::Config,
+    context::Context,
+    error::{Error, Missing},
+    rows::Service,
+};
+
+/// Notes that a service is there, with the ID `id` unless it is known; its ID. What operators said
+/// about it stays.
+///
+/// # Errors
+/// [`Error::Store`].
+pub fn register_service(
+    txn: &mut WriteTxn<'_>,
+    now: i64,
+    id: Uuid,
+    (binary, host, zone): (&str, &str, &str),
+) -> Result<Uuid, Error> {
+    let mut row = match txn.get::<Service>((binary, host)) {
+        Some(row) => Service::clone(row),
+        None => Service {
+            binary: binary.into(),
+            host: host.into(),
+            id,
+            zone: "".into(),
+            disabled: false,
+            disabled_reason: None,
+            frozen: false,
+            created_at: now,
+            updated_at: now,
+        },
+    };
+    row.zone = zone.into();
+    row.updated_at = now;
+    let id = row.id;
+    txn.upsert::<Service>(row)?;
+    Ok(id)
+}
+
+/// The services, by binary and host. Those of a host are the ones on it and on its back ends.
+pub fn services<'v>(
+    view: &'v impl ReadView,
+    host: Option<&str>,
+    binary: Option<&str>,
+) -> impl Iterator<Item = &'v Entry<Service>> {
+    let is_of = move |row: &Service| {
+        host.is_none_or(|host| {
+            *row.host == *host
+                || row.host.strip_prefix(host).is_some_and(|rest| rest.starts_with('@'))
+        })
+    };
+    view.scan::<Service>(&KeyRange::all(), Order::Ascending)
+        .filter(move |row| is_of(row) && binary.is_none_or(|binary| *row.binary == *binary))
+}
+
+/// A service by its host, in full, and its binary.
+///
+/// # Errors
+/// [`Missing::Service`].
+pub fn find_service<'v>(
+    view: &'v impl ReadView,
+    host: &str,
+    binary: &str,
+) -> Result<&'v Entry<Service>, Error> {
+    let missing = || Missing::Service { binary: binary.into(), host: host.into() };
+    Ok(view.get::<Service>((binary, host)).ok_or_else(missing)?)
+}
+
+fn change(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    rule: Rule,
+    (host, binary): (&str, &str),
+    change: impl FnOnce(&mut Service),
+) -> Result<(), Error> {
+    cx.caller.check(rule)?;
+    let mut row = Service::clone(find_service(txn, host, binary)?);
+    change(&mut row);
+    row.updated_at = cx.now;
+    Ok(txn.upsert::<Service>(row)?)
+}
+
+/// Has a service get new volumes. Admins only.
+///
+/// # Errors
+/// [`Error::Policy`] or [`Missing::Service`].
+pub fn enable_service(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    host: &str,
+    binary: &str,
+) -> Result<(), Error> {
+    change(txn, cx, policy::SERVICE_UPDATE, (host, binary), |row| {
+        row.disabled = false;
+        row.disabled_reason = None;
+    })
+}
+
+/// Has a service get no new volumes. Admins only.
+///
+/// # Errors
+/// As [`enable_service`].
+pub fn disable_service(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    host: &str,
+    binary: &str,
+    reason: Option<Box<str>>,
+) -> Result<(), Error> {
+    change(txn, cx, policy::SERVICE_UPDATE, (host, binary), |row| {
+        row.disabled = true;
+        row.disabled_reason = reason;
+    })
+}
+
+/// Notes that nothing is to be done on a back end, or that it is again: it gets no new volumes
+/// meanwhile. Admins only.
+///
+/// # Errors
+/// As [`enable_service`].
+pub fn freeze_service(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    host: &str,
+    frozen: bool,
+) -> Result<(), Error> {
+    let rule = if frozen { policy::SERVICE_FREEZE } else { policy::SERVICE_THAW };
+    change(txn, cx, rule, (host, Service::VOLUME), |row| {
+        row.frozen = frozen;
+        row.disabled = frozen;
+        row.disabled_reason = frozen.then(|| "frozen".into());
+    })
+}
+
+/// Refuses to use the copies of a back end elsewhere: no back end makes any. Admins only.
+///
+/// # Errors
+/// Always: [`Error`] with the status 400, 403 or 404.
+pub fn failover_service(view: &impl ReadView, cx: &Context<'_>, host: &str) -> Result<(), Error> {
+    cx.caller.check(policy::SERVICE_FAILOVER)?;
+    find_service(view, host, Service::VOLUME)?;
+    Err(Error::input(format!(
+        "No service could be changed: replication_status in ['{host}'] must be ['enabled', \
+         'failed-over'] and must be up to failover."
+    )))
+}
+
+/// The back ends that get no new volumes, as `host@backend`.
+pub fn disabled_hosts(view: &impl ReadView) -> BTreeSet<Box<str>> {
+    services(view, None, Some(Service::VOLUME))
+        .filter(|row| row.disabled)
+        .map(|row| row.host.clone())
+        .collect()
+}
+
+/// The availability zones, each with whether volumes can be made there: some back end that `is_up`
+/// has to be enabled.
+pub fn zones(
+    view: &impl ReadView,
+    config: &Config,
+    is_up: impl Fn(&str) -> bool,
+) -> BTreeMap<Box<str>, bool> {
+    let mut zones: BTreeMap<_, _> =
+        config.zones.iter().map(|zone| (Box::clone(zone), false)).collect();
+    for row in services(view, None, Some(Service::VOLUME)) {
+        if !row.disabled && is_up(&row.host) {
+            zones.insert(row.zone.clone(), true);
+        }
+    }
+    zones
+}

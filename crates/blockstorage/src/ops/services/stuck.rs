@@ -1,0 +1,136 @@
+//! Settling rows that are under way without anybody working on them.
+//!
+//! No operation leaves such rows, but operators can: they may set any status.
+
+use std::collections::BTreeSet;
+
+use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
+use uuid::Uuid;
+
+use crate::{
+    caller::policy,
+    context::Context,
+    error::{Error, Missing},
+    rows::{Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkItem, WorkTarget},
+    work::{queue, settle_group, settle_group_snapshot},
+};
+
+/// The version in which it came.
+const SINCE: u16 = 24;
+
+/// What is to be settled. What is none is all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StuckFilter {
+    /// Volumes alone, or snapshots alone.
+    pub kind: Option<WorkTarget>,
+    /// One volume or snapshot.
+    pub id: Option<Uuid>,
+}
+
+/// Settles volumes and snapshots which are under way without work: what was being deleted is deleted,
+/// the rest has failed. Admins only. The back ends on which there were some.
+///
+/// `includes` says whether what is on a back end, `host@backend`, or on none yet is meant.
+///
+/// Cost: looks at all volumes and snapshots that are under way.
+///
+/// # Errors
+/// [`Error::Policy`]; [`Missing::Operation`] before 3.24.
+pub fn settle_stuck(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    filter: &StuckFilter,
+    includes: impl Fn(Option<&str>) -> bool,
+) -> Result<BTreeSet<Box<str>>, Error> {
+    if !cx.version.at_least(SINCE) {
+        return Err(Missing::Operation.into());
+    }
+    cx.caller.check(policy::WORKERS_CLEANUP)?;
+    let mut hosts = BTreeSet::new();
+    let wanted = |kind: WorkTarget, id: Uuid| {
+        filter.kind.is_none_or(|own| own == kind) && filter.id.is_none_or(|own| own == id)
+    };
+    for mut row in stuck_volumes(txn) {
+        let host = backend(&row);
+        if !wanted(WorkTarget::Volume, row.id) || !includes(host.as_deref()) {
+            continue;
+        }
+        hosts.extend(host);
+        let before = row.previous_status.take();
+        let (id, deleting) = (row.id, row.status == VolumeStatus::Deleting);
+        row.status = match row.status {
+            VolumeStatus::Extending => VolumeStatus::ErrorExtending,
+            VolumeStatus::Retyping => before.unwrap_or(VolumeStatus::Available),
+            VolumeStatus::Managing => VolumeStatus::ErrorManaging,
+            VolumeStatus::Unmanaging => VolumeStatus::ErrorUnmanaging,
+            VolumeStatus::Deleting => VolumeStatus::Deleting,
+            _ => VolumeStatus::Error,
+        };
+        row.updated_at = Some(cx.now);
+        let group = row.group_id;
+        txn.upsert::<Volume>(row)?;
+        if let Some(group) = group {
+            settle_group(txn, cx.now, group)?;
+        }
+        if deleting {
+            let task = Task::DeleteVolume { keep_data: false };
+            queue(txn, cx, (WorkTarget::Volume, id), task, None)?;
+        }
+    }
+    for mut row in stuck_snapshots(txn) {
+        let host = txn.get::<Volume>(row.volume_id).and_then(|volume| backend(volume));
+        if !wanted(WorkTarget::Snapshot, row.id) || !includes(host.as_deref()) {
+            continue;
+        }
+        hosts.extend(host);
+        let (id, deleting) = (row.id, row.status == SnapshotStatus::Deleting);
+        if !deleting {
+            row.status = SnapshotStatus::Error;
+            row.updated_at = Some(cx.now);
+        }
+        let whole = row.group_snapshot_id;
+        txn.upsert::<Snapshot>(row)?;
+        if let Some(whole) = whole {
+            settle_group_snapshot(txn, cx.now, whole)?;
+        }
+        if deleting {
+            let task = Task::DeleteSnapshot { keep_data: false };
+            queue(txn, cx, (WorkTarget::Snapshot, id), task, None)?;
+        }
+    }
+    Ok(hosts)
+}
+
+/// The back end of a volume, without its pool.
+fn backend(row: &Volume) -> Option<Box<str>> {
+    let host = row.host.as_deref()?;
+    Some(host.split_once('#').map_or(host, |(backend, _)| backend).into())
+}
+
+fn has_work(view: &impl ReadView, kind: WorkTarget, id: Uuid) -> bool {
+    view.get::<WorkItem>((kind.as_str(), id)).is_some()
+}
+
+fn stuck_volumes(view: &impl ReadView) -> Vec<Volume> {
+    let statuses = VolumeStatus::ALL.iter().filter(|status| status.is_transitional());
+    let of = |status: &VolumeStatus| {
+        view.scan_by(&Volume::BY_STATUS, &KeyRange::exact(status.as_str()), Order::Ascending)
+    };
+    statuses
+        .flat_map(of)
+        .filter(|row| !has_work(view, WorkTarget::Volume, row.id))
+        .map(|row| Volume::clone(row))
+        .collect()
+}
+
+fn stuck_snapshots(view: &impl ReadView) -> Vec<Snapshot> {
+    let statuses = SnapshotStatus::ALL.iter().filter(|status| status.is_transitional());
+    let of = |status: &SnapshotStatus| {
+        view.scan_by(&Snapshot::BY_STATUS, &KeyRange::exact(status.as_str()), Order::Ascending)
+    };
+    statuses
+        .flat_map(of)
+        .filter(|row| !has_work(view, WorkTarget::Snapshot, row.id))
+        .map(|row| Snapshot::clone(row))
+        .collect()
+}

@@ -1,0 +1,84 @@
+//! The JSON of services, and of services as hosts.
+#![expect(clippy::option_option, reason = "a member that is null and one that is not there differ")]
+
+use serde::Serialize;
+
+use super::{Viewer, when};
+use crate::{rows::Service, time::timestamp};
+
+/// A service.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServiceView<'v> {
+    binary: &'v str,
+    host: &'v str,
+    zone: &'v str,
+    status: &'static str,
+    state: &'static str,
+    updated_at: String,
+    disabled_reason: Option<&'v str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<Option<&'static str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backend_state: Option<Option<&'static str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replication_status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active_backend_id: Option<Option<&'static str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frozen: Option<bool>,
+}
+
+/// When a service was last seen: now, if it is up.
+fn seen_at(row: &Service, up: bool, now: i64) -> String {
+    timestamp(if up { now.max(row.updated_at) } else { row.updated_at })
+}
+
+impl<'v> ServiceView<'v> {
+    /// The view of `row`, which is up or not at the time `now`.
+    pub fn new(viewer: Viewer<'_>, row: &'v Service, up: bool, now: i64) -> Self {
+        let (version, backend) = (viewer.version, row.is_backend());
+        let state = if up { "up" } else { "down" };
+        Self {
+            binary: &row.binary,
+            host: &row.host,
+            zone: &row.zone,
+            status: row.status(),
+            state,
+            updated_at: seen_at(row, up, now),
+            disabled_reason: row.disabled_reason.as_deref(),
+            cluster: when(version.at_least(7), None),
+            backend_state: when(backend && version.at_least(49), (!row.disabled).then_some(state)),
+            replication_status: backend.then_some(Service::REPLICATION_STATUS),
+            active_backend_id: when(backend, None),
+            frozen: backend.then_some(row.frozen),
+        }
+    }
+}
+
+/// A service in the list of hosts.
+#[derive(Clone, Debug, Serialize)]
+pub struct HostView<'v> {
+    host_name: &'v str,
+    service: &'v str,
+    zone: &'v str,
+    #[serde(rename = "service-status")]
+    status: &'static str,
+    #[serde(rename = "service-state")]
+    state: &'static str,
+    #[serde(rename = "last-update")]
+    last_update: String,
+}
+
+impl<'v> HostView<'v> {
+    /// The view of `row`, which is up or not at the time `now`.
+    pub fn new(row: &'v Service, up: bool, now: i64) -> Self {
+        Self {
+            host_name: &row.host,
+            service: &row.binary,
+            zone: &row.zone,
+            status: if up { "available" } else { "unavailable" },
+            state: row.status(),
+            last_update: seen_at(row, up, now),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Log lines: where they go, and how much is told.
+
+use std::io::{self, IsTerminal as _};
+use std::sync::OnceLock;
+
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Registry, fmt, reload};
+
+use crate::cli::LogFormat;
+
+/// What the lines of this program come from.
+pub(crate) const PREFIX: &str = "statehold";
+
+/// The levels that operators know, and those that they mean.
+const LEVELS: [(&str, LevelFilter); 6] = [
+    ("INFO", LevelFilter::INFO),
+    ("DEBUG", LevelFilter::DEBUG),
+    ("WARNING", LevelFilter::WARN),
+    ("WARN", LevelFilter::WARN),
+    ("ERROR", LevelFilter::ERROR),
+    ("CRITICAL", LevelFilter::ERROR),
+];
+
+static FILTER: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
+
+/// Sends log lines to standard error.
+pub(crate) fn start(level: Level, format: LogFormat) {
+    let (filter, handle) = reload::Layer::new(LevelFilter::from_level(level));
+    // Only the first of several would be heard.
+    let _ = FILTER.set(handle);
+    let lines = fmt::layer().with_writer(io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
+    match format {
+        LogFormat::Text => registry.with(lines.with_ansi(io::stderr().is_terminal())).init(),
+        LogFormat::Json => {
+            registry.with(lines.json().flatten_event(true).with_span_list(false)).init();
+        }
+    }
+}
+
+/// How much is told, as operators call it.
+pub(crate) fn level() -> &'static str {
+    let now = LevelFilter::current();
+    let found = LEVELS.iter().find(|(_, level)| *level == now);
+    // More than any of them.
+    found.map_or("DEBUG", |(name, _)| name)
+}
+
+/// The level that an operator calls `text`.
+pub(crate) fn parse(text: &str) -> Option<LevelFilter> {
+    let found = LEVELS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+    found.map(|(_, level)| *level)
+}
+
+/// Whether lines come from what begins with `prefix`.
+pub(crate) fn is_of(prefix: &str) -> bool {
+    PREFIX.starts_with(prefix)
+}
+
+/// Says how much is to be told from now on.
+pub(crate) fn set(level: LevelFilter) {
+    let done = FILTER.get().map(|handle| handle.reload(level));
+    if let Some(Err(error)) = done {
+        tracing::error!(%error, "the log level stays as it is");
+    }
+}
