@@ -108,6 +108,17 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) acl: Option<PathBuf>,
 
+    /// Serve Block Storage alone: no Nomad API, no metrics, and this machine is no node.
+    #[arg(
+        long,
+        requires = "block_storage",
+        conflicts_with_all = [
+            "bind", "acl", "node_name", "datacenter", "node_pool", "node_class", "node_meta",
+            "host_volumes_dir", "host_volume_plugin_dir", "csi_dir_plugin",
+        ]
+    )]
+    pub(crate) no_nomad: bool,
+
     /// How log lines are written to standard error.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,

@@ -75,9 +75,14 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
     bootstrap(&store).map_err(|error| ServeError::Bootstrap(error.to_string()))?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Io)?;
-    let node = LocalNode::start(&store, &args.data_dir, args.node.options(), runtime.handle())
-        .map_err(ServeError::Node)?;
     let acl = acl.unwrap_or_default();
+    let nomad = if args.no_nomad {
+        None
+    } else {
+        let options = args.node.options();
+        let node = LocalNode::start(&store, &args.data_dir, options, runtime.handle());
+        Some((node.map_err(ServeError::Node)?, acl))
+    };
     let cloud = args.block_storage.block_storage.map(|address| {
         let own = &args.block_storage;
         let config = Config { default_type: own.default_volume_type.clone(), ..Config::default() };
@@ -86,7 +91,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
         setup.map(|setup| (address, setup)).map_err(ServeError::Cloud)
     });
     let cloud = cloud.transpose()?;
-    let served = runtime.block_on(listen(args, store, node, acl, metrics, cloud));
+    let served = runtime.block_on(listen(args, store, metrics, nomad, cloud));
     // What was not answered in time is dropped; nothing that was acknowledged is.
     runtime.shutdown_background();
     served
@@ -100,68 +105,75 @@ fn bootstrap(store: &Store) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// An API: where it is served, and its connections.
+struct Served {
+    listener: TcpListener,
+    address: SocketAddr,
+    connections: Connections,
+}
+
+/// Serves Nomad's API for a node, if there is one, and Block Storage's with what it keeps, if that is
+/// wanted.
 async fn listen(
     args: &ServeArgs,
     store: Arc<Store>,
-    node: LocalNode,
-    acl: http::Acl,
     metrics: Arc<Metrics>,
+    nomad: Option<(LocalNode, http::Acl)>,
     cloud: Option<(SocketAddr, Setup)>,
 ) -> Result<(), ServeError> {
-    let listener = bind(args.bind, "--bind")?;
-    let address = listener.local_addr().map_err(ServeError::Io)?;
     let (stop, stopped) = watch::channel(false);
     let index = store.index();
-    watcher::start(&store, &node, &stopped);
     let limits = args.limits.of_requests();
-    let app = http::App::new(store, node, acl, limits, Arc::clone(&metrics), stopped.clone());
-    let connections = Connections::new(http::router(app.clone()), &args.limits, metrics);
-    let (second, cloud_connections) = match cloud {
-        None => (None, None),
-        Some((address, setup)) => {
-            let listener = bind(address, "--block-storage")?;
-            let address = listener.local_addr().map_err(ServeError::Io)?;
-            let cloud = Cloud::new(app, address, args.block_storage.auth(), setup);
-            tokio::spawn(block_storage::work(cloud.clone(), stopped.clone()));
-            let served = connections.beside(block_storage::router(cloud));
-            (Some((listener, address)), Some(served))
+    let base = http::Base::new(Arc::clone(&store), limits, Arc::clone(&metrics));
+    let first = match nomad {
+        None => None,
+        Some((node, acl)) => {
+            let (listener, address) = bind(args.bind, "--bind")?;
+            watcher::start(&store, &node, &stopped);
+            let app = http::App::new(base.clone(), node, acl, stopped.clone());
+            let router = http::router(app);
+            let connections = Connections::new(router, &args.limits, Arc::clone(&metrics));
+            Some(Served { listener, address, connections })
         }
     };
-    // To standard output, so that whoever started the program knows the port behind `:0`.
-    println!("statehold: listening on http://{address}");
-    tracing::info!(%address, data_dir = %args.data_dir.display(), index, "serving");
-    if let Some((_, address)) = &second {
+    let second = match cloud {
+        None => None,
+        Some((address, setup)) => {
+            let (listener, address) = bind(address, "--block-storage")?;
+            let cloud = Cloud::new(base, address, args.block_storage.auth(), setup);
+            tokio::spawn(block_storage::work(cloud.clone(), stopped));
+            let router = block_storage::router(cloud);
+            let connections = match &first {
+                Some(first) => first.connections.beside(router),
+                None => Connections::new(router, &args.limits, metrics),
+            };
+            Some(Served { listener, address, connections })
+        }
+    };
+    // To standard output, so that whoever started the program knows the ports behind `:0`.
+    let data_dir = args.data_dir.display();
+    if let Some(Served { address, .. }) = &first {
+        println!("statehold: listening on http://{address}");
+        tracing::info!(%address, %data_dir, index, "serving");
+    }
+    if let Some(Served { address, .. }) = &second {
         println!("statehold: block storage on http://{address}");
-        tracing::info!(%address, "serving block storage");
+        tracing::info!(%address, %data_dir, index, "serving block storage");
     }
 
     let permits = Arc::new(Semaphore::new(args.limits.connections_max.min(Semaphore::MAX_PERMITS)));
     let mut told = Signals::new()?;
-    let accept_second = async {
-        match (&second, &cloud_connections) {
-            (Some((listener, _)), Some(served)) => accept(listener, served, &permits).await,
-            _ => std::future::pending().await,
-        }
-    };
     tokio::select! {
-        () = accept(&listener, &connections, &permits) => {}
-        () = accept_second => {}
+        () = accept(first.as_ref(), &permits) => {}
+        () = accept(second.as_ref(), &permits) => {}
         () = told.next() => {}
     }
-    drop((listener, second));
     tracing::info!("stopping: answering what waits");
+    let drain = async { tokio::join!(drain(first), drain(second)) };
     // Parked queries are answered with current data instead of being cut off.
     stop.send_replace(true);
-    let drain = async {
-        let second = async {
-            if let Some(served) = cloud_connections {
-                served.drain().await;
-            }
-        };
-        tokio::join!(connections.drain(), second);
-    };
     tokio::select! {
-        () = drain => {}
+        _ = drain => {}
         () = tokio::time::sleep(DRAIN_MAX) => {
             tracing::warn!("requests were still under way after {} s", DRAIN_MAX.as_secs());
         }
@@ -170,8 +182,19 @@ async fn listen(
     Ok(())
 }
 
-/// Accepts connections until it is dropped.
-async fn accept(listener: &TcpListener, connections: &Connections, permits: &Arc<Semaphore>) {
+/// Listens no more, and ends when what is under way is answered.
+async fn drain(served: Option<Served>) {
+    if let Some(Served { listener, connections, .. }) = served {
+        drop(listener);
+        connections.drain().await;
+    }
+}
+
+/// Accepts connections, if any are to be served, until it is dropped.
+async fn accept(served: Option<&Served>, permits: &Arc<Semaphore>) {
+    let Some(Served { listener, connections, .. }) = served else {
+        return std::future::pending().await;
+    };
     loop {
         // Nobody closes it.
         let Ok(permit) = Arc::clone(permits).acquire_owned().await else { return };
@@ -185,9 +208,12 @@ async fn accept(listener: &TcpListener, connections: &Connections, permits: &Arc
     }
 }
 
-/// Listens on an address that a flag names.
-fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {
-    try_bind(address).map_err(|source| ServeError::Bind { address, flag, source })
+/// Listens on an address that a flag names; the address with its port.
+fn bind(address: SocketAddr, flag: &'static str) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let listener =
+        try_bind(address).map_err(|source| ServeError::Bind { address, flag, source })?;
+    let address = listener.local_addr().map_err(ServeError::Io)?;
+    Ok((listener, address))
 }
 
 fn try_bind(address: SocketAddr) -> io::Result<TcpListener> {

@@ -285,6 +285,37 @@ fn versions_tokens_and_refusals_are_as_clients_know_them() {
 }
 
 #[test]
+fn served_alone_it_makes_the_machine_no_node() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let binary = || std::process::Command::new(env!("CARGO_BIN_EXE_statehold"));
+    let mut cloud = Cloud::start_alone(dir.path());
+    let volume = cloud.create("/volumes", &json!({"volume": {"size": 1}}));
+    cloud.wait(&format!("/volumes/{volume}"), "available");
+    cloud.child.kill().unwrap();
+    cloud.child.wait().unwrap();
+    let rows = |table: &str| {
+        let done = binary().arg("inspect").arg(&data).output().unwrap();
+        let told = String::from_utf8(done.stdout).unwrap();
+        let line = told.lines().find(|line| line.split_whitespace().any(|word| word == table));
+        line.unwrap_or_else(|| panic!("no {table} in {told}")).to_owned()
+    };
+    assert!(rows("nodes").contains(" 0 rows"), "{}", rows("nodes"));
+    assert!(!data.join("host_volumes").exists() && !data.join("intents").exists());
+    for flags in [&["--bind", "127.0.0.1:0"][..], &["--acl", "x"], &["--node-name", "n"]] {
+        let mut command = binary();
+        command.args(["serve", "--no-nomad", "--block-storage", "127.0.0.1:0"]).args(flags);
+        let done = command.arg("--data-dir").arg(&data).output().unwrap();
+        assert_eq!(done.status.code(), Some(2), "{flags:?}");
+    }
+    let neither = binary().args(["serve", "--no-nomad", "--data-dir"]).arg(&data).output().unwrap();
+    assert_eq!(neither.status.code(), Some(2));
+    // The same data directory serves both.
+    let cloud = Cloud::start(dir.path());
+    cloud.wait(&format!("/volumes/{volume}"), "available");
+}
+
+#[test]
 fn two_back_ends_have_two_directories() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_statehold"));
@@ -300,21 +331,24 @@ fn two_back_ends_have_two_directories() {
 #[test]
 fn what_a_killed_server_was_doing_is_done_by_the_next() {
     let dir = tempfile::tempdir().unwrap();
-    let mut known = Vec::new();
+    let mut known: Vec<(i32, String)> = Vec::new();
     for round in 0..4 {
         let mut cloud = Cloud::start(dir.path());
         for _ in 0..2 {
-            known.push(cloud.create("/volumes", &json!({"volume": {"size": 1}})));
+            known.push((round, cloud.create("/volumes", &json!({"volume": {"size": 1}}))));
         }
-        if let Some(gone) = known.first().filter(|_| round > 1).cloned() {
-            cloud.wait(&format!("/volumes/{gone}"), "available");
+        // A third death would count as a failure.
+        for (_, id) in known.iter().filter(|(made, _)| *made == round - 2) {
+            cloud.wait(&format!("/volumes/{id}"), "available");
+        }
+        if round > 1 {
+            let (_, gone) = known.remove(0);
             cloud.expect(202, "DELETE", &format!("/volumes/{gone}"), &Value::Null);
-            known.remove(0);
         }
         cloud.child.kill().unwrap();
     }
     let cloud = Cloud::start(dir.path());
-    for id in &known {
+    for (_, id) in &known {
         cloud.wait(&format!("/volumes/{id}"), "available");
     }
     let until = Instant::now() + Duration::from_secs(60);
@@ -323,7 +357,7 @@ fn what_a_killed_server_was_doing_is_done_by_the_next() {
     {
         assert!(Instant::now() < until, "a volume is never deleted");
     }
-    let mut expected: Vec<_> = known.iter().map(|id| (format!("volume-{id}"), 1)).collect();
+    let mut expected: Vec<_> = known.iter().map(|(_, id)| (format!("volume-{id}"), 1)).collect();
     expected.sort();
     assert_eq!(files(dir.path()), expected);
 }

@@ -14,6 +14,7 @@ mod transfers;
 mod types;
 mod volumes;
 
+pub(crate) use self::backups::name_meanwhile;
 pub use self::{
     attachments::{
         ATTACHMENTS_SINCE, AttachmentSpec, Connector, check_connector, complete_attachment,

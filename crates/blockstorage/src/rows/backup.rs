@@ -84,6 +84,8 @@ pub struct Backup {
     pub data_timestamp: i64,
     /// What its owner notes.
     pub metadata: Pairs,
+    /// The name of the volume.
+    pub volume_name: Option<Box<str>>,
     /// Whether a machine can be started from what is on it.
     pub bootable: bool,
     /// What is known of the image on it.

@@ -12,9 +12,11 @@ use super::{
 use crate::{
     config::Config,
     error::Error,
+    ops::name_meanwhile,
     quota,
     rows::{
-        MigrationStatus, QuotaKind, Task, Volume, VolumeSource, VolumeStatus, WorkItem, WorkTarget,
+        Backup, MigrationStatus, QuotaKind, Task, Volume, VolumeSource, VolumeStatus, WorkItem,
+        WorkTarget,
     },
 };
 
@@ -60,6 +62,9 @@ pub(super) fn finish_volume(
     let before = row.previous_status.take().unwrap_or(VolumeStatus::Available);
     row.updated_at = Some(now);
     if let Task::CreateVolume { source: VolumeSource::Backup(backup) } = &item.task {
+        if done {
+            name_restored(txn, &mut row, *backup);
+        }
         release_backup(txn, now, *backup)?;
     }
     if let Outcome::Managed { size } = outcome {
@@ -114,6 +119,18 @@ pub(super) fn finish_volume(
     }
     tell(txn, now, &row.project_id, item, outcome)?;
     txn.upsert::<Volume>(row)
+}
+
+/// Gives a volume that was made from a backup the name of the one that was backed up, unless it was
+/// given one, and notes where it comes from.
+fn name_restored(view: &impl ReadView, row: &mut Volume, backup: Uuid) {
+    row.metadata.insert("src_backup_id".into(), backup.to_string().into());
+    let meanwhile = name_meanwhile(backup);
+    if row.name.as_ref().is_none_or(|name| *name == meanwhile)
+        && let Some(name) = view.get::<Backup>(backup).and_then(|row| row.volume_name.clone())
+    {
+        row.name = Some(name);
+    }
 }
 
 /// Notes the size of a volume that was taken over; `false` when it is more than its project may have.

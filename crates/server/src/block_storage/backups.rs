@@ -72,7 +72,7 @@ fn update(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
 
 fn delete(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     delete_backup(txn, &call.cx, call.id(), false)?;
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(Answer::done(StatusCode::ACCEPTED))
 }
 
 fn restore(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
@@ -104,5 +104,5 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
         BackupAction::ForceDelete => delete_backup(txn, cx, id, true)?,
         _ => return Err(Refusal::later()),
     }
-    Ok(Answer::empty(StatusCode::ACCEPTED))
+    Ok(Answer::done(StatusCode::ACCEPTED))
 }

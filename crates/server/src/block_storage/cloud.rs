@@ -17,7 +17,7 @@ use super::auth::Auth;
 use super::backends::Backends;
 use super::vault::Vault;
 use crate::clock::now;
-use crate::http::App;
+use crate::http::Base;
 use crate::providers::identity::host_name;
 
 /// The back end that there is when none is named, and its directory in the data directory.
@@ -31,7 +31,7 @@ pub(crate) struct Cloud(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    app: App,
+    app: Base,
     address: SocketAddr,
     auth: Auth,
     setup: Setup,
@@ -122,11 +122,11 @@ fn register(txn: &mut WriteTxn<'_>, backends: &Backends) -> Result<(), Error> {
 }
 
 impl Cloud {
-    pub(crate) fn new(app: App, address: SocketAddr, auth: Auth, setup: Setup) -> Self {
+    pub(crate) fn new(app: Base, address: SocketAddr, auth: Auth, setup: Setup) -> Self {
         Self(Arc::new(Shared { app, address, auth, setup, queued: Notify::new() }))
     }
 
-    pub(crate) fn app(&self) -> &App {
+    pub(crate) fn app(&self) -> &Base {
         &self.0.app
     }
 

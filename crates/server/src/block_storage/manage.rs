@@ -96,8 +96,9 @@ impl Listing {
         let cluster = call.parameter("cluster");
         let cluster = cluster.filter(|_| call.cx.version.at_least(CLUSTER_SINCE));
         let host = only(call.parameter("host").map(Into::into), cluster.map(Into::into))?;
-        let known = call.cloud.backends().of(&host);
-        let Some(backend) = known.filter(|_| call.cloud.backends().is_up(&host)) else {
+        let backends = call.cloud.backends();
+        let is_there = backends.is_host(&host) || backends.has_service(&host);
+        let Some(backend) = backends.of(&host).filter(|_| is_there) else {
             return Err(Refusal::bad(&format!("Host '{host}' not found")));
         };
         let files = backend.driver.files().map_err(|error| {

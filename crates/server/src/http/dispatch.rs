@@ -32,7 +32,7 @@ pub(crate) fn router(app: App) -> Router {
     Router::new()
         .fallback(answer)
         .layer(compression)
-        .layer(axum::middleware::from_fn_with_state(app.clone(), observe::request))
+        .layer(axum::middleware::from_fn_with_state(app.base(), observe::request))
         .with_state(app)
 }
 

@@ -2,11 +2,12 @@
 //!
 //! [`routes`] is the table of everything that there is; [`dispatch`] sends each request to the
 //! handler that the table names, if its caller may. Handlers parse, call the domain and render. What
-//! all reads and writes have in common is in [`app`], what all lists have in [`list`].
+//! all reads and writes have in common is in [`app`] and [`base`], what all lists have in [`list`].
 
 mod access;
 mod acl;
 mod app;
+mod base;
 mod call;
 mod dispatch;
 mod duration;
@@ -38,6 +39,7 @@ use axum::http::Response;
 
 pub(crate) use acl::{Acl, AclError};
 pub(crate) use app::App;
+pub(crate) use base::Base;
 pub(crate) use dispatch::router;
 pub(crate) use duration::parse as parse_duration;
 pub(crate) use limits::{Limits, PerClient};

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use axum::middleware::Next;
 use tracing::Instrument as _;
 
-use super::app::App;
+use super::base::Base;
 
 /// The header that a request's ID comes and goes in.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -25,7 +25,7 @@ pub(crate) struct RouteOf(pub(crate) &'static str);
 
 /// Answers a request and notes it.
 pub(crate) async fn request(
-    State(app): State<App>,
+    State(base): State<Base>,
     request: Request,
     next: Next,
 ) -> Response<Body> {
@@ -42,7 +42,7 @@ pub(crate) async fn request(
     let took = started.elapsed();
     let status = reply.status().as_u16();
     let route = reply.extensions().get::<RouteOf>().map_or("", |route| route.0);
-    app.metrics().answered(method, route, status, took);
+    base.metrics().answered(method, route, status, took);
     let _entered = span.enter();
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     if reply.status().is_server_error() {

@@ -56,16 +56,27 @@ impl Cloud {
 
     /// The same with more arguments.
     pub(crate) fn start_with(dir: &Path, arguments: &[&str]) -> Self {
+        Self::run(dir, &[&["--bind", "127.0.0.1:0"], arguments].concat())
+    }
+
+    /// One that doesn't serve Nomad's API.
+    pub(crate) fn start_alone(dir: &Path) -> Self {
+        Self::run(dir, &["--no-nomad"])
+    }
+
+    fn run(dir: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_statehold"));
-        command.args(["serve", "--bind", "127.0.0.1:0", "--block-storage", "127.0.0.1:0"]);
-        command.args(arguments).arg("--data-dir").arg(dir.join("data"));
+        command.args(["serve", "--block-storage", "127.0.0.1:0"]).args(arguments);
+        command.arg("--data-dir").arg(dir.join("data"));
         for name in ["a", "b"] {
             command.arg("--backend").arg(format!("{name}={}", dir.join(name).display()));
         }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(lines.next().unwrap().unwrap().starts_with("statehold: listening on "));
-        let line = lines.next().unwrap().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        if !arguments.contains(&"--no-nomad") {
+            assert!(lines.next().unwrap().starts_with("statehold: listening on "));
+        }
+        let line = lines.next().unwrap();
         let url = line.strip_prefix("statehold: block storage on ").unwrap().to_owned();
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)

@@ -87,6 +87,7 @@ pub fn create_backup(
         updated_at: None,
         data_timestamp,
         metadata: spec.metadata,
+        volume_name: volume.name.clone(),
         bootable: volume.bootable,
         image_metadata: volume.image_metadata.clone(),
     };

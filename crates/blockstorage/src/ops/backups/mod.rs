@@ -7,7 +7,7 @@ mod restore;
 
 use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 
-pub(crate) use self::restore::hold;
+pub(crate) use self::restore::{hold, name_meanwhile};
 pub use self::{
     create::{BackupSpec, create_backup},
     record::{BackupRecord, export_backup, import_backup},

@@ -38,6 +38,7 @@ struct Fields {
     data_timestamp_ns: Option<i64>,
     #[serde(default)]
     backup_metadata: Pairs,
+    volume_name: Option<Box<str>>,
     #[serde(default)]
     bootable: bool,
     #[serde(default)]
@@ -81,6 +82,7 @@ pub fn export_backup(
         created_at: Some(timestamp(row.created_at)),
         data_timestamp_ns: Some(row.data_timestamp),
         backup_metadata: row.metadata,
+        volume_name: row.volume_name,
         bootable: row.bootable,
         image_metadata: row.image_metadata,
     };
@@ -130,6 +132,7 @@ pub fn import_backup(
         updated_at: None,
         data_timestamp: fields.data_timestamp_ns.unwrap_or(cx.now),
         metadata: fields.backup_metadata,
+        volume_name: fields.volume_name,
         bootable: fields.bootable,
         image_metadata: fields.image_metadata,
     })?;

@@ -41,7 +41,7 @@ pub fn restore_backup(
     }
     let Some(volume) = &spec.volume_id else {
         let name = spec.name.filter(|name| !name.is_empty());
-        let name = name.unwrap_or_else(|| format!("restore_backup_{}", backup.id).into());
+        let name = name.unwrap_or_else(|| name_meanwhile(backup.id));
         let volume = VolumeSpec {
             size: Some(backup.size),
             name: Some(name),
@@ -68,6 +68,11 @@ pub fn restore_backup(
     let task = Task::RestoreBackup { volume: to };
     queue(txn, cx, (WorkTarget::Backup, backup.id), task, None)?;
     Ok(to)
+}
+
+/// What a new volume is called until its data is there and it gets the name of the old one.
+pub(crate) fn name_meanwhile(backup: Uuid) -> Box<str> {
+    format!("restore_backup_{backup}").into()
 }
 
 /// Notes that the data of a backup is being read: it can't be deleted meanwhile.
