@@ -7,6 +7,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
 
+mod wholes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -500,57 +502,18 @@ impl World {
             let held = item.reservation.is_none_or(|id| view.get::<Reservation>(id).is_some());
             assert!(held, "no quota is set aside for {item:?}");
         }
-        self.check_groups(&view);
+        wholes::check(&view, &self.doomed);
+        let admin = Caller { role: Role::Admin, ..Caller::default() };
+        let (config, version) = (&self.config, Microversion::MAX);
+        let cx = Context { config, caller: &admin, version, now: self.now, request_id: "" };
+        let stuck = StuckFilter::default();
+        let stuck = settle_stuck(&mut self.store.begin_write().unwrap(), &cx, &stuck, |_| true);
+        assert!(stuck.as_ref().is_ok_and(BTreeSet::is_empty), "nobody works on {stuck:?}");
         for aside in view.scan::<Reservation>(&all(), Order::Ascending) {
             let used = view.find(&WorkItem::BY_RESERVATION, aside.id);
             assert!(used.is_some(), "quota is set aside for nothing: {aside:?}");
         }
         self.check_quota(&view);
-    }
-
-    fn check_groups(&self, view: &View) {
-        let all = KeyRange::<Uuid>::all;
-        let works = |kind: WorkTarget, id| view.get::<WorkItem>((kind.as_str(), id)).is_some();
-        for row in view.scan::<Group>(&all(), Order::Ascending) {
-            let members: Vec<_> = volumes_of(view, row.id).collect();
-            let own = works(WorkTarget::Group, row.id);
-            let work = match row.status {
-                GroupStatus::Creating => {
-                    own || members.iter().any(|volume| works(WorkTarget::Volume, volume.id))
-                }
-                GroupStatus::Deleting => own,
-                _ => !own,
-            };
-            assert!(work, "nobody works on {row:?}, or for nothing");
-            for volume in members {
-                assert_eq!(volume.project_id, row.project_id, "a stranger in {row:?}: {volume:?}");
-                let goes =
-                    matches!(volume.status, VolumeStatus::Deleting | VolumeStatus::Unmanaging);
-                let asked = self.doomed.contains(&row.id);
-                assert!(asked || !goes, "deleted in {row:?}: {volume:?}");
-            }
-        }
-        for row in view.scan::<Volume>(&all(), Order::Ascending) {
-            let there = row.group_id.is_none_or(|id| view.get::<Group>(id).is_some());
-            assert!(there, "no group of {row:?}");
-        }
-        for row in view.scan::<GroupSnapshot>(&all(), Order::Ascending) {
-            assert!(view.get::<Group>(row.group_id).is_some(), "no group of {row:?}");
-            let range = KeyRange::exact(row.id);
-            let mut parts = view.scan_by(&Snapshot::BY_GROUP_SNAPSHOT, &range, Order::Ascending);
-            let work = parts.any(|part| works(WorkTarget::Snapshot, part.id));
-            let done = !matches!(
-                row.status,
-                GroupSnapshotStatus::Creating | GroupSnapshotStatus::Deleting
-            );
-            assert!(work || done, "nobody works on {row:?}");
-        }
-        for row in view.scan::<Snapshot>(&all(), Order::Ascending) {
-            let Some(whole) = row.group_snapshot_id else { continue };
-            let whole = view.get::<GroupSnapshot>(whole);
-            let own = whole.is_some_and(|whole| whole.project_id == row.project_id);
-            assert!(own, "{row:?} is no part of {whole:?}");
-        }
     }
 
     fn check_users(view: &View, row: &Volume) {

@@ -126,6 +126,8 @@ fn what_nobody_works_on_is_settled_and_what_is_worked_on_is_not() {
         (VolumeStatus::Creating, VolumeStatus::Error),
         (VolumeStatus::Extending, VolumeStatus::ErrorExtending),
         (VolumeStatus::Retyping, VolumeStatus::Available),
+        (VolumeStatus::BackingUp, VolumeStatus::Available),
+        (VolumeStatus::RestoringBackup, VolumeStatus::ErrorRestoring),
         (VolumeStatus::Deleting, VolumeStatus::Deleting),
     ] {
         let mut txn = store.begin_write().unwrap();
@@ -145,4 +147,45 @@ fn what_nobody_works_on_is_settled_and_what_is_worked_on_is_not() {
         settle_stuck(&mut store.begin_write().unwrap(), cx, &all, |_| true)
     });
     assert_eq!(refusal, Err(Error::Policy { rule: "workers:cleanup" }));
+}
+
+#[test]
+fn a_volume_moves_to_no_back_end_that_is_disabled() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let migrate = |txn: &mut WriteTxn<'_>| {
+        let host = Some("m@ab#pool".into());
+        let request = MigrateRequest { host, ..MigrateRequest::default() };
+        admin(|cx| migrate_volume(txn, cx, &VOLUME.to_string(), request, |_| true))
+    };
+    admin(|cx| disable_service(&mut txn, cx, "m@ab", Service::VOLUME, None)).unwrap();
+    assert_eq!(
+        migrate(&mut txn).unwrap_err().to_string(),
+        "Invalid host: No available service named 'm@ab#pool'"
+    );
+    admin(|cx| enable_service(&mut txn, cx, "m@ab", Service::VOLUME)).unwrap();
+    migrate(&mut txn).unwrap();
+}
+
+#[test]
+fn what_is_backed_up_or_goes_back_to_a_snapshot_is_worked_on() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let volume_id: Box<str> = VOLUME.to_string().into();
+    let snapshot = Uuid::from_u128(20);
+    let spec = SnapshotSpec { volume_id: volume_id.clone(), ..SnapshotSpec::default() };
+    admin(|cx| create_snapshot(&mut txn, cx, snapshot, spec)).unwrap();
+    let work = |txn: &mut WriteTxn<'_>| {
+        let item = WorkItem::clone(next_work(txn).unwrap());
+        let item = start_work(txn, 5, item.kind, item.target).unwrap().unwrap();
+        finish_work(txn, &Config::default(), 5, &item, &Outcome::DONE).unwrap();
+    };
+    work(&mut txn);
+    admin(|cx| revert_volume(&mut txn, cx, &volume_id, snapshot)).unwrap();
+    assert_eq!(settle(&mut txn, &StuckFilter::default()), []);
+    work(&mut txn);
+    let spec = BackupSpec { volume_id, ..BackupSpec::default() };
+    admin(|cx| create_backup(&mut txn, cx, Uuid::from_u128(21), spec)).unwrap();
+    assert_eq!(txn.get::<Volume>(VOLUME).unwrap().status, VolumeStatus::BackingUp);
+    assert_eq!(settle(&mut txn, &StuckFilter::default()), []);
 }

@@ -11,7 +11,7 @@ use crate::{
     caller::policy,
     context::Context,
     error::{Error, Missing},
-    rows::{Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkItem, WorkTarget},
+    rows::{Backup, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkItem, WorkTarget},
     work::{queue, settle_group, settle_group_snapshot},
 };
 
@@ -60,7 +60,11 @@ pub fn settle_stuck(
         let (id, deleting) = (row.id, row.status == VolumeStatus::Deleting);
         row.status = match row.status {
             VolumeStatus::Extending => VolumeStatus::ErrorExtending,
-            VolumeStatus::Retyping => before.unwrap_or(VolumeStatus::Available),
+            // Nothing was done with its data.
+            VolumeStatus::Retyping | VolumeStatus::BackingUp => {
+                before.unwrap_or(VolumeStatus::Available)
+            }
+            VolumeStatus::RestoringBackup => VolumeStatus::ErrorRestoring,
             VolumeStatus::Managing => VolumeStatus::ErrorManaging,
             VolumeStatus::Unmanaging => VolumeStatus::ErrorUnmanaging,
             VolumeStatus::Deleting => VolumeStatus::Deleting,
@@ -85,7 +89,10 @@ pub fn settle_stuck(
         hosts.extend(host);
         let (id, deleting) = (row.id, row.status == SnapshotStatus::Deleting);
         if !deleting {
-            row.status = SnapshotStatus::Error;
+            row.status = match row.status {
+                SnapshotStatus::BackingUp | SnapshotStatus::Restoring => SnapshotStatus::Available,
+                _ => SnapshotStatus::Error,
+            };
             row.updated_at = Some(cx.now);
         }
         let whole = row.group_snapshot_id;
@@ -107,30 +114,51 @@ fn backend(row: &Volume) -> Option<Box<str>> {
     Some(host.split_once('#').map_or(host, |(backend, _)| backend).into())
 }
 
-fn has_work(view: &impl ReadView, kind: WorkTarget, id: Uuid) -> bool {
-    view.get::<WorkItem>((kind.as_str(), id)).is_some()
+/// Everything that waits for work, be it work on something else.
+fn worked_on(view: &impl ReadView) -> BTreeSet<(WorkTarget, Uuid)> {
+    let mut busy = BTreeSet::new();
+    for item in view.scan::<WorkItem>(&KeyRange::all(), Order::Ascending) {
+        busy.insert((item.kind, item.target));
+        match item.task {
+            Task::CreateBackup => {
+                let Some(backup) = view.get::<Backup>(item.target) else { continue };
+                busy.insert((WorkTarget::Volume, backup.volume_id));
+                busy.extend(backup.snapshot_id.map(|id| (WorkTarget::Snapshot, id)));
+            }
+            Task::RestoreBackup { volume } => {
+                busy.insert((WorkTarget::Volume, volume));
+            }
+            Task::RevertVolume { snapshot } => {
+                busy.insert((WorkTarget::Snapshot, snapshot));
+            }
+            _ => {}
+        }
+    }
+    busy
 }
 
 fn stuck_volumes(view: &impl ReadView) -> Vec<Volume> {
+    let busy = worked_on(view);
     let statuses = VolumeStatus::ALL.iter().filter(|status| status.is_transitional());
     let of = |status: &VolumeStatus| {
         view.scan_by(&Volume::BY_STATUS, &KeyRange::exact(status.as_str()), Order::Ascending)
     };
     statuses
         .flat_map(of)
-        .filter(|row| !has_work(view, WorkTarget::Volume, row.id))
+        .filter(|row| !busy.contains(&(WorkTarget::Volume, row.id)))
         .map(|row| Volume::clone(row))
         .collect()
 }
 
 fn stuck_snapshots(view: &impl ReadView) -> Vec<Snapshot> {
+    let busy = worked_on(view);
     let statuses = SnapshotStatus::ALL.iter().filter(|status| status.is_transitional());
     let of = |status: &SnapshotStatus| {
         view.scan_by(&Snapshot::BY_STATUS, &KeyRange::exact(status.as_str()), Order::Ascending)
     };
     statuses
         .flat_map(of)
-        .filter(|row| !has_work(view, WorkTarget::Snapshot, row.id))
+        .filter(|row| !busy.contains(&(WorkTarget::Snapshot, row.id)))
         .map(|row| Snapshot::clone(row))
         .collect()
 }

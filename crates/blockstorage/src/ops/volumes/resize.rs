@@ -8,7 +8,7 @@ use crate::{
     caller::policy,
     context::{Context, find_volume},
     error::{Error, Missing},
-    ops::{qos::is_front_end, refusal::VolumeRefusal, types::find_type},
+    ops::{qos::is_front_end, refusal::VolumeRefusal, services::disabled_hosts, types::find_type},
     quota::{self, Deltas},
     rows::{
         Attachment, MigrationStatus, QosSpecs, QuotaKind, Snapshot, SnapshotStatus, Task, Volume,
@@ -140,7 +140,7 @@ pub struct MigrateRequest {
 
 /// Moves a volume to another back end: a worker has to move it. Admins only.
 ///
-/// `is_up` tells whether a back end is there and takes volumes.
+/// `is_up` tells whether a back end is there. One that is disabled takes no volumes.
 ///
 /// # Errors
 /// [`Error`]; [`VolumeRefusal::Migrate`] unless the volume is at rest and free.
@@ -162,7 +162,8 @@ pub fn migrate_volume(
         }
         _ => return Err(Error::input("One and only one of cluster and host must be set.")),
     };
-    if !is_up(&host) {
+    let service = host.split_once('#').map_or(&*host, |(service, _)| service);
+    if !is_up(&host) || disabled_hosts(txn).contains(service) {
         return Err(Error::request(format!("Invalid host: No available service named '{host}'")));
     }
     let replicated =
