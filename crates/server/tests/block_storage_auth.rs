@@ -195,6 +195,27 @@ fn without_the_identity_service_known_tokens_work_and_others_are_answered_503() 
 }
 
 #[test]
+fn no_token_is_in_the_log() {
+    let (identity, dir) = (Identity::start(), tempfile::tempdir().unwrap());
+    identity.know("secret-of-a-member", "p1", &["member"], FAR);
+    let (url, log) = (identity.url(), dir.path().join("log"));
+    let arguments = ["--auth", "keystone", "--identity-url", &url, "--log-level", "trace"];
+    let cloud = Cloud::start_logged(dir.path(), &arguments, &log);
+    let reset = json!({"os-reset_status": {"status": "error"}});
+    for token in ["secret-of-a-member", "secret-of-nobody"] {
+        get(&cloud, token, "/v3/volumes/detail");
+        call(&cloud, token, "POST", "/v3/volumes", &json!({"volume": {"size": 1}}));
+        call(&cloud, token, "POST", "/v3/volumes/x/action", &reset);
+    }
+    drop(identity);
+    get(&cloud, "secret-of-others", "/v3/volumes");
+    drop(cloud);
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("/v3/volumes/detail") && log.contains("can't be asked"), "{log}");
+    assert!(!log.contains("secret-of"), "{log}");
+}
+
+#[test]
 fn an_identity_service_has_to_be_named_and_to_be_one_that_can_be_asked() {
     let dir = tempfile::tempdir().unwrap();
     let refused = |arguments: &[&str]| {
@@ -205,6 +226,8 @@ fn an_identity_service_has_to_be_named_and_to_be_one_that_can_be_asked() {
         String::from_utf8(done.stderr).unwrap()
     };
     assert!(refused(&["--auth", "keystone"]).contains("--identity-url"));
+    // Or the server would be open to all.
+    assert!(refused(&["--identity-url", "http://127.0.0.1:5000"]).contains("--auth"));
     let tls = refused(&["--auth", "keystone", "--identity-url", "https://127.0.0.1:5000"]);
     assert!(tls.contains("https is not spoken here"), "{tls}");
 }
