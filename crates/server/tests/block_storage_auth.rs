@@ -78,6 +78,19 @@ fn roles_and_projects_decide_who_may_do_what() {
             json!({"volume_type": {"name": "t"}}),
             "volume_extension:type_create",
         ),
+        (
+            "POST",
+            "/v3/attachments".to_owned(),
+            json!({"attachment": {"volume_uuid": id}}),
+            "volume:attachment_create",
+        ),
+        (
+            "POST",
+            "/v3/volume-transfers".to_owned(),
+            json!({"transfer": {"volume_id": id}}),
+            "volume:create_transfer",
+        ),
+        ("POST", "/v3/qos-specs".to_owned(), json!({}), "volume_extension:qos_specs_manage:create"),
     ];
     for (method, path, body, rule) in forbidden {
         let reply = call(cloud, "t-reader", method, &path, &body);
@@ -88,16 +101,30 @@ fn roles_and_projects_decide_who_may_do_what() {
     // What is for admins is not for members.
     let reset = json!({"os-reset_status": {"status": "error"}});
     assert_eq!(call(cloud, "t-member", "POST", &format!("{path}/action"), &reset).status, 403);
+    for path in ["/v3/qos-specs", "/v3/qos-specs/x", "/v3/default-types", "/v3/os-quota-sets/p2"] {
+        assert_eq!(get(cloud, "t-member", path).status, 403, "{path}");
+    }
     // Who has no role that counts may not even look.
-    for path in [
+    let paths = [
         "/v3/volumes",
         "/v3/volumes/detail",
+        "/v3/volumes/summary",
         "/v3/snapshots",
+        "/v3/snapshots/x",
         "/v3/attachments",
+        "/v3/attachments/x",
+        "/v3/volume-transfers/detail",
+        "/v3/volume-transfers/x",
         "/v3/types",
         "/v3/types/default",
+        "/v3/types/x",
+        "/v3/messages",
+        "/v3/messages/x",
+        "/v3/limits",
+        "/v3/os-quota-sets/p1",
         &path,
-    ] {
+    ];
+    for path in paths {
         let reply = get(cloud, "t-none", path);
         assert_eq!(reply.status, 403, "{path}: {}", reply.body);
     }
