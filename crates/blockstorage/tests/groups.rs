@@ -456,8 +456,22 @@ fn groups_count_to_their_quota() {
         refusal.unwrap_err().to_string(),
         "GroupLimitExceeded: Maximum number of groups allowed (1) exceeded"
     );
+    let spec = GroupSpec {
+        group_type: "g".into(),
+        volume_types: vec![of(OTHER_TYPE).into()],
+        ..GroupSpec::default()
+    };
+    let id = Uuid::from_u128(41);
+    let refusal = member(|cx| create_group(&mut txn, cx, API, id, spec.clone())).unwrap_err();
+    assert_eq!(refusal.status(), 413);
+    let body = br#"{"quota_set": {"groups": 2}}"#;
+    admin(|cx| set_quotas(&mut txn, cx.config, cx.caller, "p", body)).unwrap();
+    member(|cx| create_group(&mut txn, cx, API, id, spec)).unwrap();
+    assert_eq!(usage(&txn, QuotaKind::Groups), 2);
     txn.delete_range::<QuotaUsage>(&KeyRange::all()).unwrap();
-    assert_eq!(usage(&txn, QuotaKind::Groups), 1);
+    assert_eq!(usage(&txn, QuotaKind::Groups), 2);
+    // The type of which it may have volumes stays too.
+    assert!(admin(|cx| delete_type(&mut txn, cx, &of(OTHER_TYPE))).is_err());
 }
 
 #[test]
@@ -520,4 +534,83 @@ fn a_group_that_has_no_back_end_is_held_by_its_snapshots_too() {
     member(|cx| delete_group_snapshot(&mut txn, cx, API, &of(snap))).unwrap();
     delete(&mut txn).unwrap();
     assert_eq!(status(&txn, group), None);
+}
+
+#[test]
+fn what_comes_into_a_group_is_on_its_back_end() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let there = Placement { host: "h@other#p".into(), ..Placement::default() };
+    place_volume(&mut txn, LONER, there).unwrap();
+    let volume = of(LONER).into();
+    let refusal = member(|cx| update_group(&mut txn, cx, API, &of(GROUP), change(&[LONER], &[])));
+    let why = CantAdd::Elsewhere;
+    assert_eq!(refusal, Err(GroupRefusal::Add { volume, group: GROUP, why }.into()));
+    let spec = |source: Uuid| VolumeSpec {
+        source_volid: Some(of(source).into()),
+        volume_type: Some(of(TYPE).into()),
+        group_id: Some(of(GROUP).into()),
+        ..VolumeSpec::default()
+    };
+    let id = Uuid::from_u128(20);
+    let refusal = member(|cx| create_volume(&mut txn, cx, id, spec(LONER))).unwrap_err();
+    assert_eq!(refusal.status(), 400);
+    member(|cx| create_volume(&mut txn, cx, id, spec(MEMBERS[0]))).unwrap();
+}
+
+#[test]
+fn a_volume_takes_no_part_of_a_group_snapshot_to_another_project() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    snapshot(&mut txn, Uuid::from_u128(30)).unwrap();
+    work_off(&mut txn);
+    let gone = change(&[], &MEMBERS);
+    member(|cx| update_group(&mut txn, cx, API, &of(GROUP), gone)).unwrap();
+    let mut offer = |no_snapshots| {
+        let spec = TransferSpec { volume_id: of(MEMBERS[0]).into(), name: None, no_snapshots };
+        let key = TransferKey { key: "24e6bf914a44e173", salt: [1; 8] };
+        member(|cx| create_transfer(&mut txn, cx, Uuid::from_u128(90), spec, key))
+    };
+    assert!(matches!(offer(false), Err(Error::Snapshot(SnapshotRefusal::Transfer { .. }))));
+    offer(true).unwrap();
+    // What is offered comes into no group, whatever an operator says of it.
+    let reset = StatusReset { status: Some("available".into()), ..StatusReset::default() };
+    admin(|cx| reset_volume_status(&mut txn, cx, &of(MEMBERS[0]), &reset)).unwrap();
+    let back = change(&[MEMBERS[0]], &[]);
+    let refusal = member(|cx| update_group(&mut txn, cx, API, &of(GROUP), back));
+    let (volume, why) = (of(MEMBERS[0]).into(), CantAdd::Offered);
+    assert_eq!(refusal, Err(GroupRefusal::Add { volume, group: GROUP, why }.into()));
+}
+
+#[test]
+fn a_part_of_a_group_snapshot_that_is_used_holds_it() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let snap = Uuid::from_u128(30);
+    snapshot(&mut txn, snap).unwrap();
+    work_off(&mut txn);
+    let (volume, part) = (of(MEMBERS[0]), Uuid::from_u128(31));
+    let first = txn.get::<Snapshot>(part).unwrap().volume_id == MEMBERS[0];
+    let part = if first { part } else { Uuid::from_u128(32) };
+    member(|cx| revert_volume(&mut txn, cx, &volume, part)).unwrap();
+    let refusal = member(|cx| delete_group_snapshot(&mut txn, cx, API, &of(snap)));
+    assert_eq!(refusal, Err(GroupRefusal::DeleteSnapshot.into()));
+    work_off(&mut txn);
+    member(|cx| delete_group_snapshot(&mut txn, cx, API, &of(snap))).unwrap();
+}
+
+#[test]
+fn a_group_has_only_so_many_volumes() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let row = Volume::clone(txn.get::<Volume>(MEMBERS[0]).unwrap());
+    for id in 0..GROUP_VOLUMES_MAX as u128 - 3 {
+        let id = Uuid::from_u128(10_000 + id);
+        txn.upsert::<Volume>(Volume { id, ..row.clone() }).unwrap();
+    }
+    let add = change(&[LONER], &[]);
+    member(|cx| update_group(&mut txn, cx, API, &of(GROUP), add)).unwrap();
+    let refusal = make(&mut txn, Uuid::from_u128(20), Some(GROUP)).unwrap_err();
+    let volumes_max = GROUP_VOLUMES_MAX;
+    assert_eq!(refusal, GroupRefusal::Full { group: GROUP, volumes_max }.into());
 }

@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
 
-mod groups_cloud;
+mod cloud;
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use groups_cloud::Cloud;
+use cloud::Cloud;
 
 /// The names of the files of a back end, in order.
 fn files(dir: &Path, backend: &str) -> Vec<String> {
@@ -181,7 +181,11 @@ fn group_types_are_kept_with_their_specs() {
 fn consistency_groups_are_groups_by_an_older_name() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
-    let body = json!({"consistencygroup": {"name": "c", "volume_types": "__DEFAULT__"}});
+    // As the stock command line sends it.
+    let body = json!({"consistencygroup": {
+        "name": "c", "volume_types": "__DEFAULT__", "description": null, "availability_zone": null,
+        "user_id": null, "project_id": null, "status": "creating",
+    }});
     let id = cloud.create("/consistencygroups", &body);
     let path = format!("/consistencygroups/{id}");
     cloud.wait(&path, "available");
@@ -197,10 +201,10 @@ fn consistency_groups_are_groups_by_an_older_name() {
     let body = json!({"consistencygroup": {"remove_volumes": volume}});
     cloud.expect(202, "PUT", &format!("{path}/update"), &body);
     let body = json!({"consistencygroup": {"add_volumes": volume}});
-    cloud.expect(202, "PUT", &format!("{path}/update"), &body);
+    cloud.expect(202, "PUT", &path, &body);
 
-    let snapshot =
-        cloud.create("/cgsnapshots", &json!({"cgsnapshot": {"consistencygroup_id": id}}));
+    let body = json!({"cgsnapshot": {"consistencygroup_id": id, "status": "creating"}});
+    let snapshot = cloud.create("/cgsnapshots", &body);
     let snapshot_path = format!("/cgsnapshots/{snapshot}");
     assert_eq!(cloud.wait(&snapshot_path, "available")["consistencygroup_id"], json!(id));
     let body = json!({"consistencygroup-from-src": {"cgsnapshot_id": snapshot}});
@@ -232,18 +236,18 @@ fn what_a_killed_server_was_doing_with_groups_is_done_by_the_next() {
     let mut cloud = Cloud::start(dir.path());
     let group = group(&cloud);
     let id = volume(&cloud, &group, "on-b");
-    cloud = cloud.restart(dir.path());
+    cloud.restart(dir.path(), &[]);
     cloud.wait(&format!("/volumes/{id}"), "available");
     let body = json!({"create-from-src": {"source_group_id": group}});
     let copy = format!("/groups/{}", cloud.create("/groups/action", &body));
     let body = json!({"group_snapshot": {"group_id": group}});
     let snapshot = format!("/group_snapshots/{}", cloud.create("/group_snapshots", &body));
-    cloud = cloud.restart(dir.path());
+    cloud.restart(dir.path(), &[]);
     cloud.wait(&copy, "available");
     cloud.wait(&snapshot, "available");
     let delete = json!({"delete": {"delete-volumes": true}});
     cloud.expect(202, "POST", &format!("{copy}/action"), &delete);
-    cloud = cloud.restart(dir.path());
+    cloud.restart(dir.path(), &[]);
     cloud.wait(&copy, "404");
     assert_eq!(files(dir.path(), "b").len(), 2);
 }

@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
 
-mod groups_cloud;
+mod cloud;
 
 use serde_json::{Value, json};
 
-use groups_cloud::Cloud;
+use cloud::Cloud;
 
 /// The host of each service of a binary, with a member of it.
 fn services(cloud: &Cloud, binary: &str, member: &str) -> Vec<(String, Value)> {
@@ -42,7 +42,7 @@ fn back_ends_are_services_and_disabled_ones_get_no_volumes() {
     let row = volume(&cloud, "available");
     assert_eq!(row["os-vol-host-attr:host"], json!(format!("{b}#b")));
     assert!(row["service_uuid"].is_string(), "{row}");
-    cloud = cloud.restart(dir.path());
+    cloud.restart(dir.path(), &[]);
     let row = &cloud.get(&format!("/os-services?host={a}"))["services"][0];
     assert_eq!((&row["status"], &row["disabled_reason"]), (&json!("disabled"), &json!("x")));
     assert_eq!(row["backend_state"], Value::Null);

@@ -271,7 +271,8 @@ pub fn group_snapshot_action(body: &[u8]) -> Result<Box<str>, Error> {
     Ok(argument_of(&RESET, &action, &argument)?.text("status").unwrap_or_default())
 }
 
-/// Reads a body that asks for a consistency group.
+/// Reads a body that asks for a consistency group. Clients send members of which nobody knows what
+/// they are for; they are passed over in all bodies of this older API.
 ///
 /// # Errors
 /// [`Error`] with the status 400.
@@ -281,7 +282,8 @@ pub fn consistency_spec(body: &[u8]) -> Result<GroupSpec, Error> {
         ("description", TEXT),
         ("volume_types", Rule::LongText),
         ("availability_zone", Rule::Text { min: 1, null: true }),
-    ]);
+    ])
+    .open(true);
     let members = read(body, "consistencygroup", &FORM, &[])?;
     let name = trimmed(&members, "name");
     let volume_types = listed(members.text("volume_types").as_deref(), "volume_types")?;
@@ -311,7 +313,8 @@ pub fn consistency_source_spec(body: &[u8]) -> Result<GroupSourceSpec, Error> {
         ("description", TEXT),
         ("cgsnapshot_id", Rule::Id { null: true }),
         ("source_cgid", Rule::Id { null: true }),
-    ]);
+    ])
+    .open(true);
     let members = read(body, KEY, &FORM, &[])?;
     let name = trimmed(&members, "name");
     let shown = name.as_deref().unwrap_or("None");
@@ -340,7 +343,7 @@ pub fn consistency_source_spec(body: &[u8]) -> Result<GroupSourceSpec, Error> {
 /// # Errors
 /// [`Error`] with the status 400.
 pub fn consistency_delete(body: &[u8]) -> Result<bool, Error> {
-    const FORM: Form = Form::new(&[("force", Rule::Bool)]);
+    const FORM: Form = Form::new(&[("force", Rule::Bool)]).open(true);
     if body.is_empty() {
         return Ok(false);
     }
@@ -352,7 +355,7 @@ pub fn consistency_delete(body: &[u8]) -> Result<bool, Error> {
 /// # Errors
 /// [`Error`] with the status 400.
 pub fn consistency_change(body: &[u8], version: Microversion) -> Result<GroupChange, Error> {
-    let members = read(body, "consistencygroup", &CHANGE, &[])?;
+    let members = read(body, "consistencygroup", &CHANGE.open(true), &[])?;
     let said = members.0.values().any(|value| !matches!(value, Value::Null));
     if !said && !version.at_least(EMPTY_CHANGE_SINCE) {
         return Err(Error::request(
@@ -370,7 +373,8 @@ pub fn consistency_change(body: &[u8], version: Microversion) -> Result<GroupCha
 pub fn cgsnapshot_spec(body: &[u8]) -> Result<GroupSnapshotSpec, Error> {
     const FORM: Form =
         Form::new(&[("consistencygroup_id", ID), ("name", TEXT), ("description", TEXT)])
-            .required(&["consistencygroup_id"]);
+            .required(&["consistencygroup_id"])
+            .open(true);
     let members = read(body, "cgsnapshot", &FORM, &[])?;
     Ok(snapshot_spec(&members, "consistencygroup_id"))
 }

@@ -87,6 +87,11 @@ impl Backends {
         self.all().any(|backend| backend.service_host() == host)
     }
 
+    /// Whether a back end is called so, with or without its pool.
+    pub(crate) fn is_up(&self, host: &str) -> bool {
+        self.is_host(host) || self.has_service(host)
+    }
+
     /// Whether a back end is called so, in full.
     pub(crate) fn is_host(&self, host: &str) -> bool {
         self.all.iter().any(|backend| *backend.host == *host)

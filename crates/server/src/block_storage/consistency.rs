@@ -21,6 +21,7 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::write("POST", "/v3/consistencygroups/create_from_src", create_from),
     routes::read("/v3/consistencygroups/{id}", show),
     routes::write("POST", "/v3/consistencygroups/{id}/delete", delete),
+    routes::write("PUT", "/v3/consistencygroups/{id}", update),
     routes::write("PUT", "/v3/consistencygroups/{id}/update", update),
     routes::list("/v3/cgsnapshots", list_snapshots),
     routes::write("POST", "/v3/cgsnapshots", create_snapshot),

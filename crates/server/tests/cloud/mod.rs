@@ -157,4 +157,32 @@ impl Cloud {
             std::thread::yield_now();
         }
     }
+    /// A request in an older version; its status and body.
+    pub(crate) fn call_in(
+        &self,
+        minor: u16,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> (u16, Value) {
+        let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
+        let version = format!("volume 3.{minor}");
+        let headers = [JSON, TOKEN, ("openstack-api-version", &*version)];
+        let reply = self.send(method, &format!("/v3/p1{path}"), &body, &headers);
+        let answer = if reply.body.is_empty() { Value::Null } else { reply.json() };
+        (reply.status, answer)
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Value {
+        self.expect(200, "GET", path, &Value::Null)
+    }
+
+    /// What is said when something is refused.
+    #[track_caller]
+    pub(crate) fn refused(&self, status: u16, method: &str, path: &str, body: &Value) -> String {
+        let answer = self.expect(status, method, path, body);
+        let inner = answer.as_object().unwrap().values().next().unwrap();
+        inner["message"].as_str().unwrap().to_owned()
+    }
 }

@@ -124,7 +124,7 @@ fn comer(
         CantAdd::Migrating
     } else if view.find(&Transfer::BY_VOLUME, row.id).is_some() {
         CantAdd::Offered
-    } else if row.host.is_none() || group.host.as_ref().is_some_and(|_| row.host != group.host) {
+    } else if row.host.is_none() || row.host != group.host {
         CantAdd::Elsewhere
     } else {
         return Ok(Volume::clone(row));

@@ -215,8 +215,8 @@ fn check_group(
     if group.project_id != cx.caller.project {
         return Err(Missing::Group(group.id.to_string().into()).into());
     }
-    let elsewhere = source.volume().is_some_and(|origin| origin.host != group.host);
-    if elsewhere && group.host.is_some() {
+    // A copy is made where its original is; the group may have no back end yet.
+    if source.volume().is_some_and(|origin| origin.host != group.host) {
         return Err(Error::input("Volume must be on the same backend as its group"));
     }
     Ok(check_room(view, group.id, 1)?)
