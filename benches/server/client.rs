@@ -6,20 +6,23 @@ use std::net::TcpStream;
 /// A connection to the server.
 pub(crate) struct Client {
     socket: BufReader<TcpStream>,
+    /// Header lines that every request has.
+    headers: &'static str,
     sent: Vec<u8>,
 }
 
-/// A reply with status 200; another one ends the bench.
+/// A reply to a request that was done; another one ends the bench.
 pub(crate) struct Reply {
     pub(crate) index: u64,
     pub(crate) body: Vec<u8>,
 }
 
 impl Client {
-    pub(crate) fn connect(address: &str) -> Self {
+    pub(crate) fn connect(address: &str, headers: &'static str) -> Self {
         let socket = TcpStream::connect(address).unwrap();
         socket.set_nodelay(true).unwrap();
-        Self { socket: BufReader::with_capacity(256 << 10, socket), sent: Vec::new() }
+        let socket = BufReader::with_capacity(256 << 10, socket);
+        Self { socket, headers, sent: Vec::new() }
     }
 
     pub(crate) fn get(&mut self, path: &str) -> Reply {
@@ -35,7 +38,7 @@ impl Client {
     /// Sends a request without waiting for its reply.
     pub(crate) fn send(&mut self, method: &str, path: &str, body: &[u8]) {
         self.sent.clear();
-        write!(self.sent, "{method} {path} HTTP/1.1\r\nHost: bench\r\n").unwrap();
+        write!(self.sent, "{method} {path} HTTP/1.1\r\nHost: bench\r\n{}", self.headers).unwrap();
         write!(self.sent, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
         self.sent.extend_from_slice(body);
         self.socket.get_mut().write_all(&self.sent).unwrap();
@@ -62,7 +65,7 @@ impl Client {
             body.resize(length, 0);
             self.socket.read_exact(&mut body).unwrap();
         }
-        assert!(status.contains(" 200 "), "{status}: {}", String::from_utf8_lossy(&body));
+        assert!(status.starts_with("HTTP/1.1 2"), "{status}: {}", String::from_utf8_lossy(&body));
         Reply { index, body }
     }
 

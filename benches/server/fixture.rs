@@ -90,7 +90,7 @@ impl Fixture {
     }
 
     pub(crate) fn client(&self) -> Client {
-        Client::connect(&self.address)
+        Client::connect(&self.address, "")
     }
 
     /// Returns when as many requests as that wait in blocking queries.

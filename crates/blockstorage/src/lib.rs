@@ -95,6 +95,6 @@ pub use self::{
     view::*,
     work::{
         ATTEMPTS_MAX, FailureCause, Outcome, Placement, finish_work, next_work, place_volume,
-        resume_work, start_work,
+        ready_work, resume_work, start_work,
     },
 };

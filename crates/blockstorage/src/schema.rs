@@ -14,6 +14,9 @@ use crate::{error::Error, id::parse_id, python};
 /// The largest size of a volume, in GiB.
 pub(crate) const SIZE_GIB_MAX: u32 = 2_147_483_647;
 
+/// The most bits that a key may be said to have.
+const KEY_BITS_MAX: i64 = 2_147_483_647;
+
 /// The most characters of names, descriptions, keys and values.
 pub(crate) const TEXT_MAX: usize = 255;
 
@@ -53,8 +56,8 @@ pub(crate) enum Rule {
     Object { min: usize, null: bool },
     /// One of these texts.
     OneOf { texts: &'static [&'static str], null: bool },
-    /// A number of at least `min`.
-    Integer { min: i64 },
+    /// The bits of a key: a whole number that isn't negative, also as a text, or null.
+    KeySize,
     /// A list of texts of 1 to 255 characters, at least one, none of them twice.
     Texts,
 }
@@ -148,7 +151,8 @@ impl Rule {
                 | Self::Size { null: true }
                 | Self::Meta { null: true }
                 | Self::Object { null: true, .. }
-                | Self::OneOf { null: true, .. },
+                | Self::OneOf { null: true, .. }
+                | Self::KeySize,
                 Value::Null,
             )
             | (Self::LongText, Value::String(_)) => None,
@@ -185,10 +189,16 @@ impl Rule {
                     .then(|| format!("{} is not one of [{}]", repr(), list.join(", ")))
                     .and_then(fail)
             }
-            (Self::Integer { min }, _) => match value.as_i64() {
-                Some(number) if number >= *min => None,
-                Some(_) => fail(format!("{} is less than the minimum of {min}", repr())),
-                None => wrong_type("'integer'"),
+            (Self::KeySize, Value::String(text)) => (!matches!(text.parse(), Ok(0..=KEY_BITS_MAX)))
+                .then(|| format!("{} is not a 'key_size'", repr()))
+                .and_then(fail),
+            (Self::KeySize, _) => match value.as_i64() {
+                Some(0..=KEY_BITS_MAX) => None,
+                Some(..0) => fail(format!("{} is less than the minimum of 0", repr())),
+                Some(_) => {
+                    fail(format!("{} is greater than the maximum of {KEY_BITS_MAX}", repr()))
+                }
+                None => wrong_type("'string', 'integer', 'null'"),
             },
             (Self::Texts, _) => texts_reason(name, value),
         }

@@ -108,7 +108,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) acl: Option<PathBuf>,
 
-    /// Serve Block Storage alone: no Nomad API, no metrics, and this machine is no node.
+    /// Serve Block Storage alone: no Nomad API, no /metrics, and this machine is no node.
     #[arg(
         long,
         requires = "block_storage",
@@ -288,28 +288,53 @@ pub(crate) struct BlockStorageArgs {
     pub(crate) backup_dir: Option<PathBuf>,
 
     /// The type of volumes that name none and whose project has no default; made when it is absent.
-    #[arg(long, value_name = "NAME", default_value = "__DEFAULT__", value_parser = type_name)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "__DEFAULT__",
+        value_parser = type_name,
+        requires = "block_storage"
+    )]
     pub(crate) default_volume_type: Box<str>,
 
-    /// Who callers of Block Storage are. noauth: whoever their token USER:PROJECT says, all of them
-    /// admins. keystone: whoever the identity service says, with the roles admin, member or reader.
-    #[arg(long, value_name = "MODE", default_value = "noauth", requires = "block_storage")]
-    pub(crate) auth: AuthMode,
+    /// Who callers of Block Storage are. noauth, the default: whoever their token USER:PROJECT says,
+    /// all of them admins. keystone: whoever the identity service says, with the roles admin, member
+    /// or reader.
+    #[arg(long, value_name = "MODE", requires = "block_storage")]
+    pub(crate) auth: Option<AuthMode>,
 
     /// The identity service that knows the tokens: http://HOST:PORT, or with /v3 behind it.
-    #[arg(long, value_name = "URL", required_if_eq("auth", "keystone"))]
+    // Whoever names one and forgets --auth must not have a server that is open to all.
+    #[arg(long, value_name = "URL", requires = "auth", required_if_eq("auth", "keystone"))]
     pub(crate) identity_url: Option<IdentityUrl>,
 
     /// Tokens that were found good and are not asked about again for a while.
-    #[arg(long, value_name = "TOKENS", default_value_t = IDENTITY_CACHE_MAX_DEFAULT)]
+    #[arg(
+        long,
+        value_name = "TOKENS",
+        default_value_t = IDENTITY_CACHE_MAX_DEFAULT,
+        requires = "identity_url"
+    )]
     pub(crate) identity_cache_max: usize,
 
     /// How long a token that was found good is not asked about again; never longer than it is good.
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "5m",
+        value_parser = duration,
+        requires = "identity_url"
+    )]
     pub(crate) identity_cache_ttl: Duration,
 
     /// How long the identity service may take to answer; then a request is answered 503.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "10s",
+        value_parser = duration,
+        requires = "identity_url"
+    )]
     pub(crate) identity_wait_max: Duration,
 }
 
@@ -323,7 +348,7 @@ pub(crate) enum AuthMode {
 impl BlockStorageArgs {
     pub(crate) fn auth(&self) -> Auth {
         match &self.identity_url {
-            Some(url) if self.auth == AuthMode::Keystone => {
+            Some(url) if self.auth == Some(AuthMode::Keystone) => {
                 Auth::Keystone(Box::new(Keystone::new(&KeystoneOptions {
                     url: url.clone(),
                     tokens_max: self.identity_cache_max,

@@ -189,6 +189,11 @@ fn lists_page_count_and_filter() {
     assert_eq!(cloud.call("GET", filtered, &Value::Null).status, 400);
     let filtered = "/volumes/detail?filter=name%20!%3D%20%22x%22&sort=name";
     assert_eq!(names(&cloud.expect(200, "GET", filtered, &Value::Null)), ["z", "y"]);
+    let sorted = |version| {
+        let headers = [TOKEN, ("openstack-api-version", version)];
+        cloud.send("GET", "/v3/snapshots?sort=name:asc", b"", &headers).status
+    };
+    assert_eq!([sorted("volume 3.29"), sorted("volume 3.30")], [400, 200]);
     let body = json!({"volume": {"size": 1, "name": "k", "metadata": {"k": ""}}});
     let id = cloud.create("/volumes", &body);
     cloud.wait(&format!("/volumes/{id}"), "available");

@@ -7,6 +7,7 @@ mod cloud;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -78,6 +79,19 @@ fn roles_and_projects_decide_who_may_do_what() {
             json!({"volume_type": {"name": "t"}}),
             "volume_extension:type_create",
         ),
+        (
+            "POST",
+            "/v3/attachments".to_owned(),
+            json!({"attachment": {"volume_uuid": id}}),
+            "volume:attachment_create",
+        ),
+        (
+            "POST",
+            "/v3/volume-transfers".to_owned(),
+            json!({"transfer": {"volume_id": id}}),
+            "volume:create_transfer",
+        ),
+        ("POST", "/v3/qos-specs".to_owned(), json!({}), "volume_extension:qos_specs_manage:create"),
     ];
     for (method, path, body, rule) in forbidden {
         let reply = call(cloud, "t-reader", method, &path, &body);
@@ -88,16 +102,30 @@ fn roles_and_projects_decide_who_may_do_what() {
     // What is for admins is not for members.
     let reset = json!({"os-reset_status": {"status": "error"}});
     assert_eq!(call(cloud, "t-member", "POST", &format!("{path}/action"), &reset).status, 403);
+    for path in ["/v3/qos-specs", "/v3/qos-specs/x", "/v3/default-types", "/v3/os-quota-sets/p2"] {
+        assert_eq!(get(cloud, "t-member", path).status, 403, "{path}");
+    }
     // Who has no role that counts may not even look.
-    for path in [
+    let paths = [
         "/v3/volumes",
         "/v3/volumes/detail",
+        "/v3/volumes/summary",
         "/v3/snapshots",
+        "/v3/snapshots/x",
         "/v3/attachments",
+        "/v3/attachments/x",
+        "/v3/volume-transfers/detail",
+        "/v3/volume-transfers/x",
         "/v3/types",
         "/v3/types/default",
+        "/v3/types/x",
+        "/v3/messages",
+        "/v3/messages/x",
+        "/v3/limits",
+        "/v3/os-quota-sets/p1",
         &path,
-    ] {
+    ];
+    for path in paths {
         let reply = get(cloud, "t-none", path);
         assert_eq!(reply.status, 403, "{path}: {}", reply.body);
     }
@@ -183,7 +211,11 @@ fn requests_that_come_together_ask_once() {
 #[test]
 fn without_the_identity_service_known_tokens_work_and_others_are_answered_503() {
     let Setting { cloud, mut identity, _dir } = setting(&["--identity-wait-max", "100ms"]);
-    assert_eq!(get(&cloud, "t-member", "/v3/volumes").status, 200);
+    // Slow as this machine may be, once it is fast enough.
+    let until = Instant::now() + cloud::PATIENCE;
+    while get(&cloud, "t-member", "/v3/volumes").status == 503 {
+        assert!(Instant::now() < until, "the identity service is never asked");
+    }
     identity.hold(true);
     let slow = get(&cloud, "t-other", "/v3/volumes");
     assert_eq!((slow.status, &slow.json()["error"]["code"]), (503, &json!(503)));
@@ -192,6 +224,27 @@ fn without_the_identity_service_known_tokens_work_and_others_are_answered_503() 
     assert_eq!((down.status, &down.json()["error"]["title"]), (503, &json!("Service Unavailable")));
     assert_eq!(down.header("www-authenticate"), "");
     assert_eq!(get(&cloud, "t-member", "/v3/volumes").status, 200);
+}
+
+#[test]
+fn no_token_is_in_the_log() {
+    let (identity, dir) = (Identity::start(), tempfile::tempdir().unwrap());
+    identity.know("secret-of-a-member", "p1", &["member"], FAR);
+    let (url, log) = (identity.url(), dir.path().join("log"));
+    let arguments = ["--auth", "keystone", "--identity-url", &url, "--log-level", "trace"];
+    let cloud = Cloud::start_logged(dir.path(), &arguments, &log);
+    let reset = json!({"os-reset_status": {"status": "error"}});
+    for token in ["secret-of-a-member", "secret-of-nobody"] {
+        get(&cloud, token, "/v3/volumes/detail");
+        call(&cloud, token, "POST", "/v3/volumes", &json!({"volume": {"size": 1}}));
+        call(&cloud, token, "POST", "/v3/volumes/x/action", &reset);
+    }
+    drop(identity);
+    get(&cloud, "secret-of-others", "/v3/volumes");
+    drop(cloud);
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("/v3/volumes/detail") && log.contains("can't be asked"), "{log}");
+    assert!(!log.contains("secret-of"), "{log}");
 }
 
 #[test]
@@ -205,6 +258,8 @@ fn an_identity_service_has_to_be_named_and_to_be_one_that_can_be_asked() {
         String::from_utf8(done.stderr).unwrap()
     };
     assert!(refused(&["--auth", "keystone"]).contains("--identity-url"));
+    // Or the server would be open to all.
+    assert!(refused(&["--identity-url", "http://127.0.0.1:5000"]).contains("--auth"));
     let tls = refused(&["--auth", "keystone", "--identity-url", "https://127.0.0.1:5000"]);
     assert!(tls.contains("https is not spoken here"), "{tls}");
 }

@@ -152,8 +152,21 @@ fn how_a_type_is_encrypted_can_change_until_a_volume_has_it() {
     let path = format!("/types/{}/encryption", id(&made));
     let change = json!({"encryption": {"key_size": 128}});
     assert_eq!(cloud.call("PUT", &format!("{path}/x"), &change).status, 404);
+    // As the stock client sends what it isn't told.
     let body = json!({"encryption": {
-        "provider": "luks", "control_location": "front-end", "cipher": "aes", "key_size": 256,
+        "provider": "luks", "control_location": "front-end", "cipher": null, "key_size": null,
+    }});
+    let made = cloud.expect(200, "POST", &path, &body);
+    let old = made["encryption"]["encryption_id"].as_str().unwrap();
+    cloud.expect(202, "DELETE", &format!("{path}/{old}"), &NONE);
+    for bad in [json!("x"), json!(-1), json!("-1"), json!(1.5), json!(1_u64 << 31)] {
+        let body = json!({"encryption": {
+            "provider": "luks", "control_location": "front-end", "key_size": bad,
+        }});
+        cloud.expect(400, "POST", &path, &body);
+    }
+    let body = json!({"encryption": {
+        "provider": "luks", "control_location": "front-end", "cipher": "aes", "key_size": "256",
     }});
     let made = cloud.expect(200, "POST", &path, &body);
     let id = made["encryption"]["encryption_id"].as_str().unwrap();

@@ -288,9 +288,14 @@ const ENCRYPTION_CHANGE: Form = Form::new(&[
     ("provider", Rule::Text { min: 0, null: false }),
     ("control_location", Rule::OneOf { texts: &["front-end", "back-end"], null: false }),
     ("cipher", TEXT),
-    ("key_size", Rule::Integer { min: 0 }),
+    ("key_size", Rule::KeySize),
 ])
 .open(true);
+
+fn key_size(members: &Members) -> Option<i64> {
+    let size = members.0.get("key_size")?;
+    size.as_i64().or_else(|| size.as_str()?.parse().ok())
+}
 
 /// Reads a body that says how the volumes of a type are encrypted; the record has the ID `id`.
 ///
@@ -303,7 +308,7 @@ pub fn type_encryption(body: &[u8], id: Uuid, now: i64) -> Result<Encryption, Er
         provider: members.text("provider").unwrap_or_default(),
         control_location: members.text("control_location").unwrap_or_default(),
         cipher: members.text("cipher"),
-        key_size: members.0.get("key_size").and_then(Value::as_i64),
+        key_size: key_size(&members),
         created_at: now,
         updated_at: None,
     })
@@ -319,7 +324,7 @@ pub fn encryption_change(body: &[u8]) -> Result<EncryptionChange, Error> {
         provider: members.text("provider"),
         control_location: members.text("control_location"),
         cipher: members.text("cipher"),
-        key_size: members.0.get("key_size").and_then(Value::as_i64),
+        key_size: key_size(&members),
     })
 }
 

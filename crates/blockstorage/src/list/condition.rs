@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     id::parse_id,
     python::{Literal, literal},
-    rows::NAME_FOLDED,
+    rows::{METADATA_PAIR, NAME_FOLDED, pair},
     schema::boolean_text,
     time::{parse_seconds, seconds},
 };
@@ -219,6 +219,12 @@ impl Condition {
 
     /// What the planner can look for, if anything.
     pub(super) fn conjunct(&self) -> Option<Conjunct> {
+        if let (Test::Pairs(pairs), "metadata") = (&self.test, &*self.column) {
+            // All of them have to be there, so one is enough to look for.
+            let (key, value) = pairs.first()?;
+            let point = Constant::Text(pair(key, value).into());
+            return Some(Conjunct::new(METADATA_PAIR, Kind::Text, Sarg::Points(vec![point])));
+        }
         let Test::Among(wanted) = &self.test else { return None };
         let text = |wanted: &Wanted| Constant::Text(wanted.text.as_str().into());
         if *self.column == *"name" || LOWER_CASE.contains(&&*self.column) {

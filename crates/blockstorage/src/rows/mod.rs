@@ -35,6 +35,14 @@ pub use self::{
 /// What the planner knows the indexes of names in lower case by; no filter can write it.
 pub(crate) const NAME_FOLDED: &str = "lower(name)";
 
+/// What the planner knows the indexes of pairs of metadata by; no filter can write it.
+pub(crate) const METADATA_PAIR: &str = "pair(metadata)";
+
+/// A pair of metadata as a key. No key of metadata has the character between them.
+pub(crate) fn pair(key: &str, value: &str) -> String {
+    format!("{key}={value}")
+}
+
 /// All tables of this crate, for a store to be opened with.
 pub fn schema() -> statehold_store::Schema {
     statehold_store::Schema::new()

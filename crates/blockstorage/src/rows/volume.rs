@@ -14,6 +14,7 @@ use crate::Pairs;
 #[table(unique(name = "project", on(project_id, created_at, id)))]
 #[table(unique(name = "created", on(created_at, id)))]
 #[table(also(Volume::BY_NAME_FOLDED))]
+#[table(also(Volume::BY_METADATA))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a column that clients filter by")]
 pub struct Volume {
     /// Its ID.
@@ -108,6 +109,15 @@ impl Volume {
             }
         })
         .serves(super::NAME_FOLDED);
+
+    /// Volumes by each pair of their metadata, as plain filters ask for it.
+    pub const BY_METADATA: statehold_store::Index<Self, String> =
+        statehold_store::Index::<Self, String>::non_unique("metadata", |volume, keys| {
+            for (key, value) in &volume.metadata {
+                keys.add(&super::pair(key, value));
+            }
+        })
+        .serves(super::METADATA_PAIR);
 
     /// Whether it is not on its way to another back end.
     pub fn is_settled(&self) -> bool {

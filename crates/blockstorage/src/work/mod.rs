@@ -100,15 +100,20 @@ pub(crate) fn holds(view: &impl ReadView, reservation: Uuid) -> bool {
     view.find(&WorkItem::BY_RESERVATION, reservation).is_some()
 }
 
-/// The work that has waited longest of what can be done now.
+/// The work that has waited longest of what can be done now; see [`ready_work`].
+pub fn next_work(view: &impl ReadView) -> Option<&Entry<WorkItem>> {
+    ready_work(view).next()
+}
+
+/// The work that can be done now, what has waited longest first.
 ///
 /// A volume is deleted after its snapshots, and whatever is copied from after the copy is there. A
 /// group has its back end before its volumes are made, and is deleted after them.
 ///
 /// Cost: goes past what can't be done yet.
-pub fn next_work(view: &impl ReadView) -> Option<&Entry<WorkItem>> {
+pub fn ready_work<V: ReadView>(view: &V) -> impl Iterator<Item = &Entry<WorkItem>> {
     view.scan_by(&WorkItem::BY_QUEUED_AT, &KeyRange::all(), Order::Ascending)
-        .find(|item| item.started_at.is_none() && is_ready(view, item))
+        .filter(|item| item.started_at.is_none() && is_ready(view, item))
 }
 
 fn is_ready(view: &impl ReadView, item: &WorkItem) -> bool {

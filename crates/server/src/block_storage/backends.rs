@@ -5,7 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use statehold_blockstorage::{Placement, VolumeType};
+use statehold_blockstorage::{Placement, Volume, VolumeType, parse_id};
+use statehold_store::ReadView;
 use uuid::Uuid;
 
 use super::driver::Driver;
@@ -85,6 +86,34 @@ impl Backends {
     /// Whether a service is a back end, by its host without a pool.
     pub(crate) fn has_service(&self, host: &str) -> bool {
         self.all().any(|backend| backend.service_host() == host)
+    }
+
+    /// Whether a back end is called so, with or without its pool.
+    pub(crate) fn is_up(&self, host: &str) -> bool {
+        self.is_host(host) || self.has_service(host)
+    }
+
+    /// Deletes the files of volumes that have moved to another back end: a server died before it did.
+    pub(crate) fn drop_left_behind(&self, view: &impl ReadView) {
+        for backend in self.all() {
+            let files = backend.driver.files().unwrap_or_else(|error| {
+                tracing::error!(%error, host = %backend.host, "can't list what a back end has");
+                Vec::new()
+            });
+            for held in files {
+                let id = held.name.strip_prefix("volume-").and_then(parse_id);
+                let row = id.and_then(|id| view.get::<Volume>(id));
+                let own = row.and_then(|row| row.host.as_deref()).and_then(|host| self.of(host));
+                if own.is_none_or(|own| own.name == backend.name) {
+                    continue;
+                }
+                let Some(id) = id else { continue };
+                tracing::info!(volume = %id, host = %backend.host, "the volume has moved: its old file goes");
+                if let Err(error) = backend.driver.delete_volume(id) {
+                    tracing::error!(%error, volume = %id, "the old file of a volume that moved is left");
+                }
+            }
+        }
     }
 
     /// Whether a back end is called so, in full.

@@ -101,6 +101,7 @@ impl Setup {
         let resumed = resume_work(&mut txn, &config, now(), Uuid::new_v4)
             .map_err(|error| CloudError::Bootstrap(error.into()))?;
         txn.commit().map_err(CloudError::Commit)?;
+        backends.drop_left_behind(&store.snapshot());
         if resumed > 0 {
             tracing::info!(resumed, "what was under way with volumes is taken up again");
         }

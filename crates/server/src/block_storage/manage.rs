@@ -97,8 +97,7 @@ impl Listing {
         let cluster = cluster.filter(|_| call.cx.version.at_least(CLUSTER_SINCE));
         let host = only(call.parameter("host").map(Into::into), cluster.map(Into::into))?;
         let backends = call.cloud.backends();
-        let is_there = backends.is_host(&host) || backends.has_service(&host);
-        let Some(backend) = backends.of(&host).filter(|_| is_there) else {
+        let Some(backend) = backends.of(&host).filter(|_| backends.is_up(&host)) else {
             return Err(Refusal::bad(&format!("Host '{host}' not found")));
         };
         let files = backend.driver.files().map_err(|error| {

@@ -7,7 +7,6 @@
 //! replaced the work that was under way.
 //! Invariant: no transaction is open while a back end works.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use std::time::{Duration, Instant};
 use statehold_blockstorage::{
     AttachStatus, Backup, FailureCause, Outcome, Snapshot, Task, Volume, VolumeSource,
     VolumeStatus, VolumeType, WorkItem, WorkTarget, disabled_hosts, expire_reservations,
-    finish_work, next_work, place_volume, start_work,
+    finish_work, place_volume, ready_work, start_work,
 };
 use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 use tokio::sync::watch;
@@ -48,26 +47,23 @@ pub(crate) async fn run(cloud: Cloud, mut stopped: watch::Receiver<bool>) {
             expire_quota(&cloud);
             expire = Instant::now() + EXPIRE_EVERY;
         }
-        while jobs.len() < JOBS_MAX && !*stopped.borrow() {
-            let busy =
-                under_way.iter().map(|(_, item)| (item.kind.as_str(), item.target)).collect();
-            let Some(item) = begin(&cloud, &busy) else { break };
+        let free = if *stopped.borrow() { 0 } else { JOBS_MAX - jobs.len() };
+        for item in begin(&cloud, free, &under_way) {
             let (job, of) = (item.clone(), cloud.clone());
-            let handle = jobs.spawn_blocking(move || work(&of, &job));
+            let handle = jobs.spawn_blocking(move || finish(&of, &job, &work(&of, &job)));
             under_way.push((handle.id(), item));
         }
         tokio::select! {
             Some(done) = jobs.join_next_with_id() => {
-                let (id, outcome) = match done {
-                    Ok((id, outcome)) => (id, outcome),
-                    Err(error) => {
-                        tracing::error!(%error, "work with a volume ended in the middle");
-                        (error.id(), failed(FailureCause::Unknown))
-                    }
+                let (id, died) = match done {
+                    Ok((id, ())) => (id, None),
+                    Err(error) => (error.id(), Some(error)),
                 };
-                if let Some(at) = under_way.iter().position(|(other, _)| *other == id) {
-                    let (_, item) = under_way.swap_remove(at);
-                    finish(&cloud, &item, &outcome);
+                let at = under_way.iter().position(|(other, _)| *other == id);
+                let ended = at.map(|at| under_way.swap_remove(at));
+                if let (Some((_, item)), Some(error)) = (ended, died) {
+                    tracing::error!(%error, "work with a volume ended in the middle");
+                    finish(&cloud, &item, &failed(FailureCause::Unknown));
                 }
             }
             () = cloud.queued().notified() => {}
@@ -101,18 +97,26 @@ fn refused(error: statehold_store::WriteError) -> Reject {
     Reject::internal(&error)
 }
 
-/// Notes that the next work is begun, if there is some that can be.
-fn begin(cloud: &Cloud, busy: &BTreeSet<(&str, Uuid)>) -> Option<WorkItem> {
-    let ready = |item: &WorkItem| !busy.contains(&(item.kind.as_str(), item.target));
+/// Notes that the next work is begun, up to `free` items of what can be done.
+fn begin(cloud: &Cloud, free: usize, under_way: &[(Id, WorkItem)]) -> Vec<WorkItem> {
+    let busy = |item: &WorkItem| {
+        under_way.iter().any(|(_, busy)| (busy.kind, busy.target) == (item.kind, item.target))
+    };
     // Most looks find nothing, and cost no transaction.
     let view = cloud.app().store().snapshot();
-    next_work(&view).filter(|item| ready(item))?;
+    if free == 0 || ready_work(&view).all(|item| busy(item)) {
+        return Vec::new();
+    }
     let start = |txn: &mut WriteTxn<'_>, now| {
-        let next = next_work(txn).filter(|item| ready(item)).map(|item| (item.kind, item.target));
-        let Some((kind, target)) = next else { return Ok(None) };
-        start_work(txn, now, kind, target).map_err(refused)
+        let next: Vec<_> = ready_work(txn)
+            .filter(|item| !busy(item))
+            .take(free)
+            .map(|item| (item.kind, item.target))
+            .collect();
+        let begun = next.into_iter().map(|(kind, target)| start_work(txn, now, kind, target));
+        begun.filter_map(Result::transpose).collect::<Result<_, _>>().map_err(refused)
     };
-    write(cloud, start).flatten()
+    write(cloud, start).unwrap_or_default()
 }
 
 /// Writes what came of work, unless an operator settled the matter in the meantime.
@@ -126,13 +130,11 @@ fn finish(cloud: &Cloud, item: &WorkItem, outcome: &Outcome) {
     }
     let moved = matches!(outcome, Outcome::Done { moved: Some(_), .. }) && written == Some(true);
     let from = before.get::<Volume>(item.target).filter(|_| moved);
-    if let Some(Ok(from)) = from.map(|row| backend_of(cloud, row)) {
-        let volume = item.target;
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = from.driver.delete_volume(volume) {
-                tracing::error!(%error, %volume, "the old file of a volume that moved is left");
-            }
-        });
+    // Before anything else is done with the volume: it may be about to come back.
+    if let Some(Ok(from)) = from.map(|row| backend_of(cloud, row))
+        && let Err(error) = from.driver.delete_volume(item.target)
+    {
+        tracing::error!(%error, volume = %item.target, "the old file of a volume that moved is left");
     }
 }
 

@@ -83,17 +83,9 @@ impl Identity {
         self.hold.send_replace(hold);
     }
 
-    /// Answers nobody from now on.
+    /// Answers nobody from now on; its port is closed.
     pub(crate) fn stop(&mut self) {
-        self.runtime.take().unwrap().shutdown_background();
-    }
-}
-
-impl Drop for Identity {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        drop(self.runtime.take());
     }
 }
 

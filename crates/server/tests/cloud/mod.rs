@@ -56,22 +56,28 @@ impl Cloud {
 
     /// The same with more arguments.
     pub(crate) fn start_with(dir: &Path, arguments: &[&str]) -> Self {
-        Self::run(dir, &[&["--bind", "127.0.0.1:0"], arguments].concat())
+        Self::run(dir, &[&["--bind", "127.0.0.1:0"], arguments].concat(), Stdio::null())
+    }
+
+    /// One that logs to a file.
+    pub(crate) fn start_logged(dir: &Path, arguments: &[&str], log: &Path) -> Self {
+        let log = std::fs::File::create(log).unwrap();
+        Self::run(dir, &[&["--bind", "127.0.0.1:0"], arguments].concat(), log.into())
     }
 
     /// One that doesn't serve Nomad's API.
     pub(crate) fn start_alone(dir: &Path) -> Self {
-        Self::run(dir, &["--no-nomad"])
+        Self::run(dir, &["--no-nomad"], Stdio::null())
     }
 
-    fn run(dir: &Path, arguments: &[&str]) -> Self {
+    fn run(dir: &Path, arguments: &[&str], log: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_statehold"));
         command.args(["serve", "--block-storage", "127.0.0.1:0"]).args(arguments);
         command.arg("--data-dir").arg(dir.join("data"));
         for name in ["a", "b"] {
             command.arg("--backend").arg(format!("{name}={}", dir.join(name).display()));
         }
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         if !arguments.contains(&"--no-nomad") {
             assert!(lines.next().unwrap().starts_with("statehold: listening on "));
