@@ -200,3 +200,33 @@ fn extensions_and_filters_are_told() {
     assert_eq!(cloud.get("/resource_filters?resource=zz")["resource_filters"], json!([]));
     assert_eq!(cloud.call_in(32, "GET", "/resource_filters", &Value::Null).0, 404);
 }
+
+#[test]
+fn lists_of_what_is_in_no_table_take_expressions_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    std::fs::File::create_new(dir.path().join("a/disk")).unwrap();
+    let list = |path: &str, rows: &str, filter: &str| {
+        let query: String = form_urlencoded(filter);
+        let found = cloud.expect(200, "GET", &format!("{path}filter={query}"), &Value::Null);
+        found[rows].as_array().unwrap().len()
+    };
+    assert_eq!(list("/os-services?", "services", r#"binary == "cinder-volume""#), 2);
+    assert_eq!(list("/os-services?", "services", r#"status != "enabled""#), 0);
+    assert_eq!(list("/os-hosts?", "hosts", r#"service contains "volume""#), 2);
+    let pools = "/scheduler-stats/get_pools?detail=true&";
+    assert_eq!(list(pools, "pools", r#"capabilities.volume_backend_name == "b""#), 1);
+    let host = cloud.expect(200, "GET", "/scheduler-stats/get_pools", &Value::Null);
+    let host = host["pools"][0]["name"].as_str().unwrap().replace('#', "%23");
+    let path = format!("/manageable_volumes?host={host}&");
+    assert_eq!(list(&path, "manageable-volumes", "safe_to_manage == true and size == 1"), 1);
+    assert_eq!(list(&path, "manageable-volumes", "size > 1"), 0);
+    cloud.create("/volumes", &json!({"volume": {"size": 3}}));
+    assert_eq!(list("/volumes?", "volumes", "size >= 3 and created_at > 2020-01-01T00:00:00Z"), 1);
+    let refused = cloud.call("GET", "/os-services?filter=binary", &Value::Null);
+    assert_eq!(refused.status, 400, "{}", refused.body);
+}
+
+fn form_urlencoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
+}

@@ -7,6 +7,7 @@ use statehold_blockstorage::{
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
+use super::list::selected;
 use super::routes::{self, Route};
 
 /// The version in which they came.
@@ -21,9 +22,8 @@ pub(crate) static ROUTES: &[Route] = &[
 ];
 
 fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
-    let rows: Vec<_> =
-        default_types(view, &call.cx)?.map(|row| DefaultTypeView::new(row)).collect();
-    Answer::ok("default_types", &rows)
+    let rows = default_types(view, &call.cx)?.map(|row| DefaultTypeView::new(row));
+    Answer::ok("default_types", &selected(call, rows)?)
 }
 
 fn shown(view: &impl ReadView, call: &Call<'_>) -> Result<Answer, Refusal> {

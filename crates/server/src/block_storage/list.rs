@@ -2,12 +2,13 @@
 
 use axum::http::StatusCode;
 use serde::{Serialize, ser::SerializeMap as _};
-use serde_json::json;
+use serde_json::{Value, json};
 use statehold_blockstorage::{ListRequest, Listed, Listing, list, next_query};
-use statehold_filter::Filter;
+use statehold_filter::{Dialect, Filter, Filterable, Options};
 use statehold_store::Snapshot;
 
 use super::call::{Answer, Call, Refusal};
+use crate::http::Reject;
 
 /// Where a list is found, and what its members are called.
 #[derive(Clone, Copy, Debug)]
@@ -40,14 +41,31 @@ pub(crate) fn page_of<'v, T: Listed, S: Serialize>(
     show: impl Fn(&'v T) -> S,
 ) -> Result<Answer, Refusal> {
     let request = ListRequest::parse::<T>(parameters, call.cx.caller, call.cx.version)?;
-    let filter = compile(request.filter())?;
+    let filter = expression(request.filter())?;
     let listing = list::<T>(view, &request, filter.as_ref(), visible)?;
     answer(call, place, &listing, show)
 }
 
-/// The expression that rows have to pass, if there is one.
-pub(crate) fn compile<T: Listed>(filter: Option<&str>) -> Result<Option<Filter<T>>, Refusal> {
-    let filter = filter.map(Filter::<T>::compile).transpose();
+/// Of rows that are in no table, or few, those that pass the request's `filter`, as JSON.
+pub(crate) fn selected<S: Serialize>(
+    call: &Call<'_>,
+    rows: impl IntoIterator<Item = S>,
+) -> Result<Vec<Value>, Refusal> {
+    let filter = expression::<Value>(call.parameter("filter"))?;
+    let rows = rows.into_iter().map(|row| serde_json::to_value(&row));
+    let mut rows: Vec<Value> =
+        rows.collect::<Result<_, _>>().map_err(|error| Reject::internal(&error))?;
+    rows.retain(|row| filter.as_ref().is_none_or(|filter| filter.matches(row)));
+    Ok(rows)
+}
+
+/// The expression that rows have to pass, if there is one. No older client has expressions here, so
+/// they may have all that the language has.
+pub(crate) fn expression<T: Filterable>(
+    filter: Option<&str>,
+) -> Result<Option<Filter<T>>, Refusal> {
+    let options = Options::new().dialect(Dialect::Extended);
+    let filter = filter.map(|text| Filter::<T>::compile_with(text, &options)).transpose();
     filter.map_err(|error| Refusal::bad(&error.to_string()))
 }
 

@@ -10,6 +10,7 @@ use statehold_store::{ReadView, Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
 use super::driver::Held;
+use super::list::expression;
 use super::routes::{self, Route};
 
 /// What there is: each under its name, and under that of older clients.
@@ -105,7 +106,11 @@ impl Listing {
             let text = "The back end could not be asked.";
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text)
         })?;
+        let filter = expression::<Value>(call.parameter("filter"))?;
         let files = files.into_iter().filter(|held| !held.name.starts_with(self.others));
+        let files = files.filter(|held| {
+            filter.as_ref().is_none_or(|filter| filter.matches(&self.show(view, held, detail)))
+        });
         let rows: Vec<Value> = paged(call, files.collect())?
             .iter()
             .map(|held| self.show(view, held, detail))

@@ -7,6 +7,7 @@ use statehold_store::{ReadView, Snapshot};
 
 use super::backends::{Backend, OVERSUBSCRIPTION};
 use super::call::{Answer, Call, Refusal};
+use super::list::selected;
 use super::routes::{self, Route};
 
 /// What there is.
@@ -25,7 +26,7 @@ fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let version = call.cx.version;
     call.cx.caller.check(policy::POOLS)?;
     let detail = call.flag("detail")?;
-    let known = |key: &str| matches!(key, "detail" | "name" | "volume_type");
+    let known = |key: &str| matches!(key, "detail" | "name" | "volume_type" | "filter");
     let unknown: Vec<&str> =
         call.query.iter().map(|(key, _)| key.as_str()).filter(|key| !known(key)).collect();
     if version.at_least(FILTER_SINCE) && !unknown.is_empty() {
@@ -38,7 +39,7 @@ fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
         None => None,
         Some(text) => Some(find_type(view, call.cx.caller, text)?),
     };
-    let pools: Vec<Value> = call
+    let pools = call
         .cloud
         .backends()
         .all()
@@ -53,9 +54,8 @@ fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
             } else {
                 json!({"name": backend.host()})
             }
-        })
-        .collect();
-    Answer::ok("pools", &pools)
+        });
+    Answer::ok("pools", &selected(call, pools)?)
 }
 
 /// A count of bytes in GiB, with two decimals.

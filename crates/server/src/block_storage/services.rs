@@ -14,6 +14,7 @@ use statehold_store::{ReadView, Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
 use super::cloud::Cloud;
+use super::list::selected;
 use super::routes::{self, Route};
 use crate::logging;
 
@@ -64,10 +65,9 @@ fn is_up(cloud: &Cloud, row: &Service) -> bool {
 
 fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::SERVICE_GET_ALL)?;
-    let rows: Vec<_> = services(view, call.parameter("host"), call.parameter("binary"))
-        .map(|row| ServiceView::new(call.viewer, row, is_up(call.cloud, row), call.cx.now))
-        .collect();
-    Answer::ok("services", &rows)
+    let rows = services(view, call.parameter("host"), call.parameter("binary"))
+        .map(|row| ServiceView::new(call.viewer, row, is_up(call.cloud, row), call.cx.now));
+    Answer::ok("services", &selected(call, rows)?)
 }
 
 fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
@@ -145,10 +145,9 @@ fn set_log_level(request: &ServiceRequest) -> Result<Answer, Refusal> {
 
 fn list_hosts(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::HOSTS)?;
-    let rows: Vec<_> = services(view, None, None)
-        .map(|row| HostView::new(row, is_up(call.cloud, row), call.cx.now))
-        .collect();
-    Answer::ok("hosts", &rows)
+    let rows = services(view, None, None)
+        .map(|row| HostView::new(row, is_up(call.cloud, row), call.cx.now));
+    Answer::ok("hosts", &selected(call, rows)?)
 }
 
 fn show_host(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
