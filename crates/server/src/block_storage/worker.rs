@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use statehold_blockstorage::{
-    AttachStatus, Backup, FailureCause, Outcome, Snapshot, Task, Volume, VolumeSource,
+    AttachStatus, Backup, FailureCause, Outcome, Placement, Snapshot, Task, Volume, VolumeSource,
     VolumeStatus, VolumeType, WorkItem, WorkTarget, disabled_hosts, expire_reservations,
     finish_work, place_volume, ready_work, start_work,
 };
-use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
+use statehold_store::{Entry, KeyRange, Order, ReadView, WriteError, WriteTxn};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use uuid::Uuid;
@@ -104,19 +104,38 @@ fn begin(cloud: &Cloud, free: usize, under_way: &[(Id, WorkItem)]) -> Vec<WorkIt
     };
     // Most looks find nothing, and cost no transaction.
     let view = cloud.app().store().snapshot();
-    if free == 0 || ready_work(&view).all(|item| busy(item)) {
+    let next: Vec<_> = ready_work(&view).filter(|item| !busy(item)).take(free).collect();
+    if next.is_empty() {
         return Vec::new();
     }
+    let place = |item: &&Entry<WorkItem>| Some((item.target, placement(cloud, &view, item)?));
+    let placements: Vec<(Uuid, Placement)> = next.iter().filter_map(place).collect();
     let start = |txn: &mut WriteTxn<'_>, now| {
         let next: Vec<_> = ready_work(txn)
             .filter(|item| !busy(item))
             .take(free)
             .map(|item| (item.kind, item.target))
             .collect();
-        let begun = next.into_iter().map(|(kind, target)| start_work(txn, now, kind, target));
-        begun.filter_map(Result::transpose).collect::<Result<_, _>>().map_err(refused)
+        let mut begun = Vec::new();
+        for (kind, target) in next {
+            let Some(item) = start_work(txn, now, kind, target)? else { continue };
+            let place = placements.iter().find(|(volume, _)| *volume == target);
+            if let (Task::CreateVolume { .. }, Some((volume, place))) = (&item.task, place) {
+                place_volume(txn, *volume, place.clone())?;
+            }
+            begun.push(item);
+        }
+        Ok::<_, WriteError>(begun)
     };
-    write(cloud, start).unwrap_or_default()
+    write(cloud, |txn, now| start(txn, now).map_err(refused)).unwrap_or_default()
+}
+
+/// Where a volume is going to be made, when that is known before its work begins: one commit less.
+fn placement(cloud: &Cloud, view: &impl ReadView, item: &WorkItem) -> Option<Placement> {
+    let Task::CreateVolume { source } = item.task else { return None };
+    let row = view.get::<Volume>(item.target)?;
+    let (backend, _) = choose(cloud, view, row, source).ok()?;
+    Some(backend.placement())
 }
 
 /// Writes what came of work, unless an operator settled the matter in the meantime.
@@ -199,11 +218,13 @@ fn of_volume(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
     match &item.task {
         Task::CreateVolume { source: from } => {
             let (backend, source) = choose(cloud, &view, row, *from)?;
-            let placed = write(cloud, |txn, _| {
-                place_volume(txn, row.id, backend.placement()).map_err(refused)
-            });
-            if placed != Some(true) {
-                return Err(Failure::Gone);
+            if row.host.as_deref() != Some(backend.host()) {
+                let placed = write(cloud, |txn, _| {
+                    place_volume(txn, row.id, backend.placement()).map_err(refused)
+                });
+                if placed != Some(true) {
+                    return Err(Failure::Gone);
+                }
             }
             match from {
                 VolumeSource::Backup(backup) => {
