@@ -106,9 +106,9 @@ impl Task {
     }
 }
 
-/// Writes what came of work that [`start_work`] gave: the row's next status, quota, and a message when
-/// it failed. `false` when that work is gone, because an operator settled the matter or asked for
-/// something else; nothing is written then.
+/// Writes what came of work that [`start_work`](super::start_work) gave: the row's next status, quota,
+/// and a message when it failed. `false` when that work is gone, because an operator settled the matter
+/// or asked for something else; nothing is written then.
 pub fn finish_work(
     txn: &mut WriteTxn<'_>,
     config: &Config,
