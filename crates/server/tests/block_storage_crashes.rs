@@ -32,8 +32,18 @@ const MARKER_AT: u64 = 4096;
 
 /// The statuses that nobody but a worker brings something out of.
 const UNDER_WAY: &[&str] = &[
-    "creating", "deleting", "extending", "retyping", "reverting", "managing", "unmanaging",
-    "backing-up", "restoring-backup", "restoring", "updating", "maintenance",
+    "creating",
+    "deleting",
+    "extending",
+    "retyping",
+    "reverting",
+    "managing",
+    "unmanaging",
+    "backing-up",
+    "restoring-backup",
+    "restoring",
+    "updating",
+    "maintenance",
 ];
 
 /// The members that say what a volume was made from.
@@ -112,6 +122,8 @@ struct Run {
     log: String,
     /// Paths of what was accepted to be made, until somebody asked for its deletion.
     accepted: BTreeSet<String>,
+    /// What goes with what: paths, and the IDs of volumes and groups.
+    members: Vec<(String, String)>,
     /// What an operator set a status of, which may say anything since.
     told: BTreeSet<String>,
     /// Files that were unmanaged: their volumes' former IDs.
@@ -143,6 +155,7 @@ impl Run {
             cloud,
             log: String::new(),
             accepted: BTreeSet::new(),
+            members: Vec::new(),
             told: BTreeSet::new(),
             unmanaged: BTreeSet::new(),
             contents: BTreeMap::new(),
@@ -198,6 +211,23 @@ impl Run {
         Some(made)
     }
 
+    /// The same for what goes when `owner` does.
+    fn make_of(&mut self, owner: &str, path: &str, body: &Value) -> Option<String> {
+        let made = self.make(path, body)?;
+        self.members.push((owner.to_owned(), format!("{path}/{made}")));
+        Some(made)
+    }
+
+    /// Somebody asked for the deletion of something.
+    fn deleted(&mut self, path: &str) {
+        self.accepted.remove(path);
+        for (owner, member) in &self.members {
+            if path.ends_with(owner) {
+                self.accepted.remove(member);
+            }
+        }
+    }
+
     fn copy_of(&mut self, new: &str, source: &str) {
         let copy = Content { copies: vec![source.to_owned()], ..Content::default() };
         self.contents.insert(new.to_owned(), copy);
@@ -220,11 +250,17 @@ impl Run {
 
     /// Asks for something, and notes what follows from its being accepted.
     #[expect(clippy::too_many_lines, reason = "it is a list of what can be asked for")]
-    fn operate(&mut self) {
-        let rows = self.rows();
-        let volume = self.dice.of(&rows.volumes).unwrap_or_default();
-        let snapshot = self.dice.of(&rows.snapshots).unwrap_or_default();
-        let backup = self.dice.of(&rows.backups).unwrap_or_default();
+    fn operate(&mut self, rows: &Rows, focus: &Value) {
+        // Most of it is about one volume, so that operations come upon each other.
+        let mut near = |rows: &[Value], member: &str| {
+            let own: Vec<Value> =
+                rows.iter().filter(|row| row[member] == focus["id"]).cloned().collect();
+            let own = if self.dice.one_in(3) { None } else { self.dice.of(&own) };
+            own.or_else(|| self.dice.of(rows)).unwrap_or_default()
+        };
+        let volume = near(&rows.volumes, "id");
+        let snapshot = near(&rows.snapshots, "volume_id");
+        let backup = near(&rows.backups, "volume_id");
         let group = self.dice.of(&rows.groups).unwrap_or_default();
         let whole = self.dice.of(&rows.group_snapshots).unwrap_or_default();
         let named = |row: &Value| text(row, "id").to_owned();
@@ -265,9 +301,10 @@ impl Run {
             9 | 10 if !v.is_empty() => {
                 let query = self.dice.of(&["", "?cascade=true", "?force=true"]).unwrap();
                 if self.ask("DELETE", &format!("{path}{query}"), &Value::Null).is_some() {
-                    self.accepted.remove(&path);
-                    for row in rows.snapshots.iter().filter(|row| row["volume_id"] == *v) {
-                        self.accepted.remove(&format!("/snapshots/{}", id(row)));
+                    self.deleted(&path);
+                    if query == "?force=true" {
+                        // What was being made of it fails.
+                        self.told.insert(v.clone());
                     }
                 }
             }
@@ -276,14 +313,14 @@ impl Run {
             }
             13..=15 if !v.is_empty() => {
                 let body = json!({"snapshot": {"volume_id": v}});
-                if let Some(new) = self.make("/snapshots", &body) {
+                if let Some(new) = self.make_of(&v, "/snapshots", &body) {
                     self.copy_of(&new, &v);
                 }
             }
             16 if !s.is_empty() => {
                 let path = format!("/snapshots/{s}");
                 if self.ask("DELETE", &path, &Value::Null).is_some() {
-                    self.accepted.remove(&path);
+                    self.deleted(&path);
                 }
             }
             17 if !s.is_empty() => {
@@ -335,7 +372,7 @@ impl Run {
             25 if !b.is_empty() => {
                 let path = format!("/backups/{b}");
                 if self.ask("DELETE", &path, &Value::Null).is_some() {
-                    self.accepted.remove(&path);
+                    self.deleted(&path);
                 }
             }
             26 => self.transfer(&v, &rows.transfers),
@@ -347,7 +384,7 @@ impl Run {
                         let body = json!({"volume": {
                             "size": 1, "group_id": new, "volume_type": of_type,
                         }});
-                        if let Some(member) = self.make("/volumes", &body) {
+                        if let Some(member) = self.make_of(&new, "/volumes", &body) {
                             let empty = BTreeSet::from([0]);
                             let content =
                                 Content { last: empty.clone(), ever: empty, ..Content::default() };
@@ -371,21 +408,12 @@ impl Run {
                 if !w.is_empty() && self.dice.one_in(2) {
                     let path = format!("/group_snapshots/{w}");
                     if self.ask("DELETE", &path, &Value::Null).is_some() {
-                        self.accepted.remove(&path);
-                        for row in &rows.snapshots {
-                            if row["group_snapshot_id"] == *w {
-                                self.accepted.remove(&format!("/snapshots/{}", id(row)));
-                            }
-                        }
+                        self.deleted(&path);
                     }
-                } else if self.act(
-                    &format!("/groups/{g}"),
-                    &json!({"delete": {"delete-volumes": true}}),
-                ) {
-                    self.accepted.remove(&format!("/groups/{g}"));
-                    for row in rows.volumes.iter().filter(|row| row["group_id"] == *g) {
-                        self.accepted.remove(&format!("/volumes/{}", id(row)));
-                    }
+                } else if self
+                    .act(&format!("/groups/{g}"), &json!({"delete": {"delete-volumes": true}}))
+                {
+                    self.deleted(&format!("/groups/{g}"));
                 }
             }
             31 if !v.is_empty() => {
@@ -434,7 +462,8 @@ impl Run {
     fn unmanage(&mut self, volume: &str, row: &Value) {
         if let Some(old) = self.unmanaged.first().cloned() {
             let name = format!("volume-{old}");
-            let at = ["a", "b"].into_iter().find(|at| self.dir.path().join(at).join(&name).exists());
+            let at =
+                ["a", "b"].into_iter().find(|at| self.dir.path().join(at).join(&name).exists());
             let host = text(row, "os-vol-host-attr:host");
             if let (Some(at), Some((machine, _))) = (at, host.split_once('@')) {
                 let body = json!({"volume": {
@@ -448,7 +477,7 @@ impl Run {
                 }
             }
         } else if self.act(&format!("/volumes/{volume}"), &json!({"os-unmanage": {}})) {
-            self.accepted.remove(&format!("/volumes/{volume}"));
+            self.deleted(&format!("/volumes/{volume}"));
             self.unmanaged.insert(volume.to_owned());
         }
     }
@@ -464,7 +493,8 @@ impl Run {
             std::thread::scope(|scope| {
                 scope.spawn(|| {
                     let headers = [JSON, cloud::TOKEN, LATEST];
-                    let _ = self.cloud.try_send("POST", "/v3/p1/volumes", body.as_bytes(), &headers);
+                    let _ =
+                        self.cloud.try_send("POST", "/v3/p1/volumes", body.as_bytes(), &headers);
                 });
                 // SIGKILL: the child isn't waited for here, so the ID is still its own.
                 let pid = self.cloud.child.id().to_string();
@@ -603,9 +633,12 @@ impl Run {
             if name.starts_with('.') {
                 wrong.extend(below.iter().map(|left| format!("backups: {}", left.display())));
             } else {
-                found.extend(below.iter().flat_map(|below| inner(below)).map(|dir| {
-                    dir.file_name().unwrap().to_str().unwrap().to_owned()
-                }));
+                found.extend(
+                    below
+                        .iter()
+                        .flat_map(|below| inner(below))
+                        .map(|dir| dir.file_name().unwrap().to_str().unwrap().to_owned()),
+                );
             }
         }
         for row in &rows.backups {
@@ -762,6 +795,8 @@ impl Run {
                 self.markers += 1;
                 held = self.markers;
                 file.write_all_at(&held.to_le_bytes(), MARKER_AT).unwrap();
+                // So that copying it takes a while.
+                file.write_all_at(&vec![1; 4 << 20], 1 << 20).unwrap();
                 let _ = writeln!(self.log, "-- {held} is written on {}", id(row));
             }
             let one = BTreeSet::from([held]);
@@ -784,8 +819,14 @@ fn files_equal_rows_however_often_the_server_is_killed() {
     for seed in seeds() {
         let mut run = Run::start(seed);
         for _ in 0..ROUNDS {
-            for _ in 0..4 + run.dice.below(OPERATIONS) {
-                run.operate();
+            let mut left = 4 + run.dice.below(OPERATIONS);
+            while left > 0 {
+                // Several in a row, which then come upon what is still under way.
+                let rows = run.rows();
+                let burst = left.min(1 + run.dice.below(8));
+                let focus = run.dice.of(&rows.volumes).unwrap_or_default();
+                (0..burst).for_each(|_| run.operate(&rows, &focus));
+                left -= burst;
             }
             run.crash();
             run.settle();
