@@ -249,7 +249,11 @@ impl Run {
     }
 
     /// Asks for something, and notes what follows from its being accepted.
-    #[expect(clippy::too_many_lines, reason = "it is a list of what can be asked for")]
+    #[expect(
+        clippy::too_many_lines,
+        clippy::many_single_char_names,
+        reason = "it is a list of what can be asked for"
+    )]
     fn operate(&mut self, rows: &Rows, focus: &Value) {
         // Most of it is about one volume, so that operations come upon each other.
         let mut near = |rows: &[Value], member: &str| {
@@ -546,9 +550,18 @@ impl Run {
             }
         }
         for row in &rows.volumes {
+            let users = rows.attachments.iter().filter(|user| user["volume_id"] == row["id"]);
+            if (status(row) == "in-use") != (users.count() > 0) && !self.told.contains(&id(row)) {
+                wrong.push(format!("volume {} is {}, but its users", id(row), status(row)));
+            }
             let moving = text(row, "migration_status");
             if ["starting", "migrating", "completing"].contains(&moving) {
                 wrong.push(format!("volume {} is {moving}", id(row)));
+            }
+        }
+        for user in &rows.attachments {
+            if !rows.volumes.iter().any(|row| row["id"] == user["volume_id"]) {
+                wrong.push(format!("the attachment {} is of nothing", id(user)));
             }
         }
         wrong.extend(self.accepted.difference(&there).map(|path| format!("{path} is gone")));
@@ -832,4 +845,31 @@ fn files_equal_rows_however_often_the_server_is_killed() {
             run.settle();
         }
     }
+}
+
+#[test]
+fn a_volume_that_goes_while_it_moves_leaves_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start_alone(dir.path());
+    for name in ["a", "b"] {
+        let specs = json!({ "volume_backend_name": name });
+        let body = json!({"volume_type": {"name": name, "extra_specs": specs}});
+        cloud.expect(200, "POST", "/types", &body);
+    }
+    let volume = cloud.create("/volumes", &json!({"volume": {"size": 1, "volume_type": "a"}}));
+    let path = format!("/volumes/{volume}");
+    cloud.wait(&path, "available");
+    let files = ["a", "b"].map(|name| dir.path().join(name).join(format!("volume-{volume}")));
+    // So much that it is seldom there before the deletion is asked for.
+    let file = File::options().write(true).open(&files[0]).unwrap();
+    file.write_all_at(&vec![1; 96 << 20], 0).unwrap();
+    let retype = json!({"os-retype": {"new_type": "b", "migration_policy": "on-demand"}});
+    cloud.expect(202, "POST", &format!("{path}/action"), &retype);
+    let copy = dir.path().join("b/.new").join(format!("volume-{volume}"));
+    while !copy.exists() && cloud.get(&path)["volume"]["status"] == "retyping" {
+        std::thread::yield_now();
+    }
+    cloud.expect(202, "POST", &format!("{path}/action"), &json!({"os-force_delete": {}}));
+    cloud.wait(&path, "404");
+    assert_eq!(files.map(|file| file.exists()), [false, false]);
 }
