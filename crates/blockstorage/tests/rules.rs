@@ -292,3 +292,113 @@ fn what_is_managed_is_not_taken_over_again_under_either_name() {
         assert!(done.is_err(), "{name}");
     }
 }
+
+fn migrate(txn: &mut WriteTxn<'_>) {
+    let request = MigrateRequest { host: Some("h@c#c".into()), ..MigrateRequest::default() };
+    with(Role::Admin, |cx| migrate_volume(txn, cx, &VOLUME.to_string(), request, |_| true))
+        .unwrap();
+}
+
+fn clone(txn: &mut WriteTxn<'_>, id: u128) {
+    let source_volid = Some(VOLUME.to_string().into());
+    let spec = VolumeSpec { source_volid, ..VolumeSpec::default() };
+    member(|cx| create_volume(txn, cx, Uuid::from_u128(id), spec)).unwrap();
+}
+
+#[test]
+fn a_volume_moves_after_the_copies_that_wait_for_it_and_before_those_that_come_later() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let ready =
+        |txn: &WriteTxn<'_>| -> Vec<Uuid> { ready_work(txn).map(|item| item.target).collect() };
+    clone(&mut txn, 20);
+    migrate(&mut txn);
+    assert_eq!(ready(&txn), [Uuid::from_u128(20)]);
+    work(&mut txn, &Outcome::DONE);
+    assert_eq!(ready(&txn), [VOLUME]);
+    let item = migrating(&txn);
+    let item = start_work(&mut txn, 5, item.kind, item.target).unwrap().unwrap();
+    clone(&mut txn, 21);
+    assert!(ready(&txn).is_empty());
+    assert!(finish_work(&mut txn, &Config::default(), 5, &item, &Outcome::DONE).unwrap());
+    assert_eq!(ready(&txn), [Uuid::from_u128(21)]);
+}
+
+fn migrating(txn: &WriteTxn<'_>) -> WorkItem {
+    WorkItem::clone(txn.get::<WorkItem>((WorkTarget::Volume.as_str(), VOLUME)).unwrap())
+}
+
+#[test]
+fn nobody_gets_a_volume_that_moves() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    migrate(&mut txn);
+    assert_eq!(status(&txn), VolumeStatus::Available);
+    let volume = VOLUME.to_string();
+    let refused = member(|cx| reserve_volume(&mut txn, cx, &volume)).unwrap_err();
+    assert!(matches!(refused, Error::Volume(VolumeRefusal::Reserve { .. })));
+    let refused = attach(&mut txn, VOLUME).unwrap_err();
+    assert!(matches!(refused, Error::Volume(VolumeRefusal::Attach { .. })));
+}
+
+fn attach(txn: &mut WriteTxn<'_>, volume: Uuid) -> Result<(), Error> {
+    let request = AttachRequest {
+        instance: Some(Uuid::from_u128(7)),
+        host: None,
+        mountpoint: "/dev/x".into(),
+        mode: None,
+    };
+    member(|cx| attach_volume(txn, cx, &volume.to_string(), request, Uuid::from_u128(30)))
+}
+
+#[test]
+fn who_copied_a_volume_has_the_other_one_afterwards_unless_either_moves() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let new = Uuid::from_u128(22);
+    make(&mut txn, new);
+    work(&mut txn, &Outcome::DONE);
+    attach(&mut txn, VOLUME).unwrap();
+    let complete = |txn: &mut WriteTxn<'_>, failed| {
+        let done = |cx: &Context<'_>| complete_migration(txn, cx, &VOLUME.to_string(), new, failed);
+        with(Role::Admin, done)
+    };
+    assert_eq!(complete(&mut txn, true).unwrap(), new);
+    assert_eq!(status(&txn), VolumeStatus::InUse);
+    assert_eq!(complete(&mut txn, false).unwrap(), new);
+    assert_eq!(status(&txn), VolumeStatus::Available);
+    assert_eq!(txn.get::<Volume>(new).unwrap().status, VolumeStatus::InUse);
+    migrate(&mut txn);
+    let text = complete(&mut txn, false).unwrap_err().to_string();
+    assert_eq!(text, "Invalid volume: Destination volume not mid-migration.");
+    let asked = |cx: &Context<'_>| complete_migration(&mut txn, cx, &VOLUME.to_string(), new, true);
+    assert!(matches!(member(asked).unwrap_err(), Error::Policy { .. }));
+}
+
+#[test]
+fn images_are_refused_for_the_volume_first_and_for_want_of_a_service_last() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let volume = VOLUME.to_string();
+    let upload = |txn: &WriteTxn<'_>| {
+        let asked = |cx: &Context<'_>| upload_volume(txn, cx, &volume, UploadRequest::default());
+        member(asked).unwrap_err().to_string()
+    };
+    let reimage = |txn: &WriteTxn<'_>| {
+        let request = ReimageRequest { image: TYPE, reserved: false };
+        member(|cx| reimage_volume(txn, cx, &volume, request)).unwrap_err()
+    };
+    assert_eq!(upload(&txn), "Invalid image: there is no image service to take it.");
+    let none = format!("Invalid image: there is no image service to ask for {TYPE}.");
+    assert_eq!(reimage(&txn).to_string(), none);
+    let public =
+        |cx: &Context<'_>| upload_volume(&txn, cx, &volume, UploadRequest { public: true });
+    assert!(matches!(member(public).unwrap_err(), Error::Policy { .. }));
+    keep(&mut txn, 10, 1).unwrap();
+    let busy = format!("Invalid volume: Volume {VOLUME} status must be available");
+    assert_eq!(upload(&txn), busy);
+    let text = format!("{busy} or error, but current status is reserved.");
+    assert_eq!(reimage(&txn).to_string(), text);
+    keep(&mut txn, 11, 1).unwrap();
+    assert_eq!(reimage(&txn).status(), 409);
+}

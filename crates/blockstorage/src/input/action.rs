@@ -7,7 +7,7 @@ use super::one_action;
 use crate::{
     Pairs,
     error::Error,
-    ops::{AttachRequest, MigrateRequest, StatusReset},
+    ops::{AttachRequest, MigrateRequest, ReimageRequest, StatusReset, UploadRequest},
     schema::{Form, Members, Rule},
     version::Microversion,
 };
@@ -15,9 +15,14 @@ use crate::{
 /// From this version on volumes can go back to snapshots.
 const REVERT_SINCE: u16 = 40;
 
+/// From this version on images have a visibility.
+const VISIBILITY_SINCE: u16 = 1;
+
+/// From this version on images can be put on volumes.
+const REIMAGE_SINCE: u16 = 68;
+
 /// What is to be done with a volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum VolumeAction {
     /// `os-attach`.
     Attach(AttachRequest),
@@ -64,8 +69,19 @@ pub enum VolumeAction {
     ForceDetach(Option<Uuid>),
     /// `os-migrate_volume`.
     Migrate(MigrateRequest),
+    /// `os-migrate_volume_completion`.
+    MigrateCompletion {
+        /// The volume that was copied to.
+        new_volume: Uuid,
+        /// Whether the copying failed.
+        failed: bool,
+    },
     /// `os-unmanage`.
     Unmanage,
+    /// `os-volume_upload_image`.
+    UploadImage(UploadRequest),
+    /// `os-reimage`.
+    Reimage(ReimageRequest),
 }
 
 const ATTACH: Form = Form::new(&[
@@ -107,6 +123,34 @@ const MIGRATE: Form = Form::new(&[
     ("force_host_copy", Rule::Bool),
     ("lock_volume", Rule::Bool),
 ]);
+
+const COMPLETION: Form =
+    Form::new(&[("new_volume", Rule::Id { null: false }), ("error", Rule::Bool)])
+        .required(&["new_volume"]);
+const DISK_FORMAT: Rule =
+    Rule::OneOf { texts: &["raw", "vmdk", "vdi", "qcow2", "vhd", "vhdx", "ploop"], null: false };
+const EARLY_UPLOAD: Form = Form::new(&[
+    ("image_name", Rule::Text { min: 1, null: false }),
+    ("force", Rule::Bool),
+    ("disk_format", DISK_FORMAT),
+    ("container_format", Rule::Text { min: 0, null: false }),
+])
+.required(&["image_name"]);
+const UPLOAD: Form = Form::new(&[
+    ("image_name", Rule::Text { min: 1, null: false }),
+    ("force", Rule::Bool),
+    ("disk_format", DISK_FORMAT),
+    ("container_format", Rule::Text { min: 0, null: false }),
+    (
+        "visibility",
+        Rule::OneOf { texts: &["community", "public", "private", "shared"], null: false },
+    ),
+    ("protected", Rule::Bool),
+])
+.required(&["image_name"]);
+const REIMAGE: Form =
+    Form::new(&[("image_id", Rule::Id { null: false }), ("reimage_reserved", Rule::Bool)])
+        .required(&["image_id"]);
 
 /// Reads the body of a request to a volume's `/action`, before the volume is looked for.
 ///
@@ -190,7 +234,27 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
                 lock_volume: members.bool("lock_volume").unwrap_or_default(),
             })
         }
+        "os-migrate_volume_completion" => {
+            let members = read(&COMPLETION)?;
+            VolumeAction::MigrateCompletion {
+                new_volume: members.id("new_volume").ok_or_else(missing)?,
+                failed: members.bool("error").unwrap_or_default(),
+            }
+        }
         "os-unmanage" => VolumeAction::Unmanage,
+        "os-volume_upload_image" => {
+            let later = version.at_least(VISIBILITY_SINCE);
+            let members = read(if later { &UPLOAD } else { &EARLY_UPLOAD })?;
+            let public = members.text("visibility").as_deref() == Some("public");
+            VolumeAction::UploadImage(UploadRequest { public })
+        }
+        "os-reimage" if version.at_least(REIMAGE_SINCE) => {
+            let members = read(&REIMAGE)?;
+            VolumeAction::Reimage(ReimageRequest {
+                image: members.id("image_id").ok_or_else(missing)?,
+                reserved: members.bool("reimage_reserved").unwrap_or_default(),
+            })
+        }
         _ => return Err(Error::UnknownAction { action: action.into() }),
     })
 }

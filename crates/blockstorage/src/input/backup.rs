@@ -113,7 +113,6 @@ pub fn backup_record(body: &[u8]) -> Result<BackupRecord, Error> {
 
 /// What is to be done with a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum BackupAction {
     /// `os-reset_status`.
     ResetStatus(Box<str>),

@@ -146,7 +146,6 @@ fn listed(text: Option<&str>, name: &str) -> Result<Vec<Box<str>>, Error> {
 
 /// What is to be done with a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum GroupAction {
     /// `delete`.
     Delete {

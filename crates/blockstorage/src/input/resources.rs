@@ -64,7 +64,6 @@ pub fn snapshot_change(body: &[u8]) -> Result<SnapshotChange, Error> {
 
 /// What is to be done with a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum SnapshotAction {
     /// `os-reset_status`.
     ResetStatus(Box<str>),
@@ -244,7 +243,6 @@ pub fn type_change(body: &[u8]) -> Result<TypeChange, Error> {
 
 /// Who is to use a private type, or no longer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum TypeAction {
     /// `addProjectAccess`.
     AddAccess(Box<str>),

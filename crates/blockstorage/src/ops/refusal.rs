@@ -4,7 +4,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use crate::rows::{SnapshotStatus, VolumeStatus};
+use crate::rows::{MigrationStatus, SnapshotStatus, VolumeStatus};
 
 /// Why the state of a volume doesn't allow something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +79,36 @@ pub enum VolumeRefusal {
         /// The volume.
         volume: Uuid,
     },
+    /// It isn't being moved, but the volume that it should change places with is.
+    NotMoving,
+    /// What it should change places with isn't being moved, but it is.
+    OtherNotMoving,
+    /// What it should change places with is on its way, but not to it.
+    OtherMoves {
+        /// How far that has come.
+        status: MigrationStatus,
+        /// The volume.
+        volume: Uuid,
+    },
+    /// No image can be made from it now.
+    Upload {
+        /// The volume.
+        volume: Uuid,
+    },
+    /// No image can be put on it now.
+    Reimage {
+        /// The volume.
+        volume: Uuid,
+        /// Its status.
+        status: VolumeStatus,
+        /// Whether being kept for somebody would do.
+        reserved: bool,
+    },
+    /// Several have it, so no image can be put on it. The answer has the status 409.
+    ReimageShared {
+        /// The volume.
+        volume: Uuid,
+    },
     /// Its metadata can't be changed now.
     Metadata {
         /// The volume.
@@ -131,7 +161,7 @@ impl VolumeRefusal {
     /// The HTTP status of the answer.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Revert { .. } | Self::RevertSnapshot { .. } => 409,
+            Self::Revert { .. } | Self::RevertSnapshot { .. } | Self::ReimageShared { .. } => 409,
             _ => 400,
         }
     }
@@ -209,6 +239,23 @@ impl fmt::Display for VolumeRefusal {
                  snapshots, be replicated, be part of a group and destination host/cluster must \
                  be different than the current one"
             ),
+            Self::NotMoving => f.write_str("Source volume not mid-migration."),
+            Self::OtherNotMoving => f.write_str("Destination volume not mid-migration."),
+            Self::OtherMoves { status, volume } => {
+                write!(f, "Destination has migration_status {status}, expected target:{volume}.")
+            }
+            Self::Upload { volume } => write!(f, "Volume {volume} status must be available"),
+            Self::Reimage { volume, status, reserved } => {
+                let more = if *reserved { " or reserved" } else { "" };
+                write!(
+                    f,
+                    "Volume {volume} status must be available or error{more}, but current status \
+                     is {status}."
+                )
+            }
+            Self::ReimageShared { volume } => {
+                write!(f, "Volume {volume} must not have more than one attachment.")
+            }
             Self::Metadata { volume, status } => {
                 write!(f, "Volume {volume} metadata can not be changed, as its status is {status}.")
             }

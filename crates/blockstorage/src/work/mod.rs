@@ -107,8 +107,8 @@ pub fn next_work(view: &impl ReadView) -> Option<&Entry<WorkItem>> {
 
 /// The work that can be done now, what has waited longest first.
 ///
-/// A volume is deleted after its snapshots, and whatever is copied from after the copy is there. A
-/// group has its back end before its volumes are made, and is deleted after them.
+/// A volume is deleted after its snapshots, and whatever is copied from is deleted or moved after the
+/// copy is there. A group has its back end before its volumes are made, and is deleted after them.
 ///
 /// Cost: goes past what can't be done yet.
 pub fn ready_work<V: ReadView>(view: &V) -> impl Iterator<Item = &Entry<WorkItem>> {
@@ -128,6 +128,11 @@ fn is_ready(view: &impl ReadView, item: &WorkItem) -> bool {
         Task::DeleteSnapshot { .. } => !view
             .scan_by(&Volume::BY_SNAPSHOT, &KeyRange::exact(item.target), Order::Ascending)
             .any(|volume| being_made(&volume)),
+        // Whatever is copied from stays where it is until the copy is there, and the other way round.
+        Task::RetypeVolume { .. } | Task::MigrateVolume { .. } => !view
+            .scan_by(&Volume::BY_SOURCE, &KeyRange::exact(item.target), Order::Ascending)
+            .any(|volume| being_made(&volume)),
+        Task::CreateVolume { source: VolumeSource::Volume(source) } if moves(view, source) => false,
         Task::CreateVolume { .. } => {
             let group = view.get::<Volume>(item.target).and_then(|volume| volume.group_id);
             !group.is_some_and(|group| group::is_unplaced(view, group))
@@ -135,6 +140,14 @@ fn is_ready(view: &impl ReadView, item: &WorkItem) -> bool {
         Task::DeleteGroup => group::is_empty(view, item.target),
         _ => true,
     }
+}
+
+/// Whether a worker may be moving a volume to another back end.
+fn moves(view: &impl ReadView, volume: Uuid) -> bool {
+    view.get::<WorkItem>((WorkTarget::Volume.as_str(), volume)).is_some_and(|item| {
+        item.started_at.is_some()
+            && matches!(item.task, Task::RetypeVolume { .. } | Task::MigrateVolume { .. })
+    })
 }
 
 /// The snapshots of a volume, oldest first.

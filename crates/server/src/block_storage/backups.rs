@@ -102,7 +102,6 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     match input::backup_action(call.body)? {
         BackupAction::ResetStatus(status) => reset_backup_status(txn, cx, id, &status)?,
         BackupAction::ForceDelete => delete_backup(txn, cx, id, true)?,
-        _ => return Err(Refusal::later()),
     }
     Ok(Answer::done(StatusCode::ACCEPTED))
 }

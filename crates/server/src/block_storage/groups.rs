@@ -88,10 +88,6 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
         GroupAction::ReplicationTargets => {
             return Answer::ok("replication_targets", &replication_targets(txn, cx, id)?);
         }
-        _ => {
-            let text = "This action is not served here.";
-            return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, text));
-        }
     }
     Ok(Answer::empty(StatusCode::ACCEPTED))
 }

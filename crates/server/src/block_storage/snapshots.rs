@@ -84,10 +84,6 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
             unmanage_snapshot(txn, cx, id)?;
             return Ok(Answer::empty(StatusCode::ACCEPTED));
         }
-        _ => {
-            let text = "This action is not served here.";
-            return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, text));
-        }
     }
     Ok(Answer::done(StatusCode::ACCEPTED))
 }

@@ -156,10 +156,6 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     match input::type_action(call.body)? {
         TypeAction::AddAccess(project) => set_type_access(txn, cx, id, &project, true)?,
         TypeAction::RemoveAccess(project) => set_type_access(txn, cx, id, &project, false)?,
-        _ => {
-            let text = "This action is not served here.";
-            return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, text));
-        }
     }
     Ok(Answer::empty(StatusCode::ACCEPTED))
 }

@@ -4,12 +4,13 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use statehold_blockstorage::{
     DeleteOptions, Error, Volume, VolumeStub, VolumeSummary, VolumeType, VolumeView, attach_volume,
-    begin_detaching, check_connection, create_volume, delete_metadata, delete_volume,
-    detach_volume, extend_volume, find_volume, image_metadata,
+    begin_detaching, check_connection, complete_migration, create_volume, delete_metadata,
+    delete_volume, detach_volume, extend_volume, find_volume, image_metadata,
     input::{self, VolumeAction},
-    migrate_volume, policy, reserve_volume, reset_volume_status, retype_volume, revert_volume,
-    roll_detaching, set_bootable, set_image_metadata, set_metadata, set_readonly, unmanage_volume,
-    unreserve_volume, unset_image_metadata, update_volume, volume_metadata_item,
+    migrate_volume, policy, reimage_volume, reserve_volume, reset_volume_status, retype_volume,
+    revert_volume, roll_detaching, set_bootable, set_image_metadata, set_metadata, set_readonly,
+    unmanage_volume, unreserve_volume, unset_image_metadata, update_volume, upload_volume,
+    volume_metadata_item,
 };
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
@@ -225,6 +226,12 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
             let is_up = |host: &str| call.cloud.backends().is_host(host);
             migrate_volume(txn, cx, id, request, is_up)
         }
+        VolumeAction::MigrateCompletion { new_volume, failed } => {
+            let kept = complete_migration(txn, cx, id, new_volume, failed)?;
+            return Answer::ok("save_volume_id", &kept);
+        }
+        VolumeAction::UploadImage(request) => upload_volume(txn, cx, id, request),
+        VolumeAction::Reimage(request) => reimage_volume(txn, cx, id, request),
         VolumeAction::Unmanage => {
             unmanage_volume(txn, cx, id)?;
             return Ok(Answer::empty(StatusCode::ACCEPTED));
@@ -236,10 +243,6 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
         VolumeAction::TerminateConnection(_) => {
             check_connection(txn, cx, id)?;
             unreserve_volume(txn, cx, id)
-        }
-        _ => {
-            let text = "This action is not served here.";
-            return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, text));
         }
     }?;
     Ok(Answer::done(StatusCode::ACCEPTED))

@@ -147,13 +147,18 @@ fn finish(cloud: &Cloud, item: &WorkItem, outcome: &Outcome) {
     if written == Some(false) {
         tracing::info!(target = %item.target, "work was settled by an operator while it was done");
     }
-    let moved = matches!(outcome, Outcome::Done { moved: Some(_), .. }) && written == Some(true);
-    let from = before.get::<Volume>(item.target).filter(|_| moved);
+    let Outcome::Done { moved: Some(to), .. } = outcome else { return };
+    let old = match written {
+        Some(true) => before.get::<Volume>(item.target).and_then(|row| row.host.as_deref()),
+        // It stays where it is, or goes: the copy is nobody's.
+        Some(false) if item.kind == WorkTarget::Volume => Some(&*to.host),
+        _ => None,
+    };
     // Before anything else is done with the volume: it may be about to come back.
-    if let Some(Ok(from)) = from.map(|row| backend_of(cloud, row))
-        && let Err(error) = from.driver.delete_volume(item.target)
+    if let Some(old) = old.and_then(|host| cloud.backends().of(host))
+        && let Err(error) = old.driver.delete_volume(item.target)
     {
-        tracing::error!(%error, volume = %item.target, "the old file of a volume that moved is left");
+        tracing::error!(%error, volume = %item.target, "a file of a volume that moved is left");
     }
 }
 

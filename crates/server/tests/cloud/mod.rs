@@ -101,6 +101,13 @@ impl Cloud {
         *self = Self::start_with(dir, arguments);
     }
 
+    /// The same for one that doesn't serve Nomad's API.
+    pub(crate) fn restart_alone(&mut self, dir: &Path) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        *self = Self::start_alone(dir);
+    }
+
     pub(crate) fn send(
         &self,
         method: &str,
@@ -108,17 +115,28 @@ impl Cloud {
         body: &[u8],
         headers: &[(&str, &str)],
     ) -> Reply {
+        self.try_send(method, path, body, headers).unwrap()
+    }
+
+    /// The same to a server that may be killed meanwhile.
+    pub(crate) fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        body: &[u8],
+        headers: &[(&str, &str)],
+    ) -> Result<Reply, ureq::Error> {
         let mut request =
             ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut response = self.agent.run(request.body(body).unwrap()).unwrap();
-        Reply {
+        let mut response = self.agent.run(request.body(body).unwrap())?;
+        Ok(Reply {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
-            body: response.body_mut().read_to_string().unwrap(),
-        }
+            body: response.body_mut().read_to_string()?,
+        })
     }
 
     /// A request as stock clients send it.

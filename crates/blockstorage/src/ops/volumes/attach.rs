@@ -47,7 +47,8 @@ pub fn reserve_volume(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Res
     cx.caller.check(policy::VOLUME_RESERVE)?;
     let free = row.status == VolumeStatus::Available
         || (row.multiattach && row.status == VolumeStatus::InUse);
-    if !free {
+    // Whoever wrote to it while it moves would write to what is left behind.
+    if !free || !row.is_settled() {
         return Err(VolumeRefusal::Reserve { status: row.status }.into());
     }
     row.status = VolumeStatus::Attaching;
@@ -163,6 +164,9 @@ pub fn attach_volume(
             }
         }
         status => return Err(VolumeRefusal::Attach { status }.into()),
+    }
+    if !row.is_settled() {
+        return Err(VolumeRefusal::Attach { status: row.status }.into());
     }
     let taken = txn
         .scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending)

@@ -7,6 +7,7 @@ mod attach;
 mod change;
 mod create;
 mod delete;
+mod image;
 mod metadata;
 mod resize;
 
@@ -21,11 +22,15 @@ pub use self::{
     },
     create::{VolumeSpec, create_volume},
     delete::{DeleteOptions, delete_volume, unmanage_volume},
+    image::{ReimageRequest, UploadRequest, reimage_volume, upload_volume},
     metadata::{
         delete_metadata, delete_snapshot_metadata, image_metadata, set_image_metadata,
         set_metadata, set_snapshot_metadata, unset_image_metadata, volume_metadata_item,
     },
-    resize::{MigrateRequest, extend_volume, migrate_volume, retype_volume, revert_volume},
+    resize::{
+        MigrateRequest, complete_migration, extend_volume, migrate_volume, retype_volume,
+        revert_volume,
+    },
 };
 
 use statehold_store::{WriteError, WriteTxn};

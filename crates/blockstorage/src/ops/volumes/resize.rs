@@ -3,7 +3,10 @@
 use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
 
-use super::write;
+use super::{
+    attach::{AttachRequest, attach_volume, detach_volume},
+    write,
+};
 use crate::{
     caller::policy,
     context::{Context, find_volume},
@@ -188,6 +191,52 @@ pub fn migrate_volume(
     let task = Task::MigrateVolume { host, copy: request.force_host_copy };
     queue(txn, cx, target, task, None)?;
     Ok(())
+}
+
+/// What a host says that copied a volume to another one: from then on whoever has the first has the
+/// other, unless the copying failed. The ID of the volume that is kept. Admins only.
+///
+/// Back ends copy by themselves here, so no volume that moves waits to be told.
+///
+/// # Errors
+/// [`Error`]; [`VolumeRefusal`] when either volume has been moved or is on its way.
+pub fn complete_migration(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    new: Uuid,
+    failed: bool,
+) -> Result<Uuid, Error> {
+    let row = Volume::clone(find_volume(txn, cx.caller, id)?);
+    let new = Volume::clone(find_volume(txn, cx.caller, &new.to_string())?);
+    cx.caller.check(policy::VOLUME_MIGRATE_COMPLETION)?;
+    match (row.migration_status, new.migration_status) {
+        (None, None) => {}
+        (None, Some(_)) => return Err(VolumeRefusal::NotMoving.into()),
+        (Some(_), None) => return Err(VolumeRefusal::OtherNotMoving.into()),
+        (Some(_), Some(status)) => {
+            return Err(VolumeRefusal::OtherMoves { status, volume: row.id }.into());
+        }
+    }
+    if failed || row.id == new.id {
+        return Ok(new.id);
+    }
+    let range = KeyRange::exact(row.id);
+    let users: Vec<Attachment> = txn
+        .scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending)
+        .map(|user| Attachment::clone(user))
+        .collect();
+    for user in users {
+        detach_volume(txn, cx, id, Some(user.id))?;
+        let request = AttachRequest {
+            instance: user.instance,
+            host: user.host,
+            mountpoint: user.mountpoint.unwrap_or_default(),
+            mode: Some("rw".into()),
+        };
+        attach_volume(txn, cx, &new.id.to_string(), request, user.id)?;
+    }
+    Ok(new.id)
 }
 
 /// Takes a volume back to its newest snapshot: both are under way, and a worker has to do it.
