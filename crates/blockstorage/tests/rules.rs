@@ -292,3 +292,20 @@ fn what_is_managed_is_not_taken_over_again_under_either_name() {
         assert!(done.is_err(), "{name}");
     }
 }
+
+#[test]
+fn a_volume_that_moves_is_given_to_nobody() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let id = VOLUME.to_string();
+    let to = MigrateRequest { host: Some("h@c#c".into()), ..MigrateRequest::default() };
+    with(Role::Admin, |cx| migrate_volume(&mut txn, cx, &id, to, |_| true)).unwrap();
+    assert_eq!(status(&txn), VolumeStatus::Available);
+    let request = AttachRequest { instance: Some(Uuid::from_u128(1)), ..AttachRequest::default() };
+    assert!(member(|cx| reserve_volume(&mut txn, cx, &id)).is_err());
+    assert!(keep(&mut txn, 10, 1).is_err());
+    let attached = member(|cx| attach_volume(&mut txn, cx, &id, request, Uuid::from_u128(11)));
+    assert!(attached.is_err());
+    work(&mut txn, &Outcome::DONE);
+    member(|cx| reserve_volume(&mut txn, cx, &id)).unwrap();
+}
