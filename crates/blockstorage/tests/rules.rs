@@ -309,3 +309,33 @@ fn a_volume_that_moves_is_given_to_nobody() {
     work(&mut txn, &Outcome::DONE);
     member(|cx| reserve_volume(&mut txn, cx, &id)).unwrap();
 }
+
+#[test]
+fn a_volume_that_is_let_go_during_work_is_free_after_it() {
+    let backup = |txn: &mut WriteTxn<'_>, id: &str| {
+        let spec = BackupSpec { volume_id: id.into(), force: true, ..BackupSpec::default() };
+        member(|cx| create_backup(txn, cx, Uuid::from_u128(20), spec))
+    };
+    let extend = |txn: &mut WriteTxn<'_>, id: &str| {
+        member(|cx| extend_volume(txn, cx, id, 3, Uuid::from_u128(20)))
+    };
+    let migrate = |txn: &mut WriteTxn<'_>, id: &str| {
+        let to = MigrateRequest { host: Some("h@c#c".into()), ..MigrateRequest::default() };
+        with(Role::Admin, |cx| migrate_volume(txn, cx, id, to, |_| true))
+    };
+    type Begin = fn(&mut WriteTxn<'_>, &str) -> Result<(), Error>;
+    for (name, begin) in
+        [("backup", backup as Begin), ("extend", extend as Begin), ("migrate", migrate as Begin)]
+    {
+        let store = store();
+        let mut txn = store.begin_write().unwrap();
+        let id = VOLUME.to_string();
+        let request =
+            AttachRequest { instance: Some(Uuid::from_u128(1)), ..AttachRequest::default() };
+        member(|cx| attach_volume(&mut txn, cx, &id, request, Uuid::from_u128(10))).unwrap();
+        begin(&mut txn, &id).unwrap();
+        member(|cx| detach_volume(&mut txn, cx, &id, None)).unwrap();
+        work(&mut txn, &Outcome::DONE);
+        assert_eq!(status(&txn), VolumeStatus::Available, "{name}");
+    }
+}
