@@ -339,3 +339,23 @@ fn a_volume_that_is_let_go_during_work_is_free_after_it() {
         assert_eq!(status(&txn), VolumeStatus::Available, "{name}");
     }
 }
+
+#[test]
+fn the_data_of_what_was_not_taken_over_yet_is_never_deleted() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let id = Uuid::from_u128(11);
+    let spec = ManageVolumeSpec {
+        host: Some("h@b#p".into()),
+        reference: Some("disk".into()),
+        ..ManageVolumeSpec::default()
+    };
+    with(Role::Admin, |cx| manage_volume(&mut txn, cx, id, spec, |_| true)).unwrap();
+    let options = DeleteOptions { force: true, cascade: false };
+    for _ in 0..2 {
+        let text = id.to_string();
+        with(Role::Admin, |cx| delete_volume(&mut txn, cx, &text, options)).unwrap();
+        let task = next_work(&txn).unwrap().task.clone();
+        assert_eq!(task, Task::DeleteVolume { keep_data: true });
+    }
+}
