@@ -359,3 +359,20 @@ fn the_data_of_what_was_not_taken_over_yet_is_never_deleted() {
         assert_eq!(task, Task::DeleteVolume { keep_data: true });
     }
 }
+
+#[test]
+fn a_type_that_a_volume_is_about_to_get_stays() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let other = Uuid::from_u128(7);
+    let spec = TypeSpec { name: "other".into(), ..TypeSpec::default() };
+    with(Role::Admin, |cx| create_type(&mut txn, cx, other, spec)).unwrap();
+    let id = VOLUME.to_string();
+    member(|cx| retype_volume(&mut txn, cx, &id, "other", true, Uuid::from_u128(9))).unwrap();
+    let delete = |txn: &mut WriteTxn<'_>, id: Uuid| {
+        with(Role::Admin, |cx| delete_type(txn, cx, &id.to_string()))
+    };
+    assert!(delete(&mut txn, other).is_err());
+    work(&mut txn, &Outcome::Failed { cause: FailureCause::Unknown, message: Uuid::from_u128(20) });
+    delete(&mut txn, other).unwrap();
+}
