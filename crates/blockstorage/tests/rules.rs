@@ -376,3 +376,28 @@ fn a_type_that_a_volume_is_about_to_get_stays() {
     work(&mut txn, &Outcome::Failed { cause: FailureCause::Unknown, message: Uuid::from_u128(20) });
     delete(&mut txn, other).unwrap();
 }
+
+#[test]
+fn a_record_comes_after_that_of_the_backup_that_it_is_made_upon() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let backup = |txn: &mut WriteTxn<'_>, id: u128, now: i64, incremental: bool| {
+        let id = Uuid::from_u128(id);
+        let volume_id = VOLUME.to_string().into();
+        let spec = BackupSpec { volume_id, incremental, ..BackupSpec::default() };
+        member(|cx| create_backup(txn, &Context { now, ..*cx }, id, spec)).unwrap();
+        work(txn, &Outcome::DONE);
+        with(Role::Admin, |cx| export_backup(txn, cx, &id.to_string())).unwrap()
+    };
+    let whole = backup(&mut txn, 20, 6, false);
+    let changes = backup(&mut txn, 21, 7, true);
+    for id in [21, 20] {
+        let id = Uuid::from_u128(id).to_string();
+        member(|cx| delete_backup(&mut txn, cx, &id, false)).unwrap();
+        work(&mut txn, &Outcome::DONE);
+    }
+    let mut import = |record| with(Role::Admin, |cx| import_backup(&mut txn, cx, record));
+    assert!(import(&changes).is_err());
+    import(&whole).unwrap();
+    import(&changes).unwrap();
+}
