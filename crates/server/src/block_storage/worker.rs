@@ -9,6 +9,7 @@
 
 use std::fs::File;
 use std::io;
+use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -99,24 +100,43 @@ fn refused(error: statehold_store::WriteError) -> Reject {
 
 /// Notes that the next work is begun, up to `free` items of what can be done.
 fn begin(cloud: &Cloud, free: usize, under_way: &[(Id, WorkItem)]) -> Vec<WorkItem> {
-    let busy = |item: &WorkItem| {
-        under_way.iter().any(|(_, busy)| (busy.kind, busy.target) == (item.kind, item.target))
-    };
+    let busy: Vec<_> = under_way.iter().flat_map(|(_, item)| about(item)).collect();
     // Most looks find nothing, and cost no transaction.
     let view = cloud.app().store().snapshot();
-    if free == 0 || ready_work(&view).all(|item| busy(item)) {
+    if pick(ready_work(&view).map(|item| &**item), free, busy.clone()).is_empty() {
         return Vec::new();
     }
     let start = |txn: &mut WriteTxn<'_>, now| {
-        let next: Vec<_> = ready_work(txn)
-            .filter(|item| !busy(item))
-            .take(free)
-            .map(|item| (item.kind, item.target))
-            .collect();
+        let next = pick(ready_work(txn).map(|item| &**item), free, busy);
         let begun = next.into_iter().map(|(kind, target)| start_work(txn, now, kind, target));
         begun.filter_map(Result::transpose).collect::<Result<_, _>>().map_err(refused)
     };
     write(cloud, start).unwrap_or_default()
+}
+
+/// What work changes.
+fn about(item: &WorkItem) -> impl Iterator<Item = (WorkTarget, Uuid)> {
+    let other = match item.task {
+        Task::RestoreBackup { volume } => Some((WorkTarget::Volume, volume)),
+        _ => None,
+    };
+    iter::once((item.kind, item.target)).chain(other)
+}
+
+/// Up to `free` items that change nothing that is busy, nor the same.
+fn pick<'i>(
+    ready: impl Iterator<Item = &'i WorkItem>,
+    free: usize,
+    mut busy: Vec<(WorkTarget, Uuid)>,
+) -> Vec<(WorkTarget, Uuid)> {
+    let idle = ready.filter(|item| {
+        let idle = !about(item).any(|changed| busy.contains(&changed));
+        if idle {
+            busy.extend(about(item));
+        }
+        idle
+    });
+    idle.take(free).map(|item| (item.kind, item.target)).collect()
 }
 
 /// Writes what came of work, unless an operator settled the matter in the meantime.
