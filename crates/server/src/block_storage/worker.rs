@@ -148,13 +148,19 @@ fn finish(cloud: &Cloud, item: &WorkItem, outcome: &Outcome) {
     if written == Some(false) {
         tracing::info!(target = %item.target, "work was settled by an operator while it was done");
     }
-    let moved = matches!(outcome, Outcome::Done { moved: Some(_), .. }) && written == Some(true);
-    let from = before.get::<Volume>(item.target).filter(|_| moved);
+    let Outcome::Done { moved: Some(to), .. } = outcome else { return };
+    let Some(row) = before.get::<Volume>(item.target) else { return };
+    // The file that doesn't count; when it is not known which, the next start finds out.
+    let left = match written {
+        Some(true) => row.host.as_deref(),
+        Some(false) => Some(&*to.host),
+        None => None,
+    };
     // Before anything else is done with the volume: it may be about to come back.
-    if let Some(Ok(from)) = from.map(|row| backend_of(cloud, row))
-        && let Err(error) = from.driver.delete_volume(item.target)
+    if let Some(backend) = left.and_then(|host| cloud.backends().of(host))
+        && let Err(error) = backend.driver.delete_volume(item.target)
     {
-        tracing::error!(%error, volume = %item.target, "the old file of a volume that moved is left");
+        tracing::error!(%error, volume = %item.target, "the other file of a volume that moved is left");
     }
 }
 
