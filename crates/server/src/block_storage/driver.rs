@@ -69,8 +69,8 @@ pub(crate) trait Driver: std::fmt::Debug + Send + Sync {
     /// Takes over what the back end calls `reference` as a volume; its size in GiB.
     fn manage_volume(&self, volume: Uuid, reference: &str) -> io::Result<u32>;
 
-    /// Takes over what the back end calls `reference` as a snapshot.
-    fn manage_snapshot(&self, snapshot: Uuid, reference: &str) -> io::Result<()>;
+    /// Takes over what the back end calls `reference` as a snapshot of a volume that isn't smaller.
+    fn manage_snapshot(&self, snapshot: Uuid, volume: Uuid, reference: &str) -> io::Result<()>;
 
     /// What the back end has, managed or not.
     fn files(&self) -> io::Result<Vec<Held>>;

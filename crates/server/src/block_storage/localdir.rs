@@ -57,18 +57,21 @@ impl LocalDir {
         self.sync()
     }
 
-    /// Gives a file in the directory another name, unless that is done.
-    fn take(&self, to: &Path, reference: &str) -> io::Result<PathBuf> {
-        if !to.try_exists()? {
-            let plain = !reference.contains(['/', '\0']) && !reference.starts_with('.');
-            let from = self.dir.join(reference);
-            if !plain || !fs::symlink_metadata(&from)?.is_file() {
-                return Err(io::Error::new(ErrorKind::NotFound, "it isn't a file of the back end"));
-            }
-            fs::rename(&from, to)?;
-            self.sync()?;
+    /// Gives a file in the directory, of `most` bytes at most, another name, unless that is done.
+    fn take(&self, to: &Path, reference: &str, most: u64) -> io::Result<()> {
+        if to.try_exists()? {
+            return Ok(());
         }
-        Ok(to.to_owned())
+        let plain = !reference.contains(['/', '\0']) && !reference.starts_with('.');
+        let from = self.dir.join(reference);
+        if !plain || !fs::symlink_metadata(&from)?.is_file() {
+            return Err(io::Error::new(ErrorKind::NotFound, "it isn't a file of the back end"));
+        }
+        if fs::metadata(&from)?.len() > most {
+            return Err(io::Error::other("it is larger than its volume"));
+        }
+        fs::rename(&from, to)?;
+        self.sync()
     }
 
     fn delete(&self, path: &Path) -> io::Result<()> {
@@ -144,9 +147,10 @@ impl Driver for LocalDir {
     }
 
     fn revert_volume(&self, volume: Uuid, snapshot: Uuid) -> io::Result<()> {
-        let from = self.snapshot_path(snapshot);
-        let len = fs::metadata(&from)?.len();
-        self.put(&self.path(volume), |new| sparse::copy(&from, new, len))
+        let (from, to) = (self.snapshot_path(snapshot), self.path(volume));
+        // One that was taken over may be shorter.
+        let len = fs::metadata(&to)?.len();
+        self.put(&to, |new| sparse::copy(&from, new, len))
     }
 
     fn create_snapshot(&self, snapshot: Uuid, volume: Uuid) -> io::Result<()> {
@@ -185,14 +189,16 @@ impl Driver for LocalDir {
     }
 
     fn manage_volume(&self, volume: Uuid, reference: &str) -> io::Result<u32> {
-        let path = self.take(&self.path(volume), reference)?;
+        let path = self.path(volume);
+        self.take(&path, reference, u64::MAX)?;
         let gib = gib_of(fs::metadata(&path)?.len())?;
         sparse::extend(&path, bytes(gib))?;
         Ok(gib)
     }
 
-    fn manage_snapshot(&self, snapshot: Uuid, reference: &str) -> io::Result<()> {
-        self.take(&self.snapshot_path(snapshot), reference).map(drop)
+    fn manage_snapshot(&self, snapshot: Uuid, volume: Uuid, reference: &str) -> io::Result<()> {
+        let most = fs::metadata(self.path(volume))?.len();
+        self.take(&self.snapshot_path(snapshot), reference, most)
     }
 
     fn files(&self) -> io::Result<Vec<Held>> {

@@ -348,7 +348,7 @@ fn of_snapshot(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
             backend_of(cloud, volume)?.driver.delete_snapshot(row.id)?;
         }
         Task::ManageSnapshot { reference } => {
-            backend_of(cloud, volume)?.driver.manage_snapshot(row.id, reference)?;
+            backend_of(cloud, volume)?.driver.manage_snapshot(row.id, volume.id, reference)?;
         }
         _ => return Err(Failure::Gone),
     }
