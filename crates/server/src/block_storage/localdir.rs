@@ -162,6 +162,15 @@ impl Driver for LocalDir {
         self.put(&to, |new| sparse::copy(&from, new, len))
     }
 
+    fn still(&self, volume: Uuid, reader: Uuid) -> io::Result<File> {
+        let (from, new) = (self.path(volume), self.dir.join(NEW).join(format!("{STILL}{reader}")));
+        remove(&new)?;
+        let len = fs::metadata(&from)?.len();
+        let copy = sparse::copy(&from, &new, len).and_then(|()| File::open(&new));
+        remove(&new)?;
+        copy
+    }
+
     fn delete_snapshot(&self, snapshot: Uuid) -> io::Result<()> {
         self.delete(&self.snapshot_path(snapshot))
     }
