@@ -54,6 +54,9 @@ pub(crate) trait Driver: std::fmt::Debug + Send + Sync {
     /// Makes a snapshot of a volume.
     fn create_snapshot(&self, snapshot: Uuid, volume: Uuid) -> io::Result<()>;
 
+    /// A copy of a volume as it is now, for `reader`. It has no name, and is gone when it is closed.
+    fn still(&self, volume: Uuid, reader: Uuid) -> io::Result<File>;
+
     /// Deletes a snapshot, if it is there.
     fn delete_snapshot(&self, snapshot: Uuid) -> io::Result<()>;
 

@@ -18,6 +18,8 @@ use crate::providers::sparse;
 
 const NEW: &str = ".new";
 const TRASH: &str = ".trash";
+/// What the name of a copy begins with until it has none.
+const STILL: &str = "still-";
 
 #[derive(Debug)]
 pub(crate) struct LocalDir {
@@ -102,8 +104,8 @@ pub(super) fn lock(dir: &Path) -> io::Result<File> {
 
 /// Whether a file is of this program's making.
 fn is_own(name: &str) -> bool {
-    let id = name.strip_prefix("volume-").or_else(|| name.strip_prefix("snapshot-"));
-    id.is_some_and(|id| Uuid::parse_str(id).is_ok())
+    let ids = ["volume-", "snapshot-", STILL].map(|kind| name.strip_prefix(kind));
+    ids.into_iter().flatten().any(|id| Uuid::parse_str(id).is_ok())
 }
 
 /// Removes a file, if it is there.
@@ -215,7 +217,11 @@ impl Driver for LocalDir {
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
-            let about = entry.metadata()?;
+            let about = match entry.metadata() {
+                // It was deleted a moment ago.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                about => about?,
+            };
             if about.is_file() && !name.starts_with('.') {
                 files.push(Held { name, gib: gib_of(about.len())? });
             }
@@ -284,6 +290,37 @@ mod tests {
             assert_eq!(fs::read_dir(dir.path().join(inner)).unwrap().count(), 0, "{inner}");
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_still_is_of_its_moment_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let driver = LocalDir::open(dir.path()).unwrap();
+        let [volume, reader] = [1, 2].map(Uuid::from_u128);
+        driver.create_volume(volume, 1, &Source::Empty).unwrap();
+        write(&driver.path(volume), b"then");
+        let still = driver.still(volume, reader).unwrap();
+        write(&driver.path(volume), b"next");
+        let mut read = [0; 4];
+        still.read_exact_at(&mut read, 4096).unwrap();
+        assert_eq!((&read, still.metadata().unwrap().len()), (b"then", 1 << 30));
+        assert_eq!(fs::read_dir(dir.path().join(NEW)).unwrap().count(), 0);
+        assert!(is_own(&format!("{STILL}{reader}")), "what a crash leaves is known");
+    }
+
+    #[test]
+    fn a_snapshot_that_is_taken_over_keeps_the_length_of_its_volume() {
+        let dir = tempfile::tempdir().unwrap();
+        let driver = LocalDir::open(dir.path()).unwrap();
+        let [volume, snapshot] = [1, 2].map(Uuid::from_u128);
+        driver.create_volume(volume, 1, &Source::Empty).unwrap();
+        sparse::create(&dir.path().join("larger"), (1 << 30) + 1).unwrap();
+        assert!(driver.manage_snapshot(snapshot, volume, "larger").is_err());
+        assert!(dir.path().join("larger").exists());
+        sparse::create(&dir.path().join("shorter"), 8 << 10).unwrap();
+        driver.manage_snapshot(snapshot, volume, "shorter").unwrap();
+        driver.revert_volume(volume, snapshot).unwrap();
+        assert_eq!(fs::metadata(driver.path(volume)).unwrap().len(), 1 << 30);
     }
 
     #[test]

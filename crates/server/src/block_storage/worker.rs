@@ -377,34 +377,53 @@ fn of_backup(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
             };
             backend_of(cloud, to)?.driver.fill_volume(to.id, to.size, &mut fill)?;
         }
-        Task::DeleteBackup => {
-            // What was made for a backup that was called off.
-            let of = view.get::<Volume>(row.volume_id);
-            if let Some(Ok(backend)) = of.map(|of| backend_of(cloud, of)) {
-                backend.driver.delete_snapshot(row.id)?;
-            }
-            cloud.vault().delete(row.id)?;
-        }
-        Task::CheckBackup => cloud.vault().check(row.id)?,
+        Task::DeleteBackup => cloud.vault().delete(row.id)?,
+        Task::CheckBackup => cloud.vault().check(row.id, row.parent_id)?,
         _ => return Err(Failure::Gone),
     }
     Ok(Outcome::DONE)
 }
 
-/// Backs up a snapshot, or a volume. Of a volume that is used a snapshot is made first, so that what
-/// is backed up is of one moment; it has the backup's ID.
+/// Backs up a snapshot, or a volume. Of a volume that is used a copy is made first, so that what is
+/// backed up is of one moment.
 fn back_up(cloud: &Cloud, view: &impl ReadView, row: &Backup) -> Result<u32, Failure> {
     let volume = view.get::<Volume>(row.volume_id).ok_or(Failure::Gone)?;
     let driver = &backend_of(cloud, volume)?.driver;
     let from = match row.snapshot_id {
-        Some(snapshot) => driver.snapshot_path(snapshot),
+        Some(snapshot) => File::open(driver.snapshot_path(snapshot))?,
         None if volume.previous_status == Some(VolumeStatus::InUse) => {
-            driver.create_snapshot(row.id, volume.id)?;
-            driver.snapshot_path(row.id)
+            driver.still(volume.id, row.id)?
         }
-        None => driver.path(volume.id),
+        None => File::open(driver.path(volume.id))?,
     };
-    let objects = cloud.vault().create(row.id, row.parent_id, &from);
-    driver.delete_snapshot(row.id)?;
-    Ok(objects?)
+    Ok(cloud.vault().create(row.id, row.parent_id, &from)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_most_one_thing_is_done_with_a_volume_at_a_time() {
+        let [volume, one, other] = [1, 2, 3].map(Uuid::from_u128);
+        let item = |kind, target, task| WorkItem {
+            kind,
+            target,
+            task,
+            reservation: None,
+            request_id: "".into(),
+            queued_at: 1,
+            started_at: None,
+            attempts: 0,
+        };
+        let restore = |from| item(WorkTarget::Backup, from, Task::RestoreBackup { volume });
+        let delete = item(WorkTarget::Volume, volume, Task::DeleteVolume { keep_data: false });
+        let unrelated = item(WorkTarget::Backup, Uuid::nil(), Task::DeleteBackup);
+        let ready = [restore(one), restore(other), delete, unrelated];
+        let backup = |id| (WorkTarget::Backup, id);
+        assert_eq!(pick(ready.iter(), 4, Vec::new()), [backup(one), backup(Uuid::nil())]);
+        assert_eq!(pick(ready.iter(), 1, Vec::new()), [backup(one)]);
+        let busy = about(&restore(one)).collect();
+        assert_eq!(pick(ready.iter(), 4, busy), [backup(Uuid::nil())]);
+    }
 }
