@@ -250,3 +250,19 @@ fn a_backup_that_goes_takes_nothing_else_with_it() {
     cloud.wait(&path, "404");
     assert!(file(dir.path(), &volume).with_file_name(format!("snapshot-{snapshot}")).exists());
 }
+
+#[test]
+fn back_ends_whose_names_were_mixed_up_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut cloud = Cloud::start(dir.path());
+    let volume = new_volume(&cloud, 1);
+    write(dir.path(), &volume, 0, b"then");
+    cloud.child.kill().unwrap();
+    cloud.child.wait().unwrap();
+    for (from, to) in [("a", "c"), ("b", "a"), ("c", "b")] {
+        fs::rename(dir.path().join(from), dir.path().join(to)).unwrap();
+    }
+    cloud.restart(dir.path(), &[]);
+    cloud.expect(200, "GET", &format!("/volumes/{volume}"), &Value::Null);
+    assert_eq!(&read(dir.path(), &volume, 0), b"then");
+}
