@@ -401,3 +401,27 @@ fn a_record_comes_after_that_of_the_backup_that_it_is_made_upon() {
     import(&whole).unwrap();
     import(&changes).unwrap();
 }
+
+#[test]
+fn metadata_grows_no_larger_than_a_request() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let volume = VOLUME.to_string();
+    let snapshot = snapshot(&mut txn, 10);
+    let pairs = |at: usize| -> Pairs {
+        (50 * at..50 * at + 50)
+            .map(|key| (key.to_string().into(), "v".repeat(255).into()))
+            .collect()
+    };
+    type Add = fn(&mut WriteTxn<'_>, &str, Pairs) -> Result<Pairs, Error>;
+    let adds: [(Add, &str); 3] = [
+        (|txn, id, pairs| member(|cx| set_metadata(txn, cx, id, pairs, false)), &volume),
+        (|txn, id, pairs| member(|cx| set_image_metadata(txn, cx, id, pairs)), &volume),
+        (|txn, id, pairs| member(|cx| set_snapshot_metadata(txn, cx, id, pairs, false)), &snapshot),
+    ];
+    for (add, id) in adds {
+        let most = (0..100).take_while(|at| add(&mut txn, id, pairs(*at)).is_ok()).count();
+        assert_eq!(most, 8);
+    }
+    member(|cx| set_metadata(&mut txn, cx, &volume, pairs(100), true)).unwrap();
+}
