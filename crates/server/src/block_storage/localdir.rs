@@ -16,8 +16,8 @@ use uuid::Uuid;
 use super::driver::{Driver, Held, Room, Source};
 use crate::providers::sparse;
 
-const NEW: &str = ".new";
-const TRASH: &str = ".trash";
+pub(super) const NEW: &str = ".new";
+pub(super) const TRASH: &str = ".trash";
 /// What the name of a copy begins with until it has none.
 const STILL: &str = "still-";
 
@@ -31,21 +31,7 @@ pub(crate) struct LocalDir {
 impl LocalDir {
     /// Opens a directory; makes it when it is absent. One that another server has is refused.
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
-        fs::create_dir_all(dir)?;
-        let dir = dir.canonicalize()?;
-        let open = lock(&dir)?;
-        for name in [NEW, TRASH] {
-            let inner = dir.join(name);
-            fs::create_dir_all(&inner)?;
-            for entry in fs::read_dir(&inner)? {
-                let entry = entry?;
-                // What is in there of others stays.
-                if is_own(&entry.file_name().to_string_lossy()) {
-                    fs::remove_file(entry.path())?;
-                }
-            }
-        }
-        open.sync_all()?;
+        let (dir, open) = open(dir, is_own)?;
         Ok(Self { dir, open })
     }
 
@@ -92,14 +78,34 @@ impl LocalDir {
     }
 }
 
-/// Opens and locks a directory.
-pub(super) fn lock(dir: &Path) -> io::Result<File> {
-    let open = File::open(dir)?;
+/// Makes a directory unless it is there, opens and locks it, and removes what is in `.new` and
+/// `.trash` and has a name that `is_own`.
+pub(super) fn open(dir: &Path, is_own: impl Fn(&str) -> bool) -> io::Result<(PathBuf, File)> {
+    fs::create_dir_all(dir)?;
+    let dir = dir.canonicalize()?;
+    let open = File::open(&dir)?;
     match rustix::fs::flock(&open, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(open),
-        Err(Errno::WOULDBLOCK) => Err(io::Error::other("a server that runs has it")),
-        Err(error) => Err(error.into()),
+        Err(Errno::WOULDBLOCK) => return Err(io::Error::other("a server that runs has it")),
+        locked => locked?,
     }
+    for name in [NEW, TRASH] {
+        let inner = dir.join(name);
+        fs::create_dir_all(&inner)?;
+        for entry in fs::read_dir(&inner)? {
+            let entry = entry?;
+            // What is in there of others stays.
+            if !is_own(&entry.file_name().to_string_lossy()) {
+                continue;
+            }
+            if entry.file_type()?.is_dir() {
+                fs::remove_dir_all(entry.path())?;
+            } else {
+                fs::remove_file(entry.path())?;
+            }
+        }
+    }
+    open.sync_all()?;
+    Ok((dir, open))
 }
 
 /// Whether a file is of this program's making.

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use self::manifest::{Entry, Head, Reader, Writer, damaged};
-use super::localdir::lock;
+use super::localdir::{NEW, TRASH, open};
 use crate::providers::sparse;
 
 /// Bytes of a block.
@@ -28,8 +28,6 @@ const BLOCK_MAX: u32 = 16 << 20;
 /// Blocks in a file.
 const OBJECT_BLOCKS: u32 = 2048;
 
-const NEW: &str = ".new";
-const TRASH: &str = ".trash";
 const MANIFEST: &str = "manifest";
 
 /// A directory of backups.
@@ -43,21 +41,7 @@ pub(crate) struct Vault {
 impl Vault {
     /// Opens a directory; makes it when it is absent. One that another server has is refused.
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
-        fs::create_dir_all(dir)?;
-        let dir = dir.canonicalize()?;
-        let open = lock(&dir)?;
-        for name in [NEW, TRASH] {
-            let inner = dir.join(name);
-            fs::create_dir_all(&inner)?;
-            for entry in fs::read_dir(&inner)? {
-                let entry = entry?;
-                // What is in there of others stays.
-                if Uuid::parse_str(&entry.file_name().to_string_lossy()).is_ok() {
-                    fs::remove_dir_all(entry.path())?;
-                }
-            }
-        }
-        open.sync_all()?;
+        let (dir, open) = open(dir, |name| Uuid::parse_str(name).is_ok())?;
         Ok(Self { dir, _open: open })
     }
 
