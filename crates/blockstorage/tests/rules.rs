@@ -328,19 +328,6 @@ fn migrating(txn: &WriteTxn<'_>) -> WorkItem {
     WorkItem::clone(txn.get::<WorkItem>((WorkTarget::Volume.as_str(), VOLUME)).unwrap())
 }
 
-#[test]
-fn nobody_gets_a_volume_that_moves() {
-    let store = store();
-    let mut txn = store.begin_write().unwrap();
-    migrate(&mut txn);
-    assert_eq!(status(&txn), VolumeStatus::Available);
-    let volume = VOLUME.to_string();
-    let refused = member(|cx| reserve_volume(&mut txn, cx, &volume)).unwrap_err();
-    assert!(matches!(refused, Error::Volume(VolumeRefusal::Reserve { .. })));
-    let refused = attach(&mut txn, VOLUME).unwrap_err();
-    assert!(matches!(refused, Error::Volume(VolumeRefusal::Attach { .. })));
-}
-
 fn attach(txn: &mut WriteTxn<'_>, volume: Uuid) -> Result<(), Error> {
     let request = AttachRequest {
         instance: Some(Uuid::from_u128(7)),
@@ -401,4 +388,137 @@ fn images_are_refused_for_the_volume_first_and_for_want_of_a_service_last() {
     assert_eq!(reimage(&txn).to_string(), text);
     keep(&mut txn, 11, 1).unwrap();
     assert_eq!(reimage(&txn).status(), 409);
+}
+
+#[test]
+fn a_volume_that_moves_is_given_to_nobody() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let id = VOLUME.to_string();
+    let to = MigrateRequest { host: Some("h@c#c".into()), ..MigrateRequest::default() };
+    with(Role::Admin, |cx| migrate_volume(&mut txn, cx, &id, to, |_| true)).unwrap();
+    assert_eq!(status(&txn), VolumeStatus::Available);
+    let request = AttachRequest { instance: Some(Uuid::from_u128(1)), ..AttachRequest::default() };
+    assert!(member(|cx| reserve_volume(&mut txn, cx, &id)).is_err());
+    assert!(keep(&mut txn, 10, 1).is_err());
+    let attached = member(|cx| attach_volume(&mut txn, cx, &id, request, Uuid::from_u128(11)));
+    assert!(attached.is_err());
+    work(&mut txn, &Outcome::DONE);
+    member(|cx| reserve_volume(&mut txn, cx, &id)).unwrap();
+}
+
+#[test]
+fn a_volume_that_is_let_go_during_work_is_free_after_it() {
+    let backup = |txn: &mut WriteTxn<'_>, id: &str| {
+        let spec = BackupSpec { volume_id: id.into(), force: true, ..BackupSpec::default() };
+        member(|cx| create_backup(txn, cx, Uuid::from_u128(20), spec))
+    };
+    let extend = |txn: &mut WriteTxn<'_>, id: &str| {
+        member(|cx| extend_volume(txn, cx, id, 3, Uuid::from_u128(20)))
+    };
+    let migrate = |txn: &mut WriteTxn<'_>, id: &str| {
+        let to = MigrateRequest { host: Some("h@c#c".into()), ..MigrateRequest::default() };
+        with(Role::Admin, |cx| migrate_volume(txn, cx, id, to, |_| true))
+    };
+    type Begin = fn(&mut WriteTxn<'_>, &str) -> Result<(), Error>;
+    for (name, begin) in
+        [("backup", backup as Begin), ("extend", extend as Begin), ("migrate", migrate as Begin)]
+    {
+        let store = store();
+        let mut txn = store.begin_write().unwrap();
+        let id = VOLUME.to_string();
+        let request =
+            AttachRequest { instance: Some(Uuid::from_u128(1)), ..AttachRequest::default() };
+        member(|cx| attach_volume(&mut txn, cx, &id, request, Uuid::from_u128(10))).unwrap();
+        begin(&mut txn, &id).unwrap();
+        member(|cx| detach_volume(&mut txn, cx, &id, None)).unwrap();
+        work(&mut txn, &Outcome::DONE);
+        assert_eq!(status(&txn), VolumeStatus::Available, "{name}");
+    }
+}
+
+#[test]
+fn the_data_of_what_was_not_taken_over_yet_is_never_deleted() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let id = Uuid::from_u128(11);
+    let spec = ManageVolumeSpec {
+        host: Some("h@b#p".into()),
+        reference: Some("disk".into()),
+        ..ManageVolumeSpec::default()
+    };
+    with(Role::Admin, |cx| manage_volume(&mut txn, cx, id, spec, |_| true)).unwrap();
+    let options = DeleteOptions { force: true, cascade: false };
+    for _ in 0..2 {
+        let text = id.to_string();
+        with(Role::Admin, |cx| delete_volume(&mut txn, cx, &text, options)).unwrap();
+        let task = next_work(&txn).unwrap().task.clone();
+        assert_eq!(task, Task::DeleteVolume { keep_data: true });
+    }
+}
+
+#[test]
+fn a_type_that_a_volume_is_about_to_get_stays() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let other = Uuid::from_u128(7);
+    let spec = TypeSpec { name: "other".into(), ..TypeSpec::default() };
+    with(Role::Admin, |cx| create_type(&mut txn, cx, other, spec)).unwrap();
+    let id = VOLUME.to_string();
+    member(|cx| retype_volume(&mut txn, cx, &id, "other", true, Uuid::from_u128(9))).unwrap();
+    let delete = |txn: &mut WriteTxn<'_>, id: Uuid| {
+        with(Role::Admin, |cx| delete_type(txn, cx, &id.to_string()))
+    };
+    assert!(delete(&mut txn, other).is_err());
+    work(&mut txn, &Outcome::Failed { cause: FailureCause::Unknown, message: Uuid::from_u128(20) });
+    delete(&mut txn, other).unwrap();
+}
+
+#[test]
+fn a_record_comes_after_that_of_the_backup_that_it_is_made_upon() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let backup = |txn: &mut WriteTxn<'_>, id: u128, now: i64, incremental: bool| {
+        let id = Uuid::from_u128(id);
+        let volume_id = VOLUME.to_string().into();
+        let spec = BackupSpec { volume_id, incremental, ..BackupSpec::default() };
+        member(|cx| create_backup(txn, &Context { now, ..*cx }, id, spec)).unwrap();
+        work(txn, &Outcome::DONE);
+        with(Role::Admin, |cx| export_backup(txn, cx, &id.to_string())).unwrap()
+    };
+    let whole = backup(&mut txn, 20, 6, false);
+    let changes = backup(&mut txn, 21, 7, true);
+    for id in [21, 20] {
+        let id = Uuid::from_u128(id).to_string();
+        member(|cx| delete_backup(&mut txn, cx, &id, false)).unwrap();
+        work(&mut txn, &Outcome::DONE);
+    }
+    let mut import = |record| with(Role::Admin, |cx| import_backup(&mut txn, cx, record));
+    assert!(import(&changes).is_err());
+    import(&whole).unwrap();
+    import(&changes).unwrap();
+}
+
+#[test]
+fn metadata_grows_no_larger_than_a_request() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let volume = VOLUME.to_string();
+    let snapshot = snapshot(&mut txn, 10);
+    let pairs = |at: usize| -> Pairs {
+        (50 * at..50 * at + 50)
+            .map(|key| (key.to_string().into(), "v".repeat(255).into()))
+            .collect()
+    };
+    type Add = fn(&mut WriteTxn<'_>, &str, Pairs) -> Result<Pairs, Error>;
+    let adds: [(Add, &str); 3] = [
+        (|txn, id, pairs| member(|cx| set_metadata(txn, cx, id, pairs, false)), &volume),
+        (|txn, id, pairs| member(|cx| set_image_metadata(txn, cx, id, pairs)), &volume),
+        (|txn, id, pairs| member(|cx| set_snapshot_metadata(txn, cx, id, pairs, false)), &snapshot),
+    ];
+    for (add, id) in adds {
+        let most = (0..100).take_while(|at| add(&mut txn, id, pairs(*at)).is_ok()).count();
+        assert_eq!(most, 8);
+    }
+    member(|cx| set_metadata(&mut txn, cx, &volume, pairs(100), true)).unwrap();
 }

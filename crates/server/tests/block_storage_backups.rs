@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use cloud::Cloud;
 use serde_json::{Value, json};
 
@@ -229,4 +230,39 @@ fn volumes_of_a_back_end_are_listed_and_taken_over() {
     let snapshot = cloud.create("/manageable_snapshots", &body);
     cloud.wait(&format!("/snapshots/{snapshot}"), "available");
     assert!(file(dir.path(), &volume).with_file_name(format!("snapshot-{snapshot}")).exists());
+}
+
+#[test]
+fn a_backup_that_goes_takes_nothing_else_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    let volume = new_volume(&cloud, 1);
+    let snapshot = cloud.create("/snapshots", &json!({"snapshot": {"volume_id": volume}}));
+    cloud.wait(&format!("/snapshots/{snapshot}"), "available");
+    // The record of a backup that has the ID of the snapshot.
+    let fields = json!({"id": snapshot, "volume_id": volume, "size": 1, "object_count": 0});
+    let url = BASE64_STANDARD.encode(fields.to_string());
+    let record = json!({"backup-record": {"backup_service": "x", "backup_url": url}});
+    cloud.expect(201, "POST", "/backups/import_record", &record);
+    let path = format!("/backups/{snapshot}");
+    cloud.wait(&path, "error");
+    cloud.expect(202, "DELETE", &path, &Value::Null);
+    cloud.wait(&path, "404");
+    assert!(file(dir.path(), &volume).with_file_name(format!("snapshot-{snapshot}")).exists());
+}
+
+#[test]
+fn back_ends_whose_names_were_mixed_up_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut cloud = Cloud::start(dir.path());
+    let volume = new_volume(&cloud, 1);
+    write(dir.path(), &volume, 0, b"then");
+    cloud.child.kill().unwrap();
+    cloud.child.wait().unwrap();
+    for (from, to) in [("a", "c"), ("b", "a"), ("c", "b")] {
+        fs::rename(dir.path().join(from), dir.path().join(to)).unwrap();
+    }
+    cloud.restart(dir.path(), &[]);
+    cloud.expect(200, "GET", &format!("/volumes/{volume}"), &Value::Null);
+    assert_eq!(&read(dir.path(), &volume, 0), b"then");
 }

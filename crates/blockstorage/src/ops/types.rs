@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Missing},
     id::parse_id,
     quota::forget_type,
-    rows::{DefaultType, Encryption, Group, MULTIATTACH, Volume, VolumeType},
+    rows::{DefaultType, Encryption, Group, MULTIATTACH, Task, Volume, VolumeType, WorkItem},
     view::is_shown,
 };
 
@@ -210,6 +210,13 @@ fn in_use(view: &impl ReadView, id: Uuid) -> bool {
     view.scan_by(&Volume::BY_OF_TYPE, &range, Order::Ascending).next().is_some()
 }
 
+/// Whether a volume is about to get a type.
+fn is_awaited(view: &impl ReadView, id: Uuid) -> bool {
+    view.scan::<WorkItem>(&KeyRange::all(), Order::Ascending).any(
+        |item| matches!(item.task, Task::RetypeVolume { volume_type, .. } if volume_type == id),
+    )
+}
+
 /// Deletes a type, with its limits. Admins only.
 ///
 /// # Errors
@@ -225,7 +232,7 @@ pub fn delete_type(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result
     }
     let range = KeyRange::exact(row.id);
     let grouped = txn.scan_by(&Group::BY_VOLUME_TYPE, &range, Order::Ascending).next().is_some();
-    if grouped || in_use(txn, row.id) {
+    if grouped || in_use(txn, row.id) || is_awaited(txn, row.id) {
         return Err(Error::request("Target volume type is still in use."));
     }
     let projects: Vec<Box<str>> = txn

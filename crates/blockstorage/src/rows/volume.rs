@@ -129,6 +129,17 @@ impl Volume {
         )
     }
 
+    /// What it was doing before the work that ends. Somebody may have let go of it meanwhile.
+    pub(crate) fn take_previous(&mut self) -> VolumeStatus {
+        match self.previous_status.take() {
+            None => VolumeStatus::Available,
+            Some(VolumeStatus::InUse) if self.attach_status == AttachStatus::Detached => {
+                VolumeStatus::Available
+            }
+            Some(before) => before,
+        }
+    }
+
     /// Whether it may only be read.
     pub fn is_readonly(&self) -> bool {
         self.admin_metadata.get("readonly").is_some_and(|value| **value == *"True")

@@ -59,7 +59,7 @@ pub(super) fn finish_volume(
             quota::roll_back(txn, config, reservation)?;
         }
     }
-    let before = row.previous_status.take().unwrap_or(VolumeStatus::Available);
+    let before = row.take_previous();
     row.updated_at = Some(now);
     if let Task::CreateVolume { source: VolumeSource::Backup(backup) } = &item.task {
         if done {
@@ -100,8 +100,11 @@ pub(super) fn finish_volume(
         Task::MigrateVolume { .. } => {
             let (success, error) = (MigrationStatus::Success, MigrationStatus::Error);
             row.migration_status = Some(if done { success } else { error });
-            // Only a volume that was locked has another status while it moves.
-            if row.status == VolumeStatus::Maintenance { before } else { row.status }
+            // A volume has another status only if it was locked.
+            match row.status {
+                VolumeStatus::Maintenance | VolumeStatus::InUse => before,
+                status => status,
+            }
         }
         Task::RevertVolume { snapshot } => {
             release_snapshot(txn, now, *snapshot)?;

@@ -93,7 +93,7 @@ impl Backends {
         self.is_host(host) || self.has_service(host)
     }
 
-    /// Deletes the files of volumes that have moved to another back end: a server died before it did.
+    /// Deletes the files of volumes that are whole at another back end: a server died before it did.
     pub(crate) fn drop_left_behind(&self, view: &impl ReadView) {
         for backend in self.all() {
             let files = backend.driver.files().unwrap_or_else(|error| {
@@ -104,10 +104,15 @@ impl Backends {
                 let id = held.name.strip_prefix("volume-").and_then(parse_id);
                 let row = id.and_then(|id| view.get::<Volume>(id));
                 let own = row.and_then(|row| row.host.as_deref()).and_then(|host| self.of(host));
-                if own.is_none_or(|own| own.name == backend.name) {
+                let (Some(id), Some(own)) = (id, own) else { continue };
+                if own.name == backend.name {
                     continue;
                 }
-                let Some(id) = id else { continue };
+                // Somebody may have given the directories other names.
+                if !own.driver.path(id).is_file() {
+                    tracing::error!(volume = %id, host = %backend.host, own = %own.host, "the volume isn't where it should be");
+                    continue;
+                }
                 tracing::info!(volume = %id, host = %backend.host, "the volume has moved: its old file goes");
                 if let Err(error) = backend.driver.delete_volume(id) {
                     tracing::error!(%error, volume = %id, "the old file of a volume that moved is left");

@@ -54,6 +54,9 @@ pub(crate) trait Driver: std::fmt::Debug + Send + Sync {
     /// Makes a snapshot of a volume.
     fn create_snapshot(&self, snapshot: Uuid, volume: Uuid) -> io::Result<()>;
 
+    /// A copy of a volume as it is now, for `reader`. It has no name, and is gone when it is closed.
+    fn still(&self, volume: Uuid, reader: Uuid) -> io::Result<File>;
+
     /// Deletes a snapshot, if it is there.
     fn delete_snapshot(&self, snapshot: Uuid) -> io::Result<()>;
 
@@ -69,8 +72,8 @@ pub(crate) trait Driver: std::fmt::Debug + Send + Sync {
     /// Takes over what the back end calls `reference` as a volume; its size in GiB.
     fn manage_volume(&self, volume: Uuid, reference: &str) -> io::Result<u32>;
 
-    /// Takes over what the back end calls `reference` as a snapshot.
-    fn manage_snapshot(&self, snapshot: Uuid, reference: &str) -> io::Result<()>;
+    /// Takes over what the back end calls `reference` as a snapshot of a volume that isn't smaller.
+    fn manage_snapshot(&self, snapshot: Uuid, volume: Uuid, reference: &str) -> io::Result<()>;
 
     /// What the back end has, managed or not.
     fn files(&self) -> io::Result<Vec<Held>>;

@@ -16,8 +16,10 @@ use uuid::Uuid;
 use super::driver::{Driver, Held, Room, Source};
 use crate::providers::sparse;
 
-const NEW: &str = ".new";
-const TRASH: &str = ".trash";
+pub(super) const NEW: &str = ".new";
+pub(super) const TRASH: &str = ".trash";
+/// What the name of a copy begins with until it has none.
+const STILL: &str = "still-";
 
 #[derive(Debug)]
 pub(crate) struct LocalDir {
@@ -29,21 +31,7 @@ pub(crate) struct LocalDir {
 impl LocalDir {
     /// Opens a directory; makes it when it is absent. One that another server has is refused.
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
-        fs::create_dir_all(dir)?;
-        let dir = dir.canonicalize()?;
-        let open = lock(&dir)?;
-        for name in [NEW, TRASH] {
-            let inner = dir.join(name);
-            fs::create_dir_all(&inner)?;
-            for entry in fs::read_dir(&inner)? {
-                let entry = entry?;
-                // What is in there of others stays.
-                if is_own(&entry.file_name().to_string_lossy()) {
-                    fs::remove_file(entry.path())?;
-                }
-            }
-        }
-        open.sync_all()?;
+        let (dir, open) = open(dir, is_own)?;
         Ok(Self { dir, open })
     }
 
@@ -57,18 +45,21 @@ impl LocalDir {
         self.sync()
     }
 
-    /// Gives a file in the directory another name, unless that is done.
-    fn take(&self, to: &Path, reference: &str) -> io::Result<PathBuf> {
-        if !to.try_exists()? {
-            let plain = !reference.contains(['/', '\0']) && !reference.starts_with('.');
-            let from = self.dir.join(reference);
-            if !plain || !fs::symlink_metadata(&from)?.is_file() {
-                return Err(io::Error::new(ErrorKind::NotFound, "it isn't a file of the back end"));
-            }
-            fs::rename(&from, to)?;
-            self.sync()?;
+    /// Gives a file in the directory, of `most` bytes at most, another name, unless that is done.
+    fn take(&self, to: &Path, reference: &str, most: u64) -> io::Result<()> {
+        if to.try_exists()? {
+            return Ok(());
         }
-        Ok(to.to_owned())
+        let plain = !reference.contains(['/', '\0']) && !reference.starts_with('.');
+        let from = self.dir.join(reference);
+        if !plain || !fs::symlink_metadata(&from)?.is_file() {
+            return Err(io::Error::new(ErrorKind::NotFound, "it isn't a file of the back end"));
+        }
+        if fs::metadata(&from)?.len() > most {
+            return Err(io::Error::other("it is larger than its volume"));
+        }
+        fs::rename(&from, to)?;
+        self.sync()
     }
 
     fn delete(&self, path: &Path) -> io::Result<()> {
@@ -87,20 +78,40 @@ impl LocalDir {
     }
 }
 
-/// Opens and locks a directory.
-pub(super) fn lock(dir: &Path) -> io::Result<File> {
-    let open = File::open(dir)?;
+/// Makes a directory unless it is there, opens and locks it, and removes what is in `.new` and
+/// `.trash` and has a name that `is_own`.
+pub(super) fn open(dir: &Path, is_own: impl Fn(&str) -> bool) -> io::Result<(PathBuf, File)> {
+    fs::create_dir_all(dir)?;
+    let dir = dir.canonicalize()?;
+    let open = File::open(&dir)?;
     match rustix::fs::flock(&open, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(open),
-        Err(Errno::WOULDBLOCK) => Err(io::Error::other("a server that runs has it")),
-        Err(error) => Err(error.into()),
+        Err(Errno::WOULDBLOCK) => return Err(io::Error::other("a server that runs has it")),
+        locked => locked?,
     }
+    for name in [NEW, TRASH] {
+        let inner = dir.join(name);
+        fs::create_dir_all(&inner)?;
+        for entry in fs::read_dir(&inner)? {
+            let entry = entry?;
+            // What is in there of others stays.
+            if !is_own(&entry.file_name().to_string_lossy()) {
+                continue;
+            }
+            if entry.file_type()?.is_dir() {
+                fs::remove_dir_all(entry.path())?;
+            } else {
+                fs::remove_file(entry.path())?;
+            }
+        }
+    }
+    open.sync_all()?;
+    Ok((dir, open))
 }
 
 /// Whether a file is of this program's making.
 fn is_own(name: &str) -> bool {
-    let id = name.strip_prefix("volume-").or_else(|| name.strip_prefix("snapshot-"));
-    id.is_some_and(|id| Uuid::parse_str(id).is_ok())
+    let ids = ["volume-", "snapshot-", STILL].map(|kind| name.strip_prefix(kind));
+    ids.into_iter().flatten().any(|id| Uuid::parse_str(id).is_ok())
 }
 
 /// Removes a file, if it is there.
@@ -144,9 +155,10 @@ impl Driver for LocalDir {
     }
 
     fn revert_volume(&self, volume: Uuid, snapshot: Uuid) -> io::Result<()> {
-        let from = self.snapshot_path(snapshot);
-        let len = fs::metadata(&from)?.len();
-        self.put(&self.path(volume), |new| sparse::copy(&from, new, len))
+        let (from, to) = (self.snapshot_path(snapshot), self.path(volume));
+        // One that was taken over may be shorter.
+        let len = fs::metadata(&to)?.len();
+        self.put(&to, |new| sparse::copy(&from, new, len))
     }
 
     fn create_snapshot(&self, snapshot: Uuid, volume: Uuid) -> io::Result<()> {
@@ -156,6 +168,15 @@ impl Driver for LocalDir {
         }
         let len = fs::metadata(&from)?.len();
         self.put(&to, |new| sparse::copy(&from, new, len))
+    }
+
+    fn still(&self, volume: Uuid, reader: Uuid) -> io::Result<File> {
+        let (from, new) = (self.path(volume), self.dir.join(NEW).join(format!("{STILL}{reader}")));
+        remove(&new)?;
+        let len = fs::metadata(&from)?.len();
+        let copy = sparse::copy(&from, &new, len).and_then(|()| File::open(&new));
+        remove(&new)?;
+        copy
     }
 
     fn delete_snapshot(&self, snapshot: Uuid) -> io::Result<()> {
@@ -185,14 +206,16 @@ impl Driver for LocalDir {
     }
 
     fn manage_volume(&self, volume: Uuid, reference: &str) -> io::Result<u32> {
-        let path = self.take(&self.path(volume), reference)?;
+        let path = self.path(volume);
+        self.take(&path, reference, u64::MAX)?;
         let gib = gib_of(fs::metadata(&path)?.len())?;
         sparse::extend(&path, bytes(gib))?;
         Ok(gib)
     }
 
-    fn manage_snapshot(&self, snapshot: Uuid, reference: &str) -> io::Result<()> {
-        self.take(&self.snapshot_path(snapshot), reference).map(drop)
+    fn manage_snapshot(&self, snapshot: Uuid, volume: Uuid, reference: &str) -> io::Result<()> {
+        let most = fs::metadata(self.path(volume))?.len();
+        self.take(&self.snapshot_path(snapshot), reference, most)
     }
 
     fn files(&self) -> io::Result<Vec<Held>> {
@@ -200,7 +223,11 @@ impl Driver for LocalDir {
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
-            let about = entry.metadata()?;
+            let about = match entry.metadata() {
+                // It was deleted a moment ago.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                about => about?,
+            };
             if about.is_file() && !name.starts_with('.') {
                 files.push(Held { name, gib: gib_of(about.len())? });
             }
@@ -269,6 +296,37 @@ mod tests {
             assert_eq!(fs::read_dir(dir.path().join(inner)).unwrap().count(), 0, "{inner}");
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_still_is_of_its_moment_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let driver = LocalDir::open(dir.path()).unwrap();
+        let [volume, reader] = [1, 2].map(Uuid::from_u128);
+        driver.create_volume(volume, 1, &Source::Empty).unwrap();
+        write(&driver.path(volume), b"then");
+        let still = driver.still(volume, reader).unwrap();
+        write(&driver.path(volume), b"next");
+        let mut read = [0; 4];
+        still.read_exact_at(&mut read, 4096).unwrap();
+        assert_eq!((&read, still.metadata().unwrap().len()), (b"then", 1 << 30));
+        assert_eq!(fs::read_dir(dir.path().join(NEW)).unwrap().count(), 0);
+        assert!(is_own(&format!("{STILL}{reader}")), "what a crash leaves is known");
+    }
+
+    #[test]
+    fn a_snapshot_that_is_taken_over_keeps_the_length_of_its_volume() {
+        let dir = tempfile::tempdir().unwrap();
+        let driver = LocalDir::open(dir.path()).unwrap();
+        let [volume, snapshot] = [1, 2].map(Uuid::from_u128);
+        driver.create_volume(volume, 1, &Source::Empty).unwrap();
+        sparse::create(&dir.path().join("larger"), (1 << 30) + 1).unwrap();
+        assert!(driver.manage_snapshot(snapshot, volume, "larger").is_err());
+        assert!(dir.path().join("larger").exists());
+        sparse::create(&dir.path().join("shorter"), 8 << 10).unwrap();
+        driver.manage_snapshot(snapshot, volume, "shorter").unwrap();
+        driver.revert_volume(volume, snapshot).unwrap();
+        assert_eq!(fs::metadata(driver.path(volume)).unwrap().len(), 1 << 30);
     }
 
     #[test]

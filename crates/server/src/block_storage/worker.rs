@@ -9,6 +9,7 @@
 
 use std::fs::File;
 use std::io;
+use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use statehold_blockstorage::{
     VolumeStatus, VolumeType, WorkItem, WorkTarget, disabled_hosts, expire_reservations,
     finish_work, place_volume, ready_work, start_work,
 };
-use statehold_store::{Entry, KeyRange, Order, ReadView, WriteError, WriteTxn};
+use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use uuid::Uuid;
@@ -99,25 +100,21 @@ fn refused(error: statehold_store::WriteError) -> Reject {
 
 /// Notes that the next work is begun, up to `free` items of what can be done.
 fn begin(cloud: &Cloud, free: usize, under_way: &[(Id, WorkItem)]) -> Vec<WorkItem> {
-    let busy = |item: &WorkItem| {
-        under_way.iter().any(|(_, busy)| (busy.kind, busy.target) == (item.kind, item.target))
-    };
+    let busy: Vec<_> = under_way.iter().flat_map(|(_, item)| about(item)).collect();
     // Most looks find nothing, and cost no transaction.
     let view = cloud.app().store().snapshot();
-    let next: Vec<_> = ready_work(&view).filter(|item| !busy(item)).take(free).collect();
+    let next = pick(ready_work(&view).map(|item| &**item), free, busy.clone());
     if next.is_empty() {
         return Vec::new();
     }
-    let place = |item: &&Entry<WorkItem>| Some((item.target, placement(cloud, &view, item)?));
-    let placements: Vec<(Uuid, Placement)> = next.iter().filter_map(place).collect();
+    let place = |(kind, target): (WorkTarget, Uuid)| {
+        let item = view.get::<WorkItem>((kind.as_str(), target))?;
+        Some((target, placement(cloud, &view, item)?))
+    };
+    let placements: Vec<(Uuid, Placement)> = next.into_iter().filter_map(place).collect();
     let start = |txn: &mut WriteTxn<'_>, now| {
-        let next: Vec<_> = ready_work(txn)
-            .filter(|item| !busy(item))
-            .take(free)
-            .map(|item| (item.kind, item.target))
-            .collect();
         let mut begun = Vec::new();
-        for (kind, target) in next {
+        for (kind, target) in pick(ready_work(txn).map(|item| &**item), free, busy) {
             let Some(item) = start_work(txn, now, kind, target)? else { continue };
             let place = placements.iter().find(|(volume, _)| *volume == target);
             if let (Task::CreateVolume { .. }, Some((volume, place))) = (&item.task, place) {
@@ -138,6 +135,31 @@ fn placement(cloud: &Cloud, view: &impl ReadView, item: &WorkItem) -> Option<Pla
     Some(backend.placement())
 }
 
+/// What work changes.
+fn about(item: &WorkItem) -> impl Iterator<Item = (WorkTarget, Uuid)> {
+    let other = match item.task {
+        Task::RestoreBackup { volume } => Some((WorkTarget::Volume, volume)),
+        _ => None,
+    };
+    iter::once((item.kind, item.target)).chain(other)
+}
+
+/// Up to `free` items that change nothing that is busy, nor the same.
+fn pick<'i>(
+    ready: impl Iterator<Item = &'i WorkItem>,
+    free: usize,
+    mut busy: Vec<(WorkTarget, Uuid)>,
+) -> Vec<(WorkTarget, Uuid)> {
+    let idle = ready.filter(|item| {
+        let idle = !about(item).any(|changed| busy.contains(&changed));
+        if idle {
+            busy.extend(about(item));
+        }
+        idle
+    });
+    idle.take(free).map(|item| (item.kind, item.target)).collect()
+}
+
 /// Writes what came of work, unless an operator settled the matter in the meantime.
 fn finish(cloud: &Cloud, item: &WorkItem, outcome: &Outcome) {
     let before = cloud.app().store().snapshot();
@@ -148,17 +170,18 @@ fn finish(cloud: &Cloud, item: &WorkItem, outcome: &Outcome) {
         tracing::info!(target = %item.target, "work was settled by an operator while it was done");
     }
     let Outcome::Done { moved: Some(to), .. } = outcome else { return };
-    let old = match written {
-        Some(true) => before.get::<Volume>(item.target).and_then(|row| row.host.as_deref()),
-        // It stays where it is, or goes: the copy is nobody's.
-        Some(false) if item.kind == WorkTarget::Volume => Some(&*to.host),
-        _ => None,
+    let Some(row) = before.get::<Volume>(item.target) else { return };
+    // The file that doesn't count; when it is not known which, the next start finds out.
+    let left = match written {
+        Some(true) => row.host.as_deref(),
+        Some(false) => Some(&*to.host),
+        None => None,
     };
     // Before anything else is done with the volume: it may be about to come back.
-    if let Some(old) = old.and_then(|host| cloud.backends().of(host))
-        && let Err(error) = old.driver.delete_volume(item.target)
+    if let Some(backend) = left.and_then(|host| cloud.backends().of(host))
+        && let Err(error) = backend.driver.delete_volume(item.target)
     {
-        tracing::error!(%error, volume = %item.target, "a file of a volume that moved is left");
+        tracing::error!(%error, volume = %item.target, "the other file of a volume that moved is left");
     }
 }
 
@@ -348,7 +371,7 @@ fn of_snapshot(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
             backend_of(cloud, volume)?.driver.delete_snapshot(row.id)?;
         }
         Task::ManageSnapshot { reference } => {
-            backend_of(cloud, volume)?.driver.manage_snapshot(row.id, reference)?;
+            backend_of(cloud, volume)?.driver.manage_snapshot(row.id, volume.id, reference)?;
         }
         _ => return Err(Failure::Gone),
     }
@@ -377,34 +400,53 @@ fn of_backup(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
             };
             backend_of(cloud, to)?.driver.fill_volume(to.id, to.size, &mut fill)?;
         }
-        Task::DeleteBackup => {
-            // What was made for a backup that was called off.
-            let of = view.get::<Volume>(row.volume_id);
-            if let Some(Ok(backend)) = of.map(|of| backend_of(cloud, of)) {
-                backend.driver.delete_snapshot(row.id)?;
-            }
-            cloud.vault().delete(row.id)?;
-        }
-        Task::CheckBackup => cloud.vault().check(row.id)?,
+        Task::DeleteBackup => cloud.vault().delete(row.id)?,
+        Task::CheckBackup => cloud.vault().check(row.id, row.parent_id)?,
         _ => return Err(Failure::Gone),
     }
     Ok(Outcome::DONE)
 }
 
-/// Backs up a snapshot, or a volume. Of a volume that is used a snapshot is made first, so that what
-/// is backed up is of one moment; it has the backup's ID.
+/// Backs up a snapshot, or a volume. Of a volume that is used a copy is made first, so that what is
+/// backed up is of one moment.
 fn back_up(cloud: &Cloud, view: &impl ReadView, row: &Backup) -> Result<u32, Failure> {
     let volume = view.get::<Volume>(row.volume_id).ok_or(Failure::Gone)?;
     let driver = &backend_of(cloud, volume)?.driver;
     let from = match row.snapshot_id {
-        Some(snapshot) => driver.snapshot_path(snapshot),
+        Some(snapshot) => File::open(driver.snapshot_path(snapshot))?,
         None if volume.previous_status == Some(VolumeStatus::InUse) => {
-            driver.create_snapshot(row.id, volume.id)?;
-            driver.snapshot_path(row.id)
+            driver.still(volume.id, row.id)?
         }
-        None => driver.path(volume.id),
+        None => File::open(driver.path(volume.id))?,
     };
-    let objects = cloud.vault().create(row.id, row.parent_id, &from);
-    driver.delete_snapshot(row.id)?;
-    Ok(objects?)
+    Ok(cloud.vault().create(row.id, row.parent_id, &from)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_most_one_thing_is_done_with_a_volume_at_a_time() {
+        let [volume, one, other] = [1, 2, 3].map(Uuid::from_u128);
+        let item = |kind, target, task| WorkItem {
+            kind,
+            target,
+            task,
+            reservation: None,
+            request_id: "".into(),
+            queued_at: 1,
+            started_at: None,
+            attempts: 0,
+        };
+        let restore = |from| item(WorkTarget::Backup, from, Task::RestoreBackup { volume });
+        let delete = item(WorkTarget::Volume, volume, Task::DeleteVolume { keep_data: false });
+        let unrelated = item(WorkTarget::Backup, Uuid::nil(), Task::DeleteBackup);
+        let ready = [restore(one), restore(other), delete, unrelated];
+        let backup = |id| (WorkTarget::Backup, id);
+        assert_eq!(pick(ready.iter(), 4, Vec::new()), [backup(one), backup(Uuid::nil())]);
+        assert_eq!(pick(ready.iter(), 1, Vec::new()), [backup(one)]);
+        let busy = about(&restore(one)).collect();
+        assert_eq!(pick(ready.iter(), 4, busy), [backup(Uuid::nil())]);
+    }
 }

@@ -96,10 +96,11 @@ pub fn export_backup(
 /// Brings in the record of a backup, and gives its ID: the row is `creating`, and a worker has to
 /// look whether its data is there. Admins only.
 ///
-/// The backup is the caller's. One that was made upon another can be restored only after that.
+/// The backup is the caller's.
 ///
 /// # Errors
-/// [`Error`]; [`BackupRefusal::Exists`] when there is one with its ID.
+/// [`Error`]: [`BackupRefusal::Exists`] when there is one with its ID, the status 400 for one that was
+/// made upon another that isn't there.
 pub fn import_backup(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -109,6 +110,12 @@ pub fn import_backup(
     let fields = read(&record.backup_url)?;
     if txn.get::<Backup>(fields.id).is_some() {
         return Err(BackupRefusal::Exists.into());
+    }
+    // Else nothing would keep those that it is made upon from being deleted.
+    if let Some(parent) = fields.parent_id.filter(|id| txn.get::<Backup>(*id).is_none()) {
+        return Err(Error::input(format!(
+            "The backup {parent} has to be imported first, as this one is made upon it."
+        )));
     }
     let project = &cx.caller.project;
     quota::charge(txn, cx.config, project, &quota::of_backup(1, fields.size))?;

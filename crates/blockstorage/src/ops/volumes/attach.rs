@@ -47,7 +47,7 @@ pub fn reserve_volume(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Res
     cx.caller.check(policy::VOLUME_RESERVE)?;
     let free = row.status == VolumeStatus::Available
         || (row.multiattach && row.status == VolumeStatus::InUse);
-    // Whoever wrote to it while it moves would write to what is left behind.
+    // What is written while a volume moves would be left behind.
     if !free || !row.is_settled() {
         return Err(VolumeRefusal::Reserve { status: row.status }.into());
     }
@@ -154,6 +154,7 @@ pub fn attach_volume(
         return Ok(write(txn, cx.now, row)?);
     }
     match row.status {
+        status if !row.is_settled() => return Err(VolumeRefusal::Attach { status }.into()),
         VolumeStatus::Available => {}
         VolumeStatus::InUse if row.multiattach => {}
         VolumeStatus::InUse => return Err(VolumeRefusal::AlreadyAttached.into()),

@@ -153,12 +153,12 @@ pub fn reset_volume_status(
     let moving = !row.is_settled();
     if status.is_some() || (moving && migration_status.is_some()) {
         cancel(txn, cx, (WorkTarget::Volume, row.id))?;
-        let before = row.previous_status.take();
+        let before = row.take_previous();
         if moving {
             row.migration_status = Some(MigrationStatus::Error);
             // What was locked for the move is free again.
             if row.status == VolumeStatus::Maintenance {
-                row.status = before.unwrap_or(VolumeStatus::Available);
+                row.status = before;
             }
         }
     }

@@ -110,17 +110,20 @@ fn leave(
     keep_data: bool,
 ) -> Result<(), Error> {
     // What was never taken over is not this cloud's to delete.
-    let not_own = row.status == VolumeStatus::ErrorManaging;
+    let not_own = matches!(
+        row.status,
+        VolumeStatus::Managing | VolumeStatus::ErrorManaging | VolumeStatus::ErrorManagingDeleting
+    );
     let id = row.id;
     // A forced deletion takes the place of what was under way.
     cancel(txn, cx, (WorkTarget::Volume, id))?;
     // Whoever only waited for it waits in vain.
     forget_users(txn, id)?;
     row.attach_status = AttachStatus::Detached;
-    row.status = match (keep_data, row.status) {
+    row.status = match (keep_data, not_own) {
         (true, _) => VolumeStatus::Unmanaging,
-        (false, VolumeStatus::ErrorManaging) => VolumeStatus::ErrorManagingDeleting,
-        (false, _) => VolumeStatus::Deleting,
+        (false, true) => VolumeStatus::ErrorManagingDeleting,
+        (false, false) => VolumeStatus::Deleting,
     };
     row.previous_status = None;
     write(txn, cx.now, row)?;

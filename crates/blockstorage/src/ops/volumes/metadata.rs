@@ -12,6 +12,22 @@ use crate::{
     rows::{Snapshot, Volume, VolumeStatus},
 };
 
+/// The most bytes that all pairs have together: as many as a request. Who adds again and again would
+/// make a row that takes long to write.
+const BYTES_MAX: usize = 114_688;
+
+/// Adds pairs, or replaces all; the result.
+fn put(pairs: &mut Pairs, more: Pairs, replace: bool) -> Result<Pairs, Error> {
+    if replace {
+        pairs.clear();
+    }
+    pairs.extend(more);
+    if pairs.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > BYTES_MAX {
+        return Err(Error::request(format!("Metadata can have {BYTES_MAX} bytes at most.")));
+    }
+    Ok(pairs.clone())
+}
+
 fn check(row: &Volume) -> Result<(), Error> {
     if matches!(row.status, VolumeStatus::Maintenance | VolumeStatus::Uploading) {
         let (volume, status) = (row.id, row.status);
@@ -34,11 +50,7 @@ pub fn set_metadata(
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check(policy::VOLUME_METADATA_UPDATE)?;
     check(&row)?;
-    if replace {
-        row.metadata.clear();
-    }
-    row.metadata.extend(metadata);
-    let all = row.metadata.clone();
+    let all = put(&mut row.metadata, metadata, replace)?;
     write(txn, cx.now, row)?;
     Ok(all)
 }
@@ -94,8 +106,7 @@ pub fn set_image_metadata(
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check(policy::VOLUME_IMAGE_METADATA)?;
     check(&row)?;
-    row.image_metadata.extend(metadata);
-    let all = row.image_metadata.clone();
+    let all = put(&mut row.image_metadata, metadata, false)?;
     write(txn, cx.now, row)?;
     Ok(all)
 }
@@ -144,12 +155,8 @@ pub fn set_snapshot_metadata(
 ) -> Result<Pairs, Error> {
     let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
     cx.caller.check(policy::SNAPSHOT_UPDATE)?;
-    if replace {
-        row.metadata.clear();
-    }
-    row.metadata.extend(metadata);
+    let all = put(&mut row.metadata, metadata, replace)?;
     row.updated_at = Some(cx.now);
-    let all = row.metadata.clone();
     txn.upsert::<Snapshot>(row)?;
     Ok(all)
 }

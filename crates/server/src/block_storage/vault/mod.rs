@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use self::manifest::{Entry, Head, Reader, Writer, damaged};
-use super::localdir::lock;
+use super::localdir::{NEW, TRASH, open};
 use crate::providers::sparse;
 
 /// Bytes of a block.
@@ -28,8 +28,6 @@ const BLOCK_MAX: u32 = 16 << 20;
 /// Blocks in a file.
 const OBJECT_BLOCKS: u32 = 2048;
 
-const NEW: &str = ".new";
-const TRASH: &str = ".trash";
 const MANIFEST: &str = "manifest";
 
 /// A directory of backups.
@@ -43,21 +41,7 @@ pub(crate) struct Vault {
 impl Vault {
     /// Opens a directory; makes it when it is absent. One that another server has is refused.
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
-        fs::create_dir_all(dir)?;
-        let dir = dir.canonicalize()?;
-        let open = lock(&dir)?;
-        for name in [NEW, TRASH] {
-            let inner = dir.join(name);
-            fs::create_dir_all(&inner)?;
-            for entry in fs::read_dir(&inner)? {
-                let entry = entry?;
-                // What is in there of others stays.
-                if Uuid::parse_str(&entry.file_name().to_string_lossy()).is_ok() {
-                    fs::remove_dir_all(entry.path())?;
-                }
-            }
-        }
-        open.sync_all()?;
+        let (dir, open) = open(dir, |name| Uuid::parse_str(name).is_ok())?;
         Ok(Self { dir, _open: open })
     }
 
@@ -71,7 +55,7 @@ impl Vault {
     }
 
     /// Backs up a file; how many files of blocks it took. One that is there already stays.
-    pub(crate) fn create(&self, id: Uuid, parent: Option<Uuid>, from: &Path) -> io::Result<u32> {
+    pub(crate) fn create(&self, id: Uuid, parent: Option<Uuid>, from: &File) -> io::Result<u32> {
         let to = self.place(id);
         if to.try_exists()? {
             return self.objects(id);
@@ -109,8 +93,12 @@ impl Vault {
         self.read(id, |at, bytes| to.write_all_at(bytes, at))
     }
 
-    /// Looks whether all of a backup is there and as it was written.
-    pub(crate) fn check(&self, id: Uuid) -> io::Result<()> {
+    /// Looks whether all of a backup is there and as it was written, upon the one that is said.
+    pub(crate) fn check(&self, id: Uuid, parent: Option<Uuid>) -> io::Result<()> {
+        let head = Reader::open(&self.place(id).join(MANIFEST))?.head;
+        if head.parents.first() != parent.as_ref() {
+            return Err(io::Error::other("the backup is made upon another one than is said"));
+        }
         self.read(id, |_, _| Ok(()))
     }
 
@@ -183,8 +171,7 @@ fn remove(dir: &Path) -> io::Result<()> {
 }
 
 /// Writes the blocks of a file, and the manifest; how many files of blocks it took.
-fn write(dir: &Path, id: Uuid, parent: Option<(Uuid, Reader)>, from: &Path) -> io::Result<u32> {
-    let from = File::open(from)?;
+fn write(dir: &Path, id: Uuid, parent: Option<(Uuid, Reader)>, from: &File) -> io::Result<u32> {
     let len = from.metadata()?.len();
     let (mut parents, mut earlier) = (Vec::new(), None);
     if let Some((parent, reader)) = parent {
@@ -203,10 +190,10 @@ fn write(dir: &Path, id: Uuid, parent: Option<(Uuid, Reader)>, from: &Path) -> i
     let mut objects = Objects { dir, open: None, count: 0, at: 0 };
     let mut block = vec![0; BLOCK as usize];
     let (size, mut number) = (u64::from(BLOCK), 0);
-    while let Some(part) = sparse::data(&from, number * size)? {
+    while let Some(part) = sparse::data(from, number * size)? {
         number = number.max(part.start / size);
         while number * size < part.end.min(len) {
-            fill(&from, number * size, &mut block)?;
+            fill(from, number * size, &mut block)?;
             if block.iter().any(|byte| *byte != 0) {
                 let sum: [u8; 32] = Sha256::digest(&block).into();
                 let same = match &mut earlier {

@@ -27,7 +27,8 @@ impl Bench {
 
     fn back_up(&self, id: u128, parent: Option<u128>) -> u32 {
         let parent = parent.map(Uuid::from_u128);
-        self.vault.create(Uuid::from_u128(id), parent, &self.volume()).unwrap()
+        let volume = File::open(self.volume()).unwrap();
+        self.vault.create(Uuid::from_u128(id), parent, &volume).unwrap()
     }
 
     fn restored(&self, id: u128) -> io::Result<Vec<u8>> {
@@ -58,7 +59,9 @@ fn each_backup_gives_back_what_was_there_when_it_was_made() {
     expected.push(fs::read(bench.volume()).unwrap());
     for (id, expected) in (1..).zip(&expected) {
         assert!(bench.restored(id).unwrap() == *expected, "backup {id}");
-        bench.vault.check(Uuid::from_u128(id)).unwrap();
+        let (id, parent) = (Uuid::from_u128(id), id.checked_sub(1).filter(|id| *id > 0));
+        bench.vault.check(id, parent.map(Uuid::from_u128)).unwrap();
+        assert!(bench.vault.check(id, Some(id)).is_err(), "upon itself");
     }
 }
 
@@ -113,9 +116,8 @@ fn everything_can_be_done_again_and_nothing_is_left() {
     for _ in 0..2 {
         assert_eq!(bench.back_up(1, None), 1);
     }
-    let absent = bench.dir.path().join("absent");
-    assert!(bench.vault.create(Uuid::from_u128(2), None, &absent).is_err());
-    assert!(bench.vault.create(Uuid::from_u128(2), Some(Uuid::nil()), &bench.volume()).is_err());
+    let volume = File::open(bench.volume()).unwrap();
+    assert!(bench.vault.create(Uuid::from_u128(2), Some(Uuid::nil()), &volume).is_err());
     for _ in 0..2 {
         bench.vault.delete(Uuid::from_u128(1)).unwrap();
     }
