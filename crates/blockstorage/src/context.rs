@@ -29,7 +29,7 @@ pub struct Context<'c> {
 /// The volume that a client calls `id`, if the caller sees it.
 ///
 /// # Errors
-/// [`Error::Policy`] without a role; [`Missing::Volume`], also for a volume of another project: that it is there is told to nobody.
+/// [`Error::Policy`] without a role; [`Missing::Volume`], also for a volume of another project.
 pub fn find_volume<'v>(
     view: &'v impl ReadView,
     caller: &Caller,

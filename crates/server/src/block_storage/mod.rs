@@ -1,7 +1,8 @@
 //! OpenStack's Block Storage API, and what does its work.
 //!
 //! [`routes`] is the table of everything that there is; [`dispatch`] sends each request to the
-//! handler that the table names, for the caller that [`auth`] knows by the token. Handlers parse, call the domain and render, in one transaction.
+//! handler that the table names, for the caller that [`auth`] knows by the token. Handlers parse,
+//! call the domain and render, in one transaction.
 //! [`worker`] takes what they queue to the back ends: a [`driver`] each, of which [`localdir`] keeps
 //! volumes as sparse files, and [`backends`] chooses where a volume goes. Backups are in a [`vault`].
 
