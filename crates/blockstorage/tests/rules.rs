@@ -453,3 +453,11 @@ fn what_is_deleted_although_an_operator_gave_that_up_is_an_error() {
     assert!(!finish_work(&mut txn, &config, 6, &item, &Outcome::DONE).unwrap());
     assert_eq!(status(&txn), VolumeStatus::Error);
 }
+
+#[test]
+fn a_volume_has_only_so_many_attachments() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let most = (0..2000).take_while(|id| keep(&mut txn, 1000 + id, 1).is_ok()).count();
+    assert_eq!(most, 1000);
+}
