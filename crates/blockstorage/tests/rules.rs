@@ -522,3 +522,39 @@ fn metadata_grows_no_larger_than_a_request() {
     }
     member(|cx| set_metadata(&mut txn, cx, &volume, pairs(100), true)).unwrap();
 }
+
+#[test]
+fn what_is_deleted_although_an_operator_gave_that_up_is_an_error() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let text = snapshot(&mut txn, 10);
+    while next_work(&txn).is_some() {
+        work(&mut txn, &Outcome::DONE);
+    }
+    let begin = |txn: &mut WriteTxn<'_>| {
+        let item = WorkItem::clone(next_work(txn).unwrap());
+        start_work(txn, 5, item.kind, item.target).unwrap().unwrap()
+    };
+    let config = Config::default();
+    member(|cx| delete_snapshot(&mut txn, cx, &text, false)).unwrap();
+    let item = begin(&mut txn);
+    with(Role::Admin, |cx| reset_snapshot_status(&mut txn, cx, &text, "available")).unwrap();
+    assert!(!finish_work(&mut txn, &config, 6, &item, &Outcome::DONE).unwrap());
+    let row = txn.get::<Snapshot>(Uuid::from_u128(10)).unwrap();
+    assert_eq!(row.status, SnapshotStatus::Error);
+    let options = DeleteOptions { cascade: true, force: false };
+    member(|cx| delete_volume(&mut txn, cx, &VOLUME.to_string(), options)).unwrap();
+    work(&mut txn, &Outcome::DONE);
+    let item = begin(&mut txn);
+    reset(&mut txn, "available");
+    assert!(!finish_work(&mut txn, &config, 6, &item, &Outcome::DONE).unwrap());
+    assert_eq!(status(&txn), VolumeStatus::Error);
+}
+
+#[test]
+fn a_volume_has_only_so_many_attachments() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let most = (0..2000).take_while(|id| keep(&mut txn, 1000 + id, 1).is_ok()).count();
+    assert_eq!(most, 1000);
+}

@@ -22,6 +22,18 @@ const MODE_SINCE: u16 = 54;
 /// The version from which whoever attaches says when it is done.
 const COMPLETE_SINCE: u16 = 44;
 
+/// The most attachments of a volume: all of them are looked at whenever one changes.
+const ATTACHMENTS_MAX: usize = 1000;
+
+/// Refuses another attachment of a volume that has too many.
+pub(super) fn check_room(view: &impl ReadView, volume: Uuid) -> Result<(), Error> {
+    let range = KeyRange::exact(volume);
+    if view.scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending).count() < ATTACHMENTS_MAX {
+        return Ok(());
+    }
+    Err(Error::request(format!("Volume {volume} has {ATTACHMENTS_MAX} attachments already.")))
+}
+
 /// The attachment that a client calls `id`, if the caller sees it.
 ///
 /// # Errors
@@ -110,6 +122,7 @@ pub fn create_attachment(
     if !row.is_settled() || held || !(free || again) {
         return Err(VolumeRefusal::AttachmentReserve { volume, status }.into());
     }
+    check_room(txn, volume)?;
     let mode = spec.mode.clone().filter(|_| cx.version.at_least(MODE_SINCE));
     let attach_mode = if row.is_readonly() { Some("ro".into()) } else { mode };
     txn.upsert::<Attachment>(Attachment {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    rows::{Message, Task, WorkItem, WorkTarget},
+    rows::{Message, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkItem, WorkTarget},
 };
 
 /// Where a volume was put.
@@ -108,7 +108,7 @@ impl Task {
 
 /// Writes what came of work that [`start_work`](super::start_work) gave: the row's next status, quota,
 /// and a message when it failed. `false` when that work is gone, because an operator settled the matter
-/// or asked for something else; nothing is written then.
+/// or asked for something else; nothing is written then, but that what was deleted all the same is an error.
 pub fn finish_work(
     txn: &mut WriteTxn<'_>,
     config: &Config,
@@ -117,9 +117,16 @@ pub fn finish_work(
     outcome: &Outcome,
 ) -> Result<bool, WriteError> {
     let key = (item.kind.as_str(), item.target);
-    // Other work for the same target may have taken its place, and is not done.
-    if txn.get::<WorkItem>(key).is_none_or(|current| **current != *item) {
-        return Ok(false);
+    match txn.get::<WorkItem>(key) {
+        Some(current) if **current == *item => {}
+        // Other work for the same target has taken its place, and is not done.
+        Some(_) => return Ok(false),
+        None => {
+            if outcome.is_done() {
+                note_lost(txn, now, item)?;
+            }
+            return Ok(false);
+        }
     }
     let whole = group::whole_of(txn, item);
     match item.kind {
@@ -133,6 +140,27 @@ pub fn finish_work(
         group::settle(txn, now, whole)?;
     }
     Ok(true)
+}
+
+/// What was deleted although an operator gave its deletion up is not what its row says.
+fn note_lost(txn: &mut WriteTxn<'_>, now: i64, item: &WorkItem) -> Result<(), WriteError> {
+    match item.task {
+        Task::DeleteVolume { keep_data: false } => {
+            let Some(row) = txn.get::<Volume>(item.target) else { return Ok(()) };
+            let mut row = Volume::clone(row);
+            row.status = VolumeStatus::Error;
+            row.updated_at = Some(now);
+            txn.upsert::<Volume>(row)
+        }
+        Task::DeleteSnapshot { keep_data: false } => {
+            let Some(row) = txn.get::<Snapshot>(item.target) else { return Ok(()) };
+            let mut row = Snapshot::clone(row);
+            row.status = SnapshotStatus::Error;
+            row.updated_at = Some(now);
+            txn.upsert::<Snapshot>(row)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Tells the users of a project when work failed.

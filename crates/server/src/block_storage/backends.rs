@@ -110,7 +110,10 @@ impl Backends {
                 }
                 // Somebody may have given the directories other names.
                 if !own.driver.path(id).is_file() {
-                    tracing::error!(volume = %id, host = %backend.host, own = %own.host, "the volume isn't where it should be");
+                    tracing::error!(
+                        volume = %id, host = %backend.host, own = %own.host,
+                        "the volume isn't where it should be"
+                    );
                     continue;
                 }
                 tracing::info!(volume = %id, host = %backend.host, "the volume has moved: its old file goes");

@@ -9,7 +9,7 @@ use crate::{
     caller::policy,
     context::{Context, find_volume},
     error::Error,
-    ops::refusal::VolumeRefusal,
+    ops::{attachments::check_room, refusal::VolumeRefusal},
     rows::{AttachStatus, Attachment, Volume, VolumeStatus},
 };
 
@@ -175,6 +175,7 @@ pub fn attach_volume(
     if taken && !row.multiattach {
         return Err(VolumeRefusal::AlreadyAttached.into());
     }
+    check_room(txn, row.id)?;
     txn.upsert::<Attachment>(Attachment {
         id: attachment,
         project_id: row.project_id.clone(),
