@@ -46,6 +46,9 @@ const UNDER_WAY: &[&str] = &[
     "maintenance",
 ];
 
+/// The statuses of volumes that have a file.
+const USABLE: &[&str] = &["available", "in-use", "awaiting-transfer"];
+
 /// The members that say what a volume was made from.
 const SOURCES: &[&str] = &["snapshot_id", "source_volid"];
 
@@ -130,6 +133,8 @@ struct Run {
     unmanaged: BTreeSet<String>,
     /// By the ID of the row.
     contents: BTreeMap<String, Content>,
+    /// The IDs of rows that were there after an earlier restart.
+    seen: BTreeSet<String>,
     markers: u32,
     keys: BTreeMap<String, String>,
 }
@@ -159,6 +164,7 @@ impl Run {
             told: BTreeSet::new(),
             unmanaged: BTreeSet::new(),
             contents: BTreeMap::new(),
+            seen: BTreeSet::new(),
             markers: 0,
             keys: BTreeMap::new(),
         }
@@ -600,7 +606,7 @@ impl Run {
             backends.insert(id(row), backend.to_owned());
             let size = found.remove(&format!("{backend}/volume-{}", id(row)));
             let told = self.told.contains(&id(row));
-            if ["available", "in-use", "awaiting-transfer"].contains(&status(row)) {
+            if USABLE.contains(&status(row)) {
                 if size != row["size"].as_u64() && !told {
                     wrong.push(format!("volume {} is of {size:?} on {backend:?}", id(row)));
                 }
@@ -748,7 +754,8 @@ impl Run {
             .flat_map(|(rows, members)| rows.iter().map(move |row| (row, members)))
         {
             let source = members.iter().find_map(|member| row[*member].as_str());
-            if let Some(source) = source.filter(|_| !self.contents.contains_key(&id(row))) {
+            let new = self.seen.insert(id(row)) && !self.contents.contains_key(&id(row));
+            if let Some(source) = source.filter(|_| new) {
                 self.copy_of(&id(row), source);
             }
         }
@@ -788,7 +795,7 @@ impl Run {
             own.uncertain = false;
         }
         for row in &rows.volumes {
-            if !["available", "in-use"].contains(&status(row)) {
+            if !USABLE.contains(&status(row)) {
                 self.contents.remove(&id(row));
                 continue;
             }

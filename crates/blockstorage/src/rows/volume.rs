@@ -129,6 +129,17 @@ impl Volume {
         )
     }
 
+    /// The status that it goes back to when what was done with it is over: whoever had it before may
+    /// have been detached meanwhile.
+    pub(crate) fn take_previous_status(&mut self) -> VolumeStatus {
+        match (self.previous_status.take(), self.attach_status) {
+            (Some(VolumeStatus::InUse), AttachStatus::Detached) => VolumeStatus::Available,
+            (Some(VolumeStatus::InUse), AttachStatus::Attaching) => VolumeStatus::Attaching,
+            (Some(VolumeStatus::InUse), AttachStatus::Reserved) => VolumeStatus::Reserved,
+            (before, _) => before.unwrap_or(VolumeStatus::Available),
+        }
+    }
+
     /// Whether it may only be read.
     pub fn is_readonly(&self) -> bool {
         self.admin_metadata.get("readonly").is_some_and(|value| **value == *"True")

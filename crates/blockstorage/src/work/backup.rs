@@ -82,7 +82,7 @@ pub(super) fn release_source(
         return Ok(());
     }
     let mut row = Volume::clone(row);
-    row.status = row.previous_status.take().unwrap_or(VolumeStatus::Available);
+    row.status = row.take_previous_status();
     row.updated_at = Some(now);
     txn.upsert::<Volume>(row)
 }

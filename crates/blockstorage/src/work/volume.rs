@@ -59,7 +59,7 @@ pub(super) fn finish_volume(
             quota::roll_back(txn, config, reservation)?;
         }
     }
-    let before = row.previous_status.take().unwrap_or(VolumeStatus::Available);
+    let before = row.take_previous_status();
     row.updated_at = Some(now);
     if let Task::CreateVolume { source: VolumeSource::Backup(backup) } = &item.task {
         if done {

@@ -56,14 +56,12 @@ pub fn settle_stuck(
             continue;
         }
         hosts.extend(host);
-        let before = row.previous_status.take();
+        let before = row.take_previous_status();
         let (id, deleting) = (row.id, row.status == VolumeStatus::Deleting);
         row.status = match row.status {
             VolumeStatus::Extending => VolumeStatus::ErrorExtending,
             // Nothing was done with its data.
-            VolumeStatus::Retyping | VolumeStatus::BackingUp => {
-                before.unwrap_or(VolumeStatus::Available)
-            }
+            VolumeStatus::Retyping | VolumeStatus::BackingUp => before,
             VolumeStatus::RestoringBackup => VolumeStatus::ErrorRestoring,
             VolumeStatus::Managing => VolumeStatus::ErrorManaging,
             VolumeStatus::Unmanaging => VolumeStatus::ErrorUnmanaging,
