@@ -746,9 +746,8 @@ impl Run {
         self.dir.path().join(backend).join(format!("volume-{}", id(row)))
     }
 
-    /// Looks whether volumes hold what they may, and writes something else on some of them.
-    fn check_contents(&mut self, rows: &Rows) {
-        // What groups consist of wasn't asked for one by one.
+    /// Notes what was made without being asked for by itself: the parts of groups.
+    fn learn(&mut self, rows: &Rows) {
         for (row, members) in [(&rows.snapshots, &["volume_id"][..]), (&rows.volumes, SOURCES)]
             .into_iter()
             .flat_map(|(rows, members)| rows.iter().map(move |row| (row, members)))
@@ -759,6 +758,11 @@ impl Run {
                 self.copy_of(&id(row), source);
             }
         }
+    }
+
+    /// Looks whether volumes hold what they may, and writes something else on some of them.
+    fn check_contents(&mut self, rows: &Rows) {
+        self.learn(rows);
         // Nothing is known of copies of what is not known.
         loop {
             let known: BTreeSet<String> = self.contents.keys().cloned().collect();
@@ -843,6 +847,7 @@ fn files_equal_rows_however_often_the_server_is_killed() {
             while left > 0 {
                 // Several in a row, which then come upon what is still under way.
                 let rows = run.rows();
+                run.learn(&rows);
                 let burst = left.min(1 + run.dice.below(8));
                 let focus = run.dice.of(&rows.volumes).unwrap_or_default();
                 (0..burst).for_each(|_| run.operate(&rows, &focus));
