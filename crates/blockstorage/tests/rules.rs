@@ -339,6 +339,27 @@ fn attach(txn: &mut WriteTxn<'_>, volume: Uuid) -> Result<(), Error> {
 }
 
 #[test]
+fn a_volume_that_was_detached_while_it_was_enlarged_is_free_afterwards() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let volume = VOLUME.to_string();
+    attach(&mut txn, VOLUME).unwrap();
+    member(|cx| extend_volume(&mut txn, cx, &volume, 2, Uuid::from_u128(31))).unwrap();
+    member(|cx| detach_volume(&mut txn, cx, &volume, None)).unwrap();
+    assert_eq!(status(&txn), VolumeStatus::Extending);
+    work(&mut txn, &Outcome::DONE);
+    assert_eq!(status(&txn), VolumeStatus::Available);
+    // The same for a backup, during which it is in use for longer.
+    attach(&mut txn, VOLUME).unwrap();
+    let spec =
+        BackupSpec { volume_id: volume.clone().into(), force: true, ..BackupSpec::default() };
+    member(|cx| create_backup(&mut txn, cx, Uuid::from_u128(32), spec)).unwrap();
+    member(|cx| detach_volume(&mut txn, cx, &volume, None)).unwrap();
+    work(&mut txn, &Outcome::DONE);
+    assert_eq!(status(&txn), VolumeStatus::Available);
+}
+
+#[test]
 fn who_copied_a_volume_has_the_other_one_afterwards_unless_either_moves() {
     let store = store();
     let mut txn = store.begin_write().unwrap();

@@ -46,6 +46,9 @@ const UNDER_WAY: &[&str] = &[
     "maintenance",
 ];
 
+/// The statuses of volumes that have a file.
+const USABLE: &[&str] = &["available", "in-use", "awaiting-transfer"];
+
 /// The members that say what a volume was made from.
 const SOURCES: &[&str] = &["snapshot_id", "source_volid"];
 
@@ -130,6 +133,8 @@ struct Run {
     unmanaged: BTreeSet<String>,
     /// By the ID of the row.
     contents: BTreeMap<String, Content>,
+    /// The IDs of rows that were there after an earlier restart.
+    seen: BTreeSet<String>,
     markers: u32,
     keys: BTreeMap<String, String>,
 }
@@ -159,6 +164,7 @@ impl Run {
             told: BTreeSet::new(),
             unmanaged: BTreeSet::new(),
             contents: BTreeMap::new(),
+            seen: BTreeSet::new(),
             markers: 0,
             keys: BTreeMap::new(),
         }
@@ -600,7 +606,7 @@ impl Run {
             backends.insert(id(row), backend.to_owned());
             let size = found.remove(&format!("{backend}/volume-{}", id(row)));
             let told = self.told.contains(&id(row));
-            if ["available", "in-use", "awaiting-transfer"].contains(&status(row)) {
+            if USABLE.contains(&status(row)) {
                 if size != row["size"].as_u64() && !told {
                     wrong.push(format!("volume {} is of {size:?} on {backend:?}", id(row)));
                 }
@@ -740,18 +746,23 @@ impl Run {
         self.dir.path().join(backend).join(format!("volume-{}", id(row)))
     }
 
-    /// Looks whether volumes hold what they may, and writes something else on some of them.
-    fn check_contents(&mut self, rows: &Rows) {
-        // What groups consist of wasn't asked for one by one.
+    /// Notes what was made without being asked for by itself: the parts of groups.
+    fn learn(&mut self, rows: &Rows) {
         for (row, members) in [(&rows.snapshots, &["volume_id"][..]), (&rows.volumes, SOURCES)]
             .into_iter()
             .flat_map(|(rows, members)| rows.iter().map(move |row| (row, members)))
         {
             let source = members.iter().find_map(|member| row[*member].as_str());
-            if let Some(source) = source.filter(|_| !self.contents.contains_key(&id(row))) {
+            let new = self.seen.insert(id(row)) && !self.contents.contains_key(&id(row));
+            if let Some(source) = source.filter(|_| new) {
                 self.copy_of(&id(row), source);
             }
         }
+    }
+
+    /// Looks whether volumes hold what they may, and writes something else on some of them.
+    fn check_contents(&mut self, rows: &Rows) {
+        self.learn(rows);
         // Nothing is known of copies of what is not known.
         loop {
             let known: BTreeSet<String> = self.contents.keys().cloned().collect();
@@ -788,7 +799,7 @@ impl Run {
             own.uncertain = false;
         }
         for row in &rows.volumes {
-            if !["available", "in-use"].contains(&status(row)) {
+            if !USABLE.contains(&status(row)) {
                 self.contents.remove(&id(row));
                 continue;
             }
@@ -836,6 +847,7 @@ fn files_equal_rows_however_often_the_server_is_killed() {
             while left > 0 {
                 // Several in a row, which then come upon what is still under way.
                 let rows = run.rows();
+                run.learn(&rows);
                 let burst = left.min(1 + run.dice.below(8));
                 let focus = run.dice.of(&rows.volumes).unwrap_or_default();
                 (0..burst).for_each(|_| run.operate(&rows, &focus));

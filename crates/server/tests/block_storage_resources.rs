@@ -190,3 +190,33 @@ fn how_a_type_is_encrypted_can_change_until_a_volume_has_it() {
     let text = "Cannot update encryption specs. Volume type in use.";
     assert_eq!(used["badRequest"]["message"], text);
 }
+
+#[test]
+fn actions_for_other_services_are_answered_as_by_a_cloud_without_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    let hints = json!({"same_host": [], "query": "x"});
+    let body = json!({"volume": {"size": 1}, "OS-SCH-HNT:scheduler_hints": hints});
+    let [one, other] = [(); 2].map(|()| cloud.create("/volumes", &body));
+    for id in [&one, &other] {
+        cloud.wait(&format!("/volumes/{id}"), "available");
+    }
+    let path = format!("/volumes/{one}/action");
+    let completion = json!({"os-migrate_volume_completion": {"new_volume": other}});
+    let kept = cloud.expect(200, "POST", &path, &completion);
+    assert_eq!(kept, json!({ "save_volume_id": other }));
+    let upload = json!({"os-volume_upload_image": {"image_name": "x"}});
+    let text = "Invalid image: there is no image service to take it.";
+    assert_eq!(cloud.refused(400, "POST", &path, &upload), text);
+    let bad = json!({"os-volume_upload_image": {"image_name": "x", "disk_format": "iso"}});
+    assert!(cloud.refused(400, "POST", &path, &bad).contains("'iso' is not one of"));
+    let reimage = json!({"os-reimage": {"image_id": other}});
+    let text = cloud.refused(400, "POST", &path, &reimage);
+    assert!(text.contains("there is no image service"), "{text}");
+    let (status, early) = cloud.call_in(67, "POST", &path, &reimage);
+    assert_eq!(status, 400);
+    assert!(early.to_string().contains("There is no such action: os-reimage"), "{early}");
+    cloud.expect(202, "POST", &path, &json!({"os-reserve": null}));
+    let text = format!("Invalid volume: Volume {one} status must be available");
+    assert_eq!(cloud.refused(400, "POST", &path, &upload), text);
+}

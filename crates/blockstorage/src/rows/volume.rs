@@ -129,14 +129,14 @@ impl Volume {
         )
     }
 
-    /// What it was doing before the work that ends. Somebody may have let go of it meanwhile.
+    /// The status that it goes back to when what was done with it is over: whoever had it before may
+    /// have been detached meanwhile.
     pub(crate) fn take_previous(&mut self) -> VolumeStatus {
-        match self.previous_status.take() {
-            None => VolumeStatus::Available,
-            Some(VolumeStatus::InUse) if self.attach_status == AttachStatus::Detached => {
-                VolumeStatus::Available
-            }
-            Some(before) => before,
+        match (self.previous_status.take(), self.attach_status) {
+            (Some(VolumeStatus::InUse), AttachStatus::Detached) => VolumeStatus::Available,
+            (Some(VolumeStatus::InUse), AttachStatus::Attaching) => VolumeStatus::Attaching,
+            (Some(VolumeStatus::InUse), AttachStatus::Reserved) => VolumeStatus::Reserved,
+            (before, _) => before.unwrap_or(VolumeStatus::Available),
         }
     }
 
