@@ -131,6 +131,9 @@ struct Run {
     told: BTreeSet<String>,
     /// Files that were unmanaged: their volumes' former IDs.
     unmanaged: BTreeSet<String>,
+    /// Volumes that were to be taken over. When that fails, as for want of quota, they are forgotten
+    /// with the names that they have by then.
+    managed: BTreeSet<String>,
     /// By the ID of the row.
     contents: BTreeMap<String, Content>,
     /// The IDs of rows that were there after an earlier restart.
@@ -163,6 +166,7 @@ impl Run {
             members: Vec::new(),
             told: BTreeSet::new(),
             unmanaged: BTreeSet::new(),
+            managed: BTreeSet::new(),
             contents: BTreeMap::new(),
             seen: BTreeSet::new(),
             markers: 0,
@@ -483,6 +487,7 @@ impl Run {
                     // Two of them may be after the same file.
                     self.accepted.remove(&format!("/manageable_volumes/{new}"));
                     self.told.insert(new.clone());
+                    self.managed.insert(new.clone());
                     self.copy_of(&new, &old);
                 }
             }
@@ -627,7 +632,7 @@ impl Run {
         }
         for name in found.keys() {
             let id = name.split_once("/volume-").map_or("", |(_, id)| id);
-            if !self.unmanaged.contains(id) {
+            if !self.unmanaged.contains(id) && !self.managed.contains(id) {
                 wrong.push(format!("{name} belongs to nothing"));
             }
         }
