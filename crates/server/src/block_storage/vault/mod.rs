@@ -88,9 +88,17 @@ impl Vault {
         Ok(objects)
     }
 
-    /// Writes what was backed up into a file that is all zero, and checks it on the way.
+    /// Writes what was backed up into a file that is all zero and no shorter than the data, and checks
+    /// it on the way.
     pub(crate) fn restore(&self, id: Uuid, to: &File) -> io::Result<()> {
-        self.read(id, |at, bytes| to.write_all_at(bytes, at))
+        let room = to.metadata()?.len();
+        self.read(id, |at, bytes| {
+            // The record of a backup may say less than there is.
+            if at + bytes.len() as u64 > room {
+                return Err(io::Error::other("the backup has more data than its volume has room"));
+            }
+            to.write_all_at(bytes, at)
+        })
     }
 
     /// Looks whether all of a backup is there and as it was written, upon the one that is said.

@@ -66,6 +66,18 @@ fn each_backup_gives_back_what_was_there_when_it_was_made() {
 }
 
 #[test]
+fn what_is_restored_makes_no_volume_longer() {
+    let bench = Bench::new();
+    bench.write(8 * MIB - 1, b"ab");
+    bench.back_up(1, None);
+    let path = bench.dir.path().join("small");
+    sparse::create(&path, 8 * MIB).unwrap();
+    let file = File::options().write(true).open(&path).unwrap();
+    assert!(bench.vault.restore(Uuid::from_u128(1), &file).is_err());
+    assert_eq!(file.metadata().unwrap().len(), 8 * MIB);
+}
+
+#[test]
 fn only_data_is_kept_and_only_changes_again() {
     let bench = Bench::new();
     let random: Vec<u8> = (1..=u8::MAX).cycle().take(4 << 20).collect();
