@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The version in which attachments came.
-pub const ATTACHMENTS_SINCE: u16 = 27;
+const ATTACHMENTS_SINCE: u16 = 27;
 
 /// The version from which an attachment says how it uses the volume.
 const MODE_SINCE: u16 = 54;

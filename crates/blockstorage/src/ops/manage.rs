@@ -55,7 +55,7 @@ pub fn manage_volume(
     is_up: impl FnOnce(&str) -> bool,
 ) -> Result<(), Error> {
     cx.caller.check(policy::VOLUME_MANAGE)?;
-    let host = only(spec.host, spec.cluster)?;
+    let host = named_host(spec.host, spec.cluster)?;
     let named = spec.volume_type.as_deref().filter(|text| !text.is_empty());
     let volume_type = match named {
         Some(text) => VolumeType::clone(find_type(txn, cx.caller, text)?),
@@ -118,7 +118,7 @@ pub fn manage_volume(
 ///
 /// # Errors
 /// [`Error`] with the status 400 for none, both, or a cluster.
-pub fn only(host: Option<Box<str>>, cluster: Option<Box<str>>) -> Result<Box<str>, Error> {
+pub fn named_host(host: Option<Box<str>>, cluster: Option<Box<str>>) -> Result<Box<str>, Error> {
     match (host, cluster) {
         (Some(host), None) => Ok(host),
         (None, Some(cluster)) => Err(Error::request(format!("Host '{cluster}' not found"))),

@@ -14,16 +14,15 @@ mod transfers;
 mod types;
 mod volumes;
 
-pub(crate) use self::backups::name_meanwhile;
 pub use self::{
     attachments::{
-        ATTACHMENTS_SINCE, AttachmentSpec, Connector, check_connector, complete_attachment,
-        connect_attachment, create_attachment, delete_attachment, find_attachment,
+        AttachmentSpec, Connector, check_connector, complete_attachment, connect_attachment,
+        create_attachment, delete_attachment, find_attachment,
     },
     backups::{
         BackupChange, BackupRecord, BackupRefusal, BackupSpec, RestoreSpec, create_backup,
-        delete_backup, export_backup, has_dependents, import_backup, reset_backup_status,
-        restore_backup, update_backup,
+        delete_backup, export_backup, import_backup, reset_backup_status, restore_backup,
+        update_backup,
     },
     groups::{
         CONSISTENCY_TYPE, CantAdd, GROUP_VOLUMES_MAX, GroupApi, GroupChange, GroupRefusal,
@@ -31,11 +30,11 @@ pub use self::{
         Replication, bootstrap_groups, change_replication, create_group, create_group_from,
         create_group_snapshot, create_group_type, default_group_type, delete_group,
         delete_group_snapshot, delete_group_spec, delete_group_type, find_group,
-        find_group_snapshot, find_group_type, get_group_spec, get_group_specs, get_group_type,
-        is_consistency_type, replication_targets, reset_group_snapshot_status, reset_group_status,
-        set_group_specs, update_group, update_group_type, volumes_of,
+        find_group_snapshot, get_group_spec, get_group_specs, get_group_type, replication_targets,
+        reset_group_snapshot_status, reset_group_status, set_group_specs, update_group,
+        update_group_type, volumes_of,
     },
-    manage::{ManageSnapshotSpec, ManageVolumeSpec, manage_snapshot, manage_volume, only},
+    manage::{ManageSnapshotSpec, ManageVolumeSpec, manage_snapshot, manage_volume, named_host},
     messages::{delete_message, find_message},
     qos::{
         QosSpec, bind_type, create_qos, delete_qos, delete_qos_keys, find_qos, qos_types,
@@ -60,4 +59,8 @@ pub use self::{
         set_type_access, type_access, update_encryption, update_type,
     },
     volumes::*,
+};
+pub(crate) use self::{
+    backups::{has_dependents, name_meanwhile},
+    groups::is_consistency_type,
 };

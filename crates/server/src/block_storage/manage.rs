@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use statehold_blockstorage::{
     Error, Microversion, Rule, SnapshotView, Viewer, Volume, VolumeView, find_snapshot,
-    find_volume, input, manage_snapshot, manage_volume, only, parse_id, policy,
+    find_volume, input, manage_snapshot, manage_volume, named_host, parse_id, policy,
 };
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
@@ -96,7 +96,7 @@ impl Listing {
         call.cx.caller.check(self.rule)?;
         let cluster = call.parameter("cluster");
         let cluster = cluster.filter(|_| call.cx.version.at_least(CLUSTER_SINCE));
-        let host = only(call.parameter("host").map(Into::into), cluster.map(Into::into))?;
+        let host = named_host(call.parameter("host").map(Into::into), cluster.map(Into::into))?;
         let backends = call.cloud.backends();
         let Some(backend) = backends.of(&host).filter(|_| backends.is_up(&host)) else {
             return Err(Refusal::bad(&format!("Host '{host}' not found")));

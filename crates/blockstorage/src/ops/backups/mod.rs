@@ -64,7 +64,7 @@ fn write(txn: &mut WriteTxn<'_>, cx: &Context<'_>, mut row: Backup) -> Result<()
 }
 
 /// Whether other backups hold only what has changed since this one.
-pub fn has_dependents(view: &impl ReadView, backup: &Backup) -> bool {
+pub(crate) fn has_dependents(view: &impl ReadView, backup: &Backup) -> bool {
     let range = KeyRange::exact(backup.id);
     view.scan_by(&Backup::BY_PARENT, &range, Order::Ascending).next().is_some()
 }

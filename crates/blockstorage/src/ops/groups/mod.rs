@@ -32,8 +32,8 @@ pub use self::{
     source::{GroupSource, GroupSourceSpec, create_group_from},
     types::{
         GroupTypeChange, GroupTypeSpec, bootstrap_groups, create_group_type, default_group_type,
-        delete_group_spec, delete_group_type, find_group_type, get_group_spec, get_group_specs,
-        get_group_type, set_group_specs, update_group_type,
+        delete_group_spec, delete_group_type, get_group_spec, get_group_specs, get_group_type,
+        set_group_specs, update_group_type,
     },
 };
 use crate::{
@@ -60,7 +60,7 @@ pub enum GroupApi {
 }
 
 /// Whether groups of a type are consistency groups.
-pub fn is_consistency_type(view: &impl ReadView, group_type: Uuid) -> bool {
+pub(crate) fn is_consistency_type(view: &impl ReadView, group_type: Uuid) -> bool {
     let reserved = view.find(&GroupType::BY_NAME, CONSISTENCY_TYPE);
     reserved.is_some_and(|row| row.id == group_type)
 }

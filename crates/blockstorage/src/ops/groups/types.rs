@@ -17,7 +17,7 @@ use crate::{
 ///
 /// # Errors
 /// [`Missing::GroupType`] or [`Missing::GroupTypeName`].
-pub fn find_group_type<'v>(
+pub(crate) fn find_group_type<'v>(
     view: &'v impl ReadView,
     caller: &Caller,
     text: &str,
