@@ -12,6 +12,8 @@
 //! Invariant: after a failed durable write nothing of the batch is published and the queue takes
 //! nothing more, because a failed fsync says nothing about what is on the disk
 //! (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
+//! Invariant: when the queue begins anew after that, its indexes begin after the last durable one again, in
+//! another generation: a transaction that failed is never taken for the one that has its index later.
 
 use std::fmt;
 use std::pin::Pin;
@@ -57,6 +59,14 @@ pub(crate) enum Wakes {
     Everybody,
 }
 
+/// The turn of a transaction: its place in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Turn {
+    index: u64,
+    /// How often the queue had begun anew before.
+    generation: usize,
+}
+
 #[derive(Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
@@ -83,6 +93,26 @@ struct State {
     paced: bool,
     stop: bool,
     failed: Option<CommitError>,
+    /// How each earlier generation ended: its last durable index, and the failure of all after it.
+    ended: Vec<(u64, CommitError)>,
+}
+
+impl State {
+    fn turn(&self, index: u64) -> Turn {
+        Turn { index, generation: self.ended.len() }
+    }
+
+    /// The outcome of a transaction; `None` while it waits for its durable write.
+    fn outcome(&self, turn: Turn) -> Option<Result<(), CommitError>> {
+        let (flushed, failed) = match self.ended.get(turn.generation) {
+            Some((flushed, failed)) => (*flushed, Some(failed)),
+            None => (self.flushed, self.failed.as_ref()),
+        };
+        if turn.index <= flushed {
+            return Some(Ok(()));
+        }
+        failed.map(|error| Err(error.clone()))
+    }
 }
 
 impl Queue {
@@ -103,9 +133,10 @@ impl Queue {
     }
 
     /// Adds a finished transaction. The caller holds the writer's lock, so indexes arrive in order.
-    pub(crate) fn push(&self, head: &mut Head, pending: Pending) {
+    pub(crate) fn push(&self, head: &mut Head, pending: Pending) -> Turn {
         head.0 = Arc::clone(&pending.root);
         let mut state = self.state.lock();
+        let turn = state.turn(pending.root.index);
         state.bytes += pending.bytes;
         state.newest = pending.root.index;
         state.pending.push(pending);
@@ -113,11 +144,54 @@ impl Queue {
         if state.paced && state.pending.len() == 1 {
             self.work.notify_one();
         }
+        turn
     }
 
-    /// The index of the last transaction that was queued.
-    pub(crate) fn newest(&self) -> u64 {
-        self.state.lock().newest
+    /// The turn of the last transaction that was queued.
+    pub(crate) fn newest(&self) -> Turn {
+        let state = self.state.lock();
+        state.turn(state.newest)
+    }
+
+    /// The turn of the transaction with this index, or of the last one before it, as of now.
+    pub(crate) fn turn(&self, index: u64) -> Turn {
+        self.state.lock().turn(index)
+    }
+
+    /// Keeps flushes away while `work` runs; then, after a failure, begins anew from `head`, the last durable
+    /// state.
+    ///
+    /// The caller holds the writer's lock. Transactions that failed stay failed.
+    pub(crate) fn restart<E>(
+        &self,
+        head: &mut Head,
+        published: &Arc<Root>,
+        work: impl FnOnce(u64) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut state = self.state.lock();
+        while state.flushing {
+            self.flushed.wait(&mut state);
+        }
+        state.flushing = true;
+        let durable = state.flushed;
+        drop(state);
+        let outcome = work(durable);
+        let mut state = self.state.lock();
+        state.flushing = false;
+        if outcome.is_ok()
+            && let Some(error) = state.failed.take()
+        {
+            state.ended.push((durable, error));
+            state.pending.clear();
+            state.bytes = 0;
+            state.newest = durable;
+            state.asked = durable;
+            head.0 = Arc::clone(published);
+        }
+        drop(state);
+        self.flushed.notify_all();
+        self.work.notify_all();
+        outcome
     }
 
     /// Bytes of changes that wait for their durable write.
@@ -125,20 +199,17 @@ impl Queue {
         self.state.lock().bytes
     }
 
-    /// Returns when everything up to `index` is acknowledged, flushing batches with `write` when
-    /// nobody else does.
+    /// Returns when everything up to `turn` is acknowledged, flushing batches with `write` when no other
+    /// thread does.
     pub(crate) fn flush(
         &self,
-        index: u64,
+        turn: Turn,
         write: impl Fn(Vec<Pending>) -> Result<(), CommitError>,
     ) -> Result<u64, CommitError> {
         let mut state = self.state.lock();
         loop {
-            if state.flushed >= index {
-                return Ok(index);
-            }
-            if let Some(error) = &state.failed {
-                return Err(error.clone());
+            if let Some(outcome) = state.outcome(turn) {
+                return outcome.map(|()| turn.index);
             }
             if state.flushing {
                 self.flushed.wait(&mut state);
@@ -146,7 +217,7 @@ impl Queue {
             }
             let batch = std::mem::take(&mut state.pending);
             let Some(newest) = batch.last().map(|pending| pending.root.index) else {
-                return Ok(index);
+                return Ok(turn.index);
             };
             state.bytes = 0;
             state.flushing = true;
@@ -158,30 +229,30 @@ impl Queue {
         }
     }
 
-    /// Asks the store's own thread for everything up to `index`.
-    pub(crate) fn ticket(self: &Arc<Self>, index: u64) -> Ticket {
+    /// Asks the store's own thread for everything up to `turn`.
+    pub(crate) fn ticket(self: &Arc<Self>, turn: Turn) -> Ticket {
         let signal = Arc::new(Signal::default());
         let mut state = self.state.lock();
-        if state.flushed >= index || state.failed.is_some() {
+        if state.outcome(turn).is_some() {
             drop(state);
             signal.give();
         } else {
-            state.asked = state.asked.max(index);
-            state.tickets.push((index, Arc::clone(&signal)));
+            state.asked = state.asked.max(turn.index);
+            state.tickets.push((turn.index, Arc::clone(&signal)));
             self.work.notify_one();
         }
-        Ticket { queue: Arc::clone(self), signal, index }
+        Ticket { queue: Arc::clone(self), signal, turn }
     }
 
     /// Waits for work of the store's own thread: the index to flush up to, or `None` when the store
     /// is closed. What nobody asks for is flushed `every` so often, if at all.
-    pub(crate) fn next_flush(&self, every: Option<Duration>) -> Option<u64> {
+    pub(crate) fn next_flush(&self, every: Option<Duration>) -> Option<Turn> {
         let mut state = self.state.lock();
         state.paced = every.is_some();
         loop {
             let work = !state.pending.is_empty() && state.failed.is_none();
             if work && (state.stop || state.asked > state.flushed) {
-                return Some(state.newest);
+                return Some(state.turn(state.newest));
             }
             if state.stop {
                 return None;
@@ -193,7 +264,7 @@ impl Queue {
             let mut idle = |state: &mut State| !state.stop && state.asked <= state.flushed;
             let waited = self.work.wait_while_for(&mut state, &mut idle, every);
             if waited.timed_out() {
-                return Some(state.newest);
+                return Some(state.turn(state.newest));
             }
         }
     }
@@ -237,18 +308,14 @@ impl Drop for Unfinished<'_> {
 pub(crate) struct Ticket {
     queue: Arc<Queue>,
     signal: Arc<Signal>,
-    index: u64,
+    turn: Turn,
 }
 
 impl Ticket {
     fn poll(&self, context: &Context<'_>) -> Poll<Result<(), CommitError>> {
-        self.signal.poll(context).map(|()| {
-            let state = self.queue.state.lock();
-            match &state.failed {
-                Some(error) if state.flushed < self.index => Err(error.clone()),
-                _ => Ok(()),
-            }
-        })
+        self.signal
+            .poll(context)
+            .map(|()| self.queue.state.lock().outcome(self.turn).unwrap_or(Ok(())))
     }
 }
 
@@ -308,7 +375,7 @@ mod tests {
         (1..=5).for_each(|index| push(&queue, index));
         let writes = AtomicUsize::new(0);
         let flush = |index| {
-            queue.flush(index, |batch| {
+            queue.flush(queue.turn(index), |batch| {
                 assert_eq!(batch.len(), 5);
                 writes.fetch_add(1, Ordering::SeqCst);
                 Ok(())
@@ -323,18 +390,40 @@ mod tests {
     fn a_failed_write_fails_its_batch_and_everything_after_it_but_nothing_before() {
         let queue = Queue::new(0);
         push(&queue, 1);
-        queue.flush(1, |_| Ok(())).unwrap();
+        queue.flush(queue.turn(1), |_| Ok(())).unwrap();
         push(&queue, 2);
         push(&queue, 3);
         let failure = CommitError::Storage { reason: "disk full".into() };
-        assert_eq!(queue.flush(2, |_| Err(failure.clone())), Err(failure.clone()));
+        assert_eq!(queue.flush(queue.turn(2), |_| Err(failure.clone())), Err(failure.clone()));
         assert_eq!(queue.failure(), Some(failure.clone()));
         push(&queue, 4);
         for index in [2, 3, 4] {
-            let result = queue.flush(index, |_| panic!("nothing is written any more"));
+            let result = queue.flush(queue.turn(index), |_| panic!("nothing is written any more"));
             assert_eq!(result, Err(failure.clone()));
         }
-        assert_eq!(queue.flush(1, |_| Ok(())), Ok(1));
+        assert_eq!(queue.flush(queue.turn(1), |_| Ok(())), Ok(1));
+    }
+
+    #[test]
+    fn a_failed_commit_stays_failed_after_its_index_was_taken_again() {
+        let queue = Arc::new(Queue::new(0));
+        push(&queue, 1);
+        queue.flush(queue.turn(1), |_| Ok(())).unwrap();
+        push(&queue, 2);
+        let (old, ticket) = (queue.turn(2), queue.ticket(queue.turn(2)));
+        let failure = CommitError::Storage { reason: "disk full".into() };
+        queue.flush(old, |_| Err(failure.clone())).unwrap_err();
+        let mut head = Head::new(root(2));
+        queue
+            .restart(&mut head, &root(1), |durable| (durable == 1).then_some(()).ok_or(()))
+            .unwrap();
+        assert_eq!((head.root().index, queue.failure()), (1, None));
+        push(&queue, 2);
+        let new = queue.turn(2);
+        assert_eq!(queue.flush(new, |_| Ok(())), Ok(2));
+        assert_eq!(queue.flush(old, |_| Ok(())), Err(failure.clone()));
+        let waker = std::task::Waker::noop();
+        assert_eq!(ticket.poll(&Context::from_waker(waker)), Poll::Ready(Err(failure)));
     }
 
     #[test]
@@ -342,9 +431,9 @@ mod tests {
         let queue = Queue::new(0);
         push(&queue, 1);
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            queue.flush(1, |_| panic!("on purpose"))
+            queue.flush(queue.turn(1), |_| panic!("on purpose"))
         }));
         assert!(panicked.is_err());
-        assert!(matches!(queue.flush(1, |_| Ok(())), Err(CommitError::Storage { .. })));
+        assert!(matches!(queue.flush(queue.turn(1), |_| Ok(())), Err(CommitError::Storage { .. })));
     }
 }

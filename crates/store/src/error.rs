@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use crate::key::KEY_LEN_MAX;
 
-/// Why a store could not be opened. No row and no record was changed: what may have been written is
-/// an empty file that was missing, and redb's repair of its own bookkeeping after a crash.
+/// Why a store could not be opened. No row and no record was changed, and of a file that was refused no byte.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -43,6 +42,20 @@ pub enum OpenError {
         found: u64,
         /// The newest format that this build reads.
         known: u64,
+    },
+    /// One of the two files is missing or empty, and the other one is a store's.
+    FileMissing {
+        /// The file that is missing.
+        path: PathBuf,
+        /// The file that is there.
+        other: PathBuf,
+    },
+    /// The two files are of different stores, or of different courses of one store's history.
+    Unpaired {
+        /// The data directory.
+        dir: PathBuf,
+        /// How they differ.
+        reason: String,
     },
     /// A record of the journal can't be read.
     Record {
@@ -86,6 +99,19 @@ impl fmt::Display for OpenError {
                 "{} has format {found}, this build knows formats up to {known}: use a newer build",
                 path.display()
             ),
+            Self::FileMissing { path, other } => write!(
+                f,
+                "{} is missing or empty, and {} beside it is a store's: put the file back, because \
+                 commits may be in it alone. If there is none, restore a backup into a new directory",
+                path.display(),
+                other.display()
+            ),
+            Self::Unpaired { dir, reason } => write!(
+                f,
+                "rows.redb and log.redb in {} don't belong together: {reason}. Put back two files that \
+                 were in one directory at the same time, or restore a backup into a new directory",
+                dir.display()
+            ),
             Self::Record { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Row { path, source } => write!(f, "{}: {source}", path.display()),
         }
@@ -100,6 +126,61 @@ impl std::error::Error for OpenError {
             Self::Row { source, .. } => Some(source),
             _ => None,
         }
+    }
+}
+
+/// Why a store goes on refusing writes after [`crate::Store::reopen`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ReopenError {
+    /// A file can't be opened or read. A later attempt may succeed, after space was freed for example.
+    Open(OpenError),
+    /// The failed write is in the file as the system shows it, which doesn't prove that the disk has it.
+    Unproved {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Readers saw commits that never reached the disk, under [`crate::Durability::Relaxed`].
+    Behind {
+        /// The last commit on disk.
+        durable: u64,
+        /// The last commit that readers saw.
+        visible: u64,
+    },
+}
+
+impl fmt::Display for ReopenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open(error) => error.fmt(f),
+            Self::Unproved { path } => write!(
+                f,
+                "a write to {} was reported as failed and yet is in the file: check the disk, then \
+                 close the store and open it again",
+                path.display()
+            ),
+            Self::Behind { durable, visible } => write!(
+                f,
+                "the commits {} to {visible} were visible and never reached the disk: close the store \
+                 and open it again, which goes on from the commit {durable}",
+                durable + 1
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ReopenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Open(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<OpenError> for ReopenError {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
     }
 }
 
@@ -235,8 +316,10 @@ impl std::error::Error for RowError {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BeginError {
-    /// An earlier durable write failed. Reads go on; open the store again to write.
+    /// An earlier durable write failed. Reads go on; [`crate::Store::reopen`] lets writes go on too.
     Poisoned,
+    /// The store was opened with [`crate::Options::read_only`].
+    ReadOnly,
     /// The caller's own index is not greater than the last one.
     IndexNotGreater {
         /// The index that was passed.
@@ -259,6 +342,9 @@ impl fmt::Display for BeginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Poisoned => f.write_str(POISONED),
+            Self::ReadOnly => f.write_str(
+                "the store was opened to be read only: open it without `read_only` to write",
+            ),
             Self::IndexNotGreater { given, last } => write!(
                 f,
                 "the index {given} is not greater than {last}, the last one: indexes only grow"
@@ -278,7 +364,7 @@ impl fmt::Display for BeginError {
 impl std::error::Error for BeginError {}
 
 const POISONED: &str = "an earlier durable write failed, so the store takes no more writes: \
-                        check the disk and open the store again";
+                        check the disk, free space where it is full, and reopen the store";
 
 /// Why a write was refused. The transaction is as it was before the call and stays usable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -378,7 +464,7 @@ impl fmt::Display for Expect {
 #[non_exhaustive]
 pub enum CommitError {
     /// The durable write of this transaction's batch failed. Whether its bytes reached the disk
-    /// is unknown until the store is opened again; until then it takes no more writes.
+    /// is unknown until [`crate::Store::reopen`] or the next open; until then the store takes no more writes.
     Storage {
         /// What the file layer said.
         reason: Arc<str>,
@@ -390,7 +476,8 @@ impl fmt::Display for CommitError {
         match self {
             Self::Storage { reason } => write!(
                 f,
-                "the durable write failed: {reason}; check the disk and open the store again"
+                "the durable write failed: {reason}; check the disk, free space where it is full, and reopen \
+                 the store"
             ),
         }
     }

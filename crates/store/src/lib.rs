@@ -82,8 +82,8 @@ pub use blocking::{Answer, Attempt, jittered};
 pub use codec::OldRow;
 pub use commit::CommitFuture;
 pub use error::{
-    BeginError, CommitError, Expect, FeedError, OpenError, RecordError, RowError, WatchError,
-    WriteError,
+    BeginError, CommitError, Expect, FeedError, OpenError, RecordError, ReopenError, RowError,
+    WatchError, WriteError,
 };
 pub use feed::{ChangedRow, Commit, Feed};
 pub use hex::{HEX_DIGITS_MAX, HYPHENS_MAX, HexPrefix, HexPrefixError};

@@ -84,10 +84,15 @@ pub trait Observer: Send + Sync + 'static {
         let _ = useful;
     }
 
-    /// A durable write failed: the store takes no more of them until it is opened again. Told by the
+    /// A durable write failed: the store takes no more of them until [`crate::Store::reopen`]. Called by the
     /// write that failed, and by those that find it so.
     fn poisoned(&self, error: &CommitError) {
         let _ = error;
+    }
+
+    /// The store takes writes again after a failed one; `index` is its last commit.
+    fn recovered(&self, index: u64) {
+        let _ = index;
     }
 }
 

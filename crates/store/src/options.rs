@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::observer::{Observed, Observer};
 
 /// Readers that may wait in blocking queries at the same time, by default.
@@ -49,6 +51,13 @@ pub struct Options {
     /// Whether a store is made where there is none. Where not, opening such a directory is
     /// [`crate::OpenError::NoStore`]: for tools, which get names of directories from people. Default: yes.
     pub create: bool,
+    /// Whether the store is only read: no byte of the directory changes, other readers may have it open at the
+    /// same time, a writer may not, and every write is [`crate::BeginError::ReadOnly`]. A directory without
+    /// a store is [`crate::OpenError::NoStore`]. Default: no.
+    pub read_only: bool,
+    /// The identity of a store that is created, or that an older build wrote without one. Default: a random
+    /// one.
+    pub id: Option<Uuid>,
     pub(crate) observer: Observed,
 }
 
@@ -59,6 +68,8 @@ impl Default for Options {
             parked_max: PARKED_MAX_DEFAULT,
             durability: Durability::default(),
             create: true,
+            read_only: false,
+            id: None,
             observer: Observed::default(),
         }
     }
@@ -93,7 +104,21 @@ impl Options {
         self
     }
 
-    /// Names who is told what the store does. Default: nobody.
+    /// Sets [`Options::read_only`].
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// Sets [`Options::id`].
+    #[must_use]
+    pub fn id(mut self, id: Uuid) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// Sets the observer that the store reports its work to. Default: none.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Observed(Some(observer));

@@ -8,10 +8,11 @@ use std::thread::{self, JoinHandle};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, MutexGuard};
+use uuid::Uuid;
 
-use crate::commit::{CommitFuture, Head, Pending, Queue, Ticket, Wakes};
-use crate::durable::{self, Durable, Files, Journal, MemoryJournal};
-use crate::error::{BeginError, CommitError, OpenError};
+use crate::commit::{CommitFuture, Head, Pending, Queue, Ticket, Turn, Wakes};
+use crate::durable::{self, Access, Durable, Files, Journal, MemoryJournal};
+use crate::error::{BeginError, CommitError, OpenError, ReopenError};
 use crate::observer::{Batch, Committed, Observed};
 use crate::options::{Durability, Options, UNFLUSHED_MAX};
 use crate::snapshot::{Snapshot, Tracked, UNCHANGED};
@@ -25,7 +26,7 @@ use crate::watch::Registry;
 /// snapshots that nothing can change. Share it between threads behind an [`Arc`] or a reference.
 pub struct Store {
     shared: Arc<Shared>,
-    /// Writes what no committing thread writes; none without files.
+    /// Writes what no committing thread writes; none without files to write.
     flusher: Option<JoinHandle<()>>,
 }
 
@@ -48,6 +49,7 @@ enum Storage {
     Memory {
         journal: MemoryJournal,
         names: Vec<&'static str>,
+        id: Option<Uuid>,
     },
 }
 
@@ -72,7 +74,12 @@ impl Store {
         schema: &Schema,
         options: &Options,
     ) -> Result<Self, OpenError> {
-        Self::open_files(Files::in_dir(dir.as_ref(), options.create)?, schema, options)
+        let access = match (options.read_only, options.create) {
+            (true, _) => Access::Read,
+            (false, true) => Access::Create,
+            (false, false) => Access::Write,
+        };
+        Self::open_files(Files::in_dir(dir.as_ref(), access)?, schema, options)
     }
 
     pub(crate) fn open_files(
@@ -81,9 +88,12 @@ impl Store {
         options: &Options,
     ) -> Result<Self, OpenError> {
         let path = files.log_path().to_owned();
-        let (durable, root) =
-            Durable::open(files, schema, options.history, options.observer.clone())?;
+        let (durable, root) = Durable::open(files, schema, options)?;
+        let read_only = durable.is_read_only();
         let mut store = Self::new(schema, root, Storage::Files(durable), options);
+        if read_only {
+            return Ok(store);
+        }
         let shared = Arc::clone(&store.shared);
         let flusher = thread::Builder::new()
             .name("statehold-flush".to_owned())
@@ -105,6 +115,7 @@ impl Store {
         let storage = Storage::Memory {
             journal: MemoryJournal::new(options.history),
             names: schema.tables.iter().map(|def| def.name).collect(),
+            id: options.id,
         };
         let options = options.clone().durability(Durability::Immediate);
         Self::new(schema, Root::new(schema, 0, tables), storage, &options)
@@ -149,7 +160,7 @@ impl Store {
     /// The first commit of a store has the index 2: 1 is the index of what never changed.
     ///
     /// # Errors
-    /// [`BeginError::Poisoned`].
+    /// [`BeginError::Poisoned`] or [`BeginError::ReadOnly`].
     pub fn begin_write(&self) -> Result<WriteTxn<'_>, BeginError> {
         self.begin(None)
     }
@@ -165,6 +176,9 @@ impl Store {
     }
 
     fn begin(&self, given: Option<u64>) -> Result<WriteTxn<'_>, BeginError> {
+        if self.is_read_only() {
+            return Err(BeginError::ReadOnly);
+        }
         let head = self.shared.writer.lock();
         if self.shared.queue.failure().is_some() {
             return Err(BeginError::Poisoned);
@@ -196,7 +210,7 @@ impl Store {
     /// was visible at the call is on disk, with that state.
     pub fn flush_async(&self) -> CommitFuture {
         let snapshot = self.snapshot();
-        let ticket = self.shared.ticket(snapshot.index());
+        let ticket = self.shared.ticket(self.turn(snapshot.index()));
         CommitFuture(ticket.map(|ticket| (snapshot, Some(ticket))))
     }
 
@@ -207,22 +221,27 @@ impl Store {
         root: Arc<Root>,
         changes: Vec<Change>,
         touched: Wakes,
-    ) -> Result<(), CommitError> {
+    ) -> Result<Turn, CommitError> {
         self.shared.enqueue(head, root, changes, touched)
     }
 
-    /// Returns when everything up to `index` may be acknowledged.
-    pub(crate) fn acknowledge(&self, index: u64) -> Result<(), CommitError> {
+    /// The turn of the transaction with this index, or of the last one before it.
+    pub(crate) fn turn(&self, index: u64) -> Turn {
+        self.shared.queue.turn(index)
+    }
+
+    /// Returns when everything up to `turn` may be acknowledged.
+    pub(crate) fn acknowledge(&self, turn: Turn) -> Result<(), CommitError> {
         match self.shared.durability {
-            Durability::Immediate => self.shared.flush_to(index).map(drop),
+            Durability::Immediate => self.shared.flush_to(turn).map(drop),
             Durability::Relaxed { .. } => Ok(()),
         }
     }
 
     /// Does what [`Store::acknowledge`] does without holding a thread; `None` when it may be at once.
-    pub(crate) fn acknowledge_async(&self, index: u64) -> Result<Option<Ticket>, CommitError> {
+    pub(crate) fn acknowledge_async(&self, turn: Turn) -> Result<Option<Ticket>, CommitError> {
         match self.shared.durability {
-            Durability::Immediate => self.shared.ticket(index).map(Some),
+            Durability::Immediate => self.shared.ticket(turn).map(Some),
             Durability::Relaxed { .. } => Ok(None),
         }
     }
@@ -240,6 +259,58 @@ impl Store {
             Storage::Files(durable) => durable.checkpoint_now(),
             Storage::Memory { .. } => Ok(()),
         }
+    }
+
+    /// The store's identity, which its two files carry; `None` in memory without [`Options::id`], and for
+    /// files of an older build that are only read.
+    pub fn id(&self) -> Option<Uuid> {
+        match &self.shared.storage {
+            Storage::Files(durable) => durable.id(),
+            Storage::Memory { id, .. } => *id,
+        }
+    }
+
+    /// Whether the store was opened with [`Options::read_only`].
+    pub fn is_read_only(&self) -> bool {
+        matches!(&self.shared.storage, Storage::Files(durable) if durable.is_read_only())
+    }
+
+    /// Returns the failure since which the store takes no writes; `None` while it takes them.
+    pub fn failure(&self) -> Option<CommitError> {
+        self.shared.queue.failure().or_else(|| match &self.shared.storage {
+            Storage::Files(durable) => durable.failure(),
+            Storage::Memory { .. } => None,
+        })
+    }
+
+    /// Lets a store take writes again after a failed one: opens both files anew and checks that the failed
+    /// write is in neither. Returns the index of the last commit.
+    ///
+    /// For a disk that was full: free space, then call this. Readers go on meanwhile, parked ones stay
+    /// parked, and commits that failed stay failed. Cost: both files are opened, no row is read.
+    /// A store that takes writes is left as it is.
+    ///
+    /// # Errors
+    /// [`ReopenError`]: the store goes on refusing writes. After [`ReopenError::Open`] a later call may
+    /// succeed.
+    pub fn reopen(&self) -> Result<u64, ReopenError> {
+        let mut head = self.shared.writer.lock();
+        if self.failure().is_none() {
+            return Ok(self.index());
+        }
+        let published = self.published();
+        self.shared.queue.restart(&mut head, &published, |durable| {
+            if published.index > durable {
+                return Err(ReopenError::Behind { durable, visible: published.index });
+            }
+            match &self.shared.storage {
+                Storage::Files(durable) => durable.reopen(),
+                Storage::Memory { .. } => Ok(()),
+            }
+        })?;
+        drop(head);
+        self.shared.observer.tell(|to| to.recovered(published.index));
+        Ok(published.index)
     }
 
     pub(crate) fn journal(&self) -> &dyn Journal {
@@ -269,15 +340,15 @@ impl Shared {
         root: Arc<Root>,
         changes: Vec<Change>,
         touched: Wakes,
-    ) -> Result<(), CommitError> {
+    ) -> Result<Turn, CommitError> {
         let bytes = changes.iter().map(Change::bytes).sum();
         let finished = self.observer.now();
         if self.durability == Durability::Immediate {
-            self.queue.push(&mut head, Pending { root, changes, touched, bytes, finished });
-            return Ok(());
+            let pending = Pending { root, changes, touched, bytes, finished };
+            return Ok(self.queue.push(&mut head, pending));
         }
         if self.queue.bytes() > UNFLUSHED_MAX {
-            self.flush_to(head.root().index)?;
+            self.flush_to(self.queue.turn(head.root().index))?;
         }
         if let Some(error) = self.queue.failure() {
             return Err(error);
@@ -285,12 +356,12 @@ impl Shared {
         let nobody = Wakes::Readers(Vec::new());
         let pending =
             Pending { root: Arc::clone(&root), changes, touched: nobody, bytes, finished };
-        self.queue.push(&mut head, pending);
+        let turn = self.queue.push(&mut head, pending);
         // Under the writer's lock, so that states are published in order.
         self.publish(root);
         drop(head);
         self.wake(&touched);
-        Ok(())
+        Ok(turn)
     }
 
     fn publish(&self, root: Arc<Root>) {
@@ -305,9 +376,9 @@ impl Shared {
         }
     }
 
-    /// Returns when everything up to `index` is durable and visible.
-    fn flush_to(&self, index: u64) -> Result<u64, CommitError> {
-        self.queue.flush(index, |batch| {
+    /// Returns when everything up to `turn` is durable and visible.
+    fn flush_to(&self, turn: Turn) -> Result<u64, CommitError> {
+        self.queue.flush(turn, |batch| {
             self.write(batch).inspect_err(|error| self.observer.tell(|to| to.poisoned(error)))
         })
     }
@@ -328,7 +399,7 @@ impl Shared {
         }
         let bytes = match &self.storage {
             Storage::Files(durable) => durable.append(commits)?,
-            Storage::Memory { journal, names } => {
+            Storage::Memory { journal, names, .. } => {
                 durable::append(journal, names, &commits, || Ok(()))?
             }
         };
@@ -352,12 +423,12 @@ impl Shared {
         Ok(())
     }
 
-    fn ticket(&self, index: u64) -> Result<Ticket, CommitError> {
+    fn ticket(&self, turn: Turn) -> Result<Ticket, CommitError> {
         // Nothing to wait for, and no thread that would.
         if let Storage::Memory { .. } = self.storage {
-            self.flush_to(index)?;
+            self.flush_to(turn)?;
         }
-        Ok(self.queue.ticket(index))
+        Ok(self.queue.ticket(turn))
     }
 
     /// The store's own thread.
@@ -366,9 +437,9 @@ impl Shared {
             Durability::Immediate => None,
             Durability::Relaxed { flush_every } => Some(flush_every),
         };
-        while let Some(index) = self.queue.next_flush(every) {
+        while let Some(turn) = self.queue.next_flush(every) {
             // A failure is kept in the queue, where whoever waits finds it.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.flush_to(index)));
+            let _ = catch_unwind(AssertUnwindSafe(|| self.flush_to(turn)));
         }
     }
 }

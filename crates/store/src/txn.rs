@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::MutexGuard;
 
 use crate::codec;
-use crate::commit::{CommitFuture, Head, Wakes};
+use crate::commit::{CommitFuture, Head, Turn, Wakes};
 use crate::error::{CommitError, Expect, WriteError};
 use crate::key::{KeyBuf, KeyBytes, Ref};
 use crate::range::KeyRange;
@@ -221,8 +221,8 @@ impl<'s> WriteTxn<'s> {
     /// As [`WriteTxn::commit`].
     pub fn commit_snapshot(self) -> Result<Snapshot, CommitError> {
         let store = self.store;
-        let snapshot = self.finish()?;
-        store.acknowledge(snapshot.index())?;
+        let (snapshot, turn) = self.finish()?;
+        store.acknowledge(turn)?;
         Ok(snapshot)
     }
 
@@ -259,25 +259,26 @@ impl<'s> WriteTxn<'s> {
     /// ```
     pub fn commit_async(self) -> CommitFuture {
         let store = self.store;
-        CommitFuture(self.finish().and_then(|snapshot| {
-            let ticket = store.acknowledge_async(snapshot.index())?;
+        CommitFuture(self.finish().and_then(|(snapshot, turn)| {
+            let ticket = store.acknowledge_async(turn)?;
             Ok((snapshot, ticket))
         }))
     }
 
     /// Puts the transaction in its place among the others; the state as of it.
-    fn finish(self) -> Result<Snapshot, CommitError> {
+    fn finish(self) -> Result<(Snapshot, Turn), CommitError> {
         let Self { store, head, mut root, own_index, changes, touched, all } = self;
         if changes.is_empty() && !own_index {
             // What this transaction read may not be durable yet: its caller waits for that.
             root.index = head.root().index;
-            return Ok(Snapshot(Arc::new(root)));
+            let turn = store.turn(root.index);
+            return Ok((Snapshot(Arc::new(root)), turn));
         }
         let root = Arc::new(root);
         let snapshot = Snapshot(Arc::clone(&root));
         let touched = if all { Wakes::Everybody } else { Wakes::Readers(touched) };
-        store.enqueue(head, root, changes, touched)?;
-        Ok(snapshot)
+        let turn = store.enqueue(head, root, changes, touched)?;
+        Ok((snapshot, turn))
     }
 }
 

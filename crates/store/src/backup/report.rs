@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
+use uuid::Uuid;
+
 use super::progress::{Meter, Progress, Step};
-use crate::durable::{Durable, Files};
+use crate::durable::{Access, Durable, Files};
 use crate::error::OpenError;
+use crate::options::Options;
 use crate::range::Span;
 use crate::state::Schema;
 use crate::store::Store;
@@ -13,6 +16,8 @@ use crate::store::Store;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
+    /// The store's identity: see [`Store::id`].
+    pub id: Option<Uuid>,
     /// The index of the last commit.
     pub index: u64,
     /// The first commit that the change feed still has.
@@ -40,6 +45,7 @@ impl Store {
         let root = self.published();
         let tables = self.schema().tables.iter().zip(&root.tables);
         Report {
+            id: self.id(),
             index: root.index,
             oldest_change: self.journal().compacted().saturating_add(1),
             tables: tables
@@ -74,11 +80,11 @@ impl Store {
     ) -> Result<Report, OpenError> {
         let mut meter = Meter::new(&mut progress);
         meter.begin(Step::CheckingFiles, None);
-        let files = Files::in_dir(dir.as_ref(), false)?;
+        let files = Files::in_dir(dir.as_ref(), Access::Read)?;
         Durable::check_integrity(&files)?;
         drop(files);
         meter.begin(Step::Loading, None);
-        let report = Self::open(dir, schema)?.report();
+        let report = Self::open_with(dir, schema, &Options::default().read_only(true))?.report();
         meter.done(report.tables.iter().map(|table| table.rows as u64).sum());
         Ok(report)
     }

@@ -1,15 +1,16 @@
 //! The checkpoint: what the journal gathered is applied to the rows, then the journal is cut.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
 
 use super::Commits;
+use super::database::Files;
 use super::journal::Journal;
-use super::rows::RowFile;
-use crate::error::CommitError;
+use super::quiet::quietly;
+use super::rows::{Applied, RowFile};
+use crate::error::{CommitError, ReopenError};
 use crate::observer::{Checkpointed, Observed};
 use crate::state::Change;
 
@@ -40,14 +41,20 @@ struct State {
 /// Commits that are in the journal and not in the rows.
 #[derive(Default)]
 pub(crate) struct Tail {
-    batches: VecDeque<Arc<Commits>>,
+    batches: VecDeque<Arc<Batch>>,
     bytes: u64,
 }
 
+/// The commits of one journal record, and its checksum.
+struct Batch {
+    commits: Commits,
+    link: u32,
+}
+
 impl Tail {
-    pub(crate) fn push(&mut self, commits: Commits) {
+    pub(crate) fn push(&mut self, commits: Commits, link: u32) {
         self.bytes += size(&commits);
-        self.batches.push_back(Arc::new(commits));
+        self.batches.push_back(Arc::new(Batch { commits, link }));
     }
 }
 
@@ -79,9 +86,9 @@ impl Checkpoint {
     }
 
     /// Takes note of commits that the journal has.
-    pub(crate) fn add(&self, commits: Commits) {
+    pub(crate) fn add(&self, commits: Commits, link: u32) {
         let mut state = self.state.lock();
-        state.tail.push(commits);
+        state.tail.push(commits, link);
         if state.tail.bytes >= CHECKPOINT_AT {
             self.changed.notify_all();
         }
@@ -106,10 +113,11 @@ impl Checkpoint {
         loop {
             {
                 let mut state = self.state.lock();
-                while !state.stop && state.failed.is_none() && state.tail.bytes < CHECKPOINT_AT {
+                // After a failure it waits until the files are opened again.
+                while !state.stop && (state.failed.is_some() || state.tail.bytes < CHECKPOINT_AT) {
                     self.changed.wait(&mut state);
                 }
-                if state.stop || state.failed.is_some() {
+                if state.stop {
                     return;
                 }
             }
@@ -125,8 +133,8 @@ impl Checkpoint {
 
     /// Applies what gathered so far to the rows and cuts the journal.
     pub(crate) fn apply(&self) -> Result<(), CommitError> {
-        let rows = self.rows.lock();
-        let batches: Vec<Arc<Commits>> = {
+        let mut rows = self.rows.lock();
+        let batches: Vec<Arc<Batch>> = {
             let state = self.state.lock();
             if let Some(error) = &state.failed {
                 return Err(error.clone());
@@ -134,16 +142,16 @@ impl Checkpoint {
             state.tail.batches.iter().cloned().collect()
         };
         // A file with damaged pages can make redb panic; that must not leave commits waiting.
-        let result =
-            catch_unwind(AssertUnwindSafe(|| self.write(&rows, &batches))).unwrap_or_else(|_| {
-                Err(CommitError::Storage { reason: "the checkpoint panicked".into() })
-            });
+        let result = quietly(|| self.write(&mut rows, &batches)).unwrap_or_else(|_| {
+            let reason = "the checkpoint failed: the pages of a file contradict each other";
+            Err(CommitError::Storage { reason: reason.into() })
+        });
         let mut state = self.state.lock();
         match &result {
             Ok(()) => {
                 for _ in &batches {
                     if let Some(done) = state.tail.batches.pop_front() {
-                        state.tail.bytes -= size(&done);
+                        state.tail.bytes -= size(&done.commits);
                     }
                 }
             }
@@ -157,10 +165,39 @@ impl Checkpoint {
         result
     }
 
-    fn write(&self, rows: &RowFile, batches: &[Arc<Commits>]) -> Result<(), CommitError> {
+    /// Why nothing is checkpointed any more.
+    pub(crate) fn failure(&self) -> Option<CommitError> {
+        self.state.lock().failed.clone()
+    }
+
+    /// Opens both files again after a failed write; the caller keeps commits away.
+    pub(crate) fn reopen(&self, files: &Files) -> Result<(), ReopenError> {
+        let mut rows = self.rows.lock();
+        let ahead: Vec<Applied> = {
+            let state = self.state.lock();
+            let last = |batch: &Arc<Batch>| {
+                let (index, _) = batch.commits.last()?;
+                Some(Applied { index: *index, link: Some(batch.link) })
+            };
+            state.tail.batches.iter().filter_map(last).collect()
+        };
+        let outcome = self.journal.reopen(files).and_then(|()| rows.reopen(files, &ahead));
+        let mut state = self.state.lock();
+        // One of the files may be closed now, so that a checkpoint must not be tried.
+        state.failed = outcome
+            .as_ref()
+            .err()
+            .map(|error| CommitError::Storage { reason: error.to_string().into() });
+        drop(state);
+        self.changed.notify_all();
+        outcome
+    }
+
+    fn write(&self, rows: &mut RowFile, batches: &[Arc<Batch>]) -> Result<(), CommitError> {
         let started = self.observer.now();
-        let commits = || batches.iter().flat_map(|batch| batch.iter());
+        let commits = || batches.iter().flat_map(|batch| batch.commits.iter());
         let Some((index, _)) = commits().next_back() else { return Ok(()) };
+        let link = batches.last().map_or(0, |batch| batch.link);
         // Only the last version of a row is written, and in key order.
         let mut latest: BTreeMap<(usize, &[u8]), Option<&[u8]>> = BTreeMap::new();
         let mut table_indexes: BTreeMap<usize, u64> = BTreeMap::new();
@@ -170,8 +207,8 @@ impl Checkpoint {
                 table_indexes.insert(change.table, *index);
             }
         }
-        rows.apply(&latest, &table_indexes, *index).map_err(|error| CommitError::Storage {
-            reason: format!("the checkpoint failed: {error}").into(),
+        rows.apply(&latest, &table_indexes, *index, link).map_err(|error| {
+            CommitError::Storage { reason: format!("the checkpoint failed: {error}").into() }
         })?;
         let keep = self.journal.last().saturating_sub(self.history);
         self.journal.truncate_to(keep.min(*index))?;

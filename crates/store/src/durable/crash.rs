@@ -4,6 +4,9 @@
 //! A first run counts the calls. Then, for each call, a run is stopped there, the disk "crashes",
 //! and the store is opened on what is left: every acknowledged transaction must be there, the one
 //! under way as a whole or not at all.
+//!
+//! After a call that failed while the program goes on, the store is opened again in place and the script
+//! goes on, so that recovery is a part of every such run.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,11 +19,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use redb::StorageBackend;
 
-use super::database::{Backends, Files};
-use crate::error::CommitError;
+use super::database::{Access, Backends, Files};
+use crate::error::{CommitError, ReopenError};
 use crate::observer::Observer;
 use crate::options::{Durability, Options};
 use crate::range::KeyRange;
+use crate::snapshot::Snapshot;
 use crate::state::Schema;
 use crate::store::Store;
 use crate::table::{Index, IndexSet, Table};
@@ -77,7 +81,8 @@ enum Fault {
     FailedWrite(usize),
     /// One sync fails without an effect, and the program goes on.
     FailedSync(usize),
-    /// From this write on the files can't grow.
+    /// From this write on the disk has no room: files can't grow, and writes fail, because the system
+    /// allocates a block when it is first written.
     DiskFull(usize),
 }
 
@@ -87,7 +92,7 @@ enum Unsynced {
     Len(usize),
 }
 
-#[derive(Default, Debug)]
+#[derive(Clone, Default, Debug)]
 struct FileState {
     /// What survives.
     durable: Vec<u8>,
@@ -231,6 +236,9 @@ impl StorageBackend for File {
             Fault::FailedWrite(at) if at == now => {
                 return Err(io::Error::other("the write failed"));
             }
+            Fault::DiskFull(at) if now >= at => {
+                return Err(io::Error::from(io::ErrorKind::StorageFull));
+            }
             _ => {}
         }
         let change = Unsynced::Write(usize::try_from(offset).map_err(io::Error::other)?, data);
@@ -245,9 +253,9 @@ fn files(disk: &Arc<Mutex<Disk>>) -> Files {
     let backend = |at| {
         let disk = Arc::clone(disk);
         Box::new(move || Box::new(File { disk: Arc::clone(&disk), at }) as Box<dyn StorageBackend>)
-            as Box<dyn Fn() -> Box<dyn StorageBackend>>
+            as Box<dyn Fn() -> Box<dyn StorageBackend> + Send + Sync>
     };
-    Files::on(Backends { rows: backend(0), log: backend(1) })
+    Files::on(Backends { rows: backend(0), log: backend(1) }, Access::Create)
 }
 
 fn schema() -> Schema {
@@ -258,7 +266,10 @@ fn schema() -> Schema {
 type State = (u64, BTreeMap<u32, (Vec<u8>, u64, u64)>, Vec<String>, Vec<u32>);
 
 fn state(store: &Store) -> State {
-    let view = store.snapshot();
+    state_of(&store.snapshot())
+}
+
+fn state_of(view: &Snapshot) -> State {
     let rows = view
         .scan::<Numbers>(&KeyRange::all(), Order::Ascending)
         .map(|row| (row.0, (row.1.clone(), row.create_index(), row.modify_index())))
@@ -278,6 +289,8 @@ struct Run {
     durable: usize,
     /// The state that the failed transaction would have made.
     under_way: Option<State>,
+    /// Whether the store took writes again after a failed one.
+    reopened: bool,
 }
 
 /// Waits for a future without a runtime.
@@ -311,7 +324,7 @@ impl Observer for Failures {
 /// Runs the script of `seed` until it ends or a call fails.
 fn run(disk: &Arc<Mutex<Disk>>, seed: u64, durability: Durability) -> Run {
     let model = Store::in_memory(&schema());
-    let mut run = Run { states: Vec::new(), durable: 0, under_way: None };
+    let mut run = Run { states: Vec::new(), durable: 0, under_way: None, reopened: false };
     let failures = Arc::new(Failures::default());
     let options =
         Options::default().history(3).durability(durability).observer(Arc::clone(&failures) as _);
@@ -325,6 +338,9 @@ fn run(disk: &Arc<Mutex<Disk>>, seed: u64, durability: Durability) -> Run {
         }
         if step % 3 == 2 && store.flush().is_ok() {
             run.durable = run.states.len() - 1;
+        }
+        if store.failure().is_some() && !reopen(&store, disk, &mut run) {
+            return run;
         }
         let Ok(mut txn) = store.begin_write() else { return run };
         let mut same = model.begin_write().unwrap();
@@ -343,8 +359,7 @@ fn run(disk: &Arc<Mutex<Disk>>, seed: u64, durability: Durability) -> Run {
         }
         txn.upsert::<Names>(format!("step {step}")).unwrap();
         same.upsert::<Names>(format!("step {step}")).unwrap();
-        same.commit().unwrap();
-        let next = state(&model);
+        let next = state_of(&same.freeze());
         let committed =
             if luck.bool() { txn.commit_snapshot() } else { block_on(txn.commit_async()) };
         let Ok(snapshot) = committed else {
@@ -352,8 +367,15 @@ fn run(disk: &Arc<Mutex<Disk>>, seed: u64, durability: Durability) -> Run {
             assert!(store.begin_write().is_err(), "a failed durable write poisons the store");
             assert!(failures.0.load(Ordering::SeqCst) > 0, "the observer is told");
             run.under_way = Some(next);
-            return run;
+            drop(same);
+            if !reopen(&store, disk, &mut run) {
+                return run;
+            }
+            assert_eq!(state(&store), run.states[run.states.len() - 1], "reopening changes no row");
+            continue;
         };
+        same.commit().unwrap();
+        run.under_way = None;
         assert_eq!(snapshot.index(), next.0);
         assert_eq!(state(&store), next, "acknowledged is visible");
         run.states.push(next);
@@ -364,12 +386,36 @@ fn run(disk: &Arc<Mutex<Disk>>, seed: u64, durability: Durability) -> Run {
     run
 }
 
-/// Crashes at `fault`, opens what is left, and compares.
-fn check(fault: Fault, seed: u64, durability: Durability) {
+/// Frees the disk and opens the files again; whether writes go on.
+fn reopen(store: &Store, disk: &Arc<Mutex<Disk>>, run: &mut Run) -> bool {
+    let fault = {
+        let mut disk = disk.lock();
+        if disk.frozen {
+            return false;
+        }
+        std::mem::replace(&mut disk.fault, Fault::None)
+    };
+    match store.reopen() {
+        Ok(index) => {
+            assert_eq!(index, store.index());
+            assert_eq!(store.failure(), None);
+            run.reopened = true;
+            true
+        }
+        // Only a sync that failed after the write leaves the write in the file.
+        Err(ReopenError::Unproved { .. }) if matches!(fault, Fault::FailedSync(_)) => false,
+        // Commits that were visible and not durable are not taken back from readers.
+        Err(ReopenError::Behind { .. }) => false,
+        Err(error) => panic!("{fault:?}: {error}"),
+    }
+}
+
+/// Crashes at `fault`, opens what is left, and compares; whether the run went on after a failure.
+fn check(fault: Fault, seed: u64, durability: Durability) -> bool {
     let disk = Arc::new(Mutex::new(Disk::new(fault)));
     let run = run(&disk, seed, durability);
     let Some(expected) = run.states.get(run.durable..).filter(|states| !states.is_empty()) else {
-        return;
+        return false;
     };
     {
         let mut disk = disk.lock();
@@ -393,22 +439,134 @@ fn check(fault: Fault, seed: u64, durability: Durability) {
     txn.upsert::<Names>("after".into()).unwrap();
     txn.commit().unwrap();
     store.checkpoint().unwrap();
+    run.reopened
 }
 
-/// Checks every fault for every seed, and says how many that were.
-fn check_all(faults: impl Fn((usize, usize)) -> Vec<Fault>) {
-    check_durability(Durability::Immediate, faults);
+/// Opens the store with a fault, crashes, and opens it on what is left: it must be as it was.
+fn check_open(fault: Fault, seed: u64, before: &[FileState; 2], expected: &State) {
+    let mut disk = Disk::new(fault);
+    disk.files = before.clone();
+    let disk = Arc::new(Mutex::new(disk));
+    drop(Store::open_files(files(&disk), &schema(), &Options::default()));
+    {
+        let mut disk = disk.lock();
+        let mut luck = fastrand::Rng::with_seed(seed);
+        disk.files.iter_mut().for_each(|file| file.crash(&mut luck));
+        disk.fault = Fault::None;
+        disk.frozen = false;
+    }
+    let store = Store::open_files(files(&disk), &schema(), &Options::default())
+        .unwrap_or_else(|error| panic!("{fault:?}, seed {seed}: {error}"));
+    assert_eq!(state(&store), *expected, "{fault:?}, seed {seed}");
+    let mut txn = store.begin_write().unwrap();
+    txn.upsert::<Names>("after".into()).unwrap();
+    txn.commit().unwrap();
+    let (after, id) = (state(&store), store.id());
+    drop(store);
+    let store = Store::open_files(files(&disk), &schema(), &Options::default()).unwrap();
+    assert_eq!((state(&store), store.id()), (after, id), "{fault:?}, seed {seed}");
 }
 
-fn check_durability(durability: Durability, faults: impl Fn((usize, usize)) -> Vec<Fault>) {
+/// Interrupts an open of these files at every call, in every way.
+fn check_opens(before: &[FileState; 2], expected: &State) {
+    let disk = Arc::new(Mutex::new(Disk { files: before.clone(), ..Disk::new(Fault::None) }));
+    drop(Store::open_files(files(&disk), &schema(), &Options::default()).unwrap());
+    let (syncs, writes) = {
+        let disk = disk.lock();
+        (disk.syncs, disk.writes)
+    };
     let mut cases = 0;
     for seed in seeds() {
-        for fault in faults(calls(seed, durability)) {
-            check(fault, seed, durability);
+        let of_syncs = (0..syncs).flat_map(|at| {
+            [Fault::CrashBeforeSync(at), Fault::CrashAfterSync(at), Fault::FailedSync(at)]
+        });
+        let of_writes = (0..writes)
+            .flat_map(|at| [Fault::TornWrite(at), Fault::FailedWrite(at), Fault::DiskFull(at)]);
+        for fault in of_syncs.chain(of_writes) {
+            check_open(fault, seed, before, expected);
             cases += 1;
         }
     }
-    println!("crash: {cases} cases, seeds {:?}", seeds());
+    println!("open: {cases} cases, seeds {:?}", seeds());
+    assert!(cases > 30, "the open writes");
+}
+
+fn durable(bytes: Vec<u8>) -> FileState {
+    FileState { current: bytes.clone(), durable: bytes, unsynced: Vec::new() }
+}
+
+/// The bytes of a whole redb file without tables: what a file is when it gets its name.
+fn blank() -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("blank");
+    drop(redb::Database::create(&path).unwrap());
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn a_creation_cut_off_at_any_call_goes_on_at_the_next_open() {
+    let before = [durable(blank()), durable(blank())];
+    check_opens(&before, &state(&Store::in_memory(&schema())));
+}
+
+/// The bytes of the two files of a store that an older build wrote: the same rows, without an identity.
+fn of_format_1(script: impl FnOnce(&Store)) -> ([FileState; 2], State) {
+    let disk = Arc::new(Mutex::new(Disk::new(Fault::None)));
+    let store = Store::open_files(files(&disk), &schema(), &Options::default()).unwrap();
+    script(&store);
+    let expected = state(&store);
+    // Frozen, so that closing it writes nothing more.
+    disk.lock().frozen = true;
+    drop(store);
+    let mut disk = disk.lock();
+    let files = std::mem::take(&mut disk.files);
+    let files = files.map(|file| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, file.durable).unwrap();
+        super::downgrade(&path);
+        durable(std::fs::read(&path).unwrap())
+    });
+    (files, expected)
+}
+
+#[test]
+fn an_upgrade_cut_off_at_any_call_goes_on_at_the_next_open() {
+    let put = |store: &Store, numbers: std::ops::Range<u32>| {
+        for number in numbers {
+            let mut txn = store.begin_write().unwrap();
+            txn.upsert::<Numbers>((number, vec![7; 50])).unwrap();
+            txn.commit().unwrap();
+        }
+    };
+    let (files, expected) = of_format_1(|store| put(store, 0..5));
+    check_opens(&files, &expected);
+    let (files, expected) = of_format_1(|store| {
+        put(store, 0..5);
+        store.checkpoint().unwrap();
+        put(store, 5..8);
+    });
+    check_opens(&files, &expected);
+}
+
+/// Checks every fault for every seed; how many runs went on after a failure.
+fn check_all(faults: impl Fn((usize, usize)) -> Vec<Fault>) -> usize {
+    check_durability(Durability::Immediate, faults)
+}
+
+fn check_durability(
+    durability: Durability,
+    faults: impl Fn((usize, usize)) -> Vec<Fault>,
+) -> usize {
+    let (mut cases, mut reopened) = (0, 0);
+    for seed in seeds() {
+        for fault in faults(calls(seed, durability)) {
+            reopened += usize::from(check(fault, seed, durability));
+            cases += 1;
+        }
+    }
+    println!("crash: {cases} cases, {reopened} opened again in place, seeds {:?}", seeds());
+    reopened
 }
 
 /// The calls of a run without a fault: syncs and writes.
@@ -445,12 +603,14 @@ fn a_torn_write_keeps_what_was_acknowledged() {
 
 #[test]
 fn a_failed_write_keeps_what_was_acknowledged_and_poisons_the_store() {
-    check_all(|(_, writes)| (0..writes).map(Fault::FailedWrite).collect());
+    let reopened = check_all(|(_, writes)| (0..writes).map(Fault::FailedWrite).collect());
+    assert!(reopened > 20, "a write that failed is proved to have failed, and the store goes on");
 }
 
 #[test]
-fn a_full_disk_keeps_what_was_acknowledged() {
-    check_all(|(_, writes)| (0..writes).map(Fault::DiskFull).collect());
+fn a_full_disk_keeps_what_was_acknowledged_and_writes_go_on_when_there_is_room() {
+    let reopened = check_all(|(_, writes)| (0..writes).map(Fault::DiskFull).collect());
+    assert!(reopened > 20, "the store goes on where it failed");
 }
 
 /// Nothing is durable by the passing of time here, only by what the script does.

@@ -11,6 +11,8 @@ use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, StorageBackend, StorageError};
 
 use super::gate::Gate;
+use super::quiet::quietly;
+use super::read_only::ReadOnlyFile;
 use crate::error::OpenError;
 
 /// An open redb file.
@@ -45,21 +47,45 @@ impl Db {
     pub(crate) fn accept(&self) -> io::Result<()> {
         self.gate.open()
     }
+
+    /// Whether a sync of the file failed since it was opened.
+    pub(crate) fn sync_failed(&self) -> bool {
+        self.gate.sync_failed()
+    }
+
+    /// Returns when everything that was written is on stable storage.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.gate.sync_data()
+    }
 }
 
 impl Drop for Db {
     fn drop(&mut self) {
         let db = self.db.take();
         let refused = self.gate.refuse();
+        // Caught here, because `quietly` passes on the unwinding that is begun on purpose.
         let _ = catch_unwind(AssertUnwindSafe(move || {
-            let _closed = db;
-            if refused && cfg!(panic = "unwind") && !panicking() {
-                // An unwinding thread closes a file without writing to it. What is wrong with this one
-                // may be just what a last write would stumble over, twice, which ends the process.
-                resume_unwind(Box::new(()));
-            }
+            quietly(move || {
+                let _closed = db;
+                if refused && cfg!(panic = "unwind") && !panicking() {
+                    // An unwinding thread closes a file without writing to it. What is wrong with this
+                    // one may be just what a last write would stumble over, twice, which ends the process.
+                    resume_unwind(Box::new(()));
+                }
+            })
         }));
     }
+}
+
+/// How a directory's files are opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// To write; a store is created where there is none.
+    Create,
+    /// To write; a directory without a store is an error.
+    Write,
+    /// To read: no byte of the directory changes, and others may read it at the same time.
+    Read,
 }
 
 /// The two files of a data directory, and the lock that keeps others out.
@@ -67,8 +93,9 @@ pub(crate) struct Files {
     dir: PathBuf,
     rows: PathBuf,
     log: PathBuf,
-    /// Locked as long as it is open.
-    lock: Option<File>,
+    access: Access,
+    /// Locked as long as it is open; none where a directory that is only read lacks the file.
+    _lock: Option<File>,
     #[cfg(test)]
     backends: Option<Backends>,
 }
@@ -76,30 +103,25 @@ pub(crate) struct Files {
 /// Makes the storage under each file; tests inject faults here.
 #[cfg(test)]
 pub(crate) struct Backends {
-    pub(crate) rows: Box<dyn Fn() -> Box<dyn redb::StorageBackend>>,
-    pub(crate) log: Box<dyn Fn() -> Box<dyn redb::StorageBackend>>,
+    pub(crate) rows: Box<dyn Fn() -> Box<dyn StorageBackend> + Send + Sync>,
+    pub(crate) log: Box<dyn Fn() -> Box<dyn StorageBackend> + Send + Sync>,
 }
 
 impl Files {
-    /// The files in `dir`, which is left as it is when there are none and none are to be made.
-    pub(crate) fn in_dir(dir: &Path, create: bool) -> Result<Self, OpenError> {
+    /// The files in `dir`. A directory without a store is left as it is, unless one is to be created.
+    pub(crate) fn in_dir(dir: &Path, access: Access) -> Result<Self, OpenError> {
         let (rows, log) = (dir.join("rows.redb"), dir.join("log.redb"));
-        if create {
+        if access == Access::Create {
             create_dir(dir)?;
-        } else if !rows.exists() && !log.exists() {
+        } else if !is_there(&rows)? && !is_there(&log)? {
             return Err(OpenError::NoStore { dir: dir.to_owned() });
         }
-        let path = dir.join("lock");
-        let lock = File::create(&path).map_err(|source| io_error(&path, source))?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => OpenError::AlreadyOpen { dir: dir.to_owned() },
-            TryLockError::Error(source) => io_error(&path, source),
-        })?;
         Ok(Self {
             dir: dir.to_owned(),
             rows,
             log,
-            lock: Some(lock),
+            access,
+            _lock: lock(dir, access)?,
             #[cfg(test)]
             backends: None,
         })
@@ -107,15 +129,14 @@ impl Files {
 
     /// Files on storage of a test.
     #[cfg(test)]
-    pub(crate) fn on(backends: Backends) -> Self {
+    pub(crate) fn on(backends: Backends, access: Access) -> Self {
         let dir = PathBuf::from("fake");
         let (rows, log) = (dir.join("rows.redb"), dir.join("log.redb"));
-        Self { dir, rows, log, lock: None, backends: Some(backends) }
+        Self { dir, rows, log, access, _lock: None, backends: Some(backends) }
     }
 
-    /// The lock, to be held as long as the files are open.
-    pub(crate) fn into_lock(self) -> Option<File> {
-        self.lock
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     pub(crate) fn rows_path(&self) -> &Path {
@@ -126,7 +147,30 @@ impl Files {
         &self.log
     }
 
-    pub(crate) fn rows(&self) -> Result<Db, OpenError> {
+    pub(crate) fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Opens the file of rows; `None` where it is absent or has no bytes.
+    pub(crate) fn rows(&self) -> Result<Option<Db>, OpenError> {
+        #[cfg(test)]
+        if let Some(backends) = &self.backends {
+            return self.of_test(&self.rows, (backends.rows)());
+        }
+        self.open(&self.rows)
+    }
+
+    /// Opens the journal; `None` where it is absent or has no bytes.
+    pub(crate) fn log(&self) -> Result<Option<Db>, OpenError> {
+        #[cfg(test)]
+        if let Some(backends) = &self.backends {
+            return self.of_test(&self.log, (backends.log)());
+        }
+        self.open(&self.log)
+    }
+
+    /// Creates the file of rows.
+    pub(crate) fn create_rows(&self) -> Result<Db, OpenError> {
         #[cfg(test)]
         if let Some(backends) = &self.backends {
             return self.gated(&self.rows, (backends.rows)());
@@ -134,7 +178,8 @@ impl Files {
         self.create(&self.rows)
     }
 
-    pub(crate) fn log(&self) -> Result<Db, OpenError> {
+    /// Creates the journal.
+    pub(crate) fn create_log(&self) -> Result<Db, OpenError> {
         #[cfg(test)]
         if let Some(backends) = &self.backends {
             return self.gated(&self.log, (backends.log)());
@@ -142,35 +187,60 @@ impl Files {
         self.create(&self.log)
     }
 
-    /// Opens a file. A new one gets its name when it is a whole one, so that a crash in between
-    /// leaves none behind that can't be opened.
-    fn create(&self, path: &Path) -> Result<Db, OpenError> {
-        if !fs::exists(path).map_err(|source| io_error(path, source))? {
-            let new = path.with_extension("new");
-            match fs::remove_file(&new) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(io_error(&new, error));
-                }
-                _ => {}
-            }
-            drop(Database::create(&new).map_err(|error| self.error(&new, error))?);
-            fs::rename(&new, path).map_err(|source| io_error(path, source))?;
-            // The name is durable only with the directory.
-            File::open(&self.dir)
-                .and_then(|dir| dir.sync_all())
-                .map_err(|source| io_error(&self.dir, source))?;
+    #[cfg(test)]
+    fn of_test(
+        &self,
+        path: &Path,
+        storage: Box<dyn StorageBackend>,
+    ) -> Result<Option<Db>, OpenError> {
+        let len = storage.len().map_err(|source| io_error(path, source))?;
+        if len == 0 { Ok(None) } else { self.gated(path, storage).map(Some) }
+    }
+
+    fn open(&self, path: &Path) -> Result<Option<Db>, OpenError> {
+        let failed = |source| io_error(path, source);
+        let read_only = self.access == Access::Read;
+        let file = match File::options().read(true).write(!read_only).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(failed)?,
+        };
+        if file.metadata().map_err(failed)?.len() == 0 {
+            return Ok(None);
         }
-        let file = File::options().read(true).write(true).open(path);
-        let file = file.map_err(|source| io_error(path, source))?;
-        let storage = FileBackend::new(file).map_err(|error| self.error(path, error))?;
-        self.gated(path, Box::new(storage))
+        let storage: Box<dyn StorageBackend> = if read_only {
+            Box::new(ReadOnlyFile::lock(file).map_err(|error| self.lock_error(path, error))?)
+        } else {
+            Box::new(FileBackend::new(file).map_err(|error| self.error(path, error))?)
+        };
+        self.gated(path, storage).map(Some)
+    }
+
+    /// Creates a file that is absent or empty. It gets its name when it is a whole one, so that a crash in
+    /// between leaves none behind that can't be opened.
+    fn create(&self, path: &Path) -> Result<Db, OpenError> {
+        let new = path.with_extension("new");
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(io_error(&new, error));
+            }
+            _ => {}
+        }
+        drop(Database::create(&new).map_err(|error| self.error(&new, error))?);
+        fs::rename(&new, path).map_err(|source| io_error(path, source))?;
+        // The name is durable only with the directory.
+        File::open(&self.dir)
+            .and_then(|dir| dir.sync_all())
+            .map_err(|source| io_error(&self.dir, source))?;
+        self.open(path)?.ok_or_else(|| OpenError::Damaged {
+            path: path.to_owned(),
+            reason: "it was created and is empty".to_owned(),
+        })
     }
 
     fn gated(&self, path: &Path, storage: Box<dyn StorageBackend>) -> Result<Db, OpenError> {
         let gate = Gate::new(storage).map_err(|source| io_error(path, source))?;
         let storage = gate.clone();
-        let open = || Database::builder().create_with_backend(storage);
-        match catch_unwind(AssertUnwindSafe(open)) {
+        match quietly(|| Database::builder().create_with_backend(storage)) {
             Ok(opened) => {
                 opened.map(|db| Db { db: Some(db), gate }).map_err(|error| self.error(path, error))
             }
@@ -185,12 +255,53 @@ impl Files {
             other => OpenError::Damaged { path: path.to_owned(), reason: other.to_string() },
         }
     }
+
+    fn lock_error(&self, path: &Path, error: TryLockError) -> OpenError {
+        lock_error(&self.dir, path, error)
+    }
+}
+
+/// Takes the lock of a directory: an exclusive one to write, a shared one to read.
+fn lock(dir: &Path, access: Access) -> Result<Option<File>, OpenError> {
+    let path = dir.join("lock");
+    let failed = |error| lock_error(dir, &path, error);
+    if access == Access::Read {
+        // A copy of a directory may lack the file, and reading creates none: the locks of the two files
+        // themselves keep a writer out then.
+        let lock = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            lock => lock.map_err(|source| io_error(&path, source))?,
+        };
+        lock.try_lock_shared().map_err(failed)?;
+        return Ok(Some(lock));
+    }
+    let lock = File::create(&path).map_err(|source| io_error(&path, source))?;
+    lock.try_lock().map_err(failed)?;
+    Ok(Some(lock))
+}
+
+fn lock_error(dir: &Path, path: &Path, error: TryLockError) -> OpenError {
+    match error {
+        TryLockError::WouldBlock => OpenError::AlreadyOpen { dir: dir.to_owned() },
+        TryLockError::Error(source) => io_error(path, source),
+    }
+}
+
+/// Whether a file exists. A directory that may not be searched is an error, not a missing file.
+fn is_there(path: &Path) -> Result<bool, OpenError> {
+    fs::exists(path).map_err(|source| io_error(path, source))
 }
 
 /// Creates a directory and those above it; each is durable in the one above.
 fn create_dir(dir: &Path) -> Result<(), OpenError> {
-    if dir.as_os_str().is_empty() || dir.is_dir() {
+    if dir.as_os_str().is_empty() {
         return Ok(());
+    }
+    match fs::metadata(dir) {
+        Ok(about) if about.is_dir() => return Ok(()),
+        Ok(_) => return Err(io_error(dir, io::ErrorKind::NotADirectory.into())),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(dir, error)),
+        Err(_) => {}
     }
     let above = dir.parent().unwrap_or(Path::new(""));
     create_dir(above)?;

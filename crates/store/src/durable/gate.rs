@@ -7,6 +7,7 @@
 use std::io;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::RwLock;
 use redb::{BackendError, StorageBackend};
@@ -19,6 +20,15 @@ pub(super) struct Gate(Arc<Inner>);
 struct Inner {
     storage: Box<dyn StorageBackend>,
     state: RwLock<State>,
+    /// Whether a sync ever failed: then a later one proves nothing about the writes before it (Rebello et
+    /// al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
+    sync_failed: AtomicBool,
+}
+
+impl Inner {
+    fn sync(&self) -> io::Result<()> {
+        self.storage.sync_data().inspect_err(|_| self.sync_failed.store(true, Ordering::Relaxed))
+    }
 }
 
 #[derive(Debug)]
@@ -93,7 +103,13 @@ impl Gate {
     pub(super) fn new(storage: Box<dyn StorageBackend>) -> io::Result<Self> {
         let len = storage.len()?;
         let held = Held { len_below: len, len, writes: Vec::new() };
-        Ok(Self(Arc::new(Inner { storage, state: RwLock::new(State::Held(held)) })))
+        let state = RwLock::new(State::Held(held));
+        Ok(Self(Arc::new(Inner { storage, state, sync_failed: AtomicBool::new(false) })))
+    }
+
+    /// Whether a sync of the file ever failed.
+    pub(super) fn sync_failed(&self) -> bool {
+        self.0.sync_failed.load(Ordering::Relaxed)
     }
 
     /// Does what was held back, and everything from now on.
@@ -104,7 +120,7 @@ impl Gate {
                 match write {
                     Write::Data(offset, data) => self.0.storage.write(*offset, data)?,
                     Write::Len(len) => self.0.storage.set_len(*len)?,
-                    Write::Sync => self.0.storage.sync_data()?,
+                    Write::Sync => self.0.sync()?,
                 }
             }
             *state = State::Open;
@@ -174,7 +190,7 @@ impl StorageBackend for Gate {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.change(|storage| storage.sync_data(), |held| held.writes.push(Write::Sync))
+        self.change(|_| self.0.sync(), |held| held.writes.push(Write::Sync))
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {

@@ -5,17 +5,22 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use redb::{
     Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
     TableError,
 };
+use uuid::Uuid;
 
-use super::database::Db;
-use crate::error::{CommitError, OpenError};
+use super::database::{Db, Files, io_error};
+use super::pairing::{
+    BLANK, FORMAT, LogHead, META_ID_HIGH, META_ID_LOW, first_link, halves, joined,
+};
+use super::quiet::quietly;
+use super::record;
+use crate::error::{CommitError, OpenError, ReopenError};
 
 /// Where commits are recorded.
 pub(crate) trait Journal: Send + Sync {
@@ -34,6 +39,15 @@ pub(crate) trait Journal: Send + Sync {
 
     /// The last commit that was appended; 0 when none was.
     fn last(&self) -> u64;
+
+    /// The checksum of the last record, which the next one holds; that of no record before the first one.
+    fn link(&self) -> u32;
+
+    /// Opens the journal's file again after a failed write.
+    ///
+    /// # Errors
+    /// [`ReopenError`]; nothing is appended until a later call succeeds.
+    fn reopen(&self, files: &Files) -> Result<(), ReopenError>;
 }
 
 /// Why the journal can't be used.
@@ -66,92 +80,178 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("statehold");
 
 const META_FORMAT: &str = "format";
 const META_COMPACTED: &str = "compacted";
-
-/// The format of the file that this build writes.
-const FORMAT: u64 = 1;
+/// The checksum of the last record that was dropped.
+const META_LINK: &str = "link";
+/// Whether the rows are known to have the identity.
+const META_PAIRED: &str = "paired";
 
 /// Records that one transaction of a truncation removes, so that commits get in between.
 const TRUNCATE_STEP: usize = 512;
 
 /// A journal in a redb file.
 pub(crate) struct LogFile {
-    db: Db,
+    /// `None` after an attempt to open the file again that failed.
+    db: RwLock<Option<Db>>,
     bounds: Mutex<Bounds>,
+    /// Whether a sync of the file ever failed.
+    sync_failed: AtomicBool,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Bounds {
     compacted: u64,
     last: u64,
+    /// The checksum of the last record that was dropped.
+    compacted_link: u32,
+    /// The checksum of the last record.
+    link: u32,
 }
 
 impl LogFile {
-    pub(crate) fn open(db: Db, path: &Path) -> Result<Self, OpenError> {
-        let bounds = Self::prepare(&db).map_err(|error| match error {
-            Prepare::Newer(found) => {
-                OpenError::NewerFormat { path: path.to_owned(), found, known: FORMAT }
-            }
-            Prepare::Other(error) => {
-                OpenError::Damaged { path: path.to_owned(), reason: error.to_string() }
-            }
-        })?;
-        Ok(Self { db, bounds: Mutex::new(bounds) })
+    /// Reads what the file states of itself.
+    pub(crate) fn open(db: Db, files: &Files) -> Result<(Self, LogHead), OpenError> {
+        let (head, bounds) = Self::read(&db).map_err(|error| damaged(files, error.to_string()))?;
+        if head.format > FORMAT {
+            return Err(OpenError::NewerFormat {
+                path: files.log_path().to_owned(),
+                found: head.format,
+                known: FORMAT,
+            });
+        }
+        let sync_failed = AtomicBool::new(false);
+        Ok((Self { db: RwLock::new(Some(db)), bounds: Mutex::new(bounds), sync_failed }, head))
     }
 
-    /// Takes the file for ours.
-    pub(crate) fn accept(&self) -> io::Result<()> {
-        self.db.accept()
-    }
-
-    /// Makes a new file a journal, or checks that an old one is.
-    fn prepare(db: &Database) -> Result<Bounds, Prepare> {
+    fn read(db: &Database) -> Result<(LogHead, Bounds), JournalError> {
         let read = db.begin_read()?;
         let meta = match read.open_table(META) {
             Ok(meta) => meta,
             Err(TableError::TableDoesNotExist(_)) => {
                 if read.list_tables()?.next().is_some() {
-                    let foreign = "it is another program's redb file".to_owned();
-                    return Err(Prepare::Other(JournalError(foreign)));
+                    return Err(JournalError("it is another program's redb file".to_owned()));
                 }
-                let write = db.begin_write()?;
-                write.open_table(META)?.insert(META_FORMAT, FORMAT)?;
-                write.open_table(RECORDS)?;
-                write.commit()?;
-                return Ok(Bounds::default());
+                return Ok((LogHead::default(), Bounds::default()));
             }
             Err(error) => return Err(error.into()),
         };
-        let number = |name| Ok::<_, Prepare>(meta.get(name)?.map_or(0, |value| value.value()));
-        match number(META_FORMAT)? {
-            0 => Err(Prepare::Other(JournalError("it has no format number".to_owned()))),
-            found if found > FORMAT => Err(Prepare::Newer(found)),
-            _ => {
-                let compacted = number(META_COMPACTED)?;
-                let records = read.open_table(RECORDS)?;
-                let last = records.last()?.map_or(compacted, |(last, _)| last.value());
-                Ok(Bounds { compacted, last })
-            }
+        let number = |name| {
+            Ok::<_, JournalError>(
+                meta.get(name)?.map(|value: redb::AccessGuard<'_, u64>| value.value()),
+            )
+        };
+        let format = number(META_FORMAT)?.unwrap_or(BLANK);
+        if format == BLANK {
+            return Err(JournalError("it has no format number".to_owned()));
         }
+        let mut head = LogHead { format, ..LogHead::default() };
+        if format > FORMAT {
+            // Its other numbers may mean anything.
+            return Ok((head, Bounds::default()));
+        }
+        head.id = joined(number(META_ID_HIGH)?, number(META_ID_LOW)?);
+        head.paired = number(META_PAIRED)? == Some(1);
+        let compacted = number(META_COMPACTED)?.unwrap_or(0);
+        let first = head.id.map_or(0, first_link);
+        // A checksum has 32 bits; a number that has more is of no build.
+        let compacted_link = match number(META_LINK)? {
+            Some(link) => {
+                u32::try_from(link).map_err(|_| JournalError("its link is no checksum".into()))?
+            }
+            None => first,
+        };
+        let records = read.open_table(RECORDS)?;
+        let mut bounds =
+            Bounds { compacted, last: compacted, compacted_link, link: compacted_link };
+        if let Some((last, record)) = records.last()? {
+            bounds.last = last.value();
+            bounds.link = record::checksum(record.value());
+        }
+        head.used = bounds.last > 0;
+        Ok((head, bounds))
     }
+
+    /// Gives a new file, or one of an older build, the identity of its store.
+    pub(crate) fn adopt(&self, id: Uuid) -> Result<(), JournalError> {
+        let bounds = {
+            let db = self.db()?;
+            let write = db.begin_write()?;
+            {
+                let mut meta = write.open_table(META)?;
+                meta.insert(META_FORMAT, FORMAT)?;
+                for (name, half) in halves(id) {
+                    meta.insert(name, half)?;
+                }
+                write.open_table(RECORDS)?;
+            }
+            write.commit()?;
+            Self::read(&db)?.1
+        };
+        *self.bounds.lock() = bounds;
+        Ok(())
+    }
+
+    /// Notes that the rows have the identity too: without them the journal is refused from here on.
+    pub(crate) fn pair(&self) -> Result<(), JournalError> {
+        unpanicked(|| {
+            let db = self.db()?;
+            let write = db.begin_write()?;
+            write.open_table(META)?.insert(META_PAIRED, 1)?;
+            write.commit()?;
+            Ok(())
+        })
+    }
+
+    /// Takes the file for ours.
+    pub(crate) fn accept(&self) -> io::Result<()> {
+        self.db.read().as_ref().map_or(Ok(()), Db::accept)
+    }
+
+    /// The checksum of the record that ends with the commit `index`; `None` when there is no such record.
+    pub(crate) fn link_at(&self, index: u64) -> Result<Option<u32>, JournalError> {
+        let bounds = *self.bounds.lock();
+        if index == bounds.compacted {
+            return Ok(Some(bounds.compacted_link));
+        }
+        let db = self.db()?;
+        let read = db.begin_read()?;
+        let record = read.open_table(RECORDS)?.get(index)?;
+        Ok(record.map(|record| record::checksum(record.value())))
+    }
+
+    fn db(&self) -> Result<parking_lot::MappedRwLockReadGuard<'_, Db>, JournalError> {
+        RwLockReadGuard::try_map(self.db.read(), Option::as_ref).map_err(|_| {
+            JournalError("the journal is closed, because it could not be opened again".into())
+        })
+    }
+}
+
+fn damaged(files: &Files, reason: String) -> OpenError {
+    OpenError::Damaged { path: files.log_path().to_owned(), reason }
 }
 
 /// A file that was damaged while it is open can make redb panic.
 fn unpanicked<R>(work: impl FnOnce() -> Result<R, JournalError>) -> Result<R, JournalError> {
-    catch_unwind(AssertUnwindSafe(work))
+    quietly(work)
         .unwrap_or_else(|_| Err(JournalError("the journal's pages contradict each other".into())))
 }
 
 impl LogFile {
     fn insert(&self, last: u64, record: &[u8]) -> Result<(), JournalError> {
-        let write = self.db.begin_write()?;
+        let db = self.db()?;
+        let write = db.begin_write()?;
         write.open_table(RECORDS)?.insert(last, record)?;
         write.commit()?;
         Ok(())
     }
 
     fn records(&self, index: u64, bytes: usize) -> Result<Vec<Vec<u8>>, JournalError> {
-        let read = self.db.begin_read()?;
-        let table = read.open_table(RECORDS)?;
+        let db = self.db()?;
+        let read = db.begin_read()?;
+        let table = match read.open_table(RECORDS) {
+            // A new file, which is read before it is written to.
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            table => table?,
+        };
         let mut records = Vec::new();
         let mut size = 0;
         for record in table.range(index..)? {
@@ -164,24 +264,99 @@ impl LogFile {
         }
         Ok(records)
     }
-}
 
-/// What [`LogFile::prepare`] may find.
-enum Prepare {
-    Newer(u64),
-    Other(JournalError),
-}
+    fn truncate(&self, index: u64) -> Result<(), JournalError> {
+        let db = self.db()?;
+        loop {
+            let mut write = db.begin_write()?;
+            // Nothing is lost when this is: the records are replayed over rows that have them.
+            write.set_durability(Durability::None)?;
+            let mut dropped = None;
+            {
+                let mut records = write.open_table(RECORDS)?;
+                for _ in 0..TRUNCATE_STEP {
+                    let Some((first, link)) = records
+                        .first()?
+                        .map(|(last, record)| (last.value(), record::checksum(record.value())))
+                    else {
+                        break;
+                    };
+                    if first > index {
+                        break;
+                    }
+                    records.remove(first)?;
+                    dropped = Some((first, link));
+                }
+                if let Some((compacted, link)) = dropped {
+                    let mut meta = write.open_table(META)?;
+                    meta.insert(META_COMPACTED, compacted)?;
+                    meta.insert(META_LINK, u64::from(link))?;
+                }
+            }
+            let Some((compacted, link)) = dropped else { return Ok(()) };
+            // First what readers are told, so that none of them takes a hole for the beginning.
+            {
+                let mut bounds = self.bounds.lock();
+                bounds.compacted = compacted;
+                bounds.compacted_link = link;
+            }
+            write.commit()?;
+        }
+    }
 
-impl<E: Into<redb::Error>> From<E> for Prepare {
-    fn from(error: E) -> Self {
-        Self::Other(error.into().into())
+    /// Removes the records of commits after `index`.
+    fn remove_after(db: &Db, index: u64) -> Result<(), JournalError> {
+        let write = db.begin_write()?;
+        write.open_table(RECORDS)?.retain(|last, _| last <= index)?;
+        write.commit()?;
+        Ok(())
+    }
+
+    fn open_again(&self, files: &Files) -> Result<(), ReopenError> {
+        let mut slot = self.db.write();
+        if slot.as_ref().is_some_and(Db::sync_failed) {
+            self.sync_failed.store(true, Ordering::Relaxed);
+        }
+        // Closed first: two handles would keep each other out.
+        *slot = None;
+        let path = files.log_path();
+        let db = files.log()?.ok_or_else(|| OpenError::FileMissing {
+            path: path.to_owned(),
+            other: files.rows_path().to_owned(),
+        })?;
+        let read = || Self::read(&db).map_err(|error| damaged(files, error.to_string()));
+        let mut found = read()?.1;
+        let mut bounds = self.bounds.lock();
+        let is_ours = |found: Bounds| (found.last, found.link) == (bounds.last, bounds.link);
+        // An append that failed after its last write is in the file. Its callers were refused, so that it is
+        // taken out. After a failed sync the file is read from the system's cache, which proves nothing
+        // about the disk.
+        let failed = |source| ReopenError::from(io_error(path, source));
+        if !is_ours(found) {
+            if self.sync_failed.load(Ordering::Relaxed) {
+                return Err(ReopenError::Unproved { path: path.to_owned() });
+            }
+            db.accept().map_err(failed)?;
+            Self::remove_after(&db, bounds.last)
+                .map_err(|error| failed(io::Error::other(error.to_string())))?;
+            found = read()?.1;
+            if !is_ours(found) {
+                return Err(ReopenError::Unproved { path: path.to_owned() });
+            }
+        }
+        db.accept().and_then(|()| db.sync()).map_err(failed)?;
+        *bounds = found;
+        *slot = Some(db);
+        Ok(())
     }
 }
 
 impl Journal for LogFile {
     fn append(&self, _first: u64, last: u64, record: Vec<u8>) -> Result<(), JournalError> {
         unpanicked(|| self.insert(last, &record))?;
-        self.bounds.lock().last = last;
+        let mut bounds = self.bounds.lock();
+        bounds.last = last;
+        bounds.link = record::checksum(&record);
         Ok(())
     }
 
@@ -190,30 +365,7 @@ impl Journal for LogFile {
     }
 
     fn truncate_to(&self, index: u64) -> Result<(), JournalError> {
-        loop {
-            let mut write = self.db.begin_write()?;
-            // Nothing is lost when this is: the records are replayed over rows that have them.
-            write.set_durability(Durability::None)?;
-            let mut compacted = None;
-            {
-                let mut records = write.open_table(RECORDS)?;
-                for _ in 0..TRUNCATE_STEP {
-                    let Some(first) = records.first()?.map(|(last, _)| last.value()) else { break };
-                    if first > index {
-                        break;
-                    }
-                    records.remove(first)?;
-                    compacted = Some(first);
-                }
-                if let Some(compacted) = compacted {
-                    write.open_table(META)?.insert(META_COMPACTED, compacted)?;
-                }
-            }
-            let Some(compacted) = compacted else { return Ok(()) };
-            // First what readers are told, so that none of them takes a hole for the beginning.
-            self.bounds.lock().compacted = compacted;
-            write.commit()?;
-        }
+        unpanicked(|| self.truncate(index))
     }
 
     fn compacted(&self) -> u64 {
@@ -223,11 +375,22 @@ impl Journal for LogFile {
     fn last(&self) -> u64 {
         self.bounds.lock().last
     }
+
+    fn link(&self) -> u32 {
+        self.bounds.lock().link
+    }
+
+    fn reopen(&self, files: &Files) -> Result<(), ReopenError> {
+        quietly(|| self.open_again(files))
+            .unwrap_or_else(|_| Err(super::database::contradictory(files.log_path()).into()))
+    }
 }
 
 impl fmt::Debug for LogFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let records = self.db.begin_read().ok().and_then(|read| read.open_table(RECORDS).ok());
+        let db = self.db().ok();
+        let read = db.and_then(|db| db.begin_read().ok());
+        let records = read.and_then(|read| read.open_table(RECORDS).ok());
         f.debug_struct("LogFile")
             .field("last", &self.last())
             .field("records", &records.and_then(|table| table.len().ok()))
@@ -254,6 +417,7 @@ impl Journal for MemoryJournal {
         {
             let mut state = self.state.lock();
             state.0.last = last;
+            state.0.link = record::checksum(&record);
             state.1.insert(last, record);
         }
         self.truncate_to(last.saturating_sub(self.history))
@@ -288,5 +452,13 @@ impl Journal for MemoryJournal {
 
     fn last(&self) -> u64 {
         self.state.lock().0.last
+    }
+
+    fn link(&self) -> u32 {
+        self.state.lock().0.link
+    }
+
+    fn reopen(&self, _: &Files) -> Result<(), ReopenError> {
+        Ok(())
     }
 }

@@ -6,31 +6,36 @@
 //! no commit. Opening loads the rows and replays the journal after them.
 //!
 //! Invariant: the rows are as of an index that the journal goes on from, or the store isn't opened.
-//! Invariant: a failed write to either file ends all writing, so that nothing is lost in silence.
+//! Invariant: both files are of one store and of one course of its history: see `pairing`.
+//! Invariant: a failed write to either file ends all writing, so that nothing is lost in silence; it begins
+//! again only after both files were opened anew and proved to lack the failed write.
 //! Limit: what gathers for the next checkpoint is at most `checkpoint::TAIL_MAX` bytes; commits wait then.
 
 mod checkpoint;
 mod database;
 mod gate;
 mod journal;
+mod pairing;
+mod quiet;
+mod read_only;
 pub(crate) mod record;
 mod rows;
 
-use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use checkpoint::{Checkpoint, Tail};
-pub(crate) use database::Files;
+pub(crate) use database::{Access, Files};
 use database::{contradictory, io_error};
 use journal::LogFile;
 pub(crate) use journal::{Journal, MemoryJournal};
-use rows::RowFile;
+use pairing::Pairing;
+use quiet::quietly;
+use rows::{Applied, RowFile};
+use uuid::Uuid;
 
-use crate::error::{CommitError, OpenError};
-use crate::observer::Observed;
+use crate::error::{CommitError, OpenError, ReopenError};
+use crate::options::Options;
 use crate::state::{Change, Root, Schema};
 
 /// Commits on their way to the disk.
@@ -39,10 +44,13 @@ pub(crate) type Commits = Vec<(u64, Vec<Change>)>;
 /// The open files of a store, and the thread that checkpoints them.
 pub(crate) struct Durable {
     checkpoint: Arc<Checkpoint>,
+    /// None while the files are only read.
     thread: Option<JoinHandle<()>>,
     names: Vec<&'static str>,
-    /// Keeps others out of the directory.
-    _lock: Option<File>,
+    /// None for files of format 1 that are only read.
+    id: Option<Uuid>,
+    /// Keeps others out of the directory, and opens its files again.
+    files: Files,
 }
 
 impl Durable {
@@ -50,58 +58,66 @@ impl Durable {
     pub(crate) fn open(
         files: Files,
         schema: &Schema,
-        history: u64,
-        observer: Observed,
+        options: &Options,
     ) -> Result<(Self, Root), OpenError> {
         let path = files.rows_path().to_owned();
-        // Bytes that nobody wrote can make redb panic.
-        catch_unwind(AssertUnwindSafe(|| Self::open_files(files, schema, history, observer)))
+        quietly(|| Self::open_files(files, schema, options))
             .unwrap_or_else(|_| Err(contradictory(&path)))
     }
 
     fn open_files(
         files: Files,
         schema: &Schema,
-        history: u64,
-        observer: Observed,
+        options: &Options,
     ) -> Result<(Self, Root), OpenError> {
-        let rows_db = files.rows()?;
-        let log_db = files.log()?;
-        let (rows, loaded) = RowFile::load(rows_db, files.rows_path(), schema)?;
-        let journal = LogFile::open(log_db, files.log_path())?;
-        let applied = loaded.index;
-        if journal.compacted() > applied || journal.last() < applied {
-            return Err(OpenError::Damaged {
-                path: files.log_path().to_owned(),
-                reason: format!(
-                    "its last commit is {}, of those up to {} nothing is left, and the rows beside it \
-                     are as of {applied}: the two files don't belong together, or one was deleted",
-                    journal.last(),
-                    journal.compacted(),
-                ),
-            });
+        let log = files.log()?.map(|db| LogFile::open(db, &files)).transpose()?;
+        let rows = files.rows()?.map(|db| RowFile::open(db, &files, schema)).transpose()?;
+        let heads = (log.as_ref().map(|(_, head)| *head), rows.as_ref().map(|(_, head)| *head));
+        let pairing = Pairing::of(&files, heads.0, heads.1)?;
+        if files.access() == Access::Read && (log.is_none() || rows.is_none()) {
+            return Err(OpenError::NoStore { dir: files.dir().to_owned() });
         }
-        let mut root = loaded;
-        let tail = replay(&journal, files.log_path(), schema, &mut root)?;
+        let (journal, _) = match log {
+            Some(log) => log,
+            None => LogFile::open(files.create_log()?, &files)?,
+        };
+        let (mut rows, _) = match rows {
+            Some(rows) => rows,
+            None => RowFile::open(files.create_rows()?, &files, schema)?,
+        };
+        let applied = rows.applied();
+        check_linked(&files, &journal, applied)?;
+        let mut root = rows.load(files.rows_path(), schema)?;
+        let tail = replay(&journal, &files, schema, applied, &mut root)?;
         root.settle()
             .map_err(|source| OpenError::Row { path: files.rows_path().to_owned(), source })?;
-        // Both are good: now they are ours to write.
-        rows.accept().map_err(|source| io_error(files.rows_path(), source))?;
-        journal.accept().map_err(|source| io_error(files.log_path(), source))?;
+        let mut id = pairing.id();
+        if files.access() != Access::Read {
+            id = Some(accept(&files, &journal, &mut rows, pairing, options)?);
+        }
         let names = schema.tables.iter().map(|def| def.name).collect();
-        let checkpoint =
-            Arc::new(Checkpoint::new(Box::new(journal), rows, tail, history, observer));
-        let thread = {
-            let checkpoint = Arc::clone(&checkpoint);
-            std::thread::Builder::new()
-                .name("statehold-checkpoint".to_owned())
-                .spawn(move || checkpoint.run())
-                .map_err(|source| OpenError::Io {
-                    path: files.rows_path().to_owned(),
-                    source: Arc::new(source),
-                })?
+        let checkpoint = Arc::new(Checkpoint::new(
+            Box::new(journal),
+            rows,
+            tail,
+            options.history,
+            options.observer.clone(),
+        ));
+        let thread = match files.access() {
+            Access::Read => None,
+            Access::Create | Access::Write => Some(spawn(&files, &checkpoint)?),
         };
-        Ok((Self { checkpoint, thread: Some(thread), names, _lock: files.into_lock() }, root))
+        Ok((Self { checkpoint, thread, names, id, files }, root))
+    }
+
+    /// The store's identity.
+    pub(crate) fn id(&self) -> Option<Uuid> {
+        self.id
+    }
+
+    /// Whether the files are only read.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.files.access() == Access::Read
     }
 
     /// Makes commits durable: on return their record is on disk; its bytes.
@@ -109,7 +125,7 @@ impl Durable {
         let bytes = append(self.checkpoint.journal(), &self.names, &commits, || {
             self.checkpoint.wait_for_room()
         })?;
-        self.checkpoint.add(commits);
+        self.checkpoint.add(commits, self.checkpoint.journal().link());
         Ok(bytes)
     }
 
@@ -117,11 +133,13 @@ impl Durable {
         self.checkpoint.journal()
     }
 
-    /// Checks every checksum of both files. Nobody may have them open.
+    /// Checks every checksum of both files, which are opened with [`Access::Read`].
     pub(crate) fn check_integrity(files: &Files) -> Result<(), OpenError> {
         for (db, path) in [(files.rows()?, files.rows_path()), (files.log()?, files.log_path())] {
             let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
-            match catch_unwind(AssertUnwindSafe(move || db.check_integrity())) {
+            // Opening says why a file that is missing is refused.
+            let Some(db) = db else { continue };
+            match quietly(move || db.check_integrity()) {
                 Ok(Ok(true)) => {}
                 Ok(Ok(false)) => return Err(damaged("a checksum did not match".to_owned())),
                 Ok(Err(error)) => return Err(damaged(error.to_string())),
@@ -135,14 +153,101 @@ impl Durable {
     pub(crate) fn checkpoint_now(&self) -> Result<(), CommitError> {
         self.checkpoint.apply()
     }
+
+    /// Why no checkpoint is written any more.
+    pub(crate) fn failure(&self) -> Option<CommitError> {
+        self.checkpoint.failure()
+    }
+
+    /// Opens both files again after a failed write. The caller keeps commits away.
+    pub(crate) fn reopen(&self) -> Result<(), ReopenError> {
+        self.checkpoint.reopen(&self.files)
+    }
 }
 
+/// A clean close leaves the rows as of the last commit, so that the next open has nothing to replay and a
+/// journal that is lost afterwards loses no commit.
 impl Drop for Durable {
     fn drop(&mut self) {
         self.checkpoint.stop();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
+            // An unwinding thread closes the files as they are: replaying the journal is as good.
+            if !std::thread::panicking() {
+                let _ = self.checkpoint.apply();
+            }
         }
+    }
+}
+
+fn spawn(files: &Files, checkpoint: &Arc<Checkpoint>) -> Result<JoinHandle<()>, OpenError> {
+    let checkpoint = Arc::clone(checkpoint);
+    std::thread::Builder::new()
+        .name("statehold-checkpoint".to_owned())
+        .spawn(move || checkpoint.run())
+        .map_err(|source| io_error(files.rows_path(), source))
+}
+
+/// Takes both files for ours, which were found good, and gives them the identity that they lack.
+///
+/// The order matters: the journal gets the identity before the rows, and notes that both have it only when
+/// that is durable. A crash in between leaves one of the states that [`Pairing::of`] goes on from.
+fn accept(
+    files: &Files,
+    journal: &LogFile,
+    rows: &mut RowFile,
+    pairing: Pairing,
+    options: &Options,
+) -> Result<Uuid, OpenError> {
+    let of_log = |error: journal::JournalError| OpenError::Damaged {
+        path: files.log_path().to_owned(),
+        reason: error.to_string(),
+    };
+    let id = pairing.id().or(options.id).unwrap_or_else(Uuid::new_v4);
+    if pairing == Pairing::Unnamed {
+        journal.adopt(id).map_err(of_log)?;
+    }
+    journal.accept().map_err(|source| io_error(files.log_path(), source))?;
+    if !matches!(pairing, Pairing::Paired(_)) {
+        let link = journal.link_at(rows.applied().index).map_err(of_log)?.unwrap_or_default();
+        rows.adopt(id, link).map_err(|error| OpenError::Damaged {
+            path: files.rows_path().to_owned(),
+            reason: error.to_string(),
+        })?;
+    }
+    rows.accept().map_err(|source| io_error(files.rows_path(), source))?;
+    if !matches!(pairing, Pairing::Paired(_)) {
+        journal.pair().map_err(|error| {
+            io_error(files.log_path(), std::io::Error::other(error.to_string()))
+        })?;
+    }
+    Ok(id)
+}
+
+/// Checks that the journal has the very record that the rows were applied up to.
+fn check_linked(files: &Files, journal: &LogFile, applied: Applied) -> Result<(), OpenError> {
+    let unpaired = |reason: String| OpenError::Unpaired { dir: files.dir().to_owned(), reason };
+    if journal.compacted() > applied.index || journal.last() < applied.index {
+        return Err(unpaired(format!(
+            "log.redb ends with the commit {} and lacks those up to {}, rows.redb is as of the commit {}",
+            journal.last(),
+            journal.compacted(),
+            applied.index,
+        )));
+    }
+    let found = journal.link_at(applied.index).map_err(|error| OpenError::Damaged {
+        path: files.log_path().to_owned(),
+        reason: error.to_string(),
+    })?;
+    match (applied.link, found) {
+        (Some(link), Some(found)) if link != found => {
+            Err(unpaired(format!("both have a commit {}, but not the same one", applied.index)))
+        }
+        (_, None) => Err(unpaired(format!(
+            "no record of log.redb ends with the commit {}, which rows.redb is as of",
+            applied.index
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -158,8 +263,8 @@ pub(crate) fn append(
     };
     before()?;
     let each = commits.iter().map(|(index, changes)| (*index, changes.as_slice()));
-    let record = record::encode(names, each).ok_or_else(|| CommitError::Storage {
-        reason: "a batch is larger than a journal record can be".into(),
+    let record = record::encode(journal.link(), names, each).ok_or_else(|| {
+        CommitError::Storage { reason: "a batch is larger than a journal record can be".into() }
     })?;
     let bytes = record.len() as u64;
     journal.append(*first, *last, record)?;
@@ -169,12 +274,16 @@ pub(crate) fn append(
 /// Applies what the journal has after the root's index; what that was, for the next checkpoint.
 fn replay(
     journal: &LogFile,
-    path: &Path,
+    files: &Files,
     schema: &Schema,
+    applied: Applied,
     root: &mut Root,
 ) -> Result<Tail, OpenError> {
+    let path = files.log_path();
     let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
     let mut tail = Tail::default();
+    // A file of format 1 has no checksum of the record that it is as of: the next record tells it.
+    let mut link = applied.link;
     loop {
         let Some(next) = root.index.checked_add(1) else { return Ok(tail) };
         let records =
@@ -185,6 +294,14 @@ fn replay(
         for bytes in records {
             let record = record::decode(&bytes)
                 .map_err(|source| OpenError::Record { path: path.to_owned(), source })?;
+            if let (Some(before), Some(link)) = (record.before, link)
+                && before != link
+            {
+                return Err(damaged(format!(
+                    "the record after the commit {} doesn't follow the one before it",
+                    root.index
+                )));
+            }
             let mut commits: Commits = Vec::with_capacity(record.commits.len());
             let before = root.index;
             for commit in record.commits.iter().filter(|commit| commit.index > before) {
@@ -197,13 +314,46 @@ fn replay(
             if commits.is_empty() {
                 return Err(damaged("a record holds none of the commits it should".to_owned()));
             }
-            tail.push(commits);
+            let sum = record::checksum(&bytes);
+            tail.push(commits, sum);
+            link = Some(sum);
         }
     }
 }
 
 /// Bytes of the journal that are read at once when it is replayed.
 const REPLAY_BYTES: usize = 4 << 20;
+
+/// Takes away from a file all that format 1 lacks, as an older build would have written it.
+#[cfg(test)]
+fn downgrade(path: &std::path::Path) {
+    use redb::{ReadableTable, TableDefinition};
+    const META: TableDefinition<'_, &str, u64> = TableDefinition::new("statehold");
+    const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records");
+    let db = redb::Database::create(path).unwrap();
+    let txn = db.begin_write().unwrap();
+    {
+        let mut meta = txn.open_table(META).unwrap();
+        meta.insert("format", 1).unwrap();
+        for name in ["id/high", "id/low", "paired", "link"] {
+            meta.remove(name).unwrap();
+        }
+    }
+    if txn.list_tables().unwrap().any(|table| redb::TableHandle::name(&table) == "records") {
+        let mut records = txn.open_table(RECORDS).unwrap();
+        let old: Vec<(u64, Vec<u8>)> = records
+            .iter()
+            .unwrap()
+            .map(|record| {
+                record.map(|(last, bytes)| (last.value(), bytes.value().to_vec())).unwrap()
+            })
+            .collect();
+        for (last, bytes) in old {
+            records.insert(last, record::unlinked(&bytes).as_slice()).unwrap();
+        }
+    }
+    txn.commit().unwrap();
+}
 
 #[cfg(test)]
 mod crash;

@@ -5,6 +5,7 @@
 //! | bytes | what |
 //! |---|---|
 //! | 1 | format of the record, [`FORMAT`] |
+//! | 4 | CRC-32 of the record before it: its last four bytes; format 1 lacks this |
 //! | 2 | number of tables that the batch touches; for each its name: 2 bytes of length, UTF-8 |
 //! | 4 | number of commits; for each: |
 //! | 8, 4 | … its index and its number of changes; for each of these: |
@@ -14,13 +15,19 @@
 //! | 4 | CRC-32 of all that stands before it |
 //!
 //! Rows keep their own envelope, so a record is read without knowing their types.
+//!
+//! Invariant: the checksums chain the records: a journal can only go on from the very record that was
+//! appended before, so records of another course of the history are noticed.
 
 use crate::codec;
 use crate::error::RecordError;
 use crate::state::Change;
 
 /// The format of the records that this build writes.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+
+/// The format without the checksum of the record before.
+const FORMAT_UNLINKED: u8 = 1;
 
 /// The length that stands for a deleted row.
 const DELETED: u32 = u32::MAX;
@@ -28,6 +35,8 @@ const DELETED: u32 = u32::MAX;
 /// The commits of a record.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
+    /// The checksum of the record before it; `None` in a record of format 1.
+    pub(crate) before: Option<u32>,
     pub(crate) commits: Vec<Commit<'a>>,
 }
 
@@ -47,9 +56,10 @@ pub(crate) struct Recorded<'a> {
     pub(crate) row: Option<&'a [u8]>,
 }
 
-/// The bytes of a batch; `names` are those of the schema's tables. `None` when a length is beyond
-/// what the format holds.
+/// The bytes of a batch that follows the record with the checksum `before`; `names` are those of the schema's
+/// tables. `None` when a length is beyond what the format holds.
 pub(crate) fn encode<'c>(
+    before: u32,
     names: &[&'static str],
     commits: impl ExactSizeIterator<Item = (u64, &'c [Change])> + Clone,
 ) -> Option<Vec<u8>> {
@@ -64,6 +74,7 @@ pub(crate) fn encode<'c>(
     }
     let mut bytes = Vec::with_capacity(1024);
     bytes.push(FORMAT);
+    bytes.extend_from_slice(&before.to_le_bytes());
     bytes.extend_from_slice(&u16::try_from(used.len()).ok()?.to_le_bytes());
     for name in used {
         bytes.extend_from_slice(&u16::try_from(name.len()).ok()?.to_le_bytes());
@@ -93,16 +104,32 @@ fn put(bytes: &mut Vec<u8>, field: &[u8]) -> Option<()> {
     Some(())
 }
 
+/// A record as a build of format 1 would have written it.
+#[cfg(test)]
+pub(crate) fn unlinked(record: &[u8]) -> Vec<u8> {
+    let fields = &record[1 + 4..record.len() - 4];
+    let mut bytes = vec![FORMAT_UNLINKED];
+    bytes.extend_from_slice(fields);
+    codec::seal(&mut bytes);
+    bytes
+}
+
+/// The checksum of a record, which the next one holds.
+pub(crate) fn checksum(record: &[u8]) -> u32 {
+    record.last_chunk().map_or(0, |sum| u32::from_le_bytes(*sum))
+}
+
 /// The commits of a record, from bytes that may be anything.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
     let record = codec::unseal(bytes).ok_or(RecordError::Checksum)?;
-    match record.first() {
-        Some(&FORMAT) => {}
-        Some(&found) => return Err(RecordError::UnknownFormat { found }),
-        None => return Err(RecordError::Unreadable),
-    }
-    let mut rest = Rest(&record[1..]);
-    let record = rest.record().ok_or(RecordError::Unreadable)?;
+    let (format, fields) = record.split_first().ok_or(RecordError::Unreadable)?;
+    let mut rest = Rest(fields);
+    let before = match *format {
+        FORMAT => Some(rest.u32().ok_or(RecordError::Unreadable)?),
+        FORMAT_UNLINKED => None,
+        found => return Err(RecordError::UnknownFormat { found }),
+    };
+    let record = rest.record(before).ok_or(RecordError::Unreadable)?;
     if rest.0.is_empty() { Ok(record) } else { Err(RecordError::Unreadable) }
 }
 
@@ -110,7 +137,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
-    fn record(&mut self) -> Option<Record<'a>> {
+    fn record(&mut self, before: Option<u32>) -> Option<Record<'a>> {
         // Counts are not trusted with memory: nothing is reserved for what may not be there.
         let tables = self.u16()?;
         let mut names = Vec::new();
@@ -134,7 +161,7 @@ impl<'a> Rest<'a> {
             }
             commits.push(Commit { index, changes });
         }
-        Some(Record { commits })
+        Some(Record { before, commits })
     }
 
     fn take(&mut self, len: usize) -> Option<&'a [u8]> {
@@ -164,6 +191,7 @@ mod tests {
     use crate::key::KeyBytes;
 
     const NAMES: [&str; 3] = ["volumes", "nodes", "plugins"];
+    const BEFORE: u32 = 0xA1B2_C3D4;
 
     type Raw = (usize, Vec<u8>, Option<Vec<u8>>);
 
@@ -188,7 +216,8 @@ mod tests {
                 (*index, changes)
             })
             .collect();
-        encode(&NAMES, commits.iter().map(|(index, changes)| (*index, changes.as_slice()))).unwrap()
+        encode(BEFORE, &NAMES, commits.iter().map(|(index, changes)| (*index, changes.as_slice())))
+            .unwrap()
     }
 
     proptest! {
@@ -208,6 +237,7 @@ mod tests {
                 })
                 .collect();
             prop_assert_eq!(back, commits);
+            prop_assert_eq!(record.before, Some(BEFORE));
         }
 
         #[test]

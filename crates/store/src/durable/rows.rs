@@ -7,20 +7,22 @@ use std::path::Path;
 use std::sync::Arc;
 
 use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use uuid::Uuid;
 
-use super::database::Db;
-use crate::error::{OpenError, RowError};
+use super::database::{Db, Files, io_error};
+use super::pairing::{BLANK, FORMAT, META_ID_HIGH, META_ID_LOW, RowsHead, halves, joined};
+use super::quiet::quietly;
+use crate::error::{OpenError, ReopenError, RowError};
 use crate::key::KeyBytes;
 use crate::state::{Root, Schema};
 
-/// The format of the file that this build writes.
-const FORMAT: u64 = 1;
-
-/// Names to numbers: the format, the index that the rows are as of, each table's last index.
+/// Names to numbers: the format, the identity, the index that the rows are as of and the checksum of the
+/// journal record that ends there, each table's last index.
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("statehold");
 
 const META_FORMAT: &str = "format";
 const META_INDEX: &str = "index";
+const META_LINK: &str = "link";
 
 fn rows_table(name: &str) -> String {
     format!("rows/{name}")
@@ -32,60 +34,101 @@ fn meta_table_index(name: &str) -> String {
 
 /// An open file of rows.
 pub(crate) struct RowFile {
-    db: Db,
+    /// `None` after an attempt to open the file again that failed.
+    db: Option<Db>,
     /// For each table of the schema: its redb table's name and its key in [`META`].
     names: Vec<(String, String)>,
+    applied: Applied,
+    /// Whether a sync of the file ever failed.
+    sync_failed: bool,
+}
+
+/// The journal record that the rows were applied up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Applied {
+    /// The index of its last commit.
+    pub(crate) index: u64,
+    /// Its checksum; `None` in a file of format 1.
+    pub(crate) link: Option<u32>,
 }
 
 impl RowFile {
-    /// Loads every row of the schema's tables.
-    pub(crate) fn load(db: Db, path: &Path, schema: &Schema) -> Result<(Self, Root), OpenError> {
+    /// Reads what the file states of itself.
+    pub(crate) fn open(
+        db: Db,
+        files: &Files,
+        schema: &Schema,
+    ) -> Result<(Self, RowsHead), OpenError> {
+        let path = files.rows_path();
+        let (head, applied) = Self::read(&db).map_err(|reason| damaged(path, &reason))?;
+        if head.format > FORMAT {
+            return Err(OpenError::NewerFormat {
+                path: path.to_owned(),
+                found: head.format,
+                known: FORMAT,
+            });
+        }
         let names = schema
             .tables
             .iter()
             .map(|def| (rows_table(def.name), meta_table_index(def.name)))
             .collect();
-        let file = Self { db, names };
-        let root = file.load_root(path, schema)?;
-        Ok((file, root))
+        Ok((Self { db: Some(db), names, applied, sync_failed: false }, head))
     }
 
-    fn load_root(&self, path: &Path, schema: &Schema) -> Result<Root, OpenError> {
-        let damaged = |error: &dyn std::fmt::Display| OpenError::Damaged {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        };
-        let txn = self.db.begin_read().map_err(|error| damaged(&error))?;
+    fn read(db: &Db) -> Result<(RowsHead, Applied), String> {
+        let text = |error: redb::Error| error.to_string();
+        let txn = db.begin_read().map_err(|error| text(error.into()))?;
         let meta = match txn.open_table(META) {
             Ok(meta) => meta,
             Err(TableError::TableDoesNotExist(_)) => {
-                // A file without our numbers: new when it is empty, somebody else's otherwise.
-                if txn.list_tables().map_err(|error| damaged(&error))?.next().is_some() {
-                    return Err(damaged(&"it is another program's redb file"));
+                // A file without our numbers: new when it is empty, another program's otherwise.
+                let mut tables = txn.list_tables().map_err(|error| text(error.into()))?;
+                if tables.next().is_some() {
+                    return Err("it is another program's redb file".to_owned());
                 }
-                self.write_format().map_err(|error| damaged(&error))?;
+                return Ok((RowsHead::default(), Applied::default()));
+            }
+            Err(error) => return Err(text(error.into())),
+        };
+        let number = |name: &str| {
+            let value = meta.get(name).map_err(|error| text(error.into()))?;
+            Ok::<_, String>(value.map(|value| value.value()))
+        };
+        let format = number(META_FORMAT)?.unwrap_or(BLANK);
+        if format == BLANK {
+            return Err("it has no format number, so no store wrote it".to_owned());
+        }
+        let index = number(META_INDEX)?.unwrap_or(0);
+        let link = number(META_LINK)?.map(u32::try_from).transpose();
+        let link = link.map_err(|_| "its link is no checksum".to_owned())?;
+        let id = joined(number(META_ID_HIGH)?, number(META_ID_LOW)?);
+        Ok((RowsHead { format, id, index }, Applied { index, link }))
+    }
+
+    /// The journal record that the rows were applied up to.
+    pub(crate) fn applied(&self) -> Applied {
+        self.applied
+    }
+
+    /// Loads every row of the schema's tables.
+    pub(crate) fn load(&self, path: &Path, schema: &Schema) -> Result<Root, OpenError> {
+        let damaged = |error: &dyn std::fmt::Display| damaged(path, &error.to_string());
+        let db = self.db.as_ref().ok_or_else(|| damaged(&CLOSED))?;
+        let txn = db.begin_read().map_err(|error| damaged(&error))?;
+        let meta = match txn.open_table(META) {
+            Ok(meta) => meta,
+            Err(TableError::TableDoesNotExist(_)) => {
                 let tables = schema.tables.iter().map(|def| Arc::clone(&def.empty)).collect();
                 return Ok(Root::new(schema, 0, tables));
             }
             Err(error) => return Err(damaged(&error)),
         };
-        let number = |name: &str| {
-            let value = meta.get(name).map_err(|error| damaged(&error))?;
-            Ok(value.map(|value| value.value()))
-        };
-        let format = number(META_FORMAT)?
-            .ok_or_else(|| damaged(&"it has no format number, so no store wrote it"))?;
-        if format > FORMAT {
-            return Err(OpenError::NewerFormat {
-                path: path.to_owned(),
-                found: format,
-                known: FORMAT,
-            });
-        }
-        let index = number(META_INDEX)?.unwrap_or(0);
+        let index = self.applied.index;
         let mut tables = Vec::with_capacity(schema.tables.len());
         for (def, (rows, table_index)) in schema.tables.iter().zip(&self.names) {
-            let last_index = number(table_index)?.unwrap_or(0);
+            let last_index = meta.get(table_index.as_str()).map_err(|error| damaged(&error))?;
+            let last_index = last_index.map_or(0, |value| value.value());
             let of_row = |source| OpenError::Row { path: path.to_owned(), source };
             let loaded = match txn.open_table(TableDefinition::<&[u8], &[u8]>::new(rows)) {
                 Ok(table) => {
@@ -111,32 +154,81 @@ impl RowFile {
         Ok(Root::new(schema, index, tables))
     }
 
-    fn write_format(&self) -> Result<(), redb::Error> {
-        let txn = self.db.begin_write()?;
-        txn.open_table(META)?.insert(META_FORMAT, FORMAT)?;
+    /// Gives a new file, or one of an older build, the identity of its store.
+    pub(crate) fn adopt(&mut self, id: Uuid, link: u32) -> Result<(), redb::Error> {
+        let db = self.db.as_ref().ok_or_else(closed)?;
+        let txn = db.begin_write()?;
+        {
+            let mut meta = txn.open_table(META)?;
+            meta.insert(META_FORMAT, FORMAT)?;
+            for (name, half) in halves(id) {
+                meta.insert(name, half)?;
+            }
+            meta.insert(META_INDEX, self.applied.index)?;
+            meta.insert(META_LINK, u64::from(link))?;
+        }
         txn.commit()?;
+        self.applied.link = Some(link);
         Ok(())
     }
 
     /// Takes the file for ours.
     pub(crate) fn accept(&self) -> std::io::Result<()> {
-        self.db.accept()
+        self.db.as_ref().map_or(Ok(()), Db::accept)
+    }
+
+    /// Opens the file again after a failed write. `ahead` holds the journal records that a failed checkpoint
+    /// may have been applied up to.
+    ///
+    /// # Errors
+    /// [`ReopenError`]; nothing is written until a later call succeeds.
+    pub(crate) fn reopen(&mut self, files: &Files, ahead: &[Applied]) -> Result<(), ReopenError> {
+        let path = files.rows_path();
+        quietly(|| self.open_again(files, ahead))
+            .unwrap_or_else(|_| Err(super::database::contradictory(path).into()))
+    }
+
+    fn open_again(&mut self, files: &Files, ahead: &[Applied]) -> Result<(), ReopenError> {
+        self.sync_failed |= self.db.as_ref().is_some_and(Db::sync_failed);
+        // Closed first: two handles would keep each other out.
+        self.db = None;
+        let path = files.rows_path();
+        let db = files.rows()?.ok_or_else(|| OpenError::FileMissing {
+            path: path.to_owned(),
+            other: files.log_path().to_owned(),
+        })?;
+        let (_, applied) = Self::read(&db).map_err(|reason| damaged(path, &reason))?;
+        // A checkpoint that failed after its last write is in the file. Unless a sync failed, the next one
+        // proves that the disk has it; after a failed sync the file is read from the system's cache, which
+        // proves nothing about the disk.
+        let whole = !self.sync_failed && ahead.contains(&applied);
+        if applied != self.applied && !whole {
+            return Err(ReopenError::Unproved { path: path.to_owned() });
+        }
+        let failed = |source| io_error(path, source);
+        db.accept().and_then(|()| db.sync()).map_err(failed)?;
+        self.applied = applied;
+        self.db = Some(db);
+        Ok(())
     }
 
     /// Writes the latest versions of changed rows, by table and key: durable as a whole on return.
-    /// The rows are as of `index` then.
+    /// The rows are as of `index` then, where the journal record with the checksum `link` ends.
     pub(crate) fn apply(
-        &self,
+        &mut self,
         latest: &BTreeMap<(usize, &[u8]), Option<&[u8]>>,
         table_indexes: &BTreeMap<usize, u64>,
         index: u64,
+        link: u32,
     ) -> Result<(), redb::Error> {
-        let mut txn = self.db.begin_write()?;
+        let db = self.db.as_ref().ok_or_else(closed)?;
+        let mut txn = db.begin_write()?;
         // Bounds the time that opening takes after a crash; nobody waits for this write.
         txn.set_quick_repair(true);
         {
             let mut meta = txn.open_table(META)?;
             meta.insert(META_INDEX, index)?;
+            meta.insert(META_LINK, u64::from(link))?;
             for (table, last_index) in table_indexes {
                 let (rows, table_index) = &self.names[*table];
                 meta.insert(table_index.as_str(), last_index)?;
@@ -151,6 +243,17 @@ impl RowFile {
             }
         }
         txn.commit()?;
+        self.applied = Applied { index, link: Some(link) };
         Ok(())
     }
+}
+
+const CLOSED: &str = "it is closed, because it could not be opened again";
+
+fn closed() -> redb::Error {
+    redb::Error::Io(std::io::Error::other(CLOSED))
+}
+
+fn damaged(path: &Path, reason: &str) -> OpenError {
+    OpenError::Damaged { path: path.to_owned(), reason: reason.to_owned() }
 }
