@@ -14,6 +14,7 @@ mod logging;
 mod maintenance;
 mod metrics;
 mod providers;
+mod recovery;
 mod schema;
 mod serve;
 mod watcher;

@@ -72,6 +72,7 @@ pub(crate) struct Metrics {
     failed_writes: Counter,
     parked: Gauge,
     index: Gauge<u64, AtomicU64>,
+    writable: Gauge,
     rows: Family<OfTable, Gauge<u64, AtomicU64>>,
     files: Family<OfFile, Gauge<u64, AtomicU64>>,
 }
@@ -101,6 +102,7 @@ impl Metrics {
             failed_writes: Counter::default(),
             parked: Gauge::default(),
             index: Gauge::default(),
+            writable: Gauge::default(),
             rows: Family::default(),
             files: Family::default(),
         };
@@ -126,6 +128,11 @@ impl Metrics {
         );
         to.register("blocking_woken", "Readers that commits woke", self.woken.clone());
         to.register("store_index", "The index of the last commit", self.index.clone());
+        to.register(
+            "store_writable",
+            "1 while the store takes writes, 0 after a failed one until its files were opened again",
+            self.writable.clone(),
+        );
         to.register("store_rows", "Rows of each table", self.rows.clone());
         to.register_with_unit(
             "store_file",
@@ -220,6 +227,7 @@ impl Metrics {
     /// Everything, as Prometheus reads it.
     pub(crate) fn render(&self, store: &Store) -> Result<String, fmt::Error> {
         self.index.set(store.index());
+        self.writable.set(i64::from(store.failure().is_none()));
         self.parked.set(i64::try_from(store.parked()).unwrap_or(i64::MAX));
         for (table, rows) in rows(&store.snapshot()) {
             self.rows.get_or_create(&OfTable { table }).set(rows as u64);
@@ -295,7 +303,7 @@ impl Observer for Metrics {
     }
 
     fn poisoned(&self, error: &CommitError) {
-        tracing::error!(%error, "the store takes no more writes until it is opened again");
+        tracing::error!(%error, "the store refuses writes until its files are opened again");
         self.failed_writes.inc();
     }
 }

@@ -19,6 +19,7 @@ use crate::http;
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::providers::local::{LocalNode, NodeStartError};
+use crate::recovery;
 use crate::schema::schema;
 use crate::watcher;
 
@@ -122,6 +123,7 @@ async fn listen(
     cloud: Option<(SocketAddr, Setup)>,
 ) -> Result<(), ServeError> {
     let (stop, stopped) = watch::channel(false);
+    recovery::start(&store, &stopped);
     let index = store.index();
     let limits = args.limits.of_requests();
     let base = http::Base::new(Arc::clone(&store), limits, Arc::clone(&metrics));

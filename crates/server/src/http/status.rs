@@ -14,8 +14,15 @@ use crate::metrics;
 struct Status {
     version: &'static str,
     uptime_seconds: u64,
+    /// The identity of the store.
+    #[serde(rename = "StoreID")]
+    store_id: Option<String>,
     /// The index of the last commit.
     index: u64,
+    /// Whether the store takes writes.
+    writable: bool,
+    /// The failure since which it takes none.
+    failure: Option<String>,
     /// Requests that wait in blocking queries.
     parked: usize,
     /// Connections that are open.
@@ -30,10 +37,14 @@ struct Status {
 pub(crate) fn status(call: &Call) -> Reply {
     let (store, counted) = (call.app.store(), call.app.metrics());
     let view = store.snapshot();
+    let failure = store.failure();
     let status = Status {
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: counted.uptime().as_secs(),
+        store_id: store.id().map(|id| id.to_string()),
         index: view.index(),
+        writable: failure.is_none(),
+        failure: failure.map(|failure| failure.to_string()),
         parked: store.parked(),
         connections: counted.connections(),
         rows: metrics::rows(&view).into_iter().collect(),
