@@ -1,7 +1,9 @@
 //! Every shape of keys: order, decoding, and bytes that are none.
 
 use proptest::prelude::*;
+use uuid::Uuid;
 
+use super::buf::INLINE_MAX;
 use super::*;
 
 fn bytes<K: Key>(key: Ref<'_, K>) -> Vec<u8> {
