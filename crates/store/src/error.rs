@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::key::KEY_LEN_MAX;
+use crate::key::{KEY_LEN_MAX, KeyBytes, printed};
+use crate::table::Table;
 
 /// Why a store could not be opened. No row and no record was changed, and of a file that was refused no byte.
 #[derive(Clone, Debug)]
@@ -378,17 +379,27 @@ pub enum WriteError {
         index: &'static str,
     },
     /// A primary or secondary key of the row is longer than [`KEY_LEN_MAX`].
+    #[non_exhaustive]
     KeyTooLong {
         /// The table.
         table: &'static str,
-        /// The encoded length, in bytes.
+        /// The secondary index; `None` for the primary key.
+        index: Option<&'static str>,
+        /// The encoded length, in bytes. A key of a non-unique index includes the primary key.
         len: usize,
+        /// The limit, in bytes.
+        len_max: usize,
     },
     /// The row can't be written: its type uses a serde attribute that a store can't keep, or it
     /// is larger than 64 MiB.
+    #[non_exhaustive]
     Unstorable {
         /// The table.
         table: &'static str,
+        /// The row's primary key, printed; cut if it is long.
+        key: Box<str>,
+        /// The reason, for people.
+        reason: Box<str>,
     },
     /// The row was not as the caller expected.
     Unexpected {
@@ -409,14 +420,19 @@ impl fmt::Display for WriteError {
                 "table {table}: another row has this key in the unique index {index}; \
                  change the key or remove that row"
             ),
-            Self::KeyTooLong { table, len } => write!(
-                f,
-                "table {table}: a key of {len} bytes is longer than KEY_LEN_MAX, {KEY_LEN_MAX}"
-            ),
-            Self::Unstorable { table } => write!(
-                f,
-                "table {table}: the row is larger than 64 MiB or has a field that can't be stored"
-            ),
+            Self::KeyTooLong { table, index, len, len_max } => {
+                match index {
+                    Some(index) => write!(f, "table {table}: a key of the index {index}")?,
+                    None => write!(f, "table {table}: a primary key")?,
+                }
+                write!(
+                    f,
+                    " has {len} bytes, the limit is {len_max}: shorten the fields it is made of"
+                )
+            }
+            Self::Unstorable { table, key, reason } => {
+                write!(f, "table {table}: the row {key} can't be stored: {reason}")
+            }
             Self::Unexpected { table, expected, found } => {
                 write!(f, "table {table}: expected {expected}, found ")?;
                 match found {
@@ -430,6 +446,26 @@ impl fmt::Display for WriteError {
 }
 
 impl std::error::Error for WriteError {}
+
+impl WriteError {
+    /// The row of `T` whose primary key is encoded in `key` can't be written.
+    pub(crate) fn unstorable<T: Table>(key: &KeyBytes, reason: impl Into<Box<str>>) -> Self {
+        let key = printed::<T::Key>(key.as_slice());
+        Self::Unstorable { table: T::NAME, key, reason: reason.into() }
+    }
+
+    /// Refuses a key that is longer than [`KEY_LEN_MAX`]; `index` is `None` for the primary key.
+    pub(crate) fn check_len<T: Table>(
+        index: Option<&'static str>,
+        key: &KeyBytes,
+    ) -> Result<(), Self> {
+        let len = key.as_slice().len();
+        if len > KEY_LEN_MAX {
+            return Err(Self::KeyTooLong { table: T::NAME, index, len, len_max: KEY_LEN_MAX });
+        }
+        Ok(())
+    }
+}
 
 /// What a conditional write expects to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,12 +19,16 @@
 //! same shape and `("a", "z")` can't collide with `("a-b", "a")`.
 
 mod buf;
+mod print;
 mod shapes;
+
+use std::fmt;
 
 use statehold_filter::Constant;
 
 pub use self::buf::KeyBuf;
 pub(crate) use self::buf::{KeyBytes, after_prefix};
+pub(crate) use self::print::printed;
 pub use self::shapes::Desc;
 use crate::range::Span;
 
@@ -48,6 +52,10 @@ pub trait Key: Sized + Send + Sync + 'static {
 
     /// Takes one key off the front of `bytes`; `None` when they are not such an encoding.
     fn decode(bytes: &mut &[u8]) -> Option<Self>;
+
+    /// Writes the key for a message: strings quoted, bytes as hex digits, parts in parentheses.
+    #[doc(hidden)]
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 
     /// Appends what a literal of a filter is as the first part of a key; `false` when keys of this
     /// shape hold no such value.

@@ -11,7 +11,7 @@ use crate::backup::json;
 use crate::codec;
 use crate::durable::record;
 use crate::error::{RowError, WriteError};
-use crate::key::{KEY_LEN_MAX, KeyBuf, KeyBytes};
+use crate::key::{KeyBuf, KeyBytes};
 use crate::load::{self, RawRows};
 use crate::range::Span;
 use crate::reclaim::Reclaim;
@@ -327,7 +327,7 @@ impl<T: Table> ErasedTable for TableState<T> {
         let entry = line.entry::<T>()?;
         let bytes = codec::encode::<T>(&entry).ok_or("the row is too large")?;
         let key = KeyBuf::of::<T::Key>(T::key(&entry)).finish();
-        check_len::<T>(&key).map_err(|error| error.to_string())?;
+        WriteError::check_len::<T>(None, &key).map_err(|error| error.to_string())?;
         Ok((key, bytes))
     }
 
@@ -390,12 +390,12 @@ impl<T: Table> TableState<T> {
         index: u64,
         mut touch: impl FnMut(usize, KeyBytes),
     ) -> Result<(), WriteError> {
-        check_len::<T>(&key)?;
+        WriteError::check_len::<T>(None, &key)?;
         let new_keys: Vec<Vec<KeyBytes>> =
             self.defs.iter().map(|def| def.tree_keys(entry, key.as_slice())).collect();
         for ((def, tree), keys) in self.defs.iter().zip(&self.secondary).zip(&new_keys) {
             for new in keys {
-                check_len::<T>(new)?;
+                WriteError::check_len::<T>(Some(def.name), new)?;
                 let taken = def.unique
                     && tree.get(new.as_slice()).is_some_and(|holder| {
                         KeyBuf::of::<T::Key>(T::key(holder)).as_slice() != key.as_slice()
@@ -454,14 +454,6 @@ fn no_indexes<R>(defs: &[IndexDef<R>]) -> Vec<Tree<Entry<R>>> {
 pub(crate) fn settle(table: &mut Arc<dyn ErasedTable>) -> Result<(), RowError> {
     if let Some(settled) = table.settled()? {
         *table = settled;
-    }
-    Ok(())
-}
-
-fn check_len<T: Table>(key: &KeyBytes) -> Result<(), WriteError> {
-    let len = key.as_slice().len();
-    if len > KEY_LEN_MAX {
-        return Err(WriteError::KeyTooLong { table: T::NAME, len });
     }
     Ok(())
 }

@@ -185,8 +185,15 @@ fn a_refused_write_leaves_the_transaction_as_it_was() {
     let long = Volume::new("default", &"x".repeat(5000));
     assert!(matches!(
         txn.upsert::<Volumes>(long).unwrap_err(),
-        WriteError::KeyTooLong { table: "volumes", .. }
+        WriteError::KeyTooLong { table: "volumes", index: None, .. }
     ));
+    let long = Volume { external: "x".repeat(5000), ..Volume::new("default", "c") };
+    let refused = txn.upsert::<Volumes>(long).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "table volumes: a key of the index external has 5002 bytes, the limit is 4096: \
+         shorten the fields it is made of"
+    );
     assert_eq!(
         txn.upsert_if::<Volumes>(holder.clone(), Expect::Absent).unwrap_err(),
         WriteError::Unexpected { table: "volumes", expected: Expect::Absent, found: Some(2) }
@@ -265,10 +272,10 @@ fn a_row_that_could_not_be_read_back_is_refused_when_it_is_written() {
     let store = Store::in_memory(&Schema::new().table::<Skippings>());
     let mut txn = store.begin_write().unwrap();
     let row = Skipping { id: "a".into(), note: None };
-    assert_eq!(
-        txn.upsert::<Skippings>(row).unwrap_err(),
-        WriteError::Unstorable { table: "skipping" }
-    );
+    let refused = txn.upsert::<Skippings>(row).unwrap_err();
+    let WriteError::Unstorable { table, key, .. } = &refused else { panic!("{refused}") };
+    assert_eq!((*table, &**key), ("skipping", r#""a""#));
+    assert!(refused.to_string().starts_with(r#"table skipping: the row "a" can't be stored: "#));
 }
 
 /// A refused directory: what its files hold, before and after.

@@ -1,9 +1,12 @@
 //! The shapes of keys: scalars, strings, options and tuples.
 
+use std::fmt;
+
 use statehold_filter::Constant;
 use uuid::Uuid;
 
 use super::buf::ESCAPED_ZERO;
+use super::print::Hex;
 use super::{Key, KeyBuf, TextPrefix};
 use crate::hex::HexPrefix;
 use crate::range::Span;
@@ -40,6 +43,10 @@ impl Key for Vec<u8> {
             key.push(0);
         }
     }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&Hex(self), f)
+    }
 }
 
 impl Key for String {
@@ -51,6 +58,10 @@ impl Key for String {
 
     fn decode(bytes: &mut &[u8]) -> Option<Self> {
         Self::from_utf8(Vec::<u8>::decode(bytes)?).ok()
+    }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
     }
 
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
@@ -84,6 +95,13 @@ impl<K: Key> Key for Option<K> {
             [0] => Some(None),
             [1] => K::decode(bytes).map(Some),
             _ => None,
+        }
+    }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            None => f.write_str("none"),
+            Some(key) => key.print(f),
         }
     }
 
@@ -136,6 +154,10 @@ impl<K: Key> Key for Desc<K> {
         Some(Self(key))
     }
 
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.print(f)
+    }
+
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
         let mut part = KeyBuf::default();
         let known = K::encode_constant(constant, &mut part);
@@ -165,6 +187,10 @@ impl Key for bool {
         }
     }
 
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
         let Constant::Bool(value) = constant else { return false };
         Self::encode(*value, out);
@@ -181,6 +207,10 @@ impl Key for Uuid {
 
     fn decode(bytes: &mut &[u8]) -> Option<Self> {
         Uuid::from_slice(take(bytes, 16)?).ok()
+    }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
@@ -207,6 +237,10 @@ macro_rules! integer_key {
             fn decode(bytes: &mut &[u8]) -> Option<Self> {
                 let raw = take(bytes, size_of::<$int>())?.try_into().ok()?;
                 Some(<$int>::from_unsigned_key(<$unsigned>::from_be_bytes(raw) ^ $flip))
+            }
+
+            fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
             }
 
             fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
@@ -280,6 +314,17 @@ macro_rules! tuple_key {
 
             fn decode(bytes: &mut &[u8]) -> Option<Self> {
                 Some(($($part::decode(bytes)?,)*))
+            }
+
+            fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut separator = "(";
+                $(
+                    f.write_str(separator)?;
+                    self.$at.print(f)?;
+                    separator = ", ";
+                )*
+                let _ = separator;
+                f.write_str(")")
             }
 
             fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
