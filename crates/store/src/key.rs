@@ -19,6 +19,7 @@
 //! same shape and `("a", "z")` can't collide with `("a-b", "a")`.
 
 mod buf;
+mod part_of;
 mod print;
 mod shapes;
 
@@ -28,6 +29,7 @@ use statehold_filter::Constant;
 
 pub use self::buf::KeyBuf;
 pub(crate) use self::buf::{KeyBytes, after_prefix};
+pub use self::part_of::{Count, KeyPrefix, PartOf};
 pub(crate) use self::print::printed;
 pub use self::shapes::Desc;
 use crate::range::Span;
@@ -46,6 +48,9 @@ pub type Ref<'a, K> = <K as Key>::Ref<'a>;
 pub trait Key: Sized + Send + Sync + 'static {
     /// What look-ups and index declarations pass.
     type Ref<'a>: Copy;
+
+    /// The shape of the first part: of a scalar the shape itself.
+    type First: Key;
 
     /// Appends the encoding of `key` to `out`.
     fn encode(key: Self::Ref<'_>, out: &mut KeyBuf);

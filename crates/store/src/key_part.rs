@@ -1,5 +1,6 @@
 //! What the fields of rows are as parts of keys, for derived tables.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -49,33 +50,59 @@ macro_rules! copied {
 
 copied!(bool, u8, u16, u32, u64, u128, i8, i16, i32, i64, i128, Uuid);
 
-macro_rules! text {
-    ($($ty:ty),*) => {$(
-        impl KeyPart for $ty {
-            type Shape = String;
+impl KeyPart for str {
+    type Shape = String;
 
-            fn part(&self) -> &str {
-                self
+    fn part(&self) -> &str {
+        self
+    }
+}
+
+impl KeyPart for String {
+    type Shape = Self;
+
+    fn part(&self) -> &str {
+        self
+    }
+}
+
+impl KeyPart for [u8] {
+    type Shape = Vec<u8>;
+
+    fn part(&self) -> &[u8] {
+        self
+    }
+}
+
+impl KeyPart for Vec<u8> {
+    type Shape = Self;
+
+    fn part(&self) -> &[u8] {
+        self
+    }
+}
+
+macro_rules! pointer {
+    ($($ty:ty),*) => {$(
+        impl<T: KeyPart + ?Sized> KeyPart for $ty {
+            type Shape = T::Shape;
+
+            fn part(&self) -> Ref<'_, T::Shape> {
+                (**self).part()
             }
         }
     )*};
 }
 
-text!(String, Box<str>, Arc<str>);
+pointer!(&T, Box<T>, Arc<T>);
 
-macro_rules! bytes {
-    ($($ty:ty),*) => {$(
-        impl KeyPart for $ty {
-            type Shape = Vec<u8>;
+impl<T: KeyPart + ToOwned + ?Sized> KeyPart for Cow<'_, T> {
+    type Shape = T::Shape;
 
-            fn part(&self) -> &[u8] {
-                self
-            }
-        }
-    )*};
+    fn part(&self) -> Ref<'_, T::Shape> {
+        (**self).part()
+    }
 }
-
-bytes!(Vec<u8>, Box<[u8]>, Arc<[u8]>);
 
 impl<T: KeyPart> KeyPart for Option<T> {
     type Shape = Option<T::Shape>;

@@ -74,6 +74,7 @@ mod sync;
 mod table;
 mod tree;
 mod txn;
+mod typed;
 mod view;
 mod watch;
 
@@ -87,7 +88,7 @@ pub use error::{
 };
 pub use feed::{ChangedRow, Commit, Feed};
 pub use hex::{HEX_DIGITS_MAX, HYPHENS_MAX, HexPrefix, HexPrefixError};
-pub use key::{Desc, KEY_LEN_MAX, Key, KeyBuf, Ref, TextPrefix};
+pub use key::{Count, Desc, KEY_LEN_MAX, Key, KeyBuf, KeyPrefix, PartOf, Ref, TextPrefix};
 pub use key_part::{KeyPart, folded};
 pub use observer::{Batch, Checkpointed, Committed, Observer};
 pub use options::{Durability, HISTORY_DEFAULT, Options, PARKED_MAX_DEFAULT, UNFLUSHED_MAX};
@@ -141,5 +142,6 @@ pub use statehold_derive::Table;
 pub use store::Store;
 pub use table::{Entry, Index, IndexSet, Keys, Table};
 pub use txn::WriteTxn;
+pub use typed::{PrimaryKey, TableRow};
 pub use view::{Order, ReadView, Scan};
 pub use watch::Parked;

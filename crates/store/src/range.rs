@@ -7,7 +7,7 @@ use std::ops::Bound;
 use uuid::Uuid;
 
 use crate::hex::HexPrefix;
-use crate::key::{Key, KeyBuf, KeyBytes, Ref, after_prefix};
+use crate::key::{Key, KeyBuf, KeyBytes, KeyPrefix, Ref, after_prefix};
 use crate::view::Order;
 
 /// A range of keys of the shape `K`, for a table's primary key or a secondary index.
@@ -131,72 +131,82 @@ impl<K: Key> KeyRange<K> {
     }
 }
 
-fn text(prefix: &str) -> KeyBuf {
-    let mut buf = KeyBuf::default();
-    buf.push_escaped(prefix.as_bytes());
-    buf
-}
-
-fn hex(prefix: &HexPrefix) -> Span {
-    let (lo, hi) = prefix.bounds();
-    Span { lo, hi, exact: false }
-}
-
-macro_rules! first_part {
-    ($($shape:ty $(, $more:ident)*);* $(;)?) => {$(
-        impl<$($more: Key),*> KeyRange<$shape> {
-            /// Every key whose (first) text starts with `prefix`.
-            pub fn prefix(prefix: &str) -> Self {
-                Self::new(Span::prefix(text(prefix).as_slice()))
-            }
-        }
-    )*};
-}
-
-first_part! {
-    String;
-    (String, B), B;
-    (String, B, C), B, C;
-}
-
-macro_rules! first_id {
-    ($($shape:ty $(, $more:ident)*);* $(;)?) => {$(
-        impl<$($more: Key),*> KeyRange<$shape> {
-            /// Every key whose (first) UUID starts with these hex digits.
-            pub fn hex(prefix: &HexPrefix) -> Self {
-                Self::new(hex(prefix))
-            }
-        }
-    )*};
-}
-
-first_id! {
-    Uuid;
-    (Uuid, B), B;
-    (Uuid, B, C), B, C;
-}
-
-macro_rules! within {
-    ($($shape:ty, $($more:ident)*);* $(;)?) => {$(
-        impl<A: Key, $($more: Key),*> KeyRange<$shape> {
-            /// Every key whose first part is `first`.
-            pub fn within(first: Ref<'_, A>) -> Self {
-                Self::new(Span::prefix(KeyBuf::of::<A>(first).as_slice()))
-            }
-        }
-    )*};
-}
-
-within! {
-    (A, B), B;
-    (A, B, C), B C;
-}
-
-impl<A: Key> KeyRange<(A, String)> {
-    /// Every key whose first part is `first` and whose second starts with `prefix`.
-    pub fn within_prefix(first: Ref<'_, A>, prefix: &str) -> Self {
-        let mut buf = KeyBuf::of::<A>(first);
+impl<K: Key<First = String>> KeyRange<K> {
+    /// Every key whose first part, a string, starts with `prefix`.
+    pub fn prefix(prefix: &str) -> Self {
+        let mut buf = KeyBuf::default();
         buf.push_escaped(prefix.as_bytes());
         Self::new(Span::prefix(buf.as_slice()))
     }
+}
+
+impl<K: Key<First = Uuid>> KeyRange<K> {
+    /// Every key whose first part, a UUID, starts with these hex digits.
+    pub fn hex(prefix: &HexPrefix) -> Self {
+        let (lo, hi) = prefix.bounds();
+        Self::new(Span { lo, hi, exact: false })
+    }
+}
+
+impl<K: Key> KeyRange<K> {
+    /// Every key that begins with these parts: its first part, or a tuple of its first parts.
+    ///
+    /// ```
+    /// use statehold_store::KeyRange;
+    /// type Key = (String, String, u64);
+    /// let _one = KeyRange::<Key>::within("default");
+    /// let _two = KeyRange::<Key>::within(("default", "web"));
+    /// ```
+    pub fn within<Count>(parts: impl KeyPrefix<K, Count>) -> Self {
+        Self::new(Span::prefix(beginning(parts).as_slice()))
+    }
+
+    /// Every key that begins with these parts and whose next part, a string, starts with `prefix`.
+    pub fn within_prefix<P, Count>(parts: P, prefix: &str) -> Self
+    where
+        P: KeyPrefix<K, Count>,
+        P::Next: Key<First = String>,
+    {
+        let mut buf = beginning(parts);
+        buf.push_escaped(prefix.as_bytes());
+        Self::new(Span::prefix(buf.as_slice()))
+    }
+
+    /// Every key that begins with these parts and whose next part lies between two bounds.
+    ///
+    /// ```
+    /// use std::ops::Bound::{Included, Unbounded};
+    /// use statehold_store::KeyRange;
+    /// // The sizes from 10 on of one pool.
+    /// let _range = KeyRange::<(String, u64, String)>::within_between("ssd", Included(10), Unbounded);
+    /// ```
+    pub fn within_between<P, Count>(
+        parts: P,
+        from: Bound<Ref<'_, P::Next>>,
+        to: Bound<Ref<'_, P::Next>>,
+    ) -> Self
+    where
+        P: KeyPrefix<K, Count>,
+    {
+        let parts = beginning(parts);
+        let end = |bound: Bound<Ref<'_, P::Next>>| {
+            let next = |key| {
+                let mut buf = parts.clone();
+                P::Next::encode(key, &mut buf);
+                buf
+            };
+            match bound {
+                // An open end is that of the parts, not that of the index.
+                Bound::Unbounded => Bound::Included(parts.clone()),
+                bound => bound.map(next),
+            }
+        };
+        Self::new(Span::between(end(from), end(to)))
+    }
+}
+
+fn beginning<K: Key, Count>(parts: impl KeyPrefix<K, Count>) -> KeyBuf {
+    let mut buf = KeyBuf::default();
+    parts.append_parts(&mut buf);
+    buf
 }

@@ -11,8 +11,10 @@ use statehold_filter::{Constant, Sarg};
 
 use crate::codec::OldRow;
 use crate::error::RowError;
-use crate::key::{Key, KeyBuf, KeyBytes, Ref};
+use crate::key::{Key, KeyBuf, KeyBytes, PartOf, Ref};
 use crate::range::Span;
+use crate::state::Schema;
+use crate::typed::PrimaryKey;
 
 /// A table: the type of its rows, their primary key and the secondary indexes.
 ///
@@ -93,6 +95,14 @@ pub trait Table: Send + Sync + Sized + 'static {
         Err(old.unknown(Self::VERSION))
     }
 
+    /// The primary key: makes ranges of it and reads by it, without a type annotation.
+    const BY_KEY: PrimaryKey<Self> = PrimaryKey::new();
+
+    /// Returns a schema of this table alone; [`Schema::and`] joins several.
+    fn schema() -> Schema {
+        Schema::new().table::<Self>()
+    }
+
     /// Declares the secondary indexes; none by default. They live in memory and are built when a
     /// store is opened, so adding or dropping one needs no migration.
     fn indexes(set: &mut IndexSet<Self>) {
@@ -106,25 +116,31 @@ pub trait Table: Send + Sync + Sized + 'static {
 /// several times (a multi-valued index). One that adds `&name.to_lowercase()` is found in any case by
 /// look-ups that do the same (a case-folded index). Rows with equal keys follow in the order of their primary
 /// keys. An index whose keys begin with a UUID can be searched by [`crate::KeyRange::hex`].
-pub struct Index<T: Table, K: Key> {
+///
+/// The function that adds the keys takes a row and the [`Keys`]; both types follow from the
+/// constant's own. `R` is always the table's row type.
+pub struct Index<T: Table, K: Key, R = <T as Table>::Row> {
     pub(crate) name: &'static str,
     unique: bool,
-    keys: KeysOf<T::Row, K>,
+    keys: KeysOf<R, K>,
     selector: Option<&'static str>,
+    table: PhantomData<fn() -> T>,
 }
 
 /// The function that adds a row's keys.
 type KeysOf<R, K> = fn(&R, &mut Keys<'_, K>);
 
-impl<T: Table, K: Key> Index<T, K> {
+// The row type is a parameter, not a projection of the table, because inference of a closure's
+// parameter types does not see through a projection.
+impl<T: Table<Row = R>, K: Key, R> Index<T, K, R> {
     /// An index in which no two rows may have the same key. A write that would break this fails.
-    pub const fn unique(name: &'static str, keys: KeysOf<T::Row, K>) -> Self {
-        Self { name, unique: true, keys, selector: None }
+    pub const fn unique(name: &'static str, keys: KeysOf<R, K>) -> Self {
+        Self { name, unique: true, keys, selector: None, table: PhantomData }
     }
 
     /// An index in which any number of rows may share a key.
-    pub const fn non_unique(name: &'static str, keys: KeysOf<T::Row, K>) -> Self {
-        Self { name, unique: false, keys, selector: None }
+    pub const fn non_unique(name: &'static str, keys: KeysOf<R, K>) -> Self {
+        Self { name, unique: false, keys, selector: None, table: PhantomData }
     }
 
     /// Says that the first part of the keys is what filter expressions call `selector`, so that
@@ -166,8 +182,10 @@ pub struct Keys<'a, K> {
 
 impl<K: Key> Keys<'_, K> {
     /// Adds a key under which the row is found.
-    pub fn add(&mut self, key: Ref<'_, K>) {
-        self.out.push(KeyBuf::of::<K>(key));
+    pub fn add(&mut self, key: impl PartOf<K>) {
+        let mut buf = KeyBuf::default();
+        key.append(&mut buf);
+        self.out.push(buf);
     }
 }
 
@@ -333,7 +351,6 @@ impl<R: fmt::Debug> fmt::Debug for Entry<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::Schema;
 
     const ONE: Index<Twice, String> =
         Index::non_unique("name", |name: &String, keys| keys.add(name));

@@ -57,7 +57,7 @@ impl<'s> WriteTxn<'s> {
     /// # Errors
     /// [`WriteError::NotUnique`], [`WriteError::KeyTooLong`] or [`WriteError::Unstorable`].
     pub fn upsert<T: Table>(&mut self, row: T::Row) -> Result<(), WriteError> {
-        self.put::<T>(row, None)
+        self.write::<T>(row, None)
     }
 
     /// Does what [`WriteTxn::upsert`] does, if the row is as expected: compare and set.
@@ -65,10 +65,10 @@ impl<'s> WriteTxn<'s> {
     /// # Errors
     /// As [`WriteTxn::upsert`], and [`WriteError::Unexpected`].
     pub fn upsert_if<T: Table>(&mut self, row: T::Row, expect: Expect) -> Result<(), WriteError> {
-        self.put::<T>(row, Some(expect))
+        self.write::<T>(row, Some(expect))
     }
 
-    fn put<T: Table>(&mut self, row: T::Row, expect: Option<Expect>) -> Result<(), WriteError> {
+    fn write<T: Table>(&mut self, row: T::Row, expect: Option<Expect>) -> Result<(), WriteError> {
         let index = self.root.index;
         let slot = self.root.slot::<T>();
         let key = KeyBuf::of::<T::Key>(T::key(&row)).finish();

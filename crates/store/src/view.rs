@@ -1,10 +1,11 @@
 //! Reading: one trait for snapshots, tracked snapshots and write transactions.
 
-use crate::key::{Key, KeyBuf, Ref};
+use crate::key::{Key, KeyBuf, PartOf, Ref};
 use crate::range::{KeyRange, Span};
 use crate::state::{Place, Root};
 use crate::table::{Entry, Index, Table};
 use crate::tree::{Iter, IterRev, OrdIndex, Tree};
+use crate::typed::TableRow;
 
 /// The direction of a scan, in the order of the keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,6 +116,20 @@ pub trait ReadView: sealed::Reader {
         let slot = root.slot::<T>();
         self.note(Place { table: slot, index: 0 }, &Span::all());
         root.table::<T>(slot).primary.len()
+    }
+
+    /// Returns the row with this primary key. Like [`ReadView::get`], for rows that tell their
+    /// table: the type of the result names it.
+    fn get_row<R: TableRow>(
+        &self,
+        key: impl PartOf<<R::Table as Table>::Key>,
+    ) -> Option<&Entry<R>> {
+        let root = self.root();
+        let slot = root.slot::<R::Table>();
+        let mut buf = KeyBuf::default();
+        key.append(&mut buf);
+        self.note_key(Place { table: slot, index: 0 }, buf.as_slice());
+        root.table::<R::Table>(slot).primary.get(buf.as_slice())
     }
 }
 

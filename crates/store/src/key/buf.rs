@@ -66,6 +66,18 @@ impl KeyBuf {
         self.push(rest);
     }
 
+    /// Begins the value of an `Option` that has one.
+    pub(super) fn push_some(&mut self) {
+        self.push(&[1]);
+    }
+
+    /// The complement of each byte, which turns the order round.
+    pub(super) fn push_complement(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.push(&[!byte]);
+        }
+    }
+
     pub(crate) fn as_slice(&self) -> &[u8] {
         match &self.heap {
             Some(heap) => heap,

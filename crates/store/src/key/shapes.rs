@@ -22,6 +22,7 @@ const TERMINATOR: [u8; 2] = [0x00, 0x01];
 
 impl Key for Vec<u8> {
     type Ref<'a> = &'a [u8];
+    type First = Self;
 
     fn encode(key: &[u8], out: &mut KeyBuf) {
         out.push_escaped(key);
@@ -51,6 +52,7 @@ impl Key for Vec<u8> {
 
 impl Key for String {
     type Ref<'a> = &'a str;
+    type First = Self;
 
     fn encode(key: &str, out: &mut KeyBuf) {
         Vec::<u8>::encode(key.as_bytes(), out);
@@ -79,12 +81,13 @@ impl Key for String {
 
 impl<K: Key> Key for Option<K> {
     type Ref<'a> = Option<K::Ref<'a>>;
+    type First = Self;
 
     fn encode(key: Self::Ref<'_>, out: &mut KeyBuf) {
         match key {
             None => out.push(&[0]),
             Some(key) => {
-                out.push(&[1]);
+                out.push_some();
                 K::encode(key, out);
             }
         }
@@ -106,7 +109,7 @@ impl<K: Key> Key for Option<K> {
     }
 
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
-        out.push(&[1]);
+        out.push_some();
         K::encode_constant(constant, out)
     }
 
@@ -138,12 +141,11 @@ pub struct Desc<K>(pub K);
 
 impl<K: Key> Key for Desc<K> {
     type Ref<'a> = Desc<K::Ref<'a>>;
+    type First = Self;
 
     fn encode(key: Self::Ref<'_>, out: &mut KeyBuf) {
         let part = KeyBuf::of::<K>(key.0);
-        for byte in part.as_slice() {
-            out.push(&[!byte]);
-        }
+        out.push_complement(part.as_slice());
     }
 
     fn decode(bytes: &mut &[u8]) -> Option<Self> {
@@ -161,9 +163,7 @@ impl<K: Key> Key for Desc<K> {
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
         let mut part = KeyBuf::default();
         let known = K::encode_constant(constant, &mut part);
-        for byte in part.as_slice() {
-            out.push(&[!byte]);
-        }
+        out.push_complement(part.as_slice());
         known
     }
 
@@ -174,6 +174,7 @@ impl<K: Key> Key for Desc<K> {
 
 impl Key for bool {
     type Ref<'a> = bool;
+    type First = Self;
 
     fn encode(key: bool, out: &mut KeyBuf) {
         out.push(&[u8::from(key)]);
@@ -200,6 +201,7 @@ impl Key for bool {
 
 impl Key for Uuid {
     type Ref<'a> = Uuid;
+    type First = Self;
 
     fn encode(key: Uuid, out: &mut KeyBuf) {
         out.push(key.as_bytes());
@@ -229,6 +231,7 @@ macro_rules! integer_key {
     ($($int:ty, $unsigned:ty, $flip:expr);* $(;)?) => {$(
         impl Key for $int {
             type Ref<'a> = $int;
+            type First = Self;
 
             fn encode(key: $int, out: &mut KeyBuf) {
                 out.push(&(key.cast_unsigned_key() ^ $flip).to_be_bytes());
@@ -307,6 +310,7 @@ macro_rules! tuple_key {
     ($($part:ident $at:tt),*) => {
         impl<$($part: Key),*> Key for ($($part,)*) {
             type Ref<'a> = ($($part::Ref<'a>,)*);
+            type First = A::First;
 
             fn encode(key: Self::Ref<'_>, out: &mut KeyBuf) {
                 $($part::encode(key.$at, out);)*

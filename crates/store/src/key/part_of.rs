@@ -1,0 +1,131 @@
+//! Values that stand for the parts of a key in look-ups.
+
+use uuid::Uuid;
+
+use super::{Desc, Key, KeyBuf};
+use crate::key_part::KeyPart;
+
+/// A value that look-ups take for a key, or a part of one, of the shape `K`.
+///
+/// Implemented for references to everything that is a [`KeyPart`] (`&str`, `&String`, `&Box<str>`,
+/// and further types by `derive(KeyPart)`), for numbers and other small values by value, and for
+/// `Option`, [`Desc`] and tuples of such values.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no key of the shape `{K}`",
+    note = "pass a borrowed value: `&str` for `String`, a number by value"
+)]
+pub trait PartOf<K: Key> {
+    /// Appends the encoded value to `out`.
+    #[doc(hidden)]
+    fn append(self, out: &mut KeyBuf);
+}
+
+impl<P: KeyPart + ?Sized> PartOf<P::Shape> for &P {
+    fn append(self, out: &mut KeyBuf) {
+        P::Shape::encode(self.part(), out);
+    }
+}
+
+impl<K: Key, P: PartOf<K>> PartOf<Option<K>> for Option<P> {
+    fn append(self, out: &mut KeyBuf) {
+        match self {
+            None => Option::<K>::encode(None, out),
+            Some(part) => {
+                out.push_some();
+                part.append(out);
+            }
+        }
+    }
+}
+
+impl<K: Key, P: PartOf<K>> PartOf<Desc<K>> for Desc<P> {
+    fn append(self, out: &mut KeyBuf) {
+        let mut part = KeyBuf::default();
+        self.0.append(&mut part);
+        out.push_complement(part.as_slice());
+    }
+}
+
+macro_rules! by_value {
+    ($($ty:ty),*) => {$(
+        impl PartOf<$ty> for $ty {
+            fn append(self, out: &mut KeyBuf) {
+                <$ty>::encode(self, out);
+            }
+        }
+    )*};
+}
+
+by_value!(bool, u8, u16, u32, u64, u128, i8, i16, i32, i64, i128, Uuid);
+
+/// The first parts of a key of the shape `K`: one part, or a tuple of fewer parts than `K` has.
+///
+/// [`crate::KeyRange::within`] takes it. `Count` is how many parts these are; inference finds it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the beginning of a key of the shape `{K}`",
+    note = "pass its first part, or a tuple of its first parts, one less than all at most"
+)]
+pub trait KeyPrefix<K: Key, Count> {
+    /// The shape of the part that follows.
+    type Next: Key;
+
+    /// Appends the encoded parts to `out`.
+    #[doc(hidden)]
+    fn append_parts(self, out: &mut KeyBuf);
+}
+
+/// How many parts a [`KeyPrefix`] has.
+#[derive(Debug)]
+pub struct Count<const PARTS: usize>;
+
+macro_rules! one_part {
+    ($($shape:ty, $next:ident, $($more:ident)*);* $(;)?) => {$(
+        impl<P: PartOf<A>, A: Key, $($more: Key),*> KeyPrefix<$shape, Count<1>> for P {
+            type Next = $next;
+
+            fn append_parts(self, out: &mut KeyBuf) {
+                self.append(out);
+            }
+        }
+    )*};
+}
+
+one_part! {
+    (A, B), B, B;
+    (A, B, C), B, B C;
+    (A, B, C, D), B, B C D;
+}
+
+macro_rules! parts {
+    ($($count:literal: ($($part:ident $own:ident $at:tt),*) of $shape:ty, $next:ident $($more:ident)*);* $(;)?) => {$(
+        impl<$($part: PartOf<$own>, $own: Key,)* $next: Key, $($more: Key),*>
+            KeyPrefix<$shape, Count<$count>> for ($($part,)*)
+        {
+            type Next = $next;
+
+            fn append_parts(self, out: &mut KeyBuf) {
+                $(self.$at.append(out);)*
+            }
+        }
+    )*};
+}
+
+parts! {
+    2: (P A 0, Q B 1) of (A, B, C), C;
+    2: (P A 0, Q B 1) of (A, B, C, D), C D;
+    3: (P A 0, Q B 1, R C 2) of (A, B, C, D), D;
+}
+
+macro_rules! whole {
+    ($($part:ident $own:ident $at:tt),*) => {
+        impl<$($part: PartOf<$own>, $own: Key),*> PartOf<($($own,)*)> for ($($part,)*) {
+            fn append(self, out: &mut KeyBuf) {
+                $(self.$at.append(out);)*
+            }
+        }
+    };
+}
+
+whole!(P A 0, Q B 1);
+whole!(P A 0, Q B 1, R C 2);
+whole!(P A 0, Q B 1, R C 2, S D 3);
