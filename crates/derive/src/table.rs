@@ -5,7 +5,7 @@ mod attributes;
 use std::collections::HashSet;
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{Data, DeriveInput, Error, Field, Fields, Ident, Path, Result, Type, parse_quote};
 
 use self::attributes::{Container, Each, IndexOptions, Member, Part};
@@ -244,7 +244,10 @@ impl Row<'_> {
         let (krate, row) = (self.krate, self.ident);
         let text = name.to_string();
         let kind = if options.unique { quote!(unique) } else { quote!(non_unique) };
-        let serves = options.serves.as_ref().map(|selector| quote!(.serves(#selector)));
+        let serves = options.serves.as_ref().map(|selector| {
+            // At the selector, so that a row which is not filterable is reported there.
+            quote_spanned!(selector.span()=> .serves(#selector))
+        });
         let make = quote! {
             #krate::Index::<#row, #shape>::#kind(#text, |row, keys| { #add }) #serves
         };

@@ -27,7 +27,7 @@ use crate::schema::{KeyKind, Kind};
 /// assert_eq!(
 ///     plan.to_string(),
 ///     r#"and  [loop]
-///   plugin == "p1"  (text) [field] index: plugin == "p1"
+///   plugin == "p1"  (text) [field] indexable: plugin == "p1"
 ///   or  [look-up]
 ///     size == 3  (unsigned integer) [field]
 ///     meta.env == "prod"  (text) [look-up]
@@ -80,7 +80,7 @@ impl Plan {
         self.cost
     }
 
-    /// What an index could serve here.
+    /// The condition that an index could serve here. Whether one does is up to the store's planner.
     pub fn conjunct(&self) -> Option<&Conjunct> {
         self.conjunct.as_ref()
     }
@@ -97,7 +97,7 @@ impl Plan {
         }
         write!(f, " [{}]", self.cost)?;
         if let Some(conjunct) = &self.conjunct {
-            write!(f, " index: {conjunct}")?;
+            write!(f, " indexable: {conjunct}")?;
         }
         f.write_str("\n")?;
         self.parts.iter().try_for_each(|part| part.write(f, level + 1))

@@ -161,8 +161,8 @@ impl<T: Filterable + ?Sized> Filter<T> {
     /// assert_eq!(
     ///     plan.to_string(),
     ///     r#"and  [search]
-    ///   cores == 8  (unsigned integer) [field] index: cores == 8
-    ///   zone matches "^eu-.*-1$"  (text) [search] index: zone starts with "eu-"
+    ///   cores == 8  (unsigned integer) [field] indexable: cores == 8
+    ///   zone matches "^eu-.*-1$"  (text) [search] indexable: zone starts with "eu-"
     /// "#
     /// );
     /// # Ok::<(), statehold_filter::CompileError>(())

@@ -25,7 +25,7 @@ mod shapes;
 
 use std::fmt;
 
-use statehold_filter::Constant;
+use statehold_filter::{Constant, Kind};
 
 pub use self::buf::KeyBuf;
 pub(crate) use self::buf::{KeyBytes, after_prefix};
@@ -68,6 +68,19 @@ pub trait Key: Sized + Send + Sync + 'static {
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
         let _ = (constant, out);
         false
+    }
+
+    /// Whether the first part of such keys can hold values of this kind, which is no list and no option.
+    #[doc(hidden)]
+    fn holds(kind: Kind) -> bool {
+        let _ = kind;
+        false
+    }
+
+    /// Whether first parts follow each other as filters order the values that stand for them.
+    #[doc(hidden)]
+    fn orders_as_filters() -> bool {
+        true
     }
 
     /// Whether keys with a greater first part come first.

@@ -15,13 +15,13 @@
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
-//! use statehold_store::{Index, IndexSet, KeyRange, Order, ReadView, Schema, Store, Table};
+//! use statehold_store::{Index, IndexSet, Order, ReadView, Store, Table};
 //!
 //! #[derive(Serialize, Deserialize)]
 //! struct Node { id: uuid::Uuid, pool: String }
 //! struct Nodes;
 //!
-//! const BY_POOL: Index<Nodes, String> = Index::non_unique("pool", |node: &Node, keys| keys.add(&node.pool));
+//! const BY_POOL: Index<Nodes, String> = Index::non_unique("pool", |node, keys| keys.add(&node.pool));
 //!
 //! impl Table for Nodes {
 //!     const NAME: &'static str = "nodes";
@@ -33,7 +33,7 @@
 //! }
 //!
 //! # let dir = tempfile::tempdir()?;
-//! let store = Store::open(dir.path(), &Schema::new().table::<Nodes>())?;
+//! let store = Store::open(dir.path(), &Nodes::schema())?;
 //! let before = store.snapshot();
 //!
 //! let id = "a8198d79-cfdb-6593-a999-1e9adabcba2e".parse()?;
@@ -43,9 +43,9 @@
 //!
 //! let now = store.snapshot();
 //! assert_eq!(now.find(&BY_POOL, "gpu").map(|node| node.modify_index()), Some(index));
-//! let by_digits = KeyRange::<uuid::Uuid>::hex(&"a81".parse()?);
-//! assert_eq!(now.scan::<Nodes>(&by_digits, Order::Ascending).count(), 1);
-//! assert!(before.get::<Nodes>(id).is_none()); // a snapshot never changes
+//! let by_digits = Nodes::BY_KEY.hex(&"a81".parse()?);
+//! assert_eq!(Nodes::BY_KEY.scan(&now, &by_digits, Order::Ascending).count(), 1);
+//! assert!(Nodes::BY_KEY.get(&before, id).is_none()); // a snapshot never changes
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -66,6 +66,7 @@ mod page;
 mod plan;
 mod range;
 mod reclaim;
+mod serves;
 mod signal;
 mod snapshot;
 mod state;
@@ -84,7 +85,7 @@ pub use codec::OldRow;
 pub use commit::CommitFuture;
 pub use error::{
     BeginError, CommitError, Expect, FeedError, OpenError, RecordError, ReopenError, RowError,
-    WatchError, WriteError,
+    SchemaError, WatchError, WriteError,
 };
 pub use feed::{ChangedRow, Commit, Feed};
 pub use hex::{HEX_DIGITS_MAX, HYPHENS_MAX, HexPrefix, HexPrefixError};
@@ -93,15 +94,16 @@ pub use key_part::{KeyPart, folded};
 pub use observer::{Batch, Checkpointed, Committed, Observer};
 pub use options::{Durability, HISTORY_DEFAULT, Options, PARKED_MAX_DEFAULT, UNFLUSHED_MAX};
 pub use page::{PAGE_SCANNED_MAX, Page, PageToken, TokenError, paginate, paginate_matching};
-pub use plan::{PLANNED_ROWS_MAX, Plan, plan, plan_within};
+pub use plan::{PLANNED_ROWS_MAX, Plan, RejectReason, Rejected, plan, plan_within};
 pub use range::KeyRange;
 pub use snapshot::{Snapshot, Tracked};
 pub use state::Schema;
 /// ```
 /// use serde::{Deserialize, Serialize};
-/// use statehold_store::{OldRow, ReadView, RowError, Schema, Store, Table, folded};
+/// use statehold_filter::Filterable;
+/// use statehold_store::{OldRow, Order, ReadView, RowError, Store, Table, folded};
 ///
-/// #[derive(Debug, Serialize, Deserialize, Table)]
+/// #[derive(Debug, Serialize, Deserialize, Filterable, Table)]
 /// #[table(name = "volumes", version = 2, migrate = Volume::from_old, key(namespace, id))]
 /// #[table(index(name = "plugin_size", on(plugin, desc(size))))]
 /// struct Volume {
@@ -124,9 +126,9 @@ pub use state::Schema;
 ///     }
 /// }
 ///
-/// let store = Store::in_memory(&Schema::new().table::<Volume>());
+/// let store = Store::in_memory(&Volume::schema());
 /// let mut txn = store.begin_write()?;
-/// txn.upsert::<Volume>(Volume {
+/// txn.put(Volume {
 ///     namespace: "default".into(),
 ///     id: "Web-1".into(),
 ///     plugin: "ebs".into(),
@@ -134,8 +136,10 @@ pub use state::Schema;
 ///     nodes: vec![],
 ///     size: 10,
 /// })?;
-/// assert!(txn.get::<Volume>(("default", "Web-1")).is_some());
+/// assert!(Volume::BY_KEY.get(&txn, ("default", "Web-1")).is_some());
 /// assert!(txn.find(&Volume::BY_ID, &folded("WEB-1")).is_some());
+/// let of_plugin = Volume::BY_PLUGIN_SIZE.within("ebs"); // the largest first
+/// assert_eq!(txn.scan_by(&Volume::BY_PLUGIN_SIZE, &of_plugin, Order::Ascending).count(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub use statehold_derive::Table;

@@ -17,7 +17,7 @@ use statehold_filter::Conjunct;
 use crate::key::{KeyBuf, KeyBytes};
 use crate::range::{KeyRange, Span};
 use crate::state::Place;
-use crate::table::{Entry, Table};
+use crate::table::{Entry, IndexDef, Table};
 use crate::tree::{OrdIndex, Tree};
 use crate::view::{Order, ReadView, Scan};
 
@@ -99,6 +99,7 @@ pub fn plan_within<'v, T: Table>(
     let slot = root.slot::<T>();
     let table = root.table::<T>(slot);
     let mut best: Option<Choice> = None;
+    let mut rejected = Vec::new();
     let mut most = rows_max;
     for conjunct in conjuncts {
         for (at, def) in table.defs.iter().enumerate() {
@@ -106,23 +107,46 @@ pub fn plan_within<'v, T: Table>(
             if !serves {
                 continue;
             }
-            let Some(spans) = (def.span_of)(conjunct.sarg()) else { continue };
-            let Some(rows) = count(&table.secondary[at], &spans, most) else { continue };
+            let mut reject = |reason| rejected.push(Rejected::new(def.name, conjunct, reason));
+            if best.as_ref().is_some_and(|best| best.rows == 0) {
+                // Nothing gives fewer: the rest is not even counted.
+                reject(RejectReason::NotFewest);
+                continue;
+            }
+            let Some(spans) = (def.span_of)(conjunct.sarg()) else {
+                reject(RejectReason::NotSearchable);
+                continue;
+            };
+            let Some(rows) = count(&table.secondary[at], &spans, most) else {
+                reject(match best {
+                    Some(_) => RejectReason::NotFewest,
+                    None => RejectReason::TooMany { rows_max },
+                });
+                continue;
+            };
             // The next one has to be smaller.
             most = rows.saturating_sub(1);
             let text = conjunct.to_string();
-            best = Some(Choice { index: at, name: def.name, spans, rows, text });
-            if rows == 0 {
-                break;
+            let choice = Choice { index: at, name: def.name, spans, rows, text };
+            if let Some(beaten) = best.replace(choice) {
+                rejected.push(beaten.rejected(RejectReason::NotFewest));
             }
         }
     }
     // An index that gives no fewer rows than the range costs a sort for nothing.
-    let best = best.filter(|best| {
-        count(&table.primary, std::slice::from_ref(&range.span), best.rows).is_none()
-    });
-    let Some(choice) = best else {
-        return Plan { rows: Rows::Scan(view.scan::<T>(range, order)), choice: None };
+    let choice = match best {
+        Some(best)
+            if count(&table.primary, std::slice::from_ref(&range.span), best.rows).is_some() =>
+        {
+            rejected.push(best.rejected(RejectReason::NotFewerThanRange));
+            None
+        }
+        best => best,
+    };
+    let defs = &*table.defs;
+    let Some(choice) = choice else {
+        let rows = Rows::Scan(view.scan::<T>(range, order));
+        return Plan { rows, choice: None, rejected, defs };
     };
     let tree = &table.secondary[choice.index];
     // The index of an answer must not depend on the plan, or it could go back when that changes. What
@@ -141,14 +165,14 @@ pub fn plan_within<'v, T: Table>(
     if order == Order::Descending {
         rows.reverse();
     }
-    Plan { rows: Rows::Found(rows.into_iter()), choice: Some(choice) }
+    Plan { rows: Rows::Found(rows.into_iter()), choice: Some(choice), rejected, defs }
 }
 
 /// The entries in all spans, unless they are more than `most`.
 fn count<V: Clone>(tree: &Tree<V>, spans: &[Span], most: usize) -> Option<usize> {
     let mut entries = 0;
     for span in spans {
-        entries += tree.iter(span).take(most + 1 - entries).count();
+        entries += tree.iter(span).take(most.saturating_add(1) - entries).count();
         if entries > most {
             return None;
         }
@@ -166,11 +190,97 @@ struct Choice {
     text: String,
 }
 
-/// Rows that a filter has to be asked about, in the order of their primary keys. `Display` says where
-/// they come from.
+impl Choice {
+    fn rejected(self, reason: RejectReason) -> Rejected {
+        Rejected { index: self.name, condition: Some(self.text.into()), reason }
+    }
+}
+
+/// An index that a plan does not use, and the reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    index: &'static str,
+    condition: Option<Box<str>>,
+    reason: RejectReason,
+}
+
+impl Rejected {
+    fn new(index: &'static str, condition: &Conjunct, reason: RejectReason) -> Self {
+        Self { index, condition: Some(condition.to_string().into()), reason }
+    }
+
+    /// The name of the index.
+    pub fn index(&self) -> &'static str {
+        self.index
+    }
+
+    /// The condition that it was considered for, if the filter has one on its selector.
+    pub fn condition(&self) -> Option<&str> {
+        self.condition.as_deref()
+    }
+
+    /// The reason.
+    pub fn reason(&self) -> &RejectReason {
+        &self.reason
+    }
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "index {}", self.index)?;
+        if let Some(condition) = &self.condition {
+            write!(f, " where {condition}")?;
+        }
+        write!(f, ": {}", self.reason)
+    }
+}
+
+/// Why a plan does not use an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RejectReason {
+    /// The index serves no selector: see [`Index::serves`](crate::Index::serves).
+    ServesNothing,
+    /// No condition that every row must meet is on the selector which the index serves.
+    NoCondition {
+        /// The selector.
+        selector: &'static str,
+    },
+    /// The condition is no range of the index's keys, for example a pattern on integers, or a value
+    /// that such keys can't hold.
+    NotSearchable,
+    /// The index gives more rows than a plan may put in order.
+    TooMany {
+        /// The limit.
+        rows_max: usize,
+    },
+    /// Another index gives as few rows, or fewer.
+    NotFewest,
+    /// The index gives no fewer rows than the range of primary keys.
+    NotFewerThanRange,
+}
+
+impl fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ServesNothing => f.write_str("serves no selector"),
+            Self::NoCondition { selector } => write!(f, "no condition on {selector}"),
+            Self::NotSearchable => f.write_str("its keys can't be searched for that"),
+            Self::TooMany { rows_max } => write!(f, "more than {rows_max} rows"),
+            Self::NotFewest => f.write_str("another index gives no more rows"),
+            Self::NotFewerThanRange => f.write_str("the range has no more rows"),
+        }
+    }
+}
+
+/// The rows that a filter MUST be asked about, in the order of their primary keys. `Display` shows
+/// where they come from; with `{:#}` it lists, line by line, each index that is not used and why.
 pub struct Plan<'v, T: Table> {
     rows: Rows<'v, T>,
     choice: Option<Choice>,
+    /// The indexes that some condition is about.
+    rejected: Vec<Rejected>,
+    defs: &'v [IndexDef<T::Row>],
 }
 
 #[expect(clippy::large_enum_variant, reason = "one a query, on the stack")]
@@ -183,6 +293,53 @@ impl<T: Table> Plan<'_, T> {
     /// The name of the index that gives the rows; `None` when the table itself does.
     pub fn index(&self) -> Option<&'static str> {
         self.choice.as_ref().map(|choice| choice.name)
+    }
+
+    /// Returns each index that the plan does not use, with the reason: first those that conditions
+    /// are about, once for each condition, then the others in the order of their declaration.
+    ///
+    /// ```
+    /// # use serde::{Deserialize, Serialize};
+    /// # use statehold_filter::{Filter, Filterable};
+    /// # use statehold_store::{KeyRange, Order, RejectReason, Store, Table, plan};
+    /// #[derive(Serialize, Deserialize, Filterable, Table)]
+    /// #[table(name = "volumes")]
+    /// struct Volume {
+    ///     #[table(key)]
+    ///     id: String,
+    ///     #[table(index(serves = "plugin"))]
+    ///     plugin: String,
+    ///     #[table(index)]
+    ///     node: String,
+    /// }
+    ///
+    /// let store = Store::in_memory(&Volume::schema());
+    /// let view = store.snapshot();
+    /// let filter = Filter::<Volume>::compile("node == n1")?;
+    /// let plan = plan::<Volume>(&view, &KeyRange::all(), Order::Ascending, &filter.conjuncts());
+    /// assert_eq!(plan.rejected()[1].reason(), &RejectReason::ServesNothing);
+    /// assert_eq!(
+    ///     format!("{plan:#}"),
+    ///     "range of table volumes\n\
+    ///      not used: index plugin: no condition on plugin\n\
+    ///      not used: index node: serves no selector"
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn rejected(&self) -> Vec<Rejected> {
+        let mut all = self.rejected.clone();
+        for def in self.defs {
+            let known = self.index() == Some(def.name)
+                || self.rejected.iter().any(|rejected| rejected.index == def.name);
+            if !known {
+                let reason = match def.selector {
+                    Some(selector) => RejectReason::NoCondition { selector },
+                    None => RejectReason::ServesNothing,
+                };
+                all.push(Rejected { index: def.name, condition: None, reason });
+            }
+        }
+        all
     }
 }
 
@@ -201,10 +358,14 @@ impl<T: Table> fmt::Display for Plan<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.choice {
             Some(Choice { name, rows, text, .. }) => {
-                write!(f, "index {name}: {rows} rows where {text}")
+                write!(f, "index {name}: {rows} rows where {text}")?;
             }
-            None => write!(f, "range of table {}", T::NAME),
+            None => write!(f, "range of table {}", T::NAME)?,
         }
+        if f.alternate() {
+            self.rejected().iter().try_for_each(|rejected| write!(f, "\nnot used: {rejected}"))?;
+        }
+        Ok(())
     }
 }
 

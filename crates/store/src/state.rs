@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::backup::json;
 use crate::codec;
 use crate::durable::record;
-use crate::error::{RowError, WriteError};
+use crate::error::{RowError, SchemaError, WriteError};
 use crate::key::{KeyBuf, KeyBytes};
 use crate::load::{self, RawRows};
 use crate::range::Span;
@@ -54,20 +54,28 @@ impl Schema {
     /// Adds a table.
     ///
     /// # Panics
-    /// When the schema has a table of this type or name: two tables would share rows.
+    /// Where [`Schema::try_table`] returns an error: it is a mistake in the program.
     #[must_use]
-    pub fn table<T: Table>(mut self) -> Self {
-        assert!(
-            self.tables.iter().all(|def| def.name != T::NAME && def.row_table != TypeId::of::<T>()),
-            "the schema has the table {:?} twice",
-            T::NAME
-        );
+    pub fn table<T: Table>(self) -> Self {
+        self.try_table::<T>().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Adds a table, or returns the mistake in its declaration.
+    ///
+    /// # Errors
+    /// [`SchemaError`], for example for two tables of one name, or for an index that
+    /// [`serves`](crate::Index::serves) a selector which its keys can't hold.
+    pub fn try_table<T: Table>(mut self) -> Result<Self, SchemaError> {
+        let has = |def: &TableDef| def.name == T::NAME || def.row_table == TypeId::of::<T>();
+        if self.tables.iter().any(has) {
+            return Err(SchemaError::TableTwice { table: T::NAME });
+        }
         self.tables.push(TableDef {
             name: T::NAME,
             row_table: TypeId::of::<T>(),
-            empty: Arc::new(TableState::<T>::empty()),
+            empty: Arc::new(TableState::<T>::empty(IndexSet::of()?)),
         });
-        self
+        Ok(self)
     }
 
     /// Adds the tables of another schema: one store for several domains.
@@ -363,8 +371,8 @@ impl<T: Table> ErasedTable for TableState<T> {
 }
 
 impl<T: Table> TableState<T> {
-    fn empty() -> Self {
-        let defs: Arc<[_]> = IndexSet::<T>::of().defs.into();
+    fn empty(indexes: IndexSet<T>) -> Self {
+        let defs: Arc<[_]> = indexes.defs.into();
         Self {
             primary: Tree::new(0),
             secondary: no_indexes(&defs),

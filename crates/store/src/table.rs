@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use statehold_filter::{Constant, Sarg};
+use statehold_filter::{Constant, Filterable, Kind, Sarg};
 
 use crate::codec::OldRow;
-use crate::error::RowError;
+use crate::error::{RowError, SchemaError};
 use crate::key::{Key, KeyBuf, KeyBytes, PartOf, Ref};
 use crate::range::Span;
+use crate::serves::Serves;
 use crate::state::Schema;
 use crate::typed::PrimaryKey;
 
@@ -123,7 +124,7 @@ pub struct Index<T: Table, K: Key, R = <T as Table>::Row> {
     pub(crate) name: &'static str,
     unique: bool,
     keys: KeysOf<R, K>,
-    selector: Option<&'static str>,
+    serves: Option<Serves>,
     table: PhantomData<fn() -> T>,
 }
 
@@ -135,22 +136,73 @@ type KeysOf<R, K> = fn(&R, &mut Keys<'_, K>);
 impl<T: Table<Row = R>, K: Key, R> Index<T, K, R> {
     /// An index in which no two rows may have the same key. A write that would break this fails.
     pub const fn unique(name: &'static str, keys: KeysOf<R, K>) -> Self {
-        Self { name, unique: true, keys, selector: None, table: PhantomData }
+        Self { name, unique: true, keys, serves: None, table: PhantomData }
     }
 
     /// An index in which any number of rows may share a key.
     pub const fn non_unique(name: &'static str, keys: KeysOf<R, K>) -> Self {
-        Self { name, unique: false, keys, selector: None, table: PhantomData }
+        Self { name, unique: false, keys, serves: None, table: PhantomData }
     }
 
-    /// Says that the first part of the keys is what filter expressions call `selector`, so that
-    /// [`crate::plan`] may use the index for them.
+    /// Declares that the first part of the keys is the field which filters select by `selector`, so
+    /// that [`crate::plan`] may use the index for conditions on it.
     ///
-    /// It is a promise: a row of whose field the value is `v`, or of whose list an element is `v`, has
-    /// a key that starts with `v`. An index that leaves out some of them must not make it.
+    /// [`Schema::table`] checks that filters on the rows know the selector, and that keys of this shape
+    /// can hold its values. The rest is a promise: a row of whose field the value is `v`, or of whose
+    /// list an element is `v`, has a key that starts with `v`. An index that leaves out some of them
+    /// MUST NOT serve.
+    ///
+    /// Chained, the compiler needs the type of the row: `|node: &Node, keys| ..`. Inside of
+    /// [`Index::serving`] it infers that too.
     #[must_use]
-    pub const fn serves(mut self, selector: &'static str) -> Self {
-        self.selector = Some(selector);
+    pub const fn serves(mut self, selector: &'static str) -> Self
+    where
+        R: Filterable,
+    {
+        self.serves = Some(Serves::rows(selector, R::KIND));
+        self
+    }
+
+    /// Like [`Index::serves`], with the index last: all types follow from the constant's own.
+    ///
+    /// ```
+    /// use serde::{Deserialize, Serialize};
+    /// use statehold_filter::Filterable;
+    /// use statehold_store::{Index, IndexSet, Store, Table};
+    ///
+    /// #[derive(Serialize, Deserialize, Filterable)]
+    /// struct Node { name: String, pool: String }
+    /// struct Nodes;
+    ///
+    /// const BY_POOL: Index<Nodes, String> =
+    ///     Index::serving("pool", Index::non_unique("pool", |row, keys| keys.add(&row.pool)));
+    ///
+    /// impl Table for Nodes {
+    ///     const NAME: &'static str = "nodes";
+    ///     const VERSION: u16 = 1;
+    ///     type Key = String;
+    ///     type Row = Node;
+    ///     fn key(row: &Node) -> &str { &row.name }
+    ///     fn indexes(set: &mut IndexSet<Self>) { set.add(&BY_POOL); }
+    /// }
+    /// # let _ = Store::in_memory(&Nodes::schema());
+    /// ```
+    #[must_use]
+    pub const fn serving(selector: &'static str, index: Self) -> Self
+    where
+        R: Filterable,
+    {
+        index.serves(selector)
+    }
+
+    /// Declares that the index answers the conditions which a program states under `name` with
+    /// [`Conjunct::new`](statehold_filter::Conjunct::new): for values that no field of the row has,
+    /// such as a name in lower case.
+    ///
+    /// `name` is not looked up in the row's fields; that keys can hold values of `kind` is checked.
+    #[must_use]
+    pub const fn serves_stated(mut self, name: &'static str, kind: Kind) -> Self {
+        self.serves = Some(Serves::stated(name, kind));
         self
     }
 
@@ -198,35 +250,45 @@ impl<K> fmt::Debug for Keys<'_, K> {
 /// The secondary indexes of a table, in the order in which they were added.
 pub struct IndexSet<T: Table> {
     pub(crate) defs: Vec<IndexDef<T::Row>>,
+    /// The first mistake in the declarations.
+    fault: Option<SchemaError>,
 }
 
 impl<T: Table> IndexSet<T> {
-    pub(crate) fn of() -> Self {
-        let mut set = Self { defs: Vec::new() };
+    pub(crate) fn of() -> Result<Self, SchemaError> {
+        let mut set = Self { defs: Vec::new(), fault: None };
         T::indexes(&mut set);
-        set
+        match set.fault.take() {
+            None => Ok(set),
+            Some(fault) => Err(fault),
+        }
     }
 
     /// Adds an index.
     ///
-    /// # Panics
-    /// When the table has an index of this name: look-ups in one would answer from the other.
+    /// A second index of one name, and one that serves a selector it can't, are errors of
+    /// [`Schema::try_table`].
     pub fn add<K: Key>(&mut self, index: &Index<T, K>) -> &mut Self {
-        assert!(
-            self.defs.iter().all(|def| def.name != index.name),
-            "the table {:?} has the index {:?} twice",
-            T::NAME,
-            index.name
-        );
+        if let Err(fault) = self.check(index) {
+            self.fault.get_or_insert(fault);
+            return self;
+        }
         let keys = index.keys;
         self.defs.push(IndexDef {
             name: index.name,
             unique: index.unique,
-            selector: index.selector,
+            selector: index.serves.map(|serves| serves.selector),
             span_of: span_of::<K>,
             keys: Box::new(move |row, out| keys(row, &mut Keys { out, shape: PhantomData })),
         });
         self
+    }
+
+    fn check<K: Key>(&self, index: &Index<T, K>) -> Result<(), SchemaError> {
+        if self.defs.iter().any(|def| def.name == index.name) {
+            return Err(SchemaError::IndexTwice { table: T::NAME, index: index.name });
+        }
+        index.serves.map_or(Ok(()), |serves| serves.check::<K>(T::NAME, index.name))
     }
 }
 
@@ -254,6 +316,8 @@ fn span_of<K: Key>(sarg: &Sarg) -> Option<Vec<Span>> {
         Sarg::Points(points) => points.iter().map(point).collect(),
         Sarg::Element(element) => point(element).map(|span| vec![span]),
         Sarg::Prefix(prefix) => K::text_prefix(prefix).map(|range| vec![range.0]),
+        // Keys in another order than the filter's have such values anywhere.
+        Sarg::Range { .. } if !K::orders_as_filters() => None,
         Sarg::Range { low, high } => {
             let (low, high) = (end(low)?, end(high)?);
             let (from, to) = if K::is_descending() { (high, low) } else { (low, high) };

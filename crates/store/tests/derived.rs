@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 use statehold_filter::{Filter, Filterable};
 use statehold_store::{
-    Desc, HexPrefix, Index, KeyPart, KeyRange, OldRow, Order, ReadView, RowError, Schema, Store,
-    Table, WriteError, folded, plan,
+    Desc, HexPrefix, Index, KeyPart, KeyRange, OldRow, Order, ReadView, RowError, Schema,
+    SchemaError, Store, Table, WriteError, folded, plan,
 };
 use uuid::Uuid;
 
@@ -168,6 +168,56 @@ fn a_planner_uses_the_index_that_serves_a_selector() {
     let rows = plan::<Volume>(&view, &KeyRange::all(), Order::Ascending, &filter.conjuncts());
     assert_eq!(rows.index(), Some("plugin"));
     assert_eq!(ids(rows), ["v00", "v08", "v16", "v24", "v32"]);
+}
+
+#[derive(Serialize, Deserialize, Filterable, Table)]
+#[table(name = "misspelt")]
+struct Misspelt {
+    #[table(key)]
+    id: u64,
+    #[table(index(serves = "plugni"))]
+    plugin: String,
+}
+
+#[derive(Serialize, Deserialize, Filterable, Table)]
+#[table(name = "unfit")]
+struct Unfit {
+    #[table(key)]
+    id: u64,
+    #[filterable(rename = "size")]
+    #[table(index(serves = "size"))]
+    label: String,
+    #[filterable(rename = "label")]
+    #[table(index(serves = "label"))]
+    size: u64,
+}
+
+#[derive(Serialize, Deserialize, Filterable, Table)]
+#[table(name = "swapped")]
+struct Swapped {
+    #[table(key)]
+    id: u64,
+    #[table(index(serves = "id"))]
+    label: String,
+}
+
+#[test]
+fn an_index_that_no_filter_could_use_is_an_error_of_the_schema() {
+    let error = Schema::new().try_table::<Misspelt>().unwrap_err();
+    let SchemaError::UnknownSelector { table, index, selector, known } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!((*table, *index, *selector), ("misspelt", "plugin", "plugni"));
+    assert_eq!(**known, ["id", "plugin"]);
+    assert!(Schema::new().try_table::<Unfit>().is_ok(), "a selector is not the field's name");
+    let error = Schema::new().try_table::<Swapped>().unwrap_err();
+    assert!(matches!(error, SchemaError::UnfitKeys { index: "label", selector: "id", .. }));
+}
+
+#[test]
+fn a_table_may_be_in_a_schema_once() {
+    let error = Volume::schema().try_table::<Volume>().unwrap_err();
+    assert_eq!(error, SchemaError::TableTwice { table: "volumes" });
 }
 
 #[test]

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use statehold_filter::{Conjunct, Constant, Dialect, Filter, Filterable, Kind, Options, Sarg};
 use statehold_store::{
-    Desc, Index, IndexSet, KeyRange, Order, ReadView, Schema, Store, Table, Tracked, plan,
-    plan_within,
+    Desc, Index, IndexSet, KeyRange, Order, ReadView, RejectReason, Schema, Store, Table, Tracked,
+    plan, plan_within,
 };
 use uuid::Uuid;
 
@@ -263,7 +263,46 @@ fn a_program_states_conditions_and_how_many_rows_an_index_may_give() {
     let few = plan_within::<Volumes>(&view, &all, up, &stated, 5);
     assert_eq!(few.index(), Some("plugin"));
     assert_eq!(few.count(), 5);
+    let unlimited = plan_within::<Volumes>(&view, &all, up, &stated, usize::MAX);
+    assert_eq!(unlimited.to_string(), "index plugin: 5 rows where Plugin == \"nfs\"");
     let none = plan_within::<Volumes>(&view, &all, up, &stated, 4);
     assert_eq!(none.index(), None);
+    assert_eq!(none.rejected()[0].reason(), &RejectReason::TooMany { rows_max: 4 });
     assert_eq!(none.count(), 50);
+}
+
+#[test]
+fn a_plan_explains_each_index_that_it_does_not_use() {
+    let row = |at: i32| Volume {
+        namespace: "a".into(),
+        id: format!("v{at:02}"),
+        plugin: if at % 10 == 0 { "nfs" } else { "ebs" }.into(),
+        node: Uuid::nil(),
+        size: at,
+        age: 0,
+        tags: vec![],
+    };
+    let store = store(&(0..50).map(row).collect::<Vec<_>>());
+    let view = store.snapshot();
+    let explained = |text: &str| {
+        let conjuncts = compile(text).conjuncts();
+        let plan = plan::<Volumes>(&view, &KeyRange::all(), Order::Ascending, &conjuncts);
+        format!("{plan:#}")
+    };
+    assert_eq!(
+        explained("Plugin == nfs and Size == 3 and Size < 9 and Age >= 0 and Size == 5000000000"),
+        "index size: 1 rows where Size == 3\n\
+         not used: index plugin where Plugin == \"nfs\": another index gives no more rows\n\
+         not used: index size where Size < 9: another index gives no more rows\n\
+         not used: index age where Age >= 0: another index gives no more rows\n\
+         not used: index size where Size == 5000000000: its keys can't be searched for that\n\
+         not used: index node: no condition on Node\n\
+         not used: index tag: no condition on Tags"
+    );
+    let range = explained("Age >= 0");
+    assert!(range.starts_with(
+        "range of table volumes\nnot used: index age where Age >= 0: the range has no more rows\n"
+    ));
+    let none = explained("Size == 77 and Plugin == nfs");
+    assert!(none.contains("index plugin where Plugin == \"nfs\": another index"), "{none}");
 }

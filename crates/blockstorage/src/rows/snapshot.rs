@@ -1,7 +1,7 @@
 //! Snapshots.
 
 use serde::{Deserialize, Serialize};
-use statehold_filter::Filterable;
+use statehold_filter::{Filterable, Kind};
 use statehold_store::{Table, folded};
 use uuid::Uuid;
 
@@ -62,5 +62,5 @@ impl Snapshot {
                 keys.add(&folded(name));
             }
         })
-        .serves(super::NAME_FOLDED);
+        .serves_stated(super::NAME_FOLDED, Kind::Text);
 }

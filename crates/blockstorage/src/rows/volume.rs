@@ -1,7 +1,7 @@
 //! Volumes.
 
 use serde::{Deserialize, Serialize};
-use statehold_filter::Filterable;
+use statehold_filter::{Filterable, Kind};
 use statehold_store::{Table, folded};
 use uuid::Uuid;
 
@@ -108,7 +108,7 @@ impl Volume {
                 keys.add(&folded(name));
             }
         })
-        .serves(super::NAME_FOLDED);
+        .serves_stated(super::NAME_FOLDED, Kind::Text);
 
     /// Volumes by each pair of their metadata, as plain filters ask for it.
     pub const BY_METADATA: statehold_store::Index<Self, String> =
@@ -117,7 +117,7 @@ impl Volume {
                 keys.add(&super::pair(key, value));
             }
         })
-        .serves(super::METADATA_PAIR);
+        .serves_stated(super::METADATA_PAIR, Kind::Text);
 
     /// Whether it is not on its way to another back end.
     pub fn is_settled(&self) -> bool {

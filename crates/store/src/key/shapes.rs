@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use statehold_filter::Constant;
+use statehold_filter::{Constant, Kind};
 use uuid::Uuid;
 
 use super::buf::ESCAPED_ZERO;
@@ -66,6 +66,10 @@ impl Key for String {
         fmt::Debug::fmt(self, f)
     }
 
+    fn holds(kind: Kind) -> bool {
+        matches!(kind, Kind::Text | Kind::Enum(_))
+    }
+
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
         let Constant::Text(text) = constant else { return false };
         Self::encode(text, out);
@@ -108,9 +112,17 @@ impl<K: Key> Key for Option<K> {
         }
     }
 
+    fn holds(kind: Kind) -> bool {
+        K::holds(kind)
+    }
+
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
         out.push_some();
         K::encode_constant(constant, out)
+    }
+
+    fn orders_as_filters() -> bool {
+        K::orders_as_filters()
     }
 
     fn is_descending() -> bool {
@@ -160,11 +172,19 @@ impl<K: Key> Key for Desc<K> {
         self.0.print(f)
     }
 
+    fn holds(kind: Kind) -> bool {
+        K::holds(kind)
+    }
+
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
         let mut part = KeyBuf::default();
         let known = K::encode_constant(constant, &mut part);
         out.push_complement(part.as_slice());
         known
+    }
+
+    fn orders_as_filters() -> bool {
+        K::orders_as_filters()
     }
 
     fn is_descending() -> bool {
@@ -192,6 +212,10 @@ impl Key for bool {
         fmt::Display::fmt(self, f)
     }
 
+    fn holds(kind: Kind) -> bool {
+        matches!(kind, Kind::Bool)
+    }
+
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
         let Constant::Bool(value) = constant else { return false };
         Self::encode(*value, out);
@@ -213,6 +237,10 @@ impl Key for Uuid {
 
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+
+    fn holds(kind: Kind) -> bool {
+        matches!(kind, Kind::Uuid)
     }
 
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
@@ -244,6 +272,14 @@ macro_rules! integer_key {
 
             fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Display::fmt(self, f)
+            }
+
+            fn holds(kind: Kind) -> bool {
+                // No condition has a constant of more than 64 bits.
+                matches!(
+                    kind,
+                    Kind::Int(..=64) | Kind::Uint(..=64) | Kind::Duration | Kind::Timestamp
+                )
             }
 
             fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
@@ -331,8 +367,16 @@ macro_rules! tuple_key {
                 f.write_str(")")
             }
 
+            fn holds(kind: Kind) -> bool {
+                A::holds(kind)
+            }
+
             fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
                 A::encode_constant(constant, out)
+            }
+
+            fn orders_as_filters() -> bool {
+                A::orders_as_filters()
             }
 
             fn is_descending() -> bool {
