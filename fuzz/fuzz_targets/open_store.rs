@@ -7,9 +7,10 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use redb::{Database, TableDefinition};
-use statehold_store::Store;
+use redb::{Database, Table, TableDefinition};
+use statehold_store::{Options, Store};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 #[path = "../tables.rs"]
 mod tables;
@@ -17,14 +18,17 @@ mod tables;
 /// The two files of a good store: rows that a checkpoint wrote, and commits after it.
 static GOOD: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
     let dir = tempfile::tempdir().expect("a directory");
-    {
-        let store = Store::open(dir.path(), &tables::schema()).expect("new");
-        (0..4).for_each(|at| tables::put(&store, at));
-        store.checkpoint().expect("the disk works");
-        (4..8).for_each(|at| tables::put(&store, at));
-    }
+    let options = Options::default().id(Uuid::from_u128(ID));
+    let store = Store::open_with(dir.path(), &tables::schema(), &options).expect("new");
+    (0..4).for_each(|at| tables::put(&store, at));
+    store.checkpoint().expect("the disk works");
+    (4..8).for_each(|at| tables::put(&store, at));
+    // As a kill leaves them: a clean close would apply the journal to the rows.
     NAMES.map(|name| fs::read(dir.path().join(name)).expect("is there"))
 });
+
+/// The identity of the good store.
+const ID: u128 = 7;
 
 const NAMES: [&str; 2] = ["rows.redb", "log.redb"];
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("statehold");
@@ -55,15 +59,23 @@ fn sealed(bytes: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// Takes a file for one of the good store, so that what is in it is looked at.
+fn identify(meta: &mut Table<'_, &str, u64>) -> Result<(), redb::Error> {
+    meta.insert("format", 2)?;
+    meta.insert("id/high", 0)?;
+    meta.insert("id/low", ID as u64)?;
+    Ok(())
+}
+
 /// A sound file whose rows and numbers are anything, with checksums that are right.
 fn rows_file(path: &Path, data: &[u8]) -> Result<(), redb::Error> {
     let write = Database::create(path)?.begin_write()?;
     {
         let mut meta = write.open_table(META)?;
-        meta.insert("format", 1)?;
-        meta.insert("index", u64::from(data.first().copied().unwrap_or(9)))?;
+        identify(&mut meta)?;
+        meta.insert("index", u64::from(data.first().copied().unwrap_or(0)))?;
         let mut rows = write.open_table(ROWS)?;
-        for row in data.split(|byte| *byte == 0xAA) {
+        for row in data.split(|byte| *byte == 0xAA).filter(|row| !row.is_empty()) {
             let (key, row) = row.split_at(row.len() / 4);
             rows.insert(key, sealed(row).as_slice())?;
         }
@@ -75,7 +87,9 @@ fn rows_file(path: &Path, data: &[u8]) -> Result<(), redb::Error> {
 fn log_file(path: &Path, data: &[u8]) -> Result<(), redb::Error> {
     let write = Database::create(path)?.begin_write()?;
     {
-        write.open_table(META)?.insert("format", 1)?;
+        let mut meta = write.open_table(META)?;
+        identify(&mut meta)?;
+        meta.insert("paired", 1)?;
         let mut records = write.open_table(RECORDS)?;
         for (record, at) in data.split(|byte| *byte == 0xAA).zip(1..) {
             records.insert(at, sealed(record).as_slice())?;
@@ -106,12 +120,19 @@ fuzz_target!(
             1 => patched(&GOOD[file], data),
             _ => {
                 fs::remove_file(&paths[file]).expect("is there");
-                let made = if file == 0 { rows_file(&paths[0], data) } else { log_file(&paths[1], data) };
-                made.expect("a new file");
+                if file == 0 {
+                    rows_file(&paths[0], data).expect("a new file");
+                } else {
+                    log_file(&paths[1], data).expect("a new file");
+                    // Rows of no commit, so that the journal is replayed from its first record.
+                    fs::remove_file(&paths[0]).expect("is there");
+                    rows_file(&paths[0], &[]).expect("a new file");
+                }
                 fs::read(&paths[file]).expect("is there")
             }
         };
         fs::write(&paths[file], &bytes).expect("can be written");
+        let beside = fs::read(&paths[1 - file]).expect("is there");
         // Pages that a store was made of and that changed since are found by checking all of them. A
         // plain open may not read those that only writing needs, and redb may give up on them later.
         let checked = match mode / 2 % 3 {
@@ -135,7 +156,7 @@ fuzz_target!(
                 assert!(!error.to_string().is_empty());
                 assert!(fs::read(&paths[file]).expect("is there") == bytes, "it was touched");
                 let other = fs::read(&paths[1 - file]).expect("is there");
-                assert!(other == GOOD[1 - file], "the one beside it was touched");
+                assert!(other == beside, "the one beside it was touched");
             }
         }
     }
