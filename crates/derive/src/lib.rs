@@ -45,7 +45,7 @@ pub fn derive_filterable(input: TokenStream) -> TokenStream {
 /// | `version = 2` | the version of the fields; 1 without it |
 /// | `migrate = path` | makes a row from one of an earlier version: `fn(OldRow<'_>) -> Result<Self, RowError>` |
 /// | `key(a, b)` | a compound primary key of two to four fields |
-/// | `index(name = "a_b", on(a, desc(b)), ..)` | a compound index; `desc(field)` and `fold(field)` are parts |
+/// | `index(name = "a_b", on(a, desc(b)), ..)` | a compound index of up to four parts: a field, or `desc`, `fold`, `each` or `some` of one, as in `on(pool, each(fold(tags)))`; one part may be `each` |
 /// | `unique(name = "a_b", on(a, b), ..)` | the same, in which no two rows have one key |
 /// | `also(CONST, ..)` | indexes that are declared by hand |
 /// | `crate = some::path` | where `statehold_store` is found |

@@ -4,8 +4,10 @@ mod attributes;
 
 use std::collections::HashSet;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Error, Field, Fields, Ident, Path, Result, Type, parse_quote};
 
 use self::attributes::{Container, Each, IndexOptions, Member, Part};
@@ -37,10 +39,10 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 let reason = "the key is given twice; a compound one is `key(a, b)` on the struct";
                 return Err(Error::new(span, reason));
             }
-            key.push(Part { field: ident.clone(), desc: false, fold: false });
+            key.push(Part::of(ident.clone()));
         }
         for options in member.indexes {
-            indexes.push(row.field_index(ident, field, options)?);
+            indexes.push(row.field_index(ident, options)?);
         }
     }
     for options in &container.indexes {
@@ -53,8 +55,10 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     }
     let mut names = HashSet::new();
     for index in &indexes {
-        if !names.insert(index.name.to_string()) {
-            let reason = format!("two indexes are called `{}`: give one a `name`", index.name);
+        // By the constant: names that differ in case alone have one.
+        if !names.insert(index.constant()) {
+            let constant = index.constant();
+            let reason = format!("two indexes are called `{constant}`: give one a `name`");
             return Err(Error::new(index.name.span(), reason));
         }
     }
@@ -71,6 +75,8 @@ struct Row<'a> {
 /// An index as it is written.
 struct Index {
     name: Ident,
+    /// Where the type of its first part is.
+    span: Span,
     shape: TokenStream,
     make: TokenStream,
 }
@@ -92,12 +98,14 @@ impl Row<'_> {
         let Self { ident, krate, .. } = self;
         let (vis, name, version) = (&input.vis, &container.name, container.version);
         let (key_shape, key_value) = self.key_of(key)?;
+        let key_ref = self.key_ref(key)?;
         let constants = indexes.iter().map(|index| {
             let (constant, shape, make) = (index.constant(), &index.shape, &index.make);
             let doc = format!("The index `{}`.", index.name);
+            let ty = quote_spanned!(index.span=> #krate::Index<Self, #shape>);
             quote! {
                 #[doc = #doc]
-                #vis const #constant: #krate::Index<Self, #shape> = #make;
+                #vis const #constant: #ty = #make;
             }
         });
         let declared = indexes.iter().map(|index| {
@@ -128,7 +136,7 @@ impl Row<'_> {
                 type Key = #key_shape;
                 type Row = Self;
 
-                fn key(row: &Self) -> #krate::Ref<'_, Self::Key> {
+                fn key(row: &Self) -> #key_ref {
                     #key_value
                 }
 
@@ -144,34 +152,25 @@ impl Row<'_> {
     }
 
     fn field(&self, name: &Ident) -> Result<&Field> {
-        let named = |field: &&&Field| field.ident.as_ref() == Some(name);
-        self.fields.iter().find(named).copied().ok_or_else(|| {
-            let names: Vec<String> = self
-                .fields
-                .iter()
-                .filter_map(|field| Some(field.ident.as_ref()?.to_string()))
-                .collect();
-            let reason = format!("no field is called `{name}`; there are {}", names.join(", "));
-            Error::new(name.span(), reason)
-        })
+        let name = name.unraw();
+        let own = |field: &Field| Some(field.ident.as_ref()?.unraw());
+        self.fields
+            .iter()
+            .find(|field| own(field).is_some_and(|own| own == name))
+            .copied()
+            .ok_or_else(|| {
+                let names: Vec<String> =
+                    self.fields.iter().filter_map(|field| Some(own(field)?.to_string())).collect();
+                let reason = format!("no field is called `{name}`; there are {}", names.join(", "));
+                Error::new(name.span(), reason)
+            })
     }
 
     /// The shape and the value of a key that consists of parts.
     fn key_of(&self, parts: &[Part]) -> Result<(TokenStream, TokenStream)> {
-        let krate = self.krate;
         let (mut shapes, mut values) = (Vec::new(), Vec::new());
         for part in parts {
-            let (name, ty) = (&part.field, &self.field(&part.field)?.ty);
-            let (mut shape, mut value) = if part.fold {
-                (quote!(::std::string::String), quote!(&*#krate::folded(&row.#name)))
-            } else {
-                let shape = quote!(<#ty as #krate::KeyPart>::Shape);
-                (shape, quote!(#krate::KeyPart::part(&row.#name)))
-            };
-            if part.desc {
-                shape = quote!(#krate::Desc<#shape>);
-                value = quote!(#krate::Desc(#value));
-            }
+            let (shape, value) = self.part(part)?;
             shapes.push(shape);
             values.push(value);
         }
@@ -185,58 +184,79 @@ impl Row<'_> {
         }
     }
 
-    fn compound_index(&self, options: &IndexOptions) -> Result<Index> {
-        let (shape, value) = self.key_of(&options.on)?;
-        let add = quote!(keys.add(#value););
-        let add = match &options.when {
-            Some(when) => quote!(if #when(row) { #add }),
-            None => add,
-        };
-        // Only a name that stands for itself has no place of its own to point at.
-        let name = options.name.clone().unwrap_or_else(|| options.on[0].field.clone());
-        Ok(self.index(name, options, shape, &add))
+    /// The borrowed form of the primary key, each part at its field, for errors.
+    fn key_ref(&self, parts: &[Part]) -> Result<TokenStream> {
+        let krate = self.krate;
+        let refs = parts.iter().map(|part| {
+            let (shape, span) = (self.part(part)?.0, self.field(&part.field)?.ty.span());
+            Ok(quote_spanned!(span=> #krate::Ref<'_, #shape>))
+        });
+        let refs = refs.collect::<Result<Vec<_>>>()?;
+        Ok(if let [only] = refs.as_slice() { only.clone() } else { quote!((#(#refs,)*)) })
     }
 
-    fn field_index(&self, ident: &Ident, field: &Field, options: IndexOptions) -> Result<Index> {
+    /// The shape and the value of one part of a key. The tokens are at the field's type, so that a
+    /// type which is no key is reported there.
+    fn part(&self, part: &Part) -> Result<(TokenStream, TokenStream)> {
         let krate = self.krate;
-        let name = options.name.clone().unwrap_or_else(|| ident.clone());
-        let Some(each) = options.each else {
-            let part = Part { field: ident.clone(), desc: options.desc, fold: options.fold };
-            return self.compound_index(&IndexOptions {
-                name: Some(name),
-                on: vec![part],
-                ..options
-            });
+        let field = self.field(&part.field)?;
+        let (ident, span) = (&field.ident, field.ty.span());
+        let ty = match part.each {
+            None => &field.ty,
+            Some(each) => element(&field.ty, each).ok_or_else(|| {
+                let reason = match each {
+                    Each::Element => "`each` needs a `Vec`, a set or an array",
+                    Each::Some => "`some` needs an `Option`",
+                };
+                Error::new_spanned(&field.ty, reason)
+            })?,
         };
-        let Some(ty) = element(&field.ty, each) else {
-            let reason = match each {
-                Each::Element => "`each` needs a `Vec`, a set or an array",
-                Each::Some => "`some` needs an `Option`",
-            };
-            return Err(Error::new_spanned(&field.ty, reason));
+        let source = match part.each {
+            None => quote_spanned!(span=> &row.#ident),
+            Some(_) => {
+                let element = element_name(part);
+                quote_spanned!(span=> #element)
+            }
         };
-        let (mut shape, mut value) = if options.fold {
-            (quote!(::std::string::String), quote!(&*#krate::folded(part)))
+        let (mut shape, mut value) = if part.fold {
+            (quote!(::std::string::String), quote_spanned!(span=> &*#krate::folded(#source)))
         } else {
-            (quote!(<#ty as #krate::KeyPart>::Shape), quote!(#krate::KeyPart::part(part)))
+            let shape = quote_spanned!(span=> <#ty as #krate::KeyPart>::Shape);
+            (shape, quote_spanned!(span=> #krate::KeyPart::part(#source)))
         };
-        if options.desc {
+        if part.desc {
             shape = quote!(#krate::Desc<#shape>);
             value = quote!(#krate::Desc(#value));
         }
-        let condition = options.when.as_ref().map(|when| quote!(if !#when(row) { return; }));
-        let add = quote! {
-            #condition
-            for part in row.#ident.iter() {
-                keys.add(#value);
-            }
-        };
-        Ok(self.index(name, &options, shape, &add))
+        Ok((shape, value))
+    }
+
+    fn compound_index(&self, options: &IndexOptions) -> Result<Index> {
+        let (shape, value) = self.key_of(&options.on)?;
+        let mut add = quote!(keys.add(#value););
+        for part in options.on.iter().filter(|part| part.each.is_some()) {
+            let (element, field) = (element_name(part), &self.field(&part.field)?.ident);
+            add = quote!(for #element in row.#field.iter() { #add });
+        }
+        if let Some(when) = &options.when {
+            add = quote!(if #when(row) { #add });
+        }
+        // Only a name that stands for itself has no place of its own to point at.
+        let name = options.name.clone().unwrap_or_else(|| options.on[0].field.unraw());
+        let span = self.field(&options.on[0].field)?.ty.span();
+        Ok(self.index(name, span, options, shape, &add))
+    }
+
+    fn field_index(&self, ident: &Ident, options: IndexOptions) -> Result<Index> {
+        let IndexOptions { each, desc, fold, .. } = options;
+        let on = vec![Part { field: ident.clone(), desc, fold, each }];
+        self.compound_index(&IndexOptions { on, ..options })
     }
 
     fn index(
         &self,
         name: Ident,
+        span: Span,
         options: &IndexOptions,
         shape: TokenStream,
         add: &TokenStream,
@@ -248,11 +268,16 @@ impl Row<'_> {
             // At the selector, so that a row which is not filterable is reported there.
             quote_spanned!(selector.span()=> .serves(#selector))
         });
-        let make = quote! {
+        let make = quote_spanned! {span=>
             #krate::Index::<#row, #shape>::#kind(#text, |row, keys| { #add }) #serves
         };
-        Index { name, shape, make }
+        Index { name, span, shape, make }
     }
+}
+
+/// The variable that stands for an element of a part's field.
+fn element_name(part: &Part) -> Ident {
+    format_ident!("each_{}", part.field.unraw())
 }
 
 /// The `T` of a `Vec<T>`, a set of `T`, a `[T; N]`, a `Box<[T]>`, or of an `Option<T>`.

@@ -26,7 +26,9 @@ use crate::key::{Key, Ref};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a field of type `{Self}` can't be a key",
-    note = "implement `KeyPart` for it, by a text or an integer that stands for its values"
+    label = "this field is a key or a part of one",
+    note = "derive `KeyPart` for an enum of unit variants or a newtype; implement it for other types, by \
+            a string or an integer that stands for their values"
 )]
 pub trait KeyPart {
     /// The shape of the key.

@@ -171,6 +171,96 @@ fn a_planner_uses_the_index_that_serves_a_selector() {
 }
 
 #[derive(Serialize, Deserialize, Filterable, Table)]
+#[table(name = "r#keywords", key(r#type, r#fn))]
+#[table(index(name = "match", on(r#type, desc(r#fn), each(r#use)), when = Keywords::r#if))]
+#[table(index(name = "plain", on(type, fold(fn))))]
+struct Keywords {
+    #[table(index(serves = "type"))]
+    r#type: String,
+    #[table(unique)]
+    r#fn: String,
+    #[table(index(each))]
+    r#use: Vec<u64>,
+    #[table(index(some))]
+    r#loop: Option<u8>,
+}
+
+impl Keywords {
+    fn r#if(&self) -> bool {
+        !self.r#fn.is_empty()
+    }
+}
+
+#[test]
+fn fields_may_be_called_by_keywords() {
+    let store = Store::in_memory(&Keywords::schema());
+    let mut txn = store.begin_write().unwrap();
+    let row =
+        || Keywords { r#type: "a".into(), r#fn: "B".into(), r#use: vec![1, 2], r#loop: Some(3) };
+    txn.put(row()).unwrap();
+    assert!(Keywords::BY_KEY.get(&txn, ("a", "B")).is_some());
+    assert!(txn.find(&Keywords::BY_TYPE, "a").is_some());
+    assert!(txn.find(&Keywords::BY_FN, "B").is_some());
+    assert!(txn.find(&Keywords::BY_USE, 2).is_some());
+    assert!(txn.find(&Keywords::BY_LOOP, 3).is_some());
+    assert!(txn.find(&Keywords::BY_MATCH, ("a", Desc("B"), 2)).is_some());
+    assert!(txn.find(&Keywords::BY_PLAIN, ("a", "b")).is_some());
+    assert_eq!(Keywords::BY_TYPE.name(), "type");
+    let filter = Filter::<Keywords>::compile("type == a and 1 in use").unwrap();
+    assert!(filter.matches(&row()));
+}
+
+#[derive(Debug, Serialize, Deserialize, Table)]
+#[table(name = "listed")]
+#[table(index(name = "pool_tag", on(pool, each(fold(tags)), desc(size))))]
+#[table(index(name = "owner_tag", on(some(owner), each(tags)), when = Listed::is_listed))]
+#[table(unique(name = "slots", on(pool, each(slots))))]
+struct Listed {
+    #[table(key)]
+    id: u64,
+    pool: String,
+    tags: Vec<String>,
+    owner: Option<String>,
+    slots: [u8; 2],
+    size: u64,
+}
+
+impl Listed {
+    fn is_listed(&self) -> bool {
+        self.size > 0
+    }
+}
+
+#[test]
+fn a_part_of_a_compound_index_may_be_each_element_of_a_list() {
+    let store = Store::in_memory(&Listed::schema());
+    let mut txn = store.begin_write().unwrap();
+    let row = |id, tags: &[&str], owner: Option<&str>, size| Listed {
+        id,
+        pool: "ssd".into(),
+        tags: tags.iter().map(|tag| String::from(*tag)).collect(),
+        owner: owner.map(String::from),
+        slots: [id as u8, id as u8 + 100],
+        size,
+    };
+    txn.put(row(1, &["Red", "blue", "red"], Some("ann"), 5)).unwrap();
+    txn.put(row(2, &["red"], None, 9)).unwrap();
+    txn.put(row(3, &["red"], Some("ann"), 0)).unwrap();
+    txn.put(row(4, &[], Some("ann"), 7)).unwrap();
+    let ids = |rows: statehold_store::Scan<'_, Listed>| rows.map(|row| row.id).collect::<Vec<_>>();
+    let red = Listed::BY_POOL_TAG.within(("ssd", "red"));
+    let largest_first = txn.scan_by(&Listed::BY_POOL_TAG, &red, Order::Ascending);
+    assert_eq!(ids(largest_first), [2, 1, 3], "a row once for equal elements");
+    let of_ann = Listed::BY_OWNER_TAG.within("ann");
+    let tags = txn.scan_by(&Listed::BY_OWNER_TAG, &of_ann, Order::Ascending);
+    assert_eq!(ids(tags), [1, 1, 1], "with an owner, listed, once for each tag");
+    assert!(txn.find(&Listed::BY_SLOTS, ("ssd", 101)).is_some());
+    let taken = Listed { slots: [7, 101], ..row(9, &[], None, 1) };
+    let refused = WriteError::NotUnique { table: "listed", index: "slots" };
+    assert_eq!(txn.put(taken), Err(refused));
+}
+
+#[derive(Serialize, Deserialize, Filterable, Table)]
 #[table(name = "misspelt")]
 struct Misspelt {
     #[table(key)]

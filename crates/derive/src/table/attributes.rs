@@ -1,7 +1,9 @@
 //! What `#[table(..)]` says.
 
 use proc_macro2::Span;
+use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
+use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, ExprPath, Ident, LitInt, LitStr, Path, Result};
 
@@ -26,12 +28,48 @@ pub(super) struct Member {
     pub(super) indexes: Vec<IndexOptions>,
 }
 
-/// A part of a compound key.
+/// A part of a key.
 #[derive(Clone)]
 pub(super) struct Part {
     pub(super) field: Ident,
     pub(super) desc: bool,
     pub(super) fold: bool,
+    pub(super) each: Option<Each>,
+}
+
+impl Part {
+    pub(super) fn of(field: Ident) -> Self {
+        Self { field, desc: false, fold: false, each: None }
+    }
+
+    /// Reads the rest of `field`, `desc(field)`, `each(fold(field))` and the like.
+    fn parse(word: Ident, input: ParseStream<'_>) -> Result<Self> {
+        if !input.peek(syn::token::Paren) {
+            return Ok(Self::of(word));
+        }
+        let content;
+        syn::parenthesized!(content in input);
+        let inner = Ident::parse_any(&content)?;
+        let mut part = Self::parse(inner, &content)?;
+        if !content.is_empty() {
+            return Err(content.error("expected one field"));
+        }
+        let twice = match word.unraw().to_string().as_str() {
+            "desc" => std::mem::replace(&mut part.desc, true),
+            "fold" => std::mem::replace(&mut part.fold, true),
+            "each" => part.each.replace(Each::Element).is_some(),
+            "some" => part.each.replace(Each::Some).is_some(),
+            _ => {
+                let reason = "expected a field, or `desc`, `fold`, `each` or `some` of one";
+                return Err(Error::new(word.span(), reason));
+            }
+        };
+        if twice {
+            let reason = "a part is in one order and one case, and has one of `each` and `some`";
+            return Err(Error::new(word.span(), reason));
+        }
+        Ok(part)
+    }
 }
 
 /// Which parts of a field are keys, when that is not the field itself.
@@ -70,6 +108,11 @@ impl Container {
                     krate = Some(meta.value()?.parse()?);
                 } else if meta.path.is_ident("key") {
                     key = parts(&meta)?;
+                    if let Some(part) = key.iter().find(|part| part.fold || part.each.is_some()) {
+                        let reason = "a primary key has one value for each row, as the fields hold \
+                                      it: `fold`, `each` and `some` are for indexes";
+                        return Err(Error::new(part.field.span(), reason));
+                    }
                 } else if meta.path.is_ident("index") || meta.path.is_ident("unique") {
                     let options = IndexOptions::parse(&meta)?;
                     if options.on.is_empty() || options.name.is_none() {
@@ -166,28 +209,37 @@ impl IndexOptions {
         })?;
         let first = options.on.first();
         let folds = options.fold || first.is_some_and(|part| part.fold);
+        // A row whose later part has no value has no key, whatever its first part is.
+        let drops = options.on.iter().skip(1).any(|part| part.each.is_some());
         if let Some(serves) = &options.serves
-            && (options.when.is_some() || folds)
+            && (options.when.is_some() || folds || drops)
         {
-            let reason = "an index that leaves rows out by `when`, or folds, can't serve filters";
+            let reason = "an index that folds, or leaves rows out by `when` or by `each` or `some` of \
+                          a later part, can't serve filters";
             return Err(Error::new(serves.span(), reason));
         }
         let of_a_field = options.each.is_some() || options.fold || options.desc;
         if first.is_some() && of_a_field {
-            let reason =
-                "say it of a part: `on(desc(a), fold(b))`; `each` and `some` go on a field";
+            let reason = "say it of a part: `on(desc(a), fold(b), each(c))`";
             return Err(meta.error(reason));
+        }
+        let mut lists = options.on.iter().filter(|part| part.each == Some(Each::Element));
+        if let (Some(_), Some(second)) = (lists.next(), lists.next()) {
+            let reason = "an index has the elements of one list: those of two would be multiplied";
+            return Err(Error::new(second.field.span(), reason));
         }
         Ok(options)
     }
 }
 
-/// A name that a constant can be called by.
+/// A name that a constant can be called by. A keyword is one, as `BY_` stands before it.
 fn identifier(name: &LitStr) -> Result<Ident> {
     let reason =
         "an index's name is a word of letters, digits and `_`, as a constant is called by it";
-    let mut ident =
-        syn::parse_str::<Ident>(&name.value()).map_err(|_| Error::new(name.span(), reason))?;
+    let mut ident = Ident::parse_any
+        .parse_str(&name.value())
+        .map_err(|_| Error::new(name.span(), reason))?
+        .unraw();
     ident.set_span(name.span());
     Ok(ident)
 }
@@ -199,18 +251,7 @@ fn parts(meta: &ParseNestedMeta<'_>) -> Result<Vec<Part>> {
         let Some(word) = inner.path.get_ident().cloned() else {
             return Err(inner.error("expected a field"));
         };
-        let mut part = Part { field: word.clone(), desc: false, fold: false };
-        if inner.input.peek(syn::token::Paren) {
-            part.desc = word == "desc";
-            part.fold = word == "fold";
-            if !part.desc && !part.fold {
-                return Err(inner.error("expected a field, `desc(field)` or `fold(field)`"));
-            }
-            let content;
-            syn::parenthesized!(content in inner.input);
-            part.field = content.parse()?;
-        }
-        parts.push(part);
+        parts.push(Part::parse(word, inner.input)?);
         Ok(())
     })?;
     if parts.is_empty() {
