@@ -1,11 +1,13 @@
 //! Derive macros of Statehold; use them through the crates that re-export them.
 //!
 //! `#[derive(Filterable)]` is documented where it is used: on `statehold_filter::Filterable`, and
-//! `#[derive(Table)]` on `statehold_store::Table`.
+//! `#[derive(Table)]` and `#[derive(KeyPart)]` on `statehold_store::Table` and
+//! `statehold_store::KeyPart`.
 
 mod attributes;
 mod case;
 mod filterable;
+mod key_part;
 mod table;
 
 use proc_macro::TokenStream;
@@ -64,9 +66,32 @@ pub fn derive_filterable(input: TokenStream) -> TokenStream {
 /// | `serves = "ID"` | what filters call the field, on structs the first one: planners use the index |
 ///
 /// Each index is a constant of the struct: `BY_` and its name in upper case. Fields are keys by
-/// `KeyPart`, which can be implemented for further types.
+/// `KeyPart`: derive it for enums of unit variants and for newtypes, or implement it.
 #[proc_macro_derive(Table, attributes(table))]
 pub fn derive_table(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     table::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes an enum of unit variants, or a newtype, a key or a part of one.
+///
+/// **An enum** is a key of its own shape: look-ups take its values. It must be `Copy`, `Debug`, `Eq` and
+/// `Hash`. A key is the number of the variant, so keys sort as the numbers do: an explicit
+/// discriminant, or one more than that of the variant before. Numbers have 32 bits.
+///
+/// An index lives in memory, so its order follows the present numbers. A primary key is on disk: an enum in
+/// one MUST give each variant an explicit number, and the numbers of variants that rows have MUST stay. With
+/// gaps (`Ready = 20`) a new variant fits between two others.
+///
+/// An index on an enum can serve a filter that sees the same names: those of serde, or of
+/// `#[filterable(..)]`. Filters that compare with `<` order the names, so they don't use it.
+///
+/// **A newtype** (`struct Id(Uuid)`, also with a `PhantomData`) is a key by its field: look-ups take a
+/// value of the field, or a reference to the newtype where parts are taken.
+///
+/// `#[key_part(crate = some::path)]` is where `statehold_store` is found.
+#[proc_macro_derive(KeyPart, attributes(key_part))]
+pub fn derive_key_part(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    key_part::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }

@@ -99,6 +99,17 @@ impl Row<'_> {
         let (vis, name, version) = (&input.vis, &container.name, container.version);
         let (key_shape, key_value) = self.key_of(key)?;
         let key_ref = self.key_ref(key)?;
+        let mut stable = Vec::new();
+        for part in key {
+            let (ty, span) = (&self.field(&part.field)?.ty, self.field(&part.field)?.ty.span());
+            stable.push(quote_spanned! {span=>
+                const _: () = assert!(
+                    <#ty as #krate::KeyPart>::STABLE,
+                    "an enum in a primary key needs a number for each variant, as in `Ready = 10`: \
+                     stored keys hold it"
+                );
+            });
+        }
         let constants = indexes.iter().map(|index| {
             let (constant, shape, make) = (index.constant(), &index.shape, &index.make);
             let doc = format!("The index `{}`.", index.name);
@@ -128,6 +139,8 @@ impl Row<'_> {
             impl #ident {
                 #(#constants)*
             }
+
+            #(#stable)*
 
             #[automatically_derived]
             impl #krate::Table for #ident {

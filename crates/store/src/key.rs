@@ -11,6 +11,12 @@
 //! | `u8` to `u128` | big endian |
 //! | `i8` to `i128` | big endian with the sign bit flipped |
 //! | `Uuid` | its 16 bytes |
+//! | `char` | four bytes, big endian |
+//! | `[u8; N]` | the bytes |
+//! | `SystemTime` | seconds since 1970 as an `i64`, then nanoseconds as a `u32` |
+//! | `Duration` | seconds as a `u64`, then nanoseconds as a `u32` |
+//! | `Ipv4Addr`, `Ipv6Addr` | the octets; of an `IpAddr` after `04` or `06` |
+//! | enums by `derive(KeyPart)` | the variant's number as an `i32` |
 //! | `Option` | `00` for nothing, which sorts first; `01` and the value |
 //! | [`Desc`] | the complement of the value's bytes, so that the greatest sorts first |
 //! | tuples | the parts, one after the other |
@@ -19,9 +25,11 @@
 //! same shape and `("a", "z")` can't collide with `("a-b", "a")`.
 
 mod buf;
+mod enums;
 mod part_of;
 mod print;
 mod shapes;
+mod values;
 
 use std::fmt;
 
@@ -29,6 +37,7 @@ use statehold_filter::{Constant, Kind};
 
 pub use self::buf::KeyBuf;
 pub(crate) use self::buf::{KeyBytes, after_prefix};
+pub use self::enums::{EnumKey, EnumVariant};
 pub use self::part_of::{Count, KeyPrefix, PartOf};
 pub(crate) use self::print::printed;
 pub use self::shapes::Desc;
@@ -42,9 +51,10 @@ pub type Ref<'a, K> = <K as Key>::Ref<'a>;
 
 /// A shape of keys whose encoded bytes sort as its values do.
 ///
-/// Implemented for `String`, `Vec<u8>`, `bool`, the integers up to 128 bits, [`Uuid`], `Option` and
-/// [`Desc`] of them, and tuples of two to four of them. Not meant to be implemented outside this
-/// crate.
+/// Implemented for `String`, `Vec<u8>`, `[u8; N]`, `bool`, `char`, the integers up to 128 bits,
+/// [`Uuid`](uuid::Uuid), `SystemTime`, `Duration`, `IpAddr` and its two kinds, enums by
+/// [`derive(KeyPart)`](macro@crate::KeyPart), `Option` and [`Desc`] of them, and tuples of two to
+/// four of them. Not meant to be implemented outside this crate.
 pub trait Key: Sized + Send + Sync + 'static {
     /// What look-ups and index declarations pass.
     type Ref<'a>: Copy;

@@ -1,7 +1,10 @@
 //! What the fields of rows are as parts of keys, for derived tables.
 
 use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZero;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
@@ -9,18 +12,19 @@ use crate::key::{Key, Ref};
 
 /// A type of fields that can be a key or a part of one.
 ///
-/// [`macro@crate::Table`] asks each field of a key for its part. Implement it for types of your own by
-/// what stands for them:
+/// [`macro@crate::Table`] asks each field of a key for its part. [`macro@crate::KeyPart`] derives it
+/// for enums of unit variants and for newtypes. Implement it for further types by a value that stands
+/// for them:
 ///
 /// ```
 /// use statehold_store::KeyPart;
 ///
-/// enum Status { Ready, Down }
+/// struct Version { major: u16, minor: u16 }
 ///
-/// impl KeyPart for Status {
-///     type Shape = u8;
-///     fn part(&self) -> u8 {
-///         match self { Status::Ready => 0, Status::Down => 1 }
+/// impl KeyPart for Version {
+///     type Shape = (u16, u16);
+///     fn part(&self) -> (u16, u16) {
+///         (self.major, self.minor)
 ///     }
 /// }
 /// ```
@@ -33,6 +37,11 @@ use crate::key::{Key, Ref};
 pub trait KeyPart {
     /// The shape of the key.
     type Shape: Key;
+
+    /// Whether the bytes of keys stay the same when the type gets further values: `false` for an
+    /// enum with a variant that has no number of its own.
+    #[doc(hidden)]
+    const STABLE: bool = true;
 
     /// The value as such a key.
     fn part(&self) -> Ref<'_, Self::Shape>;
@@ -50,7 +59,64 @@ macro_rules! copied {
     )*};
 }
 
-copied!(bool, u8, u16, u32, u64, u128, i8, i16, i32, i64, i128, Uuid);
+copied!(bool, char, u8, u16, u32, u64, u128, i8, i16, i32, i64, i128, Uuid);
+copied!(SystemTime, Duration, IpAddr, Ipv4Addr, Ipv6Addr);
+
+macro_rules! non_zero {
+    ($($int:ty),*) => {$(
+        impl KeyPart for NonZero<$int> {
+            type Shape = $int;
+
+            fn part(&self) -> $int {
+                self.get()
+            }
+        }
+    )*};
+}
+
+non_zero!(u8, u16, u32, u64, u128, i8, i16, i32, i64, i128);
+
+// As 64 bits, so that keys are the same on every machine.
+impl KeyPart for usize {
+    type Shape = u64;
+
+    fn part(&self) -> u64 {
+        *self as u64
+    }
+}
+
+impl KeyPart for isize {
+    type Shape = i64;
+
+    fn part(&self) -> i64 {
+        *self as i64
+    }
+}
+
+impl<const N: usize> KeyPart for [u8; N] {
+    type Shape = Self;
+
+    fn part(&self) -> &Self {
+        self
+    }
+}
+
+macro_rules! tuple {
+    ($($part:ident $at:tt),*) => {
+        impl<$($part: KeyPart),*> KeyPart for ($($part,)*) {
+            type Shape = ($($part::Shape,)*);
+            const STABLE: bool = $($part::STABLE)&&*;
+
+            fn part(&self) -> Ref<'_, Self::Shape> {
+                ($(self.$at.part(),)*)
+            }
+        }
+    };
+}
+
+tuple!(A 0, B 1);
+tuple!(A 0, B 1, C 2);
+tuple!(A 0, B 1, C 2, D 3);
 
 impl KeyPart for str {
     type Shape = String;
@@ -88,6 +154,7 @@ macro_rules! pointer {
     ($($ty:ty),*) => {$(
         impl<T: KeyPart + ?Sized> KeyPart for $ty {
             type Shape = T::Shape;
+            const STABLE: bool = T::STABLE;
 
             fn part(&self) -> Ref<'_, T::Shape> {
                 (**self).part()
@@ -100,6 +167,7 @@ pointer!(&T, Box<T>, Arc<T>);
 
 impl<T: KeyPart + ToOwned + ?Sized> KeyPart for Cow<'_, T> {
     type Shape = T::Shape;
+    const STABLE: bool = T::STABLE;
 
     fn part(&self) -> Ref<'_, T::Shape> {
         (**self).part()
@@ -108,6 +176,7 @@ impl<T: KeyPart + ToOwned + ?Sized> KeyPart for Cow<'_, T> {
 
 impl<T: KeyPart> KeyPart for Option<T> {
     type Shape = Option<T::Shape>;
+    const STABLE: bool = T::STABLE;
 
     fn part(&self) -> Option<Ref<'_, T::Shape>> {
         self.as_ref().map(KeyPart::part)

@@ -89,7 +89,9 @@ pub use error::{
 };
 pub use feed::{ChangedRow, Commit, Feed};
 pub use hex::{HEX_DIGITS_MAX, HYPHENS_MAX, HexPrefix, HexPrefixError};
-pub use key::{Count, Desc, KEY_LEN_MAX, Key, KeyBuf, KeyPrefix, PartOf, Ref, TextPrefix};
+pub use key::{
+    Count, Desc, EnumKey, EnumVariant, KEY_LEN_MAX, Key, KeyBuf, KeyPrefix, PartOf, Ref, TextPrefix,
+};
 pub use key_part::{KeyPart, folded};
 pub use observer::{Batch, Checkpointed, Committed, Observer};
 pub use options::{Durability, HISTORY_DEFAULT, Options, PARKED_MAX_DEFAULT, UNFLUSHED_MAX};
@@ -98,6 +100,49 @@ pub use plan::{PLANNED_ROWS_MAX, Plan, RejectReason, Rejected, plan, plan_within
 pub use range::KeyRange;
 pub use snapshot::{Snapshot, Tracked};
 pub use state::Schema;
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use statehold_filter::{Filter, Filterable};
+/// use statehold_store::{KeyPart, KeyRange, Order, Store, Table, plan};
+///
+/// #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Filterable, KeyPart)]
+/// #[serde(rename_all = "lowercase")]
+/// enum Status {
+///     Creating = 10,
+///     Ready = 20,
+/// }
+///
+/// #[derive(Serialize, Deserialize, KeyPart)]
+/// struct VolumeId(uuid::Uuid);
+///
+/// #[derive(Serialize, Deserialize, Filterable, Table)]
+/// #[table(name = "volumes")]
+/// struct Volume {
+///     #[filterable(skip)]
+///     #[table(key)]
+///     id: VolumeId,
+///     #[table(index(serves = "status"))]
+///     status: Status,
+/// }
+///
+/// let store = Store::in_memory(&Volume::schema());
+/// let mut txn = store.begin_write()?;
+/// for (at, status) in [(1, Status::Ready), (2, Status::Creating)] {
+///     txn.put(Volume { id: VolumeId(uuid::Uuid::from_u128(at)), status })?;
+/// }
+/// let id = uuid::Uuid::from_u128(1);
+/// assert_eq!(Volume::BY_KEY.get(&txn, id).map(|volume| volume.status), Some(Status::Ready));
+/// let ready = Volume::BY_STATUS.exact(Status::Ready);
+/// # use statehold_store::ReadView as _;
+/// assert_eq!(txn.scan_by(&Volume::BY_STATUS, &ready, Order::Ascending).count(), 1);
+///
+/// // A filter sees the names; the planner finds the variants by them.
+/// let filter = Filter::<Volume>::compile("status == ready")?;
+/// let plan = plan::<Volume>(&txn, &KeyRange::all(), Order::Ascending, &filter.conjuncts());
+/// assert_eq!(plan.index(), Some("status"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub use statehold_derive::KeyPart;
 /// ```
 /// use serde::{Deserialize, Serialize};
 /// use statehold_filter::Filterable;

@@ -1,5 +1,8 @@
 //! Values that stand for the parts of a key in look-ups.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::{Duration, SystemTime};
+
 use uuid::Uuid;
 
 use super::{Desc, Key, KeyBuf};
@@ -56,7 +59,8 @@ macro_rules! by_value {
     )*};
 }
 
-by_value!(bool, u8, u16, u32, u64, u128, i8, i16, i32, i64, i128, Uuid);
+by_value!(bool, char, u8, u16, u32, u64, u128, i8, i16, i32, i64, i128, Uuid);
+by_value!(SystemTime, Duration, IpAddr, Ipv4Addr, Ipv6Addr);
 
 /// The first parts of a key of the shape `K`: one part, or a tuple of fewer parts than `K` has.
 ///

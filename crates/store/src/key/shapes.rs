@@ -11,7 +11,7 @@ use super::{Key, KeyBuf, TextPrefix};
 use crate::hex::HexPrefix;
 use crate::range::Span;
 
-fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
+pub(super) fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
     let (head, rest) = bytes.split_at_checked(count)?;
     *bytes = rest;
     Some(head)

@@ -1,5 +1,8 @@
 //! Every shape of keys: order, decoding, and bytes that are none.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::{Duration, SystemTime};
+
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -91,6 +94,53 @@ fn blobs() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(prop_oneof![any::<u8>(), 0u8..2, Just(0xFF)], 0..5)
 }
 
+fn durations() -> impl Strategy<Value = Duration> {
+    (ints!(u64), 0..1_000_000_000u32).prop_map(|(secs, nanos)| Duration::new(secs, nanos))
+}
+
+fn times() -> impl Strategy<Value = SystemTime> {
+    let near = (-3i64..3, prop_oneof![Just(0), 0..1_000_000_000u32]);
+    prop_oneof![near, (ints!(i64), 0..1_000_000_000u32)].prop_filter_map(
+        "a platform has its own range",
+        |(secs, nanos)| {
+            let whole = Duration::from_secs(secs.unsigned_abs());
+            let second = if secs < 0 {
+                SystemTime::UNIX_EPOCH.checked_sub(whole)
+            } else {
+                SystemTime::UNIX_EPOCH.checked_add(whole)
+            };
+            second?.checked_add(Duration::from_nanos(nanos.into()))
+        },
+    )
+}
+
+fn addresses() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![
+        any::<u32>().prop_map(|bits| IpAddr::V4(bits.into())),
+        any::<u128>().prop_map(|bits| IpAddr::V6(bits.into())),
+    ]
+}
+
+/// What `derive(KeyPart)` writes, which is not at hand inside of this crate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Level {
+    Low = -70_000,
+    Middle = 0,
+    High = 300,
+}
+
+impl EnumKey for Level {
+    const VARIANTS: &'static [EnumVariant<Self>] = &[
+        EnumVariant::new(Self::Low, Self::Low as i128, "Low", "low"),
+        EnumVariant::new(Self::Middle, Self::Middle as i128, "Middle", "middle"),
+        EnumVariant::new(Self::High, Self::High as i128, "High", "high"),
+    ];
+}
+
+fn levels() -> impl Strategy<Value = Level> {
+    prop_oneof![Just(Level::Low), Just(Level::Middle), Just(Level::High)]
+}
+
 every_shape! {
     u8_keys: u8, ints!(u8), |key| *key;
     u16_keys: u16, ints!(u16), |key| *key;
@@ -112,6 +162,15 @@ every_shape! {
     pair_keys: (String, i16), (texts(), ints!(i16)), |key| (&key.0, key.1);
     triple_keys: (Vec<u8>, bool, String), (blobs(), any::<bool>(), texts()),
         |key| (&key.0, key.1, &key.2);
+    char_keys: char, any::<char>(), |key| *key;
+    array_keys: [u8; 3], any::<[u8; 3]>(), |key| key;
+    time_keys: SystemTime, times(), |key| *key;
+    duration_keys: Duration, durations(), |key| *key;
+    ipv4_keys: Ipv4Addr, any::<u32>().prop_map(Ipv4Addr::from), |key| *key;
+    ipv6_keys: Ipv6Addr, any::<u128>().prop_map(Ipv6Addr::from), |key| *key;
+    address_keys: IpAddr, addresses(), |key| *key;
+    enum_keys: Level, levels(), |key| *key;
+    pair_with_an_enum_keys: (Level, String), (levels(), texts()), |key| (key.0, &key.1);
     quadruple_keys: (u8, String, Option<Vec<u8>>, i128),
         (any::<u8>(), texts(), proptest::option::of(blobs()), ints!(i128)),
         |key| (key.0, &key.1, key.2.as_deref(), key.3);

@@ -1,0 +1,87 @@
+//! Enums of unit variants as keys, by `derive(KeyPart)`.
+
+use std::fmt;
+use std::hash::Hash;
+
+use statehold_filter::{Constant, Kind};
+
+use super::{Key, KeyBuf};
+
+/// An enum of unit variants that is a key: implemented by [`derive(KeyPart)`](macro@crate::KeyPart).
+///
+/// A key is the variant's number, four bytes big endian with the sign bit flipped.
+pub trait EnumKey: Copy + fmt::Debug + Eq + Hash + Send + Sync + 'static {
+    /// Every variant.
+    const VARIANTS: &'static [EnumVariant<Self>];
+}
+
+/// A variant of an [`EnumKey`].
+#[derive(Clone, Copy, Debug)]
+pub struct EnumVariant<E> {
+    value: E,
+    number: i32,
+    name: &'static str,
+    filter_name: &'static str,
+}
+
+impl<E: Copy> EnumVariant<E> {
+    /// A variant with its discriminant, its name in Rust and its name in filters.
+    ///
+    /// # Panics
+    /// When the discriminant has more than 32 bits; in a derived constant that is a compile error.
+    #[expect(clippy::cast_possible_truncation, reason = "checked; `try_from` is not const")]
+    pub const fn new(
+        value: E,
+        discriminant: i128,
+        name: &'static str,
+        filter_name: &'static str,
+    ) -> Self {
+        let number = discriminant as i32;
+        assert!(number as i128 == discriminant, "the numbers of variants in keys have 32 bits");
+        Self { value, number, name, filter_name }
+    }
+}
+
+fn variant<E: EnumKey>(has: impl Fn(&EnumVariant<E>) -> bool) -> Option<&'static EnumVariant<E>> {
+    E::VARIANTS.iter().find(|variant| has(variant))
+}
+
+impl<E: EnumKey> Key for E {
+    type Ref<'a> = Self;
+    type First = Self;
+
+    fn encode(key: Self, out: &mut KeyBuf) {
+        // Every value is a variant.
+        let number = variant::<E>(|own| own.value == key).map_or(0, |own| own.number);
+        i32::encode(number, out);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        let number = i32::decode(bytes)?;
+        variant::<E>(|own| own.number == number).map(|own| own.value)
+    }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(variant::<E>(|own| own.value == *self).map_or("?", |own| own.name))
+    }
+
+    fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
+        let Constant::Text(text) = constant else { return false };
+        let found = variant::<E>(|own| *own.filter_name == **text);
+        if let Some(found) = found {
+            i32::encode(found.number, out);
+        }
+        found.is_some()
+    }
+
+    fn holds(kind: Kind) -> bool {
+        // An enum whose filter has names that the key doesn't know is another one.
+        let known = |name: &&str| variant::<E>(|own| own.filter_name == *name).is_some();
+        matches!(kind, Kind::Enum(names) if names.iter().all(known))
+    }
+
+    fn orders_as_filters() -> bool {
+        // Filters compare the names.
+        false
+    }
+}

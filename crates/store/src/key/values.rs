@@ -1,0 +1,220 @@
+//! Shapes of times, addresses, characters and byte arrays.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::{Duration, SystemTime};
+
+use statehold_filter::{Constant, Kind};
+
+use super::print::Hex;
+use super::shapes::take;
+use super::{Key, KeyBuf};
+
+/// Nanoseconds in a second.
+const SECOND: u32 = 1_000_000_000;
+
+/// Whole seconds and the nanoseconds after them, in their order.
+fn push_seconds(seconds: i64, nanos: u32, out: &mut KeyBuf) {
+    i64::encode(seconds, out);
+    u32::encode(nanos, out);
+}
+
+/// The nanoseconds of a filter's constant, split; `None` for the ends of what filters can tell apart,
+/// because values beyond those count as the ends.
+fn nanoseconds(constant: &Constant) -> Option<(i64, u32)> {
+    let Constant::Int(nanos) = *constant else { return None };
+    if nanos == i64::MAX || nanos <= -i64::MAX {
+        return None;
+    }
+    let part = u32::try_from(nanos.rem_euclid(SECOND.into())).ok()?;
+    Some((nanos.div_euclid(SECOND.into()), part))
+}
+
+impl Key for SystemTime {
+    type Ref<'a> = Self;
+    type First = Self;
+
+    fn encode(key: Self, out: &mut KeyBuf) {
+        let (seconds, nanos) = match key.duration_since(Self::UNIX_EPOCH) {
+            Ok(after) => (i128::from(after.as_secs()), after.subsec_nanos()),
+            // Counted from the second before, so that nanoseconds go up.
+            Err(before) => match (before.duration().as_secs(), before.duration().subsec_nanos()) {
+                (seconds, 0) => (-i128::from(seconds), 0),
+                (seconds, nanos) => (-i128::from(seconds) - 1, SECOND - nanos),
+            },
+        };
+        let end = if seconds < 0 { i64::MIN } else { i64::MAX };
+        push_seconds(i64::try_from(seconds).unwrap_or(end), nanos, out);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        let seconds = i64::decode(bytes)?;
+        let nanos = u32::decode(bytes).filter(|nanos| *nanos < SECOND)?;
+        let whole = Duration::from_secs(seconds.unsigned_abs());
+        let second = if seconds < 0 {
+            Self::UNIX_EPOCH.checked_sub(whole)?
+        } else {
+            Self::UNIX_EPOCH.checked_add(whole)?
+        };
+        second.checked_add(Duration::from_nanos(nanos.into()))
+    }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.duration_since(Self::UNIX_EPOCH) {
+            Ok(after) => write!(f, "unix {}.{:09}", after.as_secs(), after.subsec_nanos()),
+            Err(before) => {
+                let before = before.duration();
+                write!(f, "unix -{}.{:09}", before.as_secs(), before.subsec_nanos())
+            }
+        }
+    }
+
+    fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
+        let Some((seconds, nanos)) = nanoseconds(constant) else { return false };
+        push_seconds(seconds, nanos, out);
+        true
+    }
+
+    fn holds(kind: Kind) -> bool {
+        matches!(kind, Kind::Timestamp)
+    }
+}
+
+impl Key for Duration {
+    type Ref<'a> = Self;
+    type First = Self;
+
+    fn encode(key: Self, out: &mut KeyBuf) {
+        u64::encode(key.as_secs(), out);
+        u32::encode(key.subsec_nanos(), out);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        let seconds = u64::decode(bytes)?;
+        let nanos = u32::decode(bytes).filter(|nanos| *nanos < SECOND)?;
+        Some(Self::new(seconds, nanos))
+    }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+
+    fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
+        let Some((seconds, nanos)) = nanoseconds(constant) else { return false };
+        let Ok(seconds) = u64::try_from(seconds) else { return false };
+        Self::encode(Self::new(seconds, nanos), out);
+        true
+    }
+
+    fn holds(kind: Kind) -> bool {
+        matches!(kind, Kind::Duration)
+    }
+}
+
+impl Key for char {
+    type Ref<'a> = Self;
+    type First = Self;
+
+    fn encode(key: Self, out: &mut KeyBuf) {
+        u32::encode(key.into(), out);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        Self::from_u32(u32::decode(bytes)?)
+    }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+
+    fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
+        let Constant::Char(value) = constant else { return false };
+        Self::encode(*value, out);
+        true
+    }
+
+    fn holds(kind: Kind) -> bool {
+        matches!(kind, Kind::Char)
+    }
+}
+
+/// Addresses are text to filters, which has another order: of conditions on them only `==` and `in` use
+/// an index.
+macro_rules! address {
+    ($ty:ty, |$key:ident, $out:ident| $encode:expr, |$bytes:ident| $decode:expr) => {
+        impl Key for $ty {
+            type Ref<'a> = Self;
+            type First = Self;
+
+            fn encode($key: Self, $out: &mut KeyBuf) {
+                $encode
+            }
+
+            fn decode($bytes: &mut &[u8]) -> Option<Self> {
+                $decode
+            }
+
+            fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+
+            fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
+                let Constant::Text(text) = constant else { return false };
+                // Another spelling of an address is another text.
+                let address = text.parse::<Self>().ok().filter(|own| own.to_string() == **text);
+                if let Some(address) = address {
+                    Self::encode(address, out);
+                }
+                address.is_some()
+            }
+
+            fn holds(kind: Kind) -> bool {
+                matches!(kind, Kind::Text)
+            }
+
+            fn orders_as_filters() -> bool {
+                false
+            }
+        }
+    };
+}
+
+address!(Ipv4Addr, |key, out| out.push(&key.octets()), |bytes| <[u8; 4]>::decode(bytes)
+    .map(Self::from));
+address!(Ipv6Addr, |key, out| out.push(&key.octets()), |bytes| <[u8; 16]>::decode(bytes)
+    .map(Self::from));
+address!(
+    IpAddr,
+    |key, out| match key {
+        Self::V4(address) => {
+            out.push(&[4]);
+            Ipv4Addr::encode(address, out);
+        }
+        Self::V6(address) => {
+            out.push(&[6]);
+            Ipv6Addr::encode(address, out);
+        }
+    },
+    |bytes| match take(bytes, 1)? {
+        [4] => Ipv4Addr::decode(bytes).map(Self::V4),
+        [6] => Ipv6Addr::decode(bytes).map(Self::V6),
+        _ => None,
+    }
+);
+
+impl<const N: usize> Key for [u8; N] {
+    type Ref<'a> = &'a Self;
+    type First = Self;
+
+    fn encode(key: &Self, out: &mut KeyBuf) {
+        out.push(key);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        take(bytes, N)?.try_into().ok()
+    }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&Hex(self), f)
+    }
+}
