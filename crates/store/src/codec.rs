@@ -12,9 +12,11 @@
 
 use std::cmp::Ordering;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::RowError;
+use crate::shape::{Outcome, Shape, Walk};
 use crate::table::{Entry, Table};
 
 /// The format of the records that this build writes.
@@ -29,6 +31,9 @@ const TAIL: usize = 4;
 /// The largest record of a row, in bytes.
 const ROW_LEN_MAX: usize = 64 << 20;
 
+const TOO_LARGE: &str =
+    "it is larger than 64 MiB: keep large values in files, and their names in rows";
+
 /// What decoding a row may ask for at once, in bytes as the codec counts them: it charges a short
 /// variable-length integer as a long one, so that is more than the row has on disk. Keeps a length
 /// that is nonsense from being allocated.
@@ -42,25 +47,64 @@ fn config() -> impl bincode::config::Config {
     bincode::config::standard().with_limit::<DECODE_MAX>()
 }
 
-/// The bytes of a row; `None` when it is not representable or too large.
+/// The bytes of a row.
 ///
-/// Debug builds read every record back, so that a type which can't be is found before it is on disk.
-pub(crate) fn encode<T: Table>(entry: &Entry<T::Row>) -> Option<Vec<u8>> {
+/// # Errors
+/// Why it can't be stored: its reader would not get it back from the bytes, or it is too large.
+pub(crate) fn encode<T: Table>(entry: &Entry<T::Row>, shape: &Shape) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::with_capacity(256);
     bytes.push(FORMAT);
     bytes.extend_from_slice(&T::VERSION.to_le_bytes());
     bytes.extend_from_slice(&entry.create_index().to_le_bytes());
     bytes.extend_from_slice(&entry.modify_index().to_le_bytes());
     let row: &T::Row = entry;
-    bincode::serde::encode_into_std_write(row, &mut bytes, config()).ok()?;
+    let walk = Walk::new(shape);
+    let written = bincode::serde::encode_into_std_write(walk.row(row), &mut bytes, config());
+    let read_back = match walk.outcome(written.is_ok()) {
+        Outcome::Agrees => bytes.len() >= CHECKED_FROM,
+        Outcome::Unknown => true,
+        Outcome::Refused => {
+            return Err(written.map_or_else(|error| error.to_string(), |_| String::new()));
+        }
+        Outcome::Disagrees { certain: true, reason } => return Err(reason),
+        Outcome::Disagrees { certain: false, reason } => {
+            // The kinds differ, and their bytes may be the same still: `u32` beside `u64`, bytes beside a string.
+            bytes.truncate(HEAD);
+            let all = Walk::new(shape);
+            bincode::serde::encode_into_std_write(all.anything(row), &mut bytes, config())
+                .map_err(|_| reason.clone())?;
+            if !survives::<T::Row>(&bytes[HEAD..], shape) {
+                return Err(reason);
+            }
+            false
+        }
+    };
     if bytes.len() > ROW_LEN_MAX {
-        return None;
+        return Err(TOO_LARGE.to_owned());
     }
     seal(&mut bytes);
-    if cfg!(debug_assertions) || bytes.len() >= CHECKED_FROM {
-        decode::<T>(&bytes).ok()?;
+    if read_back && let Err(error) = decode::<T>(&bytes) {
+        return Err(format!("it can't be read back ({error})"));
     }
-    Some(bytes)
+    Ok(bytes)
+}
+
+/// Whether a row that is read from these bytes is written as these bytes again.
+fn survives<R: Serialize + DeserializeOwned>(bytes: &[u8], shape: &Shape) -> bool {
+    let Ok(row) = from_bytes::<R>(bytes) else { return false };
+    let mut again = Vec::with_capacity(bytes.len());
+    let walk = Walk::new(shape);
+    if bincode::serde::encode_into_std_write(walk.anything(&row), &mut again, config()).is_err() {
+        return false;
+    }
+    if again == bytes {
+        return true;
+    }
+    // A hash map comes back in another order: then the same bytes have other places.
+    let mut before = bytes.to_vec();
+    before.sort_unstable();
+    again.sort_unstable();
+    before == again && shape.has_lists()
 }
 
 /// The row and its stamps from bytes that may be anything.
@@ -231,6 +275,10 @@ mod tests {
     const GOLDEN: &str = "01010005000000000000000700000000000000\
                           03766f6c01fb2c010102c3a903010161011000000000000000000000000000000102";
 
+    fn stored<T: Table>(row: T::Row) -> Result<Vec<u8>, String> {
+        encode::<T>(&Entry::new(row, 5, 7), &*Shape::of::<T::Row>().unwrap())
+    }
+
     fn digit(nibble: u8) -> char {
         char::from_digit(nibble.into(), 16).unwrap()
     }
@@ -241,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_record_has_the_golden_bytes() {
-        let bytes = encode::<Rows>(&Entry::new(row(), 5, 7)).unwrap();
+        let bytes = stored::<Rows>(row()).unwrap();
         assert_eq!(hex(&bytes[..bytes.len() - TAIL]), GOLDEN);
         let entry = decode::<Rows>(&bytes).unwrap();
         assert_eq!((entry.create_index(), entry.modify_index()), (5, 7));
@@ -250,7 +298,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_and_every_cut_is_an_error() {
-        let bytes = encode::<Rows>(&Entry::new(row(), 5, 7)).unwrap();
+        let bytes = stored::<Rows>(row()).unwrap();
         for at in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[at] ^= 0x10;
@@ -276,8 +324,7 @@ mod tests {
     fn a_row_is_only_stored_if_it_can_be_read_back() {
         // Many empty texts are few bytes, which the codec counts as many more.
         for texts in [1_000, 1_000_000] {
-            if let Some(bytes) = encode::<Lists>(&Entry::new((1, vec![String::new(); texts]), 1, 1))
-            {
+            if let Ok(bytes) = stored::<Lists>((1, vec![String::new(); texts])) {
                 assert_eq!(decode::<Lists>(&bytes).unwrap().1.len(), texts);
             }
         }
@@ -285,7 +332,7 @@ mod tests {
 
     #[test]
     fn rows_of_an_earlier_version_are_migrated_and_keep_their_stamps() {
-        let bytes = encode::<Rows>(&Entry::new(row(), 5, 7)).unwrap();
+        let bytes = stored::<Rows>(row()).unwrap();
         let entry = decode::<NewRows>(&bytes).unwrap();
         assert_eq!(*entry, ("vol".to_owned(), "-2".to_owned()));
         assert_eq!((entry.create_index(), entry.modify_index()), (5, 7));
@@ -293,7 +340,7 @@ mod tests {
 
     #[test]
     fn rows_of_a_version_that_nobody_knows_are_refused_by_name() {
-        let mut bytes = encode::<Rows>(&Entry::new(row(), 5, 7)).unwrap();
+        let mut bytes = stored::<Rows>(row()).unwrap();
         bytes.truncate(bytes.len() - TAIL);
         bytes[1] = 2;
         seal(&mut bytes);

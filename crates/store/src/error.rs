@@ -353,6 +353,16 @@ pub enum SchemaError {
         /// The shape of the index's keys.
         shape: Box<str>,
     },
+    /// Rows could be written and never read back: their `Deserialize` asks the format which kind of value comes
+    /// next, and rows are stored without kinds and names.
+    Unreadable {
+        /// The table.
+        table: &'static str,
+        /// The path of the field, e.g. `spec.options[]`; empty for the row itself.
+        field: Box<str>,
+        /// Why it can't be read back, and the remedy.
+        reason: &'static str,
+    },
 }
 
 impl fmt::Display for SchemaError {
@@ -377,6 +387,12 @@ impl fmt::Display for SchemaError {
                  the shape {shape}, which hold none: change what its keys are made of, or leave \
                  `serves` out"
             ),
+            Self::Unreadable { table, field, reason } if field.is_empty() => {
+                write!(f, "table {table}: a row can't be read back: {reason}")
+            }
+            Self::Unreadable { table, field, reason } => {
+                write!(f, "table {table}: the field `{field}` can't be read back: {reason}")
+            }
         }
     }
 }

@@ -67,6 +67,7 @@ mod plan;
 mod range;
 mod reclaim;
 mod serves;
+mod shape;
 mod signal;
 mod snapshot;
 mod state;

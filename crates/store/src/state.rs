@@ -15,6 +15,7 @@ use crate::key::{KeyBuf, KeyBytes};
 use crate::load::{self, RawRows};
 use crate::range::Span;
 use crate::reclaim::Reclaim;
+use crate::shape::Shape;
 use crate::table::{Entry, IndexDef, IndexSet, Table};
 use crate::tree::{OrdIndex, Tree};
 
@@ -62,18 +63,41 @@ impl Schema {
 
     /// Adds a table, or returns the mistake in its declaration.
     ///
+    /// The row type's `Deserialize` is run on dummy values to find which values it reads, once for each
+    /// type in a process: microseconds for most types, some milliseconds for those that validate values.
+    ///
     /// # Errors
     /// [`SchemaError`], for example for two tables of one name, or for an index that
-    /// [`serves`](crate::Index::serves) a selector which its keys can't hold.
+    /// [`serves`](crate::Index::serves) a selector which its keys can't hold, or for rows that can never be read back.
+    ///
+    /// ```
+    /// # use serde::{Deserialize, Serialize};
+    /// # use statehold_store::{Schema, Table};
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Plugin {
+    ///     id: String,
+    ///     config: serde_json::Value,
+    /// }
+    /// # impl Table for Plugin {
+    /// #     const NAME: &'static str = "plugins";
+    /// #     const VERSION: u16 = 1;
+    /// #     type Key = String;
+    /// #     type Row = Self;
+    /// #     fn key(row: &Self) -> &str { &row.id }
+    /// # }
+    /// let error = Schema::new().try_table::<Plugin>().unwrap_err();
+    /// assert!(error.to_string().starts_with("table plugins: the field `config` can't be read back"));
+    /// ```
     pub fn try_table<T: Table>(mut self) -> Result<Self, SchemaError> {
         let has = |def: &TableDef| def.name == T::NAME || def.row_table == TypeId::of::<T>();
         if self.tables.iter().any(has) {
             return Err(SchemaError::TableTwice { table: T::NAME });
         }
+        let shape = Shape::of::<T::Row>().map_err(|unreadable| unreadable.of_table(T::NAME))?;
         self.tables.push(TableDef {
             name: T::NAME,
             row_table: TypeId::of::<T>(),
-            empty: Arc::new(TableState::<T>::empty(IndexSet::of()?)),
+            empty: Arc::new(TableState::<T>::empty(shape, IndexSet::of()?)),
         });
         Ok(self)
     }
@@ -258,6 +282,7 @@ pub(crate) struct TableState<T: Table> {
     pub(crate) primary: Tree<Entry<T::Row>>,
     pub(crate) secondary: Vec<Tree<Entry<T::Row>>>,
     pub(crate) defs: Arc<[IndexDef<T::Row>]>,
+    pub(crate) shape: Arc<Shape>,
     /// The index of the last commit that changed a row, deletes included.
     last_index: u64,
     /// Whether the secondary indexes are to be built, from rows that are all there. What is loaded and
@@ -272,6 +297,7 @@ impl<T: Table> Clone for TableState<T> {
             primary: self.primary.clone(),
             secondary: self.secondary.clone(),
             defs: Arc::clone(&self.defs),
+            shape: Arc::clone(&self.shape),
             last_index: self.last_index,
             unsettled: self.unsettled,
         }
@@ -303,6 +329,7 @@ impl<T: Table> ErasedTable for TableState<T> {
             unsettled: secondary.is_err(),
             secondary: secondary.unwrap_or_else(|_| no_indexes(&self.defs)),
             defs: Arc::clone(&self.defs),
+            shape: Arc::clone(&self.shape),
             last_index,
         }))
     }
@@ -317,8 +344,7 @@ impl<T: Table> ErasedTable for TableState<T> {
 
     fn export(&self, each: &mut EachRow<'_>) -> io::Result<()> {
         for (key, entry) in self.primary.iter(&Span::all()) {
-            let bytes = codec::encode::<T>(entry)
-                .ok_or_else(|| io::Error::other("a row that was stored can't be written"))?;
+            let bytes = codec::encode::<T>(entry, &self.shape).map_err(io::Error::other)?;
             each(key.as_slice(), &bytes)?;
         }
         Ok(())
@@ -333,7 +359,7 @@ impl<T: Table> ErasedTable for TableState<T> {
 
     fn import_json(&self, line: &json::Line<'_>) -> Result<(KeyBytes, Vec<u8>), String> {
         let entry = line.entry::<T>()?;
-        let bytes = codec::encode::<T>(&entry).ok_or("the row is too large")?;
+        let bytes = codec::encode::<T>(&entry, &self.shape)?;
         let key = KeyBuf::of::<T::Key>(T::key(&entry)).finish();
         WriteError::check_len::<T>(None, &key).map_err(|error| error.to_string())?;
         Ok((key, bytes))
@@ -371,12 +397,13 @@ impl<T: Table> ErasedTable for TableState<T> {
 }
 
 impl<T: Table> TableState<T> {
-    fn empty(indexes: IndexSet<T>) -> Self {
+    fn empty(shape: Arc<Shape>, indexes: IndexSet<T>) -> Self {
         let defs: Arc<[_]> = indexes.defs.into();
         Self {
             primary: Tree::new(0),
             secondary: no_indexes(&defs),
             defs,
+            shape,
             last_index: 0,
             unsettled: false,
         }

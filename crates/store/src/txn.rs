@@ -77,10 +77,8 @@ impl<'s> WriteTxn<'s> {
             expect.check(T::NAME, old.map(Entry::modify_index))?;
         }
         let entry = Entry::new(row, old.map_or(index, Entry::create_index), index);
-        let bytes = codec::encode::<T>(&entry).ok_or_else(|| {
-            let reason = "it is larger than 64 MiB or has a field that can't be read back";
-            WriteError::unstorable::<T>(&key, reason)
-        })?;
+        let bytes = codec::encode::<T>(&entry, &self.root.table::<T>(slot).shape)
+            .map_err(|reason| WriteError::unstorable::<T>(&key, reason))?;
         let touched = &mut self.touched;
         self.root.table_mut::<T>(slot).put(key.clone(), &entry, index, |at, key| {
             touched.push(Touched { place: Place { table: slot, index: at }, key });

@@ -242,42 +242,6 @@ fn the_snapshot_of_a_commit_has_nothing_later() {
     assert!(committed.get::<Names>("a").is_some());
 }
 
-#[cfg(debug_assertions)]
-#[derive(Serialize, Deserialize)]
-struct Skipping {
-    id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
-}
-
-#[cfg(debug_assertions)]
-struct Skippings;
-
-#[cfg(debug_assertions)]
-impl Table for Skippings {
-    const NAME: &'static str = "skipping";
-    const VERSION: u16 = 1;
-    type Key = String;
-    type Row = Skipping;
-
-    fn key(row: &Skipping) -> &str {
-        &row.id
-    }
-}
-
-/// Checked where it costs nothing that matters: in debug builds.
-#[cfg(debug_assertions)]
-#[test]
-fn a_row_that_could_not_be_read_back_is_refused_when_it_is_written() {
-    let store = Store::in_memory(&Schema::new().table::<Skippings>());
-    let mut txn = store.begin_write().unwrap();
-    let row = Skipping { id: "a".into(), note: None };
-    let refused = txn.upsert::<Skippings>(row).unwrap_err();
-    let WriteError::Unstorable { table, key, .. } = &refused else { panic!("{refused}") };
-    assert_eq!((*table, &**key), ("skipping", r#""a""#));
-    assert!(refused.to_string().starts_with(r#"table skipping: the row "a" can't be stored: "#));
-}
-
 /// A refused directory: what its files hold, before and after.
 fn refused(dir: &std::path::Path, schema: &Schema) -> OpenError {
     let names = ["rows.redb", "log.redb"];

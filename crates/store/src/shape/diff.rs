@@ -1,0 +1,223 @@
+//! Where two shapes part.
+
+use std::collections::HashSet;
+use std::fmt::Write;
+
+use super::text::{self, ParseError};
+use super::{Field, Fields, Id, Node, Shape, Variant};
+
+/// The first difference of two shapes as a clause, e.g. ``field 2 was `owner: string`, is `secret: string` ``;
+/// `None` when rows of the one are rows of the other, or the texts can't be compared.
+///
+/// # Errors
+/// A text that is no shape.
+pub(crate) fn difference(was: &str, is: &str) -> Result<Option<String>, ParseError> {
+    if was == is {
+        return Ok(None);
+    }
+    let (was, is) = match (text::parse(was), text::parse(is)) {
+        (Ok(was), Ok(is)) => (was, is),
+        (Err(ParseError::OtherForm), _) | (_, Err(ParseError::OtherForm)) => return Ok(None),
+        (Err(error), _) | (_, Err(error)) => return Err(error),
+    };
+    let mut compare = Compare { was: &was, is: &is, same: HashSet::new(), path: Vec::new() };
+    Ok(compare.nodes(0, 0))
+}
+
+struct Compare<'a> {
+    was: &'a Shape,
+    is: &'a Shape,
+    /// Pairs that are compared already, or are being compared further up.
+    same: HashSet<(Id, Id)>,
+    path: Vec<String>,
+}
+
+impl Compare<'_> {
+    fn nodes(&mut self, was: Id, is: Id) -> Option<String> {
+        if !self.same.insert((was, is)) {
+            return None;
+        }
+        match (self.was.node(was), self.is.node(is)) {
+            (Node::Option(was), Node::Option(is)) => self.nodes(*was, *is),
+            (Node::Seq(was), Node::Seq(is)) => self.step("[]", |own| own.nodes(*was, *is)),
+            (Node::Map(was_key, was), Node::Map(is_key, is)) => {
+                self.step("[]", |own| own.nodes(*was_key, *is_key).or_else(|| own.nodes(*was, *is)))
+            }
+            (Node::Fields(was), Node::Fields(is)) if was.named == is.named => self.fields(was, is),
+            (Node::Enum(was), Node::Enum(is)) => self.variants(was, is),
+            (was, is) if was == is => None,
+            (was, is) => {
+                let (was, is) = (brief(self.was, was), brief(self.is, is));
+                Some(format!("{} was `{was}`, is `{is}`", self.place()))
+            }
+        }
+    }
+
+    fn fields(&mut self, was: &Fields, is: &Fields) -> Option<String> {
+        for (at, (old, new)) in was.list.iter().zip(&is.list).enumerate() {
+            // A field of another name or kind is best seen beside its neighbours.
+            let other = !names_agree(old.name.as_deref(), new.name.as_deref())
+                || self.kinds_differ(old.node, new.node);
+            if other {
+                let (old, new) = (field(self.was, old), field(self.is, new));
+                return Some(self.of_place(&format!("field {} was `{old}`, is `{new}`", at + 1)));
+            }
+            let step = name_or_number(old.name.as_deref().or(new.name.as_deref()), at);
+            let found = self.step(&step, |own| own.nodes(old.node, new.node));
+            if found.is_some() {
+                return found;
+            }
+        }
+        let at = was.list.len().min(is.list.len());
+        if let Some(old) = was.list.get(at) {
+            let old = field(self.was, old);
+            return Some(self.of_place(&format!("field {}, `{old}`, is gone", at + 1)));
+        }
+        if let Some(new) = is.list.get(at) {
+            let new = field(self.is, new);
+            return Some(self.of_place(&format!("field {}, `{new}`, is new", at + 1)));
+        }
+        // The one was seen to its end, the other wasn't: as much is known of both.
+        None
+    }
+
+    fn variants(&mut self, was: &[Variant], is: &[Variant]) -> Option<String> {
+        for (at, (old, new)) in was.iter().zip(is).enumerate() {
+            if !names_agree(old.name.as_deref(), new.name.as_deref())
+                || self.kinds_differ(old.content, new.content)
+            {
+                let (old, new) = (variant(self.was, old), variant(self.is, new));
+                return Some(self.of_place(&format!("variant {} was `{old}`, is `{new}`", at + 1)));
+            }
+            let step = name_or_number(old.name.as_deref().or(new.name.as_deref()), at);
+            let found = self.step(&step, |own| own.nodes(old.content, new.content));
+            if found.is_some() {
+                return found;
+            }
+        }
+        // Further variants at the end change no row that there is. A build without them would not read
+        // the rows of one with them, so they count as well.
+        let at = was.len().min(is.len());
+        if let Some(old) = was.get(at) {
+            let old = variant(self.was, old);
+            return Some(self.of_place(&format!("variant {}, `{old}`, is gone", at + 1)));
+        }
+        let new = variant(self.is, is.get(at)?);
+        Some(self.of_place(&format!("variant {}, `{new}`, is new", at + 1)))
+    }
+
+    /// Whether two nodes differ in themselves, whatever they hold.
+    fn kinds_differ(&self, was: Id, is: Id) -> bool {
+        match (self.was.node(was), self.is.node(is)) {
+            (Node::Option(_), Node::Option(_))
+            | (Node::Seq(_), Node::Seq(_))
+            | (Node::Map(..), Node::Map(..))
+            | (Node::Enum(_), Node::Enum(_)) => false,
+            (Node::Fields(was), Node::Fields(is)) => was.named != is.named,
+            (was, is) => was != is,
+        }
+    }
+
+    fn step<T>(&mut self, step: &str, inside: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(step.to_owned());
+        let result = inside(self);
+        self.path.pop();
+        result
+    }
+
+    fn joined(&self) -> String {
+        let mut path = String::new();
+        for step in &self.path {
+            if step != "[]" && !path.is_empty() {
+                path.push('.');
+            }
+            path.push_str(step);
+        }
+        path
+    }
+
+    fn place(&self) -> String {
+        if self.path.is_empty() { "the row".to_owned() } else { format!("`{}`", self.joined()) }
+    }
+
+    fn of_place(&self, clause: &str) -> String {
+        if self.path.is_empty() {
+            clause.to_owned()
+        } else {
+            format!("in `{}` {clause}", self.joined())
+        }
+    }
+}
+
+/// A name that is not known may be any.
+fn names_agree(was: Option<&str>, is: Option<&str>) -> bool {
+    match (was, is) {
+        (Some(was), Some(is)) => was == is,
+        _ => true,
+    }
+}
+
+fn name_or_number(name: Option<&str>, at: usize) -> String {
+    name.map_or_else(|| at.to_string(), str::to_owned)
+}
+
+fn field(shape: &Shape, field: &Field) -> String {
+    let kind = brief(shape, shape.node(field.node));
+    field.name.as_ref().map_or(kind.clone(), |name| format!("{name}: {kind}"))
+}
+
+fn variant(shape: &Shape, variant: &Variant) -> String {
+    let name = variant.name.as_deref().unwrap_or("*");
+    match shape.node(variant.content) {
+        Node::Fields(fields) => format!("{name}{}", brief_fields(shape, fields)),
+        Node::Opaque => format!("{name}?"),
+        _ => name.to_owned(),
+    }
+}
+
+/// A node in a few words.
+fn brief(shape: &Shape, node: &Node) -> String {
+    match node {
+        Node::Scalar(scalar) => scalar.name().to_owned(),
+        Node::Opaque => "?".to_owned(),
+        Node::Option(inner) => format!("option<{}>", shallow(shape.node(*inner))),
+        Node::Seq(inner) => format!("list<{}>", shallow(shape.node(*inner))),
+        Node::Map(key, value) => {
+            format!("map<{}, {}>", shallow(shape.node(*key)), shallow(shape.node(*value)))
+        }
+        Node::Fields(fields) => brief_fields(shape, fields),
+        Node::Enum(_) => shallow(node).to_owned(),
+    }
+}
+
+/// Fields that are listed in a message.
+const LISTED_MAX: usize = 4;
+
+fn brief_fields(shape: &Shape, fields: &Fields) -> String {
+    let mut text = String::from(if fields.named { "{" } else { "(" });
+    for (at, field) in fields.list.iter().take(LISTED_MAX).enumerate() {
+        text.push_str(if at == 0 { "" } else { ", " });
+        if let Some(name) = &field.name {
+            let _ = write!(text, "{name}: ");
+        }
+        text.push_str(shallow(shape.node(field.node)));
+    }
+    if fields.list.len() > LISTED_MAX {
+        text.push_str(", ..");
+    }
+    text.push(if fields.named { '}' } else { ')' });
+    text
+}
+
+fn shallow(node: &Node) -> &'static str {
+    match node {
+        Node::Scalar(scalar) => scalar.name(),
+        Node::Opaque => "?",
+        Node::Option(_) => "option",
+        Node::Seq(_) => "list",
+        Node::Map(..) => "map",
+        Node::Fields(fields) if fields.named => "struct",
+        Node::Fields(_) => "tuple",
+        Node::Enum(_) => "enum",
+    }
+}
