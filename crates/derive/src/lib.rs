@@ -65,6 +65,29 @@ pub fn derive_filterable(input: TokenStream) -> TokenStream {
 /// | `desc` | the greatest first |
 /// | `serves = "ID"` | what filters call the field, on structs the first one: planners use the index |
 ///
+/// Rows are stored as their fields in order, without names and kinds. So these serde attributes are refused,
+/// here or, on types further in, when the table is added to a schema or a row is written:
+/// `skip_serializing_if`, `skip_serializing` or `skip_deserializing` alone, `flatten`, `tag`, `untagged`, and types
+/// such as `serde_json::Value`. `rename`, `default`, `skip`, `with`, `from`, `into` and `try_from` are fine. A row
+/// that is an API's resource as well has a second struct with the API's attributes, and a `From` between them:
+///
+/// ```ignore
+/// #[derive(Serialize, Deserialize, Table)]
+/// #[table(name = "volumes")]
+/// struct Volume { #[table(key)] id: String, note: Option<String> }
+///
+/// #[derive(Serialize)]
+/// struct VolumeView<'a> {
+///     id: &'a str,
+///     #[serde(skip_serializing_if = "Option::is_none")]
+///     note: Option<&'a str>,
+/// }
+///
+/// impl<'a> From<&'a Volume> for VolumeView<'a> {
+///     fn from(row: &'a Volume) -> Self { Self { id: &row.id, note: row.note.as_deref() } }
+/// }
+/// ```
+///
 /// Each index is a constant of the struct: `BY_` and its name in upper case. Fields are keys by
 /// `KeyPart`: derive it for enums of unit variants and for newtypes, or implement it.
 #[proc_macro_derive(Table, attributes(table))]

@@ -1,6 +1,7 @@
 //! The code that `#[derive(Table)]` writes.
 
 mod attributes;
+mod readable;
 
 use std::collections::HashSet;
 
@@ -27,6 +28,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         return Err(Error::new_spanned(&input.generics, reason));
     }
     let container = Container::parse(&input.ident, &input.attrs)?;
+    readable::check(&input.attrs, &fields.named)?;
     let krate = container.krate.clone().unwrap_or_else(|| parse_quote!(::statehold_store));
     let row = Row { ident: &input.ident, fields: fields.named.iter().collect(), krate: &krate };
 

@@ -19,10 +19,16 @@ use crate::typed::PrimaryKey;
 
 /// A table: the type of its rows, their primary key and the secondary indexes.
 ///
-/// Rows are stored in a binary form that writes fields in their order and without their names:
-/// serde's `rename` is fine, `flatten`, `untagged`, `tag` and `skip_serializing_if` are not
-/// (debug builds refuse such rows when they are written).
-/// Changing the fields of a row means a new [`Table::VERSION`].
+/// Rows are stored in a binary form that writes fields in their order, without names and kinds.
+/// serde's `rename`, `default`, `skip`, `with` and `try_from` are fine. `skip_serializing_if`, `skip_serializing` or
+/// `skip_deserializing` alone, `flatten`, `tag`, `untagged`, and types such as `serde_json::Value` can't be
+/// read back: [`Schema::table`](crate::Schema::table) refuses types that never can, and
+/// [`WriteTxn::upsert`](crate::WriteTxn::upsert) refuses rows that can't, in every build. An API's resource
+/// with such attributes is a struct of its own, made from the row.
+///
+/// Changing the fields of a row, or of a type in it, means a new [`Table::VERSION`]. The names, the order and the
+/// kinds of fields and variants are recorded for each version, and a store whose recorded ones differ is
+/// not opened ([`OpenError::ShapeChanged`](crate::OpenError::ShapeChanged)).
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};

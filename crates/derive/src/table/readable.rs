@@ -1,0 +1,89 @@
+//! Refuses serde attributes whose rows can't be read back.
+//!
+//! A store writes the fields of a row in their order, without names and kinds. An attribute that
+//! leaves fields out of one direction, or reads them by name, works in JSON and loses rows here. Types of
+//! fields are out of sight; the store probes them when a schema is built, and checks every row.
+
+use proc_macro2::Span;
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Error, Field, Meta, Result, Token};
+
+/// The end of each message.
+const REMEDY: &str = "keep the attribute on a type of its own for the API, and convert";
+
+/// Refuses what can't be read back, on the struct and on its fields.
+pub(super) fn check<'a>(
+    attributes: &[Attribute],
+    fields: impl IntoIterator<Item = &'a Field>,
+) -> Result<()> {
+    let mut errors = Errors(None);
+    each(attributes, |name, span| match name {
+        "tag" | "untagged" | "content" => {
+            let reason = "a row is stored without names, so it can't have a tag";
+            errors.add(span, reason);
+        }
+        _ => {}
+    });
+    for field in fields {
+        let (mut writing, mut reading) = (None, None);
+        each(&field.attrs, |name, span| {
+            match name {
+            "flatten" => errors.add(
+                span,
+                "a row is stored without names, and flattened fields are read by them: \
+                 use the struct as it is",
+            ),
+            "skip_serializing_if" => errors.add(
+                span,
+                "a row is stored without names, so a field that is left out shifts the ones after it: \
+                 a `None` takes one byte",
+            ),
+            "skip_serializing" => writing = Some(span),
+            "skip_deserializing" => reading = Some(span),
+            _ => {}
+        }
+        });
+        // Both together are `skip`: the field is in no row.
+        match (writing, reading) {
+            (Some(span), None) => {
+                errors.add(span, "the field is read and never written: use `skip` for both");
+            }
+            (None, Some(span)) => {
+                errors.add(span, "the field is written and never read: use `skip` for both");
+            }
+            _ => {}
+        }
+    }
+    errors.0.map_or(Ok(()), Err)
+}
+
+/// All errors, so that one build shows them.
+struct Errors(Option<Error>);
+
+impl Errors {
+    fn add(&mut self, span: Span, reason: &str) {
+        let error = Error::new(span, format!("{reason}; or {REMEDY}"));
+        match &mut self.0 {
+            None => self.0 = Some(error),
+            Some(errors) => errors.combine(error),
+        }
+    }
+}
+
+/// Calls `found` with each word in `#[serde(..)]`. The compiler has resolved `cfg_attr` before.
+///
+/// What can't be parsed is left to serde's own derive, which has the better message.
+fn each(attributes: &[Attribute], mut found: impl FnMut(&str, Span)) {
+    for attribute in attributes.iter().filter(|own| own.path().is_ident("serde")) {
+        let Meta::List(list) = &attribute.meta else { continue };
+        let Ok(words) = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
+        else {
+            continue;
+        };
+        for word in words {
+            if let Some(name) = word.path().get_ident() {
+                found(&name.to_string(), name.span());
+            }
+        }
+    }
+}
