@@ -58,6 +58,23 @@ pub enum OpenError {
         /// How they differ.
         reason: String,
     },
+    /// The type of a table's rows changed and the table's version did not. The rows in the file would be read
+    /// as something else.
+    #[non_exhaustive]
+    ShapeChanged {
+        /// The file.
+        path: PathBuf,
+        /// The table.
+        table: &'static str,
+        /// The version, which both types have.
+        version: u16,
+        /// Where the shapes part: a clause such as ``field 2 was `owner: string`, is `secret: string` ``.
+        difference: Box<str>,
+        /// The shape of the rows in the file, as [`Schema::shapes`](crate::Schema::shapes) has it.
+        was: Box<str>,
+        /// The shape of the row type now.
+        is: Box<str>,
+    },
     /// A record of the journal can't be read.
     Record {
         /// The file.
@@ -112,6 +129,13 @@ impl fmt::Display for OpenError {
                 "rows.redb and log.redb in {} don't belong together: {reason}. Put back two files that \
                  were in one directory at the same time, or restore a backup into a new directory",
                 dir.display()
+            ),
+            Self::ShapeChanged { path, table, version, difference, .. } => write!(
+                f,
+                "{}: the row type of the table {table} changed and its version is still {version}: \
+                 {difference}. Raise the version and migrate, or restore the type; a field with a \
+                 new name only keeps the old one with #[serde(rename = \"..\")]",
+                path.display()
             ),
             Self::Record { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Row { path, source } => write!(f, "{}: {source}", path.display()),

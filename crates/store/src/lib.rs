@@ -100,7 +100,7 @@ pub use page::{PAGE_SCANNED_MAX, Page, PageToken, TokenError, paginate, paginate
 pub use plan::{PLANNED_ROWS_MAX, Plan, RejectReason, Rejected, plan, plan_within};
 pub use range::KeyRange;
 pub use snapshot::{Snapshot, Tracked};
-pub use state::Schema;
+pub use state::{Schema, TableShape};
 /// ```
 /// use serde::{Deserialize, Serialize};
 /// use statehold_filter::{Filter, Filterable};

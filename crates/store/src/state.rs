@@ -42,6 +42,8 @@ pub struct Schema {
 #[derive(Clone)]
 pub(crate) struct TableDef {
     pub(crate) name: &'static str,
+    pub(crate) version: u16,
+    pub(crate) shape: Arc<Shape>,
     row_table: TypeId,
     pub(crate) empty: Arc<dyn ErasedTable>,
 }
@@ -96,10 +98,39 @@ impl Schema {
         let shape = Shape::of::<T::Row>().map_err(|unreadable| unreadable.of_table(T::NAME))?;
         self.tables.push(TableDef {
             name: T::NAME,
+            version: T::VERSION,
+            shape: Arc::clone(&shape),
             row_table: TypeId::of::<T>(),
             empty: Arc::new(TableState::<T>::empty(shape, IndexSet::of()?)),
         });
         Ok(self)
+    }
+
+    /// Returns the shape of each table's rows: names, order and kinds of all fields and variants.
+    ///
+    /// A directory records these for each table and version, and is not opened by a schema whose shape for the
+    /// same version is another one.
+    ///
+    /// ```
+    /// # use statehold_store::{Schema, Table};
+    /// # struct Volumes;
+    /// # impl Table for Volumes {
+    /// #     const NAME: &'static str = "volumes";
+    /// #     const VERSION: u16 = 1;
+    /// #     type Key = String;
+    /// #     type Row = (String, Option<u64>);
+    /// #     fn key(row: &Self::Row) -> &str { &row.0 }
+    /// # }
+    /// let shapes: Vec<_> = Schema::new().table::<Volumes>().shapes().collect();
+    /// assert_eq!(shapes[0].table, "volumes");
+    /// assert_eq!(shapes[0].text, "1 (string, option<u64>)");
+    /// ```
+    pub fn shapes(&self) -> impl Iterator<Item = TableShape> + '_ {
+        self.tables.iter().map(|def| TableShape {
+            table: def.name,
+            version: def.version,
+            text: def.shape.text(),
+        })
     }
 
     /// Adds the tables of another schema: one store for several domains.
@@ -115,6 +146,19 @@ impl Schema {
         }
         self
     }
+}
+
+/// The shape of a table's rows, as [`Schema::shapes`] returns it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TableShape {
+    /// The table's name.
+    pub table: &'static str,
+    /// The version of its rows that has this shape.
+    pub version: u16,
+    /// The shape on one line, as directories record it. `?` is a part that the schema could not find out:
+    /// every row with one is read back before it is stored.
+    pub text: String,
 }
 
 impl std::fmt::Debug for Schema {

@@ -20,6 +20,7 @@ mod quiet;
 mod read_only;
 pub(crate) mod record;
 mod rows;
+mod shapes;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -87,13 +88,18 @@ impl Durable {
         };
         let applied = rows.applied();
         check_linked(&files, &journal, applied)?;
+        // Before a row is read: bytes of a type that changed can fail to be read, which would hide why.
+        let mut shapes = rows.shapes(files.rows_path(), schema)?;
         let mut root = rows.load(files.rows_path(), schema)?;
-        let tail = replay(&journal, &files, schema, applied, &mut root)?;
+        let tail = replay(&journal, &files, schema, applied, &mut root)
+            .map_err(|error| shapes.explanation().unwrap_or(error))?;
+        shapes.settle(&root)?;
         root.settle()
             .map_err(|source| OpenError::Row { path: files.rows_path().to_owned(), source })?;
         let mut id = pairing.id();
         if files.access() != Access::Read {
             id = Some(accept(&files, &journal, &mut rows, pairing, options)?);
+            rows.record(&shapes, files.rows_path(), schema)?;
         }
         let names = schema.tables.iter().map(|def| def.name).collect();
         let checkpoint = Arc::new(Checkpoint::new(

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::database::{Db, Files, io_error};
 use super::pairing::{BLANK, FORMAT, META_ID_HIGH, META_ID_LOW, RowsHead, halves, joined};
 use super::quiet::quietly;
+use super::shapes::Recorded;
 use crate::error::{OpenError, ReopenError, RowError};
 use crate::key::KeyBytes;
 use crate::state::{Root, Schema};
@@ -109,6 +110,39 @@ impl RowFile {
     /// The journal record that the rows were applied up to.
     pub(crate) fn applied(&self) -> Applied {
         self.applied
+    }
+
+    /// Compares the recorded shapes of rows with those of the schema.
+    pub(crate) fn shapes(&self, path: &Path, schema: &Schema) -> Result<Recorded, OpenError> {
+        let damaged = |error: &dyn std::fmt::Display| damaged(path, &error.to_string());
+        let db = self.db.as_ref().ok_or_else(|| damaged(&CLOSED))?;
+        let txn = db.begin_read().map_err(|error| damaged(&error))?;
+        let mut written = vec![false; self.names.len()];
+        match txn.open_table(META) {
+            Ok(meta) => {
+                for (written, (_, table_index)) in written.iter_mut().zip(&self.names) {
+                    let last = meta.get(table_index.as_str()).map_err(|error| damaged(&error))?;
+                    *written = last.is_some();
+                }
+            }
+            Err(TableError::TableDoesNotExist(_)) => {}
+            Err(error) => return Err(damaged(&error)),
+        }
+        Recorded::compare(&txn, path, schema, |slot| written[slot])
+    }
+
+    /// Records the shapes of rows that have none yet.
+    pub(crate) fn record(
+        &self,
+        shapes: &Recorded,
+        path: &Path,
+        schema: &Schema,
+    ) -> Result<(), OpenError> {
+        let Some(db) = &self.db else { return Ok(()) };
+        shapes.write(db, schema).map_err(|error| match error {
+            redb::Error::Io(source) => io_error(path, source),
+            other => io_error(path, std::io::Error::other(other)),
+        })
     }
 
     /// Loads every row of the schema's tables.

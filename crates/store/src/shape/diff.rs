@@ -6,22 +6,34 @@ use std::fmt::Write;
 use super::text::{self, ParseError};
 use super::{Field, Fields, Id, Node, Shape, Variant};
 
-/// The first difference of two shapes as a clause, e.g. ``field 2 was `owner: string`, is `secret: string` ``;
-/// `None` when rows of the one are rows of the other, or the texts can't be compared.
-///
-/// # Errors
-/// A text that is no shape.
-pub(crate) fn difference(was: &str, is: &str) -> Result<Option<String>, ParseError> {
+/// What a recorded shape is beside that of a type.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Compared {
+    /// Rows of the one are rows of the other.
+    Same,
+    /// The first difference as a clause, e.g. ``field 2 was `owner: string`, is `secret: string` ``.
+    Differs(String),
+    /// It was recorded by a build that sees less of a type.
+    Older,
+    /// It was recorded by a later build.
+    Newer,
+    /// It is no shape.
+    Unreadable,
+}
+
+/// Compares a recorded text with the text of a type.
+pub(crate) fn compare(was: &str, is: &str) -> Compared {
     if was == is {
-        return Ok(None);
+        return Compared::Same;
     }
     let (was, is) = match (text::parse(was), text::parse(is)) {
         (Ok(was), Ok(is)) => (was, is),
-        (Err(ParseError::OtherForm), _) | (_, Err(ParseError::OtherForm)) => return Ok(None),
-        (Err(error), _) | (_, Err(error)) => return Err(error),
+        (Err(ParseError::OlderForm), _) => return Compared::Older,
+        (Err(ParseError::NewerForm), _) => return Compared::Newer,
+        _ => return Compared::Unreadable,
     };
     let mut compare = Compare { was: &was, is: &is, same: HashSet::new(), path: Vec::new() };
-    Ok(compare.nodes(0, 0))
+    compare.nodes(0, 0).map_or(Compared::Same, Compared::Differs)
 }
 
 struct Compare<'a> {

@@ -28,9 +28,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
-pub(crate) use diff::difference;
+pub(crate) use diff::{Compared, compare};
 pub(crate) use error::Unreadable;
-pub(crate) use text::parse;
 pub(crate) use write::{Outcome, Walk};
 
 /// The position of a node in its shape.

@@ -8,13 +8,14 @@
 //! texts of different forms are not compared. `@N` is the node that began as the N-th with parts; `?`
 //! is what is not known, `*` a name that is not, and `..` the rest of fields whose reader was not seen to end.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use super::{Field, Fields, Id, Node, Scalar, Shape, Variant};
 
 /// The form of the texts that this build writes.
-const FORM: &str = "1";
+const FORM: u32 = 1;
 
 /// How deep a text may nest when it is read: one that a store wrote comes nowhere near it.
 const DEPTH_MAX: usize = 512;
@@ -182,8 +183,10 @@ fn is_plain(letter: char) -> bool {
 /// Why a text is no shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ParseError {
-    /// Another form: it can't be compared.
-    OtherForm,
+    /// An earlier form: it can't be compared, and a newer text may stand in its place.
+    OlderForm,
+    /// The form of a later build: it can't be compared.
+    NewerForm,
     /// No form that a store wrote.
     Unreadable,
 }
@@ -191,9 +194,10 @@ pub(crate) enum ParseError {
 /// The shape that a text is of. The text may be anything.
 pub(crate) fn parse(text: &str) -> Result<Shape, ParseError> {
     let (form, rest) = text.split_once(' ').ok_or(ParseError::Unreadable)?;
-    if form != FORM {
-        let number = !form.is_empty() && form.bytes().all(|byte| byte.is_ascii_digit());
-        return Err(if number { ParseError::OtherForm } else { ParseError::Unreadable });
+    match form.parse::<u32>().map_err(|_| ParseError::Unreadable)?.cmp(&FORM) {
+        Ordering::Less => return Err(ParseError::OlderForm),
+        Ordering::Greater => return Err(ParseError::NewerForm),
+        Ordering::Equal => {}
     }
     let mut reader = Reader { rest, nodes: Vec::new(), numbers: Vec::new(), depth: 0, repeated: 0 };
     let row = reader.node().filter(|_| reader.rest.is_empty()).ok_or(ParseError::Unreadable)?;

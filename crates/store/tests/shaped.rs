@@ -1,0 +1,266 @@
+//! Shaped: a row type that changed without a new version is noticed when the store is opened.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use statehold_store::{OpenError, ReadView, RowError, Schema, Store, Table};
+
+/// A table of the rows `R` in the version `V`.
+struct Nodes<R, const V: u16>(std::marker::PhantomData<fn() -> R>);
+
+impl<R: Node, const V: u16> Table for Nodes<R, V> {
+    const NAME: &'static str = "nodes";
+    const VERSION: u16 = V;
+    type Key = String;
+    type Row = R;
+
+    fn key(row: &R) -> &str {
+        row.id()
+    }
+
+    fn migrate(old: statehold_store::OldRow<'_>) -> Result<R, RowError> {
+        R::from_first(old.read()?)
+    }
+}
+
+trait Node: Serialize + DeserializeOwned + Send + Sync + 'static {
+    fn id(&self) -> &str;
+    fn from_first(first: First) -> Result<Self, RowError>;
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct First {
+    id: String,
+    owner: String,
+    secret: String,
+    size: u32,
+    state: State,
+    spec: Spec,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum State {
+    Ready,
+    Down,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Spec {
+    cpu: u64,
+    pools: Vec<String>,
+}
+
+impl Node for First {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn from_first(first: First) -> Result<Self, RowError> {
+        Ok(first)
+    }
+}
+
+/// A changed [`First`] that its rows migrate to with their keys alone.
+macro_rules! changed {
+    ($name:ident { $($field:ident: $ty:ty = $value:expr),* $(,)? }) => {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct $name { id: String, $($field: $ty),* }
+
+        impl Node for $name {
+            fn id(&self) -> &str {
+                &self.id
+            }
+
+            fn from_first(first: First) -> Result<Self, RowError> {
+                Ok(Self { id: first.id, $($field: $value),* })
+            }
+        }
+    };
+}
+
+fn spec() -> Spec {
+    Spec { cpu: 1, pools: vec!["a".into()] }
+}
+
+changed!(Swapped {
+    secret: String = "s".into(),
+    owner: String = "o".into(),
+    size: u32 = 3,
+    state: State = State::Ready,
+    spec: Spec = spec(),
+});
+
+changed!(Signed {
+    owner: String = "o".into(),
+    secret: String = "s".into(),
+    size: i32 = 3,
+    state: State = State::Ready,
+    spec: Spec = spec(),
+});
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum InFront {
+    New,
+    Ready,
+    Down,
+}
+
+changed!(Fronted {
+    owner: String = "o".into(),
+    secret: String = "s".into(),
+    size: u32 = 3,
+    state: InFront = InFront::Ready,
+    spec: Spec = spec(),
+});
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Renamed {
+    cores: u64,
+    pools: Vec<String>,
+}
+
+changed!(Nested {
+    owner: String = "o".into(),
+    secret: String = "s".into(),
+    size: u32 = 3,
+    state: State = State::Ready,
+    spec: Renamed = Renamed { cores: 1, pools: vec![] },
+});
+
+/// Another type of the same shape.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Text(String);
+
+changed!(Same {
+    owner: Text = Text("o".into()),
+    secret: Box<str> = "s".into(),
+    size: u32 = 3,
+    state: State = State::Ready,
+    spec: Spec = spec(),
+});
+
+fn first(id: &str) -> First {
+    First {
+        id: id.into(),
+        owner: "ann".into(),
+        secret: "pst".into(),
+        size: 4,
+        state: State::Ready,
+        spec: spec(),
+    }
+}
+
+fn schema<R: Node, const V: u16>() -> Schema {
+    Schema::new().table::<Nodes<R, V>>()
+}
+
+/// Opens, writes a row and closes; in the journal it is, and after the next open in the rows as well.
+fn write(dir: &Path) {
+    let store = Store::open(dir, &schema::<First, 1>()).unwrap();
+    let mut txn = store.begin_write().unwrap();
+    txn.upsert::<Nodes<First, 1>>(first("a")).unwrap();
+    txn.commit().unwrap();
+}
+
+fn files(dir: &Path) -> [Vec<u8>; 2] {
+    ["rows.redb", "log.redb"].map(|name| std::fs::read(dir.join(name)).unwrap())
+}
+
+/// Opens with a type that changed; the message.
+fn refused<R: Node>(dir: &Path) -> String {
+    let before = files(dir);
+    let error = Store::open(dir, &schema::<R, 1>()).unwrap_err();
+    assert!(matches!(error, OpenError::ShapeChanged { table: "nodes", version: 1, .. }), "{error}");
+    assert!(before == files(dir), "the refused files changed");
+    error.to_string()
+}
+
+#[test]
+fn a_row_type_that_changed_under_its_version_is_refused_by_its_field() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path());
+    let swapped = refused::<Swapped>(dir.path());
+    assert!(
+        swapped.contains(
+            "the row type of the table nodes changed and its version is still 1: \
+             field 2 was `owner: string`, is `secret: string`. Raise the version and migrate"
+        ),
+        "{swapped}"
+    );
+    assert!(refused::<Signed>(dir.path()).contains("field 4 was `size: u32`, is `size: i32`"));
+    assert!(refused::<Fronted>(dir.path()).contains("in `state` variant 1 was `Ready`, is `New`"));
+    assert!(
+        refused::<Nested>(dir.path()).contains("in `spec` field 1 was `cpu: u64`, is `cores: u64`")
+    );
+    // Nothing happened to it.
+    let store = Store::open(dir.path(), &schema::<First, 1>()).unwrap();
+    assert_eq!(**store.snapshot().get::<Nodes<First, 1>>("a").unwrap(), first("a"));
+}
+
+#[test]
+fn a_change_with_a_new_version_is_migrated_and_recorded_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path());
+    {
+        let store = Store::open(dir.path(), &schema::<Swapped, 2>()).unwrap();
+        assert_eq!(store.snapshot().get::<Nodes<Swapped, 2>>("a").unwrap().secret, "s");
+    }
+    let error = Store::open(dir.path(), &schema::<Signed, 2>()).unwrap_err();
+    assert!(matches!(error, OpenError::ShapeChanged { version: 2, .. }), "{error}");
+    refused::<Swapped>(dir.path());
+}
+
+#[test]
+fn another_type_of_the_same_shape_opens_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path());
+    let store = Store::open(dir.path(), &schema::<Same, 1>()).unwrap();
+    assert_eq!(store.snapshot().get::<Nodes<Same, 1>>("a").unwrap().owner, Text("ann".into()));
+}
+
+#[test]
+fn a_table_that_was_never_written_to_may_change() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path(), &schema::<Swapped, 1>()).unwrap());
+    drop(Store::open(dir.path(), &schema::<Signed, 1>()).unwrap());
+    write(dir.path());
+    refused::<Signed>(dir.path());
+}
+
+#[test]
+fn a_directory_without_shapes_is_opened_and_has_them_then() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path());
+    let db = redb::Database::open(dir.path().join("rows.redb")).unwrap();
+    let txn = db.begin_write().unwrap();
+    let shapes = redb::TableDefinition::<&str, &str>::new("shapes");
+    assert!(txn.delete_table(shapes).unwrap());
+    txn.commit().unwrap();
+    drop(db);
+    drop(Store::open(dir.path(), &schema::<First, 1>()).unwrap());
+    refused::<Swapped>(dir.path());
+}
+
+#[test]
+fn a_shape_of_another_form_is_not_compared_and_one_of_no_form_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path());
+    let set = |text: &str| {
+        let db = redb::Database::open(dir.path().join("rows.redb")).unwrap();
+        let txn = db.begin_write().unwrap();
+        let shapes = redb::TableDefinition::<&str, &str>::new("shapes");
+        txn.open_table(shapes).unwrap().insert("nodes/1", text).unwrap();
+        txn.commit().unwrap();
+    };
+    set("99 whatever a later build writes");
+    drop(Store::open(dir.path(), &schema::<First, 1>()).unwrap());
+    set("0 whatever an earlier build wrote");
+    drop(Store::open(dir.path(), &schema::<First, 1>()).unwrap());
+    refused::<Swapped>(dir.path());
+    set("1 {id: str");
+    let error = Store::open(dir.path(), &schema::<First, 1>()).unwrap_err();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+}
