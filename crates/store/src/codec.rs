@@ -276,7 +276,7 @@ mod tests {
                           03766f6c01fb2c010102c3a903010161011000000000000000000000000000000102";
 
     fn stored<T: Table>(row: T::Row) -> Result<Vec<u8>, String> {
-        encode::<T>(&Entry::new(row, 5, 7), &*Shape::of::<T::Row>().unwrap())
+        encode::<T>(&Entry::new(row, 5, 7), &Shape::of::<T::Row>().unwrap())
     }
 
     fn digit(nibble: u8) -> char {

@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use common::{BY_EXTERNAL, Names, Volume, Volumes, put_name, schema};
-use serde::{Deserialize, Serialize};
 use statehold_store::{
     BeginError, Expect, KeyRange, OpenError, Options, Order, ReadView, RowError, Schema, Store,
     Table, WriteError,

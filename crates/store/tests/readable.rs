@@ -45,12 +45,12 @@ where
     Ok(Arc::new(row))
 }
 
-fn comes_back<R>(row: R)
+fn comes_back<R>(row: &R)
 where
     R: Serialize + DeserializeOwned + Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static,
 {
     let read = stored(row.clone()).unwrap();
-    assert_eq!(read.downcast_ref::<R>(), Some(&row));
+    assert_eq!(read.downcast_ref::<R>(), Some(row));
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,6 +62,7 @@ struct Row {
     since: SystemTime,
     wait: Duration,
     at: jiff::Timestamp,
+    #[expect(clippy::option_option, reason = "it is to come back as well")]
     note: Option<Option<Box<str>>>,
     #[serde(default)]
     parts: Vec<Part>,
@@ -128,7 +129,7 @@ proptest! {
 
     #[test]
     fn a_row_that_is_accepted_comes_back_equal(row in row()) {
-        comes_back(row);
+        comes_back(&row);
     }
 
     #[test]
@@ -138,11 +139,11 @@ proptest! {
         list in proptest::collection::vec(any::<Option<(u16, bool)>>(), 0..9),
         parts in proptest::collection::vec(part(), 0..4),
     ) {
-        comes_back(numbers);
-        comes_back(text.clone());
-        comes_back((text, list.clone(), numbers));
-        comes_back(list);
-        comes_back(parts);
+        comes_back(&numbers);
+        comes_back(&text.clone());
+        comes_back(&(text, list.clone(), numbers));
+        comes_back(&list);
+        comes_back(&parts);
     }
 
     #[test]
@@ -222,19 +223,21 @@ struct Narrow {
     change: u32,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn wide<S: serde::Serializer>(size: &u16, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_u64((*size).into())
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn signed<S: serde::Serializer>(change: &u32, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_i64((*change).into())
 }
 
 #[test]
 fn other_kinds_with_the_same_bytes_are_accepted_and_others_not() {
-    comes_back(Blob(vec![1, 2, 255]));
-    comes_back((7_u8, Blob(vec![])));
-    comes_back(Narrow { size: 40_000, change: 0 });
+    comes_back(&Blob(vec![1, 2, 255]));
+    comes_back(&(7_u8, Blob(vec![])));
+    comes_back(&Narrow { size: 40_000, change: 0 });
     let refused = stored(Narrow { size: 1, change: 1 }).err().unwrap().to_string();
     assert!(refused.contains("written as u64 and read as u16"), "{refused}");
 }

@@ -13,7 +13,10 @@ fn row_types_have_the_shapes_of_their_versions() {
     if std::env::var_os("STATEHOLD_RECORD_SHAPES").is_some() {
         std::fs::write("tests/shapes.txt", &found).unwrap();
     } else {
-        assert_eq!(found, RECORDED, "raise the version of the table, migrate, and record it again with STATEHOLD_RECORD_SHAPES=1");
+        assert_eq!(
+            found, RECORDED,
+            "raise the version of the table, migrate, and record it again with STATEHOLD_RECORD_SHAPES=1"
+        );
     }
 }
 

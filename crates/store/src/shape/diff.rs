@@ -32,7 +32,8 @@ pub(crate) fn compare(was: &str, is: &str) -> Compared {
         (Err(ParseError::NewerForm), _) => return Compared::Newer,
         _ => return Compared::Unreadable,
     };
-    let mut compare = Compare { was: &was, is: &is, same: HashSet::new(), path: Vec::new() };
+    let mut compare =
+        Compare { was: &was, is: &is, same: HashSet::new(), path: Vec::new(), depth: 0 };
     compare.nodes(0, 0).map_or(Compared::Same, Compared::Differs)
 }
 
@@ -42,13 +43,24 @@ struct Compare<'a> {
     /// Pairs that are compared already, or are being compared further up.
     same: HashSet<(Id, Id)>,
     path: Vec<String>,
+    depth: usize,
 }
+
+/// How deep two shapes are compared: cycles of a text that no store wrote can go round for long.
+const DEPTH_MAX: usize = 1024;
 
 impl Compare<'_> {
     fn nodes(&mut self, was: Id, is: Id) -> Option<String> {
-        if !self.same.insert((was, is)) {
+        if self.depth == DEPTH_MAX || !self.same.insert((was, is)) {
             return None;
         }
+        self.depth += 1;
+        let found = self.parts(was, is);
+        self.depth -= 1;
+        found
+    }
+
+    fn parts(&mut self, was: Id, is: Id) -> Option<String> {
         match (self.was.node(was), self.is.node(is)) {
             (Node::Option(was), Node::Option(is)) => self.nodes(*was, *is),
             (Node::Seq(was), Node::Seq(is)) => self.step("[]", |own| own.nodes(*was, *is)),

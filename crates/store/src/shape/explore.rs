@@ -183,8 +183,7 @@ impl Explorer {
                 *candidate < CANDIDATES || self.dead.insert(place)
             }
             Some(Failure::Noted) => true,
-            Some(Failure::Final) => progress && self.untried(),
-            None => progress && self.untried(),
+            Some(Failure::Final) | None => progress && self.untried(),
         }
     }
 
@@ -335,11 +334,12 @@ impl Explorer {
                 node.tried[at] = Tried::Done(values);
                 self.progress = true;
             }
-        } else if self.failure == Some(Failure::Final) && self.refused.is_none() {
-            if node.tried[at] == Tried::Not {
-                node.tried[at] = Tried::Failed;
-                self.failure = Some(Failure::Noted);
-            }
+        } else if self.failure == Some(Failure::Final)
+            && self.refused.is_none()
+            && node.tried[at] == Tried::Not
+        {
+            node.tried[at] = Tried::Failed;
+            self.failure = Some(Failure::Noted);
         }
     }
 
@@ -386,10 +386,10 @@ impl Explorer {
             let node = &self.nodes[place.parent as usize];
             match node.kind {
                 Kind::Struct | Kind::Enum => {
-                    let name = node.names.get(place.slot).copied();
-                    push(&mut text, name.map_or_else(|| place.slot.to_string(), str::to_owned));
+                    let number = place.slot.to_string();
+                    push(&mut text, node.names.get(place.slot).copied().unwrap_or(&number));
                 }
-                Kind::Tuple => push(&mut text, place.slot.to_string()),
+                Kind::Tuple => push(&mut text, &place.slot.to_string()),
                 Kind::Seq | Kind::Map => text.push_str("[]"),
                 Kind::Option | Kind::Opaque | Kind::Scalar(_) => {}
             }
@@ -398,11 +398,11 @@ impl Explorer {
     }
 }
 
-fn push(path: &mut String, step: String) {
+fn push(path: &mut String, step: &str) {
     if !path.is_empty() {
         path.push('.');
     }
-    path.push_str(&step);
+    path.push_str(step);
 }
 
 impl Draft {

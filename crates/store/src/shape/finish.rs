@@ -1,5 +1,6 @@
 //! From what was explored to a shape.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::explore::{Draft, Explorer, Kind, OPAQUE, ROOT, Tried};
@@ -57,7 +58,7 @@ impl Finish {
                 let len = whole.unwrap_or(names.len().max(children.len()));
                 let named = kind == Kind::Struct && names.len() == len;
                 let list = (0..len).map(|slot| Field {
-                    name: names.get(slot).filter(|_| named).map(|name| (*name).into()),
+                    name: names.get(slot).filter(|_| named).map(|name| Cow::Borrowed(*name)),
                     node: self.node(child(slot)),
                 });
                 let list = list.collect();
@@ -67,7 +68,7 @@ impl Finish {
                 let count = tried.iter().take_while(|tried| **tried != Tried::Absent).count();
                 let named = names.len() == count;
                 let variants = (0..count).map(|at| Variant {
-                    name: names.get(at).filter(|_| named).map(|name| (*name).into()),
+                    name: names.get(at).filter(|_| named).map(|name| Cow::Borrowed(*name)),
                     content: self.node(child(at)),
                 });
                 Node::Enum(variants.collect())

@@ -18,10 +18,12 @@ mod error;
 mod explore;
 mod finish;
 mod probe;
+mod step;
 mod text;
 mod write;
 
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -69,14 +71,14 @@ struct Fields {
 #[derive(Debug, PartialEq)]
 struct Field {
     /// The field's name for serde; `None` where the reader's list has aliases and so doesn't say.
-    name: Option<Box<str>>,
+    name: Option<Cow<'static, str>>,
     node: Id,
 }
 
 #[derive(Debug, PartialEq)]
 struct Variant {
     /// As [`Field::name`].
-    name: Option<Box<str>>,
+    name: Option<Cow<'static, str>>,
     /// A unit, [`Fields`] or [`Node::Opaque`].
     content: Id,
 }

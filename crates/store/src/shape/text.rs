@@ -8,6 +8,7 @@
 //! texts of different forms are not compared. `@N` is the node that began as the N-th with parts; `?`
 //! is what is not known, `*` a name that is not, and `..` the rest of fields whose reader was not seen to end.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
@@ -333,7 +334,7 @@ impl Reader<'_> {
 
     /// A name; the inner `None` is one that is not known.
     #[expect(clippy::option_option, reason = "a name that is unknown is not one that is missing")]
-    fn name(&mut self) -> Option<Option<Box<str>>> {
+    fn name(&mut self) -> Option<Option<Cow<'static, str>>> {
         if self.has("*") {
             return Some(None);
         }
@@ -341,7 +342,7 @@ impl Reader<'_> {
             let end = self.rest.find(|c| !is_plain(c)).unwrap_or(self.rest.len());
             let (name, rest) = self.rest.split_at(end);
             self.rest = rest;
-            return (!name.is_empty()).then(|| Some(name.into()));
+            return (!name.is_empty()).then(|| Some(Cow::Owned(name.to_owned())));
         }
         let mut name = String::new();
         let mut letters = self.rest.char_indices();
@@ -349,7 +350,7 @@ impl Reader<'_> {
             match letters.next()? {
                 (at, '"') => {
                     self.rest = &self.rest[at + 1..];
-                    return Some(Some(name.into()));
+                    return Some(Some(Cow::Owned(name)));
                 }
                 (_, '\\') => name.push(letters.next()?.1),
                 (_, letter) => name.push(letter),

@@ -6,11 +6,9 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
-use serde::ser::{
-    Error, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
-    SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
-};
+use serde::ser::{Error, Serialize};
 
+use super::step::Checked;
 use super::{Field, Fields, Node, Scalar, Shape, Variant};
 
 /// A row on its way to the codec.
@@ -41,7 +39,7 @@ struct Fault {
     path: Vec<String>,
 }
 
-enum What {
+pub(super) enum What {
     Skipped,
     Fewer { written: usize, read: usize },
     More { read: usize },
@@ -136,28 +134,30 @@ impl<'a> Walk<'a> {
 
 /// Where in a shape a value is written.
 #[derive(Clone, Copy)]
-struct At<'a> {
+pub(super) struct At<'a> {
     walk: &'a Walk<'a>,
-    node: &'a Node,
+    pub(super) node: &'a Node,
 }
 
 impl<'a> At<'a> {
-    fn to(self, node: &'a Node) -> Self {
+    #[inline]
+    pub(super) fn to(self, node: &'a Node) -> Self {
         Self { node, ..self }
     }
 
-    fn child(self, id: super::Id) -> Self {
+    #[inline]
+    pub(super) fn child(self, id: super::Id) -> Self {
         self.to(self.walk.shape.node(id))
     }
 
     #[cold]
-    fn fault<E: Error>(self, what: What) -> E {
+    pub(super) fn fault<E: Error>(self, what: What) -> E {
         *self.walk.fault.borrow_mut() = Some(Fault { what, path: Vec::new() });
         E::custom("a row that can't be read back")
     }
 
     #[cold]
-    fn kind<E: Error>(self, written: &'static str) -> E {
+    pub(super) fn kind<E: Error>(self, written: &'static str) -> E {
         let read = match self.node {
             Node::Scalar(scalar) => scalar.name(),
             Node::Option(_) => "an option",
@@ -172,14 +172,15 @@ impl<'a> At<'a> {
 
     /// Adds a step to the path of a fault further in.
     #[cold]
-    fn inside(self, step: impl FnOnce() -> String) {
+    pub(super) fn inside(self, step: impl FnOnce() -> String) {
         if let Some(fault) = &mut *self.walk.fault.borrow_mut() {
             fault.path.push(step());
         }
     }
 
     /// Whether anything may be written here. It is to be read back then.
-    fn is_unknown(self) -> bool {
+    #[inline]
+    pub(super) fn is_unknown(self) -> bool {
         let unknown = matches!(self.node, Node::Opaque);
         if unknown {
             self.walk.unknown.set(true);
@@ -188,7 +189,7 @@ impl<'a> At<'a> {
     }
 
     #[inline]
-    fn scalar<E: Error>(self, scalar: Scalar) -> Result<(), E> {
+    pub(super) fn scalar<E: Error>(self, scalar: Scalar) -> Result<(), E> {
         match self.node {
             Node::Scalar(read) if *read == scalar => Ok(()),
             _ if self.is_unknown() => Ok(()),
@@ -196,7 +197,8 @@ impl<'a> At<'a> {
         }
     }
 
-    fn fields<E: Error>(self, written: &'static str) -> Result<Rest<'a>, E> {
+    #[inline]
+    pub(super) fn fields<E: Error>(self, written: &'static str) -> Result<Rest<'a>, E> {
         match self.node {
             Node::Fields(fields) => Ok(Rest::of(fields)),
             _ if self.is_unknown() => Ok(Rest::ANY),
@@ -205,7 +207,8 @@ impl<'a> At<'a> {
     }
 
     /// The variant at a position; `None` when nothing is known of it.
-    fn variant<E: Error>(
+    #[inline]
+    pub(super) fn variant<E: Error>(
         self,
         position: u32,
         name: &'static str,
@@ -215,8 +218,8 @@ impl<'a> At<'a> {
                 let variant = variants.get(position as usize);
                 let variant = variant.ok_or_else(|| self.fault(What::NoVariant))?;
                 match &variant.name {
-                    Some(read) if **read != *name => {
-                        let read = read.clone().into();
+                    Some(read) if !same(read, name) => {
+                        let read = read.clone().into_owned();
                         Err(self.fault(What::VariantName { written: name, read }))
                     }
                     _ => Ok(Some(variant)),
@@ -227,7 +230,8 @@ impl<'a> At<'a> {
         }
     }
 
-    fn content<E: Error>(
+    #[inline]
+    pub(super) fn content<E: Error>(
         self,
         position: u32,
         name: &'static str,
@@ -242,29 +246,33 @@ impl<'a> At<'a> {
 
 /// The fields that are still to be written.
 #[derive(Clone, Copy)]
-struct Rest<'a> {
+pub(super) struct Rest<'a> {
     list: &'a [Field],
-    next: usize,
+    pub(super) next: usize,
     /// Whether the list is all that there is.
     whole: bool,
 }
 
 impl<'a> Rest<'a> {
-    const ANY: Self = Self { list: &[], next: 0, whole: false };
+    pub(super) const ANY: Self = Self { list: &[], next: 0, whole: false };
 
     fn of(fields: &'a Fields) -> Self {
         Self { list: &fields.list, next: 0, whole: fields.whole }
     }
 
     #[inline]
-    fn next<E: Error>(&mut self, at: At<'a>, key: Option<&'static str>) -> Result<At<'a>, E> {
+    pub(super) fn next<E: Error>(
+        &mut self,
+        at: At<'a>,
+        key: Option<&'static str>,
+    ) -> Result<At<'a>, E> {
         let position = self.next;
         self.next += 1;
         match self.list.get(position) {
             Some(Field { name: Some(name), node }) => {
                 // Names may differ from those that are read, as `rename` allows, but not change places.
                 if let Some(key) = key
-                    && **name != *key
+                    && !same(name, key)
                     && self.list.iter().any(|field| field.name.as_deref() == Some(key))
                 {
                     let fault = at.fault(What::Moved);
@@ -279,7 +287,8 @@ impl<'a> Rest<'a> {
         }
     }
 
-    fn end<E: Error>(self, at: At<'a>) -> Result<(), E> {
+    #[inline]
+    pub(super) fn end<E: Error>(self, at: At<'a>) -> Result<(), E> {
         if !self.whole {
             at.walk.unknown.set(true);
         } else if self.next != self.list.len() {
@@ -289,331 +298,8 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// A value that is checked while it is written.
-struct Checked<'a, T: ?Sized> {
-    value: &'a T,
-    at: At<'a>,
+/// Whether two names are the same; mostly they are one constant.
+#[inline]
+fn same(read: &str, written: &str) -> bool {
+    std::ptr::eq(read, written) || read == written
 }
-
-impl<T: Serialize + ?Sized> Serialize for Checked<'_, T> {
-    #[inline]
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.value.serialize(Step { inner: serializer, at: self.at })
-    }
-}
-
-/// The codec's serializer at a place of the shape.
-struct Step<'a, S> {
-    inner: S,
-    at: At<'a>,
-}
-
-/// The parts of a value that has some.
-struct Parts<'a, C> {
-    inner: C,
-    at: At<'a>,
-    rest: Rest<'a>,
-}
-
-macro_rules! scalars {
-    ($($method:ident($ty:ty) $scalar:ident)*) => {
-        $(#[inline]
-        fn $method(self, value: $ty) -> Result<S::Ok, S::Error> {
-            self.at.scalar(Scalar::$scalar)?;
-            self.inner.$method(value)
-        })*
-    };
-}
-
-impl<'a, S: Serializer> Serializer for Step<'a, S> {
-    type Ok = S::Ok;
-    type Error = S::Error;
-    type SerializeSeq = Parts<'a, S::SerializeSeq>;
-    type SerializeTuple = Parts<'a, S::SerializeTuple>;
-    type SerializeTupleStruct = Parts<'a, S::SerializeTupleStruct>;
-    type SerializeTupleVariant = Parts<'a, S::SerializeTupleVariant>;
-    type SerializeMap = Parts<'a, S::SerializeMap>;
-    type SerializeStruct = Parts<'a, S::SerializeStruct>;
-    type SerializeStructVariant = Parts<'a, S::SerializeStructVariant>;
-
-    scalars! {
-        serialize_bool(bool) Bool
-        serialize_i8(i8) I8
-        serialize_i16(i16) I16
-        serialize_i32(i32) I32
-        serialize_i64(i64) I64
-        serialize_i128(i128) I128
-        serialize_u8(u8) U8
-        serialize_u16(u16) U16
-        serialize_u32(u32) U32
-        serialize_u64(u64) U64
-        serialize_u128(u128) U128
-        serialize_f32(f32) F32
-        serialize_f64(f64) F64
-        serialize_char(char) Char
-        serialize_str(&str) String
-        serialize_bytes(&[u8]) Bytes
-    }
-
-    fn serialize_none(self) -> Result<S::Ok, S::Error> {
-        match self.at.node {
-            Node::Option(_) => self.inner.serialize_none(),
-            _ if self.at.is_unknown() => self.inner.serialize_none(),
-            _ => Err(self.at.kind("an option")),
-        }
-    }
-
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        let at = match self.at.node {
-            Node::Option(inner) => self.at.child(*inner),
-            _ if self.at.is_unknown() => self.at,
-            _ => return Err(self.at.kind("an option")),
-        };
-        self.inner.serialize_some(&Checked { value, at })
-    }
-
-    fn serialize_unit(self) -> Result<S::Ok, S::Error> {
-        self.at.scalar(Scalar::Unit)?;
-        self.inner.serialize_unit()
-    }
-
-    fn serialize_unit_struct(self, name: &'static str) -> Result<S::Ok, S::Error> {
-        self.at.scalar(Scalar::Unit)?;
-        self.inner.serialize_unit_struct(name)
-    }
-
-    fn serialize_unit_variant(
-        self,
-        name: &'static str,
-        position: u32,
-        variant: &'static str,
-    ) -> Result<S::Ok, S::Error> {
-        if let Some(known) = self.at.variant(position, variant)? {
-            self.at.child(known.content).scalar(Scalar::Unit)?;
-        }
-        self.inner.serialize_unit_variant(name, position, variant)
-    }
-
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<S::Ok, S::Error> {
-        // No byte of its own, and so no node.
-        self.inner.serialize_newtype_struct(name, &Checked { value, at: self.at })
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        name: &'static str,
-        position: u32,
-        variant: &'static str,
-        value: &T,
-    ) -> Result<S::Ok, S::Error> {
-        let mut rest = self.at.content(position, variant, "one value")?;
-        let at = rest.next(self.at, None)?;
-        rest.end(self.at)?;
-        let result =
-            self.inner.serialize_newtype_variant(name, position, variant, &Checked { value, at });
-        if result.is_err() {
-            self.at.inside(|| variant.to_owned());
-        }
-        result
-    }
-
-    fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
-        let at = match self.at.node {
-            Node::Seq(element) => self.at.child(*element),
-            _ if self.at.is_unknown() => self.at,
-            _ => return Err(self.at.kind("a list")),
-        };
-        if len.is_none() {
-            return Err(self.at.fault(What::NoLength));
-        }
-        Ok(Parts { inner: self.inner.serialize_seq(len)?, at, rest: Rest::ANY })
-    }
-
-    fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple, S::Error> {
-        let rest = self.at.fields("a tuple")?;
-        Ok(Parts { inner: self.inner.serialize_tuple(len)?, at: self.at, rest })
-    }
-
-    fn serialize_tuple_struct(
-        self,
-        name: &'static str,
-        len: usize,
-    ) -> Result<Self::SerializeTupleStruct, S::Error> {
-        let rest = self.at.fields("a tuple")?;
-        Ok(Parts { inner: self.inner.serialize_tuple_struct(name, len)?, at: self.at, rest })
-    }
-
-    fn serialize_tuple_variant(
-        self,
-        name: &'static str,
-        position: u32,
-        variant: &'static str,
-        len: usize,
-    ) -> Result<Self::SerializeTupleVariant, S::Error> {
-        let rest = self.at.content(position, variant, "a tuple")?;
-        let inner = self.inner.serialize_tuple_variant(name, position, variant, len)?;
-        Ok(Parts { inner, at: self.at, rest })
-    }
-
-    fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
-        match self.at.node {
-            Node::Map(..) => {}
-            _ if self.at.is_unknown() => {}
-            _ => return Err(self.at.kind("a map")),
-        }
-        if len.is_none() {
-            return Err(self.at.fault(What::NoLength));
-        }
-        Ok(Parts { inner: self.inner.serialize_map(len)?, at: self.at, rest: Rest::ANY })
-    }
-
-    fn serialize_struct(
-        self,
-        name: &'static str,
-        len: usize,
-    ) -> Result<Self::SerializeStruct, S::Error> {
-        let rest = self.at.fields("a struct")?;
-        Ok(Parts { inner: self.inner.serialize_struct(name, len)?, at: self.at, rest })
-    }
-
-    fn serialize_struct_variant(
-        self,
-        name: &'static str,
-        position: u32,
-        variant: &'static str,
-        len: usize,
-    ) -> Result<Self::SerializeStructVariant, S::Error> {
-        let rest = self.at.content(position, variant, "a struct")?;
-        let inner = self.inner.serialize_struct_variant(name, position, variant, len)?;
-        Ok(Parts { inner, at: self.at, rest })
-    }
-
-    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        self.at.scalar(Scalar::String)?;
-        self.inner.collect_str(value)
-    }
-
-    fn is_human_readable(&self) -> bool {
-        self.inner.is_human_readable()
-    }
-}
-
-impl<C: SerializeSeq> SerializeSeq for Parts<'_, C> {
-    type Ok = C::Ok;
-    type Error = C::Error;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
-        let result = self.inner.serialize_element(&Checked { value, at: self.at });
-        if result.is_err() {
-            self.at.inside(|| "[]".to_owned());
-        }
-        result
-    }
-
-    fn end(self) -> Result<C::Ok, C::Error> {
-        self.inner.end()
-    }
-}
-
-impl<'a, C: SerializeMap> SerializeMap for Parts<'a, C> {
-    type Ok = C::Ok;
-    type Error = C::Error;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
-        let at = match self.at.node {
-            Node::Map(key, _) => self.at.child(*key),
-            _ => self.at,
-        };
-        let result = self.inner.serialize_key(&Checked { value, at });
-        if result.is_err() {
-            self.at.inside(|| "[]".to_owned());
-        }
-        result
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
-        let at = match self.at.node {
-            Node::Map(_, value) => self.at.child(*value),
-            _ => self.at,
-        };
-        let result = self.inner.serialize_value(&Checked { value, at });
-        if result.is_err() {
-            self.at.inside(|| "[]".to_owned());
-        }
-        result
-    }
-
-    fn end(self) -> Result<C::Ok, C::Error> {
-        self.inner.end()
-    }
-}
-
-macro_rules! tuples {
-    ($($trait:ident $method:ident)*) => {
-        $(impl<'a, C: $trait> $trait for Parts<'a, C> {
-            type Ok = C::Ok;
-            type Error = C::Error;
-
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
-                let position = self.rest.next;
-                let at = self.rest.next(self.at, None)?;
-                let result = self.inner.$method(&Checked { value, at });
-                if result.is_err() {
-                    self.at.inside(|| position.to_string());
-                }
-                result
-            }
-
-            fn end(self) -> Result<C::Ok, C::Error> {
-                self.rest.end(self.at)?;
-                self.inner.end()
-            }
-        })*
-    };
-}
-
-tuples! {
-    SerializeTuple serialize_element
-    SerializeTupleStruct serialize_field
-    SerializeTupleVariant serialize_field
-}
-
-macro_rules! structs {
-    ($($trait:ident)*) => {
-        $(impl<'a, C: $trait> $trait for Parts<'a, C> {
-            type Ok = C::Ok;
-            type Error = C::Error;
-
-            #[inline]
-            fn serialize_field<T: Serialize + ?Sized>(
-                &mut self,
-                key: &'static str,
-                value: &T,
-            ) -> Result<(), C::Error> {
-                let at = self.rest.next(self.at, Some(key))?;
-                let result = self.inner.serialize_field(key, &Checked { value, at });
-                if result.is_err() {
-                    self.at.inside(|| key.to_owned());
-                }
-                result
-            }
-
-            fn skip_field(&mut self, key: &'static str) -> Result<(), C::Error> {
-                let fault = self.at.fault(What::Skipped);
-                self.at.inside(|| key.to_owned());
-                Err(fault)
-            }
-
-            fn end(self) -> Result<C::Ok, C::Error> {
-                self.rest.end(self.at)?;
-                self.inner.end()
-            }
-        })*
-    };
-}
-
-structs! { SerializeStruct SerializeStructVariant }
