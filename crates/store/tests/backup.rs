@@ -278,18 +278,6 @@ fn verify_finds_every_changed_byte_that_matters() {
 }
 
 #[test]
-fn a_journal_that_was_deleted_is_missed() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), &schema()).unwrap();
-    filled(&store, 3);
-    store.checkpoint().unwrap();
-    drop(store);
-    fs::remove_file(dir.path().join("log.redb")).unwrap();
-    let error = Store::open(dir.path(), &schema()).unwrap_err();
-    assert!(error.to_string().contains("don't belong together, or one was deleted"), "{error}");
-}
-
-#[test]
 fn a_report_counts_rows_and_tells_how_far_back_the_feed_goes() {
     let store = Store::in_memory(&schema());
     filled(&store, 5);
