@@ -71,14 +71,16 @@ pub(super) fn quietly<R>(work: impl FnOnce() -> R) -> Result<R, Contradiction> {
     if !std::thread::panicking() {
         HOOK.call_once(install);
     }
+    // Kept for a call around this one: a file that is closed while redb's panic unwinds comes here too.
+    let around = BY_REDB.replace(false);
     let caught = {
         let _depth = Depth::enter();
-        BY_REDB.set(false);
         panic::catch_unwind(AssertUnwindSafe(work))
     };
+    let by_redb = BY_REDB.replace(around);
     caught.or_else(|panic| {
         // Threads that `work` starts have no guard: their panics come here as the caller's own.
-        if BY_REDB.replace(false) { Err(Contradiction) } else { panic::resume_unwind(panic) }
+        if by_redb { Err(Contradiction) } else { panic::resume_unwind(panic) }
     })
 }
 
