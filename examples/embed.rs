@@ -6,9 +6,7 @@ use std::error::Error;
 
 use serde::{Deserialize, Serialize};
 use statehold::filter::{Filter, Filterable};
-use statehold::store::{
-    Desc, Expect, HexPrefix, KeyRange, Order, ReadView, Schema, Store, Table, WriteError, plan,
-};
+use statehold::store::{Expect, HexPrefix, Order, ReadView, Store, Table, WriteError};
 use uuid::Uuid;
 
 /// A row, and by the derive its table.
@@ -30,7 +28,7 @@ const GIB: u64 = 1 << 30;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
-    let schema = Schema::new().table::<Machine>();
+    let schema = Machine::schema();
 
     let id: Uuid = "a8198d79-cfdb-6593-a999-1e9adabcba2e".parse()?;
     let index = {
@@ -39,11 +37,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (at, gib) in [64, 16, 256].into_iter().enumerate() {
             let id = if at == 0 { id } else { Uuid::from_u128(at as u128) };
             let (name, pool) = (format!("m-{at}"), if at == 1 { "web" } else { "batch" });
-            txn.upsert::<Machine>(Machine { id, name, pool: pool.into(), memory: gib * GIB })?;
+            txn.put(Machine { id, name, pool: pool.into(), memory: gib * GIB })?;
         }
         // A unique index refuses what would break it; the transaction goes on as if nothing was.
         let twin = Machine { id: Uuid::max(), name: "m-0".into(), pool: "web".into(), memory: GIB };
-        let refused = txn.upsert::<Machine>(twin);
+        let refused = txn.put(twin);
         assert!(matches!(refused, Err(WriteError::NotUnique { index: "name", .. })));
         println!("refused: {}", refused.err().map_or_else(String::new, |e| e.to_string()));
         txn.commit()?
@@ -55,10 +53,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(store.index(), index);
     let view = store.snapshot();
     let prefix: HexPrefix = "a81".parse()?;
-    let by_digits = view.scan::<Machine>(&KeyRange::<Uuid>::hex(&prefix), Order::Ascending).next();
+    let by_digits = Machine::BY_KEY.hex(&prefix);
+    let by_digits = Machine::BY_KEY.scan(&view, &by_digits, Order::Ascending).next();
     assert_eq!(by_digits.map(|machine| &*machine.name), Some("m-0"));
 
-    let batch = KeyRange::<(String, Desc<u64>)>::within("batch");
+    let batch = Machine::BY_POOL_MEMORY.within("batch");
     let largest_first: Vec<_> = view
         .scan_by(&Machine::BY_POOL_MEMORY, &batch, Order::Ascending)
         .map(|machine| format!("{} {} GiB", machine.name, machine.memory / GIB))
@@ -67,20 +66,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(largest_first, ["m-2 256 GiB", "m-0 64 GiB"]);
 
     // A filter of a user: the planner takes the index for what it can, the filter says the rest.
-    let filter = Filter::<Machine>::compile("pool == batch and name != \"m-0\"")?;
-    let rows = plan::<Machine>(&view, &KeyRange::all(), Order::Ascending, &filter.conjuncts());
-    println!("plan: {rows}");
+    let filter: Filter<Machine> = Filter::compile("pool == batch and name != \"m-0\"")?;
+    let all = Machine::BY_KEY.all();
+    let rows = Machine::BY_KEY.plan(&view, &all, Order::Ascending, &filter.conjuncts());
+    println!("plan: {rows:#}");
     let found: Vec<_> = rows.filter(|machine| filter.matches(machine)).collect();
     assert_eq!((found.len(), &*found[0].name), (1, "m-2"));
 
     // Compare and set: only if nobody changed the row since it was read.
-    let read = view.get::<Machine>(id).ok_or("m-0 is gone")?;
+    let read = Machine::BY_KEY.get(&view, id).ok_or("m-0 is gone")?;
     let grown = Machine { memory: 128 * GIB, ..(**read).clone() };
     let mut txn = store.begin_write()?;
-    txn.upsert_if::<Machine>(grown.clone(), Expect::ModifyIndex(read.modify_index()))?;
+    txn.put_if(grown.clone(), Expect::ModifyIndex(read.modify_index()))?;
     let index = txn.commit()?;
     let mut txn = store.begin_write()?;
-    let late = txn.upsert_if::<Machine>(grown, Expect::ModifyIndex(read.modify_index()));
+    let late = txn.put_if(grown, Expect::ModifyIndex(read.modify_index()));
     assert!(
         matches!(late, Err(WriteError::Unexpected { found: Some(found), .. }) if found == index)
     );

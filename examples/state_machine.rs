@@ -7,7 +7,7 @@ use std::error::Error;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use statehold::store::{BeginError, Entry, ReadView, Schema, Store, Table};
+use statehold::store::{BeginError, Entry, ReadView, Store, Table};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Table)]
 #[table(name = "values", crate = statehold::store)]
@@ -34,7 +34,7 @@ struct StateMachine {
 
 impl StateMachine {
     fn open(dir: &Path) -> Result<Self, Box<dyn Error>> {
-        Ok(Self { store: Store::open(dir, &Schema::new().table::<Value>())? })
+        Ok(Self { store: Store::open(dir, &Value::schema())? })
     }
 
     /// The last entry that was applied: where the log has to go on after a restart.
@@ -51,12 +51,12 @@ impl StateMachine {
         };
         match command {
             Command::Set(name, value) => {
-                txn.upsert::<Value>(Value { name: (*name).into(), value: *value })?;
+                txn.put(Value { name: (*name).into(), value: *value })?;
             }
             Command::Add(name, more) => {
                 let value = txn.get::<Value>(name).map_or(0, |value| value.value) + more;
                 if value >= 0 {
-                    txn.upsert::<Value>(Value { name: (*name).into(), value })?;
+                    txn.put(Value { name: (*name).into(), value })?;
                 }
             }
             Command::Remove(name) => {

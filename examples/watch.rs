@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use statehold::store::{
-    CommitError, FeedError, KeyRange, Options, Order, ReadView, Schema, Store, Table, Tracked,
+    CommitError, FeedError, KeyRange, Options, Order, ReadView, Store, Table, Tracked,
 };
 
 #[derive(Serialize, Deserialize, Table)]
@@ -24,7 +24,7 @@ async fn put(store: &Store, name: &str, status: &str) -> Result<u64, CommitError
         // A transaction is no thing to hold over an await: it keeps all other writers out.
         let Ok(mut txn) = store.begin_write() else { panic!("the disk failed") };
         let job = Job { name: name.into(), status: status.into() };
-        if let Err(error) = txn.upsert::<Job>(job) {
+        if let Err(error) = txn.put(job) {
             panic!("{error}");
         }
         txn.commit_async()
@@ -40,7 +40,7 @@ fn status(view: &Tracked, name: &str) -> Option<String> {
 async fn main() -> Result<(), Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let options = Options::default().history(3);
-    let schema = Schema::new().table::<Job>();
+    let schema = Job::schema();
     let store = Arc::new(Store::open_with(dir.path(), &schema, &options)?);
     let soon = Instant::now() + Duration::from_secs(60);
     let timeout = || tokio::time::sleep(Duration::from_secs(60));

@@ -226,12 +226,11 @@ impl Row<'_> {
                 Error::new_spanned(&field.ty, reason)
             })?,
         };
-        let source = match part.each {
-            None => quote_spanned!(span=> &row.#ident),
-            Some(_) => {
-                let element = element_name(part);
-                quote_spanned!(span=> #element)
-            }
+        let source = if part.each.is_some() {
+            let element = element_name(part);
+            quote_spanned!(span=> #element)
+        } else {
+            quote_spanned!(span=> &row.#ident)
         };
         let (mut shape, mut value) = if part.fold {
             (quote!(::std::string::String), quote_spanned!(span=> &*#krate::folded(#source)))

@@ -104,7 +104,7 @@ pub use state::{Schema, TableShape};
 /// ```
 /// use serde::{Deserialize, Serialize};
 /// use statehold_filter::{Filter, Filterable};
-/// use statehold_store::{KeyPart, KeyRange, Order, Store, Table, plan};
+/// use statehold_store::{KeyPart, Order, ReadView, Store, Table};
 ///
 /// #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Filterable, KeyPart)]
 /// #[serde(rename_all = "lowercase")]
@@ -134,12 +134,12 @@ pub use state::{Schema, TableShape};
 /// let id = uuid::Uuid::from_u128(1);
 /// assert_eq!(Volume::BY_KEY.get(&txn, id).map(|volume| volume.status), Some(Status::Ready));
 /// let ready = Volume::BY_STATUS.exact(Status::Ready);
-/// # use statehold_store::ReadView as _;
 /// assert_eq!(txn.scan_by(&Volume::BY_STATUS, &ready, Order::Ascending).count(), 1);
 ///
 /// // A filter sees the names; the planner finds the variants by them.
-/// let filter = Filter::<Volume>::compile("status == ready")?;
-/// let plan = plan::<Volume>(&txn, &KeyRange::all(), Order::Ascending, &filter.conjuncts());
+/// let filter: Filter<Volume> = Filter::compile("status == ready")?;
+/// let all = Volume::BY_KEY.all();
+/// let plan = Volume::BY_KEY.plan(&txn, &all, Order::Ascending, &filter.conjuncts());
 /// assert_eq!(plan.index(), Some("status"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

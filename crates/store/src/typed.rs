@@ -7,11 +7,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Bound;
 
+use statehold_filter::Conjunct;
 use uuid::Uuid;
 
 use crate::error::{Expect, WriteError};
 use crate::hex::HexPrefix;
 use crate::key::{Key, KeyPrefix, Ref};
+use crate::plan::{Plan, plan};
 use crate::range::KeyRange;
 use crate::table::{Entry, Index, Table};
 use crate::txn::WriteTxn;
@@ -138,6 +140,17 @@ impl<T: Table> PrimaryKey<T> {
         order: Order,
     ) -> Scan<'v, T> {
         view.scan::<T>(range, order)
+    }
+
+    /// Plans a read of the rows of a range that satisfy conditions. Like [`plan()`].
+    pub fn plan<'v>(
+        &self,
+        view: &'v impl ReadView,
+        range: &KeyRange<T::Key>,
+        order: Order,
+        conjuncts: &[Conjunct],
+    ) -> Plan<'v, T> {
+        plan(view, range, order, conjuncts)
     }
 
     /// Returns the number of rows of the table. Like [`ReadView::count`].

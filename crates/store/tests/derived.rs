@@ -235,12 +235,12 @@ impl Listed {
 fn a_part_of_a_compound_index_may_be_each_element_of_a_list() {
     let store = Store::in_memory(&Listed::schema());
     let mut txn = store.begin_write().unwrap();
-    let row = |id, tags: &[&str], owner: Option<&str>, size| Listed {
-        id,
+    let row = |id: u8, tags: &[&str], owner: Option<&str>, size| Listed {
+        id: id.into(),
         pool: "ssd".into(),
         tags: tags.iter().map(|tag| String::from(*tag)).collect(),
         owner: owner.map(String::from),
-        slots: [id as u8, id as u8 + 100],
+        slots: [id, id + 100],
         size,
     };
     txn.put(row(1, &["Red", "blue", "red"], Some("ann"), 5)).unwrap();
