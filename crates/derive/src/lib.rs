@@ -45,7 +45,7 @@ pub fn derive_filterable(input: TokenStream) -> TokenStream {
 /// |---|---|
 /// | `name = "volumes"` | the table's name in files and errors; has to be there |
 /// | `version = 2` | the version of the fields; 1 without it |
-/// | `migrate = path` | makes a row from one of an earlier version: `fn(OldRow<'_>) -> Result<Self, RowError>` |
+/// | `migrate = path` | returns the row for one of an earlier version, also with another key: `fn(OldRow<'_>) -> Result<Self, RowError>`, or `-> Result<Option<Self>, RowError>` where `None` drops the row; `Table::migrate_row` has the recipe for a new key field |
 /// | `key(a, b)` | a compound primary key of two to four fields |
 /// | `index(name = "a_b", on(a, desc(b)), ..)` | a compound index of up to four parts: a field, or `desc`, `fold`, `each` or `some` of one, as in `on(pool, each(fold(tags)))`; one part may be `each` |
 /// | `unique(name = "a_b", on(a, b), ..)` | the same, in which no two rows have one key |

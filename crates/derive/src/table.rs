@@ -128,10 +128,10 @@ impl Row<'_> {
         let also = container.also.iter().map(|index| quote!(set.add(&#index);));
         let migrate = container.migrate.as_ref().map(|migrate| {
             quote! {
-                fn migrate(
+                fn migrate_row(
                     old: #krate::OldRow<'_>,
-                ) -> ::core::result::Result<Self, #krate::RowError> {
-                    #migrate(old)
+                ) -> ::core::result::Result<::core::option::Option<Self>, #krate::RowError> {
+                    #krate::IntoMigrated::<Self>::into_migrated(#migrate(old))
                 }
             }
         });

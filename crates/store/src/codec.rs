@@ -107,8 +107,16 @@ fn survives<R: Serialize + DeserializeOwned>(bytes: &[u8], shape: &Shape) -> boo
     before == again && shape.has_lists()
 }
 
+/// A row as it comes from bytes of any version.
+pub(crate) struct Stored<R> {
+    /// The row and its stamps; `None` when its migration dropped it.
+    pub(crate) entry: Option<Entry<R>>,
+    /// Whether the bytes were of an earlier version.
+    pub(crate) migrated: bool,
+}
+
 /// The row and its stamps from bytes that may be anything.
-pub(crate) fn decode<T: Table>(bytes: &[u8]) -> Result<Entry<T::Row>, RowError> {
+pub(crate) fn decode<T: Table>(bytes: &[u8]) -> Result<Stored<T::Row>, RowError> {
     let table = T::NAME;
     let damaged = |reason| RowError::Damaged { table, reason };
     let record = unseal(bytes).ok_or(damaged("a record's checksum does not match"))?;
@@ -124,20 +132,28 @@ pub(crate) fn decode<T: Table>(bytes: &[u8]) -> Result<Entry<T::Row>, RowError> 
     let create_index = u64::from_le_bytes(fields.next());
     let modify_index = u64::from_le_bytes(fields.next());
     let row = match found.cmp(&T::VERSION) {
-        Ordering::Equal => from_bytes(row).map_err(damaged)?,
-        Ordering::Less => T::migrate(OldRow { table, version: found, bytes: row })?,
+        // The checksum was right, so these are the bytes that were written: the type is another one.
+        Ordering::Equal => Some(from_bytes(row).map_err(|reason| RowError::Fields {
+            table,
+            version: found,
+            reason,
+        })?),
+        Ordering::Less => T::migrate_row(OldRow { table, version: found, bytes: row })?,
         Ordering::Greater => {
             return Err(RowError::NewerVersion { table, found, known: T::VERSION });
         }
     };
-    Ok(Entry::new(row, create_index, modify_index))
+    Ok(Stored {
+        entry: row.map(|row| Entry::new(row, create_index, modify_index)),
+        migrated: found < T::VERSION,
+    })
 }
 
 fn from_bytes<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, &'static str> {
     match bincode::serde::decode_from_slice(bytes, config()) {
         Ok((row, used)) if used == bytes.len() => Ok(row),
-        Ok(_) => Err("a row has extra bytes"),
-        Err(_) => Err("a row's fields can't be read"),
+        Ok(_) => Err("bytes are left after its last field"),
+        Err(_) => Err("its bytes end too early, or a value does not fit its field"),
     }
 }
 
@@ -155,12 +171,21 @@ impl OldRow<'_> {
         self.version
     }
 
-    /// The row as the type that it had then.
+    /// Returns the row as the type that it had then: a struct with the fields of that version in
+    /// their order, or a tuple of them.
+    ///
+    /// The type of today is not enough, even when all that changed is a field with
+    /// `#[serde(default)]` at its end: the bytes have no names and no end marks, so a missing field
+    /// can't be seen. Declare the old struct, read that, build the new row from it.
     ///
     /// # Errors
-    /// [`RowError::Damaged`] when the bytes are not of such a type.
+    /// [`RowError::Migration`] when the bytes are not of such a type.
     pub fn read<R: DeserializeOwned>(&self) -> Result<R, RowError> {
-        from_bytes(self.bytes).map_err(|reason| RowError::Damaged { table: self.table, reason })
+        from_bytes(self.bytes).map_err(|reason| RowError::Migration {
+            table: self.table,
+            version: self.version,
+            reason,
+        })
     }
 
     /// The error for a version that there is no migration from.
@@ -291,7 +316,7 @@ mod tests {
     fn a_record_has_the_golden_bytes() {
         let bytes = stored::<Rows>(row()).unwrap();
         assert_eq!(hex(&bytes[..bytes.len() - TAIL]), GOLDEN);
-        let entry = decode::<Rows>(&bytes).unwrap();
+        let entry = decode::<Rows>(&bytes).unwrap().entry.unwrap();
         assert_eq!((entry.create_index(), entry.modify_index()), (5, 7));
         assert_eq!(*entry, row());
     }
@@ -325,7 +350,7 @@ mod tests {
         // Many empty texts are few bytes, which the codec counts as many more.
         for texts in [1_000, 1_000_000] {
             if let Ok(bytes) = stored::<Lists>((1, vec![String::new(); texts])) {
-                assert_eq!(decode::<Lists>(&bytes).unwrap().1.len(), texts);
+                assert_eq!(decode::<Lists>(&bytes).unwrap().entry.unwrap().1.len(), texts);
             }
         }
     }
@@ -333,7 +358,7 @@ mod tests {
     #[test]
     fn rows_of_an_earlier_version_are_migrated_and_keep_their_stamps() {
         let bytes = stored::<Rows>(row()).unwrap();
-        let entry = decode::<NewRows>(&bytes).unwrap();
+        let entry = decode::<NewRows>(&bytes).unwrap().entry.unwrap();
         assert_eq!(*entry, ("vol".to_owned(), "-2".to_owned()));
         assert_eq!((entry.create_index(), entry.modify_index()), (5, 7));
     }
@@ -345,11 +370,11 @@ mod tests {
         bytes[1] = 2;
         seal(&mut bytes);
         assert_eq!(
-            decode::<NewRows>(&bytes).unwrap_err(),
+            decode::<NewRows>(&bytes).err().unwrap(),
             RowError::OlderVersion { table: "rows", found: 2, known: 3 }
         );
         assert_eq!(
-            decode::<Rows>(&bytes).unwrap_err(),
+            decode::<Rows>(&bytes).err().unwrap(),
             RowError::NewerVersion { table: "rows", found: 2, known: 1 }
         );
     }

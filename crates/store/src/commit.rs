@@ -352,7 +352,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::state::Schema;
+    use crate::schema::Schema;
 
     fn root(index: u64) -> Arc<Root> {
         Arc::new(Root::new(&Schema::new(), index, vec![]))

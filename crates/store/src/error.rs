@@ -82,6 +82,13 @@ pub enum OpenError {
         /// Why.
         source: RecordError,
     },
+    /// The file has rows of a table that the schema neither declares nor keeps nor drops.
+    UnknownTable {
+        /// The file.
+        path: PathBuf,
+        /// The table's name.
+        name: Box<str>,
+    },
     /// A row in the file can't be loaded.
     Row {
         /// The file.
@@ -138,6 +145,9 @@ impl fmt::Display for OpenError {
                 path.display()
             ),
             Self::Record { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::UnknownTable { path, name } => {
+                write!(f, "{}: {}", path.display(), RowError::UnknownTable { name: name.clone() })
+            }
             Self::Row { path, source } => write!(f, "{}: {source}", path.display()),
         }
     }
@@ -278,12 +288,71 @@ pub enum RowError {
         /// The version that this build knows.
         known: u16,
     },
+    /// Fields of the table's own version that are not those of the row type: the checksum is right, so
+    /// these are the bytes that were written.
+    Fields {
+        /// The table.
+        table: &'static str,
+        /// The version of the row and of the table.
+        version: u16,
+        /// Why the bytes are not of the type.
+        reason: &'static str,
+    },
+    /// Fields of an earlier version that are not those of the type which the migration reads.
+    Migration {
+        /// The table.
+        table: &'static str,
+        /// The row's version.
+        version: u16,
+        /// Why the bytes are not of the type.
+        reason: &'static str,
+    },
+    /// A row lies under another key than [`crate::Table::key`] returns for it.
+    WrongKey {
+        /// The table.
+        table: &'static str,
+        /// The encoded key that it lies under.
+        key: Box<[u8]>,
+    },
+    /// The migrations of two rows return the same primary key.
+    SameKey {
+        /// The table.
+        table: &'static str,
+        /// The encoded key that one of them has on disk.
+        first: Box<[u8]>,
+        /// The encoded key that the other has on disk.
+        second: Box<[u8]>,
+        /// The encoded key that both get.
+        key: Box<[u8]>,
+    },
+    /// The migration of a row returns a primary key that is longer than [`KEY_LEN_MAX`].
+    KeyTooLong {
+        /// The table.
+        table: &'static str,
+        /// The encoded key that the row has on disk.
+        key: Box<[u8]>,
+        /// The encoded length of the new key, in bytes.
+        len: usize,
+    },
+    /// The migration of a row returns one that can't be written.
+    Unstorable {
+        /// The table.
+        table: &'static str,
+        /// The encoded key that the row has on disk.
+        key: Box<[u8]>,
+        /// Why not.
+        reason: String,
+    },
     /// Two rows with one key in an index that is declared unique.
     NotUnique {
         /// The table.
         table: &'static str,
         /// The index.
         index: &'static str,
+        /// The encoded primary key of one of them.
+        first: Box<[u8]>,
+        /// The encoded primary key of the other.
+        second: Box<[u8]>,
     },
     /// The journal has rows of a table that the schema doesn't have.
     UnknownTable {
@@ -303,7 +372,10 @@ impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Damaged { table, reason } => {
-                write!(f, "table {table}: {reason}; restore the store from a backup")
+                write!(
+                    f,
+                    "table {table}: {reason}; restore the store from a backup, or salvage the rest of it"
+                )
             }
             Self::UnknownFormat { table, found } => {
                 write!(f, "table {table}: unknown record format {found}; use a newer build")
@@ -318,15 +390,59 @@ impl fmt::Display for RowError {
                 "table {table}: rows of version {found}, which this build of version {known} has \
                  no migration from; open the store with a build in between"
             ),
-            Self::NotUnique { table, index } => write!(
+            Self::Fields { table, version, reason } => write!(
                 f,
-                "table {table}: two rows share a key of the unique index {index}; \
-                 declare it non-unique to open the store"
+                "table {table}: a row of version {version} is not of the row type: {reason}. When the \
+                 type changed, raise the table's version and migrate from version {version}; the build \
+                 that wrote the row reads it"
+            ),
+            Self::Migration { table, version, reason } => write!(
+                f,
+                "table {table}: a row of version {version} is not of the type that its migration \
+                 reads: {reason}. Declare a struct with the fields of version {version} in their \
+                 order, read that, and build the new row from it; `#[serde(default)]` does not fill \
+                 in missing fields"
+            ),
+            Self::WrongKey { table, key } => write!(
+                f,
+                "table {table}: the row at {} lies under a key that is not its own. When the key \
+                 fields changed, raise the table's version and migrate; otherwise the file was \
+                 changed: restore the store from a backup, or salvage the rest of it",
+                Shown(key)
+            ),
+            Self::SameKey { table, first, second, key } => write!(
+                f,
+                "table {table}: the rows at {} and {} both migrate to the key {}; nothing was \
+                 changed: let the migration return different keys, or drop one of the rows",
+                Shown(first),
+                Shown(second),
+                Shown(key)
+            ),
+            Self::KeyTooLong { table, key, len } => write!(
+                f,
+                "table {table}: the row at {} migrates to a key of {len} bytes, which is longer than \
+                 KEY_LEN_MAX, {KEY_LEN_MAX}; nothing was changed: let the migration return a \
+                 shorter key",
+                Shown(key)
+            ),
+            Self::Unstorable { table, key, reason } => write!(
+                f,
+                "table {table}: the row at {} migrates to one that can't be stored: {reason}; nothing \
+                 was changed: let the migration return another row",
+                Shown(key)
+            ),
+            Self::NotUnique { table, index, first, second } => write!(
+                f,
+                "table {table}: the rows at {} and {} share a key of the unique index {index}; \
+                 declare it non-unique to open the store",
+                Shown(first),
+                Shown(second)
             ),
             Self::UnknownTable { name } => write!(
                 f,
-                "the journal has rows of the table {name:?}, which the schema lacks: \
-                 open the store once with a build that has it"
+                "there are rows of the table {name:?}, which the schema lacks: use a build that has \
+                 it, or let the schema say what becomes of them: keep({name:?}) or \
+                 drop_table({name:?})"
             ),
             Self::Unreadable { table, reason } => {
                 write!(f, "table {table}: {reason}; check the disk, then open the store again")
@@ -337,6 +453,27 @@ impl fmt::Display for RowError {
 
 impl std::error::Error for RowError {}
 
+impl RowError {
+    /// Whether one row is at fault, and not the build or the file: only such rows are left out.
+    pub(crate) fn is_of_the_row(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged { .. }
+                | Self::Fields { .. }
+                | Self::Migration { .. }
+                | Self::WrongKey { .. }
+        )
+    }
+}
+
+/// An encoded key as text: printable bytes as they are, the others escaped.
+struct Shown<'k>(&'k [u8]);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
 /// Why a schema can't be built: a mistake in the declaration of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

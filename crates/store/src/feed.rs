@@ -175,13 +175,14 @@ impl ChangedRow {
         T::Key::decode(&mut bytes)
     }
 
-    /// The row as it was written; `None` when it was deleted, or is of another table.
+    /// The row as it was written, migrated when it is of an earlier version; `None` when it was
+    /// deleted, when its migration drops it, or when it is of another table.
     ///
     /// # Errors
-    /// [`RowError`] when it was written as another version of the row.
+    /// [`RowError`] when the bytes can't be read, or the table has no migration from their version.
     pub fn row<T: Table>(&self) -> Result<Option<Entry<T::Row>>, RowError> {
         match &self.row {
-            Some(row) if *self.table == *T::NAME => codec::decode::<T>(row).map(Some),
+            Some(row) if *self.table == *T::NAME => Ok(codec::decode::<T>(row)?.entry),
             _ => Ok(None),
         }
     }

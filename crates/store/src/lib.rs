@@ -57,6 +57,7 @@ mod durable;
 mod error;
 mod feed;
 mod hex;
+mod kept;
 mod key;
 mod key_part;
 mod load;
@@ -66,6 +67,8 @@ mod page;
 mod plan;
 mod range;
 mod reclaim;
+mod salvage;
+mod schema;
 mod serves;
 mod shape;
 mod signal;
@@ -80,7 +83,7 @@ mod typed;
 mod view;
 mod watch;
 
-pub use backup::{Progress, Report, RestoreError, Step, TableReport};
+pub use backup::{Progress, Report, RestoreError, RestoreOptions, Step, TableReport};
 pub use blocking::{Answer, Attempt, jittered};
 pub use codec::OldRow;
 pub use commit::CommitFuture;
@@ -99,8 +102,9 @@ pub use options::{Durability, HISTORY_DEFAULT, Options, PARKED_MAX_DEFAULT, UNFL
 pub use page::{PAGE_SCANNED_MAX, Page, PageToken, TokenError, paginate, paginate_matching};
 pub use plan::{PLANNED_ROWS_MAX, Plan, RejectReason, Rejected, plan, plan_within};
 pub use range::KeyRange;
+pub use salvage::UnreadableRow;
+pub use schema::{Schema, TableShape};
 pub use snapshot::{Snapshot, Tracked};
-pub use state::{Schema, TableShape};
 /// ```
 /// use serde::{Deserialize, Serialize};
 /// use statehold_filter::{Filter, Filterable};
@@ -165,7 +169,8 @@ pub use statehold_derive::KeyPart;
 /// }
 ///
 /// impl Volume {
-///     /// The size came with version 2.
+///     /// The size came with version 2. A migration may change key fields too, and one that
+///     /// returns `Result<Option<Self>, RowError>` may drop rows: see `Table::migrate_row`.
 ///     fn from_old(old: OldRow<'_>) -> Result<Self, RowError> {
 ///         let (namespace, id, plugin, external, nodes) = old.read()?;
 ///         Ok(Self { namespace, id, plugin, external, nodes, size: 0 })
@@ -190,7 +195,7 @@ pub use statehold_derive::KeyPart;
 /// ```
 pub use statehold_derive::Table;
 pub use store::Store;
-pub use table::{Entry, Index, IndexSet, Keys, Table};
+pub use table::{Entry, Index, IndexSet, IntoMigrated, Keys, Table};
 pub use txn::WriteTxn;
 pub use typed::{PrimaryKey, TableRow};
 pub use view::{Order, ReadView, Scan};

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use crate::codec;
 use crate::error::RowError;
 use crate::key::{KeyBuf, KeyBytes};
+use crate::state::Arriving;
 use crate::table::{Entry, IndexDef, Table};
 use crate::tree::{OrdIndex, Tree};
 
@@ -21,10 +22,17 @@ const THREADS_MAX: usize = 8;
 /// Entries in key order.
 pub(crate) type Entries<R> = Vec<(KeyBytes, Entry<R>)>;
 
-/// The decoded rows of a table: by primary key, and for each index its entries in no order.
+/// The decoded rows of a table: by the key that they have on disk, and for each index its entries in
+/// no order.
 pub(crate) struct Loaded<R> {
     pub(crate) primary: Entries<R>,
     pub(crate) secondary: Vec<Entries<R>>,
+    /// Whether a row has another key now than on disk.
+    pub(crate) moved: bool,
+    /// Keys of rows that their migration dropped.
+    pub(crate) dropped: Vec<KeyBytes>,
+    /// Rows that were left out because they can't be read.
+    pub(crate) unreadable: Vec<(KeyBytes, Vec<u8>, RowError)>,
 }
 
 /// The key and the bytes of a row, as they lie on disk.
@@ -37,7 +45,7 @@ pub(crate) type RawRows<'r> = dyn Iterator<Item = Result<Raw, RowError>> + 'r;
 pub(crate) fn rows<T: Table>(
     rows: &mut RawRows<'_>,
     defs: &[IndexDef<T::Row>],
-    stamped_max: u64,
+    arriving: Arriving,
 ) -> Result<Loaded<T::Row>, RowError> {
     let mut chunks = std::iter::from_fn(|| {
         let chunk: Result<Vec<Raw>, RowError> = rows.take(ROWS_PER_CHUNK).collect();
@@ -45,17 +53,23 @@ pub(crate) fn rows<T: Table>(
     });
     let first = chunks.next().transpose()?.unwrap_or_default();
     if first.len() < ROWS_PER_CHUNK {
-        return decode::<T>(first, defs, stamped_max);
+        return decode::<T>(first, defs, arriving);
     }
     let chunks = std::iter::once(Ok(first)).chain(chunks);
-    let parts = pipelined(chunks, |chunk| decode::<T>(chunk, defs, stamped_max))?;
+    let parts = pipelined(chunks, |chunk| decode::<T>(chunk, defs, arriving))?;
     let count = parts.iter().map(|part| part.primary.len()).sum();
     let mut whole = Loaded {
         primary: Vec::with_capacity(count),
         secondary: defs.iter().map(|_| Vec::with_capacity(count)).collect(),
+        moved: false,
+        dropped: Vec::new(),
+        unreadable: Vec::new(),
     };
     for part in parts {
         whole.primary.extend(part.primary);
+        whole.moved |= part.moved;
+        whole.dropped.extend(part.dropped);
+        whole.unreadable.extend(part.unreadable);
         for (all, entries) in whole.secondary.iter_mut().zip(part.secondary) {
             all.extend(entries);
         }
@@ -113,14 +127,31 @@ fn pipelined<W: Send, R: Send>(
 fn decode<T: Table>(
     rows: Vec<Raw>,
     defs: &[IndexDef<T::Row>],
-    stamped_max: u64,
+    arriving: Arriving,
 ) -> Result<Loaded<T::Row>, RowError> {
     let mut loaded = Loaded {
         primary: Vec::with_capacity(rows.len()),
         secondary: defs.iter().map(|_| Vec::with_capacity(rows.len())).collect(),
+        moved: false,
+        dropped: Vec::new(),
+        unreadable: Vec::new(),
     };
     for (key, bytes) in rows {
-        let entry = row::<T>(&key, &bytes, stamped_max)?;
+        let entry = match row::<T>(&key, &bytes, arriving.stamped_max) {
+            Ok(Arrived::Row { entry, moved }) => {
+                loaded.moved |= moved;
+                entry
+            }
+            Ok(Arrived::Dropped) => {
+                loaded.dropped.push(key);
+                continue;
+            }
+            Err(reason) if arriving.salvage && reason.is_of_the_row() => {
+                loaded.unreadable.push((key, bytes, reason));
+                continue;
+            }
+            Err(reason) => return Err(reason),
+        };
         for (def, entries) in defs.iter().zip(&mut loaded.secondary) {
             for key in def.tree_keys(&entry, key.as_slice()) {
                 entries.push((key, entry.clone()));
@@ -131,41 +162,57 @@ fn decode<T: Table>(
     Ok(loaded)
 }
 
+/// What one record comes to.
+pub(crate) enum Arrived<R> {
+    Row {
+        entry: Entry<R>,
+        /// Whether its migration gave it another key than it has on disk.
+        moved: bool,
+    },
+    /// Its migration dropped it.
+    Dropped,
+}
+
 /// Decodes one row and checks that it lies where it belongs, and was there when it is said to be.
 pub(crate) fn row<T: Table>(
     key: &KeyBytes,
     bytes: &[u8],
     stamped_max: u64,
-) -> Result<Entry<T::Row>, RowError> {
-    let entry = codec::decode::<T>(bytes)?;
+) -> Result<Arrived<T::Row>, RowError> {
+    let stored = codec::decode::<T>(bytes)?;
+    let Some(entry) = stored.entry else { return Ok(Arrived::Dropped) };
     if entry.create_index() > entry.modify_index() || entry.modify_index() > stamped_max {
         return Err(RowError::Damaged {
             table: T::NAME,
             reason: "a row is stamped with an index that there was not yet",
         });
     }
-    if KeyBuf::of::<T::Key>(T::key(&entry)).as_slice() != key.as_slice() {
-        return Err(RowError::Damaged {
-            table: T::NAME,
-            reason: "a row lies under a key that is not its own",
-        });
+    let moved = KeyBuf::of::<T::Key>(T::key(&entry)).as_slice() != key.as_slice();
+    // Only a migration may return another key.
+    if moved && !stored.migrated {
+        return Err(RowError::WrongKey { table: T::NAME, key: key.as_slice().into() });
     }
-    Ok(entry)
+    Ok(Arrived::Row { entry, moved })
 }
 
 /// Builds the secondary indexes of a table, all of them last changed at `last_index`.
-pub(crate) fn indexes<R: Send + Sync>(
-    table: &'static str,
-    defs: &[IndexDef<R>],
-    entries: Vec<Entries<R>>,
+pub(crate) fn indexes<T: Table>(
+    defs: &[IndexDef<T::Row>],
+    entries: Vec<Entries<T::Row>>,
     last_index: u64,
-) -> Result<Vec<Tree<Entry<R>>>, RowError> {
+) -> Result<Vec<Tree<Entry<T::Row>>>, RowError> {
     let work: Vec<_> = defs.iter().zip(entries).collect();
     in_parallel(work, |(def, mut entries)| {
         entries.sort_unstable_by(|a, b| a.0.as_slice().cmp(b.0.as_slice()));
-        let clash = entries.windows(2).any(|pair| pair[0].0 == pair[1].0);
-        if def.unique && clash {
-            return Err(RowError::NotUnique { table, index: def.name });
+        let clash = entries.windows(2).find(|pair| pair[0].0 == pair[1].0);
+        if let Some([first, second]) = clash.filter(|_| def.unique) {
+            let key = |row| KeyBuf::of::<T::Key>(T::key(row)).as_slice().into();
+            return Err(RowError::NotUnique {
+                table: T::NAME,
+                index: def.name,
+                first: key(&first.1),
+                second: key(&second.1),
+            });
         }
         Ok(Tree::from_sorted(entries, last_index))
     })

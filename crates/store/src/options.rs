@@ -1,11 +1,13 @@
 //! How a store is run.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::observer::{Observed, Observer};
+use crate::salvage::{Salvage, UnreadableRow};
 
 /// Readers that may wait in blocking queries at the same time, by default.
 pub const PARKED_MAX_DEFAULT: usize = 100_000;
@@ -59,6 +61,7 @@ pub struct Options {
     /// one.
     pub id: Option<Uuid>,
     pub(crate) observer: Observed,
+    pub(crate) salvage: Salvage,
 }
 
 impl Default for Options {
@@ -71,6 +74,7 @@ impl Default for Options {
             read_only: false,
             id: None,
             observer: Observed::default(),
+            salvage: Salvage::default(),
         }
     }
 }
@@ -115,6 +119,25 @@ impl Options {
     #[must_use]
     pub fn id(mut self, id: Uuid) -> Self {
         self.id = Some(id);
+        self
+    }
+
+    /// Opens a store that has rows which can't be read: `save` gets all of them, and when it returns
+    /// they are deleted, in one durable step. With [`Options::read_only`] they are only left out.
+    /// Default: the first such row is the error of the open.
+    ///
+    /// `save` MUST have stored the rows durably when it returns `Ok`. It is not called when every row
+    /// can be read. What it can't help with stays an error: damaged pages of a file, a record of the
+    /// journal that can't be read, a row of a newer format.
+    ///
+    /// # Errors
+    /// An error of `save` is [`crate::OpenError::Io`] of the open, and nothing is changed.
+    #[must_use]
+    pub fn salvage(
+        mut self,
+        save: impl Fn(&[UnreadableRow]) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.salvage = Salvage(Some(Arc::new(save)));
         self
     }
 

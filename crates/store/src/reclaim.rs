@@ -85,7 +85,7 @@ mod tests {
     use super::FREED_IN_PLACE_MAX;
     use crate::error::CommitError;
     use crate::range::KeyRange;
-    use crate::state::Schema;
+    use crate::schema::Schema;
     use crate::store::Store;
     use crate::table::Table;
 

@@ -4,175 +4,30 @@
 //! a table's roots the first time that it writes to it.
 
 use std::any::{Any, TypeId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
 use crate::backup::json;
 use crate::codec;
 use crate::durable::record;
-use crate::error::{RowError, SchemaError, WriteError};
-use crate::key::{KeyBuf, KeyBytes};
-use crate::load::{self, RawRows};
+use crate::error::{RowError, WriteError};
+use crate::key::{KEY_LEN_MAX, KeyBuf, KeyBytes};
+use crate::load::{self, Arrived, Entries, RawRows};
 use crate::range::Span;
 use crate::reclaim::Reclaim;
+use crate::salvage::UnreadableRow;
+use crate::schema::Schema;
 use crate::shape::Shape;
 use crate::table::{Entry, IndexDef, IndexSet, Table};
 use crate::tree::{OrdIndex, Tree};
-
-/// The tables that a store holds.
-///
-/// ```
-/// # use statehold_store::{Schema, Store, Table};
-/// # struct Volumes;
-/// # impl Table for Volumes {
-/// #     const NAME: &'static str = "volumes";
-/// #     const VERSION: u16 = 1;
-/// #     type Key = String;
-/// #     type Row = String;
-/// #     fn key(row: &String) -> &str { row }
-/// # }
-/// let store = Store::in_memory(&Schema::new().table::<Volumes>());
-/// ```
-#[derive(Clone, Default)]
-pub struct Schema {
-    pub(crate) tables: Vec<TableDef>,
-}
-
-/// One table of a schema: its name and its state without rows.
-#[derive(Clone)]
-pub(crate) struct TableDef {
-    pub(crate) name: &'static str,
-    pub(crate) version: u16,
-    pub(crate) shape: Arc<Shape>,
-    row_table: TypeId,
-    pub(crate) empty: Arc<dyn ErasedTable>,
-}
-
-impl Schema {
-    /// A schema without tables.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a table.
-    ///
-    /// # Panics
-    /// Where [`Schema::try_table`] returns an error: it is a mistake in the program.
-    #[must_use]
-    pub fn table<T: Table>(self) -> Self {
-        self.try_table::<T>().unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    /// Adds a table, or returns the mistake in its declaration.
-    ///
-    /// The row type's `Deserialize` is run on dummy values to find which values it reads, once for each
-    /// type in a process: microseconds for most types, some milliseconds for those that validate values.
-    ///
-    /// # Errors
-    /// [`SchemaError`], for example for two tables of one name, or for an index that
-    /// [`serves`](crate::Index::serves) a selector which its keys can't hold, or for rows that can never be read back.
-    ///
-    /// ```
-    /// # use serde::{Deserialize, Serialize};
-    /// # use statehold_store::{Schema, Table};
-    /// #[derive(Serialize, Deserialize)]
-    /// struct Plugin {
-    ///     id: String,
-    ///     config: serde_json::Value,
-    /// }
-    /// # impl Table for Plugin {
-    /// #     const NAME: &'static str = "plugins";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = String;
-    /// #     type Row = Self;
-    /// #     fn key(row: &Self) -> &str { &row.id }
-    /// # }
-    /// let error = Schema::new().try_table::<Plugin>().unwrap_err();
-    /// assert!(error.to_string().starts_with("table plugins: the field `config` can't be read back"));
-    /// ```
-    pub fn try_table<T: Table>(mut self) -> Result<Self, SchemaError> {
-        let has = |def: &TableDef| def.name == T::NAME || def.row_table == TypeId::of::<T>();
-        if self.tables.iter().any(has) {
-            return Err(SchemaError::TableTwice { table: T::NAME });
-        }
-        let shape = Shape::of::<T::Row>().map_err(|unreadable| unreadable.of_table(T::NAME))?;
-        self.tables.push(TableDef {
-            name: T::NAME,
-            version: T::VERSION,
-            shape: Arc::clone(&shape),
-            row_table: TypeId::of::<T>(),
-            empty: Arc::new(TableState::<T>::empty(shape, IndexSet::of()?)),
-        });
-        Ok(self)
-    }
-
-    /// Returns the shape of each table's rows: names, order and kinds of all fields and variants.
-    ///
-    /// A directory records these for each table and version, and is not opened by a schema whose shape for the
-    /// same version is another one.
-    ///
-    /// ```
-    /// # use statehold_store::{Schema, Table};
-    /// # struct Volumes;
-    /// # impl Table for Volumes {
-    /// #     const NAME: &'static str = "volumes";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = String;
-    /// #     type Row = (String, Option<u64>);
-    /// #     fn key(row: &Self::Row) -> &str { &row.0 }
-    /// # }
-    /// let shapes: Vec<_> = Schema::new().table::<Volumes>().shapes().collect();
-    /// assert_eq!(shapes[0].table, "volumes");
-    /// assert_eq!(shapes[0].text, "1 (string, option<u64>)");
-    /// ```
-    pub fn shapes(&self) -> impl Iterator<Item = TableShape> + '_ {
-        self.tables.iter().map(|def| TableShape {
-            table: def.name,
-            version: def.version,
-            text: def.shape.text(),
-        })
-    }
-
-    /// Adds the tables of another schema: one store for several domains.
-    ///
-    /// # Panics
-    /// As [`Schema::table`].
-    #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
-        for def in other.tables {
-            let has = |own: &TableDef| own.name == def.name || own.row_table == def.row_table;
-            assert!(!self.tables.iter().any(has), "the schema has the table {:?} twice", def.name);
-            self.tables.push(def);
-        }
-        self
-    }
-}
-
-/// The shape of a table's rows, as [`Schema::shapes`] returns it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TableShape {
-    /// The table's name.
-    pub table: &'static str,
-    /// The version of its rows that has this shape.
-    pub version: u16,
-    /// The shape on one line, as directories record it. `?` is a part that the schema could not find out:
-    /// every row with one is read back before it is stored.
-    pub text: String,
-}
-
-impl std::fmt::Debug for Schema {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.tables.iter().map(|def| def.name)).finish()
-    }
-}
 
 /// All tables as of one commit.
 #[derive(Clone)]
 pub(crate) struct Root {
     pub(crate) index: u64,
     pub(crate) tables: Box<[Arc<dyn ErasedTable>]>,
-    types: Arc<[TypeId]>,
+    types: Arc<[Option<TypeId>]>,
     /// Rows that were written or deleted to make this state, since the store was opened.
     pub(crate) changes: u64,
     reclaim: Arc<Reclaim>,
@@ -207,7 +62,7 @@ impl Root {
         let wanted = TypeId::of::<T>();
         self.types
             .iter()
-            .position(|known| *known == wanted)
+            .position(|known| *known == Some(wanted))
             .unwrap_or_else(|| panic!("the store was opened without the table {:?}", T::NAME))
     }
 
@@ -232,30 +87,41 @@ impl Root {
         &mut self,
         schema: &Schema,
         commit: &record::Commit<'_>,
+        salvage: bool,
     ) -> Result<Vec<Change>, RowError> {
+        let arriving = Arriving { last_index: commit.index, stamped_max: commit.index, salvage };
         let mut changes = Vec::with_capacity(commit.changes.len());
         for change in &commit.changes {
-            let slot = schema
-                .tables
-                .iter()
-                .position(|def| def.name == change.table)
-                .ok_or_else(|| RowError::UnknownTable { name: change.table.into() })?;
+            let Some(slot) = schema.slot(change.table) else {
+                if schema.drops(change.table) {
+                    continue;
+                }
+                return Err(RowError::UnknownTable { name: change.table.into() });
+            };
             let table = &mut self.tables[slot];
             if Arc::get_mut(table).is_none() {
                 *table = table.copy();
             }
             let key = KeyBytes::from_slice(change.key);
             if let Some(table) = Arc::get_mut(table) {
-                table.replay(&key, change.row, commit.index)?;
+                table.replay(&key, change.row, arriving)?;
             }
             changes.push(Change { table: slot, key, row: change.row.map(<[u8]>::to_vec) });
         }
         Ok(changes)
     }
 
-    /// Ends loading and replaying: from here on every table has its indexes.
-    pub(crate) fn settle(&mut self) -> Result<(), RowError> {
-        self.tables.iter_mut().try_for_each(settle)
+    /// Ends loading and replaying: from here on every row lies under its own key, and every table has
+    /// its indexes. Returns what that changes on disk.
+    pub(crate) fn settle(&mut self) -> Result<Arrival, RowError> {
+        let mut arrival = Arrival::default();
+        for (slot, table) in self.tables.iter_mut().enumerate() {
+            let (changes, unreadable) = settle(table)?;
+            let of_table = |(key, row)| Change { table: slot, key, row };
+            arrival.changes.extend(changes.into_iter().map(of_table));
+            arrival.unreadable.extend(unreadable);
+        }
+        Ok(arrival)
     }
 
     /// The highest commit index at which something in a range changed.
@@ -293,6 +159,38 @@ impl Change {
     }
 }
 
+/// What an open has to write: rows that were moved, dropped or left out.
+#[derive(Default)]
+pub(crate) struct Arrival {
+    /// In an order in which they can be applied one after the other.
+    pub(crate) changes: Vec<Change>,
+    /// Rows that were left out, which `changes` deletes.
+    pub(crate) unreadable: Vec<UnreadableRow>,
+}
+
+/// What holds for rows that are loaded or replayed.
+#[derive(Clone, Copy)]
+pub(crate) struct Arriving {
+    /// The index of the last commit that changed the table.
+    pub(crate) last_index: u64,
+    /// No row may be stamped with a later index.
+    pub(crate) stamped_max: u64,
+    /// Whether rows that can't be read are left out, instead of ending the work.
+    pub(crate) salvage: bool,
+}
+
+/// Changes of a table's durable rows, by key; `None` deletes.
+pub(crate) type KeyedChanges = Vec<(KeyBytes, Option<Vec<u8>>)>;
+
+/// A table that was loaded and replayed, with its indexes and every row under its own key.
+pub(crate) struct Settled {
+    pub(crate) table: Arc<dyn ErasedTable>,
+    /// What that changes on disk: deletes, then puts.
+    pub(crate) changes: KeyedChanges,
+    /// Rows that were left out.
+    pub(crate) unreadable: Vec<UnreadableRow>,
+}
+
 /// Takes a row's key and bytes.
 pub(crate) type EachRow<'e> = dyn FnMut(&[u8], &[u8]) -> io::Result<()> + 'e;
 
@@ -300,13 +198,11 @@ pub(crate) type EachRow<'e> = dyn FnMut(&[u8], &[u8]) -> io::Result<()> + 'e;
 pub(crate) trait ErasedTable: Any + Send + Sync {
     fn copy(&self) -> Arc<dyn ErasedTable>;
     fn last_change(&self, index: usize, span: &Span) -> u64;
-    /// Builds the state from durable rows, in ascending order of their keys, none of them stamped
-    /// after `stamped_max`; to be settled.
+    /// Builds the state from durable rows, in ascending order of their keys; to be settled.
     fn load(
         &self,
         rows: &mut RawRows<'_>,
-        last_index: u64,
-        stamped_max: u64,
+        arriving: Arriving,
     ) -> Result<Arc<dyn ErasedTable>, RowError>;
     fn rows(&self) -> usize;
     fn each_key(&self, each: &mut dyn FnMut(&KeyBytes));
@@ -317,9 +213,15 @@ pub(crate) trait ErasedTable: Any + Send + Sync {
     /// The key and the bytes of a row that is given as JSON.
     fn import_json(&self, line: &json::Line<'_>) -> Result<(KeyBytes, Vec<u8>), String>;
     /// Applies a change that the journal has; the state is to be settled.
-    fn replay(&mut self, key: &KeyBytes, row: Option<&[u8]>, index: u64) -> Result<(), RowError>;
-    /// The state with its indexes when they could not be kept on the way; `None` when they were.
-    fn settled(&self) -> Result<Option<Arc<dyn ErasedTable>>, RowError>;
+    fn replay(
+        &mut self,
+        key: &KeyBytes,
+        row: Option<&[u8]>,
+        arriving: Arriving,
+    ) -> Result<(), RowError>;
+    /// The state with its indexes and every row under its own key when that could not be kept on the
+    /// way; `None` when it was.
+    fn settled(&self) -> Result<Option<Settled>, RowError>;
 }
 
 pub(crate) struct TableState<T: Table> {
@@ -329,10 +231,23 @@ pub(crate) struct TableState<T: Table> {
     pub(crate) shape: Arc<Shape>,
     /// The index of the last commit that changed a row, deletes included.
     last_index: u64,
-    /// Whether the secondary indexes are to be built, from rows that are all there. What is loaded and
-    /// replayed may break on the way what holds in the end: a unique index that is newer than the rows,
-    /// or a restore, whose rows come one after the other.
-    unsettled: bool,
+    /// What is to be settled. What is loaded and replayed may break on the way what holds in the end: a
+    /// unique index that is newer than the rows, or a restore, whose rows come one after the other.
+    open: Option<Box<Open>>,
+}
+
+/// What a table gathers while it is loaded and replayed.
+///
+/// Until it is settled, its rows lie under the keys that they have on disk: those are the keys which
+/// the journal names. A migration may give a row the key that another one still has on disk.
+#[derive(Clone, Default)]
+struct Open {
+    /// Whether a row has another key now than on disk.
+    moved: bool,
+    /// Keys of rows on disk that their migration dropped.
+    dropped: BTreeSet<Box<[u8]>>,
+    /// Rows on disk that were left out, by key.
+    unreadable: BTreeMap<Box<[u8]>, (Box<[u8]>, RowError)>,
 }
 
 impl<T: Table> Clone for TableState<T> {
@@ -343,7 +258,7 @@ impl<T: Table> Clone for TableState<T> {
             defs: Arc::clone(&self.defs),
             shape: Arc::clone(&self.shape),
             last_index: self.last_index,
-            unsettled: self.unsettled,
+            open: self.open.clone(),
         }
     }
 }
@@ -363,14 +278,24 @@ impl<T: Table> ErasedTable for TableState<T> {
     fn load(
         &self,
         rows: &mut RawRows<'_>,
-        last_index: u64,
-        stamped_max: u64,
+        arriving: Arriving,
     ) -> Result<Arc<dyn ErasedTable>, RowError> {
-        let loaded = load::rows::<T>(rows, &self.defs, stamped_max)?;
-        let secondary = load::indexes(T::NAME, &self.defs, loaded.secondary, last_index);
+        let loaded = load::rows::<T>(rows, &self.defs, arriving)?;
+        let last_index = arriving.last_index;
+        let secondary = load::indexes::<T>(&self.defs, loaded.secondary, last_index);
+        let open = Open {
+            moved: loaded.moved,
+            dropped: loaded.dropped.iter().map(|key| key.as_slice().into()).collect(),
+            unreadable: loaded
+                .unreadable
+                .into_iter()
+                .map(|(key, record, reason)| (key.as_slice().into(), (record.into(), reason)))
+                .collect(),
+        };
+        let settled = secondary.is_ok() && open.is_empty();
         Ok(Arc::new(Self {
             primary: Tree::from_sorted(loaded.primary, last_index),
-            unsettled: secondary.is_err(),
+            open: (!settled).then(|| Box::new(open)),
             secondary: secondary.unwrap_or_else(|_| no_indexes(&self.defs)),
             defs: Arc::clone(&self.defs),
             shape: Arc::clone(&self.shape),
@@ -409,39 +334,86 @@ impl<T: Table> ErasedTable for TableState<T> {
         Ok((key, bytes))
     }
 
-    fn replay(&mut self, key: &KeyBytes, row: Option<&[u8]>, index: u64) -> Result<(), RowError> {
+    fn replay(
+        &mut self,
+        key: &KeyBytes,
+        row: Option<&[u8]>,
+        arriving: Arriving,
+    ) -> Result<(), RowError> {
+        let index = arriving.last_index;
+        if let Some(open) = &mut self.open {
+            open.dropped.remove(key.as_slice());
+            open.unreadable.remove(key.as_slice());
+        }
         let Some(row) = row else {
             self.take(key.clone(), index, |_, _| ());
             return Ok(());
         };
-        let entry = load::row::<T>(key, row, index)?;
-        if self.unsettled || self.put(key.clone(), &entry, index, |_, _| ()).is_err() {
-            self.unsettled = true;
-            self.primary.insert(key.clone(), entry, index);
-            self.last_index = index;
+        match load::row::<T>(key, row, arriving.stamped_max) {
+            Ok(Arrived::Row { entry, moved: false })
+                if self.open.is_none()
+                    && self.put(key.clone(), &entry, index, |_, _| ()).is_ok() =>
+            {
+                return Ok(());
+            }
+            Ok(Arrived::Row { entry, moved }) => {
+                self.open.get_or_insert_default().moved |= moved;
+                self.primary.insert(key.clone(), entry, index);
+            }
+            Ok(Arrived::Dropped) => {
+                self.primary.remove(key.as_slice(), index);
+                self.open.get_or_insert_default().dropped.insert(key.as_slice().into());
+            }
+            Err(reason) if arriving.salvage && reason.is_of_the_row() => {
+                // An earlier version of the row would stand for one that was replaced.
+                self.primary.remove(key.as_slice(), index);
+                let unreadable = &mut self.open.get_or_insert_default().unreadable;
+                unreadable.insert(key.as_slice().into(), (row.into(), reason));
+            }
+            Err(reason) => return Err(reason),
         }
+        self.last_index = index;
         Ok(())
     }
 
-    fn settled(&self) -> Result<Option<Arc<dyn ErasedTable>>, RowError> {
-        if !self.unsettled {
-            return Ok(None);
-        }
-        let rows = || self.primary.iter(&Span::all());
+    fn settled(&self) -> Result<Option<Settled>, RowError> {
+        let Some(open) = &self.open else { return Ok(None) };
+        let mut changes: KeyedChanges = open
+            .dropped
+            .iter()
+            .chain(open.unreadable.keys())
+            .map(|key| (KeyBytes::from_slice(key), None))
+            .collect();
+        let primary = if open.moved { self.moved(&mut changes)? } else { self.primary.clone() };
         let entries = self.defs.iter().map(|def| {
-            let keys = rows().flat_map(|(key, entry)| {
+            let keys = primary.iter(&Span::all()).flat_map(|(key, entry)| {
                 let keys = def.tree_keys(entry, key.as_slice()).into_iter();
                 keys.map(|key| (key, entry.clone()))
             });
             keys.collect()
         });
-        let secondary = load::indexes(T::NAME, &self.defs, entries.collect(), self.last_index)?;
-        Ok(Some(Arc::new(Self { secondary, unsettled: false, ..self.clone() })))
+        let secondary = load::indexes::<T>(&self.defs, entries.collect(), self.last_index)?;
+        let table = Self {
+            primary,
+            secondary,
+            defs: Arc::clone(&self.defs),
+            shape: Arc::clone(&self.shape),
+            last_index: self.last_index,
+            open: None,
+        };
+        let unreadable = UnreadableRow::all(T::NAME, &open.unreadable);
+        Ok(Some(Settled { table: Arc::new(table), changes, unreadable }))
+    }
+}
+
+impl Open {
+    fn is_empty(&self) -> bool {
+        !self.moved && self.dropped.is_empty() && self.unreadable.is_empty()
     }
 }
 
 impl<T: Table> TableState<T> {
-    fn empty(shape: Arc<Shape>, indexes: IndexSet<T>) -> Self {
+    pub(crate) fn empty(shape: Arc<Shape>, indexes: IndexSet<T>) -> Self {
         let defs: Arc<[_]> = indexes.defs.into();
         Self {
             primary: Tree::new(0),
@@ -449,8 +421,44 @@ impl<T: Table> TableState<T> {
             defs,
             shape,
             last_index: 0,
-            unsettled: false,
+            open: None,
         }
+    }
+
+    /// The rows by their own keys, and what that changes on disk: deletes of the keys that they had,
+    /// then puts.
+    fn moved(&self, changes: &mut KeyedChanges) -> Result<Tree<Entry<T::Row>>, RowError> {
+        let mut rows: Vec<(KeyBytes, &KeyBytes, &Entry<T::Row>)> =
+            Vec::with_capacity(self.primary.len());
+        for (old, entry) in self.primary.iter(&Span::all()) {
+            let key = KeyBuf::of::<T::Key>(T::key(entry)).finish();
+            let len = key.as_slice().len();
+            if len > KEY_LEN_MAX {
+                let old = old.as_slice().into();
+                return Err(RowError::KeyTooLong { table: T::NAME, key: old, len });
+            }
+            rows.push((key, old, entry));
+        }
+        rows.sort_by(|a, b| a.0.as_slice().cmp(b.0.as_slice()));
+        if let Some([first, second]) = rows.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(RowError::SameKey {
+                table: T::NAME,
+                first: first.1.as_slice().into(),
+                second: second.1.as_slice().into(),
+                key: first.0.as_slice().into(),
+            });
+        }
+        let moved = || rows.iter().filter(|(key, old, _)| key != *old);
+        changes.extend(moved().map(|(_, old, _)| ((*old).clone(), None)));
+        for (new, old, entry) in moved() {
+            let key = old.as_slice().into();
+            let unstorable = |reason: String| RowError::Unstorable { table: T::NAME, key, reason };
+            let row = codec::encode::<T>(entry, &self.shape).map_err(unstorable)?;
+            changes.push((new.clone(), Some(row)));
+        }
+        let entries: Entries<T::Row> =
+            rows.into_iter().map(|(key, _, entry)| (key, entry.clone())).collect();
+        Ok(Tree::from_sorted(entries, self.last_index))
     }
 
     /// The position of a secondary index in `secondary`.
@@ -529,10 +537,12 @@ fn no_indexes<R>(defs: &[IndexDef<R>]) -> Vec<Tree<Entry<R>>> {
     defs.iter().map(|_| Tree::new(0)).collect()
 }
 
-/// Sees to it that a table which was loaded or replayed has its indexes.
-pub(crate) fn settle(table: &mut Arc<dyn ErasedTable>) -> Result<(), RowError> {
-    if let Some(settled) = table.settled()? {
-        *table = settled;
-    }
-    Ok(())
+/// Ends the loading and replaying of a table: its rows lie under their own keys and it has its
+/// indexes. Returns what that changes on disk, and the rows that were left out.
+pub(crate) fn settle(
+    table: &mut Arc<dyn ErasedTable>,
+) -> Result<(KeyedChanges, Vec<UnreadableRow>), RowError> {
+    let Some(settled) = table.settled()? else { return Ok(Default::default()) };
+    *table = settled.table;
+    Ok((settled.changes, settled.unreadable))
 }

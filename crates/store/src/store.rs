@@ -15,8 +15,9 @@ use crate::durable::{self, Access, Durable, Files, Journal, MemoryJournal};
 use crate::error::{BeginError, CommitError, OpenError, ReopenError};
 use crate::observer::{Batch, Committed, Observed};
 use crate::options::{Durability, Options, UNFLUSHED_MAX};
+use crate::schema::Schema;
 use crate::snapshot::{Snapshot, Tracked, UNCHANGED};
-use crate::state::{Change, Root, Schema};
+use crate::state::{Change, Root};
 use crate::txn::WriteTxn;
 use crate::watch::Registry;
 
@@ -88,9 +89,9 @@ impl Store {
         options: &Options,
     ) -> Result<Self, OpenError> {
         let path = files.log_path().to_owned();
-        let (durable, root) = Durable::open(files, schema, options)?;
+        let (durable, root, schema) = Durable::open(files, schema, options)?;
         let read_only = durable.is_read_only();
-        let mut store = Self::new(schema, root, Storage::Files(durable), options);
+        let mut store = Self::new(&schema, root, Storage::Files(durable), options);
         if read_only {
             return Ok(store);
         }

@@ -13,8 +13,8 @@ use crate::codec::OldRow;
 use crate::error::{RowError, SchemaError};
 use crate::key::{Key, KeyBuf, KeyBytes, PartOf, Ref};
 use crate::range::Span;
+use crate::schema::Schema;
 use crate::serves::Serves;
-use crate::state::Schema;
 use crate::typed::PrimaryKey;
 
 /// A table: the type of its rows, their primary key and the secondary indexes.
@@ -75,8 +75,10 @@ pub trait Table: Send + Sync + Sized + 'static {
     /// The primary key of a row.
     fn key(row: &Self::Row) -> Ref<'_, Self::Key>;
 
-    /// Makes a row of this version from one of an earlier version. It is written in its new form
-    /// when it is next changed; its stamps stay.
+    /// Returns the row of this version for one of an earlier version. Its stamps stay. A row that
+    /// keeps its key is written in its new form when it is next changed.
+    ///
+    /// The key MAY change: see [`Table::migrate_row`], which also can drop rows.
     ///
     /// # Errors
     /// By default every earlier version is refused with [`RowError::OlderVersion`].
@@ -110,10 +112,80 @@ pub trait Table: Send + Sync + Sized + 'static {
         Schema::new().table::<Self>()
     }
 
+    /// Does what [`Table::migrate`] does, and may drop the row: `None` deletes it. By default no row
+    /// is dropped. Implement one of the two; the store calls this one.
+    ///
+    /// A migration MUST return the same row for the same bytes at every call, because it runs at every
+    /// open until the row is written again. It MAY return a row with another primary key. Such rows
+    /// are moved and dropped ones are deleted when a store is opened, all in one durable step, before
+    /// the store takes a write; a crash in it leaves the old rows, and the next open repeats it. The
+    /// change feed then begins after the last commit, because its older records have the old keys.
+    /// A consumer that had read all of them gets no notice: rebuild what was derived from the old keys.
+    /// A backup of an earlier version is migrated in the same way when it is restored.
+    ///
+    /// # Errors
+    /// As [`Table::migrate`]. When two rows get one key, the store is not opened
+    /// ([`RowError::SameKey`]) and nothing is changed.
+    ///
+    /// # Adding a namespace to the primary key
+    /// ```
+    /// # use statehold_store::{OldRow, RowError, Table};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// /// The fields of version 1, in their order.
+    /// #[derive(Deserialize)]
+    /// struct VolumeV1 { id: String, size: u64 }
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Volume { namespace: String, id: String, size: u64 }
+    ///
+    /// struct Volumes;
+    /// impl Table for Volumes {
+    ///     const NAME: &'static str = "volumes";
+    ///     const VERSION: u16 = 2; // the namespace came with version 2
+    ///     type Key = (String, String);
+    ///     type Row = Volume;
+    ///     fn key(row: &Volume) -> (&str, &str) { (&row.namespace, &row.id) }
+    ///     fn migrate_row(old: OldRow<'_>) -> Result<Option<Volume>, RowError> {
+    ///         if old.version() != 1 {
+    ///             return Err(old.unknown(Self::VERSION));
+    ///         }
+    ///         let VolumeV1 { id, size } = old.read()?;
+    ///         // Empty volumes are not carried over.
+    ///         Ok((size > 0).then(|| Volume { namespace: "default".into(), id, size }))
+    ///     }
+    /// }
+    /// ```
+    fn migrate_row(old: OldRow<'_>) -> Result<Option<Self::Row>, RowError> {
+        Self::migrate(old).map(Some)
+    }
+
     /// Declares the secondary indexes; none by default. They live in memory and are built when a
     /// store is opened, so adding or dropping one needs no migration.
     fn indexes(set: &mut IndexSet<Self>) {
         let _ = set;
+    }
+}
+
+/// The return type of a function that `#[table(migrate = ..)]` names: `Result<Row, RowError>`, or
+/// `Result<Option<Row>, RowError>` where `None` drops the row.
+pub trait IntoMigrated<R> {
+    /// Returns the row, or `None` when it is dropped.
+    ///
+    /// # Errors
+    /// Those of the migration.
+    fn into_migrated(self) -> Result<Option<R>, RowError>;
+}
+
+impl<R> IntoMigrated<R> for Result<R, RowError> {
+    fn into_migrated(self) -> Result<Option<R>, RowError> {
+        self.map(Some)
+    }
+}
+
+impl<R> IntoMigrated<R> for Result<Option<R>, RowError> {
+    fn into_migrated(self) -> Result<Option<R>, RowError> {
+        self
     }
 }
 

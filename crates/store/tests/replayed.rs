@@ -115,7 +115,11 @@ fn a_new_unique_index_asks_only_for_what_is_there_in_the_end() {
         drop(store);
         let refused = Store::open(dir.path(), &schema).unwrap_err();
         let OpenError::Row { source, .. } = refused else { panic!("{refused}") };
-        assert_eq!(source, RowError::NotUnique { table: "tags", index: "name" });
+        let RowError::NotUnique { table, index, first, second } = source else {
+            panic!("{source}");
+        };
+        assert_eq!((table, index), ("tags", "name"));
+        assert_ne!(first, second, "both rows are named");
     }
 }
 

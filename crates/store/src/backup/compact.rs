@@ -9,22 +9,30 @@
 //! | 8 | the index that the backup is as of |
 //! | 2 | number of tables; for each: |
 //! | 2, … | … length of its name, the name |
+//! | 4, … | … length of its shape, the shape: a text that describes the row's fields; 0 when it is not known. Since format 2 |
 //! | 4, … | … for each row, in key order: length of the key, the key |
 //! | 4, … | … … length of the row, the row |
 //! | 4 | … `FF FF FF FF` after the last row |
-//! | 4 | CRC-32 of all that stands before it |
+//! | 4 | CRC-32 of all that stands before it; nothing may follow |
 
 use std::io::{self, Read, Write};
 
 use super::progress::Meter;
 use super::{Contents, RestoreError};
 use crate::key::{KEY_LEN_MAX, KeyBytes};
-use crate::state::{Root, Schema};
+use crate::schema::Schema;
+use crate::state::Root;
 
 const MAGIC: &[u8; 8] = b"SHBACKUP";
 
 /// The format that this build writes.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+
+/// The first format with shapes.
+const FORMAT_SHAPES: u8 = 2;
+
+/// The longest shape that is read, in bytes.
+const SHAPE_LEN_MAX: u32 = 1 << 20;
 
 /// Stands where the length of a key would, after the last row.
 const END: u32 = u32::MAX;
@@ -46,6 +54,8 @@ pub(super) fn write(
     for (def, table) in schema.tables.iter().zip(&root.tables) {
         to.write_all(&length::<u16>(def.name.len())?.to_le_bytes())?;
         to.write_all(def.name.as_bytes())?;
+        // No shape is known yet.
+        to.write_all(&0_u32.to_le_bytes())?;
         table.export(&mut |key, row| {
             for field in [key, row] {
                 to.write_all(&length::<u32>(field.len())?.to_le_bytes())?;
@@ -75,20 +85,35 @@ pub(super) fn read(
         return Err(RestoreError::damaged("it does not begin as a backup does"));
     }
     let [format] = from.array()?;
+    if format == 0 {
+        return Err(RestoreError::damaged("it has no format number"));
+    }
     if format > FORMAT {
         return Err(RestoreError::NewerFormat { found: format.into(), known: FORMAT.into() });
     }
     let index = u64::from_le_bytes(from.array()?);
     let count = u16::from_le_bytes(from.array()?);
     let mut tables: Vec<Vec<_>> = schema.tables.iter().map(|_| Vec::new()).collect();
+    let mut found: Vec<Box<str>> = Vec::new();
     for _ in 0..count {
         let len = u16::from_le_bytes(from.array()?);
         let name = String::from_utf8(from.bytes(len.into())?)
             .map_err(|_| RestoreError::damaged("a table's name is not text"))?;
-        let slot = schema.tables.iter().position(|def| def.name == name);
-        let Some(rows) = slot.and_then(|slot| tables.get_mut(slot)) else {
+        if found.iter().any(|known| **known == *name) {
+            return Err(RestoreError::damaged("it has a table twice"));
+        }
+        if format >= FORMAT_SHAPES {
+            let len = u32::from_le_bytes(from.array()?);
+            if len > SHAPE_LEN_MAX {
+                return Err(RestoreError::damaged("a shape is longer than shapes can be"));
+            }
+            from.bytes(len)?;
+        }
+        let mut rows = schema.slot(&name).and_then(|slot| tables.get_mut(slot));
+        if rows.is_none() && !schema.drops(&name) {
             return Err(RestoreError::UnknownTable { name: name.into() });
-        };
+        }
+        found.push(name.into());
         loop {
             let len = u32::from_le_bytes(from.array()?);
             if len == END {
@@ -102,7 +127,10 @@ pub(super) fn read(
             if len > ROW_LEN_MAX {
                 return Err(RestoreError::damaged("a row is longer than rows can be"));
             }
-            rows.push((key, from.bytes(len)?));
+            let row = from.bytes(len)?;
+            if let Some(rows) = &mut rows {
+                rows.push((key, row));
+            }
             meter.row();
         }
     }
@@ -110,7 +138,10 @@ pub(super) fn read(
     if from.array()? != sum.to_le_bytes() {
         return Err(RestoreError::damaged("its checksum does not match"));
     }
-    Ok(Contents { index, tables })
+    if (&mut from.inner).take(1).read_to_end(&mut Vec::new())? != 0 {
+        return Err(RestoreError::damaged("there are bytes after its checksum"));
+    }
+    Ok(Contents { index, tables, found })
 }
 
 /// A stream whose bytes are summed up on the way.

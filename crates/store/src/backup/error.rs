@@ -28,6 +28,13 @@ pub enum RestoreError {
         /// The table's name.
         name: Box<str>,
     },
+    /// It lacks a table that the store has rows of; see [`crate::RestoreOptions::empty_missing`].
+    MissingTable {
+        /// The table.
+        table: &'static str,
+        /// Rows of it that the store has.
+        rows: usize,
+    },
     /// A line of a dump is not a row.
     Line {
         /// Which, from 1.
@@ -76,8 +83,19 @@ impl fmt::Display for RestoreError {
                  use a newer build"
             ),
             Self::UnknownTable { name } => {
-                write!(f, "the backup has the table {name:?}, which the schema lacks")
+                write!(
+                    f,
+                    "the backup has the table {name:?}, which the schema lacks: use a build that has \
+                     it, or let the schema say what becomes of it: keep({name:?}) or \
+                     drop_table({name:?})"
+                )
             }
+            Self::MissingTable { table, rows } => write!(
+                f,
+                "the backup lacks the table {table:?}, of which the store has {rows} rows: they would \
+                 be deleted; say so with RestoreOptions::empty_missing (--empty-missing), or use \
+                 another backup"
+            ),
             Self::Line { line, reason } => write!(f, "line {line}: {reason}"),
             Self::Unordered { table } => {
                 write!(f, "table {table}: the rows are out of order, or one is there twice")

@@ -2,17 +2,24 @@
 //!
 //! The first line is `{"statehold_dump":1,"index":N}`, the last one `{"rows":N}`, which tells a whole dump
 //! from one that was cut off. Each one between them is a row:
-//! `{"table":"…","create_index":N,"modify_index":N,"row":…}`, the row as its type serialises.
+//! `{"table":"…","create_index":N,"modify_index":N,"row":…}`, the row as its type serialises. A row of a
+//! table that is kept as bytes is `{"table":"…","key":"…","record":"…"}`, both in base64.
+//! The header names the tables, so that one without rows can be told from one that is not there:
+//! `"tables":["…"]`. Dumps of earlier builds lack that.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, Write};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::progress::Meter;
 use super::{Contents, RestoreError};
-use crate::state::{Root, Schema};
+use crate::key::{KEY_LEN_MAX, KeyBytes};
+use crate::schema::Schema;
+use crate::state::Root;
 use crate::table::{Entry, Table};
 
 /// The format that this build writes.
@@ -22,6 +29,40 @@ const FORMAT: u64 = 1;
 struct Header {
     statehold_dump: u64,
     index: u64,
+    #[serde(default)]
+    tables: Vec<Box<str>>,
+}
+
+/// A row of a table that is kept as bytes.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeptLine<'a> {
+    #[serde(borrow)]
+    table: Cow<'a, str>,
+    key: String,
+    record: String,
+}
+
+impl KeptLine<'_> {
+    /// The key and the record.
+    fn row(&self) -> Result<(KeyBytes, Vec<u8>), String> {
+        let bytes = |name: &str, text: &str| {
+            STANDARD.decode(text).map_err(|error| format!("the {name} is not base64: {error}"))
+        };
+        let key = bytes("key", &self.key)?;
+        if key.len() > KEY_LEN_MAX {
+            return Err("the key is longer than keys can be".to_owned());
+        }
+        Ok((KeyBytes::from_slice(&key), bytes("record", &self.record)?))
+    }
+}
+
+/// The line of a row that is kept as bytes.
+pub(crate) fn kept_line(table: &str, key: &[u8], record: &[u8]) -> io::Result<Vec<u8>> {
+    let (key, record) = (STANDARD.encode(key), STANDARD.encode(record));
+    let mut line = serde_json::to_vec(&KeptLine { table: table.into(), key, record })?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,8 +111,15 @@ pub(crate) fn line<T: Table>(entry: &Entry<T::Row>) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-pub(super) fn write(root: &Root, mut to: impl Write, meter: &mut Meter<'_>) -> io::Result<()> {
-    let mut header = serde_json::to_vec(&Header { statehold_dump: FORMAT, index: root.index })?;
+pub(super) fn write(
+    schema: &Schema,
+    root: &Root,
+    mut to: impl Write,
+    meter: &mut Meter<'_>,
+) -> io::Result<()> {
+    let tables = schema.tables.iter().map(|def| def.name.into()).collect();
+    let mut header =
+        serde_json::to_vec(&Header { statehold_dump: FORMAT, index: root.index, tables })?;
     header.push(b'\n');
     to.write_all(&header)?;
     for table in &root.tables {
@@ -99,6 +147,8 @@ pub(super) fn read(
         return Err(RestoreError::NewerFormat { found: header.statehold_dump, known: FORMAT });
     }
     let mut tables: Vec<Vec<_>> = schema.tables.iter().map(|_| Vec::new()).collect();
+    // Names with rows or without, of tables that the schema drops too.
+    let mut found: Vec<Box<str>> = header.tables;
     for number in 2.. {
         text.clear();
         if from.read_until(b'\n', &mut text)? == 0 {
@@ -108,27 +158,70 @@ pub(super) fn read(
             continue;
         }
         if let Ok(trailer) = serde_json::from_slice::<Trailer>(&text) {
-            if trailer.rows == meter.rows() {
-                break;
+            if trailer.rows != meter.rows() {
+                return Err(RestoreError::damaged("it has not as many rows as its last line says"));
             }
-            return Err(RestoreError::damaged("it has not as many rows as its last line says"));
+            ends(&mut from)?;
+            break;
         }
         meter.row();
         let bad = |reason: String| RestoreError::Line { line: number, reason: reason.into() };
-        let line: Line<'_> =
-            serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+        let line: Line<'_> = match serde_json::from_slice(&text) {
+            Ok(line) => line,
+            Err(error) => {
+                let kept: KeptLine<'_> =
+                    serde_json::from_slice(&text).map_err(|_| bad(error.to_string()))?;
+                note(&mut found, &kept.table);
+                if let Some(slot) = slot(schema, &kept.table)? {
+                    tables[slot].push(kept.row().map_err(bad)?);
+                }
+                continue;
+            }
+        };
         if line.create_index > line.modify_index || line.modify_index > header.index {
             return Err(bad("the row's indexes are not between 0 and the dump's".to_owned()));
         }
-        let slot = schema.tables.iter().position(|def| def.name == line.table);
-        let Some((slot, def)) = slot.and_then(|slot| Some((slot, schema.tables.get(slot)?))) else {
-            return Err(RestoreError::UnknownTable { name: line.table.into() });
-        };
-        tables[slot].push(def.empty.import_json(&line).map_err(bad)?);
+        note(&mut found, &line.table);
+        if let Some(slot) = slot(schema, &line.table)? {
+            tables[slot].push(schema.tables[slot].empty.import_json(&line).map_err(bad)?);
+        }
     }
     // Lines may come in any order: people edit dumps.
     for rows in &mut tables {
-        rows.sort_by(|a: &(crate::key::KeyBytes, _), b| a.0.as_slice().cmp(b.0.as_slice()));
+        rows.sort_by(|a: &(KeyBytes, _), b| a.0.as_slice().cmp(b.0.as_slice()));
     }
-    Ok(Contents { index: header.index, tables })
+    for name in &found {
+        // One without rows is named too: a table that the schema lacks is never left out unnoticed.
+        slot(schema, name)?;
+    }
+    Ok(Contents { index: header.index, tables, found })
+}
+
+/// The position of a table; `None` when the schema drops it.
+fn slot(schema: &Schema, name: &str) -> Result<Option<usize>, RestoreError> {
+    match schema.slot(name) {
+        None if !schema.drops(name) => Err(RestoreError::UnknownTable { name: name.into() }),
+        slot => Ok(slot),
+    }
+}
+
+fn note(found: &mut Vec<Box<str>>, name: &str) {
+    if !found.iter().any(|known| **known == *name) {
+        found.push(name.into());
+    }
+}
+
+/// Checks that nothing but blank lines follows.
+fn ends(from: &mut impl BufRead) -> Result<(), RestoreError> {
+    loop {
+        let rest = from.fill_buf()?;
+        if rest.is_empty() {
+            return Ok(());
+        }
+        if !rest.trim_ascii().is_empty() {
+            return Err(RestoreError::damaged("there are bytes after its last line"));
+        }
+        let len = rest.len();
+        from.consume(len);
+    }
 }

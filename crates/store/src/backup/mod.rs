@@ -11,24 +11,27 @@ mod compact;
 mod error;
 pub(crate) mod json;
 mod progress;
+mod replace;
 mod report;
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
-use std::sync::Arc;
 
 pub use error::RestoreError;
 pub use progress::{Progress, Step};
+pub use replace::RestoreOptions;
 pub use report::{Report, TableReport};
 
 use self::progress::Meter;
 use crate::key::KeyBytes;
-use crate::state::{Change, ErasedTable, Root, settle};
+use crate::state::Root;
 use crate::store::Store;
 
 /// What a backup holds: its index, and for each table of the schema the rows by key.
 struct Contents {
     index: u64,
     tables: Vec<Vec<(KeyBytes, Vec<u8>)>>,
+    /// The names of the tables that it has, with rows or without.
+    found: Vec<Box<str>>,
 }
 
 impl Store {
@@ -83,14 +86,16 @@ impl Store {
         Ok(root.index)
     }
 
-    /// Replaces everything by what a backup holds; the index of that.
+    /// Replaces everything by what a backup holds; returns the index of that commit.
     ///
-    /// The backup is read to its end and checked before anything changes.
+    /// The backup is read to its end, after which nothing may follow, and checked before anything
+    /// changes. It MUST have every table that the store has rows of, because they would be deleted:
+    /// [`RestoreOptions::empty_missing`] allows that. Rows of earlier versions are migrated.
     ///
     /// # Errors
     /// [`RestoreError`]; the store is as it was, unless its durable write failed.
     pub fn restore(&self, from: impl Read) -> Result<u64, RestoreError> {
-        self.restore_with(from, |_| ())
+        self.restore_using(&RestoreOptions::default(), from, |_| ())
     }
 
     /// Does what [`Store::restore`] does, and tells how far it is.
@@ -100,12 +105,9 @@ impl Store {
     pub fn restore_with(
         &self,
         from: impl Read,
-        mut progress: impl FnMut(Progress),
+        progress: impl FnMut(Progress),
     ) -> Result<u64, RestoreError> {
-        let mut meter = Meter::new(&mut progress);
-        meter.begin(Step::Reading, None);
-        let contents = compact::read(self.schema(), BufReader::new(from), &mut meter)?;
-        self.replace(contents, None, &mut meter)
+        self.restore_using(&RestoreOptions::default(), from, progress)
     }
 
     /// Does what [`Store::restore`] does, at the caller's own index: that of the log entry which a
@@ -114,10 +116,23 @@ impl Store {
     /// # Errors
     /// As [`Store::restore`], and [`RestoreError::IndexTooSmall`].
     pub fn restore_at(&self, index: u64, from: impl Read) -> Result<(), RestoreError> {
-        let mut nobody = |_| ();
-        let mut meter = Meter::new(&mut nobody);
+        self.restore_using(&RestoreOptions::default().index(index), from, |_| ()).map(drop)
+    }
+
+    /// Does what [`Store::restore`] does with options, and tells how far it is.
+    ///
+    /// # Errors
+    /// As [`Store::restore`], and [`RestoreError::IndexTooSmall`].
+    pub fn restore_using(
+        &self,
+        options: &RestoreOptions,
+        from: impl Read,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<u64, RestoreError> {
+        let mut meter = Meter::new(&mut progress);
+        meter.begin(Step::Reading, None);
         let contents = compact::read(self.schema(), BufReader::new(from), &mut meter)?;
-        self.replace(contents, Some(index), &mut meter).map(drop)
+        self.replace(contents, options, &mut meter)
     }
 
     /// Writes everything to `to` as lines of JSON, as of now: a header, then a row a line. The index
@@ -137,12 +152,16 @@ impl Store {
         let root = self.published();
         let mut meter = Meter::new(&mut progress);
         meter.begin(Step::Writing, Some(rows_of(&root)));
-        json::write(&root, BufWriter::new(to), &mut meter)?;
+        json::write(self.schema(), &root, BufWriter::new(to), &mut meter)?;
         meter.done(meter.rows());
         Ok(root.index)
     }
 
-    /// Replaces everything by what a dump holds; the index of that.
+    /// Replaces everything by what a dump holds; returns the index of that commit.
+    ///
+    /// As with [`Store::restore`], the dump MUST have every table that the store has rows of, and
+    /// only blank lines may follow its last line. A dump has no row versions: its rows are of the
+    /// types of today.
     ///
     /// # Errors
     /// As [`Store::restore`].
@@ -157,70 +176,25 @@ impl Store {
     pub fn load_with(
         &self,
         from: impl BufRead,
+        progress: impl FnMut(Progress),
+    ) -> Result<u64, RestoreError> {
+        self.load_using(&RestoreOptions::default(), from, progress)
+    }
+
+    /// Does what [`Store::load`] does with options, and tells how far it is.
+    ///
+    /// # Errors
+    /// As [`Store::restore`], and [`RestoreError::IndexTooSmall`].
+    pub fn load_using(
+        &self,
+        options: &RestoreOptions,
+        from: impl BufRead,
         mut progress: impl FnMut(Progress),
     ) -> Result<u64, RestoreError> {
         let mut meter = Meter::new(&mut progress);
         meter.begin(Step::Reading, None);
         let contents = json::read(self.schema(), from, &mut meter)?;
-        self.replace(contents, None, &mut meter)
-    }
-
-    fn replace(
-        &self,
-        contents: Contents,
-        given: Option<u64>,
-        meter: &mut Meter<'_>,
-    ) -> Result<u64, RestoreError> {
-        let rows = contents.tables.iter().map(|rows| rows.len() as u64).sum();
-        meter.begin(Step::Replacing, Some(rows));
-        let stamped_max = contents.index;
-        // The rows are checked before the one writer is kept waiting.
-        let mut parts = Vec::with_capacity(contents.tables.len());
-        for (def, rows) in self.schema().tables.iter().zip(contents.tables) {
-            let sorted = rows.is_sorted_by(|a, b| a.0.as_slice() < b.0.as_slice());
-            if !sorted {
-                return Err(RestoreError::Unordered { table: def.name });
-            }
-            parts.push((def, rows));
-        }
-        let mut txn = match given {
-            Some(given) if given < stamped_max => {
-                return Err(RestoreError::IndexTooSmall { given, least: stamped_max });
-            }
-            Some(given) => self.begin_write_at(given)?,
-            None => {
-                let last = self.index().max(stamped_max);
-                let index = last.checked_add(1).ok_or(RestoreError::NoIndexLeft)?;
-                // Somebody may have committed in between.
-                self.begin_write_at(index).or_else(|_| self.begin_write())?
-            }
-        };
-        let index = txn.index();
-        let mut tables: Vec<Arc<dyn ErasedTable>> = Vec::with_capacity(parts.len());
-        let mut changes = Vec::new();
-        for (slot, (def, rows)) in parts.into_iter().enumerate() {
-            for key in txn.keys_of(slot) {
-                if rows.binary_search_by(|row| row.0.as_slice().cmp(key.as_slice())).is_err() {
-                    changes.push(Change { table: slot, key, row: None });
-                }
-            }
-            let put = rows.iter().map(|(key, row)| Change {
-                table: slot,
-                key: key.clone(),
-                row: Some(row.clone()),
-            });
-            changes.extend(put);
-            let mut rows = rows.into_iter().map(Ok);
-            let table = def.empty.load(&mut rows, index, stamped_max);
-            let mut table = table.map_err(RestoreError::Row)?;
-            settle(&mut table).map_err(RestoreError::Row)?;
-            tables.push(table);
-        }
-        txn.replace_all(tables, changes);
-        let index = txn.commit().and_then(|index| self.flush().map(|_| index));
-        let index = index.map_err(RestoreError::Commit)?;
-        meter.done(rows);
-        Ok(index)
+        self.replace(contents, options, &mut meter)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::durable::{Access, Durable, Files};
 use crate::error::OpenError;
 use crate::options::Options;
 use crate::range::Span;
-use crate::state::Schema;
+use crate::schema::Schema;
 use crate::store::Store;
 
 /// What is in a store.

@@ -8,6 +8,8 @@
 //! After a call that failed while the program goes on, the store is opened again in place and the script
 //! goes on, so that recovery is a part of every such run.
 
+mod arriving;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::pin::pin;
@@ -24,8 +26,8 @@ use crate::error::{CommitError, ReopenError};
 use crate::observer::Observer;
 use crate::options::{Durability, Options};
 use crate::range::KeyRange;
+use crate::schema::Schema;
 use crate::snapshot::Snapshot;
-use crate::state::Schema;
 use crate::store::Store;
 use crate::table::{Index, IndexSet, Table};
 use crate::view::{Order, ReadView};

@@ -11,6 +11,7 @@
 //! again only after both files were opened anew and proved to lack the failed write.
 //! Limit: what gathers for the next checkpoint is at most `checkpoint::TAIL_MAX` bytes; commits wait then.
 
+mod arrive;
 mod checkpoint;
 mod database;
 mod gate;
@@ -21,10 +22,12 @@ mod read_only;
 pub(crate) mod record;
 mod rows;
 mod shapes;
+mod unknown;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use arrive::Arrivals;
 use checkpoint::{Checkpoint, Tail};
 pub(crate) use database::{Access, Files};
 use database::{contradictory, io_error};
@@ -33,11 +36,13 @@ pub(crate) use journal::{Journal, MemoryJournal};
 use pairing::Pairing;
 use quiet::quietly;
 use rows::{Applied, RowFile};
+use unknown::Found;
 use uuid::Uuid;
 
 use crate::error::{CommitError, OpenError, ReopenError};
 use crate::options::Options;
-use crate::state::{Change, Root, Schema};
+use crate::schema::Schema;
+use crate::state::{Change, Root};
 
 /// Commits on their way to the disk.
 pub(crate) type Commits = Vec<(u64, Vec<Change>)>;
@@ -60,7 +65,7 @@ impl Durable {
         files: Files,
         schema: &Schema,
         options: &Options,
-    ) -> Result<(Self, Root), OpenError> {
+    ) -> Result<(Self, Root, Schema), OpenError> {
         let path = files.rows_path().to_owned();
         quietly(|| Self::open_files(files, schema, options))
             .unwrap_or_else(|_| Err(contradictory(&path)))
@@ -70,9 +75,9 @@ impl Durable {
         files: Files,
         schema: &Schema,
         options: &Options,
-    ) -> Result<(Self, Root), OpenError> {
+    ) -> Result<(Self, Root, Schema), OpenError> {
         let log = files.log()?.map(|db| LogFile::open(db, &files)).transpose()?;
-        let rows = files.rows()?.map(|db| RowFile::open(db, &files, schema)).transpose()?;
+        let rows = files.rows()?.map(|db| RowFile::open(db, &files)).transpose()?;
         let heads = (log.as_ref().map(|(_, head)| *head), rows.as_ref().map(|(_, head)| *head));
         let pairing = Pairing::of(&files, heads.0, heads.1)?;
         if files.access() == Access::Read && (log.is_none() || rows.is_none()) {
@@ -84,22 +89,32 @@ impl Durable {
         };
         let (mut rows, _) = match rows {
             Some(rows) => rows,
-            None => RowFile::open(files.create_rows()?, &files, schema)?,
+            None => RowFile::open(files.create_rows()?, &files)?,
         };
         let applied = rows.applied();
         check_linked(&files, &journal, applied)?;
+        let found = Found::in_files(&rows, &journal, &files)?;
+        let schema = found.resolve(schema, &files)?;
+        rows.name(&schema);
+        let salvage = options.salvage.is_on();
         // Before a row is read: bytes of a type that changed can fail to be read, which would hide why.
-        let mut shapes = rows.shapes(files.rows_path(), schema)?;
-        let mut root = rows.load(files.rows_path(), schema)?;
-        let tail = replay(&journal, &files, schema, applied, &mut root)
+        let mut shapes = rows.shapes(files.rows_path(), &schema)?;
+        let mut root = rows.load(files.rows_path(), &schema, salvage)?;
+        let mut tail = replay(&journal, &files, &schema, applied, &mut root, salvage)
             .map_err(|error| shapes.explanation().unwrap_or(error))?;
         shapes.settle(&root)?;
-        root.settle()
+        let arrival = root
+            .settle()
             .map_err(|source| OpenError::Row { path: files.rows_path().to_owned(), source })?;
+        // Before anything is written: what is removed is somewhere else then.
+        options.salvage.save(&arrival.unreadable).map_err(|e| io_error(files.rows_path(), e))?;
         let mut id = pairing.id();
+        let mut work = None;
         if files.access() != Access::Read {
             id = Some(accept(&files, &journal, &mut rows, pairing, options)?);
-            rows.record(&shapes, files.rows_path(), schema)?;
+            rows.record(&shapes, files.rows_path(), &schema)?;
+            let arrivals = Arrivals::new(root.index, arrival.changes, found.dropped(&schema));
+            work = Some(arrivals.begin(&mut rows, &journal, &mut tail, &files)?);
         }
         let names = schema.tables.iter().map(|def| def.name).collect();
         let checkpoint = Arc::new(Checkpoint::new(
@@ -109,11 +124,14 @@ impl Durable {
             options.history,
             options.observer.clone(),
         ));
+        if let Some(work) = work {
+            work.finish(&checkpoint, &files)?;
+        }
         let thread = match files.access() {
             Access::Read => None,
             Access::Create | Access::Write => Some(spawn(&files, &checkpoint)?),
         };
-        Ok((Self { checkpoint, thread, names, id, files }, root))
+        Ok((Self { checkpoint, thread, names, id, files }, root, schema))
     }
 
     /// The store's identity.
@@ -284,6 +302,7 @@ fn replay(
     schema: &Schema,
     applied: Applied,
     root: &mut Root,
+    salvage: bool,
 ) -> Result<Tail, OpenError> {
     let path = files.log_path();
     let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
@@ -312,7 +331,7 @@ fn replay(
             let before = root.index;
             for commit in record.commits.iter().filter(|commit| commit.index > before) {
                 let changes = root
-                    .replay(schema, commit)
+                    .replay(schema, commit, salvage)
                     .map_err(|source| OpenError::Row { path: path.to_owned(), source })?;
                 root.index = commit.index;
                 commits.push((commit.index, changes));

@@ -133,6 +133,21 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
     if rest.0.is_empty() { Ok(record) } else { Err(RecordError::Unreadable) }
 }
 
+/// The index of a record's last commit, and the names of the tables that its commits after `after`
+/// change; `None` when it can't be read.
+pub(crate) fn tables(bytes: &[u8], after: u64) -> Option<(u64, Vec<&str>)> {
+    let record = decode(bytes).ok()?;
+    let last = record.commits.last()?.index;
+    let mut names: Vec<&str> = Vec::new();
+    let commits = record.commits.iter().filter(|commit| commit.index > after);
+    for change in commits.flat_map(|commit| &commit.changes) {
+        if !names.contains(&change.table) {
+            names.push(change.table);
+        }
+    }
+    Some((last, names))
+}
+
 /// What is left of a record.
 struct Rest<'a>(&'a [u8]);
 

@@ -2,11 +2,14 @@
 //!
 //! Secondary indexes are not on disk; they are built when the file is loaded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use redb::{
+    ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, TableError,
+    TableHandle,
+};
 use uuid::Uuid;
 
 use super::database::{Db, Files, io_error};
@@ -15,7 +18,8 @@ use super::quiet::quietly;
 use super::shapes::Recorded;
 use crate::error::{OpenError, ReopenError, RowError};
 use crate::key::KeyBytes;
-use crate::state::{Root, Schema};
+use crate::schema::{Schema, TableDef};
+use crate::state::{Arriving, Root};
 
 /// Names to numbers: the format, the identity, the index that the rows are as of and the checksum of the
 /// journal record that ends there, each table's last index.
@@ -25,8 +29,14 @@ const META_FORMAT: &str = "format";
 const META_INDEX: &str = "index";
 const META_LINK: &str = "link";
 
+/// The commit up to which the journal is to be cut.
+const META_CUT: &str = "cut";
+
+/// What the names of redb tables of rows begin with.
+const ROWS_PREFIX: &str = "rows/";
+
 fn rows_table(name: &str) -> String {
-    format!("rows/{name}")
+    format!("{ROWS_PREFIX}{name}")
 }
 
 fn meta_table_index(name: &str) -> String {
@@ -55,11 +65,7 @@ pub(crate) struct Applied {
 
 impl RowFile {
     /// Reads what the file states of itself.
-    pub(crate) fn open(
-        db: Db,
-        files: &Files,
-        schema: &Schema,
-    ) -> Result<(Self, RowsHead), OpenError> {
+    pub(crate) fn open(db: Db, files: &Files) -> Result<(Self, RowsHead), OpenError> {
         let path = files.rows_path();
         let (head, applied) = Self::read(&db).map_err(|reason| damaged(path, &reason))?;
         if head.format > FORMAT {
@@ -69,12 +75,7 @@ impl RowFile {
                 known: FORMAT,
             });
         }
-        let names = schema
-            .tables
-            .iter()
-            .map(|def| (rows_table(def.name), meta_table_index(def.name)))
-            .collect();
-        Ok((Self { db: Some(db), names, applied, sync_failed: false }, head))
+        Ok((Self { db: Some(db), names: Vec::new(), applied, sync_failed: false }, head))
     }
 
     fn read(db: &Db) -> Result<(RowsHead, Applied), String> {
@@ -145,8 +146,19 @@ impl RowFile {
         })
     }
 
+    /// Takes the tables of a schema, which are named by their slots from here on.
+    pub(crate) fn name(&mut self, schema: &Schema) {
+        let names = |def: &TableDef| (rows_table(def.name), meta_table_index(def.name));
+        self.names = schema.tables.iter().map(names).collect();
+    }
+
     /// Loads every row of the schema's tables.
-    pub(crate) fn load(&self, path: &Path, schema: &Schema) -> Result<Root, OpenError> {
+    pub(crate) fn load(
+        &self,
+        path: &Path,
+        schema: &Schema,
+        salvage: bool,
+    ) -> Result<Root, OpenError> {
         let damaged = |error: &dyn std::fmt::Display| damaged(path, &error.to_string());
         let db = self.db.as_ref().ok_or_else(|| damaged(&CLOSED))?;
         let txn = db.begin_read().map_err(|error| damaged(&error))?;
@@ -163,6 +175,7 @@ impl RowFile {
         for (def, (rows, table_index)) in schema.tables.iter().zip(&self.names) {
             let last_index = meta.get(table_index.as_str()).map_err(|error| damaged(&error))?;
             let last_index = last_index.map_or(0, |value| value.value());
+            let arriving = Arriving { last_index, stamped_max: index, salvage };
             let of_row = |source| OpenError::Row { path: path.to_owned(), source };
             let loaded = match txn.open_table(TableDefinition::<&[u8], &[u8]>::new(rows)) {
                 Ok(table) => {
@@ -175,10 +188,10 @@ impl RowFile {
                         let (key, bytes) = row.map_err(unreadable)?;
                         Ok((KeyBytes::from_slice(key.value()), bytes.value().to_vec()))
                     });
-                    def.empty.load(&mut rows, last_index, index)
+                    def.empty.load(&mut rows, arriving)
                 }
                 Err(TableError::TableDoesNotExist(_)) => {
-                    def.empty.load(&mut std::iter::empty(), last_index, index)
+                    def.empty.load(&mut std::iter::empty(), arriving)
                 }
                 Err(error) => return Err(damaged(&error)),
             }
@@ -203,6 +216,40 @@ impl RowFile {
         }
         txn.commit()?;
         self.applied.link = Some(link);
+        Ok(())
+    }
+
+    /// The tables that have rows, whether the schema has them or not.
+    pub(crate) fn tables(&self) -> Result<BTreeSet<String>, redb::Error> {
+        let txn = self.db.as_ref().ok_or_else(closed)?.begin_read()?;
+        let mut names = BTreeSet::new();
+        for table in txn.list_tables()? {
+            let Some(name) = table.name().strip_prefix(ROWS_PREFIX) else { continue };
+            let rows = txn.open_table(TableDefinition::<&[u8], &[u8]>::new(table.name()))?;
+            if !rows.is_empty()? {
+                names.insert(name.to_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    /// The commit up to which the journal is to be cut; 0 when it is not.
+    pub(crate) fn cut(&self) -> Result<u64, redb::Error> {
+        let meta = self.db.as_ref().ok_or_else(closed)?.begin_read()?.open_table(META)?;
+        Ok(meta.get(META_CUT)?.map_or(0, |cut| cut.value()))
+    }
+
+    /// Deletes tables, and notes up to where the journal is to be cut once the rows are as of there.
+    pub(crate) fn prepare(&self, dropped: &[String], cut: Option<u64>) -> Result<(), redb::Error> {
+        let txn = self.db.as_ref().ok_or_else(closed)?.begin_write()?;
+        for name in dropped {
+            txn.delete_table(TableDefinition::<&[u8], &[u8]>::new(&rows_table(name)))?;
+            txn.open_table(META)?.remove(meta_table_index(name).as_str())?;
+        }
+        if let Some(cut) = cut {
+            txn.open_table(META)?.insert(META_CUT, cut)?;
+        }
+        txn.commit()?;
         Ok(())
     }
 

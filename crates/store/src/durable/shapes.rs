@@ -12,8 +12,9 @@ use redb::{Database, ReadTransaction, TableDefinition, TableError};
 
 use crate::error::OpenError;
 use crate::range::Span;
+use crate::schema::{Schema, TableDef};
 use crate::shape::{Compared, compare};
-use crate::state::{Root, Schema, TableDef};
+use crate::state::Root;
 
 const SHAPES: TableDefinition<'_, &str, &str> = TableDefinition::new("shapes");
 
@@ -55,13 +56,15 @@ impl Recorded {
         };
         let mut recorded = Self::default();
         for (slot, def) in schema.tables.iter().enumerate() {
+            // The build that has its type compares the shape of a table that is kept as bytes.
+            let Some(shape) = &def.shape else { continue };
             let key = key(def);
             let was = shapes.get(key.as_str()).map_err(|error| damaged(error.to_string()))?;
             let Some(was) = was else {
                 recorded.missing.push(slot);
                 continue;
             };
-            let (was, is) = (was.value(), def.shape.text());
+            let (was, is) = (was.value(), shape.text());
             let difference = match compare(was, &is) {
                 // A later build compares it again.
                 Compared::Same | Compared::Newer => continue,
@@ -118,7 +121,9 @@ impl Recorded {
         {
             let mut shapes = txn.open_table(SHAPES)?;
             for def in self.missing.iter().filter_map(|slot| schema.tables.get(*slot)) {
-                shapes.insert(key(def).as_str(), def.shape.text().as_str())?;
+                if let Some(shape) = &def.shape {
+                    shapes.insert(key(def).as_str(), shape.text().as_str())?;
+                }
             }
         }
         txn.commit()?;

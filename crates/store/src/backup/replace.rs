@@ -1,0 +1,137 @@
+//! One transaction that replaces everything by what was read from a backup or dump.
+
+use std::io;
+use std::sync::Arc;
+
+use super::progress::{Meter, Step};
+use super::{Contents, RestoreError};
+use crate::key::KeyBytes;
+use crate::schema::TableDef;
+use crate::state::{Arriving, Change, ErasedTable, settle};
+use crate::store::Store;
+
+/// How a backup or dump is restored.
+///
+/// ```
+/// # use statehold_store::{RestoreOptions, Schema, Store};
+/// # let store = Store::in_memory(&Schema::new());
+/// # let mut backup = Vec::new();
+/// # store.backup(&mut backup)?;
+/// // The backup is older than a table: its rows are deleted, as everything else is replaced.
+/// let options = RestoreOptions::default().empty_missing(true);
+/// store.restore_using(&options, backup.as_slice(), |_| ())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct RestoreOptions {
+    /// The index of the commit, which MUST be at least the backup's. Default: the next one after those
+    /// of the store and of the backup.
+    pub index: Option<u64>,
+    /// Whether tables that the backup lacks are emptied. Where not, a restore into a store that has
+    /// rows of one is [`RestoreError::MissingTable`]. Default: no.
+    pub empty_missing: bool,
+}
+
+impl RestoreOptions {
+    /// Sets [`RestoreOptions::index`].
+    #[must_use]
+    pub fn index(mut self, index: u64) -> Self {
+        self.index = Some(index);
+        self
+    }
+
+    /// Sets [`RestoreOptions::empty_missing`].
+    #[must_use]
+    pub fn empty_missing(mut self, empty_missing: bool) -> Self {
+        self.empty_missing = empty_missing;
+        self
+    }
+}
+
+/// Rows by key, in key order.
+type Rows = Vec<(KeyBytes, Vec<u8>)>;
+
+impl Store {
+    pub(super) fn replace(
+        &self,
+        contents: Contents,
+        options: &RestoreOptions,
+        meter: &mut Meter<'_>,
+    ) -> Result<u64, RestoreError> {
+        let count = contents.tables.iter().map(|rows| rows.len() as u64).sum();
+        meter.begin(Step::Replacing, Some(count));
+        let stamped_max = contents.index;
+        // The rows are checked before the one writer is kept waiting.
+        for (def, rows) in self.schema().tables.iter().zip(&contents.tables) {
+            if !rows.is_sorted_by(|a, b| a.0.as_slice() < b.0.as_slice()) {
+                return Err(RestoreError::Unordered { table: def.name });
+            }
+        }
+        let mut txn = match options.index {
+            Some(given) if given < stamped_max => {
+                return Err(RestoreError::IndexTooSmall { given, least: stamped_max });
+            }
+            Some(given) => self.begin_write_at(given)?,
+            None => {
+                let last = self.index().max(stamped_max);
+                let index = last.checked_add(1).ok_or(RestoreError::NoIndexLeft)?;
+                // Another writer may have committed in between.
+                self.begin_write_at(index).or_else(|_| self.begin_write())?
+            }
+        };
+        let arriving = Arriving { last_index: txn.index(), stamped_max, salvage: false };
+        let mut tables: Vec<Arc<dyn ErasedTable>> = Vec::with_capacity(contents.tables.len());
+        let mut changes = Vec::new();
+        for (slot, (def, rows)) in self.schema().tables.iter().zip(contents.tables).enumerate() {
+            let present = txn.keys_of(slot);
+            // Looked at in the transaction, so that no row can come in between.
+            if !options.empty_missing
+                && !present.is_empty()
+                && !contents.found.iter().any(|name| **name == *def.name)
+            {
+                return Err(RestoreError::MissingTable { table: def.name, rows: present.len() });
+            }
+            let (table, rows) = arrive(def, rows, arriving)?;
+            for key in present {
+                if rows.binary_search_by(|row| row.0.as_slice().cmp(key.as_slice())).is_err() {
+                    changes.push(Change { table: slot, key, row: None });
+                }
+            }
+            changes.extend(rows.into_iter().map(|(key, row)| Change {
+                table: slot,
+                key,
+                row: Some(row),
+            }));
+            tables.push(table);
+        }
+        txn.replace_all(tables, changes);
+        let index = txn.commit().and_then(|index| self.flush().map(|_| index));
+        let index = index.map_err(RestoreError::Commit)?;
+        meter.done(count);
+        Ok(index)
+    }
+}
+
+/// The table of rows that were read, and the rows as they are to lie on disk.
+fn arrive(
+    def: &TableDef,
+    rows: Rows,
+    arriving: Arriving,
+) -> Result<(Arc<dyn ErasedTable>, Rows), RestoreError> {
+    let table = def.empty.load(&mut rows.iter().cloned().map(Ok), arriving);
+    let mut table = table.map_err(RestoreError::Row)?;
+    let (moves, _) = settle(&mut table).map_err(RestoreError::Row)?;
+    if moves.is_empty() {
+        return Ok((table, rows));
+    }
+    // The journal never has a row under a key that a migration replaced: keys of both kinds could be
+    // the same bytes.
+    let mut moved = Vec::with_capacity(table.rows());
+    let gathered = table.export(&mut |key, row| {
+        moved.push((KeyBytes::from_slice(key), row.to_vec()));
+        Ok::<(), io::Error>(())
+    });
+    gathered.map_err(RestoreError::Io)?;
+    Ok((table, moved))
+}

@@ -1,0 +1,209 @@
+//! Crashes and disk faults at every point of an open that changes rows: one that migrates keys, and
+//! one that removes what can't be read.
+
+use super::*;
+use crate::codec::OldRow;
+use crate::error::{OpenError, RowError};
+use crate::salvage::UnreadableRow;
+
+/// A row that migrates to nothing.
+const DROPPED: u8 = 9;
+
+/// A row whose migration can't read it, when it is not to.
+const UNREADABLE: u8 = 7;
+
+struct Old;
+
+impl Table for Old {
+    const NAME: &'static str = "moved";
+    const VERSION: u16 = 1;
+    type Key = u32;
+    type Row = (u32, u8);
+
+    fn key(row: &Self::Row) -> u32 {
+        row.0
+    }
+}
+
+/// Every row has the key that the one after it had.
+struct New;
+
+impl Table for New {
+    const NAME: &'static str = "moved";
+    const VERSION: u16 = 2;
+    type Key = u32;
+    type Row = (u32, u8);
+
+    fn key(row: &Self::Row) -> u32 {
+        row.0
+    }
+
+    fn migrate_row(old: OldRow<'_>) -> Result<Option<Self::Row>, RowError> {
+        let (number, value) = old.read::<(u32, u8)>()?;
+        Ok((value != DROPPED).then_some((number + 1, value)))
+    }
+}
+
+/// Can't read every row.
+struct Picky;
+
+impl Table for Picky {
+    const NAME: &'static str = "moved";
+    const VERSION: u16 = 2;
+    type Key = u32;
+    type Row = (u32, bool);
+
+    fn key(row: &Self::Row) -> u32 {
+        row.0
+    }
+
+    fn migrate_row(old: OldRow<'_>) -> Result<Option<Self::Row>, RowError> {
+        old.read().map(Some)
+    }
+}
+
+type Rows = Vec<(u32, u8, u64, u64)>;
+
+fn rows<T: Table>(store: &Store, value: impl Fn(&T::Row) -> (u32, u8)) -> Rows {
+    let row = |row: &crate::table::Entry<T::Row>| {
+        let (number, value) = value(row);
+        (number, value, row.create_index(), row.modify_index())
+    };
+    store.snapshot().scan::<T>(&KeyRange::all(), Order::Ascending).map(row).collect()
+}
+
+/// A disk with old rows: in the rows, in the journal, changed and deleted after the checkpoint.
+fn old(values: [u8; 4]) -> (Disk, Rows) {
+    let disk = Arc::new(Mutex::new(Disk::new(Fault::None)));
+    let schema = Schema::new().table::<Old>();
+    let store = Store::open_files(files(&disk), &schema, &Options::default()).unwrap();
+    let put = |number, value| {
+        let mut txn = store.begin_write().unwrap();
+        txn.upsert::<Old>((number, value)).unwrap();
+        txn.commit().unwrap();
+    };
+    (1..5).zip(values).for_each(|(number, value)| put(number, value));
+    put(8, 1);
+    store.checkpoint().unwrap();
+    put(6, 1);
+    // What was readable is replaced by what is not, and the other way round.
+    put(1, values[3]);
+    put(4, 1);
+    let mut txn = store.begin_write().unwrap();
+    txn.delete::<Old>(2).unwrap();
+    txn.delete::<Old>(6).unwrap();
+    txn.commit().unwrap();
+    let before = rows::<Old>(&store, |row| *row);
+    // As a crash leaves it: closing would apply the journal to the rows.
+    let mut left = Disk::new(Fault::None);
+    left.files.clone_from(&disk.lock().files);
+    (left, before)
+}
+
+fn with_fault(disk: &Disk, fault: Fault) -> Arc<Mutex<Disk>> {
+    let mut copy = Disk::new(fault);
+    copy.files.clone_from(&disk.files);
+    Arc::new(Mutex::new(copy))
+}
+
+/// Every fault of an open that makes so many calls.
+fn faults(disk: &Arc<Mutex<Disk>>) -> Vec<Fault> {
+    let (syncs, writes) = {
+        let disk = disk.lock();
+        (disk.syncs, disk.writes)
+    };
+    let of_syncs = (0..syncs).flat_map(|at| {
+        [Fault::CrashBeforeSync(at), Fault::CrashAfterSync(at), Fault::FailedSync(at)]
+    });
+    let of_writes = (0..writes)
+        .flat_map(|at| [Fault::TornWrite(at), Fault::FailedWrite(at), Fault::DiskFull(at)]);
+    of_syncs.chain(of_writes).collect()
+}
+
+fn power_off(disk: &Arc<Mutex<Disk>>, seed: u64) {
+    let mut disk = disk.lock();
+    let mut luck = fastrand::Rng::with_seed(seed);
+    disk.files.iter_mut().for_each(|file| file.crash(&mut luck));
+    disk.fault = Fault::None;
+    disk.frozen = false;
+}
+
+#[test]
+fn a_crash_while_keys_migrate_leaves_all_old_or_all_new_rows() {
+    let (disk, before) = old([1, 1, DROPPED, 3]);
+    let new = Schema::new().table::<New>();
+    let open = |disk: &Arc<Mutex<Disk>>| Store::open_files(files(disk), &new, &Options::default());
+    let clean = with_fault(&disk, Fault::None);
+    let after = rows::<New>(&open(&clean).unwrap(), |row| *row);
+    let moved: Rows = before
+        .iter()
+        .filter(|row| row.1 != DROPPED)
+        .map(|(number, value, created, modified)| (number + 1, *value, *created, *modified))
+        .collect();
+    assert_eq!(after, moved);
+    let (mut old_states, mut new_states) = (0, 0);
+    for (seed, fault) in (0..).zip(faults(&clean)) {
+        let copy = with_fault(&disk, fault);
+        drop(open(&copy));
+        power_off(&copy, seed);
+        // The build before reads what it wrote, or refuses what it did not.
+        let earlier = with_fault(&copy.lock(), Fault::None);
+        let schema = Schema::new().table::<Old>();
+        match Store::open_files(files(&earlier), &schema, &Options::default()) {
+            Ok(store) => {
+                assert_eq!(rows::<Old>(&store, |row| *row), before, "{fault:?}");
+                old_states += 1;
+            }
+            Err(OpenError::Row { source: RowError::NewerVersion { .. }, .. }) => new_states += 1,
+            Err(error) => panic!("{fault:?}: {error}"),
+        }
+        let store = open(&copy).unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        assert_eq!(rows::<New>(&store, |row| *row), after, "{fault:?}");
+        // A key that had another row before is deleted as what it is now.
+        let mut txn = store.begin_write().unwrap();
+        txn.delete::<New>(9).unwrap();
+        txn.commit().unwrap();
+        drop(store);
+        let store = open(&copy).unwrap();
+        assert_eq!(rows::<New>(&store, |row| *row), after[..after.len() - 1], "{fault:?}");
+    }
+    assert!(old_states > 0 && new_states > 0, "{old_states} and {new_states}");
+}
+
+#[test]
+fn a_crash_in_a_salvage_loses_no_row_that_was_not_saved() {
+    let (disk, before) = old([1, 0, UNREADABLE, UNREADABLE]);
+    let saved: Arc<Mutex<Vec<UnreadableRow>>> = Arc::default();
+    let options = {
+        let saved = Arc::clone(&saved);
+        Options::default().salvage(move |rows| {
+            saved.lock().extend_from_slice(rows);
+            Ok(())
+        })
+    };
+    let schema = Schema::new().table::<Picky>();
+    let open = |disk: &Arc<Mutex<Disk>>| Store::open_files(files(disk), &schema, &options);
+    let value = |row: &(u32, bool)| (row.0, u8::from(row.1));
+    let readable: Rows = before.iter().copied().filter(|row| row.1 != UNREADABLE).collect();
+    let keys = |rows: &[UnreadableRow]| -> Vec<Box<[u8]>> {
+        let mut keys: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
+        keys.sort();
+        keys.dedup();
+        keys
+    };
+    let clean = with_fault(&disk, Fault::None);
+    assert_eq!(rows::<Picky>(&open(&clean).unwrap(), value), readable);
+    let unreadable = keys(&std::mem::take(&mut *saved.lock()));
+    assert_eq!(unreadable.len(), 2);
+    for (seed, fault) in (0..).zip(faults(&clean)) {
+        let copy = with_fault(&disk, fault);
+        drop(open(&copy));
+        power_off(&copy, seed);
+        let store = open(&copy).unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        assert_eq!(rows::<Picky>(&store, value), readable, "{fault:?}");
+        drop(store);
+        assert_eq!(keys(&std::mem::take(&mut *saved.lock())), unreadable, "{fault:?}");
+        assert_eq!(rows::<Picky>(&open(&copy).unwrap(), value), readable, "{fault:?}");
+        assert!(saved.lock().is_empty(), "what was removed does not come again");
+    }
+}

@@ -1,0 +1,79 @@
+//! Tables that the files have and the schema does not declare.
+//!
+//! Invariant: a store is opened only when the schema says what becomes of every table that has rows.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+
+use super::Files;
+use super::journal::{Journal, LogFile};
+use super::rows::RowFile;
+use super::{REPLAY_BYTES, record};
+use crate::error::OpenError;
+use crate::schema::Schema;
+
+/// The tables of both files that have rows, or changes that the rows do not have yet.
+pub(super) struct Found {
+    rows: BTreeSet<String>,
+    journal: BTreeSet<String>,
+}
+
+/// What the schema drops.
+pub(super) struct Dropped {
+    /// Tables of the file of rows.
+    pub(super) rows: Vec<String>,
+    /// Whether the journal has changes of such tables.
+    pub(super) in_journal: bool,
+}
+
+impl Found {
+    pub(super) fn in_files(
+        rows: &RowFile,
+        log: &LogFile,
+        files: &Files,
+    ) -> Result<Self, OpenError> {
+        let of_rows = rows.tables().map_err(|error| damaged(files.rows_path(), &error))?;
+        let applied = rows.applied().index;
+        let mut of_journal = BTreeSet::new();
+        let mut next = applied.saturating_add(1);
+        while next <= log.last() {
+            let records = log
+                .read_from(next, REPLAY_BYTES)
+                .map_err(|error| damaged(files.log_path(), &error))?;
+            let before = next;
+            for bytes in records {
+                // What can't be read is the error of the replay, which has all its causes.
+                let Some((last, names)) = record::tables(&bytes, applied) else { continue };
+                next = next.max(last.saturating_add(1));
+                of_journal.extend(names.into_iter().map(str::to_owned));
+            }
+            if next == before {
+                break;
+            }
+        }
+        Ok(Self { rows: of_rows, journal: of_journal })
+    }
+
+    /// The schema with the tables that it keeps.
+    pub(super) fn resolve(&self, schema: &Schema, files: &Files) -> Result<Schema, OpenError> {
+        let unknown = |path: &Path| {
+            let path = path.to_owned();
+            |name: String| OpenError::UnknownTable { path, name: name.into() }
+        };
+        let schema = schema.with_found(&self.rows).map_err(unknown(files.rows_path()))?;
+        schema.with_found(&self.journal).map_err(unknown(files.log_path()))
+    }
+
+    /// The tables that the schema drops.
+    pub(super) fn dropped(&self, schema: &Schema) -> Dropped {
+        Dropped {
+            rows: self.rows.iter().filter(|name| schema.drops(name)).cloned().collect(),
+            in_journal: self.journal.iter().any(|name| schema.drops(name)),
+        }
+    }
+}
+
+fn damaged(path: &Path, error: &dyn fmt::Display) -> OpenError {
+    OpenError::Damaged { path: path.to_owned(), reason: error.to_string() }
+}

@@ -1,0 +1,129 @@
+//! A table that is kept as bytes, because this build has no type for its rows.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use crate::backup::json;
+use crate::codec;
+use crate::error::RowError;
+use crate::key::KeyBytes;
+use crate::load::RawRows;
+use crate::range::Span;
+use crate::salvage::UnreadableRow;
+use crate::state::{Arriving, EachRow, ErasedTable, Settled};
+use crate::tree::{OrdIndex, Tree};
+
+/// The rows as they lie on disk. Nothing is known of them but their checksums.
+#[derive(Clone)]
+pub(crate) struct KeptState {
+    name: &'static str,
+    rows: Tree<Arc<[u8]>>,
+    last_index: u64,
+    /// Rows that were left out, by key.
+    unreadable: BTreeMap<Box<[u8]>, (Box<[u8]>, RowError)>,
+}
+
+impl KeptState {
+    pub(crate) fn empty(name: &'static str) -> Self {
+        Self { name, rows: Tree::new(0), last_index: 0, unreadable: BTreeMap::new() }
+    }
+
+    fn check(&self, record: &[u8]) -> Result<(), RowError> {
+        let damaged =
+            RowError::Damaged { table: self.name, reason: "a record's checksum does not match" };
+        codec::unseal(record).map(drop).ok_or(damaged)
+    }
+}
+
+impl ErasedTable for KeptState {
+    fn copy(&self) -> Arc<dyn ErasedTable> {
+        Arc::new(self.clone())
+    }
+
+    fn last_change(&self, _: usize, span: &Span) -> u64 {
+        self.rows.last_change(span)
+    }
+
+    fn load(
+        &self,
+        rows: &mut RawRows<'_>,
+        arriving: Arriving,
+    ) -> Result<Arc<dyn ErasedTable>, RowError> {
+        let mut entries = Vec::new();
+        let mut unreadable = BTreeMap::new();
+        for row in rows {
+            let (key, record) = row?;
+            match self.check(&record) {
+                Ok(()) => entries.push((key, record.into())),
+                Err(reason) if arriving.salvage => {
+                    unreadable.insert(key.as_slice().into(), (record.into(), reason));
+                }
+                Err(reason) => return Err(reason),
+            }
+        }
+        let rows = Tree::from_sorted(entries, arriving.last_index);
+        Ok(Arc::new(Self { name: self.name, rows, last_index: arriving.last_index, unreadable }))
+    }
+
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn each_key(&self, each: &mut dyn FnMut(&KeyBytes)) {
+        self.rows.iter(&Span::all()).for_each(|(key, _)| each(key));
+    }
+
+    fn export(&self, each: &mut EachRow<'_>) -> io::Result<()> {
+        self.rows.iter(&Span::all()).try_for_each(|(key, record)| each(key.as_slice(), record))
+    }
+
+    fn export_json(&self, each: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        for (key, record) in self.rows.iter(&Span::all()) {
+            each(&json::kept_line(self.name, key.as_slice(), record)?)?;
+        }
+        Ok(())
+    }
+
+    fn import_json(&self, _: &json::Line<'_>) -> Result<(KeyBytes, Vec<u8>), String> {
+        Err("the schema keeps this table as bytes, and the line has its row as JSON: \
+             load the dump with a build that has the table"
+            .to_owned())
+    }
+
+    fn replay(
+        &mut self,
+        key: &KeyBytes,
+        row: Option<&[u8]>,
+        arriving: Arriving,
+    ) -> Result<(), RowError> {
+        self.unreadable.remove(key.as_slice());
+        self.last_index = arriving.last_index;
+        let Some(record) = row else {
+            self.rows.remove(key.as_slice(), arriving.last_index);
+            return Ok(());
+        };
+        match self.check(record) {
+            Ok(()) => {
+                self.rows.insert(key.clone(), record.into(), arriving.last_index);
+                Ok(())
+            }
+            Err(reason) if arriving.salvage => {
+                self.rows.remove(key.as_slice(), arriving.last_index);
+                self.unreadable.insert(key.as_slice().into(), (record.into(), reason));
+                Ok(())
+            }
+            Err(reason) => Err(reason),
+        }
+    }
+
+    fn settled(&self) -> Result<Option<Settled>, RowError> {
+        if self.unreadable.is_empty() {
+            return Ok(None);
+        }
+        let unreadable = UnreadableRow::all(self.name, &self.unreadable);
+        let changes = unreadable.iter().map(|row| (KeyBytes::from_slice(&row.key), None)).collect();
+        let table = Self { unreadable: BTreeMap::new(), ..self.clone() };
+        Ok(Some(Settled { table: Arc::new(table), changes, unreadable }))
+    }
+}

@@ -1,0 +1,72 @@
+//! Rows that can't be read, and what becomes of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use crate::error::RowError;
+
+/// A row of a data directory that can't be read: see [`crate::Options::salvage`].
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnreadableRow {
+    /// The table's name.
+    pub table: Box<str>,
+    /// The encoded primary key that the row lies under.
+    pub key: Box<[u8]>,
+    /// The record as it lies on disk; `docs/format.md` describes it. It may hold secrets.
+    pub record: Box<[u8]>,
+    /// Why it can't be read.
+    pub reason: RowError,
+}
+
+impl UnreadableRow {
+    pub(crate) fn all(table: &str, rows: &BTreeMap<Box<[u8]>, (Box<[u8]>, RowError)>) -> Vec<Self> {
+        let row = |(key, (record, reason)): (&Box<[u8]>, &(Box<[u8]>, RowError))| Self {
+            table: table.into(),
+            key: key.clone(),
+            record: record.clone(),
+            reason: reason.clone(),
+        };
+        rows.iter().map(row).collect()
+    }
+}
+
+/// Names the row, not what is in it, which may be secret.
+impl fmt::Debug for UnreadableRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnreadableRow")
+            .field("table", &self.table)
+            .field("key", &self.key.escape_ascii().to_string())
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Takes the unreadable rows of a store before they are removed from it.
+type Save = dyn Fn(&[UnreadableRow]) -> io::Result<()> + Send + Sync;
+
+/// The caller's function that saves unreadable rows, if there is one.
+#[derive(Clone, Default)]
+pub(crate) struct Salvage(pub(crate) Option<Arc<Save>>);
+
+impl Salvage {
+    /// Whether unreadable rows are gathered instead of ending the open.
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(crate) fn save(&self, rows: &[UnreadableRow]) -> io::Result<()> {
+        match &self.0 {
+            Some(save) if !rows.is_empty() => save(rows),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Salvage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Salvage").field(&self.is_on()).finish()
+    }
+}

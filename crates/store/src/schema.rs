@@ -1,0 +1,279 @@
+//! Which tables a store holds, and what becomes of the others that its files have.
+
+use std::any::TypeId;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::error::SchemaError;
+use crate::kept::KeptState;
+use crate::shape::Shape;
+use crate::state::{ErasedTable, TableState};
+use crate::table::{IndexSet, Table};
+
+/// The tables that a store holds.
+///
+/// Files or a backup may hold rows of a table that the schema does not declare: one that an older
+/// build had, or a newer one. They are refused by the table's name, unless the schema says what
+/// becomes of them: [`Schema::keep`], [`Schema::keep_unknown`] or [`Schema::drop_table`].
+///
+/// ```
+/// # use statehold_store::{Schema, Store, Table};
+/// # struct Volumes;
+/// # impl Table for Volumes {
+/// #     const NAME: &'static str = "volumes";
+/// #     const VERSION: u16 = 1;
+/// #     type Key = String;
+/// #     type Row = String;
+/// #     fn key(row: &String) -> &str { row }
+/// # }
+/// let store = Store::in_memory(&Schema::new().table::<Volumes>());
+/// ```
+#[derive(Clone, Default)]
+pub struct Schema {
+    pub(crate) tables: Vec<TableDef>,
+    /// Tables whose rows are deleted.
+    dropped: Vec<&'static str>,
+    /// Whether tables that are not named here are kept.
+    keep_unknown: bool,
+}
+
+/// One table of a schema: its name and its state without rows.
+#[derive(Clone)]
+pub(crate) struct TableDef {
+    pub(crate) name: &'static str,
+    /// The version of its rows; 0 for one that is kept as bytes.
+    pub(crate) version: u16,
+    /// The shape of its rows; `None` for one that is kept as bytes.
+    pub(crate) shape: Option<Arc<Shape>>,
+    /// The type that declares the table; `None` for one that is kept as bytes.
+    pub(crate) row_table: Option<TypeId>,
+    pub(crate) empty: Arc<dyn ErasedTable>,
+}
+
+impl Schema {
+    /// A schema without tables.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a table.
+    ///
+    /// # Panics
+    /// Where [`Schema::try_table`] returns an error: it is a mistake in the program.
+    #[must_use]
+    pub fn table<T: Table>(self) -> Self {
+        self.try_table::<T>().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Adds a table, or returns the mistake in its declaration.
+    ///
+    /// The row type's `Deserialize` is run on dummy values to find which values it reads, once for each
+    /// type in a process: microseconds for most types, some milliseconds for those that validate values.
+    ///
+    /// # Errors
+    /// [`SchemaError`], for example for two tables of one name, or for an index that
+    /// [`serves`](crate::Index::serves) a selector which its keys can't hold, or for rows that can never be read back.
+    ///
+    /// ```
+    /// # use serde::{Deserialize, Serialize};
+    /// # use statehold_store::{Schema, Table};
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Plugin {
+    ///     id: String,
+    ///     config: serde_json::Value,
+    /// }
+    /// # impl Table for Plugin {
+    /// #     const NAME: &'static str = "plugins";
+    /// #     const VERSION: u16 = 1;
+    /// #     type Key = String;
+    /// #     type Row = Self;
+    /// #     fn key(row: &Self) -> &str { &row.id }
+    /// # }
+    /// let error = Schema::new().try_table::<Plugin>().unwrap_err();
+    /// assert!(error.to_string().starts_with("table plugins: the field `config` can't be read back"));
+    /// ```
+    pub fn try_table<T: Table>(mut self) -> Result<Self, SchemaError> {
+        let row_table = Some(TypeId::of::<T>());
+        if self.has(T::NAME, row_table) {
+            return Err(SchemaError::TableTwice { table: T::NAME });
+        }
+        let shape = Shape::of::<T::Row>().map_err(|unreadable| unreadable.of_table(T::NAME))?;
+        self.tables.push(TableDef {
+            name: T::NAME,
+            version: T::VERSION,
+            shape: Some(Arc::clone(&shape)),
+            row_table,
+            empty: Arc::new(TableState::<T>::empty(shape, IndexSet::of()?)),
+        });
+        Ok(self)
+    }
+
+    /// Returns the shape of each declared table's rows: names, order and kinds of all fields and variants.
+    ///
+    /// A directory records these for each table and version, and is not opened by a schema whose shape for the
+    /// same version is another one.
+    ///
+    /// ```
+    /// # use statehold_store::{Schema, Table};
+    /// # struct Volumes;
+    /// # impl Table for Volumes {
+    /// #     const NAME: &'static str = "volumes";
+    /// #     const VERSION: u16 = 1;
+    /// #     type Key = String;
+    /// #     type Row = (String, Option<u64>);
+    /// #     fn key(row: &Self::Row) -> &str { &row.0 }
+    /// # }
+    /// let shapes: Vec<_> = Schema::new().table::<Volumes>().shapes().collect();
+    /// assert_eq!(shapes[0].table, "volumes");
+    /// assert_eq!(shapes[0].text, "1 (string, option<u64>)");
+    /// ```
+    pub fn shapes(&self) -> impl Iterator<Item = TableShape> + '_ {
+        self.tables.iter().filter_map(|def| {
+            let text = def.shape.as_ref()?.text();
+            Some(TableShape { table: def.name, version: def.version, text })
+        })
+    }
+
+    /// Keeps the rows of a table that this build has no type for, untouched: through checkpoints,
+    /// backups and dumps. They can't be read or written.
+    ///
+    /// Cost: the rows are in memory as bytes.
+    ///
+    /// # Panics
+    /// As [`Schema::table`].
+    ///
+    /// ```
+    /// # use statehold_store::{Schema, Store};
+    /// // A later build brings the table back; this one leaves its rows alone.
+    /// let store = Store::in_memory(&Schema::new().keep("drafts"));
+    /// assert_eq!(store.report().tables[0].name, "drafts");
+    /// ```
+    #[must_use]
+    pub fn keep(mut self, name: &str) -> Self {
+        self.add(kept(name));
+        self
+    }
+
+    /// Keeps every table that the files have and this schema does not name, as [`Schema::keep`] does.
+    ///
+    /// Which these are is settled when a store is opened. A backup with a further one is refused; name
+    /// it with [`Schema::keep`].
+    #[must_use]
+    pub fn keep_unknown(mut self) -> Self {
+        self.keep_unknown = true;
+        self
+    }
+
+    /// Deletes the rows of a table when a store is opened that has some, and leaves the table out when
+    /// a backup is restored. It can't be undone.
+    ///
+    /// # Panics
+    /// As [`Schema::table`].
+    #[must_use]
+    pub fn drop_table(mut self, name: &str) -> Self {
+        self.check(name, None);
+        self.dropped.push(interned(name));
+        self
+    }
+
+    /// Adds the tables of another schema, and what it says of further ones: one store for several
+    /// domains.
+    ///
+    /// # Panics
+    /// As [`Schema::table`].
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        for def in other.tables {
+            self.add(def);
+        }
+        for name in other.dropped {
+            self.check(name, None);
+            self.dropped.push(name);
+        }
+        self.keep_unknown |= other.keep_unknown;
+        self
+    }
+
+    fn add(&mut self, def: TableDef) {
+        self.check(def.name, def.row_table);
+        self.tables.push(def);
+    }
+
+    fn has(&self, name: &str, row_table: Option<TypeId>) -> bool {
+        let same = |def: &TableDef| {
+            def.name == name || (row_table.is_some() && def.row_table == row_table)
+        };
+        self.tables.iter().any(same) || self.drops(name)
+    }
+
+    /// Panics when a table is there already.
+    fn check(&self, name: &str, row_table: Option<TypeId>) {
+        assert!(!self.has(name, row_table), "the schema has the table {name:?} twice");
+    }
+
+    /// Whether the rows of a table are deleted.
+    pub(crate) fn drops(&self, name: &str) -> bool {
+        self.dropped.contains(&name)
+    }
+
+    /// The position of a table.
+    pub(crate) fn slot(&self, name: &str) -> Option<usize> {
+        self.tables.iter().position(|def| def.name == name)
+    }
+
+    /// The schema with the tables that files have and it keeps; else the name of one that it neither
+    /// has nor keeps nor drops.
+    pub(crate) fn with_found(&self, found: &BTreeSet<String>) -> Result<Self, String> {
+        let mut schema = self.clone();
+        for name in found {
+            match schema.slot(name) {
+                Some(_) => {}
+                None if schema.drops(name) => {}
+                None if schema.keep_unknown => schema.add(kept(name)),
+                None => return Err(name.clone()),
+            }
+        }
+        Ok(schema)
+    }
+}
+
+/// The shape of a table's rows, as [`Schema::shapes`] returns it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TableShape {
+    /// The table's name.
+    pub table: &'static str,
+    /// The version of its rows that has this shape.
+    pub version: u16,
+    /// The shape on one line, as directories record it. `?` is a part that the schema could not find out:
+    /// every row with one is read back before it is stored.
+    pub text: String,
+}
+
+fn kept(name: &str) -> TableDef {
+    let name = interned(name);
+    let empty = Arc::new(KeptState::empty(name));
+    TableDef { name, version: 0, shape: None, row_table: None, empty }
+}
+
+/// The name for as long as the process runs: tables are named by constants everywhere else. Each
+/// distinct name is stored once, however often stores are opened.
+fn interned(name: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock();
+    if let Some(known) = names.get(name) {
+        return known;
+    }
+    let name: &'static str = Box::leak(name.into());
+    names.insert(name);
+    name
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.tables.iter().map(|def| def.name)).finish()
+    }
+}
