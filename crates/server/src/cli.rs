@@ -62,15 +62,19 @@ pub(crate) enum Command {
     Backup {
         /// The data directory.
         dir: PathBuf,
-        /// The file to write; it must not exist. It will hold secrets.
+        /// The file to write; it must not exist. It holds secrets, so that only its owner can read it.
         file: PathBuf,
     },
     /// Replace everything in a data directory by what a backup holds.
+    ///
+    /// A directory that does not exist is there as a whole afterwards, or not at all.
     Restore {
         /// The backup.
         file: PathBuf,
         /// The data directory; created when absent.
         dir: PathBuf,
+        #[command(flatten)]
+        args: RestoreArgs,
     },
     /// Check every checksum, row and index of a data directory.
     Verify {
@@ -81,17 +85,55 @@ pub(crate) enum Command {
     Dump {
         /// The data directory.
         dir: PathBuf,
+        /// The file to write instead of standard output; it must not exist. Only its owner can read it.
+        file: Option<PathBuf>,
     },
     /// Replace everything in a data directory by the lines of a dump on standard input.
+    ///
+    /// A directory that does not exist is there as a whole afterwards, or not at all.
     Load {
         /// The data directory; created when absent.
         dir: PathBuf,
+        #[command(flatten)]
+        args: RestoreArgs,
     },
     /// Print what a data directory holds: the index, and each table with its rows.
     Inspect {
         /// The data directory.
         dir: PathBuf,
     },
+    /// Write the rows of a data directory that can't be read to a file, and remove them on request.
+    Salvage(SalvageArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// Empty tables that have rows here and that the backup or dump lacks. Without it that is an error.
+    #[arg(long)]
+    pub(crate) empty_missing: bool,
+
+    /// Keep a table of the backup or dump that this build lacks, as bytes; repeatable.
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) keep: Vec<String>,
+
+    /// Leave a table of the backup or dump out that this build lacks; repeatable.
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) drop_table: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SalvageArgs {
+    /// The data directory.
+    pub(crate) dir: PathBuf,
+
+    /// The file to write, a row a line as JSON, key and record in base64; it must not exist. It holds
+    /// secrets, so that only its owner can read it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) unreadable: PathBuf,
+
+    /// Remove the rows from the data directory when they are in the file. Without it nothing is changed.
+    #[arg(long)]
+    pub(crate) remove: bool,
 }
 
 #[derive(Debug, Args)]

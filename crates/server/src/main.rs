@@ -31,11 +31,12 @@ fn main() -> ExitCode {
         }
         Command::Serve(args) => serve::run(&args).map_err(Into::into),
         Command::Backup { dir, file } => maintenance::backup(&dir, &file),
-        Command::Restore { file, dir } => maintenance::restore(&file, &dir),
+        Command::Restore { file, dir, args } => maintenance::restore(&file, &dir, &args),
         Command::Verify { dir } => maintenance::verify(&dir),
-        Command::Dump { dir } => maintenance::dump(&dir),
-        Command::Load { dir } => maintenance::load(&dir),
+        Command::Dump { dir, file } => maintenance::dump(&dir, file.as_deref()),
+        Command::Load { dir, args } => maintenance::load(&dir, &args),
         Command::Inspect { dir } => maintenance::inspect(&dir),
+        Command::Salvage(args) => maintenance::salvage(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

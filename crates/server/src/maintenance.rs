@@ -1,50 +1,42 @@
 //! The commands for data directories that no server has open: backup, restore, verify, dump, load,
-//! inspect.
+//! inspect, salvage.
+
+mod files;
 
 use std::error::Error;
-use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, IsTerminal, Write};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use statehold_store::{Options, Progress, Report, Step, Store};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use statehold_store::{
+    Options, Progress, Report, RestoreOptions, Schema, Step, Store, UnreadableRow,
+};
 
+use self::files::{at, fill_dir, write_new};
+use crate::cli::{RestoreArgs, SalvageArgs};
 use crate::schema::schema;
 
 type Done = Result<(), Box<dyn Error>>;
 
-/// A file that can't be used.
-#[derive(Debug)]
-struct FileError {
-    path: PathBuf,
-    source: io::Error,
+/// The tables of this build, and those of others as bytes: a backup leaves nothing out.
+fn every_table() -> Schema {
+    schema().keep_unknown()
 }
 
-impl fmt::Display for FileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.source)
-    }
-}
-
-impl Error for FileError {}
-
-fn at(path: &Path) -> impl FnOnce(io::Error) -> FileError {
-    let path = path.to_owned();
-    move |source| FileError { path, source }
-}
-
-/// Opens the store of a directory that has one: a mistyped name makes no new one.
+/// Opens the store of a directory without changing a byte of it: a mistyped name makes no new one.
 fn open(dir: &Path) -> Result<Store, Box<dyn Error>> {
-    let options = Options::default().create(false);
-    Ok(Store::open_with(dir, &schema(), &options)?)
+    let options = Options::default().read_only(true);
+    Ok(Store::open_with(dir, &every_table(), &options)?)
 }
 
 pub(crate) fn backup(dir: &Path, file: &Path) -> Done {
     let store = open(dir)?;
-    let to = OpenOptions::new().write(true).create_new(true).open(file).map_err(at(file))?;
-    let written =
-        store.backup_with(&to, progress()).and_then(|index| to.sync_all().map(|()| index));
-    let index = written.map_err(at(file))?;
+    let index = write_new(file, |to| store.backup_with(to, progress()))?;
     writeln!(
         io::stdout(),
         "backup of {} at index {index} written to {}",
@@ -54,29 +46,53 @@ pub(crate) fn backup(dir: &Path, file: &Path) -> Done {
     Ok(())
 }
 
-pub(crate) fn restore(file: &Path, dir: &Path) -> Done {
+/// The schema and options of a restore: tables that this build lacks are kept or dropped by name.
+fn restoring(args: &RestoreArgs) -> Result<(Schema, RestoreOptions), Box<dyn Error>> {
+    let mut schema = every_table();
+    let named = args.keep.iter().map(|name| (name, true));
+    for (name, keep) in named.chain(args.drop_table.iter().map(|name| (name, false))) {
+        if schema.mentions(name) {
+            return Err(
+                format!("the table {name:?} is one of this build, or is named twice").into()
+            );
+        }
+        schema = if keep { schema.keep(name) } else { schema.drop_table(name) };
+    }
+    Ok((schema, RestoreOptions::default().empty_missing(args.empty_missing)))
+}
+
+pub(crate) fn restore(file: &Path, dir: &Path, args: &RestoreArgs) -> Done {
     let from = File::open(file).map_err(at(file))?;
-    let store = Store::open(dir, &schema())?;
-    let index = store.restore_with(from, progress())?;
+    let (schema, options) = restoring(args)?;
+    let index = fill_dir(dir, |dir| {
+        Ok(Store::open(dir, &schema)?.restore_using(&options, from, progress())?)
+    })?;
     writeln!(io::stdout(), "{} restored from {} at index {index}", dir.display(), file.display())?;
     Ok(())
 }
 
 pub(crate) fn verify(dir: &Path) -> Done {
-    let report = Store::verify_with(dir, &schema(), progress())?;
+    let report = Store::verify_with(dir, &every_table(), progress())?;
     print(&report)?;
     writeln!(io::stdout(), "{} is sound", dir.display())?;
     Ok(())
 }
 
-pub(crate) fn dump(dir: &Path) -> Done {
-    open(dir)?.dump_with(io::stdout().lock(), progress())?;
+pub(crate) fn dump(dir: &Path, file: Option<&Path>) -> Done {
+    let store = open(dir)?;
+    match file {
+        Some(file) => write_new(file, |to| store.dump_with(to, progress()))?,
+        None => store.dump_with(io::stdout().lock(), progress())?,
+    };
     Ok(())
 }
 
-pub(crate) fn load(dir: &Path) -> Done {
-    let store = Store::open(dir, &schema())?;
-    let index = store.load_with(io::stdin().lock(), progress())?;
+pub(crate) fn load(dir: &Path, args: &RestoreArgs) -> Done {
+    let (schema, options) = restoring(args)?;
+    let index = fill_dir(dir, |dir| {
+        let store = Store::open(dir, &schema)?;
+        Ok(store.load_using(&options, io::stdin().lock(), progress())?)
+    })?;
     writeln!(io::stdout(), "{} loaded at index {index}", dir.display())?;
     Ok(())
 }
@@ -89,6 +105,62 @@ pub(crate) fn inspect(dir: &Path) -> Done {
         writeln!(io::stdout(), "{name:<16} {bytes:>10} bytes")?;
     }
     Ok(())
+}
+
+/// A row that can't be read, as a line of JSON.
+#[derive(Serialize)]
+struct Unreadable<'r> {
+    table: &'r str,
+    /// In base64, as the record is.
+    key: String,
+    record: String,
+    reason: String,
+}
+
+pub(crate) fn salvage(args: &SalvageArgs) -> Done {
+    let (dir, file) = (&args.dir, &args.unreadable);
+    let count = Arc::new(AtomicUsize::new(0));
+    let save = {
+        let (count, file) = (Arc::clone(&count), file.clone());
+        move |rows: &[UnreadableRow]| {
+            count.store(rows.len(), Ordering::Relaxed);
+            save(&file, rows)
+        }
+    };
+    let options = Options::default().create(false).read_only(!args.remove).salvage(save);
+    let store = Store::open_with(dir, &every_table(), &options)?;
+    print(&store.report())?;
+    let (count, dir, file) = (count.load(Ordering::Relaxed), dir.display(), file.display());
+    match count {
+        0 => writeln!(io::stdout(), "every row of {dir} can be read")?,
+        _ if args.remove => {
+            writeln!(io::stdout(), "{count} rows removed from {dir} and written to {file}")?;
+        }
+        _ => writeln!(
+            io::stdout(),
+            "{count} rows of {dir} can't be read and are written to {file}; --remove removes them"
+        )?,
+    }
+    Ok(())
+}
+
+/// Writes rows as lines of JSON to a new file.
+fn save(file: &PathBuf, rows: &[UnreadableRow]) -> io::Result<()> {
+    let written = write_new(file, |to| {
+        let mut to = BufWriter::new(to);
+        for row in rows {
+            let line = Unreadable {
+                table: &row.table,
+                key: STANDARD.encode(&row.key),
+                record: STANDARD.encode(&row.record),
+                reason: row.reason.to_string(),
+            };
+            serde_json::to_writer(&mut to, &line)?;
+            to.write_all(b"\n")?;
+        }
+        to.flush()
+    });
+    written.map_err(io::Error::other)
 }
 
 /// Says how far long work is, in one line of the terminal, if there is one.

@@ -5,10 +5,14 @@
 mod common;
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use common::{ALLOC, NODES, Server, volume_payload};
+use statehold_store::{Schema, Store, Table};
 
 /// Exit success, standard output, standard error.
 fn run(args: &[&str], input: &[u8]) -> (bool, String, String) {
@@ -82,6 +86,159 @@ fn a_mistyped_directory_and_a_bad_backup_are_errors_that_create_nothing() {
     assert!(!missing.exists());
     let bad = dir.path().join("bad");
     std::fs::write(&bad, b"SHBACKUP\x01").unwrap();
-    let (ok, _, told) = run(&["restore", path(&bad), path(&dir.path().join("new"))], b"");
-    assert!(!ok && told.contains("it ends too early"), "{told}");
+    for new in ["new", "above/new"] {
+        let new = dir.path().join(new);
+        let (ok, _, told) = run(&["restore", path(&bad), path(&new)], b"");
+        assert!(!ok && told.contains("it ends too early"), "{told}");
+        let (ok, _, told) = run(&["load", path(&new)], b"no dump");
+        assert!(!ok && told.contains("not that of a dump"), "{told}");
+    }
+    assert_eq!(names(dir.path()), ["bad"]);
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Nodes as no build ever wrote them.
+struct Nodes;
+
+impl Table for Nodes {
+    const NAME: &'static str = "nodes";
+    const VERSION: u16 = 1;
+    type Key = String;
+    type Row = String;
+
+    fn key(row: &String) -> &str {
+        row
+    }
+}
+
+/// A table of another build.
+struct Foreign;
+
+impl Table for Foreign {
+    const NAME: &'static str = "foreign";
+    const VERSION: u16 = 1;
+    type Key = String;
+    type Row = String;
+
+    fn key(row: &String) -> &str {
+        row
+    }
+}
+
+fn fill<T: Table<Row = String>>(data: &Path) {
+    let store = Store::open(data, &Schema::new().table::<T>()).unwrap();
+    let mut txn = store.begin_write().unwrap();
+    txn.upsert::<T>("secret".to_owned()).unwrap();
+    txn.commit().unwrap();
+}
+
+/// The bytes of the files of a data directory.
+fn files(data: &Path) -> [Vec<u8>; 2] {
+    ["rows.redb", "log.redb"].map(|name| std::fs::read(data.join(name)).unwrap())
+}
+
+#[test]
+fn commands_that_read_change_no_byte_and_need_no_write_permission() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    fill::<Foreign>(&data);
+    let before = (files(&data), names(&data));
+    let backup = dir.path().join("backup");
+    let dump = dir.path().join("dump");
+    let mode = |mode| {
+        std::fs::set_permissions(&data, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(0o500);
+    for args in [
+        vec!["verify", path(&data)],
+        vec!["inspect", path(&data)],
+        vec!["dump", path(&data)],
+        vec!["dump", path(&data), path(&dump)],
+        vec!["backup", path(&data), path(&backup)],
+        vec!["salvage", path(&data), "--unreadable", path(&dir.path().join("none"))],
+    ] {
+        let (ok, told, error) = run(&args, b"");
+        assert!(ok, "{args:?}: {error}");
+        assert!(
+            args[0] != "inspect" || told.contains("foreign                   1 rows"),
+            "{told}"
+        );
+    }
+    mode(0o700);
+    assert!(before == (files(&data), names(&data)));
+    assert_eq!(names(dir.path()), ["backup", "data", "dump"], "every row can be read");
+    for file in [&backup, &dump] {
+        let mode = std::fs::metadata(file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "it holds secrets");
+    }
+    let (ok, _, told) = run(&["dump", path(&data), path(&dump)], b"");
+    assert!(!ok && told.contains("exists"), "{told}");
+}
+
+#[test]
+fn a_table_of_another_build_is_restored_only_as_the_operator_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, backup) = (dir.path().join("data"), dir.path().join("backup"));
+    fill::<Foreign>(&data);
+    assert!(run(&["backup", path(&data), path(&backup)], b"").0);
+    let new = dir.path().join("new");
+    let (ok, _, told) = run(&["restore", path(&backup), path(&new)], b"");
+    assert!(!ok && told.contains("\"foreign\""), "{told}");
+    assert!(!new.exists());
+    let (ok, _, told) = run(&["restore", path(&backup), path(&new), "--keep", "nodes"], b"");
+    assert!(!ok && told.contains("\"nodes\" is one of this build"), "{told}");
+    let dropped = dir.path().join("dropped");
+    let args = ["restore", path(&backup), path(&dropped), "--drop-table", "foreign"];
+    assert!(run(&args, b"").0);
+    assert!(!run(&["inspect", path(&dropped)], b"").1.contains("foreign"));
+    let (ok, _, told) = run(&["restore", path(&backup), path(&new), "--keep", "foreign"], b"");
+    assert!(ok, "{told}");
+
+    // And a backup without it does not empty it.
+    let other = dir.path().join("other");
+    assert!(run(&["backup", path(&dropped), path(&other)], b"").0);
+    let (ok, _, told) = run(&["restore", path(&other), path(&new)], b"");
+    assert!(!ok && told.contains("--empty-missing"), "{told}");
+    let args = ["restore", path(&other), path(&new), "--empty-missing"];
+    let (ok, _, told) = run(&args, b"");
+    assert!(ok, "{told}");
+}
+
+#[test]
+fn rows_that_can_not_be_read_are_saved_and_removed_only_when_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, lines) = (dir.path().join("data"), dir.path().join("lines"));
+    fill::<Nodes>(&data);
+    let (ok, _, told) = run(&["verify", path(&data)], b"");
+    assert!(!ok && told.contains("table nodes"), "{told}");
+    let before = files(&data);
+    let salvage = |file: &Path, more: &[&str]| {
+        run(&[&["salvage", path(&data), "--unreadable", path(file)], more].concat(), b"")
+    };
+    let (ok, report, told) = salvage(&lines, &[]);
+    assert!(ok && report.contains("1 rows of"), "{report}{told}");
+    assert!(before == files(&data), "nothing is changed");
+    let line: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&lines).unwrap()).unwrap();
+    assert_eq!(line["table"], "nodes");
+    let record = STANDARD.decode(line["record"].as_str().unwrap()).unwrap();
+    assert!(record.windows(6).any(|bytes| bytes == b"secret"));
+    assert_eq!(std::fs::metadata(&lines).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let (ok, _, told) = salvage(&lines, &["--remove"]);
+    assert!(!ok && told.contains("exists"), "what can't be saved is not removed: {told}");
+    assert!(before == files(&data));
+    let (ok, report, told) = salvage(&dir.path().join("again"), &["--remove"]);
+    assert!(ok && report.contains("1 rows removed"), "{report}{told}");
+    assert!(run(&["verify", path(&data)], b"").0);
+    let (ok, report, _) = salvage(&dir.path().join("third"), &[]);
+    assert!(ok && report.contains("every row of"), "{report}");
+    assert!(!dir.path().join("third").exists());
 }

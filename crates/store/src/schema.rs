@@ -197,6 +197,16 @@ impl Schema {
         self
     }
 
+    /// Whether the schema declares, keeps or drops a table by name.
+    ///
+    /// ```
+    /// let schema = statehold_store::Schema::new().keep("drafts");
+    /// assert!(schema.mentions("drafts") && !schema.mentions("volumes"));
+    /// ```
+    pub fn mentions(&self, name: &str) -> bool {
+        self.has(name, None)
+    }
+
     fn add(&mut self, def: TableDef) {
         self.check(def.name, def.row_table);
         self.tables.push(def);
