@@ -1,6 +1,5 @@
 //! A table that is kept as bytes, because this build has no type for its rows.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use crate::error::RowError;
 use crate::key::KeyBytes;
 use crate::load::RawRows;
 use crate::range::Span;
-use crate::salvage::UnreadableRow;
+use crate::salvage::{LeftOut, UnreadableRow};
 use crate::state::{Arriving, EachRow, ErasedTable, Settled};
 use crate::tree::{OrdIndex, Tree};
 
@@ -21,12 +20,12 @@ pub(crate) struct KeptState {
     rows: Tree<Arc<[u8]>>,
     last_index: u64,
     /// Rows that were left out, by key.
-    unreadable: BTreeMap<Box<[u8]>, (Box<[u8]>, RowError)>,
+    unreadable: LeftOut,
 }
 
 impl KeptState {
     pub(crate) fn empty(name: &'static str) -> Self {
-        Self { name, rows: Tree::new(0), last_index: 0, unreadable: BTreeMap::new() }
+        Self { name, rows: Tree::new(0), last_index: 0, unreadable: LeftOut::new() }
     }
 
     fn check(&self, record: &[u8]) -> Result<(), RowError> {
@@ -51,7 +50,7 @@ impl ErasedTable for KeptState {
         arriving: Arriving,
     ) -> Result<Arc<dyn ErasedTable>, RowError> {
         let mut entries = Vec::new();
-        let mut unreadable = BTreeMap::new();
+        let mut unreadable = LeftOut::new();
         for row in rows {
             let (key, record) = row?;
             match self.check(&record) {
@@ -123,7 +122,7 @@ impl ErasedTable for KeptState {
         }
         let unreadable = UnreadableRow::all(self.name, &self.unreadable);
         let changes = unreadable.iter().map(|row| (KeyBytes::from_slice(&row.key), None)).collect();
-        let table = Self { unreadable: BTreeMap::new(), ..self.clone() };
+        let table = Self { unreadable: LeftOut::new(), ..self.clone() };
         Ok(Some(Settled { table: Arc::new(table), changes, unreadable }))
     }
 }

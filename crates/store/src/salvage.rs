@@ -22,14 +22,13 @@ pub struct UnreadableRow {
 }
 
 impl UnreadableRow {
-    pub(crate) fn all(table: &str, rows: &BTreeMap<Box<[u8]>, (Box<[u8]>, RowError)>) -> Vec<Self> {
-        let row = |(key, (record, reason)): (&Box<[u8]>, &(Box<[u8]>, RowError))| Self {
-            table: table.into(),
-            key: key.clone(),
-            record: record.clone(),
-            reason: reason.clone(),
-        };
-        rows.iter().map(row).collect()
+    pub(crate) fn all(table: &str, rows: &LeftOut) -> Vec<Self> {
+        let mut all = Vec::with_capacity(rows.len());
+        for (key, (record, reason)) in rows {
+            let (key, record) = (key.clone(), record.clone());
+            all.push(Self { table: table.into(), key, record, reason: reason.clone() });
+        }
+        all
     }
 }
 
@@ -43,6 +42,9 @@ impl fmt::Debug for UnreadableRow {
             .finish_non_exhaustive()
     }
 }
+
+/// Rows that were left out of a table, by key: each one's record, and why.
+pub(crate) type LeftOut = BTreeMap<Box<[u8]>, (Box<[u8]>, RowError)>;
 
 /// Takes the unreadable rows of a store before they are removed from it.
 type Save = dyn Fn(&[UnreadableRow]) -> io::Result<()> + Send + Sync;

@@ -4,7 +4,7 @@
 //! a table's roots the first time that it writes to it.
 
 use std::any::{Any, TypeId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::key::{KEY_LEN_MAX, KeyBuf, KeyBytes};
 use crate::load::{self, Arrived, Entries, RawRows};
 use crate::range::Span;
 use crate::reclaim::Reclaim;
-use crate::salvage::UnreadableRow;
+use crate::salvage::{LeftOut, UnreadableRow};
 use crate::schema::Schema;
 use crate::shape::Shape;
 use crate::table::{Entry, IndexDef, IndexSet, Table};
@@ -247,7 +247,7 @@ struct Open {
     /// Keys of rows on disk that their migration dropped.
     dropped: BTreeSet<Box<[u8]>>,
     /// Rows on disk that were left out, by key.
-    unreadable: BTreeMap<Box<[u8]>, (Box<[u8]>, RowError)>,
+    unreadable: LeftOut,
 }
 
 impl<T: Table> Clone for TableState<T> {

@@ -220,7 +220,9 @@ fn keys_that_other_rows_had_before_are_never_mixed_up() {
         let dir = tempfile::tempdir().unwrap();
         fill(dir.path());
         let mut expected = rows::<V1>(&peek::<V1>(dir.path()));
-        expected.iter_mut().for_each(|row| row.id += 1);
+        for row in &mut expected {
+            row.id += 1;
+        }
         for _ in 0..2 {
             assert_eq!(rows::<Shifted>(&open::<Shifted>(dir.path())), expected);
         }
