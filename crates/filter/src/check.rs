@@ -11,6 +11,7 @@ mod resolve;
 
 pub(crate) use self::resolve::map_key;
 use crate::ast::{Expr, ExprKind, Name, Names, Quantifier};
+use crate::budget::{known_steps, literal_steps};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::limits::Limits;
 use crate::program::{Each, Node};
@@ -45,6 +46,11 @@ pub(crate) fn check(
         warnings: Vec::new(),
     };
     let root = checker.expr(expr)?;
+    let (steps, max) = (known_steps(&root), limits.row_steps);
+    if steps > max {
+        let error = checker.error(CompileErrorKind::TooCostly { steps, max }, expr.span);
+        return Err(error.with_help("nest fewer `any` and `all` over arrays"));
+    }
     Ok(Checked { root, selectors: each_once(checker.selectors), warnings: checker.warnings })
 }
 
@@ -90,13 +96,15 @@ struct Subject {
     /// Without the options around it.
     kind: Kind,
     unit: Option<Unit>,
+    /// The number of elements, where the schema knows it.
+    elements: Option<usize>,
 }
 
 impl Subject {
     /// The elements of a list.
     fn element(self, kind: Kind) -> Self {
         let kind = kind.required();
-        Self { kind, unit: self.unit.or(kind.unit()) }
+        Self { kind, unit: self.unit.or(kind.unit()), elements: None }
     }
 
     /// What to call it in messages.
@@ -136,7 +144,7 @@ impl<'t> Checker<'t> {
     }
 
     fn quantifier(&mut self, quantifier: &'t Quantifier, span: Span) -> Result<Each, CompileError> {
-        let (path, Subject { kind, unit }) = self.resolve(&quantifier.selector)?;
+        let (path, Subject { kind, unit, elements }) = self.resolve(&quantifier.selector)?;
         let (key, value) = match kind {
             Kind::List(element) => (Kind::Int(64), *element),
             Kind::Map(KeyKind::Text, value) => (Kind::Text, *value),
@@ -173,7 +181,9 @@ impl<'t> Checker<'t> {
         self.names.truncate(outer);
         let fallible = self.dynamic;
         self.dynamic |= dynamic_before;
-        Ok(Each { path, all: quantifier.all, body, fallible, span })
+        let elements = elements.map(|elements| elements as u64);
+        let element_steps = 1 + literal_steps(&body);
+        Ok(Each { path, all: quantifier.all, body, fallible, elements, element_steps, span })
     }
 
     fn bind(&mut self, name: &'t Name, role: Role, kind: Kind, unit: Option<Unit>) {

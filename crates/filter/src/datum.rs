@@ -271,6 +271,14 @@ pub trait List {
     /// The element at a position counted from 0.
     fn get(&self, index: usize) -> Option<Datum<'_>>;
 
+    /// Returns the evaluation steps of [`get`](Self::get); 0 where it costs the same for every index.
+    ///
+    /// A list that walks to the element MUST return about a fourth of the elements that it goes through.
+    fn steps_to(&self, index: usize) -> u64 {
+        let _ = index;
+        0
+    }
+
     /// Calls `test` on each element with its position until one answers true; says whether one did.
     fn any<'a>(&'a self, test: &mut dyn FnMut(usize, Datum<'a>) -> bool) -> bool;
 

@@ -11,6 +11,7 @@ use std::cell::Cell;
 use uuid::Uuid;
 
 use crate::ast::Operator;
+use crate::budget::{LISTED_PER_STEP, path_steps, steps_of};
 use crate::coerce::Coerce;
 use crate::datum::{Datum, List, Map};
 use crate::error::EvalErrorKind;
@@ -46,12 +47,19 @@ pub(crate) struct Run<'a> {
     row: Datum<'a>,
     absent: Absent,
     reason: Cell<Option<(EvalErrorKind, Span)>>,
+    /// Steps that are left; see [`Limits::row_steps`](crate::Limits::row_steps).
+    steps: Cell<u64>,
 }
 
 impl<'a> Run<'a> {
     #[inline]
-    pub(crate) fn new(row: Datum<'a>, absent: Absent) -> Self {
-        Self { row, absent, reason: Cell::new(None) }
+    pub(crate) fn new(row: Datum<'a>, absent: Absent, steps: u64) -> Self {
+        Self { row, absent, reason: Cell::new(None), steps: Cell::new(steps) }
+    }
+
+    /// Returns the steps that are left.
+    pub(crate) fn steps_left(&self) -> u64 {
+        self.steps.get()
     }
 
     /// Why the row has no answer, and for which clause.
@@ -75,29 +83,74 @@ impl<'a> Run<'a> {
     fn compound(&self, node: &Node, scope: Option<&Scope<'_, 'a>>) -> Answer {
         match node {
             Node::Field(leaf) => Ok(self.field(leaf, scope)),
-            Node::Fields(leaves) => Ok(leaves.iter().all(|leaf| self.field(leaf, scope))),
+            Node::Fields(leaves) => {
+                let fails = leaves.iter().position(|leaf| !self.field(leaf, scope));
+                self.spend(fails.unwrap_or(leaves.len()) as u64, Span::default())?;
+                Ok(fails.is_none())
+            }
             Node::Points(points) => Ok(self.points(points, scope).unwrap_or(false)),
             Node::Leaf(leaf) => self.leaf(leaf, scope),
-            Node::And(operands) => {
-                for operand in operands {
-                    if !self.node(operand, scope)? {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            }
-            Node::Or(operands) => {
-                for operand in operands {
-                    if self.node(operand, scope)? {
-                        return Ok(true);
-                    }
-                }
-                Ok(false)
-            }
+            Node::And(operands) => self.operands(operands, false, scope),
+            Node::Or(operands) => self.operands(operands, true, scope),
             Node::Not(operand) => Ok(!self.node(operand, scope)?),
             Node::Each(each) => self.each(each, scope),
             Node::Pair(pair) => self.pair(pair, scope),
         }
+    }
+
+    /// Evaluates operands until one of them is `deciding`.
+    #[inline]
+    fn operands(&self, operands: &[Node], deciding: bool, scope: Option<&Scope<'_, 'a>>) -> Answer {
+        for (at, operand) in operands.iter().enumerate() {
+            if self.node(operand, scope)? == deciding {
+                // Counted once and not for each operand, which costs nothing that a bench shows.
+                self.spend(at as u64, Span::default())?;
+                return Ok(deciding);
+            }
+        }
+        self.spend(operands.len() as u64, Span::default())?;
+        Ok(!deciding)
+    }
+
+    /// Takes steps from what is left for the row.
+    #[inline]
+    fn spend(&self, steps: u64, span: Span) -> Result<(), Halt> {
+        match self.steps.get().checked_sub(steps) {
+            Some(left) => {
+                self.steps.set(left);
+                Ok(())
+            }
+            None => self.too_costly(span),
+        }
+    }
+
+    #[cold]
+    fn too_costly(&self, span: Span) -> Result<(), Halt> {
+        self.steps.set(0);
+        // The filter knows which limit it was.
+        self.halt(EvalErrorKind::TooCostly { max: 0, shared: false }, span)
+    }
+
+    /// Whether the row needed more steps than there are: nothing that is evaluated afterwards counts.
+    fn is_exhausted(&self) -> bool {
+        matches!(self.reason.get(), Some((EvalErrorKind::TooCostly { .. }, _)))
+    }
+
+    /// Takes the steps of searching a string; values that are no string are short.
+    #[inline]
+    fn spend_search(&self, datum: &Datum<'a>, times: usize, span: Span) -> Result<(), Halt> {
+        let bytes = match datum {
+            Datum::Text(text) => text.len(),
+            Datum::List(list) => list.bytes().map_or(0, <[u8]>::len),
+            _ => return Ok(()),
+        };
+        self.spend(steps_of(bytes).saturating_mul(times as u64), span)
+    }
+
+    /// Takes the steps of comparing the elements of a list with `times` values.
+    #[inline]
+    fn spend_list(&self, list: &dyn List, times: usize, span: Span) -> Result<(), Halt> {
+        self.spend((list.len() as u64).saturating_mul(times as u64) / LISTED_PER_STEP, span)
     }
 
     #[cold]
@@ -148,6 +201,7 @@ impl<'a> Run<'a> {
             }
             return ask(&self.find_dynamic(path, *base, span)?);
         }
+        // Most paths are one of the first three, whose steps belong to the clause.
         match (&path.steps[..], base) {
             ([], base) => ask(base),
             ([Step::Field(slot)], Datum::Record(record)) => ask(&record.field(*slot)),
@@ -157,7 +211,17 @@ impl<'a> Run<'a> {
                     None => ask(&Datum::Missing),
                 }
             }
-            (steps, base) => ask(&steps.iter().fold(*base, |datum, step| step_into(step, &datum))),
+            (steps, base) => {
+                self.spend(path_steps(path), span)?;
+                let mut datum = *base;
+                for step in steps {
+                    if let (Step::Index(index), Datum::List(list)) = (step, &datum) {
+                        self.spend(list.steps_to(*index), span)?;
+                    }
+                    datum = step_into(step, &datum);
+                }
+                ask(&datum)
+            }
         }
     }
 
@@ -167,6 +231,8 @@ impl<'a> Run<'a> {
         mut datum: Datum<'a>,
         span: Span,
     ) -> Result<Datum<'a>, Halt> {
+        // The first part belongs to the clause; each further one is a look-up by name.
+        self.spend(path.steps.len().saturating_sub(1) as u64, span)?;
         for step in &path.steps {
             datum = match step {
                 Step::Part(part) => self.part_of(part, datum, span)?,
@@ -194,7 +260,9 @@ impl<'a> Run<'a> {
                 let Some(index) = part.index() else {
                     return self.halt(EvalErrorKind::BadKey, span);
                 };
-                match usize::try_from(index).ok().and_then(|index| list.get(index)) {
+                let index = usize::try_from(index).ok();
+                self.spend(index.map_or(0, |index| list.steps_to(index)), span)?;
+                match index.and_then(|index| list.get(index)) {
                     Some(element) => Ok(element),
                     None => self.halt(EvalErrorKind::IndexRange, span),
                 }
@@ -212,23 +280,33 @@ impl<'a> Run<'a> {
     fn test(&self, leaf: &Leaf, datum: &Datum<'a>) -> Answer {
         match &leaf.test {
             Test::Equal(literal) => Ok(literal.equals(datum)),
-            Test::Substring(part) => Ok(contains_text(datum, part)),
+            Test::Substring(part) => {
+                self.spend_search(datum, 1, leaf.span)?;
+                Ok(contains_text(datum, part))
+            }
             Test::Element(literal) => Ok(match datum {
-                Datum::List(list) => list.any(&mut |_, element| literal.equals(&element)),
+                Datum::List(list) => {
+                    self.spend_list(*list, 1, leaf.span)?;
+                    list.any(&mut |_, element| literal.equals(&element))
+                }
                 _ => false,
             }),
             Test::HasKey(key) => Ok(match datum {
                 Datum::Map(map) => map.get(key).is_some(),
                 _ => false,
             }),
-            Test::Matches(pattern) => match searched(datum, |text| pattern.is_match(text)) {
-                Some(found) => Ok(found),
-                None if !leaf.path.dynamic || is_absent(datum) => Ok(false),
-                None => self.wrong_kind(Operator::Matches, leaf.span),
-            },
+            Test::Matches(pattern) => {
+                let mut spend = |steps| self.spend(steps, leaf.span).is_ok();
+                match searched(datum, |text| pattern.is_match(text, &mut spend)) {
+                    Some(Some(found)) => Ok(found),
+                    Some(None) => Err(Halt),
+                    None if !leaf.path.dynamic || is_absent(datum) => Ok(false),
+                    None => self.wrong_kind(Operator::Matches, leaf.span),
+                }
+            }
             Test::Empty => match is_empty(datum) {
                 Some(empty) => Ok(empty),
-                None if !leaf.path.dynamic || matches!(datum, Datum::Missing) => Ok(true),
+                None if !leaf.path.dynamic || self.is_missing(datum) => Ok(true),
                 None => self.wrong_kind(Operator::Empty, leaf.span),
             },
             Test::Nil => Ok(is_nil(datum)),
@@ -237,6 +315,16 @@ impl<'a> Run<'a> {
                 self.dynamic_equal(literal, *datum, leaf.span)
             }
             Test::Dynamic(_, literal) => self.dynamic_contains(literal, *datum, leaf.span),
+        }
+    }
+
+    /// Whether a value answers by the table of missing values: null does too, unless the options want go-bexpr's errors.
+    #[inline]
+    fn is_missing(&self, datum: &Datum<'_>) -> bool {
+        match datum {
+            Datum::Missing => true,
+            Datum::Null => self.absent == Absent::Missing,
+            _ => false,
         }
     }
 
@@ -254,17 +342,20 @@ impl<'a> Run<'a> {
     }
 
     fn dynamic_equal(&self, literal: &Literal, datum: Datum<'a>, span: Span) -> Answer {
-        match (datum, literal.equals(datum)) {
-            (Datum::Missing, _) => Ok(false),
-            (_, Some(result)) => self.coerced(result, span),
-            (_, None) => self.wrong_kind(Operator::Equal, span),
+        if self.is_missing(&datum) {
+            return Ok(false);
+        }
+        match literal.equals(datum) {
+            Some(result) => self.coerced(result, span),
+            None => self.wrong_kind(Operator::Equal, span),
         }
     }
 
     fn dynamic_contains(&self, literal: &Literal, datum: Datum<'a>, span: Span) -> Answer {
         match datum {
-            Datum::Missing => Ok(false),
+            datum if self.is_missing(&datum) => Ok(false),
             Datum::Text(_) | Datum::Uuid(_) | Datum::Char(_) => {
+                self.spend_search(&datum, 1, span)?;
                 Ok(contains_text(&datum, literal.text()))
             }
             Datum::Map(map) => match literal.with_key(map.key(), |key| map.get(key).is_some()) {
@@ -277,6 +368,7 @@ impl<'a> Run<'a> {
             Datum::List(list) => match literal.fits(list.element()) {
                 Some(fits) => {
                     self.coerced(fits, span)?;
+                    self.spend_list(list, 1, span)?;
                     Ok(list
                         .any(&mut |_, element| matches!(literal.equals(element), Some(Ok(true)))))
                 }
@@ -286,8 +378,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Elements of mixed kinds: one that the literal can't be read as is passed over, absent ones too.
+    /// Elements of mixed kinds: one that the literal can't be read as is ignored, and so are absent ones.
     fn any_element(&self, literal: &Literal, list: &'a dyn List, span: Span) -> Answer {
+        self.spend_list(list, 1, span)?;
         let mut answer = Ok(false);
         list.any(&mut |_, element| {
             answer = match literal.equals(element) {
@@ -307,6 +400,10 @@ impl<'a> Run<'a> {
             Datum::List(list) => {
                 let mut answer = Ok(each.all);
                 list.any(&mut |index, value| {
+                    if let Err(halt) = self.spend(each.element_steps, each.span) {
+                        answer = Err(halt);
+                        return true;
+                    }
                     let key = Datum::Int(i64::try_from(index).unwrap_or(i64::MAX));
                     let scope = Scope { key: &key, value: &value, of_map: false, outer: scope };
                     answer = self.node(&each.body, Some(&scope));
@@ -317,7 +414,7 @@ impl<'a> Run<'a> {
             Datum::Map(map) if matches!(map.key(), KeyKind::Text | KeyKind::Uuid) => {
                 self.each_entry(each, map, scope)
             }
-            Datum::Missing => Ok(each.all),
+            ref absent if self.is_missing(absent) => Ok(each.all),
             _ if !each.path.dynamic => Ok(each.all),
             _ => self.halt(EvalErrorKind::NotACollection, each.span),
         })
@@ -331,12 +428,22 @@ impl<'a> Run<'a> {
                 return false;
             }
             let scope = Scope { key: &key, value: &value, of_map: true, outer: scope };
-            let answer = self.node(&each.body, Some(&scope));
+            let answer = match self.spend(each.element_steps, each.span) {
+                Ok(()) => self.node(&each.body, Some(&scope)),
+                Err(halt) => Err(halt),
+            };
+            // No smaller key can decide once the steps are used up.
+            if self.is_exhausted() {
+                return true;
+            }
             if !matches!(answer, Ok(holds) if holds == each.all) {
                 decided = Some(Decided { key, answer, reason: self.reason.get() });
             }
             decided.is_some() && !each.fallible
         });
+        if self.is_exhausted() {
+            return Err(Halt);
+        }
         match decided {
             None => Ok(each.all),
             Some(decided) => {

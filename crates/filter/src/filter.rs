@@ -5,16 +5,18 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::ast::Expr;
+use crate::budget::{Budget, literal_steps};
 use crate::check::{Checked, check};
 use crate::conjunct::{self, Conjunct};
 use crate::datum::Filterable;
-use crate::error::{CompileError, EvalError};
+use crate::error::{CompileError, EvalError, EvalErrorKind};
 use crate::eval::Run;
 use crate::explain::{self, Plan};
 use crate::options::{Absent, Dialect, Options};
 use crate::parse::parse_with;
 use crate::program::{Fields, Node};
 use crate::size;
+use crate::span::Span;
 use crate::warning::Warning;
 
 /// An expression compiled for rows of type `T`.
@@ -57,6 +59,10 @@ struct Compiled {
     expr: Expr,
     checked: Checked,
     absent: Absent,
+    row_steps: u64,
+    call_steps: u64,
+    /// The steps that each row takes from a shared budget, whatever it holds.
+    base_steps: u64,
 }
 
 impl<T: Filterable + ?Sized> Filter<T> {
@@ -75,8 +81,18 @@ impl<T: Filterable + ?Sized> Filter<T> {
     /// As [`compile`](Self::compile).
     pub fn compile_with(text: &str, options: &Options) -> Result<Self, CompileError> {
         let expr = parse_with(text, options)?;
-        let checked = check(text, &expr, T::KIND, options.get_limits())?;
-        let program = Compiled { text: text.into(), expr, checked, absent: options.get_absent() };
+        let limits = options.get_limits();
+        let checked = check(text, &expr, T::KIND, limits)?;
+        let base_steps = 1 + literal_steps(&checked.root);
+        let program = Compiled {
+            text: text.into(),
+            expr,
+            checked,
+            absent: options.get_absent(),
+            row_steps: limits.row_steps,
+            call_steps: limits.call_steps,
+            base_steps,
+        };
         Ok(Self { program: Arc::new(program), rows: PhantomData })
     }
 
@@ -93,29 +109,116 @@ impl<T: Filterable + ?Sized> Filter<T> {
 
     /// Whether the row satisfies the expression.
     ///
-    /// Always answered for data with a schema. A row of JSON or [`Value`](crate::Value) that has no answer does
-    /// not match; [`try_matches`](Self::try_matches) tells it apart.
+    /// A row without an answer does not match: one of JSON or [`Value`](crate::Value) that the expression does not fit, and
+    /// one that needs more than [`Limits::row_steps`](crate::Limits::row_steps). [`try_matches`](Self::try_matches) returns
+    /// these as errors. Servers MUST use [`matches_within`](Self::matches_within) for expressions of their clients,
+    /// because a list that leaves such rows out looks complete.
     #[inline]
     pub fn matches(&self, row: &T) -> bool {
         match &self.program.checked.root {
             // Asked of the type itself, which is what most filters need.
             Node::Field(leaf) => row.all_hold(Fields(std::slice::from_ref(leaf))),
             Node::Fields(leaves) => row.all_hold(Fields(leaves)),
-            root => Run::new(row.datum(), self.program.absent).answer(root).unwrap_or(false),
+            root => {
+                let run = Run::new(row.datum(), self.program.absent, self.program.row_steps);
+                run.answer(root).unwrap_or(false)
+            }
         }
     }
 
     /// Whether the row satisfies the expression, or why there is no answer.
     ///
     /// # Errors
-    /// [`EvalError`] where a selector, value or operator does not fit what the row holds. It can't happen
-    /// where the schema of `T` is known.
+    /// [`EvalError`] where a selector, value or operator does not fit the row, which can't happen where the schema of `T` is
+    /// known, and where the row needs more than [`Limits::row_steps`](crate::Limits::row_steps).
     pub fn try_matches(&self, row: &T) -> Result<bool, EvalError> {
-        let run = Run::new(row.datum(), self.program.absent);
-        run.answer(&self.program.checked.root).map_err(|_| {
-            let (kind, span) = run.reason();
-            EvalError::new(kind, Arc::clone(&self.program.text), span)
-        })
+        let steps = self.program.row_steps;
+        let run = Run::new(row.datum(), self.program.absent, steps);
+        run.answer(&self.program.checked.root).map_err(|_| self.reason(&run, steps, false))
+    }
+
+    /// Like [`try_matches`](Self::try_matches), taking the steps of evaluation from a budget that other rows share.
+    ///
+    /// For servers: with one [`Budget`] for all rows of a request, the request is bounded however many rows there are.
+    /// Cost beyond that of [`matches`](Self::matches): a subtraction for each row.
+    ///
+    /// # Errors
+    /// As [`try_matches`](Self::try_matches), and [`EvalErrorKind::TooCostly`] with `shared: true` once the budget is empty.
+    ///
+    /// # Examples
+    /// ```
+    /// use statehold_filter::{EvalErrorKind, Filter, Filterable};
+    ///
+    /// #[derive(Filterable)]
+    /// struct Node {
+    ///     tags: Vec<String>,
+    /// }
+    ///
+    /// let nodes = [Node { tags: vec!["web".to_owned(); 1_000] }];
+    /// // 1,000 to the power of four: some hours.
+    /// let text = "any tags as a { any tags as b { any tags as c { any tags as d { d == x } } } }";
+    /// let filter = Filter::<Node>::compile(text)?;
+    /// let mut budget = filter.budget();
+    /// let found = nodes.iter().try_for_each(|node| filter.matches_within(node, &mut budget).map(drop));
+    /// assert!(matches!(found.unwrap_err().kind(), EvalErrorKind::TooCostly { .. }));
+    /// # Ok::<(), statehold_filter::CompileError>(())
+    /// ```
+    #[inline]
+    pub fn matches_within(&self, row: &T, budget: &mut Budget) -> Result<bool, EvalError> {
+        let program = &*self.program;
+        let leaves = match &program.checked.root {
+            Node::Field(leaf) => std::slice::from_ref(leaf),
+            Node::Fields(leaves) => leaves,
+            root => return self.evaluate_within(root, row, budget),
+        };
+        let steps = program.base_steps.saturating_add(leaves.len() as u64);
+        if !budget.take(steps) {
+            return Err(self.too_costly(budget.steps(), true, Span::default()));
+        }
+        Ok(row.all_hold(Fields(leaves)))
+    }
+
+    fn evaluate_within(
+        &self,
+        root: &Node,
+        row: &T,
+        budget: &mut Budget,
+    ) -> Result<bool, EvalError> {
+        let program = &*self.program;
+        if !budget.take(program.base_steps) {
+            return Err(self.too_costly(budget.steps(), true, Span::default()));
+        }
+        let steps = program.row_steps.min(budget.left());
+        let shared = steps < program.row_steps;
+        let run = Run::new(row.datum(), program.absent, steps);
+        let answer = run.answer(root).map_err(|_| {
+            let max = if shared { budget.steps() } else { steps };
+            self.reason(&run, max, shared)
+        });
+        budget.take(steps - run.steps_left());
+        answer
+    }
+
+    /// Creates the budget for the rows of one call, of [`Limits::call_steps`](crate::Limits::call_steps).
+    pub fn budget(&self) -> Budget {
+        Budget::new(self.program.call_steps)
+    }
+
+    #[cold]
+    fn reason(&self, run: &Run<'_>, max: u64, shared: bool) -> EvalError {
+        match run.reason() {
+            (EvalErrorKind::TooCostly { .. }, span) => self.too_costly(max, shared, span),
+            (kind, span) => EvalError::new(kind, Arc::clone(&self.program.text), span),
+        }
+    }
+
+    #[cold]
+    fn too_costly(&self, max: u64, shared: bool, span: Span) -> EvalError {
+        // Connectives have no place of their own: the whole expression is too costly.
+        let whole = Span::new(0, self.program.text.len());
+        let span = if span.is_empty() { whole } else { span };
+        let kind = EvalErrorKind::TooCostly { max, shared };
+        EvalError::new(kind, Arc::clone(&self.program.text), span)
     }
 
     /// What an index could serve: conditions that every row satisfies which this filter matches, in order of appearance.

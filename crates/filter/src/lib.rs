@@ -34,6 +34,7 @@
 #![doc = include_str!("language.md")]
 
 pub mod ast;
+mod budget;
 pub mod build;
 mod cache;
 mod check;
@@ -63,6 +64,7 @@ mod warning;
 mod wide;
 
 pub use ast::Operator;
+pub use budget::Budget;
 pub use cache::{CacheLimits, FilterCache};
 pub use complete::{CANDIDATES_MAX, Candidate, CandidateRole, complete};
 pub use conjunct::{Conjunct, Constant, Cover, Sarg};

@@ -1,6 +1,10 @@
-//! What an expression may cost, each limit with a name and a default.
+//! Bounds on expressions and on their evaluation, each with a name and a default.
 
-/// Bounds on one expression; past one of them compilation fails with an error that names it.
+/// Bounds on one expression: compilation fails with an error that names the limit, and so does an evaluation
+/// that needs more than its steps.
+///
+/// A step of evaluation is one operand of `and` or `or`, one element of a list or entry of a map, one part of a long
+/// selector, or [`Limits::STEP_BYTES`] bytes of a string that is searched: a few nanoseconds up to some tens of them.
 ///
 /// # Examples
 /// ```
@@ -18,8 +22,8 @@ pub struct Limits {
     pub nesting: usize,
     /// Deepest nesting of quantifiers; 4 by default.
     ///
-    /// Each level multiplies the cost of asking by the length of the list that it goes through: with `any a as x { any a as y { .. } }`
-    /// a list of a thousand elements is asked a million times.
+    /// Each level multiplies the cost of evaluation by the length of the list that it goes through: with `any a as x { any a as y { .. } }`
+    /// a list of a thousand elements is evaluated a million times.
     pub quantifiers: usize,
     /// Most clauses, connectives and quantifiers together; 10,000 by default.
     pub nodes: usize,
@@ -29,11 +33,31 @@ pub struct Limits {
     ///
     /// Unicode classes take at least 4 KiB each; where case is ignored, large ranges and classes take up to 68 KiB more.
     pub pattern: usize,
+    /// Maximum number of evaluation steps for one row; [`Limits::ROW_STEPS`] by default.
+    ///
+    /// A row that needs more is [`EvalErrorKind::TooCostly`](crate::EvalErrorKind::TooCostly). An expression that is known
+    /// to need more, because it goes through arrays of fixed length, does not compile.
+    pub row_steps: u64,
+    /// Maximum number of evaluation steps for all rows of one call; [`Limits::CALL_STEPS`] by default.
+    ///
+    /// It is the size of [`Filter::budget`](crate::Filter::budget), which
+    /// [`Filter::matches_within`](crate::Filter::matches_within) takes.
+    pub call_steps: u64,
 }
 
 impl Limits {
     /// The deepest nesting that can be asked for: every pass is safe up to here on a thread with 1 MiB of stack.
     pub const NESTING_MAX: usize = 128;
+
+    /// Default of [`Limits::row_steps`]: two quantifiers inside of each other over a list of almost a thousand
+    /// elements. No row takes longer than some tens of milliseconds.
+    pub const ROW_STEPS: u64 = 1_000_000;
+
+    /// Default of [`Limits::call_steps`]: a hundred clauses for each of a million rows, some seconds at most.
+    pub const CALL_STEPS: u64 = 100_000_000;
+
+    /// Bytes of a string that are searched in one step.
+    pub const STEP_BYTES: usize = 64;
 }
 
 impl Default for Limits {
@@ -45,6 +69,8 @@ impl Default for Limits {
             nodes: 10_000,
             list: 1_000,
             pattern: 1 << 20,
+            row_steps: Self::ROW_STEPS,
+            call_steps: Self::CALL_STEPS,
         }
     }
 }

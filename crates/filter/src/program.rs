@@ -134,6 +134,10 @@ pub(crate) struct Each {
     pub(crate) body: Node,
     /// Whether a row can make the body fail, so that the order of entries matters.
     pub(crate) fallible: bool,
+    /// The number of elements, where the schema knows it.
+    pub(crate) elements: Option<u64>,
+    /// The steps of one element besides those of the body.
+    pub(crate) element_steps: u64,
     pub(crate) span: Span,
 }
 

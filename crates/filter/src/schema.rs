@@ -35,6 +35,8 @@ pub enum Kind {
     Timestamp,
     /// A sequence of values of one kind.
     List(&'static Kind),
+    /// A sequence of that many values of one kind; [`required`](Self::required) returns it as a [`Kind::List`].
+    Array(&'static Kind, usize),
     /// A map with keys and values of one kind each.
     Map(KeyKind, &'static Kind),
     /// A struct; a function, so that a struct may contain itself behind a pointer.
@@ -48,14 +50,29 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind without the options around it.
+    /// The kind without the options around it, an array as a list.
     #[must_use]
     pub const fn required(self) -> Self {
         let mut kind = self;
         while let Self::Option(inner) = kind {
             kind = *inner;
         }
-        kind
+        match kind {
+            Self::Array(element, _) => Self::List(element),
+            other => other,
+        }
+    }
+
+    /// The number of elements, where it is part of the type.
+    pub(crate) const fn elements(self) -> Option<usize> {
+        let mut kind = self;
+        while let Self::Option(inner) = kind {
+            kind = *inner;
+        }
+        match kind {
+            Self::Array(_, elements) => Some(elements),
+            _ => None,
+        }
     }
 
     /// The schema of a struct, also behind options.
@@ -121,7 +138,10 @@ impl Kind {
         let mut kind = self;
         loop {
             kind = match kind {
-                Self::Option(inner) | Self::List(inner) | Self::Map(_, inner) => *inner,
+                Self::Option(inner)
+                | Self::List(inner)
+                | Self::Array(inner, _)
+                | Self::Map(_, inner) => *inner,
                 other => return matches!(other, Self::Int(_) | Self::Uint(_)),
             }
         }
@@ -143,7 +163,7 @@ impl fmt::Display for Kind {
             Self::List(element) => write!(f, "list of {element}"),
             Self::Map(_, value) => write!(f, "map of {value}"),
             Self::Record(schema) => f.write_str(schema().name()),
-            Self::Any | Self::Option(_) => f.write_str("anything"),
+            Self::Any | Self::Option(_) | Self::Array(..) => f.write_str("anything"),
             Self::Opaque => f.write_str("opaque value"),
         }
     }

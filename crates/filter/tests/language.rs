@@ -218,14 +218,17 @@ fn the_table_of_coercions_is_what_values_are_read_as() {
 #[test]
 fn the_table_of_limits_is_the_defaults() {
     let defaults = Limits::default();
-    let Limits { text, nesting, quantifiers, nodes, list, pattern } = defaults;
+    let Limits { text, nesting, quantifiers, nodes, list, pattern, row_steps, call_steps } =
+        defaults;
     let own = [
-        ("text", text),
-        ("nesting", nesting),
-        ("quantifiers", quantifiers),
-        ("nodes", nodes),
-        ("list", list),
-        ("pattern", pattern),
+        ("text", text as u64),
+        ("nesting", nesting as u64),
+        ("quantifiers", quantifiers as u64),
+        ("nodes", nodes as u64),
+        ("list", list as u64),
+        ("pattern", pattern as u64),
+        ("row_steps", row_steps),
+        ("call_steps", call_steps),
     ];
     let lines = table("Limits");
     assert_eq!(lines.len(), own.len() + 2);

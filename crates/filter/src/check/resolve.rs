@@ -44,8 +44,9 @@ impl<'t> Checker<'t> {
         if matches!(base, Base::Row) {
             self.selectors.push(selector.to_string().into());
         }
+        let elements = kind.elements();
         let kind = kind.required();
-        let subject = Subject { kind, unit: unit.or(kind.unit()) };
+        let subject = Subject { kind, unit: unit.or(kind.unit()), elements };
         Ok((Path { base, steps: steps.into(), dynamic }, subject))
     }
 

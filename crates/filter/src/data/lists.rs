@@ -6,12 +6,13 @@ use std::hash::BuildHasher;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::budget::LISTED_PER_STEP;
 use crate::datum::{Datum, Filterable, List};
 use crate::schema::Kind;
 
 /// Gives a type that dereferences to a slice its `List` and `Filterable`.
 macro_rules! slice_like {
-    ($([$($generics:tt)*] $type:ty),* $(,)?) => {$(
+    ($([$($generics:tt)*] $type:ty => $kind:expr),* $(,)?) => {$(
         impl<$($generics)*> List for $type {
             fn len(&self) -> usize {
                 self[..].len()
@@ -31,7 +32,7 @@ macro_rules! slice_like {
         }
 
         impl<$($generics)*> Filterable for $type {
-            const KIND: Kind = Kind::List(&T::KIND);
+            const KIND: Kind = $kind;
             fn datum(&self) -> Datum<'_> {
                 Datum::List(self)
             }
@@ -40,18 +41,18 @@ macro_rules! slice_like {
 }
 
 slice_like! {
-    [T: Filterable] Vec<T>,
-    [T: Filterable, const N: usize] [T; N],
-    [T: Filterable] Box<[T]>,
-    [T: Filterable] Rc<[T]>,
-    [T: Filterable] Arc<[T]>,
-    [T: Filterable] &[T],
-    [T: Filterable + Clone] Cow<'_, [T]>,
+    [T: Filterable] Vec<T> => Kind::List(&T::KIND),
+    [T: Filterable, const N: usize] [T; N] => Kind::Array(&T::KIND, N),
+    [T: Filterable] Box<[T]> => Kind::List(&T::KIND),
+    [T: Filterable] Rc<[T]> => Kind::List(&T::KIND),
+    [T: Filterable] Arc<[T]> => Kind::List(&T::KIND),
+    [T: Filterable] &[T] => Kind::List(&T::KIND),
+    [T: Filterable + Clone] Cow<'_, [T]> => Kind::List(&T::KIND),
 }
 
 /// Gives a collection without contiguous storage its `List` and `Filterable`.
 macro_rules! iterable {
-    ($([$($generics:tt)*] $type:ty),* $(,)?) => {$(
+    ($([$($generics:tt)*] $type:ty, walks: $walks:literal;)*) => {$(
         impl<$($generics)*> List for $type {
             fn len(&self) -> usize {
                 <$type>::len(self)
@@ -61,6 +62,11 @@ macro_rules! iterable {
             }
             fn get(&self, index: usize) -> Option<Datum<'_>> {
                 self.iter().nth(index).map(Filterable::datum)
+            }
+            fn steps_to(&self, index: usize) -> u64 {
+                // A list that ends before the index is walked to its end.
+                let walked = if $walks { index.min(<$type>::len(self)) } else { 0 };
+                walked as u64 / LISTED_PER_STEP
             }
             fn any<'a>(&'a self, test: &mut dyn FnMut(usize, Datum<'a>) -> bool) -> bool {
                 self.iter().enumerate().any(|(index, item)| test(index, item.datum()))
@@ -77,9 +83,9 @@ macro_rules! iterable {
 }
 
 iterable! {
-    [T: Filterable] VecDeque<T>,
-    [T: Filterable] LinkedList<T>,
-    [T: Filterable] BinaryHeap<T>,
-    [T: Filterable] BTreeSet<T>,
-    [T: Filterable, S: BuildHasher] HashSet<T, S>,
+    [T: Filterable] VecDeque<T>, walks: false;
+    [T: Filterable] LinkedList<T>, walks: true;
+    [T: Filterable] BinaryHeap<T>, walks: false;
+    [T: Filterable] BTreeSet<T>, walks: true;
+    [T: Filterable, S: BuildHasher] HashSet<T, S>, walks: true;
 }

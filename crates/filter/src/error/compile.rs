@@ -191,6 +191,13 @@ pub enum CompileErrorKind {
         /// The limit.
         max: usize,
     },
+    /// The known lengths of arrays multiply to more than [`Limits::row_steps`](crate::Limits::row_steps).
+    TooCostly {
+        /// The steps that one row may need.
+        steps: u64,
+        /// The limit.
+        max: u64,
+    },
 }
 
 impl CompileErrorKind {
@@ -240,6 +247,7 @@ impl CompileErrorKind {
             Self::TooDeep { .. } => "too_deep",
             Self::TooManyQuantifiers { .. } => "too_many_quantifiers",
             Self::TooManyNodes { .. } => "too_many_nodes",
+            Self::TooCostly { .. } => "too_costly",
         }
     }
 }
@@ -315,6 +323,9 @@ impl fmt::Display for CompileErrorKind {
             }
             Self::TooManyNodes { max } => {
                 write!(f, "the expression has too many parts (limit `nodes`: {max})")
+            }
+            Self::TooCostly { steps, max } => {
+                write!(f, "a row may need {steps} steps of evaluation (limit `row_steps`: {max})")
             }
         }
     }

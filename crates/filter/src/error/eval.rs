@@ -1,4 +1,4 @@
-//! Errors that only a row without a schema can cause.
+//! Errors that a row causes: one without a schema, or one that is too costly.
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +12,8 @@ use crate::span::Span;
 
 /// A row that a compiled expression can't be answered for.
 ///
-/// Only data without a schema causes it: JSON and [`Value`](crate::Value). Making one allocates nothing.
+/// Data with a schema causes none but [`EvalErrorKind::TooCostly`]; all others need JSON or a [`Value`](crate::Value).
+/// Creating one allocates nothing.
 ///
 /// # Examples
 /// ```
@@ -56,6 +57,13 @@ pub enum EvalErrorKind {
     },
     /// `any` or `all` over something that is neither a list nor a map with text keys.
     NotACollection,
+    /// Evaluation needs more steps than its limit: `Limits::row_steps`, or the [`Budget`](crate::Budget) that rows share.
+    TooCostly {
+        /// The limit in steps.
+        max: u64,
+        /// Whether it is the limit of a budget that rows share.
+        shared: bool,
+    },
 }
 
 impl EvalErrorKind {
@@ -71,6 +79,7 @@ impl EvalErrorKind {
             Self::ValueRange => "value_range",
             Self::OperatorKind { .. } => "operator_kind",
             Self::NotACollection => "not_a_collection",
+            Self::TooCostly { .. } => "too_costly",
         }
     }
 }
@@ -91,6 +100,15 @@ impl fmt::Display for EvalErrorKind {
             Self::NotACollection => {
                 f.write_str("`any` and `all` need a list or a map with text keys")
             }
+            Self::TooCostly { max, shared: false } => {
+                write!(f, "this row needs more than {max} steps of evaluation (limit `row_steps`)")
+            }
+            Self::TooCostly { max, shared: true } => {
+                write!(
+                    f,
+                    "these rows need more than {max} steps of evaluation (limit `call_steps`)"
+                )
+            }
         }
     }
 }
@@ -105,9 +123,29 @@ impl EvalError {
         &self.kind
     }
 
+    /// Whether the row was refused for its cost alone, so that it may as well match.
+    ///
+    /// Servers MUST refuse the whole request then: a list without the row would look complete.
+    pub fn is_too_costly(&self) -> bool {
+        matches!(self.kind, EvalErrorKind::TooCostly { .. })
+    }
+
     /// What is wrong, in one line without the expression.
     pub fn message(&self) -> String {
         self.kind.to_string()
+    }
+
+    /// Returns a way to change the expression or the request, where there is one.
+    pub fn help(&self) -> Option<&'static str> {
+        match self.kind {
+            EvalErrorKind::TooCostly { shared: false, .. } => {
+                Some("nest fewer `any` and `all`, or search shorter lists and strings")
+            }
+            EvalErrorKind::TooCostly { shared: true, .. } => Some(
+                "use fewer clauses, or ask for fewer rows: by pages, or by a field with an index",
+            ),
+            _ => None,
+        }
     }
 
     /// The whole expression.
@@ -123,7 +161,7 @@ impl EvalError {
 
 impl fmt::Display for EvalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        render(f, &self.kind, &self.text, self.span, None, None)
+        render(f, &self.kind, &self.text, self.span, None, self.help())
     }
 }
 
@@ -136,7 +174,7 @@ impl Serialize for EvalError {
         form.serialize_field("message", &self.message())?;
         form.serialize_field("offset", &self.span.start())?;
         form.serialize_field("length", &self.span.len())?;
-        form.serialize_field("help", &None::<&str>)?;
+        form.serialize_field("help", &self.help())?;
         form.end()
     }
 }

@@ -11,6 +11,7 @@ use std::cmp::Ordering;
 use uuid::Uuid;
 
 use super::{Answer, Halt, Run, Scope, is_absent};
+use crate::budget::steps_of;
 use crate::coerce::Coerce;
 use crate::datum::{Datum, Whole};
 use crate::literal::{Literal, Scalar};
@@ -18,6 +19,9 @@ use crate::program::{Bound, Extended, Leaf, Pair, Relation};
 use crate::quantity::Quantity;
 use crate::span::Span;
 use crate::wide::Wide;
+
+/// How much slower a string is searched where letters of any case are the same.
+const FOLDED_HEFT: usize = 4;
 
 impl<'a> Run<'a> {
     pub(super) fn extended(&self, test: &Extended, leaf: &Leaf, datum: &Datum<'a>) -> Answer {
@@ -39,10 +43,16 @@ impl<'a> Run<'a> {
             Extended::Suffix(suffix) => with_text(datum, |text| text.ends_with(&**suffix)),
             Extended::EqualFold(own) => with_text(datum, |text| own.equals(text)),
             Extended::ContainsFold(own) => match datum {
-                Datum::List(list) => Some(list.any(&mut |_, element| {
-                    with_text(&element, |text| own.equals(text)) == Some(true)
-                })),
-                other => with_text(other, |text| own.is_within(text)),
+                Datum::List(list) => {
+                    self.spend_list(*list, 1, leaf.span)?;
+                    Some(list.any(&mut |_, element| {
+                        with_text(&element, |text| own.equals(text)) == Some(true)
+                    }))
+                }
+                other => {
+                    self.spend_search(other, FOLDED_HEFT, leaf.span)?;
+                    with_text(other, |text| own.is_within(text))
+                }
             },
             Extended::Count(relation, number) => {
                 let count = match datum {
@@ -74,7 +84,10 @@ impl<'a> Run<'a> {
         let order = match bound {
             Bound::Scalar(scalar) => return Ok(Some(relation.holds(order_of(datum, scalar)))),
             Bound::Literal(literal) => order_of_any(datum, literal),
-            Bound::Quantity(quantity) => order_of_quantity(datum, *quantity),
+            Bound::Quantity(quantity) => {
+                self.spend_search(datum, 1, span)?;
+                order_of_quantity(datum, *quantity)
+            }
         };
         order.map(|order| self.coerced(order, span).map(|order| relation.holds(order))).transpose()
     }
@@ -97,10 +110,16 @@ impl<'a> Run<'a> {
             }
             _ => match (Number::of(left), Number::of(right)) {
                 (Some(left), Some(right)) => Some(relation.holds(left.order(right))),
-                _ => with_text(left, |left| {
-                    with_text(right, |right| relation.holds(Some(left.cmp(right))))
-                })
-                .flatten(),
+                _ => {
+                    // The shorter one bounds the comparison.
+                    if let (Datum::Text(own), Datum::Text(other)) = (left, right) {
+                        self.spend(steps_of(own.len().min(other.len())), pair.span)?;
+                    }
+                    with_text(left, |left| {
+                        with_text(right, |right| relation.holds(Some(left.cmp(right))))
+                    })
+                    .flatten()
+                }
             },
         };
         match holds {

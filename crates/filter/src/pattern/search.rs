@@ -1,28 +1,31 @@
 //! A pattern that is ready to search.
 //!
 //! Most patterns become one table of states, complete before the first search, which then needs no memory of its own. A
-//! table larger than [`TABLE_MAX`] is not made: its states are found while searching and kept by each thread.
+//! table larger than [`TABLE_MAX`] is not built: its states are found by a [`Lazy`] search and kept by each thread.
+//!
+//! Invariant: a search takes the steps of evaluation that it costs, also where a string defeats the kept states.
+
+mod lazy;
 
 use std::fmt;
 
 use regex_automata::dfa::{Automaton as _, StartKind, dense};
 use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 use regex_automata::util::syntax;
-use regex_automata::{Anchored, Input, meta};
+use regex_automata::{Anchored, Input};
 
+use self::lazy::Lazy;
 use super::{Fault, GROUPS_MAX};
+use crate::budget::steps_of;
 
 /// Largest table of states in bytes.
 const TABLE_MAX: usize = 64 << 10;
-/// Most bytes of states that a thread keeps for a pattern without table.
-const KEPT_MAX: usize = 256 << 10;
-
 /// A compiled pattern.
 pub(crate) struct Pattern(Search);
 
 enum Search {
     Table(Box<dense::DFA<Vec<u32>>>, Anchored),
-    Lazy(meta::Regex),
+    Lazy(Box<Lazy>),
 }
 
 impl Pattern {
@@ -47,25 +50,25 @@ impl Pattern {
         if let Some(table) = table(&states, size_max.min(TABLE_MAX)) {
             return Ok(Self(table));
         }
-        let config = meta::Config::new()
-            .utf8_empty(false)
-            .which_captures(WhichCaptures::None)
-            .nfa_size_limit(Some(size_max))
-            .hybrid_cache_capacity(KEPT_MAX)
-            .dfa(false);
-        let lazy = meta::Builder::new().configure(config).build_from_hir(&parsed);
-        lazy.map(|lazy| Self(Search::Lazy(lazy))).map_err(|_| Fault::TooLarge)
+        Ok(Self(Search::Lazy(Box::new(Lazy::new(states)?))))
     }
 
-    /// Whether the pattern is found anywhere in `text`, in time linear in its length.
-    pub(crate) fn is_match(&self, text: &[u8]) -> bool {
+    /// Whether the pattern is found anywhere in `text`; `None` once `spend` refuses the steps that the search takes.
+    ///
+    /// Time is linear in the length of `text`.
+    #[inline]
+    pub(crate) fn is_match(&self, text: &[u8], spend: &mut dyn FnMut(u64) -> bool) -> Option<bool> {
         match &self.0 {
             Search::Table(table, anchored) => {
+                let steps = steps_of(text.len());
+                if steps > 0 && !spend(steps) {
+                    return None;
+                }
                 let input = Input::new(text).anchored(*anchored).earliest(true);
                 // It could only fail at bytes that a table was told to give up at.
-                matches!(table.try_search_fwd(&input), Ok(Some(_)))
+                Some(matches!(table.try_search_fwd(&input), Ok(Some(_))))
             }
-            Search::Lazy(lazy) => lazy.is_match(text),
+            Search::Lazy(lazy) => lazy.is_match(text, spend),
         }
     }
 
@@ -73,7 +76,7 @@ impl Pattern {
     pub(crate) fn bytes(&self) -> usize {
         match &self.0 {
             Search::Table(table, _) => size_of_val(&**table) + table.memory_usage(),
-            Search::Lazy(lazy) => lazy.memory_usage(),
+            Search::Lazy(lazy) => lazy.bytes(),
         }
     }
 }

@@ -12,8 +12,15 @@ fn limits_name_themselves() {
             .map(|_| ())
             .map_err(|error| error.to_string())
     };
-    let limits =
-        Limits { nesting: 2, quantifiers: 1, nodes: 3, list: 2, text: 64, pattern: 1 << 10 };
+    let limits = Limits {
+        nesting: 2,
+        quantifiers: 1,
+        nodes: 3,
+        list: 2,
+        text: 64,
+        pattern: 1 << 10,
+        ..Limits::default()
+    };
     assert_eq!(with("((Size == 1))", limits.clone()), Ok(()));
     let texts = [
         "(((Size == 1)))".to_owned(),

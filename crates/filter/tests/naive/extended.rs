@@ -16,7 +16,7 @@ pub(super) fn plain(value: &Value) -> Result<&str, Fault> {
 }
 
 fn is_absent(found: &Found<'_>) -> bool {
-    matches!(found, Found::Missing | Found::Json(Json::Null))
+    matches!(found, Found::Missing)
 }
 
 /// A clause with one value.

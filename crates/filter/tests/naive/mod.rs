@@ -89,7 +89,7 @@ fn clause_holds<'j>(clause: &Clause, row: &'j Json, scope: &Scope<'j>) -> Answer
         Operator::Contains => contains(&found, value)?,
         Operator::Matches => matches(&found, value)?,
         Operator::Empty => empty(&found)?,
-        Operator::Nil => matches!(found, Found::Missing | Found::Json(Json::Null)),
+        Operator::Nil => matches!(found, Found::Missing),
         operator => extended::holds(operator, &found, value)?,
     };
     Ok(holds != clause.negated)
@@ -128,7 +128,8 @@ fn find<'j>(selector: &Selector, row: &'j Json, scope: &Scope<'j>) -> Result<Fou
             _ => return Err(Fault::NoAnswer),
         };
     }
-    Ok(Found::Json(at))
+    // A null is a missing value.
+    Ok(if at.is_null() { Found::Missing } else { Found::Json(at) })
 }
 
 fn equal(found: &Found<'_>, value: &str) -> Answer {
@@ -203,7 +204,7 @@ fn contains(found: &Found<'_>, value: &str) -> Answer {
 
 fn matches(found: &Found<'_>, pattern: &str) -> Answer {
     let text = match found {
-        Found::Missing | Found::Json(Json::Null) => return Ok(false),
+        Found::Missing => return Ok(false),
         Found::Key(key) => key,
         Found::Json(Json::String(text)) => text.as_str(),
         Found::Index(_) | Found::Json(_) => return Err(Fault::NoAnswer),

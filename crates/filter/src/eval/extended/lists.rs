@@ -6,6 +6,7 @@
 use super::super::{Answer, Halt, Run, contains_text, is_absent};
 use super::order_of_quantity;
 use crate::ast::Operator;
+use crate::budget::LISTED_PER_STEP;
 use crate::coerce::Coerce;
 use crate::datum::{Datum, List};
 use crate::error::EvalErrorKind;
@@ -22,7 +23,10 @@ impl<'a> Run<'a> {
             Listed::One(values) => Ok(Some(values.contain(datum))),
             Listed::Open(open) => match datum {
                 Datum::List(_) | Datum::Map(_) | Datum::Record(_) | Datum::Opaque => Ok(None),
-                datum => self.is_one_of(open, datum, span).map(Some),
+                datum => {
+                    self.spend(open.literals.len() as u64 / LISTED_PER_STEP, span)?;
+                    self.is_one_of(open, datum, span).map(Some)
+                }
             },
             _ => Ok(None),
         }
@@ -31,14 +35,25 @@ impl<'a> Run<'a> {
     pub(super) fn contains_any(&self, listed: &Listed, datum: &Datum<'a>, span: Span) -> Asked {
         Ok(Some(match (listed, datum) {
             (Listed::One(values), Datum::List(list)) => {
+                self.spend(list.len() as u64, span)?;
                 list.any(&mut |_, element| values.contain(&element))
             }
-            (Listed::Parts(parts), _) => parts.iter().any(|part| contains_text(datum, part)),
-            (Listed::Keys(keys), Datum::Map(map)) => keys.iter().any(|key| map.get(key).is_some()),
-            (Listed::Open(open), Datum::List(list)) if open.can_look_up_all(*list) => {
+            (Listed::Parts(parts), _) => {
+                self.spend(parts.len() as u64, span)?;
+                self.spend_search(datum, parts.len(), span)?;
+                parts.iter().any(|part| contains_text(datum, part))
+            }
+            (Listed::Keys(keys), Datum::Map(map)) => {
+                self.spend(keys.len() as u64, span)?;
+                keys.iter().any(|key| map.get(key).is_some())
+            }
+            (Listed::Open(open), Datum::List(list))
+                if self.spend(list.len() as u64, span).is_ok() && open.can_look_up_all(*list) =>
+            {
                 list.any(&mut |_, element| open.look_up(&element) == Some(true))
             }
             (Listed::Open(open), _) if can_contain(datum) => {
+                self.spend(open.literals.len() as u64, span)?;
                 for wanted in &open.literals {
                     if self.contains_wanted(wanted, datum, span)? {
                         return Ok(Some(true));
@@ -53,11 +68,21 @@ impl<'a> Run<'a> {
     pub(super) fn contains_all(&self, listed: &Listed, datum: &Datum<'a>, span: Span) -> Asked {
         Ok(Some(match (listed, datum) {
             (Listed::Each(values), Datum::List(list)) => {
+                self.spend(values.len() as u64, span)?;
+                self.spend_list(*list, values.len(), span)?;
                 values.iter().all(|own| list.any(&mut |_, element| own.equals(&element)))
             }
-            (Listed::Parts(parts), _) => parts.iter().all(|part| contains_text(datum, part)),
-            (Listed::Keys(keys), Datum::Map(map)) => keys.iter().all(|key| map.get(key).is_some()),
+            (Listed::Parts(parts), _) => {
+                self.spend(parts.len() as u64, span)?;
+                self.spend_search(datum, parts.len(), span)?;
+                parts.iter().all(|part| contains_text(datum, part))
+            }
+            (Listed::Keys(keys), Datum::Map(map)) => {
+                self.spend(keys.len() as u64, span)?;
+                keys.iter().all(|key| map.get(key).is_some())
+            }
             (Listed::Open(open), _) if can_contain(datum) => {
+                self.spend(open.literals.len() as u64, span)?;
                 for wanted in &open.literals {
                     if !self.contains_wanted(wanted, datum, span)? {
                         return Ok(Some(false));
@@ -98,9 +123,15 @@ impl<'a> Run<'a> {
         let Datum::List(list) = *datum else { return Ok(false) };
         let mut answer = Ok(false);
         list.any(&mut |_, element| {
+            if let Err(halt) =
+                self.spend(1, span).and_then(|()| self.spend_search(&element, 1, span))
+            {
+                answer = Err(halt);
+                return true;
+            }
             answer = match order_of_quantity(&element, quantity) {
                 Some(Ok(order)) => Ok(order.is_some_and(|order| order.is_eq())),
-                // As with numbers, a text that is no such quantity is passed over.
+                // As with numbers, a text that is no such quantity is ignored.
                 Some(Err(Coerce::Syntax)) => Ok(false),
                 Some(Err(Coerce::Range)) => self.halt(EvalErrorKind::ValueRange, span),
                 None if is_absent(&element) => Ok(false),

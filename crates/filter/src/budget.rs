@@ -1,0 +1,190 @@
+//! Steps of evaluation: the budget that rows share, and the steps that an expression is known to need.
+//!
+//! Invariant: an evaluation takes its steps before it does the work that they stand for, so that a budget of N
+//! steps bounds the work whatever the row holds.
+
+use crate::fold::Folded;
+use crate::limits::Limits;
+use crate::literal::{Literal, Scalar};
+use crate::program::{Bound, Extended, FieldLeaf, Listed, Node, Path, Test, Values, Wanted};
+
+/// Elements of a list that are compared in one step: a comparison is quicker than a clause.
+pub(crate) const LISTED_PER_STEP: u64 = 4;
+/// Path parts that belong to the clause itself; each further one is a step.
+pub(crate) const SHORT_PATH: usize = 8;
+
+/// The evaluation steps that the rows of one call share.
+///
+/// [`Filter::matches_within`](crate::Filter::matches_within) takes the steps of each row from it. An empty budget stays
+/// empty: every further row fails at once.
+///
+/// # Examples
+/// ```
+/// use serde_json::json;
+/// use statehold_filter::{EvalErrorKind, Filter};
+///
+/// let filter = Filter::<serde_json::Value>::compile("tags contains web or tags contains db")?;
+/// let rows = vec![json!({ "tags": ["db"] }); 1_000];
+/// let mut budget = filter.budget();
+/// let found = rows.iter().map(|row| filter.matches_within(row, &mut budget));
+/// assert_eq!(found.collect::<Result<Vec<bool>, _>>().unwrap().len(), 1_000);
+///
+/// let mut budget = statehold_filter::Budget::new(100);
+/// let found = rows.iter().try_for_each(|row| filter.matches_within(row, &mut budget).map(drop));
+/// assert!(matches!(found.unwrap_err().kind(), EvalErrorKind::TooCostly { .. }));
+/// assert_eq!(budget.left(), 0);
+/// # Ok::<(), statehold_filter::CompileError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budget {
+    steps: u64,
+    left: u64,
+}
+
+impl Budget {
+    /// Creates a budget of `steps` evaluation steps; see [`Limits`] for the size of a step.
+    pub const fn new(steps: u64) -> Self {
+        Self { steps, left: steps }
+    }
+
+    /// Creates a budget that no evaluation exhausts: each row is still bound by [`Limits::row_steps`].
+    pub const fn unlimited() -> Self {
+        Self::new(u64::MAX)
+    }
+
+    /// Returns the number of steps that it was created with.
+    pub const fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Returns the number of steps that are left; 0 once an evaluation failed for want of steps.
+    pub const fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// Takes `steps`, or all that are left and returns `false`.
+    #[inline]
+    pub(crate) fn take(&mut self, steps: u64) -> bool {
+        let left = self.left.checked_sub(steps);
+        self.left = left.unwrap_or(0);
+        left.is_some()
+    }
+}
+
+impl Default for Budget {
+    /// A budget of [`Limits::CALL_STEPS`].
+    fn default() -> Self {
+        Self::new(Limits::CALL_STEPS)
+    }
+}
+
+/// The steps of searching `bytes`, on top of the clause itself.
+#[inline]
+pub(crate) fn steps_of(bytes: usize) -> u64 {
+    (bytes / Limits::STEP_BYTES) as u64
+}
+
+/// The steps of a path, on top of the clause itself.
+#[inline]
+pub(crate) fn path_steps(path: &Path) -> u64 {
+    path.steps.len().saturating_sub(SHORT_PATH) as u64
+}
+
+/// The steps that an evaluation takes at most, as far as the schema knows the lengths of lists: a list of unknown
+/// length counts as one element.
+///
+/// Recurses no deeper than the expression is nested.
+pub(crate) fn known_steps(node: &Node) -> u64 {
+    let all = |operands: &[Node]| {
+        operands.iter().map(known_steps).fold(operands.len() as u64, u64::saturating_add)
+    };
+    match node {
+        Node::And(operands) | Node::Or(operands) => all(operands),
+        Node::Fields(leaves) => leaves.len() as u64,
+        Node::Points(_) | Node::Field(_) => 0,
+        Node::Not(operand) => known_steps(operand),
+        Node::Leaf(_) | Node::Pair(_) => 0,
+        Node::Each(each) => {
+            known_steps(&each.body).saturating_add(1).saturating_mul(each.elements.unwrap_or(1))
+        }
+    }
+}
+
+/// The steps of comparing one value with each literal of an expression, on top of its clauses: only long literals take any.
+///
+/// It is added to the steps of each row and of each element, because an equality does not count the bytes that it compares.
+pub(crate) fn literal_steps(node: &Node) -> u64 {
+    steps_of(literal_bytes(node))
+}
+
+fn literal_bytes(node: &Node) -> usize {
+    match node {
+        Node::And(operands) | Node::Or(operands) => operands.iter().map(literal_bytes).sum(),
+        Node::Fields(leaves) => leaves.iter().map(field_bytes).sum(),
+        Node::Field(leaf) => field_bytes(leaf),
+        Node::Points(points) => points.texts.iter().map(str::len).max().unwrap_or(0),
+        Node::Not(operand) => literal_bytes(operand),
+        Node::Leaf(leaf) => test_bytes(&leaf.test),
+        Node::Pair(_) => 0,
+        // The quantifier counts its own body, once for each element.
+        Node::Each(_) => 0,
+    }
+}
+
+fn field_bytes(leaf: &FieldLeaf) -> usize {
+    scalar_bytes(&leaf.literal)
+}
+
+fn scalar_bytes(scalar: &Scalar) -> usize {
+    if let Scalar::Text(text) = scalar { text.len() } else { 0 }
+}
+
+fn literal_len(literal: &Literal) -> usize {
+    literal.text().len()
+}
+
+fn test_bytes(test: &Test) -> usize {
+    match test {
+        Test::Equal(scalar) | Test::Element(scalar) => scalar_bytes(scalar),
+        Test::Dynamic(_, literal) => literal_len(literal),
+        // What searches a string counts its bytes.
+        Test::Substring(_) | Test::HasKey(_) | Test::Empty | Test::Nil | Test::Matches(_) => 0,
+        Test::Extended(test) => match &**test {
+            Extended::Order(_, bound) => bound_bytes(bound),
+            Extended::Between(low, high) => bound_bytes(low) + bound_bytes(high),
+            Extended::Prefix(text) | Extended::Suffix(text) => text.len(),
+            Extended::EqualFold(folded) | Extended::ContainsFold(folded) => Folded::bytes(folded),
+            Extended::Count(..) => 0,
+            Extended::In(listed)
+            | Extended::ContainsAny(listed)
+            | Extended::ContainsAll(listed) => listed_bytes(listed),
+        },
+    }
+}
+
+fn bound_bytes(bound: &Bound) -> usize {
+    match bound {
+        Bound::Scalar(scalar) => scalar_bytes(scalar),
+        Bound::Literal(literal) => literal_len(literal),
+        Bound::Quantity(_) => 0,
+    }
+}
+
+/// The longest value of a list, because a look-up compares with few of them.
+fn listed_bytes(listed: &Listed) -> usize {
+    let longest = match listed {
+        Listed::One(Values::Texts(texts)) => texts.iter().map(str::len).max(),
+        Listed::One(Values::Scalars(scalars)) => scalars.iter().map(scalar_bytes).max(),
+        Listed::Each(scalars) => Some(scalars.iter().map(scalar_bytes).sum()),
+        Listed::Parts(_) | Listed::Keys(_) => None,
+        Listed::Open(open) => open
+            .literals
+            .iter()
+            .map(|wanted| match wanted {
+                Wanted::Literal(literal) => literal_len(literal),
+                Wanted::Quantity(_) => 0,
+            })
+            .max(),
+    };
+    longest.unwrap_or(0)
+}

@@ -1,0 +1,232 @@
+//! Goal: an evaluation ends once its budget is used up, wherever the work is.
+//!
+//! Method: for each operator that walks through a list, a map or a string, a row that is far larger than the budget. The
+//! evaluations that would take hours are run with the default limits.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, LinkedList};
+
+use serde_json::{Value, json};
+use statehold_filter::{
+    Absent, Budget, CompileErrorKind, Dialect, EvalError, EvalErrorKind, Filter, Filterable,
+    Limits, Options,
+};
+
+#[derive(Filterable)]
+struct Row {
+    list: Vec<String>,
+    numbers: LinkedList<u64>,
+    set: BTreeSet<u64>,
+    map: BTreeMap<String, String>,
+    hash: HashMap<String, String>,
+    text: String,
+    other: String,
+}
+
+fn row(size: usize) -> Row {
+    let names = || (0..size).map(|n| format!("n{n:09}"));
+    Row {
+        list: names().collect(),
+        numbers: (0..size as u64).collect(),
+        set: (0..size as u64).collect(),
+        map: names().map(|name| (name.clone(), name)).collect(),
+        hash: names().map(|name| (name.clone(), name)).collect(),
+        text: "a".repeat(size * 64),
+        other: "a".repeat(size * 64),
+    }
+}
+
+fn filter<T: Filterable>(text: &str, limits: Limits) -> Filter<T> {
+    let options = Options::new().dialect(Dialect::Extended).limits(limits);
+    Filter::compile_with(text, &options).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn is_too_costly(answer: &Result<bool, EvalError>) -> bool {
+    answer.as_ref().is_err_and(|error| matches!(error.kind(), EvalErrorKind::TooCostly { .. }))
+}
+
+/// Each walks through all of a collection or string.
+const WALKS: &[&str] = &[
+    "any list as x { x == none }",
+    "all list as x { x != none }",
+    "any map as k, v { v == none }",
+    "all hash as k { k != none }",
+    "list contains none",
+    "none in list",
+    "list contains any [none, nowhere]",
+    "list contains all [none, nowhere]",
+    "list contains* none",
+    "numbers.99999 == 1",
+    "set.99999 == 1",
+    "text contains none",
+    "text contains* none",
+    "text contains any [none, nowhere]",
+    "text contains all [aaa, nowhere]",
+    "text matches `b$`",
+    "text matches* `b$`",
+    "@text < @other",
+];
+
+#[test]
+fn each_walk_through_a_large_value_takes_steps() {
+    let large = row(1_000);
+    let small = row(3);
+    for text in WALKS {
+        let limits = Limits { row_steps: 100, ..Limits::default() };
+        let filter = filter::<Row>(text, limits);
+        assert!(is_too_costly(&filter.try_matches(&large)), "{text}");
+        assert!(!filter.matches(&large), "{text}");
+        assert!(filter.try_matches(&small).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn states_that_are_found_while_searching_take_steps() {
+    // Almost every byte needs a state of its own, each of them thousands of the pattern's.
+    let mut bits = 1_u64;
+    let text: String = std::iter::repeat_with(|| {
+        bits ^= bits << 13;
+        bits ^= bits >> 7;
+        bits ^= bits << 17;
+        if bits & 1 == 0 { 'a' } else { 'b' }
+    })
+    .take(1_000_000)
+    .collect();
+    let row = json!({ "text": text });
+    for pattern in ["a[ab]{500}c", "(a|ab|b){1000}c", "[^9]{1000}9"] {
+        let filter = filter::<Value>(&format!("text matches `{pattern}`"), Limits::default());
+        assert!(is_too_costly(&filter.try_matches(&row)), "{pattern}");
+    }
+    let usual = filter::<Value>(r"text matches `a.{12}c`", Limits::default());
+    assert_eq!(usual.try_matches(&json!({ "text": text[..10_000] })), Ok(false));
+}
+
+#[test]
+fn each_walk_through_large_json_takes_steps() {
+    let names: Vec<String> = (0..1_000).map(|n| format!("n{n}")).collect();
+    let map: BTreeMap<&String, &String> = names.iter().zip(&names).collect();
+    let long = "a".repeat(64_000);
+    let large = json!({ "list": &names, "map": map, "text": &long, "other": &long });
+    for text in WALKS.iter().filter(|text| !text.contains("set") && !text.contains("numbers")) {
+        let text = text.replace("hash", "map");
+        let limits = Limits { row_steps: 100, ..Limits::default() };
+        let filter = filter::<Value>(&text, limits);
+        let answer = filter.try_matches(&large);
+        assert!(is_too_costly(&answer), "{text}: {answer:?}");
+    }
+    let limits = Limits { row_steps: 100, ..Limits::default() };
+    let path = filter::<Value>(&format!("a{}.a == 1", ".a".repeat(200)), limits);
+    assert!(is_too_costly(&path.try_matches(&json!({}))));
+}
+
+/// Four levels of a thousand elements: a million times the default budget.
+fn nested(inner: &str) -> String {
+    let open: String = ["a", "b", "c", "d"].map(|name| format!("any list as {name} {{ ")).concat();
+    format!("{open}{inner}{}", " }".repeat(4))
+}
+
+#[test]
+fn four_nested_quantifiers_over_a_thousand_elements_end() {
+    let names: Vec<String> = (0..1_000).map(|n| format!("n{n}")).collect();
+    let typed = row(1_000);
+    for text in [nested("d == none"), nested("d == none or a == none").replace("any", "all")] {
+        let typed_filter = filter::<Row>(&text.replace("all", "any"), Limits::default());
+        assert!(is_too_costly(&typed_filter.try_matches(&typed)), "{text}");
+        for row in [json!({ "list": names }), json!({ "list": vec![Value::Null; 1_000] })] {
+            let filter = filter::<Value>(&text.replace("all", "any"), Limits::default());
+            assert!(is_too_costly(&filter.try_matches(&row)), "{text}");
+        }
+    }
+}
+
+#[test]
+fn maps_that_can_fail_end_at_the_budget_too() {
+    // Every entry of such a map is evaluated, because the one with the smallest key decides. An entry that fails for
+    // want of steps must end all levels at once, or each level would go on with its next entry.
+    let entries: BTreeMap<String, u32> = (0..1_000).map(|n| (format!("n{n}"), n)).collect();
+    let row = json!({ "list": entries });
+    for inner in ["d == none", "d matches x and a == none", "not (d != none)"] {
+        let text = nested(inner);
+        assert!(is_too_costly(&filter::<Value>(&text, Limits::default()).try_matches(&row)));
+        let strict = Options::new().absent(Absent::Error);
+        let strict = Filter::<Value>::compile_with(&text, &strict).unwrap();
+        assert!(is_too_costly(&strict.try_matches(&row)), "{text}");
+    }
+}
+
+#[test]
+fn rows_share_a_budget() {
+    let rows: Vec<Row> = (0..100).map(|_| row(10)).collect();
+    for text in
+        ["text == x", "text == x or other == y and not (map.a == b)", "all list as x { x != y }"]
+    {
+        let filter = filter::<Row>(text, Limits { call_steps: 50, ..Limits::default() });
+        let mut budget = filter.budget();
+        let mut answered = 0;
+        let stopped = rows.iter().find_map(|row| {
+            let answer = filter.matches_within(row, &mut budget);
+            answered += usize::from(answer.is_ok());
+            answer.err()
+        });
+        let error = stopped.unwrap_or_else(|| panic!("{text}"));
+        assert_eq!(*error.kind(), EvalErrorKind::TooCostly { max: 50, shared: true }, "{text}");
+        assert!((1..50).contains(&answered), "{text}: {answered}");
+        assert!(is_too_costly(&filter.matches_within(&rows[0], &mut budget)), "{text}");
+        assert!(error.to_string().contains("`call_steps`"), "{error}");
+        let mut unlimited = Budget::unlimited();
+        assert!(rows.iter().all(|row| filter.matches_within(row, &mut unlimited).is_ok()));
+    }
+}
+
+#[test]
+fn a_budget_answers_like_no_budget() {
+    let rows: Vec<Row> = (0..20).map(row).collect();
+    for text in WALKS {
+        let filter = filter::<Row>(text, Limits::default());
+        let mut budget = filter.budget();
+        for row in &rows {
+            assert_eq!(filter.matches_within(row, &mut budget), filter.try_matches(row), "{text}");
+        }
+        assert!(budget.left() < budget.steps(), "{text}");
+    }
+}
+
+#[derive(Filterable)]
+struct Grid {
+    cells: [[u8; 1_000]; 1_000],
+    few: [u8; 4],
+}
+
+#[test]
+fn array_lengths_multiply_when_the_expression_is_compiled() {
+    let product = "any cells as a { any a as x { x == 1 } }";
+    let error = Filter::<Grid>::compile(product).map(drop).unwrap_err();
+    assert!(matches!(error.kind(), CompileErrorKind::TooCostly { max: 1_000_000, .. }), "{error}");
+    assert!(Filter::<Grid>::compile("any cells as a { any few as x { x == 1 } }").is_ok());
+    let limits = Limits { row_steps: 3_000_000, ..Limits::default() };
+    assert!(Filter::<Grid>::compile_with(product, &Options::new().limits(limits)).is_ok());
+}
+
+#[test]
+fn long_literals_weigh_on_each_element() {
+    let long = "a".repeat(60_000);
+    let texts = vec![long.clone(); 100];
+    let text = format!("any list as x {{ x == `b{long}` or x == `c{long}` }}");
+    let options =
+        Options::new().limits(Limits { text: 1 << 20, row_steps: 50_000, ..Limits::default() });
+    let filter = Filter::<Value>::compile_with(&text, &options).unwrap();
+    assert!(is_too_costly(&filter.try_matches(&json!({ "list": texts }))));
+}
+
+#[test]
+fn the_errors_name_the_limit_and_a_way_out() {
+    let filter = filter::<Row>(&nested("d == none"), Limits::default());
+    let error = filter.try_matches(&row(1_000)).unwrap_err();
+    expect_test::expect![[r#"
+        this row needs more than 1000000 steps of evaluation (limit `row_steps`)
+          any list as a { any list as b { any list as c { any list as d { d == none } } } }
+                                                          ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        help: nest fewer `any` and `all`, or search shorter lists and strings"#]]
+    .assert_eq(&error.to_string());
+    let form = serde_json::to_value(&error).unwrap();
+    assert_eq!(form["kind"], "too_costly");
+}
