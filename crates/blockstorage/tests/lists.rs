@@ -227,3 +227,33 @@ fn a_marker_of_another_project_is_no_marker() {
     assert_eq!(error.status(), 404);
     assert_eq!(ask("nope").unwrap_err().to_string(), "Volume nope could not be found.");
 }
+
+#[test]
+fn a_filter_that_costs_too_much_is_refused_as_a_whole() {
+    let row = |id| Row {
+        id,
+        project: 0,
+        name: None,
+        size: 1,
+        status: VolumeStatus::Available,
+        second: i64::try_from(id).unwrap(),
+    };
+    let store = store(&(0..4).map(row).collect::<Vec<_>>());
+    let mut txn = store.begin_write().unwrap();
+    let mut large = Volume::clone(txn.get::<Volume>(Uuid::from_u128(2)).unwrap());
+    large.metadata = (0..40).map(|n| (format!("k{n}").into(), "v".into())).collect();
+    txn.upsert::<Volume>(large).unwrap();
+    txn.commit().unwrap();
+    let view = store.snapshot();
+    let caller = Caller { user: "u".into(), project: "p".into(), role: Role::Member };
+    // Three of the rows have no metadata, the fourth needs 40 to the power of four steps.
+    let text = "any metadata as a { any metadata as b { any metadata as c { any metadata as d { d == x } } } }";
+    let filter = Filter::<Volume>::compile(text).unwrap();
+    for query in [vec![], vec![("sort", "name:asc")], vec![("with_count", "true")]] {
+        let query: Vec<_> =
+            query.iter().map(|(k, v): &(&str, &str)| (k.to_string(), v.to_string())).collect();
+        let request = ListRequest::parse::<Volume>(&query, &caller, Microversion::MAX).unwrap();
+        let error = list::<Volume>(&view, &request, Some(&filter), |_| true).unwrap_err();
+        assert!(matches!(&error, Error::Request(text) if text.contains("row_steps")), "{error}");
+    }
+}

@@ -242,3 +242,22 @@ fn a_long_list_is_sent_in_parts_that_join_to_the_same_rows_compact_or_indented()
     assert_eq!(page.column("ID").len(), 999);
     assert!(page.next_token.is_some());
 }
+
+#[test]
+fn a_filter_that_costs_too_much_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path());
+    server.feed_plugin();
+    let mut volume = volume_payload("vol-0");
+    let parameters: serde_json::Map<String, Value> =
+        (0..40).map(|n| (format!("k{n}"), json!("v"))).collect();
+    volume["Parameters"] = Value::Object(parameters);
+    server.put("/v1/volumes", &json!({ "Volumes": [volume] })).ok();
+    let filter = "any Parameters as a { any Parameters as b { any Parameters as c { any Parameters as d { d == x } } } }";
+    for paging in ["", "&per_page=1"] {
+        let path = format!("/v1/volumes?type=csi&filter={}{paging}", encode(filter));
+        let reply = server.get(&path);
+        assert_eq!(reply.status, 400, "{paging}");
+        assert!(reply.text().contains("row_steps"), "{}", reply.text());
+    }
+}

@@ -1,6 +1,8 @@
 //! How a list is read: by an index that gives few rows, in the order of an index, or by looking at
 //! all rows of the project.
 
+use std::cell::{OnceCell, RefCell};
+
 use statehold_filter::{Conjunct, Filter};
 use statehold_store::{Entry, KeyRange, Order, ReadView, plan_within};
 
@@ -33,7 +35,9 @@ pub struct Listing<'v, T> {
 /// looks at all rows that an index can't leave out.
 ///
 /// # Errors
-/// The marker's row doesn't exist, or not for the caller: the resource's 404.
+/// The marker's row doesn't exist, or not for the caller: the resource's 404. The filter's evaluation needs more
+/// steps than [`Filter::budget`] has for all rows, or its limit for one: 400, because a list that lacks rows
+/// looks complete.
 pub fn list<'v, T: Listed>(
     view: &'v impl ReadView,
     request: &ListRequest,
@@ -52,13 +56,31 @@ pub fn list<'v, T: Listed>(
             Some(row.ok_or_else(|| T::missing(&marker.text))?)
         }
     };
+    let budget = RefCell::new(filter.map(Filter::budget).unwrap_or_default());
+    let too_costly = OnceCell::new();
+    let matches = |row: &T| {
+        let Some(filter) = filter else { return true };
+        filter.matches_within(row, &mut budget.borrow_mut()).unwrap_or_else(|error| {
+            if error.is_too_costly() {
+                too_costly.get_or_init(|| error);
+            }
+            // A row without an answer does not match.
+            false
+        })
+    };
+    // No further row is read once one was too costly.
+    let going = |_: &&'v Entry<T>| too_costly.get().is_none();
+    let complete = |listing| match too_costly.get() {
+        None => Ok(listing),
+        Some(error) => Err(Error::Request(error.to_string().into())),
+    };
     let passes = |row: &&'v Entry<T>| {
         in_project(row)
             && visible(row)
             && request.conditions.iter().all(|condition| {
                 row.column(&condition.column).is_some_and(|column| condition.passes(&column))
             })
-            && filter.is_none_or(|filter| filter.matches(row))
+            && matches(row)
     };
     let after = |row: &&'v Entry<T>| {
         marker.is_none_or(|marker| request.sort.order::<T>(row, marker).is_gt())
@@ -78,10 +100,10 @@ pub fn list<'v, T: Listed>(
             Direction::Desc => Order::Descending,
         };
         let from = marker.filter(|_| !request.with_count);
-        let rows = as_made(view, request, from, order).filter(passes);
+        let rows = as_made(view, request, from, order).take_while(going).filter(passes);
         if !request.with_count {
             let rows: Vec<_> = rows.filter(after).skip(skip).take(limit).collect();
-            return Ok(page(rows, None, limit));
+            return complete(page(rows, None, limit));
         }
         let (mut count, mut seen, mut found) = (0, 0, Vec::new());
         for row in rows {
@@ -93,12 +115,15 @@ pub fn list<'v, T: Listed>(
                 }
             }
         }
-        return Ok(page(found, Some(count), limit));
+        return complete(page(found, Some(count), limit));
     }
     let mut rows: Vec<_> = if planned {
-        plan.filter(passes).collect()
+        plan.take_while(going).filter(passes).collect()
     } else {
-        as_made::<T>(view, request, None, Order::Ascending).filter(passes).collect()
+        as_made::<T>(view, request, None, Order::Ascending)
+            .take_while(going)
+            .filter(passes)
+            .collect()
     };
     let count = request.with_count.then_some(rows.len());
     rows.retain(after);
@@ -111,7 +136,7 @@ pub fn list<'v, T: Listed>(
     }
     rows.sort_unstable_by(compare);
     rows.drain(..skip.min(rows.len()));
-    Ok(page(rows, count, limit))
+    complete(page(rows, count, limit))
 }
 
 fn page<T>(rows: Vec<&Entry<T>>, count: Option<usize>, limit: usize) -> Listing<'_, T> {

@@ -55,8 +55,32 @@ pub(crate) fn selected<S: Serialize>(
     let rows = rows.into_iter().map(|row| serde_json::to_value(&row));
     let mut rows: Vec<Value> =
         rows.collect::<Result<_, _>>().map_err(|error| Reject::internal(&error))?;
-    rows.retain(|row| filter.as_ref().is_none_or(|filter| filter.matches(row)));
-    Ok(rows)
+    let mut passes = passing(filter.as_ref());
+    let mut too_costly = None;
+    rows.retain(|row| {
+        too_costly.is_none()
+            && passes(row).unwrap_or_else(|refusal| {
+                too_costly = Some(refusal);
+                false
+            })
+    });
+    too_costly.map_or(Ok(rows), Err)
+}
+
+/// Whether a row passes `filter`; the rows share one budget of evaluation.
+///
+/// # Errors
+/// The evaluation is too costly: the request must be refused, because a list that lacks rows looks complete.
+pub(crate) fn passing<T: Filterable>(
+    filter: Option<&Filter<T>>,
+) -> impl FnMut(&T) -> Result<bool, Refusal> {
+    let mut budget = filter.map(Filter::budget).unwrap_or_default();
+    move |row| match filter.map_or(Ok(true), |filter| filter.matches_within(row, &mut budget)) {
+        Ok(passes) => Ok(passes),
+        Err(error) if error.is_too_costly() => Err(Refusal::bad(&error.to_string())),
+        // A row without an answer does not match.
+        Err(_) => Ok(false),
+    }
 }
 
 /// The expression that rows have to pass, if there is one. No older client has expressions here, so

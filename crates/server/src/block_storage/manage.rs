@@ -10,7 +10,7 @@ use statehold_store::{ReadView, Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
 use super::driver::Held;
-use super::list::expression;
+use super::list::{expression, passing};
 use super::routes::{self, Route};
 
 /// What there is: each under its name, and under that of older clients.
@@ -108,13 +108,15 @@ impl Listing {
         })?;
         let filter = expression::<Value>(call.parameter("filter"))?;
         let files = files.into_iter().filter(|held| !held.name.starts_with(self.others));
-        let files = files.filter(|held| {
-            filter.as_ref().is_none_or(|filter| filter.matches(&self.show(view, held, detail)))
-        });
-        let rows: Vec<Value> = paged(call, files.collect())?
-            .iter()
-            .map(|held| self.show(view, held, detail))
-            .collect();
+        let mut passes = passing(filter.as_ref());
+        let mut found = Vec::new();
+        for held in files {
+            if passes(&self.show(view, &held, detail))? {
+                found.push(held);
+            }
+        }
+        let rows: Vec<Value> =
+            paged(call, found)?.iter().map(|held| self.show(view, held, detail)).collect();
         Answer::ok(self.rows, &rows)
     }
 

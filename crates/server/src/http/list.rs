@@ -28,6 +28,8 @@
 //! and in the table of routes `list::<Nodes>()`, with `.of_type("host")` where `type=` tells lists of
 //! one path apart.
 
+use std::cell::OnceCell;
+
 use serde::Serialize;
 use statehold_filter::{Conjunct, Filter, Filterable, Kind as FieldKind, Schema};
 use statehold_store::{
@@ -192,19 +194,37 @@ impl<L: List> Listing<L> {
 
     /// Takes a page off the list, or all of it. Rows that the caller may not see are as if they
     /// weren't there: no token tells of them either.
-    fn page(&self, view: &Tracked, call: &Call) -> Page<L> {
+    ///
+    /// All rows share one budget of evaluation. A page that passes it is refused as a whole, because a
+    /// list that lacks rows looks complete.
+    fn page(&self, view: &Tracked, call: &Call) -> Result<Page<L>, Reject> {
         let seen = |item: &L::Item| {
             L::namespace(item).is_none_or(|namespace| call.access.sees(&L::RULE, namespace))
         };
-        let rows = L::rows(view, &self.asked).filter(seen);
-        let wanted =
-            |item: &L::Item| self.filter.as_ref().is_none_or(|filter| filter.matches(item));
+        let mut budget = self.filter.as_ref().map(Filter::budget).unwrap_or_default();
+        let too_costly = OnceCell::new();
+        // No further row is read once one was too costly.
+        let rows = L::rows(view, &self.asked).take_while(|_| too_costly.get().is_none());
+        let rows = rows.filter(seen);
+        let wanted = |item: &L::Item| {
+            let Some(filter) = &self.filter else { return true };
+            filter.matches_within(item, &mut budget).unwrap_or_else(|error| {
+                if error.is_too_costly() {
+                    too_costly.get_or_init(|| error);
+                }
+                // A row without an answer does not match.
+                false
+            })
+        };
         let page = match self.asked.read.per_page {
             Some(per_page) => paginate_matching(rows, per_page, PAGE_SCANNED_MAX, wanted),
             None => paginate(rows.filter(wanted), None),
         };
+        if let Some(error) = too_costly.get() {
+            return Err(Reject::bad_request(error.to_string()));
+        }
         let next = page.next.map(|item| PageToken::new::<L::Key>(&self.name, L::key(&item)));
-        Page { items: page.rows, next }
+        Ok(Page { items: page.rows, next })
     }
 }
 
@@ -212,7 +232,7 @@ impl<L: List> Listing<L> {
 async fn serve<L: List>(call: Call) -> Reply {
     let listing = Listing::<L>::of(&call)?;
     let read = &listing.asked.read;
-    let answer = call.app.read(read, call.client, |view| Ok(listing.page(view, &call))).await?;
+    let answer = call.app.read(read, call.client, |view| listing.page(view, &call)).await?;
     let Page { items, next } = answer.value;
     let meta = Meta { index: answer.index, next_token: next };
     stream::reply::<L>(items, call.query.pretty(), &meta)
