@@ -1,6 +1,7 @@
 //! The data that can be filtered without writing an implementation.
 
 mod computed;
+mod exact;
 mod json;
 mod lists;
 pub(crate) mod maps;
@@ -8,5 +9,6 @@ mod scalars;
 mod value;
 
 pub use computed::IntoDatum;
+pub use exact::{Json, JsonError};
 pub use maps::MapKey;
 pub use value::Value;

@@ -68,7 +68,7 @@ pub use budget::Budget;
 pub use cache::{CacheLimits, FilterCache};
 pub use complete::{CANDIDATES_MAX, Candidate, CandidateRole, complete};
 pub use conjunct::{Conjunct, Constant, Cover, Sarg};
-pub use data::{IntoDatum, MapKey, Value};
+pub use data::{IntoDatum, Json, JsonError, MapKey, Value};
 pub use datum::{Datum, Filterable, List, Map, Record, Whole};
 pub use error::{CompileError, CompileErrorKind, EvalError, EvalErrorKind};
 pub use explain::{Cost, Plan};

@@ -135,14 +135,12 @@ pub(crate) struct Literal {
     float: Result<f64, Coerce>,
     float32: Result<f32, Coerce>,
     /// The exact integer, when it is written as one in decimal digits.
-    whole: Option<i128>,
+    whole: Option<Wide>,
     uuid: Option<Uuid>,
 }
 
 impl Literal {
     pub(crate) fn new(text: &str) -> Self {
-        let digits = text.strip_prefix('-').unwrap_or(text);
-        let decimal = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         Self {
             text: Key::Text(text.into()),
             bool: coerce::bool(text),
@@ -150,7 +148,7 @@ impl Literal {
             uint: coerce::uint(text),
             float: coerce::float(text),
             float32: coerce::float32(text),
-            whole: if decimal { text.parse().ok() } else { None },
+            whole: Wide::read(text),
             uuid: canonical_uuid(text),
         }
     }
@@ -168,7 +166,7 @@ impl Literal {
     }
 
     /// The exact integer, when it is written as one in decimal digits.
-    pub(crate) fn whole(&self) -> Option<i128> {
+    pub(crate) fn whole(&self) -> Option<Wide> {
         self.whole
     }
 
@@ -193,6 +191,10 @@ impl Literal {
             Datum::Bool(value) => self.bool.map(|own| own == value),
             Datum::Int(value) => self.int.map(|own| own == value),
             Datum::Uint(value) => self.uint.map(|own| own == value),
+            Datum::Wide(value) if value.is_json() => self.float.map(|own| match self.whole {
+                Some(whole) => whole == value,
+                None => own == value.float(),
+            }),
             Datum::Wide(value) => self.wide(value.is_signed()).map(|own| own == value),
             Datum::Float(value) => self.float.map(|own| own == value),
             Datum::Float32(value) => self.float32.map(|own| own == value),
@@ -209,6 +211,10 @@ impl Literal {
         Some(match datum {
             Datum::Int(value) => self.int.map(|own| Some(value.cmp(&own))),
             Datum::Uint(value) => self.uint.map(|own| Some(value.cmp(&own))),
+            Datum::Wide(value) if value.is_json() => self.float.map(|own| match self.whole {
+                Some(whole) => Some(value.cmp(&whole)),
+                None => value.float().partial_cmp(&own),
+            }),
             Datum::Wide(value) => self.wide(value.is_signed()).map(|own| Some(value.cmp(&own))),
             Datum::Float(value) => self.float.map(|own| value.partial_cmp(&own)),
             Datum::Float32(value) => self.float32.map(|own| value.partial_cmp(&own)),
@@ -220,8 +226,7 @@ impl Literal {
     #[expect(clippy::cast_precision_loss, reason = "the literal is a float already")]
     fn order_whole(&self, float: f64, value: Whole) -> Option<Ordering> {
         match (self.whole, value) {
-            (Some(own), Whole::Int(value)) => Some(i128::from(value).cmp(&own)),
-            (Some(own), Whole::Uint(value)) => Some(i128::from(value).cmp(&own)),
+            (Some(own), value) => Some(value.wide().cmp(&own)),
             (None, Whole::Int(value)) => (value as f64).partial_cmp(&float),
             (None, Whole::Uint(value)) => (value as f64).partial_cmp(&float),
         }
@@ -232,8 +237,7 @@ impl Literal {
     #[expect(clippy::cast_precision_loss, reason = "the literal is a float already")]
     fn equals_whole(&self, float: f64, value: Whole) -> bool {
         match (self.whole, value) {
-            (Some(own), Whole::Int(value)) => own == i128::from(value),
-            (Some(own), Whole::Uint(value)) => own == i128::from(value),
+            (Some(own), value) => own == value.wide(),
             (None, Whole::Int(value)) => float == value as f64,
             (None, Whole::Uint(value)) => float == value as f64,
         }
@@ -261,6 +265,15 @@ impl Literal {
     /// This as the index of a list.
     pub(crate) fn index(&self) -> Option<i64> {
         if self.text().is_empty() { Some(0) } else { self.int.ok() }
+    }
+}
+
+impl Whole {
+    pub(crate) fn wide(self) -> Wide {
+        match self {
+            Self::Int(value) => i128::from(value).into(),
+            Self::Uint(value) => u128::from(value).into(),
+        }
     }
 }
 

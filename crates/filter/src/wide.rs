@@ -27,11 +27,15 @@ use std::fmt;
 #[derive(Clone, Copy)]
 pub struct Wide(Sign);
 
-/// The halves, high one first. Only what is below zero, or could be, is signed.
+/// The halves, high one first. Only a number below zero, or of a type that has such numbers, is signed.
 #[derive(Clone, Copy)]
 enum Sign {
     Int([u64; 2]),
     Uint([u64; 2]),
+    /// Of untyped JSON: below zero.
+    JsonInt([u64; 2]),
+    /// Of untyped JSON: not below zero.
+    JsonUint([u64; 2]),
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "each half is kept")]
@@ -58,25 +62,57 @@ impl From<u128> for Wide {
 }
 
 impl Wide {
+    /// An integer of untyped JSON: literals are read as numbers, as for [`Whole`](crate::datum::Whole).
+    pub(crate) fn of_json(self) -> Self {
+        Self(match self.0 {
+            Sign::Int(own) => Sign::JsonInt(own),
+            Sign::Uint(own) => Sign::JsonUint(own),
+            json => json,
+        })
+    }
+
+    /// Whether it is an integer of untyped JSON.
+    pub(crate) fn is_json(self) -> bool {
+        matches!(self.0, Sign::JsonInt(_) | Sign::JsonUint(_))
+    }
+
+    /// Reads decimal digits with a minus in front or not; `None` for other texts and beyond 128 bits.
+    pub(crate) fn read(digits: &str) -> Option<Self> {
+        let unsigned = digits.strip_prefix('-').unwrap_or(digits);
+        if unsigned.is_empty() || !unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        digits
+            .parse::<i128>()
+            .map(Self::from)
+            .or_else(|_| digits.parse::<u128>().map(Self::from))
+            .ok()
+    }
+
     /// The value, where it is no larger than an `i128`.
     pub(crate) fn int(self) -> Option<i128> {
         match self.0 {
-            Sign::Int(own) => Some(whole(own).cast_signed()),
-            Sign::Uint(own) => i128::try_from(whole(own)).ok(),
+            Sign::Int(own) | Sign::JsonInt(own) => Some(whole(own).cast_signed()),
+            Sign::Uint(own) | Sign::JsonUint(own) => i128::try_from(whole(own)).ok(),
         }
+    }
+
+    fn halves(self) -> [u64; 2] {
+        let (Sign::Int(own) | Sign::Uint(own) | Sign::JsonInt(own) | Sign::JsonUint(own)) = self.0;
+        own
     }
 
     /// Whether its type has a sign.
     pub(crate) fn is_signed(self) -> bool {
-        matches!(self.0, Sign::Int(_))
+        matches!(self.0, Sign::Int(_) | Sign::JsonInt(_))
     }
 
     /// The nearest float.
     #[expect(clippy::cast_precision_loss, reason = "it is compared with a float")]
     pub(crate) fn float(self) -> f64 {
         match self.0 {
-            Sign::Int(own) => whole(own).cast_signed() as f64,
-            Sign::Uint(own) => whole(own) as f64,
+            Sign::Int(own) | Sign::JsonInt(own) => whole(own).cast_signed() as f64,
+            Sign::Uint(own) | Sign::JsonUint(own) => whole(own) as f64,
         }
     }
 }
@@ -88,11 +124,7 @@ impl Ord for Wide {
             // What is no `i128` is larger than any.
             (None, Some(_)) => Ordering::Greater,
             (Some(_), None) => Ordering::Less,
-            (None, None) => match (self.0, other.0) {
-                (Sign::Int(own) | Sign::Uint(own), Sign::Int(other) | Sign::Uint(other)) => {
-                    own.cmp(&other)
-                }
-            },
+            (None, None) => self.halves().cmp(&other.halves()),
         }
     }
 }
@@ -114,8 +146,8 @@ impl Eq for Wide {}
 impl fmt::Display for Wide {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Sign::Int(own) => whole(own).cast_signed().fmt(f),
-            Sign::Uint(own) => whole(own).fmt(f),
+            Sign::Int(own) | Sign::JsonInt(own) => whole(own).cast_signed().fmt(f),
+            Sign::Uint(own) | Sign::JsonUint(own) => whole(own).fmt(f),
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::Values;
 use crate::ast::Value;
-use crate::datum::{Datum, Whole};
+use crate::datum::Datum;
 use crate::literal::{Literal, Scalar};
 use crate::quantity::Quantity;
 use crate::schema::Key;
+use crate::wide::Wide;
 
 /// The values of `in [..]`, `contains any [..]` and `contains all [..]`.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub(crate) struct Open {
     /// The places of the literals, ordered by their text; empty when one is a quantity.
     by_text: Box<[u32]>,
     /// The literals in ascending order, when each of them is a whole number.
-    wholes: Box<[i128]>,
+    wholes: Box<[Wide]>,
 }
 
 /// A value that is asked for.
@@ -64,7 +65,7 @@ impl Open {
         let places = u32::try_from(literals.len()).ok().filter(|_| plain).unwrap_or(0);
         let mut by_text: Vec<u32> = (0..places).collect();
         by_text.sort_unstable_by(|one, other| text(one).cmp(&text(other)));
-        let wholes: Option<Vec<i128>> =
+        let wholes: Option<Vec<Wide>> =
             literals.iter().map(|wanted| wanted.literal()?.whole()).collect();
         let mut wholes = wholes.unwrap_or_default();
         wholes.sort_unstable();
@@ -87,11 +88,10 @@ impl Open {
                 Some(self.by_text.binary_search_by(|at| own(at).cmp(text)).is_ok())
             }
             Datum::Whole(whole) if !self.wholes.is_empty() => {
-                let whole = match whole {
-                    Whole::Int(value) => i128::from(*value),
-                    Whole::Uint(value) => i128::from(*value),
-                };
-                Some(self.wholes.binary_search(&whole).is_ok())
+                Some(self.wholes.binary_search(&whole.wide()).is_ok())
+            }
+            Datum::Wide(wide) if wide.is_json() && !self.wholes.is_empty() => {
+                Some(self.wholes.binary_search(wide).is_ok())
             }
             _ => None,
         }

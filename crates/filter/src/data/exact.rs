@@ -1,0 +1,255 @@
+//! JSON whose integers are exact up to 128 bits.
+//!
+//! `serde_json::Value` reads an integer beyond 64 bits as a float, so that neighbours become equal. [`Json`] reads the
+//! digits.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::value::RawValue;
+
+use crate::datum::{Datum, Filterable, Whole};
+use crate::schema::Kind;
+use crate::wide::Wide;
+
+/// Deepest nesting of lists and objects in a [`Json`].
+const NESTING_MAX: usize = 128;
+
+/// A JSON value whose integers are exact up to 128 bits, to be filtered without a schema.
+///
+/// Integers beyond 128 bits and numbers with a fraction or an exponent are floats. Where an object has a key twice, the
+/// last value counts.
+///
+/// # Examples
+/// ```
+/// use statehold_filter::{Filter, Json};
+///
+/// let row: Json = r#"{"serial": 18446744073709551617}"#.parse().unwrap();
+/// assert!(Filter::<Json>::compile("serial == 18446744073709551617")?.matches(&row));
+/// assert!(!Filter::<Json>::compile("serial == 18446744073709551616")?.matches(&row));
+/// # Ok::<(), statehold_filter::CompileError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Json(Node);
+
+#[derive(Clone, Debug)]
+enum Node {
+    Null,
+    Bool(bool),
+    Whole(Whole),
+    Wide(Wide),
+    Float(f64),
+    Text(String),
+    List(Vec<Json>),
+    Map(BTreeMap<String, Json>),
+}
+
+/// A string that is not one JSON value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonError {
+    offset: usize,
+    reason: &'static str,
+}
+
+impl JsonError {
+    /// Returns the byte at which the string ceases to be JSON.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.reason, self.offset)
+    }
+}
+
+impl Error for JsonError {}
+
+impl Json {
+    /// Reads one value with nothing but white space around it.
+    ///
+    /// Cost: linear in the length; recurses at most 128 levels.
+    ///
+    /// # Errors
+    /// [`JsonError`] for anything else, also for nesting of more than 128 levels and strings that are not UTF-8.
+    pub fn from_slice(text: &[u8]) -> Result<Self, JsonError> {
+        let mut reader = Reader { text, at: 0 };
+        let value = reader.value(NESTING_MAX)?;
+        reader.space();
+        if reader.at < text.len() {
+            Err(reader.fault("one value, and nothing after it"))
+        } else {
+            Ok(value)
+        }
+    }
+}
+
+impl FromStr for Json {
+    type Err = JsonError;
+
+    fn from_str(text: &str) -> Result<Self, JsonError> {
+        Self::from_slice(text.as_bytes())
+    }
+}
+
+impl Filterable for Json {
+    const KIND: Kind = Kind::Any;
+    fn datum(&self) -> Datum<'_> {
+        match &self.0 {
+            Node::Null => Datum::Null,
+            Node::Bool(value) => Datum::Bool(*value),
+            Node::Whole(value) => Datum::Whole(*value),
+            Node::Wide(value) => Datum::Wide(*value),
+            Node::Float(value) => Datum::Float(*value),
+            Node::Text(text) => Datum::Text(text),
+            Node::List(list) => list.datum(),
+            Node::Map(map) => map.datum(),
+        }
+    }
+}
+
+struct Reader<'t> {
+    text: &'t [u8],
+    at: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn value(&mut self, nesting: usize) -> Result<Json, JsonError> {
+        self.space();
+        Ok(Json(match self.peek() {
+            Some(b'{') => self.object(nesting)?,
+            Some(b'[') => self.list(nesting)?,
+            Some(b'"') => Node::Text(self.string()?),
+            _ => self.word()?,
+        }))
+    }
+
+    fn object(&mut self, nesting: usize) -> Result<Node, JsonError> {
+        let inside = self.open(nesting)?;
+        let mut map = BTreeMap::new();
+        if self.closes(b'}') {
+            return Ok(Node::Map(map));
+        }
+        loop {
+            self.space();
+            if self.peek() != Some(b'"') {
+                return Err(self.fault("expected a key in quotes"));
+            }
+            let key = self.string()?;
+            self.space();
+            if self.peek() != Some(b':') {
+                return Err(self.fault("expected `:`"));
+            }
+            self.at += 1;
+            map.insert(key, self.value(inside)?);
+            if !self.goes_on(b'}')? {
+                return Ok(Node::Map(map));
+            }
+        }
+    }
+
+    fn list(&mut self, nesting: usize) -> Result<Node, JsonError> {
+        let inside = self.open(nesting)?;
+        let mut list = Vec::new();
+        if self.closes(b']') {
+            return Ok(Node::List(list));
+        }
+        loop {
+            list.push(self.value(inside)?);
+            if !self.goes_on(b']')? {
+                return Ok(Node::List(list));
+            }
+        }
+    }
+
+    fn open(&mut self, nesting: usize) -> Result<usize, JsonError> {
+        let inside = nesting.checked_sub(1).ok_or_else(|| self.fault("nested too deep"))?;
+        self.at += 1;
+        Ok(inside)
+    }
+
+    /// Whether what was opened closes at once.
+    fn closes(&mut self, end: u8) -> bool {
+        self.space();
+        let closes = self.peek() == Some(end);
+        self.at += usize::from(closes);
+        closes
+    }
+
+    /// Whether a further value follows one that was read.
+    fn goes_on(&mut self, end: u8) -> Result<bool, JsonError> {
+        self.space();
+        let goes_on = match self.peek() {
+            Some(b',') => true,
+            Some(found) if found == end => false,
+            _ => return Err(self.fault("expected `,` or the end of the list or object")),
+        };
+        self.at += 1;
+        Ok(goes_on)
+    }
+
+    fn string(&mut self) -> Result<String, JsonError> {
+        let start = self.at;
+        self.at += 1;
+        loop {
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => self.at += 2,
+                Some(_) => self.at += 1,
+                None => return Err(self.fault("this string is not closed")),
+            }
+        }
+        self.at += 1;
+        let token = self.text.get(start..self.at).unwrap_or_default();
+        serde_json::from_slice(token)
+            .map_err(|_| JsonError { offset: start, reason: "this is no JSON string" })
+    }
+
+    /// A number, `true`, `false` or `null`.
+    fn word(&mut self) -> Result<Node, JsonError> {
+        let start = self.at;
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        while self.peek().is_some_and(is_part) {
+            self.at += 1;
+        }
+        let token = self.text.get(start..self.at).unwrap_or_default();
+        let fault = JsonError { offset: start, reason: "expected a value" };
+        let read: &RawValue = serde_json::from_slice(token).map_err(|_| fault.clone())?;
+        Ok(match read.get() {
+            "null" => Node::Null,
+            "true" => Node::Bool(true),
+            "false" => Node::Bool(false),
+            digits => number(digits).ok_or(fault)?,
+        })
+    }
+
+    fn space(&mut self) {
+        while self.peek().is_some_and(|byte| b" \t\r\n".contains(&byte)) {
+            self.at += 1;
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn fault(&self, reason: &'static str) -> JsonError {
+        JsonError { offset: self.at.min(self.text.len()), reason }
+    }
+}
+
+fn number(digits: &str) -> Option<Node> {
+    if let Ok(value) = digits.parse() {
+        return Some(Node::Whole(Whole::Int(value)));
+    }
+    if let Ok(value) = digits.parse() {
+        return Some(Node::Whole(Whole::Uint(value)));
+    }
+    match Wide::read(digits) {
+        Some(wide) => Some(Node::Wide(wide.of_json())),
+        None => digits.parse().ok().map(Node::Float),
+    }
+}
