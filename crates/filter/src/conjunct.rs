@@ -303,7 +303,7 @@ fn compared(comparison: &Comparison, row: Kind) -> Option<Asked> {
 /// The end of a range; `None` for what has no order, or another one than an index would have.
 fn end(value: &Value, kind: Kind, unit: Option<Unit>) -> Option<Constant> {
     match kind {
-        Kind::Bool | Kind::Uuid | Kind::Char => None,
+        Kind::Bool | Kind::Uuid | Kind::Address | Kind::Char => None,
         kind => constant(value, kind, unit)?,
     }
 }

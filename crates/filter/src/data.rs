@@ -6,6 +6,7 @@ mod json;
 mod lists;
 pub(crate) mod maps;
 mod scalars;
+mod tuples;
 mod value;
 
 pub use computed::IntoDatum;

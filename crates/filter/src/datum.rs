@@ -8,6 +8,7 @@
 //! [`Filterable::KIND`]; a datum that does not fit answers like a missing one, it never panics.
 
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use uuid::Uuid;
 
@@ -99,6 +100,10 @@ pub enum Datum<'a> {
     Text(&'a str),
     /// A UUID, compared as hyphenated lower-case text.
     Uuid(Uuid),
+    /// An address of the Internet Protocol, version 4.
+    Ipv4(Ipv4Addr),
+    /// An address of the Internet Protocol, version 6.
+    Ipv6(Ipv6Addr),
     /// A sequence.
     List(&'a dyn List),
     /// A map.
@@ -134,6 +139,8 @@ impl fmt::Debug for Datum<'_> {
             Self::Char(value) => write!(f, "Char({value:?})"),
             Self::Text(value) => write!(f, "Text({value:?})"),
             Self::Uuid(value) => write!(f, "Uuid({value})"),
+            Self::Ipv4(value) => write!(f, "Ipv4({value})"),
+            Self::Ipv6(value) => write!(f, "Ipv6({value})"),
             Self::List(list) => write!(f, "List({} elements)", list.len()),
             Self::Map(map) => write!(f, "Map({} entries)", map.len()),
             Self::Record(_) => f.write_str("Record"),

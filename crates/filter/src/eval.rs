@@ -7,6 +7,7 @@
 mod extended;
 
 use std::cell::Cell;
+use std::fmt::{self, Write as _};
 
 use uuid::Uuid;
 
@@ -354,7 +355,7 @@ impl<'a> Run<'a> {
     fn dynamic_contains(&self, literal: &Literal, datum: Datum<'a>, span: Span) -> Answer {
         match datum {
             datum if self.is_missing(&datum) => Ok(false),
-            Datum::Text(_) | Datum::Uuid(_) | Datum::Char(_) => {
+            Datum::Text(_) | Datum::Uuid(_) | Datum::Char(_) | Datum::Ipv4(_) | Datum::Ipv6(_) => {
                 self.spend_search(&datum, 1, span)?;
                 Ok(contains_text(&datum, literal.text()))
             }
@@ -510,6 +511,8 @@ fn searched<T>(datum: &Datum<'_>, search: impl FnOnce(&[u8]) -> T) -> Option<T> 
     match datum {
         Datum::Text(text) => Some(search(text.as_bytes())),
         Datum::Char(char) => Some(search(char.encode_utf8(&mut [0; 4]).as_bytes())),
+        Datum::Ipv4(value) => Some(search(Shown::new(value).text().as_bytes())),
+        Datum::Ipv6(value) => Some(search(Shown::new(value).text().as_bytes())),
         Datum::Uuid(uuid) => {
             let mut buffer = Uuid::encode_buffer();
             Some(search(uuid.hyphenated().encode_lower(&mut buffer).as_bytes()))
@@ -523,6 +526,8 @@ fn contains_text(datum: &Datum<'_>, part: &str) -> bool {
     match datum {
         Datum::Text(text) => text.contains(part),
         Datum::Char(char) => char.encode_utf8(&mut [0; 4]).contains(part),
+        Datum::Ipv4(value) => Shown::new(value).text().contains(part),
+        Datum::Ipv6(value) => Shown::new(value).text().contains(part),
         Datum::Uuid(uuid) => {
             uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()).contains(part)
         }
@@ -533,7 +538,7 @@ fn contains_text(datum: &Datum<'_>, part: &str) -> bool {
 fn is_empty(datum: &Datum<'_>) -> Option<bool> {
     match datum {
         Datum::Text(text) => Some(text.is_empty()),
-        Datum::Char(_) | Datum::Uuid(_) => Some(false),
+        Datum::Char(_) | Datum::Uuid(_) | Datum::Ipv4(_) | Datum::Ipv6(_) => Some(false),
         Datum::List(list) => Some(list.is_empty()),
         Datum::Map(map) => Some(map.is_empty()),
         _ => None,
@@ -546,5 +551,41 @@ fn is_nil(datum: &Datum<'_>) -> bool {
         Datum::List(list) => list.is_nil(),
         Datum::Map(map) => map.is_nil(),
         _ => false,
+    }
+}
+
+/// The longest address: `0000:0000:0000:0000:0000:ffff:255.255.255.255`.
+const ADDRESS_MAX: usize = 45;
+
+/// An address as text, without an allocation.
+struct Shown {
+    bytes: [u8; ADDRESS_MAX],
+    len: usize,
+}
+
+impl Shown {
+    fn new(address: &dyn fmt::Display) -> Self {
+        let mut shown = Self { bytes: [0; ADDRESS_MAX], len: 0 };
+        // It fails only for text that is longer than any address.
+        let _ = write!(shown, "{address}");
+        shown
+    }
+
+    fn text(&self) -> &str {
+        self.bytes
+            .as_slice()
+            .get(..self.len)
+            .and_then(|text| str::from_utf8(text).ok())
+            .unwrap_or_default()
+    }
+}
+
+impl fmt::Write for Shown {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len + text.len();
+        let room = self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Right-hand values: as what they can be compared with, worked out once.
 
 use std::cmp::Ordering;
+use std::net::IpAddr;
 
 use uuid::Uuid;
 
@@ -22,6 +23,7 @@ pub(crate) enum Scalar {
     Float32(f32),
     Text(Box<str>),
     Uuid(Uuid),
+    Address(IpAddr),
     Char(char),
     /// Text that no value of the kind is written as.
     Never,
@@ -40,6 +42,7 @@ impl Scalar {
             Kind::Float => coerce::float(text).map(Self::Float),
             Kind::Float32 => coerce::float32(text).map(Self::Float32),
             Kind::Text | Kind::Enum(_) => Ok(Self::Text(text.into())),
+            Kind::Address => Ok(text.parse().map_or(Self::Never, Self::Address)),
             Kind::Uuid => Ok(canonical_uuid(text).map_or(Self::Never, Self::Uuid)),
             Kind::Char => {
                 let mut chars = text.chars();
@@ -64,6 +67,7 @@ impl Scalar {
             Self::Uint(own) => matches!(datum, Datum::Uint(other) if own == other),
             Self::Bool(own) => matches!(datum, Datum::Bool(other) if own == other),
             Self::Wide(own) => matches!(datum, Datum::Wide(other) if own == other),
+            Self::Address(own) => address_of(datum) == Some(*own),
             Self::Uuid(own) => matches!(datum, Datum::Uuid(other) if own == other),
             Self::Float(own) => matches!(datum, Datum::Float(other) if own == other),
             Self::Float32(own) => matches!(datum, Datum::Float32(other) if own == other),
@@ -103,6 +107,8 @@ impl Scalar {
             Self::Float32(value) => Datum::Float32(*value),
             Self::Text(value) => Datum::Text(value),
             Self::Uuid(value) => Datum::Uuid(*value),
+            Self::Address(IpAddr::V4(value)) => Datum::Ipv4(*value),
+            Self::Address(IpAddr::V6(value)) => Datum::Ipv6(*value),
             Self::Char(value) => Datum::Char(*value),
             Self::Never => Datum::Missing,
         }
@@ -112,6 +118,9 @@ impl Scalar {
     pub(crate) fn order(&self, datum: &Datum<'_>) -> Option<Ordering> {
         match (datum, self) {
             (Datum::Text(value), Self::Text(own)) => Some((**value).cmp(own)),
+            (Datum::Ipv4(_) | Datum::Ipv6(_), Self::Address(own)) => {
+                address_of(datum).map(|value| value.cmp(own))
+            }
             (Datum::Uuid(value), Self::Uuid(own)) => Some(value.cmp(own)),
             (Datum::Char(value), Self::Char(own)) => Some(value.cmp(own)),
             (Datum::Bool(value), Self::Bool(own)) => Some(value.cmp(own)),
@@ -179,7 +188,7 @@ impl Literal {
             Kind::Uint(_) => self.uint.map(drop),
             Kind::Float => self.float.map(drop),
             Kind::Float32 => self.float32.map(drop),
-            Kind::Text | Kind::Enum(_) | Kind::Uuid | Kind::Char => Ok(()),
+            Kind::Text | Kind::Enum(_) | Kind::Uuid | Kind::Address | Kind::Char => Ok(()),
             _ => return None,
         })
     }
@@ -200,6 +209,7 @@ impl Literal {
             Datum::Float32(value) => self.float32.map(|own| own == value),
             Datum::Whole(value) => self.float.map(|own| self.equals_whole(own, value)),
             Datum::Text(value) => Ok(self.text() == value),
+            Datum::Ipv4(_) | Datum::Ipv6(_) => Ok(self.text().parse().ok() == address_of(&datum)),
             Datum::Uuid(value) => Ok(self.uuid == Some(value)),
             Datum::Char(value) => Ok(self.text() == &*value.encode_utf8(&mut [0; 4])),
             _ => return None,
@@ -265,6 +275,15 @@ impl Literal {
     /// This as the index of a list.
     pub(crate) fn index(&self) -> Option<i64> {
         if self.text().is_empty() { Some(0) } else { self.int.ok() }
+    }
+}
+
+/// The address, where a value is one.
+fn address_of(datum: &Datum<'_>) -> Option<IpAddr> {
+    match datum {
+        Datum::Ipv4(value) => Some((*value).into()),
+        Datum::Ipv6(value) => Some((*value).into()),
+        _ => None,
     }
 }
 

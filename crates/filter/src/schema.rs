@@ -29,6 +29,8 @@ pub enum Kind {
     Char,
     /// A UUID, compared as hyphenated lower-case text.
     Uuid,
+    /// An address of the Internet Protocol: equal by value, for all else the text that it is usually written as.
+    Address,
     /// A span of time; a value is handed out as [`Datum::Int`], in nanoseconds.
     Duration,
     /// A point in time; a value is handed out as [`Datum::Int`], in nanoseconds since 1970 in UTC.
@@ -96,6 +98,7 @@ impl Kind {
                 | Self::Enum(_)
                 | Self::Char
                 | Self::Uuid
+                | Self::Address
                 | Self::Duration
                 | Self::Timestamp
         )
@@ -103,7 +106,10 @@ impl Kind {
 
     /// Whether values of this kind are text: operators such as `contains` and `matches` search them.
     pub(crate) const fn is_text(self) -> bool {
-        matches!(self.required(), Self::Text | Self::Enum(_) | Self::Char | Self::Uuid)
+        matches!(
+            self.required(),
+            Self::Text | Self::Enum(_) | Self::Char | Self::Uuid | Self::Address
+        )
     }
 
     /// How to write a number of this kind, and the most that one can be; `None` for what is no number.
@@ -158,6 +164,7 @@ impl fmt::Display for Kind {
             Self::Text | Self::Enum(_) => f.write_str("text"),
             Self::Char => f.write_str("character"),
             Self::Uuid => f.write_str("UUID"),
+            Self::Address => f.write_str("address"),
             Self::Duration => f.write_str("duration"),
             Self::Timestamp => f.write_str("time"),
             Self::List(element) => write!(f, "list of {element}"),

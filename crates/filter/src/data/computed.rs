@@ -1,5 +1,6 @@
 //! What a computed field may give.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::time::{Duration, SystemTime};
 
@@ -93,6 +94,12 @@ by_value! {
     f64 => |value| Datum::Float(value);
     char => |value| Datum::Char(value);
     Uuid => |value| Datum::Uuid(value);
+    Ipv4Addr => |value| Datum::Ipv4(value);
+    Ipv6Addr => |value| Datum::Ipv6(value);
+    IpAddr => |value| match value {
+        IpAddr::V4(value) => Datum::Ipv4(value),
+        IpAddr::V6(value) => Datum::Ipv6(value),
+    };
     Duration => |value| Datum::Int(nanoseconds(value));
     SystemTime => |value| Datum::Int(unix_nanoseconds(value));
 }

@@ -1,10 +1,14 @@
 //! [`Filterable`] for scalars, text and the pointers around them.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::ffi::{OsStr, OsString};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::{
     NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128, NonZeroIsize, NonZeroU8,
-    NonZeroU16, NonZeroU32, NonZeroU64, NonZeroU128, NonZeroUsize,
+    NonZeroU16, NonZeroU32, NonZeroU64, NonZeroU128, NonZeroUsize, Saturating, Wrapping,
 };
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -59,6 +63,12 @@ scalar! {
     f64 => Kind::Float, |value| Datum::Float(value);
     char => Kind::Char, |value| Datum::Char(value);
     Uuid => Kind::Uuid, |value| Datum::Uuid(value);
+    Ipv4Addr => Kind::Address, |value| Datum::Ipv4(value);
+    Ipv6Addr => Kind::Address, |value| Datum::Ipv6(value);
+    IpAddr => Kind::Address, |value| match value {
+        IpAddr::V4(value) => Datum::Ipv4(value),
+        IpAddr::V6(value) => Datum::Ipv6(value),
+    };
     Duration => Kind::Duration, |value| Datum::Int(nanoseconds(value));
     SystemTime => Kind::Timestamp, |value| Datum::Int(unix_nanoseconds(value));
 }
@@ -89,6 +99,35 @@ impl Filterable for String {
         Datum::Text(self)
     }
 }
+
+/// Paths and strings of the operating system are text; one that is not UTF-8 answers like a missing value.
+macro_rules! os_text {
+    ($($type:ty),*) => {$(
+        impl Filterable for $type {
+            const KIND: Kind = Kind::Option(&Kind::Text);
+            #[inline]
+            fn datum(&self) -> Datum<'_> {
+                self.to_str().map_or(Datum::Missing, Datum::Text)
+            }
+        }
+    )*};
+}
+
+os_text!(Path, PathBuf, OsStr, OsString);
+
+macro_rules! wrapper {
+    ($($type:ident),*) => {$(
+        impl<T: Filterable> Filterable for $type<T> {
+            const KIND: Kind = T::KIND;
+            #[inline]
+            fn datum(&self) -> Datum<'_> {
+                self.0.datum()
+            }
+        }
+    )*};
+}
+
+wrapper!(Wrapping, Saturating, Reverse);
 
 impl<T: Filterable> Filterable for Option<T> {
     const KIND: Kind = Kind::Option(&T::KIND);

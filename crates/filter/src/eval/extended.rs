@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 
 use uuid::Uuid;
 
-use super::{Answer, Halt, Run, Scope, is_absent};
+use super::{Answer, Halt, Run, Scope, Shown, is_absent};
 use crate::budget::steps_of;
 use crate::coerce::Coerce;
 use crate::datum::{Datum, Whole};
@@ -162,6 +162,8 @@ fn with_text<T>(datum: &Datum<'_>, ask: impl FnOnce(&str) -> T) -> Option<T> {
     match datum {
         Datum::Text(text) => Some(ask(text)),
         Datum::Char(char) => Some(ask(char.encode_utf8(&mut [0; 4]))),
+        Datum::Ipv4(value) => Some(ask(Shown::new(value).text())),
+        Datum::Ipv6(value) => Some(ask(Shown::new(value).text())),
         Datum::Uuid(uuid) => Some(ask(uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()))),
         _ => None,
     }

@@ -156,6 +156,12 @@ impl Open {
 fn can_contain(datum: &Datum<'_>) -> bool {
     matches!(
         datum,
-        Datum::Text(_) | Datum::Uuid(_) | Datum::Char(_) | Datum::List(_) | Datum::Map(_)
+        Datum::Text(_)
+            | Datum::Uuid(_)
+            | Datum::Char(_)
+            | Datum::Ipv4(_)
+            | Datum::Ipv6(_)
+            | Datum::List(_)
+            | Datum::Map(_)
     )
 }

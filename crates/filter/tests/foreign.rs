@@ -1,0 +1,76 @@
+//! Goal: types of the standard library that a row may hold can be filtered, because the orphan rule lets no user add them.
+
+use std::cmp::Reverse;
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::Wrapping;
+use std::path::PathBuf;
+
+use statehold_filter::{Dialect, Filter, Filterable, Options};
+
+#[derive(Filterable)]
+struct Address(IpAddr);
+
+#[derive(Filterable)]
+struct Row {
+    any: IpAddr,
+    four: Ipv4Addr,
+    six: Ipv6Addr,
+    own: Address,
+    many: Vec<IpAddr>,
+    path: PathBuf,
+    os: OsString,
+    shape: (u32, String, bool),
+    wrapped: Wrapping<u8>,
+    reverse: Reverse<String>,
+}
+
+#[test]
+fn addresses_paths_and_tuples_are_filtered() {
+    let six = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+    let row = Row {
+        any: six.into(),
+        four: Ipv4Addr::new(10, 0, 0, 7),
+        six,
+        own: Address(Ipv4Addr::LOCALHOST.into()),
+        many: vec![Ipv4Addr::LOCALHOST.into(), six.into()],
+        path: "/srv/a".into(),
+        os: "name".into(),
+        shape: (3, "x".to_owned(), true),
+        wrapped: Wrapping(7),
+        reverse: Reverse("r".to_owned()),
+    };
+    let holds = |text: &str| {
+        let options = Options::new().dialect(Dialect::Extended);
+        let filter = Filter::<Row>::compile_with(text, &options);
+        filter.unwrap_or_else(|error| panic!("{error}")).matches(&row)
+    };
+    for text in [
+        "any == \"fe80::1\" and any == \"FE80:0:0:0:0:0:0:1\" and six starts with \"fe80:\"",
+        "four == \"10.0.0.7\" and four matches `^10\\.` and four != \"10.0.0.8\" and four in [\"10.0.0.7\", \"1.1.1.1\"]",
+        "own == \"127.0.0.1\" and \"127.0.0.1\" in many and many contains all [\"fe80::1\"]",
+        "four contains \"0.0\" and four is not empty and own != \"localhost\"",
+        "path == \"/srv/a\" and path starts with \"/srv/\" and os == name",
+        "shape.0 == 3 and shape.1 == x and shape.2 == true",
+        "wrapped == 7 and reverse == r",
+    ] {
+        assert!(holds(text), "{text}");
+    }
+    assert!(Filter::<Row>::compile("shape.3 == 1").is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_that_is_not_text_answers_like_a_missing_value() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let path = PathBuf::from(OsString::from_vec(vec![b'/', 0xff]));
+    for (text, answer) in [("0 == x", false), ("0 != x", true), ("0 is nil", true)] {
+        let text = text.replacen('0', "path", 1);
+        #[derive(Filterable)]
+        struct Held {
+            path: PathBuf,
+        }
+        let filter = Filter::<Held>::compile(&text).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(filter.matches(&Held { path: path.clone() }), answer, "{text}");
+    }
+}
