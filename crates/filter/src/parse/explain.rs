@@ -44,7 +44,7 @@ impl<'t> Parser<'t> {
     pub(super) fn expected_value(&self, at: &'t str) -> CompileError {
         match at.chars().next() {
             None | Some(')' | '}') => fault(CompileErrorKind::ExpectedValue, self.first_char(at)),
-            Some('=') => {
+            Some('=') if self.text[..self.offset(at)].ends_with("==") => {
                 let kind = CompileErrorKind::UnknownOperator { found: "===".into() };
                 fault(kind, self.first_char(at)).with_help("write `==`")
             }
@@ -57,8 +57,10 @@ impl<'t> Parser<'t> {
             Some('@') => fault(CompileErrorKind::ExpectedValue, self.first_char(at)).with_help(
                 "two fields are compared by `==`, `!=`, `<`, `<=`, `>` and `>=`; quote a value",
             ),
+            Some(found) if transcribed(at).is_some() => self.unquoted_value(at, at, found),
             Some('\'') => fault(CompileErrorKind::ExpectedValue, self.first_char(at))
-                .with_help(format!("use double quotes: {}", quote(bare(at).trim_matches('\'')))),
+                .with_help("quote values with \" or `"),
+            Some('=') => fault(CompileErrorKind::ExpectedValue, self.first_char(at)),
             Some(found) => self.unquoted_value(at, at, found),
         }
     }
@@ -66,6 +68,11 @@ impl<'t> Parser<'t> {
     /// A bare value began at `at` and ran into `found` at `rest`.
     pub(super) fn unquoted_value(&self, at: &'t str, rest: &'t str, found: char) -> CompileError {
         let kind = CompileErrorKind::UnquotedValue { found };
+        // Quoted once more it would compile, and match no row.
+        if let Some((whole, meant)) = transcribed(at) {
+            let help = format!("use double quotes: {}", quote(meant));
+            return fault(kind, self.offset_span(at, whole.len())).with_help(help);
+        }
         let value = bare(at);
         let in_list = value.len() > 1 && self.extended;
         let value = if in_list { value.trim_end_matches([']', ',']) } else { value };
@@ -248,4 +255,26 @@ impl<'t> Parser<'t> {
 fn bare(at: &str) -> &str {
     let end = at.find(is_boundary).unwrap_or(at.len());
     if end == 0 { &at[..at.chars().next().map_or(0, char::len_utf8)] } else { &at[..end] }
+}
+
+/// Quotes of other languages, each with its closing one: JSON in JSON, shells, URLs, HTML and word processors.
+const FOREIGN_QUOTES: [(&str, &str); 9] = [
+    ("\\\"", "\\\""),
+    ("\\'", "\\'"),
+    ("\\`", "\\`"),
+    ("'", "'"),
+    ("%22", "%22"),
+    ("%27", "%27"),
+    ("&quot;", "&quot;"),
+    ("\u{201c}", "\u{201d}"),
+    ("\u{2018}", "\u{2019}"),
+];
+
+/// A value in quotes of another language: all of it, and the text inside.
+fn transcribed(at: &str) -> Option<(&str, &str)> {
+    FOREIGN_QUOTES.iter().find_map(|(open, close)| {
+        let inside = at.strip_prefix(open)?;
+        let end = inside.find(close)?;
+        Some((&at[..open.len() + end + close.len()], &inside[..end]))
+    })
 }

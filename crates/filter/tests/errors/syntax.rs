@@ -49,10 +49,10 @@ fn unquoted_dash_points_at_the_dash() {
     check(
         "Name == 'web'",
         &expect![[r#"
-        expected a value
-          Name == 'web'
-                  ^
-        help: use double quotes: "web""#]],
+            '\'' can't stand in an unquoted value
+              Name == 'web'
+                      ^^^^^
+            help: use double quotes: "web""#]],
     );
     check(
         "a-b in Tags",
