@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use statehold_store::PARKED_MAX_DEFAULT;
 
 use crate::block_storage::{Auth, IdentityUrl, Keystone, KeystoneOptions};
+use crate::filter_command::OnError;
 use crate::http::{Limits, parse_duration};
 use crate::providers::local::NodeOptions;
 
@@ -49,14 +50,25 @@ pub(crate) enum Command {
     Serve(Box<ServeArgs>),
     /// Print the JSON values on standard input that match a filter expression, a line each.
     ///
-    /// The input is one array, or one value a line. The exit status is 0 when something matched,
-    /// 1 when nothing did, 2 when the expression or the input is bad.
+    /// The input is a stream of JSON values in any layout, as `jq` reads it: JSON lines, values over
+    /// several lines, several on one. The elements of an array at the top are rows, read one by one.
+    /// One row may have 64 MiB and nest 128 levels. Integers are exact up to 128 bits; `null` is a
+    /// missing value.
+    ///
+    /// The exit status is 0 if a row matched, 1 if none did, 2 if the expression is bad or the run
+    /// stopped at a value that is not JSON or has no answer.
     Filter {
         /// The expression, such as `Schedulable == true and "us-1b" in Zones`.
         expression: String,
         /// Read the extended dialect: `<`, `in [..]`, `starts with`, sizes, durations, times and more.
         #[arg(long)]
         extended: bool,
+        /// How a value is treated that is not JSON, or that the expression has no answer for.
+        ///
+        /// After text that is not JSON, `skip` goes on at the next line that begins with a value in its
+        /// first column. Skipped values leave the exit status at 0 or 1.
+        #[arg(long, value_enum, default_value_t)]
+        on_error: OnError,
     },
     /// Write a backup of a data directory that no server has open.
     Backup {

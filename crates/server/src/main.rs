@@ -26,8 +26,8 @@ use cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Filter { expression, extended } => {
-            return filter_command::run(&expression, extended);
+        Command::Filter { expression, extended, on_error } => {
+            return filter_command::run(&expression, extended, on_error);
         }
         Command::Serve(args) => serve::run(&args).map_err(Into::into),
         Command::Backup { dir, file } => maintenance::backup(&dir, &file),

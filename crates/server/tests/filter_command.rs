@@ -69,3 +69,15 @@ fn the_extended_dialect_is_there_when_asked_for_and_named_when_not() {
     assert_eq!(status, 2);
     assert!(error.contains("xtended"), "{error}");
 }
+
+#[test]
+fn any_stream_of_values_is_read_and_bad_ones_are_skipped_on_demand() {
+    let input = "\u{feff}{\n  \"n\": 18446744073709551617\n} {\"n\": null}\r\n{\"n\": tru}\r\n[{\"n\":18446744073709551616},\n7]\n";
+    let skip = ["filter", "--on-error", "skip", "n == 18446744073709551617"];
+    let (status, output, error) = run(&skip, input);
+    assert_eq!((status, &*output), (0, "{\"n\":18446744073709551617}\n"));
+    assert!(error.ends_with("skipped 2 values\n"), "{error}");
+    let (status, output, error) = filter("n == 18446744073709551617", input);
+    assert_eq!((status, &*output), (2, "{\"n\":18446744073709551617}\n"));
+    assert!(error.contains("line 4: not JSON"), "{error}");
+}

@@ -1,67 +1,72 @@
-//! `statehold filter`: a filter for JSON lines.
+//! `statehold filter`: a filter for a stream of JSON values.
+//!
+//! [`stream`] reads the rows; this module evaluates and prints them.
+
+mod stream;
 
 use std::fmt;
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 
-use serde_json::Value;
-use serde_json::value::RawValue;
-use statehold_filter::{Dialect, Filter, Options};
+use clap::ValueEnum;
+use statehold_filter::{Dialect, Filter, Json, Options};
 
-/// Something matched.
+use self::stream::{Place, Rows, StreamError};
+
+/// A row matched.
 const MATCHED: u8 = 0;
-/// Nothing did.
+/// No row matched.
 const NOTHING: u8 = 1;
-/// The expression or the input is bad.
+/// The expression is bad, or the run stopped at bad input.
 const BAD: u8 = 2;
+/// Skipped values that are reported one by one; the others are only counted.
+const REPORTED_MAX: usize = 10;
 
-/// Why the run stopped.
+/// How a value is treated that is not JSON, or that the expression has no answer for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnError {
+    /// The run stops with the exit status 2.
+    #[default]
+    Stop,
+    /// The value is left out; standard error counts them at the end.
+    Skip,
+}
+
+/// Why a row is not printed although it may match.
 #[derive(Debug)]
 enum FilterError {
-    /// The input at a line (from 1) is not JSON.
-    Json {
-        line: usize,
-        source: serde_json::Error,
-    },
-    /// A value that the expression can't be applied to.
+    Stream(StreamError),
+    /// A value that is not JSON inside, or that the expression has no answer for.
     Value {
         place: Place,
         reason: String,
     },
-    Io(io::Error),
-}
-
-/// Where a value stands in the input.
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    Line(usize),
-    Element(usize),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Line(line) => write!(f, "line {line}"),
-            Self::Element(at) => write!(f, "element {at} of the array"),
-        }
-    }
+    /// The output can't be written.
+    Output(io::Error),
 }
 
 impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Json { line, source } => write!(f, "line {line}: not JSON: {source}"),
+            Self::Stream(error) => error.fmt(f),
             Self::Value { place, reason } => write!(f, "{place}: {reason}"),
-            Self::Io(error) => error.fmt(f),
+            Self::Output(error) => error.fmt(f),
         }
     }
 }
 
+/// What became of a run.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Outcome {
+    matched: bool,
+    skipped: usize,
+}
+
 /// Filters standard input to standard output.
-pub(crate) fn run(expression: &str, extended: bool) -> ExitCode {
+pub(crate) fn run(expression: &str, extended: bool, on_error: OnError) -> ExitCode {
     let dialect = if extended { Dialect::Extended } else { Dialect::Bexpr };
     let options = Options::new().dialect(dialect);
-    let filter = match Filter::<Value>::compile_with(expression, &options) {
+    let filter = match Filter::<Json>::compile_with(expression, &options) {
         Ok(filter) => filter,
         Err(error) => {
             eprintln!("{error}");
@@ -69,13 +74,19 @@ pub(crate) fn run(expression: &str, extended: bool) -> ExitCode {
         }
     };
     let mut output = io::BufWriter::new(io::stdout().lock());
-    let result = filter_values(&filter, io::stdin().lock(), &mut output);
-    // What matched before the input went bad was right: print it all the same.
-    let flushed = output.flush().map_err(FilterError::Io);
-    match result.and_then(|matched| flushed.map(|()| matched)) {
-        Ok(matched) => ExitCode::from(if matched { MATCHED } else { NOTHING }),
-        // Whoever reads the output has seen enough: not an error of ours.
-        Err(FilterError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+    let report = |error: &FilterError| eprintln!("statehold filter: {error}");
+    let result = filter_rows(&filter, io::stdin().lock(), &mut output, on_error, report);
+    // The rows that matched before the input went bad are right, so they are printed all the same.
+    let flushed = output.flush().map_err(FilterError::Output);
+    match result.and_then(|outcome| flushed.map(|()| outcome)) {
+        Ok(Outcome { matched, skipped }) => {
+            if skipped > 0 {
+                eprintln!("statehold filter: skipped {skipped} values");
+            }
+            ExitCode::from(if matched { MATCHED } else { NOTHING })
+        }
+        // The reader of the output has seen enough, as `head` does: not an error.
+        Err(FilterError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::from(MATCHED)
         }
         Err(error) => {
@@ -85,101 +96,63 @@ pub(crate) fn run(expression: &str, extended: bool) -> ExitCode {
     }
 }
 
-/// Writes the values of `input` that match, a line each; whether there was one.
-fn filter_values(
-    filter: &Filter<Value>,
-    mut input: impl BufRead,
+/// Writes the rows of `input` that match, a line each.
+fn filter_rows(
+    filter: &Filter<Json>,
+    input: impl BufRead,
     output: &mut impl Write,
-) -> Result<bool, FilterError> {
-    let mut line = 1;
-    // White space before the first value decides nothing.
-    loop {
-        let ahead = input.fill_buf().map_err(FilterError::Io)?;
-        let Some(first) = ahead.first() else { return Ok(false) };
-        match first {
-            b'\n' => line += 1,
-            b' ' | b'\t' | b'\r' => {}
-            b'[' => return filter_array(filter, line, input, output),
-            _ => return filter_lines(filter, line, input, output),
+    on_error: OnError,
+    mut report: impl FnMut(&FilterError),
+) -> Result<Outcome, FilterError> {
+    let mut outcome = Outcome::default();
+    let mut rows = Rows::new(input);
+    while let Some(row) = rows.next() {
+        let matches = match row {
+            Ok((text, place)) => {
+                matches(filter, text, place).map(|matches| matches.then_some(text))
+            }
+            Err(error) => Err(FilterError::Stream(error)),
+        };
+        match matches {
+            Ok(None) => {}
+            Ok(Some(text)) => {
+                outcome.matched = true;
+                let mut line = one_line(text);
+                line.push(b'\n');
+                output.write_all(&line).map_err(FilterError::Output)?;
+            }
+            // An input that can't be read has no further rows to skip to.
+            Err(error @ FilterError::Stream(StreamError::Io(_))) => return Err(error),
+            Err(error) if on_error == OnError::Stop => return Err(error),
+            Err(error) => {
+                if outcome.skipped < REPORTED_MAX {
+                    report(&error);
+                }
+                outcome.skipped += 1;
+            }
         }
-        input.consume(1);
     }
+    Ok(outcome)
 }
 
-fn filter_lines(
-    filter: &Filter<Value>,
-    first: usize,
-    mut input: impl BufRead,
-    output: &mut impl Write,
-) -> Result<bool, FilterError> {
-    let mut matched = false;
-    let mut text = Vec::new();
-    for line in first.. {
-        text.clear();
-        if input.read_until(b'\n', &mut text).map_err(FilterError::Io)? == 0 {
-            break;
-        }
-        let value = text.trim_ascii();
-        if value.is_empty() {
-            continue;
-        }
-        let raw = serde_json::from_slice::<&RawValue>(value)
-            .map_err(|source| FilterError::Json { line, source })?;
-        matched |= filter_one(filter, raw, Place::Line(line), output)?;
-    }
-    Ok(matched)
-}
-
-fn filter_array(
-    filter: &Filter<Value>,
-    first: usize,
-    mut input: impl BufRead,
-    output: &mut impl Write,
-) -> Result<bool, FilterError> {
-    let mut text = Vec::new();
-    input.read_to_end(&mut text).map_err(FilterError::Io)?;
-    let values: Vec<&RawValue> = serde_json::from_slice(&text).map_err(|source| {
-        FilterError::Json { line: first + source.line().saturating_sub(1), source }
-    })?;
-    let mut matched = false;
-    for (raw, element) in values.into_iter().zip(1..) {
-        matched |= filter_one(filter, raw, Place::Element(element), output)?;
-    }
-    Ok(matched)
-}
-
-fn filter_one(
-    filter: &Filter<Value>,
-    raw: &RawValue,
-    place: Place,
-    output: &mut impl Write,
-) -> Result<bool, FilterError> {
-    let value: Value = serde_json::from_str(raw.get())
-        .map_err(|error| FilterError::Value { place, reason: format!("not JSON: {error}") })?;
-    let matched = filter
-        .try_matches(&value)
-        .map_err(|error| FilterError::Value { place, reason: error.to_string() })?;
-    if matched {
-        let mut line = one_line(raw.get());
-        line.push('\n');
-        output.write_all(line.as_bytes()).map_err(FilterError::Io)?;
-    }
-    Ok(matched)
+fn matches(filter: &Filter<Json>, text: &[u8], place: Place) -> Result<bool, FilterError> {
+    let bad = |reason| FilterError::Value { place, reason };
+    let row = Json::from_slice(text).map_err(|error| bad(format!("not JSON: {error}")))?;
+    filter.try_matches(&row).map_err(|error| bad(error.to_string()))
 }
 
 /// A JSON text without the white space between its tokens; numbers and names stay as written.
-fn one_line(json: &str) -> String {
-    let mut line = String::with_capacity(json.len() + 1);
+fn one_line(json: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(json.len() + 1);
     let (mut in_string, mut escaped) = (false, false);
-    for found in json.chars() {
-        if in_string || !matches!(found, ' ' | '\t' | '\r' | '\n') {
-            line.push(found);
+    for found in json {
+        if in_string || !found.is_ascii_whitespace() {
+            line.push(*found);
         }
-        match found {
-            '"' if !escaped => in_string = !in_string,
-            _ => {}
+        if *found == b'"' && !escaped {
+            in_string = !in_string;
         }
-        escaped = in_string && found == '\\' && !escaped;
+        escaped = in_string && *found == b'\\' && !escaped;
     }
     line
 }
@@ -188,39 +161,61 @@ fn one_line(json: &str) -> String {
 mod tests {
     use super::*;
 
-    fn run_on(expression: &str, input: &str) -> (Result<bool, String>, String) {
-        let filter = Filter::<Value>::compile(expression).unwrap();
-        let mut output = Vec::new();
-        let result = filter_values(&filter, input.as_bytes(), &mut output);
-        (result.map_err(|error| error.to_string()), String::from_utf8(output).unwrap())
+    fn run_on(
+        expression: &str,
+        input: &str,
+        on_error: OnError,
+    ) -> (Result<Outcome, String>, String, usize) {
+        let filter = Filter::<Json>::compile(expression).unwrap();
+        let (mut output, mut reported) = (Vec::new(), 0);
+        let result =
+            filter_rows(&filter, input.as_bytes(), &mut output, on_error, |_| reported += 1);
+        (result.map_err(|error| error.to_string()), String::from_utf8(output).unwrap(), reported)
+    }
+
+    fn stopping(expression: &str, input: &str) -> (Result<bool, String>, String) {
+        let (result, output, _) = run_on(expression, input, OnError::Stop);
+        (result.map(|outcome| outcome.matched), output)
     }
 
     #[test]
     fn lines_and_arrays_give_the_same_matches() {
         let matches = (Ok(true), "{\"a\":\"x y\",\"n\":1.0}\n".to_owned());
-        assert_eq!(
-            run_on("a == `x y`", "\n{\"a\": \"x y\", \"n\": 1.0}\n\n{\"a\":\"2\"}"),
-            matches
-        );
-        assert_eq!(
-            run_on("a == `x y`", " [{\"a\": \"x y\",\n\"n\": 1.0}, {\"a\":\"2\"}] "),
-            matches
-        );
+        for input in [
+            "\n{\"a\": \"x y\", \"n\": 1.0}\n\n{\"a\":\"2\"}",
+            " [{\"a\": \"x y\",\n\"n\": 1.0}, {\"a\":\"2\"}] ",
+            "{\n  \"a\": \"x y\",\n  \"n\": 1.0\n} {\"a\":\"2\"}",
+        ] {
+            assert_eq!(stopping("a == `x y`", input), matches, "{input}");
+        }
     }
 
     #[test]
     fn nothing_matched_is_told_apart_from_bad_input() {
-        assert_eq!(run_on("a == 1", "").0, Ok(false));
-        assert_eq!(run_on("a == 1", "{\"a\":2}\n").0, Ok(false));
-        assert_eq!(run_on("a == 1", "[]").0, Ok(false));
-        let (result, output) = run_on("a == 1", "{\"a\":1}\n{\"a\":\n{\"a\":1}");
+        assert_eq!(stopping("a == 1", "").0, Ok(false));
+        assert_eq!(stopping("a == 1", "{\"a\":2}\n").0, Ok(false));
+        assert_eq!(stopping("a == 1", "[]").0, Ok(false));
+        let (result, output) = stopping("a == 1", "{\"a\":1}\n{\"a\":\n{\"a\":1}");
         assert!(result.unwrap_err().starts_with("line 2: not JSON"));
-        assert_eq!(output, "{\"a\":1}\n", "what came before is printed");
-        assert!(run_on("a == 1", "\n[1,\n2,\n}").0.unwrap_err().starts_with("line 4: not JSON"));
+        assert_eq!(output, "{\"a\":1}\n", "the rows before it are printed");
+        assert!(stopping("a == 1", "\n[1,\n2,\n}").0.unwrap_err().contains("nothing inside"));
+        assert!(stopping("a is nil", "{\"a\": 01}").0.unwrap_err().contains("line 1: not JSON"));
     }
 
     #[test]
-    fn one_line_keeps_what_is_inside_strings() {
-        assert_eq!(one_line("{ \"a\\\" b\" :\n [ 1 , \"\\\\\" ] }"), "{\"a\\\" b\":[1,\"\\\\\"]}");
+    fn skipped_values_are_counted_and_some_reported() {
+        let bad = "{\"a\":\n".repeat(REPORTED_MAX) + "{\"a\":[]}\n{\"a\":1}\n3\n{\"a\":01}\n";
+        let (result, output, reported) = run_on("a == 1", &bad, OnError::Skip);
+        assert_eq!(output, "{\"a\":1}\n");
+        assert_eq!(reported, REPORTED_MAX);
+        assert_eq!(result, Ok(Outcome { matched: true, skipped: REPORTED_MAX + 3 }));
+    }
+
+    #[test]
+    fn one_line_keeps_the_inside_of_strings() {
+        assert_eq!(
+            one_line(b"{ \"a\\\" b\" :\n [ 1 , \"\\\\\" ] }"),
+            b"{\"a\\\" b\":[1,\"\\\\\"]}"
+        );
     }
 }
