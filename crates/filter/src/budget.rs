@@ -101,9 +101,8 @@ pub(crate) fn known_steps(node: &Node) -> u64 {
     match node {
         Node::And(operands) | Node::Or(operands) => all(operands),
         Node::Fields(leaves) => leaves.len() as u64,
-        Node::Points(_) | Node::Field(_) => 0,
+        Node::Points(_) | Node::Field(_) | Node::Leaf(_) | Node::Pair(_) => 0,
         Node::Not(operand) => known_steps(operand),
-        Node::Leaf(_) | Node::Pair(_) => 0,
         Node::Each(each) => {
             known_steps(&each.body).saturating_add(1).saturating_mul(each.elements.unwrap_or(1))
         }
@@ -125,9 +124,8 @@ fn literal_bytes(node: &Node) -> usize {
         Node::Points(points) => points.texts.iter().map(str::len).max().unwrap_or(0),
         Node::Not(operand) => literal_bytes(operand),
         Node::Leaf(leaf) => test_bytes(&leaf.test),
-        Node::Pair(_) => 0,
-        // The quantifier counts its own body, once for each element.
-        Node::Each(_) => 0,
+        // A quantifier counts its own body, once for each element.
+        Node::Pair(_) | Node::Each(_) => 0,
     }
 }
 

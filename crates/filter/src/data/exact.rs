@@ -116,7 +116,7 @@ struct Reader<'t> {
     at: usize,
 }
 
-impl<'t> Reader<'t> {
+impl Reader<'_> {
     fn value(&mut self, nesting: usize) -> Result<Json, JsonError> {
         self.space();
         Ok(Json(match self.peek() {

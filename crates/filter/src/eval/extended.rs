@@ -108,9 +108,10 @@ impl<'a> Run<'a> {
             (Datum::Bool(left), Datum::Bool(right)) => {
                 (relation == Relation::Equal).then_some(left == right)
             }
-            _ => match (Number::of(left), Number::of(right)) {
-                (Some(left), Some(right)) => Some(relation.holds(left.order(right))),
-                _ => {
+            _ => {
+                if let (Some(left), Some(right)) = (Number::of(left), Number::of(right)) {
+                    Some(relation.holds(left.order(right)))
+                } else {
                     // The shorter one bounds the comparison.
                     if let (Datum::Text(own), Datum::Text(other)) = (left, right) {
                         self.spend(steps_of(own.len().min(other.len())), pair.span)?;
@@ -120,7 +121,7 @@ impl<'a> Run<'a> {
                     })
                     .flatten()
                 }
-            },
+            }
         };
         match holds {
             Some(holds) => Ok(holds),
