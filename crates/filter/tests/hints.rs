@@ -3,6 +3,8 @@
 //! Method: expressions transcribed from JSON, shells, URLs, HTML and word processors, next to the row that they are about. The
 //! place of the error is replaced by the replacement that the hint names.
 
+#![expect(clippy::unwrap_used, reason = "a test that expects an error fails without one")]
+
 use serde_json::json;
 use statehold_filter::{Dialect, Filter, Options};
 
