@@ -32,6 +32,7 @@ mod shapes;
 mod values;
 
 use std::fmt;
+use std::hash::Hash;
 
 use statehold_filter::{Constant, Kind};
 
@@ -55,9 +56,9 @@ pub type Ref<'a, K> = <K as Key>::Ref<'a>;
 /// [`Uuid`](uuid::Uuid), `SystemTime`, `Duration`, `IpAddr` and its two kinds, enums by
 /// [`derive(KeyPart)`](macro@crate::KeyPart), `Option` and [`Desc`] of them, and tuples of two to
 /// four of them. Not meant to be implemented outside this crate.
-pub trait Key: Sized + Send + Sync + 'static {
+pub trait Key: Clone + fmt::Debug + Eq + Hash + Send + Sync + 'static {
     /// What look-ups and index declarations pass.
-    type Ref<'a>: Copy;
+    type Ref<'a>: Copy + fmt::Debug + Eq + Hash;
 
     /// The shape of the first part: of a scalar the shape itself.
     type First: Key;

@@ -68,6 +68,7 @@ mod plan;
 mod range;
 mod reclaim;
 mod salvage;
+mod scan;
 mod schema;
 mod serves;
 mod shape;
@@ -103,6 +104,7 @@ pub use page::{PAGE_SCANNED_MAX, Page, PageToken, TokenError, paginate, paginate
 pub use plan::{PLANNED_ROWS_MAX, Plan, RejectReason, Rejected, plan, plan_within};
 pub use range::KeyRange;
 pub use salvage::UnreadableRow;
+pub use scan::{Keyed, KeyedScan, Scan};
 pub use schema::{Schema, TableShape};
 pub use snapshot::{Snapshot, Tracked};
 /// ```
@@ -198,5 +200,5 @@ pub use store::Store;
 pub use table::{Entry, Index, IndexSet, IntoMigrated, Keys, Table};
 pub use txn::WriteTxn;
 pub use typed::{PrimaryKey, TableRow};
-pub use view::{Order, ReadView, Scan};
+pub use view::{Order, ReadView};
 pub use watch::Parked;

@@ -3,13 +3,22 @@
 //! A token holds the key of the next row, so the next page is a seek, and a row that is gone by
 //! then costs nothing: the listing goes on at the one after it. Writes between two pages neither
 //! repeat nor skip a row that was there throughout.
+//!
+//! Invariant: the key in a token tells its row from every other one of the listing. A listing by a
+//! secondary index that several rows share a key of needs the primary key too: [`Keyed::token`] and
+//! [`Index::resume`] see to that.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::key::{KEY_LEN_MAX, Key, KeyBuf, Ref};
+use crate::key::{KEY_LEN_MAX, Key, KeyBuf, KeyBytes, Ref};
+use crate::range::KeyRange;
+#[cfg(doc)]
+use crate::scan::Keyed;
+use crate::table::{Index, Table};
+use crate::view::Order;
 
 /// The version of the tokens that this build writes.
 const VERSION: u8 = 1;
@@ -26,12 +35,17 @@ impl PageToken {
     ///
     /// Call a listing by all that tells it from others: what is listed, its order, its filter. The name
     /// is not in the token, only a checksum of it: a token of one listing is refused by another.
+    ///
+    /// At most one row of the listing may have the key: for a secondary index, use [`Keyed::token`].
     pub fn new<K: Key>(listing: &str, next: Ref<'_, K>) -> Self {
-        let key = KeyBuf::of::<K>(next);
-        let mut bytes = Vec::with_capacity(HEAD + key.as_slice().len());
+        Self::of_bytes(listing, KeyBuf::of::<K>(next).as_slice())
+    }
+
+    pub(crate) fn of_bytes(listing: &str, key: &[u8]) -> Self {
+        let mut bytes = Vec::with_capacity(HEAD + key.len());
         bytes.push(VERSION);
         bytes.extend_from_slice(&tag(listing));
-        bytes.extend_from_slice(key.as_slice());
+        bytes.extend_from_slice(key);
         Self(URL_SAFE_NO_PAD.encode(bytes))
     }
 
@@ -56,11 +70,17 @@ impl PageToken {
     /// # Ok::<(), TokenError>(())
     /// ```
     pub fn parse<K: Key>(listing: &str, text: &str) -> Result<K, TokenError> {
+        let bytes = Self::parse_bytes(listing, text)?;
+        let mut key = bytes.as_slice();
+        K::decode(&mut key).filter(|_| key.is_empty()).ok_or(TokenError::Unreadable)
+    }
+
+    fn parse_bytes(listing: &str, text: &str) -> Result<Vec<u8>, TokenError> {
         if text.len() > (HEAD + KEY_LEN_MAX) * 2 {
             return Err(TokenError::Unreadable);
         }
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Unreadable)?;
-        let (head, mut key) = bytes.split_at_checked(HEAD).ok_or(TokenError::Unreadable)?;
+        let mut bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Unreadable)?;
+        let (head, _) = bytes.split_at_checked(HEAD).ok_or(TokenError::Unreadable)?;
         let (version, listed) = head.split_first().ok_or(TokenError::Unreadable)?;
         if *version != VERSION {
             return Err(TokenError::Unreadable);
@@ -68,7 +88,93 @@ impl PageToken {
         if listed != tag(listing) {
             return Err(TokenError::OtherListing);
         }
-        K::decode(&mut key).filter(|_| key.is_empty()).ok_or(TokenError::Unreadable)
+        Ok(bytes.split_off(HEAD))
+    }
+}
+
+impl<T: Table, K: Key> Index<T, K> {
+    /// Returns the part of `range` from the row of a page token on, in the direction of `order`, that
+    /// row included: where a later page of [`crate::ReadView::scan_by_keyed`] starts.
+    ///
+    /// Takes tokens of [`Keyed::token`]. A token of [`PageToken::new`] with nothing but a key of this
+    /// index resumes at the first row with that key.
+    ///
+    /// # Errors
+    /// [`TokenError`] when the string is not a token, or one of another listing.
+    ///
+    /// ```
+    /// use statehold_store::{KeyRange, Order, PageToken, ReadView, TokenError, paginate};
+    /// # use statehold_store::{Index, IndexSet, Schema, Store, Table};
+    /// # struct Volumes;
+    /// # impl Table for Volumes {
+    /// #     const NAME: &'static str = "volumes";
+    /// #     const VERSION: u16 = 1;
+    /// #     type Key = u64;
+    /// #     type Row = (u64, String);
+    /// #     fn key(row: &Self::Row) -> u64 { row.0 }
+    /// #     fn indexes(set: &mut IndexSet<Self>) { set.add(&BY_STATUS); }
+    /// # }
+    /// # const BY_STATUS: Index<Volumes, String> =
+    /// #     Index::non_unique("status", |volume: &(u64, String), keys| keys.add(&volume.1));
+    /// fn page(
+    ///     view: &impl ReadView,
+    ///     token: Option<&str>,
+    /// ) -> Result<(Vec<u64>, Option<PageToken>), TokenError> {
+    ///     let mut range = KeyRange::all();
+    ///     if let Some(token) = token {
+    ///         range = BY_STATUS.resume(range, Order::Ascending, "by status", token)?;
+    ///     }
+    ///     let page = paginate(view.scan_by_keyed(&BY_STATUS, &range, Order::Ascending), Some(2));
+    ///     let next = page.next.map(|row| row.token("by status"));
+    ///     Ok((page.rows.iter().map(|row| row.0).collect(), next))
+    /// }
+    ///
+    /// # let store = Store::in_memory(&Schema::new().table::<Volumes>());
+    /// # let mut txn = store.begin_write()?;
+    /// for id in 1..=3 {
+    ///     txn.upsert::<Volumes>((id, "in-use".into()))?;
+    /// }
+    /// let (first, next) = page(&txn, None)?;
+    /// let (rest, end) = page(&txn, next.as_ref().map(PageToken::as_str))?;
+    /// assert_eq!((first, rest, end), (vec![1, 2], vec![3], None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn resume(
+        &self,
+        range: KeyRange<K>,
+        order: Order,
+        listing: &str,
+        token: &str,
+    ) -> Result<KeyRange<K>, TokenError> {
+        let bytes = PageToken::parse_bytes(listing, token)?;
+        let mut rest = bytes.as_slice();
+        K::decode(&mut rest).ok_or(TokenError::Unreadable)?;
+        // A unique index has nothing but its own keys in its tree; nor has a token of an earlier
+        // build, which is a place before all rows with that key.
+        if !rest.is_empty() {
+            let primary = (!self.is_unique()).then(|| T::Key::decode(&mut rest)).flatten();
+            primary.filter(|_| rest.is_empty()).ok_or(TokenError::Unreadable)?;
+        }
+        Ok(range.resume_bytes(KeyBytes::from_slice(&bytes), order))
+    }
+
+    /// Like [`Index::resume`], from the row with the primary key `primary` and the index key `key`, which
+    /// need not exist any more.
+    #[must_use]
+    pub fn resume_at(
+        &self,
+        range: KeyRange<K>,
+        order: Order,
+        key: Ref<'_, K>,
+        primary: Ref<'_, T::Key>,
+    ) -> KeyRange<K> {
+        let mut bytes = KeyBuf::of::<K>(key);
+        // In a unique index a key is its row's own: with the primary key after it, it would sort
+        // after that row.
+        if !self.is_unique() {
+            T::Key::encode(primary, &mut bytes);
+        }
+        range.resume_bytes(bytes.finish(), order)
     }
 }
 

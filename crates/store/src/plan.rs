@@ -16,10 +16,11 @@ use statehold_filter::Conjunct;
 
 use crate::key::{KeyBuf, KeyBytes};
 use crate::range::{KeyRange, Span};
+use crate::scan::Scan;
 use crate::state::Place;
 use crate::table::{Entry, IndexDef, Table};
 use crate::tree::{OrdIndex, Tree};
-use crate::view::{Order, ReadView, Scan};
+use crate::view::{Order, ReadView};
 
 /// Rows that an index may give to be taken: they are put in the order of the primary key, all at
 /// once, before the first of them is given.

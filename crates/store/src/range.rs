@@ -106,14 +106,22 @@ impl<K: Key> KeyRange<K> {
 
     /// The part of this range from `key` on, in the direction of `order`, `key` included:
     /// where a later page starts.
+    ///
+    /// At most one row may have the key: a primary key, one of a unique index, or one that holds the
+    /// primary key. In an index that several rows share a key of, a page would start at the first of
+    /// them again and again: use [`crate::Index::resume`] there.
     #[must_use]
-    pub fn resume(mut self, key: Ref<'_, K>, order: Order) -> Self {
-        let key = KeyBuf::of::<K>(key);
+    pub fn resume(self, key: Ref<'_, K>, order: Order) -> Self {
+        self.resume_bytes(KeyBuf::of::<K>(key).finish(), order)
+    }
+}
+
+impl<K> KeyRange<K> {
+    /// The part of this range from the tree key `key` on.
+    pub(crate) fn resume_bytes(mut self, key: KeyBytes, order: Order) -> Self {
         self.span.exact = false;
         match order {
-            Order::Ascending if key.as_slice() > self.span.lo.as_slice() => {
-                self.span.lo = key.finish();
-            }
+            Order::Ascending if key.as_slice() > self.span.lo.as_slice() => self.span.lo = key,
             Order::Descending => {
                 let end = after_prefix(key.as_slice());
                 let inside = match (&end, &self.span.hi) {

@@ -15,9 +15,10 @@ use crate::hex::HexPrefix;
 use crate::key::{Key, KeyPrefix, Ref};
 use crate::plan::{Plan, plan};
 use crate::range::KeyRange;
+use crate::scan::Scan;
 use crate::table::{Entry, Index, Table};
 use crate::txn::WriteTxn;
-use crate::view::{Order, ReadView, Scan};
+use crate::view::{Order, ReadView};
 
 /// A type of rows that belongs to one table, so that the row alone tells where it goes.
 ///

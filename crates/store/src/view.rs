@@ -2,9 +2,10 @@
 
 use crate::key::{Key, KeyBuf, PartOf, Ref};
 use crate::range::{KeyRange, Span};
+use crate::scan::{KeyedScan, Scan};
 use crate::state::{Place, Root};
 use crate::table::{Entry, Index, Table};
-use crate::tree::{Iter, IterRev, OrdIndex, Tree};
+use crate::tree::OrdIndex;
 use crate::typed::TableRow;
 
 /// The direction of a scan, in the order of the keys.
@@ -110,6 +111,60 @@ pub trait ReadView: sealed::Reader {
         Scan::new(&table.secondary[at], &range.span, order)
     }
 
+    /// Like [`ReadView::scan`], with the primary keys.
+    fn scan_keyed<T: Table>(
+        &self,
+        range: &KeyRange<T::Key>,
+        order: Order,
+    ) -> KeyedScan<'_, T, T::Key> {
+        let root = self.root();
+        let slot = root.slot::<T>();
+        self.note(Place { table: slot, index: 0 }, &range.span);
+        KeyedScan::new(&root.table::<T>(slot).primary, &range.span, order)
+    }
+
+    /// Like [`ReadView::scan_by`], with the keys of the index: for a multi-valued one, those that
+    /// matched.
+    ///
+    /// ```
+    /// # use statehold_store::{Index, IndexSet, KeyRange, Order, ReadView, Schema, Store, Table};
+    /// # struct Volumes;
+    /// # impl Table for Volumes {
+    /// #     const NAME: &'static str = "volumes";
+    /// #     const VERSION: u16 = 1;
+    /// #     type Key = u64;
+    /// #     type Row = (u64, Vec<String>);
+    /// #     fn key(row: &Self::Row) -> u64 { row.0 }
+    /// #     fn indexes(set: &mut IndexSet<Self>) { set.add(&BY_NODE); }
+    /// # }
+    /// const BY_NODE: Index<Volumes, String> =
+    ///     Index::non_unique("node", |volume: &(u64, Vec<String>), keys| {
+    ///         volume.1.iter().for_each(|node| keys.add(node));
+    ///     });
+    /// # let store = Store::in_memory(&Schema::new().table::<Volumes>());
+    /// # let mut txn = store.begin_write()?;
+    /// txn.upsert::<Volumes>((7, vec!["n1".into(), "n2".into()]))?;
+    /// let nodes: Vec<_> = txn
+    ///     .scan_by_keyed(&BY_NODE, &KeyRange::all(), Order::Ascending)
+    ///     .map(|volume| (volume.key(), volume.primary()))
+    ///     .collect();
+    /// assert_eq!(nodes, [("n1".to_string(), 7), ("n2".to_string(), 7)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn scan_by_keyed<T: Table, K: Key>(
+        &self,
+        index: &Index<T, K>,
+        range: &KeyRange<K>,
+        order: Order,
+    ) -> KeyedScan<'_, T, K> {
+        let root = self.root();
+        let slot = root.slot::<T>();
+        let table = root.table::<T>(slot);
+        let at = table.index_position(index.name);
+        self.note(Place { table: slot, index: at + 1 }, &range.span);
+        KeyedScan::new(&table.secondary[at], &range.span, order)
+    }
+
     /// The number of rows of a table.
     fn count<T: Table>(&self) -> usize {
         let root = self.root();
@@ -130,40 +185,5 @@ pub trait ReadView: sealed::Reader {
         key.append(&mut buf);
         self.note_key(Place { table: slot, index: 0 }, buf.as_slice());
         root.table::<R::Table>(slot).primary.get(buf.as_slice())
-    }
-}
-
-/// The rows of a scan.
-pub struct Scan<'v, T: Table>(Direction<'v, Entry<T::Row>>);
-
-enum Direction<'v, V> {
-    Ascending(Iter<'v, V>),
-    Descending(IterRev<'v, V>),
-}
-
-impl<'v, T: Table> Scan<'v, T> {
-    fn new(tree: &'v Tree<Entry<T::Row>>, span: &Span, order: Order) -> Self {
-        Self(match order {
-            Order::Ascending => Direction::Ascending(tree.iter(span)),
-            Order::Descending => Direction::Descending(tree.iter_rev(span)),
-        })
-    }
-}
-
-impl<'v, T: Table> Iterator for Scan<'v, T> {
-    type Item = &'v Entry<T::Row>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.0 {
-            Direction::Ascending(iter) => iter.next(),
-            Direction::Descending(iter) => iter.next(),
-        }
-        .map(|(_, entry)| entry)
-    }
-}
-
-impl<T: Table> std::fmt::Debug for Scan<'_, T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Scan").field(&T::NAME).finish()
     }
 }
