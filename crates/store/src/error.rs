@@ -182,11 +182,16 @@ pub enum ReopenError {
         /// The last commit that readers saw.
         visible: u64,
     },
+    /// This thread has an open write transaction: waiting for it would never end.
+    OpenTransaction,
 }
 
 impl fmt::Display for ReopenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::OpenTransaction => f.write_str(
+                "this thread has an open write transaction: drop it before reopening the store",
+            ),
             Self::Open(error) => error.fmt(f),
             Self::Unproved { path } => write!(
                 f,
@@ -584,6 +589,12 @@ pub enum BeginError {
     },
     /// The last index was the greatest there is: a caller chose it.
     NoIndexLeft,
+    /// This thread has an open write transaction of the store: waiting for it would never end.
+    Nested,
+    /// Another thread has an open write transaction, and the caller waits no longer.
+    Busy,
+    /// The store was closed.
+    Closed,
 }
 
 impl fmt::Display for BeginError {
@@ -605,11 +616,20 @@ impl fmt::Display for BeginError {
             Self::NoIndexLeft => f.write_str(
                 "the last index was the greatest there is, so no transaction can follow it",
             ),
+            Self::Nested => f.write_str(
+                "this thread has an open write transaction: commit or drop it first, or pass it on",
+            ),
+            Self::Busy => f.write_str(
+                "another thread has an open write transaction: try again, or wait longer",
+            ),
+            Self::Closed => f.write_str(CLOSED),
         }
     }
 }
 
 impl std::error::Error for BeginError {}
+
+const CLOSED: &str = "the store was closed: open it again";
 
 const POISONED: &str = "an earlier durable write failed, so the store takes no more writes: \
                         check the disk, free space where it is full, and reopen the store";
@@ -777,6 +797,8 @@ pub enum WatchError {
         /// The limit.
         parked_max: usize,
     },
+    /// The store was closed, so no change will come.
+    Closed,
 }
 
 impl fmt::Display for WatchError {
@@ -787,16 +809,52 @@ impl fmt::Display for WatchError {
                 "{parked_max} readers wait already, which is the limit (parked_max): \
                  try again later"
             ),
+            Self::Closed => f.write_str(CLOSED),
         }
     }
 }
 
 impl std::error::Error for WatchError {}
 
+/// Why a store was not closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseError {
+    /// This thread has an open write transaction. The store stays open.
+    OpenTransaction,
+    /// The last commits could not be written. The store is closed all the same.
+    Commit(CommitError),
+}
+
+impl fmt::Display for CloseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OpenTransaction => f.write_str(
+                "this thread has an open write transaction: commit or drop it before closing the store",
+            ),
+            Self::Commit(error) => fmt::Display::fmt(error, f),
+        }
+    }
+}
+
+impl std::error::Error for CloseError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::OpenTransaction => None,
+            Self::Commit(error) => Some(error),
+        }
+    }
+}
+
 /// Why a change feed can't go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FeedError {
+    /// As many callers wait for the next commit as [`crate::Options::parked_max`] allows.
+    TooMany {
+        /// The limit.
+        parked_max: usize,
+    },
     /// The commits after the given index are not all there any more. Take a snapshot, and read on
     /// from its index.
     Compacted {
@@ -818,6 +876,9 @@ impl fmt::Display for FeedError {
                 "the journal begins at index {oldest}: take a snapshot and read on from its index"
             ),
             Self::Storage { reason } => write!(f, "the journal can't be read: {reason}"),
+            Self::TooMany { parked_max } => {
+                fmt::Display::fmt(&WatchError::TooMany { parked_max: *parked_max }, f)
+            }
         }
     }
 }

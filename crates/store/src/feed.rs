@@ -70,6 +70,17 @@ pub struct Feed<'s> {
 }
 
 impl Feed<'_> {
+    /// The index of the last commit that was returned.
+    pub(crate) fn after(&self) -> u64 {
+        self.after
+    }
+
+    /// Goes on to the newest commit that is visible and on disk now.
+    pub(crate) fn extend(&mut self) {
+        self.until = self.until.max(self.store.index().min(self.store.journal().last()));
+        self.ended = false;
+    }
+
     fn check(&self) -> Result<(), FeedError> {
         let compacted = self.store.journal().compacted();
         if self.after < compacted {

@@ -78,19 +78,21 @@ mod state;
 mod store;
 mod sync;
 mod table;
+mod tail;
 mod tree;
 mod txn;
 mod typed;
 mod view;
 mod watch;
+mod writer;
 
 pub use backup::{Progress, Report, RestoreError, RestoreOptions, Step, TableReport};
 pub use blocking::{Answer, Attempt, jittered};
 pub use codec::OldRow;
 pub use commit::CommitFuture;
 pub use error::{
-    BeginError, CommitError, Expect, FeedError, OpenError, RecordError, ReopenError, RowError,
-    SchemaError, WatchError, WriteError,
+    BeginError, CloseError, CommitError, Expect, FeedError, OpenError, RecordError, ReopenError,
+    RowError, SchemaError, WatchError, WriteError,
 };
 pub use feed::{ChangedRow, Commit, Feed};
 pub use hex::{HEX_DIGITS_MAX, HYPHENS_MAX, HexPrefix, HexPrefixError};
@@ -198,6 +200,7 @@ pub use statehold_derive::KeyPart;
 pub use statehold_derive::Table;
 pub use store::Store;
 pub use table::{Entry, Index, IndexSet, IntoMigrated, Keys, Table};
+pub use tail::Changes;
 pub use txn::WriteTxn;
 pub use typed::{PrimaryKey, TableRow};
 pub use view::{Order, ReadView};

@@ -4,22 +4,25 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use crate::commit::{CommitFuture, Head, Pending, Queue, Ticket, Turn, Wakes};
 use crate::durable::{self, Access, Durable, Files, Journal, MemoryJournal};
-use crate::error::{BeginError, CommitError, OpenError, ReopenError};
+use crate::error::{BeginError, CloseError, CommitError, OpenError, ReopenError};
 use crate::observer::{Batch, Committed, Observed};
 use crate::options::{Durability, Options, UNFLUSHED_MAX};
 use crate::schema::Schema;
 use crate::snapshot::{Snapshot, Tracked, UNCHANGED};
 use crate::state::{Change, Root};
+use crate::tail::Waiters;
 use crate::txn::WriteTxn;
 use crate::watch::Registry;
+use crate::writer::{Held, Patience, Writer};
 
 /// An embedded state store.
 ///
@@ -35,9 +38,14 @@ pub struct Store {
 struct Shared {
     schema: Schema,
     published: ArcSwap<Root>,
-    writer: Mutex<Head>,
+    writer: Writer,
     queue: Arc<Queue>,
     registry: Arc<Registry>,
+    /// Callers that wait for the next visible commit.
+    visible: Arc<Waiters>,
+    /// Callers that wait for the next commit that is visible and on disk.
+    recorded: Arc<Waiters>,
+    closed: AtomicBool,
     storage: Storage,
     durability: Durability,
     observer: Observed,
@@ -127,9 +135,12 @@ impl Store {
         let shared = Shared {
             schema: schema.clone(),
             queue: Arc::new(Queue::new(root.index)),
-            writer: Mutex::new(Head::new(Arc::clone(&root))),
+            writer: Writer::new(Head::new(Arc::clone(&root))),
             published: ArcSwap::new(root),
             registry: Arc::new(Registry::new(options.parked_max, options.observer.clone())),
+            visible: Arc::new(Waiters::new(options.parked_max)),
+            recorded: Arc::new(Waiters::new(options.parked_max)),
+            closed: AtomicBool::new(false),
             storage,
             durability: options.durability,
             observer: options.observer.clone(),
@@ -161,9 +172,38 @@ impl Store {
     /// The first commit of a store has the index 2: 1 is the index of what never changed.
     ///
     /// # Errors
-    /// [`BeginError::Poisoned`] or [`BeginError::ReadOnly`].
+    /// [`BeginError::Poisoned`], [`BeginError::ReadOnly`] or [`BeginError::Closed`];
+    /// [`BeginError::Nested`] instead of waiting for ever when this thread has the open transaction.
+    ///
+    /// ```
+    /// # use statehold_store::{BeginError, Schema, Store};
+    /// # let store = Store::in_memory(&Schema::new());
+    /// let txn = store.begin_write()?;
+    /// assert_eq!(store.begin_write().unwrap_err(), BeginError::Nested);
+    /// drop(txn);
+    /// assert!(store.begin_write().is_ok());
+    /// # Ok::<(), BeginError>(())
+    /// ```
     pub fn begin_write(&self) -> Result<WriteTxn<'_>, BeginError> {
-        self.begin(None)
+        self.begin(None, Patience::Unlimited)
+    }
+
+    /// Like [`Store::begin_write`], but never waits.
+    ///
+    /// # Errors
+    /// As [`Store::begin_write`], and [`BeginError::Busy`] when another thread has the open
+    /// transaction.
+    pub fn try_begin_write(&self) -> Result<WriteTxn<'_>, BeginError> {
+        self.begin(None, Patience::None)
+    }
+
+    /// Like [`Store::begin_write`], but waits until `deadline` at most.
+    ///
+    /// # Errors
+    /// As [`Store::begin_write`], and [`BeginError::Busy`] when another thread still has the open
+    /// transaction at the deadline.
+    pub fn begin_write_until(&self, deadline: Instant) -> Result<WriteTxn<'_>, BeginError> {
+        self.begin(None, Patience::Until(deadline))
     }
 
     /// Begins a write transaction with the caller's own index, that of a replicated log for one.
@@ -171,16 +211,20 @@ impl Store {
     /// The least is 2: 1 is the index of what never changed, in the answers of [`Store::blocking`].
     ///
     /// # Errors
-    /// [`BeginError::Poisoned`], [`BeginError::IndexNotGreater`] or [`BeginError::IndexTooSmall`].
+    /// As [`Store::begin_write`], [`BeginError::IndexNotGreater`] or [`BeginError::IndexTooSmall`].
     pub fn begin_write_at(&self, index: u64) -> Result<WriteTxn<'_>, BeginError> {
-        self.begin(Some(index))
+        self.begin(Some(index), Patience::Unlimited)
     }
 
-    fn begin(&self, given: Option<u64>) -> Result<WriteTxn<'_>, BeginError> {
+    fn begin(&self, given: Option<u64>, patience: Patience) -> Result<WriteTxn<'_>, BeginError> {
         if self.is_read_only() {
             return Err(BeginError::ReadOnly);
         }
-        let head = self.shared.writer.lock();
+        let head = self.shared.writer.lock(patience)?;
+        // Under the lock, so that no transaction begins once `close` has returned.
+        if self.shared.closed.load(Ordering::Acquire) {
+            return Err(BeginError::Closed);
+        }
         if self.shared.queue.failure().is_some() {
             return Err(BeginError::Poisoned);
         }
@@ -195,6 +239,47 @@ impl Store {
             None => last.checked_add(1).ok_or(BeginError::NoIndexLeft)?.max(least),
         };
         Ok(WriteTxn::new(self, head, index, given.is_some()))
+    }
+
+    /// Closes the store to writers and waiting readers, and returns the index of the last commit once
+    /// everything is on disk.
+    ///
+    /// Waits for the open transaction of another thread. Afterwards [`Store::begin_write`] returns
+    /// [`BeginError::Closed`], and readers that are parked or come to wait get [`WatchError::Closed`],
+    /// so that threads which share the store end. Snapshots stay readable, and the directory stays
+    /// locked until the last handle is dropped. Closing twice is fine.
+    ///
+    /// Dropping a store flushes too, but has no place for an error.
+    ///
+    /// # Errors
+    /// [`CloseError::OpenTransaction`], or [`CloseError::Commit`] when the last commits could not be
+    /// written.
+    ///
+    /// ```
+    /// # use statehold_store::{BeginError, Schema, Store, WatchError};
+    /// # use std::time::{Duration, Instant};
+    /// # let store = Store::in_memory(&Schema::new());
+    /// let soon = Instant::now() + Duration::from_secs(60);
+    /// std::thread::scope(|scope| {
+    ///     let reader = scope.spawn(|| store.wait_index(store.index(), soon));
+    ///     store.close().unwrap();
+    ///     assert_eq!(reader.join().unwrap(), Err(WatchError::Closed));
+    /// });
+    /// assert_eq!(store.begin_write().unwrap_err(), BeginError::Closed);
+    /// ```
+    pub fn close(&self) -> Result<u64, CloseError> {
+        {
+            // The only way for this lock to fail without a deadline.
+            let held = self.shared.writer.lock(Patience::Unlimited);
+            let _held = held.map_err(|_| CloseError::OpenTransaction)?;
+            self.shared.closed.store(true, Ordering::Release);
+        }
+        let flushed = self.flush();
+        // After the flush, which may still have commits for them.
+        self.shared.registry.close();
+        self.shared.visible.close();
+        self.shared.recorded.close();
+        flushed.map_err(CloseError::Commit)
     }
 
     /// Returns when everything that was committed before is on disk; the index of the last of it.
@@ -218,7 +303,7 @@ impl Store {
     /// Puts a finished transaction in its place.
     pub(crate) fn enqueue(
         &self,
-        head: MutexGuard<'_, Head>,
+        head: Held<'_>,
         root: Arc<Root>,
         changes: Vec<Change>,
         touched: Wakes,
@@ -295,7 +380,9 @@ impl Store {
     /// [`ReopenError`]: the store goes on refusing writes. After [`ReopenError::Open`] a later call may
     /// succeed.
     pub fn reopen(&self) -> Result<u64, ReopenError> {
-        let mut head = self.shared.writer.lock();
+        // The only way for this lock to fail without a deadline.
+        let held = self.shared.writer.lock(Patience::Unlimited);
+        let mut head = held.map_err(|_| ReopenError::OpenTransaction)?;
         if self.failure().is_none() {
             return Ok(self.index());
         }
@@ -329,6 +416,14 @@ impl Store {
         self.shared.published.load_full()
     }
 
+    pub(crate) fn visible(&self) -> &Arc<Waiters> {
+        &self.shared.visible
+    }
+
+    pub(crate) fn recorded(&self) -> &Arc<Waiters> {
+        &self.shared.recorded
+    }
+
     pub(crate) fn registry(&self) -> &Arc<Registry> {
         &self.shared.registry
     }
@@ -337,7 +432,7 @@ impl Store {
 impl Shared {
     fn enqueue(
         &self,
-        mut head: MutexGuard<'_, Head>,
+        mut head: Held<'_>,
         root: Arc<Root>,
         changes: Vec<Change>,
         touched: Wakes,
@@ -362,6 +457,7 @@ impl Shared {
         self.publish(root);
         drop(head);
         self.wake(&touched);
+        self.visible.wake();
         Ok(turn)
     }
 
@@ -414,6 +510,10 @@ impl Shared {
         for wakes in &touched {
             self.wake(wakes);
         }
+        if self.durability == Durability::Immediate {
+            self.visible.wake();
+        }
+        self.recorded.wake();
         self.observer.tell(|to| {
             to.batch_written(&Batch { index, commits: told.len(), bytes, took });
             for (index, changes, bytes, finished) in told {

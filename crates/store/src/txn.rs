@@ -3,10 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::MutexGuard;
-
 use crate::codec;
-use crate::commit::{CommitFuture, Head, Turn, Wakes};
+use crate::commit::{CommitFuture, Turn, Wakes};
 use crate::error::{CommitError, Expect, WriteError};
 use crate::key::{KeyBuf, KeyBytes, Ref};
 use crate::range::KeyRange;
@@ -16,6 +14,7 @@ use crate::store::Store;
 use crate::table::{Entry, Table};
 use crate::tree::OrdIndex;
 use crate::view::{ReadView, sealed};
+use crate::writer::Held;
 
 /// The one writer of a store. It sees its own writes; nobody else does before the commit.
 ///
@@ -25,7 +24,7 @@ use crate::view::{ReadView, sealed};
 /// A write that fails leaves the transaction as it was before that call.
 pub struct WriteTxn<'s> {
     store: &'s Store,
-    head: MutexGuard<'s, Head>,
+    head: Held<'s>,
     root: Root,
     /// Whether the caller chose the index, so that even an empty commit takes it.
     own_index: bool,
@@ -36,12 +35,7 @@ pub struct WriteTxn<'s> {
 }
 
 impl<'s> WriteTxn<'s> {
-    pub(crate) fn new(
-        store: &'s Store,
-        head: MutexGuard<'s, Head>,
-        index: u64,
-        own_index: bool,
-    ) -> Self {
+    pub(crate) fn new(store: &'s Store, head: Held<'s>, index: u64, own_index: bool) -> Self {
         let mut root = head.root().clone();
         root.index = index;
         Self { store, head, root, own_index, changes: Vec::new(), touched: Vec::new(), all: false }

@@ -38,6 +38,8 @@ pub(crate) struct Registry {
 
 #[derive(Default)]
 struct State {
+    /// Whether the store was closed: no commit will wake a reader that parks now.
+    closed: bool,
     parked: usize,
     next_id: u64,
     trees: HashMap<Place, Watched>,
@@ -148,6 +150,9 @@ impl Registry {
     pub(crate) fn park(self: &Arc<Self>, reads: Vec<(Place, Span)>) -> Result<Parked, WatchError> {
         let signal = Arc::new(Signal::default());
         let mut state = self.state.lock();
+        if state.closed {
+            return Err(WatchError::Closed);
+        }
         if state.parked >= self.parked_max {
             return Err(WatchError::TooMany { parked_max: self.parked_max });
         }
@@ -186,6 +191,12 @@ impl Registry {
         let mut found = Vec::new();
         self.state.lock().trees.values().for_each(|watched| watched.find_all(&mut found));
         self.wake(found);
+    }
+
+    /// Wakes all readers and refuses new ones.
+    pub(crate) fn close(&self) {
+        self.state.lock().closed = true;
+        self.notify_all();
     }
 
     /// Wakers are other people's code: none runs with the registry locked.

@@ -1,0 +1,87 @@
+//! The right to write: one thread at a time has it, and a thread that has it never waits for itself.
+
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::commit::Head;
+use crate::error::BeginError;
+
+/// How long a writer waits for the one before it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Patience {
+    Unlimited,
+    Until(Instant),
+    None,
+}
+
+/// The lock on the newest finished state.
+pub(crate) struct Writer {
+    head: Mutex<Head>,
+    /// The number of the thread that holds the lock; 0 for none.
+    holder: AtomicU64,
+}
+
+impl Writer {
+    pub(crate) fn new(head: Head) -> Self {
+        Self { head: Mutex::new(head), holder: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn lock(&self, patience: Patience) -> Result<Held<'_>, BeginError> {
+        let thread = this_thread();
+        // Relaxed is enough: a thread always sees its own stores, and any other value means that
+        // another thread is the holder, whichever.
+        if self.holder.load(Ordering::Relaxed) == thread {
+            return Err(BeginError::Nested);
+        }
+        let head = match patience {
+            Patience::Unlimited => self.head.lock(),
+            Patience::Until(deadline) => {
+                self.head.try_lock_until(deadline).ok_or(BeginError::Busy)?
+            }
+            Patience::None => self.head.try_lock().ok_or(BeginError::Busy)?,
+        };
+        self.holder.store(thread, Ordering::Relaxed);
+        Ok(Held { head, holder: &self.holder, not_send: PhantomData })
+    }
+}
+
+/// A number that no other thread of the process has. `ThreadId` has no stable form that fits an atomic.
+fn this_thread() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local! {
+        static NUMBER: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    NUMBER.with(|number| *number)
+}
+
+/// The right to write. It stays on its thread, because its holder is known by that.
+pub(crate) struct Held<'w> {
+    head: MutexGuard<'w, Head>,
+    holder: &'w AtomicU64,
+    not_send: PhantomData<std::sync::MutexGuard<'static, ()>>,
+}
+
+impl Deref for Held<'_> {
+    type Target = Head;
+
+    fn deref(&self) -> &Head {
+        &self.head
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut Head {
+        &mut self.head
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // Before the lock is released: afterwards it would clear the next holder's number.
+        self.holder.store(0, Ordering::Relaxed);
+    }
+}
