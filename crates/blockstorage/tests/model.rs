@@ -360,7 +360,9 @@ impl World {
                 let Some(row) = row.filter(|_| caller.is_admin()) else { return };
                 txn.delete::<WorkItem>((WorkTarget::Group.as_str(), row.id)).unwrap();
                 let status = GroupStatus::Available;
-                txn.upsert::<Group>(Group { status, ..Group::clone(row) }).map_err(Error::from)
+                txn.upsert::<Group>(Group { status, ..Group::clone(row) })
+                    .map(drop)
+                    .map_err(Error::from)
             }
             Op::GroupSnapshot { at } => {
                 let group_id = group(at).into();

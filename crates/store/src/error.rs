@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::key::{KEY_LEN_MAX, KeyBytes, printed};
+use crate::page::TokenError;
 use crate::table::Table;
 
 /// Why a store could not be opened. No row and no record was changed, and of a file that was refused no byte.
@@ -668,6 +669,11 @@ pub enum WriteError {
         /// The reason, for people.
         reason: Box<str>,
     },
+    /// [`crate::WriteTxn::modify`] or [`crate::WriteTxn::update`] changed the primary key of the row.
+    KeyChanged {
+        /// The table.
+        table: &'static str,
+    },
     /// The row was not as the caller expected.
     Unexpected {
         /// The table.
@@ -700,6 +706,11 @@ impl fmt::Display for WriteError {
             Self::Unstorable { table, key, reason } => {
                 write!(f, "table {table}: the row {key} can't be stored: {reason}")
             }
+            Self::KeyChanged { table } => write!(
+                f,
+                "table {table}: the primary key of a row can't be modified; \
+                 delete the row and insert the new one"
+            ),
             Self::Unexpected { table, expected, found } => {
                 write!(f, "table {table}: expected {expected}, found ")?;
                 match found {
@@ -741,12 +752,15 @@ pub enum Expect {
     Absent,
     /// A row that was last modified at this index.
     ModifyIndex(u64),
+    /// A row with this primary key, whenever it was modified.
+    Present,
 }
 
 impl Expect {
     pub(crate) fn check(self, table: &'static str, found: Option<u64>) -> Result<(), WriteError> {
         let met = match self {
             Self::Absent => found.is_none(),
+            Self::Present => found.is_some(),
             Self::ModifyIndex(index) => found == Some(index),
         };
         if met { Ok(()) } else { Err(WriteError::Unexpected { table, expected: self, found }) }
@@ -757,6 +771,7 @@ impl fmt::Display for Expect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent => f.write_str("no row"),
+            Self::Present => f.write_str("a row"),
             Self::ModifyIndex(index) => write!(f, "a row modified at index {index}"),
         }
     }
@@ -772,11 +787,26 @@ pub enum CommitError {
         /// What the file layer said.
         reason: Arc<str>,
     },
+    /// Several rows have one key in a unique index, and the transaction deferred the check to its
+    /// commit ([`crate::WriteTxn::defer_unique`]). Nothing of it happened; the store takes other writes.
+    NotUnique {
+        /// The table.
+        table: &'static str,
+        /// The unique index.
+        index: &'static str,
+        /// The key, formatted for people.
+        key: Box<str>,
+    },
 }
 
 impl fmt::Display for CommitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotUnique { table, index, key } => write!(
+                f,
+                "table {table}: several rows have the key {key} in the unique index {index}; \
+                 change all of them but one, or delete them"
+            ),
             Self::Storage { reason } => write!(
                 f,
                 "the durable write failed: {reason}; check the disk, free space where it is full, and reopen \
@@ -846,10 +876,65 @@ impl std::error::Error for CloseError {
     }
 }
 
+/// Why a [`crate::Catalog`] has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CatalogError {
+    /// The store has no table of this name.
+    UnknownTable {
+        /// The name that was asked for.
+        name: Box<str>,
+    },
+    /// The string is not a primary key of the table.
+    Key {
+        /// The table.
+        table: &'static str,
+        /// The string.
+        key: Box<str>,
+    },
+    /// The page token is of no use here.
+    Token(TokenError),
+    /// A row can't be written as JSON, for example one with a map whose keys are no strings.
+    Row {
+        /// The table.
+        table: &'static str,
+        /// The reason, for people.
+        reason: Box<str>,
+    },
+}
+
+impl fmt::Display for CatalogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownTable { name } => write!(f, "the store has no table {name:?}"),
+            Self::Key { table, key } => write!(
+                f,
+                "table {table}: {key:?} is not a primary key; \
+                 give it as JSON, a compound key as an array of its parts"
+            ),
+            Self::Token(error) => fmt::Display::fmt(error, f),
+            Self::Row { table, reason } => {
+                write!(f, "table {table}: a row can't be written as JSON: {reason}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for CatalogError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Token(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
 /// Why a change feed can't go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FeedError {
+    /// The snapshot is of a store with other tables.
+    OtherSchema,
     /// As many callers wait for the next commit as [`crate::Options::parked_max`] allows.
     TooMany {
         /// The limit.
@@ -876,6 +961,9 @@ impl fmt::Display for FeedError {
                 "the journal begins at index {oldest}: take a snapshot and read on from its index"
             ),
             Self::Storage { reason } => write!(f, "the journal can't be read: {reason}"),
+            Self::OtherSchema => f.write_str(
+                "the snapshot is of a store with other tables: take one of the store that is followed",
+            ),
             Self::TooMany { parked_max } => {
                 fmt::Display::fmt(&WatchError::TooMany { parked_max: *parked_max }, f)
             }

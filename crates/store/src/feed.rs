@@ -154,6 +154,18 @@ pub struct Commit {
     pub changes: Vec<ChangedRow>,
 }
 
+impl Commit {
+    /// The commit as it lies in the journal.
+    pub(crate) fn recorded(&self) -> record::Commit<'_> {
+        let changes = self.changes.iter().map(|change| record::Recorded {
+            table: &change.table,
+            key: &change.key,
+            row: change.row.as_deref(),
+        });
+        record::Commit { index: self.index, changes: changes.collect() }
+    }
+}
+
 /// A row that a transaction wrote or deleted.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ChangedRow {
@@ -186,11 +198,13 @@ impl ChangedRow {
         T::Key::decode(&mut bytes)
     }
 
-    /// The row as it was written, migrated when it is of an earlier version; `None` when it was
-    /// deleted, when its migration drops it, or when it is of another table.
+    /// The row that was written, migrated if an earlier version of the table wrote it; `None` when it was
+    /// deleted, when its migration drops it, or when it is of another table. [`Store::transitions_since`]
+    /// has the old row too.
     ///
     /// # Errors
-    /// [`RowError`] when the bytes can't be read, or the table has no migration from their version.
+    /// [`RowError`] when the row can't be read: there is no migration from its version, or its version is
+    /// later than [`Table::VERSION`].
     pub fn row<T: Table>(&self) -> Result<Option<Entry<T::Row>>, RowError> {
         match &self.row {
             Some(row) if *self.table == *T::NAME => Ok(codec::decode::<T>(row)?.entry),

@@ -4,7 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use crate::backup::json;
+use crate::catalog::CatalogTable;
 use crate::codec;
+use crate::deferred::Conflict;
 use crate::error::RowError;
 use crate::key::KeyBytes;
 use crate::load::RawRows;
@@ -38,6 +40,10 @@ impl KeptState {
 impl ErasedTable for KeptState {
     fn copy(&self) -> Arc<dyn ErasedTable> {
         Arc::new(self.clone())
+    }
+
+    fn as_catalog(&self) -> Option<&dyn CatalogTable> {
+        None
     }
 
     fn last_change(&self, _: usize, span: &Span) -> u64 {
@@ -114,6 +120,11 @@ impl ErasedTable for KeptState {
             }
             Err(reason) => Err(reason),
         }
+    }
+
+    fn conflict(&self) -> Option<Conflict> {
+        // It has no indexes.
+        None
     }
 
     fn settled(&self) -> Result<Option<Settled>, RowError> {

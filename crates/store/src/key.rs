@@ -26,6 +26,7 @@
 
 mod buf;
 mod enums;
+mod json;
 mod part_of;
 mod print;
 mod shapes;
@@ -34,6 +35,7 @@ mod values;
 use std::fmt;
 use std::hash::Hash;
 
+use serde_json::Value;
 use statehold_filter::{Constant, Kind};
 
 pub use self::buf::KeyBuf;
@@ -62,6 +64,17 @@ pub trait Key: Clone + fmt::Debug + Eq + Hash + Send + Sync + 'static {
 
     /// The shape of the first part: of a scalar the shape itself.
     type First: Key;
+
+    /// The borrowed form of an owned key, for look-ups in generic code.
+    fn borrowed(&self) -> Self::Ref<'_>;
+
+    /// The key as JSON, for a [`Catalog`](crate::Catalog).
+    #[doc(hidden)]
+    fn to_json(&self) -> Value;
+
+    /// The key that JSON is the form of; `None` when it is of none.
+    #[doc(hidden)]
+    fn from_json(json: &Value) -> Option<Self>;
 
     /// Appends the encoding of `key` to `out`.
     fn encode(key: Self::Ref<'_>, out: &mut KeyBuf);

@@ -51,17 +51,22 @@
 
 mod backup;
 mod blocking;
+mod catalog;
 mod codec;
 mod commit;
+mod deferred;
 mod durable;
 mod error;
 mod feed;
+mod fork;
 mod hex;
+mod import;
 mod kept;
 mod key;
 mod key_part;
 mod load;
 mod observer;
+mod ops;
 mod options;
 mod page;
 mod plan;
@@ -88,19 +93,22 @@ mod writer;
 
 pub use backup::{Progress, Report, RestoreError, RestoreOptions, Step, TableReport};
 pub use blocking::{Answer, Attempt, jittered};
+pub use catalog::{Catalog, IndexInfo, JsonPage, TableView};
 pub use codec::OldRow;
 pub use commit::CommitFuture;
 pub use error::{
-    BeginError, CloseError, CommitError, Expect, FeedError, OpenError, RecordError, ReopenError,
-    RowError, SchemaError, WatchError, WriteError,
+    BeginError, CatalogError, CloseError, CommitError, Expect, FeedError, OpenError, RecordError,
+    ReopenError, RowError, SchemaError, WatchError, WriteError,
 };
 pub use feed::{ChangedRow, Commit, Feed};
+pub use fork::{Follow, Transition};
 pub use hex::{HEX_DIGITS_MAX, HYPHENS_MAX, HexPrefix, HexPrefixError};
 pub use key::{
     Count, Desc, EnumKey, EnumVariant, KEY_LEN_MAX, Key, KeyBuf, KeyPrefix, PartOf, Ref, TextPrefix,
 };
 pub use key_part::{KeyPart, folded};
 pub use observer::{Batch, Checkpointed, Committed, Observer};
+pub use ops::{Expired, Expiry};
 pub use options::{Durability, HISTORY_DEFAULT, Options, PARKED_MAX_DEFAULT, UNFLUSHED_MAX};
 pub use page::{PAGE_SCANNED_MAX, Page, PageToken, TokenError, paginate, paginate_matching};
 pub use plan::{PLANNED_ROWS_MAX, Plan, RejectReason, Rejected, plan, plan_within};

@@ -75,7 +75,7 @@ impl PageToken {
         K::decode(&mut key).filter(|_| key.is_empty()).ok_or(TokenError::Unreadable)
     }
 
-    fn parse_bytes(listing: &str, text: &str) -> Result<Vec<u8>, TokenError> {
+    pub(crate) fn parse_bytes(listing: &str, text: &str) -> Result<Vec<u8>, TokenError> {
         if text.len() > (HEAD + KEY_LEN_MAX) * 2 {
             return Err(TokenError::Unreadable);
         }

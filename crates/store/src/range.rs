@@ -81,6 +81,10 @@ impl<K> KeyRange<K> {
         Self { span, shape: PhantomData }
     }
 
+    pub(crate) fn of_span(span: Span) -> Self {
+        Self::new(span)
+    }
+
     /// Every key.
     pub fn all() -> Self {
         Self::new(Span::all())

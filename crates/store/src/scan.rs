@@ -70,7 +70,7 @@ impl<'v, V: Clone> Entries<'v, V> {
     }
 
     #[inline]
-    fn next(&mut self) -> Option<(&'v KeyBytes, &'v V)> {
+    pub(crate) fn next(&mut self) -> Option<(&'v KeyBytes, &'v V)> {
         let (key, value) = self.front.next()?;
         if self.back_last.is_some_and(|last| self.front.has_met(key, last)) {
             return None;

@@ -9,9 +9,12 @@ use std::io;
 use std::sync::Arc;
 
 use crate::backup::json;
+use crate::catalog::CatalogTable;
 use crate::codec;
+use crate::deferred::{Conflict, Conflicts, Unique};
 use crate::durable::record;
 use crate::error::{RowError, WriteError};
+use crate::feed::Commit;
 use crate::key::{KEY_LEN_MAX, KeyBuf, KeyBytes};
 use crate::load::{self, Arrived, Entries, RawRows};
 use crate::range::Span;
@@ -28,6 +31,7 @@ pub(crate) struct Root {
     pub(crate) index: u64,
     pub(crate) tables: Box<[Arc<dyn ErasedTable>]>,
     types: Arc<[Option<TypeId>]>,
+    schema: Arc<Schema>,
     /// Rows that were written or deleted to make this state, since the store was opened.
     pub(crate) changes: u64,
     reclaim: Arc<Reclaim>,
@@ -45,6 +49,7 @@ impl Root {
             index,
             tables: tables.into(),
             types: schema.tables.iter().map(|def| def.row_table).collect(),
+            schema: Arc::new(schema.clone()),
             changes: 0,
             reclaim: Arc::default(),
         }
@@ -109,6 +114,24 @@ impl Root {
             changes.push(Change { table: slot, key, row: change.row.map(<[u8]>::to_vec) });
         }
         Ok(changes)
+    }
+
+    /// Applies a commit of the feed.
+    pub(crate) fn apply(&mut self, schema: &Schema, commit: &Commit) -> Result<(), RowError> {
+        self.replay(schema, &commit.recorded(), false)?;
+        self.changes += commit.changes.len() as u64;
+        self.index = commit.index;
+        self.settle().map(drop)
+    }
+
+    /// The schema of the tables.
+    pub(crate) fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Whether the tables are those of a schema, in its order.
+    pub(crate) fn has_tables_of(&self, schema: &Schema) -> bool {
+        self.types.iter().eq(schema.tables.iter().map(|def| &def.row_table))
     }
 
     /// Ends loading and replaying: from here on every row lies under its own key, and every table has
@@ -197,6 +220,8 @@ pub(crate) type EachRow<'e> = dyn FnMut(&[u8], &[u8]) -> io::Result<()> + 'e;
 /// A table without its row type.
 pub(crate) trait ErasedTable: Any + Send + Sync {
     fn copy(&self) -> Arc<dyn ErasedTable>;
+    /// The table as a catalog shows it; `None` for one that is kept as bytes.
+    fn as_catalog(&self) -> Option<&dyn CatalogTable>;
     fn last_change(&self, index: usize, span: &Span) -> u64;
     /// Builds the state from durable rows, in ascending order of their keys; to be settled.
     fn load(
@@ -219,6 +244,8 @@ pub(crate) trait ErasedTable: Any + Send + Sync {
         row: Option<&[u8]>,
         arriving: Arriving,
     ) -> Result<(), RowError>;
+    /// A key of a unique index that several rows have.
+    fn conflict(&self) -> Option<Conflict>;
     /// The state with its indexes and every row under its own key when that could not be kept on the
     /// way; `None` when it was.
     fn settled(&self) -> Result<Option<Settled>, RowError>;
@@ -227,6 +254,8 @@ pub(crate) trait ErasedTable: Any + Send + Sync {
 pub(crate) struct TableState<T: Table> {
     pub(crate) primary: Tree<Entry<T::Row>>,
     pub(crate) secondary: Vec<Tree<Entry<T::Row>>>,
+    /// Keys of unique indexes that several rows have at the moment; empty in every published state.
+    conflicts: Conflicts,
     pub(crate) defs: Arc<[IndexDef<T::Row>]>,
     pub(crate) shape: Arc<Shape>,
     /// The index of the last commit that changed a row, deletes included.
@@ -255,6 +284,7 @@ impl<T: Table> Clone for TableState<T> {
         Self {
             primary: self.primary.clone(),
             secondary: self.secondary.clone(),
+            conflicts: self.conflicts.clone(),
             defs: Arc::clone(&self.defs),
             shape: Arc::clone(&self.shape),
             last_index: self.last_index,
@@ -266,6 +296,10 @@ impl<T: Table> Clone for TableState<T> {
 impl<T: Table> ErasedTable for TableState<T> {
     fn copy(&self) -> Arc<dyn ErasedTable> {
         Arc::new(self.clone())
+    }
+
+    fn as_catalog(&self) -> Option<&dyn CatalogTable> {
+        Some(self)
     }
 
     fn last_change(&self, index: usize, span: &Span) -> u64 {
@@ -297,6 +331,7 @@ impl<T: Table> ErasedTable for TableState<T> {
             primary: Tree::from_sorted(loaded.primary, last_index),
             open: (!settled).then(|| Box::new(open)),
             secondary: secondary.unwrap_or_else(|_| no_indexes(&self.defs)),
+            conflicts: Conflicts::default(),
             defs: Arc::clone(&self.defs),
             shape: Arc::clone(&self.shape),
             last_index,
@@ -352,7 +387,10 @@ impl<T: Table> ErasedTable for TableState<T> {
         match load::row::<T>(key, row, arriving.stamped_max) {
             Ok(Arrived::Row { entry, moved: false })
                 if self.open.is_none()
-                    && self.put(key.clone(), &entry, index, |_, _| ()).is_ok() =>
+                    // Deferred as it was when it was committed: rows may have swapped unique keys.
+                    && self
+                        .put(key.clone(), &entry, index, Unique::AtCommit, |_, _| ())
+                        .is_ok() =>
             {
                 return Ok(());
             }
@@ -376,8 +414,18 @@ impl<T: Table> ErasedTable for TableState<T> {
         Ok(())
     }
 
+    fn conflict(&self) -> Option<Conflict> {
+        let (at, key) = self.conflicts.first()?;
+        let def = self.defs.get(at)?;
+        Some(Conflict { table: T::NAME, index: def.name, key: (def.describe)(key.as_slice()) })
+    }
+
     fn settled(&self) -> Result<Option<Settled>, RowError> {
-        let Some(open) = &self.open else { return Ok(None) };
+        if self.open.is_none() && self.conflicts.is_empty() {
+            return Ok(None);
+        }
+        let nothing_open = Box::default();
+        let open = self.open.as_ref().unwrap_or(&nothing_open);
         let mut changes: KeyedChanges = open
             .dropped
             .iter()
@@ -399,6 +447,7 @@ impl<T: Table> ErasedTable for TableState<T> {
             defs: Arc::clone(&self.defs),
             shape: Arc::clone(&self.shape),
             last_index: self.last_index,
+            conflicts: Conflicts::default(),
             open: None,
         };
         let unreadable = UnreadableRow::all(T::NAME, &open.unreadable);
@@ -418,6 +467,7 @@ impl<T: Table> TableState<T> {
         Self {
             primary: Tree::new(0),
             secondary: no_indexes(&defs),
+            conflicts: Conflicts::default(),
             defs,
             shape,
             last_index: 0,
@@ -469,14 +519,16 @@ impl<T: Table> TableState<T> {
             .unwrap_or_else(|| panic!("{:?} declares no index {name:?}", T::NAME))
     }
 
-    /// Puts a row in place of the one with its primary key. On an error nothing has changed.
+    /// Puts a row in place of the one with its primary key, and returns that one. On an error nothing
+    /// has changed.
     pub(crate) fn put(
         &mut self,
         key: KeyBytes,
         entry: &Entry<T::Row>,
         index: u64,
+        unique: Unique,
         mut touch: impl FnMut(usize, KeyBytes),
-    ) -> Result<(), WriteError> {
+    ) -> Result<Option<Entry<T::Row>>, WriteError> {
         WriteError::check_len::<T>(None, &key)?;
         let new_keys: Vec<Vec<KeyBytes>> =
             self.defs.iter().map(|def| def.tree_keys(entry, key.as_slice())).collect();
@@ -484,9 +536,8 @@ impl<T: Table> TableState<T> {
             for new in keys {
                 WriteError::check_len::<T>(Some(def.name), new)?;
                 let taken = def.unique
-                    && tree.get(new.as_slice()).is_some_and(|holder| {
-                        KeyBuf::of::<T::Key>(T::key(holder)).as_slice() != key.as_slice()
-                    });
+                    && unique == Unique::AtOnce
+                    && holder::<T>(tree, new).is_some_and(|holder| holder != key);
                 if taken {
                     return Err(WriteError::NotUnique { table: T::NAME, index: def.name });
                 }
@@ -494,22 +545,29 @@ impl<T: Table> TableState<T> {
         }
         let old = self.primary.insert(key.clone(), entry.clone(), index);
         self.last_index = index;
-        for (at, (def, new)) in self.defs.iter().zip(new_keys).enumerate() {
-            let tree = &mut self.secondary[at];
+        let defs = Arc::clone(&self.defs);
+        for (at, (def, new)) in defs.iter().zip(new_keys).enumerate() {
             if let Some(old) = &old {
                 for gone in def.tree_keys(old, key.as_slice()) {
-                    if !new.contains(&gone) && tree.remove(gone.as_slice(), index).is_some() {
+                    if !new.contains(&gone) && self.release(at, &gone, &key, index) {
                         touch(at + 1, gone);
                     }
                 }
             }
-            for key in new {
-                tree.insert(key.clone(), entry.clone(), index);
-                touch(at + 1, key);
+            for new in new {
+                if def.unique
+                    && unique == Unique::AtCommit
+                    && let Some(holder) = holder::<T>(&self.secondary[at], &new)
+                    && holder != key
+                {
+                    self.conflicts.claim(at, &new, holder, key.clone());
+                }
+                self.secondary[at].insert(new.clone(), entry.clone(), index);
+                touch(at + 1, new);
             }
         }
         touch(0, key);
-        Ok(())
+        Ok(old)
     }
 
     /// Takes a row out; `None` when there was none.
@@ -521,9 +579,10 @@ impl<T: Table> TableState<T> {
     ) -> Option<Entry<T::Row>> {
         let old = self.primary.remove(key.as_slice(), index)?;
         self.last_index = index;
-        for (at, def) in self.defs.iter().enumerate() {
+        let defs = Arc::clone(&self.defs);
+        for (at, def) in defs.iter().enumerate() {
             for gone in def.tree_keys(&old, key.as_slice()) {
-                if self.secondary[at].remove(gone.as_slice(), index).is_some() {
+                if self.release(at, &gone, &key, index) {
                     touch(at + 1, gone);
                 }
             }
@@ -531,6 +590,51 @@ impl<T: Table> TableState<T> {
         touch(0, key);
         Some(old)
     }
+
+    /// Takes a key out of the index `at` for the row with the primary key `primary`; whether the index
+    /// changed.
+    fn release(&mut self, at: usize, gone: &KeyBytes, primary: &KeyBytes, index: u64) -> bool {
+        let tree = &mut self.secondary[at];
+        // While several rows claim a key, one of the others becomes its holder.
+        if let Some(other) = self.conflicts.release(at, gone, primary) {
+            if holder::<T>(tree, gone).as_ref() == Some(primary)
+                && let Some(entry) = self.primary.get(other.as_slice())
+            {
+                tree.insert(gone.clone(), entry.clone(), index);
+                return true;
+            }
+            return false;
+        }
+        tree.remove(gone.as_slice(), index).is_some()
+    }
+
+    /// Checks the lengths of the keys of a row.
+    pub(crate) fn check_keys(&self, key: &KeyBytes, row: &T::Row) -> Result<(), WriteError> {
+        WriteError::check_len::<T>(None, key)?;
+        for def in self.defs.iter() {
+            for key in def.tree_keys(row, key.as_slice()) {
+                WriteError::check_len::<T>(Some(def.name), &key)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces all rows and indexes, which belong together.
+    pub(crate) fn replace(
+        &mut self,
+        primary: Tree<Entry<T::Row>>,
+        secondary: Vec<Tree<Entry<T::Row>>>,
+        index: u64,
+    ) {
+        self.primary = primary;
+        self.secondary = secondary;
+        self.last_index = index;
+    }
+}
+
+/// The primary key of the row that holds a key of a unique index.
+fn holder<T: Table>(tree: &Tree<Entry<T::Row>>, key: &KeyBytes) -> Option<KeyBytes> {
+    tree.get(key.as_slice()).map(|row| KeyBuf::of::<T::Key>(T::key(row)).finish())
 }
 
 fn no_indexes<R>(defs: &[IndexDef<R>]) -> Vec<Tree<Entry<R>>> {

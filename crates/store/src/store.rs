@@ -121,13 +121,18 @@ impl Store {
     /// once, whatever [`Options::durability`] says.
     pub fn in_memory_with(schema: &Schema, options: &Options) -> Self {
         let tables = schema.tables.iter().map(|def| Arc::clone(&def.empty)).collect();
+        Self::of_root(schema, Root::new(schema, 0, tables), options)
+    }
+
+    /// A store in memory that begins with a state.
+    pub(crate) fn of_root(schema: &Schema, root: Root, options: &Options) -> Self {
         let storage = Storage::Memory {
-            journal: MemoryJournal::new(options.history),
+            journal: MemoryJournal::new(root.index, options.history),
             names: schema.tables.iter().map(|def| def.name).collect(),
             id: options.id,
         };
         let options = options.clone().durability(Durability::Immediate);
-        Self::new(schema, Root::new(schema, 0, tables), storage, &options)
+        Self::new(schema, root, storage, &options)
     }
 
     fn new(schema: &Schema, root: Root, storage: Storage, options: &Options) -> Self {

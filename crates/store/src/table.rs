@@ -11,7 +11,7 @@ use statehold_filter::{Constant, Filterable, Kind, Sarg};
 
 use crate::codec::OldRow;
 use crate::error::{RowError, SchemaError};
-use crate::key::{Key, KeyBuf, KeyBytes, PartOf, Ref};
+use crate::key::{Key, KeyBuf, KeyBytes, PartOf, Ref, printed};
 use crate::range::Span;
 use crate::schema::Schema;
 use crate::serves::Serves;
@@ -357,6 +357,7 @@ impl<T: Table> IndexSet<T> {
             unique: index.unique,
             selector: index.serves.map(|serves| serves.selector),
             span_of: span_of::<K>,
+            describe: printed::<K>,
             keys: Box::new(move |row, out| keys(row, &mut Keys { out, shape: PhantomData })),
         });
         self
@@ -415,6 +416,8 @@ pub(crate) struct IndexDef<R> {
     pub(crate) selector: Option<&'static str>,
     /// The ranges that hold every key which a condition allows; `None` when the index can't tell.
     pub(crate) span_of: fn(&Sarg) -> Option<Vec<Span>>,
+    /// A key for errors.
+    pub(crate) describe: fn(&[u8]) -> Box<str>,
     keys: Box<ErasedKeysOf<R>>,
 }
 

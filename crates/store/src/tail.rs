@@ -54,7 +54,9 @@ impl Waiters {
     pub(crate) fn wake(&self) {
         let woken = std::mem::take(&mut self.state.lock().waiting);
         // Wakers are foreign code: none runs with the lock held.
-        woken.into_values().for_each(|signal| signal.give());
+        for signal in woken.into_values() {
+            signal.give();
+        }
     }
 
     /// Wakes all waiters and refuses new ones.
@@ -233,7 +235,7 @@ impl Changes<'_> {
                 ready!(Pin::new(waiting).poll(context));
                 self.waiting = None;
             }
-            if let Some(next) = self.step() {
+            if let Poll::Ready(next) = self.step() {
                 return Poll::Ready(next);
             }
         }
@@ -251,7 +253,7 @@ impl Changes<'_> {
                 }
                 self.waiting = None;
             }
-            if let Some(next) = self.step() {
+            if let Poll::Ready(next) = self.step() {
                 return next.transpose();
             }
         }
@@ -262,14 +264,14 @@ impl Changes<'_> {
         self.feed.after()
     }
 
-    /// The next commit or the end, if it is known; else a waiter is registered.
-    fn step(&mut self) -> Option<Option<Result<Commit, FeedError>>> {
+    /// Ready with the next commit or the end, if it is known; else a waiter is registered.
+    fn step(&mut self) -> Poll<Option<Result<Commit, FeedError>>> {
         if self.ended {
-            return Some(None);
+            return Poll::Ready(None);
         }
         if let Some(commit) = self.feed.next() {
             self.ended = commit.is_err();
-            return Some(Some(commit));
+            return Poll::Ready(Some(commit));
         }
         match self.store.recorded().wait() {
             // Registered first: a commit from here on wakes the waiter.
@@ -278,20 +280,20 @@ impl Changes<'_> {
                 let next = self.feed.next();
                 if next.is_none() {
                     self.waiting = Some(waiting);
-                    return None;
+                    return Poll::Pending;
                 }
                 self.ended = matches!(next, Some(Err(_)));
-                Some(next)
+                Poll::Ready(next)
             }
             Err(WatchError::Closed) => {
                 self.feed.extend();
                 let next = self.feed.next();
                 self.ended = !matches!(next, Some(Ok(_)));
-                Some(next)
+                Poll::Ready(next)
             }
             Err(WatchError::TooMany { parked_max }) => {
                 self.ended = true;
-                Some(Some(Err(FeedError::TooMany { parked_max })))
+                Poll::Ready(Some(Err(FeedError::TooMany { parked_max })))
             }
         }
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::codec;
 use crate::commit::{CommitFuture, Turn, Wakes};
+use crate::deferred::{Unique, conflict};
 use crate::error::{CommitError, Expect, WriteError};
 use crate::key::{KeyBuf, KeyBytes, Ref};
-use crate::range::KeyRange;
 use crate::snapshot::Snapshot;
-use crate::state::{Change, ErasedTable, Place, Root, Touched};
+use crate::state::{Change, ErasedTable, Place, Root, TableState, Touched};
 use crate::store::Store;
 use crate::table::{Entry, Table};
 use crate::tree::OrdIndex;
@@ -25,20 +25,30 @@ use crate::writer::Held;
 pub struct WriteTxn<'s> {
     store: &'s Store,
     head: Held<'s>,
-    root: Root,
+    pub(crate) root: Root,
     /// Whether the caller chose the index, so that even an empty commit takes it.
     own_index: bool,
-    changes: Vec<Change>,
-    touched: Vec<Touched>,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) touched: Vec<Touched>,
     /// Whether all rows were replaced.
-    all: bool,
+    pub(crate) all: bool,
+    pub(crate) unique: Unique,
 }
 
 impl<'s> WriteTxn<'s> {
     pub(crate) fn new(store: &'s Store, head: Held<'s>, index: u64, own_index: bool) -> Self {
         let mut root = head.root().clone();
         root.index = index;
-        Self { store, head, root, own_index, changes: Vec::new(), touched: Vec::new(), all: false }
+        Self {
+            store,
+            head,
+            root,
+            own_index,
+            changes: Vec::new(),
+            touched: Vec::new(),
+            all: false,
+            unique: Unique::AtOnce,
+        }
     }
 
     /// The index that the commit will have. Every row written here gets it as its modify index.
@@ -46,23 +56,51 @@ impl<'s> WriteTxn<'s> {
         self.root.index
     }
 
-    /// Puts a row in place of the one with its primary key, or adds it when there is none.
+    /// Puts a row in place of the one with its primary key, or adds it when there is none. Returns the
+    /// old row.
     ///
     /// # Errors
     /// [`WriteError::NotUnique`], [`WriteError::KeyTooLong`] or [`WriteError::Unstorable`].
-    pub fn upsert<T: Table>(&mut self, row: T::Row) -> Result<(), WriteError> {
+    ///
+    /// ```
+    /// # use statehold_store::{Schema, Store, Table};
+    /// # struct Sizes;
+    /// # impl Table for Sizes {
+    /// #     const NAME: &'static str = "sizes";
+    /// #     const VERSION: u16 = 1;
+    /// #     type Key = String;
+    /// #     type Row = (String, u64);
+    /// #     fn key(row: &Self::Row) -> &str { &row.0 }
+    /// # }
+    /// # let store = Store::in_memory(&Schema::new().table::<Sizes>());
+    /// # let mut txn = store.begin_write()?;
+    /// assert!(txn.upsert::<Sizes>(("web".into(), 1))?.is_none());
+    /// let old = txn.upsert::<Sizes>(("web".into(), 2))?;
+    /// assert_eq!(old.map(|row| row.1), Some(1));
+    /// assert_eq!(txn.delete::<Sizes>("web")?.map(|row| row.1), Some(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn upsert<T: Table>(&mut self, row: T::Row) -> Result<Option<Entry<T::Row>>, WriteError> {
         self.write::<T>(row, None)
     }
 
-    /// Does what [`WriteTxn::upsert`] does, if the row is as expected: compare and set.
+    /// Like [`WriteTxn::upsert`], if the row is as expected: compare and set.
     ///
     /// # Errors
     /// As [`WriteTxn::upsert`], and [`WriteError::Unexpected`].
-    pub fn upsert_if<T: Table>(&mut self, row: T::Row, expect: Expect) -> Result<(), WriteError> {
+    pub fn upsert_if<T: Table>(
+        &mut self,
+        row: T::Row,
+        expect: Expect,
+    ) -> Result<Option<Entry<T::Row>>, WriteError> {
         self.write::<T>(row, Some(expect))
     }
 
-    fn write<T: Table>(&mut self, row: T::Row, expect: Option<Expect>) -> Result<(), WriteError> {
+    fn write<T: Table>(
+        &mut self,
+        row: T::Row,
+        expect: Option<Expect>,
+    ) -> Result<Option<Entry<T::Row>>, WriteError> {
         let index = self.root.index;
         let slot = self.root.slot::<T>();
         let key = KeyBuf::of::<T::Key>(T::key(&row)).finish();
@@ -71,25 +109,29 @@ impl<'s> WriteTxn<'s> {
             expect.check(T::NAME, old.map(Entry::modify_index))?;
         }
         let entry = Entry::new(row, old.map_or(index, Entry::create_index), index);
-        let bytes = codec::encode::<T>(&entry, &self.root.table::<T>(slot).shape)
-            .map_err(|reason| WriteError::unstorable::<T>(&key, reason))?;
+        let table = self.root.table::<T>(slot);
+        let bytes = stored::<T>(table, &key, &entry)?;
         let touched = &mut self.touched;
-        self.root.table_mut::<T>(slot).put(key.clone(), &entry, index, |at, key| {
+        let table = self.root.table_mut::<T>(slot);
+        let old = table.put(key.clone(), &entry, index, self.unique, |at, key| {
             touched.push(Touched { place: Place { table: slot, index: at }, key });
         })?;
         self.note(Change { table: slot, key, row: Some(bytes) });
-        Ok(())
+        Ok(old)
     }
 
-    /// Deletes the row with this primary key; `false` when there was none.
+    /// Deletes the row with this primary key and returns it; `None` when there was none.
     ///
     /// # Errors
     /// None today; the result leaves room for constraints.
-    pub fn delete<T: Table>(&mut self, key: Ref<'_, T::Key>) -> Result<bool, WriteError> {
+    pub fn delete<T: Table>(
+        &mut self,
+        key: Ref<'_, T::Key>,
+    ) -> Result<Option<Entry<T::Row>>, WriteError> {
         self.take::<T>(key, None)
     }
 
-    /// Deletes the row with this primary key if it is as expected.
+    /// Like [`WriteTxn::delete`], if the row is as expected.
     ///
     /// # Errors
     /// [`WriteError::Unexpected`].
@@ -97,7 +139,7 @@ impl<'s> WriteTxn<'s> {
         &mut self,
         key: Ref<'_, T::Key>,
         expect: Expect,
-    ) -> Result<bool, WriteError> {
+    ) -> Result<Option<Entry<T::Row>>, WriteError> {
         self.take::<T>(key, Some(expect))
     }
 
@@ -105,55 +147,35 @@ impl<'s> WriteTxn<'s> {
         &mut self,
         key: Ref<'_, T::Key>,
         expect: Option<Expect>,
-    ) -> Result<bool, WriteError> {
+    ) -> Result<Option<Entry<T::Row>>, WriteError> {
         let slot = self.root.slot::<T>();
         let key = KeyBuf::of::<T::Key>(key).finish();
         let old = self.root.table::<T>(slot).primary.get(key.as_slice());
         if let Some(expect) = expect {
             expect.check(T::NAME, old.map(Entry::modify_index))?;
         }
+        // A miss must not copy the table.
         if old.is_none() {
-            return Ok(false);
+            return Ok(None);
         }
-        self.remove::<T>(slot, key);
-        Ok(true)
+        Ok(self.remove::<T>(slot, key))
     }
 
-    fn remove<T: Table>(&mut self, slot: usize, key: KeyBytes) {
+    pub(crate) fn remove<T: Table>(&mut self, slot: usize, key: KeyBytes) -> Option<Entry<T::Row>> {
         let index = self.root.index;
         let touched = &mut self.touched;
-        self.root.table_mut::<T>(slot).take(key.clone(), index, |at, key| {
+        let old = self.root.table_mut::<T>(slot).take(key.clone(), index, |at, key| {
             touched.push(Touched { place: Place { table: slot, index: at }, key });
         });
-        self.note(Change { table: slot, key, row: None });
+        if old.is_some() {
+            self.note(Change { table: slot, key, row: None });
+        }
+        old
     }
 
-    fn note(&mut self, change: Change) {
+    pub(crate) fn note(&mut self, change: Change) {
         self.root.changes += 1;
         self.changes.push(change);
-    }
-
-    /// Deletes every row of a range of primary keys; how many that were.
-    ///
-    /// # Errors
-    /// As [`WriteTxn::delete`].
-    pub fn delete_range<T: Table>(
-        &mut self,
-        range: &KeyRange<T::Key>,
-    ) -> Result<usize, WriteError> {
-        let slot = self.root.slot::<T>();
-        let keys: Vec<KeyBytes> = self
-            .root
-            .table::<T>(slot)
-            .primary
-            .iter(&range.span)
-            .map(|(key, _)| key.clone())
-            .collect();
-        let count = keys.len();
-        for key in keys {
-            self.remove::<T>(slot, key);
-        }
-        Ok(count)
     }
 
     /// Every primary key of a table.
@@ -205,6 +227,7 @@ impl<'s> WriteTxn<'s> {
     ///
     /// # Errors
     /// [`CommitError::Storage`]: the store takes no more writes until it is opened again.
+    /// [`CommitError::NotUnique`] after [`WriteTxn::defer_unique`] alone: nothing happened.
     pub fn commit(self) -> Result<u64, CommitError> {
         self.commit_snapshot().map(|snapshot| snapshot.index())
     }
@@ -262,7 +285,10 @@ impl<'s> WriteTxn<'s> {
 
     /// Puts the transaction in its place among the others; the state as of it.
     fn finish(self) -> Result<(Snapshot, Turn), CommitError> {
-        let Self { store, head, mut root, own_index, changes, touched, all } = self;
+        let Self { store, head, mut root, own_index, changes, touched, all, unique: _ } = self;
+        if let Some(conflict) = conflict(&root) {
+            return Err(conflict.into());
+        }
         if changes.is_empty() && !own_index {
             // What this transaction read may not be durable yet: its caller waits for that.
             root.index = head.root().index;
@@ -275,6 +301,16 @@ impl<'s> WriteTxn<'s> {
         let turn = store.enqueue(head, root, changes, touched)?;
         Ok((snapshot, turn))
     }
+}
+
+/// The stored form of a row.
+pub(crate) fn stored<T: Table>(
+    table: &TableState<T>,
+    key: &KeyBytes,
+    entry: &Entry<T::Row>,
+) -> Result<Vec<u8>, WriteError> {
+    codec::encode::<T>(entry, &table.shape)
+        .map_err(|reason| WriteError::unstorable::<T>(key, reason))
 }
 
 #[expect(private_interfaces, reason = "sealed")]

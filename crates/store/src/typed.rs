@@ -62,13 +62,14 @@ impl<R: Table<Row = R>> TableRow for R {
 }
 
 impl WriteTxn<'_> {
-    /// Puts a row in place of the one with its primary key, or adds it if there is none.
+    /// Puts a row in place of the one with its primary key, or adds it if there is none. Returns the
+    /// old row.
     ///
     /// Like [`WriteTxn::upsert`], for rows that tell their table.
     ///
     /// # Errors
     /// As [`WriteTxn::upsert`].
-    pub fn put<R: TableRow>(&mut self, row: R) -> Result<(), WriteError> {
+    pub fn put<R: TableRow>(&mut self, row: R) -> Result<Option<Entry<R>>, WriteError> {
         self.upsert::<R::Table>(row)
     }
 
@@ -76,7 +77,11 @@ impl WriteTxn<'_> {
     ///
     /// # Errors
     /// As [`WriteTxn::upsert_if`].
-    pub fn put_if<R: TableRow>(&mut self, row: R, expect: Expect) -> Result<(), WriteError> {
+    pub fn put_if<R: TableRow>(
+        &mut self,
+        row: R,
+        expect: Expect,
+    ) -> Result<Option<Entry<R>>, WriteError> {
         self.upsert_if::<R::Table>(row, expect)
     }
 }
@@ -159,11 +164,15 @@ impl<T: Table> PrimaryKey<T> {
         view.count::<T>()
     }
 
-    /// Deletes the row with this primary key. Like [`WriteTxn::delete`].
+    /// Deletes the row with this primary key and returns it. Like [`WriteTxn::delete`].
     ///
     /// # Errors
     /// As [`WriteTxn::delete`].
-    pub fn delete(&self, txn: &mut WriteTxn<'_>, key: Ref<'_, T::Key>) -> Result<bool, WriteError> {
+    pub fn delete(
+        &self,
+        txn: &mut WriteTxn<'_>,
+        key: Ref<'_, T::Key>,
+    ) -> Result<Option<Entry<T::Row>>, WriteError> {
         txn.delete::<T>(key)
     }
 }

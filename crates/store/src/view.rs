@@ -1,6 +1,7 @@
 //! Reading: one trait for snapshots, tracked snapshots and write transactions.
 
 use crate::key::{Key, KeyBuf, PartOf, Ref};
+use crate::ops::{self, Expiry};
 use crate::range::{KeyRange, Span};
 use crate::scan::{KeyedScan, Scan};
 use crate::state::{Place, Root};
@@ -165,7 +166,7 @@ pub trait ReadView: sealed::Reader {
         KeyedScan::new(&table.secondary[at], &range.span, order)
     }
 
-    /// The number of rows of a table.
+    /// The number of rows of a table. Cost: none, it is kept.
     fn count<T: Table>(&self) -> usize {
         let root = self.root();
         let slot = root.slot::<T>();
@@ -185,5 +186,145 @@ pub trait ReadView: sealed::Reader {
         key.append(&mut buf);
         self.note_key(Place { table: slot, index: 0 }, buf.as_slice());
         root.table::<R::Table>(slot).primary.get(buf.as_slice())
+    }
+
+    /// The number of rows of a range of primary keys. Cost: a step for each row.
+    fn count_range<T: Table>(&self, range: &KeyRange<T::Key>) -> usize {
+        self.scan::<T>(range, Order::Ascending).count()
+    }
+
+    /// The number of entries in a range of a secondary index: a row counts once for each key it has
+    /// there. Cost: a step for each entry.
+    fn count_by<T: Table, K: Key>(&self, index: &Index<T, K>, range: &KeyRange<K>) -> usize {
+        self.scan_by(index, range, Order::Ascending).count()
+    }
+
+    /// Whether there is a row with this primary key.
+    fn contains<T: Table>(&self, key: Ref<'_, T::Key>) -> bool {
+        self.get::<T>(key).is_some()
+    }
+
+    /// The rows with these primary keys, in the order of the keys; `None` where there is none.
+    ///
+    /// ```
+    /// # use statehold_store::{ReadView, Schema, Store, Table};
+    /// # struct Names;
+    /// # impl Table for Names {
+    /// #     const NAME: &'static str = "names";
+    /// #     const VERSION: u16 = 1;
+    /// #     type Key = String;
+    /// #     type Row = String;
+    /// #     fn key(row: &String) -> &str { row }
+    /// # }
+    /// # let store = Store::in_memory(&Schema::new().table::<Names>());
+    /// # let mut txn = store.begin_write()?;
+    /// txn.upsert::<Names>("web".into())?;
+    /// let found = txn.get_many::<Names>(["db", "web"]);
+    /// assert!(found[0].is_none() && found[1].is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn get_many<'k, T: Table>(
+        &self,
+        keys: impl IntoIterator<Item = Ref<'k, T::Key>>,
+    ) -> Vec<Option<&Entry<T::Row>>> {
+        keys.into_iter().map(|key| self.get::<T>(key)).collect()
+    }
+
+    /// The row with the least primary key.
+    fn first<T: Table>(&self) -> Option<&Entry<T::Row>> {
+        self.scan::<T>(&KeyRange::all(), Order::Ascending).next()
+    }
+
+    /// The row with the greatest primary key.
+    fn last<T: Table>(&self) -> Option<&Entry<T::Row>> {
+        self.scan::<T>(&KeyRange::all(), Order::Descending).next()
+    }
+
+    /// The first row of a range of a secondary index.
+    fn first_by<T: Table, K: Key>(
+        &self,
+        index: &Index<T, K>,
+        range: &KeyRange<K>,
+    ) -> Option<&Entry<T::Row>> {
+        self.scan_by(index, range, Order::Ascending).next()
+    }
+
+    /// The last row of a range of a secondary index.
+    fn last_by<T: Table, K: Key>(
+        &self,
+        index: &Index<T, K>,
+        range: &KeyRange<K>,
+    ) -> Option<&Entry<T::Row>> {
+        self.scan_by(index, range, Order::Descending).next()
+    }
+
+    /// The row whose primary key is the longest prefix of `text`: for routes and mounts.
+    ///
+    /// Cost: a descent for each prefix of `text` that other keys branch off at, most often one or two.
+    ///
+    /// ```
+    /// # use statehold_store::{ReadView, Schema, Store, Table};
+    /// # struct Mounts;
+    /// # impl Table for Mounts {
+    /// #     const NAME: &'static str = "mounts";
+    /// #     const VERSION: u16 = 1;
+    /// #     type Key = String;
+    /// #     type Row = String;
+    /// #     fn key(row: &String) -> &str { row }
+    /// # }
+    /// # let store = Store::in_memory(&Schema::new().table::<Mounts>());
+    /// # let mut txn = store.begin_write()?;
+    /// for mount in ["/", "/srv/", "/srv/data/old/"] {
+    ///     txn.upsert::<Mounts>(mount.into())?;
+    /// }
+    /// let mount = txn.longest_prefix::<Mounts>("/srv/data/new/file");
+    /// assert_eq!(mount.map(|mount| mount.as_str()), Some("/srv/"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn longest_prefix<T: Table<Key = String>>(&self, text: &str) -> Option<&Entry<T::Row>> {
+        let root = self.root();
+        let slot = root.slot::<T>();
+        let (found, span) = ops::longest_prefix(&root.table::<T>(slot).primary, &[], text);
+        self.note(Place { table: slot, index: 0 }, &span);
+        found
+    }
+
+    /// Like [`ReadView::longest_prefix`], among the rows whose first part of the primary key is `first`.
+    fn longest_prefix_within<T: Table<Key = (A, String)>, A: Key>(
+        &self,
+        first: Ref<'_, A>,
+        text: &str,
+    ) -> Option<&Entry<T::Row>> {
+        let root = self.root();
+        let slot = root.slot::<T>();
+        let lead = KeyBuf::of::<A>(first);
+        let tree = &root.table::<T>(slot).primary;
+        let (found, span) = ops::longest_prefix(tree, lead.as_slice(), text);
+        self.note(Place { table: slot, index: 0 }, &span);
+        found
+    }
+
+    /// Like [`ReadView::longest_prefix`], by the key of a secondary index.
+    fn longest_prefix_by<T: Table>(
+        &self,
+        index: &Index<T, String>,
+        text: &str,
+    ) -> Option<&Entry<T::Row>> {
+        let root = self.root();
+        let slot = root.slot::<T>();
+        let table = root.table::<T>(slot);
+        let at = table.index_position(index.name);
+        let (found, span) = ops::longest_prefix(&table.secondary[at], &[], text);
+        self.note(Place { table: slot, index: at + 1 }, &span);
+        found
+    }
+
+    /// The earliest expiry in an index, if any row has one: when to call
+    /// [`crate::WriteTxn::expire_until`] next.
+    fn next_expiry<T: Table, K: Expiry>(&self, index: &Index<T, K>) -> Option<K>
+    where
+        Self: Sized,
+    {
+        ops::first_expiry(self, index)
     }
 }

@@ -134,7 +134,7 @@ fn a_secondary_index_wakes_its_readers_when_a_row_moves_in_or_out() {
         view.scan_by(&BY_NODE, &KeyRange::<Uuid>::hex(&prefix), Order::Ascending).count()
     };
     let placed = |nodes: Vec<Uuid>| Volume { nodes, ..Volume::new("default", "vol-1") };
-    let come = woken_by(&store, on_node, |txn| txn.upsert::<Volumes>(placed(vec![node])).unwrap());
+    let come = woken_by(&store, on_node, |txn| _ = txn.upsert::<Volumes>(placed(vec![node])));
     assert_eq!(come, Some((1, 3)));
     let elsewhere = woken_by(&store, on_node, |txn| {
         txn.upsert::<Volumes>(Volume {
@@ -144,7 +144,7 @@ fn a_secondary_index_wakes_its_readers_when_a_row_moves_in_or_out() {
         .unwrap();
     });
     assert_eq!(elsewhere, None);
-    let gone = woken_by(&store, on_node, |txn| txn.upsert::<Volumes>(placed(vec![])).unwrap());
+    let gone = woken_by(&store, on_node, |txn| _ = txn.upsert::<Volumes>(placed(vec![])));
     assert_eq!(gone.map(|w| w.0), Some(0));
 }
 

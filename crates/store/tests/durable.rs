@@ -24,7 +24,7 @@ fn indexes_go_on_after_a_reopen_and_deletes_are_remembered() {
             txn.commit().unwrap();
         }
         let mut txn = store.begin_write().unwrap();
-        assert!(txn.delete::<Names>("a").unwrap());
+        assert!(txn.delete::<Names>("a").unwrap().is_some());
         assert_eq!(txn.commit().unwrap(), 4);
     }
     let store = Store::open(dir.path(), &schema()).unwrap();

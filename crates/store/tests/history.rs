@@ -84,7 +84,7 @@ fn transfer(store: &Store, luck: &mut fastrand::Rng, cas: bool) -> Option<Write>
             txn.upsert::<Account>(account)
         };
         match written {
-            Ok(()) => {}
+            Ok(_) => {}
             // Somebody was faster: what was written before goes with the transaction.
             Err(WriteError::Unexpected { .. }) if cas => return None,
             Err(error) => panic!("{error}"),

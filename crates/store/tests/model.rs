@@ -212,7 +212,7 @@ fn run(steps: &[Step]) {
                             result.is_ok()
                         }
                         Write::Delete(namespace, id) => {
-                            txn.delete::<Volumes>((namespace, id)).unwrap()
+                            txn.delete::<Volumes>((namespace, id)).unwrap().is_some()
                         }
                         Write::Name(name) => txn.upsert::<Names>(name.clone()).is_ok(),
                     };

@@ -71,7 +71,8 @@ pub fn create_qos(
     }
     let (created_at, updated_at) = (cx.now, None);
     let row = QosSpecs { id, name: spec.name, consumer, specs: spec.specs, created_at, updated_at };
-    Ok(txn.upsert::<QosSpecs>(row)?)
+    txn.upsert::<QosSpecs>(row)?;
+    Ok(())
 }
 
 /// Changes limits, adds some, or says who holds volumes to them. Admins only.
@@ -93,7 +94,8 @@ pub fn update_qos(
     }
     row.specs.extend(specs);
     row.updated_at = Some(cx.now);
-    Ok(txn.upsert::<QosSpecs>(row)?)
+    txn.upsert::<QosSpecs>(row)?;
+    Ok(())
 }
 
 /// Takes limits away: all of `keys`, or none when one of them isn't there. Admins only.
@@ -115,7 +117,8 @@ pub fn delete_qos_keys(
         }
     }
     row.updated_at = Some(cx.now);
-    Ok(txn.upsert::<QosSpecs>(row)?)
+    txn.upsert::<QosSpecs>(row)?;
+    Ok(())
 }
 
 /// The types that are bound to specs. Admins only.
@@ -175,7 +178,8 @@ pub fn bind_type(
         )));
     }
     row.qos_specs_id = Some(qos);
-    Ok(txn.upsert::<VolumeType>(row)?)
+    txn.upsert::<VolumeType>(row)?;
+    Ok(())
 }
 
 fn no_type() -> Error {

@@ -157,7 +157,8 @@ pub fn update_snapshot(
 
 fn write(txn: &mut WriteTxn<'_>, now: i64, mut row: Snapshot) -> Result<(), Error> {
     row.updated_at = Some(now);
-    Ok(txn.upsert::<Snapshot>(row)?)
+    txn.upsert::<Snapshot>(row)?;
+    Ok(())
 }
 
 /// Deletes a snapshot: it is `deleting`, and a worker has to delete it. With `force`, which takes an

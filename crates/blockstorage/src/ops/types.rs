@@ -134,7 +134,8 @@ pub fn create_type(
     cx.caller.check(policy::TYPE_CREATE)?;
     check_name(txn, &spec.name, id)?;
     check_specs(&spec.extra_specs)?;
-    Ok(txn.upsert::<VolumeType>(spec.into_row(id, cx.now))?)
+    txn.upsert::<VolumeType>(spec.into_row(id, cx.now))?;
+    Ok(())
 }
 
 fn check_name(view: &impl ReadView, name: &str, own: Uuid) -> Result<(), Error> {
@@ -202,7 +203,8 @@ pub fn update_type(
 
 fn write(txn: &mut WriteTxn<'_>, now: i64, mut row: VolumeType) -> Result<(), Error> {
     row.updated_at = Some(now);
-    Ok(txn.upsert::<VolumeType>(row)?)
+    txn.upsert::<VolumeType>(row)?;
+    Ok(())
 }
 
 fn in_use(view: &impl ReadView, id: Uuid) -> bool {
@@ -453,7 +455,8 @@ pub fn set_default_type(
     let found = find_type(txn, cx.caller, volume_type);
     let volume_type_id = found.map_err(|error| Error::request(error.to_string()))?.id;
     let project_id = project.into();
-    Ok(txn.upsert::<DefaultType>(DefaultType { project_id, volume_type_id })?)
+    txn.upsert::<DefaultType>(DefaultType { project_id, volume_type_id })?;
+    Ok(())
 }
 
 fn check_default(cx: &Context<'_>) -> Result<(), Error> {

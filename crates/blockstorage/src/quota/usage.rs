@@ -165,5 +165,6 @@ pub(super) fn note(
         volume_type: resource.volume_type,
         in_use: usage.in_use.max(0),
         reserved: usage.reserved.max(0),
-    })
+    })?;
+    Ok(())
 }

@@ -67,7 +67,8 @@ pub(super) fn release_source(
         let mut row = Snapshot::clone(row);
         row.status = SnapshotStatus::Available;
         row.updated_at = Some(now);
-        return txn.upsert::<Snapshot>(row);
+        txn.upsert::<Snapshot>(row)?;
+        return Ok(());
     }
     let row = txn.get::<Volume>(backup.volume_id);
     let Some(row) = row.filter(|row| row.status == VolumeStatus::BackingUp) else { return Ok(()) };
@@ -84,7 +85,8 @@ pub(super) fn release_source(
     let mut row = Volume::clone(row);
     row.status = row.take_previous();
     row.updated_at = Some(now);
-    txn.upsert::<Volume>(row)
+    txn.upsert::<Volume>(row)?;
+    Ok(())
 }
 
 /// A volume that got a backup's data, or not; one whose status an operator changed stays.
@@ -101,7 +103,8 @@ pub(super) fn end_restore(
     let mut row = Volume::clone(row);
     row.status = after;
     row.updated_at = Some(now);
-    txn.upsert::<Volume>(row)
+    txn.upsert::<Volume>(row)?;
+    Ok(())
 }
 
 /// A backup whose data was read for a new volume can be used again.
@@ -115,5 +118,6 @@ pub(super) fn release_backup(
     let mut row = Backup::clone(row);
     row.status = BackupStatus::Available;
     row.updated_at = Some(now);
-    txn.upsert::<Backup>(row)
+    txn.upsert::<Backup>(row)?;
+    Ok(())
 }

@@ -125,7 +125,8 @@ pub(crate) fn settle_group_snapshot(
         _ => return Ok(()),
     };
     row.updated_at = Some(now);
-    txn.upsert::<GroupSnapshot>(row)
+    txn.upsert::<GroupSnapshot>(row)?;
+    Ok(())
 }
 
 /// Gives up making or deleting a whole, because an operator settled what was being done with a part.
@@ -151,7 +152,8 @@ pub(super) fn give_up(txn: &mut WriteTxn<'_>, now: i64, whole: Whole) -> Result<
             let mut row = GroupSnapshot::clone(row);
             row.status = GroupSnapshotStatus::Error;
             row.updated_at = Some(now);
-            txn.upsert::<GroupSnapshot>(row)
+            txn.upsert::<GroupSnapshot>(row)?;
+            Ok(())
         }
     }
 }
@@ -179,5 +181,6 @@ pub(super) fn finish_group(
         _ => GroupStatus::Error,
     };
     tell(txn, now, &row.project_id, item, outcome)?;
-    txn.upsert::<Group>(row)
+    txn.upsert::<Group>(row)?;
+    Ok(())
 }

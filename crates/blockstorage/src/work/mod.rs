@@ -55,7 +55,8 @@ pub(crate) fn queue(
         started_at: None,
         attempts: 0,
     };
-    txn.upsert::<WorkItem>(item)
+    txn.upsert::<WorkItem>(item)?;
+    Ok(())
 }
 
 /// Takes work out of the queue because an operator settled the matter; what was set aside for it is

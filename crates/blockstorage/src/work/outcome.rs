@@ -150,14 +150,16 @@ fn note_lost(txn: &mut WriteTxn<'_>, now: i64, item: &WorkItem) -> Result<(), Wr
             let mut row = Volume::clone(row);
             row.status = VolumeStatus::Error;
             row.updated_at = Some(now);
-            txn.upsert::<Volume>(row)
+            txn.upsert::<Volume>(row)?;
+            Ok(())
         }
         Task::DeleteSnapshot { keep_data: false } => {
             let Some(row) = txn.get::<Snapshot>(item.target) else { return Ok(()) };
             let mut row = Snapshot::clone(row);
             row.status = SnapshotStatus::Error;
             row.updated_at = Some(now);
-            txn.upsert::<Snapshot>(row)
+            txn.upsert::<Snapshot>(row)?;
+            Ok(())
         }
         _ => Ok(()),
     }
@@ -188,5 +190,6 @@ pub(super) fn tell(
         resource_uuid: item.target,
         request_id: item.request_id.clone(),
         created_at: now,
-    })
+    })?;
+    Ok(())
 }

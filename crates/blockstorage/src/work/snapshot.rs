@@ -26,7 +26,8 @@ pub(super) fn release_snapshot(
     let mut row = Snapshot::clone(row);
     row.status = SnapshotStatus::Available;
     row.updated_at = Some(now);
-    txn.upsert::<Snapshot>(row)
+    txn.upsert::<Snapshot>(row)?;
+    Ok(())
 }
 
 pub(super) fn finish_snapshot(
@@ -64,5 +65,6 @@ pub(super) fn finish_snapshot(
     if deletes {
         keep_volume(txn, now, row.volume_id)?;
     }
-    txn.upsert::<Snapshot>(row)
+    txn.upsert::<Snapshot>(row)?;
+    Ok(())
 }

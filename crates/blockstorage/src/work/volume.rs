@@ -121,7 +121,8 @@ pub(super) fn finish_volume(
         }
     }
     tell(txn, now, &row.project_id, item, outcome)?;
-    txn.upsert::<Volume>(row)
+    txn.upsert::<Volume>(row)?;
+    Ok(())
 }
 
 /// Gives a volume that was made from a backup the name of the one that was backed up, unless it was

@@ -407,8 +407,10 @@ pub(crate) struct MemoryJournal {
 }
 
 impl MemoryJournal {
-    pub(crate) fn new(history: u64) -> Self {
-        Self { history, ..Self::default() }
+    /// A journal whose first commit follows `index`.
+    pub(crate) fn new(index: u64, history: u64) -> Self {
+        let bounds = Bounds { compacted: index, last: index, ..Bounds::default() };
+        Self { state: Mutex::new((bounds, BTreeMap::new())), history }
     }
 }
 

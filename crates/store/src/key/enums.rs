@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::Hash;
 
+use serde_json::Value;
 use statehold_filter::{Constant, Kind};
 
 use super::{Key, KeyBuf};
@@ -49,6 +50,19 @@ fn variant<E: EnumKey>(has: impl Fn(&EnumVariant<E>) -> bool) -> Option<&'static
 impl<E: EnumKey> Key for E {
     type Ref<'a> = Self;
     type First = Self;
+
+    fn borrowed(&self) -> Self::Ref<'_> {
+        *self
+    }
+
+    fn to_json(&self) -> Value {
+        variant::<E>(|own| own.value == *self).map_or(Value::Null, |own| own.name.into())
+    }
+
+    fn from_json(json: &Value) -> Option<Self> {
+        let name = json.as_str()?;
+        variant::<E>(|own| own.name == name).map(|own| own.value)
+    }
 
     fn encode(key: Self, out: &mut KeyBuf) {
         // Every value is a variant.

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde_json::Value;
 use statehold_filter::{Constant, Kind};
 use uuid::Uuid;
 
 use super::buf::ESCAPED_ZERO;
+use super::json::json_by_serde;
 use super::print::Hex;
 use super::{Key, KeyBuf, TextPrefix};
 use crate::hex::HexPrefix;
@@ -23,6 +25,12 @@ const TERMINATOR: [u8; 2] = [0x00, 0x01];
 impl Key for Vec<u8> {
     type Ref<'a> = &'a [u8];
     type First = Self;
+
+    fn borrowed(&self) -> Self::Ref<'_> {
+        self
+    }
+
+    json_by_serde!();
 
     fn encode(key: &[u8], out: &mut KeyBuf) {
         out.push_escaped(key);
@@ -53,6 +61,12 @@ impl Key for Vec<u8> {
 impl Key for String {
     type Ref<'a> = &'a str;
     type First = Self;
+
+    fn borrowed(&self) -> Self::Ref<'_> {
+        self
+    }
+
+    json_by_serde!();
 
     fn encode(key: &str, out: &mut KeyBuf) {
         Vec::<u8>::encode(key.as_bytes(), out);
@@ -86,6 +100,18 @@ impl Key for String {
 impl<K: Key> Key for Option<K> {
     type Ref<'a> = Option<K::Ref<'a>>;
     type First = Self;
+
+    fn borrowed(&self) -> Self::Ref<'_> {
+        self.as_ref().map(K::borrowed)
+    }
+
+    fn to_json(&self) -> Value {
+        self.as_ref().map_or(Value::Null, K::to_json)
+    }
+
+    fn from_json(json: &Value) -> Option<Self> {
+        if json.is_null() { Some(None) } else { K::from_json(json).map(Some) }
+    }
 
     fn encode(key: Self::Ref<'_>, out: &mut KeyBuf) {
         match key {
@@ -155,6 +181,18 @@ impl<K: Key> Key for Desc<K> {
     type Ref<'a> = Desc<K::Ref<'a>>;
     type First = Self;
 
+    fn borrowed(&self) -> Self::Ref<'_> {
+        Desc(self.0.borrowed())
+    }
+
+    fn to_json(&self) -> Value {
+        self.0.to_json()
+    }
+
+    fn from_json(json: &Value) -> Option<Self> {
+        K::from_json(json).map(Self)
+    }
+
     fn encode(key: Self::Ref<'_>, out: &mut KeyBuf) {
         let part = KeyBuf::of::<K>(key.0);
         out.push_complement(part.as_slice());
@@ -196,6 +234,12 @@ impl Key for bool {
     type Ref<'a> = bool;
     type First = Self;
 
+    fn borrowed(&self) -> Self::Ref<'_> {
+        *self
+    }
+
+    json_by_serde!();
+
     fn encode(key: bool, out: &mut KeyBuf) {
         out.push(&[u8::from(key)]);
     }
@@ -226,6 +270,12 @@ impl Key for bool {
 impl Key for Uuid {
     type Ref<'a> = Uuid;
     type First = Self;
+
+    fn borrowed(&self) -> Self::Ref<'_> {
+        *self
+    }
+
+    json_by_serde!();
 
     fn encode(key: Uuid, out: &mut KeyBuf) {
         out.push(key.as_bytes());
@@ -260,6 +310,12 @@ macro_rules! integer_key {
         impl Key for $int {
             type Ref<'a> = $int;
             type First = Self;
+
+            fn borrowed(&self) -> Self::Ref<'_> {
+                *self
+            }
+
+            json_by_serde!();
 
             fn encode(key: $int, out: &mut KeyBuf) {
                 out.push(&(key.cast_unsigned_key() ^ $flip).to_be_bytes());
@@ -347,6 +403,23 @@ macro_rules! tuple_key {
         impl<$($part: Key),*> Key for ($($part,)*) {
             type Ref<'a> = ($($part::Ref<'a>,)*);
             type First = A::First;
+
+            fn borrowed(&self) -> Self::Ref<'_> {
+                ($(self.$at.borrowed(),)*)
+            }
+
+            fn to_json(&self) -> Value {
+                Value::Array(vec![$(self.$at.to_json()),*])
+            }
+
+            fn from_json(json: &Value) -> Option<Self> {
+                let parts = json.as_array()?;
+                let count = [$($at),*].len();
+                if parts.len() != count {
+                    return None;
+                }
+                Some(($($part::from_json(&parts[$at])?,)*))
+            }
 
             fn encode(key: Self::Ref<'_>, out: &mut KeyBuf) {
                 $($part::encode(key.$at, out);)*

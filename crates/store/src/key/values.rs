@@ -4,8 +4,10 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime};
 
+use serde_json::Value;
 use statehold_filter::{Constant, Kind};
 
+use super::json::json_by_serde;
 use super::print::Hex;
 use super::shapes::take;
 use super::{Key, KeyBuf};
@@ -33,6 +35,12 @@ fn nanoseconds(constant: &Constant) -> Option<(i64, u32)> {
 impl Key for SystemTime {
     type Ref<'a> = Self;
     type First = Self;
+
+    fn borrowed(&self) -> Self::Ref<'_> {
+        *self
+    }
+
+    json_by_serde!();
 
     fn encode(key: Self, out: &mut KeyBuf) {
         let (seconds, nanos) = match key.duration_since(Self::UNIX_EPOCH) {
@@ -84,6 +92,12 @@ impl Key for Duration {
     type Ref<'a> = Self;
     type First = Self;
 
+    fn borrowed(&self) -> Self::Ref<'_> {
+        *self
+    }
+
+    json_by_serde!();
+
     fn encode(key: Self, out: &mut KeyBuf) {
         u64::encode(key.as_secs(), out);
         u32::encode(key.subsec_nanos(), out);
@@ -115,6 +129,12 @@ impl Key for char {
     type Ref<'a> = Self;
     type First = Self;
 
+    fn borrowed(&self) -> Self::Ref<'_> {
+        *self
+    }
+
+    json_by_serde!();
+
     fn encode(key: Self, out: &mut KeyBuf) {
         u32::encode(key.into(), out);
     }
@@ -145,6 +165,12 @@ macro_rules! address {
         impl Key for $ty {
             type Ref<'a> = Self;
             type First = Self;
+
+            fn borrowed(&self) -> Self::Ref<'_> {
+                *self
+            }
+
+            json_by_serde!();
 
             fn encode($key: Self, $out: &mut KeyBuf) {
                 $encode
@@ -205,6 +231,19 @@ address!(
 impl<const N: usize> Key for [u8; N] {
     type Ref<'a> = &'a Self;
     type First = Self;
+
+    fn borrowed(&self) -> Self::Ref<'_> {
+        self
+    }
+
+    fn to_json(&self) -> Value {
+        self.as_slice().into()
+    }
+
+    fn from_json(json: &Value) -> Option<Self> {
+        let bytes: Vec<u8> = serde::Deserialize::deserialize(json).ok()?;
+        bytes.try_into().ok()
+    }
 
     fn encode(key: &Self, out: &mut KeyBuf) {
         out.push(key);

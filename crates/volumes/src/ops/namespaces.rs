@@ -141,7 +141,8 @@ pub fn upsert_namespace(
     if namespace.description.len() > DESCRIPTION_BYTES_MAX {
         return Err(NamespaceError::LongDescription);
     }
-    Ok(txn.upsert::<Namespaces>(namespace)?)
+    txn.upsert::<Namespaces>(namespace)?;
+    Ok(())
 }
 
 /// Deletes a namespace in which nothing is left but jobs that are over.

@@ -84,7 +84,8 @@ pub fn upsert_node(txn: &mut WriteTxn<'_>, now: i64, mut node: Node) -> Result<(
     node.modify_time = now;
     follow_node(txn, now, node.id, before.as_ref(), Some(&node))?;
     follow_host_volumes(txn, &node)?;
-    Ok(txn.upsert::<Nodes>(node)?)
+    txn.upsert::<Nodes>(node)?;
+    Ok(())
 }
 
 /// Deletes a node, and its part in every plugin. Its host volumes go with it if it said so, else they

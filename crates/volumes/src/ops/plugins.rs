@@ -143,7 +143,8 @@ fn keep_if_wanted(
 ) -> Result<(), WriteError> {
     if is_wanted(txn, &plugin) {
         plugin.modify_time = now;
-        return txn.upsert::<CsiPlugins>(plugin);
+        txn.upsert::<CsiPlugins>(plugin)?;
+        return Ok(());
     }
     txn.delete::<CsiPlugins>(&plugin.id)?;
     Ok(())

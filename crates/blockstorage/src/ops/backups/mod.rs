@@ -60,7 +60,8 @@ pub fn update_backup(
 
 fn write(txn: &mut WriteTxn<'_>, cx: &Context<'_>, mut row: Backup) -> Result<(), Error> {
     row.updated_at = Some(cx.now);
-    Ok(txn.upsert::<Backup>(row)?)
+    txn.upsert::<Backup>(row)?;
+    Ok(())
 }
 
 /// Whether other backups hold only what has changed since this one.

@@ -81,5 +81,6 @@ pub(crate) fn hold(txn: &mut WriteTxn<'_>, now: i64, backup: Uuid) -> Result<(),
     let mut row = Backup::clone(row);
     row.status = BackupStatus::Restoring;
     row.updated_at = Some(now);
-    txn.upsert::<Backup>(row)
+    txn.upsert::<Backup>(row)?;
+    Ok(())
 }

@@ -153,5 +153,6 @@ pub(super) fn check_room(
 /// Writes a group that was changed.
 fn write(txn: &mut WriteTxn<'_>, now: i64, mut row: Group) -> Result<(), Error> {
     row.updated_at = Some(now);
-    Ok(txn.upsert::<Group>(row)?)
+    txn.upsert::<Group>(row)?;
+    Ok(())
 }

@@ -148,5 +148,6 @@ pub fn reset_group_snapshot_status(
     row.status = GroupSnapshotStatus::parse(status)
         .ok_or_else(|| GroupRefusal::NoSnapshotStatus { status: status.into() })?;
     row.updated_at = Some(cx.now);
-    Ok(txn.upsert::<GroupSnapshot>(row)?)
+    txn.upsert::<GroupSnapshot>(row)?;
+    Ok(())
 }

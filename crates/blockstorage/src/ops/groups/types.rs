@@ -106,7 +106,7 @@ pub fn create_group_type(
 ) -> Result<(), Error> {
     cx.caller.check(policy::GROUP_TYPE_CREATE)?;
     check_name(txn, &spec.name, id)?;
-    Ok(txn.upsert::<GroupType>(GroupType {
+    txn.upsert::<GroupType>(GroupType {
         id,
         name: spec.name,
         description: spec.description,
@@ -114,7 +114,8 @@ pub fn create_group_type(
         group_specs: spec.group_specs,
         created_at: cx.now,
         updated_at: None,
-    })?)
+    })?;
+    Ok(())
 }
 
 fn check_name(view: &impl ReadView, name: &str, own: Uuid) -> Result<(), Error> {
@@ -186,7 +187,8 @@ pub fn update_group_type(
 
 fn write(txn: &mut WriteTxn<'_>, now: i64, mut row: GroupType) -> Result<(), Error> {
     row.updated_at = Some(now);
-    Ok(txn.upsert::<GroupType>(row)?)
+    txn.upsert::<GroupType>(row)?;
+    Ok(())
 }
 
 /// Deletes a group type. Admins only.

@@ -94,7 +94,8 @@ fn change(
     let mut row = Service::clone(find_service(txn, host, binary)?);
     change(&mut row);
     row.updated_at = cx.now;
-    Ok(txn.upsert::<Service>(row)?)
+    txn.upsert::<Service>(row)?;
+    Ok(())
 }
 
 /// Has a service get new volumes. Admins only.

@@ -178,5 +178,6 @@ pub fn delete_snapshot_metadata(
         return Err(Missing::SnapshotMetadata { snapshot, key: key.into() }.into());
     }
     row.updated_at = Some(cx.now);
-    Ok(txn.upsert::<Snapshot>(row)?)
+    txn.upsert::<Snapshot>(row)?;
+    Ok(())
 }

@@ -40,5 +40,6 @@ use crate::rows::Volume;
 /// Writes a volume that was changed.
 pub(super) fn write(txn: &mut WriteTxn<'_>, now: i64, mut row: Volume) -> Result<(), WriteError> {
     row.updated_at = Some(now);
-    txn.upsert::<Volume>(row)
+    txn.upsert::<Volume>(row)?;
+    Ok(())
 }

@@ -45,7 +45,8 @@ pub fn record_host_volume(
     }
     volume.node_pool.clone_from(&node.node_pool);
     volume.state = state_on(node, &volume);
-    Ok(txn.upsert::<HostVolumes>(volume)?)
+    txn.upsert::<HostVolumes>(volume)?;
+    Ok(())
 }
 
 /// Records where a volume is that was moved with the directory around it; `now` is in unix
@@ -87,5 +88,5 @@ pub fn record_host_delete(
     if let Some(allocation) = host_volume_users(txn, volume).next() {
         return Err(HostVolumeError::InUseBy { id, allocation: allocation.id });
     }
-    Ok(txn.delete::<HostVolumes>((namespace, id))?)
+    Ok(txn.delete::<HostVolumes>((namespace, id))?.is_some())
 }

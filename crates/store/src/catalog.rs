@@ -1,0 +1,250 @@
+//! Tables by name, with rows as JSON: for consoles, generic endpoints and other code that is compiled
+//! without the row types.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::error::CatalogError;
+use crate::key::{Key, KeyBuf, KeyBytes};
+use crate::page::PageToken;
+use crate::range::Span;
+use crate::state::{Place, TableState};
+use crate::table::{Entry, Table};
+use crate::tree::OrdIndex;
+use crate::view::{Order, ReadView, sealed};
+
+/// Read access to all tables by name, as of one moment. Every [`ReadView`] is one, and so is a
+/// `&dyn Catalog`, which `ReadView` can't be.
+///
+/// ```
+/// use statehold_store::{Catalog, CatalogError};
+/// # use statehold_store::{Schema, Store, Table};
+/// # struct Names;
+/// # impl Table for Names {
+/// #     const NAME: &'static str = "names";
+/// #     const VERSION: u16 = 1;
+/// #     type Key = String;
+/// #     type Row = String;
+/// #     fn key(row: &String) -> &str { row }
+/// # }
+/// fn show(catalog: &dyn Catalog, table: &str, key: &str) -> Result<Option<String>, CatalogError> {
+///     catalog.table(table)?.get_json(key)
+/// }
+///
+/// # let store = Store::in_memory(&Schema::new().table::<Names>());
+/// # let mut txn = store.begin_write()?;
+/// txn.upsert::<Names>("web".into())?;
+/// # txn.commit()?;
+/// let row = show(&store.snapshot(), "names", "web")?;
+/// assert_eq!(
+///     row.as_deref(),
+///     Some(r#"{"key":"web","create_index":2,"modify_index":2,"row":"web"}"#),
+/// );
+/// assert!(show(&store.snapshot(), "nodes", "web").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Catalog: sealed::Reader {
+    /// The tables, in the order of the schema. Tables that the schema keeps as bytes are left out, because
+    /// their rows have no type.
+    fn tables(&self) -> Vec<TableView<'_>>;
+
+    /// The table called `name`.
+    ///
+    /// # Errors
+    /// [`CatalogError::UnknownTable`].
+    fn table(&self, name: &str) -> Result<TableView<'_>, CatalogError>;
+}
+
+impl<V: ReadView> Catalog for V {
+    fn tables(&self) -> Vec<TableView<'_>> {
+        let tables = self.root().tables.iter().enumerate();
+        tables
+            .filter_map(|(slot, table)| {
+                Some(TableView { slot, table: table.as_catalog()?, view: self })
+            })
+            .collect()
+    }
+
+    fn table(&self, name: &str) -> Result<TableView<'_>, CatalogError> {
+        let found = self.tables().into_iter().find(|table| table.name() == name);
+        found.ok_or_else(|| CatalogError::UnknownTable { name: name.into() })
+    }
+}
+
+/// One table of a [`Catalog`]. Reads through a [`crate::Tracked`] view are watched.
+#[derive(Clone, Copy)]
+pub struct TableView<'v> {
+    slot: usize,
+    table: &'v dyn CatalogTable,
+    view: &'v dyn sealed::Reader,
+}
+
+/// A secondary index, as a console shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IndexInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether no two rows may have the same key.
+    pub unique: bool,
+    /// The number of its entries: a row counts once for each key.
+    pub entries: usize,
+}
+
+/// A page of rows as JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JsonPage {
+    /// The rows, each a JSON object `{"key":…,"create_index":N,"modify_index":N,"row":…}`.
+    pub rows: Vec<String>,
+    /// The token of the next page; `None` on the last one.
+    pub next: Option<PageToken>,
+}
+
+impl TableView<'_> {
+    /// The name of the table.
+    pub fn name(&self) -> &'static str {
+        self.table.info().0
+    }
+
+    /// The version of its rows.
+    pub fn version(&self) -> u16 {
+        self.table.info().1
+    }
+
+    /// The number of its rows.
+    pub fn rows(&self) -> usize {
+        self.view.note(self.place(), &Span::all());
+        self.table.info().2
+    }
+
+    /// Its secondary indexes, in the order in which they were declared.
+    pub fn indexes(&self) -> Vec<IndexInfo> {
+        self.view.note(self.place(), &Span::all());
+        self.table.indexes()
+    }
+
+    /// The row with a primary key, as a JSON object `{"key":…,"create_index":N,"modify_index":N,"row":…}`.
+    ///
+    /// The key is given as JSON, a compound one as an array: `["default","web"]`. A string may stand
+    /// without quotes.
+    ///
+    /// # Errors
+    /// [`CatalogError::Key`] when `key` is no key of the table, [`CatalogError::Row`] when the row has no
+    /// JSON form.
+    pub fn get_json(&self, key: &str) -> Result<Option<String>, CatalogError> {
+        let encoded = self
+            .table
+            .encode(key)
+            .ok_or_else(|| CatalogError::Key { table: self.name(), key: key.into() })?;
+        self.view.note_key(self.place(), encoded.as_slice());
+        self.table.row(encoded.as_slice())
+    }
+
+    /// Up to `limit` rows in the order of their primary keys, from that of a page token on.
+    ///
+    /// # Errors
+    /// [`CatalogError::Token`], or [`CatalogError::Row`] when a row has no JSON form.
+    pub fn list_json(&self, token: Option<&str>, limit: usize) -> Result<JsonPage, CatalogError> {
+        let listing = format!("catalog\0{}", self.name());
+        let mut span = Span::all();
+        if let Some(token) = token {
+            let from = PageToken::parse_bytes(&listing, token).map_err(CatalogError::Token)?;
+            span.lo = KeyBytes::from_slice(&from);
+        }
+        self.view.note(self.place(), &span);
+        let (rows, next) = self.table.page(&span, limit)?;
+        let next = next.map(|key| PageToken::of_bytes(&listing, key.as_slice()));
+        Ok(JsonPage { rows, next })
+    }
+
+    fn place(&self) -> Place {
+        Place { table: self.slot, index: 0 }
+    }
+}
+
+impl fmt::Debug for TableView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TableView").field(&self.name()).finish()
+    }
+}
+
+/// What a catalog asks of a table without knowing its rows.
+pub(crate) trait CatalogTable {
+    /// The name, the version and the number of rows.
+    fn info(&self) -> (&'static str, u16, usize);
+    fn indexes(&self) -> Vec<IndexInfo>;
+    /// The encoded form of a primary key that is given as JSON.
+    fn encode(&self, key: &str) -> Option<KeyBytes>;
+    fn row(&self, key: &[u8]) -> Result<Option<String>, CatalogError>;
+    /// Rows of a range, and the key of the one after them.
+    fn page(
+        &self,
+        span: &Span,
+        limit: usize,
+    ) -> Result<(Vec<String>, Option<KeyBytes>), CatalogError>;
+}
+
+impl<T: Table> CatalogTable for TableState<T> {
+    fn info(&self) -> (&'static str, u16, usize) {
+        (T::NAME, T::VERSION, self.primary.len())
+    }
+
+    fn indexes(&self) -> Vec<IndexInfo> {
+        let indexes = self.defs.iter().zip(&self.secondary).map(|(def, tree)| IndexInfo {
+            name: def.name,
+            unique: def.unique,
+            entries: tree.len(),
+        });
+        indexes.collect()
+    }
+
+    fn encode(&self, key: &str) -> Option<KeyBytes> {
+        // A bare word is most often a string, which no JSON value looks like.
+        let json = serde_json::from_str(key).ok();
+        let owned = json.and_then(|json| T::Key::from_json(&json));
+        let owned = owned.or_else(|| T::Key::from_json(&key.into()))?;
+        Some(KeyBuf::of::<T::Key>(owned.borrowed()).finish())
+    }
+
+    fn row(&self, key: &[u8]) -> Result<Option<String>, CatalogError> {
+        self.primary.get(key).map(json::<T>).transpose()
+    }
+
+    fn page(
+        &self,
+        span: &Span,
+        limit: usize,
+    ) -> Result<(Vec<String>, Option<KeyBytes>), CatalogError> {
+        let mut entries = crate::scan::Entries::new(&self.primary, span, Order::Ascending);
+        let mut rows = Vec::new();
+        while let Some((key, entry)) = entries.next() {
+            if rows.len() >= limit {
+                return Ok((rows, Some(key.clone())));
+            }
+            rows.push(json::<T>(entry)?);
+        }
+        Ok((rows, None))
+    }
+}
+
+fn json<T: Table>(entry: &Entry<T::Row>) -> Result<String, CatalogError> {
+    #[derive(Serialize)]
+    struct Shown<'a, R> {
+        key: Option<serde_json::Value>,
+        create_index: u64,
+        modify_index: u64,
+        row: &'a R,
+    }
+    let bytes = KeyBuf::of::<T::Key>(T::key(entry));
+    let row: &T::Row = entry;
+    let shown = Shown {
+        key: T::Key::decode(&mut bytes.as_slice()).map(|key| key.to_json()),
+        create_index: entry.create_index(),
+        modify_index: entry.modify_index(),
+        row,
+    };
+    serde_json::to_string(&shown)
+        .map_err(|error| CatalogError::Row { table: T::NAME, reason: error.to_string().into() })
+}

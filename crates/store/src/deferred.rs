@@ -1,0 +1,196 @@
+//! Unique indexes whose keys are checked at the commit: two rows may swap their names on the way.
+//!
+//! Invariant: the tree of a unique index has one row for each key that any row claims. Of several
+//! claimants it is the one that was written last; all of them are listed in [`Conflicts`] for as long
+//! as they are more than one.
+
+use std::collections::BTreeMap;
+
+use crate::error::{CommitError, WriteError};
+use crate::key::KeyBytes;
+use crate::state::Root;
+use crate::txn::WriteTxn;
+
+/// When a unique index refuses a key that another row has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unique {
+    AtOnce,
+    AtCommit,
+}
+
+/// Keys of unique indexes that several rows claim.
+#[derive(Clone, Default)]
+pub(crate) struct Conflicts {
+    /// The position of the index and the key, to the primary keys of the rows: two at least.
+    claims: BTreeMap<(usize, Vec<u8>), Vec<KeyBytes>>,
+}
+
+impl Conflicts {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.claims.is_empty()
+    }
+
+    /// Any of the conflicts.
+    pub(crate) fn first(&self) -> Option<(usize, KeyBytes)> {
+        let (at, key) = self.claims.keys().next()?;
+        Some((*at, KeyBytes::from_slice(key)))
+    }
+
+    /// Adds a row that claims the key of another one.
+    pub(crate) fn claim(
+        &mut self,
+        at: usize,
+        key: &KeyBytes,
+        holder: KeyBytes,
+        claimant: KeyBytes,
+    ) {
+        let claims = self.claims.entry((at, key.as_slice().to_vec())).or_insert(vec![holder]);
+        if !claims.contains(&claimant) {
+            claims.push(claimant);
+        }
+    }
+
+    /// Takes a row's claim back; another row that claims the key, if several did.
+    pub(crate) fn release(
+        &mut self,
+        at: usize,
+        key: &KeyBytes,
+        claimant: &KeyBytes,
+    ) -> Option<KeyBytes> {
+        // Most transactions have no conflicts: then no key is copied to look for one.
+        if self.claims.is_empty() {
+            return None;
+        }
+        let place = (at, key.as_slice().to_vec());
+        let claims = self.claims.get_mut(&place)?;
+        claims.retain(|other| other != claimant);
+        let other = claims.last().cloned();
+        if claims.len() < 2 {
+            self.claims.remove(&place);
+        }
+        other
+    }
+}
+
+/// A key of a unique index that several rows have.
+#[derive(Clone, Debug)]
+pub(crate) struct Conflict {
+    pub(crate) table: &'static str,
+    pub(crate) index: &'static str,
+    pub(crate) key: Box<str>,
+}
+
+impl From<Conflict> for CommitError {
+    fn from(conflict: Conflict) -> Self {
+        let Conflict { table, index, key } = conflict;
+        Self::NotUnique { table, index, key }
+    }
+}
+
+/// The first conflict of a state, in the order of its tables.
+pub(crate) fn conflict(root: &Root) -> Option<Conflict> {
+    root.tables.iter().find_map(|table| table.conflict())
+}
+
+impl WriteTxn<'_> {
+    /// From here on, checks unique indexes at the commit instead of at each write, so that rows can swap
+    /// unique keys without being deleted: their create indexes stay.
+    ///
+    /// Until then [`crate::ReadView::find`] returns the row that was written last of those with a key. The
+    /// commit returns [`CommitError::NotUnique`] when several rows still have it, and nothing of the
+    /// transaction happens; [`WriteTxn::check_unique`] looks earlier.
+    ///
+    /// Not the default, because an error at the write names the write.
+    ///
+    /// ```
+    /// use statehold_store::{CommitError, Index, IndexSet, ReadView, Schema, Store, Table};
+    ///
+    /// struct Volumes;
+    /// const BY_NAME: Index<Volumes, String> =
+    ///     Index::unique("name", |volume: &(u64, String), keys| keys.add(&volume.1));
+    /// impl Table for Volumes {
+    ///     const NAME: &'static str = "volumes";
+    ///     const VERSION: u16 = 1;
+    ///     type Key = u64;
+    ///     type Row = (u64, String);
+    ///     fn key(row: &(u64, String)) -> u64 { row.0 }
+    ///     fn indexes(set: &mut IndexSet<Self>) { set.add(&BY_NAME); }
+    /// }
+    ///
+    /// let store = Store::in_memory(&Schema::new().table::<Volumes>());
+    /// let mut txn = store.begin_write()?;
+    /// txn.upsert::<Volumes>((1, "blue".into()))?;
+    /// txn.upsert::<Volumes>((2, "green".into()))?;
+    /// txn.commit()?;
+    ///
+    /// let mut txn = store.begin_write()?;
+    /// txn.defer_unique();
+    /// txn.upsert::<Volumes>((1, "green".into()))?;
+    /// assert!(txn.check_unique().is_err());
+    /// txn.upsert::<Volumes>((2, "blue".into()))?;
+    /// txn.commit()?;
+    /// assert_eq!(store.snapshot().find(&BY_NAME, "blue").map(|volume| volume.0), Some(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn defer_unique(&mut self) {
+        self.unique = Unique::AtCommit;
+    }
+
+    /// Checks the unique indexes now. The transaction stays as it is.
+    ///
+    /// # Errors
+    /// [`WriteError::NotUnique`] when several rows have one key.
+    pub fn check_unique(&self) -> Result<(), WriteError> {
+        match conflict(&self.root) {
+            None => Ok(()),
+            Some(Conflict { table, index, .. }) => Err(WriteError::NotUnique { table, index }),
+        }
+    }
+
+    /// Runs `work` in a part of the transaction of its own: on an error, all of its writes are taken
+    /// back and the error is returned. Parts may be nested.
+    ///
+    /// Cost: a pointer for each table, and a copy of the roots of those written to.
+    ///
+    /// ```
+    /// # use statehold_store::{ReadView, Schema, Store, Table, WriteError, WriteTxn};
+    /// # struct Names;
+    /// # impl Table for Names {
+    /// #     const NAME: &'static str = "names";
+    /// #     const VERSION: u16 = 1;
+    /// #     type Key = String;
+    /// #     type Row = String;
+    /// #     fn key(row: &String) -> &str { row }
+    /// # }
+    /// # let store = Store::in_memory(&Schema::new().table::<Names>());
+    /// let mut txn = store.begin_write()?;
+    /// txn.upsert::<Names>("a".into())?;
+    /// let refused = txn.savepoint(|txn| {
+    ///     txn.upsert::<Names>("b".into()).map_err(|error| error.to_string())?;
+    ///     Err::<(), _>("the quota is exceeded".to_string())
+    /// });
+    /// assert!(refused.is_err());
+    /// assert_eq!(txn.count::<Names>(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// That of `work`.
+    pub fn savepoint<R, E>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let root = self.root.clone();
+        let (changes, touched) = (self.changes.len(), self.touched.len());
+        let (all, unique) = (self.all, self.unique);
+        let result = work(self);
+        if result.is_err() {
+            self.root = root;
+            self.changes.truncate(changes);
+            self.touched.truncate(touched);
+            self.all = all;
+            self.unique = unique;
+        }
+        result
+    }
+}

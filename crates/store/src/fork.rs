@@ -1,0 +1,157 @@
+//! States beside the store's own: forks to try changes out on, and a feed that knows the old rows.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::FeedError;
+use crate::feed::{Commit, Feed};
+use crate::options::Options;
+use crate::snapshot::Snapshot;
+use crate::state::Root;
+use crate::store::Store;
+
+impl Snapshot {
+    /// Creates a store in memory that begins with this snapshot's rows and index: for "what if" runs, such
+    /// as a plan of a scheduler that is tried out before it is committed.
+    ///
+    /// Nothing that is written to it reaches the original, and nothing of it is kept beyond the process. It
+    /// is a store like any other: several transactions, blocking queries and a feed of its own commits work.
+    ///
+    /// Cost: a pointer for each table; rows are shared until one side changes them.
+    ///
+    /// ```
+    /// # use statehold_store::{ReadView, Schema, Store, Table};
+    /// # struct Names;
+    /// # impl Table for Names {
+    /// #     const NAME: &'static str = "names";
+    /// #     const VERSION: u16 = 1;
+    /// #     type Key = String;
+    /// #     type Row = String;
+    /// #     fn key(row: &String) -> &str { row }
+    /// # }
+    /// # let store = Store::in_memory(&Schema::new().table::<Names>());
+    /// # let mut txn = store.begin_write()?;
+    /// # txn.upsert::<Names>("web".into())?;
+    /// # txn.commit()?;
+    /// let fork = store.snapshot().fork();
+    /// let mut txn = fork.begin_write()?;
+    /// txn.delete::<Names>("web")?;
+    /// txn.commit()?;
+    /// assert_eq!(fork.snapshot().count::<Names>(), 0);
+    /// assert_eq!(store.snapshot().count::<Names>(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn fork(&self) -> Store {
+        self.fork_with(&Options::default())
+    }
+
+    /// Like [`Snapshot::fork`], with options, as [`Store::in_memory_with`].
+    pub fn fork_with(&self, options: &Options) -> Store {
+        let schema = self.0.schema();
+        let root = Root::new(schema, self.0.index, self.0.tables.to_vec());
+        Store::of_root(schema, root, options)
+    }
+}
+
+impl Store {
+    /// The commits after a snapshot, each with the state before it and the state after it, so that a
+    /// consumer has old rows beside new ones.
+    ///
+    /// The old rows come from `since`, onto which the feed of [`Store::changes_since`] is replayed: the
+    /// journal holds new rows only, and this way it stays as small and works across restarts. A consumer
+    /// goes on from the last [`Transition::after`].
+    ///
+    /// Cost: that of each write once more in memory; rows are shared with `since`.
+    ///
+    /// # Errors
+    /// As [`Store::changes_since`], and [`FeedError::OtherSchema`] when the snapshot is of a store with
+    /// other tables.
+    ///
+    /// ```
+    /// # use statehold_store::{ReadView, Schema, Store, Table};
+    /// # struct Sizes;
+    /// # impl Table for Sizes {
+    /// #     const NAME: &'static str = "sizes";
+    /// #     const VERSION: u16 = 1;
+    /// #     type Key = String;
+    /// #     type Row = (String, u64);
+    /// #     fn key(row: &Self::Row) -> &str { &row.0 }
+    /// # }
+    /// # let store = Store::in_memory(&Schema::new().table::<Sizes>());
+    /// let since = store.snapshot();
+    /// # for size in [1, 2] {
+    /// #     let mut txn = store.begin_write()?;
+    /// #     txn.upsert::<Sizes>(("web".into(), size))?;
+    /// #     txn.commit()?;
+    /// # }
+    /// for transition in store.transitions_since(&since)? {
+    ///     let transition = transition?;
+    ///     for change in &transition.commit.changes {
+    ///         if let Some(key) = change.key::<Sizes>() {
+    ///             let old = transition.before.get::<Sizes>(&key).map(|row| row.1);
+    ///             let new = transition.after.get::<Sizes>(&key).map(|row| row.1);
+    ///             println!("{key}: {old:?} -> {new:?}");
+    ///         }
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn transitions_since(&self, since: &Snapshot) -> Result<Follow<'_>, FeedError> {
+        if !since.0.has_tables_of(self.schema()) {
+            return Err(FeedError::OtherSchema);
+        }
+        let feed = self.changes_since(since.index())?;
+        Ok(Follow { store: self, feed, state: since.clone(), ended: false })
+    }
+}
+
+/// Commits with the states around them: see [`Store::transitions_since`].
+pub struct Follow<'s> {
+    store: &'s Store,
+    feed: Feed<'s>,
+    state: Snapshot,
+    ended: bool,
+}
+
+/// A commit between two states.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Transition {
+    /// The commit.
+    pub commit: Commit,
+    /// The state before it.
+    pub before: Snapshot,
+    /// The state after it.
+    pub after: Snapshot,
+}
+
+impl Follow<'_> {
+    fn step(&mut self, commit: Commit) -> Result<Transition, FeedError> {
+        let mut root = Root::clone(&self.state.0);
+        root.apply(self.store.schema(), &commit)
+            .map_err(|error| FeedError::Storage { reason: error.to_string().into() })?;
+        let after = Snapshot(Arc::new(root));
+        let before = std::mem::replace(&mut self.state, after.clone());
+        Ok(Transition { commit, before, after })
+    }
+}
+
+impl Iterator for Follow<'_> {
+    type Item = Result<Transition, FeedError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let next = self.feed.next()?.and_then(|commit| self.step(commit));
+        // Without this commit, the next ones have no state to be applied to.
+        self.ended = next.is_err();
+        Some(next)
+    }
+}
+
+impl fmt::Debug for Follow<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follow").field("state", &self.state).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,126 @@
+//! Many rows in one transaction: trees are built anew instead of being descended for each row.
+
+use crate::error::{RowError, WriteError};
+use crate::key::{KeyBuf, KeyBytes};
+use crate::load;
+use crate::state::{Change, TableState};
+use crate::table::{Entry, Table};
+use crate::tree::{OrdIndex, Tree};
+use crate::txn::{WriteTxn, stored};
+
+/// A table whose rows are more than this many times those of an import keeps its trees, because to
+/// build them anew would cost more than to descend them.
+const REBUILT_PER_IMPORTED_MAX: usize = 4;
+
+/// A row to import: its key, its entry and its stored form.
+type Imported<R> = (KeyBytes, Entry<R>, Vec<u8>);
+
+impl WriteTxn<'_> {
+    /// Puts many rows, in any order, as [`WriteTxn::upsert`] does each: of rows with one primary key, the
+    /// last one counts. Returns the number of different rows.
+    ///
+    /// Cost: less than half of that of single writes when the rows are more
+    /// than a quarter of those in the table; then the table's trees are built anew, and the commit
+    /// wakes every parked reader. All rows are held at once.
+    ///
+    /// # Errors
+    /// As [`WriteTxn::upsert`]; nothing was imported then.
+    ///
+    /// ```
+    /// # use statehold_store::{ReadView, Schema, Store, Table};
+    /// # struct Names;
+    /// # impl Table for Names {
+    /// #     const NAME: &'static str = "names";
+    /// #     const VERSION: u16 = 1;
+    /// #     type Key = String;
+    /// #     type Row = String;
+    /// #     fn key(row: &String) -> &str { row }
+    /// # }
+    /// # let store = Store::in_memory(&Schema::new().table::<Names>());
+    /// let mut txn = store.begin_write()?;
+    /// assert_eq!(txn.import::<Names>((0..1000).map(|n| format!("node-{n}")))?, 1000);
+    /// txn.commit()?;
+    /// assert!(store.snapshot().contains::<Names>("node-7"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn import<T: Table>(
+        &mut self,
+        rows: impl IntoIterator<Item = T::Row>,
+    ) -> Result<usize, WriteError> {
+        let slot = self.root.slot::<T>();
+        let index = self.root.index;
+        let table = self.root.table::<T>(slot);
+        let rows = rows.into_iter().map(|row| (KeyBuf::of::<T::Key>(T::key(&row)).finish(), row));
+        let mut rows: Vec<(KeyBytes, T::Row)> = rows.collect();
+        // Stable, so that of several rows with one key the last one stays the last.
+        rows.sort_by(|a, b| a.0.as_slice().cmp(b.0.as_slice()));
+        rows.reverse();
+        rows.dedup_by(|a, b| a.0 == b.0);
+        rows.reverse();
+        let count = rows.len();
+        // With keys in conflict, the trees hold less than the rows say: single writes know how.
+        let few = table.primary.len() / REBUILT_PER_IMPORTED_MAX > count;
+        if few || self.unique == crate::deferred::Unique::AtCommit {
+            self.savepoint(|txn| {
+                rows.into_iter().try_for_each(|(_, row)| txn.upsert::<T>(row).map(drop))
+            })?;
+            return Ok(count);
+        }
+        let mut imported = Vec::with_capacity(count);
+        for (key, row) in rows {
+            table.check_keys(&key, &row)?;
+            let old = table.primary.get(key.as_slice());
+            let entry = Entry::new(row, old.map_or(index, Entry::create_index), index);
+            let bytes = stored::<T>(table, &key, &entry)?;
+            imported.push((key, entry, bytes));
+        }
+        let (primary, secondary) = rebuilt(table, &imported, index)?;
+        self.root.table_mut::<T>(slot).replace(primary, secondary, index);
+        for (key, _, bytes) in imported {
+            self.note(Change { table: slot, key, row: Some(bytes) });
+        }
+        if count > 0 {
+            // Every key of the table counts as touched.
+            self.all = true;
+        }
+        Ok(count)
+    }
+}
+
+type Trees<R> = (Tree<Entry<R>>, Vec<Tree<Entry<R>>>);
+
+/// The trees of a table with rows put into it.
+fn rebuilt<T: Table>(
+    table: &TableState<T>,
+    imported: &[Imported<T::Row>],
+    index: u64,
+) -> Result<Trees<T::Row>, WriteError> {
+    let mut merged = Vec::with_capacity(table.primary.len() + imported.len());
+    let mut new = imported.iter().map(|(key, entry, _)| (key, entry)).peekable();
+    for (key, entry) in table.primary.iter(&crate::range::Span::all()) {
+        while let Some(before) = new.next_if(|(new, _)| new.as_slice() < key.as_slice()) {
+            merged.push(before);
+        }
+        merged.push(new.next_if(|(new, _)| *new == key).unwrap_or((key, entry)));
+    }
+    merged.extend(new);
+    let secondary = table.defs.iter().map(|def| {
+        let keys = merged.iter().flat_map(|(primary, entry)| {
+            let keys = def.tree_keys(entry, primary.as_slice()).into_iter();
+            keys.map(|key| (key, Entry::clone(entry)))
+        });
+        keys.collect()
+    });
+    let secondary = load::indexes::<T>(&table.defs, secondary.collect(), index);
+    let secondary = secondary.map_err(|error| match error {
+        RowError::NotUnique { table, index, .. } => WriteError::NotUnique { table, index },
+        // Building indexes has no other error.
+        other => WriteError::Unstorable {
+            table: T::NAME,
+            key: "?".into(),
+            reason: other.to_string().into(),
+        },
+    })?;
+    let primary = merged.into_iter().map(|(key, entry)| (key.clone(), entry.clone())).collect();
+    Ok((Tree::from_sorted(primary, index), secondary))
+}
