@@ -1,5 +1,6 @@
 //! Many rows in one transaction: trees are built anew instead of being descended for each row.
 
+use crate::deferred::Unique;
 use crate::error::{RowError, WriteError};
 use crate::key::{KeyBuf, KeyBytes};
 use crate::load;
@@ -16,8 +17,9 @@ const REBUILT_PER_IMPORTED_MAX: usize = 4;
 type Imported<R> = (KeyBytes, Entry<R>, Vec<u8>);
 
 impl WriteTxn<'_> {
-    /// Puts many rows, in any order, as [`WriteTxn::upsert`] does each: of rows with one primary key, the
-    /// last one counts. Returns the number of different rows.
+    /// Puts many rows, in any order: of rows with one primary key, the last one counts. Returns the
+    /// number of different rows. Unique indexes are checked when all rows are in, so that rows may swap
+    /// unique keys.
     ///
     /// Cost: less than half of that of single writes when the rows are more
     /// than a quarter of those in the table; then the table's trees are built anew, and the commit
@@ -58,12 +60,10 @@ impl WriteTxn<'_> {
         rows.dedup_by(|a, b| a.0 == b.0);
         rows.reverse();
         let count = rows.len();
-        // With keys in conflict, the trees hold less than the rows say: single writes know how.
         let few = table.primary.len() / REBUILT_PER_IMPORTED_MAX > count;
-        if few || self.unique == crate::deferred::Unique::AtCommit {
-            self.savepoint(|txn| {
-                rows.into_iter().try_for_each(|(_, row)| txn.upsert::<T>(row).map(drop))
-            })?;
+        // With keys in conflict, the trees hold less than the rows claim: single writes know how.
+        if few || self.unique == Unique::AtCommit {
+            self.import_each::<T>(rows)?;
             return Ok(count);
         }
         let mut imported = Vec::with_capacity(count);
@@ -84,6 +84,22 @@ impl WriteTxn<'_> {
             self.all = true;
         }
         Ok(count)
+    }
+}
+
+impl WriteTxn<'_> {
+    /// Puts rows one after the other, with the same result as if the trees were built anew: unique
+    /// indexes are checked when all rows are in.
+    fn import_each<T: Table>(&mut self, rows: Vec<(KeyBytes, T::Row)>) -> Result<(), WriteError> {
+        self.savepoint(|txn| {
+            let unique = std::mem::replace(&mut txn.unique, Unique::AtCommit);
+            rows.into_iter().try_for_each(|(_, row)| txn.upsert::<T>(row).map(drop))?;
+            txn.unique = unique;
+            match unique {
+                Unique::AtOnce => txn.check_unique(),
+                Unique::AtCommit => Ok(()),
+            }
+        })
     }
 }
 

@@ -70,6 +70,7 @@ mod ops;
 mod options;
 mod page;
 mod plan;
+mod planned;
 mod range;
 mod reclaim;
 mod salvage;

@@ -355,6 +355,15 @@ impl<'v, T: Table> Iterator for Plan<'v, T> {
     }
 }
 
+impl<T: Table> DoubleEndedIterator for Plan<'_, T> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        match &mut self.rows {
+            Rows::Scan(scan) => scan.next_back(),
+            Rows::Found(rows) => rows.next_back().map(|(_, entry)| entry),
+        }
+    }
+}
+
 impl<T: Table> fmt::Display for Plan<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.choice {

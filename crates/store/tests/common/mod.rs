@@ -57,6 +57,10 @@ pub(crate) const BY_NODE: Index<Volumes, Uuid> =
         }
     });
 
+/// Stands for an expiry.
+pub(crate) const BY_SIZE: Index<Volumes, i64> =
+    Index::non_unique("size", |volume: &Volume, keys| keys.add(volume.size));
+
 /// Unique, and several keys a row: two of them, each added twice.
 pub(crate) const BY_ALIAS: Index<Volumes, (String, String, bool)> =
     Index::unique("alias", |volume: &Volume, keys| {
@@ -77,7 +81,7 @@ impl Table for Volumes {
     }
 
     fn indexes(set: &mut IndexSet<Self>) {
-        set.add(&BY_PLUGIN).add(&BY_EXTERNAL).add(&BY_NODE).add(&BY_ALIAS);
+        set.add(&BY_PLUGIN).add(&BY_EXTERNAL).add(&BY_NODE).add(&BY_ALIAS).add(&BY_SIZE);
     }
 }
 
