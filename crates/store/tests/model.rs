@@ -138,7 +138,9 @@ impl Model {
             Write::DeleteWhere(size) => self.delete(|volume| volume.size == *size),
             Write::Import(volumes) => {
                 let mut next = self.clone();
-                volumes.iter().for_each(|volume| next.put_anyway(volume, index));
+                for volume in volumes {
+                    next.put_anyway(volume, index);
+                }
                 let done = next.is_unique();
                 if done {
                     *self = next;
@@ -309,7 +311,9 @@ fn write_to(txn: &mut WriteTxn<'_>, write: &Write) -> bool {
         Write::Savepoint(writes, stay) => {
             let mut wrote = false;
             let result = txn.savepoint(|txn| {
-                writes.iter().for_each(|write| wrote |= write_to(txn, write));
+                for write in writes {
+                    wrote |= write_to(txn, write);
+                }
                 if *stay { Ok(()) } else { Err(()) }
             });
             assert_eq!(result.is_ok(), *stay);
