@@ -36,6 +36,7 @@ use std::fmt;
 use std::hash::Hash;
 
 use serde_json::Value;
+#[cfg(feature = "planning")]
 use statehold_filter::{Constant, Kind};
 
 pub use self::buf::KeyBuf;
@@ -44,6 +45,7 @@ pub use self::enums::{EnumKey, EnumVariant};
 pub use self::part_of::{Count, KeyPrefix, PartOf};
 pub(crate) use self::print::printed;
 pub use self::shapes::Desc;
+#[cfg(feature = "planning")]
 use crate::range::Span;
 
 /// The longest key, in encoded bytes, that a row may have in any index.
@@ -89,6 +91,7 @@ pub trait Key: Clone + fmt::Debug + Eq + Hash + Send + Sync + 'static {
     /// Appends what a literal of a filter is as the first part of a key; `false` when keys of this
     /// shape hold no such value.
     #[doc(hidden)]
+    #[cfg(feature = "planning")]
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
         let _ = (constant, out);
         false
@@ -96,6 +99,7 @@ pub trait Key: Clone + fmt::Debug + Eq + Hash + Send + Sync + 'static {
 
     /// Whether the first part of such keys can hold values of this kind, which is no list and no option.
     #[doc(hidden)]
+    #[cfg(feature = "planning")]
     fn holds(kind: Kind) -> bool {
         let _ = kind;
         false
@@ -115,6 +119,7 @@ pub trait Key: Clone + fmt::Debug + Eq + Hash + Send + Sync + 'static {
 
     /// The range of the keys whose first part, as text, starts with `prefix`; or more.
     #[doc(hidden)]
+    #[cfg(feature = "planning")]
     fn text_prefix(prefix: &str) -> Option<TextPrefix> {
         let _ = prefix;
         None
@@ -122,6 +127,7 @@ pub trait Key: Clone + fmt::Debug + Eq + Hash + Send + Sync + 'static {
 }
 
 /// A range that [`Key::text_prefix`] gives.
+#[cfg(feature = "planning")]
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct TextPrefix(pub(crate) Span);

@@ -13,6 +13,9 @@
 //!   its result has.
 //! - [`PageToken`] resumes a listing with a seek.
 //!
+//! The feature `planning` adds indexes that serve filters (`Index::serves`) and `plan`, and with them
+//! the dependency on the filter language. The crate `statehold` turns it on; this crate alone does not.
+//!
 //! ```
 //! use serde::{Deserialize, Serialize};
 //! use statehold_store::{Index, IndexSet, Order, ReadView, Store, Table};
@@ -69,13 +72,16 @@ mod observer;
 mod ops;
 mod options;
 mod page;
+#[cfg(feature = "planning")]
 mod plan;
+#[cfg(feature = "planning")]
 mod planned;
 mod range;
 mod reclaim;
 mod salvage;
 mod scan;
 mod schema;
+#[cfg(feature = "planning")]
 mod serves;
 mod shape;
 mod signal;
@@ -104,14 +110,17 @@ pub use error::{
 pub use feed::{ChangedRow, Commit, Feed};
 pub use fork::{Follow, Transition};
 pub use hex::{HEX_DIGITS_MAX, HYPHENS_MAX, HexPrefix, HexPrefixError};
+#[cfg(feature = "planning")]
+pub use key::TextPrefix;
 pub use key::{
-    Count, Desc, EnumKey, EnumVariant, KEY_LEN_MAX, Key, KeyBuf, KeyPrefix, PartOf, Ref, TextPrefix,
+    Count, Desc, EnumKey, EnumVariant, KEY_LEN_MAX, Key, KeyBuf, KeyPrefix, PartOf, Ref,
 };
 pub use key_part::{KeyPart, folded};
 pub use observer::{Batch, Checkpointed, Committed, Observer};
 pub use ops::{Expired, Expiry};
 pub use options::{Durability, HISTORY_DEFAULT, Options, PARKED_MAX_DEFAULT, UNFLUSHED_MAX};
 pub use page::{PAGE_SCANNED_MAX, Page, PageToken, TokenError, paginate, paginate_matching};
+#[cfg(feature = "planning")]
 pub use plan::{PLANNED_ROWS_MAX, Plan, RejectReason, Rejected, plan, plan_within};
 pub use range::KeyRange;
 pub use salvage::UnreadableRow;

@@ -2,18 +2,23 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::{Bound, Deref};
+#[cfg(feature = "planning")]
+use std::ops::Bound;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+#[cfg(feature = "planning")]
 use statehold_filter::{Constant, Filterable, Kind, Sarg};
 
 use crate::codec::OldRow;
 use crate::error::{RowError, SchemaError};
 use crate::key::{Key, KeyBuf, KeyBytes, PartOf, Ref, printed};
+#[cfg(feature = "planning")]
 use crate::range::Span;
 use crate::schema::Schema;
+#[cfg(feature = "planning")]
 use crate::serves::Serves;
 use crate::typed::PrimaryKey;
 
@@ -202,6 +207,7 @@ pub struct Index<T: Table, K: Key, R = <T as Table>::Row> {
     pub(crate) name: &'static str,
     unique: bool,
     keys: KeysOf<R, K>,
+    #[cfg(feature = "planning")]
     serves: Option<Serves>,
     table: PhantomData<fn() -> T>,
 }
@@ -214,12 +220,26 @@ type KeysOf<R, K> = fn(&R, &mut Keys<'_, K>);
 impl<T: Table<Row = R>, K: Key, R> Index<T, K, R> {
     /// An index in which no two rows may have the same key. A write that would break this fails.
     pub const fn unique(name: &'static str, keys: KeysOf<R, K>) -> Self {
-        Self { name, unique: true, keys, serves: None, table: PhantomData }
+        Self {
+            name,
+            unique: true,
+            keys,
+            #[cfg(feature = "planning")]
+            serves: None,
+            table: PhantomData,
+        }
     }
 
     /// An index in which any number of rows may share a key.
     pub const fn non_unique(name: &'static str, keys: KeysOf<R, K>) -> Self {
-        Self { name, unique: false, keys, serves: None, table: PhantomData }
+        Self {
+            name,
+            unique: false,
+            keys,
+            #[cfg(feature = "planning")]
+            serves: None,
+            table: PhantomData,
+        }
     }
 
     /// Declares that the first part of the keys is the field which filters select by `selector`, so
@@ -232,6 +252,7 @@ impl<T: Table<Row = R>, K: Key, R> Index<T, K, R> {
     ///
     /// Chained, the compiler needs the type of the row: `|node: &Node, keys| ..`. Inside of
     /// [`Index::serving`] it infers that too.
+    #[cfg(feature = "planning")]
     #[must_use]
     pub const fn serves(mut self, selector: &'static str) -> Self
     where
@@ -265,6 +286,7 @@ impl<T: Table<Row = R>, K: Key, R> Index<T, K, R> {
     /// }
     /// # let _ = Store::in_memory(&Nodes::schema());
     /// ```
+    #[cfg(feature = "planning")]
     #[must_use]
     pub const fn serving(selector: &'static str, index: Self) -> Self
     where
@@ -278,6 +300,7 @@ impl<T: Table<Row = R>, K: Key, R> Index<T, K, R> {
     /// such as a name in lower case.
     ///
     /// `name` is not looked up in the row's fields; that keys can hold values of `kind` is checked.
+    #[cfg(feature = "planning")]
     #[must_use]
     pub const fn serves_stated(mut self, name: &'static str, kind: Kind) -> Self {
         self.serves = Some(Serves::stated(name, kind));
@@ -355,7 +378,9 @@ impl<T: Table> IndexSet<T> {
         self.defs.push(IndexDef {
             name: index.name,
             unique: index.unique,
+            #[cfg(feature = "planning")]
             selector: index.serves.map(|serves| serves.selector),
+            #[cfg(feature = "planning")]
             span_of: span_of::<K>,
             describe: printed::<K>,
             keys: Box::new(move |row, out| keys(row, &mut Keys { out, shape: PhantomData })),
@@ -367,7 +392,9 @@ impl<T: Table> IndexSet<T> {
         if self.defs.iter().any(|def| def.name == index.name) {
             return Err(SchemaError::IndexTwice { table: T::NAME, index: index.name });
         }
-        index.serves.map_or(Ok(()), |serves| serves.check::<K>(T::NAME, index.name))
+        #[cfg(feature = "planning")]
+        index.serves.map_or(Ok(()), |serves| serves.check::<K>(T::NAME, index.name))?;
+        Ok(())
     }
 }
 
@@ -378,6 +405,7 @@ impl<T: Table> fmt::Debug for IndexSet<T> {
 }
 
 /// The ranges of keys of the shape `K` that a condition on their first part allows.
+#[cfg(feature = "planning")]
 fn span_of<K: Key>(sarg: &Sarg) -> Option<Vec<Span>> {
     let encoded = |constant: &Constant| {
         let mut key = KeyBuf::default();
@@ -413,8 +441,10 @@ pub(crate) struct IndexDef<R> {
     pub(crate) name: &'static str,
     pub(crate) unique: bool,
     /// What filter expressions call the first part of the keys.
+    #[cfg(feature = "planning")]
     pub(crate) selector: Option<&'static str>,
     /// The ranges that hold every key which a condition allows; `None` when the index can't tell.
+    #[cfg(feature = "planning")]
     pub(crate) span_of: fn(&Sarg) -> Option<Vec<Span>>,
     /// A key for errors.
     pub(crate) describe: fn(&[u8]) -> Box<str>,

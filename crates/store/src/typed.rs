@@ -7,12 +7,14 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Bound;
 
+#[cfg(feature = "planning")]
 use statehold_filter::Conjunct;
 use uuid::Uuid;
 
 use crate::error::{Expect, WriteError};
 use crate::hex::HexPrefix;
 use crate::key::{Key, KeyPrefix, Ref};
+#[cfg(feature = "planning")]
 use crate::plan::{Plan, plan};
 use crate::range::KeyRange;
 use crate::scan::Scan;
@@ -149,6 +151,7 @@ impl<T: Table> PrimaryKey<T> {
     }
 
     /// Plans a read of the rows of a range that satisfy conditions. Like [`plan()`].
+    #[cfg(feature = "planning")]
     pub fn plan<'v>(
         &self,
         view: &'v impl ReadView,

@@ -3,14 +3,19 @@
 use std::fmt;
 
 use serde_json::Value;
+#[cfg(feature = "planning")]
 use statehold_filter::{Constant, Kind};
 use uuid::Uuid;
 
+#[cfg(feature = "planning")]
+use super::TextPrefix;
 use super::buf::ESCAPED_ZERO;
 use super::json::json_by_serde;
 use super::print::Hex;
-use super::{Key, KeyBuf, TextPrefix};
+use super::{Key, KeyBuf};
+#[cfg(feature = "planning")]
 use crate::hex::HexPrefix;
+#[cfg(feature = "planning")]
 use crate::range::Span;
 
 pub(super) fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
@@ -80,16 +85,19 @@ impl Key for String {
         fmt::Debug::fmt(self, f)
     }
 
+    #[cfg(feature = "planning")]
     fn holds(kind: Kind) -> bool {
         matches!(kind, Kind::Text | Kind::Enum(_))
     }
 
+    #[cfg(feature = "planning")]
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
         let Constant::Text(text) = constant else { return false };
         Self::encode(text, out);
         true
     }
 
+    #[cfg(feature = "planning")]
     fn text_prefix(prefix: &str) -> Option<TextPrefix> {
         let mut bytes = KeyBuf::default();
         bytes.push_escaped(prefix.as_bytes());
@@ -138,10 +146,12 @@ impl<K: Key> Key for Option<K> {
         }
     }
 
+    #[cfg(feature = "planning")]
     fn holds(kind: Kind) -> bool {
         K::holds(kind)
     }
 
+    #[cfg(feature = "planning")]
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
         out.push_some();
         K::encode_constant(constant, out)
@@ -210,10 +220,12 @@ impl<K: Key> Key for Desc<K> {
         self.0.print(f)
     }
 
+    #[cfg(feature = "planning")]
     fn holds(kind: Kind) -> bool {
         K::holds(kind)
     }
 
+    #[cfg(feature = "planning")]
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
         let mut part = KeyBuf::default();
         let known = K::encode_constant(constant, &mut part);
@@ -256,10 +268,12 @@ impl Key for bool {
         fmt::Display::fmt(self, f)
     }
 
+    #[cfg(feature = "planning")]
     fn holds(kind: Kind) -> bool {
         matches!(kind, Kind::Bool)
     }
 
+    #[cfg(feature = "planning")]
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
         let Constant::Bool(value) = constant else { return false };
         Self::encode(*value, out);
@@ -289,16 +303,19 @@ impl Key for Uuid {
         fmt::Display::fmt(self, f)
     }
 
+    #[cfg(feature = "planning")]
     fn holds(kind: Kind) -> bool {
         matches!(kind, Kind::Uuid)
     }
 
+    #[cfg(feature = "planning")]
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
         let Constant::Uuid(id) = constant else { return false };
         Self::encode(*id, out);
         true
     }
 
+    #[cfg(feature = "planning")]
     fn text_prefix(prefix: &str) -> Option<TextPrefix> {
         let (lo, hi) = HexPrefix::parse(prefix).ok()?.bounds();
         Some(TextPrefix(Span { lo, hi, exact: false }))
@@ -330,6 +347,7 @@ macro_rules! integer_key {
                 fmt::Display::fmt(self, f)
             }
 
+            #[cfg(feature = "planning")]
             fn holds(kind: Kind) -> bool {
                 // No condition has a constant of more than 64 bits.
                 matches!(
@@ -338,6 +356,7 @@ macro_rules! integer_key {
                 )
             }
 
+            #[cfg(feature = "planning")]
             fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
                 let value = match constant {
                     Constant::Int(value) => <$int>::try_from(*value).ok(),
@@ -440,10 +459,12 @@ macro_rules! tuple_key {
                 f.write_str(")")
             }
 
+            #[cfg(feature = "planning")]
             fn holds(kind: Kind) -> bool {
                 A::holds(kind)
             }
 
+            #[cfg(feature = "planning")]
             fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
                 A::encode_constant(constant, out)
             }
@@ -456,6 +477,7 @@ macro_rules! tuple_key {
                 A::is_descending()
             }
 
+            #[cfg(feature = "planning")]
             fn text_prefix(prefix: &str) -> Option<TextPrefix> {
                 A::text_prefix(prefix)
             }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+#[cfg(feature = "planning")]
 use statehold_filter::{Constant, Kind};
 
 use super::json::json_by_serde;
@@ -23,6 +24,7 @@ fn push_seconds(seconds: i64, nanos: u32, out: &mut KeyBuf) {
 
 /// The nanoseconds of a filter's constant, split; `None` for the ends of what filters can tell apart,
 /// because values beyond those count as the ends.
+#[cfg(feature = "planning")]
 fn nanoseconds(constant: &Constant) -> Option<(i64, u32)> {
     let Constant::Int(nanos) = *constant else { return None };
     if nanos == i64::MAX || nanos <= -i64::MAX {
@@ -77,12 +79,14 @@ impl Key for SystemTime {
         }
     }
 
+    #[cfg(feature = "planning")]
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
         let Some((seconds, nanos)) = nanoseconds(constant) else { return false };
         push_seconds(seconds, nanos, out);
         true
     }
 
+    #[cfg(feature = "planning")]
     fn holds(kind: Kind) -> bool {
         matches!(kind, Kind::Timestamp)
     }
@@ -113,6 +117,7 @@ impl Key for Duration {
         fmt::Debug::fmt(self, f)
     }
 
+    #[cfg(feature = "planning")]
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
         let Some((seconds, nanos)) = nanoseconds(constant) else { return false };
         let Ok(seconds) = u64::try_from(seconds) else { return false };
@@ -120,6 +125,7 @@ impl Key for Duration {
         true
     }
 
+    #[cfg(feature = "planning")]
     fn holds(kind: Kind) -> bool {
         matches!(kind, Kind::Duration)
     }
@@ -147,12 +153,14 @@ impl Key for char {
         fmt::Debug::fmt(self, f)
     }
 
+    #[cfg(feature = "planning")]
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
         let Constant::Char(value) = constant else { return false };
         Self::encode(*value, out);
         true
     }
 
+    #[cfg(feature = "planning")]
     fn holds(kind: Kind) -> bool {
         matches!(kind, Kind::Char)
     }
@@ -184,6 +192,7 @@ macro_rules! address {
                 fmt::Display::fmt(self, f)
             }
 
+            #[cfg(feature = "planning")]
             fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
                 let Constant::Text(text) = constant else { return false };
                 // Another spelling of an address is another text.
@@ -194,6 +203,7 @@ macro_rules! address {
                 address.is_some()
             }
 
+            #[cfg(feature = "planning")]
             fn holds(kind: Kind) -> bool {
                 matches!(kind, Kind::Text)
             }
