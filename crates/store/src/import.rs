@@ -21,7 +21,7 @@ impl WriteTxn<'_> {
     /// number of different rows. Unique indexes are checked when all rows are in, so that rows may swap
     /// unique keys.
     ///
-    /// Cost: less than half of that of single writes when the rows are more
+    /// Cost: about half of that of single writes when the rows are more
     /// than a quarter of those in the table; then the table's trees are built anew, and the commit
     /// wakes every parked reader. All rows are held at once.
     ///
