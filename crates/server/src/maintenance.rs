@@ -6,7 +6,7 @@ mod files;
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -145,7 +145,7 @@ pub(crate) fn salvage(args: &SalvageArgs) -> Done {
 }
 
 /// Writes rows as lines of JSON to a new file.
-fn save(file: &PathBuf, rows: &[UnreadableRow]) -> io::Result<()> {
+fn save(file: &Path, rows: &[UnreadableRow]) -> io::Result<()> {
     let written = write_new(file, |to| {
         let mut to = BufWriter::new(to);
         for row in rows {

@@ -6,10 +6,12 @@ const RECORDED: &str = include_str!("shapes.txt");
 
 #[test]
 fn row_types_have_the_shapes_of_their_versions() {
-    let mut found = String::new();
-    for shape in statehold_volumes::schema().shapes() {
-        found += &format!("{}/{}: {}\n", shape.table, shape.version, shape.text);
-    }
+    let schema = statehold_volumes::schema();
+    let found: Vec<_> = schema
+        .shapes()
+        .map(|shape| format!("{}/{}: {}\n", shape.table, shape.version, shape.text))
+        .collect();
+    let found = found.concat();
     if std::env::var_os("STATEHOLD_RECORD_SHAPES").is_some() {
         std::fs::write("tests/shapes.txt", &found).unwrap();
     } else {

@@ -361,17 +361,14 @@ impl<R: BufRead> Rows<R> {
     }
 
     fn consume(&mut self) -> Option<u8> {
-        let byte = match self.again.get(self.at) {
-            Some(byte) => {
-                self.at += 1;
-                *byte
-            }
-            None => {
-                // It was filled by the look at the byte.
-                let byte = self.input.fill_buf().ok()?.first().copied()?;
-                self.input.consume(1);
-                byte
-            }
+        let byte = if let Some(byte) = self.again.get(self.at) {
+            self.at += 1;
+            *byte
+        } else {
+            // The look at the byte filled the buffer.
+            let byte = self.input.fill_buf().ok()?.first().copied()?;
+            self.input.consume(1);
+            byte
         };
         self.line_begins = byte == b'\n';
         self.line += usize::from(self.line_begins);
