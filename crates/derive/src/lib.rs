@@ -71,7 +71,7 @@ pub fn derive_filterable(input: TokenStream) -> TokenStream {
 /// such as `serde_json::Value`. `rename`, `default`, `skip`, `with`, `from`, `into` and `try_from` are fine. A row
 /// that is an API's resource as well has a second struct with the API's attributes, and a `From` between them:
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Serialize, Deserialize, Table)]
 /// #[table(name = "volumes")]
 /// struct Volume { #[table(key)] id: String, note: Option<String> }
