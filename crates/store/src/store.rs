@@ -250,7 +250,7 @@ impl Store {
     /// everything is on disk.
     ///
     /// Waits for the open transaction of another thread. Afterwards [`Store::begin_write`] returns
-    /// [`BeginError::Closed`], and readers that are parked or come to wait get [`WatchError::Closed`],
+    /// [`BeginError::Closed`], and readers that are parked or come to wait get [`crate::WatchError::Closed`],
     /// so that threads which share the store end. Snapshots stay readable, and the directory stays
     /// locked until the last handle is dropped. Closing twice is fine.
     ///
