@@ -1,4 +1,5 @@
-//! Shaped: a row type that changed without a new version is noticed when the store is opened.
+//! Shaped: a row type that changed without a new version is noticed when the store is opened or a backup
+//! is restored.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,7 +7,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use statehold_store::{OpenError, ReadView, RowError, Schema, Store, Table};
+use statehold_store::{OpenError, ReadView, RestoreError, RowError, Schema, Store, Table};
 
 /// A table of the rows `R` in the version `V`.
 struct Nodes<R, const V: u16>(std::marker::PhantomData<fn() -> R>);
@@ -263,4 +264,154 @@ fn a_shape_of_another_form_is_not_compared_and_one_of_no_form_is_damage() {
     set("1 {id: str");
     let error = Store::open(dir.path(), &schema::<First, 1>()).unwrap_err();
     assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+}
+
+/// A backup of a store with a row of [`First`].
+fn backup() -> Vec<u8> {
+    let store = Store::in_memory(&schema::<First, 1>());
+    let mut txn = store.begin_write().unwrap();
+    txn.upsert::<Nodes<First, 1>>(first("a")).unwrap();
+    txn.commit().unwrap();
+    backup_of(&store)
+}
+
+fn backup_of(store: &Store) -> Vec<u8> {
+    let mut backup = Vec::new();
+    store.backup(&mut backup).unwrap();
+    backup
+}
+
+/// Where the length of the first table's shape is: after the header and the name `nodes`.
+const SHAPE_AT: usize = 8 + 1 + 8 + 2 + 2 + "nodes".len();
+
+/// The same backup with another shape.
+fn with_shape(backup: &[u8], shape: &str) -> Vec<u8> {
+    let len = u32::from_le_bytes(backup[SHAPE_AT..SHAPE_AT + 4].try_into().unwrap());
+    let rows = SHAPE_AT + 4 + usize::try_from(len).unwrap();
+    let mut other = backup[..SHAPE_AT].to_vec();
+    other.extend_from_slice(&u32::try_from(shape.len()).unwrap().to_le_bytes());
+    other.extend_from_slice(shape.as_bytes());
+    other.extend_from_slice(&backup[rows..backup.len() - 4]);
+    let sum = crc32fast::hash(&other);
+    other.extend_from_slice(&sum.to_le_bytes());
+    other
+}
+
+/// Restores into a directory whose row type changed since, and which has a row; the message.
+fn restore_refused<R: Node>(backup: &[u8]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), &schema::<R, 1>()).unwrap();
+    let mut txn = store.begin_write().unwrap();
+    txn.upsert::<Nodes<R, 1>>(R::from_first(first("b")).unwrap()).unwrap();
+    txn.commit().unwrap();
+    let before = (store.index(), backup_of(&store));
+    let error = store.restore(backup).unwrap_err();
+    assert_eq!((store.index(), backup_of(&store)), before, "the refused backup changed the store");
+    let message = error.to_string();
+    let RestoreError::ShapeChanged { table, version, difference, was, is, .. } = error else {
+        panic!("{message}")
+    };
+    assert_eq!((table, version), ("nodes", 1));
+    assert!(message.contains(&*difference), "{message}");
+    let shape = |schema: Schema| schema.shapes().next().unwrap().text;
+    assert_eq!((&*was, &*is), (&*shape(schema::<First, 1>()), &*shape(schema::<R, 1>())));
+    drop(store);
+    let store = Store::open(dir.path(), &schema::<R, 1>()).unwrap();
+    assert_eq!((store.index(), backup_of(&store)), before, "the refused backup changed the files");
+    message
+}
+
+#[test]
+fn a_backup_of_a_row_type_that_changed_since_is_refused() {
+    let backup = backup();
+    let swapped = restore_refused::<Swapped>(&backup);
+    assert!(
+        swapped.contains(
+            "the row type of the table nodes changed since the backup and its version is still 1: \
+             field 2 was `owner: string`, is `secret: string`. Restore with a build that has"
+        ),
+        "{swapped}"
+    );
+    assert!(restore_refused::<Signed>(&backup).contains("field 4 was `size: u32`, is `size: i32`"));
+    assert!(
+        restore_refused::<Fronted>(&backup).contains("in `state` variant 1 was `Ready`, is `New`")
+    );
+    assert!(
+        restore_refused::<Nested>(&backup)
+            .contains("in `spec` field 1 was `cpu: u64`, is `cores: u64`")
+    );
+}
+
+#[test]
+fn a_backup_is_migrated_by_a_changed_type_with_a_new_version() {
+    let store = Store::in_memory(&schema::<Swapped, 2>());
+    store.restore(backup().as_slice()).unwrap();
+    assert_eq!(store.snapshot().get::<Nodes<Swapped, 2>>("a").unwrap().secret, "s");
+    // Its own backups hold the rows and the shape of the new version.
+    let backup = backup_of(&store);
+    let other = Store::in_memory(&schema::<Signed, 2>());
+    let error = other.restore(backup.as_slice()).unwrap_err();
+    assert!(matches!(error, RestoreError::ShapeChanged { version: 2, .. }), "{error}");
+    let earlier = Store::in_memory(&schema::<Swapped, 1>());
+    let error = earlier.restore(backup.as_slice()).unwrap_err();
+    assert!(
+        matches!(error, RestoreError::Row(RowError::NewerVersion { found: 2, known: 1, .. })),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_backup_is_restored_by_another_type_of_the_same_shape() {
+    let store = Store::in_memory(&schema::<Same, 1>());
+    store.restore(backup().as_slice()).unwrap();
+    assert_eq!(store.snapshot().get::<Nodes<Same, 1>>("a").unwrap().owner, Text("ann".into()));
+}
+
+#[test]
+fn a_backup_without_rows_of_the_changed_type_is_restored() {
+    let empty = backup_of(&Store::in_memory(&schema::<First, 1>()));
+    Store::in_memory(&schema::<Swapped, 1>()).restore(empty.as_slice()).unwrap();
+}
+
+#[test]
+fn a_table_that_is_kept_or_dropped_has_no_shape_to_compare() {
+    let backup = backup();
+    let kept = Store::in_memory(&Schema::new().keep("nodes"));
+    kept.restore(backup.as_slice()).unwrap();
+    assert_eq!(backup_of(&kept)[SHAPE_AT..SHAPE_AT + 4], [0; 4]);
+    Store::in_memory(&Schema::new().drop_table("nodes")).restore(backup.as_slice()).unwrap();
+}
+
+#[test]
+fn a_shape_of_no_or_another_form_in_a_backup_is_not_compared() {
+    let backup = backup();
+    let shape = schema::<First, 1>().shapes().next().unwrap().text;
+    assert_eq!(with_shape(&backup, &format!("1: {shape}")), backup);
+    for other in ["", "1: 99 whatever a later build writes", "1: 0 whatever an earlier build wrote"]
+    {
+        let store = Store::in_memory(&schema::<First, 1>());
+        store.restore(with_shape(&backup, other).as_slice()).unwrap();
+        assert_eq!(**store.snapshot().get::<Nodes<First, 1>>("a").unwrap(), first("a"));
+    }
+}
+
+#[test]
+fn a_shape_in_a_backup_that_cannot_be_read_is_damage() {
+    let backup = backup();
+    let store = Store::in_memory(&schema::<First, 1>());
+    for bad in ["1", "1: ", "1: 1 {id: str", "65536: 1 u8", "-1: 1 u8", ": 1 u8", "1 {id: string}"]
+    {
+        let error = store.restore(with_shape(&backup, bad).as_slice()).unwrap_err();
+        assert!(
+            error.to_string().contains("the shape of the table nodes can't be read"),
+            "{bad:?}: {error}"
+        );
+    }
+    // A changed byte that leaves a shape is damage all the same, and no changed type.
+    let mut flipped = backup.clone();
+    let at = backup.windows(5).position(|bytes| bytes == b"owner").unwrap();
+    flipped[at] = b'a';
+    let error = store.restore(flipped.as_slice()).unwrap_err();
+    assert!(error.to_string().contains("its checksum does not match"), "{error}");
+    assert_eq!(store.index(), 0);
 }

@@ -9,7 +9,7 @@
 //! | 8 | the index that the backup is as of |
 //! | 2 | number of tables; for each: |
 //! | 2, … | … length of its name, the name |
-//! | 4, … | … length of its shape, the shape: a text that describes the row's fields; 0 when it is not known. Since format 2 |
+//! | 4, … | … length of its shape, the shape, see [`shapes`]; 0 when it is not known. Since format 2 |
 //! | 4, … | … for each row, in key order: length of the key, the key |
 //! | 4, … | … … length of the row, the row |
 //! | 4 | … `FF FF FF FF` after the last row |
@@ -18,6 +18,7 @@
 use std::io::{self, Read, Write};
 
 use super::progress::Meter;
+use super::shapes::{self, SHAPE_LEN_MAX};
 use super::{Contents, RestoreError};
 use crate::key::{KEY_LEN_MAX, KeyBytes};
 use crate::schema::Schema;
@@ -30,9 +31,6 @@ const FORMAT: u8 = 2;
 
 /// The first format with shapes.
 const FORMAT_SHAPES: u8 = 2;
-
-/// The longest shape that is read, in bytes.
-const SHAPE_LEN_MAX: u32 = 1 << 20;
 
 /// Stands where the length of a key would, after the last row.
 const END: u32 = u32::MAX;
@@ -54,8 +52,9 @@ pub(super) fn write(
     for (def, table) in schema.tables.iter().zip(&root.tables) {
         to.write_all(&length::<u16>(def.name.len())?.to_le_bytes())?;
         to.write_all(def.name.as_bytes())?;
-        // No shape is known yet.
-        to.write_all(&0_u32.to_le_bytes())?;
+        let shape = shapes::recorded(def);
+        to.write_all(&length::<u32>(shape.len())?.to_le_bytes())?;
+        to.write_all(shape.as_bytes())?;
         table.export(&mut |key, row| {
             for field in [key, row] {
                 to.write_all(&length::<u32>(field.len())?.to_le_bytes())?;
@@ -95,6 +94,7 @@ pub(super) fn read(
     let count = u16::from_le_bytes(from.array()?);
     let mut tables: Vec<Vec<_>> = schema.tables.iter().map(|_| Vec::new()).collect();
     let mut found: Vec<Box<str>> = Vec::new();
+    let mut recorded: Vec<Vec<u8>> = schema.tables.iter().map(|_| Vec::new()).collect();
     for _ in 0..count {
         let len = u16::from_le_bytes(from.array()?);
         let name = String::from_utf8(from.bytes(len.into())?)
@@ -102,14 +102,18 @@ pub(super) fn read(
         if found.iter().any(|known| **known == *name) {
             return Err(RestoreError::damaged("it has a table twice"));
         }
+        let slot = schema.slot(&name);
         if format >= FORMAT_SHAPES {
             let len = u32::from_le_bytes(from.array()?);
             if len > SHAPE_LEN_MAX {
                 return Err(RestoreError::damaged("a shape is longer than shapes can be"));
             }
-            from.bytes(len)?;
+            let shape = from.bytes(len)?;
+            if let Some(recorded) = slot.and_then(|slot| recorded.get_mut(slot)) {
+                *recorded = shape;
+            }
         }
-        let mut rows = schema.slot(&name).and_then(|slot| tables.get_mut(slot));
+        let mut rows = slot.and_then(|slot| tables.get_mut(slot));
         if rows.is_none() && !schema.drops(&name) {
             return Err(RestoreError::UnknownTable { name: name.into() });
         }
@@ -140,6 +144,13 @@ pub(super) fn read(
     }
     if (&mut from.inner).take(1).read_to_end(&mut Vec::new())? != 0 {
         return Err(RestoreError::damaged("there are bytes after its checksum"));
+    }
+    // After the checksum: a changed byte in a shape is damage, and no changed type.
+    for ((def, rows), recorded) in schema.tables.iter().zip(&tables).zip(&recorded) {
+        // Without a row nothing can be read as something else.
+        if !rows.is_empty() {
+            shapes::check(def, recorded)?;
+        }
     }
     Ok(Contents { index, tables, found })
 }

@@ -35,6 +35,21 @@ pub enum RestoreError {
         /// Rows of it that the store has.
         rows: usize,
     },
+    /// A table's row type is another one than the backup's, and both have the same version. The backup's rows
+    /// would be read as something else.
+    #[non_exhaustive]
+    ShapeChanged {
+        /// The table.
+        table: &'static str,
+        /// The version, which both types have.
+        version: u16,
+        /// Where the shapes part: a clause such as ``field 2 was `owner: string`, is `secret: string` ``.
+        difference: Box<str>,
+        /// The shape of the backup's rows, as [`Schema::shapes`](crate::Schema::shapes) has it.
+        was: Box<str>,
+        /// The shape of the row type now.
+        is: Box<str>,
+    },
     /// A line of a dump is not a row.
     Line {
         /// Which, from 1.
@@ -95,6 +110,13 @@ impl fmt::Display for RestoreError {
                 "the backup lacks the table {table:?}, of which the store has {rows} rows: they would \
                  be deleted; say so with RestoreOptions::empty_missing (--empty-missing), or use \
                  another backup"
+            ),
+            Self::ShapeChanged { table, version, difference, .. } => write!(
+                f,
+                "the row type of the table {table} changed since the backup and its version is still \
+                 {version}: {difference}. Restore with a build that has the backup's type, or raise the \
+                 version and migrate; a field with a new name only keeps the old one with \
+                 #[serde(rename = \"..\")]"
             ),
             Self::Line { line, reason } => write!(f, "line {line}: {reason}"),
             Self::Unordered { table } => {

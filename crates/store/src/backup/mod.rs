@@ -13,6 +13,7 @@ pub(crate) mod json;
 mod progress;
 mod replace;
 mod report;
+mod shapes;
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 
@@ -90,7 +91,9 @@ impl Store {
     ///
     /// The backup is read to its end, after which nothing may follow, and checked before anything
     /// changes. It MUST have every table that the store has rows of, because they would be deleted:
-    /// [`RestoreOptions::empty_missing`] allows that. Rows of earlier versions are migrated.
+    /// [`RestoreOptions::empty_missing`] allows that. Rows of earlier versions are migrated. A backup whose
+    /// rows have the version of a table's row type and another shape than it, e.g. because two fields were
+    /// swapped, is refused: [`RestoreError::ShapeChanged`]. Format 1 of backups records no shapes.
     ///
     /// # Errors
     /// [`RestoreError`]; the store is as it was, unless its durable write failed.
