@@ -1,5 +1,5 @@
-//! Crashes and disk faults at every point of an open that changes rows: one that migrates keys, and
-//! one that removes what can't be read.
+//! Crashes and disk faults at every point of an open that changes rows: one that migrates keys, one that
+//! removes rows which can't be read, and one that drops a table.
 
 use super::*;
 use crate::codec::OldRow;
@@ -206,4 +206,68 @@ fn a_crash_in_a_salvage_loses_no_row_that_was_not_saved() {
         assert_eq!(rows::<Picky>(&open(&copy).unwrap(), value), readable, "{fault:?}");
         assert!(saved.lock().is_empty(), "what was removed does not come again");
     }
+}
+
+#[test]
+fn a_crash_while_a_table_is_dropped_loses_no_other_row() {
+    let disk = Arc::new(Mutex::new(Disk::new(Fault::None)));
+    let store = Store::open_files(files(&disk), &schema(), &Options::default()).unwrap();
+    let put = |number: u32, name: &str| {
+        let mut txn = store.begin_write().unwrap();
+        txn.upsert::<Numbers>((number, vec![1; 50])).unwrap();
+        txn.upsert::<Names>(name.into()).unwrap();
+        txn.commit().unwrap();
+    };
+    // The dropped table is in the rows and in the journal, in commits of the other table as well.
+    (0..4).for_each(|number| put(number, &format!("name {number}")));
+    store.checkpoint().unwrap();
+    put(2, "late");
+    put(7, "later");
+    let before = state(&store);
+    // As a crash leaves it: closing would apply the journal to the rows.
+    let mut left = Disk::new(Fault::None);
+    left.files.clone_from(&disk.lock().files);
+    drop(store);
+    let without_names = |(index, rows, _, by_half): State| (index, rows, Vec::new(), by_half);
+    let after = without_names(before.clone());
+
+    let drops = Schema::new().table::<Numbers>().drop_table("names");
+    let open = |disk: &Arc<Mutex<Disk>>, schema: &Schema| {
+        Store::open_files(files(disk), schema, &Options::default())
+    };
+    let clean = with_fault(&left, Fault::None);
+    drop(open(&clean, &drops).unwrap());
+    assert_eq!(state(&open(&with_fault(&clean.lock(), Fault::None), &schema()).unwrap()), after);
+    let (mut begun, mut done) = (0, 0);
+    for (seed, fault) in (0..).zip(faults(&clean)) {
+        let copy = with_fault(&left, fault);
+        drop(open(&copy, &drops));
+        power_off(&copy, seed);
+        // A schema that declares the table finds only names that were there, and every number.
+        let earlier = with_fault(&copy.lock(), Fault::None);
+        let store = open(&earlier, &schema()).unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        let found = state(&store);
+        assert!(found.2.iter().all(|name| before.2.contains(name)), "{fault:?}: {:?}", found.2);
+        if found.2.is_empty() {
+            done += 1;
+        } else {
+            begun += 1;
+        }
+        assert_eq!(without_names(found), after, "{fault:?}");
+        // The next open that drops it ends the work: afterwards a schema needs no word on the table.
+        drop(open(&copy, &drops).unwrap_or_else(|error| panic!("{fault:?}: {error}")));
+        let others = Schema::new().table::<Numbers>();
+        let store = open(&copy, &others).unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        let mut txn = store.begin_write().unwrap();
+        txn.upsert::<Numbers>((9, Vec::new())).unwrap();
+        txn.commit().unwrap();
+        drop(store);
+        let (index, rows, names, _) = state(&open(&copy, &schema()).unwrap());
+        assert_eq!(
+            (index, rows.len(), names.len()),
+            (after.0 + 1, after.1.len() + 1, 0),
+            "{fault:?}"
+        );
+    }
+    assert!(begun > 0 && done > 0, "{begun} and {done}");
 }
