@@ -1,5 +1,5 @@
-//! The shapes in a backup: for each table one line of text, which the rows are compared by before a
-//! restore reads them.
+//! The shapes in a backup: for each table one line, which a restore compares with the row type before it
+//! decodes a row.
 //!
 //! `3: 1 {id: string, size: u64}`: the version of the rows, then their shape as `rows.redb` records it for
 //! that version. One line is enough, because a backup holds every row in the version of its writer's type.

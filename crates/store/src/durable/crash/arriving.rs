@@ -254,7 +254,7 @@ fn a_crash_while_a_table_is_dropped_loses_no_other_row() {
             begun += 1;
         }
         assert_eq!(without_names(found), after, "{fault:?}");
-        // The next open that drops it ends the work: afterwards a schema needs no word on the table.
+        // The next open that drops it completes the work: afterwards a schema may leave the table out.
         drop(open(&copy, &drops).unwrap_or_else(|error| panic!("{fault:?}: {error}")));
         let others = Schema::new().table::<Numbers>();
         let store = open(&copy, &others).unwrap_or_else(|error| panic!("{fault:?}: {error}"));
