@@ -268,6 +268,9 @@ impl<'t> Checker<'t> {
                 error.with_help(format!("`@{}` is the field, in the extended dialect", value.text))
             }
             (Kind::Bool, _) => error.with_help("write `true` or `false`"),
+            (_, Some(_)) if fault == Coerce::Range => {
+                error.with_help("the field has at most 64 bits")
+            }
             (_, Some(unit)) => error.with_help(format!("write it as in \"{}\"", unit.example())),
             (kind, None) => match (kind.number_help(), fault) {
                 (Some((example, _)), Coerce::Syntax) => error.with_help(format!("write {example}")),

@@ -1,5 +1,6 @@
 //! What to say about text that can't be read: the place, the reason and what to write instead.
 
+use super::extended::membership;
 use super::lex::{is_boundary, is_pointer_char, is_space, space1};
 use super::{Parser, fault, skip};
 use crate::ast::{Selector, Value};
@@ -42,13 +43,19 @@ impl<'t> Parser<'t> {
 
     /// Neither a word, number nor string begins here.
     pub(super) fn expected_value(&self, at: &'t str) -> CompileError {
+        let before = &self.text[..self.offset(at)];
         match at.chars().next() {
             None | Some(')' | '}') => fault(CompileErrorKind::ExpectedValue, self.first_char(at)),
-            Some('=') if self.text[..self.offset(at)].ends_with("==") => {
-                let kind = CompileErrorKind::UnknownOperator { found: "===".into() };
-                fault(kind, self.first_char(at)).with_help("write `==`")
+            Some('=') if before.ends_with("==") || before.ends_with("!=") => {
+                let (found, help) = if before.ends_with("==") {
+                    ("===", "write `==`")
+                } else {
+                    ("!==", "write `!=`")
+                };
+                let kind = CompileErrorKind::UnknownOperator { found: found.into() };
+                fault(kind, Span::new(before.len() - 2, before.len() + 1)).with_help(help)
             }
-            Some('*') if !self.extended => {
+            Some('*') if !self.extended && before.ends_with('=') => {
                 fault(CompileErrorKind::ExpectedValue, self.first_char(at)).with_help(FOLDING)
             }
             Some('@') if !self.extended => {
@@ -70,13 +77,24 @@ impl<'t> Parser<'t> {
         let kind = CompileErrorKind::UnquotedValue { found };
         // Quoted once more it would compile, and match no row.
         if let Some((whole, meant)) = transcribed(at) {
-            let help = format!("use double quotes: {}", quote(meant));
+            let help = format!("use double quotes: {}", quote(&meant));
             return fault(kind, self.offset_span(at, whole.len())).with_help(help);
+        }
+        // Written without spaces, an operator would be quoted as a part of the value.
+        for (operator, with) in [("&&", "and"), ("||", "or")] {
+            if rest.starts_with(operator) && rest.len() < at.len() {
+                let kind = CompileErrorKind::UnknownOperator { found: operator.into() };
+                let help = format!("write `{with}` with a space on both sides");
+                return fault(kind, self.offset_span(rest, operator.len())).with_help(help);
+            }
         }
         let value = bare(at);
         let in_list = value.len() > 1 && self.extended;
         let value = if in_list { value.trim_end_matches([']', ',']) } else { value };
-        let help = format!("quote this value: {}", quote(value));
+        // A quote at the end has lost its opening one.
+        let meant = value.trim_end_matches(['"', '\\', '`']);
+        let help =
+            format!("quote this value: {}", quote(if meant.is_empty() { value } else { meant }));
         fault(kind, self.first_char(rest)).with_help(help)
     }
 
@@ -92,7 +110,13 @@ impl<'t> Parser<'t> {
         if found == '(' && !self.extended && selector.span.text(self.text) == "count" {
             return error.with_help(COUNTS);
         }
-        let name = bare(&self.text[selector.span.start()..]);
+        let at = &self.text[selector.span.start()..];
+        let name = bare(at);
+        // As a pointer it would be the value, slash included.
+        let list = self.extended && at.contains("in [");
+        if membership(&at[name.len()..]) && !list {
+            return error.with_help(format!("quote this value: {}", quote(name)));
+        }
         if selector.parts.len() == 1 && name.chars().all(is_pointer_char) {
             return error.with_help(format!("write this name as a pointer: \"/{name}\""));
         }
@@ -147,17 +171,24 @@ impl<'t> Parser<'t> {
         let start = self.offset(rest);
         let span = Span::new(start, start + found.len());
         let word = skip(&rest[found.len()..]);
+        let lower = found.to_ascii_lowercase();
+        let two_words = ["starts", "begins", "ends"].contains(&&*lower);
+        let with = word.get(..4).filter(|with| two_words && with.eq_ignore_ascii_case("with"));
+        // Both words are replaced, or the second would be the value.
+        let span = with.map_or(span, |with| span.to(self.offset_span(word, with.len())));
         let kind = CompileErrorKind::UnknownOperator { found: found.into() };
         let error = fault(kind, span);
-        let help = match found.to_ascii_lowercase().as_str() {
+        let help = match &*lower {
             "=" | "eq" | "equals" | "===" => "write `==`",
             "<>" | "ne" | "!==" | "!" => "write `!=`",
             "=~" | "~" | "~=" | "like" | "regex" | "match" => "write `matches`",
             "!~" => "write `not matches`",
             "has" | "includes" | "contain" => "write `contains`",
-            "&&" | "&" => "write `and`, between clauses",
-            "||" | "|" => "write `or`, between clauses",
-            "between" | "contains*" | "matches*" if self.extended => {
+            // The clause before it is not complete, so that `and` in its place does not compile.
+            "&&" | "&" | "||" | "|" | "and" | "or" => {
+                return error.with_help(format!("compare it, as in `{selector} == \"x\"`"));
+            }
+            "between" | "contains*" | "matches*" if self.extended && found == lower => {
                 return fault(CompileErrorKind::ExpectedValue, self.first_char(word));
             }
             "lt" if self.extended => "write `<`",
@@ -166,13 +197,17 @@ impl<'t> Parser<'t> {
             "ge" | "=>" if self.extended => "write `>=`",
             "starts" | "startswith" | "begins" if self.extended => "write `starts with`",
             "ends" | "endswith" if self.extended => "write `ends with`",
-            "<" | "<=" | ">" | ">=" | "lt" | "le" | "gt" | "ge" | "between" | "=<" | "=>" => ORDER,
-            "starts" | "ends" | "startswith" | "endswith" => WORDS,
-            "contains*" | "matches*" => FOLDING,
+            "<" | "<=" | ">" | ">=" | "lt" | "le" | "gt" | "ge" | "between" | "=<" | "=>"
+                if !self.extended =>
+            {
+                ORDER
+            }
+            "starts" | "ends" | "begins" | "startswith" | "endswith" => WORDS,
+            "contains*" | "matches*" if !self.extended => FOLDING,
             "contains" | "matches" | "in" if word.is_empty() => {
                 return fault(CompileErrorKind::ExpectedValue, self.first_char(word));
             }
-            lower if ["and", "or", "not", "in", "is", "contains", "matches"].contains(&lower) => {
+            "not" | "in" | "is" | "contains" | "matches" | "between" | "contains*" | "matches*" => {
                 if found == lower {
                     self.operators()
                 } else {
@@ -193,7 +228,11 @@ impl<'t> Parser<'t> {
         let name = &key[..key.find([']', ' ', ')', '}']).unwrap_or(key.len())];
         let span = self.first_char(bracket).to(self.first_char(key));
         let error = fault(CompileErrorKind::BadIndex, span);
-        if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) {
+        if let Some((_, meant)) = transcribed(key) {
+            error.with_help(format!("quote the key: [{}]", quote(&meant)))
+        } else if name.is_empty() {
+            error.with_help("write a key, as in `[\"key\"]`")
+        } else if name.bytes().all(|byte| byte.is_ascii_digit()) {
             error.with_help(format!("write an index as `.{name}`"))
         } else {
             error.with_help(format!("quote the key: [{}]", quote(name)))
@@ -222,6 +261,12 @@ impl<'t> Parser<'t> {
             }
             _ if at.starts_with("&&") => replace("&&", "and"),
             _ if at.starts_with("||") => replace("||", "or"),
+            "&" => replace("&", "and"),
+            "|" => replace("|", "or"),
+            _ if at.starts_with(',') && !spaced => {
+                let kind = CompileErrorKind::UnknownOperator { found: ",".into() };
+                fault(kind, self.first_char(at)).with_help("write `and` with a space on both sides")
+            }
             _ if at.starts_with(',') => replace(",", "and"),
             _ if word.eq_ignore_ascii_case("and") => replace(word, "and"),
             _ if word.eq_ignore_ascii_case("or") => replace(word, "or"),
@@ -258,23 +303,55 @@ fn bare(at: &str) -> &str {
 }
 
 /// Quotes of other languages, each with its closing one: JSON in JSON, shells, URLs, HTML and word processors.
-const FOREIGN_QUOTES: [(&str, &str); 9] = [
+const FOREIGN_QUOTES: [(&str, &str); 15] = [
     ("\\\"", "\\\""),
     ("\\'", "\\'"),
     ("\\`", "\\`"),
+    ("'''", "'''"),
+    ("''", "''"),
     ("'", "'"),
     ("%22", "%22"),
     ("%27", "%27"),
     ("&quot;", "&quot;"),
+    ("&apos;", "&apos;"),
+    ("&#34;", "&#34;"),
+    ("&#39;", "&#39;"),
+    ("\u{ab}", "\u{bb}"),
     ("\u{201c}", "\u{201d}"),
     ("\u{2018}", "\u{2019}"),
 ];
 
 /// A value in quotes of another language: all of it, and the text inside.
-fn transcribed(at: &str) -> Option<(&str, &str)> {
+///
+/// A value whose closing quote is missing ends with its word.
+fn transcribed(at: &str) -> Option<(&str, String)> {
     FOREIGN_QUOTES.iter().find_map(|(open, close)| {
         let inside = at.strip_prefix(open)?;
-        let end = inside.find(close)?;
-        Some((&at[..open.len() + end + close.len()], &inside[..end]))
+        // Two quotes alone are the empty string.
+        if *open == "''" && (inside.is_empty() || inside.starts_with(is_boundary)) {
+            return None;
+        }
+        let Some(end) = closing(inside, close) else {
+            let word = &inside[..inside.find(is_boundary).unwrap_or(inside.len())];
+            let meant = word.trim_end_matches(['\\', '"', '\'', '`']);
+            let whole = &at[..open.len() + word.len()];
+            return (!meant.is_empty()).then(|| (whole, meant.to_owned()));
+        };
+        let meant = &inside[..end];
+        let meant = if *open == "'" { meant.replace("\\'", "'") } else { meant.to_owned() };
+        Some((&at[..open.len() + end + close.len()], meant))
+    })
+}
+
+/// Where the closing quote stands, past those that a backslash escapes.
+fn closing(inside: &str, close: &str) -> Option<usize> {
+    if close != "'" {
+        return inside.find(close);
+    }
+    let mut escaped = false;
+    inside.char_indices().find_map(|(at, char)| {
+        let ends = char == '\'' && !escaped;
+        escaped = char == '\\' && !escaped;
+        ends.then_some(at)
     })
 }

@@ -23,6 +23,7 @@ pub(crate) fn without_comments(text: &str) -> Cow<'_, str> {
     }
     let mut blanked = String::with_capacity(text.len());
     let (mut quote, mut escaped, mut comment) = (None, false, false);
+    let mut before = ' ';
     for char in text.chars() {
         if comment && char != '\n' {
             blanked.extend(std::iter::repeat_n(' ', char.len_utf8()));
@@ -34,13 +35,15 @@ pub(crate) fn without_comments(text: &str) -> Cow<'_, str> {
             (Some('"'), '\\') => escaped = true,
             (Some(open), _) if open == char => quote = None,
             (None, '"' | '`') => quote = Some(char),
-            (None, '#') => {
+            // `&#39;` is a quote in HTML, and the error names it as one.
+            (None, '#') if before != '&' => {
                 comment = true;
                 blanked.push(' ');
                 continue;
             }
             _ => {}
         }
+        before = char;
         blanked.push(char);
     }
     Cow::Owned(blanked)
@@ -199,7 +202,7 @@ impl<'t> Parser<'t> {
 }
 
 /// Whether an operator follows that wants its selector on the right.
-fn membership(at: &str) -> bool {
+pub(super) fn membership(at: &str) -> bool {
     let membership: lex::Token<'_, ()> =
         alt((infix("in").map(drop), (infix("not"), word("in")).map(drop))).parse(at);
     membership.is_ok()

@@ -57,10 +57,10 @@ fn unquoted_dash_points_at_the_dash() {
     check(
         "a-b in Tags",
         &expect![[r#"
-        '-' can't stand in a selector that is written bare
-          a-b in Tags
-           ^
-        help: write this name as a pointer: "/a-b""#]],
+            '-' can't stand in a selector that is written bare
+              a-b in Tags
+               ^
+            help: quote this value: "a-b""#]],
     );
     check(
         "my-name == x",
@@ -85,10 +85,10 @@ fn unknown_operator_names_the_right_one() {
     check(
         "Name === x",
         &expect![[r#"
-        `===` is no operator
-          Name === x
-                 ^
-        help: write `==`"#]],
+            `===` is no operator
+              Name === x
+                   ^^^
+            help: write `==`"#]],
     );
     check(
         "Size < 3",
