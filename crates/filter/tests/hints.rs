@@ -167,3 +167,37 @@ fn hints_about_dialects_name_operators_of_the_text() {
     assert_eq!(help("a BETWEEN 1 and 3", Dialect::Extended), lower);
     assert_eq!(help("a[] == x", Dialect::Bexpr), r#"write a key, as in `["key"]`"#);
 }
+
+#[derive(statehold_filter::Filterable)]
+#[filterable(rename_all = "PascalCase")]
+struct Volume {
+    name: String,
+    count: i64,
+    tags: Vec<String>,
+}
+
+#[test]
+fn each_replacement_for_a_typed_row_compiles_and_matches() {
+    let volume = Volume { name: "10s".to_owned(), count: 1_024, tags: vec!["10s".to_owned()] };
+    let options = Options::new().dialect(Dialect::Extended);
+    for (text, fixed) in [
+        ("Nam == \"10s\"", "Name == \"10s\""),
+        ("Name == 10s", "Name == \"10s\""),
+        ("Tags contains 10s", "Tags contains \"10s\""),
+        ("Count == 1KiB", "Count == 1024"),
+    ] {
+        let error = Filter::<Volume>::compile_with(text, &options).err().unwrap();
+        let help = error.help().unwrap_or_else(|| panic!("{error}"));
+        let with =
+            ["did you mean `", "quote this value: ", "the field has no unit; write the number: "]
+                .iter()
+                .find_map(|before| help.strip_prefix(before))
+                .unwrap_or_else(|| panic!("{error}"));
+        let with = with.trim_end_matches("`?");
+        let span = error.span();
+        let applied = format!("{}{with}{}", &text[..span.start()], &text[span.end()..]);
+        assert_eq!(applied, fixed, "{text}: {help}");
+        let filter = Filter::compile_with(&applied, &options).unwrap();
+        assert!(filter.matches(&volume), "{text} -> {applied}");
+    }
+}
