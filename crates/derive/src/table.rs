@@ -57,6 +57,11 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     }
     let mut names = HashSet::new();
     for index in &indexes {
+        // An inherent constant would hide that of the trait, without a word from the compiler.
+        if index.constant() == "BY_KEY" {
+            let reason = "`BY_KEY` is the primary key: give this index another `name`";
+            return Err(Error::new(index.name.span(), reason));
+        }
         // By the constant: names that differ in case alone have one.
         if !names.insert(index.constant()) {
             let constant = index.constant();

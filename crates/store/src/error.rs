@@ -104,8 +104,8 @@ impl fmt::Display for OpenError {
         match self {
             Self::AlreadyOpen { dir } => write!(
                 f,
-                "the data directory {} is in use by another process: stop that one, \
-                 or choose another directory",
+                "the data directory {} is in use by another process, or open already in this one: close \
+                 that store, or choose another directory",
                 dir.display()
             ),
             Self::NoStore { dir } => write!(

@@ -254,6 +254,17 @@ fn refused(dir: &std::path::Path, schema: &Schema) -> OpenError {
 }
 
 #[test]
+fn a_file_without_the_header_of_redb_is_damage_and_no_io_error() {
+    for name in ["rows.redb", "log.redb"] {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Store::open(dir.path(), &schema()).unwrap());
+        fs::write(dir.path().join(name), [0; 40_000]).unwrap();
+        let error = refused(dir.path(), &schema());
+        assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+    }
+}
+
+#[test]
 fn files_of_a_newer_build_are_refused_and_left_alone() {
     let meta = redb::TableDefinition::<&str, u64>::new("statehold");
     for name in ["rows.redb", "log.redb"] {

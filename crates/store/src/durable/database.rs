@@ -251,6 +251,12 @@ impl Files {
     fn error(&self, path: &Path, error: DatabaseError) -> OpenError {
         match error {
             DatabaseError::DatabaseAlreadyOpen => OpenError::AlreadyOpen { dir: self.dir.clone() },
+            // redb reports a file that is not its own as this kind; the system does not.
+            DatabaseError::Storage(StorageError::Io(source))
+                if source.kind() == io::ErrorKind::InvalidData =>
+            {
+                OpenError::Damaged { path: path.to_owned(), reason: source.to_string() }
+            }
             DatabaseError::Storage(StorageError::Io(source)) => io_error(path, source),
             other => OpenError::Damaged { path: path.to_owned(), reason: other.to_string() },
         }
