@@ -138,6 +138,10 @@ impl Store {
     /// let soon = Instant::now() + Duration::from_secs(60);
     /// std::thread::scope(|scope| {
     ///     let reader = scope.spawn(|| store.blocking_changed(index, soon, first));
+    ///     // A change before the reader waits would answer it at once.
+    ///     while store.parked() == 0 {
+    ///         std::thread::yield_now();
+    ///     }
     ///     add("c"); // read, but not what comes first
     ///     add("a");
     ///     assert_eq!(reader.join().unwrap().unwrap().value.as_deref(), Some("a"));

@@ -175,22 +175,51 @@ impl WriteTxn<'_> {
     /// ```
     ///
     /// # Errors
-    /// That of `work`.
+    /// That of `work`. Its writes are taken back, as they are when it panics.
     pub fn savepoint<R, E>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<R, E>,
     ) -> Result<R, E> {
-        let root = self.root.clone();
-        let (changes, touched) = (self.changes.len(), self.touched.len());
-        let (all, unique) = (self.all, self.unique);
-        let result = work(self);
-        if result.is_err() {
-            self.root = root;
-            self.changes.truncate(changes);
-            self.touched.truncate(touched);
-            self.all = all;
-            self.unique = unique;
+        let before = Before {
+            root: self.root.clone(),
+            changes: self.changes.len(),
+            touched: self.touched.len(),
+            all: self.all,
+            unique: self.unique,
+        };
+        let mut part = Part { txn: self, before: Some(before) };
+        let result = work(part.txn);
+        if result.is_ok() {
+            part.before = None;
         }
         result
+    }
+}
+
+/// The state of a transaction before a part of it.
+struct Before {
+    root: Root,
+    changes: usize,
+    touched: usize,
+    all: bool,
+    unique: Unique,
+}
+
+/// A part of a transaction. Dropping it takes the part's writes back unless they were kept, also when a
+/// panic unwinds that the caller catches.
+struct Part<'t, 's> {
+    txn: &'t mut WriteTxn<'s>,
+    /// `None` once the writes are kept.
+    before: Option<Before>,
+}
+
+impl Drop for Part<'_, '_> {
+    fn drop(&mut self) {
+        let Some(before) = self.before.take() else { return };
+        self.txn.root = before.root;
+        self.txn.changes.truncate(before.changes);
+        self.txn.touched.truncate(before.touched);
+        self.txn.all = before.all;
+        self.txn.unique = before.unique;
     }
 }

@@ -243,6 +243,25 @@ fn a_commit_with_a_key_of_several_rows_names_it_and_does_nothing() {
 }
 
 #[test]
+fn a_savepoint_takes_back_the_writes_of_work_that_panics() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    put_name(&mut txn, "a");
+    let part = std::panic::AssertUnwindSafe(|| {
+        txn.savepoint(|txn| -> Result<(), ()> {
+            txn.delete::<Names>("a").unwrap();
+            put_name(txn, "b");
+            panic!("on purpose")
+        })
+    });
+    std::panic::catch_unwind(part).unwrap_err();
+    assert!(txn.contains::<Names>("a") && !txn.contains::<Names>("b"));
+    txn.commit().unwrap();
+    let commit = store.changes_since(0).unwrap().next().unwrap().unwrap();
+    assert_eq!(commit.changes.len(), 1);
+}
+
+#[test]
 fn a_savepoint_takes_back_its_writes_alone() {
     let store = store();
     let mut txn = store.begin_write().unwrap();

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use common::{Names, Volume, Volumes, put_name, schema};
 use statehold_store::{
-    OpenError, Options, ReadView, RestoreError, RestoreOptions, Schema, Store, Table,
+    FeedError, OpenError, Options, ReadView, RestoreError, RestoreOptions, Schema, Store, Table,
 };
 
 fn volumes() -> Schema {
@@ -152,7 +152,13 @@ fn a_dropped_table_is_deleted_wherever_its_rows_are() {
             2,
             "a reader drops nothing"
         );
-        assert_eq!(count::<Volumes>(dir.path(), &drops), 1);
+        {
+            let store = Store::open(dir.path(), &drops).unwrap();
+            assert_eq!(store.snapshot().count::<Volumes>(), 1);
+            // A later table of this name would decode the old records as its own rows.
+            let feed = store.changes_since(0);
+            assert!(matches!(feed, Err(FeedError::Compacted { .. })), "its records are gone");
+        }
         // Nothing is left that a schema has to say something of.
         assert_eq!(count::<Volumes>(dir.path(), &volumes()), 1);
         assert_eq!(count::<Names>(dir.path(), &schema()), 0);

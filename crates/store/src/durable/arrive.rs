@@ -51,10 +51,12 @@ impl Arrivals {
         let failed =
             |error: redb::Error| io_error(files.rows_path(), io::Error::other(error.to_string()));
         let applied = rows.applied().index;
-        let cuts = !self.changes.is_empty();
-        let write = cuts || self.dropped.in_journal || !self.dropped.rows.is_empty();
+        let drops = self.dropped.in_journal || !self.dropped.rows.is_empty();
+        let write = drops || !self.changes.is_empty();
         if write {
-            rows.prepare(&self.dropped.rows, cuts.then_some(self.index)).map_err(failed)?;
+            // The records of a dropped table go too: a later table of its name may have other rows, as which
+            // the change feed would decode them.
+            rows.prepare(&self.dropped.rows, Some(self.index)).map_err(failed)?;
             tail.push(vec![(self.index, self.changes)], journal.link());
         }
         // A cut that is noted for a later index than the rows have is one that a crash came before.
