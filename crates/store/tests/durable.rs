@@ -258,7 +258,7 @@ fn a_file_without_the_header_of_redb_is_damage_and_no_io_error() {
     for name in ["rows.redb", "log.redb"] {
         let dir = tempfile::tempdir().unwrap();
         drop(Store::open(dir.path(), &schema()).unwrap());
-        fs::write(dir.path().join(name), [0; 40_000]).unwrap();
+        fs::write(dir.path().join(name), vec![0; 40_000]).unwrap();
         let error = refused(dir.path(), &schema());
         assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
     }
