@@ -11,7 +11,7 @@ use syn::{Attribute, Error, Field, Meta, Result, Token};
 /// The end of each message.
 const REMEDY: &str = "keep the attribute on a type of its own for the API, and convert";
 
-/// Refuses what can't be read back, on the struct and on its fields.
+/// Refuses attributes whose rows can't be read back, on the struct and on its fields.
 pub(super) fn check<'a>(
     attributes: &[Attribute],
     fields: impl IntoIterator<Item = &'a Field>,
