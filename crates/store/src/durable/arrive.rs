@@ -37,10 +37,7 @@ impl Arrivals {
         Self { index, changes, dropped }
     }
 
-    /// Deletes tables, notes up to where the journal is to be cut, and hands the changes to the
-    /// checkpoint, after those of the journal.
-    ///
-    /// All of it is repeated by the next open when a crash comes before the checkpoint.
+    /// Hands the changes and the tables to delete to the checkpoint, after the changes of the journal.
     pub(super) fn begin(
         self,
         rows: &mut RowFile,
@@ -48,20 +45,19 @@ impl Arrivals {
         tail: &mut Tail,
         files: &Files,
     ) -> Result<Begun, OpenError> {
-        let failed =
-            |error: redb::Error| io_error(files.rows_path(), io::Error::other(error.to_string()));
-        let applied = rows.applied().index;
         let drops = self.dropped.in_journal || !self.dropped.rows.is_empty();
         let write = drops || !self.changes.is_empty();
+        // A cut that was noted and not done is one that a crash came before.
+        let mut cut = rows.cut().map_err(|error| {
+            io_error(files.rows_path(), io::Error::other(error.to_string()))
+        })?;
         if write {
             // The records of a dropped table go too: a later table of its name may have other rows, as which
             // the change feed would decode them.
-            rows.prepare(&self.dropped.rows, Some(self.index)).map_err(failed)?;
+            rows.arrive(self.dropped.rows);
             tail.push(vec![(self.index, self.changes)], journal.link());
+            cut = self.index;
         }
-        // A cut that is noted for a later index than the rows have is one that a crash came before.
-        let cut = rows.cut().map_err(failed)?;
-        let cut = if write || cut <= applied { cut } else { 0 };
         Ok(Begun { write, cut })
     }
 }

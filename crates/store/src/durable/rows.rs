@@ -50,6 +50,8 @@ pub(crate) struct RowFile {
     /// For each table of the schema: its redb table's name and its key in [`META`].
     names: Vec<(String, String)>,
     applied: Applied,
+    /// What an open leaves to the next write: the tables that it drops.
+    arriving: Option<Vec<String>>,
     /// Whether a sync of the file ever failed.
     sync_failed: bool,
 }
@@ -75,7 +77,8 @@ impl RowFile {
                 known: FORMAT,
             });
         }
-        Ok((Self { db: Some(db), names: Vec::new(), applied, sync_failed: false }, head))
+        let (names, arriving) = (Vec::new(), None);
+        Ok((Self { db: Some(db), names, applied, arriving, sync_failed: false }, head))
     }
 
     fn read(db: &Db) -> Result<(RowsHead, Applied), String> {
@@ -239,18 +242,9 @@ impl RowFile {
         Ok(meta.get(META_CUT)?.map_or(0, |cut| cut.value()))
     }
 
-    /// Deletes tables, and notes up to where the journal is to be cut once the rows are as of there.
-    pub(crate) fn prepare(&self, dropped: &[String], cut: Option<u64>) -> Result<(), redb::Error> {
-        let txn = self.db.as_ref().ok_or_else(closed)?.begin_write()?;
-        for name in dropped {
-            txn.delete_table(TableDefinition::<&[u8], &[u8]>::new(&rows_table(name)))?;
-            txn.open_table(META)?.remove(meta_table_index(name).as_str())?;
-        }
-        if let Some(cut) = cut {
-            txn.open_table(META)?.insert(META_CUT, cut)?;
-        }
-        txn.commit()?;
-        Ok(())
+    /// Has the next [`RowFile::apply`] delete tables, and note that the journal is to be cut up to its index.
+    pub(crate) fn arrive(&mut self, dropped: Vec<String>) {
+        self.arriving = Some(dropped);
     }
 
     /// Takes the file for ours.
@@ -310,6 +304,14 @@ impl RowFile {
             let mut meta = txn.open_table(META)?;
             meta.insert(META_INDEX, index)?;
             meta.insert(META_LINK, u64::from(link))?;
+            // In this transaction, so that a crash leaves the tables whole or takes them whole.
+            for name in self.arriving.iter().flatten() {
+                txn.delete_table(TableDefinition::<&[u8], &[u8]>::new(&rows_table(name)))?;
+                meta.remove(meta_table_index(name).as_str())?;
+            }
+            if self.arriving.is_some() {
+                meta.insert(META_CUT, index)?;
+            }
             for (table, last_index) in table_indexes {
                 let (rows, table_index) = &self.names[*table];
                 meta.insert(table_index.as_str(), last_index)?;
@@ -324,6 +326,7 @@ impl RowFile {
             }
         }
         txn.commit()?;
+        self.arriving = None;
         self.applied = Applied { index, link: Some(link) };
         Ok(())
     }
