@@ -25,7 +25,7 @@ static HOOK: Once = Once::new();
 /// for an index out of bounds too.
 fn is_by_redb(info: &PanicHookInfo<'_>) -> bool {
     info.location().is_some_and(|place| {
-        // The folder of the crate's sources: `redb-4.4.0` from a registry, `redb` in a workspace.
+        // The folder of the crate's sources: `redb-4.6.0` from a registry, `redb` in a workspace.
         place.file().split(['/', '\\']).any(|part| part == "redb" || part.starts_with("redb-"))
     })
 }
