@@ -60,7 +60,7 @@ fn files_that_are_no_store_are_refused_and_left_alone() {
 }
 
 #[test]
-fn a_flipped_bit_never_panics_and_never_makes_a_row_up() {
+fn a_flipped_bit_is_refused_or_costs_no_row() {
     let dir = tempfile::tempdir().unwrap();
     let names = |store: &Store| -> Vec<String> {
         let view = store.snapshot();
@@ -84,14 +84,12 @@ fn a_flipped_bit_never_panics_and_never_makes_a_row_up() {
         let good = fs::read(&path).unwrap();
         let used: Vec<usize> = (0..good.len()).filter(|at| good[*at] != 0).collect();
         // A prime step, so that all parts of the file are hit.
-        for at in used.iter().step_by(used.len() / 97 + 1) {
+        for at in used.iter().step_by(used.len() / 397 + 1) {
             let mut bad = good.clone();
             bad[*at] ^= 1 << (at % 8);
             fs::write(&path, &bad).unwrap();
             if let Ok(store) = Store::open(dir.path(), &schema()) {
-                for name in names(&store) {
-                    assert!(written.contains(&name), "byte {at} of {file} made {name:?} up");
-                }
+                assert_eq!(names(&store), written, "byte {at} of {file}");
             }
             fs::write(&path, &good).unwrap();
         }

@@ -5,6 +5,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::panicking;
 
 use redb::backends::FileBackend;
@@ -17,8 +18,7 @@ use crate::error::OpenError;
 
 /// An open redb file.
 ///
-/// redb checks the bytes that it reads, but on a clean open not those of its allocator, and closing a
-/// file that somebody damaged there can panic. Nothing is lost by that: what is closed is durable.
+/// A file that is opened to write has the right checksum in every page, free ones aside.
 ///
 /// Until it is accepted nothing of the file is changed, and when it never is nothing ever was.
 pub(crate) struct Db {
@@ -240,7 +240,23 @@ impl Files {
     fn gated(&self, path: &Path, storage: Box<dyn StorageBackend>) -> Result<Db, OpenError> {
         let gate = Gate::new(storage).map_err(|source| io_error(path, source))?;
         let storage = gate.clone();
-        match quietly(|| Database::builder().create_with_backend(storage)) {
+        let verify = self.access != Access::Read;
+        let opened = quietly(move || -> Result<Database, DatabaseError> {
+            let repaired = Arc::new(AtomicBool::new(false));
+            let seen = Arc::clone(&repaired);
+            let mut db = Database::builder()
+                .set_repair_callback(move |_| seen.store(true, Ordering::Relaxed))
+                .create_with_backend(storage)?;
+            // redb trusts a file that was closed in order, and damage in its free pages would end the process
+            // at a later commit, by a panic while another one unwinds. A repair has verified every page. An
+            // allocator that did not match is rebuilt here; rows that are older than they were are found
+            // by the link to the journal.
+            if verify && !repaired.load(Ordering::Relaxed) {
+                db.check_integrity()?;
+            }
+            Ok(db)
+        });
+        match opened {
             Ok(opened) => {
                 opened.map(|db| Db { db: Some(db), gate }).map_err(|error| self.error(path, error))
             }
