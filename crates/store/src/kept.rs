@@ -12,6 +12,7 @@ use crate::key::KeyBytes;
 use crate::load::RawRows;
 use crate::range::Span;
 use crate::salvage::{LeftOut, UnreadableRow};
+use crate::shape::Versions;
 use crate::state::{Arriving, EachRow, ErasedTable, Settled};
 use crate::tree::{OrdIndex, Tree};
 
@@ -21,13 +22,21 @@ pub(crate) struct KeptState {
     name: &'static str,
     rows: Tree<Arc<[u8]>>,
     last_index: u64,
+    /// What their versions' types took the rows for: for the build that has a type again.
+    shapes: Versions,
     /// Rows that were left out, by key.
     unreadable: LeftOut,
 }
 
 impl KeptState {
     pub(crate) fn empty(name: &'static str) -> Self {
-        Self { name, rows: Tree::new(0), last_index: 0, unreadable: LeftOut::new() }
+        Self {
+            name,
+            rows: Tree::new(0),
+            last_index: 0,
+            shapes: Versions::default(),
+            unreadable: LeftOut::new(),
+        }
     }
 
     fn check(&self, record: &[u8]) -> Result<(), RowError> {
@@ -44,6 +53,16 @@ impl ErasedTable for KeptState {
 
     fn as_catalog(&self) -> Option<&dyn CatalogTable> {
         None
+    }
+
+    fn kept_shapes(&self) -> Option<&Versions> {
+        Some(&self.shapes)
+    }
+
+    fn with_shapes(&self, shapes: &Versions) -> Option<Arc<dyn ErasedTable>> {
+        let mut table = self.clone();
+        table.shapes.extend(shapes);
+        Some(Arc::new(table))
     }
 
     fn last_change(&self, _: usize, span: &Span) -> u64 {
@@ -68,7 +87,8 @@ impl ErasedTable for KeptState {
             }
         }
         let rows = Tree::from_sorted(entries, arriving.last_index);
-        Ok(Arc::new(Self { name: self.name, rows, last_index: arriving.last_index, unreadable }))
+        let (name, shapes) = (self.name, self.shapes.clone());
+        Ok(Arc::new(Self { name, rows, last_index: arriving.last_index, shapes, unreadable }))
     }
 
     fn rows(&self) -> usize {

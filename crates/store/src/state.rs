@@ -21,7 +21,7 @@ use crate::range::Span;
 use crate::reclaim::Reclaim;
 use crate::salvage::{LeftOut, UnreadableRow};
 use crate::schema::Schema;
-use crate::shape::Shape;
+use crate::shape::{Shape, Versions};
 use crate::table::{Entry, IndexDef, IndexSet, Table};
 use crate::tree::{OrdIndex, Tree};
 
@@ -222,6 +222,14 @@ pub(crate) trait ErasedTable: Any + Send + Sync {
     fn copy(&self) -> Arc<dyn ErasedTable>;
     /// The table as a catalog shows it; `None` for one that is kept as bytes.
     fn as_catalog(&self) -> Option<&dyn CatalogTable>;
+    /// The recorded shapes of the rows of a table that is kept as bytes; `None` for one with a row type.
+    fn kept_shapes(&self) -> Option<&Versions> {
+        None
+    }
+    /// A table that is kept as bytes with further shapes; `None` for one with a row type.
+    fn with_shapes(&self, _: &Versions) -> Option<Arc<dyn ErasedTable>> {
+        None
+    }
     fn last_change(&self, index: usize, span: &Span) -> u64;
     /// Builds the state from durable rows, in ascending order of their keys; to be settled.
     fn load(

@@ -17,6 +17,7 @@ use crate::error::{BeginError, CloseError, CommitError, OpenError, ReopenError};
 use crate::observer::{Batch, Committed, Observed};
 use crate::options::{Durability, Options, UNFLUSHED_MAX};
 use crate::schema::Schema;
+use crate::shape::Versions;
 use crate::snapshot::{Snapshot, Tracked, UNCHANGED};
 use crate::state::{Change, Root};
 use crate::tail::Waiters;
@@ -348,6 +349,15 @@ impl Store {
         self.flush()?;
         match &self.shared.storage {
             Storage::Files(durable) => durable.checkpoint_now(),
+            Storage::Memory { .. } => Ok(()),
+        }
+    }
+
+    /// Records shapes of a table that is kept as bytes, for the build that has its type again.
+    pub(crate) fn add_shapes(&self, table: &str, added: &Versions) -> Result<(), CommitError> {
+        match &self.shared.storage {
+            Storage::Files(durable) => durable.add_shapes(table, added),
+            // The state has them, and there are no files.
             Storage::Memory { .. } => Ok(()),
         }
     }

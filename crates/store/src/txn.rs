@@ -8,6 +8,7 @@ use crate::commit::{CommitFuture, Turn, Wakes};
 use crate::deferred::{Unique, conflict};
 use crate::error::{CommitError, Expect, WriteError};
 use crate::key::{KeyBuf, KeyBytes, Ref};
+use crate::shape::Versions;
 use crate::snapshot::Snapshot;
 use crate::state::{Change, ErasedTable, Place, Root, TableState, Touched};
 use crate::store::Store;
@@ -183,6 +184,11 @@ impl<'s> WriteTxn<'s> {
         let mut keys = Vec::new();
         self.root.tables[slot].each_key(&mut |key| keys.push(key.clone()));
         keys
+    }
+
+    /// The recorded shapes of a table that is kept as bytes.
+    pub(crate) fn kept_shapes(&self, slot: usize) -> Option<Versions> {
+        self.root.tables[slot].kept_shapes().cloned()
     }
 
     /// Puts tables in place of all that there are; the changes are what that means on disk.

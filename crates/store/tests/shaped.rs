@@ -373,13 +373,65 @@ fn a_backup_without_rows_of_the_changed_type_is_restored() {
     Store::in_memory(&schema::<Swapped, 1>()).restore(empty.as_slice()).unwrap();
 }
 
+/// A backup's only table, from its shape to its last row.
+fn table_of(backup: &[u8]) -> &[u8] {
+    &backup[SHAPE_AT..backup.len() - 4]
+}
+
 #[test]
-fn a_table_that_is_kept_or_dropped_has_no_shape_to_compare() {
+fn a_backup_of_a_kept_table_carries_the_shapes_of_its_rows() {
     let backup = backup();
     let kept = Store::in_memory(&Schema::new().keep("nodes"));
     kept.restore(backup.as_slice()).unwrap();
-    assert_eq!(backup_of(&kept)[SHAPE_AT..SHAPE_AT + 4], [0; 4]);
+    assert_eq!(table_of(&backup_of(&kept)), table_of(&backup));
+    let error = Store::in_memory(&schema::<Swapped, 1>()).restore(backup_of(&kept).as_slice());
+    assert!(matches!(error, Err(RestoreError::ShapeChanged { .. })), "{error:?}");
     Store::in_memory(&Schema::new().drop_table("nodes")).restore(backup.as_slice()).unwrap();
+}
+
+#[test]
+fn a_restore_records_the_shapes_of_a_kept_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeps = Schema::new().keep("nodes");
+    Store::open(dir.path(), &keeps).unwrap().restore(backup().as_slice()).unwrap();
+    // Through a backup of the reopened store as well.
+    let again = backup_of(&Store::open(dir.path(), &keeps).unwrap());
+    assert_eq!(table_of(&again), table_of(&backup()));
+    let error = Store::open(dir.path(), &schema::<Swapped, 1>()).unwrap_err();
+    assert!(matches!(error, OpenError::ShapeChanged { table: "nodes", .. }), "{error}");
+    let store = Store::open(dir.path(), &schema::<First, 1>()).unwrap();
+    assert_eq!(**store.snapshot().get::<Nodes<First, 1>>("a").unwrap(), first("a"));
+}
+
+#[test]
+fn a_kept_table_refuses_rows_of_another_type_for_its_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeps = Schema::new().keep("nodes");
+    {
+        let store = Store::open(dir.path(), &schema::<Swapped, 1>()).unwrap();
+        let mut txn = store.begin_write().unwrap();
+        txn.upsert::<Nodes<Swapped, 1>>(Swapped {
+            id: "b".into(),
+            secret: "s".into(),
+            owner: "o".into(),
+            size: 3,
+            state: State::Ready,
+            spec: spec(),
+        })
+        .unwrap();
+        txn.commit().unwrap();
+    }
+    let store = Store::open(dir.path(), &keeps).unwrap();
+    let before = backup_of(&store);
+    let error = store.restore(backup().as_slice()).unwrap_err();
+    assert!(matches!(error, RestoreError::KeptShapeChanged { table: "nodes", version: 1, .. }));
+    assert!(error.to_string().contains("drop the table from the store first"), "{error}");
+    assert_eq!(backup_of(&store), before);
+    drop(store);
+    // The remedy that the error names.
+    drop(Store::open(dir.path(), &Schema::new().drop_table("nodes")).unwrap());
+    Store::open(dir.path(), &keeps).unwrap().restore(backup().as_slice()).unwrap();
+    Store::open(dir.path(), &schema::<First, 1>()).unwrap();
 }
 
 #[test]

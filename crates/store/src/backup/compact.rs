@@ -22,6 +22,7 @@ use super::shapes::{self, SHAPE_LEN_MAX};
 use super::{Contents, RestoreError};
 use crate::key::{KEY_LEN_MAX, KeyBytes};
 use crate::schema::Schema;
+use crate::shape::Versions;
 use crate::state::Root;
 
 const MAGIC: &[u8; 8] = b"SHBACKUP";
@@ -52,7 +53,7 @@ pub(super) fn write(
     for (def, table) in schema.tables.iter().zip(&root.tables) {
         to.write_all(&length::<u16>(def.name.len())?.to_le_bytes())?;
         to.write_all(def.name.as_bytes())?;
-        let shape = shapes::recorded(def);
+        let shape = shapes::recorded(def, &**table);
         to.write_all(&length::<u32>(shape.len())?.to_le_bytes())?;
         to.write_all(shape.as_bytes())?;
         table.export(&mut |key, row| {
@@ -146,13 +147,14 @@ pub(super) fn read(
         return Err(RestoreError::damaged("there are bytes after its checksum"));
     }
     // After the checksum: a changed byte in a shape is damage, and no changed type.
+    let mut kept = Vec::with_capacity(tables.len());
     for ((def, rows), recorded) in schema.tables.iter().zip(&tables).zip(&recorded) {
         // Without a row nothing can be read as something else.
-        if !rows.is_empty() {
-            shapes::check(def, recorded)?;
-        }
+        let recorded =
+            if rows.is_empty() { Versions::default() } else { shapes::check(def, recorded)? };
+        kept.push(recorded);
     }
-    Ok(Contents { index, tables, found })
+    Ok(Contents { index, tables, found, shapes: kept })
 }
 
 /// A stream whose bytes are summed up on the way.

@@ -50,6 +50,21 @@ pub enum RestoreError {
         /// The shape of the row type now.
         is: Box<str>,
     },
+    /// A table that the schema keeps as bytes has rows of another type in the backup than the store has
+    /// recorded for their version: a build with a type for the table could read only one of them.
+    #[non_exhaustive]
+    KeptShapeChanged {
+        /// The table.
+        table: &'static str,
+        /// The version, which both types have.
+        version: u16,
+        /// Where the shapes part.
+        difference: Box<str>,
+        /// The shape that the store has recorded.
+        was: Box<str>,
+        /// The shape of the backup's rows.
+        is: Box<str>,
+    },
     /// A line of a dump is not a row.
     Line {
         /// Which, from 1.
@@ -117,6 +132,12 @@ impl fmt::Display for RestoreError {
                  {version}: {difference}. Restore with a build that has the backup's type, or raise the \
                  version and migrate; a field with a new name only keeps the old one with \
                  #[serde(rename = \"..\")]"
+            ),
+            Self::KeptShapeChanged { table, version, difference, .. } => write!(
+                f,
+                "the backup has rows of another type for version {version} of the table {table} than the \
+                 store: {difference}. Restore it into an empty directory, or drop the table from the store \
+                 first"
             ),
             Self::Line { line, reason } => write!(f, "line {line}: {reason}"),
             Self::Unordered { table } => {

@@ -194,7 +194,8 @@ pub(super) fn read(
         // One without rows is named too: a table that the schema lacks is never left out unnoticed.
         slot(schema, name)?;
     }
-    Ok(Contents { index: header.index, tables, found })
+    // Lines of JSON name their fields.
+    Ok(Contents { index: header.index, tables, found, shapes: Vec::new() })
 }
 
 /// The position of a table; `None` when the schema drops it.

@@ -24,6 +24,7 @@ pub use report::{Report, TableReport};
 
 use self::progress::Meter;
 use crate::key::KeyBytes;
+use crate::shape::Versions;
 use crate::state::Root;
 use crate::store::Store;
 
@@ -33,6 +34,8 @@ struct Contents {
     tables: Vec<Vec<(KeyBytes, Vec<u8>)>>,
     /// The names of the tables that it has, with rows or without.
     found: Vec<Box<str>>,
+    /// For each table of the schema the recorded shapes of its rows; none for a dump.
+    shapes: Vec<Versions>,
 }
 
 impl Store {

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::progress::{Meter, Step};
-use super::{Contents, RestoreError};
+use super::{Contents, RestoreError, shapes};
 use crate::key::KeyBytes;
 use crate::schema::TableDef;
 use crate::state::{Arriving, Change, ErasedTable, settle};
@@ -92,7 +92,17 @@ impl Store {
             {
                 return Err(RestoreError::MissingTable { table: def.name, rows: present.len() });
             }
-            let (table, rows) = arrive(def, rows, arriving)?;
+            let (mut table, rows) = arrive(def, rows, arriving)?;
+            let known = txn.kept_shapes(slot);
+            if let (Some(mut known), Some(shapes)) = (known, contents.shapes.get(slot)) {
+                let lacking = shapes::lacking(def.name, &known, shapes)?;
+                if !lacking.is_empty() {
+                    // Before the rows: a shape without rows refuses nothing that is there.
+                    self.add_shapes(def.name, &lacking).map_err(RestoreError::Commit)?;
+                }
+                known.extend(&lacking);
+                table = table.with_shapes(&known).unwrap_or(table);
+            }
             for key in present {
                 if rows.binary_search_by(|row| row.0.as_slice().cmp(key.as_slice())).is_err() {
                     changes.push(Change { table: slot, key, row: None });

@@ -48,9 +48,9 @@ impl Arrivals {
         let drops = self.dropped.in_journal || !self.dropped.rows.is_empty();
         let write = drops || !self.changes.is_empty();
         // A cut that was noted and not done is one that a crash came before.
-        let mut cut = rows.cut().map_err(|error| {
-            io_error(files.rows_path(), io::Error::other(error.to_string()))
-        })?;
+        let mut cut = rows
+            .cut()
+            .map_err(|error| io_error(files.rows_path(), io::Error::other(error.to_string())))?;
         if write {
             // The records of a dropped table go too: a later table of its name may have other rows, as which
             // the change feed would decode them.

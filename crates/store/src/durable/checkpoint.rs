@@ -12,6 +12,7 @@ use super::quiet::quietly;
 use super::rows::{Applied, RowFile};
 use crate::error::{CommitError, ReopenError};
 use crate::observer::{Checkpointed, Observed};
+use crate::shape::Versions;
 use crate::state::Change;
 
 /// Bytes of changes that make a checkpoint worth its write.
@@ -163,6 +164,26 @@ impl Checkpoint {
         }
         self.changed.notify_all();
         result
+    }
+
+    /// Records shapes of a table that is kept as bytes; durable on return. A failure ends all writing, as
+    /// that of a checkpoint does.
+    pub(crate) fn add_shapes(&self, table: &str, added: &Versions) -> Result<(), CommitError> {
+        let rows = self.rows.lock();
+        if let Some(error) = self.failure() {
+            return Err(error);
+        }
+        let reason = match quietly(|| rows.add_shapes(table, added)) {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the pages of a file contradict each other".to_owned(),
+        };
+        let reason = format!("the shapes of the table {table} could not be recorded: {reason}");
+        let error = CommitError::Storage { reason: reason.into() };
+        self.state.lock().failed = Some(error.clone());
+        self.observer.tell(|to| to.poisoned(&error));
+        self.changed.notify_all();
+        Err(error)
     }
 
     /// Why nothing is checkpointed any more.

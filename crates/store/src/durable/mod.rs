@@ -42,6 +42,7 @@ use uuid::Uuid;
 use crate::error::{CommitError, OpenError, ReopenError};
 use crate::options::Options;
 use crate::schema::Schema;
+use crate::shape::Versions;
 use crate::state::{Change, Root};
 
 /// Commits on their way to the disk.
@@ -94,11 +95,12 @@ impl Durable {
         let applied = rows.applied();
         check_linked(&files, &journal, applied)?;
         let found = Found::in_files(&rows, &journal, &files)?;
-        let schema = found.resolve(schema, &files)?;
+        let mut schema = found.resolve(schema, &files)?;
         rows.name(&schema);
         let salvage = options.salvage.is_on();
         // Before a row is read: bytes of a type that changed can fail to be read, which would hide why.
         let mut shapes = rows.shapes(files.rows_path(), &schema)?;
+        shapes.hand_over(&mut schema);
         let mut root = rows.load(files.rows_path(), &schema, salvage)?;
         let mut tail = replay(&journal, &files, &schema, applied, &mut root, salvage)
             .map_err(|error| shapes.explanation().unwrap_or(error))?;
@@ -176,6 +178,11 @@ impl Durable {
     /// Applies everything that gathered to the rows, now.
     pub(crate) fn checkpoint_now(&self) -> Result<(), CommitError> {
         self.checkpoint.apply()
+    }
+
+    /// Records shapes of a table that is kept as bytes; durable on return.
+    pub(crate) fn add_shapes(&self, table: &str, added: &Versions) -> Result<(), CommitError> {
+        self.checkpoint.add_shapes(table, added)
     }
 
     /// Why no checkpoint is written any more.

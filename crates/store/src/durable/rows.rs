@@ -15,10 +15,11 @@ use uuid::Uuid;
 use super::database::{Db, Files, io_error};
 use super::pairing::{BLANK, FORMAT, META_ID_HIGH, META_ID_LOW, RowsHead, halves, joined};
 use super::quiet::quietly;
-use super::shapes::Recorded;
+use super::shapes::{self, Recorded};
 use crate::error::{OpenError, ReopenError, RowError};
 use crate::key::KeyBytes;
 use crate::schema::{Schema, TableDef};
+use crate::shape::Versions;
 use crate::state::{Arriving, Root};
 
 /// Names to numbers: the format, the identity, the index that the rows are as of and the checksum of the
@@ -147,6 +148,11 @@ impl RowFile {
             redb::Error::Io(source) => io_error(path, source),
             other => io_error(path, std::io::Error::other(other)),
         })
+    }
+
+    /// Records shapes of a table that is kept as bytes.
+    pub(crate) fn add_shapes(&self, table: &str, added: &Versions) -> Result<(), redb::Error> {
+        shapes::add(self.db.as_ref().ok_or_else(closed)?, table, added)
     }
 
     /// Takes the tables of a schema, which are named by their slots from here on.
@@ -308,6 +314,7 @@ impl RowFile {
             for name in self.arriving.iter().flatten() {
                 txn.delete_table(TableDefinition::<&[u8], &[u8]>::new(&rows_table(name)))?;
                 meta.remove(meta_table_index(name).as_str())?;
+                shapes::remove(&txn, name)?;
             }
             if self.arriving.is_some() {
                 meta.insert(META_CUT, index)?;

@@ -8,18 +8,39 @@
 
 use std::path::Path;
 
-use redb::{Database, ReadTransaction, TableDefinition, TableError};
+use redb::{
+    Database, ReadTransaction, ReadableTable, StorageError, TableDefinition, TableError,
+    WriteTransaction,
+};
 
 use crate::error::OpenError;
 use crate::range::Span;
-use crate::schema::{Schema, TableDef};
-use crate::shape::{Compared, compare};
+use crate::schema::Schema;
+use crate::shape::{Compared, Versions, compare};
 use crate::state::Root;
 
 const SHAPES: TableDefinition<'_, &str, &str> = TableDefinition::new("shapes");
 
-fn key(def: &TableDef) -> String {
-    format!("{}/{}", def.name, def.version)
+fn key(table: &str, version: u16) -> String {
+    format!("{table}/{version}")
+}
+
+/// The shapes of a table by version.
+fn of_table(
+    shapes: &impl ReadableTable<&'static str, &'static str>,
+    table: &str,
+) -> Result<Versions, StorageError> {
+    let prefix = format!("{table}/");
+    let mut versions = Versions::default();
+    for shape in shapes.range(prefix.as_str()..)? {
+        let (key, text) = shape?;
+        let Some(version) = key.value().strip_prefix(&prefix) else { break };
+        // The name of another table may go on with a slash.
+        if let Ok(version) = version.parse() {
+            versions.insert(version, text.value());
+        }
+    }
+    Ok(versions)
 }
 
 /// What an open found recorded.
@@ -29,6 +50,8 @@ pub(crate) struct Recorded {
     missing: Vec<usize>,
     /// Tables whose shapes changed, and that had no commit yet when the rows were as of their index.
     unused: Vec<(usize, OpenError)>,
+    /// The shapes of tables that are kept as bytes.
+    kept: Vec<(usize, Versions)>,
 }
 
 impl Recorded {
@@ -50,15 +73,19 @@ impl Recorded {
             // Written by a build that recorded none: what its rows are is what this build takes them for.
             Err(TableError::TableDoesNotExist(_)) => {
                 let missing = (0..schema.tables.len()).collect();
-                return Ok(Self { missing, unused: Vec::new() });
+                return Ok(Self { missing, ..Self::default() });
             }
             Err(error) => return Err(damaged(error.to_string())),
         };
         let mut recorded = Self::default();
         for (slot, def) in schema.tables.iter().enumerate() {
             // The build that has its type compares the shape of a table that is kept as bytes.
-            let Some(shape) = &def.shape else { continue };
-            let key = key(def);
+            let Some(shape) = &def.shape else {
+                let kept = of_table(&shapes, def.name);
+                recorded.kept.push((slot, kept.map_err(|error| damaged(error.to_string()))?));
+                continue;
+            };
+            let key = key(def.name, def.version);
             let was = shapes.get(key.as_str()).map_err(|error| damaged(error.to_string()))?;
             let Some(was) = was else {
                 recorded.missing.push(slot);
@@ -93,6 +120,16 @@ impl Recorded {
         Ok(recorded)
     }
 
+    /// Hands the shapes of tables that are kept as bytes to their states.
+    pub(super) fn hand_over(&mut self, schema: &mut Schema) {
+        for (slot, shapes) in self.kept.drain(..) {
+            let def = &mut schema.tables[slot];
+            if let Some(table) = def.empty.with_shapes(&shapes) {
+                def.empty = table;
+            }
+        }
+    }
+
     /// The change that explains why the journal can't be replayed, if there is one.
     pub(super) fn explanation(&self) -> Option<OpenError> {
         self.unused.first().map(|(_, error)| error.clone())
@@ -122,11 +159,33 @@ impl Recorded {
             let mut shapes = txn.open_table(SHAPES)?;
             for def in self.missing.iter().filter_map(|slot| schema.tables.get(*slot)) {
                 if let Some(shape) = &def.shape {
-                    shapes.insert(key(def).as_str(), shape.text().as_str())?;
+                    shapes.insert(key(def.name, def.version).as_str(), shape.text().as_str())?;
                 }
             }
         }
         txn.commit()?;
         Ok(())
     }
+}
+
+/// Records shapes of a table that is kept as bytes; durable on return.
+pub(super) fn add(db: &Database, table: &str, added: &Versions) -> Result<(), redb::Error> {
+    let txn = db.begin_write()?;
+    {
+        let mut shapes = txn.open_table(SHAPES)?;
+        for (version, text) in added.iter() {
+            shapes.insert(key(table, version).as_str(), text)?;
+        }
+    }
+    txn.commit()?;
+    Ok(())
+}
+
+/// Removes the shapes of a table that is dropped.
+pub(super) fn remove(txn: &WriteTransaction, table: &str) -> Result<(), redb::Error> {
+    let mut shapes = txn.open_table(SHAPES)?;
+    for (version, _) in of_table(&shapes, table)?.iter() {
+        shapes.remove(key(table, version).as_str())?;
+    }
+    Ok(())
 }

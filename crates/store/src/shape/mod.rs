@@ -20,6 +20,7 @@ mod finish;
 mod probe;
 mod step;
 mod text;
+mod versions;
 mod write;
 
 use std::any::TypeId;
@@ -32,6 +33,7 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use diff::{Compared, compare};
 pub(crate) use error::Unreadable;
+pub(crate) use versions::Versions;
 pub(crate) use write::{Outcome, Walk};
 
 /// The position of a node in its shape.
