@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use statehold_store::{ReadView, Snapshot, Store, Tracked, WriteTxn};
 use statehold_volumes::{
     Allocations, CsiVolumes, Holdup, Nodes, Recorded, Release, VolumeKey, ask_release,
-    collect_plugins, is_recorded, overdue_releases, record_release, upsert_node,
+    collect_plugins, is_recorded, overdue_releases, overdue_releases_of, record_release,
+    upsert_node,
 };
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 use crate::clock::now;
 use crate::providers::local::LocalNode;
+use crate::providers::turns::Subject;
 
 /// How often it is looked whether a claim may be overdue.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -161,24 +163,28 @@ impl Watcher {
         let now = Instant::now();
         self.failed.retain(|_, again| *again > now);
         self.retry = self.failed.values().min().copied();
-        let mut overdue = self.overdue(&view);
-        if overdue.is_empty() {
-            return;
-        }
-        let mut view = view;
-        let mut turn = None;
-        if let Some(plugin) = &self.plugin {
-            turn = Handle::current().block_on(self.node.turns([&**plugin]));
-            if turn.is_none() {
-                self.retry_at(Instant::now() + RETRY_AFTER);
-                return;
+        for release in self.overdue(&view) {
+            if self.plugin.is_some() {
+                self.release_in_turn(&release);
+            } else {
+                self.release(&view, &release);
             }
-            // Once more: what was overdue may have been claimed anew before it was our turn.
-            view = self.store.snapshot();
-            overdue = self.overdue(&view);
         }
-        for release in overdue {
-            self.release(&view, &release);
+    }
+
+    /// Releases a claim whose provider is here, when no request works with its volume.
+    fn release_in_turn(&mut self, release: &Release) {
+        let row = Subject::Row(release.volume().clone());
+        let turn = self.node.turns().take([row], self.plugin.as_deref());
+        let Some(turn) = Handle::current().block_on(turn) else {
+            self.retry_at(Instant::now() + RETRY_AFTER);
+            return;
+        };
+        // Once more: what was overdue may have been claimed anew before the turn came.
+        let view = self.store.snapshot();
+        let overdue = overdue_releases_of(&view, release.volume());
+        if let Some(still) = overdue.iter().find(|still| key_of(still) == key_of(release)) {
+            self.release(&view, still);
         }
         drop(turn);
     }

@@ -394,3 +394,27 @@ fn a_provider_that_lost_its_directory_is_told_to_be_unwell_until_it_has_it_back(
     eventually(|| plugin()["ControllersHealthy"] == 1 && plugin()["NodesHealthy"] == 1);
     assert_eq!(fixture.get("v")["Schedulable"], true);
 }
+
+/// A copy that takes long holds its own volume and the source, and no other.
+#[test]
+fn a_long_copy_delays_no_other_volume() {
+    let fixture = Fixture::start();
+    let source = fixture.created("source")["ExternalID"].as_str().unwrap().to_owned();
+    let data = fixture.dir.path().join("csi/disks/volumes").join(&source).join("data");
+    // A pipe as the source: the copy waits until somebody opens it for writing.
+    fs::remove_file(&data).unwrap();
+    assert!(Command::new("mkfifo").arg(&data).status().unwrap().success());
+    let mut copy = volume("copy");
+    copy["CloneID"] = source.into();
+    std::thread::scope(|scope| {
+        let copying = scope.spawn(|| fixture.create(&[copy]).status);
+        eventually(|| fixture.files().iter().any(|name| name.starts_with('.')));
+        fixture.created("other");
+        fixture.allocation(ALLOC, "running");
+        fixture.claim("other", ALLOC).ok();
+        drop(fs::File::options().write(true).open(&data).unwrap());
+        // A pipe has no length that could be copied.
+        assert_eq!(copying.join().unwrap(), 502);
+    });
+    assert_eq!(fixture.server.get("/v1/volume/csi/copy").status, 404);
+}

@@ -20,7 +20,8 @@ use crate::{
 
 /// A controller that makes, attaches and removes volumes.
 ///
-/// Calls may block: on disks, or on a network. What it can't do it answers with
+/// Calls may block: on disks, or on a network. Calls for different volumes come at the same time, from
+/// several threads; for one volume one after the other, as far as the server knows it. What it can't do it answers with
 /// [`ProviderErrorKind::Unimplemented`]; the capabilities in its [`ProviderInfo`] say so beforehand.
 pub trait CsiProvider: Send + Sync + fmt::Debug {
     /// Says what it is and what it can do. An error says that it isn't well.

@@ -24,6 +24,7 @@ use super::params::{Query, Read};
 use super::reject::Reject;
 use super::reply::{self, Meta};
 use crate::providers::local::LocalNode;
+use crate::providers::turns::Subject;
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
@@ -179,14 +180,15 @@ impl App {
         }
     }
 
-    /// Runs `ask` on a thread that may wait for providers, when nobody else asks those of `plugins`.
-    /// It runs to its end even if its client goes away.
-    pub(crate) async fn ask<R: Send + 'static>(
+    /// Runs `ask` on a thread that may wait for the providers of `plugins`, when no other request
+    /// works with any of `subjects`. It runs to its end even if its client goes away.
+    pub(crate) async fn ask<'p, R: Send + 'static>(
         &self,
-        plugins: impl IntoIterator<Item = &str> + Send,
+        subjects: impl IntoIterator<Item = Subject> + Send,
+        plugins: impl IntoIterator<Item = &'p str> + Send,
         ask: impl FnOnce(&Self) -> Result<R, Reject> + Send + 'static,
     ) -> Result<R, Reject> {
-        let Some(turns) = self.node().turns(plugins).await else {
+        let Some(turns) = self.node().turns().take(subjects, plugins).await else {
             return Err(Reject::too_many("the storage provider is busy; try again later"));
         };
         let app = self.clone();

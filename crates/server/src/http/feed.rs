@@ -6,8 +6,9 @@
 use serde::Serialize;
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 use statehold_volumes::{
-    self as domain, CsiVolumes, Labels, Unpublished, VolumeView, ask_attach, ask_release, input,
-    parse_id, plan_release, record_release, upsert_allocation, upsert_job, upsert_node,
+    self as domain, CsiVolumes, Labels, Unpublished, VolumeKey, VolumeView, ask_attach,
+    ask_release, input, parse_id, plan_release, record_release, upsert_allocation, upsert_job,
+    upsert_node,
 };
 
 use uuid::Uuid;
@@ -17,6 +18,7 @@ use super::app::{self, App};
 use super::call::Call;
 use super::reject::Reject;
 use super::reply::{self, Meta};
+use crate::providers::turns::Subject;
 
 /// `PUT /statehold/v1/nodes/:id`
 pub(crate) async fn put_node(mut call: Call) -> Reply {
@@ -99,17 +101,23 @@ pub(crate) async fn claim(mut call: Call) -> Reply {
     let (body, index) = match (plugin, allocation) {
         (Some(plugin), Some(allocation)) => {
             let key = (call.query.namespace().to_owned(), call.segment("id").to_owned());
+            let subject = subject(&key.0, &key.1);
             let claim = move |app: &App| {
                 let (view, ()) = app.write_here(write)?;
                 let providers = app.node().providers();
                 let context = ask_attach(&view, providers, &key.0, &key.1, allocation)?;
                 Ok((render(&view, context)?, view.index()))
             };
-            call.app.ask([&*plugin], claim).await?
+            call.app.ask([subject], [&*plugin], claim).await?
         }
         _ => call.app.write(write, move |view, ()| render(view, Labels::new())).await?,
     };
     Ok(reply::json_body(body, &Meta::at(index)))
+}
+
+/// The row of a volume, which one request at a time works with.
+fn subject(namespace: &str, id: &str) -> Subject {
+    Subject::Row(VolumeKey { namespace: namespace.into(), id: id.into() })
 }
 
 /// The plugin of a volume, if a provider here can be asked for it.
@@ -135,6 +143,7 @@ pub(crate) async fn unpublish(mut call: Call) -> Reply {
     let (Some(plugin), Some(allocation)) = (plugin, allocation) else {
         return Err(Reject::from(holdup).at(index));
     };
+    let subject = subject(&key.0, &key.1);
     let release = move |app: &App| {
         let view = app.store().snapshot();
         let Some(release) = plan_release(&view, &key.0, &key.1, allocation) else {
@@ -145,5 +154,5 @@ pub(crate) async fn unpublish(mut call: Call) -> Reply {
         let index = app.write_here(record)?.0.index();
         answer.map_or_else(|holdup| Err(Reject::from(holdup).at(index)), |()| Ok(index))
     };
-    app::written(call.app.ask([&*plugin], release).await?, &call.query)
+    app::written(call.app.ask([subject], [&*plugin], release).await?, &call.query)
 }

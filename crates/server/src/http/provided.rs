@@ -7,7 +7,7 @@ use serde::Serialize;
 use statehold_store::ReadView;
 use statehold_volumes::provider::{ProviderPage, Snapshot};
 use statehold_volumes::{
-    CsiVolumes, ExternalVolumeView, Secrets, SnapshotView, ask_delete_snapshot,
+    CsiVolumes, ExternalVolumeView, Secrets, SnapshotView, VolumeKey, ask_delete_snapshot,
     ask_external_snapshots, ask_external_volumes, ask_snapshots, find_plugin, input,
 };
 
@@ -16,6 +16,7 @@ use super::params::per_page;
 use super::reject::Reject;
 use super::reply::Meta;
 use super::{App, Reply, reply};
+use crate::providers::turns::Subject;
 
 /// The header that has secrets for a provider: `name=value`, separated by commas.
 const SECRETS: HeaderName = HeaderName::from_static("x-nomad-csi-secrets");
@@ -105,7 +106,7 @@ pub(crate) async fn volumes(call: Call) -> Reply {
         let body = Volumes { volumes, asked: Asked::at(index, found.next_token) };
         Ok((reply::render(&body, pretty)?, index))
     };
-    let (body, index) = call.app.ask(plugin.as_deref(), ask).await?;
+    let (body, index) = call.app.ask([], plugin.as_deref(), ask).await?;
     Ok(reply::json_body(body, &Meta::at(index)))
 }
 
@@ -124,7 +125,7 @@ pub(crate) async fn snapshots(call: Call) -> Reply {
         let body = Snapshots::new(&found.snapshots, Asked::at(index, found.next_token));
         Ok((reply::render(&body, pretty)?, index))
     };
-    let (body, index) = call.app.ask(plugin.as_deref(), ask).await?;
+    let (body, index) = call.app.ask([], plugin.as_deref(), ask).await?;
     Ok(reply::json_body(body, &Meta::at(index)))
 }
 
@@ -142,6 +143,12 @@ pub(crate) async fn create_snapshots(mut call: Call) -> Reply {
         plugin => Some(plugin.into()),
     });
     let plugins: Vec<Box<str>> = plugins.collect();
+    let subjects: Vec<Subject> = (body.snapshots.iter())
+        .map(|snapshot| {
+            let (namespace, id) = (namespace.as_str().into(), snapshot.volume_id.clone());
+            Subject::Row(VolumeKey { namespace, id })
+        })
+        .collect();
     let pretty = call.query.pretty();
     let create = move |app: &App| {
         let view = app.store().snapshot();
@@ -150,7 +157,8 @@ pub(crate) async fn create_snapshots(mut call: Call) -> Reply {
         let body = Snapshots::new(&taken, Asked::at(index, "".into()));
         Ok((reply::render(&body, pretty)?, index))
     };
-    let (body, index) = call.app.ask(plugins.iter().map(|plugin| &**plugin), create).await?;
+    let plugins = plugins.iter().map(|plugin| &**plugin);
+    let (body, index) = call.app.ask(subjects, plugins, create).await?;
     Ok(reply::json_body(body, &Meta::at(index)))
 }
 
@@ -159,12 +167,14 @@ pub(crate) async fn delete_snapshot(call: Call) -> Reply {
     let text = |name| call.query.text(name).unwrap_or_default().to_owned();
     let (plugin_id, snapshot) = (text("plugin_id"), text("snapshot_id"));
     let plugin = plugin_meant(&call, &plugin_id);
+    let whole_id = plugin.clone().unwrap_or_default();
+    let subject = Subject::Snapshot(whole_id, snapshot.as_str().into());
     let secrets = secrets(&call);
     let delete = move |app: &App| {
         let view = app.store().snapshot();
         ask_delete_snapshot(&view, app.node().providers(), &plugin_id, &snapshot, &secrets)?;
         Ok(view.index())
     };
-    let index = call.app.ask(plugin.as_deref(), delete).await?;
+    let index = call.app.ask([subject], plugin.as_deref(), delete).await?;
     Ok(reply::empty(&Meta::at(index)))
 }

@@ -19,6 +19,7 @@ use super::provided::secrets;
 use super::reject::Reject;
 use super::reply::Meta;
 use super::{Reply, reply};
+use crate::providers::turns::Subject;
 
 /// `GET /v1/volumes?type=csi`, by namespace and ID.
 pub(crate) struct CsiVolumeList;
@@ -144,12 +145,27 @@ async fn volumes_of(call: &mut Call) -> Result<(String, Vec<VolumeSpec>), Reject
     Ok((namespace, body.volumes))
 }
 
+/// What a request that writes `volumes` works with: their rows, and the data that they name.
+fn subjects(namespace: &str, volumes: &[VolumeSpec]) -> Vec<Subject> {
+    let rows = volumes.iter().map(|volume| {
+        let own = Some(&*volume.namespace).filter(|own| !own.is_empty());
+        let namespace = own.unwrap_or(namespace).into();
+        Subject::Row(VolumeKey { namespace, id: volume.id.clone() })
+    });
+    let data = volumes.iter().map(|volume| {
+        let named = Some(&volume.external_id).filter(|id| !id.is_empty());
+        Subject::Data(volume.plugin_id.clone(), named.unwrap_or(&volume.id).clone())
+    });
+    rows.chain(data).collect()
+}
+
 /// `PUT /v1/volumes`, `PUT /v1/volume/csi/:id`: registers the volumes of the body. The path's ID is
 /// not looked at: the body has them.
 pub(crate) async fn put(mut call: Call) -> Reply {
     let (namespace, volumes) = volumes_of(&mut call).await?;
     let providers = call.app.node().providers();
     let plugins: Vec<_> = volumes.iter().map(|volume| volume.plugin_id.clone()).collect();
+    let subjects = subjects(&namespace, &volumes);
     let pretty = call.query.pretty();
     let (body, index) = if plugins.iter().any(|plugin| providers.get(plugin).is_some()) {
         let register = move |app: &App| {
@@ -158,7 +174,7 @@ pub(crate) async fn put(mut call: Call) -> Reply {
             let (view, keys) = app.write_here(|txn, now| Ok(record_volumes(txn, now, &asked)?))?;
             Ok((reply::render(&Registered::new(&view, &keys), pretty)?, view.index()))
         };
-        call.app.ask(plugins.iter().map(|plugin| &**plugin), register).await?
+        call.app.ask(subjects, plugins.iter().map(|plugin| &**plugin), register).await?
     } else {
         let write = move |txn: &mut WriteTxn<'_>, now| Ok(register(txn, now, &namespace, volumes)?);
         let after = move |view: &Snapshot, keys: Vec<VolumeKey>| {
@@ -175,6 +191,7 @@ pub(crate) async fn put(mut call: Call) -> Reply {
 pub(crate) async fn create(mut call: Call) -> Reply {
     let (namespace, volumes) = volumes_of(&mut call).await?;
     let plugins: Vec<_> = volumes.iter().map(|volume| volume.plugin_id.clone()).collect();
+    let subjects = subjects(&namespace, &volumes);
     let pretty = call.query.pretty();
     let create = move |app: &App| {
         let view = app.store().snapshot();
@@ -183,7 +200,8 @@ pub(crate) async fn create(mut call: Call) -> Reply {
         asked.faults()?;
         Ok((reply::render(&Registered::new(&view, &keys), pretty)?, view.index()))
     };
-    let (body, index) = call.app.ask(plugins.iter().map(|plugin| &**plugin), create).await?;
+    let plugins = plugins.iter().map(|plugin| &**plugin);
+    let (body, index) = call.app.ask(subjects, plugins, create).await?;
     Ok(reply::json_body(body, &Meta::at(index)))
 }
 
@@ -199,14 +217,21 @@ pub(crate) async fn delete(call: Call) -> Reply {
 pub(crate) async fn delete_external(call: Call) -> Reply {
     let secrets = secrets(&call);
     let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
-    let plugin = plugin_of(&call, &namespace, &id);
+    let row = VolumeKey { namespace: namespace.as_str().into(), id: id.as_str().into() };
+    let (plugin, data) = data_of(&call, &row);
+    let subjects = data.clone().into_iter().chain([Subject::Row(row)]);
     let delete = move |app: &App| {
         let view = app.store().snapshot();
+        // The request waited for the turn of the data that the row named before.
+        let now = view.get::<CsiVolumes>((&namespace, &id)).map(|volume| subject_of(volume));
+        if now.is_some() && now != data {
+            return Err(Reject::too_many("the volume was registered anew meanwhile; try again"));
+        }
         ask_delete(&view, app.node().providers(), &namespace, &[&id], &secrets)?;
         let forget = |txn: &mut WriteTxn<'_>, _| Ok(deregister(txn, &namespace, &[&id], false)?);
         Ok(app.write_here(forget)?.0.index())
     };
-    let index = call.app.ask(plugin.as_deref(), delete).await?;
+    let index = call.app.ask(subjects, plugin.as_deref(), delete).await?;
     Ok(reply::empty(&Meta::at(index)))
 }
 
@@ -220,7 +245,8 @@ pub(crate) async fn detach(call: Call) -> Reply {
     // An ID that is none is no node's.
     let node = parse_id(node).unwrap_or_default();
     let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
-    let plugin = plugin_of(&call, &namespace, &id);
+    let row = VolumeKey { namespace: namespace.as_str().into(), id: id.as_str().into() };
+    let (plugin, _) = data_of(&call, &row);
     let detach = move |app: &App| {
         let view = app.store().snapshot();
         let mut index = view.index();
@@ -236,14 +262,20 @@ pub(crate) async fn detach(call: Call) -> Reply {
         }
         held.map_or(Ok(index), |held| Err(Reject::from(held).at(index)))
     };
-    let index = call.app.ask(plugin.as_deref(), detach).await?;
+    let index = call.app.ask([Subject::Row(row)], plugin.as_deref(), detach).await?;
     Ok(reply::empty(&Meta::at(index)))
 }
 
-/// The plugin of a volume, if there is such a volume.
-fn plugin_of(call: &Call, namespace: &str, id: &str) -> Option<Box<str>> {
+/// The plugin of a volume and the data behind it, if there is such a volume.
+fn data_of(call: &Call, key: &VolumeKey) -> (Option<Box<str>>, Option<Subject>) {
     let view = call.app.store().snapshot();
-    view.get::<CsiVolumes>((namespace, id)).map(|volume| volume.plugin_id.clone())
+    let volume = view.get::<CsiVolumes>((&key.namespace, &key.id));
+    (volume.map(|volume| volume.plugin_id.clone()), volume.map(|volume| subject_of(volume)))
+}
+
+/// The data behind a volume.
+fn subject_of(volume: &CsiVolume) -> Subject {
+    Subject::Data(volume.plugin_id.clone(), volume.remote_id().into())
 }
 
 /// `GET /statehold/v1/volume/csi/:id/claims`: who holds a volume, and what releases it.

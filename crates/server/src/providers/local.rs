@@ -1,7 +1,7 @@
 //! The node that this machine is: its host volumes, its storage providers, and the row that tells of
 //! them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::csi_dir::CsiDir;
 use super::host_volumes::{HostVolumeKeeper, KeepError, Places};
 use super::identity;
-use super::locks::{Held, Locks};
+use super::turns::Turns;
 use crate::clock::{now, now_seconds};
 
 /// What this machine is to be as a node.
@@ -72,7 +72,7 @@ pub(crate) struct LocalNode {
     id: Uuid,
     host_volumes: HostVolumeKeeper,
     providers: Arc<Providers>,
-    turns: Locks<Box<str>>,
+    turns: Turns,
 }
 
 impl LocalNode {
@@ -130,12 +130,8 @@ impl LocalNode {
             ..Node::default()
         };
         write(store, node).map_err(|error| NodeStartError::Write(error.to_string()))?;
-        Ok(Self {
-            id,
-            host_volumes: keeper,
-            providers: Arc::new(providers),
-            turns: Locks::default(),
-        })
+        let turns = Turns::new(providers.iter().map(|(plugin, _)| plugin));
+        Ok(Self { id, host_volumes: keeper, providers: Arc::new(providers), turns })
     }
 
     pub(crate) fn host_volumes(&self) -> &HostVolumeKeeper {
@@ -177,20 +173,9 @@ impl LocalNode {
         (node != **known).then_some(node)
     }
 
-    /// Waits until nobody else asks the providers of `plugins`, and keeps others from it; none when
-    /// that took too long. A provider is asked one thing at a time.
-    pub(crate) async fn turns(
-        &self,
-        plugins: impl IntoIterator<Item = &str> + Send,
-    ) -> Option<Vec<Held<Box<str>>>> {
-        let plugins = plugins.into_iter().filter(|plugin| self.providers.get(plugin).is_some());
-        // Each once, and all in the same order: nobody waits for somebody who waits for him.
-        let plugins: BTreeSet<&str> = plugins.collect();
-        let mut turns = Vec::new();
-        for plugin in plugins {
-            turns.push(self.turns.lock(plugin.into()).await?);
-        }
-        Some(turns)
+    /// The turns of requests with the providers.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.turns
     }
 }
 

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
 /// How long somebody waits for a turn.
-const WAIT_MAX: Duration = Duration::from_secs(120);
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(120);
 
 type Lock = Arc<tokio::sync::Mutex<()>>;
 

@@ -10,3 +10,4 @@ pub(crate) mod local;
 pub(crate) mod locks;
 pub(crate) mod mkdir;
 pub(crate) mod sparse;
+pub(crate) mod turns;

@@ -49,7 +49,7 @@ pub use self::{
     register::{RegisterError, VolumeKey, register},
     release::{
         DetachError, Holdup, Recorded, Release, ask_release, is_recorded, overdue_releases,
-        plan_detach, plan_release, record_release,
+        overdue_releases_of, plan_detach, plan_release, record_release,
     },
     snapshots::{
         ExternalListError, SnapshotFault, SnapshotSpec, ask_delete_snapshot,

@@ -91,7 +91,7 @@ impl From<WriteError> for RegisterError {
 }
 
 /// Which volume: its namespace and its ID.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VolumeKey {
     /// The namespace.
     pub namespace: Box<str>,

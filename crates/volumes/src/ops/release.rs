@@ -113,21 +113,29 @@ impl Release {
 /// Cost: reads each volume that has claims, and their allocations; and the nodes of what it gives.
 pub fn overdue_releases(view: &impl ReadView) -> Vec<Release> {
     let held = view.scan_by(&CsiVolumes::HELD, &KeyRange::<bool>::all(), Order::Ascending);
-    let mut releases = Vec::new();
-    for volume in held {
-        let over = |claim: &Claim| is_over(view, claim.allocation_id);
-        if volume.past_claims.is_empty() && !volume.active_claims().any(over) {
-            continue;
-        }
-        let mut volume = CsiVolume::clone(volume);
-        volume.start_overdue_releases(|allocation| is_over(view, allocation));
-        let key = VolumeKey { namespace: volume.namespace, id: volume.id };
-        releases.extend(volume.past_claims.into_values().map(|claim| {
-            let node_let_go = node_let_go(view, &claim);
-            Release { volume: key.clone(), claim, node_let_go }
-        }));
+    held.flat_map(|volume| overdue_of(view, volume)).collect()
+}
+
+/// Like [`overdue_releases`], of one volume.
+pub fn overdue_releases_of(view: &impl ReadView, volume: &VolumeKey) -> Vec<Release> {
+    let volume = view.get::<CsiVolumes>((&volume.namespace, &volume.id));
+    volume.map_or_else(Vec::new, |volume| overdue_of(view, volume))
+}
+
+fn overdue_of(view: &impl ReadView, volume: &CsiVolume) -> Vec<Release> {
+    let over = |claim: &Claim| is_over(view, claim.allocation_id);
+    // Most volumes with claims have none that is over: these are not copied.
+    if volume.past_claims.is_empty() && !volume.active_claims().any(over) {
+        return Vec::new();
     }
-    releases
+    let mut volume = volume.clone();
+    volume.start_overdue_releases(|allocation| is_over(view, allocation));
+    let key = VolumeKey { namespace: volume.namespace, id: volume.id };
+    let release = |claim| {
+        let node_let_go = node_let_go(view, &claim);
+        Release { volume: key.clone(), claim, node_let_go }
+    };
+    volume.past_claims.into_values().map(release).collect()
 }
 
 /// The release of one claim, if it has begun: how far it has come is in the claim.

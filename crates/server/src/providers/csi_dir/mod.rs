@@ -10,12 +10,12 @@
 
 mod meta;
 mod shelf;
+mod turns;
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use parking_lot::Mutex;
 use statehold_volumes::provider::{
     AttachVolume, CreateSnapshot, CreateVolume, CreatedVolume, CsiProvider, DetachVolume,
     ExpandVolume, ExpandedVolume, ExternalVolume, ExternalVolumes, ProviderError,
@@ -30,6 +30,7 @@ use uuid::Uuid;
 use super::sparse;
 use meta::{Attachment, SnapshotMeta, VolumeMeta};
 use shelf::Shelf;
+use turns::{Turn, Turns};
 
 /// The name that the provider gives itself.
 const NAME: &str = "statehold.csi-dir";
@@ -49,18 +50,17 @@ const ATTACHED_MAX: i64 = 1024;
 /// Gives the time in unix seconds.
 type Clock = fn() -> i64;
 
-/// The provider, with what it keeps in its directory. Requests are served one at a time.
+/// The provider, with what it keeps in its directory.
+///
+/// Requests run at the same time unless they name the same volume, snapshot or new name: a copy of a
+/// large volume delays no other volume.
 pub(crate) struct CsiDir {
     dir: PathBuf,
     external_node_id: Box<str>,
     clock: Clock,
-    shelves: Mutex<Shelves>,
-}
-
-#[derive(Debug)]
-struct Shelves {
     volumes: Shelf<VolumeMeta>,
     snapshots: Shelf<SnapshotMeta>,
+    turns: Turns,
 }
 
 impl CsiDir {
@@ -74,8 +74,15 @@ impl CsiDir {
         let dir = dir.into();
         let volumes = Shelf::open(dir.join("volumes"))?;
         let snapshots = Shelf::open(dir.join("snapshots"))?;
-        let shelves = Mutex::new(Shelves { volumes, snapshots });
-        Ok(Self { dir, external_node_id: external_node_id.into(), clock, shelves })
+        let turns = Turns::default();
+        Ok(Self {
+            dir,
+            external_node_id: external_node_id.into(),
+            clock,
+            volumes,
+            snapshots,
+            turns,
+        })
     }
 }
 
@@ -119,11 +126,17 @@ impl CsiProvider for CsiDir {
     fn create_volume(&self, request: &CreateVolume<'_>) -> Result<CreatedVolume, ProviderError> {
         check_name(request.name)?;
         check_capabilities(request.capabilities)?;
-        let mut shelves = self.shelves.lock();
-        let Shelves { volumes, snapshots } = &mut *shelves;
+        // The source too: it must neither go nor grow while it is copied.
+        let source = request.source.map(|source| match source {
+            VolumeSource::Volume(id) => Turn::Volume(id.into()),
+            VolumeSource::Snapshot(id) => Turn::Snapshot(id.into()),
+        });
+        let turn = Turn::VolumeName(request.name.into());
+        let _turns = self.turns.take([turn].into_iter().chain(source));
+        let Self { volumes, snapshots, .. } = self;
         if let Some((id, meta)) = volumes.find(|meta| *meta.name == *request.name) {
             return if fits(meta.capacity, request) && meta.is_copy_of(request.source) {
-                Ok(created(id, meta.capacity))
+                Ok(created(&id, meta.capacity))
             } else {
                 Err(ProviderError::new(
                     Kind::AlreadyExists,
@@ -159,7 +172,8 @@ impl CsiProvider for CsiDir {
     }
 
     fn delete_volume(&self, external_id: &str, _: &Secrets) -> Result<(), ProviderError> {
-        let volumes = &mut self.shelves.lock().volumes;
+        let _turn = self.turns.take([Turn::Volume(external_id.into())]);
+        let volumes = &self.volumes;
         let Some(meta) = volumes.get(external_id) else { return Ok(()) };
         if let Some(node) = meta.attached.keys().next() {
             return Err(ProviderError::new(
@@ -174,14 +188,14 @@ impl CsiProvider for CsiDir {
 
     fn validate_volume(&self, request: &ValidateVolume<'_>) -> Result<(), ProviderError> {
         check_capabilities(request.capabilities)?;
-        let shelves = self.shelves.lock();
-        let found = shelves.volumes.get(request.external_id);
+        let found = self.volumes.get(request.external_id);
         found.map(drop).ok_or_else(|| no_volume(request.external_id))
     }
 
     fn expand_volume(&self, request: &ExpandVolume<'_>) -> Result<ExpandedVolume, ProviderError> {
         let id = request.external_id;
-        let volumes = &mut self.shelves.lock().volumes;
+        let _turn = self.turns.take([Turn::Volume(id.into())]);
+        let volumes = &self.volumes;
         let meta = volumes.get(id).ok_or_else(|| no_volume(id))?;
         let capacity = capacity(request.capacity_min, request.capacity_max, meta.capacity)?;
         if capacity > meta.capacity {
@@ -197,7 +211,8 @@ impl CsiProvider for CsiDir {
     fn attach_volume(&self, request: &AttachVolume<'_>) -> Result<Labels, ProviderError> {
         let (id, node) = (request.external_id, request.external_node_id);
         check_capabilities(std::slice::from_ref(request.capability))?;
-        let volumes = &mut self.shelves.lock().volumes;
+        let _turn = self.turns.take([Turn::Volume(id.into())]);
+        let volumes = &self.volumes;
         let meta = volumes.get(id).ok_or_else(|| no_volume(id))?;
         let wanted = Attachment { read_only: request.read_only };
         let single = request.capability.access_mode.starts_with("single-node");
@@ -221,7 +236,8 @@ impl CsiProvider for CsiDir {
 
     fn detach_volume(&self, request: &DetachVolume<'_>) -> Result<(), ProviderError> {
         let (id, node) = (request.external_id, request.external_node_id);
-        let volumes = &mut self.shelves.lock().volumes;
+        let _turn = self.turns.take([Turn::Volume(id.into())]);
+        let volumes = &self.volumes;
         if !volumes.get(id).is_some_and(|meta| meta.attached.contains_key(node)) {
             return Ok(());
         }
@@ -233,8 +249,7 @@ impl CsiProvider for CsiDir {
     }
 
     fn list_volumes(&self, page: &ProviderPage<'_>) -> Result<ExternalVolumes, ProviderError> {
-        let shelves = self.shelves.lock();
-        let (volumes, next_token) = shelves.volumes.page(page, |id, meta| ExternalVolume {
+        let (volumes, next_token) = self.volumes.page(page, |id, meta| ExternalVolume {
             external_id: id.into(),
             capacity: meta.capacity,
             context: Labels::new(),
@@ -250,11 +265,12 @@ impl CsiProvider for CsiDir {
     fn create_snapshot(&self, request: &CreateSnapshot<'_>) -> Result<Snapshot, ProviderError> {
         let id = request.external_id;
         check_name(request.name)?;
-        let mut shelves = self.shelves.lock();
-        let Shelves { volumes, snapshots } = &mut *shelves;
+        let turns = [Turn::SnapshotName(request.name.into()), Turn::Volume(id.into())];
+        let _turns = self.turns.take(turns);
+        let Self { volumes, snapshots, .. } = self;
         if let Some((found, meta)) = snapshots.find(|meta| *meta.name == *request.name) {
             return if *meta.external_volume_id == *id {
-                Ok(meta.told(found))
+                Ok(meta.told(&found))
             } else {
                 Err(ProviderError::new(
                     Kind::AlreadyExists,
@@ -279,7 +295,8 @@ impl CsiProvider for CsiDir {
     }
 
     fn delete_snapshot(&self, id: &str, _: &Secrets) -> Result<(), ProviderError> {
-        let snapshots = &mut self.shelves.lock().snapshots;
+        let _turn = self.turns.take([Turn::Snapshot(id.into())]);
+        let snapshots = &self.snapshots;
         if snapshots.get(id).is_none() {
             return Ok(());
         }
@@ -291,8 +308,7 @@ impl CsiProvider for CsiDir {
         page: &ProviderPage<'_>,
         _: &Secrets,
     ) -> Result<Snapshots, ProviderError> {
-        let shelves = self.shelves.lock();
-        let (snapshots, next_token) = shelves.snapshots.page(page, |id, meta| meta.told(id));
+        let (snapshots, next_token) = self.snapshots.page(page, |id, meta| meta.told(id));
         Ok(Snapshots { snapshots, next_token })
     }
 }

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use statehold_volumes::provider::ProviderPage;
@@ -14,10 +15,13 @@ use statehold_volumes::provider::ProviderPage;
 const UNFINISHED: &str = ".";
 
 /// Things of one kind, by ID.
+///
+/// The caller MUST hold the turn of a thing while it changes or removes it. The lock in here covers
+/// the descriptions in memory only, never work on the disk.
 #[derive(Debug)]
 pub(super) struct Shelf<M> {
     dir: PathBuf,
-    metas: BTreeMap<Box<str>, M>,
+    metas: Mutex<BTreeMap<Box<str>, M>>,
 }
 
 impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
@@ -43,16 +47,17 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
             })?;
             metas.insert(name.into(), read);
         }
-        Ok(Self { dir, metas })
+        Ok(Self { dir, metas: Mutex::new(metas) })
     }
 
-    pub(super) fn get(&self, id: &str) -> Option<&M> {
-        self.metas.get(id)
+    pub(super) fn get(&self, id: &str) -> Option<M> {
+        self.metas.lock().get(id).cloned()
     }
 
     /// The first one, in the order of IDs, that is as wanted.
-    pub(super) fn find(&self, wanted: impl Fn(&M) -> bool) -> Option<(&str, &M)> {
-        self.metas.iter().find(|(_, meta)| wanted(meta)).map(|(id, meta)| (&**id, meta))
+    pub(super) fn find(&self, wanted: impl Fn(&M) -> bool) -> Option<(Box<str>, M)> {
+        let metas = self.metas.lock();
+        metas.iter().find(|(_, meta)| wanted(meta)).map(|(id, meta)| (id.clone(), meta.clone()))
     }
 
     /// Where the data is.
@@ -62,7 +67,7 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
 
     /// Puts a thing there, whose data `fill` makes at the path it is given.
     pub(super) fn put(
-        &mut self,
+        &self,
         id: &str,
         meta: M,
         fill: impl FnOnce(&Path) -> io::Result<()>,
@@ -77,30 +82,29 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
             sync(&self.dir)
         };
         make().inspect_err(|_| drop(fs::remove_dir_all(&unfinished)))?;
-        self.metas.insert(id.into(), meta);
+        self.metas.lock().insert(id.into(), meta);
         Ok(())
     }
 
     /// Changes a description.
-    pub(super) fn change(&mut self, id: &str, change: impl FnOnce(&mut M)) -> io::Result<()> {
-        let Some(known) = self.metas.get_mut(id) else { return Ok(()) };
-        let mut meta = known.clone();
+    pub(super) fn change(&self, id: &str, change: impl FnOnce(&mut M)) -> io::Result<()> {
+        let Some(mut meta) = self.get(id) else { return Ok(()) };
         change(&mut meta);
         let dir = self.dir.join(id);
         let next = dir.join("meta.next");
         write(&next, &meta)?;
         fs::rename(&next, dir.join("meta.json"))?;
         sync(&dir)?;
-        *known = meta;
+        self.metas.lock().insert(id.into(), meta);
         Ok(())
     }
 
     /// Removes a thing.
-    pub(super) fn remove(&mut self, id: &str) -> io::Result<()> {
+    pub(super) fn remove(&self, id: &str) -> io::Result<()> {
         let unfinished = self.unfinished(id);
         fs::rename(self.dir.join(id), &unfinished)?;
         // Gone from here on, also if the rest fails: the next start goes on with it.
-        self.metas.remove(id);
+        self.metas.lock().remove(id);
         sync(&self.dir)?;
         fs::remove_dir_all(&unfinished)
     }
@@ -117,7 +121,8 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
             0 => usize::MAX,
             max => usize::try_from(max).unwrap_or(usize::MAX),
         };
-        let mut rest = self.metas.range::<str, _>((from, Bound::Unbounded)).peekable();
+        let metas = self.metas.lock();
+        let mut rest = metas.range::<str, _>((from, Bound::Unbounded)).peekable();
         let mut told = Vec::new();
         let mut last = "";
         while let Some((id, meta)) = rest.next_if(|_| told.len() < max) {

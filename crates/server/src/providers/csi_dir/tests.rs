@@ -99,9 +99,10 @@ fn a_restart_finds_everything() {
     let volume = create(&provider, "v", None).external_id;
     snapshot(&provider, &volume, "s").unwrap();
     attach(&provider, &volume, "n", access_mode::SINGLE_NODE_WRITER).unwrap();
-    let before = format!("{:?}", provider.shelves.lock());
+    let before = format!("{:?}{:?}", provider.volumes, provider.snapshots);
     drop(provider);
-    assert_eq!(format!("{:?}", open(dir.path()).shelves.lock()), before);
+    let reopened = open(dir.path());
+    assert_eq!(format!("{:?}{:?}", reopened.volumes, reopened.snapshots), before);
 }
 
 #[test]
