@@ -11,7 +11,7 @@ use statehold_filter::Filter;
 use statehold_store::{ReadView, Snapshot, Store};
 use statehold_volumes::{
     CsiVolumes, FactsReader, VolumeItem, VolumeQuery, bootstrap, input, list_volumes, register,
-    schema, upsert_node,
+    report_node, schema,
 };
 
 /// Volumes in the list.
@@ -31,7 +31,7 @@ fn filled() -> Store {
         "PluginID": "p1", "Provider": "ebs", "Healthy": true, "NodeInfo": {"ID": "i"}}, "p2": {
         "PluginID": "p2", "Provider": "ebs", "Healthy": true, "NodeInfo": {"ID": "i"}}}}"#;
     let id = "fb2170a8-257d-3c64-b14d-bc06cc94e34c".parse().unwrap();
-    upsert_node(&mut txn, 1, input::node_body(node, id).unwrap()).unwrap();
+    report_node(&mut txn, 1, input::node_body(node, id).unwrap()).unwrap();
     for at in 0..VOLUMES {
         let plugin = if at % 100 == 7 { "p2" } else { "p1" };
         let body = format!(

@@ -20,7 +20,7 @@ use criterion::{Criterion, Throughput, criterion_group};
 use statehold_store::Store;
 use statehold_volumes::{
     FactsReader, VolumeItem, VolumeQuery, bootstrap, input, list_volumes, parse_id, register,
-    schema, upsert_node,
+    report_node, schema,
 };
 
 use fixture::{ALLOCATIONS, Fixture, SELECTED, VOLUMES, allocation, volume, volume_id};
@@ -105,7 +105,7 @@ fn rendering(c: &mut Criterion) {
     bootstrap(&mut txn).unwrap();
     let id = parse_id("fb2170a8-257d-3c64-b14d-bc06cc94e34c").unwrap();
     let node = fixture::node().to_string();
-    upsert_node(&mut txn, 1, input::node_body(node.as_bytes(), id).unwrap()).unwrap();
+    report_node(&mut txn, 1, input::node_body(node.as_bytes(), id).unwrap()).unwrap();
     let volumes: Vec<_> = (0..VOLUMES).map(volume).collect();
     let body = serde_json::json!({ "Volumes": volumes }).to_string();
     let body = input::register_body(body.as_bytes()).unwrap();

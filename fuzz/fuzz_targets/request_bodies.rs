@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use statehold_store::Store;
 use statehold_volumes::{
     Fault, OperationError, bootstrap, claim, input, plan_host_create, plan_host_register, register,
-    schema, unpublish, upsert_allocation, upsert_job, upsert_namespace, upsert_node,
+    schema, unpublish, upsert_allocation, upsert_job, upsert_namespace, report_node,
 };
 use uuid::Uuid;
 
@@ -28,7 +28,7 @@ fuzz_target!(|body: &[u8]| {
     let mut txn = store.begin_write().expect("a store in memory takes writes");
     bootstrap(&mut txn).expect("an empty store takes its namespace");
     if let Some(node) = told(input::node_body(body, ID)) {
-        told(upsert_node(&mut txn, 1, node));
+        told(report_node(&mut txn, 1, node));
     }
     if let Some(namespace) = told(input::namespace_body(body, None)) {
         told(upsert_namespace(&mut txn, namespace));

@@ -15,7 +15,7 @@ use crate::{
     item::VolumeItem,
     rows::{
         Allocation, Allocations, CsiPlugin, CsiPlugins, CsiVolume, HostVolume, Job, Jobs,
-        PluginInfo, TaskGroup,
+        PluginInfo, ReportedHostVolume, ReportedHostVolumes, TaskGroup,
     },
 };
 
@@ -151,11 +151,19 @@ pub(crate) fn host_volume_users<'v, V: ReadView>(
     volume: &HostVolume,
 ) -> impl Iterator<Item = &'v Entry<Allocation>> + use<'v, V> {
     let name = volume.name.clone();
-    let on_node = KeyRange::<Uuid>::exact(volume.node_id);
-    let allocations = view.scan_by(&Allocations::BY_NODE, &on_node, Order::Ascending);
-    allocations.filter(move |allocation| {
-        !allocation.is_client_terminal() && allocation.host_sources().any(|source| *source == *name)
-    })
+    let key = (volume.node_id, Allocations::indexed_name(&name));
+    let range = KeyRange::<(Uuid, String)>::exact(key);
+    let allocations = view.scan_by(&Allocations::BY_HOST_VOLUME, &range, Order::Ascending);
+    // The key has the beginning of a long name only.
+    allocations.filter(move |allocation| allocation.host_sources().any(|source| *source == *name))
+}
+
+/// The host volumes that the node reports, by name.
+pub fn reported_host_volumes<V: ReadView>(
+    view: &V,
+    node: Uuid,
+) -> impl Iterator<Item = &Entry<ReportedHostVolume>> {
+    view.scan::<ReportedHostVolumes>(&KeyRange::<(Uuid, String)>::within(node), Order::Ascending)
 }
 
 /// What is true of a volume right now, because of its plugin.

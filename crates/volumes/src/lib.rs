@@ -28,7 +28,7 @@
 //! use statehold_store::Store;
 //! use statehold_volumes::{
 //!     FactsReader, VolumeItem, VolumeQuery, bootstrap, input, list_volumes, parse_id, register,
-//!     schema, upsert_node,
+//!     schema, report_node,
 //! };
 //!
 //! let store = Store::in_memory(&schema());
@@ -45,7 +45,7 @@
 //! }]}"#)?;
 //! let mut txn = store.begin_write()?;
 //! bootstrap(&mut txn)?;
-//! upsert_node(&mut txn, now, node)?;
+//! report_node(&mut txn, now, node)?;
 //! register(&mut txn, now, "default", body.volumes)?;
 //! let index = txn.commit()?;
 //!
@@ -87,7 +87,7 @@ mod why;
 pub use self::{
     claim::ClaimRefusal,
     constraint::ConstraintFault,
-    facts::{FactsReader, PluginFacts, VolumeFacts},
+    facts::{FactsReader, PluginFacts, VolumeFacts, reported_host_volumes},
     fault::{Fault, OperationError},
     host_spec::{HostSpecError, HostSpecFault, HostUpdateFault, HostVolumeSpec},
     id::{IdError, parse_id},

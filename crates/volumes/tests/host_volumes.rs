@@ -13,24 +13,29 @@ use uuid::Uuid;
 const POOL: &str = "prod";
 
 /// A node of the pool in rack `r1` that has the default plugin and these volumes.
-fn node(number: u128, volumes: &[&str]) -> Node {
+fn node(number: u128, volumes: &[&str]) -> NodeReport {
     let reported = |name: &&str| {
         let volume = NodeHostVolume { name: (*name).into(), ..Default::default() };
         (volume.name.clone(), volume)
     };
-    Node {
+    let node = Node {
         id: id(number),
         name: format!("n{number}").into(),
         node_pool: POOL.into(),
         attributes: [("plugins.host_volume.mkdir.version".into(), "0.0.1".into())].into(),
         meta: [("rack".into(), "r1".into())].into(),
-        host_volumes: volumes.iter().map(reported).collect(),
         ..Default::default()
-    }
+    };
+    NodeReport { node, host_volumes: volumes.iter().map(reported).collect() }
 }
 
-fn report(cluster: &Cluster, node: Node) {
-    cluster.write(|txn| upsert_node(txn, NOW, node)).unwrap();
+fn with(mut report: NodeReport, change: impl FnOnce(&mut Node)) -> NodeReport {
+    change(&mut report.node);
+    report
+}
+
+fn report(cluster: &Cluster, node: NodeReport) {
+    cluster.write(|txn| report_node(txn, NOW, node)).unwrap();
 }
 
 fn in_rack(rack: &str) -> Constraint {
@@ -114,7 +119,7 @@ fn states_follow_what_nodes_report() {
     assert_eq!(row(&cluster, one).modify_index(), cluster.view().index());
     assert_eq!(row(&cluster, elsewhere).modify_index(), untouched);
 
-    report(&cluster, Node { node_pool: "dev".into(), ..node(2, &["dhv-one"]) });
+    report(&cluster, with(node(2, &["dhv-one"]), |node| node.node_pool = "dev".into()));
     assert_eq!(states(), ["ready", "ready", "ready", "pending"]);
     assert_eq!(&*row(&cluster, elsewhere).node_pool, "dev");
     assert_eq!(&*row(&cluster, unmatched).node_pool, "dev");
@@ -127,15 +132,16 @@ fn states_follow_what_nodes_report() {
     assert_eq!(states(), ["unavailable", "unavailable", "ready", "pending"], "none at all");
 
     let before = row(&cluster, zero).modify_index();
-    let down = Node { status: node_status::DOWN.into(), ..node(1, &["dhv-zero", "dhv-one"]) };
+    let down =
+        with(node(1, &["dhv-zero", "dhv-one"]), |node| node.status = node_status::DOWN.into());
     report(&cluster, down.clone());
     report(&cluster, down);
     assert_eq!(row(&cluster, zero).modify_index(), before, "nothing changed");
     report(&cluster, node(1, &["dhv-zero", "dhv-one"]));
-    let shaky = Node { status: node_status::DISCONNECTED.into(), ..node(1, &["dhv-zero"]) };
+    let shaky = with(node(1, &["dhv-zero"]), |node| node.status = node_status::DISCONNECTED.into());
     report(&cluster, shaky);
     assert_eq!(states(), ["ready", "unavailable", "ready", "pending"]);
-    report(&cluster, Node { status: node_status::DOWN.into(), ..node(1, &["dhv-zero"]) });
+    report(&cluster, with(node(1, &["dhv-zero"]), |node| node.status = node_status::DOWN.into()));
     assert_eq!(state(&cluster, zero), "unavailable", "down");
 }
 
@@ -152,7 +158,7 @@ fn reports_about_one_volume_add_to_the_others() {
     };
     cluster.write(|txn| report_host_volume(txn, NOW, id(1), reported.clone())).unwrap();
     assert_eq!(state(&cluster, volume), "ready");
-    assert_eq!(cluster.view().get::<Nodes>(id(1)).unwrap().host_volumes.len(), 2);
+    assert_eq!(reported_host_volumes(&cluster.view(), id(1)).count(), 2);
     cluster.write(|txn| withdraw_host_volume(txn, NOW, id(1), "disk")).unwrap();
     assert_eq!(state(&cluster, volume), "unavailable");
     assert!(cluster.write(|txn| report_host_volume(txn, NOW, id(9), reported)).is_err());
@@ -166,7 +172,7 @@ fn a_node_takes_its_volumes_with_it_only_if_it_said_so() {
     cluster.write(|txn| delete_node(txn, NOW, id(1))).unwrap();
     assert_eq!(state(&cluster, kept), "unavailable");
 
-    report(&cluster, Node { gc_volumes_on_node_gc: true, ..node(1, &["kept"]) });
+    report(&cluster, with(node(1, &["kept"]), |node| node.gc_volumes_on_node_gc = true));
     assert_eq!(state(&cluster, kept), "ready", "the node is back");
     using(&cluster, 10, 1, "kept", false);
     let refused = cluster.write(|txn| delete_node(txn, NOW, id(1))).unwrap_err();
@@ -185,10 +191,10 @@ fn a_node_takes_its_volumes_with_it_only_if_it_said_so() {
 fn volumes_are_placed_on_the_first_node_that_has_what_they_ask_for() {
     let cluster = Cluster::empty();
     let text = |spec| create(&cluster, spec).unwrap_err().to_string();
-    report(&cluster, Node { meta: Labels::new(), ..node(1, &[]) });
-    report(&cluster, Node { node_pool: "dev".into(), ..node(2, &[]) });
+    report(&cluster, with(node(1, &[]), |node| node.meta = Labels::new()));
+    report(&cluster, with(node(2, &[]), |node| node.node_pool = "dev".into()));
     report(&cluster, node(3, &[]));
-    report(&cluster, Node { attributes: Labels::new(), ..node(4, &[]) });
+    report(&cluster, with(node(4, &[]), |node| node.attributes = Labels::new()));
     let placed = create(&cluster, wish("a")).unwrap();
     assert_eq!(row(&cluster, placed).node_id, id(3));
     assert_eq!(
@@ -424,7 +430,7 @@ fn a_volume_of_a_lost_node_is_only_deleted_by_force() {
 fn lists_select_by_namespace_prefix_node_and_pool() {
     let cluster = Cluster::empty();
     report(&cluster, node(1, &[]));
-    report(&cluster, Node { node_pool: "dev".into(), ..node(2, &[]) });
+    report(&cluster, with(node(2, &[]), |node| node.node_pool = "dev".into()));
     cluster
         .write(|txn| upsert_namespace(txn, Namespace { name: "prod".into(), ..Default::default() }))
         .unwrap();
@@ -482,4 +488,29 @@ fn lists_select_by_namespace_prefix_node_and_pool() {
         found.map(|item| item.volume().name.to_string()).collect::<Vec<_>>(),
         ["other", "example"]
     );
+}
+
+/// The tables that one more volume of a node writes to, and the bytes of the node's row.
+fn written_beside(neighbours: u128) -> (Vec<String>, usize) {
+    let cluster = Cluster::empty();
+    report(&cluster, node(1, &[]));
+    for at in 0..=neighbours {
+        let spec = HostVolumeSpec { name: format!("v{at:06}").into(), ..wish("") };
+        let volume = create(&cluster, spec.clone()).unwrap();
+        let reported = NodeHostVolume { name: spec.name, id: Some(volume), ..Default::default() };
+        cluster.write(|txn| report_host_volume(txn, NOW, id(1), reported)).unwrap();
+    }
+    let before = cluster.store.snapshot().index() - 2;
+    let feed = cluster.store.changes_since(before).unwrap();
+    let changes: Vec<_> = feed.flat_map(|commit| commit.unwrap().changes).collect();
+    let node = changes.iter().find_map(|change| change.row::<Nodes>().unwrap()).unwrap();
+    let tables = changes.iter().map(|change| change.table().to_owned()).collect();
+    (tables, serde_json::to_string(&*node).unwrap().len())
+}
+
+#[test]
+fn a_write_is_as_large_whatever_its_node_has() {
+    let few = written_beside(2);
+    assert_eq!(few.0.len(), 4, "the volume, its report, its state and the node");
+    assert_eq!(few, written_beside(300));
 }

@@ -115,11 +115,12 @@ fn tell(cluster: &Cluster, model: &mut Model, op: Op) {
                 node_pool: POOLS[pool].into(),
                 status: STATUSES[status].into(),
                 gc_volumes_on_node_gc: takes_along,
-                host_volumes: named.map(|(_, name)| ((*name).into(), has(name))).collect(),
                 attributes: [("plugins.host_volume.mkdir.version".into(), "1".into())].into(),
                 ..Default::default()
             };
-            cluster.write(|txn| upsert_node(txn, NOW, row)).unwrap();
+            let host_volumes = named.map(|(_, name)| ((*name).into(), has(name))).collect();
+            let report = NodeReport { node: row, host_volumes };
+            cluster.write(|txn| report_node(txn, NOW, report)).unwrap();
         }
         Op::Leave { node } => {
             let row = cluster.view().get::<Nodes>(id(node)).cloned();
@@ -145,7 +146,7 @@ fn tell(cluster: &Cluster, model: &mut Model, op: Op) {
             };
             let view = cluster.view();
             let is_new = view.get::<Allocations>(id(allocation)).is_none();
-            let there = view.get::<Nodes>(id(node)).and_then(|node| node.host_volumes.get("disk"));
+            let there = view.get::<ReportedHostVolumes>((id(node), "disk")).map(|row| &row.volume);
             if let Some(volume) = there.filter(|_| is_new && sticky) {
                 model.last.insert((JOBS[job].into(), volume.id.unwrap()), id(allocation));
             }
@@ -233,7 +234,7 @@ fn check(cluster: &Cluster, model: &mut Model) {
     for volume in volumes(cluster) {
         assert!(names.insert((volume.node_id, volume.name.clone())), "one of a name on a node");
         let node = view.get::<Nodes>(volume.node_id);
-        let reported = node.is_some_and(|node| node.host_volumes.contains_key(&volume.name));
+        let reported = view.contains::<ReportedHostVolumes>((volume.node_id, &volume.name));
         let status = node.map_or("", |node| &*node.status);
         match (reported, status) {
             (true, "ready") => {

@@ -87,7 +87,7 @@ fn nodes_are_listed_by_the_start_of_their_id() {
     assert_eq!(names(&prefix(""), Order::Descending, Some(id(2))), ["n2", "n1"]);
     assert_eq!(names(&prefix(&id(3).to_string()), Order::Ascending, None), ["n3"]);
     let node = list_nodes(&view, &prefix(""), Order::Ascending, None).next().unwrap();
-    let item = NodeItem::new(node);
+    let item = NodeItem::new(&view, node);
     let json = serde_json::to_value(item.stub()).unwrap();
     assert_eq!((&json["Name"], &json["NodePool"]), (&"n1".into(), &"default".into()));
     assert_eq!(

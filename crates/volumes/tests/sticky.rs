@@ -16,14 +16,13 @@ const VOLUME: Uuid = Uuid::from_u128(0xd15c);
 fn cluster() -> Cluster {
     let cluster = Cluster::empty();
     let has = |name: &str, id| NodeHostVolume { name: name.into(), id, ..Default::default() };
-    let node = Node {
-        id: id(1),
+    let report = NodeReport {
+        node: Node { id: id(1), ..Default::default() },
         host_volumes: [has("disk", Some(VOLUME)), has("static", None)]
             .map(|volume| (volume.name.clone(), volume))
             .into(),
-        ..Default::default()
     };
-    cluster.write(|txn| upsert_node(txn, NOW, node)).unwrap();
+    cluster.write(|txn| report_node(txn, NOW, report)).unwrap();
     cluster
 }
 

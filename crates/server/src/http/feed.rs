@@ -7,8 +7,8 @@ use serde::Serialize;
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 use statehold_volumes::{
     self as domain, CsiVolumes, Labels, Unpublished, VolumeKey, VolumeView, ask_attach,
-    ask_release, input, parse_id, plan_release, record_release, upsert_allocation, upsert_job,
-    upsert_node,
+    ask_release, input, parse_id, plan_release, record_release, report_node, upsert_allocation,
+    upsert_job,
 };
 
 use uuid::Uuid;
@@ -23,8 +23,8 @@ use crate::providers::turns::Subject;
 /// `PUT /statehold/v1/nodes/:id`
 pub(crate) async fn put_node(mut call: Call) -> Reply {
     let id = parse_id(call.segment("id"))?;
-    let node = input::node_body(&call.body().await?, id)?;
-    let write = move |txn: &mut WriteTxn<'_>, now| Ok(upsert_node(txn, now, node)?);
+    let report = input::node_body(&call.body().await?, id)?;
+    let write = move |txn: &mut WriteTxn<'_>, now| Ok(report_node(txn, now, report)?);
     call.app.write_for_index(&call.query, write).await
 }
 

@@ -28,7 +28,15 @@ impl List for NodeList {
         let rows = prefix
             .into_iter()
             .flat_map(|prefix| list_nodes(view, &prefix, asked.order(), asked.from().copied()));
-        rows.map(NodeItem::new)
+        // A node may report any number of them, and most lists need none.
+        let needs_host_volumes = asked.filters_by("HostVolumes");
+        rows.map(move |node| {
+            if needs_host_volumes {
+                NodeItem::new(view, node)
+            } else {
+                NodeItem::without_host_volumes(node)
+            }
+        })
     }
 
     fn key(item: &NodeItem) -> Uuid {

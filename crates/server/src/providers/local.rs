@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use statehold_store::{ReadView, Store};
 use statehold_volumes::provider::{CsiProvider, ProviderError, ProviderInfo, Providers};
-use statehold_volumes::{Labels, Node, Nodes, PluginInfo, node_status, upsert_node};
+use statehold_volumes::{Labels, Node, NodeReport, Nodes, PluginInfo, node_status, report_node};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
@@ -126,10 +126,10 @@ impl LocalNode {
             meta: options.meta,
             controller_plugins: part(&infos, |info| info.node = None),
             node_plugins: part(&infos, |info| info.controller = None),
-            host_volumes,
             ..Node::default()
         };
-        write(store, node).map_err(|error| NodeStartError::Write(error.to_string()))?;
+        write(store, NodeReport { node, host_volumes })
+            .map_err(|error| NodeStartError::Write(error.to_string()))?;
         let turns = Turns::new(providers.iter().map(|(plugin, _)| plugin));
         Ok(Self { id, host_volumes: keeper, providers: Arc::new(providers), turns })
     }
@@ -179,9 +179,9 @@ impl LocalNode {
     }
 }
 
-fn write(store: &Store, node: Node) -> Result<(), Box<dyn std::error::Error>> {
+fn write(store: &Store, report: NodeReport) -> Result<(), Box<dyn std::error::Error>> {
     let mut txn = store.begin_write()?;
-    upsert_node(&mut txn, now(), node)?;
+    report_node(&mut txn, now(), report)?;
     txn.commit()?;
     Ok(())
 }

@@ -7,7 +7,10 @@ use super::{
     fields::{Fields, first_value},
     volume::topology,
 };
-use crate::rows::{ControllerInfo, Namespace, Node, NodeHostVolume, NodeInfo, PluginInfo};
+use crate::{
+    ops::NodeReport,
+    rows::{ControllerInfo, Namespace, Node, NodeHostVolume, NodeInfo, PluginInfo},
+};
 
 /// Reads a namespace; `name` is that of the path, if it has one.
 pub fn namespace_body(body: &[u8], name: Option<&str>) -> Result<Namespace, DecodeError> {
@@ -20,11 +23,11 @@ pub fn namespace_body(body: &[u8], name: Option<&str>) -> Result<Namespace, Deco
 }
 
 /// Reads a node; `id` is that of the path.
-pub fn node_body(body: &[u8], id: Uuid) -> Result<Node, DecodeError> {
+pub fn node_body(body: &[u8], id: Uuid) -> Result<NodeReport, DecodeError> {
     let value = first_value(body)?;
     let fields = Fields::of_body("Node", &value)?;
     same_id(&fields, id)?;
-    Ok(Node {
+    let node = Node {
         id,
         name: fields.text("Name")?,
         datacenter: fields.text("Datacenter")?,
@@ -36,10 +39,11 @@ pub fn node_body(body: &[u8], id: Uuid) -> Result<Node, DecodeError> {
         meta: fields.labels("Meta")?,
         controller_plugins: fields.objects_by_name("CSIControllerPlugins", "CSIInfo", plugin)?,
         node_plugins: fields.objects_by_name("CSINodePlugins", "CSIInfo", plugin)?,
-        host_volumes: fields.objects_by_name("HostVolumes", "ClientHostVolumeConfig", host)?,
         gc_volumes_on_node_gc: fields.flag("GCVolumesOnNodeGC")?,
         ..Node::default()
-    })
+    };
+    let host_volumes = fields.objects_by_name("HostVolumes", "ClientHostVolumeConfig", host)?;
+    Ok(NodeReport { node, host_volumes })
 }
 
 /// An ID in the body must be the one of the path.
@@ -139,7 +143,7 @@ mod tests {
           "CSINodePlugins": {"ebs": {"PluginID": "ebs", "NodeInfo": {
             "ID": "i-1", "MaxVolumes": 51, "AccessibleTopology": {"key": "val2"}}}, "gone": null}
         }"#;
-        let node = node_body(body, ID).unwrap();
+        let node = node_body(body, ID).unwrap().node;
         assert_eq!(node.attributes.get("Kernel").map(AsRef::as_ref), Some("Linux"));
         let controller = &node.controller_plugins["ebs"];
         assert_eq!((&*controller.plugin_id, controller.healthy), ("ebs", true));
@@ -157,9 +161,9 @@ mod tests {
           "static": {"Path": "/srv", "ReadOnly": true, "ID": ""},
           "made": {"Name": "made", "id": "00000000-0000-0000-0000-000000000001"}
         }}"#;
-        let node = node_body(body, ID).unwrap();
+        let NodeReport { node, host_volumes } = node_body(body, ID).unwrap();
         assert!(node.gc_volumes_on_node_gc);
-        let of = |name: &str| &node.host_volumes[name];
+        let of = |name: &str| &host_volumes[name];
         assert_eq!((&*of("static").name, &*of("static").path), ("static", "/srv"));
         assert_eq!((of("static").read_only, of("static").id), (true, None));
         assert_eq!(of("made").id, Some(Uuid::from_u128(1)));

@@ -1,9 +1,15 @@
 //! What filter expressions see of nodes.
 
-use statehold_filter::Filterable;
-use statehold_store::Entry;
+use std::collections::BTreeMap;
 
-use crate::{rows::Node, view::NodeStub};
+use statehold_filter::Filterable;
+use statehold_store::{Entry, ReadView};
+
+use crate::{
+    facts::reported_host_volumes,
+    rows::{Node, NodeHostVolume},
+    view::NodeStub,
+};
 
 /// A node of a list.
 #[derive(Clone, Debug, Filterable)]
@@ -13,12 +19,22 @@ use crate::{rows::Node, view::NodeStub};
 pub struct NodeItem {
     #[filterable(flatten(deref))]
     node: Entry<Node>,
+    host_volumes: BTreeMap<Box<str>, NodeHostVolume>,
 }
 
 impl NodeItem {
-    /// The item of `node`.
-    pub fn new(node: &Entry<Node>) -> Self {
-        Self { node: node.clone() }
+    /// The item of `node`, with the host volumes that it reports.
+    ///
+    /// Cost: reads each of them; [`NodeItem::without_host_volumes`] reads none.
+    pub fn new(view: &impl ReadView, node: &Entry<Node>) -> Self {
+        let reported = reported_host_volumes(view, node.id)
+            .map(|row| (row.volume.name.clone(), row.volume.clone()));
+        Self { node: node.clone(), host_volumes: reported.collect() }
+    }
+
+    /// The item of `node` for a filter that does not name `HostVolumes`.
+    pub fn without_host_volumes(node: &Entry<Node>) -> Self {
+        Self { node: node.clone(), host_volumes: BTreeMap::new() }
     }
 
     /// The node.

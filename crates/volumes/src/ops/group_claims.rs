@@ -6,7 +6,10 @@ use std::fmt;
 use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
-use crate::rows::{Allocation, Allocations, Nodes, RequestKind, TaskGroupClaim, TaskGroupClaims};
+use crate::rows::{
+    Allocation, Allocations, Nodes, ReportedHostVolumes, RequestKind, TaskGroupClaim,
+    TaskGroupClaims,
+};
 
 /// Why a sticky claim couldn't be deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +57,8 @@ pub(super) fn claim_sticky_volumes(
     // Of a volume that the node's configuration names there is nothing to come back to.
     let wanted: Vec<(Uuid, Box<str>)> = sticky
         .filter_map(|request| {
-            let volume = node.host_volumes.get(&request.source)?;
-            Some((volume.id?, request.source.clone()))
+            let reported = txn.get::<ReportedHostVolumes>((node.id, &request.source))?;
+            Some((reported.volume.id?, request.source.clone()))
         })
         .collect();
     for (volume_id, volume_name) in wanted {

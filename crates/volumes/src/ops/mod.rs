@@ -44,7 +44,7 @@ pub use self::{
     },
     jobs::{JobError, delete_job, upsert_job},
     namespaces::{NamespaceError, bootstrap, delete_namespace, upsert_namespace},
-    nodes::{NodeError, delete_node, upsert_node},
+    nodes::{NodeError, NodeReport, delete_node, report_node, upsert_node},
     plugins::collect_plugins,
     register::{RegisterError, VolumeKey, register},
     release::{

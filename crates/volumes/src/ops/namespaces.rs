@@ -5,9 +5,11 @@ use std::fmt;
 use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
+use super::host_volumes::move_reports;
 use crate::{
     rows::{
-        CsiVolumes, DEFAULT_NAMESPACE, HostVolumes, Jobs, Namespace, Namespaces, TaskGroupClaims,
+        CsiVolumes, DEFAULT_NAMESPACE, HostVolumes, Jobs, Namespace, Namespaces, Node, Nodes,
+        TaskGroupClaims,
     },
     text::Quoted,
 };
@@ -116,8 +118,13 @@ impl From<WriteError> for NamespaceError {
     }
 }
 
-/// Makes sure that the default namespace exists. True when it had to be made.
+/// Creates the default namespace if it is missing, and moves what earlier versions kept in large rows
+/// to rows of their own. Returns whether the namespace was missing.
+///
+/// A server MUST call it once after it has opened its store, because reads look into the new rows
+/// only. Cost: reads each node.
 pub fn bootstrap(txn: &mut WriteTxn<'_>) -> Result<bool, WriteError> {
+    move_old_rows(txn)?;
     if txn.get::<Namespaces>(DEFAULT_NAMESPACE).is_some() {
         return Ok(false);
     }
@@ -126,6 +133,18 @@ pub fn bootstrap(txn: &mut WriteTxn<'_>) -> Result<bool, WriteError> {
         description: "Default shared namespace".into(),
     })?;
     Ok(true)
+}
+
+fn move_old_rows(txn: &mut WriteTxn<'_>) -> Result<(), WriteError> {
+    let nodes = txn.scan::<Nodes>(&KeyRange::<Uuid>::all(), Order::Ascending);
+    let old = nodes.filter(|node| !node.unmoved_host_volumes.is_empty());
+    let old: Vec<Node> = old.map(|node| Node::clone(node)).collect();
+    for mut node in old {
+        move_reports(txn, &node)?;
+        node.unmoved_host_volumes.clear();
+        txn.upsert::<Nodes>(node)?;
+    }
+    Ok(())
 }
 
 /// Makes a namespace, or changes its description.

@@ -1,17 +1,20 @@
 //! Nodes come, report and go; the plugins that they run and the host volumes that they have follow in
 //! the same transaction.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use statehold_store::{ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
 use super::{
-    host_volumes::{follow_host_volumes, forget_host_volumes},
+    host_volumes::{
+        Followed, follow_host_volumes, forget_host_volumes, forget_reports, move_reports,
+        replace_reports,
+    },
     plugins::follow_node,
 };
 use crate::{
-    rows::{DEFAULT_NODE_POOL, Node, Nodes, node_status},
+    rows::{DEFAULT_NODE_POOL, Node, NodeHostVolume, Nodes, node_status},
     text::Quoted,
 };
 
@@ -63,11 +66,39 @@ impl From<WriteError> for NodeError {
     }
 }
 
-/// Registers a node, or takes over what it says now. A node that says no status is ready, one that
-/// says no pool is in the default one.
+/// What a node reports: itself, and the host volumes that it can give to allocations, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeReport {
+    /// The node.
+    pub node: Node,
+    /// All its host volumes, by name.
+    pub host_volumes: BTreeMap<Box<str>, NodeHostVolume>,
+}
+
+/// Registers a node, or adopts what it reports now. The host volumes that it reported before stay
+/// reported: see [`report_node`].
 ///
-/// The times in `node` are not looked at.
-pub fn upsert_node(txn: &mut WriteTxn<'_>, now: i64, mut node: Node) -> Result<(), NodeError> {
+/// A node without a status is ready, one without a pool is in the default one. The times in `node`
+/// are ignored.
+///
+/// Cost: reads the host volumes on the node when its status or its pool changes, else none.
+pub fn upsert_node(txn: &mut WriteTxn<'_>, now: i64, node: Node) -> Result<(), NodeError> {
+    write(txn, now, node, None)
+}
+
+/// Like [`upsert_node`], and replaces the host volumes that the node reports.
+///
+/// Cost: reads every volume that the node reported or reports now; writes those that changed.
+pub fn report_node(txn: &mut WriteTxn<'_>, now: i64, report: NodeReport) -> Result<(), NodeError> {
+    write(txn, now, report.node, Some(report.host_volumes))
+}
+
+fn write(
+    txn: &mut WriteTxn<'_>,
+    now: i64,
+    mut node: Node,
+    host_volumes: Option<BTreeMap<Box<str>, NodeHostVolume>>,
+) -> Result<(), NodeError> {
     match &*node.status {
         "" => node.status = node_status::READY.into(),
         node_status::INITIALIZING
@@ -83,17 +114,30 @@ pub fn upsert_node(txn: &mut WriteTxn<'_>, now: i64, mut node: Node) -> Result<(
     node.create_time = before.as_ref().map_or(now, |before| before.create_time);
     node.modify_time = now;
     follow_node(txn, now, node.id, before.as_ref(), Some(&node))?;
-    follow_host_volumes(txn, &node)?;
+    if let Some(before) = &before {
+        move_reports(txn, before)?;
+    }
+    node.unmoved_host_volumes.clear();
+    let changed = match host_volumes {
+        Some(reported) => replace_reports(txn, node.id, reported)?,
+        None => Vec::new(),
+    };
+    let same = |before: &Node| before.status == node.status && before.node_pool == node.node_pool;
+    // The state of a volume follows from its node's status and from whether it is reported itself.
+    let followed =
+        if before.as_ref().is_some_and(same) { Followed::Named(changed) } else { Followed::All };
+    follow_host_volumes(txn, &node, followed)?;
     txn.upsert::<Nodes>(node)?;
     Ok(())
 }
 
-/// Deletes a node, and its part in every plugin. Its host volumes go with it if it said so, else they
-/// are unavailable until it is back.
+/// Deletes a node, its reports, and its part in every plugin. Its host volumes go with it if it said
+/// so, else they are unavailable until it is back.
 pub fn delete_node(txn: &mut WriteTxn<'_>, now: i64, id: Uuid) -> Result<(), NodeError> {
     let before = txn.get::<Nodes>(id).map(|entry| Node::clone(entry));
     let Some(before) = before else { return Err(NodeError::NotFound { id }) };
     forget_host_volumes(txn, &before)?;
+    forget_reports(txn, id)?;
     txn.delete::<Nodes>(id)?;
     Ok(follow_node(txn, now, id, Some(&before), None)?)
 }

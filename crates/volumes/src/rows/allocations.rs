@@ -116,6 +116,9 @@ impl Allocation {
     }
 }
 
+/// Bytes of a host volume's name that are in a key.
+const INDEXED_NAME_MAX: usize = 1024;
+
 /// Table of the allocations, by ID.
 #[derive(Clone, Copy, Debug)]
 pub struct Allocations;
@@ -128,6 +131,30 @@ impl Allocations {
                 keys.add(node);
             }
         });
+
+    /// Allocations that have not ended on their node by that node and the names of the host volumes
+    /// that they ask for; of a long name by its beginning, see [`Allocations::indexed_name`].
+    pub const BY_HOST_VOLUME: Index<Self, (Uuid, String)> =
+        Index::non_unique("host_volume", |allocation: &Allocation, keys| {
+            let Some(node) = allocation.node_id.filter(|_| !allocation.is_client_terminal()) else {
+                return;
+            };
+            let mut sources: Vec<String> = allocation.host_sources().collect();
+            for source in &mut sources {
+                source.truncate(Self::indexed_name(source).len());
+            }
+            sources.sort_unstable();
+            sources.dedup();
+            for source in &sources {
+                keys.add((node, source));
+            }
+        });
+
+    /// The part of a host volume's name that is in keys, at most 1 KiB: keys have a limit, and names in
+    /// what jobs ask for have none.
+    pub fn indexed_name(name: &str) -> &str {
+        &name[..name.floor_char_boundary(INDEXED_NAME_MAX)]
+    }
 
     /// Allocations by the namespace and the ID of their job.
     pub const BY_JOB: Index<Self, (String, String)> =
@@ -155,6 +182,7 @@ impl Table for Allocations {
 
     fn indexes(set: &mut IndexSet<Self>) {
         set.add(&Self::BY_NODE);
+        set.add(&Self::BY_HOST_VOLUME);
         set.add(&Self::BY_JOB);
     }
 }

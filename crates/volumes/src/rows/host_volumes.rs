@@ -130,6 +130,12 @@ impl HostVolumes {
         Index::<Self, Uuid>::non_unique("node", |volume, keys| keys.add(volume.node_id))
             .serves("NodeID");
 
+    /// Volumes by the node they are on and their name.
+    pub const BY_NAME_ON_NODE: Index<Self, (Uuid, String)> =
+        Index::non_unique("name_on_node", |volume: &HostVolume, keys| {
+            keys.add((volume.node_id, &volume.name));
+        });
+
     /// Volumes by the pool of their node.
     pub const BY_POOL: Index<Self, String> =
         Index::<Self, String>::non_unique("pool", |volume, keys| keys.add(&volume.node_pool))
@@ -156,7 +162,8 @@ impl Table for HostVolumes {
     }
 
     fn indexes(set: &mut IndexSet<Self>) {
-        set.add(&Self::BY_NODE).add(&Self::BY_POOL).add(&Self::BY_NAME).add(&Self::BY_ID);
+        set.add(&Self::BY_NODE).add(&Self::BY_NAME_ON_NODE);
+        set.add(&Self::BY_POOL).add(&Self::BY_NAME).add(&Self::BY_ID);
     }
 }
 

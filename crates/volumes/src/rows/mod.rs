@@ -13,6 +13,7 @@ mod namespaces;
 mod nodes;
 mod old;
 mod plugins;
+mod reported;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub use self::{
     namespaces::{DEFAULT_NAMESPACE, Namespace, Namespaces},
     nodes::{ControllerInfo, Node, NodeHostVolume, NodeInfo, Nodes, PluginInfo, node_status},
     plugins::{CsiPlugin, CsiPlugins},
+    reported::{ReportedHostVolume, ReportedHostVolumes},
     volumes::{Claim, CsiVolume, CsiVolumes, MountOptions, Topology, TopologyRequest},
 };
 
@@ -47,5 +49,6 @@ pub fn schema() -> statehold_store::Schema {
         .table::<CsiPlugins>()
         .table::<CsiVolumes>()
         .table::<HostVolumes>()
+        .table::<ReportedHostVolumes>()
         .table::<TaskGroupClaims>()
 }

@@ -7,7 +7,10 @@ use statehold_filter::Filterable;
 use statehold_store::{Index, IndexSet, OldRow, RowError, Table};
 use uuid::Uuid;
 
-use super::{Labels, Topology, old::NodeV1};
+use super::{
+    Labels, Topology,
+    old::{NodeV1, NodeV2},
+};
 
 /// The statuses a node can have.
 pub mod node_status {
@@ -50,8 +53,6 @@ pub struct Node {
     /// Node plugins that run on it, by plugin ID.
     #[filterable(rename = "CSINodePlugins")]
     pub node_plugins: BTreeMap<Box<str>, PluginInfo>,
-    /// Host volumes that it can give to allocations, by name.
-    pub host_volumes: BTreeMap<Box<str>, NodeHostVolume>,
     /// Whether its dynamic host volumes are forgotten together with it.
     #[filterable(rename = "GCVolumesOnNodeGC")]
     pub gc_volumes_on_node_gc: bool,
@@ -59,6 +60,11 @@ pub struct Node {
     pub create_time: i64,
     /// When it was last changed, in unix nanoseconds.
     pub modify_time: i64,
+    /// The host volumes that a row of version 2 carried. [`bootstrap`](crate::bootstrap), or the next
+    /// write of the node, moves them to rows of [`ReportedHostVolumes`](super::ReportedHostVolumes);
+    /// empty from then on.
+    #[filterable(skip)]
+    pub unmoved_host_volumes: Vec<NodeHostVolume>,
 }
 
 impl Node {
@@ -188,7 +194,7 @@ impl Nodes {
 
 impl Table for Nodes {
     const NAME: &'static str = "nodes";
-    const VERSION: u16 = 2;
+    const VERSION: u16 = 3;
     type Key = Uuid;
     type Row = Node;
 
@@ -199,6 +205,7 @@ impl Table for Nodes {
     fn migrate(old: OldRow<'_>) -> Result<Node, RowError> {
         match old.version() {
             1 => old.read::<NodeV1>().map(Node::from),
+            2 => old.read::<NodeV2>().map(Node::from),
             _ => Err(old.unknown(Self::VERSION)),
         }
     }

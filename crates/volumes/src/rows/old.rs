@@ -1,4 +1,4 @@
-//! Rows as version 1 of their tables wrote them, and how they become those of today.
+//! Rows as earlier versions of their tables wrote them, and how they become those of today.
 //!
 //! Fields are stored in their order and without their names, so each of these types has to stay as
 //! it is.
@@ -9,8 +9,8 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
-    Allocation, Claim, CsiVolume, Job, Labels, MountOptions, Node, PluginInfo, RequestKind,
-    TaskGroup, TaskPlugin, Topology, TopologyRequest, VolumeRequest,
+    Allocation, Claim, CsiVolume, Job, Labels, MountOptions, Node, NodeHostVolume, PluginInfo,
+    RequestKind, TaskGroup, TaskPlugin, Topology, TopologyRequest, VolumeRequest,
 };
 use crate::{
     modes::{Capability, ClaimMode, ClaimState},
@@ -51,8 +51,53 @@ impl From<NodeV1> for Node {
             node_plugins: old.node_plugins,
             create_time: old.create_time,
             modify_time: old.modify_time,
-            host_volumes: BTreeMap::new(),
             gc_volumes_on_node_gc: false,
+            unmoved_host_volumes: Vec::new(),
+        }
+    }
+}
+
+/// Before the host volumes of a node had rows of their own.
+#[derive(Deserialize)]
+pub(super) struct NodeV2 {
+    id: Uuid,
+    name: Box<str>,
+    datacenter: Box<str>,
+    node_pool: Box<str>,
+    node_class: Box<str>,
+    status: Box<str>,
+    scheduling_eligibility: Box<str>,
+    attributes: Labels,
+    meta: Labels,
+    controller_plugins: BTreeMap<Box<str>, PluginInfo>,
+    node_plugins: BTreeMap<Box<str>, PluginInfo>,
+    host_volumes: BTreeMap<Box<str>, NodeHostVolume>,
+    gc_volumes_on_node_gc: bool,
+    create_time: i64,
+    modify_time: i64,
+}
+
+impl From<NodeV2> for Node {
+    fn from(old: NodeV2) -> Self {
+        Self {
+            id: old.id,
+            name: old.name,
+            datacenter: old.datacenter,
+            node_pool: old.node_pool,
+            node_class: old.node_class,
+            status: old.status,
+            scheduling_eligibility: old.scheduling_eligibility,
+            attributes: old.attributes,
+            meta: old.meta,
+            controller_plugins: old.controller_plugins,
+            node_plugins: old.node_plugins,
+            gc_volumes_on_node_gc: old.gc_volumes_on_node_gc,
+            create_time: old.create_time,
+            modify_time: old.modify_time,
+            // The key of the map was the name by which the volume was found.
+            unmoved_host_volumes: (old.host_volumes.into_iter())
+                .map(|(name, volume)| NodeHostVolume { name, ..volume })
+                .collect(),
         }
     }
 }

@@ -38,7 +38,10 @@ mod place;
 mod plan;
 mod record;
 
-pub(super) use self::follow::{follow_host_volumes, forget_host_volumes};
+pub(super) use self::follow::{
+    Followed, follow_host_volumes, forget_host_volumes, forget_reports, move_reports,
+    replace_reports,
+};
 pub use self::{
     error::{
         HostOperation, HostProviderError, HostStateFault, HostVolumeError, MadeHostVolume,

@@ -57,9 +57,7 @@ pub(super) fn has_volume<'v>(
     node: Uuid,
     name: &str,
 ) -> Option<&'v HostVolume> {
-    let on_node = KeyRange::<Uuid>::exact(node);
-    let mut volumes = view.scan_by(&HostVolumes::BY_NODE, &on_node, Order::Ascending);
-    volumes.find(|volume| *volume.name == *name).map(|volume| &**volume)
+    view.find(&HostVolumes::BY_NAME_ON_NODE, (node, name)).map(|volume| &**volume)
 }
 
 /// Whether the node has the volume's plugin and is as its constraints say.

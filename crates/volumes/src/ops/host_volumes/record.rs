@@ -44,7 +44,7 @@ pub fn record_host_volume(
         return Err(HostVolumeError::NameTaken);
     }
     volume.node_pool.clone_from(&node.node_pool);
-    volume.state = state_on(node, &volume);
+    volume.state = state_on(txn, node, &volume);
     txn.upsert::<HostVolumes>(volume)?;
     Ok(())
 }
