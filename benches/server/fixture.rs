@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -16,6 +17,8 @@ pub(crate) const ALLOCATIONS: usize = 64;
 
 /// Volumes of one request while the store is filled.
 const BATCH: usize = 1000;
+/// Linux counts CPU time in hundredths of a second.
+const MILLISECONDS_PER_TICK: u64 = 10;
 const NODE: &str = "fb2170a8-257d-3c64-b14d-bc06cc94e34c";
 
 /// A running server, killed when dropped.
@@ -57,6 +60,13 @@ pub(crate) fn node() -> Value {
 
 impl Fixture {
     pub(crate) fn start() -> Self {
+        let fixture = Self::empty();
+        fixture.fill();
+        fixture
+    }
+
+    /// A server without any volume.
+    pub(crate) fn empty() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut server = Command::new(env!("CARGO_BIN_EXE_statehold"))
             .args(["serve", "--bind", "127.0.0.1:0", "--data-dir"])
@@ -68,9 +78,23 @@ impl Fixture {
         let mut line = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().rsplit('/').next().unwrap().to_owned();
-        let fixture = Self { server, address, _dir: dir };
-        fixture.fill();
-        fixture
+        Self { server, address, _dir: dir }
+    }
+
+    /// The CPU time that the server has used.
+    pub(crate) fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.server.id())).unwrap();
+        // After the name, which ends with the last parenthesis, field 12 is user and 13 system time.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * MILLISECONDS_PER_TICK)
+    }
+
+    /// The memory that the server holds, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.server.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
     }
 
     fn fill(&self) {

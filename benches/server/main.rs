@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p statehold-server --bench server`
 //!
+//! `cargo bench -p statehold-server --bench server -- host_volumes_on_one_node` runs that part alone.
+//!
 //! First single requests, one after the other; `json/list` is what rendering the list's answer costs
 //! in memory, without the store and HTTP. Then a table: how many requests a second several clients
 //! get together, and what the slowest hundredth of them takes.
@@ -11,6 +13,7 @@
 
 mod client;
 mod fixture;
+mod host_volumes;
 mod load;
 
 use std::hint::black_box;
@@ -129,8 +132,13 @@ fn rendering(c: &mut Criterion) {
 criterion_group!(benches, requests, rendering);
 
 fn main() {
+    let trial = std::env::args().any(|arg| arg == "--test");
+    if std::env::args().any(|arg| arg == "host_volumes_on_one_node") {
+        host_volumes::print(trial);
+        return;
+    }
     benches();
     Criterion::default().configure_from_args().final_summary();
-    let trial = std::env::args().any(|arg| arg == "--test");
     load::print(&Fixture::start(), if trial { TRIAL } else { LOAD });
+    host_volumes::print(trial);
 }
