@@ -30,11 +30,11 @@ pub struct PluginFacts<'v> {
     pub controller_required: bool,
     /// How many controllers are well.
     pub controllers_healthy: u64,
-    /// How many controllers the jobs want.
+    /// Number of controllers that should run, never below `controllers_healthy`.
     pub controllers_expected: u64,
     /// How many node plugins are well.
     pub nodes_healthy: u64,
-    /// How many node plugins the jobs want.
+    /// Number of node plugins that should run, never below `nodes_healthy`.
     pub nodes_expected: u64,
 }
 
@@ -42,12 +42,25 @@ impl<'v> PluginFacts<'v> {
     /// Works out the facts of `plugin`. Reads every job that runs it, and for system jobs their
     /// allocations.
     pub fn of<V: ReadView>(view: &'v V, plugin: &'v CsiPlugin) -> Self {
-        let (mut controllers_expected, mut nodes_expected) = (0_u64, 0_u64);
-        for expectation in expectations(view, &plugin.id) {
-            controllers_expected = controllers_expected.saturating_add(expectation.controllers);
-            nodes_expected = nodes_expected.saturating_add(expectation.nodes);
+        let (mut controllers, mut nodes) = (None, None);
+        for found in expectations(view, &plugin.id) {
+            for (runs, expected, sum) in [
+                (found.runs_controllers, found.controllers, &mut controllers),
+                (found.runs_nodes, found.nodes, &mut nodes),
+            ] {
+                if runs {
+                    *sum = Some(sum.unwrap_or(0_u64).saturating_add(expected));
+                }
+            }
         }
-        Self { controllers_expected, nodes_expected, ..Self::health(plugin) }
+        let health = Self::health(plugin);
+        let (controllers_healthy, nodes_healthy) =
+            (health.controllers_healthy, health.nodes_healthy);
+        Self {
+            controllers_expected: expected(controllers, &plugin.controllers, controllers_healthy),
+            nodes_expected: expected(nodes, &plugin.nodes, nodes_healthy),
+            ..health
+        }
     }
 
     /// The facts that the plugin's row alone tells; nothing is known to be expected.
@@ -70,6 +83,15 @@ impl<'v> PluginFacts<'v> {
     pub fn schedulable(&self) -> bool {
         self.nodes_healthy > 0 && (!self.controller_required || self.controllers_healthy > 0)
     }
+}
+
+/// Number of instances that should run: as many as the jobs want. Without a job, for a plugin of this
+/// machine or one that is fed alone, every instance that reports is expected.
+///
+/// Never below `healthy`: clients such as Terraform's `nomad_plugin` wait until both are equal, and an
+/// instance that its job no longer wants may still report.
+fn expected(by_jobs: Option<u64>, reporting: &BTreeMap<Uuid, PluginInfo>, healthy: u64) -> u64 {
+    by_jobs.unwrap_or(reporting.len() as u64).max(healthy)
 }
 
 /// How many instances of a plugin one job wants.

@@ -110,7 +110,7 @@ fn plugins_are_filtered_by_what_they_show_and_hold() {
             list_plugins(&view, "", Order::Ascending, None).map(|row| PluginItem::new(&view, row));
         items.filter(|item| filter.matches(item)).count()
     };
-    assert_eq!(matching(r#"ID == "foo" and NodesHealthy == 2 and ControllersExpected == 0"#), 1);
+    assert_eq!(matching(r#"ID == "foo" and NodesHealthy == 2 and ControllersExpected == 1"#), 1);
     assert_eq!(matching(r#"Version == "0.1" and ControllerRequired == true"#), 1);
     let node = id(2);
     assert_eq!(matching(&format!(r#""{node}" in Nodes and Nodes["{node}"].Healthy == true"#)), 1);

@@ -209,7 +209,7 @@ fn plugins_show_where_they_run_and_what_jobs_expect() {
         json!({
             "ID": "foo", "Provider": "com.hashicorp:mock", "ControllerRequired": true,
             "ControllersHealthy": 1, "ControllersExpected": 2,
-            "NodesHealthy": 2, "NodesExpected": 0,
+            "NodesHealthy": 2, "NodesExpected": 2,
             "CreateIndex": entry.create_index(), "ModifyIndex": entry.modify_index(),
         })
     );
