@@ -279,9 +279,11 @@ impl OperationError for DeleteError {
 impl OperationError for SnapshotFault {
     fn fault(&self) -> Fault {
         match self {
-            Self::NoVolume { .. } | Self::NoPlugin { .. } | Self::Unsupported { .. } => {
-                Fault::Request
-            }
+            Self::MissingPluginId
+            | Self::MissingSnapshotId
+            | Self::NoVolume { .. }
+            | Self::NoPlugin { .. }
+            | Self::Unsupported { .. } => Fault::Request,
             Self::Lookup(error) => error.fault(),
             Self::Create(error) | Self::Delete { error, .. } => error.fault(),
         }

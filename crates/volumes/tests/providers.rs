@@ -286,7 +286,7 @@ fn snapshots_are_taken_listed_and_removed() {
     let specs = input::snapshots_body(body).unwrap().snapshots;
     let view = cluster.view();
     let taken = ask_snapshots(&view, &providers, "default", &specs[..1]).unwrap();
-    let json = serde_json::to_value(SnapshotView::new(&taken[0])).unwrap();
+    let json = serde_json::to_value(SnapshotView::taken(&taken[0])).unwrap();
     assert_eq!(
         (&json["ID"], &json["ExternalSourceVolumeID"]),
         (&"snap-a".into(), &"disk-v".into())

@@ -5,7 +5,7 @@
 use axum::http::HeaderName;
 use serde::Serialize;
 use statehold_store::ReadView;
-use statehold_volumes::provider::{ProviderPage, Snapshot};
+use statehold_volumes::provider::ProviderPage;
 use statehold_volumes::{
     CsiVolumes, ExternalVolumeView, Secrets, SnapshotView, VolumeKey, ask_delete_snapshot,
     ask_external_snapshots, ask_external_volumes, ask_snapshots, find_plugin, input,
@@ -86,12 +86,6 @@ struct Snapshots<'v> {
     asked: Asked,
 }
 
-impl<'v> Snapshots<'v> {
-    fn new(snapshots: &'v [Snapshot], asked: Asked) -> Self {
-        Self { snapshots: snapshots.iter().map(SnapshotView::new).collect(), asked }
-    }
-}
-
 /// `GET /v1/volumes/external`: the volumes that a provider has, known here or not.
 pub(crate) async fn volumes(call: Call) -> Reply {
     let page = Page::of(&call)?;
@@ -122,7 +116,10 @@ pub(crate) async fn snapshots(call: Call) -> Reply {
         let found =
             ask_external_snapshots(&view, providers, &page.plugin, &page.asked(), &secrets)?;
         let index = view.index();
-        let body = Snapshots::new(&found.snapshots, Asked::at(index, found.next_token));
+        let listed = found.snapshots.iter();
+        let listed = listed.map(|snapshot| SnapshotView::listed(&found.plugin_id, snapshot));
+        let body =
+            Snapshots { snapshots: listed.collect(), asked: Asked::at(index, found.next_token) };
         Ok((reply::render(&body, pretty)?, index))
     };
     let (body, index) = call.app.ask([], plugin.as_deref(), ask).await?;
@@ -154,7 +151,8 @@ pub(crate) async fn create_snapshots(mut call: Call) -> Reply {
         let view = app.store().snapshot();
         let taken = ask_snapshots(&view, app.node().providers(), &namespace, &body.snapshots)?;
         let index = view.index();
-        let body = Snapshots::new(&taken, Asked::at(index, "".into()));
+        let taken = taken.iter().map(SnapshotView::taken).collect();
+        let body = Snapshots { snapshots: taken, asked: Asked::at(index, "".into()) };
         Ok((reply::render(&body, pretty)?, index))
     };
     let plugins = plugins.iter().map(|plugin| &**plugin);

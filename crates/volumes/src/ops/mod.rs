@@ -52,8 +52,8 @@ pub use self::{
         overdue_releases_of, plan_detach, plan_release, record_release,
     },
     snapshots::{
-        ExternalListError, SnapshotFault, SnapshotSpec, ask_delete_snapshot,
-        ask_external_snapshots, ask_external_volumes, ask_snapshots,
+        ExternalListError, PluginSnapshots, SnapshotFault, SnapshotSpec, TakenSnapshot,
+        ask_delete_snapshot, ask_external_snapshots, ask_external_volumes, ask_snapshots,
     },
     unpublish::{UnpublishError, Unpublished, unpublish},
 };

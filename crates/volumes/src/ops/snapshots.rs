@@ -42,10 +42,36 @@ impl fmt::Debug for SnapshotSpec {
     }
 }
 
+/// A snapshot that a provider took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenSnapshot {
+    /// The ID of the volume.
+    pub volume_id: Box<str>,
+    /// The ID of the plugin.
+    pub plugin_id: Box<str>,
+    /// The provider's answer.
+    pub snapshot: Snapshot,
+}
+
+/// A page of the snapshots of one plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginSnapshots {
+    /// The ID of the plugin.
+    pub plugin_id: Box<str>,
+    /// In the provider's order.
+    pub snapshots: Vec<Snapshot>,
+    /// The token of the next page; empty after the last.
+    pub next_token: Box<str>,
+}
+
 /// Why a snapshot couldn't be taken or removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SnapshotFault {
+    /// A request to remove a snapshot names no plugin.
+    MissingPluginId,
+    /// A request to remove a snapshot names no snapshot.
+    MissingSnapshotId,
     /// There is no such volume.
     NoVolume {
         /// Its ID.
@@ -77,6 +103,8 @@ pub enum SnapshotFault {
 impl fmt::Display for SnapshotFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::MissingPluginId => f.write_str("missing plugin_id"),
+            Self::MissingSnapshotId => f.write_str("missing snapshot_id"),
             Self::NoVolume { volume } => write!(f, "no such volume {}", Quoted(volume)),
             Self::NoPlugin { plugin } => write!(f, "no such plugin {}", Quoted(plugin)),
             Self::Lookup(error) => error.fmt(f),
@@ -102,7 +130,7 @@ pub fn ask_snapshots(
     providers: &Providers,
     namespace: &str,
     specs: &[SnapshotSpec],
-) -> Result<Vec<Snapshot>, MultiError<SnapshotFault>> {
+) -> Result<Vec<TakenSnapshot>, MultiError<SnapshotFault>> {
     let (mut taken, mut faults) = (Vec::new(), Vec::new());
     for spec in specs {
         match ask_snapshot(view, providers, namespace, spec) {
@@ -118,7 +146,7 @@ fn ask_snapshot(
     providers: &Providers,
     namespace: &str,
     spec: &SnapshotSpec,
-) -> Result<Snapshot, SnapshotFault> {
+) -> Result<TakenSnapshot, SnapshotFault> {
     let Some(volume) = view.get::<CsiVolumes>((namespace, &spec.volume_id)) else {
         return Err(SnapshotFault::NoVolume { volume: spec.volume_id.clone() });
     };
@@ -136,8 +164,9 @@ fn ask_snapshot(
         secrets: &volume.secrets.with(&spec.secrets),
     };
     let create = ControllerOperation::CreateSnapshot;
-    ask(providers, id, create, |provider| provider.create_snapshot(&request))
-        .map_err(SnapshotFault::Create)
+    let snapshot = ask(providers, id, create, |provider| provider.create_snapshot(&request))
+        .map_err(SnapshotFault::Create)?;
+    Ok(TakenSnapshot { volume_id: volume.id.clone(), plugin_id: id.clone(), snapshot })
 }
 
 /// Has a snapshot removed; `plugin_id` may be the start of one.
@@ -149,6 +178,13 @@ pub fn ask_delete_snapshot(
     secrets: &Secrets,
 ) -> Result<(), MultiError<SnapshotFault>> {
     let delete = || {
+        // The empty string is the start of every plugin's ID: an incomplete request must not destroy.
+        if plugin_id.is_empty() {
+            return Err(SnapshotFault::MissingPluginId);
+        }
+        if snapshot_id.is_empty() {
+            return Err(SnapshotFault::MissingSnapshotId);
+        }
         let plugin = find_plugin(view, plugin_id).map_err(SnapshotFault::Lookup)?;
         if !can(plugin, |controller| controller.supports_create_delete_snapshot) {
             return Err(SnapshotFault::Unsupported { plugin: None });
@@ -215,17 +251,17 @@ pub fn ask_external_snapshots(
     plugin_id: &str,
     page: &ProviderPage<'_>,
     secrets: &Secrets,
-) -> Result<Snapshots, ExternalListError> {
+) -> Result<PluginSnapshots, ExternalListError> {
     let plugin = find_plugin(view, plugin_id).map_err(ExternalListError::Lookup)?;
     if !can(plugin, |controller| controller.supports_list_snapshots) {
         return Err(ExternalListError::SnapshotsUnsupported);
     }
     let list = ControllerOperation::ListSnapshots;
-    let mut found =
+    let Snapshots { mut snapshots, next_token } =
         ask(providers, &plugin.id, list, |provider| provider.list_snapshots(page, secrets))
             .map_err(ExternalListError::Controller)?;
-    found.snapshots.truncate(entries_max(page));
-    Ok(found)
+    snapshots.truncate(entries_max(page));
+    Ok(PluginSnapshots { plugin_id: plugin.id.clone(), snapshots, next_token })
 }
 
 fn entries_max(page: &ProviderPage<'_>) -> usize {

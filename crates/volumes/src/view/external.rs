@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::{
+    ops::TakenSnapshot,
     provider::{ExternalVolume, Snapshot},
     rows::Labels,
 };
@@ -41,7 +42,7 @@ impl<'v> ExternalVolumeView<'v> {
     }
 }
 
-/// A snapshot as its provider tells of it. The fields that only requests fill are empty.
+/// A snapshot as its provider reports it. The fields that only requests fill are empty.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct SnapshotView<'v> {
@@ -53,17 +54,24 @@ pub struct SnapshotView<'v> {
     create_time: i64,
     is_ready: bool,
     #[serde(rename = "SourceVolumeID")]
-    source_volume_id: &'static str,
+    source_volume_id: &'v str,
     #[serde(rename = "PluginID")]
-    plugin_id: &'static str,
+    plugin_id: &'v str,
     name: &'static str,
     secrets: (),
     parameters: (),
 }
 
 impl<'v> SnapshotView<'v> {
-    /// The view of `snapshot`.
-    pub fn new(snapshot: &'v Snapshot) -> Self {
+    /// Returns the view of a snapshot that was just taken.
+    pub fn taken(taken: &'v TakenSnapshot) -> Self {
+        let view = Self::listed(&taken.plugin_id, &taken.snapshot);
+        Self { source_volume_id: &taken.volume_id, ..view }
+    }
+
+    /// Returns the view of a snapshot in a list of its plugin's. The volume's ID is empty, because
+    /// providers know only their own.
+    pub fn listed(plugin_id: &'v str, snapshot: &'v Snapshot) -> Self {
         Self {
             id: &snapshot.id,
             external_source_volume_id: &snapshot.external_volume_id,
@@ -71,7 +79,7 @@ impl<'v> SnapshotView<'v> {
             create_time: snapshot.create_time,
             is_ready: snapshot.ready,
             source_volume_id: "",
-            plugin_id: "",
+            plugin_id,
             name: "",
             secrets: (),
             parameters: (),
