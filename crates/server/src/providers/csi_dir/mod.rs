@@ -258,7 +258,7 @@ impl CsiProvider for CsiDir {
             attached_to: meta.attached.keys().cloned().collect(),
             abnormal: false,
             status: "".into(),
-        });
+        })?;
         Ok(ExternalVolumes { volumes, next_token })
     }
 
@@ -308,7 +308,7 @@ impl CsiProvider for CsiDir {
         page: &ProviderPage<'_>,
         _: &Secrets,
     ) -> Result<Snapshots, ProviderError> {
-        let (snapshots, next_token) = self.snapshots.page(page, |id, meta| meta.told(id));
+        let (snapshots, next_token) = self.snapshots.page(page, |id, meta| meta.told(id))?;
         Ok(Snapshots { snapshots, next_token })
     }
 }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use statehold_volumes::provider::ProviderPage;
+use statehold_store::PageToken;
+use statehold_volumes::provider::{ProviderError, ProviderErrorKind, ProviderPage};
 
 /// How names begin that are not final: being made, or being removed.
 const UNFINISHED: &str = ".";
@@ -109,28 +110,40 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
         fs::remove_dir_all(&unfinished)
     }
 
-    /// A page in the order of IDs, and the token of the next one: the last ID of this one.
+    /// A page in the order of IDs, and the token of the next one.
+    ///
+    /// A string that is no token is an error: taken for an ID it would often lie after all of them, and
+    /// its client would take the empty page for the end of the list. What a token names may be deleted
+    /// meanwhile.
     pub(super) fn page<T>(
         &self,
         page: &ProviderPage<'_>,
         tell: impl Fn(&str, &M) -> T,
-    ) -> (Vec<T>, Box<str>) {
-        let from =
-            if page.token.is_empty() { Bound::Unbounded } else { Bound::Excluded(page.token) };
+    ) -> Result<(Vec<T>, Box<str>), ProviderError> {
+        let listing = self.dir.to_string_lossy();
+        let from = if page.token.is_empty() {
+            Bound::Unbounded
+        } else {
+            let from = PageToken::parse::<String>(&listing, page.token).map_err(|error| {
+                ProviderError::new(
+                    ProviderErrorKind::InvalidArgument,
+                    format!("invalid next_token: {error}"),
+                )
+            })?;
+            Bound::Included(from.into_boxed_str())
+        };
         let max = match page.entries_max {
             0 => usize::MAX,
             max => usize::try_from(max).unwrap_or(usize::MAX),
         };
         let metas = self.metas.lock();
-        let mut rest = metas.range::<str, _>((from, Bound::Unbounded)).peekable();
+        let mut rest = metas.range::<Box<str>, _>((from, Bound::Unbounded)).peekable();
         let mut told = Vec::new();
-        let mut last = "";
         while let Some((id, meta)) = rest.next_if(|_| told.len() < max) {
             told.push(tell(id, meta));
-            last = id;
         }
-        let token = if rest.peek().is_some() { last } else { "" };
-        (told, token.into())
+        let token = rest.peek().map(|(id, _)| PageToken::new::<String>(&listing, id));
+        Ok((told, token.map(|token| token.as_str().into()).unwrap_or_default()))
     }
 
     fn unfinished(&self, id: &str) -> PathBuf {
