@@ -149,6 +149,7 @@ impl OperationError for ClaimError {
         match self {
             Self::MissingVolumeId
             | Self::UnknownAllocation { .. }
+            | Self::UnknownMode { .. }
             | Self::Refused { cause: ClaimRefusal::AllocationMissing { .. }, .. } => Fault::Request,
             Self::VolumeNotFound { .. } => Fault::NotFound,
             Self::Refused { .. } => Fault::Conflict,

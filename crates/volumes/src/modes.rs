@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use statehold_filter::Filterable;
 
-/// Access modes of a volume. They travel as text, because a provider decides which it knows.
+/// Access modes of a volume. A provider decides which of them it supports.
 pub mod access_mode {
     /// One node, reading only.
     pub const SINGLE_NODE_READER: &str = "single-node-reader-only";
@@ -62,9 +62,9 @@ pub mod attachment_mode {
 #[serde(rename_all = "PascalCase")]
 #[filterable(rename_all = "PascalCase")]
 pub struct Capability {
-    /// One of [`attachment_mode`], or a text that only the provider knows.
+    /// One of [`attachment_mode`].
     pub attachment_mode: Box<str>,
-    /// One of [`access_mode`], or a text that only the provider knows.
+    /// One of [`access_mode`].
     pub access_mode: Box<str>,
 }
 

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use crate::{
-    modes::Capability,
+    modes::{Capability, access_mode, attachment_mode},
     rows::{Labels, MountOptions, Topology, TopologyRequest},
     secrets::Secrets,
+    text::Quoted,
 };
 
 /// What a client may say about a volume that it registers.
@@ -62,7 +63,7 @@ impl fmt::Debug for VolumeSpec {
 }
 
 /// Why a volume can't be right as it was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpecFault {
     /// It has no ID.
@@ -75,6 +76,16 @@ pub enum SpecFault {
     TwoOrigins,
     /// It doesn't say how it must be usable.
     NoCapability,
+    /// A capability has an access mode that no CSI volume can have.
+    AccessMode {
+        /// The mode.
+        mode: Box<str>,
+    },
+    /// A capability has an attachment mode that does not exist.
+    AttachmentMode {
+        /// The mode.
+        mode: Box<str>,
+    },
     /// A size is less than nothing.
     NegativeCapacity,
     /// One of the required topologies says nothing.
@@ -86,6 +97,12 @@ pub enum SpecFault {
 impl fmt::Display for SpecFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::AccessMode { mode } => {
+                return write!(f, "invalid access mode: {}", Quoted(mode));
+            }
+            Self::AttachmentMode { mode } => {
+                return write!(f, "invalid attachment mode: {}", Quoted(mode));
+            }
             Self::MissingId => "missing volume id",
             Self::MissingPluginId => "missing plugin id",
             Self::MissingNamespace => "missing namespace",
@@ -141,17 +158,30 @@ impl VolumeSpec {
         ];
         let mut faults: Vec<SpecFault> =
             checks.into_iter().filter_map(|(wrong, fault)| wrong.then_some(fault)).collect();
+        faults.extend(self.requested_capabilities.iter().flat_map(mode_faults));
         if let Some(request) = &self.requested_topologies {
             for (topologies, fault) in [
                 (&request.required, SpecFault::RequiredWithoutSegments),
                 (&request.preferred, SpecFault::PreferredWithoutSegments),
             ] {
                 let empty = topologies.iter().flatten().filter(|one| one.segments.is_empty());
-                faults.extend(empty.map(|_| fault));
+                faults.extend(empty.map(|_| fault.clone()));
             }
         }
         if faults.is_empty() { Ok(()) } else { Err(ValidationError { faults }) }
     }
+}
+
+/// The modes of a capability that do not exist: no claim on such a volume could ever succeed. An
+/// empty mode stands for any.
+fn mode_faults(capability: &Capability) -> impl Iterator<Item = SpecFault> + use<> {
+    let wrong = |mode: &str, known: fn(&str) -> bool| !mode.is_empty() && !known(mode);
+    let (access, attachment) = (&capability.access_mode, &capability.attachment_mode);
+    let access = wrong(access, access_mode::is_of_csi)
+        .then(|| SpecFault::AccessMode { mode: access.clone() });
+    let attachment = wrong(attachment, attachment_mode::is_known)
+        .then(|| SpecFault::AttachmentMode { mode: attachment.clone() });
+    access.into_iter().chain(attachment)
 }
 
 #[cfg(test)]

@@ -197,15 +197,7 @@ fn nothing_is_asked_before_all_volumes_were_checked() {
     assert_eq!(text(vec![other("weak")]), "plugin does not support creating volumes");
     assert_eq!(disks.calls(), [""; 0]);
     let odd = VolumeSpec { requested_capabilities: vec![capability("odd")], ..unmade("v") };
-    let asked = ask_create(&cluster.view(), &providers, "default", vec![odd]).unwrap();
-    let faults = asked.faults().unwrap_err();
-    assert_eq!(
-        (faults.to_string().as_str(), faults.fault()),
-        (
-            "1 error occurred:\n\t* controller create volume: unknown volume access mode: odd\n\n",
-            Fault::Request
-        )
-    );
+    assert_eq!(text(vec![odd]), "validation: invalid access mode: \"odd\"");
 }
 
 #[test]

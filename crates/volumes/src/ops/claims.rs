@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     claim::{ClaimRefusal, World},
     facts::VolumeFacts,
-    modes::{ClaimMode, ClaimState},
+    modes::{ClaimMode, ClaimState, access_mode, attachment_mode},
     rows::{Allocations, Claim, CsiVolume, CsiVolumes},
     text::Quoted,
 };
@@ -43,6 +43,15 @@ impl ClaimRequest {
         self.state == ClaimState::Taken && self.mode != ClaimMode::Gc
     }
 
+    /// The mode that no CSI volume can have, if the request has one; an empty one is none.
+    fn unknown_mode(&self) -> Option<&str> {
+        let (access, attachment) = (&*self.access_mode, &*self.attachment_mode);
+        if !access.is_empty() && !access_mode::is_of_csi(access) {
+            return Some(access);
+        }
+        Some(attachment).filter(|mode| !mode.is_empty() && !attachment_mode::is_known(mode))
+    }
+
     pub(super) fn into_claim(self, allocation_id: Uuid, now: i64) -> Claim {
         Claim {
             allocation_id,
@@ -67,6 +76,11 @@ pub enum ClaimError {
     UnknownAllocation {
         /// Its ID, if it has one.
         allocation: Option<Uuid>,
+    },
+    /// A new claim has an access mode or an attachment mode that no CSI volume can have.
+    UnknownMode {
+        /// The mode.
+        mode: Box<str>,
     },
     /// There is no such volume.
     VolumeNotFound {
@@ -94,6 +108,11 @@ impl fmt::Display for ClaimError {
                 write!(f, "Unknown allocation: {id}")
             }
             Self::UnknownAllocation { allocation: None } => f.write_str("Unknown allocation"),
+            Self::UnknownMode { mode } => write!(
+                f,
+                "no CSI volume has the mode {}; leave it out for the volume's own",
+                Quoted(mode)
+            ),
             Self::VolumeNotFound { volume } => write!(f, "volume not found: {volume}"),
             Self::Refused { allocation, volume, cause } => write!(
                 f,
@@ -129,8 +148,12 @@ pub fn claim(
     if id.is_empty() {
         return Err(ClaimError::MissingVolumeId);
     }
-    let allocation = request.allocation_id.and_then(|id| txn.get::<Allocations>(id));
     let is_new = request.is_new();
+    // Only of a new claim: a release never depends on the modes, and must not fail by them.
+    if is_new && let Some(mode) = request.unknown_mode() {
+        return Err(ClaimError::UnknownMode { mode: mode.into() });
+    }
+    let allocation = request.allocation_id.and_then(|id| txn.get::<Allocations>(id));
     if is_new && request.node_id.is_none() {
         let Some(allocation) = allocation else {
             return Err(ClaimError::UnknownAllocation { allocation: request.allocation_id });

@@ -13,11 +13,7 @@ use super::{
 };
 use crate::{
     merge::{CapacityError, UpdateError},
-    modes::{Capability, access_mode, attachment_mode},
-    provider::{
-        CreateVolume, ExpandVolume, ProviderError, ProviderErrorKind, Providers, ValidateVolume,
-        VolumeSource,
-    },
+    provider::{CreateVolume, ExpandVolume, Providers, ValidateVolume, VolumeSource},
     rows::{CsiVolume, CsiVolumes, Namespaces},
     spec::VolumeSpec,
     text::{MultiError, Quoted},
@@ -155,12 +151,9 @@ fn create(providers: &Providers, spec: &VolumeSpec) -> Result<Answer, CreateFaul
         secrets: &spec.secrets,
     };
     let create = ControllerOperation::Create;
-    ask(providers, &spec.plugin_id, create, |provider| {
-        check_modes(&spec.requested_capabilities)?;
-        provider.create_volume(&request)
-    })
-    .map(|made| Answer { created: Some(made), ..Answer::default() })
-    .map_err(CreateFault::Controller)
+    ask(providers, &spec.plugin_id, create, |provider| provider.create_volume(&request))
+        .map(|made| Answer { created: Some(made), ..Answer::default() })
+        .map_err(CreateFault::Controller)
 }
 
 /// Whether what the provider answered is a volume that it made for another one. A name that it has
@@ -251,28 +244,7 @@ fn validate(providers: &Providers, volume: &CsiVolume) -> Result<(), ControllerE
         secrets: &volume.secrets,
     };
     let validate = ControllerOperation::Validate;
-    ask(providers, &volume.plugin_id, validate, |provider| {
-        check_modes(&volume.requested_capabilities)?;
-        provider.validate_volume(&request)
-    })
-}
-
-/// Providers know the modes of the CSI specification only; the empty ones stand for any.
-fn check_modes(capabilities: &[Capability]) -> Result<(), ProviderError> {
-    let unknown = |what: &str, mode: &str| {
-        let text = format!("unknown volume {what} mode: {mode}");
-        Err(ProviderError::new(ProviderErrorKind::InvalidArgument, text))
-    };
-    for capability in capabilities {
-        let (attachment, access) = (&*capability.attachment_mode, &*capability.access_mode);
-        if !attachment.is_empty() && !attachment_mode::is_known(attachment) {
-            return unknown("attachment", attachment);
-        }
-        if !access.is_empty() && !access_mode::is_of_csi(access) {
-            return unknown("access", access);
-        }
-    }
-    Ok(())
+    ask(providers, &volume.plugin_id, validate, |provider| provider.validate_volume(&request))
 }
 
 /// Records what [`ask_create`] or [`ask_register`] brought, as
