@@ -180,25 +180,64 @@ impl<'a> Fields<'a> {
         Ok(objects)
     }
 
-    /// A list of objects, none when it is missing. A `null` in it is left out.
+    /// Like [`objects`](Self::objects), but a `null` in the list is left out.
+    pub(super) fn objects_or_null<T>(
+        &self,
+        name: &str,
+        kind: &'static str,
+        read: impl Fn(&Fields<'a>) -> Result<T>,
+    ) -> Result<Option<Vec<T>>> {
+        let items = self.list(name)?.map(|items| {
+            let objects = items.iter().map(|item| self.nested(name, kind, item));
+            let found = objects.filter_map(Result::transpose);
+            found.map(|fields| read(&fields?)).collect()
+        });
+        items.transpose()
+    }
+
+    /// A list, none when it is missing.
+    fn list(&self, name: &str) -> Result<Option<&'a [Value]>> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Array(items)) => Ok(Some(items)),
+            Some(other) => Err(self.wrong(name, other, "[]")),
+        }
+    }
+
+    /// A list of objects, none when it is missing. A `null` in it is an error: left out, a request
+    /// would ask for less than its client sent.
     pub(super) fn objects<T>(
         &self,
         name: &str,
         kind: &'static str,
         read: impl Fn(&Fields<'a>) -> Result<T>,
     ) -> Result<Option<Vec<T>>> {
-        let items = match self.get(name) {
-            None => return Ok(None),
-            Some(Value::Array(items)) => items,
-            Some(other) => return Err(self.wrong(name, other, "[]")),
-        };
+        let Some(items) = self.list(name)? else { return Ok(None) };
         let mut objects = Vec::with_capacity(items.len());
-        for item in items {
-            if let Some(fields) = self.nested(name, kind, item)? {
-                objects.push(read(&fields)?);
-            }
+        for (at, item) in items.iter().enumerate() {
+            let Some(fields) = self.nested(name, kind, item)? else {
+                let text = format!("{}{name}[{at}] must not be null", self.path);
+                return Err(DecodeError::new(DecodeErrorKind::Type, text));
+            };
+            objects.push(read(&fields)?);
         }
         Ok(Some(objects))
+    }
+
+    /// A string that is empty or one of `values`.
+    ///
+    /// A value outside an enumeration would match none of the cases that the operations know: a status
+    /// of `Complete` would never count as ended.
+    pub(super) fn one_of(&self, name: &str, values: &[&str]) -> Result<Box<str>> {
+        let found = self.text(name)?;
+        if found.is_empty() || values.contains(&&*found) {
+            return Ok(found);
+        }
+        Err(DecodeError::value(format_args!(
+            "invalid {}{name}: {found:?}; it must be one of {}",
+            self.path,
+            values.join(", ")
+        )))
     }
 
     /// A list of texts.

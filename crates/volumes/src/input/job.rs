@@ -10,6 +10,9 @@ use super::{
 };
 use crate::rows::{Allocation, Job, PluginKind, RequestKind, TaskGroup, TaskPlugin, VolumeRequest};
 
+/// The statuses that a node reports of an allocation.
+const CLIENT_STATUSES: [&str; 6] = ["pending", "running", "complete", "failed", "lost", "unknown"];
+
 /// Reads a job; `namespace` and `id` are those of the path.
 pub fn job_body(body: &[u8], namespace: &str, id: &str) -> Result<Job, DecodeError> {
     let value = first_value(body)?;
@@ -23,8 +26,8 @@ fn job(fields: &Fields<'_>) -> Result<Job, DecodeError> {
     Ok(Job {
         namespace: fields.text("Namespace")?,
         id: fields.text("ID")?,
-        kind: fields.text("Type")?,
-        status: fields.text("Status")?,
+        kind: fields.one_of("Type", &["service", "batch", "system", "sysbatch"])?,
+        status: fields.one_of("Status", &["pending", "running", "dead"])?,
         stop: fields.flag("Stop")?,
         groups: fields.objects("TaskGroups", "TaskGroup", group)?.unwrap_or_default(),
         ..Job::default()
@@ -114,9 +117,9 @@ fn allocation(fields: &Fields<'_>, id: Uuid) -> Result<Allocation, DecodeError> 
         job_type: fields.text("JobType")?,
         job_version: fields.count("JobVersion")?,
         task_group: fields.text("TaskGroup")?,
-        desired_status: fields.text("DesiredStatus")?,
+        desired_status: fields.one_of("DesiredStatus", &["run", "stop", "evict"])?,
         desired_description: fields.text("DesiredDescription")?,
-        client_status: fields.text("ClientStatus")?,
+        client_status: fields.one_of("ClientStatus", &CLIENT_STATUSES)?,
         client_description: fields.text("ClientDescription")?,
         followup_eval_id: fields.text("FollowupEvalID")?,
         next_allocation: fields.text("NextAllocation")?,

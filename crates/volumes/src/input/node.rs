@@ -34,7 +34,8 @@ pub fn node_body(body: &[u8], id: Uuid) -> Result<NodeReport, DecodeError> {
         node_pool: fields.text("NodePool")?,
         node_class: fields.text("NodeClass")?,
         status: fields.text("Status")?,
-        scheduling_eligibility: fields.text("SchedulingEligibility")?,
+        scheduling_eligibility: fields
+            .one_of("SchedulingEligibility", &["eligible", "ineligible"])?,
         attributes: fields.labels("Attributes")?,
         meta: fields.labels("Meta")?,
         controller_plugins: fields.objects_by_name("CSIControllerPlugins", "CSIInfo", plugin)?,

@@ -80,7 +80,8 @@ pub(super) fn capability(fields: &Fields<'_>) -> Result<Capability, DecodeError>
 }
 
 fn topologies(fields: &Fields<'_>, name: &str) -> Result<Option<Vec<Topology>>, DecodeError> {
-    fields.objects(name, "CSITopology", topology)
+    // Nomad: nomad/structs/csi.go, CSIVolume.Validate, which skips topologies that are nil.
+    fields.objects_or_null(name, "CSITopology", topology)
 }
 
 /// `{"Segments": {"zone": "z1"}}`, or in short `{"zone": "z1"}` as in the documentation's samples.
