@@ -85,7 +85,7 @@ fn a_volume_alone_shows_every_field_and_no_secret() {
     assert_eq!(volume["Context"], json!({}));
     assert_eq!(volume["ReadAllocs"], json!({"00000000-0000-0000-0000-00000000000a": null}));
     assert_eq!(volume["WriteAllocs"], json!({}));
-    assert_eq!(volume["ResourceExhausted"], "0001-01-01T00:00:00Z");
+    assert_eq!(volume["ResourceExhausted"], Value::Null);
     assert_eq!(
         volume["RequestedCapabilities"][1],
         json!({"AccessMode": "multi-node-reader-only", "AttachmentMode": "file-system"})
@@ -243,7 +243,7 @@ fn plugins_show_where_they_run_and_what_jobs_expect() {
     let controller = &plugin["Controllers"]["00000000-0000-0000-0000-000000000001"];
     assert_eq!(controller["ControllerInfo"]["SupportsAttachDetach"], true);
     assert_eq!(controller.get("NodeInfo"), None);
-    assert_eq!(controller["UpdateTime"], "0001-01-01T00:00:00Z");
+    assert_eq!(controller["UpdateTime"], Value::Null);
     let served = &plugin["Nodes"]["00000000-0000-0000-0000-000000000002"];
     assert_eq!(served["NodeInfo"]["ID"], "i-2");
     assert_eq!(served["NodeInfo"]["AccessibleTopology"], Value::Null);

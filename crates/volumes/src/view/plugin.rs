@@ -6,7 +6,7 @@ use serde::Serialize;
 use statehold_store::{Entry, ReadView};
 use uuid::Uuid;
 
-use super::{AllocationStub, NEVER};
+use super::AllocationStub;
 use crate::{
     facts::{PluginFacts, expectations},
     list::plugin_allocations,
@@ -56,7 +56,8 @@ pub struct PluginInfoView<'v> {
     alloc_id: &'v str,
     healthy: bool,
     health_description: &'v str,
-    update_time: &'v str,
+    /// `null` when it was not reported, as Nomad writes a time that was not set.
+    update_time: Option<&'v str>,
     provider: &'v str,
     provider_version: &'v str,
     requires_controller_plugin: bool,
@@ -70,13 +71,12 @@ pub struct PluginInfoView<'v> {
 impl<'v> PluginInfoView<'v> {
     /// The view of `info`.
     pub fn new(info: &'v PluginInfo) -> Self {
-        let never = info.update_time.is_empty();
         Self {
             plugin_id: &info.plugin_id,
             alloc_id: &info.alloc_id,
             healthy: info.healthy,
             health_description: &info.health_description,
-            update_time: if never { NEVER } else { &info.update_time },
+            update_time: Some(&*info.update_time).filter(|time| !time.is_empty()),
             provider: &info.provider,
             provider_version: &info.provider_version,
             requires_controller_plugin: info.requires_controller_plugin,

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use statehold_store::{Entry, ReadView};
 use uuid::Uuid;
 
-use super::{AllocationStub, NEVER};
+use super::AllocationStub;
 use crate::{
     facts::{FactsReader, VolumeFacts},
     modes::Capability,
@@ -37,7 +37,8 @@ pub struct VolumeStub<'v> {
     controllers_expected: u64,
     nodes_healthy: u64,
     nodes_expected: u64,
-    resource_exhausted: &'static str,
+    /// When the volume ran out of a resource: never. Nomad writes a time that was not set as `null`.
+    resource_exhausted: (),
     create_index: u64,
     modify_index: u64,
     create_time: i64,
@@ -65,7 +66,7 @@ impl<'v> VolumeStub<'v> {
             controllers_expected: facts.plugin.controllers_expected,
             nodes_healthy: facts.plugin.nodes_healthy,
             nodes_expected: facts.plugin.nodes_expected,
-            resource_exhausted: NEVER,
+            resource_exhausted: (),
             create_index: entry.create_index(),
             modify_index: entry.modify_index(),
             create_time: entry.create_time,
@@ -130,7 +131,8 @@ pub struct VolumeView<'v> {
     controllers_expected: u64,
     nodes_healthy: u64,
     nodes_expected: u64,
-    resource_exhausted: &'static str,
+    /// When the volume ran out of a resource: never. Nomad writes a time that was not set as `null`.
+    resource_exhausted: (),
     create_index: u64,
     modify_index: u64,
     create_time: i64,
@@ -178,7 +180,7 @@ impl<'v> VolumeView<'v> {
             controllers_expected: facts.plugin.controllers_expected,
             nodes_healthy: facts.plugin.nodes_healthy,
             nodes_expected: facts.plugin.nodes_expected,
-            resource_exhausted: NEVER,
+            resource_exhausted: (),
             create_index: entry.create_index(),
             modify_index: entry.modify_index(),
             create_time: entry.create_time,
