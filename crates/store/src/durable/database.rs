@@ -12,6 +12,7 @@ use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, StorageBackend, StorageError};
 
 use super::gate::Gate;
+use super::private;
 use super::quiet::quietly;
 use super::read_only::ReadOnlyFile;
 use crate::error::OpenError;
@@ -225,7 +226,10 @@ impl Files {
             }
             _ => {}
         }
-        drop(Database::create(&new).map_err(|error| self.error(&new, error))?);
+        let file = private::open_or_create(&new).map_err(|source| io_error(&new, source))?;
+        let backend = FileBackend::new(file).map_err(|error| self.error(&new, error))?;
+        let created = Database::builder().create_with_backend(backend);
+        drop(created.map_err(|error| self.error(&new, error))?);
         fs::rename(&new, path).map_err(|source| io_error(path, source))?;
         // The name is durable only with the directory.
         File::open(&self.dir)
@@ -297,7 +301,7 @@ fn lock(dir: &Path, access: Access) -> Result<Option<File>, OpenError> {
         lock.try_lock_shared().map_err(failed)?;
         return Ok(Some(lock));
     }
-    let lock = File::create(&path).map_err(|source| io_error(&path, source))?;
+    let lock = private::open_or_create(&path).map_err(|source| io_error(&path, source))?;
     lock.try_lock().map_err(failed)?;
     Ok(Some(lock))
 }
@@ -327,7 +331,7 @@ fn create_dir(dir: &Path) -> Result<(), OpenError> {
     }
     let above = dir.parent().unwrap_or(Path::new(""));
     create_dir(above)?;
-    match fs::create_dir(dir) {
+    match private::create_dir(dir) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             return Err(io_error(dir, error));
         }

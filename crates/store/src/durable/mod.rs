@@ -17,6 +17,7 @@ mod database;
 mod gate;
 mod journal;
 mod pairing;
+mod private;
 mod quiet;
 mod read_only;
 pub(crate) mod record;
