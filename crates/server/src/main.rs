@@ -13,6 +13,7 @@ mod http;
 mod logging;
 mod maintenance;
 mod metrics;
+mod private;
 mod providers;
 mod recovery;
 mod schema;

@@ -18,6 +18,7 @@ use crate::descriptors;
 use crate::http;
 use crate::logging;
 use crate::metrics::Metrics;
+use crate::private;
 use crate::providers::local::{LocalNode, NodeStartError};
 use crate::recovery;
 use crate::schema::schema;
@@ -73,6 +74,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
         Options::default().parked_max(args.limits.parked_max).observer(Arc::clone(&metrics) as _);
     let store = Store::open_with(&args.data_dir, &schema(), &options).map_err(ServeError::Open)?;
     let store = Arc::new(store);
+    private::warn_if_shared(&args.data_dir);
     bootstrap(&store).map_err(|error| ServeError::Bootstrap(error.to_string()))?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Io)?;

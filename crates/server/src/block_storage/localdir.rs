@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::driver::{Driver, Held, Room, Source};
+use crate::private;
 use crate::providers::sparse;
 
 pub(super) const NEW: &str = ".new";
@@ -81,7 +82,7 @@ impl LocalDir {
 /// Makes a directory unless it is there, opens and locks it, and removes what is in `.new` and
 /// `.trash` and has a name that `is_own`.
 pub(super) fn open(dir: &Path, is_own: impl Fn(&str) -> bool) -> io::Result<(PathBuf, File)> {
-    fs::create_dir_all(dir)?;
+    private::create_dir_all(dir)?;
     let dir = dir.canonicalize()?;
     let open = File::open(&dir)?;
     match rustix::fs::flock(&open, FlockOperation::NonBlockingLockExclusive) {
@@ -90,7 +91,7 @@ pub(super) fn open(dir: &Path, is_own: impl Fn(&str) -> bool) -> io::Result<(Pat
     }
     for name in [NEW, TRASH] {
         let inner = dir.join(name);
-        fs::create_dir_all(&inner)?;
+        private::create_dir_all(&inner)?;
         for entry in fs::read_dir(&inner)? {
             let entry = entry?;
             // What is in there of others stays.

@@ -5,15 +5,13 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-/// Only the owner reads and writes: backups, dumps and salvaged rows hold secrets.
-const MODE: u32 = 0o600;
+use crate::private;
 
 /// A file that can't be used.
 #[derive(Debug)]
@@ -71,8 +69,7 @@ pub(super) fn write_new<T>(
     }
     let dir = parent(path);
     let temporary = Temporary::new(dir, path);
-    let create = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&temporary.path);
-    let file = create.map_err(at(path))?;
+    let file = private::create_new(&temporary.path).map_err(at(path))?;
     let written = write(&file).and_then(|value| file.sync_all().map(|()| value));
     let value = written.map_err(at(path))?;
     name(&temporary.path, path).map_err(at(path))?;
@@ -119,7 +116,7 @@ pub(super) fn fill_dir<T>(
     }
     let mut temporary = Temporary::new(above, dir);
     let value = fill(&temporary.path)?;
-    fs::create_dir_all(parent(dir)).map_err(at(parent(dir)))?;
+    private::create_dir_all(parent(dir)).map_err(at(parent(dir)))?;
     fs::rename(&temporary.path, dir).map_err(at(dir))?;
     temporary.kept = true;
     // Each name is durable with the directory that it is in.
@@ -176,7 +173,7 @@ mod tests {
         write_new(&path, |mut file| file.write_all(b"whole")).unwrap();
         assert_eq!(names(dir.path()), ["backup"]);
         assert_eq!(fs::read(&path).unwrap(), b"whole");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let taken = write_new(&path, |mut file| file.write_all(b"other"));
         assert!(taken.is_err());
         assert_eq!(fs::read(&path).unwrap(), b"whole");

@@ -1,11 +1,13 @@
 //! Who this machine is: the ID that its data directory keeps, and what it finds out about itself.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use statehold_volumes::Labels;
 use uuid::Uuid;
+
+use crate::private;
 
 /// The file in the data directory that keeps the node's ID.
 const FILE: &str = "node-id";
@@ -22,12 +24,7 @@ pub(crate) fn node_id(data_dir: &Path) -> io::Result<Uuid> {
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let id = Uuid::new_v4();
-            let next = path.with_extension("next");
-            let mut file = File::create(&next)?;
-            writeln!(file, "{id}")?;
-            file.sync_all()?;
-            fs::rename(&next, &path)?;
-            File::open(data_dir)?.sync_all()?;
+            private::replace(&path, format!("{id}\n").as_bytes())?;
             Ok(id)
         }
         Err(error) => Err(error),

@@ -8,13 +8,14 @@
 //! durable.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::host::HostVolumeRequest;
+use crate::private::{self, UNNAMED};
 
 /// Something that a plugin is being asked to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,19 +45,13 @@ pub(crate) struct Intents {
 impl Intents {
     /// The intents in a directory, which is created when absent.
     pub(crate) fn open(dir: PathBuf) -> io::Result<Self> {
-        fs::create_dir_all(&dir)?;
+        private::create_dir_all(&dir)?;
         Ok(Self { dir })
     }
 
     /// Writes an intent down.
     pub(crate) fn begin(&self, intent: &Intent) -> io::Result<()> {
-        let path = self.path(intent.request.id);
-        let next = path.with_extension("next");
-        let mut file = File::create(&next)?;
-        file.write_all(&serde_json::to_vec(intent)?)?;
-        file.sync_all()?;
-        fs::rename(&next, &path)?;
-        self.sync()
+        private::replace(&self.path(intent.request.id), &serde_json::to_vec(intent)?)
     }
 
     /// Removes the intent for a volume: its row is durable, or nothing came of it.
@@ -67,22 +62,30 @@ impl Intents {
         }
     }
 
-    /// Those that a crash left, in the order of the volumes' IDs.
+    /// Returns the intents that a crash left, in the order of the volumes' IDs.
+    ///
+    /// One that can't be read is logged and stays, because an operator may still need it; its volume alone
+    /// is not settled. Files with names that this program does not give are other programs' and stay too.
     pub(crate) fn left(&self) -> io::Result<Vec<Intent>> {
         let mut left = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "next") {
+            let Some(unnamed) = own_name(&path) else { continue };
+            if unnamed {
                 // Its plugin was not called yet.
                 fs::remove_file(&path)?;
                 continue;
             }
-            let intent: Intent = serde_json::from_slice(&fs::read(&path)?).map_err(|error| {
-                io::Error::other(format!("can't read the intent {}: {error}", path.display()))
-            })?;
-            left.push(intent);
+            let read = fs::read(&path).and_then(|text| Ok(serde_json::from_slice(&text)?));
+            match read {
+                Ok(intent) => left.push(intent),
+                Err(error) => tracing::warn!(
+                    file = %path.display(), %error,
+                    "an intent can't be read: its host volume may be half made or half deleted"
+                ),
+            }
         }
-        left.sort_by_key(|intent| intent.request.id);
+        left.sort_by_key(|intent: &Intent| intent.request.id);
         Ok(left)
     }
 
@@ -93,6 +96,13 @@ impl Intents {
     fn sync(&self) -> io::Result<()> {
         File::open(&self.dir)?.sync_all()
     }
+}
+
+/// Whether a file of this module is one that has no final name yet; none for a file of others.
+fn own_name(path: &Path) -> Option<bool> {
+    let name = path.file_name()?.to_str()?;
+    let unnamed = name.strip_suffix(UNNAMED).and_then(|name| name.strip_suffix('.'));
+    Uuid::parse_str(unnamed.unwrap_or(name)).ok().map(|_| unnamed.is_some())
 }
 
 #[cfg(test)]
@@ -116,6 +126,19 @@ mod tests {
         intents.done(Uuid::from_u128(2)).unwrap();
         let reopened = Intents::open(dir.path().join("intents")).unwrap();
         assert_eq!(reopened.left().unwrap(), [delete, intent(3, Work::Create)]);
+    }
+
+    #[test]
+    fn an_unreadable_intent_and_foreign_files_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let intents = Intents::open(dir.path().to_owned()).unwrap();
+        intents.begin(&intent(1, Work::Create)).unwrap();
+        let foreign = [".nfs0001", "notes.next", "lost+found", &Uuid::from_u128(2).to_string()];
+        for name in foreign {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        assert_eq!(intents.left().unwrap(), [intent(1, Work::Create)]);
+        assert!(foreign.iter().all(|name| dir.path().join(name).exists()));
     }
 
     #[test]

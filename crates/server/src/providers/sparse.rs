@@ -2,8 +2,11 @@
 //!
 //! A copy shares its blocks with the original where the file system can (`FICLONE`), else only the
 //! parts that hold data are copied (`SEEK_DATA`).
+//!
+//! A crash can leave a file that is not whole. The caller therefore MUST pass a name that is not final, such
+//! as one in a directory that is renamed, or emptied at the next start.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::Path;
@@ -11,14 +14,16 @@ use std::path::Path;
 use rustix::fs::SeekFrom as Part;
 use rustix::io::Errno;
 
+use crate::private;
+
 /// Bytes that are copied at a time.
 const CHUNK: usize = 256 << 10;
 
-/// Makes a file of a length, all of it a hole, that must not exist yet.
+/// Creates a file of a length, all of it a hole. Fails if the name is taken; leaves nothing after a failure.
 pub(crate) fn create(path: &Path, len: u64) -> io::Result<()> {
-    let file = File::create_new(path)?;
-    file.set_len(len)?;
-    file.sync_all()
+    let file = private::create_new(path)?;
+    let filled = file.set_len(len).and_then(|()| file.sync_all());
+    filled.inspect_err(|_| drop(fs::remove_file(path)))
 }
 
 /// Makes a file longer. One that is long enough already stays.
@@ -31,16 +36,19 @@ pub(crate) fn extend(path: &Path, len: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies a file into one that must not exist yet and becomes `len` bytes long, at least as long as
-/// the original.
+/// Copies a file into a new one of `len` bytes, which is at least the length of the original. Fails if the
+/// name is taken; leaves nothing after a failure.
 pub(crate) fn copy(from: &Path, to: &Path, len: u64) -> io::Result<()> {
     let mut from = File::open(from)?;
-    let mut to = File::create_new(to)?;
-    if rustix::fs::ioctl_ficlone(&to, &from).is_err() {
-        copy_data(&mut from, &mut to)?;
-    }
-    to.set_len(len)?;
-    to.sync_all()
+    let mut file = private::create_new(to)?;
+    let mut fill = || {
+        if rustix::fs::ioctl_ficlone(&file, &from).is_err() {
+            copy_data(&mut from, &mut file)?;
+        }
+        file.set_len(len)?;
+        file.sync_all()
+    };
+    fill().inspect_err(|_| drop(fs::remove_file(to)))
 }
 
 /// The first part from `at` on that holds data; none when there is nothing but a hole up to the end.

@@ -16,6 +16,7 @@ use serde_json::Value;
 pub(crate) struct Cloud {
     pub(crate) child: Child,
     pub(crate) url: String,
+    nomad: Option<String>,
     agent: ureq::Agent,
 }
 
@@ -79,9 +80,10 @@ impl Cloud {
         }
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        if !arguments.contains(&"--no-nomad") {
-            assert!(lines.next().unwrap().starts_with("statehold: listening on "));
-        }
+        let nomad = (!arguments.contains(&"--no-nomad")).then(|| {
+            let line = lines.next().unwrap();
+            line.strip_prefix("statehold: listening on ").unwrap().to_owned()
+        });
         let line = lines.next().unwrap();
         let url = line.strip_prefix("statehold: block storage on ").unwrap().to_owned();
         let agent = ureq::Agent::config_builder()
@@ -91,7 +93,12 @@ impl Cloud {
             .timeout_global(Some(PATIENCE))
             .build()
             .into();
-        Self { child, url, agent }
+        Self { child, url, nomad, agent }
+    }
+
+    /// The address of Nomad's API.
+    pub(crate) fn nomad(&self) -> &str {
+        self.nomad.as_deref().unwrap()
     }
 
     /// Ends the server, and starts one with other arguments.

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use crate::private;
+
 /// The first line.
 const MAGIC: &[u8] = b"statehold backup 1\n";
 
@@ -63,7 +65,8 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn create(path: &Path, head: &Head) -> io::Result<Self> {
-        let mut writer = Self { to: BufWriter::new(File::create_new(path)?), sum: Sha256::new() };
+        let mut writer =
+            Self { to: BufWriter::new(private::create_new(path)?), sum: Sha256::new() };
         let head = serde_json::to_vec(head)?;
         let len = u32::try_from(head.len()).ok().filter(|len| *len <= HEAD_MAX);
         let len = len.ok_or_else(|| io::Error::other("the backup has too many before it"))?;

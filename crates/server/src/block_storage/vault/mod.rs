@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use self::manifest::{Entry, Head, Reader, Writer, damaged};
 use super::localdir::{NEW, TRASH, open};
+use crate::private;
 use crate::providers::sparse;
 
 /// Bytes of a block.
@@ -62,7 +63,7 @@ impl Vault {
         }
         let new = self.dir.join(NEW).join(id.to_string());
         remove(&new)?;
-        fs::create_dir(&new)?;
+        private::create_dir(&new)?;
         let parent = match parent {
             Some(parent) => Some((parent, Reader::open(&self.place(parent).join(MANIFEST))?)),
             None => None,
@@ -70,7 +71,7 @@ impl Vault {
         let objects = write(&new, id, parent, from).inspect_err(|_| drop(remove(&new)))?;
         sync(&new)?;
         if let Some(above) = to.parent() {
-            fs::create_dir_all(above)?;
+            private::create_dir_all(above)?;
             fs::rename(&new, &to)?;
             // The directories above it may be new as well.
             for dir in above.ancestors().take(3) {
@@ -273,7 +274,7 @@ impl Objects<'_> {
     fn push(&mut self, block: &[u8]) -> io::Result<(u32, u32)> {
         if self.open.is_none() || self.at == OBJECT_BLOCKS {
             self.close()?;
-            self.open = Some(File::create_new(self.dir.join(object_name(self.count)))?);
+            self.open = Some(private::create_new(&self.dir.join(object_name(self.count)))?);
             self.count += 1;
             self.at = 0;
         }

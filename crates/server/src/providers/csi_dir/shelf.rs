@@ -12,6 +12,8 @@ use serde::de::DeserializeOwned;
 use statehold_store::PageToken;
 use statehold_volumes::provider::{ProviderError, ProviderErrorKind, ProviderPage};
 
+use crate::private;
+
 /// How names begin that are not final: being made, or being removed.
 const UNFINISHED: &str = ".";
 
@@ -28,7 +30,7 @@ pub(super) struct Shelf<M> {
 impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
     /// Reads what is there, and removes what a crash left unfinished.
     pub(super) fn open(dir: PathBuf) -> io::Result<Self> {
-        fs::create_dir_all(&dir)?;
+        private::create_dir_all(&dir)?;
         let mut metas = BTreeMap::new();
         for entry in fs::read_dir(&dir)? {
             let entry = entry?;
@@ -75,7 +77,7 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
     ) -> io::Result<()> {
         let unfinished = self.unfinished(id);
         let make = || {
-            fs::create_dir(&unfinished)?;
+            private::create_dir(&unfinished)?;
             fill(&unfinished.join("data"))?;
             write(&unfinished.join("meta.json"), &meta)?;
             sync(&unfinished)?;
@@ -153,7 +155,7 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
 
 /// Writes a description to the disk.
 fn write(path: &Path, meta: &impl Serialize) -> io::Result<()> {
-    let mut file = File::create(path)?;
+    let mut file = private::create_anew(path)?;
     file.write_all(&serde_json::to_vec(meta)?)?;
     file.sync_all()
 }
