@@ -140,7 +140,7 @@ fn what_was_made_is_kept_when_others_of_the_request_fail() {
     let reply = fixture.create(&[volume("good"), bad]);
     refused(
         &reply,
-        502,
+        404,
         "1 error occurred:\n\t* controller create volume: no such snapshot: \"none\"\n\n",
     );
     assert_eq!(fixture.get("good")["ExternalID"], fixture.files()[0].as_str());
@@ -181,12 +181,41 @@ fn what_no_provider_can_do_is_refused() {
 }
 
 #[test]
+fn mistakes_that_the_provider_finds_are_the_callers() {
+    let fixture = Fixture::start();
+    fixture.created("v");
+    let wish = |id: &str, min: i64, max: i64| {
+        let mut volume = volume(id);
+        (volume["RequestedCapacityMin"], volume["RequestedCapacityMax"]) = (json!(min), json!(max));
+        volume
+    };
+    for (min, max) in [(2 * GIB, GIB), (i64::MAX, 0), (-1, 0)] {
+        let reply = fixture.create(&[wish("w", min, max)]);
+        assert_eq!(reply.status, 400, "{min} to {max}: {reply:?}");
+        let reply = fixture.create(&[wish("v", min, max)]);
+        assert_eq!(reply.status, 400, "larger, {min} to {max}: {reply:?}");
+    }
+    let mut taken = wish("other", 3 * GIB, 4 * GIB);
+    taken["Name"] = json!("v");
+    assert_eq!(fixture.create(&[taken]).status, 409, "the name is another volume's");
+    fixture.created("w");
+    let take = |volume: &str, name: &str| {
+        let body = json!({ "Snapshots": [{ "SourceVolumeID": volume, "Name": name }] });
+        fixture.server.put("/v1/volumes/snapshot", &body).status
+    };
+    assert_eq!(take("v", "s"), 200);
+    assert_eq!(take("w", "s"), 409, "the name is another snapshot's");
+    assert_eq!(take("w", ""), 400);
+    assert_eq!(take("w", &"n".repeat(129)), 400);
+}
+
+#[test]
 fn an_unknown_external_volume_can_not_be_registered() {
     let fixture = Fixture::start();
     let mut unknown = volume("v");
     unknown["ExternalID"] = json!("unknown");
     let reply = fixture.server.put("/v1/volumes", &json!({ "Volumes": [unknown] }));
-    refused(&reply, 502, "controller validate volume: no such volume: \"unknown\"");
+    refused(&reply, 404, "controller validate volume: no such volume: \"unknown\"");
     let made = fixture.created("w");
     fixture.server.delete("/v1/volume/csi/w").ok();
     assert_eq!(fixture.files().len(), 1);

@@ -11,9 +11,9 @@ use crate::{
     merge::{CapacityError, UpdateError},
     ops::{
         AttachError, ClaimError, ControllerError, CreateFault, DeleteError, DeregisterError,
-        DetachError, ExternalListError, GroupClaimError, Holdup, HostVolumeError, JobError,
-        NamespaceError, NodeError, PlacementFault, PluginLookupError, RegisterError, SnapshotFault,
-        UnpublishError,
+        DetachError, ExternalListError, GroupClaimError, Holdup, HostProviderError,
+        HostVolumeError, JobError, NamespaceError, NodeError, PlacementFault, PluginLookupError,
+        RegisterError, SnapshotFault, UnpublishError,
     },
     provider::ProviderErrorKind,
     search::UnknownContext,
@@ -231,6 +231,7 @@ impl OperationError for HostVolumeError {
             | Self::InUse { .. }
             | Self::InUseBy { .. }
             | Self::NeedsForce => Fault::Conflict,
+            Self::Node { error: HostProviderError::Invalid(_), .. } => Fault::Request,
             Self::Node { .. } => Fault::Provider,
             Self::Store(error) => error.fault(),
         }
@@ -240,8 +241,17 @@ impl OperationError for HostVolumeError {
 impl OperationError for ControllerError {
     fn fault(&self) -> Fault {
         match self.error().kind() {
-            ProviderErrorKind::InvalidArgument | ProviderErrorKind::Unimplemented => Fault::Request,
-            _ => Fault::Provider,
+            // The caller's mistakes, which the provider found. Fault::Provider is for those that fail.
+            ProviderErrorKind::InvalidArgument
+            | ProviderErrorKind::OutOfRange
+            | ProviderErrorKind::Unimplemented => Fault::Request,
+            ProviderErrorKind::NotFound => Fault::NotFound,
+            ProviderErrorKind::AlreadyExists | ProviderErrorKind::FailedPrecondition => {
+                Fault::Conflict
+            }
+            ProviderErrorKind::ResourceExhausted
+            | ProviderErrorKind::Unavailable
+            | ProviderErrorKind::Internal => Fault::Provider,
         }
     }
 }

@@ -28,6 +28,12 @@ pub(crate) const OPERATION_MAX: Duration = Duration::from_secs(60);
 /// How much of a plugin's output is read, in bytes; what it writes beyond that is lost.
 const OUTPUT_MAX: u64 = 64 << 10;
 
+/// The longest path that a plugin may answer, in bytes: Linux's `PATH_MAX`.
+const PATH_MAX: usize = 4096;
+
+/// The longest version that a plugin may answer, in bytes.
+const VERSION_MAX: usize = 256;
+
 /// A program in the plugin directory.
 #[derive(Clone, Debug)]
 pub(crate) struct Executable {
@@ -207,6 +213,23 @@ struct Created {
     bytes: Option<i64>,
 }
 
+/// Checks a plugin's answer: rows keep the path, and a later delete is asked for it.
+fn checked(created: Created) -> Result<CreatedPath, String> {
+    let Created { path, bytes } = created;
+    let plain = |part| matches!(part, Component::RootDir | Component::Normal(_));
+    // Components leave `.` out, and it is as harmless in a path.
+    if !Path::new(&path).is_absolute() || !Path::new(&path).components().all(plain) {
+        return Err(format!("the path {path:?}, which is not absolute and without \"..\""));
+    }
+    if path.len() > PATH_MAX || path.contains('\0') {
+        return Err(format!("a path that is no string of at most {PATH_MAX} bytes"));
+    }
+    match bytes.unwrap_or_default() {
+        bytes @ 0.. => Ok(CreatedPath { path, bytes }),
+        bytes => Err(format!("a size of {bytes} bytes")),
+    }
+}
+
 /// What a plugin says when it fails.
 #[derive(Deserialize)]
 struct Failure {
@@ -226,6 +249,12 @@ impl HostVolumePlugin for Executable {
         let said: Fingerprint = serde_json::from_slice(&run.stdout).map_err(|error| {
             PluginError::Failed(format!("error parsing fingerprint output as json: {error}"))
         })?;
+        if said.version.len() > VERSION_MAX || said.version.contains(char::is_control) {
+            return Err(PluginError::Failed(format!(
+                "plugin {:?} answered a version that is no line of at most {VERSION_MAX} bytes",
+                self.id
+            )));
+        }
         Ok(said.version)
     }
 
@@ -244,7 +273,9 @@ impl HostVolumePlugin for Executable {
         }
         let created: Created = serde_json::from_slice(&run.stdout)
             .map_err(|error| PluginError::Failed(error.to_string()))?;
-        Ok(CreatedPath { path: created.path, bytes: created.bytes.unwrap_or_default() })
+        checked(created).map_err(|problem| {
+            PluginError::Failed(format!("plugin {:?} answered {problem}", self.id))
+        })
     }
 
     fn delete(&self, request: &HostVolumeRequest, path: &str) -> Result<(), PluginError> {
@@ -425,6 +456,22 @@ mod tests {
             let bench = Bench::new(&format!("echo '{{\"path\": \"/srv/x\"{size}}}'"));
             assert_eq!(bench.plugin().create(&request()).unwrap().bytes, 0);
         }
+    }
+
+    #[test]
+    fn an_answer_that_makes_no_sense_is_an_error() {
+        for (answer, problem) in [
+            (r#"{"path": "../../etc", "bytes": -5}"#, "not absolute"),
+            (r#"{"path": "/srv/../etc", "bytes": 5}"#, "not absolute"),
+            (r#"{"path": "", "bytes": 5}"#, "not absolute"),
+            (r#"{"path": "/srv/x", "bytes": -5}"#, "a size of -5 bytes"),
+        ] {
+            let bench = Bench::new(&format!("echo '{answer}'"));
+            let error = bench.plugin().create(&request()).unwrap_err().to_string();
+            assert!(error.contains(problem), "{answer}: {error}");
+        }
+        let bench = Bench::new(r#"echo '{"version": "1\n2"}'"#);
+        assert!(bench.plugin().fingerprint().is_err());
     }
 
     #[test]

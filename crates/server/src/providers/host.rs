@@ -54,6 +54,8 @@ pub(crate) enum PluginError {
     Missing { plugin: Box<str> },
     /// The plugin's file may not be run.
     NotExecutable { plugin: Box<str> },
+    /// The request can't be right as it was sent.
+    Invalid(String),
     /// The plugin, or the disk, refused.
     Failed(String),
     /// The plugin gave no answer in the time it had.
@@ -76,7 +78,7 @@ impl fmt::Display for PluginError {
         match self {
             Self::Missing { plugin } => write!(f, "no such plugin: {plugin:?}"),
             Self::NotExecutable { plugin } => write!(f, "plugin not executable: {plugin:?}"),
-            Self::Failed(text) | Self::Hung(text) => f.write_str(text),
+            Self::Invalid(text) | Self::Failed(text) | Self::Hung(text) => f.write_str(text),
         }
     }
 }

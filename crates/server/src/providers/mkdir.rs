@@ -84,7 +84,7 @@ impl Wanted {
         let mut wanted = Self { mode: MODE_DEFAULT, uid: None, gid: None };
         for (key, value) in &request.parameters {
             let invalid =
-                |why: String| PluginError::Failed(format!("invalid value for {key:?}: {why}"));
+                |why: String| PluginError::Invalid(format!("invalid value for {key:?}: {why}"));
             match &**key {
                 "mode" => wanted.mode = octal(value).map_err(invalid)?,
                 "uid" => wanted.uid = owner(value).map_err(invalid)?,

@@ -27,6 +27,8 @@ pub enum HostProviderError {
     UnknownNode,
     /// Nothing here reaches the node.
     Unreachable,
+    /// The request can't be right as it was sent: a parameter, a path or a plugin that does not exist.
+    Invalid(Box<str>),
     /// It tried, and this is what it says.
     Failed(Box<str>),
 }
@@ -34,7 +36,7 @@ pub enum HostProviderError {
 impl HostProviderError {
     /// Whether the node wasn't asked at all.
     pub fn is_unreachable(&self) -> bool {
-        !matches!(self, Self::Failed(_))
+        matches!(self, Self::UnknownNode | Self::Unreachable)
     }
 }
 
@@ -43,7 +45,7 @@ impl fmt::Display for HostProviderError {
         match self {
             Self::UnknownNode => f.write_str("Unknown node"),
             Self::Unreachable => f.write_str("No path to node"),
-            Self::Failed(text) => f.write_str(text),
+            Self::Invalid(text) | Self::Failed(text) => f.write_str(text),
         }
     }
 }
