@@ -20,6 +20,7 @@ use statehold_store::{
 use self::files::{at, fill_dir, write_new};
 use crate::cli::{RestoreArgs, SalvageArgs};
 use crate::schema::schema;
+use crate::stdout;
 
 type Done = Result<(), Box<dyn Error>>;
 
@@ -73,8 +74,10 @@ pub(crate) fn restore(file: &Path, dir: &Path, args: &RestoreArgs) -> Done {
 
 pub(crate) fn verify(dir: &Path) -> Done {
     let report = Store::verify_with(dir, &every_table(), progress())?;
-    print(&report)?;
-    writeln!(io::stdout(), "{} is sound", dir.display())?;
+    stdout::print(|to| {
+        print(to, &report)?;
+        writeln!(to, "{} is sound", dir.display())
+    })?;
     Ok(())
 }
 
@@ -82,7 +85,7 @@ pub(crate) fn dump(dir: &Path, file: Option<&Path>) -> Done {
     let store = open(dir)?;
     match file {
         Some(file) => write_new(file, |to| store.dump_with(to, progress()))?,
-        None => store.dump_with(io::stdout().lock(), progress())?,
+        None => stdout::print(|to| store.dump_with(to, progress()))?,
     };
     Ok(())
 }
@@ -98,12 +101,16 @@ pub(crate) fn load(dir: &Path, args: &RestoreArgs) -> Done {
 }
 
 pub(crate) fn inspect(dir: &Path) -> Done {
-    print(&open(dir)?.report())?;
+    let report = open(dir)?.report();
+    let mut files = Vec::new();
     for name in ["rows.redb", "log.redb"] {
         let path = dir.join(name);
-        let bytes = fs::metadata(&path).map_err(at(&path))?.len();
-        writeln!(io::stdout(), "{name:<16} {bytes:>10} bytes")?;
+        files.push((name, fs::metadata(&path).map_err(at(&path))?.len()));
     }
+    stdout::print(|to| {
+        print(to, &report)?;
+        files.iter().try_for_each(|(name, bytes)| writeln!(to, "{name:<16} {bytes:>10} bytes"))
+    })?;
     Ok(())
 }
 
@@ -129,7 +136,7 @@ pub(crate) fn salvage(args: &SalvageArgs) -> Done {
     };
     let options = Options::default().create(false).read_only(!args.remove).salvage(save);
     let store = Store::open_with(dir, &every_table(), &options)?;
-    print(&store.report())?;
+    print(&mut io::stdout().lock(), &store.report())?;
     let (count, dir, file) = (count.load(Ordering::Relaxed), dir.display(), file.display());
     match count {
         0 => writeln!(io::stdout(), "every row of {dir} can be read")?,
@@ -191,8 +198,7 @@ fn text(progress: &Progress) -> String {
     }
 }
 
-fn print(report: &Report) -> io::Result<()> {
-    let mut to = io::stdout().lock();
+fn print(to: &mut impl Write, report: &Report) -> io::Result<()> {
     writeln!(to, "index            {:>10}", report.index)?;
     writeln!(to, "changes since    {:>10}", report.oldest_change)?;
     for table in &report.tables {

@@ -12,6 +12,7 @@ use clap::ValueEnum;
 use statehold_filter::{Dialect, Filter, Json, Options};
 
 use self::stream::{Place, Rows, StreamError};
+use crate::stdout;
 
 /// A row matched.
 const MATCHED: u8 = 0;
@@ -73,6 +74,10 @@ pub(crate) fn run(expression: &str, extended: bool, on_error: OnError) -> ExitCo
             return ExitCode::from(BAD);
         }
     };
+    if let Err(error) = stdout::check() {
+        eprintln!("statehold filter: {error}");
+        return ExitCode::from(BAD);
+    }
     let mut output = io::BufWriter::new(io::stdout().lock());
     let report = |error: &FilterError| eprintln!("statehold filter: {error}");
     let result = filter_rows(&filter, io::stdin().lock(), &mut output, on_error, report);

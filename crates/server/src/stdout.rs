@@ -1,0 +1,42 @@
+//! Standard output of the commands whose result it is.
+
+use std::fs;
+use std::io::{self, Stdout, StdoutLock, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+
+use rustix::fs::{OFlags, fcntl_getfl, fstat};
+
+/// Runs `write` on standard output, and flushes it: an error at the end is an error of the command.
+pub(crate) fn print<R>(write: impl FnOnce(&mut StdoutLock<'_>) -> io::Result<R>) -> io::Result<R> {
+    check()?;
+    let mut to = io::stdout().lock();
+    let done = write(&mut to)?;
+    to.flush()?;
+    Ok(done)
+}
+
+/// Fails if the process was started with a closed standard output.
+///
+/// Rust's runtime opens `/dev/null` for reading and writing in place of a closed standard stream before
+/// `main`, so every write would succeed and a script would take an empty result for a whole one. A shell's
+/// `> /dev/null` opens it for writing only, and is accepted.
+pub(crate) fn check() -> io::Result<()> {
+    if is_stand_in(&io::stdout()) {
+        return Err(io::Error::new(
+            io::ErrorKind::BrokenPipe,
+            "standard output is closed, or is /dev/null opened for reading and writing; redirect it to a \
+             file, a pipe or, to discard the result, with > /dev/null",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether `stdout` is `/dev/null` as Rust's runtime opens it.
+fn is_stand_in(stdout: &Stdout) -> bool {
+    let (Ok(flags), Ok(about), Ok(null)) =
+        (fcntl_getfl(stdout), fstat(stdout), fs::metadata("/dev/null"))
+    else {
+        return false;
+    };
+    flags & OFlags::RWMODE == OFlags::RDWR && about.st_rdev == null.rdev() && null.rdev() != 0
+}
