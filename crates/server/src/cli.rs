@@ -181,6 +181,15 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub(crate) log_level: tracing::Level,
 
+    /// A file that holds the log level instead, read at the start and on SIGHUP.
+    #[arg(long, value_name = "FILE", conflicts_with = "log_level")]
+    pub(crate) log_level_file: Option<PathBuf>,
+
+    /// Exit with an error when the disk refuses a write, so that a supervisor restarts the server
+    /// elsewhere. Without it the server answers reads, and writes again once the disk takes them.
+    #[arg(long)]
+    pub(crate) exit_on_write_failure: bool,
+
     #[command(flatten)]
     pub(crate) node: NodeArgs,
 

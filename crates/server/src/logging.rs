@@ -1,5 +1,7 @@
 //! Log lines: where they go, and how much is told.
 
+mod lines;
+
 use std::io::{self, IsTerminal as _};
 use std::sync::OnceLock;
 
@@ -9,6 +11,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Registry, fmt, reload};
 
+use self::lines::Lines;
 use crate::cli::LogFormat;
 
 /// What the lines of this program come from.
@@ -26,12 +29,16 @@ const LEVELS: [(&str, LevelFilter); 6] = [
 
 static FILTER: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 
-/// Sends log lines to standard error.
-pub(crate) fn start(level: Level, format: LogFormat) {
+static LINES: OnceLock<Lines> = OnceLock::new();
+
+/// Sends log lines to standard error. No caller waits until they are written.
+pub(crate) fn start(level: Level, format: LogFormat) -> io::Result<()> {
     let (filter, handle) = reload::Layer::new(LevelFilter::from_level(level));
     // Only the first of several would be heard.
     let _ = FILTER.set(handle);
-    let lines = fmt::layer().with_writer(io::stderr);
+    let queue = Lines::start(io::stderr())?;
+    let _ = LINES.set(queue.clone());
+    let lines = fmt::layer().with_writer(queue);
     let registry = tracing_subscriber::registry().with(filter);
     match format {
         LogFormat::Text => registry.with(lines.with_ansi(io::stderr().is_terminal())).init(),
@@ -39,6 +46,19 @@ pub(crate) fn start(level: Level, format: LogFormat) {
             registry.with(lines.json().flatten_event(true).with_span_list(false)).init();
         }
     }
+    Ok(())
+}
+
+/// Writes the lines that wait, before the process ends. Gives up after a second.
+pub(crate) fn flush() {
+    if let Some(lines) = LINES.get() {
+        lines.flush();
+    }
+}
+
+/// Returns the lines that were dropped because standard error was not read.
+pub(crate) fn dropped() -> u64 {
+    LINES.get().map_or(0, Lines::dropped)
 }
 
 /// How much is told, as operators call it.

@@ -18,6 +18,7 @@ mod providers;
 mod recovery;
 mod schema;
 mod serve;
+mod signals;
 mod stdout;
 mod watcher;
 

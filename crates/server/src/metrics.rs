@@ -22,6 +22,8 @@ use statehold_volumes::{
     Allocations, CsiPlugins, CsiVolumes, HostVolumes, Jobs, Namespaces, Nodes, TaskGroupClaims,
 };
 
+use crate::logging;
+
 /// Which requests a count is of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Requests {
@@ -70,6 +72,8 @@ pub(crate) struct Metrics {
     journal_bytes: Counter,
     checkpoints: Histogram,
     failed_writes: Counter,
+    restoring: Gauge,
+    log_lines_dropped: Counter,
     parked: Gauge,
     index: Gauge<u64, AtomicU64>,
     writable: Gauge,
@@ -100,6 +104,8 @@ impl Metrics {
             journal_bytes: Counter::default(),
             checkpoints: seconds(),
             failed_writes: Counter::default(),
+            restoring: Gauge::default(),
+            log_lines_dropped: Counter::default(),
             parked: Gauge::default(),
             index: Gauge::default(),
             writable: Gauge::default(),
@@ -132,6 +138,16 @@ impl Metrics {
             "store_writable",
             "1 while the store takes writes, 0 after a failed one until its files were opened again",
             self.writable.clone(),
+        );
+        to.register(
+            "host_volumes_restoring",
+            "Host volumes of this machine that the start has not looked at yet",
+            self.restoring.clone(),
+        );
+        to.register(
+            "log_lines_dropped",
+            "Log lines dropped because standard error was not read",
+            self.log_lines_dropped.clone(),
         );
         to.register("store_rows", "Rows of each table", self.rows.clone());
         to.register_with_unit(
@@ -176,6 +192,11 @@ impl Metrics {
             self.failed_writes.clone(),
         );
         self
+    }
+
+    /// Sets how many host volumes the start has not looked at yet.
+    pub(crate) fn restoring(&self, volumes: usize) {
+        self.restoring.set(i64::try_from(volumes).unwrap_or(i64::MAX));
     }
 
     /// A request was answered.
@@ -226,6 +247,8 @@ impl Metrics {
 
     /// Everything, as Prometheus reads it.
     pub(crate) fn render(&self, store: &Store) -> Result<String, fmt::Error> {
+        let dropped = logging::dropped();
+        self.log_lines_dropped.inc_by(dropped.saturating_sub(self.log_lines_dropped.get()));
         self.index.set(store.index());
         self.writable.set(i64::from(store.failure().is_none()));
         self.parked.set(i64::try_from(store.parked()).unwrap_or(i64::MAX));

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use statehold_store::{ReopenError, Store};
+use statehold_store::{CommitError, ReopenError, Store};
 use tokio::sync::watch;
 
 /// How often the store is looked at while it takes writes, and the first pause between two attempts.
@@ -14,6 +14,19 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 
 /// The longest pause between two attempts: each opens both files.
 const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// How often [`failed`] looks whether a write failed.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Waits until the store refuses writes, and returns why.
+pub(crate) async fn failed(store: &Store) -> CommitError {
+    loop {
+        if let Some(failure) = store.failure() {
+            return failure;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
 
 /// Starts the task; it ends when `stopped` becomes true.
 pub(crate) fn start(store: &Arc<Store>, stopped: &watch::Receiver<bool>) {

@@ -1,15 +1,18 @@
 //! `statehold serve`: opens the store, listens, and drains on a signal.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use statehold_blockstorage::Config;
-use statehold_store::{OpenError, Options, Store};
+use statehold_store::{CommitError, OpenError, Options, Store};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
+use tracing::level_filters::LevelFilter;
 
 use crate::block_storage::{self, Cloud, CloudError, Setup};
 use crate::cli::ServeArgs;
@@ -22,6 +25,7 @@ use crate::private;
 use crate::providers::local::{LocalNode, NodeStartError};
 use crate::recovery;
 use crate::schema::schema;
+use crate::signals::{Request, Signals};
 use crate::watcher;
 
 /// How long requests under way may take once the server is to stop.
@@ -40,9 +44,20 @@ pub(crate) enum ServeError {
     Acl(http::AclError),
     Open(OpenError),
     Bootstrap(String),
-    Bind { address: SocketAddr, flag: &'static str, source: io::Error },
+    Bind {
+        address: SocketAddr,
+        flag: &'static str,
+        source: io::Error,
+    },
     Cloud(CloudError),
     Node(NodeStartError),
+    /// The log level can't be read from its file.
+    LogLevel {
+        path: PathBuf,
+        reason: String,
+    },
+    /// The disk refused a write, and `--exit-on-write-failure` is set.
+    Write(CommitError),
     Io(io::Error),
 }
 
@@ -57,6 +72,10 @@ impl fmt::Display for ServeError {
             }
             Self::Cloud(error) => error.fmt(f),
             Self::Node(error) => error.fmt(f),
+            Self::LogLevel { path, reason } => {
+                write!(f, "can't use the log level in {}: {reason}", path.display())
+            }
+            Self::Write(error) => write!(f, "exiting because a write failed: {error}"),
             Self::Io(error) => error.fmt(f),
         }
     }
@@ -66,7 +85,16 @@ impl std::error::Error for ServeError {}
 
 /// Serves until the process is told to stop.
 pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
-    logging::start(args.log_level, args.log_format);
+    logging::start(args.log_level, args.log_format).map_err(ServeError::Io)?;
+    let served = start(args);
+    logging::flush();
+    served
+}
+
+fn start(args: &ServeArgs) -> Result<(), ServeError> {
+    if let Some(path) = &args.log_level_file {
+        read_log_level(path)?;
+    }
     descriptors::raise();
     let acl = args.acl.as_deref().map(http::Acl::load).transpose().map_err(ServeError::Acl)?;
     let metrics = Arc::new(Metrics::new(&args.data_dir));
@@ -78,7 +106,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
     bootstrap(&store).map_err(|error| ServeError::Bootstrap(error.to_string()))?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Io)?;
-    let acl = acl.unwrap_or_default();
+    let acl = http::CurrentAcl::new(acl.unwrap_or_default());
     let nomad = if args.no_nomad {
         None
     } else {
@@ -121,11 +149,15 @@ async fn listen(
     args: &ServeArgs,
     store: Arc<Store>,
     metrics: Arc<Metrics>,
-    nomad: Option<(LocalNode, http::Acl)>,
+    nomad: Option<(LocalNode, http::CurrentAcl)>,
     cloud: Option<(SocketAddr, Setup)>,
 ) -> Result<(), ServeError> {
     let (stop, stopped) = watch::channel(false);
+    // First, because a signal that comes before ends the process without the drain.
+    let mut signals = Signals::new()?;
     recovery::start(&store, &stopped);
+    let current_acl = nomad.as_ref().map(|(_, acl)| acl.clone()).unwrap_or_default();
+    let reporting = (Arc::clone(&store), Arc::clone(&metrics));
     let index = store.index();
     let limits = args.limits.of_requests();
     let base = http::Base::new(Arc::clone(&store), limits, Arc::clone(&metrics));
@@ -154,25 +186,36 @@ async fn listen(
             Some(Served { listener, address, connections })
         }
     };
-    // To standard output, so that whoever started the program knows the ports behind `:0`.
     let data_dir = args.data_dir.display();
     if let Some(Served { address, .. }) = &first {
-        println!("statehold: listening on http://{address}");
+        announce(&format!("statehold: listening on http://{address}"));
         tracing::info!(%address, %data_dir, index, "serving");
     }
     if let Some(Served { address, .. }) = &second {
-        println!("statehold: block storage on http://{address}");
+        announce(&format!("statehold: block storage on http://{address}"));
         tracing::info!(%address, %data_dir, index, "serving block storage");
     }
 
     let permits = Arc::new(Semaphore::new(args.limits.connections_max.min(Semaphore::MAX_PERMITS)));
-    let mut told = Signals::new()?;
-    tokio::select! {
-        () = accept(first.as_ref(), &permits) => {}
-        () = accept(second.as_ref(), &permits) => {}
-        () = told.next() => {}
-    }
-    tracing::info!("stopping: answering what waits");
+    let failure = {
+        let (store, metrics) = &reporting;
+        let mut accepting = pin!(async {
+            tokio::join!(accept(first.as_ref(), &permits), accept(second.as_ref(), &permits))
+        });
+        let mut failed = pin!(recovery::failed(store));
+        loop {
+            tokio::select! {
+                _ = &mut accepting => break None,
+                failure = &mut failed, if args.exit_on_write_failure => break Some(failure),
+                request = signals.next() => match request {
+                    Request::Stop => break None,
+                    Request::Reload => reload(args, &current_acl),
+                    Request::Report => report(store, metrics),
+                },
+            }
+        }
+    };
+    tracing::info!("shutting down: draining in-flight requests");
     let drain = async { tokio::join!(drain(first), drain(second)) };
     // Parked queries are answered with current data instead of being cut off.
     stop.send_replace(true);
@@ -181,9 +224,65 @@ async fn listen(
         () = tokio::time::sleep(DRAIN_MAX) => {
             tracing::warn!("requests were still under way after {} s", DRAIN_MAX.as_secs());
         }
-        () = told.next() => tracing::warn!("told again: stopping at once"),
+        () = signals.stop() => tracing::warn!("second signal received: exiting without draining"),
     }
+    failure.map_or(Ok(()), |failure| Err(ServeError::Write(failure)))
+}
+
+/// Prints where the server listens, because the program that started it may not know the port behind `:0`.
+/// A closed standard output is no reason to stop: the log has the line as well.
+fn announce(line: &str) {
+    let mut to = io::stdout().lock();
+    if let Err(error) = writeln!(to, "{line}").and_then(|()| to.flush()) {
+        tracing::warn!(%error, "can't write the address to standard output");
+    }
+}
+
+/// Reads the ACL file and the log level again. What can't be read stays as it is: a server without its
+/// ACL would let every caller in.
+fn reload(args: &ServeArgs, current: &http::CurrentAcl) {
+    if let Some(path) = &args.acl {
+        match http::Acl::load(path) {
+            Ok(acl) => {
+                current.replace(acl);
+                tracing::info!(file = %path.display(), "reloaded the ACL file");
+            }
+            Err(error) => tracing::error!(%error, "the ACL stays as it was"),
+        }
+    }
+    match &args.log_level_file {
+        Some(path) => match read_log_level(path) {
+            Ok(()) => tracing::info!(level = logging::level(), "reloaded the log level"),
+            Err(error) => tracing::error!(%error, "the log level stays as it was"),
+        },
+        // An API may have changed it.
+        None => logging::set(LevelFilter::from_level(args.log_level)),
+    }
+}
+
+fn read_log_level(path: &Path) -> Result<(), ServeError> {
+    let failed = |reason: String| ServeError::LogLevel { path: path.to_owned(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    let level = text.trim().parse().map_err(|_| {
+        failed(format!("{:?} is not error, warn, info, debug or trace", text.trim()))
+    })?;
+    logging::set(LevelFilter::from_level(level));
     Ok(())
+}
+
+/// Logs how the server is doing.
+fn report(store: &Store, metrics: &Metrics) {
+    let failure = store.failure().map(|failure| failure.to_string());
+    tracing::info!(
+        index = store.index(),
+        writable = failure.is_none(),
+        failure,
+        connections = metrics.connections(),
+        parked = store.parked(),
+        uptime_seconds = metrics.uptime().as_secs(),
+        log_lines_dropped = logging::dropped(),
+        "status"
+    );
 }
 
 /// Listens no more, and ends when what is under way is answered.
@@ -226,44 +325,4 @@ fn try_bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
-}
-
-/// The signals that tell the process to stop.
-struct Signals {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    #[cfg(unix)]
-    fn new() -> Result<Self, ServeError> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            terminate: signal(SignalKind::terminate()).map_err(ServeError::Io)?,
-            interrupt: signal(SignalKind::interrupt()).map_err(ServeError::Io)?,
-        })
-    }
-
-    /// Ends when the process is told to stop.
-    #[cfg(unix)]
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-
-    #[cfg(not(unix))]
-    #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
-    fn new() -> Result<Self, ServeError> {
-        Ok(Self {})
-    }
-
-    /// Ends when the process is told to stop.
-    #[cfg(not(unix))]
-    async fn next(&mut self) {
-        let _ = tokio::signal::ctrl_c().await;
-    }
 }

@@ -225,6 +225,7 @@ fn a_kill_under_load_loses_no_claim_no_host_volume_and_no_index() {
     server.wait();
 
     let server = Server::start(dir.path());
+    server.wait_until_restored();
     let after = server.get("/v1/volumes?type=csi").ok();
     let index = server.put("/v1/namespace", &json!({ "Name": "after" })).ok().index.unwrap();
     assert!(after.index.unwrap() >= 1);

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use common::{Server, eventually, volume_payload};
+use common::{Server, command, eventually, volume_payload};
 use serde_json::json;
 
 /// A small file system in memory; unmounted when it is dropped.
@@ -81,5 +81,30 @@ fn writes_go_on_by_themselves_when_a_full_disk_has_room_again() {
     let again = server.get("/v1/volumes?type=csi").ok().json().as_array().unwrap().len();
     assert_eq!(again, volumes, "each acknowledged volume is there after a kill");
     drop(server);
+    drop(small);
+}
+
+#[test]
+fn a_server_exits_on_a_failed_write_if_it_is_asked_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(small) = Small::mount(dir.path()) else {
+        println!("no file system can be mounted here: not run");
+        return;
+    };
+    let mut command = command(&dir.path().join("data"));
+    let server = Server::spawn(command.arg("--exit-on-write-failure"));
+    server.feed_plugin();
+    fill(&dir.path().join("filler"));
+    for number in 0.. {
+        let mut volume = volume_payload(&format!("vol-{number}"));
+        volume["ExternalID"] = json!(format!("external-{number}"));
+        volume["Name"] = json!("n".repeat(2000));
+        let body = json!({ "Volumes": [volume] }).to_string();
+        let sent = server.try_send("PUT", "/v1/volumes", Some(body.as_bytes()));
+        if sent.is_err() || sent.is_ok_and(|reply| reply.status != 200) {
+            break;
+        }
+    }
+    assert!(!server.wait().success());
     drop(small);
 }

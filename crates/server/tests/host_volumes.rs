@@ -34,6 +34,7 @@ impl Fixture {
     fn restart(self) -> Self {
         self.server.kill();
         let server = Self::serve(self.dir.path());
+        server.wait_until_restored();
         Self { server, dir: self.dir }
     }
 
@@ -193,7 +194,7 @@ fn what_makes_no_sense_is_refused_and_nothing_is_made() {
         ),
         (
             with("Parameters", json!({ "size": "1" })),
-            502,
+            400,
             "HostVolume.Create error: invalid value for \"size\": unknown mkdir parameter: \"size\""
                 .to_owned(),
         ),
@@ -284,7 +285,7 @@ fn a_registered_volume_has_to_be_there_and_stays_when_it_is_forgotten() {
     refused(&fixture.register(&wish), 400, "cannot register volume: host path is required");
     wish["HostPath"] = json!(place);
     let reply = fixture.register(&wish);
-    assert_eq!(reply.status, 502);
+    assert_eq!(reply.status, 400);
     let text = format!("HostVolume.Register error: could not verify host path for {place:?}: ");
     assert!(reply.body.starts_with(&text), "{reply:?}");
     fs::create_dir(&place).unwrap();
@@ -305,7 +306,7 @@ fn a_volume_with_a_plugin_is_registered_where_it_is_and_nothing_is_made() {
     let mut wish = volume("own");
     wish["NodeID"] = json!(fixture.node_id());
     wish["HostPath"] = json!(place);
-    assert_eq!(fixture.register(&wish).status, 502, "nothing is there");
+    assert_eq!(fixture.register(&wish).status, 400, "nothing is there");
     fs::create_dir(&place).unwrap();
     let own = fixture.register(&wish).ok().json()["Volume"].clone();
     let fixture = fixture.restart();
@@ -333,6 +334,7 @@ fn volumes_are_found_where_their_data_directory_was_moved_to() {
     server.kill();
     fs::rename(&before, &after).unwrap();
     let server = Server::start(&after);
+    server.wait_until_restored();
     let read = |server: &Server| server.get(&format!("/v1/volume/host/{}", id(&made))).ok().json();
     let moved = read(&server);
     assert_eq!(path(&moved), after.join("host_volumes").join(id(&made)));
@@ -342,6 +344,7 @@ fn volumes_are_found_where_their_data_directory_was_moved_to() {
     // New ones are made elsewhere from now on; this one stays, and is removed where it is.
     let elsewhere = dir.path().join("elsewhere");
     let server = Server::spawn(command(&after).arg("--host-volumes-dir").arg(&elsewhere));
+    server.wait_until_restored();
     assert_eq!(path(&read(&server)), path(&moved));
     assert_eq!(path(&create(&server, "new")).parent(), Some(&*elsewhere));
     server.delete(&format!("/v1/volume/host/{}", id(&made))).ok();

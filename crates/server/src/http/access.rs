@@ -125,7 +125,7 @@ impl Policy {
 }
 
 /// What a token allows: what any of its policies does, unless another one denies it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Grants {
     /// Whether everything is allowed.
     pub(crate) management: bool,

@@ -5,6 +5,8 @@
 //! Invariant: a token is compared with every digest there is, in time that doesn't depend on any of
 //! them, and is in no log, no error and no `Debug` output.
 
+mod current;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -22,6 +24,7 @@ use toml::value::Datetime;
 
 use super::access::{Access, Capability, Grants, Level, NamespaceGrant, Policy};
 use super::reject::Reject;
+pub(crate) use current::CurrentAcl;
 
 /// The header that Nomad's clients send their token in.
 const TOKEN: HeaderName = HeaderName::from_static("x-nomad-token");
@@ -85,10 +88,38 @@ impl Acl {
         let Some(token) = found.and_then(|at| tokens.get(at)) else {
             return Err(Reject::new(StatusCode::FORBIDDEN, "ACL token not found"));
         };
-        if token.expires.is_some_and(|expires| expires <= now) {
+        token.check_expiry(now)?;
+        Ok(Access::Token(Arc::clone(&token.grants)))
+    }
+
+    /// Refuses the holder of a token that expired, was revoked or was changed since `access` was granted.
+    fn still_admits(&self, access: &Access, now: Timestamp) -> Result<(), Reject> {
+        let (Some(tokens), Access::Token(grants)) = (&self.0, access) else { return Ok(()) };
+        let Some(token) = tokens.iter().find(|token| Arc::ptr_eq(&token.grants, grants)) else {
+            let text = "ACL token was changed or revoked while the request waited";
+            return Err(Reject::new(StatusCode::FORBIDDEN, text));
+        };
+        token.check_expiry(now)
+    }
+
+    /// Shares the grants of the tokens that are the same in `before`, so that [`Acl::still_admits`] knows
+    /// their holders.
+    fn keep_unchanged(&mut self, before: &Self) {
+        for token in self.0.iter_mut().flatten() {
+            let same = |old: &&Token| old.digest == token.digest && old.grants == token.grants;
+            if let Some(old) = before.0.iter().flatten().find(same) {
+                token.grants = Arc::clone(&old.grants);
+            }
+        }
+    }
+}
+
+impl Token {
+    fn check_expiry(&self, now: Timestamp) -> Result<(), Reject> {
+        if self.expires.is_some_and(|expires| expires <= now) {
             return Err(Reject::new(StatusCode::FORBIDDEN, "ACL token expired"));
         }
-        Ok(Access::Token(Arc::clone(&token.grants)))
+        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::Reply;
 use super::access::Access;
-use super::acl::Acl;
+use super::acl::CurrentAcl;
 use super::base::Base;
 use super::call::Call;
 use super::limits::{Counted, PerClient};
@@ -34,7 +34,7 @@ pub(crate) struct App(Arc<Shared>);
 struct Shared {
     base: Base,
     node: LocalNode,
-    acl: Acl,
+    acl: CurrentAcl,
     /// True when the server is to stop.
     stopped: watch::Receiver<bool>,
     /// Requests of each client that wait in blocking queries.
@@ -53,7 +53,7 @@ impl App {
     pub(crate) fn new(
         base: Base,
         node: LocalNode,
-        acl: Acl,
+        acl: CurrentAcl,
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let parked = PerClient::new(base.limits().parked_per_client_max);
@@ -67,7 +67,12 @@ impl App {
 
     /// What the caller may do who sends these headers, out of which the token is taken.
     pub(crate) fn access(&self, headers: &mut HeaderMap) -> Result<Access, Reject> {
-        self.0.acl.access(headers, jiff::Timestamp::now())
+        self.0.acl.get().access(headers, jiff::Timestamp::now())
+    }
+
+    /// Refuses a caller whose token expired, was revoked or was changed since `access` was granted.
+    pub(crate) fn still_admits(&self, access: &Access) -> Result<(), Reject> {
+        self.0.acl.still_admits(access, jiff::Timestamp::now())
     }
 
     /// The node that this machine is.

@@ -95,6 +95,11 @@ async fn run(app: App, request: Request, route: &'static Route, segments: Segmen
     let client = head.extensions.get::<SocketAddr>().map(SocketAddr::ip);
     let client = client.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let (headers, body) = (head.headers, Mutex::new(body));
+    let waited = operation.blocks.then(|| (app.clone(), access.clone()));
     let call = Call { app, query, headers, access, client, operation, segments, body };
-    (operation.run)(call).await
+    let reply = (operation.run)(call).await?;
+    if let Some((app, access)) = waited {
+        app.still_admits(&access)?;
+    }
+    Ok(reply)
 }

@@ -37,7 +37,7 @@ mod volumes;
 use axum::body::Body;
 use axum::http::Response;
 
-pub(crate) use acl::{Acl, AclError};
+pub(crate) use acl::{Acl, AclError, CurrentAcl};
 pub(crate) use app::App;
 pub(crate) use base::Base;
 pub(crate) use dispatch::router;

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::Reply;
 use super::call::Call;
 use super::reply::{self, Meta};
-use crate::metrics;
+use crate::{logging, metrics};
+
+/// Host volumes that are named while they are restored; the others are counted.
+const RESTORING_IDS_MAX: usize = 100;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -23,6 +27,13 @@ struct Status {
     writable: bool,
     /// The failure since which it takes none.
     failure: Option<String>,
+    /// Host volumes of this machine that the start has not looked at yet.
+    host_volumes_restoring: usize,
+    /// The IDs of the first of them.
+    #[serde(rename = "HostVolumesRestoringIDs")]
+    host_volumes_restoring_ids: Vec<Uuid>,
+    /// Log lines that were dropped because standard error was not read.
+    log_lines_dropped: u64,
     /// Requests that wait in blocking queries.
     parked: usize,
     /// Connections that are open.
@@ -38,6 +49,7 @@ pub(crate) fn status(call: &Call) -> Reply {
     let (store, counted) = (call.app.store(), call.app.metrics());
     let view = store.snapshot();
     let failure = store.failure();
+    let (restoring, restoring_ids) = call.app.node().host_volumes().restoring(RESTORING_IDS_MAX);
     let status = Status {
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: counted.uptime().as_secs(),
@@ -45,6 +57,9 @@ pub(crate) fn status(call: &Call) -> Reply {
         index: view.index(),
         writable: failure.is_none(),
         failure: failure.map(|failure| failure.to_string()),
+        host_volumes_restoring: restoring,
+        host_volumes_restoring_ids: restoring_ids,
+        log_lines_dropped: logging::dropped(),
         parked: store.parked(),
         connections: counted.connections(),
         rows: metrics::rows(&view).into_iter().collect(),

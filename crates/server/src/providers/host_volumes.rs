@@ -6,21 +6,24 @@
 //! Nodes that somebody feeds can't be asked from here: what is said of their volumes is believed,
 //! and only their own plugins could make and remove any.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod restore;
+
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use statehold_store::{KeyRange, Order, ReadView, Snapshot, Store};
+use parking_lot::Mutex;
+use statehold_store::{ReadView, Snapshot, Store};
 use statehold_volumes::{
     HostDeletePlan, HostOperation, HostProviderError, HostVolume, HostVolumeError, HostVolumePlan,
-    HostVolumeSpec, HostVolumes, Labels, MadeHostVolume, NodeError, NodeHostVolume, Nodes,
-    move_host_volume, parse_id, plan_host_create, plan_host_delete, plan_host_register,
-    record_host_delete, record_host_volume, report_host_volume, withdraw_host_volume,
+    HostVolumeSpec, HostVolumes, MadeHostVolume, NodeError, NodeHostVolume, Nodes, parse_id,
+    plan_host_create, plan_host_delete, plan_host_register, record_host_delete, record_host_volume,
+    report_host_volume, withdraw_host_volume,
 };
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
 use super::executable::Executable;
@@ -59,6 +62,10 @@ struct Shared {
     turns: Locks<Uuid>,
     /// A permit for each piece of work that may be under way at the same time.
     works: Arc<Semaphore>,
+    /// The volumes that the start of the server has not looked at yet.
+    restoring: Mutex<BTreeSet<Uuid>>,
+    /// Whether the plugins of this machine have said what they are.
+    fingerprinted: watch::Sender<bool>,
 }
 
 /// Why a host volume couldn't be made, registered or removed.
@@ -120,7 +127,18 @@ impl HostVolumeKeeper {
     ) -> io::Result<Self> {
         let intents = Intents::open(places.intents.clone())?;
         let (turns, works) = (Locks::default(), Arc::new(Semaphore::new(WORKS_MAX)));
-        Ok(Self(Arc::new(Shared { store, node, places, intents, runtime, turns, works })))
+        let (restoring, fingerprinted) = (Mutex::default(), watch::Sender::new(false));
+        Ok(Self(Arc::new(Shared {
+            store,
+            node,
+            places,
+            intents,
+            runtime,
+            turns,
+            works,
+            restoring,
+            fingerprinted,
+        })))
     }
 
     /// Makes a volume, or a known one again with other wishes; `namespace` is for one that names
@@ -130,6 +148,7 @@ impl HostVolumeKeeper {
         namespace: String,
         spec: HostVolumeSpec,
     ) -> Result<Kept, KeepError> {
+        self.wait_for_fingerprints().await;
         let fresh = Uuid::new_v4();
         self.in_turn(parse_id(&spec.id).unwrap_or(fresh), move |shared| {
             let view = shared.store.snapshot();
@@ -184,66 +203,6 @@ impl HostVolumeKeeper {
         };
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|error| KeepError::Broken(error.to_string()))?
-    }
-
-    /// The attributes that say which plugins this machine has. A plugin that isn't well is left out.
-    pub(crate) fn plugin_attributes(&self) -> Labels {
-        let programs = std::fs::read_dir(&self.0.places.plugins).into_iter().flatten();
-        let names = programs.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let mut attributes = Labels::new();
-        for id in std::iter::once(MKDIR.to_owned()).chain(names) {
-            match self.0.plugin(&id).and_then(|plugin| plugin.fingerprint()) {
-                Ok(version) => {
-                    let name = format!("plugins.host_volume.{id}.version");
-                    attributes.insert(name.into(), version.into());
-                }
-                Err(error) => {
-                    tracing::warn!(plugin = id, %error, "a host-volume plugin is not well");
-                }
-            }
-        }
-        attributes
-    }
-
-    /// Finishes what was under way when the server last stopped, and finds the volumes that are
-    /// there, by name. Called before the node is reported.
-    pub(crate) fn restore(&self) -> Result<BTreeMap<Box<str>, NodeHostVolume>, KeepError> {
-        let shared = &*self.0;
-        for intent in shared.intents.left().map_err(KeepError::Intent)? {
-            let id = intent.request.id;
-            match shared.settle(&intent) {
-                Ok(()) => shared.forget_intent(id),
-                Err(error) => tracing::warn!(volume = %id, %error, "can't settle a host volume"),
-            }
-        }
-        let view = shared.store.snapshot();
-        let here = KeyRange::<Uuid>::exact(shared.node);
-        let mut found = BTreeMap::new();
-        // Who waits for a plugin that hangs once need not do so for each of its volumes.
-        let mut hung = BTreeSet::new();
-        for volume in view.scan_by(&HostVolumes::BY_NODE, &here, Order::Ascending) {
-            if hung.contains(&volume.plugin_id) {
-                tracing::warn!(volume = %volume.id, "a host volume is not there: its plugin hangs");
-                continue;
-            }
-            match shared.find(volume) {
-                Ok(path) => {
-                    let mut reported = reported(volume);
-                    if path != volume.host_path {
-                        shared.moved(volume, &path)?;
-                        reported.path = path;
-                    }
-                    found.insert(volume.name.clone(), reported);
-                }
-                Err(error) => {
-                    tracing::warn!(volume = %volume.id, %error, "a host volume is not there");
-                    if matches!(error, PluginError::Hung(_)) {
-                        hung.insert(&volume.plugin_id);
-                    }
-                }
-            }
-        }
-        Ok(found)
     }
 }
 
@@ -377,74 +336,6 @@ impl Shared {
         Ok(removed.map_err(|error| failed(&error)))
     }
 
-    /// Sees to it that a volume of a row is there; where it is.
-    ///
-    /// A plugin is asked to make it once more. What it makes elsewhere is the volume only if it was
-    /// moved there with the directory around it: data that is where it was stays the volume's.
-    fn find(&self, volume: &HostVolume) -> Result<Box<str>, PluginError> {
-        let path = &volume.host_path;
-        let name = Path::new(&**path).file_name();
-        let has_maker = match &*volume.plugin_id {
-            "" => false,
-            // It makes directories that are named by the ID, and nothing where one is.
-            MKDIR => name.is_some_and(|name| *name == *volume.id.to_string()) && !is_there(path),
-            _ => true,
-        };
-        if !has_maker {
-            return verify(path).map(|()| path.clone());
-        }
-        let made = self.plugin(&volume.plugin_id)?.create(&request_for(volume))?.path;
-        if *made == **path || is_there(path) {
-            return Ok(path.clone());
-        }
-        if Path::new(&made).file_name() != name {
-            return Err(PluginError::Failed(format!(
-                "it is not at {path:?} any more, and its plugin says {made:?}"
-            )));
-        }
-        Ok(made.into())
-    }
-
-    /// Notes that a volume was moved, with the directory that it is in.
-    fn moved(&self, volume: &HostVolume, path: &str) -> Result<(), KeepError> {
-        let mut txn = self.store.begin_write().map_err(store_error)?;
-        move_host_volume(&mut txn, now(), &volume.namespace, volume.id, path)
-            .map_err(store_error)?;
-        txn.commit().map_err(store_error)?;
-        tracing::info!(volume = %volume.id, path, "a host volume was moved");
-        Ok(())
-    }
-
-    /// Makes an end of what was under way when the server stopped. A volume that has a row and was
-    /// being made is left to [`Shared::find`].
-    fn settle(&self, intent: &Intent) -> Result<(), KeepError> {
-        let request = &intent.request;
-        let row = self.store.snapshot();
-        let row = row.get::<HostVolumes>((&request.namespace, request.id));
-        let plugin = |error: PluginError| KeepError::Broken(error.to_string());
-        match (&intent.work, row) {
-            (Work::Create, Some(_)) => Ok(()),
-            (Work::Create, None) => {
-                // Making is idempotent, and says where what was made is.
-                let made = self.plugin(&intent.plugin).and_then(|plugin| {
-                    let made = plugin.create(request)?;
-                    plugin.delete(request, &made.path)
-                });
-                made.map_err(plugin)
-            }
-            (Work::Delete { path }, None) => {
-                let removed =
-                    self.plugin(&intent.plugin).and_then(|plugin| plugin.delete(request, path));
-                removed.map_err(plugin)
-            }
-            (Work::Delete { .. }, Some(volume)) => {
-                let (namespace, id) = (&volume.namespace, volume.id.to_string());
-                let plan = plan_host_delete(&self.store.snapshot(), namespace, &id, false)?;
-                self.remove(&plan).map(drop)
-            }
-        }
-    }
-
     fn begin(&self, work: Work, volume: &HostVolume) -> Result<(), KeepError> {
         let plugin = volume.plugin_id.clone();
         let intent = Intent { work, plugin, request: request_for(volume) };
@@ -462,7 +353,12 @@ impl Shared {
 /// Sees whether something is at the path of a volume.
 fn verify(path: &str) -> Result<(), PluginError> {
     std::fs::metadata(path).map(drop).map_err(|error| {
-        PluginError::Failed(format!("could not verify host path for {path:?}: {error}"))
+        let text = format!("could not verify host path for {path:?}: {error}");
+        match error.kind() {
+            // The caller named a path that is not there; the node did its part.
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => PluginError::Invalid(text),
+            _ => PluginError::Failed(text),
+        }
     })
 }
 
@@ -471,7 +367,11 @@ fn is_there(path: &str) -> bool {
 }
 
 fn failed(error: &PluginError) -> HostProviderError {
-    HostProviderError::Failed(error.to_string().into())
+    let text = error.to_string().into();
+    match error {
+        PluginError::Invalid(_) | PluginError::Missing { .. } => HostProviderError::Invalid(text),
+        _ => HostProviderError::Failed(text),
+    }
 }
 
 fn store_error(error: impl fmt::Display) -> KeepError {

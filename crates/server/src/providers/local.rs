@@ -76,7 +76,9 @@ pub(crate) struct LocalNode {
 }
 
 impl LocalNode {
-    /// Makes an end of what the last stop left, finds what is there, and registers the node.
+    /// Registers the node, and starts to finish what the last stop left and to look for what is there.
+    ///
+    /// Waits for no host-volume plugin, so that the server can listen at once.
     pub(crate) fn start(
         store: &Arc<Store>,
         data_dir: &Path,
@@ -111,9 +113,8 @@ impl LocalNode {
             infos.insert(plugin.clone().into(), fingerprint(&plugin, provider.probe()));
             providers.insert(plugin, Arc::new(provider));
         }
-        let mut attributes = identity::attributes();
-        attributes.append(&mut keeper.plugin_attributes());
-        let host_volumes = keeper.restore().map_err(NodeStartError::HostVolumes)?;
+        let (mut attributes, host_volumes) = keeper.last_report();
+        attributes.append(&mut identity::attributes());
         let node = Node {
             id,
             name: options.name.unwrap_or_else(identity::host_name).into(),
@@ -130,6 +131,7 @@ impl LocalNode {
         };
         write(store, NodeReport { node, host_volumes })
             .map_err(|error| NodeStartError::Write(error.to_string()))?;
+        keeper.restore().map_err(NodeStartError::HostVolumes)?;
         let turns = Turns::new(providers.iter().map(|(plugin, _)| plugin));
         Ok(Self { id, host_volumes: keeper, providers: Arc::new(providers), turns })
     }

@@ -186,6 +186,11 @@ impl Server {
         eventually(|| self.get("/statehold/v1/status").ok().json()["Parked"] == requests);
     }
 
+    /// Returns when the start of the server has looked at each host volume.
+    pub(crate) fn wait_until_restored(&self) {
+        eventually(|| self.get("/statehold/v1/status").ok().json()["HostVolumesRestoring"] == 0);
+    }
+
     /// Feeds `plugin-id1` of the provider `ebs`: the first node runs a controller, all run nodes.
     pub(crate) fn feed_plugin(&self) {
         for (at, node) in NODES.iter().enumerate() {

@@ -1,0 +1,351 @@
+//! The host volumes that a start of the server finds.
+//!
+//! The server listens meanwhile: a plugin that takes its time delays only its own volumes. Until a volume
+//! was looked at, its row stays as the last run left it, requests that change it wait, and
+//! [`HostVolumeKeeper::restoring`] names it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use statehold_store::{KeyRange, Order, ReadView};
+use statehold_volumes::{
+    HostVolume, HostVolumes, Labels, Node, NodeHostVolume, Nodes, ReportedHostVolumes,
+    move_host_volume, plan_host_delete, report_host_volume, reported_host_volumes, upsert_node,
+    withdraw_host_volume,
+};
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
+
+use super::{
+    HostVolumeKeeper, HostVolumePlugin, Intent, KeepError, MKDIR, Mkdir, PluginError, Shared, Work,
+    is_there, reported, request_for, store_error, verify,
+};
+use crate::clock::now;
+
+/// Volumes of one plugin that are looked at at the same time. Each holds a thread, and a program.
+const RESTORES_MAX: usize = 16;
+
+/// Programs that are asked at the same time for what they are.
+const FINGERPRINTS_MAX: usize = 16;
+
+/// How the attributes of a node begin that name its host-volume plugins.
+const PLUGINS: &str = "plugins.host_volume.";
+
+/// A volume to look at: its row's key, and its intent if a crash left one.
+#[derive(Debug)]
+struct Found {
+    namespace: Box<str>,
+    id: Uuid,
+    intent: Option<Intent>,
+}
+
+impl HostVolumeKeeper {
+    /// Returns what the node reported of plugins and volumes when the server last ran, and of the built-in
+    /// plugin as it is. It holds until [`HostVolumeKeeper::restore`] finds otherwise: a node that reported
+    /// nothing at first would make each of its volumes unavailable, and wake every reader, at each start.
+    pub(crate) fn last_report(&self) -> (Labels, BTreeMap<Box<str>, NodeHostVolume>) {
+        let shared = &*self.0;
+        let view = shared.store.snapshot();
+        let known = view.get::<Nodes>(shared.node).map(|node| Node::clone(node));
+        let known = known.unwrap_or_default();
+        let mut attributes: Labels =
+            known.attributes.into_iter().filter(|(name, _)| name.starts_with(PLUGINS)).collect();
+        let built_in = Mkdir::new(&shared.places.volumes).fingerprint();
+        attributes.extend(built_in.ok().map(|version| version_of(MKDIR, &version)));
+        let own: BTreeMap<&str, Uuid> =
+            shared.rows(&view).map(|volume| (&*volume.name, volume.id)).collect();
+        let volumes = reported_host_volumes(&view, shared.node)
+            .map(|reported| &reported.volume)
+            .filter(|reported| own.get(&*reported.name).copied() == reported.id)
+            .map(|reported| (reported.name.clone(), reported.clone()))
+            .collect();
+        (attributes, volumes)
+    }
+
+    /// Starts to finish what was under way when the server last stopped, and to look for the volumes of
+    /// this machine. Called once, after the node was reported.
+    pub(crate) fn restore(&self) -> Result<(), KeepError> {
+        let shared = &*self.0;
+        let mut by_plugin: BTreeMap<Box<str>, Vec<Found>> = BTreeMap::new();
+        let mut intents: BTreeMap<Uuid, Intent> = BTreeMap::new();
+        for intent in shared.intents.left().map_err(KeepError::Intent)? {
+            intents.insert(intent.request.id, intent);
+        }
+        let view = shared.store.snapshot();
+        for volume in shared.rows(&view) {
+            let (namespace, id) = (volume.namespace.clone(), volume.id);
+            let found = Found { namespace, id, intent: intents.remove(&id) };
+            by_plugin.entry(volume.plugin_id.clone()).or_default().push(found);
+        }
+        for (id, intent) in intents {
+            let (plugin, namespace) = (intent.plugin.clone(), intent.request.namespace.clone());
+            let found = Found { namespace, id, intent: Some(intent) };
+            by_plugin.entry(plugin).or_default().push(found);
+        }
+        shared.restoring.lock().extend(by_plugin.values().flatten().map(|found| found.id));
+        let keeper = self.clone();
+        shared.runtime.spawn(async move { keeper.fingerprint().await });
+        let keeper = self.clone();
+        shared.runtime.spawn(async move { keeper.restore_all(by_plugin).await });
+        Ok(())
+    }
+
+    /// Returns how many volumes the start of the server has not looked at yet, and the IDs of the first
+    /// `max` of them.
+    pub(crate) fn restoring(&self, max: usize) -> (usize, Vec<Uuid>) {
+        let restoring = self.0.restoring.lock();
+        (restoring.len(), restoring.iter().take(max).copied().collect())
+    }
+
+    /// Waits until the plugins of this machine have said what they are: a volume can only be placed on a
+    /// node that has its plugin.
+    pub(super) async fn wait_for_fingerprints(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.0.fingerprinted.subscribe().wait_for(|done| *done).await;
+    }
+
+    /// Asks every program in the plugin directory what it is, and reports those that answer.
+    async fn fingerprint(&self) {
+        let programs = std::fs::read_dir(&self.0.places.plugins).into_iter().flatten();
+        let names = programs.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let names: Vec<String> = names.collect();
+        let asked = stream::iter(names).map(|id| {
+            let shared = Arc::clone(&self.0);
+            spawn_blocking(move || match shared.plugin(&id).and_then(|it| it.fingerprint()) {
+                Ok(version) => Some(version_of(&id, &version)),
+                Err(error) => {
+                    tracing::warn!(plugin = id, %error, "a host-volume plugin is not well");
+                    None
+                }
+            })
+        });
+        let mut found: Labels = asked
+            .buffer_unordered(FINGERPRINTS_MAX)
+            .filter_map(|answer| async { answer.ok().flatten() })
+            .collect()
+            .await;
+        found.extend(self.last_report().0.remove_entry(&*version_of(MKDIR, "").0));
+        let shared = Arc::clone(&self.0);
+        let report = move || {
+            shared.report(|node| {
+                node.attributes.retain(|name, _| !name.starts_with(PLUGINS));
+                node.attributes.append(&mut found);
+            })
+        };
+        if let Ok(Err(error)) = spawn_blocking(report).await {
+            tracing::error!(%error, "can't report the host-volume plugins of this machine");
+        }
+        self.0.fingerprinted.send_replace(true);
+    }
+
+    async fn restore_all(&self, by_plugin: BTreeMap<Box<str>, Vec<Found>>) {
+        let (begun, count) = (Instant::now(), self.restoring(0).0);
+        if count == 0 {
+            return;
+        }
+        tracing::info!(count, "restoring host volumes");
+        // Each plugin on its own: one that hangs uses up its own share of threads and no other's.
+        let plugins = by_plugin.into_values().map(|volumes| self.restore_plugin(volumes));
+        stream::iter(plugins).for_each_concurrent(None, |work| work).await;
+        tracing::info!(count, seconds = begun.elapsed().as_secs_f64(), "restored host volumes");
+    }
+
+    /// Looks at the volumes of one plugin.
+    async fn restore_plugin(&self, volumes: Vec<Found>) {
+        // A plugin that hangs once is not waited for again for each of its volumes.
+        let hung = Arc::new(AtomicBool::new(false));
+        let work = |found: Found| {
+            let hung = Arc::clone(&hung);
+            async move {
+                let id = found.id;
+                let shared = Arc::clone(&self.0);
+                match self.0.turns.lock(id).await {
+                    Some(turn) => {
+                        let restore = move || {
+                            shared.restore(&found, &hung);
+                            drop(turn);
+                        };
+                        if let Err(error) = spawn_blocking(restore).await {
+                            tracing::error!(volume = %id, %error, "restoring a host volume panicked");
+                        }
+                    }
+                    None => {
+                        tracing::warn!(volume = %id, "a request holds a host volume for too long")
+                    }
+                }
+                self.0.restoring.lock().remove(&id);
+            }
+        };
+        stream::iter(volumes).for_each_concurrent(RESTORES_MAX, work).await;
+    }
+}
+
+/// The attribute of a node that has a plugin.
+fn version_of(plugin: &str, version: &str) -> (Box<str>, Box<str>) {
+    (format!("{PLUGINS}{plugin}.version").into(), version.into())
+}
+
+impl Shared {
+    /// The rows of the volumes of this machine.
+    fn rows<'v, V: ReadView>(
+        &self,
+        view: &'v V,
+    ) -> impl Iterator<Item = &'v HostVolume> + use<'v, V> {
+        let here = KeyRange::<Uuid>::exact(self.node);
+        let rows = view.scan_by(&HostVolumes::BY_NODE, &here, Order::Ascending);
+        rows.map(|volume| &**volume)
+    }
+
+    /// Settles the intent of a volume, looks whether the volume is there, and reports it or not.
+    fn restore(&self, found: &Found, hung: &AtomicBool) {
+        let id = found.id;
+        if let Some(intent) = &found.intent {
+            match self.settle(intent) {
+                Ok(()) => self.forget_intent(id),
+                Err(error) => tracing::warn!(volume = %id, %error, "can't settle a host volume"),
+            }
+        }
+        let view = self.store.snapshot();
+        let volume = view.get::<HostVolumes>((&found.namespace, id));
+        // A request may have deleted it, or moved it to another node, before its turn came.
+        let Some(volume) = volume.filter(|volume| volume.node_id == self.node) else { return };
+        let at = if hung.load(Ordering::Relaxed) {
+            Err(PluginError::Hung("its plugin hangs".to_owned()))
+        } else {
+            self.find(volume)
+        };
+        let recorded = match at {
+            Ok(path) => self.confirm(volume, &path),
+            Err(error) => {
+                tracing::warn!(volume = %id, %error, "a host volume is not there");
+                if matches!(error, PluginError::Hung(_)) {
+                    hung.store(true, Ordering::Relaxed);
+                }
+                self.withdraw(volume)
+            }
+        };
+        if let Err(error) = recorded {
+            tracing::error!(volume = %id, %error, "can't record what became of a host volume");
+        }
+    }
+
+    /// Changes what this machine reports as a node, unless nothing changes.
+    fn report(&self, change: impl FnOnce(&mut Node)) -> Result<(), KeepError> {
+        let mut txn = self.store.begin_write().map_err(store_error)?;
+        let Some(known) = txn.get::<Nodes>(self.node).map(|node| Node::clone(node)) else {
+            // An operator deleted the node: the next start reports it again.
+            return Ok(());
+        };
+        let mut node = known.clone();
+        change(&mut node);
+        if node != known {
+            upsert_node(&mut txn, now(), node)?;
+            txn.commit().map_err(store_error)?;
+        }
+        Ok(())
+    }
+
+    /// Records that a volume is at `path`, unless that is what its row and its node say.
+    fn confirm(&self, volume: &HostVolume, path: &str) -> Result<(), KeepError> {
+        let mut report = reported(volume);
+        report.path = path.into();
+        let view = self.store.snapshot();
+        // A node that an operator deleted is reported by the next start.
+        let told = !view.contains::<Nodes>(self.node)
+            || view
+                .get::<ReportedHostVolumes>((self.node, &*volume.name))
+                .is_some_and(|reported| reported.volume == report);
+        let moved = *path != *volume.host_path;
+        if told && !moved {
+            return Ok(());
+        }
+        let mut txn = self.store.begin_write().map_err(store_error)?;
+        if moved {
+            move_host_volume(&mut txn, now(), &volume.namespace, volume.id, path)
+                .map_err(store_error)?;
+        }
+        if !told {
+            report_host_volume(&mut txn, now(), self.node, report)?;
+        }
+        txn.commit().map_err(store_error)?;
+        if moved {
+            tracing::info!(volume = %volume.id, path, "a host volume was moved");
+        }
+        Ok(())
+    }
+
+    /// Records that a volume is not there.
+    fn withdraw(&self, volume: &HostVolume) -> Result<(), KeepError> {
+        let view = self.store.snapshot();
+        if !view.contains::<ReportedHostVolumes>((self.node, &*volume.name)) {
+            return Ok(());
+        }
+        let mut txn = self.store.begin_write().map_err(store_error)?;
+        withdraw_host_volume(&mut txn, now(), self.node, &volume.name)?;
+        txn.commit().map_err(store_error)?;
+        Ok(())
+    }
+
+    /// Sees to it that a volume of a row is there; where it is.
+    ///
+    /// A plugin is asked to make it once more. What it makes elsewhere is the volume only if it was
+    /// moved there with the directory around it: data that is where it was stays the volume's.
+    fn find(&self, volume: &HostVolume) -> Result<Box<str>, PluginError> {
+        let path = &volume.host_path;
+        let name = Path::new(&**path).file_name();
+        let has_maker = match &*volume.plugin_id {
+            "" => false,
+            // It makes directories that are named by the ID, and nothing where one is.
+            MKDIR => name.is_some_and(|name| *name == *volume.id.to_string()) && !is_there(path),
+            _ => true,
+        };
+        if !has_maker {
+            return verify(path).map(|()| path.clone());
+        }
+        let made = self.plugin(&volume.plugin_id)?.create(&request_for(volume))?.path;
+        if *made == **path || is_there(path) {
+            return Ok(path.clone());
+        }
+        if Path::new(&made).file_name() != name {
+            return Err(PluginError::Failed(format!(
+                "it is not at {path:?} any more, and its plugin says {made:?}"
+            )));
+        }
+        Ok(made.into())
+    }
+
+    /// Makes an end of what was under way when the server stopped. A volume that has a row and was
+    /// being made is left to [`Shared::find`].
+    fn settle(&self, intent: &Intent) -> Result<(), KeepError> {
+        let request = &intent.request;
+        let row = self.store.snapshot();
+        let row = row.get::<HostVolumes>((&request.namespace, request.id));
+        let plugin = |error: PluginError| KeepError::Broken(error.to_string());
+        match (&intent.work, row) {
+            (Work::Create, Some(_)) => Ok(()),
+            (Work::Create, None) => {
+                // Making is idempotent, and says where what was made is.
+                let made = self.plugin(&intent.plugin).and_then(|plugin| {
+                    let made = plugin.create(request)?;
+                    plugin.delete(request, &made.path)
+                });
+                made.map_err(plugin)
+            }
+            (Work::Delete { path }, None) => {
+                let removed =
+                    self.plugin(&intent.plugin).and_then(|plugin| plugin.delete(request, path));
+                removed.map_err(plugin)
+            }
+            (Work::Delete { .. }, Some(volume)) => {
+                let (namespace, id) = (&volume.namespace, volume.id.to_string());
+                let plan = plan_host_delete(&self.store.snapshot(), namespace, &id, false)?;
+                self.remove(&plan).map(drop)
+            }
+        }
+    }
+}
