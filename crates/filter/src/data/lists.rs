@@ -50,6 +50,16 @@ slice_like! {
     [T: Filterable + Clone] Cow<'_, [T]> => Kind::List(&T::KIND),
 }
 
+/// The kind of an element that does not lie next to the others in memory.
+///
+/// No pattern searches such bytes, so that `matches` must not compile: only a list of plain bytes takes it.
+const fn apart(element: &'static Kind) -> &'static Kind {
+    match element {
+        Kind::Uint(8) => &Kind::Option(&Kind::Uint(8)),
+        other => other,
+    }
+}
+
 /// Gives a collection without contiguous storage its `List` and `Filterable`.
 macro_rules! iterable {
     ($([$($generics:tt)*] $type:ty, walks: $walks:literal;)*) => {$(
@@ -74,7 +84,7 @@ macro_rules! iterable {
         }
 
         impl<$($generics)*> Filterable for $type {
-            const KIND: Kind = Kind::List(&T::KIND);
+            const KIND: Kind = Kind::List(apart(&T::KIND));
             fn datum(&self) -> Datum<'_> {
                 Datum::List(self)
             }
