@@ -1,7 +1,7 @@
 //! Text to syntax tree, in one pass and linear time.
 //!
 //! `lex` reads tokens with nom, `string` decodes quoted text, `clause` reads one clause, `extended` what only that dialect has, `explain` says what to write
-//! instead of what can't be read. This module combines clauses. Words such as `not` and `in` are not reserved, so a word is an operator only
+//! instead of what can't be read, in the words of `repair`. This module combines clauses. Words such as `not` and `in` are not reserved, so a word is an operator only
 //! where the grammar wants one: `not in in` asks whether the text `not` is in the selector `in`.
 //!
 //! Invariant: nothing recurses; open levels are counted against `Limits::nesting` and `Limits::quantifiers`, parts of the tree
@@ -11,6 +11,7 @@ mod clause;
 mod explain;
 mod extended;
 mod lex;
+mod repair;
 pub(crate) mod string;
 
 use nom::Parser as _;
@@ -76,6 +77,7 @@ pub(crate) fn is_index(text: &str) -> bool {
 /// The rest of the input, and what was read before it.
 type Read<'t, T> = Result<(&'t str, T), CompileError>;
 
+#[derive(Clone, Copy)]
 struct Parser<'t> {
     text: &'t str,
     extended: bool,
@@ -84,6 +86,8 @@ struct Parser<'t> {
     quantifiers_max: usize,
     nodes_max: usize,
     nodes: usize,
+    /// Whether it reads for a hint: such a parser looks for no further hints.
+    probe: bool,
 }
 
 /// Something that is open, and what was read in it so far.
@@ -154,6 +158,7 @@ impl<'t> Parser<'t> {
             quantifiers_max: limits.quantifiers,
             nodes_max: limits.nodes,
             nodes: 0,
+            probe: false,
         };
         parser.input().map_err(|error| error.in_text(text))
     }

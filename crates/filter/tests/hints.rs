@@ -6,7 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that expects an error fails without one")]
 
 use serde_json::json;
-use statehold_filter::{Dialect, Filter, Options};
+use statehold_filter::{Dialect, Filter, Limits, Options};
 
 /// The expression with the hint applied, if the hint names a replacement for the place.
 fn applied(text: &str, options: &Options) -> String {
@@ -62,13 +62,18 @@ fn no_hint_is_about_an_operator_that_is_not_there() {
 /// The expression with the replacement that the hint names, put in the place that the hint is about.
 fn mended(text: &str, options: &Options) -> (String, String) {
     let error = Filter::<serde_json::Value>::compile_with(text, options).unwrap_err();
-    let help = error.help().unwrap_or_else(|| panic!("{error}")).to_owned();
+    let help = error.help().unwrap_or_else(|| panic!("{error}"));
+    let lists = "; lists of values need the extended dialect";
+    let help = help.strip_suffix(lists).unwrap_or(help).to_owned();
     let (start, end) = (error.span().start(), error.span().end());
     let word_start = text[..start].rfind([' ', '(']).map_or(0, |at| at + 1);
     let word_end = text[start..].find([' ', ')']).map_or(text.len(), |at| start + at);
+    // A pointer stands for the whole name, which an operator without spaces ends.
+    let name_end = text[start..word_end].find("==").map_or(word_end, |at| start + at);
     let bracket_end = text[start..].find(']').map_or(text.len(), |at| start + at + 1);
     let named = |before: &str, after: &str| help.strip_prefix(before)?.strip_suffix(after);
-    let (start, end, with) = if let Some(with) = named("write `", "` with a space on both sides") {
+    let spaced = named("write `", "` with a space on both sides");
+    let (start, end, with) = if let Some(with) = spaced {
         (start, end, format!(" {with} "))
     } else if help == "write `not` followed by a space" {
         (start, end, "not ".to_owned())
@@ -76,10 +81,10 @@ fn mended(text: &str, options: &Options) -> (String, String) {
         (start, bracket_end, with.to_owned())
     } else if let Some(with) = named("quote the key: ", "") {
         (start, bracket_end, with.to_owned())
-    } else if let Some(with) =
-        named("quote this value: ", "").or(named("write this name as a pointer: ", ""))
-    {
+    } else if let Some(with) = named("quote this value: ", "") {
         (word_start, word_end, with.to_owned())
+    } else if let Some(with) = named("write this name as a pointer: ", "") {
+        (word_start, name_end, with.to_owned())
     } else if let Some(with) = named("use double quotes: ", "").or(named("write `", "`")) {
         (start, end, with.to_owned())
     } else if let Some(with) = named("add `", "` at the end") {
@@ -142,12 +147,196 @@ fn each_replacement_compiles_and_matches_its_row() {
         (extended, "Word begins with we", "Word starts with we"),
         (extended, "Word ENDS WITH eb", "Word ends with eb"),
     ] {
+        applies(text, fixed, dialect, &row);
+    }
+}
+
+/// Checks that the hint about `text` leads to `fixed`, which compiles and matches the row.
+#[track_caller]
+fn applies(text: &str, fixed: &str, dialect: Dialect, row: &serde_json::Value) {
+    let options = Options::new().dialect(dialect);
+    let (applied, help) = mended(text, &options);
+    assert_eq!(applied, fixed, "{text}: {help}");
+    let filter = Filter::compile_with(&applied, &options)
+        .unwrap_or_else(|error| panic!("{text} -> {applied}: {error}"));
+    assert!(filter.matches(row), "{text} -> {applied}");
+}
+
+#[test]
+fn values_of_other_formats_are_rewritten() {
+    let row = json!({
+        "Name": "web", "Size": 1000, "Age": "1h30m", "Disk": "10GiB", "Braces": "{x}", "Note": "@Note",
+        "Since": "2026-01-02T03:04:05Z", "Large": -1_234_567,
+    });
+    let (bexpr, extended) = (Dialect::Bexpr, Dialect::Extended);
+    for dialect in [bexpr, extended] {
+        for (text, fixed) in [
+            ("Size == 1,000", "Size == 1000"),
+            ("Large == -1,234,567 and Name == web", "Large == -1234567 and Name == web"),
+            ("Name == (web)", "Name == web"),
+            ("Name == ( \"web\" ) and Size != 1", "Name == \"web\" and Size != 1"),
+            ("Braces == {x}", "Braces == \"{x}\""),
+            ("Name == \"\"web\"\"", "Name == \"web\""),
+            ("Name == \"\"\"web\"\"\"", "Name == \"web\""),
+            ("Name == ``web``", "Name == \"web\""),
+            ("Name == \"web\"&&Size != 1", "Name == \"web\" and Size != 1"),
+            ("Name == \"web\",Size != 1", "Name == \"web\" and Size != 1"),
+            ("(Name == web)&& Size != 1", "(Name == web) and  Size != 1"),
+            ("Name == web, Size != 1", "Name == web and  Size != 1"),
+        ] {
+            applies(text, fixed, dialect, &row);
+        }
+    }
+    for (dialect, text, fixed) in [
+        (bexpr, "Disk == 10 GiB", "Disk == \"10GiB\""),
+        (extended, "Disk == 10 GiB", "Disk == 10GiB"),
+        (bexpr, "(Age == 1h 30m)", "(Age == \"1h30m\")"),
+        (extended, "Age == 1h 30m and Size != 1", "Age == 1h30m and Size != 1"),
+        (extended, "Age == 1h 30 m", "Age == 1h30m"),
+        (extended, "Disk between 10 GiB and 11GiB", "Disk between 10GiB and 11GiB"),
+        (extended, "Disk between 9GiB and 11 GiB", "Disk between 9GiB and 11GiB"),
+        (extended, "Disk in [10 GiB, 11GiB]", "Disk in [10GiB, 11GiB]"),
+        (bexpr, "Since == 2026-01-02 03:04:05Z", "Since == \"2026-01-02T03:04:05Z\""),
+        (extended, "Since == 2026-01-02 03:04:05Z", "Since == 2026-01-02T03:04:05Z"),
+        (bexpr, "Note matches @Note", "Note matches \"@Note\""),
+    ] {
+        applies(text, fixed, dialect, &row);
+    }
+}
+
+#[test]
+fn lists_of_other_languages_are_rewritten() {
+    let row = json!({ "Name": "web", "Size": 3 });
+    let (bexpr, extended) = (Dialect::Bexpr, Dialect::Extended);
+    for (dialect, text, fixed) in [
+        (bexpr, r#"Name in ("web","b")"#, r#"(Name == "web" or Name == "b")"#),
+        (bexpr, r#"Name not in ["a", b, 3]"#, r#"(Name != "a" and Name != b and Name != 3)"#),
+        (bexpr, r#"Size == 3 and Name in (web)"#, r#"Size == 3 and Name == web"#),
+        (bexpr, r#"Name not in ["10GiB", 10GiB]"#, r#"(Name != "10GiB" and Name != "10GiB")"#),
+        (extended, r#"Name in ("web","b")"#, r#"Name in ["web","b"]"#),
+        (extended, r#"Name not in (a, b) and Size == 3"#, r#"Name not in [a, b] and Size == 3"#),
+        (extended, "Name == [web]", "Name in [web]"),
+        (extended, "Name==[\"web\", b]", "Name in [\"web\", b]"),
+        (extended, "Name != ( a, b )", "Name not in [a, b]"),
+    ] {
+        applies(text, fixed, dialect, &row);
+    }
+    // It may be a list or text with brackets: as text it stays as it is written.
+    applies("Name == [web]", r#"Name == "[web]""#, bexpr, &json!({ "Name": "[web]" }));
+}
+
+#[test]
+fn names_of_other_languages_are_rewritten() {
+    let row = json!({
+        "Name": 1, "-Name": 1, "1Name": 1, "_Name": 1, "srv": { "a": 1 }, "Tags": ["web", "/srv/a"],
+        "my-name": { "x": 1 }, "Meta": { "my-key": 1 },
+    });
+    for dialect in [Dialect::Bexpr, Dialect::Extended] {
+        for (text, fixed) in [
+            ("-Name == 1", r#""/-Name" == 1"#),
+            ("1Name == 1", r#""/1Name" == 1"#),
+            ("_Name == 1", r#""/_Name" == 1"#),
+            ("_Name==1", r#""/_Name"==1"#),
+            ("/srv/a == 1", r#""/srv/a" == 1"#),
+            ("my-name.x == 1", r#""/my-name/x" == 1"#),
+            ("Meta.my-key == 1", r#"Meta["my-key"] == 1"#),
+            ("$Name == 1", "Name == 1"),
+            ("not ($srv.a != 1)", "not (srv.a != 1)"),
+            ("'Name' == 1", "Name == 1"),
+            ("&quot;Name&quot; == 1", "Name == 1"),
+            ("'web' in Tags", r#""web" in Tags"#),
+            ("/srv/a in Tags", r#""/srv/a" in Tags"#),
+        ] {
+            applies(text, fixed, dialect, &row);
+        }
+    }
+}
+
+#[test]
+fn operators_of_other_languages_are_rewritten() {
+    let row = json!({ "Name": "web_1", "Word": "web", "Size": 3, "Gone": null, "Zero": "" });
+    for dialect in [Dialect::Bexpr, Dialect::Extended] {
+        for (text, fixed) in [
+            ("Gone is null", "Gone is nil"),
+            ("(Word is not NULL)", "(Word is not nil)"),
+            ("Gone is None and Size == 3", "Gone is nil and Size == 3"),
+            ("Zero is Empty", "Zero is empty"),
+            (r#"Word like "we%""#, r#"Word matches "^we""#),
+            (r#"Word like "%b""#, r#"Word matches "b$""#),
+            (r#"Word like "%e%" and Size == 3"#, r#"Word matches "e" and Size == 3"#),
+            (r#"Name LIKE 'web__'"#, r#"Name matches "^web..$""#),
+            (r#"Word not like "a.%""#, r#"Word not matches "^a\\.""#),
+            (r#"Word ilike "W%B""#, r#"Word matches "(?i)^W.*B$""#),
+            (r#"Word like "web""#, r#"Word == "web""#),
+            (r#"Word not like "wob""#, r#"Word != "wob""#),
+            ("Word &eq; web", "Word == web"),
+            ("Word&eq;web", "Word==web"),
+            ("Word &ne; x", "Word != x"),
+            ("Word &equals;&equals; web", "Word == web"),
+            ("Word %3D%3D web", "Word == web"),
+            ("Word %21%3d x", "Word != x"),
+            ("Word == web &amp;&amp; Size == 3", "Word == web and Size == 3"),
+            ("Word == web %26%26 Size == 3", "Word == web and Size == 3"),
+            ("Word == x %7C%7C Size == 3", "Word == x or Size == 3"),
+            ("(Word == web)%26%26(Size == 3)", "(Word == web) and (Size == 3)"),
+            ("Word%20%3D%3D%20%22web%22%20and%20Size+%21%3D+1", r#"Word == "web" and Size != 1"#),
+            ("Word+==+%22web%22", r#"Word == "web""#),
+        ] {
+            applies(text, fixed, dialect, &row);
+        }
+    }
+    for (text, fixed) in [
+        ("Size &lt; 4", "Size < 4"),
+        ("Size &lt;= 3", "Size <= 3"),
+        ("Size&gt;2", "Size>2"),
+        ("Size %3E%3D 3", "Size >= 3"),
+        ("Size &#60; 4", "Size < 4"),
+    ] {
+        applies(text, fixed, Dialect::Extended, &row);
+    }
+}
+
+#[test]
+fn no_replacement_is_named_where_the_meaning_is_open() {
+    for (dialect, text, help) in [
+        (Dialect::Bexpr, "Size &lt; 3", "comparing by order needs the extended dialect"),
+        (Dialect::Bexpr, "Ratio == 1,5", "a number has a decimal point"),
+        (Dialect::Bexpr, "Name == a, b", "lists of values need the extended dialect"),
+        (Dialect::Extended, "Name == a, b", "a list stands right of `in`"),
+        (Dialect::Extended, r#"Tags contains ["a", "b"]"#, "a list stands right of `in`"),
+        (
+            Dialect::Bexpr,
+            r#"Tags contains ["a", "b"]"#,
+            "lists of values need the extended dialect",
+        ),
+        (Dialect::Bexpr, "Name == (web or db)", "parentheses stand around clauses"),
+        (Dialect::Extended, "Name matches @Note", "two fields are compared by `==`"),
+        (Dialect::Bexpr, "Name == @Note", "comparing with a field needs the extended dialect"),
+        (Dialect::Bexpr, r#"Tags[-1] == "a""#, "an index counts from the start"),
+        (Dialect::Bexpr, r#"Tags[0:2] == "a""#, "ask about elements"),
+        (Dialect::Bexpr, r#"Tags[*] == "a""#, "ask about elements"),
+        (Dialect::Bexpr, r#"Name like "web*""#, "write `matches` and a regular expression"),
+        (Dialect::Bexpr, "10GiB == Size", "the selector stands left"),
+        (Dialect::Bexpr, "1.2.3 == Name", "the selector stands left"),
+    ] {
         let options = Options::new().dialect(dialect);
-        let (applied, help) = mended(text, &options);
-        assert_eq!(applied, fixed, "{text}: {help}");
-        let filter = Filter::compile_with(&applied, &options)
-            .unwrap_or_else(|error| panic!("{text} -> {applied}: {error}"));
-        assert!(filter.matches(&row), "{text} -> {applied}");
+        let error = Filter::<serde_json::Value>::compile_with(text, &options).unwrap_err();
+        let own = error.help().unwrap_or_default();
+        assert!(own.starts_with(help), "{text}: {own}");
+    }
+}
+
+#[test]
+fn hints_cost_no_more_than_the_text_is_long() {
+    // A hint that looked for hints in the rest would recurse as deep as there are of these.
+    for (part, times) in [("a == b, ", 8_000), ("a%25", 8_000), ("(", 8_000), ("a in (", 8_000)] {
+        let text = part.repeat(times);
+        let mut limits = Limits::default();
+        limits.text = text.len();
+        for dialect in [Dialect::Bexpr, Dialect::Extended] {
+            let options = Options::new().dialect(dialect).limits(limits.clone());
+            assert!(Filter::<serde_json::Value>::compile_with(&text, &options).is_err());
+        }
     }
 }
 
@@ -173,12 +362,53 @@ fn hints_about_dialects_name_operators_of_the_text() {
 struct Volume {
     name: String,
     count: i64,
+    ratio: f64,
     tags: Vec<String>,
+    #[filterable(unit = "bytes")]
+    disk: u64,
+    age: std::time::Duration,
+}
+
+fn volume() -> Volume {
+    Volume {
+        name: "10s".to_owned(),
+        count: 1_024,
+        ratio: 0.5,
+        tags: vec!["10s".to_owned()],
+        disk: 10 << 30,
+        age: std::time::Duration::from_secs(5_400),
+    }
+}
+
+#[test]
+fn quantities_in_words_match_the_fields_of_their_unit() {
+    for dialect in [Dialect::Bexpr, Dialect::Extended] {
+        let options = Options::new().dialect(dialect);
+        for text in ["Disk == 10 GiB", "Age == 1h 30m", "Count == 1,024"] {
+            let (applied, help) = mended(text, &options);
+            let filter = Filter::compile_with(&applied, &options)
+                .unwrap_or_else(|error| panic!("{applied}: {error}"));
+            assert!(filter.matches(&volume()), "{text}: {help}");
+        }
+    }
+}
+
+#[test]
+fn a_field_without_unit_counts_no_seconds() {
+    let options = Options::new().dialect(Dialect::Extended);
+    for (text, help) in [
+        ("Ratio == 10s", "the field has no unit; write a number, as in `0.5`"),
+        ("Ratio == 10KiB", "the field has no unit; write a number, as in `0.5`"),
+        ("Count == 10s", "the field has no unit; write a whole number, as in `3`"),
+    ] {
+        let error = Filter::<Volume>::compile_with(text, &options).err().unwrap();
+        assert_eq!(error.help(), Some(help), "{text}");
+    }
 }
 
 #[test]
 fn each_replacement_for_a_typed_row_compiles_and_matches() {
-    let volume = Volume { name: "10s".to_owned(), count: 1_024, tags: vec!["10s".to_owned()] };
+    let volume = volume();
     let options = Options::new().dialect(Dialect::Extended);
     for (text, fixed) in [
         ("Nam == \"10s\"", "Name == \"10s\""),

@@ -13,7 +13,7 @@ use crate::program::{
     Bound, Extended, Leaf, Listed, Node, Open, Pair, Path, Relation, Test, Values,
 };
 use crate::quantity::Quantity;
-use crate::schema::Kind;
+use crate::schema::{Kind, Unit};
 use crate::span::Span;
 use crate::warning::WarningKind;
 
@@ -314,8 +314,15 @@ impl<'t> Checker<'t> {
                 error.with_help(format!("write a {unit} as in `{}`", unit.example()))
             }
             (None, Kind::Bool) => error.with_help("write `true` or `false`"),
-            _ => error
+            // A number of bytes is what sizes count; a duration may be in seconds, and no float counts either.
+            (None, Kind::Int(_) | Kind::Uint(_)) if quantity.unit == Unit::Bytes => error
                 .with_help(format!("the field has no unit; write the number: {}", quantity.value)),
+            (None, kind) => match kind.number_help() {
+                Some((example, _)) => {
+                    error.with_help(format!("the field has no unit; write {example}"))
+                }
+                None => error,
+            },
         }
     }
 }

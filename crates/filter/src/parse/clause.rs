@@ -50,7 +50,8 @@ impl<'t> Parser<'t> {
             return Ok((rest, Operand::Selector(selector, value)));
         }
         if at.starts_with(['"', '`', '-']) || at.starts_with(|char: char| char.is_ascii_digit()) {
-            let (rest, value) = self.value(at)?;
+            let read = self.value(at);
+            let (rest, value) = read.map_err(|error| self.not_an_operand(at, error))?;
             return Ok((rest, Operand::Value(value)));
         }
         Err(self.expected_clause(at))
@@ -63,7 +64,13 @@ impl<'t> Parser<'t> {
             alt((infix("in").map(|_| false), (infix("not"), word("in")).map(|_| true))).parse(at);
         if let Ok((rest, negated)) = membership {
             let operator_span = self.trimmed(at, rest);
-            let (rest, selector) = self.selector(rest)?;
+            let left = match &operand {
+                Operand::Selector(selector, _) => Some(selector),
+                Operand::Value(_) => None,
+            };
+            let (rest, selector) = self
+                .selector(rest)
+                .map_err(|error| self.not_a_selector(left, negated, rest, error))?;
             let value = match operand {
                 Operand::Selector(_, value) | Operand::Value(value) => Some(value),
             };
@@ -95,7 +102,7 @@ impl<'t> Parser<'t> {
         };
         let empty_or_nil: lex::Token<'t> = alt((tag("empty"), tag("nil"))).parse(rest);
         let Ok((end, found)) = empty_or_nil else {
-            return Err(fault(CompileErrorKind::ExpectedEmptyOrNil, self.word_span(rest)));
+            return Err(self.expected_empty_or_nil(rest));
         };
         let operator = if found == "nil" { Operator::Nil } else { Operator::Empty };
         let operator_span = self.trimmed(at, end);
@@ -190,9 +197,7 @@ impl<'t> Parser<'t> {
                 Ok((rest, value))
             }
             Some(']' | ',') if self.extended => Ok((rest, value)),
-            Some(_) if at.starts_with(['"', '`']) => {
-                Err(fault(CompileErrorKind::ExpectedSpace, self.first_char(rest)))
-            }
+            Some(_) if at.starts_with(['"', '`']) => Err(self.expected_space(at, rest)),
             Some(found) => Err(self.unquoted_value(at, rest, found)),
         }
     }

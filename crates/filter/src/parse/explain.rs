@@ -1,11 +1,20 @@
-//! What to say about text that can't be read: the place, the reason and what to write instead.
+//! Text that can't be read: the place, the reason and the replacement.
+//!
+//! Values in forms of other languages are in [`values`], and `repair` rewrites text.
+
+mod values;
 
 use super::extended::membership;
-use super::lex::{is_boundary, is_pointer_char, is_space, space1};
+use super::lex::{is_boundary, is_space, space1, word};
+use super::repair::{
+    absent_word, bare, escaped_operator, from_like, from_url, is_sign, is_slice, name_at,
+    pointer_to, transcribed, without_sigil,
+};
 use super::{Parser, fault, skip};
 use crate::ast::{Selector, Value};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::print::quote;
+use crate::quantity::Quantity;
 use crate::span::Span;
 
 const CLAUSE: &str = "a clause is a selector, an operator and a value, as in `Name == \"x\"`";
@@ -17,10 +26,16 @@ const ORDER: &str = "comparing by order needs the extended dialect; here there a
 const WORDS: &str = "this operator needs the extended dialect; here there is `matches`";
 const FOLDING: &str =
     "ignoring case needs the extended dialect; here there is `matches \"(?i)..\"`";
+const GROUPS: &str = "parentheses stand around clauses, as in `(Name == \"a\" or Name == \"b\")`";
+const LEFT: &str = "the selector stands left of the operator, unless that is `in`";
+const IN_LIST: &str = "a list stands right of `in`, `contains any` and `contains all`";
 const LISTS: &str = "lists of values need the extended dialect";
 const COMMENTS: &str = "comments need the extended dialect";
 const FIELDS: &str = "comparing with a field needs the extended dialect";
 const COUNTS: &str = "counting elements needs the extended dialect";
+const ELEMENTS: &str = "ask about elements with `any .. as x { .. }`";
+const FROM_START: &str = "an index counts from the start, as in `Tags.0`";
+const LIKE: &str = "write `matches` and a regular expression, as in `matches \"^web\"`";
 
 impl<'t> Parser<'t> {
     /// Something else than a clause begins here.
@@ -31,14 +46,51 @@ impl<'t> Parser<'t> {
                 let found = CompileErrorKind::UnknownOperator { found: "!".into() };
                 fault(found, self.first_char(at)).with_help("write `not` followed by a space")
             }
-            Some('\'') => error.with_help("quote values with \" or `"),
             Some('#') if !self.extended => error.with_help(COMMENTS),
             Some('@') if !self.extended => error.with_help(FIELDS),
-            Some('@' | '_' | '$' | '/') => {
-                error.with_help("a selector begins with a letter; write others as \"/name\"")
-            }
-            _ => error.with_help(CLAUSE),
+            _ => self.unwritten_name(at).unwrap_or_else(|| error.with_help(CLAUSE)),
         }
+    }
+
+    /// A value or name that can't be written bare stands where a clause begins.
+    fn unwritten_name(&self, at: &'t str) -> Option<CompileError> {
+        let found = at.chars().next()?;
+        if let Some((source, meant)) = transcribed(at) {
+            let span = self.offset_span(at, source.len());
+            let kind = CompileErrorKind::UnquotedValue { found };
+            if membership(&at[source.len()..]) {
+                return Some(fault(kind, span).with_help(format!("write `{}`", quote(&meant))));
+            }
+            let name = if super::is_ident(&meant) { meant } else { pointer_to(&meant)? };
+            return Some(fault(kind, span).with_help(format!("write `{name}`")));
+        }
+        let name = name_at(at);
+        if membership(&at[name.len()..]) {
+            let kind = CompileErrorKind::UnquotedValue { found };
+            let help = format!("quote this value: {}", quote(name));
+            return Some(fault(kind, self.offset_span(at, name.len())).with_help(help));
+        }
+        let kind = CompileErrorKind::UnquotedSelector { found };
+        if let Some(name) = without_sigil(at) {
+            let span = self.offset_span(at, name.len() + 1);
+            return Some(fault(kind, span).with_help(format!("write `{name}`")));
+        }
+        let pointer = pointer_to(name).filter(|_| name.contains(char::is_alphabetic))?;
+        let help = format!("write this name as a pointer: {pointer}");
+        Some(fault(kind, self.offset_span(at, name.len())).with_help(help))
+    }
+
+    /// A value can't be read where a clause begins: unless `in` follows, it is meant as a name.
+    pub(super) fn not_an_operand(&self, at: &'t str, error: CompileError) -> CompileError {
+        if !matches!(error.kind(), CompileErrorKind::UnquotedValue { .. })
+            || membership(&at[name_at(at).len()..])
+        {
+            return error;
+        }
+        if Quantity::read(name_at(at)).is_some() {
+            return error.with_help(LEFT);
+        }
+        self.unwritten_name(at).unwrap_or_else(|| error.with_help(LEFT))
     }
 
     /// Neither a word, number nor string begins here.
@@ -58,12 +110,15 @@ impl<'t> Parser<'t> {
             Some('*') if !self.extended && before.ends_with('=') => {
                 fault(CompileErrorKind::ExpectedValue, self.first_char(at)).with_help(FOLDING)
             }
-            Some('@') if !self.extended => {
+            // The extended dialect has fields there, too: right of other operators it is a value.
+            Some('@') if !self.extended && before.trim_end().ends_with('=') => {
                 fault(CompileErrorKind::ExpectedValue, self.first_char(at)).with_help(FIELDS)
             }
-            Some('@') => fault(CompileErrorKind::ExpectedValue, self.first_char(at)).with_help(
-                "two fields are compared by `==`, `!=`, `<`, `<=`, `>` and `>=`; quote a value",
-            ),
+            Some('@') if self.extended => {
+                fault(CompileErrorKind::ExpectedValue, self.first_char(at)).with_help(
+                    "two fields are compared by `==`, `!=`, `<`, `<=`, `>` and `>=`; quote a value",
+                )
+            }
             Some(found) if transcribed(at).is_some() => self.unquoted_value(at, at, found),
             Some('\'') => fault(CompileErrorKind::ExpectedValue, self.first_char(at))
                 .with_help("quote values with \" or `"),
@@ -88,6 +143,17 @@ impl<'t> Parser<'t> {
                 return fault(kind, self.offset_span(rest, operator.len())).with_help(help);
             }
         }
+        if let Some(error) = self.in_words(at).or_else(|| self.in_brackets(at)) {
+            return error;
+        }
+        if found == ',' && self.begins_clause(&rest[1..]) {
+            let kind = CompileErrorKind::UnknownOperator { found: ",".into() };
+            return fault(kind, self.first_char(rest)).with_help(self.spaced(rest, 1, "and"));
+        }
+        // A comma at the end separates it from another value.
+        if found == ',' && rest[1..].starts_with(|char| is_space(char)) {
+            return fault(kind, self.first_char(rest)).with_help(LISTS);
+        }
         let value = bare(at);
         let in_list = value.len() > 1 && self.extended;
         let value = if in_list { value.trim_end_matches([']', ',']) } else { value };
@@ -96,6 +162,54 @@ impl<'t> Parser<'t> {
         let help =
             format!("quote this value: {}", quote(if meant.is_empty() { value } else { meant }));
         fault(kind, self.first_char(rest)).with_help(help)
+    }
+
+    /// Whether a clause, a group or a quantifier begins after whitespace.
+    fn begins_clause(&self, at: &'t str) -> bool {
+        let at = skip(at);
+        let opens =
+            at.starts_with('(') || ["not", "any", "all"].iter().any(|name| word(name)(at).is_ok());
+        // A probe finds no other, or each of many commas would open one.
+        !self.probe && (opens || Parser { extended: true, probe: true, ..*self }.clause(at).is_ok())
+    }
+
+    /// How to write a word in the place of the first bytes at `at`, which may stand without whitespace around them.
+    fn spaced(&self, at: &'t str, length: usize, with: &str) -> String {
+        let before = self.text[..self.offset(at)].ends_with(is_space);
+        if before && at[length..].starts_with(is_space) {
+            format!("write `{with}`")
+        } else {
+            format!("write `{with}` with a space on both sides")
+        }
+    }
+
+    /// The whole expression without the escapes of a URL, if it is one then.
+    fn unescaped(&self) -> Option<String> {
+        let text = from_url(self.text).filter(|_| !self.probe && !self.text.contains(' '))?;
+        let probe = Parser {
+            text: &text,
+            extended: self.extended,
+            list_max: self.list_max,
+            nesting: self.nesting,
+            quantifiers_max: self.quantifiers_max,
+            nodes_max: self.nodes_max,
+            nodes: 0,
+            probe: true,
+        };
+        let parses = probe.input().is_ok();
+        parses.then_some(text)
+    }
+
+    /// Neither `empty` nor `nil` follows `is`.
+    pub(super) fn expected_empty_or_nil(&self, at: &'t str) -> CompileError {
+        let kind = CompileErrorKind::ExpectedEmptyOrNil;
+        let word = bare(at);
+        match absent_word(word) {
+            Some(with) => {
+                fault(kind, self.offset_span(at, word.len())).with_help(format!("write `{with}`"))
+            }
+            None => fault(kind, self.word_span(at)),
+        }
     }
 
     /// A selector ran into `found` at `rest`.
@@ -110,6 +224,13 @@ impl<'t> Parser<'t> {
         if found == '(' && !self.extended && selector.span.text(self.text) == "count" {
             return error.with_help(COUNTS);
         }
+        if matches!(found, '%' | '+')
+            && let Some(whole) = self.unescaped()
+        {
+            let kind = CompileErrorKind::UnquotedSelector { found };
+            let span = Span::new(0, self.text.len());
+            return fault(kind, span).with_help(format!("write `{whole}`"));
+        }
         let at = &self.text[selector.span.start()..];
         let name = bare(at);
         // As a pointer it would be the value, slash included.
@@ -117,8 +238,23 @@ impl<'t> Parser<'t> {
         if membership(&at[name.len()..]) && !list {
             return error.with_help(format!("quote this value: {}", quote(name)));
         }
-        if selector.parts.len() == 1 && name.chars().all(is_pointer_char) {
-            return error.with_help(format!("write this name as a pointer: \"/{name}\""));
+        match selector.parts.as_slice() {
+            [_] => {
+                if let Some(pointer) = pointer_to(name) {
+                    return error.with_help(format!("write this name as a pointer: {pointer}"));
+                }
+            }
+            [.., last] if name.len() > selector.span.len() => {
+                let start = last.span.start() - selector.span.start();
+                let key = name.get(start..).unwrap_or_default();
+                let dotted = name.get(..start).and_then(|before| before.strip_suffix('.'));
+                if let Some(before) = dotted.filter(|_| !key.contains(['.', '[', '"', '`'])) {
+                    let kind = CompileErrorKind::UnquotedSelector { found };
+                    let help = format!("write `{before}[{}]`", quote(key));
+                    return fault(kind, self.offset_span(at, name.len())).with_help(help);
+                }
+            }
+            _ => {}
         }
         error.with_help("write keys with other characters as `a[\"key\"]`")
     }
@@ -143,7 +279,7 @@ impl<'t> Parser<'t> {
             return fault(CompileErrorKind::ExpectedOperator, self.first_char(rest));
         }
         let error = fault(CompileErrorKind::ExpectedSelector, value.span);
-        error.with_help("the selector stands left of the operator, unless that is `in`")
+        error.with_help(LEFT)
     }
 
     /// A selector is followed by no operator.
@@ -160,9 +296,11 @@ impl<'t> Parser<'t> {
         if is_boundary(first) {
             return missing();
         }
-        let symbol = |char: char| "=<>!&|~".contains(char);
-        let found = if symbol(first) {
-            &rest[..rest.find(|char| !symbol(char)).unwrap_or(rest.len())]
+        let escaped = escaped_operator(rest);
+        let found = if let Some((found, _)) = escaped {
+            found
+        } else if is_sign(first) {
+            &rest[..rest.find(|char| !is_sign(char)).unwrap_or(rest.len())]
         } else if spaced {
             bare(rest)
         } else {
@@ -171,7 +309,10 @@ impl<'t> Parser<'t> {
         let start = self.offset(rest);
         let span = Span::new(start, start + found.len());
         let word = skip(&rest[found.len()..]);
-        let lower = found.to_ascii_lowercase();
+        if let Some(error) = self.like(rest) {
+            return error;
+        }
+        let lower = escaped.map_or_else(|| found.to_ascii_lowercase(), |(_, signs)| signs);
         let two_words = ["starts", "begins", "ends"].contains(&&*lower);
         let with = word.get(..4).filter(|with| two_words && with.eq_ignore_ascii_case("with"));
         // Both words are replaced, or the second would be the value.
@@ -179,9 +320,9 @@ impl<'t> Parser<'t> {
         let kind = CompileErrorKind::UnknownOperator { found: found.into() };
         let error = fault(kind, span);
         let help = match &*lower {
-            "=" | "eq" | "equals" | "===" => "write `==`",
-            "<>" | "ne" | "!==" | "!" => "write `!=`",
-            "=~" | "~" | "~=" | "like" | "regex" | "match" => "write `matches`",
+            "=" | "==" | "eq" | "equals" | "===" => "write `==`",
+            "<>" | "!=" | "ne" | "!==" | "!" => "write `!=`",
+            "=~" | "~" | "~=" | "regex" | "match" => "write `matches`",
             "!~" => "write `not matches`",
             "has" | "includes" | "contain" => "write `contains`",
             // The clause before it is not complete, so that `and` in its place does not compile.
@@ -191,6 +332,11 @@ impl<'t> Parser<'t> {
             "between" | "contains*" | "matches*" if self.extended && found == lower => {
                 return fault(CompileErrorKind::ExpectedValue, self.first_char(word));
             }
+            // Only an escaped one comes here.
+            "<" if self.extended => "write `<`",
+            "<=" if self.extended => "write `<=`",
+            ">" if self.extended => "write `>`",
+            ">=" if self.extended => "write `>=`",
             "lt" if self.extended => "write `<`",
             "le" | "=<" if self.extended => "write `<=`",
             "gt" if self.extended => "write `>`",
@@ -219,6 +365,39 @@ impl<'t> Parser<'t> {
         error.with_help(help)
     }
 
+    /// SQL's `like` with the value that follows.
+    fn like(&self, at: &'t str) -> Option<CompileError> {
+        let first = bare(at);
+        let (negation, operator) = if first.eq_ignore_ascii_case("not") {
+            ("not ", skip(&at[first.len()..]))
+        } else {
+            ("", at)
+        };
+        let name = bare(operator);
+        let folds = name.eq_ignore_ascii_case("ilike");
+        if !folds && !name.eq_ignore_ascii_case("like") {
+            return None;
+        }
+        let kind = CompileErrorKind::UnknownOperator { found: name.into() };
+        let after = skip(&operator[name.len()..]);
+        // `values_in` reads to the end of its text, which a value need not reach.
+        let probe = Parser { probe: true, ..*self };
+        let read = match transcribed(after) {
+            Some((source, meant)) => Some((&after[source.len()..], meant)),
+            None => probe.value(after).ok().map(|(rest, value)| (rest, value.text.into())),
+        };
+        let with = read.and_then(|(rest, text)| Some((rest, from_like(&text, folds)?)));
+        let Some((rest, with)) = with else {
+            return Some(fault(kind, self.offset_span(operator, name.len())).with_help(LIKE));
+        };
+        let with = match (negation, with.strip_prefix("==")) {
+            ("not ", Some(value)) => format!("!={value}"),
+            _ => format!("{negation}{with}"),
+        };
+        let span = Span::new(self.offset(at), self.offset(rest));
+        Some(fault(kind, span).with_help(format!("write `{with}`")))
+    }
+
     fn operators(&self) -> &'static str {
         if self.extended { OPERATORS_EXTENDED } else { OPERATORS }
     }
@@ -230,6 +409,8 @@ impl<'t> Parser<'t> {
         let error = fault(CompileErrorKind::BadIndex, span);
         if let Some((_, meant)) = transcribed(key) {
             error.with_help(format!("quote the key: [{}]", quote(&meant)))
+        } else if is_slice(name) {
+            error.with_help(if name.contains(['*', ':']) { ELEMENTS } else { FROM_START })
         } else if name.is_empty() {
             error.with_help("write a key, as in `[\"key\"]`")
         } else if name.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -249,8 +430,16 @@ impl<'t> Parser<'t> {
             let kind = CompileErrorKind::UnknownOperator { found: found.into() };
             let start = self.offset(at);
             let span = Span::new(start, start + found.len());
-            fault(kind, span).with_help(format!("write `{with}`"))
+            fault(kind, span).with_help(self.spaced(at, found.len(), with))
         };
+        if let Some(error) = self.split_quantity(rest) {
+            return error;
+        }
+        match escaped_operator(at) {
+            Some((found, signs)) if matches!(&*signs, "&" | "&&") => return replace(found, "and"),
+            Some((found, signs)) if matches!(&*signs, "|" | "||") => return replace(found, "or"),
+            _ => {}
+        }
         match word {
             "and" | "or" if skip(&at[word.len()..]).is_empty() => {
                 let end = Span::new(self.text.len(), self.text.len());
@@ -263,11 +452,8 @@ impl<'t> Parser<'t> {
             _ if at.starts_with("||") => replace("||", "or"),
             "&" => replace("&", "and"),
             "|" => replace("|", "or"),
-            _ if at.starts_with(',') && !spaced => {
-                let kind = CompileErrorKind::UnknownOperator { found: ",".into() };
-                fault(kind, self.first_char(at)).with_help("write `and` with a space on both sides")
-            }
-            _ if at.starts_with(',') => replace(",", "and"),
+            _ if at.starts_with(',') && self.begins_clause(&at[1..]) => replace(",", "and"),
+            _ if at.starts_with(',') => self.comma(at),
             _ if word.eq_ignore_ascii_case("and") => replace(word, "and"),
             _ if word.eq_ignore_ascii_case("or") => replace(word, "or"),
             _ if !spaced && (at.starts_with("and") || at.starts_with("or")) => {
@@ -294,64 +480,4 @@ impl<'t> Parser<'t> {
         let start = self.offset(at);
         Span::new(start, start + length)
     }
-}
-
-/// The run up to whitespace or a closing bracket: what somebody meant as one value.
-fn bare(at: &str) -> &str {
-    let end = at.find(is_boundary).unwrap_or(at.len());
-    if end == 0 { &at[..at.chars().next().map_or(0, char::len_utf8)] } else { &at[..end] }
-}
-
-/// Quotes of other languages, each with its closing one: JSON in JSON, shells, URLs, HTML and word processors.
-const FOREIGN_QUOTES: [(&str, &str); 15] = [
-    ("\\\"", "\\\""),
-    ("\\'", "\\'"),
-    ("\\`", "\\`"),
-    ("'''", "'''"),
-    ("''", "''"),
-    ("'", "'"),
-    ("%22", "%22"),
-    ("%27", "%27"),
-    ("&quot;", "&quot;"),
-    ("&apos;", "&apos;"),
-    ("&#34;", "&#34;"),
-    ("&#39;", "&#39;"),
-    ("\u{ab}", "\u{bb}"),
-    ("\u{201c}", "\u{201d}"),
-    ("\u{2018}", "\u{2019}"),
-];
-
-/// A value in quotes of another language: all of it, and the text inside.
-///
-/// A value whose closing quote is missing ends with its word.
-fn transcribed(at: &str) -> Option<(&str, String)> {
-    FOREIGN_QUOTES.iter().find_map(|(open, close)| {
-        let inside = at.strip_prefix(open)?;
-        // Two quotes alone are the empty string.
-        if *open == "''" && (inside.is_empty() || inside.starts_with(is_boundary)) {
-            return None;
-        }
-        let Some(end) = closing(inside, close) else {
-            let word = &inside[..inside.find(is_boundary).unwrap_or(inside.len())];
-            let meant = word.trim_end_matches(['\\', '"', '\'', '`']);
-            let whole = &at[..open.len() + word.len()];
-            return (!meant.is_empty()).then(|| (whole, meant.to_owned()));
-        };
-        let meant = &inside[..end];
-        let meant = if *open == "'" { meant.replace("\\'", "'") } else { meant.to_owned() };
-        Some((&at[..open.len() + end + close.len()], meant))
-    })
-}
-
-/// Where the closing quote stands, past those that a backslash escapes.
-fn closing(inside: &str, close: &str) -> Option<usize> {
-    if close != "'" {
-        return inside.find(close);
-    }
-    let mut escaped = false;
-    inside.char_indices().find_map(|(at, char)| {
-        let ends = char == '\'' && !escaped;
-        escaped = char == '\\' && !escaped;
-        ends.then_some(at)
-    })
 }

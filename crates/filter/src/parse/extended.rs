@@ -158,11 +158,15 @@ impl<'t> Parser<'t> {
                 return Err(fault(kind, value.span));
             }
             values.push(value);
-            let next = skip(next);
+            let (end, next) = (next, skip(next));
             rest = match next.strip_prefix(',') {
                 Some(more) => skip(more),
                 None if next.starts_with(']') => next,
-                None => return Err(self.open_list(at, next)),
+                None => {
+                    return Err(self
+                        .split_quantity(end)
+                        .unwrap_or_else(|| self.open_list(at, next)));
+                }
             };
         }
     }
@@ -176,6 +180,9 @@ impl<'t> Parser<'t> {
     fn range(&self, at: &'t str) -> Read<'t, Operand> {
         let (rest, low) = self.value(at)?;
         let Ok((rest, _)) = infix("and")(rest) else {
+            if let Some(error) = self.split_quantity(rest) {
+                return Err(error);
+            }
             let error = fault(CompileErrorKind::ExpectedRange, self.word_span(skip(rest)));
             return Err(error.with_help("write both ends, as in `Size between 1 and 3`"));
         };

@@ -307,8 +307,8 @@ fn unfinished_selectors_and_quantifiers_point_at_what_is_missing() {
         &expect![[r#"
         expected a selector, not a value
           Name in ["a", "b"]
-                  ^^^^^
-        help: lists of values need the extended dialect"#]],
+          ^^^^^^^^^^^^^^^^^^
+        help: write `(Name == "a" or Name == "b")`; lists of values need the extended dialect"#]],
     );
 }
 

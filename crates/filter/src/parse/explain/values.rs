@@ -1,0 +1,183 @@
+//! Values that are written in brackets, in several words or with the quotes and commas of other formats.
+
+use super::{GROUPS, IN_LIST, LISTS};
+use crate::ast::{Selector, Value};
+use crate::error::{CompileError, CompileErrorKind};
+use crate::parse::lex::is_space;
+use crate::parse::repair::{bracketed, gap, is_sign, quantity_in_words, thousands};
+use crate::parse::{Parser, fault, skip};
+use crate::print::quote;
+use crate::span::Span;
+
+/// Maximum number of values of a list that a hint writes as clauses.
+const CLAUSES_MAX: usize = 8;
+
+impl<'t> Parser<'t> {
+    /// A string is followed by more than a string can hold.
+    pub(in crate::parse) fn expected_space(&self, at: &'t str, rest: &'t str) -> CompileError {
+        // Doubled, as in a cell of CSV, the quotes are read as an empty string.
+        let doubled = ["\"\"\"", "\"\"", "```", "``"].into_iter().find_map(|quotes| {
+            let inside = at.strip_prefix(quotes)?;
+            let meant = &inside[..inside.find(quotes)?];
+            (!meant.is_empty()).then(|| (meant, meant.len() + 2 * quotes.len()))
+        });
+        if let Some((meant, length)) = doubled {
+            let found = at.chars().next().unwrap_or('"');
+            let kind = CompileErrorKind::UnquotedValue { found };
+            let help = format!("use double quotes: {}", quote(meant));
+            return fault(kind, self.offset_span(at, length)).with_help(help);
+        }
+        for (operator, with) in [("&&", "and"), ("||", "or"), (",", "and")] {
+            if rest.starts_with(operator) && self.begins_clause(&rest[operator.len()..]) {
+                let kind = CompileErrorKind::UnknownOperator { found: operator.into() };
+                let span = self.offset_span(rest, operator.len());
+                return fault(kind, span).with_help(self.spaced(rest, operator.len(), with));
+            }
+        }
+        fault(CompileErrorKind::ExpectedSpace, self.first_char(rest))
+    }
+
+    /// A quantity in more than one word begins at `at`.
+    pub(super) fn in_words(&self, at: &'t str) -> Option<CompileError> {
+        let (length, whole) = quantity_in_words(at)?;
+        let found = gap(&at[at.find(is_space)?..]);
+        let kind = CompileErrorKind::UnquotedValue { found };
+        let with = if self.extended { whole } else { quote(&whole) };
+        Some(fault(kind, self.offset_span(at, length)).with_help(format!("write `{with}`")))
+    }
+
+    /// A number ended at `rest`, and a word there belongs to it: together they are a quantity.
+    pub(in crate::parse) fn split_quantity(&self, rest: &'t str) -> Option<CompileError> {
+        self.in_words(self.last_word(rest))
+    }
+
+    /// The text from the word before `rest` on.
+    fn last_word(&self, rest: &'t str) -> &'t str {
+        let before = self.text[..self.offset(rest)].trim_end_matches(is_space);
+        let ends = |char| is_space(char) || is_sign(char) || matches!(char, '(' | '[' | '{' | ',');
+        &self.text[before.rfind(ends).map_or(0, |end| end + 1)..]
+    }
+
+    /// A value in brackets begins at `at`.
+    pub(super) fn in_brackets(&self, at: &'t str) -> Option<CompileError> {
+        let whole = bracketed(at)?;
+        let found = at.chars().next()?;
+        let kind = CompileErrorKind::UnquotedValue { found };
+        let span = self.offset_span(at, whole.len());
+        let inner = whole[1..whole.len() - 1].trim_matches(is_space);
+        let values = self.values_in(skip(&at[1..]), inner.len());
+        let written = |value: &Value| value.span.text(self.text);
+        match (found, values.as_deref()) {
+            ('(', Some([value])) => {
+                Some(fault(kind, span).with_help(format!("write `{}`", written(value))))
+            }
+            ('(' | '[', Some(_)) if self.extended => {
+                let before = self.text[..self.offset(at)].trim_end_matches(is_space);
+                let (signs, word) = match before.get(before.len().checked_sub(2)?..)? {
+                    "==" => (2, "in"),
+                    "!=" => (2, "not in"),
+                    _ => return Some(fault(kind, span).with_help(IN_LIST)),
+                };
+                let left = &before[..before.len() - signs];
+                let gap = if left.ends_with(is_space) { "" } else { " " };
+                let span = Span::new(left.len(), span.end());
+                let help = format!("write `{gap}{word} [{inner}]`");
+                Some(fault(kind, span).with_help(help))
+            }
+            // As it stands it may be a part of the text as well.
+            ('[', Some([value])) if written(value) == inner && !inner.starts_with(['"', '`']) => {
+                None
+            }
+            ('(' | '[', Some(_)) => Some(fault(kind, span).with_help(LISTS)),
+            ('(', None) => Some(fault(kind, span).with_help(GROUPS)),
+            ('{', _) => Some(fault(kind, span).with_help(format!("write `{}`", quote(whole)))),
+            _ => None,
+        }
+    }
+
+    /// The values in the first `length` bytes at `at`, if they are nothing else.
+    fn values_in(&self, at: &'t str, length: usize) -> Option<Vec<Value>> {
+        // A probe finds no other: what is read for a hint is read once.
+        if self.probe {
+            return None;
+        }
+        let probe = Parser { extended: true, probe: true, ..*self };
+        let end = self.offset(at) + length;
+        let left = |at: &'t str| probe.offset(at) < end;
+        let (mut at, mut values) = (at, Vec::new());
+        while left(at) {
+            let (rest, value) = probe.value(at).ok()?;
+            if probe.offset(rest) > end || values.len() >= self.list_max {
+                return None;
+            }
+            values.push(value);
+            at = match skip(rest).strip_prefix(',') {
+                Some(more) if left(skip(rest)) => skip(more),
+                _ if left(skip(rest)) => return None,
+                _ => break,
+            };
+        }
+        (!values.is_empty()).then_some(values)
+    }
+
+    /// A selector is missing right of `in`: a list that is not of this dialect may stand there.
+    pub(in crate::parse) fn not_a_selector(
+        &self,
+        left: Option<&Selector>,
+        negated: bool,
+        at: &'t str,
+        error: CompileError,
+    ) -> CompileError {
+        let Some(whole) = bracketed(at).filter(|whole| !whole.starts_with('{')) else {
+            return error;
+        };
+        let inner = whole[1..whole.len() - 1].trim_matches(is_space);
+        let (Some(left), Some(values)) = (left, self.values_in(skip(&at[1..]), inner.len())) else {
+            return error;
+        };
+        let span = self.offset_span(at, whole.len());
+        if self.extended {
+            return fault(error.kind().clone(), span).with_help(format!("write `[{inner}]`"));
+        }
+        if values.len() > CLAUSES_MAX {
+            return error.with_help(LISTS);
+        }
+        let (sign, word) = if negated { ("!=", " and ") } else { ("==", " or ") };
+        let name = left.span.text(self.text);
+        let clauses: Vec<String> = values
+            .iter()
+            .map(|value| match value.quantity() {
+                // Only the extended dialect has quantities without quotes.
+                Some(_) => format!("{name} {sign} {}", quote(&value.text)),
+                None => format!("{name} {sign} {}", value.span.text(self.text)),
+            })
+            .collect();
+        let span = Span::new(left.span.start(), span.end());
+        let clauses = match &clauses[..] {
+            [clause] => clause.clone(),
+            clauses => format!("({})", clauses.join(word)),
+        };
+        // In brackets it is a list of the other dialect, which the reader may choose instead.
+        let other = if at.starts_with('[') { "; " } else { "" };
+        let lists = if at.starts_with('[') { LISTS } else { "" };
+        let help = format!("write `{clauses}`{other}{lists}");
+        fault(error.kind().clone(), span).with_help(help)
+    }
+
+    /// A comma follows a clause, and no other clause follows the comma.
+    pub(super) fn comma(&self, at: &'t str) -> CompileError {
+        let kind = CompileErrorKind::UnquotedValue { found: ',' };
+        let number = self.last_word(at);
+        if let Some((length, whole)) = thousands(number) {
+            let help = format!("write `{whole}`");
+            return fault(kind, self.offset_span(number, length)).with_help(help);
+        }
+        let digit = |at: &str| at.starts_with(|char: char| char.is_ascii_digit());
+        let error = fault(kind, self.first_char(at));
+        // One value or two: a list and the decimal comma look the same.
+        if digit(number) && digit(&at[1..]) {
+            return error.with_help("a number has a decimal point, as in `1.5`");
+        }
+        error.with_help(if self.extended { IN_LIST } else { LISTS })
+    }
+}
