@@ -72,6 +72,34 @@ fn every_parameter_selects_and_they_all_hold_at_once() {
 }
 
 #[test]
+fn a_list_of_structs_is_asked_for_emptiness() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path());
+    volumes(&server);
+    for (clause, expected) in [
+        ("RequestedCapabilities is not empty", "0,1,2,3,4,5"),
+        ("RequestedCapabilities is empty", ""),
+        ("Topologies is not empty", "0,1,2,3,4,5"),
+        ("Topologies is empty", ""),
+    ] {
+        assert_eq!(ids(&server, &format!("&filter={}", encode(clause))), expected, "{clause}");
+    }
+    let bound = json!([{ "LTarget": "r1", "RTarget": "r1", "Operand": "=" }]);
+    for (name, constraints) in [("free", json!([])), ("bound", bound)] {
+        let volume = json!({
+            "Name": name, "NodeID": NODES[1], "HostPath": "/srv", "Constraints": constraints,
+        });
+        server.put("/v1/volume/host/register", &json!({ "Volume": volume })).ok();
+    }
+    for (clause, expected) in
+        [("Constraints is empty", "free"), ("Constraints is not empty", "bound")]
+    {
+        let list = server.get(&format!("/v1/volumes?type=host&filter={}", encode(clause))).ok();
+        assert_eq!(list.column("Name"), [expected], "{clause}");
+    }
+}
+
+#[test]
 fn pages_join_to_the_whole_list_in_both_directions() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
