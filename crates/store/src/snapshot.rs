@@ -17,6 +17,14 @@ impl Snapshot {
     pub fn index(&self) -> u64 {
         self.0.index
     }
+
+    /// Returns a snapshot of the same state that notes what is read through it.
+    ///
+    /// For code that reads through a [`Tracked`] and has to go on at a state that it read before, such as
+    /// the next part of a list. Cost: one pointer.
+    pub fn tracked(&self) -> Tracked {
+        Tracked::new(Arc::clone(&self.0))
+    }
 }
 
 #[expect(private_interfaces, reason = "sealed")]
@@ -56,6 +64,11 @@ impl Tracked {
     pub fn index(&self) -> u64 {
         index_of(&self.root, &self.reads.borrow())
             .max(index_of(&self.root, &self.index_only.borrow()))
+    }
+
+    /// Returns the state that it reads, without what was noted. Cost: one pointer.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(Arc::clone(&self.root))
     }
 
     /// The ranges that were read.
