@@ -38,7 +38,8 @@ impl Client {
     /// Sends a request without waiting for its reply.
     pub(crate) fn send(&mut self, method: &str, path: &str, body: &[u8]) {
         self.sent.clear();
-        write!(self.sent, "{method} {path} HTTP/1.1\r\nHost: bench\r\n{}", self.headers).unwrap();
+        write!(self.sent, "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{}", self.headers)
+            .unwrap();
         write!(self.sent, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
         self.sent.extend_from_slice(body);
         self.socket.get_mut().write_all(&self.sent).unwrap();

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use statehold_filter::Limits as FilterLimits;
 use statehold_store::PARKED_MAX_DEFAULT;
 
 use crate::block_storage::{Auth, IdentityUrl, Keystone, KeystoneOptions};
 use crate::filter_command::OnError;
-use crate::http::{Limits, parse_duration};
+use crate::http::{Limits, Links, PublicUrl, Site, parse_duration};
 use crate::providers::local::NodeOptions;
 
 /// The largest request body by default, in bytes.
@@ -23,6 +24,12 @@ const PER_CLIENT_MAX_DEFAULT: usize = 10_000;
 
 /// Writes that may be under way at the same time by default.
 const WRITES_MAX_DEFAULT: usize = 1_000;
+
+/// Bytes that request bodies may have together by default; so may answers that are not sent yet.
+const IN_MEMORY_MAX_DEFAULT: usize = 256 << 20;
+
+/// Bytes that the filters of waiting requests may have together by default.
+const PARKED_BYTES_MAX_DEFAULT: usize = 128 << 20;
 
 /// Tokens that are kept after the identity service vouched for them, by default.
 const IDENTITY_CACHE_MAX_DEFAULT: usize = 1_024;
@@ -198,6 +205,9 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
+
+    #[command(flatten)]
+    pub(crate) reach: ReachArgs,
 }
 
 /// How log lines are written.
@@ -250,9 +260,40 @@ pub(crate) struct LimitArgs {
     #[arg(long, value_name = "REQUESTS", default_value_t = PER_CLIENT_MAX_DEFAULT)]
     pub(crate) parked_per_client_max: usize,
 
-    /// Writes that may be under way at the same time; one more is answered 429.
+    /// Bytes that the filters and parameters of waiting requests may take; one more request is answered
+    /// 429. One caller may have half of it.
+    #[arg(long, value_name = "BYTES", default_value_t = PARKED_BYTES_MAX_DEFAULT)]
+    pub(crate) parked_bytes_max: usize,
+
+    /// Writes that may be in progress at the same time; one more is answered 429.
     #[arg(long, value_name = "WRITES", default_value_t = WRITES_MAX_DEFAULT)]
     pub(crate) writes_max: usize,
+
+    /// Bytes of request bodies that may be in memory; one more body is answered 429. One caller may have
+    /// half of it.
+    #[arg(long, value_name = "BYTES", default_value_t = IN_MEMORY_MAX_DEFAULT)]
+    pub(crate) bodies_max: usize,
+
+    /// Bytes of answers that may be in memory before their clients take them; one more read is answered
+    /// 429. One caller may have half of it.
+    #[arg(long, value_name = "BYTES", default_value_t = IN_MEMORY_MAX_DEFAULT)]
+    pub(crate) unsent_max: usize,
+
+    /// How long a client may take to read 64 KiB of its answer before its connection is closed.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub(crate) send_wait_max: Duration,
+
+    /// How long a read may compute, all runs of a blocking query together; a longer one is answered 503.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub(crate) read_time_max: Duration,
+
+    /// Evaluation steps of a filter for all rows of a request; one that needs more is answered 400.
+    #[arg(long, value_name = "STEPS", default_value_t = FilterLimits::CALL_STEPS)]
+    pub(crate) filter_steps_max: u64,
+
+    /// Evaluation steps of a filter for one row; one that needs more is answered 400.
+    #[arg(long, value_name = "STEPS", default_value_t = FilterLimits::ROW_STEPS)]
+    pub(crate) filter_row_steps_max: u64,
 }
 
 impl LimitArgs {
@@ -263,7 +304,49 @@ impl LimitArgs {
             body_wait_max: self.body_wait_max,
             parked_per_client_max: self.parked_per_client_max,
             writes_max: self.writes_max,
+            filter_steps_max: self.filter_steps_max,
+            filter_row_steps_max: self.filter_row_steps_max,
+            read_time_max: self.read_time_max,
+            bodies_max: self.bodies_max,
+            unsent_max: self.unsent_max,
+            parked_bytes_max: self.parked_bytes_max,
         }
+    }
+}
+
+/// Who may reach the server, and by which names.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Reach")]
+pub(crate) struct ReachArgs {
+    /// Take requests whose Host has this name; repeatable, `*` is any. Without it a server on loopback
+    /// takes localhost and IP addresses, and another one every name.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) allowed_host: Vec<Box<str>>,
+
+    /// The URL that clients reach the server at: links in replies begin with it, and web pages from there
+    /// may write.
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<PublicUrl>,
+
+    /// Trust X-Forwarded-Host, X-Forwarded-Proto and X-Forwarded-For. Clients MUST reach the server
+    /// through a proxy alone that sets them, because they could claim any address otherwise.
+    #[arg(long)]
+    pub(crate) trust_proxy_headers: bool,
+
+    /// Listen on an address that is not loopback although every caller there may do everything. Without
+    /// it the server does not start.
+    #[arg(long)]
+    pub(crate) insecure_bind: bool,
+}
+
+impl ReachArgs {
+    /// The names of an API that is served at `address`.
+    pub(crate) fn site(&self, address: SocketAddr) -> Site {
+        let links = Links {
+            public_url: self.public_url.clone(),
+            trust_proxy_headers: self.trust_proxy_headers,
+        };
+        Site::new(address, &self.allowed_host, links)
     }
 }
 
@@ -409,6 +492,11 @@ pub(crate) enum AuthMode {
 }
 
 impl BlockStorageArgs {
+    /// Whether every caller is an admin.
+    pub(crate) fn is_open(&self) -> bool {
+        self.auth != Some(AuthMode::Keystone)
+    }
+
     pub(crate) fn auth(&self) -> Auth {
         match &self.identity_url {
             Some(url) if self.auth == Some(AuthMode::Keystone) => {

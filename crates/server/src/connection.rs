@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -17,8 +18,10 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 
 use crate::cli::LimitArgs;
+use crate::edge_metrics::Refused;
 use crate::http::PerClient;
 use crate::metrics::Metrics;
+use crate::socket::Socket;
 
 /// What a client gets on one connection too many.
 const TOO_MANY: &str =
@@ -30,6 +33,7 @@ pub(crate) struct Connections {
     router: Router,
     protocol: http1::Builder,
     per_client: PerClient,
+    send_wait_max: Duration,
     metrics: Arc<Metrics>,
     graceful: GracefulShutdown,
 }
@@ -40,9 +44,14 @@ impl Connections {
         protocol
             .timer(TokioTimer::new())
             .header_read_timeout(limits.head_wait_max)
-            .max_buf_size(usize::try_from(limits.head_max).unwrap_or(usize::MAX));
+            .half_close(true)
+            // The buffer alone is no limit: a head that comes at once passes it.
+            .max_header_size(head_max(limits))
+            .max_buf_size(head_max(limits));
         let per_client = PerClient::new(limits.connections_per_client_max);
-        Self { router, protocol, per_client, metrics, graceful: GracefulShutdown::new() }
+        let send_wait_max = limits.send_wait_max;
+        let graceful = GracefulShutdown::new();
+        Self { router, protocol, per_client, send_wait_max, metrics, graceful }
     }
 
     /// Connections to something else, with the same limits: a client's are counted together.
@@ -51,6 +60,7 @@ impl Connections {
             router,
             protocol: self.protocol.clone(),
             per_client: self.per_client.clone(),
+            send_wait_max: self.send_wait_max,
             metrics: Arc::clone(&self.metrics),
             graceful: GracefulShutdown::new(),
         }
@@ -59,7 +69,10 @@ impl Connections {
     /// Serves a connection in a task of its own. `permit` is dropped when it is closed.
     pub(crate) fn serve(&self, socket: TcpStream, client: SocketAddr, permit: impl Send + 'static) {
         let open = (permit, self.metrics.connected());
+        let edge = self.metrics.edge();
+        let (socket, peer) = Socket::new(socket, self.send_wait_max, edge.stalled.clone());
         let Some(counted) = self.per_client.enter(client.ip()) else {
+            edge.refused(Refused::Connections);
             let mut once = self.protocol.clone();
             let refused = once.keep_alive(false).serve_connection(
                 TokioIo::new(socket),
@@ -71,6 +84,7 @@ impl Connections {
         let router = TowerToHyperService::new(self.router.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(client);
+            request.extensions_mut().insert(peer.clone());
             hyper::service::Service::call(&router, request)
         });
         let served = self.protocol.serve_connection(TokioIo::new(socket), service);
@@ -81,6 +95,10 @@ impl Connections {
     pub(crate) async fn drain(self) {
         self.graceful.shutdown().await;
     }
+}
+
+fn head_max(limits: &LimitArgs) -> usize {
+    usize::try_from(limits.head_max).unwrap_or(usize::MAX)
 }
 
 /// Runs a connection until it is closed, and keeps what it holds for so long.

@@ -8,6 +8,7 @@ mod cli;
 mod clock;
 mod connection;
 mod descriptors;
+mod edge_metrics;
 mod filter_command;
 mod http;
 mod logging;
@@ -19,6 +20,7 @@ mod recovery;
 mod schema;
 mod serve;
 mod signals;
+mod socket;
 mod stdout;
 mod watcher;
 

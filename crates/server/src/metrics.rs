@@ -22,6 +22,7 @@ use statehold_volumes::{
     Allocations, CsiPlugins, CsiVolumes, HostVolumes, Jobs, Namespaces, Nodes, TaskGroupClaims,
 };
 
+use crate::edge_metrics::EdgeMetrics;
 use crate::logging;
 
 /// Which requests a count is of.
@@ -79,6 +80,7 @@ pub(crate) struct Metrics {
     writable: Gauge,
     rows: Family<OfTable, Gauge<u64, AtomicU64>>,
     files: Family<OfFile, Gauge<u64, AtomicU64>>,
+    edge: EdgeMetrics,
 }
 
 /// From a tenth of a millisecond to some 13 seconds.
@@ -111,12 +113,14 @@ impl Metrics {
             writable: Gauge::default(),
             rows: Family::default(),
             files: Family::default(),
+            edge: EdgeMetrics::default(),
         };
         metrics.registered()
     }
 
     fn registered(mut self) -> Self {
         let to = &mut self.registry;
+        self.edge.register(to);
         to.register("http_requests", "Requests that were answered", self.requests.clone());
         to.register_with_unit(
             "http_request_duration",
@@ -197,6 +201,11 @@ impl Metrics {
     /// Sets how many host volumes the start has not looked at yet.
     pub(crate) fn restoring(&self, volumes: usize) {
         self.restoring.set(i64::try_from(volumes).unwrap_or(i64::MAX));
+    }
+
+    /// Counts of the HTTP edge.
+    pub(crate) fn edge(&self) -> &EdgeMetrics {
+        &self.edge
     }
 
     /// A request was answered.

@@ -58,6 +58,12 @@ pub(crate) enum ServeError {
     },
     /// The disk refused a write, and `--exit-on-write-failure` is set.
     Write(CommitError),
+    /// An address that others reach, where every caller may do everything.
+    Insecure {
+        address: SocketAddr,
+        flag: &'static str,
+        remedy: &'static str,
+    },
     Io(io::Error),
 }
 
@@ -76,6 +82,11 @@ impl fmt::Display for ServeError {
                 write!(f, "can't use the log level in {}: {reason}", path.display())
             }
             Self::Write(error) => write!(f, "exiting because a write failed: {error}"),
+            Self::Insecure { address, flag, remedy } => write!(
+                f,
+                "{flag} {address} is not loopback, and every caller there could do everything; {remedy}, \
+                 or accept that with --insecure-bind"
+            ),
             Self::Io(error) => error.fmt(f),
         }
     }
@@ -96,6 +107,7 @@ fn start(args: &ServeArgs) -> Result<(), ServeError> {
         read_log_level(path)?;
     }
     descriptors::raise();
+    check_exposure(args)?;
     let acl = args.acl.as_deref().map(http::Acl::load).transpose().map_err(ServeError::Acl)?;
     let metrics = Arc::new(Metrics::new(&args.data_dir));
     let options =
@@ -126,6 +138,38 @@ fn start(args: &ServeArgs) -> Result<(), ServeError> {
     // What was not answered in time is dropped; nothing that was acknowledged is.
     runtime.shutdown_background();
     served
+}
+
+/// Refuses addresses that others reach where every caller may do everything, and logs which are open.
+fn check_exposure(args: &ServeArgs) -> Result<(), ServeError> {
+    let nomad = (!args.no_nomad && args.acl.is_none()).then_some((
+        args.bind,
+        "--bind",
+        "name tokens and policies with --acl",
+    ));
+    let own = &args.block_storage;
+    let cloud = own.block_storage.filter(|_| own.is_open()).map(|address| {
+        (address, "--block-storage", "check tokens with --auth keystone and --identity-url")
+    });
+    for (address, flag, remedy) in nomad.into_iter().chain(cloud) {
+        if address.ip().is_loopback() {
+            continue;
+        }
+        if !args.reach.insecure_bind {
+            return Err(ServeError::Insecure { address, flag, remedy });
+        }
+        tracing::warn!(%address, flag, "every caller that reaches this address may do everything; {remedy}");
+    }
+    // The tokens of one API do not protect the other one, which serves the same machine.
+    if args.acl.is_some()
+        && let Some((address, ..)) = cloud
+    {
+        tracing::warn!(
+            %address,
+            "--acl does not cover Block Storage: every caller there is an admin without --auth keystone"
+        );
+    }
+    Ok(())
 }
 
 /// Puts the default namespace there, so that the first index is 1 and not "never written".
@@ -166,7 +210,8 @@ async fn listen(
         Some((node, acl)) => {
             let (listener, address) = bind(args.bind, "--bind")?;
             watcher::start(&store, &node, &stopped);
-            let app = http::App::new(base.clone(), node, acl, stopped.clone());
+            let base = base.known_as(args.reach.site(address));
+            let app = http::App::new(base, node, acl, stopped.clone());
             let router = http::router(app);
             let connections = Connections::new(router, &args.limits, Arc::clone(&metrics));
             Some(Served { listener, address, connections })
@@ -176,6 +221,7 @@ async fn listen(
         None => None,
         Some((address, setup)) => {
             let (listener, address) = bind(address, "--block-storage")?;
+            let base = base.known_as(args.reach.site(address));
             let cloud = Cloud::new(base, address, args.block_storage.auth(), setup);
             tokio::spawn(block_storage::work(cloud.clone(), stopped));
             let router = block_storage::router(cloud);

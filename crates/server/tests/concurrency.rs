@@ -89,7 +89,7 @@ fn register_many(server: &Server, count: usize) {
 fn park(server: &Server, volume: usize, index: u64) -> TcpStream {
     let mut socket = TcpStream::connect(server.address()).unwrap();
     let request = format!(
-        "GET /v1/volume/csi/volume-{volume}?index={index}&wait=10m HTTP/1.1\r\nHost: x\r\n\r\n"
+        "GET /v1/volume/csi/volume-{volume}?index={index}&wait=10m HTTP/1.1\r\nHost: localhost\r\n\r\n"
     );
     socket.write_all(request.as_bytes()).unwrap();
     socket

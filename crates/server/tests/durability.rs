@@ -131,7 +131,8 @@ fn a_stop_does_not_wait_for_a_client_that_never_ends_its_request() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     let mut half = std::net::TcpStream::connect(server.address()).unwrap();
-    half.write_all(b"PUT /v1/volumes HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{").unwrap();
+    half.write_all(b"PUT /v1/volumes HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        .unwrap();
     server.get("/statehold/v1/status").ok();
     let stop = || {
         let pid = server.id().to_string();

@@ -23,7 +23,7 @@ fn read_all(mut socket: TcpStream) -> String {
     reply
 }
 
-const BLOCKED: &str = "GET /v1/volumes?type=csi&index=1000000 HTTP/1.1\r\nHost: x\r\n\r\n";
+const BLOCKED: &str = "GET /v1/volumes?type=csi&index=1000000 HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 #[test]
 fn a_client_that_goes_away_is_not_waited_for() {
@@ -59,7 +59,7 @@ fn one_connection_too_many_of_an_address_is_told_so_and_closed() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::spawn(command(dir.path()).args(["--connections-per-client-max", "2"]));
     let held = [connect(&server, BLOCKED), connect(&server, BLOCKED)];
-    let refused = read_all(connect(&server, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"));
+    let refused = read_all(connect(&server, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"));
     assert!(refused.starts_with("HTTP/1.1 429 Too Many Requests\r\n"), "{refused}");
     assert!(
         refused.ends_with(
@@ -69,7 +69,7 @@ fn one_connection_too_many_of_an_address_is_told_so_and_closed() {
         "{refused}"
     );
     drop(held);
-    let again = "GET /v1/volumes HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let again = "GET /v1/volumes HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     eventually(|| read_all(connect(&server, again)).starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
@@ -78,16 +78,16 @@ fn a_body_that_does_not_come_is_408_and_a_head_that_is_too_large_431() {
     let dir = tempfile::tempdir().unwrap();
     let server =
         Server::spawn(command(dir.path()).args(["--body-wait-max", "10ms", "--head-max", "8192"]));
-    let slow =
-        "PUT /v1/volumes HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\n{";
+    let slow = "PUT /v1/volumes HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nConnection: close\r\n\r\n{";
     let refused = read_all(connect(&server, slow));
     assert!(refused.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{refused}");
     assert!(refused.contains("--body-wait-max"), "{refused}");
-    let asks = "PUT /v1/volumes HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\
+    let asks = "PUT /v1/volumes HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\
         Connection: close\r\nExpect: 100-continue\r\n\r\n";
     let refused = read_all(connect(&server, asks));
     assert!(refused.starts_with("HTTP/1.1 413 "), "it is not asked for the body: {refused}");
-    let long = format!("GET /v1/volumes HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(9000));
+    let long =
+        format!("GET /v1/volumes HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(9000));
     let refused = read_all(connect(&server, &long));
     assert!(refused.starts_with("HTTP/1.1 431 "), "{refused}");
 }

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use common::{Server, command, volume_payload};
+use common::{Server, command, encode, volume_payload};
 use serde_json::{Value, json};
 
 /// Volumes of the list: their JSON is much more than what the system keeps for a slow reader.
@@ -68,4 +68,30 @@ fn a_long_list_is_of_one_moment_and_is_never_there_as_a_whole_however_slowly_it_
     readers.swap_remove(0).read_to_string(&mut reply).unwrap();
     let (_, body) = reply.split_once("\r\n\r\n").unwrap();
     assert!(body == whole.body, "{} bytes instead of {}", body.len(), whole.body.len());
+}
+
+#[test]
+fn a_long_list_is_whole_in_either_order_with_a_filter_and_on_a_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::spawn(command(dir.path()).args(["--body-max", "8000000"]));
+    server.feed_plugin();
+    register(&server);
+    let ids = |numbers: &mut dyn Iterator<Item = usize>| -> Vec<String> {
+        numbers.map(|at| format!("vol-{at:06}")).collect()
+    };
+    let all = "/v1/volumes?type=csi";
+    // An index serves the first filter and none the second.
+    let planned = format!("{all}&filter={}", encode("PluginID == \"plugin-id1\""));
+    let scanned = format!("{all}&filter={}", encode("ID matches \"[02468]$\""));
+    let page = format!("{all}&per_page=15000");
+    for (path, last, step) in
+        [(all, VOLUMES, 1), (&planned, VOLUMES, 1), (&scanned, VOLUMES, 2), (&page, 15_000, 1)]
+    {
+        let reply = server.get(path).ok();
+        assert!(reply.content_length.is_none(), "{path} is sent in parts");
+        assert_eq!(reply.column("ID"), ids(&mut (0..last).step_by(step)), "{path}");
+        assert_eq!(reply.next_token.is_some(), last < VOLUMES, "{path}");
+    }
+    let backwards = server.get(&format!("{scanned}&reverse=true&pretty")).ok();
+    assert_eq!(backwards.column("ID"), ids(&mut (0..VOLUMES).step_by(2).rev()));
 }

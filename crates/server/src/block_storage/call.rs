@@ -3,13 +3,14 @@
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::response::{IntoResponse, Response as AnyResponse};
+use parking_lot::Mutex;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use statehold_blockstorage::{Context, Error, ErrorBody, Missing, Viewer};
 use uuid::Uuid;
 
 use super::cloud::Cloud;
-use crate::http::Reject;
+use crate::http::{Meter, Reject};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-compute-request-id");
 
@@ -23,6 +24,8 @@ const NO_BODY: &str = "text/html; charset=UTF-8";
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'c> {
     pub(crate) cloud: &'c Cloud,
+    /// What a list costs.
+    pub(crate) meter: &'c Mutex<Meter>,
     pub(crate) cx: Context<'c>,
     pub(crate) viewer: Viewer<'c>,
     pub(crate) segments: &'c [(&'static str, String)],
@@ -41,6 +44,12 @@ impl<'c> Call<'c> {
         let found = self.segments.iter().find(|(found, _)| *found == name);
         debug_assert!(found.is_some(), "no {{{name}}} in the path of the route");
         found.map_or("", |(_, segment)| segment)
+    }
+
+    /// Counts a row of a list; `false` once the list is to be refused, which [`Meter::take_refusal`] then
+    /// explains.
+    pub(crate) fn reads_row(&self, filtered: bool) -> bool {
+        self.meter.lock().goes_on(filtered)
     }
 
     /// The ID in the path.

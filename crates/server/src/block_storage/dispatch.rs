@@ -7,6 +7,7 @@ use axum::http::{
     HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts,
 };
 use axum::response::IntoResponse;
+use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 use statehold_blockstorage::{Caller, Context, Microversion, VersionError, Viewer};
 use statehold_store::WriteTxn;
@@ -14,12 +15,14 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
 use uuid::Uuid;
 
+use super::auth::Auth;
 use super::call::{self, Answer, Call, Refusal};
 use super::cloud::Cloud;
 use super::routes::{Found, PREFIX, Run};
 use super::versions;
 use crate::clock::now;
-use crate::http::{Reject, RouteOf, observe};
+use crate::http::{Asker, Base, CallerKey, Reject, RouteOf, Urgency, client, hold, observe};
+use crate::socket::Peer;
 
 const API_VERSION: HeaderName = HeaderName::from_static("openstack-api-version");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
@@ -51,7 +54,7 @@ async fn answer(State(cloud): State<Cloud>, request: Request) -> Response<Body> 
     let id = HeaderValue::try_from(format!("req-{}", Uuid::new_v4()));
     let id = id.unwrap_or_else(|_| HeaderValue::from_static("req-0"));
     let (head, body) = request.into_parts();
-    let base = base(&head.headers, &cloud);
+    let base = cloud.app().site().base(&head.headers, cloud.address());
     let mut reply = match (head.method.as_str(), head.uri.path()) {
         ("GET" | "HEAD", "/") => {
             let document = versions::document(StatusCode::MULTIPLE_CHOICES, &base);
@@ -66,15 +69,6 @@ async fn answer(State(cloud): State<Cloud>, request: Request) -> Response<Body> 
     };
     reply.headers_mut().insert(REQUEST_ID, id);
     reply
-}
-
-/// Where the client reached the server.
-fn base(headers: &HeaderMap, cloud: &Cloud) -> String {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    match text("x-forwarded-host").or_else(|| text("host")).filter(|host| !host.is_empty()) {
-        Some(host) => format!("http://{host}"),
-        None => format!("http://{}", cloud.address()),
-    }
 }
 
 fn moved(base: &str) -> Response<Body> {
@@ -111,10 +105,17 @@ async fn routed(
     if !head.uri.path().starts_with(PREFIX) {
         return nowhere();
     }
+    let address = CallerKey::address(client(&head, cloud.app()));
     let caller = match cloud.auth().caller(&mut head, base).await {
         Ok(caller) => caller,
         Err(reply) => return reply,
     };
+    // A name that no service checked is the client's choice, and must not give it another share.
+    let key = match cloud.auth() {
+        Auth::Open => address,
+        Auth::Keystone(_) => CallerKey::token(&caller.user),
+    };
+    let app = cloud.app().of(Asker::new(key, head.extensions.remove::<Peer>()));
     let found = Found::find(head.method.as_str(), head.uri.path(), &caller.project);
     let Some(found) = found else {
         return nowhere();
@@ -124,8 +125,10 @@ async fn routed(
     let asked = asked.map(|value| value.to_str().unwrap_or_default());
     let mut reply = match Microversion::negotiate(asked) {
         Ok(version) => {
-            let answered = run(cloud, &head, body, base, id, (&caller, version, &found)).await;
-            spoken(answered.into_response(), version, id)
+            let answered =
+                run(cloud, &app, &head, body, base, id, (&caller, version, &found)).await;
+            let reads = !matches!(found.route.run, Run::Write(_));
+            spoken(hold(&app, answered.into_response(), reads), version, id)
         }
         Err(error) => {
             let refused = match &error {
@@ -155,6 +158,7 @@ fn nowhere() -> Response<Body> {
 /// Runs what the table has: the version first, then the body, then the project, then the rest.
 async fn run(
     cloud: &Cloud,
+    app: &Base,
     head: &Parts,
     body: Body,
     base: &str,
@@ -165,7 +169,7 @@ async fn run(
         return Err(Refusal::later());
     }
     let body = match found.route.run {
-        Run::Write(_) => take(cloud, &head.headers, body).await?,
+        Run::Write(_) => take(app, &head.headers, body).await?,
         Run::Read(_) | Run::List(_) => Vec::new(),
     };
     if found.project.is_some_and(|project| *project != *caller.project) {
@@ -180,8 +184,10 @@ async fn run(
     let query = head.uri.query().unwrap_or_default();
     let query: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let request_id = id.to_str().unwrap_or_default();
+    let meter = Mutex::new(app.meter());
     let call = |now| Call {
         cloud,
+        meter: &meter,
         cx: Context { config: cloud.config(), caller, version, now, request_id },
         viewer: Viewer { caller, version, base, project: found.project },
         segments: &segments,
@@ -194,12 +200,25 @@ async fn run(
     match found.route.run {
         Run::Read(read) => read(&cloud.app().store().snapshot(), &call(now())),
         Run::List(read) => {
-            let list = || read(&cloud.app().store().snapshot(), &call(now()));
-            if is_short(&query) { list() } else { cloud.app().compute(list).await? }
+            let list = || read(&app.store().snapshot(), &call(now()));
+            if is_short(&query) {
+                return list();
+            }
+            let turn = app.turn(Urgency::Now).await?;
+            meter.lock().begin(Some(turn));
+            tokio::task::block_in_place(|| {
+                let answer = list();
+                let mut meter = meter.lock();
+                meter.end();
+                // A list that was cut off looks complete.
+                match meter.take_refusal() {
+                    Some(refusal) => Err(refusal.into()),
+                    None => answer,
+                }
+            })
         }
         Run::Write(write) => {
-            let written = cloud
-                .app()
+            let written = app
                 .write_or(
                     |txn: &mut WriteTxn<'_>, now| write(txn, &call(now)),
                     |_, answer| Ok(answer),
@@ -220,10 +239,10 @@ fn is_short(query: &[(String, String)]) -> bool {
 }
 
 /// The body of a request, which has to be JSON and to say so.
-async fn take(cloud: &Cloud, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Refusal> {
+async fn take(app: &Base, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Refusal> {
     const KINDS: [&str; 2] = [call::JSON, "application/vnd.openstack.volume+json"];
-    let asked = headers.contains_key(header::EXPECT);
-    let body = cloud.app().body_within(BODY_MAX, body, asked).await?;
+    let expects_continue = headers.contains_key(header::EXPECT);
+    let body = app.body_within(BODY_MAX, body, expects_continue).await?;
     if body.is_empty() {
         return Ok(body);
     }

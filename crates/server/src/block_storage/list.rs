@@ -3,12 +3,13 @@
 use axum::http::StatusCode;
 use serde::{Serialize, ser::SerializeMap as _};
 use serde_json::{Value, json};
-use statehold_blockstorage::{ListRequest, Listed, Listing, list, next_query};
+use statehold_blockstorage::{Error, ListRequest, Listed, Listing, list, next_query};
 use statehold_filter::{Dialect, Filter, Filterable, Options};
 use statehold_store::Snapshot;
 
 use super::call::{Answer, Call, Refusal};
-use crate::http::Reject;
+use crate::edge_metrics::Refused;
+use crate::http::{FILTER_HELP, Reject};
 
 /// Where a list is found, and what its members are called.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +42,15 @@ pub(crate) fn page_of<'v, T: Listed, S: Serialize>(
     show: impl Fn(&'v T) -> S,
 ) -> Result<Answer, Refusal> {
     let request = ListRequest::parse::<T>(parameters, call.cx.caller, call.cx.version)?;
-    let filter = expression(request.filter())?;
-    let listing = list::<T>(view, &request, filter.as_ref(), visible)?;
+    let filter = expression(call, request.filter())?;
+    let filtered = filter.is_some();
+    let visible = |row: &T| call.reads_row(filtered) && visible(row);
+    let listing = list::<T>(view, &request, filter.as_ref(), visible);
+    let listing = listing.map_err(|error| match &error {
+        // The one fault of a request that a list itself finds.
+        Error::Request(text) => too_costly(call, text),
+        _ => error.into(),
+    })?;
     answer(call, place, &listing, show)
 }
 
@@ -51,11 +59,11 @@ pub(crate) fn selected<S: Serialize>(
     call: &Call<'_>,
     rows: impl IntoIterator<Item = S>,
 ) -> Result<Vec<Value>, Refusal> {
-    let filter = expression::<Value>(call.parameter("filter"))?;
+    let filter = expression::<Value>(call, call.parameter("filter"))?;
     let rows = rows.into_iter().map(|row| serde_json::to_value(&row));
     let mut rows: Vec<Value> =
         rows.collect::<Result<_, _>>().map_err(|error| Reject::internal(&error))?;
-    let mut passes = passing(filter.as_ref());
+    let mut passes = passing(call, filter.as_ref());
     let mut too_costly = None;
     rows.retain(|row| {
         too_costly.is_none()
@@ -72,23 +80,32 @@ pub(crate) fn selected<S: Serialize>(
 /// # Errors
 /// The evaluation is too costly: the request must be refused, because a list that lacks rows looks complete.
 pub(crate) fn passing<T: Filterable>(
+    call: &Call<'_>,
     filter: Option<&Filter<T>>,
 ) -> impl FnMut(&T) -> Result<bool, Refusal> {
     let mut budget = filter.map(Filter::budget).unwrap_or_default();
     move |row| match filter.map_or(Ok(true), |filter| filter.matches_within(row, &mut budget)) {
         Ok(passes) => Ok(passes),
-        Err(error) if error.is_too_costly() => Err(Refusal::bad(&error.to_string())),
+        Err(error) if error.is_too_costly() => Err(too_costly(call, &error)),
         // A row without an answer does not match.
         Err(_) => Ok(false),
     }
 }
 
+/// Counts a filter that is too costly, and returns its refusal.
+fn too_costly(call: &Call<'_>, error: &dyn std::fmt::Display) -> Refusal {
+    call.cloud.app().edge().refused(Refused::FilterSteps);
+    Refusal::bad(&format!("{error}\n{FILTER_HELP}"))
+}
+
 /// The expression that rows have to pass, if there is one. No older client has expressions here, so
 /// they may have all that the language has.
 pub(crate) fn expression<T: Filterable>(
+    call: &Call<'_>,
     filter: Option<&str>,
 ) -> Result<Option<Filter<T>>, Refusal> {
-    let options = Options::new().dialect(Dialect::Extended);
+    let limits = call.cloud.app().limits().of_filters();
+    let options = Options::new().dialect(Dialect::Extended).limits(limits);
     let filter = filter.map(|text| Filter::<T>::compile_with(text, &options)).transpose();
     filter.map_err(|error| Refusal::bad(&error.to_string()))
 }

@@ -106,9 +106,9 @@ impl Listing {
             let text = "The back end could not be asked.";
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text)
         })?;
-        let filter = expression::<Value>(call.parameter("filter"))?;
+        let filter = expression::<Value>(call, call.parameter("filter"))?;
         let files = files.into_iter().filter(|held| !held.name.starts_with(self.others));
-        let mut passes = passing(filter.as_ref());
+        let mut passes = passing(call, filter.as_ref());
         let mut found = Vec::new();
         for held in files {
             if passes(&self.show(view, &held, detail))? {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::caller::CallerKey;
 use super::reject::Reject;
 
 /// What an operation asks of its caller.
@@ -144,6 +145,15 @@ pub(crate) enum Access {
 }
 
 impl Access {
+    /// By whom the caller's shares are known, if by its token.
+    pub(crate) fn key(&self) -> Option<CallerKey> {
+        match self {
+            Self::Open | Self::Anonymous => None,
+            // Each token has grants of its own, which live as long as the token is known.
+            Self::Token(grants) => Some(CallerKey::token(Arc::as_ptr(grants))),
+        }
+    }
+
     /// Whether everything is allowed.
     pub(crate) fn is_unlimited(&self) -> bool {
         match self {

@@ -17,22 +17,31 @@ use tokio::sync::watch;
 use super::Reply;
 use super::access::Access;
 use super::acl::CurrentAcl;
-use super::base::Base;
+use super::base::{Asker, Base};
 use super::call::Call;
 use super::limits::{Counted, PerClient};
+use super::meter::Meter;
 use super::params::{Query, Read};
 use super::reject::Reject;
 use super::reply::{self, Meta};
+use super::turns::Urgency;
+use crate::edge_metrics::Refused;
 use crate::providers::local::LocalNode;
 use crate::providers::turns::Subject;
 
-/// What the handlers share.
+/// Bytes that are charged for a request that waits, beside its parameters and its filter: its task, its
+/// headers, the ranges that it watches.
+pub(crate) const PARKED_BYTES: usize = 4 << 10;
+
+/// What the handlers share, for one caller.
 #[derive(Clone, Debug)]
-pub(crate) struct App(Arc<Shared>);
+pub(crate) struct App {
+    shared: Arc<Shared>,
+    base: Base,
+}
 
 #[derive(Debug)]
 struct Shared {
-    base: Base,
     node: LocalNode,
     acl: CurrentAcl,
     /// True when the server is to stop.
@@ -45,7 +54,7 @@ impl Deref for App {
     type Target = Base;
 
     fn deref(&self) -> &Base {
-        &self.0.base
+        &self.base
     }
 }
 
@@ -57,38 +66,58 @@ impl App {
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let parked = PerClient::new(base.limits().parked_per_client_max);
-        Self(Arc::new(Shared { base, node, acl, stopped, parked }))
+        Self { shared: Arc::new(Shared { node, acl, stopped, parked }), base }
+    }
+
+    /// The same for the request of `asker`.
+    pub(crate) fn of(&self, asker: Asker) -> Self {
+        Self { shared: Arc::clone(&self.shared), base: self.base.of(asker) }
     }
 
     /// What it shares with the other API.
     pub(crate) fn base(&self) -> Base {
-        self.0.base.clone()
+        self.base.clone()
     }
 
     /// What the caller may do who sends these headers, out of which the token is taken.
     pub(crate) fn access(&self, headers: &mut HeaderMap) -> Result<Access, Reject> {
-        self.0.acl.get().access(headers, jiff::Timestamp::now())
+        self.shared.acl.get().access(headers, jiff::Timestamp::now())
     }
 
     /// Refuses a caller whose token expired, was revoked or was changed since `access` was granted.
     pub(crate) fn still_admits(&self, access: &Access) -> Result<(), Reject> {
-        self.0.acl.still_admits(access, jiff::Timestamp::now())
+        self.shared.acl.still_admits(access, jiff::Timestamp::now())
     }
 
     /// The node that this machine is.
     pub(crate) fn node(&self) -> &LocalNode {
-        &self.0.node
+        &self.shared.node
     }
 
     /// Answers a read: at once, or when something that `query` reads has an index above the
-    /// client's, or when the client's wait is over.
+    /// client's, or when the client's wait is over. While it waits it holds `bytes`.
+    ///
+    /// A client that shuts its sending side down while it waits gets the present state at once: it may
+    /// have closed its connection, which only an answer can show.
     pub(crate) async fn read<R>(
         &self,
         read: &Read,
         client: IpAddr,
-        query: impl FnMut(&Tracked) -> Result<R, Reject>,
+        bytes: usize,
+        query: impl FnMut(&Tracked, &mut Meter) -> Result<R, Reject>,
     ) -> Result<Answer<R>, Reject> {
-        self.read_that(Takes::Long, read, client, query).await
+        self.read_that(Takes::Long, read, client, bytes, query).await
+    }
+
+    /// Like [`App::read`], for a query that looks at few rows.
+    pub(crate) async fn read_few<R>(
+        &self,
+        read: &Read,
+        client: IpAddr,
+        bytes: usize,
+        query: impl FnMut(&Tracked, &mut Meter) -> Result<R, Reject>,
+    ) -> Result<Answer<R>, Reject> {
+        self.read_that(Takes::Short, read, client, bytes, query).await
     }
 
     async fn read_that<R>(
@@ -96,18 +125,44 @@ impl App {
         takes: Takes,
         read: &Read,
         client: IpAddr,
-        mut query: impl FnMut(&Tracked) -> Result<R, Reject>,
+        bytes: usize,
+        mut query: impl FnMut(&Tracked, &mut Meter) -> Result<R, Reject>,
     ) -> Result<Answer<R>, Reject> {
         let mut min_index = read.min_index;
         let mut timeout = pin!(self.timeout(read.wait));
         let (mut counted, mut woken) = (None, false);
+        let mut meter = self.meter();
         let answer = loop {
-            let mut run = || self.store().try_blocking(min_index, |view| query(view));
-            let attempt = match takes {
-                Takes::Short => run(),
-                Takes::Long => self.compute(run).await?,
+            // A refusal of this kind answers: waiting would run the query into it again and again.
+            let mut ending = None;
+            let mut run = |meter: &mut Meter| {
+                self.store().try_blocking(min_index, |view| {
+                    query(view, meter).map_err(|reject| {
+                        if reject.is_ending() {
+                            ending = Some(reject);
+                            return Reject::too_many("the query ended early");
+                        }
+                        reject
+                    })
+                })
             };
-            let attempt = attempt.map_err(|error| Reject::too_many(error.to_string()))?;
+            let attempt = match takes {
+                Takes::Short => run(&mut meter),
+                Takes::Long => {
+                    let urgency = if woken { Urgency::Later } else { Urgency::Now };
+                    let turn = self.turn(urgency).await?;
+                    let ran;
+                    (ran, meter) = self.compute(meter, turn, run).await;
+                    ran
+                }
+            };
+            if let Some(ending) = ending {
+                return Err(ending);
+            }
+            let attempt = attempt.map_err(|error| {
+                self.edge().refused(Refused::Parked);
+                Reject::too_many(error.to_string())
+            })?;
             if woken {
                 self.metrics().ran_again(matches!(attempt, Attempt::Ready(_)));
             }
@@ -115,12 +170,19 @@ impl App {
                 Attempt::Ready(answer) => break answer,
                 Attempt::Parked(changed) => {
                     if counted.is_none() {
-                        counted = Some(self.count_parked(client)?);
+                        counted = Some((self.count_parked(client)?, self.charge_parked(bytes)?));
                     }
-                    tokio::select! {
-                        () = changed => woken = true,
-                        // One more run, which answers whatever is there.
-                        () = &mut timeout => (min_index, woken) = (0, false),
+                    woken = tokio::select! {
+                        () = changed => true,
+                        () = &mut timeout => false,
+                        half_closed = self.half_closed() => {
+                            half_closed?;
+                            false
+                        }
+                    };
+                    // One more run, which answers with whatever there is.
+                    if !woken || meter.is_spent() {
+                        min_index = 0;
                     }
                 }
             }
@@ -132,7 +194,8 @@ impl App {
     }
 
     fn count_parked(&self, client: IpAddr) -> Result<Counted, Reject> {
-        self.0.parked.enter(client).ok_or_else(|| {
+        self.shared.parked.enter(client).ok_or_else(|| {
+            self.edge().refused(Refused::Parked);
             Reject::too_many(format!(
                 "{} requests of your address wait for a change already, the limit set by \
                  --parked-per-client-max; try again later",
@@ -169,8 +232,9 @@ impl App {
         mut query: impl FnMut(&Tracked, Render) -> Result<Vec<u8>, Reject>,
     ) -> Reply {
         let render = Render { pretty: call.query.pretty() };
-        let query = |view: &Tracked| query(view, render);
-        let answer = self.read_that(takes, read, call.client, query).await?;
+        let query = |view: &Tracked, _: &mut Meter| query(view, render);
+        let bytes = PARKED_BYTES + call.query.bytes();
+        let answer = self.read_that(takes, read, call.client, bytes, query).await?;
         Ok(reply::json_body(answer.value, &Meta::at(answer.index)))
     }
 
@@ -178,7 +242,7 @@ impl App {
     /// sixteenth is added, so that clients that came together don't come back together.
     async fn timeout(&self, wait: Duration) {
         let wait = statehold_store::jittered(wait, fastrand::u32(..));
-        let mut stopped = self.0.stopped.clone();
+        let mut stopped = self.shared.stopped.clone();
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             _ = stopped.wait_for(|stopped| *stopped) => {}

@@ -2,68 +2,250 @@
 //!
 //! A write runs in one transaction, on a thread that may wait for the disk.
 //!
-//! Invariant: at most as many queries that may take long run at a time as there are cores, and none of
-//! them on a thread that serves sockets, so that a crowd of woken readers holds up nobody else. What is
+//! Invariant: queries that may take long wait for turns, which callers share fairly, and none of them
+//! runs on a thread that serves sockets, so that a crowd of woken readers delays no other caller. What is
 //! bounded, such as one row or one chunk of a list, runs where it is: moving it would cost more.
 
 use std::num::NonZero;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::{Body, HttpBody as _};
 use axum::http::StatusCode;
 use futures_util::StreamExt as _;
+use parking_lot::Mutex;
 use statehold_store::{Snapshot, Store, WriteTxn};
 use tokio::sync::Semaphore;
 
+use super::caller::CallerKey;
 use super::limits::Limits;
+use super::meter::{self, Allowed, Meter};
+use super::pool::{Charge, Pool};
 use super::reject::Reject;
+use super::site::Site;
+use super::turns::{Turn, Turns, Urgency};
 use crate::clock::now;
+use crate::edge_metrics::{EdgeMetrics, Refused};
 use crate::metrics::Metrics;
+use crate::socket::{Peer, Presence};
 
 /// How many times too large a body may be to be read to its end.
 const PASSED_MAX: usize = 16;
 
-/// What everything that serves requests has.
+/// Writes that have a turn at a time: one in its transaction, and one that is ready for the next.
+const WRITING_MAX: usize = 2;
+
+/// Bytes of a body from which on a write counts as large. Large writes wait for small ones and have one
+/// turn together, because a transaction of thousands of rows takes seconds.
+const LARGE_WRITE: usize = 64 << 10;
+
+/// What everything that serves requests has, for one caller.
 #[derive(Clone, Debug)]
-pub(crate) struct Base(Arc<Shared>);
+pub(crate) struct Base {
+    shared: Arc<Shared>,
+    site: Arc<Site>,
+    asker: Asker,
+}
 
 #[derive(Debug)]
 struct Shared {
     store: Arc<Store>,
     limits: Limits,
     metrics: Arc<Metrics>,
-    /// A permit for each query that may run at the same time.
-    queries: Semaphore,
-    /// A permit for each write that may be under way at the same time.
+    edge: EdgeMetrics,
+    /// A turn for each query that may run at the same time.
+    queries: Turns,
+    /// A permit for each write that may be in progress at the same time.
     writes: Semaphore,
+    /// A turn for each write that may have a transaction, or be about to.
+    writing: Turns,
+    bodies: Pool,
+    unsent: Pool,
+    parked: Pool,
+}
+
+/// The request that something runs for: its caller, its connection, its body's size.
+#[derive(Clone, Debug)]
+pub(crate) struct Asker(Arc<Request>);
+
+#[derive(Debug)]
+struct Request {
+    key: CallerKey,
+    peer: Option<Peer>,
+    body_len: AtomicUsize,
+    /// The body, and what was parsed from it, count until the request is answered.
+    body: Mutex<Option<Charge>>,
+}
+
+impl Asker {
+    /// Creates a request of `key` on the connection of `peer`.
+    pub(crate) fn new(key: CallerKey, peer: Option<Peer>) -> Self {
+        let body = Mutex::new(None);
+        Self(Arc::new(Request { key, peer, body_len: AtomicUsize::new(0), body }))
+    }
+
+    /// The server itself.
+    fn own() -> Self {
+        Self::new(CallerKey::token("the server itself"), None)
+    }
+
+    pub(crate) fn key(&self) -> CallerKey {
+        self.0.key
+    }
+
+    fn peer(&self) -> Option<&Peer> {
+        self.0.peer.as_ref()
+    }
+
+    fn write_urgency(&self) -> Urgency {
+        if self.0.body_len.load(Ordering::Relaxed) > LARGE_WRITE {
+            Urgency::Later
+        } else {
+            Urgency::Now
+        }
+    }
 }
 
 impl Base {
     pub(crate) fn new(store: Arc<Store>, limits: Limits, metrics: Arc<Metrics>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let queries = Semaphore::new(cores);
-        let writes = Semaphore::new(limits.writes_max.min(Semaphore::MAX_PERMITS));
-        Self(Arc::new(Shared { store, limits, metrics, queries, writes }))
+        let edge = metrics.edge().clone();
+        let shared = Shared {
+            // One more than a caller may have, so that another caller always finds one.
+            queries: Turns::new(cores + 1, cores, cores),
+            writes: Semaphore::new(limits.writes_max.min(Semaphore::MAX_PERMITS)),
+            writing: Turns::new(WRITING_MAX, WRITING_MAX, WRITING_MAX - 1),
+            bodies: Pool::new(limits.bodies_max, edge.bodies.clone()),
+            unsent: Pool::new(limits.unsent_max, edge.unsent.clone()),
+            parked: Pool::new(limits.parked_bytes_max, edge.parked.clone()),
+            store,
+            limits,
+            metrics,
+            edge,
+        };
+        Self { shared: Arc::new(shared), site: Arc::default(), asker: Asker::own() }
+    }
+
+    /// The same for an API that is known by the names of `site`.
+    pub(crate) fn known_as(&self, site: Site) -> Self {
+        Self { site: Arc::new(site), ..self.clone() }
+    }
+
+    /// The same for the request of `asker`.
+    pub(crate) fn of(&self, asker: Asker) -> Self {
+        Self { asker, ..self.clone() }
+    }
+
+    pub(crate) fn asker(&self) -> &Asker {
+        &self.asker
     }
 
     pub(crate) fn limits(&self) -> &Limits {
-        &self.0.limits
+        &self.shared.limits
+    }
+
+    /// The names that the API is known by.
+    pub(crate) fn site(&self) -> &Site {
+        &self.site
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
-        &self.0.metrics
+        &self.shared.metrics
+    }
+
+    pub(crate) fn edge(&self) -> &EdgeMetrics {
+        &self.shared.edge
     }
 
     pub(crate) fn store(&self) -> &Store {
-        &self.0.store
+        &self.shared.store
     }
 
-    /// Runs what takes a processor for a while: on a thread that may, when it is its turn.
-    pub(crate) async fn compute<R>(&self, run: impl FnOnce() -> R) -> Result<R, Reject> {
-        let permit = self.0.queries.acquire().await.map_err(|error| Reject::internal(&error))?;
-        let done = tokio::task::block_in_place(run);
-        drop(permit);
-        Ok(done)
+    /// Answers that are not sent yet.
+    pub(crate) fn unsent(&self) -> &Pool {
+        &self.shared.unsent
+    }
+
+    /// Notes how many requests wait for turns, for the metrics.
+    pub(crate) fn note_queued(&self) {
+        let queued = self.shared.queries.waiting() + self.shared.writing.waiting();
+        self.shared.edge.queued.set(i64::try_from(queued).unwrap_or(i64::MAX));
+    }
+
+    /// Charges the caller for a request that waits for a change and holds `bytes`.
+    pub(crate) fn charge_parked(&self, bytes: usize) -> Result<Charge, Reject> {
+        self.shared.parked.take(self.asker.key(), bytes).ok_or_else(|| {
+            self.edge().refused(Refused::ParkedBytes);
+            Reject::too_many(format!(
+                "the filters of waiting requests need {} bytes, the limit set by --parked-bytes-max of \
+                 which one caller has at most half; wait with shorter filters, or try again later",
+                self.shared.limits.parked_bytes_max
+            ))
+        })
+    }
+
+    /// A meter for a read whose answer is given up once its client left.
+    pub(crate) fn meter(&self) -> Meter {
+        let peer = self.asker.peer().cloned();
+        Meter::new(Allowed::from(self.limits()), self.edge().clone(), peer)
+    }
+
+    /// A meter for a part of an answer that is being sent: a half-closed client still reads.
+    pub(crate) fn meter_of_part(&self) -> Meter {
+        Meter::new(Allowed::from(self.limits()), self.edge().clone(), None)
+    }
+
+    /// Waits for a turn at computing.
+    ///
+    /// # Errors
+    /// The client left meanwhile.
+    pub(crate) async fn turn(&self, urgency: Urgency) -> Result<Turn, Reject> {
+        let left = async {
+            match self.asker.peer() {
+                Some(peer) => peer.left().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            turn = self.shared.queries.take(self.asker.key(), urgency) => turn.ok_or_else(closed),
+            () = left => Err(meter::left(self.edge())),
+        }
+    }
+
+    /// Waits for a turn at computing a part of an answer that is being sent.
+    pub(crate) async fn turn_of_part(&self) -> Result<Turn, Reject> {
+        let turn = self.shared.queries.take(self.asker.key(), Urgency::Now).await;
+        turn.ok_or_else(closed)
+    }
+
+    /// Waits until the client sends nothing more.
+    ///
+    /// # Errors
+    /// It reads nothing more either.
+    pub(crate) async fn half_closed(&self) -> Result<(), Reject> {
+        let Some(peer) = self.asker.peer() else { return std::future::pending().await };
+        peer.half_closed().await;
+        match peer.presence() {
+            Presence::Gone => Err(meter::left(self.edge())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs what takes a processor for a while: on a thread that may, when it is the caller's turn.
+    pub(crate) async fn compute<R>(
+        &self,
+        mut meter: Meter,
+        turn: Turn,
+        run: impl FnOnce(&mut Meter) -> R,
+    ) -> (R, Meter) {
+        meter.begin(Some(turn));
+        let done = tokio::task::block_in_place(|| {
+            let done = run(&mut meter);
+            meter.end();
+            done
+        });
+        (done, meter)
     }
 
     /// Runs `write` in one transaction; its result, what `after` makes of the state as of the
@@ -82,20 +264,24 @@ impl Base {
         write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, E>,
         after: impl FnOnce(&Snapshot, T) -> Result<R, E>,
     ) -> Result<(R, u64), E> {
-        let permit = self.0.writes.try_acquire().map_err(|_| {
+        let permit = self.shared.writes.try_acquire().map_err(|_| {
+            self.edge().refused(Refused::Writes);
             Reject::too_many(format!(
-                "{} writes are under way already, the limit set by --writes-max; try again later",
-                self.0.limits.writes_max
+                "{} writes are in progress already, the limit set by --writes-max; try again later",
+                self.shared.limits.writes_max
             ))
         })?;
-        // Another transaction may be under way, and a large one take a while. Nobody holds a thread
-        // while the disk works.
+        // A large transaction takes a while: small ones go first, and callers take turns.
+        let turn = self.shared.writing.take(self.asker.key(), self.asker.write_urgency()).await;
+        let turn = turn.ok_or_else(closed)?;
+        // No request holds a thread or a turn while the disk works.
         let (commit, done) = tokio::task::block_in_place(|| {
             let mut txn =
                 self.store().begin_write().map_err(|error| Reject::unavailable(&error))?;
             let done = write(&mut txn, now())?;
             Ok::<_, E>((txn.commit_async(), done))
         })?;
+        drop(turn);
         let committed = commit.await.map_err(|error| Reject::unavailable(&error))?;
         drop(permit);
         Ok((after(&committed, done)?, committed.index()))
@@ -113,10 +299,10 @@ impl Base {
         Ok((committed, done))
     }
 
-    /// The whole body of a request, if it is not larger than the limit and comes in time. `asked`
-    /// says that its client waits to be told to send it.
-    pub(crate) async fn body(&self, body: Body, asked: bool) -> Result<Vec<u8>, Reject> {
-        self.body_within(self.0.limits.body_max, body, asked).await
+    /// The whole body of a request, if it is not larger than the limit and comes in time.
+    /// `expects_continue`: whether the client sent `Expect: 100-continue`.
+    pub(crate) async fn body(&self, body: Body, expects_continue: bool) -> Result<Vec<u8>, Reject> {
+        self.body_within(self.shared.limits.body_max, body, expects_continue).await
     }
 
     /// The same, if the body is not larger than `max` either.
@@ -124,9 +310,9 @@ impl Base {
         &self,
         max: usize,
         body: Body,
-        asked: bool,
+        expects_continue: bool,
     ) -> Result<Vec<u8>, Reject> {
-        let Limits { body_max, body_wait_max: wait, .. } = self.0.limits;
+        let Limits { body_max, body_wait_max: wait, bodies_max, .. } = self.shared.limits;
         let max = max.min(body_max);
         let too_large = || {
             Reject::new(
@@ -140,12 +326,27 @@ impl Base {
                 },
             )
         };
-        if asked && usize::try_from(body.size_hint().lower()).is_ok_and(|least| least > max) {
+        let least = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        // A client that waits for 100 sends nothing; of one that announces far too much, reading it to
+        // its end would take longer than a client waits.
+        if least > max && (expects_continue || least > max.saturating_mul(PASSED_MAX)) {
             return Err(too_large());
         }
-        match tokio::time::timeout(wait, read_body(body, max)).await {
-            Ok(Ok(Some(bytes))) => Ok(bytes),
-            Ok(Ok(None)) => Err(too_large()),
+        let mut charge = self.shared.bodies.charge(self.asker.key());
+        match tokio::time::timeout(wait, read_body(body, max, &mut charge)).await {
+            Ok(Ok(Taken::Whole(bytes))) => {
+                self.asker.0.body_len.store(bytes.len(), Ordering::Relaxed);
+                *self.asker.0.body.lock() = Some(charge);
+                Ok(bytes)
+            }
+            Ok(Ok(Taken::TooLarge)) => Err(too_large()),
+            Ok(Ok(Taken::NoRoom)) => {
+                self.edge().refused(Refused::Bodies);
+                Err(Reject::too_many(format!(
+                    "request bodies of {bodies_max} bytes, the limit set by --bodies-max of which one \
+                     caller has at most half, are in memory; try again later"
+                )))
+            }
             Ok(Err(error)) => Err(Reject::bad_request(error.to_string())),
             Err(_) => Err(Reject::new(
                 StatusCode::REQUEST_TIMEOUT,
@@ -157,21 +358,49 @@ impl Base {
     }
 }
 
-/// Reads a body; `None` when it is larger than `max`. Then the rest is let pass, unless it is far too
-/// large: who is still sending when the connection is closed never reads why.
-async fn read_body(body: Body, max: usize) -> Result<Option<Vec<u8>>, axum::Error> {
+/// The queues of turns are never closed while requests are served.
+fn closed() -> Reject {
+    Reject::internal(&"a queue of turns was closed")
+}
+
+/// What became of a body.
+enum Taken {
+    Whole(Vec<u8>),
+    TooLarge,
+    NoRoom,
+}
+
+/// Reads a body of up to `max` bytes and charges what comes. The rest of one that is refused is read and
+/// dropped, unless it is far too large: a client that is still sending when the connection is closed
+/// never reads why.
+async fn read_body(body: Body, max: usize, charge: &mut Charge) -> Result<Taken, axum::Error> {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let mut body = body.into_data_stream();
-    let (mut kept, mut len) = (Vec::new(), 0_usize);
+    // Room for all of it, so that it is never there twice. The system gives memory as it comes.
+    let mut kept = Vec::with_capacity(announced.min(max));
+    let (mut len, mut refused) = (0_usize, None);
     while let Some(bytes) = body.next().await {
         let bytes = bytes?;
         len = len.saturating_add(bytes.len());
-        if len <= max {
-            kept.extend_from_slice(&bytes);
-        } else if len > max.saturating_mul(PASSED_MAX) {
+        if len > max.saturating_mul(PASSED_MAX) {
             break;
-        } else {
+        }
+        if refused.is_none() {
+            if len > max {
+                refused = Some(Taken::TooLarge);
+            } else if !charge.grow(bytes.len()) {
+                refused = Some(Taken::NoRoom);
+            }
+        }
+        if refused.is_some() {
             kept = Vec::new();
+            charge.clear();
+        } else {
+            kept.extend_from_slice(&bytes);
         }
     }
-    Ok((len <= max).then_some(kept))
+    if len > max {
+        return Ok(Taken::TooLarge);
+    }
+    Ok(refused.unwrap_or(Taken::Whole(kept)))
 }

@@ -37,8 +37,8 @@ impl Call {
     /// The whole body, if it is not larger than the limit and comes in time. It is read once.
     pub(crate) async fn body(&mut self) -> Result<Vec<u8>, Reject> {
         let body = std::mem::take(self.body.get_mut());
-        let asked = self.headers.contains_key(header::EXPECT);
-        self.app.body(body, asked).await
+        let expects_continue = self.headers.contains_key(header::EXPECT);
+        self.app.body(body, expects_continue).await
     }
 
     /// Refuses a caller who may not do what the operation is for in a namespace that the body names.

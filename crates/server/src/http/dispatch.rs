@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use parking_lot::Mutex;
@@ -12,13 +13,16 @@ use statehold_volumes::DEFAULT_NAMESPACE;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
 
-use super::Reply;
+use super::answers;
 use super::app::App;
+use super::base::{Asker, Base};
 use super::call::Call;
+use super::caller::CallerKey;
 use super::observe::{self, RouteOf};
 use super::params::Query;
 use super::reject::Reject;
 use super::route::{Route, Segments};
+use crate::socket::Peer;
 
 /// The only region there is.
 const REGION: &str = "global";
@@ -42,8 +46,7 @@ async fn answer(State(app): State<App>, request: Request) -> Response<Body> {
     }
     match Route::find(request.uri().path()) {
         Ok(Some((route, segments))) => {
-            let answered = run(app, request, route, segments).await;
-            let mut reply = answered.unwrap_or_else(IntoResponse::into_response);
+            let mut reply = run(app, request, route, segments).await;
             reply.extensions_mut().insert(RouteOf(route.path));
             reply
         }
@@ -78,7 +81,36 @@ fn elsewhere(uri: &Uri) -> Option<Response<Body>> {
 }
 
 /// Runs what the table has for the request: the method first, then the caller, then the rest.
-async fn run(app: App, request: Request, route: &'static Route, segments: Segments) -> Reply {
+async fn run(
+    app: App,
+    request: Request,
+    route: &'static Route,
+    segments: Segments,
+) -> Response<Body> {
+    let call = match admit(app, request, route, segments) {
+        Ok(call) => call,
+        Err(reject) => return reject.into_response(),
+    };
+    let (base, writes) = (call.app.base(), call.operation.writes());
+    let waited = call.operation.blocks.then(|| (call.app.clone(), call.access.clone()));
+    let mut answered = (call.operation.run)(call).await;
+    // A token may end while its request waits.
+    if let Some((app, access)) = waited
+        && answered.is_ok()
+        && let Err(reject) = app.still_admits(&access)
+    {
+        answered = Err(reject);
+    }
+    answers::hold(&base, answered.unwrap_or_else(IntoResponse::into_response), !writes)
+}
+
+/// Makes a call of a request, if its caller may do what it is for.
+fn admit(
+    app: App,
+    request: Request,
+    route: &'static Route,
+    segments: Segments,
+) -> Result<Call, Reject> {
     let (mut head, body) = request.into_parts();
     let query = Query::of(&head.uri);
     let operation = route.operation(&head.method, query.get("type"))?;
@@ -92,14 +124,16 @@ async fn run(app: App, request: Request, route: &'static Route, segments: Segmen
     {
         return Err(Reject::new(StatusCode::INTERNAL_SERVER_ERROR, "No path to region"));
     }
-    let client = head.extensions.get::<SocketAddr>().map(SocketAddr::ip);
-    let client = client.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let client = client(&head, &app);
+    let key = access.key().unwrap_or(CallerKey::address(client));
+    let app = app.of(Asker::new(key, head.extensions.remove::<Peer>()));
     let (headers, body) = (head.headers, Mutex::new(body));
-    let waited = operation.blocks.then(|| (app.clone(), access.clone()));
-    let call = Call { app, query, headers, access, client, operation, segments, body };
-    let reply = (operation.run)(call).await?;
-    if let Some((app, access)) = waited {
-        app.still_admits(&access)?;
-    }
-    Ok(reply)
+    Ok(Call { app, query, headers, access, client, operation, segments, body })
+}
+
+/// The address that a request comes from.
+pub(crate) fn client(head: &Parts, base: &Base) -> IpAddr {
+    let connection = head.extensions.get::<SocketAddr>().map(SocketAddr::ip);
+    let connection = connection.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    base.site().client(&head.headers, connection)
 }

@@ -19,6 +19,29 @@ pub(crate) struct Limits {
     pub(crate) parked_per_client_max: usize,
     /// `--writes-max`.
     pub(crate) writes_max: usize,
+    /// `--filter-steps-max`: evaluation steps of one request.
+    pub(crate) filter_steps_max: u64,
+    /// `--filter-row-steps-max`: evaluation steps of one row.
+    pub(crate) filter_row_steps_max: u64,
+    /// `--read-time-max`: computing time of one request.
+    pub(crate) read_time_max: Duration,
+    /// `--bodies-max`, in bytes.
+    pub(crate) bodies_max: usize,
+    /// `--unsent-max`, in bytes.
+    pub(crate) unsent_max: usize,
+    /// `--parked-bytes-max`, in bytes.
+    pub(crate) parked_bytes_max: usize,
+}
+
+impl Limits {
+    /// The limits of the evaluation of clients' filters.
+    pub(crate) fn of_filters(&self) -> statehold_filter::Limits {
+        statehold_filter::Limits {
+            row_steps: self.filter_row_steps_max,
+            call_steps: self.filter_steps_max,
+            ..statehold_filter::Limits::default()
+        }
+    }
 }
 
 /// Counts what each client has of something, up to a limit.

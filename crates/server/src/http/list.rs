@@ -28,22 +28,28 @@
 //! and in the table of routes `list::<Nodes>()`, with `.of_type("host")` where `type=` tells lists of
 //! one path apart.
 
-use std::cell::OnceCell;
-
 use serde::Serialize;
-use statehold_filter::{Conjunct, Filter, Filterable, Kind as FieldKind, Schema};
-use statehold_store::{
-    HexPrefix, Key, Order, PAGE_SCANNED_MAX, PageToken, Ref, Tracked, paginate, paginate_matching,
-};
+use statehold_filter::{Conjunct, Filter, Filterable, Kind as FieldKind, Options, Schema};
+use statehold_store::{HexPrefix, Key, Order, PAGE_SCANNED_MAX, PageToken, Ref, Snapshot, Tracked};
 
-use super::access::Rule;
+use super::access::{Access, Rule};
+use super::app::PARKED_BYTES;
 use super::call::Call;
+use super::meter::{Meter, STEPS_PER_LOOK};
 use super::parameter::{BLOCKING, COMMON, Kind, NAMESPACE, PAGING, Parameter};
 use super::params::Read;
 use super::reject::Reject;
 use super::reply::Meta;
 use super::route::{Answer, Operation, Verb};
 use super::{Reply, stream};
+
+/// Rows of an answer that are kept from reading to sending; those that follow are read again. A chunk has
+/// no more unless its rows are very short.
+const KEPT_ROWS: usize = 1_024;
+
+/// Maximum number of rows of a page that is read without a turn: handing the thread's other tasks on
+/// would cost more.
+const SHORT_PAGE_ROWS: usize = 100;
 
 /// A list endpoint.
 pub(crate) trait List: Send + Sync + 'static {
@@ -62,8 +68,7 @@ pub(crate) trait List: Send + Sync + 'static {
 
     /// What rows are ordered by.
     type Key: Key + Send + Sync;
-    /// A row with what follows from others: what filters see. It must own what it needs, and be small:
-    /// those of a list are kept until they are sent.
+    /// A row with what follows from others: what filters see. It must own what it needs.
     type Item: Filterable + Send + 'static;
     /// What is shown of a row.
     type Stub<'i>: Serialize;
@@ -153,25 +158,38 @@ impl<K> Asked<K> {
 }
 
 /// A request for a list.
-struct Listing<L: List> {
+pub(super) struct Listing<L: List> {
     asked: Asked<L::Key>,
     filter: Option<Filter<L::Item>>,
     /// What a page token must have been made for.
     name: String,
+    access: Access,
 }
 
-/// The rows of an answer, and where the next page begins.
-struct Page<L: List> {
-    items: Vec<L::Item>,
+/// The rows of an answer, or the first of them, and where the next page begins.
+pub(super) struct Page<L: List> {
+    pub(super) items: Vec<L::Item>,
+    pub(super) rest: Option<Rest<L::Key>>,
+    /// The state that the rows are of.
+    pub(super) view: Snapshot,
     next: Option<PageToken>,
+}
+
+/// The rows of an answer that are read when their client takes them.
+pub(super) struct Rest<K> {
+    /// The key of the first one.
+    pub(super) from: K,
+    /// How many there are.
+    pub(super) rows: usize,
 }
 
 impl<L: List> Listing<L> {
     fn of(call: &Call) -> Result<Self, Reject> {
         let read = Read::of(&call.query)?;
         let text = |name| read.query.text(name);
+        let options = Options::new().limits(call.app.limits().of_filters());
         let filter = text("filter")
-            .map(Filter::compile)
+            .map(|text| Filter::compile_with(text, &options))
             .transpose()
             .map_err(|error| Reject::bad_request(error.to_string()))?;
         let mut name = format!("{}\0{}\0{:?}", L::ID, read.namespace, read.order);
@@ -198,51 +216,135 @@ impl<L: List> Listing<L> {
             filter.iter().flat_map(Filter::selectors).map(str::to_owned).collect();
         let asked =
             Asked { read, selectors: L::SELECTORS, prefixes, conjuncts, filter_selectors, from };
-        Ok(Self { asked, filter, name })
+        Ok(Self { asked, filter, name, access: call.access.clone() })
+    }
+
+    /// Whether rows may be left out, so that any number may have to be read for one.
+    pub(super) fn leaves_out(&self) -> bool {
+        self.filter.is_some() || !self.access.is_unlimited()
+    }
+
+    /// Whether it is a page of few rows with none left out.
+    fn is_short(&self) -> bool {
+        self.asked.read.per_page.is_some_and(|rows| rows <= SHORT_PAGE_ROWS)
+            && !self.leaves_out()
+            && L::SELECTORS.iter().all(|parameter| self.asked.text(parameter.name).is_empty())
+    }
+
+    /// The bytes that it holds while it waits.
+    fn bytes(&self) -> usize {
+        // The name of the listing and the conjuncts repeat the filter's text.
+        let filter = self.filter.as_ref();
+        let filter = filter.map_or(0, |filter| filter.bytes_estimated() + 2 * filter.text().len());
+        PARKED_BYTES + self.asked.read.query.bytes() + self.name.len() + filter
     }
 
     /// Takes a page off the list, or all of it. Rows that the caller may not see are as if they
     /// weren't there: no token tells of them either.
     ///
     /// All rows share one budget of evaluation. A page that passes it is refused as a whole, because a
-    /// list that lacks rows looks complete.
-    fn page(&self, view: &Tracked, call: &Call) -> Result<Page<L>, Reject> {
-        let seen = |item: &L::Item| {
-            L::namespace(item).is_none_or(|namespace| call.access.sees(&L::RULE, namespace))
+    /// list that lacks rows looks complete. For the same reason a long list is read to its end here,
+    /// although most of it is read again when its client takes it: its index and its refusals come
+    /// before its first byte.
+    fn page(&self, view: &Tracked, meter: &mut Meter) -> Result<Page<L>, Reject> {
+        let (limit, scanned_max) = match self.asked.read.per_page {
+            Some(per_page) => (per_page, PAGE_SCANNED_MAX),
+            None => (usize::MAX, usize::MAX),
         };
-        let mut budget = self.filter.as_ref().map(Filter::budget).unwrap_or_default();
-        let too_costly = OnceCell::new();
-        // No further row is read once one was too costly.
-        let rows = L::rows(view, &self.asked).take_while(|_| too_costly.get().is_none());
-        let rows = rows.filter(seen);
-        let wanted = |item: &L::Item| {
-            let Some(filter) = &self.filter else { return true };
-            filter.matches_within(item, &mut budget).unwrap_or_else(|error| {
-                if error.is_too_costly() {
-                    too_costly.get_or_init(|| error);
-                }
-                // A row without an answer does not match.
-                false
-            })
-        };
-        let page = match self.asked.read.per_page {
-            Some(per_page) => paginate_matching(rows, per_page, PAGE_SCANNED_MAX, wanted),
-            None => paginate(rows.filter(wanted), None),
-        };
-        if let Some(error) = too_costly.get() {
-            return Err(Reject::bad_request(error.to_string()));
+        let mut rows = L::rows(view, &self.asked);
+        let (mut items, mut rest): (_, Option<Rest<L::Key>>) = (Vec::new(), None);
+        let (mut taken, mut scanned) = (0, 0);
+        let mut next = None;
+        while let Some(item) = rows.next() {
+            meter.row(self.steps())?;
+            if !self.sees(&item) {
+                continue;
+            }
+            if taken == limit || scanned == scanned_max {
+                next = Some(PageToken::new::<L::Key>(&self.name, L::key(&item)));
+                break;
+            }
+            scanned += 1;
+            if !self.matches(&item, meter)? {
+                continue;
+            }
+            taken += 1;
+            match &mut rest {
+                Some(rest) => rest.rows += 1,
+                None if items.len() < KEPT_ROWS => items.push(item),
+                none => *none = Some(Rest { from: self.owned_key(&item)?, rows: 1 }),
+            }
         }
-        let next = page.next.map(|item| PageToken::new::<L::Key>(&self.name, L::key(&item)));
-        Ok(Page { items: page.rows, next })
+        drop(rows);
+        Ok(Page { items, rest, view: view.snapshot(), next })
+    }
+
+    /// Writes rows of `view` with `write` from the key of `rest` on, until it returns `false` for one,
+    /// which then is the first of the rest; `None` when there is no more.
+    pub(super) fn resume(
+        &mut self,
+        view: &Snapshot,
+        rest: Rest<L::Key>,
+        meter: &mut Meter,
+        mut write: impl FnMut(&L::Item) -> Result<bool, Reject>,
+    ) -> Result<Option<Rest<L::Key>>, Reject> {
+        let mut left = rest.rows;
+        self.asked.from = Some(rest.from);
+        let view = view.tracked();
+        for item in L::rows(&view, &self.asked) {
+            meter.row(self.steps())?;
+            if !self.sees(&item) || !self.matches(&item, meter)? {
+                continue;
+            }
+            if left == 0 {
+                break;
+            }
+            if !write(&item)? {
+                return Ok(Some(Rest { from: self.owned_key(&item)?, rows: left }));
+            }
+            left -= 1;
+        }
+        Ok(None)
+    }
+
+    /// The key of an item, for a later look.
+    pub(super) fn owned_key(&self, item: &L::Item) -> Result<L::Key, Reject> {
+        let token = PageToken::new::<L::Key>(&self.name, L::key(item));
+        PageToken::parse(&self.name, token.as_str()).map_err(|error| Reject::internal(&error))
+    }
+
+    fn sees(&self, item: &L::Item) -> bool {
+        L::namespace(item).is_none_or(|namespace| self.access.sees(&L::RULE, namespace))
+    }
+
+    /// The steps that the meter notes for a row. With a filter each row is worth a look at the clock,
+    /// because one may take as long as thousands without.
+    fn steps(&self) -> u64 {
+        if self.filter.is_some() { STEPS_PER_LOOK } else { 0 }
+    }
+
+    fn matches(&self, item: &L::Item, meter: &mut Meter) -> Result<bool, Reject> {
+        let Some(filter) = &self.filter else { return Ok(true) };
+        match filter.matches_within(item, meter.budget()) {
+            Ok(matches) => Ok(matches),
+            Err(error) if error.is_too_costly() => Err(meter.too_costly(&error)),
+            // A row without an answer does not match.
+            Err(_) => Ok(false),
+        }
     }
 }
 
 /// Answers a request for a list.
 async fn serve<L: List>(call: Call) -> Reply {
     let listing = Listing::<L>::of(&call)?;
-    let read = &listing.asked.read;
-    let answer = call.app.read(read, call.client, |view| listing.page(view, &call)).await?;
-    let Page { items, next } = answer.value;
-    let meta = Meta { index: answer.index, next_token: next };
-    stream::reply::<L>(items, call.query.pretty(), &meta)
+    let (read, bytes) = (&listing.asked.read, listing.bytes());
+    let page = |view: &Tracked, meter: &mut Meter| listing.page(view, meter);
+    let answer = if listing.is_short() {
+        call.app.read_few(read, call.client, bytes, page).await?
+    } else {
+        call.app.read(read, call.client, bytes, page).await?
+    };
+    let Page { next, .. } = &answer.value;
+    let meta = Meta { index: answer.index, next_token: next.clone() };
+    stream::reply::<L>(answer.value, listing, &call, &meta)
 }

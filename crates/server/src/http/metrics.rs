@@ -13,6 +13,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// `GET /metrics`
 pub(crate) fn serve(call: &Call) -> Reply {
     call.app.metrics().restoring(call.app.node().host_volumes().restoring(0).0);
+    call.app.note_queued();
     let text = call.app.metrics().render(call.app.store());
     let text = text.map_err(|error| Reject::internal(&error))?;
     let mut reply = Response::new(Body::from(text));

@@ -6,9 +6,11 @@
 
 mod access;
 mod acl;
+mod answers;
 mod app;
 mod base;
 mod call;
+mod caller;
 mod dispatch;
 mod duration;
 mod feed;
@@ -16,6 +18,7 @@ mod group_claims;
 mod host_volumes;
 mod limits;
 mod list;
+mod meter;
 mod metrics;
 mod namespaces;
 mod nodes;
@@ -24,27 +27,35 @@ mod openapi;
 mod parameter;
 mod params;
 mod plugins;
+mod pool;
 mod provided;
 mod reject;
 mod reply;
 mod route;
 mod routes;
 mod search;
+mod site;
 mod status;
 mod stream;
+mod turns;
 mod volumes;
 
 use axum::body::Body;
 use axum::http::Response;
 
 pub(crate) use acl::{Acl, AclError, CurrentAcl};
+pub(crate) use answers::hold;
 pub(crate) use app::App;
-pub(crate) use base::Base;
-pub(crate) use dispatch::router;
+pub(crate) use base::{Asker, Base};
+pub(crate) use caller::CallerKey;
+pub(crate) use dispatch::{client, router};
 pub(crate) use duration::parse as parse_duration;
 pub(crate) use limits::{Limits, PerClient};
+pub(crate) use meter::{FILTER_HELP, Meter};
 pub(crate) use observe::{RouteOf, request as observe};
 pub(crate) use reject::Reject;
+pub(crate) use site::{Links, PublicUrl, Site};
+pub(crate) use turns::Urgency;
 
 /// What a handler gives.
 type Reply = Result<Response<Body>, Reject>;

@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use axum::middleware::Next;
+use axum::response::IntoResponse as _;
 use tracing::Instrument as _;
 
 use super::base::Base;
@@ -38,7 +39,11 @@ pub(crate) async fn request(
         method,
         path = request.uri().path()
     );
-    let mut reply = next.run(request).instrument(span.clone()).await;
+    let mut reply = match base.site().check(&request, base.edge()) {
+        Ok(()) => next.run(request).instrument(span.clone()).await,
+        // What follows on the connection may be the body, or a smuggled request.
+        Err(reject) => closing(reject.into_response()),
+    };
     let took = started.elapsed();
     let status = reply.status().as_u16();
     let route = reply.extensions().get::<RouteOf>().map_or("", |route| route.0);
@@ -55,6 +60,12 @@ pub(crate) async fn request(
     if !headers.contains_key(header::VARY) {
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     }
+    reply
+}
+
+/// Closes the connection behind a reply.
+fn closing(mut reply: Response<Body>) -> Response<Body> {
+    reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     reply
 }
 

@@ -171,6 +171,7 @@ fn responses(route: &Route, operations: &[&'static Operation]) -> Value {
     let any = |is: fn(&Operation) -> bool| operations.iter().any(|operation| is(operation));
     let reads_body = any(|operation| operation.body.is_some());
     let writes = any(Operation::writes);
+    let blocks = any(|operation| operation.blocks);
     let asks = any(|operation| {
         operation.parameters.iter().any(|group| group.iter().any(|one| one.kind == Kind::Header))
     });
@@ -181,10 +182,12 @@ fn responses(route: &Route, operations: &[&'static Operation]) -> Value {
         (StatusCode::REQUEST_TIMEOUT, reads_body),
         (StatusCode::CONFLICT, writes),
         (StatusCode::PAYLOAD_TOO_LARGE, reads_body),
+        (StatusCode::MISDIRECTED_REQUEST, true),
         (StatusCode::TOO_MANY_REQUESTS, true),
         (StatusCode::INTERNAL_SERVER_ERROR, true),
+        (StatusCode::NOT_IMPLEMENTED, reads_body),
         (StatusCode::BAD_GATEWAY, writes || asks),
-        (StatusCode::SERVICE_UNAVAILABLE, writes),
+        (StatusCode::SERVICE_UNAVAILABLE, writes || blocks),
     ] {
         if possible {
             let error = json!({ "$ref": "#/components/responses/Error" });
@@ -340,10 +343,11 @@ mod tests {
                     }
                     assert_eq!(described.get("requestBody").is_some(), operation.body.is_some());
                     let responses = &described["responses"];
-                    for status in ["200", "400", "403", "429", "500"] {
+                    for status in ["200", "400", "403", "421", "429", "500"] {
                         assert!(responses.get(status).is_some(), "{about}: {status}");
                     }
-                    assert!(!operation.writes() || responses.get("503").is_some(), "{about}");
+                    let fails = operation.writes() || operation.blocks;
+                    assert!(!fails || responses.get("503").is_some(), "{about}");
                     if operation.of_type.is_none() {
                         ids.push(id.to_owned());
                     }

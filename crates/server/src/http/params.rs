@@ -28,6 +28,12 @@ impl Query {
         Self(form_urlencoded::parse(raw.as_bytes()).into_owned().collect())
     }
 
+    /// The bytes that it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        let own = size_of::<(String, String)>();
+        self.0.iter().map(|(name, value)| own + name.capacity() + value.capacity()).sum()
+    }
+
     /// The first value of a parameter, which may be empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

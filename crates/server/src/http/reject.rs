@@ -20,11 +20,13 @@ pub(crate) struct Reject {
     status: StatusCode,
     message: String,
     index: Option<u64>,
+    /// Whether it ends a blocking query too, which waits for a better answer otherwise.
+    ends: bool,
 }
 
 impl Reject {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), index: None }
+        Self { status, message: message.into(), index: None, ends: false }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -59,6 +61,17 @@ impl Reject {
     pub(crate) fn internal(error: &dyn fmt::Display) -> Self {
         tracing::error!(%error, "internal error");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error; see the server's log")
+    }
+
+    /// Ends a blocking query too: running it again would be refused again.
+    pub(crate) fn ending(mut self) -> Self {
+        self.ends = true;
+        self
+    }
+
+    /// Whether it ends a blocking query too.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ends
     }
 
     /// Gives the reply the headers of a read.

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "a helper that fails should fail the test")]
 
+pub(crate) mod raw;
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -181,6 +183,21 @@ impl Server {
         self.send("DELETE", path, None)
     }
 
+    /// The value of a sample of `/metrics`, written as there; 0 when it is absent.
+    pub(crate) fn metric(&self, sample: &str) -> u64 {
+        let text = self.get("/metrics").ok().body;
+        let found = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        found.map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// Registers `count` volumes of the plugin that [`Server::feed_plugin`] feeds.
+    pub(crate) fn register_many(&self, count: usize) {
+        for first in (0..count).step_by(1_000) {
+            let batch = volumes(first..count.min(first + 1_000));
+            self.put("/v1/volumes", &json!({ "Volumes": batch })).ok();
+        }
+    }
+
     /// Returns when as many requests as that wait in blocking queries.
     pub(crate) fn wait_until_parked(&self, requests: u64) {
         eventually(|| self.get("/statehold/v1/status").ok().json()["Parked"] == requests);
@@ -275,6 +292,16 @@ pub(crate) fn volume_payload(id: &str) -> Value {
         "MountOptions": { "FsType": "ext4", "MountFlags": ["ro", "noatime"] },
         "Secrets": { "password": "xyzzy" },
     })
+}
+
+/// Volumes `vol-000000` and so on, each with an external ID of its own.
+pub(crate) fn volumes(numbers: std::ops::Range<usize>) -> Vec<Value> {
+    let volume = |number| {
+        let mut volume = volume_payload(&format!("vol-{number:06}"));
+        volume["ExternalID"] = json!(format!("ext-{number}"));
+        volume
+    };
+    numbers.map(volume).collect()
 }
 
 /// Percent-encodes everything but letters and digits.

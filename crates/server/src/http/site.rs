@@ -1,0 +1,366 @@
+//! The names that the server is known by, and requests that web pages from elsewhere send.
+//!
+//! A browser sends a page's requests to a loopback server too, with the operator's network position.
+//! Two rules keep pages from using it, because neither a token nor a cookie protects an open server:
+//!
+//! - A write with a foreign `Origin`, or one that the browser marks as from another site, is refused.
+//! - A `Host` that the server is not known by is refused: a page whose own name resolves to 127.0.0.1 (DNS
+//!   rebinding) would be of the same origin otherwise. etcd had both (CVE-2018-1098, CVE-2018-1099); its
+//!   answer to the second is 421 as well (etcd: `server/embed/serve.go`, `accessController.ServeHTTP`).
+//!
+//! The other rules are RFC 9112's: a request of HTTP/1.1 has one `Host` (section 3.2), and a server
+//! refuses transfer codings that it does not decode (section 6.1).
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+
+use axum::extract::Request;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version, header};
+
+use super::reject::Reject;
+use crate::edge_metrics::{EdgeMetrics, Refused};
+
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// The names that an API is known by; by default no name is refused.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Site {
+    /// `--allowed-host`, in lower case; `*` is any.
+    allowed: Vec<Box<str>>,
+    /// Whether other names are refused.
+    restricted: bool,
+    links: Links,
+}
+
+/// How links in replies begin.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Links {
+    /// `--public-url`.
+    pub(crate) public_url: Option<PublicUrl>,
+    /// `--trust-proxy-headers`.
+    pub(crate) trust_proxy_headers: bool,
+}
+
+/// A URL that clients reach the server at: `http://` or `https://`, an authority, and perhaps a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PublicUrl {
+    /// Without a slash at its end.
+    url: Box<str>,
+    authority: Authority,
+}
+
+impl FromStr for PublicUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WANTED: &str = "wanted http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]";
+        let url: Uri = text.parse().map_err(|_| WANTED)?;
+        let authority = url.authority().filter(|authority| !authority.host().is_empty());
+        let authority = authority.ok_or(WANTED)?.clone();
+        // A user in it would be in every link.
+        if !matches!(url.scheme_str(), Some("http" | "https"))
+            || url.query().is_some()
+            || authority.as_str().contains('@')
+        {
+            return Err(WANTED);
+        }
+        Ok(Self { url: text.trim_end_matches('/').into(), authority })
+    }
+}
+
+impl Site {
+    /// Creates the site of an API that is served at `address`.
+    ///
+    /// Without any `allowed` name an API on loopback is known as `localhost` and by IP addresses, and
+    /// one that others reach by any name: its names are the network's.
+    pub(crate) fn new(address: SocketAddr, allowed: &[Box<str>], links: Links) -> Self {
+        let restricted = address.ip().is_loopback() || !allowed.is_empty();
+        let allowed = allowed.iter().map(|name| name.to_ascii_lowercase().into()).collect();
+        Self { allowed, restricted, links }
+    }
+
+    /// Refuses a request that no client of this server means to send.
+    pub(crate) fn check(&self, request: &Request, metrics: &EdgeMetrics) -> Result<(), Reject> {
+        let headers = request.headers();
+        let host = host_of(request.version(), request.uri(), headers)?;
+        check_codings(headers)?;
+        if host.as_ref().is_some_and(|host| !self.knows(host)) {
+            metrics.refused(Refused::Host);
+            return Err(Reject::new(
+                StatusCode::MISDIRECTED_REQUEST,
+                "this server is not known by the name in Host; use localhost or its address, or allow \
+                 the name with --allowed-host",
+            ));
+        }
+        if writes(request.method()) && self.is_foreign(headers, host.as_ref()) {
+            metrics.refused(Refused::Origin);
+            return Err(Reject::new(
+                StatusCode::FORBIDDEN,
+                "a web page from another origin may not write; if it is this server's own behind a \
+                 proxy, set --public-url or --trust-proxy-headers",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether requests may name the host.
+    fn knows(&self, host: &Authority) -> bool {
+        if !self.restricted {
+            return true;
+        }
+        let name = host.host().trim_end_matches('.').to_ascii_lowercase();
+        let public = self.links.public_url.as_ref();
+        name == "localhost"
+            || is_address(&name)
+            || public.is_some_and(|url| url.authority.host().eq_ignore_ascii_case(&name))
+            || self.allowed.iter().any(|allowed| matches!(&**allowed, "*") || **allowed == *name)
+    }
+
+    /// Whether a page from elsewhere sends the request. A client that is no browser sends neither header.
+    fn is_foreign(&self, headers: &HeaderMap, host: Option<&Authority>) -> bool {
+        let fetch_site = headers.get(FETCH_SITE).map(|value| value.as_bytes());
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            // `same-site` is another port or another name of the same site.
+            return fetch_site.is_some_and(|site| !matches!(site, b"same-origin" | b"none"));
+        };
+        // Pages in files and sandboxes are of the origin `null`, whoever they belong to.
+        let Some((scheme, authority)) = origin.to_str().ok().and_then(origin_of) else {
+            return true;
+        };
+        let same = |other: &Authority| is_same(&authority, other, &scheme);
+        let forwarded = self.forwarded(headers, FORWARDED_HOST);
+        let forwarded = forwarded.and_then(|host| host.parse::<Authority>().ok());
+        !(host.is_some_and(same)
+            || forwarded.is_some_and(|host| same(&host))
+            || self.links.public_url.as_ref().is_some_and(|url| same(&url.authority)))
+    }
+
+    /// How links begin for a client that sent these headers to a server at `address`.
+    pub(crate) fn base(&self, headers: &HeaderMap, address: SocketAddr) -> String {
+        if let Some(url) = &self.links.public_url {
+            return url.url.to_string();
+        }
+        let scheme = match self.forwarded(headers, FORWARDED_PROTO) {
+            Some(proto) if proto.eq_ignore_ascii_case("https") => "https",
+            _ => "http",
+        };
+        let own = headers.get(header::HOST).and_then(|value| value.to_str().ok());
+        let host = self.forwarded(headers, FORWARDED_HOST).or(own);
+        match host.filter(|host| host.parse::<Authority>().is_ok()) {
+            Some(host) => format!("{scheme}://{host}"),
+            None => format!("{scheme}://{address}"),
+        }
+    }
+
+    /// The address of the client: the connection's, or the one that the proxy connected for.
+    pub(crate) fn client(&self, headers: &HeaderMap, connection: IpAddr) -> IpAddr {
+        // The last address is the one that the proxy itself added; those before it are the client's word.
+        let last =
+            self.links.trust_proxy_headers.then(|| headers.get_all(FORWARDED_FOR).iter().last());
+        let last = last.flatten().and_then(|value| value.to_str().ok());
+        let last = last.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
+        last.unwrap_or(connection)
+    }
+
+    /// A header of a proxy, if proxies are trusted: its first element, which is the client's side.
+    fn forwarded<'h>(&self, headers: &'h HeaderMap, name: HeaderName) -> Option<&'h str> {
+        let value = self.links.trust_proxy_headers.then(|| headers.get(name)).flatten()?;
+        let first = value.to_str().ok()?.split(',').next()?.trim();
+        (!first.is_empty()).then_some(first)
+    }
+}
+
+/// The host that a request names; `None` for one of HTTP/1.0 without any.
+fn host_of(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<Option<Authority>, Reject> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (first, second) = (hosts.next(), hosts.next());
+    if second.is_some() {
+        return Err(Reject::bad_request("the request has more than one Host header"));
+    }
+    let Some(host) = first else {
+        return match version {
+            Version::HTTP_10 | Version::HTTP_09 => Ok(uri.authority().cloned()),
+            _ => Err(Reject::bad_request("the request has no Host header")),
+        };
+    };
+    // A target with a host of its own goes before the header: RFC 9112, section 3.2.2.
+    if let Some(authority) = uri.authority() {
+        return Ok(Some(authority.clone()));
+    }
+    let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+    let host = host.filter(|host| !host.as_str().contains('@'));
+    host.map(Some).ok_or_else(|| Reject::bad_request("the Host header is not a host"))
+}
+
+/// Refuses transfer codings that the server does not decode.
+fn check_codings(headers: &HeaderMap) -> Result<(), Reject> {
+    let mut codings = headers
+        .get_all(header::TRANSFER_ENCODING)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|coding| !coding.is_empty());
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Reject::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "the only transfer coding that is decoded is chunked, once",
+        )),
+    }
+}
+
+fn writes(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+fn is_address(host: &str) -> bool {
+    let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match v6 {
+        Some(v6) => v6.parse::<Ipv6Addr>().is_ok(),
+        None => host.parse::<IpAddr>().is_ok(),
+    }
+}
+
+/// The scheme and the authority of an origin; `None` for `null` and all that is none.
+fn origin_of(text: &str) -> Option<(String, Authority)> {
+    let (scheme, authority) = text.split_once("://")?;
+    Some((scheme.to_ascii_lowercase(), authority.parse().ok()?))
+}
+
+/// Whether an origin's authority and a host are the same, the default port written out or not.
+fn is_same(origin: &Authority, host: &Authority, scheme: &str) -> bool {
+    let default = match scheme {
+        "https" => 443,
+        _ => 80,
+    };
+    let port = |authority: &Authority| authority.port_u16().unwrap_or(default);
+    origin.host().eq_ignore_ascii_case(host.host()) && port(origin) == port(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    fn site(address: &str, allowed: &[&str], links: Links) -> Site {
+        let allowed: Vec<Box<str>> = allowed.iter().map(|name| (*name).into()).collect();
+        Site::new(address.parse().unwrap(), &allowed, links)
+    }
+
+    fn check(site: &Site, method: &str, headers: &[(&str, &str)]) -> u16 {
+        let request = Request::builder().method(method).uri("/v1/volumes");
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = request.body(Body::empty()).unwrap();
+        site.check(&request, &EdgeMetrics::default())
+            .map_or_else(|reject| reject.status().as_u16(), |()| 200)
+    }
+
+    #[test]
+    fn a_loopback_server_is_known_as_localhost_and_by_addresses() {
+        let own = site("127.0.0.1:4646", &["Volumes.internal"], Links::default());
+        for (host, status) in [
+            ("localhost", 200),
+            ("LOCALHOST:4646", 200),
+            ("localhost.:4646", 200),
+            ("127.0.0.1:4646", 200),
+            ("[::1]:4646", 200),
+            ("10.1.2.3", 200),
+            ("volumes.internal:80", 200),
+            ("evil.example", 421),
+            ("localhost.evil.example", 421),
+            ("127.0.0.1.evil.example", 421),
+            ("", 400),
+            ("a b", 400),
+            ("user@localhost", 400),
+        ] {
+            assert_eq!(check(&own, "GET", &[("Host", host)]), status, "{host}");
+        }
+        let public = site("10.0.0.1:4646", &[], Links::default());
+        assert_eq!(check(&public, "GET", &[("Host", "any.example")]), 200);
+        let listed = site("10.0.0.1:4646", &["volumes.internal"], Links::default());
+        assert_eq!(check(&listed, "GET", &[("Host", "any.example")]), 421);
+        let any = site("127.0.0.1:4646", &["*"], Links::default());
+        assert_eq!(check(&any, "GET", &[("Host", "any.example")]), 200);
+    }
+
+    #[test]
+    fn pages_from_elsewhere_may_not_write() {
+        let own = site("127.0.0.1:4646", &[], Links::default());
+        for (method, headers, status) in [
+            ("POST", vec![], 200),
+            ("POST", vec![("Origin", "http://localhost:4646")], 200),
+            ("POST", vec![("Origin", "http://localhost:3000")], 403),
+            ("PUT", vec![("Origin", "http://evil.example")], 403),
+            ("DELETE", vec![("Origin", "null")], 403),
+            ("POST", vec![("Sec-Fetch-Site", "cross-site")], 403),
+            ("POST", vec![("Sec-Fetch-Site", "same-site")], 403),
+            ("POST", vec![("Sec-Fetch-Site", "same-origin")], 200),
+            ("POST", vec![("Sec-Fetch-Site", "none")], 200),
+            ("GET", vec![("Origin", "http://evil.example")], 200),
+        ] {
+            let headers: Vec<_> = [("Host", "localhost:4646")].into_iter().chain(headers).collect();
+            assert_eq!(check(&own, method, &headers), status, "{method} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn an_origin_equals_its_host_with_or_without_the_default_port() {
+        let same = |origin: &str, host: &str| {
+            let (scheme, origin) = origin_of(origin).unwrap();
+            is_same(&origin, &host.parse().unwrap(), &scheme)
+        };
+        assert!(same("https://a.example", "a.example"));
+        assert!(same("https://a.example", "A.example:443"));
+        assert!(same("http://a.example:80", "a.example"));
+        assert!(!same("https://a.example", "a.example:80"));
+        assert!(!same("https://a.example", "b.example"));
+    }
+
+    #[test]
+    fn proxy_headers_count_only_if_they_are_trusted() {
+        let address = "127.0.0.1:8776".parse().unwrap();
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("host", "inner:1"),
+            ("x-forwarded-host", "outer.example, inner:1"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-for", "6.6.6.6, 10.0.0.9"),
+        ] {
+            headers.insert(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        let connection = IpAddr::from([127, 0, 0, 1]);
+        let plain = site("127.0.0.1:8776", &[], Links::default());
+        assert_eq!(plain.base(&headers, address), "http://inner:1");
+        assert_eq!(plain.client(&headers, connection), connection);
+        let links = Links { trust_proxy_headers: true, public_url: None };
+        let trusting = site("127.0.0.1:8776", &[], links);
+        assert_eq!(trusting.base(&headers, address), "https://outer.example");
+        assert_eq!(trusting.client(&headers, connection), IpAddr::from([10, 0, 0, 9]));
+        let public_url = Some("https://cloud.example/volume/".parse().unwrap());
+        let public = site("127.0.0.1:8776", &[], Links { trust_proxy_headers: true, public_url });
+        assert_eq!(public.base(&headers, address), "https://cloud.example/volume");
+        for bad in ["ftp://a", "a.example", "https://", "https://u@a", "https://a?b"] {
+            assert!(bad.parse::<PublicUrl>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn one_host_and_the_chunked_coding_alone_are_taken() {
+        let own = site("127.0.0.1:4646", &[], Links::default());
+        assert_eq!(check(&own, "GET", &[]), 400);
+        assert_eq!(check(&own, "GET", &[("Host", "localhost"), ("Host", "localhost")]), 400);
+        for (coding, status) in
+            [("chunked", 200), ("Chunked", 200), ("gzip, chunked", 501), ("chunked, chunked", 501)]
+        {
+            let headers = [("Host", "localhost"), ("Transfer-Encoding", coding)];
+            assert_eq!(check(&own, "PUT", &headers), status, "{coding}");
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! Turns at something that few requests can have at a time, shared fairly by caller.
+//!
+//! Requests queue by caller, and callers take turns: one that sends a thousand requests waits for its
+//! own, and the others wait for one of them at most. Within a caller, what a client waits for goes before
+//! what can wait, which is a blocking query that a commit woke or a large write.
+//!
+//! A long computation hands its turn on between two slices of time ([`Turn::hand_on`]), so that a turn
+//! is worth the same whatever is computed in it.
+//!
+//! Invariant: a caller has at most `caller_max` turns, which is less than there are unless there is one.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::caller::CallerKey;
+
+/// Turns of a caller that go to requests that can wait not, before one that can gets one: it would
+/// never get any otherwise.
+const BEFORE_LATER_MAX: u32 = 8;
+
+/// Computations that wait in the middle, each with a thread of its own; further ones go on instead.
+const HANDED_ON_MAX: usize = 64;
+
+/// Whether a client waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// A client asked just now.
+    Now,
+    /// It can wait: a query that a commit woke, a large write.
+    Later,
+}
+
+/// Gives turns.
+#[derive(Clone, Debug)]
+pub(crate) struct Turns(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    caller_max: usize,
+    /// How many of the turns those who can wait may have at a time.
+    later_max: usize,
+    state: Mutex<State>,
+    /// Requests in queues, for a look without the lock.
+    waiting: AtomicUsize,
+    /// Computations that wait in the middle.
+    handed_on: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct State {
+    free: usize,
+    /// Turns that requests have that can wait.
+    later: usize,
+    callers: HashMap<CallerKey, Queue>,
+    /// The callers with requests in their queues, the next one in front.
+    ring: VecDeque<CallerKey>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    running: usize,
+    now: VecDeque<oneshot::Sender<Turn>>,
+    later: VecDeque<oneshot::Sender<Turn>>,
+    /// Turns of [`Urgency::Now`] since the last other one.
+    before_later: u32,
+    in_ring: bool,
+}
+
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.now.is_empty() && self.later.is_empty()
+    }
+
+    /// Forgets requests that were dropped while they waited.
+    fn forget_dropped(&mut self) -> usize {
+        let before = self.now.len() + self.later.len();
+        // In front is enough: the rest is looked at when it comes there.
+        for queue in [&mut self.now, &mut self.later] {
+            while queue.front().is_some_and(oneshot::Sender::is_closed) {
+                queue.pop_front();
+            }
+        }
+        before - self.now.len() - self.later.len()
+    }
+
+    /// The request whose turn it is, if its kind may have one.
+    fn next(&mut self, may_later: bool) -> Option<(Urgency, oneshot::Sender<Turn>)> {
+        let overdue = self.before_later >= BEFORE_LATER_MAX || self.now.is_empty();
+        if may_later
+            && overdue
+            && let Some(next) = self.later.pop_front()
+        {
+            self.before_later = 0;
+            return Some((Urgency::Later, next));
+        }
+        let next = self.now.pop_front()?;
+        if !self.later.is_empty() {
+            self.before_later = self.before_later.saturating_add(1);
+        }
+        Some((Urgency::Now, next))
+    }
+}
+
+impl Turns {
+    /// Creates `turns` turns, of which one caller has at most `caller_max` at a time and requests that
+    /// can wait at most `later_max`. Each number counts as at least 1.
+    pub(crate) fn new(turns: usize, caller_max: usize, later_max: usize) -> Self {
+        let state =
+            State { free: turns.max(1), later: 0, callers: HashMap::new(), ring: VecDeque::new() };
+        Self(Arc::new(Shared {
+            caller_max: caller_max.max(1),
+            later_max: later_max.max(1),
+            state: Mutex::new(state),
+            waiting: AtomicUsize::new(0),
+            handed_on: AtomicUsize::new(0),
+        }))
+    }
+
+    /// Waits for a turn of `caller`. Dropping the future gives the place in the queue up.
+    pub(crate) async fn take(&self, caller: CallerKey, urgency: Urgency) -> Option<Turn> {
+        self.enqueue(caller, urgency, Place::Back).await.ok()
+    }
+
+    /// Requests that wait for a turn.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::Relaxed)
+    }
+
+    fn enqueue(
+        &self,
+        caller: CallerKey,
+        urgency: Urgency,
+        place: Place,
+    ) -> oneshot::Receiver<Turn> {
+        let (sender, receiver) = oneshot::channel();
+        let mut state = self.0.state.lock();
+        let queue = state.callers.entry(caller).or_default();
+        let requests = match urgency {
+            Urgency::Now => &mut queue.now,
+            Urgency::Later => &mut queue.later,
+        };
+        match place {
+            Place::Back => requests.push_back(sender),
+            Place::Front => requests.push_front(sender),
+        }
+        self.0.waiting.fetch_add(1, Ordering::Relaxed);
+        if !queue.in_ring {
+            queue.in_ring = true;
+            state.ring.push_back(caller);
+        }
+        self.grant(&mut state);
+        receiver
+    }
+
+    /// Gives the turns that are free to the callers whose turn it is.
+    fn grant(&self, state: &mut State) {
+        // Callers that were looked at in vain since the last turn was given.
+        let mut passed = 0;
+        while state.free > 0 && passed < state.ring.len() {
+            let Some(caller) = state.ring.pop_front() else { return };
+            let may_later = state.later < self.0.later_max;
+            let Some(queue) = state.callers.get_mut(&caller) else { continue };
+            let dropped = queue.forget_dropped();
+            self.0.waiting.fetch_sub(dropped, Ordering::Relaxed);
+            let may_run = queue.running < self.0.caller_max;
+            let next = if may_run { queue.next(may_later) } else { None };
+            let given = next.map(|(urgency, request)| {
+                self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+                let turn = Turn { of: Some(self.clone()), caller, urgency };
+                // The client may have left just now: its turn is then nobody's.
+                request.send(turn).map_err(Turn::void).map(|()| urgency)
+            });
+            match given {
+                Some(Ok(urgency)) => {
+                    queue.running += 1;
+                    state.free -= 1;
+                    state.later += usize::from(urgency == Urgency::Later);
+                    passed = 0;
+                }
+                Some(Err(())) => passed = 0,
+                None => passed += 1,
+            }
+            if queue.is_empty() {
+                queue.in_ring = false;
+                if queue.running == 0 {
+                    state.callers.remove(&caller);
+                }
+                // The ring is shorter by one, so that none is looked at twice in vain.
+                passed = passed.saturating_sub(1);
+            } else {
+                state.ring.push_back(caller);
+            }
+        }
+    }
+
+    fn release(&self, caller: CallerKey, urgency: Urgency) {
+        let mut state = self.0.state.lock();
+        state.free += 1;
+        state.later -= usize::from(urgency == Urgency::Later);
+        if let Some(queue) = state.callers.get_mut(&caller) {
+            queue.running -= 1;
+            if queue.running == 0 && queue.is_empty() {
+                state.callers.remove(&caller);
+            }
+        }
+        self.grant(&mut state);
+    }
+
+    /// Whether a request waits that goes before another turn of `caller` with this urgency.
+    fn is_wanted(&self, caller: CallerKey, urgency: Urgency) -> bool {
+        if self.waiting() == 0 {
+            return false;
+        }
+        let state = self.0.state.lock();
+        let live = |requests: &VecDeque<oneshot::Sender<Turn>>| {
+            requests.iter().any(|request| !request.is_closed())
+        };
+        state.ring.iter().filter_map(|other| Some((other, state.callers.get(other)?))).any(
+            |(other, queue)| {
+                if *other == caller {
+                    urgency == Urgency::Later && live(&queue.now)
+                } else {
+                    queue.running < self.0.caller_max && (live(&queue.now) || live(&queue.later))
+                }
+            },
+        )
+    }
+}
+
+/// Where a request queues.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Front,
+    Back,
+}
+
+/// A turn, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    of: Option<Turns>,
+    caller: CallerKey,
+    urgency: Urgency,
+}
+
+impl Turn {
+    /// Hands the turn on if another request should have it now, and waits for the next one. Blocks the
+    /// thread; it MUST be one that may block.
+    pub(crate) fn hand_on(&mut self) {
+        let Some(of) = self.of.clone() else { return };
+        if !of.is_wanted(self.caller, self.urgency) {
+            return;
+        }
+        // Each request that waits here has a thread, and threads are few.
+        if of.0.handed_on.fetch_add(1, Ordering::Relaxed) < HANDED_ON_MAX {
+            self.of = None;
+            // In front of the caller's own requests, so that as few as possible are in the middle.
+            let next = of.enqueue(self.caller, self.urgency, Place::Front);
+            of.release(self.caller, self.urgency);
+            if let Ok(next) = next.blocking_recv() {
+                *self = next;
+            }
+        }
+        of.0.handed_on.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Takes back a turn that was not counted yet.
+    fn void(mut self) {
+        self.of = None;
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(of) = self.of.take() {
+            of.release(self.caller, self.urgency);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    fn caller(last: u8) -> CallerKey {
+        CallerKey::address([10, 0, 0, last].into())
+    }
+
+    type Waiting = oneshot::Receiver<Turn>;
+
+    fn ask(turns: &Turns, last: u8, urgency: Urgency) -> Waiting {
+        turns.enqueue(caller(last), urgency, Place::Back)
+    }
+
+    fn has(waiting: &mut Waiting) -> Option<Turn> {
+        waiting.try_recv().ok()
+    }
+
+    #[test]
+    fn one_caller_never_has_all_turns() {
+        let turns = Turns::new(3, 2, 3);
+        let mut greedy: Vec<_> = (0..64).map(|_| ask(&turns, 1, Urgency::Now)).collect();
+        let held: Vec<_> = greedy.iter_mut().filter_map(has).collect();
+        assert_eq!(held.len(), 2);
+        assert!(has(&mut ask(&turns, 2, Urgency::Now)).is_some(), "a turn was left for another");
+        assert_eq!(turns.waiting(), 62);
+    }
+
+    #[test]
+    fn callers_alternate_however_many_requests_each_has() {
+        let turns = Turns::new(1, 1, 1);
+        let mut held = has(&mut ask(&turns, 9, Urgency::Now));
+        let mut many: Vec<_> = (0..64).map(|_| ask(&turns, 1, Urgency::Now)).collect();
+        let mut few: Vec<_> = (0..4).map(|_| ask(&turns, 2, Urgency::Now)).collect();
+        let mut order = Vec::new();
+        while !few.is_empty() {
+            drop(held.take());
+            held = [(1, &mut many), (2, &mut few)].into_iter().find_map(|(name, queue)| {
+                let turn = has(queue.first_mut()?)?;
+                queue.remove(0);
+                order.push(name);
+                Some(turn)
+            });
+        }
+        assert_eq!(order, [1, 2, 1, 2, 1, 2, 1, 2]);
+    }
+
+    #[test]
+    fn what_can_wait_goes_last_but_goes() {
+        let turns = Turns::new(1, 1, 1);
+        let mut held = has(&mut ask(&turns, 1, Urgency::Now));
+        let mut later = ask(&turns, 1, Urgency::Later);
+        let mut before = 0;
+        loop {
+            let mut now = ask(&turns, 1, Urgency::Now);
+            drop(held.take());
+            if has(&mut later).is_some() {
+                break;
+            }
+            held = has(&mut now);
+            assert!(held.is_some());
+            before += 1;
+        }
+        assert_eq!(before, BEFORE_LATER_MAX);
+    }
+
+    #[test]
+    fn requests_that_can_wait_leave_a_turn_for_others() {
+        let turns = Turns::new(2, 2, 1);
+        let large = has(&mut ask(&turns, 1, Urgency::Later));
+        assert!(large.is_some());
+        let mut second = ask(&turns, 2, Urgency::Later);
+        assert!(has(&mut second).is_none());
+        assert!(has(&mut ask(&turns, 2, Urgency::Now)).is_some());
+        drop(large);
+        assert!(has(&mut second).is_some());
+    }
+
+    #[test]
+    fn a_request_that_is_dropped_leaves_its_place_and_its_turn() {
+        let turns = Turns::new(1, 1, 1);
+        let held = has(&mut ask(&turns, 1, Urgency::Now));
+        let dropped: Vec<_> = (0..3).map(|_| ask(&turns, 1, Urgency::Now)).collect();
+        let mut kept = ask(&turns, 2, Urgency::Now);
+        drop(dropped);
+        drop(held);
+        let turn = has(&mut kept);
+        assert!(turn.is_some());
+        // A turn that was given and never received is free again.
+        let given = ask(&turns, 3, Urgency::Now);
+        drop(turn);
+        drop(given);
+        assert!(has(&mut ask(&turns, 4, Urgency::Now)).is_some());
+        assert_eq!(turns.waiting(), 0);
+        assert!(turns.0.state.lock().callers.is_empty(), "callers are remembered");
+    }
+
+    #[test]
+    fn a_long_computation_hands_its_turn_on_and_gets_it_again() {
+        let turns = Turns::new(1, 1, 1);
+        let mut turn = has(&mut ask(&turns, 1, Urgency::Now)).unwrap();
+        // With none waiting, and with none but its own caller's, it goes on.
+        turn.hand_on();
+        let own = ask(&turns, 1, Urgency::Now);
+        turn.hand_on();
+        let mut other = ask(&turns, 2, Urgency::Now);
+        let thread = std::thread::spawn(move || turn.hand_on());
+        let mut context = Context::from_waker(Waker::noop());
+        let given = loop {
+            if let Poll::Ready(given) = pin!(&mut other).poll(&mut context) {
+                break given.unwrap();
+            }
+            std::thread::yield_now();
+        };
+        drop(given);
+        thread.join().unwrap();
+        drop(own);
+        assert_eq!(turns.waiting(), 0);
+    }
+}
