@@ -152,7 +152,7 @@ impl App {
                     let urgency = if woken { Urgency::Later } else { Urgency::Now };
                     let turn = self.turn(urgency).await?;
                     let ran;
-                    (ran, meter) = self.compute(meter, turn, run).await;
+                    (ran, meter) = self.compute(meter, turn, run);
                     ran
                 }
             };

@@ -232,8 +232,9 @@ impl Base {
         }
     }
 
-    /// Runs what takes a processor for a while: on a thread that may, when it is the caller's turn.
-    pub(crate) async fn compute<R>(
+    /// Runs a computation that takes a processor for a while, with the caller's turn: the runtime's other
+    /// tasks leave this thread.
+    pub(crate) fn compute<R>(
         &self,
         mut meter: Meter,
         turn: Turn,

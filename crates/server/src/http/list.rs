@@ -251,11 +251,10 @@ impl<L: List> Listing<L> {
             Some(per_page) => (per_page, PAGE_SCANNED_MAX),
             None => (usize::MAX, usize::MAX),
         };
-        let mut rows = L::rows(view, &self.asked);
         let (mut items, mut rest): (_, Option<Rest<L::Key>>) = (Vec::new(), None);
         let (mut taken, mut scanned) = (0, 0);
         let mut next = None;
-        while let Some(item) = rows.next() {
+        for item in L::rows(view, &self.asked) {
             meter.row(self.steps())?;
             if !self.sees(&item) {
                 continue;
@@ -275,7 +274,6 @@ impl<L: List> Listing<L> {
                 none => *none = Some(Rest { from: self.owned_key(&item)?, rows: 1 }),
             }
         }
-        drop(rows);
         Ok(Page { items, rest, view: view.snapshot(), next })
     }
 

@@ -159,8 +159,10 @@ impl Site {
     /// The address of the client: the connection's, or the one that the proxy connected for.
     pub(crate) fn client(&self, headers: &HeaderMap, connection: IpAddr) -> IpAddr {
         // The last address is the one that the proxy itself added; those before it are the client's word.
-        let last =
-            self.links.trust_proxy_headers.then(|| headers.get_all(FORWARDED_FOR).iter().last());
+        let last = self
+            .links
+            .trust_proxy_headers
+            .then(|| headers.get_all(FORWARDED_FOR).iter().next_back());
         let last = last.flatten().and_then(|value| value.to_str().ok());
         let last = last.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
         last.unwrap_or(connection)

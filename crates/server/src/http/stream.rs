@@ -84,7 +84,7 @@ impl<L: List> Rows<L> {
         let mut meter = self.app.meter_of_part();
         if self.listing.leaves_out() {
             let app = self.app.clone();
-            return app.compute(meter, turn, |meter| self.write(rest, meter)).await.0;
+            return app.compute(meter, turn, |meter| self.write(rest, meter)).0;
         }
         // Without rows that are left out a chunk is a fraction of a millisecond.
         let chunk = self.write(rest, &mut meter);
