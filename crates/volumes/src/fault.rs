@@ -94,7 +94,11 @@ impl OperationError for JobError {
 impl OperationError for NamespaceError {
     fn fault(&self) -> Fault {
         match self {
-            Self::InvalidName { .. } | Self::LongDescription | Self::IsDefault => Fault::Request,
+            Self::InvalidName { .. }
+            | Self::LongDescription
+            | Self::NoQuota { .. }
+            | Self::AllowedAndDenied { .. }
+            | Self::IsDefault => Fault::Request,
             Self::NotFound => Fault::NotFound,
             Self::HasJob { .. }
             | Self::HasVolume { .. }

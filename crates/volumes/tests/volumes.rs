@@ -303,7 +303,7 @@ mod registration {
     #[test]
     fn a_volumes_own_namespace_wins_over_the_requests() {
         let cluster = Cluster::with_plugin();
-        let prod = Namespace { name: "prod".into(), description: Box::default() };
+        let prod = Namespace { name: "prod".into(), ..Default::default() };
         cluster.write(|txn| upsert_namespace(txn, prod)).unwrap();
         cluster.register(VolumeSpec { namespace: "prod".into(), ..spec("v") }).unwrap();
         assert_eq!(cluster.listed(&all_of("*")), ["prod/v"]);
@@ -375,7 +375,7 @@ mod lists {
     fn cluster() -> Cluster {
         let cluster = Cluster::with_plugin();
         cluster.add_plugin("foo-bar", true);
-        let prod = Namespace { name: "prod".into(), description: Box::default() };
+        let prod = Namespace { name: "prod".into(), ..Default::default() };
         cluster.write(|txn| upsert_namespace(txn, prod)).unwrap();
         for (namespace, volume, plugin) in [
             ("default", "vol-1", "foo"),
@@ -533,7 +533,7 @@ fn namespaces_stay_while_something_is_in_them() {
     };
     assert_eq!(delete("prod").unwrap_err(), "namespace not found");
     assert_eq!(delete("default").unwrap_err(), "default namespace can not be deleted");
-    let prod = Namespace { name: "prod".into(), description: Box::default() };
+    let prod = Namespace { name: "prod".into(), ..Default::default() };
     cluster.write(|txn| upsert_namespace(txn, prod)).unwrap();
     cluster.register(VolumeSpec { namespace: "prod".into(), ..spec("v") }).unwrap();
     assert_eq!(
@@ -554,7 +554,7 @@ fn namespaces_stay_while_something_is_in_them() {
     delete("prod").unwrap();
     assert!(cluster.view().get::<Namespaces>("prod").is_none());
 
-    let bad = Namespace { name: "pr od".into(), description: Box::default() };
+    let bad = Namespace { name: "pr od".into(), ..Default::default() };
     let error = cluster.write(|txn| upsert_namespace(txn, bad)).unwrap_err();
     assert_eq!(error.to_string(), "invalid name \"pr od\". Must match regex ^[a-zA-Z0-9-]{1,128}$");
 }

@@ -164,7 +164,7 @@ impl<'a> Fields<'a> {
         Ok(map.into_iter().flatten())
     }
 
-    /// An object of objects; the outer names are data. A `null` in it is left out.
+    /// An object of objects; the outer names are data. A `null` in it is left out: it names nothing.
     pub(super) fn objects_by_name<T>(
         &self,
         name: &str,
@@ -253,6 +253,11 @@ impl<'a> Fields<'a> {
             other => Err(self.wrong(name, other, "string")),
         };
         items.iter().map(text).collect()
+    }
+
+    /// A list of texts, none when it is missing.
+    pub(super) fn optional_texts(&self, name: &str) -> Result<Option<Vec<Box<str>>>> {
+        self.has(name).then(|| self.texts(name)).transpose()
     }
 
     /// An object, none when it is missing.

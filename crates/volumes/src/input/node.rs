@@ -9,17 +9,52 @@ use super::{
 };
 use crate::{
     ops::NodeReport,
-    rows::{ControllerInfo, Namespace, Node, NodeHostVolume, NodeInfo, PluginInfo},
+    rows::{
+        ControllerInfo, Namespace, NamespaceAccess, NamespaceCapabilities, Node, NodeHostVolume,
+        NodeInfo, PluginInfo,
+    },
 };
 
 /// Reads a namespace; `name` is that of the path, if it has one.
 pub fn namespace_body(body: &[u8], name: Option<&str>) -> Result<Namespace, DecodeError> {
     let value = first_value(body)?;
     let fields = Fields::of_body("Namespace", &value)?;
-    let mut namespace =
-        Namespace { name: fields.text("Name")?, description: fields.text("Description")? };
+    let capabilities = fields.object("Capabilities", "NamespaceCapabilities")?;
+    let mut namespace = Namespace {
+        name: fields.text("Name")?,
+        description: fields.text("Description")?,
+        quota: fields.text("Quota")?,
+        capabilities: capabilities.as_ref().map(namespace_capabilities).transpose()?,
+        node_pool_configuration: access(&fields, "NodePoolConfiguration")?,
+        vault_configuration: access(&fields, "VaultConfiguration")?,
+        consul_configuration: access(&fields, "ConsulConfiguration")?,
+        meta: fields.labels("Meta")?,
+        required_extra_claims: fields.labels("RequiredExtraClaims")?,
+        optional_extra_claims: fields.labels("OptionalExtraClaims")?,
+    };
     same_name("Name", &mut namespace.name, name.unwrap_or_default())?;
     Ok(namespace)
+}
+
+fn namespace_capabilities(fields: &Fields<'_>) -> Result<NamespaceCapabilities, DecodeError> {
+    Ok(NamespaceCapabilities {
+        enabled_task_drivers: fields.optional_texts("EnabledTaskDrivers")?,
+        disabled_task_drivers: fields.optional_texts("DisabledTaskDrivers")?,
+        enabled_network_modes: fields.optional_texts("EnabledNetworkModes")?,
+        disabled_network_modes: fields.optional_texts("DisabledNetworkModes")?,
+    })
+}
+
+fn access(fields: &Fields<'_>, name: &str) -> Result<Option<NamespaceAccess>, DecodeError> {
+    let found = fields.object(name, "NamespaceAccess")?;
+    let read = |access: Fields<'_>| {
+        Ok(NamespaceAccess {
+            default: access.text("Default")?,
+            allowed: access.optional_texts("Allowed")?,
+            denied: access.optional_texts("Denied")?,
+        })
+    };
+    found.map(read).transpose()
 }
 
 /// Reads a node; `id` is that of the path.

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::host_volumes::move_reports;
 use crate::{
     rows::{
-        CsiVolumes, DEFAULT_NAMESPACE, HostVolumes, Jobs, Namespace, Namespaces, Node, Nodes,
-        TaskGroupClaims,
+        CsiVolumes, DEFAULT_NAMESPACE, HostVolumes, Jobs, Namespace, NamespaceAccess, Namespaces,
+        Node, Nodes, TaskGroupClaims,
     },
     text::Quoted,
 };
@@ -30,6 +30,16 @@ pub enum NamespaceError {
     },
     /// The description has more than 256 bytes.
     LongDescription,
+    /// It names a quota. There are none.
+    NoQuota {
+        /// The quota.
+        quota: Box<str>,
+    },
+    /// It restricts something both by a list of the allowed and a list of the denied.
+    AllowedAndDenied {
+        /// The field.
+        field: &'static str,
+    },
     /// There is none of that name.
     NotFound,
     /// The default namespace stays.
@@ -76,6 +86,10 @@ impl fmt::Display for NamespaceError {
             ),
             Self::LongDescription => {
                 write!(f, "description longer than {DESCRIPTION_BYTES_MAX}")
+            }
+            Self::NoQuota { quota } => write!(f, "quota {} doesn't exist", Quoted(quota)),
+            Self::AllowedAndDenied { field } => {
+                write!(f, "{field}: only one of Allowed and Denied may be set")
             }
             Self::NotFound => f.write_str("namespace not found"),
             Self::IsDefault => f.write_str("default namespace can not be deleted"),
@@ -131,6 +145,7 @@ pub fn bootstrap(txn: &mut WriteTxn<'_>) -> Result<bool, WriteError> {
     txn.upsert::<Namespaces>(Namespace {
         name: DEFAULT_NAMESPACE.into(),
         description: "Default shared namespace".into(),
+        ..Namespace::default()
     })?;
     Ok(true)
 }
@@ -147,7 +162,11 @@ fn move_old_rows(txn: &mut WriteTxn<'_>) -> Result<(), WriteError> {
     Ok(())
 }
 
-/// Makes a namespace, or changes its description.
+/// Creates a namespace, or replaces every field of the one that has its name.
+///
+/// # Errors
+/// [`NamespaceError::NoQuota`] when it names a quota: a namespace whose quota is ignored would look
+/// limited and not be.
 pub fn upsert_namespace(
     txn: &mut WriteTxn<'_>,
     namespace: Namespace,
@@ -159,6 +178,23 @@ pub fn upsert_namespace(
     }
     if namespace.description.len() > DESCRIPTION_BYTES_MAX {
         return Err(NamespaceError::LongDescription);
+    }
+    if !namespace.quota.is_empty() {
+        return Err(NamespaceError::NoQuota { quota: namespace.quota });
+    }
+    for (field, access) in [
+        ("NodePoolConfiguration", &namespace.node_pool_configuration),
+        ("VaultConfiguration", &namespace.vault_configuration),
+        ("ConsulConfiguration", &namespace.consul_configuration),
+    ] {
+        // Clients write a list without entries for one that was never set.
+        let both = |access: &NamespaceAccess| {
+            let names = |list: &Option<Vec<_>>| list.as_ref().is_some_and(|list| !list.is_empty());
+            names(&access.allowed) && names(&access.denied)
+        };
+        if access.as_ref().is_some_and(both) {
+            return Err(NamespaceError::AllowedAndDenied { field });
+        }
     }
     txn.upsert::<Namespaces>(namespace)?;
     Ok(())

@@ -23,7 +23,9 @@ pub use self::{
     group_claims::{TaskGroupClaim, TaskGroupClaims},
     host_volumes::{Constraint, HostVolume, HostVolumeState, HostVolumes},
     jobs::{Job, Jobs, PluginKind, RequestKind, TaskGroup, TaskPlugin, VolumeRequest},
-    namespaces::{DEFAULT_NAMESPACE, Namespace, Namespaces},
+    namespaces::{
+        DEFAULT_NAMESPACE, Namespace, NamespaceAccess, NamespaceCapabilities, Namespaces,
+    },
     nodes::{ControllerInfo, Node, NodeHostVolume, NodeInfo, Nodes, PluginInfo, node_status},
     plugins::{CsiPlugin, CsiPlugins},
     reported::{ReportedHostVolume, ReportedHostVolumes},

@@ -2,19 +2,69 @@
 
 use serde::{Deserialize, Serialize};
 use statehold_filter::Filterable;
-use statehold_store::Table;
+use statehold_store::{OldRow, RowError, Table};
+
+use super::{Labels, old::NamespaceV1};
 
 /// The namespace that always exists.
 pub const DEFAULT_NAMESPACE: &str = "default";
 
 /// A namespace.
+///
+/// Only its name means something here. The other fields are kept because clients such as Terraform
+/// compare the namespace that they read with the one that they wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[filterable(rename_all = "PascalCase")]
 pub struct Namespace {
     /// Its name, the key.
     pub name: Box<str>,
-    /// For people.
+    /// Human-readable description.
     pub description: Box<str>,
+    /// The quota that limits it. Empty in every stored row, because there are no quotas.
+    pub quota: Box<str>,
+    /// Which task drivers and network modes its jobs may use.
+    pub capabilities: Option<NamespaceCapabilities>,
+    /// Which node pools its jobs may use.
+    pub node_pool_configuration: Option<NamespaceAccess>,
+    /// Which Vault clusters its jobs may use.
+    pub vault_configuration: Option<NamespaceAccess>,
+    /// Which Consul clusters its jobs may use.
+    pub consul_configuration: Option<NamespaceAccess>,
+    /// User-defined key/value metadata.
+    pub meta: Labels,
+    /// Claims that workload identities of its jobs must have.
+    pub required_extra_claims: Labels,
+    /// Claims that workload identities of its jobs have by default.
+    pub optional_extra_claims: Labels,
+}
+
+/// The task drivers and network modes of a namespace. `None` is no restriction; an empty list of
+/// enabled ones enables none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
+#[serde(rename_all = "PascalCase")]
+#[filterable(rename_all = "PascalCase")]
+pub struct NamespaceCapabilities {
+    /// The only task drivers that jobs may use.
+    pub enabled_task_drivers: Option<Vec<Box<str>>>,
+    /// The task drivers that jobs must not use.
+    pub disabled_task_drivers: Option<Vec<Box<str>>>,
+    /// The only network modes that jobs may use.
+    pub enabled_network_modes: Option<Vec<Box<str>>>,
+    /// The network modes that jobs must not use.
+    pub disabled_network_modes: Option<Vec<Box<str>>>,
+}
+
+/// Which of some named things the jobs of a namespace may use, by patterns with `*`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
+#[serde(rename_all = "PascalCase")]
+#[filterable(rename_all = "PascalCase")]
+pub struct NamespaceAccess {
+    /// The one that jobs use when they name none.
+    pub default: Box<str>,
+    /// The only ones that jobs may use, beside the default; `None` is no restriction.
+    pub allowed: Option<Vec<Box<str>>>,
+    /// The ones that jobs must not use.
+    pub denied: Option<Vec<Box<str>>>,
 }
 
 /// Table of the namespaces, by name.
@@ -23,11 +73,18 @@ pub struct Namespaces;
 
 impl Table for Namespaces {
     const NAME: &'static str = "namespaces";
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
     type Key = String;
     type Row = Namespace;
 
     fn key(row: &Namespace) -> &str {
         &row.name
+    }
+
+    fn migrate(old: OldRow<'_>) -> Result<Namespace, RowError> {
+        match old.version() {
+            1 => old.read::<NamespaceV1>().map(Namespace::from),
+            _ => Err(old.unknown(Self::VERSION)),
+        }
     }
 }

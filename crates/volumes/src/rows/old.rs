@@ -9,13 +9,26 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
-    Allocation, Claim, CsiVolume, Job, Labels, MountOptions, Node, NodeHostVolume, PluginInfo,
-    RequestKind, TaskGroup, TaskPlugin, Topology, TopologyRequest, VolumeRequest,
+    Allocation, Claim, CsiVolume, Job, Labels, MountOptions, Namespace, Node, NodeHostVolume,
+    PluginInfo, RequestKind, TaskGroup, TaskPlugin, Topology, TopologyRequest, VolumeRequest,
 };
 use crate::{
     modes::{Capability, ClaimMode, ClaimState},
     secrets::Secrets,
 };
+
+/// Before namespaces had more than a description.
+#[derive(Deserialize)]
+pub(super) struct NamespaceV1 {
+    name: Box<str>,
+    description: Box<str>,
+}
+
+impl From<NamespaceV1> for Namespace {
+    fn from(old: NamespaceV1) -> Self {
+        Self { name: old.name, description: old.description, ..Self::default() }
+    }
+}
 
 /// Before nodes had host volumes.
 #[derive(Deserialize)]
