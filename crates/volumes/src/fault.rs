@@ -73,7 +73,7 @@ impl OperationError for UnknownContext {
 impl OperationError for NodeError {
     fn fault(&self) -> Fault {
         match self {
-            Self::InvalidStatus { .. } => Fault::Request,
+            Self::InvalidStatus { .. } | Self::AllPool => Fault::Request,
             Self::NotFound { .. } => Fault::NotFound,
             Self::VolumeInUse { .. } => Fault::Conflict,
             Self::Store(error) => error.fault(),

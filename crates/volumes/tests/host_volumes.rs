@@ -202,8 +202,14 @@ fn volumes_are_placed_on_the_first_node_that_has_what_they_ask_for() {
         "could not place volume \"a\": no node meets constraints: 1 nodes had existing volume, 0 \
          nodes filtered by node pool governance, 2 nodes were infeasible"
     );
-    let anywhere = HostVolumeSpec { node_pool: "all".into(), ..wish("a") };
-    let placed = create(&cluster, anywhere).unwrap();
+    // No node names the pool of all.
+    assert_eq!(
+        text(HostVolumeSpec { node_pool: "all".into(), ..wish("a") }),
+        "could not place volume \"a\": no node meets constraints: 0 nodes had existing volume, 0 \
+         nodes filtered by node pool governance, 0 nodes were infeasible"
+    );
+    let dev = HostVolumeSpec { node_pool: "dev".into(), ..wish("a") };
+    let placed = create(&cluster, dev).unwrap();
     let row = row(&cluster, placed);
     assert_eq!((row.node_id, &*row.node_pool), (id(2), "dev"), "the first one that is left");
 

@@ -14,7 +14,7 @@ use super::{
     plugins::follow_node,
 };
 use crate::{
-    rows::{DEFAULT_NODE_POOL, Node, NodeHostVolume, Nodes, node_status},
+    rows::{ALL_NODE_POOL, DEFAULT_NODE_POOL, Node, NodeHostVolume, Nodes, node_status},
     text::Quoted,
 };
 
@@ -27,6 +27,8 @@ pub enum NodeError {
         /// What was sent.
         status: Box<str>,
     },
+    /// The pool is the one of all nodes, which none can name as its own.
+    AllPool,
     /// There is no such node.
     NotFound {
         /// Its ID.
@@ -48,6 +50,9 @@ impl fmt::Display for NodeError {
         match self {
             Self::InvalidStatus { status } => {
                 write!(f, "invalid status {} for node", Quoted(status))
+            }
+            Self::AllPool => {
+                write!(f, "node is not allowed to register in node pool {}", Quoted(ALL_NODE_POOL))
             }
             Self::NotFound { id } => write!(f, "node not found: {id}"),
             Self::VolumeInUse { volume, allocation } => {
@@ -109,6 +114,9 @@ fn write(
     }
     if node.node_pool.is_empty() {
         node.node_pool = DEFAULT_NODE_POOL.into();
+    }
+    if &*node.node_pool == ALL_NODE_POOL {
+        return Err(NodeError::AllPool);
     }
     let before = txn.get::<Nodes>(node.id).map(|entry| Node::clone(entry));
     node.create_time = before.as_ref().map_or(now, |before| before.create_time);

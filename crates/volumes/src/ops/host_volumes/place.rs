@@ -33,7 +33,9 @@ fn first_feasible<'v>(
     volume: &HostVolume,
 ) -> Result<&'v Node, PlacementFault> {
     let (mut existing, mut infeasible) = (0, 0);
-    let nodes = if volume.node_pool.is_empty() || &*volume.node_pool == ALL_NODE_POOL {
+    // Nomad: nomad/host_volume_endpoint.go, placeHostVolume. The pool `all` exists, and no node names
+    // it: asked for by name, it has none.
+    let nodes = if volume.node_pool.is_empty() {
         view.scan::<Nodes>(&KeyRange::<Uuid>::all(), Order::Ascending)
     } else {
         let pool = KeyRange::<String>::exact(&volume.node_pool);

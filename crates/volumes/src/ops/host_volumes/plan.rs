@@ -13,10 +13,7 @@ use crate::{
     host_spec::HostVolumeSpec,
     id::parse_id,
     modes::{Capability, access_mode, attachment_mode},
-    rows::{
-        ALL_NODE_POOL, DEFAULT_NAMESPACE, HostVolume, HostVolumeState, HostVolumes, Namespaces,
-        Nodes,
-    },
+    rows::{DEFAULT_NAMESPACE, HostVolume, HostVolumeState, HostVolumes, Namespaces, Nodes},
 };
 
 /// A volume that its node is to make or to take over, before
@@ -199,7 +196,7 @@ fn named_node(view: &impl ReadView, spec: &HostVolumeSpec) -> Result<Uuid, HostS
         return Err(HostStateFault::NoPool { pool: pool.clone() });
     }
     let Some(row) = row else { return Ok(Uuid::nil()) };
-    if !pool.is_empty() && **pool != *ALL_NODE_POOL && *pool != row.node_pool {
+    if !pool.is_empty() && *pool != row.node_pool {
         return Err(HostStateFault::NotInPool { node: node.clone(), pool: pool.clone() });
     }
     Ok(row.id)
