@@ -65,7 +65,7 @@ pub(crate) enum PluginError {
 impl PluginError {
     /// An error of the operating system while something was done.
     pub(crate) fn io(doing: &str, error: &std::io::Error) -> Self {
-        let text = format!("{doing}: {error}");
+        let text = format!("{doing}: {}", reason(error));
         match error.kind() {
             std::io::ErrorKind::TimedOut => Self::Hung(text),
             _ => Self::Failed(text),
@@ -84,6 +84,16 @@ impl fmt::Display for PluginError {
 }
 
 impl std::error::Error for PluginError {}
+
+/// Returns the description of an error of the operating system, without the number that Rust adds:
+/// clients show it, and Nomad's Go does not have it.
+pub(crate) fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match error.raw_os_error().and_then(|code| text.strip_suffix(&format!(" (os error {code})"))) {
+        Some(plain) => plain.to_owned(),
+        None => text,
+    }
+}
 
 /// A path as text, as rows and replies have it.
 pub(crate) fn text_of(path: &Path) -> Result<String, PluginError> {

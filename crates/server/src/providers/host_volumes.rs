@@ -27,7 +27,7 @@ use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
 use super::executable::Executable;
-use super::host::{HostVolumePlugin, HostVolumeRequest, PluginError};
+use super::host::{HostVolumePlugin, HostVolumeRequest, PluginError, reason};
 use super::intents::{Intent, Intents, Work};
 use super::locks::Locks;
 use super::mkdir::{MKDIR, Mkdir};
@@ -353,7 +353,7 @@ impl Shared {
 /// Sees whether something is at the path of a volume.
 fn verify(path: &str) -> Result<(), PluginError> {
     std::fs::metadata(path).map(drop).map_err(|error| {
-        let text = format!("could not verify host path for {path:?}: {error}");
+        let text = format!("could not verify host path for {path:?}: {}", reason(&error));
         match error.kind() {
             // The caller named a path that is not there; the node did its part.
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => PluginError::Invalid(text),

@@ -27,6 +27,7 @@ use statehold_volumes::{
 };
 use uuid::Uuid;
 
+use super::host::reason;
 use super::sparse;
 use meta::{Attachment, SnapshotMeta, VolumeMeta};
 use shelf::Shelf;
@@ -392,7 +393,7 @@ fn failed(doing: &str, path: &Path, error: &io::Error) -> ProviderError {
         io::ErrorKind::FileTooLarge => Kind::OutOfRange,
         _ => Kind::Internal,
     };
-    ProviderError::new(kind, format!("can't {doing} {}: {error}", path.display()))
+    ProviderError::new(kind, format!("can't {doing} {}: {}", path.display(), reason(error)))
 }
 
 #[cfg(test)]
