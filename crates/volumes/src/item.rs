@@ -6,6 +6,8 @@
 
 mod host;
 mod node;
+mod pool;
+mod workload;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +18,8 @@ use uuid::Uuid;
 pub use self::{
     host::{HostVolumeItem, TaskGroupClaimItem},
     node::NodeItem,
+    pool::{NodePool, list_node_pools},
+    workload::{AllocationItem, JobItem},
 };
 use crate::{
     facts::{PluginFacts, VolumeFacts},

@@ -8,6 +8,7 @@
 
 mod group_claims;
 mod host;
+mod workload;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ pub use self::{
         TaskGroupClaimKey, TaskGroupClaimList, TaskGroupClaimQuery, list_task_group_claims,
     },
     host::{HostVolumeList, HostVolumeQuery, list_host_volumes},
+    workload::{job_allocations, list_allocations, list_jobs, node_allocations},
 };
 use crate::rows::{Allocation, Allocations, CsiPlugin, CsiPlugins, CsiVolume, CsiVolumes, Nodes};
 

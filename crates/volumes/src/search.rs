@@ -1,4 +1,6 @@
-//! Finding things by the start of their ID, whatever they are.
+//! Finding things by the start of their ID, or by a part of their name, whatever they are.
+
+mod fuzzy;
 
 use std::{fmt, str::FromStr};
 
@@ -6,10 +8,13 @@ use statehold_store::{HexPrefix, HexPrefixError, KeyRange, Order, ReadView};
 use uuid::Uuid;
 
 use crate::{
+    item::list_node_pools,
     list::{ALL_NAMESPACES, wants_namespace},
     rows::{Allocations, CsiPlugins, CsiVolumes, HostVolumes, Jobs, Namespaces, Nodes},
     text::Quoted,
 };
+
+pub use self::fuzzy::{FUZZY_MIN_CHARS, FuzzyMatch, FuzzyMatches, fuzzy_search};
 
 /// How many IDs a search gives at most.
 pub const SEARCH_MATCHES_MAX: usize = 20;
@@ -20,41 +25,77 @@ pub const SEARCH_MATCHES_MAX: usize = 20;
 pub enum SearchContext {
     /// Allocations, by UUID.
     Allocations,
+    /// Deployments: there are none.
+    Deployments,
+    /// Evaluations: there are none.
+    Evaluations,
     /// Host volumes, by UUID.
     HostVolumes,
     /// Jobs.
     Jobs,
     /// Namespaces, by name.
     Namespaces,
+    /// Node pools, by name.
+    NodePools,
     /// Nodes, by UUID.
     Nodes,
     /// CSI plugins.
     Plugins,
+    /// Scaling policies: there are none.
+    ScalingPolicies,
+    /// Variables: there are none.
+    Variables,
     /// CSI volumes.
     Volumes,
 }
 
 impl SearchContext {
     /// All of them, ordered by name.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 12] = [
         Self::Allocations,
+        Self::Deployments,
+        Self::Evaluations,
         Self::HostVolumes,
         Self::Jobs,
         Self::Namespaces,
+        Self::NodePools,
         Self::Nodes,
         Self::Plugins,
+        Self::ScalingPolicies,
+        Self::Variables,
         Self::Volumes,
     ];
+
+    /// Whether [`fuzzy_search`] finds it by a part of its name, and not by the start of its ID.
+    pub fn is_fuzzy(self) -> bool {
+        matches!(
+            self,
+            Self::Allocations | Self::Jobs | Self::Namespaces | Self::Nodes | Self::Plugins
+        )
+    }
+
+    /// Whether there is never anything of it here. A search in it finds nothing, as in an empty Nomad.
+    pub fn is_always_empty(self) -> bool {
+        matches!(
+            self,
+            Self::Deployments | Self::Evaluations | Self::ScalingPolicies | Self::Variables
+        )
+    }
 
     /// What clients call it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Allocations => "allocs",
+            Self::Deployments => "deployment",
+            Self::Evaluations => "evals",
             Self::HostVolumes => "host_volumes",
             Self::Jobs => "jobs",
             Self::Namespaces => "namespaces",
+            Self::NodePools => "node_pools",
             Self::Nodes => "nodes",
             Self::Plugins => "plugins",
+            Self::ScalingPolicies => "scaling_policy",
+            Self::Variables => "vars",
             Self::Volumes => "volumes",
         }
     }
@@ -136,6 +177,15 @@ pub fn search(
         SearchContext::Namespaces => {
             SearchMatches::of(view.scan::<Namespaces>(&names, order).map(|row| &*row.name))
         }
+        SearchContext::NodePools => {
+            let pools = list_node_pools(view).into_iter();
+            let names = pools.map(|pool| pool.name).filter(|name| name.starts_with(prefix));
+            SearchMatches::of(names)
+        }
+        SearchContext::Deployments
+        | SearchContext::Evaluations
+        | SearchContext::ScalingPolicies
+        | SearchContext::Variables => SearchMatches::default(),
         SearchContext::Allocations => {
             let Ok(ids) = hex(prefix) else { return SearchMatches::default() };
             let rows = view.scan::<Allocations>(&ids, order);

@@ -70,8 +70,8 @@ fn unknown_contexts_are_told_the_known_ones() {
     let error = "x".parse::<SearchContext>().unwrap_err().to_string();
     assert_eq!(
         error,
-        "context must be one of [allocs host_volumes jobs namespaces nodes plugins volumes] or \
-         'all' for all contexts; got \"x\""
+        "context must be one of [allocs deployment evals host_volumes jobs namespaces node_pools nodes \
+         plugins scaling_policy vars volumes] or 'all' for all contexts; got \"x\""
     );
 }
 

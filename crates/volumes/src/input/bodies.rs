@@ -48,6 +48,8 @@ pub struct AllocationBody {
 pub struct SearchBody {
     /// What IDs are to start with.
     pub prefix: Box<str>,
+    /// What names are to have in them, in a fuzzy search.
+    pub text: Box<str>,
     /// What is searched, by name; empty when the body doesn't say.
     pub context: Box<str>,
     /// The namespace of the request, empty when the body doesn't say.

@@ -6,7 +6,7 @@ use super::{
     fields::{Fields, first_value},
 };
 
-/// Reads a search.
+/// Reads a search, by the start of IDs or by a part of names.
 ///
 /// # Examples
 /// ```
@@ -20,6 +20,7 @@ pub fn search_body(body: &[u8]) -> Result<SearchBody, DecodeError> {
     let fields = Fields::of_body("SearchRequest", &value)?;
     Ok(SearchBody {
         prefix: fields.text("Prefix")?,
+        text: fields.text("Text")?,
         context: fields.text("Context")?,
         namespace: fields.text("Namespace")?,
     })

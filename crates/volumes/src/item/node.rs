@@ -8,7 +8,7 @@ use statehold_store::{Entry, ReadView};
 use crate::{
     facts::reported_host_volumes,
     rows::{Node, NodeHostVolume},
-    view::NodeStub,
+    view::{NodeStub, NodeStubFields},
 };
 
 /// A node of a list.
@@ -20,6 +20,8 @@ pub struct NodeItem {
     #[filterable(flatten(deref))]
     node: Entry<Node>,
     host_volumes: BTreeMap<Box<str>, NodeHostVolume>,
+    #[filterable(skip)]
+    fields: NodeStubFields,
 }
 
 impl NodeItem {
@@ -29,12 +31,26 @@ impl NodeItem {
     pub fn new(view: &impl ReadView, node: &Entry<Node>) -> Self {
         let reported = reported_host_volumes(view, node.id)
             .map(|row| (row.volume.name.clone(), row.volume.clone()));
-        Self { node: node.clone(), host_volumes: reported.collect() }
+        Self {
+            node: node.clone(),
+            host_volumes: reported.collect(),
+            fields: NodeStubFields::default(),
+        }
     }
 
-    /// The item of `node` for a filter that does not name `HostVolumes`.
+    /// The item of `node` for a filter that does not name `HostVolumes`. Its stub has none.
     pub fn without_host_volumes(node: &Entry<Node>) -> Self {
-        Self { node: node.clone(), host_volumes: BTreeMap::new() }
+        Self {
+            node: node.clone(),
+            host_volumes: BTreeMap::new(),
+            fields: NodeStubFields::default(),
+        }
+    }
+
+    /// Returns the item with a stub that has more fields.
+    #[must_use]
+    pub fn showing(self, fields: NodeStubFields) -> Self {
+        Self { fields, ..self }
     }
 
     /// The node.
@@ -44,7 +60,7 @@ impl NodeItem {
 
     /// The JSON for a list.
     pub fn stub(&self) -> NodeStub<'_> {
-        NodeStub::new(&self.node)
+        NodeStub::with(&self.node, &self.host_volumes, self.fields)
     }
 
     fn create_index(&self) -> u64 {

@@ -1,6 +1,7 @@
 //! Allocations: instances of a job's group on a node, and the volumes they ask for.
 
 use serde::{Deserialize, Serialize};
+use statehold_filter::Filterable;
 use statehold_store::{Index, IndexSet, OldRow, RowError, Table};
 use uuid::Uuid;
 
@@ -10,21 +11,26 @@ use super::{RequestKind, TaskPlugin, VolumeRequest, old::AllocationV1};
 ///
 /// The fields that end in `_json` are shown to clients as they came and mean nothing here: each is
 /// empty or holds one JSON value.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
+#[filterable(rename_all = "PascalCase")]
 pub struct Allocation {
     /// Its ID, the key.
+    #[filterable(rename = "ID")]
     pub id: Uuid,
     /// The namespace of its job.
     pub namespace: Box<str>,
     /// The evaluation that placed it.
+    #[filterable(rename = "EvalID")]
     pub eval_id: Box<str>,
     /// Job, group and number: `example.cache[0]`.
     pub name: Box<str>,
     /// The node it is on, if any.
+    #[filterable(rename = "NodeID")]
     pub node_id: Option<Uuid>,
     /// The name of that node.
     pub node_name: Box<str>,
     /// Its job.
+    #[filterable(rename = "JobID")]
     pub job_id: Box<str>,
     /// The type of its job.
     pub job_type: Box<str>,
@@ -41,6 +47,7 @@ pub struct Allocation {
     /// Why.
     pub client_description: Box<str>,
     /// The evaluation that will replace it.
+    #[filterable(rename = "FollowupEvalID")]
     pub followup_eval_id: Box<str>,
     /// The allocation that replaced it.
     pub next_allocation: Box<str>,
@@ -49,16 +56,22 @@ pub struct Allocation {
     /// The allocation that it had to go for.
     pub preempted_by_allocation: Box<str>,
     /// What the scheduler should do with it next.
+    #[filterable(skip)]
     pub desired_transition_json: Box<str>,
     /// Its tasks.
+    #[filterable(skip)]
     pub task_states_json: Box<str>,
     /// Its part in a deployment.
+    #[filterable(skip)]
     pub deployment_status_json: Box<str>,
     /// Where it came from.
+    #[filterable(skip)]
     pub reschedule_tracker_json: Box<str>,
     /// The volumes that its group asks for.
+    #[filterable(skip)]
     pub volumes: Vec<VolumeRequest>,
     /// The plugins that its tasks are.
+    #[filterable(skip)]
     pub plugins: Vec<TaskPlugin>,
     /// When it was first seen, in unix nanoseconds.
     pub create_time: i64,

@@ -1,24 +1,29 @@
 //! Jobs: how many instances of a plugin they want, and which volumes their groups ask for.
 
 use serde::{Deserialize, Serialize};
+use statehold_filter::Filterable;
 use statehold_store::{Index, IndexSet, OldRow, RowError, Table};
 
 use super::old::JobV1;
 
 /// A job, as far as volumes and plugins are concerned.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
+#[filterable(rename_all = "PascalCase")]
 pub struct Job {
     /// The namespace, first half of the key.
     pub namespace: Box<str>,
     /// Its ID, second half of the key.
+    #[filterable(rename = "ID")]
     pub id: Box<str>,
     /// `service`, `batch`, `system` or `sysbatch`.
+    #[filterable(rename = "Type")]
     pub kind: Box<str>,
     /// `pending`, `running` or `dead`.
     pub status: Box<str>,
     /// Whether somebody stopped it.
     pub stop: bool,
     /// Its task groups.
+    #[filterable(rename = "TaskGroups")]
     pub groups: Vec<TaskGroup>,
     /// When it was first registered, in unix nanoseconds.
     pub create_time: i64,
@@ -53,7 +58,8 @@ impl Job {
 }
 
 /// Tasks that are placed together.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
+#[filterable(rename_all = "PascalCase")]
 pub struct TaskGroup {
     /// Its name within the job.
     pub name: Box<str>,
@@ -62,15 +68,18 @@ pub struct TaskGroup {
     /// The volumes that each allocation asks for.
     pub volumes: Vec<VolumeRequest>,
     /// The plugins that its tasks are.
+    #[filterable(skip)]
     pub plugins: Vec<TaskPlugin>,
 }
 
 /// A volume that an allocation asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
+#[filterable(rename_all = "PascalCase")]
 pub struct VolumeRequest {
     /// What the group calls it.
     pub name: Box<str>,
     /// The kind of volume.
+    #[filterable(rename = "Type")]
     pub kind: RequestKind,
     /// The volume's ID, without the suffix that `per_alloc` adds.
     pub source: Box<str>,
@@ -83,7 +92,8 @@ pub struct VolumeRequest {
 }
 
 /// The kind of a requested volume.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
+#[filterable(rename_all = "kebab-case")]
 pub enum RequestKind {
     /// A volume of the node itself.
     #[default]

@@ -2,10 +2,11 @@
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
-use statehold_store::Entry;
+use statehold_store::{Entry, ReadView};
 use uuid::Uuid;
 
-use crate::rows::Allocation;
+use super::JobView;
+use crate::rows::{Allocation, Jobs};
 
 /// An allocation, without its job and its resources.
 #[derive(Clone, Debug, Serialize)]
@@ -82,6 +83,63 @@ impl<'v> AllocationStub<'v> {
             modify_time: entry.modify_time,
         }
     }
+}
+
+/// An allocation alone, with its job.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct AllocationView<'v> {
+    #[serde(flatten)]
+    stub: AllocationStub<'v>,
+    job: Option<JobView<'v>>,
+    resources: Resources,
+    allocated_resources: (),
+    metrics: (),
+    #[serde(rename = "DeploymentID")]
+    deployment_id: &'static str,
+    previous_allocation: &'static str,
+    network_status: (),
+    alloc_modify_index: u64,
+}
+
+impl<'v> AllocationView<'v> {
+    /// Returns the view of `entry`, with its job if `view` has it.
+    pub fn new<V: ReadView>(view: &'v V, entry: &'v Entry<Allocation>) -> Self {
+        let job = view.get::<Jobs>((&entry.namespace, &entry.job_id));
+        Self {
+            stub: AllocationStub::new(entry),
+            job: job.map(|job| JobView::new(view, job)),
+            resources: Resources::default(),
+            allocated_resources: (),
+            metrics: (),
+            deployment_id: "",
+            previous_allocation: "",
+            network_status: (),
+            alloc_modify_index: entry.modify_index(),
+        }
+    }
+}
+
+/// The resources of an allocation. They are not kept: Nomad's command line reads the numbers without
+/// checking that they are there.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) struct Resources {
+    #[serde(rename = "CPU")]
+    pub(super) cpu: u64,
+    #[serde(rename = "Cores")]
+    pub(super) cores: u64,
+    #[serde(rename = "MemoryMB")]
+    pub(super) memory_mb: u64,
+    #[serde(rename = "MemoryMaxMB")]
+    pub(super) memory_max_mb: u64,
+    #[serde(rename = "DiskMB")]
+    pub(super) disk_mb: u64,
+    #[serde(rename = "IOPS")]
+    pub(super) iops: u64,
+    #[serde(rename = "Networks")]
+    pub(super) networks: (),
+    #[serde(rename = "Devices")]
+    pub(super) devices: (),
 }
 
 /// An ID, or an empty text.

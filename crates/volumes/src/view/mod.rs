@@ -8,21 +8,23 @@ mod allocation;
 mod external;
 mod group_claim;
 mod host_volume;
+mod job;
 mod namespace;
 mod node;
 mod plugin;
 mod volume;
 
 pub use self::{
-    allocation::AllocationStub,
+    allocation::{AllocationStub, AllocationView},
     external::{ExternalVolumeView, SnapshotView},
     group_claim::TaskGroupClaimView,
     host_volume::{HostVolumeStub, HostVolumeView},
+    job::{JobStub, JobSummary, JobSummaryView, JobView, TaskGroupSummary},
     namespace::NamespaceView,
-    node::NodeStub,
+    node::{NodeStub, NodeStubFields, NodeView},
     plugin::{JobExpectation, PluginInfoView, PluginStub, PluginView},
     volume::{MountOptionsView, VolumeStub, VolumeView},
 };
 
-/// What a time that was never set looks like.
+/// What a time that was never set looks like in filters.
 pub(crate) const NEVER: &str = "0001-01-01T00:00:00Z";
