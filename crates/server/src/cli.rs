@@ -405,6 +405,7 @@ impl NodeArgs {
             volumes: self.host_volumes_dir.clone(),
             plugins: self.host_volume_plugin_dir.clone(),
             csi_dir_plugins: self.csi_dir_plugin.clone(),
+            address: None,
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::http;
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::private;
-use crate::providers::local::{LocalNode, NodeStartError};
+use crate::providers::local::{LocalNode, NodeOptions, NodeStartError};
 use crate::recovery;
 use crate::schema::schema;
 use crate::signals::{Request, Signals};
@@ -122,7 +122,7 @@ fn start(args: &ServeArgs) -> Result<(), ServeError> {
     let nomad = if args.no_nomad {
         None
     } else {
-        let options = args.node.options();
+        let options = NodeOptions { address: Some(args.bind), ..args.node.options() };
         let node = LocalNode::start(&store, &args.data_dir, options, runtime.handle());
         Some((node.map_err(ServeError::Node)?, acl))
     };
@@ -212,6 +212,7 @@ async fn listen(
             watcher::start(&store, &node, &stopped);
             let base = base.known_as(args.reach.site(address));
             let app = http::App::new(base, node, acl, stopped.clone());
+            app.serve_at(address);
             let router = http::router(app);
             let connections = Connections::new(router, &args.limits, Arc::clone(&metrics));
             Some(Served { listener, address, connections })

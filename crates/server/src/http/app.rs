@@ -2,15 +2,16 @@
 //!
 //! A read runs on a tracked snapshot, so that any of them can block.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Response};
 use serde::Serialize;
+use statehold_filter::Options;
 use statehold_store::{Answer, Attempt, Tracked, WriteTxn};
 use tokio::sync::watch;
 
@@ -19,6 +20,7 @@ use super::access::Access;
 use super::acl::CurrentAcl;
 use super::base::{Asker, Base};
 use super::call::Call;
+use super::filters::Filters;
 use super::limits::{Counted, PerClient};
 use super::meter::Meter;
 use super::params::{Query, Read};
@@ -48,6 +50,9 @@ struct Shared {
     stopped: watch::Receiver<bool>,
     /// Requests of each client that wait in blocking queries.
     parked: PerClient,
+    filters: Filters,
+    /// Where the API is served, once that is known.
+    address: OnceLock<SocketAddr>,
 }
 
 impl Deref for App {
@@ -66,12 +71,30 @@ impl App {
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let parked = PerClient::new(base.limits().parked_per_client_max);
-        Self { shared: Arc::new(Shared { node, acl, stopped, parked }), base }
+        let filters = Filters::new(Options::new().limits(base.limits().of_filters()));
+        let address = OnceLock::new();
+        Self { shared: Arc::new(Shared { node, acl, stopped, parked, filters, address }), base }
     }
 
     /// The same for the request of `asker`.
     pub(crate) fn of(&self, asker: Asker) -> Self {
         Self { shared: Arc::clone(&self.shared), base: self.base.of(asker) }
+    }
+
+    /// Sets the address that the API is served at; the first one stays.
+    pub(crate) fn serve_at(&self, address: SocketAddr) {
+        self.shared.address.get_or_init(|| address);
+    }
+
+    /// The address that the API is served at; unspecified before it is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        let unspecified = || SocketAddr::from(([0, 0, 0, 0], 0));
+        self.shared.address.get().copied().unwrap_or_else(unspecified)
+    }
+
+    /// The compiled filters of lists.
+    pub(crate) fn filters(&self) -> &Filters {
+        &self.shared.filters
     }
 
     /// What it shares with the other API.

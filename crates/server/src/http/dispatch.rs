@@ -25,7 +25,7 @@ use super::route::{Route, Segments};
 use crate::socket::Peer;
 
 /// The only region there is.
-const REGION: &str = "global";
+pub(crate) const REGION: &str = "global";
 
 /// Bytes from which on a reply is compressed; a shorter one fits into a packet as it is.
 const COMPRESSED_MIN: u64 = 1024;

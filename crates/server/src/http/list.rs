@@ -29,7 +29,7 @@
 //! one path apart.
 
 use serde::Serialize;
-use statehold_filter::{Conjunct, Filter, Filterable, Kind as FieldKind, Options, Schema};
+use statehold_filter::{Conjunct, Filter, Filterable, Kind as FieldKind, Schema};
 use statehold_store::{HexPrefix, Key, Order, PAGE_SCANNED_MAX, PageToken, Ref, Snapshot, Tracked};
 
 use super::access::{Access, Rule};
@@ -187,9 +187,8 @@ impl<L: List> Listing<L> {
     fn of(call: &Call) -> Result<Self, Reject> {
         let read = Read::of(&call.query)?;
         let text = |name| read.query.text(name);
-        let options = Options::new().limits(call.app.limits().of_filters());
         let filter = text("filter")
-            .map(|text| Filter::compile_with(text, &options))
+            .map(|expression| call.app.filters().compile(expression))
             .transpose()
             .map_err(|error| Reject::bad_request(error.to_string()))?;
         let mut name = format!("{}\0{}\0{:?}", L::ID, read.namespace, read.order);

@@ -1,12 +1,18 @@
-//! `/v1/nodes`.
+//! `/v1/nodes` and `/v1/node/…`.
 
-use statehold_store::{HexPrefix, Tracked};
-use statehold_volumes::{NodeItem, NodeStub, list_nodes};
+use statehold_store::{HexPrefix, ReadView, Tracked};
+use statehold_volumes::{
+    NodeItem, NodeStub, NodeStubFields, NodeView, Nodes, list_nodes, parse_id,
+};
 use uuid::Uuid;
 
+use super::Reply;
 use super::access::{Level, Rule};
+use super::call::Call;
 use super::list::{Asked, List};
-use super::parameter::Parameter;
+use super::parameter::{Kind, Parameter};
+use super::params::Read;
+use super::reject::Reject;
 
 /// `GET /v1/nodes`, by ID.
 pub(crate) struct NodeList;
@@ -15,8 +21,11 @@ impl List for NodeList {
     const ID: &'static str = "listNodes";
     const SUMMARY: &'static str = "Lists nodes, by ID.";
     const RULE: Rule = Rule::Node(Level::Read);
-    const SELECTORS: &'static [Parameter] =
-        &[Parameter::even_hex("prefix", "What the ID starts with.")];
+    const SELECTORS: &'static [Parameter] = &[
+        Parameter::even_hex("prefix", "What the ID starts with."),
+        Parameter::new("os", Kind::Flag, "Rows have `Attributes` with the system's name."),
+        Parameter::new("resources", Kind::Flag, "Rows have the resources that the node reported."),
+    ];
 
     type Key = Uuid;
     type Item = NodeItem;
@@ -28,15 +37,10 @@ impl List for NodeList {
         let rows = prefix
             .into_iter()
             .flat_map(|prefix| list_nodes(view, &prefix, asked.order(), asked.from().copied()));
-        // A node may report any number of them, and most lists need none.
-        let needs_host_volumes = asked.filters_by("HostVolumes");
-        rows.map(move |node| {
-            if needs_host_volumes {
-                NodeItem::new(view, node)
-            } else {
-                NodeItem::without_host_volumes(node)
-            }
-        })
+        // Nomad, too, takes any value but a true one for false.
+        let flag = |name| matches!(asked.text(name), "1" | "t" | "T" | "true" | "TRUE" | "True");
+        let fields = NodeStubFields { os: flag("os"), resources: flag("resources") };
+        rows.map(move |node| NodeItem::new(view, node).showing(fields))
     }
 
     fn key(item: &NodeItem) -> Uuid {
@@ -46,4 +50,17 @@ impl List for NodeList {
     fn stub(item: &NodeItem) -> NodeStub<'_> {
         item.stub()
     }
+}
+
+/// `GET /v1/node/:id`
+pub(crate) async fn get(call: Call) -> Reply {
+    let read = Read::of(&call.query)?;
+    let unknown = || Reject::not_found("node not found");
+    let id = parse_id(call.segment("id")).map_err(|_| unknown())?;
+    call.app
+        .large_object(&call, &read, |view, render| {
+            let node = view.get::<Nodes>(id).ok_or_else(unknown)?;
+            render.json(&NodeView::new(view, node))
+        })
+        .await
 }

@@ -226,6 +226,10 @@ fn content(answer: Answer) -> Option<(&'static str, Value)> {
         Answer::Text(about) => {
             Some(("text/plain", json!({ "type": "string", "description": about })))
         }
+        Answer::Bytes(about) => Some((
+            "application/octet-stream",
+            json!({ "type": "string", "format": "binary", "description": about }),
+        )),
         Answer::Object(about) => Some(("application/json", json!({ "description": about }))),
         Answer::List(_) => Some((
             "application/json",

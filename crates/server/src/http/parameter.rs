@@ -108,10 +108,18 @@ pub(crate) const PROVIDER_PAGE: &[Parameter] = &[
     Parameter::text("next_token", "Where the page begins: `NextToken` of the page before."),
 ];
 
+/// What a health check takes.
+pub(crate) const HEALTH: &[Parameter] =
+    &[Parameter::text("type", "`client` or `server`: only the health of that part.")];
+
+/// What a request for metrics takes.
+pub(crate) const TELEMETRY: &[Parameter] =
+    &[Parameter::text("format", "`prometheus` for Prometheus' text; JSON otherwise.")];
+
 /// What removing a snapshot takes.
 pub(crate) const SNAPSHOT: &[Parameter] = &[
-    Parameter::text("plugin_id", "The plugin: its ID, or the beginning of only one's."),
-    Parameter::text("snapshot_id", "The provider's ID of the snapshot."),
+    Parameter::text("plugin_id", "Required: the plugin's ID, or the beginning of only one's."),
+    Parameter::text("snapshot_id", "Required: the provider's ID of the snapshot."),
 ];
 
 /// What a request takes whose provider may want secrets.

@@ -117,6 +117,8 @@ pub(crate) enum Answer {
     Object(&'static str),
     /// Plain text.
     Text(&'static str),
+    /// Bytes.
+    Bytes(&'static str),
     /// No body.
     Empty,
 }
@@ -184,18 +186,31 @@ impl Operation {
     }
 }
 
+/// Decodes a segment of a path.
+fn decode(segment: &str) -> Result<String, Reject> {
+    // The decoder leaves an escape that is none as it is: the segment would name another object.
+    let mut escapes = segment.split('%').skip(1).map(|rest| rest.as_bytes().get(..2));
+    let bad = escapes
+        .find(|digits| !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)));
+    if bad.is_some() {
+        return Err(Reject::bad_request(
+            "the path has a '%' without two hex digits after it; write '%25' for a '%'",
+        ));
+    }
+    let decoded = percent_encoding::percent_decode_str(segment).decode_utf8();
+    decoded.map(Into::into).map_err(|_| Reject::bad_request("the path is not UTF-8"))
+}
+
 impl Route {
     /// The route that a path is of, and the decoded segments that its placeholders stand for.
     pub(crate) fn find(path: &str) -> Result<Option<(&'static Self, Segments)>, Reject> {
         for route in super::routes::ROUTES {
             if let Some(found) = route.segments(path) {
-                let decoded = found.into_iter().map(|(name, segment)| {
-                    let decoded = percent_encoding::percent_decode_str(segment).decode_utf8();
-                    decoded.map(|segment| (name, segment.into_owned()))
-                });
-                let decoded = decoded.collect::<Result<_, _>>();
-                let segments = decoded.map_err(|_| Reject::bad_request("the path is not UTF-8"))?;
-                return Ok(Some((route, Segments(segments))));
+                let decoded = found
+                    .into_iter()
+                    .map(|(name, segment)| Ok((name, decode(segment)?)))
+                    .collect::<Result<_, Reject>>()?;
+                return Ok(Some((route, Segments(decoded))));
             }
         }
         Ok(None)
@@ -274,6 +289,8 @@ mod tests {
         for path in ["/v1/volumes/", "/v1", "", "/", "/v1/volume/csi"] {
             assert!(find(path).is_none(), "{path}");
         }
-        assert!(Route::find("/v1/volume/csi/%ff").is_err());
+        for bad in ["%ff", "%zz", "a%", "a%2", "%2%41"] {
+            assert!(Route::find(&format!("/v1/volume/csi/{bad}")).is_err(), "{bad}");
+        }
     }
 }

@@ -8,13 +8,13 @@ use std::future::ready;
 use super::access::{Capability, Level, Rule};
 use super::list::list;
 use super::parameter::{
-    BLOCKING, COMMON, FORCE, FORCE_GONE, NAMESPACE, NODE, PROVIDER_PAGE, Parameter, SECRETS,
-    SNAPSHOT,
+    BLOCKING, COMMON, FORCE, FORCE_GONE, HEALTH, NAMESPACE, NODE, PROVIDER_PAGE, Parameter,
+    SECRETS, SNAPSHOT, TELEMETRY,
 };
 use super::route::{Answer, Operation, Otherwise, Route, Verb};
 use super::{
-    feed, group_claims, host_volumes, metrics, namespaces, nodes, openapi, plugins, provided,
-    search, status, volumes,
+    agent, feed, group_claims, host_volumes, jobs, metrics, namespaces, nodes, openapi, operator,
+    plugins, pools, provided, search, status, volumes,
 };
 
 const GET: &[Verb] = &[Verb::Get];
@@ -58,9 +58,25 @@ const CREATE_HOST_VOLUME: Rule =
     Rule::Somewhere(&[Capability::HostVolumeCreate, Capability::HostVolumeWrite]);
 const REGISTER_HOST_VOLUME: Rule =
     Rule::Somewhere(&[Capability::HostVolumeRegister, Capability::HostVolumeWrite]);
+const NAMESPACE_BODY: &str = "The namespace: `Name`, which must be that of the path if both are there, \
+     `Description`, `Capabilities`, `NodePoolConfiguration`, `VaultConfiguration`, \
+     `ConsulConfiguration`, `Meta`, `RequiredExtraClaims` and `OptionalExtraClaims`.";
 const HOST_VOLUME: &str = "`Volume`: the volume, with the fields of a host volume that is read.";
 const HOST_VOLUME_WRITTEN: Answer =
     Answer::Object("`Volume` as it is now, `Warnings`, and the `Index`.");
+const READ_JOB: Rule = Rule::Namespace(jobs::READ_JOB);
+/// Health checks and clients that look for a leader send no token.
+const ANYBODY: Rule = Rule::Rows(&[]);
+
+/// An operation that lists things that there are none of here.
+const fn none(id: &'static str) -> Operation {
+    let rule = Rule::Namespace(&[Capability::ListJobs, Capability::ReadJob]);
+    Operation::new(GET, id, rule, |call| Box::pin(ready(jobs::none(&call))))
+        .summary("Lists nothing: nothing is scheduled here.")
+        .parameters(READ)
+        .answer(Answer::Object("An empty array."))
+}
+
 const INDEX: Answer = Answer::Object("The `Index` of the change.");
 const CLAIM: &str =
     "`AllocationID`, `NodeID`, `ExternalNodeID`, `Mode`, `AccessMode`, `AttachmentMode`, `State`.";
@@ -279,6 +295,259 @@ pub(crate) static ROUTES: &[Route] = &[
         otherwise: Otherwise::Method,
     },
     Route {
+        path: "/v1/node/pools",
+        operations: &[list::<pools::NodePoolList>()],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/node/pool/{name}",
+        operations: &[Operation::new(GET, "readNodePool", Rule::Node(Level::Read), |call| {
+            Box::pin(pools::get(call))
+        })
+        .summary("Reads a node pool.")
+        .parameters(&[BLOCKING, COMMON])
+        .blocks()
+        .answer(Answer::Object("The node pool."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/node/pool/{name}/nodes",
+        operations: &[Operation::new(GET, "listNodesOfPool", Rule::Node(Level::Read), |call| {
+            Box::pin(pools::nodes(call))
+        })
+        .summary("Lists the nodes of a node pool, by ID.")
+        .parameters(&[BLOCKING, COMMON])
+        .blocks()
+        .answer(Answer::Object("An array of nodes, as in their list."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/node/{id}",
+        operations: &[Operation::new(GET, "readNode", Rule::Node(Level::Read), |call| {
+            Box::pin(nodes::get(call))
+        })
+        .summary("Reads a node.")
+        .parameters(&[BLOCKING, COMMON])
+        .blocks()
+        .answer(Answer::Object("The node."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/node/{id}/allocations",
+        operations: &[Operation::new(GET, "listAllocationsOfNode", Rule::Node(Level::Read), |call| {
+            Box::pin(jobs::of_node(call))
+        })
+        .summary("Lists the allocations on a node, by ID.")
+        .parameters(&[BLOCKING, COMMON])
+        .blocks()
+        .answer(Answer::Object("An array of allocations."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/jobs",
+        operations: &[list::<jobs::JobList>()],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/job/{id}",
+        operations: &[Operation::new(GET, "readJob", READ_JOB, |call| Box::pin(jobs::get(call)))
+            .summary("Reads a job, as far as it concerns volumes and plugins.")
+            .parameters(READ)
+            .blocks()
+            .answer(Answer::Object("The job."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/job/{id}/summary",
+        operations: &[Operation::new(GET, "summariseJob", READ_JOB, |call| {
+            Box::pin(jobs::summary(call))
+        })
+        .summary("Counts the allocations of a job.")
+        .parameters(READ)
+        .blocks()
+        .answer(Answer::Object("`Summary` by task group."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/job/{id}/versions",
+        operations: &[Operation::new(GET, "listVersionsOfJob", READ_JOB, |call| {
+            Box::pin(jobs::versions(call))
+        })
+        .summary("Lists the versions of a job: the only one that is kept.")
+        .parameters(READ)
+        .blocks()
+        .answer(Answer::Object("`Versions`, and `Diffs`, which is null."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/job/{id}/allocations",
+        operations: &[Operation::new(GET, "listAllocationsOfJob", READ_JOB, |call| {
+            Box::pin(jobs::allocations(call))
+        })
+        .summary("Lists the allocations of a job, by ID.")
+        .parameters(READ)
+        .blocks()
+        .answer(Answer::Object("An array of allocations."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/job/{id}/evaluations",
+        operations: &[none("listEvaluationsOfJob")],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/job/{id}/deployments",
+        operations: &[none("listDeploymentsOfJob")],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/job/{id}/deployment",
+        operations: &[Operation::new(GET, "readDeploymentOfJob", READ_JOB, |call| {
+            Box::pin(ready(jobs::no_deployment(&call)))
+        })
+        .summary("Reads the last deployment of a job: there is none.")
+        .parameters(READ)
+        .answer(Answer::Object("`null`."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/allocations",
+        operations: &[list::<jobs::AllocationList>()],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/allocation/{id}",
+        operations: &[Operation::new(GET, "readAllocation", Rule::Somewhere(jobs::READ_JOB), |call| {
+            Box::pin(jobs::allocation(call))
+        })
+        .summary("Reads an allocation.")
+        .parameters(READ)
+        .blocks()
+        .answer(Answer::Object("The allocation, with its job."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/evaluations",
+        operations: &[none("listEvaluations")],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/deployments",
+        operations: &[none("listDeployments")],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/status/leader",
+        operations: &[Operation::new(GET, "leader", ANYBODY, |call| {
+            Box::pin(ready(agent::leader(&call)))
+        })
+        .summary("Returns the address of the leader: of this server.")
+        .parameters(&[COMMON])
+        .answer(Answer::Object("An address and its port, a string."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/status/peers",
+        operations: &[Operation::new(GET, "peers", ANYBODY, |call| {
+            Box::pin(ready(agent::peers(&call)))
+        })
+        .summary("Returns the addresses of all servers: of this one.")
+        .parameters(&[COMMON])
+        .answer(Answer::Object("An array of strings."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/regions",
+        operations: &[Operation::new(GET, "listRegions", ANYBODY, |call| {
+            Box::pin(ready(agent::regions(&call)))
+        })
+        .summary("Returns the regions: `global`.")
+        .parameters(&[COMMON])
+        .answer(Answer::Object("An array of strings."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/agent/health",
+        operations: &[Operation::new(GET, "agentHealth", ANYBODY, |call| {
+            Box::pin(ready(agent::health(&call)))
+        })
+        .summary("Returns whether the server is healthy; 500 while its store takes no writes.")
+        .parameters(&[HEALTH, COMMON])
+        .answer(Answer::Object("`server` and `client`, each with `ok` and `message`."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/agent/self",
+        operations: &[Operation::new(GET, "agentSelf", Rule::Operator(Level::Read), |call| {
+            Box::pin(ready(agent::own(&call)))
+        })
+        .summary("Describes this server as Nomad's agents describe themselves.")
+        .parameters(&[COMMON])
+        .answer(Answer::Object("`config`, `member` and `stats`."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/agent/members",
+        operations: &[Operation::new(GET, "agentMembers", Rule::Node(Level::Read), |call| {
+            Box::pin(ready(agent::members(&call)))
+        })
+        .summary("Lists the servers of the region: this one.")
+        .parameters(&[COMMON])
+        .answer(Answer::Object("`ServerName`, `ServerRegion`, `ServerDC` and `Members`."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/agent/servers",
+        operations: &[Operation::new(GET, "agentServers", Rule::Operator(Level::Read), |call| {
+            Box::pin(ready(agent::peers(&call)))
+        })
+        .summary("Returns the addresses of the servers that this machine's node reports to.")
+        .parameters(&[COMMON])
+        .answer(Answer::Object("An array of strings."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/metrics",
+        operations: &[Operation::new(GET, "nomadMetrics", Rule::Operator(Level::Read), |call| {
+            Box::pin(ready(agent::telemetry(&call)))
+        })
+        .summary("Returns metrics by Nomad's names: jobs, allocations, nodes, the index.")
+        .parameters(&[TELEMETRY, COMMON])
+        .answer(Answer::Object("`Timestamp` and `Gauges`; text with `format=prometheus`."))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/operator/snapshot",
+        operations: &[
+            Operation::new(GET, "saveSnapshot", Rule::Management, |call| {
+                Box::pin(operator::save(call))
+            })
+            .summary("Returns a backup of the store, as `statehold backup` writes it.")
+            .parameters(&[COMMON])
+            .answer(Answer::Bytes("The backup; `Digest` has its SHA-256.")),
+            Operation::new(PUT_OR_POST, "restoreSnapshot", Rule::Management, |_| {
+                Box::pin(ready(operator::restore()))
+            })
+            .summary("Refuses with 501: `statehold restore` restores a backup.")
+            .parameters(&[COMMON]),
+        ],
+        otherwise: Otherwise::Method,
+    },
+    Route {
+        path: "/v1/search/fuzzy",
+        operations: &[Operation::new(PUT_OR_POST, "searchFuzzy", Rule::Token, |call| {
+            Box::pin(search::fuzzy(call))
+        })
+        .summary("Finds names with a text in them, of what the caller may see.")
+        .parameters(READ)
+        .blocks()
+        .body("`Text`, of at least 2 characters, and `Context`: what is searched, `all` when absent.")
+        .answer(Answer::Object(
+            "`Matches` and `Truncations` by context, at most 20 each, and the `Index`.",
+        ))],
+        otherwise: Otherwise::Method,
+    },
+    Route {
         path: "/v1/search",
         operations: &[Operation::new(PUT_OR_POST, "search", Rule::Token, |call| {
             Box::pin(search::run(call))
@@ -304,7 +573,7 @@ pub(crate) static ROUTES: &[Route] = &[
         })
         .summary("Creates or changes the namespace that the body names.")
         .parameters(&[COMMON])
-        .body("`Name` and `Description`.")],
+        .body(NAMESPACE_BODY)],
         otherwise: Otherwise::Method,
     },
     Route {
@@ -322,7 +591,7 @@ pub(crate) static ROUTES: &[Route] = &[
             })
             .summary("Creates or changes a namespace.")
             .parameters(&[COMMON])
-            .body("`Name`, which has to be that of the path if it is there, and `Description`."),
+            .body(NAMESPACE_BODY),
             Operation::new(DELETE, "deleteNamespace", Rule::Management, |call| {
                 Box::pin(namespaces::delete(call))
             })

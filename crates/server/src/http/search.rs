@@ -1,11 +1,12 @@
-//! `/v1/search`: what the command line completes and finds IDs with.
+//! `/v1/search` and `/v1/search/fuzzy`: what the command line completes and finds IDs with.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use statehold_store::{KeyRange, Order, ReadView};
 use statehold_volumes::{
-    ALL_NAMESPACES, Namespaces, SEARCH_MATCHES_MAX, SearchContext, SearchMatches, input, search,
+    ALL_NAMESPACES, FUZZY_MIN_CHARS, FuzzyMatch, FuzzyMatches, Namespaces, SEARCH_MATCHES_MAX,
+    SearchContext, SearchMatches, fuzzy_search, input, search,
 };
 
 use super::Reply;
@@ -20,7 +21,8 @@ const ALL: &str = "all";
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Found {
-    matches: BTreeMap<&'static str, Vec<String>>,
+    /// `null` for what there is never anything of, as in an empty Nomad.
+    matches: BTreeMap<&'static str, Option<Vec<String>>>,
     truncations: BTreeMap<&'static str, bool>,
     index: u64,
     last_contact: u64,
@@ -33,25 +35,92 @@ pub(crate) async fn run(mut call: Call) -> Reply {
     let body = input::search_body(&call.body().await?)?;
     let read = Read::of(&call.query)?;
     let namespace = call.query.namespace_or(&body.namespace);
-    let contexts = match &*body.context {
-        "" | ALL => SearchContext::ALL.to_vec(),
-        context => vec![context.parse()?],
-    };
-    // Of all contexts those that the caller may see; of one, none is a refusal.
-    let seen: Vec<_> =
-        contexts.into_iter().filter(|context| may_see(&call.access, *context, namespace)).collect();
-    if seen.is_empty() {
-        return Err(Reject::denied());
-    }
+    let seen = contexts_seen(&call.access, &body.context, namespace)?;
     call.app
         .large_object(&call, &read, |view, render| {
             let (mut matches, mut truncations) = (BTreeMap::new(), BTreeMap::new());
             for context in &seen {
                 let found = matching(view, &call.access, *context, namespace, &body.prefix);
-                matches.insert(context.as_str(), found.ids);
+                let ids = (!context.is_always_empty()).then_some(found.ids);
+                matches.insert(context.as_str(), ids);
                 truncations.insert(context.as_str(), found.truncated);
             }
             render.json(&Found {
+                matches,
+                truncations,
+                index: view.index(),
+                last_contact: 0,
+                known_leader: true,
+                next_token: "",
+            })
+        })
+        .await
+}
+
+/// Of all contexts those that the caller may see; of one, none is a refusal.
+fn contexts_seen(
+    access: &Access,
+    context: &str,
+    namespace: &str,
+) -> Result<Vec<SearchContext>, Reject> {
+    let contexts = match context {
+        "" | ALL => SearchContext::ALL.to_vec(),
+        context => vec![context.parse()?],
+    };
+    let may_see = |context: &SearchContext| may_see(access, *context, namespace);
+    let seen: Vec<_> = contexts.into_iter().filter(may_see).collect();
+    if seen.is_empty() { Err(Reject::denied()) } else { Ok(seen) }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct FuzzyFound {
+    matches: BTreeMap<&'static str, Vec<FuzzyMatch>>,
+    truncations: BTreeMap<&'static str, bool>,
+    index: u64,
+    last_contact: u64,
+    known_leader: bool,
+    next_token: &'static str,
+}
+
+/// `PUT /v1/search/fuzzy`
+pub(crate) async fn fuzzy(mut call: Call) -> Reply {
+    let body = input::search_body(&call.body().await?)?;
+    let read = Read::of(&call.query)?;
+    let chars = body.text.chars().count();
+    if chars < FUZZY_MIN_CHARS {
+        return Err(Reject::bad_request(format!(
+            "fuzzy search query must be at least {FUZZY_MIN_CHARS} characters, got {chars}"
+        )));
+    }
+    let namespace = call.query.namespace_or(&body.namespace);
+    let seen = contexts_seen(&call.access, &body.context, namespace)?;
+    call.app
+        .large_object(&call, &read, |view, render| {
+            let (mut matches, mut truncations) = (BTreeMap::new(), BTreeMap::new());
+            for context in &seen {
+                let found = match needed(*context) {
+                    // What is found by the start of its ID in several namespaces has no rule for each
+                    // row in that search.
+                    Some(_) if !context.is_fuzzy() => {
+                        let found = matching(view, &call.access, *context, namespace, &body.text);
+                        let ids = found.ids.into_iter();
+                        let matches = ids.map(|id| FuzzyMatch { id, scope: Vec::new() }).collect();
+                        FuzzyMatches { matches, truncated: found.truncated }
+                    }
+                    needed => {
+                        let needed = needed.unwrap_or(Capability::ANY);
+                        let sees = |namespace: &str| call.access.has(namespace, needed);
+                        fuzzy_search(view, namespace, *context, &body.text, sees)
+                    }
+                };
+                // Nomad leaves out contexts in which a fuzzy search finds nothing.
+                if !found.matches.is_empty() {
+                    matches.insert(context.as_str(), found.matches);
+                }
+                truncations.insert(context.as_str(), found.truncated);
+            }
+            render.json(&FuzzyFound {
                 matches,
                 truncations,
                 index: view.index(),
@@ -74,15 +143,19 @@ fn needed(context: SearchContext) -> Option<&'static [Capability]> {
             Capability::ListJobs,
         ]),
         SearchContext::HostVolumes => Some(&[Capability::HostVolumeRead]),
-        SearchContext::Allocations | SearchContext::Jobs => {
-            Some(&[Capability::ListJobs, Capability::ReadJob])
-        }
+        SearchContext::Allocations
+        | SearchContext::Deployments
+        | SearchContext::Evaluations
+        | SearchContext::Jobs
+        | SearchContext::ScalingPolicies
+        | SearchContext::Variables => Some(&[Capability::ListJobs, Capability::ReadJob]),
         _ => None,
     }
 }
 
 fn may_see(access: &Access, context: SearchContext, namespace: &str) -> bool {
     match context {
+        SearchContext::NodePools => access.level(Level::Read, |policy| policy.node),
         SearchContext::Plugins => access.level(Level::List, |policy| policy.plugin),
         SearchContext::Nodes => access.level(Level::Read, |policy| policy.node),
         SearchContext::Namespaces => access.has_somewhere(Capability::ANY),

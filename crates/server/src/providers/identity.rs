@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use statehold_volumes::Labels;
 use uuid::Uuid;
 
+use crate::http::NOMAD_VERSION;
 use crate::private;
 
 /// The file in the data directory that keeps the node's ID.
@@ -36,18 +38,71 @@ pub(crate) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// What a node says about the machine it is, for the constraints of volumes.
-pub(crate) fn attributes() -> Labels {
+/// The architecture by the name that Go, and so Nomad, has for it.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "x86" => "386",
+        "powerpc64" => "ppc64",
+        "loongarch64" => "loong64",
+        other => other,
+    }
+}
+
+/// The names and values of `/etc/os-release`, without quotes.
+fn os_release(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = text.lines().filter_map(|line| line.trim().split_once('='));
+    pairs.map(|(name, value)| (name, value.trim_matches(['"', '\''])))
+}
+
+/// Returns what Nomad's client reports of its machine too, by the same names. `address` is that of the
+/// HTTP API; one that stands for all of the machine's, or a port of 0, is not reported.
+fn found(address: Option<SocketAddr>) -> Labels {
+    let mut found = Labels::new();
+    let mut add = |name: &str, value: String| found.insert(name.into(), value.into());
+    if let Ok(cores) = std::thread::available_parallelism() {
+        add("cpu.numcores", cores.to_string());
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let memory = rustix::system::sysinfo();
+        let bytes = u128::from(memory.totalram) * u128::from(memory.mem_unit);
+        add("memory.totalbytes", bytes.to_string());
+    }
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    add("os.name", std::env::consts::OS.to_owned());
+    for (name, value) in os_release(&release) {
+        match name {
+            "ID" => drop(add("os.name", value.to_owned())),
+            "VERSION_ID" => drop(add("os.version", value.to_owned())),
+            _ => {}
+        }
+    }
+    if let Some(address) = address.filter(|address| !address.ip().is_unspecified()) {
+        add("unique.network.ip-address", address.ip().to_string());
+        if address.port() != 0 {
+            add("nomad.advertise.address", address.to_string());
+        }
+    }
+    found
+}
+
+/// What a node says about the machine it is, for the constraints of volumes. It has no `driver.*`,
+/// because nothing runs tasks here.
+pub(crate) fn attributes(address: Option<SocketAddr>) -> Labels {
     let system = rustix::system::uname();
     let said = [
-        ("cpu.arch", std::env::consts::ARCH.into()),
+        ("cpu.arch", architecture().into()),
+        ("nomad.version", NOMAD_VERSION.into()),
         ("kernel.arch", system.machine().to_string_lossy()),
         ("kernel.name", std::env::consts::OS.into()),
         ("kernel.version", system.release().to_string_lossy()),
         ("unique.hostname", system.nodename().to_string_lossy()),
         ("statehold.version", env!("CARGO_PKG_VERSION").into()),
     ];
-    said.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
+    let said = said.into_iter().map(|(name, value)| (name.into(), value.into()));
+    found(address).into_iter().chain(said).collect()
 }
 
 #[cfg(test)]
@@ -72,7 +127,10 @@ mod tests {
 
     #[test]
     fn the_machine_says_what_it_is() {
-        assert_eq!(attributes().get("kernel.name").map(|name| &**name), Some(std::env::consts::OS));
+        assert_eq!(
+            attributes(None).get("kernel.name").map(|name| &**name),
+            Some(std::env::consts::OS)
+        );
         assert!(!host_name().is_empty());
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,6 +35,8 @@ pub(crate) struct NodeOptions {
     pub(crate) plugins: Option<PathBuf>,
     /// The IDs of the storage providers that keep volumes as files in the data directory.
     pub(crate) csi_dir_plugins: Vec<String>,
+    /// Where the HTTP API is to be served.
+    pub(crate) address: Option<SocketAddr>,
 }
 
 /// Why the machine couldn't be made a node.
@@ -114,7 +117,7 @@ impl LocalNode {
             providers.insert(plugin, Arc::new(provider));
         }
         let (mut attributes, host_volumes) = keeper.last_report();
-        attributes.append(&mut identity::attributes());
+        attributes.append(&mut identity::attributes(options.address));
         let node = Node {
             id,
             name: options.name.unwrap_or_else(identity::host_name).into(),
@@ -134,6 +137,11 @@ impl LocalNode {
         keeper.restore().map_err(NodeStartError::HostVolumes)?;
         let turns = Turns::new(providers.iter().map(|(plugin, _)| plugin));
         Ok(Self { id, host_volumes: keeper, providers: Arc::new(providers), turns })
+    }
+
+    /// The ID of the node.
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
     }
 
     pub(crate) fn host_volumes(&self) -> &HostVolumeKeeper {
