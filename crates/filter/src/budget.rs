@@ -145,7 +145,7 @@ fn test_bytes(test: &Test) -> usize {
     match test {
         Test::Equal(scalar) | Test::Element(scalar) => scalar_bytes(scalar),
         Test::Dynamic(_, literal) => literal_len(literal),
-        // What searches a string counts its bytes.
+        // A search of a string counts the bytes itself.
         Test::Substring(_) | Test::HasKey(_) | Test::Empty | Test::Nil | Test::Matches(_) => 0,
         Test::Extended(test) => match &**test {
             Extended::Order(_, bound) => bound_bytes(bound),

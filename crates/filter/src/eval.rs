@@ -1,7 +1,7 @@
 //! Runs a program over one row.
 //!
 //! Invariant: never panics, never allocates but in a search without table, never recurses deeper than the program is nested. Over data
-//! with a schema it has an answer for every row: what is absent answers by the missing-value table
+//! with a schema it has an answer for every row: an absent value answers by the missing-value table
 //! (`==` false, `!=` true, `contains` false, `matches` false, `is empty` true, `is nil` true, `any` false, `all` true).
 
 mod extended;
@@ -28,7 +28,7 @@ pub(crate) struct Halt;
 
 type Answer = Result<bool, Halt>;
 
-/// What a quantifier has given names to.
+/// The values that the names of a quantifier stand for.
 struct Scope<'s, 'a> {
     key: &'s Datum<'a>,
     value: &'s Datum<'a>,
@@ -113,7 +113,7 @@ impl<'a> Run<'a> {
         Ok(!deciding)
     }
 
-    /// Takes steps from what is left for the row.
+    /// Takes steps from those that are left for the row.
     #[inline]
     fn spend(&self, steps: u64, span: Span) -> Result<(), Halt> {
         match self.steps.get().checked_sub(steps) {
@@ -470,7 +470,7 @@ fn is_key(base: Base, scope: Option<&Scope<'_, '_>>) -> bool {
     }
 }
 
-/// What a quantifier's name stands for.
+/// The value that a quantifier's name stands for.
 fn bound<'s, 'a>(base: Base, scope: Option<&'s Scope<'s, 'a>>) -> &'s Datum<'a> {
     let (Base::Value(up) | Base::Key(up) | Base::ValueOrKey(up)) = base else {
         return &Datum::Missing;
@@ -483,7 +483,7 @@ fn bound<'s, 'a>(base: Base, scope: Option<&'s Scope<'s, 'a>>) -> &'s Datum<'a> 
     }
 }
 
-/// A step that was resolved against the schema: what is not there is missing.
+/// A step that was resolved against the schema: an absent part is missing.
 #[inline]
 fn step_into<'a>(step: &Step, datum: &Datum<'a>) -> Datum<'a> {
     match (step, datum) {

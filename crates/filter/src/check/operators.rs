@@ -4,7 +4,7 @@ use crate::ast::Operator;
 use crate::options::Dialect;
 use crate::schema::Kind;
 
-/// What kinds are told apart by, as far as operators go.
+/// The differences between kinds that decide which operators apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
     Bool,
@@ -103,7 +103,7 @@ pub(crate) fn dialect(operator: Operator) -> Dialect {
 mod tests {
     use super::*;
 
-    /// What the page says of an operator, by column.
+    /// The cells of an operator on the page, by column.
     fn page(operator: Operator) -> Vec<&'static str> {
         let right = match operator {
             Operator::Empty | Operator::Nil => "",

@@ -171,7 +171,7 @@ impl Reader<'_> {
         Ok(inside)
     }
 
-    /// Whether what was opened closes at once.
+    /// Whether the list or map that was just opened closes at once.
     fn closes(&mut self, end: u8) -> bool {
         self.space();
         let closes = self.peek() == Some(end);

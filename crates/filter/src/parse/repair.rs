@@ -169,7 +169,7 @@ pub(super) fn without_sigil(at: &str) -> Option<&str> {
     Some(name)
 }
 
-/// The operator and value for SQL's `like`; `None` for what has another meaning there or is a shell's pattern.
+/// The operator and value for SQL's `like`; `None` for an escape of SQL and for a shell's pattern.
 pub(super) fn from_like(pattern: &str, folds: bool) -> Option<String> {
     if pattern.contains(['\\', '*', '?']) {
         return None;

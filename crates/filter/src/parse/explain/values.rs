@@ -97,7 +97,7 @@ impl<'t> Parser<'t> {
 
     /// The values in the first `length` bytes at `at`, if they are nothing else.
     fn values_in(&self, at: &'t str, length: usize) -> Option<Vec<Value>> {
-        // A probe finds no other: what is read for a hint is read once.
+        // A probe starts no other, so that a text is read once for a hint.
         if self.probe {
             return None;
         }
