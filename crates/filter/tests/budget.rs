@@ -155,6 +155,18 @@ fn maps_that_can_fail_end_at_the_budget_too() {
 }
 
 #[test]
+fn a_string_shorter_than_any_match_takes_no_further_step() {
+    let row = json!({ "text": "abbabbabbabbabba" });
+    let filter = filter::<Value>("text matches `a[ab]{500}c`", Limits::default());
+    // One for each row: a pattern of five hundred states would take a thousand for each.
+    let mut budget = Budget::new(100);
+    for _ in 0..100 {
+        assert_eq!(filter.matches_within(&row, &mut budget), Ok(false));
+    }
+    assert_eq!(budget.left(), 0);
+}
+
+#[test]
 fn rows_share_a_budget() {
     let rows: Vec<Row> = (0..100).map(|_| row(10)).collect();
     for text in

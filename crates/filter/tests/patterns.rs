@@ -5,7 +5,7 @@
 
 use proptest::prelude::*;
 use regex::bytes::RegexBuilder;
-use statehold_filter::{CompileErrorKind, Dialect, Filter, Filterable, Options, quote};
+use statehold_filter::{CompileErrorKind, Dialect, Filter, Filterable, Limits, Options, quote};
 
 #[derive(Filterable)]
 struct Row {
@@ -259,5 +259,48 @@ fn braces_and_brackets_that_begin_nothing_are_characters() {
     ] {
         let filter = Filter::<Row>::compile(&format!("text matches `{pattern}`")).expect(pattern);
         assert!(filter.matches(&Row { text: text.to_owned(), bytes: Vec::new() }), "{pattern}");
+    }
+}
+
+#[test]
+fn each_way_to_search_without_a_table_finds_the_same() {
+    // Few letters, so that kept states are given up; short strings are then searched by backtracking, long ones are not.
+    let mut bits = 1_u64;
+    let mut next = || {
+        bits ^= bits << 13;
+        bits ^= bits >> 7;
+        bits ^= bits << 17;
+        bits
+    };
+    let mut texts: Vec<String> = Vec::new();
+    for length in (0..400).map(|n| n % 40).chain([500, 1_000, 3_000]) {
+        for letters in ["ab", "abc", "abcdefgh \u{e9}"] {
+            let letters: Vec<char> = letters.chars().collect();
+            let letter =
+                |bits: u64| letters[usize::try_from(bits >> 33).unwrap_or(0) % letters.len()];
+            texts.push((0..length).map(|_| letter(next())).collect());
+        }
+    }
+    for pattern in [
+        "a.{12}c",
+        "^a.{12}c",
+        "a[ab]{12}c",
+        "a[ab]{500}c",
+        "(abc|ba)[ab]{13}c",
+        "(?i)A.{12}C$",
+        r"\ba.{12}\b",
+        "(a.{12}c)?$",
+        "[^a]{14}b",
+    ] {
+        let options = Options::new().limits(Limits { row_steps: u64::MAX, ..Limits::default() });
+        let text = format!("text matches {}", quote(pattern));
+        let filter = Filter::<Row>::compile_with(&text, &options).expect("it compiles");
+        let regex = RegexBuilder::new(pattern).unicode(true).build().expect("it compiles");
+        for text in &texts {
+            let row = Row { text: text.clone(), bytes: Vec::new() };
+            let found = filter.try_matches(&row).expect("it is within the steps");
+            let ascii = pattern.contains(r"\b") && !text.is_ascii();
+            assert!(ascii || found == regex.is_match(text.as_bytes()), "{pattern} on {text}");
+        }
     }
 }

@@ -11,8 +11,9 @@ use std::fmt;
 
 use regex_automata::dfa::{Automaton as _, StartKind, dense};
 use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
+use regex_automata::util::prefilter::Prefilter;
 use regex_automata::util::syntax;
-use regex_automata::{Anchored, Input};
+use regex_automata::{Anchored, Input, MatchKind};
 
 use self::lazy::Lazy;
 use super::{Fault, GROUPS_MAX};
@@ -29,7 +30,7 @@ enum Search {
 }
 
 impl Pattern {
-    /// Compiles what was translated to at most `size_max` bytes, without the states that threads keep.
+    /// Compiles a translated pattern to at most `size_max` bytes, without the states that threads keep.
     pub(super) fn new(translated: &str, size_max: usize, fold: bool) -> Result<Self, Fault> {
         let syntax = syntax::Config::new()
             .utf8(false)
@@ -50,7 +51,9 @@ impl Pattern {
         if let Some(table) = table(&states, size_max.min(TABLE_MAX)) {
             return Ok(Self(table));
         }
-        Ok(Self(Search::Lazy(Box::new(Lazy::new(states)?))))
+        let shortest = parsed.properties().minimum_len().unwrap_or(0);
+        let literals = Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, &parsed);
+        Ok(Self(Search::Lazy(Box::new(Lazy::new(states, shortest, literals)?))))
     }
 
     /// Whether the pattern is found anywhere in `text`; `None` once `spend` refuses the steps that the search takes.

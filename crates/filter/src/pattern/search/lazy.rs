@@ -2,15 +2,20 @@
 //!
 //! Where states are found again and again, a thread keeps them and a byte costs a few nanoseconds. A string can be such
 //! that almost every byte needs a new state, which costs a visit to each state of the pattern: microseconds. The search by
-//! kept states gives up on such a string, and the states are followed one byte at a time.
+//! kept states gives up on such a string. A short one is then searched by backtracking, which visits each state at most
+//! once for each byte; in a longer one all states are followed one byte at a time. The bound is the same, the former quicker.
+//!
+//! Most strings need none of that: they are shorter than any match, or hold no literal that the pattern begins with.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use regex_automata::Input;
 use regex_automata::hybrid::dfa::{Cache, Config, DFA};
 use regex_automata::nfa::thompson::NFA;
+use regex_automata::nfa::thompson::backtrack::{self, BoundedBacktracker};
 use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
 use regex_automata::util::pool::Pool;
+use regex_automata::util::prefilter::Prefilter;
 
 use super::Fault;
 use crate::budget::steps_of;
@@ -27,6 +32,8 @@ const KEPT_HEFT: u64 = 4;
 const FOUND_PER_STEP: usize = 8;
 /// States of the pattern that are visited for one byte in one step.
 const VISITED_PER_STEP: u64 = 8;
+/// Maximum number of bytes that a thread keeps to note the visited states: longer strings are not searched by backtracking.
+const VISITED_MAX: usize = 16 << 10;
 
 type Caches<T> = Pool<T, Box<dyn Fn() -> T + Send + Sync + UnwindSafe + RefUnwindSafe>>;
 
@@ -34,31 +41,58 @@ type Caches<T> = Pool<T, Box<dyn Fn() -> T + Send + Sync + UnwindSafe + RefUnwin
 pub(super) struct Lazy {
     /// `None` where not even a few states are small enough to be kept.
     kept: Option<(DFA, Caches<Cache>)>,
+    /// `None` where the states are too many to be noted for a single byte.
+    short: Option<(BoundedBacktracker, Caches<backtrack::Cache>)>,
     each: (PikeVM, Caches<pikevm::Cache>),
     states: u64,
+    /// Bytes of the shortest match.
+    shortest: usize,
 }
 
 impl Lazy {
-    pub(super) fn new(nfa: NFA) -> Result<Self, Fault> {
+    /// Takes the states of a pattern, the bytes of its `shortest` match, and a search for the literals that it begins with.
+    pub(super) fn new(
+        nfa: NFA,
+        shortest: usize,
+        literals: Option<Prefilter>,
+    ) -> Result<Self, Fault> {
         let states = nfa.states().len() as u64;
+        // A match that begins at the start of the string needs no search for its beginning.
+        let literals = literals.filter(|_| !nfa.is_always_start_anchored());
         let config = Config::new()
             .cache_capacity(KEPT_MAX)
             .minimum_cache_clear_count(Some(CLEARS_MIN))
-            .minimum_bytes_per_state(Some(BYTES_PER_STATE_MIN));
+            .minimum_bytes_per_state(Some(BYTES_PER_STATE_MIN))
+            .specialize_start_states(literals.is_some())
+            .prefilter(literals.clone());
         let dfa = DFA::builder().configure(config).build_from_nfa(nfa.clone()).ok();
         let kept = dfa.map(|dfa| {
             let own = dfa.clone();
             let caches: Caches<Cache> = Pool::new(Box::new(move || own.create_cache()));
             (dfa, caches)
         });
-        let each = PikeVM::new_from_nfa(nfa).map_err(|_| Fault::TooLarge)?;
+        let config =
+            backtrack::Config::new().visited_capacity(VISITED_MAX).prefilter(literals.clone());
+        let short = BoundedBacktracker::builder().configure(config).build_from_nfa(nfa.clone());
+        let short = short.ok().filter(|short| short.max_haystack_len() > 0).map(|short| {
+            let own = short.clone();
+            let caches: Caches<backtrack::Cache> = Pool::new(Box::new(move || own.create_cache()));
+            (short, caches)
+        });
+        let config = pikevm::Config::new().prefilter(literals);
+        let each = PikeVM::builder().configure(config).build_from_nfa(nfa);
+        let each = each.map_err(|_| Fault::TooLarge)?;
         let own = each.clone();
         let caches: Caches<pikevm::Cache> = Pool::new(Box::new(move || own.create_cache()));
-        Ok(Self { kept, each: (each, caches), states })
+        Ok(Self { kept, short, each: (each, caches), states, shortest })
     }
 
     /// Whether the pattern is found anywhere in `text`; `None` once `spend` refuses the steps.
     pub(super) fn is_match(&self, text: &[u8], spend: &mut dyn FnMut(u64) -> bool) -> Option<bool> {
+        // As the length is known, this takes no step.
+        if text.len() < self.shortest {
+            return Some(false);
+        }
         let input = Input::new(text).earliest(true);
         if let Some((dfa, caches)) = &self.kept {
             if !spend(steps_of(text.len()).saturating_mul(KEPT_HEFT)) {
@@ -67,7 +101,7 @@ impl Lazy {
             let mut cache = caches.get();
             let (clears, bytes) = (cache.clear_count(), cache.memory_usage());
             let found = dfa.try_search_fwd(&mut cache, &input);
-            // Known afterwards only. What is too much here is at most the states that a thread keeps, a few times over.
+            // Known afterwards only. The excess is at most the states that a thread keeps, a few times over.
             let cleared = cache.clear_count().wrapping_sub(clears).saturating_mul(KEPT_MAX);
             let new = cleared.saturating_add(cache.memory_usage().saturating_sub(bytes));
             if new > 0 && !spend((new / FOUND_PER_STEP) as u64) {
@@ -77,9 +111,18 @@ impl Lazy {
                 return Some(found.is_some());
             }
         }
-        let (vm, caches) = &self.each;
         let steps = (text.len() as u64).saturating_mul(self.states) / VISITED_PER_STEP;
-        spend(steps).then(|| vm.is_match(&mut caches.get(), input))
+        if !spend(steps) {
+            return None;
+        }
+        if let Some((short, caches)) = &self.short
+            && text.len() <= short.max_haystack_len()
+            && let Ok(found) = short.try_is_match(&mut caches.get(), input.clone())
+        {
+            return Some(found);
+        }
+        let (vm, caches) = &self.each;
+        Some(vm.is_match(&mut caches.get(), input))
     }
 
     /// The bytes that it holds, without the states that threads keep.
