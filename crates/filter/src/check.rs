@@ -149,6 +149,7 @@ impl<'t> Checker<'t> {
             Kind::List(element) => (Kind::Int(64), *element),
             Kind::Map(KeyKind::Text, value) => (Kind::Text, *value),
             Kind::Map(KeyKind::Uuid, value) => (Kind::Uuid, *value),
+            Kind::Map(KeyKind::Address, value) => (Kind::Address, *value),
             Kind::Any => (Kind::Any, Kind::Any),
             other => {
                 let kind = CompileErrorKind::NotACollection { kind: other.to_string().into() };

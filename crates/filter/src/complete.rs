@@ -373,7 +373,7 @@ impl<'t> List<'_, 't> {
 fn can_be_walked(kind: Kind) -> bool {
     matches!(
         kind.required(),
-        Kind::List(_) | Kind::Map(KeyKind::Text | KeyKind::Uuid, _) | Kind::Any
+        Kind::List(_) | Kind::Map(KeyKind::Text | KeyKind::Uuid | KeyKind::Address, _) | Kind::Any
     )
 }
 

@@ -412,7 +412,9 @@ impl<'a> Run<'a> {
                 });
                 answer
             }
-            Datum::Map(map) if matches!(map.key(), KeyKind::Text | KeyKind::Uuid) => {
+            Datum::Map(map)
+                if matches!(map.key(), KeyKind::Text | KeyKind::Uuid | KeyKind::Address) =>
+            {
                 self.each_entry(each, map, scope)
             }
             ref absent if self.is_missing(absent) => Ok(each.all),

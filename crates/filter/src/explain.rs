@@ -216,6 +216,7 @@ pub(crate) fn bindings(names: &Names, kind: Kind) -> Vec<(&Name, Kind)> {
     let (key, value) = match kind.required() {
         Kind::List(element) => (Kind::Int(64), *element),
         Kind::Map(KeyKind::Uuid, value) => (Kind::Uuid, *value),
+        Kind::Map(KeyKind::Address, value) => (Kind::Address, *value),
         Kind::Map(_, value) => (Kind::Text, *value),
         _ => (Kind::Any, Kind::Any),
     };

@@ -257,7 +257,9 @@ impl Literal {
     pub(crate) fn with_key<T>(&self, kind: KeyKind, look_up: impl FnOnce(&Key) -> T) -> Option<T> {
         let empty = self.text().is_empty();
         let key = match kind {
-            KeyKind::Text | KeyKind::Mixed | KeyKind::Uuid => return Some(look_up(&self.text)),
+            KeyKind::Text | KeyKind::Mixed | KeyKind::Uuid | KeyKind::Address => {
+                return Some(look_up(&self.text));
+            }
             KeyKind::Int(bits) => {
                 let value = if empty { 0 } else { self.int.ok()? };
                 fits_int(value, bits).then_some(Key::Int(value))?

@@ -29,7 +29,8 @@ pub enum Kind {
     Char,
     /// A UUID, compared as hyphenated lower-case text.
     Uuid,
-    /// An address of the Internet Protocol: equal by value, for all else the text that it is usually written as.
+    /// An address of the Internet Protocol: equal and ordered by value, version 4 before 6; for all else the text
+    /// that it is usually written as.
     Address,
     /// A span of time; a value is handed out as [`Datum::Int`], in nanoseconds.
     Duration,
@@ -237,6 +238,8 @@ pub enum KeyKind {
     Mixed,
     /// UUIDs, written as hyphenated lower-case text.
     Uuid,
+    /// Addresses of the Internet Protocol, looked up by value, however written.
+    Address,
     /// Signed integers of that many bits.
     Int(u8),
     /// Unsigned integers of that many bits.
@@ -251,7 +254,7 @@ pub enum KeyKind {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Key {
-    /// Text, also for UUID and mixed keys.
+    /// Text, also for UUID, address and mixed keys.
     Text(Box<str>),
     /// A signed integer.
     Int(i64),

@@ -1,15 +1,24 @@
 //! Goal: types of the standard library that a row may hold can be filtered, because the orphan rule lets no user add them.
 
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::Wrapping;
 use std::path::PathBuf;
 
+use statehold_filter::build::field;
 use statehold_filter::{Dialect, Filter, Filterable, Options};
 
 #[derive(Filterable)]
 struct Address(IpAddr);
+
+#[derive(Filterable)]
+struct Peers {
+    ports: BTreeMap<IpAddr, u16>,
+    names: HashMap<Ipv4Addr, String>,
+    sorted: Vec<(Ipv6Addr, bool)>,
+}
 
 #[derive(Filterable)]
 struct Row {
@@ -50,6 +59,8 @@ fn addresses_paths_and_tuples_are_filtered() {
         "four == \"10.0.0.7\" and four matches `^10\\.` and four != \"10.0.0.8\" and four in [\"10.0.0.7\", \"1.1.1.1\"]",
         "own == \"127.0.0.1\" and \"127.0.0.1\" in many and many contains all [\"fe80::1\"]",
         "four contains \"0.0\" and four is not empty and own != \"localhost\"",
+        // By value: as text, "10.0.0.7" stands behind "10.0.0.10".
+        "four < \"10.0.0.10\" and four between \"10.0.0.6\" and \"10.0.0.20\" and any > \"255.255.255.255\"",
         "path == \"/srv/a\" and path starts with \"/srv/\" and os == name",
         "shape.0 == 3 and shape.1 == x and shape.2 == true",
         "wrapped == 7 and reverse == r",
@@ -57,6 +68,31 @@ fn addresses_paths_and_tuples_are_filtered() {
         assert!(holds(text), "{text}");
     }
     assert!(Filter::<Row>::compile("shape.3 == 1").is_err());
+}
+
+#[test]
+fn addresses_are_keys_of_maps_and_terms() {
+    let six = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+    let row = Peers {
+        ports: BTreeMap::from([(six.into(), 80), (Ipv4Addr::LOCALHOST.into(), 81)]),
+        names: HashMap::from([(Ipv4Addr::LOCALHOST, "home".to_owned())]),
+        sorted: vec![(Ipv6Addr::LOCALHOST, false), (six, true)],
+    };
+    let options = Options::new().dialect(Dialect::Extended);
+    for text in [
+        r#"ports["FE80:0::1"] == 80 and ports["127.0.0.1"] == 81"#,
+        r#""fe80::1" in ports and "10.0.0.1" not in ports and "x" not in ports"#,
+        r#"names["127.0.0.1"] == home and names is not empty"#,
+        r#"sorted["fe80::1"] == true and sorted["::1"] == false"#,
+        r#"any ports as ip, port { ip == "fe80:0::1" and port == 80 }"#,
+        r#"all ports as ip, _ { ip != "10.0.0.1" }"#,
+    ] {
+        let filter = Filter::<Peers>::compile_with(text, &options);
+        assert!(filter.unwrap_or_else(|error| panic!("{error}")).matches(&row), "{text}");
+    }
+    let expr = field("ports").contains(IpAddr::from(six)) & field("names").contains("127.0.0.1");
+    assert_eq!(expr.to_string(), r#"ports contains "fe80::1" and names contains "127.0.0.1""#);
+    assert!(Filter::<Peers>::compile_expr(&expr).unwrap_or_else(|e| panic!("{e}")).matches(&row));
 }
 
 #[cfg(unix)]

@@ -1,6 +1,7 @@
 //! Right sides.
 
 use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use crate::ast::{Selector, Value};
 /// What a field is compared with: a value, or another field.
 ///
 /// Made by `into` from a [`Subject`], and from whatever a [`Value`] is made from: text, numbers, bools, [`Uuid`],
-/// [`Duration`], [`SystemTime`].
+/// [`IpAddr`], [`Duration`], [`SystemTime`].
 ///
 /// # Examples
 /// ```
@@ -61,6 +62,9 @@ from! {
     bool => |value| value.to_string(), false;
     char => |value| value.to_string(), false;
     Uuid => |value| value.hyphenated().to_string(), false;
+    Ipv4Addr => |value| value.to_string(), false;
+    Ipv6Addr => |value| value.to_string(), false;
+    IpAddr => |value| value.to_string(), false;
     i8 => |value| value.to_string(), true;
     i16 => |value| value.to_string(), true;
     i32 => |value| value.to_string(), true;

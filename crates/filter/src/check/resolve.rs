@@ -121,7 +121,9 @@ impl<'t> Checker<'t> {
 pub(crate) fn map_key(text: &str, kind: KeyKind) -> Option<Key> {
     let or_zero = if text.is_empty() { "0" } else { text };
     match kind {
-        KeyKind::Text | KeyKind::Mixed | KeyKind::Uuid => Some(Key::Text(text.into())),
+        KeyKind::Text | KeyKind::Mixed | KeyKind::Uuid | KeyKind::Address => {
+            Some(Key::Text(text.into()))
+        }
         KeyKind::Int(bits) => {
             coerce::int(or_zero).ok().filter(|value| fits_int(*value, bits)).map(Key::Int)
         }

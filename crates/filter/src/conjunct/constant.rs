@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fmt::{self, Display, Formatter};
+use std::net::IpAddr;
 
 use uuid::Uuid;
 
@@ -30,6 +31,8 @@ pub enum Constant {
     Text(Box<str>),
     /// For [`Kind::Uuid`].
     Uuid(Uuid),
+    /// For [`Kind::Address`].
+    Address(IpAddr),
     /// For [`Kind::Char`].
     Char(char),
 }
@@ -50,11 +53,12 @@ impl Constant {
             Scalar::Int(value) => Some(Self::Int(value)),
             Scalar::Uint(value) => Some(Self::Uint(value)),
             // No index has such keys.
-            Scalar::Wide(_) | Scalar::Address(_) => return None,
+            Scalar::Wide(_) => return None,
             Scalar::Float(value) => (!value.is_nan()).then_some(Self::Float(value + 0.0)),
             Scalar::Float32(value) => (!value.is_nan()).then_some(Self::Float32(value + 0.0)),
             Scalar::Text(value) => Some(Self::Text(value)),
             Scalar::Uuid(value) => Some(Self::Uuid(value)),
+            Scalar::Address(value) => Some(Self::Address(value)),
             Scalar::Char(value) => Some(Self::Char(value)),
             Scalar::Never => None,
         })
@@ -70,6 +74,7 @@ impl Constant {
             (Self::Float32(own), Self::Float32(other)) => own.total_cmp(other),
             (Self::Text(own), Self::Text(other)) => own.cmp(other),
             (Self::Uuid(own), Self::Uuid(other)) => own.cmp(other),
+            (Self::Address(own), Self::Address(other)) => own.cmp(other),
             (Self::Char(own), Self::Char(other)) => own.cmp(other),
             // One selector has one kind.
             _ => Ordering::Equal,
@@ -89,6 +94,7 @@ impl Display for Constant {
             Self::Float32(value) => value.fmt(f),
             Self::Text(value) => f.write_str(&quote(value)),
             Self::Uuid(value) => f.write_str(&quote(&value.to_string())),
+            Self::Address(value) => f.write_str(&quote(&value.to_string())),
             Self::Char(value) => f.write_str(&quote(value.encode_utf8(&mut [0; 4]))),
         }
     }

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -12,7 +14,7 @@ use uuid::Uuid;
 use crate::datum::{Datum, Filterable, Map};
 use crate::schema::{Key, KeyKind, Kind};
 
-/// A type that can be the key of a map: text, integers, bools and [`Uuid`].
+/// A type that can be the key of a map: text, integers, bools, [`IpAddr`] and [`Uuid`].
 ///
 /// # Examples
 /// ```
@@ -122,7 +124,16 @@ number_key! {
 
 value_key! {
     bool => KeyKind::Bool, |key| if let Key::Bool(own) = key { Some(*own) } else { None };
+    IpAddr => KeyKind::Address, |key| address(key);
+    Ipv4Addr => KeyKind::Address, |key| address(key);
+    Ipv6Addr => KeyKind::Address, |key| address(key);
     Uuid => KeyKind::Uuid, |key| if let Key::Text(text) = key { canonical_uuid(text) } else { None };
+}
+
+/// Reads an address, written in any way that the standard library knows.
+fn address<A: FromStr>(key: &Key) -> Option<A> {
+    let Key::Text(text) = key else { return None };
+    text.parse().ok()
 }
 
 /// Reads a UUID written the one way that counts as equal: hyphenated and lower-case.

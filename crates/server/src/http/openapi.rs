@@ -281,6 +281,10 @@ fn kind(kind: FieldKind, depth: usize) -> Value {
         FieldKind::Text | FieldKind::Char | FieldKind::Timestamp => json!({ "type": "string" }),
         FieldKind::Enum(texts) => json!({ "type": "string", "enum": texts }),
         FieldKind::Uuid => json!({ "type": "string", "format": "uuid" }),
+        // Of both versions: JSON Schema has a format for each and none for either.
+        FieldKind::Address => {
+            json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] })
+        }
         FieldKind::List(inner) => {
             json!({ "type": ["array", "null"], "items": self::kind(*inner, below) })
         }
