@@ -16,6 +16,7 @@
 //! | `SystemTime` | seconds since 1970 as an `i64`, then nanoseconds as a `u32` |
 //! | `Duration` | seconds as a `u64`, then nanoseconds as a `u32` |
 //! | `Ipv4Addr`, `Ipv6Addr` | the octets; of an `IpAddr` after `04` or `06` |
+//! | `SocketAddr` | as its `IpAddr`, then the port as a `u16`; of version 6 then flow and scope as `u32` |
 //! | enums by `derive(KeyPart)` | the variant's number as an `i32` |
 //! | `Option` | `00` for nothing, which sorts first; `01` and the value |
 //! | [`Desc`] | the complement of the value's bytes, so that the greatest sorts first |
@@ -57,12 +58,12 @@ pub type Ref<'a, K> = <K as Key>::Ref<'a>;
 /// A shape of keys whose encoded bytes sort as its values do.
 ///
 /// Implemented for `String`, `Vec<u8>`, `[u8; N]`, `bool`, `char`, the integers up to 128 bits,
-/// [`Uuid`](uuid::Uuid), `SystemTime`, `Duration`, `IpAddr` and its two kinds, enums by
+/// [`Uuid`](uuid::Uuid), `SystemTime`, `Duration`, `IpAddr`, `SocketAddr` and their two kinds, enums by
 /// [`derive(KeyPart)`](macro@crate::KeyPart), `Option` and [`Desc`] of them, and tuples of two to
 /// four of them. Not meant to be implemented outside this crate.
 pub trait Key: Clone + fmt::Debug + Eq + Hash + Send + Sync + 'static {
     /// What look-ups and index declarations pass.
-    type Ref<'a>: Copy + fmt::Debug + Eq + Hash;
+    type Ref<'a>: Copy + fmt::Debug + Eq + Hash + PartOf<Self>;
 
     /// The shape of the first part: of a scalar the shape itself.
     type First: Key;

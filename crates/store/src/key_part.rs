@@ -1,7 +1,7 @@
 //! What the fields of rows are as parts of keys, for derived tables.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::num::NonZero;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
 use crate::key::{Key, Ref};
+use crate::table::Entry;
 
 /// A type of fields that can be a key or a part of one.
 ///
@@ -31,8 +32,9 @@ use crate::key::{Key, Ref};
 #[diagnostic::on_unimplemented(
     message = "a field of type `{Self}` can't be a key",
     label = "this field is a key or a part of one",
-    note = "derive `KeyPart` for an enum of unit variants or a newtype; implement it for other types, by \
-            a string or an integer that stands for their values"
+    note = "derive `KeyPart` for an enum of unit variants or a newtype, or implement it for a type of \
+            yours, by a string or an integer that stands for its values",
+    note = "an index of a list has `each`, for a key of each element: `#[table(index(each))]`"
 )]
 pub trait KeyPart {
     /// The shape of the key.
@@ -60,7 +62,7 @@ macro_rules! copied {
 }
 
 copied!(bool, char, u8, u16, u32, u64, u128, i8, i16, i32, i64, i128, Uuid);
-copied!(SystemTime, Duration, IpAddr, Ipv4Addr, Ipv6Addr);
+copied!(SystemTime, Duration, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6);
 
 macro_rules! non_zero {
     ($($int:ty),*) => {$(
@@ -170,6 +172,15 @@ impl<T: KeyPart + ToOwned + ?Sized> KeyPart for Cow<'_, T> {
     const STABLE: bool = T::STABLE;
 
     fn part(&self) -> Ref<'_, T::Shape> {
+        (**self).part()
+    }
+}
+
+impl<R: KeyPart> KeyPart for Entry<R> {
+    type Shape = R::Shape;
+    const STABLE: bool = R::STABLE;
+
+    fn part(&self) -> Ref<'_, R::Shape> {
         (**self).part()
     }
 }

@@ -7,12 +7,12 @@ use serde_json::Value;
 #[cfg(feature = "planning")]
 use statehold_filter::{Constant, Kind};
 
-use super::{Key, KeyBuf};
+use super::{Key, KeyBuf, PartOf};
 
 /// An enum of unit variants that is a key: implemented by [`derive(KeyPart)`](macro@crate::KeyPart).
 ///
 /// A key is the variant's number, four bytes big endian with the sign bit flipped.
-pub trait EnumKey: Copy + fmt::Debug + Eq + Hash + Send + Sync + 'static {
+pub trait EnumKey: PartOf<Self> + Copy + fmt::Debug + Eq + Hash + Send + Sync + 'static {
     /// Every variant.
     const VARIANTS: &'static [EnumVariant<Self>];
 }

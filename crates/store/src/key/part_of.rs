@@ -1,6 +1,6 @@
 //! Values that stand for the parts of a key in look-ups.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
@@ -60,7 +60,7 @@ macro_rules! by_value {
 }
 
 by_value!(bool, char, u8, u16, u32, u64, u128, i8, i16, i32, i64, i128, Uuid);
-by_value!(SystemTime, Duration, IpAddr, Ipv4Addr, Ipv6Addr);
+by_value!(SystemTime, Duration, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6);
 
 /// The first parts of a key of the shape `K`: one part, or a tuple of fewer parts than `K` has.
 ///

@@ -1,6 +1,6 @@
 //! Every shape of keys: order, decoding, and bytes that are none.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
@@ -114,6 +114,15 @@ fn times() -> impl Strategy<Value = SystemTime> {
     )
 }
 
+fn sockets() -> impl Strategy<Value = SocketAddr> {
+    // Few values of each part, so that the later ones decide as often as the first.
+    (prop_oneof![addresses(), Just(Ipv6Addr::LOCALHOST.into())], 0..3u16, 0..2u32, 0..2u32)
+        .prop_map(|(address, port, flow, scope)| match address {
+            IpAddr::V4(address) => SocketAddrV4::new(address, port).into(),
+            IpAddr::V6(address) => SocketAddrV6::new(address, port, flow, scope).into(),
+        })
+}
+
 fn addresses() -> impl Strategy<Value = IpAddr> {
     prop_oneof![
         any::<u32>().prop_map(|bits| IpAddr::V4(bits.into())),
@@ -135,6 +144,12 @@ impl EnumKey for Level {
         EnumVariant::new(Self::Middle, Self::Middle as i128, "Middle", "middle"),
         EnumVariant::new(Self::High, Self::High as i128, "High", "high"),
     ];
+}
+
+impl PartOf<Self> for Level {
+    fn append(self, out: &mut KeyBuf) {
+        <Self as Key>::encode(self, out);
+    }
 }
 
 fn levels() -> impl Strategy<Value = Level> {
@@ -169,6 +184,7 @@ every_shape! {
     ipv4_keys: Ipv4Addr, any::<u32>().prop_map(Ipv4Addr::from), |key| *key;
     ipv6_keys: Ipv6Addr, any::<u128>().prop_map(Ipv6Addr::from), |key| *key;
     address_keys: IpAddr, addresses(), |key| *key;
+    socket_keys: SocketAddr, sockets(), |key| *key;
     enum_keys: Level, levels(), |key| *key;
     pair_with_an_enum_keys: (Level, String), (levels(), texts()), |key| (key.0, &key.1);
     quadruple_keys: (u8, String, Option<Vec<u8>>, i128),

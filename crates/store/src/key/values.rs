@@ -1,7 +1,7 @@
-//! Shapes of times, addresses, characters and byte arrays.
+//! Shapes of times, addresses, sockets, characters and byte arrays.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -166,10 +166,10 @@ impl Key for char {
     }
 }
 
-/// Addresses are text to filters, which has another order: of conditions on them only `==` and `in` use
-/// an index.
+/// Filters compare addresses by value, as `==` and `in` do; their other operators see text, which has
+/// another order, and use no index.
 macro_rules! address {
-    ($ty:ty, |$key:ident, $out:ident| $encode:expr, |$bytes:ident| $decode:expr) => {
+    ($ty:ty, |$key:ident, $out:ident| $encode:expr, |$bytes:ident| $decode:expr, $filtered:expr) => {
         impl Key for $ty {
             type Ref<'a> = Self;
             type First = Self;
@@ -194,18 +194,17 @@ macro_rules! address {
 
             #[cfg(feature = "planning")]
             fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
-                let Constant::Text(text) = constant else { return false };
-                // Another spelling of an address is another text.
-                let address = text.parse::<Self>().ok().filter(|own| own.to_string() == **text);
-                if let Some(address) = address {
-                    Self::encode(address, out);
+                let Constant::Address(address) = *constant else { return false };
+                let own: Option<Self> = ($filtered)(address);
+                if let Some(own) = own {
+                    Self::encode(own, out);
                 }
-                address.is_some()
+                own.is_some()
             }
 
             #[cfg(feature = "planning")]
             fn holds(kind: Kind) -> bool {
-                matches!(kind, Kind::Text)
+                matches!(kind, Kind::Address)
             }
 
             fn orders_as_filters() -> bool {
@@ -215,10 +214,24 @@ macro_rules! address {
     };
 }
 
-address!(Ipv4Addr, |key, out| out.push(&key.octets()), |bytes| <[u8; 4]>::decode(bytes)
-    .map(Self::from));
-address!(Ipv6Addr, |key, out| out.push(&key.octets()), |bytes| <[u8; 16]>::decode(bytes)
-    .map(Self::from));
+address!(
+    Ipv4Addr,
+    |key, out| out.push(&key.octets()),
+    |bytes| <[u8; 4]>::decode(bytes).map(Self::from),
+    |address| match address {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    }
+);
+address!(
+    Ipv6Addr,
+    |key, out| out.push(&key.octets()),
+    |bytes| <[u8; 16]>::decode(bytes).map(Self::from),
+    |address| match address {
+        IpAddr::V6(address) => Some(address),
+        IpAddr::V4(_) => None,
+    }
+);
 address!(
     IpAddr,
     |key, out| match key {
@@ -234,6 +247,75 @@ address!(
     |bytes| match take(bytes, 1)? {
         [4] => Ipv4Addr::decode(bytes).map(Self::V4),
         [6] => Ipv6Addr::decode(bytes).map(Self::V6),
+        _ => None,
+    },
+    Some
+);
+
+/// Sockets: the address, then the port; of version 6 also the flow and the scope, so that no two are one key.
+macro_rules! socket {
+    ($ty:ty, |$key:ident, $out:ident| $encode:expr, |$bytes:ident| $decode:expr) => {
+        impl Key for $ty {
+            type Ref<'a> = Self;
+            type First = Self;
+
+            fn borrowed(&self) -> Self::Ref<'_> {
+                *self
+            }
+
+            json_by_serde!();
+
+            fn encode($key: Self, $out: &mut KeyBuf) {
+                $encode
+            }
+
+            fn decode($bytes: &mut &[u8]) -> Option<Self> {
+                $decode
+            }
+
+            fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
+socket!(
+    SocketAddrV4,
+    |key, out| {
+        Ipv4Addr::encode(*key.ip(), out);
+        u16::encode(key.port(), out);
+    },
+    |bytes| Some(Self::new(Ipv4Addr::decode(bytes)?, u16::decode(bytes)?))
+);
+socket!(
+    SocketAddrV6,
+    |key, out| {
+        Ipv6Addr::encode(*key.ip(), out);
+        u16::encode(key.port(), out);
+        u32::encode(key.flowinfo(), out);
+        u32::encode(key.scope_id(), out);
+    },
+    |bytes| {
+        let (ip, port) = (Ipv6Addr::decode(bytes)?, u16::decode(bytes)?);
+        Some(Self::new(ip, port, u32::decode(bytes)?, u32::decode(bytes)?))
+    }
+);
+socket!(
+    SocketAddr,
+    |key, out| match key {
+        Self::V4(socket) => {
+            out.push(&[4]);
+            SocketAddrV4::encode(socket, out);
+        }
+        Self::V6(socket) => {
+            out.push(&[6]);
+            SocketAddrV6::encode(socket, out);
+        }
+    },
+    |bytes| match take(bytes, 1)? {
+        [4] => SocketAddrV4::decode(bytes).map(Self::V4),
+        [6] => SocketAddrV6::decode(bytes).map(Self::V6),
         _ => None,
     }
 );
