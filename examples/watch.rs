@@ -82,7 +82,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for commit in store.changes_since(seen)? {
         let commit = commit?;
         for change in &commit.changes {
-            if let Some(job) = change.row::<Job>()? {
+            if let Some(job) = change.row(&Job::BY_KEY)? {
                 println!("feed: {} {} is {}", commit.index, job.name, job.status);
             }
         }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
 
 use statehold_blockstorage::*;
-use statehold_store::{KeyRange, Order, ReadView, Store, WriteTxn};
+use statehold_store::{KeyRange, Order, ReadView, Store, Table as _, WriteTxn};
 use uuid::Uuid;
 
 const TYPE: Uuid = Uuid::from_u128(2);
@@ -468,7 +468,7 @@ fn groups_count_to_their_quota() {
     admin(|cx| set_quotas(&mut txn, cx.config, cx.caller, "p", body)).unwrap();
     member(|cx| create_group(&mut txn, cx, API, id, spec)).unwrap();
     assert_eq!(usage(&txn, QuotaKind::Groups), 2);
-    txn.delete_range::<QuotaUsage>(&KeyRange::all()).unwrap();
+    QuotaUsage::BY_KEY.delete_range(&mut txn, &KeyRange::all()).unwrap();
     assert_eq!(usage(&txn, QuotaKind::Groups), 2);
     // The type of which it may have volumes stays too.
     assert!(admin(|cx| delete_type(&mut txn, cx, &of(OTHER_TYPE))).is_err());

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
 
 use statehold_blockstorage::*;
-use statehold_store::{KeyRange, Order, ReadView, Store, WriteTxn};
+use statehold_store::{KeyRange, Order, ReadView, Store, Table as _, WriteTxn};
 use uuid::Uuid;
 
 const VOLUME: Uuid = Uuid::from_u128(1);
@@ -129,7 +129,7 @@ fn quota_that_nobody_holds_is_given_back_in_time() {
     // The work is slow, but it goes on.
     let late = RESERVATION_NS * 2;
     assert_eq!(expire_reservations(&mut txn, &config, late), Ok(0));
-    txn.delete_range::<WorkItem>(&KeyRange::all()).unwrap();
+    WorkItem::BY_KEY.delete_range(&mut txn, &KeyRange::all()).unwrap();
     assert_eq!(expire_reservations(&mut txn, &config, late), Ok(1));
     let gigabytes = QuotaResource::all(QuotaKind::Gigabytes);
     assert_eq!(quota_usage(&txn, &config, "p", gigabytes), Usage { in_use: 1, reserved: 0 });
@@ -176,7 +176,7 @@ fn a_lost_count_is_made_again_from_the_rows() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let config = Config::default();
-    txn.delete_range::<QuotaUsage>(&KeyRange::all()).unwrap();
+    QuotaUsage::BY_KEY.delete_range(&mut txn, &KeyRange::all()).unwrap();
     let volumes = QuotaResource::all(QuotaKind::Volumes);
     assert_eq!(quota_usage(&txn, &config, "p", volumes).in_use, 1);
     make(&mut txn, Uuid::from_u128(50));

@@ -7,6 +7,7 @@ use crate::codec;
 use crate::durable::record;
 use crate::error::{FeedError, RowError};
 use crate::key::Key;
+use crate::primary::PrimaryKey;
 use crate::store::Store;
 use crate::table::{Entry, Table};
 
@@ -25,23 +26,18 @@ impl Store {
     /// gives the same error when it is overtaken by a truncation while it is read.
     ///
     /// ```
-    /// # use statehold_store::{Schema, Store, Table};
-    /// # struct Names;
-    /// # impl Table for Names {
-    /// #     const NAME: &'static str = "names";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = String;
-    /// #     type Row = String;
-    /// #     fn key(row: &String) -> &str { row }
-    /// # }
-    /// let store = Store::in_memory(&Schema::new().table::<Names>());
+    /// # use statehold_store::{Store, Table};
+    /// # #[derive(serde::Serialize, serde::Deserialize, Table)]
+    /// # #[table(name = "names")]
+    /// # struct Name { #[table(key)] name: String }
+    /// let store = Store::in_memory(&Name::schema());
     /// let mut txn = store.begin_write()?;
-    /// txn.upsert::<Names>("web".into())?;
+    /// txn.put(Name { name: "web".into() })?;
     /// txn.commit()?;
     /// for commit in store.changes_since(0)? {
     ///     let commit = commit?;
     ///     assert_eq!(commit.index, 2);
-    ///     assert_eq!(commit.changes[0].key::<Names>(), Some("web".to_string()));
+    ///     assert_eq!(commit.changes[0].key(&Name::BY_KEY), Some("web".to_string()));
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -189,8 +185,32 @@ impl ChangedRow {
         self.row.is_none()
     }
 
-    /// The row's primary key; `None` when the row is of another table.
-    pub fn key<T: Table>(&self) -> Option<T::Key> {
+    /// Returns the row's primary key; `None` when the row is of another table.
+    ///
+    /// ```
+    /// # use serde::{Deserialize, Serialize};
+    /// # use statehold_store::{Store, Table};
+    /// #[derive(Serialize, Deserialize, Table)]
+    /// #[table(name = "nodes")]
+    /// struct Node { #[table(key)] name: String, cores: u32 }
+    ///
+    /// # let store = Store::in_memory(&Node::schema());
+    /// # let mut txn = store.begin_write()?;
+    /// # txn.put(Node { name: "web".into(), cores: 4 })?;
+    /// # txn.commit()?;
+    /// for commit in store.changes_since(0)? {
+    ///     for change in &commit?.changes {
+    ///         let Some(name) = change.key(&Node::BY_KEY) else { continue };
+    ///         match change.row(&Node::BY_KEY)? {
+    ///             Some(node) => println!("{name} has {} cores", node.cores),
+    ///             None => println!("{name} was deleted"),
+    ///         }
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn key<T: Table>(&self, table: &PrimaryKey<T>) -> Option<T::Key> {
+        let _ = table;
         if *self.table != *T::NAME {
             return None;
         }
@@ -198,14 +218,15 @@ impl ChangedRow {
         T::Key::decode(&mut bytes)
     }
 
-    /// The row that was written, migrated if an earlier version of the table wrote it; `None` when it was
+    /// Returns the row that was written, migrated if an earlier version of the table wrote it; `None` when it was
     /// deleted, when its migration drops it, or when it is of another table. [`Store::transitions_since`]
     /// has the old row too.
     ///
     /// # Errors
     /// [`RowError`] when the row can't be read: there is no migration from its version, or its version is
     /// later than [`Table::VERSION`].
-    pub fn row<T: Table>(&self) -> Result<Option<Entry<T::Row>>, RowError> {
+    pub fn row<T: Table>(&self, table: &PrimaryKey<T>) -> Result<Option<Entry<T::Row>>, RowError> {
+        let _ = table;
         match &self.row {
             Some(row) if *self.table == *T::NAME => Ok(codec::decode::<T>(row)?.entry),
             _ => Ok(None),

@@ -20,25 +20,20 @@ impl Snapshot {
     /// Cost: a pointer for each table; rows are shared until one side changes them.
     ///
     /// ```
-    /// # use statehold_store::{ReadView, Schema, Store, Table};
-    /// # struct Names;
-    /// # impl Table for Names {
-    /// #     const NAME: &'static str = "names";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = String;
-    /// #     type Row = String;
-    /// #     fn key(row: &String) -> &str { row }
-    /// # }
-    /// # let store = Store::in_memory(&Schema::new().table::<Names>());
+    /// # use statehold_store::{Store, Table};
+    /// # #[derive(serde::Serialize, serde::Deserialize, Table)]
+    /// # #[table(name = "names")]
+    /// # struct Name { #[table(key)] name: String }
+    /// # let store = Store::in_memory(&Name::schema());
     /// # let mut txn = store.begin_write()?;
-    /// # txn.upsert::<Names>("web".into())?;
+    /// # txn.put(Name { name: "web".into() })?;
     /// # txn.commit()?;
     /// let fork = store.snapshot().fork();
     /// let mut txn = fork.begin_write()?;
-    /// txn.delete::<Names>("web")?;
+    /// Name::BY_KEY.delete(&mut txn, "web")?;
     /// txn.commit()?;
-    /// assert_eq!(fork.snapshot().count::<Names>(), 0);
-    /// assert_eq!(store.snapshot().count::<Names>(), 1);
+    /// assert_eq!(Name::BY_KEY.count(&fork.snapshot()), 0);
+    /// assert_eq!(Name::BY_KEY.count(&store.snapshot()), 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn fork(&self) -> Store {
@@ -68,28 +63,23 @@ impl Store {
     /// other tables.
     ///
     /// ```
-    /// # use statehold_store::{ReadView, Schema, Store, Table};
-    /// # struct Sizes;
-    /// # impl Table for Sizes {
-    /// #     const NAME: &'static str = "sizes";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = String;
-    /// #     type Row = (String, u64);
-    /// #     fn key(row: &Self::Row) -> &str { &row.0 }
-    /// # }
-    /// # let store = Store::in_memory(&Schema::new().table::<Sizes>());
+    /// # use statehold_store::{Store, Table};
+    /// # #[derive(serde::Serialize, serde::Deserialize, Table)]
+    /// # #[table(name = "sizes")]
+    /// # struct Size { #[table(key)] name: String, bytes: u64 }
+    /// # let store = Store::in_memory(&Size::schema());
     /// let since = store.snapshot();
     /// # for size in [1, 2] {
     /// #     let mut txn = store.begin_write()?;
-    /// #     txn.upsert::<Sizes>(("web".into(), size))?;
+    /// #     txn.put(Size { name: "web".into(), bytes: size })?;
     /// #     txn.commit()?;
     /// # }
     /// for transition in store.transitions_since(&since)? {
     ///     let transition = transition?;
     ///     for change in &transition.commit.changes {
-    ///         if let Some(key) = change.key::<Sizes>() {
-    ///             let old = transition.before.get::<Sizes>(&key).map(|row| row.1);
-    ///             let new = transition.after.get::<Sizes>(&key).map(|row| row.1);
+    ///         if let Some(key) = change.key(&Size::BY_KEY) {
+    ///             let old = Size::BY_KEY.get(&transition.before, &key).map(|row| row.bytes);
+    ///             let new = Size::BY_KEY.get(&transition.after, &key).map(|row| row.bytes);
     ///             println!("{key}: {old:?} -> {new:?}");
     ///         }
     ///     }

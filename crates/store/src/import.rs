@@ -4,10 +4,12 @@ use crate::deferred::Unique;
 use crate::error::{RowError, WriteError};
 use crate::key::{KeyBuf, KeyBytes};
 use crate::load;
+use crate::primary::PrimaryKey;
 use crate::state::{Change, TableState};
 use crate::table::{Entry, Table};
 use crate::tree::{OrdIndex, Tree};
 use crate::txn::{WriteTxn, stored};
+use crate::typed::TableRow;
 
 /// A table whose rows are more than this many times those of an import keeps its trees, because to
 /// build them anew would cost more than to descend them.
@@ -21,31 +23,53 @@ impl WriteTxn<'_> {
     /// number of different rows. Unique indexes are checked when all rows are in, so that rows may swap
     /// unique keys.
     ///
+    /// [`PrimaryKey::import`] does the same for rows that do not name their table.
+    ///
     /// Cost: about half of that of single writes when the rows are more
     /// than a quarter of those in the table; then the table's trees are built anew, and the commit
     /// wakes every parked reader. All rows are held at once.
     ///
     /// # Errors
-    /// As [`WriteTxn::upsert`]; nothing was imported then.
+    /// As [`WriteTxn::put`]; nothing was imported then.
     ///
     /// ```
-    /// # use statehold_store::{ReadView, Schema, Store, Table};
-    /// # struct Names;
-    /// # impl Table for Names {
-    /// #     const NAME: &'static str = "names";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = String;
-    /// #     type Row = String;
-    /// #     fn key(row: &String) -> &str { row }
-    /// # }
-    /// # let store = Store::in_memory(&Schema::new().table::<Names>());
+    /// # use serde::{Deserialize, Serialize};
+    /// # use statehold_store::{Store, Table};
+    /// # #[derive(Serialize, Deserialize, Table)]
+    /// # #[table(name = "nodes")]
+    /// # struct Node { #[table(key)] name: String }
+    /// # let store = Store::in_memory(&Node::schema());
     /// let mut txn = store.begin_write()?;
-    /// assert_eq!(txn.import::<Names>((0..1000).map(|n| format!("node-{n}")))?, 1000);
+    /// let nodes = (0..1000).map(|n| Node { name: format!("node-{n}") });
+    /// assert_eq!(txn.import(nodes)?, 1000);
     /// txn.commit()?;
-    /// assert!(store.snapshot().contains::<Names>("node-7"));
+    /// assert!(Node::BY_KEY.contains(&store.snapshot(), "node-7"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn import<T: Table>(
+    pub fn import<R: TableRow>(
+        &mut self,
+        rows: impl IntoIterator<Item = R>,
+    ) -> Result<usize, WriteError> {
+        self.import_all::<R::Table>(rows)
+    }
+}
+
+impl<T: Table> PrimaryKey<T> {
+    /// Puts many rows. Like [`WriteTxn::import`], for rows of any type.
+    ///
+    /// # Errors
+    /// As [`WriteTxn::import`].
+    pub fn import(
+        &self,
+        txn: &mut WriteTxn<'_>,
+        rows: impl IntoIterator<Item = T::Row>,
+    ) -> Result<usize, WriteError> {
+        txn.import_all::<T>(rows)
+    }
+}
+
+impl WriteTxn<'_> {
+    fn import_all<T: Table>(
         &mut self,
         rows: impl IntoIterator<Item = T::Row>,
     ) -> Result<usize, WriteError> {
@@ -85,9 +109,7 @@ impl WriteTxn<'_> {
         }
         Ok(count)
     }
-}
 
-impl WriteTxn<'_> {
     /// Puts rows one after the other, with the same result as if the trees were built anew: unique
     /// indexes are checked when all rows are in.
     fn import_each<T: Table>(&mut self, rows: Vec<(KeyBytes, T::Row)>) -> Result<(), WriteError> {

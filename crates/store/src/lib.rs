@@ -6,9 +6,11 @@
 //!
 //! - [`Table`] declares rows, primary key and secondary [`Index`]es: unique, non-unique, compound
 //!   (tuples), multi-valued, partial, and searchable by [`HexPrefix`].
-//!   By hand as below, or by [`macro@Table`] on the row's struct.
+//!   By [`macro@Table`] on the row's struct as below, or by hand.
 //! - [`Store::snapshot`] reads, [`Store::begin_write`] writes; [`ReadView`] is what both can do.
 //!   [`WriteTxn::commit_async`] waits for the disk without a thread, [`Durability`] says whether to wait.
+//! - [`WriteTxn::put`] takes a row, [`PrimaryKey`] (as [`Table::BY_KEY`]) reads and writes by the primary key,
+//!   and an [`Index`] (as `Node::BY_POOL`) is passed to the view. All of them infer the table.
 //! - [`Store::blocking`] answers when what a query read has changed, [`Store::blocking_changed`] when
 //!   its result has.
 //! - [`PageToken`] resumes a listing with a seek.
@@ -18,37 +20,32 @@
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
-//! use statehold_store::{Index, IndexSet, Order, ReadView, Store, Table};
+//! use statehold_store::{Order, ReadView, Store, Table};
 //!
-//! #[derive(Serialize, Deserialize)]
-//! struct Node { id: uuid::Uuid, pool: String }
-//! struct Nodes;
-//!
-//! const BY_POOL: Index<Nodes, String> = Index::non_unique("pool", |node, keys| keys.add(&node.pool));
-//!
-//! impl Table for Nodes {
-//!     const NAME: &'static str = "nodes";
-//!     const VERSION: u16 = 1;
-//!     type Key = uuid::Uuid;
-//!     type Row = Node;
-//!     fn key(row: &Node) -> uuid::Uuid { row.id }
-//!     fn indexes(set: &mut IndexSet<Self>) { set.add(&BY_POOL); }
+//! #[derive(Clone, Serialize, Deserialize, Table)]
+//! #[table(name = "nodes")]
+//! struct Node {
+//!     #[table(key)]
+//!     id: uuid::Uuid,
+//!     #[table(index)]
+//!     pool: String,
 //! }
 //!
 //! # let dir = tempfile::tempdir()?;
-//! let store = Store::open(dir.path(), &Nodes::schema())?;
+//! let store = Store::open(dir.path(), &Node::schema())?;
 //! let before = store.snapshot();
 //!
 //! let id = "a8198d79-cfdb-6593-a999-1e9adabcba2e".parse()?;
 //! let mut txn = store.begin_write()?;
-//! txn.upsert::<Nodes>(Node { id, pool: "gpu".into() })?;
+//! txn.put(Node { id, pool: "cpu".into() })?;
+//! Node::BY_KEY.update(&mut txn, id, |node| node.pool = "gpu".into())?;
 //! let index = txn.commit()?; // on disk from here on
 //!
 //! let now = store.snapshot();
-//! assert_eq!(now.find(&BY_POOL, "gpu").map(|node| node.modify_index()), Some(index));
-//! let by_digits = Nodes::BY_KEY.hex(&"a81".parse()?);
-//! assert_eq!(Nodes::BY_KEY.scan(&now, &by_digits, Order::Ascending).count(), 1);
-//! assert!(Nodes::BY_KEY.get(&before, id).is_none()); // a snapshot never changes
+//! assert_eq!(now.find(&Node::BY_POOL, "gpu").map(|node| node.modify_index()), Some(index));
+//! let by_digits = Node::BY_KEY.hex(&"a81".parse()?);
+//! assert_eq!(Node::BY_KEY.scan(&now, &by_digits, Order::Ascending).count(), 1);
+//! assert!(Node::BY_KEY.get(&before, id).is_none()); // a snapshot never changes
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -76,6 +73,7 @@ mod page;
 mod plan;
 #[cfg(feature = "planning")]
 mod planned;
+mod primary;
 mod range;
 mod reclaim;
 mod salvage;
@@ -122,6 +120,7 @@ pub use options::{Durability, HISTORY_DEFAULT, Options, PARKED_MAX_DEFAULT, UNFL
 pub use page::{PAGE_SCANNED_MAX, Page, PageToken, TokenError, paginate, paginate_matching};
 #[cfg(feature = "planning")]
 pub use plan::{PLANNED_ROWS_MAX, Plan, RejectReason, Rejected, plan, plan_within};
+pub use primary::PrimaryKey;
 pub use range::KeyRange;
 pub use salvage::UnreadableRow;
 pub use scan::{Keyed, KeyedScan, Scan};
@@ -220,6 +219,6 @@ pub use store::Store;
 pub use table::{Entry, Index, IndexSet, IntoMigrated, Keys, Table};
 pub use tail::Changes;
 pub use txn::WriteTxn;
-pub use typed::{PrimaryKey, TableRow};
+pub use typed::TableRow;
 pub use view::{Order, ReadView};
 pub use watch::Parked;

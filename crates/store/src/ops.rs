@@ -1,116 +1,143 @@
 //! Writes that read first: rows that are modified in place, and deletes by more than a primary key.
 
 use crate::error::{Expect, WriteError};
-use crate::key::{Key, KeyBuf, KeyBytes, Ref};
+use crate::key::{Key, KeyBuf, KeyBytes, PartOf, Ref};
+use crate::primary::PrimaryKey;
 use crate::range::{KeyRange, Span};
 use crate::table::{Entry, Index, Table};
 use crate::tree::OrdIndex;
 use crate::txn::WriteTxn;
 use crate::view::{Order, ReadView};
 
-impl WriteTxn<'_> {
+impl<T: Table> PrimaryKey<T> {
     /// Puts `change(row)` in place of the row with this primary key, and returns the old row. Without
     /// such a row, returns `None` and does not call `change`. The create index stays.
     ///
     /// # Errors
-    /// As [`WriteTxn::upsert`], and [`WriteError::KeyChanged`] when `change` returns a row with another
+    /// As [`WriteTxn::put`], and [`WriteError::KeyChanged`] when `change` returns a row with another
     /// primary key.
     ///
     /// ```
-    /// # use statehold_store::{ReadView, Schema, Store, Table};
-    /// # struct Sizes;
-    /// # impl Table for Sizes {
-    /// #     const NAME: &'static str = "sizes";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = String;
-    /// #     type Row = (String, u64);
-    /// #     fn key(row: &Self::Row) -> &str { &row.0 }
-    /// # }
-    /// # let store = Store::in_memory(&Schema::new().table::<Sizes>());
+    /// # use serde::{Deserialize, Serialize};
+    /// # use statehold_store::{Store, Table};
+    /// # #[derive(Clone, Serialize, Deserialize, Table)]
+    /// # #[table(name = "sizes")]
+    /// # struct Size { #[table(key)] name: String, bytes: u64 }
+    /// # let store = Store::in_memory(&Size::schema());
     /// # let mut txn = store.begin_write()?;
-    /// # txn.upsert::<Sizes>(("web".into(), 1))?;
-    /// txn.modify::<Sizes>("web", |(name, size)| (name.clone(), size + 1))?;
-    /// txn.update::<Sizes>("web", |row| row.1 += 1)?; // the same for rows that can be cloned
-    /// assert_eq!(txn.get::<Sizes>("web").map(|row| row.1), Some(3));
-    /// assert!(txn.update::<Sizes>("db", |row| row.1 += 1)?.is_none());
+    /// txn.put(Size { name: "web".into(), bytes: 1 })?;
+    /// Size::BY_KEY.modify(&mut txn, "web", |size| Size { bytes: 2, name: size.name.clone() })?;
+    /// Size::BY_KEY.update(&mut txn, "web", |size| size.bytes += 1)?; // for rows that can be cloned
+    /// assert_eq!(Size::BY_KEY.get(&txn, "web").map(|size| size.bytes), Some(3));
+    /// assert!(Size::BY_KEY.update(&mut txn, "db", |size| size.bytes += 1)?.is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn modify<T: Table>(
-        &mut self,
-        key: Ref<'_, T::Key>,
+    pub fn modify(
+        &self,
+        txn: &mut WriteTxn<'_>,
+        key: impl PartOf<T::Key>,
         change: impl FnOnce(&T::Row) -> T::Row,
     ) -> Result<Option<Entry<T::Row>>, WriteError> {
-        let Some(old) = self.get::<T>(key) else { return Ok(None) };
+        let key = KeyBuf::of_part::<T::Key>(key);
+        let table = txn.root.table::<T>(txn.root.slot::<T>());
+        let Some(old) = table.primary.get(key.as_slice()) else { return Ok(None) };
         let row = change(old);
-        if KeyBuf::of::<T::Key>(T::key(&row)).as_slice() != KeyBuf::of::<T::Key>(key).as_slice() {
+        if KeyBuf::of::<T::Key>(T::key(&row)).as_slice() != key.as_slice() {
             return Err(WriteError::KeyChanged { table: T::NAME });
         }
-        self.upsert_if::<T>(row, Expect::Present)
+        txn.upsert_if::<T>(row, Expect::Present)
     }
 
-    /// Like [`WriteTxn::modify`], on a clone of the row.
+    /// Like [`PrimaryKey::modify`], on a clone of the row.
     ///
     /// # Errors
-    /// As [`WriteTxn::modify`].
-    pub fn update<T: Table>(
-        &mut self,
-        key: Ref<'_, T::Key>,
+    /// As [`PrimaryKey::modify`].
+    pub fn update(
+        &self,
+        txn: &mut WriteTxn<'_>,
+        key: impl PartOf<T::Key>,
         change: impl FnOnce(&mut T::Row),
     ) -> Result<Option<Entry<T::Row>>, WriteError>
     where
         T::Row: Clone,
     {
-        self.modify::<T>(key, |row| {
+        self.modify(txn, key, |row| {
             let mut row = row.clone();
             change(&mut row);
             row
         })
     }
 
+    /// Deletes the row with this primary key and returns it; `None` when there was none.
+    ///
+    /// # Errors
+    /// None today; the result leaves room for constraints.
+    pub fn delete(
+        &self,
+        txn: &mut WriteTxn<'_>,
+        key: impl PartOf<T::Key>,
+    ) -> Result<Option<Entry<T::Row>>, WriteError> {
+        txn.take::<T>(KeyBuf::of_part::<T::Key>(key), None)
+    }
+
+    /// Like [`PrimaryKey::delete`], if the row is as expected.
+    ///
+    /// # Errors
+    /// [`WriteError::Unexpected`].
+    pub fn delete_if(
+        &self,
+        txn: &mut WriteTxn<'_>,
+        key: impl PartOf<T::Key>,
+        expect: Expect,
+    ) -> Result<Option<Entry<T::Row>>, WriteError> {
+        txn.take::<T>(KeyBuf::of_part::<T::Key>(key), Some(expect))
+    }
+
     /// Deletes every row of a range of primary keys, and returns their number.
     ///
     /// # Errors
-    /// As [`WriteTxn::delete`].
-    pub fn delete_range<T: Table>(
-        &mut self,
+    /// As [`PrimaryKey::delete`].
+    pub fn delete_range(
+        &self,
+        txn: &mut WriteTxn<'_>,
         range: &KeyRange<T::Key>,
     ) -> Result<usize, WriteError> {
-        self.delete_where::<T>(range, |_| true)
+        self.delete_where(txn, range, |_| true)
     }
 
     /// Deletes the rows of a range of primary keys for which `is_gone` returns `true`, and returns their
     /// number.
     ///
     /// # Errors
-    /// As [`WriteTxn::delete`].
+    /// As [`PrimaryKey::delete`].
     ///
     /// ```
-    /// # use statehold_store::{KeyRange, Schema, Store, Table};
-    /// # struct Sizes;
-    /// # impl Table for Sizes {
-    /// #     const NAME: &'static str = "sizes";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = String;
-    /// #     type Row = (String, u64);
-    /// #     fn key(row: &Self::Row) -> &str { &row.0 }
-    /// # }
-    /// # let store = Store::in_memory(&Schema::new().table::<Sizes>());
+    /// # use serde::{Deserialize, Serialize};
+    /// # use statehold_store::{Store, Table};
+    /// # #[derive(Serialize, Deserialize, Table)]
+    /// # #[table(name = "sizes")]
+    /// # struct Size { #[table(key)] name: String, bytes: u64 }
+    /// # let store = Store::in_memory(&Size::schema());
     /// # let mut txn = store.begin_write()?;
-    /// # txn.upsert::<Sizes>(("web".into(), 0))?;
-    /// assert_eq!(txn.delete_where::<Sizes>(&KeyRange::all(), |row| row.1 == 0)?, 1);
+    /// txn.put(Size { name: "web".into(), bytes: 0 })?;
+    /// let all = Size::BY_KEY.all();
+    /// assert_eq!(Size::BY_KEY.delete_where(&mut txn, &all, |size| size.bytes == 0)?, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn delete_where<T: Table>(
-        &mut self,
+    pub fn delete_where(
+        &self,
+        txn: &mut WriteTxn<'_>,
         range: &KeyRange<T::Key>,
         mut is_gone: impl FnMut(&Entry<T::Row>) -> bool,
     ) -> Result<usize, WriteError> {
-        let slot = self.root.slot::<T>();
-        let rows = self.root.table::<T>(slot).primary.iter(&range.span);
+        let slot = txn.root.slot::<T>();
+        let rows = txn.root.table::<T>(slot).primary.iter(&range.span);
         let keys = rows.filter(|(_, entry)| is_gone(entry)).map(|(key, _)| key.clone()).collect();
-        Ok(self.remove_all::<T>(slot, keys))
+        Ok(txn.remove_all::<T>(slot, keys))
     }
+}
 
+impl WriteTxn<'_> {
     /// Deletes every row of a range of a secondary index, and returns their number: one for a row with
     /// several keys there.
     ///
@@ -142,31 +169,28 @@ impl WriteTxn<'_> {
     /// As [`WriteTxn::delete`].
     ///
     /// ```
-    /// use statehold_store::{Index, IndexSet, ReadView, Schema, Store, Table};
+    /// use serde::{Deserialize, Serialize};
+    /// use statehold_store::{ReadView, Store, Table};
     ///
-    /// struct Locks;
-    /// const BY_EXPIRY: Index<Locks, u64> =
-    ///     Index::non_unique("expires_at", |lock: &(String, Option<u64>), keys| {
-    ///         lock.1.iter().for_each(|at| keys.add(*at));
-    ///     });
-    /// impl Table for Locks {
-    ///     const NAME: &'static str = "locks";
-    ///     const VERSION: u16 = 1;
-    ///     type Key = String;
-    ///     type Row = (String, Option<u64>);
-    ///     fn key(row: &Self::Row) -> &str { &row.0 }
-    ///     fn indexes(set: &mut IndexSet<Self>) { set.add(&BY_EXPIRY); }
+    /// #[derive(Serialize, Deserialize, Table)]
+    /// #[table(name = "locks")]
+    /// struct Lock {
+    ///     #[table(key)]
+    ///     name: String,
+    ///     /// `None` never expires: with `some`, such a row is not in the index.
+    ///     #[table(index(some))]
+    ///     expires_at: Option<u64>,
     /// }
     ///
-    /// let store = Store::in_memory(&Schema::new().table::<Locks>());
+    /// let store = Store::in_memory(&Lock::schema());
     /// let mut txn = store.begin_write()?;
-    /// txn.upsert::<Locks>(("a".into(), Some(10)))?;
-    /// txn.upsert::<Locks>(("b".into(), Some(20)))?;
-    /// txn.upsert::<Locks>(("c".into(), None))?;
-    /// assert_eq!(txn.next_expiry(&BY_EXPIRY), Some(10));
-    /// let expired = txn.expire_until(&BY_EXPIRY, 15, 100)?;
-    /// assert_eq!((&*expired.rows[0].0, expired.more), ("a", false));
-    /// assert_eq!(txn.next_expiry(&BY_EXPIRY), Some(20));
+    /// for (name, expires_at) in [("a", Some(10)), ("b", Some(20)), ("c", None)] {
+    ///     txn.put(Lock { name: name.into(), expires_at })?;
+    /// }
+    /// assert_eq!(txn.next_expiry(&Lock::BY_EXPIRES_AT), Some(10));
+    /// let expired = txn.expire_until(&Lock::BY_EXPIRES_AT, 15, 100)?;
+    /// assert_eq!((&*expired.rows[0].name, expired.more), ("a", false));
+    /// assert_eq!(txn.next_expiry(&Lock::BY_EXPIRES_AT), Some(20));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn expire_until<T: Table, K: Expiry>(
@@ -214,13 +238,15 @@ impl<T: Table> std::fmt::Debug for Expired<T> {
     }
 }
 
-/// A shape of keys that are points in time: integers, and `Option` of them, of which `None` is never.
+/// A shape of keys that are points in time: integers, `SystemTime`, `Duration` (since a moment of the
+/// caller's choice), and `Option` of them, of which `None` is never.
 pub trait Expiry: Key + sealed::Expiry {}
 
 impl<K: Key + sealed::Expiry> Expiry for K {}
 
 mod sealed {
     use std::ops::Bound;
+    use std::time::{Duration, SystemTime};
 
     use crate::key::{Key, KeyBuf, Ref};
     use crate::range::Span;
@@ -240,10 +266,10 @@ mod sealed {
     }
 
     macro_rules! moments {
-        ($($int:ty)*) => {$(
-            impl Expiry for $int {}
+        ($($moment:ty)*) => {$(
+            impl Expiry for $moment {}
 
-            impl Expiry for Option<$int> {
+            impl Expiry for Option<$moment> {
                 #[expect(private_interfaces, reason = "sealed: no other crate can name this trait")]
                 fn until(now: Ref<'_, Self>) -> Span {
                     // `None` sorts first: it must not pass for a moment long ago.
@@ -262,7 +288,7 @@ mod sealed {
         )*};
     }
 
-    moments!(u32 u64 u128 i32 i64 i128);
+    moments!(u32 u64 u128 i32 i64 i128 SystemTime Duration);
 }
 
 pub(crate) fn first_expiry<T: Table, K: Expiry>(

@@ -36,7 +36,8 @@ impl PageToken {
     /// Call a listing by all that tells it from others: what is listed, its order, its filter. The name
     /// is not in the token, only a checksum of it: a token of one listing is refused by another.
     ///
-    /// At most one row of the listing may have the key: for a secondary index, use [`Keyed::token`].
+    /// At most one row of the listing may have the key: for a secondary index, use [`Keyed::token`]. For
+    /// a primary key, [`PrimaryKey::token`](crate::PrimaryKey::token) infers its shape.
     pub fn new<K: Key>(listing: &str, next: Ref<'_, K>) -> Self {
         Self::of_bytes(listing, KeyBuf::of::<K>(next).as_slice())
     }
@@ -62,11 +63,10 @@ impl PageToken {
     /// ```
     /// use statehold_store::{PageToken, TokenError};
     /// let token = PageToken::new::<(String, String)>("volumes", ("default", "vol-7"));
-    /// assert_eq!(
-    ///     PageToken::parse::<(String, String)>("volumes", token.as_str())?,
-    ///     ("default".to_string(), "vol-7".to_string()),
-    /// );
-    /// assert!(PageToken::parse::<(String, String)>("plugins", token.as_str()).is_err());
+    /// let key: (String, String) = PageToken::parse("volumes", token.as_str())?;
+    /// assert_eq!(key, ("default".to_string(), "vol-7".to_string()));
+    /// let other: Result<(String, String), _> = PageToken::parse("plugins", token.as_str());
+    /// assert_eq!(other, Err(TokenError::OtherListing));
     /// # Ok::<(), TokenError>(())
     /// ```
     pub fn parse<K: Key>(listing: &str, text: &str) -> Result<K, TokenError> {
@@ -103,36 +103,36 @@ impl<T: Table, K: Key> Index<T, K> {
     /// [`TokenError`] when the string is not a token, or one of another listing.
     ///
     /// ```
-    /// use statehold_store::{KeyRange, Order, PageToken, ReadView, TokenError, paginate};
-    /// # use statehold_store::{Index, IndexSet, Schema, Store, Table};
-    /// # struct Volumes;
-    /// # impl Table for Volumes {
-    /// #     const NAME: &'static str = "volumes";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = u64;
-    /// #     type Row = (u64, String);
-    /// #     fn key(row: &Self::Row) -> u64 { row.0 }
-    /// #     fn indexes(set: &mut IndexSet<Self>) { set.add(&BY_STATUS); }
-    /// # }
-    /// # const BY_STATUS: Index<Volumes, String> =
-    /// #     Index::non_unique("status", |volume: &(u64, String), keys| keys.add(&volume.1));
+    /// use serde::{Deserialize, Serialize};
+    /// use statehold_store::{Order, PageToken, ReadView, Store, Table, TokenError, paginate};
+    ///
+    /// #[derive(Serialize, Deserialize, Table)]
+    /// #[table(name = "volumes")]
+    /// struct Volume {
+    ///     #[table(key)]
+    ///     id: u64,
+    ///     #[table(index)]
+    ///     status: String,
+    /// }
+    ///
     /// fn page(
     ///     view: &impl ReadView,
     ///     token: Option<&str>,
     /// ) -> Result<(Vec<u64>, Option<PageToken>), TokenError> {
-    ///     let mut range = KeyRange::all();
+    ///     let by_status = Volume::BY_STATUS;
+    ///     let mut range = by_status.all();
     ///     if let Some(token) = token {
-    ///         range = BY_STATUS.resume(range, Order::Ascending, "by status", token)?;
+    ///         range = by_status.resume(range, Order::Ascending, "by status", token)?;
     ///     }
-    ///     let page = paginate(view.scan_by_keyed(&BY_STATUS, &range, Order::Ascending), Some(2));
+    ///     let page = paginate(view.scan_by_keyed(&by_status, &range, Order::Ascending), Some(2));
     ///     let next = page.next.map(|row| row.token("by status"));
-    ///     Ok((page.rows.iter().map(|row| row.0).collect(), next))
+    ///     Ok((page.rows.iter().map(|row| row.id).collect(), next))
     /// }
     ///
-    /// # let store = Store::in_memory(&Schema::new().table::<Volumes>());
-    /// # let mut txn = store.begin_write()?;
+    /// let store = Store::in_memory(&Volume::schema());
+    /// let mut txn = store.begin_write()?;
     /// for id in 1..=3 {
-    ///     txn.upsert::<Volumes>((id, "in-use".into()))?;
+    ///     txn.put(Volume { id, status: "in-use".into() })?;
     /// }
     /// let (first, next) = page(&txn, None)?;
     /// let (rest, end) = page(&txn, next.as_ref().map(PageToken::as_str))?;

@@ -26,43 +26,37 @@ use crate::view::{Order, ReadView};
 /// once, before the first of them is given.
 pub const PLANNED_ROWS_MAX: usize = 10_000;
 
-/// Plans a read of the rows of `range` that satisfy `conjuncts`.
+/// Plans a read of the rows of `range` that satisfy `conjuncts`. `PrimaryKey::plan` does the same, and infers
+/// the table.
 ///
 /// Cost: up to [`PLANNED_ROWS_MAX`] entries of each fitting index are counted.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
 /// use statehold_filter::{Filter, Filterable};
-/// use statehold_store::{Index, IndexSet, KeyRange, Order, Schema, Store, Table, plan};
+/// use statehold_store::{Order, Store, Table};
 ///
-/// #[derive(Serialize, Deserialize, Filterable)]
-/// struct Volume { id: String, plugin: String, size: u64 }
-/// struct Volumes;
-///
-/// const BY_PLUGIN: Index<Volumes, String> =
-///     Index::<Volumes, String>::non_unique("plugin", |volume, keys| keys.add(&volume.plugin))
-///         .serves("plugin");
-///
-/// impl Table for Volumes {
-///     const NAME: &'static str = "volumes";
-///     const VERSION: u16 = 1;
-///     type Key = String;
-///     type Row = Volume;
-///     fn key(row: &Volume) -> &str { &row.id }
-///     fn indexes(set: &mut IndexSet<Self>) { set.add(&BY_PLUGIN); }
+/// #[derive(Serialize, Deserialize, Filterable, Table)]
+/// #[table(name = "volumes")]
+/// struct Volume {
+///     #[table(key)]
+///     id: String,
+///     #[table(index(serves = "plugin"))]
+///     plugin: String,
+///     size: u64,
 /// }
 ///
-/// let store = Store::in_memory(&Schema::new().table::<Volumes>());
+/// let store = Store::in_memory(&Volume::schema());
 /// let mut txn = store.begin_write()?;
 /// for at in 0..100 {
 ///     let plugin = if at % 10 == 0 { "nfs" } else { "ebs" };
-///     txn.upsert::<Volumes>(Volume { id: format!("v{at:02}"), plugin: plugin.into(), size: at })?;
+///     txn.put(Volume { id: format!("v{at:02}"), plugin: plugin.into(), size: at })?;
 /// }
 /// txn.commit()?;
 ///
-/// let filter = Filter::<Volume>::compile("plugin == nfs and size != 0")?;
-/// let view = store.snapshot();
-/// let plan = plan::<Volumes>(&view, &KeyRange::all(), Order::Ascending, &filter.conjuncts());
+/// let filter: Filter<Volume> = Filter::compile("plugin == nfs and size != 0")?;
+/// let (view, all) = (store.snapshot(), Volume::BY_KEY.all());
+/// let plan = Volume::BY_KEY.plan(&view, &all, Order::Ascending, &filter.conjuncts());
 /// assert_eq!(plan.to_string(), r#"index plugin: 10 rows where plugin == "nfs""#);
 /// let found: Vec<_> = plan.filter(|volume| filter.matches(volume)).collect();
 /// assert_eq!((found.len(), &*found[0].id), (9, "v10"));
@@ -70,7 +64,7 @@ pub const PLANNED_ROWS_MAX: usize = 10_000;
 /// ```
 ///
 /// # Panics
-/// When the table is not in the store's [`crate::Schema`].
+/// When the table is not in the store's [`crate::Schema`], as all of [`ReadView`] does.
 pub fn plan<'v, T: Table>(
     view: &'v impl ReadView,
     range: &KeyRange<T::Key>,
@@ -302,7 +296,7 @@ impl<T: Table> Plan<'_, T> {
     /// ```
     /// # use serde::{Deserialize, Serialize};
     /// # use statehold_filter::{Filter, Filterable};
-    /// # use statehold_store::{KeyRange, Order, RejectReason, Store, Table, plan};
+    /// # use statehold_store::{Order, RejectReason, Store, Table};
     /// #[derive(Serialize, Deserialize, Filterable, Table)]
     /// #[table(name = "volumes")]
     /// struct Volume {
@@ -315,9 +309,9 @@ impl<T: Table> Plan<'_, T> {
     /// }
     ///
     /// let store = Store::in_memory(&Volume::schema());
-    /// let view = store.snapshot();
-    /// let filter = Filter::<Volume>::compile("node == n1")?;
-    /// let plan = plan::<Volume>(&view, &KeyRange::all(), Order::Ascending, &filter.conjuncts());
+    /// let (view, all) = (store.snapshot(), Volume::BY_KEY.all());
+    /// let filter: Filter<Volume> = Filter::compile("node == n1")?;
+    /// let plan = Volume::BY_KEY.plan(&view, &all, Order::Ascending, &filter.conjuncts());
     /// assert_eq!(plan.rejected()[1].reason(), &RejectReason::ServesNothing);
     /// assert_eq!(
     ///     format!("{plan:#}"),

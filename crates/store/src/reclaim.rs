@@ -131,7 +131,7 @@ mod tests {
         txn.commit()?;
         let snapshot = store.snapshot();
         let mut txn = store.begin_write().unwrap();
-        txn.delete_range::<Rows>(&KeyRange::all()).unwrap();
+        Rows::BY_KEY.delete_range(&mut txn, &KeyRange::all()).unwrap();
         txn.commit()?;
         assert!(threads.try_recv().is_err(), "the snapshot holds the rows");
         drop(snapshot);

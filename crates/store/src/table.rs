@@ -15,12 +15,12 @@ use statehold_filter::{Constant, Filterable, Kind, Sarg};
 use crate::codec::OldRow;
 use crate::error::{RowError, SchemaError};
 use crate::key::{Key, KeyBuf, KeyBytes, PartOf, Ref, printed};
+use crate::primary::PrimaryKey;
 #[cfg(feature = "planning")]
 use crate::range::Span;
 use crate::schema::Schema;
 #[cfg(feature = "planning")]
 use crate::serves::Serves;
-use crate::typed::PrimaryKey;
 
 /// A table: the type of its rows, their primary key and the secondary indexes.
 ///

@@ -23,6 +23,14 @@ use crate::writer::Held;
 /// lives other writers wait, readers do not.
 ///
 /// A write that fails leaves the transaction as it was before that call.
+///
+/// Writes that take a row infer its table: [`WriteTxn::put`], [`WriteTxn::import`]. Writes by the primary key are
+/// methods of [`Table::BY_KEY`] (see [`PrimaryKey`](crate::PrimaryKey)): `update`, `delete`, `delete_where` and
+/// others. [`WriteTxn::upsert`] and [`WriteTxn::delete`] name the table, for rows that do not tell it.
+///
+/// # Panics
+/// Methods panic when the table is not in the store's [`crate::Schema`]: a mistake of the program, not of its
+/// input, so the first run of the call shows it.
 pub struct WriteTxn<'s> {
     store: &'s Store,
     head: Held<'s>,
@@ -64,21 +72,17 @@ impl<'s> WriteTxn<'s> {
     /// [`WriteError::NotUnique`], [`WriteError::KeyTooLong`] or [`WriteError::Unstorable`].
     ///
     /// ```
-    /// # use statehold_store::{Schema, Store, Table};
-    /// # struct Sizes;
-    /// # impl Table for Sizes {
-    /// #     const NAME: &'static str = "sizes";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = String;
-    /// #     type Row = (String, u64);
-    /// #     fn key(row: &Self::Row) -> &str { &row.0 }
-    /// # }
-    /// # let store = Store::in_memory(&Schema::new().table::<Sizes>());
+    /// # use statehold_store::{Store, Table};
+    /// # #[derive(serde::Serialize, serde::Deserialize, Table)]
+    /// # #[table(name = "sizes")]
+    /// # struct Size { #[table(key)] name: String, bytes: u64 }
+    /// # let store = Store::in_memory(&Size::schema());
     /// # let mut txn = store.begin_write()?;
-    /// assert!(txn.upsert::<Sizes>(("web".into(), 1))?.is_none());
-    /// let old = txn.upsert::<Sizes>(("web".into(), 2))?;
-    /// assert_eq!(old.map(|row| row.1), Some(1));
-    /// assert_eq!(txn.delete::<Sizes>("web")?.map(|row| row.1), Some(2));
+    /// // `put` is the same for a row that names its table, as every derived one does.
+    /// assert!(txn.put(Size { name: "web".into(), bytes: 1 })?.is_none());
+    /// let old = txn.upsert::<Size>(Size { name: "web".into(), bytes: 2 })?;
+    /// assert_eq!(old.map(|row| row.bytes), Some(1));
+    /// assert_eq!(Size::BY_KEY.delete(&mut txn, "web")?.map(|row| row.bytes), Some(2));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn upsert<T: Table>(&mut self, row: T::Row) -> Result<Option<Entry<T::Row>>, WriteError> {
@@ -129,28 +133,16 @@ impl<'s> WriteTxn<'s> {
         &mut self,
         key: Ref<'_, T::Key>,
     ) -> Result<Option<Entry<T::Row>>, WriteError> {
-        self.take::<T>(key, None)
+        self.take::<T>(KeyBuf::of::<T::Key>(key), None)
     }
 
-    /// Like [`WriteTxn::delete`], if the row is as expected.
-    ///
-    /// # Errors
-    /// [`WriteError::Unexpected`].
-    pub fn delete_if<T: Table>(
+    pub(crate) fn take<T: Table>(
         &mut self,
-        key: Ref<'_, T::Key>,
-        expect: Expect,
-    ) -> Result<Option<Entry<T::Row>>, WriteError> {
-        self.take::<T>(key, Some(expect))
-    }
-
-    fn take<T: Table>(
-        &mut self,
-        key: Ref<'_, T::Key>,
+        key: KeyBuf,
         expect: Option<Expect>,
     ) -> Result<Option<Entry<T::Row>>, WriteError> {
         let slot = self.root.slot::<T>();
-        let key = KeyBuf::of::<T::Key>(key).finish();
+        let key = key.finish();
         let old = self.root.table::<T>(slot).primary.get(key.as_slice());
         if let Some(expect) = expect {
             expect.check(T::NAME, old.map(Entry::modify_index))?;
@@ -203,22 +195,18 @@ impl<'s> WriteTxn<'s> {
     /// change: for reading while writing.
     ///
     /// ```
-    /// # use statehold_store::{KeyRange, Order, ReadView, Schema, Store, Table};
-    /// # struct Names;
-    /// # impl Table for Names {
-    /// #     const NAME: &'static str = "names";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = String;
-    /// #     type Row = String;
-    /// #     fn key(row: &String) -> &str { row }
-    /// # }
-    /// # let store = Store::in_memory(&Schema::new().table::<Names>());
+    /// # use statehold_store::{Order, Store, Table};
+    /// # #[derive(serde::Serialize, serde::Deserialize, Table)]
+    /// # #[table(name = "names")]
+    /// # struct Name { #[table(key)] name: String }
+    /// # let store = Store::in_memory(&Name::schema());
     /// let mut txn = store.begin_write()?;
-    /// txn.upsert::<Names>("a".into())?;
-    /// for name in txn.freeze().scan::<Names>(&KeyRange::all(), Order::Ascending) {
-    ///     txn.upsert::<Names>(format!("{}-copy", **name))?;
+    /// txn.put(Name { name: "a".into() })?;
+    /// let (view, all) = (txn.freeze(), Name::BY_KEY.all());
+    /// for row in Name::BY_KEY.scan(&view, &all, Order::Ascending) {
+    ///     txn.put(Name { name: format!("{}-copy", row.name) })?;
     /// }
-    /// assert_eq!(txn.count::<Names>(), 2);
+    /// assert_eq!(Name::BY_KEY.count(&txn), 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn freeze(&self) -> Snapshot {
@@ -261,23 +249,18 @@ impl<'s> WriteTxn<'s> {
     /// itself wait.
     ///
     /// ```
-    /// # use statehold_store::{ReadView, Schema, Store, Table};
-    /// # struct Names;
-    /// # impl Table for Names {
-    /// #     const NAME: &'static str = "names";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = String;
-    /// #     type Row = String;
-    /// #     fn key(row: &String) -> &str { row }
-    /// # }
+    /// # use statehold_store::{Store, Table};
+    /// # #[derive(serde::Serialize, serde::Deserialize, Table)]
+    /// # #[table(name = "names")]
+    /// # struct Name { #[table(key)] name: String }
     /// async fn add(store: &Store, name: &str) -> Result<u64, Box<dyn std::error::Error>> {
     ///     let commit = {
     ///         let mut txn = store.begin_write()?;
-    ///         txn.upsert::<Names>(name.into())?;
+    ///         txn.put(Name { name: name.into() })?;
     ///         txn.commit_async()
     ///     };
     ///     let snapshot = commit.await?;
-    ///     assert!(snapshot.get::<Names>(name).is_some());
+    ///     assert!(Name::BY_KEY.contains(&snapshot, name));
     ///     Ok(snapshot.index())
     /// }
     /// ```

@@ -3,24 +3,17 @@
 //! An [`Index`] and a [`PrimaryKey`] know their table and the shape of their keys, so ranges that are
 //! made by them infer both. A [`TableRow`] knows its table, so [`WriteTxn::put`] does.
 
-use std::fmt;
-use std::marker::PhantomData;
 use std::ops::Bound;
 
-#[cfg(feature = "planning")]
-use statehold_filter::Conjunct;
 use uuid::Uuid;
 
 use crate::error::{Expect, WriteError};
 use crate::hex::HexPrefix;
 use crate::key::{Key, KeyPrefix, Ref};
-#[cfg(feature = "planning")]
-use crate::plan::{Plan, plan};
+use crate::primary::PrimaryKey;
 use crate::range::KeyRange;
-use crate::scan::Scan;
 use crate::table::{Entry, Index, Table};
 use crate::txn::WriteTxn;
-use crate::view::{Order, ReadView};
 
 /// A type of rows that belongs to one table, so that the row alone tells where it goes.
 ///
@@ -85,112 +78,6 @@ impl WriteTxn<'_> {
         expect: Expect,
     ) -> Result<Option<Entry<R>>, WriteError> {
         self.upsert_if::<R::Table>(row, expect)
-    }
-}
-
-/// The primary key of the table `T`, as [`Table::BY_KEY`]: makes ranges of it, and reads by it.
-///
-/// ```
-/// use serde::{Deserialize, Serialize};
-/// use statehold_store::{Entry, Order, ReadView, Store, Table};
-///
-/// #[derive(Serialize, Deserialize, Table)]
-/// #[table(name = "volumes", key(namespace, id))]
-/// struct Volume {
-///     namespace: String,
-///     id: String,
-///     #[table(index)]
-///     status: String,
-/// }
-///
-/// let store = Store::in_memory(&Volume::schema());
-/// let mut txn = store.begin_write()?;
-/// for id in ["web-1", "web-2", "db-1"] {
-///     let status = String::from("ready");
-///     txn.put(Volume { namespace: "default".into(), id: id.into(), status })?;
-/// }
-/// txn.commit()?;
-///
-/// let (view, namespace) = (store.snapshot(), String::from("default"));
-/// assert!(Volume::BY_KEY.get(&view, (&namespace, "web-1")).is_some());
-/// let web = Volume::BY_KEY.within_prefix(&namespace, "web-");
-/// assert_eq!(Volume::BY_KEY.scan(&view, &web, Order::Ascending).count(), 2);
-///
-/// let ready = Volume::BY_STATUS.exact("ready");
-/// assert_eq!(view.scan_by(&Volume::BY_STATUS, &ready, Order::Ascending).count(), 3);
-///
-/// // The result's type names the table too.
-/// let found: Option<&Entry<Volume>> = view.get_row((&namespace, "db-1"));
-/// assert!(found.is_some());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub struct PrimaryKey<T>(PhantomData<fn() -> T>);
-
-impl<T: Table> PrimaryKey<T> {
-    pub(crate) const fn new() -> Self {
-        Self(PhantomData)
-    }
-
-    /// Returns the row with this primary key. Like [`ReadView::get`].
-    pub fn get<'v>(
-        &self,
-        view: &'v impl ReadView,
-        key: Ref<'_, T::Key>,
-    ) -> Option<&'v Entry<T::Row>> {
-        view.get::<T>(key)
-    }
-
-    /// Returns the rows of a range, in the order of their keys. Like [`ReadView::scan`].
-    pub fn scan<'v>(
-        &self,
-        view: &'v impl ReadView,
-        range: &KeyRange<T::Key>,
-        order: Order,
-    ) -> Scan<'v, T> {
-        view.scan::<T>(range, order)
-    }
-
-    /// Plans a read of the rows of a range that satisfy conditions. Like [`plan()`].
-    #[cfg(feature = "planning")]
-    pub fn plan<'v>(
-        &self,
-        view: &'v impl ReadView,
-        range: &KeyRange<T::Key>,
-        order: Order,
-        conjuncts: &[Conjunct],
-    ) -> Plan<'v, T> {
-        plan(view, range, order, conjuncts)
-    }
-
-    /// Returns the number of rows of the table. Like [`ReadView::count`].
-    pub fn count(&self, view: &impl ReadView) -> usize {
-        view.count::<T>()
-    }
-
-    /// Deletes the row with this primary key and returns it. Like [`WriteTxn::delete`].
-    ///
-    /// # Errors
-    /// As [`WriteTxn::delete`].
-    pub fn delete(
-        &self,
-        txn: &mut WriteTxn<'_>,
-        key: Ref<'_, T::Key>,
-    ) -> Result<Option<Entry<T::Row>>, WriteError> {
-        txn.delete::<T>(key)
-    }
-}
-
-impl<T> Clone for PrimaryKey<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for PrimaryKey<T> {}
-
-impl<T: Table> fmt::Debug for PrimaryKey<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PrimaryKey").field("table", &T::NAME).finish()
     }
 }
 

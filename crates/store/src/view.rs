@@ -51,13 +51,19 @@ pub(crate) mod sealed {
 
 /// Read access to all tables as of one moment.
 ///
+/// Reads by a secondary index take the index: `view.find(&Volume::BY_NAME, "web")`. Reads by the primary key
+/// are methods of [`Table::BY_KEY`] (see [`PrimaryKey`](crate::PrimaryKey)), which take the view:
+/// `Volume::BY_KEY.get(&view, "web")`. Both infer the table. The forms here that take no index name it:
+/// `view.get::<Volume>("web")`.
+///
 /// A rule that is written against `&impl ReadView` holds for a [`crate::Snapshot`], is watched in
 /// a [`crate::Tracked`] one, and sees the own writes of a [`crate::WriteTxn`]. Nothing here locks
 /// or touches the disk.
 ///
 /// # Panics
 /// Every method panics when the table is not in the store's [`crate::Schema`], or the index is not
-/// in the table's declaration.
+/// in the table's declaration: a mistake of the program, not of its input, so the first run of the
+/// call shows it.
 pub trait ReadView: sealed::Reader {
     /// The row with this primary key.
     ///
@@ -112,41 +118,26 @@ pub trait ReadView: sealed::Reader {
         Scan::new(&table.secondary[at], &range.span, order)
     }
 
-    /// Like [`ReadView::scan`], with the primary keys.
-    fn scan_keyed<T: Table>(
-        &self,
-        range: &KeyRange<T::Key>,
-        order: Order,
-    ) -> KeyedScan<'_, T, T::Key> {
-        let root = self.root();
-        let slot = root.slot::<T>();
-        self.note(Place { table: slot, index: 0 }, &range.span);
-        KeyedScan::new(&root.table::<T>(slot).primary, &range.span, order)
-    }
-
     /// Like [`ReadView::scan_by`], with the keys of the index: for a multi-valued one, those that
     /// matched.
     ///
     /// ```
-    /// # use statehold_store::{Index, IndexSet, KeyRange, Order, ReadView, Schema, Store, Table};
-    /// # struct Volumes;
-    /// # impl Table for Volumes {
-    /// #     const NAME: &'static str = "volumes";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = u64;
-    /// #     type Row = (u64, Vec<String>);
-    /// #     fn key(row: &Self::Row) -> u64 { row.0 }
-    /// #     fn indexes(set: &mut IndexSet<Self>) { set.add(&BY_NODE); }
-    /// # }
-    /// const BY_NODE: Index<Volumes, String> =
-    ///     Index::non_unique("node", |volume: &(u64, Vec<String>), keys| {
-    ///         volume.1.iter().for_each(|node| keys.add(node));
-    ///     });
-    /// # let store = Store::in_memory(&Schema::new().table::<Volumes>());
+    /// # use serde::{Deserialize, Serialize};
+    /// # use statehold_store::{Order, ReadView, Store, Table};
+    /// #[derive(Serialize, Deserialize, Table)]
+    /// #[table(name = "volumes")]
+    /// struct Volume {
+    ///     #[table(key)]
+    ///     id: u64,
+    ///     #[table(index(each))]
+    ///     nodes: Vec<String>,
+    /// }
+    ///
+    /// # let store = Store::in_memory(&Volume::schema());
     /// # let mut txn = store.begin_write()?;
-    /// txn.upsert::<Volumes>((7, vec!["n1".into(), "n2".into()]))?;
+    /// txn.put(Volume { id: 7, nodes: vec!["n1".into(), "n2".into()] })?;
     /// let nodes: Vec<_> = txn
-    ///     .scan_by_keyed(&BY_NODE, &KeyRange::all(), Order::Ascending)
+    ///     .scan_by_keyed(&Volume::BY_NODES, &Volume::BY_NODES.all(), Order::Ascending)
     ///     .map(|volume| (volume.key(), volume.primary()))
     ///     .collect();
     /// assert_eq!(nodes, [("n1".to_string(), 7), ("n2".to_string(), 7)]);
@@ -188,56 +179,10 @@ pub trait ReadView: sealed::Reader {
         root.table::<R::Table>(slot).primary.get(buf.as_slice())
     }
 
-    /// The number of rows of a range of primary keys. Cost: a step for each row.
-    fn count_range<T: Table>(&self, range: &KeyRange<T::Key>) -> usize {
-        self.scan::<T>(range, Order::Ascending).count()
-    }
-
     /// The number of entries in a range of a secondary index: a row counts once for each key it has
     /// there. Cost: a step for each entry.
     fn count_by<T: Table, K: Key>(&self, index: &Index<T, K>, range: &KeyRange<K>) -> usize {
         self.scan_by(index, range, Order::Ascending).count()
-    }
-
-    /// Whether there is a row with this primary key.
-    fn contains<T: Table>(&self, key: Ref<'_, T::Key>) -> bool {
-        self.get::<T>(key).is_some()
-    }
-
-    /// The rows with these primary keys, in the order of the keys; `None` where there is none.
-    ///
-    /// ```
-    /// # use statehold_store::{ReadView, Schema, Store, Table};
-    /// # struct Names;
-    /// # impl Table for Names {
-    /// #     const NAME: &'static str = "names";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = String;
-    /// #     type Row = String;
-    /// #     fn key(row: &String) -> &str { row }
-    /// # }
-    /// # let store = Store::in_memory(&Schema::new().table::<Names>());
-    /// # let mut txn = store.begin_write()?;
-    /// txn.upsert::<Names>("web".into())?;
-    /// let found = txn.get_many::<Names>(["db", "web"]);
-    /// assert!(found[0].is_none() && found[1].is_some());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    fn get_many<'k, T: Table>(
-        &self,
-        keys: impl IntoIterator<Item = Ref<'k, T::Key>>,
-    ) -> Vec<Option<&Entry<T::Row>>> {
-        keys.into_iter().map(|key| self.get::<T>(key)).collect()
-    }
-
-    /// The row with the least primary key.
-    fn first<T: Table>(&self) -> Option<&Entry<T::Row>> {
-        self.scan::<T>(&KeyRange::all(), Order::Ascending).next()
-    }
-
-    /// The row with the greatest primary key.
-    fn last<T: Table>(&self) -> Option<&Entry<T::Row>> {
-        self.scan::<T>(&KeyRange::all(), Order::Descending).next()
     }
 
     /// The first row of a range of a secondary index.
@@ -258,53 +203,8 @@ pub trait ReadView: sealed::Reader {
         self.scan_by(index, range, Order::Descending).next()
     }
 
-    /// The row whose primary key is the longest prefix of `text`: for routes and mounts.
-    ///
-    /// Cost: a descent for each prefix of `text` that other keys branch off at, most often one or two.
-    ///
-    /// ```
-    /// # use statehold_store::{ReadView, Schema, Store, Table};
-    /// # struct Mounts;
-    /// # impl Table for Mounts {
-    /// #     const NAME: &'static str = "mounts";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = String;
-    /// #     type Row = String;
-    /// #     fn key(row: &String) -> &str { row }
-    /// # }
-    /// # let store = Store::in_memory(&Schema::new().table::<Mounts>());
-    /// # let mut txn = store.begin_write()?;
-    /// for mount in ["/", "/srv/", "/srv/data/old/"] {
-    ///     txn.upsert::<Mounts>(mount.into())?;
-    /// }
-    /// let mount = txn.longest_prefix::<Mounts>("/srv/data/new/file");
-    /// assert_eq!(mount.map(|mount| mount.as_str()), Some("/srv/"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    fn longest_prefix<T: Table<Key = String>>(&self, text: &str) -> Option<&Entry<T::Row>> {
-        let root = self.root();
-        let slot = root.slot::<T>();
-        let (found, span) = ops::longest_prefix(&root.table::<T>(slot).primary, &[], text);
-        self.note(Place { table: slot, index: 0 }, &span);
-        found
-    }
-
-    /// Like [`ReadView::longest_prefix`], among the rows whose first part of the primary key is `first`.
-    fn longest_prefix_within<T: Table<Key = (A, String)>, A: Key>(
-        &self,
-        first: Ref<'_, A>,
-        text: &str,
-    ) -> Option<&Entry<T::Row>> {
-        let root = self.root();
-        let slot = root.slot::<T>();
-        let lead = KeyBuf::of::<A>(first);
-        let tree = &root.table::<T>(slot).primary;
-        let (found, span) = ops::longest_prefix(tree, lead.as_slice(), text);
-        self.note(Place { table: slot, index: 0 }, &span);
-        found
-    }
-
-    /// Like [`ReadView::longest_prefix`], by the key of a secondary index.
+    /// Like [`PrimaryKey::longest_prefix`](crate::PrimaryKey::longest_prefix), by the key of a secondary
+    /// index.
     fn longest_prefix_by<T: Table>(
         &self,
         index: &Index<T, String>,

@@ -196,7 +196,7 @@ fn a_refused_write_leaves_the_transaction_as_it_was() {
         WriteError::Unexpected { table: "volumes", expected: Expect::Absent, found: Some(2) }
     );
     assert_eq!(
-        txn.delete_if::<Volumes>(("default", "a"), Expect::ModifyIndex(9)).unwrap_err(),
+        Volumes::BY_KEY.delete_if(&mut txn, ("default", "a"), Expect::ModifyIndex(9)).unwrap_err(),
         WriteError::Unexpected {
             table: "volumes",
             expected: Expect::ModifyIndex(9),

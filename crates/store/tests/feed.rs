@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Names, Volume, Volumes, put_name, schema};
-use statehold_store::{Commit, FeedError, Options, Store};
+use statehold_store::{Commit, FeedError, Options, Store, Table as _};
 
 fn write(store: &Store, at: u64) {
     let mut txn = store.begin_write().unwrap();
@@ -21,17 +21,17 @@ fn check(commit: &Commit, index: u64) {
     let at = index - 1;
     assert_eq!(commit.index, index);
     let [name, volume, gone @ ..] = commit.changes.as_slice() else { panic!("{commit:?}") };
-    assert_eq!(name.key::<Names>(), Some(format!("name-{at}")));
-    let row = name.row::<Names>().unwrap().unwrap();
+    assert_eq!(name.key(&Names::BY_KEY), Some(format!("name-{at}")));
+    let row = name.row(&Names::BY_KEY).unwrap().unwrap();
     assert_eq!((&**row, row.create_index()), (&*format!("name-{at}"), index));
-    assert_eq!((volume.table(), volume.key::<Names>()), ("volumes", None));
-    let row = volume.row::<Volumes>().unwrap().unwrap();
+    assert_eq!((volume.table(), volume.key(&Names::BY_KEY)), ("volumes", None));
+    let row = volume.row(&Volumes::BY_KEY).unwrap().unwrap();
     assert_eq!((row.create_index(), row.modify_index()), (2, index));
     match gone {
         [] => assert_eq!(at, 1),
         [gone] => {
             assert!(gone.is_delete());
-            assert_eq!(gone.key::<Names>(), Some(format!("name-{}", at - 1)));
+            assert_eq!(gone.key(&Names::BY_KEY), Some(format!("name-{}", at - 1)));
         }
         _ => panic!("{commit:?}"),
     }

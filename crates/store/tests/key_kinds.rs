@@ -59,8 +59,7 @@ struct Host {
     timeout: Duration,
     #[table(index(serves = "zone"))]
     zone: char,
-    #[filterable(skip)]
-    #[table(index)]
+    #[table(index(serves = "address"))]
     address: IpAddr,
     #[filterable(skip)]
     rack: Rack,
@@ -116,6 +115,10 @@ fn fields_of_many_types_are_found_by_their_values() {
     let v4 = Host::BY_ADDRESS
         .between(Included(Ipv4Addr::UNSPECIFIED.into()), Included(Ipv4Addr::BROADCAST.into()));
     assert_eq!(view.scan_by(&Host::BY_ADDRESS, &v4, up).count(), 2, "v4 before v6");
+    let mapped = Filter::<Host>::compile("address == \"0:0::0:1\"").unwrap();
+    let plan = Host::BY_KEY.plan(&view, &Host::BY_KEY.all(), up, &mapped.conjuncts());
+    assert_eq!(plan.to_string(), r#"index address: 1 rows where address == "::1""#);
+    assert_eq!(plan.filter(|row| mapped.matches(row)).count(), 1, "by value, however written");
     assert!(view.find(&Host::BY_MAC, &[2; 6]).is_some());
     assert!(view.find(&Host::BY_PLACE, (Some("r1"), 1, 0)).is_some());
     let rack = Rack(Some("r1".into()));
@@ -262,4 +265,33 @@ proptest! {
             planned.map(|row| &**row).filter(|row| filter.matches(row)).collect();
         prop_assert_eq!(planned, naive, "{} by {}", text, shown);
     }
+}
+
+#[derive(Debug, Serialize, Deserialize, Table)]
+#[table(name = "leases")]
+struct Lease {
+    #[table(key)]
+    id: u8,
+    #[table(index(some))]
+    ends: Option<SystemTime>,
+    #[table(index)]
+    left: Option<Duration>,
+}
+
+#[test]
+fn times_and_durations_expire() {
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let store = Store::in_memory(&Lease::schema());
+    let mut txn = store.begin_write().unwrap();
+    for (id, seconds) in [(1, Some(10)), (2, Some(20)), (3, None)] {
+        let left = seconds.map(Duration::from_secs);
+        txn.put(Lease { id, ends: seconds.map(at), left }).unwrap();
+    }
+    assert_eq!(txn.next_expiry(&Lease::BY_ENDS), Some(at(10)));
+    let gone = txn.expire_until(&Lease::BY_ENDS, at(10), 9).unwrap();
+    assert_eq!(gone.rows.iter().map(|row| row.id).collect::<Vec<_>>(), [1]);
+    assert_eq!(txn.next_expiry(&Lease::BY_LEFT), Some(Some(Duration::from_secs(20))));
+    let gone = txn.expire_until(&Lease::BY_LEFT, Some(Duration::MAX), 9).unwrap();
+    assert_eq!(gone.rows.iter().map(|row| row.id).collect::<Vec<_>>(), [2]);
+    assert!(Lease::BY_KEY.contains(&txn, 3), "`None` never expires");
 }

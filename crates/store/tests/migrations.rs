@@ -251,7 +251,7 @@ fn a_feed_from_before_the_keys_changed_says_that_it_has_a_gap() {
         let store = open::<V2>(dir.path());
         let commits: Vec<_> = store.changes_since(index).unwrap().map(Result::unwrap).collect();
         assert_eq!(commits.len(), 1);
-        assert_eq!(commits[0].changes[0].key::<V2>(), Some(("default".to_owned(), 7)));
+        assert_eq!(commits[0].changes[0].key(&V2::BY_KEY), Some(("default".to_owned(), 7)));
     }
 }
 
@@ -364,7 +364,8 @@ fn a_backup_of_an_earlier_version_is_restored_with_the_new_keys() {
     put::<Shifted>(&store, ItemV1 { id: 2, size: 5 });
     store.restore(backup.as_slice()).unwrap();
     let last = store.changes_since(store.index() - 1).unwrap().next().unwrap().unwrap();
-    let keys: Vec<_> = last.changes.iter().filter_map(|change| change.key::<Shifted>()).collect();
+    let keys: Vec<_> =
+        last.changes.iter().filter_map(|change| change.key(&Shifted::BY_KEY)).collect();
     assert_eq!(keys, [2, 4, 5, 6, 10]);
 
     let refused = open::<One>(tempfile::tempdir().unwrap().path()).restore(backup.as_slice());

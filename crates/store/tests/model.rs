@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use common::{BY_EXTERNAL, BY_NODE, BY_PLUGIN, BY_SIZE, Names, Volume, Volumes, schema};
 use proptest::prelude::*;
 use statehold_store::{
-    CommitError, Entry, Expect, HexPrefix, KeyRange, Order, ReadView, Snapshot, Store, WriteError,
-    WriteTxn,
+    CommitError, Entry, Expect, HexPrefix, KeyRange, Order, ReadView, Snapshot, Store, Table as _,
+    WriteError, WriteTxn,
 };
 use uuid::Uuid;
 
@@ -289,7 +289,7 @@ fn write_to(txn: &mut WriteTxn<'_>, write: &Write) -> bool {
         }
         Write::Name(name) => txn.upsert::<Names>(name.clone()).is_ok(),
         Write::Update(namespace, id, size) => {
-            txn.update::<Volumes>((namespace, id), |row| row.size = *size).unwrap().is_some()
+            Volumes::BY_KEY.update(txn, (namespace, id), |row| row.size = *size).unwrap().is_some()
         }
         Write::DeleteByPlugin(plugin) => {
             let range = KeyRange::<(String, i64)>::within(plugin);
@@ -298,10 +298,11 @@ fn write_to(txn: &mut WriteTxn<'_>, write: &Write) -> bool {
             count > 0
         }
         Write::DeleteWhere(size) => {
-            txn.delete_where::<Volumes>(&KeyRange::all(), |row| row.size == *size).unwrap() > 0
+            Volumes::BY_KEY.delete_where(txn, &KeyRange::all(), |row| row.size == *size).unwrap()
+                > 0
         }
         Write::Import(volumes) => {
-            txn.import::<Volumes>(volumes.clone()).is_ok_and(|count| count > 0)
+            Volumes::BY_KEY.import(txn, volumes.clone()).is_ok_and(|count| count > 0)
         }
         Write::Expire(size) => {
             let expired = txn.expire_until(&BY_SIZE, *size, 2).unwrap();

@@ -45,15 +45,16 @@ fn a_modified_row_keeps_its_create_index() {
     let store = store();
     with(&store, |txn| txn.upsert::<Volumes>(named("a", "")).unwrap());
     let key = ("default", "a");
-    let old = with(&store, |txn| txn.update::<Volumes>(key, |row| row.size = 9).unwrap());
+    let old = with(&store, |txn| Volumes::BY_KEY.update(txn, key, |row| row.size = 9).unwrap());
     assert_eq!(old.unwrap().size, 1);
     let view = store.snapshot();
     let row = view.get::<Volumes>(key).unwrap();
     assert_eq!((row.size, row.create_index(), row.modify_index()), (9, 2, 3));
     with(&store, |txn| {
-        let moved = txn.modify::<Volumes>(key, |row| Volume { id: "b".into(), ..row.clone() });
+        let moved =
+            Volumes::BY_KEY.modify(txn, key, |row| Volume { id: "b".into(), ..row.clone() });
         assert_eq!(moved.unwrap_err(), WriteError::KeyChanged { table: "volumes" });
-        let none = txn.modify::<Volumes>(("default", "z"), |_| unreachable!("no such row"));
+        let none = Volumes::BY_KEY.modify(txn, ("default", "z"), |_| unreachable!("no such row"));
         assert!(none.unwrap().is_none());
     });
     assert_eq!(store.index(), 3, "nothing was written");
@@ -68,7 +69,7 @@ fn a_write_that_expects_a_row_never_inserts() {
     assert_eq!(refused, WriteError::Unexpected { table: "names", expected, found: None });
     put_name(&mut txn, "a");
     assert!(txn.upsert_if::<Names>("a".into(), Expect::Present).unwrap().is_some());
-    assert!(txn.delete_if::<Names>("a", Expect::Present).unwrap().is_some());
+    assert!(Names::BY_KEY.delete_if(&mut txn, "a", Expect::Present).unwrap().is_some());
 }
 
 #[test]
@@ -80,7 +81,8 @@ fn deletes_by_an_index_count_rows_not_keys() {
         txn.upsert::<Volumes>(named("b", "")).unwrap();
         assert_eq!(txn.count_by(&BY_NODE, &KeyRange::all()), 2);
         assert_eq!(txn.delete_by(&BY_NODE, &KeyRange::all()).unwrap(), 1);
-        assert_eq!(txn.delete_where::<Volumes>(&KeyRange::all(), |row| row.id == "b").unwrap(), 1);
+        let (volumes, all) = (Volumes::BY_KEY, KeyRange::all());
+        assert_eq!(volumes.delete_where(txn, &all, |row| row.id == "b").unwrap(), 1);
         assert_eq!(txn.count::<Volumes>(), 0);
     });
     assert!(store.snapshot().find(&BY_ALIAS, ("default", "a", true)).is_none());
@@ -89,16 +91,16 @@ fn deletes_by_an_index_count_rows_not_keys() {
 #[test]
 fn reads_of_one_row_agree_with_scans() {
     let store = store();
-    assert!(
-        store.snapshot().first::<Names>().is_none() && store.snapshot().last::<Names>().is_none()
-    );
+    let names = Names::BY_KEY;
+    let empty = store.snapshot();
+    assert!(names.first(&empty).is_none() && names.last(&empty).is_none());
     with(&store, |txn| ["b", "a", "c"].iter().for_each(|name| put_name(txn, name)));
     let view = store.snapshot();
-    assert_eq!(view.first::<Names>().map(|name| name.as_str()), Some("a"));
-    assert_eq!(view.last::<Names>().map(|name| name.as_str()), Some("c"));
-    assert!(view.contains::<Names>("b") && !view.contains::<Names>("d"));
-    assert_eq!(view.count_range::<Names>(&KeyRange::<String>::prefix("b")), 1);
-    let found = view.get_many::<Names>(["c", "x", "a"]);
+    assert_eq!(names.first(&view).map(|name| name.as_str()), Some("a"));
+    assert_eq!(names.last(&view).map(|name| name.as_str()), Some("c"));
+    assert!(names.contains(&view, "b") && !names.contains(&view, "d"));
+    assert_eq!(names.count_range(&view, &names.prefix("b")), 1);
+    let found = names.get_many(&view, ["c", "x", "a"]);
     let found: Vec<_> = found.into_iter().map(|name| name.map(|name| name.as_str())).collect();
     assert_eq!(found, [Some("c"), None, Some("a")]);
     with(&store, |txn| {
@@ -127,11 +129,11 @@ proptest! {
         let view = store.snapshot();
         let starts = |key: &&String| wanted.starts_with(key.as_str());
         let longest = keys.iter().filter(starts).max_by_key(|key| key.len());
-        let found = view.longest_prefix::<Names>(&wanted).map(|name| name.to_string());
+        let found = Names::BY_KEY.longest_prefix(&view, &wanted).map(|name| name.to_string());
         prop_assert_eq!(found.as_ref(), longest);
-        let found = view.longest_prefix_within::<Volumes, String>("b", &wanted);
+        let found = Volumes::BY_KEY.longest_prefix_within(&view, "b", &wanted);
         prop_assert_eq!(found.map(|row| &row.id), longest);
-        prop_assert!(view.longest_prefix_within::<Volumes, String>("a", &wanted).is_none());
+        prop_assert!(Volumes::BY_KEY.longest_prefix_within(&view, "a", &wanted).is_none());
         let found = view.longest_prefix_by(&BY_EXTERNAL, &wanted).map(|row| row.external.clone());
         prop_assert_eq!(found.as_ref(), longest.filter(|key| !key.is_empty()));
     }
@@ -141,7 +143,8 @@ proptest! {
 fn a_longer_prefix_changes_the_index_of_a_look_up() {
     let store = store();
     with(&store, |txn| ["/", "/srv/", "/z"].iter().for_each(|name| put_name(txn, name)));
-    let read = |view: &Tracked| view.longest_prefix::<Names>("/srv/data/x").map(|n| n.to_string());
+    let read =
+        |view: &Tracked| Names::BY_KEY.longest_prefix(view, "/srv/data/x").map(|n| n.to_string());
     let before = store.blocking(0, std::time::Instant::now(), read).unwrap();
     assert_eq!(before.value.as_deref(), Some("/srv/"));
     let index = with(&store, |txn| {
@@ -255,7 +258,7 @@ fn a_savepoint_takes_back_the_writes_of_work_that_panics() {
         })
     });
     std::panic::catch_unwind(part).unwrap_err();
-    assert!(txn.contains::<Names>("a") && !txn.contains::<Names>("b"));
+    assert!(Names::BY_KEY.contains(&txn, "a") && !Names::BY_KEY.contains(&txn, "b"));
     txn.commit().unwrap();
     let commit = store.changes_since(0).unwrap().next().unwrap().unwrap();
     assert_eq!(commit.changes.len(), 1);
@@ -281,7 +284,7 @@ fn a_savepoint_takes_back_its_writes_alone() {
     assert_eq!(inner, Ok(2));
     let refused = txn.savepoint(|txn| {
         put_name(txn, "c");
-        txn.delete_range::<Names>(&KeyRange::all()).map_err(drop).and(Err::<(), ()>(()))
+        Names::BY_KEY.delete_range(txn, &KeyRange::all()).map_err(drop).and(Err::<(), ()>(()))
     });
     assert_eq!(refused, Err(()));
     txn.upsert::<Volumes>(named("c", "x")).unwrap();
@@ -313,7 +316,7 @@ fn a_fork_is_a_store_of_its_own() {
     assert_eq!(fork.changes_since(2).unwrap().count(), 1);
     assert_eq!(fork.changes_since(0).unwrap_err(), FeedError::Compacted { oldest: 3 });
     with(&store, |txn| put_name(txn, "b"));
-    assert!(!fork.snapshot().contains::<Names>("b"));
+    assert!(!Names::BY_KEY.contains(&fork.snapshot(), "b"));
     let mut dumped = Vec::new();
     fork.dump(&mut dumped).unwrap();
 }
@@ -345,14 +348,15 @@ fn an_import_that_breaks_a_unique_index_does_nothing() {
     let mut txn = store.begin_write().unwrap();
     for _ in 0..2 {
         let rows = (0..100).map(|n| named(&format!("v{n}"), if n < 2 { "x" } else { "" }));
-        let refused = txn.import::<Volumes>(rows).unwrap_err();
+        let refused = Volumes::BY_KEY.import(&mut txn, rows).unwrap_err();
         assert_eq!(refused, WriteError::NotUnique { table: "volumes", index: "external" });
         assert_eq!(txn.count::<Volumes>(), 1);
     }
     let long = "n".repeat(5000);
-    let refused = txn.import::<Names>(["a".to_owned(), long.clone()]).unwrap_err();
+    let refused = Names::BY_KEY.import(&mut txn, ["a".to_owned(), long.clone()]).unwrap_err();
     assert!(matches!(refused, WriteError::KeyTooLong { table: "names", .. }));
-    let refused = txn.import::<Volumes>([Volume { external: long, ..Volume::new("n", "i") }]);
+    let refused =
+        Volumes::BY_KEY.import(&mut txn, [Volume { external: long, ..Volume::new("n", "i") }]);
     assert!(matches!(refused, Err(WriteError::KeyTooLong { table: "volumes", .. })));
     assert_eq!(txn.commit().unwrap(), 2, "no write is left");
 }
@@ -365,7 +369,7 @@ fn an_import_wakes_readers_of_its_rows() {
         txn.index()
     });
     let later = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    let read = |view: &Tracked| view.contains::<Names>("n7");
+    let read = |view: &Tracked| Names::BY_KEY.contains(view, "n7");
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
             loop {
@@ -376,7 +380,7 @@ fn an_import_wakes_readers_of_its_rows() {
             }
         });
         let imported = with(&store, |txn| {
-            txn.import::<Names>((0..100).map(|n| format!("n{n}"))).unwrap();
+            Names::BY_KEY.import(txn, (0..100).map(|n| format!("n{n}"))).unwrap();
             txn.index()
         });
         assert_eq!(reader.join().unwrap(), imported);

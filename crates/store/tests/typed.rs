@@ -7,7 +7,8 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use statehold_store::{
-    Desc, Entry, Index, IndexSet, KeyRange, Order, ReadView, Store, Table, TableRow,
+    Desc, Entry, Expect, Index, IndexSet, KeyPart, KeyRange, Order, ReadView, Ref, Store, Table,
+    TableRow,
 };
 use uuid::Uuid;
 
@@ -107,6 +108,89 @@ fn reads_by_the_primary_key_need_no_annotation() {
     let mut txn = store.begin_write().unwrap();
     assert!(Volume::BY_KEY.delete(&mut txn, (&namespace, &id)).is_ok());
     assert_eq!(Volume::BY_KEY.count(&txn), 2);
+}
+
+#[test]
+fn every_operation_by_the_primary_key_infers_the_table() {
+    let store = Store::in_memory(&Volume::schema());
+    let by_key = Volume::BY_KEY;
+    let mut txn = store.begin_write().unwrap();
+    assert_eq!(txn.import(["a", "b", "c", "d", "e"].map(volume)).unwrap(), 5);
+    let old = by_key.update(&mut txn, ("default", "a"), |row| row.size += 1).unwrap();
+    assert_eq!(old.map(|row| row.size), Some(10));
+    let doubled = |row: &Volume| Volume { size: row.size * 2, ..row.clone() };
+    assert!(by_key.modify(&mut txn, ("default", "a"), doubled).unwrap().is_some());
+    assert!(by_key.delete_if(&mut txn, ("default", "b"), Expect::Absent).is_err());
+    let large = by_key.delete_where(&mut txn, &by_key.all(), |row| row.size > 20).unwrap();
+    assert_eq!((large, by_key.contains(&txn, ("default", "a"))), (1, false));
+    let e = by_key.within_prefix("default", "e");
+    assert_eq!(by_key.delete_range(&mut txn, &e).unwrap(), 1);
+
+    assert_eq!(by_key.first(&txn).map(|row| &*row.id), Some("b"));
+    assert_eq!(by_key.last(&txn).map(|row| &*row.id), Some("d"));
+    assert_eq!(by_key.count_range(&txn, &by_key.within("default")), 3);
+    let found = by_key.get_many(&txn, [("default", "c"), ("default", "a")]);
+    assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
+    let keyed = by_key.scan_keyed(&txn, &by_key.all(), UP).next_back().unwrap();
+    assert_eq!(keyed.key(), ("default".to_owned(), "d".to_owned()));
+    let prefix = by_key.longest_prefix_within(&txn, "default", "cat");
+    assert_eq!(prefix.map(|row| &*row.id), Some("c"));
+    let token = by_key.token("volumes", ("default", "c"));
+    let rest = by_key.resume(by_key.all(), UP, "volumes", token.as_str()).unwrap();
+    assert_eq!(ids(by_key.scan(&txn, &rest, UP)), ["c", "d"]);
+    txn.commit().unwrap();
+
+    let commit = store.changes_since(0).unwrap().next().unwrap().unwrap();
+    let keys = commit.changes.iter().filter_map(|change| change.key(&Volume::BY_KEY));
+    assert_eq!(keys.last().map(|key| key.1), Some("e".to_owned()));
+    let rows = commit.changes.iter().filter_map(|change| change.row(&by_key).unwrap());
+    assert_eq!(rows.last().map(|row| row.size), Some(22));
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KeyPart)]
+struct HostId(Uuid);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KeyPart)]
+enum Zone {
+    East = 1,
+    West = 2,
+}
+
+#[derive(Serialize, Deserialize, Table)]
+#[table(name = "hosts", key(zone, id))]
+struct Host {
+    zone: Zone,
+    id: HostId,
+    #[table(index)]
+    rack: Box<str>,
+}
+
+#[test]
+fn look_ups_take_fields_whatever_their_type() {
+    let id = HostId(Uuid::from_u128(7));
+    let store = Store::in_memory(&Host::schema());
+    let mut txn = store.begin_write().unwrap();
+    txn.put(Host { zone: Zone::West, id: id.clone(), rack: "r1".into() }).unwrap();
+
+    assert!(Host::BY_KEY.get(&txn, (Zone::West, &id)).is_some());
+    assert!(Host::BY_KEY.get(&txn, (Zone::East, id.0)).is_none());
+    let row = Host::BY_KEY.first(&txn).unwrap().clone();
+    assert!(Host::BY_KEY.contains(&txn, (row.zone, &row.id)));
+    assert!(Host::BY_KEY.contains(&txn, (&row.zone, &row.id)));
+    let key = Host::BY_KEY.scan_keyed(&txn, &Host::BY_KEY.all(), UP).next().unwrap().key();
+    assert!(Host::BY_KEY.delete(&mut txn, &key).unwrap().is_some(), "an owned key by reference");
+}
+
+/// Reads a row of any table, by the borrowed form of its key.
+fn exists<T: Table>(view: &impl ReadView, key: Ref<'_, T::Key>) -> bool {
+    T::BY_KEY.contains(view, key)
+}
+
+#[test]
+fn generic_code_passes_borrowed_keys() {
+    let store = store([volume("a")]);
+    assert!(exists::<Volume>(&store.snapshot(), ("default", "a")));
+    assert!(!exists::<Volume>(&store.snapshot(), ("default", "b")));
 }
 
 /// A table that is not the type of its rows.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use common::{Names, block_on, put_name, schema};
 use statehold_store::{
     BeginError, CloseError, Durability, FeedError, Options, ReadView, ReopenError, Store,
-    WatchError,
+    Table as _, WatchError,
 };
 
 /// Longer than anything takes.
@@ -123,7 +123,7 @@ fn feed_has_every_commit(store: &Store) {
     let mut changes = store.changes_async(0).unwrap();
     let mut name = || {
         let commit = block_on(changes.next()).unwrap().unwrap();
-        commit.changes[0].key::<Names>().unwrap()
+        commit.changes[0].key(&Names::BY_KEY).unwrap()
     };
     assert_eq!(name(), "before");
     std::thread::scope(|scope| {

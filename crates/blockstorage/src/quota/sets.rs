@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 use serde_json::Value;
-use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
+use statehold_store::{KeyRange, Order, ReadView, Table as _, WriteTxn};
 use uuid::Uuid;
 
 use super::usage::{Usage, class_limit, quota_limit, quota_resources, quota_usage};
@@ -197,7 +197,7 @@ pub fn set_quotas(
 /// [`Error::Policy`].
 pub fn reset_quotas(txn: &mut WriteTxn<'_>, caller: &Caller, project: &str) -> Result<(), Error> {
     caller.check(policy::QUOTA_DELETE)?;
-    txn.delete_range::<QuotaLimit>(&KeyRange::<(String, String, Option<Uuid>)>::within(project))?;
+    QuotaLimit::BY_KEY.delete_range(txn, &QuotaLimit::BY_KEY.within(project))?;
     Ok(())
 }
 

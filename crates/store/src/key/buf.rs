@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Key, Ref};
+use super::{Key, PartOf, Ref};
 
 /// Bytes that a [`KeyBytes`] holds without a heap allocation.
 pub(super) const INLINE_MAX: usize = 46;
@@ -37,6 +37,13 @@ impl KeyBuf {
     pub(crate) fn of<K: Key>(key: Ref<'_, K>) -> Self {
         let mut buf = Self::default();
         K::encode(key, &mut buf);
+        buf
+    }
+
+    /// Encodes one key, given by a value that stands for it.
+    pub(crate) fn of_part<K: Key>(key: impl PartOf<K>) -> Self {
+        let mut buf = Self::default();
+        key.append(&mut buf);
         buf
     }
 
