@@ -59,10 +59,10 @@ pub fn derive_filterable(input: TokenStream) -> TokenStream {
 /// |---|---|
 /// | `name = "n"` | another name than the field's |
 /// | `each` | a key for each element of a `Vec`, set or array |
-/// | `some` | a key for the value of an `Option`; rows without one are not in the index |
+/// | `some` | a key for the value of an `Option`; rows without one are not in the index. Without it `None` is a key like any other: a `unique` index then holds one row with `None` |
 /// | `when = path` | only rows for which this `fn(&Self) -> bool` is true, on structs too |
 /// | `fold` | texts in lower case, to be looked up with `folded(..)` |
-/// | `desc` | the greatest first |
+/// | `desc` | the greatest first; look-ups take the part as `Desc(value)` |
 /// | `serves = "ID"` | what filters call the field, on structs the first one: planners use the index |
 ///
 /// Rows are stored as their fields in order, without names and kinds. So these serde attributes are refused,

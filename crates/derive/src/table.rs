@@ -1,17 +1,19 @@
 //! The code that `#[derive(Table)]` writes.
 
 mod attributes;
+mod key_part;
 mod readable;
 
 use std::collections::HashSet;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Error, Field, Fields, Ident, Path, Result, Type, parse_quote};
 
 use self::attributes::{Container, Each, IndexOptions, Member, Part};
+use self::key_part::Place;
 
 /// Parts of a compound key, at the most.
 const PARTS_MAX: usize = 4;
@@ -69,6 +71,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             return Err(Error::new(index.name.span(), reason));
         }
     }
+    key_part::refuse(key.iter().map(|part| row.key_type(part)), Place::Key)?;
     row.implement(input, &container, &key, &indexes)
 }
 
@@ -82,15 +85,16 @@ struct Row<'a> {
 /// An index as it is written.
 struct Index {
     name: Ident,
-    /// Where the type of its first part is.
-    span: Span,
-    shape: TokenStream,
+    /// Where the compiler reports a key that is none.
+    span: (Span, Span),
+    /// The type of the constant.
+    ty: TokenStream,
     make: TokenStream,
 }
 
 impl Index {
     fn constant(&self) -> Ident {
-        format_ident!("BY_{}", self.name.to_string().to_uppercase(), span = self.name.span())
+        format_ident!("BY_{}", self.name.to_string().to_uppercase(), span = self.span.1)
     }
 }
 
@@ -108,27 +112,27 @@ impl Row<'_> {
         let key_ref = self.key_ref(key)?;
         let mut stable = Vec::new();
         for part in key {
-            let (ty, span) = (&self.field(&part.field)?.ty, self.field(&part.field)?.ty.span());
-            stable.push(quote_spanned! {span=>
+            let ty = &self.field(&part.field)?.ty;
+            let is_stable = key_part::member(ty, krate, "STABLE");
+            stable.push(quote_spanned! {ty.span()=>
                 const _: () = assert!(
-                    <#ty as #krate::KeyPart>::STABLE,
+                    #is_stable,
                     "an enum in a primary key needs a number for each variant, as in `Ready = 10`: \
                      stored keys hold it"
                 );
             });
         }
         let constants = indexes.iter().map(|index| {
-            let (constant, shape, make) = (index.constant(), &index.shape, &index.make);
+            let (constant, ty, make) = (index.constant(), &index.ty, &index.make);
             let doc = format!("The index `{}`.", index.name);
-            let ty = quote_spanned!(index.span=> #krate::Index<Self, #shape>);
-            quote! {
+            quote_spanned! {index.span.0=>
                 #[doc = #doc]
                 #vis const #constant: #ty = #make;
             }
         });
         let declared = indexes.iter().map(|index| {
             let constant = index.constant();
-            quote!(set.add(&Self::#constant);)
+            quote_spanned!(index.span.0=> set.add(&Self::#constant);)
         });
         let also = container.also.iter().map(|index| quote!(set.add(&#index);));
         let migrate = container.migrate.as_ref().map(|migrate| {
@@ -140,6 +144,17 @@ impl Row<'_> {
                 }
             }
         });
+        let key_span = match key {
+            [part] => key_part::ends(&self.field(&part.field)?.ty).0,
+            parts => parts[0].field.span(),
+        };
+        let keyed = quote_spanned! {key_span=>
+            type Key = #key_shape;
+
+            fn key(row: &Self) -> #key_ref {
+                #key_value
+            }
+        };
         Ok(quote! {
             #[automatically_derived]
             #[allow(dead_code, reason = "an index may be there for a planner alone")]
@@ -153,12 +168,9 @@ impl Row<'_> {
             impl #krate::Table for #ident {
                 const NAME: &'static str = #name;
                 const VERSION: u16 = #version;
-                type Key = #key_shape;
                 type Row = Self;
 
-                fn key(row: &Self) -> #key_ref {
-                    #key_value
-                }
+                #keyed
 
                 #migrate
 
@@ -200,7 +212,11 @@ impl Row<'_> {
                 let reason = format!("a key has at most {PARTS_MAX} parts");
                 Err(Error::new(parts[PARTS_MAX].field.span(), reason))
             }
-            _ => Ok((quote!((#(#shapes,)*)), quote!((#(#values,)*)))),
+            // At one part, as the whole is no type that is written anywhere.
+            _ => {
+                let span = parts[0].field.span();
+                Ok((quote_spanned!(span=> (#(#shapes,)*)), quote_spanned!(span=> (#(#values,)*))))
+            }
         }
     }
 
@@ -208,11 +224,32 @@ impl Row<'_> {
     fn key_ref(&self, parts: &[Part]) -> Result<TokenStream> {
         let krate = self.krate;
         let refs = parts.iter().map(|part| {
-            let (shape, span) = (self.part(part)?.0, self.field(&part.field)?.ty.span());
-            Ok(quote_spanned!(span=> #krate::Ref<'_, #shape>))
+            let shape = self.part(part)?.0;
+            let (start, end) = key_part::ends(&self.field(&part.field)?.ty);
+            Ok(key_part::generic(&quote!(#krate::Ref), &quote!('_, #shape), start, end))
         });
         let refs = refs.collect::<Result<Vec<_>>>()?;
-        Ok(if let [only] = refs.as_slice() { only.clone() } else { quote!((#(#refs,)*)) })
+        let span = parts[0].field.span();
+        Ok(if let [only] = refs.as_slice() {
+            only.clone()
+        } else {
+            quote_spanned!(span=> (#(#refs,)*))
+        })
+    }
+
+    /// The type of the values that a part of a key has: that of its field, or of what is in it.
+    fn key_type(&self, part: &Part) -> Result<&Type> {
+        let ty = &self.field(&part.field)?.ty;
+        match part.each {
+            None => Ok(ty),
+            Some(each) => element(ty, each).ok_or_else(|| {
+                let reason = match each {
+                    Each::Element => "`each` needs a `Vec`, a set or an array",
+                    Each::Some => "`some` needs an `Option`",
+                };
+                Error::new_spanned(ty, reason)
+            }),
+        }
     }
 
     /// The shape and the value of one part of a key. The tokens are at the field's type, so that a
@@ -220,17 +257,8 @@ impl Row<'_> {
     fn part(&self, part: &Part) -> Result<(TokenStream, TokenStream)> {
         let krate = self.krate;
         let field = self.field(&part.field)?;
-        let (ident, span) = (&field.ident, field.ty.span());
-        let ty = match part.each {
-            None => &field.ty,
-            Some(each) => element(&field.ty, each).ok_or_else(|| {
-                let reason = match each {
-                    Each::Element => "`each` needs a `Vec`, a set or an array",
-                    Each::Some => "`some` needs an `Option`",
-                };
-                Error::new_spanned(&field.ty, reason)
-            })?,
-        };
+        let (ident, ty) = (&field.ident, self.key_type(part)?);
+        let span = key_part::ends(ty).0;
         let source = if part.each.is_some() {
             let element = element_name(part);
             quote_spanned!(span=> #element)
@@ -240,30 +268,44 @@ impl Row<'_> {
         let (mut shape, mut value) = if part.fold {
             (quote!(::std::string::String), quote_spanned!(span=> &*#krate::folded(#source)))
         } else {
-            let shape = quote_spanned!(span=> <#ty as #krate::KeyPart>::Shape);
-            (shape, quote_spanned!(span=> #krate::KeyPart::part(#source)))
+            let member = |name| key_part::member(ty, krate, name);
+            let (shape, part) = (member("Shape"), member("part"));
+            (shape, quote_spanned!(span=> #part(#source)))
         };
         if part.desc {
-            shape = quote!(#krate::Desc<#shape>);
-            value = quote!(#krate::Desc(#value));
+            let (start, end) = key_part::ends(ty);
+            shape = key_part::generic(&quote!(#krate::Desc), &shape, start, end);
+            value = quote_spanned!(start=> #krate::Desc(#value));
         }
         Ok((shape, value))
     }
 
     fn compound_index(&self, options: &IndexOptions) -> Result<Index> {
+        let place = if options.on.iter().any(|part| part.each == Some(Each::Element)) {
+            Place::Element
+        } else if options.name.is_some() && options.on.len() > 1 {
+            Place::Part
+        } else {
+            Place::Index
+        };
+        key_part::refuse(options.on.iter().map(|part| self.key_type(part)), place)?;
+        // Only a name that stands for itself has no place of its own to point at.
+        let name = options.name.clone().unwrap_or_else(|| options.on[0].field.unraw());
+        let (start, end) = match options.on.as_slice() {
+            [part] => key_part::ends(self.key_type(part)?),
+            // Parts have several types, so a report that is not about one of them is about the index.
+            _ => (name.span(), name.span()),
+        };
         let (shape, value) = self.key_of(&options.on)?;
-        let mut add = quote!(keys.add(#value););
+        let mut add = quote_spanned!(start=> keys.add(#value););
         for part in options.on.iter().filter(|part| part.each.is_some()) {
             let (element, field) = (element_name(part), &self.field(&part.field)?.ident);
-            add = quote!(for #element in row.#field.iter() { #add });
+            add = quote_spanned!(start=> for #element in row.#field.iter() { #add });
         }
         if let Some(when) = &options.when {
             add = quote!(if #when(row) { #add });
         }
-        // Only a name that stands for itself has no place of its own to point at.
-        let name = options.name.clone().unwrap_or_else(|| options.on[0].field.unraw());
-        let span = self.field(&options.on[0].field)?.ty.span();
-        Ok(self.index(name, span, options, shape, &add))
+        Ok(self.index(name, (start, end), options, &shape, &add))
     }
 
     fn field_index(&self, ident: &Ident, options: IndexOptions) -> Result<Index> {
@@ -275,22 +317,26 @@ impl Row<'_> {
     fn index(
         &self,
         name: Ident,
-        span: Span,
+        (start, end): (Span, Span),
         options: &IndexOptions,
-        shape: TokenStream,
+        shape: &TokenStream,
         add: &TokenStream,
     ) -> Index {
         let (krate, row) = (self.krate, self.ident);
         let text = name.to_string();
-        let kind = if options.unique { quote!(unique) } else { quote!(non_unique) };
-        let serves = options.serves.as_ref().map(|selector| {
+        let kind = Ident::new(if options.unique { "unique" } else { "non_unique" }, end);
+        let path = key_part::at(quote!(#krate::Index), start);
+        let mut arguments =
+            Group::new(Delimiter::Parenthesis, quote!(#text, |row: &#row, keys| { #add }));
+        arguments.set_span(end);
+        // Without the shape, which follows from the constant's type: one that is none is reported once.
+        let mut make = quote_spanned!(start=> #path::#kind #arguments);
+        if let Some(selector) = &options.serves {
             // At the selector, so that a row which is not filterable is reported there.
-            quote_spanned!(selector.span()=> .serves(#selector))
-        });
-        let make = quote_spanned! {span=>
-            #krate::Index::<#row, #shape>::#kind(#text, |row, keys| { #add }) #serves
-        };
-        Index { name, span, shape, make }
+            make.extend(quote_spanned!(selector.span()=> .serves(#selector)));
+        }
+        let ty = key_part::generic(&quote!(#krate::Index), &quote!(Self, #shape), start, end);
+        Index { name, span: (start, end), ty, make }
     }
 }
 
