@@ -45,32 +45,32 @@ impl Store {
     /// With a `min_index` of 0 the query runs once. Reads must go through the given [`Tracked`]
     /// for the watch to be complete. Everything is deregistered on return.
     ///
+    /// Never misses a change. An answer MAY come early, with a result that is the same: the index of a read counts
+    /// changes of neighbouring keys too (see [`Tracked::index`]), so a call may answer at once because of a
+    /// neighbour's change that was committed after `min_index` and before the call. A reader that is parked is
+    /// woken by changes of what it read alone. [`Store::blocking_changed`] compares results.
+    ///
     /// # Errors
     /// [`WatchError::TooMany`] when it would have to wait and [`crate::Options::parked_max`]
     /// readers do already. Never on reaching the deadline.
     ///
     /// ```
-    /// # use statehold_store::{ReadView, Schema, Store, Table};
+    /// # use statehold_store::{Store, Table};
     /// # use std::time::{Duration, Instant};
-    /// # struct Names;
-    /// # impl Table for Names {
-    /// #     const NAME: &'static str = "names";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = String;
-    /// #     type Row = String;
-    /// #     fn key(row: &String) -> &str { row }
-    /// # }
-    /// # let store = Store::in_memory(&Schema::new().table::<Names>());
+    /// # #[derive(serde::Serialize, serde::Deserialize, Table)]
+    /// # #[table(name = "names")]
+    /// # struct Name { #[table(key)] name: String }
+    /// # let store = Store::in_memory(&Name::schema());
     /// let soon = Instant::now() + Duration::from_secs(60);
     /// std::thread::scope(|scope| {
     ///     let reader = scope.spawn(|| {
-    ///         store.blocking(1, soon, |view| view.get::<Names>("web").is_some())
+    ///         store.blocking(1, soon, |view| Name::BY_KEY.contains(view, "web"))
     ///     });
     ///     let mut txn = store.begin_write().unwrap();
-    ///     txn.upsert::<Names>("db".into()).unwrap();
+    ///     txn.put(Name { name: "db".into() }).unwrap();
     ///     txn.commit().unwrap();
     ///     let mut txn = store.begin_write().unwrap();
-    ///     txn.upsert::<Names>("web".into()).unwrap();
+    ///     txn.put(Name { name: "web".into() }).unwrap();
     ///     let index = txn.commit().unwrap();
     ///     let answer = reader.join().unwrap().unwrap();
     ///     assert!(answer.index <= index);
@@ -115,24 +115,19 @@ impl Store {
     /// As [`Store::blocking`].
     ///
     /// ```
-    /// # use statehold_store::{KeyRange, Order, ReadView, Schema, Store, Table, Tracked};
+    /// # use statehold_store::{Store, Table, Tracked};
     /// # use std::time::{Duration, Instant};
-    /// # struct Names;
-    /// # impl Table for Names {
-    /// #     const NAME: &'static str = "names";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = String;
-    /// #     type Row = String;
-    /// #     fn key(row: &String) -> &str { row }
-    /// # }
-    /// # let store = Store::in_memory(&Schema::new().table::<Names>());
+    /// # #[derive(serde::Serialize, serde::Deserialize, Table)]
+    /// # #[table(name = "names")]
+    /// # struct Name { #[table(key)] name: String }
+    /// # let store = Store::in_memory(&Name::schema());
     /// # let add = |name: &str| {
     /// #     let mut txn = store.begin_write().unwrap();
-    /// #     txn.upsert::<Names>(name.into()).unwrap();
+    /// #     txn.put(Name { name: name.into() }).unwrap();
     /// #     txn.commit().unwrap()
     /// # };
     /// let first = |view: &Tracked| {
-    ///     view.scan::<Names>(&KeyRange::all(), Order::Ascending).next().map(|name| name.to_string())
+    ///     Name::BY_KEY.first(view).map(|row| row.name.clone())
     /// };
     /// let index = add("b");
     /// let soon = Instant::now() + Duration::from_secs(60);

@@ -19,27 +19,22 @@ use crate::view::{Order, ReadView, sealed};
 ///
 /// ```
 /// use statehold_store::{Catalog, CatalogError};
-/// # use statehold_store::{Schema, Store, Table};
-/// # struct Names;
-/// # impl Table for Names {
-/// #     const NAME: &'static str = "names";
-/// #     const VERSION: u16 = 1;
-/// #     type Key = String;
-/// #     type Row = String;
-/// #     fn key(row: &String) -> &str { row }
-/// # }
+/// # use statehold_store::{Store, Table};
+/// # #[derive(serde::Serialize, serde::Deserialize, Table)]
+/// # #[table(name = "names")]
+/// # struct Name { #[table(key)] name: String }
 /// fn show(catalog: &dyn Catalog, table: &str, key: &str) -> Result<Option<String>, CatalogError> {
 ///     catalog.table(table)?.get_json(key)
 /// }
 ///
-/// # let store = Store::in_memory(&Schema::new().table::<Names>());
+/// # let store = Store::in_memory(&Name::schema());
 /// # let mut txn = store.begin_write()?;
-/// txn.upsert::<Names>("web".into())?;
+/// txn.put(Name { name: "web".into() })?;
 /// # txn.commit()?;
 /// let row = show(&store.snapshot(), "names", "web")?;
 /// assert_eq!(
 ///     row.as_deref(),
-///     Some(r#"{"key":"web","create_index":2,"modify_index":2,"row":"web"}"#),
+///     Some(r#"{"key":"web","create_index":2,"modify_index":2,"row":{"name":"web"}}"#),
 /// );
 /// assert!(show(&store.snapshot(), "nodes", "web").is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -103,33 +103,32 @@ impl WriteTxn<'_> {
     /// Not the default, because an error at the write names the write.
     ///
     /// ```
-    /// use statehold_store::{CommitError, Index, IndexSet, ReadView, Schema, Store, Table};
+    /// use serde::{Deserialize, Serialize};
+    /// use statehold_store::{ReadView, Store, Table};
     ///
-    /// struct Volumes;
-    /// const BY_NAME: Index<Volumes, String> =
-    ///     Index::unique("name", |volume: &(u64, String), keys| keys.add(&volume.1));
-    /// impl Table for Volumes {
-    ///     const NAME: &'static str = "volumes";
-    ///     const VERSION: u16 = 1;
-    ///     type Key = u64;
-    ///     type Row = (u64, String);
-    ///     fn key(row: &(u64, String)) -> u64 { row.0 }
-    ///     fn indexes(set: &mut IndexSet<Self>) { set.add(&BY_NAME); }
+    /// #[derive(Serialize, Deserialize, Table)]
+    /// #[table(name = "volumes")]
+    /// struct Volume {
+    ///     #[table(key)]
+    ///     id: u64,
+    ///     #[table(unique)]
+    ///     name: String,
     /// }
     ///
-    /// let store = Store::in_memory(&Schema::new().table::<Volumes>());
+    /// let store = Store::in_memory(&Volume::schema());
     /// let mut txn = store.begin_write()?;
-    /// txn.upsert::<Volumes>((1, "blue".into()))?;
-    /// txn.upsert::<Volumes>((2, "green".into()))?;
+    /// txn.put(Volume { id: 1, name: "blue".into() })?;
+    /// txn.put(Volume { id: 2, name: "green".into() })?;
     /// txn.commit()?;
     ///
     /// let mut txn = store.begin_write()?;
     /// txn.defer_unique();
-    /// txn.upsert::<Volumes>((1, "green".into()))?;
+    /// txn.put(Volume { id: 1, name: "green".into() })?;
     /// assert!(txn.check_unique().is_err());
-    /// txn.upsert::<Volumes>((2, "blue".into()))?;
+    /// txn.put(Volume { id: 2, name: "blue".into() })?;
     /// txn.commit()?;
-    /// assert_eq!(store.snapshot().find(&BY_NAME, "blue").map(|volume| volume.0), Some(2));
+    /// let blue = store.snapshot().find(&Volume::BY_NAME, "blue").map(|volume| volume.id);
+    /// assert_eq!(blue, Some(2));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn defer_unique(&mut self) {
@@ -152,25 +151,54 @@ impl WriteTxn<'_> {
     ///
     /// Cost: a pointer for each table, and a copy of the roots of those written to.
     ///
+    /// The error is any type that the caller likes; one with a `From` of [`WriteError`] lets `?` work inside.
+    ///
     /// ```
-    /// # use statehold_store::{ReadView, Schema, Store, Table, WriteError, WriteTxn};
-    /// # struct Names;
-    /// # impl Table for Names {
-    /// #     const NAME: &'static str = "names";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = String;
-    /// #     type Row = String;
-    /// #     fn key(row: &String) -> &str { row }
-    /// # }
-    /// # let store = Store::in_memory(&Schema::new().table::<Names>());
+    /// use serde::{Deserialize, Serialize};
+    /// use statehold_store::{Store, Table, WriteError, WriteTxn};
+    ///
+    /// #[derive(Serialize, Deserialize, Table)]
+    /// #[table(name = "volumes")]
+    /// struct Volume {
+    ///     #[table(key)]
+    ///     id: u64,
+    ///     size: u64,
+    /// }
+    ///
+    /// #[derive(Debug)]
+    /// enum CreateError {
+    ///     OverQuota,
+    ///     Write(WriteError),
+    /// }
+    ///
+    /// impl From<WriteError> for CreateError {
+    ///     fn from(error: WriteError) -> Self {
+    ///         Self::Write(error)
+    ///     }
+    /// }
+    ///
+    /// /// Creates all volumes or none of them.
+    /// fn create(txn: &mut WriteTxn<'_>, sizes: &[u64], quota: u64) -> Result<(), CreateError> {
+    ///     txn.savepoint(|txn| {
+    ///         let mut used = 0;
+    ///         for (id, size) in (0..).zip(sizes) {
+    ///             txn.put(Volume { id, size: *size })?;
+    ///             used += size;
+    ///             if used > quota {
+    ///                 return Err(CreateError::OverQuota);
+    ///             }
+    ///         }
+    ///         Ok(())
+    ///     })
+    /// }
+    ///
+    /// let store = Store::in_memory(&Volume::schema());
     /// let mut txn = store.begin_write()?;
-    /// txn.upsert::<Names>("a".into())?;
-    /// let refused = txn.savepoint(|txn| {
-    ///     txn.upsert::<Names>("b".into()).map_err(|error| error.to_string())?;
-    ///     Err::<(), _>("the quota is exceeded".to_string())
-    /// });
-    /// assert!(refused.is_err());
-    /// assert_eq!(txn.count::<Names>(), 1);
+    /// assert!(matches!(create(&mut txn, &[5, 6], 10), Err(CreateError::OverQuota)));
+    /// assert_eq!(Volume::BY_KEY.count(&txn), 0, "the transaction goes on without them");
+    /// assert!(create(&mut txn, &[5, 5], 10).is_ok());
+    /// txn.commit()?;
+    /// assert_eq!(Volume::BY_KEY.count(&store.snapshot()), 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

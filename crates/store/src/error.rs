@@ -394,7 +394,8 @@ impl fmt::Display for RowError {
             Self::OlderVersion { table, found, known } => write!(
                 f,
                 "table {table}: rows of version {found}, which this build of version {known} has \
-                 no migration from; open the store with a build in between"
+                 no migration from: give the table a `migrate` that reads version {found}, or open \
+                 the store once with a build that migrates it"
             ),
             Self::Fields { table, version, reason } => write!(
                 f,
@@ -440,7 +441,8 @@ impl fmt::Display for RowError {
             Self::NotUnique { table, index, first, second } => write!(
                 f,
                 "table {table}: the rows at {} and {} share a key of the unique index {index}; \
-                 declare it non-unique to open the store",
+                 let the table's migration give one of them another key or drop it, or declare the \
+                 index non-unique",
                 Shown(first),
                 Shown(second)
             ),

@@ -18,14 +18,9 @@ use crate::error::CommitError;
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU64, Ordering};
 /// use statehold_store::{Batch, Observer, Options, Schema, Store, Table};
-/// # struct Names;
-/// # impl Table for Names {
-/// #     const NAME: &'static str = "names";
-/// #     const VERSION: u16 = 1;
-/// #     type Key = String;
-/// #     type Row = String;
-/// #     fn key(row: &String) -> &str { row }
-/// # }
+/// # #[derive(serde::Serialize, serde::Deserialize, Table)]
+/// # #[table(name = "names")]
+/// # struct Name { #[table(key)] name: String }
 ///
 /// #[derive(Default)]
 /// struct Bytes(AtomicU64);
@@ -38,9 +33,9 @@ use crate::error::CommitError;
 ///
 /// let bytes = Arc::new(Bytes::default());
 /// let options = Options::default().observer(bytes.clone());
-/// let store = Store::in_memory_with(&Schema::new().table::<Names>(), &options);
+/// let store = Store::in_memory_with(&Name::schema(), &options);
 /// let mut txn = store.begin_write()?;
-/// txn.upsert::<Names>("web".into())?;
+/// txn.put(Name { name: "web".into() })?;
 /// txn.commit()?;
 /// assert!(bytes.0.load(Ordering::Relaxed) > 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -20,16 +20,17 @@ use crate::table::{IndexSet, Table};
 /// becomes of them: [`Schema::keep`], [`Schema::keep_unknown`] or [`Schema::drop_table`].
 ///
 /// ```
-/// # use statehold_store::{Schema, Store, Table};
-/// # struct Volumes;
-/// # impl Table for Volumes {
-/// #     const NAME: &'static str = "volumes";
-/// #     const VERSION: u16 = 1;
-/// #     type Key = String;
-/// #     type Row = String;
-/// #     fn key(row: &String) -> &str { row }
-/// # }
-/// let store = Store::in_memory(&Schema::new().table::<Volumes>());
+/// # use serde::{Deserialize, Serialize};
+/// # use statehold_store::{Store, Table};
+/// #[derive(Serialize, Deserialize, Table)]
+/// #[table(name = "nodes")]
+/// struct Node { #[table(key)] name: String }
+///
+/// #[derive(Serialize, Deserialize, Table)]
+/// #[table(name = "volumes")]
+/// struct Volume { #[table(key)] id: String }
+///
+/// let store = Store::in_memory(&Node::schema().and(Volume::schema()));
 /// ```
 #[derive(Clone, Default)]
 pub struct Schema {

@@ -105,23 +105,18 @@ impl Store {
     /// already, [`WatchError::Closed`] when the store is closed before there is one.
     ///
     /// ```
-    /// # use statehold_store::{Schema, Store, Table};
+    /// # use statehold_store::{Store, Table};
     /// # use std::time::{Duration, Instant};
-    /// # struct Names;
-    /// # impl Table for Names {
-    /// #     const NAME: &'static str = "names";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = String;
-    /// #     type Row = String;
-    /// #     fn key(row: &String) -> &str { row }
-    /// # }
-    /// # let store = Store::in_memory(&Schema::new().table::<Names>());
+    /// # #[derive(serde::Serialize, serde::Deserialize, Table)]
+    /// # #[table(name = "names")]
+    /// # struct Name { #[table(key)] name: String }
+    /// # let store = Store::in_memory(&Name::schema());
     /// let seen = store.index();
     /// let soon = Instant::now() + Duration::from_secs(60);
     /// std::thread::scope(|scope| {
     ///     let cache = scope.spawn(|| store.wait_index(seen, soon));
     ///     let mut txn = store.begin_write().unwrap();
-    ///     txn.upsert::<Names>("web".into()).unwrap();
+    ///     txn.put(Name { name: "web".into() }).unwrap();
     ///     let index = txn.commit().unwrap();
     ///     assert_eq!(cache.join().unwrap(), Ok(index));
     /// });
