@@ -153,6 +153,29 @@ fn a_creation_that_fails_keeps_those_that_did_not() {
 }
 
 #[test]
+fn mistakes_that_a_provider_finds_are_the_callers() {
+    use ProviderErrorKind as Kind;
+
+    let (cluster, disks) = (cluster(), Disks::default());
+    let providers = disks.providers(PLUGIN);
+    for (kind, fault) in [
+        (Kind::InvalidArgument, Fault::Request),
+        (Kind::OutOfRange, Fault::Request),
+        (Kind::Unimplemented, Fault::Request),
+        (Kind::NotFound, Fault::NotFound),
+        (Kind::AlreadyExists, Fault::Conflict),
+        (Kind::FailedPrecondition, Fault::Conflict),
+        (Kind::ResourceExhausted, Fault::Provider),
+        (Kind::Unavailable, Fault::Provider),
+        (Kind::Internal, Fault::Provider),
+    ] {
+        disks.fail(Some(kind));
+        let asked = ask_create(&cluster.view(), &providers, "default", vec![unmade("w")]).unwrap();
+        assert_eq!(asked.faults().unwrap_err().fault(), fault, "{kind:?}");
+    }
+}
+
+#[test]
 fn two_volumes_never_share_what_a_provider_made() {
     let (cluster, disks) = (cluster(), Disks::default());
     let providers = disks.providers(PLUGIN);

@@ -13,11 +13,18 @@ use super::{
 };
 use crate::{
     merge::{CapacityError, UpdateError},
-    provider::{CreateVolume, ExpandVolume, Providers, ValidateVolume, VolumeSource},
+    provider::{
+        CreateVolume, CsiProvider, ExpandVolume, ProviderError, ProviderErrorKind, Providers,
+        ValidateVolume, VolumeSource,
+    },
     rows::{CsiVolume, CsiVolumes, Namespaces},
     spec::VolumeSpec,
     text::{MultiError, Quoted},
 };
+
+/// The longest ID that a provider may answer, in bytes. The CSI specification allows 128, which the IDs of
+/// cloud providers with paths in them exceed.
+const EXTERNAL_ID_MAX: usize = 1024;
 
 /// Why one of several volumes couldn't be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +119,8 @@ pub fn ask_create(
     let mut asked = AskedVolumes { volumes: Vec::new(), faults: Vec::new() };
     for spec in specs {
         let answer = match view.get::<CsiVolumes>((&spec.namespace, &spec.id)) {
-            Some(known) => expand(view, providers, known, &spec).map_err(CreateFault::Update),
+            Some(known) => check_data(providers, known)
+                .and_then(|()| expand(view, providers, known, &spec).map_err(CreateFault::Update)),
             None => create(providers, &spec).and_then(|made| {
                 if is_of_another(view, &asked.volumes, &spec, &made) {
                     Err(CreateFault::NameTaken { name: spec.name.clone() })
@@ -127,6 +135,20 @@ pub fn ask_create(
         }
     }
     Ok(asked)
+}
+
+/// Refuses a known volume whose provider has lost its data: a success would return the ID of nothing.
+fn check_data(providers: &Providers, known: &CsiVolume) -> Result<(), CreateFault> {
+    if providers.get(&known.plugin_id).is_none() {
+        return Ok(());
+    }
+    match validate(providers, known) {
+        Err(error) if error.error().kind() == ProviderErrorKind::NotFound => {
+            Err(CreateFault::Controller(error))
+        }
+        // Whether a volume that exists can be used as asked is not what creating it again depends on.
+        _ => Ok(()),
+    }
 }
 
 fn create(providers: &Providers, spec: &VolumeSpec) -> Result<Answer, CreateFault> {
@@ -151,9 +173,28 @@ fn create(providers: &Providers, spec: &VolumeSpec) -> Result<Answer, CreateFaul
         secrets: &spec.secrets,
     };
     let create = ControllerOperation::Create;
-    ask(providers, &spec.plugin_id, create, |provider| provider.create_volume(&request))
-        .map(|made| Answer { created: Some(made), ..Answer::default() })
-        .map_err(CreateFault::Controller)
+    ask(providers, &spec.plugin_id, create, |provider| {
+        let made = provider.create_volume(&request)?;
+        check_answer(&made.external_id, made.capacity)?;
+        Ok(made)
+    })
+    .map(|made| Answer { created: Some(made), ..Answer::default() })
+    .map_err(CreateFault::Controller)
+}
+
+/// Checks what a provider answers of a volume or a snapshot: rows keep it, and later requests name it.
+pub(super) fn check_answer(external_id: &str, bytes: i64) -> Result<(), ProviderError> {
+    let problem = if external_id.is_empty() {
+        "an empty ID".to_owned()
+    } else if external_id.len() > EXTERNAL_ID_MAX {
+        format!("an ID of more than {EXTERNAL_ID_MAX} bytes")
+    } else if bytes < 0 {
+        format!("a size of {bytes} bytes")
+    } else {
+        return Ok(());
+    };
+    let text = format!("the provider answered {problem}");
+    Err(ProviderError::new(ProviderErrorKind::Internal, text))
 }
 
 /// Whether what the provider answered is a volume that it made for another one. A name that it has
@@ -199,7 +240,12 @@ fn expand(
         secrets: &spec.secrets,
     };
     let expand = ControllerOperation::Expand;
-    ask(providers, &spec.plugin_id, expand, |provider| provider.expand_volume(&request))
+    let larger = |provider: &dyn CsiProvider| {
+        let larger = provider.expand_volume(&request)?;
+        check_answer(known.remote_id(), larger.capacity)?;
+        Ok(larger)
+    };
+    ask(providers, &spec.plugin_id, expand, larger)
         .map(|larger| Answer { capacity: Some(larger.capacity), ..Answer::default() })
         .map_err(|error| UpdateError::Capacity(CapacityError::Expand(error)))
 }
@@ -255,4 +301,20 @@ pub fn record_volumes(
     asked: &AskedVolumes,
 ) -> Result<Vec<VolumeKey>, RegisterError> {
     put(txn, now, asked.volumes.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_that_no_row_can_keep_are_the_providers_failure() {
+        check_answer("vol-1", 0).unwrap();
+        let long = "v".repeat(EXTERNAL_ID_MAX + 1);
+        for (id, bytes, problem) in [("", 1, "empty"), (&long, 1, "1024"), ("v", -5, "-5 bytes")] {
+            let error = check_answer(id, bytes).unwrap_err();
+            assert_eq!(error.kind(), ProviderErrorKind::Internal);
+            assert!(error.to_string().contains(problem), "{error}");
+        }
+    }
 }

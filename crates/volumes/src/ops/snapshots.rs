@@ -9,6 +9,7 @@ use statehold_store::ReadView;
 use super::controller::{
     ControllerError, ControllerOperation, PluginLookupError, ask, can, find_plugin,
 };
+use super::create::check_answer;
 use crate::{
     provider::{CreateSnapshot, ExternalVolumes, ProviderPage, Providers, Snapshot, Snapshots},
     rows::{CsiPlugins, CsiVolumes, Labels},
@@ -164,8 +165,12 @@ fn ask_snapshot(
         secrets: &volume.secrets.with(&spec.secrets),
     };
     let create = ControllerOperation::CreateSnapshot;
-    let snapshot = ask(providers, id, create, |provider| provider.create_snapshot(&request))
-        .map_err(SnapshotFault::Create)?;
+    let snapshot = ask(providers, id, create, |provider| {
+        let taken = provider.create_snapshot(&request)?;
+        check_answer(&taken.id, taken.size)?;
+        Ok(taken)
+    })
+    .map_err(SnapshotFault::Create)?;
     Ok(TakenSnapshot { volume_id: volume.id.clone(), plugin_id: id.clone(), snapshot })
 }
 
