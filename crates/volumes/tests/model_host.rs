@@ -234,7 +234,7 @@ fn check(cluster: &Cluster, model: &mut Model) {
     for volume in volumes(cluster) {
         assert!(names.insert((volume.node_id, volume.name.clone())), "one of a name on a node");
         let node = view.get::<Nodes>(volume.node_id);
-        let reported = view.contains::<ReportedHostVolumes>((volume.node_id, &volume.name));
+        let reported = ReportedHostVolumes::BY_KEY.contains(view, (volume.node_id, &*volume.name));
         let status = node.map_or("", |node| &*node.status);
         match (reported, status) {
             (true, "ready") => {

@@ -256,7 +256,7 @@ impl Shared {
         report.path = path.into();
         let view = self.store.snapshot();
         // A node that an operator deleted is reported by the next start.
-        let told = !view.contains::<Nodes>(self.node)
+        let told = !Nodes::BY_KEY.contains(&view, self.node)
             || view
                 .get::<ReportedHostVolumes>((self.node, &*volume.name))
                 .is_some_and(|reported| reported.volume == report);
@@ -282,7 +282,7 @@ impl Shared {
     /// Records that a volume is not there.
     fn withdraw(&self, volume: &HostVolume) -> Result<(), KeepError> {
         let view = self.store.snapshot();
-        if !view.contains::<ReportedHostVolumes>((self.node, &*volume.name)) {
+        if !ReportedHostVolumes::BY_KEY.contains(&view, (self.node, &*volume.name)) {
             return Ok(());
         }
         let mut txn = self.store.begin_write().map_err(store_error)?;

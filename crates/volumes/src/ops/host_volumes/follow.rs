@@ -16,7 +16,7 @@ use crate::{
 
 /// The state of a volume on its node, from the one that it has.
 pub(super) fn state_on(view: &impl ReadView, node: &Node, volume: &HostVolume) -> HostVolumeState {
-    let reported = view.contains::<ReportedHostVolumes>((node.id, &volume.name));
+    let reported = ReportedHostVolumes::BY_KEY.contains(view, (node.id, &*volume.name));
     match volume.state {
         _ if reported && node.is_ready() => HostVolumeState::Ready,
         _ if reported && node.is_down() => HostVolumeState::Unavailable,
