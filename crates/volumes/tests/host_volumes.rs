@@ -6,7 +6,7 @@
 mod common;
 
 use common::*;
-use statehold_store::{Entry, HexPrefix, Order, ReadView};
+use statehold_store::{Entry, HexPrefix, Order, ReadView, Table as _};
 use statehold_volumes::*;
 use uuid::Uuid;
 
@@ -509,7 +509,7 @@ fn written_beside(neighbours: u128) -> (Vec<String>, usize) {
     let before = cluster.store.snapshot().index() - 2;
     let feed = cluster.store.changes_since(before).unwrap();
     let changes: Vec<_> = feed.flat_map(|commit| commit.unwrap().changes).collect();
-    let node = changes.iter().find_map(|change| change.row::<Nodes>().unwrap()).unwrap();
+    let node = changes.iter().find_map(|change| change.row(&Nodes::BY_KEY).unwrap()).unwrap();
     let tables = changes.iter().map(|change| change.table().to_owned()).collect();
     (tables, serde_json::to_string(&*node).unwrap().len())
 }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::*;
 use proptest::prelude::*;
-use statehold_store::{KeyRange, Order, ReadView};
+use statehold_store::{KeyRange, Order, ReadView, Table as _};
 use statehold_volumes::*;
 use uuid::Uuid;
 
@@ -234,7 +234,7 @@ fn check(cluster: &Cluster, model: &mut Model) {
     for volume in volumes(cluster) {
         assert!(names.insert((volume.node_id, volume.name.clone())), "one of a name on a node");
         let node = view.get::<Nodes>(volume.node_id);
-        let reported = ReportedHostVolumes::BY_KEY.contains(view, (volume.node_id, &*volume.name));
+        let reported = ReportedHostVolumes::BY_KEY.contains(&view, (volume.node_id, &*volume.name));
         let status = node.map_or("", |node| &*node.status);
         match (reported, status) {
             (true, "ready") => {

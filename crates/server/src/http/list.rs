@@ -115,7 +115,6 @@ pub(crate) struct Asked<K> {
     selectors: &'static [Parameter],
     prefixes: Vec<(&'static str, HexPrefix)>,
     conjuncts: Vec<Conjunct>,
-    filter_selectors: Vec<String>,
     from: Option<K>,
 }
 
@@ -144,11 +143,6 @@ impl<K> Asked<K> {
     /// What every row satisfies that the filter matches, for a planner.
     pub(crate) fn conjuncts(&self) -> &[Conjunct] {
         &self.conjuncts
-    }
-
-    /// Whether the filter may read the field or what is in it.
-    pub(crate) fn filters_by(&self, field: &str) -> bool {
-        self.filter_selectors.iter().any(|selector| selector.contains(field))
     }
 
     /// The key to begin at, unless at the first one. There may be no such row any more.
@@ -211,10 +205,7 @@ impl<L: List> Listing<L> {
             .transpose()
             .map_err(|error| Reject::bad_request(format!("invalid next_token: {error}")))?;
         let conjuncts = filter.as_ref().map(Filter::conjuncts).unwrap_or_default();
-        let filter_selectors =
-            filter.iter().flat_map(Filter::selectors).map(str::to_owned).collect();
-        let asked =
-            Asked { read, selectors: L::SELECTORS, prefixes, conjuncts, filter_selectors, from };
+        let asked = Asked { read, selectors: L::SELECTORS, prefixes, conjuncts, from };
         Ok(Self { asked, filter, name, access: call.access.clone() })
     }
 

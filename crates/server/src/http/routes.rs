@@ -701,7 +701,8 @@ pub(crate) static ROUTES: &[Route] = &[
         .summary("How the server is doing.")
         .parameters(&[COMMON])
         .answer(Answer::Object(
-            "`Version`, `UptimeSeconds`, `StoreID`, `Index`, `Writable` and the `Failure` since which it is \
+            "`Version`, `UptimeSeconds`, `StoreID`, `Index`, `HostVolumesRestoring` and \
+             `HostVolumesRestoringIDs`, `LogLinesDropped`, `Writable` and the `Failure` since which it is \
              not, `Parked` requests, `Connections`, `Rows` by table, \
              `Files` of the data directory with their sizes.",
         ))],

@@ -19,6 +19,7 @@ use super::provided::secrets;
 use super::reject::Reject;
 use super::reply::Meta;
 use super::{Reply, reply};
+use crate::providers::csi_work::Begun;
 use crate::providers::turns::Subject;
 
 /// `GET /v1/volumes?type=csi`, by namespace and ID.
@@ -195,9 +196,25 @@ pub(crate) async fn create(mut call: Call) -> Reply {
     let pretty = call.query.pretty();
     let create = move |app: &App| {
         let view = app.store().snapshot();
-        let asked = ask_create(&view, app.node().providers(), &namespace, volumes)?;
-        let (view, keys) = app.write_here(|txn, now| Ok(record_volumes(txn, now, &asked)?))?;
-        asked.faults()?;
+        let begun = Begun::create(app.node(), &view, &namespace, &volumes)
+            .map_err(|error| Reject::internal(&error))?;
+        let recorded = ask_create(&view, app.node().providers(), &namespace, volumes)
+            .map_err(Reject::from)
+            .and_then(|asked| {
+                let write = |txn: &mut WriteTxn<'_>, now| Ok(record_volumes(txn, now, &asked)?);
+                let (view, keys) = app.write_here(write)?;
+                Ok((asked, view, keys))
+            });
+        let done = recorded.and_then(|(asked, view, keys)| {
+            asked.faults()?;
+            Ok((view, keys))
+        });
+        match &done {
+            Ok(_) => begun.done(),
+            // What failed may have been created all the same.
+            Err(_) => begun.settle(app.store()),
+        }
+        let (view, keys) = done?;
         Ok((reply::render(&Registered::new(&view, &keys), pretty)?, view.index()))
     };
     let plugins = plugins.iter().map(|plugin| &**plugin);
@@ -227,9 +244,20 @@ pub(crate) async fn delete_external(call: Call) -> Reply {
         if now.is_some() && now != data {
             return Err(Reject::too_many("the volume was registered anew meanwhile; try again"));
         }
-        ask_delete(&view, app.node().providers(), &namespace, &[&id], &secrets)?;
+        let begun = match view.get::<CsiVolumes>((&namespace, &id)) {
+            Some(volume) => Begun::delete(app.node(), volume),
+            None => Ok(Begun::default()),
+        };
+        let begun = begun.map_err(|error| Reject::internal(&error))?;
+        let asked = ask_delete(&view, app.node().providers(), &namespace, &[&id], &secrets);
         let forget = |txn: &mut WriteTxn<'_>, _| Ok(deregister(txn, &namespace, &[&id], false)?);
-        Ok(app.write_here(forget)?.0.index())
+        let forgotten = asked.map_err(Reject::from).and_then(|()| app.write_here(forget));
+        match &forgotten {
+            Ok(_) => begun.done(),
+            // The provider may have deleted the data all the same.
+            Err(_) => begun.settle(app.store()),
+        }
+        Ok(forgotten?.0.index())
     };
     let index = call.app.ask(subjects, plugin.as_deref(), delete).await?;
     Ok(reply::empty(&Meta::at(index)))

@@ -166,7 +166,7 @@ mod tests {
         let written: Vec<u8> = from.try_iter().flatten().collect();
         let text = String::from_utf8(written).unwrap();
         assert_eq!(text.matches('x').count(), QUEUE_BYTES_MAX);
-        assert!(text.contains("3 log lines dropped"), "the reader is told");
+        assert!(text.contains("3 log lines dropped"), "{text}");
         lines.make_writer().write_all(b"later\n").unwrap();
         lines.flush();
         assert_eq!(from.try_iter().flatten().collect::<Vec<u8>>(), b"later\n");

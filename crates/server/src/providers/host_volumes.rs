@@ -57,7 +57,7 @@ struct Shared {
     store: Arc<Store>,
     node: Uuid,
     places: Places,
-    intents: Intents,
+    intents: Intents<Intent>,
     runtime: Handle,
     turns: Locks<Uuid>,
     /// A permit for each piece of work that may be under way at the same time.
@@ -339,7 +339,7 @@ impl Shared {
     fn begin(&self, work: Work, volume: &HostVolume) -> Result<(), KeepError> {
         let plugin = volume.plugin_id.clone();
         let intent = Intent { work, plugin, request: request_for(volume) };
-        self.intents.begin(&intent).map_err(KeepError::Intent)
+        self.intents.begin(volume.id, &intent).map_err(KeepError::Intent)
     }
 
     /// An intent that stays does no harm: it is looked at again when the server starts.

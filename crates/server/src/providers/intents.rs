@@ -9,8 +9,10 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -36,25 +38,26 @@ pub(crate) enum Work {
     },
 }
 
-/// A directory with a file for each intent, named by the volume's ID.
+/// A directory with a file for each intent, named by the ID of what it is about.
 #[derive(Clone, Debug)]
-pub(crate) struct Intents {
+pub(crate) struct Intents<I> {
     dir: PathBuf,
+    of: PhantomData<fn() -> I>,
 }
 
-impl Intents {
+impl<I: Serialize + DeserializeOwned> Intents<I> {
     /// The intents in a directory, which is created when absent.
     pub(crate) fn open(dir: PathBuf) -> io::Result<Self> {
         private::create_dir_all(&dir)?;
-        Ok(Self { dir })
+        Ok(Self { dir, of: PhantomData })
     }
 
-    /// Writes an intent down.
-    pub(crate) fn begin(&self, intent: &Intent) -> io::Result<()> {
-        private::replace(&self.path(intent.request.id), &serde_json::to_vec(intent)?)
+    /// Writes an intent down, instead of an earlier one of the same ID.
+    pub(crate) fn begin(&self, id: Uuid, intent: &I) -> io::Result<()> {
+        private::replace(&self.path(id), &serde_json::to_vec(intent)?)
     }
 
-    /// Removes the intent for a volume: its row is durable, or nothing came of it.
+    /// Removes an intent: its row is durable, or nothing came of it.
     pub(crate) fn done(&self, id: Uuid) -> io::Result<()> {
         match fs::remove_file(self.path(id)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -62,15 +65,15 @@ impl Intents {
         }
     }
 
-    /// Returns the intents that a crash left, in the order of the volumes' IDs.
+    /// Returns the intents that a crash left, in the order of their IDs.
     ///
     /// One that can't be read is logged and stays, because an operator may still need it; its volume alone
     /// is not settled. Files with names that this program does not give are other programs' and stay too.
-    pub(crate) fn left(&self) -> io::Result<Vec<Intent>> {
+    pub(crate) fn left(&self) -> io::Result<Vec<(Uuid, I)>> {
         let mut left = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let path = entry?.path();
-            let Some(unnamed) = own_name(&path) else { continue };
+            let Some((id, unnamed)) = own_name(&path) else { continue };
             if unnamed {
                 // Its plugin was not called yet.
                 fs::remove_file(&path)?;
@@ -78,14 +81,14 @@ impl Intents {
             }
             let read = fs::read(&path).and_then(|text| Ok(serde_json::from_slice(&text)?));
             match read {
-                Ok(intent) => left.push(intent),
+                Ok(intent) => left.push((id, intent)),
                 Err(error) => tracing::warn!(
                     file = %path.display(), %error,
-                    "an intent can't be read: its host volume may be half made or half deleted"
+                    "an intent can't be read: its volume may be half created or half deleted"
                 ),
             }
         }
-        left.sort_by_key(|intent: &Intent| intent.request.id);
+        left.sort_by_key(|(id, _)| *id);
         Ok(left)
     }
 
@@ -98,16 +101,24 @@ impl Intents {
     }
 }
 
-/// Whether a file of this module is one that has no final name yet; none for a file of others.
-fn own_name(path: &Path) -> Option<bool> {
+/// The ID in the name of a file, and whether the name is not final yet; none for a file of others.
+fn own_name(path: &Path) -> Option<(Uuid, bool)> {
     let name = path.file_name()?.to_str()?;
     let unnamed = name.strip_suffix(UNNAMED).and_then(|name| name.strip_suffix('.'));
-    Uuid::parse_str(unnamed.unwrap_or(name)).ok().map(|_| unnamed.is_some())
+    Some((Uuid::parse_str(unnamed.unwrap_or(name)).ok()?, unnamed.is_some()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn begin(intents: &Intents<Intent>, intent: &Intent) {
+        intents.begin(intent.request.id, intent).unwrap();
+    }
+
+    fn left(intents: &Intents<Intent>) -> Vec<Intent> {
+        intents.left().unwrap().into_iter().map(|(_, intent)| intent).collect()
+    }
 
     fn intent(number: u128, work: Work) -> Intent {
         let request = HostVolumeRequest { id: Uuid::from_u128(number), ..Default::default() };
@@ -120,24 +131,24 @@ mod tests {
         let intents = Intents::open(dir.path().join("intents")).unwrap();
         let delete = intent(1, Work::Delete { path: "/srv/x".into() });
         for begun in [&intent(3, Work::Create), &intent(2, Work::Create), &delete] {
-            intents.begin(begun).unwrap();
+            begin(&intents, begun);
         }
         intents.done(Uuid::from_u128(2)).unwrap();
         intents.done(Uuid::from_u128(2)).unwrap();
         let reopened = Intents::open(dir.path().join("intents")).unwrap();
-        assert_eq!(reopened.left().unwrap(), [delete, intent(3, Work::Create)]);
+        assert_eq!(left(&reopened), [delete, intent(3, Work::Create)]);
     }
 
     #[test]
     fn an_unreadable_intent_and_foreign_files_stay() {
         let dir = tempfile::tempdir().unwrap();
         let intents = Intents::open(dir.path().to_owned()).unwrap();
-        intents.begin(&intent(1, Work::Create)).unwrap();
+        begin(&intents, &intent(1, Work::Create));
         let foreign = [".nfs0001", "notes.next", "lost+found", &Uuid::from_u128(2).to_string()];
         for name in foreign {
             fs::write(dir.path().join(name), "").unwrap();
         }
-        assert_eq!(intents.left().unwrap(), [intent(1, Work::Create)]);
+        assert_eq!(left(&intents), [intent(1, Work::Create)]);
         assert!(foreign.iter().all(|name| dir.path().join(name).exists()));
     }
 
@@ -146,7 +157,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let intents = Intents::open(dir.path().to_owned()).unwrap();
         fs::write(dir.path().join(format!("{}.next", Uuid::from_u128(1))), "{").unwrap();
-        assert!(intents.left().unwrap().is_empty());
+        assert!(left(&intents).is_empty());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

@@ -75,6 +75,7 @@ pub(crate) struct LocalNode {
     id: Uuid,
     host_volumes: HostVolumeKeeper,
     providers: Arc<Providers>,
+    csi_dirs: Arc<BTreeMap<Box<str>, Arc<CsiDir>>>,
     turns: Turns,
 }
 
@@ -107,14 +108,18 @@ impl LocalNode {
         let intents = places.intents.clone();
         let keeper = HostVolumeKeeper::open(Arc::clone(store), id, places, runtime.clone())
             .map_err(io_error(&intents))?;
-        let mut providers = Providers::default();
+        let (mut providers, mut csi_dirs) = (Providers::default(), BTreeMap::new());
         let mut infos = BTreeMap::new();
         for plugin in options.csi_dir_plugins {
             let dir = data_dir.join("csi").join(plain_name(&plugin)?);
             let provider =
                 CsiDir::open(dir.clone(), &id.to_string(), now_seconds).map_err(io_error(&dir))?;
             infos.insert(plugin.clone().into(), fingerprint(&plugin, provider.probe()));
-            providers.insert(plugin, Arc::new(provider));
+            let provider = Arc::new(provider);
+            // Before any request, which could meet a row whose data is gone.
+            provider.settle_all(store, &plugin).map_err(io_error(&dir))?;
+            csi_dirs.insert(plugin.as_str().into(), Arc::clone(&provider));
+            providers.insert(plugin, provider);
         }
         let (mut attributes, host_volumes) = keeper.last_report();
         attributes.append(&mut identity::attributes(options.address));
@@ -136,7 +141,8 @@ impl LocalNode {
             .map_err(|error| NodeStartError::Write(error.to_string()))?;
         keeper.restore().map_err(NodeStartError::HostVolumes)?;
         let turns = Turns::new(providers.iter().map(|(plugin, _)| plugin));
-        Ok(Self { id, host_volumes: keeper, providers: Arc::new(providers), turns })
+        let (providers, csi_dirs) = (Arc::new(providers), Arc::new(csi_dirs));
+        Ok(Self { id, host_volumes: keeper, providers, csi_dirs, turns })
     }
 
     /// The ID of the node.
@@ -151,6 +157,11 @@ impl LocalNode {
     /// The storage providers that can be asked.
     pub(crate) fn providers(&self) -> &Providers {
         &self.providers
+    }
+
+    /// The provider of a plugin, if it is one of this program's own.
+    pub(crate) fn csi_dir(&self, plugin: &str) -> Option<&Arc<CsiDir>> {
+        self.csi_dirs.get(plugin)
     }
 
     /// Asks the provider of `plugin` how it is; the node as it is to be reported if that isn't what

@@ -1,6 +1,7 @@
 //! What touches the world: plugins that make directories and files.
 
 pub(crate) mod csi_dir;
+pub(crate) mod csi_work;
 pub(crate) mod executable;
 pub(crate) mod host;
 pub(crate) mod host_volumes;

@@ -9,13 +9,19 @@
 //! disappears from it before anything in it is removed; so a crash leaves whole volumes or none.
 
 mod meta;
+mod own;
+mod pending;
 mod shelf;
 mod turns;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use statehold_volumes::provider::{
     AttachVolume, CreateSnapshot, CreateVolume, CreatedVolume, CsiProvider, DetachVolume,
     ExpandVolume, ExpandedVolume, ExternalVolume, ExternalVolumes, ProviderError,
@@ -28,8 +34,10 @@ use statehold_volumes::{
 use uuid::Uuid;
 
 use super::host::reason;
+use super::intents::Intents;
 use super::sparse;
 use meta::{Attachment, SnapshotMeta, VolumeMeta};
+pub(crate) use pending::Pending;
 use shelf::Shelf;
 use turns::{Turn, Turns};
 
@@ -59,6 +67,9 @@ pub(crate) struct CsiDir {
     dir: PathBuf,
     external_node_id: Box<str>,
     clock: Clock,
+    pending: Intents<Pending>,
+    /// The intents of requests in flight.
+    in_flight: Mutex<BTreeSet<Uuid>>,
     volumes: Shelf<VolumeMeta>,
     snapshots: Shelf<SnapshotMeta>,
     turns: Turns,
@@ -75,15 +86,28 @@ impl CsiDir {
         let dir = dir.into();
         let volumes = Shelf::open(dir.join("volumes"))?;
         let snapshots = Shelf::open(dir.join("snapshots"))?;
-        let turns = Turns::default();
+        let pending = Intents::open(dir.join("intents"))?;
+        let (turns, in_flight) = (Turns::default(), Mutex::default());
         Ok(Self {
             dir,
             external_node_id: external_node_id.into(),
             clock,
+            pending,
+            in_flight,
             volumes,
             snapshots,
             turns,
         })
+    }
+
+    /// Returns the ID of the volume that was created under a name.
+    pub(crate) fn find_volume(&self, name: &str) -> Option<Box<str>> {
+        self.volumes.find(|meta| *meta.name == *name).map(|(id, _)| id)
+    }
+
+    /// Whether a volume has data, be its description readable or not.
+    pub(crate) fn has_volume(&self, id: &str) -> bool {
+        self.volumes.get(id).is_some() || self.volumes.is_damaged(id)
     }
 }
 
@@ -161,7 +185,7 @@ impl CsiProvider for CsiDir {
         };
         let least = source.as_ref().map_or(0, |(_, size)| *size);
         meta.capacity = capacity(request.capacity_min, request.capacity_max, least)?;
-        let id = Uuid::new_v4().to_string();
+        let id = volumes.free_id("vol");
         let created = created(&id, meta.capacity);
         let len = bytes(meta.capacity);
         let made = volumes.put(&id, meta, |data| match &source {
@@ -175,7 +199,9 @@ impl CsiProvider for CsiDir {
     fn delete_volume(&self, external_id: &str, _: &Secrets) -> Result<(), ProviderError> {
         let _turn = self.turns.take([Turn::Volume(external_id.into())]);
         let volumes = &self.volumes;
-        let Some(meta) = volumes.get(external_id) else { return Ok(()) };
+        let Some(meta) = volumes.get(external_id) else {
+            return gone(volumes, external_id);
+        };
         if let Some(node) = meta.attached.keys().next() {
             return Err(ProviderError::new(
                 Kind::FailedPrecondition,
@@ -286,7 +312,7 @@ impl CsiProvider for CsiDir {
             size,
             create_time: (self.clock)(),
         };
-        let snapshot = Uuid::new_v4().to_string();
+        let snapshot = snapshots.free_id("snap");
         let told = meta.told(&snapshot);
         let from = volumes.data(id);
         snapshots
@@ -299,7 +325,7 @@ impl CsiProvider for CsiDir {
         let _turn = self.turns.take([Turn::Snapshot(id.into())]);
         let snapshots = &self.snapshots;
         if snapshots.get(id).is_none() {
-            return Ok(());
+            return gone(snapshots, id);
         }
         snapshots.remove(id).map_err(|error| failed("remove", &snapshots.data(id), &error))
     }
@@ -376,6 +402,20 @@ fn check_capabilities(capabilities: &[Capability]) -> Result<(), ProviderError> 
         }
     }
     Ok(())
+}
+
+/// What deleting answers when no thing of the ID is known. A success would take the row of data that is
+/// still there.
+fn gone<M: Serialize + DeserializeOwned + Clone>(
+    shelf: &Shelf<M>,
+    id: &str,
+) -> Result<(), ProviderError> {
+    if !shelf.is_damaged(id) {
+        return Ok(());
+    }
+    let text =
+        format!("the description of {id:?} can't be read; repair its meta.json, or remove it");
+    Err(ProviderError::new(Kind::Internal, text))
 }
 
 fn no_volume(id: &str) -> ProviderError {

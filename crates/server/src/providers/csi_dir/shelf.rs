@@ -1,6 +1,6 @@
 //! A directory of directories, each with `data` and `meta.json`, and the descriptions in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::ops::Bound;
@@ -12,10 +12,8 @@ use serde::de::DeserializeOwned;
 use statehold_store::PageToken;
 use statehold_volumes::provider::{ProviderError, ProviderErrorKind, ProviderPage};
 
+use super::own::{Name, new_id, unfinished};
 use crate::private;
-
-/// How names begin that are not final: being made, or being removed.
-const UNFINISHED: &str = ".";
 
 /// Things of one kind, by ID.
 ///
@@ -25,42 +23,67 @@ const UNFINISHED: &str = ".";
 pub(super) struct Shelf<M> {
     dir: PathBuf,
     metas: Mutex<BTreeMap<Box<str>, M>>,
+    damaged: BTreeSet<Box<str>>,
 }
 
 impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
-    /// Reads what is there, and removes what a crash left unfinished.
+    /// Reads what is there, and removes what a crash left unfinished. One whose description can't be read is
+    /// logged and left out: it must not keep the others from being served.
     pub(super) fn open(dir: PathBuf) -> io::Result<Self> {
         private::create_dir_all(&dir)?;
-        let mut metas = BTreeMap::new();
+        let (mut metas, mut damaged) = (BTreeMap::new(), BTreeSet::new());
         for entry in fs::read_dir(&dir)? {
             let entry = entry?;
-            // What systems put into directories: nothing of ours.
             if !entry.file_type()?.is_dir() {
                 continue;
             }
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with(UNFINISHED) {
-                fs::remove_dir_all(entry.path())?;
-                continue;
-            }
+            let id = match Name::of(&name) {
+                Name::Whole(id) => id,
+                Name::Unfinished => {
+                    fs::remove_dir_all(entry.path())?;
+                    continue;
+                }
+                Name::Foreign => continue,
+            };
             let meta = entry.path().join("meta.json");
-            let read = fs::read(&meta).and_then(|text| Ok(serde_json::from_slice(&text)?));
-            let read = read.map_err(|error| {
-                io::Error::new(error.kind(), format!("can't read {}: {error}", meta.display()))
-            })?;
-            metas.insert(name.into(), read);
+            match fs::read(&meta).and_then(|text| Ok(serde_json::from_slice(&text)?)) {
+                Ok(read) => drop(metas.insert(id.into(), read)),
+                Err(error) => {
+                    tracing::warn!(
+                        file = %meta.display(), %error,
+                        "a volume or snapshot is left out: its description can't be read"
+                    );
+                    damaged.insert(id.into());
+                }
+            }
         }
-        Ok(Self { dir, metas: Mutex::new(metas) })
+        Ok(Self { dir, metas: Mutex::new(metas), damaged })
     }
 
     pub(super) fn get(&self, id: &str) -> Option<M> {
         self.metas.lock().get(id).cloned()
     }
 
+    /// Whether a thing is there whose description can't be read.
+    pub(super) fn is_damaged(&self, id: &str) -> bool {
+        self.damaged.contains(id)
+    }
+
     /// The first one, in the order of IDs, that is as wanted.
     pub(super) fn find(&self, wanted: impl Fn(&M) -> bool) -> Option<(Box<str>, M)> {
         let metas = self.metas.lock();
         metas.iter().find(|(_, meta)| wanted(meta)).map(|(id, meta)| (id.clone(), meta.clone()))
+    }
+
+    /// An ID that nothing has.
+    pub(super) fn free_id(&self, kind: &str) -> String {
+        loop {
+            let id = new_id(kind);
+            if self.get(&id).is_none() && !self.is_damaged(&id) {
+                return id;
+            }
+        }
     }
 
     /// Where the data is.
@@ -149,7 +172,7 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
     }
 
     fn unfinished(&self, id: &str) -> PathBuf {
-        self.dir.join(format!("{UNFINISHED}{id}"))
+        self.dir.join(unfinished(id))
     }
 }
 

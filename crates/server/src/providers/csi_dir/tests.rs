@@ -109,7 +109,7 @@ fn a_restart_finds_everything() {
 fn what_a_crash_left_unfinished_is_gone_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
-    let left = dir.path().join("volumes/.b1c0e8a2");
+    let left = dir.path().join("volumes/.vol-b1c0e8a2");
     fs::create_dir(&left).unwrap();
     fs::write(left.join("data"), "half").unwrap();
     let foreign = dir.path().join("volumes/.nfs0001");
@@ -119,12 +119,15 @@ fn what_a_crash_left_unfinished_is_gone_after_a_restart() {
 }
 
 #[test]
-fn a_damaged_description_is_named() {
+fn a_damaged_description_is_left_out_and_its_data_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let id = create(&open(dir.path()), "v", None).external_id;
     fs::write(dir.path().join("volumes").join(&*id).join("meta.json"), "{").unwrap();
-    let error = CsiDir::open(dir.path(), NODE, || 0).unwrap_err().to_string();
+    let provider = open(dir.path());
+    assert!(volumes(&provider).is_empty());
+    let error = provider.delete_volume(&id, &Secrets::default()).unwrap_err().to_string();
     assert!(error.contains("meta.json"), "{error}");
+    assert!(data(dir.path(), &id).exists());
 }
 
 #[test]

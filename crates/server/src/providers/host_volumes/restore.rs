@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use statehold_store::{KeyRange, Order, ReadView};
+use statehold_store::{KeyRange, Order, ReadView, Table as _};
 use statehold_volumes::{
     HostVolume, HostVolumes, Labels, Node, NodeHostVolume, Nodes, ReportedHostVolumes,
     move_host_volume, plan_host_delete, report_host_volume, reported_host_volumes, upsert_node,
@@ -73,9 +73,7 @@ impl HostVolumeKeeper {
         let shared = &*self.0;
         let mut by_plugin: BTreeMap<Box<str>, Vec<Found>> = BTreeMap::new();
         let mut intents: BTreeMap<Uuid, Intent> = BTreeMap::new();
-        for intent in shared.intents.left().map_err(KeepError::Intent)? {
-            intents.insert(intent.request.id, intent);
-        }
+        intents.extend(shared.intents.left().map_err(KeepError::Intent)?);
         let view = shared.store.snapshot();
         for volume in shared.rows(&view) {
             let (namespace, id) = (volume.namespace.clone(), volume.id);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
+use statehold_store::{KeyRange, Order, ReadView, Table as _, WriteError, WriteTxn};
 use uuid::Uuid;
 
 use crate::{
