@@ -248,3 +248,77 @@ fn a_plugin_shows_no_allocations_of_namespaces_that_a_token_is_denied() {
     assert_eq!(shown(WATCHER, "other"), json!([]));
     assert_eq!(shown(WRITER, "*"), json!([]));
 }
+
+/// The external IDs of one namespace's volumes are no way into its data for another's tokens.
+#[test]
+fn another_namespaces_data_can_be_neither_registered_copied_nor_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("acl.toml");
+    let token = |name: &str, rest: &str| {
+        format!("[[token]]\nname = {name:?}\nsha256 = {:?}\n{rest}\n", digest(name))
+    };
+    let text = token("root", "management = true")
+        + &token("writer", "policies = [\"write\"]")
+        + "[policy.write]\nplugin = \"read\"\nnamespace.team-b.capabilities = [\"csi-write-volume\"]\n";
+    std::fs::write(&file, text).unwrap();
+    let data = dir.path().join("data");
+    let server =
+        Server::spawn(command(&data).arg("--acl").arg(&file).args(["--csi-dir-plugin", "disks"]));
+    let send =
+        |token, method, path: &str, body: &Value| send(&server, Some(token), method, path, body);
+    for name in ["team-a", "team-b"] {
+        let path = format!("/v1/namespace/{name}");
+        assert_eq!(send("root", "PUT", &path, &json!({ "Name": name })).0, 200);
+    }
+    let volume = |namespace: &str, id: &str| {
+        json!({
+            "Namespace": namespace, "ID": id, "Name": id, "PluginID": "disks",
+            "RequestedCapabilities": [
+                { "AccessMode": "single-node-writer", "AttachmentMode": "file-system" },
+            ],
+        })
+    };
+    let create = |token, volume: &Value| {
+        send(token, "PUT", "/v1/volume/csi/any/create", &json!({ "Volumes": [volume] }))
+    };
+    let (status, body) = create("root", &volume("team-a", "payroll"));
+    assert_eq!(status, 200, "{body}");
+    let body: Value = serde_json::from_str(&body).unwrap();
+    let external = body["Volumes"][0]["ExternalID"].clone();
+
+    let mut stolen = volume("team-b", "stolen");
+    stolen["ExternalID"] = external.clone();
+    let register =
+        |token| send(token, "PUT", "/v1/volume/csi/stolen", &json!({ "Volumes": [&stolen] }));
+    let (status, body) = register("writer");
+    assert_eq!(status, 409, "{body}");
+    assert!(body.contains("belongs to another volume"), "{body}");
+    let mut copy = volume("team-b", "copy");
+    copy["CloneID"] = external.clone();
+    assert_eq!(create("writer", &copy).0, 409);
+    // Its own volumes it may create and copy.
+    let (status, body) = create("writer", &volume("team-b", "own"));
+    assert_eq!(status, 200, "{body}");
+    let body: Value = serde_json::from_str(&body).unwrap();
+    copy["CloneID"] = body["Volumes"][0]["ExternalID"].clone();
+    assert_eq!(create("writer", &copy).0, 200);
+
+    // An operator may share data; then no volume of it is deleted at the provider.
+    assert_eq!(register("root").0, 200);
+    for (token, path) in [
+        ("writer", "/v1/volume/csi/stolen/delete?namespace=team-b"),
+        ("root", "/v1/volume/csi/payroll/delete?namespace=team-a"),
+    ] {
+        let (status, body) = send(token, "DELETE", path, &Value::Null);
+        assert_eq!(status, 409, "{body}");
+    }
+    let files = data.join("csi/disks/volumes").join(external.as_str().unwrap()).join("data");
+    assert!(files.exists());
+    assert_eq!(
+        send("writer", "DELETE", "/v1/volume/csi/stolen?namespace=team-b", &Value::Null).0,
+        200
+    );
+    let path = "/v1/volume/csi/payroll/delete?namespace=team-a";
+    assert_eq!(send("root", "DELETE", path, &Value::Null).0, 200);
+    assert!(!files.exists());
+}

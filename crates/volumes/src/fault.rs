@@ -120,7 +120,7 @@ impl OperationError for RegisterError {
             | Self::CreateUnsupported
             | Self::IdentityChanged { .. } => Fault::Request,
             Self::Controller(error) => error.fault(),
-            Self::NoHealthyControllers { .. } => Fault::Conflict,
+            Self::NoHealthyControllers { .. } | Self::DataTaken { .. } => Fault::Conflict,
             Self::Update(error) => error.fault(),
             Self::Store(error) => error.fault(),
         }
@@ -285,7 +285,7 @@ impl OperationError for DeleteError {
         match self {
             Self::MissingIds | Self::NoController { .. } | Self::NoPlugin { .. } => Fault::Request,
             Self::NotFound { .. } => Fault::NotFound,
-            Self::InUse { .. } => Fault::Conflict,
+            Self::InUse { .. } | Self::Shared { .. } => Fault::Conflict,
             Self::Controller(error) => error.fault(),
         }
     }

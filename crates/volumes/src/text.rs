@@ -5,6 +5,12 @@
 
 use std::fmt;
 
+/// The beginning of a string, at most `max` bytes, cut between characters.
+pub(crate) fn beginning(text: &str, max: usize) -> &str {
+    let end = (0..=max.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or_default()).unwrap_or_default()
+}
+
 /// `text` in double quotes, with what would break a line or the quotes escaped.
 pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 

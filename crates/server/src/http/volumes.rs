@@ -5,8 +5,8 @@ use statehold_store::{Entry, ReadView, Snapshot, Tracked, WriteTxn};
 use statehold_volumes::{
     ALL_NAMESPACES, CsiVolume, CsiVolumes, FactsReader, VolumeItem, VolumeKey, VolumeQuery,
     VolumeSpec, VolumeStub, VolumeView, ask_create, ask_delete, ask_register, ask_release,
-    deregister, input, list_volumes, parse_id, plan_detach, record_release, record_volumes,
-    register, volume_claims,
+    check_own_data, check_own_sources, deregister, input, list_volumes, parse_id, plan_detach,
+    record_release, record_volumes, register, volume_claims,
 };
 
 use super::App;
@@ -164,6 +164,7 @@ fn subjects(namespace: &str, volumes: &[VolumeSpec]) -> Vec<Subject> {
 /// not looked at: the body has them.
 pub(crate) async fn put(mut call: Call) -> Reply {
     let (namespace, volumes) = volumes_of(&mut call).await?;
+    let limited = !call.access.is_unlimited();
     let providers = call.app.node().providers();
     let plugins: Vec<_> = volumes.iter().map(|volume| volume.plugin_id.clone()).collect();
     let subjects = subjects(&namespace, &volumes);
@@ -171,13 +172,24 @@ pub(crate) async fn put(mut call: Call) -> Reply {
     let (body, index) = if plugins.iter().any(|plugin| providers.get(plugin).is_some()) {
         let register = move |app: &App| {
             let view = app.store().snapshot();
+            let unchecked = if limited { volumes.clone() } else { Vec::new() };
+            check_own_data(&view, &namespace, &unchecked)?;
             let asked = ask_register(&view, app.node().providers(), &namespace, volumes)?;
-            let (view, keys) = app.write_here(|txn, now| Ok(record_volumes(txn, now, &asked)?))?;
+            let (view, keys) = app.write_here(|txn, now| {
+                // Once more: another request may have registered the data meanwhile.
+                check_own_data(txn, &namespace, &unchecked)?;
+                Ok(record_volumes(txn, now, &asked)?)
+            })?;
             Ok((reply::render(&Registered::new(&view, &keys), pretty)?, view.index()))
         };
         call.app.ask(subjects, plugins.iter().map(|plugin| &**plugin), register).await?
     } else {
-        let write = move |txn: &mut WriteTxn<'_>, now| Ok(register(txn, now, &namespace, volumes)?);
+        let write = move |txn: &mut WriteTxn<'_>, now| {
+            if limited {
+                check_own_data(txn, &namespace, &volumes)?;
+            }
+            Ok(register(txn, now, &namespace, volumes)?)
+        };
         let after = move |view: &Snapshot, keys: Vec<VolumeKey>| {
             reply::render(&Registered::new(view, &keys), pretty)
         };
@@ -194,8 +206,12 @@ pub(crate) async fn create(mut call: Call) -> Reply {
     let plugins: Vec<_> = volumes.iter().map(|volume| volume.plugin_id.clone()).collect();
     let subjects = subjects(&namespace, &volumes);
     let pretty = call.query.pretty();
+    let limited = !call.access.is_unlimited();
     let create = move |app: &App| {
         let view = app.store().snapshot();
+        if limited {
+            check_own_sources(&view, &namespace, &volumes)?;
+        }
         let begun = Begun::create(app.node(), &view, &namespace, &volumes)
             .map_err(|error| Reject::internal(&error))?;
         let recorded = ask_create(&view, app.node().providers(), &namespace, volumes)

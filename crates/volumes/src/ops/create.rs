@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
+use statehold_store::{ReadView, WriteTxn};
 
 use super::{
     controller::{ControllerError, ControllerOperation, ask, can},
@@ -207,10 +207,9 @@ fn is_of_another(
     answer: &Answer,
 ) -> bool {
     let Some(made) = answer.created.as_ref() else { return false };
-    let of_plugin = KeyRange::<String>::exact(&spec.plugin_id);
-    let mut rows = view.scan_by(&CsiVolumes::BY_PLUGIN, &of_plugin, Order::Ascending);
+    let mut rows = CsiVolumes::with_data(view, &spec.plugin_id, &made.external_id);
     let same = |namespace: &str, id: &str| *namespace == *spec.namespace && *id == *spec.id;
-    rows.any(|row| row.remote_id() == &*made.external_id && !same(&row.namespace, &row.id))
+    rows.any(|row| !same(&row.namespace, &row.id))
         || earlier.iter().any(|(other, answer)| {
             let of_it =
                 answer.created.as_ref().is_some_and(|it| it.external_id == made.external_id);

@@ -29,6 +29,11 @@ pub enum DeleteError {
         /// Its ID.
         volume: Box<str>,
     },
+    /// Another volume is the same data, which would go with this one's.
+    Shared {
+        /// Its ID.
+        volume: Box<str>,
+    },
     /// The volume's plugin has no controller that could delete it.
     NoController {
         /// The plugin's ID.
@@ -51,6 +56,11 @@ impl fmt::Display for DeleteError {
             Self::MissingIds => f.write_str("missing volume IDs"),
             Self::NotFound { volume } => write!(f, "volume not found: {volume}"),
             Self::InUse { volume } => write!(f, "volume in use: {volume}"),
+            Self::Shared { volume } => write!(
+                f,
+                "volume {volume} has the same external ID as another volume: deregister it instead, \
+                 which keeps the data"
+            ),
             Self::NoController { plugin, volume } => {
                 write!(f, "plugin {} for volume {} not found", Quoted(plugin), Quoted(volume))
             }
@@ -92,6 +102,10 @@ pub fn ask_delete(
         }
         if volume.is_in_use() {
             return Err(DeleteError::InUse { volume: (*id).into() });
+        }
+        let mut same = CsiVolumes::with_data(view, &volume.plugin_id, volume.remote_id());
+        if same.any(|row| (&row.namespace, &row.id) != (&volume.namespace, &volume.id)) {
+            return Err(DeleteError::Shared { volume: (*id).into() });
         }
         volumes.push(volume);
     }

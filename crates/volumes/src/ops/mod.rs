@@ -46,7 +46,7 @@ pub use self::{
     namespaces::{NamespaceError, bootstrap, delete_namespace, upsert_namespace},
     nodes::{NodeError, NodeReport, delete_node, report_node, upsert_node},
     plugins::collect_plugins,
-    register::{RegisterError, VolumeKey, register},
+    register::{RegisterError, VolumeKey, check_own_data, check_own_sources, register},
     release::{
         DetachError, Holdup, Recorded, Release, ask_release, is_recorded, overdue_releases,
         overdue_releases_of, plan_detach, plan_release, record_release,

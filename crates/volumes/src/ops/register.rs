@@ -12,6 +12,7 @@ use crate::{
     provider::CreatedVolume,
     rows::{CsiPlugin, CsiPlugins, CsiVolume, CsiVolumes, DEFAULT_NAMESPACE, Namespaces},
     spec::{ValidationError, VolumeSpec},
+    text::Quoted,
 };
 
 /// Why volumes couldn't be registered.
@@ -52,6 +53,13 @@ pub enum RegisterError {
         /// The volume's ID.
         volume: Box<str>,
     },
+    /// Another volume is the same data of the provider: deleting one would delete the other's.
+    DataTaken {
+        /// The volume's ID.
+        volume: Box<str>,
+        /// What the provider calls the data.
+        external_id: Box<str>,
+    },
     /// The store refused.
     Store(WriteError),
 }
@@ -77,6 +85,12 @@ impl fmt::Display for RegisterError {
             Self::IdentityChanged { volume } => {
                 write!(f, "volume identity cannot be updated: {volume}")
             }
+            Self::DataTaken { volume, external_id } => write!(
+                f,
+                "volume {volume}: external ID {} belongs to another volume of the plugin; \
+                 deregister that one first",
+                Quoted(external_id)
+            ),
             Self::Store(error) => error.fmt(f),
         }
     }
@@ -126,6 +140,68 @@ pub fn register(
     put(txn, now, volumes.into_iter().map(named).collect())
 }
 
+/// Refuses to register volumes whose data another volume is.
+///
+/// Rights to a namespace are no rights to the data of others: a caller that may write to one namespace
+/// could otherwise register another's external ID there, and read or delete the data. Callers that may
+/// do everything need no check. `namespace` is that of the request, for volumes that name none.
+pub fn check_own_data(
+    view: &impl ReadView,
+    namespace: &str,
+    volumes: &[VolumeSpec],
+) -> Result<(), RegisterError> {
+    for spec in volumes {
+        let own = own_namespace(spec, namespace);
+        // What is registered already was allowed then: an operator may have shared it on purpose.
+        if view.contains::<CsiVolumes>((own, &spec.id)) {
+            continue;
+        }
+        let named = if spec.external_id.is_empty() { &spec.id } else { &spec.external_id };
+        if sharers(view, spec, own, named).next().is_some() {
+            return Err(taken(spec, named));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to create volumes as copies of volumes in other namespaces, for the same reason as
+/// [`check_own_data`].
+pub fn check_own_sources(
+    view: &impl ReadView,
+    namespace: &str,
+    volumes: &[VolumeSpec],
+) -> Result<(), RegisterError> {
+    for spec in volumes {
+        let own = own_namespace(spec, namespace);
+        let mut sources = CsiVolumes::with_data(view, &spec.plugin_id, &spec.clone_id).peekable();
+        // Data that no volume here is belongs to no namespace.
+        if sources.peek().is_some() && sources.all(|row| *row.namespace != *own) {
+            return Err(taken(spec, &spec.clone_id));
+        }
+    }
+    Ok(())
+}
+
+fn own_namespace<'s>(spec: &'s VolumeSpec, namespace: &'s str) -> &'s str {
+    if spec.namespace.is_empty() { namespace } else { &spec.namespace }
+}
+
+fn taken(spec: &VolumeSpec, external_id: &str) -> RegisterError {
+    RegisterError::DataTaken { volume: spec.id.clone(), external_id: external_id.into() }
+}
+
+/// The other volumes that are the data which the provider of `spec` calls `remote_id`.
+fn sharers<'v>(
+    view: &'v impl ReadView,
+    spec: &VolumeSpec,
+    namespace: &str,
+    remote_id: &'v str,
+) -> impl Iterator<Item = &'v CsiVolume> {
+    let (namespace, id) = (Box::<str>::from(namespace), spec.id.clone());
+    CsiVolumes::with_data(view, &spec.plugin_id, remote_id)
+        .filter(move |row| (&row.namespace, &row.id) != (&namespace, &id))
+}
+
 /// The volume in the namespace of its request, if it names none.
 pub(super) fn with_namespace(mut spec: VolumeSpec, namespace: &str) -> VolumeSpec {
     if spec.namespace.is_empty() {
@@ -144,6 +220,12 @@ pub(super) fn put(
     for (spec, answer) in volumes {
         // A volume may be in the request twice: then the second changes the first.
         let earlier = rows.iter().rfind(|row| row.namespace == spec.namespace && row.id == spec.id);
+        // Two requests may have asked the provider for one name at the same time.
+        if let Some(made) = &answer.created
+            && sharers(txn, &spec, &spec.namespace, &made.external_id).next().is_some()
+        {
+            return Err(taken(&spec, &made.external_id));
+        }
         let row = prepare(txn, now, spec, earlier, &answer)?;
         rows.push(row);
     }

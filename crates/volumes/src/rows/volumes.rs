@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use statehold_filter::Filterable;
-use statehold_store::{Index, IndexSet, OldRow, RowError, Table};
+use statehold_store::{Index, IndexSet, KeyRange, OldRow, Order, ReadView, RowError, Table};
 use uuid::Uuid;
 
 use super::{Labels, old::CsiVolumeV1};
 use crate::{
     modes::{Capability, ClaimMode, ClaimState},
     secrets::Secrets,
+    text::beginning,
 };
 
 /// A volume of a storage provider.
@@ -177,6 +178,13 @@ impl std::fmt::Debug for CsiVolume {
     }
 }
 
+/// Bytes of a provider's ID that are in a key: keys have a limit, and these IDs have none.
+const INDEXED_ID_MAX: usize = 1024;
+
+fn indexed_id(remote_id: &str) -> &str {
+    beginning(remote_id, INDEXED_ID_MAX)
+}
+
 /// Table of the CSI volumes, by namespace and ID.
 #[derive(Clone, Copy, Debug)]
 pub struct CsiVolumes;
@@ -186,6 +194,26 @@ impl CsiVolumes {
     pub const BY_PLUGIN: Index<Self, String> =
         Index::<Self, String>::non_unique("plugin", |volume, keys| keys.add(&volume.plugin_id))
             .serves("PluginID");
+
+    /// Volumes by the plugin and what its provider calls them: the data that they are. Of a long ID by
+    /// its beginning.
+    pub const BY_DATA: Index<Self, (String, String)> =
+        Index::non_unique("data", |volume: &CsiVolume, keys| {
+            keys.add((&volume.plugin_id, indexed_id(volume.remote_id())));
+        });
+
+    /// The volumes with the data that the plugin's provider calls `remote_id`, by namespace and ID.
+    ///
+    /// Cost: reads those alone.
+    pub fn with_data<'v>(
+        view: &'v impl ReadView,
+        plugin_id: &str,
+        remote_id: &'v str,
+    ) -> impl Iterator<Item = &'v CsiVolume> {
+        let range = KeyRange::<(String, String)>::exact((plugin_id, indexed_id(remote_id)));
+        let rows = view.scan_by(&Self::BY_DATA, &range, Order::Ascending);
+        rows.map(|row| &**row).filter(move |row| row.remote_id() == remote_id)
+    }
 
     /// Volumes by the nodes from which they are read or written.
     pub const BY_CLAIMING_NODE: Index<Self, Uuid> =
@@ -228,6 +256,7 @@ impl Table for CsiVolumes {
 
     fn indexes(set: &mut IndexSet<Self>) {
         set.add(&Self::BY_PLUGIN);
+        set.add(&Self::BY_DATA);
         set.add(&Self::BY_CLAIMING_NODE);
         set.add(&Self::HELD);
     }
