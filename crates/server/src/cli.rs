@@ -175,7 +175,7 @@ pub(crate) struct ServeArgs {
         requires = "block_storage",
         conflicts_with_all = [
             "bind", "acl", "node_name", "datacenter", "node_pool", "node_class", "node_meta",
-            "host_volumes_dir", "host_volume_plugin_dir", "csi_dir_plugin",
+            "host_volumes_dir", "host_volume_plugin_dir", "csi_dir_plugin", "lost_node_grace",
         ]
     )]
     pub(crate) no_nomad: bool,
@@ -387,6 +387,16 @@ pub(crate) struct NodeArgs {
     /// directory when absent.
     #[arg(long, value_name = "DIR")]
     pub(crate) host_volume_plugin_dir: Option<PathBuf>,
+
+    /// How long allocations of a node that is down or was removed count as running; then they are
+    /// lost, and their claims are released.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "5m",
+        value_parser = duration
+    )]
+    pub(crate) lost_node_grace: Duration,
 
     /// Serve a storage provider of this plugin ID that keeps volumes and snapshots as sparse files in
     /// the data directory; repeatable.

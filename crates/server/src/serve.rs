@@ -16,6 +16,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::block_storage::{self, Cloud, CloudError, Setup};
 use crate::cli::ServeArgs;
+use crate::clock::now;
 use crate::connection::Connections;
 use crate::descriptors;
 use crate::http;
@@ -176,6 +177,7 @@ fn check_exposure(args: &ServeArgs) -> Result<(), ServeError> {
 fn bootstrap(store: &Store) -> Result<(), Box<dyn std::error::Error>> {
     let mut txn = store.begin_write()?;
     statehold_volumes::bootstrap(&mut txn)?;
+    statehold_volumes::note_lost_nodes(&mut txn, now())?;
     txn.commit()?;
     Ok(())
 }
@@ -209,7 +211,7 @@ async fn listen(
         None => None,
         Some((node, acl)) => {
             let (listener, address) = bind(args.bind, "--bind")?;
-            watcher::start(&store, &node, &stopped);
+            watcher::start(&store, &node, args.node.lost_node_grace, &stopped);
             let base = base.known_as(args.reach.site(address));
             let app = http::App::new(base, node, acl, stopped.clone());
             app.serve_at(address);

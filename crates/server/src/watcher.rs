@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use statehold_store::{ReadView, Snapshot, Store, Tracked, WriteTxn};
 use statehold_volumes::{
     Allocations, CsiVolumes, Holdup, Nodes, Recorded, Release, VolumeKey, ask_release,
-    collect_plugins, is_recorded, overdue_releases, overdue_releases_of, record_release,
-    upsert_node,
+    collect_plugins, is_recorded, lose_allocations, overdue_allocations, overdue_releases,
+    overdue_releases_of, record_release, upsert_node,
 };
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -39,7 +39,12 @@ const COLLECT_EVERY: Duration = Duration::from_secs(5 * 60);
 ///
 /// The volumes of each plugin with a provider here have a loop of their own, and all others one: a
 /// provider that takes its time keeps nobody else's claims from being released.
-pub(crate) fn start(store: &Arc<Store>, node: &LocalNode, stopped: &watch::Receiver<bool>) {
+pub(crate) fn start(
+    store: &Arc<Store>,
+    node: &LocalNode,
+    lost_after: Duration,
+    stopped: &watch::Receiver<bool>,
+) {
     let provided = node.providers().iter().map(|(plugin, _)| Some(plugin.into()));
     for plugin in provided.chain([None]) {
         let watcher = Watcher {
@@ -51,6 +56,7 @@ pub(crate) fn start(store: &Arc<Store>, node: &LocalNode, stopped: &watch::Recei
             failed: BTreeMap::new(),
             probe: Instant::now() + PROBE_EVERY,
             collect: Instant::now(),
+            lost_after,
         };
         tokio::spawn(run(watcher, stopped.clone()));
     }
@@ -96,6 +102,8 @@ struct Watcher {
     probe: Instant,
     /// When plugins are looked for that nobody runs.
     collect: Instant,
+    /// How long allocations of a lost node count as running.
+    lost_after: Duration,
 }
 
 /// When what decides whether a claim is overdue last changed.
@@ -113,6 +121,10 @@ fn key_of(release: &Release) -> ClaimKey {
 
 impl Watcher {
     fn look(&mut self) {
+        // First, so that their claims are found to be overdue in the same look.
+        if self.plugin.is_none() {
+            self.lose_allocations();
+        }
         // In this order: what changes in between is looked at again.
         let changed = last_change(&self.store.tracked());
         let view = self.store.snapshot();
@@ -139,6 +151,19 @@ impl Watcher {
             {
                 tracing::info!(?plugins, "forgot plugins that nobody runs");
             }
+        }
+    }
+
+    /// Marks the allocations of nodes that have been lost for long.
+    fn lose_allocations(&self) {
+        let after = self.lost_after;
+        if overdue_allocations(&self.store.snapshot(), now(), after).is_empty() {
+            return;
+        }
+        if let Some(lost) =
+            self.write("mark allocations as lost", |txn, now| lose_allocations(txn, now, after))
+        {
+            tracing::info!(allocations = ?lost, "marked allocations of lost nodes as lost");
         }
     }
 

@@ -212,3 +212,20 @@ fn types_tell_lists_apart() {
     assert_eq!(server.get("/v1/volumes?type=csi&type=host").ok().column("ID"), ["v"]);
     assert_eq!(server.get("/v1/plugins?type=csi").ok().column("ID"), ["plugin-id1"]);
 }
+
+#[test]
+fn claims_of_a_removed_node_are_released_without_being_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = common::command(dir.path());
+    let server = Server::spawn(command.args(["--lost-node-grace", "1ms"]));
+    server.feed_plugin();
+    server.register(&volume_payload("v")).ok();
+    server.feed_allocation(ALLOC, NODES[1], "running");
+    server.claim("v", ALLOC, NODES[1], "write").ok();
+    server.delete(&format!("/statehold/v1/nodes/{}", NODES[1])).ok();
+    common::eventually(|| {
+        let claims = server.get("/statehold/v1/volume/csi/v/claims").ok().json();
+        claims.as_array().is_some_and(Vec::is_empty)
+    });
+    server.delete("/v1/volume/csi/v").ok();
+}

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     modes::ClaimState,
     ops::{Holdup, controller_holdup, node_let_go},
-    rows::{Allocation, Allocations, Claim, CsiVolume, Nodes},
+    rows::{Allocation, Allocations, Claim, CsiVolume, LostNodes, Nodes},
 };
 
 /// What has to happen before a claim is gone. Its text tells people what to do.
@@ -28,6 +28,13 @@ pub enum ClaimHold {
         /// The node, if it is known.
         node: Option<Uuid>,
     },
+    /// Its allocation has not ended, and its node is down or was removed.
+    NodeLost {
+        /// The allocation.
+        allocation: Uuid,
+        /// The node.
+        node: Uuid,
+    },
     /// Nothing: the next run of the release loop frees it.
     Due,
     /// Somebody else has to let go.
@@ -40,6 +47,7 @@ impl ClaimHold {
         match self {
             Self::Running { .. } => "allocation-running",
             Self::Stopping { .. } => "allocation-stopping",
+            Self::NodeLost { .. } => "node-lost",
             Self::Due => "due",
             Self::Waits(Holdup::Node { .. }) => "node-detach",
             Self::Waits(Holdup::Controller { .. } | Holdup::Failed { .. }) => "controller-detach",
@@ -65,6 +73,11 @@ impl fmt::Display for ClaimHold {
             Self::Stopping { allocation, node: None } => write!(
                 f,
                 "allocation {allocation} is to stop: the claim goes when it is reported as ended"
+            ),
+            Self::NodeLost { allocation, node } => write!(
+                f,
+                "node {node} is down or was removed: unless it comes back, allocation {allocation} \
+                 counts as lost after the grace period, and the claim goes"
             ),
             Self::Due => f.write_str("nothing holds the claim: it is released within moments"),
             Self::Waits(Holdup::Node { allocation }) => write!(
@@ -201,6 +214,11 @@ fn hold<V: ReadView>(
     let over = allocation.is_none_or(Allocation::is_client_terminal);
     let Some(past) = past else {
         // Without a release only an allocation's end starts one.
+        let lost = allocation.and_then(|row| row.node_id);
+        let lost = lost.filter(|node| !over && view.contains::<LostNodes>(*node));
+        if let Some(node) = lost {
+            return ClaimHold::NodeLost { allocation: id, node };
+        }
         return match allocation {
             Some(row) if !over && row.is_server_terminal() => {
                 ClaimHold::Stopping { allocation: id, node: claim.node_id }

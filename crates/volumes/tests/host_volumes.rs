@@ -520,3 +520,24 @@ fn a_write_is_as_large_whatever_its_node_has() {
     assert_eq!(few.0.len(), 4, "the volume, its report, its state and the node");
     assert_eq!(few, written_beside(300));
 }
+
+#[test]
+fn a_host_volume_of_a_lost_node_is_held_for_the_grace_period() {
+    let cluster = Cluster::empty();
+    report(&cluster, node(1, &["disk"]));
+    let volume = create(&cluster, wish("disk")).unwrap().to_string();
+    let request = VolumeRequest { source: "disk".into(), ..Default::default() };
+    let group = TaskGroup { volumes: vec![request], ..Default::default() };
+    cluster
+        .write(|txn| upsert_allocation(txn, NOW, running(10, 1), Some(group), &mut fresh()))
+        .unwrap();
+    cluster.write(|txn| delete_node(txn, NOW, id(1))).unwrap();
+    let refused = delete(&cluster, &volume, true, Ok(())).unwrap_err().to_string();
+    assert!(
+        refused.contains("in use by allocations") && refused.contains("lost after"),
+        "{refused}"
+    );
+    cluster.write(|txn| lose_allocations(txn, NOW, std::time::Duration::ZERO)).unwrap();
+    let unknown = Err(HostProviderError::UnknownNode);
+    assert_eq!(delete(&cluster, &volume, true, unknown), Ok(true));
+}

@@ -251,3 +251,54 @@ fn a_plugin_that_nobody_runs_is_forgotten_after_an_hour() {
     assert_eq!(collect(NOW + hour + 1), ["unused".into()]);
     assert!(cluster.view().get::<CsiPlugins>(PLUGIN).is_some(), "it runs");
 }
+
+/// Marks what is overdue `seconds` after the node was lost; the number of allocations.
+fn lose(cluster: &Cluster, seconds: i64) -> usize {
+    let now = NOW + seconds * 1_000_000_000;
+    cluster.write(|txn| lose_allocations(txn, now, LOST_AFTER_DEFAULT)).unwrap().len()
+}
+
+#[test]
+fn claims_of_a_removed_node_are_released_after_the_grace_period() {
+    let cluster = claimed();
+    let providers = Disks::default().providers(PLUGIN);
+    cluster.write(|txn| delete_node(txn, NOW, id(2))).unwrap();
+    let grace = i64::try_from(LOST_AFTER_DEFAULT.as_secs()).unwrap();
+    assert_eq!(lose(&cluster, grace - 1), 0);
+    assert_eq!(run(&cluster, &providers), [], "it may still write");
+    let shown = &why(&cluster)[0]["ReleasedBy"];
+    assert_eq!(shown["Kind"], "node-lost");
+    assert!(shown["Text"].as_str().unwrap().contains("grace period"), "{shown}");
+    assert_eq!(lose(&cluster, grace), 1);
+    assert_eq!(run(&cluster, &providers), [Recorded::Released]);
+    assert_eq!(lose(&cluster, grace), 0, "once");
+}
+
+#[test]
+fn a_node_that_comes_back_in_time_keeps_its_allocations() {
+    let cluster = claimed();
+    let [_, node, _] = plugin_nodes(PLUGIN, true);
+    let down = Node { status: node_status::DOWN.into(), ..node.clone() };
+    let grace = i64::try_from(LOST_AFTER_DEFAULT.as_secs()).unwrap();
+    let report =
+        |now, node: &Node| cluster.write(|txn| upsert_node(txn, now, node.clone())).unwrap();
+    report(NOW, &down);
+    report(NOW + 1, &node);
+    assert_eq!(lose(&cluster, grace), 0);
+    // Another write of a node that is down begins no new grace period; nor does its removal.
+    report(NOW, &down);
+    report(NOW + 100_000_000_000, &down);
+    cluster.write(|txn| delete_node(txn, NOW + 200_000_000_000, id(2))).unwrap();
+    assert_eq!(lose(&cluster, grace), 1);
+}
+
+#[test]
+fn nodes_that_were_down_before_are_lost_from_now_on() {
+    let cluster = claimed();
+    let [_, node, _] = plugin_nodes(PLUGIN, true);
+    let down = Node { status: node_status::DOWN.into(), ..node };
+    cluster.write(|txn| txn.upsert::<Nodes>(down)).unwrap();
+    cluster.write(|txn| note_lost_nodes(txn, NOW)).unwrap();
+    let grace = i64::try_from(LOST_AFTER_DEFAULT.as_secs()).unwrap();
+    assert_eq!((lose(&cluster, grace - 1), lose(&cluster, grace)), (0, 1));
+}

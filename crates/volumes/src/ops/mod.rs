@@ -17,6 +17,7 @@ mod deregister;
 mod group_claims;
 mod host_volumes;
 mod jobs;
+mod lost;
 mod namespaces;
 mod nodes;
 mod plugins;
@@ -43,6 +44,7 @@ pub use self::{
         record_host_volume, report_host_volume, withdraw_host_volume,
     },
     jobs::{JobError, delete_job, upsert_job},
+    lost::{LOST_AFTER_DEFAULT, lose_allocations, note_lost_nodes, overdue_allocations},
     namespaces::{NamespaceError, bootstrap, delete_namespace, upsert_namespace},
     nodes::{NodeError, NodeReport, delete_node, report_node, upsert_node},
     plugins::collect_plugins,

@@ -11,6 +11,7 @@ use super::{
         Followed, follow_host_volumes, forget_host_volumes, forget_reports, move_reports,
         replace_reports,
     },
+    lost::follow_loss,
     plugins::follow_node,
 };
 use crate::{
@@ -135,6 +136,7 @@ fn write(
     let followed =
         if before.as_ref().is_some_and(same) { Followed::Named(changed) } else { Followed::All };
     follow_host_volumes(txn, &node, followed)?;
+    follow_loss(txn, now, node.id, node.is_down())?;
     txn.upsert::<Nodes>(node)?;
     Ok(())
 }
@@ -146,6 +148,7 @@ pub fn delete_node(txn: &mut WriteTxn<'_>, now: i64, id: Uuid) -> Result<(), Nod
     let Some(before) = before else { return Err(NodeError::NotFound { id }) };
     forget_host_volumes(txn, &before)?;
     forget_reports(txn, id)?;
+    follow_loss(txn, now, id, true)?;
     txn.delete::<Nodes>(id)?;
     Ok(follow_node(txn, now, id, Some(&before), None)?)
 }

@@ -6,6 +6,7 @@ use statehold_store::{Index, IndexSet, OldRow, RowError, Table};
 use uuid::Uuid;
 
 use super::{RequestKind, TaskPlugin, VolumeRequest, old::AllocationV1};
+use crate::text::beginning;
 
 /// An instance of a task group on a node.
 ///
@@ -163,10 +164,18 @@ impl Allocations {
             }
         });
 
+    /// Allocations that have not ended on their node, by that node.
+    pub const UNENDED: Index<Self, Uuid> =
+        Index::non_unique("unended", |allocation: &Allocation, keys| {
+            if let Some(node) = allocation.node_id.filter(|_| !allocation.is_client_terminal()) {
+                keys.add(node);
+            }
+        });
+
     /// The part of a host volume's name that is in keys, at most 1 KiB: keys have a limit, and names in
     /// what jobs ask for have none.
     pub fn indexed_name(name: &str) -> &str {
-        &name[..name.floor_char_boundary(INDEXED_NAME_MAX)]
+        beginning(name, INDEXED_NAME_MAX)
     }
 
     /// Allocations by the namespace and the ID of their job.
@@ -195,7 +204,7 @@ impl Table for Allocations {
 
     fn indexes(set: &mut IndexSet<Self>) {
         set.add(&Self::BY_NODE);
-        set.add(&Self::BY_HOST_VOLUME);
+        set.add(&Self::BY_HOST_VOLUME).add(&Self::UNENDED);
         set.add(&Self::BY_JOB);
     }
 }

@@ -9,6 +9,7 @@ mod allocations;
 mod group_claims;
 mod host_volumes;
 mod jobs;
+mod lost;
 mod namespaces;
 mod nodes;
 mod old;
@@ -23,6 +24,7 @@ pub use self::{
     group_claims::{TaskGroupClaim, TaskGroupClaims},
     host_volumes::{Constraint, HostVolume, HostVolumeState, HostVolumes},
     jobs::{Job, Jobs, PluginKind, RequestKind, TaskGroup, TaskPlugin, VolumeRequest},
+    lost::{LostNode, LostNodes},
     namespaces::{
         DEFAULT_NAMESPACE, Namespace, NamespaceAccess, NamespaceCapabilities, Namespaces,
     },
@@ -52,5 +54,6 @@ pub fn schema() -> statehold_store::Schema {
         .table::<CsiVolumes>()
         .table::<HostVolumes>()
         .table::<ReportedHostVolumes>()
+        .table::<LostNodes>()
         .table::<TaskGroupClaims>()
 }

@@ -222,6 +222,8 @@ pub enum HostVolumeError {
         id: Uuid,
         /// Their IDs.
         allocations: Vec<Uuid>,
+        /// Its node, if that is down or was removed.
+        lost_node: Option<Uuid>,
     },
     /// An allocation came to use it meanwhile.
     InUseBy {
@@ -269,12 +271,19 @@ impl fmt::Display for HostVolumeError {
                 write!(f, "HostVolume.{operation} error: {error}")
             }
             Self::NotFound { id } => write!(f, "no such volume: {id}"),
-            Self::InUse { id, allocations } => {
+            Self::InUse { id, allocations, lost_node } => {
                 write!(f, "volume {id} in use by allocations: [")?;
                 for (at, allocation) in allocations.iter().enumerate() {
                     write!(f, "{}{allocation}", if at == 0 { "" } else { " " })?;
                 }
-                f.write_str("]")
+                f.write_str("]")?;
+                lost_node.map_or(Ok(()), |node| {
+                    write!(
+                        f,
+                        "; node {node} is down or was removed: unless it comes back, they count as \
+                         lost after the grace period"
+                    )
+                })
             }
             Self::InUseBy { id, allocation } => {
                 write!(f, "could not delete volume {id} in use by alloc {allocation}")

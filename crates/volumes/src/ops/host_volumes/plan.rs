@@ -13,7 +13,10 @@ use crate::{
     host_spec::HostVolumeSpec,
     id::parse_id,
     modes::{Capability, access_mode, attachment_mode},
-    rows::{DEFAULT_NAMESPACE, HostVolume, HostVolumeState, HostVolumes, Namespaces, Nodes},
+    rows::{
+        ALL_NODE_POOL, DEFAULT_NAMESPACE, HostVolume, HostVolumeState, HostVolumes, LostNodes,
+        Namespaces, Nodes,
+    },
 };
 
 /// A volume that its node is to make or to take over, before
@@ -235,7 +238,9 @@ pub fn plan_host_delete(
     let allocations: Vec<Uuid> =
         host_volume_users(view, volume).map(|allocation| allocation.id).collect();
     if !allocations.is_empty() {
-        return Err(HostVolumeError::InUse { id: volume.id, allocations });
+        let node = volume.node_id;
+        let lost_node = view.contains::<LostNodes>(node).then_some(node);
+        return Err(HostVolumeError::InUse { id: volume.id, allocations, lost_node });
     }
     Ok(HostDeletePlan { volume: HostVolume::clone(volume), force })
 }
