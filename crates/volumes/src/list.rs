@@ -12,7 +12,7 @@ mod workload;
 
 use std::collections::BTreeMap;
 
-use statehold_filter::Conjunct;
+use statehold_filter::{Conjunct, Kind, Sarg};
 use statehold_store::{Entry, HexPrefix, KeyRange, Order, Plan, ReadView, Scan, plan};
 use uuid::Uuid;
 
@@ -124,7 +124,13 @@ pub fn list_volumes<'v, V: ReadView>(view: &'v V, query: &VolumeQuery<'_>) -> Vo
         if let Some(from) = query.from {
             range = range.resume(from, query.order);
         }
-        let rows = plan::<CsiVolumes>(view, &range, query.order, query.conjuncts);
+        let mut conjuncts = query.conjuncts.to_vec();
+        // Within a namespace the prefix is a range of the table.
+        if query.namespace == ALL_NAMESPACES && !query.prefix.is_empty() {
+            let sarg = Sarg::Prefix(query.prefix.into());
+            conjuncts.push(Conjunct::new("ID", Kind::Text, sarg));
+        }
+        let rows = plan::<CsiVolumes>(view, &range, query.order, &conjuncts);
         return VolumeList(Source::Range(rows, query.prefix.into()));
     } else {
         let range = KeyRange::<String>::prefix(query.plugin_prefix);

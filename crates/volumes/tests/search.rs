@@ -99,3 +99,83 @@ fn nodes_are_listed_by_the_start_of_their_id() {
     );
     assert!(filter.unwrap().matches(&item));
 }
+
+/// Parks a list in a blocking query and writes what `change` does; whether the list was woken.
+fn is_woken<R>(
+    cluster: &Cluster,
+    list: impl FnMut(&statehold_store::Tracked) -> R,
+    change: impl FnOnce(&Cluster),
+) -> bool {
+    let attempt = cluster.store.try_blocking(cluster.view().index(), list).unwrap();
+    let statehold_store::Attempt::Parked(changed) = attempt else { panic!("nothing changed yet") };
+    change(cluster);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    std::pin::pin!(changed).poll(&mut context).is_ready()
+}
+
+fn host_volume(cluster: &Cluster, number: u128, name: &str) {
+    let row = HostVolume {
+        id: id(number),
+        namespace: "default".into(),
+        name: name.into(),
+        ..Default::default()
+    };
+    cluster.write(|txn| txn.upsert::<HostVolumes>(row)).unwrap();
+}
+
+#[test]
+fn a_list_by_prefix_is_woken_by_no_other_volume() {
+    let cluster = cluster();
+    for (at, name) in (0_u128..).zip(["zz-1", "disk-1", "disk-2", "disk-3"]) {
+        host_volume(&cluster, 0xabc0 + at, name);
+    }
+    let list = |prefix: &'static str| {
+        move |view: &statehold_store::Tracked| {
+            let query = HostVolumeQuery { prefix, ..Default::default() };
+            list_host_volumes(view, &query).count()
+        }
+    };
+    for prefix in ["zz", "ffffffff", "nothing", "DISK"] {
+        assert!(!is_woken(&cluster, list(prefix), |it| host_volume(it, 7, "other")), "{prefix}");
+    }
+    assert!(is_woken(&cluster, list("zz"), |it| host_volume(it, 8, "zz-9")));
+    let by_id = list("00000000-0000-0000-0000-00000000ab");
+    assert!(is_woken(&cluster, by_id, |it| host_volume(it, 0xabff, "other")));
+
+    let csi = |prefix: &'static str| {
+        move |view: &statehold_store::Tracked| {
+            let query = VolumeQuery { prefix, ..Default::default() };
+            list_volumes(view, &query).count()
+        }
+    };
+    for name in ["aa-1", "bb-1", "bb-2"] {
+        cluster.register(spec(name)).unwrap();
+    }
+    let other = |it: &Cluster| drop(it.register(spec("bb-3")).unwrap());
+    assert!(!is_woken(&cluster, csi("aa"), other));
+    let named = |it: &Cluster| drop(it.register(spec("aa-2")).unwrap());
+    assert!(is_woken(&cluster, csi("aa"), named));
+}
+
+#[test]
+fn a_filter_on_a_name_is_woken_by_no_other_volume() {
+    let cluster = cluster();
+    for name in ["aa", "bb", "cc"] {
+        cluster.register(VolumeSpec { name: name.into(), ..spec(name) }).unwrap();
+    }
+    for text in [r#"Name == "aa""#, r#"ID == "aa""#] {
+        let filter = statehold_filter::Filter::<VolumeItem>::compile(text).unwrap();
+        let conjuncts = filter.conjuncts();
+        let list = |view: &statehold_store::Tracked| {
+            let query = VolumeQuery { conjuncts: &conjuncts, ..Default::default() };
+            list_volumes(view, &query).count()
+        };
+        let again = |name: &'static str| {
+            move |it: &Cluster| {
+                it.register(VolumeSpec { name: name.into(), capacity: 1, ..spec(name) }).unwrap();
+            }
+        };
+        assert!(!is_woken(&cluster, list, again("bb")), "{text}");
+        assert!(is_woken(&cluster, list, again("aa")), "{text}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Lists of sticky claims.
 
-use statehold_filter::Conjunct;
+use statehold_filter::{Conjunct, Kind, Sarg};
 use statehold_store::{Entry, KeyRange, Order, Plan, ReadView, plan};
 use uuid::{Uuid, fmt::Hyphenated};
 
@@ -103,6 +103,11 @@ pub fn list_task_group_claims<'v, V: ReadView>(
         task_group: query.task_group.into(),
         volume_name: query.volume_name.into(),
     };
-    let rows = plan::<TaskGroupClaims>(view, &range, query.order, query.conjuncts);
+    let mut conjuncts = query.conjuncts.to_vec();
+    if !query.prefix.is_empty() {
+        let sarg = Sarg::Prefix(query.prefix.to_ascii_lowercase().into());
+        conjuncts.push(Conjunct::new("ID", Kind::Uuid, sarg));
+    }
+    let rows = plan::<TaskGroupClaims>(view, &range, query.order, &conjuncts);
     TaskGroupClaimList { rows, wanted }
 }

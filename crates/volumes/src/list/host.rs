@@ -1,11 +1,11 @@
 //! Lists of host volumes.
 
-use statehold_filter::Conjunct;
+use statehold_filter::{Conjunct, Kind, Sarg};
 use statehold_store::{Entry, HexPrefix, KeyRange, Order, Plan, ReadView, plan};
 use uuid::{Uuid, fmt::Hyphenated};
 
 use super::{ALL_NAMESPACES, in_order, wants_namespace};
-use crate::rows::{HostVolume, HostVolumes};
+use crate::rows::{HostVolume, HostVolumes, NAME_OR_ID};
 
 /// Which host volumes to list, and from where.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +63,15 @@ fn has_prefix(volume: &HostVolume, prefix: &str) -> bool {
     id.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
+/// The condition that the name or the ID starts with `prefix`, for the planner, if it can be stated.
+fn stated(prefix: &str) -> Option<Conjunct> {
+    // IDs are matched in any case and names are not: such a prefix would be two.
+    let both = prefix.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+        && prefix.bytes().any(|byte| byte.is_ascii_uppercase());
+    let sarg = Sarg::Prefix(prefix.into());
+    (!prefix.is_empty() && !both).then(|| Conjunct::new(NAME_OR_ID, Kind::Text, sarg))
+}
+
 /// The host volumes that a query selects, ordered by namespace and ID.
 #[derive(Debug)]
 pub struct HostVolumeList<'v>(Source<'v>);
@@ -103,7 +112,10 @@ pub fn list_host_volumes<'v, V: ReadView>(
         if let Some(from) = query.from {
             range = range.resume(from, query.order);
         }
-        let rows = plan::<HostVolumes>(view, &range, query.order, query.conjuncts);
+        // An index of the prefix: a volume with another name and ID wakes no reader of this list.
+        let mut conjuncts = query.conjuncts.to_vec();
+        conjuncts.extend(stated(query.prefix));
+        let rows = plan::<HostVolumes>(view, &range, query.order, &conjuncts);
         return HostVolumeList(Source::Range(rows, query.prefix.into()));
     } else {
         let pool = KeyRange::<String>::exact(query.node_pool);

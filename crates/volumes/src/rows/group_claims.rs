@@ -40,7 +40,7 @@ pub struct TaskGroupClaims;
 impl TaskGroupClaims {
     /// Claims by their own ID.
     pub const BY_ID: Index<Self, Uuid> =
-        Index::unique("id", |claim: &TaskGroupClaim, keys| keys.add(claim.id));
+        Index::<Self, Uuid>::unique("id", |claim, keys| keys.add(claim.id)).serves("ID");
 
     /// Claims by the namespace and the ID of their job.
     pub const BY_JOB: Index<Self, (String, String)> =

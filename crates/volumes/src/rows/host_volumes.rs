@@ -3,9 +3,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use statehold_filter::Filterable;
+use statehold_filter::{Filterable, Kind};
 use statehold_store::{Index, IndexSet, Table};
-use uuid::Uuid;
+use uuid::{Uuid, fmt::Hyphenated};
 
 use super::Labels;
 use crate::modes::Capability;
@@ -120,6 +120,9 @@ impl fmt::Display for HostVolumeState {
     }
 }
 
+/// What conditions on the name or the ID of a host volume are stated on.
+pub(crate) const NAME_OR_ID: &str = "NameOrID";
+
 /// Table of the host volumes, by namespace and ID.
 #[derive(Clone, Copy, Debug)]
 pub struct HostVolumes;
@@ -145,6 +148,15 @@ impl HostVolumes {
     pub const BY_ID: Index<Self, Uuid> =
         Index::non_unique("id", |volume: &HostVolume, keys| keys.add(volume.id));
 
+    /// Volumes by name, and by their ID as hyphenated lower-case text: serves conditions that are
+    /// stated on [`NAME_OR_ID`].
+    pub const BY_NAME_OR_ID: Index<Self, String> =
+        Index::<Self, String>::non_unique("name_or_id", |volume, keys| {
+            keys.add(&volume.name);
+            keys.add(&*volume.id.as_hyphenated().encode_lower(&mut [0; Hyphenated::LENGTH]));
+        })
+        .serves_stated(NAME_OR_ID, Kind::Text);
+
     /// Volumes by name.
     pub const BY_NAME: Index<Self, String> =
         Index::<Self, String>::non_unique("name", |volume, keys| keys.add(&volume.name))
@@ -164,6 +176,7 @@ impl Table for HostVolumes {
     fn indexes(set: &mut IndexSet<Self>) {
         set.add(&Self::BY_NODE).add(&Self::BY_NAME_ON_NODE);
         set.add(&Self::BY_POOL).add(&Self::BY_NAME).add(&Self::BY_ID);
+        set.add(&Self::BY_NAME_OR_ID);
     }
 }
 

@@ -19,6 +19,7 @@ mod volumes;
 
 use std::collections::BTreeMap;
 
+pub(crate) use self::host_volumes::NAME_OR_ID;
 pub use self::{
     allocations::{Allocation, Allocations},
     group_claims::{TaskGroupClaim, TaskGroupClaims},

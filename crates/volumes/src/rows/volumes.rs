@@ -195,6 +195,15 @@ impl CsiVolumes {
         Index::<Self, String>::non_unique("plugin", |volume, keys| keys.add(&volume.plugin_id))
             .serves("PluginID");
 
+    /// Volumes by ID, in whatever namespace.
+    pub const BY_ID: Index<Self, String> =
+        Index::<Self, String>::non_unique("id", |volume, keys| keys.add(&volume.id)).serves("ID");
+
+    /// Volumes by name.
+    pub const BY_NAME: Index<Self, String> =
+        Index::<Self, String>::non_unique("name", |volume, keys| keys.add(&volume.name))
+            .serves("Name");
+
     /// Volumes by the plugin and what its provider calls them: the data that they are. Of a long ID by
     /// its beginning.
     pub const BY_DATA: Index<Self, (String, String)> =
@@ -257,6 +266,7 @@ impl Table for CsiVolumes {
     fn indexes(set: &mut IndexSet<Self>) {
         set.add(&Self::BY_PLUGIN);
         set.add(&Self::BY_DATA);
+        set.add(&Self::BY_ID).add(&Self::BY_NAME);
         set.add(&Self::BY_CLAIMING_NODE);
         set.add(&Self::HELD);
     }
