@@ -215,7 +215,7 @@ fn hold<V: ReadView>(
     let Some(past) = past else {
         // Without a release only an allocation's end starts one.
         let lost = allocation.and_then(|row| row.node_id);
-        let lost = lost.filter(|node| !over && view.contains::<LostNodes>(*node));
+        let lost = lost.filter(|node| !over && view.get::<LostNodes>(*node).is_some());
         if let Some(node) = lost {
             return ClaimHold::NodeLost { allocation: id, node };
         }

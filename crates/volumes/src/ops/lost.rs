@@ -26,7 +26,7 @@ pub(super) fn follow_loss(
     node_id: Uuid,
     is_lost: bool,
 ) -> Result<(), WriteError> {
-    match (is_lost, txn.contains::<LostNodes>(node_id)) {
+    match (is_lost, txn.get::<LostNodes>(node_id).is_some()) {
         (true, false) => {
             txn.upsert::<LostNodes>(LostNode { node_id, since: now })?;
         }

@@ -153,7 +153,7 @@ pub fn check_own_data(
     for spec in volumes {
         let own = own_namespace(spec, namespace);
         // What is registered already was allowed then: an operator may have shared it on purpose.
-        if view.contains::<CsiVolumes>((own, &spec.id)) {
+        if view.get::<CsiVolumes>((own, &spec.id)).is_some() {
             continue;
         }
         let named = if spec.external_id.is_empty() { &spec.id } else { &spec.external_id };

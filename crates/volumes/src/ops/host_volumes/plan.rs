@@ -14,8 +14,7 @@ use crate::{
     id::parse_id,
     modes::{Capability, access_mode, attachment_mode},
     rows::{
-        ALL_NODE_POOL, DEFAULT_NAMESPACE, HostVolume, HostVolumeState, HostVolumes, LostNodes,
-        Namespaces, Nodes,
+        DEFAULT_NAMESPACE, HostVolume, HostVolumeState, HostVolumes, LostNodes, Namespaces, Nodes,
     },
 };
 
@@ -239,7 +238,7 @@ pub fn plan_host_delete(
         host_volume_users(view, volume).map(|allocation| allocation.id).collect();
     if !allocations.is_empty() {
         let node = volume.node_id;
-        let lost_node = view.contains::<LostNodes>(node).then_some(node);
+        let lost_node = view.get::<LostNodes>(node).is_some().then_some(node);
         return Err(HostVolumeError::InUse { id: volume.id, allocations, lost_node });
     }
     Ok(HostDeletePlan { volume: HostVolume::clone(volume), force })
