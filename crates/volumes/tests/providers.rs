@@ -85,7 +85,7 @@ fn what_the_provider_made_is_recorded() {
     assert_eq!(create(&cluster, &providers, vec![larger]).unwrap(), Ok(()));
     assert_eq!(
         (cluster.volume("v").unwrap().capacity, disks.calls()),
-        (300, vec!["create", "expand"])
+        (300, vec!["create", "validate", "expand"])
     );
 }
 
@@ -231,7 +231,7 @@ fn registering_asks_whether_the_volume_can_be_used_and_enlarges_it() {
         VolumeSpec { external_id: "disk-v".into(), requested_capacity_min: 0, ..unmade("v") };
     let refused = register(&cluster, &providers, known.clone()).unwrap_err();
     assert_eq!(refused.to_string(), "controller validate volume: no disk disk-v");
-    assert_eq!(refused.fault(), Fault::Provider);
+    assert_eq!(refused.fault(), Fault::NotFound);
     assert!(register(&cluster, &Providers::default(), known.clone()).is_ok(), "nobody to ask");
 
     create(&cluster, &providers, vec![unmade("other")]).unwrap().unwrap();
