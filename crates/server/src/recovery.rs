@@ -3,8 +3,10 @@
 //! A store refuses writes after a failed one. This task opens its files again until that succeeds, so that an
 //! operator only has to free space.
 
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use statehold_store::{CommitError, ReopenError, Store};
 use tokio::sync::watch;
@@ -14,6 +16,13 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 
 /// The longest pause between two attempts: each opens both files.
 const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// How long a store takes writes before its next failure counts as a new one, with a first pause of its own.
+const SETTLED: Duration = Duration::from_secs(60);
+
+/// Bytes that the disk MUST take before the files are opened again: the store would fail at its next write
+/// otherwise, and say in between that it takes writes.
+const ROOM: usize = 512 << 10;
 
 /// How often [`failed`] looks whether a write failed.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -29,17 +38,26 @@ pub(crate) async fn failed(store: &Store) -> CommitError {
 }
 
 /// Starts the task; it ends when `stopped` becomes true.
-pub(crate) fn start(store: &Arc<Store>, stopped: &watch::Receiver<bool>) {
+pub(crate) fn start(store: &Arc<Store>, data_dir: &Path, stopped: &watch::Receiver<bool>) {
     let (store, mut stopped) = (Arc::clone(store), stopped.clone());
+    let data_dir = data_dir.to_owned();
     tokio::spawn(async move {
         let mut pause = RETRY_FIRST;
+        let mut reopened_at: Option<Instant> = None;
         loop {
             tokio::select! {
                 _ = stopped.wait_for(|stopped| *stopped) => return,
                 () = tokio::time::sleep(pause) => {}
             }
             if store.failure().is_none() {
-                pause = RETRY_FIRST;
+                if reopened_at.is_none_or(|at| at.elapsed() >= SETTLED) {
+                    pause = RETRY_FIRST;
+                }
+                continue;
+            }
+            if let Err(error) = has_room(&data_dir) {
+                pause = (pause * 2).min(RETRY_MAX);
+                tracing::warn!(%error, retry_seconds = pause.as_secs(), "the data directory takes no data");
                 continue;
             }
             let reopened = {
@@ -48,7 +66,9 @@ pub(crate) fn start(store: &Arc<Store>, stopped: &watch::Receiver<bool>) {
             };
             match reopened {
                 Ok(Ok(index)) => {
-                    pause = RETRY_FIRST;
+                    // Only a store that then goes on for a while was not full any more.
+                    pause = (pause * 2).min(RETRY_MAX);
+                    reopened_at = Some(Instant::now());
                     tracing::warn!(index, "the store takes writes again");
                 }
                 // No later attempt can succeed: an operator has to look at the disk.
@@ -67,4 +87,11 @@ pub(crate) fn start(store: &Arc<Store>, stopped: &watch::Receiver<bool>) {
             }
         }
     });
+}
+
+/// Checks that the disk of a directory takes [`ROOM`] bytes, with a file that has no name when it returns.
+fn has_room(dir: &Path) -> io::Result<()> {
+    let mut file = tempfile::tempfile_in(dir)?;
+    file.write_all(&vec![0; ROOM])?;
+    file.sync_all()
 }

@@ -135,9 +135,14 @@ fn start(args: &ServeArgs) -> Result<(), ServeError> {
         setup.map(|setup| (address, setup)).map_err(ServeError::Cloud)
     });
     let cloud = cloud.transpose()?;
-    let served = runtime.block_on(listen(args, store, metrics, nomad, cloud));
+    let served = runtime.block_on(listen(args, Arc::clone(&store), metrics, nomad, cloud));
     // What was not answered in time is dropped; nothing that was acknowledged is.
     runtime.shutdown_background();
+    // Not left to the last handle: a task that was dropped in the middle of a step may still hold one when
+    // the process ends.
+    if let Err(error) = store.close() {
+        tracing::warn!(%error, "the store could not be closed: its next start reads the journal");
+    }
     served
 }
 
@@ -201,7 +206,7 @@ async fn listen(
     let (stop, stopped) = watch::channel(false);
     // First, because a signal that comes before ends the process without the drain.
     let mut signals = Signals::new()?;
-    recovery::start(&store, &stopped);
+    recovery::start(&store, &args.data_dir, &stopped);
     let current_acl = nomad.as_ref().map(|(_, acl)| acl.clone()).unwrap_or_default();
     let reporting = (Arc::clone(&store), Arc::clone(&metrics));
     let index = store.index();

@@ -253,7 +253,8 @@ impl Store {
     /// Waits for the open transaction of another thread. Afterwards [`Store::begin_write`] returns
     /// [`BeginError::Closed`], and readers that are parked or come to wait get [`crate::WatchError::Closed`],
     /// so that threads which share the store end. Snapshots stay readable, and the directory stays
-    /// locked until the last handle is dropped. Closing twice is fine.
+    /// locked until the last handle is dropped. The rows on disk are as of the last commit then, so that the
+    /// next open replays nothing. Closing twice is fine.
     ///
     /// Dropping a store flushes too, but has no place for an error.
     ///
@@ -285,7 +286,11 @@ impl Store {
         self.shared.registry.close();
         self.shared.visible.close();
         self.shared.recorded.close();
-        flushed.map_err(CloseError::Commit)
+        let index = flushed.map_err(CloseError::Commit)?;
+        if !self.is_read_only() {
+            self.checkpoint().map_err(CloseError::Commit)?;
+        }
+        Ok(index)
     }
 
     /// Returns when everything that was committed before is on disk; the index of the last of it.
