@@ -134,13 +134,16 @@ fn fill_existing<T>(
     dir: &Path,
     fill: impl FnOnce(&Path) -> Result<T, Box<dyn Error>>,
 ) -> Result<T, Box<dyn Error>> {
-    let missing: Vec<PathBuf> = ["rows.redb", "log.redb", "lock"]
-        .map(|name| dir.join(name))
-        .into_iter()
-        .filter(|path| fs::symlink_metadata(path).is_err())
-        .collect();
+    let files = ["rows.redb", "log.redb", "lock"].map(|name| dir.join(name));
+    // Files that a store creates have these names before they are whole.
+    let unfinished = ["rows.new", "log.new"].map(|name| dir.join(name));
+    let is_missing = |path: &PathBuf| fs::symlink_metadata(path).is_err();
     // With one of them there it is a store, whose lock is no part of it.
-    let created = if missing.len() == 3 { missing } else { Vec::new() };
+    let created: Vec<PathBuf> = if files.iter().all(is_missing) {
+        files.into_iter().chain(unfinished).filter(is_missing).collect()
+    } else {
+        Vec::new()
+    };
     fill(dir).inspect_err(|_| {
         for path in &created {
             let _ = fs::remove_file(path);
