@@ -157,6 +157,7 @@ impl Row<'_> {
         };
         Ok(quote! {
             #[automatically_derived]
+            #[allow(clippy::all, clippy::pedantic, reason = "its tokens are at those of the fields")]
             #[allow(dead_code, reason = "an index may be there for a planner alone")]
             impl #ident {
                 #(#constants)*
@@ -165,6 +166,7 @@ impl Row<'_> {
             #(#stable)*
 
             #[automatically_derived]
+            #[allow(clippy::all, clippy::pedantic, reason = "its tokens are at those of the fields")]
             impl #krate::Table for #ident {
                 const NAME: &'static str = #name;
                 const VERSION: u16 = #version;
