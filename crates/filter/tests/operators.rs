@@ -3,8 +3,6 @@
 //! Method: one field for each kind, among them each kind of element, of map key and of option. Every pair of a field and an
 //! operator is compiled in both dialects, and the table on the front page is read by the same columns.
 
-#![expect(clippy::unwrap_used, reason = "a list whose clause does not compile fails the test")]
-
 use std::collections::{BTreeMap, BTreeSet, LinkedList, VecDeque};
 
 use statehold_filter::{
@@ -222,7 +220,9 @@ struct Inner {
 }
 
 /// Lists of each kind of element.
+#[allow(clippy::struct_field_names, reason = "a list of lists")]
 #[derive(Filterable, Default)]
+#[expect(clippy::linkedlist, reason = "a list whose elements do not lie side by side")]
 struct Lists {
     structs: Vec<Inner>,
     boxed: Box<[Inner]>,

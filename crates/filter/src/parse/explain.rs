@@ -151,7 +151,7 @@ impl<'t> Parser<'t> {
             return fault(kind, self.first_char(rest)).with_help(self.spaced(rest, 1, "and"));
         }
         // A comma at the end separates it from another value.
-        if found == ',' && rest[1..].starts_with(|char| is_space(char)) {
+        if found == ',' && rest[1..].starts_with(is_space) {
             return fault(kind, self.first_char(rest)).with_help(LISTS);
         }
         let value = bare(at);
@@ -333,14 +333,10 @@ impl<'t> Parser<'t> {
                 return fault(CompileErrorKind::ExpectedValue, self.first_char(word));
             }
             // Only an escaped one comes here.
-            "<" if self.extended => "write `<`",
-            "<=" if self.extended => "write `<=`",
-            ">" if self.extended => "write `>`",
-            ">=" if self.extended => "write `>=`",
-            "lt" if self.extended => "write `<`",
-            "le" | "=<" if self.extended => "write `<=`",
-            "gt" if self.extended => "write `>`",
-            "ge" | "=>" if self.extended => "write `>=`",
+            "<" | "lt" if self.extended => "write `<`",
+            "<=" | "le" | "=<" if self.extended => "write `<=`",
+            ">" | "gt" if self.extended => "write `>`",
+            ">=" | "ge" | "=>" if self.extended => "write `>=`",
             "starts" | "startswith" | "begins" if self.extended => "write `starts with`",
             "ends" | "endswith" if self.extended => "write `ends with`",
             "<" | "<=" | ">" | ">=" | "lt" | "le" | "gt" | "ge" | "between" | "=<" | "=>"

@@ -47,6 +47,8 @@ pub(super) struct Lazy {
     states: u64,
     /// Bytes of the shortest match.
     shortest: usize,
+    /// Bytes that the search for the first literals holds.
+    literals: usize,
 }
 
 impl Lazy {
@@ -59,6 +61,7 @@ impl Lazy {
         let states = nfa.states().len() as u64;
         // A match that begins at the start of the string needs no search for its beginning.
         let literals = literals.filter(|_| !nfa.is_always_start_anchored());
+        let held = literals.as_ref().map_or(0, Prefilter::memory_usage);
         let config = Config::new()
             .cache_capacity(KEPT_MAX)
             .minimum_cache_clear_count(Some(CLEARS_MIN))
@@ -84,7 +87,7 @@ impl Lazy {
         let each = each.map_err(|_| Fault::TooLarge)?;
         let own = each.clone();
         let caches: Caches<pikevm::Cache> = Pool::new(Box::new(move || own.create_cache()));
-        Ok(Self { kept, short, each: (each, caches), states, shortest })
+        Ok(Self { kept, short, each: (each, caches), states, shortest, literals: held })
     }
 
     /// Whether the pattern is found anywhere in `text`; `None` once `spend` refuses the steps.
@@ -128,6 +131,6 @@ impl Lazy {
     /// The bytes that it holds, without the states that threads keep.
     pub(super) fn bytes(&self) -> usize {
         let kept = self.kept.as_ref().map_or(0, |(dfa, _)| dfa.memory_usage());
-        size_of::<Self>() + self.each.0.get_nfa().memory_usage() + kept
+        size_of::<Self>() + self.each.0.get_nfa().memory_usage() + kept + self.literals
     }
 }
