@@ -52,7 +52,7 @@ fn measure(
     }
     let each = u32::try_from(writes).unwrap();
     let time = before.2.elapsed() / each;
-    let cpu: Duration = (fixture.cpu() - before.0) / each;
+    let cpu: Duration = fixture.cpu().saturating_sub(before.0) / each;
     let bytes = (journal_bytes(client) - before.1) / u64::from(each);
     let memory = fixture.memory() >> 20;
     println!("{neighbours:>10}  {name:<12} {cpu:>11.1?} {time:>9.1?} {bytes:>11} {memory:>12}");

@@ -85,7 +85,7 @@ impl Socket {
                 let error = "the client did not read its answer within --send-wait-max";
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, error)))
             }
-            failed => failed,
+            failed @ Poll::Ready(_) => failed,
         }
     }
 }

@@ -130,7 +130,7 @@ impl Watcher {
         let view = self.store.snapshot();
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
         if self.seen != changed || due(self.retry) {
-            self.release_overdue(view);
+            self.release_overdue(&view);
             self.seen = changed;
         }
         if let Some(plugin) = &self.plugin
@@ -184,15 +184,15 @@ impl Watcher {
         overdue
     }
 
-    fn release_overdue(&mut self, view: Snapshot) {
+    fn release_overdue(&mut self, view: &Snapshot) {
         let now = Instant::now();
         self.failed.retain(|_, again| *again > now);
         self.retry = self.failed.values().min().copied();
-        for release in self.overdue(&view) {
+        for release in self.overdue(view) {
             if self.plugin.is_some() {
                 self.release_in_turn(&release);
             } else {
-                self.release(&view, &release);
+                self.release(view, &release);
             }
         }
     }

@@ -121,7 +121,7 @@ fn a_page_goes_before_lists_that_a_commit_woke() {
     let server = Server::start(dir.path());
     server.feed_plugin();
     server.register_many(3_000);
-    let clauses = vec![NONE_MATCHES; 4].join(" or ");
+    let clauses = [NONE_MATCHES; 4].join(" or ");
     let path = list(&clauses);
     let index = server.get(&path).ok().index.unwrap();
     let blocked = get(&format!("{path}&index={index}&wait=10m"));

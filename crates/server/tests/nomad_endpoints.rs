@@ -196,7 +196,7 @@ fn jobs_that_were_fed_are_listed_and_read() {
         ("?namespace=other", 0),
         ("?namespace=*", 1),
         (&*format!("?filter={}", encode(r#"Type == "service" and Stop == false"#)), 1),
-        (&*format!("?filter={}", encode(r#"any TaskGroups as g { g.Count == 2 }"#)), 1),
+        (&*format!("?filter={}", encode("any TaskGroups as g { g.Count == 2 }")), 1),
     ] {
         let rows = server.get(&format!("/v1/jobs{query}")).ok().json();
         assert_eq!(rows.as_array().unwrap().len(), found, "{query}");

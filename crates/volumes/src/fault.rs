@@ -226,7 +226,8 @@ impl OperationError for HostVolumeError {
             | Self::NoNamespace { .. }
             | Self::NothingToUpdate { .. }
             | Self::State { .. }
-            | Self::Placement { fault: PlacementFault::NoNode { .. }, .. } => Fault::Request,
+            | Self::Placement { fault: PlacementFault::NoNode { .. }, .. }
+            | Self::Node { error: HostProviderError::Invalid(_), .. } => Fault::Request,
             Self::NotFound { .. } => Fault::NotFound,
             Self::Placement { .. }
             | Self::NamespaceGone { .. }
@@ -235,7 +236,6 @@ impl OperationError for HostVolumeError {
             | Self::InUse { .. }
             | Self::InUseBy { .. }
             | Self::NeedsForce => Fault::Conflict,
-            Self::Node { error: HostProviderError::Invalid(_), .. } => Fault::Request,
             Self::Node { .. } => Fault::Provider,
             Self::Store(error) => error.fault(),
         }

@@ -105,6 +105,7 @@ mod version_2 {
     use statehold_volumes::{Labels, NodeHostVolume, PluginInfo};
     use uuid::Uuid;
 
+    #[allow(clippy::struct_field_names, reason = "the names that version 2 had")]
     #[derive(Default, Serialize, Deserialize)]
     pub(super) struct Node {
         pub(super) id: Uuid,

@@ -189,7 +189,7 @@ pub(crate) fn health(call: &Call) -> Reply {
 /// `GET /v1/metrics`
 pub(crate) fn telemetry(call: &Call) -> Reply {
     match call.query.text("format") {
-        Some("prometheus") => metrics::nomad_text(call),
+        Some("prometheus") => Ok(metrics::nomad_text(call)),
         _ => answer(call, &metrics::nomad_summary(call)),
     }
 }

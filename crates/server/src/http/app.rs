@@ -175,7 +175,7 @@ impl App {
                     let urgency = if woken { Urgency::Later } else { Urgency::Now };
                     let turn = self.turn(urgency).await?;
                     let ran;
-                    (ran, meter) = self.compute(meter, turn, run);
+                    (ran, meter) = Base::compute(meter, turn, run);
                     ran
                 }
             };

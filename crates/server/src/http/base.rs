@@ -235,7 +235,6 @@ impl Base {
     /// Runs a computation that takes a processor for a while, with the caller's turn: the runtime's other
     /// tasks leave this thread.
     pub(crate) fn compute<R>(
-        &self,
         mut meter: Meter,
         turn: Turn,
         run: impl FnOnce(&mut Meter) -> R,

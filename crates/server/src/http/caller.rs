@@ -23,13 +23,11 @@ impl CallerKey {
     pub(crate) fn address(address: IpAddr) -> Self {
         Self::Address(match address {
             IpAddr::V4(_) => address,
-            IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-                Some(v4) => IpAddr::V4(v4),
-                None => {
-                    let mask = u128::MAX << (128 - SITE_BITS);
-                    IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask))
-                }
-            },
+            IpAddr::V6(v6) => {
+                let mask = u128::MAX << (128 - SITE_BITS);
+                let site = || IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask));
+                v6.to_ipv4_mapped().map_or_else(site, IpAddr::V4)
+            }
         })
     }
 

@@ -87,7 +87,7 @@ async fn run(
     route: &'static Route,
     segments: Segments,
 ) -> Response<Body> {
-    let call = match admit(app, request, route, segments) {
+    let call = match admit(&app, request, route, segments) {
         Ok(call) => call,
         Err(reject) => return reject.into_response(),
     };
@@ -106,7 +106,7 @@ async fn run(
 
 /// Makes a call of a request, if its caller may do what it is for.
 fn admit(
-    app: App,
+    app: &App,
     request: Request,
     route: &'static Route,
     segments: Segments,
@@ -124,7 +124,7 @@ fn admit(
     {
         return Err(Reject::new(StatusCode::INTERNAL_SERVER_ERROR, "No path to region"));
     }
-    let client = client(&head, &app);
+    let client = client(&head, app);
     let key = access.key().unwrap_or(CallerKey::address(client));
     let app = app.of(Asker::new(key, head.extensions.remove::<Peer>()));
     let (headers, body) = (head.headers, Mutex::new(body));

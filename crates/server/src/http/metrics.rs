@@ -109,7 +109,7 @@ fn nomad_gauges(call: &Call) -> Vec<Gauge> {
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The metrics of Nomad as text, with `_` for the dots in their names.
-pub(crate) fn nomad_text(call: &Call) -> Reply {
+pub(crate) fn nomad_text(call: &Call) -> Response<Body> {
     let mut gauges = nomad_gauges(call);
     // All samples of a name must follow its type.
     gauges.sort_by(|a, b| a.name.cmp(b.name));
@@ -130,5 +130,5 @@ pub(crate) fn nomad_text(call: &Call) -> Reply {
     }
     let mut reply = Response::new(Body::from(text));
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROMETHEUS));
-    Ok(reply)
+    reply
 }

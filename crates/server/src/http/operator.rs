@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use super::Reply;
+use super::base::Base;
 use super::call::Call;
 use super::reject::Reject;
 use super::reply::Meta;
@@ -20,7 +21,7 @@ const DIGEST: HeaderName = HeaderName::from_static("digest");
 pub(crate) async fn save(call: Call) -> Reply {
     // It is as large as the store, so short reads go first.
     let turn = call.app.turn(Urgency::Later).await?;
-    let (saved, _) = call.app.compute(call.app.meter(), turn, |_| {
+    let (saved, _) = Base::compute(call.app.meter(), turn, |_| {
         let mut backup = Vec::new();
         call.app.store().backup(&mut backup).map(|index| (backup, index))
     });

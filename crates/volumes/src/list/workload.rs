@@ -46,10 +46,10 @@ pub fn list_allocations<'v, V: ReadView>(
 }
 
 /// Lists the allocations of a node, by ID.
-pub fn node_allocations<'v, V: ReadView>(
-    view: &'v V,
+pub fn node_allocations<V: ReadView>(
+    view: &V,
     node: Uuid,
-) -> impl Iterator<Item = &'v Entry<Allocation>> + use<'v, V> {
+) -> impl Iterator<Item = &Entry<Allocation>> + use<'_, V> {
     let range = KeyRange::<Uuid>::exact(node);
     view.scan_by(&Allocations::BY_NODE, &range, Order::Ascending)
 }

@@ -184,6 +184,7 @@ fn kind(job: &Job) -> &str {
 }
 
 /// A job alone.
+#[allow(clippy::struct_excessive_bools, reason = "Nomad: the fields of its job")]
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct JobView<'v> {

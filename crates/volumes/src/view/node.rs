@@ -127,7 +127,8 @@ struct NodeResources {
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Cpu {
-    cpu_shares: u64,
+    #[serde(rename = "CpuShares")]
+    shares: u64,
     total_cpu_cores: u64,
     reservable_cpu_cores: (),
 }
@@ -164,7 +165,7 @@ impl NodeResources {
     fn of(node: &Node) -> Self {
         Self {
             cpu: Cpu {
-                cpu_shares: number(node, "cpu.totalcompute"),
+                shares: number(node, "cpu.totalcompute"),
                 total_cpu_cores: number(node, "cpu.numcores"),
                 reservable_cpu_cores: (),
             },
@@ -180,7 +181,7 @@ impl NodeResources {
     /// The same in the form that Nomad had before.
     fn total(self) -> Resources {
         Resources {
-            cpu: self.cpu.cpu_shares,
+            cpu: self.cpu.shares,
             memory_mb: self.memory.memory_mb,
             disk_mb: self.disk.disk_mb,
             ..Resources::default()

@@ -12,7 +12,7 @@ const UNFINISHED: &str = ".";
 const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 /// The characters of an ID. Nomad's command line cuts its column off behind as many (nomad:
-/// command/volume_snapshot_list.go, `-verbose`), and an ID that is cut can't be copied.
+/// `command/volume_snapshot_list.go`, `-verbose`), and an ID that is cut can't be copied.
 const ID_LEN: usize = 12;
 
 /// A new ID: `kind`, `-` and random digits, 36 bits at least. The caller MUST check that it is free.

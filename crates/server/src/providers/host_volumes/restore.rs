@@ -173,7 +173,7 @@ impl HostVolumeKeeper {
                         }
                     }
                     None => {
-                        tracing::warn!(volume = %id, "a request holds a host volume for too long")
+                        tracing::warn!(volume = %id, "a request holds a host volume for too long");
                     }
                 }
                 self.0.restoring.lock().remove(&id);
