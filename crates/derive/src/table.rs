@@ -148,6 +148,10 @@ impl Row<'_> {
             [part] => key_part::ends(&self.field(&part.field)?.ty).0,
             parts => parts[0].field.span(),
         };
+        // By their places, lints would take this code for the user's own.
+        let lints = quote! {
+            #[allow(unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
+        };
         let keyed = quote_spanned! {key_span=>
             type Key = #key_shape;
 
@@ -157,8 +161,8 @@ impl Row<'_> {
         };
         Ok(quote! {
             #[automatically_derived]
-            #[allow(clippy::all, clippy::pedantic, reason = "its tokens are at those of the fields")]
             #[allow(dead_code, reason = "an index may be there for a planner alone")]
+            #lints
             impl #ident {
                 #(#constants)*
             }
@@ -166,7 +170,7 @@ impl Row<'_> {
             #(#stable)*
 
             #[automatically_derived]
-            #[allow(clippy::all, clippy::pedantic, reason = "its tokens are at those of the fields")]
+            #lints
             impl #krate::Table for #ident {
                 const NAME: &'static str = #name;
                 const VERSION: u16 = #version;

@@ -6,6 +6,7 @@ mod json;
 mod lists;
 pub(crate) mod maps;
 mod scalars;
+mod sockets;
 mod tuples;
 mod value;
 

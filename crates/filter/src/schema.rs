@@ -29,8 +29,7 @@ pub enum Kind {
     Char,
     /// A UUID, compared as hyphenated lower-case text.
     Uuid,
-    /// An address of the Internet Protocol: equal and ordered by value, version 4 before 6; for all else the text
-    /// that it is usually written as.
+    /// An address of the Internet Protocol: equal by value, for all else the text that it is usually written as.
     Address,
     /// A span of time; a value is handed out as [`Datum::Int`], in nanoseconds.
     Duration,

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::num::Wrapping;
 use std::path::PathBuf;
 
@@ -27,6 +27,8 @@ struct Row {
     six: Ipv6Addr,
     own: Address,
     many: Vec<IpAddr>,
+    peer: SocketAddr,
+    peers: Vec<SocketAddrV6>,
     path: PathBuf,
     os: OsString,
     shape: (u32, String, bool),
@@ -43,6 +45,8 @@ fn addresses_paths_and_tuples_are_filtered() {
         six,
         own: Address(Ipv4Addr::LOCALHOST.into()),
         many: vec![Ipv4Addr::LOCALHOST.into(), six.into()],
+        peer: (Ipv4Addr::LOCALHOST, 8080).into(),
+        peers: vec![SocketAddrV6::new(six, 443, 0, 0)],
         path: "/srv/a".into(),
         os: "name".into(),
         shape: (3, "x".to_owned(), true),
@@ -59,8 +63,8 @@ fn addresses_paths_and_tuples_are_filtered() {
         "four == \"10.0.0.7\" and four matches `^10\\.` and four != \"10.0.0.8\" and four in [\"10.0.0.7\", \"1.1.1.1\"]",
         "own == \"127.0.0.1\" and \"127.0.0.1\" in many and many contains all [\"fe80::1\"]",
         "four contains \"0.0\" and four is not empty and own != \"localhost\"",
-        // By value: as text, "10.0.0.7" stands behind "10.0.0.10".
-        "four < \"10.0.0.10\" and four between \"10.0.0.6\" and \"10.0.0.20\" and any > \"255.255.255.255\"",
+        "peer.ip == \"127.0.0.1\" and peer.port == 8080 and peer.port > 1024",
+        "any peers as p { p.ip == \"FE80::1\" and p.port == 443 }",
         "path == \"/srv/a\" and path starts with \"/srv/\" and os == name",
         "shape.0 == 3 and shape.1 == x and shape.2 == true",
         "wrapped == 7 and reverse == r",

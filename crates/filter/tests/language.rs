@@ -3,6 +3,7 @@
 //! Method: the tables of the page are read, and each cell is compiled and run.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, SystemTime};
 
 use statehold_filter::{CompileError, Dialect, Filter, Filterable, Limits, Options};
@@ -32,6 +33,7 @@ struct Row {
     mode: Mode,
     char: char,
     uuid: Uuid,
+    address: IpAddr,
     #[filterable(unit = "bytes")]
     size: u64,
     #[filterable(unit = "ns")]
@@ -60,6 +62,7 @@ fn row() -> Row {
         mode: Mode::A,
         char: 'a',
         uuid: Uuid::nil(),
+        address: Ipv4Addr::LOCALHOST.into(),
         size: 1,
         nanos: 1,
         unix: 1,
@@ -97,7 +100,14 @@ fn fields(column: &str) -> &'static [(&'static str, &'static str)] {
     match column {
         "bool" => &[("Bool", "true")],
         "number" => &[("Int", "1"), ("Uint", "1"), ("Float", "1"), ("Float32", "1")],
-        "text" => &[("Text", "a"), ("Mode", "A"), ("Char", "a"), ("Uuid", "a"), ("Note", "a")],
+        "text" => &[
+            ("Text", "a"),
+            ("Mode", "A"),
+            ("Char", "a"),
+            ("Uuid", "a"),
+            ("Address", "\"::1\""),
+            ("Note", "a"),
+        ],
         "quantity" => &[
             ("Size", "\"1B\""),
             ("Nanos", "\"1ns\""),

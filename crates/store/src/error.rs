@@ -671,7 +671,7 @@ pub enum WriteError {
         /// The reason, for people.
         reason: Box<str>,
     },
-    /// [`crate::WriteTxn::modify`] or [`crate::WriteTxn::update`] changed the primary key of the row.
+    /// [`crate::PrimaryKey::modify`] or [`crate::PrimaryKey::update`] changed the primary key of the row.
     KeyChanged {
         /// The table.
         table: &'static str,

@@ -130,7 +130,7 @@ impl<T: Table> fmt::Debug for Scan<'_, T> {
     }
 }
 
-/// The rows of a scan with the keys that they were found by: see [`crate::ReadView::scan_keyed`] and
+/// The rows of a scan with the keys that they were found by: see [`crate::PrimaryKey::scan_keyed`] and
 /// [`crate::ReadView::scan_by_keyed`].
 pub struct KeyedScan<'v, T: Table, K: Key> {
     entries: Entries<'v, Entry<T::Row>>,

@@ -185,6 +185,12 @@ pub trait ReadView: sealed::Reader {
         self.scan_by(index, range, Order::Ascending).count()
     }
 
+    /// Returns whether there is a row with this primary key. Like
+    /// [`PrimaryKey::contains`](crate::PrimaryKey::contains), which infers the table.
+    fn contains<T: Table>(&self, key: Ref<'_, T::Key>) -> bool {
+        self.get::<T>(key).is_some()
+    }
+
     /// The first row of a range of a secondary index.
     fn first_by<T: Table, K: Key>(
         &self,

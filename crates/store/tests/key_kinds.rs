@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::marker::PhantomData;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZero;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::time::{Duration, SystemTime};
@@ -276,6 +276,32 @@ struct Lease {
     ends: Option<SystemTime>,
     #[table(index)]
     left: Option<Duration>,
+}
+
+#[derive(Debug, Serialize, Deserialize, Filterable, Table)]
+#[table(name = "peers")]
+struct Peer {
+    #[table(key)]
+    id: SocketAddr,
+    #[table(index(name = "at", serves = "at.ip"))]
+    at: SocketAddr,
+}
+
+#[test]
+fn sockets_are_keys_and_serve_filters_on_their_address() {
+    let store = Store::in_memory(&Peer::schema());
+    let mut txn = store.begin_write().unwrap();
+    for at in ["10.0.0.1:80", "10.0.0.1:443", "10.0.0.2:80", "[::1]:80"] {
+        let at: SocketAddr = at.parse().unwrap();
+        txn.put(Peer { id: at, at }).unwrap();
+    }
+    let id: SocketAddr = "[::1]:80".parse().unwrap();
+    assert!(Peer::BY_KEY.contains(&txn, id) && txn.find(&Peer::BY_AT, id).is_some());
+    let filter: Filter<Peer> = Filter::compile("at.ip == \"10.0.0.1\"").unwrap();
+    let all = Peer::BY_KEY.all();
+    let plan = Peer::BY_KEY.plan(&txn, &all, Order::Ascending, &filter.conjuncts());
+    assert_eq!(plan.to_string(), r#"index at: 2 rows where at.ip == "10.0.0.1""#);
+    assert_eq!(plan.filter(|row| filter.matches(row)).count(), 2);
 }
 
 #[test]

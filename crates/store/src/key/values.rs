@@ -254,7 +254,7 @@ address!(
 
 /// Sockets: the address, then the port; of version 6 also the flow and the scope, so that no two are one key.
 macro_rules! socket {
-    ($ty:ty, |$key:ident, $out:ident| $encode:expr, |$bytes:ident| $decode:expr) => {
+    ($ty:ty, $ip:ty, |$key:ident, $out:ident| $encode:expr, |$bytes:ident| $decode:expr) => {
         impl Key for $ty {
             type Ref<'a> = Self;
             type First = Self;
@@ -276,12 +276,28 @@ macro_rules! socket {
             fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Display::fmt(self, f)
             }
+
+            // An index of sockets serves conditions on the address, with which its keys begin.
+            #[cfg(feature = "planning")]
+            fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
+                <$ip>::encode_constant(constant, out)
+            }
+
+            #[cfg(feature = "planning")]
+            fn holds(kind: Kind) -> bool {
+                <$ip>::holds(kind)
+            }
+
+            fn orders_as_filters() -> bool {
+                false
+            }
         }
     };
 }
 
 socket!(
     SocketAddrV4,
+    Ipv4Addr,
     |key, out| {
         Ipv4Addr::encode(*key.ip(), out);
         u16::encode(key.port(), out);
@@ -290,6 +306,7 @@ socket!(
 );
 socket!(
     SocketAddrV6,
+    Ipv6Addr,
     |key, out| {
         Ipv6Addr::encode(*key.ip(), out);
         u16::encode(key.port(), out);
@@ -303,6 +320,7 @@ socket!(
 );
 socket!(
     SocketAddr,
+    IpAddr,
     |key, out| match key {
         Self::V4(socket) => {
             out.push(&[4]);
