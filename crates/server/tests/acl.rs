@@ -116,7 +116,7 @@ fn every_documented_endpoint_refuses_who_has_no_token_or_an_unknown_one() {
         for (method, operation) in operations.as_object().unwrap() {
             let types = &operation["parameters"].as_array().unwrap().iter();
             let types = types.clone().find(|parameter| parameter["name"] == "type");
-            let types = types.map(|of| of["schema"]["enum"].as_array().unwrap().clone());
+            let types = types.and_then(|of| of["schema"]["enum"].as_array().cloned());
             let mut queries = vec![String::new()];
             for of_type in types.unwrap_or_default() {
                 queries.push(format!("?type={}", of_type.as_str().unwrap()));
@@ -125,8 +125,11 @@ fn every_documented_endpoint_refuses_who_has_no_token_or_an_unknown_one() {
                 let path = format!("{path}{query}");
                 let method = method.to_uppercase();
                 let (status, text) = send(&server, None, &method, &path, &Value::Null);
+                // Health checks send no token.
+                if operation["security"] == json!([]) {
+                    assert_eq!(status, 200, "{method} {path}");
                 // The one list that hides what isn't allowed, instead of refusing.
-                if path == "/v1/volumes?type=host" {
+                } else if path == "/v1/volumes?type=host" {
                     assert_eq!((status, &*text), (200, "[]"), "{method} {path}");
                 } else {
                     assert_eq!((status, &*text), (403, "Permission denied"), "{method} {path}");

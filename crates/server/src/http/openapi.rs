@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use statehold_filter::{Kind as FieldKind, Schema};
 
 use super::Reply;
+use super::access::Rule;
 use super::call::Call;
 use super::parameter::{Kind, Parameter};
 use super::reply::{self, Meta};
@@ -85,6 +86,10 @@ fn operation(
         "parameters": parameters(route, &all().collect::<Vec<_>>()),
         "responses": responses(route, &all().collect::<Vec<_>>()),
     });
+    if matches!(first.rule, Rule::Rows([])) {
+        // No scheme at all, where elsewhere it depends on the server.
+        described["security"] = json!([]);
+    }
     if let Some(fields) = filterable(&all().collect::<Vec<_>>()) {
         described["x-filter-fields"] = fields;
     }
