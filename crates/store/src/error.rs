@@ -660,8 +660,8 @@ pub enum WriteError {
         /// The limit, in bytes.
         len_max: usize,
     },
-    /// The row can't be written: its type uses a serde attribute that a store can't keep, or it
-    /// is larger than 64 MiB.
+    /// The row can't be written: its type uses a serde attribute that a store can't keep, its own
+    /// `Deserialize` refuses or changes one of its values, or it is larger than 64 MiB.
     #[non_exhaustive]
     Unstorable {
         /// The table.

@@ -356,8 +356,9 @@ impl<T: Table> ErasedTable for TableState<T> {
 
     fn export(&self, each: &mut EachRow<'_>) -> io::Result<()> {
         for (key, entry) in self.primary.iter(&Span::all()) {
-            let bytes = codec::encode::<T>(entry, &self.shape).map_err(io::Error::other)?;
-            each(key.as_slice(), &bytes)?;
+            let key = key.as_slice();
+            let bytes = codec::encode::<T>(entry, key, &self.shape).map_err(io::Error::other)?;
+            each(key, &bytes)?;
         }
         Ok(())
     }
@@ -371,8 +372,8 @@ impl<T: Table> ErasedTable for TableState<T> {
 
     fn import_json(&self, line: &json::Line<'_>) -> Result<(KeyBytes, Vec<u8>), String> {
         let entry = line.entry::<T>()?;
-        let bytes = codec::encode::<T>(&entry, &self.shape)?;
         let key = KeyBuf::of::<T::Key>(T::key(&entry)).finish();
+        let bytes = codec::encode::<T>(&entry, key.as_slice(), &self.shape)?;
         WriteError::check_len::<T>(None, &key).map_err(|error| error.to_string())?;
         Ok((key, bytes))
     }
@@ -511,7 +512,7 @@ impl<T: Table> TableState<T> {
         for (new, old, entry) in moved() {
             let key = old.as_slice().into();
             let unstorable = |reason: String| RowError::Unstorable { table: T::NAME, key, reason };
-            let row = codec::encode::<T>(entry, &self.shape).map_err(unstorable)?;
+            let row = codec::encode::<T>(entry, new.as_slice(), &self.shape).map_err(unstorable)?;
             changes.push((new.clone(), Some(row)));
         }
         let entries: Entries<T::Row> =

@@ -31,6 +31,11 @@ use crate::serves::Serves;
 /// [`WriteTxn::upsert`](crate::WriteTxn::upsert) refuses rows that can't, in every build. An API's resource
 /// with such attributes is a struct of its own, made from the row.
 ///
+/// Each row is read back before it is stored, and MUST come to the same primary key and the same bytes: a value
+/// that its `Deserialize` refuses (`try_from`) or changes (`deserialize_with`) is refused by the write. The
+/// check sees only what `Serialize` writes: a `serialize_with` that loses a part of a value, or a `skip`
+/// on a field of an index, has the same bytes before and after.
+///
 /// Changing the fields of a row, or of a type in it, means a new [`Table::VERSION`]. The names, the order and the
 /// kinds of fields and variants are recorded for each version, and a store whose recorded ones differ is
 /// not opened ([`OpenError::ShapeChanged`](crate::OpenError::ShapeChanged)).

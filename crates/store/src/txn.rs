@@ -298,7 +298,7 @@ pub(crate) fn stored<T: Table>(
     key: &KeyBytes,
     entry: &Entry<T::Row>,
 ) -> Result<Vec<u8>, WriteError> {
-    codec::encode::<T>(entry, &table.shape)
+    codec::encode::<T>(entry, key.as_slice(), &table.shape)
         .map_err(|reason| WriteError::unstorable::<T>(key, reason))
 }
 

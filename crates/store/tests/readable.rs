@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use statehold_store::{ReadView, Schema, SchemaError, Store, Table, WriteError};
+use statehold_store::{Expect, ReadView, Schema, SchemaError, Store, Table, WriteError};
 use uuid::Uuid;
 
 /// A table of any rows, under one key.
@@ -240,6 +240,209 @@ fn other_kinds_with_the_same_bytes_are_accepted_and_others_not() {
     comes_back(&Narrow { size: 40_000, change: 0 });
     let refused = stored(Narrow { size: 1, change: 1 }).err().unwrap().to_string();
     assert!(refused.contains("written as u64 and read as u16"), "{refused}");
+}
+
+/// A share in percent, which is checked when it is read and not when it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+struct Pct(u8);
+
+impl TryFrom<u8> for Pct {
+    type Error = String;
+
+    fn try_from(share: u8) -> Result<Self, String> {
+        if share <= 100 { Ok(Self(share)) } else { Err(format!("{share} is over 100")) }
+    }
+}
+
+impl From<Pct> for u8 {
+    fn from(share: Pct) -> Self {
+        share.0
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Table)]
+#[table(name = "shares")]
+struct Shares {
+    #[table(key)]
+    id: String,
+    first: Pct,
+    more: Vec<Pct>,
+}
+
+fn shares(id: &str, first: u8, more: &[u8]) -> Shares {
+    Shares { id: id.to_owned(), first: Pct(first), more: more.iter().copied().map(Pct).collect() }
+}
+
+/// The reason why a row can't be stored.
+fn unstorable<T>(result: Result<T, WriteError>) -> String {
+    match result.err() {
+        Some(WriteError::Unstorable { reason, .. }) => reason.into(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_value_that_its_own_reader_refuses_is_refused() {
+    comes_back(&shares("a", 100, &[0, 7]));
+    let first = unstorable(stored(shares("a", 200, &[1])));
+    assert!(first.starts_with("the field `first` is refused by its own reader"), "{first}");
+    assert!(first.contains("(200 is over 100)"), "{first}");
+    let more = unstorable(stored(shares("a", 1, &[1, 101, 2])));
+    assert!(more.starts_with("the field `more[]` is refused by its own reader"), "{more}");
+}
+
+#[test]
+fn every_kind_of_write_refuses_a_row_that_cannot_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let schema = Schema::new().table::<Shares>();
+    let store = Store::open(dir.path(), &schema).unwrap();
+    let mut txn = store.begin_write().unwrap();
+    txn.put(shares("a", 1, &[])).unwrap();
+    unstorable(txn.put(shares("a", 200, &[])));
+    unstorable(txn.put(shares("b", 1, &[200])));
+    unstorable(txn.upsert::<Shares>(shares("b", 200, &[])));
+    unstorable(txn.put_if(shares("b", 200, &[]), Expect::Absent));
+    unstorable(Shares::BY_KEY.update(&mut txn, "a", |row| row.first = Pct(200)));
+    unstorable(Shares::BY_KEY.modify(&mut txn, "a", |_| shares("a", 200, &[])));
+    unstorable(txn.import::<Shares>([shares("b", 1, &[]), shares("c", 200, &[])]));
+    assert_eq!(**txn.get::<Shares>("a").unwrap(), shares("a", 1, &[]));
+    assert_eq!(txn.count::<Shares>(), 1);
+    txn.commit().unwrap();
+    drop(store);
+    let store = Store::open(dir.path(), &schema).unwrap();
+    assert_eq!(**store.snapshot().get::<Shares>("a").unwrap(), shares("a", 1, &[]));
+}
+
+/// A list whose writer announces `off` more elements than it writes.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(from = "Vec<u8>")]
+struct Miscounted {
+    list: Vec<u8>,
+    off: isize,
+}
+
+impl From<Vec<u8>> for Miscounted {
+    fn from(list: Vec<u8>) -> Self {
+        Self { list, off: 0 }
+    }
+}
+
+impl Serialize for Miscounted {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeSeq as _;
+        let mut to = to.serialize_seq(self.list.len().checked_add_signed(self.off))?;
+        self.list.iter().try_for_each(|element| to.serialize_element(element))?;
+        to.end()
+    }
+}
+
+#[test]
+fn a_list_with_another_length_than_it_announces_is_refused() {
+    let row = |off, tail: u8| (Miscounted { list: vec![1, 2], off }, tail, String::new());
+    comes_back(&row(0, 7));
+    let more = unstorable(stored(row(1, 7)));
+    assert!(more.starts_with("the field `0` is a list or map of 3 elements"), "{more}");
+    let fewer = unstorable(stored(row(-1, 0)));
+    assert!(fewer.contains("of 1 elements by its Serialize, which then writes 2"), "{fewer}");
+}
+
+fn lower<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    String::deserialize(from).map(|name| name.to_lowercase())
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct SkippedKey {
+    #[serde(skip)]
+    id: String,
+    name: String,
+}
+
+impl Table for SkippedKey {
+    const NAME: &'static str = "skipped";
+    const VERSION: u16 = 1;
+    type Key = String;
+    type Row = Self;
+
+    fn key(row: &Self) -> &str {
+        &row.id
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct LoweredKey {
+    #[serde(deserialize_with = "lower")]
+    id: String,
+}
+
+impl Table for LoweredKey {
+    const NAME: &'static str = "lowered";
+    const VERSION: u16 = 1;
+    type Key = String;
+    type Row = Self;
+
+    fn key(row: &Self) -> &str {
+        &row.id
+    }
+}
+
+#[test]
+fn a_row_that_is_read_back_under_another_key_is_refused() {
+    let store = Store::in_memory(&Schema::new().table::<SkippedKey>().table::<LoweredKey>());
+    let mut txn = store.begin_write().unwrap();
+    let skipped = |id: &str| SkippedKey { id: id.to_owned(), name: "x".to_owned() };
+    let reason = unstorable(txn.upsert::<SkippedKey>(skipped("a")));
+    assert!(reason.starts_with("it is read back under another primary key"), "{reason}");
+    let reason = unstorable(txn.upsert::<LoweredKey>(LoweredKey { id: "ABC".to_owned() }));
+    assert!(reason.starts_with("it is read back under another primary key"), "{reason}");
+    assert_eq!(txn.count::<SkippedKey>() + txn.count::<LoweredKey>(), 0);
+    txn.upsert::<LoweredKey>(LoweredKey { id: "abc".to_owned() }).unwrap();
+}
+
+/// Writes an option without the byte that says whether there is a value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Bare {
+    #[serde(serialize_with = "bare")]
+    count: Option<u8>,
+}
+
+#[expect(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes references"
+)]
+fn bare<S: serde::Serializer>(count: &Option<u8>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u8(count.unwrap_or_default())
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Lowered {
+    id: u8,
+    #[serde(deserialize_with = "lower")]
+    name: String,
+    sizes: HashMap<String, u8>,
+}
+
+#[test]
+fn an_option_that_is_written_as_a_bare_value_is_refused() {
+    for count in [None, Some(0), Some(1)] {
+        let reason = unstorable(stored((7_u8, Bare { count })));
+        assert!(reason.starts_with("the field `1.count` is written as u8 and read as an option"));
+    }
+}
+
+#[test]
+fn a_value_that_its_reader_changes_is_refused() {
+    let sizes: HashMap<String, u8> = (0..20).map(|size| (format!("{size}"), size)).collect();
+    for sizes in [HashMap::new(), sizes] {
+        let row = |name: &str| Lowered { id: 1, name: name.to_owned(), sizes: sizes.clone() };
+        comes_back(&row("abc"));
+        let reason = unstorable(stored(row("aBC")));
+        assert!(
+            reason.starts_with("the field `name` is the first one that is read back as another"),
+            "{reason}"
+        );
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

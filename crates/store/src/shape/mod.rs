@@ -34,7 +34,7 @@ use serde::de::DeserializeOwned;
 pub(crate) use diff::{Compared, compare};
 pub(crate) use error::Unreadable;
 pub(crate) use versions::Versions;
-pub(crate) use write::{Outcome, Walk};
+pub(crate) use write::{Outcome, Walk, What};
 
 /// The position of a node in its shape.
 type Id = u32;

@@ -7,7 +7,7 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-use super::write::{At, Rest, What};
+use super::write::{AN_OPTION, At, Rest, What};
 use super::{Node, Scalar};
 
 /// A value that is checked while it is written.
@@ -36,6 +36,27 @@ struct Parts<'a, C> {
     rest: Rest<'a>,
 }
 
+/// The elements of a list or map, whose number the bytes begin with.
+struct Elements<'a, C> {
+    inner: C,
+    at: At<'a>,
+    announced: usize,
+    written: usize,
+}
+
+impl<C> Elements<'_, C> {
+    /// Refuses another number of elements than the announced one: the reader would take the bytes after
+    /// the list for elements, or elements for what comes after them.
+    #[inline]
+    fn check<E: serde::ser::Error>(&self) -> Result<(), E> {
+        let Self { announced, written, .. } = *self;
+        if announced == written {
+            return Ok(());
+        }
+        Err(self.at.fault(What::Length { announced, written }))
+    }
+}
+
 macro_rules! scalars {
     ($($method:ident($ty:ty) $scalar:ident)*) => {
         $(#[inline]
@@ -49,11 +70,11 @@ macro_rules! scalars {
 impl<'a, S: Serializer> Serializer for Step<'a, S> {
     type Ok = S::Ok;
     type Error = S::Error;
-    type SerializeSeq = Parts<'a, S::SerializeSeq>;
+    type SerializeSeq = Elements<'a, S::SerializeSeq>;
     type SerializeTuple = Parts<'a, S::SerializeTuple>;
     type SerializeTupleStruct = Parts<'a, S::SerializeTupleStruct>;
     type SerializeTupleVariant = Parts<'a, S::SerializeTupleVariant>;
-    type SerializeMap = Parts<'a, S::SerializeMap>;
+    type SerializeMap = Elements<'a, S::SerializeMap>;
     type SerializeStruct = Parts<'a, S::SerializeStruct>;
     type SerializeStructVariant = Parts<'a, S::SerializeStructVariant>;
 
@@ -81,7 +102,7 @@ impl<'a, S: Serializer> Serializer for Step<'a, S> {
         match self.at.node {
             Node::Option(_) => self.inner.serialize_none(),
             _ if self.at.is_unknown() => self.inner.serialize_none(),
-            _ => Err(self.at.kind("an option")),
+            _ => Err(self.at.kind(AN_OPTION)),
         }
     }
 
@@ -90,7 +111,7 @@ impl<'a, S: Serializer> Serializer for Step<'a, S> {
         let at = match self.at.node {
             Node::Option(inner) => self.at.child(*inner),
             _ if self.at.is_unknown() => self.at,
-            _ => return Err(self.at.kind("an option")),
+            _ => return Err(self.at.kind(AN_OPTION)),
         };
         self.inner.serialize_some(&Checked { value, at })
     }
@@ -156,10 +177,8 @@ impl<'a, S: Serializer> Serializer for Step<'a, S> {
             _ if self.at.is_unknown() => self.at,
             _ => return Err(self.at.kind("a list")),
         };
-        if len.is_none() {
-            return Err(self.at.fault(What::NoLength));
-        }
-        Ok(Parts { inner: self.inner.serialize_seq(len)?, at, rest: Rest::ANY })
+        let announced = len.ok_or_else(|| self.at.fault(What::NoLength))?;
+        Ok(Elements { inner: self.inner.serialize_seq(len)?, at, announced, written: 0 })
     }
 
     #[inline]
@@ -198,10 +217,9 @@ impl<'a, S: Serializer> Serializer for Step<'a, S> {
             _ if self.at.is_unknown() => {}
             _ => return Err(self.at.kind("a map")),
         }
-        if len.is_none() {
-            return Err(self.at.fault(What::NoLength));
-        }
-        Ok(Parts { inner: self.inner.serialize_map(len)?, at: self.at, rest: Rest::ANY })
+        let announced = len.ok_or_else(|| self.at.fault(What::NoLength))?;
+        let inner = self.inner.serialize_map(len)?;
+        Ok(Elements { inner, at: self.at, announced, written: 0 })
     }
 
     #[inline]
@@ -238,12 +256,13 @@ impl<'a, S: Serializer> Serializer for Step<'a, S> {
     }
 }
 
-impl<C: SerializeSeq> SerializeSeq for Parts<'_, C> {
+impl<C: SerializeSeq> SerializeSeq for Elements<'_, C> {
     type Ok = C::Ok;
     type Error = C::Error;
 
     #[inline]
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
+        self.written += 1;
         let result = self.inner.serialize_element(&Checked { value, at: self.at });
         if result.is_err() {
             self.at.inside(|| "[]".to_owned());
@@ -253,16 +272,18 @@ impl<C: SerializeSeq> SerializeSeq for Parts<'_, C> {
 
     #[inline]
     fn end(self) -> Result<C::Ok, C::Error> {
+        self.check()?;
         self.inner.end()
     }
 }
 
-impl<C: SerializeMap> SerializeMap for Parts<'_, C> {
+impl<C: SerializeMap> SerializeMap for Elements<'_, C> {
     type Ok = C::Ok;
     type Error = C::Error;
 
     #[inline]
     fn serialize_key<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
+        self.written += 1;
         let at = match self.at.node {
             Node::Map(key, _) => self.at.child(*key),
             _ => self.at,
@@ -289,6 +310,7 @@ impl<C: SerializeMap> SerializeMap for Parts<'_, C> {
 
     #[inline]
     fn end(self) -> Result<C::Ok, C::Error> {
+        self.check()?;
         self.inner.end()
     }
 }

@@ -11,6 +11,9 @@ use serde::ser::{Error, Serialize};
 use super::step::Checked;
 use super::{Field, Fields, Node, Scalar, Shape, Variant};
 
+/// The kind of an option in messages.
+pub(super) const AN_OPTION: &str = "an option";
+
 /// A row on its way to the codec.
 pub(crate) struct Walk<'a> {
     shape: &'a Shape,
@@ -39,20 +42,52 @@ struct Fault {
     path: Vec<String>,
 }
 
-pub(super) enum What {
+/// The fault of a value.
+pub(crate) enum What {
+    /// It is read back as another value.
+    Changed,
+    /// Its reader refuses the value, in these words.
+    Refused {
+        words: String,
+    },
     Skipped,
-    Fewer { written: usize, read: usize },
-    More { read: usize },
+    Fewer {
+        written: usize,
+        read: usize,
+    },
+    More {
+        read: usize,
+    },
     Moved,
     NoLength,
+    Length {
+        announced: usize,
+        written: usize,
+    },
     NoVariant,
-    Kind { written: &'static str, read: &'static str },
-    VariantName { written: &'static str, read: String },
+    Kind {
+        written: &'static str,
+        read: &'static str,
+        same_bytes: bool,
+    },
+    VariantName {
+        written: &'static str,
+        read: String,
+    },
 }
 
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Changed => f.write_str(
+                "is the first one that is read back as another value: let Serialize and Deserialize \
+                 agree, and change values before they are written",
+            ),
+            Self::Refused { words } => write!(
+                f,
+                "is refused by its own reader ({words}): check it before it is written, or let its \
+                 Deserialize accept it"
+            ),
             Self::Skipped => f.write_str(
                 "was left out when the row was written, and rows are read without names: remove \
                  #[serde(skip_serializing_if)], and give the API a type of its own",
@@ -75,11 +110,16 @@ impl fmt::Display for What {
             Self::NoLength => f.write_str(
                 "is a list or map whose length is not known before it is written: collect it first",
             ),
+            Self::Length { announced, written } => write!(
+                f,
+                "is a list or map of {announced} elements by its Serialize, which then writes {written}: \
+                 let it pass the number that it writes"
+            ),
             Self::NoVariant => f.write_str(
                 "has a variant that is never read: move variants with #[serde(skip)] to the end, \
                  and write none of them",
             ),
-            Self::Kind { written, read } => write!(
+            Self::Kind { written, read, .. } => write!(
                 f,
                 "is written as {written} and read as {read}: let Serialize and Deserialize agree"
             ),
@@ -97,6 +137,12 @@ impl<'a> Walk<'a> {
         Self { shape, unknown: Cell::new(false), fault: RefCell::new(None) }
     }
 
+    /// A walk over a row whose writer stops at a fault that is known: it finds the field.
+    pub(crate) fn stopped(shape: &'a Shape, what: What) -> Self {
+        let fault = Fault { what, path: Vec::new() };
+        Self { fault: RefCell::new(Some(fault)), ..Self::new(shape) }
+    }
+
     /// A row that is checked while it is written.
     pub(crate) fn row<'r, R: Serialize>(&'r self, row: &'r R) -> impl Serialize + 'r
     where
@@ -105,19 +151,14 @@ impl<'a> Walk<'a> {
         Checked { value: row, at: At { walk: self, node: self.shape.node(0) } }
     }
 
-    /// A row of which nothing is checked.
-    pub(crate) fn anything<'r, R: Serialize>(&'r self, row: &'r R) -> impl Serialize + 'r
-    where
-        'a: 'r,
-    {
-        Checked { value: row, at: At { walk: self, node: &Node::Opaque } }
-    }
-
     /// How it came out, now that the codec is done with it.
     pub(crate) fn outcome(self, written: bool) -> Outcome {
         match self.fault.into_inner() {
             Some(fault) => {
-                let certain = !matches!(fault.what, What::Kind { .. } | What::VariantName { .. });
+                let certain = !matches!(
+                    fault.what,
+                    What::Kind { same_bytes: true, .. } | What::VariantName { .. }
+                );
                 let path: Vec<String> = fault.path.into_iter().rev().collect();
                 let reason = match path.join(".").replace(".[]", "[]") {
                     path if path.is_empty() => format!("the row {}", fault.what),
@@ -160,14 +201,17 @@ impl<'a> At<'a> {
     pub(super) fn kind<E: Error>(self, written: &'static str) -> E {
         let read = match self.node {
             Node::Scalar(scalar) => scalar.name(),
-            Node::Option(_) => "an option",
+            Node::Option(_) => AN_OPTION,
             Node::Seq(_) => "a list",
             Node::Map(..) => "a map",
             Node::Fields(_) => "a struct or tuple",
             Node::Enum(_) => "an enum",
             Node::Opaque => "anything",
         };
-        self.fault(What::Kind { written, read })
+        // Whether there is a value at all is a byte of its own beside an option: bytes that are right by
+        // chance have two meanings, as a bare 0 that is read as `None`.
+        let same_bytes = written != AN_OPTION && !matches!(self.node, Node::Option(_));
+        self.fault(What::Kind { written, read, same_bytes })
     }
 
     /// Adds a step to the path of a fault further in.
