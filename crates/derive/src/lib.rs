@@ -68,7 +68,9 @@ pub fn derive_filterable(input: TokenStream) -> TokenStream {
 /// Rows are stored as their fields in order, without names and kinds. So these serde attributes are refused,
 /// here or, on types further in, when the table is added to a schema or a row is written:
 /// `skip_serializing_if`, `skip_serializing` or `skip_deserializing` alone, `flatten`, `tag`, `untagged`, and types
-/// such as `serde_json::Value`. `rename`, `default`, `skip`, `with`, `from`, `into` and `try_from` are fine. A row
+/// such as `serde_json::Value`. `rename`, `default`, `skip`, `with`, `from`, `into` and `try_from` are fine, except
+/// that the field of a key or of an index MUST NOT have `skip`, nor that of the primary key `deserialize_with` without
+/// `serialize_with`: keys and indexes are built from the stored row when a store is opened. A row
 /// that is an API's resource as well has a second struct with the API's attributes, and a `From` between them:
 ///
 /// ```text

@@ -30,14 +30,17 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         return Err(Error::new_spanned(&input.generics, reason));
     }
     let container = Container::parse(&input.ident, &input.attrs)?;
-    readable::check(&input.attrs, &fields.named)?;
+    let members = fields.named.iter().map(|field| Member::parse(&field.attrs));
+    let members = members.collect::<Result<Vec<_>>>()?;
+    let roles =
+        fields.named.iter().zip(&members).map(|(field, own)| (field, container.role(field, own)));
+    readable::check(&input.attrs, roles)?;
     let krate = container.krate.clone().unwrap_or_else(|| parse_quote!(::statehold_store));
     let row = Row { ident: &input.ident, fields: fields.named.iter().collect(), krate: &krate };
 
     let (mut key, mut indexes) = (container.key.clone(), Vec::new());
-    for field in &fields.named {
+    for (field, member) in fields.named.iter().zip(members) {
         let Some(ident) = &field.ident else { continue };
-        let member = Member::parse(&field.attrs)?;
         if let Some(span) = member.key {
             if !key.is_empty() {
                 let reason = "the key is given twice; a compound one is `key(a, b)` on the struct";

@@ -5,7 +5,7 @@ use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, ExprPath, Ident, LitInt, LitStr, Path, Result};
+use syn::{Attribute, Error, ExprPath, Field, Ident, LitInt, LitStr, Path, Result};
 
 /// On the struct.
 pub(super) struct Container {
@@ -26,6 +26,16 @@ pub(super) struct Member {
     /// Where it says that the field is the key.
     pub(super) key: Option<Span>,
     pub(super) indexes: Vec<IndexOptions>,
+}
+
+/// The purpose that a field has in its table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The whole primary key.
+    Key,
+    /// The whole key of a secondary index.
+    Indexed,
+    Other,
 }
 
 /// A part of a key.
@@ -152,6 +162,24 @@ impl Container {
             return Err(Error::new(migrate.span(), reason));
         }
         Ok(Self { name, version: version_number, migrate, key, indexes, also, krate })
+    }
+}
+
+impl Container {
+    /// The purpose that a field has in the table.
+    pub(super) fn role(&self, field: &Field, own: &Member) -> Role {
+        // A part of several may be a type with one value, which is the same in each row and needs no bytes.
+        let alone = |parts: &[Part]| match parts {
+            [part] => field.ident.as_ref().is_some_and(|own| own.unraw() == part.field.unraw()),
+            _ => false,
+        };
+        if own.key.is_some() || alone(&self.key) {
+            Role::Key
+        } else if !own.indexes.is_empty() || self.indexes.iter().any(|index| alone(&index.on)) {
+            Role::Indexed
+        } else {
+            Role::Other
+        }
     }
 }
 

@@ -8,13 +8,26 @@ use proc_macro2::Span;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, Field, Meta, Result, Token};
 
+use super::attributes::Role;
+
 /// The end of each message.
 const REMEDY: &str = "keep the attribute on a type of its own for the API, and convert";
+
+const KEY_LEFT_OUT: &str = "the primary key must be in the stored row, because the row is found by it \
+                            when a store is opened: remove the attribute";
+
+const INDEXED_LEFT_OUT: &str = "an indexed field must be in the stored row, because indexes are built \
+                                from stored rows when a store is opened: remove the attribute or the \
+                                index";
+
+const KEY_READ_OTHERWISE: &str = "the primary key must be read back as it was written: change its value \
+                                  before the row is written, or use `with` for a form that both \
+                                  directions share";
 
 /// Refuses attributes whose rows can't be read back, on the struct and on its fields.
 pub(super) fn check<'a>(
     attributes: &[Attribute],
-    fields: impl IntoIterator<Item = &'a Field>,
+    fields: impl IntoIterator<Item = (&'a Field, Role)>,
 ) -> Result<()> {
     let mut errors = Errors(None);
     each(attributes, |name, span| match name {
@@ -24,8 +37,9 @@ pub(super) fn check<'a>(
         }
         _ => {}
     });
-    for field in fields {
+    for (field, role) in fields {
         let (mut writing, mut reading) = (None, None);
+        let (mut skipped, mut writer, mut reader) = (None, None, None);
         each(&field.attrs, |name, span| {
             match name {
             "flatten" => errors.add(
@@ -40,9 +54,28 @@ pub(super) fn check<'a>(
             ),
             "skip_serializing" => writing = Some(span),
             "skip_deserializing" => reading = Some(span),
+            "skip" => skipped = Some(span),
+            "serialize_with" => writer = Some(span),
+            "deserialize_with" => reader = Some(span),
             _ => {}
         }
         });
+        // A key or index over a field that is in no row is another one after the row is read back.
+        let left_out = skipped.or(reading).or(writing).filter(|_| role != Role::Other);
+        if let Some(span) = left_out {
+            errors.add(
+                span,
+                match role {
+                    Role::Key => KEY_LEFT_OUT,
+                    Role::Indexed | Role::Other => INDEXED_LEFT_OUT,
+                },
+            );
+            continue;
+        }
+        // With a `serialize_with` beside it, it may be its inverse: the store checks each row.
+        if let (Role::Key, Some(span), None) = (role, reader, writer) {
+            errors.add(span, KEY_READ_OTHERWISE);
+        }
         // Both together are `skip`: the field is in no row.
         match (writing, reading) {
             (Some(span), None) => {
