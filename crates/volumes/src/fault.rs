@@ -222,7 +222,6 @@ impl OperationError for HostVolumeError {
             Self::MissingNodeId
             | Self::MissingHostPath
             | Self::MissingId
-            | Self::Node { error: HostProviderError::Invalid(_), .. }
             | Self::Invalid(_)
             | Self::NoNamespace { .. }
             | Self::NothingToUpdate { .. }

@@ -148,8 +148,8 @@ impl HostVolumes {
     pub const BY_ID: Index<Self, Uuid> =
         Index::non_unique("id", |volume: &HostVolume, keys| keys.add(volume.id));
 
-    /// Volumes by name, and by their ID as hyphenated lower-case text: serves conditions that are
-    /// stated on [`NAME_OR_ID`].
+    /// Volumes by name, and by their ID as hyphenated lower-case text: serves conditions that a plan states
+    /// on either of them.
     pub const BY_NAME_OR_ID: Index<Self, String> =
         Index::<Self, String>::non_unique("name_or_id", |volume, keys| {
             keys.add(&volume.name);
