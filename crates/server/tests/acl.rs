@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 
 use common::{Server, command, volume_payload};
@@ -324,4 +326,23 @@ fn another_namespaces_data_can_be_neither_registered_copied_nor_deleted() {
     let path = "/v1/volume/csi/payroll/delete?namespace=team-a";
     assert_eq!(send("root", "DELETE", path, &Value::Null).0, 200);
     assert!(!files.exists());
+}
+
+#[test]
+fn a_connection_lives_on_after_a_refused_request_whose_body_comes_late() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path());
+    let mut socket = TcpStream::connect(server.address()).unwrap();
+    socket
+        .write_all(b"PUT /v1/volumes HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n")
+        .unwrap();
+    // A whole exchange on another connection: the head is there, and is looked at, before the body.
+    send(&server, None, "GET", "/v1/volumes", &Value::Null);
+    socket
+        .write_all(b"{}GET /v1/regions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut replies = String::new();
+    socket.read_to_string(&mut replies).unwrap();
+    assert!(replies.starts_with("HTTP/1.1 403 "), "{replies}");
+    assert!(replies.contains("HTTP/1.1 200 "), "{replies}");
 }

@@ -1,9 +1,10 @@
 //! From a request to its handler, by the table of routes.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
@@ -29,6 +30,12 @@ pub(crate) const REGION: &str = "global";
 
 /// Bytes from which on a reply is compressed; a shorter one fits into a packet as it is.
 const COMPRESSED_MIN: u64 = 1024;
+
+/// Bytes of a refused request's body that are read.
+const DISCARDED_MAX: u64 = 64 << 10;
+
+/// The time that they have to come in.
+const DISCARD_WAIT: Duration = Duration::from_secs(1);
 
 /// The service that answers requests.
 pub(crate) fn router(app: App) -> Router {
@@ -87,9 +94,18 @@ async fn run(
     route: &'static Route,
     segments: Segments,
 ) -> Response<Body> {
-    let call = match admit(&app, request, route, segments) {
+    let (head, body) = request.into_parts();
+    let expects_continue = head.headers.contains_key(header::EXPECT);
+    let mut body = Some(body);
+    let call = match admit(&app, head, &mut body, route, segments) {
         Ok(call) => call,
-        Err(reject) => return reject.into_response(),
+        Err(reject) => {
+            // A client that waits for 100 sends no body.
+            if let Some(body) = body.filter(|_| !expects_continue) {
+                discard(body).await;
+            }
+            return reject.into_response();
+        }
     };
     let (base, writes) = (call.app.base(), call.operation.writes());
     let waited = call.operation.blocks.then(|| (call.app.clone(), call.access.clone()));
@@ -104,14 +120,23 @@ async fn run(
     answers::hold(&base, answered.unwrap_or_else(IntoResponse::into_response), !writes)
 }
 
+/// Reads the short body of a refused request. The protocol closes a connection whose request was not read to
+/// its end, and a client that sends its next request on it meanwhile would lose that one.
+async fn discard(body: Body) {
+    if body.size_hint().upper().is_some_and(|len| len <= DISCARDED_MAX) {
+        let max = usize::try_from(DISCARDED_MAX).unwrap_or(usize::MAX);
+        let _ = tokio::time::timeout(DISCARD_WAIT, axum::body::to_bytes(body, max)).await;
+    }
+}
+
 /// Makes a call of a request, if its caller may do what it is for.
 fn admit(
     app: &App,
-    request: Request,
+    mut head: Parts,
+    body: &mut Option<Body>,
     route: &'static Route,
     segments: Segments,
 ) -> Result<Call, Reject> {
-    let (mut head, body) = request.into_parts();
     let query = Query::of(&head.uri);
     let operation = route.operation(&head.method, query.get("type"))?;
     // Some are secret: a header that is printed by mistake shows none of its value.
@@ -127,7 +152,7 @@ fn admit(
     let client = client(&head, app);
     let key = access.key().unwrap_or(CallerKey::address(client));
     let app = app.of(Asker::new(key, head.extensions.remove::<Peer>()));
-    let (headers, body) = (head.headers, Mutex::new(body));
+    let (headers, body) = (head.headers, Mutex::new(body.take().unwrap_or_default()));
     Ok(Call { app, query, headers, access, client, operation, segments, body })
 }
 
