@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::io::Write;
+use std::io::{BufRead as _, BufReader, Write};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// Exit status, standard output, standard error.
 fn filter(expression: &str, input: &str) -> (i32, String, String) {
@@ -80,4 +82,23 @@ fn any_stream_of_values_is_read_and_bad_ones_are_skipped_on_demand() {
     let (status, output, error) = filter("n == 18446744073709551617", input);
     assert_eq!((status, &*output), (2, "{\"n\":18446744073709551617}\n"));
     assert!(error.contains("line 4: not JSON"), "{error}");
+}
+
+#[test]
+fn a_match_of_a_live_stream_is_printed_before_its_next_row_comes() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_statehold"))
+        .args(["filter", "a == 1"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (sent, received) = mpsc::channel();
+    let reader = std::thread::spawn(move || sent.send(lines.next().unwrap().unwrap()));
+    input.write_all(b"{\"a\":2}\n{\"a\":1}\n").unwrap();
+    assert_eq!(received.recv_timeout(Duration::from_secs(60)).unwrap(), "{\"a\":1}");
+    drop(input);
+    reader.join().unwrap().unwrap();
+    assert!(child.wait().unwrap().success());
 }

@@ -4,8 +4,9 @@
 
 mod stream;
 
+use std::cell::RefCell;
 use std::fmt;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -63,6 +64,37 @@ struct Outcome {
     skipped: usize,
 }
 
+/// Bytes of the input that are read at once.
+const INPUT_BUFFER: usize = 64 << 10;
+
+/// An input that writes out what matched so far before it waits for more: of a live stream, each match is
+/// there as soon as its row is.
+struct FlushedBefore<'a, R, W> {
+    input: R,
+    output: &'a RefCell<W>,
+}
+
+impl<R: Read, W: Write> Read for FlushedBefore<'_, R, W> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // The next write meets the error again.
+        let _ = self.output.borrow_mut().flush();
+        self.input.read(buffer)
+    }
+}
+
+/// The output, which the input flushes too.
+struct Shared<'a, W>(&'a RefCell<W>);
+
+impl<W: Write> Write for Shared<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.borrow_mut().flush()
+    }
+}
+
 /// Filters standard input to standard output.
 pub(crate) fn run(expression: &str, extended: bool, on_error: OnError) -> ExitCode {
     let dialect = if extended { Dialect::Extended } else { Dialect::Bexpr };
@@ -78,9 +110,12 @@ pub(crate) fn run(expression: &str, extended: bool, on_error: OnError) -> ExitCo
         eprintln!("statehold filter: {error}");
         return ExitCode::from(BAD);
     }
-    let mut output = io::BufWriter::new(io::stdout().lock());
+    let output = RefCell::new(io::BufWriter::new(io::stdout().lock()));
+    let input = FlushedBefore { input: io::stdin().lock(), output: &output };
+    let input = io::BufReader::with_capacity(INPUT_BUFFER, input);
     let report = |error: &FilterError| eprintln!("statehold filter: {error}");
-    let result = filter_rows(&filter, io::stdin().lock(), &mut output, on_error, report);
+    let result = filter_rows(&filter, input, &mut Shared(&output), on_error, report);
+    let mut output = output.into_inner();
     // The rows that matched before the input went bad are right, so they are printed all the same.
     let flushed = output.flush().map_err(FilterError::Output);
     match result.and_then(|outcome| flushed.map(|()| outcome)) {
