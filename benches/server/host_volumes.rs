@@ -1,4 +1,4 @@
-//! `host_volumes_on_one_node`: what one write of a host volume costs beside 10, 1,000 and 100,000
+//! `host_volumes_on_one_node`: the cost of one write of a host volume beside 10, 1,000 and 100,000
 //! others of its node, in CPU and journal bytes for each write, and the server's memory afterwards.
 
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ pub(crate) fn print(trial: bool) {
     }
 }
 
-/// Sends `writes` writes one after the other, and prints what each cost.
+/// Sends `writes` writes one after the other, and prints the cost of each.
 fn measure(
     fixture: &Fixture,
     client: &mut Client,

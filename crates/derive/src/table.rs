@@ -246,7 +246,7 @@ impl Row<'_> {
         })
     }
 
-    /// The type of the values that a part of a key has: that of its field, or of what is in it.
+    /// The type of the values that a part of a key has: that of its field, or of its elements.
     fn key_type(&self, part: &Part) -> Result<&Type> {
         let ty = &self.field(&part.field)?.ty;
         match part.each {

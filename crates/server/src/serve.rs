@@ -292,7 +292,7 @@ fn announce(line: &str) {
     }
 }
 
-/// Reads the ACL file and the log level again. What can't be read stays as it is: a server without its
+/// Reads the ACL file and the log level again. A file that can't be read changes nothing: a server without its
 /// ACL would let every caller in.
 fn reload(args: &ServeArgs, current: &http::CurrentAcl) {
     if let Some(path) = &args.acl {

@@ -2,7 +2,7 @@
 
 use crate::serve::ServeError;
 
-/// What a signal asks for.
+/// The effect that a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     /// To stop, after the requests in flight are answered.

@@ -2,7 +2,7 @@
 //!
 //! A client that shuts its sending side down may still read: RFC 9112, section 9.6, leaves its request
 //! valid, and Go and nginx answer it. From a client that closed its connection it differs only once
-//! the server writes. So both count as [`Presence::HalfClosed`], and what runs for them has
+//! the server writes. So both count as [`Presence::HalfClosed`], and work for them has
 //! [`HALF_CLOSED_MAX`] left.
 
 use std::io;

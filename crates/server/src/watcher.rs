@@ -205,7 +205,7 @@ impl Watcher {
             self.retry_at(Instant::now() + RETRY_AFTER);
             return;
         };
-        // Once more: what was overdue may have been claimed anew before the turn came.
+        // Once more: an overdue volume may have been claimed anew before the turn came.
         let view = self.store.snapshot();
         let overdue = overdue_releases_of(&view, release.volume());
         if let Some(still) = overdue.iter().find(|still| key_of(still) == key_of(release)) {

@@ -58,7 +58,7 @@ fn rows(server: &Server) -> BTreeMap<String, String> {
     ids.into_iter().map(|id| (id.clone(), external(&id))).collect()
 }
 
-/// What a client knows: whether a volume was created last, or deleted; none while a request is in flight.
+/// The knowledge of a client: whether a volume was created last, or deleted; none while a request is in flight.
 type Known = BTreeMap<String, Option<bool>>;
 
 /// Creates, snapshots and deletes until the server is gone.
@@ -127,7 +127,7 @@ fn rows_and_data_are_in_step_however_often_the_server_is_killed() {
         for (id, state) in known.into_iter().flatten() {
             match state {
                 Some(created) => assert_eq!(rows.contains_key(&id), created, "{id}"),
-                // The client never learned what became of it, and asks again.
+                // The client never learned the outcome, and asks again.
                 None => assert_eq!(create(&server, &id).unwrap(), 200, "{id}"),
             }
         }

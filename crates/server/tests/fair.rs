@@ -1,4 +1,4 @@
-//! Callers that ask for too much: what they are refused, and what the others notice of them.
+//! Callers that ask for too much: their refusals, and the effect on other callers.
 
 #![allow(clippy::unwrap_used)]
 
@@ -228,7 +228,7 @@ fn answers_that_wait_to_be_read_are_bounded_and_shared() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::spawn(command(dir.path()).args(["--unsent-max", "400000"]));
     server.feed_plugin();
-    // Much more than what the system keeps for a slow reader.
+    // Much more than the system keeps for a slow reader.
     server.register_many(20_000);
     let path = "/v1/volumes?type=csi";
     let first = connect(server.address(), get(path));

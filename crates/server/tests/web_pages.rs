@@ -1,4 +1,4 @@
-//! What a web page in an operator's browser can't do, and how links follow the names of the server.
+//! Requests that a web page in an operator's browser can't make, and how links follow the names of the server.
 
 #![allow(clippy::unwrap_used)]
 

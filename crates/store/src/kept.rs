@@ -22,7 +22,7 @@ pub(crate) struct KeptState {
     name: &'static str,
     rows: Tree<Arc<[u8]>>,
     last_index: u64,
-    /// What their versions' types took the rows for: for the build that has a type again.
+    /// The shapes of their versions' types, for the build that has a type again.
     shapes: Versions,
     /// Rows that were left out, by key.
     unreadable: LeftOut,

@@ -18,7 +18,7 @@ impl Snapshot {
         self.0.index
     }
 
-    /// Returns a snapshot of the same state that notes what is read through it.
+    /// Returns a snapshot of the same state that notes the ranges read through it.
     ///
     /// For code that reads through a [`Tracked`] and has to go on at a state that it read before, such as
     /// the next part of a list. Cost: one pointer.
@@ -66,7 +66,7 @@ impl Tracked {
             .max(index_of(&self.root, &self.index_only.borrow()))
     }
 
-    /// Returns the state that it reads, without what was noted. Cost: one pointer.
+    /// Returns the state that it reads, without its notes. Cost: one pointer.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot(Arc::clone(&self.root))
     }

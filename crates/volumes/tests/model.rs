@@ -481,7 +481,7 @@ fn check_plugin(cluster: &Cluster) {
     let controllers = healthy(|node| &node.controller_plugins);
     let served = healthy(|node| &node.node_plugins);
     let job = view.get::<Jobs>(("default", "job")).filter(|job| &*job.status != "dead");
-    // Without a job, what reports is expected; with one, never less than what is healthy.
+    // Without a job, each instance that reports is expected; with one, never fewer than are healthy.
     let plugin = view.get::<CsiPlugins>(PLUGIN);
     let reporting = plugin.map_or(0, |plugin| plugin.nodes.len() as u64);
     let wanted = job.map_or(reporting, |job| {

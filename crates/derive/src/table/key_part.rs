@@ -2,7 +2,7 @@
 //!
 //! The compiler reports a type that is no key at each place which needs it to be one. It prints equal reports
 //! once, so all of these places have one span: that of the type. Types that are well known to be no keys are
-//! refused before, with what to write instead.
+//! refused before, with the text to write instead.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};

@@ -314,7 +314,7 @@ impl<'t> Checker<'t> {
                 error.with_help(format!("write a {unit} as in `{}`", unit.example()))
             }
             (None, Kind::Bool) => error.with_help("write `true` or `false`"),
-            // A number of bytes is what sizes count; a duration may be in seconds, and no float counts either.
+            // Sizes count bytes; a duration may be in seconds, and no float counts either.
             (None, Kind::Int(_) | Kind::Uint(_)) if quantity.unit == Unit::Bytes => error
                 .with_help(format!("the field has no unit; write the number: {}", quantity.value)),
             (None, kind) => match kind.number_help() {

@@ -24,7 +24,7 @@ const NO_BODY: &str = "text/html; charset=UTF-8";
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'c> {
     pub(crate) cloud: &'c Cloud,
-    /// What a list costs.
+    /// The cost of a list.
     pub(crate) meter: &'c Mutex<Meter>,
     pub(crate) cx: Context<'c>,
     pub(crate) viewer: Viewer<'c>,

@@ -67,7 +67,7 @@ struct Outcome {
 /// Bytes of the input that are read at once.
 const INPUT_BUFFER: usize = 64 << 10;
 
-/// An input that writes out what matched so far before it waits for more: of a live stream, each match is
+/// An input that writes the matches so far before it waits for more: of a live stream, each match is
 /// there as soon as its row is.
 struct FlushedBefore<'a, R, W> {
     input: R,

@@ -35,7 +35,7 @@ use crate::providers::turns::Subject;
 /// headers, the ranges that it watches.
 pub(crate) const PARKED_BYTES: usize = 4 << 10;
 
-/// What the handlers share, for one caller.
+/// The state that handlers share, for one caller.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     shared: Arc<Shared>,

@@ -39,7 +39,7 @@ const WRITING_MAX: usize = 2;
 /// turn together, because a transaction of thousands of rows takes seconds.
 const LARGE_WRITE: usize = 64 << 10;
 
-/// What everything that serves requests has, for one caller.
+/// The state that both APIs share, for one caller.
 #[derive(Clone, Debug)]
 pub(crate) struct Base {
     shared: Arc<Shared>,
@@ -73,7 +73,7 @@ struct Request {
     key: CallerKey,
     peer: Option<Peer>,
     body_len: AtomicUsize,
-    /// The body, and what was parsed from it, count until the request is answered.
+    /// The body and the values parsed from it count until the request is answered.
     body: Mutex<Option<Charge>>,
 }
 
@@ -363,14 +363,14 @@ fn closed() -> Reject {
     Reject::internal(&"a queue of turns was closed")
 }
 
-/// What became of a body.
+/// The outcome of reading a body.
 enum Taken {
     Whole(Vec<u8>),
     TooLarge,
     NoRoom,
 }
 
-/// Reads a body of up to `max` bytes and charges what comes. The rest of one that is refused is read and
+/// Reads a body of up to `max` bytes and charges the bytes that come. The rest of one that is refused is read and
 /// dropped, unless it is far too large: a client that is still sending when the connection is closed
 /// never reads why.
 async fn read_body(body: Body, max: usize, charge: &mut Charge) -> Result<Taken, axum::Error> {

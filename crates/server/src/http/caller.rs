@@ -9,7 +9,7 @@ const SITE_BITS: u32 = 64;
 
 /// A caller, as far as shares are concerned.
 ///
-/// Only what was checked counts: a name that a client chose freely would give it any number of shares.
+/// Only a checked identity counts: a name that a client chose freely would give it any number of shares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum CallerKey {
     /// All that comes from one address, or from one IPv6 network of 64 bits.

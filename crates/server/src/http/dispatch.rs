@@ -129,7 +129,7 @@ async fn discard(body: Body) {
     }
 }
 
-/// Makes a call of a request, if its caller may do what it is for.
+/// Makes a call of a request, if its caller is allowed the operation.
 fn admit(
     app: &App,
     mut head: Parts,

@@ -68,7 +68,7 @@ pub(crate) trait List: Send + Sync + 'static {
 
     /// What rows are ordered by.
     type Key: Key + Send + Sync;
-    /// A row with what follows from others: what filters see. It must own what it needs.
+    /// A row as filters see it, with values that follow from other rows. It MUST own its values.
     type Item: Filterable + Send + 'static;
     /// What is shown of a row.
     type Stub<'i>: Serialize;

@@ -1,4 +1,4 @@
-//! What a read costs while it runs: evaluation steps, time, and whether its client still waits.
+//! The cost of a read while it runs: evaluation steps, time, and whether its client still waits.
 //!
 //! A computation reports each row that it reads. Between two slices of time the meter looks at the
 //! clock, at the client and at the queue: a read ends when its time is over or its client left, and hands
@@ -19,7 +19,7 @@ use super::turns::Turn;
 use crate::edge_metrics::{EdgeMetrics, Refused};
 use crate::socket::{Departure, Peer};
 
-/// The time between two looks at the queue, the clock and the client: what a caller waits for another
+/// The time between two looks at the queue, the clock and the client: how long a caller waits for another
 /// one's turn, as long as no row takes longer.
 const SLICE: Duration = Duration::from_millis(10);
 
@@ -58,7 +58,7 @@ pub(crate) struct Meter {
     departure: Departure,
     /// The turn that the present run has.
     turn: Option<Turn>,
-    /// What the present run may still take.
+    /// The rest that the present run may take.
     budget: Budget,
     /// Steps of the present run since the last look.
     since_look: u64,
@@ -201,7 +201,7 @@ impl Meter {
     }
 }
 
-/// Counts a read whose client left, and returns what ends it.
+/// Counts a read whose client left, and returns its error.
 pub(crate) fn left(metrics: &EdgeMetrics) -> Reject {
     metrics.cancelled();
     let status = StatusCode::from_u16(CLIENT_LEFT).unwrap_or(StatusCode::REQUEST_TIMEOUT);

@@ -41,7 +41,7 @@ pub(crate) async fn request(
     );
     let mut reply = match base.site().check(&request, base.edge()) {
         Ok(()) => next.run(request).instrument(span.clone()).await,
-        // What follows on the connection may be the body, or a smuggled request.
+        // The next bytes of the connection may be the body, or a smuggled request.
         Err(reject) => closing(reject.into_response()),
     };
     let took = started.elapsed();

@@ -108,11 +108,11 @@ pub(crate) const PROVIDER_PAGE: &[Parameter] = &[
     Parameter::text("next_token", "Where the page begins: `NextToken` of the page before."),
 ];
 
-/// What a health check takes.
+/// The parameters of a health check.
 pub(crate) const HEALTH: &[Parameter] =
     &[Parameter::text("type", "`client` or `server`: only the health of that part.")];
 
-/// What a request for metrics takes.
+/// The parameters of a request for metrics.
 pub(crate) const TELEMETRY: &[Parameter] =
     &[Parameter::text("format", "`prometheus` for Prometheus' text; JSON otherwise.")];
 

@@ -73,7 +73,7 @@ impl Charge {
         true
     }
 
-    /// Takes `more` bytes whatever the limit is, for what must not be refused any more.
+    /// Takes `more` bytes whatever the limit is, for answers that MUST not be refused any more.
     pub(crate) fn force(&mut self, more: usize) {
         let shared = &*self.pool.0;
         shared.add(&mut shared.taken.lock(), self.caller, more);

@@ -1,4 +1,4 @@
-//! `/v1/search` and `/v1/search/fuzzy`: what the command line completes and finds IDs with.
+//! `/v1/search` and `/v1/search/fuzzy`, by which the command line completes and finds IDs.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ const ALL: &str = "all";
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Found {
-    /// `null` for what there is never anything of, as in an empty Nomad.
+    /// `null` for kinds that are always empty here, as in an empty Nomad.
     matches: BTreeMap<&'static str, Option<Vec<String>>>,
     truncations: BTreeMap<&'static str, bool>,
     index: u64,
@@ -100,7 +100,7 @@ pub(crate) async fn fuzzy(mut call: Call) -> Reply {
             let (mut matches, mut truncations) = (BTreeMap::new(), BTreeMap::new());
             for context in &seen {
                 let found = match needed(*context) {
-                    // What is found by the start of its ID in several namespaces has no rule for each
+                    // A row found by the start of its ID in several namespaces has no rule for each
                     // row in that search.
                     Some(_) if !context.is_fuzzy() => {
                         let found = matching(view, &call.access, *context, namespace, &body.text);

@@ -51,7 +51,7 @@ pub(super) fn reply<L: List>(
     Ok(reply::json_body(Body::from_stream(chunks), meta))
 }
 
-/// The rows that are to be written, and what is written already.
+/// The rows that are to be written, and the state of those before.
 type Sending<L> = (Rows<L>, Option<Vec<u8>>);
 
 async fn next<L: List>(

@@ -1,8 +1,8 @@
 //! Turns at something that few requests can have at a time, shared fairly by caller.
 //!
 //! Requests queue by caller, and callers take turns: one that sends a thousand requests waits for its
-//! own, and the others wait for one of them at most. Within a caller, what a client waits for goes before
-//! what can wait, which is a blocking query that a commit woke or a large write.
+//! own, and the others wait for one of them at most. Within a caller, requests that a client waits for go before
+//! those that can wait: a blocking query that a commit woke or a large write.
 //!
 //! A long computation hands its turn on between two slices of time ([`Turn::hand_on`]), so that a turn
 //! is worth the same whatever is computed in it.

@@ -146,7 +146,7 @@ async fn volumes_of(call: &mut Call) -> Result<(String, Vec<VolumeSpec>), Reject
     Ok((namespace, body.volumes))
 }
 
-/// What a request that writes `volumes` works with: their rows, and the data that they name.
+/// The subjects of a request that writes `volumes`: their rows, and the data that they name.
 fn subjects(namespace: &str, volumes: &[VolumeSpec]) -> Vec<Subject> {
     let rows = volumes.iter().map(|volume| {
         let own = Some(&*volume.namespace).filter(|own| !own.is_empty());
@@ -227,7 +227,7 @@ pub(crate) async fn create(mut call: Call) -> Reply {
         });
         match &done {
             Ok(_) => begun.done(),
-            // What failed may have been created all the same.
+            // A volume whose creation failed may be there all the same.
             Err(_) => begun.settle(app.store()),
         }
         let (view, keys) = done?;

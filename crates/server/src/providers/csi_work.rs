@@ -73,7 +73,7 @@ impl Begun {
         }
     }
 
-    /// Brings rows and data in step after the work failed on the way. What can't be is at the next start.
+    /// Brings rows and data in step after the work failed on the way. The next start takes up the rest.
     pub(crate) fn settle(self, store: &Store) {
         for (plugin, provider, pending) in self.0 {
             match provider.settle(store, &plugin, &pending) {

@@ -64,7 +64,7 @@ struct Shared {
     works: Arc<Semaphore>,
     /// The volumes that the start of the server has not looked at yet.
     restoring: Mutex<BTreeSet<Uuid>>,
-    /// Whether the plugins of this machine have said what they are.
+    /// Whether the plugins of this machine have reported their versions.
     fingerprinted: watch::Sender<bool>,
 }
 

@@ -56,7 +56,7 @@ fn os_release(text: &str) -> impl Iterator<Item = (&str, &str)> {
     pairs.map(|(name, value)| (name, value.trim_matches(['"', '\''])))
 }
 
-/// Returns what Nomad's client reports of its machine too, by the same names. `address` is that of the
+/// Returns the attributes that Nomad's client reports of its machine too, by the same names. `address` is that of the
 /// HTTP API; one that stands for all of the machine's, or a port of 0, is not reported.
 fn found(address: Option<SocketAddr>) -> Labels {
     let mut found = Labels::new();
@@ -88,7 +88,7 @@ fn found(address: Option<SocketAddr>) -> Labels {
     found
 }
 
-/// What a node says about the machine it is, for the constraints of volumes. It has no `driver.*`,
+/// The attributes of a node's machine, for the constraints of volumes. It has no `driver.*`,
 /// because nothing runs tasks here.
 pub(crate) fn attributes(address: Option<SocketAddr>) -> Labels {
     let system = rustix::system::uname();

@@ -38,7 +38,7 @@ pub(crate) enum Work {
     },
 }
 
-/// A directory with a file for each intent, named by the ID of what it is about.
+/// A directory with a file for each intent, named by the ID of its volume.
 #[derive(Clone, Debug)]
 pub(crate) struct Intents<I> {
     dir: PathBuf,

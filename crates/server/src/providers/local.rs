@@ -80,7 +80,7 @@ pub(crate) struct LocalNode {
 }
 
 impl LocalNode {
-    /// Registers the node, and starts to finish what the last stop left and to look for what is there.
+    /// Registers the node, and starts to finish the work that the last stop left and to look for volumes.
     ///
     /// Waits for no host-volume plugin, so that the server can listen at once.
     pub(crate) fn start(

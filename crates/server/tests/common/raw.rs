@@ -1,4 +1,4 @@
-//! Requests written byte by byte, for what no client library sends.
+//! Requests written byte by byte, which no client library sends.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};

@@ -51,7 +51,7 @@ pub(crate) struct RowFile {
     /// For each table of the schema: its redb table's name and its key in [`META`].
     names: Vec<(String, String)>,
     applied: Applied,
-    /// What an open leaves to the next write: the tables that it drops.
+    /// Tables that an open drops, which it leaves to the next write.
     arriving: Option<Vec<String>>,
     /// Whether a sync of the file ever failed.
     sync_failed: bool,

@@ -41,7 +41,7 @@ impl Versions {
         self.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// Reads what [`Versions::lines`] returned; `None` for other text, and for a version that comes twice.
+    /// Reads text that [`Versions::lines`] returned; `None` for other text, and for a version that comes twice.
     pub(crate) fn from_lines(lines: &str) -> Option<Self> {
         let mut versions = Self::default();
         for line in lines.lines() {

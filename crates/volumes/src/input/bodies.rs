@@ -48,7 +48,7 @@ pub struct AllocationBody {
 pub struct SearchBody {
     /// What IDs are to start with.
     pub prefix: Box<str>,
-    /// What names are to have in them, in a fuzzy search.
+    /// The part of names that a fuzzy search looks for.
     pub text: Box<str>,
     /// What is searched, by name; empty when the body doesn't say.
     pub context: Box<str>,

@@ -146,7 +146,7 @@ fn check_data(providers: &Providers, known: &CsiVolume) -> Result<(), CreateFaul
         Err(error) if error.error().kind() == ProviderErrorKind::NotFound => {
             Err(CreateFault::Controller(error))
         }
-        // Whether a volume that exists can be used as asked is not what creating it again depends on.
+        // Creating a volume again does not depend on whether it can be used as asked.
         _ => Ok(()),
     }
 }
@@ -182,7 +182,7 @@ fn create(providers: &Providers, spec: &VolumeSpec) -> Result<Answer, CreateFaul
     .map_err(CreateFault::Controller)
 }
 
-/// Checks what a provider answers of a volume or a snapshot: rows keep it, and later requests name it.
+/// Checks a provider's answer about a volume or a snapshot: rows keep it, and later requests name it.
 pub(super) fn check_answer(external_id: &str, bytes: i64) -> Result<(), ProviderError> {
     let problem = if external_id.is_empty() {
         "an empty ID".to_owned()

@@ -72,7 +72,7 @@ impl From<WriteError> for NodeError {
     }
 }
 
-/// What a node reports: itself, and the host volumes that it can give to allocations, by name.
+/// The report of a node: itself, and the host volumes that it can give to allocations, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeReport {
     /// The node.
@@ -81,7 +81,7 @@ pub struct NodeReport {
     pub host_volumes: BTreeMap<Box<str>, NodeHostVolume>,
 }
 
-/// Registers a node, or adopts what it reports now. The host volumes that it reported before stay
+/// Registers a node, or adopts its new report. The host volumes that it reported before stay
 /// reported: see [`report_node`].
 ///
 /// A node without a status is ready, one without a pool is in the default one. The times in `node`

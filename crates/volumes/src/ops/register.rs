@@ -57,7 +57,7 @@ pub enum RegisterError {
     DataTaken {
         /// The volume's ID.
         volume: Box<str>,
-        /// What the provider calls the data.
+        /// The provider's name for the data.
         external_id: Box<str>,
     },
     /// The store refused.
@@ -152,7 +152,7 @@ pub fn check_own_data(
 ) -> Result<(), RegisterError> {
     for spec in volumes {
         let own = own_namespace(spec, namespace);
-        // What is registered already was allowed then: an operator may have shared it on purpose.
+        // A volume that is registered already was allowed then: an operator may have shared it on purpose.
         if view.get::<CsiVolumes>((own, &spec.id)).is_some() {
             continue;
         }

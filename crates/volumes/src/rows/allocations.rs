@@ -173,7 +173,7 @@ impl Allocations {
         });
 
     /// The part of a host volume's name that is in keys, at most 1 KiB: keys have a limit, and names in
-    /// what jobs ask for have none.
+    /// requests of jobs have none.
     pub fn indexed_name(name: &str) -> &str {
         beginning(name, INDEXED_NAME_MAX)
     }

@@ -120,7 +120,7 @@ impl fmt::Display for HostVolumeState {
     }
 }
 
-/// What conditions on the name or the ID of a host volume are stated on.
+/// The selector on which conditions on the name or the ID of a host volume are stated.
 pub(crate) const NAME_OR_ID: &str = "NameOrID";
 
 /// Table of the host volumes, by namespace and ID.

@@ -11,7 +11,7 @@ use super::NodeHostVolume;
 pub struct ReportedHostVolume {
     /// The node, first half of the key.
     pub node_id: Uuid,
-    /// What the node reports; the volume's name is the second half of the key.
+    /// The volume as the node reports it; its name is the second half of the key.
     pub volume: NodeHostVolume,
 }
 

@@ -204,7 +204,7 @@ impl CsiVolumes {
         Index::<Self, String>::non_unique("name", |volume, keys| keys.add(&volume.name))
             .serves("Name");
 
-    /// Volumes by the plugin and what its provider calls them: the data that they are. Of a long ID by
+    /// Volumes by the plugin and their names at its provider: the data that they are. Of a long ID by
     /// its beginning.
     pub const BY_DATA: Index<Self, (String, String)> =
         Index::non_unique("data", |volume: &CsiVolume, keys| {

@@ -26,5 +26,5 @@ pub use self::{
     volume::{MountOptionsView, VolumeStub, VolumeView},
 };
 
-/// What a time that was never set looks like in filters.
+/// A time that was never set, as filters see it.
 pub(crate) const NEVER: &str = "0001-01-01T00:00:00Z";

@@ -59,7 +59,7 @@ const ATTACHED_MAX: i64 = 1024;
 /// Gives the time in unix seconds.
 type Clock = fn() -> i64;
 
-/// The provider, with what it keeps in its directory.
+/// The provider and the contents of its directory.
 ///
 /// Requests run at the same time unless they name the same volume, snapshot or new name: a copy of a
 /// large volume delays no other volume.
@@ -404,7 +404,7 @@ fn check_capabilities(capabilities: &[Capability]) -> Result<(), ProviderError> 
     Ok(())
 }
 
-/// What deleting answers when no thing of the ID is known. A success would take the row of data that is
+/// The answer of a delete whose ID is unknown. A success would take the row of data that is
 /// still there.
 fn gone<M: Serialize + DeserializeOwned + Clone>(
     shelf: &Shelf<M>,

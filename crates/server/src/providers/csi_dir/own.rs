@@ -1,4 +1,4 @@
-//! The names that the provider gives to what it keeps.
+//! The names that the provider gives to its volumes and snapshots.
 //!
 //! Others put things into the same directories: a file system its `.snapshots`, a desktop its `.Trash-0`. Only
 //! names of this form are read, and only they are ever removed.
@@ -24,7 +24,7 @@ pub(super) fn new_id(kind: &str) -> String {
     id
 }
 
-/// What the name of a directory says.
+/// The meaning of a directory's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name<'n> {
     /// A whole thing of this ID.

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::CsiDir;
 
-/// What is begun.
+/// The work that is begun.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Pending {
     /// The volume of this name is being created: it had no data before.
@@ -67,7 +67,7 @@ impl CsiDir {
         }
     }
 
-    /// Settles what a crash interrupted. Work that can't be settled stays for the next start.
+    /// Settles work that a crash interrupted. Work that can't be settled stays for the next start.
     pub(crate) fn settle_all(&self, store: &Store, plugin: &str) -> io::Result<()> {
         for (_, pending) in self.pending.left()? {
             match self.settle(store, plugin, &pending) {

@@ -27,7 +27,7 @@ pub(super) struct Shelf<M> {
 }
 
 impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
-    /// Reads what is there, and removes what a crash left unfinished. One whose description can't be read is
+    /// Reads the directory, and removes things that a crash left unfinished. One whose description can't be read is
     /// logged and left out: it must not keep the others from being served.
     pub(super) fn open(dir: PathBuf) -> io::Result<Self> {
         private::create_dir_all(&dir)?;
@@ -138,7 +138,7 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
     /// A page in the order of IDs, and the token of the next one.
     ///
     /// A string that is no token is an error: taken for an ID it would often lie after all of them, and
-    /// its client would take the empty page for the end of the list. What a token names may be deleted
+    /// its client would take the empty page for the end of the list. The thing that a token names may be deleted
     /// meanwhile.
     pub(super) fn page<T>(
         &self,

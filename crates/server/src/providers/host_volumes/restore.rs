@@ -30,7 +30,7 @@ use crate::clock::now;
 /// Volumes of one plugin that are looked at at the same time. Each holds a thread, and a program.
 const RESTORES_MAX: usize = 16;
 
-/// Programs that are asked at the same time for what they are.
+/// Programs that are asked at the same time for their versions.
 const FINGERPRINTS_MAX: usize = 16;
 
 /// How the attributes of a node begin that name its host-volume plugins.
@@ -67,7 +67,7 @@ impl HostVolumeKeeper {
         (attributes, volumes)
     }
 
-    /// Starts to finish what was under way when the server last stopped, and to look for the volumes of
+    /// Starts to finish the work that was under way when the server last stopped, and to look for the volumes of
     /// this machine. Called once, after the node was reported.
     pub(crate) fn restore(&self) -> Result<(), KeepError> {
         let shared = &*self.0;
@@ -100,14 +100,14 @@ impl HostVolumeKeeper {
         (restoring.len(), restoring.iter().take(max).copied().collect())
     }
 
-    /// Waits until the plugins of this machine have said what they are: a volume can only be placed on a
+    /// Waits until the plugins of this machine have reported their versions: a volume can only be placed on a
     /// node that has its plugin.
     pub(super) async fn wait_for_fingerprints(&self) {
         // The sender lives as long as `self`.
         let _ = self.0.fingerprinted.subscribe().wait_for(|done| *done).await;
     }
 
-    /// Asks every program in the plugin directory what it is, and reports those that answer.
+    /// Asks every program in the plugin directory for its version, and reports those that answer.
     async fn fingerprint(&self) {
         let programs = std::fs::read_dir(&self.0.places.plugins).into_iter().flatten();
         let names = programs.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -232,7 +232,7 @@ impl Shared {
         }
     }
 
-    /// Changes what this machine reports as a node, unless nothing changes.
+    /// Changes this machine's report as a node, unless nothing changes.
     fn report(&self, change: impl FnOnce(&mut Node)) -> Result<(), KeepError> {
         let mut txn = self.store.begin_write().map_err(store_error)?;
         let Some(known) = txn.get::<Nodes>(self.node).map(|node| Node::clone(node)) else {
@@ -248,7 +248,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Records that a volume is at `path`, unless that is what its row and its node say.
+    /// Records that a volume is at `path`, unless its row and its node have that path.
     fn confirm(&self, volume: &HostVolume, path: &str) -> Result<(), KeepError> {
         let mut report = reported(volume);
         report.path = path.into();
@@ -291,7 +291,7 @@ impl Shared {
 
     /// Sees to it that a volume of a row is there; where it is.
     ///
-    /// A plugin is asked to make it once more. What it makes elsewhere is the volume only if it was
+    /// A plugin is asked to make it once more. A directory that it creates elsewhere is the volume only if it was
     /// moved there with the directory around it: data that is where it was stays the volume's.
     fn find(&self, volume: &HostVolume) -> Result<Box<str>, PluginError> {
         let path = &volume.host_path;
@@ -317,7 +317,7 @@ impl Shared {
         Ok(made.into())
     }
 
-    /// Makes an end of what was under way when the server stopped. A volume that has a row and was
+    /// Settles the work that was under way when the server stopped. A volume that has a row and was
     /// being made is left to [`Shared::find`].
     fn settle(&self, intent: &Intent) -> Result<(), KeepError> {
         let request = &intent.request;
@@ -327,7 +327,7 @@ impl Shared {
         match (&intent.work, row) {
             (Work::Create, Some(_)) => Ok(()),
             (Work::Create, None) => {
-                // Making is idempotent, and says where what was made is.
+                // Creation is idempotent, and returns the path of the volume.
                 let made = self.plugin(&intent.plugin).and_then(|plugin| {
                     let made = plugin.create(request)?;
                     plugin.delete(request, &made.path)

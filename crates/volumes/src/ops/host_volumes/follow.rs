@@ -34,7 +34,7 @@ pub(in crate::ops) enum Followed {
     Named(Vec<Box<str>>),
 }
 
-/// Adopts what `node` reports, for the volumes on it that are named.
+/// Adopts the reports of `node`, for the volumes on it that are named.
 pub(in crate::ops) fn follow_host_volumes(
     txn: &mut WriteTxn<'_>,
     node: &Node,
@@ -95,7 +95,7 @@ pub(in crate::ops) fn move_reports(txn: &mut WriteTxn<'_>, node: &Node) -> Resul
     Ok(())
 }
 
-/// Forgets what a node that is gone reported.
+/// Forgets the reports of a node that is gone.
 pub(in crate::ops) fn forget_reports(
     txn: &mut WriteTxn<'_>,
     node_id: Uuid,
@@ -185,7 +185,7 @@ fn change_report(
     node.unmoved_host_volumes.clear();
     change(txn)?;
     follow_host_volumes(txn, &node, Followed::Named(vec![name]))?;
-    // A node's index covers what it reports: clients wait on it.
+    // A node's index covers its reports: clients wait on it.
     node.modify_time = now;
     txn.upsert::<Nodes>(node)?;
     Ok(())
