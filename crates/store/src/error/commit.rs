@@ -1,0 +1,75 @@
+//! Commits, and the close of a store.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Why a transaction did not commit. Nothing of it is visible to readers of this store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// The durable write of this transaction's batch failed. Whether its bytes reached the disk
+    /// is unknown until [`crate::Store::reopen`] or the next open; until then the store takes no more writes.
+    Storage {
+        /// What the file layer said.
+        reason: Arc<str>,
+    },
+    /// Several rows have one key in a unique index, and the transaction deferred the check to its
+    /// commit ([`crate::WriteTxn::defer_unique`]). Nothing of it happened; the store takes other writes.
+    NotUnique {
+        /// The table.
+        table: &'static str,
+        /// The unique index.
+        index: &'static str,
+        /// The key, formatted for people.
+        key: Box<str>,
+    },
+}
+
+impl fmt::Display for CommitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotUnique { table, index, key } => write!(
+                f,
+                "table {table}: several rows have the key {key} in the unique index {index}; \
+                 change all of them but one, or delete them"
+            ),
+            Self::Storage { reason } => write!(
+                f,
+                "the durable write failed: {reason}; check the disk, free space where it is full, and reopen \
+                 the store"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for CommitError {}
+
+/// Why a store was not closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseError {
+    /// This thread has an open write transaction. The store stays open.
+    OpenTransaction,
+    /// The last commits could not be written. The store is closed all the same.
+    Commit(CommitError),
+}
+
+impl fmt::Display for CloseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OpenTransaction => f.write_str(
+                "this thread has an open write transaction: commit or drop it before closing the store",
+            ),
+            Self::Commit(error) => fmt::Display::fmt(error, f),
+        }
+    }
+}
+
+impl std::error::Error for CloseError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::OpenTransaction => None,
+            Self::Commit(error) => Some(error),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Write transactions, before they commit.
+
+use std::fmt;
+
+use crate::key::{KEY_LEN_MAX, KeyBytes, printed};
+use crate::table::Table;
+
+/// Why a write transaction could not begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BeginError {
+    /// An earlier durable write failed. Reads go on; [`crate::Store::reopen`] lets writes go on too.
+    Poisoned,
+    /// The store was opened with [`crate::Options::read_only`].
+    ReadOnly,
+    /// The caller's own index is not greater than the last one.
+    IndexNotGreater {
+        /// The index that was passed.
+        given: u64,
+        /// The index of the last transaction.
+        last: u64,
+    },
+    /// The caller's own index is smaller than commits may have: that of what never changed is 1.
+    IndexTooSmall {
+        /// The index that was passed.
+        given: u64,
+        /// The least that a commit may have.
+        least: u64,
+    },
+    /// The last index was the greatest there is: a caller chose it.
+    NoIndexLeft,
+    /// This thread has an open write transaction of the store: waiting for it would never end.
+    Nested,
+    /// Another thread has an open write transaction, and the caller waits no longer.
+    Busy,
+    /// The store was closed.
+    Closed,
+}
+
+impl fmt::Display for BeginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Poisoned => f.write_str(POISONED),
+            Self::ReadOnly => f.write_str(
+                "the store was opened to be read only: open it without `read_only` to write",
+            ),
+            Self::IndexNotGreater { given, last } => write!(
+                f,
+                "the index {given} is not greater than {last}, the last one: indexes only grow"
+            ),
+            Self::IndexTooSmall { given, least } => write!(
+                f,
+                "the index {given} is too small: readers are told 1 of what never changed, so commits \
+                 begin at {least}; let the first entry of a log write nothing and leave it out"
+            ),
+            Self::NoIndexLeft => f.write_str(
+                "the last index was the greatest there is, so no transaction can follow it",
+            ),
+            Self::Nested => f.write_str(
+                "this thread has an open write transaction: commit or drop it first, or pass it on",
+            ),
+            Self::Busy => f.write_str(
+                "another thread has an open write transaction: try again, or wait longer",
+            ),
+            Self::Closed => f.write_str(CLOSED),
+        }
+    }
+}
+
+impl std::error::Error for BeginError {}
+
+pub(super) const CLOSED: &str = "the store was closed: open it again";
+
+const POISONED: &str = "an earlier durable write failed, so the store takes no more writes: \
+                        check the disk, free space where it is full, and reopen the store";
+
+/// Why a write was refused. The transaction is as it was before the call and stays usable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// Another row has this key in a unique index.
+    NotUnique {
+        /// The table.
+        table: &'static str,
+        /// The unique index.
+        index: &'static str,
+    },
+    /// A primary or secondary key of the row is longer than [`KEY_LEN_MAX`].
+    #[non_exhaustive]
+    KeyTooLong {
+        /// The table.
+        table: &'static str,
+        /// The secondary index; `None` for the primary key.
+        index: Option<&'static str>,
+        /// The encoded length, in bytes. A key of a non-unique index includes the primary key.
+        len: usize,
+        /// The limit, in bytes.
+        len_max: usize,
+    },
+    /// The row can't be written: its type uses a serde attribute that a store can't keep, its own
+    /// `Deserialize` refuses or changes one of its values, or it is larger than 64 MiB.
+    #[non_exhaustive]
+    Unstorable {
+        /// The table.
+        table: &'static str,
+        /// The row's primary key, printed; cut if it is long.
+        key: Box<str>,
+        /// The reason, for people.
+        reason: Box<str>,
+    },
+    /// [`crate::PrimaryKey::modify`] or [`crate::PrimaryKey::update`] changed the primary key of the row.
+    KeyChanged {
+        /// The table.
+        table: &'static str,
+    },
+    /// The row was not as the caller expected.
+    Unexpected {
+        /// The table.
+        table: &'static str,
+        /// What the caller expected.
+        expected: Expect,
+        /// The modify index of the row that is there; `None` when there is none.
+        found: Option<u64>,
+    },
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotUnique { table, index } => write!(
+                f,
+                "table {table}: another row has this key in the unique index {index}; \
+                 change the key or remove that row"
+            ),
+            Self::KeyTooLong { table, index, len, len_max } => {
+                match index {
+                    Some(index) => write!(f, "table {table}: a key of the index {index}")?,
+                    None => write!(f, "table {table}: a primary key")?,
+                }
+                write!(
+                    f,
+                    " has {len} bytes, the limit is {len_max}: shorten the fields it is made of"
+                )
+            }
+            Self::Unstorable { table, key, reason } => {
+                write!(f, "table {table}: the row {key} can't be stored: {reason}")
+            }
+            Self::KeyChanged { table } => write!(
+                f,
+                "table {table}: the primary key of a row can't be modified; \
+                 delete the row and insert the new one"
+            ),
+            Self::Unexpected { table, expected, found } => {
+                write!(f, "table {table}: expected {expected}, found ")?;
+                match found {
+                    Some(index) => write!(f, "one modified at index {index}")?,
+                    None => f.write_str("none")?,
+                }
+                f.write_str("; read the row again and retry")
+            }
+        }
+    }
+}
+
+impl std::error::Error for WriteError {}
+
+impl WriteError {
+    /// The row of `T` whose primary key is encoded in `key` can't be written.
+    pub(crate) fn unstorable<T: Table>(key: &KeyBytes, reason: impl Into<Box<str>>) -> Self {
+        let key = printed::<T::Key>(key.as_slice());
+        Self::Unstorable { table: T::NAME, key, reason: reason.into() }
+    }
+
+    /// Refuses a key that is longer than [`KEY_LEN_MAX`]; `index` is `None` for the primary key.
+    pub(crate) fn check_len<T: Table>(
+        index: Option<&'static str>,
+        key: &KeyBytes,
+    ) -> Result<(), Self> {
+        let len = key.as_slice().len();
+        if len > KEY_LEN_MAX {
+            return Err(Self::KeyTooLong { table: T::NAME, index, len, len_max: KEY_LEN_MAX });
+        }
+        Ok(())
+    }
+}
+
+/// What a conditional write expects to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// No row with this primary key.
+    Absent,
+    /// A row that was last modified at this index.
+    ModifyIndex(u64),
+    /// A row with this primary key, whenever it was modified.
+    Present,
+}
+
+impl Expect {
+    pub(crate) fn check(self, table: &'static str, found: Option<u64>) -> Result<(), WriteError> {
+        let met = match self {
+            Self::Absent => found.is_none(),
+            Self::Present => found.is_some(),
+            Self::ModifyIndex(index) => found == Some(index),
+        };
+        if met { Ok(()) } else { Err(WriteError::Unexpected { table, expected: self, found }) }
+    }
+}
+
+impl fmt::Display for Expect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => f.write_str("no row"),
+            Self::Present => f.write_str("a row"),
+            Self::ModifyIndex(index) => write!(f, "a row modified at index {index}"),
+        }
+    }
+}
