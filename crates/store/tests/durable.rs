@@ -317,3 +317,19 @@ fn a_directory_without_a_store_is_told_and_left_alone() {
     drop(Store::open(dir.path(), &schema()).unwrap());
     assert!(Store::open_with(dir.path(), &schema(), &options).is_ok());
 }
+
+#[test]
+fn a_closed_store_has_its_last_commit_in_its_rows_before_it_is_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), &schema()).unwrap();
+    let mut txn = store.begin_write().unwrap();
+    put_name(&mut txn, "the-last-one");
+    txn.commit().unwrap();
+    let in_rows = || {
+        let rows = fs::read(dir.path().join("rows.redb")).unwrap();
+        rows.windows(12).any(|bytes| bytes == b"the-last-one")
+    };
+    assert!(!in_rows(), "it is in the journal");
+    store.close().unwrap();
+    assert!(in_rows());
+}
