@@ -197,6 +197,7 @@ mod tests {
         let fail = |dir: &Path| -> Result<(), Box<dyn Error>> {
             fs::create_dir_all(dir)?;
             fs::write(dir.join("rows.redb"), "half")?;
+            fs::write(dir.join("log.new"), "begun")?;
             Err("no".into())
         };
         let root = tempfile::tempdir().unwrap();
