@@ -19,7 +19,8 @@ impl Store {
     /// [`crate::Durability::Relaxed`] what waits for its flush comes with a later call.
     ///
     /// A consumer reads on from the index of the last commit that it got, after a restart too. One
-    /// that fell behind what [`crate::Options::history`] keeps is told so, never left with a gap.
+    /// that fell behind what [`crate::Options::history`] and [`crate::Options::history_bytes`] keep gets an
+    /// error, never a gap.
     ///
     /// # Errors
     /// [`FeedError::Compacted`] when commits after `index` are not there any more. The feed itself

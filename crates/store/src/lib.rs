@@ -116,7 +116,9 @@ pub use key::{
 pub use key_part::{KeyPart, folded};
 pub use observer::{Batch, Checkpointed, Committed, Observer};
 pub use ops::{Expired, Expiry};
-pub use options::{Durability, HISTORY_DEFAULT, Options, PARKED_MAX_DEFAULT, UNFLUSHED_MAX};
+pub use options::{
+    Durability, HISTORY_BYTES_DEFAULT, HISTORY_DEFAULT, Options, PARKED_MAX_DEFAULT, UNFLUSHED_MAX,
+};
 pub use page::{PAGE_SCANNED_MAX, Page, PageToken, TokenError, paginate, paginate_matching};
 #[cfg(feature = "planning")]
 pub use plan::{PLANNED_ROWS_MAX, Plan, RejectReason, Rejected, plan, plan_within};

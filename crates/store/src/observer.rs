@@ -131,6 +131,8 @@ pub struct Checkpointed {
     pub bytes: u64,
     /// The oldest commit that the journal still has.
     pub oldest_change: u64,
+    /// Bytes of the records that the journal still has: see [`crate::Store::history_bytes`].
+    pub history_bytes: u64,
     /// The checkpoint, cutting the journal included.
     pub took: Duration,
 }

@@ -15,6 +15,13 @@ pub const PARKED_MAX_DEFAULT: usize = 100_000;
 /// Commits that the journal keeps for the change feed, by default.
 pub const HISTORY_DEFAULT: u64 = 10_000;
 
+/// Bytes of records that the journal keeps for the change feed, by default.
+///
+/// As many as may wait for a checkpoint at most, so that the bound adds no more to the file than a busy store
+/// needs anyway; 10,000 commits of 6 KiB fit. A consumer that is further behind than this reads a
+/// snapshot sooner than the commits that it missed.
+pub const HISTORY_BYTES_DEFAULT: u64 = 64 << 20;
+
 /// When a commit is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -42,9 +49,18 @@ pub const UNFLUSHED_MAX: u64 = 16 << 20;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// Commits that the journal keeps for [`crate::Store::changes_since`], at least; it has more
-    /// while they wait for a checkpoint. Default: [`HISTORY_DEFAULT`].
+    /// Maximum number of commits that a checkpoint leaves in the journal for
+    /// [`crate::Store::changes_since`]. Default: [`HISTORY_DEFAULT`].
+    ///
+    /// A checkpoint drops the oldest records while there are more than this or more than
+    /// [`Options::history_bytes`], never one that the rows on disk lack. Between two checkpoints the
+    /// journal has more.
     pub history: u64,
+    /// Maximum size in bytes of the records that a checkpoint leaves in the journal. Default:
+    /// [`HISTORY_BYTES_DEFAULT`].
+    ///
+    /// The file is larger than its records: see [`crate::Store::history_bytes`].
+    pub history_bytes: u64,
     /// Readers that may wait in blocking queries at the same time; one more gets
     /// [`crate::WatchError::TooMany`]. Default: [`PARKED_MAX_DEFAULT`].
     pub parked_max: usize,
@@ -64,10 +80,25 @@ pub struct Options {
     pub(crate) salvage: Salvage,
 }
 
+/// The part of the journal that is kept for the change feed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct History {
+    pub(crate) commits: u64,
+    /// Bytes of records.
+    pub(crate) bytes: u64,
+}
+
+impl Options {
+    pub(crate) fn kept_history(&self) -> History {
+        History { commits: self.history, bytes: self.history_bytes }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
             history: HISTORY_DEFAULT,
+            history_bytes: HISTORY_BYTES_DEFAULT,
             parked_max: PARKED_MAX_DEFAULT,
             durability: Durability::default(),
             create: true,
@@ -84,6 +115,13 @@ impl Options {
     #[must_use]
     pub fn history(mut self, history: u64) -> Self {
         self.history = history;
+        self
+    }
+
+    /// Sets [`Options::history_bytes`].
+    #[must_use]
+    pub fn history_bytes(mut self, history_bytes: u64) -> Self {
+        self.history_bytes = history_bytes;
         self
     }
 

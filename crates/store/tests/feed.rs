@@ -4,7 +4,10 @@
 
 mod common;
 
+use std::collections::VecDeque;
+
 use common::{Names, Volume, Volumes, put_name, schema};
+use proptest::prelude::*;
 use statehold_store::{Commit, FeedError, Options, Store, Table as _};
 
 fn write(store: &Store, at: u64) {
@@ -102,4 +105,131 @@ fn a_changed_row_shows_no_content_in_debug_output() {
     txn.commit().unwrap();
     let commit = store.changes_since(0).unwrap().next().unwrap().unwrap();
     assert!(!format!("{commit:?}").contains("xyzzy"));
+}
+
+/// A step of a store whose history is bounded.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// Commits a row with a name of so many bytes.
+    Commit(usize),
+    Checkpoint,
+    Reopen,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => prop_oneof![0usize..50, 900usize..1500].prop_map(Step::Commit),
+        2 => Just(Step::Checkpoint),
+        1 => Just(Step::Reopen),
+    ];
+    proptest::collection::vec(step, 1..40)
+}
+
+/// The commits that a journal has, and the bytes of each one's record.
+#[derive(Default)]
+struct History(VecDeque<(u64, u64)>);
+
+impl History {
+    fn bytes(&self) -> u64 {
+        self.0.iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    fn trim(&mut self, commits: usize, bytes: u64) {
+        while self.0.len() > commits || self.bytes() > bytes {
+            self.0.pop_front();
+        }
+    }
+
+    fn check(&self, store: &Store) {
+        assert_eq!(store.history_bytes(), self.bytes());
+        let kept: Vec<u64> = self.0.iter().map(|(index, _)| *index).collect();
+        let oldest = kept.first().map_or(store.index() + 1, |oldest| *oldest);
+        let found = store.changes_since(oldest.saturating_sub(1)).unwrap();
+        assert_eq!(found.map(|commit| commit.unwrap().index).collect::<Vec<_>>(), kept);
+        // The first commit of a store has the index 2.
+        if oldest > 2 {
+            let behind = store.changes_since(oldest - 2).map(|_| ()).unwrap_err();
+            assert_eq!(behind, FeedError::Compacted { oldest });
+        }
+    }
+}
+
+fn put(store: &Store, len: usize) -> u64 {
+    let mut txn = store.begin_write().unwrap();
+    put_name(&mut txn, &"x".repeat(len));
+    txn.commit().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_history_has_the_newest_commits_within_both_bounds(
+        steps in steps(), commits in 0usize..12, bytes in prop_oneof![0u64..6000, Just(u64::MAX)],
+    ) {
+        let options = Options::default().history(commits as u64).history_bytes(bytes);
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Store::open_with(dir.path(), &schema(), &options).unwrap();
+        let mut store = Some(open());
+        let in_memory = Store::in_memory_with(&schema(), &options);
+        // Records have the same size in a store that keeps all of them.
+        let everything = Options::default().history(u64::MAX).history_bytes(u64::MAX);
+        let everything = Store::in_memory_with(&schema(), &everything);
+        let (mut on_disk, mut newest) = (History::default(), History::default());
+        for step in steps {
+            match (step, store.as_ref()) {
+                (Step::Commit(len), Some(open)) => {
+                    let before = everything.history_bytes();
+                    let index = put(&everything, len);
+                    let record = (index, everything.history_bytes() - before);
+                    on_disk.0.push_back(record);
+                    newest.0.push_back(record);
+                    newest.trim(commits, bytes);
+                    assert_eq!((put(open, len), put(&in_memory, len)), (index, index));
+                }
+                (Step::Checkpoint, Some(open)) => {
+                    open.checkpoint().unwrap();
+                    on_disk.trim(commits, bytes);
+                }
+                (Step::Reopen, _) => {
+                    drop(store.take());
+                    store = Some(open());
+                    on_disk.trim(commits, bytes);
+                }
+                (_, None) => unreachable!("a store is open after each step"),
+            }
+            on_disk.check(store.as_ref().unwrap());
+            newest.check(&in_memory);
+        }
+    }
+}
+
+#[test]
+fn a_smaller_bound_cuts_a_journal_without_a_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), &schema()).unwrap();
+    (1..=30).for_each(|at| write(&store, at));
+    let kept = store.history_bytes();
+    assert!(kept > 1000);
+    drop(store);
+    let bytes = kept / 3;
+    let options = Options::default().history_bytes(bytes);
+    let store = Store::open_with(dir.path(), &schema(), &options).unwrap();
+    assert_eq!(store.history_bytes(), kept, "opening cuts nothing");
+    store.checkpoint().unwrap();
+    assert!(store.history_bytes() <= bytes);
+    assert!(matches!(store.changes_since(1), Err(FeedError::Compacted { .. })));
+    assert_eq!(store.changes_since(30).unwrap().count(), 1);
+}
+
+#[test]
+fn a_journal_that_is_only_read_is_not_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), &schema()).unwrap();
+    (1..=5).for_each(|at| write(&store, at));
+    drop(store);
+    let options = Options::default().history(0).history_bytes(0).read_only(true);
+    let store = Store::open_with(dir.path(), &schema(), &options).unwrap();
+    store.checkpoint().unwrap();
+    assert_eq!(store.changes_since(1).unwrap().count(), 5);
 }

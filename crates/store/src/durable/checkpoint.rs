@@ -12,6 +12,7 @@ use super::quiet::quietly;
 use super::rows::{Applied, RowFile};
 use crate::error::{CommitError, ReopenError};
 use crate::observer::{Checkpointed, Observed};
+use crate::options::History;
 use crate::shape::Versions;
 use crate::state::Change;
 
@@ -28,8 +29,7 @@ pub(crate) struct Checkpoint {
     rows: Mutex<RowFile>,
     state: Mutex<State>,
     changed: Condvar,
-    /// Commits that the journal keeps for the change feed.
-    history: u64,
+    history: History,
     observer: Observed,
 }
 
@@ -69,7 +69,7 @@ impl Checkpoint {
         journal: Box<dyn Journal>,
         rows: RowFile,
         tail: Tail,
-        history: u64,
+        history: History,
         observer: Observed,
     ) -> Self {
         Self {
@@ -217,7 +217,10 @@ impl Checkpoint {
     fn write(&self, rows: &mut RowFile, batches: &[Arc<Batch>]) -> Result<(), CommitError> {
         let started = self.observer.now();
         let commits = || batches.iter().flat_map(|batch| batch.commits.iter());
-        let Some((index, _)) = commits().next_back() else { return Ok(()) };
+        let Some((index, _)) = commits().next_back() else {
+            // An older build, or other options, may have left more than the history allows.
+            return Ok(self.journal.trim(self.history, rows.applied().index)?);
+        };
         let link = batches.last().map_or(0, |batch| batch.link);
         // Only the last version of a row is written, and in key order.
         let mut latest: BTreeMap<(usize, &[u8]), Option<&[u8]>> = BTreeMap::new();
@@ -231,8 +234,7 @@ impl Checkpoint {
         rows.apply(&latest, &table_indexes, *index, link).map_err(|error| {
             CommitError::Storage { reason: format!("the checkpoint failed: {error}").into() }
         })?;
-        let keep = self.journal.last().saturating_sub(self.history);
-        self.journal.truncate_to(keep.min(*index))?;
+        self.journal.trim(self.history, *index)?;
         self.observer.tell(|to| {
             let bytes: usize =
                 latest.iter().map(|((_, key), row)| key.len() + row.map_or(0, <[u8]>::len)).sum();
@@ -241,6 +243,7 @@ impl Checkpoint {
                 rows: latest.len(),
                 bytes: bytes as u64,
                 oldest_change: self.journal.compacted().saturating_add(1),
+                history_bytes: self.journal.bytes(),
                 took: self.observer.since(started),
             });
         });

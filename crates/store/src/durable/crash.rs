@@ -9,6 +9,7 @@
 //! goes on, so that recovery is a part of every such run.
 
 mod arriving;
+mod compacting;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -328,8 +329,13 @@ fn run(disk: &Arc<Mutex<Disk>>, seed: u64, durability: Durability) -> Run {
     let model = Store::in_memory(&schema());
     let mut run = Run { states: Vec::new(), durable: 0, under_way: None, reopened: false };
     let failures = Arc::new(Failures::default());
-    let options =
-        Options::default().history(3).durability(durability).observer(Arc::clone(&failures) as _);
+    // Each bound of the history is the tighter one in some runs.
+    let (commits, bytes) = if seed.is_multiple_of(2) { (3, u64::MAX) } else { (u64::MAX, 2_000) };
+    let options = Options::default()
+        .history(commits)
+        .history_bytes(bytes)
+        .durability(durability)
+        .observer(Arc::clone(&failures) as _);
     let Ok(store) = Store::open_files(files(disk), &schema(), &options) else { return run };
     run.states.push(state(&model));
     let mut luck = fastrand::Rng::with_seed(seed);

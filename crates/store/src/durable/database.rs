@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::panicking;
 
 use redb::backends::FileBackend;
-use redb::{Database, DatabaseError, StorageBackend, StorageError};
+use redb::{CompactionError, Database, DatabaseError, StorageBackend, StorageError};
 
 use super::gate::Gate;
 use super::private;
@@ -47,6 +47,16 @@ impl Db {
     /// Takes the file for ours: from here on it is written to.
     pub(crate) fn accept(&self) -> io::Result<()> {
         self.gate.open()
+    }
+
+    /// The length of the file, in bytes.
+    pub(crate) fn len(&self) -> io::Result<u64> {
+        self.gate.len()
+    }
+
+    /// Moves pages to the front of the file and cuts off its end. The file MUST be accepted.
+    pub(crate) fn compact(&mut self) -> Result<bool, CompactionError> {
+        self.db.as_mut().map_or(Ok(false), Database::compact)
     }
 
     /// Whether a sync of the file failed since it was opened.

@@ -14,13 +14,14 @@ use redb::{
 };
 use uuid::Uuid;
 
-use super::database::{Db, Files, io_error};
+use super::database::{Access, Db, Files, io_error};
 use super::pairing::{
     BLANK, FORMAT, LogHead, META_ID_HIGH, META_ID_LOW, first_link, halves, joined,
 };
 use super::quiet::quietly;
 use super::record;
 use crate::error::{CommitError, OpenError, ReopenError};
+use crate::options::History;
 
 /// Where commits are recorded.
 pub(crate) trait Journal: Send + Sync {
@@ -31,8 +32,23 @@ pub(crate) trait Journal: Send + Sync {
     /// as many as have `bytes`, at least one while there is one.
     fn read_from(&self, index: u64, bytes: usize) -> Result<Vec<Vec<u8>>, JournalError>;
 
+    /// Drops the oldest records, as [`Cut`] decides.
+    fn cut(&self, cut: Cut) -> Result<(), JournalError>;
+
     /// Drops the records that hold no commit after `index`.
-    fn truncate_to(&self, index: u64) -> Result<(), JournalError>;
+    fn truncate_to(&self, index: u64) -> Result<(), JournalError> {
+        self.cut(Cut { upto: index, needed: index, bytes: u64::MAX })
+    }
+
+    /// Drops the oldest records while there are more than the history allows, none with a commit after
+    /// `applied`.
+    fn trim(&self, history: History, applied: u64) -> Result<(), JournalError> {
+        let upto = self.last().saturating_sub(history.commits).min(applied);
+        self.cut(Cut { upto, needed: applied, bytes: history.bytes })
+    }
+
+    /// The bytes of all records; 0 for a file that is only read.
+    fn bytes(&self) -> u64;
 
     /// The last commit that isn't there any more; 0 when all are.
     fn compacted(&self) -> u64;
@@ -43,11 +59,33 @@ pub(crate) trait Journal: Send + Sync {
     /// The checksum of the last record, which the next one holds; that of no record before the first one.
     fn link(&self) -> u32;
 
+    /// Gives space back to the file system where most of the file is free. The caller lets nothing be
+    /// appended meanwhile.
+    fn compact(&self) {}
+
     /// Opens the journal's file again after a failed write.
     ///
     /// # Errors
     /// [`ReopenError`]; nothing is appended until a later call succeeds.
     fn reopen(&self, files: &Files) -> Result<(), ReopenError>;
+}
+
+/// Which records a truncation drops, from the oldest on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cut {
+    /// Records that hold no commit after it are dropped.
+    pub(crate) upto: u64,
+    /// Records that hold a commit after it are kept, whatever their size.
+    pub(crate) needed: u64,
+    /// Records in between are dropped while all of them have more bytes.
+    pub(crate) bytes: u64,
+}
+
+impl Cut {
+    /// Whether the oldest record is dropped, whose last commit is `last`, when all records have `bytes`.
+    fn drops(self, last: u64, bytes: u64) -> bool {
+        last <= self.upto || (bytes > self.bytes && last <= self.needed)
+    }
 }
 
 /// Why the journal can't be used.
@@ -88,6 +126,13 @@ const META_PAIRED: &str = "paired";
 /// Records that one transaction of a truncation removes, so that commits get in between.
 const TRUNCATE_STEP: usize = 512;
 
+/// A smaller file is not worth a compaction. Smaller in tests, so that they can stop one at every call.
+const COMPACT_MIN: u64 = if cfg!(test) { 256 << 10 } else { 16 << 20 };
+
+/// A file is compacted when it is more than so many times as large as its records. redb doubles a file to
+/// grow it and rounds records up to powers of two, so that up to four times is a file in good use.
+const COMPACT_AT: u64 = 4;
+
 /// A journal in a redb file.
 pub(crate) struct LogFile {
     /// `None` after an attempt to open the file again that failed.
@@ -105,18 +150,26 @@ struct Bounds {
     compacted_link: u32,
     /// The checksum of the last record.
     link: u32,
+    /// Bytes of the records; not counted in a file that is only read.
+    bytes: u64,
 }
 
 impl LogFile {
     /// Reads what the file states of itself.
     pub(crate) fn open(db: Db, files: &Files) -> Result<(Self, LogHead), OpenError> {
-        let (head, bounds) = Self::read(&db).map_err(|error| damaged(files, error.to_string()))?;
+        let damaged = |error: JournalError| damaged(files, error.to_string());
+        let (head, mut bounds) = Self::read(&db).map_err(damaged)?;
         if head.format > FORMAT {
             return Err(OpenError::NewerFormat {
                 path: files.log_path().to_owned(),
                 found: head.format,
                 known: FORMAT,
             });
+        }
+        // Counting reads every record, which a journal that is never cut has no use for. To write, all its
+        // pages were read already for their checksums.
+        if files.access() != Access::Read {
+            bounds.bytes = Self::count(&db).map_err(damaged)?;
         }
         let sync_failed = AtomicBool::new(false);
         Ok((Self { db: RwLock::new(Some(db)), bounds: Mutex::new(bounds), sync_failed }, head))
@@ -161,13 +214,27 @@ impl LogFile {
         };
         let records = read.open_table(RECORDS)?;
         let mut bounds =
-            Bounds { compacted, last: compacted, compacted_link, link: compacted_link };
+            Bounds { compacted, last: compacted, compacted_link, link: compacted_link, bytes: 0 };
         if let Some((last, record)) = records.last()? {
             bounds.last = last.value();
             bounds.link = record::checksum(record.value());
         }
         head.used = bounds.last > 0;
         Ok((head, bounds))
+    }
+
+    /// Counts the bytes of the records.
+    fn count(db: &Database) -> Result<u64, JournalError> {
+        let read = db.begin_read()?;
+        let records = match read.open_table(RECORDS) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(0),
+            records => records?,
+        };
+        let mut bytes = 0;
+        for record in records.iter()? {
+            bytes += record?.1.value().len() as u64;
+        }
+        Ok(bytes)
     }
 
     /// Gives a new file, or one of an older build, the identity of its store.
@@ -186,7 +253,9 @@ impl LogFile {
             write.commit()?;
             Self::read(&db)?.1
         };
-        *self.bounds.lock() = bounds;
+        let mut own = self.bounds.lock();
+        // An identity changes no record.
+        *own = Bounds { bytes: own.bytes, ..bounds };
         Ok(())
     }
 
@@ -265,26 +334,35 @@ impl LogFile {
         Ok(records)
     }
 
-    fn truncate(&self, index: u64) -> Result<(), JournalError> {
+    fn drop_oldest(&self, cut: Cut) -> Result<(), JournalError> {
+        {
+            let bounds = self.bounds.lock();
+            // Without a transaction: a file that is only read has none.
+            if cut.upto <= bounds.compacted && bounds.bytes <= cut.bytes {
+                return Ok(());
+            }
+        }
         let db = self.db()?;
         loop {
             let mut write = db.begin_write()?;
             // Nothing is lost when this is: the records are replayed over rows that have them.
             write.set_durability(Durability::None)?;
+            let mut bytes = self.bounds.lock().bytes;
             let mut dropped = None;
             {
                 let mut records = write.open_table(RECORDS)?;
                 for _ in 0..TRUNCATE_STEP {
-                    let Some((first, link)) = records
-                        .first()?
-                        .map(|(last, record)| (last.value(), record::checksum(record.value())))
-                    else {
+                    let Some((first, link, len)) = records.first()?.map(|(last, record)| {
+                        let record = record.value();
+                        (last.value(), record::checksum(record), record.len() as u64)
+                    }) else {
                         break;
                     };
-                    if first > index {
+                    if !cut.drops(first, bytes) {
                         break;
                     }
                     records.remove(first)?;
+                    bytes = bytes.saturating_sub(len);
                     dropped = Some((first, link));
                 }
                 if let Some((compacted, link)) = dropped {
@@ -299,8 +377,20 @@ impl LogFile {
                 let mut bounds = self.bounds.lock();
                 bounds.compacted = compacted;
                 bounds.compacted_link = link;
+                bounds.bytes = bytes;
             }
             write.commit()?;
+        }
+    }
+
+    /// Moves the records to the front of a file that is mostly free, and cuts off its end.
+    fn compact_if_sparse(&self) {
+        let mut slot = self.db.write();
+        let Some(db) = slot.as_mut() else { return };
+        let Ok(len) = db.len() else { return };
+        if len > COMPACT_MIN && len / COMPACT_AT > self.bounds.lock().bytes {
+            // Only space is at stake: redb moves pages in transactions, so that an error leaves every record.
+            let _ = db.compact();
         }
     }
 
@@ -344,6 +434,7 @@ impl LogFile {
                 return Err(ReopenError::Unproved { path: path.to_owned() });
             }
         }
+        found.bytes = Self::count(&db).map_err(|error| damaged(files, error.to_string()))?;
         db.accept().and_then(|()| db.sync()).map_err(failed)?;
         *bounds = found;
         *slot = Some(db);
@@ -356,6 +447,7 @@ impl Journal for LogFile {
         unpanicked(|| self.insert(last, &record))?;
         let mut bounds = self.bounds.lock();
         bounds.last = last;
+        bounds.bytes += record.len() as u64;
         bounds.link = record::checksum(&record);
         Ok(())
     }
@@ -364,8 +456,17 @@ impl Journal for LogFile {
         unpanicked(|| self.records(index, bytes))
     }
 
-    fn truncate_to(&self, index: u64) -> Result<(), JournalError> {
-        unpanicked(|| self.truncate(index))
+    fn cut(&self, cut: Cut) -> Result<(), JournalError> {
+        unpanicked(|| self.drop_oldest(cut))
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bounds.lock().bytes
+    }
+
+    fn compact(&self) {
+        // Damaged pages are found by the next open, which checks all of them.
+        let _ = quietly(|| self.compact_if_sparse());
     }
 
     fn compacted(&self) -> u64 {
@@ -399,16 +500,14 @@ impl fmt::Debug for LogFile {
 }
 
 /// A journal that ends with the process.
-#[derive(Default)]
 pub(crate) struct MemoryJournal {
     state: Mutex<(Bounds, BTreeMap<u64, Vec<u8>>)>,
-    /// Records that are kept.
-    history: u64,
+    history: History,
 }
 
 impl MemoryJournal {
     /// A journal whose first commit follows `index`.
-    pub(crate) fn new(index: u64, history: u64) -> Self {
+    pub(crate) fn new(index: u64, history: History) -> Self {
         let bounds = Bounds { compacted: index, last: index, ..Bounds::default() };
         Self { state: Mutex::new((bounds, BTreeMap::new())), history }
     }
@@ -420,9 +519,11 @@ impl Journal for MemoryJournal {
             let mut state = self.state.lock();
             state.0.last = last;
             state.0.link = record::checksum(&record);
+            state.0.bytes += record.len() as u64;
             state.1.insert(last, record);
         }
-        self.truncate_to(last.saturating_sub(self.history))
+        // There are no rows on a disk that still need a record.
+        self.trim(self.history, last)
     }
 
     fn read_from(&self, index: u64, bytes: usize) -> Result<Vec<Vec<u8>>, JournalError> {
@@ -438,14 +539,21 @@ impl Journal for MemoryJournal {
             .collect())
     }
 
-    fn truncate_to(&self, index: u64) -> Result<(), JournalError> {
+    fn cut(&self, cut: Cut) -> Result<(), JournalError> {
         let mut state = self.state.lock();
-        let kept = index.checked_add(1).map(|next| state.1.split_off(&next)).unwrap_or_default();
-        let dropped = std::mem::replace(&mut state.1, kept);
-        if let Some((last, _)) = dropped.last_key_value() {
-            state.0.compacted = *last;
+        let (bounds, records) = &mut *state;
+        while let Some(oldest) = records.first_entry() {
+            if !cut.drops(*oldest.key(), bounds.bytes) {
+                break;
+            }
+            bounds.compacted = *oldest.key();
+            bounds.bytes -= oldest.remove().len() as u64;
         }
         Ok(())
+    }
+
+    fn bytes(&self) -> u64 {
+        self.state.lock().0.bytes
     }
 
     fn compacted(&self) -> u64 {

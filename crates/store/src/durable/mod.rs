@@ -41,7 +41,7 @@ use unknown::Found;
 use uuid::Uuid;
 
 use crate::error::{CommitError, OpenError, ReopenError};
-use crate::options::Options;
+use crate::options::{History, Options};
 use crate::schema::Schema;
 use crate::shape::Versions;
 use crate::state::{Change, Root};
@@ -119,12 +119,17 @@ impl Durable {
             let arrivals = Arrivals::new(root.index, arrival.changes, found.dropped(&schema));
             work = Some(arrivals.begin(&mut rows, &journal, &mut tail, &files)?);
         }
+        // A file that is only read is never cut.
+        let history = match files.access() {
+            Access::Read => History { commits: u64::MAX, bytes: u64::MAX },
+            Access::Create | Access::Write => options.kept_history(),
+        };
         let names = schema.tables.iter().map(|def| def.name).collect();
         let checkpoint = Arc::new(Checkpoint::new(
             Box::new(journal),
             rows,
             tail,
-            options.history,
+            history,
             options.observer.clone(),
         ));
         if let Some(work) = work {
@@ -181,6 +186,14 @@ impl Durable {
         self.checkpoint.apply()
     }
 
+    /// Applies everything that gathered to the rows, and gives space back that the journal has no use for.
+    /// The caller lets no commit begin any more.
+    pub(crate) fn checkpoint_last(&self) -> Result<(), CommitError> {
+        self.checkpoint.apply()?;
+        self.checkpoint.journal().compact();
+        Ok(())
+    }
+
     /// Records shapes of a table that is kept as bytes; durable on return.
     pub(crate) fn add_shapes(&self, table: &str, added: &Versions) -> Result<(), CommitError> {
         self.checkpoint.add_shapes(table, added)
@@ -206,7 +219,7 @@ impl Drop for Durable {
             let _ = thread.join();
             // An unwinding thread closes the files as they are: replaying the journal is as good.
             if !std::thread::panicking() {
-                let _ = self.checkpoint.apply();
+                let _ = self.checkpoint_last();
             }
         }
     }
