@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use statehold_filter::Limits as FilterLimits;
-use statehold_store::PARKED_MAX_DEFAULT;
+use statehold_store::{HISTORY_BYTES_DEFAULT, HISTORY_DEFAULT, PARKED_MAX_DEFAULT};
 
 use crate::block_storage::{Auth, IdentityUrl, Keystone, KeystoneOptions};
 use crate::filter_command::OnError;
@@ -164,6 +164,14 @@ pub(crate) struct ServeArgs {
     /// The directory that keeps the state; created when absent.
     #[arg(long, value_name = "DIR", default_value = "statehold-data")]
     pub(crate) data_dir: PathBuf,
+
+    /// Maximum number of commits that the journal keeps for clients of the change feed.
+    #[arg(long, value_name = "COMMITS", default_value_t = HISTORY_DEFAULT)]
+    pub(crate) history: u64,
+
+    /// Maximum bytes of these commits; the journal is cut by whichever limit is reached first.
+    #[arg(long, value_name = "BYTES", default_value_t = HISTORY_BYTES_DEFAULT)]
+    pub(crate) history_bytes: u64,
 
     /// Who may do what: a TOML file of tokens and policies. Without it anyone may do everything.
     #[arg(long, value_name = "FILE")]

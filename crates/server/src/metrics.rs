@@ -71,6 +71,7 @@ pub(crate) struct Metrics {
     batch_commits: Histogram,
     changes: Counter,
     journal_bytes: Counter,
+    history_bytes: Gauge<u64, AtomicU64>,
     checkpoints: Histogram,
     failed_writes: Counter,
     restoring: Gauge,
@@ -104,6 +105,7 @@ impl Metrics {
             batch_commits: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
             changes: Counter::default(),
             journal_bytes: Counter::default(),
+            history_bytes: Gauge::default(),
             checkpoints: seconds(),
             failed_writes: Counter::default(),
             restoring: Gauge::default(),
@@ -185,6 +187,12 @@ impl Metrics {
             self.journal_bytes.clone(),
         );
         to.register_with_unit(
+            "store_history",
+            "Records in the journal, for the change feed and the next checkpoint",
+            Unit::Bytes,
+            self.history_bytes.clone(),
+        );
+        to.register_with_unit(
             "store_checkpoint_duration",
             "Checkpoints",
             Unit::Seconds,
@@ -259,6 +267,7 @@ impl Metrics {
         let dropped = logging::dropped();
         self.log_lines_dropped.inc_by(dropped.saturating_sub(self.log_lines_dropped.get()));
         self.index.set(store.index());
+        self.history_bytes.set(store.history_bytes());
         self.writable.set(i64::from(store.failure().is_none()));
         self.parked.set(i64::try_from(store.parked()).unwrap_or(i64::MAX));
         for (table, rows) in rows(&store.snapshot()) {

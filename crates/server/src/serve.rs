@@ -111,8 +111,11 @@ fn start(args: &ServeArgs) -> Result<(), ServeError> {
     check_exposure(args)?;
     let acl = args.acl.as_deref().map(http::Acl::load).transpose().map_err(ServeError::Acl)?;
     let metrics = Arc::new(Metrics::new(&args.data_dir));
-    let options =
-        Options::default().parked_max(args.limits.parked_max).observer(Arc::clone(&metrics) as _);
+    let options = Options::default()
+        .history(args.history)
+        .history_bytes(args.history_bytes)
+        .parked_max(args.limits.parked_max)
+        .observer(Arc::clone(&metrics) as _);
     let store = Store::open_with(&args.data_dir, &schema(), &options).map_err(ServeError::Open)?;
     let store = Arc::new(store);
     private::warn_if_shared(&args.data_dir);

@@ -5,7 +5,7 @@
 mod common;
 
 use std::io::BufRead as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use common::{Server, command, volume_payload};
 use serde_json::Value;
@@ -52,6 +52,7 @@ fn metrics_count_requests_commits_rows_and_what_woke_for_nothing() {
         (r#"statehold_blocking_runs_again_total{useful="true"}"#, 1.0),
         ("statehold_blocking_woken_total", 1.0),
         ("statehold_store_index", 5.0),
+        ("statehold_store_history_bytes", 100.0),
         (r#"statehold_store_rows{table="csi_plugins"}"#, 1.0),
         (r#"statehold_store_file_bytes{file="rows.redb"}"#, 1.0),
         ("statehold_store_commit_duration_seconds_count", 5.0),
@@ -110,5 +111,27 @@ fn the_openapi_document_is_served_and_names_what_is_served() {
         let path = path.replace("{id}", "x").replace(['{', '}'], "");
         let reply = server.send("PATCH", &path, None);
         assert_ne!((reply.status, reply.body.as_str()), (404, ""), "{path}");
+    }
+}
+
+#[test]
+fn history_flags_bound_the_journal_by_commits_and_by_bytes() {
+    for (flags, kept) in
+        [(["--history", "0"], false), (["--history-bytes", "0"], false), (["--history", "9"], true)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::spawn(command(dir.path()).args(flags));
+        server.feed_plugin();
+        server.register(&volume_payload("a")).ok();
+        let signal = Command::new("kill").arg(server.id().to_string()).status();
+        assert!(signal.unwrap().success() && server.wait().success());
+        let mut inspect = Command::new(env!("CARGO_BIN_EXE_statehold"));
+        inspect.arg("inspect").arg(dir.path());
+        let report = String::from_utf8(inspect.output().unwrap().stdout).unwrap();
+        let number = |name: &str| -> u64 {
+            let line = report.lines().find(|line| line.starts_with(name)).unwrap();
+            line.rsplit(' ').next().unwrap().parse().unwrap()
+        };
+        assert_eq!(number("changes since") <= number("index"), kept, "{flags:?}: {report}");
     }
 }
