@@ -19,7 +19,8 @@ use statehold_store::{
     Batch, Checkpointed, CommitError, Committed, Observer, ReadView, Store, Table,
 };
 use statehold_volumes::{
-    Allocations, CsiPlugins, CsiVolumes, HostVolumes, Jobs, Namespaces, Nodes, TaskGroupClaims,
+    Allocations, CsiPluginInstances, CsiPlugins, CsiVolumes, HostVolumes, Jobs, Namespaces, Nodes,
+    TaskGroupClaims,
 };
 
 use crate::edge_metrics::EdgeMetrics;
@@ -299,6 +300,7 @@ pub(crate) fn rows<V: ReadView>(view: &V) -> Vec<(&'static str, usize)> {
         of::<Jobs, _>(view),
         of::<Allocations, _>(view),
         of::<CsiPlugins, _>(view),
+        of::<CsiPluginInstances, _>(view),
         of::<CsiVolumes, _>(view),
         of::<HostVolumes, _>(view),
         of::<TaskGroupClaims, _>(view),

@@ -289,3 +289,24 @@ fn a_filter_that_costs_too_much_is_refused() {
         assert!(reply.body.contains("row_steps"), "{}", reply.body);
     }
 }
+
+#[test]
+fn filters_read_the_instances_of_plugins_in_every_notation() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path());
+    server.feed_plugin();
+    let node = NODES[1];
+    for filter in [
+        format!(r#""{node}" in Nodes"#),
+        format!(r#""{node}" in "/Nodes""#),
+        format!(r#"Nodes["{node}"].Healthy == true"#),
+        format!(r#""/Nodes/{node}/Healthy" == true"#),
+        "any Nodes as _, info { info.Healthy == true }".into(),
+        "Version == nothing or not (Nodes is empty)".into(),
+        "Controllers is not empty".into(),
+    ] {
+        let path = format!("/v1/plugins?type=csi&filter={}", encode(&filter));
+        let found = server.get(&path).ok().column("ID");
+        assert!(found.contains(&"plugin-id1".into()), "{filter}: {found:?}");
+    }
+}

@@ -14,8 +14,9 @@ use uuid::Uuid;
 use crate::{
     item::VolumeItem,
     rows::{
-        Allocation, Allocations, CsiPlugin, CsiPlugins, CsiVolume, HostVolume, Job, Jobs,
-        PluginInfo, ReportedHostVolume, ReportedHostVolumes, TaskGroup,
+        Allocation, Allocations, CsiPlugin, CsiPluginInstance, CsiPluginInstances, CsiPlugins,
+        CsiVolume, HostVolume, InstanceCounts, Job, Jobs, PluginRole, ReportedHostVolume,
+        ReportedHostVolumes, TaskGroup,
     },
 };
 
@@ -53,27 +54,21 @@ impl<'v> PluginFacts<'v> {
                 }
             }
         }
-        let health = Self::health(plugin);
-        let (controllers_healthy, nodes_healthy) =
-            (health.controllers_healthy, health.nodes_healthy);
         Self {
-            controllers_expected: expected(controllers, &plugin.controllers, controllers_healthy),
-            nodes_expected: expected(nodes, &plugin.nodes, nodes_healthy),
-            ..health
+            controllers_expected: expected(controllers, plugin.controllers),
+            nodes_expected: expected(nodes, plugin.nodes),
+            ..Self::health(plugin)
         }
     }
 
     /// The facts that the plugin's row alone tells; nothing is known to be expected.
     pub(crate) fn health(plugin: &'v CsiPlugin) -> Self {
-        let healthy = |infos: &BTreeMap<Uuid, PluginInfo>| {
-            infos.values().filter(|info| info.healthy).count() as u64
-        };
         Self {
             provider: &plugin.provider,
             version: &plugin.version,
             controller_required: plugin.controller_required,
-            controllers_healthy: healthy(&plugin.controllers),
-            nodes_healthy: healthy(&plugin.nodes),
+            controllers_healthy: plugin.controllers.healthy,
+            nodes_healthy: plugin.nodes.healthy,
             ..Self::default()
         }
     }
@@ -88,10 +83,10 @@ impl<'v> PluginFacts<'v> {
 /// Number of instances that should run: as many as the jobs want. Without a job, for a plugin of this
 /// machine or one that is fed alone, every instance that reports is expected.
 ///
-/// Never below `healthy`: clients such as Terraform's `nomad_plugin` wait until both are equal, and an
+/// Never below the healthy ones: clients such as Terraform's `nomad_plugin` wait until both are equal, and an
 /// instance that its job no longer wants may still report.
-fn expected(by_jobs: Option<u64>, reporting: &BTreeMap<Uuid, PluginInfo>, healthy: u64) -> u64 {
-    by_jobs.unwrap_or(reporting.len() as u64).max(healthy)
+fn expected(by_jobs: Option<u64>, found: InstanceCounts) -> u64 {
+    by_jobs.unwrap_or(found.reporting).max(found.healthy)
 }
 
 /// How many instances of a plugin one job wants.
@@ -186,6 +181,16 @@ pub fn reported_host_volumes<V: ReadView>(
     node: Uuid,
 ) -> impl Iterator<Item = &Entry<ReportedHostVolume>> {
     view.scan::<ReportedHostVolumes>(&KeyRange::<(Uuid, String)>::within(node), Order::Ascending)
+}
+
+/// The instances of a plugin in one role, by node.
+pub fn plugin_instances<'v, V: ReadView>(
+    view: &'v V,
+    plugin_id: &str,
+    role: PluginRole,
+) -> impl Iterator<Item = &'v Entry<CsiPluginInstance>> + use<'v, V> {
+    let range = KeyRange::<(String, PluginRole, Uuid)>::within((plugin_id, role));
+    view.scan::<CsiPluginInstances>(&range, Order::Ascending)
 }
 
 /// What is true of a volume right now, because of its plugin.

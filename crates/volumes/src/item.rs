@@ -22,8 +22,8 @@ pub use self::{
     workload::{AllocationItem, JobItem},
 };
 use crate::{
-    facts::{PluginFacts, VolumeFacts},
-    rows::{Claim, CsiPlugin, CsiVolume},
+    facts::{PluginFacts, VolumeFacts, plugin_instances},
+    rows::{Claim, CsiPlugin, CsiVolume, PluginInfo, PluginRole},
     view::{NEVER, PluginStub, VolumeStub},
 };
 
@@ -168,15 +168,41 @@ impl VolumeItem {
 pub struct PluginItem {
     #[filterable(flatten(deref))]
     plugin: Entry<CsiPlugin>,
+    /// Its controllers, by node.
+    controllers: BTreeMap<Uuid, PluginInfo>,
+    /// Its node plugins, by node.
+    nodes: BTreeMap<Uuid, PluginInfo>,
     #[filterable(flatten)]
     counts: Counts,
 }
 
 impl PluginItem {
-    /// The plugin with its facts, as `view` has them.
+    /// The fields that come from the rows of its instances.
+    pub const INSTANCE_FIELDS: [&str; 2] = ["Controllers", "Nodes"];
+
+    /// The plugin with its facts and instances, as `view` has them. Cost: reads each instance.
     pub fn new<V: ReadView>(view: &V, plugin: &Entry<CsiPlugin>) -> Self {
-        let counts = Counts::new(&PluginFacts::of(view, plugin));
-        Self { plugin: plugin.clone(), counts }
+        let infos = |role| {
+            let instances = plugin_instances(view, &plugin.id, role);
+            instances.map(|row| (row.node_id, row.info.clone())).collect()
+        };
+        Self {
+            controllers: infos(PluginRole::Controller),
+            nodes: infos(PluginRole::Node),
+            ..Self::without_instances(view, plugin)
+        }
+    }
+
+    /// Like [`new`](Self::new), without the instances: for filters that read none of
+    /// [`INSTANCE_FIELDS`](Self::INSTANCE_FIELDS), which are empty. Cost: the same for any number of
+    /// instances.
+    pub fn without_instances<V: ReadView>(view: &V, plugin: &Entry<CsiPlugin>) -> Self {
+        Self {
+            plugin: plugin.clone(),
+            controllers: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            counts: Counts::new(&PluginFacts::of(view, plugin)),
+        }
     }
 
     /// The plugin.

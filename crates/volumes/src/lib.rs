@@ -87,7 +87,7 @@ mod why;
 pub use self::{
     claim::ClaimRefusal,
     constraint::ConstraintFault,
-    facts::{FactsReader, PluginFacts, VolumeFacts, reported_host_volumes},
+    facts::{FactsReader, PluginFacts, VolumeFacts, plugin_instances, reported_host_volumes},
     fault::{Fault, OperationError},
     host_spec::{HostSpecError, HostSpecFault, HostUpdateFault, HostVolumeSpec},
     id::{IdError, parse_id},

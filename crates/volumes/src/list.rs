@@ -23,7 +23,12 @@ pub use self::{
     host::{HostVolumeList, HostVolumeQuery, list_host_volumes},
     workload::{job_allocations, list_allocations, list_jobs, node_allocations},
 };
-use crate::rows::{Allocation, Allocations, CsiPlugin, CsiPlugins, CsiVolume, CsiVolumes, Nodes};
+use crate::{
+    facts::plugin_instances,
+    rows::{
+        Allocation, Allocations, CsiPlugin, CsiPlugins, CsiVolume, CsiVolumes, Nodes, PluginRole,
+    },
+};
 
 /// The namespace that stands for all of them.
 pub const ALL_NAMESPACES: &str = "*";
@@ -203,9 +208,10 @@ pub fn plugin_allocations<'v, V: ReadView>(
     plugin: &CsiPlugin,
     namespace: &str,
 ) -> Vec<&'v Entry<Allocation>> {
-    let infos = plugin.controllers.values().chain(plugin.nodes.values());
+    let instances =
+        PluginRole::ALL.into_iter().flat_map(|role| plugin_instances(view, &plugin.id, role));
     let mut ids: Vec<Uuid> =
-        infos.filter_map(|info| Uuid::try_parse(&info.alloc_id).ok()).collect();
+        instances.filter_map(|row| Uuid::try_parse(&row.info.alloc_id).ok()).collect();
     ids.sort_unstable();
     ids.dedup();
     let rows = ids.into_iter().filter_map(|id| view.get::<Allocations>(id));

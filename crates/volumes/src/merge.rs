@@ -6,8 +6,8 @@
 use std::{collections::BTreeSet, fmt};
 
 use crate::{
-    ops::{ControllerError, can},
-    rows::{CsiPlugin, CsiVolume, MountOptions},
+    ops::ControllerError,
+    rows::{CsiVolume, MountOptions},
     spec::VolumeSpec,
     text::{HumanBytes, MultiError},
 };
@@ -133,16 +133,17 @@ impl fmt::Display for UpdateError {
 impl std::error::Error for UpdateError {}
 
 /// Takes what `update` asks for into `volume`; an error leaves it half changed, so pass a copy.
-/// `larger` is what the provider enlarged it to, in bytes.
+/// `can_expand` returns whether its plugin can enlarge it, `larger` is the size in bytes to which the
+/// provider has.
 pub(crate) fn update(
     volume: &mut CsiVolume,
     update: VolumeSpec,
-    plugin: &CsiPlugin,
+    can_expand: impl FnOnce() -> bool,
     larger: Option<i64>,
 ) -> Result<(), UpdateError> {
     let (min, max) = (update.requested_capacity_min, update.requested_capacity_max);
     merge(volume, update).map_err(UpdateError::Merge)?;
-    request_capacity(volume, min, max, plugin, larger).map_err(UpdateError::Capacity)
+    request_capacity(volume, min, max, can_expand, larger).map_err(UpdateError::Capacity)
 }
 
 fn merge(volume: &mut CsiVolume, update: VolumeSpec) -> Result<(), MultiError<MergeViolation>> {
@@ -205,7 +206,7 @@ fn request_capacity(
     volume: &mut CsiVolume,
     min: i64,
     max: i64,
-    plugin: &CsiPlugin,
+    can_expand: impl FnOnce() -> bool,
     larger: Option<i64>,
 ) -> Result<(), CapacityError> {
     let unchanged = min == volume.requested_capacity_min && max == volume.requested_capacity_max;
@@ -223,7 +224,7 @@ fn request_capacity(
     if min <= volume.capacity {
         return Ok(());
     }
-    if !can(plugin, |controller| controller.supports_expand) {
+    if !can_expand() {
         return Err(CapacityError::NotImplemented);
     }
     volume.capacity = larger.ok_or(CapacityError::NoController)?;

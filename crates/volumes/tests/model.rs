@@ -483,15 +483,24 @@ fn check_plugin(cluster: &Cluster) {
     let job = view.get::<Jobs>(("default", "job")).filter(|job| &*job.status != "dead");
     // Without a job, each instance that reports is expected; with one, never fewer than are healthy.
     let plugin = view.get::<CsiPlugins>(PLUGIN);
-    let reporting = plugin.map_or(0, |plugin| plugin.nodes.len() as u64);
+    let reporting = plugin.map_or(0, |plugin| plugin.nodes.reporting);
     let wanted = job.map_or(reporting, |job| {
         let allocations = (10..14).filter_map(|number| view.get::<Allocations>(id(number)));
         let live = allocations.filter(|row| matches!(&*row.client_status, "pending" | "running"));
         if &*job.kind == "system" { live.count() as u64 } else { job.groups[0].count }
     });
+    for role in PluginRole::ALL {
+        let mut counts = InstanceCounts::default();
+        for row in plugin_instances(&view, PLUGIN, role) {
+            counts.reporting += 1;
+            counts.healthy += u64::from(row.info.healthy);
+        }
+        let kept = plugin.map(|plugin| plugin.instances(role)).unwrap_or_default();
+        assert_eq!(kept, counts, "the counts of the plugin's row");
+    }
     match cluster.counts(PLUGIN) {
         Some(counts) => {
-            let controlling = plugin.map_or(0, |plugin| plugin.controllers.len() as u64);
+            let controlling = plugin.map_or(0, |plugin| plugin.controllers.reporting);
             let expected = (controllers, controlling, served, wanted.max(served));
             assert_eq!(counts, expected);
         }

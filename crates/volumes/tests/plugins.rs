@@ -120,7 +120,7 @@ fn plugins_that_were_never_well_are_not_known() {
     let other = Node { id: id(2), ..node.clone() };
     cluster.write(|txn| upsert_node(txn, NOW, other)).unwrap();
     assert_eq!(cluster.counts(PLUGIN), Some((0, 1, 0, 0)));
-    assert_eq!(cluster.view().get::<CsiPlugins>(PLUGIN).unwrap().controllers.len(), 1);
+    assert_eq!(cluster.view().get::<CsiPlugins>(PLUGIN).unwrap().controllers.reporting, 1);
 }
 
 #[test]
@@ -168,4 +168,44 @@ fn times_are_set_from_the_callers_clock() {
     let row = view.get::<Nodes>(id(1)).unwrap();
     assert_eq!((row.create_time, row.modify_time), (NOW, NOW + 9));
     assert_eq!(&*row.status, "ready");
+}
+
+/// A node that runs `plugin` as a node plugin.
+fn served(node: u128, plugin: &str, healthy: bool) -> Node {
+    let info = PluginInfo { healthy, ..node_plugin(plugin, false, "i") };
+    Node { id: id(node), node_plugins: [(plugin.into(), info)].into(), ..Default::default() }
+}
+
+#[test]
+fn a_read_of_one_plugin_is_woken_by_its_instances_alone() {
+    let cluster = Cluster::with_plugin();
+    cluster.write(|txn| upsert_node(txn, NOW, served(7, "bar", true))).unwrap();
+    let alone = |view: &statehold_store::Tracked| {
+        let plugin = view.get::<CsiPlugins>(PLUGIN).unwrap();
+        serde_json::to_string(&PluginView::new(view, plugin, "*")).unwrap()
+    };
+    let report =
+        |node: Node| move |it: &Cluster| it.write(|txn| upsert_node(txn, NOW, node)).unwrap();
+    assert!(!is_woken(&cluster, alone, report(served(7, "bar", false))), "another plugin's");
+    assert!(!is_woken(&cluster, alone, report(served(8, "bar", true))), "another plugin's new one");
+    assert!(is_woken(&cluster, alone, report(served(9, PLUGIN, true))), "a new instance");
+    assert!(is_woken(&cluster, alone, report(served(9, PLUGIN, false))), "an instance's health");
+    let leave = |it: &Cluster| it.write(|txn| delete_node(txn, NOW, id(9))).unwrap();
+    assert!(is_woken(&cluster, alone, leave), "an instance that left");
+}
+
+#[test]
+fn a_change_of_an_instance_is_one_of_its_plugin() {
+    let cluster = Cluster::with_plugin();
+    let index = || cluster.view().get::<CsiPlugins>(PLUGIN).unwrap().modify_index();
+    let before = index();
+    let info = PluginInfo {
+        update_time: "2026-01-01T00:00:00Z".into(),
+        ..node_plugin(PLUGIN, true, "i-2")
+    };
+    let node =
+        Node { id: id(2), node_plugins: [(PLUGIN.into(), info)].into(), ..Default::default() };
+    cluster.write(|txn| upsert_node(txn, NOW + 7, node)).unwrap();
+    assert!(index() > before, "clients that wait on the plugin see its instances");
+    assert_eq!(cluster.view().get::<CsiPlugins>(PLUGIN).unwrap().modify_time, NOW + 7);
 }

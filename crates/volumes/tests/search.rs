@@ -100,19 +100,6 @@ fn nodes_are_listed_by_the_start_of_their_id() {
     assert!(filter.unwrap().matches(&item));
 }
 
-/// Parks a list in a blocking query and writes what `change` does; whether the list was woken.
-fn is_woken<R>(
-    cluster: &Cluster,
-    list: impl FnMut(&statehold_store::Tracked) -> R,
-    change: impl FnOnce(&Cluster),
-) -> bool {
-    let attempt = cluster.store.try_blocking(cluster.view().index(), list).unwrap();
-    let statehold_store::Attempt::Parked(changed) = attempt else { panic!("nothing changed yet") };
-    change(cluster);
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    std::pin::pin!(changed).poll(&mut context).is_ready()
-}
-
 fn host_volume(cluster: &Cluster, number: u128, name: &str) {
     let row = HostVolume {
         id: id(number),

@@ -115,6 +115,8 @@ pub(crate) struct Asked<K> {
     selectors: &'static [Parameter],
     prefixes: Vec<(&'static str, HexPrefix)>,
     conjuncts: Vec<Conjunct>,
+    /// The fields of a row that the filter reads.
+    fields: Vec<Box<str>>,
     from: Option<K>,
 }
 
@@ -143,6 +145,11 @@ impl<K> Asked<K> {
     /// What every row satisfies that the filter matches, for a planner.
     pub(crate) fn conjuncts(&self) -> &[Conjunct] {
         &self.conjuncts
+    }
+
+    /// Whether the filter reads one of these fields of a row.
+    pub(crate) fn reads(&self, fields: &[&str]) -> bool {
+        self.fields.iter().any(|read| fields.contains(&&**read))
     }
 
     /// The key to begin at, unless at the first one. There may be no such row any more.
@@ -205,7 +212,8 @@ impl<L: List> Listing<L> {
             .transpose()
             .map_err(|error| Reject::bad_request(format!("invalid next_token: {error}")))?;
         let conjuncts = filter.as_ref().map(Filter::conjuncts).unwrap_or_default();
-        let asked = Asked { read, selectors: L::SELECTORS, prefixes, conjuncts, from };
+        let fields = filter.iter().flat_map(Filter::selectors).map(first_field).collect();
+        let asked = Asked { read, selectors: L::SELECTORS, prefixes, conjuncts, fields, from };
         Ok(Self { asked, filter, name, access: call.access.clone() })
     }
 
@@ -223,9 +231,9 @@ impl<L: List> Listing<L> {
 
     /// The bytes that it holds while it waits.
     fn bytes(&self) -> usize {
-        // The name of the listing and the conjuncts repeat the filter's text.
+        // The name of the listing, the conjuncts and the fields repeat the filter's text.
         let filter = self.filter.as_ref();
-        let filter = filter.map_or(0, |filter| filter.bytes_estimated() + 2 * filter.text().len());
+        let filter = filter.map_or(0, |filter| filter.bytes_estimated() + 3 * filter.text().len());
         PARKED_BYTES + self.asked.read.query.bytes() + self.name.len() + filter
     }
 
@@ -320,6 +328,13 @@ impl<L: List> Listing<L> {
             Err(_) => Ok(false),
         }
     }
+}
+
+/// The field of a row at which a selector begins, in whichever notation it is written.
+fn first_field(selector: &str) -> Box<str> {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let mut parts = selector.split(|letter| !is_part(letter));
+    parts.find(|part| !part.is_empty()).unwrap_or_default().into()
 }
 
 /// Answers a request for a list.

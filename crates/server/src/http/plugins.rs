@@ -31,7 +31,15 @@ impl List for CsiPluginList {
     ) -> impl Iterator<Item = PluginItem> + 'v {
         let from = asked.from().map(String::as_str);
         let plugins = list_plugins(view, asked.text("prefix"), asked.order(), from);
-        plugins.map(|plugin| PluginItem::new(view, plugin))
+        // A plugin may run on each node of a cluster: its instances are read for the filters that ask.
+        let reads_instances = asked.reads(&PluginItem::INSTANCE_FIELDS);
+        plugins.map(move |plugin| {
+            if reads_instances {
+                PluginItem::new(view, plugin)
+            } else {
+                PluginItem::without_instances(view, plugin)
+            }
+        })
     }
 
     fn key(item: &PluginItem) -> &str {

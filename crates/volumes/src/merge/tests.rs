@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     modes::{Capability, ClaimMode, access_mode, attachment_mode},
-    rows::{Claim, ControllerInfo, PluginInfo, Topology, TopologyRequest},
+    rows::{Claim, Topology, TopologyRequest},
 };
 use uuid::Uuid;
 
@@ -61,12 +61,6 @@ fn same() -> VolumeSpec {
     }
 }
 
-fn plugin(supports_expand: bool) -> CsiPlugin {
-    let controller = Some(ControllerInfo { supports_expand, ..Default::default() });
-    let info = PluginInfo { controller, ..Default::default() };
-    CsiPlugin { controllers: [(Uuid::nil(), info)].into(), ..Default::default() }
-}
-
 fn violations(mut volume: CsiVolume, spec: VolumeSpec) -> Vec<String> {
     match merge(&mut volume, spec) {
         Ok(()) => Vec::new(),
@@ -114,7 +108,7 @@ fn every_violation_is_reported_at_once() {
 #[test]
 fn one_violation_prints_as_a_list_of_one() {
     let spec = VolumeSpec { name: "other".into(), ..same() };
-    let error = update(&mut registered(), spec, &plugin(false), None).unwrap_err();
+    let error = update(&mut registered(), spec, || false, None).unwrap_err();
     assert_eq!(error.to_string(), "1 error occurred:\n\t* volume name cannot be updated\n\n");
 }
 
@@ -153,7 +147,7 @@ fn a_volume_without_a_place_may_be_asked_for_elsewhere() {
 #[test]
 fn sizes_that_contradict_are_told_in_human_bytes() {
     let text = |volume: &mut CsiVolume, min, max, expands| {
-        request_capacity(volume, min, max, &plugin(expands), None).unwrap_err().to_string()
+        request_capacity(volume, min, max, || expands, None).unwrap_err().to_string()
     };
     let mut volume = CsiVolume { capacity: 1_500, ..Default::default() };
     assert_eq!(
@@ -173,8 +167,8 @@ fn sizes_that_contradict_are_told_in_human_bytes() {
 #[test]
 fn sizes_that_the_volume_has_are_only_noted() {
     let mut volume = CsiVolume { capacity: 1_500, ..Default::default() };
-    request_capacity(&mut volume, 1_000, 2_000, &plugin(false), None).unwrap();
+    request_capacity(&mut volume, 1_000, 2_000, || false, None).unwrap();
     assert_eq!((volume.requested_capacity_min, volume.requested_capacity_max), (1_000, 2_000));
-    request_capacity(&mut volume, 0, 0, &plugin(false), None).unwrap();
+    request_capacity(&mut volume, 0, 0, || false, None).unwrap();
     assert_eq!((volume.requested_capacity_min, volume.requested_capacity_max), (1_000, 2_000));
 }

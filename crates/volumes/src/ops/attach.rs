@@ -13,7 +13,7 @@ use crate::{
     facts::VolumeFacts,
     modes::{Capability, ClaimMode},
     provider::{AttachVolume, ProviderErrorKind, Providers},
-    rows::{CsiPlugins, CsiVolumes, Labels},
+    rows::{CsiVolumes, Labels},
     text::Quoted,
 };
 
@@ -87,10 +87,8 @@ pub fn ask_attach(
     let Some((volume, claim)) = volume.zip(claim) else {
         return Err(AttachError::NoClaim { allocation });
     };
-    let plugin = view.get::<CsiPlugins>(&volume.plugin_id);
-    let attaches =
-        plugin.is_some_and(|plugin| can(plugin, |controller| controller.supports_attach_detach));
-    let needed = VolumeFacts::for_claim(view, volume).plugin.controller_required && attaches;
+    let needed = VolumeFacts::for_claim(view, volume).plugin.controller_required
+        && can(view, &volume.plugin_id, |controller| controller.supports_attach_detach);
     if !needed || providers.get(&volume.plugin_id).is_none() {
         return Ok(Labels::new());
     }

@@ -5,8 +5,9 @@ use std::fmt;
 use statehold_store::{Entry, KeyRange, Order, ReadView};
 
 use crate::{
+    facts::plugin_instances,
     provider::{CsiProvider, ProviderError, ProviderErrorKind, Providers},
-    rows::{ControllerInfo, CsiPlugin, CsiPlugins},
+    rows::{ControllerInfo, CsiPlugin, CsiPlugins, PluginRole},
     text::Quoted,
 };
 
@@ -92,9 +93,15 @@ pub(super) fn ask<T>(
     answer.map_err(|error| ControllerError { operation, error })
 }
 
-/// Whether a controller of the plugin can do something.
-pub(crate) fn can(plugin: &CsiPlugin, what: impl Fn(&ControllerInfo) -> bool) -> bool {
-    plugin.controllers.values().filter_map(|info| info.controller.as_ref()).any(what)
+/// Whether a controller of the plugin has a capability. Cost: reads controllers up to the first that has
+/// it.
+pub(super) fn can(
+    view: &impl ReadView,
+    plugin_id: &str,
+    has: impl Fn(&ControllerInfo) -> bool,
+) -> bool {
+    let controllers = plugin_instances(view, plugin_id, PluginRole::Controller);
+    controllers.filter_map(|instance| instance.info.controller.as_ref()).any(has)
 }
 
 /// Why no plugin is meant.

@@ -107,7 +107,7 @@ pub fn ask_create(
         if !plugin.controller_required {
             return Err(RegisterError::NoController);
         }
-        if !can(plugin, |controller| controller.supports_create_delete) {
+        if !can(view, &plugin.id, |controller| controller.supports_create_delete) {
             return Err(RegisterError::CreateUnsupported);
         }
         if view.get::<Namespaces>(&spec.namespace).is_none() {

@@ -26,7 +26,6 @@ mod release;
 mod snapshots;
 mod unpublish;
 
-pub(crate) use self::controller::can;
 pub(crate) use self::release::{controller_holdup, node_let_go};
 pub use self::{
     allocations::{delete_allocation, upsert_allocation},

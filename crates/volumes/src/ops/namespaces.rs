@@ -5,11 +5,11 @@ use std::fmt;
 use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
-use super::host_volumes::move_reports;
+use super::{host_volumes::move_reports, plugins::move_instances};
 use crate::{
     rows::{
-        CsiVolumes, DEFAULT_NAMESPACE, HostVolumes, Jobs, Namespace, NamespaceAccess, Namespaces,
-        Node, Nodes, TaskGroupClaims,
+        CsiPlugin, CsiPlugins, CsiVolumes, DEFAULT_NAMESPACE, HostVolumes, Jobs, Namespace,
+        NamespaceAccess, Namespaces, Node, Nodes, TaskGroupClaims,
     },
     text::Quoted,
 };
@@ -136,7 +136,7 @@ impl From<WriteError> for NamespaceError {
 /// to rows of their own. Returns whether the namespace was missing.
 ///
 /// A server MUST call it once after it has opened its store, because reads look into the new rows
-/// only. Cost: reads each node.
+/// only. Cost: reads each node and each plugin.
 pub fn bootstrap(txn: &mut WriteTxn<'_>) -> Result<bool, WriteError> {
     move_old_rows(txn)?;
     if txn.get::<Namespaces>(DEFAULT_NAMESPACE).is_some() {
@@ -158,6 +158,13 @@ fn move_old_rows(txn: &mut WriteTxn<'_>) -> Result<(), WriteError> {
         move_reports(txn, &node)?;
         node.unmoved_host_volumes.clear();
         txn.upsert::<Nodes>(node)?;
+    }
+    let plugins = txn.scan::<CsiPlugins>(&KeyRange::<String>::all(), Order::Ascending);
+    let old = plugins.filter(|plugin| !plugin.unmoved_instances.is_empty());
+    let old: Vec<CsiPlugin> = old.map(|plugin| CsiPlugin::clone(plugin)).collect();
+    for mut plugin in old {
+        move_instances(txn, &mut plugin)?;
+        txn.upsert::<CsiPlugins>(plugin)?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use statehold_store::{ReadView, WriteError, WriteTxn};
 
-use super::controller::ControllerError;
+use super::controller::{ControllerError, can};
 use crate::{
     facts::PluginFacts,
     merge::{self, UpdateError},
@@ -266,7 +266,9 @@ pub(super) fn prepare(
     let known = earlier.or_else(|| stored.map(|entry| &**entry));
     let mut row = if let Some(known) = known {
         let mut row = known.clone();
-        merge::update(&mut row, spec, plugin, answer.capacity).map_err(RegisterError::Update)?;
+        let can_expand = || can(view, &plugin.id, |controller| controller.supports_expand);
+        merge::update(&mut row, spec, can_expand, answer.capacity)
+            .map_err(RegisterError::Update)?;
         if row.provider != plugin.provider && !row.provider.is_empty() {
             return Err(RegisterError::IdentityChanged { volume: row.id });
         }

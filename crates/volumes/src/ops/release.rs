@@ -329,11 +329,11 @@ pub(crate) fn controller_holdup(
     if !VolumeFacts::for_claim(view, volume).plugin.controller_required {
         return None;
     }
-    let Some(plugin) = view.get::<CsiPlugins>(plugin_id) else {
+    if view.get::<CsiPlugins>(plugin_id).is_none() {
         return Some(Holdup::NoPlugin { plugin: plugin_id.clone() });
-    };
+    }
     let node = claim.node_id?;
-    if !can(plugin, |controller| controller.supports_attach_detach)
+    if !can(view, plugin_id, |controller| controller.supports_attach_detach)
         || is_used_by_others(view, volume, claim, node)
     {
         return None;

@@ -155,7 +155,7 @@ fn ask_snapshot(
     let Some(plugin) = view.get::<CsiPlugins>(id) else {
         return Err(SnapshotFault::NoPlugin { plugin: id.clone() });
     };
-    if !can(plugin, |controller| controller.supports_create_delete_snapshot) {
+    if !can(view, &plugin.id, |controller| controller.supports_create_delete_snapshot) {
         return Err(SnapshotFault::Unsupported { plugin: Some(id.clone()) });
     }
     let request = CreateSnapshot {
@@ -191,7 +191,7 @@ pub fn ask_delete_snapshot(
             return Err(SnapshotFault::MissingSnapshotId);
         }
         let plugin = find_plugin(view, plugin_id).map_err(SnapshotFault::Lookup)?;
-        if !can(plugin, |controller| controller.supports_create_delete_snapshot) {
+        if !can(view, &plugin.id, |controller| controller.supports_create_delete_snapshot) {
             return Err(SnapshotFault::Unsupported { plugin: None });
         }
         let operation = ControllerOperation::DeleteSnapshot;
@@ -239,7 +239,7 @@ pub fn ask_external_volumes(
     page: &ProviderPage<'_>,
 ) -> Result<ExternalVolumes, ExternalListError> {
     let plugin = find_plugin(view, plugin_id).map_err(ExternalListError::Lookup)?;
-    if !can(plugin, |controller| controller.supports_list_volumes) {
+    if !can(view, &plugin.id, |controller| controller.supports_list_volumes) {
         return Err(ExternalListError::VolumesUnsupported);
     }
     let list = ControllerOperation::List;
@@ -258,7 +258,7 @@ pub fn ask_external_snapshots(
     secrets: &Secrets,
 ) -> Result<PluginSnapshots, ExternalListError> {
     let plugin = find_plugin(view, plugin_id).map_err(ExternalListError::Lookup)?;
-    if !can(plugin, |controller| controller.supports_list_snapshots) {
+    if !can(view, &plugin.id, |controller| controller.supports_list_snapshots) {
         return Err(ExternalListError::SnapshotsUnsupported);
     }
     let list = ControllerOperation::ListSnapshots;

@@ -8,6 +8,7 @@
 mod allocations;
 mod group_claims;
 mod host_volumes;
+mod instances;
 mod jobs;
 mod lost;
 mod namespaces;
@@ -24,13 +25,14 @@ pub use self::{
     allocations::{Allocation, Allocations},
     group_claims::{TaskGroupClaim, TaskGroupClaims},
     host_volumes::{Constraint, HostVolume, HostVolumeState, HostVolumes},
+    instances::{CsiPluginInstance, CsiPluginInstances, PluginRole},
     jobs::{Job, Jobs, PluginKind, RequestKind, TaskGroup, TaskPlugin, VolumeRequest},
     lost::{LostNode, LostNodes},
     namespaces::{
         DEFAULT_NAMESPACE, Namespace, NamespaceAccess, NamespaceCapabilities, Namespaces,
     },
     nodes::{ControllerInfo, Node, NodeHostVolume, NodeInfo, Nodes, PluginInfo, node_status},
-    plugins::{CsiPlugin, CsiPlugins},
+    plugins::{CsiPlugin, CsiPlugins, InstanceCounts},
     reported::{ReportedHostVolume, ReportedHostVolumes},
     volumes::{Claim, CsiVolume, CsiVolumes, MountOptions, Topology, TopologyRequest},
 };
@@ -52,6 +54,7 @@ pub fn schema() -> statehold_store::Schema {
         .table::<Jobs>()
         .table::<Allocations>()
         .table::<CsiPlugins>()
+        .table::<CsiPluginInstances>()
         .table::<CsiVolumes>()
         .table::<HostVolumes>()
         .table::<ReportedHostVolumes>()

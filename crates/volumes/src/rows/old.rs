@@ -9,8 +9,9 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
-    Allocation, Claim, CsiVolume, Job, Labels, MountOptions, Namespace, Node, NodeHostVolume,
-    PluginInfo, RequestKind, TaskGroup, TaskPlugin, Topology, TopologyRequest, VolumeRequest,
+    Allocation, Claim, CsiPlugin, CsiPluginInstance, CsiVolume, Job, Labels, MountOptions,
+    Namespace, Node, NodeHostVolume, PluginInfo, PluginRole, RequestKind, TaskGroup, TaskPlugin,
+    Topology, TopologyRequest, VolumeRequest,
 };
 use crate::{
     modes::{Capability, ClaimMode, ClaimState},
@@ -247,6 +248,44 @@ impl From<AllocationV1> for Allocation {
             create_time: old.create_time,
             modify_time: old.modify_time,
         }
+    }
+}
+
+/// Before the instances of a plugin had rows of their own.
+#[derive(Deserialize)]
+pub(super) struct CsiPluginV1 {
+    id: Box<str>,
+    provider: Box<str>,
+    version: Box<str>,
+    controller_required: bool,
+    controllers: BTreeMap<Uuid, PluginInfo>,
+    nodes: BTreeMap<Uuid, PluginInfo>,
+    create_time: i64,
+    modify_time: i64,
+}
+
+impl From<CsiPluginV1> for CsiPlugin {
+    fn from(old: CsiPluginV1) -> Self {
+        let mut plugin = Self {
+            id: old.id,
+            provider: old.provider,
+            version: old.version,
+            controller_required: old.controller_required,
+            create_time: old.create_time,
+            modify_time: old.modify_time,
+            ..Self::default()
+        };
+        for (role, infos) in
+            [(PluginRole::Controller, old.controllers), (PluginRole::Node, old.nodes)]
+        {
+            for (node_id, info) in infos {
+                plugin.instances_mut(role).add(info.healthy);
+                // The row in which an info was is the plugin that it is of.
+                let info = PluginInfo { plugin_id: plugin.id.clone(), ..info };
+                plugin.unmoved_instances.push(CsiPluginInstance { role, node_id, info });
+            }
+        }
+        plugin
     }
 }
 

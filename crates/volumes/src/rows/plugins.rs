@@ -1,17 +1,15 @@
-//! Storage plugins, put together from what nodes and jobs say.
-
-use std::collections::BTreeMap;
+//! Storage plugins, put together from the reports of nodes and jobs.
 
 use serde::{Deserialize, Serialize};
 use statehold_filter::Filterable;
-use statehold_store::Table;
-use uuid::Uuid;
+use statehold_store::{OldRow, RowError, Table};
 
-use super::PluginInfo;
+use super::{CsiPluginInstance, PluginRole, old::CsiPluginV1};
 
-/// A storage plugin: the places where it runs.
+/// A storage plugin. The places where it runs have rows of their own, [`CsiPluginInstance`].
 ///
-/// Made by the first healthy fingerprint or the first job that runs it, gone when neither is left.
+/// Created by the first healthy fingerprint or the first job that runs it, deleted when neither is left.
+/// Each change of an instance writes this row as well: its index covers them, because clients wait on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[filterable(rename_all = "PascalCase")]
 pub struct CsiPlugin {
@@ -24,14 +22,64 @@ pub struct CsiPlugin {
     pub version: Box<str>,
     /// Whether its volumes need a controller.
     pub controller_required: bool,
-    /// Controllers, by node.
-    pub controllers: BTreeMap<Uuid, PluginInfo>,
-    /// Node plugins, by node.
-    pub nodes: BTreeMap<Uuid, PluginInfo>,
+    /// Number of its controllers.
+    #[filterable(skip)]
+    pub controllers: InstanceCounts,
+    /// Number of its node plugins.
+    #[filterable(skip)]
+    pub nodes: InstanceCounts,
     /// When it was first seen, in unix nanoseconds.
     pub create_time: i64,
     /// When it was last changed, in unix nanoseconds.
     pub modify_time: i64,
+    /// The instances that a row of version 1 carried. [`bootstrap`](crate::bootstrap), or the next write
+    /// of the plugin, moves them to rows of [`CsiPluginInstances`](super::CsiPluginInstances); empty from
+    /// then on.
+    #[filterable(skip)]
+    pub unmoved_instances: Vec<CsiPluginInstance>,
+}
+
+impl CsiPlugin {
+    /// The number of its instances in a role.
+    pub fn instances(&self, role: PluginRole) -> InstanceCounts {
+        match role {
+            PluginRole::Controller => self.controllers,
+            PluginRole::Node => self.nodes,
+        }
+    }
+
+    pub(crate) fn instances_mut(&mut self, role: PluginRole) -> &mut InstanceCounts {
+        match role {
+            PluginRole::Controller => &mut self.controllers,
+            PluginRole::Node => &mut self.nodes,
+        }
+    }
+}
+
+/// Numbers of a plugin's instances in one role.
+///
+/// Kept in the plugin's row, in the transaction that writes an instance, so that the facts of a plugin and
+/// of its volumes cost the same for any number of instances. Nomad keeps them too: nomad/structs/csi.go,
+/// `CSIPlugin.ControllersHealthy`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceCounts {
+    /// Instances that report.
+    pub reporting: u64,
+    /// Those of them that are healthy.
+    pub healthy: u64,
+}
+
+impl InstanceCounts {
+    pub(crate) fn add(&mut self, healthy: bool) {
+        self.reporting += 1;
+        self.healthy += u64::from(healthy);
+    }
+
+    pub(crate) fn remove(&mut self, healthy: bool) {
+        // A count never wraps, because a wrong one of a damaged row must not become an enormous one.
+        self.reporting = self.reporting.saturating_sub(1);
+        self.healthy = self.healthy.saturating_sub(u64::from(healthy));
+    }
 }
 
 /// Table of the plugins, by ID.
@@ -40,11 +88,18 @@ pub struct CsiPlugins;
 
 impl Table for CsiPlugins {
     const NAME: &'static str = "csi_plugins";
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
     type Key = String;
     type Row = CsiPlugin;
 
     fn key(row: &CsiPlugin) -> &str {
         &row.id
+    }
+
+    fn migrate(old: OldRow<'_>) -> Result<CsiPlugin, RowError> {
+        match old.version() {
+            1 => old.read::<CsiPluginV1>().map(CsiPlugin::from),
+            _ => Err(old.unknown(Self::VERSION)),
+        }
     }
 }

@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::AllocationStub;
 use crate::{
-    facts::{PluginFacts, expectations},
+    facts::{PluginFacts, expectations, plugin_instances},
     list::plugin_allocations,
-    rows::{ControllerInfo, CsiPlugin, NodeInfo, PluginInfo},
+    rows::{ControllerInfo, CsiPlugin, NodeInfo, PluginInfo, PluginRole},
 };
 
 /// A plugin in a list.
@@ -138,8 +138,9 @@ impl<'v> PluginView<'v> {
     /// namespace.
     pub fn new<V: ReadView>(view: &'v V, entry: &'v Entry<CsiPlugin>, namespace: &str) -> Self {
         let facts = PluginFacts::of(view, entry);
-        let infos = |infos: &'v BTreeMap<Uuid, PluginInfo>| {
-            infos.iter().map(|(node, info)| (*node, PluginInfoView::new(info))).collect()
+        let infos = |role| {
+            let instances = plugin_instances(view, &entry.id, role);
+            instances.map(|row| (row.node_id, PluginInfoView::new(&row.info))).collect()
         };
         let (mut controller_jobs, mut node_jobs) = (Jobs::new(), Jobs::new());
         for found in expectations(view, &entry.id) {
@@ -161,8 +162,8 @@ impl<'v> PluginView<'v> {
             provider: facts.provider,
             version: facts.version,
             controller_required: facts.controller_required,
-            controllers: infos(&entry.controllers),
-            nodes: infos(&entry.nodes),
+            controllers: infos(PluginRole::Controller),
+            nodes: infos(PluginRole::Node),
             allocations: (!allocations.is_empty()).then_some(allocations),
             controller_jobs,
             node_jobs,

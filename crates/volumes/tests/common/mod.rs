@@ -4,9 +4,12 @@
 
 pub(crate) mod provider;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    future::Future as _,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
-use statehold_store::{Entry, Order, ReadView, Snapshot, Store, WriteTxn};
+use statehold_store::{Attempt, Entry, Order, ReadView, Snapshot, Store, Tracked, WriteTxn};
 use statehold_volumes::*;
 use uuid::Uuid;
 
@@ -99,6 +102,19 @@ impl Cluster {
         let entry = view.get::<CsiVolumes>(("default", volume)).unwrap();
         serde_json::to_value(VolumeView::new(&view, entry)).unwrap()
     }
+}
+
+/// Parks a read in a blocking query and runs `change`; whether the read was woken.
+pub(crate) fn is_woken<R>(
+    cluster: &Cluster,
+    read: impl FnMut(&Tracked) -> R,
+    change: impl FnOnce(&Cluster),
+) -> bool {
+    let attempt = cluster.store.try_blocking(cluster.view().index(), read).unwrap();
+    let Attempt::Parked(changed) = attempt else { panic!("nothing changed yet") };
+    change(cluster);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    std::pin::pin!(changed).poll(&mut context).is_ready()
 }
 
 pub(crate) fn controller(plugin: &str, required: bool) -> PluginInfo {
