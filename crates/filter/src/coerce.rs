@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use crate::decimal::Decimal;
 use crate::wide::Wide;
 
 /// Why a text is not a value of the wanted kind.
@@ -118,6 +119,11 @@ pub(crate) fn float(text: &str) -> Result<f64, Coerce> {
             Ok(if negative { -magnitude } else { magnitude })
         }
     }
+}
+
+/// The exact value of a float that is written in decimal digits.
+pub(crate) fn decimal(text: &str) -> Option<Decimal> {
+    Decimal::read(&without_separators(text).ok()?)
 }
 
 /// A 32-bit float; a decimal is rounded once, a hexadecimal one to 64 bits first.

@@ -12,6 +12,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use uuid::Uuid;
 
+use crate::decimal::Decimal;
 use crate::program::Fields;
 use crate::schema::{Key, KeyKind, Kind};
 use crate::wide::Wide;
@@ -94,6 +95,8 @@ pub enum Datum<'a> {
     Float32(f32),
     /// An integer of untyped JSON: literals are read as numbers, compared exactly where both are whole.
     Whole(Whole),
+    /// Any other number of untyped JSON whose digits are known: compared exactly.
+    Decimal(&'a Decimal),
     /// One character, compared as a text of one character.
     Char(char),
     /// Text.
@@ -136,6 +139,7 @@ impl fmt::Debug for Datum<'_> {
             Self::Float(value) => write!(f, "Float({value})"),
             Self::Float32(value) => write!(f, "Float32({value})"),
             Self::Whole(value) => write!(f, "Whole({value:?})"),
+            Self::Decimal(value) => write!(f, "Decimal({value})"),
             Self::Char(value) => write!(f, "Char({value:?})"),
             Self::Text(value) => write!(f, "Text({value:?})"),
             Self::Uuid(value) => write!(f, "Uuid({value})"),

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::coerce::{self, Coerce};
 use crate::data::maps::canonical_uuid;
 use crate::datum::{Datum, Whole};
+use crate::decimal::Decimal;
 use crate::quantity::Quantity;
 use crate::schema::{Key, KeyKind, Kind, Unit};
 use crate::wide::Wide;
@@ -143,21 +144,30 @@ pub(crate) struct Literal {
     uint: Result<u64, Coerce>,
     float: Result<f64, Coerce>,
     float32: Result<f32, Coerce>,
-    /// The exact integer, when it is written as one in decimal digits.
+    /// The exact integer, when its value is one and it is written in decimal digits, as `3`, `3.0` and `3e0` are.
     whole: Option<Wide>,
+    /// The exact value, when it is written in decimal digits and is no such integer.
+    decimal: Option<Box<Decimal>>,
     uuid: Option<Uuid>,
 }
 
 impl Literal {
     pub(crate) fn new(text: &str) -> Self {
+        let float = coerce::float(text);
+        let (mut whole, mut decimal) = (Wide::read(text), None);
+        if whole.is_none() && float.is_ok() {
+            decimal = coerce::decimal(text);
+            whole = decimal.as_ref().and_then(Decimal::whole);
+        }
         Self {
             text: Key::Text(text.into()),
             bool: coerce::bool(text),
             int: coerce::int(text),
             uint: coerce::uint(text),
-            float: coerce::float(text),
+            float,
             float32: coerce::float32(text),
-            whole: Wide::read(text),
+            whole,
+            decimal: decimal.filter(|_| whole.is_none()).map(Box::new),
             uuid: canonical_uuid(text),
         }
     }
@@ -174,9 +184,14 @@ impl Literal {
         coerce::wide(self.text(), signed)
     }
 
-    /// The exact integer, when it is written as one in decimal digits.
+    /// The exact integer, when its value is one and it is written in decimal digits.
     pub(crate) fn whole(&self) -> Option<Wide> {
         self.whole
+    }
+
+    /// The bytes that its exact value holds.
+    pub(crate) fn decimal_bytes(&self) -> usize {
+        self.decimal.as_ref().map_or(0, |decimal| size_of::<Decimal>() + decimal.len())
     }
 
     /// Whether it can be compared with values of that kind at all; `None` for kinds without `==`.
@@ -200,14 +215,19 @@ impl Literal {
             Datum::Bool(value) => self.bool.map(|own| own == value),
             Datum::Int(value) => self.int.map(|own| own == value),
             Datum::Uint(value) => self.uint.map(|own| own == value),
-            Datum::Wide(value) if value.is_json() => self.float.map(|own| match self.whole {
-                Some(whole) => whole == value,
-                None => own == value.float(),
-            }),
+            Datum::Wide(value) if value.is_json() => {
+                self.float.map(|own| self.order_whole(own, value).is_some_and(Ordering::is_eq))
+            }
             Datum::Wide(value) => self.wide(value.is_signed()).map(|own| own == value),
             Datum::Float(value) => self.float.map(|own| own == value),
             Datum::Float32(value) => self.float32.map(|own| own == value),
-            Datum::Whole(value) => self.float.map(|own| self.equals_whole(own, value)),
+            Datum::Whole(value) => self.float.map(|own| match self.whole {
+                Some(whole) => whole == value.wide(),
+                None => self.order_whole(own, value.wide()).is_some_and(Ordering::is_eq),
+            }),
+            Datum::Decimal(value) => {
+                self.float.map(|own| self.order_decimal(own, value).is_some_and(Ordering::is_eq))
+            }
             Datum::Text(value) => Ok(self.text() == value),
             Datum::Ipv4(_) | Datum::Ipv6(_) => Ok(self.text().parse().ok() == address_of(&datum)),
             Datum::Uuid(value) => Ok(self.uuid == Some(value)),
@@ -221,35 +241,33 @@ impl Literal {
         Some(match datum {
             Datum::Int(value) => self.int.map(|own| Some(value.cmp(&own))),
             Datum::Uint(value) => self.uint.map(|own| Some(value.cmp(&own))),
-            Datum::Wide(value) if value.is_json() => self.float.map(|own| match self.whole {
-                Some(whole) => Some(value.cmp(&whole)),
-                None => value.float().partial_cmp(&own),
-            }),
+            Datum::Wide(value) if value.is_json() => {
+                self.float.map(|own| self.order_whole(own, value))
+            }
             Datum::Wide(value) => self.wide(value.is_signed()).map(|own| Some(value.cmp(&own))),
             Datum::Float(value) => self.float.map(|own| value.partial_cmp(&own)),
             Datum::Float32(value) => self.float32.map(|own| value.partial_cmp(&own)),
-            Datum::Whole(value) => self.float.map(|own| self.order_whole(own, value)),
+            Datum::Whole(value) => self.float.map(|own| self.order_whole(own, value.wide())),
+            Datum::Decimal(value) => self.float.map(|own| self.order_decimal(own, value)),
             _ => return None,
         })
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "the literal is a float already")]
-    fn order_whole(&self, float: f64, value: Whole) -> Option<Ordering> {
-        match (self.whole, value) {
-            (Some(own), value) => Some(value.wide().cmp(&own)),
-            (None, Whole::Int(value)) => (value as f64).partial_cmp(&float),
-            (None, Whole::Uint(value)) => (value as f64).partial_cmp(&float),
+    /// How an integer stands to this, exactly; only infinities, NaN and hexadecimal numbers are compared as floats.
+    fn order_whole(&self, float: f64, value: Wide) -> Option<Ordering> {
+        match (self.whole, &self.decimal) {
+            (Some(own), _) => Some(value.cmp(&own)),
+            (None, Some(own)) => Some(own.cmp_wide(value).reverse()),
+            (None, None) => value.cmp_float(float),
         }
     }
 
-    /// Exact where both are whole, as floats otherwise.
-    #[expect(clippy::float_cmp, reason = "`==` on numbers means exactly that")]
-    #[expect(clippy::cast_precision_loss, reason = "the literal is a float already")]
-    fn equals_whole(&self, float: f64, value: Whole) -> bool {
-        match (self.whole, value) {
-            (Some(own), value) => own == value.wide(),
-            (None, Whole::Int(value)) => float == value as f64,
-            (None, Whole::Uint(value)) => float == value as f64,
+    /// How a decimal stands to this, exactly where this is one.
+    fn order_decimal(&self, float: f64, value: &Decimal) -> Option<Ordering> {
+        match (self.whole, &self.decimal) {
+            (Some(own), _) => Some(value.cmp_wide(own)),
+            (None, Some(own)) => Some(value.cmp(own)),
+            (None, None) => value.float().partial_cmp(&float),
         }
     }
 

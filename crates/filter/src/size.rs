@@ -106,7 +106,7 @@ fn of_key(key: &Key) -> usize {
 }
 
 fn of_literal(literal: &Literal) -> usize {
-    literal.text().len()
+    literal.text().len() + literal.decimal_bytes()
 }
 
 fn of_path(path: &Path) -> usize {

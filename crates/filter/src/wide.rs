@@ -5,6 +5,8 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use crate::datum::Whole;
+
 /// An integer of 128 bits; one is made from an `i128` or a `u128`.
 ///
 /// Compared and ordered by value, exactly, whether it has a sign or not.
@@ -97,6 +99,12 @@ impl Wide {
         }
     }
 
+    /// The value, where it has 64 bits.
+    pub(crate) fn whole(self) -> Option<Whole> {
+        let value = self.int()?;
+        i64::try_from(value).map(Whole::Int).or_else(|_| u64::try_from(value).map(Whole::Uint)).ok()
+    }
+
     fn halves(self) -> [u64; 2] {
         let (Sign::Int(own) | Sign::Uint(own) | Sign::JsonInt(own) | Sign::JsonUint(own)) = self.0;
         own
@@ -107,13 +115,26 @@ impl Wide {
         matches!(self.0, Sign::Int(_) | Sign::JsonInt(_))
     }
 
-    /// The nearest float.
-    #[expect(clippy::cast_precision_loss, reason = "it is compared with a float")]
-    pub(crate) fn float(self) -> f64 {
-        match self.0 {
-            Sign::Int(own) | Sign::JsonInt(own) => whole(own).cast_signed() as f64,
-            Sign::Uint(own) | Sign::JsonUint(own) => whole(own) as f64,
+    /// How it stands to a float, exactly; `None` for NaN.
+    #[expect(clippy::cast_precision_loss, reason = "the ends of the range are powers of two")]
+    #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
+    #[expect(clippy::cast_sign_loss, reason = "only a float that is not below zero is cast so")]
+    pub(crate) fn cmp_float(self, float: f64) -> Option<Ordering> {
+        if float.is_nan() {
+            return None;
         }
+        let floor = float.floor();
+        // The nearest float to the largest integer is one above it.
+        if floor >= u128::MAX as f64 {
+            return Some(Ordering::Less);
+        }
+        if floor < i128::MIN as f64 {
+            return Some(Ordering::Greater);
+        }
+        let below = if floor < 0.0 { Self::from(floor as i128) } else { Self::from(floor as u128) };
+        let order = self.cmp(&below);
+        // A fraction above an integer lies before the next one.
+        Some(if float > floor { order.then(Ordering::Less) } else { order })
     }
 }
 
@@ -177,6 +198,30 @@ mod tests {
         assert!(ascending.is_sorted_by(|one, other| one < other));
         assert_eq!(Wide::from(7_i128), Wide::from(7_u128));
         assert_eq!(Wide::from(i128::MIN).to_string(), i128::MIN.to_string());
+    }
+
+    #[test]
+    fn wide_integers_and_floats_are_ordered_by_value() {
+        let above = 2_f64.powi(128);
+        for (own, float, order) in [
+            (Wide::from(9_007_199_254_740_993_i128), 9_007_199_254_740_992.0, Ordering::Greater),
+            (Wide::from(9_007_199_254_740_991_i128), 9_007_199_254_740_992.0, Ordering::Less),
+            (Wide::from(9_007_199_254_740_992_i128), 9_007_199_254_740_992.0, Ordering::Equal),
+            (Wide::from(1_i128), 1.5, Ordering::Less),
+            (Wide::from(2_i128), 1.5, Ordering::Greater),
+            (Wide::from(-1_i128), -1.5, Ordering::Greater),
+            (Wide::from(-2_i128), -1.5, Ordering::Less),
+            (Wide::from(0_u128), -0.0, Ordering::Equal),
+            (Wide::from(u128::MAX), above, Ordering::Less),
+            (Wide::from(u128::MAX), above * 0.999, Ordering::Greater),
+            (Wide::from(i128::MIN), -(above / 2.0), Ordering::Equal),
+            (Wide::from(i128::MIN), -above, Ordering::Greater),
+            (Wide::from(u128::MAX), f64::INFINITY, Ordering::Less),
+            (Wide::from(i128::MIN), f64::NEG_INFINITY, Ordering::Greater),
+        ] {
+            assert_eq!(own.cmp_float(float), Some(order), "{own} {float}");
+        }
+        assert_eq!(Wide::from(0_u128).cmp_float(f64::NAN), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, SystemTime};
 
-use statehold_filter::{CompileError, Dialect, Filter, Filterable, Limits, Options};
+use statehold_filter::{CompileError, Dialect, Filter, Filterable, Json, Limits, Options};
 use uuid::Uuid;
 
 const PAGE: &str = include_str!("../src/language.md");
@@ -93,6 +93,31 @@ fn table(heading: &str) -> Vec<Vec<&'static str>> {
         .collect();
     assert!(rows.len() > 2, "{heading}");
     rows
+}
+
+#[test]
+fn numbers_are_compared_as_the_page_has_it() {
+    let section = PAGE.split("\n# Numbers").nth(1).and_then(|rest| rest.split("\n# ").next());
+    let lines = section.unwrap_or_default().lines().filter(|line| line.starts_with("| `"));
+    let options = Options::new().dialect(Dialect::Extended);
+    let mut compared = 0;
+    for line in lines {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [number, clause, value, json] = cells[..] else { panic!("{line}") };
+        let row = format!(r#"{{"n": {}}}"#, number.trim_matches('`'));
+        let clause = clause.trim_matches('`');
+        let filter = Filter::<serde_json::Value>::compile_with(clause, &options);
+        let parsed: serde_json::Value =
+            serde_json::from_str(&row).unwrap_or_else(|error| panic!("{row}: {error}"));
+        let answer = filter.unwrap_or_else(|error| panic!("{error}")).matches(&parsed);
+        assert_eq!(answer.to_string(), value, "{line}");
+        let filter = Filter::<Json>::compile_with(clause, &options);
+        let parsed: Json = row.parse().unwrap_or_else(|error| panic!("{row}: {error}"));
+        let answer = filter.unwrap_or_else(|error| panic!("{error}")).matches(&parsed);
+        assert_eq!(answer.to_string(), json, "{line}");
+        compared += 1;
+    }
+    assert!(compared >= 10, "{compared}");
 }
 
 /// The fields of a column, with a value that each can be compared with.

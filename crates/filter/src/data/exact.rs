@@ -1,7 +1,7 @@
-//! JSON whose integers are exact up to 128 bits.
+//! JSON whose numbers are exact.
 //!
-//! `serde_json::Value` reads an integer beyond 64 bits as a float, so that neighbours become equal. [`Json`] reads the
-//! digits.
+//! `serde_json::Value` reads an integer beyond 64 bits and each number with a fraction as a float, so that neighbours become
+//! equal. [`Json`] reads the digits.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -11,16 +11,17 @@ use std::str::FromStr;
 use serde_json::value::RawValue;
 
 use crate::datum::{Datum, Filterable, Whole};
+use crate::decimal::Decimal;
 use crate::schema::Kind;
 use crate::wide::Wide;
 
 /// Deepest nesting of lists and objects in a [`Json`].
 const NESTING_MAX: usize = 128;
 
-/// A JSON value whose integers are exact up to 128 bits, to be filtered without a schema.
+/// A JSON value whose numbers are exact, to be filtered without a schema.
 ///
-/// Integers beyond 128 bits and numbers with a fraction or an exponent are floats. Where an object has a key twice, the
-/// last value counts.
+/// Numbers are compared by value, whatever their length and notation: `1e2` is 100, and numbers beyond any float are told
+/// apart. Exponents beyond 2^60 count as that. Where an object has a key twice, the last value counts.
 ///
 /// # Examples
 /// ```
@@ -40,7 +41,7 @@ enum Node {
     Bool(bool),
     Whole(Whole),
     Wide(Wide),
-    Float(f64),
+    Decimal(Box<Decimal>),
     Text(String),
     List(Vec<Json>),
     Map(BTreeMap<String, Json>),
@@ -103,7 +104,7 @@ impl Filterable for Json {
             Node::Bool(value) => Datum::Bool(*value),
             Node::Whole(value) => Datum::Whole(*value),
             Node::Wide(value) => Datum::Wide(*value),
-            Node::Float(value) => Datum::Float(*value),
+            Node::Decimal(value) => Datum::Decimal(value),
             Node::Text(text) => Datum::Text(text),
             Node::List(list) => list.datum(),
             Node::Map(map) => map.datum(),
@@ -242,14 +243,24 @@ impl Reader<'_> {
 }
 
 fn number(digits: &str) -> Option<Node> {
-    if let Ok(value) = digits.parse() {
-        return Some(Node::Whole(Whole::Int(value)));
+    if let Some(whole) = whole(digits) {
+        return Some(Node::Whole(whole));
     }
-    if let Ok(value) = digits.parse() {
-        return Some(Node::Whole(Whole::Uint(value)));
+    if let Some(wide) = Wide::read(digits) {
+        return Some(Node::Wide(wide.of_json()));
     }
-    match Wide::read(digits) {
-        Some(wide) => Some(Node::Wide(wide.of_json())),
-        None => digits.parse().ok().map(Node::Float),
-    }
+    let decimal = Decimal::read(digits)?;
+    // Written with a point or an exponent, it may be an integer nevertheless.
+    Some(match decimal.whole() {
+        None => Node::Decimal(decimal.into()),
+        Some(wide) => match wide.whole() {
+            Some(whole) => Node::Whole(whole),
+            None => Node::Wide(wide.of_json()),
+        },
+    })
+}
+
+/// An integer of 64 bits.
+fn whole(digits: &str) -> Option<Whole> {
+    digits.parse().map(Whole::Int).or_else(|_| digits.parse().map(Whole::Uint)).ok()
 }

@@ -1,12 +1,15 @@
 //! [`Filterable`] for JSON.
 //!
 //! JSON has no schema: selectors and literals are judged against each value that is met. Its
-//! numbers take literals written as numbers (`3`, `"3e0"`, not `"0x3"`).
+//! numbers take literals written as numbers (`3`, `"3e0"`, not `"0x3"`). Integers are exact to 64 bits, as `serde_json` keeps
+//! them, and to 128 bits where its feature `arbitrary_precision` is on; other numbers are floats. [`Json`](crate::Json) keeps
+//! every digit.
 
-use serde_json::{Map as Object, Value};
+use serde_json::{Map as Object, Number, Value};
 
 use crate::datum::{Datum, Filterable, Map, Whole};
 use crate::schema::{Key, KeyKind, Kind};
+use crate::wide::Wide;
 
 impl Filterable for Value {
     const KIND: Kind = Kind::Any;
@@ -20,13 +23,22 @@ impl Filterable for Value {
                 } else if let Some(value) = number.as_u64() {
                     Datum::Whole(Whole::Uint(value))
                 } else {
-                    number.as_f64().map_or(Datum::Opaque, Datum::Float)
+                    larger(number)
                 }
             }
             Self::String(value) => Datum::Text(value),
             Self::Array(list) => list.datum(),
             Self::Object(map) => map.datum(),
         }
+    }
+}
+
+/// A number that is no integer of 64 bits: without `serde_json`'s feature `arbitrary_precision` it is a float already.
+fn larger(number: &Number) -> Datum<'_> {
+    let wide = number.as_i128().map(Wide::from).or_else(|| number.as_u128().map(Wide::from));
+    match (wide, number.as_f64()) {
+        (Some(wide), _) => Datum::Wide(wide.of_json()),
+        (None, float) => float.map_or(Datum::Opaque, Datum::Float),
     }
 }
 

@@ -14,6 +14,7 @@ use super::{Answer, Halt, Run, Scope, Shown, is_absent};
 use crate::budget::steps_of;
 use crate::coerce::Coerce;
 use crate::datum::{Datum, Whole};
+use crate::decimal::Decimal;
 use crate::literal::{Literal, Scalar};
 use crate::program::{Bound, Extended, Leaf, Pair, Relation};
 use crate::quantity::Quantity;
@@ -110,6 +111,7 @@ impl<'a> Run<'a> {
             }
             _ => {
                 if let (Some(left), Some(right)) = (Number::of(left), Number::of(right)) {
+                    self.spend(steps_of(left.len().min(right.len())), pair.span)?;
                     Some(relation.holds(left.order(right)))
                 } else {
                     // The shorter one bounds the comparison.
@@ -172,50 +174,64 @@ fn with_text<T>(datum: &Datum<'_>, ask: impl FnOnce(&str) -> T) -> Option<T> {
 
 /// A number of any kind.
 #[derive(Clone, Copy)]
-enum Number {
+enum Number<'a> {
     Whole(i128),
     Wide(Wide),
+    Decimal(&'a Decimal),
     Float(f64),
 }
 
-impl Number {
-    fn of(datum: &Datum<'_>) -> Option<Self> {
+impl<'a> Number<'a> {
+    fn of(datum: &Datum<'a>) -> Option<Self> {
         Some(match datum {
             Datum::Int(value) | Datum::Whole(Whole::Int(value)) => Self::Whole((*value).into()),
             Datum::Uint(value) | Datum::Whole(Whole::Uint(value)) => Self::Whole((*value).into()),
             Datum::Wide(value) => Self::Wide(*value),
+            Datum::Decimal(value) => Self::Decimal(value),
             Datum::Float(value) => Self::Float(*value),
             Datum::Float32(value) => Self::Float((*value).into()),
             _ => return None,
         })
     }
 
-    /// Exact where both are whole, as floats otherwise.
+    /// Exact, but for a decimal and a float: the decimal is rounded as a literal is.
     fn order(self, other: Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Whole(own), Self::Whole(other)) => Some(own.cmp(&other)),
+            (Self::Float(own), Self::Float(other)) => own.partial_cmp(&other),
+            (Self::Decimal(own), Self::Decimal(other)) => Some(own.cmp(other)),
+            (Self::Decimal(own), Self::Float(other)) => own.float().partial_cmp(&other),
+            (Self::Float(own), Self::Decimal(other)) => own.partial_cmp(&other.float()),
             (own, other) => match (own.wide(), other.wide()) {
                 (Some(own), Some(other)) => Some(own.cmp(&other)),
-                _ => own.float().partial_cmp(&other.float()),
+                (Some(own), None) => other.order_wide(own).map(Ordering::reverse),
+                (None, Some(other)) => own.order_wide(other),
+                // Each pair without an integer is named above.
+                (None, None) => None,
             },
         }
     }
 
-    /// As an integer of 128 bits; `None` for a float.
+    /// How it stands to an integer, unless it is one.
+    fn order_wide(self, other: Wide) -> Option<Ordering> {
+        match self {
+            Self::Decimal(own) => Some(own.cmp_wide(other)),
+            Self::Float(own) => other.cmp_float(own).map(Ordering::reverse),
+            Self::Whole(_) | Self::Wide(_) => None,
+        }
+    }
+
+    /// As an integer of 128 bits, if its kind is one.
     fn wide(self) -> Option<Wide> {
         match self {
             Self::Whole(value) => Some(value.into()),
             Self::Wide(value) => Some(value),
-            Self::Float(_) => None,
+            Self::Decimal(_) | Self::Float(_) => None,
         }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "it is compared with a float")]
-    fn float(self) -> f64 {
-        match self {
-            Self::Whole(value) => value as f64,
-            Self::Wide(value) => value.float(),
-            Self::Float(value) => value,
-        }
+    /// The bytes that comparing it reads at most.
+    fn len(self) -> usize {
+        if let Self::Decimal(value) = self { value.len() } else { 0 }
     }
 }

@@ -6,7 +6,10 @@ use regex::RegexBuilder;
 use serde_json::Value as Json;
 use statehold_filter::ast::{Comparison, Operand, Operator, Selector, Value};
 
-use super::{Answer, Fault, Found, Read, contains, equal, float, integer, is_decimal};
+use super::{
+    Answer, Fault, Found, Read, contains, equal, float, integer, is_decimal, order_decimal,
+    order_whole,
+};
 
 /// The text of a value.
 pub(super) fn plain(value: &Value) -> Result<&str, Fault> {
@@ -108,7 +111,11 @@ fn related(operator: Operator, left: &Found<'_>, right: &Found<'_>) -> Answer {
         }
         (left, right) => match (number(left), number(right)) {
             (Some(Number::Whole(own)), Some(Number::Whole(other))) => Some(own.cmp(&other)),
-            (Some(own), Some(other)) => own.float().partial_cmp(&other.float()),
+            (Some(Number::Whole(own)), Some(Number::Float(other))) => order_whole(own, other),
+            (Some(Number::Float(own)), Some(Number::Whole(other))) => {
+                order_whole(other, own).map(Ordering::reverse)
+            }
+            (Some(Number::Float(own)), Some(Number::Float(other))) => own.partial_cmp(&other),
             _ => Some(text(left)?.cmp(text(right)?)),
         },
     };
@@ -145,16 +152,6 @@ enum Number {
     Float(f64),
 }
 
-impl Number {
-    #[allow(clippy::cast_precision_loss)]
-    fn float(self) -> f64 {
-        match self {
-            Self::Whole(value) => value as f64,
-            Self::Float(value) => value,
-        }
-    }
-}
-
 fn number(found: &Found<'_>) -> Option<Number> {
     match found {
         Found::Index(index) => Some(Number::Whole(i128::try_from(*index).unwrap_or(i128::MAX))),
@@ -180,7 +177,8 @@ fn order(found: &Found<'_>, value: &str) -> Result<Option<Ordering>, Fault> {
     let exact = if is_decimal(value) { value.parse::<i128>().ok() } else { None };
     Ok(match (own, exact) {
         (Number::Whole(own), Some(exact)) => Some(own.cmp(&exact)),
-        (own, _) => own.float().partial_cmp(&literal),
+        (Number::Whole(own), None) => order_decimal(own, value, literal)?,
+        (Number::Float(own), _) => own.partial_cmp(&literal),
     })
 }
 

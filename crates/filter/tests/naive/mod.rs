@@ -5,6 +5,7 @@
 
 mod extended;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use regex::Regex;
@@ -174,6 +175,9 @@ fn scalar_equal(json: &Json, value: &str) -> Result<Option<Comparison>, Fault> {
                 let exact = if is_decimal(value) { value.parse::<i128>().ok() } else { None };
                 Comparison::Is(match (whole, exact) {
                     (Some(whole), Some(exact)) => whole == exact,
+                    (Some(whole), None) => {
+                        order_decimal(whole, value, literal)? == Some(Ordering::Equal)
+                    }
                     _ => number.as_f64() == Some(literal),
                 })
             }
@@ -273,6 +277,25 @@ enum Read {
     Yes(f64),
     No,
     TooLarge,
+}
+
+/// Digits that a float keeps of any decimal; more take a second reader of decimals.
+const FLOAT_DIGITS: usize = 15;
+
+/// How an integer stands to a float; the latter is within the range of both.
+#[expect(clippy::cast_possible_truncation, reason = "cut on purpose")]
+fn order_whole(own: i128, other: f64) -> Option<Ordering> {
+    let cut = other.trunc();
+    match own.cmp(&(cut as i128)) {
+        Ordering::Equal if other.is_finite() => cut.partial_cmp(&other),
+        _ if other.is_nan() => None,
+        order => Some(order),
+    }
+}
+
+/// How an integer stands to a literal that is no plain integer and was read as `float`.
+fn order_decimal(own: i128, literal: &str, float: f64) -> Result<Option<Ordering>, Fault> {
+    if literal.len() > FLOAT_DIGITS { Err(Fault::Unsure) } else { Ok(order_whole(own, float)) }
 }
 
 /// Digits with a minus in front or not.

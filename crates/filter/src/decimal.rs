@@ -1,0 +1,258 @@
+//! Numbers written in decimal, compared by value whatever their length.
+//!
+//! Invariant: two of them are equal exactly if they have the same sign, the same place of the point and the same digits, because
+//! neither the first nor the last digit is a zero. Comparing allocates nothing and reads the shorter of the two.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use crate::wide::Wide;
+
+/// Largest exponent that is told apart from larger ones: strings are far too short for digits to make up the difference.
+const EXPONENT_MAX: i64 = 1 << 60;
+/// Digits of the largest integer of 128 bits.
+const WIDE_DIGITS: i64 = 39;
+
+/// A number of JSON that is no integer of 128 bits: one with a fraction, or a larger one.
+///
+/// It has every digit that it was written with, and is compared exactly. [`Json`](crate::Json) keeps its numbers like this.
+///
+/// # Examples
+/// ```
+/// use statehold_filter::{Filter, Json};
+///
+/// let row: Json = r#"{"ratio": 0.30000000000000004}"#.parse().unwrap();
+/// assert!(Filter::<Json>::compile("ratio == 0.30000000000000004")?.matches(&row));
+/// // As floats these two would be equal.
+/// assert!(!Filter::<Json>::compile("ratio == 0.300000000000000041")?.matches(&row));
+/// # Ok::<(), statehold_filter::CompileError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Decimal {
+    negative: bool,
+    /// How many digits stand before the point; negative where zeros follow it. The smallest for zero.
+    point: i64,
+    /// Without zeros at the ends, so that zero has none.
+    digits: Box<[u8]>,
+    floor: Floor,
+    /// The bits of the nearest float, infinite beyond all of them.
+    float: u64,
+}
+
+/// The integer at or below a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Floor {
+    /// The number itself.
+    At(Wide),
+    /// The number lies between this and the next integer.
+    Below(Wide),
+    /// It has more than 128 bits.
+    Beyond,
+}
+
+impl Decimal {
+    /// Reads digits with a sign, a point and an exponent or without; `None` for other strings.
+    ///
+    /// Cost: linear in the length.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let (negative, unsigned) = match text.as_bytes() {
+            [b'-', rest @ ..] => (true, rest),
+            [b'+', rest @ ..] | rest => (false, rest),
+        };
+        let mantissa_end = unsigned.iter().position(|byte| matches!(byte, b'e' | b'E'));
+        let (mantissa, exponent) = match mantissa_end {
+            Some(end) => (unsigned.get(..end)?, exponent(unsigned.get(end + 1..)?)?),
+            None => (unsigned, 0),
+        };
+        let point = mantissa.iter().position(|byte| *byte == b'.').unwrap_or(mantissa.len());
+        let (whole, fraction) = mantissa.split_at(point);
+        let fraction = fraction.get(1..).unwrap_or_default();
+        let digits = || whole.iter().chain(fraction).copied();
+        if digits().next().is_none() || !digits().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let zeros = digits().take_while(|byte| *byte == b'0').count();
+        let mut significant: Vec<u8> = digits().skip(zeros).collect();
+        while significant.last() == Some(&b'0') {
+            significant.pop();
+        }
+        let point = if significant.is_empty() {
+            i64::MIN
+        } else {
+            exponent + i64::try_from(whole.len()).ok()? - i64::try_from(zeros).ok()?
+        };
+        let negative = negative && !significant.is_empty();
+        let floor = floor(negative, point, &significant);
+        let float: f64 = text.parse().ok()?;
+        // Zero has no sign here, as `==` knows none.
+        let float = (float + 0.0).to_bits();
+        Some(Self { negative, point, digits: significant.into(), floor, float })
+    }
+
+    /// The integer that it is, up to 128 bits.
+    pub(crate) fn whole(&self) -> Option<Wide> {
+        match self.floor {
+            Floor::At(whole) => Some(whole),
+            Floor::Below(_) | Floor::Beyond => None,
+        }
+    }
+
+    /// The nearest float.
+    pub(crate) fn float(&self) -> f64 {
+        f64::from_bits(self.float)
+    }
+
+    /// How it stands to an integer.
+    pub(crate) fn cmp_wide(&self, other: Wide) -> Ordering {
+        match self.floor {
+            Floor::At(whole) => whole.cmp(&other),
+            // A fraction above an integer lies before the next one.
+            Floor::Below(whole) => whole.cmp(&other).then(Ordering::Greater),
+            Floor::Beyond if self.negative => Ordering::Less,
+            Floor::Beyond => Ordering::Greater,
+        }
+    }
+
+    /// The bytes that comparing it reads at most.
+    pub(crate) fn len(&self) -> usize {
+        self.digits.len()
+    }
+}
+
+/// The number behind an `e`, cut to [`EXPONENT_MAX`].
+fn exponent(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] | rest => (false, rest),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let magnitude = digits.iter().fold(0_i64, |sum, digit| {
+        sum.saturating_mul(10).saturating_add((digit - b'0').into()).min(EXPONENT_MAX)
+    });
+    Some(if negative { -magnitude } else { magnitude })
+}
+
+fn floor(negative: bool, point: i64, digits: &[u8]) -> Floor {
+    if point > WIDE_DIGITS {
+        return Floor::Beyond;
+    }
+    let before = usize::try_from(point).unwrap_or(0);
+    let magnitude = (0..before).try_fold(0_u128, |sum, at| {
+        let digit = digits.get(at).map_or(0, |digit| digit - b'0');
+        sum.checked_mul(10)?.checked_add(digit.into())
+    });
+    let fraction = digits.len() > before;
+    let whole = magnitude.and_then(|magnitude| {
+        if negative {
+            // The integer below a negative fraction is one further from zero.
+            0_i128.checked_sub_unsigned(magnitude.checked_add(fraction.into())?).map(Wide::from)
+        } else {
+            Some(i128::try_from(magnitude).map_or_else(|_| Wide::from(magnitude), Wide::from))
+        }
+    });
+    match whole {
+        Some(whole) if fraction => Floor::Below(whole),
+        Some(whole) => Floor::At(whole),
+        None => Floor::Beyond,
+    }
+}
+
+impl Ord for Decimal {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let size = || self.point.cmp(&other.point).then_with(|| self.digits.cmp(&other.digits));
+        match (self.negative, other.negative) {
+            (false, false) => size(),
+            (true, true) => size().reverse(),
+            (true, false) => Ordering::Less,
+            (false, true) => Ordering::Greater,
+        }
+    }
+}
+
+impl PartialOrd for Decimal {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// As JSON has it, though not as it was written: `0.15e3`.
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = str::from_utf8(&self.digits).unwrap_or_default();
+        let sign = if self.negative { "-" } else { "" };
+        if digits.is_empty() {
+            f.write_str("0")
+        } else {
+            write!(f, "{sign}0.{digits}e{}", self.point)
+        }
+    }
+}
+
+impl fmt::Debug for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Decimal {
+        Decimal::read(text).unwrap_or_else(|| panic!("{text}"))
+    }
+
+    /// Ascending, each with other ways of writing it.
+    const ASCENDING: &[&[&str]] = &[
+        &["-1e99999999999999999999"],
+        &["-1e400"],
+        &["-170141183460469231731687303715884105729", "-170141183460469231731687303715884105729.0"],
+        &["-170141183460469231731687303715884105728"],
+        &["-1.5", "-15e-1", "-0.15e1"],
+        &["-1", "-1.0"],
+        &["-0.5", "-.5"],
+        &["-1e-400"],
+        &["0", "-0", "0.0", "0e9", "-0e-99999999999999999999"],
+        &["1e-99999999999999999999"],
+        &["1e-400"],
+        &["0.1", "00.1", "1e-1", "0.10"],
+        &["0.1000000000000000055511151231257827"],
+        &["1", "+1", "1.", "10e-1"],
+        &["1.5"],
+        &["99.999"],
+        &["100", "1e2", "1E+2", "0.001e5"],
+        &["9007199254740992", "9007199254740992.0"],
+        &["9007199254740992.5"],
+        &["9007199254740993"],
+        &["340282366920938463463374607431768211455"],
+        &["340282366920938463463374607431768211455.5"],
+        &["340282366920938463463374607431768211456"],
+        &["1e400"],
+        &["1e99999999999999999999"],
+    ];
+
+    #[test]
+    fn decimals_are_ordered_by_value() {
+        for (at, own) in ASCENDING.iter().enumerate() {
+            for (place, other) in ASCENDING.iter().enumerate() {
+                for (own, other) in own.iter().flat_map(|own| other.iter().map(move |o| (own, o))) {
+                    let (own, other) = (read(own), read(other));
+                    assert_eq!(own.cmp(&other), at.cmp(&place), "{own} {other}");
+                    if let Some(whole) = other.whole() {
+                        assert_eq!(own.cmp_wide(whole), at.cmp(&place), "{own} {whole}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn other_strings_are_no_decimals() {
+        for text in ["", "-", ".", "e1", "1e", "1e+", "1.2.3", "0x1", "1_0", "inf", "1e1.5", "--1"]
+        {
+            assert!(Decimal::read(text).is_none(), "{text}");
+        }
+    }
+}
