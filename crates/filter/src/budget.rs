@@ -3,15 +3,25 @@
 //! Invariant: an evaluation takes its steps before it does the work that they stand for, so that a budget of N
 //! steps bounds the work whatever the row holds.
 
+use crate::ast::Operator;
 use crate::fold::Folded;
 use crate::limits::Limits;
 use crate::literal::{Literal, Scalar};
-use crate::program::{Bound, Extended, FieldLeaf, Listed, Node, Path, Test, Values, Wanted};
+use crate::program::{Bound, Extended, FieldLeaf, Listed, Node, Path, Step, Test};
+use crate::schema::Key;
 
 /// Elements of a list that are compared in one step: a comparison is quicker than a clause.
 pub(crate) const LISTED_PER_STEP: u64 = 4;
 /// Path parts that belong to the clause itself; each further one is a step.
 pub(crate) const SHORT_PATH: usize = 8;
+/// Steps of writing an address or a UUID as a string.
+pub(crate) const SHOWN_STEPS: u64 = 4;
+/// Steps of reading a string as a size, a duration or a time.
+pub(crate) const QUANTITY_STEPS: u64 = 8;
+/// Bytes of a key that belong to the clause itself.
+const SHORT_KEY: usize = 64;
+/// How many keys of a map a longer one is compared with.
+const KEYS_COMPARED: usize = 16;
 
 /// The evaluation steps that the rows of one call share.
 ///
@@ -109,7 +119,8 @@ pub(crate) fn known_steps(node: &Node) -> u64 {
     }
 }
 
-/// The steps of comparing one value with each literal of an expression, on top of its clauses: only long literals take any.
+/// The steps of comparing one value with each literal of an expression, and of looking up each key, on top of its clauses: only
+/// long ones take any.
 ///
 /// It is added to the steps of each row and of each element, because an equality does not count the bytes that it compares.
 pub(crate) fn literal_steps(node: &Node) -> u64 {
@@ -123,17 +134,37 @@ fn literal_bytes(node: &Node) -> usize {
         Node::Field(leaf) => field_bytes(leaf),
         Node::Points(points) => points.texts.iter().map(str::len).max().unwrap_or(0),
         Node::Not(operand) => literal_bytes(operand),
-        Node::Leaf(leaf) => test_bytes(&leaf.test),
+        Node::Leaf(leaf) => path_bytes(&leaf.path) + test_bytes(&leaf.test),
+        Node::Pair(pair) => path_bytes(&pair.left) + path_bytes(&pair.right),
         // A quantifier counts its own body, once for each element.
-        Node::Pair(_) | Node::Each(_) => 0,
+        Node::Each(each) => path_bytes(&each.path),
     }
 }
 
 fn field_bytes(leaf: &FieldLeaf) -> usize {
-    scalar_bytes(&leaf.literal)
+    leaf.key.as_ref().map_or(0, key_bytes) + scalar_bytes(&leaf.literal)
 }
 
-fn scalar_bytes(scalar: &Scalar) -> usize {
+fn path_bytes(path: &Path) -> usize {
+    let step_bytes = |step: &Step| match step {
+        Step::Key(key) => key_bytes(key),
+        Step::Part(part) => looked_up(part.text()),
+        Step::Field(_) | Step::Index(_) => 0,
+    };
+    path.steps.iter().map(step_bytes).sum()
+}
+
+fn key_bytes(key: &Key) -> usize {
+    if let Key::Text(text) = key { looked_up(text) } else { 0 }
+}
+
+/// The bytes that looking up a key compares, where they are many: maps can hold keys that differ at their ends only.
+fn looked_up(key: &str) -> usize {
+    if key.len() > SHORT_KEY { key.len().saturating_mul(KEYS_COMPARED) } else { 0 }
+}
+
+/// The bytes that comparing with a literal reads.
+pub(crate) fn scalar_bytes(scalar: &Scalar) -> usize {
     if let Scalar::Text(text) = scalar { text.len() } else { 0 }
 }
 
@@ -143,19 +174,25 @@ fn literal_len(literal: &Literal) -> usize {
 
 fn test_bytes(test: &Test) -> usize {
     match test {
-        Test::Equal(scalar) | Test::Element(scalar) => scalar_bytes(scalar),
+        Test::Equal(scalar) => scalar_bytes(scalar),
+        Test::HasKey(key) => key_bytes(key),
+        Test::Dynamic(Operator::Contains, literal) => looked_up(literal.text()),
         Test::Dynamic(_, literal) => literal_len(literal),
-        // A search of a string counts the bytes itself.
-        Test::Substring(_) | Test::HasKey(_) | Test::Empty | Test::Nil | Test::Matches(_) => 0,
+        // A search of a string or a list counts the bytes itself.
+        Test::Element(_) | Test::Substring(_) | Test::Empty | Test::Nil | Test::Matches(_) => 0,
         Test::Extended(test) => match &**test {
             Extended::Order(_, bound) => bound_bytes(bound),
             Extended::Between(low, high) => bound_bytes(low) + bound_bytes(high),
             Extended::Prefix(text) | Extended::Suffix(text) => text.len(),
             Extended::EqualFold(folded) | Extended::ContainsFold(folded) => Folded::bytes(folded),
             Extended::Count(..) => 0,
-            Extended::In(listed)
-            | Extended::ContainsAny(listed)
-            | Extended::ContainsAll(listed) => listed_bytes(listed),
+            Extended::In(listed) => listed_bytes(listed),
+            Extended::ContainsAny(listed) | Extended::ContainsAll(listed) => match listed {
+                Listed::Keys(keys) => keys.iter().map(key_bytes).sum(),
+                Listed::Open(open) => looked_up(open.longest()),
+                // Counted for each element.
+                Listed::One(_) | Listed::Each(_) | Listed::Parts(_) => 0,
+            },
         },
     }
 }
@@ -170,19 +207,9 @@ fn bound_bytes(bound: &Bound) -> usize {
 
 /// The longest value of a list, because a look-up compares with few of them.
 fn listed_bytes(listed: &Listed) -> usize {
-    let longest = match listed {
-        Listed::One(Values::Texts(texts)) => texts.iter().map(str::len).max(),
-        Listed::One(Values::Scalars(scalars)) => scalars.iter().map(scalar_bytes).max(),
-        Listed::Each(scalars) => Some(scalars.iter().map(scalar_bytes).sum()),
-        Listed::Parts(_) | Listed::Keys(_) => None,
-        Listed::Open(open) => open
-            .literals
-            .iter()
-            .map(|wanted| match wanted {
-                Wanted::Literal(literal) => literal_len(literal),
-                Wanted::Quantity(_) => 0,
-            })
-            .max(),
-    };
-    longest.unwrap_or(0)
+    match listed {
+        Listed::One(values) => values.longest(),
+        Listed::Open(open) => open.longest().len(),
+        Listed::Each(_) | Listed::Parts(_) | Listed::Keys(_) => 0,
+    }
 }

@@ -130,7 +130,11 @@ impl<'t> Checker<'t> {
         match &expr.kind {
             ExprKind::And(operands) => Ok(Node::all(self.exprs(operands)?)),
             ExprKind::Or(operands) => Ok(Node::any(self.exprs(operands)?)),
-            ExprKind::Not(operand) => Ok(Node::Not(Box::new(self.expr(operand)?))),
+            // Two negations are none, so that no depth of them costs a row anything.
+            ExprKind::Not(operand) => Ok(match self.expr(operand)? {
+                Node::Not(inner) => *inner,
+                other => Node::Not(Box::new(other)),
+            }),
             ExprKind::Clause(clause) => Ok(self.clause(clause, expr.span)?.shorten()),
             ExprKind::Comparison(comparison) => self.comparison(comparison, expr.span),
             ExprKind::Quantifier(quantifier) => {

@@ -12,7 +12,7 @@ use std::fmt::{self, Write as _};
 use uuid::Uuid;
 
 use crate::ast::Operator;
-use crate::budget::{LISTED_PER_STEP, path_steps, steps_of};
+use crate::budget::{LISTED_PER_STEP, SHOWN_STEPS, path_steps, scalar_bytes, steps_of};
 use crate::coerce::Coerce;
 use crate::datum::{Datum, List, Map};
 use crate::error::EvalErrorKind;
@@ -137,21 +137,40 @@ impl<'a> Run<'a> {
         matches!(self.reason.get(), Some((EvalErrorKind::TooCostly { .. }, _)))
     }
 
-    /// Takes the steps of searching a string; values that are no string are short.
+    /// Takes the steps of searching a string; an address or a UUID is written as one first.
     #[inline]
     fn spend_search(&self, datum: &Datum<'a>, times: usize, span: Span) -> Result<(), Halt> {
         let bytes = match datum {
             Datum::Text(text) => text.len(),
             Datum::List(list) => list.bytes().map_or(0, <[u8]>::len),
-            _ => return Ok(()),
+            other => return self.spend_shown(other, times, span),
         };
         self.spend(steps_of(bytes).saturating_mul(times as u64), span)
     }
 
-    /// Takes the steps of comparing the elements of a list with `times` values.
+    /// Takes the steps of writing a value as a string, where it is none.
     #[inline]
-    fn spend_list(&self, list: &dyn List, times: usize, span: Span) -> Result<(), Halt> {
-        self.spend((list.len() as u64).saturating_mul(times as u64) / LISTED_PER_STEP, span)
+    fn spend_shown(&self, datum: &Datum<'a>, times: usize, span: Span) -> Result<(), Halt> {
+        match datum {
+            Datum::Uuid(_) | Datum::Ipv4(_) | Datum::Ipv6(_) => {
+                self.spend(SHOWN_STEPS.saturating_mul(times as u64), span)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the steps of comparing the elements of a list with `times` values of `bytes` together.
+    #[inline]
+    fn spend_list(
+        &self,
+        list: &dyn List,
+        times: usize,
+        bytes: usize,
+        span: Span,
+    ) -> Result<(), Halt> {
+        let len = list.len() as u64;
+        let compared = len.saturating_mul(times as u64) / LISTED_PER_STEP;
+        self.spend(compared.saturating_add(len.saturating_mul(steps_of(bytes))), span)
     }
 
     #[cold]
@@ -232,7 +251,11 @@ impl<'a> Run<'a> {
         mut datum: Datum<'a>,
         span: Span,
     ) -> Result<Datum<'a>, Halt> {
-        // The first part belongs to the clause; each further one is a look-up by name.
+        // Most paths have one part, which belongs to the clause.
+        if let [Step::Part(part)] = &*path.steps {
+            return self.part_of(part, datum, span);
+        }
+        // Each further one is a look-up by name.
         self.spend(path.steps.len().saturating_sub(1) as u64, span)?;
         for step in &path.steps {
             datum = match step {
@@ -287,7 +310,7 @@ impl<'a> Run<'a> {
             }
             Test::Element(literal) => Ok(match datum {
                 Datum::List(list) => {
-                    self.spend_list(*list, 1, leaf.span)?;
+                    self.spend_list(*list, 1, scalar_bytes(literal), leaf.span)?;
                     list.any(&mut |_, element| literal.equals(&element))
                 }
                 _ => false,
@@ -297,6 +320,7 @@ impl<'a> Run<'a> {
                 _ => false,
             }),
             Test::Matches(pattern) => {
+                self.spend_shown(datum, 1, leaf.span)?;
                 let mut spend = |steps| self.spend(steps, leaf.span).is_ok();
                 match searched(datum, |text| pattern.is_match(text, &mut spend)) {
                     Some(Some(found)) => Ok(found),
@@ -369,7 +393,7 @@ impl<'a> Run<'a> {
             Datum::List(list) => match literal.fits(list.element()) {
                 Some(fits) => {
                     self.coerced(fits, span)?;
-                    self.spend_list(list, 1, span)?;
+                    self.spend_list(list, 1, literal.text().len(), span)?;
                     Ok(list
                         .any(&mut |_, element| matches!(literal.equals(element), Some(Ok(true)))))
                 }
@@ -381,7 +405,7 @@ impl<'a> Run<'a> {
 
     /// Elements of mixed kinds: one that the literal can't be read as is ignored, and so are absent ones.
     fn any_element(&self, literal: &Literal, list: &'a dyn List, span: Span) -> Answer {
-        self.spend_list(list, 1, span)?;
+        self.spend_list(list, 1, literal.text().len(), span)?;
         let mut answer = Ok(false);
         list.any(&mut |_, element| {
             answer = match literal.equals(element) {
@@ -427,8 +451,14 @@ impl<'a> Run<'a> {
     fn each_entry(&self, each: &Each, map: &'a dyn Map, scope: Option<&Scope<'_, 'a>>) -> Answer {
         let mut decided: Option<Decided<'a>> = None;
         map.any(&mut |key, value| {
-            if decided.as_ref().is_some_and(|decided| !key_before(key, decided.key)) {
-                return false;
+            if let Some(decided) = &decided {
+                // Keys that agree for long take as long to compare.
+                if self.spend(key_steps(key, decided.key), each.span).is_err() {
+                    return true;
+                }
+                if !key_before(key, decided.key) {
+                    return false;
+                }
             }
             let scope = Scope { key: &key, value: &value, of_map: true, outer: scope };
             let answer = match self.spend(each.element_steps, each.span) {
@@ -493,6 +523,14 @@ fn step_into<'a>(step: &Step, datum: &Datum<'a>) -> Datum<'a> {
         (Step::Key(key), Datum::Map(map)) => map.get(key).unwrap_or(Datum::Missing),
         (Step::Index(index), Datum::List(list)) => list.get(*index).unwrap_or(Datum::Missing),
         _ => Datum::Missing,
+    }
+}
+
+/// The steps of [`key_before`].
+fn key_steps(key: Datum<'_>, other: Datum<'_>) -> u64 {
+    match (key, other) {
+        (Datum::Text(key), Datum::Text(other)) => steps_of(key.len().min(other.len())),
+        _ => 0,
     }
 }
 

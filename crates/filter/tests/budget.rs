@@ -231,6 +231,116 @@ fn long_literals_weigh_on_each_element() {
 }
 
 #[test]
+fn long_literals_weigh_on_each_element_of_a_list() {
+    let long = "a".repeat(6_000);
+    let texts: Vec<String> = (0..100).map(|n| format!("{long}{n:04}")).collect();
+    let limits = Limits { row_steps: 5_000, ..Limits::default() };
+    for text in [
+        format!("list contains `{long}none`"),
+        format!("list contains* `{long}none`"),
+        format!("list contains any [`{long}none`, none]"),
+        format!("list contains all [`{long}0000`, `{long}0001`]"),
+    ] {
+        let open = filter::<Value>(&text, limits.clone());
+        let answer = open.try_matches(&json!({ "list": texts }));
+        assert!(is_too_costly(&answer), "{}: {answer:?}", &text[..20]);
+        let typed = filter::<Row>(&text, limits.clone());
+        let row = Row { list: texts.clone(), ..row(0) };
+        assert!(is_too_costly(&typed.try_matches(&row)), "{}", &text[..20]);
+    }
+}
+
+#[test]
+fn long_keys_weigh_on_each_look_up() {
+    // Keys that agree for long are compared for long, at each level of the map.
+    let long = "a".repeat(6_000);
+    let map: BTreeMap<String, String> =
+        (0..100).map(|n| (format!("{long}{n:04}"), String::new())).collect();
+    let list: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+    let limits = Limits { row_steps: 50_000, ..Limits::default() };
+    for clause in [
+        format!("map contains `{long}none`"),
+        format!("map[`{long}none`] == x"),
+        format!("map[`{long}none`] matches x"),
+        format!("map contains any [`{long}none`, none]"),
+    ] {
+        let text = format!("any list as x {{ {clause} }}");
+        let open = filter::<Value>(&text, limits.clone());
+        let answer = open.try_matches(&json!({ "list": list, "map": map }));
+        assert!(is_too_costly(&answer), "{}: {answer:?}", &text[..40]);
+        let typed = filter::<Row>(&text, limits.clone());
+        let row = Row { list: list.clone(), map: map.clone(), ..row(0) };
+        assert!(is_too_costly(&typed.try_matches(&row)), "{}", &text[..40]);
+    }
+    let text = "all map as k { any map as x { x is nil } }";
+    let open = filter::<Value>(text, Limits { row_steps: 500, ..Limits::default() });
+    assert!(is_too_costly(&open.try_matches(&json!({ "map": map }))), "keys are put in order");
+}
+
+#[derive(Filterable)]
+struct Shown {
+    addresses: Vec<std::net::IpAddr>,
+    ids: Vec<uuid::Uuid>,
+}
+
+#[test]
+fn values_that_are_written_or_read_take_steps() {
+    let shown = Shown {
+        addresses: vec![std::net::Ipv6Addr::LOCALHOST.into(); 100],
+        ids: vec![uuid::Uuid::nil(); 100],
+    };
+    let limits = Limits { row_steps: 300, ..Limits::default() };
+    for list in ["addresses", "ids"] {
+        for clause in ["contains zz", "matches zz", "starts with zz", "ends with zz", "==* zz"] {
+            let text = format!("any {list} as x {{ x {clause} }}");
+            let filter = filter::<Shown>(&text, limits.clone());
+            assert!(is_too_costly(&filter.try_matches(&shown)), "{text}");
+        }
+    }
+    let times = json!({ "list": vec!["2026-01-02T03:04:05Z"; 100] });
+    for clause in [
+        "any list as x { x < 2020-01-01T00:00:00Z }",
+        "any list as x { x in [2020-01-01T00:00:00Z] }",
+        "list contains any [2020-01-01T00:00:00Z]",
+    ] {
+        let filter = filter::<Value>(clause, limits.clone());
+        assert!(is_too_costly(&filter.try_matches(&times)), "{clause}");
+    }
+    // A string is read once, however many quantities it is compared with.
+    let many = vec!["2020-01-01T00:00:00Z"; 900].join(", ");
+    let filter = filter::<Value>(&format!("time in [{many}]"), limits);
+    assert_eq!(filter.try_matches(&json!({ "time": "2026-01-02T03:04:05Z" })), Ok(false));
+}
+
+#[test]
+fn numbers_with_many_digits_take_steps() {
+    let long = "9".repeat(60_000);
+    let text =
+        format!(r#"{{"list": [{}], "n": 0.{long}5}}"#, vec![format!("0.{long}5"); 10].join(","));
+    let row: statehold_filter::Json = text.parse().unwrap_or_else(|error| panic!("{error}"));
+    let limits = Limits { row_steps: 5_000, ..Limits::default() };
+    for text in
+        ["all list as x { @x == @n }".to_owned(), format!("all list as x {{ x != 0.{long} }}")]
+    {
+        let filter = filter::<statehold_filter::Json>(&text, limits.clone());
+        assert!(is_too_costly(&filter.try_matches(&row)), "{}", &text[..24]);
+    }
+}
+
+#[test]
+fn negations_inside_of_each_other_cost_nothing() {
+    let list: Vec<u32> = (0..1_000).collect();
+    let limits = Limits { row_steps: 2_000, ..Limits::default() };
+    for count in 0..60 {
+        let inner = format!("{}x == 1000{}", "not (".repeat(count), ")".repeat(count));
+        let text =
+            format!("{} list as x {{ {inner} }}", if count % 2 == 0 { "any" } else { "all" });
+        let filter = filter::<Value>(&text, limits.clone());
+        assert_eq!(filter.try_matches(&json!({ "list": list })), Ok(count % 2 == 1), "{text}");
+    }
+}
+
+#[test]
 fn the_errors_name_the_limit_and_a_way_out() {
     let filter = filter::<Row>(&nested("d == none"), Limits::default());
     let error = filter.try_matches(&row(1_000)).unwrap_err();

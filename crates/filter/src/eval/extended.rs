@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 use uuid::Uuid;
 
 use super::{Answer, Halt, Run, Scope, Shown, is_absent};
-use crate::budget::steps_of;
+use crate::budget::{QUANTITY_STEPS, steps_of};
 use crate::coerce::Coerce;
 use crate::datum::{Datum, Whole};
 use crate::decimal::Decimal;
@@ -29,6 +29,7 @@ impl<'a> Run<'a> {
         if is_absent(datum) {
             return Ok(false);
         }
+        self.spend_shown(datum, 1, leaf.span)?;
         let answer = match test {
             Extended::Order(relation, bound) => self.ordered(datum, *relation, bound, leaf.span)?,
             Extended::Between(low, high) => {
@@ -45,7 +46,7 @@ impl<'a> Run<'a> {
             Extended::EqualFold(own) => with_text(datum, |text| own.equals(text)),
             Extended::ContainsFold(own) => match datum {
                 Datum::List(list) => {
-                    self.spend_list(*list, 1, leaf.span)?;
+                    self.spend_list(*list, FOLDED_HEFT, own.bytes(), leaf.span)?;
                     Some(list.any(&mut |_, element| {
                         with_text(&element, |text| own.equals(text)) == Some(true)
                     }))
@@ -86,11 +87,22 @@ impl<'a> Run<'a> {
             Bound::Scalar(scalar) => return Ok(Some(relation.holds(order_of(datum, scalar)))),
             Bound::Literal(literal) => order_of_any(datum, literal),
             Bound::Quantity(quantity) => {
-                self.spend_search(datum, 1, span)?;
-                order_of_quantity(datum, *quantity)
+                let measured = self.measured(datum, span)?;
+                measured.map(|measured| measured.order(*quantity))
             }
         };
         order.map(|order| self.coerced(order, span).map(|order| relation.holds(order))).transpose()
+    }
+
+    /// A value as it is compared with quantities; `None` for one that is neither a number nor a string.
+    fn measured<'d>(&self, datum: &Datum<'d>, span: Span) -> Result<Option<Measured<'d>>, Halt> {
+        if let Some(number) = Number::of(datum) {
+            return Ok(Some(Measured::Number(number)));
+        }
+        if let Datum::Text(text) = datum {
+            self.spend(QUANTITY_STEPS.saturating_add(steps_of(text.len())), span)?;
+        }
+        Ok(with_text(datum, |text| Measured::Text(Quantity::read(text))))
     }
 
     pub(super) fn pair(&self, pair: &Pair, scope: Option<&Scope<'_, 'a>>) -> Answer {
@@ -114,6 +126,8 @@ impl<'a> Run<'a> {
                     self.spend(steps_of(left.len().min(right.len())), pair.span)?;
                     Some(relation.holds(left.order(right)))
                 } else {
+                    self.spend_shown(left, 1, pair.span)?;
+                    self.spend_shown(right, 1, pair.span)?;
                     // The shorter one bounds the comparison.
                     if let (Datum::Text(own), Datum::Text(other)) = (left, right) {
                         self.spend(steps_of(own.len().min(other.len())), pair.span)?;
@@ -146,18 +160,25 @@ fn order_of_any(datum: &Datum<'_>, literal: &Literal) -> Option<Result<Option<Or
     with_text(datum, |text| Ok(Some(text.cmp(literal.text())))).or_else(|| literal.order(*datum))
 }
 
-/// How a value stands to a quantity: a number counts its steps, a text has to be of the same unit.
-fn order_of_quantity(
-    datum: &Datum<'_>,
-    quantity: Quantity,
-) -> Option<Result<Option<Ordering>, Coerce>> {
-    if let Some(number) = Number::of(datum) {
-        return Some(Ok(number.order(Number::Whole(quantity.value))));
+/// A value that quantities are compared with; its string is read once, however many there are.
+#[derive(Clone, Copy)]
+enum Measured<'a> {
+    Number(Number<'a>),
+    /// `None` for a string that is no quantity.
+    Text(Option<Quantity>),
+}
+
+impl Measured<'_> {
+    /// How it stands to a quantity: a number counts its steps, a string MUST be of the same unit.
+    fn order(self, quantity: Quantity) -> Result<Option<Ordering>, Coerce> {
+        match self {
+            Self::Number(number) => Ok(number.order(Number::Whole(quantity.value))),
+            Self::Text(Some(own)) if own.unit == quantity.unit => {
+                Ok(Some(own.value.cmp(&quantity.value)))
+            }
+            Self::Text(_) => Err(Coerce::Syntax),
+        }
     }
-    with_text(datum, |text| match Quantity::read(text) {
-        Some(own) if own.unit == quantity.unit => Ok(Some(own.value.cmp(&quantity.value))),
-        _ => Err(Coerce::Syntax),
-    })
 }
 
 /// Calls `ask` with the text of anything that is text.

@@ -31,6 +31,8 @@ pub(crate) struct Open {
     by_text: Box<[u32]>,
     /// The literals in ascending order, when each of them is a whole number.
     wholes: Box<[Wide]>,
+    /// The place of the longest literal.
+    longest: usize,
 }
 
 /// A value that is asked for.
@@ -47,6 +49,11 @@ impl Wanted {
             Some(quantity) => Self::Quantity(quantity),
             None => Self::Literal(Literal::new(&value.text)),
         }
+    }
+
+    /// The string that values are compared with; empty for a quantity, which is a number.
+    fn text(&self) -> &str {
+        self.literal().map_or("", Literal::text)
     }
 
     fn literal(&self) -> Option<&Literal> {
@@ -69,7 +76,14 @@ impl Open {
             literals.iter().map(|wanted| wanted.literal()?.whole()).collect();
         let mut wholes = wholes.unwrap_or_default();
         wholes.sort_unstable();
-        Self { literals, by_text: by_text.into(), wholes: wholes.into() }
+        let length = |at: &usize| literals.get(*at).map_or(0, |wanted| wanted.text().len());
+        let longest = (0..literals.len()).max_by_key(length).unwrap_or(0);
+        Self { literals, by_text: by_text.into(), wholes: wholes.into(), longest }
+    }
+
+    /// The longest literal, which a look-up may compare; empty where there is none.
+    pub(crate) fn longest(&self) -> &str {
+        self.literals.get(self.longest).map_or("", Wanted::text)
     }
 
     /// The bytes of what look-ups need.

@@ -30,6 +30,14 @@ impl Values {
         Self::Scalars(scalars.into())
     }
 
+    /// The bytes of the longest one, which a look-up may compare.
+    pub(crate) fn longest(&self) -> usize {
+        match self {
+            Self::Texts(texts) => texts.longest,
+            Self::Scalars(_) => 0,
+        }
+    }
+
     /// Whether `datum` is one of them, in the logarithm of their number.
     pub(crate) fn contain(&self, datum: &Datum<'_>) -> bool {
         match (self, datum) {
@@ -51,7 +59,9 @@ pub(crate) struct Texts {
     /// The last bytes of each text, ascending: most are told apart by these, and numbers are quickly compared.
     tails: Box<[u64]>,
     /// The texts, ordered by their last bytes, then by themselves.
-    texts: Box<[Box<str>]>,
+    held: Box<[Box<str>]>,
+    /// The bytes of the longest one.
+    longest: usize,
 }
 
 impl Texts {
@@ -60,7 +70,8 @@ impl Texts {
         texts.sort_unstable();
         texts.dedup();
         let (tails, texts): (Vec<u64>, Vec<Box<str>>) = texts.into_iter().unzip();
-        Self { tails: tails.into(), texts: texts.into() }
+        let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
+        Self { tails: tails.into(), held: texts.into(), longest }
     }
 
     /// Whether `text` is one of them, in the logarithm of their number.
@@ -71,12 +82,12 @@ impl Texts {
             return false;
         }
         let end = at + self.tails[at..].partition_point(|tail| *tail == own);
-        at += self.texts[at..end].partition_point(|other| **other < *text);
-        at < end && *self.texts[at] == *text
+        at += self.held[at..end].partition_point(|other| **other < *text);
+        at < end && *self.held[at] == *text
     }
 
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.texts.iter().map(|text| &**text)
+        self.held.iter().map(|text| &**text)
     }
 }
 

@@ -4,9 +4,8 @@
 //! one that does not fit leaves the row without an answer, unless none of them can be at odds with the data.
 
 use super::super::{Answer, Halt, Run, contains_text, is_absent};
-use super::order_of_quantity;
 use crate::ast::Operator;
-use crate::budget::LISTED_PER_STEP;
+use crate::budget::{LISTED_PER_STEP, scalar_bytes, steps_of};
 use crate::coerce::Coerce;
 use crate::datum::{Datum, List};
 use crate::error::EvalErrorKind;
@@ -35,7 +34,7 @@ impl<'a> Run<'a> {
     pub(super) fn contains_any(&self, listed: &Listed, datum: &Datum<'a>, span: Span) -> Asked {
         Ok(Some(match (listed, datum) {
             (Listed::One(values), Datum::List(list)) => {
-                self.spend(list.len() as u64, span)?;
+                self.spend_look_ups(*list, values.longest(), span)?;
                 list.any(&mut |_, element| values.contain(&element))
             }
             (Listed::Parts(parts), _) => {
@@ -48,7 +47,8 @@ impl<'a> Run<'a> {
                 keys.iter().any(|key| map.get(key).is_some())
             }
             (Listed::Open(open), Datum::List(list))
-                if self.spend(list.len() as u64, span).is_ok() && open.can_look_up_all(*list) =>
+                if self.spend_look_ups(*list, open.longest().len(), span).is_ok()
+                    && open.can_look_up_all(*list) =>
             {
                 list.any(&mut |_, element| open.look_up(&element) == Some(true))
             }
@@ -69,7 +69,8 @@ impl<'a> Run<'a> {
         Ok(Some(match (listed, datum) {
             (Listed::Each(values), Datum::List(list)) => {
                 self.spend(values.len() as u64, span)?;
-                self.spend_list(*list, values.len(), span)?;
+                let bytes = values.iter().map(scalar_bytes).sum();
+                self.spend_list(*list, values.len(), bytes, span)?;
                 values.iter().all(|own| list.any(&mut |_, element| own.equals(&element)))
             }
             (Listed::Parts(parts), _) => {
@@ -94,17 +95,29 @@ impl<'a> Run<'a> {
         }))
     }
 
+    /// Takes the steps of looking up each element of a list among values of at most `longest` bytes.
+    fn spend_look_ups(&self, list: &dyn List, longest: usize, span: Span) -> Result<(), Halt> {
+        let each = steps_of(longest).saturating_add(1);
+        self.spend((list.len() as u64).saturating_mul(each), span)
+    }
+
     fn is_one_of(&self, open: &Open, datum: &Datum<'a>, span: Span) -> Answer {
         if let Some(found) = open.look_up(datum) {
             return Ok(found);
         }
+        // Read for the first quantity, not for each.
+        let mut measured = None;
         for wanted in &open.literals {
             let equal = match wanted {
                 Wanted::Literal(literal) => self.dynamic_equal(literal, *datum, span)?,
-                Wanted::Quantity(quantity) => match order_of_quantity(datum, *quantity) {
-                    Some(order) => self.coerced(order, span)?.is_some_and(|order| order.is_eq()),
-                    None => return self.wrong_kind(Operator::In, span),
-                },
+                Wanted::Quantity(quantity) => {
+                    let own = match measured {
+                        Some(own) => own,
+                        None => *measured.insert(self.measured(datum, span)?),
+                    };
+                    let Some(own) = own else { return self.wrong_kind(Operator::In, span) };
+                    self.coerced(own.order(*quantity), span)?.is_some_and(|order| order.is_eq())
+                }
             };
             if equal {
                 return Ok(true);
@@ -123,13 +136,14 @@ impl<'a> Run<'a> {
         let Datum::List(list) = *datum else { return Ok(false) };
         let mut answer = Ok(false);
         list.any(&mut |_, element| {
-            if let Err(halt) =
-                self.spend(1, span).and_then(|()| self.spend_search(&element, 1, span))
-            {
-                answer = Err(halt);
-                return true;
-            }
-            answer = match order_of_quantity(&element, quantity) {
+            let measured = match self.spend(1, span).and_then(|()| self.measured(&element, span)) {
+                Ok(measured) => measured,
+                Err(halt) => {
+                    answer = Err(halt);
+                    return true;
+                }
+            };
+            answer = match measured.map(|measured| measured.order(quantity)) {
                 Some(Ok(order)) => Ok(order.is_some_and(|order| order.is_eq())),
                 // As with numbers, a text that is no such quantity is ignored.
                 Some(Err(Coerce::Syntax)) => Ok(false),
