@@ -14,11 +14,13 @@
 mod read_back;
 
 use std::cmp::Ordering;
+use std::io;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::RowError;
-use crate::shape::{Outcome, Shape, Walk};
+use crate::shape::{OldShape, OldShapes, Outcome, Shape, Values, Walk};
 use crate::table::{Entry, Table};
 
 /// The format of the records that this build writes.
@@ -60,10 +62,16 @@ pub(crate) fn encode<T: Table>(
     bytes.extend_from_slice(&entry.create_index().to_le_bytes());
     bytes.extend_from_slice(&entry.modify_index().to_le_bytes());
     let row: &T::Row = entry;
+    let shape = shape.latest();
     let walk = Walk::new(shape);
     let written = bincode::serde::encode_into_std_write(walk.row(row), &mut bytes, config());
+    let mut unknown = None;
     let kinds = match walk.outcome(written.is_ok()) {
-        Outcome::Agrees | Outcome::Unknown => None,
+        Outcome::Agrees => None,
+        Outcome::Unknown(values) => {
+            unknown = Some(values);
+            None
+        }
         Outcome::Refused => {
             return Err(written.map_or_else(|error| error.to_string(), |_| String::new()));
         }
@@ -82,8 +90,34 @@ pub(crate) fn encode<T: Table>(
     // The kinds are the cause of all that goes wrong after them.
     read_back::check::<T>(row, &bytes[HEAD..], key, shape)
         .map_err(|found| kinds.unwrap_or(found))?;
+    // After the check: these are values that the reader accepts.
+    if let Some(values) = unknown {
+        shape.learn::<T::Row>(values);
+    }
     seal(&mut bytes);
     Ok(bytes)
+}
+
+/// Completes the shape of a table's rows by one of them that was read; whether it is whole now.
+pub(crate) fn learn<T: Table>(row: &T::Row, shape: &Shape) -> bool {
+    let latest = shape.latest();
+    if latest.is_whole() {
+        return true;
+    }
+    if let Some(values) = unknown_values(row, latest) {
+        latest.learn::<T::Row>(values);
+    }
+    shape.latest().is_whole()
+}
+
+/// The values of a row of which the shape does not know all.
+fn unknown_values<R: Serialize>(row: &R, shape: &Shape) -> Option<Values> {
+    let walk = Walk::new(shape);
+    let written = bincode::serde::encode_into_std_write(walk.row(row), &mut io::sink(), config());
+    match walk.outcome(written.is_ok()) {
+        Outcome::Unknown(values) => Some(values),
+        _ => None,
+    }
 }
 
 /// A row as it comes from bytes of any version.
@@ -94,8 +128,9 @@ pub(crate) struct Stored<R> {
     pub(crate) migrated: bool,
 }
 
-/// The row and its stamps from bytes that may be anything.
-pub(crate) fn decode<T: Table>(bytes: &[u8]) -> Result<Stored<T::Row>, RowError> {
+/// The row and its stamps from bytes that may be anything. A migration is held to the shapes `old` of the
+/// table's earlier versions.
+pub(crate) fn decode<T: Table>(bytes: &[u8], old: &OldShapes) -> Result<Stored<T::Row>, RowError> {
     let table = T::NAME;
     let damaged = |reason| RowError::Damaged { table, reason };
     let record = unseal(bytes).ok_or(damaged("a record's checksum does not match"))?;
@@ -117,7 +152,9 @@ pub(crate) fn decode<T: Table>(bytes: &[u8]) -> Result<Stored<T::Row>, RowError>
             version: found,
             reason,
         })?),
-        Ordering::Less => T::migrate_row(OldRow { table, version: found, bytes: row })?,
+        Ordering::Less => {
+            T::migrate_row(OldRow { table, version: found, bytes: row, shape: old.get(found) })?
+        }
         Ordering::Greater => {
             return Err(RowError::NewerVersion { table, found, known: T::VERSION });
         }
@@ -142,6 +179,8 @@ pub struct OldRow<'a> {
     table: &'static str,
     version: u16,
     bytes: &'a [u8],
+    /// The shape that is recorded for the version.
+    shape: Option<&'a OldShape>,
 }
 
 impl OldRow<'_> {
@@ -157,9 +196,26 @@ impl OldRow<'_> {
     /// `#[serde(default)]` at its end: the bytes have no names and no end marks, so a missing field
     /// can't be seen. Declare the old struct, read that, build the new row from it.
     ///
+    /// The names, the order and the kinds of the fields MUST be those that the store has recorded for the
+    /// version; `#[serde(rename = "..")]` keeps a name. In a tuple only the order and the kinds count.
+    ///
+    /// Cost: one decoding. The first row of a type is compared too, which takes as long as
+    /// [`Schema::try_table`](crate::Schema::try_table).
+    ///
     /// # Errors
-    /// [`RowError::Migration`] when the bytes are not of such a type.
-    pub fn read<R: DeserializeOwned>(&self) -> Result<R, RowError> {
+    /// [`RowError::MigrationShape`] when the type has another shape than the rows of the version, and
+    /// [`RowError::Migration`] when the bytes are not of the type: the shape of a version is unknown where no
+    /// store was opened with it by a build that records shapes.
+    pub fn read<R: DeserializeOwned + 'static>(&self) -> Result<R, RowError> {
+        if let Some(shape) = self.shape {
+            shape.check::<R>().map_err(|differing| RowError::MigrationShape {
+                table: self.table,
+                version: self.version,
+                difference: differing.difference,
+                was: differing.was,
+                is: differing.is,
+            })?;
+        }
         from_bytes(self.bytes).map_err(|reason| RowError::Migration {
             table: self.table,
             version: self.version,
@@ -297,7 +353,7 @@ mod tests {
     fn a_record_has_the_golden_bytes() {
         let bytes = stored::<Rows>(row()).unwrap();
         assert_eq!(hex(&bytes[..bytes.len() - TAIL]), GOLDEN);
-        let entry = decode::<Rows>(&bytes).unwrap().entry.unwrap();
+        let entry = decode::<Rows>(&bytes, OldShapes::NONE).unwrap().entry.unwrap();
         assert_eq!((entry.create_index(), entry.modify_index()), (5, 7));
         assert_eq!(*entry, row());
     }
@@ -308,8 +364,8 @@ mod tests {
         for at in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[at] ^= 0x10;
-            assert!(decode::<Rows>(&bad).is_err(), "byte {at} flipped");
-            assert!(decode::<Rows>(&bytes[..at]).is_err(), "cut at {at}");
+            assert!(decode::<Rows>(&bad, OldShapes::NONE).is_err(), "byte {at} flipped");
+            assert!(decode::<Rows>(&bytes[..at], OldShapes::NONE).is_err(), "cut at {at}");
         }
     }
 
@@ -331,7 +387,10 @@ mod tests {
         // Many empty texts are few bytes, which the codec counts as many more.
         for texts in [1_000, 1_000_000] {
             if let Ok(bytes) = stored::<Lists>((1, vec![String::new(); texts])) {
-                assert_eq!(decode::<Lists>(&bytes).unwrap().entry.unwrap().1.len(), texts);
+                assert_eq!(
+                    decode::<Lists>(&bytes, OldShapes::NONE).unwrap().entry.unwrap().1.len(),
+                    texts
+                );
             }
         }
     }
@@ -339,7 +398,7 @@ mod tests {
     #[test]
     fn rows_of_an_earlier_version_are_migrated_and_keep_their_stamps() {
         let bytes = stored::<Rows>(row()).unwrap();
-        let entry = decode::<NewRows>(&bytes).unwrap().entry.unwrap();
+        let entry = decode::<NewRows>(&bytes, OldShapes::NONE).unwrap().entry.unwrap();
         assert_eq!(*entry, ("vol".to_owned(), "-2".to_owned()));
         assert_eq!((entry.create_index(), entry.modify_index()), (5, 7));
     }
@@ -351,11 +410,11 @@ mod tests {
         bytes[1] = 2;
         seal(&mut bytes);
         assert_eq!(
-            decode::<NewRows>(&bytes).err().unwrap(),
+            decode::<NewRows>(&bytes, OldShapes::NONE).err().unwrap(),
             RowError::OlderVersion { table: "rows", found: 2, known: 3 }
         );
         assert_eq!(
-            decode::<Rows>(&bytes).err().unwrap(),
+            decode::<Rows>(&bytes, OldShapes::NONE).err().unwrap(),
             RowError::NewerVersion { table: "rows", found: 2, known: 1 }
         );
     }

@@ -8,6 +8,7 @@ use crate::durable::record;
 use crate::error::{FeedError, RowError};
 use crate::key::Key;
 use crate::primary::PrimaryKey;
+use crate::shape::OldShapes;
 use crate::store::Store;
 use crate::table::{Entry, Table};
 
@@ -229,7 +230,9 @@ impl ChangedRow {
     pub fn row<T: Table>(&self, table: &PrimaryKey<T>) -> Result<Option<Entry<T::Row>>, RowError> {
         let _ = table;
         match &self.row {
-            Some(row) if *self.table == *T::NAME => Ok(codec::decode::<T>(row)?.entry),
+            Some(row) if *self.table == *T::NAME => {
+                Ok(codec::decode::<T>(row, OldShapes::NONE)?.entry)
+            }
             _ => Ok(None),
         }
     }

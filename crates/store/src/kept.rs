@@ -59,10 +59,10 @@ impl ErasedTable for KeptState {
         Some(&self.shapes)
     }
 
-    fn with_shapes(&self, shapes: &Versions) -> Option<Arc<dyn ErasedTable>> {
+    fn with_shapes(&self, shapes: &Versions) -> Arc<dyn ErasedTable> {
         let mut table = self.clone();
         table.shapes.extend(shapes);
-        Some(Arc::new(table))
+        Arc::new(table)
     }
 
     fn last_change(&self, _: usize, span: &Span) -> u64 {

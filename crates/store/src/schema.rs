@@ -115,7 +115,7 @@ impl Schema {
     /// Returns the shape of each declared table's rows: names, order and kinds of all fields and variants.
     ///
     /// A directory records these for each table and version, and is not opened by a schema whose shape for the
-    /// same version is another one.
+    /// same version is another one. `docs/format.md` lists the changes that no shape shows.
     ///
     /// ```
     /// # use statehold_store::{Schema, Table};
@@ -133,7 +133,7 @@ impl Schema {
     /// ```
     pub fn shapes(&self) -> impl Iterator<Item = TableShape> + '_ {
         self.tables.iter().filter_map(|def| {
-            let text = def.shape.as_ref()?.text();
+            let text = def.shape.as_ref()?.latest().text();
             Some(TableShape { table: def.name, version: def.version, text })
         })
     }
@@ -259,8 +259,8 @@ pub struct TableShape {
     pub table: &'static str,
     /// The version of its rows that has this shape.
     pub version: u16,
-    /// The shape on one line, as directories record it. `?` is a part that the schema could not find out:
-    /// every row with one is read back before it is stored.
+    /// The shape on one line, as directories record it. `?` is a part whose kind is not known, and `..` the rest
+    /// of a tuple behind a value that accepts no dummy: the first row that has such a value completes them.
     pub text: String,
 }
 

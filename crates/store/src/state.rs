@@ -21,7 +21,7 @@ use crate::range::Span;
 use crate::reclaim::Reclaim;
 use crate::salvage::{LeftOut, UnreadableRow};
 use crate::schema::Schema;
-use crate::shape::{Shape, Versions};
+use crate::shape::{OldShapes, Shape, Versions};
 use crate::table::{Entry, IndexDef, IndexSet, Table};
 use crate::tree::{OrdIndex, Tree};
 
@@ -214,6 +214,10 @@ pub(crate) struct Settled {
     pub(crate) unreadable: Vec<UnreadableRow>,
 }
 
+/// Rows of a table that an open looks at to complete a shape. Rows that have what the shape lacks come early
+/// in most tables; one pass of `Serialize` over each.
+const LEARNED_ROWS_MAX: usize = 10_000;
+
 /// Takes a row's key and bytes.
 pub(crate) type EachRow<'e> = dyn FnMut(&[u8], &[u8]) -> io::Result<()> + 'e;
 
@@ -226,10 +230,11 @@ pub(crate) trait ErasedTable: Any + Send + Sync {
     fn kept_shapes(&self) -> Option<&Versions> {
         None
     }
-    /// A table that is kept as bytes with further shapes; `None` for one with a row type.
-    fn with_shapes(&self, _: &Versions) -> Option<Arc<dyn ErasedTable>> {
-        None
-    }
+    /// The table with the recorded shapes of its rows: a table that is kept as bytes carries them on, one
+    /// with a row type holds its migrations to them.
+    fn with_shapes(&self, shapes: &Versions) -> Arc<dyn ErasedTable>;
+    /// Completes the shape of the row type by the rows that there are, where it is not known whole.
+    fn learn(&self) {}
     fn last_change(&self, index: usize, span: &Span) -> u64;
     /// Builds the state from durable rows, in ascending order of their keys; to be settled.
     fn load(
@@ -266,6 +271,8 @@ pub(crate) struct TableState<T: Table> {
     conflicts: Conflicts,
     pub(crate) defs: Arc<[IndexDef<T::Row>]>,
     pub(crate) shape: Arc<Shape>,
+    /// The recorded shapes of earlier versions.
+    old: Arc<OldShapes>,
     /// The index of the last commit that changed a row, deletes included.
     last_index: u64,
     /// What is to be settled. What is loaded and replayed may break on the way what holds in the end: a
@@ -295,6 +302,7 @@ impl<T: Table> Clone for TableState<T> {
             conflicts: self.conflicts.clone(),
             defs: Arc::clone(&self.defs),
             shape: Arc::clone(&self.shape),
+            old: Arc::clone(&self.old),
             last_index: self.last_index,
             open: self.open.clone(),
         }
@@ -310,6 +318,18 @@ impl<T: Table> ErasedTable for TableState<T> {
         Some(self)
     }
 
+    fn with_shapes(&self, shapes: &Versions) -> Arc<dyn ErasedTable> {
+        Arc::new(Self { old: Arc::new(OldShapes::of(shapes)), ..self.clone() })
+    }
+
+    fn learn(&self) {
+        for (_, entry) in self.primary.iter(&Span::all()).take(LEARNED_ROWS_MAX) {
+            if codec::learn::<T>(entry, &self.shape) {
+                break;
+            }
+        }
+    }
+
     fn last_change(&self, index: usize, span: &Span) -> u64 {
         match index.checked_sub(1) {
             None => self.primary.last_change(span),
@@ -322,7 +342,7 @@ impl<T: Table> ErasedTable for TableState<T> {
         rows: &mut RawRows<'_>,
         arriving: Arriving,
     ) -> Result<Arc<dyn ErasedTable>, RowError> {
-        let loaded = load::rows::<T>(rows, &self.defs, arriving)?;
+        let loaded = load::rows::<T>(rows, &self.defs, &self.old, arriving)?;
         let last_index = arriving.last_index;
         let secondary = load::indexes::<T>(&self.defs, loaded.secondary, last_index);
         let open = Open {
@@ -342,6 +362,7 @@ impl<T: Table> ErasedTable for TableState<T> {
             conflicts: Conflicts::default(),
             defs: Arc::clone(&self.defs),
             shape: Arc::clone(&self.shape),
+            old: Arc::clone(&self.old),
             last_index,
         }))
     }
@@ -393,7 +414,7 @@ impl<T: Table> ErasedTable for TableState<T> {
             self.take(key.clone(), index, |_, _| ());
             return Ok(());
         };
-        match load::row::<T>(key, row, arriving.stamped_max) {
+        match load::row::<T>(key, row, &self.old, arriving.stamped_max) {
             Ok(Arrived::Row { entry, moved: false })
                 if self.open.is_none()
                     // Deferred as it was when it was committed: rows may have swapped unique keys.
@@ -455,6 +476,7 @@ impl<T: Table> ErasedTable for TableState<T> {
             secondary,
             defs: Arc::clone(&self.defs),
             shape: Arc::clone(&self.shape),
+            old: Arc::clone(&self.old),
             last_index: self.last_index,
             conflicts: Conflicts::default(),
             open: None,
@@ -479,6 +501,7 @@ impl<T: Table> TableState<T> {
             conflicts: Conflicts::default(),
             defs,
             shape,
+            old: Arc::default(),
             last_index: 0,
             open: None,
         }

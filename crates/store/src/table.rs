@@ -38,7 +38,8 @@ use crate::serves::Serves;
 ///
 /// Changing the fields of a row, or of a type in it, means a new [`Table::VERSION`]. The names, the order and the
 /// kinds of fields and variants are recorded for each version, and a store whose recorded ones differ is
-/// not opened ([`OpenError::ShapeChanged`](crate::OpenError::ShapeChanged)).
+/// not opened ([`OpenError::ShapeChanged`](crate::OpenError::ShapeChanged)). A change that leaves all three as
+/// they are, as another unit of a number does, is never noticed.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};

@@ -405,7 +405,10 @@ fn a_migration_that_reads_the_type_of_today_is_told_the_remedy() {
     let error = Store::open(dir.path(), &schema::<Hopeful>()).unwrap_err();
     let told = error.to_string();
     let OpenError::Row { source, .. } = error else { panic!("{told}") };
-    assert!(matches!(source, RowError::Migration { table: "items", version: 1, .. }), "{source:?}");
+    assert!(
+        matches!(source, RowError::MigrationShape { table: "items", version: 1, .. }),
+        "{source:?}"
+    );
     assert!(told.contains("Declare a struct with the fields of version 1"), "{told}");
     assert!(!told.contains("backup"), "a backup has the same bytes: {told}");
 }

@@ -4,9 +4,11 @@ use std::io;
 use std::sync::Arc;
 
 use super::progress::{Meter, Step};
-use super::{Contents, RestoreError, shapes};
+use super::shapes::{self, compare_with};
+use super::{Contents, RestoreError};
 use crate::key::KeyBytes;
 use crate::schema::TableDef;
+use crate::shape::Versions;
 use crate::state::{Arriving, Change, ErasedTable, settle};
 use crate::store::Store;
 
@@ -92,16 +94,17 @@ impl Store {
             {
                 return Err(RestoreError::MissingTable { table: def.name, rows: present.len() });
             }
-            let (mut table, rows) = arrive(def, rows, arriving)?;
+            let shapes = contents.shapes.get(slot);
+            let (mut table, rows) = arrive(def, rows, shapes, arriving)?;
             let known = txn.kept_shapes(slot);
-            if let (Some(mut known), Some(shapes)) = (known, contents.shapes.get(slot)) {
+            if let (Some(mut known), Some(shapes)) = (known, shapes) {
                 let lacking = shapes::lacking(def.name, &known, shapes)?;
                 if !lacking.is_empty() {
                     // Before the rows: a shape without rows refuses nothing that is there.
                     self.add_shapes(def.name, &lacking).map_err(RestoreError::Commit)?;
                 }
                 known.extend(&lacking);
-                table = table.with_shapes(&known).unwrap_or(table);
+                table = table.with_shapes(&known);
             }
             for key in present {
                 if rows.binary_search_by(|row| row.0.as_slice().cmp(key.as_slice())).is_err() {
@@ -127,10 +130,18 @@ impl Store {
 fn arrive(
     def: &TableDef,
     rows: Rows,
+    shapes: Option<&Versions>,
     arriving: Arriving,
 ) -> Result<(Arc<dyn ErasedTable>, Rows), RestoreError> {
-    let table = def.empty.load(&mut rows.iter().cloned().map(Ok), arriving);
+    let of_type = shapes.filter(|_| def.shape.is_some());
+    let empty = of_type.map_or_else(|| Arc::clone(&def.empty), |own| def.empty.with_shapes(own));
+    let table = empty.load(&mut rows.iter().cloned().map(Ok), arriving);
     let mut table = table.map_err(RestoreError::Row)?;
+    if let Some(shapes) = of_type {
+        // The rows may show a part of their type that nothing else does.
+        table.learn();
+        compare_with(def, shapes)?;
+    }
     let (moves, _) = settle(&mut table).map_err(RestoreError::Row)?;
     if moves.is_empty() {
         return Ok((table, rows));

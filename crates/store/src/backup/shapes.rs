@@ -20,7 +20,7 @@ pub(super) const SHAPE_LEN_MAX: u32 = 1 << 20;
 /// Returns the shapes of a table's rows as a backup records them; empty when none is known.
 pub(super) fn recorded(def: &TableDef, table: &dyn ErasedTable) -> String {
     let lines = match &def.shape {
-        Some(shape) => format!("{}: {}", def.version, shape.text()),
+        Some(shape) => format!("{}: {}", def.version, shape.latest().text()),
         None => table.kept_shapes().map(Versions::lines).unwrap_or_default(),
     };
     // A backup without a shape can be restored; one with a longer shape than is read can not.
@@ -37,23 +37,26 @@ pub(super) fn recorded(def: &TableDef, table: &dyn ErasedTable) -> String {
 /// # Errors
 /// [`RestoreError::ShapeChanged`], and [`RestoreError::Damaged`] for lines that are no shapes.
 pub(super) fn check(def: &TableDef, recorded: &[u8]) -> Result<Versions, RestoreError> {
-    let unreadable = || {
-        let reason = format!("the shape of the table {} can't be read", def.name);
-        RestoreError::damaged(&reason)
-    };
-    let lines = std::str::from_utf8(recorded).map_err(|_| unreadable())?;
+    let lines = std::str::from_utf8(recorded).map_err(|_| unreadable(def))?;
     // Formats before shapes record none.
-    let versions = Versions::from_lines(lines).ok_or_else(unreadable)?;
+    let versions = Versions::from_lines(lines).ok_or_else(|| unreadable(def))?;
+    compare_with(def, &versions)?;
+    Ok(versions)
+}
+
+/// Compares the shape that a backup has for the version of a table's row type with that type.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn compare_with(def: &TableDef, versions: &Versions) -> Result<(), RestoreError> {
     // A table that is kept as bytes is not decoded. Rows of an earlier version are migrated, those of a
     // later one are refused by their own version.
-    let (Some(shape), Some(was)) = (&def.shape, versions.get(def.version)) else {
-        return Ok(versions);
-    };
-    let is = shape.text();
+    let (Some(shape), Some(was)) = (&def.shape, versions.get(def.version)) else { return Ok(()) };
+    let is = shape.latest().text();
     match compare(was, &is) {
         // Shapes of other forms can't be compared: as at the open of a directory.
-        Compared::Same | Compared::Older | Compared::Newer => Ok(versions),
-        Compared::Unreadable => Err(unreadable()),
+        Compared::Same | Compared::Learned(_) | Compared::Older | Compared::Newer => Ok(()),
+        Compared::Unreadable => Err(unreadable(def)),
         Compared::Differs(difference) => Err(RestoreError::ShapeChanged {
             table: def.name,
             version: def.version,
@@ -62,6 +65,10 @@ pub(super) fn check(def: &TableDef, recorded: &[u8]) -> Result<Versions, Restore
             is: is.into(),
         }),
     }
+}
+
+fn unreadable(def: &TableDef) -> RestoreError {
+    RestoreError::damaged(&format!("the shape of the table {} can't be read", def.name))
 }
 
 /// Compares a backup's shapes of a table that is kept as bytes with those that the store has recorded;

@@ -166,7 +166,7 @@ impl Checkpoint {
         result
     }
 
-    /// Records shapes of a table that is kept as bytes; durable on return. A failure ends all writing, as
+    /// Records shapes of a table; durable on return. A failure ends all writing, as
     /// that of a checkpoint does.
     pub(crate) fn add_shapes(&self, table: &str, added: &Versions) -> Result<(), CommitError> {
         let rows = self.rows.lock();

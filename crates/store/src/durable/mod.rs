@@ -35,8 +35,10 @@ use database::{contradictory, io_error};
 use journal::LogFile;
 pub(crate) use journal::{Journal, MemoryJournal};
 use pairing::Pairing;
+use parking_lot::Mutex;
 use quiet::quietly;
 use rows::{Applied, RowFile};
+use shapes::Partly;
 use unknown::Found;
 use uuid::Uuid;
 
@@ -59,6 +61,8 @@ pub(crate) struct Durable {
     id: Option<Uuid>,
     /// Keeps others out of the directory, and opens its files again.
     files: Files,
+    /// Shapes that rows may show more of.
+    partly: Mutex<Vec<Partly>>,
 }
 
 impl Durable {
@@ -106,6 +110,7 @@ impl Durable {
         let mut tail = replay(&journal, &files, &schema, applied, &mut root, salvage)
             .map_err(|error| shapes.explanation().unwrap_or(error))?;
         shapes.settle(&root)?;
+        shapes.learn(&root, files.rows_path(), &schema)?;
         let arrival = root
             .settle()
             .map_err(|source| OpenError::Row { path: files.rows_path().to_owned(), source })?;
@@ -139,7 +144,8 @@ impl Durable {
             Access::Read => None,
             Access::Create | Access::Write => Some(spawn(&files, &checkpoint)?),
         };
-        Ok((Self { checkpoint, thread, names, id, files }, root, schema))
+        let partly = Mutex::new(shapes.partly(&schema));
+        Ok((Self { checkpoint, thread, names, id, files, partly }, root, schema))
     }
 
     /// The store's identity.
@@ -154,11 +160,25 @@ impl Durable {
 
     /// Makes commits durable: on return their record is on disk; its bytes.
     pub(crate) fn append(&self, commits: Commits) -> Result<u64, CommitError> {
+        self.record_learned(&commits)?;
         let bytes = append(self.checkpoint.journal(), &self.names, &commits, || {
             self.checkpoint.wait_for_room()
         })?;
         self.checkpoint.add(commits, self.checkpoint.journal().link());
         Ok(bytes)
+    }
+
+    /// Records the parts of row types that rows of these commits show for the first time.
+    fn record_learned(&self, commits: &Commits) -> Result<(), CommitError> {
+        let changes = || commits.iter().flat_map(|(_, changes)| changes);
+        for partly in self.partly.lock().iter_mut() {
+            let learned = partly.learned(|slot| changes().any(|change| change.table == slot));
+            if let Some((table, versions)) = learned {
+                // Before the commit is durable: an open that finds the row has its shape then.
+                self.add_shapes(table, &versions)?;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn journal(&self) -> &dyn Journal {
@@ -194,7 +214,7 @@ impl Durable {
         Ok(())
     }
 
-    /// Records shapes of a table that is kept as bytes; durable on return.
+    /// Records shapes of a table; durable on return.
     pub(crate) fn add_shapes(&self, table: &str, added: &Versions) -> Result<(), CommitError> {
         self.checkpoint.add_shapes(table, added)
     }

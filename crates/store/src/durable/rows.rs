@@ -150,7 +150,7 @@ impl RowFile {
         })
     }
 
-    /// Records shapes of a table that is kept as bytes.
+    /// Records shapes of a table.
     pub(crate) fn add_shapes(&self, table: &str, added: &Versions) -> Result<(), redb::Error> {
         shapes::add(self.db.as_ref().ok_or_else(closed)?, table, added)
     }

@@ -3,10 +3,14 @@
 //! Bytes of a row mean what their version's type takes them for, so a type that changed without a new
 //! version would read them as something else. The shape of each version is recorded when a store is
 //! opened with it for the first time, before a row of it is written, and compared at each later open.
+//! A part of a type that only its rows show is recorded before the first commit with such a row, and compared
+//! when the rows were loaded.
 //!
-//! Invariant: a recorded shape is only replaced while its table was never written to.
+//! Invariant: a recorded shape is only replaced while its table was never written to; otherwise parts that it
+//! lacks are added to it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use redb::{
     Database, ReadTransaction, ReadableTable, StorageError, TableDefinition, TableError,
@@ -16,7 +20,7 @@ use redb::{
 use crate::error::OpenError;
 use crate::range::Span;
 use crate::schema::Schema;
-use crate::shape::{Compared, Versions, compare};
+use crate::shape::{Compared, Shape, Versions, compare};
 use crate::state::Root;
 
 const SHAPES: TableDefinition<'_, &str, &str> = TableDefinition::new("shapes");
@@ -48,10 +52,26 @@ fn of_table(
 pub(crate) struct Recorded {
     /// Tables of the schema whose shapes are to be recorded.
     missing: Vec<usize>,
+    /// Tables whose recorded shapes lack a part that is known now, and the texts with that part.
+    learned: Vec<(usize, String)>,
     /// Tables whose shapes changed, and that had no commit yet when the rows were as of their index.
     unused: Vec<(usize, OpenError)>,
-    /// The shapes of tables that are kept as bytes.
-    kept: Vec<(usize, Versions)>,
+    /// Tables with recorded shapes of a type that is not known whole, and these shapes.
+    partly: Vec<(usize, String)>,
+    /// The shapes of tables that are kept as bytes, and of earlier versions of the others.
+    versions: Vec<(usize, Versions)>,
+}
+
+/// The shape of a table's rows that is not known whole, as long as the store is open.
+pub(super) struct Partly {
+    slot: usize,
+    table: &'static str,
+    version: u16,
+    /// The text that is recorded.
+    recorded: String,
+    shape: Arc<Shape>,
+    /// The gains of the shape that are recorded or compared.
+    seen: usize,
 }
 
 impl Recorded {
@@ -79,54 +99,119 @@ impl Recorded {
         };
         let mut recorded = Self::default();
         for (slot, def) in schema.tables.iter().enumerate() {
+            let versions = of_table(&shapes, def.name);
+            let versions = versions.map_err(|error| damaged(error.to_string()))?;
+            let was = versions.get(def.version).map(str::to_owned);
+            recorded.versions.push((slot, versions));
             // The build that has its type compares the shape of a table that is kept as bytes.
-            let Some(shape) = &def.shape else {
-                let kept = of_table(&shapes, def.name);
-                recorded.kept.push((slot, kept.map_err(|error| damaged(error.to_string()))?));
-                continue;
-            };
-            let key = key(def.name, def.version);
-            let was = shapes.get(key.as_str()).map_err(|error| damaged(error.to_string()))?;
+            let Some(shape) = &def.shape else { continue };
             let Some(was) = was else {
                 recorded.missing.push(slot);
                 continue;
             };
-            let (was, is) = (was.value(), shape.text());
-            let difference = match compare(was, &is) {
-                // A later build compares it again.
-                Compared::Same | Compared::Newer => continue,
-                Compared::Older => {
-                    recorded.missing.push(slot);
-                    continue;
-                }
-                Compared::Unreadable => {
-                    return Err(damaged(format!("the recorded shape of {key} can't be read")));
-                }
-                Compared::Differs(difference) => difference,
-            };
-            let error = OpenError::ShapeChanged {
-                path: path.to_owned(),
-                table: def.name,
-                version: def.version,
-                difference: difference.into(),
-                was: was.into(),
-                is: is.into(),
-            };
-            if written(slot) {
-                return Err(error);
+            match recorded.take(path, schema, slot, &was)? {
+                Some(error) if written(slot) => return Err(error),
+                Some(error) => recorded.unused.push((slot, error)),
+                None if !shape.latest().is_whole() => recorded.partly.push((slot, was)),
+                None => {}
             }
-            recorded.unused.push((slot, error));
         }
         Ok(recorded)
     }
 
-    /// Hands the shapes of tables that are kept as bytes to their states.
-    pub(super) fn hand_over(&mut self, schema: &mut Schema) {
-        for (slot, shapes) in self.kept.drain(..) {
-            let def = &mut schema.tables[slot];
-            if let Some(table) = def.empty.with_shapes(&shapes) {
-                def.empty = table;
+    /// Compares the shape that a table has recorded with that of its row type, and takes note of a part that
+    /// the recorded one lacks. Returns the error for one that changed.
+    ///
+    /// # Errors
+    /// [`OpenError::Damaged`] for a record that can't be read.
+    fn take(
+        &mut self,
+        path: &Path,
+        schema: &Schema,
+        slot: usize,
+        was: &str,
+    ) -> Result<Option<OpenError>, OpenError> {
+        let def = &schema.tables[slot];
+        let Some(shape) = &def.shape else { return Ok(None) };
+        let is = shape.latest().text();
+        match compare(was, &is) {
+            // A later build compares it again.
+            Compared::Same | Compared::Newer => {}
+            Compared::Learned(text) => {
+                self.learned.retain(|(known, _)| *known != slot);
+                self.learned.push((slot, text));
             }
+            Compared::Older if self.missing.contains(&slot) => {}
+            Compared::Older => self.missing.push(slot),
+            Compared::Unreadable => {
+                let key = key(def.name, def.version);
+                return Err(OpenError::Damaged {
+                    path: path.to_owned(),
+                    reason: format!("the recorded shape of {key} can't be read"),
+                });
+            }
+            Compared::Differs(difference) => {
+                return Ok(Some(OpenError::ShapeChanged {
+                    path: path.to_owned(),
+                    table: def.name,
+                    version: def.version,
+                    difference: difference.into(),
+                    was: was.into(),
+                    is: is.into(),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Compares the parts of row types that only their rows show, now that the rows are loaded.
+    ///
+    /// # Errors
+    /// As [`Recorded::compare`].
+    pub(super) fn learn(
+        &mut self,
+        root: &Root,
+        path: &Path,
+        schema: &Schema,
+    ) -> Result<(), OpenError> {
+        for (table, def) in root.tables.iter().zip(&schema.tables) {
+            if def.shape.as_ref().is_some_and(|shape| !shape.latest().is_whole()) {
+                table.learn();
+            }
+        }
+        for (slot, was) in self.partly.clone() {
+            if let Some(error) = self.take(path, schema, slot, &was)? {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// The shapes that are not known whole, as [`Recorded::write`] leaves them recorded.
+    pub(super) fn partly(&self, schema: &Schema) -> Vec<Partly> {
+        let of_slot = |list: &[(usize, String)], slot| {
+            list.iter().find(|(known, _)| *known == slot).map(|(_, text)| text.clone())
+        };
+        let tables = schema.tables.iter().enumerate().filter_map(|(slot, def)| {
+            let shape = def.shape.as_ref().filter(|shape| !shape.latest().is_whole())?;
+            let recorded = if self.missing.contains(&slot) {
+                shape.latest().text()
+            } else {
+                // None is one of a later build's form, which stays.
+                of_slot(&self.learned, slot).or_else(|| of_slot(&self.partly, slot))?
+            };
+            let (table, version, shape) = (def.name, def.version, Arc::clone(shape));
+            // Counted from the first, because the shape may have gained a part since it was compared.
+            Some(Partly { slot, table, version, recorded, shape, seen: 0 })
+        });
+        tables.collect()
+    }
+
+    /// Hands the recorded shapes to the states of their tables.
+    pub(super) fn hand_over(&mut self, schema: &mut Schema) {
+        for (slot, shapes) in self.versions.drain(..) {
+            let def = &mut schema.tables[slot];
+            def.empty = def.empty.with_shapes(&shapes);
         }
     }
 
@@ -151,7 +236,7 @@ impl Recorded {
 
     /// Records what is missing; durable on return.
     pub(super) fn write(&self, db: &Database, schema: &Schema) -> Result<(), redb::Error> {
-        if self.missing.is_empty() {
+        if self.missing.is_empty() && self.learned.is_empty() {
             return Ok(());
         }
         let txn = db.begin_write()?;
@@ -159,7 +244,13 @@ impl Recorded {
             let mut shapes = txn.open_table(SHAPES)?;
             for def in self.missing.iter().filter_map(|slot| schema.tables.get(*slot)) {
                 if let Some(shape) = &def.shape {
-                    shapes.insert(key(def.name, def.version).as_str(), shape.text().as_str())?;
+                    let text = shape.latest().text();
+                    shapes.insert(key(def.name, def.version).as_str(), text.as_str())?;
+                }
+            }
+            for (slot, text) in &self.learned {
+                if let Some(def) = schema.tables.get(*slot) {
+                    shapes.insert(key(def.name, def.version).as_str(), text.as_str())?;
                 }
             }
         }
@@ -168,7 +259,29 @@ impl Recorded {
     }
 }
 
-/// Records shapes of a table that is kept as bytes; durable on return.
+impl Partly {
+    /// The table, and its shapes to record, when a row of `slots` showed a part that is not recorded.
+    pub(super) fn learned(
+        &mut self,
+        slots: impl Fn(usize) -> bool,
+    ) -> Option<(&'static str, Versions)> {
+        let gains = self.shape.gains();
+        if gains == self.seen || !slots(self.slot) {
+            return None;
+        }
+        self.seen = gains;
+        // One that differs is left to the next open, which names it before a row of it is read.
+        let Compared::Learned(text) = compare(&self.recorded, &self.shape.latest().text()) else {
+            return None;
+        };
+        self.recorded = text;
+        let mut versions = Versions::default();
+        versions.insert(self.version, &self.recorded);
+        Some((self.table, versions))
+    }
+}
+
+/// Records shapes of a table; durable on return.
 pub(super) fn add(db: &Database, table: &str, added: &Versions) -> Result<(), redb::Error> {
     let txn = db.begin_write()?;
     {

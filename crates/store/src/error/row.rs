@@ -92,6 +92,20 @@ pub enum RowError {
         /// Why the bytes are not of the type.
         reason: &'static str,
     },
+    /// The type that a migration reads has another shape than the rows of the version.
+    #[non_exhaustive]
+    MigrationShape {
+        /// The table.
+        table: &'static str,
+        /// The rows' version.
+        version: u16,
+        /// Where the shapes part: a clause such as ``field 2 was `owner: string`, is `secret: string` ``.
+        difference: Box<str>,
+        /// The shape of the rows, as [`Schema::shapes`](crate::Schema::shapes) has it.
+        was: Box<str>,
+        /// The shape of the type that the migration reads.
+        is: Box<str>,
+    },
     /// A row lies under another key than [`crate::Table::key`] returns for it.
     WrongKey {
         /// The table.
@@ -188,6 +202,13 @@ impl fmt::Display for RowError {
                  reads: {reason}. Declare a struct with the fields of version {version} in their \
                  order, read that, and build the new row from it; `#[serde(default)]` does not fill \
                  in missing fields"
+            ),
+            Self::MigrationShape { table, version, difference, was, is } => write!(
+                f,
+                "table {table}: the migration reads rows of version {version} as another type than they \
+                 are of: {difference}. Declare a struct with the fields of version {version} in their \
+                 order, read that, and build the new row from it; a field with a new name only keeps the \
+                 old one with #[serde(rename = \"..\")]. The rows are {was}, the type that is read is {is}"
             ),
             Self::WrongKey { table, key } => write!(
                 f,

@@ -3,14 +3,17 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 
+use super::merge::merge;
 use super::text::{self, ParseError};
 use super::{Field, Fields, Id, Node, Shape, Variant};
 
 /// What a recorded shape is beside that of a type.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Compared {
-    /// Rows of the one are rows of the other.
+    /// Rows of the one are rows of the other, as far as both are known.
     Same,
+    /// The same, and the two together know more than the recorded one: the text of both.
+    Learned(String),
     /// The first difference as a clause, e.g. ``field 2 was `owner: string`, is `secret: string` ``.
     Differs(String),
     /// It was recorded by a build that sees less of a type.
@@ -23,23 +26,42 @@ pub(crate) enum Compared {
 
 /// Compares a recorded text with the text of a type.
 pub(crate) fn compare(was: &str, is: &str) -> Compared {
-    if was == is {
+    compare_as(was, is, false)
+}
+
+/// Compares a recorded text with the text of a type that its rows are only read as. A tuple may stand for a
+/// struct then, and a value for a tuple of it alone: their bytes are the same.
+pub(super) fn compare_read(was: &str, is: &str) -> Compared {
+    compare_as(was, is, true)
+}
+
+fn compare_as(was_text: &str, is: &str, reading: bool) -> Compared {
+    if was_text == is {
         return Compared::Same;
     }
-    let (was, is) = match (text::parse(was), text::parse(is)) {
+    let (was, is) = match (text::parse(was_text), text::parse(is)) {
         (Ok(was), Ok(is)) => (was, is),
         (Err(ParseError::OlderForm), _) => return Compared::Older,
         (Err(ParseError::NewerForm), _) => return Compared::Newer,
         _ => return Compared::Unreadable,
     };
     let mut compare =
-        Compare { was: &was, is: &is, same: HashSet::new(), path: Vec::new(), depth: 0 };
-    compare.nodes(0, 0).map_or(Compared::Same, Compared::Differs)
+        Compare { was: &was, is: &is, reading, same: HashSet::new(), path: Vec::new(), depth: 0 };
+    if let Some(difference) = compare.nodes(0, 0) {
+        return Compared::Differs(difference);
+    }
+    if was.is_whole() {
+        return Compared::Same;
+    }
+    let both = merge(&was, &is).text();
+    if both == was_text { Compared::Same } else { Compared::Learned(both) }
 }
 
 struct Compare<'a> {
     was: &'a Shape,
     is: &'a Shape,
+    /// Whether rows are read as the type and never written.
+    reading: bool,
     /// Pairs that are compared already, or are being compared further up.
     same: HashSet<(Id, Id)>,
     path: Vec<String>,
@@ -60,25 +82,49 @@ impl Compare<'_> {
         found
     }
 
-    fn parts(&mut self, was: Id, is: Id) -> Option<String> {
-        match (self.was.node(was), self.is.node(is)) {
+    fn parts(&mut self, was_id: Id, is_id: Id) -> Option<String> {
+        match (self.was.node(was_id), self.is.node(is_id)) {
             (Node::Option(was), Node::Option(is)) => self.nodes(*was, *is),
             (Node::Seq(was), Node::Seq(is)) => self.step("[]", |own| own.nodes(*was, *is)),
             (Node::Map(was_key, was), Node::Map(is_key, is)) => {
                 self.step("[]", |own| own.nodes(*was_key, *is_key).or_else(|| own.nodes(*was, *is)))
             }
-            (Node::Fields(was), Node::Fields(is)) if was.named == is.named => self.fields(was, is),
+            (Node::Fields(was), Node::Fields(is)) if was.named == is.named || self.reading => {
+                self.fields(was, is)
+            }
             (Node::Enum(was), Node::Enum(is)) => self.variants(was, is),
             (was, is) if was == is => None,
+            // A part that only one of them knows can't be compared.
+            (Node::Opaque, _) | (_, Node::Opaque) => None,
             (was, is) => {
+                // A struct or tuple of one value has no byte of its own.
+                match (self.alone(was), self.alone(is)) {
+                    (Some(only), _) => return self.nodes(only, is_id),
+                    (None, Some(only)) => return self.nodes(was_id, only),
+                    (None, None) => {}
+                }
                 let (was, is) = (brief(self.was, was), brief(self.is, is));
                 Some(format!("{} was `{was}`, is `{is}`", self.place()))
             }
         }
     }
 
+    /// The only value of a struct or tuple, where its bytes are compared.
+    fn alone(&self, node: &Node) -> Option<Id> {
+        match node {
+            Node::Fields(Fields { list, whole: true, .. }) if self.reading => match &**list {
+                [only] => Some(only.node),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     fn fields(&mut self, was: &Fields, is: &Fields) -> Option<String> {
         for (at, (old, new)) in was.list.iter().zip(&is.list).enumerate() {
+            if unseen(self.was, was, old) || unseen(self.is, is, new) {
+                continue;
+            }
             // A field of another name or kind is best seen beside its neighbours.
             let other = !names_agree(old.name.as_deref(), new.name.as_deref())
                 || self.kinds_differ(old.node, new.node);
@@ -93,15 +139,15 @@ impl Compare<'_> {
             }
         }
         let at = was.list.len().min(is.list.len());
-        if let Some(old) = was.list.get(at) {
+        // A list that was not seen to its end may have further fields.
+        if let Some(old) = was.list.get(at).filter(|old| is.whole && !unseen(self.was, was, old)) {
             let old = field(self.was, old);
             return Some(self.of_place(&format!("field {}, `{old}`, is gone", at + 1)));
         }
-        if let Some(new) = is.list.get(at) {
+        if let Some(new) = is.list.get(at).filter(|new| was.whole && !unseen(self.is, is, new)) {
             let new = field(self.is, new);
             return Some(self.of_place(&format!("field {}, `{new}`, is new", at + 1)));
         }
-        // The one was seen to its end, the other wasn't: as much is known of both.
         None
     }
 
@@ -133,12 +179,14 @@ impl Compare<'_> {
     /// Whether two nodes differ in themselves, whatever they hold.
     fn kinds_differ(&self, was: Id, is: Id) -> bool {
         match (self.was.node(was), self.is.node(is)) {
-            (Node::Option(_), Node::Option(_))
+            (Node::Opaque, _)
+            | (_, Node::Opaque)
+            | (Node::Option(_), Node::Option(_))
             | (Node::Seq(_), Node::Seq(_))
             | (Node::Map(..), Node::Map(..))
             | (Node::Enum(_), Node::Enum(_)) => false,
-            (Node::Fields(was), Node::Fields(is)) => was.named != is.named,
-            (was, is) => was != is,
+            (Node::Fields(was), Node::Fields(is)) => was.named != is.named && !self.reading,
+            (was, is) => was != is && self.alone(was).or(self.alone(is)).is_none(),
         }
     }
 
@@ -171,6 +219,12 @@ impl Compare<'_> {
             format!("in `{}` {clause}", self.joined())
         }
     }
+}
+
+/// Whether a field is one that the reader did not come to. It may be none: names that are listed for a
+/// reader can be more than its fields.
+fn unseen(shape: &Shape, fields: &Fields, field: &Field) -> bool {
+    !fields.whole && *shape.node(field.node) == Node::Opaque
 }
 
 /// A name that is not known may be any.

@@ -4,7 +4,9 @@
 //! is once given a value, a list once an element, and each enum another variant in each pass.
 //! A type that validates (`try_from`, a time in a `String`) refuses most dummies: the pass fails at the
 //! place of that value, and the next one tries another candidate there. A place without a good
-//! candidate fails for ever: the nearest option, list, map or variant around it is not entered again.
+//! candidate fails for ever: the nearest option, list, map or variant around it is not entered again, and
+//! the other fields of a struct around it are read by their numbers, as from a map. Only the elements of a
+//! tuple after it stay unseen, because a tuple is read in its order alone.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -14,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{Unreadable, Why};
 use super::probe::{CANDIDATES, Probe};
-use super::{Id, Scalar, Shape, finish};
+use super::{Id, Scalar, Shape, Values, finish};
 
 /// Passes over one type at most. A row of thousand variants and values to guess needs fewer.
 const PASSES_MAX: usize = 10_000;
@@ -105,6 +107,8 @@ enum Failure {
 pub(super) struct Explorer {
     pub(super) nodes: Vec<Draft>,
     known: HashMap<Key, Id>,
+    /// Candidates beside the usual dummies.
+    pub(super) values: Values,
     /// The candidates of places whose first one was refused.
     candidates: HashMap<Place, usize>,
     /// Places that no candidate is good for.
@@ -118,9 +122,9 @@ pub(super) struct Explorer {
     progress: bool,
 }
 
-/// Explores a row type.
-pub(super) fn explore<R: DeserializeOwned>() -> Result<Shape, Unreadable> {
-    let explorer = RefCell::new(Explorer::new());
+/// Explores a row type, with the values of a row beside the usual dummies.
+pub(super) fn explore<R: DeserializeOwned>(values: Values) -> Result<Shape, Unreadable> {
+    let explorer = RefCell::new(Explorer::new(values));
     for _ in 0..PASSES_MAX {
         let pass = || {
             let place = Place { parent: ROOT, slot: 0 };
@@ -140,10 +144,11 @@ pub(super) fn explore<R: DeserializeOwned>() -> Result<Shape, Unreadable> {
 }
 
 impl Explorer {
-    fn new() -> Self {
+    fn new(values: Values) -> Self {
         let mut new = Self {
             nodes: Vec::new(),
             known: HashMap::new(),
+            values,
             candidates: HashMap::new(),
             dead: HashSet::new(),
             candidate: 0,
@@ -180,7 +185,7 @@ impl Explorer {
             Some(Failure::Retry(place)) => {
                 let candidate = self.candidates.entry(place).or_insert(0);
                 *candidate += 1;
-                *candidate < CANDIDATES || self.dead.insert(place)
+                *candidate < CANDIDATES + self.values.most() || self.dead.insert(place)
             }
             Some(Failure::Noted) => true,
             Some(Failure::Final) | None => progress && self.untried(),
@@ -338,9 +343,53 @@ impl Explorer {
             && self.refused.is_none()
             && node.tried[at] == Tried::Not
         {
-            node.tried[at] = Tried::Failed;
+            let held: Vec<Id> = match node.kind {
+                Kind::Enum => node.children.get(at).copied().flatten().into_iter().collect(),
+                _ => node.children.iter().flatten().copied().collect(),
+            };
+            if !held.into_iter().any(|child| self.may_find_more(child)) {
+                self.nodes[id as usize].tried[at] = Tried::Failed;
+                self.failure = Some(Failure::Noted);
+            }
+        }
+    }
+
+    /// Whether a pass that failed in a node found something, so that the next one may find the rest.
+    fn may_find_more(&self, id: Id) -> bool {
+        self.progress && self.unfinished(id)
+    }
+
+    /// Ends the reading of a struct's field that failed. When no later pass can read it either, the other
+    /// fields are read without it from then on.
+    pub(super) fn field_failed(&mut self, place: Place) {
+        let child = *self.child(place);
+        if self.failure == Some(Failure::Final)
+            && self.refused.is_none()
+            && !child.is_some_and(|child| self.may_find_more(child))
+            && self.dead.insert(place)
+        {
             self.failure = Some(Failure::Noted);
         }
+    }
+
+    /// Whether no value can be read at a place.
+    pub(super) fn is_dead(&self, place: Place) -> bool {
+        self.dead.contains(&place)
+    }
+
+    /// Whether a struct has a field that can't be read, and so can't be read in its order.
+    pub(super) fn has_dead_field(&self, id: Id, len: usize) -> bool {
+        (0..len).any(|slot| self.is_dead(Place { parent: id, slot }))
+    }
+
+    /// Takes note that a struct can't be read whole.
+    pub(super) fn incomplete(&mut self) {
+        self.failure.get_or_insert(Failure::Final);
+    }
+
+    /// How many fields the reader takes, once that is known.
+    pub(super) fn taken(&self, id: Id) -> Option<usize> {
+        self.nodes[id as usize].taken
     }
 
     /// Takes note that an enum ends before the variant `at`.

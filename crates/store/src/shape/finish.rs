@@ -11,7 +11,7 @@ pub(super) fn finish(explorer: Explorer) -> Shape {
     let mut shape = Finish { drafts: explorer.nodes, nodes: Vec::new(), numbers: HashMap::new() };
     let row = shape.drafts[ROOT as usize].children.first().copied().flatten();
     shape.node(row);
-    Shape { nodes: shape.nodes.into() }
+    Shape::new(shape.nodes)
 }
 
 struct Finish {

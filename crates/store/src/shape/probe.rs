@@ -3,6 +3,7 @@
 //! It answers as bincode's does: not human readable, structs and tuples as sequences, variants by their
 //! position. So a reader takes the same way through both.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 
@@ -62,7 +63,7 @@ const STRINGS: [&str; 42] = [
     "{}",
 ];
 
-/// Candidates that are tried at a place.
+/// Dummies that are tried at a place.
 pub(super) const CANDIDATES: usize = STRINGS.len();
 
 const INTEGERS: [i8; 12] = [0, 1, 2, 3, 7, 10, 12, 16, 32, 64, 100, 127];
@@ -96,6 +97,8 @@ impl serde::de::Error for Refused {
 pub(super) struct Probe<'x> {
     explorer: &'x RefCell<Explorer>,
     place: Place,
+    /// Whether it is a field that is read by its number: the reader ignores one that it does not have.
+    numbered: bool,
 }
 
 impl<'x> Probe<'x> {
@@ -106,8 +109,22 @@ impl<'x> Probe<'x> {
         read: impl FnOnce(Self) -> Result<T, Refused>,
     ) -> Result<T, Refused> {
         let outer = explorer.borrow_mut().enter(place).ok_or(Refused)?;
-        let result = read(Self { explorer, place });
+        let result = read(Self { explorer, place, numbered: false });
         explorer.borrow_mut().leave(place, outer, result.is_err());
+        result
+    }
+
+    /// Reads a field of a struct at its place.
+    fn field<T>(
+        explorer: &'x RefCell<Explorer>,
+        place: Place,
+        numbered: bool,
+        read: impl FnOnce(Self) -> Result<T, Refused>,
+    ) -> Result<T, Refused> {
+        let result = Self::enter(explorer, place, |probe| read(Self { numbered, ..probe }));
+        if result.is_err() {
+            explorer.borrow_mut().field_failed(place);
+        }
         result
     }
 
@@ -167,6 +184,24 @@ impl<'x> Probe<'x> {
         explorer.borrow_mut().whole(id, elements.next);
         Ok(value)
     }
+
+    fn named_fields<'de, V: Visitor<'de>>(
+        explorer: &'x RefCell<Explorer>,
+        id: Id,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        if !explorer.borrow().has_dead_field(id, len) {
+            return Self::fields(explorer, id, len, visitor);
+        }
+        // A derived reader takes fields in any order from a map, and misses the one that can't be read only
+        // after it has read the others.
+        let result = visitor.visit_map(Numbered { explorer, id, next: 0, len, accepted: false });
+        if result.is_err() {
+            explorer.borrow_mut().incomplete();
+        }
+        result
+    }
 }
 
 fn nth<T: Copy>(list: &[T], candidate: usize) -> T {
@@ -176,8 +211,9 @@ fn nth<T: Copy>(list: &[T], candidate: usize) -> T {
 macro_rules! integers {
     ($($method:ident $visit:ident $scalar:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-            let value = nth(&INTEGERS, self.scalar(Scalar::$scalar));
-            visitor.$visit(value.unsigned_abs().try_into().map_err(|_| Refused)?)
+            let candidate = self.scalar(Scalar::$scalar);
+            let value = self.explorer.borrow().values.nth_integer(&INTEGERS, candidate);
+            visitor.$visit(value.try_into().map_err(|_| Refused)?)
         })*
     };
 }
@@ -219,21 +255,30 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        visitor.visit_borrowed_str(nth(&STRINGS, self.scalar(Scalar::String)))
+        let candidate = self.scalar(Scalar::String);
+        let value = self.explorer.borrow().values.nth_string(&STRINGS, candidate);
+        match value {
+            Cow::Borrowed(value) => visitor.visit_borrowed_str(value),
+            Cow::Owned(value) => visitor.visit_string(value),
+        }
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        visitor.visit_string(nth(&STRINGS, self.scalar(Scalar::String)).to_owned())
+        let candidate = self.scalar(Scalar::String);
+        let value = self.explorer.borrow().values.nth_string(&STRINGS, candidate);
+        visitor.visit_string(value.into_owned())
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        let len = nth(&BYTES, self.scalar(Scalar::Bytes));
-        // Not all zero: some identifiers can't be.
-        visitor.visit_borrowed_bytes(&[1; 64][..len])
+        let candidate = self.scalar(Scalar::Bytes);
+        let value = self.explorer.borrow().values.nth_bytes(&BYTES, candidate);
+        visitor.visit_bytes(&value)
     }
 
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        visitor.visit_byte_buf(vec![1; nth(&BYTES, self.scalar(Scalar::Bytes))])
+        let candidate = self.scalar(Scalar::Bytes);
+        let value = self.explorer.borrow().values.nth_bytes(&BYTES, candidate);
+        visitor.visit_byte_buf(value)
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
@@ -318,7 +363,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         visitor: V,
     ) -> Result<V::Value, Refused> {
         let id = self.named_node::<V>(Kind::Struct, name, fields.len(), fields);
-        Self::fields(self.explorer, id, fields.len(), visitor)
+        Self::named_fields(self.explorer, id, fields.len(), visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -340,7 +385,12 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         Err(self.refuse(Why::any(std::any::type_name::<V>())))
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Refused> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        if self.numbered {
+            // A number after the last field: the list of names has aliases too.
+            self.explorer.borrow_mut().whole(self.place.parent, self.place.slot);
+            return visitor.visit_unit();
+        }
         Err(self.refuse(Why::Ignored))
     }
 
@@ -374,7 +424,13 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_> {
             return Ok(None);
         }
         let place = Place { parent: self.id, slot: self.next };
-        let value = Probe::enter(self.explorer, place, |probe| seed.deserialize(probe))?;
+        let read = |probe: Probe<'_>| seed.deserialize(probe);
+        let of_struct = self.explorer.borrow().kind(self.id) == Kind::Struct;
+        let value = if of_struct {
+            Probe::field(self.explorer, place, false, read)
+        } else {
+            Probe::enter(self.explorer, place, read)
+        }?;
         self.next += 1;
         Ok(Some(value))
     }
@@ -412,6 +468,58 @@ impl<'de> MapAccess<'de> for Entries<'_> {
 
     fn size_hint(&self) -> Option<usize> {
         Some(self.left)
+    }
+}
+
+/// Gives the fields of a struct that can be read, each after its number.
+struct Numbered<'x> {
+    explorer: &'x RefCell<Explorer>,
+    id: Id,
+    next: usize,
+    len: usize,
+    /// Whether the reader knew a number.
+    accepted: bool,
+}
+
+impl<'de> MapAccess<'de> for Numbered<'_> {
+    type Error = Refused;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Refused> {
+        let mut explorer = self.explorer.borrow_mut();
+        let len = explorer.taken(self.id).unwrap_or(self.len);
+        while self.next < len && explorer.is_dead(Place { parent: self.id, slot: self.next }) {
+            self.next += 1;
+        }
+        if self.next >= len {
+            explorer.whole(self.id, len);
+            return Ok(None);
+        }
+        drop(explorer);
+        let number = u64::try_from(self.next).map_err(|_| Refused)?;
+        let key = seed.deserialize(IntoDeserializer::<Refused>::into_deserializer(number));
+        match key {
+            Ok(key) => {
+                self.accepted = true;
+                Ok(Some(key))
+            }
+            Err(refused) => {
+                // With `deny_unknown_fields` the first number after the last field is refused. A reader that
+                // refuses every number takes names alone, and nothing is known of its fields.
+                if self.accepted {
+                    self.explorer.borrow_mut().whole(self.id, self.next);
+                }
+                Err(refused)
+            }
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refused> {
+        let place = Place { parent: self.id, slot: self.next };
+        self.next += 1;
+        Probe::field(self.explorer, place, true, |probe| seed.deserialize(probe))
     }
 }
 
@@ -466,10 +574,10 @@ impl<'de> VariantAccess<'de> for OneVariant<'_> {
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Refused> {
         self.content(Kind::Tuple, 1, &[], |id| {
-            let place = Place { parent: id, slot: 0 };
-            let value = Probe::enter(self.explorer, place, |probe| seed.deserialize(probe))?;
+            // Before it is read: there is one value, whether any dummy is good for it or none.
             self.explorer.borrow_mut().whole(id, 1);
-            Ok(value)
+            let place = Place { parent: id, slot: 0 };
+            Probe::enter(self.explorer, place, |probe| seed.deserialize(probe))
         })
     }
 
@@ -483,7 +591,7 @@ impl<'de> VariantAccess<'de> for OneVariant<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let read = |id| Probe::fields(self.explorer, id, fields.len(), visitor);
+        let read = |id| Probe::named_fields(self.explorer, id, fields.len(), visitor);
         self.content(Kind::Struct, fields.len(), fields, read)
     }
 }

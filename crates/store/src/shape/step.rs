@@ -58,10 +58,11 @@ impl<C> Elements<'_, C> {
 }
 
 macro_rules! scalars {
-    ($($method:ident($ty:ty) $scalar:ident)*) => {
+    ($($method:ident($ty:ty) $scalar:ident $($add:ident)?;)*) => {
         $(#[inline]
         fn $method(self, value: $ty) -> Result<S::Ok, S::Error> {
             self.at.scalar(Scalar::$scalar)?;
+            $(self.at.seen(|values| values.$add(value.into()));)?
             self.inner.$method(value)
         })*
     };
@@ -79,22 +80,22 @@ impl<'a, S: Serializer> Serializer for Step<'a, S> {
     type SerializeStructVariant = Parts<'a, S::SerializeStructVariant>;
 
     scalars! {
-        serialize_bool(bool) Bool
-        serialize_i8(i8) I8
-        serialize_i16(i16) I16
-        serialize_i32(i32) I32
-        serialize_i64(i64) I64
-        serialize_i128(i128) I128
-        serialize_u8(u8) U8
-        serialize_u16(u16) U16
-        serialize_u32(u32) U32
-        serialize_u64(u64) U64
-        serialize_u128(u128) U128
-        serialize_f32(f32) F32
-        serialize_f64(f64) F64
-        serialize_char(char) Char
-        serialize_str(&str) String
-        serialize_bytes(&[u8]) Bytes
+        serialize_bool(bool) Bool;
+        serialize_i8(i8) I8 integer;
+        serialize_i16(i16) I16 integer;
+        serialize_i32(i32) I32 integer;
+        serialize_i64(i64) I64 integer;
+        serialize_i128(i128) I128 integer;
+        serialize_u8(u8) U8 integer;
+        serialize_u16(u16) U16 integer;
+        serialize_u32(u32) U32 integer;
+        serialize_u64(u64) U64 integer;
+        serialize_u128(u128) U128;
+        serialize_f32(f32) F32;
+        serialize_f64(f64) F64;
+        serialize_char(char) Char;
+        serialize_str(&str) String string;
+        serialize_bytes(&[u8]) Bytes bytes;
     }
 
     #[inline]
@@ -248,6 +249,7 @@ impl<'a, S: Serializer> Serializer for Step<'a, S> {
     #[inline]
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
         self.at.scalar(Scalar::String)?;
+        self.at.seen(|values| values.string(&value.to_string()));
         self.inner.collect_str(value)
     }
 

@@ -16,7 +16,7 @@ mod comparing;
 mod writing;
 
 fn text<R: DeserializeOwned>() -> String {
-    let shape = explore::explore::<R>().unwrap();
+    let shape = explore::explore::<R>(Values::default()).unwrap();
     let text = shape.text();
     // Every text is read as the shape that it was written of.
     assert_eq!(parse(&text).unwrap().text(), text);
@@ -25,7 +25,7 @@ fn text<R: DeserializeOwned>() -> String {
 }
 
 fn refusal<R: DeserializeOwned>() -> (String, error::Why) {
-    let refused = explore::explore::<R>().unwrap_err();
+    let refused = explore::explore::<R>(Values::default()).unwrap_err();
     (refused.field, refused.why)
 }
 
@@ -155,7 +155,7 @@ fn a_type_that_holds_itself_is_a_cycle() {
 
 #[test]
 fn a_type_without_values_ends_the_probe() {
-    assert_eq!(text::<Endless>(), "{next: @0, ..}");
+    assert_eq!(text::<Endless>(), "{next: @0}");
     assert_eq!(text::<(u8, Never, u8)>(), "(u8, enum{}, ..)");
     assert_eq!(text::<Option<Never>>(), "option<enum{}>");
 }
@@ -237,7 +237,69 @@ fn the_probe_goes_around_a_value_that_can_not_be_guessed() {
         text::<Guarded>(),
         "{before: u8, inside: option<string>, many: list<string>, after: string}"
     );
-    assert_eq!(text::<Hidden>(), "{before: u8, password: string, after: ?, ..}");
+    assert_eq!(text::<Hidden>(), "{before: u8, password: string, after: string}");
+    assert_eq!(text::<(u8, Password, u16)>(), "(u8, string, ..)", "a tuple has one order");
+}
+
+/// Fields that can't be guessed in every position, and parts that take several passes behind them.
+#[derive(Serialize, Deserialize, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+struct Blind {
+    first: Password,
+    #[serde(skip)]
+    left_out: u8,
+    kind: Option<Kind>,
+    pair: (Kind, Password, u8),
+    inner: Vec<Hidden>,
+    #[serde(with = "seconds")]
+    wait: Duration,
+    state: Result<Hidden, Option<Kind>>,
+    variant: BlindVariant,
+    last: Password,
+}
+
+#[derive(Serialize, Deserialize, Debug, PartialEq)]
+enum BlindVariant {
+    Named { password: Password, kind: Kind, size: u32 },
+    Tuple(Password, u32),
+}
+
+#[test]
+fn fields_behind_a_value_that_can_not_be_guessed_are_seen() {
+    const KIND: &str = "enum{Plain, Sized(u32), Both(u8, string), Named{a: u8, b: option<u32>}}";
+    assert_eq!(
+        text::<Blind>(),
+        format!(
+            "{{first: string, kind: option<{KIND}>, pair: (@2, string, ..), \
+             inner: list<{{before: u8, password: string, after: string}}>, wait: u64, \
+             state: enum{{Ok(@6), Err(option<@2>)}}, \
+             variant: enum{{Named{{password: string, kind: @2, size: u32}}, Tuple(string, ..)}}, \
+             last: string}}"
+        )
+    );
+}
+
+#[test]
+fn fields_with_aliases_are_counted_behind_a_value_that_can_not_be_guessed() {
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only read")]
+    struct Aliased {
+        #[serde(alias = "secret", alias = "word")]
+        password: Password,
+        #[serde(alias = "bytes")]
+        size: u32,
+    }
+    assert_eq!(text::<Aliased>(), "{*: string, *: u32}");
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Strict {
+        #[serde(alias = "bytes")]
+        size: u32,
+        #[serde(alias = "secret")]
+        password: Password,
+    }
+    assert_eq!(text::<Strict>(), "{*: u32, *: string}");
 }
 
 #[derive(Debug)]

@@ -204,7 +204,7 @@ pub(crate) fn parse(text: &str) -> Result<Shape, ParseError> {
     let row = reader.node().filter(|_| reader.rest.is_empty()).ok_or(ParseError::Unreadable)?;
     // The row is the first node, unless it has no parts and so is the only one.
     debug_assert_eq!(row, 0, "a node is added before those that it holds");
-    Ok(Shape { nodes: reader.nodes.into() })
+    Ok(Shape::new(reader.nodes))
 }
 
 struct Reader<'a> {

@@ -72,7 +72,11 @@ impl Versions {
                     is: Arc::clone(is),
                 }),
                 // Shapes of other forms can't be compared: as at the open of a directory.
-                Compared::Same | Compared::Older | Compared::Newer | Compared::Unreadable => None,
+                Compared::Same
+                | Compared::Learned(_)
+                | Compared::Older
+                | Compared::Newer
+                | Compared::Unreadable => None,
             }
         })
     }

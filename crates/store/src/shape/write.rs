@@ -9,7 +9,7 @@ use std::fmt;
 use serde::ser::{Error, Serialize};
 
 use super::step::Checked;
-use super::{Field, Fields, Node, Scalar, Shape, Variant};
+use super::{Field, Fields, Node, Scalar, Shape, Values, Variant};
 
 /// The kind of an option in messages.
 pub(super) const AN_OPTION: &str = "an option";
@@ -19,6 +19,8 @@ pub(crate) struct Walk<'a> {
     shape: &'a Shape,
     /// Whether a part was written that the shape doesn't know.
     unknown: Cell<bool>,
+    /// The values of the row, where the shape does not know all of its type.
+    values: Option<RefCell<Values>>,
     fault: RefCell<Option<Fault>>,
 }
 
@@ -26,8 +28,8 @@ pub(crate) struct Walk<'a> {
 pub(crate) enum Outcome {
     /// Its reader asks for just what was written.
     Agrees,
-    /// What was written has to be read back, because the shape doesn't know all of it.
-    Unknown,
+    /// The shape does not know all of what was written: it can learn from these values.
+    Unknown(Values),
     /// It was written otherwise than it is read. Where that is so by the kind of a value alone, reading it
     /// back may succeed still: `certain` is false.
     Disagrees { certain: bool, reason: String },
@@ -134,7 +136,8 @@ impl fmt::Display for What {
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(shape: &'a Shape) -> Self {
-        Self { shape, unknown: Cell::new(false), fault: RefCell::new(None) }
+        let values = (!shape.is_whole()).then(RefCell::default);
+        Self { shape, unknown: Cell::new(false), values, fault: RefCell::new(None) }
     }
 
     /// A walk over a row whose writer stops at a fault that is known: it finds the field.
@@ -167,7 +170,9 @@ impl<'a> Walk<'a> {
                 Outcome::Disagrees { certain, reason }
             }
             None if !written => Outcome::Refused,
-            None if self.unknown.get() => Outcome::Unknown,
+            None if self.unknown.get() => {
+                Outcome::Unknown(self.values.map(RefCell::into_inner).unwrap_or_default())
+            }
             None => Outcome::Agrees,
         }
     }
@@ -222,7 +227,15 @@ impl<'a> At<'a> {
         }
     }
 
-    /// Whether anything may be written here. It is to be read back then.
+    /// Takes note of a value, where the shape may learn from it.
+    #[inline]
+    pub(super) fn seen(self, add: impl FnOnce(&mut Values)) {
+        if let Some(values) = &self.walk.values {
+            add(&mut values.borrow_mut());
+        }
+    }
+
+    /// Whether anything may be written here.
     #[inline]
     pub(super) fn is_unknown(self) -> bool {
         let unknown = matches!(self.node, Node::Opaque);

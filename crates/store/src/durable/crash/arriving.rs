@@ -44,6 +44,25 @@ impl Table for New {
     }
 }
 
+/// A number that not every row has.
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+struct Bit(u8);
+
+impl TryFrom<u8> for Bit {
+    type Error = &'static str;
+
+    fn try_from(number: u8) -> Result<Self, Self::Error> {
+        if number < 2 { Ok(Self(number)) } else { Err("not a bit") }
+    }
+}
+
+impl From<Bit> for u8 {
+    fn from(bit: Bit) -> Self {
+        bit.0
+    }
+}
+
 /// Can't read every row.
 struct Picky;
 
@@ -51,7 +70,7 @@ impl Table for Picky {
     const NAME: &'static str = "moved";
     const VERSION: u16 = 2;
     type Key = u32;
-    type Row = (u32, bool);
+    type Row = (u32, Bit);
 
     fn key(row: &Self::Row) -> u32 {
         row.0
@@ -183,7 +202,7 @@ fn a_crash_in_a_salvage_loses_no_row_that_was_not_saved() {
     };
     let schema = Schema::new().table::<Picky>();
     let open = |disk: &Arc<Mutex<Disk>>| Store::open_files(files(disk), &schema, &options);
-    let value = |row: &(u32, bool)| (row.0, u8::from(row.1));
+    let value = |row: &(u32, Bit)| (row.0, u8::from(row.1));
     let readable: Rows = before.iter().copied().filter(|row| row.1 != UNREADABLE).collect();
     let keys = |rows: &[UnreadableRow]| -> Vec<Box<[u8]>> {
         let mut keys: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
