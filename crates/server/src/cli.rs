@@ -131,11 +131,19 @@ pub(crate) struct RestoreArgs {
     #[arg(long)]
     pub(crate) empty_missing: bool,
 
-    /// Keep a table of the backup or dump that this build lacks, as bytes; repeatable.
+    #[command(flatten)]
+    pub(crate) tables: TableArgs,
+}
+
+/// Tables that this build lacks. A directory, a backup or a dump with rows of one is refused without a word on it.
+#[derive(Debug, Args)]
+pub(crate) struct TableArgs {
+    /// Keep the rows of a table that this build lacks, as bytes; repeatable.
     #[arg(long, value_name = "TABLE")]
     pub(crate) keep: Vec<String>,
 
-    /// Leave a table of the backup or dump out that this build lacks; repeatable.
+    /// Delete the rows of a table that this build lacks, or leave them out of a restore; repeatable. It
+    /// can't be undone.
     #[arg(long, value_name = "TABLE")]
     pub(crate) drop_table: Vec<String>,
 }
@@ -204,6 +212,9 @@ pub(crate) struct ServeArgs {
     /// elsewhere. Without it the server answers reads, and writes again once the disk takes them.
     #[arg(long)]
     pub(crate) exit_on_write_failure: bool,
+
+    #[command(flatten)]
+    pub(crate) tables: TableArgs,
 
     #[command(flatten)]
     pub(crate) node: NodeArgs,

@@ -14,12 +14,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use statehold_store::{
-    Options, Progress, Report, RestoreOptions, Schema, Step, Store, UnreadableRow,
+    Options, Progress, Report, RestoreError, RestoreOptions, Schema, Step, Store, UnreadableRow,
 };
 
 use self::files::{at, fill_dir, write_new};
 use crate::cli::{RestoreArgs, SalvageArgs};
-use crate::schema::schema;
+use crate::schema::{LackingTable, schema, with_tables};
 use crate::stdout;
 
 type Done = Result<(), Box<dyn Error>>;
@@ -47,26 +47,30 @@ pub(crate) fn backup(dir: &Path, file: &Path) -> Done {
     Ok(())
 }
 
-/// The schema and options of a restore: tables that this build lacks are kept or dropped by name.
+/// The schema and options of a restore.
 fn restoring(args: &RestoreArgs) -> Result<(Schema, RestoreOptions), Box<dyn Error>> {
-    let mut schema = every_table();
-    let named = args.keep.iter().map(|name| (name, true));
-    for (name, keep) in named.chain(args.drop_table.iter().map(|name| (name, false))) {
-        if schema.mentions(name) {
-            return Err(
-                format!("the table {name:?} is one of this build, or is named twice").into()
-            );
-        }
-        schema = if keep { schema.keep(name) } else { schema.drop_table(name) };
-    }
+    let schema = with_tables(every_table(), &args.tables)?;
     Ok((schema, RestoreOptions::default().empty_missing(args.empty_missing)))
+}
+
+/// An error of a restore, whose remedies are flags here: the store names its own methods.
+fn refused(error: RestoreError) -> Box<dyn Error> {
+    match error {
+        RestoreError::UnknownTable { name } => LackingTable(&name).to_string().into(),
+        RestoreError::MissingTable { table, rows } => format!(
+            "the backup lacks the table {table:?}, of which the store has {rows} rows: delete them with \
+             --empty-missing, or use another backup"
+        )
+        .into(),
+        error => error.into(),
+    }
 }
 
 pub(crate) fn restore(file: &Path, dir: &Path, args: &RestoreArgs) -> Done {
     let from = File::open(file).map_err(at(file))?;
     let (schema, options) = restoring(args)?;
     let index = fill_dir(dir, |dir| {
-        Ok(Store::open(dir, &schema)?.restore_using(&options, from, progress())?)
+        Store::open(dir, &schema)?.restore_using(&options, from, progress()).map_err(refused)
     })?;
     writeln!(io::stdout(), "{} restored from {} at index {index}", dir.display(), file.display())?;
     Ok(())
@@ -94,7 +98,7 @@ pub(crate) fn load(dir: &Path, args: &RestoreArgs) -> Done {
     let (schema, options) = restoring(args)?;
     let index = fill_dir(dir, |dir| {
         let store = Store::open(dir, &schema)?;
-        Ok(store.load_using(&options, io::stdin().lock(), progress())?)
+        store.load_using(&options, io::stdin().lock(), progress()).map_err(refused)
     })?;
     writeln!(io::stdout(), "{} loaded at index {index}", dir.display())?;
     Ok(())

@@ -25,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::private;
 use crate::providers::local::{LocalNode, NodeOptions, NodeStartError};
 use crate::recovery;
-use crate::schema::schema;
+use crate::schema::{LackingTable, schema, with_tables};
 use crate::signals::{Request, Signals};
 use crate::watcher;
 
@@ -44,6 +44,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) enum ServeError {
     Acl(http::AclError),
     Open(OpenError),
+    /// The tables that the command line names.
+    Tables(String),
     Bootstrap(String),
     Bind {
         address: SocketAddr,
@@ -72,7 +74,11 @@ impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Acl(error) => error.fmt(f),
+            Self::Open(OpenError::UnknownTable { path, name }) => {
+                write!(f, "{}: {}", path.display(), LackingTable(name))
+            }
             Self::Open(error) => error.fmt(f),
+            Self::Tables(reason) => f.write_str(reason),
             Self::Bootstrap(reason) => write!(f, "can't prepare the store: {reason}"),
             Self::Bind { address, flag, source } => {
                 write!(f, "can't listen on {address}: {source}; choose another with {flag}")
@@ -116,7 +122,8 @@ fn start(args: &ServeArgs) -> Result<(), ServeError> {
         .history_bytes(args.history_bytes)
         .parked_max(args.limits.parked_max)
         .observer(Arc::clone(&metrics) as _);
-    let store = Store::open_with(&args.data_dir, &schema(), &options).map_err(ServeError::Open)?;
+    let schema = with_tables(schema(), &args.tables).map_err(ServeError::Tables)?;
+    let store = Store::open_with(&args.data_dir, &schema, &options).map_err(ServeError::Open)?;
     let store = Arc::new(store);
     private::warn_if_shared(&args.data_dir);
     bootstrap(&store).map_err(|error| ServeError::Bootstrap(error.to_string()))?;

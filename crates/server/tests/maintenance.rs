@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::{ALLOC, NODES, Server, volume_payload};
+use common::{ALLOC, NODES, Server, command, volume_payload};
 use statehold_store::{Schema, Store, Table};
 
 /// Exit success, standard output, standard error.
@@ -190,7 +190,11 @@ fn a_table_of_another_build_is_restored_only_as_the_operator_says() {
     assert!(run(&["backup", path(&data), path(&backup)], b"").0);
     let new = dir.path().join("new");
     let (ok, _, told) = run(&["restore", path(&backup), path(&new)], b"");
-    assert!(!ok && told.contains("\"foreign\""), "{told}");
+    assert!(
+        !ok && told.contains("--keep foreign") && told.contains("--drop-table foreign"),
+        "{told}"
+    );
+    assert!(!told.contains("drop_table("), "a shell has no methods: {told}");
     assert!(!new.exists());
     let (ok, _, told) = run(&["restore", path(&backup), path(&new), "--keep", "nodes"], b"");
     assert!(!ok && told.contains("\"nodes\" is one of this build"), "{told}");
@@ -205,10 +209,42 @@ fn a_table_of_another_build_is_restored_only_as_the_operator_says() {
     let other = dir.path().join("other");
     assert!(run(&["backup", path(&dropped), path(&other)], b"").0);
     let (ok, _, told) = run(&["restore", path(&other), path(&new)], b"");
-    assert!(!ok && told.contains("--empty-missing"), "{told}");
+    assert!(!ok && told.contains("--empty-missing") && !told.contains("::"), "{told}");
     let args = ["restore", path(&other), path(&new), "--empty-missing"];
     let (ok, _, told) = run(&args, b"");
     assert!(ok, "{told}");
+}
+
+#[test]
+fn a_server_keeps_or_drops_tables_of_another_build_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    fill::<Foreign>(&data);
+    let serve = |more: &[&str]| {
+        let args = ["serve", "--bind", "127.0.0.1:0", "--data-dir", path(&data)];
+        run(&[&args, more].concat(), b"")
+    };
+    let before = files(&data);
+    let (ok, _, told) = serve(&[]);
+    assert!(
+        !ok && told.contains("--keep foreign") && told.contains("--drop-table foreign"),
+        "{told}"
+    );
+    assert!(!told.contains("drop_table("), "a shell has no methods: {told}");
+    for twice in [["--keep", "nodes"], ["--drop-table", "nodes"]] {
+        let (ok, _, told) = serve(&twice);
+        assert!(!ok && told.contains("\"nodes\" is one of this build"), "{told}");
+    }
+    assert!(before == files(&data), "the refused files changed");
+
+    let rows = |server: Server| {
+        server.kill();
+        run(&["inspect", path(&data)], b"").1.contains("foreign                   1 rows")
+    };
+    let with = |flag: &str| Server::spawn(command(&data).arg(flag).arg("foreign"));
+    assert!(rows(with("--keep")));
+    assert!(!rows(with("--drop-table")));
+    assert!(!rows(Server::start(&data)), "the table is gone, so no flag is needed");
 }
 
 #[test]

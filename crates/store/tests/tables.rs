@@ -198,7 +198,7 @@ fn a_backup_without_a_table_never_empties_it_unasked() {
             matches!(error, RestoreError::MissingTable { table: "names", rows: 1 }),
             "{error:?}"
         );
-        assert!(error.to_string().contains("--empty-missing"), "{error}");
+        assert!(error.to_string().contains("RestoreOptions::empty_missing"), "{error}");
     }
     assert_eq!((store.index(), store.snapshot().count::<Names>()), (index, 1));
     let options = RestoreOptions::default().empty_missing(true);

@@ -123,8 +123,7 @@ impl fmt::Display for RestoreError {
             Self::MissingTable { table, rows } => write!(
                 f,
                 "the backup lacks the table {table:?}, of which the store has {rows} rows: they would \
-                 be deleted; say so with RestoreOptions::empty_missing (--empty-missing), or use \
-                 another backup"
+                 be deleted; say so with RestoreOptions::empty_missing, or use another backup"
             ),
             Self::ShapeChanged { table, version, difference, .. } => write!(
                 f,
