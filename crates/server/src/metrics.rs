@@ -19,8 +19,8 @@ use statehold_store::{
     Batch, Checkpointed, CommitError, Committed, Observer, ReadView, Store, Table,
 };
 use statehold_volumes::{
-    Allocations, CsiPluginInstances, CsiPlugins, CsiVolumes, HostVolumes, Jobs, Namespaces, Nodes,
-    TaskGroupClaims,
+    Allocations, CsiClaims, CsiPluginInstances, CsiPlugins, CsiVolumes, HostVolumes, Jobs,
+    Namespaces, Nodes, TaskGroupClaims,
 };
 
 use crate::edge_metrics::EdgeMetrics;
@@ -302,6 +302,7 @@ pub(crate) fn rows<V: ReadView>(view: &V) -> Vec<(&'static str, usize)> {
         of::<CsiPlugins, _>(view),
         of::<CsiPluginInstances, _>(view),
         of::<CsiVolumes, _>(view),
+        of::<CsiClaims, _>(view),
         of::<HostVolumes, _>(view),
         of::<TaskGroupClaims, _>(view),
         of::<statehold_blockstorage::Volume, _>(view),

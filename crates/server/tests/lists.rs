@@ -310,3 +310,22 @@ fn filters_read_the_instances_of_plugins_in_every_notation() {
         assert!(found.contains(&"plugin-id1".into()), "{filter}: {found:?}");
     }
 }
+
+#[test]
+fn filters_read_the_claims_on_volumes_in_every_notation() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path());
+    volumes(&server);
+    for filter in [
+        format!(r#""{ALLOC}" in WriteAllocs"#),
+        format!(r#""{ALLOC}" in "/WriteClaims""#),
+        format!(r#"WriteClaims["{ALLOC}"].State == "taken""#),
+        format!(r#""/WriteClaims/{ALLOC}/Mode" == "write""#),
+        "any WriteClaims as _, claim { claim.Mode == write }".into(),
+        "ReadAllocs is empty and WriteAllocs is not empty".into(),
+    ] {
+        assert_eq!(ids(&server, &format!("&filter={}", encode(&filter))), "3", "{filter}");
+    }
+    server.release("vol-3", ALLOC).ok();
+    assert_eq!(ids(&server, &format!("&filter={}", encode("WriteAllocs is not empty"))), "");
+}

@@ -1,4 +1,4 @@
-//! The life of a claim on a volume, as a state machine on the volume's row.
+//! The life of a claim on a volume, as a state machine on the volume's row and the claim's.
 //!
 //! ```text
 //!   none   -- taken, to read or to write -->   active
@@ -7,21 +7,21 @@
 //!   any    -- ready-to-free -->                none
 //! ```
 //!
-//! An active claim is in `read_claims` or `write_claims`, never in both; a releasing one is in
-//! `past_claims` too. Only active claims take up room: an allocation that has ended still blocks
-//! others until its claim is ready to free.
+//! An active claim is in `active` of its row, a releasing one in `past` too. Only active claims take up
+//! room: an allocation that has ended still blocks others until its claim is ready to free. The counts in
+//! the volume's row are those of the rows of its claims; of other claims the state machine reads nothing.
 //!
 //! Invariant: the volume has current modes only while it has claims. Invariant: a refused claim
 //! changes nothing. Nothing in here looks anything up: what the state machine has to know about the
 //! world is in [`World`].
 
-use std::{collections::BTreeMap, fmt, mem};
+use std::fmt;
 
 use uuid::Uuid;
 
 use crate::{
     modes::{Capability, ClaimMode, ClaimState, access_mode},
-    rows::{Claim, CsiVolume},
+    rows::{Claim, CsiClaim, CsiVolume},
 };
 
 /// What a claim has to know about the world around the volume.
@@ -68,25 +68,23 @@ impl fmt::Display for ClaimRefusal {
 
 impl std::error::Error for ClaimRefusal {}
 
+impl CsiClaim {
+    /// Whether there is a claim, active or being released; taken at `since`, if that is given.
+    pub(crate) fn holds(&self, since: Option<i64>) -> bool {
+        let mut claims = self.active.iter().chain(&self.past);
+        claims.any(|claim| since.is_none_or(|since| claim.since == since))
+    }
+
+    /// Whether nothing is left, so that the row goes.
+    pub(crate) fn is_free(&self) -> bool {
+        self.active.is_none() && self.past.is_none()
+    }
+}
+
 impl CsiVolume {
-    /// Whether somebody reads or writes it. Claims that are only being released don't count.
+    /// Whether an allocation reads or writes it. Claims that are only being released don't count.
     pub fn is_in_use(&self) -> bool {
-        !self.read_claims.is_empty() || !self.write_claims.is_empty()
-    }
-
-    /// Whether the allocation has a claim on it, or one that is being released; taken at `since`,
-    /// if that is given.
-    pub(crate) fn holds(&self, allocation: Uuid, since: Option<i64>) -> bool {
-        let claims = [&self.read_claims, &self.write_claims, &self.past_claims];
-        claims
-            .into_iter()
-            .filter_map(|claims| claims.get(&allocation))
-            .any(|claim| since.is_none_or(|since| claim.since == since))
-    }
-
-    /// The claims that take up room, readers first.
-    pub fn active_claims(&self) -> impl Iterator<Item = &Claim> {
-        self.read_claims.values().chain(self.write_claims.values())
+        self.claims.readers > 0 || self.claims.writers > 0
     }
 
     /// Whether its modes, or what was asked for while it has none, allow writing.
@@ -100,7 +98,7 @@ impl CsiVolume {
 
     fn has_free_read_claims(&self) -> bool {
         match &*self.access_mode {
-            access_mode::SINGLE_NODE_READER => self.read_claims.is_empty(),
+            access_mode::SINGLE_NODE_READER => self.claims.readers == 0,
             access_mode::SINGLE_NODE_WRITER => !self.is_in_use(),
             _ => true,
         }
@@ -109,15 +107,34 @@ impl CsiVolume {
     fn has_free_write_claims(&self) -> bool {
         match &*self.access_mode {
             access_mode::SINGLE_NODE_WRITER | access_mode::MULTI_NODE_SINGLE_WRITER => {
-                self.write_claims.is_empty()
+                self.claims.writers == 0
             }
             access_mode::MULTI_NODE_MULTI_WRITER | "" => true,
             _ => false,
         }
     }
 
-    /// Applies `claim`: takes it, or takes it a step further on its way out.
-    pub(crate) fn apply_claim(&mut self, claim: Claim, world: World) -> Result<(), ClaimRefusal> {
+    /// Counts a claim as `after` instead of as `before`.
+    pub(crate) fn count_claim(&mut self, before: &CsiClaim, after: &CsiClaim) {
+        let of = |row: &CsiClaim| {
+            [row.reading().is_some(), row.writing().is_some(), row.past.is_some()].map(u64::from)
+        };
+        let counts =
+            [&mut self.claims.readers, &mut self.claims.writers, &mut self.claims.releasing];
+        for ((count, before), after) in counts.into_iter().zip(of(before)).zip(of(after)) {
+            // A count never wraps: a wrong one of a damaged row must not become an enormous one.
+            *count = count.saturating_add(after).saturating_sub(before);
+        }
+    }
+
+    /// Applies `claim` to `row`, the claim of the same allocation: takes it, or takes it a step further
+    /// on its way out.
+    pub(crate) fn apply_claim(
+        &mut self,
+        row: &mut CsiClaim,
+        claim: Claim,
+        world: World,
+    ) -> Result<(), ClaimRefusal> {
         if !self.attachment_mode.is_empty()
             && !claim.attachment_mode.is_empty()
             && self.attachment_mode != claim.attachment_mode
@@ -125,20 +142,23 @@ impl CsiVolume {
             return Err(ClaimRefusal::AttachmentModeChange);
         }
         if claim.state == ClaimState::Taken && claim.mode != ClaimMode::Gc {
-            return self.take(claim, world);
+            self.take(row, claim, world)?;
+            self.complete_modes(row);
+        } else {
+            self.complete_modes(row);
+            self.release(row, claim);
         }
-        self.release(claim);
         Ok(())
     }
 
-    fn take(&mut self, claim: Claim, world: World) -> Result<(), ClaimRefusal> {
-        let id = claim.allocation_id;
+    fn take(&mut self, row: &mut CsiClaim, claim: Claim, world: World) -> Result<(), ClaimRefusal> {
         let writes = claim.mode == ClaimMode::Write;
-        if self.claims_for(writes).contains_key(&id) {
-            return self.take_back(claim, world);
+        let same = if writes { row.writing() } else { row.reading() };
+        if same.is_some() {
+            return self.take_back(row, claim, world);
         }
         if !world.allocation_known {
-            return Err(ClaimRefusal::AllocationMissing { allocation: id });
+            return Err(ClaimRefusal::AllocationMissing { allocation: claim.allocation_id });
         }
         if !world.schedulable || (writes && !self.is_writable()) {
             return Err(ClaimRefusal::Unschedulable);
@@ -148,35 +168,40 @@ impl CsiVolume {
             return Err(ClaimRefusal::MaxClaims);
         }
         self.remember_modes_as_capability();
-        self.past_claims.remove(&id);
-        self.claims_for(!writes).remove(&id);
         if self.attachment_mode.is_empty() {
             self.attachment_mode.clone_from(&claim.attachment_mode);
         }
         if self.access_mode.is_empty() {
             self.access_mode.clone_from(&claim.access_mode);
         }
-        self.claims_for(writes).insert(id, claim);
+        self.activate(row, claim, world);
         Ok(())
     }
 
-    /// Takes a claim that is there already. If it is on its way out, it is a new one from now on,
-    /// and whoever still releases the old one is too late.
-    fn take_back(&mut self, claim: Claim, world: World) -> Result<(), ClaimRefusal> {
-        let id = claim.allocation_id;
-        if world.allocation_over || !self.past_claims.contains_key(&id) {
+    /// Takes a claim that is there already. If it is on its way out, it is a new one from now on, and a
+    /// release of the old one comes too late.
+    fn take_back(
+        &mut self,
+        row: &mut CsiClaim,
+        claim: Claim,
+        world: World,
+    ) -> Result<(), ClaimRefusal> {
+        if world.allocation_over || row.past.is_none() {
             return Ok(());
         }
         if !world.schedulable {
             return Err(ClaimRefusal::Unschedulable);
         }
-        self.past_claims.remove(&id);
-        self.claims_for(claim.mode == ClaimMode::Write).insert(id, claim);
+        self.activate(row, claim, world);
         Ok(())
     }
 
-    fn claims_for(&mut self, writes: bool) -> &mut BTreeMap<Uuid, Claim> {
-        if writes { &mut self.write_claims } else { &mut self.read_claims }
+    /// Makes `claim` the active one, instead of any other of its allocation.
+    fn activate(&mut self, row: &mut CsiClaim, claim: Claim, world: World) {
+        let before = row.clone();
+        (row.active, row.past) = (Some(claim), None);
+        row.allocation_over = world.allocation_over;
+        self.count_claim(&before, row);
     }
 
     /// Volumes of old had their modes set at registration instead of a list of capabilities.
@@ -191,67 +216,59 @@ impl CsiVolume {
     }
 
     /// Takes a claim a step further on its way out. One that isn't there is released already.
-    pub(crate) fn release(&mut self, mut claim: Claim) {
-        let id = claim.allocation_id;
+    pub(crate) fn release(&mut self, row: &mut CsiClaim, mut claim: Claim) {
         // Nothing is held, so there is nothing that anybody would ever finish releasing.
-        if [&self.read_claims, &self.write_claims, &self.past_claims]
-            .iter()
-            .all(|claims| !claims.contains_key(&id))
-        {
+        if row.is_free() {
             return;
         }
         self.remember_modes_as_capability();
-        if claim.state != ClaimState::ReadyToFree {
-            self.complete_from_active(&mut claim);
-            self.past_claims.insert(id, claim);
-            return;
+        let before = row.clone();
+        if claim.state == ClaimState::ReadyToFree {
+            (row.active, row.past) = (None, None);
+        } else {
+            complete(&mut claim, &before);
+            row.past = Some(claim);
         }
-        self.read_claims.remove(&id);
-        self.write_claims.remove(&id);
-        self.past_claims.remove(&id);
-        if !self.is_in_use() && self.past_claims.is_empty() {
+        self.count_claim(&before, row);
+        if !self.is_in_use() && self.claims.releasing == 0 {
             self.access_mode = Box::default();
             self.attachment_mode = Box::default();
         }
     }
 
-    /// A release often says no more than whose claim it is; the rest is known from when it was
-    /// taken.
-    fn complete_from_active(&self, claim: &mut Claim) {
-        let id = claim.allocation_id;
-        let known = [&self.past_claims, &self.read_claims, &self.write_claims];
-        let Some(known) = known.into_iter().find_map(|claims| claims.get(&id)) else { return };
-        claim.since = known.since;
-        claim.node_id = claim.node_id.or(known.node_id);
-        for (text, known) in [
-            (&mut claim.external_node_id, &known.external_node_id),
-            (&mut claim.access_mode, &known.access_mode),
-            (&mut claim.attachment_mode, &known.attachment_mode),
-        ] {
-            if text.is_empty() {
-                text.clone_from(known);
-            }
+    /// Starts the release of a claim whose allocation is over. One that has begun stays where it is.
+    pub(crate) fn start_release(&mut self, row: &mut CsiClaim) {
+        let before = row.clone();
+        if let (Some(active), None) = (&row.active, &row.past) {
+            row.past = Some(Claim { state: ClaimState::Unpublishing, ..active.clone() });
         }
+        self.complete_modes(row);
+        self.count_claim(&before, row);
     }
 
-    /// Starts the release of claims whose allocation is over, and completes records that lack the
-    /// modes.
-    ///
-    /// `is_over` says whether an allocation is gone, or has ended on its node.
-    pub(crate) fn start_overdue_releases(&mut self, is_over: impl Fn(Uuid) -> bool) {
-        let mut past = mem::take(&mut self.past_claims);
-        for claim in self.read_claims.values().chain(self.write_claims.values()) {
-            if !past.contains_key(&claim.allocation_id) && is_over(claim.allocation_id) {
-                let release = Claim { state: ClaimState::Unpublishing, ..claim.clone() };
-                past.insert(claim.allocation_id, release);
-            }
+    /// Completes an active claim that was taken without modes by those of the volume.
+    pub(crate) fn complete_modes(&self, row: &mut CsiClaim) {
+        let Some(claim) = &mut row.active else { return };
+        if claim.access_mode.is_empty() || claim.attachment_mode.is_empty() {
+            claim.access_mode.clone_from(&self.access_mode);
+            claim.attachment_mode.clone_from(&self.attachment_mode);
         }
-        self.past_claims = past;
-        for claim in self.read_claims.values_mut().chain(self.write_claims.values_mut()) {
-            if claim.access_mode.is_empty() || claim.attachment_mode.is_empty() {
-                claim.access_mode.clone_from(&self.access_mode);
-                claim.attachment_mode.clone_from(&self.attachment_mode);
-            }
+    }
+}
+
+/// A release often has no more than the allocation of its claim; the rest is known from when it was
+/// taken.
+fn complete(claim: &mut Claim, row: &CsiClaim) {
+    let Some(known) = row.past.as_ref().or(row.active.as_ref()) else { return };
+    claim.since = known.since;
+    claim.node_id = claim.node_id.or(known.node_id);
+    for (text, known) in [
+        (&mut claim.external_node_id, &known.external_node_id),
+        (&mut claim.access_mode, &known.access_mode),
+        (&mut claim.attachment_mode, &known.attachment_mode),
+    ] {
+        if text.is_empty() {
+            text.clone_from(known);
         }
     }
 }

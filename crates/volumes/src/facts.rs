@@ -14,9 +14,9 @@ use uuid::Uuid;
 use crate::{
     item::VolumeItem,
     rows::{
-        Allocation, Allocations, CsiPlugin, CsiPluginInstance, CsiPluginInstances, CsiPlugins,
-        CsiVolume, HostVolume, InstanceCounts, Job, Jobs, PluginRole, ReportedHostVolume,
-        ReportedHostVolumes, TaskGroup,
+        Allocation, Allocations, ClaimCounts, CsiClaim, CsiClaims, CsiPlugin, CsiPluginInstance,
+        CsiPluginInstances, CsiPlugins, CsiVolume, HostVolume, InstanceCounts, Job, Jobs,
+        PluginRole, ReportedHostVolume, ReportedHostVolumes, TaskGroup,
     },
 };
 
@@ -193,6 +193,15 @@ pub fn plugin_instances<'v, V: ReadView>(
     view.scan::<CsiPluginInstances>(&range, Order::Ascending)
 }
 
+/// The claims on a volume, by allocation.
+pub fn claims_on<'v, V: ReadView>(
+    view: &'v V,
+    volume: &CsiVolume,
+) -> impl Iterator<Item = &'v Entry<CsiClaim>> + use<'v, V> {
+    let range = KeyRange::<(String, String, Uuid)>::within((&*volume.namespace, &*volume.id));
+    view.scan::<CsiClaims>(&range, Order::Ascending)
+}
+
 /// What is true of a volume right now, because of its plugin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VolumeFacts<'v> {
@@ -230,6 +239,7 @@ impl<'v> VolumeFacts<'v> {
 pub struct FactsReader<'v, V> {
     view: &'v V,
     known: BTreeMap<&'v str, Option<KnownPlugin<'v>>>,
+    reads_claims: bool,
 }
 
 type KnownPlugin<'v> = (&'v Entry<CsiPlugin>, PluginFacts<'v>);
@@ -237,7 +247,16 @@ type KnownPlugin<'v> = (&'v Entry<CsiPlugin>, PluginFacts<'v>);
 impl<'v, V: ReadView> FactsReader<'v, V> {
     /// A reader that has read nothing yet.
     pub fn new(view: &'v V) -> Self {
-        Self { view, known: BTreeMap::new() }
+        Self { view, known: BTreeMap::new(), reads_claims: true }
+    }
+
+    /// Reads no claims for items from now on: for filters that read none of
+    /// [`VolumeItem::CLAIM_FIELDS`], which are empty then. A list of volumes costs the same for any number
+    /// of claims on them.
+    #[must_use]
+    pub fn without_claims(mut self) -> Self {
+        self.reads_claims = false;
+        self
     }
 
     /// The facts of `volume`.
@@ -250,7 +269,13 @@ impl<'v, V: ReadView> FactsReader<'v, V> {
     pub fn item(&mut self, volume: &'v Entry<CsiVolume>) -> VolumeItem {
         let plugin = self.plugin(&volume.plugin_id);
         let facts = VolumeFacts::from_plugin(volume, plugin.map(|(_, facts)| facts));
-        VolumeItem::new(volume.clone(), plugin.map(|(entry, _)| entry.clone()), facts)
+        let item = VolumeItem::new(volume.clone(), plugin.map(|(entry, _)| entry.clone()), facts);
+        // Most volumes have none.
+        if self.reads_claims && volume.claims != ClaimCounts::default() {
+            item.with_claims(claims_on(self.view, volume).map(|row| &**row))
+        } else {
+            item
+        }
     }
 
     fn plugin(&mut self, id: &'v str) -> Option<KnownPlugin<'v>> {

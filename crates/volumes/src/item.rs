@@ -23,7 +23,7 @@ pub use self::{
 };
 use crate::{
     facts::{PluginFacts, VolumeFacts, plugin_instances},
-    rows::{Claim, CsiPlugin, CsiVolume, PluginInfo, PluginRole},
+    rows::{Claim, CsiClaim, CsiPlugin, CsiVolume, PluginInfo, PluginRole},
     view::{NEVER, PluginStub, VolumeStub},
 };
 
@@ -87,6 +87,12 @@ impl Counts {
 pub struct VolumeItem {
     #[filterable(flatten(deref))]
     volume: Entry<CsiVolume>,
+    /// Active claims that read, by allocation.
+    read_claims: BTreeMap<Uuid, Claim>,
+    /// Active claims that write, by allocation.
+    write_claims: BTreeMap<Uuid, Claim>,
+    /// Claims that are being released, by allocation.
+    past_claims: BTreeMap<Uuid, Claim>,
     #[filterable(skip)]
     plugin: Option<Entry<CsiPlugin>>,
     schedulable: bool,
@@ -103,11 +109,31 @@ impl VolumeItem {
     ) -> Self {
         Self {
             volume,
+            read_claims: BTreeMap::new(),
+            write_claims: BTreeMap::new(),
+            past_claims: BTreeMap::new(),
             plugin,
             schedulable: facts.schedulable,
             controller_required: facts.plugin.controller_required,
             counts: Counts::new(&facts.plugin),
         }
+    }
+
+    /// The fields that come from the rows of its claims.
+    pub const CLAIM_FIELDS: [&str; 5] =
+        ["ReadClaims", "WriteClaims", "PastClaims", "ReadAllocs", "WriteAllocs"];
+
+    pub(crate) fn with_claims<'v>(mut self, rows: impl Iterator<Item = &'v CsiClaim>) -> Self {
+        for row in rows {
+            for (claims, claim) in [
+                (&mut self.read_claims, row.reading()),
+                (&mut self.write_claims, row.writing()),
+                (&mut self.past_claims, row.past.as_ref()),
+            ] {
+                claims.extend(claim.map(|claim| (row.allocation_id, claim.clone())));
+            }
+        }
+        self
     }
 
     /// The volume.
@@ -131,19 +157,19 @@ impl VolumeItem {
     }
 
     fn current_readers(&self) -> u64 {
-        self.volume.read_claims.len() as u64
+        self.volume.claims.readers
     }
 
     fn current_writers(&self) -> u64 {
-        self.volume.write_claims.len() as u64
+        self.volume.claims.writers
     }
 
     fn readers(&self) -> &BTreeMap<Uuid, Claim> {
-        &self.volume.read_claims
+        &self.read_claims
     }
 
     fn writers(&self) -> &BTreeMap<Uuid, Claim> {
-        &self.volume.write_claims
+        &self.write_claims
     }
 
     #[expect(clippy::unused_self, reason = "no volume has ever been exhausted")]

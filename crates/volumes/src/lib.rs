@@ -87,7 +87,9 @@ mod why;
 pub use self::{
     claim::ClaimRefusal,
     constraint::ConstraintFault,
-    facts::{FactsReader, PluginFacts, VolumeFacts, plugin_instances, reported_host_volumes},
+    facts::{
+        FactsReader, PluginFacts, VolumeFacts, claims_on, plugin_instances, reported_host_volumes,
+    },
     fault::{Fault, OperationError},
     host_spec::{HostSpecError, HostSpecFault, HostUpdateFault, HostVolumeSpec},
     id::{IdError, parse_id},

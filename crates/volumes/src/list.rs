@@ -26,7 +26,8 @@ pub use self::{
 use crate::{
     facts::plugin_instances,
     rows::{
-        Allocation, Allocations, CsiPlugin, CsiPlugins, CsiVolume, CsiVolumes, Nodes, PluginRole,
+        Allocation, Allocations, CsiClaims, CsiPlugin, CsiPlugins, CsiVolume, CsiVolumes, Nodes,
+        PluginRole,
     },
 };
 
@@ -156,9 +157,18 @@ fn on_node<'v, V: ReadView>(
     node: &HexPrefix,
 ) -> Vec<&'v Entry<CsiVolume>> {
     let nodes = KeyRange::<Uuid>::hex(node);
-    let claimed = view.scan_by(&CsiVolumes::BY_CLAIMING_NODE, &nodes, Order::Ascending);
-    let mut found: BTreeMap<(&str, &str), &Entry<CsiVolume>> =
-        claimed.map(|volume| ((&*volume.namespace, &*volume.id), volume)).collect();
+    let mut found = BTreeMap::<(&str, &str), &Entry<CsiVolume>>::new();
+    let claims = KeyRange::<(Uuid, String, String)>::hex(node);
+    for row in view.scan_by(&CsiClaims::BY_NODE, &claims, Order::Ascending) {
+        let claimed = row.active.as_ref().and_then(|claim| claim.node_id);
+        let wanted = claimed.is_some_and(|claimed| node.matches(claimed))
+            && wants_namespace(query.namespace, &row.namespace)
+            && row.volume_id.starts_with(query.prefix)
+            && !found.contains_key(&(&*row.namespace, &*row.volume_id));
+        if wanted && let Some(volume) = view.get::<CsiVolumes>((&row.namespace, &row.volume_id)) {
+            found.insert((&volume.namespace, &volume.id), volume);
+        }
+    }
     let allocations = view.scan_by(&Allocations::BY_NODE, &nodes, Order::Ascending);
     for allocation in allocations.filter(|allocation| allocation.is_using_volumes()) {
         if !wants_namespace(query.namespace, &allocation.namespace) {

@@ -7,6 +7,7 @@ use statehold_store::{Entry, ReadView};
 use uuid::Uuid;
 
 use crate::{
+    facts::claims_on,
     modes::ClaimState,
     ops::{Holdup, controller_holdup, node_let_go},
     rows::{Allocation, Allocations, Claim, CsiVolume, LostNodes, Nodes},
@@ -161,18 +162,11 @@ pub fn volume_claims<'v, V: ReadView>(
     view: &'v V,
     volume: &'v Entry<CsiVolume>,
 ) -> Vec<ClaimView<'v>> {
-    let mut views: Vec<ClaimView<'v>> = (volume.active_claims())
-        .map(|claim| {
-            let past = volume.past_claims.get(&claim.allocation_id);
-            claim_view(view, volume, claim, past)
-        })
-        .collect();
-    let only_past = volume.past_claims.values().filter(|past| {
-        !volume.active_claims().any(|claim| claim.allocation_id == past.allocation_id)
+    let views = claims_on(view, volume).filter_map(|row| {
+        let (active, past) = (row.active.as_ref(), row.past.as_ref());
+        Some(claim_view(view, volume, active.or(past)?, past))
     });
-    views.extend(only_past.map(|past| claim_view(view, volume, past, Some(past))));
-    views.sort_by_key(|view| view.allocation_id);
-    views
+    views.collect()
 }
 
 fn claim_view<'v, V: ReadView>(

@@ -54,14 +54,15 @@ fn rows_survive_a_reopen_with_their_indexes() {
     drop(cluster);
     let reopened = Cluster { store: Store::open(dir.path(), &schema()).unwrap() };
     let again = reopened.volume("v").unwrap();
-    assert_eq!(*again, *volume);
+    assert_eq!(again, volume);
     assert_eq!(again.modify_index(), volume.modify_index());
     assert_eq!(again.secrets.reveal().collect::<Vec<_>>(), [("password", "xyzzy")]);
     assert_eq!(reopened.counts(PLUGIN), counts);
     assert_eq!(reopened.json("v"), json);
     assert!(!reopened.write(bootstrap).unwrap(), "the default namespace is still there");
     let view = reopened.view();
-    assert_eq!(view.find(&CsiVolumes::BY_CLAIMING_NODE, id(2)).map(|row| &*row.id), Some("v"));
+    let key = (id(2), "default", "v");
+    assert_eq!(view.find(&CsiClaims::BY_NODE, key).map(|row| row.allocation_id), Some(id(10)));
     assert_eq!(view.find(&Jobs::BY_PLUGIN, PLUGIN).map(|row| &*row.id), Some("job"));
 }
 
@@ -70,6 +71,7 @@ fn rows_of_the_first_version_are_read_and_lack_nothing() {
     let old = include_bytes!("data/rows-1.backup");
     let cluster = Cluster { store: Store::in_memory(&schema()) };
     cluster.store.restore(&old[..]).unwrap();
+    cluster.write(bootstrap).unwrap();
     let view = cluster.view();
 
     let node = view.get::<Nodes>(id(2)).unwrap();

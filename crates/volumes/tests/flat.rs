@@ -18,6 +18,9 @@ use statehold_volumes::*;
 /// need.
 const SLACK: u64 = 16;
 
+/// The writes of a transaction.
+type Work<'w> = &'w dyn Fn(&mut WriteTxn<'_>);
+
 /// Bytes that were written to the journal.
 #[derive(Default)]
 struct Written(AtomicU64);
@@ -29,18 +32,19 @@ impl Observer for Written {
 }
 
 /// Asserts that each of `writes` has the same size after `fill` wrote 10 and 1,000 neighbours.
-fn assert_flat(
-    fill: impl Fn(&mut WriteTxn<'_>, u128),
-    writes: &[(&str, &dyn Fn(&mut WriteTxn<'_>))],
-) {
+fn assert_flat(fill: impl Fn(&mut WriteTxn<'_>, u128), writes: &[(&str, Work<'_>)]) {
     let [few, many] = [10, 1_000].map(|neighbours| {
         let (dir, written) = (tempfile::tempdir().unwrap(), Arc::new(Written::default()));
         let options = Options::default().observer(Arc::clone(&written) as Arc<dyn Observer>);
         let store = Store::open_with(dir.path(), &schema(), &options).unwrap();
         let cluster = Cluster { store };
-        let write = |work: &dyn Fn(&mut WriteTxn<'_>)| {
+        let write = |work: Work<'_>| {
             let before = written.0.load(Ordering::Relaxed);
-            cluster.write(|txn| Ok::<_, std::convert::Infallible>(work(txn))).unwrap();
+            let done: Result<(), std::convert::Infallible> = cluster.write(|txn| {
+                work(txn);
+                Ok(())
+            });
+            done.unwrap();
             written.0.load(Ordering::Relaxed) - before
         };
         write(&|txn| {
@@ -99,6 +103,48 @@ fn a_report_of_a_plugin_is_flat_in_its_instances() {
             ("a new instance", &|txn| report(txn, served(OWN, true))),
             ("its health", &|txn| report(txn, served(OWN, false))),
             ("one that leaves", &|txn| delete_node(txn, NOW, id(OWN)).unwrap()),
+        ],
+    );
+}
+
+#[test]
+fn a_claim_is_flat_in_those_on_its_volume() {
+    let allocate = |txn: &mut WriteTxn<'_>, number, status: &str| {
+        let row = Allocation { client_status: status.into(), ..running(number, 2) };
+        upsert_allocation(txn, NOW, row, None, &mut fresh()).unwrap();
+    };
+    let take = |txn: &mut WriteTxn<'_>, number| {
+        claim(txn, NOW, "default", "v", taken(number, ClaimMode::Read)).unwrap();
+    };
+    let fill = |txn: &mut WriteTxn<'_>, neighbours| {
+        for node in plugin_nodes(PLUGIN, true) {
+            upsert_node(txn, NOW, node).unwrap();
+        }
+        register(txn, NOW, "default", vec![spec("v")]).unwrap();
+        for number in (0..neighbours).chain([OWN]) {
+            allocate(txn, number, "running");
+        }
+        (0..neighbours).for_each(|number| take(txn, number));
+    };
+    let release = |txn: &mut WriteTxn<'_>, state| {
+        claim(txn, NOW, "default", "v", released(OWN, state)).unwrap();
+    };
+    let last = |txn: &mut WriteTxn<'_>| {
+        let releases = overdue_releases(txn);
+        let [release] = &releases[..] else { panic!("one is overdue: {releases:?}") };
+        let done = record_release(txn, NOW, release, &Ok(())).unwrap();
+        assert_eq!(done, Recorded::Released);
+    };
+    assert_flat(
+        fill,
+        &[
+            ("a new claim", &|txn| take(txn, OWN)),
+            ("a step of its release", &|txn| release(txn, ClaimState::NodeDetached)),
+            ("its end", &|txn| release(txn, ClaimState::ReadyToFree)),
+            ("another claim", &|txn| take(txn, OWN)),
+            ("the volume", &|txn| drop(register(txn, NOW, "default", vec![spec("v")]).unwrap())),
+            ("the end of its allocation", &|txn| allocate(txn, OWN, "complete")),
+            ("its release", &last),
         ],
     );
 }

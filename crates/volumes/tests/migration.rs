@@ -138,6 +138,30 @@ fn a_write_of_an_old_plugin_moves_its_instances() {
         },
         |it| it.write(|txn| delete_job(txn, NOW, "default", "job")).unwrap(),
     ];
+    assert_moves(&writes);
+}
+
+#[test]
+fn a_write_of_an_old_volume_moves_its_claims() {
+    assert_moves(&[
+        |it| it.claim("v", taken(12, ClaimMode::Read)).unwrap(),
+        |it| it.claim("v", released(10, ClaimState::ReadyToFree)).unwrap(),
+        |it| it.claim("w", ClaimRequest { mode: ClaimMode::Gc, ..Default::default() }).unwrap(),
+        |it| {
+            let request = released(11, ClaimState::ControllerDetached);
+            it.write(|txn| unpublish(txn, NOW, "default", "v", request)).unwrap();
+        },
+        |it| drop(it.register(VolumeSpec { external_id: "vol-0".into(), ..spec("v") }).unwrap()),
+        |it| it.deregister("w", true).unwrap(),
+        |it| {
+            let ended = Allocation { client_status: "failed".into(), ..running(11, 2) };
+            it.allocation(ended);
+        },
+    ]);
+}
+
+/// Asserts that each write gives the same before and after the rows were moved.
+fn assert_moves(writes: &[fn(&Cluster)]) {
     for write in writes {
         let results = [false, true].map(|moved_before| {
             let cluster = Cluster { store: Store::in_memory(&schema()) };

@@ -333,7 +333,7 @@ fn delay(cluster: &Cluster, held: &mut Held, disks: &Disks, late: &mut Late, op:
                     }
                     _ => {
                         assert_eq!(done, Recorded::Superseded, "another claim, or none");
-                        assert_eq!(cluster.volume(name).as_deref(), before.as_deref());
+                        assert_eq!(cluster.volume(name), before);
                     }
                 }
                 if done == Recorded::Released {
@@ -454,6 +454,18 @@ fn check_volumes(cluster: &Cluster, held: &Held) {
             volume.read_claims.iter().chain(&volume.write_claims).chain(&volume.past_claims)
         {
             assert_eq!(*key, claim.allocation_id);
+        }
+        let counts = ClaimCounts {
+            readers: readers.len() as u64,
+            writers: writers.len() as u64,
+            releasing: volume.past_claims.len() as u64,
+        };
+        assert_eq!(volume.claims, counts, "the counts of the row of {name}");
+        let view = cluster.view();
+        for row in claims_on(&view, &volume) {
+            let allocation = view.get::<Allocations>(row.allocation_id);
+            let over = allocation.is_none_or(|allocation| allocation.is_client_terminal());
+            assert_eq!(row.allocation_over, over, "{row:?}");
         }
         if volume.past_claims.is_empty() && !volume.is_in_use() {
             assert_eq!((&*volume.access_mode, &*volume.attachment_mode), ("", ""), "{name}");

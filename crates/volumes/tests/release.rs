@@ -139,7 +139,7 @@ fn a_late_release_leaves_a_newer_claim_of_the_same_allocation() {
     cluster.claim("v", old.clone()).unwrap();
     let done = cluster.write(|txn| unpublish(txn, NOW + 7, "default", "v", old)).unwrap();
     assert_eq!(done, Unpublished::Released, "the one that is meant is gone");
-    assert_eq!(*cluster.volume("v").unwrap(), *volume);
+    assert_eq!(cluster.volume("v").unwrap(), volume);
     let new = ClaimRequest { since: Some(NOW + 5), ..released(10, ClaimState::ReadyToFree) };
     cluster.claim("v", new).unwrap();
     assert!(!cluster.volume("v").unwrap().is_in_use());

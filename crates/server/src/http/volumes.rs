@@ -61,6 +61,10 @@ impl List for CsiVolumeList {
             from: asked.from().map(|(namespace, id)| (namespace.as_str(), id.as_str())),
         };
         let mut facts = FactsReader::new(view);
+        // Any number of allocations may claim a volume: claims are read for the filters that ask.
+        if !asked.reads(&VolumeItem::CLAIM_FIELDS) {
+            facts = facts.without_claims();
+        }
         list_volumes(view, &query).map(move |volume| facts.item(volume))
     }
 

@@ -1,5 +1,7 @@
 //! The claim sequences that Nomad's own tests walk through, on a volume without a store.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::modes::attachment_mode;
 
@@ -32,8 +34,8 @@ fn in_state(claim: &Claim, state: ClaimState) -> Claim {
     Claim { state, ..claim.clone() }
 }
 
-fn volume(modes: &[&str]) -> CsiVolume {
-    CsiVolume {
+fn volume(modes: &[&str]) -> Claimed {
+    let volume = CsiVolume {
         requested_capabilities: modes
             .iter()
             .map(|mode| Capability {
@@ -42,10 +44,56 @@ fn volume(modes: &[&str]) -> CsiVolume {
             })
             .collect(),
         ..Default::default()
+    };
+    Claimed { volume, ..Default::default() }
+}
+
+/// A volume with the rows of its claims.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Claimed {
+    volume: CsiVolume,
+    rows: BTreeMap<Uuid, CsiClaim>,
+}
+
+impl Claimed {
+    fn apply_claim(&mut self, claim: Claim, world: World) -> Result<(), ClaimRefusal> {
+        let id = claim.allocation_id;
+        let mut row = self.rows.get(&id).cloned().unwrap_or_default();
+        row.allocation_id = id;
+        self.volume.apply_claim(&mut row, claim, world)?;
+        self.rows.insert(id, row);
+        self.rows.retain(|_, row| !row.is_free());
+        let count = |of: fn(&CsiClaim) -> bool| self.rows.values().filter(|row| of(row)).count();
+        assert_eq!(self.volume.claims.readers, count(|row| row.reading().is_some()) as u64);
+        assert_eq!(self.volume.claims.writers, count(|row| row.writing().is_some()) as u64);
+        assert_eq!(self.volume.claims.releasing, count(|row| row.past.is_some()) as u64);
+        Ok(())
+    }
+
+    fn start_overdue_releases(&mut self, is_over: impl Fn(Uuid) -> bool) {
+        for row in self.rows.values_mut().filter(|row| is_over(row.allocation_id)) {
+            self.volume.start_release(row);
+        }
+    }
+
+    fn past(&self, allocation: u128) -> Claim {
+        self.rows[&id(allocation)].past.clone().unwrap()
+    }
+
+    fn counts(&self) -> (u64, u64) {
+        (self.volume.claims.readers, self.volume.claims.writers)
     }
 }
 
-fn any_mode() -> CsiVolume {
+impl std::ops::Deref for Claimed {
+    type Target = CsiVolume;
+
+    fn deref(&self) -> &CsiVolume {
+        &self.volume
+    }
+}
+
+fn any_mode() -> Claimed {
     volume(&[
         access_mode::MULTI_NODE_READER,
         access_mode::MULTI_NODE_SINGLE_WRITER,
@@ -88,7 +136,7 @@ fn readers_may_join_a_single_writer_of_many_nodes() {
     volume.apply_claim(write(1, access_mode::MULTI_NODE_SINGLE_WRITER), WORLD).unwrap();
     volume.apply_claim(read(2, access_mode::MULTI_NODE_READER), WORLD).unwrap();
     assert_eq!(&*volume.access_mode, access_mode::MULTI_NODE_SINGLE_WRITER);
-    assert_eq!((volume.read_claims.len(), volume.write_claims.len()), (1, 1));
+    assert_eq!(volume.counts(), (1, 1));
 }
 
 #[test]
@@ -102,12 +150,12 @@ fn second_writer_waits_until_the_first_is_ready_to_free() {
         [ClaimState::Unpublishing, ClaimState::NodeDetached, ClaimState::ControllerDetached]
     {
         volume.apply_claim(in_state(&first, state), WORLD).unwrap();
-        assert_eq!(volume.past_claims[&id(1)].state, state);
+        assert_eq!(volume.past(1).state, state);
         assert_eq!(volume.apply_claim(second.clone(), WORLD), Err(ClaimRefusal::MaxClaims));
     }
     volume.apply_claim(in_state(&first, ClaimState::ReadyToFree), WORLD).unwrap();
     volume.apply_claim(second, WORLD).unwrap();
-    assert_eq!(volume.write_claims.keys().copied().collect::<Vec<_>>(), [id(2)]);
+    assert_eq!(volume.rows.keys().copied().collect::<Vec<_>>(), [id(2)]);
 }
 
 #[test]
@@ -157,11 +205,9 @@ fn unschedulable_and_unknown_are_told_apart() {
 
 #[test]
 fn old_volumes_get_their_modes_as_the_only_capability() {
-    let mut volume = CsiVolume {
-        access_mode: access_mode::MULTI_NODE_READER.into(),
-        attachment_mode: attachment_mode::FILE_SYSTEM.into(),
-        ..Default::default()
-    };
+    let mut volume = volume(&[]);
+    volume.volume.access_mode = access_mode::MULTI_NODE_READER.into();
+    volume.volume.attachment_mode = attachment_mode::FILE_SYSTEM.into();
     let reader = read(1, access_mode::MULTI_NODE_READER);
     volume.apply_claim(reader.clone(), WORLD).unwrap();
     assert_eq!(volume.requested_capabilities.len(), 1);
@@ -185,7 +231,7 @@ fn a_release_keeps_what_the_claim_was_taken_with() {
         ..Default::default()
     };
     volume.apply_claim(bare, WORLD).unwrap();
-    let past = &volume.past_claims[&id(1)];
+    let past = volume.past(1);
     assert_eq!((&*past.external_node_id, past.node_id), ("i-12345", Some(id(900))));
     assert_eq!(past.state, ClaimState::Unpublishing);
     assert!(volume.is_in_use());
@@ -197,16 +243,16 @@ fn claims_of_allocations_that_are_over_start_to_be_released_but_still_block() {
     volume.apply_claim(write(1, access_mode::MULTI_NODE_SINGLE_WRITER), WORLD).unwrap();
     volume.apply_claim(read(2, access_mode::MULTI_NODE_READER), WORLD).unwrap();
     volume.start_overdue_releases(|allocation| allocation == id(1));
-    assert_eq!(volume.past_claims.len(), 1);
-    assert_eq!(volume.past_claims[&id(1)].state, ClaimState::Unpublishing);
+    assert_eq!(volume.claims.releasing, 1);
+    assert_eq!(volume.past(1).state, ClaimState::Unpublishing);
     let refused = volume.apply_claim(write(3, access_mode::MULTI_NODE_SINGLE_WRITER), WORLD);
     assert_eq!(refused, Err(ClaimRefusal::MaxClaims));
     // A release that is further on isn't set back.
-    let detached = in_state(&volume.past_claims[&id(1)].clone(), ClaimState::NodeDetached);
+    let detached = in_state(&volume.past(1), ClaimState::NodeDetached);
     volume.apply_claim(detached, WORLD).unwrap();
     volume.start_overdue_releases(|_| true);
-    assert_eq!(volume.past_claims[&id(1)].state, ClaimState::NodeDetached);
-    assert_eq!(volume.past_claims.len(), 2);
+    assert_eq!(volume.past(1).state, ClaimState::NodeDetached);
+    assert_eq!(volume.claims.releasing, 2);
 }
 
 #[test]
@@ -214,5 +260,5 @@ fn moving_from_reading_to_writing_leaves_one_claim() {
     let mut volume = any_mode();
     volume.apply_claim(read(1, access_mode::MULTI_NODE_MULTI_WRITER), WORLD).unwrap();
     volume.apply_claim(write(1, access_mode::MULTI_NODE_MULTI_WRITER), WORLD).unwrap();
-    assert_eq!((volume.read_claims.len(), volume.write_claims.len()), (0, 1));
+    assert_eq!(volume.counts(), (0, 1));
 }

@@ -2,10 +2,9 @@
 
 use super::*;
 use crate::{
-    modes::{Capability, ClaimMode, access_mode, attachment_mode},
-    rows::{Claim, Topology, TopologyRequest},
+    modes::{Capability, access_mode, attachment_mode},
+    rows::{ClaimCounts, Topology, TopologyRequest},
 };
-use uuid::Uuid;
 
 fn capability(access: &str) -> Capability {
     Capability { access_mode: access.into(), attachment_mode: attachment_mode::FILE_SYSTEM.into() }
@@ -40,11 +39,10 @@ fn registered() -> CsiVolume {
 }
 
 fn claimed() -> CsiVolume {
-    let claim = Claim { mode: ClaimMode::Write, ..Default::default() };
     CsiVolume {
         access_mode: access_mode::SINGLE_NODE_WRITER.into(),
         attachment_mode: attachment_mode::FILE_SYSTEM.into(),
-        write_claims: [(Uuid::nil(), claim)].into(),
+        claims: ClaimCounts { writers: 1, ..Default::default() },
         ..registered()
     }
 }

@@ -1,12 +1,13 @@
 //! Allocations come, change and go; the plugins that they are follow in the same transaction.
 //!
-//! Claims don't: a claim outlives its allocation until it is released, which is what keeps a volume
-//! from being given away while a node still has it.
+//! Claims only note that their allocation is over: a claim outlives it until it is released, which keeps
+//! a volume from being granted to others while a node still has it.
 
 use statehold_store::{ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
 use super::{
+    claim_rows::follow_allocation,
     group_claims::claim_sticky_volumes,
     plugins::{follow_expectation, forget_allocation},
 };
@@ -57,6 +58,7 @@ pub fn upsert_allocation(
     allocation.create_time = before.as_ref().map_or(now, |before| before.create_time);
     allocation.modify_time = now;
     txn.upsert::<Allocations>(allocation.clone())?;
+    follow_allocation(txn, allocation.id)?;
     if before.is_none() {
         claim_sticky_volumes(txn, &allocation, fresh)?;
     }
@@ -76,6 +78,7 @@ pub fn delete_allocation(txn: &mut WriteTxn<'_>, now: i64, id: Uuid) -> Result<b
     let before = txn.get::<Allocations>(id).map(|entry| Allocation::clone(entry));
     let Some(before) = before else { return Ok(false) };
     txn.delete::<Allocations>(id)?;
+    follow_allocation(txn, id)?;
     forget_allocation(txn, now, &before)?;
     if before.is_expected() {
         follow_all(txn, now, &before)?;

@@ -13,7 +13,7 @@ use crate::{
     facts::VolumeFacts,
     modes::{Capability, ClaimMode},
     provider::{AttachVolume, ProviderErrorKind, Providers},
-    rows::{CsiVolumes, Labels},
+    rows::{CsiClaims, CsiVolumes, Labels},
     text::Quoted,
 };
 
@@ -80,10 +80,8 @@ pub fn ask_attach(
     allocation: Uuid,
 ) -> Result<Labels, AttachError> {
     let volume = view.get::<CsiVolumes>((namespace, id));
-    let claim = volume.and_then(|volume| {
-        let claims = [&volume.write_claims, &volume.read_claims];
-        claims.into_iter().find_map(|claims| claims.get(&allocation))
-    });
+    let row = view.get::<CsiClaims>((namespace, id, allocation));
+    let claim = row.and_then(|row| row.active.as_ref());
     let Some((volume, claim)) = volume.zip(claim) else {
         return Err(AttachError::NoClaim { allocation });
     };
@@ -95,7 +93,7 @@ pub fn ask_attach(
     let Some(node) = claim.node_id else {
         return Err(AttachError::UnknownNode { node: None });
     };
-    let external_node_id = match external_node(view, volume, node) {
+    let external_node_id = match external_node(view, volume, node, claim) {
         ExternalNode::Known(id) => id,
         ExternalNode::Gone => return Err(AttachError::UnknownNode { node: Some(node) }),
         ExternalNode::Unknown => {

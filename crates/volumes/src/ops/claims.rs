@@ -7,6 +7,9 @@ use std::fmt;
 use statehold_store::{ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
+use super::claim_rows::{
+    claim_row, complete_modes, is_over, move_claims, start_overdue_releases, write_claims,
+};
 use crate::{
     claim::{ClaimRefusal, World},
     facts::VolumeFacts,
@@ -138,6 +141,8 @@ impl From<WriteError> for ClaimError {
 /// success without a change. Everything else releases: the state is noted, and at `ready-to-free`
 /// the claim is gone. Every claim on a volume also starts the release of those claims on it whose
 /// allocations are over; a request without an allocation that is not a new claim does only that.
+///
+/// Cost: the same for any number of other claims on the volume, but for those whose release it starts.
 pub fn claim(
     txn: &mut WriteTxn<'_>,
     now: i64,
@@ -161,6 +166,7 @@ pub fn claim(
         request.node_id = allocation.node_id;
     }
     let allocation_known = allocation.is_some();
+    move_claims(txn, namespace, id)?;
     let Some(stored) = txn.get::<CsiVolumes>((namespace, id)) else {
         return Err(ClaimError::VolumeNotFound { volume: id.into() });
     };
@@ -169,29 +175,34 @@ pub fn claim(
     }
     let facts = VolumeFacts::for_claim(txn, stored);
     let mut volume = CsiVolume::clone(stored);
-    volume.start_overdue_releases(|id| is_over(txn, id));
-    let meant = |id: &Uuid| is_new || volume.holds(*id, request.since);
-    if let Some(allocation) = request.allocation_id.filter(meant) {
-        let world = World {
-            schedulable: facts.schedulable,
-            allocation_known,
-            allocation_over: is_over(txn, allocation),
-        };
-        volume
-            .apply_claim(request.into_claim(allocation, now), world)
-            .map_err(|cause| ClaimError::Refused { allocation, volume: id.into(), cause })?;
+    let mut rows = start_overdue_releases(txn, &mut volume, None);
+    if let Some(allocation) = request.allocation_id {
+        let known = claim_row(txn, &volume, allocation);
+        let started = rows.iter().position(|row| row.allocation_id == allocation);
+        let mut own = started.map_or_else(|| known.clone(), |at| rows.swap_remove(at));
+        if is_new || own.holds(request.since) {
+            let world = World {
+                schedulable: facts.schedulable,
+                allocation_known,
+                allocation_over: is_over(txn, allocation),
+            };
+            volume
+                .apply_claim(&mut own, request.into_claim(allocation, now), world)
+                .map_err(|cause| ClaimError::Refused { allocation, volume: id.into(), cause })?;
+        }
+        if own != known {
+            rows.push(own);
+        }
     }
-    if volume != **stored {
+    let modes = |volume: &CsiVolume| (volume.access_mode.clone(), volume.attachment_mode.clone());
+    if stored.is_in_use() && volume.is_in_use() && modes(stored) != modes(&volume) {
+        complete_modes(txn, &volume, &mut rows);
+    }
+    if volume != **stored || !rows.is_empty() {
         let volume = stamped(volume, now, facts);
-        txn.upsert::<CsiVolumes>(volume)?;
+        write_claims(txn, volume, rows)?;
     }
     Ok(())
-}
-
-/// Whether an allocation is gone, or has ended on its node. That it shall stop is not enough: it
-/// may still write.
-pub(super) fn is_over(view: &impl ReadView, allocation: Uuid) -> bool {
-    view.get::<Allocations>(allocation).is_none_or(|allocation| allocation.is_client_terminal())
 }
 
 /// What the volume remembers of its plugin, for when that is gone, and when it changed.

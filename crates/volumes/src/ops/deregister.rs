@@ -4,7 +4,11 @@ use std::fmt;
 
 use statehold_store::{ReadView, WriteError, WriteTxn};
 
-use crate::rows::{Allocations, CsiVolume, CsiVolumes};
+use super::claim_rows::{forget_claims, move_claims};
+use crate::{
+    facts::claims_on,
+    rows::{Allocations, CsiVolume, CsiVolumes},
+};
 
 /// Why volumes couldn't be deregistered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +63,7 @@ pub fn deregister(
         return Err(DeregisterError::MissingIds);
     }
     for id in ids {
+        move_claims(txn, namespace, id)?;
         let Some(volume) = txn.get::<CsiVolumes>((namespace, id)) else {
             return Err(DeregisterError::NotFound { volume: (*id).into() });
         };
@@ -68,6 +73,7 @@ pub fn deregister(
         }
     }
     for id in ids {
+        forget_claims(txn, namespace, id)?;
         txn.delete::<CsiVolumes>((namespace, id))?;
     }
     Ok(())
@@ -75,8 +81,8 @@ pub fn deregister(
 
 /// Whether an allocation that hasn't ended claims the volume.
 fn is_held(view: &impl ReadView, volume: &CsiVolume) -> bool {
-    volume.active_claims().any(|claim| {
-        let allocation = view.get::<Allocations>(claim.allocation_id);
+    claims_on(view, volume).filter(|row| row.active.is_some()).any(|row| {
+        let allocation = view.get::<Allocations>(row.allocation_id);
         allocation.is_some_and(|allocation| !allocation.is_terminal())
     })
 }

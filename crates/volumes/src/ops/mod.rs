@@ -9,6 +9,7 @@
 
 mod allocations;
 mod attach;
+mod claim_rows;
 mod claims;
 mod controller;
 mod create;

@@ -5,7 +5,7 @@ use std::fmt;
 use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
-use super::{host_volumes::move_reports, plugins::move_instances};
+use super::{claim_rows::move_claims, host_volumes::move_reports, plugins::move_instances};
 use crate::{
     rows::{
         CsiPlugin, CsiPlugins, CsiVolumes, DEFAULT_NAMESPACE, HostVolumes, Jobs, Namespace,
@@ -136,7 +136,7 @@ impl From<WriteError> for NamespaceError {
 /// to rows of their own. Returns whether the namespace was missing.
 ///
 /// A server MUST call it once after it has opened its store, because reads look into the new rows
-/// only. Cost: reads each node and each plugin.
+/// only. Cost: reads each node, plugin and CSI volume.
 pub fn bootstrap(txn: &mut WriteTxn<'_>) -> Result<bool, WriteError> {
     move_old_rows(txn)?;
     if txn.get::<Namespaces>(DEFAULT_NAMESPACE).is_some() {
@@ -165,6 +165,12 @@ fn move_old_rows(txn: &mut WriteTxn<'_>) -> Result<(), WriteError> {
     for mut plugin in old {
         move_instances(txn, &mut plugin)?;
         txn.upsert::<CsiPlugins>(plugin)?;
+    }
+    let volumes = txn.scan::<CsiVolumes>(&KeyRange::<(String, String)>::all(), Order::Ascending);
+    let old = volumes.filter(|volume| !volume.unmoved_claims.is_empty());
+    let old = old.map(|volume| (volume.namespace.clone(), volume.id.clone()));
+    for (namespace, id) in old.collect::<Vec<_>>() {
+        move_claims(txn, &namespace, &id)?;
     }
     Ok(())
 }

@@ -5,7 +5,10 @@ use std::fmt;
 
 use statehold_store::{ReadView, WriteError, WriteTxn};
 
-use super::controller::{ControllerError, can};
+use super::{
+    claim_rows::move_claims,
+    controller::{ControllerError, can},
+};
 use crate::{
     facts::PluginFacts,
     merge::{self, UpdateError},
@@ -231,8 +234,10 @@ pub(super) fn put(
     }
     let mut keys = Vec::with_capacity(rows.len());
     for row in rows {
-        keys.push(VolumeKey { namespace: row.namespace.clone(), id: row.id.clone() });
+        let key = VolumeKey { namespace: row.namespace.clone(), id: row.id.clone() };
         txn.upsert::<CsiVolumes>(row)?;
+        move_claims(txn, &key.namespace, &key.id)?;
+        keys.push(key);
     }
     Ok(keys)
 }

@@ -10,13 +10,14 @@
 //! Invariant: what is released is the claim that was seen to be overdue. One that the same
 //! allocation took since stays.
 
-use std::fmt;
+use std::{fmt, iter};
 
 use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
 use super::{
-    claims::{is_over, stamped},
+    claim_rows::{claim_row, is_over, move_claims, write_claims},
+    claims::stamped,
     controller::{ControllerError, ControllerOperation, ask, can},
     register::VolumeKey,
 };
@@ -24,7 +25,7 @@ use crate::{
     facts::VolumeFacts,
     modes::ClaimState,
     provider::{DetachVolume, Providers},
-    rows::{Allocations, Claim, CsiPlugins, CsiVolume, CsiVolumes, Nodes},
+    rows::{Allocations, Claim, CsiClaim, CsiClaims, CsiPlugins, CsiVolume, CsiVolumes, Nodes},
     text::Quoted,
 };
 
@@ -110,32 +111,35 @@ impl Release {
 
 /// The claims whose release has begun, or has to: their allocations have ended or are gone.
 ///
-/// Cost: reads each volume that has claims, and their allocations; and the nodes of what it gives.
+/// Cost: reads those claims, and their allocations and nodes; no others.
 pub fn overdue_releases(view: &impl ReadView) -> Vec<Release> {
-    let held = view.scan_by(&CsiVolumes::HELD, &KeyRange::<bool>::all(), Order::Ascending);
-    held.flat_map(|volume| overdue_of(view, volume)).collect()
+    overdue_in(view, &KeyRange::<(String, String)>::all())
 }
 
 /// Like [`overdue_releases`], of one volume.
 pub fn overdue_releases_of(view: &impl ReadView, volume: &VolumeKey) -> Vec<Release> {
-    let volume = view.get::<CsiVolumes>((&volume.namespace, &volume.id));
-    volume.map_or_else(Vec::new, |volume| overdue_of(view, volume))
+    overdue_in(view, &KeyRange::<(String, String)>::exact((&volume.namespace, &volume.id)))
 }
 
-fn overdue_of(view: &impl ReadView, volume: &CsiVolume) -> Vec<Release> {
-    let over = |claim: &Claim| is_over(view, claim.allocation_id);
-    // Most volumes with claims have none that is over: these are not copied.
-    if volume.past_claims.is_empty() && !volume.active_claims().any(over) {
-        return Vec::new();
-    }
-    let mut volume = volume.clone();
-    volume.start_overdue_releases(|allocation| is_over(view, allocation));
-    let key = VolumeKey { namespace: volume.namespace, id: volume.id };
-    let release = |claim| {
-        let node_let_go = node_let_go(view, &claim);
-        Release { volume: key.clone(), claim, node_let_go }
-    };
-    volume.past_claims.into_values().map(release).collect()
+fn overdue_in(view: &impl ReadView, volumes: &KeyRange<(String, String)>) -> Vec<Release> {
+    let (begun, due) = (&CsiClaims::RELEASING, &CsiClaims::OVERDUE);
+    let rows = view.scan_by(begun, volumes, Order::Ascending);
+    let rows = rows.chain(view.scan_by(due, volumes, Order::Ascending));
+    let mut releases: Vec<Release> = rows.filter_map(|row| release_of(view, row)).collect();
+    releases.sort_by(|a, b| {
+        let key = |release: &Release| (release.volume.clone(), release.claim.allocation_id);
+        key(a).cmp(&key(b))
+    });
+    releases
+}
+
+/// The release of a claim: as far as it has come, or from its beginning.
+fn release_of(view: &impl ReadView, row: &CsiClaim) -> Option<Release> {
+    let begin = |active: &Claim| Claim { state: ClaimState::Unpublishing, ..active.clone() };
+    let claim = row.past.clone().or_else(|| row.active.as_ref().map(begin))?;
+    let node_let_go = node_let_go(view, &claim);
+    let volume = VolumeKey { namespace: row.namespace.clone(), id: row.volume_id.clone() };
+    Some(Release { volume, claim, node_let_go })
 }
 
 /// The release of one claim, if it has begun: how far it has come is in the claim.
@@ -145,11 +149,9 @@ pub fn plan_release(
     id: &str,
     allocation: Uuid,
 ) -> Option<Release> {
-    let volume = view.get::<CsiVolumes>((namespace, id))?;
-    let claim = volume.past_claims.get(&allocation)?.clone();
-    let node_let_go = node_let_go(view, &claim);
-    let volume = VolumeKey { namespace: namespace.into(), id: id.into() };
-    Some(Release { volume, claim, node_let_go })
+    let row = view.get::<CsiClaims>((namespace, id, allocation))?;
+    row.past.as_ref()?;
+    release_of(view, row)
 }
 
 /// Whether the claim's node no longer has the volume, or never will have again.
@@ -219,10 +221,11 @@ pub fn record_release(
     release: &Release,
     answer: &Result<(), Holdup>,
 ) -> Result<Recorded, WriteError> {
-    let (recorded, volume) = outcome(txn, release, answer);
-    if let Some(volume) = volume {
+    move_claims(txn, &release.volume.namespace, &release.volume.id)?;
+    let (recorded, changed) = outcome(txn, release, answer);
+    if let Some((volume, row)) = changed {
         let volume = stamped(volume.clone(), now, VolumeFacts::for_claim(txn, &volume));
-        txn.upsert::<CsiVolumes>(volume)?;
+        write_claims(txn, volume, vec![row])?;
     }
     Ok(recorded)
 }
@@ -233,28 +236,28 @@ pub fn is_recorded(view: &impl ReadView, release: &Release, answer: &Result<(), 
     outcome(view, release, answer).1.is_none()
 }
 
-/// What comes of an answer, and the volume with that, if it changes.
+/// What comes of an answer, and the volume and the claim with that, if they change.
 fn outcome(
     view: &impl ReadView,
     release: &Release,
     answer: &Result<(), Holdup>,
-) -> (Recorded, Option<CsiVolume>) {
+) -> (Recorded, Option<(CsiVolume, CsiClaim)>) {
     let key = (&*release.volume.namespace, &*release.volume.id);
     let claim = &release.claim;
-    let stored = view.get::<CsiVolumes>(key);
-    let Some(stored) = stored.filter(|row| row.holds(claim.allocation_id, Some(claim.since)))
-    else {
+    let Some(stored) = view.get::<CsiVolumes>(key) else { return (Recorded::Superseded, None) };
+    let known = claim_row(view, stored, claim.allocation_id);
+    if !known.holds(Some(claim.since)) {
         return (Recorded::Superseded, None);
-    };
+    }
     let (state, recorded) = match answer {
         Ok(()) => (ClaimState::ReadyToFree, Recorded::Released),
         Err(Holdup::Node { .. }) => (claim.state, Recorded::Held),
         Err(_) => (ClaimState::NodeDetached, Recorded::Held),
     };
-    let mut volume = CsiVolume::clone(stored);
-    volume.release(Claim { state, ..claim.clone() });
-    let changed = volume != **stored;
-    (recorded, changed.then_some(volume))
+    let (mut volume, mut row) = (CsiVolume::clone(stored), known.clone());
+    volume.release(&mut row, Claim { state, ..claim.clone() });
+    let changed = volume != **stored || row != known;
+    (recorded, changed.then_some((volume, row)))
 }
 
 /// Why a volume couldn't be detached from a node.
@@ -299,24 +302,36 @@ pub fn plan_detach(
     id: &str,
     node: Uuid,
 ) -> Result<Vec<Release>, DetachError> {
-    let Some(volume) = view.get::<CsiVolumes>((namespace, id)) else {
+    if view.get::<CsiVolumes>((namespace, id)).is_none() {
         return Err(DetachError::NoVolume);
-    };
-    let here = |claim: &&Claim| claim.node_id == Some(node);
-    for claim in volume.active_claims().filter(here) {
-        let allocation = claim.allocation_id;
-        if view.get::<Allocations>(allocation).is_some_and(|row| !row.is_terminal()) {
-            return Err(DetachError::InUse { volume: id.into(), node, allocation });
-        }
     }
-    let mut volume = CsiVolume::clone(volume);
-    // Whoever hasn't ended is on another node.
-    volume.start_overdue_releases(|allocation| {
-        view.get::<Allocations>(allocation).is_none_or(|row| row.is_terminal())
-    });
-    let key = VolumeKey { namespace: volume.namespace, id: volume.id };
-    let claims = volume.past_claims.into_values().filter(|claim| claim.node_id == Some(node));
-    Ok(claims.map(|claim| Release { volume: key.clone(), claim, node_let_go: true }).collect())
+    let here = |claim: &Option<Claim>| claim.as_ref().is_some_and(|it| it.node_id == Some(node));
+    let mut releases = Vec::new();
+    for row in claims_on_node(view, namespace, id, node) {
+        if here(&row.active) {
+            let allocation = row.allocation_id;
+            // An allocation that is to end is not asked about: the caller is.
+            if view.get::<Allocations>(allocation).is_some_and(|row| !row.is_terminal()) {
+                return Err(DetachError::InUse { volume: id.into(), node, allocation });
+            }
+        } else if !here(&row.past) {
+            continue;
+        }
+        let release = release_of(view, row).filter(|it| it.claim.node_id == Some(node));
+        releases.extend(release.map(|release| Release { node_let_go: true, ..release }));
+    }
+    Ok(releases)
+}
+
+/// The claims on a volume that are on a node, or whose release is.
+fn claims_on_node<'v>(
+    view: &'v impl ReadView,
+    namespace: &str,
+    id: &str,
+    node: Uuid,
+) -> impl Iterator<Item = &'v CsiClaim> {
+    let range = KeyRange::<(Uuid, String, String)>::exact((node, namespace, id));
+    view.scan_by(&CsiClaims::BY_NODE, &range, Order::Ascending).map(|row| &**row)
 }
 
 /// What a claim that its node has let go of still waits for.
@@ -338,7 +353,7 @@ pub(crate) fn controller_holdup(
     {
         return None;
     }
-    match external_node(view, volume, node) {
+    match external_node(view, volume, node, claim) {
         ExternalNode::Known(external_node_id) => {
             Some(Holdup::Controller { plugin: plugin_id.clone(), external_node_id })
         }
@@ -357,10 +372,18 @@ pub(super) enum ExternalNode {
     Unknown,
 }
 
-/// Finds out what the volume's provider calls the node: from a claim there, or from the node.
-pub(super) fn external_node(view: &impl ReadView, volume: &CsiVolume, node: Uuid) -> ExternalNode {
-    let claims = volume.active_claims().chain(volume.past_claims.values());
-    let mut here = claims.filter(|claim| claim.node_id == Some(node));
+/// Finds out what the volume's provider calls the node of `claim`: from the claim, from others there, or
+/// from the node.
+pub(super) fn external_node(
+    view: &impl ReadView,
+    volume: &CsiVolume,
+    node: Uuid,
+    claim: &Claim,
+) -> ExternalNode {
+    let others = claims_on_node(view, &volume.namespace, &volume.id, node);
+    let others = others.flat_map(|row| row.active.iter().chain(&row.past));
+    // The claim itself may have been changed in this transaction, and not be written yet.
+    let mut here = iter::once(claim).chain(others).filter(|claim| claim.node_id == Some(node));
     if let Some(known) = here.find(|claim| !claim.external_node_id.is_empty()) {
         return ExternalNode::Known(known.external_node_id.clone());
     }
@@ -373,11 +396,12 @@ pub(super) fn external_node(view: &impl ReadView, volume: &CsiVolume, node: Uuid
 
 /// Whether another allocation on the node, one that hasn't ended there, has the volume too. That it
 /// shall stop is not enough: it may still write. Its own release asks the controller.
+///
+/// Cost: reads the allocations on the node that have not ended, not the claims on the volume.
 fn is_used_by_others(view: &impl ReadView, volume: &CsiVolume, claim: &Claim, node: Uuid) -> bool {
-    let mut others =
-        volume.active_claims().filter(|other| other.allocation_id != claim.allocation_id);
-    others.any(|other| {
-        let allocation = view.get::<Allocations>(other.allocation_id);
-        allocation.is_some_and(|row| row.node_id == Some(node) && !row.is_client_terminal())
-    })
+    let on_node = KeyRange::<Uuid>::exact(node);
+    let mut others = view
+        .scan_by(&Allocations::UNENDED, &on_node, Order::Ascending)
+        .filter(|other| other.id != claim.allocation_id);
+    others.any(|other| claim_row(view, volume, other.id).active.is_some())
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use statehold_store::{ReadView, WriteError, WriteTxn};
 
 use super::{
-    claims::{ClaimRequest, is_over, stamped},
+    claim_rows::{claim_row, move_claims, start_overdue_releases, write_claims},
+    claims::{ClaimRequest, stamped},
     release::{Holdup, controller_holdup},
 };
 use crate::{
@@ -74,10 +75,12 @@ pub fn unpublish(
         return Err(UnpublishError::MissingVolumeId);
     }
     let Some(allocation) = request.allocation_id else { return Err(UnpublishError::MissingClaim) };
+    move_claims(txn, namespace, id)?;
     let Some(stored) = txn.get::<CsiVolumes>((namespace, id)) else {
         return Err(UnpublishError::NoVolume);
     };
-    if !stored.holds(allocation, request.since) {
+    let known = claim_row(txn, stored, allocation);
+    if !known.holds(request.since) {
         return Ok(Unpublished::Released);
     }
     let facts = VolumeFacts::for_claim(txn, stored);
@@ -87,17 +90,23 @@ pub fn unpublish(
     let detached = matches!(step.state, ClaimState::ControllerDetached | ClaimState::ReadyToFree);
     // First as one that its node has let go of: what was known of the claim comes along.
     step.state = ClaimState::NodeDetached;
-    volume.release(step.clone());
-    let noted = volume.past_claims.get(&allocation).unwrap_or(&step);
+    let mut own = known.clone();
+    volume.release(&mut own, step.clone());
+    let noted = own.past.as_ref().unwrap_or(&step);
     let holdup = if detached { None } else { controller_holdup(txn, &volume, noted) };
     if holdup.is_none() {
         step.state = ClaimState::ReadyToFree;
-        volume.release(step);
+        volume.release(&mut own, step);
     }
-    volume.start_overdue_releases(|id| is_over(txn, id));
-    if volume != **stored {
+    // Of its own claim the release has begun, or is done.
+    let mut rows = Vec::new();
+    if own != known {
+        rows.push(own);
+    }
+    rows.extend(start_overdue_releases(txn, &mut volume, Some(allocation)));
+    if volume != **stored || !rows.is_empty() {
         let volume = stamped(volume, now, facts);
-        txn.upsert::<CsiVolumes>(volume)?;
+        write_claims(txn, volume, rows)?;
     }
     Ok(holdup.map_or(Unpublished::Released, Unpublished::Held))
 }

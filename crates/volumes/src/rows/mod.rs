@@ -6,6 +6,7 @@
 //! not in the rows either; the store stamps them.
 
 mod allocations;
+mod claims;
 mod group_claims;
 mod host_volumes;
 mod instances;
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 pub(crate) use self::host_volumes::NAME_OR_ID;
 pub use self::{
     allocations::{Allocation, Allocations},
+    claims::{Claim, CsiClaim, CsiClaims},
     group_claims::{TaskGroupClaim, TaskGroupClaims},
     host_volumes::{Constraint, HostVolume, HostVolumeState, HostVolumes},
     instances::{CsiPluginInstance, CsiPluginInstances, PluginRole},
@@ -34,7 +36,7 @@ pub use self::{
     nodes::{ControllerInfo, Node, NodeHostVolume, NodeInfo, Nodes, PluginInfo, node_status},
     plugins::{CsiPlugin, CsiPlugins, InstanceCounts},
     reported::{ReportedHostVolume, ReportedHostVolumes},
-    volumes::{Claim, CsiVolume, CsiVolumes, MountOptions, Topology, TopologyRequest},
+    volumes::{ClaimCounts, CsiVolume, CsiVolumes, MountOptions, Topology, TopologyRequest},
 };
 
 /// Names with values, sorted by name.
@@ -56,6 +58,7 @@ pub fn schema() -> statehold_store::Schema {
         .table::<CsiPlugins>()
         .table::<CsiPluginInstances>()
         .table::<CsiVolumes>()
+        .table::<CsiClaims>()
         .table::<HostVolumes>()
         .table::<ReportedHostVolumes>()
         .table::<LostNodes>()

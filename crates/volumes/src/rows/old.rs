@@ -9,9 +9,9 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
-    Allocation, Claim, CsiPlugin, CsiPluginInstance, CsiVolume, Job, Labels, MountOptions,
-    Namespace, Node, NodeHostVolume, PluginInfo, PluginRole, RequestKind, TaskGroup, TaskPlugin,
-    Topology, TopologyRequest, VolumeRequest,
+    Allocation, Claim, CsiClaim, CsiPlugin, CsiPluginInstance, CsiVolume, Job, Labels,
+    MountOptions, Namespace, Node, NodeHostVolume, PluginInfo, PluginRole, RequestKind, TaskGroup,
+    TaskPlugin, Topology, TopologyRequest, VolumeRequest,
 };
 use crate::{
     modes::{Capability, ClaimMode, ClaimState},
@@ -316,9 +316,9 @@ impl From<ClaimV1> for Claim {
     }
 }
 
-/// Before claims said since when.
+/// Before claims had rows of their own; with [`ClaimV1`], before they said since when.
 #[derive(Deserialize)]
-pub(super) struct CsiVolumeV1 {
+pub(super) struct CsiVolumeV2<C> {
     namespace: Box<str>,
     id: Box<str>,
     name: Box<str>,
@@ -341,16 +341,16 @@ pub(super) struct CsiVolumeV1 {
     requested_capabilities: Vec<Capability>,
     clone_id: Box<str>,
     snapshot_id: Box<str>,
-    read_claims: BTreeMap<Uuid, ClaimV1>,
-    write_claims: BTreeMap<Uuid, ClaimV1>,
-    past_claims: BTreeMap<Uuid, ClaimV1>,
+    read_claims: BTreeMap<Uuid, C>,
+    write_claims: BTreeMap<Uuid, C>,
+    past_claims: BTreeMap<Uuid, C>,
     create_time: i64,
     modify_time: i64,
 }
 
-impl From<CsiVolumeV1> for CsiVolume {
-    fn from(old: CsiVolumeV1) -> Self {
-        Self {
+impl<C: Into<Claim>> From<CsiVolumeV2<C>> for CsiVolume {
+    fn from(old: CsiVolumeV2<C>) -> Self {
+        let mut volume = Self {
             namespace: old.namespace,
             id: old.id,
             name: old.name,
@@ -373,15 +373,37 @@ impl From<CsiVolumeV1> for CsiVolume {
             requested_capabilities: old.requested_capabilities,
             clone_id: old.clone_id,
             snapshot_id: old.snapshot_id,
-            read_claims: claims(old.read_claims),
-            write_claims: claims(old.write_claims),
-            past_claims: claims(old.past_claims),
             create_time: old.create_time,
             modify_time: old.modify_time,
+            ..Self::default()
+        };
+        let mut rows = BTreeMap::<Uuid, CsiClaim>::new();
+        let mut row = |allocation_id, place: fn(&mut CsiClaim) -> &mut Option<Claim>, claim| {
+            let new = || CsiClaim {
+                namespace: volume.namespace.clone(),
+                volume_id: volume.id.clone(),
+                allocation_id,
+                ..CsiClaim::default()
+            };
+            *place(rows.entry(allocation_id).or_insert_with(new)) =
+                Some(Claim { allocation_id, ..claim });
+        };
+        // The map that a claim was in decided whether it writes.
+        for (allocation, claim) in old.read_claims {
+            let claim = Claim { mode: ClaimMode::Read, ..claim.into() };
+            row(allocation, |row| &mut row.active, claim);
         }
+        for (allocation, claim) in old.write_claims {
+            let claim = Claim { mode: ClaimMode::Write, ..claim.into() };
+            row(allocation, |row| &mut row.active, claim);
+        }
+        for (allocation, claim) in old.past_claims {
+            row(allocation, |row| &mut row.past, claim.into());
+        }
+        for row in rows.into_values() {
+            volume.count_claim(&CsiClaim::default(), &row);
+            volume.unmoved_claims.push(row);
+        }
+        volume
     }
-}
-
-fn claims(old: BTreeMap<Uuid, ClaimV1>) -> BTreeMap<Uuid, Claim> {
-    old.into_iter().map(|(allocation, claim)| (allocation, claim.into())).collect()
 }

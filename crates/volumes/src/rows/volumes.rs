@@ -1,23 +1,16 @@
-//! CSI volumes and the claims on them.
-
-use std::collections::BTreeMap;
+//! CSI volumes.
 
 use serde::{Deserialize, Serialize};
 use statehold_filter::Filterable;
 use statehold_store::{Index, IndexSet, KeyRange, OldRow, Order, ReadView, RowError, Table};
-use uuid::Uuid;
 
-use super::{Labels, old::CsiVolumeV1};
-use crate::{
-    modes::{Capability, ClaimMode, ClaimState},
-    secrets::Secrets,
-    text::beginning,
+use super::{
+    Claim, CsiClaim, Labels,
+    old::{ClaimV1, CsiVolumeV2},
 };
+use crate::{modes::Capability, secrets::Secrets, text::beginning};
 
-/// A volume of a storage provider.
-///
-/// The claims are the only record of who uses it: an allocation is in at most one of `read_claims`
-/// and `write_claims`, and in `past_claims` while its claim is being released.
+/// A volume of a storage provider. The claims on it have rows of their own, [`CsiClaim`].
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[filterable(rename_all = "PascalCase")]
 pub struct CsiVolume {
@@ -75,16 +68,31 @@ pub struct CsiVolume {
     /// The snapshot that it was made from.
     #[filterable(rename = "SnapshotID")]
     pub snapshot_id: Box<str>,
-    /// Who reads it, by allocation.
-    pub read_claims: BTreeMap<Uuid, Claim>,
-    /// Who writes it, by allocation.
-    pub write_claims: BTreeMap<Uuid, Claim>,
-    /// Claims that are being released, by allocation.
-    pub past_claims: BTreeMap<Uuid, Claim>,
+    /// Numbers of the claims on it.
+    #[filterable(skip)]
+    pub claims: ClaimCounts,
     /// When it was registered, in unix nanoseconds.
     pub create_time: i64,
     /// When it was last changed, in unix nanoseconds.
     pub modify_time: i64,
+    /// The claims that a row of version 2 carried. [`bootstrap`](crate::bootstrap), or the next write of
+    /// the volume, moves them to rows of [`CsiClaims`](super::CsiClaims); empty from then on.
+    #[filterable(skip)]
+    pub unmoved_claims: Vec<CsiClaim>,
+}
+
+/// Numbers of the claims on a volume.
+///
+/// Kept in the volume's row, in the transaction that writes a claim, so that claims are granted, and
+/// volumes listed, without reading the claims of others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimCounts {
+    /// Active claims that read.
+    pub readers: u64,
+    /// Active claims that write.
+    pub writers: u64,
+    /// Claims that are being released, which may be active as well.
+    pub releasing: u64,
 }
 
 impl CsiVolume {
@@ -92,31 +100,6 @@ impl CsiVolume {
     pub fn remote_id(&self) -> &str {
         if self.external_id.is_empty() { &self.id } else { &self.external_id }
     }
-}
-
-/// Who holds a volume, where, and how far its release has come.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
-#[filterable(rename_all = "PascalCase")]
-pub struct Claim {
-    /// The allocation.
-    #[filterable(rename = "AllocationID")]
-    pub allocation_id: Uuid,
-    /// The node that it is on.
-    #[filterable(rename = "NodeID")]
-    pub node_id: Option<Uuid>,
-    /// The provider's own ID of that node.
-    #[filterable(rename = "ExternalNodeID")]
-    pub external_node_id: Box<str>,
-    /// What it is for.
-    pub mode: ClaimMode,
-    /// How the volume is accessed.
-    pub access_mode: Box<str>,
-    /// How the volume is attached.
-    pub attachment_mode: Box<str>,
-    /// How far it has come.
-    pub state: ClaimState,
-    /// When it was taken, in unix nanoseconds; 0 when that is not known.
-    pub since: i64,
 }
 
 /// A part of a cluster, named by labels such as a zone.
@@ -171,9 +154,7 @@ impl std::fmt::Debug for CsiVolume {
             .field("secrets", &self.secrets)
             .field("parameters", &self.parameters.keys())
             .field("context", &self.context.keys())
-            .field("read_claims", &self.read_claims)
-            .field("write_claims", &self.write_claims)
-            .field("past_claims", &self.past_claims)
+            .field("claims", &self.claims)
             .finish_non_exhaustive()
     }
 }
@@ -223,32 +204,11 @@ impl CsiVolumes {
         let rows = view.scan_by(&Self::BY_DATA, &range, Order::Ascending);
         rows.map(|row| &**row).filter(move |row| row.remote_id() == remote_id)
     }
-
-    /// Volumes by the nodes from which they are read or written.
-    pub const BY_CLAIMING_NODE: Index<Self, Uuid> =
-        Index::non_unique("claiming_node", |volume: &CsiVolume, keys| {
-            let claims = volume.read_claims.values().chain(volume.write_claims.values());
-            let mut nodes: Vec<Uuid> = claims.filter_map(|claim| claim.node_id).collect();
-            nodes.sort_unstable();
-            nodes.dedup();
-            for node in nodes {
-                keys.add(node);
-            }
-        });
-}
-
-impl CsiVolumes {
-    /// Volumes that have claims, those that are being released included.
-    pub const HELD: Index<Self, bool> = Index::non_unique("held", |volume: &CsiVolume, keys| {
-        if volume.is_in_use() || !volume.past_claims.is_empty() {
-            keys.add(true);
-        }
-    });
 }
 
 impl Table for CsiVolumes {
     const NAME: &'static str = "csi_volumes";
-    const VERSION: u16 = 2;
+    const VERSION: u16 = 3;
     type Key = (String, String);
     type Row = CsiVolume;
 
@@ -258,7 +218,8 @@ impl Table for CsiVolumes {
 
     fn migrate(old: OldRow<'_>) -> Result<CsiVolume, RowError> {
         match old.version() {
-            1 => old.read::<CsiVolumeV1>().map(CsiVolume::from),
+            1 => old.read::<CsiVolumeV2<ClaimV1>>().map(CsiVolume::from),
+            2 => old.read::<CsiVolumeV2<Claim>>().map(CsiVolume::from),
             _ => Err(old.unknown(Self::VERSION)),
         }
     }
@@ -267,8 +228,6 @@ impl Table for CsiVolumes {
         set.add(&Self::BY_PLUGIN);
         set.add(&Self::BY_DATA);
         set.add(&Self::BY_ID).add(&Self::BY_NAME);
-        set.add(&Self::BY_CLAIMING_NODE);
-        set.add(&Self::HELD);
     }
 }
 

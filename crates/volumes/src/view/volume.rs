@@ -1,16 +1,16 @@
 //! The JSON of a volume, in lists and alone.
 
-use std::collections::BTreeMap;
-
 use serde::{Serialize, Serializer};
 use statehold_store::{Entry, ReadView};
 use uuid::Uuid;
 
 use super::AllocationStub;
 use crate::{
-    facts::{FactsReader, VolumeFacts},
+    facts::{FactsReader, VolumeFacts, claims_on},
     modes::Capability,
-    rows::{Allocations, Claim, CsiVolume, Labels, MountOptions, Topology, TopologyRequest},
+    rows::{
+        Allocations, Claim, CsiClaim, CsiVolume, Labels, MountOptions, Topology, TopologyRequest,
+    },
 };
 
 /// A volume in a list.
@@ -26,8 +26,8 @@ pub struct VolumeStub<'v> {
     topologies: &'v [Topology],
     access_mode: &'v str,
     attachment_mode: &'v str,
-    current_readers: usize,
-    current_writers: usize,
+    current_readers: u64,
+    current_writers: u64,
     schedulable: bool,
     #[serde(rename = "PluginID")]
     plugin_id: &'v str,
@@ -56,8 +56,8 @@ impl<'v> VolumeStub<'v> {
             topologies: &entry.topologies,
             access_mode: &entry.access_mode,
             attachment_mode: &entry.attachment_mode,
-            current_readers: entry.read_claims.len(),
-            current_writers: entry.write_claims.len(),
+            current_readers: entry.claims.readers,
+            current_writers: entry.claims.writers,
             schedulable: facts.schedulable,
             plugin_id: &entry.plugin_id,
             provider: facts.plugin.provider,
@@ -119,8 +119,8 @@ pub struct VolumeView<'v> {
     clone_id: &'v str,
     #[serde(rename = "SnapshotID")]
     snapshot_id: &'v str,
-    read_allocs: AllocationIds<'v>,
-    write_allocs: AllocationIds<'v>,
+    read_allocs: AllocationIds,
+    write_allocs: AllocationIds,
     schedulable: bool,
     #[serde(rename = "PluginID")]
     plugin_id: &'v str,
@@ -145,10 +145,15 @@ impl<'v> VolumeView<'v> {
     /// has them.
     pub fn new<V: ReadView>(view: &'v V, entry: &'v Entry<CsiVolume>) -> Self {
         let facts = FactsReader::new(view).of(entry);
-        let allocations = entry
-            .active_claims()
-            .filter_map(|claim| view.get::<Allocations>(claim.allocation_id))
-            .map(AllocationStub::new);
+        let ids = |of: fn(&CsiClaim) -> Option<&Claim>| {
+            let claims = claims_on(view, entry).filter_map(|row| of(row));
+            AllocationIds(claims.map(|claim| claim.allocation_id).collect())
+        };
+        let (readers, writers) = (ids(CsiClaim::reading), ids(CsiClaim::writing));
+        let allocations: Vec<_> = (readers.0.iter().chain(&writers.0))
+            .filter_map(|id| view.get::<Allocations>(*id))
+            .map(AllocationStub::new)
+            .collect();
         let capabilities = &entry.requested_capabilities;
         Self {
             id: &entry.id,
@@ -169,8 +174,8 @@ impl<'v> VolumeView<'v> {
             requested_capabilities: (!capabilities.is_empty()).then_some(capabilities),
             clone_id: &entry.clone_id,
             snapshot_id: &entry.snapshot_id,
-            read_allocs: AllocationIds(&entry.read_claims),
-            write_allocs: AllocationIds(&entry.write_claims),
+            read_allocs: readers,
+            write_allocs: writers,
             schedulable: facts.schedulable,
             plugin_id: &entry.plugin_id,
             provider: facts.plugin.provider,
@@ -185,18 +190,18 @@ impl<'v> VolumeView<'v> {
             modify_index: entry.modify_index(),
             create_time: entry.create_time,
             modify_time: entry.modify_time,
-            allocations: allocations.collect(),
+            allocations,
         }
     }
 }
 
 /// An object with the claiming allocations as names. The values say nothing: clients look into
 /// `Allocations`.
-#[derive(Clone, Copy, Debug)]
-struct AllocationIds<'v>(&'v BTreeMap<Uuid, Claim>);
+#[derive(Clone, Debug)]
+struct AllocationIds(Vec<Uuid>);
 
-impl Serialize for AllocationIds<'_> {
+impl Serialize for AllocationIds {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.keys().map(|id| (id, ())))
+        serializer.collect_map(self.0.iter().map(|id| (id, ())))
     }
 }

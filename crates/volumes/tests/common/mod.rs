@@ -5,7 +5,9 @@
 pub(crate) mod provider;
 
 use std::{
+    collections::BTreeMap,
     future::Future as _,
+    ops::Deref,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -18,6 +20,38 @@ pub(crate) const PLUGIN: &str = "foo";
 
 pub(crate) fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
+}
+
+/// A volume with the claims on it, by allocation.
+#[derive(Clone, Debug)]
+pub(crate) struct Claimed {
+    pub(crate) entry: Entry<CsiVolume>,
+    pub(crate) read_claims: BTreeMap<Uuid, Claim>,
+    pub(crate) write_claims: BTreeMap<Uuid, Claim>,
+    pub(crate) past_claims: BTreeMap<Uuid, Claim>,
+}
+
+impl Claimed {
+    pub(crate) fn active_claims(&self) -> impl Iterator<Item = &Claim> {
+        self.read_claims.values().chain(self.write_claims.values())
+    }
+}
+
+impl PartialEq for Claimed {
+    fn eq(&self, other: &Self) -> bool {
+        let claims = |own: &Self| {
+            [&own.read_claims, &own.write_claims, &own.past_claims].map(BTreeMap::clone)
+        };
+        *self.entry == *other.entry && claims(self) == claims(other)
+    }
+}
+
+impl Deref for Claimed {
+    type Target = Entry<CsiVolume>;
+
+    fn deref(&self) -> &Entry<CsiVolume> {
+        &self.entry
+    }
 }
 
 pub(crate) struct Cluster {
@@ -76,8 +110,25 @@ impl Cluster {
         self.store.snapshot()
     }
 
-    pub(crate) fn volume(&self, id: &str) -> Option<Entry<CsiVolume>> {
-        self.view().get::<CsiVolumes>(("default", id)).cloned()
+    pub(crate) fn volume(&self, id: &str) -> Option<Claimed> {
+        let view = self.view();
+        let entry = view.get::<CsiVolumes>(("default", id))?;
+        let mut claimed = Claimed {
+            entry: entry.clone(),
+            read_claims: BTreeMap::new(),
+            write_claims: BTreeMap::new(),
+            past_claims: BTreeMap::new(),
+        };
+        for row in claims_on(&view, entry) {
+            for (claims, claim) in [
+                (&mut claimed.read_claims, row.reading()),
+                (&mut claimed.write_claims, row.writing()),
+                (&mut claimed.past_claims, row.past.as_ref()),
+            ] {
+                claims.extend(claim.map(|claim| (row.allocation_id, claim.clone())));
+            }
+        }
+        Some(claimed)
     }
 
     /// The plugin's healthy and expected controllers, healthy and expected nodes.
