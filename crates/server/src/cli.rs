@@ -13,6 +13,32 @@ use crate::filter_command::OnError;
 use crate::http::{Limits, Links, PublicUrl, Site, parse_duration};
 use crate::providers::local::NodeOptions;
 
+/// What `statehold filter` takes.
+#[derive(Debug, Args)]
+pub(crate) struct FilterArgs {
+    /// The expression, such as `Schedulable == true and "us-1b" in Zones`.
+    pub(crate) expression: String,
+    /// Read the extended dialect: `<`, `in [..]`, `starts with`, sizes, durations, times and more.
+    #[arg(long)]
+    pub(crate) extended: bool,
+    /// Treatment of a value that is not JSON, or that the expression has no answer for.
+    ///
+    /// A string, number, bool or null outside of an object has no answer; neither has a row that needs
+    /// more than `--row-steps-max`. After text that is not JSON, `skip` resumes at the next line that
+    /// begins with a value in its first column. Skipped values leave the exit status at 0 or 1.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) on_error: OnError,
+    /// Maximum number of evaluation steps for one row; a row that needs more has no answer.
+    ///
+    /// A step is a clause, an element of a list, or 64 bytes of a string that is searched.
+    #[arg(long, value_name = "STEPS", default_value_t = FilterLimits::ROW_STEPS)]
+    pub(crate) row_steps_max: u64,
+    /// Maximum number of evaluation steps for all rows; the run stops with the exit status 2 where they
+    /// end, whatever `--on-error` is. Unlimited by default, because a shell can interrupt the run.
+    #[arg(long, value_name = "STEPS")]
+    pub(crate) steps_max: Option<u64>,
+}
+
 /// The largest request body by default, in bytes.
 const BODY_MAX_DEFAULT: usize = 4 << 20;
 
@@ -59,24 +85,12 @@ pub(crate) enum Command {
     ///
     /// The input is a stream of JSON values in any layout, as `jq` reads it: JSON lines, values over
     /// several lines, several on one. The elements of an array at the top are rows, read one by one.
-    /// One row may have 64 MiB and nest 128 levels. Integers are exact up to 128 bits; `null` is a
+    /// One row may have 64 MiB and nest 128 levels. Numbers are compared exactly, however long; `null` is a
     /// missing value.
     ///
     /// The exit status is 0 if a row matched, 1 if none did, 2 if the expression is bad or the run
-    /// stopped at a value that is not JSON or has no answer.
-    Filter {
-        /// The expression, such as `Schedulable == true and "us-1b" in Zones`.
-        expression: String,
-        /// Read the extended dialect: `<`, `in [..]`, `starts with`, sizes, durations, times and more.
-        #[arg(long)]
-        extended: bool,
-        /// How a value is treated that is not JSON, or that the expression has no answer for.
-        ///
-        /// After text that is not JSON, `skip` goes on at the next line that begins with a value in its
-        /// first column. Skipped values leave the exit status at 0 or 1.
-        #[arg(long, value_enum, default_value_t)]
-        on_error: OnError,
-    },
+    /// stopped: at a value that is not JSON or has no answer, or at the end of its steps.
+    Filter(FilterArgs),
     /// Write a backup of a data directory that no server has open.
     Backup {
         /// The data directory.

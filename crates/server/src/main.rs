@@ -31,9 +31,7 @@ use cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Filter { expression, extended, on_error } => {
-            return filter_command::run(&expression, extended, on_error);
-        }
+        Command::Filter(args) => return filter_command::run(&args),
         Command::Serve(args) => serve::run(&args).map_err(Into::into),
         Command::Backup { dir, file } => maintenance::backup(&dir, &file),
         Command::Restore { file, dir, args } => maintenance::restore(&file, &dir, &args),

@@ -85,6 +85,53 @@ fn any_stream_of_values_is_read_and_bad_ones_are_skipped_on_demand() {
 }
 
 #[test]
+fn a_scalar_outside_of_an_object_has_no_answer() {
+    // As a missing value a null would match.
+    for scalar in ["7", "\"a\"", "true", "null", "-1.5e3"] {
+        let input = format!("{{\"n\": 2}}\n{scalar}\n{{\"n\": 3}}\n");
+        let (status, output, error) = filter("n != 1", &input);
+        assert_eq!((status, &*output), (2, "{\"n\":2}\n"), "{scalar}");
+        assert!(error.starts_with("statehold filter: line 2: no object"), "{error}");
+        let (status, output, error) = run(&["filter", "--on-error=skip", "n != 1"], &input);
+        assert_eq!((status, &*output), (0, "{\"n\":2}\n{\"n\":3}\n"), "{scalar}");
+        assert!(error.ends_with("skipped 1 value\n"), "{error}");
+    }
+    let (status, ..) = run(&["filter", "--on-error=skip", "n != 1"], "1 2 3");
+    assert_eq!(status, 1);
+}
+
+#[test]
+fn a_row_that_is_too_costly_is_skipped_or_stops_the_run() {
+    let list = vec!["\"a\""; 100].join(",");
+    let input = format!("{{\"l\":[]}}\n{{\"l\":[{list}]}}\n{{\"l\":[\"c\"]}}\n");
+    let costly = "all l as x { all l as y { y != b } }";
+    let (status, output, error) = run(&["filter", "--row-steps-max", "1000", costly], &input);
+    assert_eq!((status, &*output), (2, "{\"l\":[]}\n"));
+    assert!(error.contains("line 2") && error.contains("--row-steps-max"), "{error}");
+    let skip = ["filter", "--row-steps-max", "1000", "--on-error", "skip", costly];
+    let (status, output, error) = run(&skip, &input);
+    assert_eq!((status, &*output), (0, "{\"l\":[]}\n{\"l\":[\"c\"]}\n"));
+    assert!(error.ends_with("skipped 1 value\n"), "{error}");
+    assert_eq!(run(&["filter", costly], &input).0, 0, "the default is larger");
+}
+
+#[test]
+fn the_steps_of_a_run_end_it_whatever_is_skipped() {
+    let input = "{\"n\":1}\n".repeat(100);
+    for on_error in ["stop", "skip"] {
+        let args = ["filter", "--on-error", on_error, "--steps-max", "50", "n == 1"];
+        let (status, output, error) = run(&args, &input);
+        assert_eq!(status, 2);
+        let printed = output.lines().count();
+        assert!((1..=50).contains(&printed), "{printed}");
+        let line = format!("line {}: these rows need more than 50 steps", printed + 1);
+        assert!(error.contains(&line) && error.contains("--steps-max"), "{error}");
+    }
+    let all = run(&["filter", "n == 1"], &input).1;
+    assert_eq!(all, input, "a run has no limit unless it is asked for");
+}
+
+#[test]
 fn a_match_of_a_live_stream_is_printed_before_its_next_row_comes() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_statehold"))
         .args(["filter", "a == 1"])

@@ -10,27 +10,28 @@ use std::io::{self, BufRead, Read, Write};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use statehold_filter::{Dialect, Filter, Json, Options};
+use statehold_filter::{Budget, Dialect, EvalErrorKind, Filter, Json, Limits, Options};
 
 use self::stream::{Place, Rows, StreamError};
+use crate::cli::FilterArgs;
 use crate::stdout;
 
 /// A row matched.
 const MATCHED: u8 = 0;
 /// No row matched.
 const NOTHING: u8 = 1;
-/// The expression is bad, or the run stopped at bad input.
+/// The expression is bad, or the run stopped.
 const BAD: u8 = 2;
 /// Skipped values that are reported one by one; the others are only counted.
 const REPORTED_MAX: usize = 10;
 
-/// How a value is treated that is not JSON, or that the expression has no answer for.
+/// Treatment of a value that is not JSON, or that the expression has no answer for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnError {
-    /// The run stops with the exit status 2.
+    /// Print the matches before it and an error, and exit with the status 2.
     #[default]
     Stop,
-    /// The value is left out; standard error counts them at the end.
+    /// Skip the value, report the first few on standard error, and count all of them at the end.
     Skip,
 }
 
@@ -43,8 +44,23 @@ enum FilterError {
         place: Place,
         reason: String,
     },
+    /// The steps of the run ended at this row.
+    Steps {
+        place: Place,
+        max: u64,
+    },
     /// The output can't be written.
     Output(io::Error),
+}
+
+impl FilterError {
+    /// Whether the rows after it can still be answered for.
+    fn is_of_one_value(&self) -> bool {
+        match self {
+            Self::Stream(StreamError::Json { .. }) | Self::Value { .. } => true,
+            Self::Stream(StreamError::Io(_)) | Self::Steps { .. } | Self::Output(_) => false,
+        }
+    }
 }
 
 impl fmt::Display for FilterError {
@@ -52,6 +68,10 @@ impl fmt::Display for FilterError {
         match self {
             Self::Stream(error) => error.fmt(f),
             Self::Value { place, reason } => write!(f, "{place}: {reason}"),
+            Self::Steps { place, max } => write!(
+                f,
+                "{place}: these rows need more than {max} steps of evaluation (--steps-max)"
+            ),
             Self::Output(error) => error.fmt(f),
         }
     }
@@ -96,10 +116,12 @@ impl<W: Write> Write for Shared<'_, W> {
 }
 
 /// Filters standard input to standard output.
-pub(crate) fn run(expression: &str, extended: bool, on_error: OnError) -> ExitCode {
-    let dialect = if extended { Dialect::Extended } else { Dialect::Bexpr };
-    let options = Options::new().dialect(dialect);
-    let filter = match Filter::<Json>::compile_with(expression, &options) {
+pub(crate) fn run(args: &FilterArgs) -> ExitCode {
+    let dialect = if args.extended { Dialect::Extended } else { Dialect::Bexpr };
+    let limits = Limits { row_steps: args.row_steps_max, ..Limits::default() };
+    let options = Options::new().dialect(dialect).limits(limits);
+    let mut budget = args.steps_max.map_or_else(Budget::unlimited, Budget::new);
+    let filter = match Filter::<Json>::compile_with(&args.expression, &options) {
         Ok(filter) => filter,
         Err(error) => {
             eprintln!("{error}");
@@ -114,14 +136,17 @@ pub(crate) fn run(expression: &str, extended: bool, on_error: OnError) -> ExitCo
     let input = FlushedBefore { input: io::stdin().lock(), output: &output };
     let input = io::BufReader::with_capacity(INPUT_BUFFER, input);
     let report = |error: &FilterError| eprintln!("statehold filter: {error}");
-    let result = filter_rows(&filter, input, &mut Shared(&output), on_error, report);
+    let result =
+        filter_rows(&filter, &mut budget, input, &mut Shared(&output), args.on_error, report);
     let mut output = output.into_inner();
     // The rows that matched before the input went bad are right, so they are printed all the same.
     let flushed = output.flush().map_err(FilterError::Output);
     match result.and_then(|outcome| flushed.map(|()| outcome)) {
         Ok(Outcome { matched, skipped }) => {
-            if skipped > 0 {
-                eprintln!("statehold filter: skipped {skipped} values");
+            match skipped {
+                0 => {}
+                1 => eprintln!("statehold filter: skipped 1 value"),
+                _ => eprintln!("statehold filter: skipped {skipped} values"),
             }
             ExitCode::from(if matched { MATCHED } else { NOTHING })
         }
@@ -139,6 +164,7 @@ pub(crate) fn run(expression: &str, extended: bool, on_error: OnError) -> ExitCo
 /// Writes the rows of `input` that match, a line each.
 fn filter_rows(
     filter: &Filter<Json>,
+    budget: &mut Budget,
     input: impl BufRead,
     output: &mut impl Write,
     on_error: OnError,
@@ -149,7 +175,7 @@ fn filter_rows(
     while let Some(row) = rows.next() {
         let matches = match row {
             Ok((text, place)) => {
-                matches(filter, text, place).map(|matches| matches.then_some(text))
+                matches(filter, budget, text, place).map(|matches| matches.then_some(text))
             }
             Err(error) => Err(FilterError::Stream(error)),
         };
@@ -161,9 +187,9 @@ fn filter_rows(
                 line.push(b'\n');
                 output.write_all(&line).map_err(FilterError::Output)?;
             }
-            // An input that can't be read has no further rows to skip to.
-            Err(error @ FilterError::Stream(StreamError::Io(_))) => return Err(error),
-            Err(error) if on_error == OnError::Stop => return Err(error),
+            Err(error) if on_error == OnError::Stop || !error.is_of_one_value() => {
+                return Err(error);
+            }
             Err(error) => {
                 if outcome.skipped < REPORTED_MAX {
                     report(&error);
@@ -175,10 +201,25 @@ fn filter_rows(
     Ok(outcome)
 }
 
-fn matches(filter: &Filter<Json>, text: &[u8], place: Place) -> Result<bool, FilterError> {
+fn matches(
+    filter: &Filter<Json>,
+    budget: &mut Budget,
+    text: &[u8],
+    place: Place,
+) -> Result<bool, FilterError> {
     let bad = |reason| FilterError::Value { place, reason };
     let row = Json::from_slice(text).map_err(|error| bad(format!("not JSON: {error}")))?;
-    filter.try_matches(&row).map_err(|error| bad(error.to_string()))
+    // A null alone would be a missing value, for which `!=` holds: it is no row any more than a number is.
+    if !text.starts_with(b"{") && !text.starts_with(b"[") {
+        return Err(bad("no object: a selector has nothing to look at".to_owned()));
+    }
+    filter.matches_within(&row, budget).map_err(|error| match error.kind() {
+        EvalErrorKind::TooCostly { max, shared: true } => FilterError::Steps { place, max: *max },
+        EvalErrorKind::TooCostly { shared: false, .. } => {
+            bad(format!("{error}\nhelp: `--row-steps-max` sets the limit"))
+        }
+        _ => bad(error.to_string()),
+    })
 }
 
 /// A JSON text without the white space between its tokens; numbers and names stay as written.
@@ -208,8 +249,14 @@ mod tests {
     ) -> (Result<Outcome, String>, String, usize) {
         let filter = Filter::<Json>::compile(expression).unwrap();
         let (mut output, mut reported) = (Vec::new(), 0);
-        let result =
-            filter_rows(&filter, input.as_bytes(), &mut output, on_error, |_| reported += 1);
+        let result = filter_rows(
+            &filter,
+            &mut Budget::unlimited(),
+            input.as_bytes(),
+            &mut output,
+            on_error,
+            |_| reported += 1,
+        );
         (result.map_err(|error| error.to_string()), String::from_utf8(output).unwrap(), reported)
     }
 
@@ -238,7 +285,7 @@ mod tests {
         let (result, output) = stopping("a == 1", "{\"a\":1}\n{\"a\":\n{\"a\":1}");
         assert!(result.unwrap_err().starts_with("line 2: not JSON"));
         assert_eq!(output, "{\"a\":1}\n", "the rows before it are printed");
-        assert!(stopping("a == 1", "\n[1,\n2,\n}").0.unwrap_err().contains("nothing inside"));
+        assert!(stopping("a == 1", "\n[1,\n2,\n}").0.unwrap_err().contains("no object"));
         assert!(stopping("a is nil", "{\"a\": 01}").0.unwrap_err().contains("line 1: not JSON"));
     }
 
