@@ -149,7 +149,8 @@ pub(crate) struct RestoreArgs {
     pub(crate) tables: TableArgs,
 }
 
-/// Tables that this build lacks. A directory, a backup or a dump with rows of one is refused without a word on it.
+// No doc comment: it would replace that of the command which flattens it. Without a flag for it, a table that this
+// build lacks is refused in a directory, a backup or a dump.
 #[derive(Debug, Args)]
 pub(crate) struct TableArgs {
     /// Keep the rows of a table that this build lacks, as bytes; repeatable.

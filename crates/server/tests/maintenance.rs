@@ -13,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::{ALLOC, NODES, Server, command, volume_payload};
 use statehold_store::{Schema, Store, Table};
+use statehold_volumes::{Namespace, Namespaces};
 
 /// Exit success, standard output, standard error.
 fn run(args: &[&str], input: &[u8]) -> (bool, String, String) {
@@ -104,17 +105,17 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Nodes as no build ever wrote them.
-struct Nodes;
+/// Namespaces under another key than their own, as no build ever wrote them.
+struct Misplaced;
 
-impl Table for Nodes {
-    const NAME: &'static str = "nodes";
-    const VERSION: u16 = 1;
+impl Table for Misplaced {
+    const NAME: &'static str = Namespaces::NAME;
+    const VERSION: u16 = Namespaces::VERSION;
     type Key = String;
-    type Row = String;
+    type Row = Namespace;
 
-    fn key(row: &String) -> &str {
-        row
+    fn key(row: &Namespace) -> &str {
+        &row.description
     }
 }
 
@@ -132,10 +133,10 @@ impl Table for Foreign {
     }
 }
 
-fn fill<T: Table<Row = String>>(data: &Path) {
+fn fill<T: Table>(data: &Path, row: T::Row) {
     let store = Store::open(data, &Schema::new().table::<T>()).unwrap();
     let mut txn = store.begin_write().unwrap();
-    txn.upsert::<T>("secret".to_owned()).unwrap();
+    txn.upsert::<T>(row).unwrap();
     txn.commit().unwrap();
 }
 
@@ -148,7 +149,7 @@ fn files(data: &Path) -> [Vec<u8>; 2] {
 fn commands_that_read_change_no_byte_and_need_no_write_permission() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    fill::<Foreign>(&data);
+    fill::<Foreign>(&data, "secret".to_owned());
     let before = (files(&data), names(&data));
     let backup = dir.path().join("backup");
     let dump = dir.path().join("dump");
@@ -186,7 +187,7 @@ fn commands_that_read_change_no_byte_and_need_no_write_permission() {
 fn a_table_of_another_build_is_restored_only_as_the_operator_says() {
     let dir = tempfile::tempdir().unwrap();
     let (data, backup) = (dir.path().join("data"), dir.path().join("backup"));
-    fill::<Foreign>(&data);
+    fill::<Foreign>(&data, "secret".to_owned());
     assert!(run(&["backup", path(&data), path(&backup)], b"").0);
     let new = dir.path().join("new");
     let (ok, _, told) = run(&["restore", path(&backup), path(&new)], b"");
@@ -219,7 +220,7 @@ fn a_table_of_another_build_is_restored_only_as_the_operator_says() {
 fn a_server_keeps_or_drops_tables_of_another_build_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    fill::<Foreign>(&data);
+    fill::<Foreign>(&data, "secret".to_owned());
     let serve = |more: &[&str]| {
         let args = ["serve", "--bind", "127.0.0.1:0", "--data-dir", path(&data)];
         run(&[&args, more].concat(), b"")
@@ -251,9 +252,10 @@ fn a_server_keeps_or_drops_tables_of_another_build_by_name() {
 fn rows_that_can_not_be_read_are_saved_and_removed_only_when_asked() {
     let dir = tempfile::tempdir().unwrap();
     let (data, lines) = (dir.path().join("data"), dir.path().join("lines"));
-    fill::<Nodes>(&data);
+    let (name, description) = ("web".into(), "secret".into());
+    fill::<Misplaced>(&data, Namespace { name, description, ..Namespace::default() });
     let (ok, _, told) = run(&["verify", path(&data)], b"");
-    assert!(!ok && told.contains("table nodes"), "{told}");
+    assert!(!ok && told.contains("table namespaces"), "{told}");
     let before = files(&data);
     let salvage = |file: &Path, more: &[&str]| {
         run(&[&["salvage", path(&data), "--unreadable", path(file)], more].concat(), b"")
@@ -263,7 +265,7 @@ fn rows_that_can_not_be_read_are_saved_and_removed_only_when_asked() {
     assert!(before == files(&data), "nothing is changed");
     let line: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(&lines).unwrap()).unwrap();
-    assert_eq!(line["table"], "nodes");
+    assert_eq!(line["table"], "namespaces");
     let record = STANDARD.decode(line["record"].as_str().unwrap()).unwrap();
     assert!(record.windows(6).any(|bytes| bytes == b"secret"));
     assert_eq!(std::fs::metadata(&lines).unwrap().permissions().mode() & 0o777, 0o600);
