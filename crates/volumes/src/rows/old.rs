@@ -1,7 +1,8 @@
 //! Rows as earlier versions of their tables wrote them, and how they become those of today.
 //!
 //! Fields are stored in their order and without their names, so each of these types has to stay as
-//! it is.
+//! it is. A directory that recorded the shape of a version is opened only when its type here still has
+//! that shape.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use crate::{
 
 /// Before namespaces had more than a description.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 pub(super) struct NamespaceV1 {
     name: Box<str>,
     description: Box<str>,
@@ -73,6 +75,7 @@ impl From<NodeV1> for Node {
 
 /// Before the host volumes of a node had rows of their own.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 pub(super) struct NodeV2 {
     id: Uuid,
     name: Box<str>,
@@ -253,6 +256,7 @@ impl From<AllocationV1> for Allocation {
 
 /// Before the instances of a plugin had rows of their own.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 pub(super) struct CsiPluginV1 {
     id: Box<str>,
     provider: Box<str>,
@@ -318,6 +322,7 @@ impl From<ClaimV1> for Claim {
 
 /// Before claims had rows of their own; with [`ClaimV1`], before they said since when.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 pub(super) struct CsiVolumeV2<C> {
     namespace: Box<str>,
     id: Box<str>,
@@ -405,5 +410,49 @@ impl<C: Into<Claim>> From<CsiVolumeV2<C>> for CsiVolume {
             volume.unmoved_claims.push(row);
         }
         volume
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::marker::PhantomData;
+
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+    use statehold_store::{Schema, Table};
+
+    use super::*;
+
+    /// The shapes of earlier versions, as directories have them recorded. No line ever changes.
+    const RECORDED: &str = include_str!("../../tests/old_shapes.txt");
+
+    /// A table of rows of any type, for their shape.
+    struct Of<R>(PhantomData<fn() -> R>);
+
+    impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Table for Of<R> {
+        const NAME: &'static str = "old";
+        const VERSION: u16 = 1;
+        type Key = u8;
+        type Row = R;
+
+        fn key(_: &R) -> u8 {
+            0
+        }
+    }
+
+    fn line<R: Serialize + DeserializeOwned + Send + Sync + 'static>(of: &str) -> String {
+        let shape = Schema::new().table::<Of<R>>().shapes().next().unwrap();
+        format!("{of}: {}\n", shape.text)
+    }
+
+    #[test]
+    fn old_row_types_have_the_shapes_that_were_recorded() {
+        let found = [
+            line::<NamespaceV1>("namespaces/1"),
+            line::<NodeV2>("nodes/2"),
+            line::<CsiPluginV1>("csi_plugins/1"),
+            line::<CsiVolumeV2<Claim>>("csi_volumes/2"),
+        ];
+        assert_eq!(found.concat(), RECORDED);
     }
 }
