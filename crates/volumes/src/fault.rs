@@ -12,8 +12,8 @@ use crate::{
     ops::{
         AttachError, ClaimError, ControllerError, CreateFault, DeleteError, DeregisterError,
         DetachError, ExternalListError, GroupClaimError, Holdup, HostProviderError,
-        HostVolumeError, JobError, NamespaceError, NodeError, PlacementFault, PluginLookupError,
-        RegisterError, SnapshotFault, UnpublishError,
+        HostVolumeError, JobError, NamespaceError, NodeError, OwnershipError, PlacementFault,
+        PluginLookupError, RegisterError, SnapshotFault, UnpublishError,
     },
     provider::ProviderErrorKind,
     search::UnknownContext,
@@ -301,6 +301,17 @@ impl OperationError for SnapshotFault {
             | Self::Unsupported { .. } => Fault::Request,
             Self::Lookup(error) => error.fault(),
             Self::Create(error) | Self::Delete { error, .. } => error.fault(),
+        }
+    }
+}
+
+impl OperationError for OwnershipError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::ForeignData { .. }
+            | Self::ForeignSnapshot { .. }
+            | Self::UnknownSource { .. } => Fault::Conflict,
+            Self::Controller(error) => error.fault(),
         }
     }
 }

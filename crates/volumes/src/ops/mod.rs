@@ -21,6 +21,7 @@ mod jobs;
 mod lost;
 mod namespaces;
 mod nodes;
+mod ownership;
 mod plugins;
 mod register;
 mod release;
@@ -47,6 +48,7 @@ pub use self::{
     lost::{LOST_AFTER_DEFAULT, lose_allocations, note_lost_nodes, overdue_allocations},
     namespaces::{NamespaceError, bootstrap, delete_namespace, upsert_namespace},
     nodes::{NodeError, NodeReport, delete_node, report_node, upsert_node},
+    ownership::{OwnershipError, check_data, check_snapshot, is_foreign_data},
     plugins::collect_plugins,
     register::{RegisterError, VolumeKey, check_own_data, check_own_sources, register},
     release::{
