@@ -109,7 +109,7 @@ pub use self::{
     rows::*,
     search::{
         FUZZY_MIN_CHARS, FuzzyMatch, FuzzyMatches, SEARCH_MATCHES_MAX, SearchContext,
-        SearchMatches, UnknownContext, fuzzy_search, search,
+        SearchMatches, UnknownContext, fuzzy_search, search, search_while,
     },
     secrets::Secrets,
     spec::{SpecFault, ValidationError, VolumeSpec},

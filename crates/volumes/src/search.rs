@@ -158,16 +158,28 @@ pub fn search(
     context: SearchContext,
     prefix: &str,
 ) -> SearchMatches {
+    search_while(view, namespace, context, prefix, || true)
+}
+
+/// Like [`search`], as long as `goes_on`, which is asked for each row that is looked at. A search that was
+/// ended has found some of the matches only.
+pub fn search_while(
+    view: &impl ReadView,
+    namespace: &str,
+    context: SearchContext,
+    prefix: &str,
+    mut goes_on: impl FnMut() -> bool,
+) -> SearchMatches {
     let (names, keys) = (KeyRange::<String>::prefix(prefix), named(namespace, prefix));
     let order = Order::Ascending;
     match context {
         SearchContext::Volumes => {
-            let rows = view.scan::<CsiVolumes>(&keys, order);
+            let rows = view.scan::<CsiVolumes>(&keys, order).take_while(|_| goes_on());
             let rows = rows.filter(|row| row.id.starts_with(prefix));
             SearchMatches::of(rows.map(|row| &*row.id))
         }
         SearchContext::Jobs => {
-            let rows = view.scan::<Jobs>(&keys, order);
+            let rows = view.scan::<Jobs>(&keys, order).take_while(|_| goes_on());
             let rows = rows.filter(|row| row.id.starts_with(prefix));
             SearchMatches::of(rows.map(|row| &*row.id))
         }
@@ -188,13 +200,13 @@ pub fn search(
         | SearchContext::Variables => SearchMatches::default(),
         SearchContext::Allocations => {
             let Ok(ids) = hex(prefix) else { return SearchMatches::default() };
-            let rows = view.scan::<Allocations>(&ids, order);
+            let rows = view.scan::<Allocations>(&ids, order).take_while(|_| goes_on());
             let rows = rows.filter(|row| wants_namespace(namespace, &row.namespace));
             SearchMatches::of(rows.map(|row| row.id))
         }
         SearchContext::HostVolumes => {
             let Ok(ids) = hex(prefix) else { return SearchMatches::default() };
-            let rows = view.scan_by(&HostVolumes::BY_ID, &ids, order);
+            let rows = view.scan_by(&HostVolumes::BY_ID, &ids, order).take_while(|_| goes_on());
             let rows = rows.filter(|row| wants_namespace(namespace, &row.namespace));
             SearchMatches::of(rows.map(|row| row.id))
         }
