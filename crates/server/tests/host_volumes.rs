@@ -442,6 +442,36 @@ fn a_blocking_read_wakes_when_the_volume_changes() {
 }
 
 #[test]
+fn lists_of_nodes_show_host_volumes_whatever_their_filter() {
+    let fixture = Fixture::start();
+    let node = fixture.node_id();
+    let server = &fixture.server;
+    let other = common::NODES[0];
+    server.put(&format!("/statehold/v1/nodes/{other}"), &common::node_payload(other, false)).ok();
+    let list = |filter: &str| format!("/v1/nodes?filter={}", common::encode(filter));
+    fixture.created(&volume("shown"));
+    for filter in [format!("ID == \"{node}\""), "HostVolumes is not empty".to_owned()] {
+        let nodes = server.get(&list(&filter)).ok().json();
+        assert_eq!(nodes[0]["ID"], *node, "{filter}");
+        assert!(nodes[0]["HostVolumes"]["shown"].is_object(), "{filter}: {nodes}");
+        assert_eq!(nodes.as_array().unwrap().len(), 1, "{filter}: {nodes}");
+    }
+    assert_eq!(server.get("/v1/nodes").ok().json().as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn filters_of_host_volumes_know_allocations() {
+    let fixture = Fixture::start();
+    fixture.created(&volume("a"));
+    let found = |filter: &str| {
+        let path = format!("/v1/volumes?type=host&filter={}", common::encode(filter));
+        fixture.server.get(&path).ok().column("Name")
+    };
+    assert_eq!(found("Allocations is empty"), ["a"]);
+    assert!(found("Allocations is not empty").is_empty());
+}
+
+#[test]
 fn a_restart_makes_directories_that_are_gone_and_reports_those_that_are_there() {
     let fixture = Fixture::start();
     let made = fixture.created(&volume("data"));

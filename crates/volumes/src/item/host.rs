@@ -4,6 +4,7 @@ use statehold_filter::Filterable;
 use statehold_store::Entry;
 
 use crate::{
+    item::AllocationItem,
     rows::{HostVolume, TaskGroupClaim},
     view::{HostVolumeStub, TaskGroupClaimView},
 };
@@ -15,7 +16,9 @@ use crate::{
 /// use statehold_filter::Filter;
 /// use statehold_volumes::HostVolumeItem;
 ///
-/// let filter = Filter::<HostVolumeItem>::compile(r#"State == "ready" and CapacityBytes != 0"#);
+/// let filter = Filter::<HostVolumeItem>::compile(
+///     r#"State == "ready" and CapacityBytes != 0 and Allocations is empty"#,
+/// );
 /// assert!(filter.is_ok());
 /// ```
 #[derive(Clone, Debug, Filterable)]
@@ -25,12 +28,15 @@ use crate::{
 pub struct HostVolumeItem {
     #[filterable(flatten(deref))]
     volume: Entry<HostVolume>,
+    /// Always empty: lists show no allocations, and so a filter sees none (Nomad:
+    /// `nomad/structs/host_volumes.go`, `HostVolume.Allocations`, which only a read fills).
+    allocations: Vec<AllocationItem>,
 }
 
 impl HostVolumeItem {
     /// The item of `volume`.
     pub fn new(volume: &Entry<HostVolume>) -> Self {
-        Self { volume: volume.clone() }
+        Self { volume: volume.clone(), allocations: Vec::new() }
     }
 
     /// The volume.
