@@ -34,6 +34,7 @@ pub(crate) struct Connections {
     protocol: http1::Builder,
     per_client: PerClient,
     send_wait_max: Duration,
+    head_max: usize,
     metrics: Arc<Metrics>,
     graceful: GracefulShutdown,
 }
@@ -50,8 +51,8 @@ impl Connections {
             .max_buf_size(head_max(limits));
         let per_client = PerClient::new(limits.connections_per_client_max);
         let send_wait_max = limits.send_wait_max;
-        let graceful = GracefulShutdown::new();
-        Self { router, protocol, per_client, send_wait_max, metrics, graceful }
+        let (head_max, graceful) = (head_max(limits), GracefulShutdown::new());
+        Self { router, protocol, per_client, send_wait_max, head_max, metrics, graceful }
     }
 
     /// Connections to something else, with the same limits: a client's are counted together.
@@ -61,6 +62,7 @@ impl Connections {
             protocol: self.protocol.clone(),
             per_client: self.per_client.clone(),
             send_wait_max: self.send_wait_max,
+            head_max: self.head_max,
             metrics: Arc::clone(&self.metrics),
             graceful: GracefulShutdown::new(),
         }
@@ -70,7 +72,8 @@ impl Connections {
     pub(crate) fn serve(&self, socket: TcpStream, client: SocketAddr, permit: impl Send + 'static) {
         let open = (permit, self.metrics.connected());
         let edge = self.metrics.edge();
-        let (socket, peer) = Socket::new(socket, self.send_wait_max, edge.stalled.clone());
+        let (socket, peer) =
+            Socket::new(socket, self.send_wait_max, edge.stalled.clone(), self.head_max);
         let Some(counted) = self.per_client.enter(client.ip()) else {
             edge.refused(Refused::Connections);
             let mut once = self.protocol.clone();
@@ -84,7 +87,8 @@ impl Connections {
         let router = TowerToHyperService::new(self.router.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(client);
-            request.extensions_mut().insert(peer.clone());
+            let peer = peer.speaking(request.version());
+            request.extensions_mut().insert(peer);
             hyper::service::Service::call(&router, request)
         });
         let served = self.protocol.serve_connection(TokioIo::new(socket), service);

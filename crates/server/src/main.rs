@@ -14,6 +14,7 @@ mod http;
 mod logging;
 mod maintenance;
 mod metrics;
+mod parse_errors;
 mod private;
 mod providers;
 mod recovery;

@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::io::Read as _;
+
 use common::raw::{connect, half_closed, read_all, status};
 use common::{Server, command, volume_payload};
 use serde_json::json;
@@ -100,4 +102,29 @@ fn a_target_that_is_too_long_is_414() {
     let target = "x".repeat(65_535);
     let request = format!("GET /{target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(status(&read_all(connect(server.address(), request))), 414);
+}
+
+#[test]
+fn a_request_that_cannot_be_read_is_refused_with_a_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::spawn(command(dir.path()).args(["--head-max", "100000"]));
+    let head = "HTTP/1.1\r\nHost: localhost\r\n";
+    for (request, expected, reason) in [
+        (format!("GET /{} {head}\r\n", "a".repeat(70_000)), 414, "65534 bytes"),
+        (format!("GET / {head}A: {}\r\n\r\n", "a".repeat(120_000)), 431, "--head-max"),
+        (format!("GET / {head}{}\r\n", "A: b\r\n".repeat(120)), 431, "100 fields"),
+        (format!("PUT / {head}Content-Length: {}\r\n\r\n", u64::MAX - 1), 431, "body"),
+        (format!("GET / {head}A b\r\n\r\n"), 400, "not valid"),
+    ] {
+        // The answer is read before the rest is sent: the server closes the connection.
+        let mut reply = String::new();
+        let _ = connect(server.address(), &request).read_to_string(&mut reply);
+        assert_eq!(status(&reply), expected, "{reply}");
+        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+        assert!(body.contains(reason), "{reply}");
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{reply}");
+    }
+    // A handler's answer without a body has none.
+    let reply = half_closed(server.address(), format!("GET /nothing {head}\r\n"));
+    assert!(status(&reply) == 404 && reply.ends_with("\r\n\r\n"), "{reply}");
 }

@@ -1,0 +1,85 @@
+//! Bodies for the refusals of requests that the protocol's parser cannot read.
+//!
+//! The parser answers such a request itself, before there is a request that a handler could see, and with
+//! an empty body. A client that prints the body would show its user nothing.
+//!
+//! Invariant: an answer that a handler gave is never changed. Those have a body or a request ID.
+
+/// The end of a head.
+const END: &[u8] = b"\r\n\r\n";
+
+/// The field of an empty body.
+const EMPTY: &[u8] = b"\r\ncontent-length: 0\r\n";
+
+/// A field that every answer of a handler has.
+const REQUEST_ID: &[u8] = b"\r\nx-request-id: ";
+
+/// Bytes of the longest such head, with room to spare.
+pub(crate) const HEAD_MAX: usize = 512;
+
+/// Returns the answer with a body that explains it, if `answer` is one of the parser's refusals.
+pub(crate) fn explained(answer: &[u8], head_max: usize) -> Option<Vec<u8>> {
+    if answer.len() > HEAD_MAX || find(answer, END)? + END.len() != answer.len() {
+        return None;
+    }
+    let status =
+        answer.strip_prefix(b"HTTP/1.1 ").or(answer.strip_prefix(b"HTTP/1.0 "))?.get(..3)?;
+    let reason = match status {
+        b"400" => "the request is not valid HTTP/1.1".to_owned(),
+        b"414" => "the target of the request is longer than 65534 bytes".to_owned(),
+        b"431" => format!(
+            "the head of the request is larger than {head_max} bytes, the limit set by --head-max, has \
+             more than 100 fields, or announces a body of an impossible length"
+        ),
+        _ => return None,
+    };
+    let empty = find(answer, EMPTY)?;
+    if find(answer, REQUEST_ID).is_some() {
+        return None;
+    }
+    let fields = format!(
+        "\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n",
+        reason.len()
+    );
+    let (before, after) = (answer.get(..empty)?, answer.get(empty + EMPTY.len()..)?);
+    Some([before, fields.as_bytes(), after, reason.as_bytes()].concat())
+}
+
+fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    bytes.windows(part.len()).position(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_of_the_parser_get_a_body() {
+        let head = |status: &str| {
+            format!(
+                "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\ndate: now\r\n\r\n"
+            )
+        };
+        let answer = explained(head("431 Too Large").as_bytes(), 1_000).unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        let (head_of, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head_of.contains(&format!("\r\ncontent-length: {}\r\n", body.len())), "{answer}");
+        assert!(head_of.ends_with("date: now") && body.contains("1000 bytes"), "{answer}");
+        assert!(explained(head("414 URI Too Long").as_bytes(), 1).is_some());
+        assert!(explained(head("400 Bad Request").as_bytes(), 1).is_some());
+        assert!(explained(head("404 Not Found").as_bytes(), 1).is_none());
+    }
+
+    #[test]
+    fn answers_of_handlers_stay_as_they_are() {
+        for answer in [
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nx-request-id: a\r\n\r\n",
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\n\r\nbad",
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+            "[\"HTTP/1.1 431 \"]",
+            "",
+        ] {
+            assert!(explained(answer.as_bytes(), 1).is_none(), "{answer}");
+        }
+    }
+}
