@@ -19,7 +19,7 @@ use crate::cli::ServeArgs;
 use crate::clock::now;
 use crate::connection::Connections;
 use crate::descriptors;
-use crate::http;
+use crate::http::{self, WriteQueue};
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::private;
@@ -130,11 +130,12 @@ fn start(args: &ServeArgs) -> Result<(), ServeError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Io)?;
     let acl = http::CurrentAcl::new(acl.unwrap_or_default());
+    let writes = WriteQueue::new(Arc::clone(&store));
     let nomad = if args.no_nomad {
         None
     } else {
         let options = NodeOptions { address: Some(args.bind), ..args.node.options() };
-        let node = LocalNode::start(&store, &args.data_dir, options, runtime.handle());
+        let node = LocalNode::start(&writes, &args.data_dir, options, runtime.handle());
         Some((node.map_err(ServeError::Node)?, acl))
     };
     let cloud = args.block_storage.block_storage.map(|address| {
@@ -145,7 +146,7 @@ fn start(args: &ServeArgs) -> Result<(), ServeError> {
         setup.map(|setup| (address, setup)).map_err(ServeError::Cloud)
     });
     let cloud = cloud.transpose()?;
-    let served = runtime.block_on(listen(args, Arc::clone(&store), metrics, nomad, cloud));
+    let served = runtime.block_on(listen(args, writes, metrics, nomad, cloud));
     // What was not answered in time is dropped; nothing that was acknowledged is.
     runtime.shutdown_background();
     // Not left to the last handle: a task that was dropped in the middle of a step may still hold one when
@@ -208,12 +209,13 @@ struct Served {
 /// wanted.
 async fn listen(
     args: &ServeArgs,
-    store: Arc<Store>,
+    writes: WriteQueue,
     metrics: Arc<Metrics>,
     nomad: Option<(LocalNode, http::CurrentAcl)>,
     cloud: Option<(SocketAddr, Setup)>,
 ) -> Result<(), ServeError> {
     let (stop, stopped) = watch::channel(false);
+    let store = Arc::clone(writes.store());
     // First, because a signal that comes before ends the process without the drain.
     let mut signals = Signals::new()?;
     recovery::start(&store, &args.data_dir, &stopped);
@@ -221,12 +223,12 @@ async fn listen(
     let reporting = (Arc::clone(&store), Arc::clone(&metrics));
     let index = store.index();
     let limits = args.limits.of_requests();
-    let base = http::Base::new(Arc::clone(&store), limits, Arc::clone(&metrics));
+    let base = http::Base::new(writes.clone(), limits, Arc::clone(&metrics));
     let first = match nomad {
         None => None,
         Some((node, acl)) => {
             let (listener, address) = bind(args.bind, "--bind")?;
-            watcher::start(&store, &node, args.node.lost_node_grace, &stopped);
+            watcher::start(&writes, &node, args.node.lost_node_grace, &stopped);
             let base = base.known_as(args.reach.site(address));
             let app = http::App::new(base, node, acl, stopped.clone());
             app.serve_at(address);

@@ -20,6 +20,7 @@ use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 use crate::clock::now;
+use crate::http::{WriteQueue, Writer};
 use crate::providers::local::LocalNode;
 use crate::providers::turns::Subject;
 
@@ -40,7 +41,7 @@ const COLLECT_EVERY: Duration = Duration::from_secs(5 * 60);
 /// The volumes of each plugin with a provider here have a loop of their own, and all others one: a
 /// provider that takes its time keeps nobody else's claims from being released.
 pub(crate) fn start(
-    store: &Arc<Store>,
+    writes: &WriteQueue,
     node: &LocalNode,
     lost_after: Duration,
     stopped: &watch::Receiver<bool>,
@@ -48,7 +49,8 @@ pub(crate) fn start(
     let provided = node.providers().iter().map(|(plugin, _)| Some(plugin.into()));
     for plugin in provided.chain([None]) {
         let watcher = Watcher {
-            store: Arc::clone(store),
+            writer: writes.own_writer(),
+            store: Arc::clone(writes.store()),
             node: node.clone(),
             plugin,
             seen: 0,
@@ -88,6 +90,7 @@ async fn run(mut watcher: Watcher, mut stopped: watch::Receiver<bool>) {
 type ClaimKey = (VolumeKey, Uuid, i64);
 
 struct Watcher {
+    writer: Writer,
     store: Arc<Store>,
     node: LocalNode,
     /// Whose volumes these are; those of all plugins without a provider here if none.
@@ -246,26 +249,12 @@ impl Watcher {
         doing: &str,
         write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<R, E>,
     ) -> Option<R> {
-        let mut txn = match self.store.begin_write() {
-            Ok(txn) => txn,
-            Err(error) => {
-                tracing::error!(%error, "can't {doing}");
-                return None;
-            }
-        };
-        let written = match write(&mut txn, now()) {
-            Ok(written) => written,
-            Err(error) => {
-                tracing::error!(%error, "can't {doing}");
-                return None;
-            }
-        };
-        match txn.commit() {
-            Ok(_) => Some(written),
-            Err(error) => {
-                tracing::error!(%error, "can't {doing}");
-                None
-            }
-        }
+        let write =
+            |txn: &mut WriteTxn<'_>, now| write(txn, now).map_err(|error| error.to_string());
+        let written = self.writer.write(write);
+        written
+            .map(|(_, written)| written)
+            .inspect_err(|error: &String| tracing::error!(%error, "can't {doing}"))
+            .ok()
     }
 }

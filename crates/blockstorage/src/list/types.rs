@@ -14,6 +14,8 @@ const SPECS_SINCE: u16 = 52;
 /// Reads a page of the volume types that the caller may use. Admins see the public ones, or others by
 /// `is_public`.
 ///
+/// `goes_on` is asked for each row; once it returns `false` the page lacks rows, and MUST be refused.
+///
 /// # Errors
 /// [`Error`] with the status 400 or 404.
 pub fn list_types<'v>(
@@ -22,6 +24,7 @@ pub fn list_types<'v>(
     caller: &Caller,
     version: Microversion,
     filter: Option<&Filter<VolumeType>>,
+    goes_on: impl Fn() -> bool,
 ) -> Result<Listing<'v, VolumeType>, Error> {
     let public = if caller.is_admin() { asked_public(parameters)? } else { None };
     let taken =
@@ -29,7 +32,9 @@ pub fn list_types<'v>(
     let others: Vec<_> = parameters.iter().filter(|(key, _)| !taken(key)).cloned().collect();
     let request = ListRequest::parse::<VolumeType>(&others, caller, version)?;
     list::<VolumeType>(view, &request, filter, |row| {
-        if caller.is_admin() {
+        if !goes_on() {
+            false
+        } else if caller.is_admin() {
             public.is_none_or(|public| row.is_public == public)
         } else {
             row.is_open_to(&caller.project)

@@ -11,8 +11,6 @@ use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 use statehold_blockstorage::{Caller, Context, Microversion, VersionError, Viewer};
 use statehold_store::WriteTxn;
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
 use uuid::Uuid;
 
 use super::auth::Auth;
@@ -21,7 +19,9 @@ use super::cloud::Cloud;
 use super::routes::{Found, PREFIX, Run};
 use super::versions;
 use crate::clock::now;
-use crate::http::{Asker, Base, CallerKey, Reject, RouteOf, Urgency, client, hold, observe};
+use crate::http::{
+    Asker, Base, CallerKey, Reject, RouteOf, Urgency, client, compress, hold, observe,
+};
 use crate::socket::Peer;
 
 const API_VERSION: HeaderName = HeaderName::from_static("openstack-api-version");
@@ -29,9 +29,6 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id")
 
 /// The largest body of a request.
 const BODY_MAX: usize = 114_688;
-
-/// Bytes from which on a reply is compressed.
-const COMPRESSED_MIN: u64 = 1024;
 
 /// The most rows of a page that is read without waiting for a turn: handing the thread's other tasks
 /// on would cost more.
@@ -42,10 +39,9 @@ const NOWHERE: &str = r#"{"message":"The resource could not be found.<br /><br /
 
 /// The service that answers requests.
 pub(crate) fn router(cloud: Cloud) -> Router {
-    let compression = CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_MIN));
     Router::new()
         .fallback(answer)
-        .layer(compression)
+        .layer(axum::middleware::from_fn_with_state(cloud.app().clone(), compress))
         .layer(axum::middleware::from_fn_with_state(cloud.app().clone(), observe))
         .with_state(cloud)
 }
@@ -128,7 +124,9 @@ async fn routed(
             let answered =
                 run(cloud, &app, &head, body, base, id, (&caller, version, &found)).await;
             let reads = !matches!(found.route.run, Run::Write(_));
-            spoken(hold(&app, answered.into_response(), reads), version, id)
+            let mut reply = hold(&app, answered.into_response(), reads);
+            reply.extensions_mut().insert(app.asker().clone());
+            spoken(reply, version, id)
         }
         Err(error) => {
             let refused = match &error {
@@ -200,22 +198,23 @@ async fn run(
     match found.route.run {
         Run::Read(read) => read(&cloud.app().store().snapshot(), &call(now())),
         Run::List(read) => {
-            let list = || read(&app.store().snapshot(), &call(now()));
-            if is_short(&query) {
-                return list();
-            }
-            let turn = app.turn(Urgency::Now).await?;
-            meter.lock().begin(Some(turn));
-            tokio::task::block_in_place(|| {
-                let answer = list();
+            let list = || {
+                let answer = read(&app.store().snapshot(), &call(now()));
                 let mut meter = meter.lock();
                 meter.end();
+                app.asker().note_waited(&meter);
                 // A list that was cut off looks complete.
                 match meter.take_refusal() {
                     Some(refusal) => Err(refusal.into()),
                     None => answer,
                 }
-            })
+            };
+            if is_short(&query) {
+                return list();
+            }
+            let turn = app.turn(Urgency::Now).await?;
+            meter.lock().begin(Some(turn));
+            tokio::task::block_in_place(list)
         }
         Run::Write(write) => {
             let written = app

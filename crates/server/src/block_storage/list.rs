@@ -84,11 +84,17 @@ pub(crate) fn passing<T: Filterable>(
     filter: Option<&Filter<T>>,
 ) -> impl FnMut(&T) -> Result<bool, Refusal> {
     let mut budget = filter.map(Filter::budget).unwrap_or_default();
-    move |row| match filter.map_or(Ok(true), |filter| filter.matches_within(row, &mut budget)) {
-        Ok(passes) => Ok(passes),
-        Err(error) if error.is_too_costly() => Err(too_costly(call, &error)),
-        // A row without an answer does not match.
-        Err(_) => Ok(false),
+    move |row| {
+        // The dispatcher refuses a list that is cut off here.
+        if !call.reads_row(filter.is_some()) {
+            return Ok(false);
+        }
+        match filter.map_or(Ok(true), |filter| filter.matches_within(row, &mut budget)) {
+            Ok(passes) => Ok(passes),
+            Err(error) if error.is_too_costly() => Err(too_costly(call, &error)),
+            // A row without an answer does not match.
+            Err(_) => Ok(false),
+        }
     }
 }
 
@@ -120,6 +126,11 @@ pub(crate) fn answer<'v, T: Listed, S: Serialize>(
     let last = listing.rows.last().filter(|_| listing.has_next);
     let next =
         last.map(|last| call.viewer.next_page(place.path, &next_query(call.query, last.id())));
+    let show = |row| {
+        // A page shows up to a thousand rows and what belongs to each. Its refusal is the dispatcher's.
+        call.reads_row(false);
+        show(row)
+    };
     Answer::json(StatusCode::OK, &Page { place, listing, next, show })
 }
 

@@ -43,7 +43,8 @@ const LIST: Place = Place { path: "types", rows: "volume_types", links: Some("vo
 fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let (caller, version) = (call.cx.caller, call.cx.version);
     let filter = expression::<VolumeType>(call, call.parameter("filter"))?;
-    let listing = list_types(view, call.query, caller, version, filter.as_ref())?;
+    let goes_on = || call.reads_row(filter.is_some());
+    let listing = list_types(view, call.query, caller, version, filter.as_ref(), goes_on)?;
     answer(call, LIST, &listing, |row| VolumeTypeView::new(call.viewer, row))
 }
 

@@ -187,9 +187,10 @@ pub(crate) fn health(call: &Call) -> Reply {
 }
 
 /// `GET /v1/metrics`
-pub(crate) fn telemetry(call: &Call) -> Reply {
+pub(crate) async fn telemetry(call: Call) -> Reply {
+    let gauges = metrics::nomad_gauges(&call).await?;
     match call.query.text("format") {
-        Some("prometheus") => Ok(metrics::nomad_text(call)),
-        _ => answer(call, &metrics::nomad_summary(call)),
+        Some("prometheus") => Ok(metrics::nomad_text(gauges)),
+        _ => answer(&call, &metrics::nomad_summary(gauges)),
     }
 }

@@ -176,6 +176,7 @@ impl App {
                     let turn = self.turn(urgency).await?;
                     let ran;
                     (ran, meter) = Base::compute(meter, turn, run);
+                    self.asker().note_waited(&meter);
                     ran
                 }
             };
@@ -232,17 +233,18 @@ impl App {
         &self,
         call: &Call,
         read: &Read,
-        query: impl FnMut(&Tracked, Render) -> Result<Vec<u8>, Reject>,
+        mut query: impl FnMut(&Tracked, Render) -> Result<Vec<u8>, Reject>,
     ) -> Reply {
-        self.object_that(Takes::Short, call, read, query).await
+        self.object_that(Takes::Short, call, read, |view, render, _| query(view, render)).await
     }
 
-    /// The same, of an object for which any number of rows may have to be read.
+    /// The same, of an object for which any number of rows may have to be read. `query` asks
+    /// [`Meter::goes_on`] for each of them, and ends early when that is `false`.
     pub(crate) async fn large_object(
         &self,
         call: &Call,
         read: &Read,
-        query: impl FnMut(&Tracked, Render) -> Result<Vec<u8>, Reject>,
+        query: impl FnMut(&Tracked, Render, &mut Meter) -> Result<Vec<u8>, Reject>,
     ) -> Reply {
         self.object_that(Takes::Long, call, read, query).await
     }
@@ -252,10 +254,14 @@ impl App {
         takes: Takes,
         call: &Call,
         read: &Read,
-        mut query: impl FnMut(&Tracked, Render) -> Result<Vec<u8>, Reject>,
+        mut query: impl FnMut(&Tracked, Render, &mut Meter) -> Result<Vec<u8>, Reject>,
     ) -> Reply {
         let render = Render { pretty: call.query.pretty() };
-        let query = |view: &Tracked, _: &mut Meter| query(view, render);
+        let query = |view: &Tracked, meter: &mut Meter| {
+            let answer = query(view, render, meter);
+            // An answer that was cut off looks complete.
+            meter.take_refusal().map_or(answer, Err)
+        };
         let bytes = PARKED_BYTES + call.query.bytes();
         let answer = self.read_that(takes, read, call.client, bytes, query).await?;
         Ok(reply::json_body(answer.value, &Meta::at(answer.index)))

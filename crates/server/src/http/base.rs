@@ -8,7 +8,7 @@
 
 use std::num::NonZero;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use axum::body::{Body, HttpBody as _};
 use axum::http::StatusCode;
@@ -24,16 +24,13 @@ use super::pool::{Charge, Pool};
 use super::reject::Reject;
 use super::site::Site;
 use super::turns::{Turn, Turns, Urgency};
-use crate::clock::now;
+use super::writing::{WriteFault, WriteQueue, Writer};
 use crate::edge_metrics::{EdgeMetrics, Refused};
 use crate::metrics::Metrics;
 use crate::socket::{Peer, Presence};
 
 /// How many times too large a body may be to be read to its end.
 const PASSED_MAX: usize = 16;
-
-/// Writes that have a turn at a time: one in its transaction, and one that is ready for the next.
-const WRITING_MAX: usize = 2;
 
 /// Bytes of a body from which on a write counts as large. Large writes wait for small ones and have one
 /// turn together, because a transaction of thousands of rows takes seconds.
@@ -49,7 +46,6 @@ pub(crate) struct Base {
 
 #[derive(Debug)]
 struct Shared {
-    store: Arc<Store>,
     limits: Limits,
     metrics: Arc<Metrics>,
     edge: EdgeMetrics,
@@ -57,8 +53,7 @@ struct Shared {
     queries: Turns,
     /// A permit for each write that may be in progress at the same time.
     writes: Semaphore,
-    /// A turn for each write that may have a transaction, or be about to.
-    writing: Turns,
+    writing: WriteQueue,
     bodies: Pool,
     unsent: Pool,
     parked: Pool,
@@ -73,6 +68,8 @@ struct Request {
     key: CallerKey,
     peer: Option<Peer>,
     body_len: AtomicUsize,
+    /// The turns of other requests at computing that it waited for at most.
+    waited: AtomicU64,
     /// The body and the values parsed from it count until the request is answered.
     body: Mutex<Option<Charge>>,
 }
@@ -81,12 +78,13 @@ impl Asker {
     /// Creates a request of `key` on the connection of `peer`.
     pub(crate) fn new(key: CallerKey, peer: Option<Peer>) -> Self {
         let body = Mutex::new(None);
-        Self(Arc::new(Request { key, peer, body_len: AtomicUsize::new(0), body }))
+        let (body_len, waited) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Self(Arc::new(Request { key, peer, body_len, waited, body }))
     }
 
     /// The server itself.
     fn own() -> Self {
-        Self::new(CallerKey::token("the server itself"), None)
+        Self::new(CallerKey::Server, None)
     }
 
     pub(crate) fn key(&self) -> CallerKey {
@@ -97,28 +95,39 @@ impl Asker {
         self.0.peer.as_ref()
     }
 
+    /// Notes the turns that its computation waited for.
+    pub(crate) fn note_waited(&self, meter: &Meter) {
+        self.0.waited.fetch_max(meter.waited(), Ordering::Relaxed);
+    }
+
+    /// Returns the turns of other requests at computing that it waited for at most.
+    pub(crate) fn waited(&self) -> u64 {
+        self.0.waited.load(Ordering::Relaxed)
+    }
+
+    /// Whether its body has thousands of rows.
+    fn is_large(&self) -> bool {
+        self.0.body_len.load(Ordering::Relaxed) > LARGE_WRITE
+    }
+
     fn write_urgency(&self) -> Urgency {
-        if self.0.body_len.load(Ordering::Relaxed) > LARGE_WRITE {
-            Urgency::Later
-        } else {
-            Urgency::Now
-        }
+        if self.is_large() { Urgency::Later } else { Urgency::Now }
     }
 }
 
 impl Base {
-    pub(crate) fn new(store: Arc<Store>, limits: Limits, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(writing: WriteQueue, limits: Limits, metrics: Arc<Metrics>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let edge = metrics.edge().clone();
         let shared = Shared {
-            // One more than a caller may have, so that another caller always finds one.
-            queries: Turns::new(cores + 1, cores, cores),
+            // One more than a caller may have, so that another caller always finds one; and beside it the
+            // caller leaves a core free, or its threads would slow the other caller's down.
+            queries: Turns::beside(cores + 1, cores, cores - 1, cores),
             writes: Semaphore::new(limits.writes_max.min(Semaphore::MAX_PERMITS)),
-            writing: Turns::new(WRITING_MAX, WRITING_MAX, WRITING_MAX - 1),
+            writing,
             bodies: Pool::new(limits.bodies_max, edge.bodies.clone()),
             unsent: Pool::new(limits.unsent_max, edge.unsent.clone()),
             parked: Pool::new(limits.parked_bytes_max, edge.parked.clone()),
-            store,
             limits,
             metrics,
             edge,
@@ -158,7 +167,7 @@ impl Base {
     }
 
     pub(crate) fn store(&self) -> &Store {
-        &self.shared.store
+        self.shared.writing.store()
     }
 
     /// Answers that are not sent yet.
@@ -248,6 +257,18 @@ impl Base {
         (done, meter)
     }
 
+    /// Runs work on the body of a request or on its reply, which is as large. Of a large one it waits for a
+    /// turn at computing, because thousands of rows take a processor for tens of milliseconds.
+    pub(crate) async fn digest<R>(&self, run: impl FnOnce() -> R) -> R {
+        if !self.asker.is_large() {
+            return run();
+        }
+        let turn = self.shared.queries.take(self.asker.key(), Urgency::Later).await;
+        let done = tokio::task::block_in_place(run);
+        drop(turn);
+        done
+    }
+
     /// Runs `write` in one transaction; its result, what `after` makes of the state as of the
     /// commit, and the commit's index. An error leaves nothing behind.
     pub(crate) async fn write<T, R>(
@@ -272,31 +293,28 @@ impl Base {
             ))
         })?;
         // A large transaction takes a while: small ones go first, and callers take turns.
-        let turn = self.shared.writing.take(self.asker.key(), self.asker.write_urgency()).await;
-        let turn = turn.ok_or_else(closed)?;
-        // No request holds a thread or a turn while the disk works.
-        let (commit, done) = tokio::task::block_in_place(|| {
-            let mut txn =
-                self.store().begin_write().map_err(|error| Reject::unavailable(&error))?;
-            let done = write(&mut txn, now())?;
-            Ok::<_, E>((txn.commit_async(), done))
-        })?;
-        drop(turn);
-        let committed = commit.await.map_err(|error| Reject::unavailable(&error))?;
+        let write = |txn: &mut WriteTxn<'_>, now| write(txn, now).map_err(NotWritten::Refused);
+        let (committed, done) =
+            self.writer().write_async(write).await.map_err(|refused| match refused {
+                NotWritten::Refused(error) => error,
+                NotWritten::Fault(fault) => Reject::from(fault).into(),
+            })?;
         drop(permit);
-        Ok((after(&committed, done)?, committed.index()))
+        Ok((self.digest(|| after(&committed, done)).await?, committed.index()))
     }
 
-    /// Runs `write` in one transaction, on a thread that may wait for the disk; the state as of the
+    /// Runs `write` in one transaction in the caller's turn, on a thread that may block; the state as of the
     /// commit, and what `write` gave. An error leaves nothing behind.
     pub(crate) fn write_here<T>(
         &self,
         write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, Reject>,
     ) -> Result<(Snapshot, T), Reject> {
-        let mut txn = self.store().begin_write().map_err(|error| Reject::unavailable(&error))?;
-        let done = write(&mut txn, now())?;
-        let committed = txn.commit_snapshot().map_err(|error| Reject::unavailable(&error))?;
-        Ok((committed, done))
+        self.writer().write(write)
+    }
+
+    /// The caller's writes.
+    pub(crate) fn writer(&self) -> Writer {
+        self.shared.writing.writer(self.asker.key(), self.asker.write_urgency())
     }
 
     /// The whole body of a request, if it is not larger than the limit and comes in time.
@@ -355,6 +373,19 @@ impl Base {
                 ),
             )),
         }
+    }
+}
+
+/// Why a write of [`Base::write_or`] left nothing behind.
+enum NotWritten<E> {
+    /// Its own rules refused it.
+    Refused(E),
+    Fault(WriteFault),
+}
+
+impl<E> From<WriteFault> for NotWritten<E> {
+    fn from(fault: WriteFault) -> Self {
+        Self::Fault(fault)
     }
 }
 

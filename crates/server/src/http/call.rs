@@ -41,6 +41,15 @@ impl Call {
         self.app.body(body, expects_continue).await
     }
 
+    /// What `parse` reads in the whole body.
+    pub(crate) async fn parse<T, E: Into<Reject>>(
+        &mut self,
+        parse: impl FnOnce(&[u8]) -> Result<T, E>,
+    ) -> Result<T, Reject> {
+        let body = self.body().await?;
+        self.app.digest(|| parse(&body)).await.map_err(Into::into)
+    }
+
     /// Refuses a caller who may not do what the operation is for in a namespace that the body names.
     pub(crate) fn allow_in(&self, namespace: &str) -> Result<(), Reject> {
         if self.access.sees(&self.operation.rule, namespace) {

@@ -16,6 +16,8 @@ pub(crate) enum CallerKey {
     Address(IpAddr),
     /// All that comes with one token, by a number that tells it from others in this process.
     Token(u64),
+    /// The server itself.
+    Server,
 }
 
 impl CallerKey {

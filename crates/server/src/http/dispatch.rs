@@ -11,14 +11,13 @@ use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use parking_lot::Mutex;
 use statehold_volumes::DEFAULT_NAMESPACE;
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
 
 use super::answers;
 use super::app::App;
 use super::base::{Asker, Base};
 use super::call::Call;
 use super::caller::CallerKey;
+use super::gzip;
 use super::observe::{self, RouteOf};
 use super::params::Query;
 use super::reject::Reject;
@@ -28,9 +27,6 @@ use crate::socket::Peer;
 /// The only region there is.
 pub(crate) const REGION: &str = "global";
 
-/// Bytes from which on a reply is compressed; a shorter one fits into a packet as it is.
-const COMPRESSED_MIN: u64 = 1024;
-
 /// Bytes of a refused request's body that are read.
 const DISCARDED_MAX: u64 = 64 << 10;
 
@@ -39,10 +35,9 @@ const DISCARD_WAIT: Duration = Duration::from_secs(1);
 
 /// The service that answers requests.
 pub(crate) fn router(app: App) -> Router {
-    let compression = CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_MIN));
     Router::new()
         .fallback(answer)
-        .layer(compression)
+        .layer(axum::middleware::from_fn_with_state(app.base(), gzip::reply))
         .layer(axum::middleware::from_fn_with_state(app.base(), observe::request))
         .with_state(app)
 }
@@ -117,7 +112,10 @@ async fn run(
     {
         answered = Err(reject);
     }
-    answers::hold(&base, answered.unwrap_or_else(IntoResponse::into_response), !writes)
+    let mut reply =
+        answers::hold(&base, answered.unwrap_or_else(IntoResponse::into_response), !writes);
+    reply.extensions_mut().insert(base.asker().clone());
+    reply
 }
 
 /// Reads the short body of a refused request. The protocol closes a connection whose request was not read to

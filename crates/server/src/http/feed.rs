@@ -23,7 +23,7 @@ use crate::providers::turns::Subject;
 /// `PUT /statehold/v1/nodes/:id`
 pub(crate) async fn put_node(mut call: Call) -> Reply {
     let id = parse_id(call.segment("id"))?;
-    let report = input::node_body(&call.body().await?, id)?;
+    let report = call.parse(|body| input::node_body(body, id)).await?;
     let write = move |txn: &mut WriteTxn<'_>, now| Ok(report_node(txn, now, report)?);
     call.app.write_for_index(&call.query, write).await
 }
@@ -38,7 +38,7 @@ pub(crate) async fn delete_node(call: Call) -> Reply {
 /// `PUT /statehold/v1/allocations/:id`
 pub(crate) async fn put_allocation(mut call: Call) -> Reply {
     let id = parse_id(call.segment("id"))?;
-    let body = input::allocation_body(&call.body().await?, id)?;
+    let body = call.parse(|body| input::allocation_body(body, id)).await?;
     let write = move |txn: &mut WriteTxn<'_>, now| {
         Ok(upsert_allocation(txn, now, body.allocation, body.group, &mut Uuid::new_v4)?)
     };
@@ -57,8 +57,8 @@ pub(crate) async fn delete_allocation(call: Call) -> Reply {
 
 /// `PUT /statehold/v1/jobs/:namespace/:id`
 pub(crate) async fn put_job(mut call: Call) -> Reply {
-    let body = call.body().await?;
-    let job = input::job_body(&body, call.segment("namespace"), call.segment("id"))?;
+    let (namespace, id) = (call.segment("namespace").to_owned(), call.segment("id").to_owned());
+    let job = call.parse(|body| input::job_body(body, &namespace, &id)).await?;
     let write = move |txn: &mut WriteTxn<'_>, now| Ok(upsert_job(txn, now, job)?);
     call.app.write_for_index(&call.query, write).await
 }
@@ -85,7 +85,7 @@ struct Claimed<'v> {
 ///
 /// A new claim stays also when the volume can't be attached: whoever claims tries again.
 pub(crate) async fn claim(mut call: Call) -> Reply {
-    let body = input::claim_body(&call.body().await?)?;
+    let body = call.parse(input::claim_body).await?;
     let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
     let key = (namespace.clone(), id.clone());
     let pretty = call.query.pretty();
@@ -132,7 +132,7 @@ fn provided_plugin(call: &Call, namespace: &str, id: &str) -> Option<Box<str>> {
 ///
 /// What held a release up is told after the steps before it were committed.
 pub(crate) async fn unpublish(mut call: Call) -> Reply {
-    let body = input::claim_body(&call.body().await?)?;
+    let body = call.parse(input::claim_body).await?;
     let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
     let plugin = provided_plugin(&call, &namespace, &id);
     let (key, allocation) = ((namespace.clone(), id.clone()), body.allocation_id);

@@ -83,20 +83,22 @@ pub(crate) async fn get(call: Call) -> Reply {
 /// `PUT /v1/volume/host/create`
 pub(crate) async fn create(mut call: Call) -> Reply {
     let (namespace, body) = body(&mut call).await?;
-    let kept = call.app.node().host_volumes().create(namespace, body.volume).await?;
+    let kept =
+        call.app.node().host_volumes().create(call.app.writer(), namespace, body.volume).await?;
     written(&call, &kept)
 }
 
 /// `PUT /v1/volume/host/register`
 pub(crate) async fn register(mut call: Call) -> Reply {
     let (namespace, body) = body(&mut call).await?;
-    let kept = call.app.node().host_volumes().register(namespace, body.volume).await?;
+    let kept =
+        call.app.node().host_volumes().register(call.app.writer(), namespace, body.volume).await?;
     written(&call, &kept)
 }
 
 /// The body, and the namespace of the request, in which the caller may do what he wants to.
 async fn body(call: &mut Call) -> Result<(String, input::HostVolumeBody), Reject> {
-    let body = input::host_volume_body(&call.body().await?)?;
+    let body = call.parse(input::host_volume_body).await?;
     let namespace = call.query.namespace_or(&body.namespace).to_owned();
     let own = &*body.volume.namespace;
     call.allow_in(if own.is_empty() { &namespace } else { own })?;
@@ -126,6 +128,7 @@ fn written(call: &Call, kept: &Kept) -> Reply {
 pub(crate) async fn delete(call: Call) -> Reply {
     let force = call.query.flag("force")?;
     let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
-    let index = call.app.node().host_volumes().delete(namespace, id, force).await?;
+    let index =
+        call.app.node().host_volumes().delete(call.app.writer(), namespace, id, force).await?;
     app::written(index, &call.query)
 }

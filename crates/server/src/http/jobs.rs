@@ -106,7 +106,7 @@ fn find<'v>(view: &'v Tracked, read: &Read, id: &str) -> Result<&'v Entry<Job>, 
 pub(crate) async fn get(call: Call) -> Reply {
     let read = Read::of(&call.query)?;
     call.app
-        .large_object(&call, &read, |view, render| {
+        .large_object(&call, &read, |view, render, _| {
             render.json(&JobView::new(view, find(view, &read, call.segment("id"))?))
         })
         .await
@@ -116,7 +116,7 @@ pub(crate) async fn get(call: Call) -> Reply {
 pub(crate) async fn summary(call: Call) -> Reply {
     let read = Read::of(&call.query)?;
     call.app
-        .large_object(&call, &read, |view, render| {
+        .large_object(&call, &read, |view, render, _| {
             let job = find(view, &read, call.segment("id"))?;
             render.json(&JobSummaryView::new(job, &JobSummary::of(view, job)))
         })
@@ -127,8 +127,9 @@ pub(crate) async fn summary(call: Call) -> Reply {
 pub(crate) async fn allocations(call: Call) -> Reply {
     let read = Read::of(&call.query)?;
     call.app
-        .large_object(&call, &read, |view, render| {
+        .large_object(&call, &read, |view, render, meter| {
             let rows = job_allocations(view, &read.namespace, call.segment("id"));
+            let rows = rows.take_while(|_| meter.goes_on(false));
             render.json(&rows.map(AllocationStub::new).collect::<Vec<_>>())
         })
         .await
@@ -139,8 +140,8 @@ pub(crate) async fn of_node(call: Call) -> Reply {
     let read = Read::of(&call.query)?;
     let node = parse_id(call.segment("id")).map_err(|_| Reject::not_found("node not found"))?;
     call.app
-        .large_object(&call, &read, |view, render| {
-            let rows = node_allocations(view, node);
+        .large_object(&call, &read, |view, render, meter| {
+            let rows = node_allocations(view, node).take_while(|_| meter.goes_on(false));
             let seen = rows.filter(|row| call.access.has(&row.namespace, READ_JOB));
             render.json(&seen.map(|row| AllocationView::new(view, row)).collect::<Vec<_>>())
         })
@@ -155,7 +156,7 @@ pub(crate) async fn allocation(call: Call) -> Reply {
     let id = parse_id(call.segment("id")).map_err(|_| unknown())?;
     let seen = |row: &&Entry<Allocation>| call.access.has(&row.namespace, READ_JOB);
     call.app
-        .large_object(&call, &read, |view, render| {
+        .large_object(&call, &read, |view, render, _| {
             let row = view.get::<Allocations>(id).filter(seen).ok_or_else(unknown)?;
             render.json(&AllocationView::new(view, row))
         })
@@ -180,7 +181,7 @@ pub(crate) fn no_deployment(call: &Call) -> Reply {
 pub(crate) async fn versions(call: Call) -> Reply {
     let read = Read::of(&call.query)?;
     call.app
-        .large_object(&call, &read, |view, render| {
+        .large_object(&call, &read, |view, render, _| {
             let job = JobView::new(view, find(view, &read, call.segment("id"))?);
             render.json(&json!({ "Versions": [job], "Diffs": null }))
         })

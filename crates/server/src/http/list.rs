@@ -34,6 +34,7 @@ use statehold_store::{HexPrefix, Key, Order, PAGE_SCANNED_MAX, PageToken, Ref, S
 
 use super::access::{Access, Rule};
 use super::app::PARKED_BYTES;
+use super::base::Base;
 use super::call::Call;
 use super::meter::{Meter, STEPS_PER_LOOK};
 use super::parameter::{BLOCKING, COMMON, Kind, NAMESPACE, PAGING, Parameter};
@@ -41,6 +42,7 @@ use super::params::Read;
 use super::reject::Reject;
 use super::reply::Meta;
 use super::route::{Answer, Operation, Verb};
+use super::turns::Urgency;
 use super::{Reply, stream};
 
 /// Rows of an answer that are kept from reading to sending; those that follow are read again. A chunk has
@@ -50,6 +52,9 @@ const KEPT_ROWS: usize = 1_024;
 /// Maximum number of rows of a page that is read without a turn: handing the thread's other tasks on
 /// would cost more.
 const SHORT_PAGE_ROWS: usize = 100;
+
+/// Bytes of a filter without patterns that is compiled without a turn.
+const SHORT_FILTER: usize = 256;
 
 /// A list endpoint.
 pub(crate) trait List: Send + Sync + 'static {
@@ -87,6 +92,13 @@ pub(crate) trait List: Send + Sync + 'static {
     fn namespace(item: &Self::Item) -> Option<&str> {
         let _ = item;
         None
+    }
+
+    /// Returns an item that its filter selected with everything that is shown and that the filter does not
+    /// see: reading it for each row of the table would cost more than the list itself.
+    fn complete(view: &Tracked, asked: &Asked<Self::Key>, item: Self::Item) -> Self::Item {
+        let _ = (view, asked);
+        item
     }
 
     /// What is shown of an item.
@@ -266,6 +278,8 @@ impl<L: List> Listing<L> {
                 continue;
             }
             taken += 1;
+            // Those of the rest as well: a blocking query waits for changes of all that it shows.
+            let item = L::complete(view, &self.asked, item);
             match &mut rest {
                 Some(rest) => rest.rows += 1,
                 None if items.len() < KEPT_ROWS => items.push(item),
@@ -295,6 +309,7 @@ impl<L: List> Listing<L> {
             if left == 0 {
                 break;
             }
+            let item = L::complete(&view, &self.asked, item);
             if !write(&item)? {
                 return Ok(Some(Rest { from: self.owned_key(&item)?, rows: left }));
             }
@@ -330,6 +345,11 @@ impl<L: List> Listing<L> {
     }
 }
 
+/// Whether compiling a filter may take milliseconds: a pattern becomes a table of states.
+fn is_slow(filter: &str) -> bool {
+    filter.len() > SHORT_FILTER || filter.contains("matches")
+}
+
 /// The field of a row at which a selector begins, in whichever notation it is written.
 fn first_field(selector: &str) -> Box<str> {
     let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
@@ -339,7 +359,14 @@ fn first_field(selector: &str) -> Box<str> {
 
 /// Answers a request for a list.
 async fn serve<L: List>(call: Call) -> Reply {
-    let listing = Listing::<L>::of(&call)?;
+    let listing = if is_slow(call.query.text("filter").unwrap_or_default()) {
+        let turn = call.app.turn(Urgency::Now).await?;
+        let (listing, meter) = Base::compute(call.app.meter(), turn, |_| Listing::<L>::of(&call));
+        call.app.asker().note_waited(&meter);
+        listing?
+    } else {
+        Listing::<L>::of(&call)?
+    };
     let (read, bytes) = (&listing.asked.read, listing.bytes());
     let page = |view: &Tracked, meter: &mut Meter| listing.page(view, meter);
     let answer = if listing.is_short() {

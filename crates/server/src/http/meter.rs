@@ -58,6 +58,8 @@ pub(crate) struct Meter {
     departure: Departure,
     /// The turn that the present run has.
     turn: Option<Turn>,
+    /// The most turns of others that a run waited for.
+    waited: u64,
     /// The rest that the present run may take.
     budget: Budget,
     /// Steps of the present run since the last look.
@@ -88,6 +90,7 @@ impl Meter {
             peer,
             departure: Departure::default(),
             turn: None,
+            waited: 0,
             budget: Budget::new(allowed.steps),
             since_look: 0,
             slice_began: Instant::now(),
@@ -112,12 +115,17 @@ impl Meter {
 
     /// Ends a run and gives its turn up.
     pub(crate) fn end(&mut self) {
-        self.turn = None;
+        self.waited = self.waited.max(self.turn.take().map_or(0, |turn| turn.waited()));
         let time = self.run_time.saturating_add(self.slice_began.elapsed());
         let steps = self.run_steps.saturating_add(self.budget.steps() - self.budget.left());
         self.last = Cost { steps, time };
         self.spent.steps = self.spent.steps.saturating_add(steps);
         self.spent.time = self.spent.time.saturating_add(time);
+    }
+
+    /// Returns the turns of others that a run waited for at most.
+    pub(crate) fn waited(&self) -> u64 {
+        self.waited
     }
 
     /// Whether another run like the last one would cost, with those before it, more than one may.

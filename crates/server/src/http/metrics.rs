@@ -11,8 +11,11 @@ use statehold_volumes::{JobSummary, Jobs, Nodes};
 use uuid::Uuid;
 
 use super::Reply;
+use super::base::Base;
 use super::call::Call;
+use super::meter::Meter;
 use super::reject::Reject;
+use super::turns::Urgency;
 
 /// The media type of what Prometheus reads.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -49,17 +52,21 @@ pub(crate) struct Summary {
 }
 
 /// The metrics of Nomad that there is state for.
-pub(crate) fn nomad_summary(call: &Call) -> Summary {
-    Summary {
-        timestamp: jiff::Timestamp::now().to_string(),
-        gauges: nomad_gauges(call),
-        points: [],
-        counters: [],
-        samples: [],
-    }
+pub(crate) fn nomad_summary(gauges: Vec<Gauge>) -> Summary {
+    let timestamp = jiff::Timestamp::now().to_string();
+    Summary { timestamp, gauges, points: [], counters: [], samples: [] }
 }
 
-fn nomad_gauges(call: &Call) -> Vec<Gauge> {
+/// Reads each job and node: it waits for a turn.
+pub(crate) async fn nomad_gauges(call: &Call) -> Result<Vec<Gauge>, Reject> {
+    let turn = call.app.turn(Urgency::Now).await?;
+    let (gauges, mut meter) =
+        Base::compute(call.app.meter(), turn, |meter| read_gauges(call, meter));
+    // Sums that lack rows look complete.
+    meter.take_refusal().map_or(Ok(gauges), Err)
+}
+
+fn read_gauges(call: &Call, meter: &mut Meter) -> Vec<Gauge> {
     let view = call.app.store().snapshot();
     let mut gauges = Vec::new();
     let mut add = |name, value: u64, labels: &[(&'static str, &str)]| {
@@ -70,6 +77,9 @@ fn nomad_gauges(call: &Call) -> Vec<Gauge> {
     };
     let mut by_status = BTreeMap::from([("pending", 0), ("running", 0), ("dead", 0)]);
     for job in view.scan::<Jobs>(&KeyRange::<(String, String)>::all(), Order::Ascending) {
+        if !meter.goes_on(false) {
+            break;
+        }
         let summary = JobSummary::of(&view, job);
         if let Some(count) = by_status.get_mut(summary.status(job)) {
             *count += 1;
@@ -97,6 +107,7 @@ fn nomad_gauges(call: &Call) -> Vec<Gauge> {
     add("nomad.nomad.job_status.running", by_status["running"], &[]);
     add("nomad.nomad.job_status.dead", by_status["dead"], &[]);
     let ready = view.scan::<Nodes>(&KeyRange::<Uuid>::all(), Order::Ascending);
+    let ready = ready.take_while(|_| meter.goes_on(false));
     add("nomad.nomad.heartbeat.active", ready.filter(|node| node.is_ready()).count() as u64, &[]);
     let index = view.index();
     add("nomad.raft.appliedIndex", index, &[]);
@@ -109,8 +120,7 @@ fn nomad_gauges(call: &Call) -> Vec<Gauge> {
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The metrics of Nomad as text, with `_` for the dots in their names.
-pub(crate) fn nomad_text(call: &Call) -> Response<Body> {
-    let mut gauges = nomad_gauges(call);
+pub(crate) fn nomad_text(mut gauges: Vec<Gauge>) -> Response<Body> {
     // All samples of a name must follow its type.
     gauges.sort_by(|a, b| a.name.cmp(b.name));
     let (mut text, mut last) = (String::new(), "");

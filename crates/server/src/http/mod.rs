@@ -17,6 +17,7 @@ mod duration;
 mod feed;
 mod filters;
 mod group_claims;
+mod gzip;
 mod host_volumes;
 mod jobs;
 mod limits;
@@ -44,6 +45,7 @@ mod status;
 mod stream;
 mod turns;
 mod volumes;
+mod writing;
 
 use axum::body::Body;
 use axum::http::Response;
@@ -56,12 +58,14 @@ pub(crate) use base::{Asker, Base};
 pub(crate) use caller::CallerKey;
 pub(crate) use dispatch::{client, router};
 pub(crate) use duration::parse as parse_duration;
+pub(crate) use gzip::reply as compress;
 pub(crate) use limits::{Limits, PerClient};
 pub(crate) use meter::{FILTER_HELP, Meter};
 pub(crate) use observe::{RouteOf, request as observe};
 pub(crate) use reject::Reject;
 pub(crate) use site::{Links, PublicUrl, Site};
 pub(crate) use turns::Urgency;
+pub(crate) use writing::{WriteFault, WriteQueue, Writer};
 
 /// What a handler gives.
 type Reply = Result<Response<Body>, Reject>;

@@ -88,8 +88,8 @@ pub(crate) async fn get(call: Call) -> Reply {
 
 /// `PUT /v1/namespace`, `PUT /v1/namespace/:name`: creates or changes.
 pub(crate) async fn put(mut call: Call) -> Reply {
-    let body = call.body().await?;
-    let namespace = input::namespace_body(&body, call.segments.namespace())?;
+    let name = call.segments.namespace().map(str::to_owned);
+    let namespace = call.parse(|body| input::namespace_body(body, name.as_deref())).await?;
     call.app.write_silently(move |txn, _| Ok(upsert_namespace(txn, namespace)?)).await
 }
 

@@ -14,6 +14,9 @@ use super::parameter::{Kind, Parameter};
 use super::params::Read;
 use super::reject::Reject;
 
+/// The field with the host volumes that a node reports, each of which is a row of its own.
+const HOST_VOLUMES: &str = "HostVolumes";
+
 /// `GET /v1/nodes`, by ID.
 pub(crate) struct NodeList;
 
@@ -40,7 +43,15 @@ impl List for NodeList {
         // Nomad, too, takes any value but a true one for false.
         let flag = |name| matches!(asked.text(name), "1" | "t" | "T" | "true" | "TRUE" | "True");
         let fields = NodeStubFields { os: flag("os"), resources: flag("resources") };
-        rows.map(move |node| NodeItem::new(view, node).showing(fields))
+        let filtered = asked.reads(&[HOST_VOLUMES]);
+        rows.map(move |node| {
+            let item = NodeItem::without_host_volumes(node).showing(fields);
+            if filtered { item.with_host_volumes(view) } else { item }
+        })
+    }
+
+    fn complete(view: &Tracked, asked: &Asked<Uuid>, item: NodeItem) -> NodeItem {
+        if asked.reads(&[HOST_VOLUMES]) { item } else { item.with_host_volumes(view) }
     }
 
     fn key(item: &NodeItem) -> Uuid {
@@ -58,7 +69,7 @@ pub(crate) async fn get(call: Call) -> Reply {
     let unknown = || Reject::not_found("node not found");
     let id = parse_id(call.segment("id")).map_err(|_| unknown())?;
     call.app
-        .large_object(&call, &read, |view, render| {
+        .large_object(&call, &read, |view, render, _| {
             let node = view.get::<Nodes>(id).ok_or_else(unknown)?;
             render.json(&NodeView::new(view, node))
         })

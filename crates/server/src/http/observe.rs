@@ -12,7 +12,7 @@ use axum::middleware::Next;
 use axum::response::IntoResponse as _;
 use tracing::Instrument as _;
 
-use super::base::Base;
+use super::base::{Asker, Base};
 
 /// The header that a request's ID comes and goes in.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -53,7 +53,8 @@ pub(crate) async fn request(
     if reply.status().is_server_error() {
         tracing::error!(status, took_us, "request failed");
     } else {
-        tracing::debug!(status, took_us, "request");
+        let turns = reply.extensions().get::<Asker>().map_or(0, Asker::waited);
+        tracing::debug!(status, took_us, turns_waited = turns, "request");
     }
     let headers = reply.headers_mut();
     headers.insert(REQUEST_ID, id);

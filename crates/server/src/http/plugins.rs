@@ -63,7 +63,7 @@ pub(crate) async fn get(call: Call) -> Reply {
     // Allocations are for who may read the jobs of their namespace, also when it is one of all.
     let sees = |namespace: &str| call.access.has(namespace, &[Capability::ReadJob]);
     call.app
-        .large_object(&call, &read, |view, render| {
+        .large_object(&call, &read, |view, render, _| {
             let plugin = view
                 .get::<CsiPlugins>(call.segment("id"))
                 .ok_or_else(|| Reject::not_found("plugin not found"))?;

@@ -62,7 +62,9 @@ fn find(view: &Tracked, name: &str) -> Result<NodePool, Reject> {
 pub(crate) async fn get(call: Call) -> Reply {
     let read = Read::of(&call.query)?;
     call.app
-        .large_object(&call, &read, |view, render| render.json(&find(view, call.segment("name"))?))
+        .large_object(&call, &read, |view, render, _| {
+            render.json(&find(view, call.segment("name"))?)
+        })
         .await
 }
 
@@ -70,10 +72,11 @@ pub(crate) async fn get(call: Call) -> Reply {
 pub(crate) async fn nodes(call: Call) -> Reply {
     let read = Read::of(&call.query)?;
     call.app
-        .large_object(&call, &read, |view, render| {
+        .large_object(&call, &read, |view, render, meter| {
             let name = call.segment("name");
             find(view, name)?;
             let all = view.scan::<Nodes>(&KeyRange::<Uuid>::all(), Order::Ascending);
+            let all = all.take_while(|_| meter.goes_on(false));
             let within = all.filter(|node| name == ALL_NODE_POOL || *node.node_pool == *name);
             let items: Vec<_> = within.map(|node| NodeItem::new(view, node)).collect();
             render.json(&items.iter().map(NodeItem::stub).collect::<Vec<_>>())

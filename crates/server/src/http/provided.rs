@@ -128,7 +128,7 @@ pub(crate) async fn snapshots(call: Call) -> Reply {
 
 /// `PUT /v1/volumes/snapshot`: takes snapshots of volumes.
 pub(crate) async fn create_snapshots(mut call: Call) -> Reply {
-    let body = input::snapshots_body(&call.body().await?)?;
+    let body = call.parse(input::snapshots_body).await?;
     let namespace = call.query.namespace_or(&body.namespace).to_owned();
     call.allow_in(&namespace)?;
     let view = call.app.store().snapshot();

@@ -12,6 +12,7 @@ use axum::response::IntoResponse;
 use statehold_volumes::{Fault, OperationError};
 
 use super::reply::{self, Meta};
+use super::writing::WriteFault;
 use crate::providers::host_volumes::KeepError;
 
 /// A request that was not answered as it hoped.
@@ -106,6 +107,12 @@ impl IntoResponse for Reject {
             reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         reply
+    }
+}
+
+impl From<WriteFault> for Reject {
+    fn from(fault: WriteFault) -> Self {
+        Self::unavailable(&fault)
     }
 }
 

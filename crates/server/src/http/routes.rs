@@ -509,7 +509,7 @@ pub(crate) static ROUTES: &[Route] = &[
     Route {
         path: "/v1/metrics",
         operations: &[Operation::new(GET, "nomadMetrics", Rule::Operator(Level::Read), |call| {
-            Box::pin(ready(agent::telemetry(&call)))
+            Box::pin(agent::telemetry(call))
         })
         .summary("Returns metrics by Nomad's names: jobs, allocations, nodes, the index.")
         .parameters(&[TELEMETRY, COMMON])

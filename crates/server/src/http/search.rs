@@ -1,17 +1,19 @@
 //! `/v1/search` and `/v1/search/fuzzy`, by which the command line completes and finds IDs.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use statehold_store::{KeyRange, Order, ReadView};
 use statehold_volumes::{
     ALL_NAMESPACES, FUZZY_MIN_CHARS, FuzzyMatch, FuzzyMatches, Namespaces, SEARCH_MATCHES_MAX,
-    SearchContext, SearchMatches, fuzzy_search, input, search,
+    SearchContext, SearchMatches, fuzzy_search, input, search_while,
 };
 
 use super::Reply;
 use super::access::{Access, Capability, Level};
 use super::call::Call;
+use super::meter::Meter;
 use super::params::Read;
 use super::reject::Reject;
 
@@ -32,15 +34,16 @@ struct Found {
 
 /// `PUT /v1/search`
 pub(crate) async fn run(mut call: Call) -> Reply {
-    let body = input::search_body(&call.body().await?)?;
+    let body = call.parse(input::search_body).await?;
     let read = Read::of(&call.query)?;
     let namespace = call.query.namespace_or(&body.namespace);
     let seen = contexts_seen(&call.access, &body.context, namespace)?;
     call.app
-        .large_object(&call, &read, |view, render| {
+        .large_object(&call, &read, |view, render, meter| {
             let (mut matches, mut truncations) = (BTreeMap::new(), BTreeMap::new());
             for context in &seen {
-                let found = matching(view, &call.access, *context, namespace, &body.prefix);
+                let (access, prefix) = (&call.access, &body.prefix);
+                let found = matching(view, access, *context, namespace, prefix, meter);
                 let ids = (!context.is_always_empty()).then_some(found.ids);
                 matches.insert(context.as_str(), ids);
                 truncations.insert(context.as_str(), found.truncated);
@@ -85,7 +88,7 @@ struct FuzzyFound {
 
 /// `PUT /v1/search/fuzzy`
 pub(crate) async fn fuzzy(mut call: Call) -> Reply {
-    let body = input::search_body(&call.body().await?)?;
+    let body = call.parse(input::search_body).await?;
     let read = Read::of(&call.query)?;
     let chars = body.text.chars().count();
     if chars < FUZZY_MIN_CHARS {
@@ -96,21 +99,27 @@ pub(crate) async fn fuzzy(mut call: Call) -> Reply {
     let namespace = call.query.namespace_or(&body.namespace);
     let seen = contexts_seen(&call.access, &body.context, namespace)?;
     call.app
-        .large_object(&call, &read, |view, render| {
+        .large_object(&call, &read, |view, render, meter| {
             let (mut matches, mut truncations) = (BTreeMap::new(), BTreeMap::new());
             for context in &seen {
                 let found = match needed(*context) {
                     // A row found by the start of its ID in several namespaces has no rule for each
                     // row in that search.
                     Some(_) if !context.is_fuzzy() => {
-                        let found = matching(view, &call.access, *context, namespace, &body.text);
+                        let (access, text) = (&call.access, &body.text);
+                        let found = matching(view, access, *context, namespace, text, meter);
                         let ids = found.ids.into_iter();
                         let matches = ids.map(|id| FuzzyMatch { id, scope: Vec::new() }).collect();
                         FuzzyMatches { matches, truncated: found.truncated }
                     }
                     needed => {
                         let needed = needed.unwrap_or(Capability::ANY);
-                        let sees = |namespace: &str| call.access.has(namespace, needed);
+                        let metered = RefCell::new(&mut *meter);
+                        // It is asked for each row that the search looks at.
+                        let sees = |namespace: &str| {
+                            metered.borrow_mut().goes_on(false)
+                                && call.access.has(namespace, needed)
+                        };
                         fuzzy_search(view, namespace, *context, &body.text, sees)
                     }
                 };
@@ -176,9 +185,11 @@ fn matching<V: ReadView>(
     context: SearchContext,
     namespace: &str,
     prefix: &str,
+    meter: &mut Meter,
 ) -> SearchMatches {
+    let mut goes_on = || meter.goes_on(false);
     if access.is_unlimited() {
-        return search(view, namespace, context, prefix);
+        return search_while(view, namespace, context, prefix, &mut goes_on);
     }
     if context == SearchContext::Namespaces {
         let names = KeyRange::<String>::prefix(prefix);
@@ -191,7 +202,7 @@ fn matching<V: ReadView>(
             let mut ids = Vec::new();
             let rows = view.scan::<Namespaces>(&KeyRange::all(), Order::Ascending);
             for row in rows.filter(|row| access.has(&row.name, needed)) {
-                let found = search(view, &row.name, context, prefix);
+                let found = search_while(view, &row.name, context, prefix, &mut goes_on);
                 ids.extend(found.ids);
                 if found.truncated || ids.len() > SEARCH_MATCHES_MAX {
                     ids.truncate(SEARCH_MATCHES_MAX);
@@ -200,7 +211,7 @@ fn matching<V: ReadView>(
             }
             most(ids)
         }
-        _ => search(view, namespace, context, prefix),
+        _ => search_while(view, namespace, context, prefix, &mut goes_on),
     }
 }
 

@@ -7,11 +7,15 @@
 //! A long computation hands its turn on between two slices of time ([`Turn::hand_on`]), so that a turn
 //! is worth the same whatever is computed in it.
 //!
+//! Turns are worth less when more of them are held than the machine has processors. So beside another
+//! caller, which asked a moment ago, a caller has fewer turns than alone.
+//!
 //! Invariant: a caller has at most `caller_max` turns, which is less than there are unless there is one.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -21,6 +25,12 @@ use super::caller::CallerKey;
 /// Turns of a caller that go to requests that can wait not, before one that can gets one: it would
 /// never get any otherwise.
 const BEFORE_LATER_MAX: u32 = 8;
+
+/// The time for which a caller that asked for something counts as present.
+///
+/// Long enough for a client between two requests, short enough that a caller that is alone again has all
+/// its turns soon.
+const PRESENT: Duration = Duration::from_secs(1);
 
 /// Computations that wait in the middle, each with a thread of its own; further ones go on instead.
 const HANDED_ON_MAX: usize = 64;
@@ -41,11 +51,15 @@ pub(crate) struct Turns(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     caller_max: usize,
+    /// The turns of a caller while another one is present.
+    beside_max: usize,
     /// How many of the turns those who can wait may have at a time.
     later_max: usize,
     state: Mutex<State>,
     /// Requests in queues, for a look without the lock.
     waiting: AtomicUsize,
+    /// Whether several callers have turns or wait, for a look without the lock.
+    several: AtomicBool,
     /// Computations that wait in the middle.
     handed_on: AtomicUsize,
 }
@@ -58,16 +72,55 @@ struct State {
     callers: HashMap<CallerKey, Queue>,
     /// The callers with requests in their queues, the next one in front.
     ring: VecDeque<CallerKey>,
+    /// The last two callers that a client of waited for, and when.
+    last: [Option<(CallerKey, Instant)>; 2],
+    /// Turns that were given so far.
+    given: u64,
+}
+
+impl State {
+    /// Notes that a client of `caller` waits for an answer.
+    fn note(&mut self, caller: CallerKey, now: Instant) {
+        if self.last[0].is_none_or(|(last, _)| last != caller) {
+            self.last[1] = self.last[0];
+        }
+        self.last[0] = Some((caller, now));
+    }
+
+    /// Whether another caller than `caller` is present.
+    fn is_beside(&self, caller: CallerKey, now: Instant) -> bool {
+        let own = usize::from(self.callers.contains_key(&caller));
+        self.callers.len() > own
+            || self
+                .last
+                .iter()
+                .flatten()
+                .any(|(other, at)| *other != caller && now.saturating_duration_since(*at) < PRESENT)
+    }
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     running: usize,
-    now: VecDeque<oneshot::Sender<Turn>>,
-    later: VecDeque<oneshot::Sender<Turn>>,
+    now: VecDeque<Waiting>,
+    later: VecDeque<Waiting>,
     /// Turns of [`Urgency::Now`] since the last other one.
     before_later: u32,
     in_ring: bool,
+}
+
+/// A request in a queue.
+#[derive(Debug)]
+struct Waiting {
+    turn: oneshot::Sender<Turn>,
+    /// The turns that had been given when it came.
+    since: u64,
+}
+
+impl Waiting {
+    fn is_closed(&self) -> bool {
+        self.turn.is_closed()
+    }
 }
 
 impl Queue {
@@ -80,7 +133,7 @@ impl Queue {
         let before = self.now.len() + self.later.len();
         // In front is enough: the rest is looked at when it comes there.
         for queue in [&mut self.now, &mut self.later] {
-            while queue.front().is_some_and(oneshot::Sender::is_closed) {
+            while queue.front().is_some_and(Waiting::is_closed) {
                 queue.pop_front();
             }
         }
@@ -88,7 +141,7 @@ impl Queue {
     }
 
     /// The request whose turn it is, if its kind may have one.
-    fn next(&mut self, may_later: bool) -> Option<(Urgency, oneshot::Sender<Turn>)> {
+    fn next(&mut self, may_later: bool) -> Option<(Urgency, Waiting)> {
         let overdue = self.before_later >= BEFORE_LATER_MAX || self.now.is_empty();
         if may_later
             && overdue
@@ -109,13 +162,26 @@ impl Turns {
     /// Creates `turns` turns, of which one caller has at most `caller_max` at a time and requests that
     /// can wait at most `later_max`. Each number counts as at least 1.
     pub(crate) fn new(turns: usize, caller_max: usize, later_max: usize) -> Self {
+        Self::beside(turns, caller_max, caller_max, later_max)
+    }
+
+    /// The same, where a caller has at most `beside_max` turns while another one is present.
+    pub(crate) fn beside(
+        turns: usize,
+        caller_max: usize,
+        beside_max: usize,
+        later_max: usize,
+    ) -> Self {
+        let (callers, ring) = (HashMap::new(), VecDeque::new());
         let state =
-            State { free: turns.max(1), later: 0, callers: HashMap::new(), ring: VecDeque::new() };
+            State { free: turns.max(1), later: 0, callers, ring, last: [None; 2], given: 0 };
         Self(Arc::new(Shared {
             caller_max: caller_max.max(1),
+            beside_max: beside_max.clamp(1, caller_max.max(1)),
             later_max: later_max.max(1),
             state: Mutex::new(state),
             waiting: AtomicUsize::new(0),
+            several: AtomicBool::new(false),
             handed_on: AtomicUsize::new(0),
         }))
     }
@@ -123,6 +189,11 @@ impl Turns {
     /// Waits for a turn of `caller`. Dropping the future gives the place in the queue up.
     pub(crate) async fn take(&self, caller: CallerKey, urgency: Urgency) -> Option<Turn> {
         self.enqueue(caller, urgency, Place::Back).await.ok()
+    }
+
+    /// The same for a thread, which it blocks: it MUST be one that may block.
+    pub(crate) fn take_here(&self, caller: CallerKey, urgency: Urgency) -> Option<Turn> {
+        self.enqueue(caller, urgency, Place::Back).blocking_recv().ok()
     }
 
     /// Requests that wait for a turn.
@@ -138,14 +209,20 @@ impl Turns {
     ) -> oneshot::Receiver<Turn> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.0.state.lock();
+        // A request that goes on in the middle is no new one, and one that can wait has no client that
+        // others should make room for.
+        if urgency == Urgency::Now && matches!(place, Place::Back) {
+            state.note(caller, Instant::now());
+        }
+        let request = Waiting { turn: sender, since: state.given };
         let queue = state.callers.entry(caller).or_default();
         let requests = match urgency {
             Urgency::Now => &mut queue.now,
             Urgency::Later => &mut queue.later,
         };
         match place {
-            Place::Back => requests.push_back(sender),
-            Place::Front => requests.push_front(sender),
+            Place::Back => requests.push_back(request),
+            Place::Front => requests.push_front(request),
         }
         self.0.waiting.fetch_add(1, Ordering::Relaxed);
         if !queue.in_ring {
@@ -156,28 +233,46 @@ impl Turns {
         receiver
     }
 
+    /// The turns that `caller` may have now.
+    fn max_of(&self, state: &State, caller: CallerKey, now: Instant) -> usize {
+        if self.0.beside_max < self.0.caller_max && state.is_beside(caller, now) {
+            self.0.beside_max
+        } else {
+            self.0.caller_max
+        }
+    }
+
     /// Gives the turns that are free to the callers whose turn it is.
     fn grant(&self, state: &mut State) {
+        self.grant_free(state);
+        self.0.several.store(state.callers.len() > 1, Ordering::Relaxed);
+    }
+
+    fn grant_free(&self, state: &mut State) {
+        let now = Instant::now();
         // Callers that were looked at in vain since the last turn was given.
         let mut passed = 0;
         while state.free > 0 && passed < state.ring.len() {
             let Some(caller) = state.ring.pop_front() else { return };
             let may_later = state.later < self.0.later_max;
+            let max = self.max_of(state, caller, now);
             let Some(queue) = state.callers.get_mut(&caller) else { continue };
             let dropped = queue.forget_dropped();
             self.0.waiting.fetch_sub(dropped, Ordering::Relaxed);
-            let may_run = queue.running < self.0.caller_max;
+            let may_run = queue.running < max;
             let next = if may_run { queue.next(may_later) } else { None };
             let given = next.map(|(urgency, request)| {
                 self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-                let turn = Turn { of: Some(self.clone()), caller, urgency };
+                let waited = state.given.saturating_sub(request.since);
+                let turn = Turn { of: Some(self.clone()), caller, urgency, waited };
                 // The client may have left just now: its turn is then nobody's.
-                request.send(turn).map_err(Turn::void).map(|()| urgency)
+                request.turn.send(turn).map_err(Turn::void).map(|()| urgency)
             });
             match given {
                 Some(Ok(urgency)) => {
                     queue.running += 1;
                     state.free -= 1;
+                    state.given += 1;
                     state.later += usize::from(urgency == Urgency::Later);
                     passed = 0;
                 }
@@ -210,21 +305,29 @@ impl Turns {
         self.grant(&mut state);
     }
 
-    /// Whether a request waits that goes before another turn of `caller` with this urgency.
+    /// Whether a request waits that goes before another turn of `caller` with this urgency, or the caller
+    /// has more turns than it may have beside another one.
     fn is_wanted(&self, caller: CallerKey, urgency: Urgency) -> bool {
-        if self.waiting() == 0 {
+        if self.waiting() == 0 && !self.0.several.load(Ordering::Relaxed) {
             return false;
         }
-        let state = self.0.state.lock();
-        let live = |requests: &VecDeque<oneshot::Sender<Turn>>| {
-            requests.iter().any(|request| !request.is_closed())
-        };
+        let mut state = self.0.state.lock();
+        // A caller that is alone again has free turns that no release gives to it.
+        self.grant(&mut state);
+        let now = Instant::now();
+        let running = state.callers.get(&caller).map_or(0, |queue| queue.running);
+        if running > self.max_of(&state, caller, now) {
+            return true;
+        }
+        let live =
+            |requests: &VecDeque<Waiting>| requests.iter().any(|request| !request.is_closed());
         state.ring.iter().filter_map(|other| Some((other, state.callers.get(other)?))).any(
             |(other, queue)| {
                 if *other == caller {
                     urgency == Urgency::Later && live(&queue.now)
                 } else {
-                    queue.running < self.0.caller_max && (live(&queue.now) || live(&queue.later))
+                    queue.running < self.max_of(&state, *other, now)
+                        && (live(&queue.now) || live(&queue.later))
                 }
             },
         )
@@ -244,9 +347,16 @@ pub(crate) struct Turn {
     of: Option<Turns>,
     caller: CallerKey,
     urgency: Urgency,
+    /// Turns of other requests that it waited for at most, before it or in its middle.
+    waited: u64,
 }
 
 impl Turn {
+    /// Returns for how many turns of other requests it waited, before it or at one time in its middle.
+    pub(crate) fn waited(&self) -> u64 {
+        self.waited
+    }
+
     /// Hands the turn on if another request should have it now, and waits for the next one. Blocks the
     /// thread; it MUST be one that may block.
     pub(crate) fn hand_on(&mut self) {
@@ -261,7 +371,9 @@ impl Turn {
             let next = of.enqueue(self.caller, self.urgency, Place::Front);
             of.release(self.caller, self.urgency);
             if let Ok(next) = next.blocking_recv() {
+                let waited = self.waited.max(next.waited);
                 *self = next;
+                self.waited = waited;
             }
         }
         of.0.handed_on.fetch_sub(1, Ordering::Relaxed);
@@ -379,6 +491,34 @@ mod tests {
         assert!(has(&mut ask(&turns, 4, Urgency::Now)).is_some());
         assert_eq!(turns.waiting(), 0);
         assert!(turns.0.state.lock().callers.is_empty(), "callers are remembered");
+    }
+
+    #[test]
+    fn a_caller_has_fewer_turns_beside_another_one() {
+        let turns = Turns::beside(3, 2, 1, 3);
+        let mut greedy: Vec<_> = (0..8).map(|_| ask(&turns, 1, Urgency::Now)).collect();
+        let mut held: Vec<_> = greedy.iter_mut().filter_map(has).collect();
+        assert_eq!(held.len(), 2, "it is alone");
+        let other = has(&mut ask(&turns, 2, Urgency::Now));
+        assert!(other.is_some());
+        // The next turn of the first caller comes once it has none.
+        assert!(turns.is_wanted(caller(1), Urgency::Now), "it has one too many");
+        drop(held.pop());
+        assert!(greedy.iter_mut().find_map(has).is_none());
+        assert!(!turns.is_wanted(caller(1), Urgency::Now));
+        drop(held.pop());
+        held.extend(greedy.iter_mut().filter_map(has));
+        assert_eq!(held.len(), 1);
+        // The other one asked a moment ago, and is present without a turn.
+        drop(other);
+        assert!(greedy.iter_mut().find_map(has).is_none());
+        // A caller that asked long ago is not.
+        for (_, at) in turns.0.state.lock().last.iter_mut().flatten() {
+            *at = at.checked_sub(PRESENT).unwrap();
+        }
+        assert!(!turns.is_wanted(caller(1), Urgency::Now));
+        held.extend(greedy.iter_mut().filter_map(has));
+        assert_eq!(held.len(), 2);
     }
 
     #[test]

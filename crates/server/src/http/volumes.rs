@@ -141,7 +141,7 @@ impl<'v> Registered<'v> {
 
 /// The volumes of a body, and the namespace of the request; the caller may write all of them.
 async fn volumes_of(call: &mut Call) -> Result<(String, Vec<VolumeSpec>), Reject> {
-    let body = input::register_body(&call.body().await?)?;
+    let body = call.parse(input::register_body).await?;
     let namespace = call.query.namespace_or(&body.namespace).to_owned();
     for volume in &body.volumes {
         let own = &*volume.namespace;
@@ -232,7 +232,7 @@ pub(crate) async fn create(mut call: Call) -> Reply {
         match &done {
             Ok(_) => begun.done(),
             // A volume whose creation failed may be there all the same.
-            Err(_) => begun.settle(app.store()),
+            Err(_) => begun.settle(app),
         }
         let (view, keys) = done?;
         Ok((reply::render(&Registered::new(&view, &keys), pretty)?, view.index()))
@@ -275,7 +275,7 @@ pub(crate) async fn delete_external(call: Call) -> Reply {
         match &forgotten {
             Ok(_) => begun.done(),
             // The provider may have deleted the data all the same.
-            Err(_) => begun.settle(app.store()),
+            Err(_) => begun.settle(app),
         }
         Ok(forgotten?.0.index())
     };

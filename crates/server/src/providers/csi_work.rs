@@ -3,11 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
-use statehold_store::{ReadView, Store};
-use statehold_volumes::{CsiVolume, CsiVolumes, VolumeSpec};
+use statehold_store::ReadView;
+use statehold_volumes::{CsiVolume, CsiVolumes, VolumeSpec, deregister};
 
 use super::csi_dir::{CsiDir, Pending};
 use super::local::LocalNode;
+use crate::http::Base;
 
 /// Work that was written down, with the providers that do it. The caller MUST end it with
 /// [`Begun::done`] or [`Begun::settle`].
@@ -73,10 +74,19 @@ impl Begun {
         }
     }
 
-    /// Brings rows and data in step after the work failed on the way. The next start takes up the rest.
-    pub(crate) fn settle(self, store: &Store) {
+    /// Brings rows and data in step after the work failed on the way, in turns of the caller. The next start
+    /// takes up the rest.
+    pub(crate) fn settle(self, base: &Base) {
+        let forget = |namespace: &str, id: &str| {
+            let forget = base.writer().write(|txn, _| {
+                let forgotten = deregister(txn, namespace, &[id], false);
+                forgotten.map_err(Box::<dyn std::error::Error>::from)
+            });
+            forget.map(drop)
+        };
         for (plugin, provider, pending) in self.0 {
-            match provider.settle(store, &plugin, &pending) {
+            let view = base.store().snapshot();
+            match provider.settle(&view, &plugin, &pending, forget) {
                 Ok(()) => provider.done(&pending),
                 Err(error) => {
                     provider.leave(&pending);

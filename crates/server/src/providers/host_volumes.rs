@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use statehold_store::{ReadView, Snapshot, Store};
+use statehold_store::{ReadView, Snapshot};
 use statehold_volumes::{
     HostDeletePlan, HostOperation, HostProviderError, HostVolume, HostVolumeError, HostVolumePlan,
     HostVolumeSpec, HostVolumes, MadeHostVolume, NodeError, NodeHostVolume, Nodes, parse_id,
@@ -32,6 +32,7 @@ use super::intents::{Intent, Intents, Work};
 use super::locks::Locks;
 use super::mkdir::{MKDIR, Mkdir};
 use crate::clock::now;
+use crate::http::{WriteFault, WriteQueue, Writer};
 
 /// Host volumes that are made, taken over or removed at the same time; others wait. Plugins may be
 /// slow, and each holds a thread meanwhile.
@@ -54,7 +55,7 @@ pub(crate) struct HostVolumeKeeper(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    store: Arc<Store>,
+    writes: WriteQueue,
     node: Uuid,
     places: Places,
     intents: Intents<Intent>,
@@ -105,6 +106,12 @@ impl From<HostVolumeError> for KeepError {
     }
 }
 
+impl From<WriteFault> for KeepError {
+    fn from(fault: WriteFault) -> Self {
+        Self::Store(fault.to_string())
+    }
+}
+
 impl From<NodeError> for KeepError {
     fn from(error: NodeError) -> Self {
         Self::Node(error)
@@ -120,7 +127,7 @@ pub(crate) struct Kept {
 
 impl HostVolumeKeeper {
     pub(crate) fn open(
-        store: Arc<Store>,
+        writes: WriteQueue,
         node: Uuid,
         places: Places,
         runtime: Handle,
@@ -129,7 +136,7 @@ impl HostVolumeKeeper {
         let (turns, works) = (Locks::default(), Arc::new(Semaphore::new(WORKS_MAX)));
         let (restoring, fingerprinted) = (Mutex::default(), watch::Sender::new(false));
         Ok(Self(Arc::new(Shared {
-            store,
+            writes,
             node,
             places,
             intents,
@@ -141,46 +148,49 @@ impl HostVolumeKeeper {
         })))
     }
 
-    /// Makes a volume, or a known one again with other wishes; `namespace` is for one that names
-    /// none.
+    /// Creates a volume, or changes a known one; `namespace` is for one that names none. Its row is
+    /// written in a turn of `writer`.
     pub(crate) async fn create(
         &self,
+        writer: Writer,
         namespace: String,
         spec: HostVolumeSpec,
     ) -> Result<Kept, KeepError> {
         self.wait_for_fingerprints().await;
         let fresh = Uuid::new_v4();
         self.in_turn(parse_id(&spec.id).unwrap_or(fresh), move |shared| {
-            let view = shared.store.snapshot();
-            shared.carry_out(plan_host_create(&view, now(), &namespace, spec, fresh)?)
+            let view = shared.view();
+            shared.carry_out(&writer, plan_host_create(&view, now(), &namespace, spec, fresh)?)
         })
         .await
     }
 
-    /// Takes over a volume that is there already.
+    /// Registers a volume that is there already, in a turn of `writer`.
     pub(crate) async fn register(
         &self,
+        writer: Writer,
         namespace: String,
         spec: HostVolumeSpec,
     ) -> Result<Kept, KeepError> {
         let fresh = Uuid::new_v4();
         self.in_turn(parse_id(&spec.id).unwrap_or(fresh), move |shared| {
-            let view = shared.store.snapshot();
-            shared.carry_out(plan_host_register(&view, now(), &namespace, spec, fresh)?)
+            let view = shared.view();
+            shared.carry_out(&writer, plan_host_register(&view, now(), &namespace, spec, fresh)?)
         })
         .await
     }
 
-    /// Removes a volume with everything in it; the index of the commit.
+    /// Removes a volume with everything in it, and its row in a turn of `writer`; the index of the commit.
     pub(crate) async fn delete(
         &self,
+        writer: Writer,
         namespace: String,
         id: String,
         force: bool,
     ) -> Result<u64, KeepError> {
         self.in_turn(parse_id(&id).unwrap_or_default(), move |shared| {
-            let view = shared.store.snapshot();
-            shared.remove(&plan_host_delete(&view, &namespace, &id, force)?)
+            let view = shared.view();
+            shared.remove(&writer, &plan_host_delete(&view, &namespace, &id, force)?)
         })
         .await
     }
@@ -207,6 +217,10 @@ impl HostVolumeKeeper {
 }
 
 impl Shared {
+    fn view(&self) -> Snapshot {
+        self.writes.store().snapshot()
+    }
+
     fn plugin(&self, id: &str) -> Result<Box<dyn HostVolumePlugin>, PluginError> {
         let Places { volumes, plugins, .. } = &self.places;
         if id == MKDIR {
@@ -216,7 +230,7 @@ impl Shared {
     }
 
     /// Has the plan's part of the node done, and records it.
-    fn carry_out(&self, plan: HostVolumePlan) -> Result<Kept, KeepError> {
+    fn carry_out(&self, writer: &Writer, plan: HostVolumePlan) -> Result<Kept, KeepError> {
         let volume = plan.volume().clone();
         let is_new = plan.is_new();
         let answer = match plan.operation() {
@@ -225,7 +239,7 @@ impl Shared {
         };
         let made =
             answer.as_ref().ok().filter(|_| plan.operation() == HostOperation::Create).cloned();
-        let recorded = self.record(plan, answer);
+        let recorded = self.record(writer, plan, answer);
         match (&recorded, made) {
             (Err(_), Some(made)) if is_new => self.unmake(&volume, &made),
             _ => self.forget_intent(volume.id),
@@ -264,21 +278,24 @@ impl Shared {
 
     fn record(
         &self,
+        writer: &Writer,
         plan: HostVolumePlan,
         answer: Result<MadeHostVolume, HostProviderError>,
     ) -> Result<Kept, KeepError> {
         let (namespace, id) = (plan.volume().namespace.clone(), plan.volume().id);
-        let mut txn = self.store.begin_write().map_err(store_error)?;
-        let before = txn.get::<HostVolumes>((&namespace, id)).map(|volume| volume.name.clone());
-        record_host_volume(&mut txn, plan, answer)?;
-        let written = txn.get::<HostVolumes>((&namespace, id)).map(|row| HostVolume::clone(row));
-        if let Some(volume) = written.filter(|volume| volume.node_id == self.node) {
-            if let Some(name) = before.filter(|name| *name != volume.name) {
-                withdraw_host_volume(&mut txn, now(), self.node, &name)?;
+        let (view, ()) = writer.write(|txn, now| {
+            let before = txn.get::<HostVolumes>((&namespace, id)).map(|volume| volume.name.clone());
+            record_host_volume(txn, plan, answer)?;
+            let written =
+                txn.get::<HostVolumes>((&namespace, id)).map(|row| HostVolume::clone(row));
+            if let Some(volume) = written.filter(|volume| volume.node_id == self.node) {
+                if let Some(name) = before.filter(|name| *name != volume.name) {
+                    withdraw_host_volume(txn, now, self.node, &name)?;
+                }
+                report_host_volume(txn, now, self.node, reported(&volume))?;
             }
-            report_host_volume(&mut txn, now(), self.node, reported(&volume))?;
-        }
-        let view = txn.commit_snapshot().map_err(store_error)?;
+            Ok::<_, KeepError>(())
+        })?;
         Ok(Kept { view, namespace, id })
     }
 
@@ -295,22 +312,22 @@ impl Shared {
         }
     }
 
-    fn remove(&self, plan: &HostDeletePlan) -> Result<u64, KeepError> {
+    fn remove(&self, writer: &Writer, plan: &HostDeletePlan) -> Result<u64, KeepError> {
         let volume = plan.volume();
         let answer = self.unmake_on_request(volume)?;
-        let mut txn = self.store.begin_write().map_err(store_error)?;
-        let recorded = record_host_delete(&mut txn, plan, answer);
-        if let Err(error) = recorded {
-            // The row stays, and with it what is left of the volume.
+        let removed = writer.write(|txn, now| {
+            record_host_delete(txn, plan, answer)?;
+            if volume.node_id == self.node && txn.get::<Nodes>(self.node).is_some() {
+                withdraw_host_volume(txn, now, self.node, &volume.name)?;
+            }
+            Ok::<_, KeepError>(())
+        });
+        // Of a refused deletion the row stays, and with it the rest of the volume. Where the store
+        // failed, the next start has to settle the deletion.
+        if matches!(removed, Ok(_) | Err(KeepError::Refused(_))) {
             self.forget_intent(volume.id);
-            return Err(error.into());
         }
-        if volume.node_id == self.node && txn.get::<Nodes>(self.node).is_some() {
-            withdraw_host_volume(&mut txn, now(), self.node, &volume.name)?;
-        }
-        let view = txn.commit_snapshot().map_err(store_error)?;
-        self.forget_intent(volume.id);
-        Ok(view.index())
+        removed.map(|(view, ())| view.index())
     }
 
     /// Asks the volume's plugin to remove it, if one made it.
@@ -322,7 +339,7 @@ impl Shared {
             return Ok(Ok(()));
         }
         if volume.node_id != self.node {
-            let known = self.store.snapshot().get::<Nodes>(volume.node_id).is_some();
+            let known = self.view().get::<Nodes>(volume.node_id).is_some();
             let error =
                 if known { HostProviderError::Unreachable } else { HostProviderError::UnknownNode };
             return Ok(Err(error));

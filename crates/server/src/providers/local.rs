@@ -19,6 +19,7 @@ use super::host_volumes::{HostVolumeKeeper, KeepError, Places};
 use super::identity;
 use super::turns::Turns;
 use crate::clock::{now, now_seconds};
+use crate::http::WriteQueue;
 
 /// What this machine is to be as a node.
 #[derive(Clone, Debug)]
@@ -84,11 +85,12 @@ impl LocalNode {
     ///
     /// Waits for no host-volume plugin, so that the server can listen at once.
     pub(crate) fn start(
-        store: &Arc<Store>,
+        writes: &WriteQueue,
         data_dir: &Path,
         options: NodeOptions,
         runtime: &Handle,
     ) -> Result<Self, NodeStartError> {
+        let store = writes.store();
         let io_error = |path: &Path| {
             let path = path.to_owned();
             |source| NodeStartError::Io { path, source }
@@ -106,7 +108,7 @@ impl LocalNode {
         };
         let id = identity::node_id(data_dir).map_err(io_error(data_dir))?;
         let intents = places.intents.clone();
-        let keeper = HostVolumeKeeper::open(Arc::clone(store), id, places, runtime.clone())
+        let keeper = HostVolumeKeeper::open(writes.clone(), id, places, runtime.clone())
             .map_err(io_error(&intents))?;
         let (mut providers, mut csi_dirs) = (Providers::default(), BTreeMap::new());
         let mut infos = BTreeMap::new();

@@ -38,13 +38,21 @@ impl NodeItem {
         }
     }
 
-    /// The item of `node` for a filter that does not name `HostVolumes`. Its stub has none.
+    /// The item of `node` for a filter that does not name `HostVolumes`. Its stub has none, until
+    /// [`NodeItem::with_host_volumes`] reads them.
     pub fn without_host_volumes(node: &Entry<Node>) -> Self {
         Self {
             node: node.clone(),
             host_volumes: BTreeMap::new(),
             fields: NodeStubFields::default(),
         }
+    }
+
+    /// Returns the item with the host volumes that its node reports. Cost: reads each of them.
+    #[must_use]
+    pub fn with_host_volumes(self, view: &impl ReadView) -> Self {
+        let fields = self.fields;
+        Self::new(view, &self.node).showing(fields)
     }
 
     /// Returns the item with a stub that has more fields.

@@ -9,7 +9,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use statehold_store::{KeyRange, Order, ReadView, Store};
+use statehold_store::{KeyRange, Order, ReadView, Snapshot, Store};
 use statehold_volumes::provider::CsiProvider as _;
 use statehold_volumes::{CsiVolumes, Secrets, deregister};
 use uuid::Uuid;
@@ -67,10 +67,17 @@ impl CsiDir {
         }
     }
 
-    /// Settles work that a crash interrupted. Work that can't be settled stays for the next start.
+    /// Settles work that a crash interrupted, before any request is served. Work that can't be settled
+    /// stays for the next start.
     pub(crate) fn settle_all(&self, store: &Store, plugin: &str) -> io::Result<()> {
+        let forget = |namespace: &str, id: &str| {
+            let mut txn = store.begin_write()?;
+            deregister(&mut txn, namespace, &[id], false)?;
+            txn.commit()?;
+            Ok(())
+        };
         for (_, pending) in self.pending.left()? {
-            match self.settle(store, plugin, &pending) {
+            match self.settle(&store.snapshot(), plugin, &pending, forget) {
                 Ok(()) => self.done(&pending),
                 Err(error) => tracing::warn!(
                     plugin, ?pending, %error, "can't settle the work that a stop interrupted"
@@ -80,14 +87,14 @@ impl CsiDir {
         Ok(())
     }
 
-    /// Brings a volume and its row in step.
+    /// Brings a volume and its row of `view` in step. `forget` deletes the row with a namespace and an ID.
     pub(crate) fn settle(
         &self,
-        store: &Store,
+        view: &Snapshot,
         plugin: &str,
         pending: &Pending,
+        forget: impl FnOnce(&str, &str) -> Result<(), Box<dyn std::error::Error>>,
     ) -> Result<(), Box<dyn std::error::Error>> {
-        let view = store.snapshot();
         let has_row = |external_id: &str| {
             let of_plugin = KeyRange::<String>::exact(plugin);
             let mut rows = view.scan_by(&CsiVolumes::BY_PLUGIN, &of_plugin, Order::Ascending);
@@ -112,9 +119,7 @@ impl CsiDir {
                 if row.is_some_and(|row| {
                     *row.plugin_id == *plugin && row.remote_id() == &**external_id
                 }) {
-                    let mut txn = store.begin_write()?;
-                    deregister(&mut txn, namespace, &[id], false)?;
-                    txn.commit()?;
+                    forget(namespace, id)?;
                     tracing::info!(plugin, volume = %id, "deleted the row of a volume without data");
                 }
             }

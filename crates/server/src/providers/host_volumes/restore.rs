@@ -25,7 +25,6 @@ use super::{
     HostVolumeKeeper, HostVolumePlugin, Intent, KeepError, MKDIR, Mkdir, PluginError, Shared, Work,
     is_there, reported, request_for, store_error, verify,
 };
-use crate::clock::now;
 
 /// Volumes of one plugin that are looked at at the same time. Each holds a thread, and a program.
 const RESTORES_MAX: usize = 16;
@@ -50,7 +49,7 @@ impl HostVolumeKeeper {
     /// nothing at first would make each of its volumes unavailable, and wake every reader, at each start.
     pub(crate) fn last_report(&self) -> (Labels, BTreeMap<Box<str>, NodeHostVolume>) {
         let shared = &*self.0;
-        let view = shared.store.snapshot();
+        let view = shared.view();
         let known = view.get::<Nodes>(shared.node).map(|node| Node::clone(node));
         let known = known.unwrap_or_default();
         let mut attributes: Labels =
@@ -74,7 +73,7 @@ impl HostVolumeKeeper {
         let mut by_plugin: BTreeMap<Box<str>, Vec<Found>> = BTreeMap::new();
         let mut intents: BTreeMap<Uuid, Intent> = BTreeMap::new();
         intents.extend(shared.intents.left().map_err(KeepError::Intent)?);
-        let view = shared.store.snapshot();
+        let view = shared.view();
         for volume in shared.rows(&view) {
             let (namespace, id) = (volume.namespace.clone(), volume.id);
             let found = Found { namespace, id, intent: intents.remove(&id) };
@@ -208,7 +207,7 @@ impl Shared {
                 Err(error) => tracing::warn!(volume = %id, %error, "can't settle a host volume"),
             }
         }
-        let view = self.store.snapshot();
+        let view = self.view();
         let volume = view.get::<HostVolumes>((&found.namespace, id));
         // A request may have deleted it, or moved it to another node, before its turn came.
         let Some(volume) = volume.filter(|volume| volume.node_id == self.node) else { return };
@@ -234,25 +233,26 @@ impl Shared {
 
     /// Changes this machine's report as a node, unless nothing changes.
     fn report(&self, change: impl FnOnce(&mut Node)) -> Result<(), KeepError> {
-        let mut txn = self.store.begin_write().map_err(store_error)?;
-        let Some(known) = txn.get::<Nodes>(self.node).map(|node| Node::clone(node)) else {
-            // An operator deleted the node: the next start reports it again.
-            return Ok(());
-        };
-        let mut node = known.clone();
-        change(&mut node);
-        if node != known {
-            upsert_node(&mut txn, now(), node)?;
-            txn.commit().map_err(store_error)?;
-        }
-        Ok(())
+        let report = self.writes.own_writer().write(|txn, now| {
+            let Some(known) = txn.get::<Nodes>(self.node).map(|node| Node::clone(node)) else {
+                // An operator deleted the node: the next start reports it again.
+                return Ok(());
+            };
+            let mut node = known.clone();
+            change(&mut node);
+            if node != known {
+                upsert_node(txn, now, node)?;
+            }
+            Ok::<_, KeepError>(())
+        });
+        report.map(drop)
     }
 
     /// Records that a volume is at `path`, unless its row and its node have that path.
     fn confirm(&self, volume: &HostVolume, path: &str) -> Result<(), KeepError> {
         let mut report = reported(volume);
         report.path = path.into();
-        let view = self.store.snapshot();
+        let view = self.view();
         // A node that an operator deleted is reported by the next start.
         let told = !Nodes::BY_KEY.contains(&view, self.node)
             || view
@@ -262,15 +262,16 @@ impl Shared {
         if told && !moved {
             return Ok(());
         }
-        let mut txn = self.store.begin_write().map_err(store_error)?;
-        if moved {
-            move_host_volume(&mut txn, now(), &volume.namespace, volume.id, path)
-                .map_err(store_error)?;
-        }
-        if !told {
-            report_host_volume(&mut txn, now(), self.node, report)?;
-        }
-        txn.commit().map_err(store_error)?;
+        self.writes.own_writer().write(|txn, now| {
+            if moved {
+                move_host_volume(txn, now, &volume.namespace, volume.id, path)
+                    .map_err(store_error)?;
+            }
+            if !told {
+                report_host_volume(txn, now, self.node, report)?;
+            }
+            Ok::<_, KeepError>(())
+        })?;
         if moved {
             tracing::info!(volume = %volume.id, path, "a host volume was moved");
         }
@@ -279,14 +280,14 @@ impl Shared {
 
     /// Records that a volume is not there.
     fn withdraw(&self, volume: &HostVolume) -> Result<(), KeepError> {
-        let view = self.store.snapshot();
+        let view = self.view();
         if !ReportedHostVolumes::BY_KEY.contains(&view, (self.node, &*volume.name)) {
             return Ok(());
         }
-        let mut txn = self.store.begin_write().map_err(store_error)?;
-        withdraw_host_volume(&mut txn, now(), self.node, &volume.name)?;
-        txn.commit().map_err(store_error)?;
-        Ok(())
+        let withdraw = self.writes.own_writer().write(|txn, now| {
+            withdraw_host_volume(txn, now, self.node, &volume.name).map_err(KeepError::from)
+        });
+        withdraw.map(drop)
     }
 
     /// Sees to it that a volume of a row is there; where it is.
@@ -321,7 +322,7 @@ impl Shared {
     /// being made is left to [`Shared::find`].
     fn settle(&self, intent: &Intent) -> Result<(), KeepError> {
         let request = &intent.request;
-        let row = self.store.snapshot();
+        let row = self.view();
         let row = row.get::<HostVolumes>((&request.namespace, request.id));
         let plugin = |error: PluginError| KeepError::Broken(error.to_string());
         match (&intent.work, row) {
@@ -341,8 +342,8 @@ impl Shared {
             }
             (Work::Delete { .. }, Some(volume)) => {
                 let (namespace, id) = (&volume.namespace, volume.id.to_string());
-                let plan = plan_host_delete(&self.store.snapshot(), namespace, &id, false)?;
-                self.remove(&plan).map(drop)
+                let plan = plan_host_delete(&self.view(), namespace, &id, false)?;
+                self.remove(&self.writes.own_writer(), &plan).map(drop)
             }
         }
     }
