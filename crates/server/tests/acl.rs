@@ -254,35 +254,46 @@ fn a_plugin_shows_no_allocations_of_namespaces_that_a_token_is_denied() {
     assert_eq!(shown(WRITER, "*"), json!([]));
 }
 
-/// The external IDs of one namespace's volumes are no way into its data for another's tokens.
-#[test]
-fn another_namespaces_data_can_be_neither_registered_copied_nor_deleted() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("acl.toml");
+/// A server with the namespaces `team-a` and `team-b` and a storage provider; the token `root` may do
+/// everything, and `writer` may write to `team-b`.
+fn start_with_teams(dir: &Path) -> Server {
+    let file = dir.join("acl.toml");
     let token = |name: &str, rest: &str| {
         format!("[[token]]\nname = {name:?}\nsha256 = {:?}\n{rest}\n", digest(name))
     };
     let text = token("root", "management = true")
         + &token("writer", "policies = [\"write\"]")
-        + "[policy.write]\nplugin = \"read\"\nnamespace.team-b.capabilities = [\"csi-write-volume\"]\n";
+        + "[policy.write]\nplugin = \"read\"\nnamespace.team-b.capabilities = \
+           [\"csi-write-volume\", \"csi-list-volume\"]\n";
     std::fs::write(&file, text).unwrap();
-    let data = dir.path().join("data");
+    let data = dir.join("data");
     let server =
         Server::spawn(command(&data).arg("--acl").arg(&file).args(["--csi-dir-plugin", "disks"]));
-    let send =
-        |token, method, path: &str, body: &Value| send(&server, Some(token), method, path, body);
     for name in ["team-a", "team-b"] {
         let path = format!("/v1/namespace/{name}");
-        assert_eq!(send("root", "PUT", &path, &json!({ "Name": name })).0, 200);
+        assert_eq!(send(&server, Some("root"), "PUT", &path, &json!({ "Name": name })).0, 200);
     }
-    let volume = |namespace: &str, id: &str| {
-        json!({
-            "Namespace": namespace, "ID": id, "Name": id, "PluginID": "disks",
-            "RequestedCapabilities": [
-                { "AccessMode": "single-node-writer", "AttachmentMode": "file-system" },
-            ],
-        })
-    };
+    server
+}
+
+fn provided_volume(namespace: &str, id: &str) -> Value {
+    json!({
+        "Namespace": namespace, "ID": id, "Name": id, "PluginID": "disks",
+        "RequestedCapabilities": [
+            { "AccessMode": "single-node-writer", "AttachmentMode": "file-system" },
+        ],
+    })
+}
+
+/// The external IDs of one namespace's volumes are no way into its data for another's tokens.
+#[test]
+fn another_namespaces_data_can_be_neither_registered_copied_nor_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start_with_teams(dir.path());
+    let data = dir.path().join("data");
+    let send =
+        |token, method, path: &str, body: &Value| send(&server, Some(token), method, path, body);
+    let volume = provided_volume;
     let create = |token, volume: &Value| {
         send(token, "PUT", "/v1/volume/csi/any/create", &json!({ "Volumes": [volume] }))
     };
@@ -345,4 +356,60 @@ fn a_connection_lives_on_after_a_refused_request_whose_body_comes_late() {
     socket.read_to_string(&mut replies).unwrap();
     assert!(replies.starts_with("HTTP/1.1 403 "), "{replies}");
     assert!(replies.contains("HTTP/1.1 200 "), "{replies}");
+}
+
+#[test]
+fn snapshots_belong_to_the_namespaces_of_their_volumes() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start_with_teams(dir.path());
+    let send =
+        |token, method, path: &str, body: &Value| send(&server, Some(token), method, path, body);
+    let json = |(status, body): (u16, String)| -> Value {
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    };
+    let create = |token, volume: &Value| {
+        send(token, "PUT", "/v1/volume/csi/any/create", &json!({ "Volumes": [volume] }))
+    };
+    let take = |token, namespace: &str, volume: &str| {
+        let body =
+            json!({ "Snapshots": [{ "SourceVolumeID": volume, "Name": format!("of-{volume}") }] });
+        let path = format!("/v1/volumes/snapshot?namespace={namespace}");
+        let taken = json(send(token, "PUT", &path, &body));
+        taken["Snapshots"][0]["ID"].as_str().unwrap().to_owned()
+    };
+    let secret = json(create("root", &provided_volume("team-a", "payroll")));
+    let secret = secret["Volumes"][0]["ExternalID"].clone();
+    let foreign = take("root", "team-a", "payroll");
+    json(create("writer", &provided_volume("team-b", "own")));
+    let own = take("writer", "team-b", "own");
+
+    let listed = |token, what: &str, of: &str, column: &str| -> Vec<String> {
+        let path = format!("/v1/volumes/{what}?plugin_id=disks&namespace=team-b");
+        let all = json(send(token, "GET", &path, &Value::Null));
+        let rows = all[of].as_array().unwrap().iter();
+        rows.map(|row| row[column].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(listed("writer", "snapshot", "Snapshots", "ID"), [own.as_str()]);
+    assert_eq!(listed("root", "snapshot", "Snapshots", "ID").len(), 2);
+    let volumes = listed("writer", "external", "Volumes", "ExternalID");
+    assert!(volumes.len() == 1 && volumes[0] != secret, "{volumes:?}");
+    assert_eq!(listed("root", "external", "Volumes", "ExternalID").len(), 2);
+
+    let mut copy = provided_volume("team-b", "copy");
+    copy["SnapshotID"] = json!(foreign);
+    let (status, body) = create("writer", &copy);
+    assert!(status == 409 && body.contains("another namespace"), "{status}: {body}");
+    let delete = |token, snapshot: &str| {
+        let path =
+            format!("/v1/volumes/snapshot?plugin_id=disks&snapshot_id={snapshot}&namespace=team-b");
+        send(token, "DELETE", &path, &Value::Null)
+    };
+    let (status, body) = delete("writer", &foreign);
+    assert!(status == 409 && body.contains("another namespace"), "{status}: {body}");
+    assert_eq!(listed("root", "snapshot", "Snapshots", "ID").len(), 2, "it is still there");
+    copy["SnapshotID"] = json!(own);
+    json(create("writer", &copy));
+    assert_eq!(delete("writer", &own).0, 200);
+    assert_eq!(delete("root", &foreign).0, 200);
 }

@@ -8,7 +8,8 @@ use statehold_store::ReadView;
 use statehold_volumes::provider::ProviderPage;
 use statehold_volumes::{
     CsiVolumes, ExternalVolumeView, Secrets, SnapshotView, VolumeKey, ask_delete_snapshot,
-    ask_external_snapshots, ask_external_volumes, ask_snapshots, find_plugin, input,
+    ask_external_snapshots, ask_external_volumes, ask_snapshots, check_data, check_snapshot,
+    find_plugin, input, is_foreign_data,
 };
 
 use super::call::Call;
@@ -54,6 +55,12 @@ fn plugin_meant(call: &Call, id: &str) -> Option<Box<str>> {
     find_plugin(&view, id).ok().map(|plugin| plugin.id.clone())
 }
 
+/// Whether the caller may do in a namespace what the operation is for.
+fn sees(call: &Call) -> impl Fn(&str) -> bool + Send + 'static {
+    let (access, rule) = (call.access.clone(), &call.operation.rule);
+    move |namespace| access.sees(rule, namespace)
+}
+
 /// What replies with a provider's things have beside them.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -91,11 +98,15 @@ pub(crate) async fn volumes(call: Call) -> Reply {
     let page = Page::of(&call)?;
     let plugin = plugin_meant(&call, &page.plugin);
     let pretty = call.query.pretty();
+    let (sees, of) = (sees(&call), plugin.clone().unwrap_or_default());
     let ask = move |app: &App| {
         let view = app.store().snapshot();
         let providers = app.node().providers();
         let found = ask_external_volumes(&view, providers, &page.plugin, &page.asked())?;
-        let volumes = found.volumes.iter().map(ExternalVolumeView::new).collect();
+        let volumes = found.volumes.iter();
+        let volumes =
+            volumes.filter(|volume| !is_foreign_data(&view, &of, &volume.external_id, &sees));
+        let volumes = volumes.map(ExternalVolumeView::new).collect();
         let index = view.index();
         let body = Volumes { volumes, asked: Asked::at(index, found.next_token) };
         Ok((reply::render(&body, pretty)?, index))
@@ -110,13 +121,16 @@ pub(crate) async fn snapshots(call: Call) -> Reply {
     let plugin = plugin_meant(&call, &page.plugin);
     let secrets = secrets(&call);
     let pretty = call.query.pretty();
+    let sees = sees(&call);
     let ask = move |app: &App| {
         let view = app.store().snapshot();
         let providers = app.node().providers();
         let found =
             ask_external_snapshots(&view, providers, &page.plugin, &page.asked(), &secrets)?;
         let index = view.index();
-        let listed = found.snapshots.iter();
+        let listed = found.snapshots.iter().filter(|snapshot| {
+            !is_foreign_data(&view, &found.plugin_id, &snapshot.external_volume_id, &sees)
+        });
         let listed = listed.map(|snapshot| SnapshotView::listed(&found.plugin_id, snapshot));
         let body =
             Snapshots { snapshots: listed.collect(), asked: Asked::at(index, found.next_token) };
@@ -147,8 +161,19 @@ pub(crate) async fn create_snapshots(mut call: Call) -> Reply {
         })
         .collect();
     let pretty = call.query.pretty();
+    let limited = !call.access.is_unlimited();
     let create = move |app: &App| {
         let view = app.store().snapshot();
+        // With another plugin than its own, a volume's external ID names other data.
+        for snapshot in body.snapshots.iter().filter(|_| limited) {
+            if let Some(volume) = view.get::<CsiVolumes>((&namespace, &snapshot.volume_id))
+                && !snapshot.plugin_id.is_empty()
+                && snapshot.plugin_id != volume.plugin_id
+            {
+                let own = |other: &str| other == namespace;
+                check_data(&view, &snapshot.plugin_id, volume.remote_id(), own)?;
+            }
+        }
         let taken = ask_snapshots(&view, app.node().providers(), &namespace, &body.snapshots)?;
         let index = view.index();
         let taken = taken.iter().map(SnapshotView::taken).collect();
@@ -168,8 +193,13 @@ pub(crate) async fn delete_snapshot(call: Call) -> Reply {
     let whole_id = plugin.clone().unwrap_or_default();
     let subject = Subject::Snapshot(whole_id, snapshot.as_str().into());
     let secrets = secrets(&call);
+    let (limited, sees) = (!call.access.is_unlimited(), sees(&call));
+    let of = plugin.clone().unwrap_or_default();
     let delete = move |app: &App| {
         let view = app.store().snapshot();
+        if limited && !plugin_id.is_empty() && !snapshot.is_empty() {
+            check_snapshot(&view, app.node().providers(), &of, &snapshot, &secrets, &sees)?;
+        }
         ask_delete_snapshot(&view, app.node().providers(), &plugin_id, &snapshot, &secrets)?;
         Ok(view.index())
     };

@@ -5,8 +5,8 @@ use statehold_store::{Entry, ReadView, Snapshot, Tracked, WriteTxn};
 use statehold_volumes::{
     ALL_NAMESPACES, CsiVolume, CsiVolumes, FactsReader, VolumeItem, VolumeKey, VolumeQuery,
     VolumeSpec, VolumeStub, VolumeView, ask_create, ask_delete, ask_register, ask_release,
-    check_own_data, check_own_sources, deregister, input, list_volumes, parse_id, plan_detach,
-    record_release, record_volumes, register, volume_claims,
+    check_own_data, check_own_sources, check_snapshot, deregister, input, list_volumes, parse_id,
+    plan_detach, record_release, record_volumes, register, volume_claims,
 };
 
 use super::App;
@@ -215,6 +215,14 @@ pub(crate) async fn create(mut call: Call) -> Reply {
         let view = app.store().snapshot();
         if limited {
             check_own_sources(&view, &namespace, &volumes)?;
+            for volume in volumes.iter().filter(|volume| !volume.snapshot_id.is_empty()) {
+                let own =
+                    if volume.namespace.is_empty() { &*namespace } else { &*volume.namespace };
+                let (plugin, snapshot) = (&volume.plugin_id, &volume.snapshot_id);
+                let providers = app.node().providers();
+                let own = |other: &str| other == own;
+                check_snapshot(&view, providers, plugin, snapshot, &volume.secrets, own)?;
+            }
         }
         let begun = Begun::create(app.node(), &view, &namespace, &volumes)
             .map_err(|error| Reject::internal(&error))?;
