@@ -236,5 +236,7 @@ fn a_result_that_standard_output_can_not_take_is_an_error() {
         let (full, told) = run(command, "> /dev/full");
         assert!(!full && told.contains("No space left"), "{command}: {told}");
         assert!(run(command, "> /dev/null").0, "{command}");
+        // As programs start others without any output.
+        assert!(run(command, "1<>/dev/null 2>&1").0, "{command}");
     }
 }
