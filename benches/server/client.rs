@@ -11,8 +11,9 @@ pub(crate) struct Client {
     sent: Vec<u8>,
 }
 
-/// A reply to a request that was done; another one ends the bench.
+/// A reply to a request.
 pub(crate) struct Reply {
+    pub(crate) status: u16,
     pub(crate) index: u64,
     pub(crate) body: Vec<u8>,
 }
@@ -37,17 +38,48 @@ impl Client {
 
     /// Sends a request without waiting for its reply.
     pub(crate) fn send(&mut self, method: &str, path: &str, body: &[u8]) {
+        self.send_with(method, path, "", body);
+    }
+
+    /// The same, with more header lines.
+    pub(crate) fn send_with(&mut self, method: &str, path: &str, more: &str, body: &[u8]) {
         self.sent.clear();
-        write!(self.sent, "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{}", self.headers)
+        let headers = self.headers;
+        write!(self.sent, "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}{more}")
             .unwrap();
         write!(self.sent, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
         self.sent.extend_from_slice(body);
         self.socket.get_mut().write_all(&self.sent).unwrap();
     }
 
-    /// Reads the reply to the request that was sent.
+    /// Sends the head of a request with a body of `length` bytes, and `part` of it.
+    pub(crate) fn send_part(&mut self, method: &str, path: &str, length: usize, part: &[u8]) {
+        let headers = self.headers;
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {length}\r\n\r\n"
+        );
+        // A body that is refused is not read to its end.
+        let socket = self.socket.get_mut();
+        let _ = socket.write_all(head.as_bytes()).and_then(|()| socket.write_all(part));
+    }
+
+    /// Waits for the first bytes of the reply, and leaves the rest unread.
+    pub(crate) fn wait_for_reply(&mut self) {
+        self.socket.get_mut().read_exact(&mut [0; 16]).unwrap();
+    }
+
+    /// Reads the reply to the request that was sent, which MUST have been done.
     pub(crate) fn receive(&mut self) -> Reply {
+        let reply = self.receive_any();
+        let Reply { status, body, .. } = &reply;
+        assert!((200..300).contains(status), "{status}: {}", String::from_utf8_lossy(body));
+        reply
+    }
+
+    /// Reads the reply to the request that was sent, whatever its status.
+    pub(crate) fn receive_any(&mut self) -> Reply {
         let status = self.line();
+        let status = status.split(' ').nth(1).unwrap().parse().unwrap();
         let (mut index, mut length, mut chunked) = (0, 0, false);
         loop {
             let line = self.line();
@@ -66,8 +98,7 @@ impl Client {
             body.resize(length, 0);
             self.socket.read_exact(&mut body).unwrap();
         }
-        assert!(status.starts_with("HTTP/1.1 2"), "{status}: {}", String::from_utf8_lossy(&body));
-        Reply { index, body }
+        Reply { status, index, body }
     }
 
     /// Reads one chunk; false after the last.

@@ -1,6 +1,7 @@
 //! A server of its own in a directory of its own, filled with volumes.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ const NODE: &str = "fb2170a8-257d-3c64-b14d-bc06cc94e34c";
 pub(crate) struct Fixture {
     server: Child,
     address: String,
+    /// The header lines of the requests that fill it.
+    headers: &'static str,
     _dir: tempfile::TempDir,
 }
 
@@ -61,24 +64,27 @@ pub(crate) fn node() -> Value {
 impl Fixture {
     pub(crate) fn start() -> Self {
         let fixture = Self::empty();
-        fixture.fill();
+        fixture.fill(VOLUMES);
         fixture
     }
 
     /// A server without any volume.
     pub(crate) fn empty() -> Self {
+        Self::with("", |_, _| ())
+    }
+
+    /// A server without any volume, whose command line `change` completes for its directory, and whose
+    /// clients send `headers`.
+    pub(crate) fn with(headers: &'static str, change: impl FnOnce(&mut Command, &Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut server = Command::new(env!("CARGO_BIN_EXE_statehold"))
-            .args(["serve", "--bind", "127.0.0.1:0", "--data-dir"])
-            .arg(dir.path().join("data"))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_statehold"));
+        command.args(["serve", "--bind", "127.0.0.1:0", "--data-dir"]).arg(dir.path().join("data"));
+        change(&mut command, dir.path());
+        let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().rsplit('/').next().unwrap().to_owned();
-        Self { server, address, _dir: dir }
+        Self { server, address, headers, _dir: dir }
     }
 
     /// The CPU time that the server has used.
@@ -97,7 +103,8 @@ impl Fixture {
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
     }
 
-    fn fill(&self) {
+    /// Registers `volumes` volumes, and the node and the allocations that use them.
+    pub(crate) fn fill(&self, volumes: usize) {
         let mut client = self.client();
         client.put(&format!("/statehold/v1/nodes/{NODE}"), node().to_string().as_bytes());
         for at in 0..ALLOCATIONS {
@@ -105,7 +112,7 @@ impl Fixture {
             let body = json!({ "ID": id, "NodeID": NODE, "ClientStatus": "running" });
             client.put(&format!("/statehold/v1/allocations/{id}"), body.to_string().as_bytes());
         }
-        let numbers: Vec<usize> = (0..VOLUMES).collect();
+        let numbers: Vec<usize> = (0..volumes).collect();
         for batch in numbers.chunks(BATCH) {
             let volumes: Vec<Value> = batch.iter().map(|&at| volume(at)).collect();
             let body = json!({ "Volumes": volumes });
@@ -114,7 +121,12 @@ impl Fixture {
     }
 
     pub(crate) fn client(&self) -> Client {
-        Client::connect(&self.address, "")
+        self.client_as(self.headers)
+    }
+
+    /// A client whose requests have these header lines.
+    pub(crate) fn client_as(&self, headers: &'static str) -> Client {
+        Client::connect(&self.address, headers)
     }
 
     /// Returns when as many requests as that wait in blocking queries.

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p statehold-server --bench server`
 //!
-//! `cargo bench -p statehold-server --bench server -- host_volumes_on_one_node` runs that part alone.
+//! `cargo bench -p statehold-server --bench server -- host_volumes_on_one_node` runs that part alone, and so do `fair` and `held`.
 //!
 //! First single requests, one after the other; `json/list` is what rendering the list's answer costs
 //! in memory, without the store and HTTP. Then a table: how many requests a second several clients
@@ -12,7 +12,9 @@
 #![allow(clippy::cast_precision_loss, reason = "counts of requests")]
 
 mod client;
+mod fair;
 mod fixture;
+mod held;
 mod host_volumes;
 mod load;
 
@@ -33,6 +35,15 @@ use load::Scale;
 const INDEXED: &str = "PluginID%20%3D%3D%20%22p2%22";
 /// Selects a hundredth of the volumes by looking at each: `ExternalID matches "00$"`.
 const SCANNED: &str = "ExternalID%20matches%20%2200%24%22";
+
+/// A part that can run alone, with its name.
+type Part = (&'static str, fn(bool));
+
+const PARTS: [Part; 3] = [
+    ("fair", fair::print),
+    ("held", held::print),
+    ("host_volumes_on_one_node", host_volumes::print),
+];
 
 const LOAD: Scale = Scale { clients: 16, requests: 1000 };
 /// To see that everything runs.
@@ -133,12 +144,18 @@ criterion_group!(benches, requests, rendering);
 
 fn main() {
     let trial = std::env::args().any(|arg| arg == "--test");
-    if std::env::args().any(|arg| arg == "host_volumes_on_one_node") {
-        host_volumes::print(trial);
+    let mut alone = false;
+    for (_, print) in PARTS.iter().filter(|(name, _)| std::env::args().any(|arg| arg == *name)) {
+        print(trial);
+        alone = true;
+    }
+    if alone {
         return;
     }
     benches();
     Criterion::default().configure_from_args().final_summary();
     load::print(&Fixture::start(), if trial { TRIAL } else { LOAD });
-    host_volumes::print(trial);
+    for (_, print) in PARTS {
+        print(trial);
+    }
 }
