@@ -12,7 +12,7 @@ use std::fmt::{self, Write as _};
 use uuid::Uuid;
 
 use crate::ast::Operator;
-use crate::budget::{LISTED_PER_STEP, SHOWN_STEPS, path_steps, scalar_bytes, steps_of};
+use crate::budget::{LISTED_PER_STEP, PART_HEFT, SHOWN_STEPS, path_steps, scalar_bytes, steps_of};
 use crate::coerce::Coerce;
 use crate::datum::{Datum, List, Map};
 use crate::error::EvalErrorKind;
@@ -251,12 +251,10 @@ impl<'a> Run<'a> {
         mut datum: Datum<'a>,
         span: Span,
     ) -> Result<Datum<'a>, Halt> {
-        // Most paths have one part, which belongs to the clause.
-        if let [Step::Part(part)] = &*path.steps {
-            return self.part_of(part, datum, span);
+        // The first part belongs to the clause; each further one is a look-up by name.
+        if path.steps.len() > 1 {
+            self.spend(path.steps.len() as u64 - 1, span)?;
         }
-        // Each further one is a look-up by name.
-        self.spend(path.steps.len().saturating_sub(1) as u64, span)?;
         for step in &path.steps {
             datum = match step {
                 Step::Part(part) => self.part_of(part, datum, span)?,
@@ -267,6 +265,7 @@ impl<'a> Run<'a> {
     }
 
     /// A part of a value whose kind is only known now.
+    #[inline]
     fn part_of(&self, part: &Literal, datum: Datum<'a>, span: Span) -> Result<Datum<'a>, Halt> {
         match datum {
             Datum::Missing | Datum::Null if self.absent == Absent::Missing => Ok(Datum::Missing),
@@ -280,18 +279,27 @@ impl<'a> Run<'a> {
                     None => self.halt(EvalErrorKind::BadKey, span),
                 }
             }
-            Datum::List(list) => {
-                let Some(index) = part.index() else {
-                    return self.halt(EvalErrorKind::BadKey, span);
-                };
-                let index = usize::try_from(index).ok();
-                self.spend(index.map_or(0, |index| list.steps_to(index)), span)?;
-                match index.and_then(|index| list.get(index)) {
-                    Some(element) => Ok(element),
-                    None => self.halt(EvalErrorKind::IndexRange, span),
-                }
-            }
+            Datum::List(list) => self.element_of(part, list, span),
             _ => self.halt(EvalErrorKind::NothingInside, span),
+        }
+    }
+
+    /// Apart, so that a look-up by name is short enough to be a part of its caller.
+    #[inline(never)]
+    fn element_of(
+        &self,
+        part: &Literal,
+        list: &'a dyn List,
+        span: Span,
+    ) -> Result<Datum<'a>, Halt> {
+        let Some(index) = part.index() else {
+            return self.halt(EvalErrorKind::BadKey, span);
+        };
+        let index = usize::try_from(index).ok();
+        self.spend(index.map_or(0, |index| list.steps_to(index)), span)?;
+        match index.and_then(|index| list.get(index)) {
+            Some(element) => Ok(element),
+            None => self.halt(EvalErrorKind::IndexRange, span),
         }
     }
 
@@ -305,7 +313,7 @@ impl<'a> Run<'a> {
         match &leaf.test {
             Test::Equal(literal) => Ok(literal.equals(datum)),
             Test::Substring(part) => {
-                self.spend_search(datum, 1, leaf.span)?;
+                self.spend_search(datum, PART_HEFT, leaf.span)?;
                 Ok(contains_text(datum, part))
             }
             Test::Element(literal) => Ok(match datum {
@@ -380,7 +388,7 @@ impl<'a> Run<'a> {
         match datum {
             datum if self.is_missing(&datum) => Ok(false),
             Datum::Text(_) | Datum::Uuid(_) | Datum::Char(_) | Datum::Ipv4(_) | Datum::Ipv6(_) => {
-                self.spend_search(&datum, 1, span)?;
+                self.spend_search(&datum, PART_HEFT, span)?;
                 Ok(contains_text(&datum, literal.text()))
             }
             Datum::Map(map) => match literal.with_key(map.key(), |key| map.get(key).is_some()) {

@@ -4,7 +4,8 @@
 /// that needs more than its steps.
 ///
 /// A step of evaluation is one operand of `and` or `or`, one element of a list or entry of a map, one part of a long
-/// selector, or [`Limits::STEP_BYTES`] bytes of a string that is searched: a few nanoseconds up to some tens of them.
+/// selector, or [`Limits::STEP_BYTES`] bytes of a string that is searched: a few nanoseconds up to a hundred of them. The
+/// [front page](crate#limits) has the table.
 ///
 /// # Examples
 /// ```
@@ -50,13 +51,13 @@ impl Limits {
     pub const NESTING_MAX: usize = 128;
 
     /// Default of [`Limits::row_steps`]: two quantifiers inside of each other over a list of almost a thousand
-    /// elements. No row takes longer than some tens of milliseconds.
+    /// elements. No row takes longer than about a hundred milliseconds.
     pub const ROW_STEPS: u64 = 1_000_000;
 
     /// Default of [`Limits::call_steps`]: a hundred clauses for each of a million rows, some seconds at most.
     pub const CALL_STEPS: u64 = 100_000_000;
 
-    /// Bytes of a string that are searched in one step.
+    /// Bytes of a string that are searched in one step, by the quickest way to search.
     pub const STEP_BYTES: usize = 64;
 }
 

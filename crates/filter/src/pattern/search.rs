@@ -91,7 +91,10 @@ fn table(states: &NFA, size_max: usize) -> Option<Search> {
     } else {
         (StartKind::Unanchored, Anchored::No)
     };
+    // A state that skips ahead costs ten times as much for each byte where it can't, as in `(a*)*c` on `abab`: a step would
+    // be no constant work.
     let config = dense::Config::new()
+        .accelerate(false)
         .start_kind(starts)
         .dfa_size_limit(Some(size_max))
         .determinize_size_limit(Some(size_max));

@@ -91,6 +91,16 @@ impl Open {
         size_of_val(&*self.by_text) + size_of_val(&*self.wholes)
     }
 
+    /// Whether [`look_up`](Self::look_up) has an answer for `datum`.
+    pub(crate) fn can_look_up(&self, datum: &Datum<'_>) -> bool {
+        match datum {
+            Datum::Text(_) => !self.by_text.is_empty(),
+            Datum::Whole(_) => !self.wholes.is_empty(),
+            Datum::Wide(wide) => wide.is_json() && !self.wholes.is_empty(),
+            _ => false,
+        }
+    }
+
     /// Whether one of them is `datum`, where that can be looked up and none of them is at odds with it.
     pub(crate) fn look_up(&self, datum: &Datum<'_>) -> Option<bool> {
         match datum {

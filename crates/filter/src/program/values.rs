@@ -30,6 +30,14 @@ impl Values {
         Self::Scalars(scalars.into())
     }
 
+    /// The number of values.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Texts(texts) => texts.held.len(),
+            Self::Scalars(scalars) => scalars.len(),
+        }
+    }
+
     /// The bytes of the longest one, which a look-up may compare.
     pub(crate) fn longest(&self) -> usize {
         match self {

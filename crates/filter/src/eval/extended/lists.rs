@@ -5,7 +5,7 @@
 
 use super::super::{Answer, Halt, Run, contains_text, is_absent};
 use crate::ast::Operator;
-use crate::budget::{LISTED_PER_STEP, scalar_bytes, steps_of};
+use crate::budget::{LISTED_PER_STEP, PART_HEFT, look_up_steps, scalar_bytes};
 use crate::coerce::Coerce;
 use crate::datum::{Datum, List};
 use crate::error::EvalErrorKind;
@@ -34,12 +34,12 @@ impl<'a> Run<'a> {
     pub(super) fn contains_any(&self, listed: &Listed, datum: &Datum<'a>, span: Span) -> Asked {
         Ok(Some(match (listed, datum) {
             (Listed::One(values), Datum::List(list)) => {
-                self.spend_look_ups(*list, values.longest(), span)?;
+                self.spend_look_ups(*list, values.len(), values.longest(), span)?;
                 list.any(&mut |_, element| values.contain(&element))
             }
             (Listed::Parts(parts), _) => {
                 self.spend(parts.len() as u64, span)?;
-                self.spend_search(datum, parts.len(), span)?;
+                self.spend_search(datum, parts.len().saturating_mul(PART_HEFT), span)?;
                 parts.iter().any(|part| contains_text(datum, part))
             }
             (Listed::Keys(keys), Datum::Map(map)) => {
@@ -47,7 +47,9 @@ impl<'a> Run<'a> {
                 keys.iter().any(|key| map.get(key).is_some())
             }
             (Listed::Open(open), Datum::List(list))
-                if self.spend_look_ups(*list, open.longest().len(), span).is_ok()
+                if self
+                    .spend_look_ups(*list, open.literals.len(), open.longest().len(), span)
+                    .is_ok()
                     && open.can_look_up_all(*list) =>
             {
                 list.any(&mut |_, element| open.look_up(&element) == Some(true))
@@ -75,7 +77,7 @@ impl<'a> Run<'a> {
             }
             (Listed::Parts(parts), _) => {
                 self.spend(parts.len() as u64, span)?;
-                self.spend_search(datum, parts.len(), span)?;
+                self.spend_search(datum, parts.len().saturating_mul(PART_HEFT), span)?;
                 parts.iter().all(|part| contains_text(datum, part))
             }
             (Listed::Keys(keys), Datum::Map(map)) => {
@@ -95,9 +97,15 @@ impl<'a> Run<'a> {
         }))
     }
 
-    /// Takes the steps of looking up each element of a list among values of at most `longest` bytes.
-    fn spend_look_ups(&self, list: &dyn List, longest: usize, span: Span) -> Result<(), Halt> {
-        let each = steps_of(longest).saturating_add(1);
+    /// Takes the steps of looking up each element of a list among `values` of at most `longest` bytes.
+    fn spend_look_ups(
+        &self,
+        list: &dyn List,
+        values: usize,
+        longest: usize,
+        span: Span,
+    ) -> Result<(), Halt> {
+        let each = look_up_steps(values, longest);
         self.spend((list.len() as u64).saturating_mul(each), span)
     }
 
@@ -161,8 +169,7 @@ impl Open {
     /// Whether the elements are such that no value can be at odds with one of them.
     fn can_look_up_all(&self, list: &dyn List) -> bool {
         let mixed = matches!(list.element().required(), Kind::Any);
-        mixed
-            && !list.any(&mut |_, element| !is_absent(&element) && self.look_up(&element).is_none())
+        mixed && !list.any(&mut |_, element| !is_absent(&element) && !self.can_look_up(&element))
     }
 }
 
