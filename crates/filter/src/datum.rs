@@ -63,6 +63,16 @@ pub trait Filterable {
         clauses.all_hold_for(&self.datum())
     }
 
+    /// The kind of a list of such values where that is a map: of pairs whose first part can be a key.
+    #[doc(hidden)]
+    const ENTRIES: Option<Kind> = None;
+
+    /// This as the key and value of such a map.
+    #[doc(hidden)]
+    fn entry(&self) -> Option<(Datum<'_>, Datum<'_>)> {
+        None
+    }
+
     /// A slice of such values as bytes, when they are bytes.
     #[doc(hidden)]
     fn as_bytes(_: &[Self]) -> Option<&[u8]>

@@ -368,6 +368,49 @@ fn sorted_pairs_are_maps_in_every_sequence() {
 }
 
 #[test]
+fn pairs_are_structs_where_they_are_no_entries_of_a_map() {
+    #[derive(Filterable, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    enum Mode {
+        Read,
+        Write,
+    }
+    #[derive(Filterable)]
+    struct Row {
+        pair: (String, i64),
+        maybe: Option<(bool, (u8, f64))>,
+        measured: Vec<(f64, String)>,
+        modes: Vec<(Mode, u8)>,
+        queued: std::collections::VecDeque<(String, u8)>,
+        ids: Vec<(Id, u8)>,
+        times: [(Option<u8>, u8); 1],
+    }
+    #[derive(Filterable)]
+    struct Id(String);
+    let row = Row {
+        pair: ("a".to_owned(), 7),
+        maybe: Some((true, (1, 0.5))),
+        measured: vec![(0.5, "half".to_owned())],
+        modes: vec![(Mode::Read, 1), (Mode::Write, 2)],
+        queued: [("x".to_owned(), 1)].into(),
+        ids: vec![(Id("a".to_owned()), 1), (Id("b".to_owned()), 2)],
+        times: [(None, 3)],
+    };
+    for text in [
+        "pair.0 == a and pair.1 == 7",
+        "maybe.0 == true and maybe.1.1 == 0.5",
+        "any measured as m { m.0 == 0.5 and m.1 == half }",
+        "measured.0.1 == half",
+        "any modes as m { m.0 == Write and m.1 == 2 }",
+        "any queued as q { q.0 == x and q.1 == 1 }",
+        "ids.b == 2 and any ids as k, v { k == a and v == 1 }",
+        "any times as t { t.0 is nil and t.1 == 3 }",
+    ] {
+        let filter = Filter::<Row>::compile(text).unwrap_or_else(|error| panic!("{error}"));
+        assert!(filter.matches(&row), "{text}");
+    }
+}
+
+#[test]
 fn integers_of_128_bits_are_compared_exactly() {
     #[derive(Filterable)]
     struct Row {

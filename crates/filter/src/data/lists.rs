@@ -1,16 +1,28 @@
 //! [`Filterable`] for sequences and sets.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{BTreeSet, BinaryHeap, HashSet, LinkedList, VecDeque};
 use std::hash::BuildHasher;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::maps::key_order;
 use crate::budget::LISTED_PER_STEP;
-use crate::datum::{Datum, Filterable, List};
-use crate::schema::Kind;
+use crate::datum::{Datum, Filterable, List, Map};
+use crate::schema::{Key, KeyKind, Kind};
 
-/// Gives a type that dereferences to a slice its `List` and `Filterable`.
+/// The kind of a slice: pairs sorted by their keys are a map.
+const fn slice<T: Filterable>(list: Kind) -> Kind {
+    match T::ENTRIES {
+        Some(map) => map,
+        None => list,
+    }
+}
+
+/// Gives a type that dereferences to a slice its `List`, `Map` and `Filterable`.
+///
+/// As a map it is sorted by its keys; where it is not, look-ups may miss.
 macro_rules! slice_like {
     ($([$($generics:tt)*] $type:ty => $kind:expr),* $(,)?) => {$(
         impl<$($generics)*> List for $type {
@@ -31,10 +43,32 @@ macro_rules! slice_like {
             }
         }
 
+        impl<$($generics)*> Map for $type {
+            fn len(&self) -> usize {
+                self[..].len()
+            }
+            fn key(&self) -> KeyKind {
+                match T::ENTRIES {
+                    Some(Kind::Map(key, _)) => key,
+                    _ => KeyKind::Mixed,
+                }
+            }
+            fn get(&self, key: &Key) -> Option<Datum<'_>> {
+                let order = |item: &T| {
+                    item.entry().and_then(|(own, _)| key_order(&own, key)).unwrap_or(Ordering::Less)
+                };
+                let index = self[..].binary_search_by(order).ok()?;
+                self[..].get(index)?.entry().map(|(_, value)| value)
+            }
+            fn any<'a>(&'a self, test: &mut dyn FnMut(Datum<'a>, Datum<'a>) -> bool) -> bool {
+                self[..].iter().filter_map(T::entry).any(|(key, value)| test(key, value))
+            }
+        }
+
         impl<$($generics)*> Filterable for $type {
-            const KIND: Kind = $kind;
+            const KIND: Kind = slice::<T>($kind);
             fn datum(&self) -> Datum<'_> {
-                Datum::List(self)
+                if T::ENTRIES.is_some() { Datum::Map(self) } else { Datum::List(self) }
             }
         }
     )*};

@@ -43,9 +43,6 @@ pub trait MapKey: Filterable + Sized {
     fn in_btree<'m, V>(map: &'m BTreeMap<Self, V>, key: &Key) -> Option<&'m V>
     where
         Self: Ord;
-
-    /// How this key sorts against one that is looked up; `None` when that is of another kind.
-    fn order(&self, key: &Key) -> Option<Ordering>;
 }
 
 macro_rules! text_key {
@@ -62,11 +59,6 @@ macro_rules! text_key {
             fn in_btree<'m, V>(map: &'m BTreeMap<Self, V>, key: &Key) -> Option<&'m V> {
                 let Key::Text(text) = key else { return None };
                 map.get::<str>(text)
-            }
-            fn order(&self, key: &Key) -> Option<Ordering> {
-                let Key::Text(text) = key else { return None };
-                let own: &str = self.as_ref();
-                Some(own.cmp(text))
             }
         }
     )*};
@@ -89,10 +81,6 @@ macro_rules! value_key {
             fn in_btree<'m, V>(map: &'m BTreeMap<Self, V>, $key: &Key) -> Option<&'m V> {
                 let own: Option<Self> = $own;
                 map.get(&own?)
-            }
-            fn order(&self, $key: &Key) -> Option<Ordering> {
-                let own: Option<Self> = $own;
-                Some(self.cmp(&own?))
             }
         }
     )*};
@@ -187,41 +175,16 @@ impl<K: MapKey + Ord, V: Filterable> Filterable for BTreeMap<K, V> {
     }
 }
 
-/// Pairs sorted by key, as a map; where they are not sorted, look-ups may miss.
-macro_rules! sorted_pairs {
-    ($([$($generics:tt)*] $type:ty),* $(,)?) => {$(
-        impl<$($generics)*> Map for $type {
-            fn len(&self) -> usize {
-                self[..].len()
-            }
-            fn key(&self) -> KeyKind {
-                K::KEY
-            }
-            fn get(&self, key: &Key) -> Option<Datum<'_>> {
-                let order = |pair: &(K, V)| pair.0.order(key).unwrap_or(Ordering::Less);
-                let index = self[..].binary_search_by(order).ok()?;
-                self[..].get(index).map(|pair| pair.1.datum())
-            }
-            fn any<'a>(&'a self, test: &mut dyn FnMut(Datum<'a>, Datum<'a>) -> bool) -> bool {
-                self[..].iter().any(|(key, value)| test(key.datum(), value.datum()))
-            }
-        }
-
-        impl<$($generics)*> Filterable for $type {
-            const KIND: Kind = Kind::Map(K::KEY, &V::KIND);
-            fn datum(&self) -> Datum<'_> {
-                Datum::Map(self)
-            }
-        }
-    )*};
-}
-
-sorted_pairs! {
-    [K: MapKey, V: Filterable] Vec<(K, V)>,
-    [K: MapKey, V: Filterable, const N: usize] [(K, V); N],
-    [K: MapKey, V: Filterable] Box<[(K, V)]>,
-    [K: MapKey, V: Filterable] Rc<[(K, V)]>,
-    [K: MapKey, V: Filterable] Arc<[(K, V)]>,
-    [K: MapKey, V: Filterable] &[(K, V)],
-    [K: MapKey + Clone, V: Filterable + Clone] Cow<'_, [(K, V)]>,
+/// How the key of a pair sorts against one that is looked up; `None` when that is of another kind.
+pub(super) fn key_order(own: &Datum<'_>, key: &Key) -> Option<Ordering> {
+    match (own, key) {
+        (Datum::Text(own), Key::Text(key)) => Some((**own).cmp(key)),
+        (Datum::Int(own), Key::Int(key)) => Some(own.cmp(key)),
+        (Datum::Uint(own), Key::Uint(key)) => Some(own.cmp(key)),
+        (Datum::Bool(own), Key::Bool(key)) => Some(own.cmp(key)),
+        (Datum::Uuid(own), Key::Text(key)) => canonical_uuid(key).map(|key| own.cmp(&key)),
+        (Datum::Ipv4(own), Key::Text(_)) => address(key).map(|key| IpAddr::from(*own).cmp(&key)),
+        (Datum::Ipv6(own), Key::Text(_)) => address(key).map(|key| IpAddr::from(*own).cmp(&key)),
+        _ => None,
+    }
 }

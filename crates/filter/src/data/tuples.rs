@@ -1,12 +1,27 @@
-//! [`Filterable`] for tuples of three and more: a struct whose fields are called `0`, `1` and so on.
+//! [`Filterable`] for tuples: a struct whose fields are called `0`, `1` and so on.
 //!
-//! A pair has no fields of its own, because a list of pairs is a map; derive a struct for it.
+//! A list of pairs whose first part can be a key is a map; other pairs are structs in a list too.
 
 use crate::datum::{Datum, Filterable, Record};
-use crate::schema::{Field, Kind, Schema};
+use crate::schema::{Field, KeyKind, Kind, Schema};
+
+/// The kind of keys that values of a kind are, if they can be looked up in a sorted list.
+///
+/// Variants of an enum are sorted by their places, not by their names, so that they are no keys.
+const fn key(kind: Kind) -> Option<KeyKind> {
+    match kind {
+        Kind::Text => Some(KeyKind::Text),
+        Kind::Uuid => Some(KeyKind::Uuid),
+        Kind::Address => Some(KeyKind::Address),
+        Kind::Bool => Some(KeyKind::Bool),
+        Kind::Int(bits) if bits <= 64 => Some(KeyKind::Int(bits)),
+        Kind::Uint(bits) if bits <= 64 => Some(KeyKind::Uint(bits)),
+        _ => None,
+    }
+}
 
 macro_rules! tuple {
-    ($($type:ident $index:tt),*) => {
+    ($($type:ident $index:tt),* $(; $($own:tt)*)?) => {
         impl<$($type: Filterable),*> Record for ($($type,)*) {
             fn field(&self, slot: usize) -> Datum<'_> {
                 match slot {
@@ -31,10 +46,21 @@ macro_rules! tuple {
             fn datum(&self) -> Datum<'_> {
                 Datum::Record(self)
             }
+            $($($own)*)?
         }
     };
 }
 
+tuple! {
+    A 0, B 1;
+    const ENTRIES: Option<Kind> = match key(A::KIND) {
+        Some(key) => Some(Kind::Map(key, &B::KIND)),
+        None => None,
+    };
+    fn entry(&self) -> Option<(Datum<'_>, Datum<'_>)> {
+        Some((self.0.datum(), self.1.datum()))
+    }
+}
 tuple!(A 0, B 1, C 2);
 tuple!(A 0, B 1, C 2, D 3);
 tuple!(A 0, B 1, C 2, D 3, E 4);
