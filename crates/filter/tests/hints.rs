@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that expects an error fails without one")]
 
+mod applied;
+
 use serde_json::json;
 use statehold_filter::{Dialect, Filter, Limits, Options};
 
@@ -59,42 +61,11 @@ fn no_hint_is_about_an_operator_that_is_not_there() {
     assert_eq!(error.help(), Some("write `==`"));
 }
 
-/// The expression with the replacement that the hint names, put in the place that the hint is about.
+/// The expression with the hint applied, and the hint.
 fn mended(text: &str, options: &Options) -> (String, String) {
     let error = Filter::<serde_json::Value>::compile_with(text, options).unwrap_err();
-    let help = error.help().unwrap_or_else(|| panic!("{error}"));
-    let lists = "; lists of values need the extended dialect";
-    let help = help.strip_suffix(lists).unwrap_or(help).to_owned();
-    let (start, end) = (error.span().start(), error.span().end());
-    let word_start = text[..start].rfind([' ', '(']).map_or(0, |at| at + 1);
-    let word_end = text[start..].find([' ', ')']).map_or(text.len(), |at| start + at);
-    // A pointer stands for the whole name, which an operator without spaces ends.
-    let name_end = text[start..word_end].find("==").map_or(word_end, |at| start + at);
-    let bracket_end = text[start..].find(']').map_or(text.len(), |at| start + at + 1);
-    let named = |before: &str, after: &str| help.strip_prefix(before)?.strip_suffix(after);
-    let spaced = named("write `", "` with a space on both sides");
-    let (start, end, with) = if let Some(with) = spaced {
-        (start, end, format!(" {with} "))
-    } else if help == "write `not` followed by a space" {
-        (start, end, "not ".to_owned())
-    } else if let Some(with) = named("write an index as `", "`") {
-        (start, bracket_end, with.to_owned())
-    } else if let Some(with) = named("quote the key: ", "") {
-        (start, bracket_end, with.to_owned())
-    } else if let Some(with) = named("quote this value: ", "") {
-        (word_start, word_end, with.to_owned())
-    } else if let Some(with) = named("write this name as a pointer: ", "") {
-        (word_start, name_end, with.to_owned())
-    } else if let Some(with) = named("use double quotes: ", "").or(named("write `", "`")) {
-        (start, end, with.to_owned())
-    } else if let Some(with) = named("add `", "` at the end") {
-        (text.len(), text.len(), with.to_owned())
-    } else if help == "nothing is open here; remove it" {
-        (start, end, String::new())
-    } else {
-        panic!("no replacement: {error}")
-    };
-    (format!("{}{with}{}", &text[..start], &text[end..]), help)
+    let fixed = applied::mended(text, &error).unwrap_or_else(|| panic!("no replacement: {error}"));
+    (fixed, error.help().unwrap_or_default().to_owned())
 }
 
 #[test]
@@ -351,8 +322,7 @@ fn hints_about_dialects_name_operators_of_the_text() {
     for text in ["a && b == c", "a and b == c", "a || b == c"] {
         assert_eq!(help(text, Dialect::Bexpr), r#"compare it, as in `a == "x"`"#);
     }
-    let lower = "operators are written in lower case";
-    assert_eq!(help("a BETWEEN 1 and 3", Dialect::Extended), lower);
+    assert_eq!(help("a BETWEEN 1 and 3", Dialect::Extended), "write `between`");
     assert_eq!(help("a[] == x", Dialect::Bexpr), r#"write a key, as in `["key"]`"#);
 }
 

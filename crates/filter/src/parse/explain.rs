@@ -1,14 +1,15 @@
 //! Text that can't be read: the place, the reason and the replacement.
 //!
-//! Values in forms of other languages are in [`values`], and `repair` rewrites text.
+//! Values in forms of other languages are in [`values`], their operators and calls in [`words`], and `repair` rewrites text.
 
 mod values;
+mod words;
 
 use super::extended::membership;
-use super::lex::{is_boundary, is_space, space1, word};
+use super::lex::{is_boundary, is_space, quoted, space1, word};
 use super::repair::{
     absent_word, bare, escaped_operator, from_like, from_url, is_sign, is_slice, name_at,
-    pointer_to, transcribed, without_sigil,
+    pointer_to, spelled, transcribed, without_sigil,
 };
 use super::{Parser, fault, skip};
 use crate::ast::{Selector, Value};
@@ -35,6 +36,8 @@ const FIELDS: &str = "comparing with a field needs the extended dialect";
 const COUNTS: &str = "counting elements needs the extended dialect";
 const ELEMENTS: &str = "ask about elements with `any .. as x { .. }`";
 const FROM_START: &str = "an index counts from the start, as in `Tags.0`";
+const JOINED: &str = "clauses are joined by `and` and `or`";
+const SEMICOLON: &str = "nothing ends with `;` here; remove it";
 const LIKE: &str = "write `matches` and a regular expression, as in `matches \"^web\"`";
 
 impl<'t> Parser<'t> {
@@ -58,21 +61,24 @@ impl<'t> Parser<'t> {
         if let Some((source, meant)) = transcribed(at) {
             let span = self.offset_span(at, source.len());
             let kind = CompileErrorKind::UnquotedValue { found };
-            if membership(&at[source.len()..]) {
+            if joins(&at[source.len()..]) {
                 return Some(fault(kind, span).with_help(format!("write `{}`", quote(&meant))));
+            }
+            if self.reads(&meant) {
+                return Some(fault(kind, span).with_help(format!("write `{meant}`")));
             }
             let name = if super::is_ident(&meant) { meant } else { pointer_to(&meant)? };
             return Some(fault(kind, span).with_help(format!("write `{name}`")));
         }
         let name = name_at(at);
-        if membership(&at[name.len()..]) {
+        if joins(&at[name.len()..]) {
             let kind = CompileErrorKind::UnquotedValue { found };
             let help = format!("quote this value: {}", quote(name));
             return Some(fault(kind, self.offset_span(at, name.len())).with_help(help));
         }
         let kind = CompileErrorKind::UnquotedSelector { found };
-        if let Some(name) = without_sigil(at) {
-            let span = self.offset_span(at, name.len() + 1);
+        if let Some((length, name)) = without_sigil(at) {
+            let span = self.offset_span(at, length);
             return Some(fault(kind, span).with_help(format!("write `{name}`")));
         }
         let pointer = pointer_to(name).filter(|_| name.contains(char::is_alphabetic))?;
@@ -83,7 +89,7 @@ impl<'t> Parser<'t> {
     /// A value can't be read where a clause begins: unless `in` follows, it is meant as a name.
     pub(super) fn not_an_operand(&self, at: &'t str, error: CompileError) -> CompileError {
         if !matches!(error.kind(), CompileErrorKind::UnquotedValue { .. })
-            || membership(&at[name_at(at).len()..])
+            || joins(&at[name_at(at).len()..])
         {
             return error;
         }
@@ -135,6 +141,9 @@ impl<'t> Parser<'t> {
             let help = format!("use double quotes: {}", quote(&meant));
             return fault(kind, self.offset_span(at, whole.len())).with_help(help);
         }
+        if let Some(error) = self.foreign_value(at, rest, found) {
+            return error;
+        }
         // Written without spaces, an operator would be quoted as a part of the value.
         for (operator, with) in [("&&", "and"), ("||", "or")] {
             if rest.starts_with(operator) && rest.len() < at.len() {
@@ -146,8 +155,8 @@ impl<'t> Parser<'t> {
         if let Some(error) = self.in_words(at).or_else(|| self.in_brackets(at)) {
             return error;
         }
-        if found == ',' && self.begins_clause(&rest[1..]) {
-            let kind = CompileErrorKind::UnknownOperator { found: ",".into() };
+        if matches!(found, ',' | ';') && self.begins_clause(&rest[1..]) {
+            let kind = CompileErrorKind::UnknownOperator { found: found.to_string().into() };
             return fault(kind, self.first_char(rest)).with_help(self.spaced(rest, 1, "and"));
         }
         // A comma at the end separates it from another value.
@@ -185,9 +194,14 @@ impl<'t> Parser<'t> {
 
     /// The whole expression without the escapes of a URL, if it is one then.
     fn unescaped(&self) -> Option<String> {
-        let text = from_url(self.text).filter(|_| !self.probe && !self.text.contains(' '))?;
+        let text = from_url(self.text).filter(|_| !self.text.contains(' '))?;
+        self.reads(&text).then_some(text)
+    }
+
+    /// Whether another text is an expression. A probe finds that of none, so that a text is read once for a hint.
+    fn reads(&self, text: &str) -> bool {
         let probe = Parser {
-            text: &text,
+            text,
             extended: self.extended,
             list_max: self.list_max,
             nesting: self.nesting,
@@ -196,20 +210,33 @@ impl<'t> Parser<'t> {
             nodes: 0,
             probe: true,
         };
-        let parses = probe.input().is_ok();
-        parses.then_some(text)
+        !self.probe && probe.input().is_ok()
     }
 
     /// Neither `empty` nor `nil` follows `is`.
     pub(super) fn expected_empty_or_nil(&self, at: &'t str) -> CompileError {
         let kind = CompileErrorKind::ExpectedEmptyOrNil;
         let word = bare(at);
-        match absent_word(word) {
-            Some(with) => {
-                fault(kind, self.offset_span(at, word.len())).with_help(format!("write `{with}`"))
-            }
-            None => fault(kind, self.word_span(at)),
+        if let Some(with) = absent_word(word) {
+            let span = self.offset_span(at, word.len());
+            return fault(kind, span).with_help(format!("write `{with}`"));
         }
+        let error = fault(kind, self.word_span(at));
+        let before = self.text[..self.offset(at)].trim_end_matches(is_space);
+        let negated = before.strip_suffix("not").map(|is| is.trim_end_matches(is_space));
+        let Some(left) = negated.unwrap_or(before).strip_suffix("is") else { return error };
+        let operator = &self.text[left.len()..];
+        if let Some(error) = self.phrase(operator) {
+            return error;
+        }
+        // A value stands where only two words may: it is meant to be compared.
+        let probe = Parser { probe: true, ..*self };
+        if self.probe || (transcribed(at).is_none() && probe.value(at).is_err()) {
+            return error;
+        }
+        let with = if negated.is_some() { "!=" } else { "==" };
+        let span = Span::new(left.len(), before.len());
+        fault(CompileErrorKind::ExpectedEmptyOrNil, span).with_help(format!("write `{with}`"))
     }
 
     /// A selector ran into `found` at `rest`.
@@ -221,8 +248,13 @@ impl<'t> Parser<'t> {
     ) -> CompileError {
         let kind = CompileErrorKind::UnquotedSelector { found };
         let error = fault(kind, self.first_char(rest));
-        if found == '(' && !self.extended && selector.span.text(self.text) == "count" {
-            return error.with_help(COUNTS);
+        if found == '(' {
+            return self.call(selector, rest);
+        }
+        if found == ':' && self.is_assigned(rest) {
+            let kind = CompileErrorKind::UnknownOperator { found: ":".into() };
+            let help = "write `==` with a space on both sides";
+            return fault(kind, self.first_char(rest)).with_help(help);
         }
         if matches!(found, '%' | '+')
             && let Some(whole) = self.unescaped()
@@ -235,7 +267,7 @@ impl<'t> Parser<'t> {
         let name = bare(at);
         // As a pointer it would be the value, slash included.
         let list = self.extended && at.contains("in [");
-        if membership(&at[name.len()..]) && !list {
+        if joins(&at[name.len()..]) && !list {
             return error.with_help(format!("quote this value: {}", quote(name)));
         }
         match selector.parts.as_slice() {
@@ -276,10 +308,45 @@ impl<'t> Parser<'t> {
     pub(super) fn value_without_in(&self, value: &Value, at: &'t str) -> CompileError {
         let rest = skip(at);
         if rest.is_empty() {
-            return fault(CompileErrorKind::ExpectedOperator, self.first_char(rest));
+            let error = fault(CompileErrorKind::ExpectedOperator, self.first_char(rest));
+            // The whole expression is in quotes, as in a string of JSON or a shell.
+            if value.span.len() == self.text.trim_matches(is_space).len() && self.reads(&value.text)
+            {
+                let error = fault(CompileErrorKind::ExpectedOperator, value.span);
+                return error.with_help(format!("write `{}`", value.text));
+            }
+            return error;
         }
         let error = fault(CompileErrorKind::ExpectedSelector, value.span);
+        if let Some(operator) = ["in", "not in"].iter().find(|word| spelled(rest, word).is_some()) {
+            let length = spelled(rest, operator).unwrap_or_default();
+            let kind = CompileErrorKind::UnknownOperator { found: rest[..length].into() };
+            let help = format!("write `{operator}`");
+            return fault(kind, self.offset_span(rest, length)).with_help(help);
+        }
+        // In quotes on the left and a value on the right: the name was quoted, as in JSON.
+        let source = value.span.text(self.text);
+        let name = Some(&*value.text).filter(|text| super::is_ident(text)).map(str::to_owned);
+        let name = name.or_else(|| pointer_to(&value.text));
+        if let Some(name) = name.filter(|_| source.starts_with(['"', '`']))
+            && is_value(rest.trim_start_matches(is_sign).trim_start_matches(is_space))
+            && rest.starts_with(is_sign)
+        {
+            return error.with_help(format!("write `{name}`"));
+        }
         error.with_help(LEFT)
+    }
+
+    /// Whether `:` at `rest` stands between a name and its value, as in JSON and YAML, and not in a name.
+    fn is_assigned(&self, rest: &'t str) -> bool {
+        let run = bare(rest);
+        let after = skip(&rest[run.len()..]);
+        if run != ":" {
+            return !run.contains(is_sign) && (after.is_empty() || after.starts_with(')'));
+        }
+        !after.starts_with(is_sign)
+            && !["in", "not", "is", "contains", "matches"].contains(&bare(after))
+            && !after.is_empty()
     }
 
     /// A selector is followed by no operator.
@@ -295,6 +362,15 @@ impl<'t> Parser<'t> {
         };
         if is_boundary(first) {
             return missing();
+        }
+        if spaced && let Some(error) = self.misread_word(selector, rest) {
+            return error;
+        }
+        // A sign may stand right behind the selector.
+        if (spaced || !first.is_ascii())
+            && let Some(error) = self.phrase(rest)
+        {
+            return error;
         }
         let escaped = escaped_operator(rest);
         let found = if let Some((found, _)) = escaped {
@@ -348,13 +424,6 @@ impl<'t> Parser<'t> {
             "contains*" | "matches*" if !self.extended => FOLDING,
             "contains" | "matches" | "in" if word.is_empty() => {
                 return fault(CompileErrorKind::ExpectedValue, self.first_char(word));
-            }
-            "not" | "in" | "is" | "contains" | "matches" | "between" | "contains*" | "matches*" => {
-                if found == lower {
-                    self.operators()
-                } else {
-                    "operators are written in lower case"
-                }
             }
             _ => self.operators(),
         };
@@ -455,9 +524,21 @@ impl<'t> Parser<'t> {
             _ if !spaced && (at.starts_with("and") || at.starts_with("or")) => {
                 fault(CompileErrorKind::ExpectedSpace, self.first_char(at))
             }
+            "-a" => replace("-a", "and"),
+            "-o" => replace("-o", "or"),
+            _ if at.starts_with(';') && self.begins_clause(&at[1..]) => replace(";", "and"),
+            _ if at.starts_with(';') => {
+                fault(CompileErrorKind::TrailingText, self.first_char(at)).with_help(SEMICOLON)
+            }
             _ if at.starts_with('#') && !self.extended => error.with_help(COMMENTS),
+            "--" | "//" if self.extended => replace(word, "#"),
+            "--" | "//" | "/*" => error.with_help(COMMENTS),
             _ if at.starts_with('[') && !self.extended => error.with_help(LISTS),
             _ if at.starts_with([')', '}']) => error.with_help("nothing is open here; remove it"),
+            _ if self.text[..self.offset(rest)].ends_with(['"', '`', '}', ')']) => {
+                error.with_help(JOINED)
+            }
+            _ if self.begins_clause(at) => error.with_help(JOINED),
             _ => error.with_help("quote a value that holds spaces"),
         }
     }
@@ -476,4 +557,20 @@ impl<'t> Parser<'t> {
         let start = self.offset(at);
         Span::new(start, start + length)
     }
+}
+
+/// Whether an operator follows that wants its selector on the right, in any case.
+fn joins(at: &str) -> bool {
+    let next = skip(at);
+    let word = || spelled(next, "in").or_else(|| spelled(next, "not in")).is_some();
+    membership(at) || (next.len() < at.len() && word())
+}
+
+/// Whether something begins that is a value and no selector.
+fn is_value(at: &str) -> bool {
+    let word = bare(at);
+    quoted(at).is_ok()
+        || transcribed(at).is_some()
+        || at.starts_with(|char: char| char.is_ascii_digit() || char == '-')
+        || ["true", "false"].iter().any(|bool| word.eq_ignore_ascii_case(bool))
 }

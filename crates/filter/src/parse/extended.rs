@@ -91,6 +91,9 @@ impl<'t> Parser<'t> {
             return Err(error.with_help("add `)` after the selector"));
         };
         let Ok((value_at, (operator, negated))) = comparison(rest) else {
+            if let Some(error) = self.compared(skip(rest)) {
+                return Err(error);
+            }
             let error = fault(CompileErrorKind::ExpectedOperator, self.word_span(skip(rest)));
             return Err(error.with_help("compare the count, as in `count(Tags) > 2`"));
         };
@@ -180,7 +183,7 @@ impl<'t> Parser<'t> {
     fn range(&self, at: &'t str) -> Read<'t, Operand> {
         let (rest, low) = self.value(at)?;
         let Ok((rest, _)) = infix("and")(rest) else {
-            if let Some(error) = self.split_quantity(rest) {
+            if let Some(error) = self.split_quantity(rest).or_else(|| self.range_word(rest)) {
                 return Err(error);
             }
             let error = fault(CompileErrorKind::ExpectedRange, self.word_span(skip(rest)));

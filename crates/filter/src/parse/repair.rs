@@ -163,10 +163,47 @@ pub(super) fn pointer_to(name: &str) -> Option<String> {
     segments.then(|| quote(&format!("/{path}")))
 }
 
-/// The name behind a sigil of another language, as in `$Name`.
-pub(super) fn without_sigil(at: &str) -> Option<&str> {
-    let (_, name) = ident(at.strip_prefix('$')?).ok()?;
-    Some(name)
+/// The name behind a sigil of another language, as in `$Name`, `${Name}` and `.Name`, and the length of its source.
+pub(super) fn without_sigil(at: &str) -> Option<(usize, &str)> {
+    if let Some(inner) = at.strip_prefix("${") {
+        let (rest, name) = ident(inner).ok()?;
+        return rest.starts_with('}').then_some((name.len() + 3, name));
+    }
+    let (_, name) = ident(at.strip_prefix(['$', '.'])?).ok()?;
+    Some((name.len() + 1, name))
+}
+
+/// The length of `words` at the beginning, in any case and with any whitespace between them, where nothing else follows.
+pub(super) fn spelled(at: &str, words: &str) -> Option<usize> {
+    let mut rest = at;
+    for (number, word) in words.split(' ').enumerate() {
+        if number > 0 {
+            let next = skip(rest);
+            if next.len() == rest.len() {
+                return None;
+            }
+            rest = next;
+        }
+        if !rest.get(..word.len())?.eq_ignore_ascii_case(word) {
+            return None;
+        }
+        rest = &rest[word.len()..];
+    }
+    let ends = |char| is_boundary(char) || matches!(char, '(' | '[' | '"' | '`' | '\'');
+    // A value may stand right behind a sign.
+    let sign = words.ends_with(|char: char| !char.is_ascii());
+    (sign || rest.chars().next().is_none_or(ends)).then(|| at.len() - rest.len())
+}
+
+/// The regular expression between slashes, with the flags behind the last one.
+pub(super) fn slashed(text: &str) -> Option<String> {
+    let (pattern, flags) = text.strip_prefix('/')?.rsplit_once('/')?;
+    let known = flags.chars().all(|flag| "ims".contains(flag));
+    match (pattern.is_empty() || !known, flags) {
+        (true, _) => None,
+        (false, "") => Some(pattern.replace("\\/", "/")),
+        (false, flags) => Some(format!("(?{flags}){}", pattern.replace("\\/", "/"))),
+    }
 }
 
 /// The operator and value for SQL's `like`; `None` for an escape of SQL and for a shell's pattern.
@@ -232,7 +269,10 @@ pub(super) fn name_at(at: &str) -> &str {
 }
 
 /// Quotes of other languages, each with its closing one: JSON in JSON, shells, URLs, HTML and word processors.
-const FOREIGN_QUOTES: [(&str, &str); 15] = [
+const FOREIGN_QUOTES: [(&str, &str); 18] = [
+    ("\\\\\\\"", "\\\\\\\""),
+    ("\\u0022", "\\u0022"),
+    ("\\u0027", "\\u0027"),
     ("\\\"", "\\\""),
     ("\\'", "\\'"),
     ("\\`", "\\`"),
@@ -267,20 +307,27 @@ pub(super) fn transcribed(at: &str) -> Option<(&str, String)> {
             return (!meant.is_empty()).then(|| (whole, meant.to_owned()));
         };
         let meant = &inside[..end];
-        let meant = if *open == "'" { meant.replace("\\'", "'") } else { meant.to_owned() };
+        let meant = if *open == "'" {
+            meant.replace("\\'", "'").replace("''", "'")
+        } else {
+            meant.to_owned()
+        };
         Some((&at[..open.len() + end + close.len()], meant))
     })
 }
 
-/// Where the closing quote stands, past those that a backslash escapes.
+/// Where the closing quote stands, past those that a backslash or a second quote escapes.
 fn closing(inside: &str, close: &str) -> Option<usize> {
     if close != "'" {
         return inside.find(close);
     }
-    let mut escaped = false;
+    let (mut escaped, mut doubled) = (false, false);
     inside.char_indices().find_map(|(at, char)| {
-        let ends = char == '\'' && !escaped;
+        let quote = char == '\'' && !escaped;
         escaped = char == '\\' && !escaped;
-        ends.then_some(at)
+        let second = std::mem::replace(&mut doubled, false);
+        // Two of them are one in SQL.
+        doubled = quote && !second && inside[at + 1..].starts_with('\'');
+        (quote && !second && !doubled).then_some(at)
     })
 }

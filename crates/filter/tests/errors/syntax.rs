@@ -136,7 +136,7 @@ fn unknown_operator_names_the_right_one() {
         `CONTAINS` is no operator
           Name CONTAINS a
                ^^^^^^^^
-        help: operators are written in lower case"#]],
+        help: write `contains`"#]],
     );
     check(
         "Name == a AND Size == 1",

@@ -1,10 +1,13 @@
 //! Values that are written in brackets, in several words or with the quotes and commas of other formats.
 
-use super::{GROUPS, IN_LIST, LISTS};
+use super::words::CALLS;
+use super::{GROUPS, IN_LIST, LIKE, LISTS, SEMICOLON};
 use crate::ast::{Selector, Value};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::parse::lex::is_space;
-use crate::parse::repair::{bracketed, gap, is_sign, quantity_in_words, thousands};
+use crate::parse::repair::{
+    bare, bracketed, gap, is_sign, quantity_in_words, slashed, thousands, transcribed,
+};
 use crate::parse::{Parser, fault, skip};
 use crate::print::quote;
 use crate::span::Span;
@@ -27,7 +30,16 @@ impl<'t> Parser<'t> {
             let help = format!("use double quotes: {}", quote(meant));
             return fault(kind, self.offset_span(at, length)).with_help(help);
         }
-        for (operator, with) in [("&&", "and"), ("||", "or"), (",", "and")] {
+        if rest.starts_with(':') {
+            let kind = CompileErrorKind::UnknownOperator { found: ":".into() };
+            let help = self.spaced(rest, 1, "==");
+            return fault(kind, self.first_char(rest)).with_help(help);
+        }
+        if rest.starts_with(';') && skip(&rest[1..]).is_empty() {
+            let kind = CompileErrorKind::TrailingText;
+            return fault(kind, self.first_char(rest)).with_help(SEMICOLON);
+        }
+        for (operator, with) in [("&&", "and"), ("||", "or"), (",", "and"), (";", "and")] {
             if rest.starts_with(operator) && self.begins_clause(&rest[operator.len()..]) {
                 let kind = CompileErrorKind::UnknownOperator { found: operator.into() };
                 let span = self.offset_span(rest, operator.len());
@@ -35,6 +47,66 @@ impl<'t> Parser<'t> {
             }
         }
         fault(CompileErrorKind::ExpectedSpace, self.first_char(rest))
+    }
+
+    /// A value in a form that quotes would keep, so that it would match nothing.
+    pub(super) fn foreign_value(
+        &self,
+        at: &'t str,
+        rest: &'t str,
+        found: char,
+    ) -> Option<CompileError> {
+        let kind = CompileErrorKind::UnquotedValue { found };
+        let before = self.text[..self.offset(at)].trim_end_matches(is_space);
+        let value = bare(at);
+        let replace = |with: &str| {
+            let error = fault(kind.clone(), self.offset_span(at, value.len()));
+            Some(error.with_help(format!("write `{with}`")))
+        };
+        if found == '(' && rest.len() < at.len() {
+            return Some(fault(kind, self.first_char(rest)).with_help(CALLS));
+        }
+        if found == ';' && skip(&rest[1..]).is_empty() {
+            return Some(fault(kind, self.first_char(rest)).with_help(SEMICOLON));
+        }
+        if before.ends_with(['s', '*'])
+            && before.trim_end_matches('*').ends_with("matches")
+            && let Some(pattern) = slashed(value)
+        {
+            return replace(&quote(&pattern));
+        }
+        if let Some(number) = value.strip_suffix(['u', 'U', 'l', 'L', 'n', 'f'])
+            && number.starts_with(|char: char| char.is_ascii_digit())
+            && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        {
+            return replace(number);
+        }
+        match value {
+            "!true" => return replace("false"),
+            "!false" => return replace("true"),
+            _ => {}
+        }
+        let operator = before.get(before.len().checked_sub(2)?..)?;
+        let with = match operator {
+            "==" => "is empty",
+            "!=" => "is not empty",
+            _ => return None,
+        };
+        if matches!(value, "[]" | "{" | "{}")
+            && let Some(brackets) = bracketed(at).filter(|brackets| brackets.len() == 2)
+        {
+            let left = before.len() - operator.len();
+            let span = Span::new(left, self.offset(at) + brackets.len());
+            let gap = if self.text[..left].ends_with(is_space) { "" } else { " " };
+            return Some(fault(kind, span).with_help(format!("write `{gap}{with}`")));
+        }
+        if bracketed(at).is_some_and(|object| object.starts_with('{') && object.contains(':')) {
+            let error = fault(kind, self.first_char(at));
+            return Some(error.with_help("select a key and compare it, as in `Meta.a == \"x\"`"));
+        }
+        // A part of a name and a star is a pattern of a shell.
+        let glob = value.contains('*') && value.contains(char::is_alphanumeric);
+        glob.then(|| fault(kind, self.offset_span(at, value.len())).with_help(LIKE))
     }
 
     /// A quantity in more than one word begins at `at`.
@@ -106,7 +178,7 @@ impl<'t> Parser<'t> {
         let left = |at: &'t str| probe.offset(at) < end;
         let (mut at, mut values) = (at, Vec::new());
         while left(at) {
-            let (rest, value) = probe.value(at).ok()?;
+            let (rest, value) = probe.value(at).ok().or_else(|| self.transcribed_value(at))?;
             if probe.offset(rest) > end || values.len() >= self.list_max {
                 return None;
             }
@@ -118,6 +190,13 @@ impl<'t> Parser<'t> {
             };
         }
         (!values.is_empty()).then_some(values)
+    }
+
+    /// A value in the quotes of another language, with the span of its source: they are replaced by further hints.
+    fn transcribed_value(&self, at: &'t str) -> Option<(&'t str, Value)> {
+        let (source, meant) = transcribed(at)?;
+        let span = self.offset_span(at, source.len());
+        Some((&at[source.len()..], Value { text: meant.into(), number: false, span }))
     }
 
     /// A selector is missing right of `in`: a list that is not of this dialect may stand there.

@@ -1,0 +1,310 @@
+//! Operators in the words and signs of other languages, and calls of functions and methods.
+
+use super::{COUNTS, FOLDING, ORDER, WORDS};
+use crate::ast::Selector;
+use crate::error::{CompileError, CompileErrorKind};
+use crate::parse::lex::{ident, is_boundary, is_space, quoted};
+use crate::parse::repair::{bracketed, is_sign, spelled, transcribed};
+use crate::parse::{Parser, fault, skip};
+use crate::print::quote;
+use crate::span::Span;
+
+pub(super) const CALLS: &str =
+    "there are no functions here, but `count(..)` of the extended dialect";
+const QUANTIFIER: &str = "a quantifier is written as in `any Tags as x { x == \"a\" }`";
+
+/// Operators of other languages and their own spellings in any case, the longer ones before those that they begin with.
+const PHRASES: [(&str, &str); 101] = [
+    ("is not equal to", "!="),
+    ("is equal to", "=="),
+    ("equal to", "=="),
+    ("equals to", "=="),
+    ("equals", "=="),
+    ("equal", "=="),
+    ("eq", "=="),
+    ("-eq", "=="),
+    ("does not equal", "!="),
+    ("doesn't equal", "!="),
+    ("not equal to", "!="),
+    ("not equals", "!="),
+    ("not equal", "!="),
+    ("neq", "!="),
+    ("ne", "!="),
+    ("-ne", "!="),
+    ("\u{2260}", "!="),
+    ("is greater than or equal to", ">="),
+    ("is less than or equal to", "<="),
+    ("greater than or equal to", ">="),
+    ("less than or equal to", "<="),
+    ("is greater than", ">"),
+    ("is less than", "<"),
+    ("greater than", ">"),
+    ("less than", "<"),
+    ("more than", ">"),
+    ("is at least", ">="),
+    ("is at most", "<="),
+    ("at least", ">="),
+    ("at most", "<="),
+    ("gte", ">="),
+    ("lte", "<="),
+    ("-ge", ">="),
+    ("-le", "<="),
+    ("-gt", ">"),
+    ("-lt", "<"),
+    ("\u{2265}", ">="),
+    ("\u{2264}", "<="),
+    ("is not between", "not between"),
+    ("not between", "not between"),
+    ("is between", "between"),
+    ("between", "between"),
+    ("is not one of", "not in"),
+    ("is one of", "in"),
+    ("one of", "in"),
+    ("is not in", "not in"),
+    ("is in", "in"),
+    ("not in", "not in"),
+    ("in", "in"),
+    ("does not contain", "not contains"),
+    ("doesn't contain", "not contains"),
+    ("does not include", "not contains"),
+    ("does not have", "not contains"),
+    ("not contains", "not contains"),
+    ("not contain", "not contains"),
+    ("not includes", "not contains"),
+    ("not include", "not contains"),
+    ("not has", "not contains"),
+    ("!contains", "not contains"),
+    ("excludes", "not contains"),
+    ("contains*", "contains*"),
+    ("contains", "contains"),
+    ("contain", "contains"),
+    ("includes", "contains"),
+    ("include", "contains"),
+    ("has", "contains"),
+    ("does not match", "not matches"),
+    ("doesn't match", "not matches"),
+    ("not matches", "not matches"),
+    ("not match", "not matches"),
+    ("not regexp", "not matches"),
+    ("not rlike", "not matches"),
+    ("!matches", "not matches"),
+    ("!~*", "not matches*"),
+    ("~*", "matches*"),
+    ("matches*", "matches*"),
+    ("matches", "matches"),
+    ("regexp", "matches"),
+    ("rlike", "matches"),
+    ("does not start with", "not starts with"),
+    ("does not end with", "not ends with"),
+    ("not starts with", "not starts with"),
+    ("not ends with", "not ends with"),
+    ("starts_with", "starts with"),
+    ("starts-with", "starts with"),
+    ("begins_with", "starts with"),
+    ("hasprefix", "starts with"),
+    ("ends_with", "ends with"),
+    ("ends-with", "ends with"),
+    ("hassuffix", "ends with"),
+    ("is notempty", "is not empty"),
+    ("is nonempty", "is not empty"),
+    ("is not null", "is not nil"),
+    ("is not none", "is not nil"),
+    ("is null", "is nil"),
+    ("isnull", "is nil"),
+    ("notnull", "is not nil"),
+    ("isempty", "is empty"),
+    ("is_empty", "is empty"),
+    ("is not", "is not"),
+    ("is", "is"),
+];
+
+/// Methods and functions, and the operator between their argument and what they are called of.
+const METHODS: [(&str, &str); 13] = [
+    ("contains", "contains"),
+    ("includes", "contains"),
+    ("has", "contains"),
+    ("matches", "matches"),
+    ("match", "matches"),
+    ("startswith", "starts with"),
+    ("starts_with", "starts with"),
+    ("hasprefix", "starts with"),
+    ("endswith", "ends with"),
+    ("ends_with", "ends with"),
+    ("hassuffix", "ends with"),
+    ("equals", "=="),
+    ("eq", "=="),
+];
+
+const COUNTERS: [&str; 5] = ["size", "length", "len", "count", "cardinality"];
+
+impl<'t> Parser<'t> {
+    /// An operator that another language spells like this, or this one in another case.
+    pub(super) fn phrase(&self, at: &'t str) -> Option<CompileError> {
+        let (length, with) =
+            PHRASES.iter().find_map(|(words, with)| Some((spelled(at, words)?, *with)))?;
+        let found = &at[..length];
+        // As it stands it is right: something else is wrong.
+        if found == with {
+            return None;
+        }
+        let kind = CompileErrorKind::UnknownOperator { found: found.into() };
+        let error = fault(kind, self.offset_span(at, length));
+        Some(error.with_help(self.replacement(with, at, length)))
+    }
+
+    /// A sign or word of another language stands where two numbers are compared.
+    pub(in crate::parse) fn compared(&self, at: &'t str) -> Option<CompileError> {
+        let signs = &at[..at.find(|char| !is_sign(char)).unwrap_or(at.len())];
+        let with = match signs {
+            "=" | "===" => "==",
+            "<>" | "!==" => "!=",
+            "=>" => ">=",
+            "=<" => "<=",
+            _ => return self.phrase(at),
+        };
+        let kind = CompileErrorKind::UnknownOperator { found: signs.into() };
+        let error = fault(kind, self.offset_span(at, signs.len()));
+        Some(error.with_help(format!("write `{with}`")))
+    }
+
+    /// The `and` between the ends of a range is written in another case.
+    pub(in crate::parse) fn range_word(&self, rest: &'t str) -> Option<CompileError> {
+        let at = skip(rest);
+        let length = spelled(at, "and").filter(|length| at[..*length] != *"and")?;
+        let kind = CompileErrorKind::UnknownOperator { found: at[..length].into() };
+        Some(fault(kind, self.offset_span(at, length)).with_help("write `and`"))
+    }
+
+    /// How to write an operator in the place of `length` bytes at `at`, or which dialect has it.
+    fn replacement(&self, with: &str, at: &'t str, length: usize) -> String {
+        let plain = with.strip_prefix("not ").unwrap_or(with);
+        match plain {
+            "<" | "<=" | ">" | ">=" | "between" if !self.extended => ORDER.to_owned(),
+            "starts with" | "ends with" if !self.extended => WORDS.to_owned(),
+            "contains*" | "matches*" if !self.extended => FOLDING.to_owned(),
+            _ => self.spaced(at, length, with),
+        }
+    }
+
+    /// A word stands where a selector would, in front of something that is no operator.
+    pub(super) fn misread_word(&self, selector: &Selector, rest: &'t str) -> Option<CompileError> {
+        let word = selector.span.text(self.text);
+        let replace = |with: &str| {
+            let kind = CompileErrorKind::UnknownOperator { found: word.into() };
+            Some(fault(kind, selector.span).with_help(format!("write `{with}`")))
+        };
+        match &*word.to_ascii_lowercase() {
+            "not" if word != "not" => replace("not"),
+            "any" | "all" => Some(self.bad_quantifier(word, rest)),
+            _ => None,
+        }
+    }
+
+    /// `any` or `all` is followed by something else than a selector and names.
+    fn bad_quantifier(&self, word: &str, rest: &'t str) -> CompileError {
+        let error = fault(CompileErrorKind::ExpectedOperator, self.first_char(rest));
+        let written = || {
+            let (after, first) = ident(rest).ok()?;
+            let (end, name, list) = match skip(after).strip_prefix("in ") {
+                // As in `any t in Tags {`.
+                Some(list) => {
+                    let list = skip(list);
+                    let length = list.find(|char| is_boundary(char) || char == '{')?;
+                    (&list[length..], first, &list[..length])
+                }
+                None => {
+                    let (end, name) = ident(skip(after)).ok()?;
+                    (end, name, first)
+                }
+            };
+            let starts = skip(end).starts_with('{') && word.chars().all(char::is_lowercase);
+            starts.then(|| (rest.len() - end.len(), format!("{list} as {name}")))
+        };
+        match written() {
+            Some((length, with)) => {
+                fault(CompileErrorKind::ExpectedOperator, self.offset_span(rest, length))
+                    .with_help(format!("write `{with}`"))
+            }
+            None => error.with_help(QUANTIFIER),
+        }
+    }
+
+    /// A call begins where `selector` ran into a parenthesis at `rest`.
+    pub(super) fn call(&self, selector: &Selector, rest: &'t str) -> CompileError {
+        let kind = CompileErrorKind::UnquotedSelector { found: '(' };
+        let name = selector.span.text(self.text);
+        let Some(whole) = bracketed(rest) else {
+            return fault(kind, self.first_char(rest)).with_help(CALLS);
+        };
+        let span = Span::new(selector.span.start(), self.offset(rest) + whole.len());
+        let inner = whole[1..whole.len() - 1].trim_matches(is_space);
+        let (of, method) = match name.rsplit_once('.') {
+            Some((of, method)) => (Some(of), method),
+            None => (None, name),
+        };
+        let lower = method.to_ascii_lowercase();
+        if of.is_none() && lower == "not" {
+            return fault(kind, selector.span).with_help("write `not` followed by a space");
+        }
+        if of.is_none() && matches!(&*lower, "any" | "all") {
+            return fault(kind, span).with_help(QUANTIFIER);
+        }
+        let counted = of.or_else(|| is_name(inner).then_some(inner));
+        let help = if COUNTERS.contains(&&*lower) && (of.is_none() || inner.is_empty()) {
+            match counted {
+                Some(list) if self.extended => format!("write `count({list})`"),
+                _ => COUNTS.to_owned(),
+            }
+        } else if lower == "has" && of.is_none() && is_name(inner) {
+            format!("write `{inner} is not nil`")
+        } else {
+            let (of, argument) = match of {
+                Some(of) => (Some(of), argument(inner)),
+                None => match inner.split_once(',') {
+                    Some((of, value)) => (Some(of).filter(|of| is_name(of)), argument(value)),
+                    None => (None, None),
+                },
+            };
+            let operator = METHODS.iter().find(|(own, _)| *own == lower).map(|(_, with)| *with);
+            match (of, operator, argument) {
+                (Some(of), Some(operator), Some(argument)) => match (operator, self.extended) {
+                    ("starts with" | "ends with", false) => WORDS.to_owned(),
+                    _ => format!("write `{of} {operator} {argument}`"),
+                },
+                _ if lower.contains("lower") || lower.contains("upper") => {
+                    if self.extended {
+                        "`==*`, `contains*` and `matches*` ignore case".to_owned()
+                    } else {
+                        FOLDING.to_owned()
+                    }
+                }
+                _ => CALLS.to_owned(),
+            }
+        };
+        fault(kind, span).with_help(help)
+    }
+}
+
+/// Whether a string is a selector without brackets.
+fn is_name(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut parts = text.split('.');
+    parts.next().is_some_and(crate::parse::is_ident)
+        && parts.all(|part| crate::parse::is_ident(part) || digits(part))
+}
+
+/// The one argument of a call, as a value of this language.
+fn argument(inner: &str) -> Option<String> {
+    let inner = inner.trim_matches(is_space);
+    if let Ok(("", source)) = quoted(inner) {
+        return Some(source.to_owned());
+    }
+    if let Some((source, meant)) = transcribed(inner) {
+        return (source.len() == inner.len()).then(|| quote(&meant));
+    }
+    if let Some(pattern) = crate::parse::repair::slashed(inner) {
+        return Some(quote(&pattern));
+    }
+    let plain = !inner.is_empty() && inner.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| inner.to_owned())
+}
