@@ -251,7 +251,7 @@ impl<'t> Parser<'t> {
         if found == '(' {
             return self.call(selector, rest);
         }
-        if found == ':' && self.is_assigned(rest) {
+        if found == ':' && is_assigned(rest) {
             let kind = CompileErrorKind::UnknownOperator { found: ":".into() };
             let help = "write `==` with a space on both sides";
             return fault(kind, self.first_char(rest)).with_help(help);
@@ -335,18 +335,6 @@ impl<'t> Parser<'t> {
             return error.with_help(format!("write `{name}`"));
         }
         error.with_help(LEFT)
-    }
-
-    /// Whether `:` at `rest` stands between a name and its value, as in JSON and YAML, and not in a name.
-    fn is_assigned(&self, rest: &'t str) -> bool {
-        let run = bare(rest);
-        let after = skip(&rest[run.len()..]);
-        if run != ":" {
-            return !run.contains(is_sign) && (after.is_empty() || after.starts_with(')'));
-        }
-        !after.starts_with(is_sign)
-            && !["in", "not", "is", "contains", "matches"].contains(&bare(after))
-            && !after.is_empty()
     }
 
     /// A selector is followed by no operator.
@@ -573,4 +561,16 @@ fn is_value(at: &str) -> bool {
         || transcribed(at).is_some()
         || at.starts_with(|char: char| char.is_ascii_digit() || char == '-')
         || ["true", "false"].iter().any(|bool| word.eq_ignore_ascii_case(bool))
+}
+
+/// Whether `:` at `rest` stands between a name and its value, as in JSON and YAML, and not in a name.
+fn is_assigned(rest: &str) -> bool {
+    let run = bare(rest);
+    let after = skip(&rest[run.len()..]);
+    if run != ":" {
+        return !run.contains(is_sign) && (after.is_empty() || after.starts_with(')'));
+    }
+    !after.starts_with(is_sign)
+        && !["in", "not", "is", "contains", "matches"].contains(&bare(after))
+        && !after.is_empty()
 }

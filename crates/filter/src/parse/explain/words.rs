@@ -205,17 +205,14 @@ impl<'t> Parser<'t> {
         let error = fault(CompileErrorKind::ExpectedOperator, self.first_char(rest));
         let written = || {
             let (after, first) = ident(rest).ok()?;
-            let (end, name, list) = match skip(after).strip_prefix("in ") {
-                // As in `any t in Tags {`.
-                Some(list) => {
-                    let list = skip(list);
-                    let length = list.find(|char| is_boundary(char) || char == '{')?;
-                    (&list[length..], first, &list[..length])
-                }
-                None => {
-                    let (end, name) = ident(skip(after)).ok()?;
-                    (end, name, first)
-                }
+            // As in `any t in Tags {`.
+            let (end, name, list) = if let Some(list) = skip(after).strip_prefix("in ") {
+                let list = skip(list);
+                let length = list.find(|char| is_boundary(char) || char == '{')?;
+                (&list[length..], first, &list[..length])
+            } else {
+                let (end, name) = ident(skip(after)).ok()?;
+                (end, name, first)
             };
             let starts = skip(end).starts_with('{') && word.chars().all(char::is_lowercase);
             starts.then(|| (rest.len() - end.len(), format!("{list} as {name}")))
