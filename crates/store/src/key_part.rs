@@ -29,6 +29,42 @@ use crate::table::Entry;
 ///     }
 /// }
 /// ```
+///
+/// A [`SystemTime`] before 1970 has a key, which sorts before those of later times. No row can hold one, because `serde`
+/// refuses to write it: a write fails with [`WriteError::Unstorable`](crate::WriteError::Unstorable), which names the type.
+/// Keep such a time as a signed integer:
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+///
+/// use serde::{Deserialize, Serialize};
+/// use statehold_store::{KeyPart, Store, Table, WriteError};
+///
+/// #[derive(Clone, Debug, Serialize, Deserialize, Table)]
+/// #[table(name = "events", key(at))]
+/// struct Event {
+///     at: SystemTime,
+/// }
+///
+/// /// Nanoseconds since 1970, fewer than 0 before.
+/// #[derive(Clone, Copy, Debug, Serialize, Deserialize, KeyPart)]
+/// struct Moment(i64);
+///
+/// #[derive(Clone, Debug, Serialize, Deserialize, Table)]
+/// #[table(name = "old_events", key(at))]
+/// struct OldEvent {
+///     at: Moment,
+/// }
+///
+/// let early = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
+/// let store = Store::in_memory(&Event::schema());
+/// let error = store.begin_write()?.put(Event { at: early }).unwrap_err();
+/// assert!(matches!(&error, WriteError::Unstorable { reason, .. } if reason.contains("SystemTime")));
+///
+/// let store = Store::in_memory(&OldEvent::schema());
+/// store.begin_write()?.put(OldEvent { at: Moment(-1_000_000_000) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a field of type `{Self}` can't be a key",
     label = "this field is a key or a part of one",
