@@ -197,7 +197,8 @@ impl OldRow<'_> {
     /// can't be seen. Declare the old struct, read that, build the new row from it.
     ///
     /// The names, the order and the kinds of the fields MUST be those that the store has recorded for the
-    /// version; `#[serde(rename = "..")]` keeps a name. In a tuple only the order and the kinds count.
+    /// version; `#[serde(rename = "..")]` keeps a name. In a tuple only the order and the kinds count, and an
+    /// enum may have further variants at its end.
     ///
     /// Cost: one decoding. The first row of a type is compared too, which takes as long as
     /// [`Schema::try_table`](crate::Schema::try_table).

@@ -229,6 +229,7 @@ fn a_type_that_rows_are_read_as_may_be_a_tuple() {
         "1 {id: string, spec: (u64), state: enum{A, B(u8)}}",
         "1 {id: string, spec: u64, state: enum{A, B{x: u8}}}",
         "1 (string, ?, ..)",
+        "1 {id: string, spec: {cpu: u64}, state: enum{A, B{x: u8}, C}}",
     ] {
         assert_eq!(compare_read(rows, same), Compared::Same, "{same}");
     }
@@ -236,6 +237,8 @@ fn a_type_that_rows_are_read_as_may_be_a_tuple() {
         "1 (string, {cores: u64}, enum{A, B{x: u8}})",
         "1 {spec: {cpu: u64}, id: string, state: enum{A, B{x: u8}}}",
         "1 (string, {cpu: u64})",
+        "1 (string, {cpu: u64}, enum{A})",
+        "1 (string, {cpu: u64}, enum{Z, A, B{x: u8}})",
         "1 (string, u32, enum{A, B{x: u8}})",
         "1 (string, u64, enum{A, B{x: u16}})",
     ] {
