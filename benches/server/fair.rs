@@ -51,7 +51,9 @@ const ASKS: [(&str, Ask); 5] = [
     ("filter, scanned", |client, _| {
         drop(client.get("/v1/volumes?type=csi&filter=ExternalID%20matches%20%2200%24%22"));
     }),
-    ("register", |client, at| client.register(&named_volume("honest", &format!("h-{at}"), "p1"))),
+    ("register", |client, at| {
+        client.register(&named_volume(&format!("honest-{at}"), &format!("h-{at}"), "p1"))
+    }),
 ];
 
 /// A request of an attacker, again and again.
