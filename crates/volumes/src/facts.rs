@@ -4,7 +4,8 @@
 //! Everything comes through a [`ReadView`], so a watch on the answer also watches the fingerprints,
 //! jobs and allocations that it follows from.
 //!
-//! Invariant: nothing in here is ever stored.
+//! Invariant: nothing in here is ever stored. The numbers of a plugin's healthy instances are read from its
+//! row, which keeps them.
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 
 mod fuzzy;
 
-use std::{fmt, str::FromStr};
+use std::{fmt, ops::Bound::Included, str::FromStr};
 
 use statehold_store::{HexPrefix, HexPrefixError, KeyRange, Order, ReadView};
 use uuid::Uuid;
@@ -206,8 +206,13 @@ pub fn search_while(
         }
         SearchContext::HostVolumes => {
             let Ok(ids) = hex(prefix) else { return SearchMatches::default() };
-            let rows = view.scan_by(&HostVolumes::BY_ID, &ids, order).take_while(|_| goes_on());
-            let rows = rows.filter(|row| wants_namespace(namespace, &row.namespace));
+            if namespace == ALL_NAMESPACES {
+                let rows = view.scan_by(&HostVolumes::BY_ID, &ids, order);
+                return SearchMatches::of(rows.take_while(|_| goes_on()).map(|row| row.id));
+            }
+            // Volumes of other namespaces wake no reader of this one's.
+            let rows = view.scan::<HostVolumes>(&within_hex(namespace, prefix), order);
+            let rows = rows.take_while(|_| goes_on());
             SearchMatches::of(rows.map(|row| row.id))
         }
         SearchContext::Nodes => {
@@ -223,6 +228,18 @@ fn named(namespace: &str, prefix: &str) -> KeyRange<(String, String)> {
         return KeyRange::<(String, String)>::all();
     }
     KeyRange::<(String, String)>::within_prefix(namespace, prefix)
+}
+
+/// Every key of the namespace whose second part, a UUID, starts with these hex digits.
+fn within_hex(namespace: &str, digits: &str) -> KeyRange<(String, Uuid)> {
+    let completed = |by: &str| {
+        let digits: String = digits.chars().filter(|digit| *digit != '-').collect();
+        let rest = by.get(digits.len()..).unwrap_or_default();
+        // The digits were read before, so that this never fails.
+        Uuid::try_parse(&format!("{digits}{rest}")).unwrap_or_default()
+    };
+    let (least, greatest) = (completed(&"0".repeat(32)), completed(&"f".repeat(32)));
+    KeyRange::<(String, Uuid)>::within_between(namespace, Included(least), Included(greatest))
 }
 
 fn hex(prefix: &str) -> Result<KeyRange<Uuid>, HexPrefixError> {

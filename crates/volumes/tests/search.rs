@@ -101,9 +101,13 @@ fn nodes_are_listed_by_the_start_of_their_id() {
 }
 
 fn host_volume(cluster: &Cluster, number: u128, name: &str) {
+    host_volume_in(cluster, "default", number, name);
+}
+
+fn host_volume_in(cluster: &Cluster, namespace: &str, number: u128, name: &str) {
     let row = HostVolume {
         id: id(number),
-        namespace: "default".into(),
+        namespace: namespace.into(),
         name: name.into(),
         ..Default::default()
     };
@@ -164,5 +168,46 @@ fn a_filter_on_a_name_is_woken_by_no_other_volume() {
         };
         assert!(!is_woken(&cluster, list, again("bb")), "{text}");
         assert!(is_woken(&cluster, list, again("aa")), "{text}");
+    }
+}
+
+#[test]
+fn a_prefix_in_a_namespace_is_woken_by_no_other_namespace() {
+    let cluster = cluster();
+    host_volume(&cluster, 0xab00, "disk-1");
+    let list = |prefix: &'static str| {
+        move |view: &statehold_store::Tracked| {
+            let query = HostVolumeQuery { namespace: "default", prefix, ..Default::default() };
+            list_host_volumes(view, &query).count()
+        }
+    };
+    let by_id = "00000000-0000-0000-0000-00000000AB";
+    for prefix in ["disk", "DISK", by_id] {
+        let other = |it: &Cluster| host_volume_in(it, "prod", 0xab01, "disk-2");
+        assert!(!is_woken(&cluster, list(prefix), other), "{prefix}");
+    }
+    assert!(is_woken(&cluster, list("disk"), |it| host_volume(it, 3, "disk-3")));
+    assert!(is_woken(&cluster, list(by_id), |it| host_volume(it, 0xab04, "other")));
+    let found = |view: &statehold_store::Tracked| {
+        search(view, "default", SearchContext::HostVolumes, "00000000-0000-0000-0000-00000000ab")
+    };
+    assert!(!is_woken(&cluster, found, |it| host_volume_in(it, "prod", 0xab05, "disk-5")));
+    assert!(is_woken(&cluster, found, |it| host_volume(it, 0xab06, "disk-6")));
+}
+
+#[test]
+fn an_upper_case_prefix_is_woken_by_no_other_volume() {
+    let cluster = cluster();
+    host_volume(&cluster, 0xab00, "AB-1");
+    for namespace in ["*", "default"] {
+        let list = |view: &statehold_store::Tracked| {
+            let query = HostVolumeQuery { namespace, prefix: "ABBA", ..Default::default() };
+            list_host_volumes(view, &query).count()
+        };
+        assert!(!is_woken(&cluster, list, |it| host_volume(it, 1, "other")), "{namespace}");
+        assert!(!is_woken(&cluster, list, |it| host_volume(it, 2, "abba")), "names have a case");
+        assert!(is_woken(&cluster, list, |it| host_volume(it, 3, "ABBA-1")), "{namespace}");
+        let by_id = |it: &Cluster| host_volume(it, 0xabba << 112, "by ID");
+        assert!(is_woken(&cluster, list, by_id), "{namespace}");
     }
 }

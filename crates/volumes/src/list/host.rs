@@ -1,11 +1,13 @@
 //! Lists of host volumes.
 
-use statehold_filter::{Conjunct, Kind, Sarg};
-use statehold_store::{Entry, HexPrefix, KeyRange, Order, Plan, ReadView, plan};
+use std::ops::Bound::Included;
+
+use statehold_filter::Conjunct;
+use statehold_store::{Entry, HexPrefix, KeyRange, Order, PLANNED_ROWS_MAX, Plan, ReadView, plan};
 use uuid::{Uuid, fmt::Hyphenated};
 
 use super::{ALL_NAMESPACES, in_order, wants_namespace};
-use crate::rows::{HostVolume, HostVolumes, NAME_OR_ID};
+use crate::rows::{HostVolume, HostVolumes};
 
 /// Which host volumes to list, and from where.
 #[derive(Clone, Copy, Debug)]
@@ -63,13 +65,50 @@ fn has_prefix(volume: &HostVolume, prefix: &str) -> bool {
     id.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-/// The condition that the name or the ID starts with `prefix`, for the planner, if it can be stated.
-fn stated(prefix: &str) -> Option<Conjunct> {
-    // IDs are matched in any case and names are not: such a prefix would be two.
-    let both = prefix.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
-        && prefix.bytes().any(|byte| byte.is_ascii_uppercase());
-    let sarg = Sarg::Prefix(prefix.into());
-    (!prefix.is_empty() && !both).then(|| Conjunct::new(NAME_OR_ID, Kind::Text, sarg))
+/// The least and the greatest ID whose text starts with `prefix`, in either case; `None` if that of no ID
+/// does.
+fn id_bounds(prefix: &str) -> Option<(Uuid, Uuid)> {
+    let completed = |by: Uuid| {
+        let mut buffer = [0; Hyphenated::LENGTH];
+        let rest = by.as_hyphenated().encode_lower(&mut buffer).get(prefix.len()..)?;
+        Uuid::try_parse(&format!("{prefix}{rest}")).ok()
+    };
+    Some((completed(Uuid::nil())?, completed(Uuid::max())?))
+}
+
+/// The volumes whose name or ID starts with the prefix of the query, which is not empty, each once. `None`
+/// when there are so many that reading the table in the order of the list costs less than sorting them.
+///
+/// Reads nothing else, so that no other volume wakes a reader of the list. Names and IDs are read apart,
+/// because IDs are matched in either case and names are not.
+fn by_prefix<'v, V: ReadView>(
+    view: &'v V,
+    query: &HostVolumeQuery<'_>,
+) -> Option<Vec<&'v Entry<HostVolume>>> {
+    let (prefix, order) = (query.prefix, Order::Ascending);
+    let ids = id_bounds(prefix).map(|(least, greatest)| (Included(least), Included(greatest)));
+    let (names, ids) = if query.namespace == ALL_NAMESPACES {
+        let names = KeyRange::<String>::prefix(prefix);
+        let ids = ids.map(|(from, to)| KeyRange::<Uuid>::between(from, to));
+        (
+            view.scan_by(&HostVolumes::BY_NAME, &names, order),
+            ids.map(|ids| view.scan_by(&HostVolumes::BY_ID, &ids, order)),
+        )
+    } else {
+        let namespace = query.namespace;
+        let names = KeyRange::<(String, String)>::within_prefix(namespace, prefix);
+        let ids =
+            ids.map(|(from, to)| KeyRange::<(String, Uuid)>::within_between(namespace, from, to));
+        (
+            view.scan_by(&HostVolumes::BY_NAME_IN_NAMESPACE, &names, order),
+            ids.map(|ids| view.scan::<HostVolumes>(&ids, order)),
+        )
+    };
+    // A volume whose name starts with the prefix as well was found by that.
+    let named = |volume: &&Entry<HostVolume>| volume.name.starts_with(prefix);
+    let ids = ids.into_iter().flatten().filter(|volume| !named(volume));
+    let found: Vec<_> = names.chain(ids).take(PLANNED_ROWS_MAX + 1).collect();
+    (found.len() <= PLANNED_ROWS_MAX).then_some(found)
 }
 
 /// The host volumes that a query selects, ordered by namespace and ID.
@@ -101,30 +140,35 @@ pub fn list_host_volumes<'v, V: ReadView>(
     view: &'v V,
     query: &HostVolumeQuery<'_>,
 ) -> HostVolumeList<'v> {
-    let found = if let Some(node) = query.node {
-        view.scan_by(&HostVolumes::BY_NODE, &KeyRange::<Uuid>::hex(node), Order::Ascending)
-    } else if query.node_pool.is_empty() {
-        let mut range = if query.namespace == ALL_NAMESPACES {
-            KeyRange::<(String, Uuid)>::all()
-        } else {
-            KeyRange::<(String, Uuid)>::within(query.namespace)
-        };
-        if let Some(from) = query.from {
-            range = range.resume(from, query.order);
-        }
-        // An index of the prefix: a volume with another name and ID wakes no reader of this list.
-        let mut conjuncts = query.conjuncts.to_vec();
-        conjuncts.extend(stated(query.prefix));
-        let rows = plan::<HostVolumes>(view, &range, query.order, &conjuncts);
-        return HostVolumeList(Source::Range(rows, query.prefix.into()));
-    } else {
+    let found: Vec<_> = if let Some(node) = query.node {
+        let nodes = KeyRange::<Uuid>::hex(node);
+        view.scan_by(&HostVolumes::BY_NODE, &nodes, Order::Ascending).collect()
+    } else if !query.node_pool.is_empty() {
         let pool = KeyRange::<String>::exact(query.node_pool);
-        view.scan_by(&HostVolumes::BY_POOL, &pool, Order::Ascending)
+        view.scan_by(&HostVolumes::BY_POOL, &pool, Order::Ascending).collect()
+    } else {
+        let found = if query.prefix.is_empty() { None } else { by_prefix(view, query) };
+        let Some(found) = found else { return in_range(view, query) };
+        found
     };
-    let mut found: Vec<_> = found.filter(|volume| query.wants(volume)).collect();
+    let mut found: Vec<_> = found.into_iter().filter(|volume| query.wants(volume)).collect();
     found.sort_by(|a, b| (&a.namespace, a.id).cmp(&(&b.namespace, b.id)));
     if query.order == Order::Descending {
         found.reverse();
     }
     HostVolumeList(Source::Found(found.into_iter()))
+}
+
+/// The volumes of a range of the table, or those of it that the conditions of a filter select.
+fn in_range<'v, V: ReadView>(view: &'v V, query: &HostVolumeQuery<'_>) -> HostVolumeList<'v> {
+    let mut range = if query.namespace == ALL_NAMESPACES {
+        KeyRange::<(String, Uuid)>::all()
+    } else {
+        KeyRange::<(String, Uuid)>::within(query.namespace)
+    };
+    if let Some(from) = query.from {
+        range = range.resume(from, query.order);
+    }
+    let rows = plan::<HostVolumes>(view, &range, query.order, query.conjuncts);
+    HostVolumeList(Source::Range(rows, query.prefix.into()))
 }

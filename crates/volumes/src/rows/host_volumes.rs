@@ -3,9 +3,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use statehold_filter::{Filterable, Kind};
+use statehold_filter::Filterable;
 use statehold_store::{Index, IndexSet, Table};
-use uuid::{Uuid, fmt::Hyphenated};
+use uuid::Uuid;
 
 use super::Labels;
 use crate::modes::Capability;
@@ -120,9 +120,6 @@ impl fmt::Display for HostVolumeState {
     }
 }
 
-/// The selector on which conditions on the name or the ID of a host volume are stated.
-pub(crate) const NAME_OR_ID: &str = "NameOrID";
-
 /// Table of the host volumes, by namespace and ID.
 #[derive(Clone, Copy, Debug)]
 pub struct HostVolumes;
@@ -148,14 +145,11 @@ impl HostVolumes {
     pub const BY_ID: Index<Self, Uuid> =
         Index::non_unique("id", |volume: &HostVolume, keys| keys.add(volume.id));
 
-    /// Volumes by name, and by their ID as hyphenated lower-case text: serves conditions that a plan states
-    /// on either of them.
-    pub const BY_NAME_OR_ID: Index<Self, String> =
-        Index::<Self, String>::non_unique("name_or_id", |volume, keys| {
-            keys.add(&volume.name);
-            keys.add(&*volume.id.as_hyphenated().encode_lower(&mut [0; Hyphenated::LENGTH]));
-        })
-        .serves_stated(NAME_OR_ID, Kind::Text);
+    /// Volumes by their namespace and name.
+    pub const BY_NAME_IN_NAMESPACE: Index<Self, (String, String)> =
+        Index::non_unique("name_in_namespace", |volume: &HostVolume, keys| {
+            keys.add((&volume.namespace, &volume.name));
+        });
 
     /// Volumes by name.
     pub const BY_NAME: Index<Self, String> =
@@ -176,7 +170,7 @@ impl Table for HostVolumes {
     fn indexes(set: &mut IndexSet<Self>) {
         set.add(&Self::BY_NODE).add(&Self::BY_NAME_ON_NODE);
         set.add(&Self::BY_POOL).add(&Self::BY_NAME).add(&Self::BY_ID);
-        set.add(&Self::BY_NAME_OR_ID);
+        set.add(&Self::BY_NAME_IN_NAMESPACE);
     }
 }
 

@@ -1,9 +1,13 @@
 //! What is stored: one module for each table, with its row, its key and its indexes.
 //!
-//! Rows hold what somebody said, never what follows from other rows: health counts, expected counts
-//! and whether a volume is schedulable are worked out when they are read, from the plugin's
-//! fingerprints, the jobs and the allocations of that moment. `CreateIndex` and `ModifyIndex` are
-//! not in the rows either; the store stamps them.
+//! Rows hold reports and requests. Expected counts and whether a volume is schedulable follow from other
+//! rows, and are worked out when they are read, from the jobs and the allocations of that moment.
+//! `CreateIndex` and `ModifyIndex` are not in the rows either; the store stamps them.
+//!
+//! Invariant: no row grows with its neighbours. The lists in a row are those of the one request that wrote
+//! it, whose size its reader limits. Rows of which another may have any number refer to it by their keys:
+//! the host volumes that a node reports, the instances of a plugin, the claims on a volume. Of the last two
+//! the parent's row keeps the numbers, in the transactions that write them.
 
 mod allocations;
 mod claims;
@@ -21,7 +25,6 @@ mod volumes;
 
 use std::collections::BTreeMap;
 
-pub(crate) use self::host_volumes::NAME_OR_ID;
 pub use self::{
     allocations::{Allocation, Allocations},
     claims::{Claim, CsiClaim, CsiClaims},
