@@ -67,9 +67,9 @@ pub trait Filterable {
     #[doc(hidden)]
     const ENTRIES: Option<Kind> = None;
 
-    /// This as the key and value of such a map.
+    /// This as the key and value of such a map; not called `entry`, as the method of maps that a call would otherwise mean.
     #[doc(hidden)]
-    fn entry(&self) -> Option<(Datum<'_>, Datum<'_>)> {
+    fn as_map_entry(&self) -> Option<(Datum<'_>, Datum<'_>)> {
         None
     }
 

@@ -55,13 +55,13 @@ macro_rules! slice_like {
             }
             fn get(&self, key: &Key) -> Option<Datum<'_>> {
                 let order = |item: &T| {
-                    item.entry().and_then(|(own, _)| key_order(&own, key)).unwrap_or(Ordering::Less)
+                    item.as_map_entry().and_then(|(own, _)| key_order(&own, key)).unwrap_or(Ordering::Less)
                 };
                 let index = self[..].binary_search_by(order).ok()?;
-                self[..].get(index)?.entry().map(|(_, value)| value)
+                self[..].get(index)?.as_map_entry().map(|(_, value)| value)
             }
             fn any<'a>(&'a self, test: &mut dyn FnMut(Datum<'a>, Datum<'a>) -> bool) -> bool {
-                self[..].iter().filter_map(T::entry).any(|(key, value)| test(key, value))
+                self[..].iter().filter_map(T::as_map_entry).any(|(key, value)| test(key, value))
             }
         }
 

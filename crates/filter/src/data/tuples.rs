@@ -57,7 +57,7 @@ tuple! {
         Some(key) => Some(Kind::Map(key, &B::KIND)),
         None => None,
     };
-    fn entry(&self) -> Option<(Datum<'_>, Datum<'_>)> {
+    fn as_map_entry(&self) -> Option<(Datum<'_>, Datum<'_>)> {
         Some((self.0.datum(), self.1.datum()))
     }
 }
