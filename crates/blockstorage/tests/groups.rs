@@ -157,7 +157,8 @@ fn a_member_is_neither_deleted_nor_moved_nor_given_away() {
     let spec = TransferSpec { volume_id: id.into(), name: None, no_snapshots: true };
     let key = TransferKey { key: "24e6bf914a44e173", salt: [1; 8] };
     let refusal = member(|cx| create_transfer(&mut txn, cx, reservation, spec, key));
-    assert_eq!(refusal, Err(VolumeRefusal::Transfer.into()));
+    let grouped = VolumeRefusal::InGroup { volume: MEMBERS[0], group: GROUP };
+    assert_eq!(refusal, Err(grouped.into()));
     assert!(admin(|cx| delete_type(&mut txn, cx, &of(TYPE))).is_err());
     assert!(admin(|cx| delete_group_type(&mut txn, cx, &of(GROUP_TYPE))).is_err());
 }
@@ -571,7 +572,8 @@ fn a_volume_takes_no_part_of_a_group_snapshot_to_another_project() {
         let key = TransferKey { key: "24e6bf914a44e173", salt: [1; 8] };
         member(|cx| create_transfer(&mut txn, cx, Uuid::from_u128(90), spec, key))
     };
-    assert!(matches!(offer(false), Err(Error::Snapshot(SnapshotRefusal::Transfer { .. }))));
+    let refusal = offer(false);
+    assert!(matches!(refusal, Err(Error::Snapshot(SnapshotRefusal::InGroupSnapshot { .. }))));
     offer(true).unwrap();
     // What is offered comes into no group, whatever an operator says of it.
     let reset = StatusReset { status: Some("available".into()), ..StatusReset::default() };

@@ -69,7 +69,7 @@ fn what_an_operator_set_available_is_not_promised_twice() {
     keep(&mut txn, 10, 1).unwrap();
     reset(&mut txn, "available");
     let refusal = keep(&mut txn, 11, 2).unwrap_err();
-    assert!(matches!(refusal, Error::Volume(VolumeRefusal::AttachmentReserve { .. })));
+    assert_eq!(refusal, VolumeRefusal::Held { volume: VOLUME }.into());
     keep(&mut txn, 12, 1).unwrap();
 }
 

@@ -9,7 +9,7 @@ use crate::{
     context::{Context, find_volume},
     error::{Error, Missing},
     id::parse_id,
-    ops::refusal::VolumeRefusal,
+    ops::refusal::{VolumeRefusal, check_settled},
     rows::{AttachStatus, Attachment, Volume, VolumeStatus},
 };
 
@@ -90,7 +90,8 @@ impl std::fmt::Debug for Connector {
 /// With a connector, the back end is asked next, and [`connect_attachment`] records what it answers.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::AttachmentReserve`] when somebody else has it.
+/// [`Error`]; [`VolumeRefusal::AttachmentReserve`], [`VolumeRefusal::Held`] when another server has it,
+/// [`VolumeRefusal::Migrating`] while it moves.
 pub fn create_attachment(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -119,8 +120,12 @@ pub fn create_attachment(
     let again = own && matches!(status, VolumeStatus::InUse | VolumeStatus::Reserved);
     // Only an operator makes a volume free that somebody has.
     let held = others && !row.multiattach;
-    if !row.is_settled() || held || !(free || again) {
+    if !(free || again) {
         return Err(VolumeRefusal::AttachmentReserve { volume, status }.into());
+    }
+    check_settled(&row)?;
+    if held {
+        return Err(VolumeRefusal::Held { volume }.into());
     }
     check_room(txn, volume)?;
     let mode = spec.mode.clone().filter(|_| cx.version.at_least(MODE_SINCE));

@@ -9,7 +9,10 @@ use crate::{
     context::{Context, find_volume},
     error::Error,
     id::parse_id,
-    ops::types::{default_type, find_type},
+    ops::{
+        refusal::check_settled,
+        types::{default_type, find_type},
+    },
     quota,
     rows::{
         AttachStatus, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, VolumeType, WorkTarget,
@@ -176,15 +179,14 @@ pub fn manage_snapshot(
             "Unable to manage existing snapshot. Snapshot {reference} already managed."
         )));
     }
-    if !matches!(volume.status, VolumeStatus::Available | VolumeStatus::InUse)
-        || !volume.is_settled()
-    {
+    if !matches!(volume.status, VolumeStatus::Available | VolumeStatus::InUse) {
         return Err(Error::request(format!(
             "Invalid volume: Volume {} status must be available or in-use, but current status is: \
              {}.",
             volume.id, volume.status
         )));
     }
+    check_settled(&volume)?;
     let project = &cx.caller.project;
     let deltas = quota::of_snapshot(cx.config, volume.volume_type_id, 1, volume.size);
     quota::charge(txn, cx.config, project, &deltas)?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use crate::rows::{MigrationStatus, SnapshotStatus, VolumeStatus};
+use crate::rows::{MigrationStatus, SnapshotStatus, Volume, VolumeStatus};
 
 /// Why the state of a volume doesn't allow something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +155,37 @@ pub enum VolumeRefusal {
     TransferEncrypted,
     /// It is encrypted, so it can't be forgotten.
     UnmanageEncrypted,
+    /// It is on its way to another back end, though its status would allow the request.
+    Migrating {
+        /// The volume.
+        volume: Uuid,
+        /// How far it has come.
+        status: MigrationStatus,
+    },
+    /// Another machine has an attachment of it, though its status would allow the request.
+    Held {
+        /// The volume.
+        volume: Uuid,
+    },
+    /// It has no back end, though its status would allow the request.
+    NoBackend {
+        /// The volume.
+        volume: Uuid,
+    },
+    /// It is in a group, which it can't leave by the request.
+    InGroup {
+        /// The volume.
+        volume: Uuid,
+        /// The group.
+        group: Uuid,
+    },
+    /// It is on offer already.
+    Offered {
+        /// The volume.
+        volume: Uuid,
+        /// The offer.
+        transfer: Uuid,
+    },
 }
 
 impl VolumeRefusal {
@@ -286,6 +317,22 @@ impl fmt::Display for VolumeRefusal {
             Self::TransferEncrypted => {
                 f.write_str("transferring encrypted volume is not supported")
             }
+            Self::Migrating { volume, status } => write!(
+                f,
+                "Volume {volume} is being migrated: its migration_status is {status}. Wait until \
+                 it is success or error."
+            ),
+            Self::Held { volume } => {
+                write!(f, "Volume {volume} has an attachment of another server. Delete it first.")
+            }
+            Self::NoBackend { volume } => write!(f, "Volume {volume} is on no backend."),
+            Self::InGroup { volume, group } => {
+                write!(f, "Volume {volume} is in group {group}. Remove it from the group first.")
+            }
+            Self::Offered { volume, transfer } => write!(
+                f,
+                "Volume {volume} is awaiting the transfer {transfer}. Delete the transfer first."
+            ),
             Self::UnmanageEncrypted => {
                 f.write_str("Unmanaging encrypted volumes is not supported.")
             }
@@ -294,6 +341,28 @@ impl fmt::Display for VolumeRefusal {
 }
 
 impl std::error::Error for VolumeRefusal {}
+
+/// Refuses a volume that is on its way to another back end.
+///
+/// Asked after its status, so that a refusal states the reason that holds: a volume that moves is
+/// `available` or `in-use` meanwhile.
+pub(super) fn check_settled(row: &Volume) -> Result<(), VolumeRefusal> {
+    match row.migration_status {
+        Some(status) if !row.is_settled() => {
+            Err(VolumeRefusal::Migrating { volume: row.id, status })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a volume whose data can't be copied where it is: it moves, or is nowhere.
+pub(super) fn check_placed(row: &Volume) -> Result<(), VolumeRefusal> {
+    check_settled(row)?;
+    match row.host {
+        Some(_) => Ok(()),
+        None => Err(VolumeRefusal::NoBackend { volume: row.id }),
+    }
+}
 
 /// Why the state of a snapshot doesn't allow something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -305,6 +374,13 @@ pub enum SnapshotRefusal {
     Transfer {
         /// The snapshot.
         snapshot: Uuid,
+    },
+    /// It is part of a group snapshot, which stays with its project.
+    InGroupSnapshot {
+        /// The snapshot.
+        snapshot: Uuid,
+        /// The group snapshot.
+        group_snapshot: Uuid,
     },
     /// Whoever makes or deletes it can't report this.
     StatusNotAllowed {
@@ -330,6 +406,11 @@ impl fmt::Display for SnapshotRefusal {
             Self::Transfer { snapshot } => {
                 write!(f, "Invalid snapshot: snapshot: {snapshot} status must be available")
             }
+            Self::InGroupSnapshot { snapshot, group_snapshot } => write!(
+                f,
+                "Invalid snapshot: snapshot: {snapshot} is part of the group snapshot \
+                 {group_snapshot}"
+            ),
             Self::StatusNotAllowed { status, current } => write!(
                 f,
                 "Provided snapshot status {status} not allowed for snapshot with status {current}."

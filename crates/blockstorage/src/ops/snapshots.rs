@@ -8,7 +8,7 @@ use crate::{
     caller::policy,
     context::{Context, find_snapshot, find_volume},
     error::Error,
-    ops::refusal::{SnapshotRefusal, VolumeRefusal},
+    ops::refusal::{SnapshotRefusal, VolumeRefusal, check_placed},
     quota,
     rows::{Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkTarget},
     work::{cancel, queue},
@@ -63,10 +63,11 @@ pub fn create_snapshot(
         VolumeStatus::InUse => forced,
         _ => false,
     };
-    if !allowed || !volume.is_settled() || volume.host.is_none() {
+    if !allowed {
         let (volume, status) = (volume.id, volume.status);
         return Err(VolumeRefusal::Snapshot { volume, status, in_use_allowed }.into());
     }
+    check_placed(&volume)?;
     let project = &cx.caller.project;
     let deltas = quota::of_snapshot(cx.config, volume.volume_type_id, 1, volume.size);
     quota::charge(txn, cx.config, project, &deltas)?;
@@ -111,10 +112,11 @@ pub(super) fn create_member(
     (name, description): (Option<Box<str>>, Option<Box<str>>),
 ) -> Result<(), Error> {
     let at_rest = matches!(volume.status, VolumeStatus::Available | VolumeStatus::InUse);
-    if !at_rest || !volume.is_settled() || volume.host.is_none() {
+    if !at_rest {
         let (volume, status) = (volume.id, volume.status);
         return Err(VolumeRefusal::Snapshot { volume, status, in_use_allowed: true }.into());
     }
+    check_placed(volume)?;
     txn.upsert::<Snapshot>(Snapshot {
         name,
         description,

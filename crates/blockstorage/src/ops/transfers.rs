@@ -13,7 +13,7 @@ use crate::{
     context::{Context, find_volume},
     error::{Error, Missing},
     id::parse_id,
-    ops::refusal::{SnapshotRefusal, VolumeRefusal},
+    ops::refusal::{SnapshotRefusal, VolumeRefusal, check_settled},
     quota,
     rows::{Snapshot, SnapshotStatus, Transfer, Volume, VolumeStatus},
     work::snapshots_of,
@@ -83,10 +83,17 @@ pub fn create_transfer(
 ) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, &spec.volume_id)?);
     cx.caller.check(policy::TRANSFER_CREATE)?;
-    let offered = txn.find(&Transfer::BY_VOLUME, row.id).is_some();
-    let free = row.status == VolumeStatus::Available && row.is_settled() && row.group_id.is_none();
-    if !free || offered {
+    let offered = txn.find(&Transfer::BY_VOLUME, row.id).map(|offer| offer.id);
+    if row.status != VolumeStatus::Available {
         return Err(VolumeRefusal::Transfer.into());
+    }
+    check_settled(&row)?;
+    let volume = row.id;
+    if let Some(group) = row.group_id {
+        return Err(VolumeRefusal::InGroup { volume, group }.into());
+    }
+    if let Some(transfer) = offered {
+        return Err(VolumeRefusal::Offered { volume, transfer }.into());
     }
     if row.encrypted && !cx.version.at_least(ENCRYPTED_SINCE) {
         return Err(VolumeRefusal::TransferEncrypted.into());
@@ -109,9 +116,16 @@ pub fn create_transfer(
 }
 
 fn check_snapshots(view: &impl ReadView, volume: Uuid) -> Result<(), SnapshotRefusal> {
-    let busy = snapshots_of(view, volume)
-        .find(|row| row.status != SnapshotStatus::Available || row.group_snapshot_id.is_some());
-    busy.map_or(Ok(()), |row| Err(SnapshotRefusal::Transfer { snapshot: row.id }))
+    for row in snapshots_of(view, volume) {
+        let snapshot = row.id;
+        if row.status != SnapshotStatus::Available {
+            return Err(SnapshotRefusal::Transfer { snapshot });
+        }
+        if let Some(group_snapshot) = row.group_snapshot_id {
+            return Err(SnapshotRefusal::InGroupSnapshot { snapshot, group_snapshot });
+        }
+    }
+    Ok(())
 }
 
 /// Takes an offer back: the volume is available again.

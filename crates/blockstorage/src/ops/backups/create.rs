@@ -107,25 +107,25 @@ pub fn create_backup(
     Ok(())
 }
 
-fn check(volume: &Volume, snapshot: Option<&Snapshot>, force: bool) -> Result<(), BackupRefusal> {
+fn check(volume: &Volume, snapshot: Option<&Snapshot>, force: bool) -> Result<(), Error> {
     if let Some(snapshot) = snapshot {
         if snapshot.volume_id != volume.id {
             let (volume, of_snapshot) = (volume.id, snapshot.volume_id);
-            return Err(BackupRefusal::OtherVolume { volume, of_snapshot });
+            return Err(BackupRefusal::OtherVolume { volume, of_snapshot }.into());
         }
         return match snapshot.status {
             SnapshotStatus::Available => Ok(()),
-            status => Err(BackupRefusal::Snapshot { status }),
+            status => Err(BackupRefusal::Snapshot { status }.into()),
         };
     }
     match volume.status {
-        // What moves elsewhere can't be read for long where it is.
-        status if !volume.is_settled() => Err(BackupRefusal::Volume { status }),
-        VolumeStatus::Available => Ok(()),
-        VolumeStatus::InUse if force => Ok(()),
-        VolumeStatus::InUse => Err(BackupRefusal::InUse),
-        status => Err(BackupRefusal::Volume { status }),
+        VolumeStatus::Available => {}
+        VolumeStatus::InUse if force => {}
+        VolumeStatus::InUse => return Err(BackupRefusal::InUse.into()),
+        status => return Err(BackupRefusal::Volume { status }.into()),
     }
+    // What moves elsewhere can't be read for long where it is.
+    Ok(check_settled(volume)?)
 }
 
 /// The newest backup of a volume in a project, of data that is older than `before`.

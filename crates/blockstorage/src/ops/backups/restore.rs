@@ -8,7 +8,7 @@ use crate::{
     caller::policy,
     context::{Context, find_backup, find_volume},
     error::Error,
-    ops::{VolumeSpec, create_volume},
+    ops::{VolumeSpec, create_volume, refusal::check_placed},
     rows::{Backup, BackupStatus, Task, Volume, VolumeStatus, WorkTarget},
     work::queue,
 };
@@ -53,9 +53,10 @@ pub fn restore_backup(
         return Ok(new);
     };
     let mut volume = Volume::clone(find_volume(txn, cx.caller, volume)?);
-    if volume.status != VolumeStatus::Available || !volume.is_settled() || volume.host.is_none() {
+    if volume.status != VolumeStatus::Available {
         return Err(BackupRefusal::RestoreVolume.into());
     }
+    check_placed(&volume)?;
     if volume.size < backup.size {
         let (volume, backup) = (volume.size, backup.size);
         return Err(BackupRefusal::TooSmall { volume, backup }.into());

@@ -7,7 +7,7 @@ use crate::{
     caller::policy,
     context::Context,
     error::Error,
-    ops::volumes::delete_member,
+    ops::{refusal::check_settled, volumes::delete_member},
     quota,
     rows::{
         AttachStatus, Group, GroupSnapshot, GroupStatus, Task, Volume, VolumeStatus, WorkTarget,
@@ -61,23 +61,23 @@ fn check(
     group: &Group,
     volumes: &[Volume],
     delete_volumes: bool,
-) -> Result<(), GroupRefusal> {
+) -> Result<(), Error> {
     let id = group.id;
     let over = matches!(group.status, GroupStatus::Available | GroupStatus::Error);
     let under_way = matches!(group.status, GroupStatus::Creating | GroupStatus::Deleting);
     if under_way || !(over || delete_volumes) {
         let (allowed, status) = ("available or error", group.status);
-        return Err(GroupRefusal::Status { allowed, status });
+        return Err(GroupRefusal::Status { allowed, status }.into());
     }
     if !volumes.is_empty() && !delete_volumes {
-        return Err(GroupRefusal::HasVolumes { group: id });
+        return Err(GroupRefusal::HasVolumes { group: id }.into());
     }
     for volume in volumes {
         if volume.attach_status == AttachStatus::Attached {
-            return Err(GroupRefusal::Attached { group: id });
+            return Err(GroupRefusal::Attached { group: id }.into());
         }
         if snapshots_of(view, volume.id).next().is_some() {
-            return Err(GroupRefusal::VolumeSnapshots);
+            return Err(GroupRefusal::VolumeSnapshots.into());
         }
         let free = matches!(
             volume.status,
@@ -89,13 +89,14 @@ fn check(
                 | VolumeStatus::ErrorManaging
                 | VolumeStatus::Deleting
         );
-        if !free || !volume.is_settled() {
-            return Err(GroupRefusal::Busy { volume: volume.id, status: volume.status });
+        if !free {
+            return Err(GroupRefusal::Busy { volume: volume.id, status: volume.status }.into());
         }
+        check_settled(volume)?;
     }
     let mut copies = view.scan_by(&Group::BY_SOURCE, &KeyRange::exact(id), Order::Ascending);
     if copies.any(|copy| copy.status == GroupStatus::Creating) {
-        return Err(GroupRefusal::Source { group: id });
+        return Err(GroupRefusal::Source { group: id }.into());
     }
     Ok(())
 }

@@ -9,7 +9,10 @@ use crate::{
     caller::policy,
     context::{Context, find_volume},
     error::Error,
-    ops::{attachments::check_room, refusal::VolumeRefusal},
+    ops::{
+        attachments::check_room,
+        refusal::{VolumeRefusal, check_settled},
+    },
     rows::{AttachStatus, Attachment, Volume, VolumeStatus},
 };
 
@@ -47,10 +50,11 @@ pub fn reserve_volume(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Res
     cx.caller.check(policy::VOLUME_RESERVE)?;
     let free = row.status == VolumeStatus::Available
         || (row.multiattach && row.status == VolumeStatus::InUse);
-    // What is written while a volume moves would be left behind.
-    if !free || !row.is_settled() {
+    if !free {
         return Err(VolumeRefusal::Reserve { status: row.status }.into());
     }
+    // What is written while a volume moves would be left behind.
+    check_settled(&row)?;
     row.status = VolumeStatus::Attaching;
     Ok(write(txn, cx.now, row)?)
 }
@@ -154,7 +158,6 @@ pub fn attach_volume(
         return Ok(write(txn, cx.now, row)?);
     }
     match row.status {
-        status if !row.is_settled() => return Err(VolumeRefusal::Attach { status }.into()),
         VolumeStatus::Available => {}
         VolumeStatus::InUse if row.multiattach => {}
         VolumeStatus::InUse => return Err(VolumeRefusal::AlreadyAttached.into()),
@@ -166,9 +169,7 @@ pub fn attach_volume(
         }
         status => return Err(VolumeRefusal::Attach { status }.into()),
     }
-    if !row.is_settled() {
-        return Err(VolumeRefusal::Attach { status: row.status }.into());
-    }
+    check_settled(&row)?;
     let taken = txn
         .scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending)
         .any(|other| other.attach_status != AttachStatus::Detached);

@@ -8,7 +8,7 @@ use crate::{
     caller::policy,
     context::{Context, find_volume},
     error::{Error, Missing},
-    ops::refusal::VolumeRefusal,
+    ops::refusal::{VolumeRefusal, check_settled},
     rows::{Attachment, VolumeStatus},
 };
 
@@ -47,9 +47,10 @@ pub fn upload_volume(
     if request.public {
         cx.caller.check(policy::VOLUME_UPLOAD_PUBLIC)?;
     }
-    if row.status != VolumeStatus::Available || !row.is_settled() {
+    if row.status != VolumeStatus::Available {
         return Err(VolumeRefusal::Upload { volume: row.id }.into());
     }
+    check_settled(row)?;
     Err(Error::request("Invalid image: there is no image service to take it."))
 }
 
@@ -78,10 +79,11 @@ pub fn reimage_volume(
         return Err(VolumeRefusal::ReimageShared { volume: row.id }.into());
     }
     let free = matches!(row.status, VolumeStatus::Available | VolumeStatus::Error);
-    if !(free || (reserved && request.reserved)) || !row.is_settled() {
+    if !(free || (reserved && request.reserved)) {
         let (volume, status, reserved) = (row.id, row.status, request.reserved);
         return Err(VolumeRefusal::Reimage { volume, status, reserved }.into());
     }
+    check_settled(row)?;
     Err(Error::request(format!(
         "Invalid image: there is no image service to ask for {}.",
         request.image

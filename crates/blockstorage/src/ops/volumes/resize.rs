@@ -11,7 +11,12 @@ use crate::{
     caller::policy,
     context::{Context, find_volume},
     error::{Error, Missing},
-    ops::{qos::is_front_end, refusal::VolumeRefusal, services::disabled_hosts, types::find_type},
+    ops::{
+        qos::is_front_end,
+        refusal::{VolumeRefusal, check_settled},
+        services::disabled_hosts,
+        types::find_type,
+    },
     quota::{self, Deltas},
     rows::{
         Attachment, MigrationStatus, QosSpecs, QuotaKind, Snapshot, SnapshotStatus, Task, Volume,
@@ -45,9 +50,10 @@ pub fn extend_volume(
         )));
     }
     let in_use = row.status == VolumeStatus::InUse && cx.version.at_least(IN_USE_EXTEND_SINCE);
-    if (row.status != VolumeStatus::Available && !in_use) || !row.is_settled() {
+    if row.status != VolumeStatus::Available && !in_use {
         return Err(VolumeRefusal::Extend { volume: row.id, status: row.status }.into());
     }
+    check_settled(&row)?;
     quota::check_size(txn, cx.config, &row.project_id, size)?;
     let more = i64::from(size - row.size);
     let mut deltas = Deltas::new();
@@ -271,9 +277,10 @@ pub fn revert_volume(
              be equal to the snapshot size."
         )));
     }
-    if row.status != VolumeStatus::Available || !row.is_settled() {
+    if row.status != VolumeStatus::Available {
         return Err(VolumeRefusal::Revert { volume, snapshot }.into());
     }
+    check_settled(&row)?;
     if latest.status != SnapshotStatus::Available {
         return Err(VolumeRefusal::RevertSnapshot { volume, snapshot }.into());
     }

@@ -1,0 +1,178 @@
+//! What clients wait on: the fields that background work leaves, and refusals while it runs.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
+
+use statehold_blockstorage::*;
+use statehold_store::{ReadView, Store, WriteTxn};
+use uuid::Uuid;
+
+const VOLUME: Uuid = Uuid::from_u128(1);
+const TYPE: Uuid = Uuid::from_u128(2);
+const OTHER: Uuid = Uuid::from_u128(3);
+const SNAPSHOT: Uuid = Uuid::from_u128(4);
+const BACKUP: Uuid = Uuid::from_u128(5);
+const SPARE: Uuid = Uuid::from_u128(6);
+
+/// When a request comes, and when a worker ends.
+const ASKED: i64 = 5;
+const ENDED: i64 = 9;
+
+fn cx<T>(run: impl FnOnce(&Context<'_>) -> T) -> T {
+    let config = Config::default();
+    let caller = Caller { user: "u".into(), project: "p".into(), role: Role::Admin };
+    let version = Microversion::MAX;
+    run(&Context { config: &config, caller: &caller, version, now: ASKED, request_id: "req-1" })
+}
+
+fn placement(host: &str) -> Placement {
+    Placement { host: host.into(), ..Placement::default() }
+}
+
+fn begin(txn: &mut WriteTxn<'_>) -> WorkItem {
+    let item = WorkItem::clone(next_work(txn).unwrap());
+    let item = start_work(txn, ENDED, item.kind, item.target).unwrap().unwrap();
+    if matches!(item.task, Task::CreateVolume { .. }) {
+        place_volume(txn, item.target, placement("h@b#b")).unwrap();
+    }
+    item
+}
+
+fn work(txn: &mut WriteTxn<'_>, outcome: &Outcome) {
+    let item = begin(txn);
+    assert!(finish_work(txn, &Config::default(), ENDED, &item, outcome).unwrap());
+}
+
+/// A store with a volume, a snapshot and a backup of it.
+fn store() -> Store {
+    let store = Store::in_memory(&schema());
+    let mut txn = store.begin_write().unwrap();
+    bootstrap(&mut txn, &Config::default(), 1, TYPE).unwrap();
+    cx(|cx| {
+        let spec = TypeSpec { name: "other".into(), ..TypeSpec::default() };
+        create_type(&mut txn, cx, OTHER, spec)?;
+        let metadata = [("k".into(), "v".into())].into();
+        let description = Some("about it".into());
+        let size = Some(1);
+        let spec = VolumeSpec { size, description, metadata, ..VolumeSpec::default() };
+        create_volume(&mut txn, cx, VOLUME, spec)
+    })
+    .unwrap();
+    work(&mut txn, &Outcome::DONE);
+    txn.commit().unwrap();
+    store
+}
+
+fn snapshot(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
+    let spec = SnapshotSpec { volume_id: VOLUME.to_string().into(), ..SnapshotSpec::default() };
+    cx(|cx| create_snapshot(txn, cx, SNAPSHOT, spec))
+}
+
+fn backup(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
+    let spec = BackupSpec { volume_id: VOLUME.to_string().into(), ..BackupSpec::default() };
+    cx(|cx| create_backup(txn, cx, BACKUP, spec))
+}
+
+fn retype(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
+    cx(|cx| retype_volume(txn, cx, &VOLUME.to_string(), "other", true, SPARE))
+}
+
+fn migrate(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
+    let request = MigrateRequest { host: Some("h@c#c".into()), ..MigrateRequest::default() };
+    cx(|cx| migrate_volume(txn, cx, &VOLUME.to_string(), request, |_| true))
+}
+
+fn extend(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
+    cx(|cx| extend_volume(txn, cx, &VOLUME.to_string(), 2, SPARE))
+}
+
+fn restore(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
+    let spec = RestoreSpec { volume_id: Some(VOLUME.to_string().into()), ..RestoreSpec::default() };
+    cx(|cx| restore_backup(txn, cx, &BACKUP.to_string(), SPARE, spec).map(drop))
+}
+
+type Ask = fn(&mut WriteTxn<'_>) -> Result<(), Error>;
+
+#[test]
+fn a_refusal_during_a_migration_names_the_migration() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    backup(&mut txn).unwrap();
+    work(&mut txn, &Outcome::DONE);
+    let attach: Ask = |txn| {
+        let request = AttachRequest::default();
+        cx(|cx| attach_volume(txn, cx, &VOLUME.to_string(), request, SPARE))
+    };
+    let attachment: Ask = |txn| {
+        let volume = VOLUME.to_string().into();
+        let spec = AttachmentSpec { volume, ..AttachmentSpec::default() };
+        cx(|cx| create_attachment(txn, cx, SPARE, &spec))
+    };
+    let reserve: Ask = |txn| cx(|cx| reserve_volume(txn, cx, &VOLUME.to_string()));
+    let manage: Ask = |txn| {
+        let reference = Some("disk".into());
+        let volume_id = VOLUME.to_string().into();
+        let spec = ManageSnapshotSpec { volume_id, reference, ..ManageSnapshotSpec::default() };
+        cx(|cx| manage_snapshot(txn, cx, SPARE, spec))
+    };
+    let offer: Ask = |txn| {
+        let key = TransferKey { key: "24e6bf914a44e173", salt: [1; 8] };
+        let spec = TransferSpec { volume_id: VOLUME.to_string().into(), ..TransferSpec::default() };
+        cx(|cx| create_transfer(txn, cx, SPARE, spec, key))
+    };
+    let upload: Ask = |txn| {
+        let request = UploadRequest { public: false };
+        cx(|cx| upload_volume(txn, cx, &VOLUME.to_string(), request))
+    };
+    let reimage: Ask = |txn| {
+        let request = ReimageRequest { image: SPARE, reserved: false };
+        cx(|cx| reimage_volume(txn, cx, &VOLUME.to_string(), request))
+    };
+    migrate(&mut txn).unwrap();
+    let text = format!(
+        "Invalid volume: Volume {VOLUME} is being migrated: its migration_status is starting. Wait until \
+         it is success or error."
+    );
+    let asks: [(&str, Ask); 11] = [
+        ("attach", attach),
+        ("attachment", attachment),
+        ("reserve", reserve),
+        ("snapshot", snapshot),
+        ("manage a snapshot", manage),
+        ("backup", backup),
+        ("restore", restore),
+        ("extend", extend),
+        ("transfer", offer),
+        ("upload", upload),
+        ("reimage", reimage),
+    ];
+    for (name, ask) in asks {
+        assert_eq!(ask(&mut txn).unwrap_err().to_string(), text, "{name}");
+    }
+    // These state all that must hold, the migration among it.
+    for (name, ask) in [("retype", retype as Ask), ("migrate", migrate as Ask)] {
+        assert!(ask(&mut txn).unwrap_err().to_string().contains("migrat"), "{name}");
+    }
+}
+
+#[test]
+fn a_refusal_for_another_reason_than_the_status_names_it() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let key = || TransferKey { key: "24e6bf914a44e173", salt: [1; 8] };
+    let offer = |txn: &mut WriteTxn<'_>, id: u128| {
+        let spec = TransferSpec { volume_id: VOLUME.to_string().into(), ..TransferSpec::default() };
+        cx(|cx| create_transfer(txn, cx, Uuid::from_u128(id), spec, key()))
+    };
+    offer(&mut txn, 20).unwrap();
+    let reset = StatusReset { status: Some("available".into()), ..StatusReset::default() };
+    cx(|cx| reset_volume_status(&mut txn, cx, &VOLUME.to_string(), &reset)).unwrap();
+    let offered = VolumeRefusal::Offered { volume: VOLUME, transfer: Uuid::from_u128(20) };
+    assert_eq!(offer(&mut txn, 21), Err(offered.into()));
+
+    let mut row = Volume::clone(txn.get::<Volume>(VOLUME).unwrap());
+    row.host = None;
+    txn.upsert::<Volume>(row).unwrap();
+    let nowhere = VolumeRefusal::NoBackend { volume: VOLUME };
+    assert_eq!(snapshot(&mut txn), Err(nowhere.into()));
+}
+
