@@ -146,7 +146,7 @@ fn a_message_tells_why_a_volume_could_not_be_made() {
 }
 
 #[test]
-fn how_a_type_is_encrypted_can_change_until_a_volume_has_it() {
+fn encryption_of_a_type_changes_until_a_volume_has_it() {
     let (cloud, _dir) = cloud();
     let made = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
     let path = format!("/types/{}/encryption", id(&made));
@@ -179,16 +179,19 @@ fn how_a_type_is_encrypted_can_change_until_a_volume_has_it() {
     assert_eq!(field, json!({"cipher": "aes"}));
     cloud.expect(404, "GET", &format!("{path}/nope"), &NONE);
 
-    let volume = cloud.create("/volumes", &json!({"volume": {"size": 1, "volume_type": "t"}}));
+    // Without a key manager no volume is encrypted, and none claims to be.
+    let body = json!({"volume": {"size": 1, "volume_type": "t"}});
+    let refused = cloud.refused(400, "POST", "/volumes", &body);
+    assert!(refused.contains("no key manager"), "{refused}");
+    cloud.expect(202, "DELETE", &format!("{path}/{id}"), &NONE);
+    let volume = cloud.create("/volumes", &body);
     let of = format!("/volumes/{volume}/encryption");
-    let all = cloud.expect(200, "GET", &of, &NONE);
-    assert_eq!((&all["provider"], &all["encryption_key_id"]), (&json!("luks"), &NONE));
-    assert_eq!(cloud.expect(200, "GET", &format!("{of}/cipher"), &NONE), "aes");
+    assert_eq!(cloud.expect(200, "GET", &of, &NONE), json!({"encryption_key_id": null}));
     assert_eq!(cloud.expect(200, "GET", &format!("{of}/encryption_key_id"), &NONE), NONE);
     cloud.expect(404, "GET", &format!("{of}/nope"), &NONE);
-    let used = cloud.expect(400, "PUT", &format!("{path}/{id}"), &change);
-    let text = "Cannot update encryption specs. Volume type in use.";
-    assert_eq!(used["badRequest"]["message"], text);
+    let text = "Cannot create encryption specs. Volume type in use.";
+    let body = json!({"encryption": {"provider": "luks", "control_location": "front-end"}});
+    assert_eq!(cloud.refused(400, "POST", &path, &body), text);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::{
     id::parse_id,
     ops::{
         refusal::check_settled,
+        type_rules::{check_unencrypted, zone_of},
         types::{default_type, find_type},
     },
     quota,
@@ -73,10 +74,8 @@ pub fn manage_volume(
             "Unable to manage existing volume. Volume {reference} already managed."
         )));
     }
-    let zone = spec.availability_zone.unwrap_or_else(|| cx.config.default_zone.clone());
-    if !cx.config.zones.contains(&zone) {
-        return Err(Error::request(format!("Availability zone '{zone}' is invalid.")));
-    }
+    check_unencrypted(&volume_type)?;
+    let zone = zone_of(cx.config, &volume_type, spec.availability_zone.as_deref(), None)?;
     let project = &cx.caller.project;
     // Its size is not known yet.
     quota::charge(txn, cx.config, project, &quota::of_volume(Some(volume_type.id), 1, 0))?;
@@ -102,7 +101,7 @@ pub fn manage_volume(
         bootable: spec.bootable,
         multiattach: volume_type.is_multiattach(),
         encryption_key_id: None,
-        encrypted: volume_type.encryption.is_some(),
+        encrypted: false,
         replication_status: None,
         consumes_quota: true,
         shared_targets: Some(false),

@@ -11,6 +11,7 @@ mod refusal;
 mod services;
 mod snapshots;
 mod transfers;
+mod type_rules;
 mod types;
 mod volumes;
 

@@ -186,6 +186,11 @@ pub enum VolumeRefusal {
         /// The offer.
         transfer: Uuid,
     },
+    /// Its type demands encryption, for which there are no keys.
+    NoKeyManager {
+        /// The type.
+        volume_type: Uuid,
+    },
 }
 
 impl VolumeRefusal {
@@ -332,6 +337,11 @@ impl fmt::Display for VolumeRefusal {
             Self::Offered { volume, transfer } => write!(
                 f,
                 "Volume {volume} is awaiting the transfer {transfer}. Delete the transfer first."
+            ),
+            Self::NoKeyManager { volume_type } => write!(
+                f,
+                "Key manager error: volume type {volume_type} is encrypted, and this cloud has no \
+                 key manager. Choose a type without encryption."
             ),
             Self::UnmanageEncrypted => {
                 f.write_str("Unmanaging encrypted volumes is not supported.")

@@ -67,7 +67,13 @@ pub fn default_type<'v>(
         .ok_or(Error::NoDefaultType)
 }
 
-/// Makes sure that there is the type of volumes that name none; with the ID `id` if it has to be made.
+/// Creates the type of volumes that name none, with the ID `id`, unless it exists. Returns whether it
+/// was created.
+///
+/// Corrects volumes that an earlier release marked as encrypted although it had no key for them: their
+/// data was never encrypted, and `encrypted` must not claim that it is.
+///
+/// Cost: looks at all volumes.
 ///
 /// # Errors
 /// [`Error::Store`].
@@ -77,12 +83,28 @@ pub fn bootstrap(
     now: i64,
     id: Uuid,
 ) -> Result<bool, Error> {
+    withdraw_encryption(txn, now)?;
     if txn.find(&VolumeType::BY_NAME, &config.default_type).is_some() {
         return Ok(false);
     }
     let spec = TypeSpec { name: config.default_type.clone(), ..TypeSpec::default() };
     txn.upsert::<VolumeType>(spec.into_row(id, now))?;
     Ok(true)
+}
+
+/// Marks volumes without a key as not encrypted.
+fn withdraw_encryption(txn: &mut WriteTxn<'_>, now: i64) -> Result<(), Error> {
+    let claims: Vec<Volume> = txn
+        .scan::<Volume>(&KeyRange::all(), Order::Ascending)
+        .filter(|row| row.encrypted && row.encryption_key_id.is_none())
+        .map(|row| Volume::clone(row))
+        .collect();
+    for mut row in claims {
+        row.encrypted = false;
+        row.updated_at = Some(now);
+        txn.upsert::<Volume>(row)?;
+    }
+    Ok(())
 }
 
 /// A volume type as somebody asks for it.
@@ -379,7 +401,8 @@ pub fn set_encryption(
 }
 
 fn check_encryption(view: &impl ReadView, row: &VolumeType, verb: &str) -> Result<(), Error> {
-    if in_use(view, row.id) {
+    // A volume that waits for the type would get it after the check of its own request.
+    if in_use(view, row.id) || is_awaited(view, row.id) {
         return Err(Error::request(format!("Cannot {verb} encryption specs. Volume type in use.")));
     }
     Ok(())

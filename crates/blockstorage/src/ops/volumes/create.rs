@@ -11,6 +11,7 @@ use crate::{
     ops::{
         backups::hold,
         groups::{any_group, check_room},
+        type_rules::{check_size, check_unencrypted, zone_of},
         types::{default_type, find_type},
     },
     quota,
@@ -124,7 +125,6 @@ pub fn create_volume(
         ));
     }
     let size = check_source(&spec, &source)?;
-    let zone = zone(cx, &spec, &source)?;
     if let Some(group) = &group {
         check_group(txn, cx, group, named.as_ref(), &source)?;
     }
@@ -134,6 +134,9 @@ pub fn create_volume(
         (None, Some(inherited)) => VolumeType::clone(inherited),
         (None, None) => VolumeType::clone(default_type(txn, cx.config, &cx.caller.project)?),
     };
+    check_size(&volume_type, size)?;
+    check_unencrypted(&volume_type)?;
+    let zone = zone(cx, &spec, &source, &volume_type)?;
     let project = &cx.caller.project;
     quota::check_size(txn, cx.config, project, size)?;
     let deltas = quota::of_volume(Some(volume_type.id), 1, size);
@@ -167,7 +170,7 @@ pub fn create_volume(
         bootable,
         multiattach: volume_type.is_multiattach(),
         encryption_key_id: None,
-        encrypted: volume_type.encryption.is_some(),
+        encrypted: false,
         replication_status: None,
         consumes_quota: true,
         shared_targets: Some(true),
@@ -302,16 +305,17 @@ fn check_source(spec: &VolumeSpec, source: &Source) -> Result<u32, Error> {
     }
 }
 
-fn zone(cx: &Context<'_>, spec: &VolumeSpec, source: &Source) -> Result<Box<str>, Error> {
-    let origin = source.volume().map(|volume| &volume.availability_zone);
-    let Some(zone) = &spec.availability_zone else {
-        return Ok(origin.unwrap_or(&cx.config.default_zone).clone());
-    };
-    if !cx.config.zones.contains(zone) {
-        return Err(Error::request(format!("Availability zone '{zone}' is invalid.")));
-    }
-    if origin.is_some_and(|origin| origin != zone) {
+fn zone(
+    cx: &Context<'_>,
+    spec: &VolumeSpec,
+    source: &Source,
+    volume_type: &VolumeType,
+) -> Result<Box<str>, Error> {
+    let origin = source.volume().map(|volume| &*volume.availability_zone);
+    let named = spec.availability_zone.as_deref();
+    let zone = zone_of(cx.config, volume_type, named, origin)?;
+    if origin.is_some_and(|origin| *origin != *zone) {
         return Err(Error::input("Volume must be in the same availability zone as its source"));
     }
-    Ok(zone.clone())
+    Ok(zone)
 }

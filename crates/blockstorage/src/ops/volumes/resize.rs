@@ -15,6 +15,7 @@ use crate::{
         qos::is_front_end,
         refusal::{VolumeRefusal, check_settled},
         services::disabled_hosts,
+        type_rules::{check_size, check_unencrypted},
         types::find_type,
     },
     quota::{self, Deltas},
@@ -48,6 +49,9 @@ pub fn extend_volume(
              {size}).",
             row.size
         )));
+    }
+    if let Some(own) = row.volume_type_id.and_then(|id| txn.get::<VolumeType>(id)) {
+        check_size(own, size)?;
     }
     let in_use = row.status == VolumeStatus::InUse && cx.version.at_least(IN_USE_EXTEND_SINCE);
     if row.status != VolumeStatus::Available && !in_use {
@@ -84,6 +88,8 @@ pub fn retype_volume(
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check(policy::VOLUME_RETYPE)?;
     let new = VolumeType::clone(find_type(txn, cx.caller, new_type)?);
+    check_size(&new, row.size)?;
+    check_unencrypted(&new)?;
     let old = row.volume_type_id.and_then(|id| txn.get::<VolumeType>(id));
     let used = || {
         let range = KeyRange::exact(row.id);

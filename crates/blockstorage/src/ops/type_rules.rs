@@ -1,0 +1,97 @@
+//! Demands of a volume type that a request is checked against: size limits, zones, encryption.
+//!
+//! The other extra specs are matched against back ends, by the server that has them.
+
+use crate::{config::Config, error::Error, ops::refusal::VolumeRefusal, python, rows::VolumeType};
+
+/// The extra spec with the smallest size of a volume, in GiB.
+/// Cinder: cinder/volume/volume_types.py, MIN_SIZE_KEY.
+const SIZE_MIN: &str = "provisioning:min_vol_size";
+
+/// The extra spec with the largest size of a volume, in GiB.
+/// Cinder: cinder/volume/volume_types.py, MAX_SIZE_KEY.
+const SIZE_MAX: &str = "provisioning:max_vol_size";
+
+/// The extra spec with the availability zones of volumes, separated by commas.
+const ZONES: &str = "RESKEY:availability_zones";
+
+/// Checks a size in GiB against the limits of a type.
+///
+/// A limit that is not a number limits nothing, because the operations that set extra specs accept
+/// any string.
+///
+/// # Errors
+/// [`Error::Input`] that states the limit.
+// Cinder: cinder/volume/volume_types.py, provision_filter_on_size, whose texts these are.
+pub(super) fn check_size(volume_type: &VolumeType, size: u32) -> Result<(), Error> {
+    let limit = |key: &str| {
+        let text = volume_type.extra_specs.get(key)?;
+        Some((text, text.trim().parse::<i64>().ok()?))
+    };
+    let (name, gib) = (&volume_type.name, i64::from(size));
+    if let Some((text, _)) = limit(SIZE_MIN).filter(|(_, min)| gib < *min) {
+        return Err(Error::input(format!(
+            "Specified volume size of '{size}' is less than the minimum required size of '{text}' \
+             for volume type '{name}'."
+        )));
+    }
+    if let Some((text, _)) = limit(SIZE_MAX).filter(|(_, max)| gib > *max) {
+        return Err(Error::input(format!(
+            "Specified volume size of '{size}' is greater than the maximum allowable size of \
+             '{text}' for volume type '{name}'."
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses a type whose volumes are encrypted.
+///
+/// There is no key manager, so a volume of such a type would be plain data that claims protection.
+///
+/// # Errors
+/// [`VolumeRefusal::NoKeyManager`].
+pub(super) fn check_unencrypted(volume_type: &VolumeType) -> Result<(), VolumeRefusal> {
+    match &volume_type.encryption {
+        Some(_) => Err(VolumeRefusal::NoKeyManager { volume_type: volume_type.id }),
+        None => Ok(()),
+    }
+}
+
+/// Returns the zone of a new volume: `named` in the request, that of the `origin` that it is a copy of,
+/// or one of those that the type allows.
+///
+/// # Errors
+/// [`Error::Request`] when the cloud has none of the type's zones, or the zone is not among them.
+// Cinder: cinder/volume/flows/api/create_volume.py, _extract_availability_zones.
+pub(super) fn zone_of(
+    config: &Config,
+    volume_type: &VolumeType,
+    named: Option<&str>,
+    origin: Option<&str>,
+) -> Result<Box<str>, Error> {
+    let invalid = |zone: &str| Error::request(format!("Availability zone '{zone}' is invalid."));
+    let Some(text) = volume_type.extra_specs.get(ZONES) else {
+        return match named {
+            Some(zone) if config.zones.contains(zone) => Ok(zone.into()),
+            Some(zone) => Err(invalid(zone)),
+            // Not checked: a copy stays beside its origin, though an operator renamed the zone.
+            None => Ok(origin.unwrap_or(&config.default_zone).into()),
+        };
+    };
+    let of_type: Vec<&str> =
+        text.split(',').map(str::trim).filter(|zone| !zone.is_empty()).collect();
+    let usable = |zone: &str| of_type.contains(&zone) && config.zones.contains(zone);
+    let Some(first) = of_type.iter().find(|zone| usable(zone)) else {
+        let quoted: Vec<_> = of_type.iter().map(|zone| python::quoted(zone)).collect();
+        return Err(Error::request(format!(
+            "Volume type is only supported in these availability zones: [{}]",
+            quoted.join(", ")
+        )));
+    };
+    match named.or(origin) {
+        Some(zone) if usable(zone) => Ok(zone.into()),
+        Some(zone) => Err(invalid(zone)),
+        None if usable(&config.default_zone) => Ok(config.default_zone.clone()),
+        None => Ok((*first).into()),
+    }
+}
