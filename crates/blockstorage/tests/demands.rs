@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
 
+use serde_json::json;
 use statehold_blockstorage::*;
 use statehold_store::{ReadView, Store, WriteTxn};
 use uuid::Uuid;
@@ -180,3 +181,47 @@ fn a_type_limits_the_zones_of_its_volumes() {
     assert_eq!(zone_of("mars,moon", Some("moon")), invalid("moon"));
 }
 
+fn limit(consumer: &str, specs: &[(&str, &str)]) -> Option<serde_json::Value> {
+    let store = store(&[]);
+    let mut txn = store.begin_write().unwrap();
+    let qos = Uuid::from_u128(20);
+    let specs = specs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+    let spec = QosSpec { name: "q".into(), consumer: Some(consumer.into()), specs };
+    admin(|cx| create_qos(&mut txn, cx, qos, spec)).unwrap();
+    let volume = |txn: &WriteTxn<'_>| front_end_qos(txn, txn.get::<Volume>(VOLUME).unwrap());
+    assert_eq!(volume(&txn), None, "the type is not bound yet");
+    let (id, of) = (qos.to_string(), DEFAULT.to_string());
+    admin(|cx| bind_type(&mut txn, cx, &id, Some(&of))).unwrap();
+    volume(&txn).map(Into::into)
+}
+
+#[test]
+fn hosts_enforce_front_end_limits_alone() {
+    let specs = [("read_iops_sec", "100"), ("vendor:x", "y")];
+    let sent = Some(json!({"read_iops_sec": "100", "vendor:x": "y"}));
+    assert_eq!(limit("front-end", &specs), sent);
+    assert_eq!(limit("both", &specs), sent);
+    assert_eq!(limit("back-end", &specs), None);
+    assert_eq!(limit("front-end", &[]), Some(json!({})));
+}
+
+#[test]
+fn limits_grow_with_the_size_of_a_volume() {
+    let specs = [
+        ("total_iops_sec_per_gb", "10"),
+        ("read_bytes_sec_per_gb", "10"),
+        ("read_bytes_sec_per_gb_min", "100"),
+        ("write_iops_sec_per_gb", "10"),
+        ("write_iops_sec_max", "20"),
+        ("read_iops_sec_max", "7"),
+        ("write_bytes_sec_per_gb", "some"),
+    ];
+    let sent = json!({
+        "total_iops_sec": 30,
+        "read_bytes_sec": 100,
+        "write_iops_sec": 20,
+        "read_iops_sec_max": "7",
+        "write_bytes_sec_per_gb": "some",
+    });
+    assert_eq!(limit("front-end", &specs), Some(sent));
+}

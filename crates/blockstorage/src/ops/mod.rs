@@ -38,8 +38,8 @@ pub use self::{
     manage::{ManageSnapshotSpec, ManageVolumeSpec, manage_snapshot, manage_volume, named_host},
     messages::{delete_message, find_message},
     qos::{
-        QosSpec, bind_type, create_qos, delete_qos, delete_qos_keys, find_qos, qos_types,
-        unbind_types, update_qos,
+        QosSpec, bind_type, create_qos, delete_qos, delete_qos_keys, find_qos, front_end_qos,
+        qos_types, unbind_types, update_qos,
     },
     refusal::{SnapshotRefusal, VolumeRefusal},
     services::{
