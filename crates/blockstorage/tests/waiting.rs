@@ -28,6 +28,14 @@ fn placement(host: &str) -> Placement {
     Placement { host: host.into(), ..Placement::default() }
 }
 
+fn moved() -> Outcome {
+    Outcome::Done { moved: Some(placement("h@c#c")), provider_id: None }
+}
+
+fn failed() -> Outcome {
+    Outcome::Failed { cause: FailureCause::Unknown, message: Uuid::from_u128(99) }
+}
+
 fn begin(txn: &mut WriteTxn<'_>) -> WorkItem {
     let item = WorkItem::clone(next_work(txn).unwrap());
     let item = start_work(txn, ENDED, item.kind, item.target).unwrap().unwrap();
@@ -85,12 +93,96 @@ fn extend(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
     cx(|cx| extend_volume(txn, cx, &VOLUME.to_string(), 2, SPARE))
 }
 
+fn revert(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
+    cx(|cx| revert_volume(txn, cx, &VOLUME.to_string(), SNAPSHOT))
+}
+
 fn restore(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
     let spec = RestoreSpec { volume_id: Some(VOLUME.to_string().into()), ..RestoreSpec::default() };
     cx(|cx| restore_backup(txn, cx, &BACKUP.to_string(), SPARE, spec).map(drop))
 }
 
 type Ask = fn(&mut WriteTxn<'_>) -> Result<(), Error>;
+
+/// Status, progress of a migration, status before the work, and when the row changed.
+type Fields = (VolumeStatus, Option<MigrationStatus>, Option<VolumeStatus>, Option<i64>);
+
+fn fields(txn: &WriteTxn<'_>) -> Fields {
+    let row = txn.get::<Volume>(VOLUME).unwrap();
+    (row.status, row.migration_status, row.previous_status, row.updated_at)
+}
+
+#[test]
+fn a_volume_shows_how_its_work_ended() {
+    use MigrationStatus::{Error as Lost, Success};
+    use VolumeStatus::{Available, ErrorExtending, ErrorRestoring};
+    let kinds: [(&str, Ask, Outcome, VolumeStatus, Option<MigrationStatus>); 13] = [
+        ("retype", retype, Outcome::DONE, Available, None),
+        ("retype that moves", retype, moved(), Available, Some(Success)),
+        ("retype that fails", retype, failed(), Available, None),
+        ("migrate", migrate, moved(), Available, Some(Success)),
+        ("migrate to where it is", migrate, Outcome::DONE, Available, Some(Success)),
+        ("migrate that fails", migrate, failed(), Available, Some(Lost)),
+        ("extend", extend, Outcome::DONE, Available, None),
+        ("extend that fails", extend, failed(), ErrorExtending, None),
+        ("backup", backup, Outcome::BackedUp { objects: 1 }, Available, None),
+        ("backup that fails", backup, failed(), Available, None),
+        ("restore", restore, Outcome::DONE, Available, None),
+        ("restore that fails", restore, failed(), ErrorRestoring, None),
+        ("revert", revert, Outcome::DONE, Available, None),
+    ];
+    for (name, ask, outcome, status, migration) in kinds {
+        let store = store();
+        let mut txn = store.begin_write().unwrap();
+        if name.starts_with("restore") {
+            backup(&mut txn).unwrap();
+            work(&mut txn, &Outcome::DONE);
+        }
+        if name == "revert" {
+            snapshot(&mut txn).unwrap();
+            work(&mut txn, &Outcome::DONE);
+        }
+        ask(&mut txn).unwrap();
+        work(&mut txn, &outcome);
+        assert_eq!(fields(&txn), (status, migration, None, Some(ENDED)), "{name}");
+    }
+}
+
+#[test]
+fn a_snapshot_and_a_backup_show_how_their_work_ended() {
+    for (outcome, ended, progress) in
+        [(Outcome::DONE, SnapshotStatus::Available, 100), (failed(), SnapshotStatus::Error, 0)]
+    {
+        let store = store();
+        let mut txn = store.begin_write().unwrap();
+        snapshot(&mut txn).unwrap();
+        work(&mut txn, &outcome);
+        let row = txn.get::<Snapshot>(SNAPSHOT).unwrap();
+        assert_eq!((row.status, row.progress, row.updated_at), (ended, progress, Some(ENDED)));
+    }
+    for (outcome, ended, objects) in [
+        (Outcome::BackedUp { objects: 3 }, BackupStatus::Available, 3),
+        (failed(), BackupStatus::Error, 0),
+    ] {
+        let store = store();
+        let mut txn = store.begin_write().unwrap();
+        backup(&mut txn).unwrap();
+        work(&mut txn, &outcome);
+        let row = txn.get::<Backup>(BACKUP).unwrap();
+        assert_eq!((row.status, row.object_count, row.updated_at), (ended, objects, Some(ENDED)));
+        assert_eq!(row.fail_reason.is_some(), ended == BackupStatus::Error);
+    }
+}
+
+#[test]
+fn a_migration_that_runs_differs_from_one_that_waits() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    migrate(&mut txn).unwrap();
+    assert_eq!(fields(&txn).1, Some(MigrationStatus::Starting));
+    begin(&mut txn);
+    assert_eq!(fields(&txn).1, Some(MigrationStatus::Migrating));
+}
 
 #[test]
 fn a_refusal_during_a_migration_names_the_migration() {

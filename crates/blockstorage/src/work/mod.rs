@@ -31,7 +31,10 @@ use crate::{
     config::Config,
     context::Context,
     quota,
-    rows::{Backup, Snapshot, Task, Volume, VolumeSource, VolumeStatus, WorkItem, WorkTarget},
+    rows::{
+        Backup, MigrationStatus, Snapshot, Task, Volume, VolumeSource, VolumeStatus, WorkItem,
+        WorkTarget,
+    },
 };
 
 /// How often work is begun before it counts as failed.
@@ -176,7 +179,21 @@ pub fn start_work(
     item.started_at = Some(now);
     item.attempts += 1;
     txn.upsert::<WorkItem>(item.clone())?;
+    note_migrating(txn, now, &item)?;
     Ok(Some(item))
+}
+
+/// Shows that a volume is on its way: clients tell a migration that waits from one that runs by it.
+fn note_migrating(txn: &mut WriteTxn<'_>, now: i64, item: &WorkItem) -> Result<(), WriteError> {
+    if !matches!(item.task, Task::MigrateVolume { .. }) {
+        return Ok(());
+    }
+    let Some(row) = txn.get::<Volume>(item.target) else { return Ok(()) };
+    let mut row = Volume::clone(row);
+    row.migration_status = Some(MigrationStatus::Migrating);
+    row.updated_at = Some(now);
+    txn.upsert::<Volume>(row)?;
+    Ok(())
 }
 
 /// Settles what was begun before a crash: it waits again, or has failed after [`ATTEMPTS_MAX`]

@@ -95,6 +95,10 @@ pub(super) fn finish_volume(
                 let new = txn.get::<crate::rows::VolumeType>(*volume_type);
                 row.multiattach = new.is_some_and(|new| new.is_multiattach());
             }
+            // A retype that moves the volume is a migration, and clients wait for its end.
+            if matches!(outcome, Outcome::Done { moved: Some(_), .. }) {
+                row.migration_status = Some(MigrationStatus::Success);
+            }
             before
         }
         Task::MigrateVolume { .. } => {
