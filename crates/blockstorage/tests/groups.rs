@@ -376,11 +376,15 @@ fn nothing_is_made_from_an_empty_group() {
     let id = Uuid::from_u128(40);
     let refusal = copy(&mut txn, id, GroupSource::Group(of(GROUP).into()));
     assert_eq!(refusal, Err(GroupRefusal::EmptyGroup.into()));
-    // A snapshot of nothing is there at once, and goes at once.
-    snapshot(&mut txn, id).unwrap();
-    assert_eq!(snapshot_status(&txn, id), Some(GroupSnapshotStatus::Available));
-    member(|cx| delete_group_snapshot(&mut txn, cx, API, &of(id))).unwrap();
+    let refusal = snapshot(&mut txn, id).unwrap_err();
+    let text = "Invalid Group: Source group cannot be empty or in 'creating' or 'updating' state. No \
+                group snapshot will be created.";
+    assert_eq!((refusal.status(), &*refusal.to_string()), (400, text));
     assert_eq!(snapshot_status(&txn, id), None);
+    // Nothing holds the group, so it can be deleted.
+    member(|cx| delete_group(&mut txn, cx, API, &of(GROUP), false)).unwrap();
+    work_off(&mut txn);
+    assert_eq!(status(&txn, GROUP), None);
 }
 
 #[test]
@@ -514,27 +518,6 @@ fn another_project_sees_no_group_and_a_reader_changes_none() {
     assert_eq!(refusal, Err(Error::Policy { rule: "group:update" }));
     let refusal = member(|cx| reset_group_status(&mut txn, cx, &text, "error"));
     assert_eq!(refusal, Err(Error::Policy { rule: "group:reset_status" }));
-}
-
-#[test]
-fn a_group_that_has_no_back_end_is_held_by_its_snapshots_too() {
-    let store = store();
-    let mut txn = store.begin_write().unwrap();
-    let (group, snap) = (Uuid::from_u128(20), Uuid::from_u128(30));
-    let spec = GroupSpec {
-        group_type: "g".into(),
-        volume_types: vec![of(TYPE).into()],
-        ..GroupSpec::default()
-    };
-    member(|cx| create_group(&mut txn, cx, API, group, spec)).unwrap();
-    work(&mut txn, &failed());
-    let spec = GroupSnapshotSpec { group_id: of(group).into(), ..GroupSnapshotSpec::default() };
-    member(|cx| create_group_snapshot(&mut txn, cx, API, snap, &spec, ids(30))).unwrap();
-    let delete = |txn: &mut WriteTxn<'_>| member(|cx| delete_group(txn, cx, API, &of(group), true));
-    assert_eq!(delete(&mut txn), Err(GroupRefusal::HasSnapshots.into()));
-    member(|cx| delete_group_snapshot(&mut txn, cx, API, &of(snap))).unwrap();
-    delete(&mut txn).unwrap();
-    assert_eq!(status(&txn, group), None);
 }
 
 #[test]

@@ -88,6 +88,8 @@ pub enum GroupRefusal {
     },
     /// The group snapshot can't be deleted as it is.
     DeleteSnapshot,
+    /// The group has no volumes to take a snapshot of, or gets its volumes at the moment.
+    NothingToSnapshot,
     /// The group has no volumes of which another could be made.
     EmptyGroup,
     /// The group snapshot has no snapshots of which a group could be made.
@@ -227,6 +229,11 @@ impl fmt::Display for GroupRefusal {
             Self::DeleteSnapshot => f.write_str(
                 "Invalid GroupSnapshot: GroupSnapshot status must be available or error, and no \
                  Group can be currently using it as source for its creation.",
+            ),
+            // Cinder: cinder/volume/api.py, API.create_snapshots_in_db.
+            Self::NothingToSnapshot => f.write_str(
+                "Invalid Group: Source group cannot be empty or in 'creating' or 'updating' state. \
+                 No group snapshot will be created.",
             ),
             Self::EmptyGroup => {
                 f.write_str("Invalid Group: Source Group is empty. No group will be created.")

@@ -32,7 +32,8 @@ pub struct GroupSnapshotSpec {
 /// `creating` until all of them were made.
 ///
 /// # Errors
-/// [`Error`]; the quota of all snapshots is checked at once.
+/// [`Error`]; [`GroupRefusal::NothingToSnapshot`] for a group without volumes. The quota of all snapshots
+/// is checked at once.
 pub fn create_group_snapshot(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -43,12 +44,17 @@ pub fn create_group_snapshot(
 ) -> Result<(), Error> {
     let group = Group::clone(find_group(txn, cx, api, &spec.group_id)?);
     cx.caller.check(policy::GROUP_SNAPSHOT_CREATE)?;
-    if matches!(group.status, GroupStatus::Creating | GroupStatus::Deleting) {
+    if group.status == GroupStatus::Deleting {
         let (allowed, status) = ("available", group.status);
         return Err(GroupRefusal::Status { allowed, status }.into());
     }
     let volumes: Vec<Volume> =
         volumes_of(txn, group.id).map(|volume| Volume::clone(volume)).collect();
+    // An empty group snapshot would hold its group: no volume could come into it and go again.
+    let unready = matches!(group.status, GroupStatus::Creating | GroupStatus::Updating);
+    if unready || volumes.is_empty() {
+        return Err(GroupRefusal::NothingToSnapshot.into());
+    }
     let mut deltas = Deltas::new();
     for volume in &volumes {
         let own = quota::of_snapshot(cx.config, volume.volume_type_id, 1, volume.size);
