@@ -268,3 +268,69 @@ fn a_refusal_for_another_reason_than_the_status_names_it() {
     assert_eq!(snapshot(&mut txn), Err(nowhere.into()));
 }
 
+#[test]
+fn a_restored_volume_has_its_description_and_metadata() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    let spec = BackupSpec {
+        volume_id: VOLUME.to_string().into(),
+        description: Some("of the backup".into()),
+        ..BackupSpec::default()
+    };
+    cx(|cx| create_backup(&mut txn, cx, BACKUP, spec)).unwrap();
+    work(&mut txn, &Outcome::DONE);
+    cx(|cx| restore_backup(&mut txn, cx, &BACKUP.to_string(), SPARE, RestoreSpec::default()))
+        .unwrap();
+    work(&mut txn, &Outcome::DONE);
+    let row = txn.get::<Volume>(SPARE).unwrap();
+    assert_eq!(row.description.as_deref(), Some("about it"));
+    assert_eq!(row.metadata.get("k").map(|value| &**value), Some("v"));
+    // A request of its own wins.
+    let other = Uuid::from_u128(7);
+    let spec = VolumeSpec {
+        backup_id: Some(BACKUP.to_string().into()),
+        description: Some("mine".into()),
+        metadata: [("k".into(), "w".into())].into(),
+        ..VolumeSpec::default()
+    };
+    cx(|cx| create_volume(&mut txn, cx, other, spec)).unwrap();
+    let row = txn.get::<Volume>(other).unwrap();
+    assert_eq!(row.description.as_deref(), Some("mine"));
+    assert_eq!(row.metadata.get("k").map(|value| &**value), Some("w"));
+}
+
+/// Imports the record of the backup after `edit`.
+fn import(txn: &mut WriteTxn<'_>, edit: impl FnOnce(&mut serde_json::Value)) -> Uuid {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+    let mut record = cx(|cx| export_backup(txn, cx, &BACKUP.to_string())).unwrap();
+    assert!(record.backup_service.starts_with("cinder.backup.drivers"));
+    let mut fields =
+        serde_json::from_slice(&BASE64_STANDARD.decode(&*record.backup_url).unwrap()).unwrap();
+    edit(&mut fields);
+    record.backup_url = BASE64_STANDARD.encode(fields.to_string()).into();
+    cx(|cx| import_backup(txn, cx, &record)).unwrap()
+}
+
+#[test]
+fn a_record_under_another_id_leads_to_the_same_data() {
+    let store = store();
+    let mut txn = store.begin_write().unwrap();
+    backup(&mut txn).unwrap();
+    work(&mut txn, &Outcome::DONE);
+    let id = import(&mut txn, |fields| fields["id"] = SPARE.to_string().into());
+    let row = Backup::clone(txn.get::<Backup>(id).unwrap());
+    assert_eq!((id, row.data()), (SPARE, BACKUP));
+    // An earlier release wrote no ID of the data.
+    let third = Uuid::from_u128(7);
+    let id = import(&mut txn, |fields| {
+        fields["id"] = third.to_string().into();
+        fields.as_object_mut().unwrap().remove("data_id");
+    });
+    assert_eq!(txn.get::<Backup>(id).unwrap().data(), BACKUP);
+    let origin = Backup::clone(txn.get::<Backup>(BACKUP).unwrap());
+    assert!(origin.shares_data(&txn) && row.shares_data(&txn));
+    txn.delete::<Backup>(BACKUP).unwrap();
+    assert!(row.shares_data(&txn), "the third has it still");
+    txn.delete::<Backup>(third).unwrap();
+    assert!(!row.shares_data(&txn));
+}

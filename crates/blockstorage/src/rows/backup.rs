@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use statehold_filter::{Filterable, Kind};
-use statehold_store::{Table, folded};
+use statehold_store::{KeyRange, OldRow, Order, ReadView, RowError, Table, folded};
 use uuid::Uuid;
 
 use super::status::statuses;
@@ -35,7 +35,7 @@ impl BackupStatus {
 
 /// What was on a volume or snapshot at a time, kept apart from back ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Filterable, Table)]
-#[table(name = "block_backups")]
+#[table(name = "block_backups", version = 2, migrate = Backup::from_old)]
 #[table(unique(name = "project", on(project_id, created_at, id)))]
 #[table(unique(name = "created", on(created_at, id)))]
 #[table(index(name = "volume", on(volume_id, data_timestamp), serves = "volume_id"))]
@@ -91,9 +91,98 @@ pub struct Backup {
     /// What is known of the image on it.
     #[filterable(skip)]
     pub image_metadata: Pairs,
+    /// The ID that its data goes by, when its record was imported under another one.
+    #[filterable(skip)]
+    #[table(index(name = "data", some))]
+    pub data_id: Option<Uuid>,
+    /// Human-readable description of the volume.
+    #[filterable(skip)]
+    pub volume_description: Option<Box<str>>,
+    /// User-defined key/value metadata of the volume.
+    #[filterable(skip)]
+    pub volume_metadata: Pairs,
+}
+
+/// The fields of version 1, in their order: before backups had what a restored volume gets back.
+#[derive(Deserialize)]
+struct BackupV1 {
+    id: Uuid,
+    project_id: Box<str>,
+    user_id: Box<str>,
+    volume_id: Uuid,
+    snapshot_id: Option<Uuid>,
+    parent_id: Option<Uuid>,
+    name: Option<Box<str>>,
+    description: Option<Box<str>>,
+    size: u32,
+    status: BackupStatus,
+    availability_zone: Option<Box<str>>,
+    container: Box<str>,
+    object_count: u32,
+    fail_reason: Option<Box<str>>,
+    created_at: i64,
+    updated_at: Option<i64>,
+    data_timestamp: i64,
+    metadata: Pairs,
+    volume_name: Option<Box<str>>,
+    bootable: bool,
+    image_metadata: Pairs,
+}
+
+impl From<BackupV1> for Backup {
+    fn from(old: BackupV1) -> Self {
+        Self {
+            id: old.id,
+            project_id: old.project_id,
+            user_id: old.user_id,
+            volume_id: old.volume_id,
+            snapshot_id: old.snapshot_id,
+            parent_id: old.parent_id,
+            name: old.name,
+            description: old.description,
+            size: old.size,
+            status: old.status,
+            availability_zone: old.availability_zone,
+            container: old.container,
+            object_count: old.object_count,
+            fail_reason: old.fail_reason,
+            created_at: old.created_at,
+            updated_at: old.updated_at,
+            data_timestamp: old.data_timestamp,
+            metadata: old.metadata,
+            volume_name: old.volume_name,
+            bootable: old.bootable,
+            image_metadata: old.image_metadata,
+            data_id: None,
+            volume_description: None,
+            volume_metadata: Pairs::new(),
+        }
+    }
 }
 
 impl Backup {
+    fn from_old(old: OldRow<'_>) -> Result<Self, RowError> {
+        match old.version() {
+            1 => old.read::<BackupV1>().map(Self::from),
+            _ => Err(old.unknown(<Self as Table>::VERSION)),
+        }
+    }
+
+    /// Returns the ID that its data goes by.
+    pub fn data(&self) -> Uuid {
+        self.data_id.unwrap_or(self.id)
+    }
+
+    /// Returns whether another backup has the same data, which MUST then outlive this one: the record of
+    /// a backup was imported under another ID.
+    pub fn shares_data(&self, view: &impl ReadView) -> bool {
+        let data = self.data();
+        let range = KeyRange::exact(data);
+        let origin = view.get::<Self>(data).filter(|row| row.data() == data);
+        let mut copies = view.scan_by(&Self::BY_DATA, &range, Order::Ascending);
+        origin.is_some_and(|row| row.id != self.id) || copies.any(|row| row.id != self.id)
+    }
+
     /// Backups by name whatever the case of its letters, as plain filters compare.
     pub const BY_NAME_FOLDED: statehold_store::Index<Self, String> =
         statehold_store::Index::<Self, String>::non_unique("name_folded", |backup, keys| {

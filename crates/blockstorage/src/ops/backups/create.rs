@@ -9,6 +9,8 @@ use crate::{
     caller::policy,
     context::{Context, find_snapshot, find_volume},
     error::Error,
+    id::parse_id,
+    ops::refusal::check_settled,
     quota,
     rows::{
         Backup, BackupStatus, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkTarget,
@@ -90,6 +92,9 @@ pub fn create_backup(
         volume_name: volume.name.clone(),
         bootable: volume.bootable,
         image_metadata: volume.image_metadata.clone(),
+        data_id: None,
+        volume_description: volume.description.clone(),
+        volume_metadata: volume.metadata.clone(),
     };
     txn.upsert::<Backup>(row)?;
     if let Some(mut snapshot) = snapshot {
@@ -150,4 +155,10 @@ fn newest(
 pub(super) fn place(id: Uuid) -> Box<str> {
     let id = id.to_string();
     format!("{}/{}/{id}", &id[..2], &id[2..4]).into()
+}
+
+/// Returns the backup whose data is at a place that [`place`] returned; none for another container.
+pub(super) fn id_at(container: &str) -> Option<Uuid> {
+    let id = parse_id(container.rsplit('/').next()?)?;
+    (*place(id) == *container).then_some(id)
 }

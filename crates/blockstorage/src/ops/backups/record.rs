@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use statehold_store::{ReadView, WriteTxn};
 use uuid::Uuid;
 
-use super::{BackupRefusal, create::place};
+use super::{
+    BackupRefusal,
+    create::{id_at, place},
+};
 use crate::{
     Pairs,
     caller::policy,
@@ -18,7 +21,10 @@ use crate::{
 };
 
 /// The service that keeps backups, as records tell it.
-const SERVICE: &str = "statehold.backup.localdir";
+///
+/// Stock tools recognise the name of a driver by its prefix. Records of earlier releases have
+/// another name, so an import does not check it.
+const SERVICE: &str = "cinder.backup.drivers.statehold.LocalDirBackupDriver";
 
 /// What a record has, in base64.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,6 +49,11 @@ struct Fields {
     bootable: bool,
     #[serde(default)]
     image_metadata: Pairs,
+    /// The ID that its data goes by: a record may be imported under another `id`.
+    data_id: Option<Uuid>,
+    volume_description: Option<Box<str>>,
+    #[serde(default)]
+    volume_metadata: Pairs,
 }
 
 /// The record of a backup.
@@ -69,6 +80,7 @@ pub fn export_backup(
         return Err(BackupRefusal::Export.into());
     }
     let fields = Fields {
+        data_id: Some(row.data()),
         id: row.id,
         volume_id: row.volume_id,
         snapshot_id: row.snapshot_id,
@@ -85,6 +97,8 @@ pub fn export_backup(
         volume_name: row.volume_name,
         bootable: row.bootable,
         image_metadata: row.image_metadata,
+        volume_description: row.volume_description,
+        volume_metadata: row.volume_metadata,
     };
     let fields = serde_json::to_vec(&fields).map_err(|_| Error::Malformed)?;
     Ok(BackupRecord {
@@ -96,7 +110,8 @@ pub fn export_backup(
 /// Brings in the record of a backup, and gives its ID: the row is `creating`, and a worker has to
 /// look whether its data is there. Admins only.
 ///
-/// The backup is the caller's.
+/// The backup is the caller's. The record's `id` may be changed before: its data is found by the ID that
+/// it was exported with.
 ///
 /// # Errors
 /// [`Error`]: [`BackupRefusal::Exists`] when there is one with its ID, the status 400 for one that was
@@ -120,6 +135,9 @@ pub fn import_backup(
     let project = &cx.caller.project;
     quota::charge(txn, cx.config, project, &quota::of_backup(1, fields.size))?;
     let id = fields.id;
+    // Earlier releases wrote no ID of the data, but a container that is its place.
+    let at = || fields.container.as_deref().and_then(id_at);
+    let data = fields.data_id.or_else(at).unwrap_or(id);
     txn.upsert::<Backup>(Backup {
         id,
         project_id: project.clone(),
@@ -132,7 +150,7 @@ pub fn import_backup(
         size: fields.size,
         status: BackupStatus::Creating,
         availability_zone: fields.availability_zone,
-        container: fields.container.unwrap_or_else(|| place(id)),
+        container: fields.container.unwrap_or_else(|| place(data)),
         object_count: fields.object_count,
         fail_reason: None,
         created_at: cx.now,
@@ -142,6 +160,9 @@ pub fn import_backup(
         volume_name: fields.volume_name,
         bootable: fields.bootable,
         image_metadata: fields.image_metadata,
+        data_id: (data != id).then_some(data),
+        volume_description: fields.volume_description,
+        volume_metadata: fields.volume_metadata,
     })?;
     queue(txn, cx, (WorkTarget::Backup, id), Task::CheckBackup, None)?;
     Ok(id)

@@ -45,7 +45,7 @@ pub fn restore_backup(
         let volume = VolumeSpec {
             size: Some(backup.size),
             name: Some(name),
-            description: backup.description,
+            description: backup.volume_description.or(backup.description),
             backup_id: Some(id.into()),
             ..VolumeSpec::default()
         };

@@ -78,6 +78,19 @@ impl Source {
         }
     }
 
+    /// Returns the description and metadata of the new volume: those of the request, and those that the
+    /// volume had when it was backed up where the request has none.
+    fn restored(
+        &self,
+        description: Option<Box<str>>,
+        metadata: Pairs,
+    ) -> (Option<Box<str>>, Pairs) {
+        let Self::Backup(backup) = self else { return (description, metadata) };
+        let mut all = backup.volume_metadata.clone();
+        all.extend(metadata);
+        (description.or_else(|| backup.volume_description.clone()), all)
+    }
+
     fn of_new(&self) -> VolumeSource {
         match self {
             Self::Nothing => VolumeSource::Empty,
@@ -142,12 +155,13 @@ pub fn create_volume(
     let deltas = quota::of_volume(Some(volume_type.id), 1, size);
     quota::charge(txn, cx.config, project, &deltas)?;
     let (bootable, image_metadata) = source.image();
+    let (description, metadata) = source.restored(spec.description, spec.metadata);
     let row = Volume {
         id,
         project_id: project.clone(),
         user_id: cx.caller.user.clone(),
         name: spec.name,
-        description: spec.description,
+        description,
         size,
         status: VolumeStatus::Creating,
         previous_status: None,
@@ -177,7 +191,7 @@ pub fn create_volume(
         service_uuid: None,
         provider_id: None,
         name_id: None,
-        metadata: spec.metadata,
+        metadata,
         admin_metadata: Pairs::new(),
         image_metadata,
     };
