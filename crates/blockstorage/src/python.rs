@@ -103,6 +103,7 @@ pub(crate) enum Literal {
     None,
     Bool(bool),
     Int(i64),
+    Float(f64),
     Text(String),
     List(Vec<Literal>),
     Dict(Vec<(Literal, Literal)>),
@@ -114,6 +115,9 @@ impl Literal {
         match self {
             Self::Text(text) => Some(text),
             Self::Int(number) => Some(number.to_string()),
+            // `str(2.0)` is `2.0` in Python.
+            Self::Float(number) if number.fract() == 0.0 => Some(format!("{number:.1}")),
+            Self::Float(number) => Some(number.to_string()),
             Self::Bool(true) => Some("True".into()),
             Self::Bool(false) => Some("False".into()),
             Self::None | Self::List(_) | Self::Dict(_) => None,
@@ -156,10 +160,31 @@ impl Reader<'_> {
         self.blanks();
         match self.rest.chars().next()? {
             '\'' | '"' => self.text().map(Literal::Text),
-            '[' => self.list(']', depth).map(Literal::List),
-            '(' => self.list(')', depth).map(Literal::List),
-            '{' => self.dict(depth),
+            '[' => self.list(']', depth).map(|(items, _)| Literal::List(items)),
+            '(' => self.list(')', depth).map(|(mut items, comma)| match (items.pop(), comma) {
+                // Parentheses around one value without a comma are no tuple.
+                (Some(only), false) if items.is_empty() => only,
+                (last, _) => {
+                    items.extend(last);
+                    Literal::List(items)
+                }
+            }),
+            '{' => self.braces(depth),
+            _ if self.prefix().is_some() => self.text().map(Literal::Text),
             _ => self.word(),
+        }
+    }
+
+    /// Returns the length of the letters before a quote, and whether they make a text raw: `u'x'`, `b'x'`,
+    /// `Rb'x'`.
+    fn prefix(&self) -> Option<(usize, bool)> {
+        let mut start = self.rest.char_indices().take(3);
+        let (letters, _) = start.find(|(_, c)| matches!(c, '\'' | '"'))?;
+        let prefix = self.rest.get(..letters)?.to_ascii_lowercase();
+        match &*prefix {
+            "" | "u" | "b" => Some((letters, false)),
+            "r" | "br" | "rb" => Some((letters, true)),
+            _ => None,
         }
     }
 
@@ -170,73 +195,194 @@ impl Reader<'_> {
             "None" | "null" => Literal::None,
             "True" | "true" => Literal::Bool(true),
             "False" | "false" => Literal::Bool(false),
-            // Python reads no number with zeros before it.
-            digits => {
-                let bare = digits.strip_prefix(['-', '+']).unwrap_or(digits);
-                if bare.len() > 1 && bare.starts_with('0') {
-                    return None;
-                }
-                Literal::Int(digits.parse().ok()?)
-            }
+            digits => number(digits)?,
         };
         self.rest = rest;
         Some(value)
     }
 
+    /// Reads a text, and the texts that follow it: Python joins them.
     fn text(&mut self) -> Option<String> {
-        let mut chars = self.rest.chars();
-        let quote = chars.next()?;
         let mut text = String::new();
-        loop {
-            match chars.next()? {
-                c if c == quote => break,
-                '\\' => text.push(match chars.next()? {
-                    'n' => '\n',
-                    't' => '\t',
-                    'r' => '\r',
-                    c => c,
-                }),
-                c => text.push(c),
-            }
+        while let Some((letters, raw)) = self.prefix() {
+            self.rest = self.rest.get(letters..)?;
+            self.quoted(&mut text, raw)?;
+            self.blanks();
         }
-        self.rest = chars.as_str();
         Some(text)
     }
 
-    fn list(&mut self, end: char, depth: u32) -> Option<Vec<Literal>> {
+    fn quoted(&mut self, text: &mut String, raw: bool) -> Option<()> {
+        let quote = self.rest.get(..1)?;
+        let triple = quote.repeat(3);
+        let end = if self.rest.starts_with(&triple) { &*triple } else { quote };
+        self.rest = self.rest.strip_prefix(end)?;
+        loop {
+            if let Some(rest) = self.rest.strip_prefix(end) {
+                self.rest = rest;
+                return Some(());
+            }
+            match self.next()? {
+                '\\' if raw => {
+                    text.push('\\');
+                    text.push(self.next()?);
+                }
+                '\\' => self.escape(text)?,
+                '\n' if end.len() == 1 => return None,
+                c => text.push(c),
+            }
+        }
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let c = self.rest.chars().next()?;
         self.skip();
-        let mut items = Vec::new();
+        Some(c)
+    }
+
+    /// Reads what follows a backslash.
+    fn escape(&mut self, text: &mut String) -> Option<()> {
+        let c = match self.next()? {
+            '\n' => return Some(()),
+            'n' => '\n',
+            't' => '\t',
+            'r' => '\r',
+            'a' => '\x07',
+            'b' => '\x08',
+            'f' => '\x0c',
+            'v' => '\x0b',
+            'x' => self.code(2)?,
+            'u' => self.code(4)?,
+            'U' => self.code(8)?,
+            first @ '0'..='7' => {
+                let octal = |c: &char| c.is_digit(8);
+                let more: String = self.rest.chars().take(2).take_while(octal).collect();
+                self.rest = self.rest.get(more.len()..)?;
+                char::from_u32(u32::from_str_radix(&format!("{first}{more}"), 8).ok()?)?
+            }
+            // JSON writes `/` so, Python has no such escape.
+            c @ ('\\' | '\'' | '"' | '/') => c,
+            c => {
+                text.push('\\');
+                c
+            }
+        };
+        text.push(c);
+        Some(())
+    }
+
+    /// Reads the character of a code of so many hexadecimal digits. JSON writes one beyond 16 bits as two
+    /// of them.
+    fn code(&mut self, digits: usize) -> Option<char> {
+        let code = self.hex(digits)?;
+        if !(0xd800..0xdc00).contains(&code) {
+            return char::from_u32(code);
+        }
+        self.rest = self.rest.strip_prefix("\\u")?;
+        let low = self.hex(4)?.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
+        char::from_u32(0x10000 + ((code - 0xd800) << 10) + low)
+    }
+
+    fn hex(&mut self, digits: usize) -> Option<u32> {
+        let (text, rest) = self.rest.split_at_checked(digits)?;
+        if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        self.rest = rest;
+        u32::from_str_radix(text, 16).ok()
+    }
+
+    /// Reads values up to a bracket; they, and whether a comma is among them.
+    fn list(&mut self, end: char, depth: u32) -> Option<(Vec<Literal>, bool)> {
+        self.skip();
+        let (mut items, mut comma) = (Vec::new(), false);
         while !self.take(end) {
             items.push(self.value(depth + 1)?);
             if !self.take(',') {
-                return self.take(end).then_some(items);
+                return self.take(end).then_some((items, comma));
             }
+            comma = true;
         }
-        Some(items)
+        Some((items, comma))
     }
 
-    fn dict(&mut self, depth: u32) -> Option<Literal> {
+    /// Reads a dictionary or a set: both begin alike.
+    fn braces(&mut self, depth: u32) -> Option<Literal> {
         self.skip();
         let mut pairs = Vec::new();
-        while !self.take('}') {
+        if self.take('}') {
+            return Some(Literal::Dict(pairs));
+        }
+        let first = self.value(depth + 1)?;
+        if !self.take(':') {
+            return self.set(first, depth).map(Literal::List);
+        }
+        pairs.push((first, self.value(depth + 1)?));
+        while self.take(',') {
+            if self.take('}') {
+                return Some(Literal::Dict(pairs));
+            }
             let key = self.value(depth + 1)?;
             if !self.take(':') {
                 return None;
             }
             pairs.push((key, self.value(depth + 1)?));
-            if !self.take(',') {
-                return self.take('}').then_some(Literal::Dict(pairs));
-            }
         }
-        Some(Literal::Dict(pairs))
+        self.take('}').then_some(Literal::Dict(pairs))
     }
 
-    /// Goes past the bracket that was looked at.
+    /// Reads the rest of a set.
+    fn set(&mut self, first: Literal, depth: u32) -> Option<Vec<Literal>> {
+        let mut items = vec![first];
+        while self.take(',') {
+            if self.take('}') {
+                return Some(items);
+            }
+            items.push(self.value(depth + 1)?);
+        }
+        self.take('}').then_some(items)
+    }
+
+    /// Goes past the character that was looked at.
     fn skip(&mut self) {
         let mut chars = self.rest.chars();
         chars.next();
         self.rest = chars.as_str();
     }
+}
+
+/// Reads a number as Python writes it: `-5`, `0x1f`, `1_000`, `1.5e3`.
+fn number(text: &str) -> Option<Literal> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let bare = without_underscores(digits)?;
+    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
+        if let Some(digits) = bare.to_ascii_lowercase().strip_prefix(prefix) {
+            let whole = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            return i64::from_str_radix(digits, radix)
+                .ok()
+                .filter(|_| whole)
+                .map(|n| Literal::Int(sign * n));
+        }
+    }
+    if bare.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Python reads no number with zeros before it, but any number of zeros.
+        let padded =
+            bare.len() > 1 && bare.starts_with('0') && bare.bytes().any(|byte| byte != b'0');
+        return bare.parse::<i64>().ok().filter(|_| !padded).map(|n| Literal::Int(sign * n));
+    }
+    // Rust reads `inf` and `nan` too, which are names in Python.
+    let plain = bare.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
+    let value = bare.parse::<f64>().ok().filter(|_| plain)?;
+    Some(Literal::Float(if sign < 0 { -value } else { value }))
+}
+
+/// Takes out the underscores between digits; none where one stands elsewhere.
+fn without_underscores(digits: &str) -> Option<String> {
+    let misplaced = digits.starts_with('_') || digits.ends_with('_') || digits.contains("__");
+    (!misplaced && !digits.is_empty()).then(|| digits.replace('_', ""))
 }
 
 #[cfg(test)]
@@ -255,10 +401,58 @@ mod tests {
         let dict = Literal::Dict(vec![(text("k"), text("it's")), (text("n"), Literal::Bool(true))]);
         assert_eq!(literal(r#"{'k': 'it\'s', "n": True}"#), Some(dict));
         assert_eq!(literal("{}"), Some(Literal::Dict(vec![])));
-        for junk in ["junk", "available", "'a", "{'a'}", "[1", "01", "a-b", "", "{'a':1} x"] {
+        for junk in [
+            "junk",
+            "available",
+            "'a",
+            "{'a',:1}",
+            "[1",
+            "01",
+            "a-b",
+            "",
+            "{'a':1} x",
+            "2026-11-30",
+        ] {
             assert_eq!(literal(junk), None, "{junk}");
         }
         assert_eq!(literal(&"[".repeat(100_000)), None);
+    }
+
+    #[test]
+    fn literals_are_what_python_reads() {
+        let same = [
+            ("u'k'", text("k")),
+            ("b\"k\"", text("k")),
+            (r"r'a\n'", text(r"a\n")),
+            (r"Rb'\''", text(r"\'")),
+            (r"'\x41\u00e9\101\q\/'", text("A\u{e9}A\\q/")),
+            (r"'\U0001F600'", text("\u{1f600}")),
+            (r#""\ud83d\ude00""#, text("\u{1f600}")),
+            ("'a' \"b\"", text("ab")),
+            ("'''it's'''", text("it's")),
+            ("''", text("")),
+            ("0x1f", Literal::Int(31)),
+            ("-0b11", Literal::Int(-3)),
+            ("1_000", Literal::Int(1000)),
+            ("00", Literal::Int(0)),
+            ("1.5e1", Literal::Float(15.0)),
+            ("(1)", Literal::Int(1)),
+            ("(1,)", Literal::List(vec![Literal::Int(1)])),
+            ("()", Literal::List(Vec::new())),
+            ("{1, 2}", Literal::List(vec![Literal::Int(1), Literal::Int(2)])),
+        ];
+        for (written, read) in same {
+            assert_eq!(literal(written), Some(read), "{written}");
+        }
+        let dict = Literal::Dict(vec![(text("k"), text("v"))]);
+        assert_eq!(literal("{u'k': u'v'}"), Some(dict));
+        for junk in
+            ["0x", "1__0", "_1", "nan", "inf", "0x-1", "x'k'", r"'\xzz'", r"'\ud800'", "'a\nb'"]
+        {
+            assert_eq!(literal(junk), None, "{junk}");
+        }
+        assert_eq!(Literal::Float(2.0).into_text().as_deref(), Some("2.0"));
+        assert_eq!(literal(&"{".repeat(100_000)), None);
     }
 
     #[test]

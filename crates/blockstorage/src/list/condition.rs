@@ -102,7 +102,9 @@ impl Wanted {
             Column::Text(own) => {
                 self.literal != Some(Literal::None) && column::folded(own).eq(self.text.chars())
             }
-            Column::Int(own) => self.text.parse() == Ok(*own),
+            Column::Int(own) => {
+                self.literal == Some(Literal::Int(*own)) || self.text.parse() == Ok(*own)
+            }
             Column::Bool(own) => match &self.literal {
                 Some(Literal::Bool(value)) => value == own,
                 Some(Literal::Int(value)) => *value == i64::from(*own),
@@ -125,6 +127,7 @@ impl Condition {
                 Test::Among(items.into_iter().map(Wanted::literal).collect())
             }
             (_, Some(Literal::Dict(_))) => Test::Never,
+            (_, Some(value @ Literal::Text(_))) => Test::Among(vec![Wanted::literal(value)]),
             (_, Some(value)) => {
                 let own = Wanted { text: folded(text), literal: Some(value) };
                 Test::Among(vec![own])
@@ -257,6 +260,21 @@ mod tests {
         assert!(passes("name", "None", Column::Text("none")));
         assert!(passes("consumes_quota", "true", Column::Bool(true)));
         assert!(!passes("size", "{'a': 1}", Column::Int(1)));
+        assert!(passes("size", "0x1f", Column::Int(31)));
+        assert!(passes("status", "u'available'", Column::Text("available")));
+    }
+
+    #[test]
+    fn metadata_is_asked_for_as_older_clients_write_it() {
+        let row = [("k".into(), "v".into()), ("n".into(), "1".into())].into();
+        let passes = |text: &str| Condition::pairs("metadata", text).passes(&Column::Pairs(&row));
+        for text in ["{u'k': u'v'}", "{'k': 'v', u'n': 1}", "({'k':'v'})", r#"{"k": "v"}"#, "{}"] {
+            assert!(passes(text), "{text}");
+        }
+        // The reference lists nothing for what is no dictionary, and refuses none of it.
+        for text in ["junk", "{'k'}", "['k']", "{u'k': u'w'}", "'k'", "1"] {
+            assert!(!passes(text), "{text}");
+        }
     }
 
     #[test]
