@@ -98,7 +98,13 @@ fn filters() -> impl Strategy<Value = (Vec<(&'static str, &'static str)>, Option
         Just("status == available or name == db"),
         Just("status == \"in-use\""),
     ]);
-    (proptest::collection::vec(plain, 0..3), language)
+    let plain = proptest::collection::vec(plain, 0..3).prop_map(|mut plain| {
+        // A parameter that is sent twice is refused.
+        plain.sort_unstable();
+        plain.dedup_by_key(|(key, _)| *key);
+        plain
+    });
+    (plain, language)
 }
 
 fn passes(row: &Volume, (key, value): (&str, &str)) -> bool {
@@ -255,5 +261,34 @@ fn a_filter_that_costs_too_much_is_refused_as_a_whole() {
         let request = ListRequest::parse::<Volume>(&query, &caller, Microversion::MAX).unwrap();
         let error = list::<Volume>(&view, &request, Some(&filter), |_| true).unwrap_err();
         assert!(matches!(&error, Error::Request(text) if text.contains("row_steps")), "{error}");
+    }
+}
+
+fn parse(query: &[(&str, &str)]) -> Result<ListRequest, Error> {
+    let caller = Caller { user: "u".into(), project: "p".into(), role: Role::Member };
+    let query: Vec<_> = query.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    ListRequest::parse::<Volume>(&query, &caller, Microversion::MAX)
+}
+
+#[test]
+fn a_limit_beyond_every_integer_is_the_largest_page() {
+    let most = parse(&[("limit", "1000")]).unwrap();
+    for limit in ["1001", "9223372036854775808", "99999999999999999999999999"] {
+        assert_eq!(parse(&[("limit", limit)]).unwrap(), most, "{limit}");
+    }
+    let text = |query: &[(&str, &str)]| parse(query).unwrap_err().to_string();
+    assert_eq!(text(&[("limit", "-99999999999999999999")]), "limit param must be positive");
+    assert_eq!(text(&[("limit", "9x")]), "limit param must be an integer");
+    assert_eq!(text(&[("limit", "")]), "limit param must be an integer");
+    let large = text(&[("offset", "99999999999999999999")]);
+    assert_eq!(large, "offset must be <= 2147483647");
+}
+
+#[test]
+fn a_parameter_that_is_sent_twice_is_refused() {
+    for key in ["limit", "sort", "status", "filter"] {
+        let refusal = parse(&[(key, "1"), ("name", "x"), (key, "1")]).unwrap_err();
+        let text = format!("Invalid filters {key} are found in query options.");
+        assert_eq!((refusal.status(), refusal.to_string()), (400, text));
     }
 }

@@ -55,6 +55,7 @@ impl ListRequest {
         version: Microversion,
     ) -> Result<Self, Error> {
         caller.check(T::RULE)?;
+        check_doubled(parameters)?;
         let counts = T::COUNTED && version.at_least(COUNT_SINCE);
         let get = |name: &str| {
             parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| &**value)
@@ -142,16 +143,44 @@ fn condition(key: &str, value: &str, version: Microversion) -> Result<Condition,
     })
 }
 
+/// Refuses a parameter that is sent twice: one of its values would count and the other not.
+///
+/// The reference takes one of them as a filter, and refuses it in these words.
+fn check_doubled(parameters: &[(String, String)]) -> Result<(), Error> {
+    let mut doubled: Vec<&str> = Vec::new();
+    for (at, (key, _)) in parameters.iter().enumerate() {
+        let earlier = parameters.iter().take(at).any(|(other, _)| other == key);
+        if earlier && !doubled.contains(&key.as_str()) {
+            doubled.push(key);
+        }
+    }
+    if doubled.is_empty() {
+        return Ok(());
+    }
+    let keys = doubled.join(",");
+    Err(Error::request(format!("Invalid filters {keys} are found in query options.")))
+}
+
+/// Reads an integer. One beyond 64 bits is the largest or the smallest of them: the reference's
+/// integers have no end, so a caller that means "all" may send any.
+fn integer(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let beyond = if text.starts_with('-') { i64::MIN } else { i64::MAX };
+    Some(text.parse().unwrap_or(beyond))
+}
+
 fn whole(text: &str, name: &str) -> Result<usize, Error> {
-    let number: i64 =
-        text.parse().map_err(|_| Error::request(format!("{name} param must be an integer")))?;
+    let number =
+        integer(text).ok_or_else(|| Error::request(format!("{name} param must be an integer")))?;
     usize::try_from(number).map_err(|_| Error::request(format!("{name} param must be positive")))
 }
 
 fn offset(text: Option<&str>) -> Result<usize, Error> {
     let Some(text) = text else { return Ok(0) };
-    let number: i64 =
-        text.parse().map_err(|_| Error::request("offset param must be an integer"))?;
+    let number = integer(text).ok_or_else(|| Error::request("offset param must be an integer"))?;
     if number > OFFSET_MAX {
         return Err(Error::request(format!("offset must be <= {OFFSET_MAX}")));
     }
