@@ -7,6 +7,7 @@
 mod allowed;
 mod column;
 mod condition;
+mod first;
 mod request;
 mod resources;
 mod run;

@@ -6,7 +6,7 @@ use std::cell::{OnceCell, RefCell};
 use statehold_filter::{Conjunct, Filter};
 use statehold_store::{Entry, KeyRange, Order, ReadView, plan_within};
 
-use super::{Listed, request::ListRequest, sort::Direction};
+use super::{Listed, first::First, request::ListRequest, sort::Direction};
 use crate::error::Error;
 
 /// An index that gives at most this many rows is read before the order of a page is; they are sorted
@@ -117,26 +117,24 @@ pub fn list<'v, T: Listed>(
         }
         return complete(page(found, Some(count), limit));
     }
-    let mut rows: Vec<_> = if planned {
-        plan.take_while(going).filter(passes).collect()
-    } else {
-        as_made::<T>(view, request, None, Order::Ascending)
-            .take_while(going)
-            .filter(passes)
-            .collect()
+    let compare = |a: &T, b: &T| request.sort.order::<T>(a, b);
+    let mut first = First::new(skip.saturating_add(limit), compare);
+    let mut count = 0;
+    let mut see = |row: &'v Entry<T>| {
+        count += 1;
+        if after(&row) {
+            first.push(row);
+        }
     };
-    let count = request.with_count.then_some(rows.len());
-    rows.retain(after);
-    let compare = |a: &&Entry<T>, b: &&Entry<T>| request.sort.order::<T>(a, b);
-    let end = skip.saturating_add(limit);
-    if end < rows.len() {
-        // Only the page has to be in order.
-        rows.select_nth_unstable_by(end, compare);
-        rows.truncate(end);
+    if planned {
+        plan.take_while(going).filter(passes).for_each(&mut see);
+    } else {
+        let rows = as_made::<T>(view, request, None, Order::Ascending);
+        rows.take_while(going).filter(passes).for_each(&mut see);
     }
-    rows.sort_unstable_by(compare);
+    let mut rows = first.into_sorted();
     rows.drain(..skip.min(rows.len()));
-    complete(page(rows, count, limit))
+    complete(page(rows, request.with_count.then_some(count), limit))
 }
 
 fn page<T>(rows: Vec<&Entry<T>>, count: Option<usize>, limit: usize) -> Listing<'_, T> {
