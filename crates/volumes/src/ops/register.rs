@@ -1,7 +1,7 @@
 //! Registering volumes that exist at their provider, new ones and known ones, all of a request or
 //! none.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use statehold_store::{ReadView, WriteError, WriteTxn};
 
@@ -220,9 +220,13 @@ pub(super) fn put(
     volumes: Vec<(VolumeSpec, Answer)>,
 ) -> Result<Vec<VolumeKey>, RegisterError> {
     let mut rows: Vec<CsiVolume> = Vec::with_capacity(volumes.len());
+    // The place of each volume's last row. Looking through the rows instead would cost the square of their
+    // number, in the one write transaction that there is.
+    let mut places: BTreeMap<VolumeKey, usize> = BTreeMap::new();
     for (spec, answer) in volumes {
         // A volume may be in the request twice: then the second changes the first.
-        let earlier = rows.iter().rfind(|row| row.namespace == spec.namespace && row.id == spec.id);
+        let key = VolumeKey { namespace: spec.namespace.clone(), id: spec.id.clone() };
+        let earlier = places.insert(key, rows.len()).and_then(|place| rows.get(place));
         // Two requests may have asked the provider for one name at the same time.
         if let Some(made) = &answer.created
             && sharers(txn, &spec, &spec.namespace, &made.external_id).next().is_some()
