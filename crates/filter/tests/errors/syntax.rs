@@ -157,9 +157,10 @@ fn unknown_operator_names_the_right_one() {
     check(
         "Name is gone",
         &expect![[r#"
-        expected `empty` or `nil` after `is`
-          Name is gone
-                  ^^^^"#]],
+            expected `empty` or `nil` after `is`
+              Name is gone
+                   ^^
+            help: write `==`"#]],
     );
 }
 
