@@ -18,8 +18,10 @@ pub(crate) const SHORT_PATH: usize = 8;
 pub(crate) const SHOWN_STEPS: u64 = 4;
 /// Steps of reading a string as a size, a duration or a time.
 pub(crate) const QUANTITY_STEPS: u64 = 8;
-/// How much slower than by a table of states a string is searched for a part of it, where the part almost fits everywhere.
-pub(crate) const PART_HEFT: usize = 2;
+/// How much slower than it is compared a string is searched for a part of it, where the part almost fits everywhere.
+pub(crate) const PART_HEFT: usize = 4;
+/// Values of a list `[..]` that are compared in one step where they can't be looked up: each is compared by the kind of the data.
+pub(crate) const OPEN_PER_STEP: u64 = 2;
 /// Values of a list `[..]`, as a power of two, that a look-up of an element tells apart in one step.
 const LEVELS_PER_STEP: u32 = 3;
 /// Bytes of a key that belong to the clause itself.

@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
             Datum::List(list) => list.bytes().map_or(0, <[u8]>::len),
             other => return self.spend_shown(other, times, span),
         };
-        self.spend(steps_of(bytes).saturating_mul(times as u64), span)
+        self.spend(steps_of(bytes.saturating_mul(times)), span)
     }
 
     /// Takes the steps of writing a value as a string, where it is none.

@@ -4,7 +4,7 @@
 /// that needs more than its steps.
 ///
 /// A step of evaluation is one operand of `and` or `or`, one element of a list or entry of a map, one part of a long
-/// selector, or [`Limits::STEP_BYTES`] bytes of a string that is searched: a few nanoseconds up to a hundred of them. The
+/// selector, or [`Limits::STEP_BYTES`] bytes of a string that is compared: a few nanoseconds up to a hundred of them. The
 /// [front page](crate#limits) has the table.
 ///
 /// # Examples
@@ -57,7 +57,7 @@ impl Limits {
     /// Default of [`Limits::call_steps`]: a hundred clauses for each of a million rows, some seconds at most.
     pub const CALL_STEPS: u64 = 100_000_000;
 
-    /// Bytes of a string that are searched in one step, by the quickest way to search.
+    /// Bytes of a string that are compared in one step; a search takes a multiple of that.
     pub const STEP_BYTES: usize = 64;
 }
 

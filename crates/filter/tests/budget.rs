@@ -307,7 +307,7 @@ fn values_that_are_written_or_read_take_steps() {
         assert!(is_too_costly(&filter.try_matches(&times)), "{clause}");
     }
     // A string is read once, however many quantities it is compared with.
-    let many = vec!["2020-01-01T00:00:00Z"; 900].join(", ");
+    let many = vec!["2020-01-01T00:00:00Z"; 500].join(", ");
     let filter = filter::<Value>(&format!("time in [{many}]"), limits);
     assert_eq!(filter.try_matches(&json!({ "time": "2026-01-02T03:04:05Z" })), Ok(false));
 }

@@ -5,7 +5,7 @@
 
 use super::super::{Answer, Halt, Run, contains_text, is_absent};
 use crate::ast::Operator;
-use crate::budget::{LISTED_PER_STEP, PART_HEFT, look_up_steps, scalar_bytes};
+use crate::budget::{OPEN_PER_STEP, PART_HEFT, look_up_steps, scalar_bytes};
 use crate::coerce::Coerce;
 use crate::datum::{Datum, List};
 use crate::error::EvalErrorKind;
@@ -23,7 +23,7 @@ impl<'a> Run<'a> {
             Listed::Open(open) => match datum {
                 Datum::List(_) | Datum::Map(_) | Datum::Record(_) | Datum::Opaque => Ok(None),
                 datum => {
-                    self.spend(open.literals.len() as u64 / LISTED_PER_STEP, span)?;
+                    self.spend(open.literals.len() as u64 / OPEN_PER_STEP, span)?;
                     self.is_one_of(open, datum, span).map(Some)
                 }
             },

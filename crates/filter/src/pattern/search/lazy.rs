@@ -17,7 +17,7 @@ use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
 use regex_automata::util::pool::Pool;
 use regex_automata::util::prefilter::Prefilter;
 
-use super::Fault;
+use super::{Fault, STATES_HEFT};
 use crate::budget::steps_of;
 
 /// Maximum number of bytes of states that a thread keeps for a pattern.
@@ -26,8 +26,6 @@ const KEPT_MAX: usize = 256 << 10;
 const CLEARS_MIN: usize = 3;
 /// .. and a kept state served fewer bytes than this since.
 const BYTES_PER_STATE_MIN: usize = 10;
-/// How much slower than by a table a string is searched by kept states.
-const KEPT_HEFT: u64 = 4;
 /// Bytes of new states that are found in one step.
 const FOUND_PER_STEP: usize = 8;
 /// States of the pattern that are visited for one byte in one step.
@@ -98,7 +96,7 @@ impl Lazy {
         }
         let input = Input::new(text).earliest(true);
         if let Some((dfa, caches)) = &self.kept {
-            if !spend(steps_of(text.len()).saturating_mul(KEPT_HEFT)) {
+            if !spend(steps_of(text.len().saturating_mul(STATES_HEFT))) {
                 return None;
             }
             let mut cache = caches.get();
