@@ -195,6 +195,35 @@ fn encryption_of_a_type_changes_until_a_volume_has_it() {
 }
 
 #[test]
+fn connections_carry_the_limits_that_hosts_enforce() {
+    let (cloud, _dir) = cloud();
+    let spec = json!({"qos_specs": {"name": "slow", "consumer": "both", "total_iops_sec": "100"}});
+    let made = cloud.expect(200, "POST", "/qos-specs", &spec);
+    let qos = made["qos_specs"]["id"].as_str().unwrap();
+    let named = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
+    let bind = format!("/qos-specs/{qos}/associate?vol_type_id={}", id(&named));
+    cloud.expect(202, "GET", &bind, &NONE);
+    let connector = json!({"host": "h", "initiator": "i"});
+    let limits = |volume_type: &str| {
+        let body = json!({"volume": {"size": 1, "volume_type": volume_type}});
+        let volume = cloud.create("/volumes", &body);
+        cloud.wait(&format!("/volumes/{volume}"), "available");
+        let body = json!({"os-initialize_connection": {"connector": connector}});
+        let by_action = cloud.expect(200, "POST", &format!("/volumes/{volume}/action"), &body);
+        let body = json!({"attachment": {
+            "volume_uuid": volume, "instance_uuid": volume, "connector": connector,
+        }});
+        let by_attachment = cloud.expect(200, "POST", "/attachments", &body);
+        [
+            by_action["connection_info"]["data"]["qos_specs"].clone(),
+            by_attachment["attachment"]["connection_info"]["qos_specs"].clone(),
+        ]
+    };
+    assert_eq!(limits("t"), [(); 2].map(|()| json!({"total_iops_sec": "100"})));
+    assert_eq!(limits("__DEFAULT__"), [NONE, NONE]);
+}
+
+#[test]
 fn actions_for_other_services_are_answered_as_by_a_cloud_without_them() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());

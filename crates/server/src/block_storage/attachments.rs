@@ -71,7 +71,7 @@ fn join(
 ) -> Result<(), Refusal> {
     let volume = check_connector(txn, &call.cx, id, &connector)?;
     let info = match txn.get::<Volume>(volume) {
-        Some(row) => connection(call, row)?.to_string(),
+        Some(row) => connection(txn, call, row)?.to_string(),
         None => return Err(Refusal::later()),
     };
     Ok(connect_attachment(txn, &call.cx, id, connector, info.into())?)

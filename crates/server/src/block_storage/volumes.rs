@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use statehold_blockstorage::{
     DeleteOptions, Error, Volume, VolumeStub, VolumeSummary, VolumeType, VolumeView, attach_volume,
     begin_detaching, check_connection, complete_migration, create_volume, delete_metadata,
-    delete_volume, detach_volume, extend_volume, find_volume, image_metadata,
+    delete_volume, detach_volume, extend_volume, find_volume, front_end_qos, image_metadata,
     input::{self, VolumeAction},
     migrate_volume, policy, reimage_volume, reserve_volume, reset_volume_status, retype_volume,
     revert_volume, roll_detaching, set_bootable, set_image_metadata, set_metadata, set_readonly,
@@ -238,7 +238,7 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
         }
         VolumeAction::InitializeConnection(_) => {
             let row = check_connection(txn, cx, id)?;
-            return Answer::ok("connection_info", &connection(call, row)?);
+            return Answer::ok("connection_info", &connection(txn, call, row)?);
         }
         VolumeAction::TerminateConnection(_) => {
             check_connection(txn, cx, id)?;
@@ -248,8 +248,12 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::done(StatusCode::ACCEPTED))
 }
 
-/// How a host reaches a volume.
-pub(crate) fn connection(call: &Call<'_>, row: &Volume) -> Result<Value, Error> {
+/// Returns how a host reaches a volume, with the limits that the host enforces.
+pub(crate) fn connection(
+    view: &impl ReadView,
+    call: &Call<'_>,
+    row: &Volume,
+) -> Result<Value, Error> {
     let backend = row.host.as_deref().and_then(|host| call.cloud.backends().of(host));
     let Some(backend) = backend else {
         let text = format!("Invalid volume: volume {} is on no back end of this server.", row.id);
@@ -259,7 +263,7 @@ pub(crate) fn connection(call: &Call<'_>, row: &Volume) -> Result<Value, Error> 
     if let Some(data) = data.as_object_mut() {
         let mode = if row.is_readonly() { "ro" } else { "rw" };
         let more = [
-            ("qos_specs", Value::Null),
+            ("qos_specs", front_end_qos(view, row).map_or(Value::Null, Value::Object)),
             ("access_mode", mode.into()),
             ("encrypted", row.encrypted.into()),
             ("cacheable", false.into()),
