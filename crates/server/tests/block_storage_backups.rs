@@ -184,6 +184,36 @@ fn records_bring_backups_to_another_cloud() {
 }
 
 #[test]
+fn a_record_under_another_id_is_restored_and_keeps_its_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    let body = json!({"volume": {"size": 1, "description": "mine", "metadata": {"k": "v"}}});
+    let volume = cloud.create("/volumes", &body);
+    cloud.wait(&format!("/volumes/{volume}"), "available");
+    write(dir.path(), &volume, 0, b"then");
+    let backup = back_up(&cloud, &json!({"volume_id": volume, "description": "other"}));
+    let path = format!("/backups/{backup}/export_record");
+    let mut record = cloud.expect(200, "GET", &path, &Value::Null);
+    let service = record["backup-record"]["backup_service"].as_str().unwrap();
+    assert!(service.starts_with("cinder.backup.drivers"), "{service}");
+    let url = record["backup-record"]["backup_url"].as_str().unwrap();
+    let mut fields: Value = serde_json::from_slice(&BASE64_STANDARD.decode(url).unwrap()).unwrap();
+    let other = "00000000-0000-4000-8000-000000000002";
+    fields["id"] = other.into();
+    record["backup-record"]["backup_url"] = BASE64_STANDARD.encode(fields.to_string()).into();
+    cloud.expect(201, "POST", "/backups/import_record", &record);
+    cloud.wait(&format!("/backups/{other}"), "available");
+    cloud.expect(202, "DELETE", &format!("/backups/{backup}"), &Value::Null);
+    cloud.wait(&format!("/backups/{backup}"), "404");
+    let path = format!("/backups/{other}/restore");
+    let made = cloud.expect(202, "POST", &path, &json!({"restore": {}}));
+    let new = made["restore"]["volume_id"].as_str().unwrap().to_owned();
+    let row = cloud.wait(&format!("/volumes/{new}"), "available");
+    assert_eq!((&row["description"], &row["metadata"]["k"]), (&json!("mine"), &json!("v")));
+    assert_eq!(&read(dir.path(), &new, 0), b"then");
+}
+
+#[test]
 fn volumes_of_a_back_end_are_listed_and_taken_over() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());

@@ -256,7 +256,8 @@ fn of_volume(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
             }
             match from {
                 VolumeSource::Backup(backup) => {
-                    let mut fill = |file: &File| cloud.vault().restore(*backup, file);
+                    let data = view.get::<Backup>(*backup).ok_or(Failure::Gone)?.data();
+                    let mut fill = |file: &File| cloud.vault().restore(data, file);
                     backend.driver.fill_volume(row.id, row.size, &mut fill)?;
                 }
                 _ => backend.driver.create_volume(row.id, row.size, &source)?,
@@ -389,7 +390,7 @@ fn of_backup(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
         Task::RestoreBackup { volume } => {
             let to = view.get::<Volume>(*volume).ok_or(Failure::Gone)?;
             let mut fill = |file: &File| {
-                cloud.vault().restore(row.id, file)?;
+                cloud.vault().restore(row.data(), file)?;
                 // An operator may have called it off.
                 let view = cloud.app().store().snapshot();
                 let to = view.get::<Volume>(*volume);
@@ -400,8 +401,10 @@ fn of_backup(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
             };
             backend_of(cloud, to)?.driver.fill_volume(to.id, to.size, &mut fill)?;
         }
-        Task::DeleteBackup => cloud.vault().delete(row.id)?,
-        Task::CheckBackup => cloud.vault().check(row.id, row.parent_id)?,
+        // The data stays for a backup that was imported under another ID.
+        Task::DeleteBackup if row.shares_data(&view) => {}
+        Task::DeleteBackup => cloud.vault().delete(row.data())?,
+        Task::CheckBackup => cloud.vault().check(row.data(), parent_data(&view, row))?,
         _ => return Err(Failure::Gone),
     }
     Ok(Outcome::DONE)
@@ -419,7 +422,13 @@ fn back_up(cloud: &Cloud, view: &impl ReadView, row: &Backup) -> Result<u32, Fai
         }
         None => File::open(driver.path(volume.id))?,
     };
-    Ok(cloud.vault().create(row.id, row.parent_id, &from)?)
+    Ok(cloud.vault().create(row.data(), parent_data(view, row), &from)?)
+}
+
+/// Returns the ID that the data of a backup's parent goes by.
+fn parent_data(view: &impl ReadView, row: &Backup) -> Option<Uuid> {
+    let parent = row.parent_id?;
+    Some(view.get::<Backup>(parent).map_or(parent, |parent| parent.data()))
 }
 
 #[cfg(test)]
