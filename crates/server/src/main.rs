@@ -18,6 +18,7 @@ mod parse_errors;
 mod private;
 mod providers;
 mod recovery;
+mod regular;
 mod schema;
 mod serve;
 mod signals;

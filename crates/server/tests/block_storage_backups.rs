@@ -214,6 +214,23 @@ fn a_record_under_another_id_is_restored_and_keeps_its_data() {
 }
 
 #[test]
+fn a_fifo_in_place_of_a_file_fails_its_work_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    let volume = new_volume(&cloud, 1);
+    write(dir.path(), &volume, 0, b"then");
+    let backup = back_up(&cloud, &json!({"volume_id": volume}));
+    let container = dir.path().join("data/block_storage_backups");
+    let object = container.join(&backup[..2]).join(&backup[2..4]).join(&backup).join("data-000000");
+    fs::remove_file(&object).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&object).status().unwrap().success());
+    let path = format!("/backups/{backup}/restore");
+    cloud.expect(202, "POST", &path, &json!({"restore": {"volume_id": volume}}));
+    cloud.wait(&format!("/volumes/{volume}"), "error_restoring");
+    cloud.wait(&format!("/backups/{backup}"), "available");
+}
+
+#[test]
 fn volumes_of_a_back_end_are_listed_and_taken_over() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::driver::{Driver, Held, Room, Source};
 use crate::private;
 use crate::providers::sparse;
+use crate::regular;
 
 pub(super) const NEW: &str = ".new";
 pub(super) const TRASH: &str = ".trash";
@@ -175,7 +176,7 @@ impl Driver for LocalDir {
         let (from, new) = (self.path(volume), self.dir.join(NEW).join(format!("{STILL}{reader}")));
         remove(&new)?;
         let len = fs::metadata(&from)?.len();
-        let copy = sparse::copy(&from, &new, len).and_then(|()| File::open(&new));
+        let copy = sparse::copy(&from, &new, len).and_then(|()| regular::open(&new));
         remove(&new)?;
         copy
     }

@@ -28,6 +28,7 @@ use super::cloud::Cloud;
 use super::driver::Source;
 use super::group_work::{host_of, of_group};
 use crate::http::Reject;
+use crate::regular;
 
 /// How much is done at a time.
 const JOBS_MAX: usize = 4;
@@ -416,11 +417,11 @@ fn back_up(cloud: &Cloud, view: &impl ReadView, row: &Backup) -> Result<u32, Fai
     let volume = view.get::<Volume>(row.volume_id).ok_or(Failure::Gone)?;
     let driver = &backend_of(cloud, volume)?.driver;
     let from = match row.snapshot_id {
-        Some(snapshot) => File::open(driver.snapshot_path(snapshot))?,
+        Some(snapshot) => regular::open(&driver.snapshot_path(snapshot))?,
         None if volume.previous_status == Some(VolumeStatus::InUse) => {
             driver.still(volume.id, row.id)?
         }
-        None => File::open(driver.path(volume.id))?,
+        None => regular::open(&driver.path(volume.id))?,
     };
     Ok(cloud.vault().create(row.data(), parent_data(view, row), &from)?)
 }

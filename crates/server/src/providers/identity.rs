@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::http::NOMAD_VERSION;
 use crate::private;
+use crate::regular;
 
 /// The file in the data directory that keeps the node's ID.
 const FILE: &str = "node-id";
@@ -17,7 +18,7 @@ const FILE: &str = "node-id";
 /// The node's ID: made at the first start in a data directory, the same ever after.
 pub(crate) fn node_id(data_dir: &Path) -> io::Result<Uuid> {
     let path = data_dir.join(FILE);
-    match fs::read_to_string(&path) {
+    match regular::read_to_string(&path) {
         Ok(text) => text.trim().parse().map_err(|error| {
             io::Error::other(format!(
                 "{} holds no UUID: {error}; put the node's ID back, or remove the file for a new one",

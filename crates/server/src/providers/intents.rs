@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::host::HostVolumeRequest;
 use crate::private::{self, UNNAMED};
+use crate::regular;
 
 /// Something that a plugin is being asked to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +80,7 @@ impl<I: Serialize + DeserializeOwned> Intents<I> {
                 fs::remove_file(&path)?;
                 continue;
             }
-            let read = fs::read(&path).and_then(|text| Ok(serde_json::from_slice(&text)?));
+            let read = regular::read(&path).and_then(|text| Ok(serde_json::from_slice(&text)?));
             match read {
                 Ok(intent) => left.push((id, intent)),
                 Err(error) => tracing::warn!(

@@ -15,6 +15,7 @@ use rustix::fs::SeekFrom as Part;
 use rustix::io::Errno;
 
 use crate::private;
+use crate::regular;
 
 /// Bytes that are copied at a time.
 const CHUNK: usize = 256 << 10;
@@ -28,7 +29,7 @@ pub(crate) fn create(path: &Path, len: u64) -> io::Result<()> {
 
 /// Makes a file longer. One that is long enough already stays.
 pub(crate) fn extend(path: &Path, len: u64) -> io::Result<()> {
-    let file = File::options().write(true).open(path)?;
+    let file = regular::open_to_write(path)?;
     if file.metadata()?.len() < len {
         file.set_len(len)?;
         file.sync_all()?;
@@ -39,7 +40,7 @@ pub(crate) fn extend(path: &Path, len: u64) -> io::Result<()> {
 /// Copies a file into a new one of `len` bytes, which is at least the length of the original. Fails if the
 /// name is taken; leaves nothing after a failure.
 pub(crate) fn copy(from: &Path, to: &Path, len: u64) -> io::Result<()> {
-    let mut from = File::open(from)?;
+    let mut from = regular::open(from)?;
     let mut file = private::create_new(to)?;
     let mut fill = || {
         if rustix::fs::ioctl_ficlone(&file, &from).is_err() {

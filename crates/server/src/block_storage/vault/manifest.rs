@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::private;
+use crate::regular;
 
 /// The first line.
 const MAGIC: &[u8] = b"statehold backup 1\n";
@@ -114,7 +115,7 @@ pub(super) struct Reader {
 impl Reader {
     /// Opens a manifest. All of it is read once, to see whether it is as it was written.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        let mut file = regular::open(path)?;
         let len = file.metadata()?.len();
         let end = len.checked_sub(SUM as u64).ok_or_else(|| damaged("its manifest is cut off"))?;
         check_sum(&mut file, end)?;

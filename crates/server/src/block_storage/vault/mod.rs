@@ -21,6 +21,7 @@ use self::manifest::{Entry, Head, Reader, Writer, damaged};
 use super::localdir::{NEW, TRASH, open};
 use crate::private;
 use crate::providers::sparse;
+use crate::regular;
 
 /// Bytes of a block.
 const BLOCK: u32 = 32 << 10;
@@ -124,7 +125,9 @@ impl Vault {
             let of = (entry.origin, entry.object);
             let file = match open.take() {
                 Some((already, file)) if already == of => file,
-                _ => File::open(self.object(origin(&manifest.head, entry.origin)?, entry.object))?,
+                _ => regular::open(
+                    &self.object(origin(&manifest.head, entry.origin)?, entry.object),
+                )?,
             };
             file.read_exact_at(&mut block, u64::from(entry.at) * size)?;
             if *Sha256::digest(&block) != entry.sum {

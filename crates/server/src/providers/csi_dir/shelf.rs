@@ -14,6 +14,7 @@ use statehold_volumes::provider::{ProviderError, ProviderErrorKind, ProviderPage
 
 use super::own::{Name, new_id, unfinished};
 use crate::private;
+use crate::regular;
 
 /// Things of one kind, by ID.
 ///
@@ -47,7 +48,7 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
                 Name::Foreign => continue,
             };
             let meta = entry.path().join("meta.json");
-            match fs::read(&meta).and_then(|text| Ok(serde_json::from_slice(&text)?)) {
+            match regular::read(&meta).and_then(|text| Ok(serde_json::from_slice(&text)?)) {
                 Ok(read) => drop(metas.insert(id.into(), read)),
                 Err(error) => {
                     tracing::warn!(
