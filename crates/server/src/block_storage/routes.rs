@@ -34,6 +34,9 @@ pub(crate) struct Route {
     pub(crate) run: Run,
 }
 
+/// The end that the last segment of a path may have: replies are JSON anyway.
+const FORMAT: &str = ".json";
+
 /// The prefix of all paths.
 pub(crate) const PREFIX: &str = "/v3/";
 
@@ -78,17 +81,26 @@ impl Route {
             || (method == "HEAD" && self.method == "GET" && !matches!(self.run, Run::Write(_)))
     }
 
-    /// What the placeholders stand for in the segments of a path, if it is of this route.
+    /// Returns the values of the placeholders in the segments of a path, if it is of this route.
+    ///
+    /// The last segment may end in `.json`, unless a client or an operator chose it: a key of metadata or
+    /// the name of a host may have that end itself.
+    // Cinder: its routes are those of `routes.Mapper.resource`, each of which takes a `.format`.
     fn segments<'p>(&self, given: &[&'p str]) -> Option<Vec<(&'static str, &'p str)>> {
         let wanted = self.path.strip_prefix(PREFIX)?.split('/');
-        if wanted.clone().count() != given.len() {
+        let given_len = given.len();
+        if wanted.clone().count() != given_len {
             return None;
         }
         let mut found = Vec::new();
-        for (wanted, given) in wanted.zip(given) {
+        for (at, (wanted, &given)) in wanted.zip(given).enumerate() {
+            let may_have_format =
+                at + 1 == given_len && (wanted == "{id}" || !wanted.starts_with('{'));
+            let bare = given.strip_suffix(FORMAT).filter(|_| may_have_format);
+            let given = bare.unwrap_or(given);
             match wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
-                Some(name) if !given.is_empty() => found.push((name, *given)),
-                None if *given == wanted => {}
+                Some(name) if !given.is_empty() => found.push((name, given)),
+                None if given == wanted => {}
                 _ => return None,
             }
         }
@@ -109,7 +121,7 @@ impl<'p> Found<'p> {
     /// The route of a path that a caller of `project` sent. A path that may begin with a project or
     /// not begins with one if it is the caller's: projects may be named as anything here is.
     pub(crate) fn find(method: &str, path: &'p str, project: &str) -> Option<Self> {
-        let given: Vec<&str> = path.strip_prefix(PREFIX)?.split('/').collect();
+        let given = split(path.strip_prefix(PREFIX)?);
         let of = |project: Option<&'p str>, given: &[&'p str]| {
             let routes = TABLES.iter().copied().flatten();
             let fits =
@@ -127,6 +139,14 @@ impl<'p> Found<'p> {
         }
         of(None, &given).or_else(within)
     }
+}
+
+/// Splits a path at its slashes. Several in a row are one, as clients that join paths by hand send them;
+/// one at the end leads to no route.
+fn split(path: &str) -> Vec<&str> {
+    let end = path.split('/').next_back();
+    let inner = path.split('/').filter(|segment| !segment.is_empty());
+    inner.chain(end.filter(|end| end.is_empty())).collect()
 }
 
 /// Whether a segment can be the ID of a project.
@@ -185,9 +205,35 @@ mod tests {
             Some(("/v3/volumes/{id}", vec![("id", "x")], None))
         );
         assert_eq!(find("HEAD", "/v3/qos-specs/x/associate"), None);
-        for path in ["/v3/p.1/volumes", "/v3/volumes/", "/v3//volumes", "/v2/volumes", "/v3/nope"] {
+        for path in ["/v3/p.1/volumes", "/v3/volumes/", "/v3/volumes//", "/v2/volumes", "/v3/nope"]
+        {
             assert_eq!(find("GET", path), None, "{path}");
         }
         assert_eq!(find("PATCH", "/v3/volumes"), None);
+    }
+
+    #[test]
+    fn slashes_in_a_row_are_one_slash() {
+        for path in ["/v3//volumes/detail", "/v3/p//volumes//detail", "/v3///p/volumes/detail"] {
+            let found = Found::find("GET", path, "p").map(|found| found.route.path);
+            assert_eq!(found, Some("/v3/volumes/detail"), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_may_end_in_the_format_of_its_reply() {
+        let find = |path| {
+            let found = Found::find("GET", path, "p")?;
+            Some((found.route.path, found.segments))
+        };
+        assert_eq!(find("/v3/p/volumes.json"), Some(("/v3/volumes", Vec::new())));
+        assert_eq!(find("/v3/volumes/detail.json"), Some(("/v3/volumes/detail", Vec::new())));
+        assert_eq!(find("/v3/volumes/x.json"), Some(("/v3/volumes/{id}", vec![("id", "x")])));
+        // A key that a client chose is the key that it chose.
+        let key = ("/v3/volumes/{id}/metadata/{key}", vec![("id", "x"), ("key", "a.json")]);
+        assert_eq!(find("/v3/volumes/x/metadata/a.json"), Some(key));
+        for path in ["/v3/volumes.json/detail", "/v3/volumes.xml", "/v3/volumes/.json"] {
+            assert_eq!(find(path), None, "{path}");
+        }
     }
 }
