@@ -52,7 +52,7 @@ const ASKS: [(&str, Ask); 5] = [
         drop(client.get("/v1/volumes?type=csi&filter=ExternalID%20matches%20%2200%24%22"));
     }),
     ("register", |client, at| {
-        client.register(&named_volume(&format!("honest-{at}"), &format!("h-{at}"), "p1"))
+        client.register(&named_volume(&format!("honest-{at}"), &format!("h-{at}"), "p1"));
     }),
 ];
 

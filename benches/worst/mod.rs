@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use statehold_filter::{Dialect, EvalError, Filter, Filterable, Json, Limits, Options};
 
 /// Elements of a list that quantifiers inside of each other go through.
@@ -39,9 +39,9 @@ fn noise(length: usize) -> String {
 /// Quantifiers of that many levels over `list`, the innermost around `inner`.
 fn nested(list: &str, levels: usize, inner: &str) -> String {
     let names = ["v", "w", "x", "y"];
-    let open: String =
+    let open: Vec<String> =
         names[..levels].iter().map(|name| format!("any {list} as {name} {{ ")).collect();
-    format!("{open}{inner}{}", " }".repeat(levels))
+    format!("{}{inner}{}", open.concat(), " }".repeat(levels))
 }
 
 /// `clause` so many times, none of which decides.

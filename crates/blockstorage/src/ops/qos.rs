@@ -43,7 +43,7 @@ pub(super) fn is_front_end(consumer: &str) -> bool {
 }
 
 /// The limits that grow with the size of a volume when their `_per_gb` twin is set.
-/// Cinder: cinder/volume/manager.py, VolumeManager._parse_connection_options.
+/// Cinder: `cinder/volume/manager.py`, `VolumeManager._parse_connection_options`.
 const PER_GIB: [&str; 6] = [
     "read_iops_sec",
     "read_bytes_sec",

@@ -5,11 +5,11 @@
 use crate::{config::Config, error::Error, ops::refusal::VolumeRefusal, python, rows::VolumeType};
 
 /// The extra spec with the smallest size of a volume, in GiB.
-/// Cinder: cinder/volume/volume_types.py, MIN_SIZE_KEY.
+/// Cinder: `cinder/volume/volume_types.py`, `MIN_SIZE_KEY`.
 const SIZE_MIN: &str = "provisioning:min_vol_size";
 
 /// The extra spec with the largest size of a volume, in GiB.
-/// Cinder: cinder/volume/volume_types.py, MAX_SIZE_KEY.
+/// Cinder: `cinder/volume/volume_types.py`, `MAX_SIZE_KEY`.
 const SIZE_MAX: &str = "provisioning:max_vol_size";
 
 /// The extra spec with the availability zones of volumes, separated by commas.

@@ -158,6 +158,7 @@ impl fmt::Display for CantAdd {
 }
 
 impl fmt::Display for GroupRefusal {
+    #[expect(clippy::too_many_lines, reason = "one table of texts")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reserved { group_type } => write!(
