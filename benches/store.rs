@@ -47,8 +47,7 @@ struct Volume {
 struct Volumes;
 
 const BY_PLUGIN: Index<Volumes, String> =
-    Index::<Volumes, String>::non_unique("plugin", |volume, keys| keys.add(&volume.plugin))
-        .serves("plugin");
+    Volumes::INDEX.non_unique("plugin", |volume, keys| keys.add(&volume.plugin)).serves("plugin");
 
 impl Table for Volumes {
     const NAME: &'static str = "volumes";

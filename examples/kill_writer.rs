@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
-use statehold::store::{KeyRange, Order, ReadView, Schema, Store, Table};
+use statehold::store::{Order, Schema, Store, Table};
 
 /// Threads that write.
 const WRITERS: u64 = 4;
@@ -41,7 +41,7 @@ struct Event {
 }
 
 fn schema() -> Schema {
-    Schema::new().table::<Counter>().table::<Event>()
+    Counter::schema().and(Event::schema())
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -91,15 +91,17 @@ fn write(dir: &Path) -> Result<(), Box<dyn Error>> {
 
 fn commits(store: &Store, writer: u64) -> Result<(), String> {
     let text = |error: &dyn Error| error.to_string();
-    let mut value = store.snapshot().get::<Counter>(writer).map_or(0, |counter| counter.value);
+    let counter = Counter::BY_KEY.get(&store.snapshot(), writer).cloned();
+    let mut value = counter.map_or(0, |counter| counter.value);
     loop {
         value += 1;
         let mut txn = store.begin_write().map_err(|error| text(&error))?;
-        txn.upsert::<Counter>(Counter { writer, value }).map_err(|error| text(&error))?;
+        txn.put(Counter { writer, value }).map_err(|error| text(&error))?;
         let payload = vec![value.to_le_bytes()[0]; 64 << (value % 7)];
-        txn.upsert::<Event>(Event { writer, value, payload }).map_err(|error| text(&error))?;
+        txn.put(Event { writer, value, payload }).map_err(|error| text(&error))?;
         if value > KEPT {
-            txn.delete::<Event>((writer, value - KEPT)).map_err(|error| text(&error))?;
+            let old = (writer, value - KEPT);
+            Event::BY_KEY.delete(&mut txn, old).map_err(|error| text(&error))?;
         }
         let index = txn.commit().map_err(|error| text(&error))?;
         let line = format!("{writer} {value} {index}\n");
@@ -161,14 +163,14 @@ fn check(dir: &Path, last: &Seen, seen: &Seen) -> Result<Seen, String> {
     }
     let mut found = Seen { index: view.index(), ..Seen::default() };
     for writer in 0..WRITERS {
-        let value = view.get::<Counter>(writer).map_or(0, |counter| counter.value);
+        let value = Counter::BY_KEY.get(&view, writer).map_or(0, |counter| counter.value);
         let before = last.values.get(&writer).copied().unwrap_or(0);
         let acknowledged = seen.values.get(&writer).copied().unwrap_or(before);
         if value != acknowledged && value != acknowledged + 1 {
             return Err(format!("writer {writer} is at {value}, {acknowledged} was acknowledged"));
         }
-        let of_writer = KeyRange::<(u64, u64)>::within(writer);
-        let events = view.scan::<Event>(&of_writer, Order::Ascending).map(|event| {
+        let of_writer = Event::BY_KEY.within(writer);
+        let events = Event::BY_KEY.scan(&view, &of_writer, Order::Ascending).map(|event| {
             let whole = event.payload.iter().all(|byte| *byte == event.value.to_le_bytes()[0]);
             if whole { event.value } else { 0 }
         });

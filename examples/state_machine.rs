@@ -7,7 +7,7 @@ use std::error::Error;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use statehold::store::{BeginError, Entry, ReadView, Store, Table};
+use statehold::store::{BeginError, Entry, Store, Table};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Table)]
 #[table(name = "values", crate = statehold::store)]
@@ -54,13 +54,13 @@ impl StateMachine {
                 txn.put(Value { name: (*name).into(), value: *value })?;
             }
             Command::Add(name, more) => {
-                let value = txn.get::<Value>(name).map_or(0, |value| value.value) + more;
+                let value = Value::BY_KEY.get(&txn, *name).map_or(0, |value| value.value) + more;
                 if value >= 0 {
                     txn.put(Value { name: (*name).into(), value })?;
                 }
             }
             Command::Remove(name) => {
-                txn.delete::<Value>(name)?;
+                Value::BY_KEY.delete(&mut txn, *name)?;
             }
             Command::Nothing => {}
         }
@@ -82,7 +82,7 @@ impl StateMachine {
     }
 
     fn get(&self, name: &str) -> Option<Entry<Value>> {
-        self.store.snapshot().get::<Value>(name).cloned()
+        Value::BY_KEY.get(&self.store.snapshot(), name).cloned()
     }
 }
 

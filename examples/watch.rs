@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use statehold::store::{
-    CommitError, FeedError, KeyRange, Options, Order, ReadView, Store, Table, Tracked,
-};
+use statehold::store::{CommitError, FeedError, Options, Order, Store, Table, Tracked};
 
 #[derive(Serialize, Deserialize, Table)]
 #[table(name = "jobs", crate = statehold::store)]
@@ -33,7 +31,7 @@ async fn put(store: &Store, name: &str, status: &str) -> Result<u64, CommitError
 }
 
 fn status(view: &Tracked, name: &str) -> Option<String> {
-    view.get::<Job>(name).map(|job| job.status.clone())
+    Job::BY_KEY.get(view, name).map(|job| job.status.clone())
 }
 
 #[tokio::main]
@@ -65,7 +63,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!((answer.value.as_deref(), answer.index), (Some("running"), index));
 
     // Another task reads all jobs, but what it waits for is that their number changes.
-    let count = |view: &Tracked| view.scan::<Job>(&KeyRange::all(), Order::Ascending).count();
+    let all = Job::BY_KEY.all();
+    let count = |view: &Tracked| Job::BY_KEY.scan(view, &all, Order::Ascending).count();
     let more = store.blocking_changed_async(index, timeout(), count);
     let writes = async {
         put(&store, "db", "stopped").await?;

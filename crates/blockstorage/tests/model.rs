@@ -356,7 +356,7 @@ impl World {
             }
             Op::ResetGroup { at } => {
                 // As an operator would: the older API has no such call.
-                let row = view.get::<Group>(group(at).parse().unwrap_or_default());
+                let row = view.get::<Group>(group(at).parse::<Uuid>().unwrap_or_default());
                 let Some(row) = row.filter(|_| caller.is_admin()) else { return };
                 txn.delete::<WorkItem>((WorkTarget::Group.as_str(), row.id)).unwrap();
                 let status = GroupStatus::Available;

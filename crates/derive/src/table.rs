@@ -147,6 +147,7 @@ impl Row<'_> {
                 }
             }
         });
+        let key_fields = key.iter().map(|part| part.field.unraw().to_string());
         let key_span = match key {
             [part] => key_part::ends(&self.field(&part.field)?.ty).0,
             parts => parts[0].field.span(),
@@ -177,6 +178,7 @@ impl Row<'_> {
             impl #krate::Table for #ident {
                 const NAME: &'static str = #name;
                 const VERSION: u16 = #version;
+                const KEY_FIELDS: &'static [&'static str] = &[#(#key_fields),*];
                 type Row = Self;
 
                 #keyed
@@ -340,6 +342,8 @@ impl Row<'_> {
         arguments.set_span(end);
         // Without the shape, which follows from the constant's type: one that is none is reported once.
         let mut make = quote_spanned!(start=> #path::#kind #arguments);
+        let fields = options.on.iter().map(|part| part.field.unraw().to_string());
+        make.extend(quote_spanned!(end=> .made_of(&[#(#fields),*])));
         if let Some(selector) = &options.serves {
             // At the selector, so that a row which is not filterable is reported there.
             make.extend(quote_spanned!(selector.span()=> .serves(#selector)));

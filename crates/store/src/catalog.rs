@@ -14,8 +14,11 @@ use crate::table::{Entry, Table};
 use crate::tree::OrdIndex;
 use crate::view::{Order, ReadView, sealed};
 
-/// Read access to all tables by name, as of one moment. Every [`ReadView`] is one, and so is a
-/// `&dyn Catalog`, which `ReadView` can't be.
+/// Read access to all tables by name, as of one moment. Every [`ReadView`] is one.
+///
+/// It is also the trait object of views: `dyn Catalog` is a [`ReadView`], so that a function which takes
+/// `&dyn Catalog` reads rows by their types as well, without being generic. `dyn ReadView` is no type, because
+/// its methods name the table.
 ///
 /// ```
 /// use statehold_store::{Catalog, CatalogError};
@@ -37,6 +40,11 @@ use crate::view::{Order, ReadView, sealed};
 ///     Some(r#"{"key":"web","create_index":2,"modify_index":2,"row":{"name":"web"}}"#),
 /// );
 /// assert!(show(&store.snapshot(), "nodes", "web").is_err());
+///
+/// fn has(catalog: &dyn Catalog, name: &str) -> bool {
+///     Name::BY_KEY.contains(catalog, name)
+/// }
+/// assert!(has(&store.tracked(), "web"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Catalog: sealed::Reader {
@@ -66,6 +74,9 @@ impl<V: ReadView> Catalog for V {
         found.ok_or_else(|| CatalogError::UnknownTable { name: name.into() })
     }
 }
+
+// The blanket implementation above is of types whose size is known, which no trait object's is.
+impl ReadView for dyn Catalog + '_ {}
 
 /// One table of a [`Catalog`]. Reads through a [`crate::Tracked`] view are watched.
 #[derive(Clone, Copy)]

@@ -78,12 +78,13 @@ pub(crate) struct Conflict {
     pub(crate) table: &'static str,
     pub(crate) index: &'static str,
     pub(crate) key: Box<str>,
+    pub(crate) fields: &'static [&'static str],
 }
 
 impl From<Conflict> for CommitError {
     fn from(conflict: Conflict) -> Self {
-        let Conflict { table, index, key } = conflict;
-        Self::NotUnique { table, index, key }
+        let Conflict { table, index, key, fields } = conflict;
+        Self::NotUnique { table, index, key, fields }
     }
 }
 
@@ -142,7 +143,9 @@ impl WriteTxn<'_> {
     pub fn check_unique(&self) -> Result<(), WriteError> {
         match conflict(&self.root) {
             None => Ok(()),
-            Some(Conflict { table, index, .. }) => Err(WriteError::NotUnique { table, index }),
+            Some(Conflict { table, index, key, fields }) => {
+                Err(WriteError::NotUnique { table, index, key, fields })
+            }
         }
     }
 

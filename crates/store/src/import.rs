@@ -150,8 +150,13 @@ fn rebuilt<T: Table>(
         keys.collect()
     });
     let secondary = load::indexes::<T>(&table.defs, secondary.collect(), index);
+    let defs = &table.defs;
     let secondary = secondary.map_err(|error| match error {
-        RowError::NotUnique { table, index, .. } => WriteError::NotUnique { table, index },
+        RowError::NotUnique { table, index, key, .. } => {
+            let own = defs.iter().find(|def| def.name == index);
+            let fields = own.map(|def| def.fields).unwrap_or_default();
+            WriteError::NotUnique { table, index, key, fields }
+        }
         // Building indexes has no other error.
         other => WriteError::Unstorable {
             table: T::NAME,

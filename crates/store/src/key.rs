@@ -43,7 +43,7 @@ use statehold_filter::{Constant, Kind};
 pub use self::buf::KeyBuf;
 pub(crate) use self::buf::{KeyBytes, after_prefix};
 pub use self::enums::{EnumKey, EnumVariant};
-pub use self::part_of::{Count, KeyPrefix, PartOf};
+pub use self::part_of::{Count, KeyPrefix, Missing, PartOf};
 pub(crate) use self::print::printed;
 pub use self::shapes::Desc;
 #[cfg(feature = "planning")]

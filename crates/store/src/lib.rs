@@ -111,7 +111,7 @@ pub use hex::{HEX_DIGITS_MAX, HYPHENS_MAX, HexPrefix, HexPrefixError};
 #[cfg(feature = "planning")]
 pub use key::TextPrefix;
 pub use key::{
-    Count, Desc, EnumKey, EnumVariant, KEY_LEN_MAX, Key, KeyBuf, KeyPrefix, PartOf, Ref,
+    Count, Desc, EnumKey, EnumVariant, KEY_LEN_MAX, Key, KeyBuf, KeyPrefix, Missing, PartOf, Ref,
 };
 pub use key_part::{KeyPart, folded};
 pub use observer::{Batch, Checkpointed, Committed, Observer};
@@ -218,7 +218,7 @@ pub use statehold_derive::KeyPart;
 /// ```
 pub use statehold_derive::Table;
 pub use store::Store;
-pub use table::{Entry, Index, IndexSet, IntoMigrated, Keys, Table};
+pub use table::{Entry, Index, IndexOf, IndexSet, IntoMigrated, Keys, Table};
 pub use tail::Changes;
 pub use txn::WriteTxn;
 pub use typed::TableRow;

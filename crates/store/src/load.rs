@@ -216,6 +216,7 @@ pub(crate) fn indexes<T: Table>(
                 index: def.name,
                 first: key(&first.1),
                 second: key(&second.1),
+                key: (def.describe)(first.0.as_slice()),
             });
         }
         Ok(Tree::from_sorted(entries, last_index))

@@ -1,7 +1,7 @@
 //! Writes that read first: rows that are modified in place, and deletes by more than a primary key.
 
 use crate::error::{Expect, WriteError};
-use crate::key::{Key, KeyBuf, KeyBytes, PartOf, Ref};
+use crate::key::{Key, KeyBuf, KeyBytes, PartOf, Ref, printed};
 use crate::primary::PrimaryKey;
 use crate::range::{KeyRange, Span};
 use crate::table::{Entry, Index, Table};
@@ -42,8 +42,11 @@ impl<T: Table> PrimaryKey<T> {
         let table = txn.root.table::<T>(txn.root.slot::<T>());
         let Some(old) = table.primary.get(key.as_slice()) else { return Ok(None) };
         let row = change(old);
-        if KeyBuf::of::<T::Key>(T::key(&row)).as_slice() != key.as_slice() {
-            return Err(WriteError::KeyChanged { table: T::NAME });
+        let changed = KeyBuf::of::<T::Key>(T::key(&row));
+        if changed.as_slice() != key.as_slice() {
+            let printed = |key: &KeyBuf| printed::<T::Key>(key.as_slice());
+            let (from, to) = (printed(&key), printed(&changed));
+            return Err(WriteError::KeyChanged { table: T::NAME, from, to });
         }
         txn.upsert_if::<T>(row, Expect::Present)
     }
@@ -292,7 +295,7 @@ mod sealed {
 }
 
 pub(crate) fn first_expiry<T: Table, K: Expiry>(
-    view: &impl ReadView,
+    view: &(impl ReadView + ?Sized),
     index: &Index<T, K>,
 ) -> Option<K> {
     let range = KeyRange::of_span(K::some_time());

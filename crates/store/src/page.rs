@@ -13,7 +13,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::key::{KEY_LEN_MAX, Key, KeyBuf, KeyBytes, Ref};
+use crate::key::{KEY_LEN_MAX, Key, KeyBuf, KeyBytes, PartOf};
 use crate::range::KeyRange;
 #[cfg(doc)]
 use crate::scan::Keyed;
@@ -38,8 +38,8 @@ impl PageToken {
     ///
     /// At most one row of the listing may have the key: for a secondary index, use [`Keyed::token`]. For
     /// a primary key, [`PrimaryKey::token`](crate::PrimaryKey::token) infers its shape.
-    pub fn new<K: Key>(listing: &str, next: Ref<'_, K>) -> Self {
-        Self::of_bytes(listing, KeyBuf::of::<K>(next).as_slice())
+    pub fn new<K: Key>(listing: &str, next: impl PartOf<K>) -> Self {
+        Self::of_bytes(listing, KeyBuf::of_part::<K>(next).as_slice())
     }
 
     pub(crate) fn of_bytes(listing: &str, key: &[u8]) -> Self {
@@ -61,8 +61,11 @@ impl PageToken {
     /// [`TokenError`] when the text is not a token, or not one of this listing.
     ///
     /// ```
-    /// use statehold_store::{PageToken, TokenError};
-    /// let token = PageToken::new::<(String, String)>("volumes", ("default", "vol-7"));
+    /// # use statehold_store::{PageToken, Table, TokenError};
+    /// # #[derive(serde::Serialize, serde::Deserialize, Table)]
+    /// # #[table(name = "volumes", key(namespace, id))]
+    /// # struct Volume { namespace: String, id: String }
+    /// let token = Volume::BY_KEY.token("volumes", ("default", "vol-7"));
     /// let key: (String, String) = PageToken::parse("volumes", token.as_str())?;
     /// assert_eq!(key, ("default".to_string(), "vol-7".to_string()));
     /// let other: Result<(String, String), _> = PageToken::parse("plugins", token.as_str());
@@ -165,14 +168,14 @@ impl<T: Table, K: Key> Index<T, K> {
         &self,
         range: KeyRange<K>,
         order: Order,
-        key: Ref<'_, K>,
-        primary: Ref<'_, T::Key>,
+        key: impl PartOf<K>,
+        primary: impl PartOf<T::Key>,
     ) -> KeyRange<K> {
-        let mut bytes = KeyBuf::of::<K>(key);
+        let mut bytes = KeyBuf::of_part::<K>(key);
         // In a unique index a key is its row's own: with the primary key after it, it would sort
         // after that row.
         if !self.is_unique() {
-            T::Key::encode(primary, &mut bytes);
+            primary.append(&mut bytes);
         }
         range.resume_bytes(bytes.finish(), order)
     }

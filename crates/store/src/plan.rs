@@ -66,7 +66,7 @@ pub const PLANNED_ROWS_MAX: usize = 10_000;
 /// # Panics
 /// When the table is not in the store's [`crate::Schema`], as all of [`ReadView`] does.
 pub fn plan<'v, T: Table>(
-    view: &'v impl ReadView,
+    view: &'v (impl ReadView + ?Sized),
     range: &KeyRange<T::Key>,
     order: Order,
     conjuncts: &[Conjunct],
@@ -84,7 +84,7 @@ pub fn plan<'v, T: Table>(
 /// # Panics
 /// As [`plan`].
 pub fn plan_within<'v, T: Table>(
-    view: &'v impl ReadView,
+    view: &'v (impl ReadView + ?Sized),
     range: &KeyRange<T::Key>,
     order: Order,
     conjuncts: &[Conjunct],

@@ -71,7 +71,7 @@ impl<T: Table> PrimaryKey<T> {
     /// Cost: a descent of the table's tree, no allocation for keys up to 46 bytes.
     pub fn get<'v>(
         &self,
-        view: &'v impl ReadView,
+        view: &'v (impl ReadView + ?Sized),
         key: impl PartOf<T::Key>,
     ) -> Option<&'v Entry<T::Row>> {
         let root = view.root();
@@ -82,14 +82,14 @@ impl<T: Table> PrimaryKey<T> {
     }
 
     /// Returns whether there is a row with this primary key. Cost: as [`PrimaryKey::get`].
-    pub fn contains(&self, view: &impl ReadView, key: impl PartOf<T::Key>) -> bool {
+    pub fn contains(&self, view: &(impl ReadView + ?Sized), key: impl PartOf<T::Key>) -> bool {
         self.get(view, key).is_some()
     }
 
     /// Returns the rows with these primary keys, in the order of the keys; `None` where there is none.
     ///
     /// ```
-    /// # use statehold_store::{Schema, Store, Table};
+    /// # use statehold_store::{Store, Table};
     /// # struct Names;
     /// # impl Table for Names {
     /// #     const NAME: &'static str = "names";
@@ -98,7 +98,7 @@ impl<T: Table> PrimaryKey<T> {
     /// #     type Row = String;
     /// #     fn key(row: &String) -> &str { row }
     /// # }
-    /// # let store = Store::in_memory(&Schema::new().table::<Names>());
+    /// # let store = Store::in_memory(&Names::schema());
     /// # let mut txn = store.begin_write()?;
     /// # Names::BY_KEY.import(&mut txn, ["web".to_owned()])?;
     /// let found = Names::BY_KEY.get_many(&txn, ["db", "web"]);
@@ -107,7 +107,7 @@ impl<T: Table> PrimaryKey<T> {
     /// ```
     pub fn get_many<'v, K: PartOf<T::Key>>(
         &self,
-        view: &'v impl ReadView,
+        view: &'v (impl ReadView + ?Sized),
         keys: impl IntoIterator<Item = K>,
     ) -> Vec<Option<&'v Entry<T::Row>>> {
         keys.into_iter().map(|key| self.get(view, key)).collect()
@@ -116,7 +116,7 @@ impl<T: Table> PrimaryKey<T> {
     /// Returns the rows of a range, in the order of their keys. Like [`ReadView::scan`].
     pub fn scan<'v>(
         &self,
-        view: &'v impl ReadView,
+        view: &'v (impl ReadView + ?Sized),
         range: &KeyRange<T::Key>,
         order: Order,
     ) -> Scan<'v, T> {
@@ -126,7 +126,7 @@ impl<T: Table> PrimaryKey<T> {
     /// Like [`PrimaryKey::scan`], with the primary keys.
     pub fn scan_keyed<'v>(
         &self,
-        view: &'v impl ReadView,
+        view: &'v (impl ReadView + ?Sized),
         range: &KeyRange<T::Key>,
         order: Order,
     ) -> KeyedScan<'v, T, T::Key> {
@@ -137,22 +137,22 @@ impl<T: Table> PrimaryKey<T> {
     }
 
     /// Returns the row with the least primary key.
-    pub fn first<'v>(&self, view: &'v impl ReadView) -> Option<&'v Entry<T::Row>> {
+    pub fn first<'v>(&self, view: &'v (impl ReadView + ?Sized)) -> Option<&'v Entry<T::Row>> {
         self.scan(view, &KeyRange::all(), Order::Ascending).next()
     }
 
     /// Returns the row with the greatest primary key.
-    pub fn last<'v>(&self, view: &'v impl ReadView) -> Option<&'v Entry<T::Row>> {
+    pub fn last<'v>(&self, view: &'v (impl ReadView + ?Sized)) -> Option<&'v Entry<T::Row>> {
         self.scan(view, &KeyRange::all(), Order::Descending).next()
     }
 
     /// Returns the number of rows of the table. Cost: none, it is kept.
-    pub fn count(&self, view: &impl ReadView) -> usize {
+    pub fn count(&self, view: &(impl ReadView + ?Sized)) -> usize {
         view.count::<T>()
     }
 
     /// Returns the number of rows of a range. Cost: a step for each row.
-    pub fn count_range(&self, view: &impl ReadView, range: &KeyRange<T::Key>) -> usize {
+    pub fn count_range(&self, view: &(impl ReadView + ?Sized), range: &KeyRange<T::Key>) -> usize {
         self.scan(view, range, Order::Ascending).count()
     }
 
@@ -160,7 +160,7 @@ impl<T: Table> PrimaryKey<T> {
     #[cfg(feature = "planning")]
     pub fn plan<'v>(
         &self,
-        view: &'v impl ReadView,
+        view: &'v (impl ReadView + ?Sized),
         range: &KeyRange<T::Key>,
         order: Order,
         conjuncts: &[Conjunct],
@@ -173,7 +173,7 @@ impl<T: Table> PrimaryKey<T> {
     #[cfg(feature = "planning")]
     pub fn plan_within<'v>(
         &self,
-        view: &'v impl ReadView,
+        view: &'v (impl ReadView + ?Sized),
         range: &KeyRange<T::Key>,
         order: Order,
         conjuncts: &[Conjunct],
@@ -245,7 +245,7 @@ impl<T: Table<Key = String>> PrimaryKey<T> {
     /// Cost: a descent for each prefix of `text` that other keys branch off at, most often one or two.
     ///
     /// ```
-    /// # use statehold_store::{Schema, Store, Table};
+    /// # use statehold_store::{Store, Table};
     /// # struct Mounts;
     /// # impl Table for Mounts {
     /// #     const NAME: &'static str = "mounts";
@@ -254,7 +254,7 @@ impl<T: Table<Key = String>> PrimaryKey<T> {
     /// #     type Row = String;
     /// #     fn key(row: &String) -> &str { row }
     /// # }
-    /// # let store = Store::in_memory(&Schema::new().table::<Mounts>());
+    /// # let store = Store::in_memory(&Mounts::schema());
     /// # let mut txn = store.begin_write()?;
     /// Mounts::BY_KEY.import(&mut txn, ["/", "/srv/", "/srv/data/old/"].map(String::from))?;
     /// let mount = Mounts::BY_KEY.longest_prefix(&txn, "/srv/data/new/file");
@@ -263,7 +263,7 @@ impl<T: Table<Key = String>> PrimaryKey<T> {
     /// ```
     pub fn longest_prefix<'v>(
         &self,
-        view: &'v impl ReadView,
+        view: &'v (impl ReadView + ?Sized),
         text: &str,
     ) -> Option<&'v Entry<T::Row>> {
         let root = view.root();
@@ -278,7 +278,7 @@ impl<A: Key, T: Table<Key = (A, String)>> PrimaryKey<T> {
     /// Like [`PrimaryKey::longest_prefix`], among the rows whose first part of the primary key is `first`.
     pub fn longest_prefix_within<'v>(
         &self,
-        view: &'v impl ReadView,
+        view: &'v (impl ReadView + ?Sized),
         first: impl PartOf<A>,
         text: &str,
     ) -> Option<&'v Entry<T::Row>> {

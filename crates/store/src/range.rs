@@ -7,15 +7,31 @@ use std::ops::Bound;
 use uuid::Uuid;
 
 use crate::hex::HexPrefix;
-use crate::key::{Key, KeyBuf, KeyBytes, KeyPrefix, Ref, after_prefix};
+use crate::key::{Key, KeyBuf, KeyBytes, KeyPrefix, PartOf, Ref, after_prefix};
 use crate::view::Order;
 
 /// A range of keys of the shape `K`, for a table's primary key or a secondary index.
 ///
 /// ```
-/// use statehold_store::KeyRange;
-/// // Every volume of the namespace `default` whose ID starts with `vol-`.
-/// let _range = KeyRange::<(String, String)>::within_prefix("default", "vol-");
+/// use serde::{Deserialize, Serialize};
+/// use statehold_store::{KeyRange, Order, ReadView, Store, Table};
+///
+/// #[derive(Serialize, Deserialize, Table)]
+/// #[table(name = "volumes", key(namespace, id))]
+/// struct Volume {
+///     namespace: String,
+///     id: String,
+///     #[table(index)]
+///     pool: String,
+/// }
+///
+/// let store = Store::in_memory(&Volume::schema());
+/// let (view, pool) = (store.snapshot(), String::from("ssd"));
+/// // A handle of a key knows its shape: every volume of the namespace `default` whose ID starts with `vol-`.
+/// let range = Volume::BY_KEY.within_prefix("default", "vol-");
+/// assert_eq!(Volume::BY_KEY.scan(&view, &range, Order::Ascending).count(), 0);
+/// // Without one the shape follows from the read.
+/// assert_eq!(view.count_by(&Volume::BY_POOL, &KeyRange::exact(&pool)), 0);
 /// ```
 #[derive(Clone)]
 pub struct KeyRange<K> {
@@ -93,8 +109,11 @@ impl<K> KeyRange<K> {
 
 impl<K: Key> KeyRange<K> {
     /// One key: at most one row in a primary key or a unique index.
-    pub fn exact(key: Ref<'_, K>) -> Self {
-        Self::new(Span::key(KeyBuf::of::<K>(key).as_slice()))
+    ///
+    /// A string is passed as `&str`, `&String` or `String`, a field of any kind as `&row.field`. The shape
+    /// follows from the read that takes the range.
+    pub fn exact(key: impl PartOf<K>) -> Self {
+        Self::new(Span::key(KeyBuf::of_part::<K>(key).as_slice()))
     }
 
     /// The keys between two bounds.
@@ -102,7 +121,7 @@ impl<K: Key> KeyRange<K> {
     /// ```
     /// use std::ops::Bound::{Excluded, Unbounded};
     /// use statehold_store::KeyRange;
-    /// let _larger = KeyRange::<u64>::between(Excluded(10), Unbounded);
+    /// let _larger: KeyRange<u64> = KeyRange::between(Excluded(10), Unbounded);
     /// ```
     pub fn between(from: Bound<Ref<'_, K>>, to: Bound<Ref<'_, K>>) -> Self {
         Self::new(Span::between(from.map(KeyBuf::of::<K>), to.map(KeyBuf::of::<K>)))
@@ -115,8 +134,8 @@ impl<K: Key> KeyRange<K> {
     /// primary key. In an index that several rows share a key of, a page would start at the first of
     /// them again and again: use [`crate::Index::resume`] there.
     #[must_use]
-    pub fn resume(self, key: Ref<'_, K>, order: Order) -> Self {
-        self.resume_bytes(KeyBuf::of::<K>(key).finish(), order)
+    pub fn resume(self, key: impl PartOf<K>, order: Order) -> Self {
+        self.resume_bytes(KeyBuf::of_part::<K>(key).finish(), order)
     }
 }
 
@@ -145,9 +164,9 @@ impl<K> KeyRange<K> {
 
 impl<K: Key<First = String>> KeyRange<K> {
     /// Every key whose first part, a string, starts with `prefix`.
-    pub fn prefix(prefix: &str) -> Self {
+    pub fn prefix(prefix: impl AsRef<str>) -> Self {
         let mut buf = KeyBuf::default();
-        buf.push_escaped(prefix.as_bytes());
+        buf.push_escaped(prefix.as_ref().as_bytes());
         Self::new(Span::prefix(buf.as_slice()))
     }
 }
@@ -165,22 +184,22 @@ impl<K: Key> KeyRange<K> {
     ///
     /// ```
     /// use statehold_store::KeyRange;
-    /// type Key = (String, String, u64);
-    /// let _one = KeyRange::<Key>::within("default");
-    /// let _two = KeyRange::<Key>::within(("default", "web"));
+    /// type Range = KeyRange<(String, String, u64)>;
+    /// let _one: Range = KeyRange::within("default");
+    /// let _two: Range = KeyRange::within(("default", "web"));
     /// ```
     pub fn within<Count>(parts: impl KeyPrefix<K, Count>) -> Self {
         Self::new(Span::prefix(beginning(parts).as_slice()))
     }
 
     /// Every key that begins with these parts and whose next part, a string, starts with `prefix`.
-    pub fn within_prefix<P, Count>(parts: P, prefix: &str) -> Self
+    pub fn within_prefix<P, Count>(parts: P, prefix: impl AsRef<str>) -> Self
     where
         P: KeyPrefix<K, Count>,
         P::Next: Key<First = String>,
     {
         let mut buf = beginning(parts);
-        buf.push_escaped(prefix.as_bytes());
+        buf.push_escaped(prefix.as_ref().as_bytes());
         Self::new(Span::prefix(buf.as_slice()))
     }
 
@@ -190,7 +209,8 @@ impl<K: Key> KeyRange<K> {
     /// use std::ops::Bound::{Included, Unbounded};
     /// use statehold_store::KeyRange;
     /// // The sizes from 10 on of one pool.
-    /// let _range = KeyRange::<(String, u64, String)>::within_between("ssd", Included(10), Unbounded);
+    /// type Range = KeyRange<(String, u64, String)>;
+    /// let _range: Range = KeyRange::within_between("ssd", Included(10), Unbounded);
     /// ```
     pub fn within_between<P, Count>(
         parts: P,

@@ -118,7 +118,7 @@ impl Schema {
     /// same version is another one. `docs/format.md` lists the changes that no shape shows.
     ///
     /// ```
-    /// # use statehold_store::{Schema, Table};
+    /// # use statehold_store::Table;
     /// # struct Volumes;
     /// # impl Table for Volumes {
     /// #     const NAME: &'static str = "volumes";
@@ -127,7 +127,7 @@ impl Schema {
     /// #     type Row = (String, Option<u64>);
     /// #     fn key(row: &Self::Row) -> &str { &row.0 }
     /// # }
-    /// let shapes: Vec<_> = Schema::new().table::<Volumes>().shapes().collect();
+    /// let shapes: Vec<_> = Volumes::schema().shapes().collect();
     /// assert_eq!(shapes[0].table, "volumes");
     /// assert_eq!(shapes[0].text, "1 (string, option<u64>)");
     /// ```

@@ -395,7 +395,7 @@ impl<T: Table> ErasedTable for TableState<T> {
         let entry = line.entry::<T>()?;
         let key = KeyBuf::of::<T::Key>(T::key(&entry)).finish();
         let bytes = codec::encode::<T>(&entry, key.as_slice(), &self.shape)?;
-        WriteError::check_len::<T>(None, &key).map_err(|error| error.to_string())?;
+        WriteError::check_primary::<T>(&key).map_err(|error| error.to_string())?;
         Ok((key, bytes))
     }
 
@@ -447,7 +447,12 @@ impl<T: Table> ErasedTable for TableState<T> {
     fn conflict(&self) -> Option<Conflict> {
         let (at, key) = self.conflicts.first()?;
         let def = self.defs.get(at)?;
-        Some(Conflict { table: T::NAME, index: def.name, key: (def.describe)(key.as_slice()) })
+        Some(Conflict {
+            table: T::NAME,
+            index: def.name,
+            key: (def.describe)(key.as_slice()),
+            fields: def.fields,
+        })
     }
 
     fn settled(&self) -> Result<Option<Settled>, RowError> {
@@ -561,17 +566,22 @@ impl<T: Table> TableState<T> {
         unique: Unique,
         mut touch: impl FnMut(usize, KeyBytes),
     ) -> Result<Option<Entry<T::Row>>, WriteError> {
-        WriteError::check_len::<T>(None, &key)?;
+        WriteError::check_primary::<T>(&key)?;
         let new_keys: Vec<Vec<KeyBytes>> =
             self.defs.iter().map(|def| def.tree_keys(entry, key.as_slice())).collect();
         for ((def, tree), keys) in self.defs.iter().zip(&self.secondary).zip(&new_keys) {
             for new in keys {
-                WriteError::check_len::<T>(Some(def.name), new)?;
+                WriteError::check_secondary::<T>(def, new, &key)?;
                 let taken = def.unique
                     && unique == Unique::AtOnce
                     && holder::<T>(tree, new).is_some_and(|holder| holder != key);
                 if taken {
-                    return Err(WriteError::NotUnique { table: T::NAME, index: def.name });
+                    return Err(WriteError::NotUnique {
+                        table: T::NAME,
+                        index: def.name,
+                        key: def.printed(new, &key),
+                        fields: def.fields,
+                    });
                 }
             }
         }
@@ -642,10 +652,10 @@ impl<T: Table> TableState<T> {
 
     /// Checks the lengths of the keys of a row.
     pub(crate) fn check_keys(&self, key: &KeyBytes, row: &T::Row) -> Result<(), WriteError> {
-        WriteError::check_len::<T>(None, key)?;
+        WriteError::check_primary::<T>(key)?;
         for def in self.defs.iter() {
-            for key in def.tree_keys(row, key.as_slice()) {
-                WriteError::check_len::<T>(Some(def.name), &key)?;
+            for own in def.tree_keys(row, key.as_slice()) {
+                WriteError::check_secondary::<T>(def, &own, key)?;
             }
         }
         Ok(())

@@ -51,10 +51,10 @@ use crate::serves::Serves;
 /// struct Volumes;
 ///
 /// const BY_PLUGIN: Index<Volumes, String> =
-///     Index::non_unique("plugin", |volume: &Volume, keys| keys.add(&volume.plugin));
+///     Volumes::INDEX.non_unique("plugin", |volume, keys| keys.add(&volume.plugin));
 /// // A row in many places: one key for each node.
 /// const BY_NODE: Index<Volumes, String> =
-///     Index::non_unique("node", |volume: &Volume, keys| {
+///     Volumes::INDEX.non_unique("node", |volume, keys| {
 ///         volume.nodes.iter().for_each(|node| keys.add(node));
 ///     });
 ///
@@ -82,6 +82,9 @@ pub trait Table: Send + Sync + Sized + 'static {
 
     /// The type of the rows. They are immutable once stored.
     type Row: Serialize + DeserializeOwned + Send + Sync + 'static;
+
+    /// Names of the fields that the primary key is made of, for errors about a key. `derive(Table)` names them.
+    const KEY_FIELDS: &'static [&'static str] = &[];
 
     /// The primary key of a row.
     fn key(row: &Self::Row) -> Ref<'_, Self::Key>;
@@ -117,6 +120,9 @@ pub trait Table: Send + Sync + Sized + 'static {
 
     /// The primary key: makes ranges of it and reads by it, without a type annotation.
     const BY_KEY: PrimaryKey<Self> = PrimaryKey::new();
+
+    /// Declares secondary indexes of this table: see [`IndexOf`].
+    const INDEX: IndexOf<Self> = IndexOf(PhantomData);
 
     /// Returns a schema of this table alone; [`Schema::and`] joins several.
     fn schema() -> Schema {
@@ -207,15 +213,78 @@ impl<R> IntoMigrated<R> for Result<Option<R>, RowError> {
 /// look-ups that do the same (a case-folded index). Rows with equal keys follow in the order of their primary
 /// keys. An index whose keys begin with a UUID can be searched by [`crate::KeyRange::hex`].
 ///
-/// The function that adds the keys takes a row and the [`Keys`]; both types follow from the
-/// constant's own. `R` is always the table's row type.
+/// [`Table::INDEX`] starts the declaration. The function that adds the keys takes a row and the [`Keys`]; the
+/// type of the row follows from the table, that of the keys from the constant's own. `R` is always the
+/// table's row type.
 pub struct Index<T: Table, K: Key, R = <T as Table>::Row> {
     pub(crate) name: &'static str,
     unique: bool,
     keys: KeysOf<R, K>,
+    fields: &'static [&'static str],
     #[cfg(feature = "planning")]
     serves: Option<Serves>,
     table: PhantomData<fn() -> T>,
+}
+
+/// Declares secondary indexes of the table `T`, as [`Table::INDEX`]. It names the table, so that the closure
+/// needs no type, whatever is chained after it.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use statehold_filter::Filterable;
+/// use statehold_store::{Index, IndexSet, Store, Table};
+///
+/// #[derive(Serialize, Deserialize, Filterable)]
+/// struct Node { name: String, pool: String, address: String }
+/// struct Nodes;
+///
+/// impl Nodes {
+///     const BY_POOL: Index<Self, String> =
+///         Self::INDEX.non_unique("pool", |row, keys| keys.add(&row.pool)).serves("pool");
+///     const BY_ADDRESS: Index<Self, String> =
+///         Self::INDEX.unique("address", |row, keys| keys.add(&row.address));
+/// }
+///
+/// impl Table for Nodes {
+///     const NAME: &'static str = "nodes";
+///     const VERSION: u16 = 1;
+///     type Key = String;
+///     type Row = Node;
+///     fn key(row: &Node) -> &str { &row.name }
+///     fn indexes(set: &mut IndexSet<Self>) { set.add(&Self::BY_POOL).add(&Self::BY_ADDRESS); }
+/// }
+/// # let _ = Store::in_memory(&Nodes::schema());
+/// ```
+pub struct IndexOf<T>(PhantomData<fn() -> T>);
+
+impl<T: Table> IndexOf<T> {
+    /// Declares an index in which no two rows may have the same key. Like [`Index::unique`].
+    pub const fn unique<K: Key>(self, name: &'static str, keys: KeysOf<T::Row, K>) -> Index<T, K> {
+        Index::unique(name, keys)
+    }
+
+    /// Declares an index in which any number of rows may share a key. Like [`Index::non_unique`].
+    pub const fn non_unique<K: Key>(
+        self,
+        name: &'static str,
+        keys: KeysOf<T::Row, K>,
+    ) -> Index<T, K> {
+        Index::non_unique(name, keys)
+    }
+}
+
+impl<T> Clone for IndexOf<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for IndexOf<T> {}
+
+impl<T: Table> fmt::Debug for IndexOf<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("IndexOf").field(&T::NAME).finish()
+    }
 }
 
 /// The function that adds a row's keys.
@@ -230,6 +299,7 @@ impl<T: Table<Row = R>, K: Key, R> Index<T, K, R> {
             name,
             unique: true,
             keys,
+            fields: &[],
             #[cfg(feature = "planning")]
             serves: None,
             table: PhantomData,
@@ -242,10 +312,18 @@ impl<T: Table<Row = R>, K: Key, R> Index<T, K, R> {
             name,
             unique: false,
             keys,
+            fields: &[],
             #[cfg(feature = "planning")]
             serves: None,
             table: PhantomData,
         }
+    }
+
+    /// Names the fields that the keys are made of, for errors about a key. A derived index names them.
+    #[must_use]
+    pub const fn made_of(mut self, fields: &'static [&'static str]) -> Self {
+        self.fields = fields;
+        self
     }
 
     /// Declares that the first part of the keys is the field which filters select by `selector`, so
@@ -256,8 +334,8 @@ impl<T: Table<Row = R>, K: Key, R> Index<T, K, R> {
     /// list an element is `v`, has a key that starts with `v`. An index that leaves out some of them
     /// MUST NOT serve.
     ///
-    /// Chained, the compiler needs the type of the row: `|node: &Node, keys| ..`. Inside of
-    /// [`Index::serving`] it infers that too.
+    /// After [`Table::INDEX`] the compiler knows the type of the row; after [`Index::non_unique`] the closure names
+    /// it: `|node: &Node, keys| ..`.
     #[cfg(feature = "planning")]
     #[must_use]
     pub const fn serves(mut self, selector: &'static str) -> Self
@@ -266,39 +344,6 @@ impl<T: Table<Row = R>, K: Key, R> Index<T, K, R> {
     {
         self.serves = Some(Serves::rows(selector, R::KIND));
         self
-    }
-
-    /// Like [`Index::serves`], with the index last: all types follow from the constant's own.
-    ///
-    /// ```
-    /// use serde::{Deserialize, Serialize};
-    /// use statehold_filter::Filterable;
-    /// use statehold_store::{Index, IndexSet, Store, Table};
-    ///
-    /// #[derive(Serialize, Deserialize, Filterable)]
-    /// struct Node { name: String, pool: String }
-    /// struct Nodes;
-    ///
-    /// const BY_POOL: Index<Nodes, String> =
-    ///     Index::serving("pool", Index::non_unique("pool", |row, keys| keys.add(&row.pool)));
-    ///
-    /// impl Table for Nodes {
-    ///     const NAME: &'static str = "nodes";
-    ///     const VERSION: u16 = 1;
-    ///     type Key = String;
-    ///     type Row = Node;
-    ///     fn key(row: &Node) -> &str { &row.name }
-    ///     fn indexes(set: &mut IndexSet<Self>) { set.add(&BY_POOL); }
-    /// }
-    /// # let _ = Store::in_memory(&Nodes::schema());
-    /// ```
-    #[cfg(feature = "planning")]
-    #[must_use]
-    pub const fn serving(selector: &'static str, index: Self) -> Self
-    where
-        R: Filterable,
-    {
-        index.serves(selector)
     }
 
     /// Declares that the index answers the conditions which a program states under `name` with
@@ -384,6 +429,7 @@ impl<T: Table> IndexSet<T> {
         self.defs.push(IndexDef {
             name: index.name,
             unique: index.unique,
+            fields: index.fields,
             #[cfg(feature = "planning")]
             selector: index.serves.map(|serves| serves.selector),
             #[cfg(feature = "planning")]
@@ -446,6 +492,8 @@ type ErasedKeysOf<R> = dyn Fn(&R, &mut Vec<KeyBuf>) + Send + Sync;
 pub(crate) struct IndexDef<R> {
     pub(crate) name: &'static str,
     pub(crate) unique: bool,
+    /// The fields that the keys are made of; none where the index does not name them.
+    pub(crate) fields: &'static [&'static str],
     /// What filter expressions call the first part of the keys.
     #[cfg(feature = "planning")]
     pub(crate) selector: Option<&'static str>,
@@ -458,6 +506,13 @@ pub(crate) struct IndexDef<R> {
 }
 
 impl<R> IndexDef<R> {
+    /// The key in a tree key of the row with the primary key `primary`, for errors.
+    pub(crate) fn printed(&self, key: &KeyBytes, primary: &KeyBytes) -> Box<str> {
+        let key = key.as_slice();
+        let own = key.len().saturating_sub(if self.unique { 0 } else { primary.as_slice().len() });
+        (self.describe)(&key[..own])
+    }
+
     /// The tree keys of a row: in a non-unique index each ends with the primary key.
     pub(crate) fn tree_keys(&self, row: &R, primary: &[u8]) -> Vec<KeyBytes> {
         let mut keys = Vec::new();

@@ -7,7 +7,7 @@ use crate::codec;
 use crate::commit::{CommitFuture, Turn, Wakes};
 use crate::deferred::{Unique, conflict};
 use crate::error::{CommitError, Expect, WriteError};
-use crate::key::{KeyBuf, KeyBytes, Ref};
+use crate::key::{KeyBuf, KeyBytes, PartOf};
 use crate::shape::Versions;
 use crate::snapshot::Snapshot;
 use crate::state::{Change, ErasedTable, Place, Root, TableState, Touched};
@@ -111,7 +111,7 @@ impl<'s> WriteTxn<'s> {
         let key = KeyBuf::of::<T::Key>(T::key(&row)).finish();
         let old = self.root.table::<T>(slot).primary.get(key.as_slice());
         if let Some(expect) = expect {
-            expect.check(T::NAME, old.map(Entry::modify_index))?;
+            expect.check::<T>(&key, old.map(Entry::modify_index))?;
         }
         let entry = Entry::new(row, old.map_or(index, Entry::create_index), index);
         let table = self.root.table::<T>(slot);
@@ -131,9 +131,9 @@ impl<'s> WriteTxn<'s> {
     /// None today; the result leaves room for constraints.
     pub fn delete<T: Table>(
         &mut self,
-        key: Ref<'_, T::Key>,
+        key: impl PartOf<T::Key>,
     ) -> Result<Option<Entry<T::Row>>, WriteError> {
-        self.take::<T>(KeyBuf::of::<T::Key>(key), None)
+        self.take::<T>(KeyBuf::of_part::<T::Key>(key), None)
     }
 
     pub(crate) fn take<T: Table>(
@@ -145,7 +145,7 @@ impl<'s> WriteTxn<'s> {
         let key = key.finish();
         let old = self.root.table::<T>(slot).primary.get(key.as_slice());
         if let Some(expect) = expect {
-            expect.check(T::NAME, old.map(Entry::modify_index))?;
+            expect.check::<T>(&key, old.map(Entry::modify_index))?;
         }
         // A miss must not copy the table.
         if old.is_none() {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::error::{Expect, WriteError};
 use crate::hex::HexPrefix;
-use crate::key::{Key, KeyPrefix, Ref};
+use crate::key::{Key, KeyPrefix, PartOf, Ref};
 use crate::primary::PrimaryKey;
 use crate::range::KeyRange;
 use crate::table::{Entry, Index, Table};
@@ -89,8 +89,8 @@ macro_rules! ranges {
             KeyRange::all()
         }
 
-        /// Returns the range of one key.
-        pub fn exact(&self, key: Ref<'_, $key>) -> KeyRange<$key> {
+        /// Returns the range of one key. See [`KeyRange::exact`].
+        pub fn exact(&self, key: impl PartOf<$key>) -> KeyRange<$key> {
             KeyRange::exact(key)
         }
 
@@ -111,7 +111,7 @@ macro_rules! ranges {
 
         /// Returns the range of the keys that begin with these parts and whose next part, a string,
         /// starts with `prefix`.
-        pub fn within_prefix<P, Count>(&self, parts: P, prefix: &str) -> KeyRange<$key>
+        pub fn within_prefix<P, Count>(&self, parts: P, prefix: impl AsRef<str>) -> KeyRange<$key>
         where
             P: KeyPrefix<$key, Count>,
             P::Next: Key<First = String>,
@@ -134,7 +134,7 @@ macro_rules! ranges {
         }
 
         /// Returns the range of the keys whose first part, a string, starts with `prefix`.
-        pub fn prefix(&self, prefix: &str) -> KeyRange<$key>
+        pub fn prefix(&self, prefix: impl AsRef<str>) -> KeyRange<$key>
         where
             $key: Key<First = String>,
         {

@@ -1,6 +1,6 @@
 //! Reading: one trait for snapshots, tracked snapshots and write transactions.
 
-use crate::key::{Key, KeyBuf, PartOf, Ref};
+use crate::key::{Key, KeyBuf, PartOf};
 use crate::ops::{self, Expiry};
 use crate::range::{KeyRange, Span};
 use crate::scan::{KeyedScan, Scan};
@@ -57,7 +57,8 @@ pub(crate) mod sealed {
 /// `view.get::<Volume>("web")`.
 ///
 /// A rule that is written against `&impl ReadView` holds for a [`crate::Snapshot`], is watched in
-/// a [`crate::Tracked`] one, and sees the own writes of a [`crate::WriteTxn`]. Nothing here locks
+/// a [`crate::Tracked`] one, and sees the own writes of a [`crate::WriteTxn`]. Code that takes a trait
+/// object takes `&dyn Catalog`, which is a `ReadView` too: see [`Catalog`](crate::Catalog). Nothing here locks
 /// or touches the disk.
 ///
 /// # Panics
@@ -68,10 +69,10 @@ pub trait ReadView: sealed::Reader {
     /// The row with this primary key.
     ///
     /// Cost: a descent of the table's tree, no allocation for keys up to 46 bytes.
-    fn get<T: Table>(&self, key: Ref<'_, T::Key>) -> Option<&Entry<T::Row>> {
+    fn get<T: Table>(&self, key: impl PartOf<T::Key>) -> Option<&Entry<T::Row>> {
         let root = self.root();
         let slot = root.slot::<T>();
-        let key = KeyBuf::of::<T::Key>(key);
+        let key = KeyBuf::of_part::<T::Key>(key);
         self.note_key(Place { table: slot, index: 0 }, key.as_slice());
         root.table::<T>(slot).primary.get(key.as_slice())
     }
@@ -80,13 +81,13 @@ pub trait ReadView: sealed::Reader {
     fn find<T: Table, K: Key>(
         &self,
         index: &Index<T, K>,
-        key: Ref<'_, K>,
+        key: impl PartOf<K>,
     ) -> Option<&Entry<T::Row>> {
         let root = self.root();
         let slot = root.slot::<T>();
         let table = root.table::<T>(slot);
         let at = table.index_position(index.name);
-        let key = KeyBuf::of::<K>(key);
+        let key = KeyBuf::of_part::<K>(key);
         self.note_key(Place { table: slot, index: at + 1 }, key.as_slice());
         let tree = &table.secondary[at];
         if index.is_unique() {
@@ -173,10 +174,9 @@ pub trait ReadView: sealed::Reader {
     ) -> Option<&Entry<R>> {
         let root = self.root();
         let slot = root.slot::<R::Table>();
-        let mut buf = KeyBuf::default();
-        key.append(&mut buf);
-        self.note_key(Place { table: slot, index: 0 }, buf.as_slice());
-        root.table::<R::Table>(slot).primary.get(buf.as_slice())
+        let key = KeyBuf::of_part::<<R::Table as Table>::Key>(key);
+        self.note_key(Place { table: slot, index: 0 }, key.as_slice());
+        root.table::<R::Table>(slot).primary.get(key.as_slice())
     }
 
     /// The number of entries in a range of a secondary index: a row counts once for each key it has
@@ -187,7 +187,7 @@ pub trait ReadView: sealed::Reader {
 
     /// Returns whether there is a row with this primary key. Like
     /// [`PrimaryKey::contains`](crate::PrimaryKey::contains), which infers the table.
-    fn contains<T: Table>(&self, key: Ref<'_, T::Key>) -> bool {
+    fn contains<T: Table>(&self, key: impl PartOf<T::Key>) -> bool {
         self.get::<T>(key).is_some()
     }
 
@@ -227,10 +227,7 @@ pub trait ReadView: sealed::Reader {
 
     /// The earliest expiry in an index, if any row has one: when to call
     /// [`crate::WriteTxn::expire_until`] next.
-    fn next_expiry<T: Table, K: Expiry>(&self, index: &Index<T, K>) -> Option<K>
-    where
-        Self: Sized,
-    {
+    fn next_expiry<T: Table, K: Expiry>(&self, index: &Index<T, K>) -> Option<K> {
         ops::first_expiry(self, index)
     }
 }

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use statehold_filter::{Filter, Filterable};
 use statehold_store::{
-    Desc, HexPrefix, Index, KeyPart, KeyRange, OldRow, Order, ReadView, RowError, Schema,
+    Desc, HexPrefix, Index, KeyPart, KeyRange, Missing, OldRow, Order, ReadView, RowError, Schema,
     SchemaError, Store, Table, WriteError, folded, plan,
 };
 use uuid::Uuid;
@@ -132,14 +132,18 @@ fn unique_indexes_are_enforced_in_any_case_and_only_for_rows_that_have_a_key() {
     let store = store([Volume::new("a"), Volume::new("b")]);
     let mut txn = store.begin_write().unwrap();
     let again = Volume { name: "A".into(), ..Volume::new("c") };
-    let refused = WriteError::NotUnique { table: "volumes", index: "place" };
-    assert_eq!(txn.upsert::<Volume>(again).unwrap_err(), refused);
+    let refused = txn.upsert::<Volume>(again).unwrap_err();
+    assert!(matches!(refused, WriteError::NotUnique { index: "place", .. }), "{refused}");
     assert!(txn.find(&Volume::BY_PLACE, ("default", &folded("B"))).is_some());
     let with = |id: &str| Volume { external: Some("x".into()), ..Volume::new(id) };
     txn.upsert::<Volume>(with("a")).unwrap();
-    let refused = WriteError::NotUnique { table: "volumes", index: "external" };
-    assert_eq!(txn.upsert::<Volume>(with("b")).unwrap_err(), refused);
-    let none = KeyRange::<Option<String>>::exact(None);
+    let refused = txn.upsert::<Volume>(with("b")).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "table volumes: another row has the key \"x\" in the unique index external; change `external` or \
+         remove that row"
+    );
+    let none = Volume::BY_EXTERNAL_OR_NONE.exact(Missing);
     let without = txn.scan_by(&Volume::BY_EXTERNAL_OR_NONE, &none, Order::Ascending);
     assert_eq!(ids(without), ["b"]);
 }
@@ -256,8 +260,11 @@ fn a_part_of_a_compound_index_may_be_each_element_of_a_list() {
     assert_eq!(ids(tags), [1, 1, 1], "with an owner, listed, once for each tag");
     assert!(txn.find(&Listed::BY_SLOTS, ("ssd", 101)).is_some());
     let taken = Listed { slots: [7, 101], ..row(9, &[], None, 1) };
-    let refused = WriteError::NotUnique { table: "listed", index: "slots" };
-    assert_eq!(txn.put(taken).map(drop), Err(refused));
+    let refused = txn.put(taken).map(drop).unwrap_err();
+    let WriteError::NotUnique { index: "slots", key, fields, .. } = refused else {
+        panic!("{refused}")
+    };
+    assert_eq!((&*key, fields), (r#"("ssd", 101)"#, ["pool", "slots"].as_slice()));
 }
 
 #[derive(Serialize, Deserialize, Filterable, Table)]

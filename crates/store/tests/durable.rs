@@ -175,9 +175,10 @@ fn a_refused_write_leaves_the_transaction_as_it_was() {
     let holder = Volume { external: "vol-x".into(), ..Volume::new("default", "a") };
     txn.upsert::<Volumes>(holder.clone()).unwrap();
     let rival = Volume { external: "vol-x".into(), ..Volume::new("default", "b") };
+    let (key, fields) = ("\"vol-x\"".into(), [].as_slice());
     assert_eq!(
         txn.upsert::<Volumes>(rival).unwrap_err(),
-        WriteError::NotUnique { table: "volumes", index: "external" }
+        WriteError::NotUnique { table: "volumes", index: "external", key, fields }
     );
     let long = Volume::new("default", &"x".repeat(5000));
     assert!(matches!(
@@ -188,17 +189,27 @@ fn a_refused_write_leaves_the_transaction_as_it_was() {
     let refused = txn.upsert::<Volumes>(long).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "table volumes: a key of the index external has 5002 bytes, the limit is 4096: \
-         shorten the fields it is made of"
+        format!(
+            "table volumes: the key \"{}… of the index external has 5002 bytes, the limit is 4096: \
+             shorten the fields it is made of",
+            "x".repeat(199)
+        )
     );
+    let key = r#"("default", "a")"#.to_owned().into_boxed_str();
     assert_eq!(
         txn.upsert_if::<Volumes>(holder.clone(), Expect::Absent).unwrap_err(),
-        WriteError::Unexpected { table: "volumes", expected: Expect::Absent, found: Some(2) }
+        WriteError::Unexpected {
+            table: "volumes",
+            key: key.clone(),
+            expected: Expect::Absent,
+            found: Some(2)
+        }
     );
     assert_eq!(
         Volumes::BY_KEY.delete_if(&mut txn, ("default", "a"), Expect::ModifyIndex(9)).unwrap_err(),
         WriteError::Unexpected {
             table: "volumes",
+            key,
             expected: Expect::ModifyIndex(9),
             found: Some(2)
         }

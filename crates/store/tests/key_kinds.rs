@@ -111,7 +111,7 @@ fn fields_of_many_types_are_found_by_their_values() {
     assert_eq!(Host::BY_KEY.scan(&view, &available, up).count(), 2);
     let from_in_use = Host::BY_STATUS.between(Excluded(Status::Available), Unbounded);
     assert_eq!(view.scan_by(&Host::BY_STATUS, &from_in_use, up).count(), 1);
-    assert!(view.find(&Host::BY_ADDRESS, Ipv6Addr::LOCALHOST.into()).is_some());
+    assert!(view.find(&Host::BY_ADDRESS, IpAddr::from(Ipv6Addr::LOCALHOST)).is_some());
     let v4 = Host::BY_ADDRESS
         .between(Included(Ipv4Addr::UNSPECIFIED.into()), Included(Ipv4Addr::BROADCAST.into()));
     assert_eq!(view.scan_by(&Host::BY_ADDRESS, &v4, up).count(), 2, "v4 before v6");
@@ -119,7 +119,7 @@ fn fields_of_many_types_are_found_by_their_values() {
     let plan = Host::BY_KEY.plan(&view, &Host::BY_KEY.all(), up, &mapped.conjuncts());
     assert_eq!(plan.to_string(), r#"index address: 1 rows where address == "::1""#);
     assert_eq!(plan.filter(|row| mapped.matches(row)).count(), 1, "by value, however written");
-    assert!(view.find(&Host::BY_MAC, &[2; 6]).is_some());
+    assert!(view.find(&Host::BY_MAC, [2; 6]).is_some());
     assert!(view.find(&Host::BY_PLACE, (Some("r1"), 1, 0)).is_some());
     let rack = Rack(Some("r1".into()));
     let in_rack = Host::BY_PLACE.within((&rack, 1));

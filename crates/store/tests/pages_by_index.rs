@@ -247,7 +247,7 @@ fn a_row_key_resumes_where_its_token_does() {
         for row in view.scan_by_keyed(&BY_STATUS, &KeyRange::all(), order) {
             let token = row.token(LISTING);
             let by_token = BY_STATUS.resume(KeyRange::all(), order, LISTING, token.as_str());
-            let by_key = BY_STATUS.resume_at(KeyRange::all(), order, &row.key(), row.primary());
+            let by_key = BY_STATUS.resume_at(KeyRange::all(), order, row.key(), row.primary());
             assert_eq!(format!("{:?}", by_token.unwrap()), format!("{by_key:?}"));
         }
         let range = BY_ALIAS.resume_at(KeyRange::all(), order, (4, true), 4);

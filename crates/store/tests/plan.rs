@@ -29,8 +29,8 @@ struct Volume {
 
 struct Volumes;
 
-const BY_PLUGIN: Index<Volumes, (String, u64)> =
-    Index::<Volumes, (String, u64)>::non_unique("plugin", |row: &Volume, keys| {
+const BY_PLUGIN: Index<Volumes, (String, u64)> = Volumes::INDEX
+    .non_unique("plugin", |row, keys| {
         keys.add((&row.plugin, 7));
         // Some rows are there twice, and must come out once.
         if row.age % 2 == 1 {
@@ -39,16 +39,13 @@ const BY_PLUGIN: Index<Volumes, (String, u64)> =
     })
     .serves("Plugin");
 const BY_NODE: Index<Volumes, Uuid> =
-    Index::<Volumes, Uuid>::non_unique("node", |row: &Volume, keys| keys.add(row.node))
-        .serves("Node");
+    Volumes::INDEX.non_unique("node", |row, keys| keys.add(row.node)).serves("Node");
 const BY_SIZE: Index<Volumes, i32> =
-    Index::<Volumes, i32>::non_unique("size", |row: &Volume, keys| keys.add(row.size))
-        .serves("Size");
+    Volumes::INDEX.non_unique("size", |row, keys| keys.add(row.size)).serves("Size");
 const BY_AGE: Index<Volumes, Desc<u32>> =
-    Index::<Volumes, Desc<u32>>::non_unique("age", |row: &Volume, keys| keys.add(Desc(row.age)))
-        .serves("Age");
-const BY_TAG: Index<Volumes, String> =
-    Index::<Volumes, String>::non_unique("tag", |row: &Volume, keys| {
+    Volumes::INDEX.non_unique("age", |row, keys| keys.add(Desc(row.age))).serves("Age");
+const BY_TAG: Index<Volumes, String> = Volumes::INDEX
+    .non_unique("tag", |row, keys| {
         for tag in &row.tags {
             keys.add(tag);
         }

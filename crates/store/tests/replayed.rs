@@ -115,11 +115,12 @@ fn a_new_unique_index_asks_only_for_what_is_there_in_the_end() {
         drop(store);
         let refused = Store::open(dir.path(), &schema).unwrap_err();
         let OpenError::Row { source, .. } = refused else { panic!("{refused}") };
-        let RowError::NotUnique { table, index, first, second } = source else {
+        let RowError::NotUnique { table, index, first, second, key, .. } = source else {
             panic!("{source}");
         };
         assert_eq!((table, index), ("tags", "name"));
         assert_ne!(first, second, "both rows are named");
+        assert_eq!(&*key, "\"db\"");
     }
 }
 

@@ -26,11 +26,11 @@ impl Table for Bare {
 pub struct Indexed;
 
 const BY_NAME: Index<Indexed, (String, String)> =
-    Index::unique("name", |volume: &Volume, keys| keys.add((&volume.namespace, &volume.name)));
+    Indexed::INDEX.unique("name", |volume, keys| keys.add((&volume.namespace, &volume.name)));
 const BY_PLUGIN: Index<Indexed, String> =
-    Index::non_unique("plugin", |volume: &Volume, keys| keys.add(&volume.plugin));
+    Indexed::INDEX.non_unique("plugin", |volume, keys| keys.add(&volume.plugin));
 const BY_NAMESPACE: Index<Indexed, String> =
-    Index::non_unique("namespace", |volume: &Volume, keys| keys.add(&volume.namespace));
+    Indexed::INDEX.non_unique("namespace", |volume, keys| keys.add(&volume.namespace));
 
 impl Table for Indexed {
     const NAME: &'static str = "indexed";

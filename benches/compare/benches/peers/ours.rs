@@ -10,9 +10,9 @@ use crate::rows::{Peer, Reader, Volume, volume};
 pub struct Volumes;
 
 const BY_NAME: Index<Volumes, (String, String)> =
-    Index::unique("name", |volume: &Volume, keys| keys.add((&volume.namespace, &volume.name)));
+    Volumes::INDEX.unique("name", |volume, keys| keys.add((&volume.namespace, &volume.name)));
 const BY_PLUGIN: Index<Volumes, String> =
-    Index::non_unique("plugin", |volume: &Volume, keys| keys.add(&volume.plugin));
+    Volumes::INDEX.non_unique("plugin", |volume, keys| keys.add(&volume.plugin));
 
 impl Table for Volumes {
     const NAME: &'static str = "volumes";

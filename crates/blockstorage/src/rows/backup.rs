@@ -184,10 +184,10 @@ impl Backup {
     }
 
     /// Backups by name whatever the case of its letters, as plain filters compare.
-    pub const BY_NAME_FOLDED: statehold_store::Index<Self, String> =
-        statehold_store::Index::<Self, String>::non_unique("name_folded", |backup, keys| {
+    pub const BY_NAME_FOLDED: statehold_store::Index<Self, String> = Self::INDEX
+        .non_unique("name_folded", |backup, keys| {
             if let Some(name) = &backup.name {
-                keys.add(&folded(name));
+                keys.add(folded(name));
             }
         })
         .serves_stated(super::NAME_FOLDED, Kind::Text);

@@ -129,7 +129,7 @@ impl Group {
 
     /// Groups by the types that their volumes may have.
     pub const BY_VOLUME_TYPE: Index<Self, Uuid> =
-        Index::<Self, Uuid>::non_unique("volume_type", |group, keys| {
+        Self::INDEX.non_unique("volume_type", |group, keys| {
             for volume_type in &group.volume_types {
                 keys.add(*volume_type);
             }

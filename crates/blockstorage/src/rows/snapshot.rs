@@ -56,10 +56,10 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Snapshots by name whatever the case of its letters, as plain filters compare.
-    pub const BY_NAME_FOLDED: statehold_store::Index<Self, String> =
-        statehold_store::Index::<Self, String>::non_unique("name_folded", |snapshot, keys| {
+    pub const BY_NAME_FOLDED: statehold_store::Index<Self, String> = Self::INDEX
+        .non_unique("name_folded", |snapshot, keys| {
             if let Some(name) = &snapshot.name {
-                keys.add(&folded(name));
+                keys.add(folded(name));
             }
         })
         .serves_stated(super::NAME_FOLDED, Kind::Text);

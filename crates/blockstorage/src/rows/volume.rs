@@ -102,19 +102,19 @@ pub struct Volume {
 
 impl Volume {
     /// Volumes by name whatever the case of its letters, as plain filters compare.
-    pub const BY_NAME_FOLDED: statehold_store::Index<Self, String> =
-        statehold_store::Index::<Self, String>::non_unique("name_folded", |volume, keys| {
+    pub const BY_NAME_FOLDED: statehold_store::Index<Self, String> = Self::INDEX
+        .non_unique("name_folded", |volume, keys| {
             if let Some(name) = &volume.name {
-                keys.add(&folded(name));
+                keys.add(folded(name));
             }
         })
         .serves_stated(super::NAME_FOLDED, Kind::Text);
 
     /// Volumes by each pair of their metadata, as plain filters ask for it.
-    pub const BY_METADATA: statehold_store::Index<Self, String> =
-        statehold_store::Index::<Self, String>::non_unique("metadata", |volume, keys| {
+    pub const BY_METADATA: statehold_store::Index<Self, String> = Self::INDEX
+        .non_unique("metadata", |volume, keys| {
             for (key, value) in &volume.metadata {
-                keys.add(&super::pair(key, value));
+                keys.add(super::pair(key, value));
             }
         })
         .serves_stated(super::METADATA_PAIR, Kind::Text);

@@ -47,26 +47,21 @@ impl Store {
     /// Those of `to`.
     ///
     /// ```
-    /// # use statehold_store::{ReadView, Schema, Store, Table};
-    /// # struct Names;
-    /// # impl Table for Names {
-    /// #     const NAME: &'static str = "names";
-    /// #     const VERSION: u16 = 1;
-    /// #     type Key = String;
-    /// #     type Row = String;
-    /// #     fn key(row: &String) -> &str { row }
-    /// # }
-    /// # let schema = Schema::new().table::<Names>();
+    /// # use statehold_store::{Store, Table};
+    /// # #[derive(serde::Serialize, serde::Deserialize, Table)]
+    /// # #[table(name = "names")]
+    /// # struct Name { #[table(key)] name: String }
+    /// # let schema = Name::schema();
     /// # let store = Store::in_memory(&schema);
     /// let mut txn = store.begin_write()?;
-    /// txn.upsert::<Names>("web".into())?;
+    /// txn.put(Name { name: "web".into() })?;
     /// txn.commit()?;
     /// let mut backup = Vec::new();
     /// assert_eq!(store.backup(&mut backup)?, 2);
     ///
     /// let other = Store::in_memory(&schema);
     /// assert_eq!(other.restore(backup.as_slice())?, 3);
-    /// assert!(other.snapshot().get::<Names>("web").is_some());
+    /// assert!(Name::BY_KEY.contains(&other.snapshot(), "web"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn backup(&self, to: impl Write) -> io::Result<u64> {

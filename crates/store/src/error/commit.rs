@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::write::Fields;
+
 /// Why a transaction did not commit. Nothing of it is visible to readers of this store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -20,18 +22,21 @@ pub enum CommitError {
         table: &'static str,
         /// The unique index.
         index: &'static str,
-        /// The key, formatted for people.
+        /// The key, printed; cut if it is long.
         key: Box<str>,
+        /// The fields that the key is made of; none where the index does not name them.
+        fields: &'static [&'static str],
     },
 }
 
 impl fmt::Display for CommitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotUnique { table, index, key } => write!(
+            Self::NotUnique { table, index, key, fields } => write!(
                 f,
                 "table {table}: several rows have the key {key} in the unique index {index}; \
-                 change all of them but one, or delete them"
+                 change {} of all of them but one, or delete them",
+                Fields(fields)
             ),
             Self::Storage { reason } => write!(
                 f,

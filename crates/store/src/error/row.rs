@@ -152,6 +152,8 @@ pub enum RowError {
         first: Box<[u8]>,
         /// The encoded primary key of the other.
         second: Box<[u8]>,
+        /// The key of the index, printed; cut if it is long.
+        key: Box<str>,
     },
     /// The journal has rows of a table that the schema doesn't have.
     UnknownTable {
@@ -238,9 +240,9 @@ impl fmt::Display for RowError {
                  was changed: let the migration return another row",
                 Shown(key)
             ),
-            Self::NotUnique { table, index, first, second } => write!(
+            Self::NotUnique { table, index, first, second, key } => write!(
                 f,
-                "table {table}: the rows at {} and {} share a key of the unique index {index}; \
+                "table {table}: the rows at {} and {} share the key {key} of the unique index {index}; \
                  let the table's migration give one of them another key or drop it, or declare the \
                  index non-unique",
                 Shown(first),

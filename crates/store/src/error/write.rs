@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::key::{KEY_LEN_MAX, KeyBytes, printed};
-use crate::table::Table;
+use crate::table::{IndexDef, Table};
 
 /// Why a write transaction could not begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +84,10 @@ pub enum WriteError {
         table: &'static str,
         /// The unique index.
         index: &'static str,
+        /// The key, printed; cut if it is long.
+        key: Box<str>,
+        /// The fields that the key is made of; none where the index does not name them.
+        fields: &'static [&'static str],
     },
     /// A primary or secondary key of the row is longer than [`KEY_LEN_MAX`].
     #[non_exhaustive]
@@ -92,6 +96,10 @@ pub enum WriteError {
         table: &'static str,
         /// The secondary index; `None` for the primary key.
         index: Option<&'static str>,
+        /// The key, printed and cut.
+        key: Box<str>,
+        /// The fields that the key is made of; none where the table or the index does not name them.
+        fields: &'static [&'static str],
         /// The encoded length, in bytes. A key of a non-unique index includes the primary key.
         len: usize,
         /// The limit, in bytes.
@@ -112,11 +120,17 @@ pub enum WriteError {
     KeyChanged {
         /// The table.
         table: &'static str,
+        /// The primary key of the row, printed; cut if it is long.
+        from: Box<str>,
+        /// The key that it was changed to, printed; cut if it is long.
+        to: Box<str>,
     },
     /// The row was not as the caller expected.
     Unexpected {
         /// The table.
         table: &'static str,
+        /// The primary key, printed; cut if it is long.
+        key: Box<str>,
         /// What the caller expected.
         expected: Expect,
         /// The modify index of the row that is there; `None` when there is none.
@@ -127,31 +141,29 @@ pub enum WriteError {
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotUnique { table, index } => write!(
+            Self::NotUnique { table, index, key, fields } => write!(
                 f,
-                "table {table}: another row has this key in the unique index {index}; \
-                 change the key or remove that row"
+                "table {table}: another row has the key {key} in the unique index {index}; \
+                 change {} or remove that row",
+                Fields(fields)
             ),
-            Self::KeyTooLong { table, index, len, len_max } => {
+            Self::KeyTooLong { table, index, key, fields, len, len_max } => {
                 match index {
-                    Some(index) => write!(f, "table {table}: a key of the index {index}")?,
-                    None => write!(f, "table {table}: a primary key")?,
+                    Some(index) => write!(f, "table {table}: the key {key} of the index {index}")?,
+                    None => write!(f, "table {table}: the primary key {key}")?,
                 }
-                write!(
-                    f,
-                    " has {len} bytes, the limit is {len_max}: shorten the fields it is made of"
-                )
+                write!(f, " has {len} bytes, the limit is {len_max}: shorten {}", Fields(fields))
             }
             Self::Unstorable { table, key, reason } => {
                 write!(f, "table {table}: the row {key} can't be stored: {reason}")
             }
-            Self::KeyChanged { table } => write!(
+            Self::KeyChanged { table, from, to } => write!(
                 f,
-                "table {table}: the primary key of a row can't be modified; \
+                "table {table}: the primary key of the row {from} can't be modified to {to}; \
                  delete the row and insert the new one"
             ),
-            Self::Unexpected { table, expected, found } => {
-                write!(f, "table {table}: expected {expected}, found ")?;
+            Self::Unexpected { table, key, expected, found } => {
+                write!(f, "table {table}: expected {expected} at {key}, found ")?;
                 match found {
                     Some(index) => write!(f, "one modified at index {index}")?,
                     None => f.write_str("none")?,
@@ -171,16 +183,55 @@ impl WriteError {
         Self::Unstorable { table: T::NAME, key, reason: reason.into() }
     }
 
-    /// Refuses a key that is longer than [`KEY_LEN_MAX`]; `index` is `None` for the primary key.
-    pub(crate) fn check_len<T: Table>(
-        index: Option<&'static str>,
+    /// Refuses a primary key that is longer than [`KEY_LEN_MAX`].
+    pub(crate) fn check_primary<T: Table>(key: &KeyBytes) -> Result<(), Self> {
+        let len = key.as_slice().len();
+        if len <= KEY_LEN_MAX {
+            return Ok(());
+        }
+        Err(Self::KeyTooLong {
+            table: T::NAME,
+            index: None,
+            key: printed::<T::Key>(key.as_slice()),
+            fields: T::KEY_FIELDS,
+            len,
+            len_max: KEY_LEN_MAX,
+        })
+    }
+
+    /// Refuses a tree key of a secondary index that is longer than [`KEY_LEN_MAX`].
+    pub(crate) fn check_secondary<T: Table>(
+        index: &IndexDef<T::Row>,
         key: &KeyBytes,
+        primary: &KeyBytes,
     ) -> Result<(), Self> {
         let len = key.as_slice().len();
-        if len > KEY_LEN_MAX {
-            return Err(Self::KeyTooLong { table: T::NAME, index, len, len_max: KEY_LEN_MAX });
+        if len <= KEY_LEN_MAX {
+            return Ok(());
         }
-        Ok(())
+        Err(Self::KeyTooLong {
+            table: T::NAME,
+            index: Some(index.name),
+            key: index.printed(key, primary),
+            fields: index.fields,
+            len,
+            len_max: KEY_LEN_MAX,
+        })
+    }
+}
+
+/// The fields of a key in a sentence.
+pub(super) struct Fields(pub(super) &'static [&'static str]);
+
+impl fmt::Display for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((last, before)) = self.0.split_last() else {
+            return f.write_str("the fields it is made of");
+        };
+        for (at, field) in before.iter().enumerate() {
+            write!(f, "{}`{field}`", if at == 0 { "" } else { ", " })?;
+        }
+        write!(f, "{}`{last}`", if before.is_empty() { "" } else { " or " })
     }
 }
 
@@ -196,13 +247,22 @@ pub enum Expect {
 }
 
 impl Expect {
-    pub(crate) fn check(self, table: &'static str, found: Option<u64>) -> Result<(), WriteError> {
+    /// Checks the modify index that was found at the primary key `key`.
+    pub(crate) fn check<T: Table>(
+        self,
+        key: &KeyBytes,
+        found: Option<u64>,
+    ) -> Result<(), WriteError> {
         let met = match self {
             Self::Absent => found.is_none(),
             Self::Present => found.is_some(),
             Self::ModifyIndex(index) => found == Some(index),
         };
-        if met { Ok(()) } else { Err(WriteError::Unexpected { table, expected: self, found }) }
+        if met {
+            return Ok(());
+        }
+        let key = printed::<T::Key>(key.as_slice());
+        Err(WriteError::Unexpected { table: T::NAME, key, expected: self, found })
     }
 }
 

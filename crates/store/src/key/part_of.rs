@@ -1,6 +1,8 @@
 //! Values that stand for the parts of a key in look-ups.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::num::NonZero;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
@@ -11,11 +13,14 @@ use crate::key_part::KeyPart;
 /// A value that look-ups take for a key, or a part of one, of the shape `K`.
 ///
 /// Implemented for references to everything that is a [`KeyPart`] (`&str`, `&String`, `&Box<str>`,
-/// and further types by `derive(KeyPart)`), for numbers and other small values by value, and for
-/// `Option`, [`Desc`] and tuples of such values.
+/// `&Option<String>`, and further types by `derive(KeyPart)`), for numbers, strings and other values of the
+/// standard library by value, and for `Option`, [`Desc`] and tuples of such values.
+///
+/// [`Missing`] is the `None` of an optional key: `None` alone does not tell the type that it is none of.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no key of the shape `{K}`",
-    note = "pass a borrowed value: `&str` for `String`, a number by value"
+    note = "pass the field itself by reference, `&row.name`, or a value of its type",
+    note = "for the key of a row without a value pass `Missing`"
 )]
 pub trait PartOf<K: Key> {
     /// Appends the encoded value to `out`.
@@ -61,6 +66,68 @@ macro_rules! by_value {
 
 by_value!(bool, char, u8, u16, u32, u64, u128, i8, i16, i32, i64, i128, Uuid);
 by_value!(SystemTime, Duration, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6);
+
+macro_rules! owned {
+    ($($ty:ty: $shape:ty),* $(,)?) => {$(
+        impl PartOf<$shape> for $ty {
+            fn append(self, out: &mut KeyBuf) {
+                (&self).append(out);
+            }
+        }
+    )*};
+}
+
+owned! {
+    String: String, Box<str>: String, Arc<str>: String, Vec<u8>: Vec<u8>,
+    NonZero<u8>: u8, NonZero<u16>: u16, NonZero<u32>: u32, NonZero<u64>: u64, NonZero<u128>: u128,
+    NonZero<i8>: i8, NonZero<i16>: i16, NonZero<i32>: i32, NonZero<i64>: i64, NonZero<i128>: i128,
+}
+
+impl<const N: usize> PartOf<[u8; N]> for [u8; N] {
+    fn append(self, out: &mut KeyBuf) {
+        out.push(&self);
+    }
+}
+
+// Literals of bytes, `b"abc"`, are references to arrays.
+impl<const N: usize> PartOf<Vec<u8>> for &[u8; N] {
+    fn append(self, out: &mut KeyBuf) {
+        Vec::<u8>::encode(self, out);
+    }
+}
+
+/// The `None` of an optional key or part of one, in look-ups.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use statehold_store::{Missing, ReadView, Store, Table};
+///
+/// #[derive(Serialize, Deserialize, Table)]
+/// #[table(name = "volumes")]
+/// struct Volume {
+///     #[table(key)]
+///     id: u64,
+///     #[table(index)]
+///     owner: Option<String>,
+/// }
+///
+/// let store = Store::in_memory(&Volume::schema());
+/// let mut txn = store.begin_write()?;
+/// txn.put(Volume { id: 1, owner: Some("ann".into()) })?;
+/// txn.put(Volume { id: 2, owner: None })?;
+/// let free = Volume::BY_OWNER.exact(Missing);
+/// assert_eq!(txn.first_by(&Volume::BY_OWNER, &free).map(|volume| volume.id), Some(2));
+/// assert_eq!(txn.find(&Volume::BY_OWNER, Some("ann")).map(|volume| volume.id), Some(1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing;
+
+impl<K: Key> PartOf<Option<K>> for Missing {
+    fn append(self, out: &mut KeyBuf) {
+        Option::<K>::encode(None, out);
+    }
+}
 
 /// The first parts of a key of the shape `K`: one part, or a tuple of fewer parts than `K` has.
 ///

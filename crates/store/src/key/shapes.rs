@@ -174,7 +174,7 @@ impl<K: Key> Key for Option<K> {
 /// struct Events;
 /// // Newest first within a subject.
 /// const NEWEST: Index<Events, (String, Desc<u64>)> =
-///     Index::non_unique("newest", |event: &(u64, String), keys| keys.add((&event.1, Desc(event.0))));
+///     Events::INDEX.non_unique("newest", |event, keys| keys.add((&event.1, Desc(event.0))));
 /// # impl Table for Events {
 /// #     const NAME: &'static str = "events";
 /// #     const VERSION: u16 = 1;

@@ -139,17 +139,16 @@ pub struct Allocations;
 
 impl Allocations {
     /// Allocations by the node they are on.
-    pub const BY_NODE: Index<Self, Uuid> =
-        Index::non_unique("node", |allocation: &Allocation, keys| {
-            if let Some(node) = allocation.node_id {
-                keys.add(node);
-            }
-        });
+    pub const BY_NODE: Index<Self, Uuid> = Self::INDEX.non_unique("node", |allocation, keys| {
+        if let Some(node) = allocation.node_id {
+            keys.add(node);
+        }
+    });
 
     /// Allocations that have not ended on their node by that node and the names of the host volumes
     /// that they ask for; of a long name by its beginning, see [`Allocations::indexed_name`].
     pub const BY_HOST_VOLUME: Index<Self, (Uuid, String)> =
-        Index::non_unique("host_volume", |allocation: &Allocation, keys| {
+        Self::INDEX.non_unique("host_volume", |allocation, keys| {
             let Some(node) = allocation.node_id.filter(|_| !allocation.is_client_terminal()) else {
                 return;
             };
@@ -165,12 +164,11 @@ impl Allocations {
         });
 
     /// Allocations that have not ended on their node, by that node.
-    pub const UNENDED: Index<Self, Uuid> =
-        Index::non_unique("unended", |allocation: &Allocation, keys| {
-            if let Some(node) = allocation.node_id.filter(|_| !allocation.is_client_terminal()) {
-                keys.add(node);
-            }
-        });
+    pub const UNENDED: Index<Self, Uuid> = Self::INDEX.non_unique("unended", |allocation, keys| {
+        if let Some(node) = allocation.node_id.filter(|_| !allocation.is_client_terminal()) {
+            keys.add(node);
+        }
+    });
 
     /// The part of a host volume's name that is in keys, at most 1 KiB: keys have a limit, and names in
     /// requests of jobs have none.
@@ -180,7 +178,7 @@ impl Allocations {
 
     /// Allocations by the namespace and the ID of their job.
     pub const BY_JOB: Index<Self, (String, String)> =
-        Index::non_unique("job", |allocation: &Allocation, keys| {
+        Self::INDEX.non_unique("job", |allocation, keys| {
             keys.add((&allocation.namespace, &allocation.job_id));
         });
 }

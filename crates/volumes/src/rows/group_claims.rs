@@ -40,11 +40,11 @@ pub struct TaskGroupClaims;
 impl TaskGroupClaims {
     /// Claims by their own ID.
     pub const BY_ID: Index<Self, Uuid> =
-        Index::<Self, Uuid>::unique("id", |claim, keys| keys.add(claim.id)).serves("ID");
+        Self::INDEX.unique("id", |claim, keys| keys.add(claim.id)).serves("ID");
 
     /// Claims by the namespace and the ID of their job.
     pub const BY_JOB: Index<Self, (String, String)> =
-        Index::non_unique("job", |claim: &TaskGroupClaim, keys| {
+        Self::INDEX.non_unique("job", |claim, keys| {
             keys.add((&claim.namespace, &claim.job_id));
         });
 }

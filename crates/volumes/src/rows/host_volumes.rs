@@ -127,34 +127,32 @@ pub struct HostVolumes;
 impl HostVolumes {
     /// Volumes by the node they are on.
     pub const BY_NODE: Index<Self, Uuid> =
-        Index::<Self, Uuid>::non_unique("node", |volume, keys| keys.add(volume.node_id))
-            .serves("NodeID");
+        Self::INDEX.non_unique("node", |volume, keys| keys.add(volume.node_id)).serves("NodeID");
 
     /// Volumes by the node they are on and their name.
     pub const BY_NAME_ON_NODE: Index<Self, (Uuid, String)> =
-        Index::non_unique("name_on_node", |volume: &HostVolume, keys| {
+        Self::INDEX.non_unique("name_on_node", |volume, keys| {
             keys.add((volume.node_id, &volume.name));
         });
 
     /// Volumes by the pool of their node.
-    pub const BY_POOL: Index<Self, String> =
-        Index::<Self, String>::non_unique("pool", |volume, keys| keys.add(&volume.node_pool))
-            .serves("NodePool");
+    pub const BY_POOL: Index<Self, String> = Self::INDEX
+        .non_unique("pool", |volume, keys| keys.add(&volume.node_pool))
+        .serves("NodePool");
 
     /// Volumes by their ID, in whatever namespace.
     pub const BY_ID: Index<Self, Uuid> =
-        Index::non_unique("id", |volume: &HostVolume, keys| keys.add(volume.id));
+        Self::INDEX.non_unique("id", |volume, keys| keys.add(volume.id));
 
     /// Volumes by their namespace and name.
     pub const BY_NAME_IN_NAMESPACE: Index<Self, (String, String)> =
-        Index::non_unique("name_in_namespace", |volume: &HostVolume, keys| {
+        Self::INDEX.non_unique("name_in_namespace", |volume, keys| {
             keys.add((&volume.namespace, &volume.name));
         });
 
     /// Volumes by name.
     pub const BY_NAME: Index<Self, String> =
-        Index::<Self, String>::non_unique("name", |volume, keys| keys.add(&volume.name))
-            .serves("Name");
+        Self::INDEX.non_unique("name", |volume, keys| keys.add(&volume.name)).serves("Name");
 }
 
 impl Table for HostVolumes {

@@ -141,7 +141,7 @@ pub struct Jobs;
 
 impl Jobs {
     /// Jobs by the plugins that they run.
-    pub const BY_PLUGIN: Index<Self, String> = Index::non_unique("plugin", |job: &Job, keys| {
+    pub const BY_PLUGIN: Index<Self, String> = Self::INDEX.non_unique("plugin", |job, keys| {
         for id in job.plugin_ids() {
             keys.add(id);
         }

@@ -189,7 +189,7 @@ pub struct Nodes;
 impl Nodes {
     /// Nodes by their pool.
     pub const BY_POOL: Index<Self, String> =
-        Index::non_unique("pool", |node: &Node, keys| keys.add(&node.node_pool));
+        Self::INDEX.non_unique("pool", |node, keys| keys.add(&node.node_pool));
 }
 
 impl Table for Nodes {

@@ -172,23 +172,22 @@ pub struct CsiVolumes;
 
 impl CsiVolumes {
     /// Volumes by the plugin that serves them.
-    pub const BY_PLUGIN: Index<Self, String> =
-        Index::<Self, String>::non_unique("plugin", |volume, keys| keys.add(&volume.plugin_id))
-            .serves("PluginID");
+    pub const BY_PLUGIN: Index<Self, String> = Self::INDEX
+        .non_unique("plugin", |volume, keys| keys.add(&volume.plugin_id))
+        .serves("PluginID");
 
     /// Volumes by ID, in whatever namespace.
     pub const BY_ID: Index<Self, String> =
-        Index::<Self, String>::non_unique("id", |volume, keys| keys.add(&volume.id)).serves("ID");
+        Self::INDEX.non_unique("id", |volume, keys| keys.add(&volume.id)).serves("ID");
 
     /// Volumes by name.
     pub const BY_NAME: Index<Self, String> =
-        Index::<Self, String>::non_unique("name", |volume, keys| keys.add(&volume.name))
-            .serves("Name");
+        Self::INDEX.non_unique("name", |volume, keys| keys.add(&volume.name)).serves("Name");
 
     /// Volumes by the plugin and their names at its provider: the data that they are. Of a long ID by
     /// its beginning.
     pub const BY_DATA: Index<Self, (String, String)> =
-        Index::non_unique("data", |volume: &CsiVolume, keys| {
+        Self::INDEX.non_unique("data", |volume, keys| {
             keys.add((&volume.plugin_id, indexed_id(volume.remote_id())));
         });
 
