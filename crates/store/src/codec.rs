@@ -120,6 +120,12 @@ fn unknown_values<R: Serialize>(row: &R, shape: &Shape) -> Option<Values> {
     }
 }
 
+/// Whether two rows have the same bytes, whatever the order of their hash maps.
+pub(crate) fn is_same_row<R: Serialize>(row: &R, other: &R, shape: &Shape) -> bool {
+    let bytes = bincode::serde::encode_to_vec(row, config());
+    bytes.is_ok_and(|bytes| read_back::is_written_as(other, &bytes, shape))
+}
+
 /// A row as it comes from bytes of any version.
 pub(crate) struct Stored<R> {
     /// The row and its stamps; `None` when its migration dropped it.

@@ -13,7 +13,7 @@ use crate::load::RawRows;
 use crate::range::Span;
 use crate::salvage::{LeftOut, UnreadableRow};
 use crate::shape::Versions;
-use crate::state::{Arriving, EachRow, ErasedTable, Settled};
+use crate::state::{Arriving, EachLine, EachRow, ErasedTable, Settled};
 use crate::tree::{OrdIndex, Tree};
 
 /// The rows as they lie on disk. Nothing is known of them but their checksums.
@@ -103,9 +103,9 @@ impl ErasedTable for KeptState {
         self.rows.iter(&Span::all()).try_for_each(|(key, record)| each(key.as_slice(), record))
     }
 
-    fn export_json(&self, each: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    fn export_json(&self, each: &mut EachLine<'_>) -> io::Result<()> {
         for (key, record) in self.rows.iter(&Span::all()) {
-            each(&json::kept_line(self.name, key.as_slice(), record)?)?;
+            each(json::Form::Record, &json::kept_line(self.name, key.as_slice(), record)?)?;
         }
         Ok(())
     }

@@ -221,6 +221,9 @@ const LEARNED_ROWS_MAX: usize = 10_000;
 /// Takes a row's key and bytes.
 pub(crate) type EachRow<'e> = dyn FnMut(&[u8], &[u8]) -> io::Result<()> + 'e;
 
+/// What a line of a dump is handed to.
+pub(crate) type EachLine<'a> = dyn FnMut(json::Form, &[u8]) -> io::Result<()> + 'a;
+
 /// A table without its row type.
 pub(crate) trait ErasedTable: Any + Send + Sync {
     fn copy(&self) -> Arc<dyn ErasedTable>;
@@ -247,7 +250,7 @@ pub(crate) trait ErasedTable: Any + Send + Sync {
     /// Gives every row with its key, as bytes, in key order.
     fn export(&self, each: &mut EachRow<'_>) -> io::Result<()>;
     /// Gives every row with its stamps as a line of JSON, in key order.
-    fn export_json(&self, each: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()>;
+    fn export_json(&self, each: &mut EachLine<'_>) -> io::Result<()>;
     /// The key and the bytes of a row that is given as JSON.
     fn import_json(&self, line: &json::Line<'_>) -> Result<(KeyBytes, Vec<u8>), String>;
     /// Applies a change that the journal has; the state is to be settled.
@@ -384,9 +387,10 @@ impl<T: Table> ErasedTable for TableState<T> {
         Ok(())
     }
 
-    fn export_json(&self, each: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-        for (_, entry) in self.primary.iter(&Span::all()) {
-            each(&json::line::<T>(entry)?)?;
+    fn export_json(&self, each: &mut EachLine<'_>) -> io::Result<()> {
+        for (key, entry) in self.primary.iter(&Span::all()) {
+            let (form, line) = json::line::<T>(key, entry, &self.shape)?;
+            each(form, &line)?;
         }
         Ok(())
     }

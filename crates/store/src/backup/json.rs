@@ -3,7 +3,14 @@
 //! The first line is `{"statehold_dump":1,"index":N}`, the last one `{"rows":N}`, which tells a whole dump
 //! from one that was cut off. Each one between them is a row:
 //! `{"table":"…","create_index":N,"modify_index":N,"row":…}`, the row as its type serialises. A row of a
-//! table that is kept as bytes is `{"table":"…","key":"…","record":"…"}`, both in base64.
+//! table that is kept as bytes is `{"table":"…","key":"…","record":"…"}`, both in base64. So is a row that
+//! JSON can't hold: not every value comes back from it, as infinite floats, maps whose keys are no strings and
+//! `Some(None)` do not. Each row is read back before its line is written, which finds all of them. Records mean
+//! only what their row type takes them for, so that before the first one of a table comes
+//! `{"table":"…","shape":"…"}`, the shape as a backup has it.
+//!
+//! Invariant: a dump that was written loads, and as the rows that were dumped.
+//!
 //! The header names the tables, so that one without rows can be told from one that is not there:
 //! `"tables":["…"]`. Dumps of earlier builds lack that.
 
@@ -16,9 +23,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::progress::Meter;
-use super::{Contents, RestoreError};
-use crate::key::{KEY_LEN_MAX, KeyBytes};
+use super::{Contents, RestoreError, shapes};
+use crate::codec;
+use crate::error::WriteError;
+use crate::key::{KEY_LEN_MAX, KeyBuf, KeyBytes};
 use crate::schema::Schema;
+use crate::shape::{Shape, Versions};
 use crate::state::Root;
 use crate::table::{Entry, Table};
 
@@ -57,6 +67,24 @@ impl KeptLine<'_> {
     }
 }
 
+/// The shapes of a table's records.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShapeLine<'a> {
+    #[serde(borrow)]
+    table: Cow<'a, str>,
+    #[serde(borrow)]
+    shape: Cow<'a, str>,
+}
+
+/// How a line holds its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Json,
+    /// As bytes, which the shape of their row type comes before.
+    Record,
+}
+
 /// The line of a row that is kept as bytes.
 pub(crate) fn kept_line(table: &str, key: &[u8], record: &[u8]) -> io::Result<Vec<u8>> {
     let (key, record) = (STANDARD.encode(key), STANDARD.encode(record));
@@ -90,8 +118,27 @@ impl Line<'_> {
     }
 }
 
-/// The line of a row.
-pub(crate) fn line<T: Table>(entry: &Entry<T::Row>) -> io::Result<Vec<u8>> {
+/// The line of a row: JSON where that is read back as this row.
+pub(crate) fn line<T: Table>(
+    key: &KeyBytes,
+    entry: &Entry<T::Row>,
+    shape: &Shape,
+) -> io::Result<(Form, Vec<u8>)> {
+    // An error is of a value that JSON has no form for, such as a key of a map that is no string.
+    if let Ok(line) = json_line::<T>(entry)
+        && let Ok(read) = serde_json::from_slice::<Line<'_>>(&line)
+        && let Ok(read) = read.entry::<T>()
+        && KeyBuf::of::<T::Key>(T::key(&read)).as_slice() == key.as_slice()
+        && codec::is_same_row(&**entry, &*read, shape)
+    {
+        return Ok((Form::Json, line));
+    }
+    let record = codec::encode::<T>(entry, key.as_slice(), shape)
+        .map_err(|reason| io::Error::other(WriteError::unstorable::<T>(key, reason)))?;
+    Ok((Form::Record, kept_line(T::NAME, key.as_slice(), &record)?))
+}
+
+fn json_line<T: Table>(entry: &Entry<T::Row>) -> serde_json::Result<Vec<u8>> {
     #[derive(Serialize)]
     struct Written<'a, R> {
         table: &'a str,
@@ -122,8 +169,19 @@ pub(super) fn write(
         serde_json::to_vec(&Header { statehold_dump: FORMAT, index: root.index, tables })?;
     header.push(b'\n');
     to.write_all(&header)?;
-    for table in &root.tables {
-        table.export_json(&mut |line| {
+    for (def, table) in schema.tables.iter().zip(&root.tables) {
+        let mut shaped = false;
+        table.export_json(&mut |form, line| {
+            if form == Form::Record && !shaped {
+                shaped = true;
+                let shape = shapes::recorded(def, &**table);
+                // An unknown one is left out, as in a backup.
+                if !shape.is_empty() {
+                    let line = ShapeLine { table: def.name.into(), shape: shape.into() };
+                    serde_json::to_writer(&mut to, &line)?;
+                    to.write_all(b"\n")?;
+                }
+            }
             meter.row();
             to.write_all(line)
         })?;
@@ -149,6 +207,8 @@ pub(super) fn read(
     let mut tables: Vec<Vec<_>> = schema.tables.iter().map(|_| Vec::new()).collect();
     // Names with rows or without, of tables that the schema drops too.
     let mut found: Vec<Box<str>> = header.tables;
+    // Lines of JSON name their fields; records need the shape of their type.
+    let mut shapes: Vec<Versions> = schema.tables.iter().map(|_| Versions::default()).collect();
     for number in 2.. {
         text.clear();
         if from.read_until(b'\n', &mut text)? == 0 {
@@ -163,6 +223,12 @@ pub(super) fn read(
             }
             ends(&mut from)?;
             break;
+        }
+        if let Ok(line) = serde_json::from_slice::<ShapeLine<'_>>(&text) {
+            if let Some(slot) = slot(schema, &line.table)? {
+                shapes[slot] = shapes::check(&schema.tables[slot], line.shape.as_bytes())?;
+            }
+            continue;
         }
         meter.row();
         let bad = |reason: String| RestoreError::Line { line: number, reason: reason.into() };
@@ -194,8 +260,7 @@ pub(super) fn read(
         // One without rows is named too: a table that the schema lacks is never left out unnoticed.
         slot(schema, name)?;
     }
-    // Lines of JSON name their fields.
-    Ok(Contents { index: header.index, tables, found, shapes: Vec::new() })
+    Ok(Contents { index: header.index, tables, found, shapes })
 }
 
 /// The position of a table; `None` when the schema drops it.

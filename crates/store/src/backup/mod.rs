@@ -34,7 +34,7 @@ struct Contents {
     tables: Vec<Vec<(KeyBytes, Vec<u8>)>>,
     /// The names of the tables that it has, with rows or without.
     found: Vec<Box<str>>,
-    /// For each table of the schema the recorded shapes of its rows; none for a dump.
+    /// For each table of the schema the recorded shapes of its rows; in a dump only of its records.
     shapes: Vec<Versions>,
 }
 
@@ -138,6 +138,11 @@ impl Store {
 
     /// Writes everything to `to` as lines of JSON, as of now: a header, then a row a line. The index
     /// that the dump is as of.
+    ///
+    /// [`Store::load`] reads the same rows from it. A row that JSON can't hold, such as one with an infinite
+    /// float or a map whose keys are no strings, is its bytes in base64.
+    ///
+    /// Cost: each row is read back from its line before that is written.
     ///
     /// # Errors
     /// Those of `to`.

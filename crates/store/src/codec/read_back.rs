@@ -38,16 +38,21 @@ pub(super) fn check<T: Table>(
                     key as they are, without #[serde(skip)] and #[serde(deserialize_with)]"
             .to_owned());
     }
-    let mut same = Same { rest: bytes };
-    let written = bincode::serde::encode_into_writer(&read, &mut same, config());
-    if written.is_ok() && same.rest.is_empty() {
-        return Ok(());
-    }
-    // A hash map is read back in another order: its bytes have other places then.
-    if shape.has_lists() && same_bytes(&read, bytes) {
+    if is_written_as(&read, bytes, shape) {
         return Ok(());
     }
     Err(change(&read, bytes, shape))
+}
+
+/// Whether a row is written as these bytes.
+pub(super) fn is_written_as<R: Serialize>(row: &R, bytes: &[u8], shape: &Shape) -> bool {
+    let mut same = Same { rest: bytes };
+    let written = bincode::serde::encode_into_writer(row, &mut same, config());
+    if written.is_ok() && same.rest.is_empty() {
+        return true;
+    }
+    // A hash map is read back in another order: its bytes have other places then.
+    shape.has_lists() && same_bytes(row, bytes)
 }
 
 /// Accepts just the bytes that it expects.

@@ -72,7 +72,7 @@ pub struct CsiClaims;
 impl CsiClaims {
     /// Claims by the node that they are on, and their volume.
     pub const BY_NODE: Index<Self, (Uuid, String, String)> =
-        Index::non_unique("node", |row: &CsiClaim, keys| {
+        Self::INDEX.non_unique("node", |row, keys| {
             let node = |claim: &Option<Claim>| claim.as_ref().and_then(|claim| claim.node_id);
             let (active, past) = (node(&row.active), node(&row.past));
             // A release may name another node than its claim.
@@ -84,11 +84,11 @@ impl CsiClaims {
 
     /// Claims by their allocation.
     pub const BY_ALLOCATION: Index<Self, Uuid> =
-        Index::non_unique("allocation", |row: &CsiClaim, keys| keys.add(row.allocation_id));
+        Self::INDEX.non_unique("allocation", |row, keys| keys.add(row.allocation_id));
 
     /// Claims whose release must begin, because their allocation is over, by volume.
     pub const OVERDUE: Index<Self, (String, String)> =
-        Index::non_unique("overdue", |row: &CsiClaim, keys| {
+        Self::INDEX.non_unique("overdue", |row, keys| {
             if row.allocation_over && row.past.is_none() {
                 keys.add((&row.namespace, &row.volume_id));
             }
@@ -96,7 +96,7 @@ impl CsiClaims {
 
     /// Claims that are being released, by volume.
     pub const RELEASING: Index<Self, (String, String)> =
-        Index::non_unique("releasing", |row: &CsiClaim, keys| {
+        Self::INDEX.non_unique("releasing", |row, keys| {
             if row.past.is_some() {
                 keys.add((&row.namespace, &row.volume_id));
             }
