@@ -1,38 +1,110 @@
-//! `host_volumes_on_one_node`: the cost of one write of a host volume beside 10, 1,000 and 100,000
-//! others of its node, in CPU and journal bytes for each write, and the server's memory afterwards.
+//! `host_volumes_on_one_node`: the cost of one write beside 10, 1,000 and 100,000 neighbours, in CPU and
+//! journal bytes for each write, and the server's memory afterwards. The neighbours are the host volumes of
+//! a node, the instances of a plugin, and the claims on a CSI volume.
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, allocation, named_volume};
 
-/// Host volumes on the node before the writes that are measured.
+/// Neighbours before the writes that are measured.
 const NEIGHBOURS: [usize; 3] = [10, 1000, 100_000];
 /// Writes that are measured.
 const WRITES: usize = 500;
 /// Clients that fill the store.
 const CLIENTS: usize = 32;
 
-/// Prints a line for each number of neighbours.
+/// Prints lines for each number of neighbours.
 pub(crate) fn print(trial: bool) {
-    println!("\nhost_volumes_on_one_node: each write creates or changes one volume");
+    println!(
+        "\nhost_volumes_on_one_node: each write creates or changes one row beside its neighbours"
+    );
     println!("neighbours  write                CPU      time   journal B   memory MiB");
     let neighbours = if trial { &[2][..] } else { &NEIGHBOURS };
     let writes = if trial { 2 } else { WRITES };
     for &count in neighbours {
-        let dir = tempfile::tempdir().unwrap();
-        let fixture = Fixture::empty();
-        let mut client = fixture.client();
-        let node = own_node(&mut client);
-        fill(&fixture, &node, dir.path(), count);
-        let path = dir.path().to_str().unwrap();
-        let create = |at: usize| json!({ "Name": format!("new-{at}"), "PluginID": "mkdir" });
-        measure(&fixture, &mut client, count, "create", "create", writes, create);
-        let again = |at: usize| volume(&node, path, &format!("again-{at}"));
-        measure(&fixture, &mut client, count, "register", "register", writes, again);
+        host_volumes(count, writes);
+        instances(count, writes);
+        claims(count, writes);
     }
+}
+
+/// Creates and registers host volumes beside `count` others of their node.
+fn host_volumes(count: usize, writes: usize) {
+    let dir = tempfile::tempdir().unwrap();
+    let fixture = Fixture::empty();
+    let node = own_node(&mut fixture.client());
+    let path = dir.path().to_str().unwrap();
+    let register = |at: &str| {
+        let body = json!({ "Volume": { "Name": at, "NodeID": node, "HostPath": path } });
+        ("/v1/volume/host/register".to_owned(), body)
+    };
+    fill(&fixture, count, |at| register(&format!("v{at:06}")));
+    // A connection that is idle for long is closed, so that the one from before is of no use.
+    let mut client = fixture.client();
+    let create = |at: usize| {
+        let body = json!({ "Volume": { "Name": format!("new-{at}"), "PluginID": "mkdir" } });
+        ("/v1/volume/host/create".to_owned(), body)
+    };
+    measure(&fixture, &mut client, count, "create", writes, create);
+    let again = |at: usize| register(&format!("again-{at}"));
+    measure(&fixture, &mut client, count, "register", writes, again);
+}
+
+/// Reports of nodes that run a plugin, which `count` others run.
+fn instances(count: usize, writes: usize) {
+    let fixture = Fixture::empty();
+    let report = |node: String, update_time: String| {
+        let info = json!({
+            "Provider": "ebs", "Healthy": true, "NodeInfo": { "ID": "i" }, "UpdateTime": update_time,
+        });
+        let node_row = json!({ "Name": "n", "Status": "ready", "CSINodePlugins": { "p1": info } });
+        (format!("/statehold/v1/nodes/{node}"), node_row)
+    };
+    let node = |at: usize| format!("fb2170a8-257d-3c64-b14d-{at:012x}");
+    fill(&fixture, count, |at| report(node(at), String::new()));
+    let again = |at: usize| report(node(0), format!("2026-01-01T00:00:00.{at:03}Z"));
+    measure(&fixture, &mut fixture.client(), count, "fingerprint", writes, again);
+}
+
+/// Claims on a volume that `count` allocations read.
+fn claims(count: usize, writes: usize) {
+    let fixture = Fixture::empty();
+    let mut client = fixture.client();
+    let node = "fb2170a8-257d-3c64-b14d-bc06cc94e34c";
+    let put = |client: &mut Client, path: &str, body: Value| {
+        client.put(path, body.to_string().as_bytes());
+    };
+    put(&mut client, &format!("/statehold/v1/nodes/{node}"), crate::fixture::node());
+    let volume = named_volume("v", "ext", "p1");
+    put(&mut client, "/v1/volume/csi/v", json!({ "Volumes": [volume] }));
+    fill(&fixture, count + writes, |at| {
+        let id = allocation(at);
+        let body = json!({
+            "ID": id, "Namespace": "default", "Name": "job.group[0]", "NodeID": node, "JobID": "job",
+            "TaskGroup": "group", "DesiredStatus": "run", "ClientStatus": "running",
+        });
+        (format!("/statehold/v1/allocations/{id}"), body)
+    });
+    let claim = |at: usize| {
+        let body = json!({
+            "AllocationID": allocation(at), "NodeID": node, "Mode": "read",
+            "AccessMode": "multi-node-multi-writer", "AttachmentMode": "file-system",
+        });
+        ("/statehold/v1/volume/csi/v/claim".to_owned(), body)
+    };
+    fill(&fixture, count, claim);
+    // A connection that is idle for long is closed, so that the one from before is of no use.
+    let mut client = fixture.client();
+    // The answer to a claim shows the volume with all its allocations, which costs CPU for each of them.
+    measure(&fixture, &mut client, count, "claim", writes, |at| claim(count + at));
+    let release = |at: usize| {
+        let body = json!({ "AllocationID": allocation(count + at), "Mode": "gc" });
+        ("/statehold/v1/volume/csi/v/unpublish".to_owned(), body)
+    };
+    measure(&fixture, &mut client, count, "release", writes, release);
 }
 
 /// Sends `writes` writes one after the other, and prints the cost of each.
@@ -41,14 +113,13 @@ fn measure(
     client: &mut Client,
     neighbours: usize,
     name: &str,
-    operation: &str,
     writes: usize,
-    body: impl Fn(usize) -> Value,
+    request: impl Fn(usize) -> (String, Value),
 ) {
     let before = (fixture.cpu(), journal_bytes(client), Instant::now());
     for at in 0..writes {
-        let body = json!({ "Volume": body(at) }).to_string();
-        client.put(&format!("/v1/volume/host/{operation}"), body.as_bytes());
+        let (path, body) = request(at);
+        client.put(&path, body.to_string().as_bytes());
     }
     let each = u32::try_from(writes).unwrap();
     let time = before.2.elapsed() / each;
@@ -58,24 +129,20 @@ fn measure(
     println!("{neighbours:>10}  {name:<12} {cpu:>11.1?} {time:>9.1?} {bytes:>11} {memory:>12}");
 }
 
-/// Registers `count` volumes, by several clients at once.
-fn fill(fixture: &Fixture, node: &str, dir: &std::path::Path, count: usize) {
-    let path = dir.to_str().unwrap();
+/// Sends `count` writes, by several clients at once.
+fn fill(fixture: &Fixture, count: usize, request: impl Fn(usize) -> (String, Value) + Sync) {
+    let request = &request;
     std::thread::scope(|threads| {
         for client in 0..CLIENTS {
             threads.spawn(move || {
                 let mut socket = fixture.client();
                 for at in (client..count).step_by(CLIENTS) {
-                    let body = json!({ "Volume": volume(node, path, &format!("v{at:06}")) });
-                    socket.put("/v1/volume/host/register", body.to_string().as_bytes());
+                    let (path, body) = request(at);
+                    socket.put(&path, body.to_string().as_bytes());
                 }
             });
         }
     });
-}
-
-fn volume(node: &str, path: &str, name: &str) -> Value {
-    json!({ "Name": name, "NodeID": node, "HostPath": path })
 }
 
 /// The node that the server's machine is.
