@@ -105,7 +105,7 @@ fn send(cloud: &Cloud, method: &str, path: &str, body: &Value) -> Value {
 
 /// Waits until nothing waits for a back end.
 fn settle(cloud: &Cloud) {
-    const BUSY: [&str; 9] = [
+    const BUSY: [&str; 11] = [
         "creating",
         "deleting",
         "extending",
@@ -115,6 +115,8 @@ fn settle(cloud: &Cloud) {
         "backing-up",
         "restoring-backup",
         "uploading",
+        "managing",
+        "unmanaging",
     ];
     let until = std::time::Instant::now() + cloud::PATIENCE;
     loop {

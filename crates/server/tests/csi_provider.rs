@@ -7,10 +7,8 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
 
-use common::{ALLOC, NODES, OTHER_ALLOC, Reply, Server, command, eventually, volume_payload};
+use common::{ALLOC, NODES, OTHER_ALLOC, Reply, Server, command, eventually};
 use serde_json::{Value, json};
 
 const GIB: i64 = 1 << 30;
@@ -379,38 +377,6 @@ fn claims_of_allocations_that_nobody_feeds_any_more_are_released() {
 }
 
 #[test]
-fn a_provider_that_takes_its_time_keeps_no_other_claims_from_being_released() {
-    let fixture = Fixture::start();
-    let source = fixture.created("source")["ExternalID"].clone();
-    fixture.server.feed_plugin();
-    fixture.server.register(&volume_payload("free")).ok();
-    // Who copies from a pipe takes as long as whoever writes to it.
-    let shelf = fixture.dir.path().join("csi/disks/volumes");
-    let pipe = shelf.join(&fixture.files()[0]).join("data");
-    fs::remove_file(&pipe).unwrap();
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    fixture.allocation(OTHER_ALLOC, "running");
-    fixture.claim("source", OTHER_ALLOC).ok();
-    std::thread::scope(|scope| {
-        let mut copy = volume("copy");
-        copy["CloneID"] = source.clone();
-        let slow = scope.spawn(|| fixture.create(&[copy]));
-        eventually(|| fixture.files().len() == 2);
-        // One claim that waits for the provider, and one that doesn't need it.
-        fixture.allocation(OTHER_ALLOC, "complete");
-        fixture.allocation(ALLOC, "running");
-        fixture.claim("free", ALLOC).ok();
-        let begun = Instant::now();
-        fixture.allocation(ALLOC, "complete");
-        eventually(|| fixture.get("free")["WriteAllocs"] == json!({}));
-        assert!(begun.elapsed() < Duration::from_secs(20), "it waited for the provider");
-        drop(fs::File::options().write(true).open(&pipe).unwrap());
-        slow.join().unwrap();
-    });
-    eventually(|| fixture.get("source")["WriteAllocs"] == json!({}));
-}
-
-#[test]
 fn a_provider_that_lost_its_directory_is_told_to_be_unwell_until_it_has_it_back() {
     let fixture = Fixture::start();
     fixture.created("v");
@@ -422,28 +388,4 @@ fn a_provider_that_lost_its_directory_is_told_to_be_unwell_until_it_has_it_back(
     fs::create_dir(&shelf).unwrap();
     eventually(|| plugin()["ControllersHealthy"] == 1 && plugin()["NodesHealthy"] == 1);
     assert_eq!(fixture.get("v")["Schedulable"], true);
-}
-
-/// A copy that takes long holds its own volume and the source, and no other.
-#[test]
-fn a_long_copy_delays_no_other_volume() {
-    let fixture = Fixture::start();
-    let source = fixture.created("source")["ExternalID"].as_str().unwrap().to_owned();
-    let data = fixture.dir.path().join("csi/disks/volumes").join(&source).join("data");
-    // A pipe as the source: the copy waits until somebody opens it for writing.
-    fs::remove_file(&data).unwrap();
-    assert!(Command::new("mkfifo").arg(&data).status().unwrap().success());
-    let mut copy = volume("copy");
-    copy["CloneID"] = source.into();
-    std::thread::scope(|scope| {
-        let copying = scope.spawn(|| fixture.create(&[copy]).status);
-        eventually(|| fixture.files().iter().any(|name| name.starts_with('.')));
-        fixture.created("other");
-        fixture.allocation(ALLOC, "running");
-        fixture.claim("other", ALLOC).ok();
-        drop(fs::File::options().write(true).open(&data).unwrap());
-        // A pipe has no length that could be copied.
-        assert_eq!(copying.join().unwrap(), 502);
-    });
-    assert_eq!(fixture.server.get("/v1/volume/csi/copy").status, 404);
 }

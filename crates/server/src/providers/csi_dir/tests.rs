@@ -269,3 +269,23 @@ fn a_probe_says_what_the_provider_can_do_and_whether_it_is_well() {
     fs::remove_dir_all(dir.path().join("volumes")).unwrap();
     assert!(provider.probe().is_err());
 }
+
+/// A request that takes long holds its own volume and the source, and no other.
+#[test]
+fn a_request_delays_no_other_volume() {
+    let dir = tempfile::tempdir().unwrap();
+    let provider = open(dir.path());
+    let source = create(&provider, "source", None).external_id;
+    let copied = std::thread::scope(|scope| {
+        let held = provider.turns.take([Turn::Volume(source.clone())]);
+        let copy = scope.spawn(|| create(&provider, "copy", Some(VolumeSource::Volume(&source))));
+        let other = create(&provider, "other", None).external_id;
+        attach(&provider, &other, NODE, access_mode::SINGLE_NODE_WRITER).unwrap();
+        detach(&provider, &other, NODE);
+        assert!(!copy.is_finished(), "a copy does not wait for its source");
+        drop(held);
+        copy.join().unwrap()
+    });
+    assert_eq!(volumes(&provider).len(), 3);
+    assert_ne!(copied.external_id, source);
+}
