@@ -274,7 +274,7 @@ pub(crate) struct TableState<T: Table> {
     conflicts: Conflicts,
     pub(crate) defs: Arc<[IndexDef<T::Row>]>,
     pub(crate) shape: Arc<Shape>,
-    /// The recorded shapes of earlier versions.
+    /// The recorded shapes of its versions.
     old: Arc<OldShapes>,
     /// The index of the last commit that changed a row, deletes included.
     last_index: u64,
@@ -398,7 +398,7 @@ impl<T: Table> ErasedTable for TableState<T> {
     fn import_json(&self, line: &json::Line<'_>) -> Result<(KeyBytes, Vec<u8>), String> {
         let entry = line.entry::<T>()?;
         let key = KeyBuf::of::<T::Key>(T::key(&entry)).finish();
-        let bytes = codec::encode::<T>(&entry, key.as_slice(), &self.shape)?;
+        let bytes = self.encode(&entry, &key)?;
         WriteError::check_primary::<T>(&key).map_err(|error| error.to_string())?;
         Ok((key, bytes))
     }
@@ -502,6 +502,24 @@ impl Open {
 }
 
 impl<T: Table> TableState<T> {
+    /// The stored form of a row under its key.
+    ///
+    /// # Errors
+    /// Why it can't be stored.
+    pub(crate) fn encode(&self, entry: &Entry<T::Row>, key: &KeyBytes) -> Result<Vec<u8>, String> {
+        let bytes = codec::encode::<T>(entry, key.as_slice(), &self.shape)?;
+        // After the row: it may be the first one that shows a part of its type which is recorded otherwise.
+        let recorded = self.old.get(T::VERSION).map_or(Ok(()), |old| old.check_own(&self.shape));
+        recorded.map_err(|differing| {
+            format!(
+                "the type of its table has another shape than the recorded one: {}; give the type a new \
+                 version and a migration (recorded {}, now {})",
+                differing.difference, differing.was, differing.is
+            )
+        })?;
+        Ok(bytes)
+    }
+
     pub(crate) fn empty(shape: Arc<Shape>, indexes: IndexSet<T>) -> Self {
         let defs: Arc<[_]> = indexes.defs.into();
         Self {

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::codec;
 use crate::commit::{CommitFuture, Turn, Wakes};
 use crate::deferred::{Unique, conflict};
 use crate::error::{CommitError, Expect, WriteError};
@@ -298,8 +297,7 @@ pub(crate) fn stored<T: Table>(
     key: &KeyBytes,
     entry: &Entry<T::Row>,
 ) -> Result<Vec<u8>, WriteError> {
-    codec::encode::<T>(entry, key.as_slice(), &table.shape)
-        .map_err(|reason| WriteError::unstorable::<T>(key, reason))
+    table.encode(entry, key).map_err(|reason| WriteError::unstorable::<T>(key, reason))
 }
 
 #[expect(private_interfaces, reason = "sealed")]

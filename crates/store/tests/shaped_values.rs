@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use statehold_store::{
-    OldRow, OpenError, Options, ReadView, RestoreError, RowError, Schema, Store, Table,
+    OldRow, OpenError, Options, ReadView, RestoreError, RowError, Schema, Store, Table, WriteError,
 };
 
 /// A name that none of the usual dummies is.
@@ -211,6 +211,30 @@ fn rows_that_were_loaded_show_a_change_that_the_type_hides() {
     let before = files();
     refusal::<Loaded<i32>>(dir.path());
     assert!(before == files(), "the refused files changed");
+}
+
+#[test]
+fn a_row_that_shows_a_change_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), &schema::<Loaded<u64>>()).unwrap();
+    put(&store, Loaded { id: 7, pair: (name(), 4_u64) });
+    let mut txn = store.begin_write().unwrap();
+    txn.delete::<Nodes<Loaded<u64>>>(7).unwrap();
+    txn.commit().unwrap();
+    drop(store);
+    // No row shows the part that differs, and the type hides it.
+    let store = Store::open(dir.path(), &schema::<Loaded<i64>>()).unwrap();
+    let mut txn = store.begin_write().unwrap();
+    for id in [7, 8] {
+        let row = Loaded { id, pair: (name(), -4_i64) };
+        let error = txn.upsert::<Nodes<Loaded<i64>>>(row).unwrap_err();
+        assert!(matches!(error, WriteError::Unstorable { .. }), "{error}");
+        assert!(error.to_string().contains("field 2 was `u64`, is `i64`"), "{error}");
+    }
+    txn.commit().unwrap();
+    drop(store);
+    let store = Store::open(dir.path(), &schema::<Loaded<u64>>()).unwrap();
+    put(&store, Loaded { id: 7, pair: (name(), 4_u64) });
 }
 
 #[test]

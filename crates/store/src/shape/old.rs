@@ -1,13 +1,15 @@
-//! The recorded shapes of a table's earlier versions, for the types that its migrations read.
+//! The recorded shapes of a table's versions, for the types that its migrations read and for rows that show more
+//! of its own type.
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
-use super::{Compared, Shape, Versions, compare_read};
+use super::{Compared, Shape, Versions, compare, compare_read};
 
 /// The recorded shapes of a table by version.
 #[derive(Debug, Default)]
@@ -19,6 +21,8 @@ pub(crate) struct OldShape {
     text: Arc<str>,
     /// The types that were compared and do not differ: a migration reads each row as the same one.
     agreed: Mutex<Vec<TypeId>>,
+    /// The gains of the table's own shape that were compared and do not differ.
+    compared: AtomicUsize,
 }
 
 /// How a type differs from the rows that it is to read.
@@ -34,7 +38,8 @@ impl OldShapes {
 
     pub(crate) fn of(versions: &Versions) -> Self {
         let shape = |(version, text): (u16, &str)| {
-            (version, OldShape { text: text.into(), agreed: Mutex::default() })
+            let (agreed, compared) = Default::default();
+            (version, OldShape { text: text.into(), agreed, compared })
         };
         Self(versions.iter().map(shape).collect())
     }
@@ -45,6 +50,26 @@ impl OldShapes {
 }
 
 impl OldShape {
+    /// Compares the shape of the table's own type, of which a row may have shown a part since the open.
+    ///
+    /// Cost: a few loads, except after a row that showed a part.
+    pub(crate) fn check_own(&self, shape: &Shape) -> Result<(), Differing> {
+        let gains = shape.gains();
+        if self.compared.load(Ordering::Relaxed) == gains {
+            return Ok(());
+        }
+        let is = shape.latest().text();
+        if let Compared::Differs(difference) = compare(&self.text, &is) {
+            return Err(Differing {
+                difference: difference.into(),
+                was: (*self.text).into(),
+                is: is.into(),
+            });
+        }
+        self.compared.store(gains, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Compares the type that a row is read as.
     ///
     /// Cost: a look-up, except for the first row.
