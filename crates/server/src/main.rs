@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("statehold: {error}");
+            stdout::tell(&format_args!("statehold: {error}"));
             ExitCode::FAILURE
         }
     }

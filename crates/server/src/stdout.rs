@@ -1,5 +1,6 @@
-//! Standard output of the commands whose result it is.
+//! Standard output of the commands whose result it is, and their words on standard error.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, Stdout, StdoutLock, Write as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -59,4 +60,10 @@ fn is_shared(stdout: &Stdout) -> bool {
     // Nothing depends on it if this fails.
     let _ = fcntl_setfl(stdout, before);
     shared
+}
+
+/// Writes a line to standard error, if there is one that takes it: a reader that is gone must not change the
+/// exit status, as the panic of `eprintln!` would.
+pub(crate) fn tell(line: &dyn fmt::Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

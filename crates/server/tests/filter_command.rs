@@ -85,6 +85,28 @@ fn any_stream_of_values_is_read_and_bad_ones_are_skipped_on_demand() {
 }
 
 #[test]
+fn text_that_is_no_json_is_skipped_to_the_end_of_its_line() {
+    let input = "{\"n\":1}\nfoo {\"n\":7}\n{\"n\":2} and {\"n\":8}\none two three\n{\"n\":3}\n";
+    let (status, output, error) = run(&["filter", "--on-error=skip", "n != 9"], input);
+    assert_eq!((status, &*output), (0, "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n"));
+    assert!(error.ends_with("skipped 3 values\n"), "{error}");
+}
+
+#[test]
+fn a_standard_error_that_is_not_read_changes_no_status() {
+    for (args, expected) in [(["filter", "ID =="], 2), (["inspect", "no/such/directory"], 1)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = Command::new(env!("CARGO_BIN_EXE_statehold"))
+            .args(args)
+            .stdin(Stdio::null())
+            .stderr(writer)
+            .status();
+        assert_eq!(status.unwrap().code(), Some(expected), "{args:?}");
+    }
+}
+
+#[test]
 fn a_scalar_outside_of_an_object_has_no_answer() {
     // As a missing value a null would match.
     for scalar in ["7", "\"a\"", "true", "null", "-1.5e3"] {

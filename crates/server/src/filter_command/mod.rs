@@ -124,18 +124,18 @@ pub(crate) fn run(args: &FilterArgs) -> ExitCode {
     let filter = match Filter::<Json>::compile_with(&args.expression, &options) {
         Ok(filter) => filter,
         Err(error) => {
-            eprintln!("{error}");
+            stdout::tell(&error);
             return ExitCode::from(BAD);
         }
     };
     if let Err(error) = stdout::check() {
-        eprintln!("statehold filter: {error}");
+        stdout::tell(&format_args!("statehold filter: {error}"));
         return ExitCode::from(BAD);
     }
     let output = RefCell::new(io::BufWriter::new(io::stdout().lock()));
     let input = FlushedBefore { input: io::stdin().lock(), output: &output };
     let input = io::BufReader::with_capacity(INPUT_BUFFER, input);
-    let report = |error: &FilterError| eprintln!("statehold filter: {error}");
+    let report = |error: &FilterError| stdout::tell(&format_args!("statehold filter: {error}"));
     let result =
         filter_rows(&filter, &mut budget, input, &mut Shared(&output), args.on_error, report);
     let mut output = output.into_inner();
@@ -145,8 +145,8 @@ pub(crate) fn run(args: &FilterArgs) -> ExitCode {
         Ok(Outcome { matched, skipped }) => {
             match skipped {
                 0 => {}
-                1 => eprintln!("statehold filter: skipped 1 value"),
-                _ => eprintln!("statehold filter: skipped {skipped} values"),
+                1 => stdout::tell(&format_args!("statehold filter: skipped 1 value")),
+                _ => stdout::tell(&format_args!("statehold filter: skipped {skipped} values")),
             }
             ExitCode::from(if matched { MATCHED } else { NOTHING })
         }
@@ -155,7 +155,7 @@ pub(crate) fn run(args: &FilterArgs) -> ExitCode {
             ExitCode::from(MATCHED)
         }
         Err(error) => {
-            eprintln!("statehold filter: {error}");
+            stdout::tell(&format_args!("statehold filter: {error}"));
             ExitCode::from(BAD)
         }
     }

@@ -166,6 +166,10 @@ impl<R: BufRead> Rows<R> {
                         });
                     }
                     if between == Between::Top {
+                        // Text that is no JSON is skipped to the end of its line, as other bad text is.
+                        if byte.is_ascii_alphabetic() && !is_literal(&self.row) {
+                            return Err(self.resume(line, "expected a value"));
+                        }
                         return Ok(Some(Place::Line(line)));
                     }
                     self.between = Between::Comma;
@@ -385,6 +389,11 @@ enum Expect {
     KeyOrEnd,
     Colon,
     CommaOrEnd,
+}
+
+/// Whether a word is one of JSON's.
+fn is_literal(word: &[u8]) -> bool {
+    [&b"true"[..], b"false", b"null"].contains(&word)
 }
 
 /// Why a row can't be read.
