@@ -309,6 +309,13 @@ fn another_namespaces_data_can_be_neither_registered_copied_nor_deleted() {
     let (status, body) = register("writer");
     assert_eq!(status, 409, "{body}");
     assert!(body.contains("belongs to another volume"), "{body}");
+    let twice = ["one", "two"].map(|id| {
+        let mut volume = volume("team-b", id);
+        volume["ExternalID"] = json!("vol-unclaimed");
+        volume
+    });
+    let (status, body) = send("writer", "PUT", "/v1/volumes", &json!({ "Volumes": twice }));
+    assert_eq!(status, 409, "two volumes of one request have the same data: {body}");
     let mut copy = volume("team-b", "copy");
     copy["CloneID"] = external.clone();
     assert_eq!(create("writer", &copy).0, 409);

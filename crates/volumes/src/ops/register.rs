@@ -153,6 +153,8 @@ pub fn check_own_data(
     namespace: &str,
     volumes: &[VolumeSpec],
 ) -> Result<(), RegisterError> {
+    // The volumes of this request by their data: one request is no way around the rule for two.
+    let mut requested: BTreeMap<(&str, &str), (&str, &str)> = BTreeMap::new();
     for spec in volumes {
         let own = own_namespace(spec, namespace);
         // A volume that is registered already was allowed then: an operator may have shared it on purpose.
@@ -160,7 +162,9 @@ pub fn check_own_data(
             continue;
         }
         let named = if spec.external_id.is_empty() { &spec.id } else { &spec.external_id };
-        if sharers(view, spec, own, named).next().is_some() {
+        let volume = (own, &*spec.id);
+        let first = *requested.entry((&spec.plugin_id, named)).or_insert(volume);
+        if first != volume || sharers(view, spec, own, named).next().is_some() {
             return Err(taken(spec, named));
         }
     }
