@@ -219,6 +219,7 @@ async fn listen(
     // First, because a signal that comes before ends the process without the drain.
     let mut signals = Signals::new()?;
     recovery::start(&store, &args.data_dir, &stopped);
+    let keeper = nomad.as_ref().map(|(node, _)| node.host_volumes().clone());
     let current_acl = nomad.as_ref().map(|(_, acl)| acl.clone()).unwrap_or_default();
     let reporting = (Arc::clone(&store), Arc::clone(&metrics));
     let index = store.index();
@@ -291,6 +292,10 @@ async fn listen(
             tracing::warn!("requests were still under way after {} s", DRAIN_MAX.as_secs());
         }
         () = signals.stop() => tracing::warn!("second signal received: exiting without draining"),
+    }
+    // Before the runtime ends, on which plugins are waited for.
+    if let Some(keeper) = keeper {
+        keeper.stop().await;
     }
     failure.map_or(Ok(()), |failure| Err(ServeError::Write(failure)))
 }

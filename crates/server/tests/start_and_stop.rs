@@ -30,56 +30,114 @@ fn status(server: &Server) -> Value {
     server.get("/statehold/v1/status").ok().json()
 }
 
+/// Volumes of a plugin whose runs wait for `go`, once `wait` is there.
+struct Slow {
+    dir: tempfile::TempDir,
+    ids: Vec<String>,
+    rows: Vec<Value>,
+}
+
+impl Slow {
+    /// Creates that many volumes, and lets the plugin wait from then on.
+    fn with(volumes: usize) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let plugins = dir.path().join("plugins");
+        fs::create_dir(&plugins).unwrap();
+        // Once `wait` is there each run notes that it began, and ends when `go` is there.
+        let script = r#"case $1 in
+            fingerprint) echo '{"version": "1"}';;
+            create)
+                d="$DHV_VOLUMES_DIR/p-$DHV_VOLUME_ID"; /bin/mkdir -p "$d"
+                if [ -e "$DHV_PLUGIN_DIR/../wait" ]; then
+                    : > "$DHV_PLUGIN_DIR/../began-$DHV_VOLUME_ID"
+                    while [ ! -e "$DHV_PLUGIN_DIR/../go" ]; do /bin/sleep 0.05; done
+                fi
+                echo "{\"path\": \"$d\", \"bytes\": 1}";;
+            esac
+        "#;
+        program(&plugins.join("slow"), script);
+        let mut slow = Self { dir, ids: Vec::new(), rows: Vec::new() };
+        let server = slow.start();
+        for number in 0..volumes {
+            let volume = json!({ "Name": format!("v{number}"), "PluginID": "slow" });
+            let reply = server.put("/v1/volume/host/create", &json!({ "Volume": volume })).ok();
+            slow.ids.push(reply.json()["Volume"]["ID"].as_str().unwrap().to_owned());
+        }
+        slow.ids.sort();
+        slow.rows = slow.listed(&server);
+        server.kill();
+        slow.touch("wait");
+        slow
+    }
+
+    fn start(&self) -> Server {
+        let plugins = self.dir.path().join("plugins");
+        let mut command = command(&self.dir.path().join("data"));
+        Server::spawn(command.arg("--host-volume-plugin-dir").arg(plugins))
+    }
+
+    fn listed(&self, server: &Server) -> Vec<Value> {
+        let list = server.get("/v1/volumes?type=host").ok().json();
+        let own = |row: &&Value| self.ids.iter().any(|id| row["ID"] == **id);
+        list.as_array().unwrap().iter().filter(own).cloned().collect()
+    }
+
+    fn touch(&self, name: &str) {
+        fs::write(self.dir.path().join(name), "").unwrap();
+    }
+
+    /// The runs that began since `wait` is there.
+    fn began(&self) -> usize {
+        let began = |id: &&String| self.dir.path().join(format!("began-{id}")).exists();
+        self.ids.iter().filter(began).count()
+    }
+
+    /// Whether a run of the plugin has not ended.
+    fn runs(&self) -> bool {
+        let plugin = self.dir.path().join("plugins/slow");
+        let plugin = plugin.as_os_str().as_encoded_bytes();
+        fs::read_dir("/proc").unwrap().any(|process| {
+            // A process may end meanwhile.
+            let line = fs::read(process.unwrap().path().join("cmdline")).unwrap_or_default();
+            line.windows(plugin.len()).any(|part| part == plugin)
+        })
+    }
+}
+
 #[test]
 fn a_server_listens_while_slow_plugins_restore_volumes_together() {
     const VOLUMES: usize = 6;
-    let dir = tempfile::tempdir().unwrap();
-    let (plugins, data) = (dir.path().join("plugins"), dir.path().join("data"));
-    fs::create_dir(&plugins).unwrap();
-    // Once `wait` is there each run notes that it began, and ends when `go` is there.
-    let script = r#"case $1 in
-        fingerprint) echo '{"version": "1"}';;
-        create)
-            d="$DHV_VOLUMES_DIR/p-$DHV_VOLUME_ID"; /bin/mkdir -p "$d"
-            if [ -e "$DHV_PLUGIN_DIR/../wait" ]; then
-                : > "$DHV_PLUGIN_DIR/../began-$DHV_VOLUME_ID"
-                while [ ! -e "$DHV_PLUGIN_DIR/../go" ]; do /bin/sleep 0.05; done
-            fi
-            echo "{\"path\": \"$d\", \"bytes\": 1}";;
-        esac
-    "#;
-    program(&plugins.join("slow"), script);
-    let start = || Server::spawn(command(&data).arg("--host-volume-plugin-dir").arg(&plugins));
-    let server = start();
-    let mut ids = Vec::new();
-    for number in 0..VOLUMES {
-        let volume = json!({ "Name": format!("v{number}"), "PluginID": "slow" });
-        let reply = server.put("/v1/volume/host/create", &json!({ "Volume": volume })).ok();
-        ids.push(reply.json()["Volume"]["ID"].as_str().unwrap().to_owned());
-    }
-    ids.sort();
-    let before = server.get("/v1/volumes?type=host").ok();
-    server.kill();
-    fs::write(dir.path().join("wait"), "").unwrap();
-
-    let server = start();
+    let slow = Slow::with(VOLUMES);
+    let server = slow.start();
     let told = status(&server);
     assert_eq!(
         (&told["HostVolumesRestoring"], &told["HostVolumesRestoringIDs"]),
-        (&json!(VOLUMES), &json!(ids))
+        (&json!(VOLUMES), &json!(slow.ids))
     );
     assert!(server.get("/metrics").ok().body.contains("statehold_host_volumes_restoring 6"));
-    let began = || ids.iter().filter(|id| dir.path().join(format!("began-{id}")).exists()).count();
-    eventually(|| began() == VOLUMES);
+    eventually(|| slow.began() == VOLUMES);
     assert_eq!(status(&server)["HostVolumesRestoring"], VOLUMES, "none has ended");
     // Another plugin's volumes are not held up.
     server.put("/v1/volume/host/create", &json!({ "Volume": { "Name": "other" } })).ok();
-    fs::write(dir.path().join("go"), "").unwrap();
+    slow.touch("go");
     eventually(|| status(&server)["HostVolumesRestoring"] == 0);
-    let after = server.get("/v1/volumes?type=host").ok().json();
-    for row in before.json().as_array().unwrap() {
-        assert!(after.as_array().unwrap().contains(row), "a restart changes no row: {row}");
-    }
+    assert_eq!(slow.listed(&server), slow.rows, "a restart changes no row");
+}
+
+#[test]
+fn a_stop_ends_plugins_that_restore_and_leaves_their_rows() {
+    let slow = Slow::with(3);
+    let server = slow.start();
+    eventually(|| slow.began() == 3 && slow.runs());
+    signal(&server, "-TERM");
+    assert!(server.wait().success());
+    eventually(|| !slow.runs());
+    // Its plugins wait still, so that the rows are those that the stop left.
+    let server = slow.start();
+    assert_eq!(slow.listed(&server), slow.rows);
+    slow.touch("go");
+    eventually(|| status(&server)["HostVolumesRestoring"] == 0);
+    assert_eq!(slow.listed(&server), slow.rows);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 use super::host::{CreatedPath, HostVolumePlugin, HostVolumeRequest, PluginError, text_of};
 
@@ -42,6 +43,8 @@ pub(crate) struct Executable {
     volumes: PathBuf,
     /// Where the program is waited for. Calls come from threads that may block.
     runtime: Handle,
+    /// Whether the server stops, which ends the program.
+    stopped: watch::Receiver<bool>,
     operation_max: Duration,
 }
 
@@ -52,6 +55,7 @@ impl Executable {
         plugins: &Path,
         volumes: &Path,
         runtime: &Handle,
+        stopped: watch::Receiver<bool>,
     ) -> Result<Self, PluginError> {
         let missing = || PluginError::Missing { plugin: id.into() };
         let mut parts = Path::new(id).components();
@@ -74,6 +78,7 @@ impl Executable {
             plugins: plugins.to_owned(),
             volumes: volumes.to_owned(),
             runtime: runtime.clone(),
+            stopped,
             operation_max: OPERATION_MAX,
         })
     }
@@ -144,11 +149,23 @@ impl Executable {
                 stdout,
             })
         };
+        let mut stopped = self.stopped.clone();
+        let stop = async {
+            if stopped.wait_for(|stopped| *stopped).await.is_err() {
+                // Its sender is gone, so that the server never stops.
+                std::future::pending::<()>().await;
+            }
+        };
         self.runtime.block_on(async {
-            tokio::time::timeout(max, answer).await.unwrap_or_else(|_| {
-                let text = format!("killed after {} s without an answer", max.as_secs());
-                Err(io::Error::new(io::ErrorKind::TimedOut, text))
-            })
+            tokio::select! {
+                answer = tokio::time::timeout(max, answer) => answer.unwrap_or_else(|_| {
+                    let text = format!("killed after {} s without an answer", max.as_secs());
+                    Err(io::Error::new(io::ErrorKind::TimedOut, text))
+                }),
+                () = stop => {
+                    Err(io::Error::new(io::ErrorKind::Interrupted, "killed, because the server stops"))
+                }
+            }
         })
     }
 
@@ -323,7 +340,8 @@ mod tests {
 
         fn find(&self, id: &str) -> Result<Executable, PluginError> {
             let dir = self.dir.path();
-            Executable::find(id, dir, &dir.join("volumes"), self.runtime.handle())
+            let running = watch::Sender::new(false).subscribe();
+            Executable::find(id, dir, &dir.join("volumes"), self.runtime.handle(), running)
         }
 
         fn plugin(&self) -> Executable {

@@ -13,6 +13,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use statehold_store::{ReadView, Snapshot};
@@ -24,6 +25,7 @@ use statehold_volumes::{
 };
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::executable::Executable;
@@ -37,6 +39,9 @@ use crate::http::{WriteFault, WriteQueue, Writer};
 /// Host volumes that are made, taken over or removed at the same time; others wait. Plugins may be
 /// slow, and each holds a thread meanwhile.
 const WORKS_MAX: usize = 16;
+
+/// Time for the work of the start to end when the server stops.
+const STOP_MAX: Duration = Duration::from_secs(2);
 
 /// Where host volumes and their plugins are.
 #[derive(Clone, Debug)]
@@ -67,6 +72,10 @@ struct Shared {
     restoring: Mutex<BTreeSet<Uuid>>,
     /// Whether the plugins of this machine have reported their versions.
     fingerprinted: watch::Sender<bool>,
+    /// Whether the server stops: plugins are killed, and their failures say nothing about the volumes.
+    stopped: watch::Sender<bool>,
+    /// The work of the start.
+    starting: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// Why a host volume couldn't be made, registered or removed.
@@ -134,7 +143,8 @@ impl HostVolumeKeeper {
     ) -> io::Result<Self> {
         let intents = Intents::open(places.intents.clone())?;
         let (turns, works) = (Locks::default(), Arc::new(Semaphore::new(WORKS_MAX)));
-        let (restoring, fingerprinted) = (Mutex::default(), watch::Sender::new(false));
+        let (restoring, starting) = (Mutex::default(), Mutex::default());
+        let (fingerprinted, stopped) = (watch::Sender::new(false), watch::Sender::new(false));
         Ok(Self(Arc::new(Shared {
             writes,
             node,
@@ -145,7 +155,19 @@ impl HostVolumeKeeper {
             works,
             restoring,
             fingerprinted,
+            stopped,
+            starting,
         })))
+    }
+
+    /// Ends the plugins that run and the work of the start; rows that it did not come to stay as they are.
+    pub(crate) async fn stop(&self) {
+        self.0.stopped.send_replace(true);
+        let starting = std::mem::take(&mut *self.0.starting.lock());
+        let ended = tokio::time::timeout(STOP_MAX, futures_util::future::join_all(starting));
+        if ended.await.is_err() {
+            tracing::warn!("host volumes were still being restored after {} s", STOP_MAX.as_secs());
+        }
     }
 
     /// Creates a volume, or changes a known one; `namespace` is for one that names none. Its row is
@@ -221,12 +243,22 @@ impl Shared {
         self.writes.store().snapshot()
     }
 
+    fn is_stopped(&self) -> bool {
+        *self.stopped.borrow()
+    }
+
     fn plugin(&self, id: &str) -> Result<Box<dyn HostVolumePlugin>, PluginError> {
         let Places { volumes, plugins, .. } = &self.places;
         if id == MKDIR {
             return Ok(Box::new(Mkdir::new(volumes)));
         }
-        Ok(Box::new(Executable::find(id, plugins, volumes, &self.runtime)?))
+        Ok(Box::new(Executable::find(
+            id,
+            plugins,
+            volumes,
+            &self.runtime,
+            self.stopped.subscribe(),
+        )?))
     }
 
     /// Has the plan's part of the node done, and records it.

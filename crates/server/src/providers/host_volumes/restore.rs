@@ -85,10 +85,11 @@ impl HostVolumeKeeper {
             by_plugin.entry(plugin).or_default().push(found);
         }
         shared.restoring.lock().extend(by_plugin.values().flatten().map(|found| found.id));
+        let mut starting = shared.starting.lock();
         let keeper = self.clone();
-        shared.runtime.spawn(async move { keeper.fingerprint().await });
+        starting.push(shared.runtime.spawn(async move { keeper.fingerprint().await }));
         let keeper = self.clone();
-        shared.runtime.spawn(async move { keeper.restore_all(by_plugin).await });
+        starting.push(shared.runtime.spawn(async move { keeper.restore_all(by_plugin).await }));
         Ok(())
     }
 
@@ -126,6 +127,10 @@ impl HostVolumeKeeper {
             .filter_map(|answer| async { answer.ok().flatten() })
             .collect()
             .await;
+        if self.0.is_stopped() {
+            // Plugins that were killed would be missing from the report.
+            return;
+        }
         found.extend(self.last_report().0.remove_entry(&*version_of(MKDIR, "").0));
         let shared = Arc::clone(&self.0);
         let report = move || {
@@ -149,6 +154,10 @@ impl HostVolumeKeeper {
         // Each plugin on its own: one that hangs uses up its own share of threads and no other's.
         let plugins = by_plugin.into_values().map(|volumes| self.restore_plugin(volumes));
         stream::iter(plugins).for_each_concurrent(None, |work| work).await;
+        if self.0.is_stopped() {
+            tracing::info!(count, "stopped while host volumes were being restored");
+            return;
+        }
         tracing::info!(count, seconds = begun.elapsed().as_secs_f64(), "restored host volumes");
     }
 
@@ -161,6 +170,9 @@ impl HostVolumeKeeper {
             async move {
                 let id = found.id;
                 let shared = Arc::clone(&self.0);
+                if shared.is_stopped() {
+                    return;
+                }
                 match self.0.turns.lock(id).await {
                     Some(turn) => {
                         let restore = move || {
@@ -218,6 +230,8 @@ impl Shared {
         };
         let recorded = match at {
             Ok(path) => self.confirm(volume, &path),
+            // It says nothing about the volume: the next start looks again.
+            Err(_) if self.is_stopped() => return,
             Err(error) => {
                 tracing::warn!(volume = %id, %error, "a host volume is not there");
                 if matches!(error, PluginError::Hung(_)) {
