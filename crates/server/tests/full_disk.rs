@@ -67,6 +67,8 @@ fn writes_go_on_by_themselves_when_a_full_disk_has_room_again() {
     assert!(failed["Failure"].is_string());
     assert!(server.get("/metrics").ok().body.contains("statehold_store_writable 0"));
     assert_eq!(server.get("/v1/volume/csi/vol-0").status, 200, "reads go on");
+    let host = json!({ "Volume": { "Name": "h" } });
+    assert_eq!(server.put("/v1/volume/host/create", &host).status, 503, "no bug of the server");
     assert_eq!(server.get(&format!("/v1/volume/csi/vol-{refused}")).status, 404);
 
     fs::remove_file(filler).unwrap();

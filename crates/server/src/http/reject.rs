@@ -58,6 +58,12 @@ impl Reject {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
     }
 
+    /// An intent could not be written, because the disk is full or gone, as where the store takes no writes:
+    /// nothing was begun.
+    pub(crate) fn not_begun(error: &dyn fmt::Display) -> Self {
+        Self::unavailable(&format_args!("can't write down what is to be done: {error}"))
+    }
+
     /// Something that no request should be able to cause. The client learns no more than that.
     pub(crate) fn internal(error: &dyn fmt::Display) -> Self {
         tracing::error!(%error, "internal error");
@@ -123,7 +129,8 @@ impl From<KeepError> for Reject {
             KeepError::Node(error) => error.into(),
             KeepError::Busy => Self::new(StatusCode::CONFLICT, error.to_string()),
             KeepError::Store(error) => Self::unavailable(&error),
-            KeepError::Intent(_) | KeepError::Broken(_) => Self::internal(&error),
+            KeepError::Intent(error) => Self::not_begun(&error),
+            KeepError::Broken(_) => Self::internal(&error),
         }
     }
 }

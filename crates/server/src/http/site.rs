@@ -16,7 +16,7 @@ use std::str::FromStr;
 
 use axum::extract::Request;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 
 use super::reject::Reject;
 use crate::edge_metrics::{EdgeMetrics, Refused};
@@ -122,11 +122,16 @@ impl Site {
 
     /// Whether a page from elsewhere sends the request. A client that is no browser sends neither header.
     fn is_foreign(&self, headers: &HeaderMap, host: Option<&Authority>) -> bool {
-        let fetch_site = headers.get(FETCH_SITE).map(|value| value.as_bytes());
-        let Some(origin) = headers.get(header::ORIGIN) else {
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let Some(origin) = origins.next() else {
             // `same-site` is another port or another name of the same site.
-            return fetch_site.is_some_and(|site| !matches!(site, b"same-origin" | b"none"));
+            let mut sites = headers.get_all(FETCH_SITE).iter().map(HeaderValue::as_bytes);
+            return !sites.all(|site| matches!(site, b"same-origin" | b"none"));
         };
+        // A browser sends one: of two, either may be the true one.
+        if origins.next().is_some() {
+            return true;
+        }
         // Pages in files and sandboxes are of the origin `null`, whoever they belong to.
         let Some((scheme, authority)) = origin.to_str().ok().and_then(origin_of) else {
             return true;
@@ -306,6 +311,12 @@ mod tests {
             ("POST", vec![("Sec-Fetch-Site", "same-origin")], 200),
             ("POST", vec![("Sec-Fetch-Site", "none")], 200),
             ("GET", vec![("Origin", "http://evil.example")], 200),
+            ("POST", vec![("Sec-Fetch-Site", "none"), ("Sec-Fetch-Site", "cross-site")], 403),
+            (
+                "POST",
+                vec![("Origin", "http://localhost:4646"), ("Origin", "http://evil.example")],
+                403,
+            ),
         ] {
             let headers: Vec<_> = [("Host", "localhost:4646")].into_iter().chain(headers).collect();
             assert_eq!(check(&own, method, &headers), status, "{method} {headers:?}");

@@ -225,7 +225,7 @@ pub(crate) async fn create(mut call: Call) -> Reply {
             }
         }
         let begun = Begun::create(app.node(), &view, &namespace, &volumes)
-            .map_err(|error| Reject::internal(&error))?;
+            .map_err(|error| Reject::not_begun(&error))?;
         let recorded = ask_create(&view, app.node().providers(), &namespace, volumes)
             .map_err(Reject::from)
             .and_then(|asked| {
@@ -276,7 +276,7 @@ pub(crate) async fn delete_external(call: Call) -> Reply {
             Some(volume) => Begun::delete(app.node(), volume),
             None => Ok(Begun::default()),
         };
-        let begun = begun.map_err(|error| Reject::internal(&error))?;
+        let begun = begun.map_err(|error| Reject::not_begun(&error))?;
         let asked = ask_delete(&view, app.node().providers(), &namespace, &[&id], &secrets);
         let forget = |txn: &mut WriteTxn<'_>, _| Ok(deregister(txn, &namespace, &[&id], false)?);
         let forgotten = asked.map_err(Reject::from).and_then(|()| app.write_here(forget));

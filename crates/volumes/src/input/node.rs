@@ -108,6 +108,9 @@ fn plugin(name: &str, fields: &Fields<'_>) -> Result<PluginInfo, DecodeError> {
     if plugin_id.is_empty() {
         plugin_id = name.into();
     }
+    if plugin_id.is_empty() {
+        return Err(DecodeError::value("PluginID: a plugin needs an ID"));
+    }
     let controller = fields.object("ControllerInfo", "CSIControllerInfo")?;
     let node = fields.object("NodeInfo", "CSINodeInfo")?;
     Ok(PluginInfo {
@@ -189,6 +192,12 @@ mod tests {
         assert_eq!((&*info.id, info.max_volumes), ("i-1", 51));
         let segments = &info.accessible_topology.as_ref().unwrap().segments;
         assert_eq!(segments.get("key").map(AsRef::as_ref), Some("val2"));
+    }
+
+    #[test]
+    fn a_plugin_without_an_id_is_refused() {
+        let error = node_body(br#"{"CSINodePlugins": {"": {"PluginID": ""}}}"#, ID).unwrap_err();
+        assert!(error.to_string().contains("a plugin needs an ID"), "{error}");
     }
 
     #[test]
