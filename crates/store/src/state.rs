@@ -214,10 +214,6 @@ pub(crate) struct Settled {
     pub(crate) unreadable: Vec<UnreadableRow>,
 }
 
-/// Rows of a table that an open looks at to complete a shape. Rows that have what the shape lacks come early
-/// in most tables; one pass of `Serialize` over each.
-const LEARNED_ROWS_MAX: usize = 10_000;
-
 /// Takes a row's key and bytes.
 pub(crate) type EachRow<'e> = dyn FnMut(&[u8], &[u8]) -> io::Result<()> + 'e;
 
@@ -326,7 +322,8 @@ impl<T: Table> ErasedTable for TableState<T> {
     }
 
     fn learn(&self) {
-        for (_, entry) in self.primary.iter(&Span::all()).take(LEARNED_ROWS_MAX) {
+        // One pass of `Serialize` over each row: no more than its load, and only for a type that hides a part.
+        for (_, entry) in self.primary.iter(&Span::all()) {
             if codec::learn::<T>(entry, &self.shape) {
                 break;
             }

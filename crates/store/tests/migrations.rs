@@ -339,6 +339,19 @@ fn rows_that_migrate_to_one_key_are_named_and_nothing_changes() {
 }
 
 #[test]
+fn a_dump_of_another_version_is_refused() {
+    let store = Store::in_memory(&schema::<V1>());
+    put::<V1>(&store, ItemV1 { id: 1, size: 4 });
+    let mut dump = Vec::new();
+    store.dump(&mut dump).unwrap();
+    // Its fields have the same names, and `migrate` would give them another meaning.
+    let error = Store::in_memory(&schema::<One>()).load(dump.as_slice()).unwrap_err();
+    let RestoreError::RowVersion { table, found, known, .. } = error else { panic!("{error}") };
+    assert_eq!((table, found, known), ("items", 1, 2));
+    Store::in_memory(&schema::<V1>()).load(dump.as_slice()).unwrap();
+}
+
+#[test]
 fn a_backup_of_an_earlier_version_is_restored_with_the_new_keys() {
     let dir = tempfile::tempdir().unwrap();
     in_both(dir.path());

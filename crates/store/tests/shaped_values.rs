@@ -214,6 +214,21 @@ fn rows_that_were_loaded_show_a_change_that_the_type_hides() {
 }
 
 #[test]
+fn the_last_of_many_rows_shows_a_change() {
+    type Late<A> = Loaded<Vec<(Name, A)>>;
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), &schema::<Late<u16>>()).unwrap();
+    let mut txn = store.begin_write().unwrap();
+    for id in 0..=10_000 {
+        let late = if id == 10_000 { vec![(name(), 4_u16)] } else { vec![] };
+        txn.upsert::<Nodes<Late<u16>>>(Loaded { id, pair: (name(), late) }).unwrap();
+    }
+    txn.commit().unwrap();
+    drop(store);
+    refusal::<Late<i16>>(dir.path());
+}
+
+#[test]
 fn a_row_that_shows_a_change_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), &schema::<Loaded<u64>>()).unwrap();

@@ -65,6 +65,16 @@ pub enum RestoreError {
         /// The shape of the backup's rows.
         is: Box<str>,
     },
+    /// A dump has rows of another version of a table's row type as JSON, which can't be migrated.
+    #[non_exhaustive]
+    RowVersion {
+        /// The table.
+        table: &'static str,
+        /// The version in the dump.
+        found: u16,
+        /// The version of the row type.
+        known: u16,
+    },
     /// A line of a dump is not a row.
     Line {
         /// Which, from 1.
@@ -137,6 +147,11 @@ impl fmt::Display for RestoreError {
                 "the backup has rows of another type for version {version} of the table {table} than the \
                  store: {difference}. Restore it into an empty directory, or drop the table from the store \
                  first"
+            ),
+            Self::RowVersion { table, found, known } => write!(
+                f,
+                "the dump has rows of {table} of version {found}, and their type has version {known}: JSON can't \
+                 be migrated; load the dump with a build of version {found}, and restore a backup of that"
             ),
             Self::Line { line, reason } => write!(f, "line {line}: {reason}"),
             Self::Unordered { table } => {

@@ -12,9 +12,11 @@
 //! Invariant: a dump that was written loads, and as the rows that were dumped.
 //!
 //! The header names the tables, so that one without rows can be told from one that is not there:
-//! `"tables":["…"]`. Dumps of earlier builds lack that.
+//! `"tables":["…"]`. It has the version of each table's row type, `"versions":{"…":N}`, because rows of JSON
+//! can't be migrated: a load as another version is refused. Dumps of earlier builds lack both.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 
 use base64::Engine as _;
@@ -27,7 +29,7 @@ use super::{Contents, RestoreError, shapes};
 use crate::codec;
 use crate::error::WriteError;
 use crate::key::{KEY_LEN_MAX, KeyBuf, KeyBytes};
-use crate::schema::Schema;
+use crate::schema::{Schema, TableDef};
 use crate::shape::{Shape, Versions};
 use crate::state::Root;
 use crate::table::{Entry, Table};
@@ -41,6 +43,8 @@ struct Header {
     index: u64,
     #[serde(default)]
     tables: Vec<Box<str>>,
+    #[serde(default)]
+    versions: BTreeMap<Box<str>, u16>,
 }
 
 /// A row of a table that is kept as bytes.
@@ -165,8 +169,11 @@ pub(super) fn write(
     meter: &mut Meter<'_>,
 ) -> io::Result<()> {
     let tables = schema.tables.iter().map(|def| def.name.into()).collect();
-    let mut header =
-        serde_json::to_vec(&Header { statehold_dump: FORMAT, index: root.index, tables })?;
+    // Rows of a table that is kept as bytes have their versions in their records.
+    let typed = schema.tables.iter().filter(|def| def.shape.is_some());
+    let versions = typed.map(|def| (def.name.into(), def.version)).collect();
+    let header = Header { statehold_dump: FORMAT, index: root.index, tables, versions };
+    let mut header = serde_json::to_vec(&header)?;
     header.push(b'\n');
     to.write_all(&header)?;
     for (def, table) in schema.tables.iter().zip(&root.tables) {
@@ -249,6 +256,7 @@ pub(super) fn read(
         }
         note(&mut found, &line.table);
         if let Some(slot) = slot(schema, &line.table)? {
+            check_version(&schema.tables[slot], &header.versions)?;
             tables[slot].push(schema.tables[slot].empty.import_json(&line).map_err(bad)?);
         }
     }
@@ -261,6 +269,19 @@ pub(super) fn read(
         slot(schema, name)?;
     }
     Ok(Contents { index: header.index, tables, found, shapes })
+}
+
+/// Refuses rows of JSON of another version than the row type's: their fields may have the same names and mean
+/// something else.
+fn check_version(def: &TableDef, versions: &BTreeMap<Box<str>, u16>) -> Result<(), RestoreError> {
+    match versions.get(def.name) {
+        // A table that is kept as bytes says so by itself.
+        Some(version) if def.shape.is_some() && *version != def.version => {
+            let (table, found, known) = (def.name, *version, def.version);
+            Err(RestoreError::RowVersion { table, found, known })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The position of a table; `None` when the schema drops it.
