@@ -166,7 +166,7 @@ fuzz_target!(|bytes: &[u8]| {
         _ => {
             check::<Attachment>(&query, caller, version, limit);
             check::<VolumeType>(&query, caller, version, limit);
-            told(list_types(&STORE.snapshot(), &query, caller, version, None).map(drop));
+            told(list_types(&STORE.snapshot(), &query, caller, version, None, || true).map(drop));
         }
     }
 });
