@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::RowError;
-use crate::shape::{OldShape, OldShapes, Outcome, Shape, Values, Walk};
+use crate::shape::{Outcome, RecordedShape, RecordedShapes, Shape, Values, Walk};
 use crate::table::{Entry, Table};
 
 /// The format of the records that this build writes.
@@ -134,9 +134,12 @@ pub(crate) struct Stored<R> {
     pub(crate) migrated: bool,
 }
 
-/// The row and its stamps from bytes that may be anything. A migration is held to the shapes `old` of the
+/// The row and its stamps from bytes that may be anything. A migration is held to the `recorded` shapes of the
 /// table's earlier versions.
-pub(crate) fn decode<T: Table>(bytes: &[u8], old: &OldShapes) -> Result<Stored<T::Row>, RowError> {
+pub(crate) fn decode<T: Table>(
+    bytes: &[u8],
+    recorded: &RecordedShapes,
+) -> Result<Stored<T::Row>, RowError> {
     let table = T::NAME;
     let damaged = |reason| RowError::Damaged { table, reason };
     let record = unseal(bytes).ok_or(damaged("a record's checksum does not match"))?;
@@ -158,9 +161,12 @@ pub(crate) fn decode<T: Table>(bytes: &[u8], old: &OldShapes) -> Result<Stored<T
             version: found,
             reason,
         })?),
-        Ordering::Less => {
-            T::migrate_row(OldRow { table, version: found, bytes: row, shape: old.get(found) })?
-        }
+        Ordering::Less => T::migrate_row(OldRow {
+            table,
+            version: found,
+            bytes: row,
+            shape: recorded.get(found),
+        })?,
         Ordering::Greater => {
             return Err(RowError::NewerVersion { table, found, known: T::VERSION });
         }
@@ -186,7 +192,7 @@ pub struct OldRow<'a> {
     version: u16,
     bytes: &'a [u8],
     /// The shape that is recorded for the version.
-    shape: Option<&'a OldShape>,
+    shape: Option<&'a RecordedShape>,
 }
 
 impl OldRow<'_> {
@@ -360,7 +366,7 @@ mod tests {
     fn a_record_has_the_golden_bytes() {
         let bytes = stored::<Rows>(row()).unwrap();
         assert_eq!(hex(&bytes[..bytes.len() - TAIL]), GOLDEN);
-        let entry = decode::<Rows>(&bytes, OldShapes::NONE).unwrap().entry.unwrap();
+        let entry = decode::<Rows>(&bytes, RecordedShapes::NONE).unwrap().entry.unwrap();
         assert_eq!((entry.create_index(), entry.modify_index()), (5, 7));
         assert_eq!(*entry, row());
     }
@@ -371,8 +377,8 @@ mod tests {
         for at in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[at] ^= 0x10;
-            assert!(decode::<Rows>(&bad, OldShapes::NONE).is_err(), "byte {at} flipped");
-            assert!(decode::<Rows>(&bytes[..at], OldShapes::NONE).is_err(), "cut at {at}");
+            assert!(decode::<Rows>(&bad, RecordedShapes::NONE).is_err(), "byte {at} flipped");
+            assert!(decode::<Rows>(&bytes[..at], RecordedShapes::NONE).is_err(), "cut at {at}");
         }
     }
 
@@ -395,7 +401,7 @@ mod tests {
         for texts in [1_000, 1_000_000] {
             if let Ok(bytes) = stored::<Lists>((1, vec![String::new(); texts])) {
                 assert_eq!(
-                    decode::<Lists>(&bytes, OldShapes::NONE).unwrap().entry.unwrap().1.len(),
+                    decode::<Lists>(&bytes, RecordedShapes::NONE).unwrap().entry.unwrap().1.len(),
                     texts
                 );
             }
@@ -405,7 +411,7 @@ mod tests {
     #[test]
     fn rows_of_an_earlier_version_are_migrated_and_keep_their_stamps() {
         let bytes = stored::<Rows>(row()).unwrap();
-        let entry = decode::<NewRows>(&bytes, OldShapes::NONE).unwrap().entry.unwrap();
+        let entry = decode::<NewRows>(&bytes, RecordedShapes::NONE).unwrap().entry.unwrap();
         assert_eq!(*entry, ("vol".to_owned(), "-2".to_owned()));
         assert_eq!((entry.create_index(), entry.modify_index()), (5, 7));
     }
@@ -417,11 +423,11 @@ mod tests {
         bytes[1] = 2;
         seal(&mut bytes);
         assert_eq!(
-            decode::<NewRows>(&bytes, OldShapes::NONE).err().unwrap(),
+            decode::<NewRows>(&bytes, RecordedShapes::NONE).err().unwrap(),
             RowError::OlderVersion { table: "rows", found: 2, known: 3 }
         );
         assert_eq!(
-            decode::<Rows>(&bytes, OldShapes::NONE).err().unwrap(),
+            decode::<Rows>(&bytes, RecordedShapes::NONE).err().unwrap(),
             RowError::NewerVersion { table: "rows", found: 2, known: 1 }
         );
     }

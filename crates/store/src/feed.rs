@@ -8,7 +8,7 @@ use crate::durable::record;
 use crate::error::{FeedError, RowError};
 use crate::key::Key;
 use crate::primary::PrimaryKey;
-use crate::shape::OldShapes;
+use crate::shape::RecordedShapes;
 use crate::store::Store;
 use crate::table::{Entry, Table};
 
@@ -231,7 +231,7 @@ impl ChangedRow {
         let _ = table;
         match &self.row {
             Some(row) if *self.table == *T::NAME => {
-                Ok(codec::decode::<T>(row, OldShapes::NONE)?.entry)
+                Ok(codec::decode::<T>(row, RecordedShapes::NONE)?.entry)
             }
             _ => Ok(None),
         }

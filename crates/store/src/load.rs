@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::codec;
 use crate::error::RowError;
 use crate::key::{KeyBuf, KeyBytes};
-use crate::shape::OldShapes;
+use crate::shape::RecordedShapes;
 use crate::state::Arriving;
 use crate::table::{Entry, IndexDef, Table};
 use crate::tree::{OrdIndex, Tree};
@@ -46,7 +46,7 @@ pub(crate) type RawRows<'r> = dyn Iterator<Item = Result<Raw, RowError>> + 'r;
 pub(crate) fn rows<T: Table>(
     rows: &mut RawRows<'_>,
     defs: &[IndexDef<T::Row>],
-    old: &OldShapes,
+    recorded: &RecordedShapes,
     arriving: Arriving,
 ) -> Result<Loaded<T::Row>, RowError> {
     let mut chunks = std::iter::from_fn(|| {
@@ -55,10 +55,10 @@ pub(crate) fn rows<T: Table>(
     });
     let first = chunks.next().transpose()?.unwrap_or_default();
     if first.len() < ROWS_PER_CHUNK {
-        return decode::<T>(first, defs, old, arriving);
+        return decode::<T>(first, defs, recorded, arriving);
     }
     let chunks = std::iter::once(Ok(first)).chain(chunks);
-    let parts = pipelined(chunks, |chunk| decode::<T>(chunk, defs, old, arriving))?;
+    let parts = pipelined(chunks, |chunk| decode::<T>(chunk, defs, recorded, arriving))?;
     let count = parts.iter().map(|part| part.primary.len()).sum();
     let mut whole = Loaded {
         primary: Vec::with_capacity(count),
@@ -129,7 +129,7 @@ fn pipelined<W: Send, R: Send>(
 fn decode<T: Table>(
     rows: Vec<Raw>,
     defs: &[IndexDef<T::Row>],
-    old: &OldShapes,
+    recorded: &RecordedShapes,
     arriving: Arriving,
 ) -> Result<Loaded<T::Row>, RowError> {
     let mut loaded = Loaded {
@@ -140,7 +140,7 @@ fn decode<T: Table>(
         unreadable: Vec::new(),
     };
     for (key, bytes) in rows {
-        let entry = match row::<T>(&key, &bytes, old, arriving.stamped_max) {
+        let entry = match row::<T>(&key, &bytes, recorded, arriving.stamped_max) {
             Ok(Arrived::Row { entry, moved }) => {
                 loaded.moved |= moved;
                 entry
@@ -180,10 +180,10 @@ pub(crate) enum Arrived<R> {
 pub(crate) fn row<T: Table>(
     key: &KeyBytes,
     bytes: &[u8],
-    old: &OldShapes,
+    recorded: &RecordedShapes,
     stamped_max: u64,
 ) -> Result<Arrived<T::Row>, RowError> {
-    let stored = codec::decode::<T>(bytes, old)?;
+    let stored = codec::decode::<T>(bytes, recorded)?;
     let Some(entry) = stored.entry else { return Ok(Arrived::Dropped) };
     if entry.create_index() > entry.modify_index() || entry.modify_index() > stamped_max {
         return Err(RowError::Damaged {

@@ -21,7 +21,7 @@ use crate::range::Span;
 use crate::reclaim::Reclaim;
 use crate::salvage::{LeftOut, UnreadableRow};
 use crate::schema::Schema;
-use crate::shape::{OldShapes, Shape, Versions};
+use crate::shape::{RecordedShapes, Shape, Versions};
 use crate::table::{Entry, IndexDef, IndexSet, Table};
 use crate::tree::{OrdIndex, Tree};
 
@@ -217,7 +217,7 @@ pub(crate) struct Settled {
 /// Takes a row's key and bytes.
 pub(crate) type EachRow<'e> = dyn FnMut(&[u8], &[u8]) -> io::Result<()> + 'e;
 
-/// What a line of a dump is handed to.
+/// Takes a line of a dump.
 pub(crate) type EachLine<'a> = dyn FnMut(json::Form, &[u8]) -> io::Result<()> + 'a;
 
 /// A table without its row type.
@@ -271,7 +271,7 @@ pub(crate) struct TableState<T: Table> {
     pub(crate) defs: Arc<[IndexDef<T::Row>]>,
     pub(crate) shape: Arc<Shape>,
     /// The recorded shapes of its versions.
-    old: Arc<OldShapes>,
+    recorded: Arc<RecordedShapes>,
     /// The index of the last commit that changed a row, deletes included.
     last_index: u64,
     /// What is to be settled. What is loaded and replayed may break on the way what holds in the end: a
@@ -301,7 +301,7 @@ impl<T: Table> Clone for TableState<T> {
             conflicts: self.conflicts.clone(),
             defs: Arc::clone(&self.defs),
             shape: Arc::clone(&self.shape),
-            old: Arc::clone(&self.old),
+            recorded: Arc::clone(&self.recorded),
             last_index: self.last_index,
             open: self.open.clone(),
         }
@@ -318,7 +318,7 @@ impl<T: Table> ErasedTable for TableState<T> {
     }
 
     fn with_shapes(&self, shapes: &Versions) -> Arc<dyn ErasedTable> {
-        Arc::new(Self { old: Arc::new(OldShapes::of(shapes)), ..self.clone() })
+        Arc::new(Self { recorded: Arc::new(self.recorded.with(shapes)), ..self.clone() })
     }
 
     fn learn(&self) {
@@ -342,7 +342,7 @@ impl<T: Table> ErasedTable for TableState<T> {
         rows: &mut RawRows<'_>,
         arriving: Arriving,
     ) -> Result<Arc<dyn ErasedTable>, RowError> {
-        let loaded = load::rows::<T>(rows, &self.defs, &self.old, arriving)?;
+        let loaded = load::rows::<T>(rows, &self.defs, &self.recorded, arriving)?;
         let last_index = arriving.last_index;
         let secondary = load::indexes::<T>(&self.defs, loaded.secondary, last_index);
         let open = Open {
@@ -362,7 +362,7 @@ impl<T: Table> ErasedTable for TableState<T> {
             conflicts: Conflicts::default(),
             defs: Arc::clone(&self.defs),
             shape: Arc::clone(&self.shape),
-            old: Arc::clone(&self.old),
+            recorded: Arc::clone(&self.recorded),
             last_index,
         }))
     }
@@ -415,7 +415,7 @@ impl<T: Table> ErasedTable for TableState<T> {
             self.take(key.clone(), index, |_, _| ());
             return Ok(());
         };
-        match load::row::<T>(key, row, &self.old, arriving.stamped_max) {
+        match load::row::<T>(key, row, &self.recorded, arriving.stamped_max) {
             Ok(Arrived::Row { entry, moved: false })
                 if self.open.is_none()
                     // Deferred as it was when it was committed: rows may have swapped unique keys.
@@ -482,7 +482,7 @@ impl<T: Table> ErasedTable for TableState<T> {
             secondary,
             defs: Arc::clone(&self.defs),
             shape: Arc::clone(&self.shape),
-            old: Arc::clone(&self.old),
+            recorded: Arc::clone(&self.recorded),
             last_index: self.last_index,
             conflicts: Conflicts::default(),
             open: None,
@@ -506,8 +506,8 @@ impl<T: Table> TableState<T> {
     pub(crate) fn encode(&self, entry: &Entry<T::Row>, key: &KeyBytes) -> Result<Vec<u8>, String> {
         let bytes = codec::encode::<T>(entry, key.as_slice(), &self.shape)?;
         // After the row: it may be the first one that shows a part of its type which is recorded otherwise.
-        let recorded = self.old.get(T::VERSION).map_or(Ok(()), |old| old.check_own(&self.shape));
-        recorded.map_err(|differing| {
+        let Some(recorded) = self.recorded.get(T::VERSION) else { return Ok(bytes) };
+        recorded.check_own(&self.shape).map_err(|differing| {
             format!(
                 "the type of its table has another shape than the recorded one: {}; give the type a new \
                  version and a migration (recorded {}, now {})",
@@ -525,7 +525,7 @@ impl<T: Table> TableState<T> {
             conflicts: Conflicts::default(),
             defs,
             shape,
-            old: Arc::default(),
+            recorded: Arc::default(),
             last_index: 0,
             open: None,
         }

@@ -324,6 +324,13 @@ impl Observer for Failures {
     }
 }
 
+/// A copy of a disk, whose calls meet a fault.
+fn with_fault(disk: &Disk, fault: Fault) -> Arc<Mutex<Disk>> {
+    let mut copy = Disk::new(fault);
+    copy.files.clone_from(&disk.files);
+    Arc::new(Mutex::new(copy))
+}
+
 /// Runs the script of `seed` until it ends or a call fails.
 fn run(disk: &Arc<Mutex<Disk>>, seed: u64, durability: Durability) -> Run {
     let model = Store::in_memory(&schema());

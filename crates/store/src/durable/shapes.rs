@@ -270,7 +270,7 @@ impl Partly {
             return None;
         }
         self.seen = gains;
-        // One that differs is left to the next open, which names it before a row of it is read.
+        // A write refuses a row that shows a part which differs.
         let Compared::Learned(text) = compare(&self.recorded, &self.shape.latest().text()) else {
             return None;
         };

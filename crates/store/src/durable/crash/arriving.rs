@@ -119,12 +119,6 @@ fn old(values: [u8; 4]) -> (Disk, Rows) {
     (left, before)
 }
 
-fn with_fault(disk: &Disk, fault: Fault) -> Arc<Mutex<Disk>> {
-    let mut copy = Disk::new(fault);
-    copy.files.clone_from(&disk.files);
-    Arc::new(Mutex::new(copy))
-}
-
 /// Every fault of an open that makes so many calls.
 fn faults(disk: &Arc<Mutex<Disk>>) -> Vec<Fault> {
     let (syncs, writes) = {

@@ -26,12 +26,6 @@ fn sparse() -> (Disk, State) {
     (left, before)
 }
 
-fn with_fault(disk: &Disk, fault: Fault) -> Arc<Mutex<Disk>> {
-    let mut copy = Disk::new(fault);
-    copy.files.clone_from(&disk.files);
-    Arc::new(Mutex::new(copy))
-}
-
 fn open(disk: &Arc<Mutex<Disk>>) -> Store {
     let options = Options::default().history_bytes(KEPT);
     Store::open_files(files(disk), &schema(), &options).unwrap()

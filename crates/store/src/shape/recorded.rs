@@ -13,11 +13,11 @@ use super::{Compared, Shape, Versions, compare, compare_read};
 
 /// The recorded shapes of a table by version.
 #[derive(Debug, Default)]
-pub(crate) struct OldShapes(BTreeMap<u16, OldShape>);
+pub(crate) struct RecordedShapes(BTreeMap<u16, RecordedShape>);
 
 /// The recorded shape of one version.
 #[derive(Debug)]
-pub(crate) struct OldShape {
+pub(crate) struct RecordedShape {
     text: Arc<str>,
     /// The types that were compared and do not differ: a migration reads each row as the same one.
     agreed: Mutex<Vec<TypeId>>,
@@ -32,24 +32,36 @@ pub(crate) struct Differing {
     pub(crate) is: Box<str>,
 }
 
-impl OldShapes {
+impl RecordedShapes {
     /// For rows whose recorded shapes are not known.
     pub(crate) const NONE: &'static Self = &Self(BTreeMap::new());
 
-    pub(crate) fn of(versions: &Versions) -> Self {
-        let shape = |(version, text): (u16, &str)| {
+    /// These shapes and those of `versions`: of a version that both have, all that either of them knows.
+    pub(crate) fn with(&self, versions: &Versions) -> Self {
+        let known = self.0.iter().map(|(version, shape)| (*version, Arc::clone(&shape.text)));
+        let mut texts: BTreeMap<u16, Arc<str>> = known.collect();
+        for (version, text) in versions.iter() {
+            let text = match texts.get(&version).map(|known| compare(known, text)) {
+                Some(Compared::Same) => continue,
+                Some(Compared::Learned(both)) => both.into(),
+                // Rows that replace all others are of their own shape.
+                _ => text.into(),
+            };
+            texts.insert(version, text);
+        }
+        let shape = |(version, text)| {
             let (agreed, compared) = Default::default();
-            (version, OldShape { text: text.into(), agreed, compared })
+            (version, RecordedShape { text, agreed, compared })
         };
-        Self(versions.iter().map(shape).collect())
+        Self(texts.into_iter().map(shape).collect())
     }
 
-    pub(crate) fn get(&self, version: u16) -> Option<&OldShape> {
+    pub(crate) fn get(&self, version: u16) -> Option<&RecordedShape> {
         self.0.get(&version)
     }
 }
 
-impl OldShape {
+impl RecordedShape {
     /// Compares the shape of the table's own type, of which a row may have shown a part since the open.
     ///
     /// Cost: a few loads, except after a row that showed a part.
@@ -58,14 +70,7 @@ impl OldShape {
         if self.compared.load(Ordering::Relaxed) == gains {
             return Ok(());
         }
-        let is = shape.latest().text();
-        if let Compared::Differs(difference) = compare(&self.text, &is) {
-            return Err(Differing {
-                difference: difference.into(),
-                was: (*self.text).into(),
-                is: is.into(),
-            });
-        }
+        self.differing(shape, compare)?;
         self.compared.store(gains, Ordering::Relaxed);
         Ok(())
     }
@@ -80,16 +85,25 @@ impl OldShape {
         }
         // A type that can never be read fails by itself.
         let Ok(shape) = Shape::of::<R>() else { return Ok(()) };
+        self.differing(&shape, compare_read)?;
+        self.agreed.lock().push(id);
+        Ok(())
+    }
+
+    fn differing(
+        &self,
+        shape: &Shape,
+        compare: impl FnOnce(&str, &str) -> Compared,
+    ) -> Result<(), Differing> {
         let is = shape.latest().text();
-        if let Compared::Differs(difference) = compare_read(&self.text, &is) {
-            return Err(Differing {
+        match compare(&self.text, &is) {
+            Compared::Differs(difference) => Err(Differing {
                 difference: difference.into(),
                 was: (*self.text).into(),
                 is: is.into(),
-            });
+            }),
+            // Shapes of other forms can't be compared: as at the open of a directory.
+            _ => Ok(()),
         }
-        // Shapes of other forms can't be compared: as at the open of a directory.
-        self.agreed.lock().push(id);
-        Ok(())
     }
 }
