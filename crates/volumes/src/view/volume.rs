@@ -8,9 +8,7 @@ use super::AllocationStub;
 use crate::{
     facts::{FactsReader, VolumeFacts, claims_on},
     modes::Capability,
-    rows::{
-        Allocations, Claim, CsiClaim, CsiVolume, Labels, MountOptions, Topology, TopologyRequest,
-    },
+    rows::{Allocations, CsiClaim, CsiVolume, Labels, MountOptions, Topology, TopologyRequest},
 };
 
 /// A volume in a list.
@@ -145,11 +143,12 @@ impl<'v> VolumeView<'v> {
     /// has them.
     pub fn new<V: ReadView>(view: &'v V, entry: &'v Entry<CsiVolume>) -> Self {
         let facts = FactsReader::new(view).of(entry);
-        let ids = |of: fn(&CsiClaim) -> Option<&Claim>| {
-            let claims = claims_on(view, entry).filter_map(|row| of(row));
-            AllocationIds(claims.map(|claim| claim.allocation_id).collect())
+        let active = claims_on(view, entry).filter(|row| row.active.is_some());
+        let (writers, readers): (Vec<_>, Vec<_>) = active.partition(|row| row.writing().is_some());
+        let ids = |rows: Vec<&Entry<CsiClaim>>| {
+            AllocationIds(rows.into_iter().map(|row| row.allocation_id).collect())
         };
-        let (readers, writers) = (ids(CsiClaim::reading), ids(CsiClaim::writing));
+        let (readers, writers) = (ids(readers), ids(writers));
         let allocations: Vec<_> = (readers.0.iter().chain(&writers.0))
             .filter_map(|id| view.get::<Allocations>(*id))
             .map(AllocationStub::new)
