@@ -247,6 +247,17 @@ impl Shared {
         *self.stopped.borrow()
     }
 
+    /// Leaves work to the next start, with its intent, when the server stops: its plugin was killed in the
+    /// middle, so that its failure says nothing.
+    fn check_running(&self) -> Result<(), KeepError> {
+        if self.is_stopped() {
+            return Err(KeepError::Broken(
+                "the server stops; the next start settles it".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
     fn plugin(&self, id: &str) -> Result<Box<dyn HostVolumePlugin>, PluginError> {
         let Places { volumes, plugins, .. } = &self.places;
         if id == MKDIR {
@@ -269,6 +280,9 @@ impl Shared {
             HostOperation::Create => self.make(&volume)?,
             _ => self.take_over(&volume),
         };
+        if answer.is_err() {
+            self.check_running()?;
+        }
         let made =
             answer.as_ref().ok().filter(|_| plan.operation() == HostOperation::Create).cloned();
         let recorded = self.record(writer, plan, answer);
@@ -347,6 +361,9 @@ impl Shared {
     fn remove(&self, writer: &Writer, plan: &HostDeletePlan) -> Result<u64, KeepError> {
         let volume = plan.volume();
         let answer = self.unmake_on_request(volume)?;
+        if answer.is_err() {
+            self.check_running()?;
+        }
         let removed = writer.write(|txn, now| {
             record_host_delete(txn, plan, answer)?;
             if volume.node_id == self.node && txn.get::<Nodes>(self.node).is_some() {
