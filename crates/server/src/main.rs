@@ -23,6 +23,7 @@ mod schema;
 mod serve;
 mod signals;
 mod socket;
+mod stderr;
 mod stdout;
 mod watcher;
 
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            stdout::tell(&format_args!("statehold: {error}"));
+            stderr::write_line(&format_args!("statehold: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -1,6 +1,5 @@
-//! Standard output of the commands whose result it is, and their words on standard error.
+//! Standard output of the commands whose result it is.
 
-use std::fmt;
 use std::fs;
 use std::io::{self, Stdout, StdoutLock, Write as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -60,10 +59,4 @@ fn is_shared(stdout: &Stdout) -> bool {
     // Nothing depends on it if this fails.
     let _ = fcntl_setfl(stdout, before);
     shared
-}
-
-/// Writes a line to standard error, if there is one that takes it: a reader that is gone must not change the
-/// exit status, as the panic of `eprintln!` would.
-pub(crate) fn tell(line: &dyn fmt::Display) {
-    let _ = writeln!(io::stderr(), "{line}");
 }

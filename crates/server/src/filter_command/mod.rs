@@ -14,7 +14,7 @@ use statehold_filter::{Budget, Dialect, EvalErrorKind, Filter, Json, Limits, Opt
 
 use self::stream::{Place, Rows, StreamError};
 use crate::cli::FilterArgs;
-use crate::stdout;
+use crate::{stderr, stdout};
 
 /// A row matched.
 const MATCHED: u8 = 0;
@@ -124,18 +124,19 @@ pub(crate) fn run(args: &FilterArgs) -> ExitCode {
     let filter = match Filter::<Json>::compile_with(&args.expression, &options) {
         Ok(filter) => filter,
         Err(error) => {
-            stdout::tell(&error);
+            stderr::write_line(&error);
             return ExitCode::from(BAD);
         }
     };
     if let Err(error) = stdout::check() {
-        stdout::tell(&format_args!("statehold filter: {error}"));
+        stderr::write_line(&format_args!("statehold filter: {error}"));
         return ExitCode::from(BAD);
     }
     let output = RefCell::new(io::BufWriter::new(io::stdout().lock()));
     let input = FlushedBefore { input: io::stdin().lock(), output: &output };
     let input = io::BufReader::with_capacity(INPUT_BUFFER, input);
-    let report = |error: &FilterError| stdout::tell(&format_args!("statehold filter: {error}"));
+    let report =
+        |error: &FilterError| stderr::write_line(&format_args!("statehold filter: {error}"));
     let result =
         filter_rows(&filter, &mut budget, input, &mut Shared(&output), args.on_error, report);
     let mut output = output.into_inner();
@@ -143,10 +144,9 @@ pub(crate) fn run(args: &FilterArgs) -> ExitCode {
     let flushed = output.flush().map_err(FilterError::Output);
     match result.and_then(|outcome| flushed.map(|()| outcome)) {
         Ok(Outcome { matched, skipped }) => {
-            match skipped {
-                0 => {}
-                1 => stdout::tell(&format_args!("statehold filter: skipped 1 value")),
-                _ => stdout::tell(&format_args!("statehold filter: skipped {skipped} values")),
+            if skipped > 0 {
+                let values = if skipped == 1 { "value" } else { "values" };
+                stderr::write_line(&format_args!("statehold filter: skipped {skipped} {values}"));
             }
             ExitCode::from(if matched { MATCHED } else { NOTHING })
         }
@@ -155,7 +155,7 @@ pub(crate) fn run(args: &FilterArgs) -> ExitCode {
             ExitCode::from(MATCHED)
         }
         Err(error) => {
-            stdout::tell(&format_args!("statehold filter: {error}"));
+            stderr::write_line(&format_args!("statehold filter: {error}"));
             ExitCode::from(BAD)
         }
     }
