@@ -107,3 +107,35 @@ impl RecordedShape {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn versions(texts: &[(u16, &str)]) -> Versions {
+        let mut versions = Versions::default();
+        texts.iter().for_each(|(version, text)| versions.insert(*version, text));
+        versions
+    }
+
+    fn text(shapes: &RecordedShapes, version: u16) -> Option<&str> {
+        shapes.get(version).map(|shape| &*shape.text)
+    }
+
+    #[test]
+    fn shapes_of_other_versions_are_kept_beside_those_that_arrive() {
+        let known = RecordedShapes::NONE.with(&versions(&[(1, "1 {a: u8}"), (2, "1 {a: u16}")]));
+        let both = known.with(&versions(&[(2, "1 {a: u32}"), (3, "1 {a: u64}")]));
+        let texts = [1, 2, 3].map(|version| text(&both, version));
+        assert_eq!(texts, [Some("1 {a: u8}"), Some("1 {a: u32}"), Some("1 {a: u64}")]);
+    }
+
+    #[test]
+    fn a_part_that_is_not_known_hides_none_that_is() {
+        let (whole, part) = ("1 ({a: u8}, u16)", "1 ({a: u8}, ?)");
+        let known = RecordedShapes::NONE.with(&versions(&[(1, whole)]));
+        assert_eq!(text(&known.with(&versions(&[(1, part)])), 1), Some(whole));
+        let known = RecordedShapes::NONE.with(&versions(&[(1, part)]));
+        assert_eq!(text(&known.with(&versions(&[(1, whole)])), 1), Some(whole));
+    }
+}
