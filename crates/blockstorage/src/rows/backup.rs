@@ -105,6 +105,7 @@ pub struct Backup {
 
 /// The fields of version 1, in their order: before backups had what a restored volume gets back.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 struct BackupV1 {
     id: Uuid,
     project_id: Box<str>,
@@ -191,4 +192,40 @@ impl Backup {
             }
         })
         .serves_stated(super::NAME_FOLDED, Kind::Text);
+}
+
+#[cfg(test)]
+mod tests {
+    use statehold_store::Schema;
+
+    use super::*;
+
+    /// The shape of version 1, as directories have it recorded. It never changes.
+    const RECORDED: &str = "1 {id: bytes, project_id: string, user_id: string, volume_id: bytes, \
+        snapshot_id: option<bytes>, parent_id: option<bytes>, name: option<string>, \
+        description: option<string>, size: u32, status: enum{Creating, Available, Deleting, Error, \
+        ErrorDeleting, Restoring}, availability_zone: option<string>, container: string, \
+        object_count: u32, fail_reason: option<string>, created_at: i64, updated_at: option<i64>, \
+        data_timestamp: i64, metadata: map<string, string>, volume_name: option<string>, bootable: bool, \
+        image_metadata: @9}";
+
+    /// A table of rows of version 1, for their shape.
+    struct Version1;
+
+    impl Table for Version1 {
+        const NAME: &'static str = "block_backups";
+        const VERSION: u16 = 1;
+        type Key = Uuid;
+        type Row = BackupV1;
+
+        fn key(row: &BackupV1) -> Uuid {
+            row.id
+        }
+    }
+
+    #[test]
+    fn version_1_of_backups_has_the_shape_that_was_recorded() {
+        let shape = Schema::new().table::<Version1>().shapes().next();
+        assert_eq!(shape.map(|shape| shape.text).as_deref(), Some(RECORDED));
+    }
 }
