@@ -1,7 +1,8 @@
 //! `fair`: the latency of an honest client alone, and beside 64 connections of one other caller that asks
 //! for as much as it can. Each request of the honest client is measured in both states within one run.
 //!
-//! The clients share the machine with the server: part of the ratio is their own work.
+//! The clients share the machine with the server: part of the ratio is their own work. The last columns are the
+//! processors that server and clients had on average while the honest client was measured beside the others.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::fixture::{Fixture, named_volume, volume_id};
+use crate::fixture::{Fixture, cpu_of, named_volume, volume_id};
 
 /// Connections of the other caller.
 const ATTACKERS: usize = 64;
@@ -90,7 +91,7 @@ pub(crate) fn print(trial: bool) {
         "\nfair: an honest client alone, and beside {ATTACKERS} connections of one other caller"
     );
     println!(
-        "attack            request             alone p50       p99   beside p50       p99   p50 x   p99 x   attacks"
+        "attack            request             alone p50       p99   beside p50       p99   p50 x   p99 x   attacks  server  clients"
     );
     for (attack_name, attack) in ATTACKS {
         for (name, ask) in ASKS {
@@ -106,9 +107,15 @@ pub(crate) fn print(trial: bool) {
                     std::thread::yield_now();
                 }
                 done.store(0, Ordering::Relaxed);
+                let cpu = || [fixture.cpu(), cpu_of(std::process::id())];
+                let (before, begun) = (cpu(), Instant::now());
                 let beside = measure(&fixture, requests, ask);
+                let (after, took) = (cpu(), begun.elapsed());
                 over.store(true, Ordering::Relaxed);
-                beside
+                let processors = |at: usize| {
+                    after[at].saturating_sub(before[at]).as_secs_f64() / took.as_secs_f64()
+                };
+                (beside, [processors(0), processors(1)])
             });
             let done = done.load(Ordering::Relaxed);
             print_line(attack_name, name, alone, beside, done);
@@ -116,10 +123,16 @@ pub(crate) fn print(trial: bool) {
     }
 }
 
-fn print_line(attack: &str, ask: &str, alone: Latency, beside: Latency, done: usize) {
+fn print_line(
+    attack: &str,
+    ask: &str,
+    alone: Latency,
+    (beside, [server, clients]): (Latency, [f64; 2]),
+    done: usize,
+) {
     let ratio = |beside: Duration, alone: Duration| beside.as_secs_f64() / alone.as_secs_f64();
     println!(
-        "{attack:<17} {ask:<17} {:>11.1?} {:>9.1?}  {:>11.1?} {:>9.1?} {:>7.1} {:>7.1} {done:>9}",
+        "{attack:<17} {ask:<17} {:>11.1?} {:>9.1?}  {:>11.1?} {:>9.1?} {:>7.1} {:>7.1} {done:>9} {server:>7.1} {clients:>8.1}",
         alone.p50,
         alone.p99,
         beside.p50,

@@ -89,11 +89,7 @@ impl Fixture {
 
     /// The CPU time that the server has used.
     pub(crate) fn cpu(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.server.id())).unwrap();
-        // After the name, which ends with the last parenthesis, field 12 is user and 13 system time.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-        let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
-        Duration::from_millis(ticks * MILLISECONDS_PER_TICK)
+        cpu_of(self.server.id())
     }
 
     /// The memory that the server holds, in bytes.
@@ -165,4 +161,13 @@ impl Client {
         let release = json!({ "AllocationID": allocation, "Mode": "gc", "State": "ready-to-free" });
         self.put(&path, release.to_string().as_bytes());
     }
+}
+
+/// The CPU time that a process has used.
+pub(crate) fn cpu_of(process: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // After the name, which ends with the last parenthesis, field 12 is user and 13 system time.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * MILLISECONDS_PER_TICK)
 }

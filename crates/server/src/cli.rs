@@ -299,7 +299,8 @@ pub(crate) struct LimitArgs {
     #[arg(long, value_name = "BYTES", default_value_t = PARKED_BYTES_MAX_DEFAULT)]
     pub(crate) parked_bytes_max: usize,
 
-    /// Writes that may be in progress at the same time; one more is answered 429.
+    /// Writes that may be in progress at the same time; one more is answered 429. One caller may have half of
+    /// them.
     #[arg(long, value_name = "WRITES", default_value_t = WRITES_MAX_DEFAULT)]
     pub(crate) writes_max: usize,
 

@@ -82,6 +82,8 @@ pub(crate) struct EdgeMetrics {
     pub(crate) unsent: Gauge,
     /// Bytes of the requests that wait for a change.
     pub(crate) parked: Gauge,
+    /// Writes in progress.
+    pub(crate) writes: Gauge,
     /// Reads and writes that wait for their turn.
     pub(crate) queued: Gauge,
 }
@@ -115,6 +117,7 @@ impl EdgeMetrics {
         for (name, help, gauge) in bytes {
             to.register_with_unit(name, help, Unit::Bytes, gauge.clone());
         }
+        to.register("http_writes", "Writes in progress", self.writes.clone());
         to.register("http_queued", "Reads and writes that wait for a turn", self.queued.clone());
     }
 

@@ -32,6 +32,10 @@ fn digest(token: &str) -> String {
 
 /// A server whose callers have the tokens `greedy` and `honest`.
 fn start_with_tokens(dir: &Path) -> Server {
+    start_with_tokens_and(dir, &[])
+}
+
+fn start_with_tokens_and(dir: &Path, flags: &[&str]) -> Server {
     let token = |name| {
         let digest = digest(name);
         format!("[[token]]\nname = \"{name}\"\nsha256 = \"{digest}\"\nmanagement = true\n")
@@ -40,6 +44,7 @@ fn start_with_tokens(dir: &Path) -> Server {
     std::fs::write(&file, token("greedy") + &token("honest")).unwrap();
     let mut command = command(&dir.join("data"));
     command.arg("--acl").arg(file).args(["--log-level", "debug", "--log-format", "json"]);
+    command.args(flags);
     Server::spawn_with_stderr(&mut command, Stdio::piped())
 }
 
@@ -129,6 +134,38 @@ fn a_small_write_goes_before_large_ones_that_wait() {
         after <= before + 2,
         "{before} large writes were done before the small one, {after} with it"
     );
+}
+
+#[test]
+fn one_caller_never_has_all_writes_in_progress() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start_with_tokens_and(dir.path(), &["--writes-max", "2"]);
+    let put = |name, path: &str, body: &serde_json::Value| {
+        let body = body.to_string();
+        server.send_with("PUT", path, &[("X-Nomad-Token", name)], Some(body.as_bytes())).status()
+    };
+    let node = common::NODES[0];
+    let report = common::node_payload(node, true);
+    assert_eq!(put("honest", &format!("/statehold/v1/nodes/{node}"), &report).as_u16(), 200);
+    let large = json!({ "Volumes": volumes(0..5_000) });
+    let (refused, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    std::thread::scope(|threads| {
+        for _ in 0..8 {
+            threads.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let status = put("greedy", "/v1/volumes", &large).as_u16();
+                    refused.fetch_add(usize::from(status == 429), Ordering::Relaxed);
+                }
+            });
+        }
+        eventually(|| refused.load(Ordering::Relaxed) > 8);
+        let volume = volume_payload("honest");
+        let body = json!({ "Volumes": [volume] });
+        let statuses: Vec<_> =
+            (0..8).map(|_| put("honest", "/v1/volume/csi/honest", &body).as_u16()).collect();
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(statuses, [200; 8]);
+    });
 }
 
 #[test]

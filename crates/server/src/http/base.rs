@@ -9,13 +9,13 @@
 use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody as _};
 use axum::http::StatusCode;
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 use statehold_store::{Snapshot, Store, WriteTxn};
-use tokio::sync::Semaphore;
 
 use super::caller::CallerKey;
 use super::limits::Limits;
@@ -31,6 +31,15 @@ use crate::socket::{Peer, Presence};
 
 /// How many times too large a body may be to be read to its end.
 const PASSED_MAX: usize = 16;
+
+/// Bytes of a refused body that are read between two pauses of [`DISCARD_PAUSE`].
+///
+/// Refused bodies are read at 5 MiB a second, because the sending and reading of bytes that are of no use at the
+/// speed of the network takes processors and memory from all other callers.
+const DISCARDED_AT_ONCE: usize = 256 << 10;
+
+/// The time between two pieces of a refused body.
+const DISCARD_PAUSE: Duration = Duration::from_millis(50);
 
 /// Bytes of a body from which on a write counts as large. Large writes wait for small ones and have one
 /// turn together, because a transaction of thousands of rows takes seconds.
@@ -52,7 +61,7 @@ struct Shared {
     /// A turn for each query that may run at the same time.
     queries: Turns,
     /// A permit for each write that may be in progress at the same time.
-    writes: Semaphore,
+    writes: Pool,
     writing: WriteQueue,
     bodies: Pool,
     unsent: Pool,
@@ -122,8 +131,8 @@ impl Base {
         let shared = Shared {
             // One more than a caller may have, so that another caller always finds one; and beside it the
             // caller leaves a core free, or its threads would slow the other caller's down.
-            queries: Turns::beside(cores + 1, cores, cores - 1, cores),
-            writes: Semaphore::new(limits.writes_max.min(Semaphore::MAX_PERMITS)),
+            queries: Turns::beside(cores + 1, cores, cores - 1, cores, writing.present().clone()),
+            writes: Pool::new(limits.writes_max, edge.writes.clone()),
             writing,
             bodies: Pool::new(limits.bodies_max, edge.bodies.clone()),
             unsent: Pool::new(limits.unsent_max, edge.unsent.clone()),
@@ -142,6 +151,7 @@ impl Base {
 
     /// The same for the request of `asker`.
     pub(crate) fn of(&self, asker: Asker) -> Self {
+        self.shared.writing.present().note(asker.key(), Instant::now());
         Self { asker, ..self.clone() }
     }
 
@@ -285,10 +295,11 @@ impl Base {
         write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, E>,
         after: impl FnOnce(&Snapshot, T) -> Result<R, E>,
     ) -> Result<(R, u64), E> {
-        let permit = self.shared.writes.try_acquire().map_err(|_| {
+        let permit = self.shared.writes.take(self.asker.key(), 1).ok_or_else(|| {
             self.edge().refused(Refused::Writes);
             Reject::too_many(format!(
-                "{} writes are in progress already, the limit set by --writes-max; try again later",
+                "{} writes may be in progress, the limit set by --writes-max of which one caller has at \
+                 most half; try again later",
                 self.shared.limits.writes_max
             ))
         })?;
@@ -403,13 +414,13 @@ enum Taken {
 
 /// Reads a body of up to `max` bytes and charges the bytes that come. The rest of one that is refused is read and
 /// dropped, unless it is far too large: a client that is still sending when the connection is closed
-/// never reads why.
+/// never reads why. The client sends that rest slowly, because the server pauses between its pieces.
 async fn read_body(body: Body, max: usize, charge: &mut Charge) -> Result<Taken, axum::Error> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let mut body = body.into_data_stream();
     // Room for all of it, so that it is never there twice. The system gives memory as it comes.
     let mut kept = Vec::with_capacity(announced.min(max));
-    let (mut len, mut refused) = (0_usize, None);
+    let (mut len, mut refused, mut discarded) = (0_usize, None, 0);
     while let Some(bytes) = body.next().await {
         let bytes = bytes?;
         len = len.saturating_add(bytes.len());
@@ -426,6 +437,11 @@ async fn read_body(body: Body, max: usize, charge: &mut Charge) -> Result<Taken,
         if refused.is_some() {
             kept = Vec::new();
             charge.clear();
+            discarded += bytes.len();
+            if discarded >= DISCARDED_AT_ONCE {
+                discarded = 0;
+                tokio::time::sleep(DISCARD_PAUSE).await;
+            }
         } else {
             kept.extend_from_slice(&bytes);
         }

@@ -123,7 +123,12 @@ impl Gzip {
         loop {
             if !self.rest.is_empty() {
                 let turn = ready!(self.poll_turn(context))?;
-                let bytes = self.compress()?;
+                // The runtime's other tasks leave this thread meanwhile, as they do for other turns.
+                let bytes = if turn.is_some() {
+                    tokio::task::block_in_place(|| self.compress())?
+                } else {
+                    self.compress()?
+                };
                 drop(turn);
                 if !bytes.is_empty() {
                     return Poll::Ready(Ok(Some(bytes)));

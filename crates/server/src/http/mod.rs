@@ -34,6 +34,7 @@ mod params;
 mod plugins;
 mod pool;
 mod pools;
+mod present;
 mod provided;
 mod reject;
 mod reply;

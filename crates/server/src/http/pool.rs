@@ -1,4 +1,4 @@
-//! Bytes that clients may make the server hold, together and each.
+//! Bytes, or other things, that clients may make the server hold, together and each.
 
 use std::collections::HashMap;
 use std::sync::Arc;

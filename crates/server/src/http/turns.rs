@@ -8,7 +8,10 @@
 //! is worth the same whatever is computed in it.
 //!
 //! Turns are worth less when more of them are held than the machine has processors. So beside another
-//! caller, which asked a moment ago, a caller has fewer turns than alone.
+//! caller that is present a caller has fewer turns than alone. And some turns cannot be handed on: a transaction
+//! of thousands of rows ends when it ends. So a caller rests after a long turn of what can wait, for as long as the
+//! turn took, while another caller is present: such turns take half of the time, and a client that sends one
+//! request after the other waits for one of them in hundreds of its own.
 //!
 //! Invariant: a caller has at most `caller_max` turns, which is less than there are unless there is one.
 
@@ -18,19 +21,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::caller::CallerKey;
+use super::present::PresentCallers;
 
 /// Turns of a caller that go to requests that can wait not, before one that can gets one: it would
 /// never get any otherwise.
 const BEFORE_LATER_MAX: u32 = 8;
 
-/// The time for which a caller that asked for something counts as present.
-///
-/// Long enough for a client between two requests, short enough that a caller that is alone again has all
-/// its turns soon.
-const PRESENT: Duration = Duration::from_secs(1);
+/// Turns that took less are followed by no rest: they delay others by less than a disk does.
+const REST_MIN: Duration = Duration::from_millis(5);
+
+/// The longest rest.
+const REST_MAX: Duration = Duration::from_secs(1);
 
 /// Computations that wait in the middle, each with a thread of its own; further ones go on instead.
 const HANDED_ON_MAX: usize = 64;
@@ -55,6 +60,7 @@ struct Shared {
     beside_max: usize,
     /// How many of the turns those who can wait may have at a time.
     later_max: usize,
+    present: PresentCallers,
     state: Mutex<State>,
     /// Requests in queues, for a look without the lock.
     waiting: AtomicUsize,
@@ -72,30 +78,23 @@ struct State {
     callers: HashMap<CallerKey, Queue>,
     /// The callers with requests in their queues, the next one in front.
     ring: VecDeque<CallerKey>,
-    /// The last two callers that a client of waited for, and when.
-    last: [Option<(CallerKey, Instant)>; 2],
+    /// The callers that rest from what can wait, each until its time.
+    resting: HashMap<CallerKey, Instant>,
     /// Turns that were given so far.
     given: u64,
 }
 
 impl State {
-    /// Notes that a client of `caller` waits for an answer.
-    fn note(&mut self, caller: CallerKey, now: Instant) {
-        if self.last[0].is_none_or(|(last, _)| last != caller) {
-            self.last[1] = self.last[0];
-        }
-        self.last[0] = Some((caller, now));
+    /// Whether another caller than `caller` is present, or has turns or waits.
+    fn is_beside(&self, present: &PresentCallers, caller: CallerKey, now: Instant) -> bool {
+        let own = usize::from(self.callers.contains_key(&caller));
+        self.callers.len() > own || present.has_other_than(caller, now)
     }
 
-    /// Whether another caller than `caller` is present.
-    fn is_beside(&self, caller: CallerKey, now: Instant) -> bool {
-        let own = usize::from(self.callers.contains_key(&caller));
-        self.callers.len() > own
-            || self
-                .last
-                .iter()
-                .flatten()
-                .any(|(other, at)| *other != caller && now.saturating_duration_since(*at) < PRESENT)
+    /// Whether `caller` rests from what can wait.
+    fn rests(&self, present: &PresentCallers, caller: CallerKey, now: Instant) -> bool {
+        self.resting.get(&caller).is_some_and(|until| now < *until)
+            && self.is_beside(present, caller, now)
     }
 }
 
@@ -161,8 +160,13 @@ impl Queue {
 impl Turns {
     /// Creates `turns` turns, of which one caller has at most `caller_max` at a time and requests that
     /// can wait at most `later_max`. Each number counts as at least 1.
-    pub(crate) fn new(turns: usize, caller_max: usize, later_max: usize) -> Self {
-        Self::beside(turns, caller_max, caller_max, later_max)
+    pub(crate) fn new(
+        turns: usize,
+        caller_max: usize,
+        later_max: usize,
+        present: PresentCallers,
+    ) -> Self {
+        Self::beside(turns, caller_max, caller_max, later_max, present)
     }
 
     /// The same, where a caller has at most `beside_max` turns while another one is present.
@@ -171,14 +175,15 @@ impl Turns {
         caller_max: usize,
         beside_max: usize,
         later_max: usize,
+        present: PresentCallers,
     ) -> Self {
-        let (callers, ring) = (HashMap::new(), VecDeque::new());
-        let state =
-            State { free: turns.max(1), later: 0, callers, ring, last: [None; 2], given: 0 };
+        let (callers, resting, ring) = (HashMap::new(), HashMap::new(), VecDeque::new());
+        let state = State { free: turns.max(1), later: 0, callers, ring, resting, given: 0 };
         Self(Arc::new(Shared {
             caller_max: caller_max.max(1),
             beside_max: beside_max.clamp(1, caller_max.max(1)),
             later_max: later_max.max(1),
+            present,
             state: Mutex::new(state),
             waiting: AtomicUsize::new(0),
             several: AtomicBool::new(false),
@@ -209,11 +214,6 @@ impl Turns {
     ) -> oneshot::Receiver<Turn> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.0.state.lock();
-        // A request that goes on in the middle is no new one, and one that can wait has no client that
-        // others should make room for.
-        if urgency == Urgency::Now && matches!(place, Place::Back) {
-            state.note(caller, Instant::now());
-        }
         let request = Waiting { turn: sender, since: state.given };
         let queue = state.callers.entry(caller).or_default();
         let requests = match urgency {
@@ -235,7 +235,7 @@ impl Turns {
 
     /// The turns that `caller` may have now.
     fn max_of(&self, state: &State, caller: CallerKey, now: Instant) -> usize {
-        if self.0.beside_max < self.0.caller_max && state.is_beside(caller, now) {
+        if self.0.beside_max < self.0.caller_max && state.is_beside(&self.0.present, caller, now) {
             self.0.beside_max
         } else {
             self.0.caller_max
@@ -254,7 +254,8 @@ impl Turns {
         let mut passed = 0;
         while state.free > 0 && passed < state.ring.len() {
             let Some(caller) = state.ring.pop_front() else { return };
-            let may_later = state.later < self.0.later_max;
+            let may_later =
+                state.later < self.0.later_max && !state.rests(&self.0.present, caller, now);
             let max = self.max_of(state, caller, now);
             let Some(queue) = state.callers.get_mut(&caller) else { continue };
             let dropped = queue.forget_dropped();
@@ -264,7 +265,7 @@ impl Turns {
             let given = next.map(|(urgency, request)| {
                 self.0.waiting.fetch_sub(1, Ordering::Relaxed);
                 let waited = state.given.saturating_sub(request.since);
-                let turn = Turn { of: Some(self.clone()), caller, urgency, waited };
+                let turn = Turn { of: Some(self.clone()), caller, urgency, waited, began: now };
                 // The client may have left just now: its turn is then nobody's.
                 request.turn.send(turn).map_err(Turn::void).map(|()| urgency)
             });
@@ -292,10 +293,14 @@ impl Turns {
         }
     }
 
-    fn release(&self, caller: CallerKey, urgency: Urgency) {
+    /// Takes back a turn that began at `began`.
+    fn release(&self, caller: CallerKey, urgency: Urgency, began: Instant) {
         let mut state = self.0.state.lock();
         state.free += 1;
-        state.later -= usize::from(urgency == Urgency::Later);
+        if urgency == Urgency::Later {
+            state.later -= 1;
+            self.rest(&mut state, caller, began);
+        }
         if let Some(queue) = state.callers.get_mut(&caller) {
             queue.running -= 1;
             if queue.running == 0 && queue.is_empty() {
@@ -303,6 +308,26 @@ impl Turns {
             }
         }
         self.grant(&mut state);
+    }
+
+    /// Lets `caller` rest after a turn that began at `began`, if that was long and another caller is present.
+    fn rest(&self, state: &mut State, caller: CallerKey, began: Instant) {
+        let now = Instant::now();
+        let took = now.saturating_duration_since(began).min(REST_MAX);
+        if took < REST_MIN || !state.is_beside(&self.0.present, caller, now) {
+            return;
+        }
+        let until = now + took;
+        state.resting.retain(|_, until| *until > now);
+        state.resting.insert(caller, until);
+        // No release may come when the rest is over. Without a runtime the next request grants.
+        if let Ok(runtime) = Handle::try_current() {
+            let turns = self.clone();
+            runtime.spawn(async move {
+                tokio::time::sleep_until(until.into()).await;
+                turns.grant(&mut turns.0.state.lock());
+            });
+        }
     }
 
     /// Whether a request waits that goes before another turn of `caller` with this urgency, or the caller
@@ -327,7 +352,8 @@ impl Turns {
                     urgency == Urgency::Later && live(&queue.now)
                 } else {
                     queue.running < self.max_of(&state, *other, now)
-                        && (live(&queue.now) || live(&queue.later))
+                        && (live(&queue.now)
+                            || live(&queue.later) && !state.rests(&self.0.present, *other, now))
                 }
             },
         )
@@ -349,6 +375,7 @@ pub(crate) struct Turn {
     urgency: Urgency,
     /// Turns of other requests that it waited for at most, before it or in its middle.
     waited: u64,
+    began: Instant,
 }
 
 impl Turn {
@@ -369,7 +396,7 @@ impl Turn {
             self.of = None;
             // In front of the caller's own requests, so that as few as possible are in the middle.
             let next = of.enqueue(self.caller, self.urgency, Place::Front);
-            of.release(self.caller, self.urgency);
+            of.release(self.caller, self.urgency, self.began);
             if let Ok(next) = next.blocking_recv() {
                 let waited = self.waited.max(next.waited);
                 *self = next;
@@ -388,7 +415,7 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(of) = self.of.take() {
-            of.release(self.caller, self.urgency);
+            of.release(self.caller, self.urgency, self.began);
         }
     }
 }
@@ -398,6 +425,7 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
+    use super::super::present::PRESENT;
     use super::*;
 
     fn caller(last: u8) -> CallerKey {
@@ -416,7 +444,7 @@ mod tests {
 
     #[test]
     fn one_caller_never_has_all_turns() {
-        let turns = Turns::new(3, 2, 3);
+        let turns = Turns::new(3, 2, 3, PresentCallers::default());
         let mut greedy: Vec<_> = (0..64).map(|_| ask(&turns, 1, Urgency::Now)).collect();
         let held: Vec<_> = greedy.iter_mut().filter_map(has).collect();
         assert_eq!(held.len(), 2);
@@ -426,7 +454,7 @@ mod tests {
 
     #[test]
     fn callers_alternate_however_many_requests_each_has() {
-        let turns = Turns::new(1, 1, 1);
+        let turns = Turns::new(1, 1, 1, PresentCallers::default());
         let mut held = has(&mut ask(&turns, 9, Urgency::Now));
         let mut many: Vec<_> = (0..64).map(|_| ask(&turns, 1, Urgency::Now)).collect();
         let mut few: Vec<_> = (0..4).map(|_| ask(&turns, 2, Urgency::Now)).collect();
@@ -445,7 +473,7 @@ mod tests {
 
     #[test]
     fn what_can_wait_goes_last_but_goes() {
-        let turns = Turns::new(1, 1, 1);
+        let turns = Turns::new(1, 1, 1, PresentCallers::default());
         let mut held = has(&mut ask(&turns, 1, Urgency::Now));
         let mut later = ask(&turns, 1, Urgency::Later);
         let mut before = 0;
@@ -464,7 +492,7 @@ mod tests {
 
     #[test]
     fn requests_that_can_wait_leave_a_turn_for_others() {
-        let turns = Turns::new(2, 2, 1);
+        let turns = Turns::new(2, 2, 1, PresentCallers::default());
         let large = has(&mut ask(&turns, 1, Urgency::Later));
         assert!(large.is_some());
         let mut second = ask(&turns, 2, Urgency::Later);
@@ -476,7 +504,7 @@ mod tests {
 
     #[test]
     fn a_request_that_is_dropped_leaves_its_place_and_its_turn() {
-        let turns = Turns::new(1, 1, 1);
+        let turns = Turns::new(1, 1, 1, PresentCallers::default());
         let held = has(&mut ask(&turns, 1, Urgency::Now));
         let dropped: Vec<_> = (0..3).map(|_| ask(&turns, 1, Urgency::Now)).collect();
         let mut kept = ask(&turns, 2, Urgency::Now);
@@ -495,7 +523,9 @@ mod tests {
 
     #[test]
     fn a_caller_has_fewer_turns_beside_another_one() {
-        let turns = Turns::beside(3, 2, 1, 3);
+        let present = PresentCallers::default();
+        let turns = Turns::beside(3, 2, 1, 3, present.clone());
+        let asked = Instant::now();
         let mut greedy: Vec<_> = (0..8).map(|_| ask(&turns, 1, Urgency::Now)).collect();
         let mut held: Vec<_> = greedy.iter_mut().filter_map(has).collect();
         assert_eq!(held.len(), 2, "it is alone");
@@ -510,12 +540,11 @@ mod tests {
         held.extend(greedy.iter_mut().filter_map(has));
         assert_eq!(held.len(), 1);
         // The other one asked a moment ago, and is present without a turn.
+        present.note(caller(2), asked);
         drop(other);
         assert!(greedy.iter_mut().find_map(has).is_none());
         // A caller that asked long ago is not.
-        for (_, at) in turns.0.state.lock().last.iter_mut().flatten() {
-            *at = at.checked_sub(PRESENT).unwrap();
-        }
+        present.note(caller(2), asked.checked_sub(PRESENT).unwrap());
         assert!(!turns.is_wanted(caller(1), Urgency::Now));
         held.extend(greedy.iter_mut().filter_map(has));
         assert_eq!(held.len(), 2);
@@ -523,7 +552,7 @@ mod tests {
 
     #[test]
     fn a_long_computation_hands_its_turn_on_and_gets_it_again() {
-        let turns = Turns::new(1, 1, 1);
+        let turns = Turns::new(1, 1, 1, PresentCallers::default());
         let mut turn = has(&mut ask(&turns, 1, Urgency::Now)).unwrap();
         // With none waiting, and with none but its own caller's, it goes on.
         turn.hand_on();
@@ -542,5 +571,41 @@ mod tests {
         thread.join().unwrap();
         drop(own);
         assert_eq!(turns.waiting(), 0);
+    }
+
+    /// Ends a turn as if it had begun `took` ago.
+    fn end(mut turn: Turn, took: Duration) {
+        turn.began = turn.began.checked_sub(took).unwrap();
+    }
+
+    #[test]
+    fn a_caller_rests_after_a_long_turn_beside_another_one() {
+        let (present, long) = (PresentCallers::default(), Duration::from_secs(60));
+        let turns = Turns::new(2, 2, 1, present.clone());
+        let large = |turns: &Turns| ask(turns, 1, Urgency::Later);
+        let mut queued = [large(&turns), large(&turns), large(&turns)];
+        end(has(&mut queued[0]).unwrap(), long);
+        let second = has(&mut queued[1]).expect("it is alone");
+        present.note(caller(2), Instant::now());
+        end(second, REST_MIN / 10);
+        let third = has(&mut queued[2]).expect("a short turn is followed by no rest");
+        end(third, long);
+        let mut next = large(&turns);
+        assert!(has(&mut next).is_none(), "it rests");
+        assert!(has(&mut ask(&turns, 1, Urgency::Now)).is_some(), "what can't wait goes on");
+        assert!(has(&mut ask(&turns, 2, Urgency::Later)).is_some(), "others do not rest");
+        turns.0.state.lock().resting.values_mut().for_each(|until| *until = Instant::now());
+        drop(has(&mut ask(&turns, 2, Urgency::Now)));
+        assert!(has(&mut next).is_some(), "its rest is over");
+    }
+
+    #[tokio::test]
+    async fn a_caller_goes_on_when_its_rest_is_over() {
+        let present = PresentCallers::default();
+        let turns = Turns::new(1, 1, 1, present.clone());
+        present.note(caller(2), Instant::now());
+        let first = turns.take(caller(1), Urgency::Later).await.unwrap();
+        end(first, REST_MIN * 2);
+        assert!(turns.take(caller(1), Urgency::Later).await.is_some());
     }
 }

@@ -13,6 +13,7 @@ use statehold_store::{BeginError, CommitError, CommitFuture, Snapshot, Store, Wr
 use tokio::runtime::Handle;
 
 use super::caller::CallerKey;
+use super::present::PresentCallers;
 use super::turns::{Turns, Urgency};
 use crate::clock::now;
 
@@ -24,6 +25,7 @@ const WRITING_MAX: usize = 2;
 pub(crate) struct WriteQueue {
     store: Arc<Store>,
     turns: Turns,
+    present: PresentCallers,
 }
 
 /// Why a transaction was not begun or not committed.
@@ -59,7 +61,14 @@ impl From<WriteFault> for String {
 impl WriteQueue {
     /// Creates the queue of a store.
     pub(crate) fn new(store: Arc<Store>) -> Self {
-        Self { store, turns: Turns::new(WRITING_MAX, WRITING_MAX, WRITING_MAX - 1) }
+        let present = PresentCallers::default();
+        let turns = Turns::new(WRITING_MAX, WRITING_MAX, WRITING_MAX - 1, present.clone());
+        Self { store, turns, present }
+    }
+
+    /// The callers that are present, which all queues know.
+    pub(crate) fn present(&self) -> &PresentCallers {
+        &self.present
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {
