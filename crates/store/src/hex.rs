@@ -169,6 +169,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::key::Key as _;
+    use crate::range::KeyRange;
 
     #[test]
     fn errors_point_at_the_character() {
@@ -182,6 +184,27 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_range_within_a_part_holds_the_ids_that_the_prefix_matches(
+            raw in prop_oneof![any::<u128>(), Just(u128::MAX), Just(0)],
+            other in any::<u128>(),
+            digits in 0usize..=32,
+            namespace in "[ab]?",
+        ) {
+            let text = Uuid::from_u128(raw).simple().to_string();
+            let prefix = HexPrefix::parse(&text[..digits]).unwrap();
+            let span = KeyRange::<(String, Uuid)>::within_hex("a", &prefix).span;
+            let near = (raw & !(u128::MAX >> 64)) | (other >> 64);
+            for id in [raw, other, near].map(Uuid::from_u128) {
+                let mut key = KeyBuf::default();
+                <(String, Uuid)>::encode((&namespace, id), &mut key);
+                let key = key.as_slice();
+                let inside = key >= span.lo.as_slice()
+                    && span.hi.as_ref().is_none_or(|hi| key < hi.as_slice());
+                prop_assert_eq!(inside, namespace == "a" && prefix.matches(id));
+            }
+        }
+
         #[test]
         fn a_prefix_matches_exactly_the_ids_whose_digits_start_with_it(
             raw in any::<u128>(), other in any::<u128>(), digits in 0usize..=32,

@@ -203,6 +203,33 @@ impl<K: Key> KeyRange<K> {
         Self::new(Span::prefix(buf.as_slice()))
     }
 
+    /// Every key that begins with these parts and whose next part, a UUID, starts with these hex digits.
+    ///
+    /// ```
+    /// use statehold_store::{HexPrefix, KeyRange};
+    /// use uuid::Uuid;
+    /// // The volumes of one namespace whose ID starts with `a8f`.
+    /// type Range = KeyRange<(String, Uuid)>;
+    /// let _range: Range = KeyRange::within_hex("default", &HexPrefix::parse("a8f")?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn within_hex<P, Count>(parts: P, prefix: &HexPrefix) -> Self
+    where
+        P: KeyPrefix<K, Count>,
+        P::Next: Key<First = Uuid>,
+    {
+        let parts = beginning(parts);
+        let next = |digits: &KeyBytes| {
+            let mut buf = parts.clone();
+            buf.push(digits.as_slice());
+            buf.finish()
+        };
+        let (lo, hi) = prefix.bounds();
+        // Without a UUID above the prefix the range ends with the parts, not with the index.
+        let hi = hi.map_or_else(|| after_prefix(parts.as_slice()), |hi| Some(next(&hi)));
+        Self::new(Span { lo: next(&lo), hi, exact: false })
+    }
+
     /// Every key that begins with these parts and whose next part lies between two bounds.
     ///
     /// ```

@@ -119,6 +119,16 @@ macro_rules! ranges {
             KeyRange::within_prefix(parts, prefix)
         }
 
+        /// Returns the range of the keys that begin with these parts and whose next part, a UUID,
+        /// starts with these hex digits.
+        pub fn within_hex<P, Count>(&self, parts: P, prefix: &HexPrefix) -> KeyRange<$key>
+        where
+            P: KeyPrefix<$key, Count>,
+            P::Next: Key<First = Uuid>,
+        {
+            KeyRange::within_hex(parts, prefix)
+        }
+
         /// Returns the range of the keys that begin with these parts and whose next part lies
         /// between two bounds.
         pub fn within_between<P, Count>(

@@ -2,7 +2,7 @@
 
 mod fuzzy;
 
-use std::{fmt, ops::Bound::Included, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use statehold_store::{HexPrefix, HexPrefixError, KeyRange, Order, ReadView};
 use uuid::Uuid;
@@ -199,8 +199,9 @@ pub fn search_while(
         | SearchContext::ScalingPolicies
         | SearchContext::Variables => SearchMatches::default(),
         SearchContext::Allocations => {
-            let Ok(ids) = hex(prefix) else { return SearchMatches::default() };
+            let Ok(prefix) = HexPrefix::parse(prefix) else { return SearchMatches::default() };
             let rows = view.scan::<Allocations>(&ids, order).take_while(|_| goes_on());
+                let ids = KeyRange::<Uuid>::hex(&prefix);
             let rows = rows.filter(|row| wants_namespace(namespace, &row.namespace));
             SearchMatches::of(rows.map(|row| row.id))
         }
@@ -211,7 +212,8 @@ pub fn search_while(
                 return SearchMatches::of(rows.take_while(|_| goes_on()).map(|row| row.id));
             }
             // Volumes of other namespaces wake no reader of this one's.
-            let rows = view.scan::<HostVolumes>(&within_hex(namespace, prefix), order);
+            let ids = KeyRange::<(String, Uuid)>::within_hex(namespace, &prefix);
+            let rows = view.scan::<HostVolumes>(&ids, order);
             let rows = rows.take_while(|_| goes_on());
             SearchMatches::of(rows.map(|row| row.id))
         }
@@ -228,18 +230,6 @@ fn named(namespace: &str, prefix: &str) -> KeyRange<(String, String)> {
         return KeyRange::<(String, String)>::all();
     }
     KeyRange::<(String, String)>::within_prefix(namespace, prefix)
-}
-
-/// Every key of the namespace whose second part, a UUID, starts with these hex digits.
-fn within_hex(namespace: &str, digits: &str) -> KeyRange<(String, Uuid)> {
-    let completed = |by: &str| {
-        let digits: String = digits.chars().filter(|digit| *digit != '-').collect();
-        let rest = by.get(digits.len()..).unwrap_or_default();
-        // The digits were read before, so that this never fails.
-        Uuid::try_parse(&format!("{digits}{rest}")).unwrap_or_default()
-    };
-    let (least, greatest) = (completed(&"0".repeat(32)), completed(&"f".repeat(32)));
-    KeyRange::<(String, Uuid)>::within_between(namespace, Included(least), Included(greatest))
 }
 
 fn hex(prefix: &str) -> Result<KeyRange<Uuid>, HexPrefixError> {

@@ -1,7 +1,5 @@
 //! Lists of host volumes.
 
-use std::ops::Bound::Included;
-
 use statehold_filter::Conjunct;
 use statehold_store::{Entry, HexPrefix, KeyRange, Order, PLANNED_ROWS_MAX, Plan, ReadView, plan};
 use uuid::{Uuid, fmt::Hyphenated};
@@ -65,15 +63,14 @@ fn has_prefix(volume: &HostVolume, prefix: &str) -> bool {
     id.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-/// The least and the greatest ID whose text starts with `prefix`, in either case; `None` if that of no ID
-/// does.
-fn id_bounds(prefix: &str) -> Option<(Uuid, Uuid)> {
-    let completed = |by: Uuid| {
-        let mut buffer = [0; Hyphenated::LENGTH];
-        let rest = by.as_hyphenated().encode_lower(&mut buffer).get(prefix.len()..)?;
-        Uuid::try_parse(&format!("{prefix}{rest}")).ok()
-    };
-    Some((completed(Uuid::nil())?, completed(Uuid::max())?))
+/// Reads `prefix` as the beginning of the text of an ID, in either case. `None` if no text of an ID begins so:
+/// unlike in a [`HexPrefix`] alone, hyphens MUST be where the text has them.
+fn beginning_of_id(prefix: &str) -> Option<HexPrefix> {
+    let mut buffer = [0; Hyphenated::LENGTH];
+    let text = Uuid::nil().as_hyphenated().encode_lower(&mut buffer).get(..prefix.len())?;
+    let alike = |(found, wanted): (u8, u8)| (found == b'-') == (wanted == b'-');
+    let hyphens_fit = prefix.bytes().zip(text.bytes()).all(alike);
+    if hyphens_fit { HexPrefix::parse(prefix).ok() } else { None }
 }
 
 /// The volumes whose name or ID starts with the prefix of the query, which is not empty, each once. `None`
@@ -86,10 +83,10 @@ fn by_prefix<'v, V: ReadView>(
     query: &HostVolumeQuery<'_>,
 ) -> Option<Vec<&'v Entry<HostVolume>>> {
     let (prefix, order) = (query.prefix, Order::Ascending);
-    let ids = id_bounds(prefix).map(|(least, greatest)| (Included(least), Included(greatest)));
+    let ids = beginning_of_id(prefix);
     let (names, ids) = if query.namespace == ALL_NAMESPACES {
         let names = KeyRange::<String>::prefix(prefix);
-        let ids = ids.map(|(from, to)| KeyRange::<Uuid>::between(from, to));
+        let ids = ids.map(|ids| KeyRange::<Uuid>::hex(&ids));
         (
             view.scan_by(&HostVolumes::BY_NAME, &names, order),
             ids.map(|ids| view.scan_by(&HostVolumes::BY_ID, &ids, order)),
@@ -97,8 +94,7 @@ fn by_prefix<'v, V: ReadView>(
     } else {
         let namespace = query.namespace;
         let names = KeyRange::<(String, String)>::within_prefix(namespace, prefix);
-        let ids =
-            ids.map(|(from, to)| KeyRange::<(String, Uuid)>::within_between(namespace, from, to));
+        let ids = ids.map(|ids| KeyRange::<(String, Uuid)>::within_hex(namespace, &ids));
         (
             view.scan_by(&HostVolumes::BY_NAME_IN_NAMESPACE, &names, order),
             ids.map(|ids| view.scan::<HostVolumes>(&ids, order)),
