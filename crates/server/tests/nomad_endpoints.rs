@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{ALLOC, NODES, OTHER_ALLOC, Server, command, encode};
+use common::{ALLOC, NODES, OTHER_ALLOC, Server, command, encode, volume_payload};
 use serde_json::{Value, json};
 
 fn own_node(dir: &Path) -> String {
@@ -295,6 +295,42 @@ fn a_fuzzy_search_finds_parts_of_names() {
     assert_eq!(short.status, 400);
     assert!(short.body.contains("at least 2 characters, got 1"), "{}", short.body);
     assert_eq!(search("example", "nothing").status, 400);
+}
+
+#[test]
+fn a_fuzzy_search_covers_volumes_pools_and_parts_of_jobs() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = fed(dir.path());
+    server.register(&volume_payload("db-data")).ok();
+    let place = json!({ "Volume": { "Name": "scratch", "NodeID": NODES[1], "HostPath": "/srv" } });
+    let placed = server.put("/v1/volume/host/register", &place).ok().json();
+    let host = placed["Volume"]["ID"].as_str().unwrap();
+    let search = |text: &str, context: &str| {
+        let body = json!({ "Text": text, "Context": context });
+        server.put("/v1/search/fuzzy", &body).ok().json()["Matches"].clone()
+    };
+    let found = json!([{ "ID": host, "Scope": ["default"] }]);
+    assert_eq!(search("RATCH", "host_volumes"), json!({ "host_volumes": found }));
+    assert_eq!(search(&host[..6], "host_volumes"), json!({ "host_volumes": found }));
+    assert_eq!(search("ratch", "all")["host_volumes"], found);
+    assert_eq!(search(&host[5..9], "host_volumes"), json!({}), "digits inside of an ID");
+    let volumes = json!({ "volumes": [{ "ID": "db-data", "Scope": ["default"] }] });
+    assert_eq!(search("data", "volumes"), volumes);
+    assert_eq!(
+        search("fault", "node_pools"),
+        json!({ "node_pools": [{ "ID": "default", "Scope": ["default"] }] })
+    );
+    assert_eq!(
+        search("ache", "jobs"),
+        json!({ "groups": [{ "ID": "cache", "Scope": ["default", "example"] }] })
+    );
+    assert_eq!(
+        search("ugin", "jobs")["tasks"],
+        json!([{ "ID": "plugin-id1", "Scope": ["default", "example", "ctl"] }])
+    );
+    for context in ["evals", "deployment", "vars", "scaling_policy"] {
+        assert_eq!(search("ab", context), json!({}), "{context}");
+    }
 }
 
 #[test]

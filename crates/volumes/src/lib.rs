@@ -108,8 +108,9 @@ pub use self::{
     ops::*,
     rows::*,
     search::{
-        FUZZY_MIN_CHARS, FuzzyMatch, FuzzyMatches, SEARCH_MATCHES_MAX, SearchContext,
-        SearchMatches, UnknownContext, fuzzy_search, search, search_while,
+        FUZZY_MIN_CHARS, FuzzyJobParts, FuzzyMatch, FuzzyMatches, SEARCH_MATCHES_MAX,
+        SearchContext, SearchMatches, UnknownContext, fuzzy_search, fuzzy_search_in_jobs, search,
+        search_while,
     },
     secrets::Secrets,
     spec::{SpecFault, ValidationError, VolumeSpec},

@@ -14,7 +14,9 @@ use crate::{
     text::Quoted,
 };
 
-pub use self::fuzzy::{FUZZY_MIN_CHARS, FuzzyMatch, FuzzyMatches, fuzzy_search};
+pub use self::fuzzy::{
+    FUZZY_MIN_CHARS, FuzzyJobParts, FuzzyMatch, FuzzyMatches, fuzzy_search, fuzzy_search_in_jobs,
+};
 
 /// How many IDs a search gives at most.
 pub const SEARCH_MATCHES_MAX: usize = 20;
@@ -65,14 +67,6 @@ impl SearchContext {
         Self::Variables,
         Self::Volumes,
     ];
-
-    /// Whether [`fuzzy_search`] finds it by a part of its name, and not by the start of its ID.
-    pub fn is_fuzzy(self) -> bool {
-        matches!(
-            self,
-            Self::Allocations | Self::Jobs | Self::Namespaces | Self::Nodes | Self::Plugins
-        )
-    }
 
     /// Whether there is never anything of it here. A search in it finds nothing, as in an empty Nomad.
     pub fn is_always_empty(self) -> bool {
@@ -199,15 +193,15 @@ pub fn search_while(
         | SearchContext::ScalingPolicies
         | SearchContext::Variables => SearchMatches::default(),
         SearchContext::Allocations => {
-            let Ok(prefix) = HexPrefix::parse(prefix) else { return SearchMatches::default() };
+            let Ok(ids) = hex(prefix) else { return SearchMatches::default() };
             let rows = view.scan::<Allocations>(&ids, order).take_while(|_| goes_on());
-                let ids = KeyRange::<Uuid>::hex(&prefix);
             let rows = rows.filter(|row| wants_namespace(namespace, &row.namespace));
             SearchMatches::of(rows.map(|row| row.id))
         }
         SearchContext::HostVolumes => {
-            let Ok(ids) = hex(prefix) else { return SearchMatches::default() };
+            let Ok(prefix) = HexPrefix::parse(prefix) else { return SearchMatches::default() };
             if namespace == ALL_NAMESPACES {
+                let ids = KeyRange::<Uuid>::hex(&prefix);
                 let rows = view.scan_by(&HostVolumes::BY_ID, &ids, order);
                 return SearchMatches::of(rows.take_while(|_| goes_on()).map(|row| row.id));
             }

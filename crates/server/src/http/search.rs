@@ -7,7 +7,7 @@ use serde::Serialize;
 use statehold_store::{KeyRange, Order, ReadView};
 use statehold_volumes::{
     ALL_NAMESPACES, FUZZY_MIN_CHARS, FuzzyMatch, FuzzyMatches, Namespaces, SEARCH_MATCHES_MAX,
-    SearchContext, SearchMatches, fuzzy_search, input, search_while,
+    SearchContext, SearchMatches, fuzzy_search, fuzzy_search_in_jobs, input, search_while,
 };
 
 use super::Reply;
@@ -101,33 +101,28 @@ pub(crate) async fn fuzzy(mut call: Call) -> Reply {
     call.app
         .large_object(&call, &read, |view, render, meter| {
             let (mut matches, mut truncations) = (BTreeMap::new(), BTreeMap::new());
-            for context in &seen {
-                let found = match needed(*context) {
-                    // A row found by the start of its ID in several namespaces has no rule for each
-                    // row in that search.
-                    Some(_) if !context.is_fuzzy() => {
-                        let (access, text) = (&call.access, &body.text);
-                        let found = matching(view, access, *context, namespace, text, meter);
-                        let ids = found.ids.into_iter();
-                        let matches = ids.map(|id| FuzzyMatch { id, scope: Vec::new() }).collect();
-                        FuzzyMatches { matches, truncated: found.truncated }
-                    }
-                    needed => {
-                        let needed = needed.unwrap_or(Capability::ANY);
-                        let metered = RefCell::new(&mut *meter);
-                        // It is asked for each row that the search looks at.
-                        let sees = |namespace: &str| {
-                            metered.borrow_mut().goes_on(false)
-                                && call.access.has(namespace, needed)
-                        };
-                        fuzzy_search(view, namespace, *context, &body.text, sees)
-                    }
-                };
+            let metered = RefCell::new(&mut *meter);
+            let mut add = |context, found: FuzzyMatches| {
                 // Nomad leaves out contexts in which a fuzzy search finds nothing.
                 if !found.matches.is_empty() {
-                    matches.insert(context.as_str(), found.matches);
+                    matches.insert(context, found.matches);
                 }
-                truncations.insert(context.as_str(), found.truncated);
+                truncations.insert(context, found.truncated);
+            };
+            for context in &seen {
+                let needed = needed(*context).unwrap_or(Capability::ANY);
+                // It is asked for each row that the search looks at.
+                let sees = |namespace: &str| {
+                    metered.borrow_mut().goes_on(false) && call.access.has(namespace, needed)
+                };
+                let found = fuzzy_search(view, namespace, *context, &body.text, sees);
+                add(context.as_str(), found);
+                // Nomad: nomad/search_endpoint.go, fuzzyMatchesJob: a search of jobs finds their parts, too.
+                if *context == SearchContext::Jobs {
+                    let parts = fuzzy_search_in_jobs(view, namespace, &body.text, sees);
+                    add("groups", parts.groups);
+                    add("tasks", parts.tasks);
+                }
             }
             render.json(&FuzzyFound {
                 matches,
