@@ -4,6 +4,8 @@
 
 mod cloud;
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use cloud::Cloud;
@@ -229,4 +231,29 @@ fn lists_of_what_is_in_no_table_take_expressions_too() {
 
 fn form_urlencoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
+}
+
+/// The log of a server after one request, which ended with this status.
+fn log_of(arguments: &[&str], method: &str, path: &str, status: u16) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let arguments = [&["--log-level", "debug"], arguments].concat();
+    let mut cloud = Cloud::start_logged(dir.path(), &arguments, &log);
+    cloud.expect(status, method, path, &json!({ "status": "disable" }));
+    // A server that ends in order writes all its lines first.
+    let signal = Command::new("kill").arg(cloud.child.id().to_string()).status();
+    assert!(signal.unwrap().success() && cloud.child.wait().unwrap().success());
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains(&format!("status={status}")), "{log}");
+    log
+}
+
+#[test]
+fn only_failures_of_the_server_are_errors_in_the_log() {
+    let unimplemented = log_of(&[], "PUT", "/os-hosts/any", 501);
+    assert!(!unimplemented.contains("ERROR"), "{unimplemented}");
+    // Nothing listens at the port that is reserved for discarding.
+    let keystone = ["--auth", "keystone", "--identity-url", "http://127.0.0.1:9"];
+    let unreachable = log_of(&keystone, "GET", "/volumes", 503);
+    assert!(unreachable.contains("ERROR"), "{unreachable}");
 }

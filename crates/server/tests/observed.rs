@@ -90,6 +90,29 @@ fn a_log_line_has_the_requests_id_and_nothing_that_may_be_secret() {
 }
 
 #[test]
+fn a_callers_mistake_is_never_logged_as_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = command(dir.path());
+    command.args(["--log-format", "json", "--log-level", "debug"]);
+    let mut server = Server::spawn_with_stderr(&mut command, Stdio::piped());
+    let log = server.stderr();
+    assert_eq!(server.get("/v1/volumes?type=csi&region=elsewhere").status, 500);
+    assert_eq!(server.put("/v1/operator/snapshot", &Value::Null).status, 501);
+    let coding = "PUT /v1/namespace HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\
+        Connection: close\r\n\r\n0\r\n\r\n";
+    let refused = common::raw::read_all(common::raw::connect(server.address(), coding));
+    assert_eq!(common::raw::status(&refused), 501);
+    // A server that ends in order writes all its lines first.
+    let signal = Command::new("kill").arg(server.id().to_string()).status();
+    assert!(signal.unwrap().success() && server.wait().success());
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    let lines: Vec<Value> = lines.filter(|line| line["status"].is_u64()).collect();
+    let level = |status: u16| &lines.iter().find(|line| line["status"] == status).unwrap()["level"];
+    assert_eq!((level(500), level(501)), (&"DEBUG".into(), &"DEBUG".into()), "{lines:?}");
+    assert!(lines.iter().all(|line| line["level"] != "ERROR"), "{lines:?}");
+}
+
+#[test]
 fn the_openapi_document_is_served_and_names_what_is_served() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());

@@ -10,7 +10,7 @@ use statehold_blockstorage::{Context, Error, ErrorBody, Missing, Viewer};
 use uuid::Uuid;
 
 use super::cloud::Cloud;
-use crate::http::{Meter, Reject};
+use crate::http::{ByCaller, Meter, Reject};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-compute-request-id");
 
@@ -162,6 +162,8 @@ impl IntoResponse for Answer {
 pub(crate) enum Refusal {
     /// With a body as clients know it.
     Body(ErrorBody),
+    /// The same, with a status of the 500s that the request caused.
+    ByCaller(ErrorBody),
     /// The state is not the one that the client knows: 412.
     Changed,
     /// The body is too large to be looked at: 413, as plain text.
@@ -171,6 +173,11 @@ pub(crate) enum Refusal {
 impl Refusal {
     pub(crate) fn new(status: StatusCode, message: &str) -> Self {
         Self::Body(ErrorBody::new(status.as_u16(), message))
+    }
+
+    /// A refusal that the request caused, whatever the status.
+    pub(crate) fn by_caller(status: StatusCode, message: &str) -> Self {
+        Self::ByCaller(ErrorBody::new(status.as_u16(), message))
     }
 
     pub(crate) fn bad(message: &str) -> Self {
@@ -197,6 +204,7 @@ impl From<Reject> for Refusal {
     fn from(reject: Reject) -> Self {
         match reject.status() {
             StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge(format!("{}\n", reject.message())),
+            status if reject.is_by_caller() => Self::by_caller(status, reject.message()),
             status => Self::new(status, reject.message()),
         }
     }
@@ -208,6 +216,11 @@ impl IntoResponse for Refusal {
             Self::Changed => return Answer::empty(StatusCode::PRECONDITION_FAILED).into_response(),
             Self::TooLarge(text) => {
                 return (StatusCode::PAYLOAD_TOO_LARGE, text).into_response();
+            }
+            Self::ByCaller(body) => {
+                let mut reply = Self::Body(body).into_response();
+                reply.extensions_mut().insert(ByCaller);
+                return reply;
             }
             Self::Body(body) => body,
         };

@@ -172,7 +172,7 @@ fn show_host(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
 fn change_host(_: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::HOSTS)?;
     let text = "Hosts can not be changed; enable and disable services instead.";
-    Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, text))
+    Err(Refusal::by_caller(StatusCode::NOT_IMPLEMENTED, text))
 }
 
 fn list_zones(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {

@@ -145,7 +145,7 @@ fn admit(
     if !operation.parameters.is_empty()
         && query.text("region").is_some_and(|region| region != REGION)
     {
-        return Err(Reject::new(StatusCode::INTERNAL_SERVER_ERROR, "No path to region"));
+        return Err(Reject::by_caller(StatusCode::INTERNAL_SERVER_ERROR, "No path to region"));
     }
     let client = client(&head, app);
     let key = access.key().unwrap_or(CallerKey::address(client));

@@ -190,7 +190,7 @@ impl Meter {
         }
         if self.run_time > self.allowed.time {
             self.metrics.refused(Refused::ReadTime);
-            return Err(Reject::new(
+            return Err(Reject::by_caller(
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!(
                     "the query computed for more than {:?}, the limit set by --read-time-max; ask for \

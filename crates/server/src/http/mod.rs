@@ -63,7 +63,7 @@ pub(crate) use gzip::reply as compress;
 pub(crate) use limits::{Limits, PerClient};
 pub(crate) use meter::{FILTER_HELP, Meter};
 pub(crate) use observe::{RouteOf, request as observe};
-pub(crate) use reject::Reject;
+pub(crate) use reject::{ByCaller, Reject};
 pub(crate) use site::{Links, PublicUrl, Site};
 pub(crate) use turns::Urgency;
 pub(crate) use writing::{WriteFault, WriteQueue, Writer};

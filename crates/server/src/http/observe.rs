@@ -13,6 +13,7 @@ use axum::response::IntoResponse as _;
 use tracing::Instrument as _;
 
 use super::base::{Asker, Base};
+use super::reject::ByCaller;
 
 /// The header that a request's ID comes and goes in.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -50,7 +51,8 @@ pub(crate) async fn request(
     base.metrics().answered(method, route, status, took);
     let _entered = span.enter();
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    if reply.status().is_server_error() {
+    let by_caller = reply.extensions().get::<ByCaller>().is_some();
+    if reply.status().is_server_error() && !by_caller {
         tracing::error!(status, took_us, "request failed");
     } else {
         let turns = reply.extensions().get::<Asker>().map_or(0, Asker::waited);

@@ -39,7 +39,7 @@ pub(crate) async fn save(call: Call) -> Reply {
 /// `PUT /v1/operator/snapshot`: refused. The rows of a restored store would not be those of the
 /// directories and files that this server has.
 pub(crate) fn restore() -> Reply {
-    Err(Reject::new(
+    Err(Reject::by_caller(
         StatusCode::NOT_IMPLEMENTED,
         "a snapshot is not restored into a running server: stop it, and run `statehold restore`",
     ))

@@ -15,6 +15,11 @@ use super::reply::{self, Meta};
 use super::writing::WriteFault;
 use crate::providers::host_volumes::KeepError;
 
+/// Marks a reply whose status is of the 500s although the request caused it. Its log line MUST NOT be an
+/// error: an operator can do nothing about it, and any client could fill the log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ByCaller;
+
 /// A request that was not answered as it hoped.
 #[derive(Debug)]
 pub(crate) struct Reject {
@@ -23,11 +28,19 @@ pub(crate) struct Reject {
     index: Option<u64>,
     /// Whether it ends a blocking query too, which waits for a better answer otherwise.
     ends: bool,
+    /// Whether the request caused it, whatever the status.
+    by_caller: bool,
 }
 
 impl Reject {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), index: None, ends: false }
+        Self { status, message: message.into(), index: None, ends: false, by_caller: false }
+    }
+
+    /// Creates a refusal that the request caused, with a status of the 500s for the sake of other clients: see
+    /// [`ByCaller`].
+    pub(crate) fn by_caller(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { by_caller: true, ..Self::new(status, message) }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -92,6 +105,11 @@ impl Reject {
         Self::new(StatusCode::FORBIDDEN, "Permission denied")
     }
 
+    /// Whether the request caused it.
+    pub(crate) fn is_by_caller(&self) -> bool {
+        self.by_caller
+    }
+
     /// The status of the reply.
     pub(crate) fn status(&self) -> StatusCode {
         self.status
@@ -108,6 +126,9 @@ impl IntoResponse for Reject {
         let mut reply = reply::text(self.status, self.message);
         if let Some(index) = self.index {
             Meta::at(index).put(&mut reply);
+        }
+        if self.by_caller {
+            reply.extensions_mut().insert(ByCaller);
         }
         if reply.status() == StatusCode::TOO_MANY_REQUESTS {
             reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

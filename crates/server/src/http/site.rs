@@ -214,7 +214,7 @@ fn check_codings(headers: &HeaderMap) -> Result<(), Reject> {
     match (codings.next(), codings.next()) {
         (None, _) => Ok(()),
         (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => Ok(()),
-        _ => Err(Reject::new(
+        _ => Err(Reject::by_caller(
             StatusCode::NOT_IMPLEMENTED,
             "the only transfer coding that is decoded is chunked, once",
         )),
