@@ -231,13 +231,43 @@ fn a_reload_revokes_tokens_and_a_bad_file_changes_nothing() {
     let since = index.headers()["X-Nomad-Index"].to_str().unwrap().to_owned();
     let _ = index.body_mut().read_to_string();
     std::thread::scope(|scope| {
-        let waits = scope.spawn(|| get(&server, &format!("{path}?index={since}&wait=2s")));
+        let waits = scope.spawn(|| get(&server, &format!("{path}?index={since}&wait=10m")));
         let parked = || get(&server, "/statehold/v1/status").1.contains("\"Parked\":1");
         eventually(parked);
         signal(&server, "-HUP");
         assert!(logged("reloaded the ACL file") && logged("reloaded the log level"));
         assert_eq!(get(&server, path), (403, "ACL token not found".to_owned()));
+        // The answer comes long before the wait ends, at the reload.
         assert_eq!(waits.join().unwrap().0, 403, "a request that waited is refused as well");
+    });
+}
+
+#[test]
+fn a_reload_wakes_no_query_of_an_unchanged_token() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("acl.toml");
+    let other = "[[token]]\nname = \"o\"\nmanagement = true\n\
+        sha256 = \"d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa\"\n";
+    fs::write(&file, acl(&[""]) + other).unwrap();
+    let mut command = command(&dir.path().join("data"));
+    command.arg("--acl").arg(&file);
+    let mut server = Server::spawn_with_stderr(&mut command, Stdio::piped());
+    let mut lines = server.stderr().lines().map(Result::unwrap);
+    let reply = server.send_with("GET", "/v1/namespaces", &[("X-Nomad-Token", "root")], None);
+    let since = reply.headers()["X-Nomad-Index"].to_str().unwrap().to_owned();
+    drop(reply);
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| get(&server, &format!("/v1/namespaces?index={since}&wait=10m")));
+        eventually(|| get(&server, "/statehold/v1/status").1.contains("\"Parked\":1"));
+        fs::write(&file, acl(&[""])).unwrap();
+        signal(&server, "-HUP");
+        assert!(lines.any(|line| line.contains("reloaded the ACL file")));
+        let body = json!({ "Name": "more" }).to_string();
+        let token = [("X-Nomad-Token", "root")];
+        let written = server.send_with("PUT", "/v1/namespace", &token, Some(body.as_bytes()));
+        assert_eq!(written.status(), 200);
+        let (status, list) = waits.join().unwrap();
+        assert!(status == 200 && list.contains("more"), "{status} {list}");
     });
 }
 
@@ -253,7 +283,8 @@ fn a_token_that_expires_while_its_query_waits_gets_no_data() {
     assert_eq!(reply.status(), 200, "it is good for a while");
     let index = reply.headers()["X-Nomad-Index"].to_str().unwrap().to_owned();
     let _ = reply.body_mut().read_to_string();
-    let waited = get(&server, &format!("/v1/namespaces?index={index}&wait=5s"));
+    // The answer comes long before the wait ends, at the expiry.
+    let waited = get(&server, &format!("/v1/namespaces?index={index}&wait=10m"));
     assert_eq!(waited, (403, "ACL token expired".to_owned()));
 }
 

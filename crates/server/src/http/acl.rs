@@ -102,6 +102,12 @@ impl Acl {
         token.check_expiry(now)
     }
 
+    /// Returns when the caller's token expires, if it does.
+    fn expiry_of(&self, access: &Access) -> Option<Timestamp> {
+        let (Some(tokens), Access::Token(grants)) = (&self.0, access) else { return None };
+        tokens.iter().find(|token| Arc::ptr_eq(&token.grants, grants))?.expires
+    }
+
     /// Shares the grants of the tokens that are the same in `before`, so that [`Acl::still_admits`] knows
     /// their holders.
     fn keep_unchanged(&mut self, before: &Self) {

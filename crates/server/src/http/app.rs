@@ -40,6 +40,8 @@ pub(crate) const PARKED_BYTES: usize = 4 << 10;
 pub(crate) struct App {
     shared: Arc<Shared>,
     base: Base,
+    /// What the caller may do.
+    access: Access,
 }
 
 #[derive(Debug)]
@@ -73,12 +75,13 @@ impl App {
         let parked = PerClient::new(base.limits().parked_per_client_max);
         let filters = Filters::new(Options::new().limits(base.limits().of_filters()));
         let address = OnceLock::new();
-        Self { shared: Arc::new(Shared { node, acl, stopped, parked, filters, address }), base }
+        let shared = Arc::new(Shared { node, acl, stopped, parked, filters, address });
+        Self { shared, base, access: Access::Open }
     }
 
-    /// The same for the request of `asker`.
-    pub(crate) fn of(&self, asker: Asker) -> Self {
-        Self { shared: Arc::clone(&self.shared), base: self.base.of(asker) }
+    /// The same for the request of `asker`, who may do what `access` allows.
+    pub(crate) fn of(&self, asker: Asker, access: Access) -> Self {
+        Self { shared: Arc::clone(&self.shared), base: self.base.of(asker), access }
     }
 
     /// Sets the address that the API is served at; the first one stays.
@@ -107,9 +110,9 @@ impl App {
         self.shared.acl.get().access(headers, jiff::Timestamp::now())
     }
 
-    /// Refuses a caller whose token expired, was revoked or was changed since `access` was granted.
-    pub(crate) fn still_admits(&self, access: &Access) -> Result<(), Reject> {
-        self.shared.acl.still_admits(access, jiff::Timestamp::now())
+    /// Refuses a caller whose token expired, was revoked or was changed since it was admitted.
+    pub(crate) fn still_admits(&self) -> Result<(), Reject> {
+        self.shared.acl.still_admits(&self.access, jiff::Timestamp::now())
     }
 
     /// The node that this machine is.
@@ -153,6 +156,7 @@ impl App {
     ) -> Result<Answer<R>, Reject> {
         let mut min_index = read.min_index;
         let mut timeout = pin!(self.timeout(read.wait));
+        let mut refused = pin!(self.shared.acl.refuses(&self.access));
         let (mut counted, mut woken) = (None, false);
         let mut meter = self.meter();
         let answer = loop {
@@ -197,6 +201,9 @@ impl App {
                         counted = Some((self.count_parked(client)?, self.charge_parked(bytes)?));
                     }
                     woken = tokio::select! {
+                        biased;
+                        // Before news, which the caller may not see any more.
+                        reject = &mut refused => return Err(reject),
                         () = changed => true,
                         () = &mut timeout => false,
                         half_closed = self.half_closed() => {
@@ -289,6 +296,8 @@ impl App {
         let Some(turns) = self.node().turns().take(subjects, plugins).await else {
             return Err(Reject::too_many("the storage provider is busy; try again later"));
         };
+        // The turns may have taken as long as another request waited for its provider.
+        self.still_admits()?;
         let app = self.clone();
         let job = move || {
             let done = ask(&app);

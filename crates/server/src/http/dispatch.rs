@@ -103,12 +103,12 @@ async fn run(
         }
     };
     let (base, writes) = (call.app.base(), call.operation.writes());
-    let waited = call.operation.blocks.then(|| (call.app.clone(), call.access.clone()));
+    let waited = call.operation.blocks.then(|| call.app.clone());
     let mut answered = (call.operation.run)(call).await;
     // A token may end while its request waits.
-    if let Some((app, access)) = waited
+    if let Some(app) = waited
         && answered.is_ok()
-        && let Err(reject) = app.still_admits(&access)
+        && let Err(reject) = app.still_admits()
     {
         answered = Err(reject);
     }
@@ -149,7 +149,7 @@ fn admit(
     }
     let client = client(&head, app);
     let key = access.key().unwrap_or(CallerKey::address(client));
-    let app = app.of(Asker::new(key, head.extensions.remove::<Peer>()));
+    let app = app.of(Asker::new(key, head.extensions.remove::<Peer>()), access.clone());
     let (headers, body) = (head.headers, Mutex::new(body.take().unwrap_or_default()));
     Ok(Call { app, query, headers, access, client, operation, segments, body })
 }

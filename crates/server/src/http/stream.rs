@@ -82,6 +82,8 @@ impl<L: List> Rows<L> {
     /// The next part of the array.
     async fn chunk(&mut self, rest: Rest<L::Key>) -> Result<Vec<u8>, Reject> {
         let turn = self.app.turn_of_part().await?;
+        // A client that reads slowly may outlast its token; the list breaks off then.
+        self.app.still_admits()?;
         let mut meter = self.app.meter_of_part();
         if self.listing.leaves_out() {
             return Base::compute(meter, turn, |meter| self.write(rest, meter)).0;
