@@ -98,7 +98,6 @@ fn claims(count: usize, writes: usize) {
     fill(&fixture, count, claim);
     // A connection that is idle for long is closed, so that the one from before is of no use.
     let mut client = fixture.client();
-    // The answer to a claim shows the volume with all its allocations, which costs CPU for each of them.
     measure(&fixture, &mut client, count, "claim", writes, |at| claim(count + at));
     let release = |at: usize| {
         let body = json!({ "AllocationID": allocation(count + at), "Mode": "gc" });

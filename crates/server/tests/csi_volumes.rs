@@ -229,3 +229,32 @@ fn claims_of_a_removed_node_are_released_without_being_asked() {
     });
     server.delete("/v1/volume/csi/v").ok();
 }
+
+#[test]
+fn the_answer_to_a_claim_is_flat_in_those_on_its_volume() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path());
+    server.feed_plugin();
+    let mut shared = volume_payload("v");
+    shared["RequestedCapabilities"] =
+        json!([{ "AccessMode": "multi-node-multi-writer", "AttachmentMode": "file-system" }]);
+    server.register(&shared).ok();
+    let claim = |number: usize| {
+        let allocation = format!("a8198d79-cfdb-6593-a999-{number:012x}");
+        server.feed_allocation(&allocation, NODES[1], "running");
+        let body = json!({
+            "AllocationID": allocation, "NodeID": NODES[1], "Mode": "read",
+            "AccessMode": "multi-node-multi-writer", "AttachmentMode": "file-system",
+        });
+        server.put("/statehold/v1/volume/csi/v/claim", &body).ok()
+    };
+    let (few, many) = (claim(10).body, (11..60).map(claim).last().unwrap());
+    let volume = &many.json()["Volume"];
+    assert_eq!((&volume["CurrentReaders"], &volume["CurrentWriters"]), (&50.into(), &0.into()));
+    assert_eq!(volume["ExternalID"], "vol-abcdef");
+    assert!(volume.get("Allocations").is_none() && volume.get("ReadAllocs").is_none(), "{volume}");
+    // Numbers have more digits meanwhile.
+    assert!(many.body.len() <= few.len() + 16, "{few}, then {}", many.body);
+    let alone = server.get("/v1/volume/csi/v").ok().json();
+    assert_eq!(alone["Allocations"].as_array().unwrap().len(), 50);
+}

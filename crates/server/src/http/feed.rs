@@ -6,7 +6,7 @@
 use serde::Serialize;
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 use statehold_volumes::{
-    self as domain, CsiVolumes, Labels, Unpublished, VolumeKey, VolumeView, ask_attach,
+    self as domain, ClaimedVolumeView, CsiVolumes, Labels, Unpublished, VolumeKey, ask_attach,
     ask_release, input, parse_id, plan_release, record_release, report_node, upsert_allocation,
     upsert_job,
 };
@@ -71,11 +71,12 @@ pub(crate) async fn delete_job(call: Call) -> Reply {
     call.app.write_for_index(&call.query, write).await
 }
 
-/// What a claim answers.
+/// The answer to a claim. Like Nomad's (`nomad/structs/csi.go`, `CSIVolumeClaimResponse`), but without the
+/// other claims on the volume: no claimer reads them, and they would cost CPU for each.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Claimed<'v> {
-    volume: Option<VolumeView<'v>>,
+    volume: Option<ClaimedVolumeView<'v>>,
     /// What the node has to know to use the volume, if a provider here attached it.
     publish_context: Labels,
     index: u64,
@@ -95,7 +96,7 @@ pub(crate) async fn claim(mut call: Call) -> Reply {
         move |txn: &mut WriteTxn<'_>, now| Ok(domain::claim(txn, now, &namespace, &id, body)?);
     let render = move |view: &Snapshot, publish_context: Labels| {
         let volume = view.get::<CsiVolumes>((&key.0, &key.1));
-        let volume = volume.map(|volume| VolumeView::new(view, volume));
+        let volume = volume.map(|volume| ClaimedVolumeView::new(view, volume));
         reply::render(&Claimed { volume, publish_context, index: view.index() }, pretty)
     };
     let (body, index) = match (plugin, allocation) {

@@ -676,7 +676,10 @@ pub(crate) static ROUTES: &[Route] = &[
         .summary("Claims a volume, or takes a claim further on its way out.")
         .parameters(WRITE)
         .body(CLAIM)
-        .answer(Answer::Object("The `Volume` as it is now, and the `Index`."))],
+        .answer(Answer::Object(
+            "The `Volume` as it is now, with the numbers of its claims and without their \
+             allocations, the `PublishContext`, and the `Index`.",
+        ))],
         otherwise: Otherwise::Method,
     },
     Route {

@@ -23,7 +23,7 @@ pub use self::{
     namespace::NamespaceView,
     node::{NodeStub, NodeStubFields, NodeView},
     plugin::{JobExpectation, PluginInfoView, PluginStub, PluginView},
-    volume::{MountOptionsView, VolumeStub, VolumeView},
+    volume::{ClaimedVolumeView, MountOptionsView, VolumeStub, VolumeView},
 };
 
 /// A time that was never set, as filters see it.

@@ -194,6 +194,78 @@ impl<'v> VolumeView<'v> {
     }
 }
 
+/// A volume as the holder of a claim on it sees it: what a node needs to use it, and how many claims hold it.
+///
+/// Costs the same for any number of claims, jobs and instances of the plugin, because every claim is answered
+/// with it. Readers that want the other claims read the volume alone.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ClaimedVolumeView<'v> {
+    #[serde(rename = "ID")]
+    id: &'v str,
+    name: &'v str,
+    #[serde(rename = "ExternalID")]
+    external_id: &'v str,
+    namespace: &'v str,
+    topologies: &'v [Topology],
+    access_mode: &'v str,
+    attachment_mode: &'v str,
+    mount_options: MountOptionsView<'v>,
+    parameters: &'v Labels,
+    context: &'v Labels,
+    capacity: i64,
+    requested_capabilities: Option<&'v [Capability]>,
+    current_readers: u64,
+    current_writers: u64,
+    schedulable: bool,
+    #[serde(rename = "PluginID")]
+    plugin_id: &'v str,
+    provider: &'v str,
+    provider_version: &'v str,
+    controller_required: bool,
+    controllers_healthy: u64,
+    nodes_healthy: u64,
+    create_index: u64,
+    modify_index: u64,
+    create_time: i64,
+    modify_time: i64,
+}
+
+impl<'v> ClaimedVolumeView<'v> {
+    /// The view of `entry`, with its plugin's health as `view` has it.
+    pub fn new<V: ReadView>(view: &'v V, entry: &'v Entry<CsiVolume>) -> Self {
+        let facts = VolumeFacts::for_claim(view, entry);
+        let capabilities = &entry.requested_capabilities;
+        Self {
+            id: &entry.id,
+            name: &entry.name,
+            external_id: &entry.external_id,
+            namespace: &entry.namespace,
+            topologies: &entry.topologies,
+            access_mode: &entry.access_mode,
+            attachment_mode: &entry.attachment_mode,
+            mount_options: MountOptionsView::new(entry.mount_options.as_ref()),
+            parameters: &entry.parameters,
+            context: &entry.context,
+            capacity: entry.capacity,
+            requested_capabilities: (!capabilities.is_empty()).then_some(capabilities),
+            current_readers: entry.claims.readers,
+            current_writers: entry.claims.writers,
+            schedulable: facts.schedulable,
+            plugin_id: &entry.plugin_id,
+            provider: facts.plugin.provider,
+            provider_version: facts.plugin.version,
+            controller_required: facts.plugin.controller_required,
+            controllers_healthy: facts.plugin.controllers_healthy,
+            nodes_healthy: facts.plugin.nodes_healthy,
+            create_index: entry.create_index(),
+            modify_index: entry.modify_index(),
+            create_time: entry.create_time,
+            modify_time: entry.modify_time,
+        }
+    }
+}
+
 /// An object with the claiming allocations as names. The values say nothing: clients look into
 /// `Allocations`.
 #[derive(Clone, Debug)]
