@@ -192,7 +192,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "COMMITS", default_value_t = HISTORY_DEFAULT)]
     pub(crate) history: u64,
 
-    /// Maximum bytes of these commits; the journal is cut by whichever limit is reached first.
+    /// Maximum bytes of these commits; a commit that passes either limit drops the oldest ones. Those that no
+    /// checkpoint covers yet, usually up to 8 MiB, are kept in any case.
     #[arg(long, value_name = "BYTES", default_value_t = HISTORY_BYTES_DEFAULT)]
     pub(crate) history_bytes: u64,
 

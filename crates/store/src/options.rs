@@ -49,15 +49,15 @@ pub const UNFLUSHED_MAX: u64 = 16 << 20;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// Maximum number of commits that a checkpoint leaves in the journal for
-    /// [`crate::Store::changes_since`]. Default: [`HISTORY_DEFAULT`].
+    /// Maximum number of commits that the journal keeps for [`crate::Store::changes_since`]. Default:
+    /// [`HISTORY_DEFAULT`].
     ///
-    /// A checkpoint drops the oldest records while there are more than this or more than
-    /// [`Options::history_bytes`], never one that the rows on disk lack. Between two checkpoints the
-    /// journal has more.
+    /// A commit that passes this or [`Options::history_bytes`] drops the oldest ones, down to a sixteenth
+    /// below the bound. One that the rows on disk lack is kept in any case, until the next checkpoint: that
+    /// begins at 8 MiB of changes, and commits wait for it at 64 MiB.
     pub history: u64,
-    /// Maximum size in bytes of the records that a checkpoint leaves in the journal. Default:
-    /// [`HISTORY_BYTES_DEFAULT`].
+    /// Maximum size in bytes of the records that the journal keeps, with the exception of
+    /// [`Options::history`]. Default: [`HISTORY_BYTES_DEFAULT`].
     ///
     /// The file is larger than its records: see [`crate::Store::history_bytes`].
     pub history_bytes: u64,

@@ -382,8 +382,8 @@ impl Store {
     /// Returns the bytes of the records that the journal has, those that wait for a checkpoint included; 0 for
     /// files that are only read.
     ///
-    /// A checkpoint brings it down to [`Options::history_bytes`]. The file is larger, up to four times: it
-    /// holds what waits for a checkpoint too, is doubled to grow, and rounds large records up to powers of two.
+    /// At most [`Options::history_bytes`], or as much as waits for a checkpoint where that is more. The file is
+    /// larger, up to four times: it is doubled to grow, and rounds large records up to powers of two.
     /// It does not shrink while the store is open, but uses its free pages again. Closing the store
     /// compacts a file of more than 16 MiB that is more than four times as large as its records.
     pub fn history_bytes(&self) -> u64 {

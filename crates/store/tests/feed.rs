@@ -140,6 +140,29 @@ impl History {
         }
     }
 
+    /// Drops what a commit drops that passed a bound, down to a sixteenth below it, none after `applied`.
+    fn trim_applied(&mut self, commits: usize, bytes: u64, applied: u64) {
+        let (too_many, too_large) = (self.0.len() > commits, self.bytes() > bytes);
+        if too_many {
+            self.drop_applied(applied, |history| history.0.len() > commits - commits / 16);
+        }
+        if too_large {
+            self.drop_applied(applied, |history| history.bytes() > bytes - bytes / 16);
+        }
+    }
+
+    fn drop_applied(&mut self, applied: u64, is_over: impl Fn(&Self) -> bool) {
+        while is_over(self) && self.0.front().is_some_and(|(index, _)| *index <= applied) {
+            self.0.pop_front();
+        }
+    }
+
+    /// Bytes of the commits after `applied`.
+    fn bytes_after(&self, applied: u64) -> u64 {
+        let after = self.0.iter().filter(|(index, _)| *index > applied);
+        after.map(|(_, bytes)| bytes).sum()
+    }
+
     fn check(&self, store: &Store) {
         assert_eq!(store.history_bytes(), self.bytes());
         let kept: Vec<u64> = self.0.iter().map(|(index, _)| *index).collect();
@@ -176,6 +199,7 @@ proptest! {
         let everything = Options::default().history(u64::MAX).history_bytes(u64::MAX);
         let everything = Store::in_memory_with(&schema(), &everything);
         let (mut on_disk, mut newest) = (History::default(), History::default());
+        let mut applied = 0;
         for step in steps {
             match (step, store.as_ref()) {
                 (Step::Commit(len), Some(open)) => {
@@ -183,22 +207,28 @@ proptest! {
                     let index = put(&everything, len);
                     let record = (index, everything.history_bytes() - before);
                     on_disk.0.push_back(record);
+                    on_disk.trim_applied(commits, bytes, applied);
                     newest.0.push_back(record);
                     newest.trim(commits, bytes);
                     assert_eq!((put(open, len), put(&in_memory, len)), (index, index));
                 }
                 (Step::Checkpoint, Some(open)) => {
                     open.checkpoint().unwrap();
+                    applied = open.index();
                     on_disk.trim(commits, bytes);
                 }
                 (Step::Reopen, _) => {
                     drop(store.take());
                     store = Some(open());
+                    applied = store.as_ref().unwrap().index();
                     on_disk.trim(commits, bytes);
                 }
                 (_, None) => unreachable!("a store is open after each step"),
             }
-            on_disk.check(store.as_ref().unwrap());
+            let open = store.as_ref().unwrap();
+            // Between checkpoints too.
+            prop_assert!(open.history_bytes() <= bytes.max(on_disk.bytes_after(applied)));
+            on_disk.check(open);
             newest.check(&in_memory);
         }
     }

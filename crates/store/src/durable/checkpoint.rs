@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -30,6 +31,8 @@ pub(crate) struct Checkpoint {
     state: Mutex<State>,
     changed: Condvar,
     history: History,
+    /// The last commit that the rows are known to have on disk.
+    applied: AtomicU64,
     observer: Observed,
 }
 
@@ -74,6 +77,7 @@ impl Checkpoint {
     ) -> Self {
         Self {
             journal,
+            applied: AtomicU64::new(rows.applied().index),
             rows: Mutex::new(rows),
             state: Mutex::new(State { tail, stop: false, failed: None }),
             changed: Condvar::new(),
@@ -93,6 +97,14 @@ impl Checkpoint {
         if state.tail.bytes >= CHECKPOINT_AT {
             self.changed.notify_all();
         }
+    }
+
+    /// Drops the oldest commits that the rows have on disk, if the last one passed a bound of the history.
+    pub(crate) fn trim(&self) {
+        let applied = self.applied.load(Ordering::Acquire);
+        // The commit is durable, so that this MUST NOT fail it. A file that can't be cut is larger for now, and
+        // the next write meets the same failure.
+        let _ = self.journal.trim_after_commit(self.history, applied);
     }
 
     /// Waits until the tail is not longer than it may be.
@@ -234,6 +246,7 @@ impl Checkpoint {
         rows.apply(&latest, &table_indexes, *index, link).map_err(|error| {
             CommitError::Storage { reason: format!("the checkpoint failed: {error}").into() }
         })?;
+        self.applied.store(*index, Ordering::Release);
         self.journal.trim(self.history, *index)?;
         self.observer.tell(|to| {
             let bytes: usize =

@@ -37,14 +37,33 @@ pub(crate) trait Journal: Send + Sync {
 
     /// Drops the records that hold no commit after `index`.
     fn truncate_to(&self, index: u64) -> Result<(), JournalError> {
-        self.cut(Cut { upto: index, needed: index, bytes: u64::MAX })
+        self.cut(Cut { upto: index, needed: index, bytes: u64::MAX, steps: usize::MAX })
     }
 
     /// Drops the oldest records while there are more than the history allows, none with a commit after
     /// `applied`.
     fn trim(&self, history: History, applied: u64) -> Result<(), JournalError> {
         let upto = self.last().saturating_sub(history.commits).min(applied);
-        self.cut(Cut { upto, needed: applied, bytes: history.bytes })
+        self.cut(Cut { upto, needed: applied, bytes: history.bytes, steps: usize::MAX })
+    }
+
+    /// Like [`Journal::trim`], for after each commit: does nothing while both bounds hold, and then drops
+    /// [`TRIM_SHARE`] more, so that few commits pay for it. One call drops at most [`TRUNCATE_STEP`] records.
+    fn trim_after_commit(&self, history: History, applied: u64) -> Result<(), JournalError> {
+        let (compacted, last) = (self.compacted(), self.last());
+        // The rest of the journal is what the rows lack.
+        if compacted >= applied {
+            return Ok(());
+        }
+        let lowered = |bound: u64| bound - bound / TRIM_SHARE;
+        let too_many = last.saturating_sub(history.commits) > compacted;
+        let too_large = self.bytes() > history.bytes;
+        let upto = if too_many { last.saturating_sub(lowered(history.commits)) } else { 0 };
+        let bytes = if too_large { lowered(history.bytes) } else { u64::MAX };
+        if too_many || too_large {
+            self.cut(Cut { upto: upto.min(applied), needed: applied, bytes, steps: 1 })?;
+        }
+        Ok(())
     }
 
     /// The bytes of all records; 0 for a file that is only read.
@@ -79,6 +98,8 @@ pub(crate) struct Cut {
     pub(crate) needed: u64,
     /// Records in between are dropped while all of them have more bytes.
     pub(crate) bytes: u64,
+    /// Maximum number of times that a file drops [`TRUNCATE_STEP`] records.
+    pub(crate) steps: usize,
 }
 
 impl Cut {
@@ -125,6 +146,9 @@ const META_PAIRED: &str = "paired";
 
 /// Records that one transaction of a truncation removes, so that commits get in between.
 const TRUNCATE_STEP: usize = 512;
+
+/// The part of a bound, as its divisor, that is dropped beyond it after a commit that passed it.
+const TRIM_SHARE: u64 = 16;
 
 /// A smaller file is not worth a compaction. Smaller in tests, so that they can stop one at every call.
 const COMPACT_MIN: u64 = if cfg!(test) { 256 << 10 } else { 16 << 20 };
@@ -343,11 +367,11 @@ impl LogFile {
             }
         }
         let db = self.db()?;
-        loop {
+        for _ in 0..cut.steps {
             let mut write = db.begin_write()?;
             // Nothing is lost when this is: the records are replayed over rows that have them.
             write.set_durability(Durability::None)?;
-            let mut bytes = self.bounds.lock().bytes;
+            let (mut bytes, mut freed) = (self.bounds.lock().bytes, 0);
             let mut dropped = None;
             {
                 let mut records = write.open_table(RECORDS)?;
@@ -363,6 +387,7 @@ impl LogFile {
                     }
                     records.remove(first)?;
                     bytes = bytes.saturating_sub(len);
+                    freed += len;
                     dropped = Some((first, link));
                 }
                 if let Some((compacted, link)) = dropped {
@@ -377,10 +402,12 @@ impl LogFile {
                 let mut bounds = self.bounds.lock();
                 bounds.compacted = compacted;
                 bounds.compacted_link = link;
-                bounds.bytes = bytes;
+                // Subtracted, because an append may have counted its record meanwhile.
+                bounds.bytes = bounds.bytes.saturating_sub(freed);
             }
             write.commit()?;
         }
+        Ok(())
     }
 
     /// Moves the records to the front of a file that is mostly free, and cuts off its end.

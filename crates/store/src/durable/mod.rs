@@ -165,6 +165,7 @@ impl Durable {
             self.checkpoint.wait_for_room()
         })?;
         self.checkpoint.add(commits, self.checkpoint.journal().link());
+        self.checkpoint.trim();
         Ok(bytes)
     }
 
