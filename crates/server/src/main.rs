@@ -23,6 +23,7 @@ mod schema;
 mod serve;
 mod signals;
 mod socket;
+mod start_work;
 mod stderr;
 mod stdout;
 mod watcher;

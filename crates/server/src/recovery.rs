@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use statehold_store::{CommitError, ReopenError, Store};
 use tokio::sync::watch;
 
+use crate::start_work::StartWork;
+
 /// How often the store is looked at while it takes writes, and the first pause between two attempts.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 
@@ -37,8 +39,14 @@ pub(crate) async fn failed(store: &Store) -> CommitError {
     }
 }
 
-/// Starts the task; it ends when `stopped` becomes true.
-pub(crate) fn start(store: &Arc<Store>, data_dir: &Path, stopped: &watch::Receiver<bool>) {
+/// Starts the task; it ends when `stopped` becomes true. It also runs the steps of the start that wait for the
+/// store.
+pub(crate) fn start(
+    store: &Arc<Store>,
+    data_dir: &Path,
+    work: StartWork,
+    stopped: &watch::Receiver<bool>,
+) {
     let (store, mut stopped) = (Arc::clone(store), stopped.clone());
     let data_dir = data_dir.to_owned();
     tokio::spawn(async move {
@@ -61,8 +69,15 @@ pub(crate) fn start(store: &Arc<Store>, data_dir: &Path, stopped: &watch::Receiv
                 continue;
             }
             let reopened = {
-                let store = Arc::clone(&store);
-                tokio::task::spawn_blocking(move || store.reopen()).await
+                let (store, work) = (Arc::clone(&store), work.clone());
+                let reopen = move || {
+                    let reopened = store.reopen();
+                    if reopened.is_ok() {
+                        work.resume(&store);
+                    }
+                    reopened
+                };
+                tokio::task::spawn_blocking(reopen).await
             };
             match reopened {
                 Ok(Ok(index)) => {

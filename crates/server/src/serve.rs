@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use statehold_blockstorage::Config;
-use statehold_store::{CommitError, OpenError, Options, Store};
+use statehold_store::{CommitError, OpenError, Options, ReadView as _, Store};
+use statehold_volumes::Namespaces;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 use tracing::level_filters::LevelFilter;
@@ -27,6 +28,7 @@ use crate::providers::local::{LocalNode, NodeOptions, NodeStartError};
 use crate::recovery;
 use crate::schema::{LackingTable, schema, with_tables};
 use crate::signals::{Request, Signals};
+use crate::start_work::StartWork;
 use crate::watcher;
 
 /// How long requests under way may take once the server is to stop.
@@ -126,7 +128,8 @@ fn start(args: &ServeArgs) -> Result<(), ServeError> {
     let store = Store::open_with(&args.data_dir, &schema, &options).map_err(ServeError::Open)?;
     let store = Arc::new(store);
     private::warn_if_shared(&args.data_dir);
-    bootstrap(&store).map_err(|error| ServeError::Bootstrap(error.to_string()))?;
+    let work = StartWork::default();
+    prepare(&store, &work)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Io)?;
     let acl = http::CurrentAcl::new(acl.unwrap_or_default());
@@ -135,18 +138,22 @@ fn start(args: &ServeArgs) -> Result<(), ServeError> {
         None
     } else {
         let options = NodeOptions { address: Some(args.bind), ..args.node.options() };
-        let node = LocalNode::start(&writes, &args.data_dir, options, runtime.handle());
+        let node = LocalNode::start(&writes, &args.data_dir, options, &work, runtime.handle());
         Some((node.map_err(ServeError::Node)?, acl))
     };
     let cloud = args.block_storage.block_storage.map(|address| {
         let own = &args.block_storage;
         let config = Config { default_type: own.default_volume_type.clone(), ..Config::default() };
-        let setup =
-            Setup::new(&store, &args.data_dir, &own.backend, own.backup_dir.as_deref(), config);
-        setup.map(|setup| (address, setup)).map_err(ServeError::Cloud)
+        let setup = Setup::open(&args.data_dir, &own.backend, own.backup_dir.as_deref(), config)
+            .map(Arc::new)
+            .map_err(ServeError::Cloud)?;
+        let (prepared, to) = (Arc::clone(&setup), Arc::clone(&store));
+        work.run(&store, "prepare Block Storage", move || prepared.prepare(&to))
+            .map_err(ServeError::Cloud)?;
+        Ok((address, setup))
     });
     let cloud = cloud.transpose()?;
-    let served = runtime.block_on(listen(args, writes, metrics, nomad, cloud));
+    let served = runtime.block_on(listen(args, writes, metrics, work, nomad, cloud));
     // What was not answered in time is dropped; nothing that was acknowledged is.
     runtime.shutdown_background();
     // Not left to the last handle: a task that was dropped in the middle of a step may still hold one when
@@ -189,6 +196,19 @@ fn check_exposure(args: &ServeArgs) -> Result<(), ServeError> {
     Ok(())
 }
 
+/// Writes what every store has. On a disk without room a store that has it is served all the same; a new one has
+/// nothing to serve.
+fn prepare(store: &Arc<Store>, work: &StartWork) -> Result<(), ServeError> {
+    let failed = |reason: String| ServeError::Bootstrap(reason);
+    let is_new = store.snapshot().count::<Namespaces>() == 0;
+    if is_new {
+        return bootstrap(store).map_err(|error| failed(error.to_string()));
+    }
+    let to = Arc::clone(store);
+    let step = move || bootstrap(&to).map_err(|error| error.to_string());
+    work.run(store, "note lost nodes", step).map_err(failed)
+}
+
 /// Puts the default namespace there, so that the first index is 1 and not "never written".
 fn bootstrap(store: &Store) -> Result<(), Box<dyn std::error::Error>> {
     let mut txn = store.begin_write()?;
@@ -211,14 +231,15 @@ async fn listen(
     args: &ServeArgs,
     writes: WriteQueue,
     metrics: Arc<Metrics>,
+    work: StartWork,
     nomad: Option<(LocalNode, http::CurrentAcl)>,
-    cloud: Option<(SocketAddr, Setup)>,
+    cloud: Option<(SocketAddr, Arc<Setup>)>,
 ) -> Result<(), ServeError> {
     let (stop, stopped) = watch::channel(false);
     let store = Arc::clone(writes.store());
     // First, because a signal that comes before ends the process without the drain.
     let mut signals = Signals::new()?;
-    recovery::start(&store, &args.data_dir, &stopped);
+    recovery::start(&store, &args.data_dir, work, &stopped);
     let keeper = nomad.as_ref().map(|(node, _)| node.host_volumes().clone());
     let current_acl = nomad.as_ref().map(|(_, acl)| acl.clone()).unwrap_or_default();
     let reporting = (Arc::clone(&store), Arc::clone(&metrics));

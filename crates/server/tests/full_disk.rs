@@ -86,6 +86,75 @@ fn writes_go_on_by_themselves_when_a_full_disk_has_room_again() {
     drop(small);
 }
 
+/// A server whose start writes more than a full disk has room for.
+fn with_large_node(dir: &Path) -> Command {
+    let mut command = command(&dir.join("data"));
+    command.args(["--csi-dir-plugin", "files", "--block-storage", "127.0.0.1:0"]);
+    for part in 0..3 {
+        command.arg("--node-meta").arg(format!("part{part}={}", "x".repeat(100_000)));
+    }
+    command
+}
+
+#[test]
+fn a_start_on_a_full_disk_serves_reads_and_recovers_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(small) = Small::mount(dir.path()) else {
+        println!("no file system can be mounted here: not run");
+        return;
+    };
+    let mut first = command(&dir.path().join("data"));
+    first.args(["--csi-dir-plugin", "files", "--block-storage", "127.0.0.1:0"]);
+    let server = Server::spawn(&mut first);
+    server.feed_plugin();
+    server.register(&volume_payload("v")).ok();
+    let own = server.get("/v1/nodes?filter=Name+is+not+empty").ok().column("ID");
+    let own = own.into_iter().find(|id| !common::NODES.contains(&id.as_str())).unwrap();
+    server.kill();
+    fill(&dir.path().join("filler"));
+
+    let server = Server::spawn(&mut with_large_node(dir.path()));
+    let status = || server.get("/statehold/v1/status").ok().json();
+    let failed = status();
+    assert_eq!((&failed["Writable"], failed["Failure"].is_string()), (&false.into(), true));
+    assert!(server.get("/metrics").ok().body.contains("statehold_store_writable 0"));
+    assert_eq!(server.get("/v1/volumes?type=csi").ok().column("ID"), ["v"], "reads go on");
+    let refused = server.put("/v1/namespace", &json!({ "Name": "n" }));
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(refused.body.contains("free space"), "{refused:?}");
+    let host = json!({ "Volume": { "Name": "h" } });
+    assert_eq!(server.put("/v1/volume/host/create", &host).status, 503, "and does not wait");
+
+    fs::remove_file(dir.path().join("filler")).unwrap();
+    eventually(|| status()["Writable"] == true);
+    // The start is finished by itself, too.
+    let node = || server.get(&format!("/v1/node/{own}")).ok().json();
+    eventually(|| node()["Meta"]["part2"].is_string());
+    server.put("/v1/namespace", &json!({ "Name": "n" })).ok();
+    server.put("/v1/volume/host/create", &host).ok();
+    drop(server);
+    drop(small);
+}
+
+#[test]
+fn a_first_start_without_room_ends_with_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(small) = Small::mount(dir.path()) else {
+        println!("no file system can be mounted here: not run");
+        return;
+    };
+    let filler = dir.path().join("filler");
+    fill(&filler);
+    let ended = command(&dir.path().join("data")).output().unwrap();
+    let log = String::from_utf8(ended.stderr).unwrap();
+    assert!(!ended.status.success() && log.contains("No space left"), "{log}");
+    fs::remove_file(&filler).unwrap();
+    let server = Server::start(&dir.path().join("data"));
+    assert_eq!(server.get("/statehold/v1/status").ok().json()["Writable"], true);
+    drop(server);
+    drop(small);
+}
+
 #[test]
 fn a_server_exits_on_a_failed_write_if_it_is_asked_to() {
     let dir = tempfile::tempdir().unwrap();

@@ -34,7 +34,7 @@ struct Shared {
     app: Base,
     address: SocketAddr,
     auth: Auth,
-    setup: Setup,
+    setup: Arc<Setup>,
     /// Told whenever there may be work.
     queued: Notify,
 }
@@ -78,9 +78,8 @@ impl fmt::Display for CloudError {
 impl std::error::Error for CloudError {}
 
 impl Setup {
-    /// Opens the back ends, makes the default type, and puts back into the queue what was under way.
-    pub(crate) fn new(
-        store: &Store,
+    /// Opens the back ends and the backups.
+    pub(crate) fn open(
         data_dir: &Path,
         backends: &[(Box<str>, PathBuf)],
         backup_dir: Option<&Path>,
@@ -94,36 +93,48 @@ impl Setup {
             .map_err(|(dir, source)| CloudError::Backend { dir, source })?;
         let dir = backup_dir.map_or_else(|| data_dir.join(BACKUPS), Path::to_owned);
         let vault = Vault::open(&dir).map_err(|source| CloudError::Backups { dir, source })?;
+        Ok(Self { config, backends, vault })
+    }
+
+    /// Creates the default type, registers the services, and puts back into the queue what was under way. May be
+    /// called again after an error.
+    pub(crate) fn prepare(&self, store: &Store) -> Result<(), CloudError> {
+        let (config, backends) = (&self.config, &self.backends);
         let mut txn = store.begin_write().map_err(CloudError::Begin)?;
-        bootstrap(&mut txn, &config, now(), Uuid::new_v4()).map_err(CloudError::Bootstrap)?;
+        bootstrap(&mut txn, config, now(), Uuid::new_v4()).map_err(CloudError::Bootstrap)?;
         bootstrap_groups(&mut txn, now(), Uuid::new_v4()).map_err(CloudError::Bootstrap)?;
-        register(&mut txn, &backends).map_err(CloudError::Bootstrap)?;
-        let resumed = resume_work(&mut txn, &config, now(), Uuid::new_v4)
+        let services = register(&mut txn, backends).map_err(CloudError::Bootstrap)?;
+        let resumed = resume_work(&mut txn, config, now(), Uuid::new_v4)
             .map_err(|error| CloudError::Bootstrap(error.into()))?;
         txn.commit().map_err(CloudError::Commit)?;
+        // Now, because another run has other IDs after a commit that failed.
+        for (backend, service) in backends.all().zip(services) {
+            backend.registered(service);
+        }
         backends.drop_left_behind(&store.snapshot());
         if resumed > 0 {
             tracing::info!(resumed, "what was under way with volumes is taken up again");
         }
-        Ok(Self { config, backends, vault })
+        Ok(())
     }
 }
 
-/// Notes the services that there are: the back ends, and this server for the rest.
-fn register(txn: &mut WriteTxn<'_>, backends: &Backends) -> Result<(), Error> {
+/// Notes the services that there are: the back ends, and this server for the rest. The IDs of those of the back
+/// ends, in their order.
+fn register(txn: &mut WriteTxn<'_>, backends: &Backends) -> Result<Vec<Uuid>, Error> {
     let (machine, zone) = (backends.machine(), backends.zone());
     for binary in [Service::SCHEDULER, Service::BACKUP] {
         register_service(txn, now(), Uuid::new_v4(), (binary, machine, zone))?;
     }
-    for backend in backends.all() {
+    let of_back_ends = backends.all().map(|backend| {
         let service = (Service::VOLUME, backend.service_host(), zone);
-        backend.registered(register_service(txn, now(), Uuid::new_v4(), service)?);
-    }
-    Ok(())
+        register_service(txn, now(), Uuid::new_v4(), service)
+    });
+    of_back_ends.collect()
 }
 
 impl Cloud {
-    pub(crate) fn new(app: Base, address: SocketAddr, auth: Auth, setup: Setup) -> Self {
+    pub(crate) fn new(app: Base, address: SocketAddr, auth: Auth, setup: Arc<Setup>) -> Self {
         Self(Arc::new(Shared { app, address, auth, setup, queued: Notify::new() }))
     }
 

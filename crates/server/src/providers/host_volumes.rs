@@ -13,6 +13,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -35,6 +36,7 @@ use super::locks::Locks;
 use super::mkdir::{MKDIR, Mkdir};
 use crate::clock::now;
 use crate::http::{WriteFault, WriteQueue, Writer};
+use crate::start_work::StartWork;
 
 /// Host volumes that are made, taken over or removed at the same time; others wait. Plugins may be
 /// slow, and each holds a thread meanwhile.
@@ -76,6 +78,10 @@ struct Shared {
     stopped: watch::Sender<bool>,
     /// The work of the start.
     starting: Mutex<Vec<JoinHandle<()>>>,
+    /// Where work of the start waits that could not be recorded.
+    start_work: StartWork,
+    /// Whether there is such work.
+    unrecorded: AtomicBool,
 }
 
 /// Why a host volume couldn't be made, registered or removed.
@@ -139,6 +145,7 @@ impl HostVolumeKeeper {
         writes: WriteQueue,
         node: Uuid,
         places: Places,
+        start_work: StartWork,
         runtime: Handle,
     ) -> io::Result<Self> {
         let intents = Intents::open(places.intents.clone())?;
@@ -157,6 +164,8 @@ impl HostVolumeKeeper {
             fingerprinted,
             stopped,
             starting,
+            start_work,
+            unrecorded: AtomicBool::new(false),
         })))
     }
 
@@ -178,7 +187,7 @@ impl HostVolumeKeeper {
         namespace: String,
         spec: HostVolumeSpec,
     ) -> Result<Kept, KeepError> {
-        self.wait_for_fingerprints().await;
+        self.wait_for_fingerprints().await?;
         let fresh = Uuid::new_v4();
         self.in_turn(parse_id(&spec.id).unwrap_or(fresh), move |shared| {
             let view = shared.view();

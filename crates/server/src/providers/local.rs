@@ -20,6 +20,7 @@ use super::identity;
 use super::turns::Turns;
 use crate::clock::{now, now_seconds};
 use crate::http::WriteQueue;
+use crate::start_work::StartWork;
 
 /// What this machine is to be as a node.
 #[derive(Clone, Debug)]
@@ -88,6 +89,7 @@ impl LocalNode {
         writes: &WriteQueue,
         data_dir: &Path,
         options: NodeOptions,
+        work: &StartWork,
         runtime: &Handle,
     ) -> Result<Self, NodeStartError> {
         let store = writes.store();
@@ -108,8 +110,9 @@ impl LocalNode {
         };
         let id = identity::node_id(data_dir).map_err(io_error(data_dir))?;
         let intents = places.intents.clone();
-        let keeper = HostVolumeKeeper::open(writes.clone(), id, places, runtime.clone())
-            .map_err(io_error(&intents))?;
+        let keeper =
+            HostVolumeKeeper::open(writes.clone(), id, places, work.clone(), runtime.clone())
+                .map_err(io_error(&intents))?;
         let (mut providers, mut csi_dirs) = (Providers::default(), BTreeMap::new());
         let mut infos = BTreeMap::new();
         for plugin in options.csi_dir_plugins {
@@ -119,7 +122,13 @@ impl LocalNode {
             infos.insert(plugin.clone().into(), fingerprint(&plugin, provider.probe()));
             let provider = Arc::new(provider);
             // Before any request, which could meet a row whose data is gone.
-            provider.settle_all(store, &plugin).map_err(io_error(&dir))?;
+            let (settled, to, id) = (Arc::clone(&provider), Arc::clone(store), plugin.clone());
+            let settle = move || {
+                settled.settle_all(&to, &id)?;
+                // What could not be written stays in its intent, which the next run finds.
+                to.failure().map_or(Ok(()), |failure| Err(io::Error::other(failure.to_string())))
+            };
+            work.run(store, "settle interrupted work", settle).map_err(io_error(&dir))?;
             csi_dirs.insert(plugin.as_str().into(), Arc::clone(&provider));
             providers.insert(plugin, provider);
         }
@@ -139,9 +148,12 @@ impl LocalNode {
             node_plugins: part(&infos, |info| info.controller = None),
             ..Node::default()
         };
-        write(store, NodeReport { node, host_volumes })
-            .map_err(|error| NodeStartError::Write(error.to_string()))?;
-        keeper.restore().map_err(NodeStartError::HostVolumes)?;
+        let (report, to) = (NodeReport { node, host_volumes }, Arc::clone(store));
+        let step = move || write(&to, report.clone()).map_err(|error| error.to_string());
+        work.run(store, "register this machine as a node", step).map_err(NodeStartError::Write)?;
+        let restored = keeper.clone();
+        work.run(store, "restore host volumes", move || restored.restore())
+            .map_err(NodeStartError::HostVolumes)?;
         let turns = Turns::new(providers.iter().map(|(plugin, _)| plugin));
         let (providers, csi_dirs) = (Arc::new(providers), Arc::new(csi_dirs));
         Ok(Self { id, host_volumes: keeper, providers, csi_dirs, turns })

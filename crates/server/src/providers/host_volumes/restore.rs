@@ -25,6 +25,7 @@ use super::{
     HostVolumeKeeper, HostVolumePlugin, Intent, KeepError, MKDIR, Mkdir, PluginError, Shared, Work,
     is_there, reported, request_for, store_error, verify,
 };
+use crate::recovery;
 
 /// Volumes of one plugin that are looked at at the same time. Each holds a thread, and a program.
 const RESTORES_MAX: usize = 16;
@@ -67,7 +68,8 @@ impl HostVolumeKeeper {
     }
 
     /// Starts to finish the work that was under way when the server last stopped, and to look for the volumes of
-    /// this machine. Called once, after the node was reported.
+    /// this machine. Called after the node was reported, and again when the store takes writes again after it could
+    /// not record what was found.
     pub(crate) fn restore(&self) -> Result<(), KeepError> {
         let shared = &*self.0;
         let mut by_plugin: BTreeMap<Box<str>, Vec<Found>> = BTreeMap::new();
@@ -87,10 +89,26 @@ impl HostVolumeKeeper {
         shared.restoring.lock().extend(by_plugin.values().flatten().map(|found| found.id));
         let mut starting = shared.starting.lock();
         let keeper = self.clone();
-        starting.push(shared.runtime.spawn(async move { keeper.fingerprint().await }));
+        starting.push(shared.runtime.spawn(async move {
+            keeper.fingerprint().await;
+            keeper.restore_again();
+        }));
         let keeper = self.clone();
-        starting.push(shared.runtime.spawn(async move { keeper.restore_all(by_plugin).await }));
+        starting.push(shared.runtime.spawn(async move {
+            keeper.restore_all(by_plugin).await;
+            keeper.restore_again();
+        }));
         Ok(())
+    }
+
+    /// Has the work of the start done again if a full disk kept what it found from being recorded.
+    fn restore_again(&self) {
+        let shared = &*self.0;
+        if shared.unrecorded.swap(false, Ordering::Relaxed) && !shared.is_stopped() {
+            let keeper = self.clone();
+            let step = move || keeper.restore().map_err(|error| error.to_string());
+            shared.start_work.later(shared.writes.store(), "restore host volumes", step);
+        }
     }
 
     /// Returns how many volumes the start of the server has not looked at yet, and the IDs of the first
@@ -102,9 +120,19 @@ impl HostVolumeKeeper {
 
     /// Waits until the plugins of this machine have reported their versions: a volume can only be placed on a
     /// node that has its plugin.
-    pub(super) async fn wait_for_fingerprints(&self) {
-        // The sender lives as long as `self`.
-        let _ = self.0.fingerprinted.subscribe().wait_for(|done| *done).await;
+    ///
+    /// # Errors
+    /// The store takes no writes: on a full disk the start waits, too.
+    pub(super) async fn wait_for_fingerprints(&self) -> Result<(), KeepError> {
+        let mut fingerprinted = self.0.fingerprinted.subscribe();
+        tokio::select! {
+            biased;
+            // The sender lives as long as `self`.
+            _ = fingerprinted.wait_for(|done| *done) => Ok(()),
+            failure = recovery::failed(self.0.writes.store()) => {
+                Err(KeepError::Store(failure.to_string()))
+            }
+        }
     }
 
     /// Asks every program in the plugin directory for its version, and reports those that answer.
@@ -140,6 +168,7 @@ impl HostVolumeKeeper {
             })
         };
         if let Ok(Err(error)) = spawn_blocking(report).await {
+            self.0.note_unrecorded();
             tracing::error!(%error, "can't report the host-volume plugins of this machine");
         }
         self.0.fingerprinted.send_replace(true);
@@ -216,7 +245,10 @@ impl Shared {
         if let Some(intent) = &found.intent {
             match self.settle(intent) {
                 Ok(()) => self.forget_intent(id),
-                Err(error) => tracing::warn!(volume = %id, %error, "can't settle a host volume"),
+                Err(error) => {
+                    self.note_unrecorded();
+                    tracing::warn!(volume = %id, %error, "can't settle a host volume");
+                }
             }
         }
         let view = self.view();
@@ -241,7 +273,15 @@ impl Shared {
             }
         };
         if let Err(error) = recorded {
+            self.note_unrecorded();
             tracing::error!(volume = %id, %error, "can't record what became of a host volume");
+        }
+    }
+
+    /// Notes that work of the start was not recorded, if the store takes no writes.
+    fn note_unrecorded(&self) {
+        if self.writes.store().failure().is_some() {
+            self.unrecorded.store(true, Ordering::Relaxed);
         }
     }
 
