@@ -94,7 +94,7 @@ pub use self::{
     version::{Microversion, VersionError},
     view::*,
     work::{
-        ATTEMPTS_MAX, FailureCause, Outcome, Placement, finish_work, next_work, place_volume,
-        ready_work, resume_work, start_work,
+        ATTEMPTS_MAX, Backlog, FailureCause, Outcome, Placement, exhausted_work, finish_work,
+        next_work, place_volume, queued_room, ready_work, resume_work, start_work, work_backlog,
     },
 };

@@ -201,7 +201,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) acl: Option<PathBuf>,
 
-    /// Serve Block Storage alone: no Nomad API, no /metrics, and this machine is no node.
+    /// Serve Block Storage alone: no Nomad API, metrics at its address, and this machine is no node.
     #[arg(
         long,
         requires = "block_storage",

@@ -6,6 +6,7 @@
 mod block_storage;
 mod cli;
 mod clock;
+mod cloud_metrics;
 mod connection;
 mod descriptors;
 mod edge_metrics;

@@ -23,6 +23,7 @@ use statehold_volumes::{
     Namespaces, Nodes, TaskGroupClaims,
 };
 
+use crate::cloud_metrics::CloudMetrics;
 use crate::edge_metrics::EdgeMetrics;
 use crate::logging;
 
@@ -83,6 +84,7 @@ pub(crate) struct Metrics {
     rows: Family<OfTable, Gauge<u64, AtomicU64>>,
     files: Family<OfFile, Gauge<u64, AtomicU64>>,
     edge: EdgeMetrics,
+    cloud: CloudMetrics,
 }
 
 /// From a tenth of a millisecond to some 13 seconds.
@@ -117,6 +119,7 @@ impl Metrics {
             rows: Family::default(),
             files: Family::default(),
             edge: EdgeMetrics::default(),
+            cloud: CloudMetrics::default(),
         };
         metrics.registered()
     }
@@ -124,6 +127,7 @@ impl Metrics {
     fn registered(mut self) -> Self {
         let to = &mut self.registry;
         self.edge.register(to);
+        self.cloud.register(to);
         to.register("http_requests", "Requests that were answered", self.requests.clone());
         to.register_with_unit(
             "http_request_duration",
@@ -217,6 +221,11 @@ impl Metrics {
         &self.edge
     }
 
+    /// Metrics of Block Storage.
+    pub(crate) fn cloud(&self) -> &CloudMetrics {
+        &self.cloud
+    }
+
     /// A request was answered.
     pub(crate) fn answered(
         &self,
@@ -263,10 +272,11 @@ impl Metrics {
         files
     }
 
-    /// Everything, as Prometheus reads it.
+    /// Everything, as Prometheus reads it. It may wait for disks: those of back ends too.
     pub(crate) fn render(&self, store: &Store) -> Result<String, fmt::Error> {
         let dropped = logging::dropped();
         self.log_lines_dropped.inc_by(dropped.saturating_sub(self.log_lines_dropped.get()));
+        self.cloud.refresh();
         self.index.set(store.index());
         self.history_bytes.set(store.history_bytes());
         self.writable.set(i64::from(store.failure().is_none()));

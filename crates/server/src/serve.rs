@@ -147,8 +147,8 @@ fn start(args: &ServeArgs) -> Result<(), ServeError> {
         let setup = Setup::open(&args.data_dir, &own.backend, own.backup_dir.as_deref(), config)
             .map(Arc::new)
             .map_err(ServeError::Cloud)?;
-        let (prepared, to) = (Arc::clone(&setup), Arc::clone(&store));
-        work.run(&store, "prepare Block Storage", move || prepared.prepare(&to))
+        let (prepared, to, counts) = (Arc::clone(&setup), Arc::clone(&store), Arc::clone(&metrics));
+        work.run(&store, "prepare Block Storage", move || prepared.prepare(&to, counts.cloud()))
             .map_err(ServeError::Cloud)?;
         Ok((address, setup))
     });

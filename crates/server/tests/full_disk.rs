@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod cloud;
 mod common;
 
 use std::fs;
@@ -9,6 +10,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
+use cloud::Cloud;
 use common::{Server, command, eventually, volume_payload};
 use serde_json::json;
 
@@ -177,5 +179,37 @@ fn a_server_exits_on_a_failed_write_if_it_is_asked_to() {
         }
     }
     assert!(!server.wait().success());
+    drop(small);
+}
+
+#[test]
+fn block_storage_is_healthy_while_the_store_takes_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(small) = Small::mount(dir.path()) else {
+        println!("no file system can be mounted here: not run");
+        return;
+    };
+    let cloud = Cloud::start_alone(dir.path());
+    let health = |method: &str| cloud.send(method, "/healthcheck", b"", &[]);
+    assert_eq!((health("GET").status, health("HEAD").status), (200, 204));
+    let create = |number: usize| {
+        let specs: serde_json::Map<_, _> =
+            (0..8).map(|key| (format!("k{key}"), json!("v".repeat(255)))).collect();
+        let body = json!({"volume_type": {"name": format!("t{number}"), "extra_specs": specs}});
+        cloud.call("POST", "/types", &body).status
+    };
+    let filler = dir.path().join("filler");
+    fill(&filler);
+    assert!((0..3000).any(|number| create(number) != 200), "a full disk takes all writes");
+    let failed = health("GET");
+    assert_eq!(failed.status, 503);
+    assert!(failed.body.contains("takes no writes"), "{}", failed.body);
+    let head = health("HEAD");
+    assert_eq!((head.status, &*head.body), (503, ""));
+
+    fs::remove_file(filler).unwrap();
+    eventually(|| health("GET").status == 200);
+    assert_eq!(create(3000), 200);
+    drop(cloud);
     drop(small);
 }

@@ -8,6 +8,7 @@
 //!
 //! What a worker does may be done twice, so it has to be such that the second time does no harm.
 
+mod backlog;
 mod backup;
 mod group;
 mod outcome;
@@ -18,14 +19,15 @@ use statehold_store::{Entry, KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
 pub(crate) use self::group::{settle_group, settle_group_snapshot};
+pub use self::{
+    backlog::{Backlog, exhausted_work, queued_room, work_backlog},
+    outcome::{FailureCause, Outcome, Placement, finish_work},
+    volume::place_volume,
+};
 use self::{
     backup::{end_restore, release_backup, release_source},
     snapshot::release_snapshot,
     volume::keep_volume,
-};
-pub use self::{
-    outcome::{FailureCause, Outcome, Placement, finish_work},
-    volume::place_volume,
 };
 use crate::{
     config::Config,

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use statehold_blockstorage::{
-    Config, Error, Service, bootstrap, bootstrap_groups, register_service, resume_work,
+    Config, Error, Service, bootstrap, bootstrap_groups, exhausted_work, register_service,
+    resume_work,
 };
 use statehold_store::{BeginError, CommitError, Store, WriteTxn};
 use tokio::sync::Notify;
@@ -15,8 +16,10 @@ use uuid::Uuid;
 
 use super::auth::Auth;
 use super::backends::Backends;
+use super::monitor;
 use super::vault::Vault;
 use crate::clock::now;
+use crate::cloud_metrics::CloudMetrics;
 use crate::http::Base;
 use crate::providers::identity::host_name;
 
@@ -98,18 +101,22 @@ impl Setup {
 
     /// Creates the default type, registers the services, and puts back into the queue what was under way. May be
     /// called again after an error.
-    pub(crate) fn prepare(&self, store: &Store) -> Result<(), CloudError> {
+    pub(crate) fn prepare(&self, store: &Store, metrics: &CloudMetrics) -> Result<(), CloudError> {
         let (config, backends) = (&self.config, &self.backends);
         let mut txn = store.begin_write().map_err(CloudError::Begin)?;
         bootstrap(&mut txn, config, now(), Uuid::new_v4()).map_err(CloudError::Bootstrap)?;
         bootstrap_groups(&mut txn, now(), Uuid::new_v4()).map_err(CloudError::Bootstrap)?;
         let services = register(&mut txn, backends).map_err(CloudError::Bootstrap)?;
+        let given_up: Vec<_> = exhausted_work(&txn).map(|item| item.task.name()).collect();
         let resumed = resume_work(&mut txn, config, now(), Uuid::new_v4)
             .map_err(|error| CloudError::Bootstrap(error.into()))?;
         txn.commit().map_err(CloudError::Commit)?;
         // Now, because another run has other IDs after a commit that failed.
         for (backend, service) in backends.all().zip(services) {
             backend.registered(service);
+        }
+        for task in given_up {
+            metrics.failed(task);
         }
         backends.drop_left_behind(&store.snapshot());
         if resumed > 0 {
@@ -135,7 +142,16 @@ fn register(txn: &mut WriteTxn<'_>, backends: &Backends) -> Result<Vec<Uuid>, Er
 
 impl Cloud {
     pub(crate) fn new(app: Base, address: SocketAddr, auth: Auth, setup: Arc<Setup>) -> Self {
-        Self(Arc::new(Shared { app, address, auth, setup, queued: Notify::new() }))
+        let cloud = Self(Arc::new(Shared { app, address, auth, setup, queued: Notify::new() }));
+        let metrics = cloud.app().metrics().cloud();
+        // Weak, because what it reads holds the metrics.
+        let shared = Arc::downgrade(&cloud.0);
+        metrics.read_with(Box::new(move |to| {
+            if let Some(shared) = shared.upgrade() {
+                monitor::read_gauges(&Self(shared), to);
+            }
+        }));
+        cloud
     }
 
     pub(crate) fn app(&self) -> &Base {

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::auth::Auth;
 use super::call::{self, Answer, Call, Refusal};
 use super::cloud::Cloud;
+use super::monitor;
 use super::routes::{Found, PREFIX, Run};
 use super::versions;
 use crate::clock::now;
@@ -61,6 +62,8 @@ async fn answer(State(cloud): State<Cloud>, request: Request) -> Response<Body> 
             let document = versions::document(StatusCode::OK, &base);
             spoken(document.into_response(), Microversion::MIN, &id)
         }
+        ("GET" | "HEAD", monitor::HEALTHCHECK) => monitor::healthcheck(&cloud, &head),
+        ("GET", monitor::METRICS) => monitor::metrics(&cloud, head, &base).await,
         _ => routed(&cloud, head, body, &base, &id).await,
     };
     reply.headers_mut().insert(REQUEST_ID, id);

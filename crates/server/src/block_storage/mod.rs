@@ -25,6 +25,7 @@ mod list;
 mod localdir;
 mod manage;
 mod messages;
+mod monitor;
 mod pools;
 mod qos;
 mod quotas;

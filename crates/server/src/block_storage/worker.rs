@@ -170,6 +170,9 @@ fn finish(cloud: &Cloud, item: &WorkItem, outcome: &Outcome) {
     if written == Some(false) {
         tracing::info!(target = %item.target, "work was settled by an operator while it was done");
     }
+    if let (Some(true), Outcome::Failed { .. }) = (written, outcome) {
+        cloud.app().metrics().cloud().failed(item.task.name());
+    }
     let Outcome::Done { moved: Some(to), .. } = outcome else { return };
     let Some(row) = before.get::<Volume>(item.target) else { return };
     // The file that doesn't count; when it is not known which, the next start finds out.

@@ -23,8 +23,14 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// `GET /metrics`
 pub(crate) fn serve(call: &Call) -> Reply {
     call.app.metrics().restoring(call.app.node().host_volumes().restoring(0).0);
-    call.app.note_queued();
-    let text = call.app.metrics().render(call.app.store());
+    text(&call.app)
+}
+
+/// Returns everything that is counted, for either API.
+pub(crate) fn text(base: &Base) -> Reply {
+    base.note_queued();
+    // A disk that hangs would hold up all that the thread serves.
+    let text = tokio::task::block_in_place(|| base.metrics().render(base.store()));
     let text = text.map_err(|error| Reject::internal(&error))?;
     let mut reply = Response::new(Body::from(text));
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS));

@@ -62,6 +62,7 @@ pub(crate) use duration::parse as parse_duration;
 pub(crate) use gzip::reply as compress;
 pub(crate) use limits::{Limits, PerClient};
 pub(crate) use meter::{FILTER_HELP, Meter};
+pub(crate) use metrics::text as metrics_text;
 pub(crate) use observe::{RouteOf, request as observe};
 pub(crate) use reject::{ByCaller, Reject};
 pub(crate) use site::{Links, PublicUrl, Site};

@@ -1,0 +1,105 @@
+//! What operators set up and watch: metrics and health, exports, zones, and where hints put volumes.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
+
+mod cloud;
+
+use cloud::identity::Identity;
+use cloud::{Cloud, TOKEN};
+use serde_json::json;
+
+/// The value of a sample of a metric.
+#[track_caller]
+fn sample(metrics: &str, name: &str) -> f64 {
+    let line = metrics
+        .lines()
+        .find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
+    let line = line.unwrap_or_else(|| panic!("no {name} in {metrics}"));
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+/// The metrics at the address of Block Storage.
+#[track_caller]
+fn metrics(cloud: &Cloud) -> String {
+    let reply = cloud.send("GET", "/metrics", b"", &[]);
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert!(reply.header("content-type").starts_with("application/openmetrics-text"));
+    assert!(reply.body.ends_with("# EOF\n"));
+    reply.body
+}
+
+#[test]
+fn metrics_have_the_room_of_pools_and_the_backlog() {
+    const GIB: f64 = 1_073_741_824.0;
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start_alone(dir.path());
+    let before = metrics(&cloud);
+    let pool = |text: &str, name: &str| {
+        sample(text, &format!("statehold_block_storage_pool_{name}_bytes{{pool=\"a\"}}"))
+    };
+    assert!(pool(&before, "free") <= pool(&before, "total") && pool(&before, "total") > 0.0);
+    for name in ["allocated", "provisioned", "reserved"] {
+        assert!(pool(&before, name) < 0.5, "{name}");
+    }
+    let failed = r#"statehold_block_storage_work_failed_total{task="create_volume"}"#;
+    assert!(sample(&before, failed) < 0.5);
+
+    let body = json!({"volume_type": {"name": "t", "extra_specs": {"volume_backend_name": "a"}}});
+    cloud.expect(200, "POST", "/types", &body);
+    let body = json!({"volume": {"size": 2, "volume_type": "t"}});
+    let volume = cloud.create("/volumes", &body);
+    cloud.wait(&format!("/volumes/{volume}"), "available");
+    let snapshot = cloud.create("/snapshots", &json!({"snapshot": {"volume_id": volume}}));
+    cloud.wait(&format!("/snapshots/{snapshot}"), "available");
+    let body = json!({"volume_type": {"name": "no", "extra_specs": {"volume_backend_name": "z"}}});
+    cloud.expect(200, "POST", "/types", &body);
+    let lost = cloud.create("/volumes", &json!({"volume": {"size": 1, "volume_type": "no"}}));
+    cloud.wait(&format!("/volumes/{lost}"), "error");
+
+    let after = metrics(&cloud);
+    let close = |own: f64, wanted: f64| (own - wanted).abs() < 0.5;
+    assert!(close(pool(&after, "allocated"), 2.0 * GIB), "{after}");
+    assert!(close(pool(&after, "provisioned"), 4.0 * GIB), "{after}");
+    assert!(close(pool(&after, "reserved"), 0.0), "{after}");
+    assert!(close(sample(&after, failed), 1.0), "{after}");
+    for name in ["queued", "oldest_seconds"] {
+        let name = format!("statehold_block_storage_work_{name}{{task=\"create_volume\"}}");
+        assert!(close(sample(&after, &name), 0.0), "{after}");
+    }
+    let requests = r#"statehold_http_requests_total{method="GET",route="/metrics",status="200"}"#;
+    assert!(sample(&after, requests) >= 1.0, "{after}");
+    assert_eq!(cloud.send("POST", "/metrics", b"", &[TOKEN]).status, 404);
+}
+
+#[test]
+fn both_addresses_have_the_metrics_of_both_apis() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    let own = metrics(&cloud);
+    let other = ureq::get(format!("{}/metrics", cloud.nomad())).call().unwrap();
+    let other = other.into_body().read_to_string().unwrap();
+    for text in [own, other] {
+        let total = r#"statehold_block_storage_pool_total_bytes{pool="b"}"#;
+        assert!(sample(&text, total) > 0.0);
+        assert!(sample(&text, r#"statehold_store_rows{table="nodes"}"#) >= 1.0);
+    }
+}
+
+#[test]
+fn health_needs_no_token_and_metrics_need_an_admins() {
+    let dir = tempfile::tempdir().unwrap();
+    let identity = Identity::start();
+    identity.know_user("member", ("u1", "p1"), &["member"]);
+    identity.know_user("admin", ("u2", "p2"), &["admin"]);
+    let url = identity.url();
+    let cloud = Cloud::start_with(dir.path(), &["--auth", "keystone", "--identity-url", &url]);
+    let health = cloud.send("GET", "/healthcheck", b"", &[]);
+    assert_eq!((health.status, &*health.body), (200, "OK"));
+    assert!(health.header("content-type").starts_with("text/plain"));
+    let head = cloud.send("HEAD", "/healthcheck", b"", &[]);
+    assert_eq!((head.status, &*head.body), (204, ""));
+    let status = |token: &[(&str, &str)]| cloud.send("GET", "/metrics", b"", token).status;
+    assert_eq!(status(&[]), 401);
+    assert_eq!(status(&[("x-auth-token", "member")]), 403);
+    assert_eq!(status(&[("x-auth-token", "admin")]), 200);
+}
