@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use statehold_filter::Limits as FilterLimits;
 use statehold_store::{HISTORY_BYTES_DEFAULT, HISTORY_DEFAULT, PARKED_MAX_DEFAULT};
 
-use crate::block_storage::{Auth, IdentityUrl, Keystone, KeystoneOptions};
+use crate::block_storage::{Auth, BackendFlags, IdentityUrl, Keystone, KeystoneOptions};
 use crate::filter_command::OnError;
 use crate::http::{Limits, Links, PublicUrl, Site, parse_duration};
 use crate::providers::local::NodeOptions;
@@ -62,6 +62,9 @@ const IDENTITY_CACHE_MAX_DEFAULT: usize = 1_024;
 
 /// The longest name of a volume type, in characters.
 const TYPE_NAME_MAX: usize = 255;
+
+/// The longest name of an availability zone, in characters: what requests may name.
+const ZONE_MAX: usize = 255;
 
 /// The largest head of a request by default, in bytes.
 const HEAD_MAX_DEFAULT: u64 = 64 << 10;
@@ -490,6 +493,20 @@ pub(crate) struct BlockStorageArgs {
     )]
     pub(crate) default_volume_type: Box<str>,
 
+    /// The availability zone of volumes that name none, and of back ends without --backend-zone.
+    #[arg(
+        long,
+        value_name = "ZONE",
+        default_value = "nova",
+        value_parser = zone,
+        requires = "block_storage"
+    )]
+    pub(crate) availability_zone: Box<str>,
+
+    /// Put a back end into an availability zone; repeatable. Volumes of the zone are created there alone.
+    #[arg(long, value_name = "NAME=ZONE", value_parser = backend_zone, requires = "block_storage")]
+    pub(crate) backend_zone: Vec<(Box<str>, Box<str>)>,
+
     /// Who callers of Block Storage are. noauth, the default: whoever their token USER:PROJECT says,
     /// all of them admins. keystone: whoever the identity service says, with the roles admin, member
     /// or reader.
@@ -539,6 +556,15 @@ pub(crate) enum AuthMode {
 }
 
 impl BlockStorageArgs {
+    /// The flags that declare back ends.
+    pub(crate) fn backends(&self) -> BackendFlags {
+        BackendFlags {
+            dirs: self.backend.clone(),
+            default_zone: self.availability_zone.clone(),
+            zones: self.backend_zone.clone(),
+        }
+    }
+
     /// Whether every caller is an admin.
     pub(crate) fn is_open(&self) -> bool {
         self.auth != Some(AuthMode::Keystone)
@@ -575,6 +601,21 @@ fn backend(text: &str) -> Result<(Box<str>, PathBuf), String> {
         }
         _ => Err("wanted NAME=DIR, the name without @ and #".to_owned()),
     }
+}
+
+/// An availability zone.
+fn zone(text: &str) -> Result<Box<str>, String> {
+    let printable = text.chars().all(|c| !c.is_control());
+    if !printable || text.trim().is_empty() || text.chars().count() > ZONE_MAX {
+        return Err(format!("wanted 1 to {ZONE_MAX} printable characters that are not all blank"));
+    }
+    Ok(text.into())
+}
+
+/// A back end's name and its availability zone.
+fn backend_zone(text: &str) -> Result<(Box<str>, Box<str>), String> {
+    let (name, own) = text.split_once('=').ok_or("wanted NAME=ZONE, NAME as in --backend")?;
+    Ok((name.into(), zone(own)?))
 }
 
 /// A key and a value.

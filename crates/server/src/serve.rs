@@ -143,8 +143,14 @@ fn start(args: &ServeArgs) -> Result<(), ServeError> {
     };
     let cloud = args.block_storage.block_storage.map(|address| {
         let own = &args.block_storage;
-        let config = Config { default_type: own.default_volume_type.clone(), ..Config::default() };
-        let setup = Setup::open(&args.data_dir, &own.backend, own.backup_dir.as_deref(), config)
+        let flags = own.backends();
+        let config = Config {
+            default_type: own.default_volume_type.clone(),
+            zones: flags.all_zones(),
+            default_zone: flags.default_zone.clone(),
+            ..Config::default()
+        };
+        let setup = Setup::open(&args.data_dir, &flags, own.backup_dir.as_deref(), config)
             .map(Arc::new)
             .map_err(ServeError::Cloud)?;
         let (prepared, to, counts) = (Arc::clone(&setup), Arc::clone(&store), Arc::clone(&metrics));

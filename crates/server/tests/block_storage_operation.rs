@@ -103,3 +103,101 @@ fn health_needs_no_token_and_metrics_need_an_admins() {
     assert_eq!(status(&[("x-auth-token", "member")]), 403);
     assert_eq!(status(&[("x-auth-token", "admin")]), 200);
 }
+
+#[test]
+fn zones_are_listed_checked_and_honoured() {
+    let dir = tempfile::tempdir().unwrap();
+    let flags = ["--availability-zone", "east", "--backend-zone", "b=west"];
+    let cloud = Cloud::start_with(dir.path(), &flags);
+    let zones = cloud.get("/os-availability-zone");
+    let zone = |name: &str| json!({"zoneName": name, "zoneState": {"available": true}});
+    assert_eq!(zones["availabilityZoneInfo"], json!([zone("east"), zone("west")]));
+    let services = cloud.get("/os-services");
+    for service in services["services"].as_array().unwrap() {
+        let west = service["host"].as_str().unwrap().ends_with("@b");
+        assert_eq!(service["zone"], if west { "west" } else { "east" }, "{service}");
+    }
+
+    let volume = |body: serde_json::Value| {
+        let id = cloud.create("/volumes", &json!({"volume": body}));
+        cloud.wait(&format!("/volumes/{id}"), "available")
+    };
+    let host = |row: &serde_json::Value| row["os-vol-host-attr:host"].as_str().unwrap().to_owned();
+    // By room the first of two back ends on one file system would get both.
+    let west = volume(json!({"size": 1, "availability_zone": "west"}));
+    assert!(west["availability_zone"] == "west" && host(&west).ends_with("@b#b"), "{west}");
+    let east = volume(json!({"size": 1}));
+    assert!(east["availability_zone"] == "east" && host(&east).ends_with("@a#a"), "{east}");
+    let body = json!({"volume": {"size": 1, "availability_zone": "mars"}});
+    let refused = cloud.refused(400, "POST", "/volumes", &body);
+    assert_eq!(refused, "Availability zone 'mars' is invalid.");
+
+    // A copy is in the zone of its origin, whose name may be repeated.
+    let id = west["id"].as_str().unwrap();
+    let clone = volume(json!({"source_volid": id}));
+    assert!(clone["availability_zone"] == "west" && host(&clone).ends_with("@b#b"), "{clone}");
+    let body = json!({"volume": {"source_volid": id, "availability_zone": "east"}});
+    assert_eq!(
+        cloud.refused(400, "POST", "/volumes", &body),
+        "Invalid input received: Volume must be in the same availability zone as the source volume"
+    );
+    let snapshot = cloud.create("/snapshots", &json!({"snapshot": {"volume_id": id}}));
+    cloud.wait(&format!("/snapshots/{snapshot}"), "available");
+    let body = json!({"volume": {"snapshot_id": snapshot, "availability_zone": "east"}});
+    assert_eq!(
+        cloud.refused(400, "POST", "/volumes", &body),
+        "Invalid input received: Volume must be in the same availability zone as the snapshot"
+    );
+
+    // Nor does a volume move to another zone.
+    let id = east["id"].as_str().unwrap();
+    let body = json!({"os-migrate_volume": {"host": host(&west)}});
+    cloud.expect(202, "POST", &format!("/volumes/{id}/action"), &body);
+    let until = std::time::Instant::now() + cloud::PATIENCE;
+    loop {
+        let row = cloud.get(&format!("/volumes/{id}"))["volume"].clone();
+        if row["migration_status"] == "error" {
+            assert!(host(&row).ends_with("@a#a"));
+            break;
+        }
+        assert!(std::time::Instant::now() < until, "{row}");
+        std::thread::yield_now();
+    }
+    let file = dir.path().join("b/managed");
+    std::fs::write(&file, b"x").unwrap();
+    let body = json!({"volume": {
+        "host": host(&west), "ref": {"source-name": "managed"}, "name": "m", "volume_type": "__DEFAULT__",
+    }});
+    let managed = cloud.create("/manageable_volumes", &body);
+    let managed = cloud.wait(&format!("/volumes/{managed}"), "available");
+    assert_eq!(managed["availability_zone"], "west");
+}
+
+/// What a server that does not start prints.
+fn refusal(flags: &[&str]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_statehold"));
+    command.args(["serve", "--no-nomad", "--block-storage", "127.0.0.1:0"]).args(flags);
+    command.arg("--data-dir").arg(dir.path().join("data"));
+    command.arg("--backend").arg(format!("a={}", dir.path().join("a").display()));
+    let done = command.output().unwrap();
+    assert!(!done.status.success());
+    String::from_utf8(done.stderr).unwrap()
+}
+
+#[test]
+fn flags_of_back_ends_name_what_is_wrong() {
+    for (flags, text) in [
+        (&["--backend-zone", "z=east"][..], "--backend-zone z=...: no back end has the name \"z\""),
+        (&["--backend-zone", "east"], "wanted NAME=ZONE"),
+        (&["--backend-zone", "a= "], "not all blank"),
+        (&["--availability-zone", ""], "not all blank"),
+        (
+            &["--backend-zone", "a=x", "--backend-zone", "a=y"],
+            "--backend-zone a=... is there twice",
+        ),
+    ] {
+        let printed = refusal(flags);
+        assert!(printed.contains(text), "{flags:?}: {printed}");
+    }
+}

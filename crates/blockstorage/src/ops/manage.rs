@@ -16,7 +16,8 @@ use crate::{
     },
     quota,
     rows::{
-        AttachStatus, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, VolumeType, WorkTarget,
+        AttachStatus, Service, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, VolumeType,
+        WorkTarget,
     },
     work::queue,
 };
@@ -75,7 +76,11 @@ pub fn manage_volume(
         )));
     }
     check_unencrypted(&volume_type)?;
-    let zone = zone_of(cx.config, &volume_type, spec.availability_zone.as_deref(), None)?;
+    // Cinder: cinder/volume/api.py, API.manage_existing: the zone of the back end unless one is named.
+    let service = host.split_once('#').map_or(&*host, |(service, _)| service);
+    let own = txn.get::<Service>((Service::VOLUME, service)).map(|row| row.zone.clone());
+    let named = spec.availability_zone.as_deref().or(own.as_deref());
+    let zone = zone_of(cx.config, &volume_type, named, None)?;
     let project = &cx.caller.project;
     // Its size is not known yet.
     quota::charge(txn, cx.config, project, &quota::of_volume(Some(volume_type.id), 1, 0))?;

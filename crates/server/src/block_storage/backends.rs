@@ -9,6 +9,7 @@ use statehold_blockstorage::{Placement, Volume, VolumeType, parse_id};
 use statehold_store::ReadView;
 use uuid::Uuid;
 
+use super::declared::Declared;
 use super::driver::Driver;
 use super::localdir::LocalDir;
 
@@ -23,6 +24,7 @@ pub(crate) struct Backend {
     name: Box<str>,
     /// `host@backend#pool`.
     host: Box<str>,
+    zone: Box<str>,
     /// The ID of its service, once that is registered.
     service: OnceLock<Uuid>,
     pub(crate) driver: Box<dyn Driver>,
@@ -32,18 +34,18 @@ pub(crate) struct Backend {
 pub(crate) struct Backends {
     all: Vec<Arc<Backend>>,
     machine: Box<str>,
-    zone: Box<str>,
+    default_zone: Box<str>,
 }
 
 impl Backends {
     /// Opens the directories of back ends.
     pub(crate) fn open(
         machine: &str,
-        zone: &str,
-        dirs: impl IntoIterator<Item = (Box<str>, PathBuf)>,
+        default_zone: &str,
+        declared: impl IntoIterator<Item = Declared>,
     ) -> Result<Self, (PathBuf, io::Error)> {
         let mut all: Vec<Arc<Backend>> = Vec::new();
-        for (name, dir) in dirs {
+        for Declared { name, dir, zone } in declared {
             // Before it is opened: it would be locked by ourselves.
             let place = dir.canonicalize().ok();
             let taken = |other: &Arc<Backend>| {
@@ -56,9 +58,9 @@ impl Backends {
             let driver = LocalDir::open(&dir).map_err(|error| (dir.clone(), error))?;
             let host = format!("{machine}@{name}#{name}").into();
             let (service, driver) = (OnceLock::new(), Box::new(driver));
-            all.push(Arc::new(Backend { name, host, service, driver }));
+            all.push(Arc::new(Backend { name, host, zone, service, driver }));
         }
-        Ok(Self { all, machine: machine.into(), zone: zone.into() })
+        Ok(Self { all, machine: machine.into(), default_zone: default_zone.into() })
     }
 
     /// The back end that a row calls `host@backend#pool`. The machine may have had another name then.
@@ -78,9 +80,9 @@ impl Backends {
         &self.machine
     }
 
-    /// The availability zone of all of them.
-    pub(crate) fn zone(&self) -> &str {
-        &self.zone
+    /// The availability zone of services that are no back end, and of volumes that name none.
+    pub(crate) fn default_zone(&self) -> &str {
+        &self.default_zone
     }
 
     /// Whether a service is a back end, by its host without a pool.
@@ -149,11 +151,10 @@ impl Backends {
         types: &[&VolumeType],
         off: &BTreeSet<Box<str>>,
     ) -> Option<&Arc<Backend>> {
-        let there = self.all.iter().filter(|_| *self.zone == *zone);
+        let there = self.all.iter().filter(|backend| *backend.zone == *zone);
         let enabled = there.filter(|backend| !off.contains(backend.service_host()));
-        let roomy = enabled.filter(|backend| {
-            types.iter().all(|volume_type| backend.fits(volume_type, &self.zone))
-        });
+        let roomy =
+            enabled.filter(|backend| types.iter().all(|volume_type| backend.fits(volume_type)));
         let roomy = roomy.filter_map(|backend| match backend.driver.room() {
             Ok(room) => Some((room, backend)),
             Err(error) => {
@@ -182,6 +183,11 @@ impl Backend {
         &self.host
     }
 
+    /// Its availability zone.
+    pub(crate) fn zone(&self) -> &str {
+        &self.zone
+    }
+
     /// `host@backend`.
     pub(crate) fn service_host(&self) -> &str {
         self.host.split_once('#').map_or(&*self.host, |(service, _)| service)
@@ -200,12 +206,12 @@ impl Backend {
 
     /// Whether it can do what a type demands. Specs with a scope are for others, except for
     /// `capabilities:`.
-    pub(crate) fn fits(&self, volume_type: &VolumeType, zone: &str) -> bool {
+    pub(crate) fn fits(&self, volume_type: &VolumeType) -> bool {
         volume_type.extra_specs.iter().all(|(key, wanted)| {
             let name = key.strip_prefix(CAPABILITIES).unwrap_or(key);
             match name {
                 "RESKEY:availability_zones" => {
-                    wanted.split(',').any(|wanted| wanted.trim() == zone)
+                    wanted.split(',').any(|wanted| wanted.trim() == &*self.zone)
                 }
                 _ if name.contains(':') => true,
                 _ => self.capability(name).is_some_and(|own| is_met(wanted, own)),
@@ -248,14 +254,14 @@ mod tests {
     #[test]
     fn types_are_taken_by_back_ends_that_can_do_what_they_demand() {
         let dir = tempfile::tempdir().unwrap();
-        let dirs = ["a", "b"].map(|name| (name.into(), dir.path().join(name)));
-        let backends = Backends::open("m", "nova", dirs).unwrap();
+        let declared = ["a", "b"].map(|name| declared(name, dir.path().join(name)));
+        let backends = Backends::open("m", "nova", declared).unwrap();
         let chosen = |specs: &[(&str, &str)]| {
             let extra_specs = specs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
             let backend = backends.all.iter().find(|backend| {
                 let mut row = volume_type();
                 row.extra_specs = std::collections::BTreeMap::clone(&extra_specs);
-                backend.fits(&row, "nova")
+                backend.fits(&row)
             });
             backend.map(|backend| &*backend.host)
         };
@@ -279,6 +285,10 @@ mod tests {
         assert!(backends.of("renamed@b#b").is_some_and(|backend| *backend.name == *"b"));
     }
 
+    fn declared(name: &str, dir: PathBuf) -> Declared {
+        Declared { name: name.into(), dir, zone: "nova".into() }
+    }
+
     fn volume_type() -> VolumeType {
         use statehold_blockstorage::{Config, bootstrap};
         use statehold_store::ReadView as _;
@@ -292,7 +302,7 @@ mod tests {
     #[test]
     fn one_directory_is_one_back_end() {
         let dir = tempfile::tempdir().unwrap();
-        let dirs = ["a", "b"].map(|name| (name.into(), dir.path().join("same")));
-        assert!(Backends::open("m", "nova", dirs).is_err());
+        let declared = ["a", "b"].map(|name| declared(name, dir.path().join("same")));
+        assert!(Backends::open("m", "nova", declared).is_err());
     }
 }

@@ -16,15 +16,13 @@ use uuid::Uuid;
 
 use super::auth::Auth;
 use super::backends::Backends;
+use super::declared::{BackendFlags, DeclareError};
 use super::monitor;
 use super::vault::Vault;
 use crate::clock::now;
 use crate::cloud_metrics::CloudMetrics;
 use crate::http::Base;
 use crate::providers::identity::host_name;
-
-/// The back end that there is when none is named, and its directory in the data directory.
-const BACKEND: (&str, &str) = ("local", "block_storage");
 
 /// The directory of backups in the data directory, unless another one is named.
 const BACKUPS: &str = "block_storage_backups";
@@ -53,6 +51,7 @@ pub(crate) struct Setup {
 /// Why the API can't be served.
 #[derive(Debug)]
 pub(crate) enum CloudError {
+    Declare(DeclareError),
     Backend { dir: PathBuf, source: io::Error },
     Backups { dir: PathBuf, source: io::Error },
     Bootstrap(Error),
@@ -63,6 +62,7 @@ pub(crate) enum CloudError {
 impl fmt::Display for CloudError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Declare(error) => error.fmt(f),
             Self::Backend { dir, source } => {
                 let dir = dir.display();
                 write!(f, "can't keep volumes in {dir}: {source}; choose others with --backend")
@@ -84,15 +84,18 @@ impl Setup {
     /// Opens the back ends and the backups.
     pub(crate) fn open(
         data_dir: &Path,
-        backends: &[(Box<str>, PathBuf)],
+        flags: &BackendFlags,
         backup_dir: Option<&Path>,
         config: Config,
     ) -> Result<Self, CloudError> {
-        let mut dirs = backends.to_vec();
-        if dirs.is_empty() {
-            dirs.push((BACKEND.0.into(), data_dir.join(BACKEND.1)));
+        let declared = flags.declared(data_dir).map_err(CloudError::Declare)?;
+        if !declared.iter().any(|own| own.zone == config.default_zone) {
+            tracing::warn!(
+                zone = &*config.default_zone,
+                "no back end is in the zone of volumes that name none; choose it with --availability-zone"
+            );
         }
-        let backends = Backends::open(&host_name(), &config.default_zone, dirs)
+        let backends = Backends::open(&host_name(), &config.default_zone, declared)
             .map_err(|(dir, source)| CloudError::Backend { dir, source })?;
         let dir = backup_dir.map_or_else(|| data_dir.join(BACKUPS), Path::to_owned);
         let vault = Vault::open(&dir).map_err(|source| CloudError::Backups { dir, source })?;
@@ -129,12 +132,12 @@ impl Setup {
 /// Notes the services that there are: the back ends, and this server for the rest. The IDs of those of the back
 /// ends, in their order.
 fn register(txn: &mut WriteTxn<'_>, backends: &Backends) -> Result<Vec<Uuid>, Error> {
-    let (machine, zone) = (backends.machine(), backends.zone());
+    let (machine, zone) = (backends.machine(), backends.default_zone());
     for binary in [Service::SCHEDULER, Service::BACKUP] {
         register_service(txn, now(), Uuid::new_v4(), (binary, machine, zone))?;
     }
     let of_back_ends = backends.all().map(|backend| {
-        let service = (Service::VOLUME, backend.service_host(), zone);
+        let service = (Service::VOLUME, backend.service_host(), backend.zone());
         register_service(txn, now(), Uuid::new_v4(), service)
     });
     of_back_ends.collect()

@@ -13,6 +13,7 @@ mod backups;
 mod call;
 mod cloud;
 mod consistency;
+mod declared;
 mod default_types;
 mod dispatch;
 mod driver;
@@ -41,5 +42,6 @@ mod worker;
 
 pub(crate) use auth::{Auth, IdentityUrl, Keystone, KeystoneOptions};
 pub(crate) use cloud::{Cloud, CloudError, Setup};
+pub(crate) use declared::BackendFlags;
 pub(crate) use dispatch::router;
 pub(crate) use worker::run as work;

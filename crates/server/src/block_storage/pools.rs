@@ -44,9 +44,7 @@ fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
         .backends()
         .all()
         .filter(|backend| name.is_none_or(|name| name == backend.host()))
-        .filter(|backend| {
-            volume_type.is_none_or(|own| backend.fits(own, &call.cx.config.default_zone))
-        })
+        .filter(|backend| volume_type.is_none_or(|own| backend.fits(own)))
         .map(|backend| {
             if detail {
                 let capabilities = of_pool(view, call.cx.now, backend);

@@ -286,7 +286,7 @@ fn of_volume(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
         }
         Task::RetypeVolume { volume_type, may_migrate } => {
             let new = view.get::<VolumeType>(*volume_type).ok_or(Failure::Gone)?;
-            if backend_of(cloud, row).is_ok_and(|own| own.fits(new, &row.availability_zone)) {
+            if backend_of(cloud, row).is_ok_and(|own| own.fits(new)) {
                 return Ok(Outcome::DONE);
             }
             let zone = &row.availability_zone;
@@ -296,6 +296,10 @@ fn of_volume(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
         }
         Task::MigrateVolume { host, .. } => {
             let to = cloud.backends().of(host).ok_or(Failure::NoBackend)?;
+            // Cinder: cinder/scheduler/filters/availability_zone_filter.py, which migrations pass too.
+            if *to.zone() != *row.availability_zone {
+                return Err(Failure::NoBackend);
+            }
             return move_volume(cloud, &view, row, to);
         }
         Task::ManageVolume { reference } => {

@@ -171,18 +171,21 @@ pub fn disabled_hosts(view: &impl ReadView) -> BTreeSet<Box<str>> {
         .collect()
 }
 
-/// The availability zones, each with whether volumes can be made there: some back end that `is_up`
-/// has to be enabled.
+/// Returns the availability zones of back ends, each with whether volumes can be created there: a back end
+/// that `is_up` MUST be enabled.
+///
+/// Zones that only back ends had which are down are left out unless the cloud still has them.
+// Cinder: cinder/volume/api.py, API.list_availability_zones.
 pub fn zones(
     view: &impl ReadView,
     config: &Config,
     is_up: impl Fn(&str) -> bool,
 ) -> BTreeMap<Box<str>, bool> {
-    let mut zones: BTreeMap<_, _> =
-        config.zones.iter().map(|zone| (Box::clone(zone), false)).collect();
+    let mut zones = BTreeMap::new();
     for row in services(view, None, Some(Service::VOLUME)) {
-        if !row.disabled && is_up(&row.host) {
-            zones.insert(row.zone.clone(), true);
+        let usable = !row.disabled && is_up(&row.host);
+        if usable || config.zones.contains(&row.zone) {
+            *zones.entry(row.zone.clone()).or_default() |= usable;
         }
     }
     zones

@@ -149,7 +149,7 @@ pub fn create_volume(
     };
     check_size(&volume_type, size)?;
     check_unencrypted(&volume_type)?;
-    let zone = zone(cx, &spec, &source, &volume_type)?;
+    let zone = zone(cx, &spec, &source, &volume_type, group.as_ref())?;
     let project = &cx.caller.project;
     quota::check_size(txn, cx.config, project, size)?;
     let deltas = quota::of_volume(Some(volume_type.id), 1, size);
@@ -319,17 +319,30 @@ fn check_source(spec: &VolumeSpec, source: &Source) -> Result<u32, Error> {
     }
 }
 
+/// Returns the availability zone of a new volume.
+// Cinder: cinder/volume/flows/api/create_volume.py, _extract_availability_zones, whose texts these are.
 fn zone(
     cx: &Context<'_>,
     spec: &VolumeSpec,
     source: &Source,
     volume_type: &VolumeType,
+    group: Option<&Group>,
 ) -> Result<Box<str>, Error> {
     let origin = source.volume().map(|volume| &*volume.availability_zone);
-    let named = spec.availability_zone.as_deref();
+    // A member is on the back end of its group, so that the group's zone counts whatever the request names.
+    let named = match group {
+        Some(group) => Some(&*group.availability_zone),
+        None => spec.availability_zone.as_deref(),
+    };
     let zone = zone_of(cx.config, volume_type, named, origin)?;
     if origin.is_some_and(|origin| *origin != *zone) {
-        return Err(Error::input("Volume must be in the same availability zone as its source"));
+        let kind = match source {
+            Source::Snapshot(..) => "snapshot",
+            _ => "source volume",
+        };
+        return Err(Error::input(format!(
+            "Volume must be in the same availability zone as the {kind}"
+        )));
     }
     Ok(zone)
 }
