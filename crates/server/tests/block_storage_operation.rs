@@ -173,6 +173,76 @@ fn zones_are_listed_checked_and_honoured() {
     assert_eq!(managed["availability_zone"], "west");
 }
 
+#[test]
+fn hints_choose_the_back_end_of_a_volume() {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(dir.path());
+    for name in ["a", "b"] {
+        let specs = json!({"volume_backend_name": name});
+        let body = json!({"volume_type": {"name": name, "extra_specs": specs}});
+        cloud.expect(200, "POST", "/types", &body);
+    }
+    let quota = json!({"quota_set": {"volumes": -1}});
+    cloud.expect(200, "PUT", "/os-quota-sets/p1", &quota);
+    let with = |volume: serde_json::Value, hints: serde_json::Value, status: &str| {
+        let body = json!({"volume": volume, "OS-SCH-HNT:scheduler_hints": hints});
+        let id = cloud.create("/volumes", &body);
+        let row = cloud.wait(&format!("/volumes/{id}"), status);
+        let host = row["os-vol-host-attr:host"].as_str().unwrap_or_default().to_owned();
+        (id, host.rsplit('#').next().unwrap_or_default().to_owned())
+    };
+    let new = |hints: serde_json::Value| with(json!({"size": 1}), hints, "available").1;
+    let none = |hints: serde_json::Value| {
+        let (id, host) = with(json!({"size": 1}), hints, "error");
+        assert_eq!(host, "");
+        let messages = cloud.get(&format!("/messages?resource_uuid={id}"));
+        let text = messages["messages"][0]["user_message"].as_str().unwrap().to_owned();
+        assert_eq!(text, "schedule allocate volume:Could not find any available weighted backend.");
+    };
+    let (on_a, _) = with(json!({"size": 1, "volume_type": "a"}), json!(null), "available");
+    let (on_b, _) = with(json!({"size": 1, "volume_type": "b"}), json!({}), "available");
+    let unknown = "00000000-0000-4000-8000-000000000001";
+
+    assert_eq!(new(json!({"same_host": on_b})), "b");
+    assert_eq!(new(json!({"same_host": [on_b, unknown]})), "b");
+    assert_eq!(new(json!({"different_host": on_a})), "b");
+    assert_eq!(new(json!({"different_host": [on_b]})), "a");
+    assert_eq!(new(json!({"different_host": unknown, "local_to_instance": unknown})), "a");
+    none(json!({"same_host": unknown}));
+    none(json!({"different_host": [on_a, on_b]}));
+    none(json!({"same_host": on_a, "different_host": on_a}));
+
+    assert_eq!(new(json!({"query": r#"["=", "$pool_name", "b"]"#})), "b");
+    let query = r#"["and", [">", "$free_capacity_gb", 0], ["not", ["in", "$capabilities.pool_name", "a"]]]"#;
+    assert_eq!(new(json!({"query": query})), "b");
+    assert_eq!(new(json!({"query": r#"["=", "$service.availability_zone", "nova"]"#})), "a");
+    none(json!({"query": r#"[">", "$free_capacity_gb", 1e12]"#}));
+    none(json!({"query": "no JSON"}));
+
+    // A copy is beside its original, or nowhere.
+    let copy = json!({"source_volid": on_b});
+    assert_eq!(with(copy.clone(), json!({"different_host": on_a}), "available").1, "b");
+    with(copy, json!({"same_host": on_a}), "error");
+
+    let body = json!({"volume": {"size": 1}, "OS-SCH-HNT:scheduler_hints": {"same_host": "x"}});
+    assert_eq!(
+        cloud.refused(400, "POST", "/volumes", &body),
+        "Invalid input for field/attribute same_host. Value: x. 'x' is not valid under any of the given \
+         schemas"
+    );
+    // Volumes of other projects are as absent as unknown ones.
+    let other = json!({"volume": {"size": 1}, "OS-SCH-HNT:scheduler_hints": {"same_host": on_a}});
+    let token = ("x-auth-token", "u2:p2");
+    let headers = [cloud::JSON, token, cloud::LATEST];
+    let made = cloud.send("POST", "/v3/p2/volumes", other.to_string().as_bytes(), &headers);
+    let path = format!("/v3/p2/volumes/{}", made.json()["volume"]["id"].as_str().unwrap());
+    let until = std::time::Instant::now() + cloud::PATIENCE;
+    while cloud.send("GET", &path, b"", &headers).json()["volume"]["status"] != "error" {
+        assert!(std::time::Instant::now() < until, "{path}");
+        std::thread::yield_now();
+    }
+}
+
 /// What a server that does not start prints.
 fn refusal(flags: &[&str]) -> String {
     let dir = tempfile::tempdir().unwrap();

@@ -7,6 +7,7 @@ mod action;
 mod attachment;
 mod backup;
 mod group;
+mod hints;
 mod manage;
 mod resources;
 mod service;
@@ -25,6 +26,7 @@ pub use self::{
         group_snapshot_action, group_snapshot_spec, group_source_spec, group_spec, group_specs,
         group_type_change, group_type_spec,
     },
+    hints::scheduler_hints,
     manage::{manage_snapshot_spec, manage_volume_spec},
     resources::{
         SnapshotAction, TypeAction, default_type_name, encryption_change, extra_spec, extra_specs,

@@ -8,6 +8,7 @@
 mod attachment;
 mod backup;
 mod group;
+mod hints;
 mod quota;
 mod service;
 mod snapshot;
@@ -22,6 +23,7 @@ pub use self::{
     attachment::Attachment,
     backup::{Backup, BackupStatus},
     group::{Group, GroupSnapshot, GroupSnapshotStatus, GroupStatus, GroupType},
+    hints::SchedulerHints,
     quota::{QuotaClassLimit, QuotaKind, QuotaLimit, QuotaResource, QuotaUsage, Reservation},
     service::Service,
     snapshot::Snapshot,
@@ -64,4 +66,5 @@ pub fn schema() -> statehold_store::Schema {
         .table::<Group>()
         .table::<GroupSnapshot>()
         .table::<Service>()
+        .table::<SchedulerHints>()
 }

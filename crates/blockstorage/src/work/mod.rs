@@ -27,7 +27,7 @@ pub use self::{
 use self::{
     backup::{end_restore, release_backup, release_source},
     snapshot::release_snapshot,
-    volume::keep_volume,
+    volume::{forget_hints, keep_volume},
 };
 use crate::{
     config::Config,
@@ -60,6 +60,10 @@ pub(crate) fn queue(
         started_at: None,
         attempts: 0,
     };
+    // Only the creation of a volume heeds its hints.
+    if !matches!(item.task, Task::CreateVolume { .. }) {
+        forget_hints(txn, item.target)?;
+    }
     txn.upsert::<WorkItem>(item)?;
     Ok(())
 }
@@ -73,6 +77,7 @@ pub(crate) fn cancel(
 ) -> Result<(), WriteError> {
     let Some(item) = txn.get::<WorkItem>((kind.as_str(), target)).cloned() else { return Ok(()) };
     txn.delete::<WorkItem>((kind.as_str(), target))?;
+    forget_hints(txn, target)?;
     if let Some(reservation) = item.reservation {
         quota::roll_back(txn, cx.config, reservation)?;
     }

@@ -15,8 +15,8 @@ use crate::{
     ops::name_meanwhile,
     quota,
     rows::{
-        Backup, MigrationStatus, QuotaKind, Task, Volume, VolumeSource, VolumeStatus, WorkItem,
-        WorkTarget,
+        Backup, MigrationStatus, QuotaKind, SchedulerHints, Task, Volume, VolumeSource,
+        VolumeStatus, WorkItem, WorkTarget,
     },
 };
 
@@ -59,6 +59,7 @@ pub(super) fn finish_volume(
             quota::roll_back(txn, config, reservation)?;
         }
     }
+    forget_hints(txn, row.id)?;
     let before = row.take_previous();
     row.updated_at = Some(now);
     if let Task::CreateVolume { source: VolumeSource::Backup(backup) } = &item.task {
@@ -160,6 +161,14 @@ fn count_managed(
         Err(Error::Store(error)) => Err(error),
         Err(_) => Ok(false),
     }
+}
+
+/// Deletes the hints of a volume, if there are any.
+pub(super) fn forget_hints(txn: &mut WriteTxn<'_>, volume: Uuid) -> Result<(), WriteError> {
+    if txn.get::<SchedulerHints>(volume).is_some() {
+        txn.delete::<SchedulerHints>(volume)?;
+    }
+    Ok(())
 }
 
 /// Gives up deleting a volume whose snapshot could not be deleted.

@@ -140,21 +140,23 @@ impl Backends {
         volume_type: Option<&VolumeType>,
         off: &BTreeSet<Box<str>>,
     ) -> Option<&Arc<Backend>> {
-        self.choose_for(zone, gib, volume_type.as_slice(), off)
+        self.choose_for(zone, gib, volume_type.as_slice(), off, |_| true)
     }
 
-    /// The same for volumes of several types, each of which it can take.
+    /// The same for volumes of several types, each of which it can take, among those that `allow` allows.
     pub(crate) fn choose_for(
         &self,
         zone: &str,
         gib: u32,
         types: &[&VolumeType],
         off: &BTreeSet<Box<str>>,
+        allow: impl Fn(&Backend) -> bool,
     ) -> Option<&Arc<Backend>> {
         let there = self.all.iter().filter(|backend| *backend.zone == *zone);
         let enabled = there.filter(|backend| !off.contains(backend.service_host()));
         let roomy =
             enabled.filter(|backend| types.iter().all(|volume_type| backend.fits(volume_type)));
+        let roomy = roomy.filter(|backend| allow(backend));
         let roomy = roomy.filter_map(|backend| match backend.driver.room() {
             Ok(room) => Some((room, backend)),
             Err(error) => {

@@ -19,7 +19,7 @@ pub(super) fn of_group(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failur
     let types: Option<Vec<&VolumeType>> = types.map(|found| found.map(|row| &**row)).collect();
     let types = types.ok_or(Failure::Gone)?;
     let off = disabled_hosts(&view);
-    let chosen = cloud.backends().choose_for(&row.availability_zone, 0, &types, &off);
+    let chosen = cloud.backends().choose_for(&row.availability_zone, 0, &types, &off, |_| true);
     let placement = chosen.ok_or(Failure::NoBackend)?.placement();
     Ok(Outcome::Done { moved: Some(placement), provider_id: None })
 }

@@ -22,6 +22,8 @@ mod group_snapshots;
 mod group_types;
 mod group_work;
 mod groups;
+mod hints;
+mod host_query;
 mod list;
 mod localdir;
 mod manage;

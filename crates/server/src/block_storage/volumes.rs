@@ -7,10 +7,10 @@ use statehold_blockstorage::{
     begin_detaching, check_connection, complete_migration, create_volume, delete_metadata,
     delete_volume, detach_volume, extend_volume, find_volume, front_end_qos, image_metadata,
     input::{self, VolumeAction},
-    migrate_volume, policy, reimage_volume, reserve_volume, reset_volume_status, retype_volume,
-    revert_volume, roll_detaching, set_bootable, set_image_metadata, set_metadata, set_readonly,
-    unmanage_volume, unreserve_volume, unset_image_metadata, update_volume, upload_volume,
-    volume_metadata_item,
+    migrate_volume, note_hints, policy, reimage_volume, reserve_volume, reset_volume_status,
+    retype_volume, revert_volume, roll_detaching, set_bootable, set_image_metadata, set_metadata,
+    set_readonly, unmanage_volume, unreserve_volume, unset_image_metadata, update_volume,
+    upload_volume, volume_metadata_item,
 };
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
@@ -87,7 +87,9 @@ fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
 
 fn create(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let spec = input::volume_spec(call.body, call.cx.version)?;
+    let hints = input::scheduler_hints(call.body, call.new)?;
     create_volume(txn, &call.cx, call.new, spec)?;
+    note_hints(txn, hints)?;
     let row = find_volume(txn, call.cx.caller, &call.new.to_string())?;
     let created = VolumeView::created(txn, call.viewer, row);
     Answer::named(StatusCode::ACCEPTED, "volume", &created)

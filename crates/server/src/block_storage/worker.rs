@@ -27,6 +27,7 @@ use super::backends::Backend;
 use super::cloud::Cloud;
 use super::driver::Source;
 use super::group_work::{host_of, of_group};
+use super::hints::allow;
 use crate::http::Reject;
 use crate::regular;
 
@@ -327,11 +328,14 @@ fn choose(
             if let Some(host) = host_of(view, row) {
                 let own = cloud.backends().of(&host?).cloned();
                 let own = own.filter(|own| !off.contains(own.service_host()));
+                let own = own.filter(|own| allow(cloud, view, row, own));
                 return Ok((own.ok_or(Failure::NoBackend)?, Source::Empty));
             }
             let named = row.volume_type_id.and_then(|id| view.get::<VolumeType>(id));
             let named = named.map(|named| &**named);
-            let chosen = cloud.backends().choose(&row.availability_zone, row.size, named, &off);
+            let (zone, types) = (&row.availability_zone, named.as_slice());
+            let allow = |own: &Backend| allow(cloud, view, row, own);
+            let chosen = cloud.backends().choose_for(zone, row.size, types, &off, allow);
             return Ok((chosen.cloned().ok_or(Failure::NoBackend)?, Source::Empty));
         }
         VolumeSource::Snapshot(id) => {
@@ -341,7 +345,13 @@ fn choose(
         VolumeSource::Volume(id) => (id, Source::Volume(id)),
     };
     let original = view.get::<Volume>(original).ok_or(Failure::Gone)?;
-    Ok((backend_of(cloud, original)?, source))
+    let own = backend_of(cloud, original)?;
+    // The back end is that of the original, and hints can only refuse it. A copy that is there already
+    // was allowed when it was begun.
+    if row.host.is_none() && !allow(cloud, view, row, &own) {
+        return Err(Failure::NoBackend);
+    }
+    Ok((own, source))
 }
 
 /// Copies a volume to another back end. Its file at the old one goes when the new one is whole: until

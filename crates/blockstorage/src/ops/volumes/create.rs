@@ -16,8 +16,8 @@ use crate::{
     },
     quota,
     rows::{
-        AttachStatus, Backup, BackupStatus, Group, GroupStatus, Snapshot, SnapshotStatus, Task,
-        Volume, VolumeSource, VolumeStatus, VolumeType, WorkTarget,
+        AttachStatus, Backup, BackupStatus, Group, GroupStatus, SchedulerHints, Snapshot,
+        SnapshotStatus, Task, Volume, VolumeSource, VolumeStatus, VolumeType, WorkTarget,
     },
     work::queue,
 };
@@ -201,6 +201,18 @@ pub fn create_volume(
     }
     let task = Task::CreateVolume { source: source.of_new() };
     queue(txn, cx, (WorkTarget::Volume, id), task, None)?;
+    Ok(())
+}
+
+/// Notes the hints of a volume that [`create_volume`] created in the same transaction. Empty ones are not
+/// kept.
+///
+/// # Errors
+/// [`Error::Store`].
+pub fn note_hints(txn: &mut WriteTxn<'_>, hints: SchedulerHints) -> Result<(), Error> {
+    if !hints.is_empty() {
+        txn.upsert::<SchedulerHints>(hints)?;
+    }
     Ok(())
 }
 

@@ -20,7 +20,7 @@ pub use self::{
     change::{
         StatusReset, VolumeChange, reset_volume_status, set_bootable, set_readonly, update_volume,
     },
-    create::{VolumeSpec, create_volume},
+    create::{VolumeSpec, create_volume, note_hints},
     delete::{DeleteOptions, delete_volume, unmanage_volume},
     image::{ReimageRequest, UploadRequest, reimage_volume, upload_volume},
     metadata::{
