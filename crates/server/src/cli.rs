@@ -8,7 +8,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use statehold_filter::Limits as FilterLimits;
 use statehold_store::{HISTORY_BYTES_DEFAULT, HISTORY_DEFAULT, PARKED_MAX_DEFAULT};
 
-use crate::block_storage::{Auth, BackendFlags, IdentityUrl, Keystone, KeystoneOptions};
+use crate::block_storage::{
+    Auth, BackendFlags, Export, IdentityUrl, Keystone, KeystoneOptions, mount_options,
+};
 use crate::filter_command::OnError;
 use crate::http::{Limits, Links, PublicUrl, Site, parse_duration};
 use crate::providers::local::NodeOptions;
@@ -478,6 +480,20 @@ pub(crate) struct BlockStorageArgs {
     #[arg(long, value_name = "NAME=DIR", value_parser = backend, requires = "block_storage")]
     pub(crate) backend: Vec<(Box<str>, PathBuf)>,
 
+    /// Serve the volumes of a back end as files of an NFS export, HOST:/PATH, that hosts mount; repeatable.
+    /// The back end's directory MUST be the exported one.
+    #[arg(long, value_name = "NAME=HOST:/PATH", value_parser = export, requires = "block_storage")]
+    pub(crate) export: Vec<(Box<str>, Export)>,
+
+    /// Options that hosts mount a back end's export with, as after mount -o; repeatable.
+    #[arg(
+        long,
+        value_name = "NAME=OPTIONS",
+        value_parser = export_options,
+        requires = "block_storage"
+    )]
+    pub(crate) export_options: Vec<(Box<str>, Box<str>)>,
+
     /// Keep backups of volumes in this directory. [default: `block_storage_backups` in the data
     /// directory]
     #[arg(long, value_name = "DIR", requires = "block_storage")]
@@ -562,6 +578,8 @@ impl BlockStorageArgs {
             dirs: self.backend.clone(),
             default_zone: self.availability_zone.clone(),
             zones: self.backend_zone.clone(),
+            exports: self.export.clone(),
+            export_options: self.export_options.clone(),
         }
     }
 
@@ -616,6 +634,18 @@ fn zone(text: &str) -> Result<Box<str>, String> {
 fn backend_zone(text: &str) -> Result<(Box<str>, Box<str>), String> {
     let (name, own) = text.split_once('=').ok_or("wanted NAME=ZONE, NAME as in --backend")?;
     Ok((name.into(), zone(own)?))
+}
+
+/// A back end's name and its export.
+fn export(text: &str) -> Result<(Box<str>, Export), String> {
+    let (name, own) = text.split_once('=').ok_or("wanted NAME=HOST:/PATH, NAME as in --backend")?;
+    Ok((name.into(), own.parse()?))
+}
+
+/// A back end's name and the options of its mount.
+fn export_options(text: &str) -> Result<(Box<str>, Box<str>), String> {
+    let (name, own) = text.split_once('=').ok_or("wanted NAME=OPTIONS, NAME as in --backend")?;
+    Ok((name.into(), mount_options(own)?))
 }
 
 /// A key and a value.

@@ -243,6 +243,57 @@ fn hints_choose_the_back_end_of_a_volume() {
     }
 }
 
+#[test]
+fn exported_back_ends_give_nfs_connections() {
+    let dir = tempfile::tempdir().unwrap();
+    let flags = ["--export", "a=[fd00::1]:/srv/a", "--export-options", "a=nfsvers=4.2,hard"];
+    let cloud = Cloud::start_with(dir.path(), &flags);
+    for (name, protocol) in [("a", "nfs"), ("b", "local")] {
+        let specs = json!({"storage_protocol": protocol, "volume_backend_name": name});
+        let body = json!({"volume_type": {"name": name, "extra_specs": specs}});
+        cloud.expect(200, "POST", "/types", &body);
+    }
+    let volume = |volume_type: &str| {
+        let body = json!({"volume": {"size": 1, "volume_type": volume_type}});
+        let id = cloud.create("/volumes", &body);
+        cloud.wait(&format!("/volumes/{id}"), "available");
+        id
+    };
+    let (exported, local) = (volume("a"), volume("b"));
+    assert!(dir.path().join(format!("a/volume-{exported}")).is_file());
+    let initialize = json!({"os-initialize_connection": {"connector": {"host": "h"}}});
+    let of = |id: &str| {
+        let path = format!("/volumes/{id}/action");
+        cloud.expect(200, "POST", &path, &initialize)["connection_info"].clone()
+    };
+    let wanted = json!({
+        "driver_volume_type": "nfs",
+        "mount_point_base": "/var/lib/statehold/mnt",
+        "data": {
+            "export": "[fd00::1]:/srv/a", "name": format!("volume-{exported}"),
+            "options": "-o nfsvers=4.2,hard", "format": "raw", "qos_specs": null,
+            "access_mode": "rw", "encrypted": false, "cacheable": false,
+        },
+    });
+    assert_eq!(of(&exported), wanted);
+    let other = of(&local);
+    assert_eq!(other["driver_volume_type"], "local");
+    assert!(other.get("mount_point_base").is_none() && other["data"]["device_path"].is_string());
+
+    let body = json!({"attachment": {
+        "volume_uuid": exported, "instance_uuid": "00000000-0000-4000-8000-000000000001",
+        "connector": {"host": "h"},
+    }});
+    let attachment = cloud.expect(200, "POST", "/attachments", &body)["attachment"].clone();
+    let info = &attachment["connection_info"];
+    assert_eq!(info["driver_volume_type"], "nfs", "{attachment}");
+    assert_eq!(info["export"], "[fd00::1]:/srv/a", "{attachment}");
+    assert_eq!(info["name"], json!(format!("volume-{exported}")), "{attachment}");
+
+    let pools = cloud.get("/scheduler-stats/get_pools?detail=true");
+    assert_eq!(pools["pools"][0]["capabilities"]["storage_protocol"], "nfs");
+}
+
 /// What a server that does not start prints.
 fn refusal(flags: &[&str]) -> String {
     let dir = tempfile::tempdir().unwrap();
@@ -262,6 +313,13 @@ fn flags_of_back_ends_name_what_is_wrong() {
         (&["--backend-zone", "east"], "wanted NAME=ZONE"),
         (&["--backend-zone", "a= "], "not all blank"),
         (&["--availability-zone", ""], "not all blank"),
+        (&["--export", "z=h:/p"], "--export z=...: no back end has the name"),
+        (&["--export", "a=h:p"], "--export"),
+        (&["--export", "a=fd00::1:/p"], "in brackets"),
+        (&["--export", "h:/p"], "wanted NAME=HOST:/PATH"),
+        (&["--export", "a=h:/p", "--export", "a=h:/q"], "--export a=... is there twice"),
+        (&["--export-options", "a=hard"], "the back end is not exported"),
+        (&["--export", "a=h:/p", "--export-options", "a=-o hard"], "as after mount -o"),
         (
             &["--backend-zone", "a=x", "--backend-zone", "a=y"],
             "--backend-zone a=... is there twice",

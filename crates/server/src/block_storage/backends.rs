@@ -5,12 +5,14 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use serde_json::Value;
 use statehold_blockstorage::{Placement, Volume, VolumeType, parse_id};
 use statehold_store::ReadView;
 use uuid::Uuid;
 
 use super::declared::Declared;
 use super::driver::Driver;
+use super::export::{Export, MOUNT_POINT_BASE};
 use super::localdir::LocalDir;
 
 /// How many times over the free room may be promised, as volumes take only what is written to them.
@@ -25,6 +27,7 @@ pub(crate) struct Backend {
     /// `host@backend#pool`.
     host: Box<str>,
     zone: Box<str>,
+    export: Option<Export>,
     /// The ID of its service, once that is registered.
     service: OnceLock<Uuid>,
     pub(crate) driver: Box<dyn Driver>,
@@ -45,7 +48,7 @@ impl Backends {
         declared: impl IntoIterator<Item = Declared>,
     ) -> Result<Self, (PathBuf, io::Error)> {
         let mut all: Vec<Arc<Backend>> = Vec::new();
-        for Declared { name, dir, zone } in declared {
+        for Declared { name, dir, zone, export } in declared {
             // Before it is opened: it would be locked by ourselves.
             let place = dir.canonicalize().ok();
             let taken = |other: &Arc<Backend>| {
@@ -58,7 +61,7 @@ impl Backends {
             let driver = LocalDir::open(&dir).map_err(|error| (dir.clone(), error))?;
             let host = format!("{machine}@{name}#{name}").into();
             let (service, driver) = (OnceLock::new(), Box::new(driver));
-            all.push(Arc::new(Backend { name, host, zone, service, driver }));
+            all.push(Arc::new(Backend { name, host, zone, export, service, driver }));
         }
         Ok(Self { all, machine: machine.into(), default_zone: default_zone.into() })
     }
@@ -190,6 +193,25 @@ impl Backend {
         &self.zone
     }
 
+    /// How hosts reach its volumes, as types demand it by `storage_protocol`.
+    pub(crate) fn protocol(&self) -> &'static str {
+        if self.export.is_some() { "nfs" } else { "local" }
+    }
+
+    /// Whether hosts have its files mounted: a host that uses a volume then learns of its size from the
+    /// file system, and MUST say when it has.
+    pub(crate) fn is_exported(&self) -> bool {
+        self.export.is_some()
+    }
+
+    /// Returns how a host reaches a volume: `data`, and where the host mounts the export, if there is one.
+    pub(crate) fn connection(&self, volume: Uuid) -> (Value, Option<&'static str>) {
+        match &self.export {
+            Some(export) => (export.connection(volume), Some(MOUNT_POINT_BASE)),
+            None => (self.driver.connection(volume), None),
+        }
+    }
+
     /// `host@backend`.
     pub(crate) fn service_host(&self) -> &str {
         self.host.split_once('#').map_or(&*self.host, |(service, _)| service)
@@ -224,7 +246,7 @@ impl Backend {
     fn capability(&self, name: &str) -> Option<&str> {
         Some(match name {
             "volume_backend_name" => &self.name,
-            "storage_protocol" => "local",
+            "storage_protocol" => self.protocol(),
             "vendor_name" => "Statehold",
             "multiattach" | "thin_provisioning_support" => "True",
             "thick_provisioning_support" | "QoS_support" | "replication_enabled" => "False",
@@ -288,7 +310,7 @@ mod tests {
     }
 
     fn declared(name: &str, dir: PathBuf) -> Declared {
-        Declared { name: name.into(), dir, zone: "nova".into() }
+        Declared { name: name.into(), dir, zone: "nova".into(), export: None }
     }
 
     fn volume_type() -> VolumeType {

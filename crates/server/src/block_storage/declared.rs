@@ -1,8 +1,10 @@
-//! Back ends as the command line declares them: a directory each, and its zone.
+//! Back ends as the command line declares them: a directory each, its zone, and its NFS export.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+use super::export::Export;
 
 /// The back end that there is when none is named, and its directory in the data directory.
 const DEFAULT: (&str, &str) = ("local", "block_storage");
@@ -16,6 +18,10 @@ pub(crate) struct BackendFlags {
     pub(crate) default_zone: Box<str>,
     /// `--backend-zone NAME=ZONE`.
     pub(crate) zones: Vec<(Box<str>, Box<str>)>,
+    /// `--export NAME=HOST:/PATH`.
+    pub(crate) exports: Vec<(Box<str>, Export)>,
+    /// `--export-options NAME=OPTIONS`.
+    pub(crate) export_options: Vec<(Box<str>, Box<str>)>,
 }
 
 /// A back end to be opened.
@@ -25,6 +31,8 @@ pub(crate) struct Declared {
     pub(crate) dir: PathBuf,
     /// Its availability zone.
     pub(crate) zone: Box<str>,
+    /// How other hosts reach its files; without it they have the same path there.
+    pub(crate) export: Option<Export>,
 }
 
 /// A flag that contradicts the others.
@@ -32,6 +40,8 @@ pub(crate) struct Declared {
 pub(crate) enum DeclareError {
     /// A flag is about a back end that no flag declares.
     NoBackend { flag: &'static str, name: Box<str>, known: Box<str> },
+    /// Mount options of a back end that is not exported.
+    NoExport { name: Box<str> },
     /// A flag that a back end has once is there twice.
     Twice { flag: &'static str, name: Box<str> },
 }
@@ -43,6 +53,11 @@ impl fmt::Display for DeclareError {
                 f,
                 "{flag} {name}=...: no back end has the name {name:?}; use one of {known}, or declare it with \
                  --backend {name}=DIR"
+            ),
+            Self::NoExport { name } => write!(
+                f,
+                "--export-options {name}=...: the back end is not exported; declare it with --export \
+                 {name}=HOST:/PATH"
             ),
             Self::Twice { flag, name } => {
                 write!(f, "{flag} {name}=... is there twice; a back end has one, remove the other")
@@ -68,9 +83,18 @@ impl BackendFlags {
             dirs.push((DEFAULT.0.into(), data_dir.join(DEFAULT.1)));
         }
         check("--backend-zone", &dirs, &self.zones)?;
+        check("--export", &dirs, &self.exports)?;
+        check("--export-options", &dirs, &self.export_options)?;
+        let lone = self.export_options.iter().find(|(name, _)| find(&self.exports, name).is_none());
+        if let Some((name, _)) = lone {
+            return Err(DeclareError::NoExport { name: name.clone() });
+        }
         let of = |(name, dir): (Box<str>, PathBuf)| {
             let zone = find(&self.zones, &name).unwrap_or(&self.default_zone).clone();
-            Declared { name, dir, zone }
+            let options = find(&self.export_options, &name).map(|options| &**options);
+            let export = find(&self.exports, &name).cloned();
+            let export = export.map(|export| export.with_options(options));
+            Declared { name, dir, zone, export }
         };
         Ok(dirs.into_iter().map(of).collect())
     }

@@ -84,8 +84,8 @@ pub(crate) trait Driver: std::fmt::Debug + Send + Sync {
     /// The file that holds a snapshot.
     fn snapshot_path(&self, snapshot: Uuid) -> PathBuf;
 
-    /// How a host reaches a volume: `driver_volume_type`, and what that kind needs.
-    fn connection(&self, volume: Uuid) -> (&'static str, Value);
+    /// How this machine reaches a volume.
+    fn connection(&self, volume: Uuid) -> Value;
 
     /// How much room there is.
     fn room(&self) -> io::Result<Room>;

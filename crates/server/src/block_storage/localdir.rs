@@ -110,6 +110,11 @@ pub(super) fn open(dir: &Path, is_own: impl Fn(&str) -> bool) -> io::Result<(Pat
     Ok((dir, open))
 }
 
+/// Returns the name of the file that holds a volume.
+pub(super) fn volume_name(volume: Uuid) -> String {
+    format!("volume-{volume}")
+}
+
 /// Whether a file is of this program's making.
 fn is_own(name: &str) -> bool {
     let ids = ["volume-", "snapshot-", STILL].map(|kind| name.strip_prefix(kind));
@@ -186,7 +191,7 @@ impl Driver for LocalDir {
     }
 
     fn path(&self, volume: Uuid) -> PathBuf {
-        self.dir.join(format!("volume-{volume}"))
+        self.dir.join(volume_name(volume))
     }
 
     fn snapshot_path(&self, snapshot: Uuid) -> PathBuf {
@@ -237,8 +242,8 @@ impl Driver for LocalDir {
         Ok(files)
     }
 
-    fn connection(&self, volume: Uuid) -> (&'static str, Value) {
-        ("local", json!({ "device_path": self.path(volume).to_string_lossy() }))
+    fn connection(&self, volume: Uuid) -> Value {
+        json!({ "device_path": self.path(volume).to_string_lossy() })
     }
 
     fn room(&self) -> io::Result<Room> {

@@ -261,7 +261,7 @@ pub(crate) fn connection(
         let text = format!("Invalid volume: volume {} is on no back end of this server.", row.id);
         return Err(Error::Request(text.into()));
     };
-    let (kind, mut data) = backend.driver.connection(row.id);
+    let (mut data, mount_point_base) = backend.connection(row.id);
     if let Some(data) = data.as_object_mut() {
         let mode = if row.is_readonly() { "ro" } else { "rw" };
         let more = [
@@ -272,5 +272,9 @@ pub(crate) fn connection(
         ];
         data.extend(more.map(|(name, value)| (name.to_owned(), value)));
     }
-    Ok(json!({"driver_volume_type": kind, "data": data}))
+    let mut info = json!({"driver_volume_type": backend.protocol(), "data": data});
+    if let (Some(base), Some(info)) = (mount_point_base, info.as_object_mut()) {
+        info.insert("mount_point_base".to_owned(), base.into());
+    }
+    Ok(info)
 }
