@@ -15,6 +15,8 @@ pub(crate) struct Client {
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) index: u64,
+    /// Of a page that is not the last.
+    pub(crate) next_token: Option<String>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -80,12 +82,13 @@ impl Client {
     pub(crate) fn receive_any(&mut self) -> Reply {
         let status = self.line();
         let status = status.split(' ').nth(1).unwrap().parse().unwrap();
-        let (mut index, mut length, mut chunked) = (0, 0, false);
+        let (mut index, mut length, mut chunked, mut next_token) = (0, 0, false, None);
         loop {
             let line = self.line();
             let Some((name, value)) = line.split_once(": ") else { break };
             match name.to_ascii_lowercase().as_str() {
                 "x-nomad-index" => index = value.parse().unwrap(),
+                "x-nomad-nexttoken" => next_token = Some(value.to_owned()),
                 "content-length" => length = value.parse().unwrap(),
                 "transfer-encoding" => chunked = value == "chunked",
                 _ => {}
@@ -98,7 +101,7 @@ impl Client {
             body.resize(length, 0);
             self.socket.read_exact(&mut body).unwrap();
         }
-        Reply { status, index, body }
+        Reply { status, index, next_token, body }
     }
 
     /// Reads one chunk; false after the last.

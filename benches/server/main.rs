@@ -2,11 +2,11 @@
 //!
 //! `cargo bench -p statehold-server --bench server`
 //!
-//! `cargo bench -p statehold-server --bench server -- host_volumes_on_one_node` runs that part alone, and so do `fair` and `held`.
+//! `cargo bench -p statehold-server --bench server -- host_volumes_on_one_node` runs that part alone, and so do `fair`,
+//! `held` and `load`.
 //!
 //! First single requests, one after the other; `json/list` is what rendering the list's answer costs
-//! in memory, without the store and HTTP. Then a table: how many requests a second several clients
-//! get together, and what the slowest hundredth of them takes.
+//! in memory, without the store and HTTP. Then the parts, each a table.
 
 #![allow(clippy::unwrap_used, reason = "a bench that fails should stop")]
 #![allow(clippy::cast_precision_loss, reason = "counts of requests")]
@@ -29,7 +29,6 @@ use statehold_volumes::{
 };
 
 use fixture::{ALLOCATIONS, Fixture, SELECTED, VOLUMES, allocation, volume, volume_id};
-use load::Scale;
 
 /// Selects a hundredth of the volumes by an index: `PluginID == "p2"`.
 const INDEXED: &str = "PluginID%20%3D%3D%20%22p2%22";
@@ -39,15 +38,12 @@ const SCANNED: &str = "ExternalID%20matches%20%2200%24%22";
 /// A part that can run alone, with its name.
 type Part = (&'static str, fn(bool));
 
-const PARTS: [Part; 3] = [
+const PARTS: [Part; 4] = [
+    ("load", load::print),
     ("fair", fair::print),
     ("held", held::print),
     ("host_volumes_on_one_node", host_volumes::print),
 ];
-
-const LOAD: Scale = Scale { clients: 16, requests: 1000 };
-/// To see that everything runs.
-const TRIAL: Scale = Scale { clients: 2, requests: 2 };
 
 fn requests(c: &mut Criterion) {
     let fixture = Fixture::start();
@@ -154,7 +150,6 @@ fn main() {
     }
     benches();
     Criterion::default().configure_from_args().final_summary();
-    load::print(&Fixture::start(), if trial { TRIAL } else { LOAD });
     for (_, print) in PARTS {
         print(trial);
     }
