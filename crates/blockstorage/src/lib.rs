@@ -95,6 +95,7 @@ pub use self::{
     view::*,
     work::{
         ATTEMPTS_MAX, Backlog, FailureCause, Outcome, Placement, exhausted_work, finish_work,
-        next_work, place_volume, queued_room, ready_work, resume_work, start_work, work_backlog,
+        next_work, note_moving, place_volume, queued_room, ready_work, resume_work, start_work,
+        work_backlog,
     },
 };

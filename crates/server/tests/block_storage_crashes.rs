@@ -76,6 +76,9 @@ fn a_volume_that_goes_while_it_moves_leaves_no_file() {
     while !copy.exists() && cloud.get(&path)["volume"]["status"] == "retyping" {
         std::thread::yield_now();
     }
+    // A volume that is migrated is not deleted, not even by force, until an operator resets it.
+    let reset = json!({"os-reset_status": {"status": "error"}});
+    cloud.expect(202, "POST", &format!("{path}/action"), &reset);
     cloud.expect(202, "POST", &format!("{path}/action"), &json!({"os-force_delete": {}}));
     cloud.wait(&path, "404");
     assert_eq!(files.map(|file| file.exists()), [false, false]);

@@ -186,21 +186,28 @@ pub fn start_work(
     item.started_at = Some(now);
     item.attempts += 1;
     txn.upsert::<WorkItem>(item.clone())?;
-    note_migrating(txn, now, &item)?;
+    // A retype moves its volume only if the worker finds that it must.
+    if matches!(item.task, Task::MigrateVolume { .. }) {
+        note_moving(txn, now, &item)?;
+    }
     Ok(Some(item))
 }
 
-/// Shows that a volume is on its way: clients tell a migration that waits from one that runs by it.
-fn note_migrating(txn: &mut WriteTxn<'_>, now: i64, item: &WorkItem) -> Result<(), WriteError> {
-    if !matches!(item.task, Task::MigrateVolume { .. }) {
-        return Ok(());
-    }
-    let Some(row) = txn.get::<Volume>(item.target) else { return Ok(()) };
+/// Shows that a worker copies a volume to another back end: its `migration_status` is `migrating` until
+/// [`finish_work`] writes `success` or `error`. Returns `false` if `item` is no longer the volume's work,
+/// because an operator reset its status.
+///
+/// [`start_work`] calls it for a migration. A worker MUST call it before it moves a volume for a retype.
+pub fn note_moving(txn: &mut WriteTxn<'_>, now: i64, item: &WorkItem) -> Result<bool, WriteError> {
+    let current = txn.get::<WorkItem>((item.kind.as_str(), item.target));
+    // Without work, nothing would bring the volume out of it.
+    let current = current.is_some_and(|current| **current == *item);
+    let Some(row) = txn.get::<Volume>(item.target).filter(|_| current) else { return Ok(false) };
     let mut row = Volume::clone(row);
     row.migration_status = Some(MigrationStatus::Migrating);
     row.updated_at = Some(now);
     txn.upsert::<Volume>(row)?;
-    Ok(())
+    Ok(true)
 }
 
 /// Settles what was begun before a crash: it waits again, or has failed after [`ATTEMPTS_MAX`]

@@ -82,8 +82,15 @@ pub(super) fn finish_volume(
             txn.delete::<Volume>(row.id)?;
             return Ok(());
         }
+        // A volume that was never managed is not available for that.
+        Task::DeleteVolume { .. } if busy && row.status == VolumeStatus::ErrorManagingDeleting => {
+            VolumeStatus::ErrorManaging
+        }
         Task::DeleteVolume { .. } if busy => VolumeStatus::Available,
-        Task::DeleteVolume { keep_data: true } => VolumeStatus::ErrorUnmanaging,
+        // The data of a volume that was never managed stays when the volume is deleted.
+        Task::DeleteVolume { keep_data: true } if row.status == VolumeStatus::Unmanaging => {
+            VolumeStatus::ErrorUnmanaging
+        }
         Task::DeleteVolume { .. } => VolumeStatus::ErrorDeleting,
         Task::ExtendVolume { size } if done => {
             row.size = *size;
@@ -96,9 +103,12 @@ pub(super) fn finish_volume(
                 let new = txn.get::<crate::rows::VolumeType>(*volume_type);
                 row.multiattach = new.is_some_and(|new| new.is_multiattach());
             }
-            // A retype that moves the volume is a migration, and clients wait for its end.
-            if matches!(outcome, Outcome::Done { moved: Some(_), .. }) {
-                row.migration_status = Some(MigrationStatus::Success);
+            // A retype that moves the volume is a migration, and clients wait for its end
+            // (Cinder: cinder/volume/manager.py, VolumeManager.retype calls migrate_volume).
+            let moved = matches!(outcome, Outcome::Done { moved: Some(_), .. });
+            if moved || !row.is_settled() {
+                let (success, error) = (MigrationStatus::Success, MigrationStatus::Error);
+                row.migration_status = Some(if done { success } else { error });
             }
             before
         }

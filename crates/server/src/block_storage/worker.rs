@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use statehold_blockstorage::{
     AttachStatus, Backup, FailureCause, Outcome, Placement, Snapshot, Task, Volume, VolumeSource,
     VolumeStatus, VolumeType, WorkItem, WorkTarget, disabled_hosts, expire_reservations,
-    finish_work, place_volume, ready_work, start_work,
+    finish_work, note_moving, place_volume, ready_work, start_work,
 };
 use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
 use tokio::sync::watch;
@@ -293,6 +293,11 @@ fn of_volume(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
             let zone = &row.availability_zone;
             let to = cloud.backends().choose(zone, row.size, Some(new), &disabled_hosts(&view));
             let to = to.filter(|_| *may_migrate).ok_or(Failure::NoBackend)?;
+            check_free(&view, row)?;
+            let noted = write(cloud, |txn, now| note_moving(txn, now, item).map_err(refused));
+            if noted != Some(true) {
+                return Err(Failure::Gone);
+            }
             return move_volume(cloud, &view, row, to);
         }
         Task::MigrateVolume { host, .. } => {
@@ -366,15 +371,21 @@ fn move_volume(
     if Arc::ptr_eq(&from, to) {
         return Ok(Outcome::DONE);
     }
+    check_free(view, row)?;
+    // What an earlier attempt copied may be older than what is on the volume now.
+    to.driver.delete_volume(row.id)?;
+    to.driver.create_volume(row.id, row.size, &Source::File(from.driver.path(row.id)))?;
+    Ok(Outcome::Done { moved: Some(to.placement()), provider_id: None })
+}
+
+/// Refuses to move a volume in use, or with snapshots.
+fn check_free(view: &impl ReadView, row: &Volume) -> Result<(), Failure> {
     let snapshots = KeyRange::<(Uuid, i64)>::within(row.id);
     let mut snapshots = view.scan_by(&Snapshot::BY_VOLUME, &snapshots, Order::Ascending);
     if row.attach_status != AttachStatus::Detached || snapshots.next().is_some() {
         return Err(Failure::Held);
     }
-    // What an earlier attempt copied may be older than what is on the volume now.
-    to.driver.delete_volume(row.id)?;
-    to.driver.create_volume(row.id, row.size, &Source::File(from.driver.path(row.id)))?;
-    Ok(Outcome::Done { moved: Some(to.placement()), provider_id: None })
+    Ok(())
 }
 
 fn of_snapshot(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {

@@ -11,7 +11,10 @@ use crate::{
     caller::policy,
     context::Context,
     error::{Error, Missing},
-    rows::{Backup, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkItem, WorkTarget},
+    rows::{
+        Backup, MigrationStatus, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkItem,
+        WorkTarget,
+    },
     work::{queue, settle_group, settle_group_snapshot},
 };
 
@@ -70,6 +73,10 @@ pub fn settle_stuck(
             VolumeStatus::Deleting => VolumeStatus::Deleting,
             _ => VolumeStatus::Error,
         };
+        // Without work nothing moves.
+        if !row.is_settled() {
+            row.migration_status = Some(MigrationStatus::Error);
+        }
         row.updated_at = Some(cx.now);
         let group = row.group_id;
         txn.upsert::<Volume>(row)?;

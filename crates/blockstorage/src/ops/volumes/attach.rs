@@ -18,7 +18,7 @@ use crate::{
 
 /// Sets what a volume is doing by what is left of its attachments.
 ///
-/// While it moves or is uploaded its status stays, as that is what the work waits for.
+/// While it moves, is uploaded or is on offer its status stays, because the work or the offer needs it.
 pub(crate) fn recompute(view: &impl ReadView, row: &mut Volume) {
     let range = KeyRange::exact(row.id);
     let has = |wanted: AttachStatus| {
@@ -35,7 +35,9 @@ pub(crate) fn recompute(view: &impl ReadView, row: &mut Volume) {
         (VolumeStatus::Available, AttachStatus::Detached)
     };
     row.attach_status = attach_status;
-    let busy = row.status.is_transitional() || row.status == VolumeStatus::Uploading;
+    // An offer ends when it is accepted or deleted, never by a detachment: it waits for that status.
+    let busy = row.status.is_transitional()
+        || matches!(row.status, VolumeStatus::Uploading | VolumeStatus::AwaitingTransfer);
     if row.is_settled() && !busy {
         row.status = status;
     }
