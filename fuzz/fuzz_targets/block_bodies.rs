@@ -38,7 +38,7 @@ const HOST: &str = "h@b#b";
 static STORE: LazyLock<Store> = LazyLock::new(|| {
     let store = Store::in_memory(&schema());
     let config = Config::default();
-    let caller = Caller { user: "u".into(), project: "p".into(), role: Role::Admin };
+    let caller = Caller { user: "u".into(), project: "p".into(), role: Role::Admin, ..Caller::default() };
     let version = Microversion::MAX;
     let cx = Context { config: &config, caller: &caller, version, now: 1, request_id: "req-1" };
     let mut txn = store.begin_write().expect("a store in memory takes writes");
@@ -89,7 +89,7 @@ impl Tried {
         let role = [Role::Admin, Role::Member, Role::Reader][usize::from(who % 3)];
         Self {
             config: Config::default(),
-            caller: Caller { user: "u".into(), project: "p".into(), role },
+            caller: Caller { user: "u".into(), project: "p".into(), role, ..Caller::default() },
             version: Microversion::new(u16::from(minor % 71)),
             ids: 1,
         }

@@ -21,7 +21,7 @@ use uuid::Uuid;
 const VOLUMES: u128 = 8;
 
 fn caller(role: Role, project: &str) -> Caller {
-    Caller { user: "u".into(), project: project.into(), role }
+    Caller { user: "u".into(), project: project.into(), role, ..Caller::default() }
 }
 
 /// Does what is queued; every third time it fails.

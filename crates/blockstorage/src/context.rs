@@ -36,9 +36,9 @@ pub fn find_volume<'v>(
     caller: &Caller,
     id: &str,
 ) -> Result<&'v Entry<Volume>, Error> {
-    caller.check(policy::VOLUME_GET)?;
     let row = parse_id(id).and_then(|id| view.get::<Volume>(id));
     let row = row.filter(|row| caller.sees(&row.project_id));
+    caller.check_found(policy::VOLUME_GET, row.map(|row| &**row))?;
     Ok(row.ok_or_else(|| Missing::Volume(id.into()))?)
 }
 
@@ -51,9 +51,9 @@ pub fn find_snapshot<'v>(
     caller: &Caller,
     id: &str,
 ) -> Result<&'v Entry<Snapshot>, Error> {
-    caller.check(policy::SNAPSHOT_GET)?;
     let row = parse_id(id).and_then(|id| view.get::<Snapshot>(id));
     let row = row.filter(|row| caller.sees(&row.project_id));
+    caller.check_found(policy::SNAPSHOT_GET, row.map(|row| &**row))?;
     Ok(row.ok_or_else(|| Missing::Snapshot(id.into()))?)
 }
 
@@ -66,8 +66,8 @@ pub fn find_backup<'v>(
     caller: &Caller,
     id: &str,
 ) -> Result<&'v Entry<Backup>, Error> {
-    caller.check(policy::BACKUP_GET)?;
     let row = parse_id(id).and_then(|id| view.get::<Backup>(id));
     let row = row.filter(|row| caller.sees(&row.project_id));
+    caller.check_found(policy::BACKUP_GET, row.map(|row| &**row))?;
     Ok(row.ok_or_else(|| Missing::Backup(id.into()))?)
 }

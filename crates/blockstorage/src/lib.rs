@@ -25,7 +25,8 @@
 //!
 //! let store = Store::in_memory(&schema());
 //! let config = Config::default();
-//! let caller = Caller { user: "u".into(), project: "p".into(), role: Role::Member };
+//! let (user, project, role) = ("u".into(), "p".into(), Role::Member);
+//! let caller = Caller { user, project, role, ..Caller::default() };
 //! let now = 1_795_224_837_605_101_000; // from the caller's clock, as IDs are from its randomness
 //! let cx = Context { config: &config, caller: &caller, version: Microversion::MAX, now, request_id: "req-1" };
 //! let id = Uuid::from_u128(1);
@@ -52,6 +53,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod access;
 mod caller;
 mod config;
 mod context;
@@ -73,7 +75,11 @@ mod work;
 pub type Pairs = std::collections::BTreeMap<Box<str>, Box<str>>;
 
 pub use self::{
-    caller::{Caller, Role, Rule, policy},
+    access::{
+        CONDITION_LEN_MAX, DEPTH_MAX, ENTRIES_MAX, Policy, PolicyError, PolicyErrorKind, STEPS_MAX,
+        Source as PolicySource, Target, actions::Rule,
+    },
+    caller::{Caller, Owned, Role, policy},
     config::{Config, QuotaDefaults},
     context::{Context, find_backup, find_snapshot, find_volume},
     error::{Error, ErrorBody, Missing},

@@ -12,7 +12,8 @@ const SECOND: i64 = 1_000_000_000;
 
 fn at<T>(now: i64, run: impl FnOnce(&Context<'_>) -> T) -> T {
     let config = Config::default();
-    let caller = Caller { user: "u".into(), project: "p".into(), role: Role::Admin };
+    let caller =
+        Caller { user: "u".into(), project: "p".into(), role: Role::Admin, ..Caller::default() };
     let version = Microversion::MAX;
     run(&Context { config: &config, caller: &caller, version, now, request_id: "req-1" })
 }

@@ -19,7 +19,8 @@ fn config() -> Config {
 
 fn admin<T>(run: impl FnOnce(&Context<'_>) -> T) -> T {
     let config = config();
-    let caller = Caller { user: "u".into(), project: "p".into(), role: Role::Admin };
+    let caller =
+        Caller { user: "u".into(), project: "p".into(), role: Role::Admin, ..Caller::default() };
     let version = Microversion::MAX;
     run(&Context { config: &config, caller: &caller, version, now: 5, request_id: "req-1" })
 }

@@ -19,7 +19,7 @@ const API: GroupApi = GroupApi::Groups;
 
 fn with<T>(project: &str, role: Role, run: impl FnOnce(&Context<'_>) -> T) -> T {
     let config = Config::default();
-    let caller = Caller { user: "u".into(), project: project.into(), role };
+    let caller = Caller { user: "u".into(), project: project.into(), role, ..Caller::default() };
     let version = Microversion::MAX;
     run(&Context { config: &config, caller: &caller, version, now: 5, request_id: "req-1" })
 }

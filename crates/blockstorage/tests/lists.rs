@@ -44,7 +44,7 @@ fn store(rows: &[Row]) -> Store {
     let config = Config { quotas, ..config };
     for row in rows {
         let project = ["p", "q"][row.project].into();
-        let caller = Caller { user: "u".into(), project, role: Role::Member };
+        let caller = Caller { user: "u".into(), project, role: Role::Member, ..Caller::default() };
         let now = row.second * 1_000_000_000;
         let cx = Context {
             config: &config,
@@ -136,7 +136,7 @@ proptest! {
         let store = store(&rows);
         let view = store.snapshot();
         let role = if all { Role::Admin } else { Role::Member };
-        let caller = Caller { user: "u".into(), project: "p".into(), role };
+        let caller = Caller { user: "u".into(), project: "p".into(), role, ..Caller::default() };
         let options = Options::new().dialect(Dialect::Extended);
         let filter =
             language.map(|text| Filter::<Volume>::compile_with(text, &options).unwrap());
@@ -204,7 +204,8 @@ proptest! {
 
 #[test]
 fn who_has_no_role_lists_nothing() {
-    let caller = Caller { user: "u".into(), project: "p".into(), role: Role::None };
+    let caller =
+        Caller { user: "u".into(), project: "p".into(), role: Role::None, ..Caller::default() };
     let error = ListRequest::parse::<Volume>(&[], &caller, Microversion::MAX).unwrap_err();
     assert_eq!(error.status(), 403);
     assert!(ListRequest::parse::<Transfer>(&[], &caller, Microversion::MAX).is_err());
@@ -222,7 +223,8 @@ fn a_marker_of_another_project_is_no_marker() {
     };
     let store = store(&[row(5, 0), row(6, 1)]);
     let view = store.snapshot();
-    let caller = Caller { user: "u".into(), project: "p".into(), role: Role::Member };
+    let caller =
+        Caller { user: "u".into(), project: "p".into(), role: Role::Member, ..Caller::default() };
     let ask = |marker: &str| {
         let query = [("marker".to_owned(), marker.to_owned())];
         let request = ListRequest::parse::<Volume>(&query, &caller, Microversion::MAX).unwrap();
@@ -251,7 +253,8 @@ fn a_filter_that_costs_too_much_is_refused_as_a_whole() {
     txn.upsert::<Volume>(large).unwrap();
     txn.commit().unwrap();
     let view = store.snapshot();
-    let caller = Caller { user: "u".into(), project: "p".into(), role: Role::Member };
+    let caller =
+        Caller { user: "u".into(), project: "p".into(), role: Role::Member, ..Caller::default() };
     // Three of the rows have no metadata, the fourth needs 40 to the power of four steps.
     let text = "any metadata as a { any metadata as b { any metadata as c { any metadata as d { d == x } } } }";
     let filter = Filter::<Volume>::compile(text).unwrap();
@@ -265,7 +268,8 @@ fn a_filter_that_costs_too_much_is_refused_as_a_whole() {
 }
 
 fn parse(query: &[(&str, &str)]) -> Result<ListRequest, Error> {
-    let caller = Caller { user: "u".into(), project: "p".into(), role: Role::Member };
+    let caller =
+        Caller { user: "u".into(), project: "p".into(), role: Role::Member, ..Caller::default() };
     let query: Vec<_> = query.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     ListRequest::parse::<Volume>(&query, &caller, Microversion::MAX)
 }

@@ -22,7 +22,7 @@ fn store() -> Store {
 
 fn with<T>(role: Role, run: impl FnOnce(&Context<'_>) -> T) -> T {
     let config = Config::default();
-    let caller = Caller { user: "u".into(), project: "p".into(), role };
+    let caller = Caller { user: "u".into(), project: "p".into(), role, ..Caller::default() };
     let version = Microversion::MAX;
     run(&Context { config: &config, caller: &caller, version, now: 5, request_id: "req-1" })
 }
@@ -255,7 +255,12 @@ fn each_row_of_a_transfer_leaves_the_quota_of_its_own_project() {
     let mut txn = store.begin_write().unwrap();
     let config = Config::default();
     // An admin of another project takes a snapshot of the volume.
-    let of = |project: &str, role| Caller { user: "u".into(), project: project.into(), role };
+    let of = |project: &str, role| Caller {
+        user: "u".into(),
+        project: project.into(),
+        role,
+        ..Caller::default()
+    };
     let (admin, taker) = (of("a", Role::Admin), of("q", Role::Member));
     let version = Microversion::MAX;
     let cx = |caller| Context { config: &config, caller, version, now: 5, request_id: "" };

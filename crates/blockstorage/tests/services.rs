@@ -14,7 +14,7 @@ const TYPE: Uuid = Uuid::from_u128(2);
 
 fn with<T>(role: Role, run: impl FnOnce(&Context<'_>) -> T) -> T {
     let config = Config::default();
-    let caller = Caller { user: "u".into(), project: "p".into(), role };
+    let caller = Caller { user: "u".into(), project: "p".into(), role, ..Caller::default() };
     let version = Microversion::MAX;
     run(&Context { config: &config, caller: &caller, version, now: 50, request_id: "req-1" })
 }

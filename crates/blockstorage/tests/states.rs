@@ -61,7 +61,12 @@ use End::{
 
 fn at<T>(now: i64, project: &str, run: impl FnOnce(&Context<'_>) -> T) -> T {
     let config = Config::default();
-    let caller = Caller { user: "u".into(), project: project.into(), role: Role::Admin };
+    let caller = Caller {
+        user: "u".into(),
+        project: project.into(),
+        role: Role::Admin,
+        ..Caller::default()
+    };
     let version = Microversion::MAX;
     run(&Context { config: &config, caller: &caller, version, now, request_id: "req-1" })
 }

@@ -19,7 +19,8 @@ const ENDED: i64 = 9;
 
 fn cx<T>(run: impl FnOnce(&Context<'_>) -> T) -> T {
     let config = Config::default();
-    let caller = Caller { user: "u".into(), project: "p".into(), role: Role::Admin };
+    let caller =
+        Caller { user: "u".into(), project: "p".into(), role: Role::Admin, ..Caller::default() };
     let version = Microversion::MAX;
     run(&Context { config: &config, caller: &caller, version, now: ASKED, request_id: "req-1" })
 }

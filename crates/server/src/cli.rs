@@ -9,7 +9,8 @@ use statehold_filter::Limits as FilterLimits;
 use statehold_store::{HISTORY_BYTES_DEFAULT, HISTORY_DEFAULT, PARKED_MAX_DEFAULT};
 
 use crate::block_storage::{
-    Auth, BackendFlags, Export, IdentityUrl, Keystone, KeystoneOptions, mount_options,
+    Auth, BackendFlags, CurrentPolicy, Export, IdentityUrl, Keystone, KeystoneOptions,
+    PolicyFileError, load_policy, mount_options,
 };
 use crate::filter_command::OnError;
 use crate::http::{Limits, Links, PublicUrl, Site, parse_duration};
@@ -142,6 +143,19 @@ pub(crate) enum Command {
     },
     /// Write the rows of a data directory that can't be read to a file, and remove them on request.
     Salvage(SalvageArgs),
+    /// Work with the policy of Block Storage.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Print every action and rule with its condition, as a file for `serve --policy`.
+    Show {
+        /// Print the policy that this file puts in force instead of the defaults.
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -529,6 +543,11 @@ pub(crate) struct BlockStorageArgs {
     #[arg(long, value_name = "MODE", requires = "block_storage")]
     pub(crate) auth: Option<AuthMode>,
 
+    /// Authorize requests by this TOML file, action = condition or roles, read at the start and on SIGHUP.
+    /// Actions that it leaves out keep their defaults, which `statehold policy show` prints.
+    #[arg(long, value_name = "FILE", requires = "block_storage")]
+    pub(crate) policy: Option<PathBuf>,
+
     /// The identity service that knows the tokens: http://HOST:PORT, or with /v3 behind it.
     // Whoever names one and forgets --auth must not have a server that is open to all.
     #[arg(long, value_name = "URL", requires = "auth", required_if_eq("auth", "keystone"))]
@@ -586,6 +605,12 @@ impl BlockStorageArgs {
     /// Whether every caller is an admin.
     pub(crate) fn is_open(&self) -> bool {
         self.auth != Some(AuthMode::Keystone)
+    }
+
+    /// Reads the policy file, if there is one.
+    pub(crate) fn current_policy(&self) -> Result<CurrentPolicy, PolicyFileError> {
+        let policy = self.policy.as_deref().map(load_policy).transpose()?;
+        Ok(policy.map(CurrentPolicy::new).unwrap_or_default())
     }
 
     pub(crate) fn auth(&self) -> Auth {

@@ -32,7 +32,7 @@ mod watcher;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{Cli, Command};
+use cli::{Cli, Command, PolicyCommand};
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
@@ -45,6 +45,9 @@ fn main() -> ExitCode {
         Command::Load { dir, args } => maintenance::load(&dir, &args),
         Command::Inspect { dir } => maintenance::inspect(&dir),
         Command::Salvage(args) => maintenance::salvage(&args),
+        Command::Policy(PolicyCommand::Show { policy }) => {
+            block_storage::show_policy(policy.as_deref())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

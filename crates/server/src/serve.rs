@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 use tracing::level_filters::LevelFilter;
 
-use crate::block_storage::{self, Cloud, CloudError, Setup};
+use crate::block_storage::{self, Cloud, CloudError, CurrentPolicy, Setup};
 use crate::cli::ServeArgs;
 use crate::clock::now;
 use crate::connection::Connections;
@@ -45,6 +45,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) enum ServeError {
     Acl(http::AclError),
+    Policy(block_storage::PolicyFileError),
     Open(OpenError),
     /// The tables that the command line names.
     Tables(String),
@@ -76,6 +77,7 @@ impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Acl(error) => error.fmt(f),
+            Self::Policy(error) => error.fmt(f),
             Self::Open(OpenError::UnknownTable { path, name }) => {
                 write!(f, "{}: {}", path.display(), LackingTable(name))
             }
@@ -118,6 +120,7 @@ fn start(args: &ServeArgs) -> Result<(), ServeError> {
     descriptors::raise();
     check_exposure(args)?;
     let acl = args.acl.as_deref().map(http::Acl::load).transpose().map_err(ServeError::Acl)?;
+    let policy = args.block_storage.current_policy().map_err(ServeError::Policy)?;
     let metrics = Arc::new(Metrics::new(&args.data_dir));
     let options = Options::default()
         .history(args.history)
@@ -156,7 +159,7 @@ fn start(args: &ServeArgs) -> Result<(), ServeError> {
         let (prepared, to, counts) = (Arc::clone(&setup), Arc::clone(&store), Arc::clone(&metrics));
         work.run(&store, "prepare Block Storage", move || prepared.prepare(&to, counts.cloud()))
             .map_err(ServeError::Cloud)?;
-        Ok((address, setup))
+        Ok((address, setup, policy))
     });
     let cloud = cloud.transpose()?;
     let served = runtime.block_on(listen(args, writes, metrics, work, nomad, cloud));
@@ -239,7 +242,7 @@ async fn listen(
     metrics: Arc<Metrics>,
     work: StartWork,
     nomad: Option<(LocalNode, http::CurrentAcl)>,
-    cloud: Option<(SocketAddr, Arc<Setup>)>,
+    cloud: Option<(SocketAddr, Arc<Setup>, CurrentPolicy)>,
 ) -> Result<(), ServeError> {
     let (stop, stopped) = watch::channel(false);
     let store = Arc::clone(writes.store());
@@ -248,6 +251,7 @@ async fn listen(
     recovery::start(&store, &args.data_dir, work, &stopped);
     let keeper = nomad.as_ref().map(|(node, _)| node.host_volumes().clone());
     let current_acl = nomad.as_ref().map(|(_, acl)| acl.clone()).unwrap_or_default();
+    let policy = cloud.as_ref().map(|(_, _, policy)| policy.clone()).unwrap_or_default();
     let reporting = (Arc::clone(&store), Arc::clone(&metrics));
     let index = store.index();
     let limits = args.limits.of_requests();
@@ -267,10 +271,11 @@ async fn listen(
     };
     let second = match cloud {
         None => None,
-        Some((address, setup)) => {
+        Some((address, setup, policy)) => {
             let (listener, address) = bind(address, "--block-storage")?;
             let base = base.known_as(args.reach.site(address));
-            let cloud = Cloud::new(base, address, args.block_storage.auth(), setup);
+            let access = (args.block_storage.auth(), policy);
+            let cloud = Cloud::new(base, address, access, setup);
             tokio::spawn(block_storage::work(cloud.clone(), stopped));
             let router = block_storage::router(cloud);
             let connections = match &first {
@@ -303,7 +308,7 @@ async fn listen(
                 failure = &mut failed, if args.exit_on_write_failure => break Some(failure),
                 request = signals.next() => match request {
                     Request::Stop => break None,
-                    Request::Reload => reload(args, &current_acl),
+                    Request::Reload => reload(args, &current_acl, &policy),
                     Request::Report => report(store, metrics),
                 },
             }
@@ -336,9 +341,9 @@ fn announce(line: &str) {
     }
 }
 
-/// Reads the ACL file and the log level again. A file that can't be read changes nothing: a server without its
-/// ACL would let every caller in.
-fn reload(args: &ServeArgs, current: &http::CurrentAcl) {
+/// Reads the ACL file, the policy file and the log level again. A file that can't be read changes nothing: a
+/// server without its ACL would let every caller in.
+fn reload(args: &ServeArgs, current: &http::CurrentAcl, policy: &CurrentPolicy) {
     if let Some(path) = &args.acl {
         match http::Acl::load(path) {
             Ok(acl) => {
@@ -346,6 +351,15 @@ fn reload(args: &ServeArgs, current: &http::CurrentAcl) {
                 tracing::info!(file = %path.display(), "reloaded the ACL file");
             }
             Err(error) => tracing::error!(%error, "the ACL stays as it was"),
+        }
+    }
+    if let Some(path) = &args.block_storage.policy {
+        match block_storage::load_policy(path) {
+            Ok(new) => {
+                policy.replace(new);
+                tracing::info!(file = %path.display(), "reloaded the policy file");
+            }
+            Err(error) => tracing::error!(%error, "the policy stays as it was"),
         }
     }
     match &args.log_level_file {

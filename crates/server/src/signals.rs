@@ -7,7 +7,7 @@ use crate::serve::ServeError;
 pub(crate) enum Request {
     /// To stop, after the requests in flight are answered.
     Stop,
-    /// To read the ACL file and the log level again.
+    /// To read the ACL file, the policy file and the log level again.
     Reload,
     /// To log how the server is doing.
     Report,

@@ -25,7 +25,7 @@ pub use self::{
     run::{Listing, list},
     types::{asked_public, list_types},
 };
-use crate::{caller::Rule, error::Missing};
+use crate::{access::actions::Rule, error::Missing};
 
 /// A resource that is listed.
 pub trait Listed: Table<Row = Self, Key = Uuid> + Filterable {

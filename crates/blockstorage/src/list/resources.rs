@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use super::{AllowedFilters, Column, Listed, allowed};
 use crate::{
-    caller::{Rule, policy},
+    access::actions::Rule,
+    caller::policy,
     error::Missing,
     rows::{
         Attachment, Backup, Group, GroupSnapshot, GroupType, Message, QosSpecs, Snapshot, Transfer,
@@ -169,7 +170,7 @@ listed!(Transfer, policy::TRANSFER_GET_ALL, Transfer, allowed::NONE, counted fal
     }
 );
 
-listed!(VolumeType, policy::TYPE_GET, VolumeType, allowed::VOLUME_TYPE, counted false, project no,
+listed!(VolumeType, policy::TYPE_GET_ALL, VolumeType, allowed::VOLUME_TYPE, counted false, project no,
     sort ["name" "is_public" "description" "updated_at"],
     |row| {
         "name" => Column::Text(&row.name),

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::volumes::{recompute, write};
 use crate::{
+    access::actions::Rule,
     caller::policy,
     context::{Context, find_volume},
     error::{Error, Missing},
@@ -46,10 +47,22 @@ pub fn find_attachment<'v>(
     if !cx.version.at_least(ATTACHMENTS_SINCE) {
         return Err(Missing::Operation.into());
     }
-    cx.caller.check(policy::VOLUME_GET)?;
     let row = parse_id(id).and_then(|id| view.get::<Attachment>(id));
     let row = row.filter(|row| cx.caller.sees(&row.project_id));
+    check_use(view, cx, policy::VOLUME_GET, row.map(|row| row.volume_id))?;
     Ok(row.ok_or_else(|| Missing::Attachment(id.into()))?)
+}
+
+/// Refuses an action that the policy does not allow with the volume of an attachment: attachments belong to
+/// the owner of their volume.
+fn check_use(
+    view: &impl ReadView,
+    cx: &Context<'_>,
+    rule: Rule,
+    volume: Option<Uuid>,
+) -> Result<(), Error> {
+    let volume = volume.and_then(|id| view.get::<Volume>(id));
+    cx.caller.check_found(rule, volume.map(|row| &**row))
 }
 
 /// For whom a volume is to be kept.
@@ -102,7 +115,7 @@ pub fn create_attachment(
         return Err(Missing::Operation.into());
     }
     let mut row = Volume::clone(find_volume(txn, cx.caller, &spec.volume)?);
-    cx.caller.check(policy::ATTACHMENT_CREATE)?;
+    cx.caller.check_on(policy::ATTACHMENT_CREATE, &row)?;
     let (volume, status) = (row.id, row.status);
     if status.as_str().contains("error") {
         return Err(VolumeRefusal::AttachmentOnError { volume, status }.into());
@@ -166,7 +179,7 @@ pub fn check_connector(
     connector: &Connector,
 ) -> Result<Uuid, Error> {
     let row = find_attachment(view, cx, id)?;
-    cx.caller.check(policy::ATTACHMENT_UPDATE)?;
+    check_use(view, cx, policy::ATTACHMENT_UPDATE, Some(row.volume_id))?;
     let volume = view
         .get::<Volume>(row.volume_id)
         .ok_or_else(|| Missing::Volume(row.volume_id.to_string().into()))?;
@@ -234,7 +247,7 @@ pub fn complete_attachment(
         return Err(Missing::Operation.into());
     }
     let mut row = Attachment::clone(find_attachment(txn, cx, id)?);
-    cx.caller.check(policy::ATTACHMENT_COMPLETE)?;
+    check_use(txn, cx, policy::ATTACHMENT_COMPLETE, Some(row.volume_id))?;
     row.attach_status = AttachStatus::Attached;
     row.attached_at = row.attached_at.or(Some(cx.now));
     row.updated_at = Some(cx.now);
@@ -258,7 +271,7 @@ pub fn delete_attachment(
         let row = find_attachment(txn, cx, id)?;
         (row.id, row.volume_id)
     };
-    cx.caller.check(policy::ATTACHMENT_DELETE)?;
+    check_use(txn, cx, policy::ATTACHMENT_DELETE, Some(volume))?;
     txn.delete::<Attachment>(id)?;
     refresh(txn, cx.now, volume)?;
     let range = KeyRange::exact(volume);

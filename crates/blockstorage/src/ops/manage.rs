@@ -177,6 +177,7 @@ pub fn manage_snapshot(
 ) -> Result<(), Error> {
     cx.caller.check(policy::SNAPSHOT_MANAGE)?;
     let volume = Volume::clone(find_volume(txn, cx.caller, &spec.volume_id)?);
+    cx.caller.check_on(policy::SNAPSHOT_MANAGE, &volume)?;
     let reference = check_reference(spec.reference)?;
     if is_managed(txn, &reference) {
         return Err(Error::request(format!(

@@ -25,9 +25,9 @@ pub fn find_message<'v>(
     if !cx.version.at_least(SINCE) {
         return Err(Missing::Operation.into());
     }
-    cx.caller.check(policy::MESSAGE_GET)?;
     let row = parse_id(id).and_then(|id| view.get::<Message>(id));
     let row = row.filter(|row| cx.caller.sees(&row.project_id));
+    cx.caller.check_found(policy::MESSAGE_GET, row.map(|row| &**row))?;
     Ok(row.ok_or_else(|| Missing::Message(id.into()))?)
 }
 
@@ -36,8 +36,9 @@ pub fn find_message<'v>(
 /// # Errors
 /// As [`find_message`].
 pub fn delete_message(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
-    let id = find_message(txn, cx, id)?.id;
-    cx.caller.check(policy::MESSAGE_DELETE)?;
+    let row = find_message(txn, cx, id)?;
+    cx.caller.check_on(policy::MESSAGE_DELETE, &**row)?;
+    let id = row.id;
     txn.delete::<Message>(id)?;
     Ok(())
 }

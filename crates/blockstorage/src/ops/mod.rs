@@ -33,7 +33,7 @@ pub use self::{
         delete_group_snapshot, delete_group_spec, delete_group_type, find_group,
         find_group_snapshot, get_group_spec, get_group_specs, get_group_type, replication_targets,
         reset_group_snapshot_status, reset_group_status, set_group_specs, update_group,
-        update_group_type, volumes_of,
+        update_group_specs, update_group_type, volumes_of,
     },
     manage::{ManageSnapshotSpec, ManageVolumeSpec, manage_snapshot, manage_volume, named_host},
     messages::{delete_message, find_message},
@@ -57,7 +57,7 @@ pub use self::{
         EncryptionChange, TypeChange, TypeSpec, bootstrap, create_type, default_type,
         default_types, delete_encryption, delete_extra_spec, delete_type, find_default_type,
         find_type, get_extra_spec, get_type, set_default_type, set_encryption, set_extra_specs,
-        set_type_access, type_access, update_encryption, update_type,
+        set_type_access, type_access, update_encryption, update_extra_specs, update_type,
     },
     volumes::*,
 };

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     Pairs,
+    access::actions::Rule,
     caller::policy,
     context::{Context, find_snapshot, find_volume},
     error::Error,
@@ -56,7 +57,7 @@ pub fn create_snapshot(
         ));
     }
     let volume = Volume::clone(find_volume(txn, cx.caller, &spec.volume_id)?);
-    cx.caller.check(policy::SNAPSHOT_CREATE)?;
+    cx.caller.check_on(policy::SNAPSHOT_CREATE, &volume)?;
     let forced = in_use_allowed || spec.force == Some(true);
     let allowed = match volume.status {
         VolumeStatus::Available => true,
@@ -147,7 +148,7 @@ pub fn update_snapshot(
     change: SnapshotChange,
 ) -> Result<(), Error> {
     let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
-    cx.caller.check(policy::SNAPSHOT_UPDATE)?;
+    cx.caller.check_on(policy::SNAPSHOT_UPDATE, &row)?;
     if let Some(name) = change.name {
         row.name = name;
     }
@@ -191,11 +192,11 @@ fn leave(
     cx: &Context<'_>,
     id: &str,
     force: bool,
-    rule: crate::caller::Rule,
+    rule: Rule,
     status: SnapshotStatus,
 ) -> Result<(), Error> {
     let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
-    cx.caller.check(rule)?;
+    cx.caller.check_on(rule, &row)?;
     let over = matches!(row.status, SnapshotStatus::Available | SnapshotStatus::Error);
     // What a volume goes back to is let go by the work on the volume.
     let held = row.group_snapshot_id.is_some() || row.status == SnapshotStatus::Restoring;
@@ -227,6 +228,7 @@ pub fn reset_snapshot_status(
         ))
     })?;
     let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
+    cx.caller.check_on(policy::SNAPSHOT_RESET_STATUS, &row)?;
     cancel(txn, cx, (WorkTarget::Snapshot, row.id))?;
     row.status = parsed;
     write(txn, cx.now, row)
@@ -244,7 +246,7 @@ pub fn report_snapshot_status(
     progress: Option<u8>,
 ) -> Result<(), Error> {
     let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
-    cx.caller.check(policy::SNAPSHOT_UPDATE_STATUS)?;
+    cx.caller.check_on(policy::SNAPSHOT_UPDATE_STATUS, &row)?;
     let current = row.status;
     let allowed: &[SnapshotStatus] = match current {
         SnapshotStatus::Creating => {
@@ -277,6 +279,7 @@ pub fn snapshot_metadata_item<'v>(
     key: &str,
 ) -> Result<&'v str, Error> {
     let row = find_snapshot(view, cx.caller, id)?;
+    cx.caller.check_on(policy::SNAPSHOT_METADATA_GET, &**row)?;
     let missing = || {
         let snapshot = row.id.to_string().into();
         Error::from(crate::Missing::SnapshotMetadata { snapshot, key: key.into() })

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::volumes::write;
 use crate::{
+    access::actions::Rule,
     caller::policy,
     context::{Context, find_volume},
     error::{Error, Missing},
@@ -31,10 +32,21 @@ pub fn find_transfer<'v>(
     cx: &Context<'_>,
     id: &str,
 ) -> Result<&'v Entry<Transfer>, Error> {
-    cx.caller.check(policy::TRANSFER_GET)?;
     let row = parse_id(id).and_then(|id| view.get::<Transfer>(id));
     let row = row.filter(|row| cx.caller.sees(&row.project_id));
+    check_offer(view, cx, policy::TRANSFER_GET, row.map(|row| row.volume_id))?;
     Ok(row.ok_or_else(|| Missing::Transfer(id.into()))?)
+}
+
+/// Refuses an action that the policy does not allow with the volume of an offer.
+fn check_offer(
+    view: &impl ReadView,
+    cx: &Context<'_>,
+    rule: Rule,
+    volume: Option<Uuid>,
+) -> Result<(), Error> {
+    let volume = volume.and_then(|id| view.get::<Volume>(id));
+    cx.caller.check_found(rule, volume.map(|row| &**row))
 }
 
 /// What is to be given away.
@@ -82,7 +94,7 @@ pub fn create_transfer(
     key: TransferKey<'_>,
 ) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, &spec.volume_id)?);
-    cx.caller.check(policy::TRANSFER_CREATE)?;
+    cx.caller.check_on(policy::TRANSFER_CREATE, &row)?;
     let offered = txn.find(&Transfer::BY_VOLUME, row.id).map(|offer| offer.id);
     if row.status != VolumeStatus::Available {
         return Err(VolumeRefusal::Transfer.into());
@@ -134,7 +146,7 @@ fn check_snapshots(view: &impl ReadView, volume: Uuid) -> Result<(), SnapshotRef
 /// [`Missing::Transfer`].
 pub fn delete_transfer(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     let transfer = Transfer::clone(find_transfer(txn, cx, id)?);
-    cx.caller.check(policy::TRANSFER_DELETE)?;
+    check_offer(txn, cx, policy::TRANSFER_DELETE, Some(transfer.volume_id))?;
     txn.delete::<Transfer>(transfer.id)?;
     let volume = txn.get::<Volume>(transfer.volume_id).map(|row| Volume::clone(row));
     if let Some(mut row) = volume.filter(|row| row.status == VolumeStatus::AwaitingTransfer) {
@@ -155,9 +167,9 @@ pub fn accept_transfer(
     id: &str,
     key: &str,
 ) -> Result<Transfer, Error> {
+    cx.caller.check(policy::TRANSFER_ACCEPT)?;
     let row = parse_id(id).and_then(|id| txn.get::<Transfer>(id));
     let transfer = Transfer::clone(row.ok_or_else(|| Missing::Transfer(id.into()))?);
-    cx.caller.check(policy::TRANSFER_ACCEPT)?;
     let salt = transfer.salt;
     if !bool::from(TransferKey { key, salt }.hash().ct_eq(&transfer.key_hash)) {
         return Err(Error::request(format!(

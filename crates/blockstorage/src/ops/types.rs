@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     Pairs,
+    access::actions::Rule,
     caller::{Caller, policy},
     config::Config,
     context::Context,
@@ -281,7 +282,30 @@ pub fn set_extra_specs(
     id: &str,
     specs: Pairs,
 ) -> Result<(), Error> {
-    let mut row = specs_of(txn, cx, id)?;
+    put_specs(txn, cx, policy::TYPE_SPEC_CREATE, id, specs)
+}
+
+/// Like [`set_extra_specs`], for callers that may change extra specs.
+///
+/// # Errors
+/// As [`set_extra_specs`].
+pub fn update_extra_specs(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    specs: Pairs,
+) -> Result<(), Error> {
+    put_specs(txn, cx, policy::TYPE_SPEC_UPDATE, id, specs)
+}
+
+fn put_specs(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    rule: Rule,
+    id: &str,
+    specs: Pairs,
+) -> Result<(), Error> {
+    let mut row = specs_of(txn, cx, rule, id)?;
     row.extra_specs.extend(specs);
     check_specs(&row.extra_specs)?;
     write(txn, cx.now, row)
@@ -298,7 +322,9 @@ pub fn get_extra_spec<'v>(
     key: &str,
 ) -> Result<&'v str, Error> {
     let row = get_type(view, cx.caller, id)?;
-    let value = row.extra_specs.get(key).filter(|_| cx.caller.is_admin() || is_shown(key));
+    cx.caller.check(policy::TYPE_SPEC_GET)?;
+    let sensitive = cx.caller.allows(policy::TYPE_SPEC_SENSITIVE);
+    let value = row.extra_specs.get(key).filter(|_| sensitive || is_shown(key));
     let missing = || {
         let volume_type = row.id.to_string().into();
         Error::from(Missing::ExtraSpec { volume_type, key: key.into() })
@@ -316,7 +342,7 @@ pub fn delete_extra_spec(
     id: &str,
     key: &str,
 ) -> Result<(), Error> {
-    let mut row = specs_of(txn, cx, id)?;
+    let mut row = specs_of(txn, cx, policy::TYPE_SPEC_DELETE, id)?;
     if row.extra_specs.remove(key).is_none() {
         let volume_type = row.id.to_string().into();
         return Err(Missing::ExtraSpec { volume_type, key: key.into() }.into());
@@ -324,8 +350,13 @@ pub fn delete_extra_spec(
     write(txn, cx.now, row)
 }
 
-fn specs_of(view: &impl ReadView, cx: &Context<'_>, id: &str) -> Result<VolumeType, Error> {
-    cx.caller.check(policy::TYPE_UPDATE)?;
+fn specs_of(
+    view: &impl ReadView,
+    cx: &Context<'_>,
+    rule: Rule,
+    id: &str,
+) -> Result<VolumeType, Error> {
+    cx.caller.check(rule)?;
     let row = VolumeType::clone(get_type(view, cx.caller, id)?);
     if in_use(view, row.id) {
         return Err(Error::request("Volume Type is currently in use."));
@@ -342,7 +373,7 @@ pub fn type_access<'v>(
     cx: &Context<'_>,
     id: &str,
 ) -> Result<&'v Entry<VolumeType>, Error> {
-    cx.caller.check(policy::TYPE_ACCESS)?;
+    cx.caller.check(policy::TYPE_ACCESS_GET)?;
     let row = get_type(view, cx.caller, id)?;
     if row.is_public { Err(Missing::AccessList.into()) } else { Ok(row) }
 }
@@ -358,7 +389,8 @@ pub fn set_type_access(
     project: &str,
     allowed: bool,
 ) -> Result<(), Error> {
-    cx.caller.check(policy::TYPE_ACCESS)?;
+    let rule = if allowed { policy::TYPE_ACCESS_ADD } else { policy::TYPE_ACCESS_REMOVE };
+    cx.caller.check(rule)?;
     let mut row = VolumeType::clone(get_type(txn, cx.caller, id)?);
     if row.is_public {
         return Err(Error::request(
@@ -387,7 +419,7 @@ pub fn set_encryption(
     id: &str,
     encryption: Encryption,
 ) -> Result<(), Error> {
-    cx.caller.check(policy::TYPE_UPDATE)?;
+    cx.caller.check(policy::TYPE_ENCRYPTION_CREATE)?;
     let mut row = VolumeType::clone(get_type(txn, cx.caller, id)?);
     if row.encryption.is_some() {
         let id = row.id;
@@ -431,7 +463,7 @@ pub fn update_encryption(
     id: &str,
     change: EncryptionChange,
 ) -> Result<(), Error> {
-    cx.caller.check(policy::TYPE_UPDATE)?;
+    cx.caller.check(policy::TYPE_ENCRYPTION_UPDATE)?;
     let mut row = VolumeType::clone(get_type(txn, cx.caller, id)?);
     check_encryption(txn, &row, "update")?;
     let Some(own) = row.encryption.as_mut() else {
@@ -450,7 +482,7 @@ pub fn update_encryption(
 /// # Errors
 /// [`Missing::Encryption`], or [`Error`] with the status 400 when volumes have the type.
 pub fn delete_encryption(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
-    cx.caller.check(policy::TYPE_UPDATE)?;
+    cx.caller.check(policy::TYPE_ENCRYPTION_DELETE)?;
     let mut row = VolumeType::clone(get_type(txn, cx.caller, id)?);
     check_encryption(txn, &row, "delete")?;
     if row.encryption.take().is_none() {
@@ -470,7 +502,11 @@ pub fn set_default_type(
     project: &str,
     volume_type: Option<&str>,
 ) -> Result<(), Error> {
-    check_default(cx)?;
+    let rule = match volume_type {
+        Some(_) => policy::DEFAULT_TYPE,
+        None => policy::DEFAULT_TYPE_UNSET,
+    };
+    check_default(cx, rule, project)?;
     let Some(volume_type) = volume_type else {
         txn.delete::<DefaultType>(project)?;
         return Ok(());
@@ -482,12 +518,12 @@ pub fn set_default_type(
     Ok(())
 }
 
-fn check_default(cx: &Context<'_>) -> Result<(), Error> {
+fn check_default(cx: &Context<'_>, rule: Rule, project: &str) -> Result<(), Error> {
     const SINCE: u16 = 62;
     if !cx.version.at_least(SINCE) {
         return Err(Missing::Operation.into());
     }
-    cx.caller.check(policy::DEFAULT_TYPE)
+    cx.caller.check_in(rule, project)
 }
 
 /// The type of volumes that a project makes without naming one, if one was set for it. Admins only.
@@ -499,7 +535,7 @@ pub fn find_default_type<'v>(
     cx: &Context<'_>,
     project: &str,
 ) -> Result<&'v Entry<DefaultType>, Error> {
-    check_default(cx)?;
+    check_default(cx, policy::DEFAULT_TYPE_GET, project)?;
     let row = view.get::<DefaultType>(project);
     Ok(row.ok_or_else(|| Missing::DefaultType(project.into()))?)
 }
@@ -512,6 +548,6 @@ pub fn default_types<'v>(
     view: &'v impl ReadView,
     cx: &Context<'_>,
 ) -> Result<impl Iterator<Item = &'v Entry<DefaultType>>, Error> {
-    check_default(cx)?;
+    check_default(cx, policy::DEFAULT_TYPE_GET_ALL, &cx.caller.project)?;
     Ok(view.scan::<DefaultType>(&KeyRange::all(), Order::Ascending))
 }

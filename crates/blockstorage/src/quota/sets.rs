@@ -171,7 +171,7 @@ pub fn set_quotas(
     project: &str,
     body: &[u8],
 ) -> Result<(), Error> {
-    caller.check(policy::QUOTA_UPDATE)?;
+    caller.check_in(policy::QUOTA_UPDATE, project)?;
     let limits = limits(txn, body, "quota_set", "quota set")?;
     for &(resource, limit) in &limits {
         let Usage { in_use, reserved } = quota_usage(txn, config, project, resource);
@@ -196,7 +196,7 @@ pub fn set_quotas(
 /// # Errors
 /// [`Error::Policy`].
 pub fn reset_quotas(txn: &mut WriteTxn<'_>, caller: &Caller, project: &str) -> Result<(), Error> {
-    caller.check(policy::QUOTA_DELETE)?;
+    caller.check_in(policy::QUOTA_DELETE, project)?;
     QuotaLimit::BY_KEY.delete_range(txn, &QuotaLimit::BY_KEY.within(project))?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use statehold_store::ReadView;
 use uuid::Uuid;
 
 use super::{Links, Viewer, when};
-use crate::{Pairs, ops::has_dependents, rows::Backup, time::timestamp};
+use crate::{Pairs, caller::policy, ops::has_dependents, rows::Backup, time::timestamp};
 
 /// A backup in a list, and in answers to what changes it.
 #[derive(Clone, Debug, Serialize)]
@@ -53,7 +53,8 @@ pub struct BackupView<'v> {
 impl<'v> BackupView<'v> {
     /// The view of `row`, one of `view`.
     pub fn new(viewer: Viewer<'v>, view: &impl ReadView, row: &'v Backup) -> Self {
-        let (version, admin) = (viewer.version, viewer.caller.is_admin());
+        let version = viewer.version;
+        let owner = viewer.caller.allows(policy::BACKUP_SHOW_PROJECT);
         Self {
             stub: BackupStub::new(viewer, row),
             status: row.status.as_str(),
@@ -70,9 +71,9 @@ impl<'v> BackupView<'v> {
             has_dependent_backups: has_dependents(view, row),
             snapshot_id: row.snapshot_id,
             data_timestamp: timestamp(row.data_timestamp),
-            project_id: (version.at_least(18) && admin).then_some(&row.project_id),
+            project_id: (version.at_least(18) && owner).then_some(&row.project_id),
             metadata: version.at_least(43).then_some(&row.metadata),
-            user_id: when(version.at_least(56) && admin, Some(&*row.user_id)),
+            user_id: when(version.at_least(56) && owner, Some(&*row.user_id)),
         }
     }
 }

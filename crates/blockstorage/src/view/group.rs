@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Viewer, when};
 use crate::{
     Pairs,
+    caller::policy,
     ops::volumes_of,
     rows::{Group, GroupSnapshot, GroupType},
     time::timestamp,
@@ -32,7 +33,10 @@ impl<'v> GroupTypeView<'v> {
             name: &row.name,
             description: row.description.as_deref(),
             is_public: row.is_public,
-            group_specs: viewer.caller.is_admin().then_some(&row.group_specs),
+            group_specs: viewer
+                .caller
+                .allows(policy::GROUP_TYPE_SHOW_SPECS)
+                .then_some(&row.group_specs),
         }
     }
 }
@@ -82,7 +86,8 @@ impl<'v> GroupView<'v> {
         row: &'v Group,
         list_volumes: bool,
     ) -> Self {
-        let (version, admin) = (viewer.version, viewer.caller.is_admin());
+        let version = viewer.version;
+        let project = version.at_least(58) && viewer.caller.allows(policy::GROUP_SHOW_PROJECT);
         let sources = version.at_least(14);
         let volumes = list_volumes && version.at_least(25);
         Self {
@@ -98,7 +103,7 @@ impl<'v> GroupView<'v> {
             source_group_id: when(sources, row.source_group_id),
             volumes: volumes.then(|| volumes_of(view, row.id).map(|volume| volume.id).collect()),
             replication_status: version.at_least(38).then_some(Group::REPLICATION_STATUS),
-            project_id: (admin && version.at_least(58)).then_some(&row.project_id),
+            project_id: project.then_some(&row.project_id),
         }
     }
 }
@@ -141,7 +146,8 @@ pub struct GroupSnapshotView<'v> {
 impl<'v> GroupSnapshotView<'v> {
     /// The view of `row`.
     pub fn new(viewer: Viewer<'_>, row: &'v GroupSnapshot) -> Self {
-        let project = viewer.caller.is_admin() && viewer.version.at_least(58);
+        let project = viewer.version.at_least(58)
+            && viewer.caller.allows(policy::GROUP_SNAPSHOT_SHOW_PROJECT);
         Self {
             id: row.id,
             group_id: row.group_id,

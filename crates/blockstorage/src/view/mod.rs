@@ -35,7 +35,7 @@ pub use self::{
     summary::VolumeSummary,
     transfer::{QosAssociationView, QosView, TransferStub, TransferView},
     volume::{AttachedView, VolumeStub, VolumeView},
-    volume_type::{EncryptionView, TypeAccessView, VolumeTypeView},
+    volume_type::{EncryptionView, TypeAccessView, VolumeTypeView, shown_specs},
 };
 
 /// What a view depends on beside the row.

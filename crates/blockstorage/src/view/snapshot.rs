@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Viewer, when};
 use crate::{
     Pairs,
-    caller::Role,
+    caller::policy,
     rows::Snapshot,
     time::{timestamp, timestamp_exact},
 };
@@ -70,7 +70,7 @@ impl<'v> SnapshotView<'v> {
     /// The view of a stored snapshot.
     pub fn new(viewer: Viewer<'_>, row: &'v Snapshot) -> Self {
         let version = viewer.version;
-        let reader = viewer.caller.role >= Role::Reader;
+        let reader = viewer.caller.allows(policy::SNAPSHOT_SHOW_EXTENDED);
         Self {
             stub: SnapshotStub::new(row),
             group_snapshot_id: when(version.at_least(14), row.group_snapshot_id),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Links, Viewer, when};
 use crate::{
     Pairs,
-    caller::Role,
+    caller::policy,
     ops::is_consistency_type,
     rows::{AttachStatus, Attachment, Group, Volume, VolumeType},
     time::{timestamp, timestamp_exact},
@@ -119,6 +119,8 @@ impl<'v> VolumeView<'v> {
     fn of(view: &'v impl ReadView, viewer: Viewer<'v>, row: &'v Volume, stored: bool) -> Self {
         let (caller, version) = (viewer.caller, viewer.version);
         let admin = caller.is_admin();
+        let migrations = caller.allows(policy::VOLUME_SHOW_MIGRATION);
+        let tenant = stored && caller.allows(policy::VOLUME_SHOW_PROJECT);
         let volume_type = row.volume_type_id.and_then(|id| view.get::<VolumeType>(id));
         let migration = row.migration_status.map(|status| status.as_str());
         // Before 3.69 a back end that isn't known to share targets was said to.
@@ -153,10 +155,10 @@ impl<'v> VolumeView<'v> {
             volume_type_id: when(version.at_least(63), row.volume_type_id),
             encryption_key_id: row.encryption_key_id.filter(|_| version.at_least(64)),
             consumes_quota: version.at_least(65).then_some(row.consumes_quota),
-            tenant: (stored && caller.role >= Role::Reader).then_some(&row.project_id),
-            migstat: when(stored && admin, migration),
-            name_id: when(stored && admin, row.name_id),
-            host: when(stored && admin, row.host.as_deref()),
+            tenant: tenant.then_some(&row.project_id),
+            migstat: when(stored && migrations, migration),
+            name_id: when(stored && migrations, row.name_id),
+            host: when(stored && caller.allows(policy::VOLUME_SHOW_HOST), row.host.as_deref()),
             image_metadata: Some(&row.image_metadata).filter(|pairs| stored && !pairs.is_empty()),
         }
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Viewer, when};
-use crate::{Pairs, rows::VolumeType, time::timestamp};
+use crate::{Pairs, caller::policy, rows::VolumeType, time::timestamp};
 
 /// The extra specs that all may see.
 const SHOWN_SPECS: [&str; 3] = ["RESKEY:availability_zones", "multiattach", "replication_enabled"];
@@ -17,7 +17,8 @@ pub struct VolumeTypeView<'v> {
     name: &'v str,
     is_public: bool,
     description: Option<&'v str>,
-    extra_specs: Pairs,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_specs: Option<Pairs>,
     #[serde(skip_serializing_if = "Option::is_none")]
     qos_specs_id: Option<Option<Uuid>>,
     #[serde(rename = "os-volume-type-access:is_public", skip_serializing_if = "Option::is_none")]
@@ -27,15 +28,15 @@ pub struct VolumeTypeView<'v> {
 impl<'v> VolumeTypeView<'v> {
     /// The view of a stored type.
     pub fn new(viewer: Viewer<'_>, row: &'v VolumeType) -> Self {
-        let admin = viewer.caller.is_admin();
+        let caller = viewer.caller;
         Self {
             id: row.id,
             name: &row.name,
             is_public: row.is_public,
             description: row.description.as_deref(),
-            extra_specs: shown_specs(viewer, row),
-            qos_specs_id: when(admin, row.qos_specs_id),
-            access: Some(row.is_public),
+            extra_specs: caller.allows(policy::TYPE_SHOW_SPECS).then(|| shown_specs(viewer, row)),
+            qos_specs_id: when(caller.allows(policy::TYPE_SHOW_QOS), row.qos_specs_id),
+            access: caller.allows(policy::TYPE_SHOW_ACCESS).then_some(row.is_public),
         }
     }
 
@@ -50,10 +51,10 @@ impl<'v> VolumeTypeView<'v> {
     }
 }
 
-/// What the caller may see of what the volumes of a type have to be like.
-fn shown_specs(viewer: Viewer<'_>, row: &VolumeType) -> Pairs {
+/// Returns the extra specs of a type that the caller may see.
+pub fn shown_specs(viewer: Viewer<'_>, row: &VolumeType) -> Pairs {
     let mut specs = row.extra_specs.clone();
-    if !viewer.caller.is_admin() {
+    if !viewer.caller.allows(policy::TYPE_SPEC_SENSITIVE) {
         specs.retain(|key, _| is_shown(key));
     }
     specs

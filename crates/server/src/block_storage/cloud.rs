@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use statehold_blockstorage::{
-    Config, Error, Service, bootstrap, bootstrap_groups, exhausted_work, register_service,
+    Config, Error, Policy, Service, bootstrap, bootstrap_groups, exhausted_work, register_service,
     resume_work,
 };
 use statehold_store::{BeginError, CommitError, Store, WriteTxn};
@@ -18,6 +18,7 @@ use super::auth::Auth;
 use super::backends::Backends;
 use super::declared::{BackendFlags, DeclareError};
 use super::monitor;
+use super::policy::CurrentPolicy;
 use super::vault::Vault;
 use crate::clock::now;
 use crate::cloud_metrics::CloudMetrics;
@@ -35,6 +36,7 @@ struct Shared {
     app: Base,
     address: SocketAddr,
     auth: Auth,
+    policy: CurrentPolicy,
     setup: Arc<Setup>,
     /// Told whenever there may be work.
     queued: Notify,
@@ -144,8 +146,14 @@ fn register(txn: &mut WriteTxn<'_>, backends: &Backends) -> Result<Vec<Uuid>, Er
 }
 
 impl Cloud {
-    pub(crate) fn new(app: Base, address: SocketAddr, auth: Auth, setup: Arc<Setup>) -> Self {
-        let cloud = Self(Arc::new(Shared { app, address, auth, setup, queued: Notify::new() }));
+    pub(crate) fn new(
+        app: Base,
+        address: SocketAddr,
+        (auth, policy): (Auth, CurrentPolicy),
+        setup: Arc<Setup>,
+    ) -> Self {
+        let queued = Notify::new();
+        let cloud = Self(Arc::new(Shared { app, address, auth, policy, setup, queued }));
         let metrics = cloud.app().metrics().cloud();
         // Weak, because what it reads holds the metrics.
         let shared = Arc::downgrade(&cloud.0);
@@ -155,6 +163,11 @@ impl Cloud {
             }
         }));
         cloud
+    }
+
+    /// The policy in force, for a request that begins.
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        self.0.policy.get()
     }
 
     pub(crate) fn app(&self) -> &Base {

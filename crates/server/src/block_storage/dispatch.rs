@@ -105,7 +105,7 @@ async fn routed(
         return nowhere();
     }
     let address = CallerKey::address(client(&head, cloud.app()));
-    let caller = match cloud.auth().caller(&mut head, base).await {
+    let caller = match cloud.auth().caller(&mut head, base, cloud.policy()).await {
         Ok(caller) => caller,
         Err(reply) => return reply,
     };

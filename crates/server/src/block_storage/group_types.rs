@@ -6,7 +6,7 @@ use statehold_blockstorage::{
     Error, GroupType, GroupTypeView, asked_public, create_group_type, default_group_type,
     delete_group_spec as delete_one, delete_group_type, get_group_spec as one_spec,
     get_group_specs as all_specs, get_group_type, input, policy, set_group_specs,
-    update_group_type,
+    update_group_specs, update_group_type,
 };
 use statehold_store::{Snapshot, WriteTxn};
 
@@ -49,11 +49,13 @@ fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
 }
 
 fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::GROUP_TYPE_GET)?;
     let row = get_group_type(view, call.cx.caller, call.id())?;
     Answer::ok("group_type", &GroupTypeView::new(call.viewer, row))
 }
 
 fn show_default(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::GROUP_TYPE_GET)?;
     let row = default_group_type(view, &call.cx)?;
     Answer::ok("group_type", &GroupTypeView::new(call.viewer, row))
 }
@@ -101,7 +103,7 @@ fn set_specs(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal>
 fn set_spec(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::GROUP_SPEC_UPDATE)?;
     let specs = input::extra_spec(call.body, call.segment("key"))?;
-    set_group_specs(txn, &call.cx, call.id(), specs)?;
+    update_group_specs(txn, &call.cx, call.id(), specs)?;
     echo(StatusCode::OK, call)
 }
 

@@ -1,10 +1,10 @@
 //! OpenStack's Block Storage API, and what does its work.
 //!
 //! [`routes`] is the table of everything that there is; [`dispatch`] sends each request to the
-//! handler that the table names, for the caller that [`auth`] knows by the token. Handlers parse,
-//! call the domain and render, in one transaction. [`worker`] takes what they queue to the back ends:
-//! a [`driver`] each, of which [`localdir`] keeps volumes as sparse files, and [`backends`] chooses
-//! where a volume goes. Backups are in a [`vault`].
+//! handler that the table names, for the caller that [`auth`] knows by the token and the [`policy`] in
+//! force. Handlers parse, call the domain and render, in one transaction. [`worker`] takes what they queue
+//! to the back ends: a [`driver`] each, of which [`localdir`] keeps volumes as sparse files, and [`backends`]
+//! chooses where a volume goes. Backups are in a [`vault`].
 
 mod attachments;
 mod auth;
@@ -30,6 +30,7 @@ mod localdir;
 mod manage;
 mod messages;
 mod monitor;
+mod policy;
 mod pools;
 mod qos;
 mod quotas;
@@ -48,4 +49,5 @@ pub(crate) use cloud::{Cloud, CloudError, Setup};
 pub(crate) use declared::BackendFlags;
 pub(crate) use dispatch::router;
 pub(crate) use export::{Export, mount_options};
+pub(crate) use policy::{CurrentPolicy, PolicyFileError, load as load_policy, show as show_policy};
 pub(crate) use worker::run as work;

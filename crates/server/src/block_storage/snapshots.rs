@@ -89,7 +89,9 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
 }
 
 fn metadata(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
-    Answer::ok("metadata", &find_snapshot(view, call.cx.caller, call.id())?.metadata)
+    let row = find_snapshot(view, call.cx.caller, call.id())?;
+    call.cx.caller.check_on(policy::SNAPSHOT_METADATA_GET, &**row)?;
+    Answer::ok("metadata", &row.metadata)
 }
 
 fn metadata_item(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {

@@ -7,8 +7,8 @@ use statehold_blockstorage::{
     default_type, delete_encryption, delete_extra_spec as delete_spec, delete_type, get_extra_spec,
     get_type,
     input::{self, TypeAction},
-    list_types, policy, set_encryption, set_extra_specs as set_specs, set_type_access, type_access,
-    update_encryption, update_type,
+    list_types, policy, set_encryption, set_extra_specs as set_specs, set_type_access, shown_specs,
+    type_access, update_encryption, update_extra_specs, update_type,
 };
 use statehold_store::{Snapshot, WriteTxn};
 
@@ -78,9 +78,9 @@ fn delete(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
 }
 
 fn extra_specs(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::TYPE_SPEC_GET_ALL)?;
     let row = get_type(view, call.cx.caller, call.id())?;
-    let shown = serde_json::to_value(VolumeTypeView::new(call.viewer, row)).unwrap_or_default();
-    Answer::ok("extra_specs", shown.get("extra_specs").unwrap_or(&Value::Null))
+    Answer::ok("extra_specs", &shown_specs(call.viewer, row))
 }
 
 fn extra_spec(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
@@ -101,7 +101,12 @@ fn set_extra_specs(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Re
 }
 
 fn set_extra_spec(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
-    set_specs(txn, &call.cx, call.id(), input::extra_spec(call.body, call.segment("key"))?)?;
+    update_extra_specs(
+        txn,
+        &call.cx,
+        call.id(),
+        input::extra_spec(call.body, call.segment("key"))?,
+    )?;
     echo(call)
 }
 
@@ -111,6 +116,7 @@ fn delete_extra_spec(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, 
 }
 
 fn encryption(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::TYPE_ENCRYPTION_GET)?;
     let row = get_type(view, call.cx.caller, call.id())?;
     Answer::json(StatusCode::OK, &EncryptionView::new(row))
 }
@@ -128,6 +134,7 @@ fn encrypt(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
 }
 
 fn encryption_field(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::TYPE_ENCRYPTION_GET)?;
     let row = get_type(view, call.cx.caller, call.id())?;
     let all = serde_json::to_value(EncryptionView::new(row)).unwrap_or_default();
     let field = call.segment("field");

@@ -3,9 +3,10 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use statehold_blockstorage::{
-    DeleteOptions, Error, Volume, VolumeStub, VolumeSummary, VolumeType, VolumeView, attach_volume,
-    begin_detaching, check_connection, complete_migration, create_volume, delete_metadata,
-    delete_volume, detach_volume, extend_volume, find_volume, front_end_qos, image_metadata,
+    DeleteOptions, Error, Volume, VolumeStub, VolumeSummary, VolumeType, VolumeView, add_metadata,
+    attach_volume, begin_detaching, check_connection, check_termination, complete_migration,
+    create_volume, delete_metadata, delete_volume, detach_volume, extend_volume, find_volume,
+    force_delete_volume, front_end_qos, image_metadata,
     input::{self, VolumeAction},
     migrate_volume, note_hints, policy, reimage_volume, reserve_volume, reset_volume_status,
     retype_volume, revert_volume, roll_detaching, set_bootable, set_image_metadata, set_metadata,
@@ -112,6 +113,7 @@ fn delete(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
 /// How a volume is encrypted: its key, and what its type says of it.
 fn encryption_of(view: &Snapshot, call: &Call<'_>) -> Result<Value, Refusal> {
     let row = find_volume(view, call.cx.caller, call.id())?;
+    call.cx.caller.check_on(policy::VOLUME_ENCRYPTION, &**row)?;
     let named = row.volume_type_id.filter(|_| row.encrypted);
     let named = named.and_then(|id| view.get::<VolumeType>(id));
     let Some(own) = named.and_then(|named| named.encryption.as_ref()) else {
@@ -134,7 +136,9 @@ fn encryption_item(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> 
 }
 
 fn all_metadata(view: &impl ReadView, call: &Call<'_>) -> Result<Answer, Refusal> {
-    Answer::ok("metadata", &find_volume(view, call.cx.caller, call.id())?.metadata)
+    let row = find_volume(view, call.cx.caller, call.id())?;
+    call.cx.caller.check_on(policy::VOLUME_METADATA_GET, &**row)?;
+    Answer::ok("metadata", &row.metadata)
 }
 
 fn metadata(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
@@ -164,7 +168,7 @@ fn check_tag(txn: &WriteTxn<'_>, call: &Call<'_>) -> Result<(), Refusal> {
 
 fn merge_metadata(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let pairs = input::metadata(call.body)?;
-    let all = set_metadata(txn, &call.cx, call.id(), pairs, false)?;
+    let all = add_metadata(txn, &call.cx, call.id(), pairs)?;
     Answer::ok("metadata", &all)
 }
 
@@ -194,6 +198,8 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
         VolumeAction::Detach(attachment) => detach_volume(txn, cx, id, attachment),
         VolumeAction::ForceDetach(attachment) => {
             cx.caller.check(policy::VOLUME_FORCE_DETACH)?;
+            let row = find_volume(txn, cx.caller, id)?;
+            cx.caller.check_on(policy::VOLUME_FORCE_DETACH, &**row)?;
             detach_volume(txn, cx, id, attachment)
         }
         VolumeAction::Reserve => reserve_volume(txn, cx, id),
@@ -221,9 +227,7 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
             return Ok(Answer::empty(StatusCode::OK));
         }
         VolumeAction::ResetStatus(reset) => reset_volume_status(txn, cx, id, &reset),
-        VolumeAction::ForceDelete => {
-            delete_volume(txn, cx, id, DeleteOptions { force: true, ..DeleteOptions::default() })
-        }
+        VolumeAction::ForceDelete => force_delete_volume(txn, cx, id),
         VolumeAction::Migrate(request) => {
             let is_up = |host: &str| call.cloud.backends().is_host(host);
             migrate_volume(txn, cx, id, request, is_up)
@@ -243,7 +247,7 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
             return Answer::ok("connection_info", &connection(txn, call, row)?);
         }
         VolumeAction::TerminateConnection(_) => {
-            check_connection(txn, cx, id)?;
+            check_termination(txn, cx, id)?;
             unreserve_volume(txn, cx, id)
         }
     }?;

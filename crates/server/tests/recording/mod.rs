@@ -1,5 +1,7 @@
 //! A recorded call: how it is sent, and what its answer is compared with.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;

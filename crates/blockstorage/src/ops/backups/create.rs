@@ -54,6 +54,7 @@ pub fn create_backup(
 ) -> Result<(), Error> {
     cx.caller.check(policy::BACKUP_CREATE)?;
     let volume = Volume::clone(find_volume(txn, cx.caller, &spec.volume_id)?);
+    cx.caller.check_on(policy::BACKUP_CREATE, &volume)?;
     let snapshot = match &spec.snapshot_id {
         Some(id) => Some(Snapshot::clone(find_snapshot(txn, cx.caller, id)?)),
         None => None,

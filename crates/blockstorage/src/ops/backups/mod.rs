@@ -45,7 +45,7 @@ pub fn update_backup(
     change: BackupChange,
 ) -> Result<(), Error> {
     let mut row = Backup::clone(find_backup(txn, cx.caller, id)?);
-    cx.caller.check(policy::BACKUP_UPDATE)?;
+    cx.caller.check_on(policy::BACKUP_UPDATE, &row)?;
     if let Some(name) = change.name {
         row.name = name;
     }
@@ -83,7 +83,7 @@ pub fn delete_backup(
 ) -> Result<(), Error> {
     let rule = if force { policy::BACKUP_FORCE_DELETE } else { policy::BACKUP_DELETE };
     let mut row = Backup::clone(find_backup(txn, cx.caller, id)?);
-    cx.caller.check(rule)?;
+    cx.caller.check_on(rule, &row)?;
     let over = matches!(row.status, BackupStatus::Available | BackupStatus::Error);
     if !over && !force {
         return Err(BackupRefusal::Delete.into());
@@ -119,7 +119,9 @@ pub fn reset_backup_status(
             )));
         }
     };
-    let id = Backup::clone(find_backup(txn, cx.caller, id)?).id;
+    let row = find_backup(txn, cx.caller, id)?;
+    cx.caller.check_on(policy::BACKUP_RESET_STATUS, &**row)?;
+    let id = row.id;
     cancel(txn, cx, (WorkTarget::Backup, id))?;
     let Some(row) = txn.get::<Backup>(id) else { return Ok(()) };
     let mut row = Backup::clone(row);

@@ -76,6 +76,7 @@ pub fn export_backup(
 ) -> Result<BackupRecord, Error> {
     cx.caller.check(policy::BACKUP_EXPORT)?;
     let row = Backup::clone(find_backup(view, cx.caller, id)?);
+    cx.caller.check_on(policy::BACKUP_EXPORT, &row)?;
     if row.status != BackupStatus::Available {
         return Err(BackupRefusal::Export.into());
     }

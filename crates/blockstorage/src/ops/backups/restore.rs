@@ -35,7 +35,7 @@ pub fn restore_backup(
     spec: RestoreSpec,
 ) -> Result<Uuid, Error> {
     let backup = Backup::clone(find_backup(txn, cx.caller, id)?);
-    cx.caller.check(policy::BACKUP_RESTORE)?;
+    cx.caller.check_on(policy::BACKUP_RESTORE, &backup)?;
     if backup.status != BackupStatus::Available {
         return Err(BackupRefusal::Restore.into());
     }

@@ -9,7 +9,8 @@ use super::{
     write,
 };
 use crate::{
-    caller::{Rule, policy},
+    access::actions::Rule,
+    caller::policy,
     context::Context,
     error::{Error, Missing},
     id::parse_id,
@@ -43,7 +44,7 @@ pub fn update_group(
     change: GroupChange,
 ) -> Result<(), Error> {
     let mut group = Group::clone(find_group(txn, cx, api, id)?);
-    cx.caller.check(policy::GROUP_UPDATE)?;
+    cx.caller.check_on(policy::GROUP_UPDATE, &group)?;
     let name = change.name.filter(|name| group.name.as_ref() != Some(name));
     let description = change.description.filter(|text| group.description.as_ref() != Some(text));
     let (add, remove) = (change.add_volumes, change.remove_volumes);
@@ -145,7 +146,7 @@ pub fn reset_group_status(
     const SINCE: u16 = 20;
     since(cx, SINCE)?;
     let mut group = Group::clone(find_group(txn, cx, GroupApi::Groups, id)?);
-    cx.caller.check(policy::GROUP_RESET_STATUS)?;
+    cx.caller.check_on(policy::GROUP_RESET_STATUS, &group)?;
     group.status = GroupStatus::parse(status)
         .ok_or_else(|| GroupRefusal::NoStatus { status: status.into() })?;
     cancel(txn, cx, (WorkTarget::Group, group.id))?;
@@ -206,7 +207,7 @@ pub fn replication_targets(
 fn replicated(view: &impl ReadView, cx: &Context<'_>, id: &str, rule: Rule) -> Result<Uuid, Error> {
     since(cx, REPLICATION_SINCE)?;
     let group = find_group(view, cx, GroupApi::Groups, id)?;
-    cx.caller.check(rule)?;
+    cx.caller.check_on(rule, &**group)?;
     let group_type = view.get::<GroupType>(group.group_type_id);
     let says = |key: &str| {
         let spec = group_type.and_then(|row| row.group_specs.get(key));

@@ -28,7 +28,7 @@ pub fn delete_group(
     delete_volumes: bool,
 ) -> Result<(), Error> {
     let mut group = Group::clone(find_group(txn, cx, api, id)?);
-    cx.caller.check(policy::GROUP_DELETE)?;
+    cx.caller.check_on(policy::GROUP_DELETE, &group)?;
     let range = KeyRange::exact(group.id);
     if txn.scan_by(&GroupSnapshot::BY_GROUP, &range, Order::Ascending).next().is_some() {
         return Err(GroupRefusal::HasSnapshots.into());

@@ -33,7 +33,7 @@ pub use self::{
     types::{
         GroupTypeChange, GroupTypeSpec, bootstrap_groups, create_group_type, default_group_type,
         delete_group_spec, delete_group_type, get_group_spec, get_group_specs, get_group_type,
-        set_group_specs, update_group_type,
+        set_group_specs, update_group_specs, update_group_type,
     },
 };
 use crate::{
@@ -107,9 +107,9 @@ pub(super) fn any_group<'v>(
     cx: &Context<'_>,
     id: &str,
 ) -> Result<&'v Entry<Group>, Error> {
-    cx.caller.check(policy::GROUP_GET)?;
     let row = parse_id(id).and_then(|id| view.get::<Group>(id));
     let row = row.filter(|row| cx.caller.sees(&row.project_id));
+    cx.caller.check_found(policy::GROUP_GET, row.map(|row| &**row))?;
     Ok(row.ok_or_else(|| Missing::Group(id.into()))?)
 }
 
@@ -123,9 +123,9 @@ pub fn find_group_snapshot<'v>(
     api: GroupApi,
     id: &str,
 ) -> Result<&'v Entry<GroupSnapshot>, Error> {
-    cx.caller.check(policy::GROUP_SNAPSHOT_GET)?;
     let row = parse_id(id).and_then(|id| view.get::<GroupSnapshot>(id));
     let row = row.filter(|row| cx.caller.sees(&row.project_id));
+    cx.caller.check_found(policy::GROUP_SNAPSHOT_GET, row.map(|row| &**row))?;
     let row = row.ok_or_else(|| Missing::GroupSnapshot(id.into()))?;
     api.check(view, row.group_type_id, || Missing::GroupSnapshot(id.into()))?;
     Ok(row)

@@ -43,7 +43,7 @@ pub fn create_group_snapshot(
     mut member: impl FnMut() -> Uuid,
 ) -> Result<(), Error> {
     let group = Group::clone(find_group(txn, cx, api, &spec.group_id)?);
-    cx.caller.check(policy::GROUP_SNAPSHOT_CREATE)?;
+    cx.caller.check_on(policy::GROUP_SNAPSHOT_CREATE, &group)?;
     if group.status == GroupStatus::Deleting {
         let (allowed, status) = ("available", group.status);
         return Err(GroupRefusal::Status { allowed, status }.into());
@@ -95,7 +95,7 @@ pub fn delete_group_snapshot(
     id: &str,
 ) -> Result<(), Error> {
     let mut row = GroupSnapshot::clone(find_group_snapshot(txn, cx, api, id)?);
-    cx.caller.check(policy::GROUP_SNAPSHOT_DELETE)?;
+    cx.caller.check_on(policy::GROUP_SNAPSHOT_DELETE, &row)?;
     let range = KeyRange::exact(row.id);
     let over = matches!(row.status, GroupSnapshotStatus::Available | GroupSnapshotStatus::Error);
     let used = txn
@@ -150,7 +150,7 @@ pub fn reset_group_snapshot_status(
         return Err(Missing::Operation.into());
     }
     let mut row = GroupSnapshot::clone(find_group_snapshot(txn, cx, GroupApi::Groups, id)?);
-    cx.caller.check(policy::GROUP_SNAPSHOT_RESET_STATUS)?;
+    cx.caller.check_on(policy::GROUP_SNAPSHOT_RESET_STATUS, &row)?;
     row.status = GroupSnapshotStatus::parse(status)
         .ok_or_else(|| GroupRefusal::NoSnapshotStatus { status: status.into() })?;
     row.updated_at = Some(cx.now);

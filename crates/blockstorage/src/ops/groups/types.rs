@@ -6,7 +6,8 @@ use uuid::Uuid;
 use super::{CONSISTENCY_TYPE, refusal::GroupRefusal};
 use crate::{
     Pairs,
-    caller::{Caller, Rule, policy},
+    access::actions::Rule,
+    caller::{Caller, policy},
     context::Context,
     error::{Error, Missing},
     id::parse_id,
@@ -248,7 +249,30 @@ pub fn set_group_specs(
     id: &str,
     specs: Pairs,
 ) -> Result<(), Error> {
-    let mut row = to_change(txn, cx, policy::GROUP_SPEC_CREATE, id)?;
+    put_specs(txn, cx, policy::GROUP_SPEC_CREATE, id, specs)
+}
+
+/// Like [`set_group_specs`], for callers that may change specs.
+///
+/// # Errors
+/// As [`set_group_specs`].
+pub fn update_group_specs(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    specs: Pairs,
+) -> Result<(), Error> {
+    put_specs(txn, cx, policy::GROUP_SPEC_UPDATE, id, specs)
+}
+
+fn put_specs(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    rule: Rule,
+    id: &str,
+    specs: Pairs,
+) -> Result<(), Error> {
+    let mut row = to_change(txn, cx, rule, id)?;
     row.group_specs.extend(specs);
     write(txn, cx.now, row)
 }

@@ -15,7 +15,8 @@ pub use self::{
     stuck::{StuckFilter, settle_stuck},
 };
 use crate::{
-    caller::{Rule, policy},
+    access::actions::Rule,
+    caller::policy,
     config::Config,
     context::Context,
     error::{Error, Missing},

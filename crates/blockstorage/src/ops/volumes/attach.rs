@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::write;
 use crate::{
+    access::actions::Rule,
     caller::policy,
     context::{Context, find_volume},
     error::Error,
@@ -49,7 +50,7 @@ pub(crate) fn recompute(view: &impl ReadView, row: &mut Volume) {
 /// [`Error`]; [`VolumeRefusal::Reserve`] when it isn't free.
 pub fn reserve_volume(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check(policy::VOLUME_RESERVE)?;
+    cx.caller.check_on(policy::VOLUME_RESERVE, &row)?;
     let free = row.status == VolumeStatus::Available
         || (row.multiattach && row.status == VolumeStatus::InUse);
     if !free {
@@ -67,7 +68,7 @@ pub fn reserve_volume(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Res
 /// [`Error`] with the status 403 or 404.
 pub fn unreserve_volume(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check(policy::VOLUME_UNRESERVE)?;
+    cx.caller.check_on(policy::VOLUME_UNRESERVE, &row)?;
     if row.status != VolumeStatus::Attaching {
         return Ok(());
     }
@@ -86,7 +87,7 @@ pub fn unreserve_volume(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> R
 /// over, as whoever moves it detaches it.
 pub fn begin_detaching(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check(policy::VOLUME_BEGIN_DETACHING)?;
+    cx.caller.check_on(policy::VOLUME_BEGIN_DETACHING, &row)?;
     if !row.is_settled() {
         return Ok(());
     }
@@ -103,7 +104,7 @@ pub fn begin_detaching(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Re
 /// [`Error`] with the status 403 or 404.
 pub fn roll_detaching(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check(policy::VOLUME_ROLL_DETACHING)?;
+    cx.caller.check_on(policy::VOLUME_ROLL_DETACHING, &row)?;
     if row.status != VolumeStatus::Detaching {
         return Ok(());
     }
@@ -136,7 +137,7 @@ pub fn attach_volume(
     attachment: Uuid,
 ) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check(policy::VOLUME_ATTACH)?;
+    cx.caller.check_on(policy::VOLUME_ATTACH, &row)?;
     if row.status == VolumeStatus::Maintenance {
         return Err(VolumeRefusal::Maintenance.into());
     }
@@ -213,7 +214,7 @@ pub fn detach_volume(
     attachment: Option<Uuid>,
 ) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check(policy::VOLUME_DETACH)?;
+    cx.caller.check_on(policy::VOLUME_DETACH, &row)?;
     let range = KeyRange::exact(row.id);
     let all: Vec<Uuid> = txn
         .scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending)
@@ -235,7 +236,7 @@ pub fn detach_volume(
     Ok(write(txn, cx.now, row)?)
 }
 
-/// The volume whose back end is to be asked how to reach it, or to forget who did.
+/// Returns the volume whose back end is to be asked how to reach it.
 ///
 /// # Errors
 /// [`Error`]; [`VolumeRefusal::Maintenance`] while it is being moved.
@@ -244,8 +245,29 @@ pub fn check_connection<'v>(
     cx: &Context<'_>,
     id: &str,
 ) -> Result<&'v Entry<Volume>, Error> {
+    check_host(view, cx, policy::VOLUME_INITIALIZE, id)
+}
+
+/// Returns the volume whose back end is to forget a host.
+///
+/// # Errors
+/// As [`check_connection`].
+pub fn check_termination<'v>(
+    view: &'v impl ReadView,
+    cx: &Context<'_>,
+    id: &str,
+) -> Result<&'v Entry<Volume>, Error> {
+    check_host(view, cx, policy::VOLUME_TERMINATE, id)
+}
+
+fn check_host<'v>(
+    view: &'v impl ReadView,
+    cx: &Context<'_>,
+    rule: Rule,
+    id: &str,
+) -> Result<&'v Entry<Volume>, Error> {
     let row = find_volume(view, cx.caller, id)?;
-    cx.caller.check(policy::VOLUME_ATTACH)?;
+    cx.caller.check_on(rule, &**row)?;
     if row.status == VolumeStatus::Maintenance {
         return Err(VolumeRefusal::Maintenance.into());
     }

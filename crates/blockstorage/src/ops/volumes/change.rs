@@ -43,7 +43,7 @@ pub fn update_volume(
     change: VolumeChange,
 ) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check(policy::VOLUME_UPDATE)?;
+    cx.caller.check_on(policy::VOLUME_UPDATE, &row)?;
     if row.status == VolumeStatus::Maintenance {
         return Err(VolumeRefusal::Maintenance.into());
     }
@@ -70,7 +70,7 @@ pub fn set_bootable(
     bootable: bool,
 ) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check(policy::VOLUME_SET_BOOTABLE)?;
+    cx.caller.check_on(policy::VOLUME_SET_BOOTABLE, &row)?;
     if row.status == VolumeStatus::Maintenance {
         return Err(VolumeRefusal::Maintenance.into());
     }
@@ -89,7 +89,7 @@ pub fn set_readonly(
     readonly: bool,
 ) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check(policy::VOLUME_UPDATE_READONLY)?;
+    cx.caller.check_on(policy::VOLUME_UPDATE_READONLY, &row)?;
     if row.status != VolumeStatus::Available {
         let (volume, status) = (row.id, row.status);
         return Err(VolumeRefusal::ReadOnlyFlag { volume, status }.into());
@@ -137,6 +137,7 @@ pub fn reset_volume_status(
     };
     let migration_status = reset.migration_status.as_deref().map(parse_migration).transpose()?;
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
+    cx.caller.check_on(policy::VOLUME_RESET_STATUS, &row)?;
     if status == Some(VolumeStatus::Deleting) {
         return Err(Error::request("Cannot reset-state to deleting"));
     }

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::write;
 use crate::{
+    access::actions::Rule,
     caller::policy,
     context::{Context, find_volume},
     error::Error,
@@ -37,10 +38,34 @@ pub fn delete_volume(
     id: &str,
     options: DeleteOptions,
 ) -> Result<(), Error> {
+    remove(txn, cx, id, options, policy::VOLUME_FORCE_DELETE)
+}
+
+/// Deletes a volume whatever its status, for callers that the policy allows the action `os-force_delete`.
+///
+/// # Errors
+/// As [`delete_volume`].
+pub fn force_delete_volume(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+) -> Result<(), Error> {
+    let options = DeleteOptions { cascade: false, force: true };
+    remove(txn, cx, id, options, policy::VOLUME_ADMIN_FORCE_DELETE)
+}
+
+/// Deletes a volume; `force` is the action of doing so by force.
+fn remove(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    options: DeleteOptions,
+    force: Rule,
+) -> Result<(), Error> {
     let row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check(policy::VOLUME_DELETE)?;
+    cx.caller.check_on(policy::VOLUME_DELETE, &row)?;
     if options.force {
-        cx.caller.check(policy::VOLUME_FORCE_DELETE)?;
+        cx.caller.check_on(force, &row)?;
     }
     // A member goes with its group alone.
     if row.host.is_none() && row.group_id.is_none() {
@@ -68,7 +93,7 @@ pub fn delete_volume(
 /// As [`delete_volume`], and [`VolumeRefusal::UnmanageEncrypted`].
 pub fn unmanage_volume(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     let row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check(policy::VOLUME_UNMANAGE)?;
+    cx.caller.check_on(policy::VOLUME_UNMANAGE, &row)?;
     if row.encryption_key_id.is_some() {
         return Err(VolumeRefusal::UnmanageEncrypted.into());
     }

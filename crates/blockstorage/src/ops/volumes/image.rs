@@ -43,9 +43,9 @@ pub fn upload_volume(
     request: UploadRequest,
 ) -> Result<(), Error> {
     let row = find_volume(view, cx.caller, id)?;
-    cx.caller.check(policy::VOLUME_UPLOAD_IMAGE)?;
+    cx.caller.check_on(policy::VOLUME_UPLOAD_IMAGE, &**row)?;
     if request.public {
-        cx.caller.check(policy::VOLUME_UPLOAD_PUBLIC)?;
+        cx.caller.check_on(policy::VOLUME_UPLOAD_PUBLIC, &**row)?;
     }
     if row.status != VolumeStatus::Available {
         return Err(VolumeRefusal::Upload { volume: row.id }.into());
@@ -69,10 +69,10 @@ pub fn reimage_volume(
         return Err(Missing::Operation.into());
     }
     let row = find_volume(view, cx.caller, id)?;
-    cx.caller.check(policy::VOLUME_REIMAGE)?;
+    cx.caller.check_on(policy::VOLUME_REIMAGE, &**row)?;
     let reserved = row.status == VolumeStatus::Reserved;
     if reserved && request.reserved {
-        cx.caller.check(policy::VOLUME_REIMAGE_RESERVED)?;
+        cx.caller.check_on(policy::VOLUME_REIMAGE_RESERVED, &**row)?;
     }
     let users = KeyRange::exact(row.id);
     if view.scan_by(&Attachment::BY_VOLUME, &users, Order::Ascending).nth(1).is_some() {

@@ -5,6 +5,7 @@ use statehold_store::{ReadView, WriteTxn};
 use super::write;
 use crate::{
     Pairs,
+    access::actions::Rule,
     caller::policy,
     context::{Context, find_snapshot, find_volume},
     error::{Error, Missing},
@@ -47,8 +48,31 @@ pub fn set_metadata(
     metadata: Pairs,
     replace: bool,
 ) -> Result<Pairs, Error> {
+    put_metadata(txn, cx, policy::VOLUME_METADATA_UPDATE, (id, metadata), replace)
+}
+
+/// Adds to the metadata of a volume, for callers that may create metadata; the result.
+///
+/// # Errors
+/// As [`set_metadata`].
+pub fn add_metadata(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    metadata: Pairs,
+) -> Result<Pairs, Error> {
+    put_metadata(txn, cx, policy::VOLUME_METADATA_CREATE, (id, metadata), false)
+}
+
+fn put_metadata(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    rule: Rule,
+    (id, metadata): (&str, Pairs),
+    replace: bool,
+) -> Result<Pairs, Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check(policy::VOLUME_METADATA_UPDATE)?;
+    cx.caller.check_on(rule, &row)?;
     check(&row)?;
     let all = put(&mut row.metadata, metadata, replace)?;
     write(txn, cx.now, row)?;
@@ -66,6 +90,7 @@ pub fn volume_metadata_item<'v>(
     key: &str,
 ) -> Result<&'v str, Error> {
     let row = find_volume(view, cx.caller, id)?;
+    cx.caller.check_on(policy::VOLUME_METADATA_GET, &**row)?;
     let missing = || {
         let volume = row.id.to_string().into();
         Error::from(Missing::VolumeMetadata { volume, key: key.into() })
@@ -84,7 +109,7 @@ pub fn delete_metadata(
     key: &str,
 ) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check(policy::VOLUME_METADATA_DELETE)?;
+    cx.caller.check_on(policy::VOLUME_METADATA_DELETE, &row)?;
     check(&row)?;
     if row.metadata.remove(key).is_none() {
         let volume = row.id.to_string().into();
@@ -104,7 +129,7 @@ pub fn set_image_metadata(
     metadata: Pairs,
 ) -> Result<Pairs, Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check(policy::VOLUME_IMAGE_METADATA)?;
+    cx.caller.check_on(policy::VOLUME_IMAGE_METADATA_SET, &row)?;
     check(&row)?;
     let all = put(&mut row.image_metadata, metadata, false)?;
     write(txn, cx.now, row)?;
@@ -120,7 +145,9 @@ pub fn image_metadata<'v>(
     cx: &Context<'_>,
     id: &str,
 ) -> Result<&'v Pairs, Error> {
-    Ok(&find_volume(view, cx.caller, id)?.image_metadata)
+    let row = find_volume(view, cx.caller, id)?;
+    cx.caller.check_on(policy::VOLUME_IMAGE_METADATA_SHOW, &**row)?;
+    Ok(&row.image_metadata)
 }
 
 /// Takes a key off what is known of the image on a volume.
@@ -134,7 +161,7 @@ pub fn unset_image_metadata(
     key: &str,
 ) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check(policy::VOLUME_IMAGE_METADATA)?;
+    cx.caller.check_on(policy::VOLUME_IMAGE_METADATA_REMOVE, &row)?;
     check(&row)?;
     if row.image_metadata.remove(key).is_none() {
         return Err(Missing::ImageMetadata { volume: row.id.to_string().into() }.into());
@@ -154,7 +181,7 @@ pub fn set_snapshot_metadata(
     replace: bool,
 ) -> Result<Pairs, Error> {
     let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
-    cx.caller.check(policy::SNAPSHOT_UPDATE)?;
+    cx.caller.check_on(policy::SNAPSHOT_METADATA_UPDATE, &row)?;
     let all = put(&mut row.metadata, metadata, replace)?;
     row.updated_at = Some(cx.now);
     txn.upsert::<Snapshot>(row)?;
@@ -172,7 +199,7 @@ pub fn delete_snapshot_metadata(
     key: &str,
 ) -> Result<(), Error> {
     let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
-    cx.caller.check(policy::SNAPSHOT_UPDATE)?;
+    cx.caller.check_on(policy::SNAPSHOT_METADATA_DELETE, &row)?;
     if row.metadata.remove(key).is_none() {
         let snapshot = row.id.to_string().into();
         return Err(Missing::SnapshotMetadata { snapshot, key: key.into() }.into());

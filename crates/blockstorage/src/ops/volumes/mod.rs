@@ -14,18 +14,19 @@ mod resize;
 pub(super) use self::{attach::recompute, delete::delete_member};
 pub use self::{
     attach::{
-        AttachRequest, attach_volume, begin_detaching, check_connection, detach_volume,
-        reserve_volume, roll_detaching, unreserve_volume,
+        AttachRequest, attach_volume, begin_detaching, check_connection, check_termination,
+        detach_volume, reserve_volume, roll_detaching, unreserve_volume,
     },
     change::{
         StatusReset, VolumeChange, reset_volume_status, set_bootable, set_readonly, update_volume,
     },
     create::{VolumeSpec, create_volume, note_hints},
-    delete::{DeleteOptions, delete_volume, unmanage_volume},
+    delete::{DeleteOptions, delete_volume, force_delete_volume, unmanage_volume},
     image::{ReimageRequest, UploadRequest, reimage_volume, upload_volume},
     metadata::{
-        delete_metadata, delete_snapshot_metadata, image_metadata, set_image_metadata,
-        set_metadata, set_snapshot_metadata, unset_image_metadata, volume_metadata_item,
+        add_metadata, delete_metadata, delete_snapshot_metadata, image_metadata,
+        set_image_metadata, set_metadata, set_snapshot_metadata, unset_image_metadata,
+        volume_metadata_item,
     },
     resize::{
         MigrateRequest, complete_migration, extend_volume, migrate_volume, retype_volume,

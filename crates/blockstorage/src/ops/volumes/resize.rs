@@ -42,7 +42,9 @@ pub fn extend_volume(
     reservation: Uuid,
 ) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check(policy::VOLUME_EXTEND)?;
+    let in_use = row.status == VolumeStatus::InUse && cx.version.at_least(IN_USE_EXTEND_SINCE);
+    let rule = if in_use { policy::VOLUME_EXTEND_ATTACHED } else { policy::VOLUME_EXTEND };
+    cx.caller.check_on(rule, &row)?;
     if size <= row.size {
         return Err(Error::input(format!(
             "New size for extend must be greater than current size. (current: {}, extended: \
@@ -53,7 +55,6 @@ pub fn extend_volume(
     if let Some(own) = row.volume_type_id.and_then(|id| txn.get::<VolumeType>(id)) {
         check_size(own, size)?;
     }
-    let in_use = row.status == VolumeStatus::InUse && cx.version.at_least(IN_USE_EXTEND_SINCE);
     if row.status != VolumeStatus::Available && !in_use {
         return Err(VolumeRefusal::Extend { volume: row.id, status: row.status }.into());
     }
@@ -86,7 +87,7 @@ pub fn retype_volume(
     reservation: Uuid,
 ) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check(policy::VOLUME_RETYPE)?;
+    cx.caller.check_on(policy::VOLUME_RETYPE, &row)?;
     let new = VolumeType::clone(find_type(txn, cx.caller, new_type)?);
     check_size(&new, row.size)?;
     check_unencrypted(&new)?;
@@ -168,6 +169,7 @@ pub fn migrate_volume(
 ) -> Result<(), Error> {
     cx.caller.check(policy::VOLUME_MIGRATE)?;
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
+    cx.caller.check_on(policy::VOLUME_MIGRATE, &row)?;
     let host = match (request.host, request.cluster) {
         (Some(host), None) => host,
         (None, Some(cluster)) => {
@@ -221,7 +223,9 @@ pub fn complete_migration(
 ) -> Result<Uuid, Error> {
     let row = Volume::clone(find_volume(txn, cx.caller, id)?);
     let new = Volume::clone(find_volume(txn, cx.caller, &new.to_string())?);
-    cx.caller.check(policy::VOLUME_MIGRATE_COMPLETION)?;
+    for row in [&row, &new] {
+        cx.caller.check_on(policy::VOLUME_MIGRATE_COMPLETION, row)?;
+    }
     match (row.migration_status, new.migration_status) {
         (None, None) => {}
         (None, Some(_)) => return Err(VolumeRefusal::NotMoving.into()),
@@ -267,7 +271,7 @@ pub fn revert_volume(
         return Err(Missing::Operation.into());
     }
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
-    cx.caller.check(policy::VOLUME_REVERT)?;
+    cx.caller.check_on(policy::VOLUME_REVERT, &row)?;
     let volume = row.id;
     let Some(latest) = snapshots_of(txn, volume).last().map(|row| Snapshot::clone(row)) else {
         return Err(Error::request(format!("Volume {volume} doesn't have any snapshots.")));

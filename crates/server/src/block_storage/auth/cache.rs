@@ -145,7 +145,8 @@ mod tests {
     const LIMITS: CacheLimits = CacheLimits { tokens_max: 2, ttl_ns: 300 };
 
     fn known(user: &str, expires: i64) -> Known {
-        let caller = Caller { user: user.into(), project: "p".into(), role: Role::Member };
+        let (user, project, role) = (user.into(), "p".into(), Role::Member);
+        let caller = Caller { user, project, role, ..Caller::default() };
         Known { caller: Arc::new(caller), expires }
     }
 

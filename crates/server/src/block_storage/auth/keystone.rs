@@ -193,19 +193,24 @@ fn time<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Timestamp, D::Error>
     text.parse().map_err(D::Error::custom)
 }
 
-/// What the identity service's answer says. The strongest role counts; who is in no project has none.
+/// Reads an answer of the identity service. A token without a project has no role.
 fn read(body: &[u8]) -> Result<Known, serde_json::Error> {
     let Answer { token } = serde_json::from_slice(body)?;
-    let role = token.roles.iter().map(|role| match &*role.name.to_ascii_lowercase() {
-        "admin" => Role::Admin,
-        "member" => Role::Member,
-        "reader" => Role::Reader,
-        _ => Role::None,
-    });
-    let role = role.max().filter(|_| token.project.is_some()).unwrap_or_default();
+    let (mut role, mut roles) = (Role::None, Vec::new());
+    // Roles in no project are roles elsewhere.
+    for name in token.roles.iter().filter(|_| token.project.is_some()) {
+        let name = name.name.to_lowercase();
+        match &*name {
+            "admin" => role = role.max(Role::Admin),
+            "member" => role = role.max(Role::Member),
+            "reader" => role = role.max(Role::Reader),
+            _ => roles.push(name.into()),
+        }
+    }
     let project = token.project.map(|project| project.id).unwrap_or_default();
     let expires = i64::try_from(token.expires_at.as_nanosecond()).unwrap_or(i64::MAX);
-    let caller = Arc::new(Caller { user: token.user.id, project, role });
+    let (user, roles) = (token.user.id, roles.into());
+    let caller = Arc::new(Caller { user, project, role, roles, ..Caller::default() });
     Ok(Known { caller, expires })
 }
 
@@ -233,7 +238,7 @@ mod tests {
         assert_eq!(of(&["reader"], project).0, Role::Reader);
         assert_eq!(of(&["heat_stack_owner"], project).0, Role::None);
         assert_eq!(of(&[], project).0, Role::None);
-        assert_eq!(of(&["admin"], "null"), (Role::None, String::new()));
+        assert_eq!(of(&["admin", "service"], "null"), (Role::None, String::new()));
         for bad in ["", "{}", r#"{"token": {"user": {"id": "u"}}}"#] {
             assert!(read(bad.as_bytes()).is_err(), "{bad}");
         }

@@ -14,7 +14,7 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
 use axum::response::IntoResponse;
 use serde_json::json;
-use statehold_blockstorage::{Caller, Role};
+use statehold_blockstorage::{Caller, Policy, Role};
 
 pub(crate) use keystone::{IdentityUrl, Keystone, KeystoneOptions};
 
@@ -40,33 +40,38 @@ pub(crate) enum Unknown {
 }
 
 impl Auth {
-    /// Who asks; or what they are answered instead. The token is taken out of the headers.
+    /// Returns the caller, whose requests `policy` decides; or the reply to a caller that is not known. The
+    /// token is taken out of the headers.
     pub(crate) async fn caller(
         &self,
         head: &mut Parts,
         base: &str,
-    ) -> Result<Arc<Caller>, Response<Body>> {
+        policy: Arc<Policy>,
+    ) -> Result<Caller, Response<Body>> {
         let token = head.headers.remove(TOKEN);
         let token = token.as_ref().and_then(|token| token.to_str().ok());
         match self {
             Self::Open => {
-                token.map(|token| Arc::new(told(token))).ok_or_else(|| greeting(head, base))
+                let caller = token.map(told).ok_or_else(|| greeting(head, base))?;
+                Ok(Caller { policy, ..caller })
             }
             Self::Keystone(keystone) => {
                 let known = match token {
                     Some(token) => keystone.caller(token).await,
                     None => Err(Unknown::Token),
                 };
-                known.map_err(|unknown| refuse(unknown, keystone))
+                let known = known.map_err(|unknown| refuse(unknown, keystone))?;
+                Ok(Caller { policy, ..Caller::clone(&known) })
             }
         }
     }
 }
 
-/// Who a token says it is: `user:project`, or one name for both.
+/// The caller that a token names: `user:project`, or one name for both.
 fn told(token: &str) -> Caller {
     let (user, project) = token.split_once(':').unwrap_or((token, token));
-    Caller { user: user.into(), project: project.into(), role: Role::Admin }
+    let (user, project, role) = (user.into(), project.into(), Role::Admin);
+    Caller { user, project, role, ..Caller::default() }
 }
 
 /// What a client without a token is told: one that it may use, and where.
