@@ -21,6 +21,8 @@ pub struct Caller {
     pub role: Role,
     /// The token's other roles, in lower case.
     pub roles: Arc<[Box<str>]>,
+    /// Whether the request also has the token of a service that may act for users, such as Compute.
+    pub service: bool,
     /// The policy that the request is decided by.
     pub policy: Arc<Policy>,
 }
@@ -33,6 +35,7 @@ impl Default for Caller {
             project: Box::default(),
             role: Role::None,
             roles: Arc::default(),
+            service: false,
             policy: Policy::defaults(),
         }
     }

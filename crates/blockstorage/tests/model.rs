@@ -188,7 +188,8 @@ impl World {
         let mut part = || members.next().unwrap();
         let role = if self.turn.is_multiple_of(3) { Role::Admin } else { Role::Member };
         let project = PROJECTS[self.turn % 2].into();
-        let caller = Caller { user: "u".into(), project, role, ..Caller::default() };
+        let (user, service) = ("u".into(), true);
+        let caller = Caller { user, project, role, service, ..Caller::default() };
         let version = Microversion::MAX;
         let config = self.config.clone();
         let cx =

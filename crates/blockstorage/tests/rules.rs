@@ -22,7 +22,9 @@ fn store() -> Store {
 
 fn with<T>(role: Role, run: impl FnOnce(&Context<'_>) -> T) -> T {
     let config = Config::default();
-    let caller = Caller { user: "u".into(), project: "p".into(), role, ..Caller::default() };
+    // Instances are attached and detached, which a service does.
+    let (user, project) = ("u".into(), "p".into());
+    let caller = Caller { user, project, role, service: true, ..Caller::default() };
     let version = Microversion::MAX;
     run(&Context { config: &config, caller: &caller, version, now: 5, request_id: "req-1" })
 }

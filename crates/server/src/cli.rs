@@ -548,6 +548,15 @@ pub(crate) struct BlockStorageArgs {
     #[arg(long, value_name = "FILE", requires = "block_storage")]
     pub(crate) policy: Option<PathBuf>,
 
+    /// The role whose service tokens (X-Service-Token) may detach volumes from instances: that of the compute
+    /// service.
+    #[arg(long, value_name = "ROLE", default_value = "service", requires = "identity_url")]
+    pub(crate) service_role: Box<str>,
+
+    /// No compute service uses this server: owners may delete the attachments of instances.
+    #[arg(long, requires = "identity_url")]
+    pub(crate) no_compute: bool,
+
     /// The identity service that knows the tokens: http://HOST:PORT, or with /v3 behind it.
     // Whoever names one and forgets --auth must not have a server that is open to all.
     #[arg(long, value_name = "URL", requires = "auth", required_if_eq("auth", "keystone"))]
@@ -621,6 +630,8 @@ impl BlockStorageArgs {
                     tokens_max: self.identity_cache_max,
                     ttl: self.identity_cache_ttl,
                     wait_max: self.identity_wait_max,
+                    service_role: self.service_role.to_lowercase().into(),
+                    no_compute: self.no_compute,
                 })))
             }
             _ => Auth::Open,

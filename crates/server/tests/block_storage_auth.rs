@@ -269,3 +269,130 @@ fn an_identity_service_has_to_be_named_and_to_be_one_that_can_be_asked() {
     let tls = refused(&["--auth", "keystone", "--identity-url", "https://127.0.0.1:5000"]);
     assert!(tls.contains("https is not spoken here"), "{tls}");
 }
+
+/// The ways to release an attachment: each its method, path and body.
+fn releases(volume: &str, attachment: &str) -> [(&'static str, String, Value); 4] {
+    let action = format!("{volume}/action");
+    [
+        ("DELETE", format!("/v3/attachments/{attachment}"), Value::Null),
+        ("POST", action.clone(), json!({"os-detach": {"attachment_id": attachment}})),
+        ("POST", action.clone(), json!({"os-force_detach": {"attachment_id": attachment}})),
+        ("POST", action, json!({"os-terminate_connection": {"connector": {"host": "h"}}})),
+    ]
+}
+
+/// Attaches a new volume to an instance, if one is named; the volume's path and the attachment's ID.
+fn attached(cloud: &Cloud, instance: Option<&str>) -> (String, String) {
+    let made = call(cloud, "t-member", "POST", "/v3/volumes", &json!({"volume": {"size": 1}}));
+    let id = made.json()["volume"]["id"].as_str().unwrap().to_owned();
+    let path = format!("/v3/volumes/{id}");
+    let until = Instant::now() + cloud::PATIENCE;
+    while get(cloud, "t-member", &path).json()["volume"]["status"] != "available" {
+        assert!(Instant::now() < until, "the volume is never available");
+        std::thread::yield_now();
+    }
+    let mut body = json!({"volume_uuid": id, "connector": {"host": "h"}});
+    if let Some(instance) = instance {
+        body["instance_uuid"] = instance.into();
+    }
+    let body = json!({ "attachment": body });
+    let made = call(cloud, "t-member", "POST", "/v3/attachments", &body);
+    assert_eq!(made.status, 200, "{}", made.body);
+    let attachment = made.json()["attachment"]["id"].as_str().unwrap().to_owned();
+    let complete = json!({"os-complete": {}});
+    let action = format!("/v3/attachments/{attachment}/action");
+    assert_eq!(call(cloud, "t-member", "POST", &action, &complete).status, 204);
+    (path, attachment)
+}
+
+/// Like [`call`], with a service token.
+fn call_for(
+    cloud: &Cloud,
+    (token, service): (&str, &str),
+    (method, path, body): &(&str, String, Value),
+) -> Reply {
+    let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
+    let headers = [("x-auth-token", token), ("x-service-token", service), JSON, LATEST];
+    cloud.send(method, path, &body, &headers)
+}
+
+const INSTANCE: &str = "11111111-2222-4333-8444-555555555555";
+
+#[test]
+fn only_a_service_releases_the_attachment_of_an_instance() {
+    let Setting { cloud, identity, .. } = &setting(&[]);
+    identity.know("s-compute", "services", &["Service", "admin"], FAR);
+    identity.know("s-member", "services", &["member"], FAR);
+    let (volume, attachment) = attached(cloud, Some(INSTANCE));
+    let all = releases(&volume, &attachment);
+    let message = format!(
+        "ConflictNovaUsingAttachment: Detach volume from instance {INSTANCE} using the Compute API"
+    );
+    for release in &all {
+        let (method, path, body) = release;
+        // An admin's mistake leaves the same device behind.
+        let own = if body.get("os-force_detach").is_some() { "t-admin" } else { "t-member" };
+        for token in [own, "t-admin"] {
+            let reply = call(cloud, token, method, path, body);
+            assert_eq!(reply.status, 409, "{token} {method} {path} {body}: {}", reply.body);
+            assert_eq!(reply.json()["conflictingRequest"]["message"], *message);
+        }
+        // A service without the role is none, and a bad token is not ignored.
+        assert_eq!(call_for(cloud, (own, "s-member"), release).status, 409);
+        assert_eq!(call_for(cloud, (own, "s-unknown"), release).status, 401);
+    }
+    // A service token is no token of a user.
+    let alone = cloud.send("GET", "/v3/volumes", b"", &[("x-service-token", "s-compute"), LATEST]);
+    assert_eq!(alone.status, 401);
+    assert_eq!(get(cloud, "t-member", &volume).json()["volume"]["status"], "in-use");
+    assert_eq!(call_for(cloud, ("t-member", "s-compute"), &all[3]).status, 202);
+    assert_eq!(call_for(cloud, ("t-member", "s-compute"), &all[0]).status, 200);
+    assert_eq!(get(cloud, "t-member", &volume).json()["volume"]["status"], "available");
+    for at in [1, 2] {
+        let (volume, attachment) = attached(cloud, Some(INSTANCE));
+        let release = &releases(&volume, &attachment)[at];
+        let token = if at == 2 { "t-admin" } else { "t-member" };
+        let reply = call_for(cloud, (token, "s-compute"), release);
+        assert_eq!(reply.status, 202, "{}", reply.body);
+        assert_eq!(get(cloud, "t-member", &volume).json()["volume"]["status"], "available");
+    }
+}
+
+#[test]
+fn owners_release_attachments_that_no_instance_uses() {
+    let Setting { cloud, .. } = &setting(&[]);
+    for at in [0, 1, 3] {
+        let (volume, attachment) = attached(cloud, None);
+        let (method, path, body) = &releases(&volume, &attachment)[at];
+        let reply = call(cloud, "t-member", method, path, body);
+        assert!(reply.status < 300, "{method} {path} {body}: {}", reply.body);
+    }
+    // Nothing was connected yet.
+    let made = call(cloud, "t-member", "POST", "/v3/volumes", &json!({"volume": {"size": 1}}));
+    let id = made.json()["volume"]["id"].as_str().unwrap().to_owned();
+    let until = Instant::now() + cloud::PATIENCE;
+    let path = format!("/v3/volumes/{id}");
+    while get(cloud, "t-member", &path).json()["volume"]["status"] != "available" {
+        assert!(Instant::now() < until, "the volume is never available");
+        std::thread::yield_now();
+    }
+    let body = json!({"attachment": {"volume_uuid": id, "instance_uuid": INSTANCE}});
+    let made = call(cloud, "t-member", "POST", "/v3/attachments", &body);
+    let path = format!("/v3/attachments/{}", made.json()["attachment"]["id"].as_str().unwrap());
+    assert_eq!(call(cloud, "t-member", "DELETE", &path, &Value::Null).status, 200);
+}
+
+#[test]
+fn clouds_name_the_role_of_services_or_have_no_compute() {
+    let named = setting(&["--service-role", "Compute"]);
+    named.identity.know("s-compute", "services", &["compute"], FAR);
+    named.identity.know("s-service", "services", &["service"], FAR);
+    let (volume, attachment) = attached(&named.cloud, Some(INSTANCE));
+    let release = &releases(&volume, &attachment)[0];
+    assert_eq!(call_for(&named.cloud, ("t-member", "s-service"), release).status, 409);
+    assert_eq!(call_for(&named.cloud, ("t-member", "s-compute"), release).status, 200);
+    let without = setting(&["--no-compute"]);
+    let (volume, attachment) = attached(&without.cloud, Some(INSTANCE));
+    let (method, path, body) = &releases(&volume, &attachment)[0];
+    assert_eq!(call(&without.cloud, "t-member", method, path, body).status, 200);
+}

@@ -256,22 +256,41 @@ pub fn complete_attachment(
     refresh(txn, cx.now, volume)
 }
 
-/// Lets go of a volume; the attachments that it still has are the answer.
+/// Refuses to release an attachment of an instance whose host may have the volume connected, unless the request
+/// comes from a service, which disconnects the host first.
+///
+/// Released here alone, the host keeps a device that can lead to another project's volume later (CVE-2023-2088).
+// Cinder: cinder/volume/api.py, API.attachment_deletion_allowed. It asks the compute service whether the instance
+// still has the volume; there is none to ask here, so that every such attachment counts as in use. Admins are
+// refused as well, as there: their mistake does the same harm. They can reset the volume's attach_status.
+pub(super) fn check_release(cx: &Context<'_>, attachment: &Attachment) -> Result<(), Error> {
+    match attachment.connected_instance().filter(|_| !cx.caller.service) {
+        None => Ok(()),
+        Some(instance) => Err(Error::Conflict(
+            format!(
+                "ConflictNovaUsingAttachment: Detach volume from instance {instance} using the Compute API"
+            )
+            .into(),
+        )),
+    }
+}
+
+/// Releases a volume, and returns the attachments that it still has.
 ///
 /// The back end is told before, if the attachment was connected.
 ///
 /// # Errors
-/// [`Error`] with the status 403 or 404.
+/// [`Error`] with the status 403 or 404; [`Error::Conflict`] for an attachment that an instance uses, unless
+/// [`Caller::service`](crate::Caller::service) is set.
 pub fn delete_attachment(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
     id: &str,
 ) -> Result<Vec<Entry<Attachment>>, Error> {
-    let (id, volume) = {
-        let row = find_attachment(txn, cx, id)?;
-        (row.id, row.volume_id)
-    };
+    let row = Attachment::clone(find_attachment(txn, cx, id)?);
+    let (id, volume) = (row.id, row.volume_id);
     check_use(txn, cx, policy::ATTACHMENT_DELETE, Some(volume))?;
+    check_release(cx, &row)?;
     txn.delete::<Attachment>(id)?;
     refresh(txn, cx.now, volume)?;
     let range = KeyRange::exact(volume);

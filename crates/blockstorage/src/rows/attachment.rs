@@ -54,6 +54,16 @@ pub struct Attachment {
     pub updated_at: Option<i64>,
 }
 
+impl Attachment {
+    /// Returns the instance whose host may have the volume connected: it was attached, or the host was sent how
+    /// to reach it. A reserved attachment has neither.
+    pub fn connected_instance(&self) -> Option<Uuid> {
+        let connected =
+            self.attach_status == AttachStatus::Attached || self.connection_info.is_some();
+        self.instance.filter(|_| connected)
+    }
+}
+
 /// Connectors and connections carry credentials: only whether they are there.
 impl fmt::Debug for Attachment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,7 +11,7 @@ use crate::{
     context::{Context, find_volume},
     error::Error,
     ops::{
-        attachments::check_room,
+        attachments::{check_release, check_room},
         refusal::{VolumeRefusal, check_settled},
     },
     rows::{AttachStatus, Attachment, Volume, VolumeStatus},
@@ -206,7 +206,8 @@ pub fn attach_volume(
 /// already is passed over.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::WhichAttachment`] when several have it and none is named.
+/// [`Error`]; [`VolumeRefusal::WhichAttachment`] when several have it and none is named; [`Error::Conflict`]
+/// for an attachment that an instance uses, unless [`Caller::service`](crate::Caller::service) is set.
 pub fn detach_volume(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -216,18 +217,17 @@ pub fn detach_volume(
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check_on(policy::VOLUME_DETACH, &row)?;
     let range = KeyRange::exact(row.id);
-    let all: Vec<Uuid> = txn
-        .scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending)
-        .map(|attachment| attachment.id)
-        .collect();
+    let all: Vec<Entry<Attachment>> =
+        txn.scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending).cloned().collect();
     let gone = match (attachment, &all[..]) {
-        (Some(id), all) if all.contains(&id) => Some(id),
-        (None, [only]) => Some(*only),
+        (Some(id), all) => all.iter().find(|attachment| attachment.id == id),
+        (None, [only]) => Some(only),
         (None, [_, _, ..]) => return Err(VolumeRefusal::WhichAttachment.into()),
-        (Some(_) | None, _) => None,
+        (None, []) => None,
     };
     if let Some(gone) = gone {
-        txn.delete::<Attachment>(gone)?;
+        check_release(cx, gone)?;
+        txn.delete::<Attachment>(gone.id)?;
     }
     recompute(txn, &mut row);
     if row.attach_status != AttachStatus::Attached {
@@ -251,13 +251,21 @@ pub fn check_connection<'v>(
 /// Returns the volume whose back end is to forget a host.
 ///
 /// # Errors
-/// As [`check_connection`].
+/// As [`check_connection`]; [`Error::Conflict`] while an instance uses the volume, unless
+/// [`Caller::service`](crate::Caller::service) is set.
 pub fn check_termination<'v>(
     view: &'v impl ReadView,
     cx: &Context<'_>,
     id: &str,
 ) -> Result<&'v Entry<Volume>, Error> {
-    check_host(view, cx, policy::VOLUME_TERMINATE, id)
+    let row = check_host(view, cx, policy::VOLUME_TERMINATE, id)?;
+    // A connector names a host, not an attachment: any of them may be the one that an instance uses.
+    for attachment in
+        view.scan_by(&Attachment::BY_VOLUME, &KeyRange::exact(row.id), Order::Ascending)
+    {
+        check_release(cx, attachment)?;
+    }
+    Ok(row)
 }
 
 fn check_host<'v>(

@@ -74,12 +74,18 @@ pub(crate) struct KeystoneOptions {
     pub(crate) ttl: Duration,
     /// How long an answer may take.
     pub(crate) wait_max: Duration,
+    /// The role of services that may act for users, in lower case.
+    pub(crate) service_role: Box<str>,
+    /// Whether every caller may act for the compute service, because there is none.
+    pub(crate) no_compute: bool,
 }
 
 /// An identity service, and what it said.
 pub(crate) struct Keystone {
     url: IdentityUrl,
     wait_max: Duration,
+    service_role: Box<str>,
+    pub(super) no_compute: bool,
     client: Client<HttpConnector, Body>,
     asks: Semaphore,
     cache: TokenCache,
@@ -105,6 +111,8 @@ impl Keystone {
         Self {
             url: options.url.clone(),
             wait_max: options.wait_max,
+            service_role: options.service_role.clone(),
+            no_compute: options.no_compute,
             client,
             asks: Semaphore::new(ASKS_MAX),
             cache: TokenCache::new(CacheLimits { tokens_max: options.tokens_max, ttl_ns }),
@@ -130,6 +138,11 @@ impl Keystone {
             })
         };
         self.cache.get(token, now, ask).await
+    }
+
+    /// Returns whether a service token has the role of a service. The token is validated, and cached, like a user's.
+    pub(crate) async fn is_service(&self, token: &str) -> Result<bool, Unknown> {
+        Ok(self.caller(token).await?.has_role(&self.service_role))
     }
 
     async fn ask(&self, token: HeaderValue) -> Result<Known, Unknown> {

@@ -19,6 +19,7 @@ use statehold_blockstorage::{Caller, Policy, Role};
 pub(crate) use keystone::{IdentityUrl, Keystone, KeystoneOptions};
 
 const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
+const SERVICE_TOKEN: HeaderName = HeaderName::from_static("x-service-token");
 const MANAGEMENT_URL: HeaderName = HeaderName::from_static("x-server-management-url");
 
 /// How callers are known.
@@ -41,14 +42,14 @@ pub(crate) enum Unknown {
 
 impl Auth {
     /// Returns the caller, whose requests `policy` decides; or the reply to a caller that is not known. The
-    /// token is taken out of the headers.
+    /// tokens are taken out of the headers.
     pub(crate) async fn caller(
         &self,
         head: &mut Parts,
         base: &str,
         policy: Arc<Policy>,
     ) -> Result<Caller, Response<Body>> {
-        let token = head.headers.remove(TOKEN);
+        let (token, service) = (head.headers.remove(TOKEN), head.headers.remove(SERVICE_TOKEN));
         let token = token.as_ref().and_then(|token| token.to_str().ok());
         match self {
             Self::Open => {
@@ -56,22 +57,36 @@ impl Auth {
                 Ok(Caller { policy, ..caller })
             }
             Self::Keystone(keystone) => {
+                let refused = |unknown| refuse(unknown, keystone);
                 let known = match token {
                     Some(token) => keystone.caller(token).await,
                     None => Err(Unknown::Token),
                 };
-                let known = known.map_err(|unknown| refuse(unknown, keystone))?;
-                Ok(Caller { policy, ..Caller::clone(&known) })
+                let known = known.map_err(refused)?;
+                // A service token that is not good is refused like any other, never ignored: its sender means to
+                // act as a service (keystonemiddleware: auth_token, AuthProtocol.process_request).
+                let service = match service {
+                    Some(token) => {
+                        let token = token.to_str().unwrap_or_default();
+                        keystone.is_service(token).await.map_err(refused)?
+                    }
+                    None => false,
+                };
+                let service = service || keystone.no_compute;
+                Ok(Caller { service, policy, ..Caller::clone(&known) })
             }
         }
     }
 }
 
 /// The caller that a token names: `user:project`, or one name for both.
+///
+/// It is trusted as an admin and as a service: without an identity service no token can prove either, so that a
+/// check would only keep stock clients from releasing the attachments that they created.
 fn told(token: &str) -> Caller {
     let (user, project) = token.split_once(':').unwrap_or((token, token));
     let (user, project, role) = (user.into(), project.into(), Role::Admin);
-    Caller { user, project, role, ..Caller::default() }
+    Caller { user, project, role, service: true, ..Caller::default() }
 }
 
 /// What a client without a token is told: one that it may use, and where.
