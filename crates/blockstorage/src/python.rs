@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::schema::printable::is_printable;
+
 /// The most levels of lists and dictionaries that are read in a literal.
 const NESTING_MAX: u32 = 8;
 
@@ -88,8 +90,15 @@ fn write_quoted(out: &mut String, text: &str) {
                 out.push('\\');
                 out.push(c);
             }
-            c if c.is_control() => {
-                let _ = write!(out, "\\x{:02x}", u32::from(c));
+            // Python shows no character that can not be seen, and no blank but the usual one.
+            c if u32::from(c) <= 0xffff
+                && (!is_printable(c) || (c != ' ' && c.is_whitespace())) =>
+            {
+                let code = u32::from(c);
+                let _ = match code {
+                    0..=0xff => write!(out, "\\x{code:02x}"),
+                    _ => write!(out, "\\u{code:04x}"),
+                };
             }
             c => out.push(c),
         }
@@ -460,5 +469,7 @@ mod tests {
         let value = serde_json::json!({"a": [1, 1.5, null, true, "x'y"], "b": "z"});
         assert_eq!(repr(&value), r#"{'a': [1, 1.5, None, True, "x'y"], 'b': 'z'}"#);
         assert_eq!(str(&Value::from("1x")), "1x");
+        let hidden = Value::from("\0\u{a0}\u{200b}\u{e9}\u{1f600}");
+        assert_eq!(repr(&hidden), "'\\x00\\xa0\\u200b\u{e9}\u{1f600}'");
     }
 }

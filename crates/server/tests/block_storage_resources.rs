@@ -69,7 +69,7 @@ fn a_transfer_gives_a_volume_to_who_knows_its_key() {
 #[test]
 fn types_are_bound_to_qos_specs_by_reading() {
     let (cloud, _dir) = cloud();
-    let spec = json!({"qos_specs": {"name": "slow", "consumer": "front-end", "read_iops": 100}});
+    let spec = json!({"qos_specs": {"name": "slow", "consumer": "front-end", "read_iops": "100"}});
     let made = cloud.expect(200, "POST", "/qos-specs", &spec);
     let path = format!("/qos-specs/{}", made["qos_specs"]["id"].as_str().unwrap());
     assert_eq!(made["qos_specs"]["specs"], json!({"read_iops": "100"}));
@@ -251,4 +251,89 @@ fn actions_for_other_services_are_answered_as_by_a_cloud_without_them() {
     cloud.expect(202, "POST", &path, &json!({"os-reserve": null}));
     let text = format!("Invalid volume: Volume {one} status must be available");
     assert_eq!(cloud.refused(400, "POST", &path, &upload), text);
+}
+
+#[test]
+fn bodies_are_refused_as_by_the_published_schemas() {
+    let (cloud, _dir) = cloud();
+    let volume = cloud.create("/volumes", &json!({"volume": {"size": 1}}));
+    cloud.wait(&format!("/volumes/{volume}"), "available");
+    let made = cloud.expect(200, "POST", "/types", &json!({"volume_type": {"name": "t"}}));
+    let (kind, act) = (id(&made), format!("/volumes/{volume}/action"));
+    let refused = |method: &str, path: &str, body: Value| cloud.refused(400, method, path, &body);
+    for connector in [json!({"connector": null}), json!({"connector": 5}), json!({})] {
+        refused("POST", &act, json!({ "os-initialize_connection": connector }));
+    }
+    for text in ["a\0", "a\nb", "\u{200b}", "\u{1f600}"] {
+        let described = |more: Value| {
+            let mut body = more.as_object().unwrap().clone();
+            body.insert("description".into(), text.into());
+            body
+        };
+        let snapshot = json!({"snapshot": described(json!({"volume_id": volume}))});
+        let group = json!({"group": described(json!({"group_type": "g", "volume_types": ["t"]}))});
+        for (path, body) in [
+            ("/snapshots", snapshot),
+            ("/types", json!({"volume_type": described(json!({"name": "x"}))})),
+            ("/group_types", json!({"group_type": described(json!({"name": "x"}))})),
+            ("/groups", group),
+        ] {
+            let refusal = refused("POST", path, body);
+            assert!(refusal.contains("does not match"), "{path}: {refusal}");
+        }
+    }
+    assert_eq!(
+        refused(
+            "POST",
+            &format!("/types/{kind}/action"),
+            json!({
+                "addProjectAccess": {"project": "demo"},
+            })
+        ),
+        "Invalid input for field/attribute project. Value: demo. 'demo' is not a 'uuid'"
+    );
+    assert_eq!(
+        refused("POST", "/volumes", json!({"volume": {"size": 1, "imageRef": ""}})),
+        "Invalid image identifier or unable to access requested image."
+    );
+    for specs in [json!({"name": "q", "consumer": 5}), json!({"name": "q", "read_iops": 100})] {
+        let refusal = refused("POST", "/qos-specs", json!({ "qos_specs": specs }));
+        assert!(refusal.ends_with("is not a string or unicode"), "{refusal}");
+    }
+    for host in ["a b", "a\n[b]", ""] {
+        refused("POST", "/workers/cleanup", json!({ "host": host }));
+    }
+}
+
+#[test]
+fn bodies_are_accepted_as_by_the_published_schemas() {
+    let (cloud, _dir) = cloud();
+    let volume = cloud.create("/volumes", &json!({"volume": {"size": 1}}));
+    cloud.wait(&format!("/volumes/{volume}"), "available");
+    let path = format!("/volumes/{volume}/action");
+    for (value, shown) in [(json!(1), "true"), (json!(0), "false"), (json!("oN"), "")] {
+        let status = if shown.is_empty() { 400 } else { 200 };
+        cloud.expect(status, "POST", &path, &json!({"os-set_bootable": {"bootable": value}}));
+        if status == 200 {
+            assert_eq!(cloud.get(&format!("/volumes/{volume}"))["volume"]["bootable"], shown);
+        }
+    }
+    let limits = json!({"quota_set": {"volumes": "7", "snapshots": " 8 "}});
+    let set = cloud.expect(200, "PUT", "/os-quota-sets/p9", &limits);
+    assert_eq!(
+        (&set["quota_set"]["volumes"], &set["quota_set"]["snapshots"]),
+        (&json!(7), &json!(8))
+    );
+    let class = json!({"quota_class_set": {"volumes": "11"}});
+    let set = cloud.expect(200, "PUT", "/os-quota-class-sets/default", &class);
+    assert_eq!(set["quota_class_set"]["volumes"], 11);
+    cloud.expect(200, "PUT", "/os-quota-class-sets/default", &json!({"quota_class_set": {}}));
+    cloud.refused(400, "PUT", "/os-quota-sets/p9", &json!({"quota_set": {}}));
+    let specs = json!({"a b/c": "1", "empty": null});
+    let kind = json!({"volume_type": {"name": "t", "extra_specs": specs}});
+    let made = cloud.expect(200, "POST", "/types", &kind);
+    assert_eq!(made["volume_type"]["extra_specs"]["a b/c"], "1");
+    let reset = json!({"os-reset_status": {"status": "ERROR", "attach_status": ""}});
+    cloud.expect(202, "POST", &path, &reset);
+    cloud.wait(&format!("/volumes/{volume}"), "error");
 }

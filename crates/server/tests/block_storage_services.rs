@@ -87,7 +87,14 @@ fn what_is_asked_of_services_wrongly_is_refused_as_clients_know_it() {
              ['{host}'] must be ['enabled', 'failed-over'] and must be up to failover."
         )
     );
-    put("disable-log-reason", 400, json!({"host": host, "binary": volume}));
+    let blank = json!({"host": host, "binary": volume, "disabled_reason": " "});
+    put("disable-log-reason", 400, blank);
+    put("enable", 400, json!({"host": "a b", "binary": volume}));
+    assert_eq!(
+        put("freeze", 400, json!({"host": host, "cluster": "c"})),
+        "Invalid input received: One and only one of cluster and host must be set."
+    );
+    put("set-log", 400, json!({"level": "INFO", "binary": "zz"}));
     let get = |path: &str, status| cloud.refused(status, "GET", path, &Value::Null);
     assert_eq!(get("/clusters?zz=1", 400), "Invalid input received: Invalid filter keys: zz");
     assert_eq!(

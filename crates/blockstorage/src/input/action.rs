@@ -3,20 +3,32 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::one_action;
+use super::{argument_of, one_action};
 use crate::{
     Pairs,
-    error::Error,
-    ops::{AttachRequest, MigrateRequest, ReimageRequest, StatusReset, UploadRequest},
-    schema::{Form, Members, Rule},
+    error::{Error, Missing},
+    id::parse_id,
+    ops::{
+        AttachRequest, MigrateRequest, ReimageRequest, StatusReset, UploadRequest,
+        check_attach_status, check_migration_status, check_volume_status,
+    },
+    schema::{
+        Check, Field, Rule, Type, closed,
+        format::Format,
+        kinds::{
+            BOOLEAN, DESCRIPTION, META, MODE, OBJECT_OR_STRING, OBJECT_STRING_OR_NULL, SIZE,
+            STRING_OR_NULL, TEXT, TEXT_1, TEXT_OR_NULL, UNBOUNDED, UNBOUNDED_OR_NULL, UUID,
+            UUID_OR_NULL,
+        },
+    },
     version::Microversion,
 };
 
 /// From this version on volumes can go back to snapshots.
 const REVERT_SINCE: u16 = 40;
 
-/// From this version on images have a visibility.
-const VISIBILITY_SINCE: u16 = 1;
+/// The version from which a cluster can be named in place of a host.
+const CLUSTER_SINCE: u16 = 16;
 
 /// From this version on images can be put on volumes.
 const REIMAGE_SINCE: u16 = 68;
@@ -84,73 +96,154 @@ pub enum VolumeAction {
     Reimage(ReimageRequest),
 }
 
-const ATTACH: Form = Form::new(&[
-    ("mountpoint", Rule::Text { min: 1, null: false }),
-    ("instance_uuid", Rule::Id { null: false }),
-    ("host_name", Rule::Text { min: 0, null: false }),
-    ("mode", Rule::OneOf { texts: &["rw", "ro"], null: false }),
-])
-.required(&["mountpoint"])
-.any_of(&["instance_uuid", "host_name"]);
-
-const DETACH: Form = Form::new(&[
-    ("attachment_id", Rule::Id { null: true }),
-    ("connector", Rule::Object { min: 0, null: true }),
-]);
-const CONNECTION: Form = Form::new(&[("connector", Rule::Any)]).required(&["connector"]);
-const EXTEND: Form = Form::new(&[("new_size", Rule::Size { null: false })]).required(&["new_size"]);
-const BOOTABLE: Form = Form::new(&[("bootable", Rule::Bool)]).required(&["bootable"]);
-const READONLY: Form = Form::new(&[("readonly", Rule::Bool)]).required(&["readonly"]);
-const RETYPE: Form = Form::new(&[
-    ("new_type", Rule::Text { min: 0, null: false }),
-    ("migration_policy", Rule::OneOf { texts: &["on-demand", "never"], null: true }),
-])
-.required(&["new_type"]);
-const REVERT: Form =
-    Form::new(&[("snapshot_id", Rule::Id { null: false })]).required(&["snapshot_id"]);
-const SET_IMAGE: Form =
-    Form::new(&[("metadata", Rule::Meta { null: false })]).required(&["metadata"]);
-const UNSET_IMAGE: Form =
-    Form::new(&[("key", Rule::Text { min: 1, null: false })]).required(&["key"]);
-const RESET: Form = Form::new(&[
-    ("status", Rule::Text { min: 0, null: true }),
-    ("attach_status", Rule::Text { min: 0, null: true }),
-    ("migration_status", Rule::Text { min: 0, null: true }),
-]);
-const MIGRATE: Form = Form::new(&[
-    ("host", Rule::Text { min: 0, null: true }),
-    ("cluster", Rule::Text { min: 0, null: true }),
-    ("force_host_copy", Rule::Bool),
-    ("lock_volume", Rule::Bool),
+/// Cinder: `cinder/api/schemas/volume_actions.py`, `attach`.
+pub(super) const ATTACH: Rule = closed(&[
+    Check::Fields(&[
+        Field::new("instance_uuid", UUID),
+        Field::required("mountpoint", TEXT_1),
+        Field::new("host_name", TEXT),
+        Field::new("mode", MODE),
+    ]),
+    Check::AnyOf(&["instance_uuid", "host_name"]),
+    Check::Closed,
 ]);
 
-const COMPLETION: Form =
-    Form::new(&[("new_volume", Rule::Id { null: false }), ("error", Rule::Bool)])
-        .required(&["new_volume"]);
-const DISK_FORMAT: Rule =
-    Rule::OneOf { texts: &["raw", "vmdk", "vdi", "qcow2", "vhd", "vhdx", "ploop"], null: false };
-const EARLY_UPLOAD: Form = Form::new(&[
-    ("image_name", Rule::Text { min: 1, null: false }),
-    ("force", Rule::Bool),
-    ("disk_format", DISK_FORMAT),
-    ("container_format", Rule::Text { min: 0, null: false }),
-])
-.required(&["image_name"]);
-const UPLOAD: Form = Form::new(&[
-    ("image_name", Rule::Text { min: 1, null: false }),
-    ("force", Rule::Bool),
-    ("disk_format", DISK_FORMAT),
-    ("container_format", Rule::Text { min: 0, null: false }),
-    (
-        "visibility",
-        Rule::OneOf { texts: &["community", "public", "private", "shared"], null: false },
-    ),
-    ("protected", Rule::Bool),
-])
-.required(&["image_name"]);
-const REIMAGE: Form =
-    Form::new(&[("image_id", Rule::Id { null: false }), ("reimage_reserved", Rule::Bool)])
-        .required(&["image_id"]);
+/// Cinder: `cinder/api/schemas/volume_actions.py`, `detach`.
+pub(super) const DETACH: Rule = Rule {
+    types: &[Type::Object, Type::Null],
+    checks: &[Check::Fields(&[Field::new("attachment_id", UUID_OR_NULL)]), Check::Closed],
+};
+
+/// Cinder: `cinder/api/schemas/admin_actions.py`, `force_detach`.
+pub(super) const FORCE_DETACH: Rule = closed(&[
+    Check::Fields(&[
+        Field::new("connector", OBJECT_STRING_OR_NULL),
+        Field::new("attachment_id", UNBOUNDED_OR_NULL),
+    ]),
+    Check::Closed,
+]);
+
+/// Cinder: `cinder/api/schemas/volume_actions.py`, `initialize_connection`.
+pub(super) const CONNECT: Rule =
+    closed(&[Check::Fields(&[Field::required("connector", OBJECT_OR_STRING)]), Check::Closed]);
+
+/// Cinder: `cinder/api/schemas/volume_actions.py`, `terminate_connection`.
+pub(super) const DISCONNECT: Rule =
+    closed(&[Check::Fields(&[Field::required("connector", OBJECT_STRING_OR_NULL)]), Check::Closed]);
+
+/// Cinder: `cinder/api/schemas/volume_actions.py`, `extend`.
+pub(super) const EXTEND: Rule =
+    closed(&[Check::Fields(&[Field::required("new_size", SIZE)]), Check::Closed]);
+
+/// Cinder: `cinder/api/schemas/volume_actions.py`, `set_bootable`.
+pub(super) const BOOTABLE: Rule =
+    closed(&[Check::Fields(&[Field::required("bootable", BOOLEAN)]), Check::Closed]);
+
+/// Cinder: `cinder/api/schemas/volume_actions.py`, `volume_readonly_update`.
+pub(super) const READONLY: Rule =
+    closed(&[Check::Fields(&[Field::required("readonly", BOOLEAN)]), Check::Closed]);
+
+/// Cinder: `cinder/api/schemas/volume_actions.py`, `retype`.
+pub(super) const RETYPE: Rule = closed(&[
+    Check::Fields(&[
+        Field::required("new_type", UNBOUNDED),
+        Field::new(
+            "migration_policy",
+            // The type allows null, the list of values does not.
+            Rule { types: STRING_OR_NULL, checks: &[Check::OneOf(&["on-demand", "never"])] },
+        ),
+    ]),
+    Check::Closed,
+]);
+
+/// Cinder has no schema for it: `cinder/api/v3/volumes.py`, `revert`.
+pub(super) const REVERT: Rule =
+    closed(&[Check::Fields(&[Field::required("snapshot_id", UUID)]), Check::Closed]);
+
+/// Cinder: `cinder/api/schemas/volume_image_metadata.py`, `set_image_metadata`.
+pub(super) const SET_IMAGE: Rule =
+    closed(&[Check::Fields(&[Field::required("metadata", META)]), Check::Closed]);
+
+/// Cinder: `cinder/api/schemas/volume_image_metadata.py`, `unset_image_metadata`.
+pub(super) const UNSET_IMAGE: Rule =
+    closed(&[Check::Fields(&[Field::required("key", TEXT_1)]), Check::Closed]);
+
+/// Cinder: `cinder/api/schemas/admin_actions.py`, `reset`.
+pub(super) const RESET: Rule = closed(&[
+    Check::Format(Format::StatusReset),
+    Check::Fields(&[
+        Field::new("status", status(VOLUME_STATUS)),
+        Field::new("attach_status", status(ATTACH_STATUS)),
+        Field::new("migration_status", status(MIGRATION_STATUS)),
+    ]),
+    Check::Closed,
+]);
+
+const VOLUME_STATUS: &[Check] = &[Check::Format(Format::Status(check_volume_status))];
+const ATTACH_STATUS: &[Check] = &[Check::Format(Format::Status(check_attach_status))];
+const MIGRATION_STATUS: &[Check] = &[Check::Format(Format::Status(check_migration_status))];
+
+const fn status(checks: &'static [Check]) -> Rule {
+    Rule { types: STRING_OR_NULL, checks }
+}
+
+/// Cinder: `cinder/api/schemas/admin_actions.py`, `migrate_volume` and `migrate_volume_v316`.
+pub(super) const EARLY_MIGRATE: Rule = closed(&[
+    Check::Fields(&[
+        Field::required("host", TEXT),
+        Field::new("force_host_copy", BOOLEAN),
+        Field::new("lock_volume", BOOLEAN),
+    ]),
+    Check::Closed,
+]);
+pub(super) const MIGRATE: Rule = closed(&[
+    Check::Fields(&[
+        Field::new("host", TEXT_OR_NULL),
+        Field::new("force_host_copy", BOOLEAN),
+        Field::new("lock_volume", BOOLEAN),
+        Field::new("cluster", TEXT_OR_NULL),
+    ]),
+    Check::Closed,
+]);
+
+/// Cinder: `cinder/api/schemas/admin_actions.py`, `migrate_volume_completion`.
+pub(super) const COMPLETION: Rule = closed(&[
+    Check::Fields(&[
+        Field::required("new_volume", UUID),
+        Field::new(
+            "error",
+            Rule { types: &[Type::String, Type::Null, Type::Boolean], checks: &[] },
+        ),
+    ]),
+    Check::Closed,
+]);
+
+/// Cinder: `cinder/api/schemas/volume_actions.py`, `volume_upload_image` and `volume_upload_image_v31`.
+pub(super) const UPLOAD: Rule = closed(&[
+    Check::Fields(&[
+        Field::required("image_name", TEXT_1),
+        Field::new("force", BOOLEAN),
+        Field::new("disk_format", one_of(DISK_FORMATS)),
+        Field::new("container_format", DESCRIPTION),
+        Field::since("visibility", 1, one_of(VISIBILITIES)),
+        Field::since("protected", 1, BOOLEAN),
+    ]),
+    Check::Closed,
+]);
+
+const DISK_FORMATS: &[Check] =
+    &[Check::OneOf(&["raw", "vmdk", "vdi", "qcow2", "vhd", "vhdx", "ploop"])];
+const VISIBILITIES: &[Check] = &[Check::OneOf(&["community", "public", "private", "shared"])];
+
+const fn one_of(checks: &'static [Check]) -> Rule {
+    Rule { types: &[Type::String], checks }
+}
+
+/// Cinder: `cinder/api/schemas/volume_actions.py`, `reimage`.
+pub(super) const REIMAGE: Rule = closed(&[
+    Check::Fields(&[Field::required("image_id", UUID), Field::new("reimage_reserved", BOOLEAN)]),
+    Check::Closed,
+]);
 
 /// Reads the body of a request to a volume's `/action`, before the volume is looked for.
 ///
@@ -158,13 +251,7 @@ const REIMAGE: Form =
 /// [`Error`] with the status 400; [`Error::UnknownAction`] also for one that came with a later version.
 pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction, Error> {
     let (action, argument) = one_action(body)?;
-    let read = |form: &Form| -> Result<Members, Error> {
-        form.check(&action, &argument)?;
-        match &argument {
-            Value::Object(members) => Ok(Members(members.clone())),
-            _ => Ok(Members::default()),
-        }
-    };
+    let read = |rule| argument_of(&action, argument, rule, version);
     let missing = || Error::Malformed;
     Ok(match &*action {
         "os-attach" => {
@@ -176,16 +263,16 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
                 mode: members.text("mode"),
             })
         }
-        "os-detach" if argument.is_null() => VolumeAction::Detach(None),
         "os-detach" => VolumeAction::Detach(read(&DETACH)?.id("attachment_id")),
         "os-reserve" => VolumeAction::Reserve,
         "os-unreserve" => VolumeAction::Unreserve,
         "os-begin_detaching" => VolumeAction::BeginDetaching,
         "os-roll_detaching" => VolumeAction::RollDetaching,
         "os-initialize_connection" | "os-terminate_connection" => {
-            let members = read(&CONNECTION)?;
+            let opens = action == "os-initialize_connection";
+            let members = read(if opens { &CONNECT } else { &DISCONNECT })?;
             let connector = members.0.get("connector").map(Value::to_string).unwrap_or_default();
-            if action == "os-initialize_connection" {
+            if opens {
                 VolumeAction::InitializeConnection(connector.into())
             } else {
                 VolumeAction::TerminateConnection(connector.into())
@@ -218,15 +305,21 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
         "os-reset_status" => {
             let members = read(&RESET)?;
             VolumeAction::ResetStatus(StatusReset {
-                status: members.text("status"),
-                attach_status: members.text("attach_status"),
-                migration_status: members.text("migration_status"),
+                status: members.lower("status"),
+                attach_status: members.lower("attach_status"),
+                migration_status: members.lower("migration_status"),
             })
         }
         "os-force_delete" => VolumeAction::ForceDelete,
-        "os-force_detach" => VolumeAction::ForceDetach(read(&DETACH)?.id("attachment_id")),
+        "os-force_detach" => {
+            let members = read(&FORCE_DETACH)?;
+            let id = members.text("attachment_id");
+            let id = id.map(|id| parse_id(&id).ok_or_else(|| no_attachment(id)));
+            VolumeAction::ForceDetach(id.transpose()?)
+        }
         "os-migrate_volume" => {
-            let members = read(&MIGRATE)?;
+            let clusters = version.at_least(CLUSTER_SINCE);
+            let members = read(if clusters { &MIGRATE } else { &EARLY_MIGRATE })?;
             VolumeAction::Migrate(MigrateRequest {
                 host: members.text("host"),
                 cluster: members.text("cluster"),
@@ -243,8 +336,7 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
         }
         "os-unmanage" => VolumeAction::Unmanage,
         "os-volume_upload_image" => {
-            let later = version.at_least(VISIBILITY_SINCE);
-            let members = read(if later { &UPLOAD } else { &EARLY_UPLOAD })?;
+            let members = read(&UPLOAD)?;
             let public = members.text("visibility").as_deref() == Some("public");
             VolumeAction::UploadImage(UploadRequest { public })
         }
@@ -257,6 +349,12 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
         }
         _ => return Err(Error::UnknownAction { action: action.into() }),
     })
+}
+
+/// The refusal of an ID that is no UUID and so names no attachment: the table lets it pass.
+fn no_attachment(id: Box<str>) -> Error {
+    let missing = Missing::Attachment(id);
+    Error::request(format!("Error force detaching volume - VolumeAttachmentNotFound: {missing}"))
 }
 
 #[cfg(test)]

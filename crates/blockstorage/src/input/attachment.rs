@@ -6,37 +6,34 @@ use super::one_action;
 use crate::{
     error::Error,
     ops::{AttachmentSpec, Connector},
-    schema::{Form, Members, Rule, read},
+    schema::{
+        Check, Field, Members, Rule, Type, closed,
+        kinds::{MODE, OBJECT_OR_NULL, UUID},
+        parse_member,
+    },
     version::Microversion,
 };
 
-/// From this version on an attachment says how it uses the volume.
-const MODE_SINCE: u16 = 54;
+/// `POST /attachments`. Cinder: `cinder/api/schemas/attachments.py`, `create` and `create_v354`.
+pub(super) const CREATE: Rule =
+    closed(&[Check::Fields(&[Field::required("attachment", ATTACHMENT)]), Check::Closed]);
 
-const MODE: Rule = Rule::OneOf { texts: &["rw", "ro"], null: false };
-
-const CREATE: Form = Form::new(&[
-    ("volume_uuid", Rule::Id { null: false }),
-    ("instance_uuid", Rule::Id { null: false }),
-    ("connector", Rule::Object { min: 0, null: true }),
-])
-.required(&["volume_uuid"]);
-
-const CREATE_WITH_MODE: Form = Form::new(&[
-    ("volume_uuid", Rule::Id { null: false }),
-    ("instance_uuid", Rule::Id { null: false }),
-    ("connector", Rule::Object { min: 0, null: true }),
-    ("mode", MODE),
-])
-.required(&["volume_uuid"]);
+pub(super) const ATTACHMENT: Rule = closed(&[
+    Check::Fields(&[
+        Field::new("instance_uuid", UUID),
+        Field::new("connector", OBJECT_OR_NULL),
+        Field::required("volume_uuid", UUID),
+        Field::since("mode", 54, MODE),
+    ]),
+    Check::Closed,
+]);
 
 /// Reads a body that asks for an attachment.
 ///
 /// # Errors
 /// [`Error`] with the status 400.
 pub fn attachment_spec(body: &[u8], version: Microversion) -> Result<AttachmentSpec, Error> {
-    let form = if version.at_least(MODE_SINCE) { CREATE_WITH_MODE } else { CREATE };
-    let members = read(body, "attachment", &form, &[])?;
+    let members = parse_member(body, "attachment", &CREATE, version)?;
     Ok(AttachmentSpec {
         volume: members.text("volume_uuid").unwrap_or_default(),
         instance: members.id("instance_uuid"),
@@ -45,15 +42,21 @@ pub fn attachment_spec(body: &[u8], version: Microversion) -> Result<AttachmentS
     })
 }
 
-const UPDATE: Form =
-    Form::new(&[("connector", Rule::Object { min: 1, null: false })]).required(&["connector"]);
+/// `PUT /attachments/{id}`. Cinder: `cinder/api/schemas/attachments.py`, `update`.
+pub(super) const UPDATE: Rule =
+    closed(&[Check::Fields(&[Field::required("attachment", CONNECTION)]), Check::Closed]);
+
+pub(super) const CONNECTION: Rule =
+    closed(&[Check::Fields(&[Field::required("connector", CONNECTOR)]), Check::Closed]);
+
+const CONNECTOR: Rule = Rule { types: &[Type::Object], checks: &[Check::MinMembers(1)] };
 
 /// Reads a body that connects a host by an attachment.
 ///
 /// # Errors
 /// [`Error`] with the status 400.
 pub fn attachment_connector(body: &[u8]) -> Result<Connector, Error> {
-    let members = read(body, "attachment", &UPDATE, &[])?;
+    let members = parse_member(body, "attachment", &UPDATE, Microversion::MAX)?;
     connector(&members).ok_or(Error::Malformed)
 }
 

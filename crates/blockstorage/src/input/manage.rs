@@ -2,45 +2,51 @@
 
 use serde_json::Value;
 
-use super::trimmed;
 use crate::{
     error::Error,
     ops::{ManageSnapshotSpec, ManageVolumeSpec},
-    schema::{Form, Members, Rule, read},
+    schema::{
+        Check, Field, Members, Rule, closed,
+        kinds::{
+            BOOLEAN, BRACKET_HOST, DESCRIPTION, META_OR_NULL, OBJECT_OR_STRING,
+            OBJECT_STRING_OR_NULL, TEXT_OR_NULL, UUID,
+        },
+        parse_member,
+    },
     version::Microversion,
 };
 
-/// From this version on a cluster may be named in place of a back end.
-const CLUSTER_SINCE: u16 = 16;
+/// `POST /manageable_volumes`. Cinder: `cinder/api/schemas/volume_manage.py`.
+pub(super) const VOLUME: Rule =
+    closed(&[Check::Fields(&[Field::required("volume", MANAGED_VOLUME)]), Check::Closed]);
 
-const TEXT: Rule = Rule::Text { min: 0, null: true };
-
-const VOLUME: Form = Form::new(&[
-    ("host", TEXT),
-    ("cluster", TEXT),
-    ("ref", Rule::Any),
-    ("name", TEXT),
-    ("description", TEXT),
-    ("volume_type", TEXT),
-    ("availability_zone", TEXT),
-    ("bootable", Rule::Bool),
-    ("metadata", Rule::Meta { null: true }),
-])
-.required(&["ref"]);
+pub(super) const MANAGED_VOLUME: Rule = closed(&[
+    Check::Fields(&[
+        Field::new("description", DESCRIPTION),
+        Field::new("availability_zone", TEXT_OR_NULL),
+        Field::new("bootable", BOOLEAN),
+        Field::new("volume_type", TEXT_OR_NULL),
+        Field::new("name", TEXT_OR_NULL),
+        Field::new("host", BRACKET_HOST),
+        Field::required("ref", OBJECT_OR_STRING),
+        Field::new("metadata", META_OR_NULL),
+        Field::since("cluster", 16, TEXT_OR_NULL),
+    ]),
+    Check::Closed,
+]);
 
 /// Reads a body that asks for a volume to be taken over.
 ///
 /// # Errors
 /// [`Error`] with the status 400.
 pub fn manage_volume_spec(body: &[u8], version: Microversion) -> Result<ManageVolumeSpec, Error> {
-    let members = read(body, "volume", &VOLUME, &[])?;
-    let cluster = members.text("cluster").filter(|_| version.at_least(CLUSTER_SINCE));
+    let members = parse_member(body, "volume", &VOLUME, version)?;
     Ok(ManageVolumeSpec {
         host: members.text("host"),
-        cluster,
+        cluster: members.text("cluster"),
         reference: source_name(&members),
-        name: trimmed(&members, "name"),
-        description: trimmed(&members, "description"),
+        name: members.trimmed("name"),
+        description: members.trimmed("description"),
         volume_type: members.text("volume_type"),
         availability_zone: members.text("availability_zone"),
         bootable: members.bool("bootable").unwrap_or_default(),
@@ -48,26 +54,32 @@ pub fn manage_volume_spec(body: &[u8], version: Microversion) -> Result<ManageVo
     })
 }
 
-const SNAPSHOT: Form = Form::new(&[
-    ("volume_id", Rule::Id { null: false }),
-    ("ref", Rule::Any),
-    ("name", TEXT),
-    ("description", TEXT),
-    ("metadata", Rule::Meta { null: true }),
-])
-.required(&["ref", "volume_id"]);
+/// `POST /manageable_snapshots`. Cinder: `cinder/api/schemas/snapshot_manage.py`.
+pub(super) const SNAPSHOT: Rule =
+    closed(&[Check::Fields(&[Field::required("snapshot", MANAGED_SNAPSHOT)]), Check::Closed]);
+
+pub(super) const MANAGED_SNAPSHOT: Rule = closed(&[
+    Check::Fields(&[
+        Field::new("description", DESCRIPTION),
+        Field::new("metadata", META_OR_NULL),
+        Field::new("name", TEXT_OR_NULL),
+        Field::required("ref", OBJECT_STRING_OR_NULL),
+        Field::required("volume_id", UUID),
+    ]),
+    Check::Closed,
+]);
 
 /// Reads a body that asks for a snapshot to be taken over.
 ///
 /// # Errors
 /// [`Error`] with the status 400.
 pub fn manage_snapshot_spec(body: &[u8]) -> Result<ManageSnapshotSpec, Error> {
-    let members = read(body, "snapshot", &SNAPSHOT, &[])?;
+    let members = parse_member(body, "snapshot", &SNAPSHOT, Microversion::MAX)?;
     Ok(ManageSnapshotSpec {
         volume_id: members.text("volume_id").unwrap_or_default(),
         reference: source_name(&members),
-        name: trimmed(&members, "name"),
-        description: trimmed(&members, "description"),
+        name: members.trimmed("name"),
+        description: members.trimmed("description"),
         metadata: members.pairs("metadata").unwrap_or_default(),
     })
 }

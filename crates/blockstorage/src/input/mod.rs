@@ -1,4 +1,4 @@
-//! Request bodies: from bytes to what operations take.
+//! Request bodies: from bytes to the arguments of operations.
 //!
 //! A body that isn't of the right form is refused with the text that clients know, before anything
 //! is looked up. Which members there may be depends on the version.
@@ -6,13 +6,18 @@
 mod action;
 mod attachment;
 mod backup;
+mod consistency;
 mod group;
+mod group_type;
 mod hints;
 mod manage;
-mod resources;
+mod qos;
+pub(crate) mod quota;
 mod service;
+mod snapshot;
 mod transfer;
 mod volume;
+mod volume_type;
 
 pub use self::{
     action::{VolumeAction, volume_action},
@@ -20,29 +25,38 @@ pub use self::{
     backup::{
         BackupAction, backup_action, backup_change, backup_record, backup_spec, restore_spec,
     },
-    group::{
-        GroupAction, cgsnapshot_spec, consistency_change, consistency_delete,
-        consistency_source_spec, consistency_spec, group_action, group_change,
-        group_snapshot_action, group_snapshot_spec, group_source_spec, group_spec, group_specs,
-        group_type_change, group_type_spec,
+    consistency::{
+        cgsnapshot_spec, consistency_change, consistency_delete, consistency_source_spec,
+        consistency_spec,
     },
+    group::{
+        GroupAction, group_action, group_change, group_snapshot_action, group_snapshot_spec,
+        group_source_spec, group_spec,
+    },
+    group_type::{group_specs, group_type_change, group_type_spec},
     hints::scheduler_hints,
     manage::{manage_snapshot_spec, manage_volume_spec},
-    resources::{
-        SnapshotAction, TypeAction, default_type_name, encryption_change, extra_spec, extra_specs,
-        metadata, metadata_item, snapshot_action, snapshot_change, snapshot_spec, type_action,
+    qos::{qos_change, qos_keys, qos_spec},
+    service::{CleanupRequest, ServiceRequest, cleanup_request, cluster_request, service_request},
+    snapshot::{SnapshotAction, snapshot_action, snapshot_change, snapshot_spec},
+    transfer::{transfer_key, transfer_spec},
+    volume::{metadata, metadata_item, volume_change, volume_spec},
+    volume_type::{
+        TypeAction, default_type_name, encryption_change, extra_spec, extra_specs, type_action,
         type_change, type_encryption, type_spec,
     },
-    service::{CleanupRequest, ServiceRequest, cleanup_request, cluster_request, service_request},
-    transfer::{qos_change, qos_keys, qos_spec, transfer_key, transfer_spec},
-    volume::{volume_change, volume_spec},
 };
 
 use serde_json::Value;
 
-use crate::{error::Error, schema::Members};
+use crate::{
+    Pairs,
+    error::Error,
+    schema::{ITEMS_MAX, Members, Rule, pairs_of},
+    version::Microversion,
+};
 
-/// The one action of the body of a request to `/action`, and its argument.
+/// Returns the one action of the body of a request to `/action`, and its argument.
 pub(crate) fn one_action(body: &[u8]) -> Result<(String, Value), Error> {
     let body: Value = serde_json::from_slice(body).map_err(|_| Error::MalformedBody)?;
     let Value::Object(members) = body else { return Err(Error::MalformedBody) };
@@ -53,23 +67,46 @@ pub(crate) fn one_action(body: &[u8]) -> Result<(String, Value), Error> {
     }
 }
 
-/// The member that was meant by `key`, or by the older `display_` and it.
-fn either<'m>(members: &'m Members, key: &'m str, old: &'m str) -> &'m str {
+/// Checks the argument of an action against its table, and returns its members; null has none.
+fn argument_of(
+    action: &str,
+    argument: Value,
+    rule: &Rule,
+    version: Microversion,
+) -> Result<Members, Error> {
+    rule.check(action, &argument, version)?;
+    match argument {
+        Value::Object(members) => Ok(Members(members)),
+        _ => Ok(Members::default()),
+    }
+}
+
+/// Returns `key`, or `old` where only that is there.
+fn either<'m>(members: &Members, key: &'m str, old: &'m str) -> &'m str {
     if members.has(old) && !members.has(key) { old } else { key }
 }
 
-/// A text without blanks around it, if there is one.
-fn trimmed(members: &Members, key: &str) -> Option<Box<str>> {
-    members.text(key).map(|text| text.trim().into())
+/// Returns the one pair of a body, which must be about `key`.
+fn one_pair(members: &Members, key: &str) -> Result<Pairs, Error> {
+    if members.has(key) {
+        Ok(pairs_of(&members.0))
+    } else {
+        Err(Error::request("Request body and URI mismatch"))
+    }
 }
 
-/// Refuses texts that are too long.
-fn check_length(text: Option<&str>, name: &str) -> Result<(), Error> {
-    let most = crate::schema::TEXT_MAX;
-    match text.map(|text| text.chars().count()) {
-        Some(count) if count > most => {
-            Err(Error::input(format!("{name} has {count} characters, more than {most}.")))
+/// Returns the items of a list that is written with commas, each once.
+fn listed(members: &Members, name: &str) -> Result<Vec<Box<str>>, Error> {
+    let text = members.text(name).unwrap_or_default();
+    let mut items: Vec<Box<str>> = Vec::new();
+    for item in text.split(',').map(str::trim) {
+        if item.is_empty() || items.iter().any(|other| **other == *item) {
+            continue;
         }
-        _ => Ok(()),
+        if items.len() == ITEMS_MAX {
+            return Err(Error::input(format!("{name} has more than {ITEMS_MAX} items.")));
+        }
+        items.push(item.into());
     }
+    Ok(items)
 }

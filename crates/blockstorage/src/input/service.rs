@@ -1,23 +1,35 @@
 //! Bodies about services.
 
-use serde_json::Value;
-
 use crate::{
-    error::Error,
-    id::parse_id,
+    error::{Error, Missing},
     ops::StuckFilter,
     rows::WorkTarget,
-    schema::{Form, Members, Rule, TEXT_MAX},
+    schema::{
+        Check, Field, Rule, closed,
+        format::Format,
+        kinds::{
+            BOOLEAN, BRACKET_HOST, HOST, NAME, SERVICE_ID, STRING, STRING_OR_NULL, TEXT_1,
+            TEXT_OR_NULL, UUID_OR_NULL,
+        },
+        parse,
+    },
+    version::Microversion,
 };
 
-const TEXT: Rule = Rule::Text { min: 0, null: true };
+/// The version in which clusters could be frozen and failed over.
+const CLUSTER_SINCE: u16 = 26;
 
-/// What is to be done with services.
+/// The version in which log levels could be read and set.
+const LOG_SINCE: u16 = 32;
+
+/// A request about services, or about the log of the program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceRequest {
-    /// Where.
+    /// The host.
     pub host: Option<Box<str>>,
-    /// What they do.
+    /// The cluster.
+    pub cluster: Option<Box<str>>,
+    /// The binary of the service.
     pub binary: Option<Box<str>>,
     /// The same by an older name.
     pub service: Option<Box<str>>,
@@ -30,86 +42,189 @@ pub struct ServiceRequest {
 }
 
 impl ServiceRequest {
-    /// Where it is to be done.
+    /// Returns the host.
     ///
     /// # Errors
-    /// [`Error`] with the status 400 when that isn't said.
+    /// [`Error`] with the status 400 when the body has none.
     pub fn host(&self) -> Result<&str, Error> {
         let host = self.host.as_deref().filter(|host| !host.is_empty());
         host.ok_or_else(|| Error::input("Host field is missing."))
     }
 
-    /// What the service does to which it is to be done.
+    /// Returns the host of a request that may name a cluster in its place.
+    /// Cinder: `cinder/api/common.py`, `get_cluster_host`.
     ///
     /// # Errors
-    /// [`Error`] with the status 400 when that isn't said.
+    /// [`Error`] with the status 400 for neither or both, 404 for a cluster, of which there is none.
+    pub fn host_or_cluster(&self, version: Microversion) -> Result<&str, Error> {
+        if !version.at_least(CLUSTER_SINCE) {
+            return self.host();
+        }
+        let host = self.host.as_deref().filter(|host| !host.is_empty());
+        let cluster = self.cluster.as_deref().filter(|cluster| !cluster.is_empty());
+        match (host, cluster) {
+            (Some(host), None) => Ok(host),
+            (None, Some(name)) => {
+                let binary = crate::rows::Service::VOLUME.into();
+                Err(Missing::Cluster { binary, name: name.into() }.into())
+            }
+            _ => Err(Error::input("One and only one of cluster and host must be set.")),
+        }
+    }
+
+    /// Returns the binary of the service.
+    ///
+    /// # Errors
+    /// [`Error`] with the status 400 when the body has none.
     pub fn binary(&self) -> Result<&str, Error> {
         let binary = self.binary.as_deref().or(self.service.as_deref());
         binary
             .filter(|binary| !binary.is_empty())
             .ok_or_else(|| Error::input("Binary or service field is missing."))
     }
-
-    /// Why it is to be done.
-    ///
-    /// # Errors
-    /// [`Error`] with the status 400 when that isn't said, or with too many words.
-    pub fn reason(&self) -> Result<&str, Error> {
-        let reason = self
-            .disabled_reason
-            .as_deref()
-            .map(str::trim)
-            .filter(|reason| (1..=TEXT_MAX).contains(&reason.chars().count()));
-        reason.ok_or_else(|| {
-            Error::input("Disabled reason contains invalid characters or is too long.")
-        })
-    }
 }
 
-fn object(body: &[u8], form: &Form) -> Result<Members, Error> {
-    let body: Value = serde_json::from_slice(body).map_err(|_| Error::MalformedBody)?;
-    form.check("", &body)?;
-    match body {
-        Value::Object(members) => Ok(Members(members)),
-        _ => Err(Error::MalformedBody),
-    }
-}
+/// `PUT /os-services/enable` and `disable`. Cinder: `cinder/api/schemas/services.py`.
+pub(super) const ENABLE: Rule = closed(&[
+    Check::Fields(&[
+        Field::new("binary", TEXT_1),
+        Field::new("host", BRACKET_HOST),
+        Field::new("cluster", TEXT_OR_NULL),
+        Field::new("service", TEXT_1),
+    ]),
+    Check::AnyOf(&["binary", "service"]),
+    Check::Closed,
+]);
 
-/// Reads the body of a request about services.
+/// `PUT /os-services/disable-log-reason`. Cinder: `cinder/api/schemas/services.py`.
+pub(super) const DISABLE_FOR: Rule = closed(&[
+    Check::Fields(&[
+        Field::new("binary", TEXT_1),
+        Field::new("host", BRACKET_HOST),
+        Field::new("cluster", TEXT_OR_NULL),
+        Field::new("service", TEXT_1),
+        Field::new(
+            "disabled_reason",
+            Rule {
+                types: STRING,
+                checks: &[Check::MinChars(1), Check::MaxChars(255), Check::Format(Format::Reason)],
+            },
+        ),
+    ]),
+    Check::AnyOf(&["binary", "service"]),
+    Check::Closed,
+]);
+
+/// `PUT /os-services/freeze` and `thaw`. Cinder: `cinder/api/schemas/services.py`.
+pub(super) const FREEZE: Rule = closed(&[
+    Check::Fields(&[Field::new("cluster", TEXT_OR_NULL), Field::new("host", BRACKET_HOST)]),
+    Check::Closed,
+]);
+
+/// `PUT /os-services/failover_host` and `failover`. Cinder: `cinder/api/schemas/services.py`.
+pub(super) const FAILOVER: Rule = closed(&[
+    Check::Fields(&[
+        Field::new("host", BRACKET_HOST),
+        Field::new("backend_id", TEXT_OR_NULL),
+        Field::new("cluster", TEXT_OR_NULL),
+    ]),
+    Check::Closed,
+]);
+
+const LOG_BINARY: Rule = Rule {
+    types: STRING,
+    checks: &[Check::OneOf(&[
+        "cinder-scheduler",
+        "cinder-volume",
+        "cinder-backup",
+        "cinder-api",
+        "",
+        "*",
+    ])],
+};
+
+/// `PUT /os-services/set-log`. Cinder: `cinder/api/schemas/services.py`.
+pub(super) const SET_LOG: Rule = closed(&[
+    Check::Fields(&[
+        Field::new("binary", LOG_BINARY),
+        Field::new("server", TEXT_OR_NULL),
+        Field::new("prefix", TEXT_OR_NULL),
+        Field::new(
+            "level",
+            Rule { types: STRING_OR_NULL, checks: &[Check::Format(Format::Level)] },
+        ),
+    ]),
+    Check::Closed,
+]);
+
+/// `PUT /os-services/get-log`. Cinder: `cinder/api/schemas/services.py`.
+pub(super) const GET_LOG: Rule = closed(&[
+    Check::Fields(&[
+        Field::new("binary", LOG_BINARY),
+        Field::new("server", TEXT_OR_NULL),
+        Field::new("prefix", TEXT_OR_NULL),
+    ]),
+    Check::Closed,
+]);
+
+/// Reads the body of a request about services; `action` is the last segment of its path.
 ///
 /// # Errors
-/// [`Error`] with the status 400.
-pub fn service_request(body: &[u8]) -> Result<ServiceRequest, Error> {
-    const FORM: Form = Form::new(&[
-        ("host", TEXT),
-        ("binary", TEXT),
-        ("service", TEXT),
-        ("disabled_reason", Rule::LongText),
-        ("prefix", TEXT),
-        ("server", TEXT),
-        ("level", TEXT),
-    ])
-    .open(true);
-    let members = object(body, &FORM)?;
+/// [`Error`] with the status 400, also for an unknown action and for one of a later version.
+pub fn service_request(
+    action: &str,
+    body: &[u8],
+    version: Microversion,
+) -> Result<ServiceRequest, Error> {
+    let rule = match action {
+        "enable" | "disable" => &ENABLE,
+        "disable-log-reason" => &DISABLE_FOR,
+        "freeze" | "thaw" => &FREEZE,
+        "failover_host" => &FAILOVER,
+        "failover" if version.at_least(CLUSTER_SINCE) => &FAILOVER,
+        "set-log" if version.at_least(LOG_SINCE) => &SET_LOG,
+        "get-log" if version.at_least(LOG_SINCE) => &GET_LOG,
+        _ => return Err(Error::input("Unknown action")),
+    };
+    let members = parse(body, rule, version)?;
     Ok(ServiceRequest {
         host: members.text("host"),
+        cluster: members.text("cluster"),
         binary: members.text("binary"),
         service: members.text("service"),
-        disabled_reason: members.text("disabled_reason"),
+        disabled_reason: members.trimmed("disabled_reason"),
         prefix: members.text("prefix"),
         level: members.text("level"),
     })
 }
 
-/// Reads the body of a request about a cluster: its name, and what its services do.
+/// `PUT /clusters/enable`. Cinder: `cinder/api/schemas/clusters.py`.
+pub(super) const ENABLE_CLUSTER: Rule = closed(&[
+    Check::Fields(&[Field::required("name", NAME), Field::new("binary", TEXT_OR_NULL)]),
+    Check::Closed,
+]);
+
+/// `PUT /clusters/disable`. Cinder: `cinder/api/schemas/clusters.py`.
+pub(super) const DISABLE_CLUSTER: Rule = closed(&[
+    Check::Fields(&[
+        Field::required("name", NAME),
+        Field::new("binary", TEXT_OR_NULL),
+        Field::new(
+            "disabled_reason",
+            Rule { types: STRING_OR_NULL, checks: &[Check::Format(Format::Reason)] },
+        ),
+    ]),
+    Check::Closed,
+]);
+
+/// Reads the body of a request about a cluster: its name, and the binary of its services. `enable` is
+/// the action; else it is disabled.
 ///
 /// # Errors
 /// [`Error`] with the status 400.
-pub fn cluster_request(body: &[u8]) -> Result<(Box<str>, Option<Box<str>>), Error> {
-    const FORM: Form =
-        Form::new(&[("name", Rule::Name), ("binary", TEXT), ("disabled_reason", TEXT)])
-            .required(&["name"]);
-    let members = object(body, &FORM)?;
+pub fn cluster_request(enable: bool, body: &[u8]) -> Result<(Box<str>, Option<Box<str>>), Error> {
+    let rule = if enable { &ENABLE_CLUSTER } else { &DISABLE_CLUSTER };
+    let members = parse(body, rule, Microversion::MAX)?;
     Ok((members.text("name").unwrap_or_default(), members.text("binary")))
 }
 
@@ -130,28 +245,34 @@ pub struct CleanupRequest {
     pub is_up: Option<bool>,
 }
 
+/// `POST /workers/cleanup`. Cinder: `cinder/api/schemas/workers.py`.
+pub(super) const CLEANUP: Rule = closed(&[
+    Check::Fields(&[
+        Field::new("cluster_name", HOST),
+        Field::new("disabled", BOOLEAN),
+        Field::new("host", HOST),
+        Field::new("is_up", BOOLEAN),
+        Field::new(
+            "binary",
+            Rule { types: &[], checks: &[Check::OneOf(&["cinder-volume", "cinder-scheduler"])] },
+        ),
+        Field::new("resource_id", UUID_OR_NULL),
+        Field::new("resource_type", Rule { types: STRING_OR_NULL, checks: &[Check::MaxChars(40)] }),
+        Field::new("service_id", SERVICE_ID),
+    ]),
+    Check::Closed,
+]);
+
 /// Reads the body of a request to `/workers/cleanup`.
 ///
 /// # Errors
 /// [`Error`] with the status 400.
 pub fn cleanup_request(body: &[u8]) -> Result<CleanupRequest, Error> {
-    const FORM: Form = Form::new(&[
-        ("cluster_name", TEXT),
-        ("host", TEXT),
-        ("service_id", Rule::Any),
-        ("binary", TEXT),
-        ("disabled", Rule::Bool),
-        ("is_up", Rule::Bool),
-        ("resource_type", TEXT),
-        ("resource_id", Rule::Id { null: true }),
-    ]);
-    let members = object(body, &FORM)?;
-    let kind = members.text("resource_type").map(|text| kind_of(&text)).transpose()?;
+    let members = parse(body, &CLEANUP, Microversion::MAX)?;
+    // The reference takes the empty string for none.
+    let kind = members.lower("resource_type").map(|text| kind_of(&text)).transpose()?;
     Ok(CleanupRequest {
-        filter: StuckFilter {
-            kind,
-            id: members.text("resource_id").and_then(|text| parse_id(&text)),
-        },
+        filter: StuckFilter { kind, id: members.id("resource_id") },
         host: members.text("host"),
         binary: members.text("binary"),
         cluster: members.text("cluster_name"),
@@ -161,7 +282,7 @@ pub fn cleanup_request(body: &[u8]) -> Result<CleanupRequest, Error> {
 }
 
 fn kind_of(text: &str) -> Result<WorkTarget, Error> {
-    match &*text.to_lowercase() {
+    match text {
         "volume" => Ok(WorkTarget::Volume),
         "snapshot" => Ok(WorkTarget::Snapshot),
         text => {
@@ -181,12 +302,14 @@ mod tests {
 
     #[test]
     fn refusals_are_those_that_clients_know() {
-        let request = service_request(br#"{"binary": "cinder-volume"}"#).unwrap();
+        let request =
+            service_request("enable", br#"{"binary": "cinder-volume"}"#, Microversion::MAX)
+                .unwrap();
         assert_eq!(
             request.host().unwrap_err().to_string(),
             "Invalid input received: Host field is missing."
         );
-        assert!(request.binary().is_ok() && request.reason().is_err());
+        assert!(request.binary().is_ok());
         let error = cleanup_request(br#"{"resource_type": "zz"}"#).unwrap_err();
         assert_eq!(
             error.to_string(),

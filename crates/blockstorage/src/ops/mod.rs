@@ -62,6 +62,7 @@ pub use self::{
     volumes::*,
 };
 pub(crate) use self::{
-    backups::{has_dependents, name_meanwhile},
-    groups::is_consistency_type,
+    backups::{check_backup_status, has_dependents, name_meanwhile},
+    groups::{check_group_snapshot_status, check_group_status, is_consistency_type},
+    snapshots::check_snapshot_status,
 };

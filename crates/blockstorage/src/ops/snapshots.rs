@@ -222,16 +222,24 @@ pub fn reset_snapshot_status(
     status: &str,
 ) -> Result<(), Error> {
     cx.caller.check(policy::SNAPSHOT_RESET_STATUS)?;
-    let parsed = SnapshotStatus::parse(status).ok_or_else(|| {
-        Error::request(format!(
-            "Snapshot status: {status} is invalid, valid statuses are: {RESET_STATUSES}."
-        ))
-    })?;
+    let parsed = parse_status(status)?;
     let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
     cx.caller.check_on(policy::SNAPSHOT_RESET_STATUS, &row)?;
     cancel(txn, cx, (WorkTarget::Snapshot, row.id))?;
     row.status = parsed;
     write(txn, cx.now, row)
+}
+
+fn parse_status(text: &str) -> Result<SnapshotStatus, Error> {
+    SnapshotStatus::parse(&text.to_lowercase()).ok_or_else(|| {
+        Error::request(format!(
+            "Snapshot status: {text} is invalid, valid statuses are: {RESET_STATUSES}."
+        ))
+    })
+}
+
+pub(crate) fn check_snapshot_status(text: &str) -> Result<(), Error> {
+    parse_status(text).map(drop)
 }
 
 /// Notes how far whoever makes or deletes a snapshot elsewhere has come; `progress` in percent.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use statehold_store::{KeyRange, Order, ReadView, Table as _, WriteTxn};
 use uuid::Uuid;
 
@@ -11,8 +11,10 @@ use crate::{
     caller::{Caller, policy},
     config::Config,
     error::Error,
+    input::quota::{CLASS_LIMITS, QUOTA_CLASS_SET, QUOTA_SET},
     rows::{QuotaClassLimit, QuotaLimit, QuotaResource},
-    schema::{Form, read},
+    schema::{SIZE_GIB_MAX, format::integer, parse_member},
+    version::Microversion,
 };
 
 /// A quota set: a member for each thing that has a quota.
@@ -116,48 +118,44 @@ impl QuotaSet {
     }
 }
 
-/// The limits of a body, by what they are for.
+/// Returns the limits of a body, by resource.
 fn limits(
     view: &impl ReadView,
-    body: &[u8],
-    key: &'static str,
+    members: &Map<String, Value>,
     called: &str,
+    read: impl Fn(&str, &Value) -> Result<i64, Error>,
 ) -> Result<Vec<(QuotaResource, i64)>, Error> {
-    const FORM: Form = Form::new(&[]).open(true);
-    let members = read(body, key, &FORM, &[])?;
-    if members.0.is_empty() {
-        return Err(crate::schema::SchemaError::empty(key).into());
-    }
     let known: Vec<_> =
         quota_resources(view).into_iter().map(|resource| (resource.name(view), resource)).collect();
     let (mut limits, mut unknown) = (Vec::new(), Vec::new());
-    for (name, value) in &members.0 {
-        if name == "tenant_id" || name == "id" {
-            continue;
+    for (name, value) in members {
+        match known.iter().find(|(known, _)| known == name) {
+            Some((_, resource)) => limits.push((*resource, read(name, value)?)),
+            None => unknown.push(name.as_str()),
         }
-        let Some((_, resource)) = known.iter().find(|(known, _)| known == name) else {
-            unknown.push(name.as_str());
-            continue;
-        };
-        let limit = match value {
-            Value::String(text) => text.parse().ok(),
-            value => value.as_i64(),
-        };
-        let limit: i64 =
-            limit.ok_or_else(|| Error::request(format!("{name} must be an integer")))?;
-        if limit < -1 {
-            return Err(Error::request(format!("{name} must be >= -1")));
-        }
-        if limit > i64::from(crate::schema::SIZE_GIB_MAX) {
-            let most = crate::schema::SIZE_GIB_MAX;
-            return Err(Error::request(format!("{name} must be <= {most}")));
-        }
-        limits.push((*resource, limit));
     }
     if !unknown.is_empty() {
-        return Err(Error::input(format!("Bad key(s) in {called}: {}", unknown.join(","))));
+        return Err(Error::input(format!("Bad key(s) in {called}: {}", unknown.join(", "))));
     }
     Ok(limits)
+}
+
+/// Reads a limit of a project as Python's `int` does.
+/// Cinder: `cinder/api/api_utils.py`, `validate_integer`.
+fn project_limit(name: &str, value: &Value) -> Result<i64, Error> {
+    const MAX: i64 = SIZE_GIB_MAX as i64;
+    let limit = match value {
+        Value::String(text) => integer(text),
+        value => value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from)),
+    };
+    match limit {
+        None => Err(Error::request(format!("{name} must be an integer"))),
+        Some(..-1) => Err(Error::request(format!("{name} must be >= -1"))),
+        Some(limit) => i64::try_from(limit)
+            .ok()
+            .filter(|limit| *limit <= MAX)
+            .ok_or_else(|| Error::request(format!("{name} must be <= {MAX}"))),
+    }
 }
 
 /// Sets what a project may have, from the body of a request.
@@ -172,7 +170,10 @@ pub fn set_quotas(
     body: &[u8],
 ) -> Result<(), Error> {
     caller.check_in(policy::QUOTA_UPDATE, project)?;
-    let limits = limits(txn, body, "quota_set", "quota set")?;
+    let mut members = parse_member(body, "quota_set", &QUOTA_SET, Microversion::MAX)?.0;
+    // Clients send back the set that they read, with the project's ID.
+    members.retain(|name, _| name != "tenant_id" && name != "id");
+    let limits = limits(txn, &members, "quota set", project_limit)?;
     for &(resource, limit) in &limits {
         let Usage { in_use, reserved } = quota_usage(txn, config, project, resource);
         let used = in_use + reserved;
@@ -212,7 +213,20 @@ pub fn set_class_quotas(
     body: &[u8],
 ) -> Result<(), Error> {
     caller.check(policy::QUOTA_CLASS_UPDATE)?;
-    for (resource, limit) in limits(txn, body, "quota_class_set", "quota class set")? {
+    let members = parse_member(body, "quota_class_set", &QUOTA_CLASS_SET, Microversion::MAX)?.0;
+    // The keys come first: a value is checked once each key is known.
+    limits(txn, &members, "quota class set", |_, _| Ok(0))?;
+    let checked = Value::Object(members);
+    CLASS_LIMITS.check("quota_class_set", &checked, Microversion::MAX)?;
+    let Value::Object(members) = checked else { return Err(Error::MalformedBody) };
+    let limits = limits(txn, &members, "quota class set", |name, value| {
+        let limit = match value {
+            Value::String(text) => text.trim_end().parse().ok(),
+            value => value.as_i64(),
+        };
+        limit.ok_or_else(|| Error::request(format!("{name} must be an integer")))
+    })?;
+    for (resource, limit) in limits {
         let QuotaResource { kind, volume_type } = resource;
         let class = class.into();
         txn.upsert::<QuotaClassLimit>(QuotaClassLimit { class, kind, volume_type, limit })?;

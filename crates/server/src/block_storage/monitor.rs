@@ -64,7 +64,7 @@ async fn allowed(cloud: &Cloud, head: &mut Parts, base: &str) -> Result<(), Resp
         // Every caller is an admin by any token, so that none is needed.
         Auth::Open => Ok(()),
         auth @ Auth::Keystone(_) => {
-            let caller = auth.caller(head, base).await?;
+            let caller = auth.caller(head, base, cloud.policy()).await?;
             let checked = caller.check(policy::POOLS);
             checked.map_err(|error| Refusal::from(error).into_response())
         }

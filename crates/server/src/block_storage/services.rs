@@ -33,12 +33,6 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::write("PUT", "/v3/clusters/{action}", change_cluster).since(7),
 ];
 
-/// From this version on copies of back ends elsewhere are used by another call.
-const FAILOVER_SINCE: u16 = 26;
-
-/// From this version on log levels can be asked for and changed.
-const LOG_SINCE: u16 = 32;
-
 /// The binary that answers requests, which is no service.
 const API: &str = "cinder-api";
 
@@ -73,24 +67,23 @@ fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
 fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     let (cx, action) = (&call.cx, call.segment("action"));
     cx.caller.check(policy::SERVICE_UPDATE)?;
-    let request = input::service_request(call.body)?;
+    let request = input::service_request(action, call.body, cx.version)?;
     match action {
         "enable" => enable_service(txn, cx, request.host()?, request.binary()?)?,
         "disable" => disable_service(txn, cx, request.host()?, request.binary()?, None)?,
         "disable-log-reason" => {
-            let reason = request.reason()?;
-            disable_service(txn, cx, request.host()?, request.binary()?, Some(reason.into()))?;
+            let reason = request.disabled_reason.clone();
+            disable_service(txn, cx, request.host()?, request.binary()?, reason)?;
         }
         "freeze" | "thaw" => {
-            freeze_service(txn, cx, request.host()?, action == "freeze")?;
+            let host = request.host_or_cluster(cx.version)?;
+            freeze_service(txn, cx, host, action == "freeze")?;
             return Ok(Answer::done(StatusCode::OK));
         }
         "failover_host" => failover_service(txn, cx, request.host()?)?,
-        "failover" if cx.version.at_least(FAILOVER_SINCE) => {
-            failover_service(txn, cx, request.host()?)?;
-        }
-        "get-log" if cx.version.at_least(LOG_SINCE) => return log_levels(txn, call, &request),
-        "set-log" if cx.version.at_least(LOG_SINCE) => return set_log_level(&request),
+        "failover" => failover_service(txn, cx, request.host_or_cluster(cx.version)?)?,
+        "get-log" => return log_levels(txn, call, &request),
+        "set-log" => return set_log_level(&request),
         _ => return Err(Error::Input("Unknown action".into()).into()),
     }
     let row = find_service(txn, request.host()?, request.binary()?)?;
@@ -134,8 +127,8 @@ fn log_levels(
 fn set_log_level(request: &ServiceRequest) -> Result<Answer, Refusal> {
     let level = request.level.as_deref().unwrap_or_default();
     let parsed = logging::parse(level);
-    let parsed = parsed
-        .ok_or_else(|| Error::Input(format!("'{level}' is not a valid log level.").into()))?;
+    let parsed =
+        parsed.ok_or_else(|| Error::Input(format!("{level} is not a valid log level.").into()))?;
     // Nothing else logs under another prefix.
     if logging::is_of(request.prefix.as_deref().unwrap_or_default()) {
         logging::set(parsed);
@@ -243,9 +236,11 @@ fn show_cluster(_: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
 
 fn change_cluster(_: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::CLUSTER_UPDATE)?;
-    if !matches!(call.segment("action"), "enable" | "disable") {
-        return Err(Refusal::later());
-    }
-    let (name, binary) = input::cluster_request(call.body)?;
+    let enable = match call.segment("action") {
+        "enable" => true,
+        "disable" => false,
+        _ => return Err(Refusal::later()),
+    };
+    let (name, binary) = input::cluster_request(enable, call.body)?;
     Err(no_cluster(binary.as_deref(), &name))
 }

@@ -110,15 +110,7 @@ pub fn reset_backup_status(
     status: &str,
 ) -> Result<(), Error> {
     cx.caller.check(policy::BACKUP_RESET_STATUS)?;
-    let parsed = match status {
-        "available" => BackupStatus::Available,
-        "error" => BackupStatus::Error,
-        _ => {
-            return Err(Error::request(format!(
-                "Backup status: {status} is invalid, valid statuses are: ['available', 'error']."
-            )));
-        }
-    };
+    let parsed = parse_status(status)?;
     let row = find_backup(txn, cx.caller, id)?;
     cx.caller.check_on(policy::BACKUP_RESET_STATUS, &**row)?;
     let id = row.id;
@@ -127,4 +119,18 @@ pub fn reset_backup_status(
     let mut row = Backup::clone(row);
     row.status = parsed;
     write(txn, cx, row)
+}
+
+fn parse_status(text: &str) -> Result<BackupStatus, Error> {
+    match &*text.to_lowercase() {
+        "available" => Ok(BackupStatus::Available),
+        "error" => Ok(BackupStatus::Error),
+        _ => Err(Error::request(format!(
+            "Backup status: {text} is invalid, valid statuses are: ['available', 'error']."
+        ))),
+    }
+}
+
+pub(crate) fn check_backup_status(text: &str) -> Result<(), Error> {
+    parse_status(text).map(drop)
 }

@@ -147,10 +147,24 @@ pub fn reset_group_status(
     since(cx, SINCE)?;
     let mut group = Group::clone(find_group(txn, cx, GroupApi::Groups, id)?);
     cx.caller.check_on(policy::GROUP_RESET_STATUS, &group)?;
-    group.status = GroupStatus::parse(status)
-        .ok_or_else(|| GroupRefusal::NoStatus { status: status.into() })?;
+    group.status = parse_status(status)?;
     cancel(txn, cx, (WorkTarget::Group, group.id))?;
     write(txn, cx.now, group)
+}
+
+fn parse_status(text: &str) -> Result<GroupStatus, Error> {
+    if text.trim().is_empty() {
+        return Err(Error::request("Invalid Group Status: The 'status' can not be empty."));
+    }
+    // `in-use` is refused, although the refusal lists it: the reference compares with the statuses of
+    // group snapshots. Cinder: cinder/api/validation/validators.py, _validate_group_status.
+    GroupStatus::parse(&text.to_lowercase())
+        .filter(|status| *status != GroupStatus::InUse)
+        .ok_or_else(|| GroupRefusal::NoStatus { status: text.into() }.into())
+}
+
+pub(crate) fn check_group_status(text: &str) -> Result<(), Error> {
+    parse_status(text).map(drop)
 }
 
 fn since(cx: &Context<'_>, minor: u16) -> Result<(), Error> {

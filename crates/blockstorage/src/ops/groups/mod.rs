@@ -17,6 +17,7 @@ mod types;
 use statehold_store::{Entry, KeyRange, Order, ReadView, Scan, WriteTxn};
 use uuid::Uuid;
 
+pub(crate) use self::{change::check_group_status, snapshots::check_group_snapshot_status};
 pub use self::{
     change::{
         GroupChange, Replication, change_replication, replication_targets, reset_group_status,

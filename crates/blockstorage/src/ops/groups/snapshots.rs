@@ -151,9 +151,21 @@ pub fn reset_group_snapshot_status(
     }
     let mut row = GroupSnapshot::clone(find_group_snapshot(txn, cx, GroupApi::Groups, id)?);
     cx.caller.check_on(policy::GROUP_SNAPSHOT_RESET_STATUS, &row)?;
-    row.status = GroupSnapshotStatus::parse(status)
-        .ok_or_else(|| GroupRefusal::NoSnapshotStatus { status: status.into() })?;
+    row.status = parse_status(status)?;
     row.updated_at = Some(cx.now);
     txn.upsert::<GroupSnapshot>(row)?;
     Ok(())
+}
+
+fn parse_status(text: &str) -> Result<GroupSnapshotStatus, Error> {
+    if text.trim().is_empty() {
+        let text = "Invalid GroupSnapshot Status: The 'status' can not be empty.";
+        return Err(Error::request(text));
+    }
+    GroupSnapshotStatus::parse(&text.to_lowercase())
+        .ok_or_else(|| GroupRefusal::NoSnapshotStatus { status: text.into() }.into())
+}
+
+pub(crate) fn check_group_snapshot_status(text: &str) -> Result<(), Error> {
+    parse_status(text).map(drop)
 }

@@ -170,7 +170,8 @@ pub fn update_group_type(
             "Specify group type name, description or a combination thereof.",
         ));
     }
-    if change.name.as_ref().is_some_and(|name| name.trim().is_empty()) {
+    let blank = |name: &str| !name.is_empty() && name.trim().is_empty();
+    if change.name.as_deref().is_some_and(blank) {
         return Err(Error::request("Group type name can not be empty."));
     }
     if let Some(name) = change.name {

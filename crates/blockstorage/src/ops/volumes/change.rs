@@ -129,12 +129,7 @@ pub fn reset_volume_status(
         ));
     }
     let status = reset.status.as_deref().map(parse_status).transpose()?;
-    let attach_status = match reset.attach_status.as_deref() {
-        None => None,
-        Some("attached") => Some(AttachStatus::Attached),
-        Some("detached") => Some(AttachStatus::Detached),
-        Some(other) => return Err(invalid(other, "Attach", "('attached', 'detached')")),
-    };
+    let attach_status = reset.attach_status.as_deref().map(parse_attach).transpose()?;
     let migration_status = reset.migration_status.as_deref().map(parse_migration).transpose()?;
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check_on(policy::VOLUME_RESET_STATUS, &row)?;
@@ -186,19 +181,42 @@ fn invalid(text: &str, what: &str, valid: &str) -> Error {
 }
 
 fn parse_status(text: &str) -> Result<VolumeStatus, Error> {
-    VolumeStatus::parse(text)
-        .filter(|_| RESET_STATUSES.contains(&format!("'{text}'")))
+    let lower = text.to_lowercase();
+    VolumeStatus::parse(&lower)
+        .filter(|_| RESET_STATUSES.contains(&format!("'{lower}'")))
         .ok_or_else(|| invalid(text, "Volume", RESET_STATUSES))
+}
+
+fn parse_attach(text: &str) -> Result<AttachStatus, Error> {
+    match &*text.to_lowercase() {
+        "attached" => Ok(AttachStatus::Attached),
+        "detached" => Ok(AttachStatus::Detached),
+        _ => Err(invalid(text, "Volume attach", "['attached', 'detached']")),
+    }
 }
 
 fn parse_migration(text: &str) -> Result<Option<MigrationStatus>, Error> {
     let valid = "('migrating', 'error', 'success', 'completing', 'none', 'starting')";
-    match text {
+    let lower = text.to_lowercase();
+    match &*lower {
         "none" => Ok(None),
-        "deleting" => Err(invalid(text, "Migration", valid)),
-        text => match MigrationStatus::parse(text) {
+        "deleting" => Err(invalid(text, "Volume migration", valid)),
+        lower => match MigrationStatus::parse(lower) {
             Some(status) => Ok(Some(status)),
-            None => Err(invalid(text, "Migration", valid)),
+            None => Err(invalid(text, "Volume migration", valid)),
         },
     }
+}
+
+// The reference takes the empty string for none.
+pub(crate) fn check_volume_status(text: &str) -> Result<(), Error> {
+    if text.is_empty() { Ok(()) } else { parse_status(text).map(drop) }
+}
+
+pub(crate) fn check_attach_status(text: &str) -> Result<(), Error> {
+    if text.is_empty() { Ok(()) } else { parse_attach(text).map(drop) }
+}
+
+pub(crate) fn check_migration_status(text: &str) -> Result<(), Error> {
+    if text.is_empty() { Ok(()) } else { parse_migration(text).map(drop) }
 }

@@ -34,6 +34,8 @@ pub use self::{
     },
 };
 
+pub(crate) use self::change::{check_attach_status, check_migration_status, check_volume_status};
+
 use statehold_store::{WriteError, WriteTxn};
 
 use crate::rows::Volume;

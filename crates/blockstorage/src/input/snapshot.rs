@@ -1,0 +1,134 @@
+//! Bodies about snapshots.
+
+use super::{argument_of, either, one_action};
+use crate::{
+    error::Error,
+    ops::{SnapshotChange, SnapshotSpec, check_snapshot_status},
+    schema::{
+        Check, Field, Rule, closed,
+        format::{Format, progress},
+        kinds::{
+            BOOLEAN, DESCRIPTION, META_OR_NULL, STRING, TEXT_OR_NULL, UNBOUNDED, UUID_OR_NULL,
+        },
+        parse_member,
+    },
+    version::Microversion,
+};
+
+/// `POST /snapshots`. Cinder: `cinder/api/schemas/snapshots.py`, `create`.
+pub(super) const CREATE: Rule =
+    closed(&[Check::Fields(&[Field::required("snapshot", SNAPSHOT)]), Check::Closed]);
+
+pub(super) const SNAPSHOT: Rule = closed(&[
+    Check::Fields(&[
+        Field::new("name", TEXT_OR_NULL),
+        Field::new("display_name", TEXT_OR_NULL),
+        Field::new("description", DESCRIPTION),
+        Field::required("volume_id", UUID_OR_NULL),
+        Field::new("force", BOOLEAN),
+        Field::new("metadata", META_OR_NULL),
+    ]),
+    Check::Closed,
+]);
+
+/// Reads a body that asks for a snapshot.
+///
+/// # Errors
+/// [`Error`] with the status 400.
+pub fn snapshot_spec(body: &[u8]) -> Result<SnapshotSpec, Error> {
+    let members = parse_member(body, "snapshot", &CREATE, Microversion::MAX)?;
+    Ok(SnapshotSpec {
+        // Null names a volume that does not exist.
+        volume_id: members.text("volume_id").unwrap_or_else(|| "None".into()),
+        name: members.trimmed(either(&members, "name", "display_name")),
+        description: members.trimmed("description"),
+        force: members.bool("force"),
+        metadata: members.pairs("metadata").unwrap_or_default(),
+    })
+}
+
+/// `PUT /snapshots/{id}`. Cinder: `cinder/api/schemas/snapshots.py`, `update`.
+pub(super) const UPDATE: Rule =
+    closed(&[Check::Fields(&[Field::required("snapshot", CHANGE)]), Check::Closed]);
+
+pub(super) const CHANGE: Rule = closed(&[
+    Check::Fields(&[
+        Field::new("name", TEXT_OR_NULL),
+        Field::new("description", DESCRIPTION),
+        Field::new("display_name", TEXT_OR_NULL),
+        Field::new("display_description", DESCRIPTION),
+    ]),
+    Check::Closed,
+    Check::AnyOf(&["name", "description", "display_name", "display_description"]),
+]);
+
+/// Reads a body that changes a snapshot.
+///
+/// # Errors
+/// [`Error`] with the status 400.
+pub fn snapshot_change(body: &[u8]) -> Result<SnapshotChange, Error> {
+    let members = parse_member(body, "snapshot", &UPDATE, Microversion::MAX)?;
+    let name = either(&members, "name", "display_name");
+    let about = either(&members, "description", "display_description");
+    Ok(SnapshotChange {
+        name: members.has(name).then(|| members.trimmed(name)),
+        description: members.has(about).then(|| members.trimmed(about)),
+    })
+}
+
+/// An action on a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SnapshotAction {
+    /// `os-reset_status`, to a status in lower case.
+    ResetStatus(Box<str>),
+    /// `os-force_delete`.
+    ForceDelete,
+    /// `os-update_snapshot_status`.
+    Report {
+        /// The status.
+        status: Box<str>,
+        /// The progress, in percent.
+        progress: Option<u8>,
+    },
+    /// `os-unmanage`.
+    Unmanage,
+}
+
+/// Cinder: `cinder/api/schemas/admin_actions.py`, `reset_status_snapshot`.
+pub(super) const RESET: Rule =
+    closed(&[Check::Fields(&[Field::required("status", STATUS)]), Check::Closed]);
+
+const STATUS: Rule =
+    Rule { types: STRING, checks: &[Check::Format(Format::Status(check_snapshot_status))] };
+
+/// Cinder: `cinder/api/schemas/snapshot_actions.py`, `update_snapshot_status`.
+pub(super) const REPORT: Rule = closed(&[
+    Check::Fields(&[
+        Field::required("status", UNBOUNDED),
+        Field::new("progress", Rule { types: &[], checks: &[Check::Format(Format::Progress)] }),
+    ]),
+    Check::Closed,
+]);
+
+/// Reads the body of a request to a snapshot's `/action`.
+///
+/// # Errors
+/// [`Error`] with the status 400.
+pub fn snapshot_action(body: &[u8]) -> Result<SnapshotAction, Error> {
+    let (action, argument) = one_action(body)?;
+    let read = |rule| argument_of(&action, argument, rule, Microversion::MAX);
+    Ok(match &*action {
+        "os-reset_status" => {
+            SnapshotAction::ResetStatus(read(&RESET)?.lower("status").unwrap_or_default())
+        }
+        "os-force_delete" => SnapshotAction::ForceDelete,
+        "os-update_snapshot_status" => {
+            let members = read(&REPORT)?;
+            let status = members.text("status").unwrap_or_default();
+            let progress = members.text("progress").map(|text| progress(&text)).transpose()?;
+            SnapshotAction::Report { status, progress: progress.flatten() }
+        }
+        "os-unmanage" => SnapshotAction::Unmanage,
+        _ => return Err(Error::UnknownAction { action: action.into() }),
+    })
+}

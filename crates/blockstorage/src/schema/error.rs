@@ -1,0 +1,49 @@
+//! The refusal of a body, and the place in it that is wrong.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::python;
+
+/// A place in a body that is not as its table demands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaError {
+    place: Place,
+    reason: Box<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// The whole body.
+    Root,
+    /// A member, and its value as refusals show it.
+    Member { name: Box<str>, value: Box<str> },
+}
+
+impl SchemaError {
+    /// A refusal of `value`, the member `name`; an empty name is the whole body.
+    pub(crate) fn at(name: &str, value: &Value, reason: String) -> Self {
+        let place = if name.is_empty() {
+            Place::Root
+        } else {
+            Place::Member { name: name.into(), value: python::str(value).into() }
+        };
+        Self { place, reason: reason.into() }
+    }
+}
+
+impl fmt::Display for SchemaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Root => f.write_str(&self.reason),
+            Place::Member { name, value } => write!(
+                f,
+                "Invalid input for field/attribute {name}. Value: {value}. {}",
+                self.reason
+            ),
+        }
+    }
+}
+
+impl std::error::Error for SchemaError {}
