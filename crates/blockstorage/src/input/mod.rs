@@ -15,6 +15,8 @@ mod qos;
 pub(crate) mod quota;
 mod service;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod transfer;
 mod volume;
 mod volume_type;
