@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::fixture::{Fixture, VOLUMES, named_volume, volume, volume_id};
+use crate::fixture::{Fixture, VOLUMES, allocation, named_volume, volume, volume_id};
 
 /// Clients of a line.
 const CLIENTS: [usize; 3] = [1, 16, 64];
@@ -54,6 +54,8 @@ struct Kind {
     register: fn(&Filled, Wish<'_>) -> (&'static str, Value),
     /// The path of one of the filled volumes.
     one: fn(&Filled, at: usize) -> String,
+    /// Requests that only this kind has.
+    more: &'static [Row],
 }
 
 /// What a fill left.
@@ -78,6 +80,7 @@ const KINDS: [Kind; 2] = [
             ("/v1/volumes", json!({ "Volumes": [volume] }))
         },
         one: |filled, at| format!("/v1/volume/csi/{}", volume_id(at % filled.volumes)),
+        more: &CSI_ROWS,
     },
     Kind {
         name: "host",
@@ -95,6 +98,7 @@ const KINDS: [Kind; 2] = [
             ("/v1/volume/host/register", json!({ "Volume": volume }))
         },
         one: |filled, at| format!("/v1/volume/host/{}", filled.ids[at % filled.ids.len()]),
+        more: &[],
     },
 ];
 
@@ -150,6 +154,14 @@ const ROWS: [Row; 10] = [
     }),
 ];
 
+const CSI_ROWS: [Row; 2] = [
+    row("claim and release", 2, |worker, at| {
+        let volume = volume_id(at % worker.filled.volumes);
+        worker.client.claim_and_release(&volume, &allocation(worker.who));
+    }),
+    row("status", 1, |worker, _| drop(worker.client.get("/statehold/v1/status"))),
+];
+
 impl Worker<'_> {
     fn register(&mut self, wish: Wish<'_>) {
         let (path, body) = (self.kind.register)(self.filled, wish);
@@ -174,7 +186,7 @@ pub(crate) fn print(trial: bool) {
     for kind in &KINDS {
         let fixture = Fixture::empty();
         let filled = fill(&fixture, kind, volumes);
-        for row in &ROWS {
+        for row in ROWS.iter().chain(kind.more) {
             for clients in CLIENTS {
                 line(&fixture, &filled, kind, row, (clients, requests));
             }
