@@ -227,7 +227,7 @@ fn connections_carry_the_limits_that_hosts_enforce() {
 fn actions_for_other_services_are_answered_as_by_a_cloud_without_them() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());
-    let hints = json!({"same_host": [], "query": "x"});
+    let hints = json!({"same_host": [], "query": "[]"});
     let body = json!({"volume": {"size": 1}, "OS-SCH-HNT:scheduler_hints": hints});
     let [one, other] = [(); 2].map(|()| cloud.create("/volumes", &body));
     for id in [&one, &other] {
