@@ -1,5 +1,5 @@
 //! OpenStack Block Storage (Cinder) as tables and operations on `statehold-store`: API v3,
-//! microversions 3.0 to 3.70.
+//! microversions 3.0 to 3.71.
 //!
 //! - [`Microversion`] is negotiated from a header, [`Caller`] is who asks, [`policy`] has what the
 //!   default policy lets them do, and [`Error`] is every refusal with its status and body.

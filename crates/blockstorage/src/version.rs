@@ -8,7 +8,7 @@ use std::fmt;
 /// What a request has to name in the version header.
 const SERVICE: &str = "volume";
 
-/// An edition of the API: 3.0 to 3.70.
+/// An edition of the API: 3.0 to 3.71.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Microversion(u16);
 
@@ -17,7 +17,7 @@ impl Microversion {
     pub const MIN: Self = Self(0);
 
     /// The last one, which is what `latest` means.
-    pub const MAX: Self = Self(70);
+    pub const MAX: Self = Self(71);
 
     /// The version `3.minor`, at most [`Microversion::MAX`].
     ///
@@ -48,7 +48,7 @@ impl Microversion {
     /// assert_eq!(Microversion::negotiate(None)?, Microversion::MIN);
     /// assert_eq!(Microversion::negotiate(Some("compute 2.1, volume 3.27"))?.to_string(), "3.27");
     /// assert_eq!(Microversion::negotiate(Some("volume latest"))?, Microversion::MAX);
-    /// let error = Microversion::negotiate(Some("volume 3.71")).unwrap_err();
+    /// let error = Microversion::negotiate(Some("volume 3.72")).unwrap_err();
     /// assert_eq!(error.status(), 406);
     /// # Ok::<(), statehold_blockstorage::VersionError>(())
     /// ```
@@ -147,7 +147,7 @@ mod tests {
             let error = Microversion::negotiate(Some(&format!("volume {text}"))).unwrap_err();
             assert_eq!(error, VersionError::Format { text: text.into() }, "{text}");
         }
-        for text in ["2.0", "4.0", "3.71", "3.99999999999999999999"] {
+        for text in ["2.0", "4.0", "3.72", "3.99999999999999999999"] {
             let error = Microversion::negotiate(Some(&format!("volume {text}"))).unwrap_err();
             assert_eq!(error.status(), 406, "{text}");
         }

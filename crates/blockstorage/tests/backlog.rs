@@ -68,6 +68,73 @@ fn queued_room_is_that_of_new_and_growing_volumes() {
     assert_eq!(work_backlog(&txn, 61 * SECOND)["extend_volume"].age, Duration::from_secs(1));
 }
 
+/// Begins the next work; the item as it is then.
+fn start(txn: &mut WriteTxn<'_>, now: i64) -> WorkItem {
+    let next = next_work(txn).unwrap();
+    let (kind, target) = (next.kind, next.target);
+    start_work(txn, now, kind, target).unwrap().unwrap()
+}
+
+#[test]
+fn an_awaited_host_costs_no_attempt_and_ends_the_work() {
+    let (store, config) = (store(), Config::default());
+    let mut txn = store.begin_write().unwrap();
+    for _ in 0..2 {
+        let item = start(&mut txn, SECOND);
+        finish_work(&mut txn, &config, SECOND, &item, &Outcome::DONE).unwrap();
+    }
+    let id = Uuid::from_u128(1);
+    let (text, message) = (id.to_string(), Uuid::from_u128(8));
+    let extend = |txn: &mut WriteTxn<'_>, size: u32, reservation: u128| {
+        at(SECOND, |cx| extend_volume(txn, cx, &text, size, Uuid::from_u128(reservation))).unwrap();
+    };
+    let complete = |txn: &mut WriteTxn<'_>, failed: bool| {
+        let done = at(SECOND, |cx| complete_extend(txn, cx, &text, failed, message));
+        done.map_err(|error| error.to_string())
+    };
+    let row = |txn: &WriteTxn<'_>| {
+        let row = txn.get::<Volume>(id).unwrap();
+        assert_eq!(
+            row.admin_metadata.contains_key("extend_new_size"),
+            row.status == VolumeStatus::Extending
+        );
+        (row.status, row.size)
+    };
+    let quota = |txn: &WriteTxn<'_>| {
+        let resource = QuotaResource::all(QuotaKind::Gigabytes);
+        let usage = quota_usage(txn, &config, "p", resource);
+        (usage.in_use, usage.reserved)
+    };
+
+    extend(&mut txn, 5, 20);
+    // The worker is not done with its part.
+    let missing = "Invalid volume: Required volume admin metadata is malformed or missing.";
+    assert_eq!(complete(&mut txn, false), Err(missing.to_owned()));
+    let item = start(&mut txn, SECOND);
+    assert_eq!(complete(&mut txn, false), Err(missing.to_owned()));
+    assert!(finish_work(&mut txn, &config, SECOND, &item, &Outcome::AwaitsHost).unwrap());
+    for _ in 0..=ATTEMPTS_MAX {
+        assert_eq!(resume_work(&mut txn, &config, SECOND, || message).unwrap(), 0);
+        assert!(next_work(&txn).is_none() && exhausted_work(&txn).next().is_none());
+    }
+    assert_eq!(row(&txn), (VolumeStatus::Extending, 3));
+    assert_eq!(quota(&txn), (6, 2));
+    complete(&mut txn, false).unwrap();
+    assert_eq!(row(&txn), (VolumeStatus::Available, 5));
+    assert_eq!(quota(&txn), (8, 0));
+    let idle = "Invalid volume: Volume is not being extended.";
+    assert_eq!(complete(&mut txn, false), Err(idle.to_owned()));
+
+    extend(&mut txn, 6, 21);
+    let item = start(&mut txn, SECOND);
+    finish_work(&mut txn, &config, SECOND, &item, &Outcome::AwaitsHost).unwrap();
+    complete(&mut txn, true).unwrap();
+    assert_eq!(row(&txn), (VolumeStatus::ErrorExtending, 5));
+    assert_eq!(quota(&txn), (8, 0));
+    let message = txn.get::<Message>(message).unwrap();
+    assert_eq!(&*message.user_message, "extend volume:Volume Driver failed to extend volume.");
+}
+
 #[test]
 fn exhausted_work_is_begun_as_often_as_it_may_be() {
     let store = store();

@@ -104,7 +104,7 @@ fn work_that_crashes_again_and_again_fails_with_a_message() {
     assert_eq!(status(&txn), VolumeStatus::ErrorExtending);
     assert_eq!(txn.count::<Reservation>(), 0);
     let message = txn.get::<Message>(Uuid::from_u128(20)).unwrap();
-    assert_eq!(&*message.user_message, "extend volume:An unknown error occurred.");
+    assert_eq!(&*message.user_message, "extend volume:Volume Driver failed to extend volume.");
     assert_eq!(&*message.request_id, "req-1");
 }
 

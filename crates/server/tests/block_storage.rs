@@ -209,7 +209,7 @@ fn versions_tokens_and_refusals_are_as_clients_know_them() {
         let reply = cloud.send("GET", path, b"", &[]);
         assert_eq!(reply.status, status);
         let version = &reply.json()["versions"][0];
-        assert_eq!((&version["version"], &version["id"]), (&json!("3.70"), &json!("v3.0")));
+        assert_eq!((&version["version"], &version["id"]), (&json!("3.71"), &json!("v3.0")));
         assert_eq!(version["links"][1]["href"], format!("{}/v3/", cloud.url));
     }
     let moved = cloud.send("GET", "/v3", b"", &[]);
@@ -226,7 +226,7 @@ fn versions_tokens_and_refusals_are_as_clients_know_them() {
         ("GET", "/v3/nope", b"", &[TOKEN], 404, ""),
         ("PATCH", "/v3/volumes", b"", &[TOKEN], 404, ""),
         ("GET", "/v2/volumes", b"", &[TOKEN], 404, ""),
-        ("GET", "/v3/volumes", b"", &[TOKEN, of("volume 3.71")], 406, "computeFault"),
+        ("GET", "/v3/volumes", b"", &[TOKEN, of("volume 3.72")], 406, "computeFault"),
         ("GET", "/v3/volumes", b"", &[TOKEN, of("volume 3")], 400, "badRequest"),
         ("GET", "/v3/volumes", b"", &[TOKEN, of("compute 2.1")], 400, "badRequest"),
         ("GET", "/v3/volumes/summary", b"", &[TOKEN, of("volume 3.11")], 404, "itemNotFound"),
@@ -258,8 +258,8 @@ fn versions_tokens_and_refusals_are_as_clients_know_them() {
     let reply = cloud.send("POST", "/v3/volumes", &large, &[TOKEN, JSON]);
     assert_eq!((reply.status, reply.header("content-type")), (413, "text/plain; charset=utf-8"));
     assert!(reply.body.contains("114688"), "{}", reply.body);
-    let reply = cloud.send("GET", "/v3/volumes", b"", &[TOKEN, of("volume 3.71")]);
-    assert_eq!(reply.header("openstack-api-version"), "volume 3.71");
+    let reply = cloud.send("GET", "/v3/volumes", b"", &[TOKEN, of("volume 3.72")]);
+    assert_eq!(reply.header("openstack-api-version"), "volume 3.72");
     for path in ["/", "/v3/", "/v3/volumes", "/v3/volumes/nope"] {
         let get = cloud.send("GET", path, b"", &[TOKEN, LATEST]);
         let head = cloud.send("HEAD", path, b"", &[TOKEN, LATEST]);

@@ -294,6 +294,104 @@ fn exported_back_ends_give_nfs_connections() {
     assert_eq!(pools["pools"][0]["capabilities"]["storage_protocol"], "nfs");
 }
 
+/// Sends a request in version 3.71; its status and the text of a refusal.
+fn latest(cloud: &Cloud, path: &str, body: &serde_json::Value) -> (u16, String) {
+    let (status, answer) = cloud.call_in(71, "POST", path, body);
+    let text = answer["badRequest"]["message"].as_str().unwrap_or_default().to_owned();
+    (status, text)
+}
+
+#[test]
+fn hosts_complete_the_extension_of_exported_volumes_in_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let flags = ["--export", "a=nfs1:/srv/a"];
+    let mut cloud = Cloud::start_with(dir.path(), &flags);
+    let specs = json!({"storage_protocol": "nfs"});
+    let body = json!({"volume_type": {"name": "nfs", "extra_specs": specs}});
+    cloud.expect(200, "POST", "/types", &body);
+    let body = json!({"volume": {"size": 1, "volume_type": "nfs"}});
+    let id = cloud.create("/volumes", &body);
+    let path = format!("/volumes/{id}");
+    let action = format!("{path}/action");
+    cloud.wait(&path, "available");
+    let complete = |cloud: &Cloud, error: bool| {
+        latest(cloud, &action, &json!({"os-extend_volume_completion": {"error": error}}))
+    };
+    let not_extending = (400, "Invalid volume: Volume is not being extended.".to_owned());
+    assert_eq!(complete(&cloud, false), not_extending);
+    let extend = |cloud: &Cloud, size: u32| {
+        cloud.expect(202, "POST", &action, &json!({"os-extend": {"new_size": size}}));
+    };
+    // No host has it: the file alone is extended.
+    extend(&cloud, 2);
+    assert_eq!(cloud.wait(&path, "available")["size"], 2);
+
+    let body = json!({"attachment": {
+        "volume_uuid": id, "instance_uuid": "00000000-0000-4000-8000-000000000001",
+        "connector": {"host": "h"},
+    }});
+    let attachment = cloud.expect(200, "POST", "/attachments", &body)["attachment"].clone();
+    let attachment = format!("/attachments/{}/action", attachment["id"].as_str().unwrap());
+    cloud.expect(204, "POST", &attachment, &json!({"os-complete": {}}));
+    cloud.wait(&path, "in-use");
+    let file = dir.path().join(format!("a/volume-{id}"));
+    let grown = |gib: u64| {
+        let until = std::time::Instant::now() + cloud::PATIENCE;
+        while std::fs::metadata(&file).unwrap().len() != gib << 30 {
+            assert!(std::time::Instant::now() < until, "the file is not extended");
+            std::thread::yield_now();
+        }
+    };
+    let missing = "Invalid volume: Required volume admin metadata is malformed or missing.";
+    // The worker awaits the host once the file has its length.
+    let complete_awaited = |cloud: &Cloud, error: bool| {
+        let until = std::time::Instant::now() + cloud::PATIENCE;
+        loop {
+            let done = complete(cloud, error);
+            if done != (400, missing.to_owned()) {
+                return done;
+            }
+            assert!(std::time::Instant::now() < until, "no completion is awaited");
+        }
+    };
+    extend(&cloud, 3);
+    grown(3);
+    let row = cloud.get(&path)["volume"].clone();
+    assert_eq!((&row["status"], &row["size"]), (&json!("extending"), &json!(2)));
+    assert_eq!(complete_awaited(&cloud, false).0, 202);
+    let row = cloud.get(&path)["volume"].clone();
+    assert_eq!((&row["status"], &row["size"]), (&json!("in-use"), &json!(3)));
+    assert_eq!(complete(&cloud, false), not_extending);
+
+    // The wait outlives the server.
+    extend(&cloud, 4);
+    grown(4);
+    cloud.restart(dir.path(), &flags);
+    let waits = r#"statehold_block_storage_work_queued{task="extend_volume"}"#;
+    assert!((sample(&metrics(&cloud), waits) - 1.0).abs() < 0.5);
+    let used =
+        |cloud: &Cloud| cloud.get("/limits")["limits"]["absolute"]["totalGigabytesUsed"].clone();
+    assert_eq!(used(&cloud), 3);
+    assert_eq!(complete_awaited(&cloud, true).0, 202);
+    let row = cloud.get(&path)["volume"].clone();
+    assert_eq!((&row["status"], &row["size"]), (&json!("error_extending"), &json!(3)));
+    let messages = cloud.get(&format!("/messages?resource_uuid={id}"));
+    let text = &messages["messages"][0]["user_message"];
+    assert_eq!(*text, "extend volume:Volume Driver failed to extend volume.");
+    assert_eq!(used(&cloud), 3);
+
+    // A status that an operator set is no extension that a host completes.
+    cloud.expect(202, "POST", &action, &json!({"os-reset_status": {"status": "extending"}}));
+    assert_eq!(complete(&cloud, false), (400, missing.to_owned()));
+
+    // In an older version there is no such action.
+    let body = json!({"os-extend_volume_completion": {"error": false}});
+    let (status, answer) = cloud.call_in(70, "POST", &action, &body);
+    assert_eq!(status, 400);
+    let text = answer["badRequest"]["message"].as_str().unwrap();
+    assert!(text.starts_with("There is no such action: os-extend_volume_completion."), "{text}");
+}
+
 /// What a server that does not start prints.
 fn refusal(flags: &[&str]) -> String {
     let dir = tempfile::tempdir().unwrap();

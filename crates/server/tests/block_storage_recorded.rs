@@ -24,6 +24,7 @@ const ADMIN: (&str, &str) =
 fn differs(call: &Call) -> Option<&'static str> {
     Some(match call.at {
         6 => "the versions are told to all, as clients that have no token yet ask for them",
+        12 => "version 3.71 came after the recording",
         29 => "an empty body is the client's fault: 400 instead of 500",
         98 | 127 | 231 | 519..=522 => "members may look for parts of names here",
         184 => "there are no images to upload to",
@@ -67,6 +68,7 @@ fn answers_are_those_of_the_recording() {
         known.learn(&format!("#LOCAL{recorded}"), &format!("#{own}"));
         known.learn(&format!("%23LOCAL{recorded}"), &format!("%23{own}"));
     }
+    known.learn("maximum is 3.70.", "maximum is 3.71.");
     let (mut held, mut wrong) = (0, Vec::new());
     for call in &calls {
         if differs(call).is_some() {
@@ -92,7 +94,7 @@ fn answers_are_those_of_the_recording() {
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), wrong.len() + held, wrong.join("\n"));
-    assert!(held >= 570, "only {held} calls were answered");
+    assert!(held >= 569, "only {held} calls were answered");
 }
 
 fn send(cloud: &Cloud, method: &str, path: &str, body: &Value) -> Value {

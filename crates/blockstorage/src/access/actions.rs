@@ -67,6 +67,7 @@ actions! {
     admin VOLUME_RESET_STATUS "volume_extension:volume_admin_actions:reset_status"
     admin VOLUME_MIGRATE "volume_extension:volume_admin_actions:migrate_volume"
     admin VOLUME_MIGRATE_COMPLETION "volume_extension:volume_admin_actions:migrate_volume_completion"
+    admin VOLUME_EXTEND_COMPLETION "volume_extension:volume_admin_actions:extend_volume_completion"
     admin VOLUME_UNMANAGE "volume_extension:volume_unmanage"
     admin VOLUME_MANAGE "volume_extension:volume_manage"
     member VOLUME_EXTEND "volume:extend"

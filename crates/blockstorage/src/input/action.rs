@@ -13,7 +13,7 @@ use crate::{
         check_attach_status, check_migration_status, check_volume_status,
     },
     schema::{
-        Check, Field, Rule, Type, closed,
+        Check, Field, Rule, Type, boolean_text, closed,
         format::Format,
         kinds::{
             BOOLEAN, DESCRIPTION, META, MODE, OBJECT_OR_STRING, OBJECT_STRING_OR_NULL, SIZE,
@@ -32,6 +32,9 @@ const CLUSTER_SINCE: u16 = 16;
 
 /// From this version on images can be put on volumes.
 const REIMAGE_SINCE: u16 = 68;
+
+/// From this version on hosts complete the extension of volumes that they use.
+const EXTEND_COMPLETION_SINCE: u16 = 71;
 
 /// What is to be done with a volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +89,11 @@ pub enum VolumeAction {
         /// The volume that was copied to.
         new_volume: Uuid,
         /// Whether the copying failed.
+        failed: bool,
+    },
+    /// `os-extend_volume_completion`.
+    ExtendCompletion {
+        /// Whether the host failed to extend what it uses.
         failed: bool,
     },
     /// `os-unmanage`.
@@ -218,6 +226,15 @@ pub(super) const COMPLETION: Rule = closed(&[
     Check::Closed,
 ]);
 
+/// Cinder: `cinder/api/schemas/admin_actions.py`, `extend_volume_completion`.
+pub(super) const EXTEND_COMPLETION: Rule = closed(&[
+    Check::Fields(&[Field::new(
+        "error",
+        Rule { types: &[Type::String, Type::Null, Type::Boolean], checks: &[] },
+    )]),
+    Check::Closed,
+]);
+
 /// Cinder: `cinder/api/schemas/volume_actions.py`, `volume_upload_image` and `volume_upload_image_v31`.
 pub(super) const UPLOAD: Rule = closed(&[
     Check::Fields(&[
@@ -334,6 +351,16 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
                 failed: members.bool("error").unwrap_or_default(),
             }
         }
+        "os-extend_volume_completion" if version.at_least(EXTEND_COMPLETION_SINCE) => {
+            let members = read(&EXTEND_COMPLETION)?;
+            let failed = match members.0.get("error") {
+                Some(Value::Bool(failed)) => *failed,
+                // Any other string is a failure that the host describes.
+                Some(Value::String(text)) => boolean_text(text).unwrap_or(!text.is_empty()),
+                _ => false,
+            };
+            VolumeAction::ExtendCompletion { failed }
+        }
         "os-unmanage" => VolumeAction::Unmanage,
         "os-volume_upload_image" => {
             let members = read(&UPLOAD)?;
@@ -385,5 +412,32 @@ mod tests {
         let revert = br#"{"revert": {"snapshot_id": "30e6632e-3432-4cd1-84a1-a9905457833e"}}"#;
         assert!(volume_action(revert, Microversion::MAX).is_ok());
         assert!(volume_action(revert, Microversion::new(39)).is_err());
+    }
+
+    #[test]
+    fn an_extension_is_completed_with_or_without_an_error() {
+        let read = |error: &str, minor: u16| {
+            let body = format!(r#"{{"os-extend_volume_completion": {{{error}}}}}"#);
+            volume_action(body.as_bytes(), Microversion::new(minor))
+        };
+        for (error, failed) in [
+            ("", false),
+            (r#""error": null"#, false),
+            (r#""error": false"#, false),
+            (r#""error": "False""#, false),
+            (r#""error": """#, false),
+            (r#""error": true"#, true),
+            (r#""error": "no route""#, true),
+        ] {
+            assert_eq!(read(error, 71), Ok(VolumeAction::ExtendCompletion { failed }), "{error}");
+        }
+        let text = read(r#""error": 1"#, 71).unwrap_err().to_string();
+        assert!(text.ends_with("1 is not of type 'string', 'null', 'boolean'"), "{text}");
+        assert!(read(r#""other": 1"#, 71).is_err());
+        let early = read("", 70).unwrap_err().to_string();
+        assert!(
+            early.starts_with("There is no such action: os-extend_volume_completion."),
+            "{early}"
+        );
     }
 }

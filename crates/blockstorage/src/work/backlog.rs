@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use statehold_store::{Entry, KeyRange, Order, ReadView};
 
-use super::ATTEMPTS_MAX;
+use super::{ATTEMPTS_MAX, awaits_host};
 use crate::rows::{Task, Volume, WorkItem};
 
 /// The queued work of one kind.
@@ -105,5 +105,7 @@ pub fn queued_room(view: &impl ReadView) -> BTreeMap<Box<str>, u64> {
 /// Returns the work that [`resume_work`](super::resume_work) is going to fail, because workers began it
 /// [`ATTEMPTS_MAX`] times.
 pub fn exhausted_work<V: ReadView>(view: &V) -> impl Iterator<Item = &Entry<WorkItem>> {
-    items(view).filter(|item| item.started_at.is_some() && item.attempts >= ATTEMPTS_MAX)
+    let begun =
+        items(view).filter(move |item| item.started_at.is_some() && !awaits_host(view, item));
+    begun.filter(|item| item.attempts >= ATTEMPTS_MAX)
 }

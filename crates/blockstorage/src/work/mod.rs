@@ -18,7 +18,6 @@ mod volume;
 use statehold_store::{Entry, KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
-pub(crate) use self::group::{settle_group, settle_group_snapshot};
 pub use self::{
     backlog::{Backlog, exhausted_work, queued_room, work_backlog},
     outcome::{FailureCause, Outcome, Placement, finish_work},
@@ -28,6 +27,10 @@ use self::{
     backup::{end_restore, release_backup, release_source},
     snapshot::release_snapshot,
     volume::{forget_hints, keep_volume},
+};
+pub(crate) use self::{
+    group::{settle_group, settle_group_snapshot},
+    volume::{EXTEND_SIZE, awaits_host},
 };
 use crate::{
     config::Config,
@@ -222,7 +225,8 @@ pub fn resume_work(
 ) -> Result<usize, WriteError> {
     let begun: Vec<WorkItem> = txn
         .scan::<WorkItem>(&KeyRange::all(), Order::Ascending)
-        .filter(|item| item.started_at.is_some())
+        // An extension that waits for its host has nothing left to be done here, and no attempt to lose.
+        .filter(|item| item.started_at.is_some() && !awaits_host(txn, item))
         .map(|item| WorkItem::clone(item))
         .collect();
     let count = begun.len();

@@ -7,7 +7,7 @@ use super::{
     backup::finish_backup,
     group::{self, finish_group},
     snapshot::finish_snapshot,
-    volume::finish_volume,
+    volume::{finish_volume, note_awaited},
 };
 use crate::{
     config::Config,
@@ -46,6 +46,9 @@ pub enum Outcome {
         /// Its size in GiB.
         size: u32,
     },
+    /// The back end's part of an extension is done, and the host that uses the volume completes it with
+    /// [`complete_extend`](crate::complete_extend). The work stays in the queue until then.
+    AwaitsHost,
     /// It can't be done while others use it; the row is as it was before.
     Busy,
     /// It failed.
@@ -74,6 +77,8 @@ pub enum FailureCause {
     Unknown,
     /// No back end can take the volume.
     NoBackend,
+    /// The volume was not extended, by its back end or by the host that uses it.
+    Extend,
 }
 
 impl FailureCause {
@@ -81,6 +86,7 @@ impl FailureCause {
         match self {
             Self::Unknown => ("001", "An unknown error occurred."),
             Self::NoBackend => ("003", "Could not find any available weighted backend."),
+            Self::Extend => ("010", "Volume Driver failed to extend volume."),
         }
     }
 }
@@ -127,6 +133,10 @@ pub fn finish_work(
             }
             return Ok(false);
         }
+    }
+    if *outcome == Outcome::AwaitsHost {
+        note_awaited(txn, now, item)?;
+        return Ok(true);
     }
     let whole = group::whole_of(txn, item);
     match item.kind {
@@ -179,6 +189,11 @@ pub(super) fn tell(
         WorkTarget::Snapshot => "VOLUME_SNAPSHOT",
         WorkTarget::Backup => "VOLUME_BACKUP",
         WorkTarget::Group => "GROUP",
+    };
+    // Cinder: cinder/volume/manager.py, VolumeManager.extend_volume_completion.
+    let cause = match (&item.task, cause) {
+        (Task::ExtendVolume { .. }, FailureCause::Unknown) => FailureCause::Extend,
+        _ => *cause,
     };
     let ((action, does), (detail, why)) = (item.task.code(), cause.code());
     txn.upsert::<Message>(Message {

@@ -60,6 +60,7 @@ pub(super) fn finish_volume(
         }
     }
     forget_hints(txn, row.id)?;
+    row.admin_metadata.remove(EXTEND_SIZE);
     let before = row.take_previous();
     row.updated_at = Some(now);
     if let Task::CreateVolume { source: VolumeSource::Backup(backup) } = &item.task {
@@ -171,6 +172,33 @@ fn count_managed(
         Err(Error::Store(error)) => Err(error),
         Err(_) => Ok(false),
     }
+}
+
+/// The admin metadata of a volume whose extension waits for its host: the size in GiB that it will have.
+/// Cinder: `cinder/volume/api.py`, `API.extend_volume_completion`.
+pub(crate) const EXTEND_SIZE: &str = "extend_new_size";
+
+/// Notes that the extension of a volume waits for its host.
+pub(super) fn note_awaited(
+    txn: &mut WriteTxn<'_>,
+    now: i64,
+    item: &WorkItem,
+) -> Result<(), WriteError> {
+    let Task::ExtendVolume { size } = item.task else { return Ok(()) };
+    let Some(row) = txn.get::<Volume>(item.target) else { return Ok(()) };
+    let mut row = Volume::clone(row);
+    row.admin_metadata.insert(EXTEND_SIZE.into(), size.to_string().into());
+    row.updated_at = Some(now);
+    txn.upsert::<Volume>(row)?;
+    Ok(())
+}
+
+/// Returns whether work is an extension that waits for the host that uses the volume.
+pub(crate) fn awaits_host(view: &impl ReadView, item: &WorkItem) -> bool {
+    let Task::ExtendVolume { size } = item.task else { return false };
+    let row = view.get::<Volume>(item.target);
+    let awaited = row.and_then(|row| row.admin_metadata.get(EXTEND_SIZE));
+    item.started_at.is_some() && awaited.is_some_and(|own| **own == *size.to_string())
 }
 
 /// Deletes the hints of a volume, if there are any.

@@ -7,7 +7,8 @@ use statehold_blockstorage::Microversion;
 use super::call::{Answer, Refusal};
 
 /// When the last version came.
-const UPDATED: &str = "2022-08-31T00:00:00Z";
+// Cinder: cinder/api/openstack/api_version_request.py, UPDATED.
+const UPDATED: &str = "2023-08-31T00:00:00Z";
 
 /// The document, at the address that the client reached the server by.
 pub(crate) fn document(status: StatusCode, base: &str) -> Result<Answer, Refusal> {

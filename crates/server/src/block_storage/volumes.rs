@@ -4,9 +4,9 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use statehold_blockstorage::{
     DeleteOptions, Error, Volume, VolumeStub, VolumeSummary, VolumeType, VolumeView, add_metadata,
-    attach_volume, begin_detaching, check_connection, check_termination, complete_migration,
-    create_volume, delete_metadata, delete_volume, detach_volume, extend_volume, find_volume,
-    force_delete_volume, front_end_qos, image_metadata,
+    attach_volume, begin_detaching, check_connection, check_termination, complete_extend,
+    complete_migration, create_volume, delete_metadata, delete_volume, detach_volume,
+    extend_volume, find_volume, force_delete_volume, front_end_qos, image_metadata,
     input::{self, VolumeAction},
     migrate_volume, note_hints, policy, reimage_volume, reserve_volume, reset_volume_status,
     retype_volume, revert_volume, roll_detaching, set_bootable, set_image_metadata, set_metadata,
@@ -235,6 +235,9 @@ fn act(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
         VolumeAction::MigrateCompletion { new_volume, failed } => {
             let kept = complete_migration(txn, cx, id, new_volume, failed)?;
             return Answer::ok("save_volume_id", &kept);
+        }
+        VolumeAction::ExtendCompletion { failed } => {
+            complete_extend(txn, cx, id, failed, call.spare)
         }
         VolumeAction::UploadImage(request) => upload_volume(txn, cx, id, request),
         VolumeAction::Reimage(request) => reimage_volume(txn, cx, id, request),

@@ -280,7 +280,12 @@ fn of_volume(cloud: &Cloud, item: &WorkItem) -> Result<Outcome, Failure> {
             }
         }
         Task::ExtendVolume { size } => {
-            backend_of(cloud, row)?.driver.extend_volume(row.id, *size)?;
+            let backend = backend_of(cloud, row)?;
+            backend.driver.extend_volume(row.id, *size)?;
+            // A host that mounts the file goes on with the old size until it looks again.
+            if backend.is_exported() && row.previous_status == Some(VolumeStatus::InUse) {
+                return Ok(Outcome::AwaitsHost);
+            }
         }
         Task::RevertVolume { snapshot } => {
             backend_of(cloud, row)?.driver.revert_volume(row.id, *snapshot)?;

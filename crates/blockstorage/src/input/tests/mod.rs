@@ -110,6 +110,15 @@ const REQUESTS: &[Request] = &[
         &action::COMPLETION,
         volume_act,
     ),
+    action(
+        "os-extend_volume_completion",
+        "os-extend_volume_completion",
+        &action::EXTEND_COMPLETION,
+        |body, version| {
+            volume_action(body, if version.at_least(71) { version } else { Microversion::new(71) })
+                .map(drop)
+        },
+    ),
     action("os-volume_upload_image", "os-volume_upload_image", &action::UPLOAD, volume_act),
     action("os-reimage", "os-reimage", &action::REIMAGE, volume_act),
     body("snapshots.create", &snapshot::CREATE, |body, _| snapshot_spec(body).map(drop)),

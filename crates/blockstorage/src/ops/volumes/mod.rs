@@ -29,8 +29,8 @@ pub use self::{
         volume_metadata_item,
     },
     resize::{
-        MigrateRequest, complete_migration, extend_volume, migrate_volume, retype_volume,
-        revert_volume,
+        MigrateRequest, complete_extend, complete_migration, extend_volume, migrate_volume,
+        retype_volume, revert_volume,
     },
 };
 

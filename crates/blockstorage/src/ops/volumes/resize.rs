@@ -21,9 +21,9 @@ use crate::{
     quota::{self, Deltas},
     rows::{
         Attachment, MigrationStatus, QosSpecs, QuotaKind, Snapshot, SnapshotStatus, Task, Volume,
-        VolumeStatus, VolumeType, WorkTarget,
+        VolumeStatus, VolumeType, WorkItem, WorkTarget,
     },
-    work::{queue, snapshots_of},
+    work::{EXTEND_SIZE, FailureCause, Outcome, awaits_host, finish_work, queue, snapshots_of},
 };
 
 /// From this version on volumes are enlarged while they are in use.
@@ -67,9 +67,49 @@ pub fn extend_volume(
     let target = (WorkTarget::Volume, row.id);
     row.previous_status = Some(row.status);
     row.status = VolumeStatus::Extending;
+    // An operator may have given up the extension before, which no host completes any more.
+    row.admin_metadata.remove(EXTEND_SIZE);
     write(txn, cx.now, row)?;
     let task = Task::ExtendVolume { size };
     queue(txn, cx, target, task, Some(reservation))?;
+    Ok(())
+}
+
+/// Completes the extension of a volume that a host uses: the host has the new size, or has `failed` to get
+/// it. `message` is the ID of the message that a failure leaves. Admins only.
+///
+/// The volume gets its size and the status that it had, or is `error_extending` with its old size; its
+/// file keeps the new length, which the next extension uses.
+///
+/// # Errors
+/// [`Error`] with the status 400 unless the volume is `extending` and waits for its host.
+// Cinder: cinder/volume/api.py, API.extend_volume_completion, whose texts these are.
+pub fn complete_extend(
+    txn: &mut WriteTxn<'_>,
+    cx: &Context<'_>,
+    id: &str,
+    failed: bool,
+    message: Uuid,
+) -> Result<(), Error> {
+    let row = find_volume(txn, cx.caller, id)?;
+    cx.caller.check_on(policy::VOLUME_EXTEND_COMPLETION, &**row)?;
+    if row.status != VolumeStatus::Extending {
+        return Err(Error::request("Invalid volume: Volume is not being extended."));
+    }
+    let item = txn.get::<WorkItem>((WorkTarget::Volume.as_str(), row.id));
+    let Some(item) = item.filter(|item| awaits_host(txn, item)).map(|item| WorkItem::clone(item))
+    else {
+        // The back end is not done with its part, or no host has to do any.
+        return Err(Error::request(
+            "Invalid volume: Required volume admin metadata is malformed or missing.",
+        ));
+    };
+    let outcome = if failed {
+        Outcome::Failed { cause: FailureCause::Extend, message }
+    } else {
+        Outcome::DONE
+    };
+    finish_work(txn, cx.config, cx.now, &item, &outcome)?;
     Ok(())
 }
 
