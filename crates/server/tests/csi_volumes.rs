@@ -248,7 +248,8 @@ fn the_answer_to_a_claim_is_flat_in_those_on_its_volume() {
         });
         server.put("/statehold/v1/volume/csi/v/claim", &body).ok()
     };
-    let (few, many) = (claim(10).body, (11..60).map(claim).last().unwrap());
+    let answers: Vec<_> = (10..60).map(claim).collect();
+    let (few, many) = (&answers[0].body, &answers[49]);
     let volume = &many.json()["Volume"];
     assert_eq!((&volume["CurrentReaders"], &volume["CurrentWriters"]), (&50.into(), &0.into()));
     assert_eq!(volume["ExternalID"], "vol-abcdef");

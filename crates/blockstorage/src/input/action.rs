@@ -13,7 +13,7 @@ use crate::{
         check_attach_status, check_migration_status, check_volume_status,
     },
     schema::{
-        Check, Field, Rule, Type, boolean_text, closed,
+        Check, Field, Members, Rule, Type, boolean_text, closed,
         format::Format,
         kinds::{
             BOOLEAN, DESCRIPTION, META, MODE, OBJECT_OR_STRING, OBJECT_STRING_OR_NULL, SIZE,
@@ -285,15 +285,11 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
         "os-unreserve" => VolumeAction::Unreserve,
         "os-begin_detaching" => VolumeAction::BeginDetaching,
         "os-roll_detaching" => VolumeAction::RollDetaching,
-        "os-initialize_connection" | "os-terminate_connection" => {
-            let opens = action == "os-initialize_connection";
-            let members = read(if opens { &CONNECT } else { &DISCONNECT })?;
-            let connector = members.0.get("connector").map(Value::to_string).unwrap_or_default();
-            if opens {
-                VolumeAction::InitializeConnection(connector.into())
-            } else {
-                VolumeAction::TerminateConnection(connector.into())
-            }
+        "os-initialize_connection" => {
+            VolumeAction::InitializeConnection(connector_of(&read(&CONNECT)?))
+        }
+        "os-terminate_connection" => {
+            VolumeAction::TerminateConnection(connector_of(&read(&DISCONNECT)?))
         }
         "os-extend" => VolumeAction::Extend(read(&EXTEND)?.size("new_size").ok_or_else(missing)?),
         "os-set_bootable" => {
@@ -352,13 +348,7 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
             }
         }
         "os-extend_volume_completion" if version.at_least(EXTEND_COMPLETION_SINCE) => {
-            let members = read(&EXTEND_COMPLETION)?;
-            let failed = match members.0.get("error") {
-                Some(Value::Bool(failed)) => *failed,
-                // Any other string is a failure that the host describes.
-                Some(Value::String(text)) => boolean_text(text).unwrap_or(!text.is_empty()),
-                _ => false,
-            };
+            let failed = has_failed(&read(&EXTEND_COMPLETION)?);
             VolumeAction::ExtendCompletion { failed }
         }
         "os-unmanage" => VolumeAction::Unmanage,
@@ -382,6 +372,21 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
 fn no_attachment(id: Box<str>) -> Error {
     let missing = Missing::Attachment(id);
     Error::request(format!("Error force detaching volume - VolumeAttachmentNotFound: {missing}"))
+}
+
+/// Returns the JSON of the host that a connection is opened to or closed from.
+fn connector_of(connection: &Members) -> Box<str> {
+    connection.0.get("connector").map(Value::to_string).unwrap_or_default().into()
+}
+
+/// Whether the host that completes an extension reports an error.
+fn has_failed(completion: &Members) -> bool {
+    match completion.0.get("error") {
+        Some(Value::Bool(failed)) => *failed,
+        // Any other string is a failure that the host describes.
+        Some(Value::String(text)) => boolean_text(text).unwrap_or(!text.is_empty()),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -114,7 +114,9 @@ mod tests {
 
     fn versions(texts: &[(u16, &str)]) -> Versions {
         let mut versions = Versions::default();
-        texts.iter().for_each(|(version, text)| versions.insert(*version, text));
+        for (version, text) in texts {
+            versions.insert(*version, text);
+        }
         versions
     }
 
