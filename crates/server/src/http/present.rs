@@ -17,11 +17,14 @@ use super::caller::CallerKey;
 /// turns soon.
 pub(crate) const PRESENT: Duration = Duration::from_secs(1);
 
+/// The last two callers that sent a request, and when.
+type LastCallers = [Option<(CallerKey, Instant)>; 2];
+
 /// The callers that are present. Clones share them.
 ///
 /// Two are enough to know, for each caller, whether another one is.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct PresentCallers(Arc<Mutex<[Option<(CallerKey, Instant)>; 2]>>);
+pub(crate) struct PresentCallers(Arc<Mutex<LastCallers>>);
 
 impl PresentCallers {
     /// Notes a request of `caller`.
