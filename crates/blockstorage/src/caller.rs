@@ -1,6 +1,9 @@
 //! The caller of a request, and the decisions of the policy about it.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use crate::{
     access::{Policy, Target, actions::Rule},
@@ -25,7 +28,37 @@ pub struct Caller {
     pub service: bool,
     /// The policy that the request is decided by.
     pub policy: Arc<Policy>,
+    /// Whether the policy was asked.
+    pub asked: Asked,
 }
+
+/// Whether an operation asked the policy for permission, so that a server can refuse the answer of one that
+/// forgot.
+#[derive(Debug, Default)]
+pub struct Asked(AtomicBool);
+
+impl Asked {
+    fn note(&self) {
+        // It orders nothing: one thread serves a request.
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A copy has asked nothing yet.
+impl Clone for Asked {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+/// No part of a caller's identity.
+impl PartialEq for Asked {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Asked {}
 
 /// A caller without a role, under the default policy.
 impl Default for Caller {
@@ -37,6 +70,7 @@ impl Default for Caller {
             roles: Arc::default(),
             service: false,
             policy: Policy::defaults(),
+            asked: Asked::default(),
         }
     }
 }
@@ -82,7 +116,13 @@ impl Caller {
         Target { project: &self.project, user: Some(&self.user) }
     }
 
-    /// Returns whether the policy allows an action in the caller's own project.
+    /// Returns whether an operation asked the policy for permission, whatever the answer.
+    pub fn has_asked(&self) -> bool {
+        self.asked.0.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether the policy allows an action in the caller's own project. It decides what is shown, and is no
+    /// permission.
     pub fn allows(&self, rule: Rule) -> bool {
         self.policy.allows(self, rule, self.own())
     }
@@ -118,6 +158,7 @@ impl Caller {
     }
 
     fn check_target(&self, rule: Rule, target: Target<'_>) -> Result<(), Error> {
+        self.asked.note();
         let allowed = self.policy.allows(self, rule, target);
         if allowed { Ok(()) } else { Err(Error::Policy { rule: rule.name() }) }
     }
@@ -150,6 +191,14 @@ impl Owned for Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_check_asks_for_permission() {
+        let caller = Caller { role: Role::Member, ..Caller::default() };
+        assert!(caller.allows(policy::VOLUME_GET) && !caller.has_asked());
+        assert!(caller.check(policy::TYPE_CREATE).is_err() && caller.has_asked());
+        assert!(!caller.clone().has_asked());
+    }
 
     #[test]
     fn roles_include_those_before_them() {

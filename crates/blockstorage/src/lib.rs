@@ -79,7 +79,7 @@ pub use self::{
         CONDITION_LEN_MAX, DEPTH_MAX, ENTRIES_MAX, Policy, PolicyError, PolicyErrorKind, STEPS_MAX,
         Source as PolicySource, Target, actions::Rule,
     },
-    caller::{Caller, Owned, Role, policy},
+    caller::{Asked, Caller, Owned, Role, policy},
     config::{Config, QuotaDefaults},
     context::{Context, find_backup, find_snapshot, find_volume},
     error::{Error, ErrorBody, Missing},

@@ -239,6 +239,8 @@ fn no_token_is_in_the_log() {
         call(&cloud, token, "POST", "/v3/volumes", &json!({"volume": {"size": 1}}));
         call(&cloud, token, "POST", "/v3/volumes/x/action", &reset);
     }
+    let list = ("GET", "/v3/volumes".to_owned(), Value::Null);
+    call_for(&cloud, ("secret-of-a-member", "secret-of-a-service"), &list);
     drop(identity);
     get(&cloud, "secret-of-others", "/v3/volumes");
     // Lines reach the file a moment after their reply, and a killed server writes no more.

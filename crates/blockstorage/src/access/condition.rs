@@ -256,7 +256,19 @@ fn check(word: &str) -> Option<Condition> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn every_string_is_read_or_refused(text in "([a-z:@!%. ]|\\(|\\)|not |and |or |role:x|%\\(){0,40}") {
+            // Where a fault is named, it is within the string.
+            if let Err(PolicyErrorKind::Syntax { at, .. }) = Condition::read(&text) {
+                prop_assert!(at <= text.len());
+            }
+        }
+    }
 
     fn role(name: &str) -> Condition {
         Condition::Role(name.into())

@@ -17,7 +17,7 @@ use super::auth::Auth;
 use super::call::{self, Answer, Call, Refusal};
 use super::cloud::Cloud;
 use super::monitor;
-use super::routes::{Found, PREFIX, Run};
+use super::routes::{Found, PREFIX, Route, Run};
 use super::versions;
 use crate::clock::now;
 use crate::http::{
@@ -199,10 +199,14 @@ async fn run(
         spare: Uuid::new_v4(),
     };
     match found.route.run {
-        Run::Read(read) => read(&cloud.app().store().snapshot(), &call(now())),
+        Run::Read(read) => {
+            let answer = read(&cloud.app().store().snapshot(), &call(now()));
+            permitted(found.route, caller, answer)
+        }
         Run::List(read) => {
             let list = || {
                 let answer = read(&app.store().snapshot(), &call(now()));
+                let answer = permitted(found.route, caller, answer);
                 let mut meter = meter.lock();
                 meter.end();
                 app.asker().note_waited(&meter);
@@ -222,7 +226,10 @@ async fn run(
         Run::Write(write) => {
             let written = app
                 .write_or(
-                    |txn: &mut WriteTxn<'_>, now| write(txn, &call(now)),
+                    |txn: &mut WriteTxn<'_>, now| {
+                        let answer = write(txn, &call(now));
+                        permitted(found.route, caller, answer)
+                    },
                     |_, answer| Ok(answer),
                 )
                 .await;
@@ -230,6 +237,23 @@ async fn run(
             Ok(written?.0)
         }
     }
+}
+
+/// Refuses the answer of a handler that did not ask the policy, on a route that is not open. Nothing of it is
+/// written: a handler that forgets grants nothing.
+fn permitted(
+    route: &Route,
+    caller: &Caller,
+    answer: Result<Answer, Refusal>,
+) -> Result<Answer, Refusal> {
+    if answer.is_ok() && !route.open && !caller.has_asked() {
+        tracing::error!(
+            path = route.path,
+            "an endpoint did not ask the policy: its answer is withheld"
+        );
+        return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "The policy was not asked."));
+    }
+    answer
 }
 
 /// Whether a list is a short page in the order in which rows were made, of which none is left out.

@@ -9,9 +9,9 @@ use super::routes::{self, Route};
 
 /// What there is.
 pub(crate) static ROUTES: &[Route] = &[
-    routes::read("/v3/extensions", list),
-    routes::read("/v3/extensions/{alias}", show),
-    routes::read("/v3/resource_filters", filters).since(33),
+    routes::read("/v3/extensions", list).open(),
+    routes::read("/v3/extensions/{alias}", show).open(),
+    routes::read("/v3/resource_filters", filters).since(33).open(),
 ];
 
 /// The extensions: name, alias, description, and when they were last changed.

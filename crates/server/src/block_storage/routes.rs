@@ -31,6 +31,8 @@ pub(crate) struct Route {
     pub(crate) since: u16,
     /// Whether the path may have the project of the token before it.
     project: bool,
+    /// Whether every caller with a token may use it, so that it asks the policy for nothing.
+    pub(crate) open: bool,
     pub(crate) run: Run,
 }
 
@@ -44,14 +46,14 @@ pub(crate) const fn read(
     path: &'static str,
     run: fn(&Snapshot, &Call<'_>) -> Result<Answer, Refusal>,
 ) -> Route {
-    Route { method: "GET", path, since: 0, project: true, run: Run::Read(run) }
+    Route { method: "GET", path, since: 0, project: true, open: false, run: Run::Read(run) }
 }
 
 pub(crate) const fn list(
     path: &'static str,
     run: fn(&Snapshot, &Call<'_>) -> Result<Answer, Refusal>,
 ) -> Route {
-    Route { method: "GET", path, since: 0, project: true, run: Run::List(run) }
+    Route { method: "GET", path, since: 0, project: true, open: false, run: Run::List(run) }
 }
 
 pub(crate) const fn write(
@@ -59,13 +61,19 @@ pub(crate) const fn write(
     path: &'static str,
     run: fn(&mut WriteTxn<'_>, &Call<'_>) -> Result<Answer, Refusal>,
 ) -> Route {
-    Route { method, path, since: 0, project: true, run: Run::Write(run) }
+    Route { method, path, since: 0, project: true, open: false, run: Run::Write(run) }
 }
 
 impl Route {
     /// The route, from a minor version on.
     pub(crate) const fn since(mut self, minor: u16) -> Self {
         self.since = minor;
+        self
+    }
+
+    /// The route, for every caller with a token.
+    pub(crate) const fn open(mut self) -> Self {
+        self.open = true;
         self
     }
 

@@ -25,7 +25,7 @@ pub(crate) static ROUTES: &[Route] = &[
     routes::read("/v3/os-hosts", list_hosts),
     routes::list("/v3/os-hosts/{host}", show_host),
     routes::write("PUT", "/v3/os-hosts/{host}", change_host),
-    routes::read("/v3/os-availability-zone", list_zones),
+    routes::read("/v3/os-availability-zone", list_zones).open(),
     routes::write("POST", "/v3/workers/cleanup", cleanup).since(24),
     routes::read("/v3/clusters", list_clusters).since(7),
     routes::read("/v3/clusters/detail", list_clusters).since(7),
