@@ -42,8 +42,8 @@ fn with_actions(condition: &str) -> String {
     for line in shown(&[]).lines() {
         let action = line.split_once(" = ").map(|(name, _)| name).filter(|name| name.contains(':'));
         match action.filter(|_| !line.starts_with('#')) {
-            Some(name) => file.push_str(&format!("{name} = \"{condition}\"\n")),
-            None => file.push_str(&format!("{line}\n")),
+            Some(name) => file.extend([name, " = \"", condition, "\"\n"]),
+            None => file.extend([line, "\n"]),
         }
     }
     file

@@ -139,7 +139,7 @@ fn written(policy: &Policy) -> String {
          # defaults. A name with a colon is an action, one without is a rule that conditions refer to.\n\n",
     );
     for (name, condition) in policy.entries() {
-        text.push_str(&format!("{} = {}\n", quoted(name), quoted(condition)));
+        text.extend([quoted(name).as_str(), " = ", quoted(condition).as_str(), "\n"]);
     }
     text
 }
@@ -150,7 +150,7 @@ fn quoted(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c if c.is_control() => quoted.extend(format!("\\u{:04X}", u32::from(c)).chars()),
             c => quoted.push(c),
         }
     }
