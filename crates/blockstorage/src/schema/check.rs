@@ -23,17 +23,22 @@ impl Rule {
         value: &Value,
         version: Microversion,
     ) -> Result<(), Error> {
-        if !self.types.is_empty() && !self.types.iter().any(|kind| is_of(value, *kind)) {
-            // The numbers 0 and 1 are booleans that clients send.
-            let is_flag = self.checks.iter().any(|check| matches!(check, Check::Flag));
-            if !is_flag || boolean(value).is_none() {
-                let types: Vec<_> =
-                    self.types.iter().map(|kind| python::quoted(kind.as_str())).collect();
-                let types = types.join(", ");
-                return fail(name, value, format!("{} is not of type {types}", shown(value)));
-            }
+        if !self.takes(value) {
+            let types: Vec<_> =
+                self.types.iter().map(|kind| python::quoted(kind.as_str())).collect();
+            let types = types.join(", ");
+            return fail(name, value, format!("{} is not of type {types}", shown(value)));
         }
         self.checks.iter().try_for_each(|check| self.check_one(check, name, value, version))
+    }
+
+    /// Returns whether `value` is of a type of the rule.
+    fn takes(&self, value: &Value) -> bool {
+        let flag = || self.checks.iter().any(|check| matches!(check, Check::Flag));
+        self.types.is_empty()
+            || self.types.iter().any(|kind| is_of(value, *kind))
+            // The numbers 0 and 1 are booleans that clients send.
+            || (value.is_number() && boolean(value).is_some() && flag())
     }
 
     fn check_one(
@@ -77,7 +82,10 @@ impl Rule {
                 Err(Misformat::Own(error)) => Err(error),
             },
             (Check::Either(rules), value) => {
-                refuse(rules.iter().any(|rule| rule.check(name, value, version).is_ok()), nowhere)
+                // The type decides first: no refusal is worded for a rule that is not meant.
+                let passes =
+                    |rule: &Rule| rule.takes(value) && rule.check(name, value, version).is_ok();
+                refuse(rules.iter().any(passes), nowhere)
             }
             (Check::Fields(fields), Value::Object(_)) => check_fields(fields, name, value, version),
             (Check::Closed, Value::Object(members)) => {

@@ -133,13 +133,13 @@ impl Format {
     fn check_text(self, text: &str) -> Result<(), Misformat> {
         let bare = text.trim();
         let plain = |good: bool, name| if good { Ok(()) } else { Err(Misformat::Plain(name)) };
-        let fits = (1..=TEXT_MAX).contains(&bare.chars().count());
+        let fits = || (1..=TEXT_MAX).contains(&bare.chars().count());
         match self {
             Self::BareName if text.is_empty() => Err(name("The 'name' can not be None.")),
             Self::Name | Self::BareName if bare.is_empty() => {
                 Err(name("The 'name' can not be empty."))
             }
-            Self::BareName if !fits => {
+            Self::BareName if !fits() => {
                 Err(name("The 'name' can not be greater than 255 characters."))
             }
             Self::Name | Self::BareName | Self::StatusReset => Ok(()),
@@ -150,9 +150,9 @@ impl Format {
             }
             Self::Zone => length(bare, "availability_zone", 1),
             Self::Uuid => plain(parse_id(text).is_some(), "uuid"),
-            Self::GroupType => plain(fits, "group_type"),
+            Self::GroupType => plain(fits(), "group_type"),
             Self::Base64 => plain(is_base64(text), "base64"),
-            Self::Reason => plain(text.is_empty() || fits, "disabled_reason"),
+            Self::Reason => plain(text.is_empty() || fits(), "disabled_reason"),
             Self::Progress => progress(text).map(drop).map_err(own),
             Self::KeySize => {
                 let shortest = text.parse().is_ok_and(|number: i64| number.to_string() == text);
