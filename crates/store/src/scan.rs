@@ -35,6 +35,14 @@ impl<'v, V: Clone> End<'v, V> {
         }
     }
 
+    /// Goes past `count` entries, or past all that there are.
+    fn skip(&mut self, count: usize) {
+        match self {
+            Self::Up(iter) => iter.skip_entries(count),
+            Self::Down(iter) => iter.skip_entries(count),
+        }
+    }
+
     /// Whether `key`, which this end returned, is one that the other end has returned, or beyond it.
     fn has_met(&self, key: &KeyBytes, other: &KeyBytes) -> bool {
         match self {
@@ -54,6 +62,8 @@ pub(crate) struct Entries<'v, V> {
     back: Option<Box<End<'v, V>>>,
     front_last: Option<&'v KeyBytes>,
     back_last: Option<&'v KeyBytes>,
+    /// Whether the front skipped to the end, so that no key tells the back where they meet.
+    is_over: bool,
 }
 
 impl<'v, V: Clone> Entries<'v, V> {
@@ -66,6 +76,7 @@ impl<'v, V: Clone> Entries<'v, V> {
             back: None,
             front_last: None,
             back_last: None,
+            is_over: false,
         }
     }
 
@@ -79,7 +90,25 @@ impl<'v, V: Clone> Entries<'v, V> {
         Some((key, value))
     }
 
+    /// Returns the entry after the next `count`. Cost: a way up and down the tree, whatever `count` is.
+    fn nth(&mut self, count: usize) -> Option<(&'v KeyBytes, &'v V)> {
+        if self.back_last.is_some() {
+            // The ends may meet on the way.
+            for _ in 0..count {
+                self.next()?;
+            }
+            return self.next();
+        }
+        self.front.skip(count);
+        let entry = self.next();
+        self.is_over |= entry.is_none();
+        entry
+    }
+
     fn next_back(&mut self) -> Option<(&'v KeyBytes, &'v V)> {
+        if self.is_over {
+            return None;
+        }
         let Self { tree, span, order, .. } = self;
         let back = self.back.get_or_insert_with(|| {
             let reverse = match order {
@@ -98,7 +127,7 @@ impl<'v, V: Clone> Entries<'v, V> {
 }
 
 /// The rows of a scan, in its order; [`Iterator::rev`] and [`DoubleEndedIterator::next_back`] read it
-/// from the other end.
+/// from the other end. [`Iterator::skip`] and [`Iterator::nth`] go past rows without reading them.
 pub struct Scan<'v, T: Table>(Entries<'v, Entry<T::Row>>);
 
 impl<'v, T: Table> Scan<'v, T> {
@@ -113,6 +142,10 @@ impl<'v, T: Table> Iterator for Scan<'v, T> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.0.next().map(|(_, entry)| entry)
+    }
+
+    fn nth(&mut self, count: usize) -> Option<Self::Item> {
+        self.0.nth(count).map(|(_, entry)| entry)
     }
 }
 
@@ -148,6 +181,10 @@ impl<'v, T: Table, K: Key> Iterator for KeyedScan<'v, T, K> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.entries.next().map(Keyed::new)
+    }
+
+    fn nth(&mut self, count: usize) -> Option<Self::Item> {
+        self.entries.nth(count).map(Keyed::new)
     }
 }
 

@@ -10,7 +10,10 @@
 //! greater one, so [`OrdIndex::last_change`] of a range never goes back and is never too old; it is
 //! too new at most by what happened to neighbours in the same leaf.
 //!
-//! Cost: gets, inserts and removes visit `log(len)` nodes of at most [`FANOUT`] entries;
+//! Invariant: every inner node counts the entries below it, so that a range is counted, and a scan skips
+//! entries, without going through them.
+//!
+//! Cost: gets, inserts, removes and counts visit `log(len)` nodes of at most [`FANOUT`] entries;
 //! recursion is as deep as the tree, six levels for a million rows.
 
 mod heads;
@@ -79,6 +82,9 @@ pub(crate) trait OrdIndex<V>: Clone {
     /// too, but is never too old and never goes back.
     fn last_change(&self, span: &Span) -> u64;
 
+    /// How many entries are in `span`. Cost: two ways down.
+    fn count(&self, span: &Span) -> usize;
+
     fn iter(&self, span: &Span) -> Self::Iter<'_>;
 
     fn iter_rev(&self, span: &Span) -> Self::IterRev<'_>;
@@ -146,6 +152,12 @@ impl<V: Clone> OrdIndex<V> for Tree<V> {
     /// At most neighbours in the leaves at the range's ends are counted too.
     fn last_change(&self, span: &Span) -> u64 {
         self.root.last_change_in(span.lo.as_slice(), span.hi.as_ref().map(KeyBytes::as_slice))
+    }
+
+    fn count(&self, span: &Span) -> usize {
+        let end = span.hi.as_ref().map_or(self.len, |hi| self.root.rank(hi.as_slice()));
+        // The ends of an empty range may be in either order.
+        end.saturating_sub(self.root.rank(span.lo.as_slice()))
     }
 
     fn iter(&self, span: &Span) -> Iter<'_, V> {

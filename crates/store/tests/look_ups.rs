@@ -285,3 +285,39 @@ fn an_error_about_a_key_names_index_key_and_fields() {
     assert!(refused.contains("of the index tag has"), "{refused}");
     assert!(refused.ends_with("shorten `tags` or `name`"), "{refused}");
 }
+
+#[test]
+fn skipped_rows_are_returned_from_neither_end() {
+    let store = Store::in_memory(&Volume::schema());
+    let mut txn = store.begin_write().unwrap();
+    txn.import((0..100).map(|at| volume(&format!("{at:02}")))).unwrap();
+    let all = Volume::BY_KEY.all();
+    let ids = |order| Volume::BY_KEY.scan(&txn, &all, order).map(|row| row.id.clone());
+
+    assert_eq!(ids(Order::Ascending).nth(97).as_deref(), Some("97"));
+    assert_eq!(ids(Order::Descending).nth(97).as_deref(), Some("02"));
+    let rest: Vec<_> = ids(Order::Ascending).skip(98).rev().collect();
+    assert_eq!(rest, ["99", "98"]);
+
+    // The ends meet where the skip went to.
+    let mut both = Volume::BY_KEY.scan(&txn, &all, Order::Ascending);
+    assert!(both.nth(100).is_none());
+    assert!(both.next_back().is_none() && both.next().is_none());
+    let mut both = Volume::BY_KEY.scan(&txn, &all, Order::Ascending);
+    assert_eq!(both.next_back().map(|row| &*row.id), Some("99"));
+    assert_eq!(both.nth(98).map(|row| &*row.id), Some("98"));
+    assert!(both.next_back().is_none() && both.nth(0).is_none());
+}
+
+#[test]
+fn ranges_of_an_index_are_counted() {
+    let store = store();
+    let view = store.snapshot();
+    assert_eq!(view.count_by(&Volume::BY_POOL, &Volume::BY_POOL.all()), 3);
+    assert_eq!(view.count_by(&Volume::BY_POOL, &Volume::BY_POOL.exact("ssd")), 3);
+    assert_eq!(view.count_by(&Volume::BY_POOL, &Volume::BY_POOL.exact("nvme")), 0);
+    let owned = Volume::BY_OWNER.exact(Some("ann"));
+    assert_eq!(view.count_by(&Volume::BY_OWNER, &owned), 2);
+    let nothing = KeyRange::<String>::between(Excluded("z"), Excluded("a"));
+    assert_eq!(view.count_by(&Volume::BY_NAME, &nothing), 0);
+}

@@ -51,15 +51,61 @@ impl<'t, V> Iter<'t, V> {
                     node = &inner.children[at];
                 }
                 Node::Leaf(leaf) => {
-                    let start = start(leaf);
-                    let mut end = leaf.entries.len();
-                    if let (Some(hi), Some((last, _))) = (&self.hi, leaf.entries.last())
-                        && last.as_slice() >= hi.as_slice()
-                    {
-                        end = leaf.lower_bound(hi.as_slice());
-                        self.path.clear();
-                    }
-                    self.rest = leaf.entries[start.min(end)..end].iter();
+                    self.enter(leaf, start(leaf));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads a leaf from `start` on.
+    fn enter(&mut self, leaf: &'t Leaf<V>, start: usize) {
+        let mut end = leaf.entries.len();
+        if let (Some(hi), Some((last, _))) = (&self.hi, leaf.entries.last())
+            && last.as_slice() >= hi.as_slice()
+        {
+            end = leaf.lower_bound(hi.as_slice());
+            self.path.clear();
+        }
+        self.rest = leaf.entries[start.min(end)..end].iter();
+    }
+
+    /// Goes past `count` entries, or past all that there are.
+    ///
+    /// Cost: the counts of nodes beside the way, at most [`super::FANOUT`] on each level up and down.
+    pub(crate) fn skip_entries(&mut self, mut count: usize) {
+        loop {
+            let here = count.min(self.rest.len());
+            self.rest = self.rest.as_slice()[here..].iter();
+            count -= here;
+            if count == 0 {
+                return;
+            }
+            let Some((inner, taken)) = self.path.pop() else { return };
+            self.skip_children(inner, taken + 1, &mut count);
+        }
+    }
+
+    /// Goes past the children from `at` on that hold only entries to skip, and enters the one after them.
+    fn skip_children(&mut self, mut inner: &'t Inner<V>, mut at: usize, count: &mut usize) {
+        loop {
+            let last = match &self.hi {
+                Some(hi) => inner.position_before(hi.as_slice()),
+                None => last_child(inner),
+            };
+            // The last child may hold entries beyond the range, which its count includes.
+            while at < last && inner.children[at].count() <= *count {
+                *count -= inner.children[at].count();
+                at += 1;
+            }
+            if at > last {
+                return;
+            }
+            self.path.push((inner, at));
+            match &*inner.children[at] {
+                Node::Inner(child) => (inner, at) = (child, 0),
+                Node::Leaf(leaf) => {
+                    self.enter(leaf, 0);
                     return;
                 }
             }
@@ -129,15 +175,56 @@ impl<'t, V> IterRev<'t, V> {
                     node = &inner.children[at];
                 }
                 Node::Leaf(leaf) => {
-                    let end = end(leaf);
-                    let mut start = 0;
-                    if let Some((first, _)) = leaf.entries.first()
-                        && first.as_slice() < self.lo.as_slice()
-                    {
-                        start = leaf.lower_bound(self.lo.as_slice());
-                        self.path.clear();
-                    }
-                    self.rest = leaf.entries[start.min(end)..end].iter();
+                    self.enter(leaf, end(leaf));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads a leaf down from `end`.
+    fn enter(&mut self, leaf: &'t Leaf<V>, end: usize) {
+        let mut start = 0;
+        if let Some((first, _)) = leaf.entries.first()
+            && first.as_slice() < self.lo.as_slice()
+        {
+            start = leaf.lower_bound(self.lo.as_slice());
+            self.path.clear();
+        }
+        self.rest = leaf.entries[start.min(end)..end].iter();
+    }
+
+    /// Like [`Iter::skip_entries`].
+    pub(crate) fn skip_entries(&mut self, mut count: usize) {
+        loop {
+            let left = self.rest.len() - count.min(self.rest.len());
+            count -= self.rest.len() - left;
+            self.rest = self.rest.as_slice()[..left].iter();
+            if count == 0 {
+                return;
+            }
+            let Some((inner, taken)) = self.path.pop() else { return };
+            self.skip_children(inner, taken, &mut count);
+        }
+    }
+
+    /// Goes past the children before `end` that hold only entries to skip, and enters the one before them.
+    fn skip_children(&mut self, mut inner: &'t Inner<V>, mut end: usize, count: &mut usize) {
+        loop {
+            let first = inner.position(self.lo.as_slice());
+            // The first child may hold entries before the range, which its count includes.
+            while end > first + 1 && inner.children[end - 1].count() <= *count {
+                end -= 1;
+                *count -= inner.children[end].count();
+            }
+            if end <= first {
+                return;
+            }
+            self.path.push((inner, end - 1));
+            match &*inner.children[end - 1] {
+                Node::Inner(child) => (inner, end) = (child, child.children.len()),
+                Node::Leaf(leaf) => {
+                    self.enter(leaf, leaf.entries.len());
                     return;
                 }
             }

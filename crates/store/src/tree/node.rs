@@ -32,6 +32,8 @@ type Entries<V> = ArrayVec<(KeyBytes, V), { FANOUT + 1 }>;
 #[derive(Clone)]
 pub(super) struct Inner<V> {
     last_change: u64,
+    /// Entries of all leaves below.
+    count: usize,
     heads: Heads,
     separators: Separators,
     pub(super) children: Children<V>,
@@ -85,7 +87,8 @@ impl<V> Leaf<V> {
 
 impl<V> Inner<V> {
     fn new(last_change: u64, separators: Separators, children: Children<V>) -> Self {
-        Self { last_change, heads: Heads::of(separators.iter()), separators, children }
+        let count = children.iter().map(|child| child.count()).sum();
+        Self { last_change, count, heads: Heads::of(separators.iter()), separators, children }
     }
 
     pub(super) fn pair(
@@ -144,6 +147,31 @@ impl<V> Node<V> {
         }
     }
 
+    /// Entries of the leaf, or of all leaves below.
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Self::Leaf(leaf) => leaf.len(),
+            Self::Inner(inner) => inner.count,
+        }
+    }
+
+    /// Returns how many entries come before `bound`.
+    ///
+    /// Cost: the counts of the children before the way down, at most [`FANOUT`] on each level.
+    pub(super) fn rank(&self, bound: &[u8]) -> usize {
+        let (mut node, mut before) = (self, 0);
+        loop {
+            match node {
+                Self::Leaf(leaf) => return before + leaf.lower_bound(bound),
+                Self::Inner(inner) => {
+                    let at = inner.position(bound);
+                    before += inner.children[..at].iter().map(|child| child.count()).sum::<usize>();
+                    node = &inner.children[at];
+                }
+            }
+        }
+    }
+
     /// Entries of a leaf, children of an inner node.
     fn fill(&self) -> usize {
         match self {
@@ -189,6 +217,7 @@ pub(super) fn insert<V: Clone>(
             inner.last_change = index;
             let at = inner.position(key.as_slice());
             let (old, split) = insert(&mut inner.children[at], key, value, index);
+            inner.count += usize::from(old.is_none());
             if let Some((separator, right)) = split {
                 inner.insert(at, separator, right);
             }
@@ -218,6 +247,7 @@ fn split_inner<V>(inner: &mut Inner<V>) -> Split<V> {
     let children = inner.children.drain(half..).collect();
     let right = Inner::new(inner.last_change, inner.separators.drain(half..).collect(), children);
     let separator = inner.separators.remove(half - 1);
+    inner.count -= right.count;
     inner.search_anew();
     Some((separator, Arc::new(Node::Inner(right))))
 }
@@ -233,6 +263,7 @@ pub(super) fn remove<V: Clone>(node: &mut Arc<Node<V>>, key: &[u8], index: u64) 
             let at = inner.position(key);
             let old = remove(&mut inner.children[at], key, index)?;
             inner.last_change = index;
+            inner.count -= 1;
             if inner.children[at].fill() < FILL_MIN && inner.children.len() > 1 {
                 // With the left neighbour, so that growing keys meet full nodes; the first child
                 // has only a right one.

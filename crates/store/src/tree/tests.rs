@@ -104,6 +104,10 @@ impl OrdIndex<(u16, u32)> for Reference {
         within.map(|(_, index)| *index).fold(self.built, u64::max)
     }
 
+    fn count(&self, span: &Span) -> usize {
+        self.entries.keys().filter(|key| span.contains(key)).count()
+    }
+
     fn iter(&self, span: &Span) -> Entries<'_> {
         let within = self.entries.iter().filter(|(key, _)| span.contains(key));
         within.map(|(_, (key, value))| (key, value)).collect::<Vec<_>>().into_iter()
@@ -131,6 +135,7 @@ fn assert_same(tree: &impl OrdIndex<(u16, u32)>, model: &BTreeMap<u16, u32>, lo:
         let mut back: Vec<_> = tree.iter_rev(&span).map(|(_, v)| *v).collect();
         back.reverse();
         assert_eq!(back, expect);
+        assert_eq!(tree.count(&span), expect.len());
     }
     for (bytes, (number, _)) in tree.iter(&Span::all()) {
         assert_eq!(*bytes, key(*number));
@@ -141,10 +146,29 @@ fn assert_same(tree: &impl OrdIndex<(u16, u32)>, model: &BTreeMap<u16, u32>, lo:
     }
 }
 
+/// Compares scans that skip `steps` entries before each one that they return with scans that read all.
+fn assert_skips(tree: &Tree<(u16, u32)>, span: &Span, steps: &[usize]) {
+    let all: Vec<_> = tree.iter(span).map(|(_, value)| *value).collect();
+    let (mut up, mut down) = (tree.iter(span), tree.iter_rev(span));
+    let (mut at, mut left) = (0, all.len());
+    for &step in steps {
+        up.skip_entries(step);
+        at += step;
+        assert_eq!(up.next().map(|(_, value)| *value), all.get(at).copied());
+        at += 1;
+        down.skip_entries(step);
+        left = left.saturating_sub(step);
+        let before = left.checked_sub(1);
+        assert_eq!(down.next().map(|(_, value)| *value), before.map(|before| all[before]));
+        left = before.unwrap_or(0);
+    }
+}
+
 proptest! {
     #[test]
     fn a_tree_and_its_clones_equal_ordered_maps(
         ops in ops(), lo in 0..KEYS, hi in 0..KEYS, bulk in 0..KEYS,
+        steps in proptest::collection::vec(0..300_usize, 1..20),
     ) {
         let mut model: BTreeMap<u16, u32> = (0..bulk).map(|n| (n, 0)).collect();
         let entries = || model.iter().map(|(k, v)| (key(*k), (*k, *v))).collect();
@@ -182,6 +206,11 @@ proptest! {
         for (tree, map, model) in &snapshots {
             assert_same(tree, model, lo, hi);
             assert_same(map, model, lo, hi);
+        }
+        if let Some((tree, ..)) = snapshots.last() {
+            for span in [Span::all(), span(lo.min(hi), Some(lo.max(hi))), span(lo, None)] {
+                assert_skips(tree, &span, &steps);
+            }
         }
     }
 
