@@ -85,8 +85,8 @@ pub use self::{
     error::{Error, ErrorBody, Missing},
     id::parse_id,
     list::{
-        AllowedFilters, Column, ListRequest, Listed, Listing, PAGE_ROWS_MAX, RESOURCE_FILTERS,
-        asked_public, list, list_types, next_query,
+        AllowedFilters, Column, Getter, ListRequest, Listed, Listing, PAGE_ROWS_MAX, Place,
+        RESOURCE_FILTERS, asked_public, list, list_types, next_query,
     },
     ops::*,
     quota::{

@@ -27,6 +27,8 @@ fn row() -> impl Strategy<Value = Row> {
         Just(Some("web")),
         Just(Some("Web")),
         Just(Some("db")),
+        Just(Some("ΟΔΟΣ")),
+        Just(Some("οδος")),
         Just(Some("1"))
     ];
     let statuses = prop_oneof![Just(VolumeStatus::Available), Just(VolumeStatus::InUse)];
@@ -132,6 +134,7 @@ proptest! {
         (plain, language) in filters(),
         all in any::<bool>(),
         limit in 1..5_usize,
+        sees_all in any::<bool>(),
     ) {
         let store = store(&rows);
         let view = store.snapshot();
@@ -157,6 +160,7 @@ proptest! {
             let query: Vec<_> = query.iter().chain(more).cloned().collect();
             let request =
                 ListRequest::parse::<Volume>(&query, &caller, Microversion::MAX).unwrap();
+            let request = request.seeing_all(sees_all);
             list::<Volume>(&view, &request, filter.as_ref(), |_| true).unwrap()
         };
 
@@ -196,10 +200,63 @@ proptest! {
         let skipped: Vec<Uuid> = skipped.rows.iter().map(|row| row.id).collect();
         prop_assert_eq!(skipped, expected);
 
+        if let Some(marker) = naive.get(1) {
+            let after = [("marker".into(), marker.to_string()), ("offset".into(), "1".into())];
+            let counting = ("with_count".to_owned(), "true".to_owned());
+            let listing = ask(&[page.clone(), after[0].clone(), after[1].clone(), counting]);
+            let found: Vec<Uuid> = listing.rows.iter().map(|row| row.id).collect();
+            let expected: Vec<Uuid> = naive.iter().skip(3).take(limit).copied().collect();
+            prop_assert_eq!(found, expected);
+            prop_assert_eq!(listing.count, Some(naive.len()));
+        }
+
         let counted = ask(&[page, ("with_count".into(), "true".into())]);
         prop_assert_eq!(counted.count, Some(naive.len()));
         prop_assert_eq!(counted.has_next, !naive.is_empty() && limit <= naive.len());
     }
+}
+
+#[test]
+fn a_page_in_the_order_of_an_index_reads_its_own_rows() {
+    let rows: Vec<Row> = (0..200)
+        .map(|at| Row {
+            id: u128::try_from(at).unwrap() + 10,
+            project: 0,
+            name: [Some("a"), Some("b"), None][usize::try_from(at % 3).unwrap()],
+            size: 1 + u32::try_from(at % 5).unwrap(),
+            status: VolumeStatus::Available,
+            second: at,
+        })
+        .collect();
+    let store = store(&rows);
+    let view = store.snapshot();
+    let caller = Caller { user: "u".into(), project: "p".into(), role: Role::Admin };
+    let looked = |query: &[(&str, &str)], sees_all| {
+        let query: Vec<_> = query.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let request = ListRequest::parse::<Volume>(&query, &caller, Microversion::MAX).unwrap();
+        let looked = std::cell::Cell::new(0);
+        let visible = |_: &Volume| {
+            looked.set(looked.get() + 1);
+            true
+        };
+        let listing = list::<Volume>(&view, &request.seeing_all(sees_all), None, visible).unwrap();
+        assert_eq!(listing.rows.len(), 10, "{query:?}");
+        assert!(listing.count.is_none_or(|count| count == 200), "{query:?}");
+        looked.get()
+    };
+    let ten = ("limit", "10");
+    for sort in ["name", "name:asc", "size", "size:asc", "status", "created_at"] {
+        for more in [("all_tenants", "1"), ("all_tenants", "0")] {
+            assert_eq!(looked(&[ten, ("sort", sort), more], false), 10, "{sort} {more:?}");
+            let marker = ("marker", "00000000-0000-0000-0000-00000000006e");
+            // The marker's row is looked at twice: as one that the caller sees, and as the first of the rest.
+            assert!(looked(&[ten, ("sort", sort), more, marker], false) <= 12, "{sort} {more:?}");
+            let counted = [ten, ("sort", sort), more, ("with_count", "1"), ("offset", "150")];
+            assert_eq!(looked(&counted, true), 0, "{sort} {more:?}");
+        }
+    }
+    let of_status = [ten, ("status", "available"), ("with_count", "1"), ("offset", "150")];
+    assert_eq!(looked(&of_status, true), 0);
 }
 
 #[test]

@@ -100,7 +100,7 @@ impl Wanted {
         match column {
             Column::Null => self.literal == Some(Literal::None),
             Column::Text(own) => {
-                self.literal != Some(Literal::None) && column::folded(own).eq(self.text.chars())
+                self.literal != Some(Literal::None) && column::is_folded_as(own, &self.text)
             }
             Column::Int(own) => {
                 self.literal == Some(Literal::Int(*own)) || self.text.parse() == Ok(*own)
@@ -193,7 +193,7 @@ impl Condition {
         match &self.test {
             Test::Among(wanted) => wanted.iter().any(|wanted| wanted.is(column)),
             Test::Like(part) => match column {
-                Column::Text(own) => folded(own).contains(part),
+                Column::Text(own) => column::has_folded(own, part),
                 Column::Id(own) => own.to_string().contains(part),
                 Column::Int(own) => own.to_string().contains(part),
                 _ => false,
@@ -217,6 +217,17 @@ impl Condition {
                 _ => false,
             },
             Test::Never => false,
+        }
+    }
+
+    /// The one value that the filter asks of the column `status`, in lower case; none for other filters.
+    pub(super) fn status(&self) -> Option<&str> {
+        match &self.test {
+            Test::Among(wanted) if *self.column == *"status" => match &wanted[..] {
+                [wanted] if wanted.literal != Some(Literal::None) => Some(&wanted.text),
+                _ => None,
+            },
+            _ => None,
         }
     }
 

@@ -8,6 +8,7 @@ mod allowed;
 mod column;
 mod condition;
 mod first;
+mod ordered;
 mod request;
 mod resources;
 mod run;
@@ -15,7 +16,7 @@ mod sort;
 mod types;
 
 use statehold_filter::Filterable;
-use statehold_store::{Index, Table};
+use statehold_store::{Index, Order, ReadView, Scan, Table};
 use uuid::Uuid;
 
 pub use self::{
@@ -26,6 +27,26 @@ pub use self::{
     types::{asked_public, list_types},
 };
 use crate::{access::actions::Rule, error::Missing};
+
+/// Reads a column of a row.
+pub type Getter<T> = for<'r> fn(&'r T) -> Column<'r>;
+
+/// A part of an index.
+#[derive(Debug)]
+pub struct Place<'p, T> {
+    /// The project; none is all.
+    pub project: Option<&'p str>,
+    /// The row from which on the index is read.
+    pub from: Option<&'p T>,
+}
+
+impl<T> Clone for Place<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Place<'_, T> {}
 
 /// A resource that is listed.
 pub trait Listed: Table<Row = Self, Key = Uuid> + Filterable {
@@ -54,8 +75,36 @@ pub trait Listed: Table<Row = Self, Key = Uuid> + Filterable {
     /// When the row was made, in unix nanoseconds.
     fn created_at(&self) -> i64;
 
-    /// The row's value of a column; `None` when there is no such column.
-    fn column(&self, name: &str) -> Option<Column<'_>>;
+    /// Returns the function that reads a column of a row; `None` when there is no such column.
+    fn getter(name: &str) -> Option<Getter<Self>>;
+
+    /// Returns the row's value of a column; `None` when there is no such column.
+    fn column(&self, name: &str) -> Option<Column<'_>> {
+        Self::getter(name).map(|get| get(self))
+    }
+
+    /// Returns the rows of a project, or of all, in the order of `key`, and of creation and ID where that is
+    /// equal, from the row `from` on; `None` when no index has that order.
+    fn ordered<'v>(
+        view: &'v impl ReadView,
+        key: &str,
+        place: Place<'_, Self>,
+        order: Order,
+    ) -> Option<Scan<'v, Self>> {
+        (key == "created_at").then(|| ordered::as_made(view, place, order))
+    }
+
+    /// Returns the rows of a project, or of all, that have a status, in the order of creation, and their
+    /// number; `None` when no index has them.
+    fn of_status<'v>(
+        view: &'v impl ReadView,
+        status: &str,
+        place: Place<'_, Self>,
+        order: Order,
+    ) -> Option<(Scan<'v, Self>, usize)> {
+        let _ = (view, status, place, order);
+        None
+    }
 
     /// What is said when there is no row with an ID.
     fn missing(id: &str) -> Missing;

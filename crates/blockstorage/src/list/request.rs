@@ -34,6 +34,7 @@ pub struct ListRequest {
     pub(super) sort: Sort,
     pub(super) conditions: Vec<Condition>,
     pub(super) with_count: bool,
+    pub(super) sees_all: bool,
     filter: Option<Box<str>>,
 }
 
@@ -112,7 +113,15 @@ impl ListRequest {
         }
         let marker = get("marker").map(|text| Marker { text: text.into(), id: parse_id(text) });
         let filter = get("filter").map(Box::from);
-        Ok(Self { project, limit, offset, marker, sort, conditions, with_count, filter })
+        let sees_all = false;
+        Ok(Self { project, limit, offset, marker, sort, conditions, with_count, sees_all, filter })
+    }
+
+    /// States whether the caller of [`list()`](super::list()) sees all rows that the request selects, so that
+    /// `visible` returns `true` for each: rows can then be counted and left out without a look at them.
+    #[must_use]
+    pub fn seeing_all(self, sees_all: bool) -> Self {
+        Self { sees_all, ..self }
     }
 
     /// The text of the parameter `filter`, to be compiled by whoever keeps compiled filters.

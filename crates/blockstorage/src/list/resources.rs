@@ -1,9 +1,9 @@
 //! The columns of each resource.
 
-use statehold_store::Index;
+use statehold_store::{Index, folded};
 use uuid::Uuid;
 
-use super::{AllowedFilters, Column, Listed, allowed};
+use super::{AllowedFilters, Column, Getter, Listed, allowed, ordered::indexed};
 use crate::{
     access::actions::Rule,
     caller::policy,
@@ -16,7 +16,8 @@ use crate::{
 
 macro_rules! listed {
     ($row:ident, $rule:expr, $missing:ident, $filters:expr, counted $counted:literal, project $project:tt,
-        sort [$($sort:literal)*] $(name since $since:literal)?, |$this:ident| { $($name:literal => $column:expr,)* }) => {
+        sort [$($sort:literal)*] $(name since $since:literal)?,
+        $(indexes { $($indexes:tt)* },)? |$this:ident| { $($name:literal => $column:expr,)* }) => {
         impl Listed for $row {
             const RULE: Rule = $rule;
             const FILTERS: AllowedFilters = $filters;
@@ -39,15 +40,24 @@ macro_rules! listed {
                 self.created_at
             }
 
-            fn column(&self, name: &str) -> Option<Column<'_>> {
-                let $this = self;
+            fn getter(name: &str) -> Option<Getter<Self>> {
                 Some(match name {
-                    "id" => Column::Id($this.id),
-                    "created_at" => Column::Time($this.created_at),
-                    $($name => $column,)*
+                    "id" => |row| Column::Id(row.id),
+                    "created_at" => |row| Column::Time(row.created_at),
+                    $($name => {
+                        let get: Getter<Self> = |row| {
+                            // A constant column looks at no row.
+                            let $this = row;
+                            let _ = $this;
+                            $column
+                        };
+                        get
+                    })*
                     _ => return None,
                 })
             }
+
+            $(indexed! { $($indexes)* })?
 
             fn missing(id: &str) -> Missing {
                 Missing::$missing(id.into())
@@ -63,6 +73,12 @@ macro_rules! listed {
 listed!(Volume, policy::VOLUME_GET_ALL, Volume, allowed::VOLUME, counted true, project yes,
     sort ["status" "size" "availability_zone" "updated_at" "name" "display_name" "volume_type_id"
         "bootable" "host" "user_id" "project_id"],
+    indexes {
+        "name" => (BY_PROJECT_NAME, BY_NAME_FOLDED, |row| row.name.as_deref().map(folded)),
+        "display_name" => (BY_PROJECT_NAME, BY_NAME_FOLDED, |row| row.name.as_deref().map(folded)),
+        "size" => (BY_PROJECT_SIZE, BY_SIZE, |row| row.size),
+        "status" => (BY_PROJECT_STATUS, BY_STATUS, |row| row.status.as_str()),
+    },
     |row| {
         "name" => Column::text(row.name.as_deref()),
         "display_name" => Column::text(row.name.as_deref()),
@@ -97,6 +113,11 @@ listed!(Volume, policy::VOLUME_GET_ALL, Volume, allowed::VOLUME, counted true, p
 listed!(Snapshot, policy::SNAPSHOT_GET_ALL, Snapshot, allowed::SNAPSHOT, counted true, project yes,
     sort ["status" "volume_id" "volume_size" "size" "updated_at" "name" "display_name"
         "project_id" "user_id"] name since 30,
+    indexes {
+        "name" => (BY_PROJECT_NAME, BY_NAME_FOLDED, |row| row.name.as_deref().map(folded)),
+        "display_name" => (BY_PROJECT_NAME, BY_NAME_FOLDED, |row| row.name.as_deref().map(folded)),
+        "status" => (BY_PROJECT_STATUS, BY_STATUS, |row| row.status.as_str()),
+    },
     |row| {
         "name" => Column::text(row.name.as_deref()),
         "display_name" => Column::text(row.name.as_deref()),
@@ -119,6 +140,11 @@ listed!(Snapshot, policy::SNAPSHOT_GET_ALL, Snapshot, allowed::SNAPSHOT, counted
 listed!(Backup, policy::BACKUP_GET_ALL, Backup, allowed::BACKUP, counted true, project yes,
     sort ["status" "volume_id" "size" "updated_at" "name" "display_name" "data_timestamp"
         "project_id" "user_id"],
+    indexes {
+        "name" => (BY_PROJECT_NAME, BY_NAME_FOLDED, |row| row.name.as_deref().map(folded)),
+        "display_name" => (BY_PROJECT_NAME, BY_NAME_FOLDED, |row| row.name.as_deref().map(folded)),
+        "status" => (BY_PROJECT_STATUS, BY_STATUS, |row| row.status.as_str()),
+    },
     |row| {
         "name" => Column::text(row.name.as_deref()),
         "display_name" => Column::text(row.name.as_deref()),

@@ -1,12 +1,13 @@
-//! How a list is read: by an index that gives few rows, in the order of an index, or by looking at
-//! all rows of the project.
+//! How a list is read: in the order of an index, by an index that gives few rows, or by looking at all
+//! rows of the project.
 
 use std::cell::{OnceCell, RefCell};
 
 use statehold_filter::{Conjunct, Filter};
-use statehold_store::{Entry, KeyRange, Order, ReadView, plan_within};
+use statehold_store::{Entry, KeyRange, Order, ReadView, Scan, plan_within};
 
-use super::{Listed, first::First, request::ListRequest, sort::Direction};
+use super::{Getter, Listed, Place, condition::Condition, first::First, ordered};
+use super::{request::ListRequest, sort::Direction};
 use crate::error::Error;
 
 /// An index that gives at most this many rows is read before the order of a page is; they are sorted
@@ -31,8 +32,10 @@ pub struct Listing<'v, T> {
 ///
 /// `filter` is the request's own filter, compiled; see [`ListRequest::filter`].
 ///
-/// Cost: a page in the order in which rows were made is a seek and the rows looked at; another order
-/// looks at all rows that an index can't leave out.
+/// Cost: a page in the order of creation, name, size or status is a seek and the rows looked at; another
+/// order looks at all rows that an index can't leave out. A count looks at no rows if the request has no
+/// condition, or none but on `status`, and the caller sees all rows ([`ListRequest::seeing_all`]); the same
+/// holds for the rows that an offset leaves out.
 ///
 /// # Errors
 /// The marker's row doesn't exist, or not for the caller: the resource's 404. The filter's evaluation needs more
@@ -48,14 +51,7 @@ pub fn list<'v, T: Listed>(
         (Some(project), Some(own)) => **project == *own,
         _ => true,
     };
-    let marker = match &request.marker {
-        None => None,
-        Some(marker) => {
-            let row = marker.id.and_then(|id| view.get::<T>(id));
-            let row = row.filter(|row| in_project(row) && visible(row));
-            Some(row.ok_or_else(|| T::missing(&marker.text))?)
-        }
-    };
+    let marker = find_marker::<T>(view, request, |row| in_project(row) && visible(row))?;
     let budget = RefCell::new(filter.map(Filter::budget).unwrap_or_default());
     let too_costly = OnceCell::new();
     let matches = |row: &T| {
@@ -74,33 +70,51 @@ pub fn list<'v, T: Listed>(
         None => Ok(listing),
         Some(error) => Err(Error::Request(error.to_string().into())),
     };
+    let tests: Option<Vec<(Getter<T>, &Condition)>> = request
+        .conditions
+        .iter()
+        .map(|condition| Some((T::getter(&condition.column)?, condition)))
+        .collect();
     let passes = |row: &&'v Entry<T>| {
-        in_project(row)
-            && visible(row)
-            && request.conditions.iter().all(|condition| {
-                row.column(&condition.column).is_some_and(|column| condition.passes(&column))
-            })
-            && matches(row)
+        let is_wanted = |tests: &Vec<(Getter<T>, &Condition)>| {
+            tests.iter().all(|(get, condition)| condition.passes(&get(row)))
+        };
+        // No row has a column that there is none of.
+        in_project(row) && visible(row) && tests.as_ref().is_some_and(is_wanted) && matches(row)
     };
-    let after = |row: &&'v Entry<T>| {
-        marker.is_none_or(|marker| request.sort.order::<T>(row, marker).is_gt())
-    };
+    let compare = request.sort.comparison::<T>();
+    let after = |row: &&'v Entry<T>| marker.is_none_or(|marker| compare(row, marker).is_gt());
+    let (skip, limit) = (request.offset, request.limit);
+    let project = request.project.as_deref();
+
+    // An index has the page: the rows before it and after it are only counted.
+    if let Some(indexed) = by_index::<T>(view, request, marker, filter.is_some()) {
+        let Indexed { mut rows, has_marker, count } = indexed;
+        if let Some(last) = skip.saturating_add(usize::from(has_marker)).checked_sub(1) {
+            rows.nth(last);
+        }
+        let rows: Vec<_> = rows.take(limit).collect();
+        return complete(page(rows, request.with_count.then_some(count), limit));
+    }
+
     let mut conjuncts: Vec<Conjunct> =
         request.conditions.iter().filter_map(|condition| condition.conjunct()).collect();
     if let Some(filter) = filter {
         conjuncts.extend(filter.conjuncts());
     }
-    let (skip, limit) = (request.offset, request.limit);
     let plan =
         plan_within::<T>(view, &KeyRange::all(), Order::Ascending, &conjuncts, SORTED_ROWS_MAX);
     let planned = plan.index().is_some();
-    if let Some(direction) = request.sort.as_made().filter(|_| !planned) {
-        let order = match direction {
-            Direction::Asc => Order::Ascending,
-            Direction::Desc => Order::Descending,
-        };
-        let from = marker.filter(|_| !request.with_count);
-        let rows = as_made(view, request, from, order).take_while(going).filter(passes);
+    // Counted rows are all read, from the first one on.
+    let from = marker.filter(|_| !request.with_count);
+    let place = Place { project, from: from.map(|from| &**from) };
+    let ordered = request
+        .sort
+        .leading()
+        .filter(|_| !planned)
+        .and_then(|(key, direction)| T::ordered(view, key, place, order_of(direction)));
+    if let Some(rows) = ordered {
+        let rows = rows.take_while(going).filter(passes);
         if !request.with_count {
             let rows: Vec<_> = rows.filter(after).skip(skip).take(limit).collect();
             return complete(page(rows, None, limit));
@@ -108,17 +122,16 @@ pub fn list<'v, T: Listed>(
         let (mut count, mut seen, mut found) = (0, 0, Vec::new());
         for row in rows {
             count += 1;
-            if after(&row) {
+            if found.len() < limit && after(&row) {
                 seen += 1;
-                if seen > skip && found.len() < limit {
+                if seen > skip {
                     found.push(row);
                 }
             }
         }
         return complete(page(found, Some(count), limit));
     }
-    let compare = |a: &T, b: &T| request.sort.order::<T>(a, b);
-    let mut first = First::new(skip.saturating_add(limit), compare);
+    let mut first = First::new(skip.saturating_add(limit), &compare);
     let mut count = 0;
     let mut see = |row: &'v Entry<T>| {
         count += 1;
@@ -129,7 +142,8 @@ pub fn list<'v, T: Listed>(
     if planned {
         plan.take_while(going).filter(passes).for_each(&mut see);
     } else {
-        let rows = as_made::<T>(view, request, None, Order::Ascending);
+        let place = Place { project, from: None };
+        let rows = ordered::as_made::<T>(view, place, Order::Ascending);
         rows.take_while(going).filter(passes).for_each(&mut see);
     }
     let mut rows = first.into_sorted();
@@ -137,28 +151,64 @@ pub fn list<'v, T: Listed>(
     complete(page(rows, request.with_count.then_some(count), limit))
 }
 
+/// Returns the row after which the page begins.
+fn find_marker<'v, T: Listed>(
+    view: &'v impl ReadView,
+    request: &ListRequest,
+    is_seen: impl Fn(&T) -> bool,
+) -> Result<Option<&'v Entry<T>>, Error> {
+    let Some(marker) = &request.marker else { return Ok(None) };
+    let row = marker.id.and_then(|id| view.get::<T>(id)).filter(|row| is_seen(row));
+    row.map(Some).ok_or_else(|| T::missing(&marker.text).into())
+}
+
+fn order_of(direction: Direction) -> Order {
+    match direction {
+        Direction::Asc => Order::Ascending,
+        Direction::Desc => Order::Descending,
+    }
+}
+
+/// The rows of a request in their order, from the marker on, none of which has to be looked at.
+struct Indexed<'v, T: Listed> {
+    rows: Scan<'v, T>,
+    /// Whether the marker is the first of them.
+    has_marker: bool,
+    /// The number of rows on all pages.
+    count: usize,
+}
+
+/// Returns the rows of a request that an index has on its own: without conditions, or with one status.
+fn by_index<'v, T: Listed>(
+    view: &'v impl ReadView,
+    request: &ListRequest,
+    marker: Option<&Entry<T>>,
+    filtered: bool,
+) -> Option<Indexed<'v, T>> {
+    let (key, direction) = request.sort.leading().filter(|_| request.sees_all && !filtered)?;
+    // Of resources that belong to no project, each row passes whatever the project is.
+    let project = request.project.as_deref().filter(|_| T::BY_PROJECT.is_some());
+    let place = Place { project, from: marker.map(|marker| &**marker) };
+    let order = order_of(direction);
+    match &request.conditions[..] {
+        [] => {
+            let rows = T::ordered(view, key, place, order)?;
+            let count = ordered::count::<T>(view, project);
+            Some(Indexed { rows, has_marker: marker.is_some(), count })
+        }
+        [condition] if key == "created_at" => {
+            let (rows, count) = T::of_status(view, condition.status()?, place, order)?;
+            // A marker of another status has its place in the order, but is none of the rows.
+            let has_status =
+                |row: &T| row.column("status").is_some_and(|own| condition.passes(&own));
+            let has_marker = marker.is_some_and(|marker| has_status(marker));
+            Some(Indexed { rows, has_marker, count })
+        }
+        _ => None,
+    }
+}
+
 fn page<T>(rows: Vec<&Entry<T>>, count: Option<usize>, limit: usize) -> Listing<'_, T> {
     let has_next = !rows.is_empty() && limit <= count.unwrap_or(rows.len());
     Listing { rows, count, has_next }
-}
-
-/// The rows of the request's project in the order in which they were made, from `from` on.
-fn as_made<'v, T: Listed>(
-    view: &'v impl ReadView,
-    request: &ListRequest,
-    from: Option<&Entry<T>>,
-    order: Order,
-) -> statehold_store::Scan<'v, T> {
-    if let (Some(project), Some(index)) = (&request.project, T::BY_PROJECT) {
-        let mut range = KeyRange::<(String, i64, uuid::Uuid)>::within(project);
-        if let Some(from) = from {
-            range = range.resume((project, from.created_at(), from.id()), order);
-        }
-        return view.scan_by(index, &range, order);
-    }
-    let mut range = KeyRange::<(i64, uuid::Uuid)>::all();
-    if let Some(from) = from {
-        range = range.resume((from.created_at(), from.id()), order);
-    }
-    view.scan_by(T::BY_CREATED, &range, order)
 }

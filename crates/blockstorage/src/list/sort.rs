@@ -76,26 +76,55 @@ impl Sort {
         Ok(Self { keys, rest })
     }
 
-    /// The direction when this is the order in which rows were made, for which there are indexes.
-    pub(super) fn as_made(&self) -> Option<Direction> {
-        match self.keys[..] {
-            [("created_at", direction)] => Some(direction),
-            [("created_at", direction), ("id", other)] if direction == other => Some(direction),
-            _ => None,
-        }
+    /// Returns the first key and its direction, when the other keys state no more than the order does
+    /// without them: then an index of that key has the order.
+    pub(super) fn leading(&self) -> Option<(&'static str, Direction)> {
+        let (&(key, direction), others) = self.keys.split_first()?;
+        let rest: &[&str] = if key == "created_at" { &["id"] } else { &["created_at", "id"] };
+        let redundant = others.len() <= rest.len()
+            && others.iter().zip(rest).all(|(other, rest)| *other == (*rest, direction));
+        redundant.then_some((key, direction))
     }
 
-    /// How two rows follow each other; equal only for one and the same.
-    pub(super) fn order<T: Listed>(&self, own: &T, other: &T) -> Ordering {
-        let by_keys = self.keys.iter().map(|(key, direction)| {
-            let (own, other) = (own.column(key), other.column(key));
-            match (own, other) {
-                (Some(own), Some(other)) => direction.apply(own.order(&other)),
-                _ => Ordering::Equal,
-            }
-        });
-        by_keys.into_iter().find(|order| order.is_ne()).unwrap_or_else(|| {
-            self.rest.apply((own.created_at(), own.id()).cmp(&(other.created_at(), other.id())))
-        })
+    /// Returns the comparison of two rows; they are equal only if they are one and the same.
+    ///
+    /// Looks the columns up once, so that a comparison reads the values and no names.
+    pub(super) fn comparison<T: Listed>(&self) -> impl Fn(&T, &T) -> Ordering + use<T> {
+        let keys: Vec<_> = self
+            .keys
+            .iter()
+            .filter_map(|&(key, direction)| Some((T::getter(key)?, direction)))
+            .collect();
+        let rest = self.rest;
+        move |own, other| {
+            keys.iter()
+                .map(|(get, direction)| direction.apply(get(own).order(&get(other))))
+                .find(|order| order.is_ne())
+                .unwrap_or_else(|| {
+                    let last = |row: &T| (row.created_at(), row.id());
+                    rest.apply(last(own).cmp(&last(other)))
+                })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::Volume;
+
+    #[test]
+    fn an_index_serves_orders_that_add_nothing_to_its_own() {
+        let leading = |text| {
+            let sort = Sort::parse::<Volume>(Some(text), (None, None), Microversion::MAX).unwrap();
+            sort.leading()
+        };
+        assert_eq!(leading("name"), Some(("name", Direction::Desc)));
+        assert_eq!(leading("name:asc,created_at:asc"), Some(("name", Direction::Asc)));
+        assert_eq!(leading("size,created_at,id"), Some(("size", Direction::Desc)));
+        assert_eq!(leading("created_at:asc,id:asc"), Some(("created_at", Direction::Asc)));
+        for text in ["name,size", "name:asc,created_at:desc", "name,id", "created_at,id:asc"] {
+            assert_eq!(leading(text), None, "{text}");
+        }
     }
 }

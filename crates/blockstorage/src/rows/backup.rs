@@ -39,7 +39,10 @@ impl BackupStatus {
 #[table(unique(name = "project", on(project_id, created_at, id)))]
 #[table(unique(name = "created", on(created_at, id)))]
 #[table(index(name = "volume", on(volume_id, data_timestamp), serves = "volume_id"))]
+#[table(unique(name = "status", on(status, created_at, id), serves = "status"))]
+#[table(unique(name = "project_status", on(project_id, status, created_at, id)))]
 #[table(also(Backup::BY_NAME_FOLDED))]
+#[table(also(Backup::BY_PROJECT_NAME))]
 pub struct Backup {
     /// Its ID.
     #[table(key)]
@@ -62,7 +65,6 @@ pub struct Backup {
     /// The size of the volume when it was made, in GiB.
     pub size: u32,
     /// What it is doing.
-    #[table(index(serves = "status"))]
     pub status: BackupStatus,
     /// Its availability zone, if one was asked for.
     pub availability_zone: Option<Box<str>>,
@@ -184,14 +186,21 @@ impl Backup {
         origin.is_some_and(|row| row.id != self.id) || copies.any(|row| row.id != self.id)
     }
 
-    /// Backups by name whatever the case of its letters, as plain filters compare.
-    pub const BY_NAME_FOLDED: statehold_store::Index<Self, String> = Self::INDEX
-        .non_unique("name_folded", |backup, keys| {
-            if let Some(name) = &backup.name {
-                keys.add(folded(name));
-            }
-        })
-        .serves_stated(super::NAME_FOLDED, Kind::Text);
+    /// Backups by name whatever the case of its letters, as plain filters compare and lists are sorted;
+    /// those without a name first.
+    pub const BY_NAME_FOLDED: statehold_store::Index<Self, (Option<String>, i64, Uuid)> =
+        Self::INDEX
+            .unique("name_folded", |backup, keys| {
+                keys.add((backup.name.as_deref().map(folded), backup.created_at, backup.id));
+            })
+            .serves_stated(super::NAME_FOLDED, Kind::Text);
+
+    /// The same for each project.
+    pub const BY_PROJECT_NAME: statehold_store::Index<Self, (String, Option<String>, i64, Uuid)> =
+        Self::INDEX.unique("project_name", |backup, keys| {
+            let name = backup.name.as_deref().map(folded);
+            keys.add((&backup.project_id, name, backup.created_at, backup.id));
+        });
 }
 
 #[cfg(test)]

@@ -14,7 +14,10 @@ use crate::Pairs;
 #[table(unique(name = "project", on(project_id, created_at, id)))]
 #[table(unique(name = "created", on(created_at, id)))]
 #[table(index(name = "volume", on(volume_id, created_at), serves = "volume_id"))]
+#[table(unique(name = "status", on(status, created_at, id), serves = "status"))]
+#[table(unique(name = "project_status", on(project_id, status, created_at, id)))]
 #[table(also(Snapshot::BY_NAME_FOLDED))]
+#[table(also(Snapshot::BY_PROJECT_NAME))]
 pub struct Snapshot {
     /// Its ID.
     #[table(key)]
@@ -35,7 +38,6 @@ pub struct Snapshot {
     /// The size of its volume when it was made, in GiB.
     pub size: u32,
     /// What it is doing.
-    #[table(index(serves = "status"))]
     pub status: SnapshotStatus,
     /// How far its making has come, in percent.
     pub progress: u8,
@@ -55,12 +57,19 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Snapshots by name whatever the case of its letters, as plain filters compare.
-    pub const BY_NAME_FOLDED: statehold_store::Index<Self, String> = Self::INDEX
-        .non_unique("name_folded", |snapshot, keys| {
-            if let Some(name) = &snapshot.name {
-                keys.add(folded(name));
-            }
-        })
-        .serves_stated(super::NAME_FOLDED, Kind::Text);
+    /// Snapshots by name whatever the case of its letters, as plain filters compare and lists are sorted;
+    /// those without a name first.
+    pub const BY_NAME_FOLDED: statehold_store::Index<Self, (Option<String>, i64, Uuid)> =
+        Self::INDEX
+            .unique("name_folded", |snapshot, keys| {
+                keys.add((snapshot.name.as_deref().map(folded), snapshot.created_at, snapshot.id));
+            })
+            .serves_stated(super::NAME_FOLDED, Kind::Text);
+
+    /// The same for each project.
+    pub const BY_PROJECT_NAME: statehold_store::Index<Self, (String, Option<String>, i64, Uuid)> =
+        Self::INDEX.unique("project_name", |snapshot, keys| {
+            let name = snapshot.name.as_deref().map(folded);
+            keys.add((&snapshot.project_id, name, snapshot.created_at, snapshot.id));
+        });
 }

@@ -13,8 +13,15 @@ use crate::Pairs;
 #[table(name = "block_volumes")]
 #[table(unique(name = "project", on(project_id, created_at, id)))]
 #[table(unique(name = "created", on(created_at, id)))]
+#[table(unique(name = "status", on(status, created_at, id), serves = "status"))]
+#[table(unique(name = "project_status", on(project_id, status, created_at, id)))]
+#[table(unique(name = "size", on(size, created_at, id)))]
+#[table(unique(name = "project_size", on(project_id, size, created_at, id)))]
 #[table(also(Volume::BY_NAME_FOLDED))]
+#[table(also(Volume::BY_PROJECT_NAME))]
 #[table(also(Volume::BY_METADATA))]
+#[table(also(Volume::BY_PROJECT_METADATA))]
+#[table(also(Volume::BY_HIDDEN))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a column that clients filter by")]
 pub struct Volume {
     /// Its ID.
@@ -31,7 +38,6 @@ pub struct Volume {
     /// Its size in GiB.
     pub size: u32,
     /// What it is doing.
-    #[table(index(serves = "status"))]
     pub status: VolumeStatus,
     /// What it was doing before, for when the present is over.
     #[filterable(skip)]
@@ -101,14 +107,21 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// Volumes by name whatever the case of its letters, as plain filters compare.
-    pub const BY_NAME_FOLDED: statehold_store::Index<Self, String> = Self::INDEX
-        .non_unique("name_folded", |volume, keys| {
-            if let Some(name) = &volume.name {
-                keys.add(folded(name));
-            }
-        })
-        .serves_stated(super::NAME_FOLDED, Kind::Text);
+    /// Volumes by name whatever the case of its letters, as plain filters compare and lists are sorted;
+    /// those without a name first.
+    pub const BY_NAME_FOLDED: statehold_store::Index<Self, (Option<String>, i64, Uuid)> =
+        Self::INDEX
+            .unique("name_folded", |volume, keys| {
+                keys.add((volume.name.as_deref().map(folded), volume.created_at, volume.id));
+            })
+            .serves_stated(super::NAME_FOLDED, Kind::Text);
+
+    /// The same for each project.
+    pub const BY_PROJECT_NAME: statehold_store::Index<Self, (String, Option<String>, i64, Uuid)> =
+        Self::INDEX.unique("project_name", |volume, keys| {
+            let name = volume.name.as_deref().map(folded);
+            keys.add((&volume.project_id, name, volume.created_at, volume.id));
+        });
 
     /// Volumes by each pair of their metadata, as plain filters ask for it.
     pub const BY_METADATA: statehold_store::Index<Self, String> = Self::INDEX
@@ -118,6 +131,27 @@ impl Volume {
             }
         })
         .serves_stated(super::METADATA_PAIR, Kind::Text);
+
+    /// Volumes of a project by each pair of their metadata, for its summary.
+    pub const BY_PROJECT_METADATA: statehold_store::Index<Self, (String, String)> = Self::INDEX
+        .non_unique("project_metadata", |volume, keys| {
+            for (key, value) in &volume.metadata {
+                keys.add((&volume.project_id, super::pair(key, value)));
+            }
+        });
+
+    /// The volumes of a project that only admins see.
+    pub const BY_HIDDEN: statehold_store::Index<Self, String> =
+        Self::INDEX.non_unique("hidden", |volume, keys| {
+            if volume.is_hidden() {
+                keys.add(&volume.project_id);
+            }
+        });
+
+    /// Returns whether only admins see it: it is a copy that is on its way to another back end.
+    pub fn is_hidden(&self) -> bool {
+        !self.is_settled() && self.name_id.is_some()
+    }
 
     /// Whether it is not on its way to another back end.
     pub fn is_settled(&self) -> bool {

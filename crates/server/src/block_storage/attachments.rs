@@ -9,7 +9,7 @@ use statehold_blockstorage::{
 use statehold_store::{ReadView as _, Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
-use super::list::{Place, page};
+use super::list::{Place, page_of_all};
 use super::routes::{self, Route};
 use super::volumes::connection;
 
@@ -30,11 +30,11 @@ const LIST: Place = Place { path: "attachments", rows: "attachments", links: Non
 const DETAIL: Place = Place { path: "attachments/detail", ..LIST };
 
 fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
-    page::<Attachment, _>(view, call, LIST, |_| true, AttachmentStub::new)
+    page_of_all::<Attachment, _>(view, call, call.query, LIST, AttachmentStub::new)
 }
 
 fn list_detail(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
-    page::<Attachment, _>(view, call, DETAIL, |_| true, AttachmentView::new)
+    page_of_all::<Attachment, _>(view, call, call.query, DETAIL, AttachmentView::new)
 }
 
 fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {

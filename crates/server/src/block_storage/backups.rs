@@ -12,7 +12,7 @@ use statehold_blockstorage::{Volume, parse_id};
 use statehold_store::{ReadView as _, Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
-use super::list::{Place, page};
+use super::list::{Place, page_of_all};
 use super::routes::{self, Route};
 
 /// What there is.
@@ -34,13 +34,13 @@ const DETAIL: Place = Place { path: "backups/detail", ..LIST };
 
 fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::BACKUP_GET_ALL)?;
-    page::<Backup, _>(view, call, LIST, |_| true, |row| BackupStub::new(call.viewer, row))
+    page_of_all::<Backup, _>(view, call, call.query, LIST, |row| BackupStub::new(call.viewer, row))
 }
 
 fn list_detail(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::BACKUP_GET_ALL)?;
     let show = |row| BackupView::new(call.viewer, view, row);
-    page::<Backup, _>(view, call, DETAIL, |_| true, show)
+    page_of_all::<Backup, _>(view, call, call.query, DETAIL, show)
 }
 
 fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {

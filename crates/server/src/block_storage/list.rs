@@ -32,6 +32,17 @@ pub(crate) fn page<'v, T: Listed, S: Serialize>(
     page_of(view, call, call.query, place, visible, show)
 }
 
+/// Answers a list by parameters, of rows that the caller sees all of.
+pub(crate) fn page_of_all<'v, T: Listed, S: Serialize>(
+    view: &'v Snapshot,
+    call: &Call<'_>,
+    parameters: &[(String, String)],
+    place: Place,
+    show: impl Fn(&'v T) -> S,
+) -> Result<Answer, Refusal> {
+    page_seeing(view, call, (parameters, true), place, |_| true, show)
+}
+
 /// The same with other parameters than the request's.
 pub(crate) fn page_of<'v, T: Listed, S: Serialize>(
     view: &'v Snapshot,
@@ -41,7 +52,20 @@ pub(crate) fn page_of<'v, T: Listed, S: Serialize>(
     visible: impl Fn(&T) -> bool,
     show: impl Fn(&'v T) -> S,
 ) -> Result<Answer, Refusal> {
+    page_seeing(view, call, (parameters, false), place, visible, show)
+}
+
+/// Answers a list by parameters; `sees_all` states that `visible` holds for each row.
+fn page_seeing<'v, T: Listed, S: Serialize>(
+    view: &'v Snapshot,
+    call: &Call<'_>,
+    (parameters, sees_all): (&[(String, String)], bool),
+    place: Place,
+    visible: impl Fn(&T) -> bool,
+    show: impl Fn(&'v T) -> S,
+) -> Result<Answer, Refusal> {
     let request = ListRequest::parse::<T>(parameters, call.cx.caller, call.cx.version)?;
+    let request = request.seeing_all(sees_all);
     let filter = expression(call, request.filter())?;
     let filtered = filter.is_some();
     let visible = |row: &T| call.reads_row(filtered) && visible(row);

@@ -5,7 +5,7 @@ use statehold_blockstorage::{Message, MessageView, delete_message, find_message}
 use statehold_store::{Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
-use super::list::{Place, page_of};
+use super::list::{Place, page_of_all};
 use super::routes::{self, Route};
 
 /// What there is.
@@ -24,14 +24,9 @@ fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let pages = call.cx.version.at_least(PAGES_SINCE);
     let (parameters, place) =
         if pages { (call.query, LIST) } else { (&[][..], Place { links: None, ..LIST }) };
-    page_of::<Message, _>(
-        view,
-        call,
-        parameters,
-        place,
-        |_| true,
-        |row| MessageView::new(call.viewer, row),
-    )
+    page_of_all::<Message, _>(view, call, parameters, place, |row| {
+        MessageView::new(call.viewer, row)
+    })
 }
 
 fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {

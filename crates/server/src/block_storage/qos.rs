@@ -9,7 +9,7 @@ use statehold_blockstorage::{
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
-use super::list::{Place, page};
+use super::list::{Place, page_of_all};
 use super::routes::{self, Route};
 
 /// What there is. Types are bound with GET, as clients do it.
@@ -29,7 +29,7 @@ pub(crate) static ROUTES: &[Route] = &[
 const LIST: Place = Place { path: "qos-specs", rows: "qos_specs", links: Some("qos_specs_links") };
 
 fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
-    page::<QosSpecs, _>(view, call, LIST, |_| true, QosView::new)
+    page_of_all::<QosSpecs, _>(view, call, call.query, LIST, QosView::new)
 }
 
 fn shown(view: &impl ReadView, call: &Call<'_>, id: &str) -> Result<Answer, Refusal> {

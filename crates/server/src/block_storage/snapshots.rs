@@ -12,7 +12,7 @@ use statehold_blockstorage::{
 use statehold_store::{Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};
-use super::list::{Place, page};
+use super::list::{Place, page_of_all};
 use super::routes::{self, Route};
 
 /// What there is.
@@ -39,12 +39,12 @@ type Row = statehold_blockstorage::Snapshot;
 
 fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::SNAPSHOT_GET_ALL)?;
-    page::<Row, _>(view, call, LIST, |_| true, SnapshotStub::new)
+    page_of_all::<Row, _>(view, call, call.query, LIST, SnapshotStub::new)
 }
 
 fn list_detail(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::SNAPSHOT_GET_ALL)?;
-    page::<Row, _>(view, call, DETAIL, |_| true, |row| SnapshotView::new(call.viewer, row))
+    page_of_all::<Row, _>(view, call, call.query, DETAIL, |row| SnapshotView::new(call.viewer, row))
 }
 
 fn show(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {

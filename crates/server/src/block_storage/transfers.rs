@@ -9,7 +9,7 @@ use statehold_store::{ReadView as _, Snapshot, WriteTxn};
 use uuid::Uuid;
 
 use super::call::{Answer, Call, Refusal};
-use super::list::{Place, page_of};
+use super::list::{Place, page_of_all};
 use super::routes::{self, Route};
 
 /// What there is: the same under both paths, but that snapshots may stay behind only under the newer.
@@ -37,26 +37,16 @@ const LIST: Place =
 
 fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let (parameters, place) = asked(call);
-    page_of::<Transfer, _>(
-        view,
-        call,
-        &parameters,
-        place,
-        |_| true,
-        |row| TransferStub::new(call.viewer, row),
-    )
+    page_of_all::<Transfer, _>(view, call, &parameters, place, |row| {
+        TransferStub::new(call.viewer, row)
+    })
 }
 
 fn list_detail(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     let (parameters, place) = asked(call);
-    page_of::<Transfer, _>(
-        view,
-        call,
-        &parameters,
-        place,
-        |_| true,
-        |row| TransferView::new(call.viewer, row),
-    )
+    page_of_all::<Transfer, _>(view, call, &parameters, place, |row| {
+        TransferView::new(call.viewer, row)
+    })
 }
 
 /// What a list is asked for: before there were pages, a part of all in the order in which they were made.

@@ -1,0 +1,108 @@
+//! The indexes that have the orders of lists.
+//!
+//! Lists by name, size, status and creation are read in the order of an index, so that a page costs its own
+//! rows. Other keys are sorted when they are asked for: clients rarely do, and each index costs every write
+//! of a row a descent, and every row some 80 bytes, twice, for one project and for all.
+
+use statehold_store::{KeyRange, Order, ReadView, Scan};
+use uuid::Uuid;
+
+use super::{Listed, Place};
+
+/// Returns the rows of a project, or of all, in the order of creation.
+pub(super) fn as_made<'v, T: Listed>(
+    view: &'v impl ReadView,
+    place: Place<'_, T>,
+    order: Order,
+) -> Scan<'v, T> {
+    if let (Some(project), Some(index)) = (place.project, T::BY_PROJECT) {
+        let mut range = KeyRange::<(String, i64, Uuid)>::within(project);
+        if let Some(from) = place.from {
+            range = range.resume((project, from.created_at(), from.id()), order);
+        }
+        return view.scan_by(index, &range, order);
+    }
+    let mut range = KeyRange::<(i64, Uuid)>::all();
+    if let Some(from) = place.from {
+        range = range.resume((from.created_at(), from.id()), order);
+    }
+    view.scan_by(T::BY_CREATED, &range, order)
+}
+
+/// Returns the number of rows of a project, or of all.
+///
+/// Cost: two ways down an index.
+pub(super) fn count<T: Listed>(view: &impl ReadView, project: Option<&str>) -> usize {
+    match (project, T::BY_PROJECT) {
+        (Some(project), Some(index)) => {
+            view.count_by(index, &KeyRange::<(String, i64, Uuid)>::within(project))
+        }
+        _ => view.count_by(T::BY_CREATED, &KeyRange::all()),
+    }
+}
+
+/// Implements the methods of [`Listed`] that read indexes: a line for each key, with the index of a project,
+/// that of all, and the value of a row in their keys.
+macro_rules! indexed {
+    ($($key:literal => ($by_project:ident, $by_all:ident, |$row:ident| $value:expr),)*) => {
+        fn ordered<'v>(
+            view: &'v impl statehold_store::ReadView,
+            key: &str,
+            place: crate::list::Place<'_, Self>,
+            order: statehold_store::Order,
+        ) -> Option<statehold_store::Scan<'v, Self>> {
+            Some(match key {
+                "created_at" => crate::list::ordered::as_made(view, place, order),
+                $($key => {
+                    let value = |$row: &Self| $value;
+                    match place.project {
+                        Some(project) => {
+                            let mut range = Self::$by_project.within(project);
+                            if let Some(from) = place.from {
+                                let key = (project, value(from), from.created_at, from.id);
+                                range = range.resume(key, order);
+                            }
+                            view.scan_by(&Self::$by_project, &range, order)
+                        }
+                        None => {
+                            let mut range = Self::$by_all.all();
+                            if let Some(from) = place.from {
+                                range = range.resume((value(from), from.created_at, from.id), order);
+                            }
+                            view.scan_by(&Self::$by_all, &range, order)
+                        }
+                    }
+                })*
+                _ => return None,
+            })
+        }
+
+        fn of_status<'v>(
+            view: &'v impl statehold_store::ReadView,
+            status: &str,
+            place: crate::list::Place<'_, Self>,
+            order: statehold_store::Order,
+        ) -> Option<(statehold_store::Scan<'v, Self>, usize)> {
+            Some(match place.project {
+                Some(project) => {
+                    let mut range = Self::BY_PROJECT_STATUS.within((project, status));
+                    let count = view.count_by(&Self::BY_PROJECT_STATUS, &range);
+                    if let Some(from) = place.from {
+                        range = range.resume((project, status, from.created_at, from.id), order);
+                    }
+                    (view.scan_by(&Self::BY_PROJECT_STATUS, &range, order), count)
+                }
+                None => {
+                    let mut range = Self::BY_STATUS.within(status);
+                    let count = view.count_by(&Self::BY_STATUS, &range);
+                    if let Some(from) = place.from {
+                        range = range.resume((status, from.created_at, from.id), order);
+                    }
+                    (view.scan_by(&Self::BY_STATUS, &range, order), count)
+                }
+            })
+        }
+    };
+}
+
+pub(super) use indexed;
