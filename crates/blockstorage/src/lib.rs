@@ -16,6 +16,7 @@
 //! Invariant: no IO, no clock, no randomness: IDs, keys and times are arguments.
 //! Invariant: a row in the status of something under way has a work item that brings it out.
 //! Invariant: what a project has used of its quota is what its rows say.
+//! Invariant: totals of volumes and snapshots equal a recount; no answer counts rows for them.
 //! Invariant: connectors, connections and keys are in no list, no filter and no `Debug` output.
 //!
 //! ```
@@ -67,6 +68,7 @@ mod quota;
 mod rows;
 mod schema;
 mod time;
+mod totals;
 mod version;
 mod view;
 mod work;
@@ -97,6 +99,7 @@ pub use self::{
     rows::*,
     schema::SchemaError,
     time::timestamp,
+    totals::count_totals,
     version::{Microversion, VersionError},
     view::*,
     work::{

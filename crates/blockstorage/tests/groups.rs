@@ -474,6 +474,7 @@ fn groups_count_to_their_quota() {
     member(|cx| create_group(&mut txn, cx, API, id, spec)).unwrap();
     assert_eq!(usage(&txn, QuotaKind::Groups), 2);
     QuotaUsage::BY_KEY.delete_range(&mut txn, &KeyRange::all()).unwrap();
+    bootstrap(&mut txn, &Config::default(), 1, Uuid::from_u128(42)).unwrap();
     assert_eq!(usage(&txn, QuotaKind::Groups), 2);
     // The type of which it may have volumes stays too.
     assert!(admin(|cx| delete_type(&mut txn, cx, &of(OTHER_TYPE))).is_err());

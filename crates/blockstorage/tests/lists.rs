@@ -230,7 +230,8 @@ fn a_page_in_the_order_of_an_index_reads_its_own_rows() {
         .collect();
     let store = store(&rows);
     let view = store.snapshot();
-    let caller = Caller { user: "u".into(), project: "p".into(), role: Role::Admin };
+    let caller =
+        Caller { user: "u".into(), project: "p".into(), role: Role::Admin, ..Caller::default() };
     let looked = |query: &[(&str, &str)], sees_all| {
         let query: Vec<_> = query.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let request = ListRequest::parse::<Volume>(&query, &caller, Microversion::MAX).unwrap();

@@ -3,7 +3,7 @@
 //!
 //! The checks know no state machine: they compare rows with rows. What is used of quota is what the
 //! rows add up to, what is set aside is what reservations say, each row under way has work, who has a
-//! volume has it alone, and what is in a group stays there.
+//! volume has it alone, what is in a group stays there, and totals are what a recount finds.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
 
@@ -517,6 +517,15 @@ impl World {
             assert!(used.is_some(), "quota is set aside for nothing: {aside:?}");
         }
         self.check_quota(&view);
+        Self::check_totals(&view);
+    }
+
+    fn check_totals(view: &View) {
+        let noted: BTreeMap<_, _> = view
+            .scan::<Total>(&KeyRange::all(), Order::Ascending)
+            .map(|row| ((row.host.clone(), row.project_id.clone()), HostUsage::from(&**row)))
+            .collect();
+        assert_eq!(noted, count_totals(view));
     }
 
     fn check_users(view: &View, row: &Volume) {

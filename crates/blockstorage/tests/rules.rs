@@ -174,12 +174,13 @@ fn secrets_are_in_no_debug_output_and_no_filter() {
 }
 
 #[test]
-fn a_lost_count_is_made_again_from_the_rows() {
+fn a_start_counts_quota_that_was_lost() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let config = Config::default();
     QuotaUsage::BY_KEY.delete_range(&mut txn, &KeyRange::all()).unwrap();
     let volumes = QuotaResource::all(QuotaKind::Volumes);
+    bootstrap(&mut txn, &config, 1, Uuid::from_u128(49)).unwrap();
     assert_eq!(quota_usage(&txn, &config, "p", volumes).in_use, 1);
     make(&mut txn, Uuid::from_u128(50));
     assert_eq!(quota_usage(&txn, &config, "p", volumes).in_use, 2);

@@ -19,6 +19,7 @@ use crate::{
         AttachStatus, Service, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, VolumeType,
         WorkTarget,
     },
+    totals,
     work::queue,
 };
 
@@ -84,39 +85,42 @@ pub fn manage_volume(
     let project = &cx.caller.project;
     // Its size is not known yet.
     quota::charge(txn, cx.config, project, &quota::of_volume(Some(volume_type.id), 1, 0))?;
-    txn.upsert::<Volume>(Volume {
-        id,
-        project_id: project.clone(),
-        user_id: cx.caller.user.clone(),
-        name: spec.name,
-        description: spec.description,
-        size: 0,
-        status: VolumeStatus::Managing,
-        previous_status: None,
-        attach_status: AttachStatus::Detached,
-        migration_status: None,
-        availability_zone: zone,
-        created_at: cx.now,
-        updated_at: None,
-        volume_type_id: Some(volume_type.id),
-        snapshot_id: None,
-        source_volid: None,
-        group_id: None,
-        host: Some(host),
-        bootable: spec.bootable,
-        multiattach: volume_type.is_multiattach(),
-        encryption_key_id: None,
-        encrypted: false,
-        replication_status: None,
-        consumes_quota: true,
-        shared_targets: Some(false),
-        service_uuid: None,
-        provider_id: None,
-        name_id: None,
-        metadata: spec.metadata,
-        admin_metadata: Pairs::new(),
-        image_metadata: Pairs::new(),
-    })?;
+    totals::put_volume(
+        txn,
+        Volume {
+            id,
+            project_id: project.clone(),
+            user_id: cx.caller.user.clone(),
+            name: spec.name,
+            description: spec.description,
+            size: 0,
+            status: VolumeStatus::Managing,
+            previous_status: None,
+            attach_status: AttachStatus::Detached,
+            migration_status: None,
+            availability_zone: zone,
+            created_at: cx.now,
+            updated_at: None,
+            volume_type_id: Some(volume_type.id),
+            snapshot_id: None,
+            source_volid: None,
+            group_id: None,
+            host: Some(host),
+            bootable: spec.bootable,
+            multiattach: volume_type.is_multiattach(),
+            encryption_key_id: None,
+            encrypted: false,
+            replication_status: None,
+            consumes_quota: true,
+            shared_targets: Some(false),
+            service_uuid: None,
+            provider_id: None,
+            name_id: None,
+            metadata: spec.metadata,
+            admin_metadata: Pairs::new(),
+            image_metadata: Pairs::new(),
+        },
+    )?;
     queue(txn, cx, (WorkTarget::Volume, id), Task::ManageVolume { reference }, None)?;
     Ok(())
 }
@@ -195,23 +199,26 @@ pub fn manage_snapshot(
     let project = &cx.caller.project;
     let deltas = quota::of_snapshot(cx.config, volume.volume_type_id, 1, volume.size);
     quota::charge(txn, cx.config, project, &deltas)?;
-    txn.upsert::<Snapshot>(Snapshot {
-        id,
-        project_id: project.clone(),
-        user_id: cx.caller.user.clone(),
-        volume_id: volume.id,
-        volume_type_id: volume.volume_type_id,
-        name: spec.name,
-        description: spec.description,
-        size: volume.size,
-        status: SnapshotStatus::Creating,
-        progress: 0,
-        created_at: cx.now,
-        updated_at: None,
-        group_snapshot_id: None,
-        consumes_quota: true,
-        metadata: spec.metadata,
-    })?;
+    totals::put_snapshot(
+        txn,
+        Snapshot {
+            id,
+            project_id: project.clone(),
+            user_id: cx.caller.user.clone(),
+            volume_id: volume.id,
+            volume_type_id: volume.volume_type_id,
+            name: spec.name,
+            description: spec.description,
+            size: volume.size,
+            status: SnapshotStatus::Creating,
+            progress: 0,
+            created_at: cx.now,
+            updated_at: None,
+            group_snapshot_id: None,
+            consumes_quota: true,
+            metadata: spec.metadata,
+        },
+    )?;
     queue(txn, cx, (WorkTarget::Snapshot, id), Task::ManageSnapshot { reference }, None)?;
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::{
     ops::refusal::{SnapshotRefusal, VolumeRefusal, check_placed},
     quota,
     rows::{Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkTarget},
+    totals,
     work::{cancel, queue},
 };
 
@@ -72,12 +73,15 @@ pub fn create_snapshot(
     let project = &cx.caller.project;
     let deltas = quota::of_snapshot(cx.config, volume.volume_type_id, 1, volume.size);
     quota::charge(txn, cx.config, project, &deltas)?;
-    txn.upsert::<Snapshot>(Snapshot {
-        name: spec.name,
-        description: spec.description,
-        metadata: spec.metadata,
-        ..row_of(cx, id, project, &volume)
-    })?;
+    totals::put_snapshot(
+        txn,
+        Snapshot {
+            name: spec.name,
+            description: spec.description,
+            metadata: spec.metadata,
+            ..row_of(cx, id, project, &volume)
+        },
+    )?;
     queue(txn, cx, (WorkTarget::Snapshot, id), Task::CreateSnapshot, None)?;
     Ok(())
 }
@@ -118,12 +122,15 @@ pub(super) fn create_member(
         return Err(VolumeRefusal::Snapshot { volume, status, in_use_allowed: true }.into());
     }
     check_placed(volume)?;
-    txn.upsert::<Snapshot>(Snapshot {
-        name,
-        description,
-        group_snapshot_id: Some(group_snapshot),
-        ..row_of(cx, id, &volume.project_id, volume)
-    })?;
+    totals::put_snapshot(
+        txn,
+        Snapshot {
+            name,
+            description,
+            group_snapshot_id: Some(group_snapshot),
+            ..row_of(cx, id, &volume.project_id, volume)
+        },
+    )?;
     queue(txn, cx, (WorkTarget::Snapshot, id), Task::CreateSnapshot, None)?;
     Ok(())
 }
@@ -160,7 +167,7 @@ pub fn update_snapshot(
 
 fn write(txn: &mut WriteTxn<'_>, now: i64, mut row: Snapshot) -> Result<(), Error> {
     row.updated_at = Some(now);
-    txn.upsert::<Snapshot>(row)?;
+    totals::put_snapshot(txn, row)?;
     Ok(())
 }
 

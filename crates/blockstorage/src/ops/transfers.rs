@@ -17,6 +17,7 @@ use crate::{
     ops::refusal::{SnapshotRefusal, VolumeRefusal, check_settled},
     quota,
     rows::{Snapshot, SnapshotStatus, Transfer, Volume, VolumeStatus},
+    totals,
     work::snapshots_of,
 };
 
@@ -217,7 +218,7 @@ pub fn accept_transfer(
         row.project_id = taker.clone();
         row.user_id = cx.caller.user.clone();
         row.updated_at = Some(cx.now);
-        txn.upsert::<Snapshot>(row)?;
+        totals::put_snapshot(txn, row)?;
     }
     volume.project_id = taker;
     volume.user_id = cx.caller.user.clone();

@@ -11,8 +11,9 @@ use crate::{
     context::Context,
     error::{Error, Missing},
     id::parse_id,
-    quota::forget_type,
+    quota::{self, forget_type},
     rows::{DefaultType, Encryption, Group, MULTIATTACH, Task, Volume, VolumeType, WorkItem},
+    totals,
     view::is_shown,
 };
 
@@ -72,9 +73,10 @@ pub fn default_type<'v>(
 /// was created.
 ///
 /// Corrects volumes that an earlier release marked as encrypted although it had no key for them: their
-/// data was never encrypted, and `encrypted` must not claim that it is.
+/// data was never encrypted, and `encrypted` must not claim that it is. Counts the totals of volumes and the
+/// usage of quota anew, because directories of earlier releases have no totals.
 ///
-/// Cost: looks at all volumes.
+/// Cost: looks at all volumes, snapshots, backups and groups.
 ///
 /// # Errors
 /// [`Error::Store`].
@@ -85,6 +87,8 @@ pub fn bootstrap(
     id: Uuid,
 ) -> Result<bool, Error> {
     withdraw_encryption(txn, now)?;
+    totals::restore_totals(txn)?;
+    quota::restore_usage(txn, config)?;
     if txn.find(&VolumeType::BY_NAME, &config.default_type).is_some() {
         return Ok(false);
     }
@@ -103,7 +107,7 @@ fn withdraw_encryption(txn: &mut WriteTxn<'_>, now: i64) -> Result<(), Error> {
     for mut row in claims {
         row.encrypted = false;
         row.updated_at = Some(now);
-        txn.upsert::<Volume>(row)?;
+        totals::put_volume(txn, row)?;
     }
     Ok(())
 }

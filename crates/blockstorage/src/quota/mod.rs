@@ -19,4 +19,5 @@ pub(crate) use self::{
         of_volume, reserve, roll_back,
     },
     sets::forget_type,
+    usage::restore_usage,
 };

@@ -1,8 +1,11 @@
 //! What projects may have and what they have.
 
+use std::collections::BTreeMap;
+
 use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
+use super::reserve::{Deltas, of_backup, of_groups, of_snapshot, of_volume};
 use crate::{
     config::Config,
     rows::{
@@ -93,7 +96,9 @@ pub fn quota_limit(
     }
 }
 
-/// What a project has. Where nothing sound is noted, the rows are counted.
+/// Returns what a project has, as it is noted. What was never charged is not noted, and is 0.
+///
+/// Cost: one row. Only where a negative number is noted are the rows counted.
 pub fn quota_usage(
     view: &impl ReadView,
     config: &Config,
@@ -102,14 +107,15 @@ pub fn quota_usage(
 ) -> Usage {
     let QuotaResource { kind, volume_type } = resource;
     match view.get::<QuotaUsage>((project, kind.as_str(), volume_type)) {
+        None => Usage::default(),
         Some(row) if row.in_use >= 0 && row.reserved >= 0 => {
             Usage { in_use: row.in_use, reserved: row.reserved }
         }
-        _ => Usage { in_use: count_usage(view, config, project, resource), reserved: 0 },
+        Some(_) => Usage { in_use: count_usage(view, config, project, resource), reserved: 0 },
     }
 }
 
-/// Counts what a project has, from the rows.
+/// Counts what a project has, from the rows: what is noted MUST be the same.
 ///
 /// Cost: looks at all of the project's volumes, snapshots and backups.
 pub fn count_usage(
@@ -150,6 +156,53 @@ pub fn count_usage(
         // A limit without a count.
         QuotaKind::PerVolumeGigabytes => 0,
     }
+}
+
+/// Counts what all projects have anew, and corrects what is noted; returns how much was wrong.
+///
+/// Each start calls it: whether snapshots count towards GiB is a setting, and restored directories may have
+/// other rows.
+pub(crate) fn restore_usage(txn: &mut WriteTxn<'_>, config: &Config) -> Result<usize, WriteError> {
+    let mut counted = BTreeMap::<(Box<str>, QuotaResource), i64>::new();
+    let mut count = |project: &str, deltas: Deltas| {
+        for (resource, delta) in deltas {
+            *counted.entry((project.into(), resource)).or_default() += delta;
+        }
+    };
+    for row in txn.scan::<Volume>(&KeyRange::all(), Order::Ascending) {
+        if row.consumes_quota {
+            count(&row.project_id, of_volume(row.volume_type_id, 1, row.size));
+        }
+    }
+    for row in txn.scan::<Snapshot>(&KeyRange::all(), Order::Ascending) {
+        if row.consumes_quota {
+            count(&row.project_id, of_snapshot(config, row.volume_type_id, 1, row.size));
+        }
+    }
+    for row in txn.scan::<Backup>(&KeyRange::all(), Order::Ascending) {
+        count(&row.project_id, of_backup(1, row.size));
+    }
+    for row in txn.scan::<Group>(&KeyRange::all(), Order::Ascending) {
+        count(&row.project_id, of_groups(1));
+    }
+    for row in txn.scan::<QuotaUsage>(&KeyRange::all(), Order::Ascending) {
+        let resource = QuotaResource { kind: row.kind, volume_type: row.volume_type };
+        counted.entry((row.project_id.clone(), resource)).or_default();
+    }
+    // A snapshot remembers the type of its volume, which may be gone.
+    let known = |resource: &QuotaResource| {
+        resource.volume_type.is_none_or(|id| txn.get::<VolumeType>(id).is_some())
+    };
+    counted.retain(|(_, resource), _| known(resource));
+    let mut wrong = 0;
+    for ((project, resource), in_use) in counted {
+        let usage = quota_usage(txn, config, &project, resource);
+        if usage.in_use != in_use {
+            note(txn, &project, resource, Usage { in_use, ..usage })?;
+            wrong += 1;
+        }
+    }
+    Ok(wrong)
 }
 
 /// Notes what a project has.

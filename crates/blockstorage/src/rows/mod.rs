@@ -13,6 +13,7 @@ mod quota;
 mod service;
 mod snapshot;
 mod status;
+mod total;
 mod transfer;
 mod volume;
 mod volume_type;
@@ -28,6 +29,7 @@ pub use self::{
     service::Service,
     snapshot::Snapshot,
     status::{AttachStatus, MigrationStatus, SnapshotStatus, VolumeStatus},
+    total::Total,
     transfer::Transfer,
     volume::Volume,
     volume_type::{DefaultType, Encryption, QosSpecs, VolumeType},
@@ -67,4 +69,5 @@ pub fn schema() -> statehold_store::Schema {
         .table::<GroupSnapshot>()
         .table::<Service>()
         .table::<SchedulerHints>()
+        .table::<Total>()
 }

@@ -1,13 +1,16 @@
 //! How much there is: `/volumes/summary`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use serde::Serialize;
 use statehold_store::{KeyRange, Order, ReadView};
-use uuid::Uuid;
 
 use super::Viewer;
-use crate::rows::Volume;
+use crate::{
+    rows::{self, Volume},
+    totals,
+};
 
 /// From this version on the summary has the values of metadata.
 const METADATA_SINCE: u16 = 36;
@@ -15,33 +18,64 @@ const METADATA_SINCE: u16 = 36;
 /// How many volumes there are, how large they are together, and which metadata they have.
 #[derive(Clone, Debug, Serialize)]
 pub struct VolumeSummary<'v> {
-    total_count: usize,
+    total_count: u64,
     total_size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<BTreeMap<&'v str, BTreeSet<&'v str>>>,
 }
 
 impl<'v> VolumeSummary<'v> {
-    /// The volumes of the caller's project; of all projects when an admin asks for that.
+    /// Returns the summary of the caller's project; of all projects when an admin asks for that.
     ///
-    /// Cost: looks at all of them.
+    /// Cost: one row for the numbers, and a look-up for each pair of metadata that differs.
     pub fn new(view: &'v impl ReadView, viewer: Viewer<'_>, all_tenants: bool) -> Self {
         let all = all_tenants && viewer.caller.is_admin();
-        let range = if all {
-            KeyRange::<(String, i64, Uuid)>::all()
-        } else {
-            KeyRange::<(String, i64, Uuid)>::within(&viewer.caller.project)
-        };
-        let (mut total_count, mut total_size) = (0, 0);
-        let mut metadata = BTreeMap::<&str, BTreeSet<&str>>::new();
-        for volume in view.scan_by(&Volume::BY_PROJECT, &range, Order::Ascending) {
-            total_count += 1;
-            total_size += u64::from(volume.size);
-            for (key, value) in &volume.metadata {
-                metadata.entry(key).or_default().insert(value);
-            }
+        let project = (!all).then_some(&*viewer.caller.project);
+        let total = totals::total(view, None, project);
+        let shown = viewer.version.at_least(METADATA_SINCE);
+        Self {
+            total_count: total.volumes,
+            total_size: total.volume_gib,
+            metadata: shown.then(|| metadata(view, project)),
         }
-        let metadata = Some(metadata).filter(|_| viewer.version.at_least(METADATA_SINCE));
-        Self { total_count, total_size, metadata }
     }
+}
+
+/// Returns the metadata of the volumes of a project, or of all, with all values of each key.
+fn metadata<'v>(
+    view: &'v impl ReadView,
+    project: Option<&str>,
+) -> BTreeMap<&'v str, BTreeSet<&'v str>> {
+    let mut found = BTreeMap::<&str, BTreeSet<&str>>::new();
+    let mut after = Bound::Unbounded;
+    // Each step goes past all volumes that have the same pair.
+    while let Some((volume, pair)) = next_pair(view, project, after.as_ref()) {
+        let mut pairs = volume.metadata.iter();
+        if let Some((key, value)) = pairs.find(|(key, value)| rows::pair(key, value) == pair) {
+            found.entry(key).or_default().insert(value);
+        }
+        after = Bound::Excluded(pair);
+    }
+    found
+}
+
+/// Returns the first volume of an index by pairs of metadata after a pair, with its pair there.
+fn next_pair<'v>(
+    view: &'v impl ReadView,
+    project: Option<&str>,
+    after: Bound<&String>,
+) -> Option<(&'v Volume, String)> {
+    let after = after.map(String::as_str);
+    if let Some(project) = project {
+        let range = Volume::BY_PROJECT_METADATA.within_between(project, after, Bound::Unbounded);
+        let rows = view.scan_by_keyed(&Volume::BY_PROJECT_METADATA, &range, Order::Ascending);
+        return first(rows).map(|row| (&**row.entry(), row.key().1));
+    }
+    let range = KeyRange::<String>::between(after, Bound::Unbounded);
+    let rows = view.scan_by_keyed(&Volume::BY_METADATA, &range, Order::Ascending);
+    first(rows).map(|row| (&**row.entry(), row.key()))
+}
+
+fn first<I: Iterator>(mut rows: I) -> Option<I::Item> {
+    rows.next()
 }

@@ -8,6 +8,7 @@ use crate::{
     config::Config,
     quota,
     rows::{Backup, BackupStatus, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkItem},
+    totals,
 };
 
 /// What a backup that failed says of it.
@@ -67,7 +68,7 @@ pub(super) fn release_source(
         let mut row = Snapshot::clone(row);
         row.status = SnapshotStatus::Available;
         row.updated_at = Some(now);
-        txn.upsert::<Snapshot>(row)?;
+        totals::put_snapshot(txn, row)?;
         return Ok(());
     }
     let row = txn.get::<Volume>(backup.volume_id);
@@ -85,7 +86,7 @@ pub(super) fn release_source(
     let mut row = Volume::clone(row);
     row.status = row.take_previous();
     row.updated_at = Some(now);
-    txn.upsert::<Volume>(row)?;
+    totals::put_volume(txn, row)?;
     Ok(())
 }
 
@@ -103,7 +104,7 @@ pub(super) fn end_restore(
     let mut row = Volume::clone(row);
     row.status = after;
     row.updated_at = Some(now);
-    txn.upsert::<Volume>(row)?;
+    totals::put_volume(txn, row)?;
     Ok(())
 }
 

@@ -40,6 +40,7 @@ use crate::{
         Backup, MigrationStatus, Snapshot, Task, Volume, VolumeSource, VolumeStatus, WorkItem,
         WorkTarget,
     },
+    totals,
 };
 
 /// How often work is begun before it counts as failed.
@@ -209,7 +210,7 @@ pub fn note_moving(txn: &mut WriteTxn<'_>, now: i64, item: &WorkItem) -> Result<
     let mut row = Volume::clone(row);
     row.migration_status = Some(MigrationStatus::Migrating);
     row.updated_at = Some(now);
-    txn.upsert::<Volume>(row)?;
+    totals::put_volume(txn, row)?;
     Ok(true)
 }
 

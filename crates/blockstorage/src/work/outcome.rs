@@ -12,6 +12,7 @@ use super::{
 use crate::{
     config::Config,
     rows::{Message, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkItem, WorkTarget},
+    totals,
 };
 
 /// Where a volume was put.
@@ -160,7 +161,7 @@ fn note_lost(txn: &mut WriteTxn<'_>, now: i64, item: &WorkItem) -> Result<(), Wr
             let mut row = Volume::clone(row);
             row.status = VolumeStatus::Error;
             row.updated_at = Some(now);
-            txn.upsert::<Volume>(row)?;
+            totals::put_volume(txn, row)?;
             Ok(())
         }
         Task::DeleteSnapshot { keep_data: false } => {
@@ -168,7 +169,7 @@ fn note_lost(txn: &mut WriteTxn<'_>, now: i64, item: &WorkItem) -> Result<(), Wr
             let mut row = Snapshot::clone(row);
             row.status = SnapshotStatus::Error;
             row.updated_at = Some(now);
-            txn.upsert::<Snapshot>(row)?;
+            totals::put_snapshot(txn, row)?;
             Ok(())
         }
         _ => Ok(()),

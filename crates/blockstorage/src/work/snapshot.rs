@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     quota,
     rows::{Snapshot, SnapshotStatus, Task, WorkItem},
+    totals,
 };
 
 /// A snapshot to which a volume went back, or not, can be used again in either case.
@@ -26,7 +27,7 @@ pub(super) fn release_snapshot(
     let mut row = Snapshot::clone(row);
     row.status = SnapshotStatus::Available;
     row.updated_at = Some(now);
-    txn.upsert::<Snapshot>(row)?;
+    totals::put_snapshot(txn, row)?;
     Ok(())
 }
 
@@ -49,7 +50,7 @@ pub(super) fn finish_snapshot(
                 let deltas = quota::of_snapshot(config, row.volume_type_id, -1, row.size);
                 quota::apply(txn, config, &row.project_id, &deltas)?;
             }
-            txn.delete::<Snapshot>(row.id)?;
+            totals::remove_snapshot(txn, row.id)?;
             return Ok(());
         }
         (true, false) if busy => SnapshotStatus::Available,
@@ -65,6 +66,6 @@ pub(super) fn finish_snapshot(
     if deletes {
         keep_volume(txn, now, row.volume_id)?;
     }
-    txn.upsert::<Snapshot>(row)?;
+    totals::put_snapshot(txn, row)?;
     Ok(())
 }

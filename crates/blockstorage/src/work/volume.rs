@@ -18,6 +18,7 @@ use crate::{
         Backup, MigrationStatus, QuotaKind, SchedulerHints, Task, Volume, VolumeSource,
         VolumeStatus, WorkItem, WorkTarget,
     },
+    totals,
 };
 
 /// Notes where a volume is going to be made, before it is: should the worker die, the next one finds
@@ -30,7 +31,7 @@ pub fn place_volume(
     let Some(row) = txn.get::<Volume>(volume) else { return Ok(false) };
     let mut row = Volume::clone(row);
     place(&mut row, placement);
-    txn.upsert::<Volume>(row)?;
+    totals::put_volume(txn, row)?;
     Ok(true)
 }
 
@@ -80,7 +81,7 @@ pub(super) fn finish_volume(
                 let deltas = quota::of_volume(row.volume_type_id, -1, row.size);
                 quota::apply(txn, config, &row.project_id, &deltas)?;
             }
-            txn.delete::<Volume>(row.id)?;
+            totals::remove_volume(txn, row.id)?;
             return Ok(());
         }
         // A volume that was never managed is not available for that.
@@ -137,7 +138,7 @@ pub(super) fn finish_volume(
         }
     }
     tell(txn, now, &row.project_id, item, outcome)?;
-    txn.upsert::<Volume>(row)?;
+    totals::put_volume(txn, row)?;
     Ok(())
 }
 
@@ -189,7 +190,7 @@ pub(super) fn note_awaited(
     let mut row = Volume::clone(row);
     row.admin_metadata.insert(EXTEND_SIZE.into(), size.to_string().into());
     row.updated_at = Some(now);
-    txn.upsert::<Volume>(row)?;
+    totals::put_volume(txn, row)?;
     Ok(())
 }
 
@@ -220,7 +221,7 @@ pub(super) fn keep_volume(txn: &mut WriteTxn<'_>, now: i64, id: Uuid) -> Result<
     row.status = VolumeStatus::ErrorDeleting;
     row.updated_at = Some(now);
     let group = row.group_id;
-    txn.upsert::<Volume>(row)?;
+    totals::put_volume(txn, row)?;
     txn.delete::<WorkItem>((kind, id))?;
     group.map_or(Ok(()), |group| settle_group(txn, now, group))
 }

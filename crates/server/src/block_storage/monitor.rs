@@ -77,8 +77,7 @@ pub(super) fn read_gauges(cloud: &Cloud, to: &CloudMetrics) {
     let bytes = |gib: u64| gib << 30;
     let queued = queued_room(&view);
     for backend in cloud.backends().all() {
-        let usage = HostUsage::of(&view, backend.service_host());
-        let usage = usage.values().copied().fold(HostUsage::default(), HostUsage::plus);
+        let usage = HostUsage::total(&view, backend.service_host());
         let disk = backend.driver.room().inspect_err(|error| {
             let place = backend.driver.place().display();
             tracing::error!(%error, %place, "can't read the room of a back end");

@@ -65,8 +65,7 @@ fn gib(bytes: u64) -> f64 {
 
 /// What a back end has and can do. Files with holes take only the room that was written to.
 pub(super) fn of_pool(view: &impl ReadView, now: i64, backend: &Backend) -> Value {
-    let usage = HostUsage::of(view, backend.service_host());
-    let usage = usage.values().copied().fold(HostUsage::default(), HostUsage::plus);
+    let usage = HostUsage::total(view, backend.service_host());
     let (free, total) = match backend.driver.room() {
         Ok(room) => (json!(gib(room.free)), json!(gib(room.total))),
         Err(error) => {

@@ -156,7 +156,7 @@ fn show_host(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
             "total_snapshot_gb": usage.snapshot_gib.to_string(),
         }})
     };
-    let total = usage.values().copied().fold(HostUsage::default(), HostUsage::plus);
+    let total = HostUsage::total(view, host);
     let mut all = vec![resource("(total)", total)];
     all.extend(usage.iter().map(|(project, usage)| resource(project, *usage)));
     Answer::ok("host", &all)

@@ -15,6 +15,7 @@ use crate::{
     rows::{
         Backup, BackupStatus, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkTarget,
     },
+    totals,
     work::queue,
 };
 
@@ -101,13 +102,13 @@ pub fn create_backup(
     if let Some(mut snapshot) = snapshot {
         snapshot.status = SnapshotStatus::BackingUp;
         snapshot.updated_at = Some(cx.now);
-        txn.upsert::<Snapshot>(snapshot)?;
+        totals::put_snapshot(txn, snapshot)?;
     } else {
         let mut volume = volume;
         volume.previous_status = Some(volume.status);
         volume.status = VolumeStatus::BackingUp;
         volume.updated_at = Some(cx.now);
-        txn.upsert::<Volume>(volume)?;
+        totals::put_volume(txn, volume)?;
     }
     queue(txn, cx, (WorkTarget::Backup, id), Task::CreateBackup, None)?;
     Ok(())

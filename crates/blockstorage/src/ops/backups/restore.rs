@@ -10,6 +10,7 @@ use crate::{
     error::Error,
     ops::{VolumeSpec, create_volume, refusal::check_placed},
     rows::{Backup, BackupStatus, Task, Volume, VolumeStatus, WorkTarget},
+    totals,
     work::queue,
 };
 
@@ -64,7 +65,7 @@ pub fn restore_backup(
     let to = volume.id;
     volume.status = VolumeStatus::RestoringBackup;
     volume.updated_at = Some(cx.now);
-    txn.upsert::<Volume>(volume)?;
+    totals::put_volume(txn, volume)?;
     hold(txn, cx.now, backup.id)?;
     let task = Task::RestoreBackup { volume: to };
     queue(txn, cx, (WorkTarget::Backup, backup.id), task, None)?;

@@ -15,6 +15,7 @@ use crate::{
     error::{Error, Missing},
     id::parse_id,
     rows::{Group, GroupStatus, GroupType, Transfer, Volume, VolumeStatus, WorkTarget},
+    totals,
     work::cancel,
 };
 
@@ -76,7 +77,7 @@ pub fn update_group(
     {
         volume.group_id = group_id;
         volume.updated_at = Some(cx.now);
-        txn.upsert::<Volume>(volume)?;
+        totals::put_volume(txn, volume)?;
     }
     if name.is_some() {
         group.name = name;

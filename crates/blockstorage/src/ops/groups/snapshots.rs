@@ -14,6 +14,7 @@ use crate::{
         Group, GroupSnapshot, GroupSnapshotStatus, GroupStatus, Snapshot, SnapshotStatus, Task,
         Volume, WorkTarget,
     },
+    totals,
     work::{queue, settle_group_snapshot},
 };
 
@@ -125,7 +126,7 @@ pub fn delete_group_snapshot(
         let target = (WorkTarget::Snapshot, part.id);
         part.status = SnapshotStatus::Deleting;
         part.updated_at = Some(cx.now);
-        txn.upsert::<Snapshot>(part)?;
+        totals::put_snapshot(txn, part)?;
         queue(txn, cx, target, Task::DeleteSnapshot { keep_data: false }, None)?;
     }
     let id = row.id;

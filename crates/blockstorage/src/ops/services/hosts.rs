@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use statehold_store::{KeyRange, Order, ReadView};
+use statehold_store::{Order, ReadView, Table as _};
 
 use super::find_service;
 use crate::{
     caller::policy,
     context::Context,
     error::Error,
-    rows::{Service, Volume},
-    work::snapshots_of,
+    rows::{Service, Total},
+    totals,
 };
 
 /// What a project has on a back end.
@@ -26,29 +26,29 @@ pub struct HostUsage {
     pub snapshot_gib: u64,
 }
 
+impl From<&Total> for HostUsage {
+    fn from(row: &Total) -> Self {
+        let &Total { volumes, volume_gib, snapshots, snapshot_gib, .. } = row;
+        Self { volumes, volume_gib, snapshots, snapshot_gib }
+    }
+}
+
 impl HostUsage {
-    /// What there is on the back end `host`, `host@backend`, by project.
+    /// Returns how much there is on the back end `host`, `host@backend`, of all projects.
     ///
-    /// Cost: looks at all volumes of the back end and their snapshots.
+    /// Cost: one row.
+    pub fn total(view: &impl ReadView, host: &str) -> Self {
+        totals::total(view, Some(host), None)
+    }
+
+    /// Returns how much there is on the back end `host`, `host@backend`, by project.
+    ///
+    /// Cost: a row for each project.
     pub fn of(view: &impl ReadView, host: &str) -> BTreeMap<Box<str>, Self> {
-        let mut found = BTreeMap::<Box<str>, Self>::new();
-        for volume in
-            view.scan_by(&Volume::BY_HOST, &KeyRange::<String>::prefix(host), Order::Ascending)
-        {
-            let pool = volume.host.as_deref().and_then(|own| own.strip_prefix(host));
-            // Another back end's name may begin in the same way.
-            if !pool.is_some_and(|pool| pool.is_empty() || pool.starts_with('#')) {
-                continue;
-            }
-            let usage = found.entry(volume.project_id.clone()).or_default();
-            usage.volumes += 1;
-            usage.volume_gib += u64::from(volume.size);
-            for snapshot in snapshots_of(view, volume.id) {
-                usage.snapshots += 1;
-                usage.snapshot_gib += u64::from(snapshot.size);
-            }
-        }
-        found
+        let own = Total::BY_KEY.within(Some(host));
+        view.scan::<Total>(&own, Order::Ascending)
+            .filter_map(|row| Some((row.project_id.clone()?, Self::from(&**row))))
+            .collect()
     }
 
     /// Two together.

@@ -15,6 +15,7 @@ use crate::{
         Backup, MigrationStatus, Snapshot, SnapshotStatus, Task, Volume, VolumeStatus, WorkItem,
         WorkTarget,
     },
+    totals,
     work::{queue, settle_group, settle_group_snapshot},
 };
 
@@ -79,7 +80,7 @@ pub fn settle_stuck(
         }
         row.updated_at = Some(cx.now);
         let group = row.group_id;
-        txn.upsert::<Volume>(row)?;
+        totals::put_volume(txn, row)?;
         if let Some(group) = group {
             settle_group(txn, cx.now, group)?;
         }
@@ -103,7 +104,7 @@ pub fn settle_stuck(
             row.updated_at = Some(cx.now);
         }
         let whole = row.group_snapshot_id;
-        txn.upsert::<Snapshot>(row)?;
+        totals::put_snapshot(txn, row)?;
         if let Some(whole) = whole {
             settle_group_snapshot(txn, cx.now, whole)?;
         }

@@ -19,6 +19,7 @@ use crate::{
         AttachStatus, Backup, BackupStatus, Group, GroupStatus, SchedulerHints, Snapshot,
         SnapshotStatus, Task, Volume, VolumeSource, VolumeStatus, VolumeType, WorkTarget,
     },
+    totals,
     work::queue,
 };
 
@@ -195,7 +196,7 @@ pub fn create_volume(
         admin_metadata: Pairs::new(),
         image_metadata,
     };
-    txn.upsert::<Volume>(row)?;
+    totals::put_volume(txn, row)?;
     if let Source::Backup(backup) = &source {
         hold(txn, cx.now, backup.id)?;
     }

@@ -15,6 +15,7 @@ use crate::{
         AttachStatus, Attachment, Snapshot, SnapshotStatus, Task, Transfer, Volume, VolumeStatus,
         WorkTarget,
     },
+    totals,
     work::{cancel, queue, snapshots_of},
 };
 
@@ -75,7 +76,7 @@ fn remove(
             quota::apply(txn, cx.config, &row.project_id, &deltas)?;
         }
         forget_users(txn, row.id)?;
-        txn.delete::<Volume>(row.id)?;
+        totals::remove_volume(txn, row.id)?;
         return Ok(());
     }
     check(&row, options.force)?;
@@ -192,7 +193,7 @@ fn delete_snapshots(
         let target = (WorkTarget::Snapshot, snapshot.id);
         snapshot.status = SnapshotStatus::Deleting;
         snapshot.updated_at = Some(cx.now);
-        txn.upsert::<Snapshot>(snapshot)?;
+        totals::put_snapshot(txn, snapshot)?;
         queue(txn, cx, target, Task::DeleteSnapshot { keep_data: false }, None)?;
     }
     Ok(())

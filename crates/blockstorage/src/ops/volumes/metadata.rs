@@ -11,6 +11,7 @@ use crate::{
     error::{Error, Missing},
     ops::refusal::VolumeRefusal,
     rows::{Snapshot, Volume, VolumeStatus},
+    totals,
 };
 
 /// The most bytes that all pairs have together: as many as a request. Who adds again and again would
@@ -184,7 +185,7 @@ pub fn set_snapshot_metadata(
     cx.caller.check_on(policy::SNAPSHOT_METADATA_UPDATE, &row)?;
     let all = put(&mut row.metadata, metadata, replace)?;
     row.updated_at = Some(cx.now);
-    txn.upsert::<Snapshot>(row)?;
+    totals::put_snapshot(txn, row)?;
     Ok(all)
 }
 
@@ -205,6 +206,6 @@ pub fn delete_snapshot_metadata(
         return Err(Missing::SnapshotMetadata { snapshot, key: key.into() }.into());
     }
     row.updated_at = Some(cx.now);
-    txn.upsert::<Snapshot>(row)?;
+    totals::put_snapshot(txn, row)?;
     Ok(())
 }

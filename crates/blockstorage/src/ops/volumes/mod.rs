@@ -38,11 +38,11 @@ pub(crate) use self::change::{check_attach_status, check_migration_status, check
 
 use statehold_store::{WriteError, WriteTxn};
 
-use crate::rows::Volume;
+use crate::{rows::Volume, totals};
 
 /// Writes a volume that was changed.
 pub(super) fn write(txn: &mut WriteTxn<'_>, now: i64, mut row: Volume) -> Result<(), WriteError> {
     row.updated_at = Some(now);
-    txn.upsert::<Volume>(row)?;
+    totals::put_volume(txn, row)?;
     Ok(())
 }

@@ -23,6 +23,7 @@ use crate::{
         Attachment, MigrationStatus, QosSpecs, QuotaKind, Snapshot, SnapshotStatus, Task, Volume,
         VolumeStatus, VolumeType, WorkItem, WorkTarget,
     },
+    totals,
     work::{EXTEND_SIZE, FailureCause, Outcome, awaits_host, finish_work, queue, snapshots_of},
 };
 
@@ -337,7 +338,7 @@ pub fn revert_volume(
     let mut latest = latest;
     latest.status = SnapshotStatus::Restoring;
     latest.updated_at = Some(cx.now);
-    txn.upsert::<Snapshot>(latest)?;
+    totals::put_snapshot(txn, latest)?;
     row.status = VolumeStatus::Reverting;
     write(txn, cx.now, row)?;
     let task = Task::RevertVolume { snapshot };
