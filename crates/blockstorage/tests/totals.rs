@@ -118,3 +118,34 @@ fn a_start_corrects_totals_and_quota_that_drifted() {
     let volumes = quota_usage(&view, &config, "q", QuotaResource::all(kind));
     assert_eq!(volumes, Usage { in_use: 1, reserved: 1 }, "what work has reserved stays");
 }
+
+#[test]
+fn access_to_types_moves_to_rows_at_the_first_start() {
+    let (store, config) = filled();
+    let mut txn = store.begin_write().unwrap();
+    let id = Uuid::from_u128(9);
+    let mut row = VolumeType::clone(txn.get::<VolumeType>(Uuid::from_u128(1)).unwrap());
+    (row.id, row.name, row.is_public) = (id, "private".into(), false);
+    // As the migration of a row of version 1 leaves it.
+    row.unmoved_projects = ["p".into(), "r".into()].into();
+    txn.put(row).unwrap();
+    bootstrap(&mut txn, &config, NOW, Uuid::from_u128(2)).unwrap();
+
+    let row = txn.get::<VolumeType>(id).unwrap();
+    assert!(row.unmoved_projects.is_empty());
+    assert!(row.is_open_to(&txn, "p") && row.is_open_to(&txn, "r") && !row.is_open_to(&txn, "q"));
+    let admin =
+        Caller { user: "u".into(), project: "p".into(), role: Role::Admin, ..Caller::default() };
+    let version = Microversion::MAX;
+    let cx = Context { config: &config, caller: &admin, version, now: NOW, request_id: "" };
+    let id = id.to_string();
+    set_type_access(&mut txn, &cx, &id, "r", false).unwrap();
+    set_type_access(&mut txn, &cx, &id, "s", true).unwrap();
+    assert_eq!(set_type_access(&mut txn, &cx, &id, "s", true).unwrap_err().status(), 409);
+    assert_eq!(set_type_access(&mut txn, &cx, &id, "r", false).unwrap_err().status(), 404);
+    let projects: Vec<_> =
+        type_access(&txn, &cx, &id).unwrap().map(|row| row.project_id.clone()).collect();
+    assert_eq!(projects, ["p".into(), "s".into()]);
+    delete_type(&mut txn, &cx, &id).unwrap();
+    assert_eq!(txn.count::<TypeAccess>(), 0);
+}

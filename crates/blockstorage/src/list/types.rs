@@ -37,7 +37,7 @@ pub fn list_types<'v>(
         } else if caller.is_admin() {
             public.is_none_or(|public| row.is_public == public)
         } else {
-            row.is_open_to(&caller.project)
+            row.is_open_to(view, &caller.project)
         }
     })
 }

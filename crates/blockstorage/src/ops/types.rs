@@ -1,6 +1,6 @@
 //! Volume types: what kinds of volumes there are, and who may use them.
 
-use statehold_store::{Entry, KeyRange, Order, ReadView, WriteTxn};
+use statehold_store::{Entry, KeyRange, Order, ReadView, Scan, Table as _, WriteTxn};
 use uuid::Uuid;
 
 use crate::{
@@ -12,7 +12,9 @@ use crate::{
     error::{Error, Missing},
     id::parse_id,
     quota::{self, forget_type},
-    rows::{DefaultType, Encryption, Group, MULTIATTACH, Task, Volume, VolumeType, WorkItem},
+    rows::{
+        DefaultType, Encryption, Group, MULTIATTACH, Task, TypeAccess, Volume, VolumeType, WorkItem,
+    },
     totals,
     view::is_shown,
 };
@@ -31,7 +33,7 @@ pub fn find_type<'v>(
         Some(id) => view.get::<VolumeType>(id),
         None => view.find(&VolumeType::BY_NAME, text),
     };
-    let row = row.filter(|row| caller.is_admin() || row.is_open_to(&caller.project));
+    let row = row.filter(|row| caller.is_admin() || row.is_open_to(view, &caller.project));
     let missing = || match id {
         Some(_) => Missing::VolumeType(text.into()),
         None => Missing::VolumeTypeName(text.into()),
@@ -50,7 +52,7 @@ pub fn get_type<'v>(
 ) -> Result<&'v Entry<VolumeType>, Error> {
     caller.check(policy::TYPE_GET)?;
     let row = parse_id(text).and_then(|id| view.get::<VolumeType>(id));
-    let row = row.filter(|row| caller.is_admin() || row.is_open_to(&caller.project));
+    let row = row.filter(|row| caller.is_admin() || row.is_open_to(view, &caller.project));
     Ok(row.ok_or_else(|| Missing::VolumeType(text.into()))?)
 }
 
@@ -73,7 +75,7 @@ pub fn default_type<'v>(
 /// was created.
 ///
 /// Corrects volumes that an earlier release marked as encrypted although it had no key for them: their
-/// data was never encrypted, and `encrypted` must not claim that it is. Counts the totals of volumes and the
+/// data was never encrypted, and `encrypted` must not claim that it is. Moves access to types to rows of its own. Counts the totals of volumes and the
 /// usage of quota anew, because directories of earlier releases have no totals.
 ///
 /// Cost: looks at all volumes, snapshots, backups and groups.
@@ -87,6 +89,7 @@ pub fn bootstrap(
     id: Uuid,
 ) -> Result<bool, Error> {
     withdraw_encryption(txn, now)?;
+    move_access(txn)?;
     totals::restore_totals(txn)?;
     quota::restore_usage(txn, config)?;
     if txn.find(&VolumeType::BY_NAME, &config.default_type).is_some() {
@@ -95,6 +98,22 @@ pub fn bootstrap(
     let spec = TypeSpec { name: config.default_type.clone(), ..TypeSpec::default() };
     txn.upsert::<VolumeType>(spec.into_row(id, now))?;
     Ok(true)
+}
+
+/// Gives the projects that may use a type rows of their own, where a row of an earlier release has them.
+fn move_access(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
+    let types: Vec<VolumeType> = txn
+        .scan::<VolumeType>(&KeyRange::all(), Order::Ascending)
+        .filter(|row| !row.unmoved_projects.is_empty())
+        .map(|row| VolumeType::clone(row))
+        .collect();
+    for mut row in types {
+        for project_id in std::mem::take(&mut row.unmoved_projects) {
+            txn.upsert::<TypeAccess>(TypeAccess { volume_type_id: row.id, project_id })?;
+        }
+        txn.upsert::<VolumeType>(row)?;
+    }
+    Ok(())
 }
 
 /// Marks volumes without a key as not encrypted.
@@ -139,7 +158,7 @@ impl TypeSpec {
             description: self.description,
             is_public: self.is_public,
             extra_specs: self.extra_specs,
-            projects: std::collections::BTreeSet::new(),
+            unmoved_projects: Vec::new(),
             qos_specs_id: None,
             encryption: None,
             created_at: now,
@@ -271,6 +290,7 @@ pub fn delete_type(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result
     for project in projects {
         txn.delete::<DefaultType>(&project)?;
     }
+    TypeAccess::BY_KEY.delete_range(txn, &TypeAccess::BY_KEY.within(row.id))?;
     forget_type(txn, row.id)?;
     txn.delete::<VolumeType>(row.id)?;
     Ok(())
@@ -368,7 +388,7 @@ fn specs_of(
     Ok(row)
 }
 
-/// The projects that may use a private type. Admins only.
+/// Returns the projects that may use a private type, in their order. Admins only.
 ///
 /// # Errors
 /// [`Missing::AccessList`] for a public type.
@@ -376,10 +396,13 @@ pub fn type_access<'v>(
     view: &'v impl ReadView,
     cx: &Context<'_>,
     id: &str,
-) -> Result<&'v Entry<VolumeType>, Error> {
+) -> Result<Scan<'v, TypeAccess>, Error> {
     cx.caller.check(policy::TYPE_ACCESS_GET)?;
     let row = get_type(view, cx.caller, id)?;
-    if row.is_public { Err(Missing::AccessList.into()) } else { Ok(row) }
+    if row.is_public {
+        return Err(Missing::AccessList.into());
+    }
+    Ok(view.scan::<TypeAccess>(&TypeAccess::BY_KEY.within(row.id), Order::Ascending))
 }
 
 /// Lets a project use a private type, or no longer. Admins only.
@@ -395,20 +418,27 @@ pub fn set_type_access(
 ) -> Result<(), Error> {
     let rule = if allowed { policy::TYPE_ACCESS_ADD } else { policy::TYPE_ACCESS_REMOVE };
     cx.caller.check(rule)?;
-    let mut row = VolumeType::clone(get_type(txn, cx.caller, id)?);
+    let row = VolumeType::clone(get_type(txn, cx.caller, id)?);
     if row.is_public {
         return Err(Error::request(
             "Type access modification is not applicable to public volume type.",
         ));
     }
-    if allowed && !row.projects.insert(project.into()) {
+    let has = txn.get::<TypeAccess>((row.id, project)).is_some();
+    if allowed && has {
         let text =
             format!("Volume type access for {} / {project} combination already exists.", row.id);
         return Err(Error::Conflict(text.into()));
     }
-    if !allowed && !row.projects.remove(project) {
+    if !allowed && !has {
         let (volume_type, project) = (row.id.to_string().into(), project.into());
         return Err(Missing::TypeAccess { volume_type, project }.into());
+    }
+    if allowed {
+        let (volume_type_id, project_id) = (row.id, project.into());
+        txn.upsert::<TypeAccess>(TypeAccess { volume_type_id, project_id })?;
+    } else {
+        txn.delete::<TypeAccess>((row.id, project))?;
     }
     write(txn, cx.now, row)
 }

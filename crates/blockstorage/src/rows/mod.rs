@@ -1,7 +1,8 @@
 //! What is stored: rows, keys and indexes.
 //!
 //! Rows that are deleted are gone: nothing that clients see needs them. What belongs to one row and
-//! changes with it, such as metadata, a type's specs and who may use it, is in that row.
+//! changes with it, such as metadata and a type's specs, is in that row. A row never grows with the number of
+//! its neighbours: the projects that may use a type have rows of their own.
 
 #![allow(clippy::duplicated_attributes, reason = "several indexes of a table have a column")]
 
@@ -32,7 +33,7 @@ pub use self::{
     total::Total,
     transfer::Transfer,
     volume::Volume,
-    volume_type::{DefaultType, Encryption, QosSpecs, VolumeType},
+    volume_type::{DefaultType, Encryption, QosSpecs, TypeAccess, VolumeType},
     work::{Message, Task, VolumeSource, WorkItem, WorkTarget},
 };
 
@@ -70,4 +71,5 @@ pub fn schema() -> statehold_store::Schema {
         .table::<Service>()
         .table::<SchedulerHints>()
         .table::<Total>()
+        .table::<TypeAccess>()
 }

@@ -5,7 +5,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Viewer, when};
-use crate::{Pairs, caller::policy, rows::VolumeType, time::timestamp};
+use crate::{
+    Pairs,
+    caller::policy,
+    rows::{TypeAccess, VolumeType},
+    time::timestamp,
+};
 
 /// The extra specs that all may see.
 const SHOWN_SPECS: [&str; 3] = ["RESKEY:availability_zones", "multiattach", "replication_enabled"];
@@ -73,10 +78,9 @@ pub struct TypeAccessView<'v> {
 }
 
 impl<'v> TypeAccessView<'v> {
-    /// The projects that may use `row`.
-    pub fn all(row: &'v VolumeType) -> impl Iterator<Item = Self> + 'v {
-        let volume_type_id = row.id;
-        row.projects.iter().map(move |project_id| Self { volume_type_id, project_id })
+    /// The view of `row`.
+    pub fn new(row: &'v TypeAccess) -> Self {
+        Self { volume_type_id: row.volume_type_id, project_id: &row.project_id }
     }
 }
 

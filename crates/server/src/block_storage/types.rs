@@ -154,8 +154,8 @@ fn decrypt(txn: &mut WriteTxn<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
 }
 
 fn access(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
-    let row = type_access(view, &call.cx, call.id())?;
-    let all: Vec<_> = TypeAccessView::all(row).collect();
+    let rows = type_access(view, &call.cx, call.id())?;
+    let all: Vec<_> = rows.map(|row| TypeAccessView::new(row)).collect();
     Answer::json(StatusCode::OK, &json!({ "volume_type_access": all }))
 }
 
