@@ -3,8 +3,6 @@
 //! Stored times are shown and compared in whole seconds, as clients know them; only the answer to a
 //! create shows microseconds.
 
-use std::fmt::Write as _;
-
 const NS: i64 = 1_000_000_000;
 const SECONDS_A_DAY: i64 = 86_400;
 const EPOCH_DAY: i64 = 719_468;
@@ -34,9 +32,28 @@ fn format(seconds: i64, micros: i64) -> String {
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (within / 3600, within / 60 % 60, within % 60);
     let mut text = String::with_capacity(26);
-    let _ =
-        write!(text, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}");
+    // Not with `write!`: an eighth of the time of a page with details went into it.
+    for (value, width, end) in [
+        (year, 4, "-"),
+        (month, 2, "-"),
+        (day, 2, "T"),
+        (hour, 2, ":"),
+        (minute, 2, ":"),
+        (second, 2, "."),
+        (micros, 6, ""),
+    ] {
+        push_digits(&mut text, value, width);
+        text.push_str(end);
+    }
     text
+}
+
+/// Appends the last `width` digits of a number that is not negative.
+fn push_digits(text: &mut String, value: i64, width: u32) {
+    for place in (0..width).rev() {
+        let digit = u32::try_from(value / 10_i64.pow(place) % 10).unwrap_or_default();
+        text.push(char::from_digit(digit, 10).unwrap_or('0'));
+    }
 }
 
 /// Year, month and day of a count of days since 1970.

@@ -90,15 +90,33 @@ impl<'v> Viewer<'v> {
 impl Serialize for Links<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Link {
+        struct Link<'h> {
             rel: &'static str,
-            href: String,
+            href: &'h str,
         }
-        let href = |api| format!("{}/{}", self.viewer.address(api, self.collection), self.id);
+        let mut href = String::new();
         let mut links = serializer.serialize_seq(Some(2))?;
-        links.serialize_element(&Link { rel: "self", href: href("/v3") })?;
-        links.serialize_element(&Link { rel: "bookmark", href: href("") })?;
+        for (rel, api) in [("self", "/v3"), ("bookmark", "")] {
+            self.write_address(&mut href, api);
+            links.serialize_element(&Link { rel, href: &href })?;
+        }
         links.end()
+    }
+}
+
+impl Links<'_> {
+    /// Writes the address of the item over `href`. Without `format!`, because a page has thousands of links.
+    fn write_address(&self, href: &mut String, api: &str) {
+        let mut buffer = uuid::Uuid::encode_buffer();
+        let id = &*self.id.hyphenated().encode_lower(&mut buffer);
+        let Viewer { base, project, .. } = self.viewer;
+        href.clear();
+        href.push_str(base);
+        href.push_str(api);
+        for part in project.iter().copied().chain([self.collection, id]) {
+            href.push('/');
+            href.push_str(part);
+        }
     }
 }
 
