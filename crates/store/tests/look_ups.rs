@@ -296,8 +296,9 @@ fn skipped_rows_are_returned_from_neither_end() {
 
     assert_eq!(ids(Order::Ascending).nth(97).as_deref(), Some("97"));
     assert_eq!(ids(Order::Descending).nth(97).as_deref(), Some("02"));
-    let rest: Vec<_> = ids(Order::Ascending).skip(98).rev().collect();
-    assert_eq!(rest, ["99", "98"]);
+    let mut rest = ids(Order::Ascending);
+    assert_eq!(rest.nth(97).as_deref(), Some("97"));
+    assert_eq!(rest.rev().collect::<Vec<_>>(), ["99", "98"]);
 
     // The ends meet where the skip went to.
     let mut both = Volume::BY_KEY.scan(&txn, &all, Order::Ascending);
