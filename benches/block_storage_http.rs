@@ -183,7 +183,12 @@ fn create(
     config: &Config,
     (project, pool, at): (&str, &str, usize),
 ) -> Uuid {
-    let caller = Caller { user: "u".into(), project: project.into(), role: Role::Admin };
+    let caller = Caller {
+        user: "u".into(),
+        project: project.into(),
+        role: Role::Admin,
+        ..Caller::default()
+    };
     let now = FIRST + i64::try_from(at).unwrap() * 1_000_000;
     let version = Microversion::MAX;
     let cx = Context { config, caller: &caller, version, now, request_id: "req-1" };
@@ -335,7 +340,7 @@ fn measure(world: &World, trial: bool, mut ask: impl FnMut(&mut Client)) -> Dura
     loop {
         ask(&mut client);
         requests += 1;
-        let used = world.fixture.cpu() - before;
+        let used = world.fixture.cpu().saturating_sub(before);
         let over = requests >= REQUESTS_MAX || begun.elapsed() >= LINE_MAX || used >= CPU_MIN;
         if trial || over {
             return used / u32::try_from(requests).unwrap();
@@ -391,7 +396,7 @@ fn create_together(world: &World, creates: usize) -> Duration {
         // The looks are in the figure: few of them, so that they are not what is measured.
         std::thread::sleep(SETTLE_EVERY);
     }
-    (world.fixture.cpu() - before) / u32::try_from(creates).unwrap()
+    world.fixture.cpu().saturating_sub(before) / u32::try_from(creates).unwrap()
 }
 
 fn main() {

@@ -494,7 +494,7 @@ pub(crate) struct BlockStorageArgs {
     #[arg(long, value_name = "NAME=DIR", value_parser = backend, requires = "block_storage")]
     pub(crate) backend: Vec<(Box<str>, PathBuf)>,
 
-    /// Serve the volumes of a back end as files of an NFS export, HOST:/PATH, that hosts mount; repeatable.
+    /// Serve the volumes of a back end as files of an NFS export that hosts mount; repeatable.
     /// The back end's directory MUST be the exported one.
     #[arg(long, value_name = "NAME=HOST:/PATH", value_parser = export, requires = "block_storage")]
     pub(crate) export: Vec<(Box<str>, Export)>,

@@ -81,7 +81,7 @@ impl StartWork {
                 Err(_) if store.failure().is_some() => return,
                 // Without the disk as its cause, another run would fail again.
                 Err(error) => {
-                    tracing::error!(%error, step = step.name, "a step of the start failed")
+                    tracing::error!(%error, step = step.name, "a step of the start failed");
                 }
             }
             waiting.pop_front();

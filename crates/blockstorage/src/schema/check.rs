@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     ITEMS_MAX, SchemaError,
@@ -89,22 +89,7 @@ impl Rule {
             }
             (Check::Fields(fields), Value::Object(_)) => check_fields(fields, name, value, version),
             (Check::Closed, Value::Object(members)) => {
-                let known = |key: &str| {
-                    self.fields().any(|field| field.name == key && version.at_least(field.since))
-                };
-                let others: Vec<_> = members
-                    .keys()
-                    .filter(|key| !known(key))
-                    .map(|key| python::quoted(key))
-                    .collect();
-                if others.is_empty() {
-                    return Ok(());
-                }
-                let verb = if others.len() == 1 { "was" } else { "were" };
-                let others = others.join(", ");
-                let reason =
-                    format!("Additional properties are not allowed ({others} {verb} unexpected)");
-                fail(name, value, reason)
+                self.check_closed(members, name, value, version)
             }
             (Check::Keys(pattern, rule), Value::Object(_)) => {
                 check_keys(*pattern, rule, name, value, version)
@@ -155,6 +140,28 @@ impl Rule {
             // The check is about another type than the value's, or passed its guard.
             _ => Ok(()),
         }
+    }
+
+    /// Refuses members that no field of the rule names in `version`.
+    fn check_closed(
+        &self,
+        members: &Map<String, Value>,
+        name: &str,
+        value: &Value,
+        version: Microversion,
+    ) -> Result<(), Error> {
+        let known = |key: &str| {
+            self.fields().any(|field| field.name == key && version.at_least(field.since))
+        };
+        let others: Vec<_> =
+            members.keys().filter(|key| !known(key)).map(|key| python::quoted(key)).collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        let verb = if others.len() == 1 { "was" } else { "were" };
+        let others = others.join(", ");
+        let reason = format!("Additional properties are not allowed ({others} {verb} unexpected)");
+        fail(name, value, reason)
     }
 
     /// Returns the members that an object of this rule is known to have.

@@ -32,19 +32,15 @@ impl FromStr for Export {
         if text.len() > EXPORT_LEN_MAX {
             return Err(format!("an export has at most {EXPORT_LEN_MAX} bytes"));
         }
-        let (host, path) = match text.strip_prefix('[') {
-            Some(rest) => {
-                let (address, rest) = rest.split_once(']').ok_or(WANTED)?;
-                let path = rest.strip_prefix(':').ok_or(WANTED)?;
-                let address: Ipv6Addr = address
-                    .parse()
-                    .map_err(|_| format!("{address:?} is no IPv6 address; {WANTED}"))?;
-                (format!("[{address}]"), path)
-            }
-            None => {
-                let (host, path) = text.split_once(':').ok_or(WANTED)?;
-                (host.to_owned(), path)
-            }
+        let (host, path) = if let Some(rest) = text.strip_prefix('[') {
+            let (address, rest) = rest.split_once(']').ok_or(WANTED)?;
+            let path = rest.strip_prefix(':').ok_or(WANTED)?;
+            let address: Ipv6Addr =
+                address.parse().map_err(|_| format!("{address:?} is no IPv6 address; {WANTED}"))?;
+            (format!("[{address}]"), path)
+        } else {
+            let (host, path) = text.split_once(':').ok_or(WANTED)?;
+            (host.to_owned(), path)
         };
         let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         if host.is_empty()
