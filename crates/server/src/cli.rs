@@ -66,7 +66,7 @@ const IDENTITY_CACHE_MAX_DEFAULT: usize = 1_024;
 /// The longest name of a volume type, in characters.
 const TYPE_NAME_MAX: usize = 255;
 
-/// The longest name of an availability zone, in characters: what requests may name.
+/// The longest name of an availability zone, in characters, as in requests.
 const ZONE_MAX: usize = 255;
 
 /// The largest head of a request by default, in bytes.

@@ -32,7 +32,7 @@ pub(crate) struct PoolRoom {
     pub(crate) allocated: u64,
     /// The sizes of its volumes and snapshots.
     pub(crate) provisioned: u64,
-    /// What queued work still takes.
+    /// The room that queued work still takes.
     pub(crate) reserved: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What operators set up and watch: metrics and health, exports, zones, and where hints put volumes.
+//! Set-up and monitoring by operators: metrics and health, exports, zones, and where hints put volumes.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on may say so anywhere")]
 
@@ -392,7 +392,7 @@ fn hosts_complete_the_extension_of_exported_volumes_in_use() {
     assert!(text.starts_with("There is no such action: os-extend_volume_completion."), "{text}");
 }
 
-/// What a server that does not start prints.
+/// Returns the error of a server that does not start.
 fn refusal(flags: &[&str]) -> String {
     let dir = tempfile::tempdir().unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_statehold"));

@@ -93,7 +93,7 @@ pub enum VolumeAction {
     },
     /// `os-extend_volume_completion`.
     ExtendCompletion {
-        /// Whether the host failed to extend what it uses.
+        /// Whether the host failed to extend its device.
         failed: bool,
     },
     /// `os-unmanage`.

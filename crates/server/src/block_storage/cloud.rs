@@ -155,7 +155,7 @@ impl Cloud {
         let queued = Notify::new();
         let cloud = Self(Arc::new(Shared { app, address, auth, policy, setup, queued }));
         let metrics = cloud.app().metrics().cloud();
-        // Weak, because what it reads holds the metrics.
+        // Weak, because the cloud holds the metrics.
         let shared = Arc::downgrade(&cloud.0);
         metrics.read_with(Box::new(move |to| {
             if let Some(shared) = shared.upgrade() {

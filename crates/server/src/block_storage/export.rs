@@ -78,7 +78,7 @@ impl Export {
 
 /// Reads the options of a mount, as `mount -o` takes them.
 pub(crate) fn mount_options(text: &str) -> Result<Box<str>, String> {
-    // Clients split what they get at blanks.
+    // Clients split the options at blanks.
     let plain = |c: char| !c.is_control() && !c.is_whitespace();
     if text.is_empty() || text.starts_with('-') || !text.chars().all(plain) {
         return Err("wanted options as after mount -o, with commas and without blanks".to_owned());

@@ -18,7 +18,7 @@ pub(super) struct NoAnswer;
 /// # Errors
 /// [`NoAnswer`]; a caller MUST treat it as no match, because the client asked for something else.
 // Cinder: cinder/scheduler/filters/json_filter.py, JsonFilter. There a nested `not` is a list, which is true
-// even if what is in it is false; here it is the negation that it reads as.
+// even if its element is false; here it is the negation that it reads as.
 pub(super) fn matches(query: &str, host: &Value) -> Result<bool, NoAnswer> {
     let query: Value = serde_json::from_str(query).map_err(|_| NoAnswer)?;
     evaluate(&query, host)
@@ -38,7 +38,7 @@ fn evaluate(query: &Value, host: &Value) -> Result<bool, NoAnswer> {
             Value::String(text) => resolve(text, host),
             other => Some(other.clone()),
         };
-        // What the back end does not have is left out.
+        // Operands that the back end lacks are left out.
         values.extend(value.filter(|value| !value.is_null()));
     }
     let mut all = values.iter();
@@ -151,7 +151,7 @@ mod tests {
             (r#"["not", ["=", "$host", "x"]]"#, true),
             // The operand is false although it is a list in the reference.
             (r#"["and", ["not", ["=", "$host", "m@a#a"]], ["=", 1, 1]]"#, false),
-            // What the back end lacks compares to nothing.
+            // An operand that the back end lacks compares to nothing.
             (r#"["=", "$nothing", "$none"]"#, false),
             (r#"["=", "$host.part", "x"]"#, false),
             ("[]", true),

@@ -1,4 +1,4 @@
-//! What monitoring reads at the address of Block Storage: `/healthcheck` and `/metrics`.
+//! Endpoints of monitoring at the address of Block Storage: `/healthcheck` and `/metrics`.
 
 use axum::body::Body;
 use axum::http::request::Parts;
