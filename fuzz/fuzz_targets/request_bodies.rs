@@ -34,7 +34,7 @@ fuzz_target!(|body: &[u8]| {
         told(upsert_namespace(&mut txn, namespace));
     }
     if let Some(job) = told(input::job_body(body, "default", "job")) {
-        told(upsert_job(&mut txn, 2, job));
+        told(upsert_job(&mut txn, 2, job, &mut || ID));
     }
     if let Some(body) = told(input::allocation_body(body, ID)) {
         told(upsert_allocation(&mut txn, 3, body.allocation, body.group, &mut || ID));

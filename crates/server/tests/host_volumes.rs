@@ -275,6 +275,31 @@ fn a_volume_in_use_is_neither_changed_nor_removed() {
 }
 
 #[test]
+fn a_volume_in_use_stays_in_any_order_of_feeding() {
+    let fixture = Fixture::start();
+    let job = json!({ "TaskGroups": [{ "Name": "cache", "Count": 1, "Volumes": {
+        "v": { "Name": "v", "Type": "host", "Source": "data" },
+    } }] });
+    let made = fixture.created(&volume("data"));
+    let path = format!("/v1/volume/host/{}", id(&made));
+    let in_use = |order: &str| {
+        let read = fixture.get(&id(&made)).ok().json();
+        assert_eq!(read["Allocations"][0]["ID"], ALLOC, "{order}");
+        let text = format!("volume {} in use by allocations: [{ALLOC}]", id(&made));
+        refused(&fixture.server.delete(&path), 409, &text);
+        assert_eq!(fixture.directories().len(), 1, "{order}");
+    };
+    fixture.server.feed_allocation(ALLOC, &fixture.node_id(), "running");
+    fixture.server.put("/statehold/v1/jobs/default/example", &job).ok();
+    in_use("the allocation before its job");
+    fixture.server.delete("/statehold/v1/jobs/default/example").ok();
+    in_use("the job deleted under its allocation");
+    fixture.server.feed_allocation(ALLOC, &fixture.node_id(), "complete");
+    fixture.server.delete(&path).ok();
+    assert!(fixture.directories().is_empty());
+}
+
+#[test]
 fn a_registered_volume_has_to_be_there_and_stays_when_it_is_forgotten() {
     let fixture = Fixture::start();
     let place = fixture.dir.path().join("place");

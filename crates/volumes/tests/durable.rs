@@ -42,7 +42,7 @@ fn rows_survive_a_reopen_with_their_indexes() {
     let group =
         TaskGroup { name: "group".into(), count: 3, volumes: vec![request], plugins: vec![task] };
     let job = Job { id: "job".into(), groups: vec![group.clone()], ..Default::default() };
-    cluster.write(|txn| upsert_job(txn, NOW, job)).unwrap();
+    cluster.write(|txn| upsert_job(txn, NOW, job, &mut fresh())).unwrap();
     cluster
         .write(|txn| upsert_allocation(txn, NOW, running(10, 2), Some(group), &mut fresh()))
         .unwrap();

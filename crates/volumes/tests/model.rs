@@ -203,7 +203,7 @@ fn tell(cluster: &Cluster, op: Op) {
                 groups: vec![group],
                 ..Default::default()
             };
-            cluster.write(|txn| upsert_job(txn, NOW, job)).unwrap();
+            cluster.write(|txn| upsert_job(txn, NOW, job, &mut fresh())).unwrap();
         }
         Op::Purge => {
             let _ = cluster.write(|txn| delete_job(txn, NOW, "default", "job"));

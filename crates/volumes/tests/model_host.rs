@@ -159,7 +159,7 @@ fn tell(cluster: &Cluster, model: &mut Model, op: Op) {
         }
         Op::Purge { job } => {
             let row = Job { id: JOBS[job].into(), ..Default::default() };
-            cluster.write(|txn| upsert_job(txn, NOW, row)).unwrap();
+            cluster.write(|txn| upsert_job(txn, NOW, row, &mut fresh())).unwrap();
             cluster.write(|txn| delete_job(txn, NOW, "default", JOBS[job])).unwrap();
             model.last.retain(|(owner, _), _| owner != JOBS[job]);
         }

@@ -27,7 +27,7 @@ fn instance(job: &str, allocation: u128, node: u128) -> Allocation {
 }
 
 fn upsert(cluster: &Cluster, job: Job) {
-    cluster.write(|txn| upsert_job(txn, NOW, job)).unwrap();
+    cluster.write(|txn| upsert_job(txn, NOW, job, &mut fresh())).unwrap();
 }
 
 #[test]

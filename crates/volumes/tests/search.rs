@@ -17,7 +17,9 @@ fn cluster() -> Cluster {
     }
     cluster.register(spec("vol-1")).unwrap();
     cluster.register(VolumeSpec { namespace: "prod".into(), ..spec("vol-2") }).unwrap();
-    cluster.write(|txn| upsert_job(txn, NOW, Job { id: "web".into(), ..Job::default() })).unwrap();
+    cluster
+        .write(|txn| upsert_job(txn, NOW, Job { id: "web".into(), ..Job::default() }, &mut fresh()))
+        .unwrap();
     for number in [0xabc1_u128, 0xabd2] {
         let id = Uuid::from_u128(number << 112);
         cluster.allocation(Allocation { id, ..running(0, 2) });

@@ -119,7 +119,7 @@ fn claims_go_with_their_job() {
     let cluster = cluster();
     for job in ["job", "other"] {
         let row = Job { id: job.into(), ..Default::default() };
-        cluster.write(|txn| upsert_job(txn, NOW, row)).unwrap();
+        cluster.write(|txn| upsert_job(txn, NOW, row, &mut fresh())).unwrap();
     }
     place(&cluster, running(10, 1));
     place(&cluster, Allocation { job_id: "other".into(), ..running(11, 1) });

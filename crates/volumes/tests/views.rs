@@ -193,7 +193,7 @@ fn plugins_show_where_they_run_and_what_jobs_expect() {
     let task = TaskPlugin { id: PLUGIN.into(), kind: PluginKind::Controller };
     let group = TaskGroup { count: 2, plugins: vec![task], ..Default::default() };
     let job = Job { id: "ctl".into(), groups: vec![group], ..Default::default() };
-    cluster.write(|txn| upsert_job(txn, NOW, job)).unwrap();
+    cluster.write(|txn| upsert_job(txn, NOW, job, &mut fresh())).unwrap();
     let info = PluginInfo { alloc_id: id(20).to_string().into(), ..controller(PLUGIN, true) };
     let mut node = Node { id: id(1), ..Default::default() };
     node.controller_plugins.insert(PLUGIN.into(), info);

@@ -505,7 +505,7 @@ mod lists {
         let task = TaskPlugin { id: "foo-bar".into(), kind: PluginKind::Node };
         let group = TaskGroup { count: 2, plugins: vec![task], ..Default::default() };
         let job = Job { id: "plugin".into(), groups: vec![group], ..Default::default() };
-        cluster.write(|txn| upsert_job(txn, NOW, job)).unwrap();
+        cluster.write(|txn| upsert_job(txn, NOW, job, &mut fresh())).unwrap();
         assert!(index(&cluster, &by_plugin) > after, "what jobs expect");
 
         let before = index(&cluster, &by_node);
@@ -542,14 +542,14 @@ fn namespaces_stay_while_something_is_in_them() {
          must be deleted before it can be deleted"
     );
     let job = Job { namespace: "prod".into(), id: "web".into(), ..Default::default() };
-    cluster.write(|txn| upsert_job(txn, NOW, job.clone())).unwrap();
+    cluster.write(|txn| upsert_job(txn, NOW, job.clone(), &mut fresh())).unwrap();
     assert_eq!(
         delete("prod").unwrap_err(),
         "namespace \"prod\" contains at least one non-terminal job \"web\". All jobs must be \
          terminal in namespace before it can be deleted"
     );
     let dead = Job { status: "dead".into(), ..job };
-    cluster.write(|txn| upsert_job(txn, NOW, dead)).unwrap();
+    cluster.write(|txn| upsert_job(txn, NOW, dead, &mut fresh())).unwrap();
     cluster.write(|txn| deregister(txn, "prod", &["v"], false)).unwrap();
     delete("prod").unwrap();
     assert!(cluster.view().get::<Namespaces>("prod").is_none());

@@ -59,7 +59,8 @@ pub(crate) async fn delete_allocation(call: Call) -> Reply {
 pub(crate) async fn put_job(mut call: Call) -> Reply {
     let (namespace, id) = (call.segment("namespace").to_owned(), call.segment("id").to_owned());
     let job = call.parse(|body| input::job_body(body, &namespace, &id)).await?;
-    let write = move |txn: &mut WriteTxn<'_>, now| Ok(upsert_job(txn, now, job)?);
+    let write =
+        move |txn: &mut WriteTxn<'_>, now| Ok(upsert_job(txn, now, job, &mut Uuid::new_v4)?);
     call.app.write_for_index(&call.query, write).await
 }
 

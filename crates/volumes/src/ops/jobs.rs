@@ -6,7 +6,9 @@ use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
 use super::{
-    allocations::delete_allocation, group_claims::delete_group_claims, plugins::follow_expectation,
+    allocations::{complete_allocations, delete_allocation},
+    group_claims::delete_group_claims,
+    plugins::follow_expectation,
 };
 use crate::rows::{Allocations, Job, Jobs};
 
@@ -42,9 +44,17 @@ impl From<WriteError> for JobError {
 
 /// Registers a job or a new version of it. The times in `job` are not looked at.
 ///
-/// Each plugin that the old or the new version runs follows: a job makes the row of a plugin that
-/// nobody runs yet.
-pub fn upsert_job(txn: &mut WriteTxn<'_>, now: i64, mut job: Job) -> Result<(), JobError> {
+/// Each plugin that the old or the new version runs follows: a job creates the row of a plugin that no
+/// node runs yet. Allocations that were fed before their group was known get its volumes and plugins, so
+/// that a volume counts as in use in either order; `fresh` returns the IDs of new sticky claims.
+///
+/// Cost: reads the job's own allocations if it has a group that it had not before.
+pub fn upsert_job(
+    txn: &mut WriteTxn<'_>,
+    now: i64,
+    mut job: Job,
+    fresh: &mut dyn FnMut() -> Uuid,
+) -> Result<(), JobError> {
     if job.id.is_empty() {
         return Err(JobError::MissingId);
     }
@@ -55,14 +65,18 @@ pub fn upsert_job(txn: &mut WriteTxn<'_>, now: i64, mut job: Job) -> Result<(), 
     job.create_time = before.as_ref().map_or(now, |before| before.create_time);
     job.modify_time = now;
     let plugins = plugins_of([before.as_ref(), Some(&job)]);
-    txn.upsert::<Jobs>(job)?;
+    txn.upsert::<Jobs>(job.clone())?;
+    complete_allocations(txn, now, &job, before.as_ref(), fresh)?;
     for plugin in plugins {
         follow_expectation(txn, now, &plugin)?;
     }
     Ok(())
 }
 
-/// Deletes a job, its allocations, and its groups' claims on host volumes.
+/// Deletes a job, its allocations that have ended, and its groups' sticky claims on host volumes.
+///
+/// The other allocations stay with the volumes that they ask for, because their nodes may still write to
+/// those: they never become free before the allocations are fed as ended, or are deleted themselves.
 pub fn delete_job(
     txn: &mut WriteTxn<'_>,
     now: i64,
@@ -74,7 +88,8 @@ pub fn delete_job(
     txn.delete::<Jobs>((namespace, id))?;
     let range = KeyRange::<(String, String)>::exact((namespace, id));
     let scan = txn.scan_by(&Allocations::BY_JOB, &range, Order::Ascending);
-    let allocations: Vec<Uuid> = scan.map(|allocation| allocation.id).collect();
+    let ended = scan.filter(|allocation| allocation.is_client_terminal());
+    let allocations: Vec<Uuid> = ended.map(|allocation| allocation.id).collect();
     for allocation in allocations {
         delete_allocation(txn, now, allocation)?;
     }
