@@ -375,7 +375,7 @@ impl LimitArgs {
 pub(crate) struct ReachArgs {
     /// Take requests whose Host has this name; repeatable, `*` is any. Without it a server on loopback
     /// takes localhost and IP addresses, and another one every name.
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", value_parser = crate::http::allowed_host)]
     pub(crate) allowed_host: Vec<Box<str>>,
 
     /// The URL that clients reach the server at: links in replies begin with it, and web pages from there

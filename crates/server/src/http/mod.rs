@@ -65,7 +65,7 @@ pub(crate) use meter::{FILTER_HELP, Meter};
 pub(crate) use metrics::text as metrics_text;
 pub(crate) use observe::{RouteOf, request as observe};
 pub(crate) use reject::{ByCaller, Reject};
-pub(crate) use site::{Links, PublicUrl, Site};
+pub(crate) use site::{Links, PublicUrl, Site, allowed_host};
 pub(crate) use turns::Urgency;
 pub(crate) use writing::{WriteFault, WriteQueue, Writer};
 

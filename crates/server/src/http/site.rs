@@ -9,7 +9,8 @@
 //!   answer to the second is 421 as well (etcd: `server/embed/serve.go`, `accessController.ServeHTTP`).
 //!
 //! The other rules are RFC 9112's: a request of HTTP/1.1 has one `Host` (section 3.2), and a server
-//! refuses transfer codings that it does not decode (section 6.1).
+//! refuses transfer codings that it does not decode (section 6.1). A port is digits, or empty for the
+//! default (RFC 3986, section 3.2.3), and at most 65535.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -59,17 +60,28 @@ impl FromStr for PublicUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const WANTED: &str = "wanted http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]";
         let url: Uri = text.parse().map_err(|_| WANTED)?;
-        let authority = url.authority().filter(|authority| !authority.host().is_empty());
-        let authority = authority.ok_or(WANTED)?.clone();
         // A user in it would be in every link.
-        if !matches!(url.scheme_str(), Some("http" | "https"))
-            || url.query().is_some()
-            || authority.as_str().contains('@')
-        {
+        let authority = url.authority().filter(|authority| is_host_and_port(authority));
+        let authority = authority.ok_or(WANTED)?.clone();
+        if !matches!(url.scheme_str(), Some("http" | "https")) || url.query().is_some() {
             return Err(WANTED);
         }
         Ok(Self { url: text.trim_end_matches('/').into(), authority })
     }
+}
+
+/// Reads a value of `--allowed-host`. With a port, a scheme or a pattern it would never equal the name in a
+/// `Host`, so that the operator would learn of the mistake by refused requests.
+pub(crate) fn allowed_host(text: &str) -> Result<Box<str>, &'static str> {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let is_name = || {
+        let host = host_and_port(name);
+        host.is_some_and(|host| host.as_str() == host.host()) && !name.contains('*')
+    };
+    if name == "*" || is_address(name) || is_name() {
+        return Ok(name.into());
+    }
+    Err("wanted a host without a scheme and a port, or * for any")
 }
 
 impl Site {
@@ -138,7 +150,7 @@ impl Site {
         };
         let same = |other: &Authority| is_same(&authority, other, &scheme);
         let forwarded = self.forwarded(headers, FORWARDED_HOST);
-        let forwarded = forwarded.and_then(|host| host.parse::<Authority>().ok());
+        let forwarded = forwarded.and_then(host_and_port);
         !(host.is_some_and(same)
             || forwarded.is_some_and(|host| same(&host))
             || self.links.public_url.as_ref().is_some_and(|url| same(&url.authority)))
@@ -155,7 +167,7 @@ impl Site {
         };
         let own = headers.get(header::HOST).and_then(|value| value.to_str().ok());
         let host = self.forwarded(headers, FORWARDED_HOST).or(own);
-        match host.filter(|host| host.parse::<Authority>().is_ok()) {
+        match host.filter(|host| host_and_port(host).is_some()) {
             Some(host) => format!("{scheme}://{host}"),
             None => format!("{scheme}://{address}"),
         }
@@ -190,17 +202,41 @@ fn host_of(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<Option<Au
     }
     let Some(host) = first else {
         return match version {
-            Version::HTTP_10 | Version::HTTP_09 => Ok(uri.authority().cloned()),
+            Version::HTTP_10 | Version::HTTP_09 => uri.authority().map(host_of_target).transpose(),
             _ => Err(Reject::bad_request("the request has no Host header")),
         };
     };
     // A target with a host of its own goes before the header: RFC 9112, section 3.2.2.
     if let Some(authority) = uri.authority() {
-        return Ok(Some(authority.clone()));
+        return host_of_target(authority).map(Some);
     }
-    let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
-    let host = host.filter(|host| !host.as_str().contains('@'));
+    let host = host.to_str().ok().and_then(host_and_port);
     host.map(Some).ok_or_else(|| Reject::bad_request("the Host header is not a host"))
+}
+
+/// The host in the target of a request.
+fn host_of_target(authority: &Authority) -> Result<Authority, Reject> {
+    let host = Some(authority).filter(|authority| is_host_and_port(authority));
+    host.cloned()
+        .ok_or_else(|| Reject::bad_request("the host in the request's target is not a host"))
+}
+
+/// Reads `HOST[:PORT]`.
+fn host_and_port(text: &str) -> Option<Authority> {
+    text.parse().ok().filter(is_host_and_port)
+}
+
+/// Whether an authority is a host and perhaps a port, without a user. [`Authority`] itself takes any text
+/// after the colon.
+fn is_host_and_port(authority: &Authority) -> bool {
+    let host = authority.host();
+    let Some(rest) = authority.as_str().strip_prefix(host).filter(|_| !host.is_empty()) else {
+        return false;
+    };
+    let Some(port) = rest.strip_prefix(':') else { return rest.is_empty() };
+    // An integer's own parser takes a plus as well.
+    let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+    is_number && (port.is_empty() || port.parse::<u16>().is_ok())
 }
 
 /// Refuses transfer codings that the server does not decode.
@@ -236,7 +272,7 @@ fn is_address(host: &str) -> bool {
 /// The scheme and the authority of an origin; `None` for `null` and all that is none.
 fn origin_of(text: &str) -> Option<(String, Authority)> {
     let (scheme, authority) = text.split_once("://")?;
-    Some((scheme.to_ascii_lowercase(), authority.parse().ok()?))
+    Some((scheme.to_ascii_lowercase(), host_and_port(authority)?))
 }
 
 /// Whether an origin's authority and a host are the same, the default port written out or not.
@@ -286,6 +322,16 @@ mod tests {
             ("", 400),
             ("a b", 400),
             ("user@localhost", 400),
+            ("localhost:", 200),
+            ("localhost:65535", 200),
+            ("[::1]:", 200),
+            ("localhost:abc", 400),
+            ("localhost:65536", 400),
+            ("localhost:+80", 400),
+            ("localhost:-1", 400),
+            ("[::1]:abc", 400),
+            ("[::1]80", 400),
+            (":80", 400),
         ] {
             assert_eq!(check(&own, "GET", &[("Host", host)]), status, "{host}");
         }
@@ -320,6 +366,39 @@ mod tests {
         ] {
             let headers: Vec<_> = [("Host", "localhost:4646")].into_iter().chain(headers).collect();
             assert_eq!(check(&own, method, &headers), status, "{method} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn ports_in_targets_and_origins_are_numbers() {
+        let any = site("127.0.0.1:4646", &["*"], Links::default());
+        for (authority, status) in [("localhost:4646", 200), ("localhost:abc", 400)] {
+            let uri =
+                Uri::builder().scheme("http").authority(authority).path_and_query("/v1/volumes");
+            let uri = uri.build().unwrap();
+            let request = Request::builder().uri(uri).header("Host", "localhost:4646");
+            let checked = any.check(&request.body(Body::empty()).unwrap(), &EdgeMetrics::default());
+            let found = checked.map_or_else(|reject| reject.status().as_u16(), |()| 200);
+            assert_eq!(found, status, "{authority}");
+        }
+        // Without a known port neither is the default one.
+        for origin in ["http://localhost:abc", "http://localhost:65616", "http://u@localhost"] {
+            let headers = [("Host", "localhost"), ("Origin", origin)];
+            assert_eq!(check(&any, "PUT", &headers), 403, "{origin}");
+        }
+    }
+
+    #[test]
+    fn allowed_hosts_have_neither_port_nor_scheme() {
+        for (text, name) in
+            [("*", "*"), ("a.example", "a.example"), ("a.example.", "a.example"), ("::1", "::1")]
+        {
+            assert_eq!(allowed_host(text).as_deref(), Ok(name));
+        }
+        for text in
+            ["", "a.example:80", "a.example:", "http://a.example", "*.example", "u@a", "a b"]
+        {
+            assert!(allowed_host(text).is_err(), "{text}");
         }
     }
 
@@ -359,7 +438,8 @@ mod tests {
         let public_url = Some("https://cloud.example/volume/".parse().unwrap());
         let public = site("127.0.0.1:8776", &[], Links { trust_proxy_headers: true, public_url });
         assert_eq!(public.base(&headers, address), "https://cloud.example/volume");
-        for bad in ["ftp://a", "a.example", "https://", "https://u@a", "https://a?b"] {
+        for bad in ["ftp://a", "a.example", "https://", "https://u@a", "https://a?b", "https://a:b"]
+        {
             assert!(bad.parse::<PublicUrl>().is_err(), "{bad}");
         }
     }
