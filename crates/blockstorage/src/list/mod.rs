@@ -94,16 +94,22 @@ pub trait Listed: Table<Row = Self, Key = Uuid> + Filterable {
         (key == "created_at").then(|| ordered::as_made(view, place, order))
     }
 
-    /// Returns the rows of a project, or of all, that have a status, in the order of creation, and their
-    /// number; `None` when no index has them.
+    /// Returns the rows of a project, or of all, that have a status, in the order of creation; `None` when no
+    /// index has them.
     fn of_status<'v>(
         view: &'v impl ReadView,
         status: &str,
         place: Place<'_, Self>,
         order: Order,
-    ) -> Option<(Scan<'v, Self>, usize)> {
+    ) -> Option<Scan<'v, Self>> {
         let _ = (view, status, place, order);
         None
+    }
+
+    /// Returns the number of rows of a project, or of all, that have a status; 0 when no index has them.
+    fn count_status(view: &impl ReadView, status: &str, project: Option<&str>) -> usize {
+        let _ = (view, status, project);
+        0
     }
 
     /// What is said when there is no row with an ID.

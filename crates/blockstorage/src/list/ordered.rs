@@ -82,25 +82,37 @@ macro_rules! indexed {
             status: &str,
             place: crate::list::Place<'_, Self>,
             order: statehold_store::Order,
-        ) -> Option<(statehold_store::Scan<'v, Self>, usize)> {
+        ) -> Option<statehold_store::Scan<'v, Self>> {
             Some(match place.project {
                 Some(project) => {
                     let mut range = Self::BY_PROJECT_STATUS.within((project, status));
-                    let count = view.count_by(&Self::BY_PROJECT_STATUS, &range);
                     if let Some(from) = place.from {
                         range = range.resume((project, status, from.created_at, from.id), order);
                     }
-                    (view.scan_by(&Self::BY_PROJECT_STATUS, &range, order), count)
+                    view.scan_by(&Self::BY_PROJECT_STATUS, &range, order)
                 }
                 None => {
                     let mut range = Self::BY_STATUS.within(status);
-                    let count = view.count_by(&Self::BY_STATUS, &range);
                     if let Some(from) = place.from {
                         range = range.resume((status, from.created_at, from.id), order);
                     }
-                    (view.scan_by(&Self::BY_STATUS, &range, order), count)
+                    view.scan_by(&Self::BY_STATUS, &range, order)
                 }
             })
+        }
+
+        fn count_status(
+            view: &impl statehold_store::ReadView,
+            status: &str,
+            project: Option<&str>,
+        ) -> usize {
+            match project {
+                Some(project) => {
+                    let range = Self::BY_PROJECT_STATUS.within((project, status));
+                    view.count_by(&Self::BY_PROJECT_STATUS, &range)
+                }
+                None => view.count_by(&Self::BY_STATUS, &Self::BY_STATUS.within(status)),
+            }
         }
     };
 }

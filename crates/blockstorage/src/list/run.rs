@@ -94,7 +94,7 @@ pub fn list<'v, T: Listed>(
             rows.nth(last);
         }
         let rows: Vec<_> = rows.take(limit).collect();
-        return complete(page(rows, request.with_count.then_some(count), limit));
+        return complete(page(rows, count, limit));
     }
 
     let mut conjuncts: Vec<Conjunct> =
@@ -174,8 +174,8 @@ struct Indexed<'v, T: Listed> {
     rows: Scan<'v, T>,
     /// Whether the marker is the first of them.
     has_marker: bool,
-    /// The number of rows on all pages.
-    count: usize,
+    /// The number of rows on all pages, if that was asked for.
+    count: Option<usize>,
 }
 
 /// Returns the rows of a request that an index has on its own: without conditions, or with one status.
@@ -193,11 +193,14 @@ fn by_index<'v, T: Listed>(
     match &request.conditions[..] {
         [] => {
             let rows = T::ordered(view, key, place, order)?;
-            let count = ordered::count::<T>(view, project);
+            // A count visits nodes that a page does not: in a large tree it costs more than the page.
+            let count = request.with_count.then(|| ordered::count::<T>(view, project));
             Some(Indexed { rows, has_marker: marker.is_some(), count })
         }
         [condition] if key == "created_at" => {
-            let (rows, count) = T::of_status(view, condition.status()?, place, order)?;
+            let status = condition.status()?;
+            let rows = T::of_status(view, status, place, order)?;
+            let count = request.with_count.then(|| T::count_status(view, status, project));
             // A marker of another status has its place in the order, but is none of the rows.
             let has_status =
                 |row: &T| row.column("status").is_some_and(|own| condition.passes(&own));
