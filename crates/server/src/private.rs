@@ -48,14 +48,24 @@ pub(crate) fn create_anew(path: &Path) -> io::Result<File> {
 
 /// Writes a file with mode 0600, durable on return. A crash leaves the old file or the new one under the
 /// name, never a part.
+///
+/// # Errors
+/// The file can't be written: the old one stays, and no part of the new one.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let next = path.with_extension(UNNAMED);
-    let mut file = create_anew(&next)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&next, path)?;
+    let named = write_new(&next, bytes).and_then(|()| fs::rename(&next, path));
+    // On a full disk the part would hold room that other writes need. One that can't be removed goes at the next
+    // write of the same name.
+    named.inspect_err(|_| drop(fs::remove_file(&next)))?;
     // The name is durable only with its directory.
     path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+}
+
+/// Writes a new file, durable on return but for its name.
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = create_anew(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// Logs a warning if other users may enter a directory that holds secrets: an earlier version created it
@@ -102,5 +112,15 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(mode(&path), FILE_MODE);
         assert!(!left.exists());
+    }
+
+    #[test]
+    fn a_failed_replacement_leaves_the_old_state_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        // A file can't take the name of a directory: the last step fails.
+        let path = dir.path().join("taken");
+        fs::create_dir_all(path.join("full")).unwrap();
+        replace(&path, b"new").unwrap_err();
+        assert!(path.join("full").exists() && !dir.path().join("taken.next").exists());
     }
 }
