@@ -213,3 +213,90 @@ fn block_storage_is_healthy_while_the_store_takes_writes() {
     drop(cloud);
     drop(small);
 }
+
+#[test]
+fn an_interrupted_host_delete_finishes_on_a_full_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, intents) = (dir.path().join("data"), dir.path().join("data/intents"));
+    fs::create_dir_all(&intents).unwrap();
+    // A disk of its own: the store's journal has room, as on a disk that fills up later.
+    let Some(small) = Small::mount(&intents) else {
+        println!("no file system can be mounted here: not run");
+        return;
+    };
+    let server = Server::start(&data);
+    let host = json!({ "Volume": { "Name": "h", "PluginID": "mkdir" } });
+    let made = server.put("/v1/volume/host/create", &host).ok().json()["Volume"].clone();
+    let id = made["ID"].as_str().unwrap();
+    server.kill();
+    let request = json!({
+        "id": id, "name": "h", "namespace": "default", "node_id": made["NodeID"],
+        "node_pool": "default", "capacity_min": 0, "capacity_max": 0, "parameters": {},
+    });
+    let work = json!({ "Delete": { "path": made["HostPath"] } });
+    let intent = json!({ "work": work, "plugin": "mkdir", "request": request });
+    fs::write(intents.join(id), intent.to_string()).unwrap();
+    fill(&intents.join("filler"));
+
+    let server = Server::start(&data);
+    server.wait_until_restored();
+    assert_eq!(server.get("/statehold/v1/status").ok().json()["Writable"], true);
+    assert_eq!(server.get(&format!("/v1/volume/host/{id}")).status, 404);
+    assert!(!Path::new(made["HostPath"].as_str().unwrap()).exists());
+    assert!(!intents.join(id).exists());
+    drop(server);
+    drop(small);
+}
+
+#[test]
+fn provider_work_without_room_is_503_and_logs_its_cause() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(small) = Small::mount(dir.path()) else {
+        println!("no file system can be mounted here: not run");
+        return;
+    };
+    let data = dir.path().join("data");
+    let mut command = command(&data);
+    let mut server = Server::spawn_with_stderr(
+        command.args(["--csi-dir-plugin", "files"]),
+        std::process::Stdio::piped(),
+    );
+    let log = server.stderr();
+    let create = |id: &str, size: u64| {
+        let mut volume = volume_payload(id);
+        volume["Name"] = json!(id);
+        volume["PluginID"] = json!("files");
+        volume["ExternalID"] = json!("");
+        volume["RequestedCapacityMin"] = json!(size);
+        volume["RequestedCapacityMax"] = json!(2 * size);
+        let body = json!({ "Volumes": [volume] });
+        server.put(&format!("/v1/volume/csi/{id}/create"), &body)
+    };
+    create("v", 1_000).ok();
+    fill(&dir.path().join("filler"));
+    let host = json!({ "Volume": { "Name": "h", "PluginID": "mkdir" } });
+    let snapshot = json!({ "Snapshots": [{ "SourceVolumeID": "v", "Name": "s" }] });
+    let replies = [
+        create("w", 1_000),
+        create("v", 20_000),
+        server.put("/v1/volumes/snapshot", &snapshot),
+        server.put("/v1/volume/host/create", &host),
+    ];
+    for reply in &replies {
+        assert_eq!(reply.status, 503, "{reply:?}");
+        assert!(reply.body.contains("No space left on device"), "{reply:?}");
+        let names_the_disk = reply.body.contains(&*data.to_string_lossy());
+        assert!(names_the_disk, "the store is not to blame: {reply:?}");
+    }
+    assert_eq!(server.get("/statehold/v1/status").ok().json()["Writable"], true);
+    for intents in ["intents", "csi/files/intents"] {
+        assert_eq!(fs::read_dir(data.join(intents)).unwrap().count(), 0, "{intents}");
+    }
+    server.kill();
+    let log = std::io::read_to_string(log).unwrap();
+    let failed: Vec<&str> = log.lines().filter(|line| line.contains("request failed")).collect();
+    assert_eq!(failed.len(), replies.len(), "{log}");
+    assert!(failed.iter().all(|line| line.contains("No space left on device")), "{log}");
+    assert!(!log.contains("the store takes no writes"), "{log}");
+    drop(small);
+}

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use common::{ALLOC, NODES, Reply, Server, command};
+use common::{ALLOC, NODES, Reply, Server, command, eventually};
 use serde_json::{Value, json};
 
 const UNKNOWN: &str = "0d5e2b1c-3f43-4a3b-8a0f-2d4c7e6b9a10";
@@ -58,6 +58,14 @@ impl Fixture {
         fs::read_to_string(self.dir.path().join("node-id")).unwrap().trim().to_owned()
     }
 
+    /// Writes the intent that a killed server would have left for a volume of [`volume`].
+    fn leave_intent(&self, id: &str, name: &str, work: Value) {
+        let parameters = json!({ "mode": "0750" });
+        let request = request(id, name, &self.node_id(), [100_000, 200_000], &parameters);
+        let intent = json!({ "work": work, "plugin": "mkdir", "request": request });
+        fs::write(self.dir.path().join("intents").join(id), intent.to_string()).unwrap();
+    }
+
     fn directories(&self) -> Vec<String> {
         let dir = fs::read_dir(self.dir.path().join("host_volumes")).into_iter().flatten();
         let mut names: Vec<_> =
@@ -65,6 +73,14 @@ impl Fixture {
         names.sort();
         names
     }
+}
+
+/// What an intent keeps of a volume in the default pool.
+fn request(id: &str, name: &str, node: &str, capacity: [u64; 2], parameters: &Value) -> Value {
+    json!({
+        "id": id, "name": name, "namespace": "default", "node_id": node, "node_pool": "default",
+        "capacity_min": capacity[0], "capacity_max": capacity[1], "parameters": parameters,
+    })
 }
 
 fn volume(name: &str) -> Value {
@@ -527,20 +543,81 @@ fn what_was_begun_before_a_crash_is_settled_after_it() {
     // As if the server had been killed while it made one volume and removed another.
     let volumes = fixture.dir.path().join("host_volumes");
     fs::create_dir(volumes.join(UNKNOWN)).unwrap();
-    let intent = |id: &str, name: &str, work: Value| {
-        let request = json!({
-            "id": id, "name": name, "namespace": "default", "node_id": fixture.node_id(),
-            "node_pool": "default", "capacity_min": 0, "capacity_max": 0, "parameters": {},
-        });
-        let intent = json!({ "work": work, "plugin": "mkdir", "request": request });
-        fs::write(fixture.dir.path().join("intents").join(id), intent.to_string()).unwrap();
-    };
-    intent(UNKNOWN, "never", json!("Create"));
-    intent(&id(&gone), "gone", json!({ "Delete": { "path": gone["HostPath"] } }));
+    fixture.leave_intent(UNKNOWN, "never", json!("Create"));
+    fixture.leave_intent(&id(&gone), "gone", json!({ "Delete": { "path": gone["HostPath"] } }));
     let fixture = fixture.restart();
     assert_eq!(fixture.directories(), [id(&kept)]);
     assert_eq!(fixture.server.get("/v1/volumes?type=host").ok().column("ID"), [id(&kept)]);
     assert_eq!(fs::read_dir(fixture.dir.path().join("intents")).unwrap().count(), 0);
+}
+
+#[test]
+fn an_interrupted_delete_spares_changed_and_used_volumes() {
+    let fixture = Fixture::start();
+    let (used, changed) = (fixture.created(&volume("used")), fixture.created(&volume("changed")));
+    let job = json!({ "TaskGroups": [{ "Name": "cache", "Count": 1, "Volumes": {
+        "v": { "Name": "v", "Type": "host", "Source": "used" },
+    } }] });
+    fixture.server.put("/statehold/v1/jobs/default/example", &job).ok();
+    fixture.server.feed_allocation(ALLOC, &fixture.node_id(), "running");
+    fixture.leave_intent(&id(&used), "used", json!({ "Delete": { "path": used["HostPath"] } }));
+    let other = json!({ "Delete": { "path": changed["HostPath"] } });
+    fixture.leave_intent(&id(&changed), "its name before", other);
+    let fixture = fixture.restart();
+    for spared in [&used, &changed] {
+        assert_eq!(fixture.get(&id(spared)).ok().json()["State"], "ready");
+        assert!(fixture.directories().contains(&id(spared)));
+    }
+    assert_eq!(fs::read_dir(fixture.dir.path().join("intents")).unwrap().count(), 0);
+}
+
+#[test]
+fn an_interrupted_delete_is_tried_until_it_succeeds() {
+    let dir = tempfile::tempdir().unwrap();
+    let (plugins, data) = (dir.path().join("plugins"), dir.path().join("data"));
+    fs::create_dir(&plugins).unwrap();
+    let script = "#!/bin/sh\n\
+        d=\"$DHV_VOLUMES_DIR/$DHV_VOLUME_ID\"\n\
+        case $1 in\n\
+        fingerprint) echo '{\"version\": \"1.0.0\"}';;\n\
+        create) /bin/mkdir -p \"$d\"; echo \"{\\\"path\\\": \\\"$d\\\", \\\"bytes\\\": 1}\";;\n\
+        delete) test -e \"$DHV_PLUGIN_DIR/works\" || exit 1; /bin/rm -rf \"$d\";;\n\
+        esac\n";
+    fs::write(plugins.join("mine"), script).unwrap();
+    fs::set_permissions(plugins.join("mine"), fs::Permissions::from_mode(0o755)).unwrap();
+    let serve = || Server::spawn(command(&data).arg("--host-volume-plugin-dir").arg(&plugins));
+    let server = serve();
+    let wish = json!({ "Name": "x", "PluginID": "mine" });
+    let reply = server.put("/v1/volume/host/create", &json!({ "Volume": wish })).ok();
+    let made = reply.json()["Volume"].clone();
+    assert_eq!(made["State"], "ready");
+    let node = made["NodeID"].as_str().unwrap();
+    let request = request(&id(&made), "x", node, [0, 0], &json!({}));
+    let work = json!({ "Delete": { "path": made["HostPath"] } });
+    let intent = json!({ "work": work, "plugin": "mine", "request": request });
+    server.kill();
+    fs::write(data.join("intents").join(id(&made)), intent.to_string()).unwrap();
+
+    let server = serve();
+    let path = format!("/v1/volume/host/{}", id(&made));
+    eventually(|| server.get(&path).ok().json()["State"] == "unavailable");
+    let status = server.get("/statehold/v1/status").ok().json();
+    assert_eq!(status["HostVolumesRestoringIDs"], json!([made["ID"]]));
+    for operation in ["create", "register"] {
+        let mut change = wish.clone();
+        change["ID"] = made["ID"].clone();
+        change["NodeID"] = made["NodeID"].clone();
+        change["HostPath"] = made["HostPath"].clone();
+        let change = json!({ "Volume": change });
+        let reply = server.put(&format!("/v1/volume/host/{operation}"), &change);
+        assert_eq!(reply.status, 409, "{reply:?}");
+        assert!(reply.body.contains("is being deleted"), "{reply:?}");
+    }
+    fs::write(plugins.join("works"), "").unwrap();
+    server.wait_until_restored();
+    assert_eq!(server.get(&path).status, 404);
+    assert!(!Path::new(made["HostPath"].as_str().unwrap()).exists());
+    assert_eq!(fs::read_dir(data.join("intents")).unwrap().count(), 0);
 }
 
 #[test]

@@ -32,6 +32,9 @@ pub enum Fault {
     Conflict,
     /// A node or a storage provider would have to help, and failed or can't be asked.
     Provider,
+    /// A storage provider has no room left, or its disk takes no writes: the same request succeeds once an
+    /// operator freed space.
+    Exhausted,
     /// The store failed.
     Storage,
 }
@@ -236,6 +239,7 @@ impl OperationError for HostVolumeError {
             | Self::InUse { .. }
             | Self::InUseBy { .. }
             | Self::NeedsForce => Fault::Conflict,
+            Self::Node { error: HostProviderError::Exhausted(_), .. } => Fault::Exhausted,
             Self::Node { .. } => Fault::Provider,
             Self::Store(error) => error.fault(),
         }
@@ -253,9 +257,8 @@ impl OperationError for ControllerError {
             ProviderErrorKind::AlreadyExists | ProviderErrorKind::FailedPrecondition => {
                 Fault::Conflict
             }
-            ProviderErrorKind::ResourceExhausted
-            | ProviderErrorKind::Unavailable
-            | ProviderErrorKind::Internal => Fault::Provider,
+            ProviderErrorKind::ResourceExhausted => Fault::Exhausted,
+            ProviderErrorKind::Unavailable | ProviderErrorKind::Internal => Fault::Provider,
         }
     }
 }

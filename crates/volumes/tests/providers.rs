@@ -165,7 +165,7 @@ fn mistakes_that_a_provider_finds_are_the_callers() {
         (Kind::NotFound, Fault::NotFound),
         (Kind::AlreadyExists, Fault::Conflict),
         (Kind::FailedPrecondition, Fault::Conflict),
-        (Kind::ResourceExhausted, Fault::Provider),
+        (Kind::ResourceExhausted, Fault::Exhausted),
         (Kind::Unavailable, Fault::Provider),
         (Kind::Internal, Fault::Provider),
     ] {

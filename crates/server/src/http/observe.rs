@@ -1,7 +1,7 @@
 //! What is noted of every request: its ID, a line in the log, counts; and the headers that all replies
 //! have.
 //!
-//! Invariant: no query string, header or body is ever in a log: they may hold tokens and secrets.
+//! Invariant: no query string, header or body of a request is ever in a log: they may hold tokens and secrets.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use axum::response::IntoResponse as _;
 use tracing::Instrument as _;
 
 use super::base::{Asker, Base};
-use super::reject::ByCaller;
+use super::reject::{ByCaller, Cause};
 
 /// The header that a request's ID comes and goes in.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -53,7 +53,9 @@ pub(crate) async fn request(
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     let by_caller = reply.extensions().get::<ByCaller>().is_some();
     if reply.status().is_server_error() && !by_caller {
-        tracing::error!(status, took_us, "request failed");
+        // A string, not a `Display`: the log escapes line breaks of a plugin's message.
+        let cause = reply.extensions().get::<Cause>().map(Cause::as_str);
+        tracing::error!(status, took_us, cause, "request failed");
     } else {
         let turns = reply.extensions().get::<Asker>().map_or(0, Asker::waited);
         tracing::debug!(status, took_us, turns_waited = turns, "request");

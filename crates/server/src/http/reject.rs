@@ -20,6 +20,25 @@ use crate::providers::host_volumes::KeepError;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ByCaller;
 
+/// Longest cause in a log line, in bytes: plugins choose theirs.
+const CAUSE_LEN_MAX: usize = 1024;
+
+/// The cause of a reply whose status is of the 500s, for its log line. It is the message of the reply, which
+/// never holds a secret.
+#[derive(Clone, Debug)]
+pub(crate) struct Cause(Box<str>);
+
+impl Cause {
+    fn of(message: &str) -> Self {
+        Self(message[..message.floor_char_boundary(CAUSE_LEN_MAX)].into())
+    }
+
+    /// Returns the cause, at most [`CAUSE_LEN_MAX`] bytes of it.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A request that was not answered as it hoped.
 #[derive(Debug)]
 pub(crate) struct Reject {
@@ -71,10 +90,11 @@ impl Reject {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
     }
 
-    /// An intent could not be written, because the disk is full or gone, as where the store takes no writes:
-    /// nothing was begun.
+    /// An intent could not be written, because the disk of a provider's directory is full or gone: nothing was
+    /// begun. The store may take writes all the same, so that the log does not blame it.
     pub(crate) fn not_begun(error: &dyn fmt::Display) -> Self {
-        Self::unavailable(&format_args!("can't write down what is to be done: {error}"))
+        let message = format!("can't write down what is to be done: {error}");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
     /// Something that no request should be able to cause. The client learns no more than that.
@@ -123,12 +143,15 @@ impl Reject {
 
 impl IntoResponse for Reject {
     fn into_response(self) -> Response<Body> {
+        let cause = self.status.is_server_error().then(|| Cause::of(&self.message));
         let mut reply = reply::text(self.status, self.message);
         if let Some(index) = self.index {
             Meta::at(index).put(&mut reply);
         }
         if self.by_caller {
             reply.extensions_mut().insert(ByCaller);
+        } else if let Some(cause) = cause {
+            reply.extensions_mut().insert(cause);
         }
         if reply.status() == StatusCode::TOO_MANY_REQUESTS {
             reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -148,7 +171,9 @@ impl From<KeepError> for Reject {
         match error {
             KeepError::Refused(error) => error.into(),
             KeepError::Node(error) => error.into(),
-            KeepError::Busy => Self::new(StatusCode::CONFLICT, error.to_string()),
+            KeepError::Busy | KeepError::Unsettled => {
+                Self::new(StatusCode::CONFLICT, error.to_string())
+            }
             KeepError::Store(error) => Self::unavailable(&error),
             KeepError::Intent(error) => Self::not_begun(&error),
             KeepError::Broken(_) => Self::internal(&error),
@@ -163,6 +188,7 @@ impl<E: OperationError> From<E> for Reject {
             Fault::NotFound => StatusCode::NOT_FOUND,
             Fault::Conflict => StatusCode::CONFLICT,
             Fault::Provider => StatusCode::BAD_GATEWAY,
+            Fault::Exhausted => StatusCode::SERVICE_UNAVAILABLE,
             _ => return Self::internal(&error),
         };
         Self::new(status, error.to_string())

@@ -56,6 +56,8 @@ pub(crate) enum PluginError {
     NotExecutable { plugin: Box<str> },
     /// The request can't be right as it was sent.
     Invalid(String),
+    /// The disk has no room left, or takes no writes.
+    Exhausted(String),
     /// The plugin, or the disk, refused.
     Failed(String),
     /// The plugin gave no answer in the time it had.
@@ -68,6 +70,7 @@ impl PluginError {
         let text = format!("{doing}: {}", reason(error));
         match error.kind() {
             std::io::ErrorKind::TimedOut => Self::Hung(text),
+            _ if takes_no_data(error) => Self::Exhausted(text),
             _ => Self::Failed(text),
         }
     }
@@ -78,12 +81,21 @@ impl fmt::Display for PluginError {
         match self {
             Self::Missing { plugin } => write!(f, "no such plugin: {plugin:?}"),
             Self::NotExecutable { plugin } => write!(f, "plugin not executable: {plugin:?}"),
-            Self::Invalid(text) | Self::Failed(text) | Self::Hung(text) => f.write_str(text),
+            Self::Invalid(text) | Self::Exhausted(text) | Self::Failed(text) | Self::Hung(text) => {
+                f.write_str(text)
+            }
         }
     }
 }
 
 impl std::error::Error for PluginError {}
+
+/// Returns whether an error means that a disk takes no data: it is full, a quota is used up, or it was mounted
+/// read-only after a fault. Every provider asks here, so that a full disk has one status for all their work.
+pub(crate) fn takes_no_data(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
+}
 
 /// Returns the description of an error of the operating system, without the number that Rust adds:
 /// clients show it, and Nomad's Go does not have it.

@@ -7,6 +7,7 @@
 //! and only their own plugins could make and remove any.
 
 mod restore;
+mod settle;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -37,6 +38,7 @@ use super::mkdir::{MKDIR, Mkdir};
 use crate::clock::now;
 use crate::http::{WriteFault, WriteQueue, Writer};
 use crate::start_work::StartWork;
+use settle::Unsettled;
 
 /// Host volumes that are made, taken over or removed at the same time; others wait. Plugins may be
 /// slow, and each holds a thread meanwhile.
@@ -82,6 +84,8 @@ struct Shared {
     start_work: StartWork,
     /// Whether there is such work.
     unrecorded: AtomicBool,
+    /// The volumes with an intent that could not be settled yet.
+    unsettled: Unsettled,
 }
 
 /// Why a host volume couldn't be made, registered or removed.
@@ -93,6 +97,8 @@ pub(crate) enum KeepError {
     Node(NodeError),
     /// Another request for the same volume takes too long.
     Busy,
+    /// The volume's deletion was interrupted and is not finished: a change would be destroyed with it.
+    Unsettled,
     /// The intent couldn't be written down, so that nothing was begun.
     Intent(io::Error),
     /// The store takes no writes.
@@ -107,6 +113,9 @@ impl fmt::Display for KeepError {
             Self::Refused(error) => error.fmt(f),
             Self::Node(error) => error.fmt(f),
             Self::Busy => f.write_str("another request for the volume takes too long; try again"),
+            Self::Unsettled => f.write_str(
+                "the volume is being deleted: its deletion was interrupted, and the server tries again to finish it",
+            ),
             Self::Intent(error) => write!(f, "can't write down what is to be done: {error}"),
             Self::Store(error) | Self::Broken(error) => f.write_str(error),
         }
@@ -166,6 +175,7 @@ impl HostVolumeKeeper {
             starting,
             start_work,
             unrecorded: AtomicBool::new(false),
+            unsettled: Unsettled::default(),
         })))
     }
 
@@ -191,6 +201,7 @@ impl HostVolumeKeeper {
         let fresh = Uuid::new_v4();
         self.in_turn(parse_id(&spec.id).unwrap_or(fresh), move |shared| {
             let view = shared.view();
+            shared.check_settled(&spec.id)?;
             shared.carry_out(&writer, plan_host_create(&view, now(), &namespace, spec, fresh)?)
         })
         .await
@@ -206,6 +217,7 @@ impl HostVolumeKeeper {
         let fresh = Uuid::new_v4();
         self.in_turn(parse_id(&spec.id).unwrap_or(fresh), move |shared| {
             let view = shared.view();
+            shared.check_settled(&spec.id)?;
             shared.carry_out(&writer, plan_host_register(&view, now(), &namespace, spec, fresh)?)
         })
         .await
@@ -354,7 +366,7 @@ impl Shared {
         Ok(Kept { view, namespace, id })
     }
 
-    /// Removes what was made for nothing. What can't be removed now is when the server starts again.
+    /// Removes what was made for nothing. The keeper tries again to remove what can't be removed now.
     fn unmake(&self, volume: &HostVolume, made: &MadeHostVolume) {
         let removed = self
             .plugin(&volume.plugin_id)
@@ -362,7 +374,8 @@ impl Shared {
         match removed {
             Ok(()) => self.forget_intent(volume.id),
             Err(error) => {
-                tracing::warn!(volume = %volume.id, %error, "can't remove what nobody needs");
+                tracing::warn!(volume = %volume.id, %error, "can't remove a volume without a row");
+                self.leave_unsettled(volume.id);
             }
         }
     }
@@ -373,6 +386,24 @@ impl Shared {
         if answer.is_err() {
             self.check_running()?;
         }
+        let removed = self.record_removed(writer, plan, answer);
+        // Of a refused deletion the row stays, and with it the rest of the volume. Where the store failed, the
+        // data is gone: the deletion MUST be finished before the volume is used again.
+        match &removed {
+            Ok(_) | Err(KeepError::Refused(_)) => self.forget_intent(volume.id),
+            Err(_) => self.leave_unsettled(volume.id),
+        }
+        removed
+    }
+
+    /// Deletes the row of a volume that its plugin removed; the index of the commit.
+    fn record_removed(
+        &self,
+        writer: &Writer,
+        plan: &HostDeletePlan,
+        answer: Result<(), HostProviderError>,
+    ) -> Result<u64, KeepError> {
+        let volume = plan.volume();
         let removed = writer.write(|txn, now| {
             record_host_delete(txn, plan, answer)?;
             if volume.node_id == self.node && txn.get::<Nodes>(self.node).is_some() {
@@ -380,11 +411,6 @@ impl Shared {
             }
             Ok::<_, KeepError>(())
         });
-        // Of a refused deletion the row stays, and with it the rest of the volume. Where the store
-        // failed, the next start has to settle the deletion.
-        if matches!(removed, Ok(_) | Err(KeepError::Refused(_))) {
-            self.forget_intent(volume.id);
-        }
         removed.map(|(view, ())| view.index())
     }
 
@@ -445,6 +471,7 @@ fn failed(error: &PluginError) -> HostProviderError {
     let text = error.to_string().into();
     match error {
         PluginError::Invalid(_) | PluginError::Missing { .. } => HostProviderError::Invalid(text),
+        PluginError::Exhausted(_) => HostProviderError::Exhausted(text),
         _ => HostProviderError::Failed(text),
     }
 }

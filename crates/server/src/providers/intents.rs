@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::host::HostVolumeRequest;
+use super::host::{HostVolumeRequest, reason};
 use crate::private::{self, UNNAMED};
 use crate::regular;
 
@@ -54,8 +54,27 @@ impl<I: Serialize + DeserializeOwned> Intents<I> {
     }
 
     /// Writes an intent down, instead of an earlier one of the same ID.
+    ///
+    /// # Errors
+    /// The file can't be written. The error names the directory: it may be on another disk than the store.
     pub(crate) fn begin(&self, id: Uuid, intent: &I) -> io::Result<()> {
-        private::replace(&self.path(id), &serde_json::to_vec(intent)?)
+        let written = private::replace(&self.path(id), &serde_json::to_vec(intent)?);
+        written.map_err(|error| {
+            let named = format!("{}: {}", self.dir.display(), reason(&error));
+            io::Error::new(error.kind(), named)
+        })
+    }
+
+    /// Returns the intent of an ID, if there is one.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub(crate) fn get(&self, id: Uuid) -> io::Result<Option<I>> {
+        match regular::read(&self.path(id)) {
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes an intent: its row is durable, or nothing came of it.
@@ -138,6 +157,16 @@ mod tests {
         intents.done(Uuid::from_u128(2)).unwrap();
         let reopened = Intents::open(dir.path().join("intents")).unwrap();
         assert_eq!(left(&reopened), [delete, intent(3, Work::Create)]);
+    }
+
+    #[test]
+    fn an_intent_without_room_names_its_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let intents = Intents::open(dir.path().join("intents")).unwrap();
+        fs::remove_dir(dir.path().join("intents")).unwrap();
+        let begun = intent(1, Work::Create);
+        let failed = intents.begin(begun.request.id, &begun).unwrap_err().to_string();
+        assert!(failed.contains(&*intents.dir.to_string_lossy()), "{failed}");
     }
 
     #[test]

@@ -33,7 +33,7 @@ use statehold_volumes::{
 };
 use uuid::Uuid;
 
-use super::host::reason;
+use super::host::{reason, takes_no_data};
 use super::intents::Intents;
 use super::sparse;
 use meta::{Attachment, SnapshotMeta, VolumeMeta};
@@ -429,8 +429,8 @@ fn no_snapshot(id: &str) -> ProviderError {
 /// An error of the operating system.
 fn failed(doing: &str, path: &Path, error: &io::Error) -> ProviderError {
     let kind = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::ResourceExhausted,
         io::ErrorKind::FileTooLarge => Kind::OutOfRange,
+        _ if takes_no_data(error) => Kind::ResourceExhausted,
         _ => Kind::Internal,
     };
     ProviderError::new(kind, format!("can't {doing} {}: {}", path.display(), reason(error)))

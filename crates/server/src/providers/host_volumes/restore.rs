@@ -15,14 +15,13 @@ use futures_util::stream;
 use statehold_store::{KeyRange, Order, ReadView, Table as _};
 use statehold_volumes::{
     HostVolume, HostVolumes, Labels, Node, NodeHostVolume, Nodes, ReportedHostVolumes,
-    move_host_volume, plan_host_delete, report_host_volume, reported_host_volumes, upsert_node,
-    withdraw_host_volume,
+    move_host_volume, report_host_volume, reported_host_volumes, upsert_node, withdraw_host_volume,
 };
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::{
-    HostVolumeKeeper, HostVolumePlugin, Intent, KeepError, MKDIR, Mkdir, PluginError, Shared, Work,
+    HostVolumeKeeper, HostVolumePlugin, Intent, KeepError, MKDIR, Mkdir, PluginError, Shared,
     is_there, reported, request_for, store_error, verify,
 };
 use crate::recovery;
@@ -38,10 +37,10 @@ const PLUGINS: &str = "plugins.host_volume.";
 
 /// A volume to look at: its row's key, and its intent if a crash left one.
 #[derive(Debug)]
-struct Found {
-    namespace: Box<str>,
-    id: Uuid,
-    intent: Option<Intent>,
+pub(super) struct Found {
+    pub(super) namespace: Box<str>,
+    pub(super) id: Uuid,
+    pub(super) intent: Option<Intent>,
 }
 
 impl HostVolumeKeeper {
@@ -87,6 +86,7 @@ impl HostVolumeKeeper {
             by_plugin.entry(plugin).or_default().push(found);
         }
         shared.restoring.lock().extend(by_plugin.values().flatten().map(|found| found.id));
+        self.settle_in_background();
         let mut starting = shared.starting.lock();
         let keeper = self.clone();
         starting.push(shared.runtime.spawn(async move {
@@ -191,7 +191,7 @@ impl HostVolumeKeeper {
     }
 
     /// Looks at the volumes of one plugin.
-    async fn restore_plugin(&self, volumes: Vec<Found>) {
+    pub(super) async fn restore_plugin(&self, volumes: Vec<Found>) {
         // A plugin that hangs once is not waited for again for each of its volumes.
         let hung = Arc::new(AtomicBool::new(false));
         let work = |found: Found| {
@@ -202,21 +202,29 @@ impl HostVolumeKeeper {
                 if shared.is_stopped() {
                     return;
                 }
-                match self.0.turns.lock(id).await {
+                let has_intent = found.intent.is_some();
+                let settled = match self.0.turns.lock(id).await {
                     Some(turn) => {
                         let restore = move || {
-                            shared.restore(&found, &hung);
+                            let settled = shared.restore(&found, &hung);
                             drop(turn);
+                            settled
                         };
-                        if let Err(error) = spawn_blocking(restore).await {
+                        spawn_blocking(restore).await.unwrap_or_else(|error| {
                             tracing::error!(volume = %id, %error, "restoring a host volume panicked");
-                        }
+                            !has_intent
+                        })
                     }
                     None => {
                         tracing::warn!(volume = %id, "a request holds a host volume for too long");
+                        !has_intent
                     }
+                };
+                if settled {
+                    self.0.restoring.lock().remove(&id);
+                } else if !self.0.is_stopped() {
+                    self.0.leave_unsettled(id);
                 }
-                self.0.restoring.lock().remove(&id);
             }
         };
         stream::iter(volumes).for_each_concurrent(RESTORES_MAX, work).await;
@@ -240,22 +248,24 @@ impl Shared {
     }
 
     /// Settles the intent of a volume, looks whether the volume is there, and reports it or not.
-    fn restore(&self, found: &Found, hung: &AtomicBool) {
+    ///
+    /// Returns whether no intent of it is left. A volume whose deletion is not finished is not reported: it would be
+    /// ready, a client would write to it, and the end of the deletion would destroy that.
+    fn restore(&self, found: &Found, hung: &AtomicBool) -> bool {
         let id = found.id;
-        if let Some(intent) = &found.intent {
-            match self.settle(intent) {
-                Ok(()) => self.forget_intent(id),
-                Err(error) => {
-                    self.note_unrecorded();
-                    tracing::warn!(volume = %id, %error, "can't settle a host volume");
-                }
-            }
+        let settled = found.intent.is_none() || self.settle(id);
+        if !settled && self.is_stopped() {
+            return false;
         }
         let view = self.view();
         let volume = view.get::<HostVolumes>((&found.namespace, id));
         // A request may have deleted it, or moved it to another node, before its turn came.
-        let Some(volume) = volume.filter(|volume| volume.node_id == self.node) else { return };
-        let at = if hung.load(Ordering::Relaxed) {
+        let Some(volume) = volume.filter(|volume| volume.node_id == self.node) else {
+            return settled;
+        };
+        let at = if !settled {
+            Err(PluginError::Failed("its interrupted deletion is not finished".to_owned()))
+        } else if hung.load(Ordering::Relaxed) {
             Err(PluginError::Hung("its plugin hangs".to_owned()))
         } else {
             self.find(volume)
@@ -263,7 +273,7 @@ impl Shared {
         let recorded = match at {
             Ok(path) => self.confirm(volume, &path),
             // It says nothing about the volume: the next start looks again.
-            Err(_) if self.is_stopped() => return,
+            Err(_) if self.is_stopped() => return settled,
             Err(error) => {
                 tracing::warn!(volume = %id, %error, "a host volume is not there");
                 if matches!(error, PluginError::Hung(_)) {
@@ -276,10 +286,11 @@ impl Shared {
             self.note_unrecorded();
             tracing::error!(volume = %id, %error, "can't record what became of a host volume");
         }
+        settled
     }
 
     /// Notes that work of the start was not recorded, if the store takes no writes.
-    fn note_unrecorded(&self) {
+    pub(super) fn note_unrecorded(&self) {
         if self.writes.store().failure().is_some() {
             self.unrecorded.store(true, Ordering::Relaxed);
         }
@@ -370,35 +381,5 @@ impl Shared {
             )));
         }
         Ok(made.into())
-    }
-
-    /// Settles the work that was under way when the server stopped. A volume that has a row and was
-    /// being made is left to [`Shared::find`].
-    fn settle(&self, intent: &Intent) -> Result<(), KeepError> {
-        let request = &intent.request;
-        let row = self.view();
-        let row = row.get::<HostVolumes>((&request.namespace, request.id));
-        let plugin = |error: PluginError| KeepError::Broken(error.to_string());
-        match (&intent.work, row) {
-            (Work::Create, Some(_)) => Ok(()),
-            (Work::Create, None) => {
-                // Creation is idempotent, and returns the path of the volume.
-                let made = self.plugin(&intent.plugin).and_then(|plugin| {
-                    let made = plugin.create(request)?;
-                    plugin.delete(request, &made.path)
-                });
-                made.map_err(plugin)
-            }
-            (Work::Delete { path }, None) => {
-                let removed =
-                    self.plugin(&intent.plugin).and_then(|plugin| plugin.delete(request, path));
-                removed.map_err(plugin)
-            }
-            (Work::Delete { .. }, Some(volume)) => {
-                let (namespace, id) = (&volume.namespace, volume.id.to_string());
-                let plan = plan_host_delete(&self.view(), namespace, &id, false)?;
-                self.remove(&self.writes.own_writer(), &plan).map(drop)
-            }
-        }
     }
 }

@@ -29,6 +29,8 @@ pub enum HostProviderError {
     Unreachable,
     /// The request can't be right as it was sent: a parameter, a path or a plugin that does not exist.
     Invalid(Box<str>),
+    /// Its disk has no room left, or takes no writes.
+    Exhausted(Box<str>),
     /// It tried, and this is what it says.
     Failed(Box<str>),
 }
@@ -45,7 +47,7 @@ impl fmt::Display for HostProviderError {
         match self {
             Self::UnknownNode => f.write_str("Unknown node"),
             Self::Unreachable => f.write_str("No path to node"),
-            Self::Invalid(text) | Self::Failed(text) => f.write_str(text),
+            Self::Invalid(text) | Self::Exhausted(text) | Self::Failed(text) => f.write_str(text),
         }
     }
 }
