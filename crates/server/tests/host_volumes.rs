@@ -59,7 +59,7 @@ impl Fixture {
     }
 
     /// Writes the intent that a killed server would have left for a volume of [`volume`].
-    fn leave_intent(&self, id: &str, name: &str, work: Value) {
+    fn leave_intent(&self, id: &str, name: &str, work: &Value) {
         let parameters = json!({ "mode": "0750" });
         let request = request(id, name, &self.node_id(), [100_000, 200_000], &parameters);
         let intent = json!({ "work": work, "plugin": "mkdir", "request": request });
@@ -543,8 +543,8 @@ fn what_was_begun_before_a_crash_is_settled_after_it() {
     // As if the server had been killed while it made one volume and removed another.
     let volumes = fixture.dir.path().join("host_volumes");
     fs::create_dir(volumes.join(UNKNOWN)).unwrap();
-    fixture.leave_intent(UNKNOWN, "never", json!("Create"));
-    fixture.leave_intent(&id(&gone), "gone", json!({ "Delete": { "path": gone["HostPath"] } }));
+    fixture.leave_intent(UNKNOWN, "never", &json!("Create"));
+    fixture.leave_intent(&id(&gone), "gone", &json!({ "Delete": { "path": gone["HostPath"] } }));
     let fixture = fixture.restart();
     assert_eq!(fixture.directories(), [id(&kept)]);
     assert_eq!(fixture.server.get("/v1/volumes?type=host").ok().column("ID"), [id(&kept)]);
@@ -560,9 +560,9 @@ fn an_interrupted_delete_spares_changed_and_used_volumes() {
     } }] });
     fixture.server.put("/statehold/v1/jobs/default/example", &job).ok();
     fixture.server.feed_allocation(ALLOC, &fixture.node_id(), "running");
-    fixture.leave_intent(&id(&used), "used", json!({ "Delete": { "path": used["HostPath"] } }));
+    fixture.leave_intent(&id(&used), "used", &json!({ "Delete": { "path": used["HostPath"] } }));
     let other = json!({ "Delete": { "path": changed["HostPath"] } });
-    fixture.leave_intent(&id(&changed), "its name before", other);
+    fixture.leave_intent(&id(&changed), "its name before", &other);
     let fixture = fixture.restart();
     for spared in [&used, &changed] {
         assert_eq!(fixture.get(&id(spared)).ok().json()["State"], "ready");
