@@ -30,7 +30,9 @@ pub(crate) struct Cause(Box<str>);
 
 impl Cause {
     fn of(message: &str) -> Self {
-        Self(message[..message.floor_char_boundary(CAUSE_LEN_MAX)].into())
+        let mut ends = (0..=CAUSE_LEN_MAX.min(message.len())).rev();
+        let end = ends.find(|end| message.is_char_boundary(*end)).unwrap_or(0);
+        Self(message[..end].into())
     }
 
     /// Returns the cause, at most [`CAUSE_LEN_MAX`] bytes of it.

@@ -203,22 +203,19 @@ impl HostVolumeKeeper {
                     return;
                 }
                 let has_intent = found.intent.is_some();
-                let settled = match self.0.turns.lock(id).await {
-                    Some(turn) => {
-                        let restore = move || {
-                            let settled = shared.restore(&found, &hung);
-                            drop(turn);
-                            settled
-                        };
-                        spawn_blocking(restore).await.unwrap_or_else(|error| {
-                            tracing::error!(volume = %id, %error, "restoring a host volume panicked");
-                            !has_intent
-                        })
-                    }
-                    None => {
-                        tracing::warn!(volume = %id, "a request holds a host volume for too long");
+                let settled = if let Some(turn) = self.0.turns.lock(id).await {
+                    let restore = move || {
+                        let settled = shared.restore(&found, &hung);
+                        drop(turn);
+                        settled
+                    };
+                    spawn_blocking(restore).await.unwrap_or_else(|error| {
+                        tracing::error!(volume = %id, %error, "restoring a host volume panicked");
                         !has_intent
-                    }
+                    })
+                } else {
+                    tracing::warn!(volume = %id, "a request holds a host volume for too long");
+                    !has_intent
                 };
                 if settled {
                     self.0.restoring.lock().remove(&id);
