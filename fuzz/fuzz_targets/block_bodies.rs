@@ -38,7 +38,8 @@ const HOST: &str = "h@b#b";
 static STORE: LazyLock<Store> = LazyLock::new(|| {
     let store = Store::in_memory(&schema());
     let config = Config::default();
-    let caller = Caller { user: "u".into(), project: "p".into(), role: Role::Admin, ..Caller::default() };
+    let caller =
+        Caller { user: "u".into(), project: "p".into(), role: Role::Admin, ..Caller::default() };
     let version = Microversion::MAX;
     let cx = Context { config: &config, caller: &caller, version, now: 1, request_id: "req-1" };
     let mut txn = store.begin_write().expect("a store in memory takes writes");
@@ -90,7 +91,7 @@ impl Tried {
         Self {
             config: Config::default(),
             caller: Caller { user: "u".into(), project: "p".into(), role, ..Caller::default() },
-            version: Microversion::new(u16::from(minor % 71)),
+            version: Microversion::new(u16::from(minor % 72)),
             ids: 1,
         }
     }
@@ -360,12 +361,15 @@ fn groups(tried: &mut Tried, body: &[u8]) {
 }
 
 fn services(tried: &mut Tried, body: &[u8]) {
-    if let Some(request) = told(input::service_request(body)) {
-        told(request.host().map(drop));
-        told(request.binary().map(drop));
-        told(request.reason().map(drop));
+    for action in ["enable", "disable-log-reason", "freeze", "failover", "set-log", "get-log"] {
+        if let Some(request) = told(input::service_request(action, body, Microversion::MAX)) {
+            told(request.host_or_cluster(Microversion::MAX).map(drop));
+            told(request.binary().map(drop));
+        }
     }
-    told(input::cluster_request(body));
+    for enable in [false, true] {
+        told(input::cluster_request(enable, body));
+    }
     if let Some(request) = told(input::cleanup_request(body)) {
         tried.with(|txn, cx| settle_stuck(txn, cx, &request.filter, |_| true));
     }
