@@ -1,8 +1,10 @@
 //! What every operation is told about the request that it serves.
 
 use statehold_store::{Entry, ReadView};
+use uuid::Uuid;
 
 use crate::{
+    access::actions::Rule,
     caller::{Caller, policy},
     config::Config,
     error::{Error, Missing},
@@ -40,6 +42,21 @@ pub fn find_volume<'v>(
     let row = row.filter(|row| caller.sees(&row.project_id));
     caller.check_found(policy::VOLUME_GET, row.map(|row| &**row))?;
     Ok(row.ok_or_else(|| Missing::Volume(id.into()))?)
+}
+
+/// Refuses an action that the policy does not allow with a volume, for rows that belong to the owner of their
+/// volume: attachments and offers. `id` is absent where the row is.
+///
+/// # Errors
+/// [`Error::Policy`].
+pub(crate) fn check_volume(
+    view: &impl ReadView,
+    caller: &Caller,
+    rule: Rule,
+    id: Option<Uuid>,
+) -> Result<(), Error> {
+    let row = id.and_then(|id| view.get::<Volume>(id));
+    caller.check_found(rule, row.map(|row| &**row))
 }
 
 /// The snapshot that a client calls `id`, if the caller sees it.

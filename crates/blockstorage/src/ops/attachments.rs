@@ -5,9 +5,8 @@ use uuid::Uuid;
 
 use super::volumes::{recompute, write};
 use crate::{
-    access::actions::Rule,
     caller::policy,
-    context::{Context, find_volume},
+    context::{Context, check_volume, find_volume},
     error::{Error, Missing},
     id::parse_id,
     ops::refusal::{VolumeRefusal, check_settled},
@@ -49,20 +48,8 @@ pub fn find_attachment<'v>(
     }
     let row = parse_id(id).and_then(|id| view.get::<Attachment>(id));
     let row = row.filter(|row| cx.caller.sees(&row.project_id));
-    check_use(view, cx, policy::VOLUME_GET, row.map(|row| row.volume_id))?;
+    check_volume(view, cx.caller, policy::VOLUME_GET, row.map(|row| row.volume_id))?;
     Ok(row.ok_or_else(|| Missing::Attachment(id.into()))?)
-}
-
-/// Refuses an action that the policy does not allow with the volume of an attachment: attachments belong to
-/// the owner of their volume.
-fn check_use(
-    view: &impl ReadView,
-    cx: &Context<'_>,
-    rule: Rule,
-    volume: Option<Uuid>,
-) -> Result<(), Error> {
-    let volume = volume.and_then(|id| view.get::<Volume>(id));
-    cx.caller.check_found(rule, volume.map(|row| &**row))
 }
 
 /// For whom a volume is to be kept.
@@ -179,7 +166,7 @@ pub fn check_connector(
     connector: &Connector,
 ) -> Result<Uuid, Error> {
     let row = find_attachment(view, cx, id)?;
-    check_use(view, cx, policy::ATTACHMENT_UPDATE, Some(row.volume_id))?;
+    check_volume(view, cx.caller, policy::ATTACHMENT_UPDATE, Some(row.volume_id))?;
     let volume = view
         .get::<Volume>(row.volume_id)
         .ok_or_else(|| Missing::Volume(row.volume_id.to_string().into()))?;
@@ -247,7 +234,7 @@ pub fn complete_attachment(
         return Err(Missing::Operation.into());
     }
     let mut row = Attachment::clone(find_attachment(txn, cx, id)?);
-    check_use(txn, cx, policy::ATTACHMENT_COMPLETE, Some(row.volume_id))?;
+    check_volume(txn, cx.caller, policy::ATTACHMENT_COMPLETE, Some(row.volume_id))?;
     row.attach_status = AttachStatus::Attached;
     row.attached_at = row.attached_at.or(Some(cx.now));
     row.updated_at = Some(cx.now);
@@ -289,7 +276,7 @@ pub fn delete_attachment(
 ) -> Result<Vec<Entry<Attachment>>, Error> {
     let row = Attachment::clone(find_attachment(txn, cx, id)?);
     let (id, volume) = (row.id, row.volume_id);
-    check_use(txn, cx, policy::ATTACHMENT_DELETE, Some(volume))?;
+    check_volume(txn, cx.caller, policy::ATTACHMENT_DELETE, Some(volume))?;
     check_release(cx, &row)?;
     txn.delete::<Attachment>(id)?;
     refresh(txn, cx.now, volume)?;

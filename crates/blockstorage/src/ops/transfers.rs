@@ -9,9 +9,8 @@ use uuid::Uuid;
 
 use super::volumes::write;
 use crate::{
-    access::actions::Rule,
     caller::policy,
-    context::{Context, find_volume},
+    context::{Context, check_volume, find_volume},
     error::{Error, Missing},
     id::parse_id,
     ops::refusal::{SnapshotRefusal, VolumeRefusal, check_settled},
@@ -35,19 +34,8 @@ pub fn find_transfer<'v>(
 ) -> Result<&'v Entry<Transfer>, Error> {
     let row = parse_id(id).and_then(|id| view.get::<Transfer>(id));
     let row = row.filter(|row| cx.caller.sees(&row.project_id));
-    check_offer(view, cx, policy::TRANSFER_GET, row.map(|row| row.volume_id))?;
+    check_volume(view, cx.caller, policy::TRANSFER_GET, row.map(|row| row.volume_id))?;
     Ok(row.ok_or_else(|| Missing::Transfer(id.into()))?)
-}
-
-/// Refuses an action that the policy does not allow with the volume of an offer.
-fn check_offer(
-    view: &impl ReadView,
-    cx: &Context<'_>,
-    rule: Rule,
-    volume: Option<Uuid>,
-) -> Result<(), Error> {
-    let volume = volume.and_then(|id| view.get::<Volume>(id));
-    cx.caller.check_found(rule, volume.map(|row| &**row))
 }
 
 /// What is to be given away.
@@ -147,7 +135,7 @@ fn check_snapshots(view: &impl ReadView, volume: Uuid) -> Result<(), SnapshotRef
 /// [`Missing::Transfer`].
 pub fn delete_transfer(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     let transfer = Transfer::clone(find_transfer(txn, cx, id)?);
-    check_offer(txn, cx, policy::TRANSFER_DELETE, Some(transfer.volume_id))?;
+    check_volume(txn, cx.caller, policy::TRANSFER_DELETE, Some(transfer.volume_id))?;
     txn.delete::<Transfer>(transfer.id)?;
     let volume = txn.get::<Volume>(transfer.volume_id).map(|row| Volume::clone(row));
     if let Some(mut row) = volume.filter(|row| row.status == VolumeStatus::AwaitingTransfer) {
