@@ -114,6 +114,7 @@ async fn routed(
         Auth::Open => address,
         Auth::Keystone(_) => CallerKey::token(&caller.user),
     };
+    cloud.app().note_present(key);
     let app = cloud.app().of(Asker::new(key, head.extensions.remove::<Peer>()));
     let found = Found::find(head.method.as_str(), head.uri.path(), &caller.project);
     let Some(found) = found else {

@@ -151,8 +151,12 @@ impl Base {
 
     /// The same for the request of `asker`.
     pub(crate) fn of(&self, asker: Asker) -> Self {
-        self.shared.writing.present().note(asker.key(), Instant::now());
         Self { asker, ..self.clone() }
+    }
+
+    /// Notes a request of `caller`: others leave room for it from now on.
+    pub(crate) fn note_present(&self, caller: CallerKey) {
+        self.shared.writing.present().note(caller, Instant::now());
     }
 
     pub(crate) fn asker(&self) -> &Asker {

@@ -149,6 +149,7 @@ fn admit(
     }
     let client = client(&head, app);
     let key = access.key().unwrap_or(CallerKey::address(client));
+    app.note_present(key);
     let app = app.of(Asker::new(key, head.extensions.remove::<Peer>()), access.clone());
     let (headers, body) = (head.headers, Mutex::new(body.take().unwrap_or_default()));
     Ok(Call { app, query, headers, access, client, operation, segments, body })
