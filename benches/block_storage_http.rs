@@ -20,7 +20,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use statehold_blockstorage::{
+use statehold_cinder::{
     Caller, Config, Context, FailureCause, Microversion, Outcome, Placement, QuotaDefaults, Role,
     SnapshotSpec, VolumeSpec, WorkItem, bootstrap, bootstrap_groups, create_snapshot,
     create_volume, finish_work, place_volume, start_work,
@@ -154,7 +154,7 @@ fn size(at: usize) -> u32 {
 /// Creates the volumes and snapshots as a server does, some of them of another project; returns the IDs of
 /// those of the project `p`.
 fn fill(dir: &Path, pool: &str, volumes: usize) -> Vec<Uuid> {
-    let schema = statehold_volumes::schema().and(statehold_blockstorage::schema());
+    let schema = statehold_nomad::schema().and(statehold_cinder::schema());
     let store = Store::open(dir, &schema).unwrap();
     let quotas = QuotaDefaults { volumes: -1, snapshots: -1, gigabytes: -1, ..Default::default() };
     let config = Config { quotas, ..Config::default() };
@@ -215,7 +215,7 @@ fn work(txn: &mut WriteTxn<'_>, cx: &Context<'_>, pool: &str, fails: bool) {
     let waiting = txn.scan::<WorkItem>(&KeyRange::all(), Order::Ascending).next();
     let item = WorkItem::clone(waiting.unwrap());
     let item = start_work(txn, cx.now, item.kind, item.target).unwrap().unwrap();
-    if item.kind == statehold_blockstorage::WorkTarget::Volume {
+    if item.kind == statehold_cinder::WorkTarget::Volume {
         let placement = Placement { host: pool.into(), ..Placement::default() };
         place_volume(txn, item.target, placement).unwrap();
     }

@@ -8,11 +8,11 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use statehold_filter::Filter;
-use statehold_store::{ReadView, Snapshot, Store};
-use statehold_volumes::{
+use statehold_nomad::{
     CsiVolumes, FactsReader, VolumeItem, VolumeQuery, bootstrap, input, list_volumes, register,
     report_node, schema,
 };
+use statehold_store::{ReadView, Snapshot, Store};
 
 /// Volumes in the list.
 const VOLUMES: usize = 10_000;

@@ -2,14 +2,14 @@
 //!
 //! This crate re-exports the libraries behind features; link the single crates when you need one.
 
-#[cfg(feature = "blockstorage")]
-pub use statehold_blockstorage as blockstorage;
+#[cfg(feature = "cinder")]
+pub use statehold_cinder as cinder;
 #[cfg(feature = "filter")]
 pub use statehold_filter as filter;
+#[cfg(feature = "nomad")]
+pub use statehold_nomad as nomad;
 #[cfg(feature = "store")]
 pub use statehold_store as store;
-#[cfg(feature = "volumes")]
-pub use statehold_volumes as volumes;
 
 /// The examples of the README, compiled.
 #[cfg(all(doctest, feature = "store"))]

@@ -22,11 +22,11 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group};
-use statehold_store::Store;
-use statehold_volumes::{
+use statehold_nomad::{
     FactsReader, VolumeItem, VolumeQuery, bootstrap, input, list_volumes, parse_id, register,
     report_node, schema,
 };
+use statehold_store::Store;
 
 use fixture::{ALLOCATIONS, Fixture, SELECTED, VOLUMES, allocation, volume, volume_id};
 

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use statehold_blockstorage::{
+use statehold_cinder::{
     BackupSpec, Caller, Config, Context, DeleteOptions, Error, GroupApi, Microversion, Outcome,
     Placement, Role, SnapshotSpec, TransferKey, VolumeSpec, WorkItem, accept_transfer,
     attach_volume, bind_type, bootstrap, bootstrap_groups, complete_migration, connect_attachment,

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use statehold_blockstorage::{
+use statehold_cinder::{
     Attachment, Backup, BackupSpec, Caller, Config, Context, Error, FailureCause, Group,
     GroupSnapshot, GroupType, ListRequest, Listed, Message, Microversion, Outcome, Placement,
     QosSpecs, Role, Snapshot, SnapshotSpec, Transfer, TransferKey, TransferSpec, Volume,

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use statehold_store::Store;
-use statehold_volumes::{
+use statehold_nomad::{
     Fault, OperationError, bootstrap, claim, input, plan_host_create, plan_host_register, register,
     schema, unpublish, upsert_allocation, upsert_job, upsert_namespace, report_node,
 };

@@ -1,7 +1,7 @@
 //! The `statehold` program: the reference server, and a filter for JSON on standard input.
 //!
 //! Here the world is touched: sockets, clocks, randomness, files. The rules of the domain live in
-//! `statehold-volumes` and `statehold-blockstorage`; handlers parse, call it and render.
+//! `statehold-nomad` and `statehold-cinder`; handlers parse, call it and render.
 
 mod block_storage;
 mod cli;

@@ -15,12 +15,12 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use statehold_store::{
-    Batch, Checkpointed, CommitError, Committed, Observer, ReadView, Store, Table,
-};
-use statehold_volumes::{
+use statehold_nomad::{
     Allocations, CsiClaims, CsiPluginInstances, CsiPlugins, CsiVolumes, HostVolumes, Jobs,
     Namespaces, Nodes, TaskGroupClaims,
+};
+use statehold_store::{
+    Batch, Checkpointed, CommitError, Committed, Observer, ReadView, Store, Table,
 };
 
 use crate::cloud_metrics::CloudMetrics;
@@ -315,9 +315,9 @@ pub(crate) fn rows<V: ReadView>(view: &V) -> Vec<(&'static str, usize)> {
         of::<CsiClaims, _>(view),
         of::<HostVolumes, _>(view),
         of::<TaskGroupClaims, _>(view),
-        of::<statehold_blockstorage::Volume, _>(view),
-        of::<statehold_blockstorage::Snapshot, _>(view),
-        of::<statehold_blockstorage::WorkItem, _>(view),
+        of::<statehold_cinder::Volume, _>(view),
+        of::<statehold_cinder::Snapshot, _>(view),
+        of::<statehold_cinder::WorkItem, _>(view),
     ]
 }
 

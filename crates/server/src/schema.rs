@@ -8,7 +8,7 @@ use crate::cli::TableArgs;
 
 /// All tables.
 pub(crate) fn schema() -> Schema {
-    statehold_volumes::schema().and(statehold_blockstorage::schema())
+    statehold_nomad::schema().and(statehold_cinder::schema())
 }
 
 /// A schema that keeps and drops the tables that a command names.

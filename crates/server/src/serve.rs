@@ -8,9 +8,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use statehold_blockstorage::Config;
+use statehold_cinder::Config;
+use statehold_nomad::Namespaces;
 use statehold_store::{CommitError, OpenError, Options, ReadView as _, Store};
-use statehold_volumes::Namespaces;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 use tracing::level_filters::LevelFilter;
@@ -221,8 +221,8 @@ fn prepare(store: &Arc<Store>, work: &StartWork) -> Result<(), ServeError> {
 /// Puts the default namespace there, so that the first index is 1 and not "never written".
 fn bootstrap(store: &Store) -> Result<(), Box<dyn std::error::Error>> {
     let mut txn = store.begin_write()?;
-    statehold_volumes::bootstrap(&mut txn)?;
-    statehold_volumes::note_lost_nodes(&mut txn, now())?;
+    statehold_nomad::bootstrap(&mut txn)?;
+    statehold_nomad::note_lost_nodes(&mut txn, now())?;
     txn.commit()?;
     Ok(())
 }

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use statehold_store::{ReadView, Snapshot, Store, Tracked, WriteTxn};
-use statehold_volumes::{
+use statehold_nomad::{
     Allocations, CsiVolumes, Holdup, Nodes, Recorded, Release, VolumeKey, ask_release,
     collect_plugins, is_recorded, lose_allocations, overdue_allocations, overdue_releases,
     overdue_releases_of, record_release, upsert_node,
 };
+use statehold_store::{ReadView, Snapshot, Store, Tracked, WriteTxn};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;

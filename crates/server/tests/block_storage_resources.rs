@@ -356,8 +356,8 @@ const POSTED: [(&str, &str); 12] = [
 
 #[test]
 fn recorded_refusals_are_400_over_a_socket() {
-    const VERDICTS: &str = include_str!("../../blockstorage/src/input/tests/verdicts.txt");
-    const POOL: &str = include_str!("../../blockstorage/src/input/tests/pool.json");
+    const VERDICTS: &str = include_str!("../../cinder/src/input/tests/verdicts.txt");
+    const POOL: &str = include_str!("../../cinder/src/input/tests/pool.json");
     let (cloud, _dir) = cloud();
     let pool: Vec<Value> = serde_json::from_str(POOL).unwrap();
     let (mut request, mut seen) = (None, 0);

@@ -12,8 +12,8 @@ use std::process::{Command, Stdio};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::{ALLOC, NODES, Server, command, volume_payload};
+use statehold_nomad::{Namespace, Namespaces};
 use statehold_store::{Schema, Store, Table};
-use statehold_volumes::{Namespace, Namespaces};
 
 /// Exit success, standard output, standard error.
 fn run(args: &[&str], input: &[u8]) -> (bool, String, String) {

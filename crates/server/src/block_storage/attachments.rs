@@ -1,7 +1,7 @@
 //! Attachments: who uses which volume, and how it is reached.
 
 use axum::http::StatusCode;
-use statehold_blockstorage::{
+use statehold_cinder::{
     Attachment, AttachmentStub, AttachmentView, Connector, Volume, check_connector,
     complete_attachment, connect_attachment, create_attachment, delete_attachment, find_attachment,
     input,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
-use statehold_blockstorage::{Placement, Volume, VolumeType, parse_id};
+use statehold_cinder::{Placement, Volume, VolumeType, parse_id};
 use statehold_store::ReadView;
 use uuid::Uuid;
 
@@ -314,9 +314,9 @@ mod tests {
     }
 
     fn volume_type() -> VolumeType {
-        use statehold_blockstorage::{Config, bootstrap};
+        use statehold_cinder::{Config, bootstrap};
         use statehold_store::ReadView as _;
-        let store = statehold_store::Store::in_memory(&statehold_blockstorage::schema());
+        let store = statehold_store::Store::in_memory(&statehold_cinder::schema());
         let mut txn = store.begin_write().unwrap();
         let id = uuid::Uuid::from_u128(1);
         bootstrap(&mut txn, &Config::default(), 1, id).unwrap();

@@ -2,13 +2,13 @@
 
 use axum::http::StatusCode;
 use serde_json::json;
-use statehold_blockstorage::{
+use statehold_cinder::{
     Backup, BackupStub, BackupView, create_backup, delete_backup, export_backup, find_backup,
     import_backup,
     input::{self, BackupAction},
     policy, reset_backup_status, restore_backup, update_backup,
 };
-use statehold_blockstorage::{Volume, parse_id};
+use statehold_cinder::{Volume, parse_id};
 use statehold_store::{ReadView as _, Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response as AnyResponse};
 use parking_lot::Mutex;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use statehold_blockstorage::{Context, Error, ErrorBody, Missing, Viewer};
+use statehold_cinder::{Context, Error, ErrorBody, Missing, Viewer};
 use uuid::Uuid;
 
 use super::cloud::Cloud;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use statehold_blockstorage::{
+use statehold_cinder::{
     Config, Error, Policy, Service, bootstrap, bootstrap_groups, exhausted_work, register_service,
     resume_work,
 };

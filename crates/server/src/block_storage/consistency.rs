@@ -1,7 +1,7 @@
 //! Consistency groups and their snapshots: groups of a type of their own, under older names.
 
 use axum::http::StatusCode;
-use statehold_blockstorage::{
+use statehold_cinder::{
     CgSnapshotView, ConsistencyGroupView, Group, GroupApi, GroupSnapshot, GroupSnapshotStub,
     GroupStub, create_group, create_group_from, create_group_snapshot, delete_group,
     delete_group_snapshot, find_group, find_group_snapshot, input, policy, update_group,

@@ -1,7 +1,7 @@
 //! The types of volumes that projects make without naming one.
 
 use axum::http::StatusCode;
-use statehold_blockstorage::{
+use statehold_cinder::{
     DefaultTypeView, default_types, find_default_type, input, policy, set_default_type,
 };
 use statehold_store::{ReadView, Snapshot, WriteTxn};

@@ -9,7 +9,7 @@ use axum::http::{
 use axum::response::IntoResponse;
 use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
-use statehold_blockstorage::{Caller, Context, Microversion, VersionError, Viewer};
+use statehold_cinder::{Caller, Context, Microversion, VersionError, Viewer};
 use statehold_store::WriteTxn;
 use uuid::Uuid;
 

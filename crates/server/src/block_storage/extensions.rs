@@ -1,7 +1,7 @@
 //! What the API can do beside its core, as clients ask for it, and what members may filter by.
 
 use serde_json::{Value, json};
-use statehold_blockstorage::RESOURCE_FILTERS;
+use statehold_cinder::RESOURCE_FILTERS;
 use statehold_store::Snapshot;
 
 use super::call::{Answer, Call, Refusal};

@@ -1,7 +1,7 @@
 //! Snapshots of groups.
 
 use axum::http::StatusCode;
-use statehold_blockstorage::{
+use statehold_cinder::{
     GroupApi, GroupSnapshot, GroupSnapshotStub, GroupSnapshotView, create_group_snapshot,
     delete_group_snapshot, find_group_snapshot, input, policy, reset_group_snapshot_status,
 };

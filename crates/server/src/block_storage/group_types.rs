@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use serde_json::Value;
-use statehold_blockstorage::{
+use statehold_cinder::{
     Error, GroupType, GroupTypeView, asked_public, create_group_type, default_group_type,
     delete_group_spec as delete_one, delete_group_type, get_group_spec as one_spec,
     get_group_specs as all_specs, get_group_type, input, policy, set_group_specs,

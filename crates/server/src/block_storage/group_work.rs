@@ -2,7 +2,7 @@
 //!
 //! Everything else about groups is work with their volumes and snapshots.
 
-use statehold_blockstorage::{Group, Outcome, Task, Volume, VolumeType, WorkItem, disabled_hosts};
+use statehold_cinder::{Group, Outcome, Task, Volume, VolumeType, WorkItem, disabled_hosts};
 use statehold_store::ReadView;
 
 use super::cloud::Cloud;

@@ -1,7 +1,7 @@
 //! Groups of volumes.
 
 use axum::http::StatusCode;
-use statehold_blockstorage::{
+use statehold_cinder::{
     Group, GroupApi, GroupStub, GroupView, change_replication, create_group, create_group_from,
     delete_group, find_group,
     input::{self, GroupAction},

@@ -1,7 +1,7 @@
 //! Scheduler hints: which back ends a volume may be on.
 
 use serde_json::json;
-use statehold_blockstorage::{SchedulerHints, Volume, disabled_hosts};
+use statehold_cinder::{SchedulerHints, Volume, disabled_hosts};
 use statehold_store::ReadView;
 use uuid::Uuid;
 

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde::{Serialize, ser::SerializeMap as _};
 use serde_json::{Value, json};
-use statehold_blockstorage::{Error, ListRequest, Listed, Listing, list, next_query};
+use statehold_cinder::{Error, ListRequest, Listed, Listing, list, next_query};
 use statehold_filter::{Dialect, Filter, Filterable, Options};
 use statehold_store::Snapshot;
 

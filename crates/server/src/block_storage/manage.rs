@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use statehold_blockstorage::{
+use statehold_cinder::{
     Error, Microversion, Rule, SnapshotView, Viewer, Volume, VolumeView, find_snapshot,
     find_volume, input, manage_snapshot, manage_volume, named_host, parse_id, policy,
 };
@@ -123,7 +123,7 @@ impl Listing {
     fn show(&self, view: &impl ReadView, held: &Held, detail: bool) -> Value {
         let id = held.name.strip_prefix(self.own).and_then(parse_id);
         let of_volumes = self.own == Self::VOLUMES.own;
-        let snapshot = id.and_then(|id| view.get::<statehold_blockstorage::Snapshot>(id));
+        let snapshot = id.and_then(|id| view.get::<statehold_cinder::Snapshot>(id));
         let managed = id.filter(|id| {
             if of_volumes { view.get::<Volume>(*id).is_some() } else { snapshot.is_some() }
         });

@@ -1,7 +1,7 @@
 //! Messages: what users are told about work that failed.
 
 use axum::http::StatusCode;
-use statehold_blockstorage::{Message, MessageView, delete_message, find_message};
+use statehold_cinder::{Message, MessageView, delete_message, find_message};
 use statehold_store::{Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
-use statehold_blockstorage::{HostUsage, policy, queued_room, work_backlog};
+use statehold_cinder::{HostUsage, policy, queued_room, work_backlog};
 
 use super::auth::Auth;
 use super::call::Refusal;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use serde::Deserialize;
-use statehold_blockstorage::{Policy, PolicyErrorKind, PolicySource};
+use statehold_cinder::{Policy, PolicyErrorKind, PolicySource};
 use toml::Spanned;
 
 use crate::stdout;

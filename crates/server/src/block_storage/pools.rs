@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use statehold_blockstorage::{Error, HostUsage, Missing, VolumeType, find_type, policy, timestamp};
+use statehold_cinder::{Error, HostUsage, Missing, VolumeType, find_type, policy, timestamp};
 use statehold_store::{ReadView, Snapshot};
 
 use super::backends::{Backend, OVERSUBSCRIPTION};

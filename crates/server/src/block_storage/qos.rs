@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use statehold_blockstorage::{
+use statehold_cinder::{
     Error, QosAssociationView, QosSpecs, QosView, bind_type, create_qos, delete_qos,
     delete_qos_keys, find_qos, input, policy, qos_types, unbind_types, update_qos,
 };

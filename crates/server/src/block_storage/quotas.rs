@@ -1,9 +1,7 @@
 //! Quotas and limits.
 
 use axum::http::StatusCode;
-use statehold_blockstorage::{
-    LimitsView, QuotaSet, policy, reset_quotas, set_class_quotas, set_quotas,
-};
+use statehold_cinder::{LimitsView, QuotaSet, policy, reset_quotas, set_class_quotas, set_quotas};
 use statehold_store::{Snapshot, WriteTxn};
 
 use super::call::{Answer, Call, Refusal};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use statehold_blockstorage::{
+use statehold_cinder::{
     Error, HostUsage, HostView, Missing, Service, ServiceView, disable_service, enable_service,
     failover_service, find_service, freeze_service, host_usage,
     input::{self, ServiceRequest},

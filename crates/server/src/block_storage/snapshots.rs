@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use serde_json::json;
-use statehold_blockstorage::{
+use statehold_cinder::{
     SnapshotStub, SnapshotView, create_snapshot, delete_snapshot, delete_snapshot_metadata,
     find_snapshot,
     input::{self, SnapshotAction},
@@ -35,7 +35,7 @@ pub(crate) static ROUTES: &[Route] = &[
 const LIST: Place = Place { path: "snapshots", rows: "snapshots", links: Some("snapshots_links") };
 const DETAIL: Place = Place { path: "snapshots/detail", ..LIST };
 
-type Row = statehold_blockstorage::Snapshot;
+type Row = statehold_cinder::Snapshot;
 
 fn list(view: &Snapshot, call: &Call<'_>) -> Result<Answer, Refusal> {
     call.cx.caller.check(policy::SNAPSHOT_GET_ALL)?;

@@ -1,7 +1,7 @@
 //! Transfers: volumes on offer to whoever knows a key.
 
 use axum::http::StatusCode;
-use statehold_blockstorage::{
+use statehold_cinder::{
     Transfer, TransferKey, TransferStub, TransferView, accept_transfer, create_transfer,
     delete_transfer, find_transfer, input,
 };

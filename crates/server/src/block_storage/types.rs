@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use statehold_blockstorage::{
+use statehold_cinder::{
     EncryptionView, Error, Missing, TypeAccessView, VolumeType, VolumeTypeView, create_type,
     default_type, delete_encryption, delete_extra_spec as delete_spec, delete_type, get_extra_spec,
     get_type,

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use serde_json::json;
-use statehold_blockstorage::Microversion;
+use statehold_cinder::Microversion;
 
 use super::call::{Answer, Refusal};
 

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
-use statehold_blockstorage::{
+use statehold_cinder::{
     DeleteOptions, Error, Volume, VolumeStub, VolumeSummary, VolumeType, VolumeView, add_metadata,
     attach_volume, begin_detaching, check_connection, check_termination, complete_extend,
     complete_migration, create_volume, delete_metadata, delete_volume, detach_volume,

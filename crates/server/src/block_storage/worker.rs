@@ -13,7 +13,7 @@ use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use statehold_blockstorage::{
+use statehold_cinder::{
     AttachStatus, Backup, FailureCause, Outcome, Placement, Snapshot, Task, Volume, VolumeSource,
     VolumeStatus, VolumeType, WorkItem, WorkTarget, disabled_hosts, expire_reservations,
     finish_work, note_moving, place_volume, ready_work, start_work,

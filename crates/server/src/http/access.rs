@@ -208,7 +208,7 @@ impl Access {
     fn allows(&self, rule: &Rule, namespace: &str) -> bool {
         match rule {
             Rule::Token => !matches!(self, Self::Anonymous),
-            Rule::Namespace(wanted) if namespace == statehold_volumes::ALL_NAMESPACES => {
+            Rule::Namespace(wanted) if namespace == statehold_nomad::ALL_NAMESPACES => {
                 self.has_somewhere(wanted)
             }
             Rule::Namespace(wanted) => self.has(namespace, wanted),

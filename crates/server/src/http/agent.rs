@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
+use statehold_nomad::{Node, Nodes};
 use statehold_store::ReadView;
-use statehold_volumes::{Node, Nodes};
 
 use super::access::Access;
 use super::call::Call;

@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use parking_lot::Mutex;
-use statehold_volumes::DEFAULT_NAMESPACE;
+use statehold_nomad::DEFAULT_NAMESPACE;
 
 use super::answers;
 use super::app::App;

@@ -4,12 +4,12 @@
 //! Bodies are the bare objects with Nomad's field names.
 
 use serde::Serialize;
-use statehold_store::{ReadView, Snapshot, WriteTxn};
-use statehold_volumes::{
+use statehold_nomad::{
     self as domain, ClaimedVolumeView, CsiVolumes, Labels, Unpublished, VolumeKey, ask_attach,
     ask_release, input, parse_id, plan_release, record_release, report_node, upsert_allocation,
     upsert_job,
 };
+use statehold_store::{ReadView, Snapshot, WriteTxn};
 
 use uuid::Uuid;
 

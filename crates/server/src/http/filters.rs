@@ -54,7 +54,7 @@ impl Filters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use statehold_volumes::{JobItem, NodeItem};
+    use statehold_nomad::{JobItem, NodeItem};
 
     #[test]
     fn an_expression_is_compiled_once_for_each_kind_of_row() {

@@ -1,10 +1,10 @@
 //! `/v1/volumes/claims` and `/v1/volumes/claim/…`: the sticky claims of task groups on host volumes.
 
-use statehold_store::{Tracked, WriteTxn};
-use statehold_volumes::{
+use statehold_nomad::{
     GroupClaimError, TaskGroupClaimItem, TaskGroupClaimKey, TaskGroupClaimQuery,
     TaskGroupClaimView, delete_group_claim, list_task_group_claims, parse_id,
 };
+use statehold_store::{Tracked, WriteTxn};
 use uuid::Uuid;
 
 use super::Reply;

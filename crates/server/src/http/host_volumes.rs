@@ -1,11 +1,11 @@
 //! `/v1/volumes?type=host` and `/v1/volume/host/…`.
 
 use serde::Serialize;
-use statehold_store::{ReadView, Tracked};
-use statehold_volumes::{
+use statehold_nomad::{
     ALL_NAMESPACES, HostVolumeItem, HostVolumeQuery, HostVolumeStub, HostVolumeView, HostVolumes,
     input, list_host_volumes, parse_id,
 };
+use statehold_store::{ReadView, Tracked};
 use uuid::Uuid;
 
 use super::access::{Capability, Rule};

@@ -1,12 +1,12 @@
 //! `/v1/jobs`, `/v1/job/…`, `/v1/allocations` and `/v1/allocation/…`: the work that orchestrators fed.
 
 use serde_json::{Value, json};
-use statehold_store::{Entry, HexPrefix, ReadView, Tracked};
-use statehold_volumes::{
+use statehold_nomad::{
     ALL_NAMESPACES, Allocation, AllocationItem, AllocationStub, AllocationView, Allocations, Job,
     JobItem, JobStub, JobSummary, JobSummaryView, JobView, Jobs, job_allocations, list_allocations,
     list_jobs, node_allocations, parse_id,
 };
+use statehold_store::{Entry, HexPrefix, ReadView, Tracked};
 use uuid::Uuid;
 
 use super::Reply;

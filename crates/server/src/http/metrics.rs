@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
 use serde::Serialize;
+use statehold_nomad::{JobSummary, Jobs, Nodes};
 use statehold_store::{KeyRange, Order, ReadView};
-use statehold_volumes::{JobSummary, Jobs, Nodes};
 use uuid::Uuid;
 
 use super::Reply;

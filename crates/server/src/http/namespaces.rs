@@ -1,10 +1,10 @@
 //! `/v1/namespaces` and `/v1/namespace/…`.
 
 use statehold_filter::Filterable;
-use statehold_store::{Entry, KeyRange, ReadView, Tracked, WriteTxn};
-use statehold_volumes::{
+use statehold_nomad::{
     Namespace, NamespaceView, Namespaces, delete_namespace, input, upsert_namespace,
 };
+use statehold_store::{Entry, KeyRange, ReadView, Tracked, WriteTxn};
 
 use super::Reply;
 use super::access::{Capability, Rule};

@@ -1,9 +1,7 @@
 //! `/v1/nodes` and `/v1/node/…`.
 
+use statehold_nomad::{NodeItem, NodeStub, NodeStubFields, NodeView, Nodes, list_nodes, parse_id};
 use statehold_store::{HexPrefix, ReadView, Tracked};
-use statehold_volumes::{
-    NodeItem, NodeStub, NodeStubFields, NodeView, Nodes, list_nodes, parse_id,
-};
 use uuid::Uuid;
 
 use super::Reply;

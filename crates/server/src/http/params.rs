@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Uri;
+use statehold_nomad::DEFAULT_NAMESPACE;
 use statehold_store::Order;
-use statehold_volumes::DEFAULT_NAMESPACE;
 
 use super::duration;
 use super::reject::Reject;

@@ -1,7 +1,7 @@
 //! `/v1/plugins` and `/v1/plugin/csi/…`.
 
+use statehold_nomad::{CsiPlugins, PluginItem, PluginStub, PluginView, list_plugins};
 use statehold_store::{ReadView, Tracked};
-use statehold_volumes::{CsiPlugins, PluginItem, PluginStub, PluginView, list_plugins};
 
 use super::access::{Capability, Level, Rule};
 use super::call::Call;

@@ -1,7 +1,7 @@
 //! `/v1/node/pools` and `/v1/node/pool/…`: the pools that nodes name, and those that always exist.
 
+use statehold_nomad::{ALL_NODE_POOL, NodeItem, NodePool, Nodes, list_node_pools};
 use statehold_store::{KeyRange, Order, ReadView, Tracked};
-use statehold_volumes::{ALL_NODE_POOL, NodeItem, NodePool, Nodes, list_node_pools};
 use uuid::Uuid;
 
 use super::Reply;

@@ -4,13 +4,13 @@
 
 use axum::http::HeaderName;
 use serde::Serialize;
-use statehold_store::ReadView;
-use statehold_volumes::provider::ProviderPage;
-use statehold_volumes::{
+use statehold_nomad::provider::ProviderPage;
+use statehold_nomad::{
     CsiVolumes, ExternalVolumeView, Secrets, SnapshotView, VolumeKey, ask_delete_snapshot,
     ask_external_snapshots, ask_external_volumes, ask_snapshots, check_data, check_snapshot,
     find_plugin, input, is_foreign_data,
 };
+use statehold_store::ReadView;
 
 use super::call::Call;
 use super::params::per_page;

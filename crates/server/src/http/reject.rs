@@ -9,7 +9,7 @@ use std::fmt;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
-use statehold_volumes::{Fault, OperationError};
+use statehold_nomad::{Fault, OperationError};
 
 use super::reply::{self, Meta};
 use super::writing::WriteFault;

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use statehold_store::{KeyRange, Order, ReadView};
-use statehold_volumes::{
+use statehold_nomad::{
     ALL_NAMESPACES, FUZZY_MIN_CHARS, FuzzyMatch, FuzzyMatches, Namespaces, SEARCH_MATCHES_MAX,
     SearchContext, SearchMatches, fuzzy_search, fuzzy_search_in_jobs, input, search_while,
 };
+use statehold_store::{KeyRange, Order, ReadView};
 
 use super::Reply;
 use super::access::{Access, Capability, Level};

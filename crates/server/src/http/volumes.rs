@@ -1,13 +1,13 @@
 //! `/v1/volumes` and `/v1/volume/csi/…`.
 
 use serde::Serialize;
-use statehold_store::{Entry, ReadView, Snapshot, Tracked, WriteTxn};
-use statehold_volumes::{
+use statehold_nomad::{
     ALL_NAMESPACES, CsiVolume, CsiVolumes, FactsReader, VolumeItem, VolumeKey, VolumeQuery,
     VolumeSpec, VolumeStub, VolumeView, ask_create, ask_delete, ask_register, ask_release,
     check_own_data, check_own_sources, check_snapshot, deregister, input, list_volumes, parse_id,
     plan_detach, record_release, record_volumes, register, volume_claims,
 };
+use statehold_store::{Entry, ReadView, Snapshot, Tracked, WriteTxn};
 
 use super::App;
 use super::access::{Capability, Rule};

@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use statehold_nomad::{CsiVolume, CsiVolumes, VolumeSpec, deregister};
 use statehold_store::ReadView;
-use statehold_volumes::{CsiVolume, CsiVolumes, VolumeSpec, deregister};
 
 use super::csi_dir::{CsiDir, Pending};
 use super::local::LocalNode;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use statehold_volumes::Labels;
+use statehold_nomad::Labels;
 use uuid::Uuid;
 
 /// Makes and removes directories, or mounts, that allocations of this machine use as volumes.

@@ -18,13 +18,13 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use statehold_store::{ReadView, Snapshot};
-use statehold_volumes::{
+use statehold_nomad::{
     HostDeletePlan, HostOperation, HostProviderError, HostVolume, HostVolumeError, HostVolumePlan,
     HostVolumeSpec, HostVolumes, MadeHostVolume, NodeError, NodeHostVolume, Nodes, parse_id,
     plan_host_create, plan_host_delete, plan_host_register, record_host_delete, record_host_volume,
     report_host_volume, withdraw_host_volume,
 };
+use statehold_store::{ReadView, Snapshot};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use statehold_volumes::Labels;
+use statehold_nomad::Labels;
 use uuid::Uuid;
 
 use crate::http::NOMAD_VERSION;

@@ -8,9 +8,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use statehold_nomad::provider::{CsiProvider, ProviderError, ProviderInfo, Providers};
+use statehold_nomad::{Labels, Node, NodeReport, Nodes, PluginInfo, node_status, report_node};
 use statehold_store::{ReadView, Store};
-use statehold_volumes::provider::{CsiProvider, ProviderError, ProviderInfo, Providers};
-use statehold_volumes::{Labels, Node, NodeReport, Nodes, PluginInfo, node_status, report_node};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use statehold_volumes::VolumeKey;
+use statehold_nomad::VolumeKey;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::locks::{Held, Locks, WAIT_MAX};

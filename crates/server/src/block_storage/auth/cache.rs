@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
-use statehold_blockstorage::Caller;
+use statehold_cinder::Caller;
 use tokio::sync::OnceCell;
 
 use super::Unknown;
@@ -137,7 +137,7 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
-    use statehold_blockstorage::Role;
+    use statehold_cinder::Role;
     use tokio::sync::Notify;
 
     use super::*;

@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use statehold_blockstorage::{Caller, Role};
+use statehold_cinder::{Caller, Role};
 use tokio::sync::Semaphore;
 
 use super::Unknown;

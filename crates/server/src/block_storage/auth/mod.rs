@@ -14,7 +14,7 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
 use axum::response::IntoResponse;
 use serde_json::json;
-use statehold_blockstorage::{Caller, Policy, Role};
+use statehold_cinder::{Caller, Policy, Role};
 
 pub(crate) use keystone::{IdentityUrl, Keystone, KeystoneOptions};
 

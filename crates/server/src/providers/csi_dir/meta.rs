@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use statehold_volumes::provider::{Snapshot, VolumeSource};
+use statehold_nomad::provider::{Snapshot, VolumeSource};
 
 /// A volume's description.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -22,13 +22,13 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use statehold_volumes::provider::{
+use statehold_nomad::provider::{
     AttachVolume, CreateSnapshot, CreateVolume, CreatedVolume, CsiProvider, DetachVolume,
     ExpandVolume, ExpandedVolume, ExternalVolume, ExternalVolumes, ProviderError,
     ProviderErrorKind as Kind, ProviderInfo, ProviderPage, Snapshot, Snapshots, ValidateVolume,
     VolumeSource,
 };
-use statehold_volumes::{
+use statehold_nomad::{
     Capability, ControllerInfo, Labels, NodeInfo, Secrets, access_mode, attachment_mode,
 };
 use uuid::Uuid;

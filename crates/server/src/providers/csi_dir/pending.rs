@@ -9,9 +9,9 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use statehold_nomad::provider::CsiProvider as _;
+use statehold_nomad::{CsiVolumes, Secrets, deregister};
 use statehold_store::{KeyRange, Order, ReadView, Snapshot, Store};
-use statehold_volumes::provider::CsiProvider as _;
-use statehold_volumes::{CsiVolumes, Secrets, deregister};
 use uuid::Uuid;
 
 use super::CsiDir;

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use statehold_nomad::provider::{ProviderError, ProviderErrorKind, ProviderPage};
 use statehold_store::PageToken;
-use statehold_volumes::provider::{ProviderError, ProviderErrorKind, ProviderPage};
 
 use super::own::{Name, new_id, unfinished};
 use crate::private;

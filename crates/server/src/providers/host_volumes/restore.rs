@@ -12,11 +12,11 @@ use std::time::Instant;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use statehold_store::{KeyRange, Order, ReadView, Table as _};
-use statehold_volumes::{
+use statehold_nomad::{
     HostVolume, HostVolumes, Labels, Node, NodeHostVolume, Nodes, ReportedHostVolumes,
     move_host_volume, report_host_volume, reported_host_volumes, upsert_node, withdraw_host_volume,
 };
+use statehold_store::{KeyRange, Order, ReadView, Table as _};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 

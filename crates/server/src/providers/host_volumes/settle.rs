@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use statehold_nomad::{HostVolume, HostVolumeError, HostVolumes, parse_id, plan_host_delete};
 use statehold_store::ReadView as _;
-use statehold_volumes::{HostVolume, HostVolumeError, HostVolumes, parse_id, plan_host_delete};
 use tokio::sync::Notify;
 use uuid::Uuid;
 

@@ -1,0 +1,110 @@
+//! OpenStack Block Storage (Cinder) as tables and operations on `statehold-store`: API v3,
+//! microversions 3.0 to 3.71.
+//!
+//! - [`Microversion`] is negotiated from a header, [`Caller`] is who asks, [`policy`] has what the
+//!   default policy lets them do, and [`Error`] is every refusal with its status and body.
+//! - Rows: [`Volume`], [`Snapshot`], [`VolumeType`], [`Attachment`] and others; [`schema`] has their
+//!   tables.
+//! - Operations such as [`create_volume`], [`extend_volume`] and [`create_attachment`] take a write
+//!   transaction and a [`Context`]. They check quota, and charge it, in the same transaction.
+//! - What takes a back end is queued together with the row that waits for it: [`next_work`],
+//!   [`start_work`], [`finish_work`], and [`resume_work`] after a crash.
+//! - [`ListRequest`] and [`list()`] are every list: pages, orders, filters, and the filter language.
+//! - [`input`] reads bodies, and the views that begin with [`VolumeView`] serialise to what clients
+//!   know.
+//!
+//! Invariant: no IO, no clock, no randomness: IDs, keys and times are arguments.
+//! Invariant: a row in the status of something under way has a work item that brings it out.
+//! Invariant: what a project has used of its quota is what its rows say.
+//! Invariant: totals of volumes and snapshots equal a recount; no answer counts rows for them.
+//! Invariant: connectors, connections and keys are in no list, no filter and no `Debug` output.
+//!
+//! ```
+//! use statehold_cinder::*;
+//! use statehold_store::{ReadView, Store};
+//! use uuid::Uuid;
+//!
+//! let store = Store::in_memory(&schema());
+//! let config = Config::default();
+//! let (user, project, role) = ("u".into(), "p".into(), Role::Member);
+//! let caller = Caller { user, project, role, ..Caller::default() };
+//! let now = 1_795_224_837_605_101_000; // from the caller's clock, as IDs are from its randomness
+//! let cx = Context { config: &config, caller: &caller, version: Microversion::MAX, now, request_id: "req-1" };
+//! let id = Uuid::from_u128(1);
+//!
+//! let mut txn = store.begin_write()?;
+//! bootstrap(&mut txn, &config, now, Uuid::from_u128(2))?;
+//! let spec = input::volume_spec(br#"{"volume": {"size": 1, "name": "home"}}"#, cx.version)?;
+//! create_volume(&mut txn, &cx, id, spec)?;
+//! txn.commit()?;
+//!
+//! // A worker, later.
+//! let mut txn = store.begin_write()?;
+//! let item = next_work(&txn).cloned().expect("the volume waits to be made");
+//! let item = start_work(&mut txn, now, item.kind, item.target)?.expect("nobody else has it");
+//! place_volume(&mut txn, id, Placement { host: "h@b#p".into(), ..Placement::default() })?;
+//! finish_work(&mut txn, &config, now, &item, &Outcome::DONE)?;
+//! txn.commit()?;
+//!
+//! let view = store.snapshot();
+//! let query = [("status".into(), "available".into())];
+//! let request = ListRequest::parse::<Volume>(&query, &caller, cx.version)?;
+//! let found = list::<Volume>(&view, &request, None, |_| true)?;
+//! assert_eq!(found.rows[0].name.as_deref(), Some("home"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod access;
+mod caller;
+mod config;
+mod context;
+mod error;
+mod id;
+pub mod input;
+mod list;
+mod ops;
+mod python;
+mod quota;
+mod rows;
+mod schema;
+mod time;
+mod totals;
+mod version;
+mod view;
+mod work;
+
+/// Texts by their keys, sorted: metadata and specs.
+pub type Pairs = std::collections::BTreeMap<Box<str>, Box<str>>;
+
+pub use self::{
+    access::{
+        CONDITION_LEN_MAX, DEPTH_MAX, ENTRIES_MAX, Policy, PolicyError, PolicyErrorKind, STEPS_MAX,
+        Source as PolicySource, Target, actions::Rule,
+    },
+    caller::{Asked, Caller, Owned, Role, policy},
+    config::{Config, QuotaDefaults},
+    context::{Context, find_backup, find_snapshot, find_volume},
+    error::{Error, ErrorBody, Missing},
+    id::parse_id,
+    list::{
+        AllowedFilters, Column, Getter, ListRequest, Listed, Listing, PAGE_ROWS_MAX, Place,
+        RESOURCE_FILTERS, asked_public, list, list_types, next_query,
+    },
+    ops::*,
+    quota::{
+        DEFAULT_CLASS, OverQuota, QuotaSet, RESERVATION_NS, Usage, class_limit, count_usage,
+        expire_reservations, quota_limit, quota_resources, quota_usage, reset_quotas,
+        set_class_quotas, set_quotas,
+    },
+    rows::*,
+    schema::SchemaError,
+    time::timestamp,
+    totals::count_totals,
+    version::{Microversion, VersionError},
+    view::*,
+    work::{
+        ATTEMPTS_MAX, Backlog, FailureCause, Outcome, Placement, exhausted_work, finish_work,
+        next_work, note_moving, place_volume, queued_room, ready_work, resume_work, start_work,
+        work_backlog,
+    },
+};

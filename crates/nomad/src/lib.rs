@@ -1,0 +1,120 @@
+//! Nomad's CSI volumes, dynamic host volumes, claims, plugins, nodes, allocations and jobs, as
+//! tables and operations on `statehold-store`.
+//!
+//! - Rows: [`CsiVolume`], [`CsiPlugin`], [`HostVolume`], [`TaskGroupClaim`], [`Node`],
+//!   [`Allocation`], [`Job`], [`Namespace`]; [`schema`] has their tables.
+//! - Operations such as [`register`], [`claim`], [`unpublish`] and [`upsert_node`] take a write
+//!   transaction and the time, so a server and a replicated log can both call them. Errors print
+//!   the texts that clients know, and [`OperationError::fault`] says whose fault they are.
+//! - What needs a node or a storage provider is *planned* on a view, then done by whoever can, then
+//!   *recorded* in a transaction that checks again what may have changed: [`plan_host_create`] and
+//!   [`record_host_volume`], [`ask_create`] and [`record_volumes`], [`ask_release`] and
+//!   [`record_release`]. A [`provider`] is whoever makes and attaches CSI volumes. Nothing waits for
+//!   anybody while a transaction is open.
+//! - [`volume_claims`] says of each claim on a volume what releases it.
+//! - Reads go through any [`ReadView`](statehold_store::ReadView): [`list_volumes`],
+//!   [`list_plugins`], [`list_host_volumes`], [`list_task_group_claims`], [`list_nodes`],
+//!   [`search()`], and the views that serialise to Nomad's JSON, such as [`VolumeView`]. What
+//!   follows from other rows (health, expected counts, whether a volume is schedulable) is worked
+//!   out then and never stored.
+//! - [`VolumeItem`], [`PluginItem`], [`HostVolumeItem`], [`TaskGroupClaimItem`] and [`NodeItem`] are
+//!   what filter expressions see; [`input`] reads request bodies.
+//!
+//! Invariant: no IO, no clock, no randomness, and no panic on anything that comes from outside.
+//! Invariant: secrets and mount flags are in no view, no filter and no `Debug` output.
+//!
+//! ```
+//! use statehold_filter::Filter;
+//! use statehold_store::Store;
+//! use statehold_nomad::{
+//!     FactsReader, VolumeItem, VolumeQuery, bootstrap, input, list_volumes, parse_id, register,
+//!     schema, report_node,
+//! };
+//!
+//! let store = Store::in_memory(&schema());
+//! let now = 1_736_191_825_846_395_400; // from the caller's clock
+//!
+//! let node = parse_id("fb2170a8-257d-3c64-b14d-bc06cc94e34c")?;
+//! let report = br#"{"CSINodePlugins": {"nfs": {"Healthy": true, "NodeInfo": {}}}}"#;
+//! let node = input::node_body(report, node)?;
+//! let body = input::register_body(br#"{"Volumes": [{
+//!     "ID": "home", "PluginID": "nfs", "Secrets": {"password": "xyzzy"},
+//!     "RequestedCapabilities": [
+//!         {"AccessMode": "multi-node-multi-writer", "AttachmentMode": "file-system"}
+//!     ]
+//! }]}"#)?;
+//! let mut txn = store.begin_write()?;
+//! bootstrap(&mut txn)?;
+//! report_node(&mut txn, now, node)?;
+//! register(&mut txn, now, "default", body.volumes)?;
+//! let index = txn.commit()?;
+//!
+//! let view = store.snapshot();
+//! let filter = Filter::<VolumeItem>::compile("Schedulable == true and NodesHealthy == 1")?;
+//! let mut facts = FactsReader::new(&view);
+//! let query = VolumeQuery { namespace: "default", ..Default::default() };
+//! let items: Vec<VolumeItem> = list_volumes(&view, &query)
+//!     .map(|volume| facts.item(volume))
+//!     .filter(|item| filter.matches(item))
+//!     .collect();
+//! assert_eq!(items.len(), 1);
+//! assert_eq!(items[0].volume().modify_index(), index);
+//! assert!(!format!("{items:?}").contains("xyzzy"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod claim;
+mod constraint;
+mod facts;
+mod fault;
+mod host_spec;
+mod id;
+pub mod input;
+mod item;
+mod list;
+mod merge;
+mod modes;
+mod ops;
+pub mod provider;
+mod rows;
+mod search;
+mod secrets;
+mod spec;
+mod text;
+mod view;
+mod why;
+
+pub use self::{
+    claim::ClaimRefusal,
+    constraint::ConstraintFault,
+    facts::{
+        FactsReader, PluginFacts, VolumeFacts, claims_on, plugin_instances, reported_host_volumes,
+    },
+    fault::{Fault, OperationError},
+    host_spec::{HostSpecError, HostSpecFault, HostUpdateFault, HostVolumeSpec},
+    id::{IdError, parse_id},
+    item::{
+        AllocationItem, HostVolumeItem, JobItem, NodeItem, NodePool, PluginItem,
+        TaskGroupClaimItem, VolumeItem, list_node_pools,
+    },
+    list::{
+        ALL_NAMESPACES, HostVolumeList, HostVolumeQuery, TaskGroupClaimKey, TaskGroupClaimList,
+        TaskGroupClaimQuery, VolumeList, VolumeQuery, job_allocations, list_allocations,
+        list_host_volumes, list_jobs, list_nodes, list_plugins, list_task_group_claims,
+        list_volumes, node_allocations, plugin_allocations,
+    },
+    merge::{CapacityError, MergeViolation, UpdateError},
+    modes::{Capability, ClaimMode, ClaimState, UnknownName, access_mode, attachment_mode},
+    ops::*,
+    rows::*,
+    search::{
+        FUZZY_MIN_CHARS, FuzzyJobParts, FuzzyMatch, FuzzyMatches, SEARCH_MATCHES_MAX,
+        SearchContext, SearchMatches, UnknownContext, fuzzy_search, fuzzy_search_in_jobs, search,
+        search_while,
+    },
+    secrets::Secrets,
+    spec::{SpecFault, ValidationError, VolumeSpec},
+    text::MultiError,
+    view::*,
+    why::{ClaimHold, ClaimView, volume_claims},
+};
