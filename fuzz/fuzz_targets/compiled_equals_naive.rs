@@ -2,7 +2,7 @@
 //! dialect answers the same in the extended one: first line a JSON document, the rest an expression.
 #![no_main]
 
-#[path = "../../crates/filter/tests/naive/mod.rs"]
+#[path = "../../crates/filter/tests/it/naive/mod.rs"]
 mod naive;
 
 use libfuzzer_sys::fuzz_target;

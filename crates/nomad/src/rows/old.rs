@@ -424,7 +424,7 @@ mod tests {
     use super::*;
 
     /// The shapes of earlier versions, as directories have them recorded. No line ever changes.
-    const RECORDED: &str = include_str!("../../tests/old_shapes.txt");
+    const RECORDED: &str = include_str!("../../tests/it/old_shapes.txt");
 
     /// A table of rows of any type, for their shape.
     struct Of<R>(PhantomData<fn() -> R>);

@@ -1,0 +1,22 @@
+//! The tests of Nomad's domain, in one program because each further one would be linked anew.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod bodies;
+mod common;
+mod durable;
+mod feed_order;
+mod filters;
+mod flat;
+mod host_volumes;
+mod migration;
+mod model;
+mod model_host;
+mod plugins;
+mod providers;
+mod release;
+mod search;
+mod shapes;
+mod sticky;
+mod views;
+mod volumes;

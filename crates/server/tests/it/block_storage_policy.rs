@@ -1,0 +1,260 @@
+//! The policy of Block Storage: a file decides, a reload replaces it, a bad file is refused.
+
+use crate::cloud;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::cloud::identity::{FAR, Identity};
+use crate::cloud::{Cloud, JSON, LATEST, Reply};
+use crate::recording::{Call, Known};
+
+fn call(cloud: &Cloud, token: &str, method: &str, path: &str, body: &Value) -> Reply {
+    let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
+    cloud.send(method, path, &body, &[("x-auth-token", token), JSON, LATEST])
+}
+
+fn get(cloud: &Cloud, token: &str, path: &str) -> u16 {
+    call(cloud, token, "GET", path, &Value::Null).status
+}
+
+fn statehold(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_statehold")).args(arguments).output().unwrap()
+}
+
+/// A file as `statehold policy show` prints it.
+fn shown(arguments: &[&str]) -> String {
+    let done = statehold(&[&["policy", "show"], arguments].concat());
+    assert!(done.status.success(), "{done:?}");
+    String::from_utf8(done.stdout).unwrap()
+}
+
+/// The default policy, with another condition for every action.
+fn with_actions(condition: &str) -> String {
+    let mut file = String::new();
+    for line in shown(&[]).lines() {
+        let action = line.split_once(" = ").map(|(name, _)| name).filter(|name| name.contains(':'));
+        match action.filter(|_| !line.starts_with('#')) {
+            Some(name) => file.extend([name, " = \"", condition, "\"\n"]),
+            None => file.extend([line, "\n"]),
+        }
+    }
+    file
+}
+
+struct Setting {
+    cloud: Cloud,
+    dir: tempfile::TempDir,
+    _identity: Identity,
+}
+
+/// A server with a policy file, and tokens of users of the project `p1`.
+fn setting(policy: &str) -> Setting {
+    let (identity, dir) = (Identity::start(), tempfile::tempdir().unwrap());
+    identity.know("admin", "p0", &["admin"], FAR);
+    identity.know_user("one", ("u1", "p1"), &["member"]);
+    identity.know_user("two", ("u2", "p1"), &["member"]);
+    identity.know_user("auditor", ("u3", "p1"), &["auditor"]);
+    let file = dir.path().join("policy.toml");
+    std::fs::write(&file, policy).unwrap();
+    let (url, log) = (identity.url(), dir.path().join("log"));
+    let file = file.to_str().unwrap();
+    let arguments = ["--auth", "keystone", "--identity-url", &url, "--policy", file];
+    let cloud = Cloud::start_logged(dir.path(), &arguments, &log);
+    Setting { cloud, dir, _identity: identity }
+}
+
+/// Creates a volume, and returns its path.
+fn volume(cloud: &Cloud, token: &str) -> String {
+    let reply = call(cloud, token, "POST", "/v3/volumes", &json!({"volume": {"size": 1}}));
+    assert_eq!(reply.status, 202, "{}", reply.body);
+    format!("/v3/volumes/{}", reply.json()["volume"]["id"].as_str().unwrap())
+}
+
+#[test]
+fn a_policy_file_decides_by_role_owner_and_project() {
+    let Setting { cloud, .. } = &setting(
+        "reads = \"rule:xena_system_admin_or_project_reader or (role:auditor and project_id:p1)\"\n\
+         \"volume:get\" = \"rule:reads\"\n\
+         \"volume:get_all\" = \"rule:reads\"\n\
+         \"volume:update\" = \"rule:admin_api or user_id:%(user_id)s\"\n\
+         \"volume:delete\" = [\"admin\"]\n\
+         \"volume_extension:volume_admin_actions:reset_status\" = \"user_id:%(user_id)s\"\n\
+         \"volume_extension:quotas:update\" = \"project_id:%(project_id)s\"\n",
+    );
+    let path = volume(cloud, "one");
+    assert_eq!(get(cloud, "auditor", &path), 200);
+    assert_eq!(get(cloud, "auditor", "/v3/volumes/detail"), 200);
+    assert_eq!(get(cloud, "auditor", "/v3/snapshots"), 403);
+    // The creator may, and another user of the project may not: also where an action was for admins.
+    let rename = json!({"volume": {"name": "n"}});
+    let reset = json!({"os-reset_status": {"status": "error"}});
+    let action = format!("{path}/action");
+    for (token, status) in [("one", 200), ("two", 403), ("admin", 200)] {
+        let reply = call(cloud, token, "PUT", &path, &rename);
+        assert_eq!(reply.status, status, "{token}: {}", reply.body);
+    }
+    for (token, status) in [("two", 403), ("admin", 403), ("one", 202)] {
+        let reply = call(cloud, token, "POST", &action, &reset);
+        assert_eq!(reply.status, status, "{token}: {}", reply.body);
+    }
+    let reply = call(cloud, "one", "DELETE", &path, &Value::Null);
+    let message = "Policy doesn't allow volume:delete to be performed.";
+    assert_eq!((reply.status, &reply.json()["forbidden"]["message"]), (403, &json!(message)));
+    // Another project's quota is not the caller's own.
+    let quota = json!({"quota_set": {"volumes": 5}});
+    assert_eq!(call(cloud, "one", "PUT", "/v3/os-quota-sets/p1", &quota).status, 200);
+    assert_eq!(call(cloud, "one", "PUT", "/v3/os-quota-sets/p2", &quota).status, 403);
+}
+
+#[test]
+fn by_default_members_do_not_see_the_encryption_of_types() {
+    let Setting { cloud, .. } = &setting("");
+    let body = json!({"volume_type": {"name": "t"}});
+    let made = call(cloud, "admin", "POST", "/v3/types", &body).json();
+    let path = format!("/v3/types/{}", made["volume_type"]["id"].as_str().unwrap());
+    assert_eq!(get(cloud, "one", &path), 200);
+    for path in [format!("{path}/encryption"), format!("{path}/encryption/cipher")] {
+        assert_eq!(get(cloud, "one", &path), 403, "{path}");
+    }
+}
+
+/// Sends SIGHUP, and waits until the log has a line.
+fn reload(setting: &Setting, line: &str) {
+    let log = setting.dir.path().join("log");
+    let lines = || std::fs::read_to_string(&log).unwrap().matches(line).count();
+    let before = lines();
+    let pid = setting.cloud.child.id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    let until = Instant::now() + cloud::PATIENCE;
+    while lines() == before {
+        assert!(Instant::now() < until, "{line:?} is never logged");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_reload_puts_the_file_in_force_unless_it_is_bad() {
+    let setting = &setting("");
+    let file = setting.dir.path().join("policy.toml");
+    assert_eq!(get(&setting.cloud, "one", "/v3/volumes"), 200);
+    std::fs::write(&file, "\"volume:get_all\" = \"!\"").unwrap();
+    reload(setting, "reloaded the policy file");
+    assert_eq!(get(&setting.cloud, "one", "/v3/volumes"), 403);
+    std::fs::write(&file, "\n\"volume:get_all\" = \"rule:nope\"").unwrap();
+    reload(setting, "the policy stays as it was");
+    assert_eq!(get(&setting.cloud, "one", "/v3/volumes"), 403);
+    let log = std::fs::read_to_string(setting.dir.path().join("log")).unwrap();
+    assert!(log.contains("line 2") && log.contains("`nope`"), "{log}");
+    std::fs::write(&file, "").unwrap();
+    reload(setting, "reloaded the policy file");
+    assert_eq!(get(&setting.cloud, "one", "/v3/volumes"), 200);
+}
+
+#[test]
+fn a_bad_policy_file_is_refused_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("policy.toml");
+    let refused = |path: &Path| {
+        let data = dir.path().join("data");
+        let (path, data) = (path.to_str().unwrap(), data.to_str().unwrap());
+        let done = statehold(&[
+            "serve",
+            "--no-nomad",
+            "--block-storage",
+            "127.0.0.1:0",
+            "--policy",
+            path,
+            "--data-dir",
+            data,
+        ]);
+        assert_eq!(done.status.code(), Some(1));
+        String::from_utf8(done.stderr).unwrap()
+    };
+    assert!(refused(&dir.path().join("absent")).contains("can't read the policy file"));
+    for (text, line, reason) in [
+        ("\"volume:get\" = \"@\"\n\"volume:gett\" = \"@\"", 2, "no endpoint asks for the action"),
+        ("\"volume:get\" = \"rule:x\"", 1, "refers to the rule `x`"),
+        ("\na = \"rule:b\"\nb = \"rule:a\"\n\"volume:get\" = \"rule:b\"", 2, "a -> b -> a"),
+        ("\"volume:get\" = \"role:a role:b\"", 1, "an operator or the end is expected at byte 7"),
+        ("\"volume:get\" = 1", 1, "a list of roles is expected"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let refusal = refused(&file);
+        assert!(refusal.contains(&format!("line {line}: ")), "{text}: {refusal}");
+        assert!(refusal.contains(reason), "{text}: {refusal}");
+    }
+}
+
+#[test]
+fn the_policy_that_is_shown_can_be_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("policy.toml");
+    let defaults = shown(&[]);
+    for line in [
+        "\"volume:create\" = \"rule:xena_system_admin_or_project_member\"",
+        "\"volume:get\" = \"rule:xena_system_admin_or_project_reader\"",
+        "\"volume_extension:type_create\" = \"rule:admin_api\"",
+        "\"context_is_admin\" = \"role:admin\"",
+    ] {
+        assert!(defaults.lines().any(|shown| shown == line), "{line}\n{defaults}");
+    }
+    std::fs::write(&file, &defaults).unwrap();
+    assert_eq!(shown(&["--policy", file.to_str().unwrap()]), defaults);
+    let own = "\"volume:get\" = [\"a\", \"b\"]";
+    std::fs::write(&file, own).unwrap();
+    let merged = shown(&["--policy", file.to_str().unwrap()]);
+    assert!(merged.contains("\"volume:get\" = \"role:a or role:b\""), "{merged}");
+}
+
+/// The users of the recording.
+const MEMBER: (&str, &str) =
+    ("4a7af72ad161459c9ec45762285a5ce1", "2c98a9fef62442ceb74366e985af8d5f");
+const ADMIN: (&str, &str) =
+    ("249f91e985984d0b93db39770c798087", "b74e5d81f9d44e60b55659a51c6cf08f");
+
+/// Every call of the recording that a cloud granted is refused by a policy that grants nothing: no endpoint
+/// forgets to ask. The recording has every endpoint, so that there is no list of them here.
+#[test]
+fn every_endpoint_asks_the_policy() {
+    let (identity, dir) = (Identity::start(), tempfile::tempdir().unwrap());
+    identity.know_user("member", MEMBER, &["member"]);
+    identity.know_user("admin", ADMIN, &["admin"]);
+    let file = dir.path().join("policy.toml");
+    std::fs::write(&file, with_actions("!")).unwrap();
+    let (url, file) = (identity.url(), file.to_str().unwrap().to_owned());
+    let arguments = ["--auth", "keystone", "--identity-url", &url, "--policy", &file];
+    let cloud = Cloud::start_with(dir.path(), &arguments);
+    let calls: Vec<Call> =
+        serde_json::from_str(include_str!("data/block_storage_calls.json")).unwrap();
+    let (mut refused, mut open, mut wrong) = (0, BTreeSet::new(), Vec::new());
+    for call in calls.iter().filter(|call| (200..300).contains(&call.status)) {
+        let path = call.path.split_once('?').map_or(&*call.path, |(path, _)| path);
+        let path = path.replace(MEMBER.1, "").replace(ADMIN.1, "").replace("//", "/");
+        let reply = call.send(&cloud, &Known::default());
+        match reply.status {
+            403 if reply.body.contains("Policy doesn't allow") => refused += 1,
+            200 => {
+                open.insert(path);
+            }
+            status => {
+                let (method, body) = (&call.method, &call.body);
+                wrong.push(format!("{method} {path} {body}: {status} {}", reply.body));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // These say what the server can do, to every caller with a token.
+    let free = [
+        "/v3/",
+        "/v3/extensions",
+        "/v3/extensions/os-hosts",
+        "/v3/os-availability-zone",
+        "/v3/resource_filters",
+    ];
+    assert_eq!(open, free.map(str::to_owned).into());
+    assert!(refused > 300, "{refused}");
+}

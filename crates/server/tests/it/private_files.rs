@@ -1,0 +1,94 @@
+//! Everything that the program creates is its owner's alone, whatever the umask.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::cloud::Cloud;
+use rustix::fs::Mode;
+use serde_json::{Value, json};
+
+/// Names of the paths at or below `path` that the group or others have any right to.
+fn shared(path: &Path, found: &mut Vec<String>, seen: &mut usize) {
+    let about = fs::symlink_metadata(path).unwrap();
+    let mode = about.permissions().mode() & 0o7777;
+    let wanted = if about.is_dir() { 0o700 } else { 0o600 };
+    *seen += 1;
+    if mode != wanted {
+        found.push(format!("{} {mode:o}", path.display()));
+    }
+    if about.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            shared(&entry.unwrap().path(), found, seen);
+        }
+    }
+}
+
+fn statehold(args: &[&str], input: &[u8]) -> Vec<u8> {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_statehold"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{args:?}");
+    output.stdout
+}
+
+/// A session that has every part create files: both APIs, and two starts.
+fn session(dir: &Path) {
+    let mut cloud = Cloud::start_with(dir, &["--csi-dir-plugin", "disks"]);
+    let volume = cloud.create("/volumes", &json!({"volume": {"size": 1}}));
+    cloud.wait(&format!("/volumes/{volume}"), "available");
+    let file = ["a", "b"].map(|name| dir.join(name).join(format!("volume-{volume}")));
+    let file = file.iter().find(|file| file.exists()).unwrap();
+    fs::OpenOptions::new().write(true).open(file).unwrap().write_all(b"data").unwrap();
+    let snapshot = cloud.create("/snapshots", &json!({"snapshot": {"volume_id": volume}}));
+    cloud.wait(&format!("/snapshots/{snapshot}"), "available");
+    let copy = cloud.create("/volumes", &json!({"volume": {"snapshot_id": snapshot}}));
+    cloud.wait(&format!("/volumes/{copy}"), "available");
+    let backup = cloud.create("/backups", &json!({"backup": {"volume_id": volume}}));
+    cloud.wait(&format!("/backups/{backup}"), "available");
+
+    let send = |method: &str, path: &str, body: &Value| {
+        let url = format!("{}{path}", cloud.nomad());
+        let request = ureq::http::Request::builder().method(method).uri(url);
+        let agent: ureq::Agent = ureq::Agent::config_builder().build().into();
+        agent.run(request.body(body.to_string().into_bytes()).unwrap()).unwrap();
+    };
+    send("PUT", "/v1/volume/host/create", &json!({"Volume": {"Name": "h", "PluginID": "mkdir"}}));
+    let volume = json!({
+        "ID": "v", "Name": "v", "PluginID": "disks", "Secrets": {"password": "xyzzy"},
+        "RequestedCapabilities": [
+            { "AccessMode": "single-node-writer", "AttachmentMode": "file-system" },
+        ],
+    });
+    send("PUT", "/v1/volume/csi/v/create", &json!({ "Volumes": [volume] }));
+    let snapshots = json!({ "Snapshots": [{ "SourceVolumeID": "v", "Name": "s" }] });
+    send("PUT", "/v1/volumes/snapshot", &snapshots);
+    cloud.restart(dir, &["--csi-dir-plugin", "disks"]);
+}
+
+#[test]
+fn every_file_and_directory_is_its_owners_alone() {
+    // The only test of this process, whose umask the server inherits.
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    let root = tempfile::tempdir().unwrap();
+    session(root.path());
+    let path = |name: &str| root.path().join(name).to_str().unwrap().to_owned();
+    statehold(&["backup", &path("data"), &path("backup")], b"");
+    let dump = statehold(&["dump", &path("data")], b"");
+    statehold(&["dump", &path("data"), &path("dump")], b"");
+    statehold(&["restore", &path("backup"), &path("deep/er/restored")], b"");
+    statehold(&["load", &path("loaded")], &dump);
+    let (mut found, mut seen) = (Vec::new(), 0);
+    for name in ["data", "a", "b", "backup", "dump", "deep", "loaded"] {
+        shared(&root.path().join(name), &mut found, &mut seen);
+    }
+    assert!(found.is_empty(), "others may use {found:#?}");
+    assert!(seen > 40, "the session created {seen} files and directories");
+}
