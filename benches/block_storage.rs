@@ -1,6 +1,6 @@
 //! Block Storage through its socket: 10,000 volumes, one process that serves and one that asks.
 //!
-//! `cargo bench -p statehold-server --bench block_storage`
+//! `cargo bench -p statehold-cli --bench block_storage`
 //!
 //! First single requests, one after the other; `floor` is an answer that looks at
 //! next to nothing: the availability zones. Then a table: how many requests a second several

@@ -1,6 +1,6 @@
 //! The CPU time that a server of Block Storage uses for each request, at three sizes of one project.
 //!
-//! `cargo bench -p statehold-server --bench block_storage_http`; with `-- 12000` at that size alone, and
+//! `cargo bench -p statehold-cli --bench block_storage_http`; with `-- 12000` at that size alone, and
 //! with `-- --test` at a small size, to check the results and no more.
 //!
 //! The store is filled through the domain before the server opens it. A line asks one request again and

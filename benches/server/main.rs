@@ -1,8 +1,8 @@
 //! The server through its socket: 10,000 volumes, one process that serves and one that asks.
 //!
-//! `cargo bench -p statehold-server --bench server`
+//! `cargo bench -p statehold-cli --bench server`
 //!
-//! `cargo bench -p statehold-server --bench server -- host_volumes_on_one_node` runs that part alone, and so do `fair`,
+//! `cargo bench -p statehold-cli --bench server -- host_volumes_on_one_node` runs that part alone, and so do `fair`,
 //! `held` and `load`.
 //!
 //! First single requests, one after the other; `json/list` is what rendering the list's answer costs

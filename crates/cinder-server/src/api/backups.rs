@@ -1,0 +1,108 @@
+//! Backups and their records.
+
+use axum::http::StatusCode;
+use serde_json::json;
+use statehold_cinder::{
+    Backup, BackupStub, BackupView, create_backup, delete_backup, export_backup, find_backup,
+    import_backup,
+    input::{self, BackupAction},
+    policy, reset_backup_status, restore_backup, update_backup,
+};
+use statehold_cinder::{Volume, parse_id};
+use statehold_store::{ReadView as _, Snapshot, WriteTxn};
+
+use crate::api::list::{Place, page_of_all};
+use crate::api::routes;
+use crate::api::routes::Route;
+use crate::request::{Answer, CinderRequest, Refusal};
+
+/// What there is.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::list("/v3/backups", list),
+    routes::write("POST", "/v3/backups", create),
+    routes::list("/v3/backups/detail", list_detail),
+    routes::write("POST", "/v3/backups/import_record", import),
+    routes::read("/v3/backups/{id}", show),
+    routes::write("PUT", "/v3/backups/{id}", update).since(9),
+    routes::write("DELETE", "/v3/backups/{id}", delete),
+    routes::write("POST", "/v3/backups/{id}/restore", restore),
+    routes::read("/v3/backups/{id}/export_record", export),
+    routes::write("POST", "/v3/backups/{id}/action", act),
+];
+
+const LIST: Place = Place { path: "backups", rows: "backups", links: Some("backups_links") };
+const DETAIL: Place = Place { path: "backups/detail", ..LIST };
+
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::BACKUP_GET_ALL)?;
+    page_of_all::<Backup, _>(view, call, call.query, LIST, |row| BackupStub::new(call.viewer, row))
+}
+
+fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::BACKUP_GET_ALL)?;
+    let show = |row| BackupView::new(call.viewer, view, row);
+    page_of_all::<Backup, _>(view, call, call.query, DETAIL, show)
+}
+
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let row = find_backup(view, call.cx.caller, call.id())?;
+    Answer::ok("backup", &BackupView::new(call.viewer, view, row))
+}
+
+fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let spec = input::backup_spec(call.body, call.cx.version)?;
+    create_backup(txn, &call.cx, call.new, spec)?;
+    stub(txn, call, &call.new.to_string(), StatusCode::ACCEPTED)
+}
+
+fn stub(
+    txn: &WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+    id: &str,
+    status: StatusCode,
+) -> Result<Answer, Refusal> {
+    let row = find_backup(txn, call.cx.caller, id)?;
+    Answer::named(status, "backup", &BackupStub::new(call.viewer, row))
+}
+
+fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let change = input::backup_change(call.body, call.cx.version)?;
+    update_backup(txn, &call.cx, call.id(), change)?;
+    stub(txn, call, call.id(), StatusCode::OK)
+}
+
+fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    delete_backup(txn, &call.cx, call.id(), false)?;
+    Ok(Answer::done(StatusCode::ACCEPTED))
+}
+
+fn restore(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let spec = input::restore_spec(call.body)?;
+    let volume = restore_backup(txn, &call.cx, call.id(), call.new, spec)?;
+    let name = txn.get::<Volume>(volume).and_then(|row| row.name.as_deref());
+    let said = json!({
+        "backup_id": parse_id(call.id()),
+        "volume_id": volume,
+        "volume_name": name,
+    });
+    Answer::named(StatusCode::ACCEPTED, "restore", &said)
+}
+
+fn export(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    Answer::ok("backup-record", &export_backup(view, &call.cx, call.id())?)
+}
+
+fn import(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let record = input::backup_record(call.body)?;
+    let id = import_backup(txn, &call.cx, &record)?;
+    stub(txn, call, &id.to_string(), StatusCode::CREATED)
+}
+
+fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let (cx, id) = (&call.cx, call.id());
+    match input::backup_action(call.body)? {
+        BackupAction::ResetStatus(status) => reset_backup_status(txn, cx, id, &status)?,
+        BackupAction::ForceDelete => delete_backup(txn, cx, id, true)?,
+    }
+    Ok(Answer::done(StatusCode::ACCEPTED))
+}

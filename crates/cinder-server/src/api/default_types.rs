@@ -1,0 +1,49 @@
+//! The types of volumes that projects make without naming one.
+
+use axum::http::StatusCode;
+use statehold_cinder::{
+    DefaultTypeView, default_types, find_default_type, input, policy, set_default_type,
+};
+use statehold_store::{ReadView, Snapshot, WriteTxn};
+
+use crate::api::list::selected;
+use crate::api::routes;
+use crate::api::routes::Route;
+use crate::request::{Answer, CinderRequest, Refusal};
+
+/// The version in which they came.
+const SINCE: u16 = 62;
+
+/// What there is. The project in the path is the one that a type is set for, not that of the token.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::list("/v3/default-types", list).since(SINCE).without_project(),
+    routes::read("/v3/default-types/{project}", show).since(SINCE).without_project(),
+    routes::write("PUT", "/v3/default-types/{project}", set).since(SINCE).without_project(),
+    routes::write("DELETE", "/v3/default-types/{project}", forget).since(SINCE).without_project(),
+];
+
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let rows = default_types(view, &call.cx)?.map(|row| DefaultTypeView::new(row));
+    Answer::ok("default_types", &selected(call, rows)?)
+}
+
+fn shown(view: &impl ReadView, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let row = find_default_type(view, &call.cx, call.segment("project"))?;
+    Answer::ok("default_type", &DefaultTypeView::new(row))
+}
+
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    shown(view, call)
+}
+
+fn set(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::DEFAULT_TYPE)?;
+    let name = input::default_type_name(call.body)?;
+    set_default_type(txn, &call.cx, call.segment("project"), Some(&name))?;
+    shown(txn, call)
+}
+
+fn forget(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    set_default_type(txn, &call.cx, call.segment("project"), None)?;
+    Ok(Answer::done(StatusCode::NO_CONTENT))
+}

@@ -1,0 +1,290 @@
+//! From a request to its handler, by the table of routes.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts,
+};
+use axum::response::IntoResponse;
+use parking_lot::Mutex;
+use percent_encoding::percent_decode_str;
+use statehold_cinder::{Caller, Context, Microversion, VersionError, Viewer};
+use statehold_store::WriteTxn;
+use uuid::Uuid;
+
+use crate::api::routes::{Found, PREFIX, Route, Run};
+use crate::api::versions;
+use crate::auth::Auth;
+use crate::monitor;
+use crate::request;
+use crate::request::{Answer, CinderRequest, Refusal};
+use crate::state::CinderState;
+use statehold_server_core::caller::CallerKey;
+use statehold_server_core::clock::now;
+use statehold_server_core::gzip::reply as compress;
+use statehold_server_core::observe::RouteOf;
+use statehold_server_core::observe::request as observe;
+use statehold_server_core::rejection::Rejection;
+use statehold_server_core::socket::Peer;
+use statehold_server_core::state::{Requester, ServerState};
+use statehold_server_core::turns::Urgency;
+use statehold_server_core::unsent::hold;
+
+const API_VERSION: HeaderName = HeaderName::from_static("openstack-api-version");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
+
+/// The largest body of a request.
+const BODY_MAX: usize = 114_688;
+
+/// The most rows of a page that is read without waiting for a turn: handing the thread's other tasks
+/// on would cost more.
+const SHORT_PAGE_ROWS: usize = 100;
+
+/// What is answered where nothing is.
+const NOWHERE: &str = r#"{"message":"The resource could not be found.<br /><br />\n\n\n","code":"404 Not Found","title":"Not Found"}"#;
+
+/// The service that answers requests.
+pub fn router(cloud: CinderState) -> Router {
+    Router::new()
+        .fallback(answer)
+        .layer(axum::middleware::from_fn_with_state(cloud.app().clone(), compress))
+        .layer(axum::middleware::from_fn_with_state(cloud.app().clone(), observe))
+        .with_state(cloud)
+}
+
+async fn answer(State(cloud): State<CinderState>, request: Request) -> Response<Body> {
+    let id = HeaderValue::try_from(format!("req-{}", Uuid::new_v4()));
+    let id = id.unwrap_or_else(|_| HeaderValue::from_static("req-0"));
+    let (head, body) = request.into_parts();
+    let base = cloud.app().site().base(&head.headers, cloud.address());
+    let mut reply = match (head.method.as_str(), head.uri.path()) {
+        ("GET" | "HEAD", "/") => {
+            let document = versions::document(StatusCode::MULTIPLE_CHOICES, &base);
+            spoken(document.into_response(), Microversion::MIN, &id)
+        }
+        ("GET" | "HEAD", "/v3") => moved(&base),
+        ("GET" | "HEAD", "/v3/") => {
+            let document = versions::document(StatusCode::OK, &base);
+            spoken(document.into_response(), Microversion::MIN, &id)
+        }
+        ("GET" | "HEAD", monitor::HEALTHCHECK) => monitor::healthcheck(&cloud, &head),
+        ("GET", monitor::METRICS) => monitor::metrics(&cloud, head, &base).await,
+        _ => routed(&cloud, head, body, &base, &id).await,
+    };
+    reply.headers_mut().insert(REQUEST_ID, id);
+    reply
+}
+
+fn moved(base: &str) -> Response<Body> {
+    let mut reply = StatusCode::FOUND.into_response();
+    let text = HeaderValue::from_static("text/plain; charset=utf8");
+    reply.headers_mut().insert(header::CONTENT_TYPE, text);
+    if let Ok(to) = HeaderValue::try_from(format!("{base}/v3/")) {
+        reply.headers_mut().insert(header::LOCATION, to);
+    }
+    reply
+}
+
+/// Gives a reply the headers that all have that come from a route.
+fn spoken(mut reply: Response<Body>, version: Microversion, id: &HeaderValue) -> Response<Body> {
+    said(&mut reply, &version.to_string());
+    request::mark(&mut reply, id);
+    reply
+}
+
+fn said(reply: &mut Response<Body>, version: &str) {
+    if let Ok(version) = HeaderValue::try_from(format!("volume {version}")) {
+        reply.headers_mut().insert(API_VERSION, version);
+    }
+    reply.headers_mut().insert(header::VARY, HeaderValue::from_static("OpenStack-API-Version"));
+}
+
+async fn routed(
+    cloud: &CinderState,
+    mut head: Parts,
+    body: Body,
+    base: &str,
+    id: &HeaderValue,
+) -> Response<Body> {
+    if !head.uri.path().starts_with(PREFIX) {
+        return nowhere();
+    }
+    let address = CallerKey::address(cloud.app().client(&head));
+    let caller = match cloud.auth().caller(&mut head, base, cloud.policy()).await {
+        Ok(caller) => caller,
+        Err(reply) => return reply,
+    };
+    // A name that no service checked is the client's choice, and must not give it another share.
+    let key = match cloud.auth() {
+        Auth::Open => address,
+        Auth::Keystone(_) => CallerKey::token(&caller.user),
+    };
+    cloud.app().note_present(key);
+    let app = cloud.app().of(Requester::new(key, head.extensions.remove::<Peer>()));
+    let found = Found::find(head.method.as_str(), head.uri.path(), &caller.project);
+    let Some(found) = found else {
+        return nowhere();
+    };
+    let asked = head.headers.get(API_VERSION);
+    // What isn't text asks for no version that there is.
+    let asked = asked.map(|value| value.to_str().unwrap_or_default());
+    let mut reply = match Microversion::negotiate(asked) {
+        Ok(version) => {
+            let answered =
+                run(cloud, &app, &head, body, base, id, (&caller, version, &found)).await;
+            let reads = !matches!(found.route.run, Run::Write(_));
+            let mut reply = hold(&app, answered.into_response(), reads);
+            reply.extensions_mut().insert(app.asker().clone());
+            spoken(reply, version, id)
+        }
+        Err(error) => {
+            let refused = match &error {
+                VersionError::Range { text } => Some(text.clone()),
+                _ => None,
+            };
+            let mut reply = Refusal::from(error).into_response();
+            if let Some(version) = refused {
+                said(&mut reply, &version);
+            }
+            request::mark(&mut reply, id);
+            reply
+        }
+    };
+    reply.extensions_mut().insert(RouteOf(found.route.path));
+    reply
+}
+
+fn nowhere() -> Response<Body> {
+    let mut reply = Response::new(Body::from(NOWHERE));
+    *reply.status_mut() = StatusCode::NOT_FOUND;
+    let json = HeaderValue::from_static(request::JSON);
+    reply.headers_mut().insert(header::CONTENT_TYPE, json);
+    reply
+}
+
+/// Runs what the table has: the version first, then the body, then the project, then the rest.
+async fn run(
+    cloud: &CinderState,
+    app: &ServerState,
+    head: &Parts,
+    body: Body,
+    base: &str,
+    id: &HeaderValue,
+    (caller, version, found): (&Caller, Microversion, &Found<'_>),
+) -> Result<Answer, Refusal> {
+    if !version.at_least(found.route.since) {
+        return Err(Refusal::later());
+    }
+    let body = match found.route.run {
+        Run::Write(_) => take(app, &head.headers, body).await?,
+        Run::Read(_) | Run::List(_) => Vec::new(),
+    };
+    if found.project.is_some_and(|project| *project != *caller.project) {
+        return Err(Refusal::bad("Malformed request url"));
+    }
+    let decode = |(name, text): &(&'static str, &str)| {
+        let decoded = percent_decode_str(text).decode_utf8();
+        decoded.map(|text| (*name, text.into_owned()))
+    };
+    let segments: Result<Vec<_>, _> = found.segments.iter().map(decode).collect();
+    let segments = segments.map_err(|_| Refusal::bad("The path is not UTF-8."))?;
+    let query = head.uri.query().unwrap_or_default();
+    let query: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let request_id = id.to_str().unwrap_or_default();
+    let meter = Mutex::new(app.meter());
+    let call = |now| CinderRequest {
+        cloud,
+        meter: &meter,
+        cx: Context { config: cloud.config(), caller, version, now, request_id },
+        viewer: Viewer { caller, version, base, project: found.project },
+        segments: &segments,
+        query: &query,
+        body: &body,
+        if_match: head.headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok()),
+        new: Uuid::new_v4(),
+        spare: Uuid::new_v4(),
+    };
+    match found.route.run {
+        Run::Read(read) => {
+            let answer = read(&cloud.app().store().snapshot(), &call(now()));
+            permitted(found.route, caller, answer)
+        }
+        Run::List(read) => {
+            let list = || {
+                let answer = read(&app.store().snapshot(), &call(now()));
+                let answer = permitted(found.route, caller, answer);
+                let mut meter = meter.lock();
+                meter.end();
+                app.asker().note_waited(&meter);
+                // A list that was cut off looks complete.
+                match meter.take_refusal() {
+                    Some(refusal) => Err(refusal.into()),
+                    None => answer,
+                }
+            };
+            if is_short(&query) {
+                return list();
+            }
+            let turn = app.turn(Urgency::Now).await?;
+            meter.lock().begin(Some(turn));
+            tokio::task::block_in_place(list)
+        }
+        Run::Write(write) => {
+            let written = app
+                .write(
+                    |txn: &mut WriteTxn<'_>, now| {
+                        let answer = write(txn, &call(now));
+                        permitted(found.route, caller, answer)
+                    },
+                    |_, answer| Ok(answer),
+                )
+                .await;
+            cloud.queued().notify_one();
+            Ok(written?.0)
+        }
+    }
+}
+
+/// Refuses the answer of a handler that did not ask the policy, on a route that is not open. Nothing of it is
+/// written: a handler that forgets grants nothing.
+fn permitted(
+    route: &Route,
+    caller: &Caller,
+    answer: Result<Answer, Refusal>,
+) -> Result<Answer, Refusal> {
+    if answer.is_ok() && !route.open && !caller.has_asked() {
+        tracing::error!(
+            path = route.path,
+            "an endpoint did not ask the policy: its answer is withheld"
+        );
+        return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "The policy was not asked."));
+    }
+    answer
+}
+
+/// Whether a list is a short page in the order in which rows were made, of which none is left out.
+fn is_short(query: &[(String, String)]) -> bool {
+    let limit = query.iter().rev().find(|(key, _)| key == "limit");
+    let limit = limit.and_then(|(_, limit)| limit.parse().ok());
+    limit.is_some_and(|limit: usize| limit <= SHORT_PAGE_ROWS)
+        && query.iter().all(|(key, _)| key == "limit" || key == "marker")
+}
+
+/// The body of a request, which has to be JSON and to say so.
+async fn take(app: &ServerState, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Refusal> {
+    const KINDS: [&str; 2] = [request::JSON, "application/vnd.openstack.volume+json"];
+    let expects_continue = headers.contains_key(header::EXPECT);
+    let body = app.body_within(BODY_MAX, body, expects_continue).await?;
+    if body.is_empty() {
+        return Ok(body);
+    }
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.unwrap_or_default();
+    let kind = kind.split_once(';').map_or(kind, |(kind, _)| kind).trim();
+    if KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
+        Ok(body)
+    } else {
+        Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Content-Type").into())
+    }
+}

@@ -1,0 +1,76 @@
+//! Snapshots of groups.
+
+use axum::http::StatusCode;
+use statehold_cinder::{
+    GroupApi, GroupSnapshot, GroupSnapshotStub, GroupSnapshotView, create_group_snapshot,
+    delete_group_snapshot, find_group_snapshot, input, policy, reset_group_snapshot_status,
+};
+use statehold_store::{Snapshot, WriteTxn};
+use uuid::Uuid;
+
+use crate::api::list::{Place, page_of};
+use crate::api::routes;
+use crate::api::routes::Route;
+use crate::request::{Answer, CinderRequest, Refusal};
+
+/// What there is.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::list("/v3/group_snapshots", list).since(14),
+    routes::write("POST", "/v3/group_snapshots", create).since(14),
+    routes::list("/v3/group_snapshots/detail", list_detail).since(14),
+    routes::read("/v3/group_snapshots/{id}", show).since(14),
+    routes::write("DELETE", "/v3/group_snapshots/{id}", delete).since(14),
+    routes::write("POST", "/v3/group_snapshots/{id}/action", act).since(14),
+];
+
+const LIST: Place =
+    Place { path: "group_snapshots", rows: "group_snapshots", links: Some("group_snapshot_links") };
+const DETAIL: Place = Place { path: "group_snapshots/detail", ..LIST };
+
+/// From this version on lists have pages, orders and filters.
+const PAGES_SINCE: u16 = 29;
+
+const API: GroupApi = GroupApi::Groups;
+
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::GROUP_SNAPSHOT_GET_ALL)?;
+    let visible = |row: &GroupSnapshot| API.lists(view, row.group_type_id);
+    let show = GroupSnapshotStub::new;
+    page_of::<GroupSnapshot, _>(view, call, &parameters(call), LIST, visible, show)
+}
+
+fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::GROUP_SNAPSHOT_GET_ALL)?;
+    let visible = |row: &GroupSnapshot| API.lists(view, row.group_type_id);
+    let show = |row| GroupSnapshotView::new(call.viewer, row);
+    page_of::<GroupSnapshot, _>(view, call, &parameters(call), DETAIL, visible, show)
+}
+
+fn parameters(call: &CinderRequest<'_>) -> Vec<(String, String)> {
+    let pages = call.cx.version.at_least(PAGES_SINCE);
+    let taken = call.query.iter().filter(|(key, _)| pages || key == "all_tenants");
+    taken.cloned().collect()
+}
+
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let row = find_group_snapshot(view, &call.cx, API, call.id())?;
+    Answer::ok("group_snapshot", &GroupSnapshotView::new(call.viewer, row))
+}
+
+fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let spec = input::group_snapshot_spec(call.body)?;
+    create_group_snapshot(txn, &call.cx, API, call.new, &spec, Uuid::new_v4)?;
+    let row = find_group_snapshot(txn, &call.cx, API, &call.new.to_string())?;
+    Answer::named(StatusCode::ACCEPTED, "group_snapshot", &GroupSnapshotStub::created(row))
+}
+
+fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    delete_group_snapshot(txn, &call.cx, API, call.id())?;
+    Ok(Answer::empty(StatusCode::ACCEPTED))
+}
+
+fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let status = input::group_snapshot_action(call.body)?;
+    reset_group_snapshot_status(txn, &call.cx, call.id(), &status)?;
+    Ok(Answer::empty(StatusCode::ACCEPTED))
+}

@@ -1,0 +1,94 @@
+//! Groups of volumes.
+
+use axum::http::StatusCode;
+use statehold_cinder::{
+    Group, GroupApi, GroupStub, GroupView, change_replication, create_group, create_group_from,
+    delete_group, find_group,
+    input::{self, GroupAction},
+    policy, replication_targets, reset_group_status, update_group,
+};
+use statehold_store::{Snapshot, WriteTxn};
+use uuid::Uuid;
+
+use crate::api::list::{Place, page_of};
+use crate::api::routes;
+use crate::api::routes::Route;
+use crate::request::{Answer, CinderRequest, Refusal};
+
+/// What there is.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::list("/v3/groups", list).since(13),
+    routes::write("POST", "/v3/groups", create).since(13),
+    routes::list("/v3/groups/detail", list_detail).since(13),
+    routes::write("POST", "/v3/groups/action", create_from).since(13),
+    routes::list("/v3/groups/{id}", show).since(13),
+    routes::write("PUT", "/v3/groups/{id}", update).since(13),
+    routes::write("POST", "/v3/groups/{id}/action", act).since(13),
+];
+
+const LIST: Place = Place { path: "groups", rows: "groups", links: Some("group_links") };
+const DETAIL: Place = Place { path: "groups/detail", ..LIST };
+
+/// The parameter that asks for the volumes of groups.
+const LIST_VOLUME: &str = "list_volume";
+
+const API: GroupApi = GroupApi::Groups;
+
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::GROUP_GET_ALL)?;
+    let visible = |row: &Group| API.lists(view, row.group_type_id);
+    page_of::<Group, _>(view, call, &parameters(call), LIST, visible, GroupStub::new)
+}
+
+fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::GROUP_GET_ALL)?;
+    let visible = |row: &Group| API.lists(view, row.group_type_id);
+    let volumes = call.flag(LIST_VOLUME)?;
+    let show = |row| GroupView::new(view, call.viewer, row, volumes);
+    page_of::<Group, _>(view, call, &parameters(call), DETAIL, visible, show)
+}
+
+/// What lists are filtered by.
+fn parameters(call: &CinderRequest<'_>) -> Vec<(String, String)> {
+    call.query.iter().filter(|(key, _)| key != LIST_VOLUME).cloned().collect()
+}
+
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let row = find_group(view, &call.cx, API, call.id())?;
+    let volumes = call.flag(LIST_VOLUME)?;
+    Answer::ok("group", &GroupView::new(view, call.viewer, row, volumes))
+}
+
+fn created(txn: &WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let row = find_group(txn, &call.cx, API, &call.new.to_string())?;
+    Answer::named(StatusCode::ACCEPTED, "group", &GroupStub::new(row))
+}
+
+fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    create_group(txn, &call.cx, API, call.new, input::group_spec(call.body)?)?;
+    created(txn, call)
+}
+
+fn create_from(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let spec = input::group_source_spec(call.body, call.cx.version)?;
+    create_group_from(txn, &call.cx, API, call.new, spec, Uuid::new_v4)?;
+    created(txn, call)
+}
+
+fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    update_group(txn, &call.cx, API, call.id(), input::group_change(call.body)?)?;
+    Ok(Answer::empty(StatusCode::ACCEPTED))
+}
+
+fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let (cx, id) = (&call.cx, call.id());
+    match input::group_action(call.body)? {
+        GroupAction::Delete { delete_volumes } => delete_group(txn, cx, API, id, delete_volumes)?,
+        GroupAction::ResetStatus(status) => reset_group_status(txn, cx, id, &status)?,
+        GroupAction::Replicate(what) => change_replication(txn, cx, id, what)?,
+        GroupAction::ReplicationTargets => {
+            return Answer::ok("replication_targets", &replication_targets(txn, cx, id)?);
+        }
+    }
+    Ok(Answer::empty(StatusCode::ACCEPTED))
+}

@@ -1,0 +1,207 @@
+//! Taking over what a back end has already, and lists of it.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use statehold_cinder::{
+    Error, Microversion, Rule, SnapshotView, Viewer, Volume, VolumeView, find_snapshot,
+    find_volume, input, manage_snapshot, manage_volume, named_host, parse_id, policy,
+};
+use statehold_store::{ReadView, Snapshot, WriteTxn};
+
+use crate::api::list::{expression, passing};
+use crate::api::routes;
+use crate::api::routes::Route;
+use crate::backend::driver::Held;
+use crate::request::{Answer, CinderRequest, Refusal};
+
+/// What there is: each under its name, and under that of older clients.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::list("/v3/manageable_volumes", volumes).since(8),
+    routes::list("/v3/manageable_volumes/detail", volumes_detail).since(8),
+    routes::write("POST", "/v3/manageable_volumes", take_volume).since(8),
+    routes::list("/v3/os-volume-manage", volumes),
+    routes::list("/v3/os-volume-manage/detail", volumes_detail),
+    routes::write("POST", "/v3/os-volume-manage", take_volume),
+    routes::list("/v3/manageable_snapshots", snapshots).since(8),
+    routes::list("/v3/manageable_snapshots/detail", snapshots_detail).since(8),
+    routes::write("POST", "/v3/manageable_snapshots", take_snapshot).since(8),
+    routes::list("/v3/os-snapshot-manage", snapshots),
+    routes::list("/v3/os-snapshot-manage/detail", snapshots_detail),
+    routes::write("POST", "/v3/os-snapshot-manage", take_snapshot),
+];
+
+/// The most that a page has.
+const PAGE_MAX: usize = 1000;
+
+/// From this version on a cluster may be named in place of a back end.
+const CLUSTER_SINCE: u16 = 17;
+
+fn take_volume(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let spec = input::manage_volume_spec(call.body, call.cx.version)?;
+    let is_up = |host: &str| call.cloud.backends().is_host(host);
+    manage_volume(txn, &call.cx, call.new, spec, is_up)?;
+    let row = find_volume(txn, call.cx.caller, &call.new.to_string())?;
+    // Clients get the members of the first version, whatever they speak.
+    let viewer = Viewer { version: Microversion::MIN, ..call.viewer };
+    Answer::named(StatusCode::ACCEPTED, "volume", &VolumeView::created(txn, viewer, row))
+}
+
+fn take_snapshot(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let spec = input::manage_snapshot_spec(call.body)?;
+    manage_snapshot(txn, &call.cx, call.new, spec)?;
+    let row = find_snapshot(txn, call.cx.caller, &call.new.to_string())?;
+    Answer::named(StatusCode::ACCEPTED, "snapshot", &SnapshotView::written(call.viewer, row))
+}
+
+fn volumes(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    Listing::VOLUMES.answer(view, call, false)
+}
+
+fn volumes_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    Listing::VOLUMES.answer(view, call, true)
+}
+
+fn snapshots(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    Listing::SNAPSHOTS.answer(view, call, false)
+}
+
+fn snapshots_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    Listing::SNAPSHOTS.answer(view, call, true)
+}
+
+/// One of the two lists.
+struct Listing {
+    rule: Rule,
+    rows: &'static str,
+    /// The name of a file that is managed begins so, and its ID follows.
+    own: &'static str,
+    /// What other names begin with that are not of this list.
+    others: &'static str,
+}
+
+impl Listing {
+    const VOLUMES: Self = Self {
+        rule: policy::VOLUME_LIST_MANAGEABLE,
+        rows: "manageable-volumes",
+        own: "volume-",
+        others: "snapshot-",
+    };
+    const SNAPSHOTS: Self = Self {
+        rule: policy::SNAPSHOT_LIST_MANAGEABLE,
+        rows: "manageable-snapshots",
+        own: "snapshot-",
+        others: "volume-",
+    };
+
+    fn answer(
+        &self,
+        view: &Snapshot,
+        call: &CinderRequest<'_>,
+        detail: bool,
+    ) -> Result<Answer, Refusal> {
+        call.cx.caller.check(self.rule)?;
+        let cluster = call.parameter("cluster");
+        let cluster = cluster.filter(|_| call.cx.version.at_least(CLUSTER_SINCE));
+        let host = named_host(call.parameter("host").map(Into::into), cluster.map(Into::into))?;
+        let backends = call.cloud.backends();
+        let Some(backend) = backends.of(&host).filter(|_| backends.is_up(&host)) else {
+            return Err(Refusal::bad(&format!("Host '{host}' not found")));
+        };
+        let files = backend.driver.files().map_err(|error| {
+            tracing::error!(%error, %host, "can't list what a back end has");
+            let text = "The back end could not be asked.";
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text)
+        })?;
+        let filter = expression::<Value>(call, call.parameter("filter"))?;
+        let files = files.into_iter().filter(|held| !held.name.starts_with(self.others));
+        let mut passes = passing(call, filter.as_ref());
+        let mut found = Vec::new();
+        for held in files {
+            if passes(&self.show(view, &held, detail))? {
+                found.push(held);
+            }
+        }
+        let rows: Vec<Value> =
+            paged(call, found)?.iter().map(|held| self.show(view, held, detail)).collect();
+        Answer::ok(self.rows, &rows)
+    }
+
+    fn show(&self, view: &impl ReadView, held: &Held, detail: bool) -> Value {
+        let id = held.name.strip_prefix(self.own).and_then(parse_id);
+        let of_volumes = self.own == Self::VOLUMES.own;
+        let snapshot = id.and_then(|id| view.get::<statehold_cinder::Snapshot>(id));
+        let managed = id.filter(|id| {
+            if of_volumes { view.get::<Volume>(*id).is_some() } else { snapshot.is_some() }
+        });
+        let mut row = json!({
+            "reference": { "source-name": held.name },
+            "size": held.gib,
+            "safe_to_manage": managed.is_none(),
+        });
+        let Some(members) = row.as_object_mut() else { return row };
+        if !of_volumes {
+            let source = snapshot.map(|row| format!("volume-{}", row.volume_id));
+            let source = json!({ "source-name": source.unwrap_or_default() });
+            members.insert("source_reference".to_owned(), source);
+        }
+        if detail {
+            let reason = managed.map(|_| "already managed");
+            members.insert("reason_not_safe".to_owned(), json!(reason));
+            members.insert("cinder_id".to_owned(), json!(managed));
+            members.insert("extra_info".to_owned(), Value::Null);
+        }
+        row
+    }
+}
+
+/// The page that is asked for: sorted by reference or size, the largest first unless said otherwise.
+fn paged(call: &CinderRequest<'_>, mut files: Vec<Held>) -> Result<Vec<Held>, Refusal> {
+    let number = |name, default| match call.parameter(name) {
+        None => Ok(default),
+        Some(text) => text.parse::<usize>().map_err(|_| {
+            Refusal::from(Error::Input(format!("{name} param must be an integer").into()))
+        }),
+    };
+    let limit = number("limit", PAGE_MAX)?.min(PAGE_MAX);
+    let offset = number("offset", 0)?;
+    let sort = call.parameter("sort").or_else(|| call.parameter("sort_key"));
+    let sort = sort.unwrap_or("reference");
+    let (key, direction) = sort.split_once(':').unwrap_or((sort, ""));
+    let direction = match direction {
+        "" => call.parameter("sort_dir").unwrap_or("desc"),
+        direction => direction,
+    };
+    match key {
+        "reference" => files.sort_by(|one, other| one.name.cmp(&other.name)),
+        "size" => {
+            files.sort_by(|one, other| (one.gib, &one.name).cmp(&(other.gib, &other.name)));
+        }
+        _ => {
+            let text = format!("Invalid sort keys passed: {key}");
+            return Err(Error::Input(text.into()).into());
+        }
+    }
+    match direction {
+        "asc" => {}
+        "desc" => files.reverse(),
+        _ => {
+            let text = "Unknown sort direction, must be 'desc' or 'asc'.";
+            return Err(Error::Input(text.into()).into());
+        }
+    }
+    if let Some(marker) = call.parameter("marker") {
+        let at = files.iter().position(|held| is_marker(held, marker));
+        let Some(at) = at else {
+            return Err(Error::Input(format!("marker not found: {marker}").into()).into());
+        };
+        files.drain(..=at);
+    }
+    Ok(files.into_iter().skip(offset).take(limit).collect())
+}
+
+/// Clients send the name, or the reference that they were shown.
+fn is_marker(held: &Held, marker: &str) -> bool {
+    held.name == marker
+        || serde_json::from_str::<Value>(&marker.replace('\'', "\""))
+            .is_ok_and(|shown| shown["source-name"] == *held.name)
+}

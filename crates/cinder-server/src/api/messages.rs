@@ -1,0 +1,41 @@
+//! Messages: what users are told about work that failed.
+
+use axum::http::StatusCode;
+use statehold_cinder::{Message, MessageView, delete_message, find_message};
+use statehold_store::{Snapshot, WriteTxn};
+
+use crate::api::list::{Place, page_of_all};
+use crate::api::routes;
+use crate::api::routes::Route;
+use crate::request::{Answer, CinderRequest, Refusal};
+
+/// What there is.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::list("/v3/messages", list).since(3),
+    routes::read("/v3/messages/{id}", show).since(3),
+    routes::write("DELETE", "/v3/messages/{id}", delete).since(3),
+];
+
+/// From this version on there are pages, orders and filters.
+const PAGES_SINCE: u16 = 5;
+
+const LIST: Place = Place { path: "messages", rows: "messages", links: Some("messages_links") };
+
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let pages = call.cx.version.at_least(PAGES_SINCE);
+    let (parameters, place) =
+        if pages { (call.query, LIST) } else { (&[][..], Place { links: None, ..LIST }) };
+    page_of_all::<Message, _>(view, call, parameters, place, |row| {
+        MessageView::new(call.viewer, row)
+    })
+}
+
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let row = find_message(view, &call.cx, call.id())?;
+    Answer::ok("message", &MessageView::new(call.viewer, row))
+}
+
+fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    delete_message(txn, &call.cx, call.id())?;
+    Ok(Answer::empty(StatusCode::NO_CONTENT))
+}

@@ -1,0 +1,132 @@
+//! What back ends have and can do: pools for schedulers, capabilities for operators.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use statehold_cinder::{Error, HostUsage, Missing, VolumeType, find_type, policy, timestamp};
+use statehold_store::{ReadView, Snapshot};
+
+use crate::api::list::selected;
+use crate::api::routes;
+use crate::api::routes::Route;
+use crate::backend::scheduler::{Backend, OVERSUBSCRIPTION};
+use crate::request::{Answer, CinderRequest, Refusal};
+
+/// What there is.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::list("/v3/scheduler-stats/get_pools", list),
+    routes::read("/v3/capabilities/{host}", capabilities),
+];
+
+/// From this version on pools are filtered by name.
+const FILTER_SINCE: u16 = 28;
+
+/// From this version on pools are filtered by the type of volumes that they take.
+const TYPE_SINCE: u16 = 35;
+
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let version = call.cx.version;
+    call.cx.caller.check(policy::POOLS)?;
+    let detail = call.flag("detail")?;
+    let known = |key: &str| matches!(key, "detail" | "name" | "volume_type" | "filter");
+    let unknown: Vec<&str> =
+        call.query.iter().map(|(key, _)| key.as_str()).filter(|key| !known(key)).collect();
+    if version.at_least(FILTER_SINCE) && !unknown.is_empty() {
+        let text = format!("Invalid filters {} are found in query options.", unknown.join(","));
+        return Err(Refusal::bad(&text));
+    }
+    let name = call.parameter("name").filter(|_| version.at_least(FILTER_SINCE));
+    let named = call.parameter("volume_type").filter(|_| version.at_least(TYPE_SINCE));
+    let volume_type: Option<&VolumeType> = match named {
+        None => None,
+        Some(text) => Some(find_type(view, call.cx.caller, text)?),
+    };
+    let pools = call
+        .cloud
+        .backends()
+        .all()
+        .filter(|backend| name.is_none_or(|name| name == backend.host()))
+        .filter(|backend| volume_type.is_none_or(|own| backend.fits(own)))
+        .map(|backend| {
+            if detail {
+                let capabilities = of_pool(view, call.cx.now, backend);
+                json!({"name": backend.host(), "capabilities": capabilities})
+            } else {
+                json!({"name": backend.host()})
+            }
+        });
+    Answer::ok("pools", &selected(call, pools)?)
+}
+
+/// A count of bytes in GiB, with two decimals.
+fn gib(bytes: u64) -> f64 {
+    let hundredths = (u128::from(bytes) * 100) >> 30;
+    let hundredths = u32::try_from(hundredths).unwrap_or(u32::MAX);
+    f64::from(hundredths) / 100.0
+}
+
+/// What a back end has and can do. Files with holes take only the room that was written to.
+pub(crate) fn of_pool(view: &impl ReadView, now: i64, backend: &Backend) -> Value {
+    let usage = HostUsage::total(view, backend.service_host());
+    let (free, total) = match backend.driver.room() {
+        Ok(room) => (json!(gib(room.free)), json!(gib(room.total))),
+        Err(error) => {
+            let place = backend.driver.place().display();
+            tracing::error!(%error, %place, "can't tell how much room there is");
+            (json!("unknown"), json!("unknown"))
+        }
+    };
+    json!({
+        "pool_name": backend.name(),
+        "volume_backend_name": backend.name(),
+        "total_capacity_gb": total,
+        "free_capacity_gb": free,
+        "reserved_percentage": 0,
+        "allocated_capacity_gb": usage.volume_gib,
+        "provisioned_capacity_gb": usage.volume_gib + usage.snapshot_gib,
+        "max_over_subscription_ratio": f64::from(OVERSUBSCRIPTION),
+        "location_info": format!("{}:{}", backend.protocol(), backend.driver.place().display()),
+        "storage_protocol": backend.protocol(),
+        "vendor_name": "Statehold",
+        "driver_version": env!("CARGO_PKG_VERSION"),
+        "QoS_support": false,
+        "multiattach": true,
+        "thin_provisioning_support": true,
+        "thick_provisioning_support": false,
+        "consistent_group_snapshot_enabled": false,
+        "online_extend_support": true,
+        "timestamp": timestamp(now),
+        "filter_function": null,
+        "goodness_function": null,
+    })
+}
+
+fn capabilities(_: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::CAPABILITIES)?;
+    let host = call.segment("host");
+    let backend =
+        call.cloud.backends().all().find(|own| own.service_host() == host || own.host() == host);
+    let backend = backend.ok_or_else(|| Error::from(Missing::ServiceOf(host.into())))?;
+    let property = |title: &str, description: &str| json!({"title": title, "description": description, "type": "boolean"});
+    let none: [Value; 0] = [];
+    Answer::json(
+        StatusCode::OK,
+        &json!({
+            "namespace": format!("OS::Storage::Capabilities::{host}"),
+            "vendor_name": "Statehold",
+            "volume_backend_name": backend.name(),
+            "pool_name": null,
+            "driver_version": env!("CARGO_PKG_VERSION"),
+            "storage_protocol": backend.protocol(),
+            "display_name": null,
+            "description": null,
+            "visibility": null,
+            "replication_targets": none,
+            "properties": {
+                "thin_provisioning": property("Thin Provisioning", "Sets thin provisioning."),
+                "compression": property("Compression", "Enables compression."),
+                "qos": property("QoS", "Enables QoS."),
+                "replication_enabled": property("Replication", "Enables replication."),
+            },
+        }),
+    )
+}

@@ -1,0 +1,67 @@
+//! Quotas and limits.
+
+use axum::http::StatusCode;
+use statehold_cinder::{LimitsView, QuotaSet, policy, reset_quotas, set_class_quotas, set_quotas};
+use statehold_store::{Snapshot, WriteTxn};
+
+use crate::api::routes;
+use crate::api::routes::Route;
+use crate::request::{Answer, CinderRequest, Refusal};
+
+/// What there is.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::list("/v3/os-quota-sets/{project}", show),
+    routes::write("PUT", "/v3/os-quota-sets/{project}", update),
+    routes::write("DELETE", "/v3/os-quota-sets/{project}", reset),
+    routes::read("/v3/os-quota-sets/{project}/defaults", defaults),
+    routes::read("/v3/os-quota-class-sets/{class}", show_class),
+    routes::write("PUT", "/v3/os-quota-class-sets/{class}", update_class),
+    routes::list("/v3/limits", limits),
+];
+
+/// From this version on admins may ask for the limits of another project.
+const OF_PROJECT_SINCE: u16 = 39;
+
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let (cx, project) = (&call.cx, call.segment("project"));
+    let usage = call.flag("usage")?;
+    Answer::ok("quota_set", &QuotaSet::of_project(view, cx.config, cx.caller, project, usage)?)
+}
+
+fn defaults(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let (cx, project) = (&call.cx, call.segment("project"));
+    Answer::ok("quota_set", &QuotaSet::defaults(view, cx.config, cx.caller, project)?)
+}
+
+fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let (cx, project) = (&call.cx, call.segment("project"));
+    set_quotas(txn, cx.config, cx.caller, project, call.body)?;
+    let set = QuotaSet::of_project(txn, cx.config, cx.caller, project, false)?;
+    Answer::ok("quota_set", &set.without_id())
+}
+
+fn reset(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    reset_quotas(txn, call.cx.caller, call.segment("project"))?;
+    Ok(Answer::done(StatusCode::OK))
+}
+
+fn show_class(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let (cx, class) = (&call.cx, call.segment("class"));
+    Answer::ok("quota_class_set", &QuotaSet::of_class(view, cx.config, cx.caller, class)?)
+}
+
+fn update_class(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let (cx, class) = (&call.cx, call.segment("class"));
+    set_class_quotas(txn, cx.caller, class, call.body)?;
+    let set = QuotaSet::of_class(txn, cx.config, cx.caller, class)?;
+    Answer::ok("quota_class_set", &set.without_id())
+}
+
+fn limits(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let cx = &call.cx;
+    cx.caller.check(policy::LIMITS)?;
+    let other = call.parameter("project_id").or_else(|| call.parameter("tenant_id"));
+    let asks = cx.caller.is_admin() && cx.version.at_least(OF_PROJECT_SINCE);
+    let project = other.filter(|_| asks).unwrap_or(&cx.caller.project);
+    Answer::ok("limits", &LimitsView::new(view, cx.config, project))
+}

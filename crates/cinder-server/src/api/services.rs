@@ -1,0 +1,247 @@
+//! Services, the hosts that they are on, and the zones that they make.
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use statehold_cinder::{
+    Error, HostUsage, HostView, Missing, Service, ServiceView, disable_service, enable_service,
+    failover_service, find_service, freeze_service, host_usage,
+    input::{self, ServiceRequest},
+    policy, services, settle_stuck, zones,
+};
+use statehold_store::{ReadView, Snapshot, WriteTxn};
+
+use crate::api::list::selected;
+use crate::api::routes;
+use crate::api::routes::Route;
+use crate::request::{Answer, CinderRequest, Refusal};
+use crate::state::CinderState;
+use statehold_server_core::logging;
+
+/// What there is.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::read("/v3/os-services", list),
+    routes::write("PUT", "/v3/os-services/{action}", act),
+    routes::read("/v3/os-hosts", list_hosts),
+    routes::list("/v3/os-hosts/{host}", show_host),
+    routes::write("PUT", "/v3/os-hosts/{host}", change_host),
+    routes::read("/v3/os-availability-zone", list_zones).open(),
+    routes::write("POST", "/v3/workers/cleanup", cleanup).since(24),
+    routes::read("/v3/clusters", list_clusters).since(7),
+    routes::read("/v3/clusters/detail", list_clusters).since(7),
+    routes::read("/v3/clusters/{name}", show_cluster).since(7),
+    routes::write("PUT", "/v3/clusters/{action}", change_cluster).since(7),
+];
+
+/// The binary that answers requests, which is no service.
+const API: &str = "cinder-api";
+
+/// What clusters may be filtered by.
+const CLUSTER_FILTERS: [&str; 8] = [
+    "name",
+    "binary",
+    "is_up",
+    "disabled",
+    "num_hosts",
+    "num_down_hosts",
+    "replication_status",
+    "frozen",
+];
+
+/// Whether a service is this server's.
+fn is_up(cloud: &CinderState, row: &Service) -> bool {
+    if row.is_backend() {
+        cloud.backends().has_service(&row.host)
+    } else {
+        *row.host == *cloud.backends().machine()
+    }
+}
+
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::SERVICE_GET_ALL)?;
+    let rows = services(view, call.parameter("host"), call.parameter("binary"))
+        .map(|row| ServiceView::new(call.viewer, row, is_up(call.cloud, row), call.cx.now));
+    Answer::ok("services", &selected(call, rows)?)
+}
+
+fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let (cx, action) = (&call.cx, call.segment("action"));
+    cx.caller.check(policy::SERVICE_UPDATE)?;
+    let request = input::service_request(action, call.body, cx.version)?;
+    match action {
+        "enable" => enable_service(txn, cx, request.host()?, request.binary()?)?,
+        "disable" => disable_service(txn, cx, request.host()?, request.binary()?, None)?,
+        "disable-log-reason" => {
+            let reason = request.disabled_reason.clone();
+            disable_service(txn, cx, request.host()?, request.binary()?, reason)?;
+        }
+        "freeze" | "thaw" => {
+            let host = request.host_or_cluster(cx.version)?;
+            freeze_service(txn, cx, host, action == "freeze")?;
+            return Ok(Answer::done(StatusCode::OK));
+        }
+        "failover_host" => failover_service(txn, cx, request.host()?)?,
+        "failover" => failover_service(txn, cx, request.host_or_cluster(cx.version)?)?,
+        "get-log" => return log_levels(txn, call, &request),
+        "set-log" => return set_log_level(&request),
+        _ => return Err(Error::Input("Unknown action".into()).into()),
+    }
+    let row = find_service(txn, request.host()?, request.binary()?)?;
+    let mut body = json!({
+        "disabled": row.disabled,
+        "host": row.host,
+        "service": request.service.as_deref().unwrap_or_default(),
+        "binary": request.binary.as_deref().unwrap_or_default(),
+        "status": row.status(),
+    });
+    if let (true, Some(members)) = (action == "disable-log-reason", body.as_object_mut()) {
+        members.insert("disabled_reason".into(), json!(row.disabled_reason));
+    }
+    Answer::json(StatusCode::OK, &body)
+}
+
+/// How much is logged: one level for the whole program, whichever service is asked.
+fn log_levels(
+    view: &impl ReadView,
+    call: &CinderRequest<'_>,
+    request: &ServiceRequest,
+) -> Result<Answer, Refusal> {
+    let prefix = request.prefix.as_deref().unwrap_or_default();
+    let mut levels = BTreeMap::new();
+    if logging::is_of(prefix) {
+        levels.insert(logging::PREFIX, logging::level());
+    }
+    let asked = request.binary.as_deref().filter(|binary| !binary.is_empty() && *binary != "*");
+    let machine = call.cloud.backends().machine();
+    let entry =
+        |host: &str, binary: &str| json!({"host": host, "binary": binary, "levels": levels});
+    let mut entries: Vec<Value> = Vec::new();
+    if asked.is_none_or(|binary| binary == API) {
+        entries.push(entry(machine, API));
+    }
+    let own = services(view, None, asked).filter(|row| is_up(call.cloud, row));
+    entries.extend(own.map(|row| entry(&row.host, &row.binary)));
+    Answer::ok("log_levels", &entries)
+}
+
+fn set_log_level(request: &ServiceRequest) -> Result<Answer, Refusal> {
+    let level = request.level.as_deref().unwrap_or_default();
+    let parsed = logging::parse(level);
+    let parsed =
+        parsed.ok_or_else(|| Error::Input(format!("{level} is not a valid log level.").into()))?;
+    // Nothing else logs under another prefix.
+    if logging::is_of(request.prefix.as_deref().unwrap_or_default()) {
+        logging::set(parsed);
+    }
+    Ok(Answer::empty(StatusCode::ACCEPTED))
+}
+
+fn list_hosts(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::HOSTS)?;
+    let rows = services(view, None, None)
+        .map(|row| HostView::new(row, is_up(call.cloud, row), call.cx.now));
+    Answer::ok("hosts", &selected(call, rows)?)
+}
+
+fn show_host(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let host = call.segment("host");
+    let usage = host_usage(view, &call.cx, host)?;
+    let resource = |project: &str, usage: HostUsage| {
+        json!({"resource": {
+            "host": host,
+            "project": project,
+            "volume_count": usage.volumes.to_string(),
+            "total_volume_gb": usage.volume_gib.to_string(),
+            "snapshot_count": usage.snapshots.to_string(),
+            "total_snapshot_gb": usage.snapshot_gib.to_string(),
+        }})
+    };
+    let total = HostUsage::total(view, host);
+    let mut all = vec![resource("(total)", total)];
+    all.extend(usage.iter().map(|(project, usage)| resource(project, *usage)));
+    Answer::ok("host", &all)
+}
+
+fn change_host(_: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::HOSTS)?;
+    let text = "Hosts can not be changed; enable and disable services instead.";
+    Err(Refusal::by_caller(StatusCode::NOT_IMPLEMENTED, text))
+}
+
+fn list_zones(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let zones = zones(view, call.cx.config, |host| call.cloud.backends().has_service(host));
+    let zones: Vec<Value> = zones
+        .iter()
+        .map(|(name, there)| json!({"zoneName": name, "zoneState": {"available": there}}))
+        .collect();
+    Answer::ok("availabilityZoneInfo", &zones)
+}
+
+/// Settles what is under way without anybody working on it.
+fn cleanup(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::WORKERS_CLEANUP)?;
+    let request = input::cleanup_request(call.body)?;
+    let named = request.host.as_deref();
+    let all: Vec<Service> = services(txn, named, Some(Service::VOLUME))
+        .filter(|row| request.binary.as_deref().is_none_or(|binary| binary == &*row.binary))
+        .filter(|row| request.disabled.is_none_or(|disabled| disabled == row.disabled))
+        .filter(|row| request.is_up.is_none_or(|up| up == is_up(call.cloud, row)))
+        .filter(|_| request.cluster.is_none())
+        .map(|row| Service::clone(row))
+        .collect();
+    // What is on no back end yet is meant unless some are named.
+    let includes = |host: Option<&str>| match host {
+        Some(host) => all.iter().any(|row| *row.host == *host),
+        None => named.is_none(),
+    };
+    let settled = settle_stuck(txn, &call.cx, &request.filter, includes)?;
+    let of = |up: bool| -> Vec<Value> {
+        all.iter()
+            .filter(|row| settled.contains(&row.host) && is_up(call.cloud, row) == up)
+            .map(|row| {
+                let (id, host, binary) = (row.id, &row.host, &row.binary);
+                json!({"id": id, "host": host, "binary": binary, "cluster_name": null})
+            })
+            .collect()
+    };
+    let body = json!({"cleaning": of(true), "unavailable": of(false)});
+    Answer::json(StatusCode::ACCEPTED, &body)
+}
+
+fn list_clusters(_: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::CLUSTER_GET_ALL)?;
+    let unknown: Vec<&str> = call
+        .query
+        .iter()
+        .map(|(key, _)| key.as_str())
+        .filter(|key| !CLUSTER_FILTERS.contains(key) && *key != "active_backend_id")
+        .collect();
+    if !unknown.is_empty() {
+        let text = format!("Invalid filter keys: {}", unknown.join(", "));
+        return Err(Error::Input(text.into()).into());
+    }
+    let none: [Value; 0] = [];
+    Answer::ok("clusters", &none)
+}
+
+fn no_cluster(binary: Option<&str>, name: &str) -> Refusal {
+    let (binary, name) = (binary.unwrap_or(Service::VOLUME).into(), name.into());
+    Error::from(Missing::Cluster { binary, name }).into()
+}
+
+fn show_cluster(_: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::CLUSTER_GET)?;
+    Err(no_cluster(call.parameter("binary"), call.segment("name")))
+}
+
+fn change_cluster(_: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::CLUSTER_UPDATE)?;
+    let enable = match call.segment("action") {
+        "enable" => true,
+        "disable" => false,
+        _ => return Err(Refusal::later()),
+    };
+    let (name, binary) = input::cluster_request(enable, call.body)?;
+    Err(no_cluster(binary.as_deref(), &name))
+}

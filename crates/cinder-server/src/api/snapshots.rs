@@ -1,0 +1,134 @@
+//! Snapshots, their metadata and their actions.
+
+use axum::http::StatusCode;
+use serde_json::json;
+use statehold_cinder::{
+    SnapshotStub, SnapshotView, create_snapshot, delete_snapshot, delete_snapshot_metadata,
+    find_snapshot,
+    input::{self, SnapshotAction},
+    policy, report_snapshot_status, reset_snapshot_status, set_snapshot_metadata,
+    snapshot_metadata_item, unmanage_snapshot, update_snapshot,
+};
+use statehold_store::{Snapshot, WriteTxn};
+
+use crate::api::list::{Place, page_of_all};
+use crate::api::routes;
+use crate::api::routes::Route;
+use crate::request::{Answer, CinderRequest, Refusal};
+
+/// What there is.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::list("/v3/snapshots", list),
+    routes::write("POST", "/v3/snapshots", create),
+    routes::list("/v3/snapshots/detail", list_detail),
+    routes::read("/v3/snapshots/{id}", show),
+    routes::write("PUT", "/v3/snapshots/{id}", update),
+    routes::write("DELETE", "/v3/snapshots/{id}", delete),
+    routes::write("POST", "/v3/snapshots/{id}/action", act),
+    routes::read("/v3/snapshots/{id}/metadata", metadata),
+    routes::write("POST", "/v3/snapshots/{id}/metadata", merge_metadata),
+    routes::write("PUT", "/v3/snapshots/{id}/metadata", replace_metadata),
+    routes::read("/v3/snapshots/{id}/metadata/{key}", metadata_item),
+    routes::write("PUT", "/v3/snapshots/{id}/metadata/{key}", set_metadata_item),
+    routes::write("DELETE", "/v3/snapshots/{id}/metadata/{key}", delete_metadata_item),
+];
+
+const LIST: Place = Place { path: "snapshots", rows: "snapshots", links: Some("snapshots_links") };
+const DETAIL: Place = Place { path: "snapshots/detail", ..LIST };
+
+type Row = statehold_cinder::Snapshot;
+
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::SNAPSHOT_GET_ALL)?;
+    page_of_all::<Row, _>(view, call, call.query, LIST, SnapshotStub::new)
+}
+
+fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::SNAPSHOT_GET_ALL)?;
+    page_of_all::<Row, _>(view, call, call.query, DETAIL, |row| SnapshotView::new(call.viewer, row))
+}
+
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let row = find_snapshot(view, call.cx.caller, call.id())?;
+    Answer::ok("snapshot", &SnapshotView::new(call.viewer, row))
+}
+
+fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let spec = input::snapshot_spec(call.body)?;
+    create_snapshot(txn, &call.cx, call.new, spec)?;
+    let row = find_snapshot(txn, call.cx.caller, &call.new.to_string())?;
+    Answer::named(StatusCode::ACCEPTED, "snapshot", &SnapshotView::written(call.viewer, row))
+}
+
+fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let change = input::snapshot_change(call.body)?;
+    update_snapshot(txn, &call.cx, call.id(), change)?;
+    let row = find_snapshot(txn, call.cx.caller, call.id())?;
+    Answer::ok("snapshot", &SnapshotView::written(call.viewer, row))
+}
+
+fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    delete_snapshot(txn, &call.cx, call.id(), false)?;
+    Ok(Answer::empty(StatusCode::ACCEPTED))
+}
+
+fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let (cx, id) = (&call.cx, call.id());
+    match input::snapshot_action(call.body)? {
+        SnapshotAction::ResetStatus(status) => reset_snapshot_status(txn, cx, id, &status)?,
+        SnapshotAction::ForceDelete => delete_snapshot(txn, cx, id, true)?,
+        SnapshotAction::Report { status, progress } => {
+            report_snapshot_status(txn, cx, id, &status, progress)?;
+            return Ok(Answer::empty(StatusCode::ACCEPTED));
+        }
+        SnapshotAction::Unmanage => {
+            unmanage_snapshot(txn, cx, id)?;
+            return Ok(Answer::empty(StatusCode::ACCEPTED));
+        }
+    }
+    Ok(Answer::done(StatusCode::ACCEPTED))
+}
+
+fn metadata(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let row = find_snapshot(view, call.cx.caller, call.id())?;
+    call.cx.caller.check_on(policy::SNAPSHOT_METADATA_GET, &**row)?;
+    Answer::ok("metadata", &row.metadata)
+}
+
+fn metadata_item(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let key = call.segment("key");
+    let value = snapshot_metadata_item(view, &call.cx, call.id(), key)?;
+    Answer::ok("meta", &json!({ key: value }))
+}
+
+fn merge_metadata(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    write_metadata(txn, call, false)
+}
+
+fn replace_metadata(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    write_metadata(txn, call, true)
+}
+
+fn write_metadata(
+    txn: &mut WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+    replace: bool,
+) -> Result<Answer, Refusal> {
+    let pairs = input::metadata(call.body)?;
+    let all = set_snapshot_metadata(txn, &call.cx, call.id(), pairs, replace)?;
+    Answer::ok("metadata", &all)
+}
+
+fn set_metadata_item(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let pairs = input::metadata_item(call.body, call.segment("key"))?;
+    set_snapshot_metadata(txn, &call.cx, call.id(), pairs.clone(), false)?;
+    Answer::ok("meta", &pairs)
+}
+
+fn delete_metadata_item(
+    txn: &mut WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+) -> Result<Answer, Refusal> {
+    delete_snapshot_metadata(txn, &call.cx, call.id(), call.segment("key"))?;
+    Ok(Answer::empty(StatusCode::OK))
+}

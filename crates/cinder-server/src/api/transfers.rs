@@ -1,0 +1,106 @@
+//! Transfers: volumes on offer to whoever knows a key.
+
+use axum::http::StatusCode;
+use statehold_cinder::{
+    Transfer, TransferKey, TransferStub, TransferView, accept_transfer, create_transfer,
+    delete_transfer, find_transfer, input,
+};
+use statehold_store::{ReadView as _, Snapshot, WriteTxn};
+use uuid::Uuid;
+
+use crate::api::list::{Place, page_of_all};
+use crate::api::routes;
+use crate::api::routes::Route;
+use crate::request::{Answer, CinderRequest, Refusal};
+
+/// What there is: the same under both paths, but that snapshots may stay behind only under the newer.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::list("/v3/volume-transfers", list),
+    routes::write("POST", "/v3/volume-transfers", create),
+    routes::list("/v3/volume-transfers/detail", list_detail),
+    routes::read("/v3/volume-transfers/{id}", show),
+    routes::write("DELETE", "/v3/volume-transfers/{id}", delete),
+    routes::write("POST", "/v3/volume-transfers/{id}/accept", accept),
+    routes::list("/v3/os-volume-transfer", list),
+    routes::write("POST", "/v3/os-volume-transfer", create_old),
+    routes::list("/v3/os-volume-transfer/detail", list_detail),
+    routes::read("/v3/os-volume-transfer/{id}", show),
+    routes::write("DELETE", "/v3/os-volume-transfer/{id}", delete),
+    routes::write("POST", "/v3/os-volume-transfer/{id}/accept", accept),
+];
+
+/// From this version on there are orders and links to the next page.
+const PAGES_SINCE: u16 = 59;
+
+/// Links are the same under both paths, and with all there is to say.
+const LIST: Place =
+    Place { path: "os-volume-transfer", rows: "transfers", links: Some("transfers_links") };
+
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let (parameters, place) = asked(call);
+    page_of_all::<Transfer, _>(view, call, &parameters, place, |row| {
+        TransferStub::new(call.viewer, row)
+    })
+}
+
+fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let (parameters, place) = asked(call);
+    page_of_all::<Transfer, _>(view, call, &parameters, place, |row| {
+        TransferView::new(call.viewer, row)
+    })
+}
+
+/// What a list is asked for: before there were pages, a part of all in the order in which they were made.
+fn asked(call: &CinderRequest<'_>) -> (Vec<(String, String)>, Place) {
+    if call.cx.version.at_least(PAGES_SINCE) {
+        return (call.query.to_vec(), LIST);
+    }
+    let known = |key: &str| matches!(key, "limit" | "offset" | "all_tenants" | "filter");
+    let mut parameters: Vec<_> = call.query.iter().filter(|(key, _)| known(key)).cloned().collect();
+    parameters.push(("sort".to_owned(), "created_at:asc".to_owned()));
+    (parameters, Place { links: None, ..LIST })
+}
+
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let row = find_transfer(view, &call.cx, call.id())?;
+    Answer::ok("transfer", &TransferView::new(call.viewer, row))
+}
+
+fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    offer(txn, call, false)
+}
+
+fn create_old(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    offer(txn, call, true)
+}
+
+fn offer(
+    txn: &mut WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+    old_path: bool,
+) -> Result<Answer, Refusal> {
+    let spec = input::transfer_spec(call.body, call.cx.version, old_path)?;
+    let key = format!("{:016x}", random());
+    let secret = TransferKey { key: &key, salt: random().to_be_bytes() };
+    create_transfer(txn, &call.cx, call.new, spec, secret)?;
+    let row = txn.get::<Transfer>(call.new).ok_or_else(Refusal::later)?;
+    let created = TransferView::created(call.viewer, row, &key);
+    Answer::named(StatusCode::ACCEPTED, "transfer", &created)
+}
+
+/// Bytes that nobody guesses. The bits that a random UUID has fixed in one half it has not in the other.
+fn random() -> u64 {
+    let (one, other) = Uuid::new_v4().as_u64_pair();
+    one ^ other
+}
+
+fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    delete_transfer(txn, &call.cx, call.id())?;
+    Ok(Answer::empty(StatusCode::ACCEPTED))
+}
+
+fn accept(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let key = input::transfer_key(call.body)?;
+    let row = accept_transfer(txn, &call.cx, call.id(), &key)?;
+    Answer::named(StatusCode::ACCEPTED, "transfer", &TransferStub::new(call.viewer, &row))
+}

@@ -1,0 +1,170 @@
+//! Volume types, their extra specs, how their volumes are encrypted, and who may use private ones.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use statehold_cinder::{
+    EncryptionView, Error, Missing, TypeAccessView, VolumeType, VolumeTypeView, create_type,
+    default_type, delete_encryption, delete_extra_spec as delete_spec, delete_type, get_extra_spec,
+    get_type,
+    input::{self, TypeAction},
+    list_types, policy, set_encryption, set_extra_specs as set_specs, set_type_access, shown_specs,
+    type_access, update_encryption, update_extra_specs, update_type,
+};
+use statehold_store::{Snapshot, WriteTxn};
+
+use crate::api::list::{Place, answer, expression};
+use crate::api::routes;
+use crate::api::routes::Route;
+use crate::request::{Answer, CinderRequest, Refusal};
+
+/// What there is.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::list("/v3/types", list),
+    routes::write("POST", "/v3/types", create),
+    routes::read("/v3/types/default", show_default),
+    routes::read("/v3/types/{id}", show),
+    routes::write("PUT", "/v3/types/{id}", update),
+    routes::write("DELETE", "/v3/types/{id}", delete),
+    routes::read("/v3/types/{id}/extra_specs", extra_specs),
+    routes::write("POST", "/v3/types/{id}/extra_specs", set_extra_specs),
+    routes::read("/v3/types/{id}/extra_specs/{key}", extra_spec),
+    routes::write("PUT", "/v3/types/{id}/extra_specs/{key}", set_extra_spec),
+    routes::write("DELETE", "/v3/types/{id}/extra_specs/{key}", delete_extra_spec),
+    routes::read("/v3/types/{id}/encryption", encryption),
+    routes::write("POST", "/v3/types/{id}/encryption", encrypt),
+    routes::read("/v3/types/{id}/encryption/{field}", encryption_field),
+    routes::write("PUT", "/v3/types/{id}/encryption/{field}", change_encryption),
+    routes::write("DELETE", "/v3/types/{id}/encryption/{field}", decrypt),
+    routes::read("/v3/types/{id}/os-volume-type-access", access),
+    routes::write("POST", "/v3/types/{id}/action", act),
+];
+
+const LIST: Place = Place { path: "types", rows: "volume_types", links: Some("volume_type_links") };
+
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let (caller, version) = (call.cx.caller, call.cx.version);
+    let filter = expression::<VolumeType>(call, call.parameter("filter"))?;
+    let goes_on = || call.reads_row(filter.is_some());
+    let listing = list_types(view, call.query, caller, version, filter.as_ref(), goes_on)?;
+    answer(call, LIST, &listing, |row| VolumeTypeView::new(call.viewer, row))
+}
+
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let row = get_type(view, call.cx.caller, call.id())?;
+    Answer::ok("volume_type", &VolumeTypeView::new(call.viewer, row))
+}
+
+fn show_default(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::TYPE_GET)?;
+    let row = default_type(view, call.cx.config, &call.cx.caller.project)?;
+    Answer::ok("volume_type", &VolumeTypeView::updated(call.viewer, row))
+}
+
+fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::TYPE_CREATE)?;
+    create_type(txn, &call.cx, call.new, input::type_spec(call.body)?)?;
+    let row = get_type(txn, call.cx.caller, &call.new.to_string())?;
+    Answer::ok("volume_type", &VolumeTypeView::created(call.viewer, row))
+}
+
+fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    update_type(txn, &call.cx, call.id(), input::type_change(call.body)?)?;
+    let row = get_type(txn, call.cx.caller, call.id())?;
+    Answer::ok("volume_type", &VolumeTypeView::updated(call.viewer, row))
+}
+
+fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    delete_type(txn, &call.cx, call.id())?;
+    Ok(Answer::empty(StatusCode::ACCEPTED))
+}
+
+fn extra_specs(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::TYPE_SPEC_GET_ALL)?;
+    let row = get_type(view, call.cx.caller, call.id())?;
+    Answer::ok("extra_specs", &shown_specs(call.viewer, row))
+}
+
+fn extra_spec(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let key = call.segment("key");
+    let value = get_extra_spec(view, &call.cx, call.id(), key)?;
+    Answer::ok(key, &value)
+}
+
+/// What was sent, which is what such changes answer.
+fn echo(call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let body: Value = serde_json::from_slice(call.body).map_err(|_| Error::MalformedBody)?;
+    Answer::json(StatusCode::OK, &body)
+}
+
+fn set_extra_specs(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    set_specs(txn, &call.cx, call.id(), input::extra_specs(call.body)?)?;
+    echo(call)
+}
+
+fn set_extra_spec(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    update_extra_specs(
+        txn,
+        &call.cx,
+        call.id(),
+        input::extra_spec(call.body, call.segment("key"))?,
+    )?;
+    echo(call)
+}
+
+fn delete_extra_spec(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    delete_spec(txn, &call.cx, call.id(), call.segment("key"))?;
+    Ok(Answer::done(StatusCode::ACCEPTED))
+}
+
+fn encryption(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::TYPE_ENCRYPTION_GET)?;
+    let row = get_type(view, call.cx.caller, call.id())?;
+    Answer::json(StatusCode::OK, &EncryptionView::new(row))
+}
+
+fn encrypt(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let encryption = input::type_encryption(call.body, call.new, call.cx.now)?;
+    set_encryption(txn, &call.cx, call.id(), encryption)?;
+    let row = get_type(txn, call.cx.caller, call.id())?;
+    let mut body: Value = serde_json::from_slice(call.body).map_err(|_| Error::MalformedBody)?;
+    if let Some(members) = body.get_mut("encryption").and_then(Value::as_object_mut) {
+        members.insert("volume_type_id".into(), json!(row.id));
+        members.insert("encryption_id".into(), json!(call.new));
+    }
+    Answer::json(StatusCode::OK, &body)
+}
+
+fn encryption_field(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::TYPE_ENCRYPTION_GET)?;
+    let row = get_type(view, call.cx.caller, call.id())?;
+    let all = serde_json::to_value(EncryptionView::new(row)).unwrap_or_default();
+    let field = call.segment("field");
+    let missing = || Error::from(Missing::Encryption { volume_type: call.id().into() });
+    Answer::ok(field, all.get(field).ok_or_else(missing)?)
+}
+
+/// The ID in the path isn't looked at, here and where it is deleted: a type has one encryption.
+fn change_encryption(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    update_encryption(txn, &call.cx, call.id(), input::encryption_change(call.body)?)?;
+    echo(call)
+}
+
+fn decrypt(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    delete_encryption(txn, &call.cx, call.id())?;
+    Ok(Answer::empty(StatusCode::ACCEPTED))
+}
+
+fn access(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let rows = type_access(view, &call.cx, call.id())?;
+    let all: Vec<_> = rows.map(|row| TypeAccessView::new(row)).collect();
+    Answer::json(StatusCode::OK, &json!({ "volume_type_access": all }))
+}
+
+fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let (cx, id) = (&call.cx, call.id());
+    match input::type_action(call.body)? {
+        TypeAction::AddAccess(project) => set_type_access(txn, cx, id, &project, true)?,
+        TypeAction::RemoveAccess(project) => set_type_access(txn, cx, id, &project, false)?,
+    }
+    Ok(Answer::empty(StatusCode::ACCEPTED))
+}

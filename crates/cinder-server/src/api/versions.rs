@@ -1,0 +1,31 @@
+//! Which versions there are: `GET /` and `GET /v3/`.
+
+use axum::http::StatusCode;
+use serde_json::json;
+use statehold_cinder::Microversion;
+
+use crate::request::{Answer, Refusal};
+
+/// When the last version came.
+// Cinder: cinder/api/openstack/api_version_request.py, UPDATED.
+const UPDATED: &str = "2023-08-31T00:00:00Z";
+
+/// The document, at the address that the client reached the server by.
+pub(crate) fn document(status: StatusCode, base: &str) -> Result<Answer, Refusal> {
+    let version = json!({
+        "id": "v3.0",
+        "status": "CURRENT",
+        "version": Microversion::MAX.to_string(),
+        "min_version": Microversion::MIN.to_string(),
+        "updated": UPDATED,
+        "links": [
+            {"rel": "describedby", "type": "text/html", "href": "https://docs.openstack.org/"},
+            {"rel": "self", "href": format!("{base}/v3/")},
+        ],
+        "media-types": [{
+            "base": "application/json",
+            "type": "application/vnd.openstack.volume+json;version=3",
+        }],
+    });
+    Answer::named(status, "versions", &[version])
+}

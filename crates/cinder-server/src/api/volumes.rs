@@ -1,0 +1,291 @@
+//! Volumes, their metadata and their actions.
+
+use axum::http::StatusCode;
+use serde::Serialize;
+use serde_json::{Value, json};
+use statehold_cinder::{
+    DeleteOptions, Error, Volume, VolumeStub, VolumeSummary, VolumeType, VolumeView, add_metadata,
+    attach_volume, begin_detaching, check_connection, check_termination, complete_extend,
+    complete_migration, create_volume, delete_metadata, delete_volume, detach_volume,
+    extend_volume, find_volume, force_delete_volume, front_end_qos, image_metadata,
+    input::{self, VolumeAction},
+    migrate_volume, note_hints, policy, reimage_volume, reserve_volume, reset_volume_status,
+    retype_volume, revert_volume, roll_detaching, set_bootable, set_image_metadata, set_metadata,
+    set_readonly, unmanage_volume, unreserve_volume, unset_image_metadata, update_volume,
+    upload_volume, volume_metadata_item,
+};
+use statehold_store::{ReadView, Snapshot, WriteTxn};
+
+use crate::api::list::{Place, page, page_of_all};
+use crate::api::routes;
+use crate::api::routes::Route;
+use crate::request::{Answer, CinderRequest, Refusal};
+
+/// What there is.
+pub(crate) static ROUTES: &[Route] = &[
+    routes::list("/v3/volumes", list),
+    routes::write("POST", "/v3/volumes", create),
+    routes::list("/v3/volumes/detail", list_detail),
+    routes::list("/v3/volumes/summary", summary).since(12),
+    routes::read("/v3/volumes/{id}", show),
+    routes::write("PUT", "/v3/volumes/{id}", update),
+    routes::write("DELETE", "/v3/volumes/{id}", delete),
+    routes::write("POST", "/v3/volumes/{id}/action", act),
+    routes::read("/v3/volumes/{id}/metadata", metadata),
+    routes::write("POST", "/v3/volumes/{id}/metadata", merge_metadata),
+    routes::write("PUT", "/v3/volumes/{id}/metadata", replace_metadata),
+    routes::read("/v3/volumes/{id}/metadata/{key}", metadata_item),
+    routes::write("PUT", "/v3/volumes/{id}/metadata/{key}", set_metadata_item),
+    routes::write("DELETE", "/v3/volumes/{id}/metadata/{key}", delete_metadata_item),
+    routes::read("/v3/volumes/{id}/encryption", encryption),
+    routes::read("/v3/volumes/{id}/encryption/{key}", encryption_item),
+];
+
+/// From this version on metadata has a tag.
+const ETAG_SINCE: u16 = 15;
+
+/// From this version on `force` is looked at when a volume is deleted.
+const FORCE_SINCE: u16 = 23;
+
+const LIST: Place = Place { path: "volumes", rows: "volumes", links: Some("volumes_links") };
+const DETAIL: Place = Place { path: "volumes/detail", ..LIST };
+
+/// Answers a list of volumes. Copies that are on their way to another back end are shown to admins alone.
+fn page_of_shown<'v, S: Serialize>(
+    view: &'v Snapshot,
+    call: &CinderRequest<'_>,
+    place: Place,
+    show: impl Fn(&'v Volume) -> S,
+) -> Result<Answer, Refusal> {
+    let caller = call.cx.caller;
+    let hidden = Volume::BY_HIDDEN.exact(&caller.project);
+    // Most projects have no such copies: then no row has to be looked at.
+    if caller.is_admin() || view.count_by(&Volume::BY_HIDDEN, &hidden) == 0 {
+        return page_of_all::<Volume, _>(view, call, call.query, place, show);
+    }
+    page::<Volume, _>(view, call, place, |row| !row.is_hidden(), show)
+}
+
+fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::VOLUME_GET_ALL)?;
+    page_of_shown(view, call, LIST, |row| VolumeStub::new(call.viewer, row))
+}
+
+fn list_detail(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::VOLUME_GET_ALL)?;
+    page_of_shown(view, call, DETAIL, |row| VolumeView::new(view, call.viewer, row))
+}
+
+fn summary(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    call.cx.caller.check(policy::VOLUME_GET_ALL)?;
+    let all = call.cx.caller.is_admin() && call.flag("all_tenants")?;
+    Answer::ok("volume-summary", &VolumeSummary::new(view, call.viewer, all))
+}
+
+fn show(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let row = find_volume(view, call.cx.caller, call.id())?;
+    Answer::ok("volume", &VolumeView::new(view, call.viewer, row))
+}
+
+fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let spec = input::volume_spec(call.body, call.cx.version)?;
+    let hints = input::scheduler_hints(call.body, call.new)?;
+    create_volume(txn, &call.cx, call.new, spec)?;
+    note_hints(txn, hints)?;
+    let row = find_volume(txn, call.cx.caller, &call.new.to_string())?;
+    let created = VolumeView::created(txn, call.viewer, row);
+    Answer::named(StatusCode::ACCEPTED, "volume", &created)
+}
+
+fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let change = input::volume_change(call.body, call.cx.version)?;
+    update_volume(txn, &call.cx, call.id(), change)?;
+    let row = find_volume(txn, call.cx.caller, call.id())?;
+    Answer::ok("volume", &VolumeView::updated(txn, call.viewer, row))
+}
+
+fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let force = call.cx.version.at_least(FORCE_SINCE) && call.flag("force")?;
+    let options = DeleteOptions { cascade: call.flag("cascade")?, force };
+    delete_volume(txn, &call.cx, call.id(), options)?;
+    Ok(Answer::empty(StatusCode::ACCEPTED))
+}
+
+/// How a volume is encrypted: its key, and what its type says of it.
+fn encryption_of(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Value, Refusal> {
+    let row = find_volume(view, call.cx.caller, call.id())?;
+    call.cx.caller.check_on(policy::VOLUME_ENCRYPTION, &**row)?;
+    let named = row.volume_type_id.filter(|_| row.encrypted);
+    let named = named.and_then(|id| view.get::<VolumeType>(id));
+    let Some(own) = named.and_then(|named| named.encryption.as_ref()) else {
+        return Ok(json!({"encryption_key_id": row.encryption_key_id}));
+    };
+    Ok(json!({
+        "encryption_key_id": row.encryption_key_id, "provider": own.provider,
+        "control_location": own.control_location, "cipher": own.cipher, "key_size": own.key_size,
+    }))
+}
+
+fn encryption(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    Answer::json(StatusCode::OK, &encryption_of(view, call)?)
+}
+
+/// One value, bare.
+fn encryption_item(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let all = encryption_of(view, call)?;
+    Answer::json(StatusCode::OK, all.get(call.segment("key")).ok_or_else(Refusal::later)?)
+}
+
+fn all_metadata(view: &impl ReadView, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let row = find_volume(view, call.cx.caller, call.id())?;
+    call.cx.caller.check_on(policy::VOLUME_METADATA_GET, &**row)?;
+    Answer::ok("metadata", &row.metadata)
+}
+
+fn metadata(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    tagged(call, all_metadata(view, call)?)
+}
+
+fn metadata_item(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let key = call.segment("key");
+    let value = volume_metadata_item(view, &call.cx, call.id(), key)?;
+    tagged(call, Answer::ok("meta", &json!({ key: value }))?)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "ends handlers")]
+fn tagged(call: &CinderRequest<'_>, answer: Answer) -> Result<Answer, Refusal> {
+    let tags = call.cx.version.at_least(ETAG_SINCE);
+    Ok(if tags { answer.with_etag() } else { answer })
+}
+
+/// Refuses a change of other metadata than the client knows.
+fn check_tag(txn: &WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<(), Refusal> {
+    let Some(known) = call.if_match.filter(|_| call.cx.version.at_least(ETAG_SINCE)) else {
+        return Ok(());
+    };
+    let tag = all_metadata(txn, call)?.tag();
+    if known.contains(&tag) { Ok(()) } else { Err(Refusal::Changed) }
+}
+
+fn merge_metadata(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let pairs = input::metadata(call.body)?;
+    let all = add_metadata(txn, &call.cx, call.id(), pairs)?;
+    Answer::ok("metadata", &all)
+}
+
+fn replace_metadata(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let pairs = input::metadata(call.body)?;
+    check_tag(txn, call)?;
+    let all = set_metadata(txn, &call.cx, call.id(), pairs, true)?;
+    Answer::ok("metadata", &all)
+}
+
+fn set_metadata_item(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let pairs = input::metadata_item(call.body, call.segment("key"))?;
+    check_tag(txn, call)?;
+    set_metadata(txn, &call.cx, call.id(), pairs.clone(), false)?;
+    Answer::ok("meta", &pairs)
+}
+
+fn delete_metadata_item(
+    txn: &mut WriteTxn<'_>,
+    call: &CinderRequest<'_>,
+) -> Result<Answer, Refusal> {
+    delete_metadata(txn, &call.cx, call.id(), call.segment("key"))?;
+    Ok(Answer::empty(StatusCode::OK))
+}
+
+fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
+    let (cx, id) = (&call.cx, call.id());
+    match input::volume_action(call.body, cx.version)? {
+        VolumeAction::Attach(request) => attach_volume(txn, cx, id, request, call.spare),
+        VolumeAction::Detach(attachment) => detach_volume(txn, cx, id, attachment),
+        VolumeAction::ForceDetach(attachment) => {
+            cx.caller.check(policy::VOLUME_FORCE_DETACH)?;
+            let row = find_volume(txn, cx.caller, id)?;
+            cx.caller.check_on(policy::VOLUME_FORCE_DETACH, &**row)?;
+            detach_volume(txn, cx, id, attachment)
+        }
+        VolumeAction::Reserve => reserve_volume(txn, cx, id),
+        VolumeAction::Unreserve => unreserve_volume(txn, cx, id),
+        VolumeAction::BeginDetaching => begin_detaching(txn, cx, id),
+        VolumeAction::RollDetaching => roll_detaching(txn, cx, id),
+        VolumeAction::Extend(size) => extend_volume(txn, cx, id, size, call.spare),
+        VolumeAction::SetReadonly(readonly) => set_readonly(txn, cx, id, readonly),
+        VolumeAction::SetBootable(bootable) => {
+            set_bootable(txn, cx, id, bootable)?;
+            return Ok(Answer::done(StatusCode::OK));
+        }
+        VolumeAction::Retype { new_type, may_migrate } => {
+            retype_volume(txn, cx, id, &new_type, may_migrate, call.spare)
+        }
+        VolumeAction::Revert(snapshot) => revert_volume(txn, cx, id, snapshot),
+        VolumeAction::SetImageMetadata(pairs) => {
+            return Answer::ok("metadata", &set_image_metadata(txn, cx, id, pairs)?);
+        }
+        VolumeAction::ShowImageMetadata => {
+            return Answer::ok("metadata", &image_metadata(txn, cx, id)?);
+        }
+        VolumeAction::UnsetImageMetadata(key) => {
+            unset_image_metadata(txn, cx, id, &key)?;
+            return Ok(Answer::empty(StatusCode::OK));
+        }
+        VolumeAction::ResetStatus(reset) => reset_volume_status(txn, cx, id, &reset),
+        VolumeAction::ForceDelete => force_delete_volume(txn, cx, id),
+        VolumeAction::Migrate(request) => {
+            let is_up = |host: &str| call.cloud.backends().is_host(host);
+            migrate_volume(txn, cx, id, request, is_up)
+        }
+        VolumeAction::MigrateCompletion { new_volume, failed } => {
+            let kept = complete_migration(txn, cx, id, new_volume, failed)?;
+            return Answer::ok("save_volume_id", &kept);
+        }
+        VolumeAction::ExtendCompletion { failed } => {
+            complete_extend(txn, cx, id, failed, call.spare)
+        }
+        VolumeAction::UploadImage(request) => upload_volume(txn, cx, id, request),
+        VolumeAction::Reimage(request) => reimage_volume(txn, cx, id, request),
+        VolumeAction::Unmanage => {
+            unmanage_volume(txn, cx, id)?;
+            return Ok(Answer::empty(StatusCode::ACCEPTED));
+        }
+        VolumeAction::InitializeConnection(_) => {
+            let row = check_connection(txn, cx, id)?;
+            return Answer::ok("connection_info", &connection(txn, call, row)?);
+        }
+        VolumeAction::TerminateConnection(_) => {
+            check_termination(txn, cx, id)?;
+            unreserve_volume(txn, cx, id)
+        }
+    }?;
+    Ok(Answer::done(StatusCode::ACCEPTED))
+}
+
+/// Returns how a host reaches a volume, with the limits that the host enforces.
+pub(crate) fn connection(
+    view: &impl ReadView,
+    call: &CinderRequest<'_>,
+    row: &Volume,
+) -> Result<Value, Error> {
+    let backend = row.host.as_deref().and_then(|host| call.cloud.backends().of(host));
+    let Some(backend) = backend else {
+        let text = format!("Invalid volume: volume {} is on no back end of this server.", row.id);
+        return Err(Error::Request(text.into()));
+    };
+    let (mut data, mount_point_base) = backend.connection(row.id);
+    if let Some(data) = data.as_object_mut() {
+        let mode = if row.is_readonly() { "ro" } else { "rw" };
+        let more = [
+            ("qos_specs", front_end_qos(view, row).map_or(Value::Null, Value::Object)),
+            ("access_mode", mode.into()),
+            ("encrypted", row.encrypted.into()),
+            ("cacheable", false.into()),
+        ];
+        data.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    }
+    let mut info = json!({"driver_volume_type": backend.protocol(), "data": data});
+    if let (Some(base), Some(info)) = (mount_point_base, info.as_object_mut()) {
+        info.insert("mount_point_base".to_owned(), base.into());
+    }
+    Ok(info)
+}

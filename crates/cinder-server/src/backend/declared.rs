@@ -1,0 +1,124 @@
+//! Back ends as the command line declares them: a directory each, its zone, and its NFS export.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::backend::export::Export;
+
+/// The back end that there is when none is named, and its directory in the data directory.
+const DEFAULT: (&str, &str) = ("local", "block_storage");
+
+/// The flags that declare back ends, in the order of the command line.
+#[derive(Clone, Debug, Default)]
+pub struct BackendFlags {
+    /// `--backend NAME=DIR`.
+    pub dirs: Vec<(Box<str>, PathBuf)>,
+    /// `--availability-zone NAME`.
+    pub default_zone: Box<str>,
+    /// `--backend-zone NAME=ZONE`.
+    pub zones: Vec<(Box<str>, Box<str>)>,
+    /// `--export NAME=HOST:/PATH`.
+    pub exports: Vec<(Box<str>, Export)>,
+    /// `--export-options NAME=OPTIONS`.
+    pub export_options: Vec<(Box<str>, Box<str>)>,
+}
+
+/// A back end to be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    pub name: Box<str>,
+    pub dir: PathBuf,
+    /// Its availability zone.
+    pub zone: Box<str>,
+    /// How other hosts reach its files; without it they have the same path there.
+    pub export: Option<Export>,
+}
+
+/// A flag that contradicts the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeclareError {
+    /// A flag is about a back end that no flag declares.
+    NoBackend { flag: &'static str, name: Box<str>, known: Box<str> },
+    /// Mount options of a back end that is not exported.
+    NoExport { name: Box<str> },
+    /// A flag that a back end has once is there twice.
+    Twice { flag: &'static str, name: Box<str> },
+}
+
+impl fmt::Display for DeclareError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoBackend { flag, name, known } => write!(
+                f,
+                "{flag} {name}=...: no back end has the name {name:?}; use one of {known}, or declare it with \
+                 --backend {name}=DIR"
+            ),
+            Self::NoExport { name } => write!(
+                f,
+                "--export-options {name}=...: the back end is not exported; declare it with --export \
+                 {name}=HOST:/PATH"
+            ),
+            Self::Twice { flag, name } => {
+                write!(f, "{flag} {name}=... is there twice; a back end has one, remove the other")
+            }
+        }
+    }
+}
+
+impl BackendFlags {
+    /// Returns all zones: the default one, and those of back ends.
+    pub fn all_zones(&self) -> BTreeSet<Box<str>> {
+        let zones = self.zones.iter().map(|(_, zone)| zone.clone());
+        zones.chain([self.default_zone.clone()]).collect()
+    }
+
+    /// Returns the back ends, `local` in `data_dir` when none is declared.
+    ///
+    /// # Errors
+    /// [`DeclareError`] for a flag about a back end that is not among them, or that repeats another.
+    pub fn declared(&self, data_dir: &Path) -> Result<Vec<Declared>, DeclareError> {
+        let mut dirs = self.dirs.clone();
+        if dirs.is_empty() {
+            dirs.push((DEFAULT.0.into(), data_dir.join(DEFAULT.1)));
+        }
+        check("--backend-zone", &dirs, &self.zones)?;
+        check("--export", &dirs, &self.exports)?;
+        check("--export-options", &dirs, &self.export_options)?;
+        let lone = self.export_options.iter().find(|(name, _)| find(&self.exports, name).is_none());
+        if let Some((name, _)) = lone {
+            return Err(DeclareError::NoExport { name: name.clone() });
+        }
+        let of = |(name, dir): (Box<str>, PathBuf)| {
+            let zone = find(&self.zones, &name).unwrap_or(&self.default_zone).clone();
+            let options = find(&self.export_options, &name).map(|options| &**options);
+            let export = find(&self.exports, &name).cloned();
+            let export = export.map(|export| export.with_options(options));
+            Declared { name, dir, zone, export }
+        };
+        Ok(dirs.into_iter().map(of).collect())
+    }
+}
+
+fn find<'f, T>(values: &'f [(Box<str>, T)], backend: &str) -> Option<&'f T> {
+    values.iter().find(|(name, _)| **name == *backend).map(|(_, value)| value)
+}
+
+/// Checks that each name of a flag is that of a back end, and is there once.
+fn check<T>(
+    flag: &'static str,
+    dirs: &[(Box<str>, PathBuf)],
+    values: &[(Box<str>, T)],
+) -> Result<(), DeclareError> {
+    for (at, (name, _)) in values.iter().enumerate() {
+        if find(dirs, name).is_none() {
+            let known: Vec<&str> = dirs.iter().map(|(name, _)| &**name).collect();
+            let known = known.join(", ").into();
+            return Err(DeclareError::NoBackend { flag, name: name.clone(), known });
+        }
+        if values.iter().take(at).any(|(other, _)| other == name) {
+            return Err(DeclareError::Twice { flag, name: name.clone() });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! What groups need of back ends: one that takes volumes of all of their types.
+//!
+//! Everything else about groups is work with their volumes and snapshots.
+
+use statehold_cinder::{Group, Outcome, Task, Volume, VolumeType, WorkItem, disabled_hosts};
+use statehold_store::ReadView;
+
+use crate::state::CinderState;
+use crate::worker::Failure;
+
+/// Does work with a group.
+pub(crate) fn of_group(cloud: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
+    if item.task != Task::CreateGroup {
+        return Ok(Outcome::DONE);
+    }
+    let view = cloud.app().store().snapshot();
+    let row = view.get::<Group>(item.target).ok_or(Failure::Gone)?;
+    let types = row.volume_types.iter().map(|id| view.get::<VolumeType>(*id));
+    let types: Option<Vec<&VolumeType>> = types.map(|found| found.map(|row| &**row)).collect();
+    let types = types.ok_or(Failure::Gone)?;
+    let off = disabled_hosts(&view);
+    let chosen = cloud.backends().choose_for(&row.availability_zone, 0, &types, &off, |_| true);
+    let placement = chosen.ok_or(Failure::NoBackend)?.placement();
+    Ok(Outcome::Done { moved: Some(placement), provider_id: None })
+}
+
+/// The back end that a volume has to be on because of its group, as `host@backend#pool`.
+pub(crate) fn host_of(view: &impl ReadView, row: &Volume) -> Option<Result<Box<str>, Failure>> {
+    let group = view.get::<Group>(row.group_id?)?;
+    Some(group.host.clone().ok_or(Failure::NoBackend))
+}

@@ -1,0 +1,453 @@
+//! `statehold serve`: opens the store, listens, and drains on a signal.
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use statehold_cinder::Config;
+use statehold_nomad::Namespaces;
+use statehold_store::{CommitError, OpenError, Options, ReadView as _, Store};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{Semaphore, watch};
+use tracing::level_filters::LevelFilter;
+
+use crate::cli::ServeArgs;
+use crate::descriptors;
+use crate::schema::{LackingTable, schema, with_tables};
+use crate::signals::{Request, Signals};
+use statehold_cinder_server::{
+    CinderMetrics, CinderStartError, CinderState, CurrentPolicy, PolicyFileError, Setup,
+    load_policy, run_worker,
+};
+use statehold_nomad_server::{
+    Acl, AclError, CurrentAcl, LocalNode, NodeOptions, NodeStartError, NomadState,
+    start_claim_reaper,
+};
+use statehold_server_core::clock::now;
+use statehold_server_core::connection::Connections;
+use statehold_server_core::fs::private;
+use statehold_server_core::logging;
+use statehold_server_core::metrics::Metrics;
+use statehold_server_core::recovery;
+use statehold_server_core::start_work::StartWork;
+use statehold_server_core::state::ServerState;
+use statehold_server_core::write_queue::WriteQueue;
+
+/// How long requests under way may take once the server is to stop.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// Connections that may wait to be accepted, as far as the system allows. One more is answered by
+/// nobody, and its client tries again a second later: what happens when thousands come back at once.
+const BACKLOG: u32 = 4096;
+
+/// How long to wait when the system has no file left for a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why the server did not start, or stopped.
+#[derive(Debug)]
+pub(crate) enum ServeError {
+    Acl(AclError),
+    Policy(PolicyFileError),
+    Open(OpenError),
+    /// The tables that the command line names.
+    Tables(String),
+    Bootstrap(String),
+    Bind {
+        address: SocketAddr,
+        flag: &'static str,
+        source: io::Error,
+    },
+    Cinder(CinderStartError),
+    Node(NodeStartError),
+    /// The log level can't be read from its file.
+    LogLevel {
+        path: PathBuf,
+        reason: String,
+    },
+    /// The disk refused a write, and `--exit-on-write-failure` is set.
+    Write(CommitError),
+    /// An address that others reach, where every caller may do everything.
+    Insecure {
+        address: SocketAddr,
+        flag: &'static str,
+        remedy: &'static str,
+    },
+    Io(io::Error),
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Acl(error) => error.fmt(f),
+            Self::Policy(error) => error.fmt(f),
+            Self::Open(OpenError::UnknownTable { path, name }) => {
+                write!(f, "{}: {}", path.display(), LackingTable(name))
+            }
+            Self::Open(error) => error.fmt(f),
+            Self::Tables(reason) => f.write_str(reason),
+            Self::Bootstrap(reason) => write!(f, "can't prepare the store: {reason}"),
+            Self::Bind { address, flag, source } => {
+                write!(f, "can't listen on {address}: {source}; choose another with {flag}")
+            }
+            Self::Cinder(error) => error.fmt(f),
+            Self::Node(error) => error.fmt(f),
+            Self::LogLevel { path, reason } => {
+                write!(f, "can't use the log level in {}: {reason}", path.display())
+            }
+            Self::Write(error) => write!(f, "exiting because a write failed: {error}"),
+            Self::Insecure { address, flag, remedy } => write!(
+                f,
+                "{flag} {address} is not loopback, and every caller there could do everything; {remedy}, \
+                 or accept that with --insecure-bind"
+            ),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+/// Serves until the process is told to stop.
+pub(crate) fn run(args: &ServeArgs) -> Result<(), ServeError> {
+    logging::start(args.log_level, args.log_format.into()).map_err(ServeError::Io)?;
+    let served = start(args);
+    logging::flush();
+    served
+}
+
+fn start(args: &ServeArgs) -> Result<(), ServeError> {
+    if let Some(path) = &args.log_level_file {
+        read_log_level(path)?;
+    }
+    descriptors::raise();
+    check_exposure(args)?;
+    let acl = args.acl.as_deref().map(Acl::load).transpose().map_err(ServeError::Acl)?;
+    let policy = args.block_storage.current_policy().map_err(ServeError::Policy)?;
+    let cinder_metrics = CinderMetrics::default();
+    let mut metrics = Metrics::new(&args.data_dir);
+    if args.block_storage.block_storage.is_some() {
+        metrics = metrics.with(|registry| cinder_metrics.register(registry));
+    }
+    let metrics = Arc::new(metrics);
+    let options = Options::default()
+        .history(args.history)
+        .history_bytes(args.history_bytes)
+        .parked_max(args.limits.parked_max)
+        .observer(Arc::clone(&metrics) as _);
+    let schema = with_tables(schema(), &args.tables).map_err(ServeError::Tables)?;
+    let store = Store::open_with(&args.data_dir, &schema, &options).map_err(ServeError::Open)?;
+    let store = Arc::new(store);
+    private::warn_if_shared(&args.data_dir);
+    let work = StartWork::default();
+    prepare(&store, &work)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Io)?;
+    let acl = CurrentAcl::new(acl.unwrap_or_default());
+    let writes = WriteQueue::new(Arc::clone(&store));
+    let nomad = if args.no_nomad {
+        None
+    } else {
+        let options = NodeOptions { address: Some(args.bind), ..args.node.options() };
+        let node = LocalNode::start(&writes, &args.data_dir, options, &work, runtime.handle());
+        Some((node.map_err(ServeError::Node)?, acl))
+    };
+    let cloud = args.block_storage.block_storage.map(|address| {
+        let own = &args.block_storage;
+        let flags = own.backends();
+        let config = Config {
+            default_type: own.default_volume_type.clone(),
+            zones: flags.all_zones(),
+            default_zone: flags.default_zone.clone(),
+            ..Config::default()
+        };
+        let setup = Setup::open(&args.data_dir, &flags, own.backup_dir.as_deref(), config)
+            .map(Arc::new)
+            .map_err(ServeError::Cinder)?;
+        let (prepared, to, counts) =
+            (Arc::clone(&setup), Arc::clone(&store), cinder_metrics.clone());
+        work.run(&store, "prepare Block Storage", move || prepared.prepare(&to, &counts))
+            .map_err(ServeError::Cinder)?;
+        Ok((address, (setup, cinder_metrics), policy))
+    });
+    let cloud = cloud.transpose()?;
+    let served = runtime.block_on(listen(args, writes, metrics, work, nomad, cloud));
+    // What was not answered in time is dropped; nothing that was acknowledged is.
+    runtime.shutdown_background();
+    // Not left to the last handle: a task that was dropped in the middle of a step may still hold one when
+    // the process ends.
+    if let Err(error) = store.close() {
+        tracing::warn!(%error, "the store could not be closed: its next start reads the journal");
+    }
+    served
+}
+
+/// Refuses addresses that others reach where every caller may do everything, and logs which are open.
+fn check_exposure(args: &ServeArgs) -> Result<(), ServeError> {
+    let nomad = (!args.no_nomad && args.acl.is_none()).then_some((
+        args.bind,
+        "--bind",
+        "name tokens and policies with --acl",
+    ));
+    let own = &args.block_storage;
+    let cloud = own.block_storage.filter(|_| own.is_open()).map(|address| {
+        (address, "--block-storage", "check tokens with --auth keystone and --identity-url")
+    });
+    for (address, flag, remedy) in nomad.into_iter().chain(cloud) {
+        if address.ip().is_loopback() {
+            continue;
+        }
+        if !args.reach.insecure_bind {
+            return Err(ServeError::Insecure { address, flag, remedy });
+        }
+        tracing::warn!(%address, flag, "every caller that reaches this address may do everything; {remedy}");
+    }
+    // The tokens of one API do not protect the other one, which serves the same machine.
+    if args.acl.is_some()
+        && let Some((address, ..)) = cloud
+    {
+        tracing::warn!(
+            %address,
+            "--acl does not cover Block Storage: every caller there is an admin without --auth keystone"
+        );
+    }
+    Ok(())
+}
+
+/// Writes what every store has. On a disk without room a store that has it is served all the same; a new one has
+/// nothing to serve.
+fn prepare(store: &Arc<Store>, work: &StartWork) -> Result<(), ServeError> {
+    let failed = |reason: String| ServeError::Bootstrap(reason);
+    let is_new = store.snapshot().count::<Namespaces>() == 0;
+    if is_new {
+        return bootstrap(store).map_err(|error| failed(error.to_string()));
+    }
+    let to = Arc::clone(store);
+    let step = move || bootstrap(&to).map_err(|error| error.to_string());
+    work.run(store, "note lost nodes", step).map_err(failed)
+}
+
+/// Puts the default namespace there, so that the first index is 1 and not "never written".
+fn bootstrap(store: &Store) -> Result<(), Box<dyn std::error::Error>> {
+    let mut txn = store.begin_write()?;
+    statehold_nomad::bootstrap(&mut txn)?;
+    statehold_nomad::note_lost_nodes(&mut txn, now())?;
+    txn.commit()?;
+    Ok(())
+}
+
+/// An API: where it is served, and its connections.
+struct Served {
+    listener: TcpListener,
+    address: SocketAddr,
+    connections: Connections,
+}
+
+/// Serves Nomad's API for a node, if there is one, and Block Storage's with what it keeps, if that is
+/// wanted.
+async fn listen(
+    args: &ServeArgs,
+    writes: WriteQueue,
+    metrics: Arc<Metrics>,
+    work: StartWork,
+    nomad: Option<(LocalNode, CurrentAcl)>,
+    cloud: Option<(SocketAddr, (Arc<Setup>, CinderMetrics), CurrentPolicy)>,
+) -> Result<(), ServeError> {
+    let (stop, stopped) = watch::channel(false);
+    let store = Arc::clone(writes.store());
+    // First, because a signal that comes before ends the process without the drain.
+    let mut signals = Signals::new()?;
+    recovery::start(&store, &args.data_dir, work, &stopped);
+    let keeper = nomad.as_ref().map(|(node, _)| node.host_volumes().clone());
+    let current_acl = nomad.as_ref().map(|(_, acl)| acl.clone()).unwrap_or_default();
+    let policy = cloud.as_ref().map(|(_, _, policy)| policy.clone()).unwrap_or_default();
+    let reporting = (Arc::clone(&store), Arc::clone(&metrics));
+    let index = store.index();
+    let limits = args.limits.of_requests();
+    let base = ServerState::new(writes.clone(), limits, Arc::clone(&metrics));
+    let first = match nomad {
+        None => None,
+        Some((node, acl)) => {
+            let (listener, address) = bind(args.bind, "--bind")?;
+            start_claim_reaper(&writes, &node, args.node.lost_node_grace, &stopped);
+            let base = base.known_as(args.reach.site(address));
+            let app = NomadState::new(base, node, acl, stopped.clone());
+            app.serve_at(address);
+            let router = statehold_nomad_server::router(app);
+            let connections =
+                Connections::new(router, &args.limits.of_connections(), Arc::clone(&metrics));
+            Some(Served { listener, address, connections })
+        }
+    };
+    let second = match cloud {
+        None => None,
+        Some((address, setup, policy)) => {
+            let (listener, address) = bind(address, "--block-storage")?;
+            let base = base.known_as(args.reach.site(address));
+            let access = (args.block_storage.auth(), policy);
+            let cloud = CinderState::new(base, address, access, setup);
+            tokio::spawn(run_worker(cloud.clone(), stopped));
+            let router = statehold_cinder_server::router(cloud);
+            let connections = match &first {
+                Some(first) => first.connections.beside(router),
+                None => Connections::new(router, &args.limits.of_connections(), metrics),
+            };
+            Some(Served { listener, address, connections })
+        }
+    };
+    let data_dir = args.data_dir.display();
+    if let Some(Served { address, .. }) = &first {
+        announce(&format!("statehold: listening on http://{address}"));
+        tracing::info!(%address, %data_dir, index, "serving");
+    }
+    if let Some(Served { address, .. }) = &second {
+        announce(&format!("statehold: block storage on http://{address}"));
+        tracing::info!(%address, %data_dir, index, "serving block storage");
+    }
+
+    let permits = Arc::new(Semaphore::new(args.limits.connections_max.min(Semaphore::MAX_PERMITS)));
+    let failure = {
+        let (store, metrics) = &reporting;
+        let mut accepting = pin!(async {
+            tokio::join!(accept(first.as_ref(), &permits), accept(second.as_ref(), &permits))
+        });
+        let mut failed = pin!(recovery::failed(store));
+        loop {
+            tokio::select! {
+                _ = &mut accepting => break None,
+                failure = &mut failed, if args.exit_on_write_failure => break Some(failure),
+                request = signals.next() => match request {
+                    Request::Stop => break None,
+                    Request::Reload => reload(args, &current_acl, &policy),
+                    Request::Report => report(store, metrics),
+                },
+            }
+        }
+    };
+    tracing::info!("shutting down: draining in-flight requests");
+    let drain = async { tokio::join!(drain(first), drain(second)) };
+    // Parked queries are answered with current data instead of being cut off.
+    stop.send_replace(true);
+    tokio::select! {
+        _ = drain => {}
+        () = tokio::time::sleep(DRAIN_MAX) => {
+            tracing::warn!("requests were still under way after {} s", DRAIN_MAX.as_secs());
+        }
+        () = signals.stop() => tracing::warn!("second signal received: exiting without draining"),
+    }
+    // Before the runtime ends, on which plugins are waited for.
+    if let Some(keeper) = keeper {
+        keeper.stop().await;
+    }
+    failure.map_or(Ok(()), |failure| Err(ServeError::Write(failure)))
+}
+
+/// Prints where the server listens, because the program that started it may not know the port behind `:0`.
+/// A closed standard output is no reason to stop: the log has the line as well.
+fn announce(line: &str) {
+    let mut to = io::stdout().lock();
+    if let Err(error) = writeln!(to, "{line}").and_then(|()| to.flush()) {
+        tracing::warn!(%error, "can't write the address to standard output");
+    }
+}
+
+/// Reads the ACL file, the policy file and the log level again. A file that can't be read changes nothing: a
+/// server without its ACL would let every caller in.
+fn reload(args: &ServeArgs, current: &CurrentAcl, policy: &CurrentPolicy) {
+    if let Some(path) = &args.acl {
+        match Acl::load(path) {
+            Ok(acl) => {
+                current.replace(acl);
+                tracing::info!(file = %path.display(), "reloaded the ACL file");
+            }
+            Err(error) => tracing::error!(%error, "the ACL stays as it was"),
+        }
+    }
+    if let Some(path) = &args.block_storage.policy {
+        match load_policy(path) {
+            Ok(new) => {
+                policy.replace(new);
+                tracing::info!(file = %path.display(), "reloaded the policy file");
+            }
+            Err(error) => tracing::error!(%error, "the policy stays as it was"),
+        }
+    }
+    match &args.log_level_file {
+        Some(path) => match read_log_level(path) {
+            Ok(()) => tracing::info!(level = logging::level(), "reloaded the log level"),
+            Err(error) => tracing::error!(%error, "the log level stays as it was"),
+        },
+        // An API may have changed it.
+        None => logging::set(LevelFilter::from_level(args.log_level)),
+    }
+}
+
+fn read_log_level(path: &Path) -> Result<(), ServeError> {
+    let failed = |reason: String| ServeError::LogLevel { path: path.to_owned(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    let level = text.trim().parse().map_err(|_| {
+        failed(format!("{:?} is not error, warn, info, debug or trace", text.trim()))
+    })?;
+    logging::set(LevelFilter::from_level(level));
+    Ok(())
+}
+
+/// Logs how the server is doing.
+fn report(store: &Store, metrics: &Metrics) {
+    let failure = store.failure().map(|failure| failure.to_string());
+    tracing::info!(
+        index = store.index(),
+        writable = failure.is_none(),
+        failure,
+        connections = metrics.connections(),
+        parked = store.parked(),
+        uptime_seconds = metrics.uptime().as_secs(),
+        log_lines_dropped = logging::dropped(),
+        "status"
+    );
+}
+
+/// Listens no more, and ends when what is under way is answered.
+async fn drain(served: Option<Served>) {
+    if let Some(Served { listener, connections, .. }) = served {
+        drop(listener);
+        connections.drain().await;
+    }
+}
+
+/// Accepts connections, if any are to be served, until it is dropped.
+async fn accept(served: Option<&Served>, permits: &Arc<Semaphore>) {
+    let Some(Served { listener, connections, .. }) = served else {
+        return std::future::pending().await;
+    };
+    loop {
+        // Nobody closes it.
+        let Ok(permit) = Arc::clone(permits).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((socket, client)) => connections.serve(socket, client, permit),
+            Err(error) => {
+                tracing::warn!(%error, "can't accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Listens on an address that a flag names; the address with its port.
+fn bind(address: SocketAddr, flag: &'static str) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let listener =
+        try_bind(address).map_err(|source| ServeError::Bind { address, flag, source })?;
+    let address = listener.local_addr().map_err(ServeError::Io)?;
+    Ok((listener, address))
+}
+
+fn try_bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that was killed can be started again at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}

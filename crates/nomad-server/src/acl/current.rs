@@ -1,0 +1,77 @@
+//! The ACL that is in force, which a reload replaces while requests run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::acl::Acl;
+use crate::acl::access::Access;
+use crate::error::ApiError;
+
+/// The ACL in force. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct CurrentAcl(Arc<watch::Sender<Arc<Acl>>>);
+
+impl CurrentAcl {
+    /// Puts an ACL in force.
+    pub fn new(acl: Acl) -> Self {
+        Self(Arc::new(watch::Sender::new(Arc::new(acl))))
+    }
+
+    /// Returns the ACL as of now.
+    pub(crate) fn get(&self) -> Arc<Acl> {
+        Arc::clone(&self.0.borrow())
+    }
+
+    /// Puts another ACL in force. Requests that wait are checked against it at once.
+    pub fn replace(&self, mut acl: Acl) {
+        self.0.send_modify(|current| {
+            acl.keep_unchanged(current);
+            *current = Arc::new(acl);
+        });
+    }
+
+    /// Refuses the caller of a request that waited, if its token expired, was revoked or was changed
+    /// meanwhile: the rows were chosen by grants that it no longer has.
+    pub(crate) fn still_admits(&self, access: &Access, now: Timestamp) -> Result<(), ApiError> {
+        self.get().still_admits(access, now)
+    }
+
+    /// Waits until [`CurrentAcl::still_admits`] refuses the caller, and returns the refusal. Never returns for a
+    /// caller without a token.
+    pub(crate) async fn refuses(&self, access: &Access) -> ApiError {
+        let mut reloads = self.0.subscribe();
+        loop {
+            let acl = Arc::clone(&reloads.borrow_and_update());
+            let now = Timestamp::now();
+            if let Err(reject) = acl.still_admits(access, now) {
+                return reject;
+            }
+            let expired = async {
+                match acl.expiry_of(access) {
+                    Some(expiry) => tokio::time::sleep(until(expiry, now)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                reloaded = reloads.changed() => {
+                    // The sender is as long there as `self`.
+                    if reloaded.is_err() {
+                        return std::future::pending().await;
+                    }
+                }
+                // The clock is read again, because it may have been set meanwhile.
+                () = expired => {}
+            }
+        }
+    }
+}
+
+/// The time from `now` to `expiry`, and at least a millisecond, so that a clock that is behind the timer is not
+/// asked again and again.
+fn until(expiry: Timestamp, now: Timestamp) -> Duration {
+    let left = Duration::try_from(expiry.duration_since(now)).unwrap_or_default();
+    left.max(Duration::from_millis(1))
+}

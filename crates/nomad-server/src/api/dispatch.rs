@@ -1,0 +1,156 @@
+//! From a request to its handler, by the table of routes.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Response, StatusCode, Uri, header};
+use axum::response::IntoResponse;
+use parking_lot::Mutex;
+use statehold_nomad::DEFAULT_NAMESPACE;
+
+use crate::api::params::Query;
+use crate::api::route::{Route, Segments};
+use crate::error::ApiError;
+use crate::request::NomadRequest;
+use crate::state::NomadState;
+use statehold_server_core::caller::CallerKey;
+use statehold_server_core::gzip;
+use statehold_server_core::observe;
+use statehold_server_core::observe::RouteOf;
+use statehold_server_core::socket::Peer;
+use statehold_server_core::state::Requester;
+use statehold_server_core::unsent;
+
+/// The only region there is.
+pub(crate) const REGION: &str = "global";
+
+/// Bytes of a refused request's body that are read.
+const DISCARDED_MAX: u64 = 64 << 10;
+
+/// The time that they have to come in.
+const DISCARD_WAIT: Duration = Duration::from_secs(1);
+
+/// The service that answers requests.
+pub fn router(app: NomadState) -> Router {
+    Router::new()
+        .fallback(answer)
+        .layer(axum::middleware::from_fn_with_state(app.base(), gzip::reply))
+        .layer(axum::middleware::from_fn_with_state(app.base(), observe::request))
+        .with_state(app)
+}
+
+async fn answer(State(app): State<NomadState>, request: Request) -> Response<Body> {
+    if let Some(reply) = elsewhere(request.uri()) {
+        return reply;
+    }
+    match Route::find(request.uri().path()) {
+        Ok(Some((route, segments))) => {
+            let mut reply = run(app, request, route, segments).await;
+            reply.extensions_mut().insert(RouteOf(route.path));
+            reply
+        }
+        // A path that nothing is at: 404 without a body.
+        Ok(None) => StatusCode::NOT_FOUND.into_response(),
+        Err(reject) => reject.into_response(),
+    }
+}
+
+/// Where to go from a path with `//`, `.` or `..` in it: to the path without. Method and body stay
+/// the same.
+fn elsewhere(uri: &Uri) -> Option<Response<Body>> {
+    let path = uri.path();
+    let inner = path.strip_prefix('/')?;
+    let (inner, slash) = inner.strip_suffix('/').map_or((inner, ""), |inner| (inner, "/"));
+    if inner.is_empty() || !inner.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+        return None;
+    }
+    let mut clean: Vec<&str> = Vec::new();
+    for segment in inner.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(clean.pop()),
+            _ => clean.push(segment),
+        }
+    }
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let to = HeaderValue::try_from(format!("/{}{slash}{query}", clean.join("/"))).ok()?;
+    let mut reply = StatusCode::TEMPORARY_REDIRECT.into_response();
+    reply.headers_mut().insert(header::LOCATION, to);
+    Some(reply)
+}
+
+/// Runs what the table has for the request: the method first, then the caller, then the rest.
+async fn run(
+    app: NomadState,
+    request: Request,
+    route: &'static Route,
+    segments: Segments,
+) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let expects_continue = head.headers.contains_key(header::EXPECT);
+    let mut body = Some(body);
+    let call = match admit(&app, head, &mut body, route, segments) {
+        Ok(call) => call,
+        Err(reject) => {
+            // A client that waits for 100 sends no body.
+            if let Some(body) = body.filter(|_| !expects_continue) {
+                discard(body).await;
+            }
+            return reject.into_response();
+        }
+    };
+    let (base, writes) = (call.app.base(), call.operation.writes());
+    let waited = call.operation.blocks.then(|| call.app.clone());
+    let mut answered = (call.operation.run)(call).await;
+    // A token may end while its request waits.
+    if let Some(app) = waited
+        && answered.is_ok()
+        && let Err(reject) = app.still_admits()
+    {
+        answered = Err(reject);
+    }
+    let mut reply =
+        unsent::hold(&base, answered.unwrap_or_else(IntoResponse::into_response), !writes);
+    reply.extensions_mut().insert(base.asker().clone());
+    reply
+}
+
+/// Reads the short body of a refused request. The protocol closes a connection whose request was not read to
+/// its end, and a client that sends its next request on it meanwhile would lose that one.
+async fn discard(body: Body) {
+    if body.size_hint().upper().is_some_and(|len| len <= DISCARDED_MAX) {
+        let max = usize::try_from(DISCARDED_MAX).unwrap_or(usize::MAX);
+        let _ = tokio::time::timeout(DISCARD_WAIT, axum::body::to_bytes(body, max)).await;
+    }
+}
+
+/// Makes a call of a request, if its caller is allowed the operation.
+fn admit(
+    app: &NomadState,
+    mut head: Parts,
+    body: &mut Option<Body>,
+    route: &'static Route,
+    segments: Segments,
+) -> Result<NomadRequest, ApiError> {
+    let query = Query::of(&head.uri);
+    let operation = route.operation(&head.method, query.get("type"))?;
+    // Some are secret: a header that is printed by mistake shows none of its value.
+    head.headers.values_mut().for_each(|value| value.set_sensitive(true));
+    let access = app.access(&mut head.headers)?;
+    let namespace = segments.namespace().or_else(|| query.text("namespace"));
+    access.demand(&operation.rule, namespace.unwrap_or(DEFAULT_NAMESPACE))?;
+    if !operation.parameters.is_empty()
+        && query.text("region").is_some_and(|region| region != REGION)
+    {
+        return Err(ApiError::by_caller(StatusCode::INTERNAL_SERVER_ERROR, "No path to region"));
+    }
+    let client = app.client(&head);
+    let key = access.key().unwrap_or(CallerKey::address(client));
+    app.note_present(key);
+    let app = app.of(Requester::new(key, head.extensions.remove::<Peer>()), access.clone());
+    let (headers, body) = (head.headers, Mutex::new(body.take().unwrap_or_default()));
+    Ok(NomadRequest { app, query, headers, access, client, operation, segments, body })
+}

@@ -1,0 +1,135 @@
+//! `/v1/volumes?type=host` and `/v1/volume/host/…`.
+
+use serde::Serialize;
+use statehold_nomad::{
+    ALL_NAMESPACES, HostVolumeItem, HostVolumeQuery, HostVolumeStub, HostVolumeView, HostVolumes,
+    input, list_host_volumes, parse_id,
+};
+use statehold_store::{ReadView, Tracked};
+use uuid::Uuid;
+
+use crate::acl::access::{Capability, Rule};
+use crate::api::list::{Asked, List};
+use crate::api::parameter::Parameter;
+use crate::api::params::Read;
+use crate::api::reply::Meta;
+use crate::api::{Reply, reply};
+use crate::error::ApiError;
+use crate::node::host_volumes::Kept;
+use crate::request::NomadRequest;
+use crate::state;
+
+/// `GET /v1/volumes?type=host`, by namespace and ID.
+pub(crate) struct HostVolumeList;
+
+impl List for HostVolumeList {
+    const ID: &'static str = "listHostVolumes";
+    const SUMMARY: &'static str = "Lists host volumes, by namespace and ID.";
+    const RULE: Rule = Rule::Rows(&[Capability::HostVolumeRead]);
+    const SELECTORS: &'static [Parameter] = &[
+        Parameter::text("prefix", "What the name or the ID starts with."),
+        Parameter::even_hex("node_id", "What the ID of the node starts with."),
+        Parameter::text("node_pool", "The pool of the node."),
+    ];
+
+    type Key = (String, Uuid);
+    type Item = HostVolumeItem;
+    type Stub<'i> = HostVolumeStub<'i>;
+
+    fn rows<'v>(
+        view: &'v Tracked,
+        asked: &'v Asked<Self::Key>,
+    ) -> impl Iterator<Item = HostVolumeItem> + 'v {
+        let query = HostVolumeQuery {
+            namespace: asked.namespace(),
+            prefix: asked.text("prefix"),
+            node: asked.hex("node_id"),
+            node_pool: asked.text("node_pool"),
+            conjuncts: asked.conjuncts(),
+            order: asked.order(),
+            from: asked.from().map(|(namespace, id)| (namespace.as_str(), *id)),
+        };
+        list_host_volumes(view, &query).map(HostVolumeItem::new)
+    }
+
+    fn key(item: &HostVolumeItem) -> (&str, Uuid) {
+        let volume = item.volume();
+        (&volume.namespace, volume.id)
+    }
+
+    fn namespace(item: &HostVolumeItem) -> Option<&str> {
+        Some(&item.volume().namespace)
+    }
+
+    fn stub(item: &HostVolumeItem) -> HostVolumeStub<'_> {
+        item.stub()
+    }
+}
+
+/// `GET /v1/volume/host/:id`
+pub(crate) async fn get(call: NomadRequest) -> Reply {
+    let read = Read::of(&call.query)?;
+    call.app
+        .object(&call, &read, |view, render| {
+            let id = parse_id(call.segment("id")).ok().filter(|_| read.namespace != ALL_NAMESPACES);
+            // An ID that is none is looked for as well, so that the answer has the index of a miss.
+            let volume = view
+                .get::<HostVolumes>((&read.namespace, id.unwrap_or_default()))
+                .ok_or_else(|| ApiError::not_found("volume not found"))?;
+            render.json(&HostVolumeView::new(view, volume))
+        })
+        .await
+}
+
+/// `PUT /v1/volume/host/create`
+pub(crate) async fn create(mut call: NomadRequest) -> Reply {
+    let (namespace, body) = body(&mut call).await?;
+    let kept =
+        call.app.node().host_volumes().create(call.app.writer(), namespace, body.volume).await?;
+    written(&call, &kept)
+}
+
+/// `PUT /v1/volume/host/register`
+pub(crate) async fn register(mut call: NomadRequest) -> Reply {
+    let (namespace, body) = body(&mut call).await?;
+    let kept =
+        call.app.node().host_volumes().register(call.app.writer(), namespace, body.volume).await?;
+    written(&call, &kept)
+}
+
+/// The body, and the namespace of the request, in which the caller may do what he wants to.
+async fn body(call: &mut NomadRequest) -> Result<(String, input::HostVolumeBody), ApiError> {
+    let body = call.parse(input::host_volume_body).await?;
+    let namespace = call.query.namespace_or(&body.namespace).to_owned();
+    let own = &*body.volume.namespace;
+    call.allow_in(if own.is_empty() { &namespace } else { own })?;
+    Ok((namespace, body))
+}
+
+/// What making and registering answer: the volume as of the commit.
+fn written(call: &NomadRequest, kept: &Kept) -> Reply {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Written<'v> {
+        volume: HostVolumeView<'v>,
+        warnings: &'static str,
+        index: u64,
+    }
+    let Kept { view, namespace, id } = kept;
+    let volume = view
+        .get::<HostVolumes>((namespace, *id))
+        .ok_or_else(|| ApiError::internal(&"a volume is not in the state that its commit made"))?;
+    let index = view.index();
+    let written = Written { volume: HostVolumeView::new(view, volume), warnings: "", index };
+    let body = reply::render(&written, call.query.pretty())?;
+    Ok(reply::json_body(body, &Meta::at(index)))
+}
+
+/// `DELETE /v1/volume/host/:id`
+pub(crate) async fn delete(call: NomadRequest) -> Reply {
+    let force = call.query.flag("force")?;
+    let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
+    let index =
+        call.app.node().host_volumes().delete(call.app.writer(), namespace, id, force).await?;
+    state::written(index, &call.query)
+}

@@ -1,0 +1,190 @@
+//! `/v1/jobs`, `/v1/job/…`, `/v1/allocations` and `/v1/allocation/…`: the work that orchestrators fed.
+
+use serde_json::{Value, json};
+use statehold_nomad::{
+    ALL_NAMESPACES, Allocation, AllocationItem, AllocationStub, AllocationView, Allocations, Job,
+    JobItem, JobStub, JobSummary, JobSummaryView, JobView, Jobs, job_allocations, list_allocations,
+    list_jobs, node_allocations, parse_id,
+};
+use statehold_store::{Entry, HexPrefix, ReadView, Tracked};
+use uuid::Uuid;
+
+use crate::acl::access::{Capability, Rule};
+use crate::api::Reply;
+use crate::api::list::{Asked, List};
+use crate::api::parameter::Parameter;
+use crate::api::params::Read;
+use crate::api::reply;
+use crate::api::reply::Meta;
+use crate::error::ApiError;
+use crate::request::NomadRequest;
+
+/// The capability that reading a job or an allocation needs.
+pub(crate) const READ_JOB: &[Capability] = &[Capability::ReadJob];
+
+/// `GET /v1/jobs`, by namespace and ID.
+pub(crate) struct JobList;
+
+impl List for JobList {
+    const ID: &'static str = "listJobs";
+    const SUMMARY: &'static str = "Lists the jobs that were fed, by namespace and ID.";
+    const RULE: Rule = Rule::Namespace(&[Capability::ListJobs, Capability::ReadJob]);
+    const SELECTORS: &'static [Parameter] = &[Parameter::text("prefix", "Start of the ID.")];
+
+    type Key = (String, String);
+    type Item = JobItem;
+    type Stub<'i> = JobStub<'i>;
+
+    fn rows<'v>(
+        view: &'v Tracked,
+        asked: &'v Asked<Self::Key>,
+    ) -> impl Iterator<Item = JobItem> + 'v {
+        let from = asked.from().map(|(namespace, id)| (namespace.as_str(), id.as_str()));
+        let jobs = list_jobs(view, asked.namespace(), asked.text("prefix"), asked.order(), from);
+        jobs.map(|job| JobItem::new(view, job))
+    }
+
+    fn key(item: &JobItem) -> (&str, &str) {
+        (&item.job().namespace, &item.job().id)
+    }
+
+    fn namespace(item: &JobItem) -> Option<&str> {
+        Some(&item.job().namespace)
+    }
+
+    fn stub(item: &JobItem) -> JobStub<'_> {
+        item.stub()
+    }
+}
+
+/// `GET /v1/allocations`, by ID.
+pub(crate) struct AllocationList;
+
+impl List for AllocationList {
+    const ID: &'static str = "listAllocations";
+    const SUMMARY: &'static str = "Lists the allocations that were fed, by ID.";
+    const RULE: Rule = Rule::Namespace(READ_JOB);
+    const SELECTORS: &'static [Parameter] = &[Parameter::even_hex("prefix", "Start of the ID.")];
+
+    type Key = Uuid;
+    type Item = AllocationItem;
+    type Stub<'i> = AllocationStub<'i>;
+
+    fn rows<'v>(
+        view: &'v Tracked,
+        asked: &'v Asked<Uuid>,
+    ) -> impl Iterator<Item = AllocationItem> + 'v {
+        // The empty prefix is that of every ID.
+        let prefix = asked.hex("prefix").copied().or_else(|| HexPrefix::parse("").ok());
+        let rows = prefix.into_iter().flat_map(|prefix| {
+            let from = asked.from().copied();
+            list_allocations(view, asked.namespace(), &prefix, asked.order(), from)
+        });
+        rows.map(AllocationItem::new)
+    }
+
+    fn key(item: &AllocationItem) -> Uuid {
+        item.allocation().id
+    }
+
+    fn namespace(item: &AllocationItem) -> Option<&str> {
+        Some(&item.allocation().namespace)
+    }
+
+    fn stub(item: &AllocationItem) -> AllocationStub<'_> {
+        item.stub()
+    }
+}
+
+/// The job that a read names.
+fn find<'v>(view: &'v Tracked, read: &Read, id: &str) -> Result<&'v Entry<Job>, ApiError> {
+    view.get::<Jobs>((&read.namespace, id))
+        .filter(|_| read.namespace != ALL_NAMESPACES)
+        .ok_or_else(|| ApiError::not_found("job not found"))
+}
+
+/// `GET /v1/job/:id`
+pub(crate) async fn get(call: NomadRequest) -> Reply {
+    let read = Read::of(&call.query)?;
+    call.app
+        .large_object(&call, &read, |view, render, _| {
+            render.json(&JobView::new(view, find(view, &read, call.segment("id"))?))
+        })
+        .await
+}
+
+/// `GET /v1/job/:id/summary`
+pub(crate) async fn summary(call: NomadRequest) -> Reply {
+    let read = Read::of(&call.query)?;
+    call.app
+        .large_object(&call, &read, |view, render, _| {
+            let job = find(view, &read, call.segment("id"))?;
+            render.json(&JobSummaryView::new(job, &JobSummary::of(view, job)))
+        })
+        .await
+}
+
+/// `GET /v1/job/:id/allocations`. Of a job that is gone, too: its allocations may still be there.
+pub(crate) async fn allocations(call: NomadRequest) -> Reply {
+    let read = Read::of(&call.query)?;
+    call.app
+        .large_object(&call, &read, |view, render, meter| {
+            let rows = job_allocations(view, &read.namespace, call.segment("id"));
+            let rows = rows.take_while(|_| meter.goes_on(false));
+            render.json(&rows.map(AllocationStub::new).collect::<Vec<_>>())
+        })
+        .await
+}
+
+/// `GET /v1/node/:id/allocations`, those of namespaces whose jobs the caller may read.
+pub(crate) async fn of_node(call: NomadRequest) -> Reply {
+    let read = Read::of(&call.query)?;
+    let node = parse_id(call.segment("id")).map_err(|_| ApiError::not_found("node not found"))?;
+    call.app
+        .large_object(&call, &read, |view, render, meter| {
+            let rows = node_allocations(view, node).take_while(|_| meter.goes_on(false));
+            let seen = rows.filter(|row| call.access.has(&row.namespace, READ_JOB));
+            render.json(&seen.map(|row| AllocationView::new(view, row)).collect::<Vec<_>>())
+        })
+        .await
+}
+
+/// `GET /v1/allocation/:id`, whatever its namespace. One that the caller may not read is as one that
+/// isn't there.
+pub(crate) async fn allocation(call: NomadRequest) -> Reply {
+    let read = Read::of(&call.query)?;
+    let unknown = || ApiError::not_found("alloc not found");
+    let id = parse_id(call.segment("id")).map_err(|_| unknown())?;
+    let seen = |row: &&Entry<Allocation>| call.access.has(&row.namespace, READ_JOB);
+    call.app
+        .large_object(&call, &read, |view, render, _| {
+            let row = view.get::<Allocations>(id).filter(seen).ok_or_else(unknown)?;
+            render.json(&AllocationView::new(view, row))
+        })
+        .await
+}
+
+/// A list of things that there are none of: evaluations and deployments, because nothing is scheduled
+/// here. Never waits.
+pub(crate) fn none(call: &NomadRequest) -> Reply {
+    Read::of(&call.query)?;
+    Ok(reply::nothing(call.app.store()))
+}
+
+/// The last deployment of a job, which had none.
+pub(crate) fn no_deployment(call: &NomadRequest) -> Reply {
+    Read::of(&call.query)?;
+    let body = reply::render(&Value::Null, call.query.pretty())?;
+    Ok(reply::json_body(body, &Meta::at(call.app.store().index().max(1))))
+}
+
+/// `GET /v1/job/:id/versions`: the only one that is kept.
+pub(crate) async fn versions(call: NomadRequest) -> Reply {
+    let read = Read::of(&call.query)?;
+    call.app
+        .large_object(&call, &read, |view, render, _| {
+            let job = JobView::new(view, find(view, &read, call.segment("id"))?);
+            render.json(&json!({ "Versions": [job], "Diffs": null }))
+        })
+        .await
+}

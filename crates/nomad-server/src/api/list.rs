@@ -1,0 +1,381 @@
+//! Lists: one declaration for each, and everything that all of them do.
+//!
+//! A [`List`] says what is listed, in which order, which parameters select, what filters see and
+//! what is shown. From that follow paging, filters, page tokens, watches, `reverse`, what a token's
+//! holder may see, streaming, and the OpenAPI document; no handler repeats any of it.
+//!
+//! ```text
+//! pub(crate) struct Nodes;
+//!
+//! impl List for Nodes {
+//!     const ID: &'static str = "listNodes";
+//!     const SUMMARY: &'static str = "Lists nodes.";
+//!     const RULE: Rule = Rule::Node(Level::Read);
+//!     const SELECTORS: &'static [Parameter] =
+//!         &[Parameter::even_hex("prefix", "What the ID starts with.")];
+//!     type Key = Uuid;
+//!     type Item = NodeItem;
+//!     type Stub<'i> = NodeStub<'i>;
+//!
+//!     fn rows<'v>(view: &'v Tracked, asked: &'v Asked<Uuid>) -> impl Iterator<Item = NodeItem> {
+//!         list_nodes(view, asked.hex("prefix"), asked.order(), asked.from()).map(NodeItem::new)
+//!     }
+//!     fn key(item: &NodeItem) -> Uuid { item.id() }
+//!     fn stub(item: &NodeItem) -> NodeStub<'_> { item.stub() }
+//! }
+//! ```
+//!
+//! and in the table of routes `list::<Nodes>()`, with `.of_type("host")` where `type=` tells lists of
+//! one path apart.
+
+use serde::Serialize;
+use statehold_filter::{Conjunct, Filter, Filterable, Kind as FieldKind, Schema};
+use statehold_store::{HexPrefix, Key, Order, PAGE_SCANNED_MAX, PageToken, Ref, Snapshot, Tracked};
+
+use crate::acl::access::{Access, Rule};
+use crate::api::parameter::{BLOCKING, COMMON, Kind, NAMESPACE, PAGING, Parameter};
+use crate::api::params::Read;
+use crate::api::reply::Meta;
+use crate::api::route::{Answer, Operation, Verb};
+use crate::api::{Reply, stream};
+use crate::error::ApiError;
+use crate::request::NomadRequest;
+use crate::state::PARKED_BYTES;
+use statehold_server_core::meter::{Meter, STEPS_PER_LOOK};
+use statehold_server_core::state::ServerState;
+use statehold_server_core::turns::Urgency;
+
+/// Rows of an answer that are kept from reading to sending; those that follow are read again. A chunk has
+/// no more unless its rows are very short.
+const KEPT_ROWS: usize = 1_024;
+
+/// Maximum number of rows of a page that is read without a turn: handing the thread's other tasks on
+/// would cost more.
+const SHORT_PAGE_ROWS: usize = 100;
+
+/// Bytes of a filter without patterns that is compiled without a turn.
+const SHORT_FILTER: usize = 256;
+
+/// A list endpoint.
+pub(crate) trait List: Send + Sync + 'static {
+    /// What the endpoint is called in the OpenAPI document. A page token is bound to it.
+    const ID: &'static str;
+    /// What it does, a sentence.
+    const SUMMARY: &'static str;
+    /// What a caller must be allowed. Rows of a namespace in which he isn't are left out.
+    const RULE: Rule;
+    /// The parameters that select rows, beside the namespace and the filter. A page token is bound to
+    /// their values.
+    const SELECTORS: &'static [Parameter];
+    /// All parameters, of which those that lists have in common follow from this trait.
+    const PARAMETERS: &'static [&'static [Parameter]] =
+        &[Self::SELECTORS, NAMESPACE, PAGING, BLOCKING, COMMON];
+
+    /// What rows are ordered by.
+    type Key: Key + Send + Sync;
+    /// A row as filters see it, with values that follow from other rows. It MUST own its values.
+    type Item: Filterable + Send + 'static;
+    /// What is shown of a row.
+    type Stub<'i>: Serialize;
+
+    /// The rows that are asked for, in the order that is asked for, from [`Asked::from`] on. All that
+    /// the rows depend on has to be read through `view`: that is what a blocking query waits on.
+    fn rows<'v>(
+        view: &'v Tracked,
+        asked: &'v Asked<Self::Key>,
+    ) -> impl Iterator<Item = Self::Item> + 'v;
+
+    /// Where an item stands in the order.
+    fn key(item: &Self::Item) -> Ref<'_, Self::Key>;
+
+    /// The namespace of an item; `None` when such rows are in no namespace.
+    fn namespace(item: &Self::Item) -> Option<&str> {
+        let _ = item;
+        None
+    }
+
+    /// Returns an item that its filter selected with everything that is shown and that the filter does not
+    /// see: reading it for each row of the table would cost more than the list itself.
+    fn complete(view: &Tracked, asked: &Asked<Self::Key>, item: Self::Item) -> Self::Item {
+        let _ = (view, asked);
+        item
+    }
+
+    /// What is shown of an item.
+    fn stub(item: &Self::Item) -> Self::Stub<'_>;
+}
+
+/// The operation that serves a list.
+pub(crate) const fn list<L: List>() -> Operation {
+    let operation = Operation::new(&[Verb::Get], L::ID, L::RULE, |call| Box::pin(serve::<L>(call)));
+    operation
+        .summary(L::SUMMARY)
+        .parameters(L::PARAMETERS)
+        .blocks()
+        .answer(Answer::List(fields::<L>))
+}
+
+/// The fields that a filter of the list can ask for.
+fn fields<L: List>() -> Option<&'static Schema> {
+    FieldKind::schema(L::Item::KIND)
+}
+
+/// What a request asks of a list.
+#[derive(Debug)]
+pub(crate) struct Asked<K> {
+    read: Read,
+    selectors: &'static [Parameter],
+    prefixes: Vec<(&'static str, HexPrefix)>,
+    conjuncts: Vec<Conjunct>,
+    /// The fields of a row that the filter reads.
+    fields: Vec<Box<str>>,
+    from: Option<K>,
+}
+
+impl<K> Asked<K> {
+    /// The namespace, or `*`.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.read.namespace
+    }
+
+    /// The value of a declared parameter, empty when it is absent.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        debug_assert!(self.selectors.iter().any(|declared| declared.name == name), "{name}");
+        self.read.query.text(name).unwrap_or_default()
+    }
+
+    /// The value of a declared parameter of hex digits.
+    pub(crate) fn hex(&self, name: &str) -> Option<&HexPrefix> {
+        self.prefixes.iter().find(|(found, _)| *found == name).map(|(_, prefix)| prefix)
+    }
+
+    /// In which direction.
+    pub(crate) fn order(&self) -> Order {
+        self.read.order
+    }
+
+    /// What every row satisfies that the filter matches, for a planner.
+    pub(crate) fn conjuncts(&self) -> &[Conjunct] {
+        &self.conjuncts
+    }
+
+    /// Whether the filter reads one of these fields of a row.
+    pub(crate) fn reads(&self, fields: &[&str]) -> bool {
+        self.fields.iter().any(|read| fields.contains(&&**read))
+    }
+
+    /// The key to begin at, unless at the first one. There may be no such row any more.
+    pub(crate) fn from(&self) -> Option<&K> {
+        self.from.as_ref()
+    }
+}
+
+/// A request for a list.
+pub(crate) struct Listing<L: List> {
+    asked: Asked<L::Key>,
+    filter: Option<Filter<L::Item>>,
+    /// What a page token must have been made for.
+    name: String,
+    access: Access,
+}
+
+/// The rows of an answer, or the first of them, and where the next page begins.
+pub(crate) struct Page<L: List> {
+    pub(crate) items: Vec<L::Item>,
+    pub(crate) rest: Option<Rest<L::Key>>,
+    /// The state that the rows are of.
+    pub(crate) view: Snapshot,
+    next: Option<PageToken>,
+}
+
+/// The rows of an answer that are read when their client takes them.
+pub(crate) struct Rest<K> {
+    /// The key of the first one.
+    pub(crate) from: K,
+    /// How many there are.
+    pub(crate) rows: usize,
+}
+
+impl<L: List> Listing<L> {
+    fn of(call: &NomadRequest) -> Result<Self, ApiError> {
+        let read = Read::of(&call.query)?;
+        let text = |name| read.query.text(name);
+        let filter = text("filter")
+            .map(|expression| call.app.filters().compile(expression))
+            .transpose()
+            .map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let mut name = format!("{}\0{}\0{:?}", L::ID, read.namespace, read.order);
+        let mut prefixes = Vec::new();
+        for parameter in L::SELECTORS {
+            let value = text(parameter.name).unwrap_or_default();
+            name.push('\0');
+            name.push_str(value);
+            if parameter.kind == Kind::EvenHex && !value.is_empty() {
+                let prefix = HexPrefix::parse_even(value).map_err(|error| {
+                    ApiError::bad_request(format!("invalid {}: {error}", parameter.name))
+                })?;
+                prefixes.push((parameter.name, prefix));
+            }
+        }
+        name.push('\0');
+        name.push_str(text("filter").unwrap_or_default());
+        let from = text("next_token")
+            .map(|token| PageToken::parse(&name, token))
+            .transpose()
+            .map_err(|error| ApiError::bad_request(format!("invalid next_token: {error}")))?;
+        let conjuncts = filter.as_ref().map(Filter::conjuncts).unwrap_or_default();
+        let fields = filter.iter().flat_map(Filter::selectors).map(first_field).collect();
+        let asked = Asked { read, selectors: L::SELECTORS, prefixes, conjuncts, fields, from };
+        Ok(Self { asked, filter, name, access: call.access.clone() })
+    }
+
+    /// Whether rows may be left out, so that any number may have to be read for one.
+    pub(crate) fn leaves_out(&self) -> bool {
+        self.filter.is_some() || !self.access.is_unlimited()
+    }
+
+    /// Whether it is a page of few rows with none left out.
+    fn is_short(&self) -> bool {
+        self.asked.read.per_page.is_some_and(|rows| rows <= SHORT_PAGE_ROWS)
+            && !self.leaves_out()
+            && L::SELECTORS.iter().all(|parameter| self.asked.text(parameter.name).is_empty())
+    }
+
+    /// The bytes that it holds while it waits.
+    fn bytes(&self) -> usize {
+        // The name of the listing, the conjuncts and the fields repeat the filter's text.
+        let filter = self.filter.as_ref();
+        let filter = filter.map_or(0, |filter| filter.bytes_estimated() + 3 * filter.text().len());
+        PARKED_BYTES + self.asked.read.query.bytes() + self.name.len() + filter
+    }
+
+    /// Takes a page off the list, or all of it. Rows that the caller may not see are as if they
+    /// weren't there: no token tells of them either.
+    ///
+    /// All rows share one budget of evaluation. A page that passes it is refused as a whole, because a
+    /// list that lacks rows looks complete. For the same reason a long list is read to its end here,
+    /// although most of it is read again when its client takes it: its index and its refusals come
+    /// before its first byte.
+    fn page(&self, view: &Tracked, meter: &mut Meter) -> Result<Page<L>, ApiError> {
+        let (limit, scanned_max) = match self.asked.read.per_page {
+            Some(per_page) => (per_page, PAGE_SCANNED_MAX),
+            None => (usize::MAX, usize::MAX),
+        };
+        let (mut items, mut rest): (_, Option<Rest<L::Key>>) = (Vec::new(), None);
+        let (mut taken, mut scanned) = (0, 0);
+        let mut next = None;
+        for item in L::rows(view, &self.asked) {
+            meter.row(self.steps())?;
+            if !self.sees(&item) {
+                continue;
+            }
+            if taken == limit || scanned == scanned_max {
+                next = Some(PageToken::new::<L::Key>(&self.name, L::key(&item)));
+                break;
+            }
+            scanned += 1;
+            if !self.matches(&item, meter)? {
+                continue;
+            }
+            taken += 1;
+            // Those of the rest as well: a blocking query waits for changes of all that it shows.
+            let item = L::complete(view, &self.asked, item);
+            match &mut rest {
+                Some(rest) => rest.rows += 1,
+                None if items.len() < KEPT_ROWS => items.push(item),
+                none => *none = Some(Rest { from: self.owned_key(&item)?, rows: 1 }),
+            }
+        }
+        Ok(Page { items, rest, view: view.snapshot(), next })
+    }
+
+    /// Writes rows of `view` with `write` from the key of `rest` on, until it returns `false` for one,
+    /// which then is the first of the rest; `None` when there is no more.
+    pub(crate) fn resume(
+        &mut self,
+        view: &Snapshot,
+        rest: Rest<L::Key>,
+        meter: &mut Meter,
+        mut write: impl FnMut(&L::Item) -> Result<bool, ApiError>,
+    ) -> Result<Option<Rest<L::Key>>, ApiError> {
+        let mut left = rest.rows;
+        self.asked.from = Some(rest.from);
+        let view = view.tracked();
+        for item in L::rows(&view, &self.asked) {
+            meter.row(self.steps())?;
+            if !self.sees(&item) || !self.matches(&item, meter)? {
+                continue;
+            }
+            if left == 0 {
+                break;
+            }
+            let item = L::complete(&view, &self.asked, item);
+            if !write(&item)? {
+                return Ok(Some(Rest { from: self.owned_key(&item)?, rows: left }));
+            }
+            left -= 1;
+        }
+        Ok(None)
+    }
+
+    /// The key of an item, for a later look.
+    pub(crate) fn owned_key(&self, item: &L::Item) -> Result<L::Key, ApiError> {
+        let token = PageToken::new::<L::Key>(&self.name, L::key(item));
+        PageToken::parse(&self.name, token.as_str()).map_err(|error| ApiError::internal(&error))
+    }
+
+    fn sees(&self, item: &L::Item) -> bool {
+        L::namespace(item).is_none_or(|namespace| self.access.sees(&L::RULE, namespace))
+    }
+
+    /// The steps that the meter notes for a row. With a filter each row is worth a look at the clock,
+    /// because one may take as long as thousands without.
+    fn steps(&self) -> u64 {
+        if self.filter.is_some() { STEPS_PER_LOOK } else { 0 }
+    }
+
+    fn matches(&self, item: &L::Item, meter: &mut Meter) -> Result<bool, ApiError> {
+        let Some(filter) = &self.filter else { return Ok(true) };
+        match filter.matches_within(item, meter.budget()) {
+            Ok(matches) => Ok(matches),
+            Err(error) if error.is_too_costly() => Err(meter.too_costly(&error).into()),
+            // A row without an answer does not match.
+            Err(_) => Ok(false),
+        }
+    }
+}
+
+/// Whether compiling a filter may take milliseconds: a pattern becomes a table of states.
+fn is_slow(filter: &str) -> bool {
+    filter.len() > SHORT_FILTER || filter.contains("matches")
+}
+
+/// The field of a row at which a selector begins, in whichever notation it is written.
+fn first_field(selector: &str) -> Box<str> {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let mut parts = selector.split(|letter| !is_part(letter));
+    parts.find(|part| !part.is_empty()).unwrap_or_default().into()
+}
+
+/// Answers a request for a list.
+async fn serve<L: List>(call: NomadRequest) -> Reply {
+    let listing = if is_slow(call.query.text("filter").unwrap_or_default()) {
+        let turn = call.app.turn(Urgency::Now).await?;
+        let (listing, meter) =
+            ServerState::compute(call.app.meter(), turn, |_| Listing::<L>::of(&call));
+        call.app.asker().note_waited(&meter);
+        listing?
+    } else {
+        Listing::<L>::of(&call)?
+    };
+    let (read, bytes) = (&listing.asked.read, listing.bytes());
+    let page = |view: &Tracked, meter: &mut Meter| listing.page(view, meter);
+    let answer = if listing.is_short() {
+        call.app.read_few(read, call.client, bytes, page).await?
+    } else {
+        call.app.read(read, call.client, bytes, page).await?
+    };
+    let Page { next, .. } = &answer.value;
+    let meta = Meta { index: answer.index, next_token: next.clone() };
+    stream::reply::<L>(answer.value, listing, &call, &meta)
+}

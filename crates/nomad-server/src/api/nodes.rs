@@ -1,0 +1,75 @@
+//! `/v1/nodes` and `/v1/node/…`.
+
+use statehold_nomad::{NodeItem, NodeStub, NodeStubFields, NodeView, Nodes, list_nodes, parse_id};
+use statehold_store::{HexPrefix, ReadView, Tracked};
+use uuid::Uuid;
+
+use crate::acl::access::{Level, Rule};
+use crate::api::Reply;
+use crate::api::list::{Asked, List};
+use crate::api::parameter::{Kind, Parameter};
+use crate::api::params::Read;
+use crate::error::ApiError;
+use crate::request::NomadRequest;
+
+/// The field with the host volumes that a node reports, each of which is a row of its own.
+const HOST_VOLUMES: &str = "HostVolumes";
+
+/// `GET /v1/nodes`, by ID.
+pub(crate) struct NodeList;
+
+impl List for NodeList {
+    const ID: &'static str = "listNodes";
+    const SUMMARY: &'static str = "Lists nodes, by ID.";
+    const RULE: Rule = Rule::Node(Level::Read);
+    const SELECTORS: &'static [Parameter] = &[
+        Parameter::even_hex("prefix", "What the ID starts with."),
+        Parameter::new("os", Kind::Flag, "Rows have `Attributes` with the system's name."),
+        Parameter::new("resources", Kind::Flag, "Rows have the resources that the node reported."),
+    ];
+
+    type Key = Uuid;
+    type Item = NodeItem;
+    type Stub<'i> = NodeStub<'i>;
+
+    fn rows<'v>(view: &'v Tracked, asked: &'v Asked<Uuid>) -> impl Iterator<Item = NodeItem> + 'v {
+        // The empty prefix is that of every ID.
+        let prefix = asked.hex("prefix").copied().or_else(|| HexPrefix::parse("").ok());
+        let rows = prefix
+            .into_iter()
+            .flat_map(|prefix| list_nodes(view, &prefix, asked.order(), asked.from().copied()));
+        // Nomad, too, takes any value but a true one for false.
+        let flag = |name| matches!(asked.text(name), "1" | "t" | "T" | "true" | "TRUE" | "True");
+        let fields = NodeStubFields { os: flag("os"), resources: flag("resources") };
+        let filtered = asked.reads(&[HOST_VOLUMES]);
+        rows.map(move |node| {
+            let item = NodeItem::without_host_volumes(node).showing(fields);
+            if filtered { item.with_host_volumes(view) } else { item }
+        })
+    }
+
+    fn complete(view: &Tracked, asked: &Asked<Uuid>, item: NodeItem) -> NodeItem {
+        if asked.reads(&[HOST_VOLUMES]) { item } else { item.with_host_volumes(view) }
+    }
+
+    fn key(item: &NodeItem) -> Uuid {
+        item.node().id
+    }
+
+    fn stub(item: &NodeItem) -> NodeStub<'_> {
+        item.stub()
+    }
+}
+
+/// `GET /v1/node/:id`
+pub(crate) async fn get(call: NomadRequest) -> Reply {
+    let read = Read::of(&call.query)?;
+    let unknown = || ApiError::not_found("node not found");
+    let id = parse_id(call.segment("id")).map_err(|_| unknown())?;
+    call.app
+        .large_object(&call, &read, |view, render, _| {
+            let node = view.get::<Nodes>(id).ok_or_else(unknown)?;
+            render.json(&NodeView::new(view, node))
+        })
+        .await
+}

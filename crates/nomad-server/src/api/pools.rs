@@ -1,0 +1,85 @@
+//! `/v1/node/pools` and `/v1/node/pool/…`: the pools that nodes name, and those that always exist.
+
+use statehold_nomad::{ALL_NODE_POOL, NodeItem, NodePool, Nodes, list_node_pools};
+use statehold_store::{KeyRange, Order, ReadView, Tracked};
+use uuid::Uuid;
+
+use crate::acl::access::{Level, Rule};
+use crate::api::Reply;
+use crate::api::list::{Asked, List};
+use crate::api::parameter::Parameter;
+use crate::api::params::Read;
+use crate::error::ApiError;
+use crate::request::NomadRequest;
+
+/// `GET /v1/node/pools`, by name.
+pub(crate) struct NodePoolList;
+
+impl List for NodePoolList {
+    const ID: &'static str = "listNodePools";
+    const SUMMARY: &'static str = "Lists node pools, by name.";
+    const RULE: Rule = Rule::Node(Level::Read);
+    const SELECTORS: &'static [Parameter] = &[Parameter::text("prefix", "Start of the name.")];
+
+    type Key = String;
+    type Item = NodePool;
+    type Stub<'i> = &'i NodePool;
+
+    fn rows<'v>(
+        view: &'v Tracked,
+        asked: &'v Asked<String>,
+    ) -> impl Iterator<Item = NodePool> + 'v {
+        let mut pools = list_node_pools(view);
+        if asked.order() == Order::Descending {
+            pools.reverse();
+        }
+        let prefix = asked.text("prefix");
+        pools.retain(|pool| pool.name.starts_with(prefix));
+        let before = move |pool: &NodePool| {
+            asked.from().is_some_and(|from| match asked.order() {
+                Order::Ascending => *pool.name < **from,
+                Order::Descending => *pool.name > **from,
+            })
+        };
+        pools.into_iter().skip_while(before)
+    }
+
+    fn key(item: &NodePool) -> &str {
+        &item.name
+    }
+
+    fn stub(item: &NodePool) -> &NodePool {
+        item
+    }
+}
+
+fn find(view: &Tracked, name: &str) -> Result<NodePool, ApiError> {
+    let found = list_node_pools(view).into_iter().find(|pool| *pool.name == *name);
+    found.ok_or_else(|| ApiError::not_found("node pool not found"))
+}
+
+/// `GET /v1/node/pool/:name`
+pub(crate) async fn get(call: NomadRequest) -> Reply {
+    let read = Read::of(&call.query)?;
+    call.app
+        .large_object(&call, &read, |view, render, _| {
+            render.json(&find(view, call.segment("name"))?)
+        })
+        .await
+}
+
+/// `GET /v1/node/pool/:name/nodes`
+pub(crate) async fn nodes(call: NomadRequest) -> Reply {
+    let read = Read::of(&call.query)?;
+    call.app
+        .large_object(&call, &read, |view, render, meter| {
+            let name = call.segment("name");
+            find(view, name)?;
+            let all = view.scan::<Nodes>(&KeyRange::<Uuid>::all(), Order::Ascending);
+            let all = all.take_while(|_| meter.goes_on(false));
+            let within = all.filter(|node| name == ALL_NODE_POOL || *node.node_pool == *name);
+            let items: Vec<_> = within.map(|node| NodeItem::new(view, node)).collect();
+            render.json(&items.iter().map(NodeItem::stub).collect::<Vec<_>>())
+        })
+        .await
+}

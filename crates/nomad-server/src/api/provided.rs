@@ -1,0 +1,209 @@
+//! What is not in the store but asked of storage providers: their volumes, and snapshots.
+//!
+//! Nothing of it blocks, because nobody tells when it changes.
+
+use axum::http::HeaderName;
+use serde::Serialize;
+use statehold_nomad::provider::ProviderPage;
+use statehold_nomad::{
+    CsiVolumes, ExternalVolumeView, Secrets, SnapshotView, VolumeKey, ask_delete_snapshot,
+    ask_external_snapshots, ask_external_volumes, ask_snapshots, check_data, check_snapshot,
+    find_plugin, input, is_foreign_data,
+};
+use statehold_store::ReadView;
+
+use crate::api::params::per_page;
+use crate::api::reply::Meta;
+use crate::api::{Reply, reply};
+use crate::error::ApiError;
+use crate::node::turns::Subject;
+use crate::request::NomadRequest;
+use crate::state::NomadState;
+
+/// The header that has secrets for a provider: `name=value`, separated by commas.
+const SECRETS: HeaderName = HeaderName::from_static("x-nomad-csi-secrets");
+
+/// The secrets of a request for its provider.
+pub(crate) fn secrets(call: &NomadRequest) -> Secrets {
+    let text = call.headers.get(SECRETS).and_then(|value| value.to_str().ok());
+    input::secrets_header(text.unwrap_or_default())
+}
+
+/// What a request asks of one provider.
+struct Page {
+    plugin: String,
+    entries_max: u32,
+    token: String,
+}
+
+impl Page {
+    /// Reads the parameters. The token is the provider's, and only in the body of an answer.
+    fn of(call: &NomadRequest) -> Result<Self, ApiError> {
+        let text = |name| call.query.text(name).unwrap_or_default().to_owned();
+        let per_page = per_page(&call.query)?.unwrap_or_default();
+        let entries_max = u32::try_from(per_page).unwrap_or(u32::MAX);
+        Ok(Self { plugin: text("plugin_id"), entries_max, token: text("next_token") })
+    }
+
+    fn asked(&self) -> ProviderPage<'_> {
+        ProviderPage { entries_max: self.entries_max, token: &self.token }
+    }
+}
+
+/// The whole ID of the plugin that a request means, if it means one.
+fn plugin_meant(call: &NomadRequest, id: &str) -> Option<Box<str>> {
+    let view = call.app.store().snapshot();
+    find_plugin(&view, id).ok().map(|plugin| plugin.id.clone())
+}
+
+/// Whether the caller may do in a namespace what the operation is for.
+fn sees(call: &NomadRequest) -> impl Fn(&str) -> bool + Send + 'static {
+    let (access, rule) = (call.access.clone(), &call.operation.rule);
+    move |namespace| access.sees(rule, namespace)
+}
+
+/// What replies with a provider's things have beside them.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Asked {
+    index: u64,
+    last_contact: u64,
+    known_leader: bool,
+    next_token: Box<str>,
+}
+
+impl Asked {
+    fn at(index: u64, next_token: Box<str>) -> Self {
+        Self { index, last_contact: 0, known_leader: true, next_token }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Volumes<'v> {
+    volumes: Vec<ExternalVolumeView<'v>>,
+    #[serde(flatten)]
+    asked: Asked,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Snapshots<'v> {
+    snapshots: Vec<SnapshotView<'v>>,
+    #[serde(flatten)]
+    asked: Asked,
+}
+
+/// `GET /v1/volumes/external`: the volumes that a provider has, known here or not.
+pub(crate) async fn volumes(call: NomadRequest) -> Reply {
+    let page = Page::of(&call)?;
+    let plugin = plugin_meant(&call, &page.plugin);
+    let pretty = call.query.pretty();
+    let (sees, of) = (sees(&call), plugin.clone().unwrap_or_default());
+    let ask = move |app: &NomadState| {
+        let view = app.store().snapshot();
+        let providers = app.node().providers();
+        let found = ask_external_volumes(&view, providers, &page.plugin, &page.asked())?;
+        let volumes = found.volumes.iter();
+        let volumes =
+            volumes.filter(|volume| !is_foreign_data(&view, &of, &volume.external_id, &sees));
+        let volumes = volumes.map(ExternalVolumeView::new).collect();
+        let index = view.index();
+        let body = Volumes { volumes, asked: Asked::at(index, found.next_token) };
+        Ok((reply::render(&body, pretty)?, index))
+    };
+    let (body, index) = call.app.ask([], plugin.as_deref(), ask).await?;
+    Ok(reply::json_body(body, &Meta::at(index)))
+}
+
+/// `GET /v1/volumes/snapshot`: the snapshots that a provider has.
+pub(crate) async fn snapshots(call: NomadRequest) -> Reply {
+    let page = Page::of(&call)?;
+    let plugin = plugin_meant(&call, &page.plugin);
+    let secrets = secrets(&call);
+    let pretty = call.query.pretty();
+    let sees = sees(&call);
+    let ask = move |app: &NomadState| {
+        let view = app.store().snapshot();
+        let providers = app.node().providers();
+        let found =
+            ask_external_snapshots(&view, providers, &page.plugin, &page.asked(), &secrets)?;
+        let index = view.index();
+        let listed = found.snapshots.iter().filter(|snapshot| {
+            !is_foreign_data(&view, &found.plugin_id, &snapshot.external_volume_id, &sees)
+        });
+        let listed = listed.map(|snapshot| SnapshotView::listed(&found.plugin_id, snapshot));
+        let body =
+            Snapshots { snapshots: listed.collect(), asked: Asked::at(index, found.next_token) };
+        Ok((reply::render(&body, pretty)?, index))
+    };
+    let (body, index) = call.app.ask([], plugin.as_deref(), ask).await?;
+    Ok(reply::json_body(body, &Meta::at(index)))
+}
+
+/// `PUT /v1/volumes/snapshot`: takes snapshots of volumes.
+pub(crate) async fn create_snapshots(mut call: NomadRequest) -> Reply {
+    let body = call.parse(input::snapshots_body).await?;
+    let namespace = call.query.namespace_or(&body.namespace).to_owned();
+    call.allow_in(&namespace)?;
+    let view = call.app.store().snapshot();
+    let plugin_of = |volume: &str| {
+        view.get::<CsiVolumes>((&namespace, volume)).map(|volume| volume.plugin_id.clone())
+    };
+    let plugins = body.snapshots.iter().filter_map(|snapshot| match &*snapshot.plugin_id {
+        "" => plugin_of(&snapshot.volume_id),
+        plugin => Some(plugin.into()),
+    });
+    let plugins: Vec<Box<str>> = plugins.collect();
+    let subjects: Vec<Subject> = (body.snapshots.iter())
+        .map(|snapshot| {
+            let (namespace, id) = (namespace.as_str().into(), snapshot.volume_id.clone());
+            Subject::Row(VolumeKey { namespace, id })
+        })
+        .collect();
+    let pretty = call.query.pretty();
+    let limited = !call.access.is_unlimited();
+    let create = move |app: &NomadState| {
+        let view = app.store().snapshot();
+        // With another plugin than its own, a volume's external ID names other data.
+        for snapshot in body.snapshots.iter().filter(|_| limited) {
+            if let Some(volume) = view.get::<CsiVolumes>((&namespace, &snapshot.volume_id))
+                && !snapshot.plugin_id.is_empty()
+                && snapshot.plugin_id != volume.plugin_id
+            {
+                let own = |other: &str| other == namespace;
+                check_data(&view, &snapshot.plugin_id, volume.remote_id(), own)?;
+            }
+        }
+        let taken = ask_snapshots(&view, app.node().providers(), &namespace, &body.snapshots)?;
+        let index = view.index();
+        let taken = taken.iter().map(SnapshotView::taken).collect();
+        let body = Snapshots { snapshots: taken, asked: Asked::at(index, "".into()) };
+        Ok((reply::render(&body, pretty)?, index))
+    };
+    let plugins = plugins.iter().map(|plugin| &**plugin);
+    let (body, index) = call.app.ask(subjects, plugins, create).await?;
+    Ok(reply::json_body(body, &Meta::at(index)))
+}
+
+/// `DELETE /v1/volumes/snapshot`: removes a snapshot.
+pub(crate) async fn delete_snapshot(call: NomadRequest) -> Reply {
+    let text = |name| call.query.text(name).unwrap_or_default().to_owned();
+    let (plugin_id, snapshot) = (text("plugin_id"), text("snapshot_id"));
+    let plugin = plugin_meant(&call, &plugin_id);
+    let whole_id = plugin.clone().unwrap_or_default();
+    let subject = Subject::Snapshot(whole_id, snapshot.as_str().into());
+    let secrets = secrets(&call);
+    let (limited, sees) = (!call.access.is_unlimited(), sees(&call));
+    let of = plugin.clone().unwrap_or_default();
+    let delete = move |app: &NomadState| {
+        let view = app.store().snapshot();
+        if limited && !plugin_id.is_empty() && !snapshot.is_empty() {
+            check_snapshot(&view, app.node().providers(), &of, &snapshot, &secrets, &sees)?;
+        }
+        ask_delete_snapshot(&view, app.node().providers(), &plugin_id, &snapshot, &secrets)?;
+        Ok(view.index())
+    };
+    let index = call.app.ask([subject], plugin.as_deref(), delete).await?;
+    Ok(reply::empty(&Meta::at(index)))
+}

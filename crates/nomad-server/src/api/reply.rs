@@ -1,0 +1,100 @@
+//! Replies: JSON as Nomad writes it, and the `X-Nomad-*` headers.
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, Response, header};
+use serde::Serialize;
+use statehold_store::{PageToken, Store};
+
+use crate::error::ApiError;
+
+const INDEX: HeaderName = HeaderName::from_static("x-nomad-index");
+const KNOWN_LEADER: HeaderName = HeaderName::from_static("x-nomad-knownleader");
+const LAST_CONTACT: HeaderName = HeaderName::from_static("x-nomad-lastcontact");
+const NEXT_TOKEN: HeaderName = HeaderName::from_static("x-nomad-nexttoken");
+
+/// What indented JSON is indented by.
+const INDENT: &[u8] = b"    ";
+
+/// What the headers of a reply say beside its body.
+#[derive(Debug, Default)]
+pub(crate) struct Meta {
+    pub(crate) index: u64,
+    pub(crate) next_token: Option<PageToken>,
+}
+
+impl Meta {
+    pub(crate) fn at(index: u64) -> Self {
+        Self { index, next_token: None }
+    }
+
+    /// Sets the headers. A single server is its own leader and never out of contact with it.
+    pub(crate) fn put(&self, reply: &mut Response<Body>) {
+        let headers = reply.headers_mut();
+        headers.insert(INDEX, HeaderValue::from(self.index));
+        headers.insert(KNOWN_LEADER, HeaderValue::from_static("true"));
+        headers.insert(LAST_CONTACT, HeaderValue::from_static("0"));
+        if let Some(token) = &self.next_token
+            && let Ok(token) = HeaderValue::from_str(token.as_str())
+        {
+            headers.insert(NEXT_TOKEN, token);
+        }
+    }
+}
+
+/// JSON: compact, or indented by four spaces and ended by a newline.
+pub(crate) fn render(value: &impl Serialize, pretty: bool) -> Result<Vec<u8>, ApiError> {
+    let mut body = Vec::with_capacity(1024);
+    write(&mut body, value, pretty)?;
+    if pretty {
+        body.push(b'\n');
+    }
+    Ok(body)
+}
+
+/// Writes a value after what is there.
+pub(crate) fn write(
+    body: &mut Vec<u8>,
+    value: &impl Serialize,
+    pretty: bool,
+) -> Result<(), ApiError> {
+    let written = if pretty {
+        let indent = serde_json::ser::PrettyFormatter::with_indent(INDENT);
+        value.serialize(&mut serde_json::Serializer::with_formatter(body, indent))
+    } else {
+        serde_json::to_writer(body, value)
+    };
+    written.map_err(|error| ApiError::internal(&error))
+}
+
+/// Writes a value as an element of an indented array: on a line of its own, a step further in.
+pub(crate) fn write_indented(body: &mut Vec<u8>, value: &impl Serialize) -> Result<(), ApiError> {
+    let mut element = Vec::with_capacity(1024);
+    write(&mut element, value, true)?;
+    // In JSON the newlines are those between values: in a text they are escaped.
+    for line in element.split(|byte| *byte == b'\n') {
+        body.push(b'\n');
+        body.extend_from_slice(INDENT);
+        body.extend_from_slice(line);
+    }
+    Ok(())
+}
+
+/// A reply with a body of JSON.
+pub(crate) fn json_body(body: impl Into<Body>, meta: &Meta) -> Response<Body> {
+    let mut reply = Response::new(body.into());
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    meta.put(&mut reply);
+    reply
+}
+
+/// A list of nothing, of a type that nothing is of.
+pub(crate) fn nothing(store: &Store) -> Response<Body> {
+    json_body("[]", &Meta::at(store.index().max(1)))
+}
+
+/// 200 without a body.
+pub(crate) fn empty(meta: &Meta) -> Response<Body> {
+    let mut reply = Response::new(Body::empty());
+    meta.put(&mut reply);
+    reply
+}

@@ -1,0 +1,349 @@
+//! `/v1/volumes` and `/v1/volume/csi/…`.
+
+use serde::Serialize;
+use statehold_nomad::{
+    ALL_NAMESPACES, CsiVolume, CsiVolumes, FactsReader, VolumeItem, VolumeKey, VolumeQuery,
+    VolumeSpec, VolumeStub, VolumeView, ask_create, ask_delete, ask_register, ask_release,
+    check_own_data, check_own_sources, check_snapshot, deregister, input, list_volumes, parse_id,
+    plan_detach, record_release, record_volumes, register, volume_claims,
+};
+use statehold_store::{Entry, ReadView, Snapshot, Tracked, WriteTxn};
+
+use crate::acl::access::{Capability, Rule};
+use crate::api::list::{Asked, List};
+use crate::api::parameter::Parameter;
+use crate::api::params::Read;
+use crate::api::provided::secrets;
+use crate::api::reply::Meta;
+use crate::api::{Reply, reply};
+use crate::error::ApiError;
+use crate::node::csi_work::Begun;
+use crate::node::turns::Subject;
+use crate::request::NomadRequest;
+use crate::state::NomadState;
+
+/// `GET /v1/volumes?type=csi`, by namespace and ID.
+pub(crate) struct CsiVolumeList;
+
+impl List for CsiVolumeList {
+    const ID: &'static str = "listCsiVolumes";
+    const SUMMARY: &'static str = "Lists CSI volumes, by namespace and ID.";
+    const RULE: Rule = Rule::Namespace(&[
+        Capability::CsiListVolume,
+        Capability::CsiReadVolume,
+        Capability::CsiMountVolume,
+        Capability::ListJobs,
+    ]);
+    const SELECTORS: &'static [Parameter] = &[
+        Parameter::text("prefix", "What the ID starts with."),
+        Parameter::text("plugin_id", "What the ID of the plugin starts with."),
+        Parameter::even_hex(
+            "node_id",
+            "What the ID of a node starts with on which an allocation asks for the volume or claims it.",
+        ),
+    ];
+
+    type Key = (String, String);
+    type Item = VolumeItem;
+    type Stub<'i> = VolumeStub<'i>;
+
+    fn rows<'v>(
+        view: &'v Tracked,
+        asked: &'v Asked<Self::Key>,
+    ) -> impl Iterator<Item = VolumeItem> + 'v {
+        let query = VolumeQuery {
+            conjuncts: asked.conjuncts(),
+            namespace: asked.namespace(),
+            prefix: asked.text("prefix"),
+            plugin_prefix: asked.text("plugin_id"),
+            node: asked.hex("node_id"),
+            order: asked.order(),
+            from: asked.from().map(|(namespace, id)| (namespace.as_str(), id.as_str())),
+        };
+        let mut facts = FactsReader::new(view);
+        // Any number of allocations may claim a volume: claims are read for the filters that ask.
+        if !asked.reads(&VolumeItem::CLAIM_FIELDS) {
+            facts = facts.without_claims();
+        }
+        list_volumes(view, &query).map(move |volume| facts.item(volume))
+    }
+
+    fn key(item: &VolumeItem) -> (&str, &str) {
+        let volume = item.volume();
+        (&volume.namespace, &volume.id)
+    }
+
+    fn namespace(item: &VolumeItem) -> Option<&str> {
+        Some(&item.volume().namespace)
+    }
+
+    fn stub(item: &VolumeItem) -> VolumeStub<'_> {
+        item.stub()
+    }
+}
+
+/// `GET /v1/volumes` with another type, or none.
+pub(crate) fn untyped(call: &NomadRequest) -> Reply {
+    match call.query.get("type") {
+        None => Ok(reply::nothing(call.app.store())),
+        Some(_) => Err(ApiError::resource()),
+    }
+}
+
+/// The volume that a read names.
+fn find<'v>(view: &'v Tracked, read: &Read, id: &str) -> Result<&'v Entry<CsiVolume>, ApiError> {
+    view.get::<CsiVolumes>((&read.namespace, id))
+        .filter(|_| read.namespace != ALL_NAMESPACES)
+        .ok_or_else(|| ApiError::not_found("volume not found"))
+}
+
+/// `GET /v1/volume/csi/:id`
+pub(crate) async fn get(call: NomadRequest) -> Reply {
+    let read = Read::of(&call.query)?;
+    call.app
+        .object(&call, &read, |view, render| {
+            let volume = find(view, &read, call.segment("id"))?;
+            render.json(&VolumeView::new(view, volume))
+        })
+        .await
+}
+
+/// What registering and creating answer.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Registered<'v> {
+    volumes: Vec<VolumeView<'v>>,
+    warnings: &'static str,
+    index: u64,
+    last_contact: u64,
+    known_leader: bool,
+    next_token: &'static str,
+}
+
+impl<'v> Registered<'v> {
+    /// The volumes as of the commit that wrote them.
+    fn new(view: &'v Snapshot, keys: &[VolumeKey]) -> Self {
+        let volumes = keys
+            .iter()
+            .filter_map(|key| view.get::<CsiVolumes>((&key.namespace, &key.id)))
+            .map(|volume| VolumeView::new(view, volume))
+            .collect();
+        Self {
+            volumes,
+            warnings: "",
+            index: view.index(),
+            last_contact: 0,
+            known_leader: true,
+            next_token: "",
+        }
+    }
+}
+
+/// The volumes of a body, and the namespace of the request; the caller may write all of them.
+async fn volumes_of(call: &mut NomadRequest) -> Result<(String, Vec<VolumeSpec>), ApiError> {
+    let body = call.parse(input::register_body).await?;
+    let namespace = call.query.namespace_or(&body.namespace).to_owned();
+    for volume in &body.volumes {
+        let own = &*volume.namespace;
+        call.allow_in(if own.is_empty() { &namespace } else { own })?;
+    }
+    Ok((namespace, body.volumes))
+}
+
+/// The subjects of a request that writes `volumes`: their rows, and the data that they name.
+fn subjects(namespace: &str, volumes: &[VolumeSpec]) -> Vec<Subject> {
+    let rows = volumes.iter().map(|volume| {
+        let own = Some(&*volume.namespace).filter(|own| !own.is_empty());
+        let namespace = own.unwrap_or(namespace).into();
+        Subject::Row(VolumeKey { namespace, id: volume.id.clone() })
+    });
+    let data = volumes.iter().map(|volume| {
+        let named = Some(&volume.external_id).filter(|id| !id.is_empty());
+        Subject::Data(volume.plugin_id.clone(), named.unwrap_or(&volume.id).clone())
+    });
+    rows.chain(data).collect()
+}
+
+/// `PUT /v1/volumes`, `PUT /v1/volume/csi/:id`: registers the volumes of the body. The path's ID is
+/// not looked at: the body has them.
+pub(crate) async fn put(mut call: NomadRequest) -> Reply {
+    let (namespace, volumes) = volumes_of(&mut call).await?;
+    let limited = !call.access.is_unlimited();
+    let providers = call.app.node().providers();
+    let plugins: Vec<_> = volumes.iter().map(|volume| volume.plugin_id.clone()).collect();
+    let subjects = subjects(&namespace, &volumes);
+    let pretty = call.query.pretty();
+    let (body, index) = if plugins.iter().any(|plugin| providers.get(plugin).is_some()) {
+        let register = move |app: &NomadState| {
+            let view = app.store().snapshot();
+            let unchecked = if limited { volumes.clone() } else { Vec::new() };
+            check_own_data(&view, &namespace, &unchecked)?;
+            let asked = ask_register(&view, app.node().providers(), &namespace, volumes)?;
+            let (view, keys) = app.write_blocking(|txn, now| {
+                // Once more: another request may have registered the data meanwhile.
+                check_own_data(txn, &namespace, &unchecked)?;
+                Ok::<_, ApiError>(record_volumes(txn, now, &asked)?)
+            })?;
+            Ok((reply::render(&Registered::new(&view, &keys), pretty)?, view.index()))
+        };
+        call.app.ask(subjects, plugins.iter().map(|plugin| &**plugin), register).await?
+    } else {
+        let write = move |txn: &mut WriteTxn<'_>, now| {
+            if limited {
+                check_own_data(txn, &namespace, &volumes)?;
+            }
+            Ok(register(txn, now, &namespace, volumes)?)
+        };
+        let after = move |view: &Snapshot, keys: Vec<VolumeKey>| {
+            reply::render(&Registered::new(view, &keys), pretty)
+        };
+        call.app.write(write, after).await?
+    };
+    Ok(reply::json_body(body, &Meta::at(index)))
+}
+
+/// `PUT /v1/volume/csi/:id/create`: has the volumes of the body made by their providers.
+///
+/// Those that were made are recorded also when others failed, or nobody would know of them.
+pub(crate) async fn create(mut call: NomadRequest) -> Reply {
+    let (namespace, volumes) = volumes_of(&mut call).await?;
+    let plugins: Vec<_> = volumes.iter().map(|volume| volume.plugin_id.clone()).collect();
+    let subjects = subjects(&namespace, &volumes);
+    let pretty = call.query.pretty();
+    let limited = !call.access.is_unlimited();
+    let create = move |app: &NomadState| {
+        let view = app.store().snapshot();
+        if limited {
+            check_own_sources(&view, &namespace, &volumes)?;
+            for volume in volumes.iter().filter(|volume| !volume.snapshot_id.is_empty()) {
+                let own =
+                    if volume.namespace.is_empty() { &*namespace } else { &*volume.namespace };
+                let (plugin, snapshot) = (&volume.plugin_id, &volume.snapshot_id);
+                let providers = app.node().providers();
+                let own = |other: &str| other == own;
+                check_snapshot(&view, providers, plugin, snapshot, &volume.secrets, own)?;
+            }
+        }
+        let begun = Begun::create(app.node(), &view, &namespace, &volumes)
+            .map_err(|error| ApiError::not_begun(&error))?;
+        let recorded = ask_create(&view, app.node().providers(), &namespace, volumes)
+            .map_err(ApiError::from)
+            .and_then(|asked| {
+                let write = |txn: &mut WriteTxn<'_>, now| {
+                    Ok::<_, ApiError>(record_volumes(txn, now, &asked)?)
+                };
+                let (view, keys) = app.write_blocking(write)?;
+                Ok((asked, view, keys))
+            });
+        let done = recorded.and_then(|(asked, view, keys)| {
+            asked.faults()?;
+            Ok((view, keys))
+        });
+        match &done {
+            Ok(_) => begun.done(),
+            // A volume whose creation failed may be there all the same.
+            Err(_) => begun.settle(app),
+        }
+        let (view, keys) = done?;
+        Ok((reply::render(&Registered::new(&view, &keys), pretty)?, view.index()))
+    };
+    let plugins = plugins.iter().map(|plugin| &**plugin);
+    let (body, index) = call.app.ask(subjects, plugins, create).await?;
+    Ok(reply::json_body(body, &Meta::at(index)))
+}
+
+/// `DELETE /v1/volume/csi/:id`: deregisters.
+pub(crate) async fn delete(call: NomadRequest) -> Reply {
+    let force = call.query.flag("force")?;
+    let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
+    let write = move |txn: &mut WriteTxn<'_>, _| Ok(deregister(txn, &namespace, &[&id], force)?);
+    call.app.write_silently(write).await
+}
+
+/// `DELETE /v1/volume/csi/:id/delete`: has its provider delete a volume, and forgets it.
+pub(crate) async fn delete_external(call: NomadRequest) -> Reply {
+    let secrets = secrets(&call);
+    let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
+    let row = VolumeKey { namespace: namespace.as_str().into(), id: id.as_str().into() };
+    let (plugin, data) = data_of(&call, &row);
+    let subjects = data.clone().into_iter().chain([Subject::Row(row)]);
+    let delete = move |app: &NomadState| {
+        let view = app.store().snapshot();
+        // The request waited for the turn of the data that the row named before.
+        let now = view.get::<CsiVolumes>((&namespace, &id)).map(|volume| subject_of(volume));
+        if now.is_some() && now != data {
+            return Err(ApiError::too_many("the volume was registered anew meanwhile; try again"));
+        }
+        let begun = match view.get::<CsiVolumes>((&namespace, &id)) {
+            Some(volume) => Begun::delete(app.node(), volume),
+            None => Ok(Begun::default()),
+        };
+        let begun = begun.map_err(|error| ApiError::not_begun(&error))?;
+        let asked = ask_delete(&view, app.node().providers(), &namespace, &[&id], &secrets);
+        let forget = |txn: &mut WriteTxn<'_>, _| Ok(deregister(txn, &namespace, &[&id], false)?);
+        let forgotten = asked.map_err(ApiError::from).and_then(|()| app.write_blocking(forget));
+        match &forgotten {
+            Ok(_) => begun.done(),
+            // The provider may have deleted the data all the same.
+            Err(_) => begun.settle(app),
+        }
+        Ok(forgotten?.0.index())
+    };
+    let index = call.app.ask(subjects, plugin.as_deref(), delete).await?;
+    Ok(reply::empty(&Meta::at(index)))
+}
+
+/// `DELETE /v1/volume/csi/:id/detach`: releases the claims of what is over on one node.
+///
+/// What held a release up is told after the others were made.
+pub(crate) async fn detach(call: NomadRequest) -> Reply {
+    let Some(node) = call.query.text("node") else {
+        return Err(ApiError::bad_request("detach requires node ID"));
+    };
+    // An ID that is none is no node's.
+    let node = parse_id(node).unwrap_or_default();
+    let (namespace, id) = (call.query.namespace().to_owned(), call.segment("id").to_owned());
+    let row = VolumeKey { namespace: namespace.as_str().into(), id: id.as_str().into() };
+    let (plugin, _) = data_of(&call, &row);
+    let detach = move |app: &NomadState| {
+        let view = app.store().snapshot();
+        let mut index = view.index();
+        let mut held = None;
+        for release in plan_detach(&view, &namespace, &id, node)? {
+            // Each as of now: the last claim on the node is the one that the provider is asked for.
+            let view = app.store().snapshot();
+            let answer = ask_release(&view, app.node().providers(), &release);
+            let record = |txn: &mut WriteTxn<'_>, now| {
+                record_release(txn, now, &release, &answer).map_err(ApiError::from)
+            };
+            index = app.write_blocking(record)?.0.index();
+            held = held.or(answer.err());
+        }
+        held.map_or(Ok(index), |held| Err(ApiError::from(held).at(index)))
+    };
+    let index = call.app.ask([Subject::Row(row)], plugin.as_deref(), detach).await?;
+    Ok(reply::empty(&Meta::at(index)))
+}
+
+/// The plugin of a volume and the data behind it, if there is such a volume.
+fn data_of(call: &NomadRequest, key: &VolumeKey) -> (Option<Box<str>>, Option<Subject>) {
+    let view = call.app.store().snapshot();
+    let volume = view.get::<CsiVolumes>((&key.namespace, &key.id));
+    (volume.map(|volume| volume.plugin_id.clone()), volume.map(|volume| subject_of(volume)))
+}
+
+/// The data behind a volume.
+fn subject_of(volume: &CsiVolume) -> Subject {
+    Subject::Data(volume.plugin_id.clone(), volume.remote_id().into())
+}
+
+/// `GET /statehold/v1/volume/csi/:id/claims`: who holds a volume, and what releases it.
+pub(crate) async fn claims(call: NomadRequest) -> Reply {
+    let read = Read::of(&call.query)?;
+    call.app
+        .object(&call, &read, |view, render| {
+            let volume = find(view, &read, call.segment("id"))?;
+            render.json(&volume_claims(view, volume))
+        })
+        .await
+}

@@ -1,0 +1,192 @@
+//! Errors of the domain as replies: the one place where a status is chosen.
+//!
+//! The messages are the domain's, which are Nomad's, so that its clients print the same as against Nomad. 404 is for an
+//! object that the path names, 400 for a request that can't be right as it was sent, 409 for one that another state
+//! would allow.
+
+use std::fmt;
+use std::ops::Deref;
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use axum::response::IntoResponse;
+use statehold_nomad::input::DecodeError;
+use statehold_nomad::{
+    AttachError, ClaimError, ControllerError, CreateFault, DeleteError, DeregisterError,
+    DetachError, ExternalListError, Fault, GroupClaimError, Holdup, HostVolumeError, IdError,
+    JobError, MultiError, NamespaceError, NodeError, OperationError, OwnershipError,
+    PluginLookupError, RegisterError, SnapshotFault, UnknownContext, UnpublishError, UpdateError,
+};
+use statehold_server_core::rejection::Rejection;
+use statehold_server_core::write_queue::WriteFault;
+use statehold_store::WriteError;
+
+use crate::api::reply::Meta;
+use crate::node::KeepError;
+
+/// A request that is refused, or failed.
+#[derive(Debug)]
+pub(crate) struct ApiError(Rejection);
+
+impl ApiError {
+    /// Creates a refusal with a status and the message of its body.
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self(Rejection::new(status, message))
+    }
+
+    /// Creates a 400.
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self(Rejection::bad_request(message))
+    }
+
+    /// Creates a 404.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self(Rejection::not_found(message))
+    }
+
+    /// Creates a 429: a limit is reached, and later it may not be.
+    pub(crate) fn too_many(message: impl Into<String>) -> Self {
+        Self(Rejection::too_many(message))
+    }
+
+    /// Creates a 500 that no request should be able to cause; see [`Rejection::internal`].
+    pub(crate) fn internal(error: &dyn fmt::Display) -> Self {
+        Self(Rejection::internal(error))
+    }
+
+    /// Creates a 503 of work that was not begun; see [`Rejection::not_begun`].
+    pub(crate) fn not_begun(error: &dyn fmt::Display) -> Self {
+        Self(Rejection::not_begun(error))
+    }
+
+    /// Creates a refusal with a status of the 500s that the request caused; see [`Rejection::by_caller`].
+    pub(crate) fn by_caller(status: StatusCode, message: impl Into<String>) -> Self {
+        Self(Rejection::by_caller(status, message))
+    }
+
+    /// Creates the 403 of a caller whose token does not allow the request.
+    // Nomad: nomad/structs/errors.go, ErrPermissionDenied.
+    pub(crate) fn denied() -> Self {
+        Self(Rejection::denied())
+    }
+
+    /// Creates the 404 of a path or type that does not exist.
+    pub(crate) fn resource() -> Self {
+        Self(Rejection::resource())
+    }
+
+    /// Creates the 405 of a method that the path does not have.
+    // Nomad: command/agent/http.go, ErrInvalidMethod.
+    pub(crate) fn method() -> Self {
+        Self(Rejection::method())
+    }
+
+    /// Notes the index of the state that refused the request, for the headers of the reply.
+    pub(crate) fn at(self, index: u64) -> Self {
+        Self(self.0.at(index))
+    }
+
+    /// Chooses the status of an error of the domain.
+    pub(crate) fn of(error: &impl OperationError) -> Self {
+        let status = match error.fault() {
+            Fault::Request => StatusCode::BAD_REQUEST,
+            Fault::NotFound => StatusCode::NOT_FOUND,
+            Fault::Conflict => StatusCode::CONFLICT,
+            Fault::Provider => StatusCode::BAD_GATEWAY,
+            Fault::Exhausted => StatusCode::SERVICE_UNAVAILABLE,
+            _ => return Rejection::internal(error).into(),
+        };
+        Rejection::new(status, error.to_string()).into()
+    }
+}
+
+impl Deref for ApiError {
+    type Target = Rejection;
+
+    fn deref(&self) -> &Rejection {
+        &self.0
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response<Body> {
+        let index = self.0.index();
+        let mut reply = self.0.into_response();
+        if let Some(index) = index {
+            Meta::at(index).put(&mut reply);
+        }
+        reply
+    }
+}
+
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        Self(rejection)
+    }
+}
+
+impl From<WriteFault> for ApiError {
+    fn from(fault: WriteFault) -> Self {
+        Self(fault.into())
+    }
+}
+
+impl From<KeepError> for ApiError {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::Refused(error) => error.into(),
+            KeepError::Node(error) => error.into(),
+            KeepError::Busy | KeepError::Unsettled => {
+                Rejection::new(StatusCode::CONFLICT, error.to_string()).into()
+            }
+            KeepError::Store(error) => Rejection::unavailable(&error).into(),
+            KeepError::Intent(error) => Rejection::not_begun(&error).into(),
+            KeepError::Broken(_) => Rejection::internal(&error).into(),
+        }
+    }
+}
+
+/// Implements the conversion for each error of the domain: a blanket implementation for all [`OperationError`]s would
+/// overlap with the one for [`Rejection`], because both are of other crates.
+macro_rules! from_domain {
+    ($($error:ty),* $(,)?) => {
+        $(impl From<$error> for ApiError {
+            fn from(error: $error) -> Self {
+                Self::of(&error)
+            }
+        })*
+    };
+}
+
+from_domain!(
+    AttachError,
+    ClaimError,
+    ControllerError,
+    CreateFault,
+    DecodeError,
+    DeleteError,
+    DeregisterError,
+    DetachError,
+    ExternalListError,
+    GroupClaimError,
+    Holdup,
+    HostVolumeError,
+    IdError,
+    JobError,
+    NamespaceError,
+    NodeError,
+    OwnershipError,
+    PluginLookupError,
+    RegisterError,
+    SnapshotFault,
+    UnknownContext,
+    UnpublishError,
+    UpdateError,
+    WriteError,
+);
+
+impl<E: OperationError> From<MultiError<E>> for ApiError {
+    fn from(error: MultiError<E>) -> Self {
+        Self::of(&error)
+    }
+}

@@ -1,0 +1,19 @@
+//! Nomad's volumes API on [`statehold_nomad`], and the node that a machine is.
+//!
+//! `api` has the endpoints: its table of routes is the list of all of them, from which permissions, metrics and the
+//! OpenAPI document follow. `acl` decides what a token may do, `node` runs the storage plugins of this machine, and
+//! `claim_reaper` releases the claims of allocations that ended.
+
+mod acl;
+mod api;
+mod claim_reaper;
+mod error;
+mod node;
+mod request;
+mod state;
+
+pub use acl::{Acl, AclError, CurrentAcl};
+pub use api::router;
+pub use claim_reaper::start as start_claim_reaper;
+pub use node::{HostVolumeKeeper, KeepError, LocalNode, NodeOptions, NodeStartError};
+pub use state::NomadState;

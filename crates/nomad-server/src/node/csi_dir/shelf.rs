@@ -1,0 +1,190 @@
+//! A directory of directories, each with `data` and `meta.json`, and the descriptions in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use statehold_nomad::provider::{ProviderError, ProviderErrorKind, ProviderPage};
+use statehold_store::PageToken;
+
+use crate::node::csi_dir::own::{Name, new_id, unfinished};
+use statehold_server_core::fs::private;
+use statehold_server_core::fs::regular;
+
+/// Things of one kind, by ID.
+///
+/// The caller MUST hold the turn of a thing while it changes or removes it. The lock in here covers
+/// the descriptions in memory only, never work on the disk.
+#[derive(Debug)]
+pub(crate) struct Shelf<M> {
+    dir: PathBuf,
+    metas: Mutex<BTreeMap<Box<str>, M>>,
+    damaged: BTreeSet<Box<str>>,
+}
+
+impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
+    /// Reads the directory, and removes things that a crash left unfinished. One whose description can't be read is
+    /// logged and left out: it must not keep the others from being served.
+    pub(crate) fn open(dir: PathBuf) -> io::Result<Self> {
+        private::create_dir_all(&dir)?;
+        let (mut metas, mut damaged) = (BTreeMap::new(), BTreeSet::new());
+        for entry in fs::read_dir(&dir)? {
+            let entry = entry?;
+            if !entry.file_type()?.is_dir() {
+                continue;
+            }
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let id = match Name::of(&name) {
+                Name::Whole(id) => id,
+                Name::Unfinished => {
+                    fs::remove_dir_all(entry.path())?;
+                    continue;
+                }
+                Name::Foreign => continue,
+            };
+            let meta = entry.path().join("meta.json");
+            match regular::read(&meta).and_then(|text| Ok(serde_json::from_slice(&text)?)) {
+                Ok(read) => drop(metas.insert(id.into(), read)),
+                Err(error) => {
+                    tracing::warn!(
+                        file = %meta.display(), %error,
+                        "a volume or snapshot is left out: its description can't be read"
+                    );
+                    damaged.insert(id.into());
+                }
+            }
+        }
+        Ok(Self { dir, metas: Mutex::new(metas), damaged })
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<M> {
+        self.metas.lock().get(id).cloned()
+    }
+
+    /// Whether a thing is there whose description can't be read.
+    pub(crate) fn is_damaged(&self, id: &str) -> bool {
+        self.damaged.contains(id)
+    }
+
+    /// The first one, in the order of IDs, that is as wanted.
+    pub(crate) fn find(&self, wanted: impl Fn(&M) -> bool) -> Option<(Box<str>, M)> {
+        let metas = self.metas.lock();
+        metas.iter().find(|(_, meta)| wanted(meta)).map(|(id, meta)| (id.clone(), meta.clone()))
+    }
+
+    /// An ID that nothing has.
+    pub(crate) fn free_id(&self, kind: &str) -> String {
+        loop {
+            let id = new_id(kind);
+            if self.get(&id).is_none() && !self.is_damaged(&id) {
+                return id;
+            }
+        }
+    }
+
+    /// Where the data is.
+    pub(crate) fn data(&self, id: &str) -> PathBuf {
+        self.dir.join(id).join("data")
+    }
+
+    /// Puts a thing there, whose data `fill` makes at the path it is given.
+    pub(crate) fn put(
+        &self,
+        id: &str,
+        meta: M,
+        fill: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let unfinished = self.unfinished(id);
+        let make = || {
+            private::create_dir(&unfinished)?;
+            fill(&unfinished.join("data"))?;
+            write(&unfinished.join("meta.json"), &meta)?;
+            sync(&unfinished)?;
+            fs::rename(&unfinished, self.dir.join(id))?;
+            sync(&self.dir)
+        };
+        make().inspect_err(|_| drop(fs::remove_dir_all(&unfinished)))?;
+        self.metas.lock().insert(id.into(), meta);
+        Ok(())
+    }
+
+    /// Changes a description.
+    pub(crate) fn change(&self, id: &str, change: impl FnOnce(&mut M)) -> io::Result<()> {
+        let Some(mut meta) = self.get(id) else { return Ok(()) };
+        change(&mut meta);
+        let dir = self.dir.join(id);
+        let next = dir.join("meta.next");
+        write(&next, &meta)?;
+        fs::rename(&next, dir.join("meta.json"))?;
+        sync(&dir)?;
+        self.metas.lock().insert(id.into(), meta);
+        Ok(())
+    }
+
+    /// Removes a thing.
+    pub(crate) fn remove(&self, id: &str) -> io::Result<()> {
+        let unfinished = self.unfinished(id);
+        fs::rename(self.dir.join(id), &unfinished)?;
+        // Gone from here on, also if the rest fails: the next start goes on with it.
+        self.metas.lock().remove(id);
+        sync(&self.dir)?;
+        fs::remove_dir_all(&unfinished)
+    }
+
+    /// A page in the order of IDs, and the token of the next one.
+    ///
+    /// A string that is no token is an error: taken for an ID it would often lie after all of them, and
+    /// its client would take the empty page for the end of the list. The thing that a token names may be deleted
+    /// meanwhile.
+    pub(crate) fn page<T>(
+        &self,
+        page: &ProviderPage<'_>,
+        tell: impl Fn(&str, &M) -> T,
+    ) -> Result<(Vec<T>, Box<str>), ProviderError> {
+        let listing = self.dir.to_string_lossy();
+        let from = if page.token.is_empty() {
+            Bound::Unbounded
+        } else {
+            let from = PageToken::parse::<String>(&listing, page.token).map_err(|error| {
+                ProviderError::new(
+                    ProviderErrorKind::InvalidArgument,
+                    format!("invalid next_token: {error}"),
+                )
+            })?;
+            Bound::Included(from.into_boxed_str())
+        };
+        let max = match page.entries_max {
+            0 => usize::MAX,
+            max => usize::try_from(max).unwrap_or(usize::MAX),
+        };
+        let metas = self.metas.lock();
+        let mut rest = metas.range::<Box<str>, _>((from, Bound::Unbounded)).peekable();
+        let mut told = Vec::new();
+        while let Some((id, meta)) = rest.next_if(|_| told.len() < max) {
+            told.push(tell(id, meta));
+        }
+        let token = rest.peek().map(|(id, _)| PageToken::new::<String>(&listing, id));
+        Ok((told, token.map(|token| token.as_str().into()).unwrap_or_default()))
+    }
+
+    fn unfinished(&self, id: &str) -> PathBuf {
+        self.dir.join(unfinished(id))
+    }
+}
+
+/// Writes a description to the disk.
+fn write(path: &Path, meta: &impl Serialize) -> io::Result<()> {
+    let mut file = private::create_anew(path)?;
+    file.write_all(&serde_json::to_vec(meta)?)?;
+    file.sync_all()
+}
+
+/// Makes the names in a directory outlive a loss of power.
+fn sync(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}

@@ -1,0 +1,15 @@
+//! The node that this machine is: its storage providers, its host volumes, and the programs that create them.
+
+pub(crate) mod csi_dir;
+pub(crate) mod csi_work;
+mod executable;
+mod host;
+pub(crate) mod host_volumes;
+mod identity;
+mod intents;
+pub(crate) mod local;
+mod mkdir;
+pub(crate) mod turns;
+
+pub use host_volumes::{HostVolumeKeeper, KeepError};
+pub use local::{LocalNode, NodeOptions, NodeStartError};

@@ -1,0 +1,133 @@
+//! Counts of the requests that limits and rules refuse, of reads whose clients left, and of the bytes
+//! that clients make the server hold.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The limit or rule that refused a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// `--filter-steps-max` and `--filter-row-steps-max`.
+    FilterSteps,
+    /// `--read-time-max`.
+    ReadTime,
+    /// `--bodies-max`.
+    Bodies,
+    /// `--unsent-max`.
+    Unsent,
+    /// `--parked-bytes-max`.
+    ParkedBytes,
+    /// `--parked-max` and `--parked-per-client-max`.
+    Parked,
+    /// `--writes-max`.
+    Writes,
+    /// `--connections-per-client-max`.
+    Connections,
+    /// A `Host` that the server is not known by.
+    Host,
+    /// A write of a web page from elsewhere.
+    Origin,
+}
+
+impl Refused {
+    /// All of them, so that each has a count from the start.
+    const ALL: [Self; 10] = [
+        Self::FilterSteps,
+        Self::ReadTime,
+        Self::Bodies,
+        Self::Unsent,
+        Self::ParkedBytes,
+        Self::Parked,
+        Self::Writes,
+        Self::Connections,
+        Self::Host,
+        Self::Origin,
+    ];
+
+    fn label(self) -> OfReason {
+        let reason = match self {
+            Self::FilterSteps => "filter_steps",
+            Self::ReadTime => "read_time",
+            Self::Bodies => "bodies",
+            Self::Unsent => "unsent",
+            Self::ParkedBytes => "parked_bytes",
+            Self::Parked => "parked",
+            Self::Writes => "writes",
+            Self::Connections => "connections",
+            Self::Host => "host",
+            Self::Origin => "origin",
+        };
+        OfReason { reason }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfReason {
+    reason: &'static str,
+}
+
+/// Everything that is counted here. A clone counts into the same.
+#[derive(Clone, Debug, Default)]
+pub struct EdgeMetrics {
+    refused: Family<OfReason, Counter>,
+    cancelled: Counter,
+    /// Connections that were closed because their clients did not read.
+    pub stalled: Counter,
+    /// Bytes of request bodies.
+    pub bodies: Gauge,
+    /// Bytes of answers that are not sent yet.
+    pub unsent: Gauge,
+    /// Bytes of the requests that wait for a change.
+    pub parked: Gauge,
+    /// Writes in progress.
+    pub writes: Gauge,
+    /// Reads and writes that wait for their turn.
+    pub queued: Gauge,
+}
+
+impl EdgeMetrics {
+    /// Registers everything under the names of docs/http.md.
+    pub fn register(&self, to: &mut Registry) {
+        for reason in Refused::ALL {
+            drop(self.refused.get_or_create(&reason.label()));
+        }
+        to.register(
+            "http_refused",
+            "Requests that a limit or rule refused, by its name",
+            self.refused.clone(),
+        );
+        to.register(
+            "http_cancelled",
+            "Reads that ended early because their client left",
+            self.cancelled.clone(),
+        );
+        to.register(
+            "http_stalled",
+            "Connections closed because the client did not read within --send-wait-max",
+            self.stalled.clone(),
+        );
+        let bytes = [
+            ("http_bodies", "Request bodies in memory", &self.bodies),
+            ("http_unsent", "Answers in memory that are not sent yet", &self.unsent),
+            ("blocking_parked", "Filters and parameters of blocking queries", &self.parked),
+        ];
+        for (name, help, gauge) in bytes {
+            to.register_with_unit(name, help, Unit::Bytes, gauge.clone());
+        }
+        to.register("http_writes", "Writes in progress", self.writes.clone());
+        to.register("http_queued", "Reads and writes that wait for a turn", self.queued.clone());
+    }
+
+    /// Counts a request that was refused.
+    pub fn refused(&self, by: Refused) {
+        self.refused.get_or_create(&by.label()).inc();
+    }
+
+    /// Counts a read whose client left.
+    pub fn cancelled(&self) {
+        self.cancelled.inc();
+    }
+}

@@ -1,0 +1,122 @@
+//! How much clients may ask of the server, and of each address how much of that.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+/// Limits with their flags.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// `--body-max`, in bytes.
+    pub body_max: usize,
+    /// `--body-wait-max`.
+    pub body_wait_max: Duration,
+    /// `--parked-per-client-max`.
+    pub parked_per_client_max: usize,
+    /// `--writes-max`.
+    pub writes_max: usize,
+    /// `--filter-steps-max`: evaluation steps of one request.
+    pub filter_steps_max: u64,
+    /// `--filter-row-steps-max`: evaluation steps of one row.
+    pub filter_row_steps_max: u64,
+    /// `--read-time-max`: computing time of one request.
+    pub read_time_max: Duration,
+    /// `--bodies-max`, in bytes.
+    pub bodies_max: usize,
+    /// `--unsent-max`, in bytes.
+    pub unsent_max: usize,
+    /// `--parked-bytes-max`, in bytes.
+    pub parked_bytes_max: usize,
+}
+
+impl Limits {
+    /// The limits of the evaluation of clients' filters.
+    pub fn of_filters(&self) -> statehold_filter::Limits {
+        statehold_filter::Limits {
+            row_steps: self.filter_row_steps_max,
+            call_steps: self.filter_steps_max,
+            ..statehold_filter::Limits::default()
+        }
+    }
+}
+
+/// Limits of connections, with their flags.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLimits {
+    /// `--head-max`, in bytes.
+    pub head_max: usize,
+    /// `--head-wait-max`.
+    pub head_wait_max: Duration,
+    /// `--connections-per-client-max`.
+    pub connections_per_client_max: usize,
+    /// `--send-wait-max`.
+    pub send_wait_max: Duration,
+}
+
+/// Counts what each client has of something, up to a limit.
+#[derive(Clone, Debug)]
+pub struct PerClient {
+    max: usize,
+    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl PerClient {
+    /// Creates the counts of clients that may have `max` each.
+    pub fn new(max: usize) -> Self {
+        Self { max, counts: Arc::default() }
+    }
+
+    /// One more of a client, until what this gives is dropped; `None` when it has all that it may.
+    pub fn enter(&self, client: IpAddr) -> Option<Counted> {
+        let mut counts = self.counts.lock();
+        let count = counts.get(&client).copied().unwrap_or_default();
+        if count >= self.max {
+            return None;
+        }
+        counts.insert(client, count + 1);
+        Some(Counted { client, of: self.clone() })
+    }
+}
+
+/// One of something that a client has.
+#[derive(Debug)]
+pub struct Counted {
+    client: IpAddr,
+    of: PerClient,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut counts = self.of.counts.lock();
+        if let Some(count) = counts.get_mut(&self.client) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn a_client_has_as_many_as_it_may_and_gives_them_back() {
+        let (one, other) = (Ipv4Addr::new(10, 0, 0, 1).into(), Ipv4Addr::new(10, 0, 0, 2).into());
+        let limit = PerClient::new(2);
+        let held = [limit.enter(one).unwrap(), limit.enter(one).unwrap()];
+        assert!(limit.enter(one).is_none());
+        let of_other = limit.enter(other);
+        assert!(of_other.is_some());
+        drop(held);
+        assert!(limit.enter(one).is_some());
+        drop(of_other);
+        assert!(limit.counts.lock().is_empty(), "clients that have nothing are remembered");
+    }
+}

@@ -1,0 +1,250 @@
+//! The cost of a read while it runs: evaluation steps, time, and whether its client still waits.
+//!
+//! A computation reports each row that it reads. Between two slices of time the meter looks at the
+//! clock, at the client and at the queue: a read ends when its time is over or its client left, and hands
+//! its turn on when another caller waits.
+//!
+//! A blocking query has one meter for all its runs. Once they cost as much as one run may, the next one
+//! answers with the state that it reads, whether that is news or not: protocol and client allow that at
+//! any time, and a refusal would punish the client for the writes of others.
+
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use statehold_filter::Budget;
+
+use crate::edge_metrics::{EdgeMetrics, Refused};
+use crate::limits::Limits;
+use crate::rejection::Rejection;
+use crate::socket::{Departure, Peer};
+use crate::turns::Turn;
+
+/// The time between two looks at the queue, the clock and the client: how long a caller waits for another
+/// one's turn, as long as no row takes longer.
+const SLICE: Duration = Duration::from_millis(10);
+
+/// Steps between two looks at the clock: some ten microseconds.
+pub const STEPS_PER_LOOK: u64 = 512;
+
+/// How a client, or the operator, gets past a filter that is too costly.
+pub const FILTER_HELP: &str = "help: the server sets `row_steps` by --filter-row-steps-max and \
+    `call_steps` by --filter-steps-max; ask for less with a prefix, a page or a condition that an index \
+    serves";
+
+/// The status of a request whose client left: nginx's, which never reaches a client.
+pub const CLIENT_LEFT: u16 = 499;
+
+/// The limits of one read, from the flags.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed {
+    /// `--filter-steps-max`.
+    pub steps: u64,
+    /// `--read-time-max`.
+    pub time: Duration,
+}
+
+impl From<&Limits> for Allowed {
+    fn from(limits: &Limits) -> Self {
+        Self { steps: limits.filter_steps_max, time: limits.read_time_max }
+    }
+}
+
+/// Measures a read.
+#[derive(Debug)]
+pub struct Meter {
+    allowed: Allowed,
+    metrics: EdgeMetrics,
+    peer: Option<Peer>,
+    departure: Departure,
+    /// The turn that the present run has.
+    turn: Option<Turn>,
+    /// The most turns of others that a run waited for.
+    waited: u64,
+    /// The rest that the present run may take.
+    budget: Budget,
+    /// Steps of the present run since the last look.
+    since_look: u64,
+    slice_began: Instant,
+    /// Time that the present run computed before this slice.
+    run_time: Duration,
+    run_steps: u64,
+    /// Of all runs before the present one.
+    spent: Cost,
+    /// Of the last run.
+    last: Cost,
+    /// Why the run is refused, if it is.
+    refusal: Option<Rejection>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    steps: u64,
+    time: Duration,
+}
+
+impl Meter {
+    /// Creates the meter of a read that is allowed `allowed`, and ends when `peer` leaves.
+    pub fn new(allowed: Allowed, metrics: EdgeMetrics, peer: Option<Peer>) -> Self {
+        Self {
+            allowed,
+            metrics,
+            peer,
+            departure: Departure::default(),
+            turn: None,
+            waited: 0,
+            budget: Budget::new(allowed.steps),
+            since_look: 0,
+            slice_began: Instant::now(),
+            run_time: Duration::ZERO,
+            run_steps: 0,
+            spent: Cost::default(),
+            last: Cost::default(),
+            refusal: None,
+        }
+    }
+
+    /// Begins a run, with all that one may take.
+    pub fn begin(&mut self, turn: Option<Turn>) {
+        self.turn = turn;
+        self.budget = Budget::new(self.allowed.steps);
+        self.since_look = 0;
+        self.slice_began = Instant::now();
+        self.run_time = Duration::ZERO;
+        self.run_steps = 0;
+        self.refusal = None;
+    }
+
+    /// Ends a run and gives its turn up.
+    pub fn end(&mut self) {
+        self.waited = self.waited.max(self.turn.take().map_or(0, |turn| turn.waited()));
+        let time = self.run_time.saturating_add(self.slice_began.elapsed());
+        let steps = self.run_steps.saturating_add(self.budget.steps() - self.budget.left());
+        self.last = Cost { steps, time };
+        self.spent.steps = self.spent.steps.saturating_add(steps);
+        self.spent.time = self.spent.time.saturating_add(time);
+    }
+
+    /// Returns the turns of others that a run waited for at most.
+    pub fn waited(&self) -> u64 {
+        self.waited
+    }
+
+    /// Whether another run like the last one would cost, with those before it, more than one may.
+    pub fn is_spent(&self) -> bool {
+        self.spent.steps.saturating_add(self.last.steps) > self.allowed.steps
+            || self.spent.time.saturating_add(self.last.time) > self.allowed.time
+    }
+
+    /// The evaluation steps that the present run may still take.
+    pub fn budget(&mut self) -> &mut Budget {
+        &mut self.budget
+    }
+
+    /// Counts a row for code that can only leave rows out; `false` once the run is to be refused.
+    pub fn goes_on(&mut self, filtered: bool) -> bool {
+        if self.refusal.is_none() {
+            let steps = if filtered { STEPS_PER_LOOK } else { 0 };
+            self.refusal = self.row(steps).err();
+        }
+        self.refusal.is_none()
+    }
+
+    /// Returns why the run is refused, if [`Meter::goes_on`] found that; it MUST NOT answer then.
+    pub fn take_refusal(&mut self) -> Option<Rejection> {
+        self.refusal.take()
+    }
+
+    /// Counts the run as refused because its filter needs too many steps, and returns the refusal.
+    pub fn too_costly(&mut self, error: &dyn std::fmt::Display) -> Rejection {
+        self.metrics.refused(Refused::FilterSteps);
+        Rejection::bad_request(format!("{error}\n{FILTER_HELP}")).ending()
+    }
+
+    /// Counts a row that was read and `steps` of evaluation that it took.
+    ///
+    /// May block the thread, to hand the turn on.
+    ///
+    /// # Errors
+    /// The run takes too long, or its client left.
+    pub fn row(&mut self, steps: u64) -> Result<(), Rejection> {
+        self.run_steps = self.run_steps.saturating_add(1);
+        // Evaluation is much cheaper by the step than the row by itself.
+        self.since_look = self.since_look.saturating_add(4).saturating_add(steps);
+        if self.since_look < STEPS_PER_LOOK {
+            return Ok(());
+        }
+        self.since_look = 0;
+        let now = Instant::now();
+        let slice = now.saturating_duration_since(self.slice_began);
+        if slice < SLICE {
+            return Ok(());
+        }
+        self.run_time = self.run_time.saturating_add(slice);
+        self.look(now)
+    }
+
+    fn look(&mut self, now: Instant) -> Result<(), Rejection> {
+        if let Some(peer) = &self.peer
+            && self.departure.is_over(peer, now)
+        {
+            return Err(left(&self.metrics));
+        }
+        if self.run_time > self.allowed.time {
+            self.metrics.refused(Refused::ReadTime);
+            return Err(Rejection::by_caller(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!(
+                    "the query computed for more than {:?}, the limit set by --read-time-max; ask for \
+                     less with prefix, namespace, filter or per_page",
+                    self.allowed.time
+                ),
+            )
+            .ending());
+        }
+        if let Some(turn) = &mut self.turn {
+            turn.hand_on();
+        }
+        // The time that others computed is not this read's.
+        self.slice_began = Instant::now();
+        Ok(())
+    }
+}
+
+/// Counts a read whose client left, and returns its error.
+pub fn left(metrics: &EdgeMetrics) -> Rejection {
+    metrics.cancelled();
+    let status = StatusCode::from_u16(CLIENT_LEFT).unwrap_or(StatusCode::REQUEST_TIMEOUT);
+    Rejection::new(status, "the client left").ending()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meter(steps: u64, time: Duration) -> Meter {
+        Meter::new(Allowed { steps, time }, EdgeMetrics::default(), None)
+    }
+
+    #[test]
+    fn runs_together_cost_at_most_twice_one() {
+        let mut meter = meter(100, Duration::MAX);
+        let mut runs = 0;
+        while !meter.is_spent() {
+            meter.begin(None);
+            (0..30).for_each(|_| meter.row(0).unwrap());
+            meter.end();
+            runs += 1;
+        }
+        // Three runs of 30 rows; a fourth would pass 100.
+        assert_eq!(runs, 3);
+    }
+
+    #[test]
+    fn a_run_that_takes_too_long_is_refused() {
+        let mut meter = meter(u64::MAX, Duration::ZERO);
+        meter.begin(None);
+        let refused = std::iter::repeat_with(|| meter.row(0)).find_map(Result::err).unwrap();
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(refused.message().contains("--read-time-max"), "{}", refused.message());
+    }
+}

@@ -1,0 +1,141 @@
+//! The queue of writes: each transaction waits for a turn, which callers share fairly.
+//!
+//! Every write of a running server goes through it, whether a request, a worker or the server itself
+//! writes: one that began its transaction beside the queue would go before callers that wait.
+//!
+//! Invariant: a turn is held for the transaction alone. Neither a provider, a plugin nor the disk is waited
+//! for with one, so a slow one of them delays no other writer.
+
+use std::fmt;
+use std::sync::Arc;
+
+use statehold_store::{BeginError, CommitError, CommitFuture, Snapshot, Store, WriteTxn};
+use tokio::runtime::Handle;
+
+use crate::caller::CallerKey;
+use crate::clock::now;
+use crate::present::PresentCallers;
+use crate::turns::{Turns, Urgency};
+
+/// Writes that have a turn at a time: one in its transaction, and one that is ready for the next.
+const WRITING_MAX: usize = 2;
+
+/// Hands out the turns at writing. Clones share them.
+#[derive(Clone, Debug)]
+pub struct WriteQueue {
+    store: Arc<Store>,
+    turns: Turns,
+    present: PresentCallers,
+}
+
+/// Why a transaction was not begun or not committed.
+#[derive(Debug)]
+pub enum WriteFault {
+    /// The store takes no writes.
+    Begin(BeginError),
+    /// The commit failed.
+    Commit(CommitError),
+    /// The queue is gone: the server ends.
+    Closed,
+}
+
+impl fmt::Display for WriteFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Begin(error) => error.fmt(f),
+            Self::Commit(error) => error.fmt(f),
+            Self::Closed => f.write_str("the queue of writes is closed"),
+        }
+    }
+}
+
+impl std::error::Error for WriteFault {}
+
+/// For callers that log an error and need none of its kinds.
+impl From<WriteFault> for String {
+    fn from(fault: WriteFault) -> Self {
+        fault.to_string()
+    }
+}
+
+impl WriteQueue {
+    /// Creates the queue of a store.
+    pub fn new(store: Arc<Store>) -> Self {
+        let present = PresentCallers::default();
+        let turns = Turns::new(WRITING_MAX, WRITING_MAX, WRITING_MAX - 1, present.clone());
+        Self { store, turns, present }
+    }
+
+    /// The callers that are present, which all queues know.
+    pub fn present(&self) -> &PresentCallers {
+        &self.present
+    }
+
+    /// Returns the store.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Writes that wait for a turn.
+    pub fn waiting(&self) -> usize {
+        self.turns.waiting()
+    }
+
+    /// The writes of one caller.
+    pub fn writer(&self, caller: CallerKey, urgency: Urgency) -> Writer {
+        Writer { queue: self.clone(), caller, urgency }
+    }
+
+    /// The writes of the server itself, which is a caller like others.
+    pub fn own_writer(&self) -> Writer {
+        self.writer(CallerKey::Server, Urgency::Now)
+    }
+}
+
+/// Writes in the turns of one caller.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    queue: WriteQueue,
+    caller: CallerKey,
+    urgency: Urgency,
+}
+
+impl Writer {
+    /// Runs `write` in one transaction, and returns the state as of the commit beside its result. An error
+    /// leaves nothing behind.
+    ///
+    /// Blocks until the commit is durable. The thread MUST be one of the runtime's that may block.
+    pub fn write<T, E: From<WriteFault>>(
+        &self,
+        write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, E>,
+    ) -> Result<(Snapshot, T), E> {
+        let turn = self.queue.turns.take_here(self.caller, self.urgency);
+        let turn = turn.ok_or(WriteFault::Closed)?;
+        let (commit, done) = self.run(write)?;
+        drop(turn);
+        let committed = Handle::current().block_on(commit).map_err(WriteFault::Commit)?;
+        Ok((committed, done))
+    }
+
+    /// The same for a task, which holds neither a thread nor a turn while the disk works.
+    pub async fn write_async<T, E: From<WriteFault>>(
+        &self,
+        write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, E>,
+    ) -> Result<(Snapshot, T), E> {
+        let turn = self.queue.turns.take(self.caller, self.urgency).await;
+        let turn = turn.ok_or(WriteFault::Closed)?;
+        let (commit, done) = tokio::task::block_in_place(|| self.run(write))?;
+        drop(turn);
+        let committed = commit.await.map_err(WriteFault::Commit)?;
+        Ok((committed, done))
+    }
+
+    fn run<T, E: From<WriteFault>>(
+        &self,
+        write: impl FnOnce(&mut WriteTxn<'_>, i64) -> Result<T, E>,
+    ) -> Result<(CommitFuture, T), E> {
+        let mut txn = self.queue.store.begin_write().map_err(WriteFault::Begin)?;
+        let done = write(&mut txn, now())?;
+        Ok((txn.commit_async(), done))
+    }
+}
