@@ -109,8 +109,8 @@ fn record(input: &DeriveInput, fields: &FieldsNamed, container: &Container) -> R
                 #krate::Datum::Record(self)
             }
             #[inline]
-            fn all_hold(&self, clauses: #krate::Fields<'_>) -> bool {
-                clauses.all_hold(self)
+            fn accept<V: #krate::RowVisitor>(&self, visitor: V) -> bool {
+                visitor.visit_record(self)
             }
         }
 
@@ -182,8 +182,8 @@ fn newtype(input: &DeriveInput, inner: &Type, container: &Container) -> TokenStr
                 <#inner as #krate::Filterable>::datum(&self.0)
             }
             #[inline]
-            fn all_hold(&self, clauses: #krate::Fields<'_>) -> bool {
-                <#inner as #krate::Filterable>::all_hold(&self.0, clauses)
+            fn accept<V: #krate::RowVisitor>(&self, visitor: V) -> bool {
+                <#inner as #krate::Filterable>::accept(&self.0, visitor)
             }
         }
     }

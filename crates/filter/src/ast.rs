@@ -7,7 +7,7 @@
 //! quantifiers alone. Invariant: nothing here recurses: a tree that a program builds may be of any depth and still be
 //! dropped, cloned, compared, printed and shown.
 
-mod whole;
+mod traverse;
 
 use std::fmt;
 

@@ -9,21 +9,8 @@ use crate::limits::Limits;
 use crate::literal::{Literal, Scalar};
 use crate::program::{Bound, Extended, FieldLeaf, Listed, Node, Path, Step, Test};
 use crate::schema::Key;
+use crate::steps::{SHORT_PATH, steps_of};
 
-/// Elements of a list that are compared in one step: a comparison is quicker than a clause.
-pub(crate) const LISTED_PER_STEP: u64 = 4;
-/// Path parts that belong to the clause itself; each further one is a step.
-pub(crate) const SHORT_PATH: usize = 8;
-/// Steps of writing an address or a UUID as a string.
-pub(crate) const SHOWN_STEPS: u64 = 4;
-/// Steps of reading a string as a size, a duration or a time.
-pub(crate) const QUANTITY_STEPS: u64 = 8;
-/// How much slower than it is compared a string is searched for a part of it, where the part almost fits everywhere.
-pub(crate) const PART_HEFT: usize = 4;
-/// Values of a list `[..]` that are compared in one step where they can't be looked up: each is compared by the kind of the data.
-pub(crate) const OPEN_PER_STEP: u64 = 2;
-/// Values of a list `[..]`, as a power of two, that a look-up of an element tells apart in one step.
-const LEVELS_PER_STEP: u32 = 3;
 /// Bytes of a key that belong to the clause itself.
 const SHORT_KEY: usize = 64;
 /// How many keys of a map a longer one is compared with.
@@ -92,19 +79,6 @@ impl Default for Budget {
     fn default() -> Self {
         Self::new(Limits::CALL_STEPS)
     }
-}
-
-/// The steps of searching `bytes`, on top of the clause itself.
-#[inline]
-pub(crate) fn steps_of(bytes: usize) -> u64 {
-    (bytes / Limits::STEP_BYTES) as u64
-}
-
-/// The steps of looking up one value among `values` of at most `longest` bytes.
-#[inline]
-pub(crate) fn look_up_steps(values: usize, longest: usize) -> u64 {
-    let levels = values.checked_ilog2().unwrap_or(0);
-    steps_of(longest).saturating_add(1 + u64::from(levels / LEVELS_PER_STEP))
 }
 
 /// The steps of a path, on top of the clause itself.

@@ -5,8 +5,10 @@
 
 use std::borrow::Cow;
 
+use uuid::Uuid;
+
 use crate::decimal::Decimal;
-use crate::wide::Wide;
+use crate::int128::Int128;
 
 /// Why a text is not a value of the wanted kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,20 +51,27 @@ pub(crate) fn uint(text: &str) -> Result<u64, Coerce> {
 }
 
 /// The same for 128 bits, with a sign or without.
-pub(crate) fn wide(text: &str, signed: bool) -> Result<Wide, Coerce> {
+pub(crate) fn int128(text: &str, signed: bool) -> Result<Int128, Coerce> {
     let magnitude = |digits| {
         unsigned(digits, |value: u128, base, digit| {
             value.checked_mul(base.into())?.checked_add(digit.into())
         })
     };
     if !signed {
-        return magnitude(text).map(Wide::from);
+        return magnitude(text).map(Int128::from);
     }
     let value = match text.strip_prefix('-') {
         Some(digits) => 0i128.checked_sub_unsigned(magnitude(digits)?),
         None => i128::try_from(magnitude(text.strip_prefix('+').unwrap_or(text))?).ok(),
     };
-    value.map(Wide::from).ok_or(Coerce::Range)
+    value.map(Int128::from).ok_or(Coerce::Range)
+}
+
+/// Reads a UUID written the one way that counts as equal: hyphenated and lower-case.
+pub(crate) fn canonical_uuid(text: &str) -> Option<Uuid> {
+    let uuid = Uuid::try_parse(text).ok()?;
+    let mut buffer = Uuid::encode_buffer();
+    (uuid.hyphenated().encode_lower(&mut buffer) == text).then_some(uuid)
 }
 
 /// Reads digits, each added with `push` to the number before it unless that becomes too large.

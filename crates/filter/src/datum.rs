@@ -13,9 +13,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use uuid::Uuid;
 
 use crate::decimal::Decimal;
-use crate::program::Fields;
-use crate::schema::{Key, KeyKind, Kind};
-use crate::wide::Wide;
+use crate::int128::{Int128, JsonInteger};
+use crate::schema::{Key, KeyKind, Kind, Schema};
 
 /// Something that an expression can look at.
 ///
@@ -56,11 +55,11 @@ pub trait Filterable {
     /// This value as the evaluator sees it.
     fn datum(&self) -> Datum<'_>;
 
-    /// Whether this satisfies clauses on its own fields; a derived struct is asked without the way through [`Datum`].
+    /// Calls `visitor` with this value; a derived struct passes itself, so that its fields are read without [`Datum`].
     #[doc(hidden)]
     #[inline]
-    fn all_hold(&self, clauses: Fields<'_>) -> bool {
-        clauses.all_hold_for(&self.datum())
+    fn accept<V: RowVisitor>(&self, visitor: V) -> bool {
+        visitor.visit_datum(&self.datum())
     }
 
     /// The kind of a list of such values where that is a map: of pairs whose first part can be a key.
@@ -83,6 +82,19 @@ pub trait Filterable {
     }
 }
 
+/// A test of a row that is compiled for each type of rows.
+///
+/// [`Filterable::accept`] chooses the method: a struct is visited as itself, because a call of [`Record`] through its
+/// type costs one jump to the field, and anything else as a [`Datum`].
+#[doc(hidden)]
+pub trait RowVisitor {
+    /// Tests a struct, statically dispatched.
+    fn visit_record(self, record: &impl Record) -> bool;
+
+    /// Tests any other value.
+    fn visit_datum(self, datum: &Datum<'_>) -> bool;
+}
+
 /// A value as the evaluator sees it; borrows from the row.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
@@ -98,13 +110,13 @@ pub enum Datum<'a> {
     /// An unsigned integer.
     Uint(u64),
     /// An integer of 128 bits.
-    Wide(Wide),
+    Int128(Int128),
     /// A 64-bit float.
     Float(f64),
     /// A 32-bit float: literals are rounded to it before they are compared.
     Float32(f32),
     /// An integer of untyped JSON: literals are read as numbers, compared exactly where both are whole.
-    Whole(Whole),
+    JsonInteger(JsonInteger),
     /// Any other number of untyped JSON whose digits are known: compared exactly.
     Decimal(&'a Decimal),
     /// One character, compared as a text of one character.
@@ -127,16 +139,6 @@ pub enum Datum<'a> {
     Opaque,
 }
 
-/// An integer of untyped JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Whole {
-    /// It fits an `i64`.
-    Int(i64),
-    /// It is larger than any `i64`.
-    Uint(u64),
-}
-
 impl fmt::Debug for Datum<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -145,10 +147,10 @@ impl fmt::Debug for Datum<'_> {
             Self::Bool(value) => write!(f, "Bool({value})"),
             Self::Int(value) => write!(f, "Int({value})"),
             Self::Uint(value) => write!(f, "Uint({value})"),
-            Self::Wide(value) => write!(f, "Wide({value})"),
+            Self::Int128(value) => write!(f, "Int128({value})"),
             Self::Float(value) => write!(f, "Float({value})"),
             Self::Float32(value) => write!(f, "Float32({value})"),
-            Self::Whole(value) => write!(f, "Whole({value:?})"),
+            Self::JsonInteger(value) => write!(f, "JsonInteger({value:?})"),
             Self::Decimal(value) => write!(f, "Decimal({value})"),
             Self::Char(value) => write!(f, "Char({value:?})"),
             Self::Text(value) => write!(f, "Text({value:?})"),
@@ -268,6 +270,26 @@ pub trait Record {
             Datum::Map(map) => Some(map),
             _ => None,
         }
+    }
+}
+
+impl Schema {
+    /// Reads a field of `record` by name: what [`Record::named`] is to return.
+    pub fn read<'a>(&self, record: &'a dyn Record, name: &str) -> Option<Datum<'a>> {
+        let own =
+            self.fields().iter().position(|field| !field.is_flattened() && field.name() == name);
+        if let Some(slot) = own {
+            return Some(record.field(slot));
+        }
+        self.fields().iter().enumerate().filter(|(_, field)| field.is_flattened()).find_map(
+            |(slot, field)| {
+                match record.field(slot) {
+                    Datum::Record(inner) => inner.named(name),
+                    // An absent flattened struct: its fields exist, without values.
+                    _ => field.kind().schema()?.find(name).map(|_| Datum::Missing),
+                }
+            },
+        )
     }
 }
 

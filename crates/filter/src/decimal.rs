@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use crate::wide::Wide;
+use crate::int128::Int128;
 
 /// Largest exponent that is told apart from larger ones: strings are far too short for digits to make up the difference.
 const EXPONENT_MAX: i64 = 1 << 60;
@@ -43,9 +43,9 @@ pub struct Decimal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Floor {
     /// The number itself.
-    At(Wide),
+    At(Int128),
     /// The number lies between this and the next integer.
-    Below(Wide),
+    Below(Int128),
     /// It has more than 128 bits.
     Beyond,
 }
@@ -90,7 +90,7 @@ impl Decimal {
     }
 
     /// The integer that it is, up to 128 bits.
-    pub(crate) fn whole(&self) -> Option<Wide> {
+    pub(crate) fn to_integer(&self) -> Option<Int128> {
         match self.floor {
             Floor::At(whole) => Some(whole),
             Floor::Below(_) | Floor::Beyond => None,
@@ -103,7 +103,7 @@ impl Decimal {
     }
 
     /// How it stands to an integer.
-    pub(crate) fn cmp_wide(&self, other: Wide) -> Ordering {
+    pub(crate) fn cmp_int128(&self, other: Int128) -> Ordering {
         match self.floor {
             Floor::At(whole) => whole.cmp(&other),
             // A fraction above an integer lies before the next one.
@@ -147,9 +147,9 @@ fn floor(negative: bool, point: i64, digits: &[u8]) -> Floor {
     let whole = magnitude.and_then(|magnitude| {
         if negative {
             // The integer below a negative fraction is one further from zero.
-            0_i128.checked_sub_unsigned(magnitude.checked_add(fraction.into())?).map(Wide::from)
+            0_i128.checked_sub_unsigned(magnitude.checked_add(fraction.into())?).map(Int128::from)
         } else {
-            Some(i128::try_from(magnitude).map_or_else(|_| Wide::from(magnitude), Wide::from))
+            Some(i128::try_from(magnitude).map_or_else(|_| Int128::from(magnitude), Int128::from))
         }
     });
     match whole {
@@ -240,8 +240,8 @@ mod tests {
                 for (own, other) in own.iter().flat_map(|own| other.iter().map(move |o| (own, o))) {
                     let (own, other) = (read(own), read(other));
                     assert_eq!(own.cmp(&other), at.cmp(&place), "{own} {other}");
-                    if let Some(whole) = other.whole() {
-                        assert_eq!(own.cmp_wide(whole), at.cmp(&place), "{own} {whole}");
+                    if let Some(whole) = other.to_integer() {
+                        assert_eq!(own.cmp_int128(whole), at.cmp(&place), "{own} {whole}");
                     }
                 }
             }

@@ -12,7 +12,7 @@ use std::fmt::{self, Write as _};
 use uuid::Uuid;
 
 use crate::ast::Operator;
-use crate::budget::{LISTED_PER_STEP, PART_HEFT, SHOWN_STEPS, path_steps, scalar_bytes, steps_of};
+use crate::budget::{path_steps, scalar_bytes};
 use crate::coerce::Coerce;
 use crate::datum::{Datum, List, Map};
 use crate::error::EvalErrorKind;
@@ -21,6 +21,7 @@ use crate::options::Absent;
 use crate::program::{Base, Each, FieldLeaf, Leaf, Node, Owner, Path, Points, Step, Test, follow};
 use crate::schema::{KeyKind, Kind};
 use crate::span::Span;
+use crate::steps::{LISTED_PER_STEP, PART_HEFT, SHOWN_STEPS, steps_of};
 
 /// The row has no answer; the reason is in [`Run::reason`].
 #[derive(Debug)]

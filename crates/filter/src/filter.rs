@@ -117,8 +117,8 @@ impl<T: Filterable + ?Sized> Filter<T> {
     pub fn matches(&self, row: &T) -> bool {
         match &self.program.checked.root {
             // Asked of the type itself, which is what most filters need.
-            Node::Field(leaf) => row.all_hold(Fields(std::slice::from_ref(leaf))),
-            Node::Fields(leaves) => row.all_hold(Fields(leaves)),
+            Node::Field(leaf) => row.accept(Fields(std::slice::from_ref(leaf))),
+            Node::Fields(leaves) => row.accept(Fields(leaves)),
             root => {
                 let run = Run::new(row.datum(), self.program.absent, self.program.row_steps);
                 run.answer(root).unwrap_or(false)
@@ -175,7 +175,7 @@ impl<T: Filterable + ?Sized> Filter<T> {
         if !budget.take(steps) {
             return Err(self.too_costly(budget.steps(), true, Span::default()));
         }
-        Ok(row.all_hold(Fields(leaves)))
+        Ok(row.accept(Fields(leaves)))
     }
 
     fn evaluate_within(

@@ -6,12 +6,11 @@ use std::net::IpAddr;
 use uuid::Uuid;
 
 use crate::coerce::{self, Coerce};
-use crate::data::maps::canonical_uuid;
-use crate::datum::{Datum, Whole};
+use crate::datum::Datum;
 use crate::decimal::Decimal;
+use crate::int128::Int128;
 use crate::quantity::Quantity;
 use crate::schema::{Key, KeyKind, Kind, Unit};
-use crate::wide::Wide;
 
 /// A literal of the field's own kind.
 #[derive(Debug)]
@@ -19,7 +18,7 @@ pub(crate) enum Scalar {
     Bool(bool),
     Int(i64),
     Uint(u64),
-    Wide(Wide),
+    Int128(Int128),
     Float(f64),
     Float32(f32),
     Text(Box<str>),
@@ -35,8 +34,8 @@ impl Scalar {
     pub(crate) fn read(text: &str, kind: Kind) -> Option<Result<Self, Coerce>> {
         Some(match kind.required() {
             Kind::Bool => coerce::bool(text).map(Self::Bool),
-            kind if kind.is_wide() => {
-                coerce::wide(text, matches!(kind, Kind::Int(_))).map(Self::Wide)
+            kind if kind.is_128_bit() => {
+                coerce::int128(text, matches!(kind, Kind::Int(_))).map(Self::Int128)
             }
             Kind::Int(_) | Kind::Duration | Kind::Timestamp => coerce::int(text).map(Self::Int),
             Kind::Uint(_) => coerce::uint(text).map(Self::Uint),
@@ -44,7 +43,7 @@ impl Scalar {
             Kind::Float32 => coerce::float32(text).map(Self::Float32),
             Kind::Text | Kind::Enum(_) => Ok(Self::Text(text.into())),
             Kind::Address => Ok(text.parse().map_or(Self::Never, Self::Address)),
-            Kind::Uuid => Ok(canonical_uuid(text).map_or(Self::Never, Self::Uuid)),
+            Kind::Uuid => Ok(coerce::canonical_uuid(text).map_or(Self::Never, Self::Uuid)),
             Kind::Char => {
                 let mut chars = text.chars();
                 Ok(match (chars.next(), chars.next()) {
@@ -67,7 +66,7 @@ impl Scalar {
             Self::Int(own) => matches!(datum, Datum::Int(other) if own == other),
             Self::Uint(own) => matches!(datum, Datum::Uint(other) if own == other),
             Self::Bool(own) => matches!(datum, Datum::Bool(other) if own == other),
-            Self::Wide(own) => matches!(datum, Datum::Wide(other) if own == other),
+            Self::Int128(own) => matches!(datum, Datum::Int128(other) if own == other),
             Self::Address(own) => address_of(datum) == Some(*own),
             Self::Uuid(own) => matches!(datum, Datum::Uuid(other) if own == other),
             Self::Float(own) => matches!(datum, Datum::Float(other) if own == other),
@@ -82,9 +81,9 @@ impl Scalar {
     /// Durations and times beyond 64 bits are the last that there are, so that a far future can be written.
     pub(crate) fn of_quantity(quantity: Quantity, kind: Kind) -> Option<Self> {
         match kind.required() {
-            Kind::Int(65..) => Some(Self::Wide(quantity.value.into())),
+            Kind::Int(65..) => Some(Self::Int128(quantity.value.into())),
             Kind::Uint(65..) => {
-                u128::try_from(quantity.value).ok().map(|value| Self::Wide(value.into()))
+                u128::try_from(quantity.value).ok().map(|value| Self::Int128(value.into()))
             }
             Kind::Uint(_) => u64::try_from(quantity.value).ok().map(Self::Uint),
             _ if quantity.unit == Unit::Bytes => i64::try_from(quantity.value).ok().map(Self::Int),
@@ -103,7 +102,7 @@ impl Scalar {
             Self::Bool(value) => Datum::Bool(*value),
             Self::Int(value) => Datum::Int(*value),
             Self::Uint(value) => Datum::Uint(*value),
-            Self::Wide(value) => Datum::Wide(*value),
+            Self::Int128(value) => Datum::Int128(*value),
             Self::Float(value) => Datum::Float(*value),
             Self::Float32(value) => Datum::Float32(*value),
             Self::Text(value) => Datum::Text(value),
@@ -127,7 +126,7 @@ impl Scalar {
             (Datum::Bool(value), Self::Bool(own)) => Some(value.cmp(own)),
             (Datum::Int(value), Self::Int(own)) => Some(value.cmp(own)),
             (Datum::Uint(value), Self::Uint(own)) => Some(value.cmp(own)),
-            (Datum::Wide(value), Self::Wide(own)) => Some(value.cmp(own)),
+            (Datum::Int128(value), Self::Int128(own)) => Some(value.cmp(own)),
             (Datum::Float(value), Self::Float(own)) => value.partial_cmp(own),
             (Datum::Float32(value), Self::Float32(own)) => value.partial_cmp(own),
             _ => None,
@@ -145,7 +144,7 @@ pub(crate) struct Literal {
     float: Result<f64, Coerce>,
     float32: Result<f32, Coerce>,
     /// The exact integer, when its value is one and it is written in decimal digits, as `3`, `3.0` and `3e0` are.
-    whole: Option<Wide>,
+    integer: Option<Int128>,
     /// The exact value, when it is written in decimal digits and is no such integer.
     decimal: Option<Box<Decimal>>,
     uuid: Option<Uuid>,
@@ -154,10 +153,10 @@ pub(crate) struct Literal {
 impl Literal {
     pub(crate) fn new(text: &str) -> Self {
         let float = coerce::float(text);
-        let (mut whole, mut decimal) = (Wide::read(text), None);
-        if whole.is_none() && float.is_ok() {
+        let (mut integer, mut decimal) = (Int128::read(text), None);
+        if integer.is_none() && float.is_ok() {
             decimal = coerce::decimal(text);
-            whole = decimal.as_ref().and_then(Decimal::whole);
+            integer = decimal.as_ref().and_then(Decimal::to_integer);
         }
         Self {
             text: Key::Text(text.into()),
@@ -166,9 +165,9 @@ impl Literal {
             uint: coerce::uint(text),
             float,
             float32: coerce::float32(text),
-            whole,
-            decimal: decimal.filter(|_| whole.is_none()).map(Box::new),
-            uuid: canonical_uuid(text),
+            integer,
+            decimal: decimal.filter(|_| integer.is_none()).map(Box::new),
+            uuid: coerce::canonical_uuid(text),
         }
     }
 
@@ -180,13 +179,13 @@ impl Literal {
     }
 
     /// As an integer of 128 bits: rare enough to be read each time.
-    fn wide(&self, signed: bool) -> Result<Wide, Coerce> {
-        coerce::wide(self.text(), signed)
+    fn int128(&self, signed: bool) -> Result<Int128, Coerce> {
+        coerce::int128(self.text(), signed)
     }
 
     /// The exact integer, when its value is one and it is written in decimal digits.
-    pub(crate) fn whole(&self) -> Option<Wide> {
-        self.whole
+    pub(crate) fn integer(&self) -> Option<Int128> {
+        self.integer
     }
 
     /// The bytes that its exact value holds.
@@ -198,7 +197,7 @@ impl Literal {
     pub(crate) fn fits(&self, kind: Kind) -> Option<Result<(), Coerce>> {
         Some(match kind.required() {
             Kind::Bool => self.bool.map(drop),
-            kind if kind.is_wide() => self.wide(matches!(kind, Kind::Int(_))).map(drop),
+            kind if kind.is_128_bit() => self.int128(matches!(kind, Kind::Int(_))).map(drop),
             Kind::Int(_) | Kind::Duration | Kind::Timestamp => self.int.map(drop),
             Kind::Uint(_) => self.uint.map(drop),
             Kind::Float => self.float.map(drop),
@@ -215,15 +214,15 @@ impl Literal {
             Datum::Bool(value) => self.bool.map(|own| own == value),
             Datum::Int(value) => self.int.map(|own| own == value),
             Datum::Uint(value) => self.uint.map(|own| own == value),
-            Datum::Wide(value) if value.is_json() => {
-                self.float.map(|own| self.order_whole(own, value).is_some_and(Ordering::is_eq))
+            Datum::Int128(value) if value.is_json() => {
+                self.float.map(|own| self.order_integer(own, value).is_some_and(Ordering::is_eq))
             }
-            Datum::Wide(value) => self.wide(value.is_signed()).map(|own| own == value),
+            Datum::Int128(value) => self.int128(value.is_signed()).map(|own| own == value),
             Datum::Float(value) => self.float.map(|own| own == value),
             Datum::Float32(value) => self.float32.map(|own| own == value),
-            Datum::Whole(value) => self.float.map(|own| match self.whole {
-                Some(whole) => whole == value.wide(),
-                None => self.order_whole(own, value.wide()).is_some_and(Ordering::is_eq),
+            Datum::JsonInteger(value) => self.float.map(|own| match self.integer {
+                Some(integer) => integer == value.to_int128(),
+                None => self.order_integer(own, value.to_int128()).is_some_and(Ordering::is_eq),
             }),
             Datum::Decimal(value) => {
                 self.float.map(|own| self.order_decimal(own, value).is_some_and(Ordering::is_eq))
@@ -241,31 +240,33 @@ impl Literal {
         Some(match datum {
             Datum::Int(value) => self.int.map(|own| Some(value.cmp(&own))),
             Datum::Uint(value) => self.uint.map(|own| Some(value.cmp(&own))),
-            Datum::Wide(value) if value.is_json() => {
-                self.float.map(|own| self.order_whole(own, value))
+            Datum::Int128(value) if value.is_json() => {
+                self.float.map(|own| self.order_integer(own, value))
             }
-            Datum::Wide(value) => self.wide(value.is_signed()).map(|own| Some(value.cmp(&own))),
+            Datum::Int128(value) => self.int128(value.is_signed()).map(|own| Some(value.cmp(&own))),
             Datum::Float(value) => self.float.map(|own| value.partial_cmp(&own)),
             Datum::Float32(value) => self.float32.map(|own| value.partial_cmp(&own)),
-            Datum::Whole(value) => self.float.map(|own| self.order_whole(own, value.wide())),
+            Datum::JsonInteger(value) => {
+                self.float.map(|own| self.order_integer(own, value.to_int128()))
+            }
             Datum::Decimal(value) => self.float.map(|own| self.order_decimal(own, value)),
             _ => return None,
         })
     }
 
     /// How an integer stands to this, exactly; only infinities, NaN and hexadecimal numbers are compared as floats.
-    fn order_whole(&self, float: f64, value: Wide) -> Option<Ordering> {
-        match (self.whole, &self.decimal) {
+    fn order_integer(&self, float: f64, value: Int128) -> Option<Ordering> {
+        match (self.integer, &self.decimal) {
             (Some(own), _) => Some(value.cmp(&own)),
-            (None, Some(own)) => Some(own.cmp_wide(value).reverse()),
+            (None, Some(own)) => Some(own.cmp_int128(value).reverse()),
             (None, None) => value.cmp_float(float),
         }
     }
 
     /// How a decimal stands to this, exactly where this is one.
     fn order_decimal(&self, float: f64, value: &Decimal) -> Option<Ordering> {
-        match (self.whole, &self.decimal) {
-            (Some(own), _) => Some(value.cmp_wide(own)),
+        match (self.integer, &self.decimal) {
+            (Some(own), _) => Some(value.cmp_int128(own)),
             (None, Some(own)) => Some(value.cmp(own)),
             (None, None) => value.float().partial_cmp(&float),
         }
@@ -304,15 +305,6 @@ fn address_of(datum: &Datum<'_>) -> Option<IpAddr> {
         Datum::Ipv4(value) => Some((*value).into()),
         Datum::Ipv6(value) => Some((*value).into()),
         _ => None,
-    }
-}
-
-impl Whole {
-    pub(crate) fn wide(self) -> Wide {
-        match self {
-            Self::Int(value) => i128::from(value).into(),
-            Self::Uint(value) => u128::from(value).into(),
-        }
     }
 }
 

@@ -10,7 +10,6 @@
 mod clause;
 mod explain;
 mod extended;
-mod lex;
 mod repair;
 pub(crate) mod string;
 
@@ -20,9 +19,9 @@ use nom::bytes::complete::tag;
 use nom::combinator::opt;
 
 pub(crate) use self::extended::without_comments;
-use self::lex::{ident, index, infix, sign, space0, word};
 use crate::ast::{Expr, ExprKind, Name, Names, Quantifier, Selector};
 use crate::error::{CompileError, CompileErrorKind};
+use crate::lex::{self, ident, infix, sign, space0, word};
 use crate::limits::Limits;
 use crate::options::{Dialect, Options};
 use crate::span::Span;
@@ -62,16 +61,6 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Expr, CompileError> {
 /// ```
 pub fn parse_with(text: &str, options: &Options) -> Result<Expr, CompileError> {
     Parser::read(text, options.get_dialect(), options.get_limits())
-}
-
-/// Whether `text` can stand behind a dot as a name, or begin a selector.
-pub(crate) fn is_ident(text: &str) -> bool {
-    matches!(ident(text), Ok(("", _)))
-}
-
-/// Whether `text` can stand behind a dot as an index.
-pub(crate) fn is_index(text: &str) -> bool {
-    matches!(index(text), Ok(("", _)))
 }
 
 /// The rest of the input, and what was read before it.

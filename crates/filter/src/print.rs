@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter, Write};
 use crate::ast::{
     Clause, Comparison, Expr, ExprKind, Names, Operand, Operator, Part, Quantifier, Selector, Value,
 };
-use crate::parse::{is_ident, is_index};
+use crate::lex::{is_ident, is_index};
 
 /// Writes `text` as a quoted value that can be put into an expression as it is.
 ///

@@ -10,8 +10,7 @@ mod values;
 
 use std::cmp::Ordering;
 
-pub use self::fields::Fields;
-pub(crate) use self::fields::{FieldLeaf, Owner, follow};
+pub(crate) use self::fields::{FieldLeaf, Fields, Owner, follow};
 pub(crate) use self::listed::{Listed, Open, Wanted};
 pub(crate) use self::points::Points;
 pub(crate) use self::values::{Texts, Values};

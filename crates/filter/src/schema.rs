@@ -5,17 +5,15 @@
 
 use std::fmt;
 
-use crate::datum::{Datum, Record};
-
 /// What an expression may do with a value.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Kind {
     /// A bool.
     Bool,
-    /// A signed integer of that many bits; past 64 a value is handed out as [`Datum::Wide`].
+    /// A signed integer of that many bits; past 64 a value is handed out as [`Datum::Int128`](crate::Datum::Int128).
     Int(u8),
-    /// An unsigned integer of that many bits; past 64 a value is handed out as [`Datum::Wide`].
+    /// An unsigned integer of that many bits; past 64 a value is handed out as [`Datum::Int128`](crate::Datum::Int128).
     Uint(u8),
     /// A 64-bit float.
     Float,
@@ -31,9 +29,9 @@ pub enum Kind {
     Uuid,
     /// An address of the Internet Protocol: equal by value, for all else the text that it is usually written as.
     Address,
-    /// A span of time; a value is handed out as [`Datum::Int`], in nanoseconds.
+    /// A span of time; a value is handed out as [`Datum::Int`](crate::Datum::Int), in nanoseconds.
     Duration,
-    /// A point in time; a value is handed out as [`Datum::Int`], in nanoseconds since 1970 in UTC.
+    /// A point in time; a value is handed out as [`Datum::Int`](crate::Datum::Int), in nanoseconds since 1970 in UTC.
     Timestamp,
     /// A sequence of values of one kind.
     List(&'static Kind),
@@ -126,7 +124,7 @@ impl Kind {
     }
 
     /// Whether values of this kind are integers of more than 64 bits.
-    pub(crate) const fn is_wide(self) -> bool {
+    pub(crate) const fn is_128_bit(self) -> bool {
         matches!(self.required(), Self::Int(65..) | Self::Uint(65..))
     }
 
@@ -393,23 +391,6 @@ impl Schema {
                 let (mut slots, found) = field.kind.schema()?.find_field(name)?;
                 slots.insert(0, slot);
                 Some((slots, found))
-            },
-        )
-    }
-
-    /// Reads a field of `record` by name: what [`Record::named`] is to return.
-    pub fn read<'a>(&self, record: &'a dyn Record, name: &str) -> Option<Datum<'a>> {
-        let own = self.fields.iter().position(|field| !field.flatten && field.name == name);
-        if let Some(slot) = own {
-            return Some(record.field(slot));
-        }
-        self.fields.iter().enumerate().filter(|(_, field)| field.flatten).find_map(
-            |(slot, field)| {
-                match record.field(slot) {
-                    Datum::Record(inner) => inner.named(name),
-                    // An absent flattened struct: its fields exist, without values.
-                    _ => field.kind.schema()?.find(name).map(|_| Datum::Missing),
-                }
             },
         )
     }

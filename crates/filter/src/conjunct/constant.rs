@@ -53,7 +53,7 @@ impl Constant {
             Scalar::Int(value) => Some(Self::Int(value)),
             Scalar::Uint(value) => Some(Self::Uint(value)),
             // No index has such keys.
-            Scalar::Wide(_) => return None,
+            Scalar::Int128(_) => return None,
             Scalar::Float(value) => (!value.is_nan()).then_some(Self::Float(value + 0.0)),
             Scalar::Float32(value) => (!value.is_nan()).then_some(Self::Float32(value + 0.0)),
             Scalar::Text(value) => Some(Self::Text(value)),

@@ -80,13 +80,13 @@ by_value! {
     i16 => |value| Datum::Int(value.into());
     i32 => |value| Datum::Int(value.into());
     i64 => |value| Datum::Int(value);
-    i128 => |value| Datum::Wide(value.into());
+    i128 => |value| Datum::Int128(value.into());
     isize => |value| Datum::Int(value as i64);
     u8 => |value| Datum::Uint(value.into());
     u16 => |value| Datum::Uint(value.into());
     u32 => |value| Datum::Uint(value.into());
     u64 => |value| Datum::Uint(value);
-    u128 => |value| Datum::Wide(value.into());
+    u128 => |value| Datum::Int128(value.into());
     usize => |value| Datum::Uint(value as u64);
     NonZeroU32 => |value| Datum::Uint(value.get().into());
     NonZeroU64 => |value| Datum::Uint(value.get());

@@ -10,10 +10,10 @@ use std::str::FromStr;
 
 use serde_json::value::RawValue;
 
-use crate::datum::{Datum, Filterable, Whole};
+use crate::datum::{Datum, Filterable};
 use crate::decimal::Decimal;
+use crate::int128::{Int128, JsonInteger};
 use crate::schema::Kind;
-use crate::wide::Wide;
 
 /// Deepest nesting of lists and objects in a [`Json`].
 const NESTING_MAX: usize = 128;
@@ -39,8 +39,8 @@ pub struct Json(Node);
 enum Node {
     Null,
     Bool(bool),
-    Whole(Whole),
-    Wide(Wide),
+    JsonInteger(JsonInteger),
+    Int128(Int128),
     Decimal(Box<Decimal>),
     Text(String),
     List(Vec<Json>),
@@ -102,8 +102,8 @@ impl Filterable for Json {
         match &self.0 {
             Node::Null => Datum::Null,
             Node::Bool(value) => Datum::Bool(*value),
-            Node::Whole(value) => Datum::Whole(*value),
-            Node::Wide(value) => Datum::Wide(*value),
+            Node::JsonInteger(value) => Datum::JsonInteger(*value),
+            Node::Int128(value) => Datum::Int128(*value),
             Node::Decimal(value) => Datum::Decimal(value),
             Node::Text(text) => Datum::Text(text),
             Node::List(list) => list.datum(),
@@ -243,24 +243,24 @@ impl Reader<'_> {
 }
 
 fn number(digits: &str) -> Option<Node> {
-    if let Some(whole) = whole(digits) {
-        return Some(Node::Whole(whole));
+    if let Some(integer) = json_integer(digits) {
+        return Some(Node::JsonInteger(integer));
     }
-    if let Some(wide) = Wide::read(digits) {
-        return Some(Node::Wide(wide.of_json()));
+    if let Some(wide) = Int128::read(digits) {
+        return Some(Node::Int128(wide.of_json()));
     }
     let decimal = Decimal::read(digits)?;
     // Written with a point or an exponent, it may be an integer nevertheless.
-    Some(match decimal.whole() {
+    Some(match decimal.to_integer() {
         None => Node::Decimal(decimal.into()),
-        Some(wide) => match wide.whole() {
-            Some(whole) => Node::Whole(whole),
-            None => Node::Wide(wide.of_json()),
+        Some(wide) => match wide.to_json_integer() {
+            Some(integer) => Node::JsonInteger(integer),
+            None => Node::Int128(wide.of_json()),
         },
     })
 }
 
 /// An integer of 64 bits.
-fn whole(digits: &str) -> Option<Whole> {
-    digits.parse().map(Whole::Int).or_else(|_| digits.parse().map(Whole::Uint)).ok()
+fn json_integer(digits: &str) -> Option<JsonInteger> {
+    digits.parse().map(JsonInteger::Int).or_else(|_| digits.parse().map(JsonInteger::Uint)).ok()
 }

@@ -7,9 +7,9 @@
 
 use serde_json::{Map as Object, Number, Value};
 
-use crate::datum::{Datum, Filterable, Map, Whole};
+use crate::datum::{Datum, Filterable, Map};
+use crate::int128::{Int128, JsonInteger};
 use crate::schema::{Key, KeyKind, Kind};
-use crate::wide::Wide;
 
 impl Filterable for Value {
     const KIND: Kind = Kind::Any;
@@ -19,9 +19,9 @@ impl Filterable for Value {
             Self::Bool(value) => Datum::Bool(*value),
             Self::Number(number) => {
                 if let Some(value) = number.as_i64() {
-                    Datum::Whole(Whole::Int(value))
+                    Datum::JsonInteger(JsonInteger::Int(value))
                 } else if let Some(value) = number.as_u64() {
-                    Datum::Whole(Whole::Uint(value))
+                    Datum::JsonInteger(JsonInteger::Uint(value))
                 } else {
                     larger(number)
                 }
@@ -35,9 +35,9 @@ impl Filterable for Value {
 
 /// A number that is no integer of 64 bits: without `serde_json`'s feature `arbitrary_precision` it is a float already.
 fn larger(number: &Number) -> Datum<'_> {
-    let wide = number.as_i128().map(Wide::from).or_else(|| number.as_u128().map(Wide::from));
+    let wide = number.as_i128().map(Int128::from).or_else(|| number.as_u128().map(Int128::from));
     match (wide, number.as_f64()) {
-        (Some(wide), _) => Datum::Wide(wide.of_json()),
+        (Some(wide), _) => Datum::Int128(wide.of_json()),
         (None, float) => float.map_or(Datum::Opaque, Datum::Float),
     }
 }

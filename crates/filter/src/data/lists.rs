@@ -8,9 +8,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::maps::key_order;
-use crate::budget::LISTED_PER_STEP;
 use crate::datum::{Datum, Filterable, List, Map};
 use crate::schema::{Key, KeyKind, Kind};
+use crate::steps::LISTED_PER_STEP;
 
 /// The kind of a slice: pairs sorted by their keys are a map.
 const fn slice<T: Filterable>(list: Kind) -> Kind {

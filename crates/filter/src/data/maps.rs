@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::coerce::canonical_uuid;
 use crate::datum::{Datum, Filterable, Map};
 use crate::schema::{Key, KeyKind, Kind};
 
@@ -122,13 +123,6 @@ value_key! {
 fn address<A: FromStr>(key: &Key) -> Option<A> {
     let Key::Text(text) = key else { return None };
     text.parse().ok()
-}
-
-/// Reads a UUID written the one way that counts as equal: hyphenated and lower-case.
-pub(crate) fn canonical_uuid(text: &str) -> Option<Uuid> {
-    let uuid = Uuid::try_parse(text).ok()?;
-    let mut buffer = Uuid::encode_buffer();
-    (uuid.hyphenated().encode_lower(&mut buffer) == text).then_some(uuid)
 }
 
 impl<K: MapKey + Eq + Hash, V: Filterable, S: BuildHasher> Map for HashMap<K, V, S> {

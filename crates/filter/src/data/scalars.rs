@@ -15,11 +15,10 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
-use crate::datum::{Datum, Filterable};
-use crate::program::Fields;
+use crate::datum::{Datum, Filterable, RowVisitor};
+use crate::int128::Int128;
 use crate::quantity::{nanoseconds, unix_nanoseconds};
 use crate::schema::Kind;
-use crate::wide::Wide;
 
 macro_rules! scalar {
     ($($type:ty => $kind:expr, |$value:ident| $datum:expr;)*) => {$(
@@ -40,24 +39,24 @@ scalar! {
     i16 => Kind::Int(16), |value| Datum::Int(value.into());
     i32 => Kind::Int(32), |value| Datum::Int(value.into());
     i64 => Kind::Int(64), |value| Datum::Int(value);
-    i128 => Kind::Int(128), |value| Datum::Wide(Wide::from(value));
+    i128 => Kind::Int(128), |value| Datum::Int128(Int128::from(value));
     isize => Kind::Int(64), |value| Datum::Int(value as i64);
     u16 => Kind::Uint(16), |value| Datum::Uint(value.into());
     u32 => Kind::Uint(32), |value| Datum::Uint(value.into());
     u64 => Kind::Uint(64), |value| Datum::Uint(value);
-    u128 => Kind::Uint(128), |value| Datum::Wide(Wide::from(value));
+    u128 => Kind::Uint(128), |value| Datum::Int128(Int128::from(value));
     usize => Kind::Uint(64), |value| Datum::Uint(value as u64);
     NonZeroI8 => Kind::Int(8), |value| Datum::Int(value.get().into());
     NonZeroI16 => Kind::Int(16), |value| Datum::Int(value.get().into());
     NonZeroI32 => Kind::Int(32), |value| Datum::Int(value.get().into());
     NonZeroI64 => Kind::Int(64), |value| Datum::Int(value.get());
-    NonZeroI128 => Kind::Int(128), |value| Datum::Wide(Wide::from(value.get()));
+    NonZeroI128 => Kind::Int(128), |value| Datum::Int128(Int128::from(value.get()));
     NonZeroIsize => Kind::Int(64), |value| Datum::Int(value.get() as i64);
     NonZeroU8 => Kind::Uint(8), |value| Datum::Uint(value.get().into());
     NonZeroU16 => Kind::Uint(16), |value| Datum::Uint(value.get().into());
     NonZeroU32 => Kind::Uint(32), |value| Datum::Uint(value.get().into());
     NonZeroU64 => Kind::Uint(64), |value| Datum::Uint(value.get());
-    NonZeroU128 => Kind::Uint(128), |value| Datum::Wide(Wide::from(value.get()));
+    NonZeroU128 => Kind::Uint(128), |value| Datum::Int128(Int128::from(value.get()));
     NonZeroUsize => Kind::Uint(64), |value| Datum::Uint(value.get() as u64);
     f32 => Kind::Float32, |value| Datum::Float32(value);
     f64 => Kind::Float, |value| Datum::Float(value);
@@ -146,8 +145,8 @@ macro_rules! pointer {
                 (**self).datum()
             }
             #[inline]
-            fn all_hold(&self, clauses: Fields<'_>) -> bool {
-                (**self).all_hold(clauses)
+            fn accept<V: RowVisitor>(&self, visitor: V) -> bool {
+                (**self).accept(visitor)
             }
         }
     )*};

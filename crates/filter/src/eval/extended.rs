@@ -11,15 +11,15 @@ use std::cmp::Ordering;
 use uuid::Uuid;
 
 use super::{Answer, Halt, Run, Scope, Shown, is_absent};
-use crate::budget::{QUANTITY_STEPS, steps_of};
 use crate::coerce::Coerce;
-use crate::datum::{Datum, Whole};
+use crate::datum::Datum;
 use crate::decimal::Decimal;
+use crate::int128::{Int128, JsonInteger};
 use crate::literal::{Literal, Scalar};
 use crate::program::{Bound, Extended, Leaf, Pair, Relation};
 use crate::quantity::Quantity;
 use crate::span::Span;
-use crate::wide::Wide;
+use crate::steps::{QUANTITY_STEPS, steps_of};
 
 /// How much slower than it is compared a string is searched where letters of any case are the same.
 const FOLDED_HEFT: usize = 12;
@@ -172,7 +172,7 @@ impl Measured<'_> {
     /// How it stands to a quantity: a number counts its steps, a string MUST be of the same unit.
     fn order(self, quantity: Quantity) -> Result<Option<Ordering>, Coerce> {
         match self {
-            Self::Number(number) => Ok(number.order(Number::Whole(quantity.value))),
+            Self::Number(number) => Ok(number.order(Number::Integer(quantity.value))),
             Self::Text(Some(own)) if own.unit == quantity.unit => {
                 Ok(Some(own.value.cmp(&quantity.value)))
             }
@@ -196,8 +196,8 @@ fn with_text<T>(datum: &Datum<'_>, ask: impl FnOnce(&str) -> T) -> Option<T> {
 /// A number of any kind.
 #[derive(Clone, Copy)]
 enum Number<'a> {
-    Whole(i128),
-    Wide(Wide),
+    Integer(i128),
+    Int128(Int128),
     Decimal(&'a Decimal),
     Float(f64),
 }
@@ -205,9 +205,13 @@ enum Number<'a> {
 impl<'a> Number<'a> {
     fn of(datum: &Datum<'a>) -> Option<Self> {
         Some(match datum {
-            Datum::Int(value) | Datum::Whole(Whole::Int(value)) => Self::Whole((*value).into()),
-            Datum::Uint(value) | Datum::Whole(Whole::Uint(value)) => Self::Whole((*value).into()),
-            Datum::Wide(value) => Self::Wide(*value),
+            Datum::Int(value) | Datum::JsonInteger(JsonInteger::Int(value)) => {
+                Self::Integer((*value).into())
+            }
+            Datum::Uint(value) | Datum::JsonInteger(JsonInteger::Uint(value)) => {
+                Self::Integer((*value).into())
+            }
+            Datum::Int128(value) => Self::Int128(*value),
             Datum::Decimal(value) => Self::Decimal(value),
             Datum::Float(value) => Self::Float(*value),
             Datum::Float32(value) => Self::Float((*value).into()),
@@ -218,15 +222,15 @@ impl<'a> Number<'a> {
     /// Exact, but for a decimal and a float: the decimal is rounded as a literal is.
     fn order(self, other: Self) -> Option<Ordering> {
         match (self, other) {
-            (Self::Whole(own), Self::Whole(other)) => Some(own.cmp(&other)),
+            (Self::Integer(own), Self::Integer(other)) => Some(own.cmp(&other)),
             (Self::Float(own), Self::Float(other)) => own.partial_cmp(&other),
             (Self::Decimal(own), Self::Decimal(other)) => Some(own.cmp(other)),
             (Self::Decimal(own), Self::Float(other)) => own.float().partial_cmp(&other),
             (Self::Float(own), Self::Decimal(other)) => own.partial_cmp(&other.float()),
-            (own, other) => match (own.wide(), other.wide()) {
+            (own, other) => match (own.to_int128(), other.to_int128()) {
                 (Some(own), Some(other)) => Some(own.cmp(&other)),
-                (Some(own), None) => other.order_wide(own).map(Ordering::reverse),
-                (None, Some(other)) => own.order_wide(other),
+                (Some(own), None) => other.order_int128(own).map(Ordering::reverse),
+                (None, Some(other)) => own.order_int128(other),
                 // Each pair without an integer is named above.
                 (None, None) => None,
             },
@@ -234,19 +238,19 @@ impl<'a> Number<'a> {
     }
 
     /// How it stands to an integer, unless it is one.
-    fn order_wide(self, other: Wide) -> Option<Ordering> {
+    fn order_int128(self, other: Int128) -> Option<Ordering> {
         match self {
-            Self::Decimal(own) => Some(own.cmp_wide(other)),
+            Self::Decimal(own) => Some(own.cmp_int128(other)),
             Self::Float(own) => other.cmp_float(own).map(Ordering::reverse),
-            Self::Whole(_) | Self::Wide(_) => None,
+            Self::Integer(_) | Self::Int128(_) => None,
         }
     }
 
     /// As an integer of 128 bits, if its kind is one.
-    fn wide(self) -> Option<Wide> {
+    fn to_int128(self) -> Option<Int128> {
         match self {
-            Self::Whole(value) => Some(value.into()),
-            Self::Wide(value) => Some(value),
+            Self::Integer(value) => Some(value.into()),
+            Self::Int128(value) => Some(value),
             Self::Decimal(_) | Self::Float(_) => None,
         }
     }

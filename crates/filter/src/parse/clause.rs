@@ -5,10 +5,10 @@ use nom::branch::alt;
 use nom::bytes::complete::tag;
 use nom::combinator::opt;
 
-use super::lex::{self, ident, index, infix, is_boundary, number, pointer, quoted, sign, word};
 use super::{Parser, Read, fault, skip, string};
 use crate::ast::{Clause, Expr, ExprKind, Operator, Part, Selector, Value};
 use crate::error::CompileErrorKind;
+use crate::lex::{self, ident, index, infix, is_boundary, number, pointer, quoted, sign, word};
 use crate::span::Span;
 
 /// What stands before an operator.

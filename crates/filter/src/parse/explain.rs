@@ -6,7 +6,6 @@ mod values;
 mod words;
 
 use super::extended::membership;
-use super::lex::{is_boundary, is_space, quoted, space1, word};
 use super::repair::{
     absent_word, bare, escaped_operator, from_like, from_url, is_sign, is_slice, name_at,
     pointer_to, spelled, transcribed, without_sigil,
@@ -14,6 +13,7 @@ use super::repair::{
 use super::{Parser, fault, skip};
 use crate::ast::{Selector, Value};
 use crate::error::{CompileError, CompileErrorKind};
+use crate::lex::{is_boundary, is_space, quoted, space1, word};
 use crate::print::quote;
 use crate::quantity::Quantity;
 use crate::span::Span;
@@ -67,7 +67,7 @@ impl<'t> Parser<'t> {
             if self.reads(&meant) {
                 return Some(fault(kind, span).with_help(format!("write `{meant}`")));
             }
-            let name = if super::is_ident(&meant) { meant } else { pointer_to(&meant)? };
+            let name = if crate::lex::is_ident(&meant) { meant } else { pointer_to(&meant)? };
             return Some(fault(kind, span).with_help(format!("write `{name}`")));
         }
         let name = name_at(at);
@@ -326,7 +326,7 @@ impl<'t> Parser<'t> {
         }
         // In quotes on the left and a value on the right: the name was quoted, as in JSON.
         let source = value.span.text(self.text);
-        let name = Some(&*value.text).filter(|text| super::is_ident(text)).map(str::to_owned);
+        let name = Some(&*value.text).filter(|text| crate::lex::is_ident(text)).map(str::to_owned);
         let name = name.or_else(|| pointer_to(&value.text));
         if let Some(name) = name.filter(|_| source.starts_with(['"', '`']))
             && is_value(rest.trim_start_matches(is_sign).trim_start_matches(is_space))

@@ -9,10 +9,10 @@ use nom::branch::alt;
 use nom::bytes::complete::tag;
 
 use super::clause::Operand as Left;
-use super::lex::{self, infix, is_space, number, sign, space0, word};
 use super::{Parser, Read, fault, skip};
 use crate::ast::{Clause, Comparison, ExprKind, Operand, Operator, Selector, Value};
 use crate::error::{CompileError, CompileErrorKind};
+use crate::lex::{self, infix, is_space, number, sign, space0, word};
 use crate::quantity::Quantity;
 use crate::span::Span;
 

@@ -2,8 +2,8 @@
 //!
 //! Everything here is about text alone: `explain` knows where it stands and which error it belongs to.
 
-use super::lex::{ident, is_boundary, is_pointer_char, is_space};
 use super::skip;
+use crate::lex::{ident, is_boundary, is_pointer_char, is_space};
 use crate::print::quote;
 use crate::quantity::Quantity;
 

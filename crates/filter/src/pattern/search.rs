@@ -17,7 +17,7 @@ use regex_automata::{Anchored, Input, MatchKind};
 
 use self::lazy::Lazy;
 use super::{Fault, GROUPS_MAX};
-use crate::budget::steps_of;
+use crate::steps::steps_of;
 
 /// Largest table of states in bytes.
 const TABLE_MAX: usize = 64 << 10;

@@ -3,7 +3,7 @@
 //! Such a clause is asked of a type rather than through `dyn Record`, so that a row costs one jump to its field. That
 //! is what [`Fields`] is for: the code that the derive writes hands itself over to it.
 
-use crate::datum::{Datum, Record};
+use crate::datum::{Datum, Record, RowVisitor};
 use crate::literal::{Scalar, same_text};
 use crate::schema::Key;
 
@@ -30,21 +30,18 @@ pub(crate) enum Owner {
     Element(usize),
 }
 
-/// Clauses on the fields of a row, all of which have to hold.
-#[doc(hidden)]
+/// Clauses on the fields of a row, all of which MUST hold.
 #[derive(Clone, Copy, Debug)]
-pub struct Fields<'p>(pub(crate) &'p [FieldLeaf]);
+pub(crate) struct Fields<'p>(pub(crate) &'p [FieldLeaf]);
 
-impl Fields<'_> {
-    /// Whether a row satisfies all of them.
+impl RowVisitor for Fields<'_> {
     #[inline]
-    pub fn all_hold(self, row: &impl Record) -> bool {
-        self.0.iter().all(|leaf| leaf.holds(row))
+    fn visit_record(self, record: &impl Record) -> bool {
+        self.0.iter().all(|leaf| leaf.holds(record))
     }
 
-    /// The same for a row as the evaluator sees it.
-    pub(crate) fn all_hold_for(self, row: &Datum<'_>) -> bool {
-        self.0.iter().all(|leaf| leaf.holds_for(row))
+    fn visit_datum(self, datum: &Datum<'_>) -> bool {
+        self.0.iter().all(|leaf| leaf.holds_for(datum))
     }
 }
 

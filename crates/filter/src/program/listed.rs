@@ -3,10 +3,10 @@
 use super::Values;
 use crate::ast::Value;
 use crate::datum::Datum;
+use crate::int128::Int128;
 use crate::literal::{Literal, Scalar};
 use crate::quantity::Quantity;
 use crate::schema::Key;
-use crate::wide::Wide;
 
 /// The values of `in [..]`, `contains any [..]` and `contains all [..]`.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) struct Open {
     /// The places of the literals, ordered by their text; empty when one is a quantity.
     by_text: Box<[u32]>,
     /// The literals in ascending order, when each of them is a whole number.
-    wholes: Box<[Wide]>,
+    integers: Box<[Int128]>,
     /// The place of the longest literal.
     longest: usize,
 }
@@ -72,13 +72,13 @@ impl Open {
         let places = u32::try_from(literals.len()).ok().filter(|_| plain).unwrap_or(0);
         let mut by_text: Vec<u32> = (0..places).collect();
         by_text.sort_unstable_by(|one, other| text(one).cmp(&text(other)));
-        let wholes: Option<Vec<Wide>> =
-            literals.iter().map(|wanted| wanted.literal()?.whole()).collect();
-        let mut wholes = wholes.unwrap_or_default();
-        wholes.sort_unstable();
+        let integers: Option<Vec<Int128>> =
+            literals.iter().map(|wanted| wanted.literal()?.integer()).collect();
+        let mut integers = integers.unwrap_or_default();
+        integers.sort_unstable();
         let length = |at: &usize| literals.get(*at).map_or(0, |wanted| wanted.text().len());
         let longest = (0..literals.len()).max_by_key(length).unwrap_or(0);
-        Self { literals, by_text: by_text.into(), wholes: wholes.into(), longest }
+        Self { literals, by_text: by_text.into(), integers: integers.into(), longest }
     }
 
     /// The longest literal, which a look-up may compare; empty where there is none.
@@ -88,15 +88,15 @@ impl Open {
 
     /// The bytes of what look-ups need.
     pub(crate) fn look_ups_bytes(&self) -> usize {
-        size_of_val(&*self.by_text) + size_of_val(&*self.wholes)
+        size_of_val(&*self.by_text) + size_of_val(&*self.integers)
     }
 
     /// Whether [`look_up`](Self::look_up) has an answer for `datum`.
     pub(crate) fn can_look_up(&self, datum: &Datum<'_>) -> bool {
         match datum {
             Datum::Text(_) => !self.by_text.is_empty(),
-            Datum::Whole(_) => !self.wholes.is_empty(),
-            Datum::Wide(wide) => wide.is_json() && !self.wholes.is_empty(),
+            Datum::JsonInteger(_) => !self.integers.is_empty(),
+            Datum::Int128(wide) => wide.is_json() && !self.integers.is_empty(),
             _ => false,
         }
     }
@@ -111,11 +111,11 @@ impl Open {
                 };
                 Some(self.by_text.binary_search_by(|at| own(at).cmp(text)).is_ok())
             }
-            Datum::Whole(whole) if !self.wholes.is_empty() => {
-                Some(self.wholes.binary_search(&whole.wide()).is_ok())
+            Datum::JsonInteger(integer) if !self.integers.is_empty() => {
+                Some(self.integers.binary_search(&integer.to_int128()).is_ok())
             }
-            Datum::Wide(wide) if wide.is_json() && !self.wholes.is_empty() => {
-                Some(self.wholes.binary_search(wide).is_ok())
+            Datum::Int128(wide) if wide.is_json() && !self.integers.is_empty() => {
+                Some(self.integers.binary_search(wide).is_ok())
             }
             _ => None,
         }

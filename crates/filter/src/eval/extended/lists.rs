@@ -5,13 +5,14 @@
 
 use super::super::{Answer, Halt, Run, contains_text, is_absent};
 use crate::ast::Operator;
-use crate::budget::{OPEN_PER_STEP, PART_HEFT, look_up_steps, scalar_bytes};
+use crate::budget::scalar_bytes;
 use crate::coerce::Coerce;
 use crate::datum::{Datum, List};
 use crate::error::EvalErrorKind;
 use crate::program::{Listed, Open, Wanted};
 use crate::schema::Kind;
 use crate::span::Span;
+use crate::steps::{OPEN_PER_STEP, PART_HEFT, look_up_steps};
 
 /// `None` where the value is of a kind that has no such test.
 type Asked = Result<Option<bool>, Halt>;

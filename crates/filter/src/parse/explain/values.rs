@@ -4,7 +4,7 @@ use super::words::CALLS;
 use super::{GROUPS, IN_LIST, LIKE, LISTS, SEMICOLON};
 use crate::ast::{Selector, Value};
 use crate::error::{CompileError, CompileErrorKind};
-use crate::parse::lex::is_space;
+use crate::lex::is_space;
 use crate::parse::repair::{
     bare, bracketed, gap, is_sign, quantity_in_words, slashed, thousands, transcribed,
 };

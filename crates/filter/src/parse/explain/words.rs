@@ -3,7 +3,7 @@
 use super::{COUNTS, FOLDING, ORDER, WORDS};
 use crate::ast::Selector;
 use crate::error::{CompileError, CompileErrorKind};
-use crate::parse::lex::{ident, is_boundary, is_space, quoted};
+use crate::lex::{ident, is_boundary, is_space, quoted};
 use crate::parse::repair::{bracketed, is_sign, spelled, transcribed};
 use crate::parse::{Parser, fault, skip};
 use crate::print::quote;
@@ -286,8 +286,8 @@ impl<'t> Parser<'t> {
 fn is_name(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let mut parts = text.split('.');
-    parts.next().is_some_and(crate::parse::is_ident)
-        && parts.all(|part| crate::parse::is_ident(part) || digits(part))
+    parts.next().is_some_and(crate::lex::is_ident)
+        && parts.all(|part| crate::lex::is_ident(part) || digits(part))
 }
 
 /// The one argument of a call, as a value of this language.

@@ -18,7 +18,7 @@ use regex_automata::util::pool::Pool;
 use regex_automata::util::prefilter::Prefilter;
 
 use super::{Fault, STATES_HEFT};
-use crate::budget::steps_of;
+use crate::steps::steps_of;
 
 /// Maximum number of bytes of states that a thread keeps for a pattern.
 const KEPT_MAX: usize = 256 << 10;

@@ -9,10 +9,10 @@ use nom::sequence::{delimited, pair, preceded, terminated};
 use nom::{IResult, Parser};
 
 /// The rest of the input and what was read; failing says nothing, the grammar knows the reason.
-pub(super) type Token<'t, T = &'t str> = IResult<&'t str, T, ()>;
+pub(crate) type Token<'t, T = &'t str> = IResult<&'t str, T, ()>;
 
 /// Space, tab, carriage return and line feed: the only whitespace.
-pub(super) fn is_space(char: char) -> bool {
+pub(crate) fn is_space(char: char) -> bool {
     matches!(char, ' ' | '\t' | '\r' | '\n')
 }
 
@@ -20,13 +20,23 @@ fn is_ident_char(char: char) -> bool {
     char.is_ascii_alphanumeric() || matches!(char, '_' | '/')
 }
 
+/// Returns whether `text` is a name: behind a dot or at the beginning of a selector.
+pub(crate) fn is_ident(text: &str) -> bool {
+    matches!(ident(text), Ok(("", _)))
+}
+
+/// Returns whether `text` is an index behind a dot.
+pub(crate) fn is_index(text: &str) -> bool {
+    matches!(index(text), Ok(("", _)))
+}
+
 /// Letters and numbers of any script, and `-_.~:|`.
-pub(super) fn is_pointer_char(char: char) -> bool {
+pub(crate) fn is_pointer_char(char: char) -> bool {
     matches!(char, '-' | '_' | '.' | '~' | ':' | '|') || category::is_letter_or_number(char)
 }
 
 /// Whether `char` may follow a value or selector.
-pub(super) fn is_boundary(char: char) -> bool {
+pub(crate) fn is_boundary(char: char) -> bool {
     is_space(char) || matches!(char, ')' | '}')
 }
 
@@ -36,55 +46,55 @@ fn written<'t>(at: &'t str, mut parser: impl Parser<&'t str, Error = ()>) -> Tok
     Ok((rest, &at[..at.len() - rest.len()]))
 }
 
-pub(super) fn space0(at: &str) -> Token<'_> {
+pub(crate) fn space0(at: &str) -> Token<'_> {
     take_while(is_space).parse(at)
 }
 
-pub(super) fn space1(at: &str) -> Token<'_> {
+pub(crate) fn space1(at: &str) -> Token<'_> {
     take_while1(is_space).parse(at)
 }
 
 /// A word and the whitespace that has to follow it.
-pub(super) fn word<'t>(word: &'static str) -> impl Fn(&'t str) -> Token<'t> {
+pub(crate) fn word<'t>(word: &'static str) -> impl Fn(&'t str) -> Token<'t> {
     move |at| terminated(tag(word), space1).parse(at)
 }
 
 /// Whitespace, then a word and the whitespace that has to follow it.
-pub(super) fn infix<'t>(infix: &'static str) -> impl Fn(&'t str) -> Token<'t> {
+pub(crate) fn infix<'t>(infix: &'static str) -> impl Fn(&'t str) -> Token<'t> {
     move |at| preceded(space1, word(infix)).parse(at)
 }
 
 /// A sign that may have whitespace on both sides.
-pub(super) fn sign<'t>(sign: &'static str) -> impl Fn(&'t str) -> Token<'t> {
+pub(crate) fn sign<'t>(sign: &'static str) -> impl Fn(&'t str) -> Token<'t> {
     move |at| delimited(space0, tag(sign), space0).parse(at)
 }
 
 /// A letter, then letters, digits, `_` and `/`.
-pub(super) fn ident(at: &str) -> Token<'_> {
+pub(crate) fn ident(at: &str) -> Token<'_> {
     let first = satisfy(|char| char.is_ascii_alphabetic());
     written(at, pair(first, take_while(is_ident_char)))
 }
 
 /// An index behind a dot.
-pub(super) fn index(at: &str) -> Token<'_> {
+pub(crate) fn index(at: &str) -> Token<'_> {
     digit1.parse(at)
 }
 
 /// A decimal number without exponent or leading zeros.
-pub(super) fn number(at: &str) -> Token<'_> {
+pub(crate) fn number(at: &str) -> Token<'_> {
     let whole = alt((tag("0").map(drop), pair(one_of("123456789"), digit0).map(drop)));
     written(at, (opt(char('-')), whole, opt(pair(char('.'), digit1))))
 }
 
 /// A JSON pointer in double quotes; gives the text between them.
-pub(super) fn pointer(at: &str) -> Token<'_> {
+pub(crate) fn pointer(at: &str) -> Token<'_> {
     let segment = pair(char('/'), take_while1(is_pointer_char));
     let (rest, quoted) = written(at, (char('"'), many0_count(segment), char('"')))?;
     Ok((rest, quoted.trim_matches('"')))
 }
 
 /// A quoted string as written, quotes included, unless it is not closed.
-pub(super) fn quoted(at: &str) -> Token<'_> {
+pub(crate) fn quoted(at: &str) -> Token<'_> {
     let escaped = pair(char('\\'), satisfy(|_| true)).map(drop);
     let plain = take_while1(|char| char != '"' && char != '\\').map(drop);
     let double = (char('"'), many0_count(alt((escaped, plain))), char('"')).map(drop);

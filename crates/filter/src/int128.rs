@@ -1,11 +1,9 @@
 //! Integers of 128 bits.
 //!
-//! Kept as two halves, so that they take a value no more room than text does; [`Wide`] orders `i128` and `u128` among each other.
+//! Kept as two halves, so that they take a value no more room than text does; [`Int128`] orders `i128` and `u128` among each other.
 
 use std::cmp::Ordering;
 use std::fmt;
-
-use crate::datum::Whole;
 
 /// An integer of 128 bits; one is made from an `i128` or a `u128`.
 ///
@@ -13,7 +11,7 @@ use crate::datum::Whole;
 ///
 /// # Examples
 /// ```
-/// use statehold_filter::{Filter, Filterable, Wide};
+/// use statehold_filter::{Filter, Filterable, Int128};
 ///
 /// #[derive(Filterable)]
 /// struct Account {
@@ -23,11 +21,11 @@ use crate::datum::Whole;
 ///
 /// let filter = Filter::<Account>::compile("balance == -1 and serial == 340282366920938463463374607431768211455")?;
 /// assert!(filter.matches(&Account { balance: -1, serial: u128::MAX }));
-/// assert!(Wide::from(u128::MAX) > Wide::from(i128::MAX));
+/// assert!(Int128::from(u128::MAX) > Int128::from(i128::MAX));
 /// # Ok::<(), statehold_filter::CompileError>(())
 /// ```
 #[derive(Clone, Copy)]
-pub struct Wide(Sign);
+pub struct Int128(Sign);
 
 /// The halves, high one first. Only a number below zero, or of a type that has such numbers, is signed.
 #[derive(Clone, Copy)]
@@ -45,26 +43,26 @@ const fn halves(bits: u128) -> [u64; 2] {
     [(bits >> 64) as u64, bits as u64]
 }
 
-const fn whole(halves: [u64; 2]) -> u128 {
+const fn joined(halves: [u64; 2]) -> u128 {
     (halves[0] as u128) << 64 | halves[1] as u128
 }
 
-impl From<i128> for Wide {
+impl From<i128> for Int128 {
     #[inline]
     fn from(value: i128) -> Self {
         Self(Sign::Int(halves(value.cast_unsigned())))
     }
 }
 
-impl From<u128> for Wide {
+impl From<u128> for Int128 {
     #[inline]
     fn from(value: u128) -> Self {
         Self(Sign::Uint(halves(value)))
     }
 }
 
-impl Wide {
-    /// An integer of untyped JSON: literals are read as numbers, as for [`Whole`](crate::datum::Whole).
+impl Int128 {
+    /// An integer of untyped JSON: literals are read as numbers, as for [`JsonInteger`](crate::datum::JsonInteger).
     pub(crate) fn of_json(self) -> Self {
         Self(match self.0 {
             Sign::Int(own) => Sign::JsonInt(own),
@@ -94,15 +92,18 @@ impl Wide {
     /// The value, where it is no larger than an `i128`.
     pub(crate) fn int(self) -> Option<i128> {
         match self.0 {
-            Sign::Int(own) | Sign::JsonInt(own) => Some(whole(own).cast_signed()),
-            Sign::Uint(own) | Sign::JsonUint(own) => i128::try_from(whole(own)).ok(),
+            Sign::Int(own) | Sign::JsonInt(own) => Some(joined(own).cast_signed()),
+            Sign::Uint(own) | Sign::JsonUint(own) => i128::try_from(joined(own)).ok(),
         }
     }
 
     /// The value, where it has 64 bits.
-    pub(crate) fn whole(self) -> Option<Whole> {
+    pub(crate) fn to_json_integer(self) -> Option<JsonInteger> {
         let value = self.int()?;
-        i64::try_from(value).map(Whole::Int).or_else(|_| u64::try_from(value).map(Whole::Uint)).ok()
+        i64::try_from(value)
+            .map(JsonInteger::Int)
+            .or_else(|_| u64::try_from(value).map(JsonInteger::Uint))
+            .ok()
     }
 
     fn halves(self) -> [u64; 2] {
@@ -138,7 +139,7 @@ impl Wide {
     }
 }
 
-impl Ord for Wide {
+impl Ord for Int128 {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self.int(), other.int()) {
             (Some(own), Some(other)) => own.cmp(&other),
@@ -150,32 +151,51 @@ impl Ord for Wide {
     }
 }
 
-impl PartialOrd for Wide {
+impl PartialOrd for Int128 {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Wide {
+impl PartialEq for Int128 {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Wide {}
+impl Eq for Int128 {}
 
-impl fmt::Display for Wide {
+impl fmt::Display for Int128 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Sign::Int(own) | Sign::JsonInt(own) => whole(own).cast_signed().fmt(f),
-            Sign::Uint(own) | Sign::JsonUint(own) => whole(own).fmt(f),
+            Sign::Int(own) | Sign::JsonInt(own) => joined(own).cast_signed().fmt(f),
+            Sign::Uint(own) | Sign::JsonUint(own) => joined(own).fmt(f),
         }
     }
 }
 
-impl fmt::Debug for Wide {
+impl fmt::Debug for Int128 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// An integer of untyped JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JsonInteger {
+    /// It fits an `i64`.
+    Int(i64),
+    /// It is larger than any `i64`.
+    Uint(u64),
+}
+
+impl JsonInteger {
+    pub(crate) fn to_int128(self) -> Int128 {
+        match self {
+            Self::Int(value) => i128::from(value).into(),
+            Self::Uint(value) => u128::from(value).into(),
+        }
     }
 }
 
@@ -187,41 +207,41 @@ mod tests {
     #[test]
     fn wide_integers_are_ordered_by_value_whatever_their_sign() {
         let ascending = [
-            Wide::from(i128::MIN),
-            Wide::from(-1_i128),
-            Wide::from(0_u128),
-            Wide::from(1_i128),
-            Wide::from(i128::MAX),
-            Wide::from(u128::MAX - 1),
-            Wide::from(u128::MAX),
+            Int128::from(i128::MIN),
+            Int128::from(-1_i128),
+            Int128::from(0_u128),
+            Int128::from(1_i128),
+            Int128::from(i128::MAX),
+            Int128::from(u128::MAX - 1),
+            Int128::from(u128::MAX),
         ];
         assert!(ascending.is_sorted_by(|one, other| one < other));
-        assert_eq!(Wide::from(7_i128), Wide::from(7_u128));
-        assert_eq!(Wide::from(i128::MIN).to_string(), i128::MIN.to_string());
+        assert_eq!(Int128::from(7_i128), Int128::from(7_u128));
+        assert_eq!(Int128::from(i128::MIN).to_string(), i128::MIN.to_string());
     }
 
     #[test]
     fn wide_integers_and_floats_are_ordered_by_value() {
         let above = 2_f64.powi(128);
         for (own, float, order) in [
-            (Wide::from(9_007_199_254_740_993_i128), 9_007_199_254_740_992.0, Ordering::Greater),
-            (Wide::from(9_007_199_254_740_991_i128), 9_007_199_254_740_992.0, Ordering::Less),
-            (Wide::from(9_007_199_254_740_992_i128), 9_007_199_254_740_992.0, Ordering::Equal),
-            (Wide::from(1_i128), 1.5, Ordering::Less),
-            (Wide::from(2_i128), 1.5, Ordering::Greater),
-            (Wide::from(-1_i128), -1.5, Ordering::Greater),
-            (Wide::from(-2_i128), -1.5, Ordering::Less),
-            (Wide::from(0_u128), -0.0, Ordering::Equal),
-            (Wide::from(u128::MAX), above, Ordering::Less),
-            (Wide::from(u128::MAX), above * 0.999, Ordering::Greater),
-            (Wide::from(i128::MIN), -(above / 2.0), Ordering::Equal),
-            (Wide::from(i128::MIN), -above, Ordering::Greater),
-            (Wide::from(u128::MAX), f64::INFINITY, Ordering::Less),
-            (Wide::from(i128::MIN), f64::NEG_INFINITY, Ordering::Greater),
+            (Int128::from(9_007_199_254_740_993_i128), 9_007_199_254_740_992.0, Ordering::Greater),
+            (Int128::from(9_007_199_254_740_991_i128), 9_007_199_254_740_992.0, Ordering::Less),
+            (Int128::from(9_007_199_254_740_992_i128), 9_007_199_254_740_992.0, Ordering::Equal),
+            (Int128::from(1_i128), 1.5, Ordering::Less),
+            (Int128::from(2_i128), 1.5, Ordering::Greater),
+            (Int128::from(-1_i128), -1.5, Ordering::Greater),
+            (Int128::from(-2_i128), -1.5, Ordering::Less),
+            (Int128::from(0_u128), -0.0, Ordering::Equal),
+            (Int128::from(u128::MAX), above, Ordering::Less),
+            (Int128::from(u128::MAX), above * 0.999, Ordering::Greater),
+            (Int128::from(i128::MIN), -(above / 2.0), Ordering::Equal),
+            (Int128::from(i128::MIN), -above, Ordering::Greater),
+            (Int128::from(u128::MAX), f64::INFINITY, Ordering::Less),
+            (Int128::from(i128::MIN), f64::NEG_INFINITY, Ordering::Greater),
         ] {
             assert_eq!(own.cmp_float(float), Some(order), "{own} {float}");
         }
-        assert_eq!(Wide::from(0_u128).cmp_float(f64::NAN), None);
+        assert_eq!(Int128::from(0_u128).cmp_float(f64::NAN), None);
     }
 
     #[test]
