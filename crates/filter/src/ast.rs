@@ -3,9 +3,11 @@
 //! Trees compare by meaning: spans do not take part in `==`. `Display` writes an expression back as
 //! canonical text, which parses to an equal tree.
 //!
-//! Invariant: chains of `and` and `or` are flat and runs of `not` collapse, so depth comes from parentheses and
-//! quantifiers alone. Invariant: nothing here recurses: a tree that a program builds may be of any depth and still be
-//! dropped, cloned, compared, printed and shown.
+//! Invariant: chains of `and` and `or` are flat and runs of `not` collapse, so depth comes from
+//! parentheses and
+//! quantifiers alone. Invariant: nothing here recurses, because a tree built by a program may be of
+//! any depth and
+//! MUST still be dropped, cloned, compared and printed without overflowing the stack.
 
 mod traverse;
 
@@ -16,9 +18,9 @@ use crate::span::Span;
 
 /// An expression; its `Debug` form is its canonical text.
 pub struct Expr {
-    /// What it is.
+    /// The form: connective, clause or quantifier.
     pub kind: ExprKind,
-    /// Where it stands.
+    /// The source range.
     pub span: Span,
 }
 
@@ -34,7 +36,8 @@ pub enum ExprKind {
     Not(Box<Expr>),
     /// A clause: selector and operator.
     Clause(Clause),
-    /// A clause whose right side is more than one value, or that counts elements; of the extended dialect.
+    /// A clause of the extended dialect: its right side is a field, a list or a range, or it counts
+    /// elements.
     Comparison(Comparison),
     /// A quantifier over a list or map.
     Quantifier(Quantifier),
@@ -43,30 +46,30 @@ pub enum ExprKind {
 /// A selector tested by an operator.
 #[derive(Clone, Debug)]
 pub struct Clause {
-    /// What is tested.
+    /// The value under test.
     pub selector: Selector,
     /// The test.
     pub operator: Operator,
     /// Whether the operator is negated: `!=`, `not in`, `is not empty` and so on.
     pub negated: bool,
-    /// Where the operator stands.
+    /// The source range of the operator.
     pub operator_span: Span,
-    /// The right-hand text; `is empty` and `is nil` have none.
+    /// The right-hand value; `is empty` and `is nil` have none.
     pub value: Option<Value>,
 }
 
 /// A selector tested against a field, a list or a range, or by its number of elements.
 #[derive(Clone, Debug)]
 pub struct Comparison {
-    /// What is tested.
+    /// The value under test.
     pub selector: Selector,
     /// The test.
     pub operator: Operator,
     /// Whether the operator is negated, as in `not in [..]`.
     pub negated: bool,
-    /// Where the operator stands.
+    /// The source range of the operator.
     pub operator_span: Span,
-    /// What it is tested against.
+    /// The right side.
     pub with: Operand,
 }
 
@@ -84,7 +87,7 @@ pub enum Operand {
     Range(Value, Value),
 }
 
-/// What a clause asks, without its negation.
+/// The test of a clause, without its negation.
 ///
 /// Those from [`Less`](Self::Less) on are of the extended dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -120,11 +123,11 @@ pub enum Operator {
     StartsWith,
     /// `selector ends with value`.
     EndsWith,
-    /// `selector ==* value`: whatever the case of letters.
+    /// `selector ==* value`: ignores the case of letters.
     EqualFold,
-    /// `selector contains* value`: whatever the case of letters.
+    /// `selector contains* value`: ignores the case of letters.
     ContainsFold,
-    /// `selector matches* value`: whatever the case of letters.
+    /// `selector matches* value`: ignores the case of letters.
     MatchesFold,
 }
 
@@ -133,7 +136,7 @@ pub enum Operator {
 pub struct Selector {
     /// The parts, at least one.
     pub parts: Vec<Part>,
-    /// Where it stands.
+    /// The source range.
     pub span: Span,
 }
 
@@ -142,35 +145,35 @@ pub struct Selector {
 pub struct Part {
     /// A field name, a key, or an index in digits.
     pub text: Box<str>,
-    /// Where it stands.
+    /// The source range.
     pub span: Span,
 }
 
-/// The text that a selector is compared with.
+/// The right-hand value of a clause.
 #[derive(Clone, Debug)]
 pub struct Value {
-    /// The text without quotes and escapes.
+    /// The value without quotes and escapes.
     pub text: Box<str>,
     /// Whether it was written bare, as a number or, in the extended dialect, a size, duration or time.
     pub number: bool,
-    /// Where it stands, quotes included.
+    /// The source range, quotes included.
     pub span: Span,
 }
 
 /// `any` or `all` over a list or map.
 #[derive(Clone, Debug)]
 pub struct Quantifier {
-    /// Whether every element must satisfy the body (`all`), or one (`any`).
+    /// Whether every element must satisfy the body (`all`) or at least one (`any`).
     pub all: bool,
     /// The list or map.
     pub selector: Selector,
     /// The names that the body may use.
     pub names: Names,
-    /// What is asked of each element.
+    /// The expression that is evaluated for each element.
     pub body: Box<Expr>,
 }
 
-/// The names a quantifier gives to an element.
+/// The names that a quantifier binds for an element.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Names {
@@ -184,22 +187,24 @@ pub enum Names {
     Value(Name),
 }
 
-/// A name given by a quantifier.
+/// A name bound by a quantifier.
 #[derive(Clone, Debug)]
 pub struct Name {
     /// The name.
     pub text: Box<str>,
-    /// Where it stands.
+    /// The source range.
     pub span: Span,
 }
 
 impl Value {
-    /// The size, duration or time that it was written as, without quotes.
+    /// Returns the size, duration or time that the value was written as; `None` for a quoted one.
     pub(crate) fn quantity(&self) -> Option<Quantity> {
+        // A quoted quantity stays a string: the field decides whether it has a unit to read it by.
         if self.number { Quantity::read(&self.text) } else { None }
     }
 }
 
+// Spans differ between equal expressions, so derived equality would be wrong.
 macro_rules! equal_without_span {
     ($($type:ty: $($field:ident),*;)*) => {$(
         impl PartialEq for $type {

@@ -1,7 +1,8 @@
-//! Steps of evaluation: the budget that rows share, and the steps that an expression is known to need.
+//! Evaluation steps: the budget that rows share, and the steps that an expression is known to need.
 //!
-//! Invariant: an evaluation takes its steps before it does the work that they stand for, so that a budget of N
-//! steps bounds the work whatever the row holds.
+//! Invariant: an evaluation takes its steps before it does the work that they stand for, so a
+//! budget of N steps
+//! bounds the work for any row.
 
 use crate::ast::Operator;
 use crate::fold::Folded;
@@ -13,7 +14,7 @@ use crate::steps::{SHORT_PATH, steps_of};
 
 /// Bytes of a key that belong to the clause itself.
 const SHORT_KEY: usize = 64;
-/// How many keys of a map a longer one is compared with.
+/// Keys of a map that a long key is assumed to be compared with.
 const KEYS_COMPARED: usize = 16;
 
 /// The evaluation steps that the rows of one call share.
@@ -55,40 +56,42 @@ impl Budget {
         Self::new(u64::MAX)
     }
 
-    /// Returns the number of steps that it was created with.
+    /// Returns the number of steps that the budget was created with.
     pub const fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// Returns the number of steps that are left; 0 once an evaluation failed for want of steps.
+    /// Returns the number of steps left; 0 once an evaluation failed for want of steps.
     pub const fn left(&self) -> u64 {
         self.left
     }
 
-    /// Takes `steps`, or all that are left and returns `false`.
+    /// Takes `steps`. If fewer are left, takes those and returns `false`.
     #[inline]
     pub(crate) fn take(&mut self, steps: u64) -> bool {
         let left = self.left.checked_sub(steps);
+        // Empty from now on: a row after the failure MUST NOT succeed by being cheaper.
         self.left = left.unwrap_or(0);
         left.is_some()
     }
 }
 
 impl Default for Budget {
-    /// A budget of [`Limits::CALL_STEPS`].
+    /// Creates a budget of [`Limits::CALL_STEPS`].
     fn default() -> Self {
         Self::new(Limits::CALL_STEPS)
     }
 }
 
-/// The steps of a path, on top of the clause itself.
+/// Returns the steps of a path, on top of the clause itself.
 #[inline]
 pub(crate) fn path_steps(path: &Path) -> u64 {
     path.steps.len().saturating_sub(SHORT_PATH) as u64
 }
 
-/// The steps that an evaluation takes at most, as far as the schema knows the lengths of lists: a list of unknown
-/// length counts as one element.
+/// Returns the maximum steps of an evaluation as far as the schema knows the lengths of lists: a
+/// list of unknown length
+/// counts as one element.
 ///
 /// Recurses no deeper than the expression is nested.
 pub(crate) fn known_steps(node: &Node) -> u64 {
@@ -98,18 +101,22 @@ pub(crate) fn known_steps(node: &Node) -> u64 {
     match node {
         Node::And(operands) | Node::Or(operands) => all(operands),
         Node::Fields(leaves) => leaves.len() as u64,
+        // The clause itself is the step that its connective counts.
         Node::Points(_) | Node::Field(_) | Node::Leaf(_) | Node::Pair(_) => 0,
         Node::Not(operand) => known_steps(operand),
         Node::Each(each) => {
+            // Saturates: nested arrays multiply, and the caller only compares with a limit.
             known_steps(&each.body).saturating_add(1).saturating_mul(each.elements.unwrap_or(1))
         }
     }
 }
 
-/// The steps of comparing one value with each literal of an expression, and of looking up each key, on top of its clauses: only
-/// long ones take any.
+/// Returns the steps of comparing one value with each literal and looking up each key, on top of
+/// the clauses; only long
+/// literals and keys need any.
 ///
-/// It is added to the steps of each row and of each element, because an equality does not count the bytes that it compares.
+/// Added to the steps of each row and each element, because an equality does not count the bytes
+/// that it compares.
 pub(crate) fn literal_steps(node: &Node) -> u64 {
     steps_of(literal_bytes(node))
 }
@@ -119,6 +126,7 @@ fn literal_bytes(node: &Node) -> usize {
         Node::And(operands) | Node::Or(operands) => operands.iter().map(literal_bytes).sum(),
         Node::Fields(leaves) => leaves.iter().map(field_bytes).sum(),
         Node::Field(leaf) => field_bytes(leaf),
+        // A look-up compares with one value of the length it is given, at worst the longest.
         Node::Points(points) => points.texts.iter().map(str::len).max().unwrap_or(0),
         Node::Not(operand) => literal_bytes(operand),
         Node::Leaf(leaf) => path_bytes(&leaf.path) + test_bytes(&leaf.test),
@@ -145,12 +153,13 @@ fn key_bytes(key: &Key) -> usize {
     if let Key::Text(text) = key { looked_up(text) } else { 0 }
 }
 
-/// The bytes that looking up a key compares, where they are many: maps can hold keys that differ at their ends only.
+/// Returns the bytes that looking up `key` compares: many for a long one, because keys of a map may
+/// differ at their ends only.
 fn looked_up(key: &str) -> usize {
     if key.len() > SHORT_KEY { key.len().saturating_mul(KEYS_COMPARED) } else { 0 }
 }
 
-/// The bytes that comparing with a literal reads.
+/// Returns the bytes that a comparison with a literal reads.
 pub(crate) fn scalar_bytes(scalar: &Scalar) -> usize {
     if let Scalar::Text(text) = scalar { text.len() } else { 0 }
 }
@@ -192,7 +201,7 @@ fn bound_bytes(bound: &Bound) -> usize {
     }
 }
 
-/// The longest value of a list, because a look-up compares with few of them.
+/// Returns the length of the longest value, because a look-up compares with few of them.
 fn listed_bytes(listed: &Listed) -> usize {
     match listed {
         Listed::One(values) => values.longest(),

@@ -1,8 +1,10 @@
-//! Expressions made by a program, without gluing text.
+//! Builds expressions in a program, without concatenating strings.
 //!
-//! [`field`] names what is tested, its methods are the operators, `&`, `|` and `!` combine. What comes out is an
-//! [`Expr`]: it compiles with [`Filter::compile_expr`](crate::Filter::compile_expr) and prints as text in which every
-//! value is quoted as it has to be. Operators of the extended dialect print as text of that dialect.
+//! [`field`] names the left side, its methods are the operators, and `&`, `|` and `!` combine. The
+//! result is an
+//! [`Expr`]: it compiles with [`Filter::compile_expr`](crate::Filter::compile_expr) and prints with
+//! every value quoted
+//! where the grammar requires it. Operators of the extended dialect print in that dialect.
 //!
 //! # Examples
 //! ```
@@ -39,14 +41,14 @@ pub use self::term::Term;
 use crate::ast::{Expr, ExprKind};
 use crate::span::Span;
 
-/// Built expressions stand nowhere.
+/// The span of built nodes, which have no source text.
 const NOWHERE: Span = Span::new(0, 0);
 
 fn built(kind: ExprKind) -> Expr {
     Expr { kind, span: NOWHERE }
 }
 
-/// Both operands hold; a chain stays flat.
+/// Requires both operands; keeps a chain flat.
 impl BitAnd for Expr {
     type Output = Self;
     fn bitand(self, other: Self) -> Self {
@@ -57,7 +59,7 @@ impl BitAnd for Expr {
     }
 }
 
-/// One operand holds; a chain stays flat.
+/// Requires one operand; keeps a chain flat.
 impl BitOr for Expr {
     type Output = Self;
     fn bitor(self, other: Self) -> Self {
@@ -68,12 +70,13 @@ impl BitOr for Expr {
     }
 }
 
-/// The operand does not hold; twice is the operand itself.
+/// Negates the operand; a second negation cancels the first.
 impl Not for Expr {
     type Output = Self;
     fn not(mut self) -> Self {
         match &mut self.kind {
             ExprKind::Not(operand) => {
+                // `Expr` implements `Drop`, so the operand cannot be moved out.
                 let nothing = ExprKind::And(Vec::new());
                 built(std::mem::replace(&mut operand.kind, nothing))
             }
@@ -82,7 +85,7 @@ impl Not for Expr {
     }
 }
 
-/// The operands of a chain of two, each of which may be one of its own.
+/// Joins two operands, each of which may be a chain of the same connective.
 fn chained(
     mut left: Expr,
     mut right: Expr,

@@ -1,4 +1,4 @@
-//! Compiled filters by their text, for servers that are asked the same again and again.
+//! Caches compiled filters by their source, for servers whose clients repeat their requests.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -9,7 +9,7 @@ use crate::error::CompileError;
 use crate::filter::Filter;
 use crate::options::Options;
 
-/// What a [`FilterCache`] may hold; past a bound the filters go first that were not asked for the longest.
+/// Bounds of a [`FilterCache`]; past either, the least recently used filters are evicted.
 ///
 /// # Examples
 /// ```
@@ -19,11 +19,11 @@ use crate::options::Options;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheLimits {
-    /// Most filters; 1,024 by default.
+    /// Maximum number of filters; 1,024 by default.
     pub entries: usize,
-    /// Most bytes of all filters as estimated by [`Filter::bytes_estimated`]; 8 MiB by default.
+    /// Maximum bytes of all filters as estimated by [`Filter::bytes_estimated`]; 8 MiB by default.
     ///
-    /// A filter that alone is larger is compiled each time.
+    /// A single filter above the bound is not cached: it is compiled each time.
     pub bytes: usize,
 }
 
@@ -33,10 +33,12 @@ impl Default for CacheLimits {
     }
 }
 
-/// Compiled filters by their text, bounded by entries and bytes.
+/// Compiled filters by their source, bounded by entries and bytes.
 ///
-/// Threads share one by reference. Texts that do not compile are not kept: finding that out is cheap, and
-/// nobody can fill the cache with them. Compiling happens outside the lock, so that a slow pattern holds nobody up.
+/// Threads share a cache by reference. Sources that do not compile are not cached, because
+/// rejecting them is cheap and
+/// a client could fill the cache with them. Compilation runs outside the lock, so a slow pattern
+/// blocks no other thread.
 ///
 /// # Examples
 /// ```
@@ -61,7 +63,7 @@ pub struct FilterCache<T: ?Sized> {
 
 struct Held<T: ?Sized> {
     by_text: HashMap<Arc<str>, Entry<T>>,
-    /// The texts by when they were last asked for; each time is given once.
+    /// The sources by last use; every use has its own number.
     by_age: BTreeMap<u64, Arc<str>>,
     bytes: usize,
     now: u64,
@@ -74,13 +76,13 @@ struct Entry<T: ?Sized> {
 }
 
 impl<T: Filterable + ?Sized> FilterCache<T> {
-    /// An empty cache whose filters are all compiled with these options.
+    /// Creates an empty cache that compiles all filters with `options`.
     pub fn new(limits: CacheLimits, options: Options) -> Self {
         let held = Held { by_text: HashMap::new(), by_age: BTreeMap::new(), bytes: 0, now: 0 };
         Self { limits, options, held: Mutex::new(held) }
     }
 
-    /// The filter of that text, compiled if it is not held.
+    /// Returns the filter for `text`, compiling it if it is not cached.
     ///
     /// # Errors
     /// As [`Filter::compile`].
@@ -95,22 +97,22 @@ impl<T: Filterable + ?Sized> FilterCache<T> {
 }
 
 impl<T: ?Sized> FilterCache<T> {
-    /// How many filters are held.
+    /// Returns the number of cached filters.
     pub fn len(&self) -> usize {
         self.lock().by_text.len()
     }
 
-    /// Whether none is held.
+    /// Returns whether the cache is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The estimated bytes of all filters that are held.
+    /// Returns the estimated bytes of all cached filters.
     pub fn bytes(&self) -> usize {
         self.lock().bytes
     }
 
-    /// Lets go of all filters; those that were handed out live on.
+    /// Removes all filters; those already returned stay valid.
     pub fn clear(&self) {
         let mut held = self.lock();
         held.by_text.clear();
@@ -119,13 +121,13 @@ impl<T: ?Sized> FilterCache<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Held<T>> {
-        // Nothing panics while it is held; if something did, the worst is a wrong count.
+        // No code panics while it holds the lock; even then the worst outcome is a wrong count.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T: ?Sized> Held<T> {
-    /// The filter of that text, which is young again.
+    /// Returns the filter for `text` and marks it as the most recently used.
     fn touch(&mut self, text: &str) -> Option<Filter<T>> {
         let entry = self.by_text.get_mut(text)?;
         self.now += 1;
@@ -138,6 +140,7 @@ impl<T: ?Sized> Held<T> {
 
     fn insert(&mut self, filter: Filter<T>, limits: &CacheLimits) {
         let bytes = filter.bytes_estimated();
+        // Another thread may have compiled the same source in the meantime: its entry stays.
         if limits.entries == 0 || bytes > limits.bytes || self.touch(filter.text()).is_some() {
             return;
         }
@@ -176,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_filter_goes_that_was_not_asked_for_the_longest() {
+    fn the_least_recently_used_filter_is_evicted() {
         let cache = cache(2, usize::MAX);
         for text in ["a == 1", "b == 1", "a == 1", "c == 1"] {
             cache.compile(text).unwrap();
@@ -186,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_bound_it_too() {
+    fn cache_is_bounded_by_bytes() {
         let one = Filter::<Value>::compile("a == 1").unwrap().bytes_estimated();
         let cache = cache(100, one * 5 / 2);
         for text in ["a == 1", "b == 1", "c == 1"] {
@@ -202,14 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_compile_is_not_kept() {
+    fn sources_that_fail_to_compile_are_not_cached() {
         let cache = cache(2, usize::MAX);
         assert!(cache.compile("a =").is_err());
         assert!(cache.is_empty());
     }
 
     #[test]
-    fn a_cache_without_room_compiles_all_the_same() {
+    fn a_cache_of_zero_entries_still_compiles() {
         for cache in [cache(0, usize::MAX), cache(8, 0)] {
             assert!(cache.compile("a == 1").is_ok());
             assert!(cache.is_empty());
@@ -217,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_share_it() {
+    fn threads_share_the_cache() {
         let cache = cache(3, usize::MAX);
         std::thread::scope(|scope| {
             for _ in 0..4 {

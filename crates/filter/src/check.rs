@@ -1,7 +1,8 @@
-//! Syntax tree to program: every error that does not need a row is found here.
+//! Compiles a syntax tree to a program and reports every error that does not need a row.
 //!
-//! Selectors are resolved to slots by [`resolve`], clauses get their test by [`clause`]. Where the schema ends (JSON), parts and
-//! literals stay open until a row is seen.
+//! [`resolve`] turns selectors into slots, [`clause`] turns clauses into tests. Where the schema
+//! ends (JSON), parts and
+//! literals stay open until a row is evaluated.
 
 mod clause;
 mod extended;
@@ -19,7 +20,7 @@ use crate::schema::{KeyKind, Kind, Unit};
 use crate::span::Span;
 use crate::warning::{Warning, WarningKind};
 
-/// What checking an expression gives.
+/// The result of checking an expression.
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) root: Node,
@@ -54,10 +55,10 @@ pub(crate) fn check(
     Ok(Checked { root, selectors: each_once(checker.selectors), warnings: checker.warnings })
 }
 
-/// The first of each text, in order.
+/// Removes repeated texts, keeping the first of each in order.
 fn each_once(texts: Vec<Box<str>>) -> Vec<Box<str>> {
     let mut numbered: Vec<(usize, Box<str>)> = texts.into_iter().enumerate().collect();
-    // Stable, so that the first of equal texts stays the first.
+    // Stable, so that the first of equal texts stays first.
     numbered.sort_by(|(_, one), (_, other)| one.cmp(other));
     numbered.dedup_by(|(_, one), (_, other)| one == other);
     numbered.sort_unstable_by_key(|(at, _)| *at);
@@ -68,29 +69,29 @@ struct Checker<'t> {
     text: &'t str,
     kind: Kind,
     pattern_max: usize,
-    /// What is left of that for further patterns.
+    /// The part of `pattern_max` that is left for further patterns.
     pattern_left: usize,
     /// The names in scope, innermost last.
     names: Vec<Bound<'t>>,
-    /// How many quantifiers are around.
+    /// The number of quantifiers around the current node.
     depth: usize,
-    /// Whether anything so far is only decided by a row.
+    /// Whether a clause so far depends on the kinds found in a row.
     dynamic: bool,
     selectors: Vec<Box<str>>,
     warnings: Vec<Warning>,
 }
 
-/// A name that a quantifier gave.
+/// A name bound by a quantifier.
 struct Bound<'t> {
     name: &'t str,
     role: Role,
     kind: Kind,
     unit: Option<Unit>,
-    /// The number of quantifiers around the one that gave it.
+    /// The number of quantifiers around the one that bound it.
     depth: usize,
 }
 
-/// What a selector leads to.
+/// The value at the end of a selector.
 #[derive(Clone, Copy)]
 struct Subject {
     /// Without the options around it.
@@ -107,7 +108,7 @@ impl Subject {
         Self { kind, unit: self.unit.or(kind.unit()), elements: None }
     }
 
-    /// What to call it in messages.
+    /// Returns the name of the kind for messages.
     fn name(self) -> Box<str> {
         match self.unit {
             Some(unit) if self.kind.is_scalar() => unit.to_string().into(),
@@ -116,12 +117,12 @@ impl Subject {
     }
 }
 
-/// What a quantifier's name stands for.
+/// The meaning of a quantifier's name.
 #[derive(Clone, Copy)]
 enum Role {
     Key,
     Value,
-    /// The element if it is a list, the key if it is a map: only the row can tell.
+    /// The element of a list or the key of a map: only a row decides which.
     Either,
 }
 
@@ -130,7 +131,7 @@ impl<'t> Checker<'t> {
         match &expr.kind {
             ExprKind::And(operands) => Ok(Node::all(self.exprs(operands)?)),
             ExprKind::Or(operands) => Ok(Node::any(self.exprs(operands)?)),
-            // Two negations are none, so that no depth of them costs a row anything.
+            // Two negations cancel, so their depth costs a row nothing.
             ExprKind::Not(operand) => Ok(match self.expr(operand)? {
                 Node::Not(inner) => *inner,
                 other => Node::Not(Box::new(other)),
@@ -150,6 +151,9 @@ impl<'t> Checker<'t> {
     fn quantifier(&mut self, quantifier: &'t Quantifier, span: Span) -> Result<Each, CompileError> {
         let (path, Subject { kind, unit, elements }) = self.resolve(&quantifier.selector)?;
         let (key, value) = match kind {
+            // go-bexpr: evaluate.go, evaluateCollectionExpression, iterates over lists and over
+            // maps with string keys; keys of
+            // UUIDs and addresses are strings there.
             Kind::List(element) => (Kind::Int(64), *element),
             Kind::Map(KeyKind::Text, value) => (Kind::Text, *value),
             Kind::Map(KeyKind::Uuid, value) => (Kind::Uuid, *value),
@@ -160,6 +164,7 @@ impl<'t> Checker<'t> {
                 return Err(self.error(kind, quantifier.selector.span));
             }
         };
+        // One name is the element of a list but the key of a map, as in go-bexpr.
         let one = match kind {
             Kind::List(_) => (Role::Value, value),
             Kind::Any => (Role::Either, Kind::Any),
@@ -170,6 +175,7 @@ impl<'t> Checker<'t> {
             Names::One(name) => self.bind(name, one.0, one.1, unit),
             Names::Index(name) => self.bind(name, Role::Key, key, unit),
             Names::Value(name) => self.bind(name, Role::Value, value, unit),
+            // go-bexpr refuses this too, but only when it evaluates a collection that is not empty.
             Names::Both(index, name) if index.text == name.text => {
                 let error = self.error(CompileErrorKind::NameTwice, name.span).also(index.span);
                 return Err(error.with_help("give the element another name than the index"));
@@ -179,6 +185,7 @@ impl<'t> Checker<'t> {
                 self.bind(name, Role::Value, value, unit);
             }
         }
+        // Restored below: only the body decides whether the quantifier can fail.
         let dynamic_before = std::mem::replace(&mut self.dynamic, false);
         self.depth += 1;
         let body = self.expr(&quantifier.body)?;
@@ -192,6 +199,7 @@ impl<'t> Checker<'t> {
     }
 
     fn bind(&mut self, name: &'t Name, role: Role, kind: Kind, unit: Option<Unit>) {
+        // An index or key counts nothing, even where the elements have a unit.
         let unit = if matches!(role, Role::Key) { None } else { unit };
         self.names.push(Bound { name: &name.text, role, kind, unit, depth: self.depth });
     }

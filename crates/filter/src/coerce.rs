@@ -1,7 +1,8 @@
-//! Literals and path parts: text to numbers and bools, by the rules of Go's `strconv`.
+//! Converts literals and path parts to numbers and bools, by the rules of Go's `strconv`.
 //!
-//! Invariant: a text that is no number of the wanted kind is [`Coerce::Syntax`]; one that is a number too
-//! large for 64 bits is [`Coerce::Range`]. The difference shows in lists of mixed kinds.
+//! Invariant: a text that is not a number of the requested kind is [`Coerce::Syntax`]; a number too
+//! large for 64 bits is
+//! [`Coerce::Range`]. Lists of mixed kinds skip the first and fail on the second.
 
 use std::borrow::Cow;
 
@@ -10,17 +11,18 @@ use uuid::Uuid;
 use crate::decimal::Decimal;
 use crate::int128::Int128;
 
-/// Why a text is not a value of the wanted kind.
+/// The reason why a text is not a value of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coerce {
-    /// It is not written like one.
+    /// Not written like one.
     Syntax,
-    /// It is written like one, but is too large.
+    /// Written like one, but too large.
     Range,
 }
 
-/// `1 t T TRUE true True` and `0 f F FALSE false False`.
+/// Reads `1 t T TRUE true True` and `0 f F FALSE false False`.
 pub(crate) fn bool(text: &str) -> Result<bool, Coerce> {
+    // Go: strconv.ParseBool accepts these spellings only.
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
         "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
@@ -28,8 +30,9 @@ pub(crate) fn bool(text: &str) -> Result<bool, Coerce> {
     }
 }
 
-/// A signed integer of 64 bits, with base prefixes and digit separators.
+/// Reads a signed integer of 64 bits, with base prefixes and digit separators.
 pub(crate) fn int(text: &str) -> Result<i64, Coerce> {
+    // go-bexpr: coerce.go, CoerceInt64, which is strconv.ParseInt with base 0.
     let (negative, digits) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
         Some(b'+') => (false, &text[1..]),
@@ -43,14 +46,14 @@ pub(crate) fn int(text: &str) -> Result<i64, Coerce> {
     }
 }
 
-/// An unsigned integer of 64 bits, with base prefixes and digit separators, without a sign.
+/// Reads an unsigned integer of 64 bits, with base prefixes and digit separators, without a sign.
 pub(crate) fn uint(text: &str) -> Result<u64, Coerce> {
     unsigned(text, |value: u64, base, digit| {
         value.checked_mul(base.into())?.checked_add(digit.into())
     })
 }
 
-/// The same for 128 bits, with a sign or without.
+/// Reads an integer of 128 bits in the same notation, with a sign if `signed`.
 pub(crate) fn int128(text: &str, signed: bool) -> Result<Int128, Coerce> {
     let magnitude = |digits| {
         unsigned(digits, |value: u128, base, digit| {
@@ -67,17 +70,19 @@ pub(crate) fn int128(text: &str, signed: bool) -> Result<Int128, Coerce> {
     value.map(Int128::from).ok_or(Coerce::Range)
 }
 
-/// Reads a UUID written the one way that counts as equal: hyphenated and lower-case.
+/// Reads a UUID in its canonical form, hyphenated and lower-case; any other form equals no value.
 pub(crate) fn canonical_uuid(text: &str) -> Option<Uuid> {
+    // `try_parse` accepts braces, URNs and upper case too.
     let uuid = Uuid::try_parse(text).ok()?;
     let mut buffer = Uuid::encode_buffer();
     (uuid.hyphenated().encode_lower(&mut buffer) == text).then_some(uuid)
 }
 
-/// Reads digits, each added with `push` to the number before it unless that becomes too large.
+/// Reads digits; `push` appends a digit to a number and returns `None` on overflow.
 fn unsigned<T: From<u8>>(text: &str, push: impl Fn(T, u32, u32) -> Option<T>) -> Result<T, Coerce> {
     let bytes = text.as_bytes();
     let (base, digits): (u32, &[u8]) = match bytes {
+        // A prefix without digits is octal: `0x` fails below at its `x`, as in Go.
         [] => return Err(Coerce::Syntax),
         [b'0', b'x' | b'X', rest @ ..] if !rest.is_empty() => (16, rest),
         [b'0', b'o' | b'O', rest @ ..] if !rest.is_empty() => (8, rest),
@@ -92,6 +97,7 @@ fn unsigned<T: From<u8>>(text: &str, push: impl Fn(T, u32, u32) -> Option<T>) ->
             separated = true;
             continue;
         }
+        // Overflow is reported at the first digit too many, even if a later character is no digit.
         let digit = char::from(byte).to_digit(base).ok_or(Coerce::Syntax)?;
         value = push(value, base, digit).ok_or(Coerce::Range)?;
     }
@@ -101,9 +107,10 @@ fn unsigned<T: From<u8>>(text: &str, push: impl Fn(T, u32, u32) -> Option<T>) ->
     Ok(value)
 }
 
-/// Whether each `_` stands between digits, a base prefix counting as one.
+/// Returns whether each `_` stands between digits; a base prefix counts as one.
 fn separators_between_digits(number: &[u8]) -> bool {
     let (mut after_digit, digits) = match number {
+        // Go: strconv.underscoreOK, by which `0x_1` is a number and `_1` is not.
         [b'0', b'x' | b'X' | b'o' | b'O' | b'b' | b'B', rest @ ..] => (true, rest),
         _ => (false, number),
     };
@@ -117,7 +124,7 @@ fn separators_between_digits(number: &[u8]) -> bool {
     after_digit
 }
 
-/// A 64-bit float: decimal, `inf`, `nan`, or hexadecimal with a `p` exponent.
+/// Reads a 64-bit float: decimal, `inf`, `nan`, or hexadecimal with a `p` exponent.
 pub(crate) fn float(text: &str) -> Result<f64, Coerce> {
     let text = &*without_separators(text)?;
     match shape(text)? {
@@ -130,12 +137,12 @@ pub(crate) fn float(text: &str) -> Result<f64, Coerce> {
     }
 }
 
-/// The exact value of a float that is written in decimal digits.
+/// Reads the exact value of a float written in decimal digits.
 pub(crate) fn decimal(text: &str) -> Option<Decimal> {
     Decimal::read(&without_separators(text).ok()?)
 }
 
-/// A 32-bit float; a decimal is rounded once, a hexadecimal one to 64 bits first.
+/// Reads a 32-bit float; a decimal is rounded once, a hexadecimal one to 64 bits first.
 pub(crate) fn float32(text: &str) -> Result<f32, Coerce> {
     let text = &*without_separators(text)?;
     let value = match shape(text)? {
@@ -147,7 +154,7 @@ pub(crate) fn float32(text: &str) -> Result<f32, Coerce> {
     if value.is_infinite() { Err(Coerce::Range) } else { Ok(value) }
 }
 
-/// A number without its `_`, each of which stands between digits.
+/// Removes the `_` of a number; each MUST stand between digits.
 fn without_separators(text: &str) -> Result<Cow<'_, str>, Coerce> {
     if !text.contains('_') {
         return Ok(Cow::Borrowed(text));
@@ -186,10 +193,11 @@ fn shape(text: &str) -> Result<Shape<'_>, Coerce> {
         _ => (false, text),
     };
     if ["inf", "infinity", "nan"].iter().any(|word| rest.eq_ignore_ascii_case(word)) {
-        // Go knows no signed NaN.
+        // Go has no signed NaN.
         let signed_nan = rest.len() != text.len() && rest.eq_ignore_ascii_case("nan");
         return if signed_nan { Err(Coerce::Syntax) } else { Ok(Shape::Word) };
     }
+    // Go: strconv.ParseFloat requires the `p` of a hexadecimal float, so `0x3` is not one.
     if let Some(hex) = rest.strip_prefix("0x").or_else(|| rest.strip_prefix("0X")) {
         let at = hex.find(['p', 'P']).ok_or(Coerce::Syntax)?;
         return Ok(Shape::Hex { negative, mantissa: &hex[..at], exponent: &hex[at + 1..] });
@@ -201,7 +209,7 @@ fn shape(text: &str) -> Result<Shape<'_>, Coerce> {
     }
 }
 
-/// `mantissa * 2^exponent`; the mantissa is hexadecimal with an optional dot.
+/// Returns `mantissa * 2^exponent`; the mantissa is hexadecimal with an optional dot.
 fn hex_float(mantissa: &str, exponent: &str) -> Result<f64, Coerce> {
     let (digits_seen, mut value, mut scale) = {
         let (mut seen, mut value, mut scale) = (false, 0u64, 0i32);
@@ -213,11 +221,12 @@ fn hex_float(mantissa: &str, exponent: &str) -> Result<f64, Coerce> {
             }
             let digit = char::from(byte).to_digit(16).ok_or(Coerce::Syntax)?;
             seen = true;
+            // Four more bits fit without losing the highest ones.
             if value >> 58 == 0 {
                 value = value << 4 | u64::from(digit);
                 scale -= if after_dot { 4 } else { 0 };
             } else {
-                // Only whether something non-zero follows matters for rounding.
+                // Rounding depends only on whether a later digit is not zero.
                 value |= u64::from(digit != 0);
                 scale = scale.saturating_add(if after_dot { 0 } else { 4 });
             }
@@ -233,9 +242,12 @@ fn hex_float(mantissa: &str, exponent: &str) -> Result<f64, Coerce> {
     if value == 0 {
         return Ok(0.0);
     }
+    // Exponents far beyond the range of a float are all alike, and clamping keeps the sums in an
+    // `i32`.
     let bound = if exponent.starts_with('-') { -10_000 } else { 10_000 };
     scale = scale.saturating_add(exponent.parse::<i32>().unwrap_or(bound).clamp(-10_000, 10_000));
-    // Keep 62 significant bits at most: a u64 rounds once, to nearest even, on conversion.
+    // Keeps at most 62 significant bits: a `u64` is rounded once, to nearest even, when it is
+    // converted.
     while scale < -1_074 - 62 && value != 0 {
         value = value >> 1 | value & 1;
         scale += 1;
@@ -245,6 +257,7 @@ fn hex_float(mantissa: &str, exponent: &str) -> Result<f64, Coerce> {
     }
     #[expect(clippy::cast_precision_loss, reason = "this is the one rounding")]
     let rounded = value as f64;
+    // A power below 2^-1022 would be rounded itself, so the scale is applied in two factors.
     Ok(if scale < -1_000 {
         rounded * 2f64.powi(-1_000) * 2f64.powi(scale + 1_000)
     } else if scale > 1_000 {
@@ -254,8 +267,9 @@ fn hex_float(mantissa: &str, exponent: &str) -> Result<f64, Coerce> {
     })
 }
 
-/// A key of an integer map or the index of a list: like [`int`], but the empty text is 0.
+/// Reads a key of an integer map or the index of a list: like [`int`], but the empty text is 0.
 pub(crate) fn index(text: &str) -> Option<i64> {
+    // pointerstructure: get.go, getSlice, which decodes weakly: an empty string is zero.
     if text.is_empty() { Some(0) } else { int(text).ok() }
 }
 
@@ -264,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn integers_take_prefixes_signs_and_separators() {
+    fn integers_accept_prefixes_signs_and_separators() {
         for (text, value) in
             [("0", 0), ("-0x2A", -42), ("0b11", 3), ("0o17", 15), ("017", 15), ("1_000", 1000)]
         {
@@ -280,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn floats_are_read_as_go_reads_them() {
+    fn floats_follow_the_rules_of_go() {
         for (text, value) in [
             ("1e3", 1000.0),
             (".5", 0.5),

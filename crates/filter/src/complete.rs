@@ -1,11 +1,16 @@
-//! What could be written next: completion for a shell or an input box.
+//! Completion for a shell or an input box: lists the candidates for the next token.
 //!
-//! The text before the cursor is read by [`scan`], which forgives what is unfinished or wrong, and says what the grammar wants at the
-//! cursor; this module lists what fits there. The operators are those of the dialect that the checker accepts for the kind. Of the extended
-//! dialect, `@field` and `count(..)` are not completed.
+//! [`scan`] reads the text before the cursor, tolerates unfinished and wrong input, and returns the
+//! token that the
+//! grammar expects at the cursor; this module lists the candidates. The operators are those of the
+//! dialect that the
+//! checker accepts for the kind. In the extended dialect, `@field` and `count(..)` are not
+//! completed.
 //!
-//! Invariant: any text and any cursor has an answer, in time linear in the text before the cursor.
-//! Limits: [`CANDIDATES_MAX`]; texts longer than [`Limits::text`] by default have no candidates.
+//! Invariant: every text and every cursor gets a result, in time linear in the text before the
+//! cursor.
+//! Limits: [`CANDIDATES_MAX`]; a text longer than the default of [`Limits::text`] has no
+//! candidates.
 
 mod scan;
 
@@ -20,10 +25,10 @@ use crate::print::quote;
 use crate::schema::{KeyKind, Kind};
 use crate::span::Span;
 
-/// Most candidates that [`complete`] gives.
+/// Maximum number of candidates that [`complete`] returns.
 pub const CANDIDATES_MAX: usize = 256;
 
-/// Something that can be written at the cursor.
+/// A completion at the cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     text: String,
@@ -32,48 +37,50 @@ pub struct Candidate {
     replaces: Span,
 }
 
-/// What a [`Candidate`] would be in the expression.
+/// The part of an expression that a [`Candidate`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CandidateRole {
-    /// A field, or a name that a quantifier gave.
+    /// A field, or a name bound by a quantifier.
     Selector,
     /// A key of a map.
     Key,
-    /// An operator that fits what stands before it.
+    /// An operator that applies to the left side.
     Operator,
-    /// A value: `true`, `false`, a name of an enum, a key that is asked for.
+    /// A value: `true`, `false`, a name of an enum, a key of a map.
     Value,
-    /// A word or sign that joins: `and`, `or`, `not`, `any`, `all`, `as`, brackets.
+    /// A connective word or sign: `and`, `or`, `not`, `any`, `all`, `as`, brackets.
     Word,
 }
 
 impl Candidate {
-    /// What to write, quotes included where they are needed.
+    /// Returns the text to insert, quotes included where they are needed.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// What it would be.
+    /// Returns the role in the expression.
     pub fn role(&self) -> CandidateRole {
         self.role
     }
 
-    /// The kind of what a selector leads to, as words.
+    /// Returns the kind of a selector's value, in words.
     pub fn detail(&self) -> Option<&str> {
         self.detail.as_deref()
     }
 
-    /// What is to be replaced by it: what was begun, up to the cursor.
+    /// Returns the range to replace: the partial token up to the cursor.
     pub fn replaces(&self) -> Span {
         self.replaces
     }
 }
 
-/// Lists what can be written at `cursor`, a byte offset that is rounded down to a character.
+/// Lists the candidates at `cursor`, a byte offset that is rounded down to a character.
 ///
-/// `kind` is [`Filterable::KIND`](crate::Filterable::KIND) of the rows; `keys` gives the keys of a map by the selector that stands in the
-/// text, as only the data knows them. Nothing behind the cursor counts. Letter case of what was begun does not matter.
+/// `kind` is [`Filterable::KIND`](crate::Filterable::KIND) of the rows. `keys` returns the keys of
+/// the map at a selector,
+/// which only the data knows. Text behind the cursor is ignored, and so is the letter case of the
+/// partial token.
 ///
 /// # Examples
 /// ```
@@ -118,7 +125,7 @@ pub fn complete(
     let blanked = if extended { without_comments(text) } else { text.into() };
     let line = text.rfind('\n').map_or(0, |at| at + 1);
     if blanked[line..] != text[line..] {
-        // A comment reaches to the end of its line.
+        // Inside a comment, which reaches to the end of its line.
         return Vec::new();
     }
     let scan = Scan::new(kind, dialect, &blanked);
@@ -128,7 +135,7 @@ pub fn complete(
     list.found
 }
 
-/// In the order in which they are offered.
+/// Operators in the order of their candidates.
 const OPERATORS: [(Operator, &[&str]); 18] = [
     (Operator::Equal, &["==", "!="]),
     (Operator::Less, &["<"]),
@@ -179,6 +186,7 @@ impl<'t> List<'_, 't> {
                     let negated = words.iter().find_map(|word| word.strip_prefix("not "));
                     if let (Some(kind), Some(word)) = (subject.kind, negated)
                         && self.offers(operator, kind)
+                        // `in` follows for every kind: its left side may also be a value.
                         && operator != Operator::In
                     {
                         self.push(word, CandidateRole::Operator);
@@ -190,6 +198,7 @@ impl<'t> List<'_, 't> {
                 let kind = subject.kind.unwrap_or(Kind::Any).required();
                 let words = ["empty", "nil", "not empty", "not nil"];
                 for word in &words[..if *negated { 2 } else { 4 }] {
+                    // Every kind has `is nil`, but only kinds with a length have `is empty`.
                     if word.ends_with("nil") || applies(Operator::Empty, kind) {
                         self.push(word, CandidateRole::Operator);
                     }
@@ -215,16 +224,17 @@ impl<'t> List<'_, 't> {
         }
     }
 
-    /// Adds a word, if what was begun is its beginning.
+    /// Adds a word if the partial token is a prefix of it.
     fn push(&mut self, text: &str, role: CandidateRole) {
         let partial = &self.scan.partial;
+        // Behind a dot or in quotes, words are names and values.
         if !partial.inside.is_empty() || partial.quoted {
             return;
         }
         self.offer(text.to_owned(), text, role, None, partial.start);
     }
 
-    /// Adds a candidate that is written as `text` and found by `name`.
+    /// Adds a candidate that is inserted as `text` and matched by `name`.
     fn offer(
         &mut self,
         text: String,
@@ -240,11 +250,12 @@ impl<'t> List<'_, 't> {
         }
     }
 
-    /// What can begin a selector here, or go on with one, and leads to a kind that `suits`.
+    /// Adds the names and fields that begin or continue a selector and lead to a kind that `suits`.
     fn selectors(&mut self, partial: &Partial<'t>, suits: impl Fn(Kind) -> bool) {
         if partial.quoted {
             return;
         }
+        // A struct or map of another kind stays: a field inside it may suit.
         let leads_on = |kind: Kind| {
             suits(kind) || matches!(kind.required(), Kind::Record(_) | Kind::Map(..) | Kind::Any)
         };
@@ -269,7 +280,7 @@ impl<'t> List<'_, 't> {
 
     fn fields(&mut self, kind: Kind, partial: &Partial<'t>, suits: &dyn Fn(Kind) -> bool) {
         let Some(schema) = kind.schema() else {
-            // Rows of JSON: only the caller can know their keys.
+            // Rows of JSON: only the caller knows their keys.
             return if matches!(kind.required(), Kind::Any | Kind::Map(..)) {
                 self.map_keys(partial, KeyKind::Text, None);
             };
@@ -282,6 +293,8 @@ impl<'t> List<'_, 't> {
             if is_ident(name) && !partial.bracket {
                 let role = CandidateRole::Selector;
                 self.offer(name.to_owned(), name, role, Some(kind), partial.start);
+            // A name that is no identifier can be selected in brackets, which need a part before
+            // them.
             } else if !first {
                 let text = format!("[{}]", quote(name));
                 let role = CandidateRole::Selector;
@@ -294,6 +307,7 @@ impl<'t> List<'_, 't> {
         let path = partial.inside.as_str();
         for key in (self.keys)(path) {
             let digits = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
+            // Digits are an index behind a dot, but a value at the beginning.
             let bare = is_ident(&key) || digits && !path.is_empty();
             let role = CandidateRole::Key;
             if bare && !partial.bracket {
@@ -304,7 +318,7 @@ impl<'t> List<'_, 't> {
         }
     }
 
-    /// Whether the dialect has the operator, and the checker accepts it for that kind.
+    /// Returns whether the dialect has the operator and the checker accepts it for the kind.
     fn offers(&self, operator: Operator, kind: Kind) -> bool {
         let known = self.dialect == Dialect::Extended || dialect(operator) == Dialect::Bexpr;
         known && applies(operator, kind)
@@ -312,7 +326,7 @@ impl<'t> List<'_, 't> {
 
     fn operators(&mut self, subject: Subject<'t>) {
         let Some(kind) = subject.kind else {
-            // No selector, so a value that is looked for.
+            // Not a selector, so it is a value to look for.
             for word in ["in", "not in"] {
                 self.push(word, CandidateRole::Operator);
             }
@@ -326,7 +340,7 @@ impl<'t> List<'_, 't> {
             }
         }
         if matches!(kind, Kind::Any) && self.dialect == Dialect::Bexpr {
-            // It may as well be a value.
+            // A selector of open kind may also be meant as a value.
             self.push("in", CandidateRole::Operator);
         }
     }
@@ -341,6 +355,7 @@ impl<'t> List<'_, 't> {
                 for key in (self.keys)(subject.text) {
                     self.value(&key, partial);
                 }
+                // Completion of strings and numbers would need the values of the rows.
                 return;
             }
             (Some(kind), Operator::Equal | Operator::In) => kind,
@@ -370,7 +385,7 @@ impl<'t> List<'_, 't> {
     }
 }
 
-/// Whether `any` and `all` can walk through it.
+/// Returns whether `any` and `all` can iterate over the kind.
 fn can_be_walked(kind: Kind) -> bool {
     matches!(
         kind.required(),
@@ -378,7 +393,7 @@ fn can_be_walked(kind: Kind) -> bool {
     )
 }
 
-/// Whether `name` begins with `begun`, ASCII letter case aside.
+/// Returns whether `name` begins with `begun`, ignoring ASCII letter case.
 fn begins(name: &str, begun: &str) -> bool {
     name.as_bytes()
         .get(..begun.len())

@@ -1,11 +1,15 @@
-//! What an index could serve: the parts of a filter that every row it matches satisfies.
+//! Extracts conditions that an index can serve: each is satisfied by every row that the filter
+//! matches.
 //!
-//! A filter is seen as operands that all must hold. Those that ask for a value, for one of several values, for an element
-//! of a list, for a key of a map, for the beginning of a text or for a range are [`Conjunct`]s; a planner picks one that it has an index for
-//! and asks the filter about the rows that the index gives.
+//! A filter is read as operands that must all hold. An operand that requires a value, one of
+//! several values, an element
+//! of a list, a key of a map, a prefix of a string or a range is a [`Conjunct`]; a planner picks
+//! one that it has an index
+//! for and evaluates the filter on the rows that the index returns.
 //!
-//! Invariant: a row that matches the filter satisfies each of its conjuncts. Invariant: a selector whose kind only a
-//! row can tell (JSON) gives none, as an index has to know how its keys sort.
+//! Invariant: a row that matches the filter satisfies each of its conjuncts. Invariant: a selector
+//! whose kind only a row
+//! knows (JSON) has no conjunct, because an index MUST know how its keys sort.
 
 mod constant;
 mod prefix;
@@ -21,7 +25,7 @@ use crate::reach;
 use crate::schema::{Key, Kind, Unit};
 use crate::span::Span;
 
-/// A condition that every row satisfies which the filter matches.
+/// A condition that every row matched by the filter satisfies.
 ///
 /// # Examples
 /// ```
@@ -54,19 +58,20 @@ pub struct Conjunct {
     span: Span,
 }
 
-/// What a [`Conjunct`] asks of its selector: something that a search in an index answers.
+/// The search argument of a [`Conjunct`]: a condition that an index can look up.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Sarg {
-    /// The value is one of these, each once and in order; none at all: no row matches.
+    /// The value is one of these, sorted and without duplicates; if empty, no row matches.
     Points(Vec<Constant>),
     /// The list has this element.
     Element(Constant),
     /// The map has this key.
     Key(Key),
-    /// The text, or the UUID as hyphenated lower-case text, begins with this; never empty.
+    /// The string, or the UUID as a hyphenated lower-case string, begins with this; never empty.
     Prefix(Box<str>),
-    /// The number or text lies between these, text being ordered by its bytes; at least one end is bounded.
+    /// The number or string lies between these, strings ordered by their bytes; at least one end is
+    /// bounded.
     Range {
         /// The lower end.
         low: Bound<Constant>,
@@ -75,22 +80,23 @@ pub enum Sarg {
     },
 }
 
-/// How much of the filter a [`Conjunct`] says.
+/// The share of the filter that a [`Conjunct`] covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cover {
-    /// Less than its clause: the clause has to be asked too.
+    /// Less than its clause: the planner MUST evaluate the clause too.
     Superset,
-    /// All of its clause: rows that satisfy it satisfy the clause.
+    /// Its whole clause: rows that satisfy it satisfy the clause.
     Clause,
-    /// All of the filter: rows that satisfy it need not be asked.
+    /// The whole filter: rows that satisfy it need no evaluation.
     Filter,
 }
 
 impl Conjunct {
-    /// A condition that a program states, beside a filter or without one: `selector` is one name, and
-    /// `sarg` has constants of `kind`.
+    /// Creates a condition stated by a program, beside a filter or without one: `selector` is a
+    /// single name, and the
+    /// constants of `sarg` are of `kind`.
     ///
-    /// It covers no clause of any text: whoever plans with it asks each row itself.
+    /// It covers no clause of a filter, so the planner MUST check each row itself.
     ///
     /// # Examples
     /// ```
@@ -113,32 +119,33 @@ impl Conjunct {
         }
     }
 
-    /// The selector in canonical form, as [`Filter::selectors`](crate::Filter::selectors) gives it.
+    /// Returns the selector in canonical form, as [`Filter::selectors`](crate::Filter::selectors)
+    /// does.
     pub fn selector(&self) -> &str {
         &self.text
     }
 
-    /// The parts of the selector.
+    /// Returns the parts of the selector.
     pub fn parts(&self) -> impl Iterator<Item = &str> {
         self.selector.parts.iter().map(|part| &*part.text)
     }
 
-    /// The kind of what is selected, without the options around it.
+    /// Returns the kind of the selected value, without the options around it.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// What is asked of it.
+    /// Returns the search argument.
     pub fn sarg(&self) -> &Sarg {
         &self.sarg
     }
 
-    /// How much of the filter it says.
+    /// Returns the share of the filter that it covers.
     pub fn cover(&self) -> Cover {
         self.cover
     }
 
-    /// Where its clause stands in the text.
+    /// Returns the source range of its clause.
     pub fn span(&self) -> Span {
         self.span
     }
@@ -175,6 +182,7 @@ impl Display for Conjunct {
                     match end {
                         Excluded(end) => write!(f, "{and} {exclusive} {end}")?,
                         Included(end) => write!(f, "{and} {inclusive} {end}")?,
+                        // A range with one bounded end; two are a conjunction of comparisons.
                         Unbounded => continue,
                     }
                     and = " and";
@@ -185,10 +193,11 @@ impl Display for Conjunct {
     }
 }
 
-/// The conjuncts of an expression about rows of `kind`, in order of appearance.
+/// Returns the conjuncts of an expression over rows of `kind`, in order of appearance.
 pub(crate) fn conjuncts(expr: &Expr, kind: Kind) -> Vec<Conjunct> {
     let mut found = Vec::new();
     let operands = collect(expr, false, kind, &mut found);
+    // A single operand that is covered exactly is the filter itself.
     if let ([only], 1) = (&mut found[..], operands)
         && only.cover == Cover::Clause
     {
@@ -197,9 +206,11 @@ pub(crate) fn conjuncts(expr: &Expr, kind: Kind) -> Vec<Conjunct> {
     found
 }
 
-/// Adds the conjuncts of `expr`, or of its negation; counts the operands that all must hold.
+/// Appends the conjuncts of `expr`, or of its negation, and returns the number of operands that
+/// must all hold.
 fn collect(expr: &Expr, negated: bool, kind: Kind, found: &mut Vec<Conjunct>) -> usize {
     match (&expr.kind, negated) {
+        // De Morgan: the negation of `or` requires the negation of each operand.
         (ExprKind::And(operands), false) | (ExprKind::Or(operands), true) => {
             operands.iter().map(|operand| collect(operand, negated, kind, found)).sum()
         }
@@ -211,7 +222,7 @@ fn collect(expr: &Expr, negated: bool, kind: Kind, found: &mut Vec<Conjunct>) ->
     }
 }
 
-/// One operand that must hold, or whose negation must.
+/// Returns the conjunct of one operand that must hold, or whose negation must.
 pub(crate) fn operand(expr: &Expr, negated: bool, kind: Kind) -> Option<Conjunct> {
     let (selector, asked) = match &expr.kind {
         ExprKind::Clause(clause) if clause.negated == negated => {
@@ -220,6 +231,7 @@ pub(crate) fn operand(expr: &Expr, negated: bool, kind: Kind) -> Option<Conjunct
         ExprKind::Comparison(comparison) if comparison.negated == negated => {
             (&comparison.selector, compared(comparison, kind)?)
         }
+        // An `or` of equalities on one selector is a list of points.
         ExprKind::Or(_) | ExprKind::And(_) => {
             let mut points = Points { kind, selector: None, found: Vec::new(), at: Kind::Any };
             let all = points.gather(expr, negated);
@@ -238,24 +250,25 @@ pub(crate) fn operand(expr: &Expr, negated: bool, kind: Kind) -> Option<Conjunct
     })
 }
 
-/// What one clause asks, read as a search.
+/// A clause read as a search.
 struct Asked {
     kind: Kind,
     sarg: Sarg,
     exact: bool,
 }
 
-/// An `or` of equalities on one selector, as far as it was read.
+/// An `or` of equalities on one selector, while it is read.
 struct Points<'e> {
     kind: Kind,
     selector: Option<&'e Selector>,
     found: Vec<Constant>,
-    /// The kind of what is selected.
+    /// The kind of the selected value.
     at: Kind,
 }
 
 impl<'e> Points<'e> {
-    /// Takes the points of an operand in; false when it has others than equalities on the one selector.
+    /// Adds the points of an operand; returns false if it is not made of equalities on the one
+    /// selector.
     fn gather(&mut self, expr: &'e Expr, negated: bool) -> bool {
         match (&expr.kind, negated) {
             (ExprKind::Or(operands), false) | (ExprKind::And(operands), true) => {
@@ -263,6 +276,7 @@ impl<'e> Points<'e> {
             }
             (ExprKind::Not(operand), _) => self.gather(operand, !negated),
             (ExprKind::Clause(clause), _) if clause.negated == negated => {
+                // The first equality decides the selector of all.
                 if **self.selector.get_or_insert(&clause.selector) != clause.selector {
                     return false;
                 }
@@ -280,7 +294,7 @@ impl<'e> Points<'e> {
     }
 }
 
-/// The search that `in [..]` or `between` asks for, its negation left aside.
+/// Reads `in [..]` or `between` as a search, ignoring its negation.
 fn compared(comparison: &Comparison, row: Kind) -> Option<Asked> {
     let (kind, unit) = reach::measured_end(row, &comparison.selector.parts)?;
     let sarg = match &comparison.with {
@@ -300,7 +314,8 @@ fn compared(comparison: &Comparison, row: Kind) -> Option<Asked> {
     Some(Asked { kind, sarg, exact: true })
 }
 
-/// The end of a range; `None` for what has no order, or another one than an index would have.
+/// Reads the end of a range; `None` for kinds without order, or whose order differs from that of an
+/// index.
 fn end(value: &Value, kind: Kind, unit: Option<Unit>) -> Option<Constant> {
     match kind {
         Kind::Bool | Kind::Uuid | Kind::Address | Kind::Char => None,
@@ -308,7 +323,7 @@ fn end(value: &Value, kind: Kind, unit: Option<Unit>) -> Option<Constant> {
     }
 }
 
-/// The search that a clause asks for, its negation left aside.
+/// Reads a clause as a search, ignoring its negation.
 fn asked(clause: &Clause, row: Kind) -> Option<Asked> {
     let (kind, unit) = reach::measured_end(row, &clause.selector.parts)?;
     let value = clause.value.as_ref()?;
@@ -321,16 +336,19 @@ fn asked(clause: &Clause, row: Kind) -> Option<Asked> {
         (Operator::GreaterEqual, _) => range(Included(end(value, kind, unit)?), Unbounded),
         (Operator::Contains, Kind::List(element)) => match constant(value, *element, unit)? {
             Some(constant) => (Sarg::Element(constant), true),
+            // The element equals no value of its kind, so no row matches.
             None => (Sarg::Points(Vec::new()), true),
         },
         (Operator::Contains, Kind::Map(key, _)) => (Sarg::Key(map_key(&value.text, key)?), true),
         (Operator::StartsWith, Kind::Text | Kind::Enum(_) | Kind::Uuid)
+            // Every string begins with the empty one: such a prefix narrows nothing.
             if !value.text.is_empty() =>
         {
             (Sarg::Prefix(value.text.clone()), true)
         }
         (Operator::Matches, Kind::Text | Kind::Enum(_) | Kind::Uuid) => {
             let found = prefix::of(&value.text)?;
+            // A pattern for a UUID is searched in its text, which the index does not keep.
             if found.whole && !matches!(kind, Kind::Uuid) {
                 (Sarg::Points(vec![Constant::Text(found.text.into())]), true)
             } else if found.text.is_empty() {
@@ -344,13 +362,13 @@ fn asked(clause: &Clause, row: Kind) -> Option<Asked> {
     Some(Asked { kind, sarg, exact })
 }
 
-/// A literal in the kind of what it is compared with, `None` inside when it equals nothing of that kind.
+/// Reads a literal in the kind of its field; `Some(None)` if it equals no value of that kind.
 #[expect(clippy::option_option, reason = "no kind with `==`, and no such value, differ")]
 fn constant(value: &Value, kind: Kind, unit: Option<Unit>) -> Option<Option<Constant>> {
     Constant::read(&value.text, kind, unit)
 }
 
-/// Points sorted, each once.
+/// Sorts the points and removes duplicates.
 fn among(mut points: Vec<Constant>) -> Sarg {
     points.sort_unstable_by(Constant::order);
     points.dedup();

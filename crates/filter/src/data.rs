@@ -1,4 +1,4 @@
-//! The data that can be filtered without writing an implementation.
+//! [`Filterable`](crate::Filterable) for types of the standard library and of JSON.
 
 mod computed;
 mod exact;

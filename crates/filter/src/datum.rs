@@ -1,11 +1,14 @@
-//! How the evaluator sees data: borrowed, one value at a time.
+//! The evaluator's view of data: borrowed, one value at a time.
 //!
-//! A [`Datum`] is a small copy of a scalar or a reference to something larger. Everything that can be
-//! filtered, or can stand inside something that is filtered, implements [`Filterable`]; structs
-//! also implement [`Record`], sequences [`List`] and maps [`Map`].
+//! A [`Datum`] is a small copy of a scalar or a reference to a larger value. Every type that can be
+//! filtered, or be part
+//! of a filtered value, implements [`Filterable`]; structs also implement [`Record`], sequences
+//! [`List`] and maps
+//! [`Map`].
 //!
-//! Invariant: nothing here allocates. Invariant: an implementation hands out data that fits its
-//! [`Filterable::KIND`]; a datum that does not fit answers like a missing one, it never panics.
+//! Invariant: nothing here allocates. Invariant: an implementation returns data that fits its
+//! [`Filterable::KIND`]; a
+//! datum that does not fit evaluates like a missing one and never panics.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -16,13 +19,13 @@ use crate::decimal::Decimal;
 use crate::int128::{Int128, JsonInteger};
 use crate::schema::{Key, KeyKind, Kind, Schema};
 
-/// Something that an expression can look at.
+/// A type that expressions can test.
 ///
 /// Implemented for scalars, strings, options, sequences, maps, [`Uuid`], `serde_json::Value` and
 /// [`Value`](crate::Value); `#[derive(Filterable)]` implements it for structs and unit enums.
 ///
 /// # Examples
-/// A wrapper that filters like the text inside it:
+/// A wrapper that filters like the string inside it:
 /// ```
 /// use statehold_filter::{Datum, Filter, Filterable, Kind};
 ///
@@ -49,30 +52,34 @@ use crate::schema::{Key, KeyKind, Kind, Schema};
     note = "derive it: `#[derive(Filterable)]`, or leave the field out: `#[filterable(skip)]`"
 )]
 pub trait Filterable {
-    /// What expressions may do with it, known before any value exists.
+    /// The kind, which decides the operators that apply; known before any value exists.
     const KIND: Kind;
 
-    /// This value as the evaluator sees it.
+    /// Returns the value in the evaluator's form.
     fn datum(&self) -> Datum<'_>;
 
-    /// Calls `visitor` with this value; a derived struct passes itself, so that its fields are read without [`Datum`].
+    /// Calls `visitor` with this value; a derived struct passes itself, so its fields are read
+    /// without a [`Datum`].
     #[doc(hidden)]
     #[inline]
     fn accept<V: RowVisitor>(&self, visitor: V) -> bool {
         visitor.visit_datum(&self.datum())
     }
 
-    /// The kind of a list of such values where that is a map: of pairs whose first part can be a key.
+    /// The kind of a list of such values if that is a map: a list of pairs whose first part can be
+    /// a key.
     #[doc(hidden)]
     const ENTRIES: Option<Kind> = None;
 
-    /// This as the key and value of such a map; not called `entry`, as the method of maps that a call would otherwise mean.
+    /// Returns the key and value of an entry of such a map.
+    ///
+    /// Not named `entry`, because a call would then mean the method of maps.
     #[doc(hidden)]
     fn as_map_entry(&self) -> Option<(Datum<'_>, Datum<'_>)> {
         None
     }
 
-    /// A slice of such values as bytes, when they are bytes.
+    /// Returns a slice of such values as bytes, if they are bytes.
     #[doc(hidden)]
     fn as_bytes(_: &[Self]) -> Option<&[u8]>
     where
@@ -84,8 +91,9 @@ pub trait Filterable {
 
 /// A test of a row that is compiled for each type of rows.
 ///
-/// [`Filterable::accept`] chooses the method: a struct is visited as itself, because a call of [`Record`] through its
-/// type costs one jump to the field, and anything else as a [`Datum`].
+/// [`Filterable::accept`] chooses the method: a struct is visited as itself, because a statically
+/// dispatched call of
+/// [`Record`] costs one jump to the field, and any other value is visited as a [`Datum`].
 #[doc(hidden)]
 pub trait RowVisitor {
     /// Tests a struct, statically dispatched.
@@ -95,11 +103,11 @@ pub trait RowVisitor {
     fn visit_datum(self, datum: &Datum<'_>) -> bool;
 }
 
-/// A value as the evaluator sees it; borrows from the row.
+/// A value in the evaluator's form; borrows from the row.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Datum<'a> {
-    /// A map had no such key, or something on the way was absent.
+    /// A map has no such key, or a value before it in the path is absent.
     Missing,
     /// An absent option or a JSON null.
     Null,
@@ -115,15 +123,16 @@ pub enum Datum<'a> {
     Float(f64),
     /// A 32-bit float: literals are rounded to it before they are compared.
     Float32(f32),
-    /// An integer of untyped JSON: literals are read as numbers, compared exactly where both are whole.
+    /// An integer of untyped JSON: literals are read as numbers, and compared exactly where both
+    /// are integers.
     JsonInteger(JsonInteger),
-    /// Any other number of untyped JSON whose digits are known: compared exactly.
+    /// Any other number of untyped JSON with known digits: compared exactly.
     Decimal(&'a Decimal),
-    /// One character, compared as a text of one character.
+    /// One character, compared as a string of one character.
     Char(char),
-    /// Text.
+    /// A string.
     Text(&'a str),
-    /// A UUID, compared as hyphenated lower-case text.
+    /// A UUID, compared as a hyphenated lower-case string.
     Uuid(Uuid),
     /// An address of the Internet Protocol, version 4.
     Ipv4(Ipv4Addr),
@@ -135,7 +144,7 @@ pub enum Datum<'a> {
     Map(&'a dyn Map),
     /// A struct.
     Record(&'a dyn Record),
-    /// Present, but of a kind that no operator knows.
+    /// Present, but of a kind without operators.
     Opaque,
 }
 
@@ -167,14 +176,15 @@ impl fmt::Debug for Datum<'_> {
 
 /// A struct: fields by slot for checked programs, by name for programs without a schema.
 ///
-/// `#[derive(Filterable)]` writes both; a hand-written one keeps slots in the order of its
+/// `#[derive(Filterable)]` implements both; a hand-written implementation MUST number its slots in
+/// the order of its
 /// [`Schema`](crate::Schema).
 ///
 /// # Examples
 /// ```
 /// use statehold_filter::{Datum, Field, Filter, Filterable, Kind, Record, Schema};
 ///
-/// /// A rectangle whose area is worked out when it is asked for.
+/// /// A rectangle whose area is computed on demand.
 /// struct Rectangle {
 ///     width: u32,
 ///     height: u32,
@@ -208,15 +218,17 @@ impl fmt::Debug for Datum<'_> {
 /// # Ok::<(), statehold_filter::CompileError>(())
 /// ```
 pub trait Record {
-    /// The field at `slot` of the schema; [`Datum::Missing`] past the last one.
+    /// Returns the field at `slot` of the schema; [`Datum::Missing`] past the last one.
     fn field(&self, slot: usize) -> Datum<'_>;
 
-    /// The field of that name, or `None` when the struct has no such field.
+    /// Returns the field of that name; `None` if the struct has no such field.
     fn named(&self, name: &str) -> Option<Datum<'_>>;
 
-    /// The text at `slot`, if it is text: what [`field`](Self::field) gives, without the way round.
+    /// Returns the string at `slot`; `None` for another kind.
     ///
-    /// This and its siblings exist because a text, number or reference comes back in registers, a datum does not.
+    /// Equals [`field`](Self::field) but is cheaper: a string, number or reference is returned in
+    /// registers, a datum is
+    /// not. The methods below exist for the same reason.
     fn text(&self, slot: usize) -> Option<&str> {
         match self.field(slot) {
             Datum::Text(text) => Some(text),
@@ -224,7 +236,7 @@ pub trait Record {
         }
     }
 
-    /// The signed integer at `slot`, if it is one.
+    /// Returns the signed integer at `slot`; `None` for another kind.
     fn int(&self, slot: usize) -> Option<i64> {
         match self.field(slot) {
             Datum::Int(value) => Some(value),
@@ -232,7 +244,7 @@ pub trait Record {
         }
     }
 
-    /// The unsigned integer at `slot`, if it is one.
+    /// Returns the unsigned integer at `slot`; `None` for another kind.
     fn uint(&self, slot: usize) -> Option<u64> {
         match self.field(slot) {
             Datum::Uint(value) => Some(value),
@@ -240,7 +252,7 @@ pub trait Record {
         }
     }
 
-    /// The bool at `slot`, if it is one.
+    /// Returns the bool at `slot`; `None` for another kind.
     fn bool(&self, slot: usize) -> Option<bool> {
         match self.field(slot) {
             Datum::Bool(value) => Some(value),
@@ -248,7 +260,7 @@ pub trait Record {
         }
     }
 
-    /// The struct at `slot`, if it is one.
+    /// Returns the struct at `slot`; `None` for another kind.
     fn record(&self, slot: usize) -> Option<&dyn Record> {
         match self.field(slot) {
             Datum::Record(record) => Some(record),
@@ -256,7 +268,7 @@ pub trait Record {
         }
     }
 
-    /// The list at `slot`, if it is one.
+    /// Returns the list at `slot`; `None` for another kind.
     fn list(&self, slot: usize) -> Option<&dyn List> {
         match self.field(slot) {
             Datum::List(list) => Some(list),
@@ -264,7 +276,7 @@ pub trait Record {
         }
     }
 
-    /// The map at `slot`, if it is one.
+    /// Returns the map at `slot`; `None` for another kind.
     fn map(&self, slot: usize) -> Option<&dyn Map> {
         match self.field(slot) {
             Datum::Map(map) => Some(map),
@@ -274,8 +286,9 @@ pub trait Record {
 }
 
 impl Schema {
-    /// Reads a field of `record` by name: what [`Record::named`] is to return.
+    /// Reads a field of `record` by name; the usual implementation of [`Record::named`].
     pub fn read<'a>(&self, record: &'a dyn Record, name: &str) -> Option<Datum<'a>> {
+        // Own fields win over those of flattened structs, as in `find_field`.
         let own =
             self.fields().iter().position(|field| !field.is_flattened() && field.name() == name);
         if let Some(slot) = own {
@@ -285,7 +298,7 @@ impl Schema {
             |(slot, field)| {
                 match record.field(slot) {
                     Datum::Record(inner) => inner.named(name),
-                    // An absent flattened struct: its fields exist, without values.
+                    // An absent flattened struct: its fields exist, but without values.
                     _ => field.kind().schema()?.find(name).map(|_| Datum::Missing),
                 }
             },
@@ -295,64 +308,66 @@ impl Schema {
 
 /// A sequence of values.
 pub trait List {
-    /// How many elements it holds.
+    /// Returns the number of elements.
     fn len(&self) -> usize;
 
-    /// Whether it holds none.
+    /// Returns whether the list has no elements.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether `is nil` holds; only foreign data models have such lists.
+    /// Returns whether `is nil` holds; only data models of other languages have such lists.
     fn is_nil(&self) -> bool {
         false
     }
 
-    /// The kind of every element, [`Kind::Any`] when they differ.
+    /// Returns the kind of the elements; [`Kind::Any`] if they differ.
     fn element(&self) -> Kind;
 
-    /// The element at a position counted from 0.
+    /// Returns the element at a position counted from 0.
     fn get(&self, index: usize) -> Option<Datum<'_>>;
 
-    /// Returns the evaluation steps of [`get`](Self::get); 0 where it costs the same for every index.
+    /// Returns the evaluation steps of [`get`](Self::get); 0 if it costs the same for every index.
     ///
-    /// A list that walks to the element MUST return about a fourth of the elements that it goes through.
+    /// A list that iterates to the element MUST return about a fourth of the elements before it.
     fn steps_to(&self, index: usize) -> u64 {
         let _ = index;
         0
     }
 
-    /// Calls `test` on each element with its position until one answers true; says whether one did.
+    /// Calls `test` on each element with its position until it returns true; returns whether it
+    /// did.
     fn any<'a>(&'a self, test: &mut dyn FnMut(usize, Datum<'a>) -> bool) -> bool;
 
-    /// The elements as bytes, when they are bytes: then `matches` searches them as text.
+    /// Returns the elements as bytes, if they are bytes: `matches` then searches them as a string.
     fn bytes(&self) -> Option<&[u8]> {
         None
     }
 }
 
-/// A map from text or numbers to values.
+/// A map from strings, numbers or bools to values.
 pub trait Map {
-    /// How many entries it holds.
+    /// Returns the number of entries.
     fn len(&self) -> usize;
 
-    /// Whether it holds none.
+    /// Returns whether the map has no entries.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether `is nil` holds; only foreign data models have such maps.
+    /// Returns whether `is nil` holds; only data models of other languages have such maps.
     fn is_nil(&self) -> bool {
         false
     }
 
-    /// The kind of its keys.
+    /// Returns the kind of the keys.
     fn key(&self) -> KeyKind;
 
-    /// The value under a key.
+    /// Returns the value under a key.
     fn get(&self, key: &Key) -> Option<Datum<'_>>;
 
-    /// The text under a key, if it is text: what [`get`](Self::get) gives, without the way round.
+    /// Returns the string under a key; `None` for another kind. Cheaper than [`get`](Self::get), as
+    /// [`Record::text`] is.
     fn text(&self, key: &Key) -> Option<&str> {
         match self.get(key) {
             Some(Datum::Text(text)) => Some(text),
@@ -360,6 +375,6 @@ pub trait Map {
         }
     }
 
-    /// Calls `test` on each key and value until one pair answers true; says whether one did.
+    /// Calls `test` on each key and value until it returns true; returns whether it did.
     fn any<'a>(&'a self, test: &mut dyn FnMut(Datum<'a>, Datum<'a>) -> bool) -> bool;
 }

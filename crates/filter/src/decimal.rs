@@ -1,21 +1,24 @@
-//! Numbers written in decimal, compared by value whatever their length.
+//! Decimal numbers of any length, compared by value.
 //!
-//! Invariant: two of them are equal exactly if they have the same sign, the same place of the point and the same digits, because
-//! neither the first nor the last digit is a zero. Comparing allocates nothing and reads the shorter of the two.
+//! Invariant: two numbers are equal exactly if they have the same sign, the same position of the
+//! point and the same
+//! digits, because neither the first nor the last digit is a zero. Comparing allocates nothing and
+//! reads the shorter one.
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use crate::int128::Int128;
 
-/// Largest exponent that is told apart from larger ones: strings are far too short for digits to make up the difference.
+/// Exponents are clamped to this: strings are far too short for their digits to cancel a larger
+/// one.
 const EXPONENT_MAX: i64 = 1 << 60;
 /// Digits of the largest integer of 128 bits.
 const WIDE_DIGITS: i64 = 39;
 
-/// A number of JSON that is no integer of 128 bits: one with a fraction, or a larger one.
+/// A JSON number that is not an integer of 128 bits: one with a fraction, or a larger one.
 ///
-/// It has every digit that it was written with, and is compared exactly. [`Json`](crate::Json) keeps its numbers like this.
+/// Keeps every digit and is compared exactly. [`Json`](crate::Json) holds such numbers.
 ///
 /// # Examples
 /// ```
@@ -30,28 +33,28 @@ const WIDE_DIGITS: i64 = 39;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Decimal {
     negative: bool,
-    /// How many digits stand before the point; negative where zeros follow it. The smallest for zero.
+    /// The number of digits before the point; negative if zeros follow it. The minimum for zero.
     point: i64,
-    /// Without zeros at the ends, so that zero has none.
+    /// Without zeros at either end, so zero has none.
     digits: Box<[u8]>,
     floor: Floor,
-    /// The bits of the nearest float, infinite beyond all of them.
+    /// The bits of the nearest float; infinite beyond the range of floats.
     float: u64,
 }
 
-/// The integer at or below a number.
+/// The largest integer that is not above a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Floor {
     /// The number itself.
     At(Int128),
-    /// The number lies between this and the next integer.
+    /// The number lies between this integer and the next one.
     Below(Int128),
-    /// It has more than 128 bits.
+    /// The integer has more than 128 bits.
     Beyond,
 }
 
 impl Decimal {
-    /// Reads digits with a sign, a point and an exponent or without; `None` for other strings.
+    /// Reads digits with an optional sign, point and exponent; `None` for other strings.
     ///
     /// Cost: linear in the length.
     pub(crate) fn read(text: &str) -> Option<Self> {
@@ -84,12 +87,12 @@ impl Decimal {
         let negative = negative && !significant.is_empty();
         let floor = floor(negative, point, &significant);
         let float: f64 = text.parse().ok()?;
-        // Zero has no sign here, as `==` knows none.
+        // Zero has no sign here, because `==` ignores it.
         let float = (float + 0.0).to_bits();
         Some(Self { negative, point, digits: significant.into(), floor, float })
     }
 
-    /// The integer that it is, up to 128 bits.
+    /// Returns the number as an integer, if it is one of at most 128 bits.
     pub(crate) fn to_integer(&self) -> Option<Int128> {
         match self.floor {
             Floor::At(whole) => Some(whole),
@@ -97,29 +100,29 @@ impl Decimal {
         }
     }
 
-    /// The nearest float.
+    /// Returns the nearest float.
     pub(crate) fn float(&self) -> f64 {
         f64::from_bits(self.float)
     }
 
-    /// How it stands to an integer.
+    /// Compares with an integer.
     pub(crate) fn cmp_int128(&self, other: Int128) -> Ordering {
         match self.floor {
             Floor::At(whole) => whole.cmp(&other),
-            // A fraction above an integer lies before the next one.
+            // A fraction above an integer sorts before the next one.
             Floor::Below(whole) => whole.cmp(&other).then(Ordering::Greater),
             Floor::Beyond if self.negative => Ordering::Less,
             Floor::Beyond => Ordering::Greater,
         }
     }
 
-    /// The bytes that comparing it reads at most.
+    /// Returns the maximum number of bytes that a comparison reads.
     pub(crate) fn len(&self) -> usize {
         self.digits.len()
     }
 }
 
-/// The number behind an `e`, cut to [`EXPONENT_MAX`].
+/// Reads the number behind an `e`, clamped to [`EXPONENT_MAX`].
 fn exponent(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -128,6 +131,7 @@ fn exponent(text: &[u8]) -> Option<i64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
+    // Clamps at each digit, so that no length of exponent overflows.
     let magnitude = digits.iter().fold(0_i64, |sum, digit| {
         sum.saturating_mul(10).saturating_add((digit - b'0').into()).min(EXPONENT_MAX)
     });
@@ -135,6 +139,7 @@ fn exponent(text: &[u8]) -> Option<i64> {
 }
 
 fn floor(negative: bool, point: i64, digits: &[u8]) -> Floor {
+    // Answered by length alone: a huge exponent MUST NOT cost a loop over its zeros.
     if point > WIDE_DIGITS {
         return Floor::Beyond;
     }
@@ -161,6 +166,7 @@ fn floor(negative: bool, point: i64, digits: &[u8]) -> Floor {
 
 impl Ord for Decimal {
     fn cmp(&self, other: &Self) -> Ordering {
+        // Without leading zeros the position of the point decides first, then the digits in order.
         let size = || self.point.cmp(&other.point).then_with(|| self.digits.cmp(&other.digits));
         match (self.negative, other.negative) {
             (false, false) => size(),
@@ -177,7 +183,7 @@ impl PartialOrd for Decimal {
     }
 }
 
-/// As JSON has it, though not as it was written: `0.15e3`.
+/// Prints a JSON number of equal value, normalised: `0.15e3`.
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = str::from_utf8(&self.digits).unwrap_or_default();
@@ -204,7 +210,7 @@ mod tests {
         Decimal::read(text).unwrap_or_else(|| panic!("{text}"))
     }
 
-    /// Ascending, each with other ways of writing it.
+    /// Numbers in ascending order, each with other notations of it.
     const ASCENDING: &[&[&str]] = &[
         &["-1e99999999999999999999"],
         &["-1e400"],
@@ -249,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn other_strings_are_no_decimals() {
+    fn other_strings_are_rejected() {
         for text in ["", "-", ".", "e1", "1e", "1e+", "1.2.3", "0x1", "1_0", "inf", "1e1.5", "--1"]
         {
             assert!(Decimal::read(text).is_none(), "{text}");

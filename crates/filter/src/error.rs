@@ -1,4 +1,4 @@
-//! An expression that can't be used: what is wrong, where, and what to write instead.
+//! Errors of expressions: the reason, the source range and a suggested fix.
 
 mod compile;
 mod eval;

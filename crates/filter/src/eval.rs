@@ -1,8 +1,11 @@
-//! Runs a program over one row.
+//! Evaluates a program for one row.
 //!
-//! Invariant: never panics, never allocates but in a search without table, never recurses deeper than the program is nested. Over data
-//! with a schema it has an answer for every row: an absent value answers by the missing-value table
-//! (`==` false, `!=` true, `contains` false, `matches` false, `is empty` true, `is nil` true, `any` false, `all` true).
+//! Invariant: never panics, never allocates except in a search with a lazy automaton, never
+//! recurses deeper than the
+//! program is nested. Over data with a schema every row has a result: an absent value follows the
+//! table of missing values
+//! (`==` false, `!=` true, `contains` false, `matches` false, `is empty` true, `is nil` true, `any`
+//! false, `all` true).
 
 mod extended;
 
@@ -23,13 +26,13 @@ use crate::schema::{KeyKind, Kind};
 use crate::span::Span;
 use crate::steps::{LISTED_PER_STEP, PART_HEFT, SHOWN_STEPS, steps_of};
 
-/// The row has no answer; the reason is in [`Run::reason`].
+/// Evaluation failed; the reason is in [`Run::reason`].
 #[derive(Debug)]
 pub(crate) struct Halt;
 
 type Answer = Result<bool, Halt>;
 
-/// The values that the names of a quantifier stand for.
+/// The values bound to the names of a quantifier.
 struct Scope<'s, 'a> {
     key: &'s Datum<'a>,
     value: &'s Datum<'a>,
@@ -37,19 +40,20 @@ struct Scope<'s, 'a> {
     outer: Option<&'s Scope<'s, 'a>>,
 }
 
-/// The entry of a map that decides about a quantifier, as far as entries were seen.
+/// The entry of a map with the smallest key that decides a quantifier, among the entries evaluated
+/// so far.
 struct Decided<'a> {
     key: Datum<'a>,
     answer: Answer,
     reason: Option<(EvalErrorKind, Span)>,
 }
 
-/// One evaluation.
+/// One evaluation of a program.
 pub(crate) struct Run<'a> {
     row: Datum<'a>,
     absent: Absent,
     reason: Cell<Option<(EvalErrorKind, Span)>>,
-    /// Steps that are left; see [`Limits::row_steps`](crate::Limits::row_steps).
+    /// Steps left; see [`Limits::row_steps`](crate::Limits::row_steps).
     steps: Cell<u64>,
 }
 
@@ -59,12 +63,12 @@ impl<'a> Run<'a> {
         Self { row, absent, reason: Cell::new(None), steps: Cell::new(steps) }
     }
 
-    /// Returns the steps that are left.
+    /// Returns the steps left.
     pub(crate) fn steps_left(&self) -> u64 {
         self.steps.get()
     }
 
-    /// Why the row has no answer, and for which clause.
+    /// Returns the reason of the failure and the clause that failed.
     pub(crate) fn reason(&self) -> (EvalErrorKind, Span) {
         self.reason.get().unwrap_or((EvalErrorKind::UnknownField, Span::default()))
     }
@@ -77,6 +81,8 @@ impl<'a> Run<'a> {
     #[inline]
     fn node(&self, node: &Node, scope: Option<&Scope<'_, 'a>>) -> Answer {
         match node {
+            // Inlined for the most common node; the other nodes share one call, which keeps the
+            // callers small.
             Node::Field(leaf) => Ok(self.field(leaf, scope)),
             other => self.compound(other, scope),
         }
@@ -94,18 +100,19 @@ impl<'a> Run<'a> {
             Node::Leaf(leaf) => self.leaf(leaf, scope),
             Node::And(operands) => self.operands(operands, false, scope),
             Node::Or(operands) => self.operands(operands, true, scope),
+            // Errors are not negated: a clause that cannot be evaluated fails the row either way.
             Node::Not(operand) => Ok(!self.node(operand, scope)?),
             Node::Each(each) => self.each(each, scope),
             Node::Pair(pair) => self.pair(pair, scope),
         }
     }
 
-    /// Evaluates operands until one of them is `deciding`.
+    /// Evaluates operands until one of them equals `deciding`.
     #[inline]
     fn operands(&self, operands: &[Node], deciding: bool, scope: Option<&Scope<'_, 'a>>) -> Answer {
         for (at, operand) in operands.iter().enumerate() {
             if self.node(operand, scope)? == deciding {
-                // Counted once and not for each operand, which costs nothing that a bench shows.
+                // Counted once and not for each operand: no bench shows a cost.
                 self.spend(at as u64, Span::default())?;
                 return Ok(deciding);
             }
@@ -114,7 +121,7 @@ impl<'a> Run<'a> {
         Ok(!deciding)
     }
 
-    /// Takes steps from those that are left for the row.
+    /// Takes steps from those left for the row; fails if there are too few.
     #[inline]
     fn spend(&self, steps: u64, span: Span) -> Result<(), Halt> {
         match self.steps.get().checked_sub(steps) {
@@ -129,16 +136,16 @@ impl<'a> Run<'a> {
     #[cold]
     fn too_costly(&self, span: Span) -> Result<(), Halt> {
         self.steps.set(0);
-        // The filter knows which limit it was.
+        // The filter replaces the maximum, because only it knows which limit applies.
         self.halt(EvalErrorKind::TooCostly { max: 0, shared: false }, span)
     }
 
-    /// Whether the row needed more steps than there are: nothing that is evaluated afterwards counts.
+    /// Returns whether the row ran out of steps: later results MUST be ignored.
     fn is_exhausted(&self) -> bool {
         matches!(self.reason.get(), Some((EvalErrorKind::TooCostly { .. }, _)))
     }
 
-    /// Takes the steps of searching a string; an address or a UUID is written as one first.
+    /// Takes the steps of searching a string; an address or a UUID is formatted as one first.
     #[inline]
     fn spend_search(&self, datum: &Datum<'a>, times: usize, span: Span) -> Result<(), Halt> {
         let bytes = match datum {
@@ -149,7 +156,7 @@ impl<'a> Run<'a> {
         self.spend(steps_of(bytes.saturating_mul(times)), span)
     }
 
-    /// Takes the steps of writing a value as a string, where it is none.
+    /// Takes the steps of formatting a value as a string, if it is not one.
     #[inline]
     fn spend_shown(&self, datum: &Datum<'a>, times: usize, span: Span) -> Result<(), Halt> {
         match datum {
@@ -160,7 +167,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Takes the steps of comparing the elements of a list with `times` values of `bytes` together.
+    /// Takes the steps of comparing each element of a list with `times` values of `bytes` in total.
     #[inline]
     fn spend_list(
         &self,
@@ -196,6 +203,7 @@ impl<'a> Run<'a> {
             Owner::Row => leaf.holds_for(&self.row),
             Owner::Element(up) => match outwards(up, scope) {
                 Some(scope) => leaf.holds_for(scope.value),
+                // Unreachable in a checked program; the missing value of an absent element.
                 None => leaf.negated,
             },
         }
@@ -217,12 +225,14 @@ impl<'a> Run<'a> {
             base => bound(base, scope),
         };
         if path.dynamic {
+            // go-bexpr: evaluate.go, getValue, in which an index or key is a plain value without
+            // fields.
             if !path.steps.is_empty() && is_key(path.base, scope) {
                 return self.halt(EvalErrorKind::NameHasNoFields, span);
             }
             return ask(&self.find_dynamic(path, *base, span)?);
         }
-        // Most paths are one of the first three, whose steps belong to the clause.
+        // Most paths have one of the first three forms, whose steps are part of the clause.
         match (&path.steps[..], base) {
             ([], base) => ask(base),
             ([Step::Field(slot)], Datum::Record(record)) => ask(&record.field(*slot)),
@@ -252,7 +262,7 @@ impl<'a> Run<'a> {
         mut datum: Datum<'a>,
         span: Span,
     ) -> Result<Datum<'a>, Halt> {
-        // The first part belongs to the clause; each further one is a look-up by name.
+        // The first part is included in the clause; each further one is a look-up by name.
         if path.steps.len() > 1 {
             self.spend(path.steps.len() as u64 - 1, span)?;
         }
@@ -265,12 +275,16 @@ impl<'a> Run<'a> {
         Ok(datum)
     }
 
-    /// A part of a value whose kind is only known now.
+    /// Selects a part of a value whose kind is known only at evaluation.
     #[inline]
     fn part_of(&self, part: &Literal, datum: Datum<'a>, span: Span) -> Result<Datum<'a>, Halt> {
         match datum {
+            // pointerstructure: get.go, Get, fails here with ErrInvalidKind; so does
+            // `Absent::Error`.
             Datum::Missing | Datum::Null if self.absent == Absent::Missing => Ok(Datum::Missing),
             Datum::Record(record) => match record.named(part.text()) {
+                // A struct has a fixed set of names, so an unknown one is a mistake; a key of a map
+                // may be absent.
                 Some(field) => Ok(field),
                 None => self.halt(EvalErrorKind::UnknownField, span),
             },
@@ -285,7 +299,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Apart, so that a look-up by name is short enough to be a part of its caller.
+    /// Selects an element. Not inlined, so that a look-up by name stays small enough to inline.
     #[inline(never)]
     fn element_of(
         &self,
@@ -300,6 +314,7 @@ impl<'a> Run<'a> {
         self.spend(index.map_or(0, |index| list.steps_to(index)), span)?;
         match index.and_then(|index| list.get(index)) {
             Some(element) => Ok(element),
+            // pointerstructure: get.go, getSlice, fails with ErrOutOfRange.
             None => self.halt(EvalErrorKind::IndexRange, span),
         }
     }
@@ -333,6 +348,7 @@ impl<'a> Run<'a> {
                 let mut spend = |steps| self.spend(steps, leaf.span).is_ok();
                 match searched(datum, |text| pattern.is_match(text, &mut spend)) {
                     Some(Some(found)) => Ok(found),
+                    // The steps ran out during the search; `spend` has recorded the reason.
                     Some(None) => Err(Halt),
                     None if !leaf.path.dynamic || is_absent(datum) => Ok(false),
                     None => self.wrong_kind(Operator::Matches, leaf.span),
@@ -340,6 +356,7 @@ impl<'a> Run<'a> {
             }
             Test::Empty => match is_empty(datum) {
                 Some(empty) => Ok(empty),
+                // go-bexpr: evaluate.go, where `is empty` of a missing value is true.
                 None if !leaf.path.dynamic || self.is_missing(datum) => Ok(true),
                 None => self.wrong_kind(Operator::Empty, leaf.span),
             },
@@ -352,7 +369,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Whether a value answers by the table of missing values: null does too, unless the options want go-bexpr's errors.
+    /// Returns whether a value follows the table of missing values; null does unless the options
+    /// request go-bexpr's errors.
     #[inline]
     fn is_missing(&self, datum: &Datum<'_>) -> bool {
         match datum {
@@ -392,6 +410,7 @@ impl<'a> Run<'a> {
                 self.spend_search(&datum, PART_HEFT, span)?;
                 Ok(contains_text(&datum, literal.text()))
             }
+            // go-bexpr: evaluate.go, doMatchIn: `in` on a map tests its keys, never its values.
             Datum::Map(map) => match literal.with_key(map.key(), |key| map.get(key).is_some()) {
                 Some(found) => Ok(found),
                 None => self.halt(EvalErrorKind::BadKey, span),
@@ -400,6 +419,7 @@ impl<'a> Run<'a> {
                 self.any_element(literal, list, span)
             }
             Datum::List(list) => match literal.fits(list.element()) {
+                // Fails before any element is read, as in go-bexpr, even for an empty list.
                 Some(fits) => {
                     self.coerced(fits, span)?;
                     self.spend_list(list, 1, literal.text().len(), span)?;
@@ -412,13 +432,16 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Elements of mixed kinds: one that the literal can't be read as is ignored, and so are absent ones.
+    /// Tests elements of mixed kinds: absent ones, and ones that the literal cannot be read as, are
+    /// ignored.
     fn any_element(&self, literal: &Literal, list: &'a dyn List, span: Span) -> Answer {
         self.spend_list(list, 1, literal.text().len(), span)?;
         let mut answer = Ok(false);
         list.any(&mut |_, element| {
             answer = match literal.equals(element) {
                 Some(Ok(equal)) => Ok(equal),
+                // go-bexpr: evaluate.go, doMatchIn, skips elements with strconv.ErrSyntax only: a
+                // number out of range fails.
                 Some(Err(Coerce::Syntax)) => Ok(false),
                 Some(Err(Coerce::Range)) => self.halt(EvalErrorKind::ValueRange, span),
                 None if is_absent(&element) => Ok(false),
@@ -441,6 +464,7 @@ impl<'a> Run<'a> {
                     let key = Datum::Int(i64::try_from(index).unwrap_or(i64::MAX));
                     let scope = Scope { key: &key, value: &value, of_map: false, outer: scope };
                     answer = self.node(&each.body, Some(&scope));
+                    // Stops at an error too, because it decides the result.
                     !matches!(answer, Ok(holds) if holds == each.all)
                 });
                 answer
@@ -451,17 +475,20 @@ impl<'a> Run<'a> {
                 self.each_entry(each, map, scope)
             }
             ref absent if self.is_missing(absent) => Ok(each.all),
+            // With a schema no other kind gets here but an absent value behind an option.
             _ if !each.path.dynamic => Ok(each.all),
             _ => self.halt(EvalErrorKind::NotACollection, each.span),
         })
     }
 
-    /// Entries decide in key order: of those that decide, the one with the smallest key counts.
+    /// Evaluates the entries of a map. Of the entries that decide, the one with the smallest key
+    /// counts, because the order of
+    /// a hash map is random and go-bexpr's result with it.
     fn each_entry(&self, each: &Each, map: &'a dyn Map, scope: Option<&Scope<'_, 'a>>) -> Answer {
         let mut decided: Option<Decided<'a>> = None;
         map.any(&mut |key, value| {
             if let Some(decided) = &decided {
-                // Keys that agree for long take as long to compare.
+                // Keys with a long common prefix take as long to compare.
                 if self.spend(key_steps(key, decided.key), each.span).is_err() {
                     return true;
                 }
@@ -474,13 +501,15 @@ impl<'a> Run<'a> {
                 Ok(()) => self.node(&each.body, Some(&scope)),
                 Err(halt) => Err(halt),
             };
-            // No smaller key can decide once the steps are used up.
+            // Out of steps: no entry with a smaller key can be evaluated.
             if self.is_exhausted() {
                 return true;
             }
             if !matches!(answer, Ok(holds) if holds == each.all) {
                 decided = Some(Decided { key, answer, reason: self.reason.get() });
             }
+            // If no entry can fail, all that decide have the same result and the first one is
+            // enough.
             decided.is_some() && !each.fallible
         });
         if self.is_exhausted() {
@@ -496,13 +525,13 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The quantifier that many steps outwards from the innermost.
+/// Returns the scope of the quantifier `up` steps outwards from the innermost.
 #[inline]
 fn outwards<'s, 'a>(up: usize, scope: Option<&'s Scope<'s, 'a>>) -> Option<&'s Scope<'s, 'a>> {
     (0..up).fold(scope, |scope, _| scope.and_then(|scope| scope.outer))
 }
 
-/// Whether `base` stands for an index or key.
+/// Returns whether `base` is an index or key.
 fn is_key(base: Base, scope: Option<&Scope<'_, '_>>) -> bool {
     match base {
         Base::Row | Base::Value(_) => false,
@@ -511,7 +540,7 @@ fn is_key(base: Base, scope: Option<&Scope<'_, '_>>) -> bool {
     }
 }
 
-/// The value that a quantifier's name stands for.
+/// Returns the value bound to a quantifier's name.
 fn bound<'s, 'a>(base: Base, scope: Option<&'s Scope<'s, 'a>>) -> &'s Datum<'a> {
     let (Base::Value(up) | Base::Key(up) | Base::ValueOrKey(up)) = base else {
         return &Datum::Missing;
@@ -524,7 +553,7 @@ fn bound<'s, 'a>(base: Base, scope: Option<&'s Scope<'s, 'a>>) -> &'s Datum<'a> 
     }
 }
 
-/// A step that was resolved against the schema: an absent part is missing.
+/// Takes a step that was resolved against the schema; an absent part is missing.
 #[inline]
 fn step_into<'a>(step: &Step, datum: &Datum<'a>) -> Datum<'a> {
     match (step, datum) {
@@ -535,7 +564,7 @@ fn step_into<'a>(step: &Step, datum: &Datum<'a>) -> Datum<'a> {
     }
 }
 
-/// The steps of [`key_before`].
+/// Returns the steps of [`key_before`].
 fn key_steps(key: Datum<'_>, other: Datum<'_>) -> u64 {
     match (key, other) {
         (Datum::Text(key), Datum::Text(other)) => steps_of(key.len().min(other.len())),
@@ -555,7 +584,8 @@ fn is_absent(datum: &Datum<'_>) -> bool {
     matches!(datum, Datum::Missing | Datum::Null)
 }
 
-/// Calls `search` with the bytes of anything that is text.
+/// Calls `search` with the bytes of a value that is a string or has a string form; `None` for other
+/// kinds.
 fn searched<T>(datum: &Datum<'_>, search: impl FnOnce(&[u8]) -> T) -> Option<T> {
     match datum {
         Datum::Text(text) => Some(search(text.as_bytes())),
@@ -566,6 +596,7 @@ fn searched<T>(datum: &Datum<'_>, search: impl FnOnce(&[u8]) -> T) -> Option<T> 
             let mut buffer = Uuid::encode_buffer();
             Some(search(uuid.hyphenated().encode_lower(&mut buffer).as_bytes()))
         }
+        // go-bexpr: evaluate.go, doMatchMatches, accepts any value convertible to bytes.
         Datum::List(list) => list.bytes().map(search),
         _ => None,
     }
@@ -603,10 +634,10 @@ fn is_nil(datum: &Datum<'_>) -> bool {
     }
 }
 
-/// The longest address: `0000:0000:0000:0000:0000:ffff:255.255.255.255`.
+/// The length of the longest address: `0000:0000:0000:0000:0000:ffff:255.255.255.255`.
 const ADDRESS_MAX: usize = 45;
 
-/// An address as text, without an allocation.
+/// An address as a string, without an allocation.
 struct Shown {
     bytes: [u8; ADDRESS_MAX],
     len: usize,
@@ -615,7 +646,7 @@ struct Shown {
 impl Shown {
     fn new(address: &dyn fmt::Display) -> Self {
         let mut shown = Self { bytes: [0; ADDRESS_MAX], len: 0 };
-        // It fails only for text that is longer than any address.
+        // Fails only for a string longer than any address.
         let _ = write!(shown, "{address}");
         shown
     }

@@ -1,4 +1,4 @@
-//! What a filter does, for people: a tree that prints as an indented plan.
+//! Explains a filter to its author: a tree that prints as an indented plan.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -7,7 +7,8 @@ use crate::conjunct::{self, Conjunct};
 use crate::reach;
 use crate::schema::{KeyKind, Kind};
 
-/// What a filter does, as [`Filter::explain`](crate::Filter::explain) tells it: a tree whose `Display` is an indented plan.
+/// The plan of a filter, created by [`Filter::explain`](crate::Filter::explain): a tree whose
+/// `Display` is indented.
 ///
 /// # Examples
 /// ```
@@ -48,44 +49,45 @@ pub struct Plan {
     parts: Vec<Plan>,
 }
 
-/// About how much one evaluation costs, cheapest first.
+/// The approximate cost of one evaluation, cheapest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Cost {
     /// One field is compared: some nanoseconds.
     Field,
-    /// A key is looked up in a map, or a part by its name: some tens of nanoseconds.
+    /// A key is looked up in a map, or a field by its name: some tens of nanoseconds.
     LookUp,
-    /// A text or list is walked through: grows with it.
+    /// A string or list is scanned: grows with its length.
     Scan,
-    /// A regular expression is run: grows with the text, by more for each byte.
+    /// A regular expression is searched for: grows with the string, by more for each byte.
     Search,
-    /// A body is asked for each element: grows with the list and with the cost of the body.
+    /// A body is evaluated for each element: grows with the list and with the cost of the body.
     Loop,
 }
 
 impl Plan {
-    /// The clause in canonical form, `and`, `or`, `not`, or the head of a quantifier.
+    /// Returns the clause in canonical form, `and`, `or`, `not`, or the head of a quantifier.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The kind of what a clause or quantifier selects; `None` for connectives.
+    /// Returns the kind of the selected value; `None` for connectives.
     pub fn kind(&self) -> Option<Kind> {
         self.kind
     }
 
-    /// The cost of the dearest part.
+    /// Returns the cost of the most expensive part.
     pub fn cost(&self) -> Cost {
         self.cost
     }
 
-    /// The condition that an index could serve here. Whether one does is up to the store's planner.
+    /// Returns the condition that an index can serve here. Whether one does is decided by the
+    /// store's planner.
     pub fn conjunct(&self) -> Option<&Conjunct> {
         self.conjunct.as_ref()
     }
 
-    /// The operands, or the body of a quantifier.
+    /// Returns the operands, or the body of a quantifier.
     pub fn parts(&self) -> &[Self] {
         &self.parts
     }
@@ -122,23 +124,25 @@ impl Display for Cost {
     }
 }
 
-/// The plan of an expression about rows of `kind`.
+/// Returns the plan of an expression over rows of `kind`.
 pub(crate) fn explain(expr: &Expr, kind: Kind) -> Plan {
     Explainer { row: kind, names: Vec::new() }.expr(expr, Some(false))
 }
 
 struct Explainer<'e> {
     row: Kind,
-    /// The names that quantifiers gave and the kinds behind them, innermost last.
+    /// The names bound by quantifiers with their kinds, innermost last.
     names: Vec<(&'e str, Kind)>,
 }
 
 impl<'e> Explainer<'e> {
-    /// `demanded` says whether the expression, or its negation, must hold for every row that matches.
+    /// Explains an expression. `demanded` is `Some(negated)` if every matching row must satisfy it,
+    /// or its negation.
     fn expr(&mut self, expr: &'e Expr, demanded: Option<bool>) -> Plan {
         let conjunct = demanded.and_then(|negated| conjunct::operand(expr, negated, self.row));
         match &expr.kind {
             ExprKind::And(operands) => {
+                // Only a conjunction demands each operand; a negated one is a disjunction.
                 let demanded = demanded.filter(|negated| !negated);
                 self.connective("and", operands, demanded, conjunct)
             }
@@ -191,13 +195,14 @@ impl<'e> Explainer<'e> {
         for (name, kind) in bindings(&quantifier.names, kind) {
             self.names.push((&name.text, kind));
         }
+        // An element that satisfies the body is no condition on the row that an index could serve.
         let body = self.expr(&quantifier.body, None);
         self.names.truncate(outer);
         let text = quantifier.head().into();
         Plan { text, kind: Some(kind), cost: Cost::Loop, conjunct: None, parts: vec![body] }
     }
 
-    /// The kind of what a selector selects here; that of JSON where the schema does not say.
+    /// Returns the kind of the selected value; that of JSON if the schema does not know it.
     fn kind(&self, selector: &Selector) -> Kind {
         let bound = selector
             .parts
@@ -211,7 +216,7 @@ impl<'e> Explainer<'e> {
     }
 }
 
-/// The names that a quantifier over a value of `kind` gives, with what each stands for.
+/// Returns the names that a quantifier over `kind` binds, each with its kind.
 pub(crate) fn bindings(names: &Names, kind: Kind) -> Vec<(&Name, Kind)> {
     let (key, value) = match kind.required() {
         Kind::List(element) => (Kind::Int(64), *element),
@@ -233,7 +238,7 @@ fn cost(clause: &Clause, kind: Kind, selector: &Selector) -> Cost {
         (Operator::Matches | Operator::MatchesFold, _) => Cost::Search,
         (Operator::Contains, Kind::Map(..)) => Cost::LookUp,
         (Operator::Contains | Operator::ContainsFold, _) => Cost::Scan,
-        // Behind a struct's own fields there are keys or indexes.
+        // Parts after the first are keys or indexes more often than fields.
         _ if selector.parts.len() > 1 || matches!(kind, Kind::Any) => Cost::LookUp,
         _ => Cost::Field,
     }

@@ -1,4 +1,4 @@
-//! A compiled filter: what users of the crate hold.
+//! The compiled filter, the main type of the crate.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -21,8 +21,9 @@ use crate::warning::Warning;
 
 /// An expression compiled for rows of type `T`.
 ///
-/// Compile once, ask often: asking does not allocate ([but for large patterns](crate#cost)), hash or look up names of fields. A clone shares the program, and threads
-/// may share a filter.
+/// Compile once, evaluate often: evaluation does not allocate ([except for large
+/// patterns](crate#cost)), hash or look up
+/// field names. Clones share the program, and threads may share a filter.
 ///
 /// # Examples
 /// ```
@@ -49,7 +50,7 @@ use crate::warning::Warning;
 /// ```
 pub struct Filter<T: ?Sized> {
     program: Arc<Compiled>,
-    /// Covariant, so that a filter for `Row<'static>` filters rows that borrow from anything.
+    /// Covariant, so that a filter for `Row<'static>` accepts rows that borrow from anything.
     rows: PhantomData<fn() -> T>,
 }
 
@@ -61,7 +62,7 @@ struct Compiled {
     absent: Absent,
     row_steps: u64,
     call_steps: u64,
-    /// The steps that each row takes from a shared budget, whatever it holds.
+    /// The steps that each row takes from a shared budget, whatever its data.
     base_steps: u64,
 }
 
@@ -69,8 +70,9 @@ impl<T: Filterable + ?Sized> Filter<T> {
     /// Compiles an expression with the default [`Options`].
     ///
     /// # Errors
-    /// [`CompileError`] for text that is no expression, and, as far as the fields of `T` are known, for
-    /// selectors, values and operators that do not fit them.
+    /// [`CompileError`] if the text is not an expression, or has selectors, values or operators
+    /// that do not fit the known
+    /// fields of `T`.
     pub fn compile(text: &str) -> Result<Self, CompileError> {
         Self::compile_with(text, &Options::default())
     }
@@ -96,27 +98,32 @@ impl<T: Filterable + ?Sized> Filter<T> {
         Ok(Self { program: Arc::new(program), rows: PhantomData })
     }
 
-    /// Compiles a tree, as [`build`](crate::build) makes it, in the extended dialect with the default limits.
+    /// Compiles a tree, as created by [`build`](crate::build), in the extended dialect with the
+    /// default limits.
     ///
-    /// It is printed and read again, so that it has a text, and errors have a place in it.
+    /// The tree is printed and parsed again, so that errors have a source range.
     ///
     /// # Errors
-    /// As [`compile`](Self::compile); also for a tree that has no text form, such as an `and` of nothing.
+    /// As [`compile`](Self::compile); also for a tree that cannot be printed, such as an empty
+    /// `and`.
     pub fn compile_expr(expr: &Expr) -> Result<Self, CompileError> {
         let options = Options::default().dialect(Dialect::Extended);
         Self::compile_with(&expr.to_string(), &options)
     }
 
-    /// Whether the row satisfies the expression.
+    /// Returns whether the row satisfies the expression.
     ///
-    /// A row without an answer does not match: one of JSON or [`Value`](crate::Value) that the expression does not fit, and
-    /// one that needs more than [`Limits::row_steps`](crate::Limits::row_steps). [`try_matches`](Self::try_matches) returns
-    /// these as errors. Servers MUST use [`matches_within`](Self::matches_within) for expressions of their clients,
-    /// because a list that leaves such rows out looks complete.
+    /// A row that cannot be evaluated does not match: JSON or a [`Value`](crate::Value) that the
+    /// expression does not fit, and
+    /// a row that needs more than [`Limits::row_steps`](crate::Limits::row_steps).
+    /// [`try_matches`](Self::try_matches) returns
+    /// these as errors. Servers MUST use [`matches_within`](Self::matches_within) for expressions
+    /// of their clients, because a
+    /// list without such rows looks complete.
     #[inline]
     pub fn matches(&self, row: &T) -> bool {
         match &self.program.checked.root {
-            // Asked of the type itself, which is what most filters need.
+            // The form of most filters: visits the row as its own type.
             Node::Field(leaf) => row.accept(Fields(std::slice::from_ref(leaf))),
             Node::Fields(leaves) => row.accept(Fields(leaves)),
             root => {
@@ -126,21 +133,24 @@ impl<T: Filterable + ?Sized> Filter<T> {
         }
     }
 
-    /// Whether the row satisfies the expression, or why there is no answer.
+    /// Returns whether the row satisfies the expression.
     ///
     /// # Errors
-    /// [`EvalError`] where a selector, value or operator does not fit the row, which can't happen where the schema of `T` is
-    /// known, and where the row needs more than [`Limits::row_steps`](crate::Limits::row_steps).
+    /// [`EvalError`] if a selector, value or operator does not fit the row, which is impossible
+    /// when the schema of `T` is
+    /// known, or if the row needs more than [`Limits::row_steps`](crate::Limits::row_steps).
     pub fn try_matches(&self, row: &T) -> Result<bool, EvalError> {
         let steps = self.program.row_steps;
         let run = Run::new(row.datum(), self.program.absent, steps);
         run.answer(&self.program.checked.root).map_err(|_| self.reason(&run, steps, false))
     }
 
-    /// Like [`try_matches`](Self::try_matches), taking the steps of evaluation from a budget that other rows share.
+    /// Like [`try_matches`](Self::try_matches), but takes the steps of evaluation from a budget
+    /// shared with other rows.
     ///
-    /// For servers: with one [`Budget`] for all rows of a request, the request is bounded however many rows there are.
-    /// Cost beyond that of [`matches`](Self::matches): a subtraction for each row.
+    /// For servers: one [`Budget`] for all rows of a request bounds the request, however many rows
+    /// there are. Cost beyond
+    /// that of [`matches`](Self::matches): a subtraction for each row.
     ///
     /// # Errors
     /// As [`try_matches`](Self::try_matches), and [`EvalErrorKind::TooCostly`] with `shared: true` once the budget is empty.
@@ -155,7 +165,7 @@ impl<T: Filterable + ?Sized> Filter<T> {
     /// }
     ///
     /// let nodes = [Node { tags: vec!["web".to_owned(); 1_000] }];
-    /// // 1,000 to the power of four: some hours.
+    /// // 1,000 to the power of four steps: some hours.
     /// let text = "any tags as a { any tags as b { any tags as c { any tags as d { d == x } } } }";
     /// let filter = Filter::<Node>::compile(text)?;
     /// let mut budget = filter.budget();
@@ -171,6 +181,7 @@ impl<T: Filterable + ?Sized> Filter<T> {
             Node::Fields(leaves) => leaves,
             root => return self.evaluate_within(root, row, budget),
         };
+        // Taken before the evaluation: the budget bounds the work even if the row fails.
         let steps = program.base_steps.saturating_add(leaves.len() as u64);
         if !budget.take(steps) {
             return Err(self.too_costly(budget.steps(), true, Span::default()));
@@ -188,6 +199,7 @@ impl<T: Filterable + ?Sized> Filter<T> {
         if !budget.take(program.base_steps) {
             return Err(self.too_costly(budget.steps(), true, Span::default()));
         }
+        // The stricter limit applies, and the error names it.
         let steps = program.row_steps.min(budget.left());
         let shared = steps < program.row_steps;
         let run = Run::new(row.datum(), program.absent, steps);
@@ -214,16 +226,18 @@ impl<T: Filterable + ?Sized> Filter<T> {
 
     #[cold]
     fn too_costly(&self, max: u64, shared: bool, span: Span) -> EvalError {
-        // Connectives have no place of their own: the whole expression is too costly.
+        // Connectives have no span of their own: the error covers the whole expression.
         let whole = Span::new(0, self.program.text.len());
         let span = if span.is_empty() { whole } else { span };
         let kind = EvalErrorKind::TooCostly { max, shared };
         EvalError::new(kind, Arc::clone(&self.program.text), span)
     }
 
-    /// What an index could serve: conditions that every row satisfies which this filter matches, in order of appearance.
+    /// Returns conditions that an index can serve, each satisfied by every row that this filter
+    /// matches, in order of
+    /// appearance.
     ///
-    /// Worked out on each call; cost: the length of the expression.
+    /// Computed on each call; cost: linear in the length of the expression.
     ///
     /// # Examples
     /// ```
@@ -239,7 +253,7 @@ impl<T: Filterable + ?Sized> Filter<T> {
     /// let conjuncts: Vec<String> = filter.conjuncts().iter().map(ToString::to_string).collect();
     /// assert_eq!(conjuncts, [r#"zone in ["a", "b"]"#, r#"tags contains "web""#]);
     ///
-    /// // Here an index has the last word.
+    /// // Covered by an index alone.
     /// let filter = Filter::<Node>::compile("zone == a")?;
     /// assert_eq!(filter.conjuncts()[0].cover(), Cover::Filter);
     /// # Ok::<(), statehold_filter::CompileError>(())
@@ -248,7 +262,7 @@ impl<T: Filterable + ?Sized> Filter<T> {
         conjunct::conjuncts(&self.program.expr, T::KIND)
     }
 
-    /// What this filter does, as a tree that prints as an indented plan.
+    /// Returns the plan of this filter, as a tree that prints indented.
     ///
     /// # Examples
     /// ```
@@ -276,20 +290,23 @@ impl<T: Filterable + ?Sized> Filter<T> {
 }
 
 impl<T: ?Sized> Filter<T> {
-    /// The text it was compiled from.
+    /// Returns the source text.
     pub fn text(&self) -> &str {
         &self.program.text
     }
 
-    /// The selectors it reads from a row, each once, in order of appearance.
+    /// Returns the selectors that are read from a row, without duplicates, in order of appearance.
     pub fn selectors(&self) -> impl Iterator<Item = &str> {
         self.program.checked.selectors.iter().map(|selector| &**selector)
     }
 
-    /// How many bytes it holds, clones counted once: tree, program and compiled patterns.
+    /// Returns the estimated number of bytes held, with clones counted once: tree, program and
+    /// compiled patterns.
     ///
-    /// Left out are what the allocator adds, and what threads keep for the few patterns that are too large to be one table
-    /// (see [the cost of `matches`](crate#cost)). Worked out on each call; cost: the length of the expression.
+    /// Excludes the overhead of the allocator and the caches that threads keep for patterns too
+    /// large for one table (see
+    /// [the cost of `matches`](crate#cost)). Computed on each call; cost: linear in the length of
+    /// the expression.
     ///
     /// # Examples
     /// ```
@@ -308,7 +325,7 @@ impl<T: ?Sized> Filter<T> {
         Arc::clone(&self.program.text)
     }
 
-    /// What is valid in it, but hardly meant.
+    /// Returns the warnings: valid parts of the expression that are probably mistakes.
     pub fn warnings(&self) -> &[Warning] {
         &self.program.checked.warnings
     }

@@ -1,19 +1,21 @@
-//! Text compared without regard to the case of letters.
+//! Case-insensitive comparison and search of strings.
 //!
-//! Each character counts as its simple lower-case form: one character for one, so that nothing has to be
-//! allocated. `ß` is not `ss`, and a final `ς` is not `σ`.
+//! Each character counts as its simple lower-case form, one character for one, so nothing is
+//! allocated: `ß` does not
+//! equal `ss`, and a final `ς` does not equal `σ`.
 
-/// A text in lower case.
+/// A string in lower case, prepared for search.
 #[derive(Debug)]
 pub(crate) struct Folded {
     chars: Box<[char]>,
-    /// For each beginning of the text, the length of the longest end of it that is a beginning too.
+    /// For each prefix of the string, the length of its longest proper suffix that is a prefix too.
     ends: Box<[u32]>,
 }
 
 impl Folded {
     pub(crate) fn new(text: &str) -> Self {
         let chars: Box<[char]> = text.chars().map(lower).collect();
+        // The failure table of Knuth, Morris and Pratt: the search never reads a character twice.
         let mut ends: Vec<u32> = Vec::with_capacity(chars.len());
         let mut matched = 0;
         for (at, char) in chars.iter().enumerate() {
@@ -25,12 +27,12 @@ impl Folded {
         Self { chars, ends: ends.into() }
     }
 
-    /// Whether `text` is the same but for case.
+    /// Returns whether `text` is equal, ignoring case.
     pub(crate) fn equals(&self, text: &str) -> bool {
         text.chars().map(lower).eq(self.chars.iter().copied())
     }
 
-    /// Whether a part of `text` is the same but for case; each character is looked at once.
+    /// Returns whether a substring of `text` is equal, ignoring case; reads each character once.
     pub(crate) fn is_within(&self, text: &str) -> bool {
         let mut matched = 0;
         self.chars.is_empty()
@@ -40,13 +42,13 @@ impl Folded {
             })
     }
 
-    /// The bytes that it holds.
+    /// Returns the bytes held.
     pub(crate) fn bytes(&self) -> usize {
         size_of_val(&*self.chars) + size_of_val(&*self.ends)
     }
 }
 
-/// How many characters are matched after one more, when `matched` were before it.
+/// Returns the number of characters matched after one more character, given the number before it.
 fn advance(chars: &[char], ends: &[u32], mut matched: usize, char: char) -> usize {
     while matched > 0 && chars.get(matched) != Some(&char) {
         matched = ends[matched - 1] as usize;
@@ -54,7 +56,8 @@ fn advance(chars: &[char], ends: &[u32], mut matched: usize, char: char) -> usiz
     matched + usize::from(chars.get(matched) == Some(&char))
 }
 
-/// The simple lower-case form of a character; only `İ` has a longer one, of which this is the first.
+/// Returns the simple lower-case form of a character. Only `İ` has a longer form, whose first
+/// character counts.
 fn lower(char: char) -> char {
     if char.is_ascii() {
         char.to_ascii_lowercase()
@@ -68,7 +71,7 @@ mod tests {
     use super::Folded;
 
     #[test]
-    fn letters_of_any_script_are_the_same_in_both_cases() {
+    fn letters_of_any_script_match_ignoring_case() {
         for (own, other) in [("WEB-1", "web-1"), ("Ångström", "åNGSTRÖM"), ("ДА", "да"), ("İ", "i")]
         {
             assert!(Folded::new(own).equals(other), "{own} {other}");
@@ -82,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_a_text_is_found_in_it() {
+    fn every_substring_is_found() {
         let text = "aAbaabaaabaabaabcab";
         for start in 0..text.len() {
             for end in start..text.len() {

@@ -1,13 +1,15 @@
-//! Integers of 128 bits.
+//! Integers of 128 bits, and those of untyped JSON.
 //!
-//! Kept as two halves, so that they take a value no more room than text does; [`Int128`] orders `i128` and `u128` among each other.
+//! An [`Int128`] is stored as two halves, because a `u128` would enlarge every datum by its
+//! alignment; it orders `i128`
+//! and `u128` values by value.
 
 use std::cmp::Ordering;
 use std::fmt;
 
-/// An integer of 128 bits; one is made from an `i128` or a `u128`.
+/// An integer of 128 bits, converted from an `i128` or a `u128`.
 ///
-/// Compared and ordered by value, exactly, whether it has a sign or not.
+/// Compared exactly by value, with or without a sign.
 ///
 /// # Examples
 /// ```
@@ -27,14 +29,14 @@ use std::fmt;
 #[derive(Clone, Copy)]
 pub struct Int128(Sign);
 
-/// The halves, high one first. Only a number below zero, or of a type that has such numbers, is signed.
+/// The halves, high one first. Signed are negative numbers and numbers of a signed type.
 #[derive(Clone, Copy)]
 enum Sign {
     Int([u64; 2]),
     Uint([u64; 2]),
-    /// Of untyped JSON: below zero.
+    /// Of untyped JSON: negative.
     JsonInt([u64; 2]),
-    /// Of untyped JSON: not below zero.
+    /// Of untyped JSON: not negative.
     JsonUint([u64; 2]),
 }
 
@@ -62,7 +64,7 @@ impl From<u128> for Int128 {
 }
 
 impl Int128 {
-    /// An integer of untyped JSON: literals are read as numbers, as for [`JsonInteger`](crate::datum::JsonInteger).
+    /// Marks an integer of untyped JSON: literals are read as numbers, as for [`JsonInteger`].
     pub(crate) fn of_json(self) -> Self {
         Self(match self.0 {
             Sign::Int(own) => Sign::JsonInt(own),
@@ -71,12 +73,12 @@ impl Int128 {
         })
     }
 
-    /// Whether it is an integer of untyped JSON.
+    /// Returns whether it is an integer of untyped JSON.
     pub(crate) fn is_json(self) -> bool {
         matches!(self.0, Sign::JsonInt(_) | Sign::JsonUint(_))
     }
 
-    /// Reads decimal digits with a minus in front or not; `None` for other texts and beyond 128 bits.
+    /// Reads decimal digits with an optional minus; `None` for other strings and beyond 128 bits.
     pub(crate) fn read(digits: &str) -> Option<Self> {
         let unsigned = digits.strip_prefix('-').unwrap_or(digits);
         if unsigned.is_empty() || !unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -89,7 +91,7 @@ impl Int128 {
             .ok()
     }
 
-    /// The value, where it is no larger than an `i128`.
+    /// Returns the value if it fits an `i128`.
     pub(crate) fn int(self) -> Option<i128> {
         match self.0 {
             Sign::Int(own) | Sign::JsonInt(own) => Some(joined(own).cast_signed()),
@@ -97,7 +99,7 @@ impl Int128 {
         }
     }
 
-    /// The value, where it has 64 bits.
+    /// Returns the value if it fits 64 bits.
     pub(crate) fn to_json_integer(self) -> Option<JsonInteger> {
         let value = self.int()?;
         i64::try_from(value)
@@ -111,12 +113,12 @@ impl Int128 {
         own
     }
 
-    /// Whether its type has a sign.
+    /// Returns whether its type is signed.
     pub(crate) fn is_signed(self) -> bool {
         matches!(self.0, Sign::Int(_) | Sign::JsonInt(_))
     }
 
-    /// How it stands to a float, exactly; `None` for NaN.
+    /// Compares with a float exactly; `None` for NaN.
     #[expect(clippy::cast_precision_loss, reason = "the ends of the range are powers of two")]
     #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
     #[expect(clippy::cast_sign_loss, reason = "only a float that is not below zero is cast so")]
@@ -125,7 +127,7 @@ impl Int128 {
             return None;
         }
         let floor = float.floor();
-        // The nearest float to the largest integer is one above it.
+        // `u128::MAX` rounds up to 2^128, so every integer is below it.
         if floor >= u128::MAX as f64 {
             return Some(Ordering::Less);
         }
@@ -134,7 +136,7 @@ impl Int128 {
         }
         let below = if floor < 0.0 { Self::from(floor as i128) } else { Self::from(floor as u128) };
         let order = self.cmp(&below);
-        // A fraction above an integer lies before the next one.
+        // A fraction above an integer sorts before the next one.
         Some(if float > floor { order.then(Ordering::Less) } else { order })
     }
 }
@@ -143,7 +145,7 @@ impl Ord for Int128 {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self.int(), other.int()) {
             (Some(own), Some(other)) => own.cmp(&other),
-            // What is no `i128` is larger than any.
+            // A value that exceeds `i128` is larger than any that fits.
             (None, Some(_)) => Ordering::Greater,
             (Some(_), None) => Ordering::Less,
             (None, None) => self.halves().cmp(&other.halves()),
@@ -184,9 +186,9 @@ impl fmt::Debug for Int128 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JsonInteger {
-    /// It fits an `i64`.
+    /// Fits an `i64`.
     Int(i64),
-    /// It is larger than any `i64`.
+    /// Larger than any `i64`.
     Uint(u64),
 }
 
@@ -205,7 +207,7 @@ mod tests {
     use crate::datum::Datum;
 
     #[test]
-    fn wide_integers_are_ordered_by_value_whatever_their_sign() {
+    fn int128_is_ordered_by_value_with_and_without_sign() {
         let ascending = [
             Int128::from(i128::MIN),
             Int128::from(-1_i128),
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn wide_integers_and_floats_are_ordered_by_value() {
+    fn int128_and_floats_are_ordered_by_value() {
         let above = 2_f64.powi(128);
         for (own, float, order) in [
             (Int128::from(9_007_199_254_740_993_i128), 9_007_199_254_740_992.0, Ordering::Greater),
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn wide_integers_do_not_make_values_larger() {
+    fn int128_does_not_enlarge_a_datum() {
         assert_eq!(size_of::<Datum<'_>>(), 24);
     }
 }

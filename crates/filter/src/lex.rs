@@ -1,4 +1,4 @@
-//! Tokens: what a run of characters is, without asking what it means.
+//! Tokens of the language, without their meaning.
 
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_while, take_while1};
@@ -8,10 +8,11 @@ use nom::multi::many0_count;
 use nom::sequence::{delimited, pair, preceded, terminated};
 use nom::{IResult, Parser};
 
-/// The rest of the input and what was read; failing says nothing, the grammar knows the reason.
+/// The rest of the input and the token. A failure carries no reason, because the grammar knows it.
+// go-bexpr: grammar/grammar.peg has the same character classes.
 pub(crate) type Token<'t, T = &'t str> = IResult<&'t str, T, ()>;
 
-/// Space, tab, carriage return and line feed: the only whitespace.
+/// Matches space, tab, carriage return and line feed: the only whitespace.
 pub(crate) fn is_space(char: char) -> bool {
     matches!(char, ' ' | '\t' | '\r' | '\n')
 }
@@ -20,7 +21,7 @@ fn is_ident_char(char: char) -> bool {
     char.is_ascii_alphanumeric() || matches!(char, '_' | '/')
 }
 
-/// Returns whether `text` is a name: behind a dot or at the beginning of a selector.
+/// Returns whether `text` is a name: usable behind a dot or at the beginning of a selector.
 pub(crate) fn is_ident(text: &str) -> bool {
     matches!(ident(text), Ok(("", _)))
 }
@@ -30,17 +31,17 @@ pub(crate) fn is_index(text: &str) -> bool {
     matches!(index(text), Ok(("", _)))
 }
 
-/// Letters and numbers of any script, and `-_.~:|`.
+/// Matches letters and numbers of any script, and `-_.~:|`.
 pub(crate) fn is_pointer_char(char: char) -> bool {
     matches!(char, '-' | '_' | '.' | '~' | ':' | '|') || category::is_letter_or_number(char)
 }
 
-/// Whether `char` may follow a value or selector.
+/// Returns whether `char` may follow a value or selector.
 pub(crate) fn is_boundary(char: char) -> bool {
     is_space(char) || matches!(char, ')' | '}')
 }
 
-/// What `parser` reads, as it stands in the input.
+/// Returns the input that `parser` reads, verbatim.
 fn written<'t>(at: &'t str, mut parser: impl Parser<&'t str, Error = ()>) -> Token<'t> {
     let (rest, _) = parser.parse(at)?;
     Ok((rest, &at[..at.len() - rest.len()]))
@@ -54,46 +55,46 @@ pub(crate) fn space1(at: &str) -> Token<'_> {
     take_while1(is_space).parse(at)
 }
 
-/// A word and the whitespace that has to follow it.
+/// Reads a word and the whitespace required behind it.
 pub(crate) fn word<'t>(word: &'static str) -> impl Fn(&'t str) -> Token<'t> {
     move |at| terminated(tag(word), space1).parse(at)
 }
 
-/// Whitespace, then a word and the whitespace that has to follow it.
+/// Reads whitespace, a word, and the whitespace required behind it.
 pub(crate) fn infix<'t>(infix: &'static str) -> impl Fn(&'t str) -> Token<'t> {
     move |at| preceded(space1, word(infix)).parse(at)
 }
 
-/// A sign that may have whitespace on both sides.
+/// Reads a sign with optional whitespace on both sides.
 pub(crate) fn sign<'t>(sign: &'static str) -> impl Fn(&'t str) -> Token<'t> {
     move |at| delimited(space0, tag(sign), space0).parse(at)
 }
 
-/// A letter, then letters, digits, `_` and `/`.
+/// Reads a letter, then letters, digits, `_` and `/`.
 pub(crate) fn ident(at: &str) -> Token<'_> {
     let first = satisfy(|char| char.is_ascii_alphabetic());
     written(at, pair(first, take_while(is_ident_char)))
 }
 
-/// An index behind a dot.
+/// Reads an index behind a dot.
 pub(crate) fn index(at: &str) -> Token<'_> {
     digit1.parse(at)
 }
 
-/// A decimal number without exponent or leading zeros.
+/// Reads a decimal number without exponent or leading zeros.
 pub(crate) fn number(at: &str) -> Token<'_> {
     let whole = alt((tag("0").map(drop), pair(one_of("123456789"), digit0).map(drop)));
     written(at, (opt(char('-')), whole, opt(pair(char('.'), digit1))))
 }
 
-/// A JSON pointer in double quotes; gives the text between them.
+/// Reads a JSON pointer in double quotes and returns it without them.
 pub(crate) fn pointer(at: &str) -> Token<'_> {
     let segment = pair(char('/'), take_while1(is_pointer_char));
     let (rest, quoted) = written(at, (char('"'), many0_count(segment), char('"')))?;
     Ok((rest, quoted.trim_matches('"')))
 }
 
-/// A quoted string as written, quotes included, unless it is not closed.
+/// Reads a closed quoted string, quotes included, without decoding it.
 pub(crate) fn quoted(at: &str) -> Token<'_> {
     let escaped = pair(char('\\'), satisfy(|_| true)).map(drop);
     let plain = take_while1(|char| char != '"' && char != '\\').map(drop);
@@ -109,8 +110,9 @@ mod category {
 
     use regex_automata::meta::Regex;
 
-    /// Characters that std does not put into the right class by itself: `is_alphanumeric` also takes in
-    /// marks and symbols that count as alphabetic.
+    /// Decides the characters that std classifies differently: `is_alphanumeric` includes marks and
+    /// symbols that count as
+    /// alphabetic.
     static LETTER_OR_NUMBER: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"^[\p{L}\p{N}]$").ok());
 
@@ -119,6 +121,7 @@ mod category {
             return char.is_ascii_alphanumeric();
         }
         let mut buffer = [0; 4];
+        // Std first: most characters never reach the regular expression.
         char.is_alphanumeric()
             && LETTER_OR_NUMBER
                 .as_ref()

@@ -1,19 +1,23 @@
-//! Filter expressions for list endpoints: text, checked against your types, to a yes or no per row.
+//! Filter expressions for list endpoints: parsed, checked against your types, and evaluated for
+//! each row.
 //!
-//! The language is the one that HashiCorp's APIs take in their `filter` parameter, so clients of those
-//! can keep their expressions:
+//! The language is that of the `filter` parameter of HashiCorp's APIs, so clients of those can keep
+//! their expressions:
 //!
 //! ```text
 //! PluginID == "p1" and (web in Tags or Name matches "^web-[0-9]+$")
 //! any Topologies as t { t.Segments.zone == "us-1b" }
 //! ```
 //!
-//! What can be written, operator by operator and kind by kind, is [below](#grammar); programs make expressions
-//! with [`build`].
+//! The grammar, and the operators of each kind, are listed [below](#grammar); programs create
+//! expressions with [`build`].
 //!
 //! A [`Filter`] is compiled for a type of rows. For a struct with `#[derive(Filterable)]` a wrong
-//! selector, value or operator is a [`CompileError`] that points at it; asking a compiled filter never fails,
-//! never panics and does not allocate ([but for large patterns](#cost)). JSON and the dynamic [`Value`] work without a schema.
+//! selector, value or
+//! operator is a [`CompileError`] with its source range; evaluating a compiled filter never fails,
+//! never panics and does
+//! not allocate ([except for large patterns](#cost)). JSON and the dynamic [`Value`] work without a
+//! schema.
 //!
 //! ```
 //! use statehold_filter::{Filter, Filterable};

@@ -1,4 +1,4 @@
-//! Right-hand values: as what they can be compared with, worked out once.
+//! Right-hand values, converted once to the kinds that they can be compared with.
 
 use std::cmp::Ordering;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use crate::int128::Int128;
 use crate::quantity::Quantity;
 use crate::schema::{Key, KeyKind, Kind, Unit};
 
-/// A literal of the field's own kind.
+/// A literal of its field's kind.
 #[derive(Debug)]
 pub(crate) enum Scalar {
     Bool(bool),
@@ -25,12 +25,12 @@ pub(crate) enum Scalar {
     Uuid(Uuid),
     Address(IpAddr),
     Char(char),
-    /// Text that no value of the kind is written as.
+    /// A text that is not the form of any value of the kind, so no value equals it.
     Never,
 }
 
 impl Scalar {
-    /// Reads `text` as a value of a scalar kind; `None` when the kind is not scalar.
+    /// Reads `text` as a value of a scalar kind; `None` if the kind is not scalar.
     pub(crate) fn read(text: &str, kind: Kind) -> Option<Result<Self, Coerce>> {
         Some(match kind.required() {
             Kind::Bool => coerce::bool(text).map(Self::Bool),
@@ -42,6 +42,7 @@ impl Scalar {
             Kind::Float => coerce::float(text).map(Self::Float),
             Kind::Float32 => coerce::float32(text).map(Self::Float32),
             Kind::Text | Kind::Enum(_) => Ok(Self::Text(text.into())),
+            // Not an error: go-bexpr has no kind of addresses and UUIDs, and compares their text.
             Kind::Address => Ok(text.parse().map_or(Self::Never, Self::Address)),
             Kind::Uuid => Ok(coerce::canonical_uuid(text).map_or(Self::Never, Self::Uuid)),
             Kind::Char => {
@@ -55,9 +56,10 @@ impl Scalar {
         })
     }
 
-    /// Whether `datum` is this very value; one of another kind is not.
+    /// Returns whether `datum` is the same value of the same kind.
     ///
-    /// By reference: a datum that was just written is read field by field, which is faster than copying it.
+    /// Takes a reference, because reading a freshly written datum field by field is faster than
+    /// copying it.
     #[inline]
     #[expect(clippy::float_cmp, reason = "`==` on numbers means exactly that")]
     pub(crate) fn equals(&self, datum: &Datum<'_>) -> bool {
@@ -76,9 +78,11 @@ impl Scalar {
         }
     }
 
-    /// A quantity as the number that a field of that kind and of the same unit holds; `None` when it needs more than 64 bits.
+    /// Converts a quantity to the number that a field of `kind` and of the same unit holds; `None`
+    /// if it needs more than 64
+    /// bits.
     ///
-    /// Durations and times beyond 64 bits are the last that there are, so that a far future can be written.
+    /// Durations and times beyond 64 bits saturate, so that a far future can be written.
     pub(crate) fn of_quantity(quantity: Quantity, kind: Kind) -> Option<Self> {
         match kind.required() {
             Kind::Int(65..) => Some(Self::Int128(quantity.value.into())),
@@ -91,12 +95,12 @@ impl Scalar {
         }
     }
 
-    /// Whether any value is equal to this; nothing is to NaN.
+    /// Returns whether any value equals this; none equals NaN.
     pub(crate) fn is_equal_to_itself(&self) -> bool {
         self.equals(&self.datum())
     }
 
-    /// This as a value.
+    /// Returns the literal as a value.
     pub(crate) fn datum(&self) -> Datum<'_> {
         match self {
             Self::Bool(value) => Datum::Bool(*value),
@@ -114,7 +118,7 @@ impl Scalar {
         }
     }
 
-    /// How a value stands to this; `None` for one of another kind, or without order.
+    /// Compares a value with this; `None` if it is of another kind, or without order.
     pub(crate) fn order(&self, datum: &Datum<'_>) -> Option<Ordering> {
         match (datum, self) {
             (Datum::Text(value), Self::Text(own)) => Some((**value).cmp(own)),
@@ -134,7 +138,7 @@ impl Scalar {
     }
 }
 
-/// A literal or path part for values whose kind is only known when they are met.
+/// A literal or path part for values whose kind is known only at evaluation.
 #[derive(Debug)]
 pub(crate) struct Literal {
     text: Key,
@@ -143,9 +147,9 @@ pub(crate) struct Literal {
     uint: Result<u64, Coerce>,
     float: Result<f64, Coerce>,
     float32: Result<f32, Coerce>,
-    /// The exact integer, when its value is one and it is written in decimal digits, as `3`, `3.0` and `3e0` are.
+    /// The exact value, if it is an integer in decimal notation, as `3`, `3.0` and `3e0` are.
     integer: Option<Int128>,
-    /// The exact value, when it is written in decimal digits and is no such integer.
+    /// The exact value, if it is another number in decimal notation.
     decimal: Option<Box<Decimal>>,
     uuid: Option<Uuid>,
 }
@@ -154,6 +158,7 @@ impl Literal {
     pub(crate) fn new(text: &str) -> Self {
         let float = coerce::float(text);
         let (mut integer, mut decimal) = (Int128::read(text), None);
+        // Only if it is a number at all: reading it again costs its length.
         if integer.is_none() && float.is_ok() {
             decimal = coerce::decimal(text);
             integer = decimal.as_ref().and_then(Decimal::to_integer);
@@ -178,22 +183,22 @@ impl Literal {
         }
     }
 
-    /// As an integer of 128 bits: rare enough to be read each time.
+    /// Reads it as an integer of 128 bits; not stored, because such values are rare.
     fn int128(&self, signed: bool) -> Result<Int128, Coerce> {
         coerce::int128(self.text(), signed)
     }
 
-    /// The exact integer, when its value is one and it is written in decimal digits.
+    /// Returns the exact value, if it is an integer in decimal notation.
     pub(crate) fn integer(&self) -> Option<Int128> {
         self.integer
     }
 
-    /// The bytes that its exact value holds.
+    /// Returns the bytes that its exact value holds.
     pub(crate) fn decimal_bytes(&self) -> usize {
         self.decimal.as_ref().map_or(0, |decimal| size_of::<Decimal>() + decimal.len())
     }
 
-    /// Whether it can be compared with values of that kind at all; `None` for kinds without `==`.
+    /// Returns whether it is comparable with values of `kind`; `None` for kinds without `==`.
     pub(crate) fn fits(&self, kind: Kind) -> Option<Result<(), Coerce>> {
         Some(match kind.required() {
             Kind::Bool => self.bool.map(drop),
@@ -207,19 +212,21 @@ impl Literal {
         })
     }
 
-    /// Compares with a scalar by its own kind; `None` for anything that is no scalar.
+    /// Compares with a scalar by the scalar's kind; `None` for any other value.
     #[expect(clippy::float_cmp, reason = "`==` on numbers means exactly that")]
     pub(crate) fn equals(&self, datum: Datum<'_>) -> Option<Result<bool, Coerce>> {
         Some(match datum {
             Datum::Bool(value) => self.bool.map(|own| own == value),
             Datum::Int(value) => self.int.map(|own| own == value),
             Datum::Uint(value) => self.uint.map(|own| own == value),
+            // The float decides whether the literal is a number; the order below is exact.
             Datum::Int128(value) if value.is_json() => {
                 self.float.map(|own| self.order_integer(own, value).is_some_and(Ordering::is_eq))
             }
             Datum::Int128(value) => self.int128(value.is_signed()).map(|own| own == value),
             Datum::Float(value) => self.float.map(|own| own == value),
             Datum::Float32(value) => self.float32.map(|own| own == value),
+            // Two integers are compared directly, the common case of untyped rows.
             Datum::JsonInteger(value) => self.float.map(|own| match self.integer {
                 Some(integer) => integer == value.to_int128(),
                 None => self.order_integer(own, value.to_int128()).is_some_and(Ordering::is_eq),
@@ -235,7 +242,7 @@ impl Literal {
         })
     }
 
-    /// How a number stands to this; `None` for anything that is none.
+    /// Compares a number with this; `None` for any other value.
     pub(crate) fn order(&self, datum: Datum<'_>) -> Option<Result<Option<Ordering>, Coerce>> {
         Some(match datum {
             Datum::Int(value) => self.int.map(|own| Some(value.cmp(&own))),
@@ -254,7 +261,8 @@ impl Literal {
         })
     }
 
-    /// How an integer stands to this, exactly; only infinities, NaN and hexadecimal numbers are compared as floats.
+    /// Compares an integer with this exactly; only infinities, NaN and hexadecimal numbers are
+    /// compared as floats.
     fn order_integer(&self, float: f64, value: Int128) -> Option<Ordering> {
         match (self.integer, &self.decimal) {
             (Some(own), _) => Some(value.cmp(&own)),
@@ -263,7 +271,7 @@ impl Literal {
         }
     }
 
-    /// How a decimal stands to this, exactly where this is one.
+    /// Compares a decimal with this, exactly if this is in decimal notation.
     fn order_decimal(&self, float: f64, value: &Decimal) -> Option<Ordering> {
         match (self.integer, &self.decimal) {
             (Some(own), _) => Some(value.cmp_int128(own)),
@@ -272,8 +280,10 @@ impl Literal {
         }
     }
 
-    /// Calls `look_up` with this as a key of that kind; `None` when it can't be one.
+    /// Calls `look_up` with this as a key of `kind`; `None` if it cannot be one.
     pub(crate) fn with_key<T>(&self, kind: KeyKind, look_up: impl FnOnce(&Key) -> T) -> Option<T> {
+        // mapstructure decodes an empty string weakly: as zero or false, whatever the kind of the
+        // key.
         let empty = self.text().is_empty();
         let key = match kind {
             KeyKind::Text | KeyKind::Mixed | KeyKind::Uuid | KeyKind::Address => {
@@ -293,13 +303,13 @@ impl Literal {
         Some(look_up(&key))
     }
 
-    /// This as the index of a list.
+    /// Returns this as the index of a list.
     pub(crate) fn index(&self) -> Option<i64> {
         if self.text().is_empty() { Some(0) } else { self.int.ok() }
     }
 }
 
-/// The address, where a value is one.
+/// Returns the address, if the value is one.
 fn address_of(datum: &Datum<'_>) -> Option<IpAddr> {
     match datum {
         Datum::Ipv4(value) => Some((*value).into()),
@@ -308,7 +318,9 @@ fn address_of(datum: &Datum<'_>) -> Option<IpAddr> {
     }
 }
 
-/// Compares the last byte before all of them: names in one list mostly differ at the end. Short texts are compared in place.
+/// Compares two strings, the last byte before the others, because names in one list mostly differ
+/// at the end. Short
+/// strings are compared in place, without a call.
 #[inline]
 pub(crate) fn same_text(own: &str, other: &str) -> bool {
     let (own, other) = (own.as_bytes(), other.as_bytes());
@@ -326,13 +338,13 @@ pub(crate) fn same_text(own: &str, other: &str) -> bool {
     }
 }
 
-/// Whether a number fits a signed integer of that many bits.
+/// Returns whether a number fits a signed integer of `bits` bits.
 pub(crate) fn fits_int(value: i64, bits: u8) -> bool {
     let spare = 64 - u32::from(bits.clamp(1, 64));
     value << spare >> spare == value
 }
 
-/// Whether a number fits an unsigned integer of that many bits.
+/// Returns whether a number fits an unsigned integer of `bits` bits.
 pub(crate) fn fits_uint(value: u64, bits: u8) -> bool {
     let spare = 64 - u32::from(bits.clamp(1, 64));
     value << spare >> spare == value
@@ -343,7 +355,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_of_each_length_differ_by_any_byte() {
+    fn strings_of_each_length_differ_by_any_byte() {
         for len in 0..20 {
             let own = "a".repeat(len);
             assert!(same_text(&own, &"a".repeat(len)));

@@ -1,4 +1,4 @@
-//! How an expression is to be read.
+//! Options of compilation.
 
 use crate::limits::Limits;
 
@@ -6,10 +6,11 @@ use crate::limits::Limits;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Dialect {
-    /// What go-bexpr accepts, with the same answers.
+    /// The language of go-bexpr, with the same results.
     #[default]
     Bexpr,
-    /// All of that with the same answers, and order, lists, quantities, fields on both sides and comments.
+    /// Adds order, lists, quantities, fields on both sides and comments; an expression of go-bexpr
+    /// keeps its result.
     ///
     /// # Examples
     /// ```
@@ -25,20 +26,22 @@ pub enum Dialect {
     Extended,
 }
 
-/// What a selector means that goes on behind something absent, as `a.b` where `a` is null or a key that is not there.
+/// The meaning of a selector that continues behind an absent value, as `a.b` where `a` is null or
+/// an absent key.
 ///
-/// It concerns data without a schema only; behind an absent `Option` or key of a typed row a value is always missing.
+/// Applies to data without a schema only: behind an absent `Option` or key of a typed row a value
+/// is always missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Absent {
     /// The value is missing: `==` is false, `!=` is true.
     #[default]
     Missing,
-    /// The row has no answer, as in go-bexpr.
+    /// Evaluation fails, as in go-bexpr.
     Error,
 }
 
-/// How an expression is to be read; the default suits almost everybody.
+/// Options of compilation; the default fits most programs.
 ///
 /// # Examples
 /// ```
@@ -58,26 +61,26 @@ pub struct Options {
 }
 
 impl Options {
-    /// [`Dialect::Bexpr`], default [`Limits`], [`Absent::Missing`].
+    /// Creates options with [`Dialect::Bexpr`], default [`Limits`] and [`Absent::Missing`].
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the language.
+    /// Sets the dialect.
     #[must_use]
     pub fn dialect(mut self, dialect: Dialect) -> Self {
         self.dialect = dialect;
         self
     }
 
-    /// Sets what an expression may cost.
+    /// Sets the limits of an expression.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Sets what lies behind something absent.
+    /// Sets the meaning of a selector that continues behind an absent value.
     #[must_use]
     pub fn absent(mut self, absent: Absent) -> Self {
         self.absent = absent;

@@ -1,11 +1,16 @@
-//! Text to syntax tree, in one pass and linear time.
+//! Parses an expression to a syntax tree, in one pass and linear time.
 //!
-//! `lex` reads tokens with nom, `string` decodes quoted text, `clause` reads one clause, `extended` what only that dialect has, `explain` says what to write
-//! instead of what can't be read, in the words of `repair`. This module combines clauses. Words such as `not` and `in` are not reserved, so a word is an operator only
-//! where the grammar wants one: `not in in` asks whether the text `not` is in the selector `in`.
+//! `lex` reads tokens with nom, `string` decodes quoted strings, `clause` reads one clause,
+//! `extended` the syntax that only
+//! that dialect has, `explain` creates the error and its suggested fix, using the rewriting
+//! functions of `repair`. This
+//! module combines clauses. Words such as `not` and `in` are not reserved, so a word is an operator
+//! only where the grammar
+//! expects one: `not in in` tests whether the string `not` is in the selector `in`.
 //!
-//! Invariant: nothing recurses; open levels are counted against `Limits::nesting` and `Limits::quantifiers`, parts of the tree
-//! against `Limits::nodes`. Invariant: nothing is read more than a fixed number of times.
+//! Invariant: nothing recurses; open levels count against `Limits::nesting` and
+//! `Limits::quantifiers`, nodes of the tree
+//! against `Limits::nodes`. Invariant: no input is read more than a fixed number of times.
 
 mod clause;
 mod explain;
@@ -26,10 +31,10 @@ use crate::limits::Limits;
 use crate::options::{Dialect, Options};
 use crate::span::Span;
 
-/// Reads an expression without asking what its selectors mean.
+/// Parses an expression without resolving its selectors.
 ///
 /// # Errors
-/// [`CompileError`] for text that is no expression or passes one of the `limits`.
+/// [`CompileError`] if the text is not an expression, or exceeds one of the `limits`.
 ///
 /// # Examples
 /// ```
@@ -45,7 +50,7 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Expr, CompileError> {
     Parser::read(text, Dialect::Bexpr, limits)
 }
 
-/// Reads an expression in a chosen dialect without asking what its selectors mean.
+/// Parses an expression of a chosen dialect without resolving its selectors.
 ///
 /// # Errors
 /// As [`parse`].
@@ -63,7 +68,7 @@ pub fn parse_with(text: &str, options: &Options) -> Result<Expr, CompileError> {
     Parser::read(text, options.get_dialect(), options.get_limits())
 }
 
-/// The rest of the input, and what was read before it.
+/// The rest of the input, and the result of reading the part before it.
 type Read<'t, T> = Result<(&'t str, T), CompileError>;
 
 #[derive(Clone, Copy)]
@@ -75,19 +80,19 @@ struct Parser<'t> {
     quantifiers_max: usize,
     nodes_max: usize,
     nodes: usize,
-    /// Whether it reads for a hint: such a parser looks for no further hints.
+    /// Whether it parses for a hint: such a parser searches for no further hints.
     probe: bool,
 }
 
-/// Something that is open, and what was read in it so far.
+/// An open level, and its operands so far.
 struct Level<'t> {
     opening: Opening,
-    /// Where it begins.
+    /// Its start.
     at: &'t str,
     /// The operands of the `or` around the current `and`.
     ors: Operands<'t>,
     ands: Operands<'t>,
-    /// The negations before the operand that is being read.
+    /// The negations before the current operand.
     nots: Nots<'t>,
 }
 
@@ -114,16 +119,16 @@ struct Nots<'t> {
     count: usize,
 }
 
-/// What an operand begins with.
+/// The beginning of an operand.
 enum Primary {
-    /// It is a clause, after that many of the negations.
+    /// A clause, behind that many of the negations.
     Clause(Expr, usize),
-    /// It goes on inside of what is opened here.
+    /// A level that opens here and contains the operand.
     Opens(Opening),
 }
 
 impl<'t> Level<'t> {
-    /// Opens a level at `at` whose first operand stands at `inner`.
+    /// Opens a level at `at` whose first operand is at `inner`.
     fn new(opening: Opening, at: &'t str, inner: &'t str) -> Self {
         let operands = || Operands { at: inner, read: Vec::new() };
         let nots = Nots { at: inner, count: 0 };
@@ -138,6 +143,7 @@ impl<'t> Parser<'t> {
             return Err(CompileError::new(kind, "", Span::new(limits.text, text.len())));
         }
         let extended = dialect == Dialect::Extended;
+        // Comments become blanks, so that offsets stay those of the source.
         let blanked = if extended { extended::without_comments(text) } else { text.into() };
         let parser = Parser {
             text: &blanked,
@@ -174,6 +180,8 @@ impl<'t> Parser<'t> {
                         let kind = CompileErrorKind::TooDeep { max: self.nesting };
                         return Err(fault(kind, self.first_char(inner)));
                     }
+                    // Counted apart from the nesting, because each one multiplies the cost of a
+                    // row.
                     quantifiers += usize::from(opening.is_quantifier());
                     if quantifiers > self.quantifiers_max {
                         let kind =
@@ -185,10 +193,11 @@ impl<'t> Parser<'t> {
                     continue;
                 }
             };
-            // The operand may be the last one of its level, and so of the levels around that.
+            // The operand may be the last one of its level, and in turn of the levels around it.
             at = loop {
                 let operand_read = self.negate(operand, level.nots, rest)?;
                 level.ands.read.push(operand_read);
+                // `and` binds tighter than `or`: grammar/grammar.peg of go-bexpr.
                 if let Ok((next, _)) = infix("and")(rest) {
                     break next;
                 }
@@ -209,11 +218,13 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// A clause, or the opening of a group or quantifier.
+    /// Reads a clause, or the opening of a group or quantifier.
     ///
-    /// `not` may also be the name that a clause begins with: `starts` are the places of the negations
-    /// before `at`. The reading with more negations wins.
+    /// `not` may also be the name that a clause begins with: `starts` are the positions of the
+    /// negations before `at`. The
+    /// reading with more negations wins.
     fn primary(&mut self, at: &'t str, starts: &[&'t str]) -> Read<'t, Primary> {
+        // The clause first: `any` and `all` are also names, and `any == 1` is a clause.
         if let Some(inner) = at.strip_prefix('(') {
             return Ok((inner, Primary::Opens(Opening::Parenthesis)));
         }
@@ -225,7 +236,7 @@ impl<'t> Parser<'t> {
             let (rest, opening) = opening?;
             return Ok((rest, Primary::Opens(opening)));
         }
-        // A clause that begins with `not` is at most `not not in selector`.
+        // A clause that begins with `not` has at most two of them: `not not in selector`.
         for (nots, start) in starts.iter().enumerate().rev().take(2) {
             if let Ok((rest, clause)) = self.clause(start) {
                 return Ok((rest, Primary::Clause(clause, nots)));
@@ -234,7 +245,7 @@ impl<'t> Parser<'t> {
         Err(error)
     }
 
-    /// Ends a level whose expression was read up to `rest`.
+    /// Closes a level whose expression ends at `rest`.
     fn close(&mut self, level: Level<'t>, expr: Expr, rest: &'t str) -> Read<'t, Expr> {
         let end = skip(rest);
         let (bracket, kind, help, missing) = match level.opening {
@@ -257,7 +268,7 @@ impl<'t> Parser<'t> {
         Ok((after, self.node(ExprKind::Quantifier(quantifier), level.at, after)?))
     }
 
-    /// Takes the operands that were read; a single one stands for itself.
+    /// Joins the operands; a single one is returned as it is.
     fn join(
         &mut self,
         operands: &mut Operands<'t>,
@@ -275,13 +286,14 @@ impl<'t> Parser<'t> {
     }
 
     fn negate(&mut self, expr: Expr, nots: Nots<'t>, rest: &'t str) -> Result<Expr, CompileError> {
+        // An even number of negations cancels.
         if nots.count.is_multiple_of(2) {
             return Ok(expr);
         }
         self.node(ExprKind::Not(Box::new(expr)), nots.at, rest)
     }
 
-    /// The head of a quantifier up to `{`, or `None` when the text does not begin like one.
+    /// Reads the head of a quantifier up to `{`; `None` if the input does not begin like one.
     fn quantifier(&self, at: &'t str) -> Option<Read<'t, Opening>> {
         let head: lex::Token<'t, bool> =
             alt((word("any").map(|_| false), word("all").map(|_| true))).parse(at);
@@ -293,6 +305,7 @@ impl<'t> Parser<'t> {
             Ok(read) => read,
             Err(error) => return Some(Err(error)),
         };
+        // Without `as` it is a clause on a field called `any` or `all`, which has its own error.
         let (rest, _) = infix("as")(rest).ok()?;
         Some(self.names(rest).and_then(|(rest, names)| match skip(rest).strip_prefix('{') {
             Some(inner) => Ok((inner, Opening::Quantifier { all, selector, names })),
@@ -320,7 +333,7 @@ impl<'t> Parser<'t> {
         Ok(names)
     }
 
-    /// Counts one part of the tree, which reaches from `at` to `rest`.
+    /// Creates a node of the tree from `at` to `rest` and counts it.
     fn node(&mut self, kind: ExprKind, at: &'t str, rest: &'t str) -> Result<Expr, CompileError> {
         self.nodes += 1;
         let span = self.span(at, rest);
@@ -338,7 +351,7 @@ impl<'t> Parser<'t> {
         Span::new(self.offset(at), self.offset(rest))
     }
 
-    /// The span without the whitespace at both ends.
+    /// Returns the span without the whitespace at both ends.
     fn trimmed(&self, at: &'t str, rest: &'t str) -> Span {
         let text = &at[..at.len() - rest.len()];
         let start = self.offset(at) + text.len() - text.trim_start().len();
@@ -346,17 +359,18 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// An error at a place; the text is added once, at the end, as most errors on the way are dropped again.
+/// Creates an error at a span. The source is added at the end, because most errors are discarded on
+/// the way.
 fn fault(kind: CompileErrorKind, span: Span) -> CompileError {
     CompileError::new(kind, "", span)
 }
 
-/// The rest after whitespace.
+/// Returns the input behind whitespace.
 fn skip(at: &str) -> &str {
     space0(at).map_or(at, |(rest, _)| rest)
 }
 
-/// The rest after any number of `not`, and where each stands.
+/// Returns the input behind any number of `not`, and the position of each.
 fn negations(at: &str) -> (&str, Vec<&str>) {
     let (mut rest, mut starts) = (at, Vec::new());
     while let Ok((next, _)) = word("not")(rest) {

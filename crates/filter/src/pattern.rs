@@ -1,11 +1,15 @@
-//! Regular expressions: the reference's dialect (RE2 as in Go) translated to that of the `regex` crates, and [searched](search).
+//! Regular expressions: translates RE2 as in Go, the dialect of go-bexpr, to that of the `regex`
+//! crates, and [searches](search).
 //!
-//! Both search without backtracking, so no pattern is slow. What differs is read here and written in the
-//! form that means the same: `\d \w \s \b` are ASCII, `\Q..\E` is literal text, `[` and `&&` inside a
-//! class are characters, `{` that begins no repetition is a character, octal escapes are characters. What the
-//! reference refuses is refused: `(?x)`, look-around, back-references, `a**`, counts above 1,000.
+//! Both search without backtracking, so no pattern is slow. Constructs that differ are translated
+//! to the form with the
+//! same meaning: `\d \w \s \b` are ASCII, `\Q..\E` is literal, `[` and `&&` inside a class are
+//! characters, `{` that begins
+//! no repetition is a character, octal escapes are characters. Constructs that RE2 rejects are
+//! rejected: `(?x)`,
+//! look-around, back-references, `a**`, counts above 1,000.
 //!
-//! Groups lose their names and do not capture, which `matches` never needs.
+//! Groups lose their names and do not capture, because `matches` needs neither.
 
 mod class;
 mod search;
@@ -14,39 +18,43 @@ use std::fmt::Write as _;
 
 pub(crate) use self::search::Pattern;
 
-/// Most repetitions of one part, nested repetitions multiplied.
+/// Maximum repetitions of one part, nested repetitions multiplied (Go: regexp/syntax/parse.go,
+/// repeatIsValid).
 const REPEAT_MAX: u32 = 1_000;
-/// What a class by the name of a Unicode property takes of the limit on compiled bytes, whatever is left of it in the end: merging
-/// classes takes time, even where they make up few states.
+/// Bytes that a class of a Unicode property takes from the limit on compiled bytes, even if it
+/// compiles to less: merging
+/// classes takes time, even if the result has few states.
 const UNICODE_CLASS_BYTES: usize = 4 << 10;
-/// How many characters of a range take a byte of that limit where case is ignored: each is looked at.
+/// Characters of a range that take one byte of that limit if case is ignored, because each is
+/// looked up.
 const FOLDED_PER_BYTE: usize = 16;
-/// About as many characters as there are.
+/// The approximate number of characters in Unicode.
 const ALL_CHARACTERS: usize = 0x11_0000;
-/// Deepest nesting of groups.
+/// Maximum nesting of groups.
 const GROUPS_MAX: usize = 100;
 
-/// Why a pattern can't be used.
+/// The reason why a pattern is rejected.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// It is not valid.
+    /// The pattern is not valid.
     Syntax {
-        /// Where, in bytes of the pattern.
+        /// Start of the error, in bytes of the pattern.
         start: usize,
-        /// The byte after.
+        /// End of the error, exclusive.
         end: usize,
-        /// What is wrong there.
+        /// The error.
         reason: String,
-        /// What to write instead.
+        /// The suggested fix.
         help: Option<&'static str>,
     },
-    /// It compiles to more than the limit.
+    /// The pattern compiles to more than the limit.
     TooLarge,
 }
 
-/// Translates and compiles a pattern to at most `size_max` bytes; `fold` lets it ignore the case of letters.
+/// Translates and compiles a pattern to at most `size_max` bytes; `fold` ignores the case of
+/// letters.
 ///
-/// Also gives what it took of the limit.
+/// Also returns the bytes taken from the limit.
 pub(crate) fn compile(
     pattern: &str,
     size_max: usize,
@@ -56,6 +64,7 @@ pub(crate) fn compile(
     translator.run()?;
     let Translator { out: translated, size_left, .. } = translator;
     let compiled = Pattern::new(&translated, size_left, fold).map_err(|fault| match fault {
+        // Positions in the translation have no meaning for the client.
         Fault::Syntax { reason, help, .. } => {
             Fault::Syntax { start: 0, end: pattern.len(), reason, help }
         }
@@ -69,27 +78,27 @@ struct Translator<'p> {
     pattern: &'p str,
     at: usize,
     out: String,
-    /// What is left of the limit on compiled bytes.
+    /// The bytes left of the limit.
     size_left: usize,
     /// Whether case is ignored anywhere so far.
     folds: bool,
-    /// Whether a `:]` may follow: it is looked for once, not from every `[:`.
+    /// Whether a `:]` may follow: searched for once, and not from every `[:`.
     posix_may_end: bool,
     groups: Vec<Group>,
-    /// What a repetition written next would apply to.
+    /// The part that a repetition would apply to.
     part: Option<Part>,
 }
 
-/// A group that is open.
+/// An open group.
 struct Group {
     start: usize,
-    /// The largest repetition of anything inside so far.
+    /// The maximum product of repetitions inside so far.
     repeats: u32,
 }
 
 #[derive(Clone, Copy)]
 struct Part {
-    /// The product of counted repetitions inside.
+    /// The product of the counted repetitions inside.
     repeats: u32,
     /// Whether it ends with a repetition.
     repeated: bool,
@@ -142,13 +151,13 @@ impl<'p> Translator<'p> {
         }
     }
 
-    /// Takes from what is left of the limit.
+    /// Takes bytes from the limit.
     fn take(&mut self, bytes: usize) -> Result<(), Fault> {
         self.size_left = self.size_left.checked_sub(bytes).ok_or(Fault::TooLarge)?;
         Ok(())
     }
 
-    /// Takes what ignoring the case of that many characters costs, if case is ignored.
+    /// Takes the cost of ignoring the case of `characters` characters, if case is ignored.
     fn take_folded(&mut self, characters: usize) -> Result<(), Fault> {
         self.take(if self.folds { characters / FOLDED_PER_BYTE } else { 0 })
     }
@@ -161,13 +170,13 @@ impl<'p> Translator<'p> {
         self.rest().chars().next()
     }
 
-    /// Writes something that a repetition may follow.
+    /// Writes a part that a repetition may follow.
     fn atom(&mut self, translated: &str) {
         self.out.push_str(translated);
         self.part = Some(Part::ONE);
     }
 
-    /// Copies the next character as itself.
+    /// Copies the next character as a literal.
     fn literal(&mut self) {
         if let Some(char) = self.peek() {
             self.at += char.len_utf8();
@@ -182,6 +191,7 @@ impl<'p> Translator<'p> {
             return Err(self.fault(start, start + 1, "groups are nested too deep"));
         }
         if let Some(flags) = self.rest().strip_prefix("(?") {
+            // The name is dropped, because Go accepts duplicate names and the crate does not.
             if let Some(name) = flags.strip_prefix("P<").or_else(|| flags.strip_prefix('<')) {
                 let end = name.find('>').unwrap_or(name.len());
                 let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -205,7 +215,7 @@ impl<'p> Translator<'p> {
         Ok(())
     }
 
-    /// `(?flags)` and `(?flags:`.
+    /// Reads `(?flags)` and `(?flags:`.
     fn open_flags(&mut self, start: usize, flags: &str) -> Result<(), Fault> {
         let end = flags.find([':', ')']).unwrap_or(flags.len());
         let (on, off) = match flags[..end].split_once('-') {
@@ -224,7 +234,7 @@ impl<'p> Translator<'p> {
             let end = start + 2 + flags.chars().next().map_or(0, char::len_utf8);
             return Err(self.fault(start, end, reason));
         }
-        // Greediness never changes whether a pattern is found.
+        // Greediness does not affect whether a pattern is found.
         let keep = |flags: &str| flags.replace('U', "");
         let (on, off) = (keep(on), keep(off.unwrap_or_default()));
         self.folds |= on.contains('i');
@@ -253,7 +263,7 @@ impl<'p> Translator<'p> {
         Ok(())
     }
 
-    /// Remembers a product of repetitions in the group that is open.
+    /// Records a product of repetitions in the open group.
     fn note_repeats(&mut self, repeats: u32) {
         if let Some(group) = self.groups.last_mut() {
             group.repeats = group.repeats.max(repeats);
@@ -282,6 +292,7 @@ impl<'p> Translator<'p> {
             ));
         }
         let repeats = part.repeats.saturating_mul(largest.max(1));
+        // Go: regexp/syntax/parse.go, repeatIsValid, limits the product of nested counts too.
         if repeats > REPEAT_MAX {
             let reason = "nested counts multiply to more than 1000";
             return Err(self.fault(self.at, self.at + length, reason));
@@ -293,7 +304,7 @@ impl<'p> Translator<'p> {
         Ok(())
     }
 
-    /// The part that a repetition written here applies to.
+    /// Returns the part that a repetition at this position applies to.
     fn repeatable(&self, length: usize) -> Result<Part, Fault> {
         match self.part {
             Some(part) if !part.repeated => Ok(part),
@@ -304,21 +315,23 @@ impl<'p> Translator<'p> {
 
     fn end_repeat(&mut self, repeats: u32) {
         if self.peek() == Some('?') {
-            // Laziness never changes whether a pattern is found.
+            // Laziness does not affect whether a pattern is found.
             self.at += 1;
         }
         self.part = Some(Part { repeats, repeated: true });
     }
 
-    /// `{n}`, `{n,}` or `{n,m}` with its length; anything else is literal text.
+    /// Reads `{n}`, `{n,}` or `{n,m}` with its length; `None` for literal text.
     fn counts(&self) -> Option<(u32, Option<u32>, usize)> {
         let inner = self.rest().strip_prefix('{')?;
-        // No further than counts reach, so that many `{` are not each followed to the end.
+        // Stops where a count must end, so that many `{` are not each followed to the end of the
+        // pattern.
         let end = inner.find(|char: char| char != ',' && !char.is_ascii_digit())?;
         if !inner[end..].starts_with('}') {
             return None;
         }
         let number = |text: &str| {
+            // Go: regexp/syntax/parse.go, parseInt, rejects leading zeros: `{01}` is literal.
             let plain = text == "0" || !text.starts_with('0');
             let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
             (plain && digits).then(|| text.parse().unwrap_or(u32::MAX))
@@ -396,7 +409,7 @@ fn with_help(fault: Fault, help: &'static str) -> Fault {
     }
 }
 
-/// Writes `char` so that it means itself, in a class or outside.
+/// Writes `char` as a literal, valid in a class and outside.
 fn push_literal(out: &mut String, char: char) {
     if char.is_ascii_alphanumeric() || matches!(char, '_' | ' ') || !char.is_ascii() {
         out.push(char);

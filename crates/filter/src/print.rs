@@ -1,4 +1,4 @@
-//! Expressions back to text.
+//! Prints expressions in canonical form.
 
 use std::fmt::{self, Display, Formatter, Write};
 
@@ -7,9 +7,10 @@ use crate::ast::{
 };
 use crate::lex::{is_ident, is_index};
 
-/// Writes `text` as a quoted value that can be put into an expression as it is.
+/// Quotes `text` as a value that can be inserted into an expression.
 ///
-/// Use it wherever a program builds an expression, so that no value can end the text or add a clause.
+/// A program that builds an expression MUST quote its values, so that no value can end the quotes
+/// or add a clause.
 ///
 /// # Examples
 /// ```
@@ -38,6 +39,8 @@ fn write_quoted(out: &mut impl Write, text: &str) -> fmt::Result {
             '\\' => out.write_str("\\\\")?,
             '\n' => out.write_str("\\n")?,
             '\r' => out.write_str("\\r")?,
+            // The escapes of Go that `parse` reads back; control characters would not survive a
+            // terminal.
             '\t' => out.write_str("\\t")?,
             char if char.is_control() => write!(out, "\\u{:04x}", u32::from(char))?,
             char => out.write_char(char)?,
@@ -46,13 +49,13 @@ fn write_quoted(out: &mut impl Write, text: &str) -> fmt::Result {
     out.write_char('"')
 }
 
-/// What is still to be written of an expression.
+/// A part of an expression that is not printed yet.
 enum Piece<'e> {
     Expr(&'e Expr),
     Text(&'static str),
 }
 
-/// Keeps what is open in a list of its own, so that no tree is too deep to be written.
+/// Keeps the pending parts on an explicit stack, so trees of any depth can be printed.
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let mut pending = vec![Piece::Expr(self)];
@@ -66,7 +69,7 @@ impl Display for Expr {
     }
 }
 
-/// Writes the beginning of an expression and leaves the rest in `pending`, last first.
+/// Prints the beginning of an expression and pushes the rest on `pending`, last first.
 fn write_expr<'e>(
     f: &mut Formatter<'_>,
     expr: &'e Expr,
@@ -84,6 +87,8 @@ fn write_expr<'e>(
             Ok(())
         }
         ExprKind::Not(operand) => {
+            // Without parentheses the parser would cancel a double negation and bind `and` and `or`
+            // differently.
             let group =
                 matches!(operand.kind, ExprKind::And(_) | ExprKind::Or(_) | ExprKind::Not(_));
             push_operand(operand, group, pending);
@@ -122,9 +127,9 @@ fn push_operand<'e>(operand: &'e Expr, group: bool, pending: &mut Vec<Piece<'e>>
     }
 }
 
-/// Writes `left` and an operator, negated or not.
+/// Prints `left` and an operator.
 ///
-/// `<` and its siblings have no negated form: `not` stands before the clause.
+/// `<` and the other operators of order have no negated form, so `not` precedes the clause.
 fn write_left(
     f: &mut Formatter<'_>,
     left: impl Display,
@@ -197,6 +202,8 @@ impl Display for Selector {
                 f.write_str(&first.text)?;
                 rest.iter().try_for_each(|part| write_part(f, part))
             }
+            // The pointer of a single empty part is `""`: RFC 6901 would select the document,
+            // go-bexpr a field.
             Some((first, [])) if first.text.is_empty() => f.write_str("\"\""),
             _ => write_pointer(f, &self.parts),
         }
@@ -229,7 +236,7 @@ fn write_pointer(f: &mut Formatter<'_>, parts: &[Part]) -> fmt::Result {
 }
 
 impl Quantifier {
-    /// What stands before the body.
+    /// Returns the quantifier without its body, for plans.
     pub(crate) fn head(&self) -> String {
         let mut head = String::new();
         // Writing to a string does not fail.
@@ -238,7 +245,7 @@ impl Quantifier {
     }
 }
 
-/// A quantifier up to its body's brace.
+/// Prints a quantifier up to its body's brace.
 fn write_head(f: &mut impl Write, quantifier: &Quantifier) -> fmt::Result {
     let word = if quantifier.all { "all" } else { "any" };
     write!(f, "{word} {} as ", quantifier.selector)?;

@@ -1,7 +1,8 @@
-//! A checked expression: what evaluation follows.
+//! The checked form of an expression, for evaluation.
 //!
-//! Selectors are chains of slots, literals have the field's kind, regular expressions are compiled. Parts
-//! that only a row can decide (JSON) keep their names and are marked as such.
+//! Selectors are chains of slots, literals have the field's kind, regular expressions are compiled.
+//! Parts that only a row
+//! can resolve (JSON) keep their names and are marked as dynamic.
 
 mod fields;
 mod listed;
@@ -22,12 +23,12 @@ use crate::quantity::Quantity;
 use crate::schema::Key;
 use crate::span::Span;
 
-/// A step of evaluation.
+/// A node of a program.
 #[derive(Debug)]
 pub(crate) enum Node {
     And(Box<[Node]>),
     Or(Box<[Node]>),
-    /// All of these hold: `And` for the most common operands.
+    /// All of these hold: `And` for the most common kind of operands.
     Fields(Box<[FieldLeaf]>),
     Points(Box<Points>),
     Not(Box<Node>),
@@ -38,7 +39,7 @@ pub(crate) enum Node {
 }
 
 impl Node {
-    /// All operands hold.
+    /// Requires all operands.
     pub(crate) fn all(operands: Vec<Self>) -> Self {
         if operands.iter().any(|operand| !matches!(operand, Self::Field(_))) {
             return Self::And(operands.into());
@@ -50,7 +51,7 @@ impl Node {
         Self::Fields(leaves.collect())
     }
 
-    /// One operand holds.
+    /// Requires one operand.
     pub(crate) fn any(operands: Vec<Self>) -> Self {
         let mut operands = points::gather(operands);
         match operands.pop() {
@@ -64,7 +65,7 @@ impl Node {
 }
 
 impl Node {
-    /// The opposite, if that is wanted.
+    /// Negates the node if `negated`.
     pub(crate) fn negate_if(self, negated: bool) -> Self {
         if negated { Self::Not(Box::new(self)) } else { self }
     }
@@ -75,17 +76,18 @@ impl Node {
 pub(crate) struct Leaf {
     pub(crate) path: Path,
     pub(crate) test: Test,
-    /// Whether the answer is turned round.
+    /// Whether the result of the test is inverted.
     pub(crate) negated: bool,
     pub(crate) span: Span,
 }
 
 impl Leaf {
-    /// The shorter form, where the clause has one.
+    /// Converts the clause to a faster node if it has one.
     pub(crate) fn shorten(mut self) -> Node {
         let owner = match self.path.base {
             Base::Row => Owner::Row,
             Base::Value(up) => Owner::Element(up),
+            // A name that may be a key has no struct to read a slot from.
             _ => return Node::Leaf(self),
         };
         let (fields, key) = match &mut *self.path.steps {
@@ -100,10 +102,13 @@ impl Leaf {
         let way: Box<[usize]> = way.into();
         match (self.test, key) {
             (Test::Equal(literal), key) => {
+                // The leaf is dropped below, so its key is moved out and a placeholder left.
                 let key = key.map(|key| std::mem::replace(key, Key::Bool(false)));
                 let own = way.is_empty() && key.is_none();
                 Node::Field(FieldLeaf { owner, way, slot, key, literal, negated, own })
             }
+            // A negated list is not converted: `Points` fails for a missing value, whose negation
+            // has to hold.
             (Test::Extended(test), None) if !negated => match *test {
                 Extended::In(Listed::One(Values::Texts(texts))) => {
                     Node::Points(Box::new(Points { owner, way, slot, texts }))
@@ -115,7 +120,7 @@ impl Leaf {
     }
 }
 
-/// Two fields of the row compared with each other.
+/// A comparison of two fields of the row.
 #[derive(Debug)]
 pub(crate) struct Pair {
     pub(crate) left: Path,
@@ -131,25 +136,25 @@ pub(crate) struct Each {
     pub(crate) path: Path,
     pub(crate) all: bool,
     pub(crate) body: Node,
-    /// Whether a row can make the body fail, so that the order of entries matters.
+    /// Whether a row can cause the body to fail, so that the order of entries matters.
     pub(crate) fallible: bool,
-    /// The number of elements, where the schema knows it.
+    /// The number of elements, if the schema knows it.
     pub(crate) elements: Option<u64>,
-    /// The steps of one element besides those of the body.
+    /// The steps of one element in addition to those of the body.
     pub(crate) element_steps: u64,
     pub(crate) span: Span,
 }
 
-/// Where a value is found.
+/// The path to a value.
 #[derive(Debug)]
 pub(crate) struct Path {
     pub(crate) base: Base,
     pub(crate) steps: Box<[Step]>,
-    /// Whether any part is only decided by the row, which then may have no answer.
+    /// Whether a part is resolved only by the row, so that evaluation can fail.
     pub(crate) dynamic: bool,
 }
 
-/// Where a path begins; numbers count quantifiers outwards from the innermost, which is 0.
+/// The start of a path; numbers count quantifiers outwards from the innermost, which is 0.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Base {
     Row,
@@ -161,13 +166,13 @@ pub(crate) enum Base {
     ValueOrKey(usize),
 }
 
-/// A step from a value to one inside of it.
+/// A step from a value to one inside it.
 #[derive(Debug)]
 pub(crate) enum Step {
     Field(usize),
     Key(Key),
     Index(usize),
-    /// A part whose meaning depends on the value that is met.
+    /// A part whose meaning depends on the value at evaluation.
     Part(Box<Literal>),
 }
 
@@ -180,7 +185,7 @@ impl Step {
     }
 }
 
-/// What is asked of the value at the end of a path.
+/// The test of the value at the end of a path.
 #[derive(Debug)]
 pub(crate) enum Test {
     Equal(Scalar),
@@ -190,13 +195,13 @@ pub(crate) enum Test {
     Empty,
     Nil,
     Matches(Box<Pattern>),
-    /// `==` or `contains` with a value whose kind is only known when it is met.
+    /// `==` or `contains` with a value whose kind is known only at evaluation.
     Dynamic(Operator, Box<Literal>),
-    /// What only the extended dialect asks.
+    /// A test that only the extended dialect has.
     Extended(Box<Extended>),
 }
 
-/// A test of the extended dialect; none of them holds for a missing value.
+/// A test of the extended dialect; none holds for a missing value.
 #[derive(Debug)]
 pub(crate) enum Extended {
     Order(Relation, Bound),
@@ -218,7 +223,7 @@ impl From<Extended> for Test {
 }
 
 impl Extended {
-    /// What it was written as.
+    /// Returns the operator in the source.
     pub(crate) fn operator(&self) -> Operator {
         match self {
             Self::Order(relation, _) | Self::Count(relation, _) => relation.operator(),
@@ -234,18 +239,18 @@ impl Extended {
     }
 }
 
-/// What a value is ordered against.
+/// The right side of a comparison by order.
 #[derive(Debug)]
 pub(crate) enum Bound {
-    /// A literal of the field's kind; text for every kind that is text.
+    /// A literal of the field's kind; a string for every kind that is text.
     Scalar(Scalar),
-    /// Against values whose kind is only known when they are met.
+    /// A literal for values whose kind is known only at evaluation.
     Literal(Box<Literal>),
-    /// The same, written with a unit.
+    /// A literal with a unit, for values whose kind is known only at evaluation.
     Quantity(Quantity),
 }
 
-/// How two values stand to each other.
+/// A relation between two values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Relation {
     Equal,
@@ -256,7 +261,7 @@ pub(crate) enum Relation {
 }
 
 impl Relation {
-    /// The relation that an operator asks for.
+    /// Returns the relation of an operator; `None` for other operators.
     pub(crate) fn of(operator: Operator) -> Option<Self> {
         Some(match operator {
             Operator::Equal => Self::Equal,
@@ -278,7 +283,7 @@ impl Relation {
         }
     }
 
-    /// Whether it holds; values without order, such as NaN, stand in no relation.
+    /// Returns whether the relation holds; values without order, such as NaN, have none.
     pub(crate) fn holds(self, order: Option<Ordering>) -> bool {
         order.is_some_and(|order| match self {
             Self::Equal => order.is_eq(),

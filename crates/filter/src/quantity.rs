@@ -1,9 +1,11 @@
 //! Sizes, durations and times: `10GiB`, `1h30m`, `2026-01-02T03:04:05Z`.
 //!
-//! A quantity is a whole number of its unit's smallest step: bytes, nanoseconds, nanoseconds since 1970. What
-//! is finer than a step is cut off.
+//! A quantity is an integer of its unit's smallest step: bytes, nanoseconds, nanoseconds since
+//! 1970. Finer fractions are
+//! truncated.
 //!
-//! Invariant: reading is linear and never overflows: a number too large for an `i128` is no quantity.
+//! Invariant: reading is linear and never overflows: a number too large for an `i128` is not a
+//! quantity.
 
 use std::time::{Duration, SystemTime};
 
@@ -20,7 +22,7 @@ pub(crate) struct Quantity {
     pub(crate) value: i128,
 }
 
-/// Most digits before and after the dot of one number.
+/// Maximum number of digits before and after the point of one number.
 const DIGITS_MAX: usize = 20;
 
 const SIZES: [(&str, i128); 14] = [
@@ -42,6 +44,7 @@ const SIZES: [(&str, i128); 14] = [
 
 const DURATIONS: [(&str, i128); 10] = [
     ("ns", 1),
+    // The micro sign and the Greek letter: Go's time.ParseDuration accepts both.
     ("us", 1_000),
     ("\u{b5}s", 1_000),
     ("\u{3bc}s", 1_000),
@@ -54,7 +57,7 @@ const DURATIONS: [(&str, i128); 10] = [
 ];
 
 impl Quantity {
-    /// Reads a size, duration or time; a plain number is none of them.
+    /// Reads a size, duration or time; `None` for a plain number.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let value = |unit| move |value| Self { unit, value };
         size(text)
@@ -63,7 +66,7 @@ impl Quantity {
             .or_else(|| time(text).map(value(Unit::UnixNanoseconds)))
     }
 
-    /// The value within 64 bits; what lies beyond counts as the end of the range.
+    /// Returns the value clamped to 64 bits.
     pub(crate) fn saturated(self) -> i64 {
         saturate(self.value)
     }
@@ -73,12 +76,12 @@ fn saturate(value: i128) -> i64 {
     i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX })
 }
 
-/// A duration in nanoseconds; 292 years and more are the largest.
+/// Returns a duration in nanoseconds, at most 292 years.
 pub(crate) fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// A time in nanoseconds since 1970; what lies before 1677 or after 2262 counts as the end of that range.
+/// Returns a time in nanoseconds since 1970, clamped to the years 1677 to 2262.
 pub(crate) fn unix_nanoseconds(time: SystemTime) -> i64 {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => nanoseconds(after),
@@ -92,7 +95,7 @@ fn size(text: &str) -> Option<i128> {
     number.times(*factor)
 }
 
-/// Numbers with units, as in `1h30m`, in any order.
+/// Reads numbers with units in any order, as in `1h30m`.
 fn duration(text: &str) -> Option<i128> {
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -112,9 +115,11 @@ fn duration(text: &str) -> Option<i128> {
     }
 }
 
-/// RFC 3339, with `Z` or an offset.
+/// Reads a time of RFC 3339, with `Z` or an offset.
 fn time(text: &str) -> Option<i128> {
     let bytes = text.as_bytes();
+    // jiff accepts more than RFC 3339: dates without time, times without seconds, zones in
+    // brackets.
     let shaped = bytes.len() >= 20
         && bytes[..4].iter().all(u8::is_ascii_digit)
         && (bytes[4], bytes[7]) == (b'-', b'-')
@@ -124,7 +129,7 @@ fn time(text: &str) -> Option<i128> {
     if !shaped {
         return None;
     }
-    // Not as a `jiff::Timestamp`, which ends two hours before the year 9999 does.
+    // Not as a `jiff::Timestamp`, whose range ends two hours before the year 9999 does.
     let pieces = Pieces::parse(text).ok()?;
     let local = DateTime::from_parts(pieces.date(), pieces.time()?);
     let offset = pieces.to_numeric_offset()?;
@@ -133,28 +138,29 @@ fn time(text: &str) -> Option<i128> {
     Some(since_1970.as_nanos() - i128::from(offset.seconds()) * second)
 }
 
-/// Digits with at most one dot, of which digits stand on both sides.
+/// Digits with at most one point, and digits on both sides of it.
 struct Number<'t> {
     whole: &'t str,
     fraction: &'t str,
 }
 
 impl Number<'_> {
-    /// The product, cut to whole steps.
+    /// Returns the product, truncated to an integer.
     fn times(&self, factor: i128) -> Option<i128> {
         let whole: i128 = self.whole.parse().ok()?;
         let mut sum = whole.checked_mul(factor)?;
         if !self.fraction.is_empty() {
             let fraction: i128 = self.fraction.parse().ok()?;
             let scale = 10i128.checked_pow(u32::try_from(self.fraction.len()).ok()?)?;
-            // A fraction has few enough digits for the largest factor: exact, or no quantity.
+            // A fraction has few enough digits for the largest factor: the product is exact or no
+            // quantity.
             sum = sum.checked_add(fraction.checked_mul(factor)? / scale)?;
         }
         Some(sum)
     }
 }
 
-/// The number that `text` begins with, and the rest.
+/// Reads the number at the beginning of `text`, and returns it with the rest.
 fn number(text: &str) -> Option<(Number<'_>, &str)> {
     let (whole, rest) = digits(text)?;
     match rest.strip_prefix('.') {
@@ -176,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantities_are_told_apart_by_their_units() {
+    fn quantities_are_distinguished_by_unit() {
         for (text, unit, value) in [
             ("10GiB", Unit::Bytes, 10 << 30),
             ("500MB", Unit::Bytes, 500_000_000),
@@ -197,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_quantity_is_refused() {
+    fn other_strings_are_not_quantities() {
         for text in [
             "",
             "10",
@@ -223,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_and_times_beyond_64_bits_are_the_ends_of_the_range() {
+    fn durations_and_times_saturate_at_64_bits() {
         assert_eq!(nanoseconds(Duration::MAX), i64::MAX);
         let late = Quantity::read("9999-12-31T00:00:00Z").map(Quantity::saturated);
         assert_eq!(late, Some(i64::MAX));

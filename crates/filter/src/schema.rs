@@ -1,37 +1,42 @@
-//! What is known about data before any row exists.
+//! The types of data, known before any row exists.
 //!
 //! A [`Schema`] lists the fields of a struct with their [`Kind`]s. The checker resolves selectors
-//! against it, so that evaluation only follows slots.
+//! against it, so that
+//! evaluation only follows slots.
 
 use std::fmt;
 
-/// What an expression may do with a value.
+/// The kind of a value, which decides the operators that apply.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Kind {
     /// A bool.
     Bool,
-    /// A signed integer of that many bits; past 64 a value is handed out as [`Datum::Int128`](crate::Datum::Int128).
+    /// A signed integer of that many bits; one of more than 64 is returned as
+    /// [`Datum::Int128`](crate::Datum::Int128).
     Int(u8),
-    /// An unsigned integer of that many bits; past 64 a value is handed out as [`Datum::Int128`](crate::Datum::Int128).
+    /// An unsigned integer of that many bits; one of more than 64 is returned as
+    /// [`Datum::Int128`](crate::Datum::Int128).
     Uint(u8),
     /// A 64-bit float.
     Float,
     /// A 32-bit float.
     Float32,
-    /// Text.
+    /// A string.
     Text,
-    /// One of these texts.
+    /// One of these strings.
     Enum(&'static [&'static str]),
     /// One character.
     Char,
-    /// A UUID, compared as hyphenated lower-case text.
+    /// A UUID, compared as a hyphenated lower-case string.
     Uuid,
-    /// An address of the Internet Protocol: equal by value, for all else the text that it is usually written as.
+    /// An address of the Internet Protocol: compared by value by `==`, as a string in its usual
+    /// form by other operators.
     Address,
-    /// A span of time; a value is handed out as [`Datum::Int`](crate::Datum::Int), in nanoseconds.
+    /// A span of time; returned as [`Datum::Int`](crate::Datum::Int), in nanoseconds.
     Duration,
-    /// A point in time; a value is handed out as [`Datum::Int`](crate::Datum::Int), in nanoseconds since 1970 in UTC.
+    /// A point in time; returned as [`Datum::Int`](crate::Datum::Int), in nanoseconds since 1970 in
+    /// UTC.
     Timestamp,
     /// A sequence of values of one kind.
     List(&'static Kind),
@@ -43,14 +48,14 @@ pub enum Kind {
     Record(fn() -> &'static Schema),
     /// Present or absent.
     Option(&'static Kind),
-    /// Unknown until a row is seen, as in JSON.
+    /// Known only at evaluation, as in JSON.
     Any,
-    /// A kind that only `is nil` knows.
+    /// A kind that only `is nil` applies to.
     Opaque,
 }
 
 impl Kind {
-    /// The kind without the options around it, an array as a list.
+    /// Returns the kind without the options around it; an array becomes a list.
     #[must_use]
     pub const fn required(self) -> Self {
         let mut kind = self;
@@ -63,7 +68,7 @@ impl Kind {
         }
     }
 
-    /// The number of elements, where it is part of the type.
+    /// Returns the number of elements, if it is part of the type.
     pub(crate) const fn elements(self) -> Option<usize> {
         let mut kind = self;
         while let Self::Option(inner) = kind {
@@ -75,7 +80,7 @@ impl Kind {
         }
     }
 
-    /// The schema of a struct, also behind options.
+    /// Returns the schema of a struct, also behind options.
     pub fn schema(self) -> Option<&'static Schema> {
         match self.required() {
             Self::Record(schema) => Some(schema()),
@@ -83,7 +88,7 @@ impl Kind {
         }
     }
 
-    /// Whether values of this kind can be compared with `==`.
+    /// Returns whether values of this kind are comparable with `==`.
     pub const fn is_scalar(self) -> bool {
         matches!(
             self.required(),
@@ -102,7 +107,8 @@ impl Kind {
         )
     }
 
-    /// Whether values of this kind are text: operators such as `contains` and `matches` search them.
+    /// Returns whether values of this kind are strings, which operators such as `contains` and
+    /// `matches` search.
     pub(crate) const fn is_text(self) -> bool {
         matches!(
             self.required(),
@@ -110,7 +116,8 @@ impl Kind {
         )
     }
 
-    /// How to write a number of this kind, and the most that one can be; `None` for what is no number.
+    /// Returns the form of a number of this kind, and its maximum; `None` if the kind is not a
+    /// number.
     pub(crate) const fn number_help(self) -> Option<(&'static str, &'static str)> {
         Some(match self.required() {
             Self::Int(65..) => ("a whole number, as in `3`", "128 bits"),
@@ -123,12 +130,12 @@ impl Kind {
         })
     }
 
-    /// Whether values of this kind are integers of more than 64 bits.
+    /// Returns whether values of this kind are integers of more than 64 bits.
     pub(crate) const fn is_128_bit(self) -> bool {
         matches!(self.required(), Self::Int(65..) | Self::Uint(65..))
     }
 
-    /// The unit that the kind implies.
+    /// Returns the unit that the kind implies.
     pub(crate) const fn unit(self) -> Option<Unit> {
         match self.required() {
             Self::Duration => Some(Unit::Nanoseconds),
@@ -137,7 +144,7 @@ impl Kind {
         }
     }
 
-    /// Whether it is an integer, or holds nothing else.
+    /// Returns whether the kind is an integer, or contains only integers.
     const fn takes_unit(self) -> bool {
         let mut kind = self;
         loop {
@@ -174,7 +181,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What the number in a field counts, so that literals such as `10GiB` and `1h30m` can be read as one.
+/// The unit of the integers in a field, for literals such as `10GiB` and `1h30m`.
 ///
 /// # Examples
 /// ```
@@ -205,7 +212,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// A literal of this unit, to be shown in help lines.
+    /// Returns a literal of this unit, for help lines.
     pub(crate) const fn example(self) -> &'static str {
         match self {
             Self::Bytes => "10GiB",
@@ -229,13 +236,14 @@ impl fmt::Display for Unit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyKind {
-    /// Text.
+    /// Strings.
     Text,
-    /// Text of a named type, or mixed keys: looked up by text, not open to `any` and `all`.
+    /// Strings of a named type, or mixed keys: looked up by their string form, not iterated by
+    /// `any` and `all`.
     Mixed,
-    /// UUIDs, written as hyphenated lower-case text.
+    /// UUIDs, written as hyphenated lower-case strings.
     Uuid,
-    /// Addresses of the Internet Protocol, looked up by value, however written.
+    /// Addresses of the Internet Protocol, looked up by value in any notation.
     Address,
     /// Signed integers of that many bits.
     Int(u8),
@@ -251,7 +259,7 @@ pub enum KeyKind {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Key {
-    /// Text, also for UUID, address and mixed keys.
+    /// A string, also for UUID, address and mixed keys.
     Text(Box<str>),
     /// A signed integer.
     Int(i64),
@@ -273,20 +281,21 @@ pub struct Field {
 }
 
 impl Field {
-    /// A field that is selected as `name`.
+    /// Creates a field that is selected as `name`.
     pub const fn new(name: &'static str, kind: Kind) -> Self {
         Self { name, kind, unit: kind.unit(), flatten: false }
     }
 
-    /// A struct whose fields are selected as if they were the outer struct's own.
+    /// Creates a field for a struct whose fields are selected like those of the outer struct.
     pub const fn flatten(kind: Kind) -> Self {
         Self { name: "", kind, unit: None, flatten: true }
     }
 
-    /// Says what its integers count; those of a list or map too.
+    /// Sets the unit of its integers, also of those in a list or map.
     ///
     /// # Panics
-    /// When the kind is no integer and holds none; in a schema, which is a constant, it is a compile error:
+    /// If the kind neither is nor contains an integer. In a schema, which is a constant, that is a
+    /// compile error:
     ///
     /// ```compile_fail
     /// #[derive(statehold_filter::Filterable)]
@@ -303,22 +312,22 @@ impl Field {
         Self { unit: Some(unit), ..self }
     }
 
-    /// What its integers count, if that is known.
+    /// Returns the unit of its integers, if it has one.
     pub const fn unit(&self) -> Option<Unit> {
         self.unit
     }
 
-    /// The name in expressions; empty when flattened.
+    /// Returns the name in expressions; empty for a flattened struct.
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The kind of its values.
+    /// Returns the kind of its values.
     pub const fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Whether its own fields stand for it.
+    /// Returns whether its own fields are selected in its place.
     pub const fn is_flattened(&self) -> bool {
         self.flatten
     }
@@ -348,22 +357,22 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// A schema of these fields; where two share a name, the first one is selected.
+    /// Creates a schema of these fields. If two share a name, the first one is selected.
     pub const fn new(name: &'static str, fields: &'static [Field]) -> Self {
         Self { name, fields }
     }
 
-    /// The name of the struct.
+    /// Returns the name of the struct.
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The fields by slot, flattened ones not yet opened.
+    /// Returns the fields by slot; a flattened struct is one field.
     pub const fn fields(&self) -> &'static [Field] {
         self.fields
     }
 
-    /// Every name that can be selected, those of flattened structs included, in order.
+    /// Returns every name that can be selected, including those of flattened structs, in order.
     pub fn names(&self) -> Vec<&'static str> {
         let mut names = Vec::new();
         for field in self.fields {
@@ -375,12 +384,13 @@ impl Schema {
         names
     }
 
-    /// The slots that lead to a field, and its kind; own fields win over those of flattened structs.
+    /// Returns the slots of the path to a field, and its kind; own fields win over those of
+    /// flattened structs.
     pub(crate) fn find(&self, name: &str) -> Option<(Vec<usize>, Kind)> {
         self.find_field(name).map(|(slots, field)| (slots, field.kind))
     }
 
-    /// The slots that lead to a field, and that field.
+    /// Returns the slots of the path to a field, and the field.
     pub(crate) fn find_field(&self, name: &str) -> Option<(Vec<usize>, &Field)> {
         let own = self.fields.iter().position(|field| !field.flatten && field.name == name);
         if let Some(slot) = own {

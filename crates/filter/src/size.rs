@@ -1,4 +1,4 @@
-//! How many bytes a compiled filter holds on the heap, allocators' own needs aside.
+//! Estimates the heap bytes of a compiled filter, without the overhead of the allocator.
 
 use crate::ast::{Comparison, Expr, ExprKind, Name, Names, Operand, Quantifier, Selector, Value};
 use crate::check::Checked;
@@ -11,9 +11,10 @@ use crate::program::{
 use crate::schema::Key;
 use crate::warning::Warning;
 
-/// What a tree holds besides its root.
+/// Returns the bytes of a tree, without its root node.
 pub(crate) fn of_expr(expr: &Expr) -> usize {
     let (mut bytes, mut pending) = (0, vec![expr]);
+    // An explicit stack: trees built by a program may be of any depth.
     while let Some(expr) = pending.pop() {
         bytes += match &expr.kind {
             ExprKind::And(operands) | ExprKind::Or(operands) => {
@@ -62,7 +63,7 @@ fn of_comparison(comparison: &Comparison) -> usize {
     of_selector(&comparison.selector) + with
 }
 
-/// What a checked expression holds.
+/// Returns the bytes of a checked expression.
 pub(crate) fn of_checked(checked: &Checked) -> usize {
     let Checked { root, selectors, warnings } = checked;
     let texts: usize = selectors.iter().map(|text| text.len()).sum();
@@ -72,7 +73,7 @@ pub(crate) fn of_checked(checked: &Checked) -> usize {
         + warnings.capacity() * size_of::<Warning>()
 }
 
-/// No deeper than the text was nested.
+/// Returns the bytes of a node; recurses no deeper than the source is nested.
 fn of_node(node: &Node) -> usize {
     match node {
         Node::And(operands) | Node::Or(operands) => of_all(operands, of_node),
@@ -88,7 +89,7 @@ fn of_node(node: &Node) -> usize {
     }
 }
 
-/// A slice, and what each of its items holds.
+/// Returns the bytes of a slice and of the contents of its items.
 fn of_all<T>(items: &[T], of_item: impl Fn(&T) -> usize) -> usize {
     size_of_val(items) + items.iter().map(of_item).sum::<usize>()
 }

@@ -1,8 +1,8 @@
-//! Positions in the text of an expression.
+//! Source ranges of expressions.
 
 use std::ops::Range;
 
-/// A stretch of an expression, in bytes from its start.
+/// A range of an expression, in bytes from its start.
 ///
 /// # Examples
 /// ```
@@ -17,38 +17,39 @@ pub struct Span {
 }
 
 impl Span {
-    /// The bytes from `start` up to, not including, `end`; an end before the start counts as the start.
+    /// Creates the range from `start` to `end`, exclusive; an end before the start is clamped to
+    /// it.
     pub const fn new(start: usize, end: usize) -> Self {
         Self { start, end: if end < start { start } else { end } }
     }
 
-    /// The first byte.
+    /// Returns the first byte.
     pub const fn start(self) -> usize {
         self.start
     }
 
-    /// The byte after the last one.
+    /// Returns the end, exclusive.
     pub const fn end(self) -> usize {
         self.end
     }
 
-    /// How many bytes there are; 0 marks a place between two characters.
+    /// Returns the number of bytes; 0 for a position between two characters.
     pub const fn len(self) -> usize {
         self.end - self.start
     }
 
-    /// Whether this is a place between two characters.
+    /// Returns whether this is a position between two characters.
     pub const fn is_empty(self) -> bool {
         self.start == self.end
     }
 
-    /// The smallest span that covers both.
+    /// Returns the smallest span that covers both.
     #[must_use]
     pub fn to(self, other: Self) -> Self {
         Self::new(self.start.min(other.start), self.end.max(other.end))
     }
 
-    /// The part of `text` that the span covers, or `""` when it does not fit that text.
+    /// Returns the part of `text` in the range; empty if the range does not fit the text.
     pub fn text(self, text: &str) -> &str {
         text.get(Range::from(self)).unwrap_or_default()
     }

@@ -1,10 +1,10 @@
-//! Expressions that are valid, but hardly mean what they say.
+//! Warnings about valid expressions that are probably mistakes.
 
 use std::fmt;
 
 use crate::span::Span;
 
-/// Something in an expression that is valid, but always has the same answer or misleads.
+/// A valid part of an expression that always has the same result, or is misleading.
 ///
 /// # Examples
 /// ```
@@ -26,28 +26,29 @@ pub struct Warning {
     pub(crate) span: Span,
 }
 
-/// What is odd about an expression.
+/// The reason of a warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WarningKind {
-    /// The field never holds a number this large or small.
+    /// No value of the field is this large or small.
     OutOfRange {
         /// The bits of the field's type.
         bits: u8,
     },
-    /// The field never holds this text: it is none of its names, no UUID in the usual form or more than a character.
+    /// No value of the field is this string: it is not one of its names, not a canonical UUID, or
+    /// longer than a character.
     NeverEqual,
-    /// A bare word on the right is text, although a field of this name exists.
+    /// A bare word on the right is a string, although a field of this name exists.
     FieldAsText,
 }
 
 impl Warning {
-    /// What is odd.
+    /// Returns the reason.
     pub fn kind(&self) -> &WarningKind {
         &self.kind
     }
 
-    /// Where.
+    /// Returns the source range.
     pub fn span(&self) -> Span {
         self.span
     }

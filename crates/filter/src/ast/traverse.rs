@@ -1,4 +1,4 @@
-//! What is done with a tree as a whole, without recursion: open parts are kept in a list.
+//! Clone, equality, printing and drop of whole trees, with an explicit stack instead of recursion.
 
 use std::fmt;
 use std::mem;
@@ -7,7 +7,7 @@ use super::{Expr, ExprKind, Quantifier};
 use crate::span::Span;
 
 impl Expr {
-    /// The operands, or the body of a quantifier.
+    /// Returns the operands, or the body of a quantifier.
     pub(crate) fn children(&self) -> &[Self] {
         match &self.kind {
             ExprKind::And(operands) | ExprKind::Or(operands) => operands,
@@ -17,7 +17,7 @@ impl Expr {
         }
     }
 
-    /// A copy of this part of a tree around other children, as many as it has.
+    /// Copies this node around `children`, which MUST be as many as the node has.
     fn around(&self, mut children: Vec<Self>) -> Self {
         let kind = match &self.kind {
             ExprKind::And(_) => ExprKind::And(children),
@@ -34,7 +34,7 @@ impl Expr {
         Self { kind, span: self.span }
     }
 
-    /// Whether two parts of trees are the same but for their children, and have as many.
+    /// Returns whether two nodes are equal apart from their children, and have equally many.
     fn same_part(&self, other: &Self) -> bool {
         match (&self.kind, &other.kind) {
             (ExprKind::And(own), ExprKind::And(other))
@@ -49,7 +49,7 @@ impl Expr {
         }
     }
 
-    /// Moves operands that have operands of their own into `into`.
+    /// Moves the children that have children of their own into `into`.
     fn take_children(&mut self, into: &mut Vec<Self>) {
         match &mut self.kind {
             ExprKind::And(operands) | ExprKind::Or(operands) => into.append(operands),
@@ -59,25 +59,28 @@ impl Expr {
         }
     }
 
-    /// Takes the content out of a boxed operand, unless it is a mere clause.
+    /// Takes the content out of a boxed operand; `None` for a clause, which drops without
+    /// recursion.
     fn hollow(&mut self) -> Option<Self> {
         if matches!(self.kind, ExprKind::Clause(_) | ExprKind::Comparison(_)) {
             return None;
         }
+        // An empty `and` stands in: it allocates nothing and its drop ends at once.
         let kind = mem::replace(&mut self.kind, ExprKind::And(Vec::new()));
         Some(Self { kind, span: self.span })
     }
 }
 
-/// The one child of a part that has one.
+/// Boxes the only child of a node.
 fn boxed(child: Option<Expr>) -> Box<Expr> {
+    // Unreachable with the right number of children; a stand-in instead of a panic.
     let nothing = || Expr { kind: ExprKind::And(Vec::new()), span: Span::default() };
     Box::new(child.unwrap_or_else(nothing))
 }
 
 impl Clone for Expr {
     fn clone(&self) -> Self {
-        // What is being cloned, outermost first, with the clones of its first children.
+        // Nodes being cloned, outermost first, each with the clones of its first children.
         let mut open: Vec<(&Self, Vec<Self>)> = Vec::new();
         let mut part = self;
         loop {
@@ -89,6 +92,7 @@ impl Clone for Expr {
             }
             let mut cloned = part.around(Vec::new());
             loop {
+                // The clone of the root has no parent left.
                 let Some((parent, mut done)) = open.pop() else { return cloned };
                 done.push(cloned);
                 if let Some(next) = parent.children().get(done.len()) {
@@ -102,7 +106,7 @@ impl Clone for Expr {
     }
 }
 
-/// By meaning: spans do not take part.
+/// By meaning: spans are ignored.
 impl PartialEq for Expr {
     fn eq(&self, other: &Self) -> bool {
         let mut pending = vec![(self, other)];
@@ -118,12 +122,14 @@ impl PartialEq for Expr {
 
 impl fmt::Debug for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The derived form would recurse as deep as the tree.
         write!(f, "Expr({self})")
     }
 }
 
 impl Drop for Expr {
     fn drop(&mut self) {
+        // The compiler's drop would recurse through the boxes.
         let mut pending = Vec::new();
         self.take_children(&mut pending);
         while let Some(mut child) = pending.pop() {

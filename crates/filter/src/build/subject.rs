@@ -7,10 +7,12 @@ use crate::ast::{
     Value,
 };
 
-/// The field of that name.
+/// Selects the field `name`.
 ///
-/// The name is taken as it is: dots in it do not lead further, [`Subject::key`] does. One that begins with something else
-/// than a letter may hold letters, digits and `-_.~:|`; any other name has no text form and does not compile.
+/// The name is used verbatim: dots in it do not lead further, [`Subject::key`] does. A name that
+/// does not begin with a
+/// letter may hold letters, digits and `-_.~:|`; any other name cannot be printed and does not
+/// compile.
 ///
 /// # Examples
 /// ```
@@ -23,7 +25,7 @@ pub fn field(name: impl Into<Box<str>>) -> Subject {
     Subject(Selector { parts: vec![part(name)], span: NOWHERE })
 }
 
-/// The number of elements of a list or map, in the extended dialect.
+/// Selects the number of elements of a list or map, in the extended dialect.
 ///
 /// # Examples
 /// ```
@@ -43,22 +45,23 @@ fn name(text: impl Into<Box<str>>) -> Name {
     Name { text: text.into(), span: NOWHERE }
 }
 
-/// What is tested: a field, or something inside of it.
+/// The left side of a clause: a field, or a value inside it.
 ///
-/// Each operator makes an [`Expr`]. Those marked "extended" need [`Dialect::Extended`](crate::Dialect::Extended) where the
-/// printed text is compiled.
+/// Each operator creates an [`Expr`]. Those marked "extended" need
+/// [`Dialect::Extended`](crate::Dialect::Extended) when
+/// the printed expression is compiled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject(pub(super) Selector);
 
 impl Subject {
-    /// The value under a key, or the field of that name, inside of this.
+    /// Selects the value under a key, or the field of that name, inside this value.
     #[must_use]
     pub fn key(mut self, key: impl Into<Box<str>>) -> Self {
         self.0.parts.push(part(key));
         self
     }
 
-    /// The element at an index, counted from 0.
+    /// Selects the element at an index, counted from 0.
     #[must_use]
     pub fn index(self, index: usize) -> Self {
         self.key(index.to_string())
@@ -74,7 +77,7 @@ impl Subject {
         built(ExprKind::Comparison(Comparison { selector, operator, negated, operator_span, with }))
     }
 
-    /// Against a value or another field.
+    /// Compares with a value or another field.
     fn against(self, operator: Operator, negated: bool, term: Term) -> Expr {
         match term.0 {
             Side::Value(value) => self.clause(operator, negated, Some(value)),
@@ -146,7 +149,7 @@ impl Subject {
         self.list(Operator::In, values)
     }
 
-    /// `contains`: an element of a list, a key of a map, a part of text.
+    /// `contains`: an element of a list, a key of a map, a substring.
     #[must_use]
     pub fn contains(self, value: impl Into<Value>) -> Expr {
         self.clause(Operator::Contains, false, Some(value.into()))
@@ -182,19 +185,19 @@ impl Subject {
         self.text(Operator::EndsWith, text)
     }
 
-    /// `==*`: equal but for the case of letters, extended.
+    /// `==*`: equal, ignoring the case of letters; extended.
     #[must_use]
     pub fn eq_fold(self, text: impl Into<Box<str>>) -> Expr {
         self.text(Operator::EqualFold, text)
     }
 
-    /// `contains*`: like [`contains`](Self::contains) but for the case of letters, extended.
+    /// `contains*`: like [`contains`](Self::contains), ignoring the case of letters; extended.
     #[must_use]
     pub fn contains_fold(self, text: impl Into<Box<str>>) -> Expr {
         self.text(Operator::ContainsFold, text)
     }
 
-    /// `matches*`: like [`matches`](Self::matches) but for the case of letters, extended.
+    /// `matches*`: like [`matches`](Self::matches), ignoring the case of letters; extended.
     #[must_use]
     pub fn matches_fold(self, pattern: impl Into<Box<str>>) -> Expr {
         self.text(Operator::MatchesFold, pattern)

@@ -10,9 +10,10 @@ use uuid::Uuid;
 use super::{NOWHERE, Subject};
 use crate::ast::{Selector, Value};
 
-/// What a field is compared with: a value, or another field.
+/// The right side of a comparison: a value, or another field.
 ///
-/// Made by `into` from a [`Subject`], and from whatever a [`Value`] is made from: text, numbers, bools, [`Uuid`],
+/// Converted from a [`Subject`], and from every type that converts into a [`Value`]: strings,
+/// numbers, bools, [`Uuid`],
 /// [`IpAddr`], [`Duration`], [`SystemTime`].
 ///
 /// # Examples
@@ -75,13 +76,14 @@ from! {
     u32 => |value| value.to_string(), true;
     u64 => |value| value.to_string(), true;
     usize => |value| value.to_string(), true;
+    // `inf` and `NaN` have no bare form in the grammar, so they are quoted.
     f32 => |value| value.to_string(), value.is_finite();
     f64 => |value| value.to_string(), value.is_finite();
     Duration => |value| duration_text(value), true;
     SystemTime => |value| time_text(value), true;
 }
 
-/// Writes a duration the way it is read.
+/// Formats a duration in the form that the parser reads.
 fn duration_text(duration: Duration) -> String {
     let (seconds, below) = (duration.as_secs(), duration.subsec_nanos());
     let mut text = String::new();
@@ -99,13 +101,13 @@ fn duration_text(duration: Duration) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
-/// Writes a time the way it is read; what lies beyond the years 0 to 9999 is cut to those.
+/// Formats a time in the form that the parser reads; clamps it to the years 0 to 9999.
 fn time_text(time: SystemTime) -> String {
     let nanos = match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => i128::try_from(after.as_nanos()).unwrap_or(i128::MAX),
         Err(before) => i128::try_from(before.duration().as_nanos()).map_or(i128::MIN, |past| -past),
     };
-    /// The first and the last second that RFC 3339 can write.
+    /// The first and the last second that RFC 3339 can express.
     const SECONDS: (i128, i128) = (-62_167_219_200, 253_402_207_200);
     const SECOND: i128 = 1_000_000_000;
     let nanos = nanos.clamp(SECONDS.0 * SECOND, SECONDS.1 * SECOND);
@@ -126,7 +128,7 @@ mod tests {
             Duration::new(90_061, 7),
             Duration::from_secs(u64::from(u32::MAX)),
         ] {
-            let value = i128::try_from(duration.as_nanos()).expect("it is small");
+            let value = i128::try_from(duration.as_nanos()).expect("a small duration fits");
             let read = Quantity::read(&duration_text(duration));
             assert_eq!(read, Some(Quantity { unit: Unit::Nanoseconds, value }));
         }

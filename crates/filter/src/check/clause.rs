@@ -1,4 +1,4 @@
-//! Clauses to tests.
+//! Compiles clauses to tests.
 
 use super::resolve::map_key;
 use super::{Checker, Subject, operators};
@@ -19,7 +19,7 @@ impl<'t> Checker<'t> {
         let applies = operators::applies(clause.operator, subject.kind);
         let test = match (clause.operator, &clause.value) {
             (Operator::Matches | Operator::MatchesFold, Some(value)) => {
-                // A bad pattern is reported whatever it is asked of.
+                // A bad pattern is reported even if the operator does not apply to the kind.
                 let pattern = self.pattern(value, clause.operator == Operator::MatchesFold)?;
                 if applies {
                     self.refuse_quantity(subject, value)?;
@@ -61,6 +61,8 @@ impl<'t> Checker<'t> {
     }
 
     fn equal(&mut self, subject: Subject, value: &Value) -> Result<Option<Test>, CompileError> {
+        // The kind is known only at evaluation; a quantity is ordered by its value, so that `1h`
+        // equals `60m`.
         if matches!(subject.kind, Kind::Any) {
             return Ok(Some(match value.quantity() {
                 Some(quantity) => {
@@ -75,6 +77,7 @@ impl<'t> Checker<'t> {
     fn contains(&mut self, subject: Subject, value: &Value) -> Result<Option<Test>, CompileError> {
         let dynamic = || {
             Some(match value.quantity() {
+                // A list of one value, because only lists of open values compare quantities.
                 Some(_) => {
                     let one = Open::new(std::slice::from_ref(value));
                     Extended::ContainsAny(Listed::Open(one)).into()
@@ -88,6 +91,7 @@ impl<'t> Checker<'t> {
                 self.refuse_quantity(subject, value)?;
                 Some(Test::Substring(value.text.clone()))
             }
+            // JSON elements differ in kind, so evaluation can fail where the field itself is known.
             Kind::List(element) if matches!(element.required(), Kind::Any) => {
                 self.dynamic = true;
                 dynamic()
@@ -100,7 +104,7 @@ impl<'t> Checker<'t> {
         })
     }
 
-    /// A key that a map is asked for.
+    /// Reads a value as a key of a map.
     pub(super) fn key(&self, kind: KeyKind, value: &Value) -> Result<Key, CompileError> {
         if value.quantity().is_none()
             && let Some(key) = map_key(&value.text, kind)
@@ -109,6 +113,7 @@ impl<'t> Checker<'t> {
         }
         let error = self.error(CompileErrorKind::BadMapKey, value.span);
         Err(match (kind, value.number) {
+            // A bare number is a likely mistake for a string key, and quoting is the fix.
             (KeyKind::Text | KeyKind::Mixed, true) => {
                 error.with_help(format!("quote this value: {}", quote(&value.text)))
             }
@@ -116,7 +121,7 @@ impl<'t> Checker<'t> {
         })
     }
 
-    /// A literal of the field's kind, `None` when that has no `==`.
+    /// Reads a literal of the field's kind; `None` if the kind has no `==`.
     pub(super) fn scalar(
         &mut self,
         subject: Subject,
@@ -132,6 +137,7 @@ impl<'t> Checker<'t> {
             Some(Err(fault)) => self.measured(subject, value, fault)?,
         };
         match (&scalar, kind) {
+            // A warning and not an error: go-bexpr accepts it and finds no equal value.
             (Scalar::Int(number), Kind::Int(bits)) if !fits_int(*number, bits) => {
                 self.warn(WarningKind::OutOfRange { bits }, value.span);
             }
@@ -150,13 +156,15 @@ impl<'t> Checker<'t> {
         Ok(Some(scalar))
     }
 
-    /// Whether a value is a bare word that is also the name of a field.
+    /// Returns whether a value is a bare word that also names a field: the client may have meant
+    /// the field.
     pub(super) fn names_field(&self, value: &Value) -> bool {
+        // Equal lengths mean that the value has neither quotes nor escapes.
         let bare = value.span.len() == value.text.len() && !value.number;
         bare && self.kind.schema().is_some_and(|schema| schema.find(&value.text).is_some())
     }
 
-    /// All patterns of an expression together stay within the limit.
+    /// Compiles a pattern; all patterns of an expression share one limit.
     fn pattern(&mut self, value: &Value, fold: bool) -> Result<Pattern, CompileError> {
         let compiled = pattern::compile(&value.text, self.pattern_left, fold);
         let (compiled, taken) = compiled.map_err(|fault| match fault {
@@ -177,12 +185,13 @@ impl<'t> Checker<'t> {
         Ok(compiled)
     }
 
-    /// The place in the expression of a part of a value.
+    /// Returns the source range of a part of a value.
     fn inside(&self, value: &Value, start: usize, end: usize) -> Span {
         let source = value.span.text(self.text);
         let at = value.span.start();
         if source.starts_with(['"', '`']) {
             Span::new(at + source_offset(source, start), at + source_offset(source, end))
+        // A pointer such as `"/a~1b"` was decoded: its parts have no exact place.
         } else if source.len() == value.text.len() {
             Span::new(at + start, at + end)
         } else {

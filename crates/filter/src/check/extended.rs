@@ -1,6 +1,7 @@
-//! Clauses of the extended dialect to tests.
+//! Compiles clauses of the extended dialect to tests.
 //!
-//! A selector is resolved once, however many values it is compared with; ranges are two tests of one value.
+//! A selector is resolved once however many values it is compared with; a range is two tests of one
+//! value.
 
 use super::{Checker, Subject, operators};
 use crate::ast::{Comparison, Operand, Operator, Selector, Value};
@@ -17,7 +18,7 @@ use crate::schema::{Kind, Unit};
 use crate::span::Span;
 use crate::warning::WarningKind;
 
-/// Where a value is, what it is, and what is asked of it, if its kind has that.
+/// A resolved left side: its path, its kind, and the test, if the kind has the operator.
 type Found = (Path, Subject, Option<Extended>);
 
 impl<'t> Checker<'t> {
@@ -42,7 +43,7 @@ impl<'t> Checker<'t> {
         Ok(leaf.shorten().negate_if(negated))
     }
 
-    /// The test for `between`.
+    /// Compiles `between`.
     fn range(
         &mut self,
         selector: &'t Selector,
@@ -55,7 +56,7 @@ impl<'t> Checker<'t> {
         Ok((path, subject, range))
     }
 
-    /// The test for `in [..]` and `contains any|all [..]`.
+    /// Compiles `in [..]` and `contains any|all [..]`.
     fn listed(
         &mut self,
         selector: &'t Selector,
@@ -73,7 +74,7 @@ impl<'t> Checker<'t> {
         Ok((path, subject, test))
     }
 
-    /// Values that one value is looked for among.
+    /// Compiles the values of `in [..]`.
     fn one_of(
         &mut self,
         subject: Subject,
@@ -86,7 +87,7 @@ impl<'t> Checker<'t> {
         }
     }
 
-    /// Values that are looked for in one value, all of them or any.
+    /// Compiles the values of `contains any [..]` or, with `all`, of `contains all [..]`.
     fn contained(
         &mut self,
         subject: Subject,
@@ -105,6 +106,8 @@ impl<'t> Checker<'t> {
             }
             Kind::List(element) if element.is_scalar() => {
                 let scalars = self.scalars(subject.element(*element), values)?;
+                // `any` looks each element up among the values; `all` has to find each value in the
+                // list.
                 Some(if all {
                     Listed::Each(scalars.into())
                 } else {
@@ -170,6 +173,7 @@ impl<'t> Checker<'t> {
             return Err(self.wrong_kind(operator, comparison.operator_span, left_subject.kind));
         };
         for subject in [left_subject, right_subject] {
+            // `false` and `true` have no order that a client would expect.
             let kind = subject.kind;
             let fits = match kind {
                 Kind::Bool => relation == Relation::Equal,
@@ -188,7 +192,7 @@ impl<'t> Checker<'t> {
         Ok(Node::Pair(Box::new(Pair { left, right, relation, negated, span })))
     }
 
-    /// The test of an operator that only this dialect has, against one value.
+    /// Compiles a test against one value by an operator that only this dialect has.
     pub(super) fn extended(
         &mut self,
         subject: Subject,
@@ -210,7 +214,7 @@ impl<'t> Checker<'t> {
         Ok(Some(test.into()))
     }
 
-    /// A value that others are ordered against, `None` when the kind has no order.
+    /// Reads a value that others are ordered against; `None` if the kind has no order.
     fn bound(&mut self, subject: Subject, value: &Value) -> Result<Option<Bound>, CompileError> {
         Ok(match subject.kind {
             Kind::Any => Some(match value.quantity() {
@@ -229,7 +233,7 @@ impl<'t> Checker<'t> {
         })
     }
 
-    /// Refuses a bare size, duration or time where it would be taken as text.
+    /// Rejects a bare size, duration or time where it would be read as a string.
     pub(super) fn refuse_quantity(
         &self,
         subject: Subject,
@@ -241,7 +245,7 @@ impl<'t> Checker<'t> {
         }
     }
 
-    /// A value that is no plain number, read by the unit of the field.
+    /// Reads a value that is not a plain number by the unit of the field.
     pub(super) fn measured(
         &self,
         subject: Subject,
@@ -253,6 +257,7 @@ impl<'t> Checker<'t> {
             if subject.unit == Some(quantity.unit) {
                 return self.in_field(kind, quantity, value);
             }
+            // Without a unit on either side a quoted string is a wrong number, not a wrong unit.
             if value.number || subject.unit.is_some() {
                 return Err(self.unit_mismatch(subject, quantity, value));
             }
@@ -264,6 +269,7 @@ impl<'t> Checker<'t> {
         };
         let error = self.error(error, value.span);
         Err(match (kind, subject.unit) {
+            // The most helpful line first: a client that wrote a name of a field wants that field.
             _ if self.names_field(value) => {
                 error.with_help(format!("`@{}` is the field, in the extended dialect", value.text))
             }
@@ -301,7 +307,7 @@ impl<'t> Checker<'t> {
     }
 
     fn unit_mismatch(&self, subject: Subject, quantity: Quantity, value: &Value) -> CompileError {
-        // Only operators on text refuse a quantity for what is no scalar.
+        // For a kind that is no scalar, only operators on strings reject a quantity.
         let text = !subject.kind.is_scalar();
         let field = if text { Kind::Text.to_string().into() } else { subject.name() };
         let kind = CompileErrorKind::UnitMismatch { found: quantity.unit, field };
@@ -314,7 +320,8 @@ impl<'t> Checker<'t> {
                 error.with_help(format!("write a {unit} as in `{}`", unit.example()))
             }
             (None, Kind::Bool) => error.with_help("write `true` or `false`"),
-            // Sizes count bytes; a duration may be in seconds, and no float counts either.
+            // Only sizes have an obvious number: a field without a unit may count seconds, and a
+            // float counts nothing.
             (None, Kind::Int(_) | Kind::Uint(_)) if quantity.unit == Unit::Bytes => error
                 .with_help(format!("the field has no unit; write the number: {}", quantity.value)),
             (None, kind) => match kind.number_help() {
@@ -327,7 +334,8 @@ impl<'t> Checker<'t> {
     }
 }
 
-/// Whether two fields can be compared: both numbers, of one unit if both have one, or both text, or both bools.
+/// Returns whether two fields are comparable: both numbers, with one unit if both have one, both
+/// strings, or both bools.
 fn comparable(left: Subject, right: Subject) -> bool {
     if matches!(left.kind, Kind::Any) || matches!(right.kind, Kind::Any) {
         return true;

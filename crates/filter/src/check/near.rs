@@ -1,8 +1,9 @@
-//! The name that was probably meant.
+//! Suggests the name that a client probably meant.
 
-/// The closest of `names`: differing in case only, or by at most a third of its characters.
+/// Returns the closest of `names`: one that differs in case only, or in at most a third of its
+/// characters.
 pub(super) fn nearest<'n>(wanted: &str, names: &[&'n str]) -> Option<&'n str> {
-    /// Longer names are not compared: nobody mistypes them by a few characters.
+    /// Longer names are not compared: their distance costs more than a suggestion is worth.
     const LENGTH_MAX: usize = 64;
     if wanted.len() > LENGTH_MAX {
         return None;
@@ -18,10 +19,11 @@ pub(super) fn nearest<'n>(wanted: &str, names: &[&'n str]) -> Option<&'n str> {
         .map(|(_, name)| name)
 }
 
-/// How many characters have to be inserted, removed, replaced or swapped with the next one.
+/// Returns the number of characters to insert, remove, replace or swap with the next one.
 fn distance(from: &str, to: &str) -> usize {
     let from: Vec<char> = from.chars().collect();
     let to: Vec<char> = to.chars().collect();
+    // Optimal string alignment: row i, column j is the distance of the first i and j characters.
     let mut rows = vec![vec![0; to.len() + 1]; from.len() + 1];
     for i in 0..=from.len() {
         for j in 0..=to.len() {

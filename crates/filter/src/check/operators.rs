@@ -1,17 +1,18 @@
-//! Which operator applies to which kind: the one table that the checker, completion and the front page go by.
+//! The table of operators and kinds, shared by the checker, completion and the test of the language
+//! page.
 
 use crate::ast::Operator;
 use crate::options::Dialect;
 use crate::schema::Kind;
 
-/// The differences between kinds that decide which operators apply.
+/// Classes of kinds that differ in the operators that apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
     Bool,
     /// Numbers, durations and times.
     Number,
     Text,
-    /// A list of text, or of anything.
+    /// A list of strings, or of elements of any kind.
     Texts,
     /// A list of bytes.
     Bytes,
@@ -32,7 +33,7 @@ impl Class {
             Kind::Bool => Self::Bool,
             Kind::Any => Self::Any,
             Kind::Map(..) => Self::Map,
-            // Optional bytes do not lie side by side in memory, so that no pattern searches them.
+            // Optional bytes are not contiguous in memory, so a pattern cannot search them.
             Kind::List(Kind::Uint(8)) => Self::Bytes,
             Kind::List(element) => match element.required() {
                 Kind::Any => Self::Texts,
@@ -49,16 +50,20 @@ impl Class {
 
 use Class::{Any, Bool, Bytes, Compounds, Map, Number, Scalars, Text, Texts};
 
+// go-bexpr: evaluate.go, primitiveEqualityFn, doMatchIn, doMatchMatches; the extended operators
+// follow the same classes.
 const SCALAR: &[Class] = &[Bool, Number, Text, Any];
 const ORDERED: &[Class] = &[Number, Text, Any];
 const HOLDING: &[Class] = &[Text, Texts, Bytes, Scalars, Map, Any];
-/// Kinds with a length, whatever their elements are (go-bexpr: `evaluate.go`, `doMatchIsEmpty`).
+/// Kinds with a length, whatever the kind of their elements (go-bexpr: `evaluate.go`,
+/// `doMatchIsEmpty`).
 const MEASURED: &[Class] = &[Text, Texts, Bytes, Scalars, Compounds, Map, Any];
 const WRITTEN: &[Class] = &[Text, Any];
 const SEARCHED: &[Class] = &[Text, Bytes, Any];
 const FOLDED: &[Class] = &[Text, Texts, Any];
 
-/// Each operator with the kinds that it applies to; those that are not here apply to every kind.
+/// Each operator with the kinds that it applies to; an operator without a row applies to every
+/// kind.
 const TABLE: [(Operator, &[Class]); 17] = [
     (Operator::Equal, SCALAR),
     (Operator::Less, ORDERED),
@@ -79,7 +84,7 @@ const TABLE: [(Operator, &[Class]); 17] = [
     (Operator::Empty, MEASURED),
 ];
 
-/// Whether an operator applies to values of that kind.
+/// Returns whether an operator applies to values of a kind.
 pub(crate) fn applies(operator: Operator, kind: Kind) -> bool {
     match TABLE.iter().find(|(own, _)| *own == operator) {
         Some((_, classes)) => classes.contains(&Class::of(kind)),
@@ -87,7 +92,7 @@ pub(crate) fn applies(operator: Operator, kind: Kind) -> bool {
     }
 }
 
-/// The dialect that an operator needs.
+/// Returns the dialect that an operator needs.
 pub(crate) fn dialect(operator: Operator) -> Dialect {
     match operator {
         Operator::Equal
@@ -103,7 +108,7 @@ pub(crate) fn dialect(operator: Operator) -> Dialect {
 mod tests {
     use super::*;
 
-    /// The cells of an operator on the page, by column.
+    /// Returns the cells of an operator in the table of the language page, by column.
     fn page(operator: Operator) -> Vec<&'static str> {
         let right = match operator {
             Operator::Empty | Operator::Nil => "",
@@ -119,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_front_page_says_what_this_table_says() {
+    fn language_page_lists_the_same_operators() {
         let columns = [Bool, Number, Text, Number, Texts, Compounds, Map, Class::Other, Any];
         for (operator, classes) in TABLE {
             let letter = if dialect(operator) == Dialect::Bexpr { "B" } else { "E" };

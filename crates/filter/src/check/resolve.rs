@@ -1,4 +1,4 @@
-//! Selectors to paths.
+//! Resolves selectors to paths.
 
 use super::{Checker, Role, Subject, near};
 use crate::ast::{Part, Selector};
@@ -9,12 +9,13 @@ use crate::program::{Base, Path, Step};
 use crate::schema::{Key, KeyKind, Kind, Schema, Unit};
 
 impl<'t> Checker<'t> {
-    /// The path of a selector and what is at its end.
+    /// Returns the path of a selector and the kind at its end.
     pub(super) fn resolve(
         &mut self,
         selector: &'t Selector,
     ) -> Result<(Path, Subject), CompileError> {
         let bound = selector
+            // Innermost first: a name shadows outer names and fields, as in go-bexpr.
             .parts
             .first()
             .and_then(|first| self.names.iter().rev().find(|bound| *bound.name == *first.text));
@@ -28,6 +29,8 @@ impl<'t> Checker<'t> {
                     Role::Either => Base::ValueOrKey(up),
                 };
                 let parts = &selector.parts[1..];
+                // A key that is known to be a scalar has nothing inside; a key of JSON may be an
+                // element.
                 let key = matches!(bound.role, Role::Key) && !matches!(bound.kind, Kind::Any);
                 if let (true, Some(part)) = (key, parts.first()) {
                     return Err(self.error(CompileErrorKind::NameHasNoFields, part.span));
@@ -41,6 +44,7 @@ impl<'t> Checker<'t> {
         }
         let dynamic = matches!(kind.required(), Kind::Any);
         self.dynamic |= dynamic;
+        // Paths from a quantifier's name are inside a selector that is listed already.
         if matches!(base, Base::Row) {
             self.selectors.push(selector.to_string().into());
         }
@@ -50,7 +54,8 @@ impl<'t> Checker<'t> {
         Ok((Path { base, steps: steps.into(), dynamic }, subject))
     }
 
-    /// Adds the steps of one part; gives the kind it leads to, and changes the unit where a field has its own.
+    /// Appends the steps of one part. Returns the kind it leads to and updates the unit if a field
+    /// has its own.
     fn part(
         &self,
         part: &Part,
@@ -96,7 +101,7 @@ impl<'t> Checker<'t> {
     }
 
     fn unknown(&self, part: &Part, schema: &Schema) -> CompileError {
-        /// Most names that a help line lists.
+        /// Maximum number of names in a help line.
         const LISTED: usize = 12;
         let names = schema.names();
         let near = near::nearest(&part.text, &names);
@@ -117,8 +122,10 @@ impl<'t> Checker<'t> {
     }
 }
 
-/// A part as a key of that kind, when it can be one.
+/// Reads a part as a key of a kind; `None` if it cannot be one.
 pub(crate) fn map_key(text: &str, kind: KeyKind) -> Option<Key> {
+    // pointerstructure: pointer.go, coerce, decodes keys weakly with mapstructure, to which an
+    // empty string is zero.
     let or_zero = if text.is_empty() { "0" } else { text };
     match kind {
         KeyKind::Text | KeyKind::Mixed | KeyKind::Uuid | KeyKind::Address => {

@@ -1,4 +1,4 @@
-//! Reads the text before a cursor: what the grammar wants there, and what was begun.
+//! Reads the text before a cursor: the expected token, and the partial token.
 
 use crate::ast::{Name, Names, Operator};
 use crate::explain::bindings;
@@ -8,26 +8,26 @@ use crate::reach;
 use crate::schema::Kind;
 use crate::span::Span;
 
-/// What the text before the cursor comes to.
+/// The state of the grammar at the cursor.
 pub(super) struct Scan<'t> {
     /// The kind of the rows.
     pub(super) row: Kind,
     pub(super) expected: Expected<'t>,
     pub(super) partial: Partial<'t>,
-    /// What is open, innermost last.
+    /// Open parentheses and bodies, innermost last.
     open: Vec<Open>,
-    /// The names that quantifiers gave, innermost last.
+    /// The names bound by quantifiers, innermost last.
     names: Vec<(&'t str, Kind)>,
 }
 
-/// What the grammar wants.
+/// The token that the grammar expects.
 #[derive(Clone, Copy)]
 pub(super) enum Expected<'t> {
     /// The beginning of a clause.
     Operand,
-    /// What `any` or `all` walks through.
+    /// The collection of `any` or `all`.
     Collection,
-    /// What `in` looks into.
+    /// The right side of `in`.
     Container,
     Operator(Subject<'t>),
     /// An operator behind `not`.
@@ -40,50 +40,50 @@ pub(super) enum Expected<'t> {
     Connective,
     /// The second word of `starts with`.
     With,
-    /// What stands between the ends of a range.
+    /// The `and` between the ends of a range.
     RangeAnd(Subject<'t>),
-    /// What follows a value of a list.
+    /// The comma or bracket behind a value of a list.
     ListEnd(Listed<'t>),
     As,
     /// The names of a quantifier are complete, or could be.
     Body,
-    /// Nothing that can be listed.
+    /// A token without candidates.
     Nothing,
 }
 
-/// A list that is open.
+/// An open list.
 #[derive(Clone, Copy)]
 pub(super) struct Listed<'t> {
     subject: Subject<'t>,
     operator: Operator,
 }
 
-/// What an operator is about.
+/// The left side of an operator.
 #[derive(Clone, Copy)]
 pub(super) struct Subject<'t> {
     pub(super) text: &'t str,
-    /// The kind of what it selects, `None` when it is no known selector.
+    /// The kind of the selected value; `None` if it is not a known selector.
     pub(super) kind: Option<Kind>,
 }
 
-/// What was begun at the cursor.
+/// The partial token at the cursor.
 #[derive(Default)]
 pub(super) struct Partial<'t> {
-    /// Where it begins; at the cursor when nothing was begun.
+    /// Its start; the cursor if it is empty.
     pub(super) start: usize,
-    /// What was begun, without quotes.
+    /// Its text, without quotes.
     pub(super) text: String,
-    /// The selector that it goes on with, empty when it is the first part.
+    /// The selector that it continues; empty for the first part.
     pub(super) inside: Path<'t>,
-    /// Where the dot or bracket behind that stands.
+    /// The offset of the dot or bracket behind that selector.
     pub(super) separator: usize,
-    /// Whether it stands in brackets.
+    /// Whether it is in brackets.
     pub(super) bracket: bool,
     /// Whether it is a string.
     pub(super) quoted: bool,
 }
 
-/// The beginning of a selector.
+/// The beginning of a selector, without its last part.
 #[derive(Clone, Default)]
 pub(super) struct Path<'t> {
     written: &'t str,
@@ -117,7 +117,7 @@ enum Token {
     Equals,
     /// `(`, `)`, `{`, `}` or `,`.
     Bracket,
-    /// Anything else; a `=` or `!` that may become an operator too.
+    /// Anything else; a `=` or `!` that may still become an operator.
     Other,
 }
 
@@ -129,6 +129,7 @@ impl<'t> Scan<'t> {
         let mut reader = Reader { extended: dialect == Dialect::Extended, ..Reader::default() };
         let mut at = 0;
         loop {
+            // The scan below restarts at each token, so the whole text is read once.
             at += text[at..].len() - text[at..].trim_start_matches([' ', '\t', '\r', '\n']).len();
             let Some((token, length)) = token(&text[at..]) else { break };
             let written = &text[at..at + length];
@@ -145,12 +146,12 @@ impl<'t> Scan<'t> {
             reader.take(&mut scan, token, written);
             at += length;
             if scan.open.len() > Limits::NESTING_MAX {
-                // No expression is nested so deep.
+                // Deeper than any expression that compiles.
                 scan.expected = Expected::Nothing;
                 return scan;
             }
         }
-        // Behind a value or bracket, a word needs a space first.
+        // Directly behind a value or bracket, the client has to type a space before a word.
         let glued = scan.partial.start == text.len()
             && text.ends_with(|char: char| char.is_ascii_alphanumeric() || "\"`])}".contains(char));
         if glued {
@@ -159,7 +160,8 @@ impl<'t> Scan<'t> {
         scan
     }
 
-    /// The names that quantifiers gave, those that are hidden by inner ones left out, innermost first.
+    /// Returns the visible names bound by quantifiers, innermost first, without those that an inner
+    /// one shadows.
     pub(super) fn names(&self) -> impl Iterator<Item = (&'t str, Kind)> {
         self.names.iter().enumerate().rev().filter_map(|(index, (name, kind))| {
             let hidden = self.names[index + 1..].iter().any(|(inner, _)| inner == name);
@@ -167,7 +169,7 @@ impl<'t> Scan<'t> {
         })
     }
 
-    /// What could close the innermost bracket.
+    /// Returns the signs that can close the innermost bracket.
     pub(super) fn closing(&self) -> &'static [&'static str] {
         match self.open.last() {
             Some(Open::Parenthesis) => &[")"],
@@ -194,22 +196,22 @@ impl<'t> Scan<'t> {
     }
 }
 
-/// What was read of a quantifier's head.
+/// The state of a quantifier's head and of the extended operators.
 #[derive(Default)]
 struct Reader<'t> {
     extended: bool,
-    /// What is on the left of `starts with`, before the second word.
+    /// The left side of `starts with`, until its second word is read.
     left: Option<Subject<'t>>,
     /// The list that `[` would open here.
     list: Option<Listed<'t>>,
-    /// Whether one is open.
+    /// Whether a list is open.
     in_list: bool,
     collection: Option<Subject<'t>>,
     names: Vec<&'t str>,
 }
 
 impl<'t> Reader<'t> {
-    /// Goes on with one token.
+    /// Advances by one token.
     fn take(&mut self, scan: &mut Scan<'t>, token: Token, text: &'t str) {
         if self.extended
             && let Some(expected) = self.take_extended(scan.expected, token, text)
@@ -228,7 +230,7 @@ impl<'t> Reader<'t> {
                 self.names.clear();
                 Expected::Body
             }
-            // `any` was a selector after all.
+            // `any` was a selector, because keywords are not reserved.
             (Expected::Collection, Token::Equals, _) => {
                 Expected::Value(scan.subject("any"), Operator::Equal)
             }
@@ -241,6 +243,7 @@ impl<'t> Reader<'t> {
                 Expected::Operand
             }
             (_, Token::Bracket, ")" | "}") => {
+                // The names of the body end with it.
                 if let Some(Open::Body(names)) = scan.open.pop() {
                     scan.names.truncate(names);
                 }
@@ -267,7 +270,7 @@ impl<'t> Reader<'t> {
                 Token::Word | Token::Quoted { .. } | Token::Number,
                 _,
             ) => Expected::Connective,
-            // Also the way back from what can't be read.
+            // A connective also resynchronises after input that cannot be read.
             (Expected::Connective | Expected::Nothing, Token::Word, "and" | "or") => {
                 Expected::Operand
             }
@@ -275,17 +278,19 @@ impl<'t> Reader<'t> {
         };
     }
 
-    /// Goes on with one token in a way that only the extended dialect knows.
+    /// Advances by one token if only the extended dialect knows the transition.
     fn take_extended(
         &mut self,
         now: Expected<'t>,
         token: Token,
         text: &str,
     ) -> Option<Expected<'t>> {
+        // Taken for one token only: `[` opens a list directly behind `in`, `any` or `all`.
         let list = self.list.take();
         let value = matches!(token, Token::Word | Token::Quoted { .. } | Token::Number);
         Some(match (now, text) {
             (Expected::Operator(subject), "<" | ">") => Expected::Value(subject, Operator::Less),
+            // The `=` of `<=` and `>=` is a token of its own.
             (Expected::Value(_, Operator::Less), "=") => now,
             (Expected::Value(subject, operator), "*") => {
                 Expected::Value(subject, folding(operator)?)
@@ -301,6 +306,7 @@ impl<'t> Reader<'t> {
             (Expected::Value(subject, Operator::Between), _) if value => {
                 Expected::RangeAnd(subject)
             }
+            // The upper end is completed like any ordered value.
             (Expected::RangeAnd(subject), "and") => {
                 Expected::Value(subject, Operator::GreaterEqual)
             }
@@ -329,7 +335,7 @@ impl<'t> Reader<'t> {
         })
     }
 
-    /// Opens a quantifier's body.
+    /// Opens the body of a quantifier and binds its names.
     fn enter(&mut self, scan: &mut Scan<'t>) -> Expected<'t> {
         scan.open.push(Open::Body(scan.names.len()));
         let kind = self.collection.take().and_then(|subject| subject.kind).unwrap_or(Kind::Any);
@@ -350,7 +356,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// The operator that ignores the case of letters.
+/// Returns the operator that ignores the case of letters.
 fn folding(operator: Operator) -> Option<Operator> {
     match operator {
         Operator::Equal => Some(Operator::EqualFold),
@@ -360,7 +366,7 @@ fn folding(operator: Operator) -> Option<Operator> {
     }
 }
 
-/// What a word where an operator may stand leads to.
+/// Advances from a left side by a word.
 fn after_operator<'t>(now: Expected<'t>, subject: Subject<'t>, word: &str) -> Expected<'t> {
     match (now, word) {
         (_, "contains") => Expected::Value(subject, Operator::Contains),
@@ -372,7 +378,7 @@ fn after_operator<'t>(now: Expected<'t>, subject: Subject<'t>, word: &str) -> Ex
     }
 }
 
-/// The next token and its length; `None` at the end.
+/// Returns the next token and its length; `None` at the end.
 fn token(text: &str) -> Option<(Token, usize)> {
     let first = text.chars().next()?;
     Some(match first {
@@ -391,19 +397,20 @@ fn token(text: &str) -> Option<(Token, usize)> {
     })
 }
 
-/// The length of a closed string, quotes included.
+/// Returns the length of a closed string, quotes included.
 fn string_length(text: &str) -> Option<usize> {
     let quote = *text.as_bytes().first()?;
     let mut escaped = false;
     let inside = text.bytes().skip(1).position(|byte| {
         let closes = byte == quote && !escaped;
+        // Raw strings in backquotes have no escapes.
         escaped = byte == b'\\' && !escaped && quote == b'"';
         closes
     });
     inside.map(|at| at + 2)
 }
 
-/// The length of a word with its dots and brackets; an open bracket takes the rest.
+/// Returns the length of a word with its dots and brackets; an unclosed bracket extends to the end.
 fn word_length(text: &str) -> usize {
     let mut at = 0;
     loop {
@@ -426,7 +433,7 @@ fn is_word_char(char: char) -> bool {
     char.is_ascii_alphanumeric() || matches!(char, '_' | '/')
 }
 
-/// Takes what was begun at `start` apart.
+/// Splits the partial token at `start` into its selector and its last part.
 fn partial_of(written: &str, start: usize, token: Token) -> Partial<'_> {
     if let Token::Quoted { .. } = token {
         let text = written[1..].to_owned();

@@ -1,4 +1,4 @@
-//! A literal in the kind of what it is compared with.
+//! Literals in the kind of their field.
 
 use std::cmp::Ordering;
 use std::fmt::{self, Display, Formatter};
@@ -13,19 +13,21 @@ use crate::schema::{Kind, Unit};
 
 /// A literal in the kind of the field that it is compared with.
 ///
-/// Its `Display` is how an expression writes it.
+/// Its `Display` is the form in an expression.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Constant {
     /// For [`Kind::Bool`].
     Bool(bool),
-    /// For [`Kind::Int`], [`Kind::Duration`] and [`Kind::Timestamp`], the latter in nanoseconds; it may be more than the field's bits hold, and then equals no value.
+    /// For [`Kind::Int`], and in nanoseconds for [`Kind::Duration`] and [`Kind::Timestamp`]. May
+    /// exceed the bits of the field, and then equals no value.
     Int(i64),
-    /// For [`Kind::Uint`]; it may be more than the field's bits hold, and then equals no value.
+    /// For [`Kind::Uint`]. May exceed the bits of the field, and then equals no value.
     Uint(u64),
-    /// For [`Kind::Float`]; never NaN, which equals nothing, and never -0, which equals 0: an index has to keep both under one key.
+    /// For [`Kind::Float`]. Never NaN, which equals nothing, and never -0, because 0 equals it and
+    /// an index MUST keep both under one key.
     Float(f64),
-    /// For [`Kind::Float32`]; as [`Float`](Self::Float).
+    /// For [`Kind::Float32`], with the rules of [`Float`](Self::Float).
     Float32(f32),
     /// For [`Kind::Text`] and [`Kind::Enum`].
     Text(Box<str>),
@@ -38,9 +40,11 @@ pub enum Constant {
 }
 
 impl Constant {
-    /// Reads a literal, or a quantity of the field's unit; `None` for kinds without `==` or of more than 64 bits, `Some(None)` for what equals no value.
+    /// Reads a literal, or a quantity of the field's unit. Returns `None` for kinds without `==` or
+    /// of more than 64 bits, and
+    /// `Some(None)` for a literal that equals no value.
     ///
-    /// Zero has no sign here, as `==` knows none.
+    /// The sign of zero is dropped, because `==` ignores it.
     #[expect(clippy::option_option, reason = "no kind with `==`, and no such value, differ")]
     pub(super) fn read(text: &str, kind: Kind, unit: Option<Unit>) -> Option<Option<Self>> {
         let scalar = Scalar::read(text, kind)?.ok().or_else(|| {
@@ -52,8 +56,9 @@ impl Constant {
             Scalar::Bool(value) => Some(Self::Bool(value)),
             Scalar::Int(value) => Some(Self::Int(value)),
             Scalar::Uint(value) => Some(Self::Uint(value)),
-            // No index has such keys.
+            // No index has keys of 128 bits.
             Scalar::Int128(_) => return None,
+            // Adding 0 turns -0 into 0 and leaves every other value as it is.
             Scalar::Float(value) => (!value.is_nan()).then_some(Self::Float(value + 0.0)),
             Scalar::Float32(value) => (!value.is_nan()).then_some(Self::Float32(value + 0.0)),
             Scalar::Text(value) => Some(Self::Text(value)),
@@ -64,7 +69,7 @@ impl Constant {
         })
     }
 
-    /// An order of constants of one kind, by value.
+    /// Orders constants of one kind by value.
     pub(super) fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Bool(own), Self::Bool(other)) => own.cmp(other),
@@ -76,7 +81,7 @@ impl Constant {
             (Self::Uuid(own), Self::Uuid(other)) => own.cmp(other),
             (Self::Address(own), Self::Address(other)) => own.cmp(other),
             (Self::Char(own), Self::Char(other)) => own.cmp(other),
-            // One selector has one kind.
+            // Unreachable: one selector has one kind.
             _ => Ordering::Equal,
         }
     }
@@ -88,6 +93,7 @@ impl Display for Constant {
             Self::Bool(value) => value.fmt(f),
             Self::Int(value) => value.fmt(f),
             Self::Uint(value) => value.fmt(f),
+            // `inf` has no bare form in the grammar.
             Self::Float(value) if !value.is_finite() => f.write_str(&quote(&value.to_string())),
             Self::Float(value) => value.fmt(f),
             Self::Float32(value) if !value.is_finite() => f.write_str(&quote(&value.to_string())),

@@ -1,19 +1,20 @@
-//! The literal beginning of a pattern.
+//! The literal prefix of a pattern.
 //!
-//! Only what is plain to see is taken: an anchor, then characters that mean themselves. Anything else ends the
-//! prefix, so the answer may say less than the pattern, never more.
+//! Reads an anchor, then characters that match themselves. Anything else ends the prefix, so it may
+//! be shorter than the
+//! pattern requires, never longer.
 
-/// What every text begins with that a pattern matches.
+/// A prefix of every string that a pattern matches.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Prefix {
     pub(super) text: String,
-    /// Whether every text that begins so is matched.
+    /// Whether the pattern matches every string with this prefix.
     pub(super) exact: bool,
-    /// Whether the text itself is the only one that is matched.
+    /// Whether the pattern matches this string only.
     pub(super) whole: bool,
 }
 
-/// The literal beginning of `pattern`; `None` when it can match anywhere in a text.
+/// Returns the literal prefix of `pattern`; `None` if it is not anchored.
 pub(super) fn of(pattern: &str) -> Option<Prefix> {
     let mut rest = pattern.strip_prefix('^').or_else(|| pattern.strip_prefix("\\A"))?;
     if has_alternatives(rest) {
@@ -22,7 +23,7 @@ pub(super) fn of(pattern: &str) -> Option<Prefix> {
     let mut text = String::new();
     while let Some((literal, after)) = literal(rest) {
         match after.as_bytes().first() {
-            // The character may be left out, so it says nothing.
+            // The repeated character is optional, so the prefix ends before it.
             Some(b'*' | b'?' | b'{') => break,
             Some(b'+') => {
                 text.push(literal);
@@ -37,7 +38,7 @@ pub(super) fn of(pattern: &str) -> Option<Prefix> {
     Some(Prefix { text, exact: rest.is_empty(), whole })
 }
 
-/// Whether a `|` stands anywhere but behind a backslash; one in a class counts too.
+/// Returns whether the pattern has a `|` that is not escaped; one in a class counts too.
 fn has_alternatives(pattern: &str) -> bool {
     let mut escaped = false;
     pattern.bytes().any(|byte| {
@@ -47,10 +48,11 @@ fn has_alternatives(pattern: &str) -> bool {
     })
 }
 
-/// A character that means itself, and what follows.
+/// Returns a character that matches itself, and the rest of the pattern.
 fn literal(pattern: &str) -> Option<(char, &str)> {
     let mut chars = pattern.chars();
     let char = match chars.next()? {
+        // A backslash before a letter is a class or an assertion, before punctuation a literal.
         '\\' => chars.next().filter(char::is_ascii_punctuation)?,
         '^' | '$' | '.' | '[' | ']' | '(' | ')' | '{' | '}' | '*' | '+' | '?' | '|' => return None,
         char => char,
@@ -63,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prefix_ends_where_a_pattern_stops_being_plain() {
+    fn prefix_ends_at_the_first_special_character() {
         for (pattern, text) in [
             ("^web-[0-9]+$", "web-"),
             ("^web", "web"),
@@ -83,20 +85,20 @@ mod tests {
     }
 
     #[test]
-    fn alternatives_and_patterns_without_anchor_have_no_prefix() {
+    fn alternatives_and_unanchored_patterns_have_no_prefix() {
         for pattern in ["web", "^a|b", "(^a)", "(?i)^a", "^a(b|c)", ""] {
             assert_eq!(of(pattern), None, "{pattern}");
         }
     }
 
     #[test]
-    fn only_a_bare_prefix_says_all() {
+    fn only_an_unrestricted_prefix_is_exact() {
         assert!(of("^web").unwrap().exact);
         assert!(!of("^web-[0-9]").unwrap().exact);
         assert!(!of("^web+").unwrap().whole);
         assert!(of("^web$").unwrap().whole);
         assert!(!of("^web\\$").unwrap().whole);
-        // An empty text is what this matches.
+        // Matches the empty string only.
         assert!(of("^$").unwrap().whole);
     }
 }

@@ -1,4 +1,4 @@
-//! What a computed field may give.
+//! Result types of computed fields.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::{NonZeroU32, NonZeroU64};
@@ -38,7 +38,7 @@ use crate::quantity::{nanoseconds, unix_nanoseconds};
 /// # Ok::<(), statehold_filter::CompileError>(())
 /// ```
 pub trait IntoDatum<'a> {
-    /// The value as the evaluator sees it.
+    /// Returns the value in the evaluator's form.
     fn into_datum(self) -> Datum<'a>;
 }
 
@@ -100,6 +100,7 @@ by_value! {
         IpAddr::V4(value) => Datum::Ipv4(value),
         IpAddr::V6(value) => Datum::Ipv6(value),
     };
+    // Saturates: a duration beyond 292 years exceeds 64 bits of nanoseconds.
     Duration => |value| Datum::Int(nanoseconds(value));
     SystemTime => |value| Datum::Int(unix_nanoseconds(value));
 }

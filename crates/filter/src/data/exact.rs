@@ -1,7 +1,8 @@
-//! JSON whose numbers are exact.
+//! JSON with exact numbers.
 //!
-//! `serde_json::Value` reads an integer beyond 64 bits and each number with a fraction as a float, so that neighbours become
-//! equal. [`Json`] reads the digits.
+//! `serde_json::Value` reads an integer beyond 64 bits and each number with a fraction as a float,
+//! so neighbouring numbers
+//! become equal. [`Json`] keeps the digits.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -15,13 +16,14 @@ use crate::decimal::Decimal;
 use crate::int128::{Int128, JsonInteger};
 use crate::schema::Kind;
 
-/// Deepest nesting of lists and objects in a [`Json`].
+/// Maximum nesting of lists and objects in a [`Json`].
 const NESTING_MAX: usize = 128;
 
-/// A JSON value whose numbers are exact, to be filtered without a schema.
+/// A JSON value with exact numbers, filtered without a schema.
 ///
-/// Numbers are compared by value, whatever their length and notation: `1e2` is 100, and numbers beyond any float are told
-/// apart. Exponents beyond 2^60 count as that. Where an object has a key twice, the last value counts.
+/// Numbers are compared by value, independent of length and notation: `1e2` equals 100, and numbers
+/// beyond any float stay
+/// distinct. Exponents are clamped to 2^60. If an object repeats a key, the last value counts.
 ///
 /// # Examples
 /// ```
@@ -47,7 +49,7 @@ enum Node {
     Map(BTreeMap<String, Json>),
 }
 
-/// A string that is not one JSON value.
+/// The error for a string that is not one JSON value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonError {
     offset: usize,
@@ -55,7 +57,7 @@ pub struct JsonError {
 }
 
 impl JsonError {
-    /// Returns the byte at which the string ceases to be JSON.
+    /// Returns the byte offset of the first error.
     pub fn offset(&self) -> usize {
         self.offset
     }
@@ -70,12 +72,13 @@ impl fmt::Display for JsonError {
 impl Error for JsonError {}
 
 impl Json {
-    /// Reads one value with nothing but white space around it.
+    /// Reads one value with nothing but whitespace around it.
     ///
     /// Cost: linear in the length; recurses at most 128 levels.
     ///
     /// # Errors
-    /// [`JsonError`] for anything else, also for nesting of more than 128 levels and strings that are not UTF-8.
+    /// [`JsonError`] if the input is not one JSON value, is nested deeper than 128 levels, or has a
+    /// string that is not UTF-8.
     pub fn from_slice(text: &[u8]) -> Result<Self, JsonError> {
         let mut reader = Reader { text, at: 0 };
         let value = reader.value(NESTING_MAX)?;
@@ -145,6 +148,7 @@ impl Reader<'_> {
                 return Err(self.fault("expected `:`"));
             }
             self.at += 1;
+            // The last of equal keys wins, as in `serde_json`.
             map.insert(key, self.value(inside)?);
             if !self.goes_on(b'}')? {
                 return Ok(Node::Map(map));
@@ -172,7 +176,7 @@ impl Reader<'_> {
         Ok(inside)
     }
 
-    /// Whether the list or map that was just opened closes at once.
+    /// Skips the end of a list or object that is empty, and returns whether it was.
     fn closes(&mut self, end: u8) -> bool {
         self.space();
         let closes = self.peek() == Some(end);
@@ -180,7 +184,7 @@ impl Reader<'_> {
         closes
     }
 
-    /// Whether a further value follows one that was read.
+    /// Skips a comma or the end, and returns whether another value follows.
     fn goes_on(&mut self, end: u8) -> Result<bool, JsonError> {
         self.space();
         let goes_on = match self.peek() {
@@ -198,6 +202,7 @@ impl Reader<'_> {
         loop {
             match self.peek() {
                 Some(b'"') => break,
+                // The escaped byte is never the end; serde_json checks the escape below.
                 Some(b'\\') => self.at += 2,
                 Some(_) => self.at += 1,
                 None => return Err(self.fault("this string is not closed")),
@@ -206,10 +211,10 @@ impl Reader<'_> {
         self.at += 1;
         let token = self.text.get(start..self.at).unwrap_or_default();
         serde_json::from_slice(token)
-            .map_err(|_| JsonError { offset: start, reason: "this is no JSON string" })
+            .map_err(|_| JsonError { offset: start, reason: "this is not a JSON string" })
     }
 
-    /// A number, `true`, `false` or `null`.
+    /// Reads a number, `true`, `false` or `null`.
     fn word(&mut self) -> Result<Node, JsonError> {
         let start = self.at;
         let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
@@ -218,6 +223,7 @@ impl Reader<'_> {
         }
         let token = self.text.get(start..self.at).unwrap_or_default();
         let fault = JsonError { offset: start, reason: "expected a value" };
+        // A raw value keeps the digits, which a parsed number would round.
         let read: &RawValue = serde_json::from_slice(token).map_err(|_| fault.clone())?;
         Ok(match read.get() {
             "null" => Node::Null,
@@ -250,7 +256,7 @@ fn number(digits: &str) -> Option<Node> {
         return Some(Node::Int128(wide.of_json()));
     }
     let decimal = Decimal::read(digits)?;
-    // Written with a point or an exponent, it may be an integer nevertheless.
+    // A point or an exponent does not rule out an integer.
     Some(match decimal.to_integer() {
         None => Node::Decimal(decimal.into()),
         Some(wide) => match wide.to_json_integer() {
@@ -260,7 +266,7 @@ fn number(digits: &str) -> Option<Node> {
     })
 }
 
-/// An integer of 64 bits.
+/// Reads an integer of 64 bits.
 fn json_integer(digits: &str) -> Option<JsonInteger> {
     digits.parse().map(JsonInteger::Int).or_else(|_| digits.parse().map(JsonInteger::Uint)).ok()
 }

@@ -1,9 +1,11 @@
 //! [`Filterable`] for JSON.
 //!
-//! JSON has no schema: selectors and literals are judged against each value that is met. Its
-//! numbers take literals written as numbers (`3`, `"3e0"`, not `"0x3"`). Integers are exact to 64 bits, as `serde_json` keeps
-//! them, and to 128 bits where its feature `arbitrary_precision` is on; other numbers are floats. [`Json`](crate::Json) keeps
-//! every digit.
+//! JSON has no schema: selectors and literals are checked against each value at evaluation. Its
+//! numbers accept literals
+//! written as decimal numbers (`3`, `"3e0"`, not `"0x3"`). Integers are exact to 64 bits, as
+//! `serde_json` keeps them, and
+//! to 128 bits with its feature `arbitrary_precision`; other numbers are floats.
+//! [`Json`](crate::Json) keeps every digit.
 
 use serde_json::{Map as Object, Number, Value};
 
@@ -33,10 +35,12 @@ impl Filterable for Value {
     }
 }
 
-/// A number that is no integer of 64 bits: without `serde_json`'s feature `arbitrary_precision` it is a float already.
+/// Reads a number that is not an integer of 64 bits; without `serde_json`'s feature
+/// `arbitrary_precision` it is a float.
 fn larger(number: &Number) -> Datum<'_> {
     let wide = number.as_i128().map(Int128::from).or_else(|| number.as_u128().map(Int128::from));
     match (wide, number.as_f64()) {
+        // Marked as JSON, so that literals are compared as numbers and not by the width of a field.
         (Some(wide), _) => Datum::Int128(wide.of_json()),
         (None, float) => float.map_or(Datum::Opaque, Datum::Float),
     }

@@ -12,7 +12,7 @@ use crate::datum::{Datum, Filterable, List, Map};
 use crate::schema::{Key, KeyKind, Kind};
 use crate::steps::LISTED_PER_STEP;
 
-/// The kind of a slice: pairs sorted by their keys are a map.
+/// Returns the kind of a slice: pairs sorted by their keys are a map.
 const fn slice<T: Filterable>(list: Kind) -> Kind {
     match T::ENTRIES {
         Some(map) => map,
@@ -20,9 +20,9 @@ const fn slice<T: Filterable>(list: Kind) -> Kind {
     }
 }
 
-/// Gives a type that dereferences to a slice its `List`, `Map` and `Filterable`.
+/// Implements `List`, `Map` and `Filterable` for a type that dereferences to a slice.
 ///
-/// As a map it is sorted by its keys; where it is not, look-ups may miss.
+/// As a map the slice MUST be sorted by its keys; otherwise look-ups may miss entries.
 macro_rules! slice_like {
     ($([$($generics:tt)*] $type:ty => $kind:expr),* $(,)?) => {$(
         impl<$($generics)*> List for $type {
@@ -55,6 +55,7 @@ macro_rules! slice_like {
             }
             fn get(&self, key: &Key) -> Option<Datum<'_>> {
                 let order = |item: &T| {
+                    // A key of another kind sorts before every item, so the search finds none.
                     item.as_map_entry().and_then(|(own, _)| key_order(&own, key)).unwrap_or(Ordering::Less)
                 };
                 let index = self[..].binary_search_by(order).ok()?;
@@ -84,9 +85,10 @@ slice_like! {
     [T: Filterable + Clone] Cow<'_, [T]> => Kind::List(&T::KIND),
 }
 
-/// The kind of an element that does not lie next to the others in memory.
+/// Returns the kind of an element that is not contiguous with the others in memory.
 ///
-/// No pattern searches such bytes, so that `matches` must not compile: only a list of plain bytes takes it.
+/// A pattern cannot search such bytes, so `matches` MUST NOT compile: the kind becomes an option,
+/// which `matches` rejects.
 const fn apart(element: &'static Kind) -> &'static Kind {
     match element {
         Kind::Uint(8) => &Kind::Option(&Kind::Uint(8)),
@@ -94,7 +96,7 @@ const fn apart(element: &'static Kind) -> &'static Kind {
     }
 }
 
-/// Gives a collection without contiguous storage its `List` and `Filterable`.
+/// Implements `List` and `Filterable` for a collection without contiguous storage.
 macro_rules! iterable {
     ($([$($generics:tt)*] $type:ty, walks: $walks:literal;)*) => {$(
         impl<$($generics)*> List for $type {
@@ -108,7 +110,7 @@ macro_rules! iterable {
                 self.iter().nth(index).map(Filterable::datum)
             }
             fn steps_to(&self, index: usize) -> u64 {
-                // A list that ends before the index is walked to its end.
+                // A list that ends before the index is iterated to its end.
                 let walked = if $walks { index.min(<$type>::len(self)) } else { 0 };
                 walked as u64 / LISTED_PER_STEP
             }
@@ -127,6 +129,7 @@ macro_rules! iterable {
 }
 
 iterable! {
+    // A deque and a heap index in constant time; the others iterate.
     [T: Filterable] VecDeque<T>, walks: false;
     [T: Filterable] LinkedList<T>, walks: true;
     [T: Filterable] BinaryHeap<T>, walks: false;

@@ -15,7 +15,7 @@ use crate::coerce::canonical_uuid;
 use crate::datum::{Datum, Filterable, Map};
 use crate::schema::{Key, KeyKind, Kind};
 
-/// A type that can be the key of a map: text, integers, bools, [`IpAddr`] and [`Uuid`].
+/// A type that can be the key of a map: strings, integers, bools, [`IpAddr`] and [`Uuid`].
 ///
 /// # Examples
 /// ```
@@ -32,15 +32,15 @@ use crate::schema::{Key, KeyKind, Kind};
 /// # Ok::<(), statehold_filter::CompileError>(())
 /// ```
 pub trait MapKey: Filterable + Sized {
-    /// The kind that look-ups are converted to.
+    /// The kind that a selector's part is converted to.
     const KEY: KeyKind;
 
-    /// Looks a key up in a hash map.
+    /// Looks up a key in a hash map.
     fn in_hash<'m, V, S: BuildHasher>(map: &'m HashMap<Self, V, S>, key: &Key) -> Option<&'m V>
     where
         Self: Eq + Hash;
 
-    /// Looks a key up in an ordered map.
+    /// Looks up a key in an ordered map.
     fn in_btree<'m, V>(map: &'m BTreeMap<Self, V>, key: &Key) -> Option<&'m V>
     where
         Self: Ord;
@@ -67,7 +67,8 @@ macro_rules! text_key {
 
 text_key!(String, &str, Box<str>, Rc<str>, Arc<str>, Cow<'_, str>);
 
-/// Keys that are made from the looked-up key, then compared as themselves.
+/// Implements [`MapKey`] for types that are built from the looked-up key and compared as
+/// themselves.
 macro_rules! value_key {
     ($($type:ty => $kind:expr, |$key:ident| $own:expr;)*) => {$(
         impl MapKey for $type {
@@ -91,6 +92,7 @@ macro_rules! number_key {
     ($($type:ty => $kind:ident, $bits:expr;)*) => {
         value_key! {$(
             $type => KeyKind::$kind($bits), |key| match key {
+                // A number too large for the type is a key that the map cannot have.
                 Key::$kind(number) => Self::try_from(*number).ok(),
                 _ => None,
             };
@@ -119,7 +121,7 @@ value_key! {
     Uuid => KeyKind::Uuid, |key| if let Key::Text(text) = key { canonical_uuid(text) } else { None };
 }
 
-/// Reads an address, written in any way that the standard library knows.
+/// Reads an address in any notation of the standard library.
 fn address<A: FromStr>(key: &Key) -> Option<A> {
     let Key::Text(text) = key else { return None };
     text.parse().ok()
@@ -169,7 +171,7 @@ impl<K: MapKey + Ord, V: Filterable> Filterable for BTreeMap<K, V> {
     }
 }
 
-/// How the key of a pair sorts against one that is looked up; `None` when that is of another kind.
+/// Orders the key of a pair against a looked-up one; `None` if they differ in kind.
 pub(super) fn key_order(own: &Datum<'_>, key: &Key) -> Option<Ordering> {
     match (own, key) {
         (Datum::Text(own), Key::Text(key)) => Some((**own).cmp(key)),

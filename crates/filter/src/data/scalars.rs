@@ -1,4 +1,4 @@
-//! [`Filterable`] for scalars, text and the pointers around them.
+//! [`Filterable`] for scalars, strings and the pointers around them.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -99,7 +99,8 @@ impl Filterable for String {
     }
 }
 
-/// Paths and strings of the operating system are text; one that is not UTF-8 answers like a missing value.
+/// Paths and strings of the operating system are text; one that is not UTF-8 evaluates like a
+/// missing value.
 macro_rules! os_text {
     ($($type:ty),*) => {$(
         impl Filterable for $type {
@@ -144,6 +145,7 @@ macro_rules! pointer {
             fn datum(&self) -> Datum<'_> {
                 (**self).datum()
             }
+            // Passed on, so that a struct behind a pointer is visited as itself.
             #[inline]
             fn accept<V: RowVisitor>(&self, visitor: V) -> bool {
                 (**self).accept(visitor)

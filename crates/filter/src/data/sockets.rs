@@ -1,6 +1,7 @@
 //! [`Filterable`] for socket addresses: a struct with the fields `ip` and `port`.
 //!
-//! Not text, because conditions are about one of the two: every port of a host, or every host of a port.
+//! Not a string, because conditions test one of the two: every port of a host, or every host of a
+//! port.
 
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 

@@ -1,13 +1,15 @@
-//! [`Filterable`] for tuples: a struct whose fields are called `0`, `1` and so on.
+//! [`Filterable`] for tuples: a struct with the fields `0`, `1` and so on.
 //!
-//! A list of pairs whose first part can be a key is a map; other pairs are structs in a list too.
+//! A list of pairs whose first part can be a key is a map; any other list of pairs is a list of
+//! structs.
 
 use crate::datum::{Datum, Filterable, Record};
 use crate::schema::{Field, KeyKind, Kind, Schema};
 
-/// The kind of keys that values of a kind are, if they can be looked up in a sorted list.
+/// Returns the kind of keys of a sorted list of pairs; `None` if values of `kind` cannot be looked
+/// up.
 ///
-/// Variants of an enum are sorted by their places, not by their names, so that they are no keys.
+/// Variants of an enum are not keys, because they sort by position and not by name.
 const fn key(kind: Kind) -> Option<KeyKind> {
     match kind {
         Kind::Text => Some(KeyKind::Text),

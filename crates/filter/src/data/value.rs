@@ -1,15 +1,16 @@
-//! A small typed value for data whose shape is only known while the program runs.
+//! A typed value for data whose shape is known only at run time.
 
 use std::collections::BTreeMap;
 
 use crate::datum::{Datum, Filterable, Record};
 use crate::schema::Kind;
 
-/// Data whose shape is only known while the program runs, with the types that JSON lacks.
+/// Data whose shape is known only at run time, with the types that JSON lacks.
 ///
-/// Like JSON it has no schema, so expressions are judged against each value that is met and
-/// [`Filter::try_matches`](crate::Filter::try_matches) reports what does not fit. Unlike JSON it tells
-/// signed, unsigned and fractional numbers apart, and structs from maps.
+/// Like JSON it has no schema, so expressions are checked against each value at evaluation and
+/// [`Filter::try_matches`](crate::Filter::try_matches) returns an error for a value that does not
+/// fit. Unlike JSON it
+/// distinguishes signed, unsigned and fractional numbers, and structs from maps.
 ///
 /// # Examples
 /// ```
@@ -27,7 +28,7 @@ use crate::schema::Kind;
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
-    /// Nothing.
+    /// Null.
     #[default]
     Null,
     /// A bool.
@@ -42,15 +43,16 @@ pub enum Value {
     Text(String),
     /// A sequence.
     List(Vec<Value>),
-    /// A map: a key that is not there is missing.
+    /// A map: an absent key is missing.
     Map(BTreeMap<String, Value>),
-    /// A struct: a name that is not there is an error.
+    /// A struct: an absent name is an error.
     Record(BTreeMap<String, Value>),
 }
 
 /// The fields of a [`Value::Record`].
 impl Record for BTreeMap<String, Value> {
     fn field(&self, _: usize) -> Datum<'_> {
+        // Without a schema no program has slots.
         Datum::Missing
     }
     fn named(&self, name: &str) -> Option<Datum<'_>> {

@@ -1,4 +1,4 @@
-//! Errors found before any row is read.
+//! Errors that are found before any row is evaluated.
 
 use std::error::Error;
 use std::fmt;
@@ -12,8 +12,9 @@ use crate::span::Span;
 
 /// An expression that did not compile.
 ///
-/// `Display` prints the message, the line with carets under the place and the help, for a
-/// monospaced screen. Serialised it is `{kind, message, offset, length, help}` with offset and length in bytes.
+/// `Display` prints the message, the line with carets under the source range and the help, for a
+/// monospaced screen.
+/// Serialised it is `{kind, message, offset, length, help}` with offset and length in bytes.
 ///
 /// # Examples
 /// ```
@@ -36,50 +37,50 @@ struct Inner {
     help: Option<Box<str>>,
 }
 
-/// What is wrong with an expression.
+/// The reason why an expression does not compile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CompileErrorKind {
     /// The text is empty or blank.
     Empty,
-    /// A selector, a value before `in`, `not`, `any`, `all` or `(` had to stand here.
+    /// A clause must begin here: a selector, a value before `in`, `not`, `any`, `all` or `(`.
     ExpectedClause,
-    /// A bare word or number ran into a character that only a quoted value may hold.
+    /// A bare word or number contains a character that only a quoted value may contain.
     UnquotedValue {
-        /// That character.
+        /// The character.
         found: char,
     },
-    /// A selector ran into a character that it can't hold in this form.
+    /// A bare selector contains a character that only another form may contain.
     UnquotedSelector {
-        /// That character.
+        /// The character.
         found: char,
     },
     /// The operator has no right-hand value.
     ExpectedValue,
-    /// A selector is followed by no operator.
+    /// A selector is not followed by an operator.
     ExpectedOperator,
-    /// What stands in the operator's place is none.
+    /// The word or sign in the operator's place is not an operator.
     UnknownOperator {
-        /// What stands there.
+        /// The word or sign.
         found: Box<str>,
     },
     /// `is` is followed by neither `empty` nor `nil`.
     ExpectedEmptyOrNil,
     /// Whitespace is required here.
     ExpectedSpace,
-    /// A value that is no selector stands where a selector is needed.
+    /// A value that is not a selector is in the place of a selector.
     ExpectedSelector,
-    /// The text goes on after a complete expression.
+    /// Text follows a complete expression.
     TrailingText,
     /// A quoted string has no closing quote.
     UnterminatedString,
-    /// A backslash is followed by something that is no escape.
+    /// A backslash begins no known escape.
     UnknownEscape,
-    /// An escape stands for no character.
+    /// An escape is not a valid character.
     EscapeRange,
-    /// Escaped bytes do not make up UTF-8 text.
+    /// Escaped bytes are not valid UTF-8.
     EscapeNotUtf8,
-    /// A double-quoted string holds a line break.
+    /// A double-quoted string contains a line break.
     LineBreakInString,
     /// `[` is not followed by a quoted key.
     BadIndex,
@@ -91,27 +92,27 @@ pub enum CompileErrorKind {
     UnclosedBrace,
     /// A quantifier's names are not written `as x`, `as i, v`, `as i, _` or `as _, v`.
     BadNames,
-    /// A quantifier gives the same name twice.
+    /// A quantifier binds the same name twice.
     NameTwice,
-    /// A name that stands for an index or key is asked for a field.
+    /// A field is selected inside a name that is bound to an index or key.
     NameHasNoFields,
     /// No field of that name.
     UnknownSelector {
         /// The name in the expression.
         name: Box<str>,
-        /// The closest known name, when one is close.
+        /// The closest known name, if one is close.
         near: Option<Box<str>>,
     },
-    /// The value before this part has nothing inside.
+    /// The value before this part has neither fields nor elements.
     NothingInside {
         /// The kind of that value.
         kind: Box<str>,
     },
-    /// A list is indexed with something that is no index.
+    /// A list is selected by a part that is not an index.
     BadListIndex,
-    /// A key can't be one of the map's keys.
+    /// A part cannot be a key of the map.
     BadMapKey,
-    /// The value can't be read as the field's kind.
+    /// The value cannot be read as the field's kind.
     ValueSyntax {
         /// The kind of the field.
         kind: Box<str>,
@@ -123,12 +124,12 @@ pub enum CompileErrorKind {
     },
     /// The value is a size, duration or time, and the field counts something else.
     UnitMismatch {
-        /// What the value is.
+        /// The unit of the value.
         found: Unit,
         /// The kind or unit of the field.
         field: Box<str>,
     },
-    /// The two fields can't be compared with each other.
+    /// The two fields cannot be compared with each other.
     FieldKinds {
         /// The kind of the left field.
         left: Box<str>,
@@ -146,19 +147,19 @@ pub enum CompileErrorKind {
         /// The kind of the field.
         kind: Box<str>,
     },
-    /// `any` or `all` over something that is neither a list nor a map with text keys.
+    /// `any` or `all` over a value that is neither a list nor a map with string keys.
     NotACollection {
-        /// What it is.
+        /// The kind of the value.
         kind: Box<str>,
     },
-    /// `count(..)` of something that is neither a list nor a map.
+    /// `count(..)` of a value that is neither a list nor a map.
     NotCountable {
-        /// What it is.
+        /// The kind of the value.
         kind: Box<str>,
     },
     /// A regular expression is not valid.
     Pattern {
-        /// What is wrong with it.
+        /// The error of the pattern.
         reason: Box<str>,
     },
     /// The regular expressions up to this one compile to more than [`Limits::pattern`](crate::Limits::pattern).
@@ -186,7 +187,7 @@ pub enum CompileErrorKind {
         /// The limit.
         max: usize,
     },
-    /// More parts than [`Limits::nodes`](crate::Limits::nodes).
+    /// More nodes than [`Limits::nodes`](crate::Limits::nodes).
     TooManyNodes {
         /// The limit.
         max: usize,
@@ -201,7 +202,7 @@ pub enum CompileErrorKind {
 }
 
 impl CompileErrorKind {
-    /// The name of the kind, as the serialised form has it.
+    /// Returns the name of the kind in the serialised form.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Empty => "empty",
@@ -331,8 +332,10 @@ impl fmt::Display for CompileErrorKind {
     }
 }
 
-/// A kind with its article.
+/// Puts the article in front of a kind.
 fn a(kind: &str) -> String {
+    // `unsigned integer`, `UUID` and others by their first letter; no kind breaks the rule in this
+    // list.
     let article = if kind.starts_with(['a', 'i', 'o', 'u', 'I', 'A', 'O']) { "an" } else { "a" };
     format!("{article} {kind}")
 }
@@ -357,32 +360,32 @@ impl CompileError {
         self
     }
 
-    /// What is wrong.
+    /// Returns the kind of error.
     pub fn kind(&self) -> &CompileErrorKind {
         &self.0.kind
     }
 
-    /// What is wrong, in one line without the expression.
+    /// Returns the message in one line, without the expression.
     pub fn message(&self) -> String {
         self.0.kind.to_string()
     }
 
-    /// The whole expression; empty when it was longer than its limit.
+    /// Returns the whole expression; empty if it exceeded its length limit.
     pub fn text(&self) -> &str {
         &self.0.text
     }
 
-    /// Where it is wrong.
+    /// Returns the source range of the error.
     pub fn span(&self) -> Span {
         self.0.span
     }
 
-    /// A second place that takes part, such as the first definition of a name.
+    /// Returns a second source range that is involved, such as the first definition of a name.
     pub fn also_span(&self) -> Option<Span> {
         self.0.also
     }
 
-    /// What to write instead.
+    /// Returns the suggested fix.
     pub fn help(&self) -> Option<&str> {
         self.0.help.as_deref()
     }

@@ -1,4 +1,4 @@
-//! Errors that a row causes: one without a schema, or one that is too costly.
+//! Errors that a row causes: it does not fit the expression, or costs too much.
 
 use std::error::Error;
 use std::fmt;
@@ -10,10 +10,11 @@ use super::render::render;
 use crate::ast::Operator;
 use crate::span::Span;
 
-/// A row that a compiled expression can't be answered for.
+/// A row that a compiled expression cannot be evaluated for.
 ///
-/// Data with a schema causes none but [`EvalErrorKind::TooCostly`]; all others need JSON or a [`Value`](crate::Value).
-/// Creating one allocates nothing.
+/// Data with a schema causes only [`EvalErrorKind::TooCostly`]; all other kinds need JSON or a
+/// [`Value`](crate::Value).
+/// Creating an error allocates nothing.
 ///
 /// # Examples
 /// ```
@@ -32,42 +33,43 @@ pub struct EvalError {
     span: Span,
 }
 
-/// Why a row can't be answered for.
+/// The reason why a row cannot be evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EvalErrorKind {
     /// A struct has no field of that name.
     UnknownField,
-    /// A part of the selector asks for something inside of a value that has nothing inside.
+    /// A part of the selector is inside a value without fields or elements.
     NothingInside,
-    /// The list is shorter.
+    /// The index is past the end of the list.
     IndexRange,
-    /// The part can't be an index of the list or a key of the map.
+    /// The part is neither an index of the list nor a key of the map.
     BadKey,
-    /// A name that stands for an index or key is asked for a field.
+    /// A field is selected inside a name that is bound to an index or key.
     NameHasNoFields,
-    /// The literal can't be read as the kind of the value that was found.
+    /// The literal cannot be read as the kind of the value.
     ValueSyntax,
-    /// The literal is a number beyond what the value that was found could be.
+    /// The literal is a number outside the range of the value's kind.
     ValueRange,
-    /// The operator does not apply to the value that was found.
+    /// The operator does not apply to the kind of the value.
     OperatorKind {
         /// The operator.
         operator: Operator,
     },
-    /// `any` or `all` over something that is neither a list nor a map with text keys.
+    /// `any` or `all` over a value that is neither a list nor a map with string keys.
     NotACollection,
-    /// Evaluation needs more steps than its limit: `Limits::row_steps`, or the [`Budget`](crate::Budget) that rows share.
+    /// Evaluation needs more steps than its limit: `Limits::row_steps`, or the shared
+    /// [`Budget`](crate::Budget).
     TooCostly {
         /// The limit in steps.
         max: u64,
-        /// Whether it is the limit of a budget that rows share.
+        /// Whether the limit is that of a shared budget.
         shared: bool,
     },
 }
 
 impl EvalErrorKind {
-    /// The name of the kind, as the serialised form has it.
+    /// Returns the name of the kind in the serialised form.
     pub fn name(&self) -> &'static str {
         match self {
             Self::UnknownField => "unknown_field",
@@ -118,24 +120,25 @@ impl EvalError {
         Self { kind, text, span }
     }
 
-    /// What is wrong.
+    /// Returns the kind of error.
     pub fn kind(&self) -> &EvalErrorKind {
         &self.kind
     }
 
-    /// Whether the row was refused for its cost alone, so that it may as well match.
+    /// Returns whether the row was rejected only for its cost, so it could match.
     ///
-    /// Servers MUST refuse the whole request then: a list without the row would look complete.
+    /// Servers MUST then reject the whole request, because a list without the row would look
+    /// complete.
     pub fn is_too_costly(&self) -> bool {
         matches!(self.kind, EvalErrorKind::TooCostly { .. })
     }
 
-    /// What is wrong, in one line without the expression.
+    /// Returns the message in one line, without the expression.
     pub fn message(&self) -> String {
         self.kind.to_string()
     }
 
-    /// Returns a way to change the expression or the request, where there is one.
+    /// Returns a suggested change of the expression or the request, if there is one.
     pub fn help(&self) -> Option<&'static str> {
         match self.kind {
             EvalErrorKind::TooCostly { shared: false, .. } => {
@@ -148,12 +151,12 @@ impl EvalError {
         }
     }
 
-    /// The whole expression.
+    /// Returns the whole expression.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The clause that the row has no answer for.
+    /// Returns the source range of the clause that failed.
     pub fn span(&self) -> Span {
         self.span
     }

@@ -1,13 +1,14 @@
-//! Carets under the place, for a monospaced screen.
+//! Renders an error for a monospaced screen, with carets under the source range.
 //!
-//! Columns are screen cells: wide characters take two, combining ones none, a tab is shown as one space and
-//! control characters as `?`. Long lines are cut to a window around the place.
+//! Columns are screen cells: wide characters take two, combining ones none, a tab is shown as one
+//! space and control
+//! characters as `?`. Long lines are cut to a window around the range.
 
 use std::fmt::{self, Display, Formatter, Write};
 
 use crate::span::Span;
 
-/// Most screen cells of an expression that are shown.
+/// Maximum number of screen cells of an expression to show.
 const WINDOW: usize = 100;
 
 /// Writes `message`, the line of `text` at `span` with carets, the same for `also`, and `help`.
@@ -37,7 +38,7 @@ fn write_place(f: &mut Formatter<'_>, text: &str, span: Span, mark: char) -> fmt
     let start = floor(text, span.start());
     let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
-    // Lines may end as on Windows.
+    // Lines may end with CR LF.
     let line_end = line_end - usize::from(text[start..line_end].ends_with('\r'));
     let end = floor(text, span.end()).clamp(start, line_end);
     let line = &text[line_start..line_end];
@@ -51,7 +52,9 @@ fn write_place(f: &mut Formatter<'_>, text: &str, span: Span, mark: char) -> fmt
     }
     f.write_str(if cut_right { "..." } else { "" })?;
 
+    // The ellipsis takes three cells.
     let before = cells(&line[from..start - line_start]) + if cut_left { 3 } else { 0 };
+    // An empty range still gets one caret, and a range past the window ends with it.
     let under =
         cells(&line[start - line_start..(end - line_start).clamp(start - line_start, to)]).max(1);
     f.write_str("\n  ")?;
@@ -59,7 +62,7 @@ fn write_place(f: &mut Formatter<'_>, text: &str, span: Span, mark: char) -> fmt
     (0..under).try_for_each(|_| f.write_char(mark))
 }
 
-/// The part of a line that is shown: all of it, or what fits around the place.
+/// Returns the range of a line to show: all of it, or as much as fits around `start`.
 fn window(line: &str, start: usize) -> (usize, usize) {
     if cells(line) <= WINDOW {
         return (0, line.len());
@@ -101,8 +104,9 @@ fn cells(text: &str) -> usize {
     text.chars().map(width).sum()
 }
 
-/// Screen cells of one character.
+/// Returns the screen cells of one character.
 fn width(char: char) -> usize {
+    // A table instead of a crate: an error in it shifts a caret, nothing more.
     match u32::from(char) {
         // Combining marks, joiners and selectors.
         0x0300..=0x036F

@@ -1,8 +1,8 @@
-//! The tests of the extended dialect.
+//! Evaluates the tests of the extended dialect.
 //!
-//! Those of lists `[..]` are in [`lists`].
+//! Tests of lists `[..]` are in [`lists`].
 //!
-//! Invariant: what is missing or null fails each of them, so that their negations hold.
+//! Invariant: a missing or null value fails each test, so its negation holds.
 
 mod lists;
 
@@ -21,7 +21,7 @@ use crate::quantity::Quantity;
 use crate::span::Span;
 use crate::steps::{QUANTITY_STEPS, steps_of};
 
-/// How much slower than it is compared a string is searched where letters of any case are the same.
+/// The steps of a case-insensitive search, as a multiple of those of a comparison.
 const FOLDED_HEFT: usize = 12;
 
 impl<'a> Run<'a> {
@@ -35,6 +35,7 @@ impl<'a> Run<'a> {
             Extended::Between(low, high) => {
                 match self.ordered(datum, Relation::GreaterEqual, low, leaf.span)? {
                     Some(true) => self.ordered(datum, Relation::LessEqual, high, leaf.span)?,
+                    // Below the lower end, or without order: the upper end cannot change that.
                     outside => outside,
                 }
             }
@@ -71,11 +72,12 @@ impl<'a> Run<'a> {
         match answer {
             Some(answer) => Ok(answer),
             None if !leaf.path.dynamic => Ok(false),
+            // Only JSON: the checker rejects the operator for any other kind.
             None => self.wrong_kind(test.operator(), leaf.span),
         }
     }
 
-    /// How a value stands to a bound; `None` when it has no order or is of another kind.
+    /// Compares a value with a bound; `None` if it has no order or is of another kind.
     fn ordered(
         &self,
         datum: &Datum<'a>,
@@ -94,7 +96,7 @@ impl<'a> Run<'a> {
         order.map(|order| self.coerced(order, span).map(|order| relation.holds(order))).transpose()
     }
 
-    /// A value as it is compared with quantities; `None` for one that is neither a number nor a string.
+    /// Reads a value for comparison with quantities; `None` if it is neither a number nor a string.
     fn measured<'d>(&self, datum: &Datum<'d>, span: Span) -> Result<Option<Measured<'d>>, Halt> {
         if let Some(number) = Number::of(datum) {
             return Ok(Some(Measured::Number(number)));
@@ -119,6 +121,7 @@ impl<'a> Run<'a> {
         let relation = pair.relation;
         let holds = match (left, right) {
             (Datum::Bool(left), Datum::Bool(right)) => {
+                // Bools have equality but no order.
                 (relation == Relation::Equal).then_some(left == right)
             }
             _ => {
@@ -128,12 +131,13 @@ impl<'a> Run<'a> {
                 } else {
                     self.spend_shown(left, 1, pair.span)?;
                     self.spend_shown(right, 1, pair.span)?;
-                    // The shorter one bounds the comparison.
+                    // The shorter string bounds the comparison.
                     if let (Datum::Text(own), Datum::Text(other)) = (left, right) {
                         self.spend(steps_of(own.len().min(other.len())), pair.span)?;
                     }
                     with_text(left, |left| {
                         with_text(right, |right| relation.holds(Some(left.cmp(right))))
+                        // A UUID or address is compared as a string, also with another kind of string.
                     })
                     .flatten()
                 }
@@ -147,7 +151,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// How a value stands to a literal of its kind.
+/// Compares a value with a literal of its kind.
 fn order_of(datum: &Datum<'_>, scalar: &Scalar) -> Option<Ordering> {
     match scalar {
         Scalar::Text(own) => with_text(datum, |text| text.cmp(own)),
@@ -155,21 +159,22 @@ fn order_of(datum: &Datum<'_>, scalar: &Scalar) -> Option<Ordering> {
     }
 }
 
-/// How a value stands to a literal; text is ordered as text, numbers as numbers.
+/// Compares a value with a literal, strings as strings and numbers as numbers.
 fn order_of_any(datum: &Datum<'_>, literal: &Literal) -> Option<Result<Option<Ordering>, Coerce>> {
     with_text(datum, |text| Ok(Some(text.cmp(literal.text())))).or_else(|| literal.order(*datum))
 }
 
-/// A value that quantities are compared with; its string is read once, however many there are.
+/// A value that is compared with quantities; its string is read once for all of them.
 #[derive(Clone, Copy)]
 enum Measured<'a> {
     Number(Number<'a>),
-    /// `None` for a string that is no quantity.
+    /// `None` for a string that is not a quantity.
     Text(Option<Quantity>),
 }
 
 impl Measured<'_> {
-    /// How it stands to a quantity: a number counts its steps, a string MUST be of the same unit.
+    /// Compares with a quantity: a number counts its smallest unit, a string MUST have the same
+    /// unit.
     fn order(self, quantity: Quantity) -> Result<Option<Ordering>, Coerce> {
         match self {
             Self::Number(number) => Ok(number.order(Number::Integer(quantity.value))),
@@ -181,7 +186,7 @@ impl Measured<'_> {
     }
 }
 
-/// Calls `ask` with the text of anything that is text.
+/// Calls `ask` with a value that is a string or has a string form; `None` for other kinds.
 fn with_text<T>(datum: &Datum<'_>, ask: impl FnOnce(&str) -> T) -> Option<T> {
     match datum {
         Datum::Text(text) => Some(ask(text)),
@@ -219,7 +224,7 @@ impl<'a> Number<'a> {
         })
     }
 
-    /// Exact, but for a decimal and a float: the decimal is rounded as a literal is.
+    /// Compares exactly, except for a decimal with a float: the decimal is rounded as a literal is.
     fn order(self, other: Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Integer(own), Self::Integer(other)) => Some(own.cmp(&other)),
@@ -231,13 +236,13 @@ impl<'a> Number<'a> {
                 (Some(own), Some(other)) => Some(own.cmp(&other)),
                 (Some(own), None) => other.order_int128(own).map(Ordering::reverse),
                 (None, Some(other)) => own.order_int128(other),
-                // Each pair without an integer is named above.
+                // The pairs without an integer are handled above.
                 (None, None) => None,
             },
         }
     }
 
-    /// How it stands to an integer, unless it is one.
+    /// Compares with an integer; `None` if this is an integer too.
     fn order_int128(self, other: Int128) -> Option<Ordering> {
         match self {
             Self::Decimal(own) => Some(own.cmp_int128(other)),
@@ -246,7 +251,7 @@ impl<'a> Number<'a> {
         }
     }
 
-    /// As an integer of 128 bits, if its kind is one.
+    /// Returns the number as an integer of 128 bits, if its kind is one.
     fn to_int128(self) -> Option<Int128> {
         match self {
             Self::Integer(value) => Some(value.into()),
@@ -255,7 +260,7 @@ impl<'a> Number<'a> {
         }
     }
 
-    /// The bytes that comparing it reads at most.
+    /// Returns the maximum number of bytes that a comparison reads.
     fn len(self) -> usize {
         if let Self::Decimal(value) = self { value.len() } else { 0 }
     }

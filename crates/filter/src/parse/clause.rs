@@ -1,4 +1,4 @@
-//! One clause: selector, operator, value, or value `in` selector.
+//! Reads one clause: selector, operator, value, or value `in` selector.
 
 use nom::Parser as _;
 use nom::branch::alt;
@@ -11,9 +11,9 @@ use crate::error::CompileErrorKind;
 use crate::lex::{self, ident, index, infix, is_boundary, number, pointer, quoted, sign, word};
 use crate::span::Span;
 
-/// What stands before an operator.
+/// The left side of an operator.
 pub(super) enum Operand {
-    /// A selector; as a value it is its text.
+    /// A selector, and the value it is if `in` follows.
     Selector(Selector, Value),
     Value(Value),
 }
@@ -38,6 +38,7 @@ impl<'t> Parser<'t> {
     }
 
     fn operand(&self, at: &'t str) -> Read<'t, Operand> {
+        // A pointer before a string: grammar/grammar.peg of go-bexpr tries a selector first.
         if let Ok((rest, raw)) = pointer(at) {
             let span = self.span(at, rest);
             let selector = Selector { parts: self.pointer_parts(at, raw), span };
@@ -57,9 +58,9 @@ impl<'t> Parser<'t> {
         Err(self.expected_clause(at))
     }
 
-    /// The operator after `operand` and what belongs to it.
+    /// Reads the operator behind `operand` and its right side.
     pub(super) fn operation(&self, operand: Operand, at: &'t str) -> Read<'t, Clause> {
-        // Membership reads the other way round: value, then selector.
+        // Membership has the reverse order: value, then selector.
         let membership =
             alt((infix("in").map(|_| false), (infix("not"), word("in")).map(|_| true))).parse(at);
         if let Ok((rest, negated)) = membership {
@@ -110,7 +111,7 @@ impl<'t> Parser<'t> {
         Ok((end, Clause { selector, operator, negated, operator_span, value: None }))
     }
 
-    /// A selector where only a selector may stand.
+    /// Reads a selector where a value is not allowed.
     pub(super) fn selector(&self, at: &'t str) -> Read<'t, Selector> {
         if let Ok((rest, raw)) = pointer(at) {
             let span = self.span(at, rest);
@@ -128,12 +129,13 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// A bare selector: a name, then `.name`, `.0` and `["key"]`.
+    /// Reads a bare selector: a name, then `.name`, `.0` and `["key"]`.
     fn selector_path(&self, at: &'t str) -> Read<'t, Selector> {
         let Ok((mut rest, first)) = ident(at) else { return Err(self.expected_selector(at)) };
         let mut parts = vec![Part { text: first.into(), span: self.span(at, rest) }];
         loop {
             if let Some(dotted) = rest.strip_prefix('.') {
+                // The dot belongs to no selector: the caller reports the character.
                 let Ok((next, text)) = alt((ident, index)).parse(dotted) else { break };
                 parts.push(Part { text: text.into(), span: self.span(dotted, next) });
                 rest = next;
@@ -160,15 +162,17 @@ impl<'t> Parser<'t> {
         Ok((rest, Selector { parts, span }))
     }
 
-    /// The parts of a JSON pointer; `raw` is the text between the quotes at `at`.
+    /// Splits a JSON pointer into its parts; `raw` is the text between the quotes at `at`.
     fn pointer_parts(&self, at: &'t str, raw: &str) -> Vec<Part> {
         let mut offset = self.offset(at) + 1;
+        // RFC 6901 selects the document; go-bexpr selects the field with the empty name.
         if raw.is_empty() {
             return vec![Part { text: "".into(), span: Span::new(offset, offset) }];
         }
         let mut parts = Vec::new();
         for segment in raw.split('/').skip(1) {
             offset += 1;
+            // RFC 6901, section 4: `~1` first, so that `~01` becomes `~1`.
             let text = segment.replace("~1", "/").replace("~0", "~").into();
             parts.push(Part { text, span: Span::new(offset, offset + segment.len()) });
             offset += segment.len();
@@ -176,7 +180,7 @@ impl<'t> Parser<'t> {
         parts
     }
 
-    /// A bare word, number or quoted string.
+    /// Reads a bare word, number or quoted string.
     pub(super) fn value(&self, at: &'t str) -> Read<'t, Value> {
         let (rest, value) = if let Some(read) = self.quantity(at) {
             read
@@ -193,6 +197,8 @@ impl<'t> Parser<'t> {
         };
         match rest.chars().next() {
             None => Ok((rest, value)),
+            // go-bexpr rejects a number directly before `}`, `]` and `,`; it is unambiguous, so it
+            // is accepted here.
             Some(found) if is_boundary(found) || (value.number && matches!(found, ']' | ',')) => {
                 Ok((rest, value))
             }
@@ -219,7 +225,7 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// A selector that stands where a value is wanted: its parts, joined by dots.
+/// Returns the value of a selector in the place of a value: its parts, joined by dots.
 fn word_value(selector: &Selector) -> Value {
     let texts: Vec<&str> = selector.parts.iter().map(|part| &*part.text).collect();
     Value { text: texts.join(".").into(), number: false, span: selector.span }

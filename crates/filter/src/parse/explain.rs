@@ -1,6 +1,8 @@
-//! Text that can't be read: the place, the reason and the replacement.
+//! Errors of input that cannot be read: the span, the reason and the suggested fix.
 //!
-//! Values in forms of other languages are in [`values`], their operators and calls in [`words`], and `repair` rewrites text.
+//! [`values`] recognises values in the notation of other languages, [`words`] their operators and
+//! calls, and `repair`
+//! rewrites them.
 
 mod values;
 mod words;
@@ -41,7 +43,7 @@ const SEMICOLON: &str = "nothing ends with `;` here; remove it";
 const LIKE: &str = "write `matches` and a regular expression, as in `matches \"^web\"`";
 
 impl<'t> Parser<'t> {
-    /// Something else than a clause begins here.
+    /// Creates the error for input that does not begin a clause.
     pub(super) fn expected_clause(&self, at: &'t str) -> CompileError {
         let error = fault(CompileErrorKind::ExpectedClause, self.first_char(at));
         match at.chars().next() {
@@ -55,15 +57,17 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// A value or name that can't be written bare stands where a clause begins.
+    /// Creates the error for a value or name in the place of a clause that cannot be bare.
     fn unwritten_name(&self, at: &'t str) -> Option<CompileError> {
         let found = at.chars().next()?;
         if let Some((source, meant)) = transcribed(at) {
             let span = self.offset_span(at, source.len());
             let kind = CompileErrorKind::UnquotedValue { found };
+            // Before `in` it is a value, so quotes fix it.
             if joins(&at[source.len()..]) {
                 return Some(fault(kind, span).with_help(format!("write `{}`", quote(&meant))));
             }
+            // The whole string may be an expression, as from JSON or a shell.
             if self.reads(&meant) {
                 return Some(fault(kind, span).with_help(format!("write `{meant}`")));
             }
@@ -86,7 +90,8 @@ impl<'t> Parser<'t> {
         Some(fault(kind, self.offset_span(at, name.len())).with_help(help))
     }
 
-    /// A value can't be read where a clause begins: unless `in` follows, it is meant as a name.
+    /// Improves the error of an unreadable value at the beginning of a clause: unless `in` follows,
+    /// it is meant as a name.
     pub(super) fn not_an_operand(&self, at: &'t str, error: CompileError) -> CompileError {
         if !matches!(error.kind(), CompileErrorKind::UnquotedValue { .. })
             || joins(&at[name_at(at).len()..])
@@ -99,7 +104,7 @@ impl<'t> Parser<'t> {
         self.unwritten_name(at).unwrap_or_else(|| error.with_help(LEFT))
     }
 
-    /// Neither a word, number nor string begins here.
+    /// Creates the error for input that begins neither a word, a number nor a string.
     pub(super) fn expected_value(&self, at: &'t str) -> CompileError {
         let before = &self.text[..self.offset(at)];
         match at.chars().next() {
@@ -116,7 +121,8 @@ impl<'t> Parser<'t> {
             Some('*') if !self.extended && before.ends_with('=') => {
                 fault(CompileErrorKind::ExpectedValue, self.first_char(at)).with_help(FOLDING)
             }
-            // The extended dialect has fields there, too: right of other operators it is a value.
+            // The extended dialect compares fields with these two operators and those of order
+            // only; elsewhere it is a value.
             Some('@') if !self.extended && before.trim_end().ends_with('=') => {
                 fault(CompileErrorKind::ExpectedValue, self.first_char(at)).with_help(FIELDS)
             }
@@ -133,10 +139,10 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// A bare value began at `at` and ran into `found` at `rest`.
+    /// Creates the error for a bare value that begins at `at` and contains `found` at `rest`.
     pub(super) fn unquoted_value(&self, at: &'t str, rest: &'t str, found: char) -> CompileError {
         let kind = CompileErrorKind::UnquotedValue { found };
-        // Quoted once more it would compile, and match no row.
+        // In further quotes it would compile, and match no row.
         if let Some((whole, meant)) = transcribed(at) {
             let help = format!("use double quotes: {}", quote(&meant));
             return fault(kind, self.offset_span(at, whole.len())).with_help(help);
@@ -144,7 +150,7 @@ impl<'t> Parser<'t> {
         if let Some(error) = self.foreign_value(at, rest, found) {
             return error;
         }
-        // Written without spaces, an operator would be quoted as a part of the value.
+        // An operator without spaces would be quoted as a part of the value.
         for (operator, with) in [("&&", "and"), ("||", "or")] {
             if rest.starts_with(operator) && rest.len() < at.len() {
                 let kind = CompileErrorKind::UnknownOperator { found: operator.into() };
@@ -159,7 +165,7 @@ impl<'t> Parser<'t> {
             let kind = CompileErrorKind::UnknownOperator { found: found.to_string().into() };
             return fault(kind, self.first_char(rest)).with_help(self.spaced(rest, 1, "and"));
         }
-        // A comma at the end separates it from another value.
+        // A comma at the end separates it from the next value.
         if found == ',' && rest[1..].starts_with(is_space) {
             return fault(kind, self.first_char(rest)).with_help(LISTS);
         }
@@ -173,16 +179,16 @@ impl<'t> Parser<'t> {
         fault(kind, self.first_char(rest)).with_help(help)
     }
 
-    /// Whether a clause, a group or a quantifier begins after whitespace.
+    /// Returns whether a clause, a group or a quantifier begins behind whitespace.
     fn begins_clause(&self, at: &'t str) -> bool {
         let at = skip(at);
         let opens =
             at.starts_with('(') || ["not", "any", "all"].iter().any(|name| word(name)(at).is_ok());
-        // A probe finds no other, or each of many commas would open one.
+        // A probe starts no other probe: each of many commas would start one.
         !self.probe && (opens || Parser { extended: true, probe: true, ..*self }.clause(at).is_ok())
     }
 
-    /// How to write a word in the place of the first bytes at `at`, which may stand without whitespace around them.
+    /// Suggests a word in place of the first bytes at `at`, with the whitespace that it needs.
     fn spaced(&self, at: &'t str, length: usize, with: &str) -> String {
         let before = self.text[..self.offset(at)].ends_with(is_space);
         if before && at[length..].starts_with(is_space) {
@@ -192,13 +198,14 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The whole expression without the escapes of a URL, if it is one then.
+    /// Returns the whole expression with the escapes of a URL decoded, if that is an expression.
     fn unescaped(&self) -> Option<String> {
         let text = from_url(self.text).filter(|_| !self.text.contains(' '))?;
         self.reads(&text).then_some(text)
     }
 
-    /// Whether another text is an expression. A probe finds that of none, so that a text is read once for a hint.
+    /// Returns whether another text is an expression. A probe returns false, so that a text is read
+    /// once for a hint.
     fn reads(&self, text: &str) -> bool {
         let probe = Parser {
             text,
@@ -213,7 +220,7 @@ impl<'t> Parser<'t> {
         !self.probe && probe.input().is_ok()
     }
 
-    /// Neither `empty` nor `nil` follows `is`.
+    /// Creates the error for input behind `is` that is neither `empty` nor `nil`.
     pub(super) fn expected_empty_or_nil(&self, at: &'t str) -> CompileError {
         let kind = CompileErrorKind::ExpectedEmptyOrNil;
         let word = bare(at);
@@ -229,7 +236,7 @@ impl<'t> Parser<'t> {
         if let Some(error) = self.phrase(operator) {
             return error;
         }
-        // A value stands where only two words may: it is meant to be compared.
+        // A value in the place of the two words is meant to be compared.
         let probe = Parser { probe: true, ..*self };
         if self.probe || (transcribed(at).is_none() && probe.value(at).is_err()) {
             return error;
@@ -239,7 +246,7 @@ impl<'t> Parser<'t> {
         fault(CompileErrorKind::ExpectedEmptyOrNil, span).with_help(format!("write `{with}`"))
     }
 
-    /// A selector ran into `found` at `rest`.
+    /// Creates the error for a selector that contains `found` at `rest`.
     pub(super) fn unquoted_selector(
         &self,
         selector: &Selector,
@@ -265,17 +272,19 @@ impl<'t> Parser<'t> {
         }
         let at = &self.text[selector.span.start()..];
         let name = bare(at);
-        // As a pointer it would be the value, slash included.
+        // A pointer would be read as the value, slash included.
         let list = self.extended && at.contains("in [");
         if joins(&at[name.len()..]) && !list {
             return error.with_help(format!("quote this value: {}", quote(name)));
         }
         match selector.parts.as_slice() {
+            // A single name, so the whole run of characters is meant as one name.
             [_] => {
                 if let Some(pointer) = pointer_to(name) {
                     return error.with_help(format!("write this name as a pointer: {pointer}"));
                 }
             }
+            // Only the last part is unreadable: the parts before it stay.
             [.., last] if name.len() > selector.span.len() => {
                 let start = last.span.start() - selector.span.start();
                 let key = name.get(start..).unwrap_or_default();
@@ -291,7 +300,7 @@ impl<'t> Parser<'t> {
         error.with_help("write keys with other characters as `a[\"key\"]`")
     }
 
-    /// A value stands where a selector is needed.
+    /// Creates the error for a value in the place of a selector.
     pub(super) fn expected_selector(&self, at: &'t str) -> CompileError {
         let error = fault(CompileErrorKind::ExpectedSelector, self.word_span(at));
         if at.starts_with('[') {
@@ -304,12 +313,12 @@ impl<'t> Parser<'t> {
         error.with_help("`in` is written value first: `\"x\" in Tags`")
     }
 
-    /// A quoted string or number is followed by something else than `in`.
+    /// Creates the error for a quoted string or number without `in`.
     pub(super) fn value_without_in(&self, value: &Value, at: &'t str) -> CompileError {
         let rest = skip(at);
         if rest.is_empty() {
             let error = fault(CompileErrorKind::ExpectedOperator, self.first_char(rest));
-            // The whole expression is in quotes, as in a string of JSON or a shell.
+            // The whole expression is quoted, as in a string of JSON or a shell.
             if value.span.len() == self.text.trim_matches(is_space).len() && self.reads(&value.text)
             {
                 let error = fault(CompileErrorKind::ExpectedOperator, value.span);
@@ -324,7 +333,7 @@ impl<'t> Parser<'t> {
             let help = format!("write `{operator}`");
             return fault(kind, self.offset_span(rest, length)).with_help(help);
         }
-        // In quotes on the left and a value on the right: the name was quoted, as in JSON.
+        // Quotes on the left and a value on the right: the name was quoted, as in JSON.
         let source = value.span.text(self.text);
         let name = Some(&*value.text).filter(|text| crate::lex::is_ident(text)).map(str::to_owned);
         let name = name.or_else(|| pointer_to(&value.text));
@@ -337,7 +346,7 @@ impl<'t> Parser<'t> {
         error.with_help(LEFT)
     }
 
-    /// A selector is followed by no operator.
+    /// Creates the error for a selector without an operator.
     pub(super) fn no_operator(&self, selector: &Selector, at: &'t str) -> CompileError {
         let rest = skip(at);
         let spaced = rest.len() < at.len();
@@ -354,7 +363,7 @@ impl<'t> Parser<'t> {
         if spaced && let Some(error) = self.misread_word(selector, rest) {
             return error;
         }
-        // A sign may stand right behind the selector.
+        // A sign may follow the selector directly.
         if (spaced || !first.is_ascii())
             && let Some(error) = self.phrase(rest)
         {
@@ -379,7 +388,7 @@ impl<'t> Parser<'t> {
         let lower = escaped.map_or_else(|| found.to_ascii_lowercase(), |(_, signs)| signs);
         let two_words = ["starts", "begins", "ends"].contains(&&*lower);
         let with = word.get(..4).filter(|with| two_words && with.eq_ignore_ascii_case("with"));
-        // Both words are replaced, or the second would be the value.
+        // Both words are replaced, because the second would be read as the value.
         let span = with.map_or(span, |with| span.to(self.offset_span(word, with.len())));
         let kind = CompileErrorKind::UnknownOperator { found: found.into() };
         let error = fault(kind, span);
@@ -389,14 +398,14 @@ impl<'t> Parser<'t> {
             "=~" | "~" | "~=" | "regex" | "match" => "write `matches`",
             "!~" => "write `not matches`",
             "has" | "includes" | "contain" => "write `contains`",
-            // The clause before it is not complete, so that `and` in its place does not compile.
+            // The clause before it is incomplete, so replacing it by `and` does not compile.
             "&&" | "&" | "||" | "|" | "and" | "or" => {
                 return error.with_help(format!("compare it, as in `{selector} == \"x\"`"));
             }
             "between" | "contains*" | "matches*" if self.extended && found == lower => {
                 return fault(CompileErrorKind::ExpectedValue, self.first_char(word));
             }
-            // Only an escaped one comes here.
+            // Readable here, so only the escaped form reaches this.
             "<" | "lt" if self.extended => "write `<`",
             "<=" | "le" | "=<" if self.extended => "write `<=`",
             ">" | "gt" if self.extended => "write `>`",
@@ -418,7 +427,7 @@ impl<'t> Parser<'t> {
         error.with_help(help)
     }
 
-    /// SQL's `like` with the value that follows.
+    /// Recognises SQL's `like` with its value.
     fn like(&self, at: &'t str) -> Option<CompileError> {
         let first = bare(at);
         let (negation, operator) = if first.eq_ignore_ascii_case("not") {
@@ -455,7 +464,7 @@ impl<'t> Parser<'t> {
         if self.extended { OPERATORS_EXTENDED } else { OPERATORS }
     }
 
-    /// `[` at `bracket` is followed by something else than a quoted key.
+    /// Creates the error for `[` at `bracket` that is not followed by a quoted key.
     pub(super) fn bad_index(&self, bracket: &'t str, key: &'t str) -> CompileError {
         let name = &key[..key.find([']', ' ', ')', '}']).unwrap_or(key.len())];
         let span = self.first_char(bracket).to(self.first_char(key));
@@ -473,7 +482,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The text goes on at `rest` after a complete expression.
+    /// Creates the error for text behind a complete expression.
     pub(super) fn trailing(&self, rest: &'t str) -> CompileError {
         let at = skip(rest);
         let spaced = space1(rest).is_ok();
@@ -512,6 +521,7 @@ impl<'t> Parser<'t> {
             _ if !spaced && (at.starts_with("and") || at.starts_with("or")) => {
                 fault(CompileErrorKind::ExpectedSpace, self.first_char(at))
             }
+            // The connectives of `test` and `find`.
             "-a" => replace("-a", "and"),
             "-o" => replace("-o", "or"),
             _ if at.starts_with(';') && self.begins_clause(&at[1..]) => replace(";", "and"),
@@ -531,12 +541,12 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The span of the first character at `at`, empty at the end.
+    /// Returns the span of the first character at `at`, empty at the end.
     pub(super) fn first_char(&self, at: &'t str) -> Span {
         self.offset_span(at, at.chars().next().map_or(0, char::len_utf8))
     }
 
-    /// The span of the run without whitespace at `at`.
+    /// Returns the span of the run without whitespace at `at`.
     pub(super) fn word_span(&self, at: &'t str) -> Span {
         self.offset_span(at, at.find(is_space).unwrap_or(at.len()))
     }
@@ -547,14 +557,14 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// Whether an operator follows that wants its selector on the right, in any case.
+/// Returns whether an operator with its selector on the right follows, in any letter case.
 fn joins(at: &str) -> bool {
     let next = skip(at);
     let word = || spelled(next, "in").or_else(|| spelled(next, "not in")).is_some();
     membership(at) || (next.len() < at.len() && word())
 }
 
-/// Whether something begins that is a value and no selector.
+/// Returns whether a value begins that is not a selector.
 fn is_value(at: &str) -> bool {
     let word = bare(at);
     quoted(at).is_ok()
@@ -563,7 +573,8 @@ fn is_value(at: &str) -> bool {
         || ["true", "false"].iter().any(|bool| word.eq_ignore_ascii_case(bool))
 }
 
-/// Whether `:` at `rest` stands between a name and its value, as in JSON and YAML, and not in a name.
+/// Returns whether `:` at `rest` separates a name from its value, as in JSON and YAML, and is not
+/// part of a name.
 fn is_assigned(rest: &str) -> bool {
     let run = bare(rest);
     let after = skip(&rest[run.len()..]);

@@ -1,6 +1,8 @@
-//! What only the extended dialect has: order, lists, ranges, quantities, fields on both sides, counts, comments.
+//! Reads the syntax of the extended dialect: order, lists, ranges, quantities, fields on both
+//! sides, counts, comments.
 //!
-//! Invariant: whatever is read here is an error in the other dialect, so no expression of that changes its meaning.
+//! Invariant: all of it is an error in the other dialect, so no expression of that changes its
+//! meaning.
 
 use std::borrow::Cow;
 
@@ -16,7 +18,7 @@ use crate::lex::{self, infix, is_space, number, sign, space0, word};
 use crate::quantity::Quantity;
 use crate::span::Span;
 
-/// The text with a space for every byte of its comments: `#` outside of quotes to the end of the line.
+/// Replaces each byte of a comment by a space: `#` outside quotes to the end of the line.
 pub(crate) fn without_comments(text: &str) -> Cow<'_, str> {
     if !text.contains('#') {
         return Cow::Borrowed(text);
@@ -35,7 +37,7 @@ pub(crate) fn without_comments(text: &str) -> Cow<'_, str> {
             (Some('"'), '\\') => escaped = true,
             (Some(open), _) if open == char => quote = None,
             (None, '"' | '`') => quote = Some(char),
-            // `&#39;` is a quote in HTML, and the error names it as one.
+            // `&#39;` is an escaped quote of HTML, which has its own error.
             (None, '#') if before != '&' => {
                 comment = true;
                 blanked.push(' ');
@@ -50,7 +52,7 @@ pub(crate) fn without_comments(text: &str) -> Cow<'_, str> {
 }
 
 impl<'t> Parser<'t> {
-    /// A clause that begins with `@selector` or `count(selector)`, or `None` when the text begins otherwise.
+    /// Reads a clause that begins with `@selector` or `count(selector)`; `None` for other input.
     pub(super) fn marked(&self, at: &'t str) -> Option<Read<'t, ExprKind>> {
         if let Some(inner) = at.strip_prefix('@') {
             return Some(
@@ -83,6 +85,7 @@ impl<'t> Parser<'t> {
     }
 
     fn count(&self, at: &'t str, inner: &'t str) -> Read<'t, ExprKind> {
+        // The `@` of a field is optional here, because `count` takes nothing else.
         let inner = inner.strip_prefix('@').unwrap_or(inner);
         let (rest, selector) = self.selector(inner)?;
         let Some(rest) = skip(rest).strip_prefix(')') else {
@@ -106,7 +109,8 @@ impl<'t> Parser<'t> {
         ))
     }
 
-    /// What follows `left` if that is an operator of this dialect, or one of both against a field.
+    /// Reads an operator of this dialect behind `left`, or one of both dialects against a field;
+    /// `None` for other input.
     pub(super) fn extended_operation(
         &self,
         left: &Left,
@@ -129,6 +133,8 @@ impl<'t> Parser<'t> {
                 (rest, ExprKind::Comparison(comparison))
             }));
         }
+        // Only with `@`: against a value these operators are read by `operation`, as in the other
+        // dialect.
         if let Ok((rest, (operator, negated))) = comparison(at)
             && let Some(other) = rest.strip_prefix('@')
         {
@@ -147,11 +153,12 @@ impl<'t> Parser<'t> {
         }))
     }
 
-    /// Values between `[` and `]`; `at` begins with the former.
+    /// Reads values between `[` and `]`; `at` begins with the former.
     fn list(&self, at: &'t str) -> Read<'t, Vec<Value>> {
         let mut values = Vec::new();
         let mut rest = skip(at.strip_prefix('[').unwrap_or(at));
         loop {
+            // Also behind a comma: a trailing one is accepted.
             if let Some(end) = rest.strip_prefix(']') {
                 return Ok((end, values));
             }
@@ -193,7 +200,7 @@ impl<'t> Parser<'t> {
         Ok((rest, Operand::Range(low, high)))
     }
 
-    /// A size, duration or time written bare.
+    /// Reads a bare size, duration or time.
     pub(super) fn quantity(&self, at: &'t str) -> Option<(&'t str, Value)> {
         if !self.extended || !at.starts_with(|char: char| char.is_ascii_digit() || char == '-') {
             return None;
@@ -201,6 +208,7 @@ impl<'t> Parser<'t> {
         let more = |char: char| char.is_alphanumeric() || matches!(char, '.' | ':' | '+' | '-');
         let end = at.find(|char| !more(char)).unwrap_or(at.len());
         let (text, rest) = at.split_at(end);
+        // A plain number is no quantity and keeps its meaning in the other dialect.
         if matches!(number(text), Ok(("", _))) {
             return None;
         }
@@ -211,15 +219,16 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// Whether an operator follows that wants its selector on the right.
+/// Returns whether an operator with its selector on the right follows.
 pub(super) fn membership(at: &str) -> bool {
     let membership: lex::Token<'_, ()> =
         alt((infix("in").map(drop), (infix("not"), word("in")).map(drop))).parse(at);
     membership.is_ok()
 }
 
-/// An operator that may stand between two fields.
+/// Reads an operator that may compare two fields.
 fn comparison(at: &str) -> lex::Token<'_, (Operator, bool)> {
+    // SQL's `<>` would be read as `<` and fail at its value with a misleading error.
     if skip(at).starts_with("<>") {
         return Err(nom::Err::Error(()));
     }
@@ -234,7 +243,7 @@ fn comparison(at: &str) -> lex::Token<'_, (Operator, bool)> {
     .parse(at)
 }
 
-/// An operator that takes one value and is not in the other dialect.
+/// Reads an operator that takes one value and is not in the other dialect.
 fn value_operator(at: &str) -> lex::Token<'_, (Operator, bool)> {
     if let Ok((rest, (operator, negated))) = folding(at) {
         return Ok((rest, (operator, negated)));
@@ -246,6 +255,7 @@ fn value_operator(at: &str) -> lex::Token<'_, (Operator, bool)> {
 }
 
 fn folding(at: &str) -> lex::Token<'_, (Operator, bool)> {
+    // The signs with `*` first, because their prefixes are operators too.
     alt((
         sign("==*").map(|_| (Operator::EqualFold, false)),
         sign("!=*").map(|_| (Operator::EqualFold, true)),
@@ -265,9 +275,10 @@ fn between(at: &str) -> lex::Token<'_, bool> {
     alt((infix("between").map(|_| false), (infix("not"), word("between")).map(|_| true))).parse(at)
 }
 
-/// An operator that a list follows, and the rest from `[` on.
+/// Reads an operator that a list follows, and returns the rest from `[` on.
 ///
-/// `contains any["k"]` is the text `any.k` in both dialects: whitespace makes the difference.
+/// Whitespace before `[` is required, because `contains any["k"]` is the string `any.k` in both
+/// dialects.
 fn list_operator(at: &str) -> Option<(&str, Operator, bool)> {
     let (rest, negation) = match (infix("not"), space0).parse(at) {
         Ok((rest, _)) => (rest, true),

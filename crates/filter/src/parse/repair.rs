@@ -1,6 +1,6 @@
-//! Text of other languages, rewritten as this language has it: the replacements that hints name.
+//! Rewrites text of other languages to this one, for the replacements that hints suggest.
 //!
-//! Everything here is about text alone: `explain` knows where it stands and which error it belongs to.
+//! These functions see text only: `explain` knows its position and its error.
 
 use super::skip;
 use crate::lex::{ident, is_boundary, is_pointer_char, is_space};
@@ -10,7 +10,7 @@ use crate::quantity::Quantity;
 /// Maximum number of words that are joined to one quantity.
 const QUANTITY_WORDS_MAX: usize = 8;
 
-/// HTML's names and numbers of the characters that operators consist of.
+/// HTML's names and numbers of the characters in operators.
 const ENTITIES: [(&str, &str); 16] = [
     ("&eq;", "=="),
     ("&equals;", "="),
@@ -30,12 +30,13 @@ const ENTITIES: [(&str, &str); 16] = [
     ("&#124;", "|"),
 ];
 
-/// Whether operators of any language consist of `char`.
+/// Returns whether `char` is part of an operator in some language.
 pub(super) fn is_sign(char: char) -> bool {
     "=<>!&|~".contains(char)
 }
 
-/// The operator that `at` begins with, if a part of it is escaped as in HTML or a URL: its source and its signs.
+/// Returns the operator at the beginning of `at` if a part of it is escaped as in HTML or a URL:
+/// its source and its signs.
 pub(super) fn escaped_operator(at: &str) -> Option<(&str, String)> {
     let (mut rest, mut signs, mut escaped) = (at, String::new(), false);
     loop {
@@ -57,14 +58,14 @@ pub(super) fn escaped_operator(at: &str) -> Option<(&str, String)> {
     escaped.then(|| (&at[..at.len() - rest.len()], signs))
 }
 
-/// The byte that `%XX` at the beginning stands for.
+/// Returns the byte that is encoded by `%XX` at the beginning.
 fn percent(at: &str) -> Option<u8> {
     let digits = at.strip_prefix('%')?.get(..2)?;
     let hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     hex.then(|| u8::from_str_radix(digits, 16).ok()).flatten()
 }
 
-/// A text without the escapes of URLs; `None` if it has none or they are not UTF-8.
+/// Decodes the escapes of URLs; `None` if there are none or the result is not UTF-8.
 pub(super) fn from_url(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -74,7 +75,7 @@ pub(super) fn from_url(text: &str) -> Option<String> {
             None => (if first == b'+' { b' ' } else { first }, 1),
         };
         bytes.push(byte);
-        // A character of more bytes is copied byte by byte.
+        // A character of several bytes is copied byte by byte.
         let Some(next) = rest.get(length..) else {
             let whole = rest.chars().next().map_or(0, char::len_utf8);
             bytes.extend_from_slice(rest.as_bytes().get(1..whole)?);
@@ -86,13 +87,14 @@ pub(super) fn from_url(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok().filter(|decoded| decoded != text)
 }
 
-/// The first word of `at`, up to whitespace, a closing bracket or a comma.
+/// Returns the first word of `at`, up to whitespace, a closing bracket or a comma.
 fn word(at: &str) -> &str {
     let ends = |char| is_boundary(char) || matches!(char, ',' | ']');
     &at[..at.find(ends).unwrap_or(at.len())]
 }
 
-/// A quantity that is written in more than one word, as in `10 GiB`: the length of its source, and itself.
+/// Joins a quantity of several words, as in `10 GiB`; returns the length of its source, and the
+/// quantity.
 pub(super) fn quantity_in_words(at: &str) -> Option<(usize, String)> {
     let first = word(at);
     if !first.starts_with(|char: char| char.is_ascii_digit() || char == '-') {
@@ -107,19 +109,21 @@ pub(super) fn quantity_in_words(at: &str) -> Option<(usize, String)> {
             break;
         }
         rest = &next[more.len()..];
-        // A date and a time of day are joined by a letter.
+        // A date and a time of day are joined by a letter in RFC 3339.
         let time = format!("{joined}T{more}");
         joined.push_str(more);
         if let Some(whole) =
             [&joined, &time].into_iter().find(|whole| Quantity::read(whole).is_some())
         {
+            // Not returned yet: more words may belong to it, as in `1 h 30 m`.
             found = Some((at.len() - rest.len(), whole.clone()));
         }
     }
     found
 }
 
-/// A number with commas between its thousands, as in `1,000`: the length of its source, and itself.
+/// Removes the commas between thousands, as in `1,000`; returns the length of the source, and the
+/// number.
 pub(super) fn thousands(at: &str) -> Option<(usize, String)> {
     let length = at.find(is_boundary).unwrap_or(at.len());
     let mut groups = at[..length].strip_prefix('-').unwrap_or(&at[..length]).split(',');
@@ -127,10 +131,11 @@ pub(super) fn thousands(at: &str) -> Option<(usize, String)> {
     let first = groups.next().filter(|group| digits(group) && (1..=3).contains(&group.len()))?;
     let mut more = groups.peekable();
     let grouped = more.peek().is_some() && more.all(|group| digits(group) && group.len() == 3);
+    // A number of this language has no leading zero, so `0,100` is no number with thousands.
     (grouped && !first.starts_with('0')).then(|| (length, at[..length].replace(',', "")))
 }
 
-/// The brackets that `at` begins with, up to the closing one.
+/// Returns the bracketed text at the beginning of `at`, up to the closing bracket.
 pub(super) fn bracketed(at: &str) -> Option<&str> {
     let open = at.chars().next()?;
     let close = match open {
@@ -155,7 +160,7 @@ pub(super) fn bracketed(at: &str) -> Option<&str> {
     None
 }
 
-/// A name that can't be written bare, as a pointer; dots separate its parts.
+/// Returns a pointer for a name that cannot be bare; dots separate its parts.
 pub(super) fn pointer_to(name: &str) -> Option<String> {
     let path = name.strip_prefix('/').map_or_else(|| name.replace('.', "/"), str::to_owned);
     let segments =
@@ -163,7 +168,8 @@ pub(super) fn pointer_to(name: &str) -> Option<String> {
     segments.then(|| quote(&format!("/{path}")))
 }
 
-/// The name behind a sigil of another language, as in `$Name`, `${Name}` and `.Name`, and the length of its source.
+/// Returns the length of a name with a sigil of another language, as in `$Name`, `${Name}` and
+/// `.Name`, and the name.
 pub(super) fn without_sigil(at: &str) -> Option<(usize, &str)> {
     if let Some(inner) = at.strip_prefix("${") {
         let (rest, name) = ident(inner).ok()?;
@@ -173,7 +179,9 @@ pub(super) fn without_sigil(at: &str) -> Option<(usize, &str)> {
     Some((name.len() + 1, name))
 }
 
-/// The length of `words` at the beginning, in any case and with any whitespace between them, where nothing else follows.
+/// Returns the length of `words` at the beginning, in any letter case and with any whitespace
+/// between them, if they end
+/// there.
 pub(super) fn spelled(at: &str, words: &str) -> Option<usize> {
     let mut rest = at;
     for (number, word) in words.split(' ').enumerate() {
@@ -190,12 +198,12 @@ pub(super) fn spelled(at: &str, words: &str) -> Option<usize> {
         rest = &rest[word.len()..];
     }
     let ends = |char| is_boundary(char) || matches!(char, '(' | '[' | '"' | '`' | '\'');
-    // A value may stand right behind a sign.
+    // A value may follow a sign directly.
     let sign = words.ends_with(|char: char| !char.is_ascii());
     (sign || rest.chars().next().is_none_or(ends)).then(|| at.len() - rest.len())
 }
 
-/// The regular expression between slashes, with the flags behind the last one.
+/// Returns the regular expression between slashes, with the flags behind the last one.
 pub(super) fn slashed(text: &str) -> Option<String> {
     let (pattern, flags) = text.strip_prefix('/')?.rsplit_once('/')?;
     let known = flags.chars().all(|flag| "ims".contains(flag));
@@ -206,11 +214,13 @@ pub(super) fn slashed(text: &str) -> Option<String> {
     }
 }
 
-/// The operator and value for SQL's `like`; `None` for an escape of SQL and for a shell's pattern.
+/// Returns the operator and value for SQL's `like`; `None` for an escape of SQL and for a shell
+/// pattern.
 pub(super) fn from_like(pattern: &str, folds: bool) -> Option<String> {
     if pattern.contains(['\\', '*', '?']) {
         return None;
     }
+    // Without wildcards `like` is equality.
     if !folds && !pattern.contains(['%', '_']) {
         return Some(format!("== {}", quote(pattern)));
     }
@@ -223,6 +233,7 @@ pub(super) fn from_like(pattern: &str, folds: bool) -> Option<String> {
         match char {
             '%' => regex.push_str(".*"),
             '_' => regex.push('.'),
+            // Special characters of the pattern language, which `like` reads as themselves.
             '.' | '+' | '(' | ')' | '[' | ']' | '{' | '}' | '^' | '$' | '|' => {
                 regex.push('\\');
                 regex.push(char);
@@ -236,7 +247,7 @@ pub(super) fn from_like(pattern: &str, folds: bool) -> Option<String> {
     Some(format!("matches {}", quote(&regex)))
 }
 
-/// The word for something absent or empty that another language has after `is`.
+/// Returns the word behind `is` for a word of another language for an absent or empty value.
 pub(super) fn absent_word(word: &str) -> Option<&'static str> {
     match &*word.to_ascii_lowercase() {
         "null" | "nil" | "none" | "undefined" => Some("nil"),
@@ -245,30 +256,33 @@ pub(super) fn absent_word(word: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether a key in brackets is an index from the end, a range or a wildcard, which no list has.
+/// Returns whether a key in brackets is an index from the end, a range or a wildcard, which lists
+/// here do not have.
 pub(super) fn is_slice(key: &str) -> bool {
     let signs = |char: char| char.is_ascii_digit() || matches!(char, '-' | ':' | '*');
     key.chars().all(signs) && key.contains(['-', ':', '*'])
 }
 
-/// The whitespace that `at` begins with, or a space.
+/// Returns the whitespace character at the beginning of `at`, or a space.
 pub(super) fn gap(at: &str) -> char {
     at.chars().next().filter(|char| is_space(*char)).unwrap_or(' ')
 }
 
-/// The run up to whitespace or a closing bracket: the text that is meant as one value.
+/// Returns the run up to whitespace or a closing bracket: the text that is meant as one value.
 pub(super) fn bare(at: &str) -> &str {
     let end = at.find(is_boundary).unwrap_or(at.len());
     if end == 0 { &at[..at.chars().next().map_or(0, char::len_utf8)] } else { &at[..end] }
 }
 
-/// The run up to whitespace, a closing bracket or a sign, meant as one name.
+/// Returns the run up to whitespace, a closing bracket or a sign: the text that is meant as one
+/// name.
 pub(super) fn name_at(at: &str) -> &str {
     let run = bare(at);
     &run[..run.find(is_sign).unwrap_or(run.len())]
 }
 
-/// Quotes of other languages, each with its closing one: JSON in JSON, shells, URLs, HTML and word processors.
+/// Opening and closing quotes of other languages: JSON in JSON, shells, URLs, HTML and word
+/// processors.
 const FOREIGN_QUOTES: [(&str, &str); 18] = [
     ("\\\\\\\"", "\\\\\\\""),
     ("\\u0022", "\\u0022"),
@@ -290,13 +304,13 @@ const FOREIGN_QUOTES: [(&str, &str); 18] = [
     ("\u{2018}", "\u{2019}"),
 ];
 
-/// A value in quotes of another language: all of it, and the text inside.
+/// Reads a value in quotes of another language; returns its source, and the text inside.
 ///
-/// A value whose closing quote is missing ends with its word.
+/// A value without its closing quote ends with its word.
 pub(super) fn transcribed(at: &str) -> Option<(&str, String)> {
     FOREIGN_QUOTES.iter().find_map(|(open, close)| {
         let inside = at.strip_prefix(open)?;
-        // Two quotes alone are the empty string.
+        // Two quotes alone are an empty string.
         if *open == "''" && (inside.is_empty() || inside.starts_with(is_boundary)) {
             return None;
         }
@@ -307,6 +321,7 @@ pub(super) fn transcribed(at: &str) -> Option<(&str, String)> {
             return (!meant.is_empty()).then(|| (whole, meant.to_owned()));
         };
         let meant = &inside[..end];
+        // A backslash in shells and most languages, a doubled quote in SQL.
         let meant = if *open == "'" {
             meant.replace("\\'", "'").replace("''", "'")
         } else {
@@ -316,7 +331,7 @@ pub(super) fn transcribed(at: &str) -> Option<(&str, String)> {
     })
 }
 
-/// Where the closing quote stands, past those that a backslash or a second quote escapes.
+/// Returns the position of the closing quote, past those escaped by a backslash or a second quote.
 fn closing(inside: &str, close: &str) -> Option<usize> {
     if close != "'" {
         return inside.find(close);
@@ -326,7 +341,7 @@ fn closing(inside: &str, close: &str) -> Option<usize> {
         let quote = char == '\'' && !escaped;
         escaped = char == '\\' && !escaped;
         let second = std::mem::replace(&mut doubled, false);
-        // Two of them are one in SQL.
+        // A doubled quote is one quote in SQL.
         doubled = quote && !second && inside[at + 1..].starts_with('\'');
         (quote && !second && !doubled).then_some(at)
     })

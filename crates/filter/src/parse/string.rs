@@ -1,14 +1,15 @@
-//! Quoted strings: Go's escapes between double quotes, nothing special between backticks.
+//! Decodes quoted strings: Go's escapes between double quotes, no escapes between backticks.
 
 use crate::error::CompileErrorKind;
 use crate::span::Span;
 
-/// What is wrong with a string, where in its source, and what to write instead.
+/// The error of a string, its range in the source, and the suggested fix.
 pub(super) type Fault = (CompileErrorKind, Span, Option<String>);
 
-/// The text of a quoted string; `source` includes the quotes.
+/// Decodes a quoted string; `source` includes the quotes.
 pub(super) fn decode(source: &str) -> Result<String, Fault> {
     let inner = source.get(1..source.len().saturating_sub(1)).unwrap_or_default();
+    // Verbatim, unlike Go, which drops carriage returns from raw strings.
     if !source.starts_with('"') {
         return Ok(inner.to_owned());
     }
@@ -23,6 +24,8 @@ pub(super) fn decode(source: &str) -> Result<String, Fault> {
                 match piece {
                     Piece::Char(char) => push(&mut bytes, char),
                     Piece::Byte(byte) => {
+                        // A single byte above 0x7F may complete a character with the next one, so
+                        // UTF-8 is checked at the end.
                         if byte > 0x7F {
                             first_byte_escape
                                 .get_or_insert((Span::new(start, start + length), byte));
@@ -50,7 +53,7 @@ pub(super) fn decode(source: &str) -> Result<String, Fault> {
     })
 }
 
-/// Where in `source` the text at `offset` of the decoded string was written.
+/// Returns the offset in `source` of the byte at `offset` of the decoded string.
 pub(crate) fn source_offset(source: &str, offset: usize) -> usize {
     if !source.starts_with('"') {
         return (offset + 1).min(source.len());
@@ -82,10 +85,11 @@ enum Piece {
     Byte(u8),
 }
 
-/// Reads one escape at the start of `text`, which stands at `start` of the source.
+/// Reads one escape at the start of `text`, which is at `start` of the source.
 fn escape(text: &str, start: usize) -> Result<(Piece, usize), Fault> {
     let bytes = text.as_bytes();
     let simple = |char| Ok((Piece::Char(char), 2));
+    // Go: strconv.UnquoteChar has the same escapes.
     match bytes.get(1) {
         Some(b'a') => simple('\u{7}'),
         Some(b'b') => simple('\u{8}'),
@@ -109,7 +113,8 @@ fn escape(text: &str, start: usize) -> Result<(Piece, usize), Fault> {
     }
 }
 
-/// Reads `digits` digits of `base` at `from`: a byte when they are octal or two, else a character.
+/// Reads `digits` digits of `base` at `from`: a byte for octal and for two digits, else a
+/// character.
 fn numeric(
     text: &str,
     start: usize,

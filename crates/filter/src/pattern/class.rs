@@ -3,7 +3,7 @@
 use super::{ALL_CHARACTERS, Fault, Translator, UNICODE_CLASS_BYTES, push_literal};
 
 impl Translator<'_> {
-    /// Reads a class from `[` to `]` and gives its translation.
+    /// Reads a class from `[` to `]` and returns its translation.
     pub(super) fn class(&mut self) -> Result<String, Fault> {
         let start = self.at;
         self.at += 1;
@@ -17,12 +17,14 @@ impl Translator<'_> {
             let Some(char) = self.peek() else {
                 return Err(self.fault(start, start + 1, "this class is not closed"));
             };
+            // A `]` in the first position is a character.
             if char == ']' && self.at > first {
                 self.at += 1;
                 out.push(']');
                 return Ok(out);
             }
             if let Some((class, length)) = self.posix_class()? {
+                // A negated class has almost all characters, each of which is folded.
                 if class.starts_with("[:^") {
                     self.take_folded(ALL_CHARACTERS)?;
                 }
@@ -40,7 +42,7 @@ impl Translator<'_> {
         }
     }
 
-    /// One character, or two with `-` between them.
+    /// Reads one character, or a range of two.
     fn range(&mut self, class: usize, out: &mut String) -> Result<(), Fault> {
         let start = self.at;
         let low = self.class_char(class)?;
@@ -74,7 +76,7 @@ impl Translator<'_> {
         }
     }
 
-    /// `[:alpha:]` and its like, inside a class.
+    /// Reads `[:alpha:]` and similar, inside a class.
     fn posix_class(&mut self) -> Result<Option<(String, usize)>, Fault> {
         const NAMES: [&str; 14] = [
             "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print",
@@ -96,7 +98,7 @@ impl Translator<'_> {
         Err(self.fault(self.at, self.at + length, "no class of this name"))
     }
 
-    /// `\d`, `\pL`, `\p{Greek}` and their like; ASCII where the letter stands for a Perl class.
+    /// Reads `\d`, `\pL`, `\p{Greek}` and similar; Perl classes are ASCII, as in Go.
     pub(super) fn perl_or_unicode_class(
         &mut self,
         at: usize,
@@ -111,6 +113,7 @@ impl Translator<'_> {
             Some('D') => "[^0-9]",
             Some('w') => "[0-9A-Za-z_]",
             Some('W') => "[^0-9A-Za-z_]",
+            // Go: regexp/syntax/perl_groups.go has no vertical tab in `\s`, unlike this crate.
             Some('s') => "[\\t\\n\\f\\r ]",
             Some('S') => "[^\\t\\n\\f\\r ]",
             Some(sign @ ('p' | 'P')) => return self.unicode_class(at, sign == 'P').map(Some),
@@ -136,6 +139,7 @@ impl Translator<'_> {
             Some(name) => (name, !upper),
             None => (name, upper),
         };
+        // Only the spelling of Go: the crate would also match names loosely.
         let spelled = name.starts_with(|first: char| first.is_ascii_uppercase())
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let class = format!("\\{}{{{name}}}", if negated { 'P' } else { 'p' });
@@ -145,7 +149,7 @@ impl Translator<'_> {
         Ok((class, length + 2))
     }
 
-    /// An escape that stands for one character, with its length.
+    /// Reads an escape of one character, with its length.
     pub(super) fn char_escape(&self, at: usize) -> Result<(char, usize), Fault> {
         let rest = &self.pattern[at..];
         let simple = |char| Ok((char, 2));
@@ -161,6 +165,7 @@ impl Translator<'_> {
             Some(first @ '0'..='7') => {
                 let more = rest[2..].bytes().take(2).take_while(|byte| matches!(byte, b'0'..=b'7'));
                 let more = more.count();
+                // Go reads `\0` and two or three octal digits; a single digit is a back-reference.
                 if first != '0' && more == 0 {
                     return Err(self.fault(at, at + 2, "back-references are not supported"));
                 }
@@ -179,7 +184,7 @@ impl Translator<'_> {
         }
     }
 
-    /// `\x7F` and `\x{10FFFF}`.
+    /// Reads `\x7F` and `\x{10FFFF}`.
     fn hex_escape(&self, at: usize) -> Result<(char, usize), Fault> {
         let rest = &self.pattern[at + 2..];
         let (digits, length) = match rest.strip_prefix('{') {
@@ -225,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_reference_refuses_is_refused() {
+    fn patterns_that_re2_rejects_are_rejected() {
         for pattern in [
             "a**",
             "a{2}{3}",
@@ -251,14 +256,14 @@ mod tests {
     }
 
     #[test]
-    fn quoted_text_and_lone_braces_are_literal() {
+    fn quoted_sections_and_lone_braces_are_literal() {
         assert!(found(r"^\Qa.b\E+$", "a.bb") && found(r"\Qa|", "a|") && found("^w{,1}$", "w{,1}"));
         assert!(found(r"^\123\x{53}\x53$", "SSS") && found("^}]$", "}]"));
         assert!(found("(?U)a+?", "aa") && found("(?P<a>x)(?P<a>y)", "xy"));
     }
 
     #[test]
-    fn a_pattern_larger_than_its_limit_is_refused() {
+    fn patterns_above_the_size_limit_are_rejected() {
         assert!(matches!(compile(r"\pL{1000}", 1 << 16, false), Err(super::Fault::TooLarge)));
     }
 }

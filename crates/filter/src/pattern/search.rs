@@ -1,9 +1,12 @@
-//! A pattern that is ready to search.
+//! Searches for a compiled pattern.
 //!
-//! Most patterns become one table of states, complete before the first search, which then needs no memory of its own. A
-//! table larger than [`TABLE_MAX`] is not built: its states are found by a [`Lazy`] search and kept by each thread.
+//! Most patterns become one table of states, complete before the first search, which then needs no
+//! memory of its own. A
+//! table larger than [`TABLE_MAX`] is not built: a [`Lazy`] search finds its states, and each
+//! thread caches them.
 //!
-//! Invariant: a search takes the steps of evaluation that it costs, also where a string defeats the kept states.
+//! Invariant: a search takes the evaluation steps that it costs, even if a string defeats the
+//! cache.
 
 mod lazy;
 
@@ -19,9 +22,9 @@ use self::lazy::Lazy;
 use super::{Fault, GROUPS_MAX};
 use crate::steps::steps_of;
 
-/// Largest table of states in bytes.
+/// Maximum size of a table of states in bytes.
 const TABLE_MAX: usize = 64 << 10;
-/// How much slower than it is compared a string is searched by states, one byte after the other.
+/// The steps of a search by states, byte by byte, as a multiple of those of a comparison.
 const STATES_HEFT: usize = 4;
 /// A compiled pattern.
 pub(crate) struct Pattern(Search);
@@ -32,9 +35,11 @@ enum Search {
 }
 
 impl Pattern {
-    /// Compiles a translated pattern to at most `size_max` bytes, without the states that threads keep.
+    /// Compiles a translated pattern to at most `size_max` bytes, without the states that threads
+    /// cache.
     pub(super) fn new(translated: &str, size_max: usize, fold: bool) -> Result<Self, Fault> {
         let syntax = syntax::Config::new()
+            // Not UTF-8: lists of bytes are searched too.
             .utf8(false)
             .case_insensitive(fold)
             .nest_limit(u32::try_from(GROUPS_MAX * 3).unwrap_or(u32::MAX));
@@ -51,6 +56,8 @@ impl Pattern {
         let states = NFA::compiler().configure(states).build_from_hir(&parsed);
         let states = states.map_err(|_| Fault::TooLarge)?;
         if let Some(table) = table(&states, size_max.min(TABLE_MAX)) {
+            // Too large for a table: the lazy search also uses literals and the minimum length to
+            // skip strings.
             return Ok(Self(table));
         }
         let shortest = parsed.properties().minimum_len().unwrap_or(0);
@@ -58,7 +65,8 @@ impl Pattern {
         Ok(Self(Search::Lazy(Box::new(Lazy::new(states, shortest, literals)?))))
     }
 
-    /// Whether the pattern is found anywhere in `text`; `None` once `spend` refuses the steps that the search takes.
+    /// Returns whether the pattern is found anywhere in `text`; `None` if `spend` rejects the steps
+    /// of the search.
     ///
     /// Time is linear in the length of `text`.
     #[inline]
@@ -66,18 +74,19 @@ impl Pattern {
         match &self.0 {
             Search::Table(table, anchored) => {
                 let steps = steps_of(text.len().saturating_mul(STATES_HEFT));
+                // Short strings are included in the clause, so most searches skip the call.
                 if steps > 0 && !spend(steps) {
                     return None;
                 }
                 let input = Input::new(text).anchored(*anchored).earliest(true);
-                // It could only fail at bytes that a table was told to give up at.
+                // Fails only at bytes configured to stop a search, and none are.
                 Some(matches!(table.try_search_fwd(&input), Ok(Some(_))))
             }
             Search::Lazy(lazy) => lazy.is_match(text, spend),
         }
     }
 
-    /// The bytes that it holds, without the states that threads keep.
+    /// Returns the bytes held, without the states that threads cache.
     pub(crate) fn bytes(&self) -> usize {
         match &self.0 {
             Search::Table(table, _) => size_of_val(&**table) + table.memory_usage(),
@@ -86,15 +95,16 @@ impl Pattern {
     }
 }
 
-/// All states of a pattern in one table, unless that is larger than `size_max`.
+/// Builds the table of all states of a pattern; `None` if it is larger than `size_max`.
 fn table(states: &NFA, size_max: usize) -> Option<Search> {
     let (starts, anchored) = if states.is_always_start_anchored() {
         (StartKind::Anchored, Anchored::Yes)
     } else {
         (StartKind::Unanchored, Anchored::No)
     };
-    // A state that skips ahead costs ten times as much for each byte where it can't, as in `(a*)*c` on `abab`: a step would
-    // be no constant work.
+    // An accelerated state costs ten times as much for each byte where it cannot skip, as in
+    // `(a*)*c` on `abab`, so a step
+    // would not be a constant amount of work.
     let config = dense::Config::new()
         .accelerate(false)
         .start_kind(starts)
@@ -104,7 +114,7 @@ fn table(states: &NFA, size_max: usize) -> Option<Search> {
     Some(Search::Table(Box::new(table), anchored))
 }
 
-/// The reason at the end of the syntax error's many-line message.
+/// Returns the reason, the last line of the error message of the syntax parser.
 fn last_line(message: &str) -> String {
     message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }

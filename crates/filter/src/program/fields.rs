@@ -1,7 +1,9 @@
-//! The clause that most filters are made of: a field, or a key of one that is a map, by `==` or `!=`.
+//! The most common clause: a field, or a key of a map field, by `==` or `!=`.
 //!
-//! Such a clause is asked of a type rather than through `dyn Record`, so that a row costs one jump to its field. That
-//! is what [`Fields`] is for: the code that the derive writes hands itself over to it.
+//! Such a clause is evaluated on the type of the row instead of `dyn Record`, so a row costs one
+//! jump to its field.
+//! [`Fields`] visits a row for that purpose; the derive implements
+//! [`Filterable::accept`](crate::Filterable::accept).
 
 use crate::datum::{Datum, Record, RowVisitor};
 use crate::literal::{Scalar, same_text};
@@ -11,10 +13,10 @@ use crate::schema::Key;
 #[derive(Debug)]
 pub(crate) struct FieldLeaf {
     pub(crate) owner: Owner,
-    /// The slots that lead from there to the struct that has the field.
+    /// The slots from the owner to the struct that has the field.
     pub(crate) way: Box<[usize]>,
     pub(crate) slot: usize,
-    /// The key to look up in the field, which then is a map.
+    /// The key to look up in the field, which is then a map.
     pub(crate) key: Option<Key>,
     pub(crate) literal: Scalar,
     pub(crate) negated: bool,
@@ -22,15 +24,15 @@ pub(crate) struct FieldLeaf {
     pub(crate) own: bool,
 }
 
-/// The struct that a field is looked for in.
+/// The struct that a field belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
     Row,
-    /// The element of the quantifier that many steps outwards.
+    /// The element of the quantifier `.0` steps outwards.
     Element(usize),
 }
 
-/// Clauses on the fields of a row, all of which MUST hold.
+/// A conjunction of clauses on the fields of a row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fields<'p>(pub(crate) &'p [FieldLeaf]);
 
@@ -46,7 +48,7 @@ impl RowVisitor for Fields<'_> {
 }
 
 impl FieldLeaf {
-    /// Whether the struct that the way begins at satisfies the clause.
+    /// Returns whether the struct at the start of the path satisfies the clause.
     #[inline]
     fn holds(&self, owner: &impl Record) -> bool {
         let equal = match (&self.literal, self.own) {
@@ -60,7 +62,8 @@ impl FieldLeaf {
         equal != self.negated
     }
 
-    /// What lies deeper than a field of the owner itself.
+    /// Compares a field of a struct inside the owner, or a key of a map. Not inlined, to keep
+    /// [`holds`](Self::holds) small.
     #[inline(never)]
     fn equals_inside(&self, owner: &impl Record) -> bool {
         match &*self.way {
@@ -72,7 +75,7 @@ impl FieldLeaf {
         }
     }
 
-    /// The same for the owner as the evaluator sees it; one that is no struct has no fields.
+    /// Like [`holds`](Self::holds) for a datum; one that is not a struct has no fields.
     #[inline]
     pub(crate) fn holds_for(&self, owner: &Datum<'_>) -> bool {
         let equal = match owner {
@@ -98,7 +101,8 @@ impl FieldLeaf {
         }
     }
 
-    /// What is no text; apart, as otherwise each row's numbers are read before any clause is asked.
+    /// Compares a value that is not a string. Not inlined, because each row's numbers would be read
+    /// before any clause.
     #[inline(never)]
     fn equals_other<R: Record + ?Sized>(&self, record: &R) -> bool {
         match (&self.literal, &self.key) {
@@ -114,13 +118,13 @@ impl FieldLeaf {
     }
 }
 
-/// Apart, as otherwise each row's bools are read before any clause is asked.
+/// Compares a bool. Not inlined, because each row's bools would be read before any clause.
 #[inline(never)]
 fn bool_is(record: &impl Record, slot: usize, own: bool) -> bool {
     record.bool(slot) == Some(own)
 }
 
-/// The struct that lies that way.
+/// Returns the struct at the end of a path of slots.
 pub(crate) fn follow<'r>(record: &'r dyn Record, way: &[usize]) -> Option<&'r dyn Record> {
     way.iter().try_fold(record, |record, slot| record.record(*slot))
 }

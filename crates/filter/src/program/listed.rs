@@ -1,4 +1,4 @@
-//! The values of a list `[..]`, as what they are asked for.
+//! The values of a list `[..]`, in the form that their test needs.
 
 use super::Values;
 use crate::ast::Value;
@@ -11,35 +11,35 @@ use crate::schema::Key;
 /// The values of `in [..]`, `contains any [..]` and `contains all [..]`.
 #[derive(Debug)]
 pub(crate) enum Listed {
-    /// One of them is wanted.
+    /// At least one must be equal.
     One(Values),
-    /// Each of them is wanted as an element of a list.
+    /// Each must be an element of a list.
     Each(Box<[Scalar]>),
-    /// Parts of a text.
+    /// Substrings.
     Parts(Box<[Box<str>]>),
     /// Keys of a map.
     Keys(Box<[Key]>),
-    /// For values whose kind is only known when they are met.
+    /// For values whose kind is known only at evaluation.
     Open(Open),
 }
 
-/// Literals for values whose kind is only known when they are met, in the order in which they were written.
+/// Literals for values whose kind is known only at evaluation, in source order.
 #[derive(Debug)]
 pub(crate) struct Open {
     pub(crate) literals: Box<[Wanted]>,
-    /// The places of the literals, ordered by their text; empty when one is a quantity.
+    /// The positions of the literals, ordered by their text; empty if one is a quantity.
     by_text: Box<[u32]>,
-    /// The literals in ascending order, when each of them is a whole number.
+    /// The literals in ascending order, if each is an integer.
     integers: Box<[Int128]>,
-    /// The place of the longest literal.
+    /// The position of the longest literal.
     longest: usize,
 }
 
-/// A value that is asked for.
+/// A value of a list.
 #[derive(Debug)]
 pub(crate) enum Wanted {
     Literal(Literal),
-    /// Written with a unit and without quotes.
+    /// With a unit and without quotes.
     Quantity(Quantity),
 }
 
@@ -51,7 +51,7 @@ impl Wanted {
         }
     }
 
-    /// The string that values are compared with; empty for a quantity, which is a number.
+    /// Returns the string that values are compared with; empty for a quantity, which is a number.
     fn text(&self) -> &str {
         self.literal().map_or("", Literal::text)
     }
@@ -68,6 +68,7 @@ impl Open {
     pub(crate) fn new(values: &[Value]) -> Self {
         let literals: Box<[Wanted]> = values.iter().map(Wanted::new).collect();
         let text = |at: &u32| literals.get(*at as usize)?.literal().map(Literal::text);
+        // A quantity fails on a string without its unit, which a look-up by text would skip.
         let plain = literals.iter().all(|wanted| wanted.literal().is_some());
         let places = u32::try_from(literals.len()).ok().filter(|_| plain).unwrap_or(0);
         let mut by_text: Vec<u32> = (0..places).collect();
@@ -81,17 +82,17 @@ impl Open {
         Self { literals, by_text: by_text.into(), integers: integers.into(), longest }
     }
 
-    /// The longest literal, which a look-up may compare; empty where there is none.
+    /// Returns the longest literal, which a look-up may compare; empty if there is none.
     pub(crate) fn longest(&self) -> &str {
         self.literals.get(self.longest).map_or("", Wanted::text)
     }
 
-    /// The bytes of what look-ups need.
+    /// Returns the bytes of the tables for look-ups.
     pub(crate) fn look_ups_bytes(&self) -> usize {
         size_of_val(&*self.by_text) + size_of_val(&*self.integers)
     }
 
-    /// Whether [`look_up`](Self::look_up) has an answer for `datum`.
+    /// Returns whether [`look_up`](Self::look_up) has a result for `datum`.
     pub(crate) fn can_look_up(&self, datum: &Datum<'_>) -> bool {
         match datum {
             Datum::Text(_) => !self.by_text.is_empty(),
@@ -101,7 +102,8 @@ impl Open {
         }
     }
 
-    /// Whether one of them is `datum`, where that can be looked up and none of them is at odds with it.
+    /// Returns whether `datum` is one of the literals; `None` if it cannot be looked up, or one of
+    /// them may conflict with it.
     pub(crate) fn look_up(&self, datum: &Datum<'_>) -> Option<bool> {
         match datum {
             Datum::Text(text) if !self.by_text.is_empty() => {

@@ -1,12 +1,12 @@
-//! An `or` of equalities on one text field, as one look-up.
+//! Combines an `or` of equalities on one string field into one look-up.
 
 use super::{FieldLeaf, Node, Owner, Texts};
 use crate::literal::Scalar;
 
-/// From this many equalities on, a look-up is faster than asking one by one.
+/// From this number of equalities a look-up is faster than comparing one by one.
 const POINTS_MIN: usize = 4;
 
-/// A field of the row or of an element whose text is one of several.
+/// A string field of the row or of an element that equals one of several values.
 #[derive(Debug)]
 pub(crate) struct Points {
     pub(crate) owner: Owner,
@@ -15,10 +15,11 @@ pub(crate) struct Points {
     pub(crate) texts: Texts,
 }
 
-/// Puts each run of equalities on one text field into one look-up; the order of all else stays.
+/// Combines each run of equalities on one string field; the order of all other operands stays.
 pub(super) fn gather(operands: Vec<Node>) -> Vec<Node> {
     let mut gathered = Vec::with_capacity(operands.len());
     let mut run: Vec<FieldLeaf> = Vec::new();
+    // Only neighbours: moving an operand past one that can fail would change the result.
     for operand in operands {
         match operand {
             Node::Field(leaf) if is_point(&leaf) => {

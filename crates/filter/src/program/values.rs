@@ -1,21 +1,22 @@
-//! Several values of one kind, as one look-up.
+//! Sets of values of one kind, for look-ups.
 
 use std::cmp::Ordering;
 
 use crate::datum::Datum;
 use crate::literal::Scalar;
 
-/// Values of one kind, asked whether one of them is equal to another value.
+/// A set of values of one kind.
 #[derive(Debug)]
 pub(crate) enum Values {
     Texts(Texts),
-    /// Ascending, each once; without those that equal nothing.
+    /// Ascending, without duplicates and values that equal nothing.
     Scalars(Box<[Scalar]>),
 }
 
 impl Values {
-    /// Takes literals of one kind; cost: sorting them.
+    /// Creates a set of literals of one kind; cost: sorting them.
     pub(crate) fn new(mut scalars: Vec<Scalar>) -> Self {
+        // NaN has no order, which a binary search needs.
         scalars.retain(Scalar::is_equal_to_itself);
         if scalars.iter().all(|scalar| matches!(scalar, Scalar::Text(_))) {
             let texts = scalars.into_iter().filter_map(|scalar| match scalar {
@@ -30,7 +31,7 @@ impl Values {
         Self::Scalars(scalars.into())
     }
 
-    /// The number of values.
+    /// Returns the number of values.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Texts(texts) => texts.held.len(),
@@ -38,7 +39,7 @@ impl Values {
         }
     }
 
-    /// The bytes of the longest one, which a look-up may compare.
+    /// Returns the bytes of the longest value, which a look-up may compare.
     pub(crate) fn longest(&self) -> usize {
         match self {
             Self::Texts(texts) => texts.longest,
@@ -46,7 +47,7 @@ impl Values {
         }
     }
 
-    /// Whether `datum` is one of them, in the logarithm of their number.
+    /// Returns whether `datum` is in the set; cost: logarithmic.
     pub(crate) fn contain(&self, datum: &Datum<'_>) -> bool {
         match (self, datum) {
             (Self::Texts(texts), Datum::Text(text)) => texts.contain(text),
@@ -61,14 +62,15 @@ impl Values {
     }
 }
 
-/// Texts, told apart by their ends.
+/// A set of strings, ordered by their ends.
 #[derive(Debug)]
 pub(crate) struct Texts {
-    /// The last bytes of each text, ascending: most are told apart by these, and numbers are quickly compared.
+    /// The last bytes of each string, ascending: they differ for most strings, and numbers compare
+    /// fast.
     tails: Box<[u64]>,
-    /// The texts, ordered by their last bytes, then by themselves.
+    /// The strings, ordered by their last bytes, then by all bytes.
     held: Box<[Box<str>]>,
-    /// The bytes of the longest one.
+    /// The bytes of the longest string.
     longest: usize,
 }
 
@@ -82,7 +84,7 @@ impl Texts {
         Self { tails: tails.into(), held: texts.into(), longest }
     }
 
-    /// Whether `text` is one of them, in the logarithm of their number.
+    /// Returns whether `text` is in the set; cost: logarithmic.
     pub(crate) fn contain(&self, text: &str) -> bool {
         let own = tail(text);
         let mut at = self.tails.partition_point(|tail| *tail < own);
@@ -99,7 +101,7 @@ impl Texts {
     }
 }
 
-/// The last eight bytes of a text, or all of a shorter one.
+/// Returns the last eight bytes of a string, or all of a shorter one.
 fn tail(text: &str) -> u64 {
     match text.as_bytes().last_chunk() {
         Some(tail) => u64::from_le_bytes(*tail),
@@ -113,7 +115,7 @@ mod tests {
     use crate::schema::Kind;
 
     #[test]
-    fn a_look_up_finds_what_is_in_it_and_nothing_else() {
+    fn look_ups_find_exactly_the_values_of_the_set() {
         let texts = ["", "a", "b", "ba", "1-same-end", "2-same-end", "3-same-end", "same-end", "a"];
         let held = Texts::new(texts.iter().map(|text| (*text).into()));
         for text in texts {

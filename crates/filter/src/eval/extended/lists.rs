@@ -1,7 +1,9 @@
-//! `in [..]`, `contains any [..]` and `contains all [..]`.
+//! Evaluates `in [..]`, `contains any [..]` and `contains all [..]`.
 //!
-//! Over data with a schema a list is looked up. Without one its values are asked in the order in which they were written, as
-//! one that does not fit leaves the row without an answer, unless none of them can be at odds with the data.
+//! Over data with a schema the value is looked up in the list. Without one the values of the list
+//! are tested in order,
+//! because one that does not fit fails the row, unless no value of the list can conflict with the
+//! data.
 
 use super::super::{Answer, Halt, Run, contains_text, is_absent};
 use crate::ast::Operator;
@@ -14,7 +16,7 @@ use crate::schema::Kind;
 use crate::span::Span;
 use crate::steps::{OPEN_PER_STEP, PART_HEFT, look_up_steps};
 
-/// `None` where the value is of a kind that has no such test.
+/// `None` if the value is of a kind without the test.
 type Asked = Result<Option<bool>, Halt>;
 
 impl<'a> Run<'a> {
@@ -51,12 +53,15 @@ impl<'a> Run<'a> {
                 if self
                     .spend_look_ups(*list, open.literals.len(), open.longest().len(), span)
                     .is_ok()
+                    // Steps ran out or an element needs the literals one by one: the general case
+                    // below.
                     && open.can_look_up_all(*list) =>
             {
                 list.any(&mut |_, element| open.look_up(&element) == Some(true))
             }
             (Listed::Open(open), _) if can_contain(datum) => {
                 self.spend(open.literals.len() as u64, span)?;
+                // In order: the first value that is found or that fails decides.
                 for wanted in &open.literals {
                     if self.contains_wanted(wanted, datum, span)? {
                         return Ok(Some(true));
@@ -98,7 +103,8 @@ impl<'a> Run<'a> {
         }))
     }
 
-    /// Takes the steps of looking up each element of a list among `values` of at most `longest` bytes.
+    /// Takes the steps of looking up each element of a list among `values` of at most `longest`
+    /// bytes.
     fn spend_look_ups(
         &self,
         list: &dyn List,
@@ -114,7 +120,7 @@ impl<'a> Run<'a> {
         if let Some(found) = open.look_up(datum) {
             return Ok(found);
         }
-        // Read for the first quantity, not for each.
+        // The string of the value is read once, for the first quantity.
         let mut measured = None;
         for wanted in &open.literals {
             let equal = match wanted {
@@ -135,7 +141,8 @@ impl<'a> Run<'a> {
         Ok(false)
     }
 
-    /// A quantity is compared with the elements of a list; texts and maps hold none.
+    /// Tests whether a value contains one of the list; quantities are compared with elements of
+    /// lists only.
     fn contains_wanted(&self, wanted: &Wanted, datum: &Datum<'a>, span: Span) -> Answer {
         let quantity = match (wanted, datum) {
             (Wanted::Literal(literal), _) => return self.dynamic_contains(literal, *datum, span),
@@ -154,7 +161,7 @@ impl<'a> Run<'a> {
             };
             answer = match measured.map(|measured| measured.order(quantity)) {
                 Some(Ok(order)) => Ok(order.is_some_and(|order| order.is_eq())),
-                // As with numbers, a text that is no such quantity is ignored.
+                // Like a number: a string that is not such a quantity is ignored.
                 Some(Err(Coerce::Syntax)) => Ok(false),
                 Some(Err(Coerce::Range)) => self.halt(EvalErrorKind::ValueRange, span),
                 None if is_absent(&element) => Ok(false),
@@ -167,14 +174,15 @@ impl<'a> Run<'a> {
 }
 
 impl Open {
-    /// Whether the elements are such that no value can be at odds with one of them.
+    /// Returns whether every element can be looked up, so that no value of the list can conflict
+    /// with it.
     fn can_look_up_all(&self, list: &dyn List) -> bool {
         let mixed = matches!(list.element().required(), Kind::Any);
         mixed && !list.any(&mut |_, element| !is_absent(&element) && !self.can_look_up(&element))
     }
 }
 
-/// Whether `contains` can be asked of a value.
+/// Returns whether `contains` applies to a value.
 fn can_contain(datum: &Datum<'_>) -> bool {
     matches!(
         datum,

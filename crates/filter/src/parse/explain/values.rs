@@ -1,4 +1,4 @@
-//! Values that are written in brackets, in several words or with the quotes and commas of other formats.
+//! Errors of values in brackets, in several words, or with the quotes and commas of other formats.
 
 use super::words::CALLS;
 use super::{GROUPS, IN_LIST, LIKE, LISTS, SEMICOLON};
@@ -16,9 +16,9 @@ use crate::span::Span;
 const CLAUSES_MAX: usize = 8;
 
 impl<'t> Parser<'t> {
-    /// A string is followed by more than a string can hold.
+    /// Creates the error for a string that is directly followed by other text.
     pub(in crate::parse) fn expected_space(&self, at: &'t str, rest: &'t str) -> CompileError {
-        // Doubled, as in a cell of CSV, the quotes are read as an empty string.
+        // Doubled quotes, as in a cell of CSV, are read as an empty string.
         let doubled = ["\"\"\"", "\"\"", "```", "``"].into_iter().find_map(|quotes| {
             let inside = at.strip_prefix(quotes)?;
             let meant = &inside[..inside.find(quotes)?];
@@ -49,7 +49,7 @@ impl<'t> Parser<'t> {
         fault(CompileErrorKind::ExpectedSpace, self.first_char(rest))
     }
 
-    /// A value in a form that quotes would keep, so that it would match nothing.
+    /// Recognises a value whose notation quotes would preserve, so that it would match nothing.
     pub(super) fn foreign_value(
         &self,
         at: &'t str,
@@ -76,6 +76,7 @@ impl<'t> Parser<'t> {
             return replace(&quote(&pattern));
         }
         if let Some(number) = value.strip_suffix(['u', 'U', 'l', 'L', 'n', 'f'])
+            // A suffix of a number type in C, Rust or JavaScript.
             && number.starts_with(|char: char| char.is_ascii_digit())
             && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
         {
@@ -92,6 +93,7 @@ impl<'t> Parser<'t> {
             "!=" => "is not empty",
             _ => return None,
         };
+        // Comparing with an empty list or object is meant as `is empty`.
         if matches!(value, "[]" | "{" | "{}")
             && let Some(brackets) = bracketed(at).filter(|brackets| brackets.len() == 2)
         {
@@ -104,12 +106,12 @@ impl<'t> Parser<'t> {
             let error = fault(kind, self.first_char(at));
             return Some(error.with_help("select a key and compare it, as in `Meta.a == \"x\"`"));
         }
-        // A part of a name and a star is a pattern of a shell.
+        // A part of a name with a star is a shell pattern.
         let glob = value.contains('*') && value.contains(char::is_alphanumeric);
         glob.then(|| fault(kind, self.offset_span(at, value.len())).with_help(LIKE))
     }
 
-    /// A quantity in more than one word begins at `at`.
+    /// Recognises a quantity of several words at `at`.
     pub(super) fn in_words(&self, at: &'t str) -> Option<CompileError> {
         let (length, whole) = quantity_in_words(at)?;
         let found = gap(&at[at.find(is_space)?..]);
@@ -118,19 +120,19 @@ impl<'t> Parser<'t> {
         Some(fault(kind, self.offset_span(at, length)).with_help(format!("write `{with}`")))
     }
 
-    /// A number ended at `rest`, and a word there belongs to it: together they are a quantity.
+    /// Recognises a number before `rest` that forms a quantity with the word at `rest`.
     pub(in crate::parse) fn split_quantity(&self, rest: &'t str) -> Option<CompileError> {
         self.in_words(self.last_word(rest))
     }
 
-    /// The text from the word before `rest` on.
+    /// Returns the text from the word before `rest`.
     fn last_word(&self, rest: &'t str) -> &'t str {
         let before = self.text[..self.offset(rest)].trim_end_matches(is_space);
         let ends = |char| is_space(char) || is_sign(char) || matches!(char, '(' | '[' | '{' | ',');
         &self.text[before.rfind(ends).map_or(0, |end| end + 1)..]
     }
 
-    /// A value in brackets begins at `at`.
+    /// Recognises a value in brackets at `at`.
     pub(super) fn in_brackets(&self, at: &'t str) -> Option<CompileError> {
         let whole = bracketed(at)?;
         let found = at.chars().next()?;
@@ -156,7 +158,7 @@ impl<'t> Parser<'t> {
                 let help = format!("write `{gap}{word} [{inner}]`");
                 Some(fault(kind, span).with_help(help))
             }
-            // As it stands it may be a part of the text as well.
+            // It may as well be a part of a string.
             ('[', Some([value])) if written(value) == inner && !inner.starts_with(['"', '`']) => {
                 None
             }
@@ -167,9 +169,10 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The values in the first `length` bytes at `at`, if they are nothing else.
+    /// Reads the first `length` bytes at `at` as values separated by commas; `None` if they are
+    /// anything else.
     fn values_in(&self, at: &'t str, length: usize) -> Option<Vec<Value>> {
-        // A probe starts no other, so that a text is read once for a hint.
+        // A probe starts no other probe, so that a text is read once for a hint.
         if self.probe {
             return None;
         }
@@ -192,14 +195,16 @@ impl<'t> Parser<'t> {
         (!values.is_empty()).then_some(values)
     }
 
-    /// A value in the quotes of another language, with the span of its source: they are replaced by further hints.
+    /// Reads a value in the quotes of another language, with the span of its source; further hints
+    /// replace the quotes.
     fn transcribed_value(&self, at: &'t str) -> Option<(&'t str, Value)> {
         let (source, meant) = transcribed(at)?;
         let span = self.offset_span(at, source.len());
         Some((&at[source.len()..], Value { text: meant.into(), number: false, span }))
     }
 
-    /// A selector is missing right of `in`: a list that is not of this dialect may stand there.
+    /// Improves the error of a missing selector right of `in`, if there is a list of the other
+    /// dialect.
     pub(in crate::parse) fn not_a_selector(
         &self,
         left: Option<&Selector>,
@@ -236,14 +241,14 @@ impl<'t> Parser<'t> {
             [clause] => clause.clone(),
             clauses => format!("({})", clauses.join(word)),
         };
-        // In brackets it is a list of the other dialect, which the reader may choose instead.
+        // A list in brackets is valid in the extended dialect, which the client may choose instead.
         let other = if at.starts_with('[') { "; " } else { "" };
         let lists = if at.starts_with('[') { LISTS } else { "" };
         let help = format!("write `{clauses}`{other}{lists}");
         fault(error.kind().clone(), span).with_help(help)
     }
 
-    /// A comma follows a clause, and no other clause follows the comma.
+    /// Creates the error for a comma behind a clause that no other clause follows.
     pub(super) fn comma(&self, at: &'t str) -> CompileError {
         let kind = CompileErrorKind::UnquotedValue { found: ',' };
         let number = self.last_word(at);
@@ -253,7 +258,7 @@ impl<'t> Parser<'t> {
         }
         let digit = |at: &str| at.starts_with(|char: char| char.is_ascii_digit());
         let error = fault(kind, self.first_char(at));
-        // One value or two: a list and the decimal comma look the same.
+        // A list and a decimal comma look the same.
         if digit(number) && digit(&at[1..]) {
             return error.with_help("a number has a decimal point, as in `1.5`");
         }

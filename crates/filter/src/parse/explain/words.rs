@@ -1,4 +1,5 @@
-//! Operators in the words and signs of other languages, and calls of functions and methods.
+//! Errors of operators in the words and signs of other languages, and of calls of functions and
+//! methods.
 
 use super::{COUNTS, FOLDING, ORDER, WORDS};
 use crate::ast::Selector;
@@ -13,7 +14,8 @@ pub(super) const CALLS: &str =
     "there are no functions here, but `count(..)` of the extended dialect";
 const QUANTIFIER: &str = "a quantifier is written as in `any Tags as x { x == \"a\" }`";
 
-/// Operators of other languages and their own spellings in any case, the longer ones before those that they begin with.
+/// Operators of other languages, and this language's in any letter case; a longer phrase before its
+/// own prefixes.
 const PHRASES: [(&str, &str); 101] = [
     ("is not equal to", "!="),
     ("is equal to", "=="),
@@ -118,7 +120,7 @@ const PHRASES: [(&str, &str); 101] = [
     ("is", "is"),
 ];
 
-/// Methods and functions, and the operator between their argument and what they are called of.
+/// Methods and functions, and the operator between their receiver and their argument.
 const METHODS: [(&str, &str); 13] = [
     ("contains", "contains"),
     ("includes", "contains"),
@@ -138,12 +140,12 @@ const METHODS: [(&str, &str); 13] = [
 const COUNTERS: [&str; 5] = ["size", "length", "len", "count", "cardinality"];
 
 impl<'t> Parser<'t> {
-    /// An operator that another language spells like this, or this one in another case.
+    /// Recognises an operator of another language, or of this one in another letter case.
     pub(super) fn phrase(&self, at: &'t str) -> Option<CompileError> {
         let (length, with) =
             PHRASES.iter().find_map(|(words, with)| Some((spelled(at, words)?, *with)))?;
         let found = &at[..length];
-        // As it stands it is right: something else is wrong.
+        // Spelled correctly, so the error is elsewhere.
         if found == with {
             return None;
         }
@@ -152,7 +154,7 @@ impl<'t> Parser<'t> {
         Some(error.with_help(self.replacement(with, at, length)))
     }
 
-    /// A sign or word of another language stands where two numbers are compared.
+    /// Recognises a sign or word of another language between two numbers.
     pub(in crate::parse) fn compared(&self, at: &'t str) -> Option<CompileError> {
         let signs = &at[..at.find(|char| !is_sign(char)).unwrap_or(at.len())];
         let with = match signs {
@@ -167,7 +169,7 @@ impl<'t> Parser<'t> {
         Some(error.with_help(format!("write `{with}`")))
     }
 
-    /// The `and` between the ends of a range is written in another case.
+    /// Recognises the `and` of a range in another letter case.
     pub(in crate::parse) fn range_word(&self, rest: &'t str) -> Option<CompileError> {
         let at = skip(rest);
         let length = spelled(at, "and").filter(|length| at[..*length] != *"and")?;
@@ -175,7 +177,7 @@ impl<'t> Parser<'t> {
         Some(fault(kind, self.offset_span(at, length)).with_help("write `and`"))
     }
 
-    /// How to write an operator in the place of `length` bytes at `at`, or which dialect has it.
+    /// Suggests an operator in place of `length` bytes at `at`, or the dialect that has it.
     fn replacement(&self, with: &str, at: &'t str, length: usize) -> String {
         let plain = with.strip_prefix("not ").unwrap_or(with);
         match plain {
@@ -186,7 +188,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// A word stands where a selector would, in front of something that is no operator.
+    /// Recognises a word read as a selector before input that is not an operator.
     pub(super) fn misread_word(&self, selector: &Selector, rest: &'t str) -> Option<CompileError> {
         let word = selector.span.text(self.text);
         let replace = |with: &str| {
@@ -200,12 +202,12 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// `any` or `all` is followed by something else than a selector and names.
+    /// Creates the error for `any` or `all` that is not followed by a selector and names.
     fn bad_quantifier(&self, word: &str, rest: &'t str) -> CompileError {
         let error = fault(CompileErrorKind::ExpectedOperator, self.first_char(rest));
         let written = || {
             let (after, first) = ident(rest).ok()?;
-            // As in `any t in Tags {`.
+            // The order of other languages, as in `any t in Tags {`.
             let (end, name, list) = if let Some(list) = skip(after).strip_prefix("in ") {
                 let list = skip(list);
                 let length = list.find(|char| is_boundary(char) || char == '{')?;
@@ -226,7 +228,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// A call begins where `selector` ran into a parenthesis at `rest`.
+    /// Creates the error for a call: `selector` is followed by a parenthesis at `rest`.
     pub(super) fn call(&self, selector: &Selector, rest: &'t str) -> CompileError {
         let kind = CompileErrorKind::UnquotedSelector { found: '(' };
         let name = selector.span.text(self.text);
@@ -240,6 +242,7 @@ impl<'t> Parser<'t> {
             None => (None, name),
         };
         let lower = method.to_ascii_lowercase();
+        // `not(..)` is a negation with a missing space, in most languages a call.
         if of.is_none() && lower == "not" {
             return fault(kind, selector.span).with_help("write `not` followed by a space");
         }
@@ -252,6 +255,7 @@ impl<'t> Parser<'t> {
                 Some(list) if self.extended => format!("write `count({list})`"),
                 _ => COUNTS.to_owned(),
             }
+        // The macro `has` of CEL tests presence.
         } else if lower == "has" && of.is_none() && is_name(inner) {
             format!("write `{inner} is not nil`")
         } else {
@@ -282,7 +286,7 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// Whether a string is a selector without brackets.
+/// Returns whether a string is a selector without brackets.
 fn is_name(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let mut parts = text.split('.');
@@ -290,7 +294,7 @@ fn is_name(text: &str) -> bool {
         && parts.all(|part| crate::lex::is_ident(part) || digits(part))
 }
 
-/// The one argument of a call, as a value of this language.
+/// Returns the only argument of a call as a value of this language.
 fn argument(inner: &str) -> Option<String> {
     let inner = inner.trim_matches(is_space);
     if let Ok(("", source)) = quoted(inner) {

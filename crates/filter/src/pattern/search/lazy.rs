@@ -1,11 +1,15 @@
-//! A search whose states are found while searching, with the steps that finding them takes.
+//! A search that finds its states while searching, and takes the steps of finding them.
 //!
-//! Where states are found again and again, a thread keeps them and a byte costs a few nanoseconds. A string can be such
-//! that almost every byte needs a new state, which costs a visit to each state of the pattern: microseconds. The search by
-//! kept states gives up on such a string. A short one is then searched by backtracking, which visits each state at most
-//! once for each byte; in a longer one all states are followed one byte at a time. The bound is the same, the former quicker.
+//! If states recur, a thread caches them and a byte costs a few nanoseconds. In some strings almost
+//! every byte needs a new
+//! state, which costs a visit to each state of the pattern: microseconds. The cached search gives
+//! up on such a string. A
+//! short one is then searched by backtracking, which visits each state at most once for each byte;
+//! in a longer one all
+//! states are simulated one byte at a time. Both have the same bound, the former is faster.
 //!
-//! Most strings need none of that: they are shorter than any match, or hold no literal that the pattern begins with.
+//! Most strings need neither: they are shorter than any match, or do not contain a literal that the
+//! pattern begins with.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -20,44 +24,46 @@ use regex_automata::util::prefilter::Prefilter;
 use super::{Fault, STATES_HEFT};
 use crate::steps::steps_of;
 
-/// Maximum number of bytes of states that a thread keeps for a pattern.
+/// Maximum bytes of states that a thread caches for a pattern.
 const KEPT_MAX: usize = 256 << 10;
-/// The search gives up after it dropped all kept states this many times ..
+/// The cached search gives up after it has cleared the cache this many times, ...
 const CLEARS_MIN: usize = 3;
-/// .. and a kept state served fewer bytes than this since.
+/// ... if a cached state has served fewer bytes than this since.
 const BYTES_PER_STATE_MIN: usize = 10;
 /// Bytes of new states that are found in one step.
 const FOUND_PER_STEP: usize = 8;
 /// States of the pattern that are visited for one byte in one step.
 const VISITED_PER_STEP: u64 = 8;
-/// Maximum number of bytes that a thread keeps to note the visited states: longer strings are not searched by backtracking.
+/// Maximum bytes that a thread uses to record the visited states: longer strings are not searched
+/// by backtracking.
 const VISITED_MAX: usize = 16 << 10;
 
 type Caches<T> = Pool<T, Box<dyn Fn() -> T + Send + Sync + UnwindSafe + RefUnwindSafe>>;
 
 /// A pattern whose table would be too large.
 pub(super) struct Lazy {
-    /// `None` where not even a few states are small enough to be kept.
+    /// `None` if the cache is too small for the states of the pattern.
     kept: Option<(DFA, Caches<Cache>)>,
-    /// `None` where the states are too many to be noted for a single byte.
+    /// `None` if the visited states of a single byte exceed the record.
     short: Option<(BoundedBacktracker, Caches<backtrack::Cache>)>,
     each: (PikeVM, Caches<pikevm::Cache>),
     states: u64,
-    /// Bytes of the shortest match.
+    /// Minimum length of a match in bytes.
     shortest: usize,
-    /// Bytes that the search for the first literals holds.
+    /// Bytes held by the search for literal prefixes.
     literals: usize,
 }
 
 impl Lazy {
-    /// Takes the states of a pattern, the bytes of its `shortest` match, and a search for the literals that it begins with.
+    /// Creates a search from the states of a pattern, the minimum length of a match, and a search
+    /// for literal prefixes.
     pub(super) fn new(
         nfa: NFA,
         shortest: usize,
         literals: Option<Prefilter>,
     ) -> Result<Self, Fault> {
         let states = nfa.states().len() as u64;
-        // A match that begins at the start of the string needs no search for its beginning.
+        // An anchored match needs no search for its beginning.
         let literals = literals.filter(|_| !nfa.is_always_start_anchored());
         let held = literals.as_ref().map_or(0, Prefilter::memory_usage);
         let config = Config::new()
@@ -88,9 +94,10 @@ impl Lazy {
         Ok(Self { kept, short, each: (each, caches), states, shortest, literals: held })
     }
 
-    /// Whether the pattern is found anywhere in `text`; `None` once `spend` refuses the steps.
+    /// Returns whether the pattern is found anywhere in `text`; `None` if `spend` rejects the
+    /// steps.
     pub(super) fn is_match(&self, text: &[u8], spend: &mut dyn FnMut(u64) -> bool) -> Option<bool> {
-        // As the length is known, this takes no step.
+        // The length is known, so this takes no step.
         if text.len() < self.shortest {
             return Some(false);
         }
@@ -102,12 +109,13 @@ impl Lazy {
             let mut cache = caches.get();
             let (clears, bytes) = (cache.clear_count(), cache.memory_usage());
             let found = dfa.try_search_fwd(&mut cache, &input);
-            // Known afterwards only. The excess is at most the states that a thread keeps, a few times over.
+            // Known only afterwards. The excess is at most a few times the cache.
             let cleared = cache.clear_count().wrapping_sub(clears).saturating_mul(KEPT_MAX);
             let new = cleared.saturating_add(cache.memory_usage().saturating_sub(bytes));
             if new > 0 && !spend((new / FOUND_PER_STEP) as u64) {
                 return None;
             }
+            // An error means that the search gave up: the bounded searches below decide.
             if let Ok(found) = found {
                 return Some(found.is_some());
             }
@@ -126,7 +134,7 @@ impl Lazy {
         Some(vm.is_match(&mut caches.get(), input))
     }
 
-    /// The bytes that it holds, without the states that threads keep.
+    /// Returns the bytes held, without the states that threads cache.
     pub(super) fn bytes(&self) -> usize {
         let kept = self.kept.as_ref().map_or(0, |(dfa, _)| dfa.memory_usage());
         size_of::<Self>() + self.each.0.get_nfa().memory_usage() + kept + self.literals
