@@ -4,10 +4,9 @@
 //! canonical text, which parses to an equal tree.
 //!
 //! Invariant: chains of `and` and `or` are flat and runs of `not` collapse, so depth comes from
-//! parentheses and
-//! quantifiers alone. Invariant: nothing here recurses, because a tree built by a program may be of
-//! any depth and
-//! MUST still be dropped, cloned, compared and printed without overflowing the stack.
+//! parentheses and quantifiers alone. Invariant: nothing here recurses, because a tree built by a
+//! program may be of any depth and MUST still be dropped, cloned, compared and printed without
+//! overflowing the stack.
 
 mod traverse;
 
@@ -154,7 +153,8 @@ pub struct Part {
 pub struct Value {
     /// The value without quotes and escapes.
     pub text: Box<str>,
-    /// Whether it was written bare, as a number or, in the extended dialect, a size, duration or time.
+    /// Whether it was written bare, as a number or, in the extended dialect, a size, duration or
+    /// time.
     pub number: bool,
     /// The source range, quotes included.
     pub span: Span,

@@ -1,8 +1,7 @@
 //! Evaluation steps: the budget that rows share, and the steps that an expression is known to need.
 //!
 //! Invariant: an evaluation takes its steps before it does the work that they stand for, so a
-//! budget of N steps
-//! bounds the work for any row.
+//! budget of N steps bounds the work for any row.
 
 use crate::ast::Operator;
 use crate::fold::Folded;
@@ -19,8 +18,8 @@ const KEYS_COMPARED: usize = 16;
 
 /// The evaluation steps that the rows of one call share.
 ///
-/// [`Filter::matches_within`](crate::Filter::matches_within) takes the steps of each row from it. An empty budget stays
-/// empty: every further row fails at once.
+/// [`Filter::matches_within`](crate::Filter::matches_within) takes the steps of each row from it.
+/// An empty budget stays empty: every further row fails at once.
 ///
 /// # Examples
 /// ```
@@ -51,7 +50,8 @@ impl Budget {
         Self { steps, left: steps }
     }
 
-    /// Creates a budget that no evaluation exhausts: each row is still bound by [`Limits::row_steps`].
+    /// Creates a budget that no evaluation exhausts: each row is still bound by
+    /// [`Limits::row_steps`].
     pub const fn unlimited() -> Self {
         Self::new(u64::MAX)
     }
@@ -90,8 +90,7 @@ pub(crate) fn path_steps(path: &Path) -> u64 {
 }
 
 /// Returns the maximum steps of an evaluation as far as the schema knows the lengths of lists: a
-/// list of unknown length
-/// counts as one element.
+/// list of unknown length counts as one element.
 ///
 /// Recurses no deeper than the expression is nested.
 pub(crate) fn known_steps(node: &Node) -> u64 {
@@ -112,8 +111,7 @@ pub(crate) fn known_steps(node: &Node) -> u64 {
 }
 
 /// Returns the steps of comparing one value with each literal and looking up each key, on top of
-/// the clauses; only long
-/// literals and keys need any.
+/// the clauses; only long literals and keys need any.
 ///
 /// Added to the steps of each row and each element, because an equality does not count the bytes
 /// that it compares.

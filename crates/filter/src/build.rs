@@ -1,10 +1,9 @@
 //! Builds expressions in a program, without concatenating strings.
 //!
 //! [`field`] names the left side, its methods are the operators, and `&`, `|` and `!` combine. The
-//! result is an
-//! [`Expr`]: it compiles with [`Filter::compile_expr`](crate::Filter::compile_expr) and prints with
-//! every value quoted
-//! where the grammar requires it. Operators of the extended dialect print in that dialect.
+//! result is an [`Expr`]: it compiles with [`Filter::compile_expr`](crate::Filter::compile_expr)
+//! and prints with every value quoted where the grammar requires it. Operators of the extended
+//! dialect print in that dialect.
 //!
 //! # Examples
 //! ```

@@ -36,9 +36,8 @@ impl Default for CacheLimits {
 /// Compiled filters by their source, bounded by entries and bytes.
 ///
 /// Threads share a cache by reference. Sources that do not compile are not cached, because
-/// rejecting them is cheap and
-/// a client could fill the cache with them. Compilation runs outside the lock, so a slow pattern
-/// blocks no other thread.
+/// rejecting them is cheap and a client could fill the cache with them. Compilation runs outside
+/// the lock, so a slow pattern blocks no other thread.
 ///
 /// # Examples
 /// ```
@@ -87,6 +86,7 @@ impl<T: Filterable + ?Sized> FilterCache<T> {
     /// # Errors
     /// As [`Filter::compile`].
     pub fn compile(&self, text: &str) -> Result<Filter<T>, CompileError> {
+        // The lock is released before the compilation below.
         if let Some(filter) = self.lock().touch(text) {
             return Ok(filter);
         }

@@ -1,8 +1,7 @@
 //! Compiles a syntax tree to a program and reports every error that does not need a row.
 //!
 //! [`resolve`] turns selectors into slots, [`clause`] turns clauses into tests. Where the schema
-//! ends (JSON), parts and
-//! literals stay open until a row is evaluated.
+//! ends (JSON), parts and literals stay open until a row is evaluated.
 
 mod clause;
 mod extended;
@@ -152,8 +151,7 @@ impl<'t> Checker<'t> {
         let (path, Subject { kind, unit, elements }) = self.resolve(&quantifier.selector)?;
         let (key, value) = match kind {
             // go-bexpr: evaluate.go, evaluateCollectionExpression, iterates over lists and over
-            // maps with string keys; keys of
-            // UUIDs and addresses are strings there.
+            // maps with string keys; keys of UUIDs and addresses are strings there.
             Kind::List(element) => (Kind::Int(64), *element),
             Kind::Map(KeyKind::Text, value) => (Kind::Text, *value),
             Kind::Map(KeyKind::Uuid, value) => (Kind::Uuid, *value),
@@ -170,6 +168,7 @@ impl<'t> Checker<'t> {
             Kind::Any => (Role::Either, Kind::Any),
             _ => (Role::Key, key),
         };
+        // The names end with the body, so that a later clause cannot see them.
         let outer = self.names.len();
         match &quantifier.names {
             Names::One(name) => self.bind(name, one.0, one.1, unit),

@@ -1,15 +1,12 @@
 //! Completion for a shell or an input box: lists the candidates for the next token.
 //!
 //! [`scan`] reads the text before the cursor, tolerates unfinished and wrong input, and returns the
-//! token that the
-//! grammar expects at the cursor; this module lists the candidates. The operators are those of the
-//! dialect that the
-//! checker accepts for the kind. In the extended dialect, `@field` and `count(..)` are not
-//! completed.
+//! token that the grammar expects at the cursor; this module lists the candidates. The operators
+//! are those of the dialect that the checker accepts for the kind. In the extended dialect,
+//! `@field` and `count(..)` are not completed.
 //!
 //! Invariant: every text and every cursor gets a result, in time linear in the text before the
-//! cursor.
-//! Limits: [`CANDIDATES_MAX`]; a text longer than the default of [`Limits::text`] has no
+//! cursor. Limits: [`CANDIDATES_MAX`]; a text longer than the default of [`Limits::text`] has no
 //! candidates.
 
 mod scan;
@@ -78,9 +75,8 @@ impl Candidate {
 /// Lists the candidates at `cursor`, a byte offset that is rounded down to a character.
 ///
 /// `kind` is [`Filterable::KIND`](crate::Filterable::KIND) of the rows. `keys` returns the keys of
-/// the map at a selector,
-/// which only the data knows. Text behind the cursor is ignored, and so is the letter case of the
-/// partial token.
+/// the map at a selector, which only the data knows. Text behind the cursor is ignored, and so is
+/// the letter case of the partial token.
 ///
 /// # Examples
 /// ```
@@ -123,6 +119,7 @@ pub fn complete(
     let text = &text[..cursor];
     let extended = dialect == Dialect::Extended;
     let blanked = if extended { without_comments(text) } else { text.into() };
+    // A difference on the cursor's line means that a comment has begun there.
     let line = text.rfind('\n').map_or(0, |at| at + 1);
     if blanked[line..] != text[line..] {
         // Inside a comment, which reaches to the end of its line.

@@ -2,14 +2,13 @@
 //! matches.
 //!
 //! A filter is read as operands that must all hold. An operand that requires a value, one of
-//! several values, an element
-//! of a list, a key of a map, a prefix of a string or a range is a [`Conjunct`]; a planner picks
-//! one that it has an index
-//! for and evaluates the filter on the rows that the index returns.
+//! several values, an element of a list, a key of a map, a prefix of a string or a range is a
+//! [`Conjunct`]; a planner picks one that it has an index for and evaluates the filter on the rows
+//! that the index returns.
 //!
 //! Invariant: a row that matches the filter satisfies each of its conjuncts. Invariant: a selector
-//! whose kind only a row
-//! knows (JSON) has no conjunct, because an index MUST know how its keys sort.
+//! whose kind only a row knows (JSON) has no conjunct, because an index MUST know how its keys
+//! sort.
 
 mod constant;
 mod prefix;
@@ -93,8 +92,7 @@ pub enum Cover {
 
 impl Conjunct {
     /// Creates a condition stated by a program, beside a filter or without one: `selector` is a
-    /// single name, and the
-    /// constants of `sarg` are of `kind`.
+    /// single name, and the constants of `sarg` are of `kind`.
     ///
     /// It covers no clause of a filter, so the planner MUST check each row itself.
     ///

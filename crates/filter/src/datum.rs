@@ -1,14 +1,11 @@
 //! The evaluator's view of data: borrowed, one value at a time.
 //!
 //! A [`Datum`] is a small copy of a scalar or a reference to a larger value. Every type that can be
-//! filtered, or be part
-//! of a filtered value, implements [`Filterable`]; structs also implement [`Record`], sequences
-//! [`List`] and maps
-//! [`Map`].
+//! filtered, or be part of a filtered value, implements [`Filterable`]; structs also implement
+//! [`Record`], sequences [`List`] and maps [`Map`].
 //!
 //! Invariant: nothing here allocates. Invariant: an implementation returns data that fits its
-//! [`Filterable::KIND`]; a
-//! datum that does not fit evaluates like a missing one and never panics.
+//! [`Filterable::KIND`]; a datum that does not fit evaluates like a missing one and never panics.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -92,8 +89,8 @@ pub trait Filterable {
 /// A test of a row that is compiled for each type of rows.
 ///
 /// [`Filterable::accept`] chooses the method: a struct is visited as itself, because a statically
-/// dispatched call of
-/// [`Record`] costs one jump to the field, and any other value is visited as a [`Datum`].
+/// dispatched call of [`Record`] costs one jump to the field, and any other value is visited as a
+/// [`Datum`].
 #[doc(hidden)]
 pub trait RowVisitor {
     /// Tests a struct, statically dispatched.
@@ -177,8 +174,7 @@ impl fmt::Debug for Datum<'_> {
 /// A struct: fields by slot for checked programs, by name for programs without a schema.
 ///
 /// `#[derive(Filterable)]` implements both; a hand-written implementation MUST number its slots in
-/// the order of its
-/// [`Schema`](crate::Schema).
+/// the order of its [`Schema`](crate::Schema).
 ///
 /// # Examples
 /// ```
@@ -227,8 +223,7 @@ pub trait Record {
     /// Returns the string at `slot`; `None` for another kind.
     ///
     /// Equals [`field`](Self::field) but is cheaper: a string, number or reference is returned in
-    /// registers, a datum is
-    /// not. The methods below exist for the same reason.
+    /// registers, a datum is not. The methods below exist for the same reason.
     fn text(&self, slot: usize) -> Option<&str> {
         match self.field(slot) {
             Datum::Text(text) => Some(text),

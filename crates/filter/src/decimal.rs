@@ -1,9 +1,8 @@
 //! Decimal numbers of any length, compared by value.
 //!
 //! Invariant: two numbers are equal exactly if they have the same sign, the same position of the
-//! point and the same
-//! digits, because neither the first nor the last digit is a zero. Comparing allocates nothing and
-//! reads the shorter one.
+//! point and the same digits, because neither the first nor the last digit is a zero. Comparing
+//! allocates nothing and reads the shorter one.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -76,6 +75,7 @@ impl Decimal {
         }
         let zeros = digits().take_while(|byte| *byte == b'0').count();
         let mut significant: Vec<u8> = digits().skip(zeros).collect();
+        // Equal numbers must have equal digits.
         while significant.last() == Some(&b'0') {
             significant.pop();
         }
@@ -84,6 +84,7 @@ impl Decimal {
         } else {
             exponent + i64::try_from(whole.len()).ok()? - i64::try_from(zeros).ok()?
         };
+        // Zero is not negative, so that -0 equals 0.
         let negative = negative && !significant.is_empty();
         let floor = floor(negative, point, &significant);
         let float: f64 = text.parse().ok()?;
@@ -143,6 +144,7 @@ fn floor(negative: bool, point: i64, digits: &[u8]) -> Floor {
     if point > WIDE_DIGITS {
         return Floor::Beyond;
     }
+    // A negative position has no digits before the point.
     let before = usize::try_from(point).unwrap_or(0);
     let magnitude = (0..before).try_fold(0_u128, |sum, at| {
         let digit = digits.get(at).map_or(0, |digit| digit - b'0');

@@ -1,11 +1,9 @@
 //! Evaluates a program for one row.
 //!
 //! Invariant: never panics, never allocates except in a search with a lazy automaton, never
-//! recurses deeper than the
-//! program is nested. Over data with a schema every row has a result: an absent value follows the
-//! table of missing values
-//! (`==` false, `!=` true, `contains` false, `matches` false, `is empty` true, `is nil` true, `any`
-//! false, `all` true).
+//! recurses deeper than the program is nested. Over data with a schema every row has a result: an
+//! absent value follows the table of missing values (`==` false, `!=` true, `contains` false,
+//! `matches` false, `is empty` true, `is nil` true, `any` false, `all` true).
 
 mod extended;
 
@@ -192,6 +190,7 @@ impl<'a> Run<'a> {
             Owner::Row => &self.row,
             Owner::Element(up) => outwards(up, scope)?.value,
         };
+        // An absent struct has no fields, and a list of values never contains a missing one.
         let Datum::Record(record) = *owner else { return None };
         let record = follow(record, &points.way)?;
         Some(points.texts.contain(record.text(points.slot)?))
@@ -211,7 +210,8 @@ impl<'a> Run<'a> {
 
     /// Calls `ask` with the value at the end of a path.
     ///
-    /// By reference: a datum that was just written is read field by field, which is faster than copying it.
+    /// By reference: a datum that was just written is read field by field, which is faster than
+    /// copying it.
     #[inline]
     fn find<T>(
         &self,
@@ -360,6 +360,7 @@ impl<'a> Run<'a> {
                 None if !leaf.path.dynamic || self.is_missing(datum) => Ok(true),
                 None => self.wrong_kind(Operator::Empty, leaf.span),
             },
+            // go-bexpr fails on a scalar; here a scalar is not nil.
             Test::Nil => Ok(is_nil(datum)),
             Test::Extended(test) => self.extended(test, leaf, datum),
             Test::Dynamic(Operator::Equal, literal) => {
@@ -482,8 +483,7 @@ impl<'a> Run<'a> {
     }
 
     /// Evaluates the entries of a map. Of the entries that decide, the one with the smallest key
-    /// counts, because the order of
-    /// a hash map is random and go-bexpr's result with it.
+    /// counts, because the order of a hash map is random and go-bexpr's result with it.
     fn each_entry(&self, each: &Each, map: &'a dyn Map, scope: Option<&Scope<'_, 'a>>) -> Answer {
         let mut decided: Option<Decided<'a>> = None;
         map.any(&mut |key, value| {
@@ -536,6 +536,7 @@ fn is_key(base: Base, scope: Option<&Scope<'_, '_>>) -> bool {
     match base {
         Base::Row | Base::Value(_) => false,
         Base::Key(_) => true,
+        // One name is the key of a map: only the value found decides.
         Base::ValueOrKey(up) => outwards(up, scope).is_some_and(|scope| scope.of_map),
     }
 }
@@ -575,6 +576,7 @@ fn key_steps(key: Datum<'_>, other: Datum<'_>) -> u64 {
 fn key_before(key: Datum<'_>, other: Datum<'_>) -> bool {
     match (key, other) {
         (Datum::Text(key), Datum::Text(other)) => key < other,
+        // Other keys have no order here: of those, the first entry that decides counts.
         (Datum::Uuid(key), Datum::Uuid(other)) => key < other,
         _ => false,
     }

@@ -147,6 +147,7 @@ impl<'e> Explainer<'e> {
                 self.connective("and", operands, demanded, conjunct)
             }
             ExprKind::Or(operands) => {
+                // The negation of `or` demands the negation of each operand.
                 let demanded = demanded.filter(|negated| *negated);
                 self.connective("or", operands, demanded, conjunct)
             }

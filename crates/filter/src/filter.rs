@@ -22,8 +22,8 @@ use crate::warning::Warning;
 /// An expression compiled for rows of type `T`.
 ///
 /// Compile once, evaluate often: evaluation does not allocate ([except for large
-/// patterns](crate#cost)), hash or look up
-/// field names. Clones share the program, and threads may share a filter.
+/// patterns](crate#cost)), hash or look up field names. Clones share the program, and threads may
+/// share a filter.
 ///
 /// # Examples
 /// ```
@@ -71,8 +71,7 @@ impl<T: Filterable + ?Sized> Filter<T> {
     ///
     /// # Errors
     /// [`CompileError`] if the text is not an expression, or has selectors, values or operators
-    /// that do not fit the known
-    /// fields of `T`.
+    /// that do not fit the known fields of `T`.
     pub fn compile(text: &str) -> Result<Self, CompileError> {
         Self::compile_with(text, &Options::default())
     }
@@ -114,12 +113,10 @@ impl<T: Filterable + ?Sized> Filter<T> {
     /// Returns whether the row satisfies the expression.
     ///
     /// A row that cannot be evaluated does not match: JSON or a [`Value`](crate::Value) that the
-    /// expression does not fit, and
-    /// a row that needs more than [`Limits::row_steps`](crate::Limits::row_steps).
-    /// [`try_matches`](Self::try_matches) returns
+    /// expression does not fit, and a row that needs more than
+    /// [`Limits::row_steps`](crate::Limits::row_steps). [`try_matches`](Self::try_matches) returns
     /// these as errors. Servers MUST use [`matches_within`](Self::matches_within) for expressions
-    /// of their clients, because a
-    /// list without such rows looks complete.
+    /// of their clients, because a list without such rows looks complete.
     #[inline]
     pub fn matches(&self, row: &T) -> bool {
         match &self.program.checked.root {
@@ -137,8 +134,8 @@ impl<T: Filterable + ?Sized> Filter<T> {
     ///
     /// # Errors
     /// [`EvalError`] if a selector, value or operator does not fit the row, which is impossible
-    /// when the schema of `T` is
-    /// known, or if the row needs more than [`Limits::row_steps`](crate::Limits::row_steps).
+    /// when the schema of `T` is known, or if the row needs more than
+    /// [`Limits::row_steps`](crate::Limits::row_steps).
     pub fn try_matches(&self, row: &T) -> Result<bool, EvalError> {
         let steps = self.program.row_steps;
         let run = Run::new(row.datum(), self.program.absent, steps);
@@ -149,11 +146,11 @@ impl<T: Filterable + ?Sized> Filter<T> {
     /// shared with other rows.
     ///
     /// For servers: one [`Budget`] for all rows of a request bounds the request, however many rows
-    /// there are. Cost beyond
-    /// that of [`matches`](Self::matches): a subtraction for each row.
+    /// there are. Cost beyond that of [`matches`](Self::matches): a subtraction for each row.
     ///
     /// # Errors
-    /// As [`try_matches`](Self::try_matches), and [`EvalErrorKind::TooCostly`] with `shared: true` once the budget is empty.
+    /// As [`try_matches`](Self::try_matches), and [`EvalErrorKind::TooCostly`] with `shared: true`
+    /// once the budget is empty.
     ///
     /// # Examples
     /// ```
@@ -207,11 +204,13 @@ impl<T: Filterable + ?Sized> Filter<T> {
             let max = if shared { budget.steps() } else { steps };
             self.reason(&run, max, shared)
         });
+        // After too many steps none are left, so the budget is charged in full.
         budget.take(steps - run.steps_left());
         answer
     }
 
-    /// Creates the budget for the rows of one call, of [`Limits::call_steps`](crate::Limits::call_steps).
+    /// Creates the budget for the rows of one call, of
+    /// [`Limits::call_steps`](crate::Limits::call_steps).
     pub fn budget(&self) -> Budget {
         Budget::new(self.program.call_steps)
     }
@@ -234,8 +233,7 @@ impl<T: Filterable + ?Sized> Filter<T> {
     }
 
     /// Returns conditions that an index can serve, each satisfied by every row that this filter
-    /// matches, in order of
-    /// appearance.
+    /// matches, in order of appearance.
     ///
     /// Computed on each call; cost: linear in the length of the expression.
     ///

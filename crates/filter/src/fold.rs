@@ -1,8 +1,7 @@
 //! Case-insensitive comparison and search of strings.
 //!
 //! Each character counts as its simple lower-case form, one character for one, so nothing is
-//! allocated: `ß` does not
-//! equal `ss`, and a final `ς` does not equal `σ`.
+//! allocated: `ß` does not equal `ss`, and a final `ς` does not equal `σ`.
 
 /// A string in lower case, prepared for search.
 #[derive(Debug)]
@@ -50,6 +49,7 @@ impl Folded {
 
 /// Returns the number of characters matched after one more character, given the number before it.
 fn advance(chars: &[char], ends: &[u32], mut matched: usize, char: char) -> usize {
+    // Falls back to the next shorter prefix that still matches.
     while matched > 0 && chars.get(matched) != Some(&char) {
         matched = ends[matched - 1] as usize;
     }

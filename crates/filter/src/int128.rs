@@ -1,8 +1,7 @@
 //! Integers of 128 bits, and those of untyped JSON.
 //!
 //! An [`Int128`] is stored as two halves, because a `u128` would enlarge every datum by its
-//! alignment; it orders `i128`
-//! and `u128` values by value.
+//! alignment; it orders `i128` and `u128` values by value.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -101,6 +100,7 @@ impl Int128 {
 
     /// Returns the value if it fits 64 bits.
     pub(crate) fn to_json_integer(self) -> Option<JsonInteger> {
+        // A value beyond `i128` exceeds 64 bits.
         let value = self.int()?;
         i64::try_from(value)
             .map(JsonInteger::Int)

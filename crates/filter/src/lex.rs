@@ -83,6 +83,7 @@ pub(crate) fn index(at: &str) -> Token<'_> {
 
 /// Reads a decimal number without exponent or leading zeros.
 pub(crate) fn number(at: &str) -> Token<'_> {
+    // Only `0` itself begins with a zero, as in go-bexpr.
     let whole = alt((tag("0").map(drop), pair(one_of("123456789"), digit0).map(drop)));
     written(at, (opt(char('-')), whole, opt(pair(char('.'), digit1))))
 }
@@ -96,6 +97,7 @@ pub(crate) fn pointer(at: &str) -> Token<'_> {
 
 /// Reads a closed quoted string, quotes included, without decoding it.
 pub(crate) fn quoted(at: &str) -> Token<'_> {
+    // An escape is skipped, not decoded, so that an escaped quote does not end the string.
     let escaped = pair(char('\\'), satisfy(|_| true)).map(drop);
     let plain = take_while1(|char| char != '"' && char != '\\').map(drop);
     let double = (char('"'), many0_count(alt((escaped, plain))), char('"')).map(drop);
@@ -111,8 +113,7 @@ mod category {
     use regex_automata::meta::Regex;
 
     /// Decides the characters that std classifies differently: `is_alphanumeric` includes marks and
-    /// symbols that count as
-    /// alphabetic.
+    /// symbols that count as alphabetic.
     static LETTER_OR_NUMBER: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"^[\p{L}\p{N}]$").ok());
 

@@ -13,11 +13,9 @@
 //! expressions with [`build`].
 //!
 //! A [`Filter`] is compiled for a type of rows. For a struct with `#[derive(Filterable)]` a wrong
-//! selector, value or
-//! operator is a [`CompileError`] with its source range; evaluating a compiled filter never fails,
-//! never panics and does
-//! not allocate ([except for large patterns](#cost)). JSON and the dynamic [`Value`] work without a
-//! schema.
+//! selector, value or operator is a [`CompileError`] with its source range; evaluating a compiled
+//! filter never fails, never panics and does not allocate ([except for large patterns](#cost)).
+//! JSON and the dynamic [`Value`] work without a schema.
 //!
 //! ```
 //! use statehold_filter::{Filter, Filterable};

@@ -1,13 +1,11 @@
 //! Bounds on expressions and on their evaluation, each with a name and a default.
 
 /// Bounds of one expression. Compilation fails with an error that names the exceeded limit, and so
-/// does an evaluation
-/// that needs more than its steps.
+/// does an evaluation that needs more than its steps.
 ///
 /// A step of evaluation is one operand of `and` or `or`, one element of a list or entry of a map,
-/// one part of a long
-/// selector, or [`Limits::STEP_BYTES`] bytes of a compared string: a few nanoseconds, at most about
-/// a hundred. The
+/// one part of a long selector, or [`Limits::STEP_BYTES`] bytes of a compared string: a few
+/// nanoseconds, at most about a hundred. The
 /// [front page](crate#limits) has the table.
 ///
 /// # Examples
@@ -26,9 +24,9 @@ pub struct Limits {
     pub nesting: usize,
     /// Maximum nesting of quantifiers; 4 by default.
     ///
-    /// Each level multiplies the cost of evaluation by the length of its list: with `any a as x {
-    /// any a as y { .. } }` a list
-    /// of a thousand elements is evaluated a million times.
+    /// Each level multiplies the cost of evaluation by the length of its list: with
+    /// `any a as x { any a as y { .. } }` a list of a thousand elements is evaluated a million
+    /// times.
     pub quantifiers: usize,
     /// Maximum number of clauses, connectives and quantifiers together; 10,000 by default.
     pub nodes: usize,
@@ -37,7 +35,8 @@ pub struct Limits {
     /// Maximum bytes of all compiled regular expressions of an expression together; 1 MiB by
     /// default.
     ///
-    /// Unicode classes take at least 4 KiB each; where case is ignored, large ranges and classes take up to 68 KiB more.
+    /// Unicode classes take at least 4 KiB each; where case is ignored, large ranges and classes
+    /// take up to 68 KiB more.
     pub pattern: usize,
     /// Maximum number of evaluation steps for one row; [`Limits::ROW_STEPS`] by default.
     ///
@@ -45,7 +44,8 @@ pub struct Limits {
     /// [`EvalErrorKind::TooCostly`](crate::EvalErrorKind::TooCostly). An expression that is
     /// known to need more, because it iterates over arrays of fixed length, does not compile.
     pub row_steps: u64,
-    /// Maximum number of evaluation steps for all rows of one call; [`Limits::CALL_STEPS`] by default.
+    /// Maximum number of evaluation steps for all rows of one call; [`Limits::CALL_STEPS`] by
+    /// default.
     ///
     /// The size of [`Filter::budget`](crate::Filter::budget), for
     /// [`Filter::matches_within`](crate::Filter::matches_within).
@@ -58,8 +58,7 @@ impl Limits {
     pub const NESTING_MAX: usize = 128;
 
     /// Default of [`Limits::row_steps`]: two nested quantifiers over a list of almost a thousand
-    /// elements. No row takes longer
-    /// than about a hundred milliseconds.
+    /// elements. No row takes longer than about a hundred milliseconds.
     pub const ROW_STEPS: u64 = 1_000_000;
 
     /// Default of [`Limits::call_steps`]: a hundred clauses for each of a million rows, at most

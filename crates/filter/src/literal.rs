@@ -79,8 +79,7 @@ impl Scalar {
     }
 
     /// Converts a quantity to the number that a field of `kind` and of the same unit holds; `None`
-    /// if it needs more than 64
-    /// bits.
+    /// if it needs more than 64 bits.
     ///
     /// Durations and times beyond 64 bits saturate, so that a far future can be written.
     pub(crate) fn of_quantity(quantity: Quantity, kind: Kind) -> Option<Self> {
@@ -319,8 +318,7 @@ fn address_of(datum: &Datum<'_>) -> Option<IpAddr> {
 }
 
 /// Compares two strings, the last byte before the others, because names in one list mostly differ
-/// at the end. Short
-/// strings are compared in place, without a call.
+/// at the end. Short strings are compared in place, without a call.
 #[inline]
 pub(crate) fn same_text(own: &str, other: &str) -> bool {
     let (own, other) = (own.as_bytes(), other.as_bytes());
@@ -328,8 +326,10 @@ pub(crate) fn same_text(own: &str, other: &str) -> bool {
         return false;
     }
     match own.len() {
+        // Equal: the last byte is compared already.
         0 | 1 => true,
         2 | 3 => own[..2] == other[..2],
+        // The two halves may overlap; together they cover the string.
         4..=8 => {
             own.first_chunk::<4>() == other.first_chunk()
                 && own.last_chunk::<4>() == other.last_chunk()

@@ -1,16 +1,14 @@
 //! Parses an expression to a syntax tree, in one pass and linear time.
 //!
 //! `lex` reads tokens with nom, `string` decodes quoted strings, `clause` reads one clause,
-//! `extended` the syntax that only
-//! that dialect has, `explain` creates the error and its suggested fix, using the rewriting
-//! functions of `repair`. This
-//! module combines clauses. Words such as `not` and `in` are not reserved, so a word is an operator
-//! only where the grammar
-//! expects one: `not in in` tests whether the string `not` is in the selector `in`.
+//! `extended` the syntax that only that dialect has, `explain` creates the error and its suggested
+//! fix, using the rewriting functions of `repair`. This module combines clauses. Words such as
+//! `not` and `in` are not reserved, so a word is an operator only where the grammar expects one:
+//! `not in in` tests whether the string `not` is in the selector `in`.
 //!
 //! Invariant: nothing recurses; open levels count against `Limits::nesting` and
-//! `Limits::quantifiers`, nodes of the tree
-//! against `Limits::nodes`. Invariant: no input is read more than a fixed number of times.
+//! `Limits::quantifiers`, nodes of the tree against `Limits::nodes`. Invariant: no input is read
+//! more than a fixed number of times.
 
 mod clause;
 mod explain;
@@ -138,6 +136,7 @@ impl<'t> Level<'t> {
 
 impl<'t> Parser<'t> {
     fn read(text: &str, dialect: Dialect, limits: &Limits) -> Result<Expr, CompileError> {
+        // The error keeps no text, whose length the client chose.
         if text.len() > limits.text {
             let kind = CompileErrorKind::TextTooLong { max: limits.text };
             return Err(CompileError::new(kind, "", Span::new(limits.text, text.len())));
@@ -221,8 +220,7 @@ impl<'t> Parser<'t> {
     /// Reads a clause, or the opening of a group or quantifier.
     ///
     /// `not` may also be the name that a clause begins with: `starts` are the positions of the
-    /// negations before `at`. The
-    /// reading with more negations wins.
+    /// negations before `at`. The reading with more negations wins.
     fn primary(&mut self, at: &'t str, starts: &[&'t str]) -> Read<'t, Primary> {
         // The clause first: `any` and `all` are also names, and `any == 1` is a clause.
         if let Some(inner) = at.strip_prefix('(') {
@@ -298,6 +296,7 @@ impl<'t> Parser<'t> {
         let head: lex::Token<'t, bool> =
             alt((word("any").map(|_| false), word("all").map(|_| true))).parse(at);
         let (rest, all) = head.ok()?;
+        // `any == 1` and `all != x` are clauses, not quantifiers.
         if !rest.starts_with(|char: char| char.is_ascii_alphabetic() || char == '"') {
             return None;
         }

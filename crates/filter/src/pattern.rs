@@ -2,12 +2,10 @@
 //! crates, and [searches](search).
 //!
 //! Both search without backtracking, so no pattern is slow. Constructs that differ are translated
-//! to the form with the
-//! same meaning: `\d \w \s \b` are ASCII, `\Q..\E` is literal, `[` and `&&` inside a class are
-//! characters, `{` that begins
-//! no repetition is a character, octal escapes are characters. Constructs that RE2 rejects are
-//! rejected: `(?x)`,
-//! look-around, back-references, `a**`, counts above 1,000.
+//! to the form with the same meaning: `\d \w \s \b` are ASCII, `\Q..\E` is literal, `[` and `&&`
+//! inside a class are characters, `{` that begins no repetition is a character, octal escapes are
+//! characters. Constructs that RE2 rejects are rejected: `(?x)`, look-around, back-references,
+//! `a**`, counts above 1,000.
 //!
 //! Groups lose their names and do not capture, because `matches` needs neither.
 
@@ -22,8 +20,7 @@ pub(crate) use self::search::Pattern;
 /// repeatIsValid).
 const REPEAT_MAX: u32 = 1_000;
 /// Bytes that a class of a Unicode property takes from the limit on compiled bytes, even if it
-/// compiles to less: merging
-/// classes takes time, even if the result has few states.
+/// compiles to less: merging classes takes time, even if the result has few states.
 const UNICODE_CLASS_BYTES: usize = 4 << 10;
 /// Characters of a range that take one byte of that limit if case is ignored, because each is
 /// looked up.
@@ -131,6 +128,7 @@ impl<'p> Translator<'p> {
                     self.atom(&class);
                 }
                 '*' | '+' | '?' => self.repeat(char)?,
+                // RE2: a brace that begins no count is a literal.
                 '{' => match self.counts() {
                     Some((min, max, length)) => self.repeat_counted(min, max, length)?,
                     None => self.literal(),
@@ -237,6 +235,8 @@ impl<'p> Translator<'p> {
         // Greediness does not affect whether a pattern is found.
         let keep = |flags: &str| flags.replace('U', "");
         let (on, off) = (keep(on), keep(off.unwrap_or_default()));
+        // Set for the rest of the pattern, beyond the scope of the flag: an upper bound of the
+        // cost.
         self.folds |= on.contains('i');
         let minus = if off.is_empty() { "" } else { "-" };
         self.at = start + 2 + end + 1;
@@ -364,6 +364,7 @@ impl<'p> Translator<'p> {
         let translated = match rest.as_bytes().get(1) {
             Some(b'A') => "\\A",
             Some(b'z') => "\\z",
+            // Go: word boundaries are those of ASCII words.
             Some(b'b') => "(?-u:\\b)",
             Some(b'B') => "(?-u:\\B)",
             Some(b'C') => {

@@ -111,6 +111,7 @@ fn join<'e>(
     pending: &mut Vec<Piece<'e>>,
     group: impl Fn(&Expr) -> bool,
 ) {
+    // Reversed, because the stack is popped from its end.
     for (index, operand) in operands.iter().enumerate().rev() {
         push_operand(operand, group(operand), pending);
         if index > 0 {

@@ -1,8 +1,7 @@
 //! The checked form of an expression, for evaluation.
 //!
 //! Selectors are chains of slots, literals have the field's kind, regular expressions are compiled.
-//! Parts that only a row
-//! can resolve (JSON) keep their names and are marked as dynamic.
+//! Parts that only a row can resolve (JSON) keep their names and are marked as dynamic.
 
 mod fields;
 mod listed;

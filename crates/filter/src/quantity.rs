@@ -27,6 +27,7 @@ const DIGITS_MAX: usize = 20;
 
 const SIZES: [(&str, i128); 14] = [
     ("B", 1),
+    // Decimal prefixes of SI, and binary ones of IEC below; both spellings of kilobyte are common.
     ("kB", 1_000),
     ("KB", 1_000),
     ("MB", 1_000_000),
@@ -60,6 +61,7 @@ impl Quantity {
     /// Reads a size, duration or time; `None` for a plain number.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let value = |unit| move |value| Self { unit, value };
+        // No string has more than one of the three forms.
         size(text)
             .map(value(Unit::Bytes))
             .or_else(|| duration(text).map(value(Unit::Nanoseconds)))

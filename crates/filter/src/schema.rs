@@ -1,8 +1,7 @@
 //! The types of data, known before any row exists.
 //!
 //! A [`Schema`] lists the fields of a struct with their [`Kind`]s. The checker resolves selectors
-//! against it, so that
-//! evaluation only follows slots.
+//! against it, so that evaluation only follows slots.
 
 use std::fmt;
 
@@ -40,7 +39,8 @@ pub enum Kind {
     Timestamp,
     /// A sequence of values of one kind.
     List(&'static Kind),
-    /// A sequence of that many values of one kind; [`required`](Self::required) returns it as a [`Kind::List`].
+    /// A sequence of that many values of one kind; [`required`](Self::required) returns it as a
+    /// [`Kind::List`].
     Array(&'static Kind, usize),
     /// A map with keys and values of one kind each.
     Map(KeyKind, &'static Kind),
@@ -175,6 +175,7 @@ impl fmt::Display for Kind {
             Self::List(element) => write!(f, "list of {element}"),
             Self::Map(_, value) => write!(f, "map of {value}"),
             Self::Record(schema) => f.write_str(schema().name()),
+            // `required` has removed options and arrays.
             Self::Any | Self::Option(_) | Self::Array(..) => f.write_str("anything"),
             Self::Opaque => f.write_str("opaque value"),
         }

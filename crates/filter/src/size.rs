@@ -76,6 +76,7 @@ pub(crate) fn of_checked(checked: &Checked) -> usize {
 /// Returns the bytes of a node; recurses no deeper than the source is nested.
 fn of_node(node: &Node) -> usize {
     match node {
+        // Boxes count the node they contain; slices count their items.
         Node::And(operands) | Node::Or(operands) => of_all(operands, of_node),
         Node::Fields(leaves) => of_all(leaves, of_field),
         Node::Field(leaf) => of_field(leaf),

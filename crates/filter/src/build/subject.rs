@@ -10,9 +10,8 @@ use crate::ast::{
 /// Selects the field `name`.
 ///
 /// The name is used verbatim: dots in it do not lead further, [`Subject::key`] does. A name that
-/// does not begin with a
-/// letter may hold letters, digits and `-_.~:|`; any other name cannot be printed and does not
-/// compile.
+/// does not begin with a letter may hold letters, digits and `-_.~:|`; any other name cannot be
+/// printed and does not compile.
 ///
 /// # Examples
 /// ```
@@ -48,8 +47,7 @@ fn name(text: impl Into<Box<str>>) -> Name {
 /// The left side of a clause: a field, or a value inside it.
 ///
 /// Each operator creates an [`Expr`]. Those marked "extended" need
-/// [`Dialect::Extended`](crate::Dialect::Extended) when
-/// the printed expression is compiled.
+/// [`Dialect::Extended`](crate::Dialect::Extended) when the printed expression is compiled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject(pub(super) Selector);
 
@@ -100,7 +98,8 @@ impl Subject {
         built(ExprKind::Quantifier(Quantifier { all, selector: self.0, names, body }))
     }
 
-    /// `==`; extended against a field, a [`Duration`](std::time::Duration) or a [`SystemTime`](std::time::SystemTime).
+    /// `==`; extended against a field, a [`Duration`](std::time::Duration) or a
+    /// [`SystemTime`](std::time::SystemTime).
     #[must_use]
     pub fn eq(self, term: impl Into<Term>) -> Expr {
         self.against(Operator::Equal, false, term.into())

@@ -13,8 +13,7 @@ use crate::ast::{Selector, Value};
 /// The right side of a comparison: a value, or another field.
 ///
 /// Converted from a [`Subject`], and from every type that converts into a [`Value`]: strings,
-/// numbers, bools, [`Uuid`],
-/// [`IpAddr`], [`Duration`], [`SystemTime`].
+/// numbers, bools, [`Uuid`], [`IpAddr`], [`Duration`], [`SystemTime`].
 ///
 /// # Examples
 /// ```

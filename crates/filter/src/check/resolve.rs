@@ -103,6 +103,7 @@ impl<'t> Checker<'t> {
     fn unknown(&self, part: &Part, schema: &Schema) -> CompileError {
         /// Maximum number of names in a help line.
         const LISTED: usize = 12;
+        // Both the suggestion and the list below name fields of flattened structs too.
         let names = schema.names();
         let near = near::nearest(&part.text, &names);
         let kind = CompileErrorKind::UnknownSelector {

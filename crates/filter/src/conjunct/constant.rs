@@ -41,8 +41,7 @@ pub enum Constant {
 
 impl Constant {
     /// Reads a literal, or a quantity of the field's unit. Returns `None` for kinds without `==` or
-    /// of more than 64 bits, and
-    /// `Some(None)` for a literal that equals no value.
+    /// of more than 64 bits, and `Some(None)` for a literal that equals no value.
     ///
     /// The sign of zero is dropped, because `==` ignores it.
     #[expect(clippy::option_option, reason = "no kind with `==`, and no such value, differ")]

@@ -1,8 +1,7 @@
 //! The literal prefix of a pattern.
 //!
 //! Reads an anchor, then characters that match themselves. Anything else ends the prefix, so it may
-//! be shorter than the
-//! pattern requires, never longer.
+//! be shorter than the pattern requires, never longer.
 
 /// A prefix of every string that a pattern matches.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,8 +1,7 @@
 //! JSON with exact numbers.
 //!
 //! `serde_json::Value` reads an integer beyond 64 bits and each number with a fraction as a float,
-//! so neighbouring numbers
-//! become equal. [`Json`] keeps the digits.
+//! so neighbouring numbers become equal. [`Json`] keeps the digits.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -22,8 +21,8 @@ const NESTING_MAX: usize = 128;
 /// A JSON value with exact numbers, filtered without a schema.
 ///
 /// Numbers are compared by value, independent of length and notation: `1e2` equals 100, and numbers
-/// beyond any float stay
-/// distinct. Exponents are clamped to 2^60. If an object repeats a key, the last value counts.
+/// beyond any float stay distinct. Exponents are clamped to 2^60. If an object repeats a key, the
+/// last value counts.
 ///
 /// # Examples
 /// ```
@@ -249,6 +248,7 @@ impl Reader<'_> {
 }
 
 fn number(digits: &str) -> Option<Node> {
+    // The common case first: it needs neither the halves nor the digits of the others.
     if let Some(integer) = json_integer(digits) {
         return Some(Node::JsonInteger(integer));
     }

@@ -1,11 +1,9 @@
 //! [`Filterable`] for JSON.
 //!
 //! JSON has no schema: selectors and literals are checked against each value at evaluation. Its
-//! numbers accept literals
-//! written as decimal numbers (`3`, `"3e0"`, not `"0x3"`). Integers are exact to 64 bits, as
-//! `serde_json` keeps them, and
-//! to 128 bits with its feature `arbitrary_precision`; other numbers are floats.
-//! [`Json`](crate::Json) keeps every digit.
+//! numbers accept literals written as decimal numbers (`3`, `"3e0"`, not `"0x3"`). Integers are
+//! exact to 64 bits, as `serde_json` keeps them, and to 128 bits with its feature
+//! `arbitrary_precision`; other numbers are floats. [`Json`](crate::Json) keeps every digit.
 
 use serde_json::{Map as Object, Number, Value};
 

@@ -69,6 +69,7 @@ macro_rules! slice_like {
         impl<$($generics)*> Filterable for $type {
             const KIND: Kind = slice::<T>($kind);
             fn datum(&self) -> Datum<'_> {
+                // A constant of the type, so the branch is resolved at compile time.
                 if T::ENTRIES.is_some() { Datum::Map(self) } else { Datum::List(self) }
             }
         }

@@ -9,8 +9,8 @@ use crate::schema::Kind;
 ///
 /// Like JSON it has no schema, so expressions are checked against each value at evaluation and
 /// [`Filter::try_matches`](crate::Filter::try_matches) returns an error for a value that does not
-/// fit. Unlike JSON it
-/// distinguishes signed, unsigned and fractional numbers, and structs from maps.
+/// fit. Unlike JSON it distinguishes signed, unsigned and fractional numbers, and structs from
+/// maps.
 ///
 /// # Examples
 /// ```

@@ -13,8 +13,8 @@ use crate::span::Span;
 /// An expression that did not compile.
 ///
 /// `Display` prints the message, the line with carets under the source range and the help, for a
-/// monospaced screen.
-/// Serialised it is `{kind, message, offset, length, help}` with offset and length in bytes.
+/// monospaced screen. Serialised it is `{kind, message, offset, length, help}` with offset and
+/// length in bytes.
 ///
 /// # Examples
 /// ```
@@ -162,7 +162,8 @@ pub enum CompileErrorKind {
         /// The error of the pattern.
         reason: Box<str>,
     },
-    /// The regular expressions up to this one compile to more than [`Limits::pattern`](crate::Limits::pattern).
+    /// The regular expressions up to this one compile to more than
+    /// [`Limits::pattern`](crate::Limits::pattern).
     PatternTooLarge {
         /// The limit in bytes.
         max: usize,
@@ -192,7 +193,8 @@ pub enum CompileErrorKind {
         /// The limit.
         max: usize,
     },
-    /// The known lengths of arrays multiply to more than [`Limits::row_steps`](crate::Limits::row_steps).
+    /// The known lengths of arrays multiply to more than
+    /// [`Limits::row_steps`](crate::Limits::row_steps).
     TooCostly {
         /// The steps that one row may need.
         steps: u64,
@@ -342,6 +344,7 @@ fn a(kind: &str) -> String {
 
 impl CompileError {
     pub(crate) fn new(kind: CompileErrorKind, text: &str, span: Span) -> Self {
+        // Boxed, so that the results of the parser stay small.
         Self(Box::new(Inner { kind, text: text.into(), span, also: None, help: None }))
     }
 

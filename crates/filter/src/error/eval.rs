@@ -13,8 +13,7 @@ use crate::span::Span;
 /// A row that a compiled expression cannot be evaluated for.
 ///
 /// Data with a schema causes only [`EvalErrorKind::TooCostly`]; all other kinds need JSON or a
-/// [`Value`](crate::Value).
-/// Creating an error allocates nothing.
+/// [`Value`](crate::Value). Creating an error allocates nothing.
 ///
 /// # Examples
 /// ```

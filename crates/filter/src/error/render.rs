@@ -1,8 +1,7 @@
 //! Renders an error for a monospaced screen, with carets under the source range.
 //!
 //! Columns are screen cells: wide characters take two, combining ones none, a tab is shown as one
-//! space and control
-//! characters as `?`. Long lines are cut to a window around the range.
+//! space and control characters as `?`. Long lines are cut to a window around the range.
 
 use std::fmt::{self, Display, Formatter, Write};
 
@@ -67,6 +66,7 @@ fn window(line: &str, start: usize) -> (usize, usize) {
     if cells(line) <= WINDOW {
         return (0, line.len());
     }
+    // Half of the window before the range, the rest for the range and the text behind it.
     let mut from = start;
     let mut room = WINDOW / 2;
     for (at, char) in line[..start].char_indices().rev() {

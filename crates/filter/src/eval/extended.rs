@@ -137,7 +137,8 @@ impl<'a> Run<'a> {
                     }
                     with_text(left, |left| {
                         with_text(right, |right| relation.holds(Some(left.cmp(right))))
-                        // A UUID or address is compared as a string, also with another kind of string.
+                        // A UUID or address is compared as a string, also with another kind of
+                        // string.
                     })
                     .flatten()
                 }

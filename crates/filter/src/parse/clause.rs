@@ -202,6 +202,7 @@ impl<'t> Parser<'t> {
             Some(found) if is_boundary(found) || (value.number && matches!(found, ']' | ',')) => {
                 Ok((rest, value))
             }
+            // Ends a value inside a list, which only the extended dialect has.
             Some(']' | ',') if self.extended => Ok((rest, value)),
             Some(_) if at.starts_with(['"', '`']) => Err(self.expected_space(at, rest)),
             Some(found) => Err(self.unquoted_value(at, rest, found)),

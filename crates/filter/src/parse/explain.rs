@@ -1,8 +1,7 @@
 //! Errors of input that cannot be read: the span, the reason and the suggested fix.
 //!
 //! [`values`] recognises values in the notation of other languages, [`words`] their operators and
-//! calls, and `repair`
-//! rewrites them.
+//! calls, and `repair` rewrites them.
 
 mod values;
 mod words;

@@ -116,6 +116,7 @@ impl<'t> Parser<'t> {
         left: &Left,
         at: &'t str,
     ) -> Option<Read<'t, ExprKind>> {
+        // A value on the left is valid before `in` only, which both dialects share.
         let Left::Selector(selector, _) = left else { return None };
         if let Some((rest, operator, negated)) = list_operator(at) {
             let operator_span = self.trimmed(at, rest);

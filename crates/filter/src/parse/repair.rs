@@ -180,8 +180,7 @@ pub(super) fn without_sigil(at: &str) -> Option<(usize, &str)> {
 }
 
 /// Returns the length of `words` at the beginning, in any letter case and with any whitespace
-/// between them, if they end
-/// there.
+/// between them, if they end there.
 pub(super) fn spelled(at: &str, words: &str) -> Option<usize> {
     let mut rest = at;
     for (number, word) in words.split(' ').enumerate() {

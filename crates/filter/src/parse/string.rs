@@ -35,6 +35,7 @@ pub(super) fn decode(source: &str) -> Result<String, Fault> {
                 }
                 at += length;
             }
+            // Go: an interpreted string literal must not contain a line break.
             '\n' => {
                 let help = "write `\\n`, or use backticks".to_owned();
                 let span = Span::new(start, start + 1);

@@ -1,9 +1,8 @@
 //! Searches for a compiled pattern.
 //!
 //! Most patterns become one table of states, complete before the first search, which then needs no
-//! memory of its own. A
-//! table larger than [`TABLE_MAX`] is not built: a [`Lazy`] search finds its states, and each
-//! thread caches them.
+//! memory of its own. A table larger than [`TABLE_MAX`] is not built: a [`Lazy`] search finds its
+//! states, and each thread caches them.
 //!
 //! Invariant: a search takes the evaluation steps that it costs, even if a string defeats the
 //! cache.
@@ -78,6 +77,7 @@ impl Pattern {
                 if steps > 0 && !spend(steps) {
                     return None;
                 }
+                // The earliest match is enough: its end is not needed.
                 let input = Input::new(text).anchored(*anchored).earliest(true);
                 // Fails only at bytes configured to stop a search, and none are.
                 Some(matches!(table.try_search_fwd(&input), Ok(Some(_))))
@@ -103,8 +103,7 @@ fn table(states: &NFA, size_max: usize) -> Option<Search> {
         (StartKind::Unanchored, Anchored::No)
     };
     // An accelerated state costs ten times as much for each byte where it cannot skip, as in
-    // `(a*)*c` on `abab`, so a step
-    // would not be a constant amount of work.
+    // `(a*)*c` on `abab`, so a step would not be a constant amount of work.
     let config = dense::Config::new()
         .accelerate(false)
         .start_kind(starts)

@@ -1,8 +1,7 @@
 //! The most common clause: a field, or a key of a map field, by `==` or `!=`.
 //!
 //! Such a clause is evaluated on the type of the row instead of `dyn Record`, so a row costs one
-//! jump to its field.
-//! [`Fields`] visits a row for that purpose; the derive implements
+//! jump to its field. [`Fields`] visits a row for that purpose; the derive implements
 //! [`Filterable::accept`](crate::Filterable::accept).
 
 use crate::datum::{Datum, Record, RowVisitor};

@@ -1,9 +1,8 @@
 //! Evaluates `in [..]`, `contains any [..]` and `contains all [..]`.
 //!
 //! Over data with a schema the value is looked up in the list. Without one the values of the list
-//! are tested in order,
-//! because one that does not fit fails the row, unless no value of the list can conflict with the
-//! data.
+//! are tested in order, because one that does not fit fails the row, unless no value of the list
+//! can conflict with the data.
 
 use super::super::{Answer, Halt, Run, contains_text, is_absent};
 use crate::ast::Operator;
@@ -149,6 +148,7 @@ impl<'a> Run<'a> {
             (Wanted::Quantity(quantity), Datum::List(_)) => *quantity,
             (Wanted::Quantity(_), _) => return self.wrong_kind(Operator::Contains, span),
         };
+        // Unreachable: the match above returns for anything but a list.
         let Datum::List(list) = *datum else { return Ok(false) };
         let mut answer = Ok(false);
         list.any(&mut |_, element| {

@@ -1,12 +1,10 @@
 //! A search that finds its states while searching, and takes the steps of finding them.
 //!
 //! If states recur, a thread caches them and a byte costs a few nanoseconds. In some strings almost
-//! every byte needs a new
-//! state, which costs a visit to each state of the pattern: microseconds. The cached search gives
-//! up on such a string. A
-//! short one is then searched by backtracking, which visits each state at most once for each byte;
-//! in a longer one all
-//! states are simulated one byte at a time. Both have the same bound, the former is faster.
+//! every byte needs a new state, which costs a visit to each state of the pattern: microseconds.
+//! The cached search gives up on such a string. A short one is then searched by backtracking, which
+//! visits each state at most once for each byte; in a longer one all states are simulated one byte
+//! at a time. Both have the same bound, the former is faster.
 //!
 //! Most strings need neither: they are shorter than any match, or do not contain a literal that the
 //! pattern begins with.
