@@ -57,28 +57,29 @@ impl Default for CacheLimits {
 pub struct FilterCache<T: ?Sized> {
     limits: CacheLimits,
     options: Options,
-    held: Mutex<Held<T>>,
+    state: Mutex<CacheState<T>>,
 }
 
-struct Held<T: ?Sized> {
+struct CacheState<T: ?Sized> {
     by_text: HashMap<Arc<str>, Entry<T>>,
     /// The sources by last use; every use has its own number.
     by_age: BTreeMap<u64, Arc<str>>,
     bytes: usize,
-    now: u64,
+    clock: u64,
 }
 
 struct Entry<T: ?Sized> {
     filter: Filter<T>,
-    asked: u64,
+    last_used: u64,
     bytes: usize,
 }
 
 impl<T: Filterable + ?Sized> FilterCache<T> {
     /// Creates an empty cache that compiles all filters with `options`.
     pub fn new(limits: CacheLimits, options: Options) -> Self {
-        let held = Held { by_text: HashMap::new(), by_age: BTreeMap::new(), bytes: 0, now: 0 };
-        Self { limits, options, held: Mutex::new(held) }
+        let state =
+            CacheState { by_text: HashMap::new(), by_age: BTreeMap::new(), bytes: 0, clock: 0 };
+        Self { limits, options, state: Mutex::new(state) }
     }
 
     /// Returns the filter for `text`, compiling it if it is not cached.
@@ -114,27 +115,27 @@ impl<T: ?Sized> FilterCache<T> {
 
     /// Removes all filters; those already returned stay valid.
     pub fn clear(&self) {
-        let mut held = self.lock();
-        held.by_text.clear();
-        held.by_age.clear();
-        held.bytes = 0;
+        let mut state = self.lock();
+        state.by_text.clear();
+        state.by_age.clear();
+        state.bytes = 0;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Held<T>> {
+    fn lock(&self) -> MutexGuard<'_, CacheState<T>> {
         // No code panics while it holds the lock; even then the worst outcome is a wrong count.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T: ?Sized> Held<T> {
+impl<T: ?Sized> CacheState<T> {
     /// Returns the filter for `text` and marks it as the most recently used.
     fn touch(&mut self, text: &str) -> Option<Filter<T>> {
         let entry = self.by_text.get_mut(text)?;
-        self.now += 1;
-        if let Some(text) = self.by_age.remove(&entry.asked) {
-            self.by_age.insert(self.now, text);
+        self.clock += 1;
+        if let Some(text) = self.by_age.remove(&entry.last_used) {
+            self.by_age.insert(self.clock, text);
         }
-        entry.asked = self.now;
+        entry.last_used = self.clock;
         Some(entry.filter.clone())
     }
 
@@ -150,11 +151,11 @@ impl<T: ?Sized> Held<T> {
                 self.bytes -= entry.bytes;
             }
         }
-        self.now += 1;
+        self.clock += 1;
         self.bytes += bytes;
         let text = filter.shared_text();
-        self.by_age.insert(self.now, Arc::clone(&text));
-        self.by_text.insert(text, Entry { filter, asked: self.now, bytes });
+        self.by_age.insert(self.clock, Arc::clone(&text));
+        self.by_text.insert(text, Entry { filter, last_used: self.clock, bytes });
     }
 }
 

@@ -71,7 +71,7 @@ struct Checker<'t> {
     /// The part of `pattern_max` that is left for further patterns.
     pattern_left: usize,
     /// The names in scope, innermost last.
-    names: Vec<Bound<'t>>,
+    names: Vec<BoundName<'t>>,
     /// The number of quantifiers around the current node.
     depth: usize,
     /// Whether a clause so far depends on the kinds found in a row.
@@ -81,7 +81,7 @@ struct Checker<'t> {
 }
 
 /// A name bound by a quantifier.
-struct Bound<'t> {
+struct BoundName<'t> {
     name: &'t str,
     role: Role,
     kind: Kind,
@@ -92,7 +92,7 @@ struct Bound<'t> {
 
 /// The value at the end of a selector.
 #[derive(Clone, Copy)]
-struct Subject {
+struct SelectedValue {
     /// Without the options around it.
     kind: Kind,
     unit: Option<Unit>,
@@ -100,7 +100,7 @@ struct Subject {
     elements: Option<usize>,
 }
 
-impl Subject {
+impl SelectedValue {
     /// The elements of a list.
     fn element(self, kind: Kind) -> Self {
         let kind = kind.required();
@@ -148,7 +148,7 @@ impl<'t> Checker<'t> {
     }
 
     fn quantifier(&mut self, quantifier: &'t Quantifier, span: Span) -> Result<Each, CompileError> {
-        let (path, Subject { kind, unit, elements }) = self.resolve(&quantifier.selector)?;
+        let (path, SelectedValue { kind, unit, elements }) = self.resolve(&quantifier.selector)?;
         let (key, value) = match kind {
             // go-bexpr: evaluate.go, evaluateCollectionExpression, iterates over lists and over
             // maps with string keys; keys of UUIDs and addresses are strings there.
@@ -200,7 +200,7 @@ impl<'t> Checker<'t> {
     fn bind(&mut self, name: &'t Name, role: Role, kind: Kind, unit: Option<Unit>) {
         // An index or key counts nothing, even where the elements have a unit.
         let unit = if matches!(role, Role::Key) { None } else { unit };
-        self.names.push(Bound { name: &name.text, role, kind, unit, depth: self.depth });
+        self.names.push(BoundName { name: &name.text, role, kind, unit, depth: self.depth });
     }
 
     fn warn(&mut self, kind: WarningKind, span: Span) {

@@ -1,7 +1,7 @@
 //! Converts literals and path parts to numbers and bools, by the rules of Go's `strconv`.
 //!
-//! Invariant: a text that is not a number of the requested kind is [`Coerce::Syntax`]; a number too
-//! large for 64 bits is [`Coerce::Range`]. Lists of mixed kinds skip the first and fail on the
+//! Invariant: a text that is not a number of the requested kind is [`CoerceError::Syntax`]; a number too
+//! large for 64 bits is [`CoerceError::Range`]. Lists of mixed kinds skip the first and fail on the
 //! second.
 
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ use crate::int128::Int128;
 
 /// The reason why a text is not a value of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Coerce {
+pub(crate) enum CoerceError {
     /// Not written like one.
     Syntax,
     /// Written like one, but too large.
@@ -21,17 +21,17 @@ pub(crate) enum Coerce {
 }
 
 /// Reads `1 t T TRUE true True` and `0 f F FALSE false False`.
-pub(crate) fn bool(text: &str) -> Result<bool, Coerce> {
+pub(crate) fn bool(text: &str) -> Result<bool, CoerceError> {
     // Go: strconv.ParseBool accepts these spellings only.
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
         "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
-        _ => Err(Coerce::Syntax),
+        _ => Err(CoerceError::Syntax),
     }
 }
 
 /// Reads a signed integer of 64 bits, with base prefixes and digit separators.
-pub(crate) fn int(text: &str) -> Result<i64, Coerce> {
+pub(crate) fn int(text: &str) -> Result<i64, CoerceError> {
     // go-bexpr: coerce.go, CoerceInt64, which is strconv.ParseInt with base 0.
     let (negative, digits) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
@@ -40,21 +40,21 @@ pub(crate) fn int(text: &str) -> Result<i64, Coerce> {
     };
     let magnitude = uint(digits)?;
     if negative {
-        0i64.checked_sub_unsigned(magnitude).ok_or(Coerce::Range)
+        0i64.checked_sub_unsigned(magnitude).ok_or(CoerceError::Range)
     } else {
-        i64::try_from(magnitude).map_err(|_| Coerce::Range)
+        i64::try_from(magnitude).map_err(|_| CoerceError::Range)
     }
 }
 
 /// Reads an unsigned integer of 64 bits, with base prefixes and digit separators, without a sign.
-pub(crate) fn uint(text: &str) -> Result<u64, Coerce> {
+pub(crate) fn uint(text: &str) -> Result<u64, CoerceError> {
     unsigned(text, |value: u64, base, digit| {
         value.checked_mul(base.into())?.checked_add(digit.into())
     })
 }
 
 /// Reads an integer of 128 bits in the same notation, with a sign if `signed`.
-pub(crate) fn int128(text: &str, signed: bool) -> Result<Int128, Coerce> {
+pub(crate) fn int128(text: &str, signed: bool) -> Result<Int128, CoerceError> {
     let magnitude = |digits| {
         unsigned(digits, |value: u128, base, digit| {
             value.checked_mul(base.into())?.checked_add(digit.into())
@@ -67,7 +67,7 @@ pub(crate) fn int128(text: &str, signed: bool) -> Result<Int128, Coerce> {
         Some(digits) => 0i128.checked_sub_unsigned(magnitude(digits)?),
         None => i128::try_from(magnitude(text.strip_prefix('+').unwrap_or(text))?).ok(),
     };
-    value.map(Int128::from).ok_or(Coerce::Range)
+    value.map(Int128::from).ok_or(CoerceError::Range)
 }
 
 /// Reads a UUID in its canonical form, hyphenated and lower-case; any other form equals no value.
@@ -79,11 +79,14 @@ pub(crate) fn canonical_uuid(text: &str) -> Option<Uuid> {
 }
 
 /// Reads digits; `push` appends a digit to a number and returns `None` on overflow.
-fn unsigned<T: From<u8>>(text: &str, push: impl Fn(T, u32, u32) -> Option<T>) -> Result<T, Coerce> {
+fn unsigned<T: From<u8>>(
+    text: &str,
+    push: impl Fn(T, u32, u32) -> Option<T>,
+) -> Result<T, CoerceError> {
     let bytes = text.as_bytes();
     let (base, digits): (u32, &[u8]) = match bytes {
         // A prefix without digits is octal: `0x` fails below at its `x`, as in Go.
-        [] => return Err(Coerce::Syntax),
+        [] => return Err(CoerceError::Syntax),
         [b'0', b'x' | b'X', rest @ ..] if !rest.is_empty() => (16, rest),
         [b'0', b'o' | b'O', rest @ ..] if !rest.is_empty() => (8, rest),
         [b'0', b'b' | b'B', rest @ ..] if !rest.is_empty() => (2, rest),
@@ -98,11 +101,11 @@ fn unsigned<T: From<u8>>(text: &str, push: impl Fn(T, u32, u32) -> Option<T>) ->
             continue;
         }
         // Overflow is reported at the first digit too many, even if a later character is no digit.
-        let digit = char::from(byte).to_digit(base).ok_or(Coerce::Syntax)?;
-        value = push(value, base, digit).ok_or(Coerce::Range)?;
+        let digit = char::from(byte).to_digit(base).ok_or(CoerceError::Syntax)?;
+        value = push(value, base, digit).ok_or(CoerceError::Range)?;
     }
     if separated && !separators_between_digits(bytes) {
-        return Err(Coerce::Syntax);
+        return Err(CoerceError::Syntax);
     }
     Ok(value)
 }
@@ -125,11 +128,11 @@ fn separators_between_digits(number: &[u8]) -> bool {
 }
 
 /// Reads a 64-bit float: decimal, `inf`, `nan`, or hexadecimal with a `p` exponent.
-pub(crate) fn float(text: &str) -> Result<f64, Coerce> {
+pub(crate) fn float(text: &str) -> Result<f64, CoerceError> {
     let text = &*without_separators(text)?;
     match shape(text)? {
-        Shape::Word => text.parse().map_err(|_| Coerce::Syntax),
-        Shape::Decimal => finite(text.parse().map_err(|_| Coerce::Syntax)?),
+        Shape::Word => text.parse().map_err(|_| CoerceError::Syntax),
+        Shape::Decimal => finite(text.parse().map_err(|_| CoerceError::Syntax)?),
         Shape::Hex { negative, mantissa, exponent } => {
             let magnitude = finite(hex_float(mantissa, exponent)?)?;
             Ok(if negative { -magnitude } else { magnitude })
@@ -143,19 +146,19 @@ pub(crate) fn decimal(text: &str) -> Option<Decimal> {
 }
 
 /// Reads a 32-bit float; a decimal is rounded once, a hexadecimal one to 64 bits first.
-pub(crate) fn float32(text: &str) -> Result<f32, Coerce> {
+pub(crate) fn float32(text: &str) -> Result<f32, CoerceError> {
     let text = &*without_separators(text)?;
     let value = match shape(text)? {
-        Shape::Word => return text.parse().map_err(|_| Coerce::Syntax),
-        Shape::Decimal => text.parse::<f32>().map_err(|_| Coerce::Syntax)?,
+        Shape::Word => return text.parse().map_err(|_| CoerceError::Syntax),
+        Shape::Decimal => text.parse::<f32>().map_err(|_| CoerceError::Syntax)?,
         #[expect(clippy::cast_possible_truncation, reason = "rounding to 32 bits is the purpose")]
         Shape::Hex { .. } => float(text)? as f32,
     };
-    if value.is_infinite() { Err(Coerce::Range) } else { Ok(value) }
+    if value.is_infinite() { Err(CoerceError::Range) } else { Ok(value) }
 }
 
 /// Removes the `_` of a number; each MUST stand between digits.
-fn without_separators(text: &str) -> Result<Cow<'_, str>, Coerce> {
+fn without_separators(text: &str) -> Result<Cow<'_, str>, CoerceError> {
     if !text.contains('_') {
         return Ok(Cow::Borrowed(text));
     }
@@ -172,12 +175,12 @@ fn without_separators(text: &str) -> Result<Cow<'_, str>, Coerce> {
     if separators.map(|(at, _)| at).all(between) {
         Ok(Cow::Owned(text.replace('_', "")))
     } else {
-        Err(Coerce::Syntax)
+        Err(CoerceError::Syntax)
     }
 }
 
-fn finite(value: f64) -> Result<f64, Coerce> {
-    if value.is_infinite() { Err(Coerce::Range) } else { Ok(value) }
+fn finite(value: f64) -> Result<f64, CoerceError> {
+    if value.is_infinite() { Err(CoerceError::Range) } else { Ok(value) }
 }
 
 enum Shape<'t> {
@@ -186,7 +189,7 @@ enum Shape<'t> {
     Hex { negative: bool, mantissa: &'t str, exponent: &'t str },
 }
 
-fn shape(text: &str) -> Result<Shape<'_>, Coerce> {
+fn shape(text: &str) -> Result<Shape<'_>, CoerceError> {
     let (negative, rest) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
         Some(b'+') => (false, &text[1..]),
@@ -195,22 +198,22 @@ fn shape(text: &str) -> Result<Shape<'_>, Coerce> {
     if ["inf", "infinity", "nan"].iter().any(|word| rest.eq_ignore_ascii_case(word)) {
         // Go has no signed NaN.
         let signed_nan = rest.len() != text.len() && rest.eq_ignore_ascii_case("nan");
-        return if signed_nan { Err(Coerce::Syntax) } else { Ok(Shape::Word) };
+        return if signed_nan { Err(CoerceError::Syntax) } else { Ok(Shape::Word) };
     }
     // Go: strconv.ParseFloat requires the `p` of a hexadecimal float, so `0x3` is not one.
     if let Some(hex) = rest.strip_prefix("0x").or_else(|| rest.strip_prefix("0X")) {
-        let at = hex.find(['p', 'P']).ok_or(Coerce::Syntax)?;
+        let at = hex.find(['p', 'P']).ok_or(CoerceError::Syntax)?;
         return Ok(Shape::Hex { negative, mantissa: &hex[..at], exponent: &hex[at + 1..] });
     }
     if rest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')) {
         Ok(Shape::Decimal)
     } else {
-        Err(Coerce::Syntax)
+        Err(CoerceError::Syntax)
     }
 }
 
 /// Returns `mantissa * 2^exponent`; the mantissa is hexadecimal with an optional dot.
-fn hex_float(mantissa: &str, exponent: &str) -> Result<f64, Coerce> {
+fn hex_float(mantissa: &str, exponent: &str) -> Result<f64, CoerceError> {
     let (digits_seen, mut value, mut scale) = {
         let (mut seen, mut value, mut scale) = (false, 0u64, 0i32);
         let mut after_dot = false;
@@ -219,7 +222,7 @@ fn hex_float(mantissa: &str, exponent: &str) -> Result<f64, Coerce> {
                 after_dot = true;
                 continue;
             }
-            let digit = char::from(byte).to_digit(16).ok_or(Coerce::Syntax)?;
+            let digit = char::from(byte).to_digit(16).ok_or(CoerceError::Syntax)?;
             seen = true;
             // Four more bits fit without losing the highest ones.
             if value >> 58 == 0 {
@@ -237,7 +240,7 @@ fn hex_float(mantissa: &str, exponent: &str) -> Result<f64, Coerce> {
         |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     let unsigned = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
     if !digits_seen || !well_formed(unsigned) {
-        return Err(Coerce::Syntax);
+        return Err(CoerceError::Syntax);
     }
     if value == 0 {
         return Ok(0.0);
@@ -285,12 +288,12 @@ mod tests {
             assert_eq!(int(text), Ok(value), "{text}");
         }
         for text in ["", "-", "0x", "1__0", "_1", "1_", "08", "1.0", "1e3", " 1"] {
-            assert_eq!(int(text), Err(Coerce::Syntax), "{text}");
+            assert_eq!(int(text), Err(CoerceError::Syntax), "{text}");
         }
-        assert_eq!(int("9223372036854775808"), Err(Coerce::Range));
+        assert_eq!(int("9223372036854775808"), Err(CoerceError::Range));
         assert_eq!(int("-9223372036854775808"), Ok(i64::MIN));
-        assert_eq!(uint("+1"), Err(Coerce::Syntax));
-        assert_eq!(uint("18446744073709551616"), Err(Coerce::Range));
+        assert_eq!(uint("+1"), Err(CoerceError::Syntax));
+        assert_eq!(uint("18446744073709551616"), Err(CoerceError::Range));
     }
 
     #[test]
@@ -310,12 +313,12 @@ mod tests {
         for text in
             ["", "0x3", "1__0", "1_.5", "_1", "1e", ".", "+", "nan(1)", "infinit", "+nan", "0xp1"]
         {
-            assert_eq!(float(text), Err(Coerce::Syntax), "{text}");
+            assert_eq!(float(text), Err(CoerceError::Syntax), "{text}");
         }
-        assert_eq!(float("1e400"), Err(Coerce::Range));
+        assert_eq!(float("1e400"), Err(CoerceError::Range));
         assert_eq!(float("1e-400"), Ok(0.0));
-        assert_eq!(float32("3.5e38"), Err(Coerce::Range));
+        assert_eq!(float32("3.5e38"), Err(CoerceError::Range));
         assert_eq!(float("0x1p-1074"), Ok(5e-324));
-        assert_eq!(float("0x1p5000"), Err(Coerce::Range));
+        assert_eq!(float("0x1p5000"), Err(CoerceError::Range));
     }
 }

@@ -11,7 +11,7 @@
 
 mod scan;
 
-use self::scan::{Expected, Partial, Scan, Subject};
+use self::scan::{Expected, LeftSide, Partial, Scan};
 use crate::ast::Operator;
 use crate::check::operators::{applies, dialect};
 use crate::lex::is_ident;
@@ -126,7 +126,7 @@ pub fn complete(
         return Vec::new();
     }
     let scan = Scan::new(kind, dialect, &blanked);
-    let mut list = List { dialect, scan: &scan, keys, cursor, found: Vec::new() };
+    let mut list = CandidateList { dialect, scan: &scan, keys, cursor, found: Vec::new() };
     list.fill();
     list.found.truncate(CANDIDATES_MAX);
     list.found
@@ -154,7 +154,7 @@ const OPERATORS: [(Operator, &[&str]); 18] = [
     (Operator::Nil, &["is nil", "is not nil"]),
 ];
 
-struct List<'s, 't> {
+struct CandidateList<'s, 't> {
     dialect: Dialect,
     scan: &'s Scan<'t>,
     keys: &'s dyn Fn(&str) -> Vec<String>,
@@ -162,7 +162,7 @@ struct List<'s, 't> {
     found: Vec<Candidate>,
 }
 
-impl<'t> List<'_, 't> {
+impl<'t> CandidateList<'_, 't> {
     fn fill(&mut self) {
         let partial = &self.scan.partial;
         match &self.scan.expected {
@@ -321,7 +321,7 @@ impl<'t> List<'_, 't> {
         known && applies(operator, kind)
     }
 
-    fn operators(&mut self, subject: Subject<'t>) {
+    fn operators(&mut self, subject: LeftSide<'t>) {
         let Some(kind) = subject.kind else {
             // Not a selector, so it is a value to look for.
             for word in ["in", "not in"] {
@@ -342,7 +342,7 @@ impl<'t> List<'_, 't> {
         }
     }
 
-    fn values(&mut self, subject: Subject<'t>, operator: Operator) {
+    fn values(&mut self, subject: LeftSide<'t>, operator: Operator) {
         let partial = &self.scan.partial;
         let kind = match (subject.kind.map(Kind::required), operator) {
             (Some(Kind::List(element)), Operator::Contains | Operator::ContainsAny) => {

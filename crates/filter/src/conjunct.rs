@@ -224,16 +224,18 @@ fn collect(expr: &Expr, negated: bool, kind: Kind, found: &mut Vec<Conjunct>) ->
 pub(crate) fn operand(expr: &Expr, negated: bool, kind: Kind) -> Option<Conjunct> {
     let (selector, asked) = match &expr.kind {
         ExprKind::Clause(clause) if clause.negated == negated => {
-            (&clause.selector, asked(clause, kind)?)
+            (&clause.selector, read_clause(clause, kind)?)
         }
         ExprKind::Comparison(comparison) if comparison.negated == negated => {
-            (&comparison.selector, compared(comparison, kind)?)
+            (&comparison.selector, read_comparison(comparison, kind)?)
         }
         // An `or` of equalities on one selector is a list of points.
         ExprKind::Or(_) | ExprKind::And(_) => {
-            let mut points = Points { kind, selector: None, found: Vec::new(), at: Kind::Any };
+            let mut points =
+                EqualityReader { kind, selector: None, found: Vec::new(), at: Kind::Any };
             let all = points.gather(expr, negated);
-            let asked = Asked { kind: points.at, sarg: among(points.found), exact: true };
+            let asked =
+                ClauseSearch { kind: points.at, sarg: sorted_points(points.found), exact: true };
             (points.selector.filter(|_| all)?, asked)
         }
         _ => return None,
@@ -249,14 +251,14 @@ pub(crate) fn operand(expr: &Expr, negated: bool, kind: Kind) -> Option<Conjunct
 }
 
 /// A clause read as a search.
-struct Asked {
+struct ClauseSearch {
     kind: Kind,
     sarg: Sarg,
     exact: bool,
 }
 
 /// An `or` of equalities on one selector, while it is read.
-struct Points<'e> {
+struct EqualityReader<'e> {
     kind: Kind,
     selector: Option<&'e Selector>,
     found: Vec<Constant>,
@@ -264,7 +266,7 @@ struct Points<'e> {
     at: Kind,
 }
 
-impl<'e> Points<'e> {
+impl<'e> EqualityReader<'e> {
     /// Adds the points of an operand; returns false if it is not made of equalities on the one
     /// selector.
     fn gather(&mut self, expr: &'e Expr, negated: bool) -> bool {
@@ -278,8 +280,8 @@ impl<'e> Points<'e> {
                 if **self.selector.get_or_insert(&clause.selector) != clause.selector {
                     return false;
                 }
-                let Some(Asked { kind, sarg: Sarg::Points(points), exact: true }) =
-                    asked(clause, self.kind)
+                let Some(ClauseSearch { kind, sarg: Sarg::Points(points), exact: true }) =
+                    read_clause(clause, self.kind)
                 else {
                     return false;
                 };
@@ -293,7 +295,7 @@ impl<'e> Points<'e> {
 }
 
 /// Reads `in [..]` or `between` as a search, ignoring its negation.
-fn compared(comparison: &Comparison, row: Kind) -> Option<Asked> {
+fn read_comparison(comparison: &Comparison, row: Kind) -> Option<ClauseSearch> {
     let (kind, unit) = reach::measured_end(row, &comparison.selector.parts)?;
     let sarg = match &comparison.with {
         Operand::List(values) if comparison.operator == Operator::In => {
@@ -301,7 +303,7 @@ fn compared(comparison: &Comparison, row: Kind) -> Option<Asked> {
             for value in values {
                 points.extend(constant(value, kind, unit)?);
             }
-            among(points)
+            sorted_points(points)
         }
         Operand::Range(low, high) => {
             let low = Included(end(low, kind, unit)?);
@@ -309,7 +311,7 @@ fn compared(comparison: &Comparison, row: Kind) -> Option<Asked> {
         }
         _ => return None,
     };
-    Some(Asked { kind, sarg, exact: true })
+    Some(ClauseSearch { kind, sarg, exact: true })
 }
 
 /// Reads the end of a range; `None` for kinds without order, or whose order differs from that of an
@@ -322,12 +324,12 @@ fn end(value: &Value, kind: Kind, unit: Option<Unit>) -> Option<Constant> {
 }
 
 /// Reads a clause as a search, ignoring its negation.
-fn asked(clause: &Clause, row: Kind) -> Option<Asked> {
+fn read_clause(clause: &Clause, row: Kind) -> Option<ClauseSearch> {
     let (kind, unit) = reach::measured_end(row, &clause.selector.parts)?;
     let value = clause.value.as_ref()?;
     let range = |low, high| (Sarg::Range { low, high }, true);
     let (sarg, exact) = match (clause.operator, kind) {
-        (Operator::Equal, _) => (among(constant(value, kind, unit)?.into_iter().collect()), true),
+        (Operator::Equal, _) => (sorted_points(constant(value, kind, unit)?.into_iter().collect()), true),
         (Operator::Less, _) => range(Unbounded, Excluded(end(value, kind, unit)?)),
         (Operator::LessEqual, _) => range(Unbounded, Included(end(value, kind, unit)?)),
         (Operator::Greater, _) => range(Excluded(end(value, kind, unit)?), Unbounded),
@@ -357,7 +359,7 @@ fn asked(clause: &Clause, row: Kind) -> Option<Asked> {
         }
         _ => return None,
     };
-    Some(Asked { kind, sarg, exact })
+    Some(ClauseSearch { kind, sarg, exact })
 }
 
 /// Reads a literal in the kind of its field; `Some(None)` if it equals no value of that kind.
@@ -367,7 +369,7 @@ fn constant(value: &Value, kind: Kind, unit: Option<Unit>) -> Option<Option<Cons
 }
 
 /// Sorts the points and removes duplicates.
-fn among(mut points: Vec<Constant>) -> Sarg {
+fn sorted_points(mut points: Vec<Constant>) -> Sarg {
     points.sort_unstable_by(Constant::order);
     points.dedup();
     Sarg::Points(points)

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::ast::Operator;
 use crate::budget::{path_steps, scalar_bytes};
-use crate::coerce::Coerce;
+use crate::coerce::CoerceError;
 use crate::datum::{Datum, List, Map};
 use crate::error::EvalErrorKind;
 use crate::literal::Literal;
@@ -22,13 +22,13 @@ use crate::options::Absent;
 use crate::program::{Base, Each, FieldLeaf, Leaf, Node, Owner, Path, Points, Step, Test, follow};
 use crate::schema::{KeyKind, Kind};
 use crate::span::Span;
-use crate::steps::{LISTED_PER_STEP, PART_HEFT, SHOWN_STEPS, steps_of};
+use crate::steps::{FORMAT_STEPS, LISTED_PER_STEP, SUBSTRING_FACTOR, steps_of};
 
-/// Evaluation failed; the reason is in [`Run::reason`].
+/// Evaluation failed; the reason is in [`Evaluation::reason`].
 #[derive(Debug)]
 pub(crate) struct Halt;
 
-type Answer = Result<bool, Halt>;
+type EvalResult = Result<bool, Halt>;
 
 /// The values bound to the names of a quantifier.
 struct Scope<'s, 'a> {
@@ -40,14 +40,14 @@ struct Scope<'s, 'a> {
 
 /// The entry of a map with the smallest key that decides a quantifier, among the entries evaluated
 /// so far.
-struct Decided<'a> {
+struct DecidingEntry<'a> {
     key: Datum<'a>,
-    answer: Answer,
+    answer: EvalResult,
     reason: Option<(EvalErrorKind, Span)>,
 }
 
 /// One evaluation of a program.
-pub(crate) struct Run<'a> {
+pub(crate) struct Evaluation<'a> {
     row: Datum<'a>,
     absent: Absent,
     reason: Cell<Option<(EvalErrorKind, Span)>>,
@@ -55,7 +55,7 @@ pub(crate) struct Run<'a> {
     steps: Cell<u64>,
 }
 
-impl<'a> Run<'a> {
+impl<'a> Evaluation<'a> {
     #[inline]
     pub(crate) fn new(row: Datum<'a>, absent: Absent, steps: u64) -> Self {
         Self { row, absent, reason: Cell::new(None), steps: Cell::new(steps) }
@@ -72,12 +72,12 @@ impl<'a> Run<'a> {
     }
 
     #[inline]
-    pub(crate) fn answer(&self, node: &Node) -> Answer {
+    pub(crate) fn answer(&self, node: &Node) -> EvalResult {
         self.node(node, None)
     }
 
     #[inline]
-    fn node(&self, node: &Node, scope: Option<&Scope<'_, 'a>>) -> Answer {
+    fn node(&self, node: &Node, scope: Option<&Scope<'_, 'a>>) -> EvalResult {
         match node {
             // Inlined for the most common node; the other nodes share one call, which keeps the
             // callers small.
@@ -86,7 +86,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn compound(&self, node: &Node, scope: Option<&Scope<'_, 'a>>) -> Answer {
+    fn compound(&self, node: &Node, scope: Option<&Scope<'_, 'a>>) -> EvalResult {
         match node {
             Node::Field(leaf) => Ok(self.field(leaf, scope)),
             Node::Fields(leaves) => {
@@ -107,7 +107,12 @@ impl<'a> Run<'a> {
 
     /// Evaluates operands until one of them equals `deciding`.
     #[inline]
-    fn operands(&self, operands: &[Node], deciding: bool, scope: Option<&Scope<'_, 'a>>) -> Answer {
+    fn operands(
+        &self,
+        operands: &[Node],
+        deciding: bool,
+        scope: Option<&Scope<'_, 'a>>,
+    ) -> EvalResult {
         for (at, operand) in operands.iter().enumerate() {
             if self.node(operand, scope)? == deciding {
                 // Counted once and not for each operand: no bench shows a cost.
@@ -149,17 +154,17 @@ impl<'a> Run<'a> {
         let bytes = match datum {
             Datum::Text(text) => text.len(),
             Datum::List(list) => list.bytes().map_or(0, <[u8]>::len),
-            other => return self.spend_shown(other, times, span),
+            other => return self.spend_format(other, times, span),
         };
         self.spend(steps_of(bytes.saturating_mul(times)), span)
     }
 
     /// Takes the steps of formatting a value as a string, if it is not one.
     #[inline]
-    fn spend_shown(&self, datum: &Datum<'a>, times: usize, span: Span) -> Result<(), Halt> {
+    fn spend_format(&self, datum: &Datum<'a>, times: usize, span: Span) -> Result<(), Halt> {
         match datum {
             Datum::Uuid(_) | Datum::Ipv4(_) | Datum::Ipv6(_) => {
-                self.spend(SHOWN_STEPS.saturating_mul(times as u64), span)
+                self.spend(FORMAT_STEPS.saturating_mul(times as u64), span)
             }
             _ => Ok(()),
         }
@@ -188,7 +193,7 @@ impl<'a> Run<'a> {
     fn points(&self, points: &Points, scope: Option<&Scope<'_, 'a>>) -> Option<bool> {
         let owner = match points.owner {
             Owner::Row => &self.row,
-            Owner::Element(up) => outwards(up, scope)?.value,
+            Owner::Element(up) => enclosing(up, scope)?.value,
         };
         // An absent struct has no fields, and a list of values never contains a missing one.
         let Datum::Record(record) = *owner else { return None };
@@ -200,7 +205,7 @@ impl<'a> Run<'a> {
     fn field(&self, leaf: &FieldLeaf, scope: Option<&Scope<'_, 'a>>) -> bool {
         match leaf.owner {
             Owner::Row => leaf.holds_for(&self.row),
-            Owner::Element(up) => match outwards(up, scope) {
+            Owner::Element(up) => match enclosing(up, scope) {
                 Some(scope) => leaf.holds_for(scope.value),
                 // Unreachable in a checked program; the missing value of an absent element.
                 None => leaf.negated,
@@ -268,7 +273,7 @@ impl<'a> Run<'a> {
         }
         for step in &path.steps {
             datum = match step {
-                Step::Part(part) => self.part_of(part, datum, span)?,
+                Step::Part(part) => self.select_part(part, datum, span)?,
                 known => step_into(known, &datum),
             };
         }
@@ -277,7 +282,7 @@ impl<'a> Run<'a> {
 
     /// Selects a part of a value whose kind is known only at evaluation.
     #[inline]
-    fn part_of(&self, part: &Literal, datum: Datum<'a>, span: Span) -> Result<Datum<'a>, Halt> {
+    fn select_part(&self, part: &Literal, datum: Datum<'a>, span: Span) -> Result<Datum<'a>, Halt> {
         match datum {
             // pointerstructure: get.go, Get, fails here with ErrInvalidKind; so does
             // `Absent::Error`.
@@ -294,14 +299,14 @@ impl<'a> Run<'a> {
                     None => self.halt(EvalErrorKind::BadKey, span),
                 }
             }
-            Datum::List(list) => self.element_of(part, list, span),
+            Datum::List(list) => self.select_element(part, list, span),
             _ => self.halt(EvalErrorKind::NothingInside, span),
         }
     }
 
     /// Selects an element. Not inlined, so that a look-up by name stays small enough to inline.
     #[inline(never)]
-    fn element_of(
+    fn select_element(
         &self,
         part: &Literal,
         list: &'a dyn List,
@@ -319,17 +324,17 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn leaf(&self, leaf: &Leaf, scope: Option<&Scope<'_, 'a>>) -> Answer {
+    fn leaf(&self, leaf: &Leaf, scope: Option<&Scope<'_, 'a>>) -> EvalResult {
         let holds = self.find(&leaf.path, scope, leaf.span, |datum| self.test(leaf, datum))?;
         Ok(holds != leaf.negated)
     }
 
     #[inline]
-    fn test(&self, leaf: &Leaf, datum: &Datum<'a>) -> Answer {
+    fn test(&self, leaf: &Leaf, datum: &Datum<'a>) -> EvalResult {
         match &leaf.test {
             Test::Equal(literal) => Ok(literal.equals(datum)),
             Test::Substring(part) => {
-                self.spend_search(datum, PART_HEFT, leaf.span)?;
+                self.spend_search(datum, SUBSTRING_FACTOR, leaf.span)?;
                 Ok(contains_text(datum, part))
             }
             Test::Element(literal) => Ok(match datum {
@@ -344,7 +349,7 @@ impl<'a> Run<'a> {
                 _ => false,
             }),
             Test::Matches(pattern) => {
-                self.spend_shown(datum, 1, leaf.span)?;
+                self.spend_format(datum, 1, leaf.span)?;
                 let mut spend = |steps| self.spend(steps, leaf.span).is_ok();
                 match searched(datum, |text| pattern.is_match(text, &mut spend)) {
                     Some(Some(found)) => Ok(found),
@@ -386,29 +391,29 @@ impl<'a> Run<'a> {
         self.halt(EvalErrorKind::OperatorKind { operator }, span)
     }
 
-    fn coerced<T>(&self, result: Result<T, Coerce>, span: Span) -> Result<T, Halt> {
+    fn or_halt<T>(&self, result: Result<T, CoerceError>, span: Span) -> Result<T, Halt> {
         match result {
             Ok(value) => Ok(value),
-            Err(Coerce::Syntax) => self.halt(EvalErrorKind::ValueSyntax, span),
-            Err(Coerce::Range) => self.halt(EvalErrorKind::ValueRange, span),
+            Err(CoerceError::Syntax) => self.halt(EvalErrorKind::ValueSyntax, span),
+            Err(CoerceError::Range) => self.halt(EvalErrorKind::ValueRange, span),
         }
     }
 
-    fn dynamic_equal(&self, literal: &Literal, datum: Datum<'a>, span: Span) -> Answer {
+    fn dynamic_equal(&self, literal: &Literal, datum: Datum<'a>, span: Span) -> EvalResult {
         if self.is_missing(&datum) {
             return Ok(false);
         }
         match literal.equals(datum) {
-            Some(result) => self.coerced(result, span),
+            Some(result) => self.or_halt(result, span),
             None => self.wrong_kind(Operator::Equal, span),
         }
     }
 
-    fn dynamic_contains(&self, literal: &Literal, datum: Datum<'a>, span: Span) -> Answer {
+    fn dynamic_contains(&self, literal: &Literal, datum: Datum<'a>, span: Span) -> EvalResult {
         match datum {
             datum if self.is_missing(&datum) => Ok(false),
             Datum::Text(_) | Datum::Uuid(_) | Datum::Char(_) | Datum::Ipv4(_) | Datum::Ipv6(_) => {
-                self.spend_search(&datum, PART_HEFT, span)?;
+                self.spend_search(&datum, SUBSTRING_FACTOR, span)?;
                 Ok(contains_text(&datum, literal.text()))
             }
             // go-bexpr: evaluate.go, doMatchIn: `in` on a map tests its keys, never its values.
@@ -422,7 +427,7 @@ impl<'a> Run<'a> {
             Datum::List(list) => match literal.fits(list.element()) {
                 // Fails before any element is read, as in go-bexpr, even for an empty list.
                 Some(fits) => {
-                    self.coerced(fits, span)?;
+                    self.or_halt(fits, span)?;
                     self.spend_list(list, 1, literal.text().len(), span)?;
                     Ok(list
                         .any(&mut |_, element| matches!(literal.equals(element), Some(Ok(true)))))
@@ -435,7 +440,7 @@ impl<'a> Run<'a> {
 
     /// Tests elements of mixed kinds: absent ones, and ones that the literal cannot be read as, are
     /// ignored.
-    fn any_element(&self, literal: &Literal, list: &'a dyn List, span: Span) -> Answer {
+    fn any_element(&self, literal: &Literal, list: &'a dyn List, span: Span) -> EvalResult {
         self.spend_list(list, 1, literal.text().len(), span)?;
         let mut answer = Ok(false);
         list.any(&mut |_, element| {
@@ -443,8 +448,8 @@ impl<'a> Run<'a> {
                 Some(Ok(equal)) => Ok(equal),
                 // go-bexpr: evaluate.go, doMatchIn, skips elements with strconv.ErrSyntax only: a
                 // number out of range fails.
-                Some(Err(Coerce::Syntax)) => Ok(false),
-                Some(Err(Coerce::Range)) => self.halt(EvalErrorKind::ValueRange, span),
+                Some(Err(CoerceError::Syntax)) => Ok(false),
+                Some(Err(CoerceError::Range)) => self.halt(EvalErrorKind::ValueRange, span),
                 None if is_absent(&element) => Ok(false),
                 None => self.wrong_kind(Operator::Contains, span),
             };
@@ -453,7 +458,7 @@ impl<'a> Run<'a> {
         answer
     }
 
-    fn each(&self, each: &Each, scope: Option<&Scope<'_, 'a>>) -> Answer {
+    fn each(&self, each: &Each, scope: Option<&Scope<'_, 'a>>) -> EvalResult {
         self.find(&each.path, scope, each.span, |datum| match *datum {
             Datum::List(list) => {
                 let mut answer = Ok(each.all);
@@ -484,8 +489,13 @@ impl<'a> Run<'a> {
 
     /// Evaluates the entries of a map. Of the entries that decide, the one with the smallest key
     /// counts, because the order of a hash map is random and go-bexpr's result with it.
-    fn each_entry(&self, each: &Each, map: &'a dyn Map, scope: Option<&Scope<'_, 'a>>) -> Answer {
-        let mut decided: Option<Decided<'a>> = None;
+    fn each_entry(
+        &self,
+        each: &Each,
+        map: &'a dyn Map,
+        scope: Option<&Scope<'_, 'a>>,
+    ) -> EvalResult {
+        let mut decided: Option<DecidingEntry<'a>> = None;
         map.any(&mut |key, value| {
             if let Some(decided) = &decided {
                 // Keys with a long common prefix take as long to compare.
@@ -506,7 +516,7 @@ impl<'a> Run<'a> {
                 return true;
             }
             if !matches!(answer, Ok(holds) if holds == each.all) {
-                decided = Some(Decided { key, answer, reason: self.reason.get() });
+                decided = Some(DecidingEntry { key, answer, reason: self.reason.get() });
             }
             // If no entry can fail, all that decide have the same result and the first one is
             // enough.
@@ -525,9 +535,9 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Returns the scope of the quantifier `up` steps outwards from the innermost.
+/// Returns the scope of the quantifier `up` steps enclosing from the innermost.
 #[inline]
-fn outwards<'s, 'a>(up: usize, scope: Option<&'s Scope<'s, 'a>>) -> Option<&'s Scope<'s, 'a>> {
+fn enclosing<'s, 'a>(up: usize, scope: Option<&'s Scope<'s, 'a>>) -> Option<&'s Scope<'s, 'a>> {
     (0..up).fold(scope, |scope, _| scope.and_then(|scope| scope.outer))
 }
 
@@ -537,7 +547,7 @@ fn is_key(base: Base, scope: Option<&Scope<'_, '_>>) -> bool {
         Base::Row | Base::Value(_) => false,
         Base::Key(_) => true,
         // One name is the key of a map: only the value found decides.
-        Base::ValueOrKey(up) => outwards(up, scope).is_some_and(|scope| scope.of_map),
+        Base::ValueOrKey(up) => enclosing(up, scope).is_some_and(|scope| scope.of_map),
     }
 }
 
@@ -546,7 +556,7 @@ fn bound<'s, 'a>(base: Base, scope: Option<&'s Scope<'s, 'a>>) -> &'s Datum<'a> 
     let (Base::Value(up) | Base::Key(up) | Base::ValueOrKey(up)) = base else {
         return &Datum::Missing;
     };
-    match (outwards(up, scope), base) {
+    match (enclosing(up, scope), base) {
         (None, _) => &Datum::Missing,
         (Some(scope), Base::Key(_)) => scope.key,
         (Some(scope), Base::ValueOrKey(_)) if scope.of_map => scope.key,
@@ -592,8 +602,8 @@ fn searched<T>(datum: &Datum<'_>, search: impl FnOnce(&[u8]) -> T) -> Option<T> 
     match datum {
         Datum::Text(text) => Some(search(text.as_bytes())),
         Datum::Char(char) => Some(search(char.encode_utf8(&mut [0; 4]).as_bytes())),
-        Datum::Ipv4(value) => Some(search(Shown::new(value).text().as_bytes())),
-        Datum::Ipv6(value) => Some(search(Shown::new(value).text().as_bytes())),
+        Datum::Ipv4(value) => Some(search(AddressText::new(value).text().as_bytes())),
+        Datum::Ipv6(value) => Some(search(AddressText::new(value).text().as_bytes())),
         Datum::Uuid(uuid) => {
             let mut buffer = Uuid::encode_buffer();
             Some(search(uuid.hyphenated().encode_lower(&mut buffer).as_bytes()))
@@ -608,8 +618,8 @@ fn contains_text(datum: &Datum<'_>, part: &str) -> bool {
     match datum {
         Datum::Text(text) => text.contains(part),
         Datum::Char(char) => char.encode_utf8(&mut [0; 4]).contains(part),
-        Datum::Ipv4(value) => Shown::new(value).text().contains(part),
-        Datum::Ipv6(value) => Shown::new(value).text().contains(part),
+        Datum::Ipv4(value) => AddressText::new(value).text().contains(part),
+        Datum::Ipv6(value) => AddressText::new(value).text().contains(part),
         Datum::Uuid(uuid) => {
             uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()).contains(part)
         }
@@ -640,12 +650,12 @@ fn is_nil(datum: &Datum<'_>) -> bool {
 const ADDRESS_MAX: usize = 45;
 
 /// An address as a string, without an allocation.
-struct Shown {
+struct AddressText {
     bytes: [u8; ADDRESS_MAX],
     len: usize,
 }
 
-impl Shown {
+impl AddressText {
     fn new(address: &dyn fmt::Display) -> Self {
         let mut shown = Self { bytes: [0; ADDRESS_MAX], len: 0 };
         // Fails only for a string longer than any address.
@@ -662,7 +672,7 @@ impl Shown {
     }
 }
 
-impl fmt::Write for Shown {
+impl fmt::Write for AddressText {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let end = self.len + text.len();
         let room = self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?;

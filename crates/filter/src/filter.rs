@@ -10,7 +10,7 @@ use crate::check::{Checked, check};
 use crate::conjunct::{self, Conjunct};
 use crate::datum::Filterable;
 use crate::error::{CompileError, EvalError, EvalErrorKind};
-use crate::eval::Run;
+use crate::eval::Evaluation;
 use crate::explain::{self, Plan};
 use crate::options::{Absent, Dialect, Options};
 use crate::parse::parse_with;
@@ -124,7 +124,7 @@ impl<T: Filterable + ?Sized> Filter<T> {
             Node::Field(leaf) => row.accept(Fields(std::slice::from_ref(leaf))),
             Node::Fields(leaves) => row.accept(Fields(leaves)),
             root => {
-                let run = Run::new(row.datum(), self.program.absent, self.program.row_steps);
+                let run = Evaluation::new(row.datum(), self.program.absent, self.program.row_steps);
                 run.answer(root).unwrap_or(false)
             }
         }
@@ -138,7 +138,7 @@ impl<T: Filterable + ?Sized> Filter<T> {
     /// [`Limits::row_steps`](crate::Limits::row_steps).
     pub fn try_matches(&self, row: &T) -> Result<bool, EvalError> {
         let steps = self.program.row_steps;
-        let run = Run::new(row.datum(), self.program.absent, steps);
+        let run = Evaluation::new(row.datum(), self.program.absent, steps);
         run.answer(&self.program.checked.root).map_err(|_| self.reason(&run, steps, false))
     }
 
@@ -199,7 +199,7 @@ impl<T: Filterable + ?Sized> Filter<T> {
         // The stricter limit applies, and the error names it.
         let steps = program.row_steps.min(budget.left());
         let shared = steps < program.row_steps;
-        let run = Run::new(row.datum(), program.absent, steps);
+        let run = Evaluation::new(row.datum(), program.absent, steps);
         let answer = run.answer(root).map_err(|_| {
             let max = if shared { budget.steps() } else { steps };
             self.reason(&run, max, shared)
@@ -216,7 +216,7 @@ impl<T: Filterable + ?Sized> Filter<T> {
     }
 
     #[cold]
-    fn reason(&self, run: &Run<'_>, max: u64, shared: bool) -> EvalError {
+    fn reason(&self, run: &Evaluation<'_>, max: u64, shared: bool) -> EvalError {
         match run.reason() {
             (EvalErrorKind::TooCostly { .. }, span) => self.too_costly(max, shared, span),
             (kind, span) => EvalError::new(kind, Arc::clone(&self.program.text), span),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use uuid::Uuid;
 
-use crate::coerce::{self, Coerce};
+use crate::coerce::{self, CoerceError};
 use crate::datum::Datum;
 use crate::decimal::Decimal;
 use crate::int128::Int128;
@@ -31,7 +31,7 @@ pub(crate) enum Scalar {
 
 impl Scalar {
     /// Reads `text` as a value of a scalar kind; `None` if the kind is not scalar.
-    pub(crate) fn read(text: &str, kind: Kind) -> Option<Result<Self, Coerce>> {
+    pub(crate) fn read(text: &str, kind: Kind) -> Option<Result<Self, CoerceError>> {
         Some(match kind.required() {
             Kind::Bool => coerce::bool(text).map(Self::Bool),
             kind if kind.is_128_bit() => {
@@ -141,11 +141,11 @@ impl Scalar {
 #[derive(Debug)]
 pub(crate) struct Literal {
     text: Key,
-    bool: Result<bool, Coerce>,
-    int: Result<i64, Coerce>,
-    uint: Result<u64, Coerce>,
-    float: Result<f64, Coerce>,
-    float32: Result<f32, Coerce>,
+    bool: Result<bool, CoerceError>,
+    int: Result<i64, CoerceError>,
+    uint: Result<u64, CoerceError>,
+    float: Result<f64, CoerceError>,
+    float32: Result<f32, CoerceError>,
     /// The exact value, if it is an integer in decimal notation, as `3`, `3.0` and `3e0` are.
     integer: Option<Int128>,
     /// The exact value, if it is another number in decimal notation.
@@ -183,7 +183,7 @@ impl Literal {
     }
 
     /// Reads it as an integer of 128 bits; not stored, because such values are rare.
-    fn int128(&self, signed: bool) -> Result<Int128, Coerce> {
+    fn int128(&self, signed: bool) -> Result<Int128, CoerceError> {
         coerce::int128(self.text(), signed)
     }
 
@@ -198,7 +198,7 @@ impl Literal {
     }
 
     /// Returns whether it is comparable with values of `kind`; `None` for kinds without `==`.
-    pub(crate) fn fits(&self, kind: Kind) -> Option<Result<(), Coerce>> {
+    pub(crate) fn fits(&self, kind: Kind) -> Option<Result<(), CoerceError>> {
         Some(match kind.required() {
             Kind::Bool => self.bool.map(drop),
             kind if kind.is_128_bit() => self.int128(matches!(kind, Kind::Int(_))).map(drop),
@@ -213,7 +213,7 @@ impl Literal {
 
     /// Compares with a scalar by the scalar's kind; `None` for any other value.
     #[expect(clippy::float_cmp, reason = "`==` on numbers means exactly that")]
-    pub(crate) fn equals(&self, datum: Datum<'_>) -> Option<Result<bool, Coerce>> {
+    pub(crate) fn equals(&self, datum: Datum<'_>) -> Option<Result<bool, CoerceError>> {
         Some(match datum {
             Datum::Bool(value) => self.bool.map(|own| own == value),
             Datum::Int(value) => self.int.map(|own| own == value),
@@ -242,7 +242,7 @@ impl Literal {
     }
 
     /// Compares a number with this; `None` for any other value.
-    pub(crate) fn order(&self, datum: Datum<'_>) -> Option<Result<Option<Ordering>, Coerce>> {
+    pub(crate) fn order(&self, datum: Datum<'_>) -> Option<Result<Option<Ordering>, CoerceError>> {
         Some(match datum {
             Datum::Int(value) => self.int.map(|own| Some(value.cmp(&own))),
             Datum::Uint(value) => self.uint.map(|own| Some(value.cmp(&own))),

@@ -160,7 +160,7 @@ impl<'t> Parser<'t> {
     fn input(mut self) -> Result<Expr, CompileError> {
         let start = skip(self.text);
         if start.is_empty() {
-            return Err(fault(CompileErrorKind::Empty, Span::new(0, self.text.len())));
+            return Err(error_at(CompileErrorKind::Empty, Span::new(0, self.text.len())));
         }
         let mut level = Level::new(Opening::Input, start, start);
         let mut quantifiers = 0;
@@ -177,7 +177,7 @@ impl<'t> Parser<'t> {
                 (rest, Primary::Opens(opening)) => {
                     if outer.len() >= self.nesting {
                         let kind = CompileErrorKind::TooDeep { max: self.nesting };
-                        return Err(fault(kind, self.first_char(inner)));
+                        return Err(error_at(kind, self.first_char(inner)));
                     }
                     // Counted apart from the nesting, because each one multiplies the cost of a
                     // row.
@@ -185,7 +185,7 @@ impl<'t> Parser<'t> {
                     if quantifiers > self.quantifiers_max {
                         let kind =
                             CompileErrorKind::TooManyQuantifiers { max: self.quantifiers_max };
-                        return Err(fault(kind, self.word_span(inner)));
+                        return Err(error_at(kind, self.word_span(inner)));
                     }
                     at = skip(rest);
                     outer.push(std::mem::replace(&mut level, Level::new(opening, inner, at)));
@@ -254,7 +254,7 @@ impl<'t> Parser<'t> {
         };
         let Some(after) = end.strip_prefix(bracket) else {
             return Err(if end.is_empty() {
-                fault(kind, self.first_char(missing)).with_help(help)
+                error_at(kind, self.first_char(missing)).with_help(help)
             } else {
                 self.trailing(rest)
             });
@@ -308,7 +308,7 @@ impl<'t> Parser<'t> {
         let (rest, _) = infix("as")(rest).ok()?;
         Some(self.names(rest).and_then(|(rest, names)| match skip(rest).strip_prefix('{') {
             Some(inner) => Ok((inner, Opening::Quantifier { all, selector, names })),
-            None => Err(fault(CompileErrorKind::UnclosedBrace, self.first_char(skip(rest)))),
+            None => Err(error_at(CompileErrorKind::UnclosedBrace, self.first_char(skip(rest)))),
         }))
     }
 
@@ -325,7 +325,7 @@ impl<'t> Parser<'t> {
             Ok((rest, (Some(index), Some((_, None))))) => (rest, Names::Index(index)),
             Ok((rest, (None, Some((_, Some(value)))))) => (rest, Names::Value(value)),
             _ => {
-                let error = fault(CompileErrorKind::BadNames, self.word_span(at));
+                let error = error_at(CompileErrorKind::BadNames, self.word_span(at));
                 return Err(error.with_help("write `as x`, `as i, v`, `as i, _` or `as _, v`"));
             }
         };
@@ -337,7 +337,7 @@ impl<'t> Parser<'t> {
         self.nodes += 1;
         let span = self.span(at, rest);
         if self.nodes > self.nodes_max {
-            return Err(fault(CompileErrorKind::TooManyNodes { max: self.nodes_max }, span));
+            return Err(error_at(CompileErrorKind::TooManyNodes { max: self.nodes_max }, span));
         }
         Ok(Expr { kind, span })
     }
@@ -360,7 +360,7 @@ impl<'t> Parser<'t> {
 
 /// Creates an error at a span. The source is added at the end, because most errors are discarded on
 /// the way.
-fn fault(kind: CompileErrorKind, span: Span) -> CompileError {
+fn error_at(kind: CompileErrorKind, span: Span) -> CompileError {
     CompileError::new(kind, "", span)
 }
 

@@ -32,7 +32,7 @@ const GROUPS_MAX: usize = 100;
 
 /// The reason why a pattern is rejected.
 #[derive(Debug)]
-pub(crate) enum Fault {
+pub(crate) enum PatternError {
     /// The pattern is not valid.
     Syntax {
         /// Start of the error, in bytes of the pattern.
@@ -56,16 +56,16 @@ pub(crate) fn compile(
     pattern: &str,
     size_max: usize,
     fold: bool,
-) -> Result<(Pattern, usize), Fault> {
+) -> Result<(Pattern, usize), PatternError> {
     let mut translator = Translator::new(pattern, size_max, fold);
     translator.run()?;
     let Translator { out: translated, size_left, .. } = translator;
     let compiled = Pattern::new(&translated, size_left, fold).map_err(|fault| match fault {
         // Positions in the translation have no meaning for the client.
-        Fault::Syntax { reason, help, .. } => {
-            Fault::Syntax { start: 0, end: pattern.len(), reason, help }
+        PatternError::Syntax { reason, help, .. } => {
+            PatternError::Syntax { start: 0, end: pattern.len(), reason, help }
         }
-        Fault::TooLarge => Fault::TooLarge,
+        PatternError::TooLarge => PatternError::TooLarge,
     })?;
     let taken = size_max - size_left + compiled.bytes();
     Ok((compiled, taken))
@@ -83,7 +83,7 @@ struct Translator<'p> {
     posix_may_end: bool,
     groups: Vec<Group>,
     /// The part that a repetition would apply to.
-    part: Option<Part>,
+    part: Option<Repeatable>,
 }
 
 /// An open group.
@@ -94,14 +94,14 @@ struct Group {
 }
 
 #[derive(Clone, Copy)]
-struct Part {
+struct Repeatable {
     /// The product of the counted repetitions inside.
     repeats: u32,
     /// Whether it ends with a repetition.
     repeated: bool,
 }
 
-impl Part {
+impl Repeatable {
     const ONE: Self = Self { repeats: 1, repeated: false };
 }
 
@@ -113,7 +113,7 @@ impl<'p> Translator<'p> {
         Self { pattern, at: 0, out, size_left, folds, posix_may_end: true, groups, part: None }
     }
 
-    fn run(&mut self) -> Result<(), Fault> {
+    fn run(&mut self) -> Result<(), PatternError> {
         while let Some(char) = self.peek() {
             match char {
                 '(' => self.open()?,
@@ -143,20 +143,20 @@ impl<'p> Translator<'p> {
         }
         match self.groups.last() {
             Some(group) if self.groups.len() > 1 => {
-                Err(self.fault(group.start, group.start + 1, "this group is not closed"))
+                Err(self.syntax_error(group.start, group.start + 1, "this group is not closed"))
             }
             _ => Ok(()),
         }
     }
 
     /// Takes bytes from the limit.
-    fn take(&mut self, bytes: usize) -> Result<(), Fault> {
-        self.size_left = self.size_left.checked_sub(bytes).ok_or(Fault::TooLarge)?;
+    fn take(&mut self, bytes: usize) -> Result<(), PatternError> {
+        self.size_left = self.size_left.checked_sub(bytes).ok_or(PatternError::TooLarge)?;
         Ok(())
     }
 
     /// Takes the cost of ignoring the case of `characters` characters, if case is ignored.
-    fn take_folded(&mut self, characters: usize) -> Result<(), Fault> {
+    fn take_folded(&mut self, characters: usize) -> Result<(), PatternError> {
         self.take(if self.folds { characters / FOLDED_PER_BYTE } else { 0 })
     }
 
@@ -171,7 +171,7 @@ impl<'p> Translator<'p> {
     /// Writes a part that a repetition may follow.
     fn atom(&mut self, translated: &str) {
         self.out.push_str(translated);
-        self.part = Some(Part::ONE);
+        self.part = Some(Repeatable::ONE);
     }
 
     /// Copies the next character as a literal.
@@ -179,14 +179,14 @@ impl<'p> Translator<'p> {
         if let Some(char) = self.peek() {
             self.at += char.len_utf8();
             push_literal(&mut self.out, char);
-            self.part = Some(Part::ONE);
+            self.part = Some(Repeatable::ONE);
         }
     }
 
-    fn open(&mut self) -> Result<(), Fault> {
+    fn open(&mut self) -> Result<(), PatternError> {
         let start = self.at;
         if self.groups.len() > GROUPS_MAX {
-            return Err(self.fault(start, start + 1, "groups are nested too deep"));
+            return Err(self.syntax_error(start, start + 1, "groups are nested too deep"));
         }
         if let Some(flags) = self.rest().strip_prefix("(?") {
             // The name is dropped, because Go accepts duplicate names and the crate does not.
@@ -198,7 +198,7 @@ impl<'p> Translator<'p> {
                     let look_behind = name.starts_with(['=', '!']);
                     let reason =
                         if look_behind { "look-around is not supported" } else { "bad group name" };
-                    return Err(self.fault(start, end, reason));
+                    return Err(self.syntax_error(start, end, reason));
                 }
                 self.at = self.pattern.len() - name.len() + end + 1;
             } else {
@@ -214,7 +214,7 @@ impl<'p> Translator<'p> {
     }
 
     /// Reads `(?flags)` and `(?flags:`.
-    fn open_flags(&mut self, start: usize, flags: &str) -> Result<(), Fault> {
+    fn open_flags(&mut self, start: usize, flags: &str) -> Result<(), PatternError> {
         let end = flags.find([':', ')']).unwrap_or(flags.len());
         let (on, off) = match flags[..end].split_once('-') {
             Some((on, off)) => (on, Some(off)),
@@ -230,7 +230,7 @@ impl<'p> Translator<'p> {
                 _ => "unknown or unfinished flags after `(?`",
             };
             let end = start + 2 + flags.chars().next().map_or(0, char::len_utf8);
-            return Err(self.fault(start, end, reason));
+            return Err(self.syntax_error(start, end, reason));
         }
         // Greediness does not affect whether a pattern is found.
         let keep = |flags: &str| flags.replace('U', "");
@@ -251,15 +251,15 @@ impl<'p> Translator<'p> {
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), Fault> {
+    fn close(&mut self) -> Result<(), PatternError> {
         if self.groups.len() < 2 {
-            return Err(self.fault(self.at, self.at + 1, "no group is open here"));
+            return Err(self.syntax_error(self.at, self.at + 1, "no group is open here"));
         }
         self.at += 1;
         self.out.push(')');
         let repeats = self.groups.pop().map_or(1, |group| group.repeats);
         self.note_repeats(repeats);
-        self.part = Some(Part { repeats, repeated: false });
+        self.part = Some(Repeatable { repeats, repeated: false });
         Ok(())
     }
 
@@ -270,7 +270,7 @@ impl<'p> Translator<'p> {
         }
     }
 
-    fn repeat(&mut self, operator: char) -> Result<(), Fault> {
+    fn repeat(&mut self, operator: char) -> Result<(), PatternError> {
         let part = self.repeatable(1)?;
         self.at += 1;
         self.out.push(operator);
@@ -278,14 +278,19 @@ impl<'p> Translator<'p> {
         Ok(())
     }
 
-    fn repeat_counted(&mut self, min: u32, max: Option<u32>, length: usize) -> Result<(), Fault> {
+    fn repeat_counted(
+        &mut self,
+        min: u32,
+        max: Option<u32>,
+        length: usize,
+    ) -> Result<(), PatternError> {
         let part = self.repeatable(length)?;
         let largest = max.unwrap_or(min).max(min);
         if min > REPEAT_MAX || max.is_some_and(|max| max > REPEAT_MAX) {
-            return Err(self.fault(self.at, self.at + length, "a count is at most 1000"));
+            return Err(self.syntax_error(self.at, self.at + length, "a count is at most 1000"));
         }
         if max.is_some_and(|max| max < min) {
-            return Err(self.fault(
+            return Err(self.syntax_error(
                 self.at,
                 self.at + length,
                 "the counts are the wrong way round",
@@ -295,7 +300,7 @@ impl<'p> Translator<'p> {
         // Go: regexp/syntax/parse.go, repeatIsValid, limits the product of nested counts too.
         if repeats > REPEAT_MAX {
             let reason = "nested counts multiply to more than 1000";
-            return Err(self.fault(self.at, self.at + length, reason));
+            return Err(self.syntax_error(self.at, self.at + length, reason));
         }
         self.out.push_str(&self.pattern[self.at..self.at + length]);
         self.at += length;
@@ -305,11 +310,15 @@ impl<'p> Translator<'p> {
     }
 
     /// Returns the part that a repetition at this position applies to.
-    fn repeatable(&self, length: usize) -> Result<Part, Fault> {
+    fn repeatable(&self, length: usize) -> Result<Repeatable, PatternError> {
         match self.part {
             Some(part) if !part.repeated => Ok(part),
-            Some(_) => Err(self.fault(self.at, self.at + length, "a repetition of a repetition")),
-            None => Err(self.fault(self.at, self.at + length, "nothing stands here to repeat")),
+            Some(_) => {
+                Err(self.syntax_error(self.at, self.at + length, "a repetition of a repetition"))
+            }
+            None => {
+                Err(self.syntax_error(self.at, self.at + length, "nothing stands here to repeat"))
+            }
         }
     }
 
@@ -318,7 +327,7 @@ impl<'p> Translator<'p> {
             // Laziness does not affect whether a pattern is found.
             self.at += 1;
         }
-        self.part = Some(Part { repeats, repeated: true });
+        self.part = Some(Repeatable { repeats, repeated: true });
     }
 
     /// Reads `{n}`, `{n,}` or `{n,m}` with its length; `None` for literal text.
@@ -347,7 +356,7 @@ impl<'p> Translator<'p> {
         Some((min, max, end + 2))
     }
 
-    fn escape(&mut self) -> Result<(), Fault> {
+    fn escape(&mut self) -> Result<(), PatternError> {
         let rest = self.rest();
         if let Some(quoted) = rest.strip_prefix("\\Q") {
             let (text, length) = match quoted.split_once("\\E") {
@@ -356,7 +365,7 @@ impl<'p> Translator<'p> {
             };
             for char in text.chars() {
                 push_literal(&mut self.out, char);
-                self.part = Some(Part::ONE);
+                self.part = Some(Repeatable::ONE);
             }
             self.at += length;
             return Ok(());
@@ -368,11 +377,11 @@ impl<'p> Translator<'p> {
             Some(b'b') => "(?-u:\\b)",
             Some(b'B') => "(?-u:\\B)",
             Some(b'C') => {
-                let fault = self.fault(self.at, self.at + 2, "`\\C` is not supported");
+                let fault = self.syntax_error(self.at, self.at + 2, "`\\C` is not supported");
                 return Err(with_help(fault, "write `(?s:.)` for any character"));
             }
             Some(b'Z') => {
-                let fault = self.fault(self.at, self.at + 2, "`\\Z` is not supported");
+                let fault = self.syntax_error(self.at, self.at + 2, "`\\Z` is not supported");
                 return Err(with_help(fault, "write `\\z` for the end of the text"));
             }
             _ => {
@@ -395,18 +404,18 @@ impl<'p> Translator<'p> {
         Ok(())
     }
 
-    fn fault(&self, start: usize, end: usize, reason: &str) -> Fault {
+    fn syntax_error(&self, start: usize, end: usize, reason: &str) -> PatternError {
         let end = end.min(self.pattern.len());
-        Fault::Syntax { start, end, reason: reason.to_owned(), help: None }
+        PatternError::Syntax { start, end, reason: reason.to_owned(), help: None }
     }
 }
 
-fn with_help(fault: Fault, help: &'static str) -> Fault {
+fn with_help(fault: PatternError, help: &'static str) -> PatternError {
     match fault {
-        Fault::Syntax { start, end, reason, .. } => {
-            Fault::Syntax { start, end, reason, help: Some(help) }
+        PatternError::Syntax { start, end, reason, .. } => {
+            PatternError::Syntax { start, end, reason, help: Some(help) }
         }
-        Fault::TooLarge => Fault::TooLarge,
+        PatternError::TooLarge => PatternError::TooLarge,
     }
 }
 

@@ -11,7 +11,7 @@ mod values;
 use std::cmp::Ordering;
 
 pub(crate) use self::fields::{FieldLeaf, Fields, Owner, follow};
-pub(crate) use self::listed::{Listed, Open, Wanted};
+pub(crate) use self::listed::{Listed, ListedValue, OpenList};
 pub(crate) use self::points::Points;
 pub(crate) use self::values::{Texts, Values};
 use crate::ast::Operator;

@@ -141,12 +141,12 @@ fn time(text: &str) -> Option<i128> {
 }
 
 /// Digits with at most one point, and digits on both sides of it.
-struct Number<'t> {
+struct DecimalDigits<'t> {
     whole: &'t str,
     fraction: &'t str,
 }
 
-impl Number<'_> {
+impl DecimalDigits<'_> {
     /// Returns the product, truncated to an integer.
     fn times(&self, factor: i128) -> Option<i128> {
         let whole: i128 = self.whole.parse().ok()?;
@@ -163,13 +163,13 @@ impl Number<'_> {
 }
 
 /// Reads the number at the beginning of `text`, and returns it with the rest.
-fn number(text: &str) -> Option<(Number<'_>, &str)> {
+fn number(text: &str) -> Option<(DecimalDigits<'_>, &str)> {
     let (whole, rest) = digits(text)?;
     match rest.strip_prefix('.') {
-        None => Some((Number { whole, fraction: "" }, rest)),
+        None => Some((DecimalDigits { whole, fraction: "" }, rest)),
         Some(rest) => {
             let (fraction, rest) = digits(rest)?;
-            Some((Number { whole, fraction }, rest))
+            Some((DecimalDigits { whole, fraction }, rest))
         }
     }
 }

@@ -5,8 +5,8 @@ use crate::check::Checked;
 use crate::literal::{Literal, Scalar};
 use crate::pattern::Pattern;
 use crate::program::{
-    Bound, Each, Extended, FieldLeaf, Leaf, Listed, Node, Open, Pair, Path, Points, Step, Test,
-    Texts, Values, Wanted,
+    Bound, Each, Extended, FieldLeaf, Leaf, Listed, ListedValue, Node, OpenList, Pair, Path,
+    Points, Step, Test, Texts, Values,
 };
 use crate::schema::Key;
 use crate::warning::Warning;
@@ -162,10 +162,10 @@ fn of_listed(listed: &Listed) -> usize {
     }
 }
 
-fn of_open(open: &Open) -> usize {
+fn of_open(open: &OpenList) -> usize {
     let literals = of_all(&open.literals, |wanted| match wanted {
-        Wanted::Literal(literal) => of_literal(literal),
-        Wanted::Quantity(_) => 0,
+        ListedValue::Literal(literal) => of_literal(literal),
+        ListedValue::Quantity(_) => 0,
     });
     literals + open.look_ups_bytes()
 }

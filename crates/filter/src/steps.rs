@@ -9,12 +9,12 @@ pub(crate) const LISTED_PER_STEP: u64 = 4;
 /// Parts of a path that are included in the clause; each further one is a step.
 pub(crate) const SHORT_PATH: usize = 8;
 /// Steps of formatting an address or a UUID as a string.
-pub(crate) const SHOWN_STEPS: u64 = 4;
+pub(crate) const FORMAT_STEPS: u64 = 4;
 /// Steps of reading a string as a size, a duration or a time.
 pub(crate) const QUANTITY_STEPS: u64 = 8;
 /// The steps of a substring search, as a multiple of those of a comparison, if the part almost
 /// matches everywhere.
-pub(crate) const PART_HEFT: usize = 4;
+pub(crate) const SUBSTRING_FACTOR: usize = 4;
 /// Values of a list `[..]` compared in one step if they cannot be looked up: each is compared by
 /// the kind of the data.
 pub(crate) const OPEN_PER_STEP: u64 = 2;

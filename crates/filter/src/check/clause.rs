@@ -1,14 +1,14 @@
 //! Compiles clauses to tests.
 
 use super::resolve::map_key;
-use super::{Checker, Subject, operators};
+use super::{Checker, SelectedValue, operators};
 use crate::ast::{Clause, Operator, Value};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::literal::{Literal, Scalar, fits_int, fits_uint};
 use crate::parse::string::source_offset;
-use crate::pattern::{self, Fault, Pattern};
+use crate::pattern::{self, Pattern, PatternError};
 use crate::print::quote;
-use crate::program::{Bound, Extended, Leaf, Listed, Open, Relation, Test};
+use crate::program::{Bound, Extended, Leaf, Listed, OpenList, Relation, Test};
 use crate::schema::{Key, KeyKind, Kind};
 use crate::span::Span;
 use crate::warning::WarningKind;
@@ -60,7 +60,11 @@ impl<'t> Checker<'t> {
         error.with_help(help)
     }
 
-    fn equal(&mut self, subject: Subject, value: &Value) -> Result<Option<Test>, CompileError> {
+    fn equal(
+        &mut self,
+        subject: SelectedValue,
+        value: &Value,
+    ) -> Result<Option<Test>, CompileError> {
         // The kind is known only at evaluation; a quantity is ordered by its value, so that `1h`
         // equals `60m`.
         if matches!(subject.kind, Kind::Any) {
@@ -74,12 +78,16 @@ impl<'t> Checker<'t> {
         Ok(self.scalar(subject, value)?.map(Test::Equal))
     }
 
-    fn contains(&mut self, subject: Subject, value: &Value) -> Result<Option<Test>, CompileError> {
+    fn contains(
+        &mut self,
+        subject: SelectedValue,
+        value: &Value,
+    ) -> Result<Option<Test>, CompileError> {
         let dynamic = || {
             Some(match value.quantity() {
                 // A list of one value, because only lists of open values compare quantities.
                 Some(_) => {
-                    let one = Open::new(std::slice::from_ref(value));
+                    let one = OpenList::new(std::slice::from_ref(value));
                     Extended::ContainsAny(Listed::Open(one)).into()
                 }
                 None => Test::Dynamic(Operator::Contains, Box::new(Literal::new(&value.text))),
@@ -124,7 +132,7 @@ impl<'t> Checker<'t> {
     /// Reads a literal of the field's kind; `None` if the kind has no `==`.
     pub(super) fn scalar(
         &mut self,
-        subject: Subject,
+        subject: SelectedValue,
         value: &Value,
     ) -> Result<Option<Scalar>, CompileError> {
         let kind = subject.kind;
@@ -168,11 +176,11 @@ impl<'t> Checker<'t> {
     fn pattern(&mut self, value: &Value, fold: bool) -> Result<Pattern, CompileError> {
         let compiled = pattern::compile(&value.text, self.pattern_left, fold);
         let (compiled, taken) = compiled.map_err(|fault| match fault {
-            Fault::TooLarge => {
+            PatternError::TooLarge => {
                 let kind = CompileErrorKind::PatternTooLarge { max: self.pattern_max };
                 self.error(kind, value.span).with_help("use smaller counts or classes")
             }
-            Fault::Syntax { start, end, reason, help } => {
+            PatternError::Syntax { start, end, reason, help } => {
                 let kind = CompileErrorKind::Pattern { reason: reason.into() };
                 let error = self.error(kind, self.inside(value, start, end));
                 match help {

@@ -3,15 +3,15 @@
 //! A selector is resolved once however many values it is compared with; a range is two tests of one
 //! value.
 
-use super::{Checker, Subject, operators};
+use super::{Checker, SelectedValue, operators};
 use crate::ast::{Comparison, Operand, Operator, Selector, Value};
-use crate::coerce::{self, Coerce};
+use crate::coerce::{self, CoerceError};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::fold::Folded;
 use crate::literal::{Literal, Scalar};
 use crate::print::quote;
 use crate::program::{
-    Bound, Extended, Leaf, Listed, Node, Open, Pair, Path, Relation, Test, Values,
+    Bound, Extended, Leaf, Listed, Node, OpenList, Pair, Path, Relation, Test, Values,
 };
 use crate::quantity::Quantity;
 use crate::schema::{Kind, Unit};
@@ -19,7 +19,7 @@ use crate::span::Span;
 use crate::warning::WarningKind;
 
 /// A resolved left side: its path, its kind, and the test, if the kind has the operator.
-type Found = (Path, Subject, Option<Extended>);
+type ResolvedTest = (Path, SelectedValue, Option<Extended>);
 
 impl<'t> Checker<'t> {
     pub(super) fn comparison(
@@ -49,7 +49,7 @@ impl<'t> Checker<'t> {
         selector: &'t Selector,
         low: &Value,
         high: &Value,
-    ) -> Result<Found, CompileError> {
+    ) -> Result<ResolvedTest, CompileError> {
         let (path, subject) = self.resolve(selector)?;
         let (low, high) = (self.bound(subject, low)?, self.bound(subject, high)?);
         let range = low.zip(high).map(|(low, high)| Extended::Between(low, high));
@@ -62,7 +62,7 @@ impl<'t> Checker<'t> {
         selector: &'t Selector,
         operator: Operator,
         values: &[Value],
-    ) -> Result<Found, CompileError> {
+    ) -> Result<ResolvedTest, CompileError> {
         let (path, subject) = self.resolve(selector)?;
         let test = match operator {
             Operator::In => self.one_of(subject, values)?.map(Extended::In),
@@ -77,11 +77,11 @@ impl<'t> Checker<'t> {
     /// Compiles the values of `in [..]`.
     fn one_of(
         &mut self,
-        subject: Subject,
+        subject: SelectedValue,
         values: &[Value],
     ) -> Result<Option<Listed>, CompileError> {
         match subject.kind {
-            Kind::Any => Ok(Some(Listed::Open(Open::new(values)))),
+            Kind::Any => Ok(Some(Listed::Open(OpenList::new(values)))),
             kind if !kind.is_scalar() => Ok(None),
             _ => Ok(Some(Listed::One(Values::new(self.scalars(subject, values)?)))),
         }
@@ -90,19 +90,19 @@ impl<'t> Checker<'t> {
     /// Compiles the values of `contains any [..]` or, with `all`, of `contains all [..]`.
     fn contained(
         &mut self,
-        subject: Subject,
+        subject: SelectedValue,
         all: bool,
         values: &[Value],
     ) -> Result<Option<Listed>, CompileError> {
         Ok(match subject.kind {
-            Kind::Any => Some(Listed::Open(Open::new(values))),
+            Kind::Any => Some(Listed::Open(OpenList::new(values))),
             kind if kind.is_text() => {
                 values.iter().try_for_each(|value| self.refuse_quantity(subject, value))?;
                 Some(Listed::Parts(values.iter().map(|value| value.text.clone()).collect()))
             }
             Kind::List(element) if matches!(element.required(), Kind::Any) => {
                 self.dynamic = true;
-                Some(Listed::Open(Open::new(values)))
+                Some(Listed::Open(OpenList::new(values)))
             }
             Kind::List(element) if element.is_scalar() => {
                 let scalars = self.scalars(subject.element(*element), values)?;
@@ -122,7 +122,11 @@ impl<'t> Checker<'t> {
         })
     }
 
-    fn scalars(&mut self, subject: Subject, values: &[Value]) -> Result<Vec<Scalar>, CompileError> {
+    fn scalars(
+        &mut self,
+        subject: SelectedValue,
+        values: &[Value],
+    ) -> Result<Vec<Scalar>, CompileError> {
         let mut scalars = Vec::with_capacity(values.len());
         for value in values {
             scalars.extend(self.scalar(subject, value)?);
@@ -144,8 +148,8 @@ impl<'t> Checker<'t> {
         let number = coerce::int(&value.text).map_err(|fault| {
             let kind = Kind::Int(64).to_string().into();
             let kind = match fault {
-                Coerce::Syntax => CompileErrorKind::ValueSyntax { kind },
-                Coerce::Range => CompileErrorKind::ValueRange { kind },
+                CoerceError::Syntax => CompileErrorKind::ValueSyntax { kind },
+                CoerceError::Range => CompileErrorKind::ValueRange { kind },
             };
             self.error(kind, value.span).with_help("a count is a whole number")
         })?;
@@ -195,7 +199,7 @@ impl<'t> Checker<'t> {
     /// Compiles a test against one value by an operator that only this dialect has.
     pub(super) fn extended(
         &mut self,
-        subject: Subject,
+        subject: SelectedValue,
         operator: Operator,
         value: &Value,
     ) -> Result<Option<Test>, CompileError> {
@@ -215,7 +219,11 @@ impl<'t> Checker<'t> {
     }
 
     /// Reads a value that others are ordered against; `None` if the kind has no order.
-    fn bound(&mut self, subject: Subject, value: &Value) -> Result<Option<Bound>, CompileError> {
+    fn bound(
+        &mut self,
+        subject: SelectedValue,
+        value: &Value,
+    ) -> Result<Option<Bound>, CompileError> {
         Ok(match subject.kind {
             Kind::Any => Some(match value.quantity() {
                 Some(quantity) => Bound::Quantity(quantity),
@@ -236,7 +244,7 @@ impl<'t> Checker<'t> {
     /// Rejects a bare size, duration or time where it would be read as a string.
     pub(super) fn refuse_quantity(
         &self,
-        subject: Subject,
+        subject: SelectedValue,
         value: &Value,
     ) -> Result<(), CompileError> {
         match value.quantity() {
@@ -248,9 +256,9 @@ impl<'t> Checker<'t> {
     /// Reads a value that is not a plain number by the unit of the field.
     pub(super) fn measured(
         &self,
-        subject: Subject,
+        subject: SelectedValue,
         value: &Value,
-        fault: Coerce,
+        fault: CoerceError,
     ) -> Result<Scalar, CompileError> {
         let kind = subject.kind;
         if let Some(quantity) = Quantity::read(&value.text) {
@@ -264,8 +272,8 @@ impl<'t> Checker<'t> {
         }
         let kind_name = subject.name();
         let error = match fault {
-            Coerce::Syntax => CompileErrorKind::ValueSyntax { kind: kind_name },
-            Coerce::Range => CompileErrorKind::ValueRange { kind: kind_name },
+            CoerceError::Syntax => CompileErrorKind::ValueSyntax { kind: kind_name },
+            CoerceError::Range => CompileErrorKind::ValueRange { kind: kind_name },
         };
         let error = self.error(error, value.span);
         Err(match (kind, subject.unit) {
@@ -274,13 +282,15 @@ impl<'t> Checker<'t> {
                 error.with_help(format!("`@{}` is the field, in the extended dialect", value.text))
             }
             (Kind::Bool, _) => error.with_help("write `true` or `false`"),
-            (_, Some(_)) if fault == Coerce::Range => {
+            (_, Some(_)) if fault == CoerceError::Range => {
                 error.with_help("the field has at most 64 bits")
             }
             (_, Some(unit)) => error.with_help(format!("write it as in \"{}\"", unit.example())),
             (kind, None) => match (kind.number_help(), fault) {
-                (Some((example, _)), Coerce::Syntax) => error.with_help(format!("write {example}")),
-                (Some((_, most)), Coerce::Range) => {
+                (Some((example, _)), CoerceError::Syntax) => {
+                    error.with_help(format!("write {example}"))
+                }
+                (Some((_, most)), CoerceError::Range) => {
                     error.with_help(format!("the field has at most {most}"))
                 }
                 (None, _) => error,
@@ -306,7 +316,12 @@ impl<'t> Checker<'t> {
         })
     }
 
-    fn unit_mismatch(&self, subject: Subject, quantity: Quantity, value: &Value) -> CompileError {
+    fn unit_mismatch(
+        &self,
+        subject: SelectedValue,
+        quantity: Quantity,
+        value: &Value,
+    ) -> CompileError {
         // For a kind that is no scalar, only operators on strings reject a quantity.
         let text = !subject.kind.is_scalar();
         let field = if text { Kind::Text.to_string().into() } else { subject.name() };
@@ -336,7 +351,7 @@ impl<'t> Checker<'t> {
 
 /// Returns whether two fields are comparable: both numbers, with one unit if both have one, both
 /// strings, or both bools.
-fn comparable(left: Subject, right: Subject) -> bool {
+fn comparable(left: SelectedValue, right: SelectedValue) -> bool {
     if matches!(left.kind, Kind::Any) || matches!(right.kind, Kind::Any) {
         return true;
     }

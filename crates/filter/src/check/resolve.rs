@@ -1,6 +1,6 @@
 //! Resolves selectors to paths.
 
-use super::{Checker, Role, Subject, near};
+use super::{Checker, Role, SelectedValue, near};
 use crate::ast::{Part, Selector};
 use crate::coerce;
 use crate::error::{CompileError, CompileErrorKind};
@@ -13,7 +13,7 @@ impl<'t> Checker<'t> {
     pub(super) fn resolve(
         &mut self,
         selector: &'t Selector,
-    ) -> Result<(Path, Subject), CompileError> {
+    ) -> Result<(Path, SelectedValue), CompileError> {
         let bound = selector
             // Innermost first: a name shadows outer names and fields, as in go-bexpr.
             .parts
@@ -50,7 +50,7 @@ impl<'t> Checker<'t> {
         }
         let elements = kind.elements();
         let kind = kind.required();
-        let subject = Subject { kind, unit: unit.or(kind.unit()), elements };
+        let subject = SelectedValue { kind, unit: unit.or(kind.unit()), elements };
         Ok((Path { base, steps: steps.into(), dynamic }, subject))
     }
 

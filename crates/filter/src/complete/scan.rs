@@ -14,8 +14,8 @@ pub(super) struct Scan<'t> {
     pub(super) row: Kind,
     pub(super) expected: Expected<'t>,
     pub(super) partial: Partial<'t>,
-    /// Open parentheses and bodies, innermost last.
-    open: Vec<Open>,
+    /// OpenBracket parentheses and bodies, innermost last.
+    open: Vec<OpenBracket>,
     /// The names bound by quantifiers, innermost last.
     names: Vec<(&'t str, Kind)>,
 }
@@ -29,21 +29,21 @@ pub(super) enum Expected<'t> {
     Collection,
     /// The right side of `in`.
     Container,
-    Operator(Subject<'t>),
+    Operator(LeftSide<'t>),
     /// An operator behind `not`.
-    Negated(Subject<'t>),
+    Negated(LeftSide<'t>),
     EmptyOrNil {
-        subject: Subject<'t>,
+        subject: LeftSide<'t>,
         negated: bool,
     },
-    Value(Subject<'t>, Operator),
+    Value(LeftSide<'t>, Operator),
     Connective,
     /// The second word of `starts with`.
     With,
     /// The `and` between the ends of a range.
-    RangeAnd(Subject<'t>),
+    RangeAnd(LeftSide<'t>),
     /// The comma or bracket behind a value of a list.
-    ListEnd(Listed<'t>),
+    ListEnd(ListContext<'t>),
     As,
     /// The names of a quantifier are complete, or could be.
     Body,
@@ -53,14 +53,14 @@ pub(super) enum Expected<'t> {
 
 /// An open list.
 #[derive(Clone, Copy)]
-pub(super) struct Listed<'t> {
-    subject: Subject<'t>,
+pub(super) struct ListContext<'t> {
+    subject: LeftSide<'t>,
     operator: Operator,
 }
 
 /// The left side of an operator.
 #[derive(Clone, Copy)]
-pub(super) struct Subject<'t> {
+pub(super) struct LeftSide<'t> {
     pub(super) text: &'t str,
     /// The kind of the selected value; `None` if it is not a known selector.
     pub(super) kind: Option<Kind>,
@@ -74,7 +74,7 @@ pub(super) struct Partial<'t> {
     /// Its text, without quotes.
     pub(super) text: String,
     /// The selector that it continues; empty for the first part.
-    pub(super) inside: Path<'t>,
+    pub(super) inside: PartialPath<'t>,
     /// The offset of the dot or bracket behind that selector.
     pub(super) separator: usize,
     /// Whether it is in brackets.
@@ -85,12 +85,12 @@ pub(super) struct Partial<'t> {
 
 /// The beginning of a selector, without its last part.
 #[derive(Clone, Default)]
-pub(super) struct Path<'t> {
+pub(super) struct PartialPath<'t> {
     written: &'t str,
     parts: Vec<String>,
 }
 
-impl<'t> Path<'t> {
+impl<'t> PartialPath<'t> {
     pub(super) fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
@@ -100,14 +100,14 @@ impl<'t> Path<'t> {
     }
 }
 
-enum Open {
+enum OpenBracket {
     Parenthesis,
     /// A quantifier's body, with the number of names around it.
     Body(usize),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Token {
+enum RoughToken {
     /// A selector or bare word, its brackets included.
     Word,
     Quoted {
@@ -126,7 +126,8 @@ impl<'t> Scan<'t> {
         let partial = Partial { start: text.len(), ..Partial::default() };
         let mut scan =
             Self { row, expected: Expected::Operand, partial, open: Vec::new(), names: Vec::new() };
-        let mut reader = Reader { extended: dialect == Dialect::Extended, ..Reader::default() };
+        let mut reader =
+            ClauseReader { extended: dialect == Dialect::Extended, ..ClauseReader::default() };
         let mut at = 0;
         loop {
             // The scan below restarts at each token, so the whole text is read once.
@@ -134,9 +135,9 @@ impl<'t> Scan<'t> {
             let Some((token, length)) = token(&text[at..]) else { break };
             let written = &text[at..at + length];
             let begun = match token {
-                Token::Word => true,
-                Token::Quoted { closed } => !closed,
-                Token::Other => matches!(written, "=" | "!"),
+                RoughToken::Word => true,
+                RoughToken::Quoted { closed } => !closed,
+                RoughToken::Other => matches!(written, "=" | "!"),
                 _ => false,
             };
             if begun && at + length == text.len() {
@@ -172,13 +173,13 @@ impl<'t> Scan<'t> {
     /// Returns the signs that can close the innermost bracket.
     pub(super) fn closing(&self) -> &'static [&'static str] {
         match self.open.last() {
-            Some(Open::Parenthesis) => &[")"],
-            Some(Open::Body(_)) => &["}"],
+            Some(OpenBracket::Parenthesis) => &[")"],
+            Some(OpenBracket::Body(_)) => &["}"],
             None => &[],
         }
     }
 
-    pub(super) fn kind_of(&self, path: &Path<'_>) -> Option<Kind> {
+    pub(super) fn kind_of(&self, path: &PartialPath<'_>) -> Option<Kind> {
         let (first, rest) = path.parts.split_first()?;
         let bound = self.names.iter().rev().find(|(name, _)| name == first);
         let (kind, parts) = match bound {
@@ -188,31 +189,31 @@ impl<'t> Scan<'t> {
         parts.iter().try_fold(kind, |kind, part| reach::inside(kind, part))
     }
 
-    fn subject(&self, text: &'t str) -> Subject<'t> {
-        let partial = partial_of(text, 0, Token::Word);
+    fn subject(&self, text: &'t str) -> LeftSide<'t> {
+        let partial = partial_of(text, 0, RoughToken::Word);
         let mut path = partial.inside;
         path.parts.push(partial.text);
-        Subject { text, kind: self.kind_of(&path) }
+        LeftSide { text, kind: self.kind_of(&path) }
     }
 }
 
 /// The state of a quantifier's head and of the extended operators.
 #[derive(Default)]
-struct Reader<'t> {
+struct ClauseReader<'t> {
     extended: bool,
     /// The left side of `starts with`, until its second word is read.
-    left: Option<Subject<'t>>,
+    left: Option<LeftSide<'t>>,
     /// The list that `[` would open here.
-    list: Option<Listed<'t>>,
+    list: Option<ListContext<'t>>,
     /// Whether a list is open.
     in_list: bool,
-    collection: Option<Subject<'t>>,
+    collection: Option<LeftSide<'t>>,
     names: Vec<&'t str>,
 }
 
-impl<'t> Reader<'t> {
+impl<'t> ClauseReader<'t> {
     /// Advances by one token.
-    fn take(&mut self, scan: &mut Scan<'t>, token: Token, text: &'t str) {
+    fn take(&mut self, scan: &mut Scan<'t>, token: RoughToken, text: &'t str) {
         if self.extended
             && let Some(expected) = self.take_extended(scan.expected, token, text)
         {
@@ -220,58 +221,58 @@ impl<'t> Reader<'t> {
             return;
         }
         scan.expected = match (scan.expected, token, text) {
-            (Expected::Body, Token::Word, name) => {
+            (Expected::Body, RoughToken::Word, name) => {
                 self.names.push(name);
                 Expected::Body
             }
-            (Expected::Body, Token::Bracket, ",") => Expected::Body,
-            (Expected::Body, Token::Bracket, "{") => self.enter(scan),
-            (Expected::As, Token::Word, "as") => {
+            (Expected::Body, RoughToken::Bracket, ",") => Expected::Body,
+            (Expected::Body, RoughToken::Bracket, "{") => self.enter(scan),
+            (Expected::As, RoughToken::Word, "as") => {
                 self.names.clear();
                 Expected::Body
             }
             // `any` was a selector, because keywords are not reserved.
-            (Expected::Collection, Token::Equals, _) => {
+            (Expected::Collection, RoughToken::Equals, _) => {
                 Expected::Value(scan.subject("any"), Operator::Equal)
             }
-            (Expected::Collection, Token::Word | Token::Quoted { .. }, text) => {
+            (Expected::Collection, RoughToken::Word | RoughToken::Quoted { .. }, text) => {
                 self.collection = Some(scan.subject(text));
                 Expected::As
             }
-            (_, Token::Bracket, "(") => {
-                scan.open.push(Open::Parenthesis);
+            (_, RoughToken::Bracket, "(") => {
+                scan.open.push(OpenBracket::Parenthesis);
                 Expected::Operand
             }
-            (_, Token::Bracket, ")" | "}") => {
+            (_, RoughToken::Bracket, ")" | "}") => {
                 // The names of the body end with it.
-                if let Some(Open::Body(names)) = scan.open.pop() {
+                if let Some(OpenBracket::Body(names)) = scan.open.pop() {
                     scan.names.truncate(names);
                 }
                 Expected::Connective
             }
-            (Expected::Operand, Token::Word, "not") => Expected::Operand,
-            (Expected::Operand, Token::Word, "any" | "all") => Expected::Collection,
-            (Expected::Operand, Token::Word, text) => Expected::Operator(scan.subject(text)),
-            (Expected::Operand, Token::Quoted { .. } | Token::Number, text) => {
-                Expected::Operator(Subject { text, kind: None })
+            (Expected::Operand, RoughToken::Word, "not") => Expected::Operand,
+            (Expected::Operand, RoughToken::Word, "any" | "all") => Expected::Collection,
+            (Expected::Operand, RoughToken::Word, text) => Expected::Operator(scan.subject(text)),
+            (Expected::Operand, RoughToken::Quoted { .. } | RoughToken::Number, text) => {
+                Expected::Operator(LeftSide { text, kind: None })
             }
-            (Expected::Operator(subject), Token::Equals, _) => {
+            (Expected::Operator(subject), RoughToken::Equals, _) => {
                 Expected::Value(subject, Operator::Equal)
             }
-            (Expected::Operator(subject) | Expected::Negated(subject), Token::Word, word) => {
+            (Expected::Operator(subject) | Expected::Negated(subject), RoughToken::Word, word) => {
                 after_operator(scan.expected, subject, word)
             }
-            (Expected::EmptyOrNil { subject, negated: false }, Token::Word, "not") => {
+            (Expected::EmptyOrNil { subject, negated: false }, RoughToken::Word, "not") => {
                 Expected::EmptyOrNil { subject, negated: true }
             }
-            (Expected::EmptyOrNil { .. }, Token::Word, "empty" | "nil")
+            (Expected::EmptyOrNil { .. }, RoughToken::Word, "empty" | "nil")
             | (
                 Expected::Value(..) | Expected::Container,
-                Token::Word | Token::Quoted { .. } | Token::Number,
+                RoughToken::Word | RoughToken::Quoted { .. } | RoughToken::Number,
                 _,
             ) => Expected::Connective,
             // A connective also resynchronises after input that cannot be read.
-            (Expected::Connective | Expected::Nothing, Token::Word, "and" | "or") => {
+            (Expected::Connective | Expected::Nothing, RoughToken::Word, "and" | "or") => {
                 Expected::Operand
             }
             _ => Expected::Nothing,
@@ -282,12 +283,13 @@ impl<'t> Reader<'t> {
     fn take_extended(
         &mut self,
         now: Expected<'t>,
-        token: Token,
+        token: RoughToken,
         text: &str,
     ) -> Option<Expected<'t>> {
         // Taken for one token only: `[` opens a list directly behind `in`, `any` or `all`.
         let list = self.list.take();
-        let value = matches!(token, Token::Word | Token::Quoted { .. } | Token::Number);
+        let value =
+            matches!(token, RoughToken::Word | RoughToken::Quoted { .. } | RoughToken::Number);
         Some(match (now, text) {
             (Expected::Operator(subject), "<" | ">") => Expected::Value(subject, Operator::Less),
             // The `=` of `<=` and `>=` is a token of its own.
@@ -311,20 +313,20 @@ impl<'t> Reader<'t> {
                 Expected::Value(subject, Operator::GreaterEqual)
             }
             (Expected::Operator(subject) | Expected::Negated(subject), "in") => {
-                self.list = Some(Listed { subject, operator: Operator::In });
+                self.list = Some(ListContext { subject, operator: Operator::In });
                 Expected::Container
             }
             (Expected::Value(subject, Operator::Contains), "any" | "all") => {
-                self.list = Some(Listed { subject, operator: Operator::ContainsAny });
+                self.list = Some(ListContext { subject, operator: Operator::ContainsAny });
                 Expected::Connective
             }
             (Expected::Connective | Expected::Container, "[") => {
-                let Listed { subject, operator } = list?;
+                let ListContext { subject, operator } = list?;
                 self.in_list = true;
                 Expected::Value(subject, operator)
             }
             (Expected::Value(subject, operator), _) if value && self.in_list => {
-                Expected::ListEnd(Listed { subject, operator })
+                Expected::ListEnd(ListContext { subject, operator })
             }
             (Expected::ListEnd(list), ",") => Expected::Value(list.subject, list.operator),
             (Expected::ListEnd(_) | Expected::Value(..), "]") if self.in_list => {
@@ -337,7 +339,7 @@ impl<'t> Reader<'t> {
 
     /// Opens the body of a quantifier and binds its names.
     fn enter(&mut self, scan: &mut Scan<'t>) -> Expected<'t> {
-        scan.open.push(Open::Body(scan.names.len()));
+        scan.open.push(OpenBracket::Body(scan.names.len()));
         let kind = self.collection.take().and_then(|subject| subject.kind).unwrap_or(Kind::Any);
         let name = |text: &str| Name { text: text.into(), span: Span::default() };
         let written = std::mem::take(&mut self.names);
@@ -367,7 +369,7 @@ fn folding(operator: Operator) -> Option<Operator> {
 }
 
 /// Advances from a left side by a word.
-fn after_operator<'t>(now: Expected<'t>, subject: Subject<'t>, word: &str) -> Expected<'t> {
+fn after_operator<'t>(now: Expected<'t>, subject: LeftSide<'t>, word: &str) -> Expected<'t> {
     match (now, word) {
         (_, "contains") => Expected::Value(subject, Operator::Contains),
         (_, "matches") => Expected::Value(subject, Operator::Matches),
@@ -379,21 +381,21 @@ fn after_operator<'t>(now: Expected<'t>, subject: Subject<'t>, word: &str) -> Ex
 }
 
 /// Returns the next token and its length; `None` at the end.
-fn token(text: &str) -> Option<(Token, usize)> {
+fn token(text: &str) -> Option<(RoughToken, usize)> {
     let first = text.chars().next()?;
     Some(match first {
-        'A'..='Z' | 'a'..='z' | '_' => (Token::Word, word_length(text)),
+        'A'..='Z' | 'a'..='z' | '_' => (RoughToken::Word, word_length(text)),
         '"' | '`' => match string_length(text) {
-            Some(length) => (Token::Quoted { closed: true }, length),
-            None => (Token::Quoted { closed: false }, text.len()),
+            Some(length) => (RoughToken::Quoted { closed: true }, length),
+            None => (RoughToken::Quoted { closed: false }, text.len()),
         },
         '0'..='9' | '-' => {
             let length = text.find(|char: char| !matches!(char, '0'..='9' | '.' | '-'));
-            (Token::Number, length.unwrap_or(text.len()))
+            (RoughToken::Number, length.unwrap_or(text.len()))
         }
-        '=' | '!' if text[1..].starts_with('=') => (Token::Equals, 2),
-        '(' | ')' | '{' | '}' | ',' => (Token::Bracket, 1),
-        other => (Token::Other, other.len_utf8()),
+        '=' | '!' if text[1..].starts_with('=') => (RoughToken::Equals, 2),
+        '(' | ')' | '{' | '}' | ',' => (RoughToken::Bracket, 1),
+        other => (RoughToken::Other, other.len_utf8()),
     })
 }
 
@@ -434,8 +436,8 @@ fn is_word_char(char: char) -> bool {
 }
 
 /// Splits the partial token at `start` into its selector and its last part.
-fn partial_of(written: &str, start: usize, token: Token) -> Partial<'_> {
-    if let Token::Quoted { .. } = token {
+fn partial_of(written: &str, start: usize, token: RoughToken) -> Partial<'_> {
+    if let RoughToken::Quoted { .. } = token {
         let text = written[1..].to_owned();
         return Partial { start, text, quoted: true, ..Partial::default() };
     }

@@ -34,10 +34,10 @@ const NESTING_MAX: usize = 128;
 /// # Ok::<(), statehold_filter::CompileError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Json(Node);
+pub struct Json(JsonNode);
 
 #[derive(Clone, Debug)]
-enum Node {
+enum JsonNode {
     Null,
     Bool(bool),
     JsonInteger(JsonInteger),
@@ -79,11 +79,11 @@ impl Json {
     /// [`JsonError`] if the input is not one JSON value, is nested deeper than 128 levels, or has a
     /// string that is not UTF-8.
     pub fn from_slice(text: &[u8]) -> Result<Self, JsonError> {
-        let mut reader = Reader { text, at: 0 };
+        let mut reader = JsonReader { text, at: 0 };
         let value = reader.value(NESTING_MAX)?;
         reader.space();
         if reader.at < text.len() {
-            Err(reader.fault("one value, and nothing after it"))
+            Err(reader.error_at("one value, and nothing after it"))
         } else {
             Ok(value)
         }
@@ -102,75 +102,75 @@ impl Filterable for Json {
     const KIND: Kind = Kind::Any;
     fn datum(&self) -> Datum<'_> {
         match &self.0 {
-            Node::Null => Datum::Null,
-            Node::Bool(value) => Datum::Bool(*value),
-            Node::JsonInteger(value) => Datum::JsonInteger(*value),
-            Node::Int128(value) => Datum::Int128(*value),
-            Node::Decimal(value) => Datum::Decimal(value),
-            Node::Text(text) => Datum::Text(text),
-            Node::List(list) => list.datum(),
-            Node::Map(map) => map.datum(),
+            JsonNode::Null => Datum::Null,
+            JsonNode::Bool(value) => Datum::Bool(*value),
+            JsonNode::JsonInteger(value) => Datum::JsonInteger(*value),
+            JsonNode::Int128(value) => Datum::Int128(*value),
+            JsonNode::Decimal(value) => Datum::Decimal(value),
+            JsonNode::Text(text) => Datum::Text(text),
+            JsonNode::List(list) => list.datum(),
+            JsonNode::Map(map) => map.datum(),
         }
     }
 }
 
-struct Reader<'t> {
+struct JsonReader<'t> {
     text: &'t [u8],
     at: usize,
 }
 
-impl Reader<'_> {
+impl JsonReader<'_> {
     fn value(&mut self, nesting: usize) -> Result<Json, JsonError> {
         self.space();
         Ok(Json(match self.peek() {
             Some(b'{') => self.object(nesting)?,
             Some(b'[') => self.list(nesting)?,
-            Some(b'"') => Node::Text(self.string()?),
+            Some(b'"') => JsonNode::Text(self.string()?),
             _ => self.word()?,
         }))
     }
 
-    fn object(&mut self, nesting: usize) -> Result<Node, JsonError> {
+    fn object(&mut self, nesting: usize) -> Result<JsonNode, JsonError> {
         let inside = self.open(nesting)?;
         let mut map = BTreeMap::new();
         if self.closes(b'}') {
-            return Ok(Node::Map(map));
+            return Ok(JsonNode::Map(map));
         }
         loop {
             self.space();
             if self.peek() != Some(b'"') {
-                return Err(self.fault("expected a key in quotes"));
+                return Err(self.error_at("expected a key in quotes"));
             }
             let key = self.string()?;
             self.space();
             if self.peek() != Some(b':') {
-                return Err(self.fault("expected `:`"));
+                return Err(self.error_at("expected `:`"));
             }
             self.at += 1;
             // The last of equal keys wins, as in `serde_json`.
             map.insert(key, self.value(inside)?);
-            if !self.goes_on(b'}')? {
-                return Ok(Node::Map(map));
+            if !self.continues(b'}')? {
+                return Ok(JsonNode::Map(map));
             }
         }
     }
 
-    fn list(&mut self, nesting: usize) -> Result<Node, JsonError> {
+    fn list(&mut self, nesting: usize) -> Result<JsonNode, JsonError> {
         let inside = self.open(nesting)?;
         let mut list = Vec::new();
         if self.closes(b']') {
-            return Ok(Node::List(list));
+            return Ok(JsonNode::List(list));
         }
         loop {
             list.push(self.value(inside)?);
-            if !self.goes_on(b']')? {
-                return Ok(Node::List(list));
+            if !self.continues(b']')? {
+                return Ok(JsonNode::List(list));
             }
         }
     }
 
     fn open(&mut self, nesting: usize) -> Result<usize, JsonError> {
-        let inside = nesting.checked_sub(1).ok_or_else(|| self.fault("nested too deep"))?;
+        let inside = nesting.checked_sub(1).ok_or_else(|| self.error_at("nested too deep"))?;
         self.at += 1;
         Ok(inside)
     }
@@ -184,15 +184,15 @@ impl Reader<'_> {
     }
 
     /// Skips a comma or the end, and returns whether another value follows.
-    fn goes_on(&mut self, end: u8) -> Result<bool, JsonError> {
+    fn continues(&mut self, end: u8) -> Result<bool, JsonError> {
         self.space();
-        let goes_on = match self.peek() {
+        let continues = match self.peek() {
             Some(b',') => true,
             Some(found) if found == end => false,
-            _ => return Err(self.fault("expected `,` or the end of the list or object")),
+            _ => return Err(self.error_at("expected `,` or the end of the list or object")),
         };
         self.at += 1;
-        Ok(goes_on)
+        Ok(continues)
     }
 
     fn string(&mut self) -> Result<String, JsonError> {
@@ -204,7 +204,7 @@ impl Reader<'_> {
                 // The escaped byte is never the end; serde_json checks the escape below.
                 Some(b'\\') => self.at += 2,
                 Some(_) => self.at += 1,
-                None => return Err(self.fault("this string is not closed")),
+                None => return Err(self.error_at("this string is not closed")),
             }
         }
         self.at += 1;
@@ -214,7 +214,7 @@ impl Reader<'_> {
     }
 
     /// Reads a number, `true`, `false` or `null`.
-    fn word(&mut self) -> Result<Node, JsonError> {
+    fn word(&mut self) -> Result<JsonNode, JsonError> {
         let start = self.at;
         let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
         while self.peek().is_some_and(is_part) {
@@ -225,9 +225,9 @@ impl Reader<'_> {
         // A raw value keeps the digits, which a parsed number would round.
         let read: &RawValue = serde_json::from_slice(token).map_err(|_| fault.clone())?;
         Ok(match read.get() {
-            "null" => Node::Null,
-            "true" => Node::Bool(true),
-            "false" => Node::Bool(false),
+            "null" => JsonNode::Null,
+            "true" => JsonNode::Bool(true),
+            "false" => JsonNode::Bool(false),
             digits => number(digits).ok_or(fault)?,
         })
     }
@@ -242,26 +242,26 @@ impl Reader<'_> {
         self.text.get(self.at).copied()
     }
 
-    fn fault(&self, reason: &'static str) -> JsonError {
+    fn error_at(&self, reason: &'static str) -> JsonError {
         JsonError { offset: self.at.min(self.text.len()), reason }
     }
 }
 
-fn number(digits: &str) -> Option<Node> {
+fn number(digits: &str) -> Option<JsonNode> {
     // The common case first: it needs neither the halves nor the digits of the others.
     if let Some(integer) = json_integer(digits) {
-        return Some(Node::JsonInteger(integer));
+        return Some(JsonNode::JsonInteger(integer));
     }
     if let Some(wide) = Int128::read(digits) {
-        return Some(Node::Int128(wide.of_json()));
+        return Some(JsonNode::Int128(wide.of_json()));
     }
     let decimal = Decimal::read(digits)?;
     // A point or an exponent does not rule out an integer.
     Some(match decimal.to_integer() {
-        None => Node::Decimal(decimal.into()),
+        None => JsonNode::Decimal(decimal.into()),
         Some(wide) => match wide.to_json_integer() {
-            Some(integer) => Node::JsonInteger(integer),
-            None => Node::Int128(wide.of_json()),
+            Some(integer) => JsonNode::JsonInteger(integer),
+            None => JsonNode::Int128(wide.of_json()),
         },
     })
 }

@@ -10,8 +10,8 @@ use std::cmp::Ordering;
 
 use uuid::Uuid;
 
-use super::{Answer, Halt, Run, Scope, Shown, is_absent};
-use crate::coerce::Coerce;
+use super::{AddressText, EvalResult, Evaluation, Halt, Scope, is_absent};
+use crate::coerce::CoerceError;
 use crate::datum::Datum;
 use crate::decimal::Decimal;
 use crate::int128::{Int128, JsonInteger};
@@ -22,14 +22,14 @@ use crate::span::Span;
 use crate::steps::{QUANTITY_STEPS, steps_of};
 
 /// The steps of a case-insensitive search, as a multiple of those of a comparison.
-const FOLDED_HEFT: usize = 12;
+const FOLDED_FACTOR: usize = 12;
 
-impl<'a> Run<'a> {
-    pub(super) fn extended(&self, test: &Extended, leaf: &Leaf, datum: &Datum<'a>) -> Answer {
+impl<'a> Evaluation<'a> {
+    pub(super) fn extended(&self, test: &Extended, leaf: &Leaf, datum: &Datum<'a>) -> EvalResult {
         if is_absent(datum) {
             return Ok(false);
         }
-        self.spend_shown(datum, 1, leaf.span)?;
+        self.spend_format(datum, 1, leaf.span)?;
         let answer = match test {
             Extended::Order(relation, bound) => self.ordered(datum, *relation, bound, leaf.span)?,
             Extended::Between(low, high) => {
@@ -47,13 +47,13 @@ impl<'a> Run<'a> {
             Extended::EqualFold(own) => with_text(datum, |text| own.equals(text)),
             Extended::ContainsFold(own) => match datum {
                 Datum::List(list) => {
-                    self.spend_list(*list, FOLDED_HEFT, own.bytes(), leaf.span)?;
+                    self.spend_list(*list, FOLDED_FACTOR, own.bytes(), leaf.span)?;
                     Some(list.any(&mut |_, element| {
                         with_text(&element, |text| own.equals(text)) == Some(true)
                     }))
                 }
                 other => {
-                    self.spend_search(other, FOLDED_HEFT, leaf.span)?;
+                    self.spend_search(other, FOLDED_FACTOR, leaf.span)?;
                     with_text(other, |text| own.is_within(text))
                 }
             },
@@ -93,7 +93,7 @@ impl<'a> Run<'a> {
                 measured.map(|measured| measured.order(*quantity))
             }
         };
-        order.map(|order| self.coerced(order, span).map(|order| relation.holds(order))).transpose()
+        order.map(|order| self.or_halt(order, span).map(|order| relation.holds(order))).transpose()
     }
 
     /// Reads a value for comparison with quantities; `None` if it is neither a number nor a string.
@@ -107,14 +107,14 @@ impl<'a> Run<'a> {
         Ok(with_text(datum, |text| Measured::Text(Quantity::read(text))))
     }
 
-    pub(super) fn pair(&self, pair: &Pair, scope: Option<&Scope<'_, 'a>>) -> Answer {
+    pub(super) fn pair(&self, pair: &Pair, scope: Option<&Scope<'_, 'a>>) -> EvalResult {
         let holds = self.find(&pair.left, scope, pair.span, |left| {
             self.find(&pair.right, scope, pair.span, |right| self.related(pair, left, right))
         })?;
         Ok(holds != pair.negated)
     }
 
-    fn related(&self, pair: &Pair, left: &Datum<'a>, right: &Datum<'a>) -> Answer {
+    fn related(&self, pair: &Pair, left: &Datum<'a>, right: &Datum<'a>) -> EvalResult {
         if is_absent(left) || is_absent(right) {
             return Ok(false);
         }
@@ -129,8 +129,8 @@ impl<'a> Run<'a> {
                     self.spend(steps_of(left.len().min(right.len())), pair.span)?;
                     Some(relation.holds(left.order(right)))
                 } else {
-                    self.spend_shown(left, 1, pair.span)?;
-                    self.spend_shown(right, 1, pair.span)?;
+                    self.spend_format(left, 1, pair.span)?;
+                    self.spend_format(right, 1, pair.span)?;
                     // The shorter string bounds the comparison.
                     if let (Datum::Text(own), Datum::Text(other)) = (left, right) {
                         self.spend(steps_of(own.len().min(other.len())), pair.span)?;
@@ -161,7 +161,10 @@ fn order_of(datum: &Datum<'_>, scalar: &Scalar) -> Option<Ordering> {
 }
 
 /// Compares a value with a literal, strings as strings and numbers as numbers.
-fn order_of_any(datum: &Datum<'_>, literal: &Literal) -> Option<Result<Option<Ordering>, Coerce>> {
+fn order_of_any(
+    datum: &Datum<'_>,
+    literal: &Literal,
+) -> Option<Result<Option<Ordering>, CoerceError>> {
     with_text(datum, |text| Ok(Some(text.cmp(literal.text())))).or_else(|| literal.order(*datum))
 }
 
@@ -176,13 +179,13 @@ enum Measured<'a> {
 impl Measured<'_> {
     /// Compares with a quantity: a number counts its smallest unit, a string MUST have the same
     /// unit.
-    fn order(self, quantity: Quantity) -> Result<Option<Ordering>, Coerce> {
+    fn order(self, quantity: Quantity) -> Result<Option<Ordering>, CoerceError> {
         match self {
             Self::Number(number) => Ok(number.order(Number::Integer(quantity.value))),
             Self::Text(Some(own)) if own.unit == quantity.unit => {
                 Ok(Some(own.value.cmp(&quantity.value)))
             }
-            Self::Text(_) => Err(Coerce::Syntax),
+            Self::Text(_) => Err(CoerceError::Syntax),
         }
     }
 }
@@ -192,8 +195,8 @@ fn with_text<T>(datum: &Datum<'_>, ask: impl FnOnce(&str) -> T) -> Option<T> {
     match datum {
         Datum::Text(text) => Some(ask(text)),
         Datum::Char(char) => Some(ask(char.encode_utf8(&mut [0; 4]))),
-        Datum::Ipv4(value) => Some(ask(Shown::new(value).text())),
-        Datum::Ipv6(value) => Some(ask(Shown::new(value).text())),
+        Datum::Ipv4(value) => Some(ask(AddressText::new(value).text())),
+        Datum::Ipv6(value) => Some(ask(AddressText::new(value).text())),
         Datum::Uuid(uuid) => Some(ask(uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()))),
         _ => None,
     }

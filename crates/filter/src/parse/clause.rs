@@ -5,14 +5,14 @@ use nom::branch::alt;
 use nom::bytes::complete::tag;
 use nom::combinator::opt;
 
-use super::{Parser, Read, fault, skip, string};
+use super::{Parser, Read, error_at, skip, string};
 use crate::ast::{Clause, Expr, ExprKind, Operator, Part, Selector, Value};
 use crate::error::CompileErrorKind;
 use crate::lex::{self, ident, index, infix, is_boundary, number, pointer, quoted, sign, word};
 use crate::span::Span;
 
 /// The left side of an operator.
-pub(super) enum Operand {
+pub(super) enum LeftOperand {
     /// A selector, and the value it is if `in` follows.
     Selector(Selector, Value),
     Value(Value),
@@ -37,50 +37,50 @@ impl<'t> Parser<'t> {
         Ok((rest, self.node(ExprKind::Clause(clause), at, rest)?))
     }
 
-    fn operand(&self, at: &'t str) -> Read<'t, Operand> {
+    fn operand(&self, at: &'t str) -> Read<'t, LeftOperand> {
         // A pointer before a string: grammar/grammar.peg of go-bexpr tries a selector first.
         if let Ok((rest, raw)) = pointer(at) {
             let span = self.span(at, rest);
             let selector = Selector { parts: self.pointer_parts(at, raw), span };
             let value = Value { text: raw.into(), number: false, span };
-            return Ok((rest, Operand::Selector(selector, value)));
+            return Ok((rest, LeftOperand::Selector(selector, value)));
         }
         if at.starts_with(|char: char| char.is_ascii_alphabetic()) {
             let (rest, selector) = self.selector_path(at)?;
             let value = word_value(&selector);
-            return Ok((rest, Operand::Selector(selector, value)));
+            return Ok((rest, LeftOperand::Selector(selector, value)));
         }
         if at.starts_with(['"', '`', '-']) || at.starts_with(|char: char| char.is_ascii_digit()) {
             let read = self.value(at);
             let (rest, value) = read.map_err(|error| self.not_an_operand(at, error))?;
-            return Ok((rest, Operand::Value(value)));
+            return Ok((rest, LeftOperand::Value(value)));
         }
         Err(self.expected_clause(at))
     }
 
     /// Reads the operator behind `operand` and its right side.
-    pub(super) fn operation(&self, operand: Operand, at: &'t str) -> Read<'t, Clause> {
+    pub(super) fn operation(&self, operand: LeftOperand, at: &'t str) -> Read<'t, Clause> {
         // Membership has the reverse order: value, then selector.
         let membership =
             alt((infix("in").map(|_| false), (infix("not"), word("in")).map(|_| true))).parse(at);
         if let Ok((rest, negated)) = membership {
             let operator_span = self.trimmed(at, rest);
             let left = match &operand {
-                Operand::Selector(selector, _) => Some(selector),
-                Operand::Value(_) => None,
+                LeftOperand::Selector(selector, _) => Some(selector),
+                LeftOperand::Value(_) => None,
             };
             let (rest, selector) = self
                 .selector(rest)
                 .map_err(|error| self.not_a_selector(left, negated, rest, error))?;
             let value = match operand {
-                Operand::Selector(_, value) | Operand::Value(value) => Some(value),
+                LeftOperand::Selector(_, value) | LeftOperand::Value(value) => Some(value),
             };
             let operator = Operator::Contains;
             return Ok((rest, Clause { selector, operator, negated, operator_span, value }));
         }
         let selector = match operand {
-            Operand::Selector(selector, _) => selector,
-            Operand::Value(value) => return Err(self.value_without_in(&value, at)),
+            LeftOperand::Selector(selector, _) => selector,
+            LeftOperand::Value(value) => return Err(self.value_without_in(&value, at)),
         };
         let comparison = alt((
             sign("==").map(|_| (Operator::Equal, false)),
@@ -149,7 +149,7 @@ impl<'t> Parser<'t> {
                 let Some(next) = skip(end).strip_prefix(']') else {
                     let kind = CompileErrorKind::UnclosedIndex;
                     return Err(
-                        fault(kind, self.first_char(rest)).with_help("add `]` after the key")
+                        error_at(kind, self.first_char(rest)).with_help("add `]` after the key")
                     );
                 };
                 parts.push(Part { text: text.into(), span });
@@ -212,11 +212,11 @@ impl<'t> Parser<'t> {
     fn string(&self, at: &'t str) -> Read<'t, String> {
         let Ok((rest, source)) = quoted(at) else {
             let kind = CompileErrorKind::UnterminatedString;
-            return Err(fault(kind, self.first_char(at)).with_help("add the closing quote"));
+            return Err(error_at(kind, self.first_char(at)).with_help("add the closing quote"));
         };
         let start = self.offset(at);
         let text = string::decode(source).map_err(|(kind, span, help)| {
-            let error = fault(kind, Span::new(start + span.start(), start + span.end()));
+            let error = error_at(kind, Span::new(start + span.start(), start + span.end()));
             match help {
                 Some(help) => error.with_help(help),
                 None => error,

@@ -11,7 +11,7 @@ use super::repair::{
     absent_word, bare, escaped_operator, from_like, from_url, is_sign, is_slice, name_at,
     pointer_to, spelled, transcribed, without_sigil,
 };
-use super::{Parser, fault, skip};
+use super::{Parser, error_at, skip};
 use crate::ast::{Selector, Value};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::lex::{is_boundary, is_space, quoted, space1, word};
@@ -44,11 +44,11 @@ const LIKE: &str = "write `matches` and a regular expression, as in `matches \"^
 impl<'t> Parser<'t> {
     /// Creates the error for input that does not begin a clause.
     pub(super) fn expected_clause(&self, at: &'t str) -> CompileError {
-        let error = fault(CompileErrorKind::ExpectedClause, self.first_char(at));
+        let error = error_at(CompileErrorKind::ExpectedClause, self.first_char(at));
         match at.chars().next() {
             Some('!') => {
                 let found = CompileErrorKind::UnknownOperator { found: "!".into() };
-                fault(found, self.first_char(at)).with_help("write `not` followed by a space")
+                error_at(found, self.first_char(at)).with_help("write `not` followed by a space")
             }
             Some('#') if !self.extended => error.with_help(COMMENTS),
             Some('@') if !self.extended => error.with_help(FIELDS),
@@ -64,29 +64,29 @@ impl<'t> Parser<'t> {
             let kind = CompileErrorKind::UnquotedValue { found };
             // Before `in` it is a value, so quotes fix it.
             if joins(&at[source.len()..]) {
-                return Some(fault(kind, span).with_help(format!("write `{}`", quote(&meant))));
+                return Some(error_at(kind, span).with_help(format!("write `{}`", quote(&meant))));
             }
             // The whole string may be an expression, as from JSON or a shell.
             if self.reads(&meant) {
-                return Some(fault(kind, span).with_help(format!("write `{meant}`")));
+                return Some(error_at(kind, span).with_help(format!("write `{meant}`")));
             }
             let name = if crate::lex::is_ident(&meant) { meant } else { pointer_to(&meant)? };
-            return Some(fault(kind, span).with_help(format!("write `{name}`")));
+            return Some(error_at(kind, span).with_help(format!("write `{name}`")));
         }
         let name = name_at(at);
         if joins(&at[name.len()..]) {
             let kind = CompileErrorKind::UnquotedValue { found };
             let help = format!("quote this value: {}", quote(name));
-            return Some(fault(kind, self.offset_span(at, name.len())).with_help(help));
+            return Some(error_at(kind, self.offset_span(at, name.len())).with_help(help));
         }
         let kind = CompileErrorKind::UnquotedSelector { found };
         if let Some((length, name)) = without_sigil(at) {
             let span = self.offset_span(at, length);
-            return Some(fault(kind, span).with_help(format!("write `{name}`")));
+            return Some(error_at(kind, span).with_help(format!("write `{name}`")));
         }
         let pointer = pointer_to(name).filter(|_| name.contains(char::is_alphabetic))?;
         let help = format!("write this name as a pointer: {pointer}");
-        Some(fault(kind, self.offset_span(at, name.len())).with_help(help))
+        Some(error_at(kind, self.offset_span(at, name.len())).with_help(help))
     }
 
     /// Improves the error of an unreadable value at the beginning of a clause: unless `in` follows,
@@ -107,7 +107,9 @@ impl<'t> Parser<'t> {
     pub(super) fn expected_value(&self, at: &'t str) -> CompileError {
         let before = &self.text[..self.offset(at)];
         match at.chars().next() {
-            None | Some(')' | '}') => fault(CompileErrorKind::ExpectedValue, self.first_char(at)),
+            None | Some(')' | '}') => {
+                error_at(CompileErrorKind::ExpectedValue, self.first_char(at))
+            }
             Some('=') if before.ends_with("==") || before.ends_with("!=") => {
                 let (found, help) = if before.ends_with("==") {
                     ("===", "write `==`")
@@ -115,25 +117,25 @@ impl<'t> Parser<'t> {
                     ("!==", "write `!=`")
                 };
                 let kind = CompileErrorKind::UnknownOperator { found: found.into() };
-                fault(kind, Span::new(before.len() - 2, before.len() + 1)).with_help(help)
+                error_at(kind, Span::new(before.len() - 2, before.len() + 1)).with_help(help)
             }
             Some('*') if !self.extended && before.ends_with('=') => {
-                fault(CompileErrorKind::ExpectedValue, self.first_char(at)).with_help(FOLDING)
+                error_at(CompileErrorKind::ExpectedValue, self.first_char(at)).with_help(FOLDING)
             }
             // The extended dialect compares fields with these two operators and those of order
             // only; elsewhere it is a value.
             Some('@') if !self.extended && before.trim_end().ends_with('=') => {
-                fault(CompileErrorKind::ExpectedValue, self.first_char(at)).with_help(FIELDS)
+                error_at(CompileErrorKind::ExpectedValue, self.first_char(at)).with_help(FIELDS)
             }
             Some('@') if self.extended => {
-                fault(CompileErrorKind::ExpectedValue, self.first_char(at)).with_help(
+                error_at(CompileErrorKind::ExpectedValue, self.first_char(at)).with_help(
                     "two fields are compared by `==`, `!=`, `<`, `<=`, `>` and `>=`; quote a value",
                 )
             }
             Some(found) if transcribed(at).is_some() => self.unquoted_value(at, at, found),
-            Some('\'') => fault(CompileErrorKind::ExpectedValue, self.first_char(at))
+            Some('\'') => error_at(CompileErrorKind::ExpectedValue, self.first_char(at))
                 .with_help("quote values with \" or `"),
-            Some('=') => fault(CompileErrorKind::ExpectedValue, self.first_char(at)),
+            Some('=') => error_at(CompileErrorKind::ExpectedValue, self.first_char(at)),
             Some(found) => self.unquoted_value(at, at, found),
         }
     }
@@ -144,7 +146,7 @@ impl<'t> Parser<'t> {
         // In further quotes it would compile, and match no row.
         if let Some((whole, meant)) = transcribed(at) {
             let help = format!("use double quotes: {}", quote(&meant));
-            return fault(kind, self.offset_span(at, whole.len())).with_help(help);
+            return error_at(kind, self.offset_span(at, whole.len())).with_help(help);
         }
         if let Some(error) = self.foreign_value(at, rest, found) {
             return error;
@@ -154,7 +156,7 @@ impl<'t> Parser<'t> {
             if rest.starts_with(operator) && rest.len() < at.len() {
                 let kind = CompileErrorKind::UnknownOperator { found: operator.into() };
                 let help = format!("write `{with}` with a space on both sides");
-                return fault(kind, self.offset_span(rest, operator.len())).with_help(help);
+                return error_at(kind, self.offset_span(rest, operator.len())).with_help(help);
             }
         }
         if let Some(error) = self.in_words(at).or_else(|| self.in_brackets(at)) {
@@ -162,11 +164,11 @@ impl<'t> Parser<'t> {
         }
         if matches!(found, ',' | ';') && self.begins_clause(&rest[1..]) {
             let kind = CompileErrorKind::UnknownOperator { found: found.to_string().into() };
-            return fault(kind, self.first_char(rest)).with_help(self.spaced(rest, 1, "and"));
+            return error_at(kind, self.first_char(rest)).with_help(self.spaced(rest, 1, "and"));
         }
         // A comma at the end separates it from the next value.
         if found == ',' && rest[1..].starts_with(is_space) {
-            return fault(kind, self.first_char(rest)).with_help(LISTS);
+            return error_at(kind, self.first_char(rest)).with_help(LISTS);
         }
         let value = bare(at);
         let in_list = value.len() > 1 && self.extended;
@@ -175,7 +177,7 @@ impl<'t> Parser<'t> {
         let meant = value.trim_end_matches(['"', '\\', '`']);
         let help =
             format!("quote this value: {}", quote(if meant.is_empty() { value } else { meant }));
-        fault(kind, self.first_char(rest)).with_help(help)
+        error_at(kind, self.first_char(rest)).with_help(help)
     }
 
     /// Returns whether a clause, a group or a quantifier begins behind whitespace.
@@ -225,9 +227,9 @@ impl<'t> Parser<'t> {
         let word = bare(at);
         if let Some(with) = absent_word(word) {
             let span = self.offset_span(at, word.len());
-            return fault(kind, span).with_help(format!("write `{with}`"));
+            return error_at(kind, span).with_help(format!("write `{with}`"));
         }
-        let error = fault(kind, self.word_span(at));
+        let error = error_at(kind, self.word_span(at));
         let before = self.text[..self.offset(at)].trim_end_matches(is_space);
         let negated = before.strip_suffix("not").map(|is| is.trim_end_matches(is_space));
         let Some(left) = negated.unwrap_or(before).strip_suffix("is") else { return error };
@@ -242,7 +244,7 @@ impl<'t> Parser<'t> {
         }
         let with = if negated.is_some() { "!=" } else { "==" };
         let span = Span::new(left.len(), before.len());
-        fault(CompileErrorKind::ExpectedEmptyOrNil, span).with_help(format!("write `{with}`"))
+        error_at(CompileErrorKind::ExpectedEmptyOrNil, span).with_help(format!("write `{with}`"))
     }
 
     /// Creates the error for a selector that contains `found` at `rest`.
@@ -253,21 +255,21 @@ impl<'t> Parser<'t> {
         found: char,
     ) -> CompileError {
         let kind = CompileErrorKind::UnquotedSelector { found };
-        let error = fault(kind, self.first_char(rest));
+        let error = error_at(kind, self.first_char(rest));
         if found == '(' {
             return self.call(selector, rest);
         }
         if found == ':' && is_assigned(rest) {
             let kind = CompileErrorKind::UnknownOperator { found: ":".into() };
             let help = "write `==` with a space on both sides";
-            return fault(kind, self.first_char(rest)).with_help(help);
+            return error_at(kind, self.first_char(rest)).with_help(help);
         }
         if matches!(found, '%' | '+')
             && let Some(whole) = self.unescaped()
         {
             let kind = CompileErrorKind::UnquotedSelector { found };
             let span = Span::new(0, self.text.len());
-            return fault(kind, span).with_help(format!("write `{whole}`"));
+            return error_at(kind, span).with_help(format!("write `{whole}`"));
         }
         let at = &self.text[selector.span.start()..];
         let name = bare(at);
@@ -291,7 +293,7 @@ impl<'t> Parser<'t> {
                 if let Some(before) = dotted.filter(|_| !key.contains(['.', '[', '"', '`'])) {
                     let kind = CompileErrorKind::UnquotedSelector { found };
                     let help = format!("write `{before}[{}]`", quote(key));
-                    return fault(kind, self.offset_span(at, name.len())).with_help(help);
+                    return error_at(kind, self.offset_span(at, name.len())).with_help(help);
                 }
             }
             _ => {}
@@ -301,7 +303,7 @@ impl<'t> Parser<'t> {
 
     /// Creates the error for a value in the place of a selector.
     pub(super) fn expected_selector(&self, at: &'t str) -> CompileError {
-        let error = fault(CompileErrorKind::ExpectedSelector, self.word_span(at));
+        let error = error_at(CompileErrorKind::ExpectedSelector, self.word_span(at));
         if at.starts_with('[') {
             return error.with_help(if self.extended {
                 "left of `in [..]` stands a selector"
@@ -316,21 +318,21 @@ impl<'t> Parser<'t> {
     pub(super) fn value_without_in(&self, value: &Value, at: &'t str) -> CompileError {
         let rest = skip(at);
         if rest.is_empty() {
-            let error = fault(CompileErrorKind::ExpectedOperator, self.first_char(rest));
+            let error = error_at(CompileErrorKind::ExpectedOperator, self.first_char(rest));
             // The whole expression is quoted, as in a string of JSON or a shell.
             if value.span.len() == self.text.trim_matches(is_space).len() && self.reads(&value.text)
             {
-                let error = fault(CompileErrorKind::ExpectedOperator, value.span);
+                let error = error_at(CompileErrorKind::ExpectedOperator, value.span);
                 return error.with_help(format!("write `{}`", value.text));
             }
             return error;
         }
-        let error = fault(CompileErrorKind::ExpectedSelector, value.span);
+        let error = error_at(CompileErrorKind::ExpectedSelector, value.span);
         if let Some(operator) = ["in", "not in"].iter().find(|word| spelled(rest, word).is_some()) {
             let length = spelled(rest, operator).unwrap_or_default();
             let kind = CompileErrorKind::UnknownOperator { found: rest[..length].into() };
             let help = format!("write `{operator}`");
-            return fault(kind, self.offset_span(rest, length)).with_help(help);
+            return error_at(kind, self.offset_span(rest, length)).with_help(help);
         }
         // Quotes on the left and a value on the right: the name was quoted, as in JSON.
         let source = value.span.text(self.text);
@@ -350,7 +352,7 @@ impl<'t> Parser<'t> {
         let rest = skip(at);
         let spaced = rest.len() < at.len();
         let missing = || {
-            let error = fault(CompileErrorKind::ExpectedOperator, self.first_char(rest));
+            let error = error_at(CompileErrorKind::ExpectedOperator, self.first_char(rest));
             error.with_help(format!("compare it, as in `{selector} == \"x\"`"))
         };
         let Some(first) = rest.chars().next() else {
@@ -390,7 +392,7 @@ impl<'t> Parser<'t> {
         // Both words are replaced, because the second would be read as the value.
         let span = with.map_or(span, |with| span.to(self.offset_span(word, with.len())));
         let kind = CompileErrorKind::UnknownOperator { found: found.into() };
-        let error = fault(kind, span);
+        let error = error_at(kind, span);
         let help = match &*lower {
             "=" | "==" | "eq" | "equals" | "===" => "write `==`",
             "<>" | "!=" | "ne" | "!==" | "!" => "write `!=`",
@@ -402,7 +404,7 @@ impl<'t> Parser<'t> {
                 return error.with_help(format!("compare it, as in `{selector} == \"x\"`"));
             }
             "between" | "contains*" | "matches*" if self.extended && found == lower => {
-                return fault(CompileErrorKind::ExpectedValue, self.first_char(word));
+                return error_at(CompileErrorKind::ExpectedValue, self.first_char(word));
             }
             // Readable here, so only the escaped form reaches this.
             "<" | "lt" if self.extended => "write `<`",
@@ -419,7 +421,7 @@ impl<'t> Parser<'t> {
             "starts" | "ends" | "begins" | "startswith" | "endswith" => WORDS,
             "contains*" | "matches*" if !self.extended => FOLDING,
             "contains" | "matches" | "in" if word.is_empty() => {
-                return fault(CompileErrorKind::ExpectedValue, self.first_char(word));
+                return error_at(CompileErrorKind::ExpectedValue, self.first_char(word));
             }
             _ => self.operators(),
         };
@@ -449,14 +451,14 @@ impl<'t> Parser<'t> {
         };
         let with = read.and_then(|(rest, text)| Some((rest, from_like(&text, folds)?)));
         let Some((rest, with)) = with else {
-            return Some(fault(kind, self.offset_span(operator, name.len())).with_help(LIKE));
+            return Some(error_at(kind, self.offset_span(operator, name.len())).with_help(LIKE));
         };
         let with = match (negation, with.strip_prefix("==")) {
             ("not ", Some(value)) => format!("!={value}"),
             _ => format!("{negation}{with}"),
         };
         let span = Span::new(self.offset(at), self.offset(rest));
-        Some(fault(kind, span).with_help(format!("write `{with}`")))
+        Some(error_at(kind, span).with_help(format!("write `{with}`")))
     }
 
     fn operators(&self) -> &'static str {
@@ -467,7 +469,7 @@ impl<'t> Parser<'t> {
     pub(super) fn bad_index(&self, bracket: &'t str, key: &'t str) -> CompileError {
         let name = &key[..key.find([']', ' ', ')', '}']).unwrap_or(key.len())];
         let span = self.first_char(bracket).to(self.first_char(key));
-        let error = fault(CompileErrorKind::BadIndex, span);
+        let error = error_at(CompileErrorKind::BadIndex, span);
         if let Some((_, meant)) = transcribed(key) {
             error.with_help(format!("quote the key: [{}]", quote(&meant)))
         } else if is_slice(name) {
@@ -486,12 +488,12 @@ impl<'t> Parser<'t> {
         let at = skip(rest);
         let spaced = space1(rest).is_ok();
         let word = bare(at);
-        let error = fault(CompileErrorKind::TrailingText, self.word_span(at));
+        let error = error_at(CompileErrorKind::TrailingText, self.word_span(at));
         let replace = |found: &str, with: &str| {
             let kind = CompileErrorKind::UnknownOperator { found: found.into() };
             let start = self.offset(at);
             let span = Span::new(start, start + found.len());
-            fault(kind, span).with_help(self.spaced(at, found.len(), with))
+            error_at(kind, span).with_help(self.spaced(at, found.len(), with))
         };
         if let Some(error) = self.split_quantity(rest) {
             return error;
@@ -504,10 +506,10 @@ impl<'t> Parser<'t> {
         match word {
             "and" | "or" if skip(&at[word.len()..]).is_empty() => {
                 let end = Span::new(self.text.len(), self.text.len());
-                fault(CompileErrorKind::ExpectedClause, end).with_help(CLAUSE)
+                error_at(CompileErrorKind::ExpectedClause, end).with_help(CLAUSE)
             }
             "and" | "or" => {
-                fault(CompileErrorKind::ExpectedSpace, self.offset_span(at, word.len()))
+                error_at(CompileErrorKind::ExpectedSpace, self.offset_span(at, word.len()))
             }
             _ if at.starts_with("&&") => replace("&&", "and"),
             _ if at.starts_with("||") => replace("||", "or"),
@@ -518,14 +520,14 @@ impl<'t> Parser<'t> {
             _ if word.eq_ignore_ascii_case("and") => replace(word, "and"),
             _ if word.eq_ignore_ascii_case("or") => replace(word, "or"),
             _ if !spaced && (at.starts_with("and") || at.starts_with("or")) => {
-                fault(CompileErrorKind::ExpectedSpace, self.first_char(at))
+                error_at(CompileErrorKind::ExpectedSpace, self.first_char(at))
             }
             // The connectives of `test` and `find`.
             "-a" => replace("-a", "and"),
             "-o" => replace("-o", "or"),
             _ if at.starts_with(';') && self.begins_clause(&at[1..]) => replace(";", "and"),
             _ if at.starts_with(';') => {
-                fault(CompileErrorKind::TrailingText, self.first_char(at)).with_help(SEMICOLON)
+                error_at(CompileErrorKind::TrailingText, self.first_char(at)).with_help(SEMICOLON)
             }
             _ if at.starts_with('#') && !self.extended => error.with_help(COMMENTS),
             "--" | "//" if self.extended => replace(word, "#"),

@@ -10,8 +10,8 @@ use nom::Parser as _;
 use nom::branch::alt;
 use nom::bytes::complete::tag;
 
-use super::clause::Operand as Left;
-use super::{Parser, Read, fault, skip};
+use super::clause::LeftOperand as Left;
+use super::{Parser, Read, error_at, skip};
 use crate::ast::{Clause, Comparison, ExprKind, Operand, Operator, Selector, Value};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::lex::{self, infix, is_space, number, sign, space0, word};
@@ -70,7 +70,7 @@ impl<'t> Parser<'t> {
         match self.extended_operation(&left, at) {
             Some(read) => read,
             None if membership(at) => {
-                let error = fault(
+                let error = error_at(
                     CompileErrorKind::UnknownOperator { found: "in".into() },
                     self.word_span(skip(at)),
                 );
@@ -89,15 +89,17 @@ impl<'t> Parser<'t> {
         let inner = inner.strip_prefix('@').unwrap_or(inner);
         let (rest, selector) = self.selector(inner)?;
         let Some(rest) = skip(rest).strip_prefix(')') else {
-            let error =
-                fault(CompileErrorKind::UnclosedParenthesis, self.first_char(&at["count".len()..]));
+            let error = error_at(
+                CompileErrorKind::UnclosedParenthesis,
+                self.first_char(&at["count".len()..]),
+            );
             return Err(error.with_help("add `)` after the selector"));
         };
         let Ok((value_at, (operator, negated))) = comparison(rest) else {
             if let Some(error) = self.compared(skip(rest)) {
                 return Err(error);
             }
-            let error = fault(CompileErrorKind::ExpectedOperator, self.word_span(skip(rest)));
+            let error = error_at(CompileErrorKind::ExpectedOperator, self.word_span(skip(rest)));
             return Err(error.with_help("compare the count, as in `count(Tags) > 2`"));
         };
         let operator_span = self.trimmed(rest, value_at);
@@ -166,7 +168,7 @@ impl<'t> Parser<'t> {
             let (next, value) = self.value(rest)?;
             if values.len() >= self.list_max {
                 let kind = CompileErrorKind::TooManyValues { max: self.list_max };
-                return Err(fault(kind, value.span));
+                return Err(error_at(kind, value.span));
             }
             values.push(value);
             let (end, next) = (next, skip(next));
@@ -184,7 +186,7 @@ impl<'t> Parser<'t> {
 
     fn open_list(&self, at: &'t str, rest: &'t str) -> CompileError {
         let place = if rest.is_empty() { at } else { rest };
-        let error = fault(CompileErrorKind::BadList, self.first_char(place));
+        let error = error_at(CompileErrorKind::BadList, self.first_char(place));
         error.with_help("values are separated by `,` and the list ends with `]`")
     }
 
@@ -194,7 +196,7 @@ impl<'t> Parser<'t> {
             if let Some(error) = self.split_quantity(rest).or_else(|| self.range_word(rest)) {
                 return Err(error);
             }
-            let error = fault(CompileErrorKind::ExpectedRange, self.word_span(skip(rest)));
+            let error = error_at(CompileErrorKind::ExpectedRange, self.word_span(skip(rest)));
             return Err(error.with_help("write both ends, as in `Size between 1 and 3`"));
         };
         let (rest, high) = self.value(rest)?;

@@ -4,10 +4,10 @@ use crate::error::CompileErrorKind;
 use crate::span::Span;
 
 /// The error of a string, its range in the source, and the suggested fix.
-pub(super) type Fault = (CompileErrorKind, Span, Option<String>);
+pub(super) type StringError = (CompileErrorKind, Span, Option<String>);
 
 /// Decodes a quoted string; `source` includes the quotes.
-pub(super) fn decode(source: &str) -> Result<String, Fault> {
+pub(super) fn decode(source: &str) -> Result<String, StringError> {
     let inner = source.get(1..source.len().saturating_sub(1)).unwrap_or_default();
     // Verbatim, unlike Go, which drops carriage returns from raw strings.
     if !source.starts_with('"') {
@@ -87,7 +87,7 @@ enum Piece {
 }
 
 /// Reads one escape at the start of `text`, which is at `start` of the source.
-fn escape(text: &str, start: usize) -> Result<(Piece, usize), Fault> {
+fn escape(text: &str, start: usize) -> Result<(Piece, usize), StringError> {
     let bytes = text.as_bytes();
     let simple = |char| Ok((Piece::Char(char), 2));
     // Go: strconv.UnquoteChar has the same escapes.
@@ -122,7 +122,7 @@ fn numeric(
     from: usize,
     digits: usize,
     base: u32,
-) -> Result<(Piece, usize), Fault> {
+) -> Result<(Piece, usize), StringError> {
     let length = from + digits;
     let span = Span::new(start, start + length.min(text.len()));
     let number = text

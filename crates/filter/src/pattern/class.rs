@@ -1,10 +1,10 @@
 //! Character classes and single-character escapes.
 
-use super::{ALL_CHARACTERS, Fault, Translator, UNICODE_CLASS_BYTES, push_literal};
+use super::{ALL_CHARACTERS, PatternError, Translator, UNICODE_CLASS_BYTES, push_literal};
 
 impl Translator<'_> {
     /// Reads a class from `[` to `]` and returns its translation.
-    pub(super) fn class(&mut self) -> Result<String, Fault> {
+    pub(super) fn class(&mut self) -> Result<String, PatternError> {
         let start = self.at;
         self.at += 1;
         let mut out = String::from("[");
@@ -15,7 +15,7 @@ impl Translator<'_> {
         let first = self.at;
         loop {
             let Some(char) = self.peek() else {
-                return Err(self.fault(start, start + 1, "this class is not closed"));
+                return Err(self.syntax_error(start, start + 1, "this class is not closed"));
             };
             // A `]` in the first position is a character.
             if char == ']' && self.at > first {
@@ -43,7 +43,7 @@ impl Translator<'_> {
     }
 
     /// Reads one character, or a range of two.
-    fn range(&mut self, class: usize, out: &mut String) -> Result<(), Fault> {
+    fn range(&mut self, class: usize, out: &mut String) -> Result<(), PatternError> {
         let start = self.at;
         let low = self.class_char(class)?;
         push_literal(out, low);
@@ -52,7 +52,7 @@ impl Translator<'_> {
             self.at += 1;
             let high = self.class_char(class)?;
             if high < low {
-                return Err(self.fault(start, self.at, "the range is the wrong way round"));
+                return Err(self.syntax_error(start, self.at, "the range is the wrong way round"));
             }
             self.take_folded((high as usize) - (low as usize))?;
             out.push('-');
@@ -61,9 +61,9 @@ impl Translator<'_> {
         Ok(())
     }
 
-    fn class_char(&mut self, class: usize) -> Result<char, Fault> {
+    fn class_char(&mut self, class: usize) -> Result<char, PatternError> {
         match self.peek() {
-            None => Err(self.fault(class, class + 1, "this class is not closed")),
+            None => Err(self.syntax_error(class, class + 1, "this class is not closed")),
             Some('\\') => {
                 let (char, length) = self.char_escape(self.at)?;
                 self.at += length;
@@ -77,7 +77,7 @@ impl Translator<'_> {
     }
 
     /// Reads `[:alpha:]` and similar, inside a class.
-    fn posix_class(&mut self) -> Result<Option<(String, usize)>, Fault> {
+    fn posix_class(&mut self) -> Result<Option<(String, usize)>, PatternError> {
         const NAMES: [&str; 14] = [
             "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print",
             "punct", "space", "upper", "word", "xdigit",
@@ -95,14 +95,14 @@ impl Translator<'_> {
         if NAMES.contains(&name) {
             return Ok(Some((self.rest()[..length].to_owned(), length)));
         }
-        Err(self.fault(self.at, self.at + length, "no class of this name"))
+        Err(self.syntax_error(self.at, self.at + length, "no class of this name"))
     }
 
     /// Reads `\d`, `\pL`, `\p{Greek}` and similar; Perl classes are ASCII, as in Go.
     pub(super) fn perl_or_unicode_class(
         &mut self,
         at: usize,
-    ) -> Result<Option<(String, usize)>, Fault> {
+    ) -> Result<Option<(String, usize)>, PatternError> {
         let rest = &self.pattern[at..];
         let mut chars = rest.chars();
         if chars.next() != Some('\\') {
@@ -122,12 +122,12 @@ impl Translator<'_> {
         Ok(Some((perl.to_owned(), 2)))
     }
 
-    fn unicode_class(&mut self, at: usize, upper: bool) -> Result<(String, usize), Fault> {
+    fn unicode_class(&mut self, at: usize, upper: bool) -> Result<(String, usize), PatternError> {
         let rest = &self.pattern[at + 2..];
         self.take(UNICODE_CLASS_BYTES)?;
         self.take_folded(ALL_CHARACTERS)?;
         let unknown =
-            |length: usize| self.fault(at, at + 2 + length, "no Unicode class of this name");
+            |length: usize| self.syntax_error(at, at + 2 + length, "no Unicode class of this name");
         let (name, length) = if let Some(inner) = rest.strip_prefix('{') {
             let end = inner.find('}').ok_or_else(|| unknown(rest.len()))?;
             (&inner[..end], end + 2)
@@ -150,11 +150,11 @@ impl Translator<'_> {
     }
 
     /// Reads an escape of one character, with its length.
-    pub(super) fn char_escape(&self, at: usize) -> Result<(char, usize), Fault> {
+    pub(super) fn char_escape(&self, at: usize) -> Result<(char, usize), PatternError> {
         let rest = &self.pattern[at..];
         let simple = |char| Ok((char, 2));
         match rest[1..].chars().next() {
-            None => Err(self.fault(at, at + 1, "a backslash at the end")),
+            None => Err(self.syntax_error(at, at + 1, "a backslash at the end")),
             Some('a') => simple('\u{7}'),
             Some('f') => simple('\u{c}'),
             Some('n') => simple('\n'),
@@ -167,7 +167,7 @@ impl Translator<'_> {
                 let more = more.count();
                 // Go reads `\0` and two or three octal digits; a single digit is a back-reference.
                 if first != '0' && more == 0 {
-                    return Err(self.fault(at, at + 2, "back-references are not supported"));
+                    return Err(self.syntax_error(at, at + 2, "back-references are not supported"));
                 }
                 let code = u32::from_str_radix(&rest[1..2 + more], 8).unwrap_or_default();
                 Ok((char::from_u32(code).unwrap_or_default(), 2 + more))
@@ -175,7 +175,7 @@ impl Translator<'_> {
             Some(char) if char.is_ascii() && !char.is_ascii_alphanumeric() => simple(char),
             Some(char) => {
                 let end = at + 1 + char.len_utf8();
-                let fault = self.fault(at, end, "unknown escape");
+                let fault = self.syntax_error(at, end, "unknown escape");
                 Err(match char {
                     'u' => super::with_help(fault, "write `\\x{..}` for a character by its number"),
                     _ => fault,
@@ -185,7 +185,7 @@ impl Translator<'_> {
     }
 
     /// Reads `\x7F` and `\x{10FFFF}`.
-    fn hex_escape(&self, at: usize) -> Result<(char, usize), Fault> {
+    fn hex_escape(&self, at: usize) -> Result<(char, usize), PatternError> {
         let rest = &self.pattern[at + 2..];
         let (digits, length) = match rest.strip_prefix('{') {
             Some(inner) => {
@@ -201,7 +201,7 @@ impl Translator<'_> {
             .and_then(char::from_u32)
             .map(|char| (char, length))
             .ok_or_else(|| {
-                self.fault(at, at + length.min(4), "bad escape of a character by number")
+                self.syntax_error(at, at + length.min(4), "bad escape of a character by number")
             })
     }
 }
@@ -264,6 +264,9 @@ mod tests {
 
     #[test]
     fn patterns_above_the_size_limit_are_rejected() {
-        assert!(matches!(compile(r"\pL{1000}", 1 << 16, false), Err(super::Fault::TooLarge)));
+        assert!(matches!(
+            compile(r"\pL{1000}", 1 << 16, false),
+            Err(super::PatternError::TooLarge)
+        ));
     }
 }

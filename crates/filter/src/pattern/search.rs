@@ -18,13 +18,13 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, MatchKind};
 
 use self::lazy::Lazy;
-use super::{Fault, GROUPS_MAX};
+use super::{GROUPS_MAX, PatternError};
 use crate::steps::steps_of;
 
 /// Maximum size of a table of states in bytes.
 const TABLE_MAX: usize = 64 << 10;
 /// The steps of a search by states, byte by byte, as a multiple of those of a comparison.
-const STATES_HEFT: usize = 4;
+const STATES_FACTOR: usize = 4;
 /// A compiled pattern.
 pub(crate) struct Pattern(Search);
 
@@ -36,24 +36,25 @@ enum Search {
 impl Pattern {
     /// Compiles a translated pattern to at most `size_max` bytes, without the states that threads
     /// cache.
-    pub(super) fn new(translated: &str, size_max: usize, fold: bool) -> Result<Self, Fault> {
+    pub(super) fn new(translated: &str, size_max: usize, fold: bool) -> Result<Self, PatternError> {
         let syntax = syntax::Config::new()
             // Not UTF-8: lists of bytes are searched too.
             .utf8(false)
             .case_insensitive(fold)
             .nest_limit(u32::try_from(GROUPS_MAX * 3).unwrap_or(u32::MAX));
-        let parsed = syntax::parse_with(translated, &syntax).map_err(|error| Fault::Syntax {
-            start: 0,
-            end: usize::MAX,
-            reason: last_line(&error.to_string()),
-            help: None,
-        })?;
+        let parsed =
+            syntax::parse_with(translated, &syntax).map_err(|error| PatternError::Syntax {
+                start: 0,
+                end: usize::MAX,
+                reason: last_line(&error.to_string()),
+                help: None,
+            })?;
         let states = thompson::Config::new()
             .utf8(false)
             .which_captures(WhichCaptures::None)
             .nfa_size_limit(Some(size_max));
         let states = NFA::compiler().configure(states).build_from_hir(&parsed);
-        let states = states.map_err(|_| Fault::TooLarge)?;
+        let states = states.map_err(|_| PatternError::TooLarge)?;
         if let Some(table) = table(&states, size_max.min(TABLE_MAX)) {
             // Too large for a table: the lazy search also uses literals and the minimum length to
             // skip strings.
@@ -72,7 +73,7 @@ impl Pattern {
     pub(crate) fn is_match(&self, text: &[u8], spend: &mut dyn FnMut(u64) -> bool) -> Option<bool> {
         match &self.0 {
             Search::Table(table, anchored) => {
-                let steps = steps_of(text.len().saturating_mul(STATES_HEFT));
+                let steps = steps_of(text.len().saturating_mul(STATES_FACTOR));
                 // Short strings are included in the clause, so most searches skip the call.
                 if steps > 0 && !spend(steps) {
                     return None;

@@ -20,13 +20,13 @@ pub(crate) enum Listed {
     /// Keys of a map.
     Keys(Box<[Key]>),
     /// For values whose kind is known only at evaluation.
-    Open(Open),
+    Open(OpenList),
 }
 
 /// Literals for values whose kind is known only at evaluation, in source order.
 #[derive(Debug)]
-pub(crate) struct Open {
-    pub(crate) literals: Box<[Wanted]>,
+pub(crate) struct OpenList {
+    pub(crate) literals: Box<[ListedValue]>,
     /// The positions of the literals, ordered by their text; empty if one is a quantity.
     by_text: Box<[u32]>,
     /// The literals in ascending order, if each is an integer.
@@ -37,13 +37,13 @@ pub(crate) struct Open {
 
 /// A value of a list.
 #[derive(Debug)]
-pub(crate) enum Wanted {
+pub(crate) enum ListedValue {
     Literal(Literal),
     /// With a unit and without quotes.
     Quantity(Quantity),
 }
 
-impl Wanted {
+impl ListedValue {
     pub(crate) fn new(value: &Value) -> Self {
         match value.quantity() {
             Some(quantity) => Self::Quantity(quantity),
@@ -64,9 +64,9 @@ impl Wanted {
     }
 }
 
-impl Open {
+impl OpenList {
     pub(crate) fn new(values: &[Value]) -> Self {
-        let literals: Box<[Wanted]> = values.iter().map(Wanted::new).collect();
+        let literals: Box<[ListedValue]> = values.iter().map(ListedValue::new).collect();
         let text = |at: &u32| literals.get(*at as usize)?.literal().map(Literal::text);
         // A quantity fails on a string without its unit, which a look-up by text would skip.
         let plain = literals.iter().all(|wanted| wanted.literal().is_some());
@@ -84,7 +84,7 @@ impl Open {
 
     /// Returns the longest literal, which a look-up may compare; empty if there is none.
     pub(crate) fn longest(&self) -> &str {
-        self.literals.get(self.longest).map_or("", Wanted::text)
+        self.literals.get(self.longest).map_or("", ListedValue::text)
     }
 
     /// Returns the bytes of the tables for look-ups.
@@ -108,7 +108,7 @@ impl Open {
         match datum {
             Datum::Text(text) if !self.by_text.is_empty() => {
                 let own = |at: &u32| {
-                    let literal = self.literals.get(*at as usize).and_then(Wanted::literal);
+                    let literal = self.literals.get(*at as usize).and_then(ListedValue::literal);
                     literal.map_or("", Literal::text)
                 };
                 Some(self.by_text.binary_search_by(|at| own(at).cmp(text)).is_ok())

@@ -4,22 +4,22 @@
 //! are tested in order, because one that does not fit fails the row, unless no value of the list
 //! can conflict with the data.
 
-use super::super::{Answer, Halt, Run, contains_text, is_absent};
+use super::super::{EvalResult, Evaluation, Halt, contains_text, is_absent};
 use crate::ast::Operator;
 use crate::budget::scalar_bytes;
-use crate::coerce::Coerce;
+use crate::coerce::CoerceError;
 use crate::datum::{Datum, List};
 use crate::error::EvalErrorKind;
-use crate::program::{Listed, Open, Wanted};
+use crate::program::{Listed, ListedValue, OpenList};
 use crate::schema::Kind;
 use crate::span::Span;
-use crate::steps::{OPEN_PER_STEP, PART_HEFT, look_up_steps};
+use crate::steps::{OPEN_PER_STEP, SUBSTRING_FACTOR, look_up_steps};
 
 /// `None` if the value is of a kind without the test.
-type Asked = Result<Option<bool>, Halt>;
+type ListedResult = Result<Option<bool>, Halt>;
 
-impl<'a> Run<'a> {
-    pub(super) fn among(&self, listed: &Listed, datum: &Datum<'a>, span: Span) -> Asked {
+impl<'a> Evaluation<'a> {
+    pub(super) fn among(&self, listed: &Listed, datum: &Datum<'a>, span: Span) -> ListedResult {
         match listed {
             Listed::One(values) => Ok(Some(values.contain(datum))),
             Listed::Open(open) => match datum {
@@ -33,7 +33,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    pub(super) fn contains_any(&self, listed: &Listed, datum: &Datum<'a>, span: Span) -> Asked {
+    pub(super) fn contains_any(
+        &self,
+        listed: &Listed,
+        datum: &Datum<'a>,
+        span: Span,
+    ) -> ListedResult {
         Ok(Some(match (listed, datum) {
             (Listed::One(values), Datum::List(list)) => {
                 self.spend_look_ups(*list, values.len(), values.longest(), span)?;
@@ -41,7 +46,7 @@ impl<'a> Run<'a> {
             }
             (Listed::Parts(parts), _) => {
                 self.spend(parts.len() as u64, span)?;
-                self.spend_search(datum, parts.len().saturating_mul(PART_HEFT), span)?;
+                self.spend_search(datum, parts.len().saturating_mul(SUBSTRING_FACTOR), span)?;
                 parts.iter().any(|part| contains_text(datum, part))
             }
             (Listed::Keys(keys), Datum::Map(map)) => {
@@ -72,7 +77,12 @@ impl<'a> Run<'a> {
         }))
     }
 
-    pub(super) fn contains_all(&self, listed: &Listed, datum: &Datum<'a>, span: Span) -> Asked {
+    pub(super) fn contains_all(
+        &self,
+        listed: &Listed,
+        datum: &Datum<'a>,
+        span: Span,
+    ) -> ListedResult {
         Ok(Some(match (listed, datum) {
             (Listed::Each(values), Datum::List(list)) => {
                 self.spend(values.len() as u64, span)?;
@@ -82,7 +92,7 @@ impl<'a> Run<'a> {
             }
             (Listed::Parts(parts), _) => {
                 self.spend(parts.len() as u64, span)?;
-                self.spend_search(datum, parts.len().saturating_mul(PART_HEFT), span)?;
+                self.spend_search(datum, parts.len().saturating_mul(SUBSTRING_FACTOR), span)?;
                 parts.iter().all(|part| contains_text(datum, part))
             }
             (Listed::Keys(keys), Datum::Map(map)) => {
@@ -115,7 +125,7 @@ impl<'a> Run<'a> {
         self.spend((list.len() as u64).saturating_mul(each), span)
     }
 
-    fn is_one_of(&self, open: &Open, datum: &Datum<'a>, span: Span) -> Answer {
+    fn is_one_of(&self, open: &OpenList, datum: &Datum<'a>, span: Span) -> EvalResult {
         if let Some(found) = open.look_up(datum) {
             return Ok(found);
         }
@@ -123,14 +133,14 @@ impl<'a> Run<'a> {
         let mut measured = None;
         for wanted in &open.literals {
             let equal = match wanted {
-                Wanted::Literal(literal) => self.dynamic_equal(literal, *datum, span)?,
-                Wanted::Quantity(quantity) => {
+                ListedValue::Literal(literal) => self.dynamic_equal(literal, *datum, span)?,
+                ListedValue::Quantity(quantity) => {
                     let own = match measured {
                         Some(own) => own,
                         None => *measured.insert(self.measured(datum, span)?),
                     };
                     let Some(own) = own else { return self.wrong_kind(Operator::In, span) };
-                    self.coerced(own.order(*quantity), span)?.is_some_and(|order| order.is_eq())
+                    self.or_halt(own.order(*quantity), span)?.is_some_and(|order| order.is_eq())
                 }
             };
             if equal {
@@ -142,11 +152,13 @@ impl<'a> Run<'a> {
 
     /// Tests whether a value contains one of the list; quantities are compared with elements of
     /// lists only.
-    fn contains_wanted(&self, wanted: &Wanted, datum: &Datum<'a>, span: Span) -> Answer {
+    fn contains_wanted(&self, wanted: &ListedValue, datum: &Datum<'a>, span: Span) -> EvalResult {
         let quantity = match (wanted, datum) {
-            (Wanted::Literal(literal), _) => return self.dynamic_contains(literal, *datum, span),
-            (Wanted::Quantity(quantity), Datum::List(_)) => *quantity,
-            (Wanted::Quantity(_), _) => return self.wrong_kind(Operator::Contains, span),
+            (ListedValue::Literal(literal), _) => {
+                return self.dynamic_contains(literal, *datum, span);
+            }
+            (ListedValue::Quantity(quantity), Datum::List(_)) => *quantity,
+            (ListedValue::Quantity(_), _) => return self.wrong_kind(Operator::Contains, span),
         };
         // Unreachable: the match above returns for anything but a list.
         let Datum::List(list) = *datum else { return Ok(false) };
@@ -162,8 +174,8 @@ impl<'a> Run<'a> {
             answer = match measured.map(|measured| measured.order(quantity)) {
                 Some(Ok(order)) => Ok(order.is_some_and(|order| order.is_eq())),
                 // Like a number: a string that is not such a quantity is ignored.
-                Some(Err(Coerce::Syntax)) => Ok(false),
-                Some(Err(Coerce::Range)) => self.halt(EvalErrorKind::ValueRange, span),
+                Some(Err(CoerceError::Syntax)) => Ok(false),
+                Some(Err(CoerceError::Range)) => self.halt(EvalErrorKind::ValueRange, span),
                 None if is_absent(&element) => Ok(false),
                 None => self.wrong_kind(Operator::Contains, span),
             };
@@ -173,7 +185,7 @@ impl<'a> Run<'a> {
     }
 }
 
-impl Open {
+impl OpenList {
     /// Returns whether every element can be looked up, so that no value of the list can conflict
     /// with it.
     fn can_look_up_all(&self, list: &dyn List) -> bool {

@@ -8,7 +8,7 @@ use crate::lex::is_space;
 use crate::parse::repair::{
     bare, bracketed, gap, is_sign, quantity_in_words, slashed, thousands, transcribed,
 };
-use crate::parse::{Parser, fault, skip};
+use crate::parse::{Parser, error_at, skip};
 use crate::print::quote;
 use crate::span::Span;
 
@@ -28,25 +28,25 @@ impl<'t> Parser<'t> {
             let found = at.chars().next().unwrap_or('"');
             let kind = CompileErrorKind::UnquotedValue { found };
             let help = format!("use double quotes: {}", quote(meant));
-            return fault(kind, self.offset_span(at, length)).with_help(help);
+            return error_at(kind, self.offset_span(at, length)).with_help(help);
         }
         if rest.starts_with(':') {
             let kind = CompileErrorKind::UnknownOperator { found: ":".into() };
             let help = self.spaced(rest, 1, "==");
-            return fault(kind, self.first_char(rest)).with_help(help);
+            return error_at(kind, self.first_char(rest)).with_help(help);
         }
         if rest.starts_with(';') && skip(&rest[1..]).is_empty() {
             let kind = CompileErrorKind::TrailingText;
-            return fault(kind, self.first_char(rest)).with_help(SEMICOLON);
+            return error_at(kind, self.first_char(rest)).with_help(SEMICOLON);
         }
         for (operator, with) in [("&&", "and"), ("||", "or"), (",", "and"), (";", "and")] {
             if rest.starts_with(operator) && self.begins_clause(&rest[operator.len()..]) {
                 let kind = CompileErrorKind::UnknownOperator { found: operator.into() };
                 let span = self.offset_span(rest, operator.len());
-                return fault(kind, span).with_help(self.spaced(rest, operator.len(), with));
+                return error_at(kind, span).with_help(self.spaced(rest, operator.len(), with));
             }
         }
-        fault(CompileErrorKind::ExpectedSpace, self.first_char(rest))
+        error_at(CompileErrorKind::ExpectedSpace, self.first_char(rest))
     }
 
     /// Recognises a value whose notation quotes would preserve, so that it would match nothing.
@@ -60,14 +60,14 @@ impl<'t> Parser<'t> {
         let before = self.text[..self.offset(at)].trim_end_matches(is_space);
         let value = bare(at);
         let replace = |with: &str| {
-            let error = fault(kind.clone(), self.offset_span(at, value.len()));
+            let error = error_at(kind.clone(), self.offset_span(at, value.len()));
             Some(error.with_help(format!("write `{with}`")))
         };
         if found == '(' && rest.len() < at.len() {
-            return Some(fault(kind, self.first_char(rest)).with_help(CALLS));
+            return Some(error_at(kind, self.first_char(rest)).with_help(CALLS));
         }
         if found == ';' && skip(&rest[1..]).is_empty() {
-            return Some(fault(kind, self.first_char(rest)).with_help(SEMICOLON));
+            return Some(error_at(kind, self.first_char(rest)).with_help(SEMICOLON));
         }
         if before.ends_with(['s', '*'])
             && before.trim_end_matches('*').ends_with("matches")
@@ -100,15 +100,15 @@ impl<'t> Parser<'t> {
             let left = before.len() - operator.len();
             let span = Span::new(left, self.offset(at) + brackets.len());
             let gap = if self.text[..left].ends_with(is_space) { "" } else { " " };
-            return Some(fault(kind, span).with_help(format!("write `{gap}{with}`")));
+            return Some(error_at(kind, span).with_help(format!("write `{gap}{with}`")));
         }
         if bracketed(at).is_some_and(|object| object.starts_with('{') && object.contains(':')) {
-            let error = fault(kind, self.first_char(at));
+            let error = error_at(kind, self.first_char(at));
             return Some(error.with_help("select a key and compare it, as in `Meta.a == \"x\"`"));
         }
         // A part of a name with a star is a shell pattern.
         let glob = value.contains('*') && value.contains(char::is_alphanumeric);
-        glob.then(|| fault(kind, self.offset_span(at, value.len())).with_help(LIKE))
+        glob.then(|| error_at(kind, self.offset_span(at, value.len())).with_help(LIKE))
     }
 
     /// Recognises a quantity of several words at `at`.
@@ -117,7 +117,7 @@ impl<'t> Parser<'t> {
         let found = gap(&at[at.find(is_space)?..]);
         let kind = CompileErrorKind::UnquotedValue { found };
         let with = if self.extended { whole } else { quote(&whole) };
-        Some(fault(kind, self.offset_span(at, length)).with_help(format!("write `{with}`")))
+        Some(error_at(kind, self.offset_span(at, length)).with_help(format!("write `{with}`")))
     }
 
     /// Recognises a number before `rest` that forms a quantity with the word at `rest`.
@@ -143,28 +143,28 @@ impl<'t> Parser<'t> {
         let written = |value: &Value| value.span.text(self.text);
         match (found, values.as_deref()) {
             ('(', Some([value])) => {
-                Some(fault(kind, span).with_help(format!("write `{}`", written(value))))
+                Some(error_at(kind, span).with_help(format!("write `{}`", written(value))))
             }
             ('(' | '[', Some(_)) if self.extended => {
                 let before = self.text[..self.offset(at)].trim_end_matches(is_space);
                 let (signs, word) = match before.get(before.len().checked_sub(2)?..)? {
                     "==" => (2, "in"),
                     "!=" => (2, "not in"),
-                    _ => return Some(fault(kind, span).with_help(IN_LIST)),
+                    _ => return Some(error_at(kind, span).with_help(IN_LIST)),
                 };
                 let left = &before[..before.len() - signs];
                 let gap = if left.ends_with(is_space) { "" } else { " " };
                 let span = Span::new(left.len(), span.end());
                 let help = format!("write `{gap}{word} [{inner}]`");
-                Some(fault(kind, span).with_help(help))
+                Some(error_at(kind, span).with_help(help))
             }
             // It may as well be a part of a string.
             ('[', Some([value])) if written(value) == inner && !inner.starts_with(['"', '`']) => {
                 None
             }
-            ('(' | '[', Some(_)) => Some(fault(kind, span).with_help(LISTS)),
-            ('(', None) => Some(fault(kind, span).with_help(GROUPS)),
-            ('{', _) => Some(fault(kind, span).with_help(format!("write `{}`", quote(whole)))),
+            ('(' | '[', Some(_)) => Some(error_at(kind, span).with_help(LISTS)),
+            ('(', None) => Some(error_at(kind, span).with_help(GROUPS)),
+            ('{', _) => Some(error_at(kind, span).with_help(format!("write `{}`", quote(whole)))),
             _ => None,
         }
     }
@@ -221,7 +221,7 @@ impl<'t> Parser<'t> {
         };
         let span = self.offset_span(at, whole.len());
         if self.extended {
-            return fault(error.kind().clone(), span).with_help(format!("write `[{inner}]`"));
+            return error_at(error.kind().clone(), span).with_help(format!("write `[{inner}]`"));
         }
         if values.len() > CLAUSES_MAX {
             return error.with_help(LISTS);
@@ -245,7 +245,7 @@ impl<'t> Parser<'t> {
         let other = if at.starts_with('[') { "; " } else { "" };
         let lists = if at.starts_with('[') { LISTS } else { "" };
         let help = format!("write `{clauses}`{other}{lists}");
-        fault(error.kind().clone(), span).with_help(help)
+        error_at(error.kind().clone(), span).with_help(help)
     }
 
     /// Creates the error for a comma behind a clause that no other clause follows.
@@ -254,10 +254,10 @@ impl<'t> Parser<'t> {
         let number = self.last_word(at);
         if let Some((length, whole)) = thousands(number) {
             let help = format!("write `{whole}`");
-            return fault(kind, self.offset_span(number, length)).with_help(help);
+            return error_at(kind, self.offset_span(number, length)).with_help(help);
         }
         let digit = |at: &str| at.starts_with(|char: char| char.is_ascii_digit());
-        let error = fault(kind, self.first_char(at));
+        let error = error_at(kind, self.first_char(at));
         // A list and a decimal comma look the same.
         if digit(number) && digit(&at[1..]) {
             return error.with_help("a number has a decimal point, as in `1.5`");

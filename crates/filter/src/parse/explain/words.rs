@@ -6,7 +6,7 @@ use crate::ast::Selector;
 use crate::error::{CompileError, CompileErrorKind};
 use crate::lex::{ident, is_boundary, is_space, quoted};
 use crate::parse::repair::{bracketed, is_sign, spelled, transcribed};
-use crate::parse::{Parser, fault, skip};
+use crate::parse::{Parser, error_at, skip};
 use crate::print::quote;
 use crate::span::Span;
 
@@ -150,7 +150,7 @@ impl<'t> Parser<'t> {
             return None;
         }
         let kind = CompileErrorKind::UnknownOperator { found: found.into() };
-        let error = fault(kind, self.offset_span(at, length));
+        let error = error_at(kind, self.offset_span(at, length));
         Some(error.with_help(self.replacement(with, at, length)))
     }
 
@@ -165,7 +165,7 @@ impl<'t> Parser<'t> {
             _ => return self.phrase(at),
         };
         let kind = CompileErrorKind::UnknownOperator { found: signs.into() };
-        let error = fault(kind, self.offset_span(at, signs.len()));
+        let error = error_at(kind, self.offset_span(at, signs.len()));
         Some(error.with_help(format!("write `{with}`")))
     }
 
@@ -174,7 +174,7 @@ impl<'t> Parser<'t> {
         let at = skip(rest);
         let length = spelled(at, "and").filter(|length| at[..*length] != *"and")?;
         let kind = CompileErrorKind::UnknownOperator { found: at[..length].into() };
-        Some(fault(kind, self.offset_span(at, length)).with_help("write `and`"))
+        Some(error_at(kind, self.offset_span(at, length)).with_help("write `and`"))
     }
 
     /// Suggests an operator in place of `length` bytes at `at`, or the dialect that has it.
@@ -193,7 +193,7 @@ impl<'t> Parser<'t> {
         let word = selector.span.text(self.text);
         let replace = |with: &str| {
             let kind = CompileErrorKind::UnknownOperator { found: word.into() };
-            Some(fault(kind, selector.span).with_help(format!("write `{with}`")))
+            Some(error_at(kind, selector.span).with_help(format!("write `{with}`")))
         };
         match &*word.to_ascii_lowercase() {
             "not" if word != "not" => replace("not"),
@@ -204,7 +204,7 @@ impl<'t> Parser<'t> {
 
     /// Creates the error for `any` or `all` that is not followed by a selector and names.
     fn bad_quantifier(&self, word: &str, rest: &'t str) -> CompileError {
-        let error = fault(CompileErrorKind::ExpectedOperator, self.first_char(rest));
+        let error = error_at(CompileErrorKind::ExpectedOperator, self.first_char(rest));
         let written = || {
             let (after, first) = ident(rest).ok()?;
             // The order of other languages, as in `any t in Tags {`.
@@ -221,7 +221,7 @@ impl<'t> Parser<'t> {
         };
         match written() {
             Some((length, with)) => {
-                fault(CompileErrorKind::ExpectedOperator, self.offset_span(rest, length))
+                error_at(CompileErrorKind::ExpectedOperator, self.offset_span(rest, length))
                     .with_help(format!("write `{with}`"))
             }
             None => error.with_help(QUANTIFIER),
@@ -233,7 +233,7 @@ impl<'t> Parser<'t> {
         let kind = CompileErrorKind::UnquotedSelector { found: '(' };
         let name = selector.span.text(self.text);
         let Some(whole) = bracketed(rest) else {
-            return fault(kind, self.first_char(rest)).with_help(CALLS);
+            return error_at(kind, self.first_char(rest)).with_help(CALLS);
         };
         let span = Span::new(selector.span.start(), self.offset(rest) + whole.len());
         let inner = whole[1..whole.len() - 1].trim_matches(is_space);
@@ -244,10 +244,10 @@ impl<'t> Parser<'t> {
         let lower = method.to_ascii_lowercase();
         // `not(..)` is a negation with a missing space, in most languages a call.
         if of.is_none() && lower == "not" {
-            return fault(kind, selector.span).with_help("write `not` followed by a space");
+            return error_at(kind, selector.span).with_help("write `not` followed by a space");
         }
         if of.is_none() && matches!(&*lower, "any" | "all") {
-            return fault(kind, span).with_help(QUANTIFIER);
+            return error_at(kind, span).with_help(QUANTIFIER);
         }
         let counted = of.or_else(|| is_name(inner).then_some(inner));
         let help = if COUNTERS.contains(&&*lower) && (of.is_none() || inner.is_empty()) {
@@ -282,7 +282,7 @@ impl<'t> Parser<'t> {
                 _ => CALLS.to_owned(),
             }
         };
-        fault(kind, span).with_help(help)
+        error_at(kind, span).with_help(help)
     }
 }
 

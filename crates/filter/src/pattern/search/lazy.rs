@@ -19,7 +19,7 @@ use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
 use regex_automata::util::pool::Pool;
 use regex_automata::util::prefilter::Prefilter;
 
-use super::{Fault, STATES_HEFT};
+use super::{PatternError, STATES_FACTOR};
 use crate::steps::steps_of;
 
 /// Maximum bytes of states that a thread caches for a pattern.
@@ -59,7 +59,7 @@ impl Lazy {
         nfa: NFA,
         shortest: usize,
         literals: Option<Prefilter>,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, PatternError> {
         let states = nfa.states().len() as u64;
         // An anchored match needs no search for its beginning.
         let literals = literals.filter(|_| !nfa.is_always_start_anchored());
@@ -86,7 +86,7 @@ impl Lazy {
         });
         let config = pikevm::Config::new().prefilter(literals);
         let each = PikeVM::builder().configure(config).build_from_nfa(nfa);
-        let each = each.map_err(|_| Fault::TooLarge)?;
+        let each = each.map_err(|_| PatternError::TooLarge)?;
         let own = each.clone();
         let caches: Caches<pikevm::Cache> = Pool::new(Box::new(move || own.create_cache()));
         Ok(Self { kept, short, each: (each, caches), states, shortest, literals: held })
@@ -101,7 +101,7 @@ impl Lazy {
         }
         let input = Input::new(text).earliest(true);
         if let Some((dfa, caches)) = &self.kept {
-            if !spend(steps_of(text.len().saturating_mul(STATES_HEFT))) {
+            if !spend(steps_of(text.len().saturating_mul(STATES_FACTOR))) {
                 return None;
             }
             let mut cache = caches.get();
