@@ -19,8 +19,8 @@ use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use statehold_filter::{Filter, Filterable};
 use statehold_store::{
-    Answer, Index, IndexSet, KeyRange, Options, Order, ReadView, Schema, Store, Table, Tracked,
-    WatchError, plan,
+    Index, IndexSet, KeyRange, Options, Order, QueryResult, ReadView, Schema, Store, Table,
+    Tracked, WatchError, plan,
 };
 
 /// Rows in the tables that are read.
@@ -209,7 +209,7 @@ impl Wake for Woken {
     }
 }
 
-type Blocked<'s> = Pin<Box<dyn Future<Output = Result<Answer<Option<u64>>, WatchError>> + 's>>;
+type Blocked<'s> = Pin<Box<dyn Future<Output = Result<QueryResult<Option<u64>>, WatchError>> + 's>>;
 
 fn wake(c: &mut Criterion) {
     let trial = std::env::args().any(|arg| arg == "--test");

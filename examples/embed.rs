@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let by_digits = Machine::BY_KEY.scan(&view, &by_digits, Order::Ascending).next();
     assert_eq!(by_digits.map(|machine| &*machine.name), Some("m-0"));
 
-    let batch = Machine::BY_POOL_MEMORY.within("batch");
+    let batch = Machine::BY_POOL_MEMORY.starting_with("batch");
     let largest_first: Vec<_> = view
         .scan_by(&Machine::BY_POOL_MEMORY, &batch, Order::Ascending)
         .map(|machine| format!("{} {} GiB", machine.name, machine.memory / GIB))

@@ -169,7 +169,7 @@ fn check(dir: &Path, last: &Seen, seen: &Seen) -> Result<Seen, String> {
         if value != acknowledged && value != acknowledged + 1 {
             return Err(format!("writer {writer} is at {value}, {acknowledged} was acknowledged"));
         }
-        let of_writer = Event::BY_KEY.within(writer);
+        let of_writer = Event::BY_KEY.starting_with(writer);
         let events = Event::BY_KEY.scan(&view, &of_writer, Order::Ascending).map(|event| {
             let whole = event.payload.iter().all(|byte| *byte == event.value.to_le_bytes()[0]);
             if whole { event.value } else { 0 }

@@ -343,7 +343,7 @@ impl Row<'_> {
         // Without the shape, which follows from the constant's type: one that is none is reported once.
         let mut make = quote_spanned!(start=> #path::#kind #arguments);
         let fields = options.on.iter().map(|part| part.field.unraw().to_string());
-        make.extend(quote_spanned!(end=> .made_of(&[#(#fields),*])));
+        make.extend(quote_spanned!(end=> .on_fields(&[#(#fields),*])));
         if let Some(selector) = &options.serves {
             // At the selector, so that a row which is not filterable is reported there.
             make.extend(quote_spanned!(selector.span()=> .serves(#selector)));

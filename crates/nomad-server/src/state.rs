@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Response};
 use serde::Serialize;
 use statehold_filter::Options;
-use statehold_store::{Answer, Attempt, Tracked, WriteTxn};
+use statehold_store::{Attempt, QueryResult, Tracked, WriteTxn};
 use tokio::sync::watch;
 
 use crate::acl::CurrentAcl;
@@ -133,7 +133,7 @@ impl NomadState {
         client: IpAddr,
         bytes: usize,
         query: impl FnMut(&Tracked, &mut Meter) -> Result<R, ApiError>,
-    ) -> Result<Answer<R>, ApiError> {
+    ) -> Result<QueryResult<R>, ApiError> {
         self.read_that(Takes::Long, read, client, bytes, query).await
     }
 
@@ -144,7 +144,7 @@ impl NomadState {
         client: IpAddr,
         bytes: usize,
         query: impl FnMut(&Tracked, &mut Meter) -> Result<R, ApiError>,
-    ) -> Result<Answer<R>, ApiError> {
+    ) -> Result<QueryResult<R>, ApiError> {
         self.read_that(Takes::Short, read, client, bytes, query).await
     }
 
@@ -155,7 +155,7 @@ impl NomadState {
         client: IpAddr,
         bytes: usize,
         mut query: impl FnMut(&Tracked, &mut Meter) -> Result<R, ApiError>,
-    ) -> Result<Answer<R>, ApiError> {
+    ) -> Result<QueryResult<R>, ApiError> {
         let mut min_index = read.min_index;
         let mut timeout = pin!(self.timeout(read.wait));
         let mut refused = pin!(self.shared.acl.refuses(&self.access));
@@ -223,7 +223,7 @@ impl NomadState {
         drop(counted);
         let index = answer.index;
         let value = answer.value.map_err(|reject| reject.at(index))?;
-        Ok(Answer { value, index })
+        Ok(QueryResult { value, index })
     }
 
     fn count_parked(&self, client: IpAddr) -> Result<Counted, ApiError> {

@@ -181,7 +181,10 @@ pub fn reported_host_volumes<V: ReadView>(
     view: &V,
     node: Uuid,
 ) -> impl Iterator<Item = &Entry<ReportedHostVolume>> {
-    view.scan::<ReportedHostVolumes>(&KeyRange::<(Uuid, String)>::within(node), Order::Ascending)
+    view.scan::<ReportedHostVolumes>(
+        &KeyRange::<(Uuid, String)>::starting_with(node),
+        Order::Ascending,
+    )
 }
 
 /// The instances of a plugin in one role, by node.
@@ -190,7 +193,7 @@ pub fn plugin_instances<'v, V: ReadView>(
     plugin_id: &str,
     role: PluginRole,
 ) -> impl Iterator<Item = &'v Entry<CsiPluginInstance>> + use<'v, V> {
-    let range = KeyRange::<(String, PluginRole, Uuid)>::within((plugin_id, role));
+    let range = KeyRange::<(String, PluginRole, Uuid)>::starting_with((plugin_id, role));
     view.scan::<CsiPluginInstances>(&range, Order::Ascending)
 }
 
@@ -199,7 +202,8 @@ pub fn claims_on<'v, V: ReadView>(
     view: &'v V,
     volume: &CsiVolume,
 ) -> impl Iterator<Item = &'v Entry<CsiClaim>> + use<'v, V> {
-    let range = KeyRange::<(String, String, Uuid)>::within((&*volume.namespace, &*volume.id));
+    let range =
+        KeyRange::<(String, String, Uuid)>::starting_with((&*volume.namespace, &*volume.id));
     view.scan::<CsiClaims>(&range, Order::Ascending)
 }
 

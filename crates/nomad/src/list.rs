@@ -125,7 +125,7 @@ pub fn list_volumes<'v, V: ReadView>(view: &'v V, query: &VolumeQuery<'_>) -> Vo
         let mut range = if query.namespace == ALL_NAMESPACES {
             KeyRange::<(String, String)>::all()
         } else {
-            KeyRange::<(String, String)>::within_prefix(query.namespace, query.prefix)
+            KeyRange::<(String, String)>::starting_with_prefix(query.namespace, query.prefix)
         };
         if let Some(from) = query.from {
             range = range.resume(from, query.order);

@@ -206,7 +206,7 @@ pub fn search_while(
                 return SearchMatches::of(rows.take_while(|_| goes_on()).map(|row| row.id));
             }
             // Volumes of other namespaces wake no reader of this one's.
-            let ids = KeyRange::<(String, Uuid)>::within_hex(namespace, &prefix);
+            let ids = KeyRange::<(String, Uuid)>::starting_with_hex(namespace, &prefix);
             let rows = view.scan::<HostVolumes>(&ids, order);
             let rows = rows.take_while(|_| goes_on());
             SearchMatches::of(rows.map(|row| row.id))
@@ -223,7 +223,7 @@ fn named(namespace: &str, prefix: &str) -> KeyRange<(String, String)> {
     if namespace == ALL_NAMESPACES {
         return KeyRange::<(String, String)>::all();
     }
-    KeyRange::<(String, String)>::within_prefix(namespace, prefix)
+    KeyRange::<(String, String)>::starting_with_prefix(namespace, prefix)
 }
 
 fn hex(prefix: &str) -> Result<KeyRange<Uuid>, HexPrefixError> {

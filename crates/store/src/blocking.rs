@@ -19,7 +19,7 @@ use crate::watch::Parked;
 
 /// The answer of a blocking query.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer<R> {
+pub struct QueryResult<R> {
     /// What the query gave.
     pub value: R,
     /// The index of what the query read, at least 1: pass it as `min_index` to wait for the next
@@ -31,7 +31,7 @@ pub struct Answer<R> {
 #[derive(Debug)]
 pub enum Attempt<R> {
     /// The index is greater than the caller's, or the caller doesn't wait.
-    Ready(Answer<R>),
+    Ready(QueryResult<R>),
     /// Nothing new yet. What the query gave is gone; run it again when something has changed, which may
     /// be at once: when there was a commit while the query ran.
     Parked(Parked),
@@ -81,7 +81,7 @@ impl Store {
         min_index: u64,
         deadline: Instant,
         mut query: impl FnMut(&Tracked) -> R,
-    ) -> Result<Answer<R>, WatchError> {
+    ) -> Result<QueryResult<R>, WatchError> {
         self.wait(min_index, deadline, |min_index| self.try_blocking(min_index, &mut query))
     }
 
@@ -97,7 +97,7 @@ impl Store {
         min_index: u64,
         timeout: impl Future<Output = ()>,
         mut query: impl FnMut(&Tracked) -> R,
-    ) -> Result<Answer<R>, WatchError> {
+    ) -> Result<QueryResult<R>, WatchError> {
         self.wait_async(min_index, timeout, |min_index| self.try_blocking(min_index, &mut query))
             .await
     }
@@ -147,7 +147,7 @@ impl Store {
         min_index: u64,
         deadline: Instant,
         mut query: impl FnMut(&Tracked) -> R,
-    ) -> Result<Answer<R>, WatchError> {
+    ) -> Result<QueryResult<R>, WatchError> {
         let mut seen = None;
         self.wait(min_index, deadline, |min_index| {
             self.try_blocking_changed(min_index, &mut seen, &mut query)
@@ -164,7 +164,7 @@ impl Store {
         min_index: u64,
         timeout: impl Future<Output = ()>,
         mut query: impl FnMut(&Tracked) -> R,
-    ) -> Result<Answer<R>, WatchError> {
+    ) -> Result<QueryResult<R>, WatchError> {
         let mut seen = None;
         self.wait_async(min_index, timeout, |min_index| {
             self.try_blocking_changed(min_index, &mut seen, &mut query)
@@ -219,7 +219,7 @@ impl Store {
         let value = query(&tracked);
         let index = tracked.index();
         if let Ok(value) = answer(value, index) {
-            return Ok(Attempt::Ready(Answer { value, index }));
+            return Ok(Attempt::Ready(QueryResult { value, index }));
         }
         let parked = self.registry().park(tracked.into_reads())?;
         // A commit since the query ran found nobody to wake. The caller is told, instead of a query
@@ -236,7 +236,7 @@ impl Store {
         mut min_index: u64,
         deadline: Instant,
         mut attempt: impl FnMut(u64) -> Result<Attempt<R>, WatchError>,
-    ) -> Result<Answer<R>, WatchError> {
+    ) -> Result<QueryResult<R>, WatchError> {
         let mut woken = false;
         loop {
             let attempt = attempt(min_index)?;
@@ -260,7 +260,7 @@ impl Store {
         mut min_index: u64,
         timeout: impl Future<Output = ()>,
         mut attempt: impl FnMut(u64) -> Result<Attempt<R>, WatchError>,
-    ) -> Result<Answer<R>, WatchError> {
+    ) -> Result<QueryResult<R>, WatchError> {
         let mut timeout = pin!(timeout);
         let mut woken = false;
         loop {

@@ -7,12 +7,14 @@ use serde::Serialize;
 
 use crate::error::CatalogError;
 use crate::key::{Key, KeyBuf, KeyBytes};
+use crate::order::Order;
 use crate::page::PageToken;
 use crate::range::Span;
-use crate::state::{Place, TableState};
+use crate::root::TreeId;
 use crate::table::{Entry, Table};
+use crate::table_state::TableState;
 use crate::tree::OrdIndex;
-use crate::view::{Order, ReadView, sealed};
+use crate::view::{ReadView, sealed};
 
 /// Read access to all tables by name, as of one moment. Every [`ReadView`] is one.
 ///
@@ -121,13 +123,13 @@ impl TableView<'_> {
 
     /// The number of its rows.
     pub fn rows(&self) -> usize {
-        self.view.note(self.place(), &Span::all());
+        self.view.track(self.tree_id(), &Span::all());
         self.table.info().2
     }
 
     /// Its secondary indexes, in the order in which they were declared.
     pub fn indexes(&self) -> Vec<IndexInfo> {
-        self.view.note(self.place(), &Span::all());
+        self.view.track(self.tree_id(), &Span::all());
         self.table.indexes()
     }
 
@@ -144,7 +146,7 @@ impl TableView<'_> {
             .table
             .encode(key)
             .ok_or_else(|| CatalogError::Key { table: self.name(), key: key.into() })?;
-        self.view.note_key(self.place(), encoded.as_slice());
+        self.view.track_key(self.tree_id(), encoded.as_slice());
         self.table.row(encoded.as_slice())
     }
 
@@ -159,14 +161,14 @@ impl TableView<'_> {
             let from = PageToken::parse_bytes(&listing, token).map_err(CatalogError::Token)?;
             span.lo = KeyBytes::from_slice(&from);
         }
-        self.view.note(self.place(), &span);
+        self.view.track(self.tree_id(), &span);
         let (rows, next) = self.table.page(&span, limit)?;
         let next = next.map(|key| PageToken::of_bytes(&listing, key.as_slice()));
         Ok(JsonPage { rows, next })
     }
 
-    fn place(&self) -> Place {
-        Place { table: self.slot, index: 0 }
+    fn tree_id(&self) -> TreeId {
+        TreeId { table: self.slot, index: 0 }
     }
 }
 

@@ -23,10 +23,11 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::change::Change;
 use crate::error::CommitError;
+use crate::root::{Root, TouchedKey};
 use crate::signal::Signal;
 use crate::snapshot::Snapshot;
-use crate::state::{Change, Root, Touched};
 
 /// What the next writer starts from: the newest finished transaction, published or not.
 pub(crate) struct Head(Arc<Root>);
@@ -54,7 +55,7 @@ pub(crate) struct Pending {
 
 /// Whom a commit wakes.
 pub(crate) enum Wakes {
-    Readers(Vec<Touched>),
+    Readers(Vec<TouchedKey>),
     /// Everything was replaced.
     Everybody,
 }
@@ -235,7 +236,7 @@ impl Queue {
         let mut state = self.state.lock();
         if state.outcome(turn).is_some() {
             drop(state);
-            signal.give();
+            signal.notify();
         } else {
             state.asked = state.asked.max(turn.index);
             state.tickets.push((turn.index, Arc::clone(&signal)));
@@ -299,7 +300,7 @@ impl Drop for Unfinished<'_> {
         drop(state);
         self.queue.flushed.notify_all();
         for (_, signal) in done {
-            signal.give();
+            signal.notify();
         }
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::error::FeedError;
 use crate::feed::{Commit, Feed};
 use crate::options::Options;
+use crate::root::Root;
 use crate::snapshot::Snapshot;
-use crate::state::Root;
 use crate::store::Store;
 
 impl Snapshot {
@@ -86,17 +86,17 @@ impl Store {
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn transitions_since(&self, since: &Snapshot) -> Result<Follow<'_>, FeedError> {
+    pub fn transitions_since(&self, since: &Snapshot) -> Result<Transitions<'_>, FeedError> {
         if !since.0.has_tables_of(self.schema()) {
             return Err(FeedError::OtherSchema);
         }
         let feed = self.changes_since(since.index())?;
-        Ok(Follow { store: self, feed, state: since.clone(), ended: false })
+        Ok(Transitions { store: self, feed, state: since.clone(), ended: false })
     }
 }
 
 /// Commits with the states around them: see [`Store::transitions_since`].
-pub struct Follow<'s> {
+pub struct Transitions<'s> {
     store: &'s Store,
     feed: Feed<'s>,
     state: Snapshot,
@@ -115,10 +115,10 @@ pub struct Transition {
     pub after: Snapshot,
 }
 
-impl Follow<'_> {
+impl Transitions<'_> {
     fn step(&mut self, commit: Commit) -> Result<Transition, FeedError> {
         let mut root = Root::clone(&self.state.0);
-        root.apply(self.store.schema(), &commit)
+        root.apply(self.store.schema(), &commit.recorded())
             .map_err(|error| FeedError::Storage { reason: error.to_string().into() })?;
         let after = Snapshot(Arc::new(root));
         let before = std::mem::replace(&mut self.state, after.clone());
@@ -126,7 +126,7 @@ impl Follow<'_> {
     }
 }
 
-impl Iterator for Follow<'_> {
+impl Iterator for Transitions<'_> {
     type Item = Result<Transition, FeedError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -140,8 +140,8 @@ impl Iterator for Follow<'_> {
     }
 }
 
-impl fmt::Debug for Follow<'_> {
+impl fmt::Debug for Transitions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Follow").field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("Transitions").field("state", &self.state).finish_non_exhaustive()
     }
 }

@@ -193,7 +193,7 @@ mod tests {
         ) {
             let text = Uuid::from_u128(raw).simple().to_string();
             let prefix = HexPrefix::parse(&text[..digits]).unwrap();
-            let span = KeyRange::<(String, Uuid)>::within_hex("a", &prefix).span;
+            let span = KeyRange::<(String, Uuid)>::starting_with_hex("a", &prefix).span;
             let near = (raw & !(u128::MAX >> 64)) | (other >> 64);
             for id in [raw, other, near].map(Uuid::from_u128) {
                 let mut key = KeyBuf::default();

@@ -1,12 +1,13 @@
 //! Many rows in one transaction: trees are built anew instead of being descended for each row.
 
-use crate::deferred::Unique;
+use crate::change::Change;
+use crate::conflicts::Unique;
 use crate::error::{RowError, WriteError};
 use crate::key::{KeyBuf, KeyBytes};
 use crate::load;
 use crate::primary::PrimaryKey;
-use crate::state::{Change, TableState};
 use crate::table::{Entry, Table};
+use crate::table_state::TableState;
 use crate::tree::{OrdIndex, Tree};
 use crate::txn::{WriteTxn, stored};
 use crate::typed::TableRow;

@@ -3,17 +3,18 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::backup::json;
 use crate::catalog::CatalogTable;
+use crate::change::LoadContext;
 use crate::codec;
-use crate::deferred::Conflict;
+use crate::conflicts::Conflict;
+use crate::erased_table::{EachLine, EachRow, ErasedTable, FinishedLoad};
 use crate::error::RowError;
+use crate::json_row;
 use crate::key::KeyBytes;
 use crate::load::RawRows;
 use crate::range::Span;
 use crate::salvage::{LeftOut, UnreadableRow};
 use crate::shape::Versions;
-use crate::state::{Arriving, EachLine, EachRow, ErasedTable, Settled};
 use crate::tree::{OrdIndex, Tree};
 
 /// The rows as they lie on disk. Nothing is known of them but their checksums.
@@ -72,7 +73,7 @@ impl ErasedTable for KeptState {
     fn load(
         &self,
         rows: &mut RawRows<'_>,
-        arriving: Arriving,
+        context: LoadContext,
     ) -> Result<Arc<dyn ErasedTable>, RowError> {
         let mut entries = Vec::new();
         let mut unreadable = LeftOut::new();
@@ -80,15 +81,15 @@ impl ErasedTable for KeptState {
             let (key, record) = row?;
             match self.check(&record) {
                 Ok(()) => entries.push((key, record.into())),
-                Err(reason) if arriving.salvage => {
+                Err(reason) if context.salvage => {
                     unreadable.insert(key.as_slice().into(), (record.into(), reason));
                 }
                 Err(reason) => return Err(reason),
             }
         }
-        let rows = Tree::from_sorted(entries, arriving.last_index);
+        let rows = Tree::from_sorted(entries, context.last_index);
         let (name, shapes) = (self.name, self.shapes.clone());
-        Ok(Arc::new(Self { name, rows, last_index: arriving.last_index, shapes, unreadable }))
+        Ok(Arc::new(Self { name, rows, last_index: context.last_index, shapes, unreadable }))
     }
 
     fn rows(&self) -> usize {
@@ -105,12 +106,12 @@ impl ErasedTable for KeptState {
 
     fn export_json(&self, each: &mut EachLine<'_>) -> io::Result<()> {
         for (key, record) in self.rows.iter(&Span::all()) {
-            each(json::Form::Record, &json::kept_line(self.name, key.as_slice(), record)?)?;
+            each(json_row::Form::Record, &json_row::kept_line(self.name, key.as_slice(), record)?)?;
         }
         Ok(())
     }
 
-    fn import_json(&self, _: &json::Line<'_>) -> Result<(KeyBytes, Vec<u8>), String> {
+    fn import_json(&self, _: &json_row::Line<'_>) -> Result<(KeyBytes, Vec<u8>), String> {
         Err("the schema keeps this table as bytes, and the line has its row as JSON: \
              load the dump with a build that has the table"
             .to_owned())
@@ -120,21 +121,21 @@ impl ErasedTable for KeptState {
         &mut self,
         key: &KeyBytes,
         row: Option<&[u8]>,
-        arriving: Arriving,
+        context: LoadContext,
     ) -> Result<(), RowError> {
         self.unreadable.remove(key.as_slice());
-        self.last_index = arriving.last_index;
+        self.last_index = context.last_index;
         let Some(record) = row else {
-            self.rows.remove(key.as_slice(), arriving.last_index);
+            self.rows.remove(key.as_slice(), context.last_index);
             return Ok(());
         };
         match self.check(record) {
             Ok(()) => {
-                self.rows.insert(key.clone(), record.into(), arriving.last_index);
+                self.rows.insert(key.clone(), record.into(), context.last_index);
                 Ok(())
             }
-            Err(reason) if arriving.salvage => {
-                self.rows.remove(key.as_slice(), arriving.last_index);
+            Err(reason) if context.salvage => {
+                self.rows.remove(key.as_slice(), context.last_index);
                 self.unreadable.insert(key.as_slice().into(), (record.into(), reason));
                 Ok(())
             }
@@ -147,13 +148,13 @@ impl ErasedTable for KeptState {
         None
     }
 
-    fn settled(&self) -> Result<Option<Settled>, RowError> {
+    fn finish_load(&self) -> Result<Option<FinishedLoad>, RowError> {
         if self.unreadable.is_empty() {
             return Ok(None);
         }
         let unreadable = UnreadableRow::all(self.name, &self.unreadable);
         let changes = unreadable.iter().map(|row| (KeyBytes::from_slice(&row.key), None)).collect();
         let table = Self { unreadable: LeftOut::new(), ..self.clone() };
-        Ok(Some(Settled { table: Arc::new(table), changes, unreadable }))
+        Ok(Some(FinishedLoad { table: Arc::new(table), changes, unreadable }))
     }
 }

@@ -52,15 +52,19 @@
 mod backup;
 mod blocking;
 mod catalog;
+mod change;
 mod codec;
 mod commit;
+mod conflicts;
 mod deferred;
 mod durable;
+mod erased_table;
 mod error;
 mod feed;
 mod fork;
 mod hex;
 mod import;
+mod json_row;
 mod kept;
 mod key;
 mod key_part;
@@ -68,6 +72,7 @@ mod load;
 mod observer;
 mod ops;
 mod options;
+mod order;
 mod page;
 #[cfg(feature = "planning")]
 mod plan;
@@ -76,6 +81,7 @@ mod planned;
 mod primary;
 mod range;
 mod reclaim;
+mod root;
 mod salvage;
 mod scan;
 mod schema;
@@ -84,10 +90,10 @@ mod serves;
 mod shape;
 mod signal;
 mod snapshot;
-mod state;
 mod store;
 mod sync;
 mod table;
+mod table_state;
 mod tail;
 mod tree;
 mod txn;
@@ -97,7 +103,7 @@ mod watch;
 mod writer;
 
 pub use backup::{Progress, Report, RestoreError, RestoreOptions, Step, TableReport};
-pub use blocking::{Answer, Attempt, jittered};
+pub use blocking::{Attempt, QueryResult, jittered};
 pub use catalog::{Catalog, IndexInfo, JsonPage, TableView};
 pub use codec::OldRow;
 pub use commit::CommitFuture;
@@ -106,7 +112,7 @@ pub use error::{
     ReopenError, RowError, SchemaError, WatchError, WriteError,
 };
 pub use feed::{ChangedRow, Commit, Feed};
-pub use fork::{Follow, Transition};
+pub use fork::{Transition, Transitions};
 pub use hex::{HEX_DIGITS_MAX, HYPHENS_MAX, HexPrefix, HexPrefixError};
 #[cfg(feature = "planning")]
 pub use key::TextPrefix;
@@ -119,6 +125,7 @@ pub use ops::{Expired, Expiry};
 pub use options::{
     Durability, HISTORY_BYTES_DEFAULT, HISTORY_DEFAULT, Options, PARKED_MAX_DEFAULT, UNFLUSHED_MAX,
 };
+pub use order::Order;
 pub use page::{PAGE_SCANNED_MAX, Page, PageToken, TokenError, paginate, paginate_matching};
 #[cfg(feature = "planning")]
 pub use plan::{PLANNED_ROWS_MAX, Plan, RejectReason, Rejected, plan, plan_within};
@@ -212,7 +219,7 @@ pub use statehold_derive::KeyPart;
 /// })?;
 /// assert!(Volume::BY_KEY.get(&txn, ("default", "Web-1")).is_some());
 /// assert!(txn.find(&Volume::BY_ID, &folded("WEB-1")).is_some());
-/// let of_plugin = Volume::BY_PLUGIN_SIZE.within("ebs"); // the largest first
+/// let of_plugin = Volume::BY_PLUGIN_SIZE.starting_with("ebs"); // the largest first
 /// assert_eq!(txn.scan_by(&Volume::BY_PLUGIN_SIZE, &of_plugin, Order::Ascending).count(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -222,5 +229,5 @@ pub use table::{Entry, Index, IndexOf, IndexSet, IntoMigrated, Keys, Table};
 pub use tail::Changes;
 pub use txn::WriteTxn;
 pub use typed::TableRow;
-pub use view::{Order, ReadView};
+pub use view::ReadView;
 pub use watch::Parked;

@@ -6,11 +6,11 @@ use std::thread;
 
 use parking_lot::Mutex;
 
+use crate::change::LoadContext;
 use crate::codec;
 use crate::error::RowError;
 use crate::key::{KeyBuf, KeyBytes};
 use crate::shape::RecordedShapes;
-use crate::state::Arriving;
 use crate::table::{Entry, IndexDef, Table};
 use crate::tree::{OrdIndex, Tree};
 
@@ -47,7 +47,7 @@ pub(crate) fn rows<T: Table>(
     rows: &mut RawRows<'_>,
     defs: &[IndexDef<T::Row>],
     recorded: &RecordedShapes,
-    arriving: Arriving,
+    context: LoadContext,
 ) -> Result<Loaded<T::Row>, RowError> {
     let mut chunks = std::iter::from_fn(|| {
         let chunk: Result<Vec<Raw>, RowError> = rows.take(ROWS_PER_CHUNK).collect();
@@ -55,10 +55,10 @@ pub(crate) fn rows<T: Table>(
     });
     let first = chunks.next().transpose()?.unwrap_or_default();
     if first.len() < ROWS_PER_CHUNK {
-        return decode::<T>(first, defs, recorded, arriving);
+        return decode::<T>(first, defs, recorded, context);
     }
     let chunks = std::iter::once(Ok(first)).chain(chunks);
-    let parts = pipelined(chunks, |chunk| decode::<T>(chunk, defs, recorded, arriving))?;
+    let parts = pipelined(chunks, |chunk| decode::<T>(chunk, defs, recorded, context))?;
     let count = parts.iter().map(|part| part.primary.len()).sum();
     let mut whole = Loaded {
         primary: Vec::with_capacity(count),
@@ -130,7 +130,7 @@ fn decode<T: Table>(
     rows: Vec<Raw>,
     defs: &[IndexDef<T::Row>],
     recorded: &RecordedShapes,
-    arriving: Arriving,
+    context: LoadContext,
 ) -> Result<Loaded<T::Row>, RowError> {
     let mut loaded = Loaded {
         primary: Vec::with_capacity(rows.len()),
@@ -140,16 +140,16 @@ fn decode<T: Table>(
         unreadable: Vec::new(),
     };
     for (key, bytes) in rows {
-        let entry = match row::<T>(&key, &bytes, recorded, arriving.stamped_max) {
-            Ok(Arrived::Row { entry, moved }) => {
+        let entry = match row::<T>(&key, &bytes, recorded, context.stamped_max) {
+            Ok(LoadedRow::Row { entry, moved }) => {
                 loaded.moved |= moved;
                 entry
             }
-            Ok(Arrived::Dropped) => {
+            Ok(LoadedRow::Dropped) => {
                 loaded.dropped.push(key);
                 continue;
             }
-            Err(reason) if arriving.salvage && reason.is_of_the_row() => {
+            Err(reason) if context.salvage && reason.is_of_the_row() => {
                 loaded.unreadable.push((key, bytes, reason));
                 continue;
             }
@@ -166,7 +166,7 @@ fn decode<T: Table>(
 }
 
 /// What one record comes to.
-pub(crate) enum Arrived<R> {
+pub(crate) enum LoadedRow<R> {
     Row {
         entry: Entry<R>,
         /// Whether its migration gave it another key than it has on disk.
@@ -182,9 +182,9 @@ pub(crate) fn row<T: Table>(
     bytes: &[u8],
     recorded: &RecordedShapes,
     stamped_max: u64,
-) -> Result<Arrived<T::Row>, RowError> {
+) -> Result<LoadedRow<T::Row>, RowError> {
     let stored = codec::decode::<T>(bytes, recorded)?;
-    let Some(entry) = stored.entry else { return Ok(Arrived::Dropped) };
+    let Some(entry) = stored.entry else { return Ok(LoadedRow::Dropped) };
     if entry.create_index() > entry.modify_index() || entry.modify_index() > stamped_max {
         return Err(RowError::Damaged {
             table: T::NAME,
@@ -196,7 +196,7 @@ pub(crate) fn row<T: Table>(
     if moved && !stored.migrated {
         return Err(RowError::WrongKey { table: T::NAME, key: key.as_slice().into() });
     }
-    Ok(Arrived::Row { entry, moved })
+    Ok(LoadedRow::Row { entry, moved })
 }
 
 /// Builds the secondary indexes of a table, all of them last changed at `last_index`.

@@ -139,9 +139,9 @@ pub struct Checkpointed {
 
 /// The observer of a store, or none.
 #[derive(Clone, Default)]
-pub(crate) struct Observed(pub(crate) Option<Arc<dyn Observer>>);
+pub(crate) struct ObserverHandle(pub(crate) Option<Arc<dyn Observer>>);
 
-impl Observed {
+impl ObserverHandle {
     /// The observer's time; zero without one.
     pub(crate) fn now(&self) -> Duration {
         self.0.as_ref().map_or(Duration::ZERO, |observer| observer.now())
@@ -152,14 +152,14 @@ impl Observed {
         self.now().saturating_sub(start)
     }
 
-    pub(crate) fn tell(&self, tell: impl FnOnce(&dyn Observer)) {
+    pub(crate) fn emit(&self, event: impl FnOnce(&dyn Observer)) {
         if let Some(observer) = &self.0 {
-            tell(&**observer);
+            event(&**observer);
         }
     }
 }
 
-impl fmt::Debug for Observed {
+impl fmt::Debug for ObserverHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "Observer" } else { "None" })
     }

@@ -2,12 +2,13 @@
 
 use crate::error::{Expect, WriteError};
 use crate::key::{Key, KeyBuf, KeyBytes, PartOf, Ref, printed};
+use crate::order::Order;
 use crate::primary::PrimaryKey;
 use crate::range::{KeyRange, Span};
 use crate::table::{Entry, Index, Table};
 use crate::tree::OrdIndex;
 use crate::txn::WriteTxn;
-use crate::view::{Order, ReadView};
+use crate::view::ReadView;
 
 impl<T: Table> PrimaryKey<T> {
     /// Puts `change(row)` in place of the row with this primary key, and returns the old row. Without

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::observer::{Observed, Observer};
+use crate::observer::{Observer, ObserverHandle};
 use crate::salvage::{Salvage, UnreadableRow};
 
 /// Readers that may wait in blocking queries at the same time, by default.
@@ -76,7 +76,7 @@ pub struct Options {
     /// The identity of a store that is created, or that an older build wrote without one. Default: a random
     /// one.
     pub id: Option<Uuid>,
-    pub(crate) observer: Observed,
+    pub(crate) observer: ObserverHandle,
     pub(crate) salvage: Salvage,
 }
 
@@ -104,7 +104,7 @@ impl Default for Options {
             create: true,
             read_only: false,
             id: None,
-            observer: Observed::default(),
+            observer: ObserverHandle::default(),
             salvage: Salvage::default(),
         }
     }
@@ -182,7 +182,7 @@ impl Options {
     /// Sets the observer that the store reports its work to. Default: none.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observer = Observed(Some(observer));
+        self.observer = ObserverHandle(Some(observer));
         self
     }
 }

@@ -14,11 +14,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::key::{KEY_LEN_MAX, Key, KeyBuf, KeyBytes, PartOf};
+use crate::order::Order;
 use crate::range::KeyRange;
 #[cfg(doc)]
 use crate::scan::Keyed;
 use crate::table::{Index, Table};
-use crate::view::Order;
 
 /// The version of the tokens that this build writes.
 const VERSION: u8 = 1;

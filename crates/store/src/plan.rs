@@ -15,12 +15,13 @@ use std::fmt;
 use statehold_filter::Conjunct;
 
 use crate::key::{KeyBuf, KeyBytes};
+use crate::order::Order;
 use crate::range::{KeyRange, Span};
+use crate::root::TreeId;
 use crate::scan::Scan;
-use crate::state::Place;
 use crate::table::{Entry, IndexDef, Table};
 use crate::tree::{OrdIndex, Tree};
-use crate::view::{Order, ReadView};
+use crate::view::ReadView;
 
 /// Rows that an index may give to be taken: they are put in the order of the primary key, all at
 /// once, before the first of them is given.
@@ -146,10 +147,10 @@ pub fn plan_within<'v, T: Table>(
     let tree = &table.secondary[choice.index];
     // The index of an answer must not depend on the plan, or it could go back when that changes. What
     // wakes a reader may: whatever comes to match the filter comes into the index's ranges.
-    view.note_index(Place { table: slot, index: 0 }, &range.span);
+    view.track_index(TreeId { table: slot, index: 0 }, &range.span);
     let mut rows: Vec<(KeyBytes, &Entry<T::Row>)> = Vec::with_capacity(choice.rows);
     for span in &choice.spans {
-        view.note(Place { table: slot, index: choice.index + 1 }, span);
+        view.track(TreeId { table: slot, index: choice.index + 1 }, span);
         rows.extend(tree.iter(span).filter_map(|(_, entry)| {
             let key = KeyBuf::of::<T::Key>(T::key(entry)).finish();
             range.span.contains(key.as_slice()).then_some((key, entry))

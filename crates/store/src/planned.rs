@@ -4,12 +4,12 @@ use statehold_filter::Conjunct;
 
 use crate::error::WriteError;
 use crate::key::KeyBuf;
+use crate::order::Order;
 use crate::plan::plan;
 use crate::primary::PrimaryKey;
 use crate::range::KeyRange;
 use crate::table::{Entry, Table};
 use crate::txn::WriteTxn;
-use crate::view::Order;
 
 impl<T: Table> PrimaryKey<T> {
     /// Deletes the rows of a range of primary keys that satisfy `conjuncts` and for which `matches` returns

@@ -10,15 +10,16 @@ use statehold_filter::Conjunct;
 
 use crate::key::{Key, KeyBuf, PartOf};
 use crate::ops;
+use crate::order::Order;
 use crate::page::{PageToken, TokenError};
 #[cfg(feature = "planning")]
 use crate::plan::{Plan, plan, plan_within};
 use crate::range::KeyRange;
+use crate::root::TreeId;
 use crate::scan::{KeyedScan, Scan};
-use crate::state::Place;
 use crate::table::{Entry, Table};
 use crate::tree::OrdIndex as _;
-use crate::view::{Order, ReadView};
+use crate::view::ReadView;
 
 /// The primary key of the table `T`, as [`Table::BY_KEY`]: creates ranges of it, and reads and writes
 /// by it. The table and the shape of the key follow from the handle, so no call needs a type annotation.
@@ -51,7 +52,7 @@ use crate::view::{Order, ReadView};
 /// let (view, namespace) = (store.snapshot(), String::from("default"));
 /// let found = Volume::BY_KEY.get(&view, (&namespace, "db-1"));
 /// assert_eq!(found.map(|volume| &*volume.status), Some("down"));
-/// let web = Volume::BY_KEY.within_prefix(&namespace, "web-");
+/// let web = Volume::BY_KEY.starting_with_prefix(&namespace, "web-");
 /// assert_eq!(Volume::BY_KEY.scan(&view, &web, Order::Ascending).count(), 2);
 ///
 /// // A secondary index is a handle as well, which the view takes.
@@ -77,7 +78,7 @@ impl<T: Table> PrimaryKey<T> {
         let root = view.root();
         let slot = root.slot::<T>();
         let key = KeyBuf::of_part::<T::Key>(key);
-        view.note_key(Place { table: slot, index: 0 }, key.as_slice());
+        view.track_key(TreeId { table: slot, index: 0 }, key.as_slice());
         root.table::<T>(slot).primary.get(key.as_slice())
     }
 
@@ -132,7 +133,7 @@ impl<T: Table> PrimaryKey<T> {
     ) -> KeyedScan<'v, T, T::Key> {
         let root = view.root();
         let slot = root.slot::<T>();
-        view.note(Place { table: slot, index: 0 }, &range.span);
+        view.track(TreeId { table: slot, index: 0 }, &range.span);
         KeyedScan::new(&root.table::<T>(slot).primary, &range.span, order)
     }
 
@@ -269,7 +270,7 @@ impl<T: Table<Key = String>> PrimaryKey<T> {
         let root = view.root();
         let slot = root.slot::<T>();
         let (found, span) = ops::longest_prefix(&root.table::<T>(slot).primary, &[], text);
-        view.note(Place { table: slot, index: 0 }, &span);
+        view.track(TreeId { table: slot, index: 0 }, &span);
         found
     }
 }
@@ -287,7 +288,7 @@ impl<A: Key, T: Table<Key = (A, String)>> PrimaryKey<T> {
         let lead = KeyBuf::of_part::<A>(first);
         let tree = &root.table::<T>(slot).primary;
         let (found, span) = ops::longest_prefix(tree, lead.as_slice(), text);
-        view.note(Place { table: slot, index: 0 }, &span);
+        view.track(TreeId { table: slot, index: 0 }, &span);
         found
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::hex::HexPrefix;
 use crate::key::{Key, KeyBuf, KeyBytes, KeyPrefix, PartOf, Ref, after_prefix};
-use crate::view::Order;
+use crate::order::Order;
 
 /// A range of keys of the shape `K`, for a table's primary key or a secondary index.
 ///
@@ -28,7 +28,7 @@ use crate::view::Order;
 /// let store = Store::in_memory(&Volume::schema());
 /// let (view, pool) = (store.snapshot(), String::from("ssd"));
 /// // A handle of a key knows its shape: every volume of the namespace `default` whose ID starts with `vol-`.
-/// let range = Volume::BY_KEY.within_prefix("default", "vol-");
+/// let range = Volume::BY_KEY.starting_with_prefix("default", "vol-");
 /// assert_eq!(Volume::BY_KEY.scan(&view, &range, Order::Ascending).count(), 0);
 /// // Without one the shape follows from the read.
 /// assert_eq!(view.count_by(&Volume::BY_POOL, &KeyRange::exact(&pool)), 0);
@@ -185,15 +185,15 @@ impl<K: Key> KeyRange<K> {
     /// ```
     /// use statehold_store::KeyRange;
     /// type Range = KeyRange<(String, String, u64)>;
-    /// let _one: Range = KeyRange::within("default");
-    /// let _two: Range = KeyRange::within(("default", "web"));
+    /// let _one: Range = KeyRange::starting_with("default");
+    /// let _two: Range = KeyRange::starting_with(("default", "web"));
     /// ```
-    pub fn within<Count>(parts: impl KeyPrefix<K, Count>) -> Self {
+    pub fn starting_with<Count>(parts: impl KeyPrefix<K, Count>) -> Self {
         Self::new(Span::prefix(beginning(parts).as_slice()))
     }
 
     /// Every key that begins with these parts and whose next part, a string, starts with `prefix`.
-    pub fn within_prefix<P, Count>(parts: P, prefix: impl AsRef<str>) -> Self
+    pub fn starting_with_prefix<P, Count>(parts: P, prefix: impl AsRef<str>) -> Self
     where
         P: KeyPrefix<K, Count>,
         P::Next: Key<First = String>,
@@ -210,10 +210,10 @@ impl<K: Key> KeyRange<K> {
     /// use uuid::Uuid;
     /// // The volumes of one namespace whose ID starts with `a8f`.
     /// type Range = KeyRange<(String, Uuid)>;
-    /// let _range: Range = KeyRange::within_hex("default", &HexPrefix::parse("a8f")?);
+    /// let _range: Range = KeyRange::starting_with_hex("default", &HexPrefix::parse("a8f")?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn within_hex<P, Count>(parts: P, prefix: &HexPrefix) -> Self
+    pub fn starting_with_hex<P, Count>(parts: P, prefix: &HexPrefix) -> Self
     where
         P: KeyPrefix<K, Count>,
         P::Next: Key<First = Uuid>,
@@ -237,9 +237,9 @@ impl<K: Key> KeyRange<K> {
     /// use statehold_store::KeyRange;
     /// // The sizes from 10 on of one pool.
     /// type Range = KeyRange<(String, u64, String)>;
-    /// let _range: Range = KeyRange::within_between("ssd", Included(10), Unbounded);
+    /// let _range: Range = KeyRange::starting_with_between("ssd", Included(10), Unbounded);
     /// ```
-    pub fn within_between<P, Count>(
+    pub fn starting_with_between<P, Count>(
         parts: P,
         from: Bound<Ref<'_, P::Next>>,
         to: Bound<Ref<'_, P::Next>>,

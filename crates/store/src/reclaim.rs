@@ -12,7 +12,7 @@ use std::thread;
 
 use parking_lot::Mutex;
 
-use crate::state::ErasedTable;
+use crate::erased_table::ErasedTable;
 
 /// Changes behind the newest state up to which a state is freed where it is let go: each is a node or
 /// two in each tree, so that this is well below a millisecond.
@@ -41,7 +41,7 @@ impl Reclaim {
     }
 
     /// Takes the tables of a state that `changes` made, unless they are quickly freed.
-    pub(crate) fn let_go(self: &Arc<Self>, tables: &mut Tables, changes: u64) {
+    pub(crate) fn defer_drop(self: &Arc<Self>, tables: &mut Tables, changes: u64) {
         let behind = self.newest.load(Ordering::Relaxed).saturating_sub(changes);
         if behind <= FREED_IN_PLACE_MAX {
             return;

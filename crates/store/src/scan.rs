@@ -8,11 +8,11 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use crate::key::{Key, KeyBuf, KeyBytes};
+use crate::order::Order;
 use crate::page::PageToken;
 use crate::range::Span;
 use crate::table::{Entry, Table};
 use crate::tree::{Iter, IterRev, OrdIndex, Tree};
-use crate::view::Order;
 
 /// One end of a scan.
 enum End<'v, V> {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::erased_table::ErasedTable;
 use crate::error::SchemaError;
 use crate::kept::KeptState;
 use crate::shape::Shape;
-use crate::state::{ErasedTable, TableState};
 use crate::table::{IndexSet, Table};
+use crate::table_state::TableState;
 
 /// The tables that a store holds.
 ///

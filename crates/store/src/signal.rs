@@ -1,4 +1,4 @@
-//! A signal that is given once, for one that waits: a thread until a deadline, or a task.
+//! A signal that is notified once, for one that waits: a thread until a deadline, or a task.
 
 use std::fmt;
 use std::task::{Context, Poll, Waker};
@@ -6,37 +6,37 @@ use std::time::Instant;
 
 use crate::sync::{Condvar, Mutex};
 
-/// Not given at first. Once given it stays given.
+/// Not notified at first. Once notified it stays notified.
 #[derive(Default)]
 pub(crate) struct Signal {
     state: Mutex<State>,
-    given: Condvar,
+    notified: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    given: bool,
+    notified: bool,
     waker: Option<Waker>,
 }
 
 impl Signal {
     /// Gives the signal. Wakers run without a lock held.
-    pub(crate) fn give(&self) {
+    pub(crate) fn notify(&self) {
         let waker = {
             let mut state = self.state.lock();
-            state.given = true;
+            state.notified = true;
             state.waker.take()
         };
-        self.given.notify_all();
+        self.notified.notify_all();
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 
-    /// Ready when the signal was given; else the task of `context` is woken when it is.
+    /// Ready when the signal was notified; else the task of `context` is woken when it is.
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
         let mut state = self.state.lock();
-        if state.given {
+        if state.notified {
             return Poll::Ready(());
         }
         if state.waker.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
@@ -45,15 +45,15 @@ impl Signal {
         Poll::Pending
     }
 
-    /// Waits until `deadline`; whether the signal was given.
+    /// Waits until `deadline`; whether the signal was notified.
     pub(crate) fn wait_until(&self, deadline: Instant) -> bool {
         let mut state = self.state.lock();
-        while !state.given {
-            if self.given.wait_until(&mut state, deadline).timed_out() {
+        while !state.notified {
+            if self.notified.wait_until(&mut state, deadline).timed_out() {
                 break;
             }
         }
-        state.given
+        state.notified
     }
 }
 

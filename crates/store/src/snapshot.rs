@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::range::Span;
-use crate::state::{Place, Root};
+use crate::root::{Root, TreeId};
 use crate::view::{ReadView, sealed};
 
 /// All tables as of one commit. It never changes, costs one pointer and holds up no writer.
@@ -46,9 +46,9 @@ impl fmt::Debug for Snapshot {
 /// whatever was read can be watched: see [`crate::Store::blocking`].
 pub struct Tracked {
     root: Arc<Root>,
-    reads: RefCell<Vec<(Place, Span)>>,
+    reads: RefCell<Vec<(TreeId, Span)>>,
     /// Ranges that count for the index alone.
-    index_only: RefCell<Vec<(Place, Span)>>,
+    index_only: RefCell<Vec<(TreeId, Span)>>,
 }
 
 impl Tracked {
@@ -72,7 +72,7 @@ impl Tracked {
     }
 
     /// The ranges that were read.
-    pub(crate) fn into_reads(self) -> Vec<(Place, Span)> {
+    pub(crate) fn into_reads(self) -> Vec<(TreeId, Span)> {
         self.reads.into_inner()
     }
 }
@@ -82,8 +82,8 @@ impl Tracked {
 pub(crate) const UNCHANGED: u64 = 1;
 
 /// The index of a set of ranges, at least [`UNCHANGED`].
-pub(crate) fn index_of(root: &Root, reads: &[(Place, Span)]) -> u64 {
-    reads.iter().map(|(place, span)| root.last_change(*place, span)).fold(UNCHANGED, u64::max)
+pub(crate) fn index_of(root: &Root, reads: &[(TreeId, Span)]) -> u64 {
+    reads.iter().map(|(tree, span)| root.last_change(*tree, span)).fold(UNCHANGED, u64::max)
 }
 
 #[expect(private_interfaces, reason = "sealed")]
@@ -92,20 +92,20 @@ impl sealed::Reader for Tracked {
         &self.root
     }
 
-    fn note(&self, place: Place, span: &Span) {
+    fn track(&self, tree: TreeId, span: &Span) {
         let mut reads = self.reads.borrow_mut();
         // A loop that asks for the same row again and again needs one registration.
-        if reads.last().is_none_or(|last| last.0 != place || last.1 != *span) {
-            reads.push((place, span.clone()));
+        if reads.last().is_none_or(|last| last.0 != tree || last.1 != *span) {
+            reads.push((tree, span.clone()));
         }
     }
 
-    fn note_key(&self, place: Place, key: &[u8]) {
-        self.note(place, &Span::key(key));
+    fn track_key(&self, tree: TreeId, key: &[u8]) {
+        self.track(tree, &Span::key(key));
     }
 
-    fn note_index(&self, place: Place, span: &Span) {
-        self.index_only.borrow_mut().push((place, span.clone()));
+    fn track_index(&self, tree: TreeId, span: &Span) {
+        self.index_only.borrow_mut().push((tree, span.clone()));
     }
 }
 

@@ -11,19 +11,20 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use uuid::Uuid;
 
+use crate::change::Change;
 use crate::commit::{CommitFuture, Head, Pending, Queue, Ticket, Turn, Wakes};
 use crate::durable::{self, Access, Durable, Files, Journal, MemoryJournal};
 use crate::error::{BeginError, CloseError, CommitError, OpenError, ReopenError};
-use crate::observer::{Batch, Committed, Observed};
+use crate::observer::{Batch, Committed, ObserverHandle};
 use crate::options::{Durability, Options, UNFLUSHED_MAX};
+use crate::root::Root;
 use crate::schema::Schema;
 use crate::shape::Versions;
 use crate::snapshot::{Snapshot, Tracked, UNCHANGED};
-use crate::state::{Change, Root};
 use crate::tail::Waiters;
 use crate::txn::WriteTxn;
 use crate::watch::Registry;
-use crate::writer::{Held, Patience, Writer};
+use crate::writer::{LockWait, Writer, WriterGuard};
 
 /// An embedded state store.
 ///
@@ -49,7 +50,7 @@ struct Shared {
     closed: AtomicBool,
     storage: Storage,
     durability: Durability,
-    observer: Observed,
+    observer: ObserverHandle,
 }
 
 /// Where commits are recorded.
@@ -191,7 +192,7 @@ impl Store {
     /// # Ok::<(), BeginError>(())
     /// ```
     pub fn begin_write(&self) -> Result<WriteTxn<'_>, BeginError> {
-        self.begin(None, Patience::Unlimited)
+        self.begin(None, LockWait::Unlimited)
     }
 
     /// Like [`Store::begin_write`], but never waits.
@@ -200,7 +201,7 @@ impl Store {
     /// As [`Store::begin_write`], and [`BeginError::Busy`] when another thread has the open
     /// transaction.
     pub fn try_begin_write(&self) -> Result<WriteTxn<'_>, BeginError> {
-        self.begin(None, Patience::None)
+        self.begin(None, LockWait::None)
     }
 
     /// Like [`Store::begin_write`], but waits until `deadline` at most.
@@ -209,7 +210,7 @@ impl Store {
     /// As [`Store::begin_write`], and [`BeginError::Busy`] when another thread still has the open
     /// transaction at the deadline.
     pub fn begin_write_until(&self, deadline: Instant) -> Result<WriteTxn<'_>, BeginError> {
-        self.begin(None, Patience::Until(deadline))
+        self.begin(None, LockWait::Until(deadline))
     }
 
     /// Begins a write transaction with the caller's own index, that of a replicated log for one.
@@ -219,14 +220,14 @@ impl Store {
     /// # Errors
     /// As [`Store::begin_write`], [`BeginError::IndexNotGreater`] or [`BeginError::IndexTooSmall`].
     pub fn begin_write_at(&self, index: u64) -> Result<WriteTxn<'_>, BeginError> {
-        self.begin(Some(index), Patience::Unlimited)
+        self.begin(Some(index), LockWait::Unlimited)
     }
 
-    fn begin(&self, given: Option<u64>, patience: Patience) -> Result<WriteTxn<'_>, BeginError> {
+    fn begin(&self, given: Option<u64>, wait: LockWait) -> Result<WriteTxn<'_>, BeginError> {
         if self.is_read_only() {
             return Err(BeginError::ReadOnly);
         }
-        let head = self.shared.writer.lock(patience)?;
+        let head = self.shared.writer.lock(wait)?;
         // Under the lock, so that no transaction begins once `close` has returned.
         if self.shared.closed.load(Ordering::Acquire) {
             return Err(BeginError::Closed);
@@ -277,7 +278,7 @@ impl Store {
     pub fn close(&self) -> Result<u64, CloseError> {
         {
             // The only way for this lock to fail without a deadline.
-            let held = self.shared.writer.lock(Patience::Unlimited);
+            let held = self.shared.writer.lock(LockWait::Unlimited);
             let _held = held.map_err(|_| CloseError::OpenTransaction)?;
             self.shared.closed.store(true, Ordering::Release);
         }
@@ -317,7 +318,7 @@ impl Store {
     /// Puts a finished transaction in its place.
     pub(crate) fn enqueue(
         &self,
-        head: Held<'_>,
+        head: WriterGuard<'_>,
         root: Arc<Root>,
         changes: Vec<Change>,
         touched: Wakes,
@@ -415,7 +416,7 @@ impl Store {
     /// succeed.
     pub fn reopen(&self) -> Result<u64, ReopenError> {
         // The only way for this lock to fail without a deadline.
-        let held = self.shared.writer.lock(Patience::Unlimited);
+        let held = self.shared.writer.lock(LockWait::Unlimited);
         let mut head = held.map_err(|_| ReopenError::OpenTransaction)?;
         if self.failure().is_none() {
             return Ok(self.index());
@@ -431,7 +432,7 @@ impl Store {
             }
         })?;
         drop(head);
-        self.shared.observer.tell(|to| to.recovered(published.index));
+        self.shared.observer.emit(|to| to.recovered(published.index));
         Ok(published.index)
     }
 
@@ -466,7 +467,7 @@ impl Store {
 impl Shared {
     fn enqueue(
         &self,
-        mut head: Held<'_>,
+        mut head: WriterGuard<'_>,
         root: Arc<Root>,
         changes: Vec<Change>,
         touched: Wakes,
@@ -510,7 +511,7 @@ impl Shared {
     /// Returns when everything up to `turn` is durable and visible.
     fn flush_to(&self, turn: Turn) -> Result<u64, CommitError> {
         self.queue.flush(turn, |batch| {
-            self.write(batch).inspect_err(|error| self.observer.tell(|to| to.poisoned(error)))
+            self.write(batch).inspect_err(|error| self.observer.emit(|to| to.poisoned(error)))
         })
     }
 
@@ -548,7 +549,7 @@ impl Shared {
             self.visible.wake();
         }
         self.recorded.wake();
-        self.observer.tell(|to| {
+        self.observer.emit(|to| {
             to.batch_written(&Batch { index, commits: told.len(), bytes, took });
             for (index, changes, bytes, finished) in told {
                 let took = self.observer.since(finished);

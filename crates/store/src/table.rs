@@ -321,7 +321,7 @@ impl<T: Table<Row = R>, K: Key, R> Index<T, K, R> {
 
     /// Names the fields that the keys are made of, for errors about a key. A derived index names them.
     #[must_use]
-    pub const fn made_of(mut self, fields: &'static [&'static str]) -> Self {
+    pub const fn on_fields(mut self, fields: &'static [&'static str]) -> Self {
         self.fields = fields;
         self
     }

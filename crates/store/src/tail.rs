@@ -55,7 +55,7 @@ impl Waiters {
         let woken = std::mem::take(&mut self.state.lock().waiting);
         // Wakers are foreign code: none runs with the lock held.
         for signal in woken.into_values() {
-            signal.give();
+            signal.notify();
         }
     }
 

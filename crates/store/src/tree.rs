@@ -16,8 +16,8 @@
 //! Cost: gets, inserts, removes and counts visit `log(len)` nodes of at most [`FANOUT`] entries;
 //! recursion is as deep as the tree, six levels for a million rows.
 
-mod heads;
 mod iter;
+mod key_prefixes;
 mod node;
 
 use std::sync::Arc;

@@ -3,18 +3,22 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::change::Change;
 use crate::commit::{CommitFuture, Turn, Wakes};
-use crate::deferred::{Unique, conflict};
+use crate::conflicts::Unique;
+use crate::deferred::conflict;
+use crate::erased_table::ErasedTable;
 use crate::error::{CommitError, Expect, WriteError};
 use crate::key::{KeyBuf, KeyBytes, PartOf};
+use crate::root::{Root, TouchedKey, TreeId};
 use crate::shape::Versions;
 use crate::snapshot::Snapshot;
-use crate::state::{Change, ErasedTable, Place, Root, TableState, Touched};
 use crate::store::Store;
 use crate::table::{Entry, Table};
+use crate::table_state::TableState;
 use crate::tree::OrdIndex;
 use crate::view::{ReadView, sealed};
-use crate::writer::Held;
+use crate::writer::WriterGuard;
 
 /// The one writer of a store. It sees its own writes; nobody else does before the commit.
 ///
@@ -32,19 +36,24 @@ use crate::writer::Held;
 /// input, so the first run of the call shows it.
 pub struct WriteTxn<'s> {
     store: &'s Store,
-    head: Held<'s>,
+    head: WriterGuard<'s>,
     pub(crate) root: Root,
     /// Whether the caller chose the index, so that even an empty commit takes it.
     own_index: bool,
     pub(crate) changes: Vec<Change>,
-    pub(crate) touched: Vec<Touched>,
+    pub(crate) touched: Vec<TouchedKey>,
     /// Whether all rows were replaced.
     pub(crate) all: bool,
     pub(crate) unique: Unique,
 }
 
 impl<'s> WriteTxn<'s> {
-    pub(crate) fn new(store: &'s Store, head: Held<'s>, index: u64, own_index: bool) -> Self {
+    pub(crate) fn new(
+        store: &'s Store,
+        head: WriterGuard<'s>,
+        index: u64,
+        own_index: bool,
+    ) -> Self {
         let mut root = head.root().clone();
         root.index = index;
         Self {
@@ -118,7 +127,7 @@ impl<'s> WriteTxn<'s> {
         let touched = &mut self.touched;
         let table = self.root.table_mut::<T>(slot);
         let old = table.put(key.clone(), &entry, index, self.unique, |at, key| {
-            touched.push(Touched { place: Place { table: slot, index: at }, key });
+            touched.push(TouchedKey { tree: TreeId { table: slot, index: at }, key });
         })?;
         self.note(Change { table: slot, key, row: Some(bytes) });
         Ok(old)
@@ -157,7 +166,7 @@ impl<'s> WriteTxn<'s> {
         let index = self.root.index;
         let touched = &mut self.touched;
         let old = self.root.table_mut::<T>(slot).take(key.clone(), index, |at, key| {
-            touched.push(Touched { place: Place { table: slot, index: at }, key });
+            touched.push(TouchedKey { tree: TreeId { table: slot, index: at }, key });
         });
         if old.is_some() {
             self.note(Change { table: slot, key, row: None });

@@ -105,33 +105,37 @@ macro_rules! ranges {
 
         /// Returns the range of the keys that begin with these parts: a value, or a tuple of fewer
         /// parts than the key has.
-        pub fn within<Count>(&self, parts: impl KeyPrefix<$key, Count>) -> KeyRange<$key> {
-            KeyRange::within(parts)
+        pub fn starting_with<Count>(&self, parts: impl KeyPrefix<$key, Count>) -> KeyRange<$key> {
+            KeyRange::starting_with(parts)
         }
 
         /// Returns the range of the keys that begin with these parts and whose next part, a string,
         /// starts with `prefix`.
-        pub fn within_prefix<P, Count>(&self, parts: P, prefix: impl AsRef<str>) -> KeyRange<$key>
+        pub fn starting_with_prefix<P, Count>(
+            &self,
+            parts: P,
+            prefix: impl AsRef<str>,
+        ) -> KeyRange<$key>
         where
             P: KeyPrefix<$key, Count>,
             P::Next: Key<First = String>,
         {
-            KeyRange::within_prefix(parts, prefix)
+            KeyRange::starting_with_prefix(parts, prefix)
         }
 
         /// Returns the range of the keys that begin with these parts and whose next part, a UUID,
         /// starts with these hex digits.
-        pub fn within_hex<P, Count>(&self, parts: P, prefix: &HexPrefix) -> KeyRange<$key>
+        pub fn starting_with_hex<P, Count>(&self, parts: P, prefix: &HexPrefix) -> KeyRange<$key>
         where
             P: KeyPrefix<$key, Count>,
             P::Next: Key<First = Uuid>,
         {
-            KeyRange::within_hex(parts, prefix)
+            KeyRange::starting_with_hex(parts, prefix)
         }
 
         /// Returns the range of the keys that begin with these parts and whose next part lies
         /// between two bounds.
-        pub fn within_between<P, Count>(
+        pub fn starting_with_between<P, Count>(
             &self,
             parts: P,
             from: Bound<Ref<'_, P::Next>>,
@@ -140,7 +144,7 @@ macro_rules! ranges {
         where
             P: KeyPrefix<$key, Count>,
         {
-            KeyRange::within_between(parts, from, to)
+            KeyRange::starting_with_between(parts, from, to)
         }
 
         /// Returns the range of the keys whose first part, a string, starts with `prefix`.

@@ -2,26 +2,17 @@
 
 use crate::key::{Key, KeyBuf, PartOf};
 use crate::ops::{self, Expiry};
+use crate::order::Order;
 use crate::range::{KeyRange, Span};
+use crate::root::{Root, TreeId};
 use crate::scan::{KeyedScan, Scan};
-use crate::state::{Place, Root};
 use crate::table::{Entry, Index, Table};
 use crate::tree::OrdIndex;
 use crate::typed::TableRow;
 
-/// The direction of a scan, in the order of the keys.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// From the least key to the greatest.
-    #[default]
-    Ascending,
-    /// From the greatest key to the least.
-    Descending,
-}
-
 /// What readers are made of; private, so that nobody else can implement [`ReadView`].
 pub(crate) mod sealed {
-    use super::{Place, Root, Span};
+    use super::{Root, Span, TreeId};
 
     pub trait Reader {
         /// The state that is read.
@@ -30,21 +21,21 @@ pub(crate) mod sealed {
 
         /// Notes that a range is read.
         #[expect(private_interfaces, reason = "sealed: nobody outside can name this trait")]
-        fn note(&self, place: Place, span: &Span) {
-            let _ = (place, span);
+        fn track(&self, tree: TreeId, span: &Span) {
+            let _ = (tree, span);
         }
 
         /// Notes that the rows under one key are read; apart, so that only who notes builds a range.
         #[expect(private_interfaces, reason = "sealed: nobody outside can name this trait")]
-        fn note_key(&self, place: Place, key: &[u8]) {
-            let _ = (place, key);
+        fn track_key(&self, tree: TreeId, key: &[u8]) {
+            let _ = (tree, key);
         }
 
         /// Notes a range whose last change counts for the index of what is read, though no change
         /// of it needs to wake anybody.
         #[expect(private_interfaces, reason = "sealed: nobody outside can name this trait")]
-        fn note_index(&self, place: Place, span: &Span) {
-            let _ = (place, span);
+        fn track_index(&self, tree: TreeId, span: &Span) {
+            let _ = (tree, span);
         }
     }
 }
@@ -73,7 +64,7 @@ pub trait ReadView: sealed::Reader {
         let root = self.root();
         let slot = root.slot::<T>();
         let key = KeyBuf::of_part::<T::Key>(key);
-        self.note_key(Place { table: slot, index: 0 }, key.as_slice());
+        self.track_key(TreeId { table: slot, index: 0 }, key.as_slice());
         root.table::<T>(slot).primary.get(key.as_slice())
     }
 
@@ -88,7 +79,7 @@ pub trait ReadView: sealed::Reader {
         let table = root.table::<T>(slot);
         let at = table.index_position(index.name);
         let key = KeyBuf::of_part::<K>(key);
-        self.note_key(Place { table: slot, index: at + 1 }, key.as_slice());
+        self.track_key(TreeId { table: slot, index: at + 1 }, key.as_slice());
         let tree = &table.secondary[at];
         if index.is_unique() {
             return tree.get(key.as_slice());
@@ -100,7 +91,7 @@ pub trait ReadView: sealed::Reader {
     fn scan<T: Table>(&self, range: &KeyRange<T::Key>, order: Order) -> Scan<'_, T> {
         let root = self.root();
         let slot = root.slot::<T>();
-        self.note(Place { table: slot, index: 0 }, &range.span);
+        self.track(TreeId { table: slot, index: 0 }, &range.span);
         Scan::new(&root.table::<T>(slot).primary, &range.span, order)
     }
 
@@ -115,7 +106,7 @@ pub trait ReadView: sealed::Reader {
         let slot = root.slot::<T>();
         let table = root.table::<T>(slot);
         let at = table.index_position(index.name);
-        self.note(Place { table: slot, index: at + 1 }, &range.span);
+        self.track(TreeId { table: slot, index: at + 1 }, &range.span);
         Scan::new(&table.secondary[at], &range.span, order)
     }
 
@@ -154,7 +145,7 @@ pub trait ReadView: sealed::Reader {
         let slot = root.slot::<T>();
         let table = root.table::<T>(slot);
         let at = table.index_position(index.name);
-        self.note(Place { table: slot, index: at + 1 }, &range.span);
+        self.track(TreeId { table: slot, index: at + 1 }, &range.span);
         KeyedScan::new(&table.secondary[at], &range.span, order)
     }
 
@@ -162,7 +153,7 @@ pub trait ReadView: sealed::Reader {
     fn count<T: Table>(&self) -> usize {
         let root = self.root();
         let slot = root.slot::<T>();
-        self.note(Place { table: slot, index: 0 }, &Span::all());
+        self.track(TreeId { table: slot, index: 0 }, &Span::all());
         root.table::<T>(slot).primary.len()
     }
 
@@ -175,7 +166,7 @@ pub trait ReadView: sealed::Reader {
         let root = self.root();
         let slot = root.slot::<R::Table>();
         let key = KeyBuf::of_part::<<R::Table as Table>::Key>(key);
-        self.note_key(Place { table: slot, index: 0 }, key.as_slice());
+        self.track_key(TreeId { table: slot, index: 0 }, key.as_slice());
         root.table::<R::Table>(slot).primary.get(key.as_slice())
     }
 
@@ -186,7 +177,7 @@ pub trait ReadView: sealed::Reader {
         let slot = root.slot::<T>();
         let table = root.table::<T>(slot);
         let at = table.index_position(index.name);
-        self.note(Place { table: slot, index: at + 1 }, &range.span);
+        self.track(TreeId { table: slot, index: at + 1 }, &range.span);
         table.secondary[at].count(&range.span)
     }
 
@@ -226,7 +217,7 @@ pub trait ReadView: sealed::Reader {
         let table = root.table::<T>(slot);
         let at = table.index_position(index.name);
         let (found, span) = ops::longest_prefix(&table.secondary[at], &[], text);
-        self.note(Place { table: slot, index: at + 1 }, &span);
+        self.track(TreeId { table: slot, index: at + 1 }, &span);
         found
     }
 

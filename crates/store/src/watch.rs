@@ -24,16 +24,16 @@ use std::time::Instant;
 
 use crate::error::WatchError;
 use crate::key::{KeyBytes, after_prefix};
-use crate::observer::Observed;
+use crate::observer::ObserverHandle;
 use crate::range::Span;
+use crate::root::{TouchedKey, TreeId};
 use crate::signal::Signal;
-use crate::state::{Place, Touched};
 use crate::sync::Mutex;
 
 pub(crate) struct Registry {
     state: Mutex<State>,
     parked_max: usize,
-    observer: Observed,
+    observer: ObserverHandle,
 }
 
 #[derive(Default)]
@@ -42,7 +42,7 @@ struct State {
     closed: bool,
     parked: usize,
     next_id: u64,
-    trees: HashMap<Place, Watched>,
+    trees: HashMap<TreeId, Watched>,
 }
 
 /// The registrations of one tree.
@@ -68,10 +68,10 @@ enum Form {
 }
 
 impl Form {
-    fn of(place: Place, span: &Span) -> Self {
+    fn of(tree: TreeId, span: &Span) -> Self {
         // Keys are prefix-free, so in a primary tree nothing else lies in the range of a whole key;
         // secondary keys may go on with a primary key.
-        if place.index == 0 && span.exact {
+        if tree.index == 0 && span.exact {
             Self::Key
         } else if after_prefix(span.lo.as_slice()) == span.hi {
             Self::Prefix
@@ -142,12 +142,12 @@ impl Watched {
 }
 
 impl Registry {
-    pub(crate) fn new(parked_max: usize, observer: Observed) -> Self {
+    pub(crate) fn new(parked_max: usize, observer: ObserverHandle) -> Self {
         Self { state: Mutex::default(), parked_max, observer }
     }
 
     /// Registers a reader of `reads`.
-    pub(crate) fn park(self: &Arc<Self>, reads: Vec<(Place, Span)>) -> Result<Parked, WatchError> {
+    pub(crate) fn park(self: &Arc<Self>, reads: Vec<(TreeId, Span)>) -> Result<Parked, WatchError> {
         let signal = Arc::new(Signal::default());
         let mut state = self.state.lock();
         if state.closed {
@@ -159,26 +159,26 @@ impl Registry {
         state.parked += 1;
         let parked = state.parked;
         let first_id = state.next_id;
-        for ((place, span), id) in reads.iter().zip(first_id..) {
-            let form = Form::of(*place, span);
-            state.trees.entry(*place).or_default().add(&form, span, id, Arc::clone(&signal));
+        for ((tree, span), id) in reads.iter().zip(first_id..) {
+            let form = Form::of(*tree, span);
+            state.trees.entry(*tree).or_default().add(&form, span, id, Arc::clone(&signal));
         }
         state.next_id += reads.len() as u64;
         drop(state);
-        self.observer.tell(|to| to.parked(parked));
+        self.observer.emit(|to| to.parked(parked));
         Ok(Parked { registry: Arc::clone(self), first_id, reads, signal })
     }
 
     /// Wakes the readers of the keys that a commit touched.
-    pub(crate) fn notify(&self, touched: &[Touched]) {
+    pub(crate) fn notify(&self, touched: &[TouchedKey]) {
         let mut found = Vec::new();
         {
             let state = self.state.lock();
             if state.parked == 0 {
                 return;
             }
-            for Touched { place, key } in touched {
-                if let Some(watched) = state.trees.get(place) {
+            for TouchedKey { tree, key } in touched {
+                if let Some(watched) = state.trees.get(tree) {
                     watched.find(key, &mut found);
                 }
             }
@@ -207,10 +207,10 @@ impl Registry {
             found.dedup_by(|a, b| Arc::ptr_eq(a, b));
         }
         if !found.is_empty() {
-            self.observer.tell(|to| to.woken(found.len()));
+            self.observer.emit(|to| to.woken(found.len()));
         }
         for signal in found {
-            signal.give();
+            signal.notify();
         }
     }
 
@@ -221,22 +221,22 @@ impl Registry {
 
     /// Takes note of what a blocking query that was woken came to.
     pub(crate) fn ran_again(&self, useful: bool) {
-        self.observer.tell(|to| to.ran_again(useful));
+        self.observer.emit(|to| to.ran_again(useful));
     }
 
-    fn leave(&self, first_id: u64, reads: &[(Place, Span)]) {
+    fn leave(&self, first_id: u64, reads: &[(TreeId, Span)]) {
         let mut state = self.state.lock();
         state.parked -= 1;
         let parked = state.parked;
-        for ((place, span), id) in reads.iter().zip(first_id..) {
-            let Some(watched) = state.trees.get_mut(place) else { continue };
-            watched.remove(&Form::of(*place, span), span, id);
+        for ((tree, span), id) in reads.iter().zip(first_id..) {
+            let Some(watched) = state.trees.get_mut(tree) else { continue };
+            watched.remove(&Form::of(*tree, span), span, id);
             if watched.is_empty() {
-                state.trees.remove(place);
+                state.trees.remove(tree);
             }
         }
         drop(state);
-        self.observer.tell(|to| to.parked(parked));
+        self.observer.emit(|to| to.parked(parked));
     }
 }
 
@@ -245,7 +245,7 @@ impl Registry {
 pub struct Parked {
     registry: Arc<Registry>,
     first_id: u64,
-    reads: Vec<(Place, Span)>,
+    reads: Vec<(TreeId, Span)>,
     signal: Arc<Signal>,
 }
 
@@ -257,11 +257,11 @@ impl Parked {
 
     /// Ends the waiting.
     pub(crate) fn wake(&self) {
-        self.signal.give();
+        self.signal.notify();
     }
 
     /// The ranges that are watched.
-    pub(crate) fn reads(&self) -> &[(Place, Span)] {
+    pub(crate) fn reads(&self) -> &[(TreeId, Span)] {
         &self.reads
     }
 }
@@ -303,7 +303,7 @@ mod loom_tests {
         registry: Arc<Registry>,
     }
 
-    const PLACE: Place = Place { table: 0, index: 0 };
+    const TREE: TreeId = TreeId { table: 0, index: 0 };
 
     fn span(key: u8) -> Span {
         Span::key(&[key])
@@ -311,14 +311,14 @@ mod loom_tests {
 
     impl Model {
         fn new() -> Arc<Self> {
-            let registry = Arc::new(Registry::new(100, Observed::default()));
+            let registry = Arc::new(Registry::new(100, ObserverHandle::default()));
             Arc::new(Self { published: AtomicU64::new(0), registry })
         }
 
         /// Makes it visible, then wakes, as a commit does.
         fn commit(&self, index: u64, key: u8) {
             self.published.store(index, Ordering::Release);
-            self.registry.notify(&[Touched { place: PLACE, key: KeyBytes::from_slice(&[key]) }]);
+            self.registry.notify(&[TouchedKey { tree: TREE, key: KeyBytes::from_slice(&[key]) }]);
         }
 
         /// Parks unless something new is there, as an attempt does.
@@ -326,7 +326,7 @@ mod loom_tests {
             if self.published.load(Ordering::Acquire) > seen {
                 return None;
             }
-            let parked = self.registry.park(vec![(PLACE, span(key))]).unwrap();
+            let parked = self.registry.park(vec![(TREE, span(key))]).unwrap();
             if self.published.load(Ordering::Acquire) > seen {
                 parked.wake();
             }
@@ -437,18 +437,18 @@ mod tests {
             readers in proptest::collection::vec((0usize..2, 0usize..2, span()), 1..12),
             touched in (0usize..2, 0usize..2, bytes(), any::<bool>()),
         ) {
-            let registry = Arc::new(Registry::new(100, Observed::default()));
+            let registry = Arc::new(Registry::new(100, ObserverHandle::default()));
             let mut parked = Vec::new();
             for (table, index, span) in &readers {
-                let place = Place { table: *table, index: *index };
-                parked.push(registry.park(vec![(place, span.clone())]).unwrap());
+                let tree = TreeId { table: *table, index: *index };
+                parked.push(registry.park(vec![(tree, span.clone())]).unwrap());
             }
             let (table, index, mut key, whole) = touched;
             if whole {
                 key.push(7);
             }
-            let place = Place { table, index };
-            registry.notify(&[Touched { place, key: KeyBytes::from_slice(&key) }]);
+            let tree = TreeId { table, index };
+            registry.notify(&[TouchedKey { tree, key: KeyBytes::from_slice(&key) }]);
             for (reader, (t, i, span)) in parked.iter_mut().zip(&readers) {
                 let woken = Pin::new(reader).poll(&mut Context::from_waker(Waker::noop())).is_ready();
                 prop_assert_eq!(woken, (*t, *i) == (table, index) && span.contains(&key));

@@ -12,7 +12,7 @@ use crate::error::BeginError;
 
 /// How long a writer waits for the one before it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Patience {
+pub(crate) enum LockWait {
     Unlimited,
     Until(Instant),
     None,
@@ -30,22 +30,22 @@ impl Writer {
         Self { head: Mutex::new(head), holder: AtomicU64::new(0) }
     }
 
-    pub(crate) fn lock(&self, patience: Patience) -> Result<Held<'_>, BeginError> {
+    pub(crate) fn lock(&self, wait: LockWait) -> Result<WriterGuard<'_>, BeginError> {
         let thread = this_thread();
         // Relaxed is enough: a thread always sees its own stores, and any other value means that
         // another thread is the holder, whichever.
         if self.holder.load(Ordering::Relaxed) == thread {
             return Err(BeginError::Nested);
         }
-        let head = match patience {
-            Patience::Unlimited => self.head.lock(),
-            Patience::Until(deadline) => {
+        let head = match wait {
+            LockWait::Unlimited => self.head.lock(),
+            LockWait::Until(deadline) => {
                 self.head.try_lock_until(deadline).ok_or(BeginError::Busy)?
             }
-            Patience::None => self.head.try_lock().ok_or(BeginError::Busy)?,
+            LockWait::None => self.head.try_lock().ok_or(BeginError::Busy)?,
         };
         self.holder.store(thread, Ordering::Relaxed);
-        Ok(Held { head, holder: &self.holder, not_send: PhantomData })
+        Ok(WriterGuard { head, holder: &self.holder, not_send: PhantomData })
     }
 }
 
@@ -59,13 +59,13 @@ fn this_thread() -> u64 {
 }
 
 /// The right to write. It stays on its thread, because its holder is known by that.
-pub(crate) struct Held<'w> {
+pub(crate) struct WriterGuard<'w> {
     head: MutexGuard<'w, Head>,
     holder: &'w AtomicU64,
     not_send: PhantomData<std::sync::MutexGuard<'static, ()>>,
 }
 
-impl Deref for Held<'_> {
+impl Deref for WriterGuard<'_> {
     type Target = Head;
 
     fn deref(&self) -> &Head {
@@ -73,13 +73,13 @@ impl Deref for Held<'_> {
     }
 }
 
-impl DerefMut for Held<'_> {
+impl DerefMut for WriterGuard<'_> {
     fn deref_mut(&mut self) -> &mut Head {
         &mut self.head
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for WriterGuard<'_> {
     fn drop(&mut self) {
         // Before the lock is released: afterwards it would clear the next holder's number.
         self.holder.store(0, Ordering::Relaxed);

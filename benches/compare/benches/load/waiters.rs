@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
-use statehold_store::{Answer, Options, ReadView, Schema, Store, Tracked, WatchError};
+use statehold_store::{QueryResult, Options, ReadView, Schema, Store, Tracked, WatchError};
 
 use crate::Scale;
 use crate::ours::Volumes;
@@ -40,7 +40,7 @@ impl Wake for Woken {
     }
 }
 
-type Blocked<'s> = Pin<Box<dyn Future<Output = Result<Answer<Option<u64>>, WatchError>> + 's>>;
+type Blocked<'s> = Pin<Box<dyn Future<Output = Result<QueryResult<Option<u64>>, WatchError>> + 's>>;
 
 pub fn measure(scale: Scale) {
     for parked in scale.parked {

@@ -387,7 +387,7 @@ fn move_volume(
 
 /// Refuses to move a volume in use, or with snapshots.
 fn check_free(view: &impl ReadView, row: &Volume) -> Result<(), Failure> {
-    let snapshots = KeyRange::<(Uuid, i64)>::within(row.id);
+    let snapshots = KeyRange::<(Uuid, i64)>::starting_with(row.id);
     let mut snapshots = view.scan_by(&Snapshot::BY_VOLUME, &snapshots, Order::Ascending);
     if row.attach_status != AttachStatus::Detached || snapshots.next().is_some() {
         return Err(Failure::Held);

@@ -16,7 +16,7 @@ pub(super) fn as_made<'v, T: Listed>(
     order: Order,
 ) -> Scan<'v, T> {
     if let (Some(project), Some(index)) = (place.project, T::BY_PROJECT) {
-        let mut range = KeyRange::<(String, i64, Uuid)>::within(project);
+        let mut range = KeyRange::<(String, i64, Uuid)>::starting_with(project);
         if let Some(from) = place.from {
             range = range.resume((project, from.created_at(), from.id()), order);
         }
@@ -35,7 +35,7 @@ pub(super) fn as_made<'v, T: Listed>(
 pub(super) fn count<T: Listed>(view: &impl ReadView, project: Option<&str>) -> usize {
     match (project, T::BY_PROJECT) {
         (Some(project), Some(index)) => {
-            view.count_by(index, &KeyRange::<(String, i64, Uuid)>::within(project))
+            view.count_by(index, &KeyRange::<(String, i64, Uuid)>::starting_with(project))
         }
         _ => view.count_by(T::BY_CREATED, &KeyRange::all()),
     }
@@ -57,7 +57,7 @@ macro_rules! indexed {
                     let value = |$row: &Self| $value;
                     match place.project {
                         Some(project) => {
-                            let mut range = Self::$by_project.within(project);
+                            let mut range = Self::$by_project.starting_with(project);
                             if let Some(from) = place.from {
                                 let key = (project, value(from), from.created_at, from.id);
                                 range = range.resume(key, order);
@@ -85,14 +85,14 @@ macro_rules! indexed {
         ) -> Option<statehold_store::Scan<'v, Self>> {
             Some(match place.project {
                 Some(project) => {
-                    let mut range = Self::BY_PROJECT_STATUS.within((project, status));
+                    let mut range = Self::BY_PROJECT_STATUS.starting_with((project, status));
                     if let Some(from) = place.from {
                         range = range.resume((project, status, from.created_at, from.id), order);
                     }
                     view.scan_by(&Self::BY_PROJECT_STATUS, &range, order)
                 }
                 None => {
-                    let mut range = Self::BY_STATUS.within(status);
+                    let mut range = Self::BY_STATUS.starting_with(status);
                     if let Some(from) = place.from {
                         range = range.resume((status, from.created_at, from.id), order);
                     }
@@ -108,10 +108,10 @@ macro_rules! indexed {
         ) -> usize {
             match project {
                 Some(project) => {
-                    let range = Self::BY_PROJECT_STATUS.within((project, status));
+                    let range = Self::BY_PROJECT_STATUS.starting_with((project, status));
                     view.count_by(&Self::BY_PROJECT_STATUS, &range)
                 }
-                None => view.count_by(&Self::BY_STATUS, &Self::BY_STATUS.within(status)),
+                None => view.count_by(&Self::BY_STATUS, &Self::BY_STATUS.starting_with(status)),
             }
         }
     };

@@ -290,7 +290,7 @@ pub fn delete_type(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result
     for project in projects {
         txn.delete::<DefaultType>(&project)?;
     }
-    TypeAccess::BY_KEY.delete_range(txn, &TypeAccess::BY_KEY.within(row.id))?;
+    TypeAccess::BY_KEY.delete_range(txn, &TypeAccess::BY_KEY.starting_with(row.id))?;
     forget_type(txn, row.id)?;
     txn.delete::<VolumeType>(row.id)?;
     Ok(())
@@ -402,7 +402,7 @@ pub fn type_access<'v>(
     if row.is_public {
         return Err(Missing::AccessList.into());
     }
-    Ok(view.scan::<TypeAccess>(&TypeAccess::BY_KEY.within(row.id), Order::Ascending))
+    Ok(view.scan::<TypeAccess>(&TypeAccess::BY_KEY.starting_with(row.id), Order::Ascending))
 }
 
 /// Lets a project use a private type, or no longer. Admins only.

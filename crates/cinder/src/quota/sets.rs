@@ -198,7 +198,7 @@ pub fn set_quotas(
 /// [`Error::Policy`].
 pub fn reset_quotas(txn: &mut WriteTxn<'_>, caller: &Caller, project: &str) -> Result<(), Error> {
     caller.check_in(policy::QUOTA_DELETE, project)?;
-    QuotaLimit::BY_KEY.delete_range(txn, &QuotaLimit::BY_KEY.within(project))?;
+    QuotaLimit::BY_KEY.delete_range(txn, &QuotaLimit::BY_KEY.starting_with(project))?;
     Ok(())
 }
 

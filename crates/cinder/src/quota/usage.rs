@@ -124,7 +124,7 @@ pub fn count_usage(
     project: &str,
     resource: QuotaResource,
 ) -> i64 {
-    let range = KeyRange::<(String, i64, Uuid)>::within(project);
+    let range = KeyRange::<(String, i64, Uuid)>::starting_with(project);
     let counts = |own: Option<Uuid>| resource.volume_type.is_none() || resource.volume_type == own;
     let volumes = || {
         view.scan_by(&Volume::BY_PROJECT, &range, Order::Ascending)

@@ -67,7 +67,8 @@ fn next_pair<'v>(
 ) -> Option<(&'v Volume, String)> {
     let after = after.map(String::as_str);
     if let Some(project) = project {
-        let range = Volume::BY_PROJECT_METADATA.within_between(project, after, Bound::Unbounded);
+        let range =
+            Volume::BY_PROJECT_METADATA.starting_with_between(project, after, Bound::Unbounded);
         let rows = view.scan_by_keyed(&Volume::BY_PROJECT_METADATA, &range, Order::Ascending);
         return first(rows).map(|row| (&**row.entry(), row.key().1));
     }

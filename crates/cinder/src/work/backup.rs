@@ -74,7 +74,7 @@ pub(super) fn release_source(
     let row = txn.get::<Volume>(backup.volume_id);
     let Some(row) = row.filter(|row| row.status == VolumeStatus::BackingUp) else { return Ok(()) };
     // An operator may have let another one begin.
-    let range = KeyRange::<(Uuid, i64)>::within(row.id);
+    let range = KeyRange::<(Uuid, i64)>::starting_with(row.id);
     let other = txn.scan_by(&Backup::BY_VOLUME, &range, Order::Ascending).any(|other| {
         other.id != backup.id
             && other.snapshot_id.is_none()

@@ -170,7 +170,7 @@ pub(crate) fn snapshots_of(
     view: &impl ReadView,
     volume: Uuid,
 ) -> statehold_store::Scan<'_, Snapshot> {
-    let range = KeyRange::<(Uuid, i64)>::within(volume);
+    let range = KeyRange::<(Uuid, i64)>::starting_with(volume);
     view.scan_by(&Snapshot::BY_VOLUME, &range, Order::Ascending)
 }
 

@@ -92,7 +92,7 @@ pub fn list_task_group_claims<'v, V: ReadView>(
     let mut range = if query.namespace == ALL_NAMESPACES {
         KeyRange::<TaskGroupClaimKey>::all()
     } else {
-        KeyRange::<TaskGroupClaimKey>::within(query.namespace)
+        KeyRange::<TaskGroupClaimKey>::starting_with(query.namespace)
     };
     if let Some(from) = query.from {
         range = range.resume(from, query.order);

@@ -93,8 +93,8 @@ fn by_prefix<'v, V: ReadView>(
         )
     } else {
         let namespace = query.namespace;
-        let names = KeyRange::<(String, String)>::within_prefix(namespace, prefix);
-        let ids = ids.map(|ids| KeyRange::<(String, Uuid)>::within_hex(namespace, &ids));
+        let names = KeyRange::<(String, String)>::starting_with_prefix(namespace, prefix);
+        let ids = ids.map(|ids| KeyRange::<(String, Uuid)>::starting_with_hex(namespace, &ids));
         (
             view.scan_by(&HostVolumes::BY_NAME_IN_NAMESPACE, &names, order),
             ids.map(|ids| view.scan::<HostVolumes>(&ids, order)),
@@ -160,7 +160,7 @@ fn in_range<'v, V: ReadView>(view: &'v V, query: &HostVolumeQuery<'_>) -> HostVo
     let mut range = if query.namespace == ALL_NAMESPACES {
         KeyRange::<(String, Uuid)>::all()
     } else {
-        KeyRange::<(String, Uuid)>::within(query.namespace)
+        KeyRange::<(String, Uuid)>::starting_with(query.namespace)
     };
     if let Some(from) = query.from {
         range = range.resume(from, query.order);

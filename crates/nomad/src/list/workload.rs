@@ -18,7 +18,7 @@ pub fn list_jobs<'v, V: ReadView>(
     let mut range = if namespace == ALL_NAMESPACES {
         KeyRange::<(String, String)>::all()
     } else {
-        KeyRange::<(String, String)>::within_prefix(namespace, prefix)
+        KeyRange::<(String, String)>::starting_with_prefix(namespace, prefix)
     };
     if let Some(from) = from {
         range = range.resume(from, order);

@@ -85,7 +85,7 @@ pub(super) fn forget_claims(
     namespace: &str,
     id: &str,
 ) -> Result<(), WriteError> {
-    let range = KeyRange::<(String, String, Uuid)>::within((namespace, id));
+    let range = KeyRange::<(String, String, Uuid)>::starting_with((namespace, id));
     let rows = txn.scan::<CsiClaims>(&range, Order::Ascending);
     for allocation in rows.map(|row| row.allocation_id).collect::<Vec<_>>() {
         txn.delete::<CsiClaims>((namespace, id, allocation))?;

@@ -221,7 +221,7 @@ pub fn delete_namespace(txn: &mut WriteTxn<'_>, name: &str) -> Result<(), Namesp
     if name == DEFAULT_NAMESPACE {
         return Err(NamespaceError::IsDefault);
     }
-    let within = KeyRange::<(String, String)>::within(name);
+    let within = KeyRange::<(String, String)>::starting_with(name);
     if let Some(job) = txn.scan::<Jobs>(&within, Order::Ascending).find(|job| !job.is_over()) {
         return Err(NamespaceError::HasJob { namespace: name.into(), job: job.id.clone() });
     }
@@ -231,12 +231,12 @@ pub fn delete_namespace(txn: &mut WriteTxn<'_>, name: &str) -> Result<(), Namesp
             volume: volume.id.clone(),
         });
     }
-    let within = KeyRange::<(String, Uuid)>::within(name);
+    let within = KeyRange::<(String, Uuid)>::starting_with(name);
     if let Some(volume) = txn.scan::<HostVolumes>(&within, Order::Ascending).next() {
         let (namespace, volume) = (name.into(), volume.id);
         return Err(NamespaceError::HasHostVolume { namespace, volume });
     }
-    let within = KeyRange::<(String, (String, String, Uuid))>::within(name);
+    let within = KeyRange::<(String, (String, String, Uuid))>::starting_with(name);
     if let Some(claim) = txn.scan::<TaskGroupClaims>(&within, Order::Ascending).next() {
         let (namespace, claim) = (name.into(), claim.id);
         return Err(NamespaceError::HasGroupClaim { namespace, claim });

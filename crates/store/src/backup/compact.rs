@@ -21,9 +21,9 @@ use super::progress::Meter;
 use super::shapes::{self, SHAPE_LEN_MAX};
 use super::{Contents, RestoreError};
 use crate::key::{KEY_LEN_MAX, KeyBytes};
+use crate::root::Root;
 use crate::schema::Schema;
 use crate::shape::Versions;
-use crate::state::Root;
 
 const MAGIC: &[u8; 8] = b"SHBACKUP";
 

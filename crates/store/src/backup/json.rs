@@ -19,20 +19,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::progress::Meter;
 use super::{Contents, RestoreError, shapes};
-use crate::codec;
-use crate::error::WriteError;
-use crate::key::{KEY_LEN_MAX, KeyBuf, KeyBytes};
+use crate::json_row::{Form, KeptLine, Line};
+use crate::key::KeyBytes;
+use crate::root::Root;
 use crate::schema::{Schema, TableDef};
-use crate::shape::{Shape, Versions};
-use crate::state::Root;
-use crate::table::{Entry, Table};
+use crate::shape::Versions;
 
 /// The format that this build writes.
 const FORMAT: u64 = 1;
@@ -47,30 +42,6 @@ struct Header {
     versions: BTreeMap<Box<str>, u16>,
 }
 
-/// A row of a table that is kept as bytes.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeptLine<'a> {
-    #[serde(borrow)]
-    table: Cow<'a, str>,
-    key: String,
-    record: String,
-}
-
-impl KeptLine<'_> {
-    /// The key and the record.
-    fn row(&self) -> Result<(KeyBytes, Vec<u8>), String> {
-        let bytes = |name: &str, text: &str| {
-            STANDARD.decode(text).map_err(|error| format!("the {name} is not base64: {error}"))
-        };
-        let key = bytes("key", &self.key)?;
-        if key.len() > KEY_LEN_MAX {
-            return Err("the key is longer than keys can be".to_owned());
-        }
-        Ok((KeyBytes::from_slice(&key), bytes("record", &self.record)?))
-    }
-}
-
 /// The shapes of a table's records.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,85 +52,10 @@ struct ShapeLine<'a> {
     shape: Cow<'a, str>,
 }
 
-/// How a line holds its row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    Json,
-    /// As bytes, which the shape of their row type comes before.
-    Record,
-}
-
-/// The line of a row that is kept as bytes.
-pub(crate) fn kept_line(table: &str, key: &[u8], record: &[u8]) -> io::Result<Vec<u8>> {
-    let (key, record) = (STANDARD.encode(key), STANDARD.encode(record));
-    let mut line = serde_json::to_vec(&KeptLine { table: table.into(), key, record })?;
-    line.push(b'\n');
-    Ok(line)
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Trailer {
     rows: u64,
-}
-
-/// A row of a dump that was read.
-#[derive(Deserialize)]
-pub(crate) struct Line<'a> {
-    #[serde(borrow)]
-    table: Cow<'a, str>,
-    create_index: u64,
-    modify_index: u64,
-    #[serde(borrow)]
-    row: &'a RawValue,
-}
-
-impl Line<'_> {
-    /// The row with its stamps.
-    pub(crate) fn entry<T: Table>(&self) -> Result<Entry<T::Row>, String> {
-        let row = serde_json::from_str(self.row.get()).map_err(|error| error.to_string())?;
-        Ok(Entry::new(row, self.create_index, self.modify_index))
-    }
-}
-
-/// The line of a row: JSON where that is read back as this row.
-pub(crate) fn line<T: Table>(
-    key: &KeyBytes,
-    entry: &Entry<T::Row>,
-    shape: &Shape,
-) -> io::Result<(Form, Vec<u8>)> {
-    // An error is of a value that JSON has no form for, such as a key of a map that is no string.
-    if let Ok(line) = json_line::<T>(entry)
-        && let Ok(read) = serde_json::from_slice::<Line<'_>>(&line)
-        && let Ok(read) = read.entry::<T>()
-        && KeyBuf::of::<T::Key>(T::key(&read)).as_slice() == key.as_slice()
-        && codec::is_same_row(&**entry, &*read, shape)
-    {
-        return Ok((Form::Json, line));
-    }
-    let record = codec::encode::<T>(entry, key.as_slice(), shape)
-        .map_err(|reason| io::Error::other(WriteError::unstorable::<T>(key, reason)))?;
-    Ok((Form::Record, kept_line(T::NAME, key.as_slice(), &record)?))
-}
-
-fn json_line<T: Table>(entry: &Entry<T::Row>) -> serde_json::Result<Vec<u8>> {
-    #[derive(Serialize)]
-    struct Written<'a, R> {
-        table: &'a str,
-        create_index: u64,
-        modify_index: u64,
-        row: &'a R,
-    }
-    let row: &T::Row = entry;
-    let written = Written {
-        table: T::NAME,
-        create_index: entry.create_index(),
-        modify_index: entry.modify_index(),
-        row,
-    };
-    let mut line = serde_json::to_vec(&written)?;
-    line.push(b'\n');
-    Ok(line)
 }
 
 pub(super) fn write(

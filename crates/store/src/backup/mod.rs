@@ -9,7 +9,7 @@
 
 mod compact;
 mod error;
-pub(crate) mod json;
+mod json;
 mod progress;
 mod replace;
 mod report;
@@ -24,8 +24,8 @@ pub use report::{Report, TableReport};
 
 use self::progress::Meter;
 use crate::key::KeyBytes;
+use crate::root::Root;
 use crate::shape::Versions;
-use crate::state::Root;
 use crate::store::Store;
 
 /// What a backup holds: its index, and for each table of the schema the rows by key.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::progress::{Meter, Step};
 use super::shapes::{self, compare_with};
 use super::{Contents, RestoreError};
+use crate::change::{Change, LoadContext};
+use crate::erased_table::{ErasedTable, finish_load};
 use crate::key::KeyBytes;
 use crate::schema::TableDef;
 use crate::shape::Versions;
-use crate::state::{Arriving, Change, ErasedTable, settle};
 use crate::store::Store;
 
 /// How a backup or dump is restored.
@@ -82,7 +83,7 @@ impl Store {
                 self.begin_write_at(index).or_else(|_| self.begin_write())?
             }
         };
-        let arriving = Arriving { last_index: txn.index(), stamped_max, salvage: false };
+        let context = LoadContext { last_index: txn.index(), stamped_max, salvage: false };
         let mut tables: Vec<Arc<dyn ErasedTable>> = Vec::with_capacity(contents.tables.len());
         let mut changes = Vec::new();
         for (slot, (def, rows)) in self.schema().tables.iter().zip(contents.tables).enumerate() {
@@ -95,7 +96,7 @@ impl Store {
                 return Err(RestoreError::MissingTable { table: def.name, rows: present.len() });
             }
             let shapes = contents.shapes.get(slot);
-            let (mut table, rows) = arrive(def, rows, shapes, arriving)?;
+            let (mut table, rows) = load_table(def, rows, shapes, context)?;
             let known = txn.kept_shapes(slot);
             if let (Some(mut known), Some(shapes)) = (known, shapes) {
                 let lacking = shapes::lacking(def.name, &known, shapes)?;
@@ -127,22 +128,22 @@ impl Store {
 }
 
 /// The table of rows that were read, and the rows as they are to lie on disk.
-fn arrive(
+fn load_table(
     def: &TableDef,
     rows: Rows,
     shapes: Option<&Versions>,
-    arriving: Arriving,
+    context: LoadContext,
 ) -> Result<(Arc<dyn ErasedTable>, Rows), RestoreError> {
     let of_type = shapes.filter(|_| def.shape.is_some());
     let empty = of_type.map_or_else(|| Arc::clone(&def.empty), |own| def.empty.with_shapes(own));
-    let table = empty.load(&mut rows.iter().cloned().map(Ok), arriving);
+    let table = empty.load(&mut rows.iter().cloned().map(Ok), context);
     let mut table = table.map_err(RestoreError::Row)?;
     if let Some(shapes) = of_type {
         // The rows may show a part of their type that nothing else does.
         table.learn();
         compare_with(def, shapes)?;
     }
-    let (moves, _) = settle(&mut table).map_err(RestoreError::Row)?;
+    let (moves, _) = finish_load(&mut table).map_err(RestoreError::Row)?;
     if moves.is_empty() {
         return Ok((table, rows));
     }

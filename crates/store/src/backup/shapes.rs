@@ -10,9 +10,9 @@
 //! Invariant: no row of a declared table is read when its recorded shape is of the same version and differs.
 
 use super::RestoreError;
+use crate::erased_table::ErasedTable;
 use crate::schema::TableDef;
 use crate::shape::{Compared, Versions, compare};
-use crate::state::ErasedTable;
 
 /// The longest shapes of a table that are written and read, in bytes.
 pub(super) const SHAPE_LEN_MAX: u32 = 1 << 20;

@@ -9,13 +9,13 @@ use parking_lot::{Condvar, Mutex};
 use super::Commits;
 use super::database::Files;
 use super::journal::Journal;
-use super::quiet::quietly;
+use super::redb_panic::catch_redb_panic;
 use super::rows::{Applied, RowFile};
+use crate::change::Change;
 use crate::error::{CommitError, ReopenError};
-use crate::observer::{Checkpointed, Observed};
+use crate::observer::{Checkpointed, ObserverHandle};
 use crate::options::History;
 use crate::shape::Versions;
-use crate::state::Change;
 
 /// Bytes of changes that make a checkpoint worth its write.
 const CHECKPOINT_AT: u64 = 8 << 20;
@@ -33,7 +33,7 @@ pub(crate) struct Checkpoint {
     history: History,
     /// The last commit that the rows are known to have on disk.
     applied: AtomicU64,
-    observer: Observed,
+    observer: ObserverHandle,
 }
 
 struct State {
@@ -73,7 +73,7 @@ impl Checkpoint {
         rows: RowFile,
         tail: Tail,
         history: History,
-        observer: Observed,
+        observer: ObserverHandle,
     ) -> Self {
         Self {
             journal,
@@ -155,7 +155,7 @@ impl Checkpoint {
             state.tail.batches.iter().cloned().collect()
         };
         // A file with damaged pages can make redb panic; that must not leave commits waiting.
-        let result = quietly(|| self.write(&mut rows, &batches)).unwrap_or_else(|_| {
+        let result = catch_redb_panic(|| self.write(&mut rows, &batches)).unwrap_or_else(|_| {
             let reason = "the checkpoint failed: the pages of a file contradict each other";
             Err(CommitError::Storage { reason: reason.into() })
         });
@@ -172,7 +172,7 @@ impl Checkpoint {
         }
         drop(state);
         if let Err(error) = &result {
-            self.observer.tell(|to| to.poisoned(error));
+            self.observer.emit(|to| to.poisoned(error));
         }
         self.changed.notify_all();
         result
@@ -185,7 +185,7 @@ impl Checkpoint {
         if let Some(error) = self.failure() {
             return Err(error);
         }
-        let reason = match quietly(|| rows.add_shapes(table, added)) {
+        let reason = match catch_redb_panic(|| rows.add_shapes(table, added)) {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the pages of a file contradict each other".to_owned(),
@@ -193,7 +193,7 @@ impl Checkpoint {
         let reason = format!("the shapes of the table {table} could not be recorded: {reason}");
         let error = CommitError::Storage { reason: reason.into() };
         self.state.lock().failed = Some(error.clone());
-        self.observer.tell(|to| to.poisoned(&error));
+        self.observer.emit(|to| to.poisoned(&error));
         self.changed.notify_all();
         Err(error)
     }
@@ -248,7 +248,7 @@ impl Checkpoint {
         })?;
         self.applied.store(*index, Ordering::Release);
         self.journal.trim(self.history, *index)?;
-        self.observer.tell(|to| {
+        self.observer.emit(|to| {
             let bytes: usize =
                 latest.iter().map(|((_, key), row)| key.len() + row.map_or(0, <[u8]>::len)).sum();
             to.checkpointed(&Checkpointed {

@@ -8,8 +8,8 @@
 //! After a call that failed while the program goes on, the store is opened again in place and the script
 //! goes on, so that recovery is a part of every such run.
 
-mod arriving;
 mod compacting;
+mod open_changes;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -26,12 +26,13 @@ use super::database::{Access, Backends, Files};
 use crate::error::{CommitError, ReopenError};
 use crate::observer::Observer;
 use crate::options::{Durability, Options};
+use crate::order::Order;
 use crate::range::KeyRange;
 use crate::schema::Schema;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::table::{Index, IndexSet, Table};
-use crate::view::{Order, ReadView};
+use crate::view::ReadView;
 
 /// Transactions of a run.
 const TRANSACTIONS: u32 = 12;

@@ -11,10 +11,10 @@ use std::thread::panicking;
 use redb::backends::FileBackend;
 use redb::{CompactionError, Database, DatabaseError, StorageBackend, StorageError};
 
-use super::gate::Gate;
+use super::deferred_backend::DeferredBackend;
 use super::private;
-use super::quiet::quietly;
 use super::read_only::ReadOnlyFile;
+use super::redb_panic::catch_redb_panic;
 use crate::error::OpenError;
 
 /// An open redb file.
@@ -24,7 +24,7 @@ use crate::error::OpenError;
 /// Until it is accepted nothing of the file is changed, and when it never is nothing ever was.
 pub(crate) struct Db {
     db: Option<Database>,
-    gate: Gate,
+    backend: DeferredBackend,
 }
 
 impl std::ops::Deref for Db {
@@ -46,12 +46,12 @@ impl Db {
 
     /// Takes the file for ours: from here on it is written to.
     pub(crate) fn accept(&self) -> io::Result<()> {
-        self.gate.open()
+        self.backend.open()
     }
 
     /// The length of the file, in bytes.
     pub(crate) fn len(&self) -> io::Result<u64> {
-        self.gate.len()
+        self.backend.len()
     }
 
     /// Moves pages to the front of the file and cuts off its end. The file MUST be accepted.
@@ -61,22 +61,22 @@ impl Db {
 
     /// Whether a sync of the file failed since it was opened.
     pub(crate) fn sync_failed(&self) -> bool {
-        self.gate.sync_failed()
+        self.backend.sync_failed()
     }
 
     /// Returns when everything that was written is on stable storage.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.gate.sync_data()
+        self.backend.sync_data()
     }
 }
 
 impl Drop for Db {
     fn drop(&mut self) {
         let db = self.db.take();
-        let refused = self.gate.refuse();
-        // Caught here, because `quietly` passes on the unwinding that is begun on purpose.
+        let refused = self.backend.refuse();
+        // Caught here, because `catch_redb_panic` passes on the unwinding that is begun on purpose.
         let _ = catch_unwind(AssertUnwindSafe(move || {
-            quietly(move || {
+            catch_redb_panic(move || {
                 let _closed = db;
                 if refused && cfg!(panic = "unwind") && !panicking() {
                     // An unwinding thread closes a file without writing to it. What is wrong with this
@@ -184,7 +184,7 @@ impl Files {
     pub(crate) fn create_rows(&self) -> Result<Db, OpenError> {
         #[cfg(test)]
         if let Some(backends) = &self.backends {
-            return self.gated(&self.rows, (backends.rows)());
+            return self.open_deferred(&self.rows, (backends.rows)());
         }
         self.create(&self.rows)
     }
@@ -193,7 +193,7 @@ impl Files {
     pub(crate) fn create_log(&self) -> Result<Db, OpenError> {
         #[cfg(test)]
         if let Some(backends) = &self.backends {
-            return self.gated(&self.log, (backends.log)());
+            return self.open_deferred(&self.log, (backends.log)());
         }
         self.create(&self.log)
     }
@@ -205,7 +205,7 @@ impl Files {
         storage: Box<dyn StorageBackend>,
     ) -> Result<Option<Db>, OpenError> {
         let len = storage.len().map_err(|source| io_error(path, source))?;
-        if len == 0 { Ok(None) } else { self.gated(path, storage).map(Some) }
+        if len == 0 { Ok(None) } else { self.open_deferred(path, storage).map(Some) }
     }
 
     fn open(&self, path: &Path) -> Result<Option<Db>, OpenError> {
@@ -223,7 +223,7 @@ impl Files {
         } else {
             Box::new(FileBackend::new(file).map_err(|error| self.error(path, error))?)
         };
-        self.gated(path, storage).map(Some)
+        self.open_deferred(path, storage).map(Some)
     }
 
     /// Creates a file that is absent or empty. It gets its name when it is a whole one, so that a crash in
@@ -251,11 +251,15 @@ impl Files {
         })
     }
 
-    fn gated(&self, path: &Path, storage: Box<dyn StorageBackend>) -> Result<Db, OpenError> {
-        let gate = Gate::new(storage).map_err(|source| io_error(path, source))?;
-        let storage = gate.clone();
+    fn open_deferred(
+        &self,
+        path: &Path,
+        storage: Box<dyn StorageBackend>,
+    ) -> Result<Db, OpenError> {
+        let backend = DeferredBackend::new(storage).map_err(|source| io_error(path, source))?;
+        let storage = backend.clone();
         let verify = self.access != Access::Read;
-        let opened = quietly(move || -> Result<Database, DatabaseError> {
+        let opened = catch_redb_panic(move || -> Result<Database, DatabaseError> {
             let repaired = Arc::new(AtomicBool::new(false));
             let seen = Arc::clone(&repaired);
             let mut db = Database::builder()
@@ -271,9 +275,9 @@ impl Files {
             Ok(db)
         });
         match opened {
-            Ok(opened) => {
-                opened.map(|db| Db { db: Some(db), gate }).map_err(|error| self.error(path, error))
-            }
+            Ok(opened) => opened
+                .map(|db| Db { db: Some(db), backend })
+                .map_err(|error| self.error(path, error)),
             Err(_) => Err(contradictory(path)),
         }
     }

@@ -18,8 +18,8 @@ use super::database::{Access, Db, Files, io_error};
 use super::pairing::{
     BLANK, FORMAT, LogHead, META_ID_HIGH, META_ID_LOW, first_link, halves, joined,
 };
-use super::quiet::quietly;
 use super::record;
+use super::redb_panic::catch_redb_panic;
 use crate::error::{CommitError, OpenError, ReopenError};
 use crate::options::History;
 
@@ -324,7 +324,7 @@ fn damaged(files: &Files, reason: String) -> OpenError {
 
 /// A file that was damaged while it is open can make redb panic.
 fn unpanicked<R>(work: impl FnOnce() -> Result<R, JournalError>) -> Result<R, JournalError> {
-    quietly(work)
+    catch_redb_panic(work)
         .unwrap_or_else(|_| Err(JournalError("the journal's pages contradict each other".into())))
 }
 
@@ -493,7 +493,7 @@ impl Journal for LogFile {
 
     fn compact(&self) {
         // Damaged pages are found by the next open, which checks all of them.
-        let _ = quietly(|| self.compact_if_sparse());
+        let _ = catch_redb_panic(|| self.compact_if_sparse());
     }
 
     fn compacted(&self) -> u64 {
@@ -509,7 +509,7 @@ impl Journal for LogFile {
     }
 
     fn reopen(&self, files: &Files) -> Result<(), ReopenError> {
-        quietly(|| self.open_again(files))
+        catch_redb_panic(|| self.open_again(files))
             .unwrap_or_else(|_| Err(super::database::contradictory(files.log_path()).into()))
     }
 }

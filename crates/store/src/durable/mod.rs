@@ -11,42 +11,43 @@
 //! again only after both files were opened anew and proved to lack the failed write.
 //! Limit: what gathers for the next checkpoint is at most `checkpoint::TAIL_MAX` bytes; commits wait then.
 
-mod arrive;
 mod checkpoint;
 mod database;
-mod gate;
+mod deferred_backend;
+mod found_tables;
 mod journal;
+mod open_work;
 mod pairing;
 mod private;
-mod quiet;
 mod read_only;
 pub(crate) mod record;
+mod redb_panic;
 mod rows;
 mod shapes;
-mod unknown;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use arrive::Arrivals;
 use checkpoint::{Checkpoint, Tail};
 pub(crate) use database::{Access, Files};
 use database::{contradictory, io_error};
+use found_tables::FoundTables;
 use journal::LogFile;
 pub(crate) use journal::{Journal, MemoryJournal};
+use open_work::OpenWork;
 use pairing::Pairing;
 use parking_lot::Mutex;
-use quiet::quietly;
+use redb_panic::catch_redb_panic;
 use rows::{Applied, RowFile};
 use shapes::Partly;
-use unknown::Found;
 use uuid::Uuid;
 
+use crate::change::Change;
 use crate::error::{CommitError, OpenError, ReopenError};
 use crate::options::{History, Options};
+use crate::root::Root;
 use crate::schema::Schema;
 use crate::shape::Versions;
-use crate::state::{Change, Root};
 
 /// Commits on their way to the disk.
 pub(crate) type Commits = Vec<(u64, Vec<Change>)>;
@@ -73,7 +74,7 @@ impl Durable {
         options: &Options,
     ) -> Result<(Self, Root, Schema), OpenError> {
         let path = files.rows_path().to_owned();
-        quietly(|| Self::open_files(files, schema, options))
+        catch_redb_panic(|| Self::open_files(files, schema, options))
             .unwrap_or_else(|_| Err(contradictory(&path)))
     }
 
@@ -99,7 +100,7 @@ impl Durable {
         };
         let applied = rows.applied();
         check_linked(&files, &journal, applied)?;
-        let found = Found::in_files(&rows, &journal, &files)?;
+        let found = FoundTables::in_files(&rows, &journal, &files)?;
         let mut schema = found.resolve(schema, &files)?;
         rows.name(&schema);
         let salvage = options.salvage.is_on();
@@ -109,20 +110,20 @@ impl Durable {
         let mut root = rows.load(files.rows_path(), &schema, salvage)?;
         let mut tail = replay(&journal, &files, &schema, applied, &mut root, salvage)
             .map_err(|error| shapes.explanation().unwrap_or(error))?;
-        shapes.settle(&root)?;
+        shapes.resolve(&root)?;
         shapes.learn(&root, files.rows_path(), &schema)?;
-        let arrival = root
-            .settle()
+        let changed = root
+            .finish_load()
             .map_err(|source| OpenError::Row { path: files.rows_path().to_owned(), source })?;
         // Before anything is written: what is removed is somewhere else then.
-        options.salvage.save(&arrival.unreadable).map_err(|e| io_error(files.rows_path(), e))?;
+        options.salvage.save(&changed.unreadable).map_err(|e| io_error(files.rows_path(), e))?;
         let mut id = pairing.id();
-        let mut work = None;
+        let mut started = None;
         if files.access() != Access::Read {
             id = Some(accept(&files, &journal, &mut rows, pairing, options)?);
             rows.record(&shapes, files.rows_path(), &schema)?;
-            let arrivals = Arrivals::new(root.index, arrival.changes, found.dropped(&schema));
-            work = Some(arrivals.begin(&mut rows, &journal, &mut tail, &files)?);
+            let work = OpenWork::new(root.index, changed.changes, found.dropped(&schema));
+            started = Some(work.begin(&mut rows, &journal, &mut tail, &files)?);
         }
         // A file that is only read is never cut.
         let history = match files.access() {
@@ -137,8 +138,8 @@ impl Durable {
             history,
             options.observer.clone(),
         ));
-        if let Some(work) = work {
-            work.finish(&checkpoint, &files)?;
+        if let Some(started) = started {
+            started.finish(&checkpoint, &files)?;
         }
         let thread = match files.access() {
             Access::Read => None,
@@ -192,7 +193,7 @@ impl Durable {
             let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
             // Opening says why a file that is missing is refused.
             let Some(db) = db else { continue };
-            match quietly(move || db.check_integrity()) {
+            match catch_redb_panic(move || db.check_integrity()) {
                 Ok(Ok(true)) => {}
                 Ok(Ok(false)) => return Err(damaged("a checksum did not match".to_owned())),
                 Ok(Err(error)) => return Err(damaged(error.to_string())),

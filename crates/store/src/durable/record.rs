@@ -19,9 +19,9 @@
 //! Invariant: the checksums chain the records: a journal can only go on from the very record that was
 //! appended before, so records of another course of the history are noticed.
 
+use crate::change::Change;
 use crate::codec;
 use crate::error::RecordError;
-use crate::state::Change;
 
 /// The format of the records that this build writes.
 const FORMAT: u8 = 2;

@@ -14,13 +14,14 @@ use uuid::Uuid;
 
 use super::database::{Db, Files, io_error};
 use super::pairing::{BLANK, FORMAT, META_ID_HIGH, META_ID_LOW, RowsHead, halves, joined};
-use super::quiet::quietly;
+use super::redb_panic::catch_redb_panic;
 use super::shapes::{self, Recorded};
+use crate::change::LoadContext;
 use crate::error::{OpenError, ReopenError, RowError};
 use crate::key::KeyBytes;
+use crate::root::Root;
 use crate::schema::{Schema, TableDef};
 use crate::shape::Versions;
-use crate::state::{Arriving, Root};
 
 /// Names to numbers: the format, the identity, the index that the rows are as of and the checksum of the
 /// journal record that ends there, each table's last index.
@@ -52,7 +53,7 @@ pub(crate) struct RowFile {
     names: Vec<(String, String)>,
     applied: Applied,
     /// Tables that an open drops, which it leaves to the next write.
-    arriving: Option<Vec<String>>,
+    dropping: Option<Vec<String>>,
     /// Whether a sync of the file ever failed.
     sync_failed: bool,
 }
@@ -78,8 +79,8 @@ impl RowFile {
                 known: FORMAT,
             });
         }
-        let (names, arriving) = (Vec::new(), None);
-        Ok((Self { db: Some(db), names, applied, arriving, sync_failed: false }, head))
+        let (names, dropping) = (Vec::new(), None);
+        Ok((Self { db: Some(db), names, applied, dropping, sync_failed: false }, head))
     }
 
     fn read(db: &Db) -> Result<(RowsHead, Applied), String> {
@@ -184,7 +185,7 @@ impl RowFile {
         for (def, (rows, table_index)) in schema.tables.iter().zip(&self.names) {
             let last_index = meta.get(table_index.as_str()).map_err(|error| damaged(&error))?;
             let last_index = last_index.map_or(0, |value| value.value());
-            let arriving = Arriving { last_index, stamped_max: index, salvage };
+            let context = LoadContext { last_index, stamped_max: index, salvage };
             let of_row = |source| OpenError::Row { path: path.to_owned(), source };
             let loaded = match txn.open_table(TableDefinition::<&[u8], &[u8]>::new(rows)) {
                 Ok(table) => {
@@ -197,10 +198,10 @@ impl RowFile {
                         let (key, bytes) = row.map_err(unreadable)?;
                         Ok((KeyBytes::from_slice(key.value()), bytes.value().to_vec()))
                     });
-                    def.empty.load(&mut rows, arriving)
+                    def.empty.load(&mut rows, context)
                 }
                 Err(TableError::TableDoesNotExist(_)) => {
-                    def.empty.load(&mut std::iter::empty(), arriving)
+                    def.empty.load(&mut std::iter::empty(), context)
                 }
                 Err(error) => return Err(damaged(&error)),
             }
@@ -249,8 +250,8 @@ impl RowFile {
     }
 
     /// Has the next [`RowFile::apply`] delete tables, and note that the journal is to be cut up to its index.
-    pub(crate) fn arrive(&mut self, dropped: Vec<String>) {
-        self.arriving = Some(dropped);
+    pub(crate) fn drop_with_next_apply(&mut self, dropped: Vec<String>) {
+        self.dropping = Some(dropped);
     }
 
     /// Takes the file for ours.
@@ -265,7 +266,7 @@ impl RowFile {
     /// [`ReopenError`]; nothing is written until a later call succeeds.
     pub(crate) fn reopen(&mut self, files: &Files, ahead: &[Applied]) -> Result<(), ReopenError> {
         let path = files.rows_path();
-        quietly(|| self.open_again(files, ahead))
+        catch_redb_panic(|| self.open_again(files, ahead))
             .unwrap_or_else(|_| Err(super::database::contradictory(path).into()))
     }
 
@@ -311,12 +312,12 @@ impl RowFile {
             meta.insert(META_INDEX, index)?;
             meta.insert(META_LINK, u64::from(link))?;
             // In this transaction, so that a crash leaves the tables whole or takes them whole.
-            for name in self.arriving.iter().flatten() {
+            for name in self.dropping.iter().flatten() {
                 txn.delete_table(TableDefinition::<&[u8], &[u8]>::new(&rows_table(name)))?;
                 meta.remove(meta_table_index(name).as_str())?;
                 shapes::remove(&txn, name)?;
             }
-            if self.arriving.is_some() {
+            if self.dropping.is_some() {
                 meta.insert(META_CUT, index)?;
             }
             for (table, last_index) in table_indexes {
@@ -333,7 +334,7 @@ impl RowFile {
             }
         }
         txn.commit()?;
-        self.arriving = None;
+        self.dropping = None;
         self.applied = Applied { index, link: Some(link) };
         Ok(())
     }

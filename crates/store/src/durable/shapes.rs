@@ -19,9 +19,9 @@ use redb::{
 
 use crate::error::OpenError;
 use crate::range::Span;
+use crate::root::Root;
 use crate::schema::Schema;
 use crate::shape::{Compared, Shape, Versions, compare};
-use crate::state::Root;
 
 const SHAPES: TableDefinition<'_, &str, &str> = TableDefinition::new("shapes");
 
@@ -224,7 +224,7 @@ impl Recorded {
     ///
     /// # Errors
     /// [`OpenError::ShapeChanged`] when the journal had a commit for one of them.
-    pub(super) fn settle(&mut self, root: &Root) -> Result<(), OpenError> {
+    pub(super) fn resolve(&mut self, root: &Root) -> Result<(), OpenError> {
         for (slot, error) in self.unused.drain(..) {
             if root.tables[slot].last_change(0, &Span::all()) > 0 {
                 return Err(error);

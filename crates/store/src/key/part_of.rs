@@ -131,7 +131,7 @@ impl<K: Key> PartOf<Option<K>> for Missing {
 
 /// The first parts of a key of the shape `K`: one part, or a tuple of fewer parts than `K` has.
 ///
-/// [`crate::KeyRange::within`] takes it. `Count` is how many parts these are; inference finds it.
+/// [`crate::KeyRange::starting_with`] takes it. `Count` is how many parts these are; inference finds it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the beginning of a key of the shape `{K}`",
     note = "pass its first part, or a tuple of its first parts, one less than all at most"

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
-use super::heads::Heads;
+use super::key_prefixes::KeyPrefixes;
 use super::{FANOUT, FILL_MIN};
 use crate::key::KeyBytes;
 
@@ -21,7 +21,7 @@ pub(super) enum Node<V> {
 #[derive(Clone)]
 pub(super) struct Leaf<V> {
     last_change: u64,
-    heads: Heads,
+    prefixes: KeyPrefixes,
     /// In ascending order of their keys.
     pub(super) entries: Entries<V>,
 }
@@ -34,7 +34,7 @@ pub(super) struct Inner<V> {
     last_change: u64,
     /// Entries of all leaves below.
     count: usize,
-    heads: Heads,
+    prefixes: KeyPrefixes,
     separators: Separators,
     pub(super) children: Children<V>,
 }
@@ -48,13 +48,13 @@ type Split<V> = Option<(KeyBytes, Arc<Node<V>>)>;
 
 impl<V> Leaf<V> {
     pub(super) fn new(last_change: u64, entries: Entries<V>) -> Self {
-        let heads = Heads::of(entries.iter().map(|(key, _)| key));
-        Self { last_change, heads, entries }
+        let prefixes = KeyPrefixes::of(entries.iter().map(|(key, _)| key));
+        Self { last_change, prefixes, entries }
     }
 
     /// Where `key` is, or where it would go.
     pub(super) fn position(&self, key: &[u8]) -> Result<usize, usize> {
-        self.heads.search(key, |at| self.entries[at].0.as_slice())
+        self.prefixes.search(key, |at| self.entries[at].0.as_slice())
     }
 
     /// The first position whose key is not below `bound`.
@@ -67,7 +67,7 @@ impl<V> Leaf<V> {
     }
 
     fn insert(&mut self, at: usize, key: KeyBytes, value: V) {
-        let shares = self.heads.insert(at, &key);
+        let shares = self.prefixes.insert(at, &key);
         self.entries.insert(at, (key, value));
         if !shares {
             self.search_anew();
@@ -75,20 +75,26 @@ impl<V> Leaf<V> {
     }
 
     fn remove(&mut self, at: usize) -> V {
-        self.heads.remove(at);
+        self.prefixes.remove(at);
         self.entries.remove(at).1
     }
 
     /// After more than one entry came or went.
     fn search_anew(&mut self) {
-        self.heads = Heads::of(self.entries.iter().map(|(key, _)| key));
+        self.prefixes = KeyPrefixes::of(self.entries.iter().map(|(key, _)| key));
     }
 }
 
 impl<V> Inner<V> {
     fn new(last_change: u64, separators: Separators, children: Children<V>) -> Self {
         let count = children.iter().map(|child| child.count()).sum();
-        Self { last_change, count, heads: Heads::of(separators.iter()), separators, children }
+        Self {
+            last_change,
+            count,
+            prefixes: KeyPrefixes::of(separators.iter()),
+            separators,
+            children,
+        }
     }
 
     pub(super) fn pair(
@@ -101,7 +107,7 @@ impl<V> Inner<V> {
     }
 
     fn search(&self, key: &[u8]) -> Result<usize, usize> {
-        self.heads.search(key, |at| self.separators[at].as_slice())
+        self.prefixes.search(key, |at| self.separators[at].as_slice())
     }
 
     /// The position of the child whose part of the key space holds `key`.
@@ -120,7 +126,7 @@ impl<V> Inner<V> {
 
     /// Puts `right` after the child at `at`.
     fn insert(&mut self, at: usize, separator: KeyBytes, right: Arc<Node<V>>) {
-        let shares = self.heads.insert(at, &separator);
+        let shares = self.prefixes.insert(at, &separator);
         self.separators.insert(at, separator);
         self.children.insert(at + 1, right);
         if !shares {
@@ -130,12 +136,12 @@ impl<V> Inner<V> {
 
     /// Takes the child after the one at `at` out, with the separator between them.
     fn remove(&mut self, at: usize) -> (KeyBytes, Arc<Node<V>>) {
-        self.heads.remove(at);
+        self.prefixes.remove(at);
         (self.separators.remove(at), self.children.remove(at + 1))
     }
 
     fn search_anew(&mut self) {
-        self.heads = Heads::of(self.separators.iter());
+        self.prefixes = KeyPrefixes::of(self.separators.iter());
     }
 }
 

@@ -96,7 +96,7 @@ fn neighbours_of_what_was_read_wake_nobody() {
     let there = |view: &Tracked| view.get::<Names>("b").is_some();
     assert_eq!(woken_by(&store, there, |txn| put_name(txn, "bb")), None);
     let volumes = |view: &Tracked| {
-        let range = KeyRange::<(String, String)>::within_prefix("default", "vol-");
+        let range = KeyRange::<(String, String)>::starting_with_prefix("default", "vol-");
         view.scan::<Volumes>(&range, Order::Ascending).count()
     };
     assert_eq!(

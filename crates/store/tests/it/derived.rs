@@ -119,7 +119,7 @@ fn a_compound_key_and_index_sort_as_their_parts_say() {
     let all = KeyRange::all();
     let largest_first = view.scan_by(&Volume::BY_STATUS_SIZE, &all, Order::Ascending);
     assert_eq!(ids(largest_first), ["b", "c", "a"], "descending, and without what is not listed");
-    let range = KeyRange::<(u8, Desc<u64>)>::within(Status::Down.part());
+    let range = KeyRange::<(u8, Desc<u64>)>::starting_with(Status::Down.part());
     assert_eq!(view.scan_by(&Volume::BY_STATUS_SIZE, &range, Order::Ascending).count(), 0);
     let by_length = view.scan_by(&BY_LENGTH, &KeyRange::exact(1), Order::Ascending);
     assert_eq!(ids(by_length), ["a", "b", "c"]);
@@ -250,10 +250,10 @@ fn a_part_of_a_compound_index_may_be_each_element_of_a_list() {
     txn.put(row(3, &["red"], Some("ann"), 0)).unwrap();
     txn.put(row(4, &[], Some("ann"), 7)).unwrap();
     let ids = |rows: statehold_store::Scan<'_, Listed>| rows.map(|row| row.id).collect::<Vec<_>>();
-    let red = Listed::BY_POOL_TAG.within(("ssd", "red"));
+    let red = Listed::BY_POOL_TAG.starting_with(("ssd", "red"));
     let largest_first = txn.scan_by(&Listed::BY_POOL_TAG, &red, Order::Ascending);
     assert_eq!(ids(largest_first), [2, 1, 3], "a row once for equal elements");
-    let of_ann = Listed::BY_OWNER_TAG.within("ann");
+    let of_ann = Listed::BY_OWNER_TAG.starting_with("ann");
     let tags = txn.scan_by(&Listed::BY_OWNER_TAG, &of_ann, Order::Ascending);
     assert_eq!(ids(tags), [1, 1, 1], "with an owner, listed, once for each tag");
     assert!(txn.find(&Listed::BY_SLOTS, ("ssd", 101)).is_some());

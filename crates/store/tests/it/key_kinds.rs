@@ -105,7 +105,7 @@ fn fields_of_many_types_are_found_by_their_values() {
 
     let id = Uuid::from_u128(1);
     assert!(Host::BY_KEY.get(&view, (Status::Available, id)).is_some());
-    let available = Host::BY_KEY.within(Status::Available);
+    let available = Host::BY_KEY.starting_with(Status::Available);
     assert_eq!(Host::BY_KEY.scan(&view, &available, up).count(), 2);
     let from_in_use = Host::BY_STATUS.between(Excluded(Status::Available), Unbounded);
     assert_eq!(view.scan_by(&Host::BY_STATUS, &from_in_use, up).count(), 1);
@@ -120,7 +120,7 @@ fn fields_of_many_types_are_found_by_their_values() {
     assert!(view.find(&Host::BY_MAC, [2; 6]).is_some());
     assert!(view.find(&Host::BY_PLACE, (Some("r1"), 1, 0)).is_some());
     let rack = Rack(Some("r1".into()));
-    let in_rack = Host::BY_PLACE.within((&rack, 1));
+    let in_rack = Host::BY_PLACE.starting_with((&rack, 1));
     assert_eq!(view.scan_by(&Host::BY_PLACE, &in_rack, up).count(), 3);
     let newest = Host::BY_NEWEST.exact(('a', Desc(SystemTime::UNIX_EPOCH)));
     assert_eq!(view.scan_by(&Host::BY_NEWEST, &newest, up).count(), 3);

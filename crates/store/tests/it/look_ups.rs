@@ -76,16 +76,16 @@ fn reads_by_the_primary_key_take_owned_and_borrowed_strings() {
     for range in [
         by_key.exact((&namespace, &id)),
         by_key.exact((namespace.clone(), id.clone())),
-        by_key.within_prefix(&namespace, &id),
-        by_key.within_prefix(namespace.clone(), id.clone()),
-        by_key.within_between(&namespace, Included(&id), Excluded("b")),
+        by_key.starting_with_prefix(&namespace, &id),
+        by_key.starting_with_prefix(namespace.clone(), id.clone()),
+        by_key.starting_with_between(&namespace, Included(&id), Excluded("b")),
         by_key.between(Included((&namespace, &id)), Excluded((&namespace, "b"))),
     ] {
         assert_eq!(by_key.scan(&view, &range, UP).count(), 1, "{range:?}");
     }
     for range in [
-        by_key.within(&namespace),
-        by_key.within(namespace.clone()),
+        by_key.starting_with(&namespace),
+        by_key.starting_with(namespace.clone()),
         by_key.prefix(&namespace),
         by_key.prefix(namespace.clone()),
         by_key.all().resume((&namespace, &id), UP),
@@ -123,14 +123,14 @@ fn ranges_of_an_index_take_owned_and_borrowed_strings() {
     assert_eq!(view.scan_by_keyed(by_pool, &KeyRange::exact(&pool), UP).count(), 3);
     let by_both = &Volume::BY_POOL_STATUS;
     for range in [
-        by_both.within(&pool),
-        by_both.within((&pool, &status)),
-        by_both.within((pool.clone(), status.clone())),
-        by_both.within_prefix(&pool, &status),
-        by_both.within_prefix((&pool, &status), String::new()),
-        KeyRange::within(&pool),
-        KeyRange::within((&pool, "ready")),
-        KeyRange::within_prefix(&pool, &status),
+        by_both.starting_with(&pool),
+        by_both.starting_with((&pool, &status)),
+        by_both.starting_with((pool.clone(), status.clone())),
+        by_both.starting_with_prefix(&pool, &status),
+        by_both.starting_with_prefix((&pool, &status), String::new()),
+        KeyRange::starting_with(&pool),
+        KeyRange::starting_with((&pool, "ready")),
+        KeyRange::starting_with_prefix(&pool, &status),
     ] {
         assert_eq!(view.count_by(by_both, &range), 3, "{range:?}");
     }
@@ -168,9 +168,9 @@ fn a_look_up_takes_a_field_by_reference_whatever_its_type() {
 
 /// Console code, which is compiled once for every kind of view.
 fn report(view: &dyn Catalog, namespace: &String) -> (usize, Vec<String>, bool) {
-    let range = Volume::BY_KEY.within(namespace);
+    let range = Volume::BY_KEY.starting_with(namespace);
     let ids = Volume::BY_KEY.scan(view, &range, UP).map(|volume| volume.id.clone()).collect();
-    let ready = Volume::BY_POOL_STATUS.within(("ssd", "ready"));
+    let ready = Volume::BY_POOL_STATUS.starting_with(("ssd", "ready"));
     let count = view.count_by(&Volume::BY_POOL_STATUS, &ready);
     let json = view.table("volumes").and_then(|table| table.get_json(r#"["default","a"]"#));
     (count, ids, json.unwrap().is_some())
@@ -214,7 +214,7 @@ impl Nodes {
         .unique("tag", |row, keys| {
             row.tags.iter().for_each(|tag| keys.add((tag, &row.name)));
         })
-        .made_of(&["tags", "name"])
+        .on_fields(&["tags", "name"])
         .serves("tags");
 }
 
@@ -242,7 +242,7 @@ fn a_chained_index_declaration_needs_no_type_in_its_closure() {
     Nodes::BY_KEY.import(&mut txn, [node]).unwrap();
     let pool = String::from("gpu");
     assert!(txn.find(&Nodes::BY_POOL, &pool).is_some());
-    assert_eq!(txn.count_by(&Nodes::BY_TAG, &Nodes::BY_TAG.within("b")), 1);
+    assert_eq!(txn.count_by(&Nodes::BY_TAG, &Nodes::BY_TAG.starting_with("b")), 1);
 }
 
 #[test]

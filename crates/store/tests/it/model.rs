@@ -232,7 +232,7 @@ fn assert_same(view: &impl ReadView, model: &Model) {
     }
     for namespace in ["a", "b"] {
         for prefix in ["", "a", "b", "-", "a-"] {
-            let range = KeyRange::<(String, String)>::within_prefix(namespace, prefix);
+            let range = KeyRange::<(String, String)>::starting_with_prefix(namespace, prefix);
             let expected: Vec<_> = model
                 .volumes
                 .values()
@@ -288,7 +288,7 @@ fn write_to(txn: &mut WriteTxn<'_>, write: &Write) -> bool {
             Volumes::BY_KEY.update(txn, (namespace, id), |row| row.size = *size).unwrap().is_some()
         }
         Write::DeleteByPlugin(plugin) => {
-            let range = KeyRange::<(String, i64)>::within(plugin);
+            let range = KeyRange::<(String, i64)>::starting_with(plugin);
             let count = txn.count_by(&BY_PLUGIN, &range);
             assert_eq!(txn.delete_by(&BY_PLUGIN, &range).unwrap(), count);
             count > 0

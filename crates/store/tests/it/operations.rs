@@ -111,7 +111,7 @@ fn reads_of_one_row_agree_with_scans() {
         txn.upsert::<Volumes>(Volume { size: 3, ..named("b", "") }).unwrap();
     });
     let view = store.snapshot();
-    let ebs = KeyRange::<(String, i64)>::within("ebs");
+    let ebs = KeyRange::<(String, i64)>::starting_with("ebs");
     assert_eq!(view.first_by(&BY_PLUGIN, &ebs).map(|row| row.size), Some(3));
     assert_eq!(view.last_by(&BY_PLUGIN, &ebs).map(|row| row.size), Some(5));
 }

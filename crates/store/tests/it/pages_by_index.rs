@@ -168,7 +168,7 @@ proptest! {
         check(&BY_STATUS, &KeyRange::<String>::exact("a"), &first, &between, reading);
         check(&BY_NODE, &KeyRange::all(), &first, &between, reading);
         check(&BY_STATUS_SIZE, &KeyRange::all(), &first, &between, reading);
-        check(&BY_STATUS_SIZE, &KeyRange::<(String, Desc<u8>)>::within("a"), &first, &between, reading);
+        check(&BY_STATUS_SIZE, &KeyRange::<(String, Desc<u8>)>::starting_with("a"), &first, &between, reading);
         check(&BY_SIZE, &KeyRange::all(), &first, &between, reading);
         check(&BY_ALIAS, &KeyRange::all(), &first, &between, reading);
     }

@@ -142,7 +142,7 @@ proptest! {
         let filter = compile(&text);
         let order = if reverse { Order::Descending } else { Order::Ascending };
         let mut range = match &namespace {
-            Some(namespace) => KeyRange::<(String, String)>::within(namespace),
+            Some(namespace) => KeyRange::<(String, String)>::starting_with(namespace),
             None => KeyRange::all(),
         };
         if let Some((namespace, id)) = &from {

@@ -79,9 +79,9 @@ fn ranges_of_an_index_need_no_annotation() {
     let ann = String::from("ann");
     let of_ann = Volume::BY_OWNER.exact(Some(&ann));
     assert_eq!(ids(view.scan_by(&Volume::BY_OWNER, &of_ann, UP)), ["b"]);
-    let of_pool = Volume::BY_POOL_SIZE.within(&boxed);
+    let of_pool = Volume::BY_POOL_SIZE.starting_with(&boxed);
     assert_eq!(ids(view.scan_by(&Volume::BY_POOL_SIZE, &of_pool, UP)), ["a", "b"]);
-    let of_size = Volume::BY_POOL_SIZE.within((&boxed, Desc(3)));
+    let of_size = Volume::BY_POOL_SIZE.starting_with((&boxed, Desc(3)));
     assert_eq!(ids(view.scan_by(&Volume::BY_POOL_SIZE, &of_size, UP)), ["b"]);
     let up_to = Volume::BY_STATUS.between(Unbounded, Excluded(&owned));
     assert_eq!(view.scan_by(&Volume::BY_STATUS, &up_to, UP).count(), 0);
@@ -97,9 +97,9 @@ fn reads_by_the_primary_key_need_no_annotation() {
     assert_eq!(Volume::BY_KEY.get(&view, (&namespace, &id)).unwrap().id, id);
     let found: Option<&Entry<Volume>> = view.get_row((&namespace, &id));
     assert_eq!(found.unwrap().id, id);
-    let named = Volume::BY_KEY.within_prefix(&namespace, "web");
+    let named = Volume::BY_KEY.starting_with_prefix(&namespace, "web");
     assert_eq!(ids(Volume::BY_KEY.scan(&view, &named, UP)), ["web-1", "web-2"]);
-    let of_namespace = Volume::BY_KEY.within(&namespace);
+    let of_namespace = Volume::BY_KEY.starting_with(&namespace);
     assert_eq!(ids(view.scan::<Volume>(&of_namespace, UP)), ["db-1", "web-1", "web-2"]);
     assert_eq!(Volume::BY_KEY.count(&view), 3);
 
@@ -121,12 +121,12 @@ fn every_operation_by_the_primary_key_infers_the_table() {
     assert!(by_key.delete_if(&mut txn, ("default", "b"), Expect::Absent).is_err());
     let large = by_key.delete_where(&mut txn, &by_key.all(), |row| row.size > 20).unwrap();
     assert_eq!((large, by_key.contains(&txn, ("default", "a"))), (1, false));
-    let e = by_key.within_prefix("default", "e");
+    let e = by_key.starting_with_prefix("default", "e");
     assert_eq!(by_key.delete_range(&mut txn, &e).unwrap(), 1);
 
     assert_eq!(by_key.first(&txn).map(|row| &*row.id), Some("b"));
     assert_eq!(by_key.last(&txn).map(|row| &*row.id), Some("d"));
-    assert_eq!(by_key.count_range(&txn, &by_key.within("default")), 3);
+    assert_eq!(by_key.count_range(&txn, &by_key.starting_with("default")), 3);
     let found = by_key.get_many(&txn, [("default", "c"), ("default", "a")]);
     assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
     let keyed = by_key.scan_keyed(&txn, &by_key.all(), UP).next_back().unwrap();
@@ -258,18 +258,18 @@ proptest! {
         let one = |row: &Volume| row.region == *region;
         let two = |row: &Volume| one(row) && row.zone == zone;
         let three = |row: &Volume| two(row) && row.rack == *rack;
-        prop_assert_eq!(select(&Volume::BY_PLACE.within(region)), naive(&one));
-        prop_assert_eq!(select(&Volume::BY_PLACE.within((region, zone))), naive(&two));
-        prop_assert_eq!(select(&Volume::BY_PLACE.within((region, zone, rack))), naive(&three));
+        prop_assert_eq!(select(&Volume::BY_PLACE.starting_with(region)), naive(&one));
+        prop_assert_eq!(select(&Volume::BY_PLACE.starting_with((region, zone))), naive(&two));
+        prop_assert_eq!(select(&Volume::BY_PLACE.starting_with((region, zone, rack))), naive(&three));
         prop_assert_eq!(
-            select(&Volume::BY_PLACE.within_prefix((region, zone), rack)),
+            select(&Volume::BY_PLACE.starting_with_prefix((region, zone), rack)),
             naive(&|row| two(row) && row.rack.starts_with(&**rack))
         );
-        let from = Volume::BY_PLACE.within_between((region, zone, rack), Included(slot), Unbounded);
+        let from = Volume::BY_PLACE.starting_with_between((region, zone, rack), Included(slot), Unbounded);
         prop_assert_eq!(select(&from), naive(&|row| three(row) && row.slot >= slot));
-        let to = Volume::BY_PLACE.within_between((region, zone, rack), Unbounded, Excluded(slot));
+        let to = Volume::BY_PLACE.starting_with_between((region, zone, rack), Unbounded, Excluded(slot));
         prop_assert_eq!(select(&to), naive(&|row| three(row) && row.slot < slot));
-        let after = Volume::BY_PLACE.within_between(region, Excluded(zone), Unbounded);
+        let after = Volume::BY_PLACE.starting_with_between(region, Excluded(zone), Unbounded);
         prop_assert_eq!(select(&after), naive(&|row| one(row) && row.zone > zone));
     }
 }

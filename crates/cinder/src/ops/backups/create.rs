@@ -142,7 +142,7 @@ fn newest(
     project: &str,
     before: i64,
 ) -> Result<Uuid, BackupRefusal> {
-    let range = KeyRange::<(Uuid, i64)>::within(volume);
+    let range = KeyRange::<(Uuid, i64)>::starting_with(volume);
     let newest = view
         .scan_by(&Backup::BY_VOLUME, &range, Order::Descending)
         .find(|row| *row.project_id == *project && row.data_timestamp < before);

@@ -45,7 +45,7 @@ impl HostUsage {
     ///
     /// Cost: a row for each project.
     pub fn of(view: &impl ReadView, host: &str) -> BTreeMap<Box<str>, Self> {
-        let own = Total::BY_KEY.within(Some(host));
+        let own = Total::BY_KEY.starting_with(Some(host));
         view.scan::<Total>(&own, Order::Ascending)
             .filter_map(|row| Some((row.project_id.clone()?, Self::from(&**row))))
             .collect()

@@ -149,7 +149,11 @@ fn stuck_volumes(view: &impl ReadView) -> Vec<Volume> {
     let busy = worked_on(view);
     let statuses = VolumeStatus::ALL.iter().filter(|status| status.is_transitional());
     let of = |status: &VolumeStatus| {
-        view.scan_by(&Volume::BY_STATUS, &KeyRange::within(status.as_str()), Order::Ascending)
+        view.scan_by(
+            &Volume::BY_STATUS,
+            &KeyRange::starting_with(status.as_str()),
+            Order::Ascending,
+        )
     };
     statuses
         .flat_map(of)
@@ -162,7 +166,11 @@ fn stuck_snapshots(view: &impl ReadView) -> Vec<Snapshot> {
     let busy = worked_on(view);
     let statuses = SnapshotStatus::ALL.iter().filter(|status| status.is_transitional());
     let of = |status: &SnapshotStatus| {
-        view.scan_by(&Snapshot::BY_STATUS, &KeyRange::within(status.as_str()), Order::Ascending)
+        view.scan_by(
+            &Snapshot::BY_STATUS,
+            &KeyRange::starting_with(status.as_str()),
+            Order::Ascending,
+        )
     };
     statuses
         .flat_map(of)

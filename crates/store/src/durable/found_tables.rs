@@ -14,20 +14,20 @@ use crate::error::OpenError;
 use crate::schema::Schema;
 
 /// The tables of both files that have rows, or changes that the rows do not have yet.
-pub(super) struct Found {
+pub(super) struct FoundTables {
     rows: BTreeSet<String>,
     journal: BTreeSet<String>,
 }
 
 /// What the schema drops.
-pub(super) struct Dropped {
+pub(super) struct DroppedTables {
     /// Tables of the file of rows.
     pub(super) rows: Vec<String>,
     /// Whether the journal has changes of such tables.
     pub(super) in_journal: bool,
 }
 
-impl Found {
+impl FoundTables {
     pub(super) fn in_files(
         rows: &RowFile,
         log: &LogFile,
@@ -66,8 +66,8 @@ impl Found {
     }
 
     /// The tables that the schema drops.
-    pub(super) fn dropped(&self, schema: &Schema) -> Dropped {
-        Dropped {
+    pub(super) fn dropped(&self, schema: &Schema) -> DroppedTables {
+        DroppedTables {
             rows: self.rows.iter().filter(|name| schema.drops(name)).cloned().collect(),
             in_journal: self.journal.iter().any(|name| schema.drops(name)),
         }

@@ -1,267 +1,23 @@
-//! The state in memory: one typed table each, all of them under one root.
-//!
-//! A [`Root`] is immutable once published. A transaction clones it (a pointer a table) and copies
-//! a table's roots the first time that it writes to it.
+//! The state of one typed table: its rows by primary key and its secondary indexes.
 
-use std::any::{Any, TypeId};
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
-use crate::backup::json;
 use crate::catalog::CatalogTable;
+use crate::change::{KeyedChanges, LoadContext};
 use crate::codec;
-use crate::deferred::{Conflict, Conflicts, Unique};
-use crate::durable::record;
+use crate::conflicts::{Conflict, Conflicts, Unique};
+use crate::erased_table::{EachLine, EachRow, ErasedTable, FinishedLoad};
 use crate::error::{RowError, WriteError};
-use crate::feed::Commit;
+use crate::json_row;
 use crate::key::{KEY_LEN_MAX, KeyBuf, KeyBytes};
-use crate::load::{self, Arrived, Entries, RawRows};
+use crate::load::{self, Entries, LoadedRow, RawRows};
 use crate::range::Span;
-use crate::reclaim::Reclaim;
 use crate::salvage::{LeftOut, UnreadableRow};
-use crate::schema::Schema;
 use crate::shape::{RecordedShapes, Shape, Versions};
 use crate::table::{Entry, IndexDef, IndexSet, Table};
 use crate::tree::{OrdIndex, Tree};
-
-/// All tables as of one commit.
-#[derive(Clone)]
-pub(crate) struct Root {
-    pub(crate) index: u64,
-    pub(crate) tables: Box<[Arc<dyn ErasedTable>]>,
-    types: Arc<[Option<TypeId>]>,
-    schema: Arc<Schema>,
-    /// Rows that were written or deleted to make this state, since the store was opened.
-    pub(crate) changes: u64,
-    reclaim: Arc<Reclaim>,
-}
-
-impl Drop for Root {
-    fn drop(&mut self) {
-        self.reclaim.let_go(&mut self.tables, self.changes);
-    }
-}
-
-impl Root {
-    pub(crate) fn new(schema: &Schema, index: u64, tables: Vec<Arc<dyn ErasedTable>>) -> Self {
-        Self {
-            index,
-            tables: tables.into(),
-            types: schema.tables.iter().map(|def| def.row_table).collect(),
-            schema: Arc::new(schema.clone()),
-            changes: 0,
-            reclaim: Arc::default(),
-        }
-    }
-
-    /// Takes note that this is the newest state now: what is far behind it is freed elsewhere.
-    pub(crate) fn published(&self) {
-        self.reclaim.published(self.changes);
-    }
-
-    /// The position of the table `T`.
-    ///
-    /// Schemas hold a handful of tables: comparing their types beats a hash.
-    pub(crate) fn slot<T: Table>(&self) -> usize {
-        let wanted = TypeId::of::<T>();
-        self.types
-            .iter()
-            .position(|known| *known == Some(wanted))
-            .unwrap_or_else(|| panic!("the store was opened without the table {:?}", T::NAME))
-    }
-
-    pub(crate) fn table<T: Table>(&self, slot: usize) -> &TableState<T> {
-        let table: &dyn Any = &*self.tables[slot];
-        table.downcast_ref().unwrap_or_else(|| panic!("{:?} is not in this place", T::NAME))
-    }
-
-    /// The table to write to: its own copy from the first write on.
-    pub(crate) fn table_mut<T: Table>(&mut self, slot: usize) -> &mut TableState<T> {
-        let table = &mut self.tables[slot];
-        if Arc::get_mut(table).is_none() {
-            *table = table.copy();
-        }
-        Arc::get_mut(table)
-            .and_then(|table| (table as &mut dyn Any).downcast_mut())
-            .unwrap_or_else(|| panic!("{:?} is not in this place", T::NAME))
-    }
-
-    /// Applies a commit that the journal has; its changes, for the next checkpoint.
-    pub(crate) fn replay(
-        &mut self,
-        schema: &Schema,
-        commit: &record::Commit<'_>,
-        salvage: bool,
-    ) -> Result<Vec<Change>, RowError> {
-        let arriving = Arriving { last_index: commit.index, stamped_max: commit.index, salvage };
-        let mut changes = Vec::with_capacity(commit.changes.len());
-        for change in &commit.changes {
-            let Some(slot) = schema.slot(change.table) else {
-                if schema.drops(change.table) {
-                    continue;
-                }
-                return Err(RowError::UnknownTable { name: change.table.into() });
-            };
-            let table = &mut self.tables[slot];
-            if Arc::get_mut(table).is_none() {
-                *table = table.copy();
-            }
-            let key = KeyBytes::from_slice(change.key);
-            if let Some(table) = Arc::get_mut(table) {
-                table.replay(&key, change.row, arriving)?;
-            }
-            changes.push(Change { table: slot, key, row: change.row.map(<[u8]>::to_vec) });
-        }
-        Ok(changes)
-    }
-
-    /// Applies a commit of the feed.
-    pub(crate) fn apply(&mut self, schema: &Schema, commit: &Commit) -> Result<(), RowError> {
-        self.replay(schema, &commit.recorded(), false)?;
-        self.changes += commit.changes.len() as u64;
-        self.index = commit.index;
-        self.settle().map(drop)
-    }
-
-    /// The schema of the tables.
-    pub(crate) fn schema(&self) -> &Schema {
-        &self.schema
-    }
-
-    /// Whether the tables are those of a schema, in its order.
-    pub(crate) fn has_tables_of(&self, schema: &Schema) -> bool {
-        self.types.iter().eq(schema.tables.iter().map(|def| &def.row_table))
-    }
-
-    /// Ends loading and replaying: from here on every row lies under its own key, and every table has
-    /// its indexes. Returns what that changes on disk.
-    pub(crate) fn settle(&mut self) -> Result<Arrival, RowError> {
-        let mut arrival = Arrival::default();
-        for (slot, table) in self.tables.iter_mut().enumerate() {
-            let (changes, unreadable) = settle(table)?;
-            let of_table = |(key, row)| Change { table: slot, key, row };
-            arrival.changes.extend(changes.into_iter().map(of_table));
-            arrival.unreadable.extend(unreadable);
-        }
-        Ok(arrival)
-    }
-
-    /// The highest commit index at which something in a range changed.
-    pub(crate) fn last_change(&self, place: Place, span: &Span) -> u64 {
-        self.tables[place.table].last_change(place.index, span)
-    }
-}
-
-/// A tree of a root: a table's primary key (`index` 0) or its secondary index `index - 1`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Place {
-    pub(crate) table: usize,
-    pub(crate) index: usize,
-}
-
-/// A tree key that a transaction inserted, replaced or deleted.
-#[derive(Debug)]
-pub(crate) struct Touched {
-    pub(crate) place: Place,
-    pub(crate) key: KeyBytes,
-}
-
-/// What one write did to the durable rows. No `Debug`: rows may hold secrets.
-pub(crate) struct Change {
-    pub(crate) table: usize,
-    pub(crate) key: KeyBytes,
-    /// The stamped row, or `None` when it was deleted.
-    pub(crate) row: Option<Vec<u8>>,
-}
-
-impl Change {
-    /// Bytes of the key and the row.
-    pub(crate) fn bytes(&self) -> u64 {
-        (self.key.as_slice().len() + self.row.as_ref().map_or(0, Vec::len)) as u64
-    }
-}
-
-/// What an open has to write: rows that were moved, dropped or left out.
-#[derive(Default)]
-pub(crate) struct Arrival {
-    /// In an order in which they can be applied one after the other.
-    pub(crate) changes: Vec<Change>,
-    /// Rows that were left out, which `changes` deletes.
-    pub(crate) unreadable: Vec<UnreadableRow>,
-}
-
-/// What holds for rows that are loaded or replayed.
-#[derive(Clone, Copy)]
-pub(crate) struct Arriving {
-    /// The index of the last commit that changed the table.
-    pub(crate) last_index: u64,
-    /// No row may be stamped with a later index.
-    pub(crate) stamped_max: u64,
-    /// Whether rows that can't be read are left out, instead of ending the work.
-    pub(crate) salvage: bool,
-}
-
-/// Changes of a table's durable rows, by key; `None` deletes.
-pub(crate) type KeyedChanges = Vec<(KeyBytes, Option<Vec<u8>>)>;
-
-/// A table that was loaded and replayed, with its indexes and every row under its own key.
-pub(crate) struct Settled {
-    pub(crate) table: Arc<dyn ErasedTable>,
-    /// What that changes on disk: deletes, then puts.
-    pub(crate) changes: KeyedChanges,
-    /// Rows that were left out.
-    pub(crate) unreadable: Vec<UnreadableRow>,
-}
-
-/// Takes a row's key and bytes.
-pub(crate) type EachRow<'e> = dyn FnMut(&[u8], &[u8]) -> io::Result<()> + 'e;
-
-/// Takes a line of a dump.
-pub(crate) type EachLine<'a> = dyn FnMut(json::Form, &[u8]) -> io::Result<()> + 'a;
-
-/// A table without its row type.
-pub(crate) trait ErasedTable: Any + Send + Sync {
-    fn copy(&self) -> Arc<dyn ErasedTable>;
-    /// The table as a catalog shows it; `None` for one that is kept as bytes.
-    fn as_catalog(&self) -> Option<&dyn CatalogTable>;
-    /// The recorded shapes of the rows of a table that is kept as bytes; `None` for one with a row type.
-    fn kept_shapes(&self) -> Option<&Versions> {
-        None
-    }
-    /// The table with the recorded shapes of its rows: a table that is kept as bytes carries them on, one
-    /// with a row type holds its migrations to them.
-    fn with_shapes(&self, shapes: &Versions) -> Arc<dyn ErasedTable>;
-    /// Completes the shape of the row type by the rows that there are, where it is not known whole.
-    fn learn(&self) {}
-    fn last_change(&self, index: usize, span: &Span) -> u64;
-    /// Builds the state from durable rows, in ascending order of their keys; to be settled.
-    fn load(
-        &self,
-        rows: &mut RawRows<'_>,
-        arriving: Arriving,
-    ) -> Result<Arc<dyn ErasedTable>, RowError>;
-    fn rows(&self) -> usize;
-    fn each_key(&self, each: &mut dyn FnMut(&KeyBytes));
-    /// Gives every row with its key, as bytes, in key order.
-    fn export(&self, each: &mut EachRow<'_>) -> io::Result<()>;
-    /// Gives every row with its stamps as a line of JSON, in key order.
-    fn export_json(&self, each: &mut EachLine<'_>) -> io::Result<()>;
-    /// The key and the bytes of a row that is given as JSON.
-    fn import_json(&self, line: &json::Line<'_>) -> Result<(KeyBytes, Vec<u8>), String>;
-    /// Applies a change that the journal has; the state is to be settled.
-    fn replay(
-        &mut self,
-        key: &KeyBytes,
-        row: Option<&[u8]>,
-        arriving: Arriving,
-    ) -> Result<(), RowError>;
-    /// A key of a unique index that several rows have.
-    fn conflict(&self) -> Option<Conflict>;
-    /// The state with its indexes and every row under its own key when that could not be kept on the
-    /// way; `None` when it was.
-    fn settled(&self) -> Result<Option<Settled>, RowError>;
-}
 
 pub(crate) struct TableState<T: Table> {
     pub(crate) primary: Tree<Entry<T::Row>>,
@@ -276,7 +32,7 @@ pub(crate) struct TableState<T: Table> {
     last_index: u64,
     /// What is to be settled. What is loaded and replayed may break on the way what holds in the end: a
     /// unique index that is newer than the rows, or a restore, whose rows come one after the other.
-    open: Option<Box<Open>>,
+    pending: Option<Box<PendingLoad>>,
 }
 
 /// What a table gathers while it is loaded and replayed.
@@ -284,7 +40,7 @@ pub(crate) struct TableState<T: Table> {
 /// Until it is settled, its rows lie under the keys that they have on disk: those are the keys which
 /// the journal names. A migration may give a row the key that another one still has on disk.
 #[derive(Clone, Default)]
-struct Open {
+struct PendingLoad {
     /// Whether a row has another key now than on disk.
     moved: bool,
     /// Keys of rows on disk that their migration dropped.
@@ -303,7 +59,7 @@ impl<T: Table> Clone for TableState<T> {
             shape: Arc::clone(&self.shape),
             recorded: Arc::clone(&self.recorded),
             last_index: self.last_index,
-            open: self.open.clone(),
+            pending: self.pending.clone(),
         }
     }
 }
@@ -340,12 +96,12 @@ impl<T: Table> ErasedTable for TableState<T> {
     fn load(
         &self,
         rows: &mut RawRows<'_>,
-        arriving: Arriving,
+        context: LoadContext,
     ) -> Result<Arc<dyn ErasedTable>, RowError> {
-        let loaded = load::rows::<T>(rows, &self.defs, &self.recorded, arriving)?;
-        let last_index = arriving.last_index;
+        let loaded = load::rows::<T>(rows, &self.defs, &self.recorded, context)?;
+        let last_index = context.last_index;
         let secondary = load::indexes::<T>(&self.defs, loaded.secondary, last_index);
-        let open = Open {
+        let pending = PendingLoad {
             moved: loaded.moved,
             dropped: loaded.dropped.iter().map(|key| key.as_slice().into()).collect(),
             unreadable: loaded
@@ -354,10 +110,10 @@ impl<T: Table> ErasedTable for TableState<T> {
                 .map(|(key, record, reason)| (key.as_slice().into(), (record.into(), reason)))
                 .collect(),
         };
-        let settled = secondary.is_ok() && open.is_empty();
+        let settled = secondary.is_ok() && pending.is_empty();
         Ok(Arc::new(Self {
             primary: Tree::from_sorted(loaded.primary, last_index),
-            open: (!settled).then(|| Box::new(open)),
+            pending: (!settled).then(|| Box::new(pending)),
             secondary: secondary.unwrap_or_else(|_| no_indexes(&self.defs)),
             conflicts: Conflicts::default(),
             defs: Arc::clone(&self.defs),
@@ -386,13 +142,13 @@ impl<T: Table> ErasedTable for TableState<T> {
 
     fn export_json(&self, each: &mut EachLine<'_>) -> io::Result<()> {
         for (key, entry) in self.primary.iter(&Span::all()) {
-            let (form, line) = json::line::<T>(key, entry, &self.shape)?;
+            let (form, line) = json_row::line::<T>(key, entry, &self.shape)?;
             each(form, &line)?;
         }
         Ok(())
     }
 
-    fn import_json(&self, line: &json::Line<'_>) -> Result<(KeyBytes, Vec<u8>), String> {
+    fn import_json(&self, line: &json_row::Line<'_>) -> Result<(KeyBytes, Vec<u8>), String> {
         let entry = line.entry::<T>()?;
         let key = KeyBuf::of::<T::Key>(T::key(&entry)).finish();
         let bytes = self.encode(&entry, &key)?;
@@ -404,20 +160,20 @@ impl<T: Table> ErasedTable for TableState<T> {
         &mut self,
         key: &KeyBytes,
         row: Option<&[u8]>,
-        arriving: Arriving,
+        context: LoadContext,
     ) -> Result<(), RowError> {
-        let index = arriving.last_index;
-        if let Some(open) = &mut self.open {
-            open.dropped.remove(key.as_slice());
-            open.unreadable.remove(key.as_slice());
+        let index = context.last_index;
+        if let Some(pending) = &mut self.pending {
+            pending.dropped.remove(key.as_slice());
+            pending.unreadable.remove(key.as_slice());
         }
         let Some(row) = row else {
             self.take(key.clone(), index, |_, _| ());
             return Ok(());
         };
-        match load::row::<T>(key, row, &self.recorded, arriving.stamped_max) {
-            Ok(Arrived::Row { entry, moved: false })
-                if self.open.is_none()
+        match load::row::<T>(key, row, &self.recorded, context.stamped_max) {
+            Ok(LoadedRow::Row { entry, moved: false })
+                if self.pending.is_none()
                     // Deferred as it was when it was committed: rows may have swapped unique keys.
                     && self
                         .put(key.clone(), &entry, index, Unique::AtCommit, |_, _| ())
@@ -425,18 +181,18 @@ impl<T: Table> ErasedTable for TableState<T> {
             {
                 return Ok(());
             }
-            Ok(Arrived::Row { entry, moved }) => {
-                self.open.get_or_insert_default().moved |= moved;
+            Ok(LoadedRow::Row { entry, moved }) => {
+                self.pending.get_or_insert_default().moved |= moved;
                 self.primary.insert(key.clone(), entry, index);
             }
-            Ok(Arrived::Dropped) => {
+            Ok(LoadedRow::Dropped) => {
                 self.primary.remove(key.as_slice(), index);
-                self.open.get_or_insert_default().dropped.insert(key.as_slice().into());
+                self.pending.get_or_insert_default().dropped.insert(key.as_slice().into());
             }
-            Err(reason) if arriving.salvage && reason.is_of_the_row() => {
+            Err(reason) if context.salvage && reason.is_of_the_row() => {
                 // An earlier version of the row would stand for one that was replaced.
                 self.primary.remove(key.as_slice(), index);
-                let unreadable = &mut self.open.get_or_insert_default().unreadable;
+                let unreadable = &mut self.pending.get_or_insert_default().unreadable;
                 unreadable.insert(key.as_slice().into(), (row.into(), reason));
             }
             Err(reason) => return Err(reason),
@@ -456,19 +212,19 @@ impl<T: Table> ErasedTable for TableState<T> {
         })
     }
 
-    fn settled(&self) -> Result<Option<Settled>, RowError> {
-        if self.open.is_none() && self.conflicts.is_empty() {
+    fn finish_load(&self) -> Result<Option<FinishedLoad>, RowError> {
+        if self.pending.is_none() && self.conflicts.is_empty() {
             return Ok(None);
         }
-        let nothing_open = Box::default();
-        let open = self.open.as_ref().unwrap_or(&nothing_open);
-        let mut changes: KeyedChanges = open
+        let nothing_pending = Box::default();
+        let pending = self.pending.as_ref().unwrap_or(&nothing_pending);
+        let mut changes: KeyedChanges = pending
             .dropped
             .iter()
-            .chain(open.unreadable.keys())
+            .chain(pending.unreadable.keys())
             .map(|key| (KeyBytes::from_slice(key), None))
             .collect();
-        let primary = if open.moved { self.moved(&mut changes)? } else { self.primary.clone() };
+        let primary = if pending.moved { self.moved(&mut changes)? } else { self.primary.clone() };
         let entries = self.defs.iter().map(|def| {
             let keys = primary.iter(&Span::all()).flat_map(|(key, entry)| {
                 let keys = def.tree_keys(entry, key.as_slice()).into_iter();
@@ -485,14 +241,14 @@ impl<T: Table> ErasedTable for TableState<T> {
             recorded: Arc::clone(&self.recorded),
             last_index: self.last_index,
             conflicts: Conflicts::default(),
-            open: None,
+            pending: None,
         };
-        let unreadable = UnreadableRow::all(T::NAME, &open.unreadable);
-        Ok(Some(Settled { table: Arc::new(table), changes, unreadable }))
+        let unreadable = UnreadableRow::all(T::NAME, &pending.unreadable);
+        Ok(Some(FinishedLoad { table: Arc::new(table), changes, unreadable }))
     }
 }
 
-impl Open {
+impl PendingLoad {
     fn is_empty(&self) -> bool {
         !self.moved && self.dropped.is_empty() && self.unreadable.is_empty()
     }
@@ -527,7 +283,7 @@ impl<T: Table> TableState<T> {
             shape,
             recorded: Arc::default(),
             last_index: 0,
-            open: None,
+            pending: None,
         }
     }
 
@@ -700,14 +456,4 @@ fn holder<T: Table>(tree: &Tree<Entry<T::Row>>, key: &KeyBytes) -> Option<KeyByt
 
 fn no_indexes<R>(defs: &[IndexDef<R>]) -> Vec<Tree<Entry<R>>> {
     defs.iter().map(|_| Tree::new(0)).collect()
-}
-
-/// Ends the loading and replaying of a table: its rows lie under their own keys and it has its
-/// indexes. Returns what that changes on disk, and the rows that were left out.
-pub(crate) fn settle(
-    table: &mut Arc<dyn ErasedTable>,
-) -> Result<(KeyedChanges, Vec<UnreadableRow>), RowError> {
-    let Some(settled) = table.settled()? else { return Ok(Default::default()) };
-    *table = settled.table;
-    Ok((settled.changes, settled.unreadable))
 }

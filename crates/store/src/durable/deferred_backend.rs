@@ -14,7 +14,7 @@ use redb::{BackendError, StorageBackend};
 
 /// The storage under a file, and whether writes go through to it.
 #[derive(Clone, Debug)]
-pub(super) struct Gate(Arc<Inner>);
+pub(super) struct DeferredBackend(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -34,14 +34,14 @@ impl Inner {
 #[derive(Debug)]
 enum State {
     Open,
-    Held(Held),
+    Deferring(DeferredWrites),
     /// Nothing is read or written any more.
     Refused,
 }
 
 /// Writes that were not done yet.
 #[derive(Debug)]
-struct Held {
+struct DeferredWrites {
     /// The length of the file.
     len_below: u64,
     /// Its length with the writes done.
@@ -69,7 +69,7 @@ fn overlap(offset: u64, len: usize, at: u64, of: usize) -> Option<(usize, usize,
     Some((usize::try_from(to).ok()?, usize::try_from(from).ok()?, count))
 }
 
-impl Held {
+impl DeferredWrites {
     /// Puts what would be at `offset` into `out`.
     fn read(&self, storage: &dyn StorageBackend, offset: u64, out: &mut [u8]) -> io::Result<()> {
         if offset + out.len() as u64 > self.len {
@@ -99,11 +99,11 @@ impl Held {
     }
 }
 
-impl Gate {
+impl DeferredBackend {
     pub(super) fn new(storage: Box<dyn StorageBackend>) -> io::Result<Self> {
         let len = storage.len()?;
-        let held = Held { len_below: len, len, writes: Vec::new() };
-        let state = RwLock::new(State::Held(held));
+        let deferred = DeferredWrites { len_below: len, len, writes: Vec::new() };
+        let state = RwLock::new(State::Deferring(deferred));
         Ok(Self(Arc::new(Inner { storage, state, sync_failed: AtomicBool::new(false) })))
     }
 
@@ -112,11 +112,11 @@ impl Gate {
         self.0.sync_failed.load(Ordering::Relaxed)
     }
 
-    /// Does what was held back, and everything from now on.
+    /// Does what was deferred back, and everything from now on.
     pub(super) fn open(&self) -> io::Result<()> {
         let mut state = self.0.state.write();
-        if let State::Held(held) = &*state {
-            for write in &held.writes {
+        if let State::Deferring(deferred) = &*state {
+            for write in &deferred.writes {
                 match write {
                     Write::Data(offset, data) => self.0.storage.write(*offset, data)?,
                     Write::Len(len) => self.0.storage.set_len(*len)?,
@@ -128,7 +128,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Forgets what was held back, unless the gate is open; whether it was not.
+    /// Forgets what was deferred back, unless the gate is open; whether it was not.
     pub(super) fn refuse(&self) -> bool {
         let mut state = self.0.state.write();
         let open = matches!(*state, State::Open);
@@ -142,19 +142,19 @@ impl Gate {
     fn change(
         &self,
         through: impl FnOnce(&dyn StorageBackend) -> io::Result<()>,
-        hold: impl FnOnce(&mut Held),
+        hold: impl FnOnce(&mut DeferredWrites),
     ) -> io::Result<()> {
         {
             let state = self.0.state.read();
             match *state {
                 State::Open => return through(&*self.0.storage),
                 State::Refused => return Err(refused()),
-                State::Held(_) => {}
+                State::Deferring(_) => {}
             }
         }
         let mut state = self.0.state.write();
         match &mut *state {
-            State::Held(held) => hold(held),
+            State::Deferring(deferred) => hold(deferred),
             State::Open => return through(&*self.0.storage),
             State::Refused => return Err(refused()),
         }
@@ -162,11 +162,11 @@ impl Gate {
     }
 }
 
-impl StorageBackend for Gate {
+impl StorageBackend for DeferredBackend {
     fn len(&self) -> io::Result<u64> {
         match &*self.0.state.read() {
             State::Open => self.0.storage.len(),
-            State::Held(held) => Ok(held.len),
+            State::Deferring(deferred) => Ok(deferred.len),
             State::Refused => Err(refused()),
         }
     }
@@ -174,7 +174,7 @@ impl StorageBackend for Gate {
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         match &*self.0.state.read() {
             State::Open => self.0.storage.read(offset, out),
-            State::Held(held) => held.read(&*self.0.storage, offset, out),
+            State::Deferring(deferred) => deferred.read(&*self.0.storage, offset, out),
             State::Refused => Err(refused()),
         }
     }
@@ -182,23 +182,23 @@ impl StorageBackend for Gate {
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.change(
             |storage| storage.set_len(len),
-            |held| {
-                held.len = len;
-                held.writes.push(Write::Len(len));
+            |deferred| {
+                deferred.len = len;
+                deferred.writes.push(Write::Len(len));
             },
         )
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.change(|_| self.0.sync(), |held| held.writes.push(Write::Sync))
+        self.change(|_| self.0.sync(), |deferred| deferred.writes.push(Write::Sync))
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.change(
             |storage| storage.write(offset, data),
-            |held| {
-                held.len = held.len.max(offset + data.len() as u64);
-                held.writes.push(Write::Data(offset, data.to_vec()));
+            |deferred| {
+                deferred.len = deferred.len.max(offset + data.len() as u64);
+                deferred.writes.push(Write::Data(offset, data.to_vec()));
             },
         )
     }
@@ -267,7 +267,7 @@ mod tests {
                 storage.set_len(before.len() as u64).unwrap();
                 storage.write(0, &before).unwrap();
             }
-            let gate = Gate::new(Box::new(below)).unwrap();
+            let gate = DeferredBackend::new(Box::new(below)).unwrap();
             let both = |offset: u64, data: Option<Vec<u8>>| {
                 for storage in [&plain as &dyn StorageBackend, &gate] {
                     match &data {

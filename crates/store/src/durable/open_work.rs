@@ -9,31 +9,31 @@ use std::io;
 use super::Files;
 use super::checkpoint::{Checkpoint, Tail};
 use super::database::io_error;
+use super::found_tables::DroppedTables;
 use super::journal::{Journal, LogFile};
 use super::rows::RowFile;
-use super::unknown::Dropped;
+use crate::change::Change;
 use crate::error::{CommitError, OpenError};
-use crate::state::Change;
 
 /// The work of an open that was accepted.
-pub(super) struct Arrivals {
+pub(super) struct OpenWork {
     /// The index that the state is as of.
     index: u64,
     /// Changes of rows that are not in the journal.
     changes: Vec<Change>,
-    dropped: Dropped,
+    dropped: DroppedTables,
 }
 
 /// What is left of it when the changes are with the checkpoint.
-pub(super) struct Begun {
+pub(super) struct StartedOpenWork {
     /// Whether there is something to write.
     write: bool,
     /// The commit up to which the journal is to be cut; 0 when it is not.
     cut: u64,
 }
 
-impl Arrivals {
-    pub(super) fn new(index: u64, changes: Vec<Change>, dropped: Dropped) -> Self {
+impl OpenWork {
+    pub(super) fn new(index: u64, changes: Vec<Change>, dropped: DroppedTables) -> Self {
         Self { index, changes, dropped }
     }
 
@@ -44,7 +44,7 @@ impl Arrivals {
         journal: &LogFile,
         tail: &mut Tail,
         files: &Files,
-    ) -> Result<Begun, OpenError> {
+    ) -> Result<StartedOpenWork, OpenError> {
         let drops = self.dropped.in_journal || !self.dropped.rows.is_empty();
         let write = drops || !self.changes.is_empty();
         // A cut that was noted and not done is one that a crash came before.
@@ -54,15 +54,15 @@ impl Arrivals {
         if write {
             // The records of a dropped table go too: a later table of its name may have other rows, as which
             // the change feed would decode them.
-            rows.arrive(self.dropped.rows);
+            rows.drop_with_next_apply(self.dropped.rows);
             tail.push(vec![(self.index, self.changes)], journal.link());
             cut = self.index;
         }
-        Ok(Begun { write, cut })
+        Ok(StartedOpenWork { write, cut })
     }
 }
 
-impl Begun {
+impl StartedOpenWork {
     /// Writes the changes, and cuts the journal, whose records name rows by the keys that they had. A
     /// cut that a crash took back is repeated by the next open.
     pub(super) fn finish(self, checkpoint: &Checkpoint, files: &Files) -> Result<(), OpenError> {

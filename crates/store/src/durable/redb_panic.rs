@@ -1,7 +1,7 @@
 //! Panics of redb, as errors and without a message on stderr.
 //!
 //! redb checks much of a file but not all: contradictory pages make it panic. Each call that may meet such
-//! a file goes through [`quietly`], which returns the panic as an error. A panic of the caller's own
+//! a file goes through [`catch_redb_panic`], which returns the panic as an error. A panic of the caller's own
 //! code (an index's function, a migration) is a bug there and goes on unwinding, message included.
 
 use std::cell::Cell;
@@ -13,9 +13,9 @@ use std::sync::Once;
 pub(super) struct Contradiction;
 
 thread_local! {
-    /// Nested calls of [`quietly`] in this thread.
+    /// Nested calls of [`catch_redb_panic`] in this thread.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
-    /// Whether the last panic of this thread inside of [`quietly`] was raised by redb.
+    /// Whether the last panic of this thread inside of [`catch_redb_panic`] was raised by redb.
     static BY_REDB: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -30,7 +30,7 @@ fn is_by_redb(info: &PanicHookInfo<'_>) -> bool {
     })
 }
 
-/// Passes every panic on to the hook that was installed before, except those of redb inside of [`quietly`].
+/// Passes every panic on to the hook that was installed before, except those of redb inside of [`catch_redb_panic`].
 ///
 /// The hook is global, because there is no other: a program that sets its own one later replaces this
 /// one and gets redb's messages again, nothing else changes.
@@ -66,7 +66,7 @@ impl Drop for Depth {
 ///
 /// # Panics
 /// When `work` panics outside of redb.
-pub(super) fn quietly<R>(work: impl FnOnce() -> R) -> Result<R, Contradiction> {
+pub(super) fn catch_redb_panic<R>(work: impl FnOnce() -> R) -> Result<R, Contradiction> {
     // A hook can't be replaced while its thread unwinds: a store that is dropped then keeps the message.
     if !std::thread::panicking() {
         HOOK.call_once(install);
@@ -90,13 +90,13 @@ mod tests {
 
     #[test]
     fn a_panic_of_the_callers_code_goes_on_unwinding() {
-        let caught = panic::catch_unwind(|| quietly(|| panic!("the caller's own")));
+        let caught = panic::catch_unwind(|| catch_redb_panic(|| panic!("the caller's own")));
         let text = *caught.unwrap_err().downcast::<&str>().unwrap();
         assert_eq!(text, "the caller's own");
     }
 
     #[test]
     fn work_without_a_panic_returns_its_result() {
-        assert_eq!(quietly(|| 7).unwrap(), 7);
+        assert_eq!(catch_redb_panic(|| 7).unwrap(), 7);
     }
 }
