@@ -343,13 +343,13 @@ fn groups(tried: &mut Tried, body: &[u8]) {
             tried.with(|txn, cx| create_group_snapshot(txn, cx, api, id, &spec, &mut member));
         }
     }
-    if let Some(status) = told(input::group_snapshot_action(body)) {
+    if let Some(status) = told(input::group_snapshot_action(body, version)) {
         tried.with(|txn, cx| reset_group_snapshot_status(txn, cx, group, &status));
     }
     if let Some(delete_volumes) = told(input::consistency_delete(body)) {
         tried.with(|txn, cx| delete_group(txn, cx, api, group, delete_volumes));
     }
-    if let Some(action) = told(input::group_action(body)) {
+    if let Some(action) = told(input::group_action(body, version)) {
         tried.with(|txn, cx| match action {
             GroupAction::Delete { delete_volumes } => {
                 delete_group(txn, cx, api, group, delete_volumes)

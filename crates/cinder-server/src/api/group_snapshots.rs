@@ -70,7 +70,7 @@ fn delete(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Re
 }
 
 fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
-    let status = input::group_snapshot_action(call.body)?;
+    let status = input::group_snapshot_action(call.body, call.cx.version)?;
     reset_group_snapshot_status(txn, &call.cx, call.id(), &status)?;
     Ok(Answer::empty(StatusCode::ACCEPTED))
 }

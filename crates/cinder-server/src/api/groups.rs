@@ -82,7 +82,7 @@ fn update(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Re
 
 fn act(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     let (cx, id) = (&call.cx, call.id());
-    match input::group_action(call.body)? {
+    match input::group_action(call.body, call.cx.version)? {
         GroupAction::Delete { delete_volumes } => delete_group(txn, cx, API, id, delete_volumes)?,
         GroupAction::ResetStatus(status) => reset_group_status(txn, cx, id, &status)?,
         GroupAction::Replicate(what) => change_replication(txn, cx, id, what)?,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{argument_of, one_action};
+use super::{argument_of, check_since, one_action};
 use crate::{
     Pairs,
     error::{Error, Missing},
@@ -265,7 +265,7 @@ pub(super) const REIMAGE: Rule = closed(&[
 /// Reads the body of a request to a volume's `/action`, before the volume is looked for.
 ///
 /// # Errors
-/// [`Error`] with the status 400; [`Error::UnknownAction`] also for one that came with a later version.
+/// [`Error`] with the status 400; [`Missing::Operation`] for an action that came with a later version.
 pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction, Error> {
     let (action, argument) = one_action(body)?;
     let read = |rule| argument_of(&action, argument, rule, version);
@@ -305,7 +305,8 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
                 may_migrate: members.text("migration_policy").as_deref() == Some("on-demand"),
             }
         }
-        "revert" if version.at_least(REVERT_SINCE) => {
+        "revert" => {
+            check_since(version, REVERT_SINCE)?;
             VolumeAction::Revert(read(&REVERT)?.id("snapshot_id").ok_or_else(missing)?)
         }
         "os-set_image_metadata" => {
@@ -347,7 +348,8 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
                 failed: members.bool("error").unwrap_or_default(),
             }
         }
-        "os-extend_volume_completion" if version.at_least(EXTEND_COMPLETION_SINCE) => {
+        "os-extend_volume_completion" => {
+            check_since(version, EXTEND_COMPLETION_SINCE)?;
             let failed = has_failed(&read(&EXTEND_COMPLETION)?);
             VolumeAction::ExtendCompletion { failed }
         }
@@ -357,7 +359,8 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
             let public = members.text("visibility").as_deref() == Some("public");
             VolumeAction::UploadImage(UploadRequest { public })
         }
-        "os-reimage" if version.at_least(REIMAGE_SINCE) => {
+        "os-reimage" => {
+            check_since(version, REIMAGE_SINCE)?;
             let members = read(&REIMAGE)?;
             VolumeAction::Reimage(ReimageRequest {
                 image: members.id("image_id").ok_or_else(missing)?,
@@ -416,7 +419,13 @@ mod tests {
         );
         let revert = br#"{"revert": {"snapshot_id": "30e6632e-3432-4cd1-84a1-a9905457833e"}}"#;
         assert!(volume_action(revert, Microversion::MAX).is_ok());
-        assert!(volume_action(revert, Microversion::new(39)).is_err());
+        for early in [&revert[..], br#"{"revert": null}"#] {
+            let error = volume_action(early, Microversion::new(39)).unwrap_err();
+            assert_eq!(error, Missing::Operation.into());
+        }
+        let reimage = br#"{"os-reimage": {}}"#;
+        let status = |minor| volume_action(reimage, Microversion::new(minor)).unwrap_err().status();
+        assert_eq!((status(67), status(68)), (404, 400));
     }
 
     #[test]
@@ -439,10 +448,6 @@ mod tests {
         let text = read(r#""error": 1"#, 71).unwrap_err().to_string();
         assert!(text.ends_with("1 is not of type 'string', 'null', 'boolean'"), "{text}");
         assert!(read(r#""other": 1"#, 71).is_err());
-        let early = read("", 70).unwrap_err().to_string();
-        assert!(
-            early.starts_with("There is no such action: os-extend_volume_completion."),
-            "{early}"
-        );
+        assert_eq!(read("", 70), Err(Missing::Operation.into()));
     }
 }

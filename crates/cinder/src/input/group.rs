@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::{argument_of, listed, one_action};
+use super::{argument_of, check_since, listed, one_action};
 use crate::{
-    error::{Error, Missing},
+    error::Error,
     ops::{
         GroupChange, GroupSnapshotSpec, GroupSource, GroupSourceSpec, GroupSpec, Replication,
         check_group_snapshot_status, check_group_status,
@@ -142,12 +142,27 @@ pub(super) const FAILOVER: Rule = closed(&[
     Check::Closed,
 ]);
 
+/// The version from which the status of a group can be reset.
+const RESET_SINCE: u16 = 20;
+
+/// The version from which groups have actions about replication.
+const REPLICATION_SINCE: u16 = 38;
+
 /// Reads the body of a request to a group's `/action`.
 ///
 /// # Errors
-/// [`Error`] with the status 400.
-pub fn group_action(body: &[u8]) -> Result<GroupAction, Error> {
+/// [`Error`] with the status 400, or 404 before the version of the action, whatever its argument.
+pub fn group_action(body: &[u8], version: Microversion) -> Result<GroupAction, Error> {
     let (action, argument) = one_action(body)?;
+    let since = match &*action {
+        "reset_status" => RESET_SINCE,
+        "enable_replication"
+        | "disable_replication"
+        | "failover_replication"
+        | "list_replication_targets" => REPLICATION_SINCE,
+        _ => 0,
+    };
+    check_since(version, since)?;
     let read = |rule| argument_of(&action, argument, rule, ALL);
     match &*action {
         "delete" => {
@@ -199,9 +214,7 @@ pub fn group_source_spec(body: &[u8], version: Microversion) -> Result<GroupSour
     if action != "create-from-src" {
         return Err(Error::UnknownAction { action: action.into() });
     }
-    if !version.at_least(SOURCE_SINCE) {
-        return Err(Missing::Operation.into());
-    }
+    check_since(version, SOURCE_SINCE)?;
     // openstacksdk sends both members, one of them null (openstack/block_storage/v3/group.py,
     // create_from_source), which the schema refuses: that client could not create such a group at all.
     if let Value::Object(members) = &mut argument
@@ -254,15 +267,19 @@ pub(super) const RESET_SNAPSHOT: Rule =
 const SNAPSHOT_STATUS: Rule =
     Rule { types: STRING, checks: &[Check::Format(Format::Status(check_group_snapshot_status))] };
 
+/// The version from which the status of a group snapshot can be reset.
+const RESET_SNAPSHOT_SINCE: u16 = 19;
+
 /// Reads the body of a request to a group snapshot's `/action`: the status that it is to have.
 ///
 /// # Errors
-/// [`Error`] with the status 400.
-pub fn group_snapshot_action(body: &[u8]) -> Result<Box<str>, Error> {
+/// [`Error`] with the status 400, or 404 before 3.19, whatever the status.
+pub fn group_snapshot_action(body: &[u8], version: Microversion) -> Result<Box<str>, Error> {
     let (action, argument) = one_action(body)?;
     if action != "reset_status" {
         return Err(Error::UnknownAction { action: action.into() });
     }
+    check_since(version, RESET_SNAPSHOT_SINCE)?;
     let members = argument_of(&action, argument, &RESET_SNAPSHOT, ALL)?;
     Ok(members.lower("status").unwrap_or_default())
 }
@@ -277,6 +294,28 @@ mod tests {
         let change = group_change(body).unwrap();
         assert_eq!(change.add_volumes, ["a".into(), "b".into()]);
         assert_eq!(change.remove_volumes, []);
+    }
+
+    #[test]
+    fn early_versions_lack_an_action_whatever_its_argument() {
+        let status = |action: &str, argument: &str, minor| {
+            let body = format!(r#"{{"{action}": {argument}}}"#);
+            group_action(body.as_bytes(), Microversion::new(minor)).unwrap_err().status()
+        };
+        for argument in ["null", "{}", r#"{"status": "zz"}"#] {
+            assert_eq!(status("reset_status", argument, 19), 404, "{argument}");
+            assert_eq!(status("reset_status", argument, 20), 400, "{argument}");
+        }
+        for action in ["enable_replication", "list_replication_targets"] {
+            assert_eq!(status(action, "null", 37), 404, "{action}");
+            assert_eq!(status(action, "null", 38), 400, "{action}");
+        }
+        assert_eq!(status("nope", "null", 13), 400, "an action that no version has");
+        let reset = |minor| {
+            let body = br#"{"reset_status": {"status": "zz"}}"#;
+            group_snapshot_action(body, Microversion::new(minor)).unwrap_err().status()
+        };
+        assert_eq!((reset(18), reset(19)), (404, 400));
     }
 
     #[test]

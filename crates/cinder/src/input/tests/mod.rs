@@ -56,7 +56,7 @@ fn snapshot_act(body: &[u8], _: Microversion) -> Result<(), Error> {
 }
 
 fn group_act(body: &[u8], _: Microversion) -> Result<(), Error> {
-    group_action(body).map(drop)
+    group_action(body, Microversion::MAX).map(drop)
 }
 
 fn type_act(body: &[u8], _: Microversion) -> Result<(), Error> {
@@ -180,7 +180,7 @@ const REQUESTS: &[Request] = &[
     action("list_replication_targets", "list_replication_targets", &group::REPLICATE, group_act),
     body("group_snapshots.create", &group::SNAPSHOT, |body, _| group_snapshot_spec(body).map(drop)),
     action("group_snapshots.reset_status", "reset_status", &group::RESET_SNAPSHOT, |body, _| {
-        group_snapshot_action(body).map(drop)
+        group_snapshot_action(body, Microversion::MAX).map(drop)
     }),
     body("transfers.create", &transfer::CREATE, |body, version| {
         transfer_spec(body, version, false).map(drop)
