@@ -35,7 +35,8 @@ pub(super) const TYPE: Rule = closed(&[
 pub fn group_type_spec(body: &[u8]) -> Result<GroupTypeSpec, Error> {
     let members = parse_member(body, "group_type", &CREATE, ALL)?;
     Ok(GroupTypeSpec {
-        name: members.trimmed("name").unwrap_or_default(),
+        // Blanks around the name stay. Cinder: cinder/api/v3/group_types.py, GroupTypesController.create.
+        name: members.text("name").unwrap_or_default(),
         description: members.text("description"),
         is_public: members.bool("is_public").unwrap_or(true),
         group_specs: members.pairs("group_specs").unwrap_or_default(),

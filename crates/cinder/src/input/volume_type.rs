@@ -42,7 +42,8 @@ pub(super) const TYPE: Rule = closed(&[
 pub fn type_spec(body: &[u8]) -> Result<TypeSpec, Error> {
     let members = parse_member(body, "volume_type", &CREATE, ALL)?;
     Ok(TypeSpec {
-        name: members.trimmed("name").unwrap_or_default(),
+        // Blanks around the name stay. Cinder: cinder/api/contrib/types_manage.py, _create.
+        name: members.text("name").unwrap_or_default(),
         description: members.text("description"),
         is_public: members.bool("os-volume-type-access:is_public").unwrap_or(true),
         extra_specs: members.pairs("extra_specs").unwrap_or_default(),
@@ -69,7 +70,7 @@ pub(super) const CHANGE: Rule = closed(&[
 pub fn type_change(body: &[u8]) -> Result<TypeChange, Error> {
     let members = parse_member(body, "volume_type", &UPDATE, ALL)?;
     Ok(TypeChange {
-        name: members.trimmed("name"),
+        name: members.text("name"),
         description: members.text("description").map(Some),
         is_public: members.bool("is_public"),
     })
@@ -206,6 +207,7 @@ pub fn encryption_change(body: &[u8]) -> Result<EncryptionChange, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::group_type_spec;
 
     #[test]
     fn bodies_about_one_spec_have_one() {
@@ -213,6 +215,17 @@ mod tests {
         assert_eq!(spec(r#"{"a": "c", "b": "d"}"#), "{'a': 'c', 'b': 'd'} has too many properties");
         assert_eq!(spec("{}"), "{} does not have enough properties");
         assert_eq!(spec(r#"{"b": "c"}"#), "Request body and URI mismatch");
+    }
+
+    #[test]
+    fn names_of_types_keep_the_blanks_around_them() {
+        let spec = type_spec(br#"{"volume_type": {"name": " x "}}"#).unwrap();
+        assert_eq!(&*spec.name, " x ");
+        let change = type_change(br#"{"volume_type": {"name": " x "}}"#).unwrap();
+        assert_eq!(change.name.as_deref(), Some(" x "));
+        let spec = group_type_spec(br#"{"group_type": {"name": " x "}}"#).unwrap();
+        assert_eq!(&*spec.name, " x ");
+        assert!(type_spec(br#"{"volume_type": {"name": "  "}}"#).is_err(), "a blank name");
     }
 
     #[test]
