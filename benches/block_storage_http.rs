@@ -217,7 +217,7 @@ fn work(txn: &mut WriteTxn<'_>, cx: &Context<'_>, pool: &str, fails: bool) {
     let item = start_work(txn, cx.now, item.kind, item.target).unwrap().unwrap();
     if item.kind == statehold_cinder::WorkTarget::Volume {
         let placement = Placement { host: pool.into(), ..Placement::default() };
-        place_volume(txn, item.target, placement).unwrap();
+        place_volume(txn, cx.now, item.target, placement).unwrap();
     }
     let outcome = if fails {
         Outcome::Failed { cause: FailureCause::Unknown, message: Uuid::new_v4() }

@@ -42,7 +42,7 @@
 //! let mut txn = store.begin_write()?;
 //! let item = next_work(&txn).cloned().expect("the volume waits to be made");
 //! let item = start_work(&mut txn, now, item.kind, item.target)?.expect("nobody else has it");
-//! place_volume(&mut txn, id, Placement { host: "h@b#p".into(), ..Placement::default() })?;
+//! place_volume(&mut txn, 5, id, Placement { host: "h@b#p".into(), ..Placement::default() })?;
 //! finish_work(&mut txn, &config, now, &item, &Outcome::DONE)?;
 //! txn.commit()?;
 //!

@@ -134,7 +134,7 @@ impl Backends {
         self.all.iter().any(|backend| *backend.host == *host)
     }
 
-    /// The back end for a volume of a type: of those that can take it and aren't among `off`, which are
+    /// The back end for a volume of a type in a zone, or in any for an empty one: of those that can take it and aren't among `off`, which are
     /// hosts without pools, the one with the most room.
     pub(crate) fn choose(
         &self,
@@ -155,7 +155,8 @@ impl Backends {
         off: &BTreeSet<Box<str>>,
         allow: impl Fn(&Backend) -> bool,
     ) -> Option<&Arc<Backend>> {
-        let there = self.all.iter().filter(|backend| *backend.zone == *zone);
+        // A volume without a zone is of a type that allows several, which the type is asked for.
+        let there = self.all.iter().filter(|backend| zone.is_empty() || *backend.zone == *zone);
         let enabled = there.filter(|backend| !off.contains(backend.service_host()));
         let roomy =
             enabled.filter(|backend| types.iter().all(|volume_type| backend.fits(volume_type)));
@@ -225,7 +226,8 @@ impl Backend {
 
     pub(crate) fn placement(&self) -> Placement {
         let service = self.service.get().copied();
-        Placement { host: self.host.clone(), service, shared_targets: Some(false) }
+        let (host, zone) = (self.host.clone(), Some(self.zone.clone()));
+        Placement { host, service, shared_targets: Some(false), zone }
     }
 
     /// Whether it can do what a type demands. Specs with a scope are for others, except for

@@ -122,7 +122,7 @@ fn begin(cloud: &CinderState, free: usize, under_way: &[(Id, WorkItem)]) -> Vec<
             let Some(item) = start_work(txn, now, kind, target)? else { continue };
             let place = placements.iter().find(|(volume, _)| *volume == target);
             if let (Task::CreateVolume { .. }, Some((volume, place))) = (&item.task, place) {
-                place_volume(txn, *volume, place.clone())?;
+                place_volume(txn, now, *volume, place.clone())?;
             }
             begun.push(item);
         }
@@ -210,6 +210,10 @@ fn work(cloud: &CinderState, item: &WorkItem) -> Outcome {
             tracing::warn!(target = %item.target, "no back end can take the volume");
             failed(FailureCause::NoBackend)
         }
+        Err(Failure::NoBackupService) => {
+            tracing::warn!(target = %item.target, "no backup service in the zone of the request");
+            failed(FailureCause::NoBackupService)
+        }
         Err(Failure::Gone) => {
             tracing::warn!(target = %item.target, "what work is about is not there");
             failed(FailureCause::Unknown)
@@ -228,6 +232,8 @@ fn work(cloud: &CinderState, item: &WorkItem) -> Outcome {
 pub(crate) enum Failure {
     /// No back end fits, or the one of a row isn't served any more.
     NoBackend,
+    /// No backup service is in the zone that the request names.
+    NoBackupService,
     /// A row is missing.
     Gone,
     /// The volume can't move while somebody uses it or it has snapshots.
@@ -254,8 +260,8 @@ fn of_volume(cloud: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
         Task::CreateVolume { source: from } => {
             let (backend, source) = choose(cloud, &view, row, *from)?;
             if row.host.as_deref() != Some(backend.host()) {
-                let placed = write(cloud, |txn, _| {
-                    place_volume(txn, row.id, backend.placement()).map_err(refused)
+                let placed = write(cloud, |txn, now| {
+                    place_volume(txn, now, row.id, backend.placement()).map_err(refused)
                 });
                 if placed != Some(true) {
                     return Err(Failure::Gone);
@@ -317,7 +323,7 @@ fn of_volume(cloud: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
         }
         Task::ManageVolume { reference } => {
             let size = backend_of(cloud, row)?.driver.manage_volume(row.id, reference)?;
-            return Ok(Outcome::Managed { size });
+            return Ok(Outcome::Managed { size, message: Uuid::new_v4() });
         }
         _ => return Err(Failure::Gone),
     }
@@ -420,6 +426,11 @@ fn of_backup(cloud: &CinderState, item: &WorkItem) -> Result<Outcome, Failure> {
     let row = view.get::<Backup>(item.target).ok_or(Failure::Gone)?;
     match &item.task {
         Task::CreateBackup => {
+            // Cinder: cinder/backup/api.py, API._az_matched.
+            let zone = row.availability_zone.as_deref();
+            if zone.is_some_and(|zone| *zone != *cloud.backends().default_zone()) {
+                return Err(Failure::NoBackupService);
+            }
             let objects = back_up(cloud, &view, row)?;
             return Ok(Outcome::BackedUp { objects });
         }

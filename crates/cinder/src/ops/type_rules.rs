@@ -2,6 +2,8 @@
 //!
 //! The other extra specs are matched against back ends, by the server that has them.
 
+use std::collections::BTreeSet;
+
 use crate::{config::Config, error::Error, ops::refusal::VolumeRefusal, python, rows::VolumeType};
 
 /// The extra spec with the smallest size of a volume, in GiB.
@@ -58,11 +60,11 @@ pub(super) fn check_unencrypted(volume_type: &VolumeType) -> Result<(), VolumeRe
 }
 
 /// Returns the zone of a new volume: `named` in the request, that of the `origin` that it is a copy of,
-/// or one of those that the type allows.
+/// or the one that the type allows; empty if the type allows several, which its back end then decides.
 ///
 /// # Errors
 /// [`Error::Request`] when the cloud has none of the type's zones, or the zone is not among them.
-// Cinder: cinder/volume/flows/api/create_volume.py, _extract_availability_zones.
+// Cinder: cinder/volume/flows/api/create_volume.py, _extract_availability_zones and EntryCreateTask.
 pub(super) fn zone_of(
     config: &Config,
     volume_type: &VolumeType,
@@ -80,8 +82,9 @@ pub(super) fn zone_of(
     };
     let of_type: Vec<&str> =
         text.split(',').map(str::trim).filter(|zone| !zone.is_empty()).collect();
-    let usable = |zone: &str| of_type.contains(&zone) && config.zones.contains(zone);
-    let Some(first) = of_type.iter().find(|zone| usable(zone)) else {
+    let usable: BTreeSet<&str> =
+        of_type.iter().copied().filter(|zone| config.zones.contains(*zone)).collect();
+    let Some(first) = usable.first() else {
         let quoted: Vec<_> = of_type.iter().map(|zone| python::quoted(zone)).collect();
         return Err(Error::request(format!(
             "Volume type is only supported in these availability zones: [{}]",
@@ -89,9 +92,10 @@ pub(super) fn zone_of(
         )));
     };
     match named.or(origin) {
-        Some(zone) if usable(zone) => Ok(zone.into()),
+        Some(zone) if usable.contains(zone) => Ok(zone.into()),
         Some(zone) => Err(invalid(zone)),
-        None if usable(&config.default_zone) => Ok(config.default_zone.clone()),
-        None => Ok((*first).into()),
+        // The default zone of the cloud has no say here.
+        None if usable.len() == 1 => Ok((*first).into()),
+        None => Ok("".into()),
     }
 }

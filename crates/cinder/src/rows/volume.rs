@@ -47,7 +47,7 @@ pub struct Volume {
     /// How far it has come on its way elsewhere.
     #[filterable(skip)]
     pub migration_status: Option<MigrationStatus>,
-    /// Its availability zone.
+    /// Its availability zone; empty until a volume whose type allows several is placed.
     pub availability_zone: Box<str>,
     /// When it was made, in unix nanoseconds.
     #[filterable(unit = "unix_ns")]

@@ -3,7 +3,7 @@
 use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
-use super::outcome::{Outcome, tell};
+use super::outcome::{FailureCause, Outcome, tell};
 use crate::{
     config::Config,
     quota,
@@ -13,6 +13,10 @@ use crate::{
 
 /// What a backup that failed says of it.
 const FAILED: &str = "The back end could not do it; its operator finds the reason in the log.";
+
+/// The same when no service is in the zone that the request names.
+/// Cinder: `cinder/scheduler/manager.py`, `SchedulerManager.create_backup`.
+const NO_SERVICE: &str = "Service not found for creating backup.";
 
 pub(super) fn finish_backup(
     txn: &mut WriteTxn<'_>,
@@ -44,7 +48,9 @@ pub(super) fn finish_backup(
         _ => BackupStatus::Error,
     };
     if row.status != BackupStatus::Available {
-        row.fail_reason = Some(FAILED.into());
+        let unscheduled =
+            matches!(outcome, Outcome::Failed { cause: FailureCause::NoBackupService, .. });
+        row.fail_reason = Some(if unscheduled { NO_SERVICE } else { FAILED }.into());
     }
     let (project, made) = (row.project_id.clone(), row.clone());
     txn.upsert::<Backup>(row)?;

@@ -24,6 +24,8 @@ pub struct Placement {
     pub service: Option<Uuid>,
     /// Whether the back end shares targets.
     pub shared_targets: Option<bool>,
+    /// Its availability zone; `None` leaves that of the volume.
+    pub zone: Option<Box<str>>,
 }
 
 /// What came of work.
@@ -46,6 +48,8 @@ pub enum Outcome {
     Managed {
         /// Its size in GiB.
         size: u32,
+        /// The ID of the message if its project may not have that much.
+        message: Uuid,
     },
     /// The back end's part of an extension is done, and the host that uses the volume completes it with
     /// [`complete_extend`](crate::complete_extend). The work stays in the queue until then.
@@ -80,14 +84,23 @@ pub enum FailureCause {
     NoBackend,
     /// The volume was not extended, by its back end or by the host that uses it.
     Extend,
+    /// Its project may not have that much.
+    Quota,
+    /// No backup service is in the availability zone that the request names.
+    NoBackupService,
 }
 
 impl FailureCause {
+    // Cinder: cinder/message/message_field.py, Detail.
     fn code(self) -> (&'static str, &'static str) {
         match self {
             Self::Unknown => ("001", "An unknown error occurred."),
             Self::NoBackend => ("003", "Could not find any available weighted backend."),
+            Self::Quota => ("006", "Not enough quota resource for operation."),
             Self::Extend => ("010", "Volume Driver failed to extend volume."),
+            Self::NoBackupService => {
+                ("024", "Backup failed to schedule. Service not found for creating backup.")
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{
     backup::release_backup,
     group::settle_group,
-    outcome::{Outcome, Placement, tell},
+    outcome::{FailureCause, Outcome, Placement, tell},
     snapshot::release_snapshot,
 };
 use crate::{
@@ -23,14 +23,17 @@ use crate::{
 
 /// Notes where a volume is going to be made, before it is: should the worker die, the next one finds
 /// what there may be already. `false` when the volume is gone.
+// Cinder: cinder/scheduler/driver.py, volume_update_db, which also writes the time.
 pub fn place_volume(
     txn: &mut WriteTxn<'_>,
+    now: i64,
     volume: Uuid,
     placement: Placement,
 ) -> Result<bool, WriteError> {
     let Some(row) = txn.get::<Volume>(volume) else { return Ok(false) };
     let mut row = Volume::clone(row);
     place(&mut row, placement);
+    row.updated_at = Some(now);
     totals::put_volume(txn, row)?;
     Ok(true)
 }
@@ -39,6 +42,9 @@ fn place(volume: &mut Volume, placement: Placement) {
     volume.host = Some(placement.host);
     volume.service_uuid = placement.service;
     volume.shared_targets = placement.shared_targets;
+    if let Some(zone) = placement.zone {
+        volume.availability_zone = zone;
+    }
 }
 
 pub(super) fn finish_volume(
@@ -70,8 +76,11 @@ pub(super) fn finish_volume(
         }
         release_backup(txn, now, *backup)?;
     }
-    if let Outcome::Managed { size } = outcome {
+    let mut over_quota = None;
+    if let Outcome::Managed { size, message } = outcome {
         done = count_managed(txn, config, &mut row, *size)?;
+        over_quota =
+            (!done).then_some(Outcome::Failed { cause: FailureCause::Quota, message: *message });
     }
     row.status = match &item.task {
         Task::CreateVolume { .. } | Task::ManageVolume { .. } if done => VolumeStatus::Available,
@@ -137,7 +146,7 @@ pub(super) fn finish_volume(
             row.provider_id = Some(provider_id.clone());
         }
     }
-    tell(txn, now, &row.project_id, item, outcome)?;
+    tell(txn, now, &row.project_id, item, over_quota.as_ref().unwrap_or(outcome))?;
     totals::put_volume(txn, row)?;
     Ok(())
 }

@@ -29,7 +29,7 @@ fn store() -> Store {
     create(&mut txn, 1, 3, 10 * SECOND);
     create(&mut txn, 2, 3, 40 * SECOND);
     let place = Placement { host: "h@b#p".into(), ..Placement::default() };
-    place_volume(&mut txn, Uuid::from_u128(1), place).unwrap();
+    place_volume(&mut txn, 5, Uuid::from_u128(1), place).unwrap();
     txn.commit().unwrap();
     store
 }

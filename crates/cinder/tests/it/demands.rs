@@ -56,7 +56,7 @@ fn create(
 fn finish(txn: &mut WriteTxn<'_>) {
     let item = WorkItem::clone(next_work(txn).unwrap());
     let item = start_work(txn, 5, item.kind, item.target).unwrap().unwrap();
-    place_volume(txn, item.target, Placement { host: "h@b#p".into(), ..Placement::default() })
+    place_volume(txn, 5, item.target, Placement { host: "h@b#p".into(), ..Placement::default() })
         .unwrap();
     finish_work(txn, &config(), 5, &item, &Outcome::DONE).unwrap();
 }
@@ -173,11 +173,56 @@ fn a_type_limits_the_zones_of_its_volumes() {
         refused("Volume type is only supported in these availability zones: ['moon', 'sun']");
     assert_eq!(zone_of("moon, sun", None), none);
     assert_eq!(zone_of("moon,mars", None), Ok("mars".into()));
-    assert_eq!(zone_of("mars,nova", None), Ok("nova".into()), "the cloud's default comes first");
+    assert_eq!(zone_of("mars,mars", None), Ok("mars".into()));
+    assert_eq!(zone_of("mars,nova", None), Ok(String::new()), "its back end decides");
     assert_eq!(zone_of("mars,nova", Some("mars")), Ok("mars".into()));
     let invalid = |zone: &str| refused(&format!("Availability zone '{zone}' is invalid."));
     assert_eq!(zone_of("mars", Some("nova")), invalid("nova"));
     assert_eq!(zone_of("mars,moon", Some("moon")), invalid("moon"));
+}
+
+#[test]
+fn back_end_decides_the_zone_among_several_of_a_type() {
+    let store = store(&[("RESKEY:availability_zones", "mars,nova")]);
+    let mut txn = store.begin_write().unwrap();
+    let id = Uuid::from_u128(10);
+    create(&mut txn, id, 1, Some("t"), None).unwrap();
+    let shown = |txn: &WriteTxn<'_>| {
+        let row = txn.get::<Volume>(id).unwrap();
+        admin(|cx| {
+            let (caller, version) = (cx.caller, cx.version);
+            let viewer = Viewer { caller, version, base: "http://h", project: None };
+            json!(VolumeView::new(txn, viewer, row))["availability_zone"].clone()
+        })
+    };
+    assert_eq!(shown(&txn), json!(null));
+    let (host, zone) = ("h@b#p".into(), Some("mars".into()));
+    place_volume(&mut txn, 7, id, Placement { host, zone, ..Placement::default() }).unwrap();
+    assert_eq!(shown(&txn), json!("mars"));
+    assert_eq!(txn.get::<Volume>(id).unwrap().updated_at, Some(7));
+}
+
+#[test]
+fn managed_volume_over_quota_has_a_message() {
+    let quotas = QuotaDefaults { gigabytes: 10, ..QuotaDefaults::default() };
+    let config = Config { quotas, ..config() };
+    let store = store(&[]);
+    let mut txn = store.begin_write().unwrap();
+    let id = Uuid::from_u128(10);
+    let spec = ManageVolumeSpec {
+        host: Some("h@b#p".into()),
+        reference: Some("disk".into()),
+        ..ManageVolumeSpec::default()
+    };
+    admin(|cx| manage_volume(&mut txn, cx, id, spec, |_| true)).unwrap();
+    let item = start_work(&mut txn, 5, WorkTarget::Volume, id).unwrap().unwrap();
+    let message = Uuid::from_u128(11);
+    let outcome = Outcome::Managed { size: 8, message };
+    finish_work(&mut txn, &config, 5, &item, &outcome).unwrap();
+    assert_eq!(txn.get::<Volume>(id).unwrap().status, VolumeStatus::ErrorManaging);
+    let row = txn.get::<Message>(message).unwrap();
+    assert_eq!(&*row.event_id, "VOLUME_VOLUME_008_006");
+    assert!(row.user_message.ends_with(":Not enough quota resource for operation."));
 }
 
 fn limit(consumer: &str, specs: &[(&str, &str)]) -> Option<serde_json::Value> {

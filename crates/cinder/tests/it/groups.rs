@@ -44,7 +44,7 @@ fn work(txn: &mut WriteTxn<'_>, outcome: &Outcome) {
     let item = start_work(txn, 5, item.kind, item.target).unwrap().unwrap();
     let mut outcome = outcome.clone();
     if matches!(item.task, Task::CreateVolume { .. }) {
-        place_volume(txn, item.target, placement()).unwrap();
+        place_volume(txn, 5, item.target, placement()).unwrap();
     }
     if item.task == Task::CreateGroup && outcome == Outcome::DONE {
         outcome = Outcome::Done { moved: Some(placement()), provider_id: None };
@@ -524,7 +524,7 @@ fn what_comes_into_a_group_is_on_its_back_end() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let there = Placement { host: "h@other#p".into(), ..Placement::default() };
-    place_volume(&mut txn, LONER, there).unwrap();
+    place_volume(&mut txn, 5, LONER, there).unwrap();
     let volume = of(LONER).into();
     let refusal = member(|cx| update_group(&mut txn, cx, API, &of(GROUP), change(&[LONER], &[])));
     let why = CantAdd::Elsewhere;

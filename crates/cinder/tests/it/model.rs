@@ -424,11 +424,13 @@ impl World {
         let item = start_work(&mut txn, self.now, item.kind, item.target).unwrap().unwrap();
         if matches!(item.task, Task::CreateVolume { .. }) {
             let host = "h@b#p".into();
-            place_volume(&mut txn, item.target, Placement { host, ..Placement::default() })
+            place_volume(&mut txn, 5, item.target, Placement { host, ..Placement::default() })
                 .unwrap();
         }
         let outcome = match (&item.task, outcome) {
-            (Task::ManageVolume { .. }, Outcome::Done { .. }) => Outcome::Managed { size: 3 },
+            (Task::ManageVolume { .. }, Outcome::Done { .. }) => {
+                Outcome::Managed { size: 3, message: Uuid::from_u128(99) }
+            }
             (Task::CreateBackup, Outcome::Done { .. }) => Outcome::BackedUp { objects: 1 },
             (Task::CreateGroup, Outcome::Done { .. }) => {
                 let placement = Placement { host: "h@b#p".into(), ..Placement::default() };

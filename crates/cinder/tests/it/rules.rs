@@ -40,7 +40,7 @@ fn work(txn: &mut WriteTxn<'_>, outcome: &Outcome) {
     let item = WorkItem::clone(next_work(txn).unwrap());
     let item = start_work(txn, 5, item.kind, item.target).unwrap().unwrap();
     let host = "h@b#p".into();
-    place_volume(txn, item.target, Placement { host, ..Placement::default() }).unwrap();
+    place_volume(txn, 5, item.target, Placement { host, ..Placement::default() }).unwrap();
     assert!(finish_work(txn, &Config::default(), 5, &item, outcome).unwrap());
 }
 

@@ -38,7 +38,7 @@ fn store() -> Store {
         admin(|cx| create_volume(&mut txn, cx, id, spec)).unwrap();
         let item = start_work(&mut txn, 5, WorkTarget::Volume, id).unwrap().unwrap();
         let host = format!("{host}#pool").into();
-        place_volume(&mut txn, id, Placement { host, ..Placement::default() }).unwrap();
+        place_volume(&mut txn, 5, id, Placement { host, ..Placement::default() }).unwrap();
         finish_work(&mut txn, &Config::default(), 5, &item, &Outcome::DONE).unwrap();
     }
     txn.commit().unwrap();

@@ -81,8 +81,8 @@ fn placement(host: &str) -> Placement {
 fn begin(txn: &mut WriteTxn<'_>, now: i64) -> WorkItem {
     let item = WorkItem::clone(next_work(txn).unwrap());
     let item = start_work(txn, now, item.kind, item.target).unwrap().unwrap();
-    if matches!(item.task, Task::CreateVolume { .. } | Task::ManageVolume { .. }) {
-        place_volume(txn, item.target, placement("h@b#b")).unwrap();
+    if matches!(item.task, Task::CreateVolume { .. }) {
+        place_volume(txn, now, item.target, placement("h@b#b")).unwrap();
     }
     item
 }
@@ -91,7 +91,9 @@ fn outcome(item: &WorkItem, end: End) -> Outcome {
     let moved = |to| Outcome::Done { moved: Some(placement(to)), provider_id: None };
     match (end, &item.task) {
         (Done, Task::CreateBackup) => Outcome::BackedUp { objects: 3 },
-        (Done, Task::ManageVolume { .. }) => Outcome::Managed { size: 2 },
+        (Done, Task::ManageVolume { .. }) => {
+            Outcome::Managed { size: 2, message: Uuid::from_u128(99) }
+        }
         (Done, Task::CreateGroup) => moved("h@b#b"),
         (Done, _) => Outcome::DONE,
         (Moved, _) => moved("h@c#c"),

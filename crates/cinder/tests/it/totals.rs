@@ -56,7 +56,7 @@ fn create(txn: &mut WriteTxn<'_>, config: &Config, (id, project, size): (u128, &
     let spec = VolumeSpec { size: Some(size), ..VolumeSpec::default() };
     create_volume(txn, &cx, Uuid::from_u128(id), spec).unwrap();
     let placement = Placement { host: "h@b#p".into(), ..Placement::default() };
-    assert!(place_volume(txn, Uuid::from_u128(id), placement).unwrap());
+    assert!(place_volume(txn, 5, Uuid::from_u128(id), placement).unwrap());
 }
 
 fn filled() -> (Store, Config) {

@@ -39,7 +39,7 @@ fn begin(txn: &mut WriteTxn<'_>) -> WorkItem {
     let item = WorkItem::clone(next_work(txn).unwrap());
     let item = start_work(txn, ENDED, item.kind, item.target).unwrap().unwrap();
     if matches!(item.task, Task::CreateVolume { .. }) {
-        place_volume(txn, item.target, placement("h@b#b")).unwrap();
+        place_volume(txn, 5, item.target, placement("h@b#b")).unwrap();
     }
     item
 }

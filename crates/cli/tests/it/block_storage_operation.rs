@@ -171,6 +171,40 @@ fn zones_are_listed_checked_and_honoured() {
 }
 
 #[test]
+fn back_end_decides_among_the_zones_of_a_type() {
+    let dir = tempfile::tempdir().unwrap();
+    let flags = ["--availability-zone", "east", "--backend-zone", "b=west"];
+    let cloud = Cloud::start_with(dir.path(), &flags);
+    let specs = json!({"RESKEY:availability_zones": "east,west", "volume_backend_name": "b"});
+    let body = json!({"volume_type": {"name": "both", "extra_specs": specs}});
+    cloud.expect(200, "POST", "/types", &body);
+    // The default zone, which the type allows too, has no back end for it.
+    let id = cloud.create("/volumes", &json!({"volume": {"size": 1, "volume_type": "both"}}));
+    let row = cloud.wait(&format!("/volumes/{id}"), "available");
+    assert_eq!(row["availability_zone"], "west");
+}
+
+#[test]
+fn backup_fails_in_a_zone_without_a_backup_service() {
+    let dir = tempfile::tempdir().unwrap();
+    let flags = ["--availability-zone", "east", "--backend-zone", "b=west"];
+    let cloud = Cloud::start_with(dir.path(), &flags);
+    let volume = cloud.create("/volumes", &json!({"volume": {"size": 1}}));
+    cloud.wait(&format!("/volumes/{volume}"), "available");
+    let back_up = |zone: &str, end: &str| {
+        let body = json!({"backup": {"volume_id": volume, "availability_zone": zone}});
+        let id = cloud.create("/backups", &body);
+        cloud.wait(&format!("/backups/{id}"), end)
+    };
+    let row = back_up("west", "error");
+    assert_eq!(row["fail_reason"], "Service not found for creating backup.");
+    cloud.wait(&format!("/volumes/{volume}"), "available");
+    let messages = cloud.get("/messages");
+    assert_eq!(messages["messages"][0]["event_id"], "VOLUME_VOLUME_BACKUP_013_024", "{messages}");
+    back_up("east", "available");
+}
+
+#[test]
 fn hints_choose_the_back_end_of_a_volume() {
     let dir = tempfile::tempdir().unwrap();
     let cloud = Cloud::start(dir.path());

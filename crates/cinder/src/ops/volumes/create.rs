@@ -341,7 +341,9 @@ fn zone(
     volume_type: &VolumeType,
     group: Option<&Group>,
 ) -> Result<Box<str>, Error> {
+    // A volume that was never placed has none.
     let origin = source.volume().map(|volume| &*volume.availability_zone);
+    let origin = origin.filter(|zone| !zone.is_empty());
     // A member is on the back end of its group, so that the group's zone counts whatever the request names.
     let named = match group {
         Some(group) => Some(&*group.availability_zone),
