@@ -1,4 +1,4 @@
-//! Metrics of Block Storage: the room of back ends, the backlog of the work queue, failed work.
+//! Metrics of Block Storage: the capacity of back ends, the backlog of the work queue, failed work.
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -22,16 +22,16 @@ struct OfTask {
 
 type Bytes = Family<OfPool, Gauge<u64, AtomicU64>>;
 
-/// The room of a back end, in bytes.
+/// The capacity of a back end, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PoolRoom {
-    /// The size of its file system and the free part of it; `None` while that can't be read.
+    /// The total and free bytes of its file system; `None` while they can't be read.
     pub(crate) disk: Option<(u64, u64)>,
-    /// The sizes of its volumes.
+    /// The total size of its volumes.
     pub(crate) allocated: u64,
-    /// The sizes of its volumes and snapshots.
+    /// The total size of its volumes and snapshots.
     pub(crate) provisioned: u64,
-    /// The room that queued work still takes.
+    /// The space that queued work will take.
     pub(crate) reserved: u64,
 }
 
@@ -53,10 +53,14 @@ impl CinderMetrics {
     pub fn register(&self, to: &mut Registry) {
         let rooms = [
             ("total", "Size of a back end's file system", &self.total),
-            ("free", "Free room of a back end's file system", &self.free),
-            ("allocated", "Sizes of the volumes on a back end", &self.allocated),
-            ("provisioned", "Sizes of volumes and snapshots on a back end", &self.provisioned),
-            ("reserved", "Room that queued work still takes on a back end", &self.reserved),
+            ("free", "Free space of a back end's file system", &self.free),
+            ("allocated", "Total size of the volumes on a back end", &self.allocated),
+            (
+                "provisioned",
+                "Total size of the volumes and snapshots on a back end",
+                &self.provisioned,
+            ),
+            ("reserved", "Space that queued work will take on a back end", &self.reserved),
         ];
         for (name, help, gauge) in rooms {
             let name = format!("block_storage_pool_{name}");
@@ -64,18 +68,18 @@ impl CinderMetrics {
         }
         to.register(
             "block_storage_work_queued",
-            "Work items in the queue, begun or not",
+            "Queued work items, started ones included",
             self.depth.clone(),
         );
         to.register_with_unit(
             "block_storage_work_oldest",
-            "Time since the oldest work item in the queue was requested",
+            "Age of the oldest queued work item",
             Unit::Seconds,
             self.age.clone(),
         );
         to.register(
             "block_storage_work_failed",
-            "Work that failed since the start",
+            "Failed work items since startup",
             self.failed.clone(),
         );
         // Each task has a count from the start: a counter that appears with its first failure has no increase.
@@ -84,7 +88,7 @@ impl CinderMetrics {
         }
     }
 
-    /// Sets the room of a back end.
+    /// Sets the capacity of a back end.
     pub(crate) fn pool(&self, pool: &str, room: PoolRoom) {
         let of = OfPool { pool: pool.to_owned() };
         // The last known room of a disk that can't be read would look as if it were current.
@@ -112,7 +116,7 @@ impl CinderMetrics {
         self.age.get_or_create(&OfTask { task }).set(backlog.age.as_secs_f64());
     }
 
-    /// Counts work that failed.
+    /// Counts a failed work item.
     pub(crate) fn failed(&self, task: &'static str) {
         self.failed.get_or_create(&OfTask { task }).inc();
     }

@@ -19,7 +19,7 @@ use statehold_server_core::limits::{ConnectionLimits, Limits};
 use statehold_server_core::logging;
 use statehold_server_core::site::{Links, PublicUrl, Site};
 
-/// What `statehold filter` takes.
+/// Arguments of `statehold filter`.
 #[derive(Debug, Args)]
 pub(crate) struct FilterArgs {
     /// The expression, such as `Schedulable == true and "us-1b" in Zones`.
@@ -27,14 +27,14 @@ pub(crate) struct FilterArgs {
     /// Read the extended dialect: `<`, `in [..]`, `starts with`, sizes, durations, times and more.
     #[arg(long)]
     pub(crate) extended: bool,
-    /// Treatment of a value that is not JSON, or that the expression has no answer for.
+    /// How to treat a value that is not JSON, or for which the expression has no result.
     ///
-    /// A string, number, bool or null outside of an object has no answer; neither has a row that needs
+    /// A string, number, bool or null outside of an object has no result; neither has a row that needs
     /// more than `--row-steps-max`. After text that is not JSON, `skip` resumes at the next line that
     /// begins with a value in its first column. Skipped values leave the exit status at 0 or 1.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) on_error: OnError,
-    /// Maximum number of evaluation steps for one row; a row that needs more has no answer.
+    /// Maximum number of evaluation steps for one row; a row that needs more has no result.
     ///
     /// A step is a clause, an element of a list, or 64 bytes of a string that is searched.
     #[arg(long, value_name = "STEPS", default_value_t = FilterLimits::ROW_STEPS)]
@@ -54,16 +54,16 @@ const CONNECTIONS_MAX_DEFAULT: usize = 10_000;
 /// Connections, and parked requests, of one client address by default.
 const PER_CLIENT_MAX_DEFAULT: usize = 10_000;
 
-/// Writes that may be under way at the same time by default.
+/// Writes that may be in progress at the same time by default.
 const WRITES_MAX_DEFAULT: usize = 1_000;
 
-/// Bytes that request bodies may have together by default; so may answers that are not sent yet.
+/// Maximum bytes of request bodies in memory by default, and of unsent responses.
 const IN_MEMORY_MAX_DEFAULT: usize = 256 << 20;
 
-/// Bytes that the filters of waiting requests may have together by default.
+/// Maximum bytes of the filters of blocking queries by default.
 const PARKED_BYTES_MAX_DEFAULT: usize = 128 << 20;
 
-/// Tokens that are kept after the identity service vouched for them, by default.
+/// Validated tokens to cache by default.
 const IDENTITY_CACHE_MAX_DEFAULT: usize = 1_024;
 
 /// The longest name of a volume type, in characters.
@@ -75,10 +75,10 @@ const ZONE_MAX: usize = 255;
 /// The largest head of a request by default, in bytes.
 const HEAD_MAX_DEFAULT: u64 = 64 << 10;
 
-/// The smallest that the head of a request may be limited to, which the protocol needs.
+/// The lowest limit of a request head: hyper needs this much.
 const HEAD_MAX_MIN: u64 = 8 << 10;
 
-/// A state store for control planes behind Nomad's volumes and plugins API.
+/// Serves Nomad's volumes API and OpenStack Block Storage from an embedded state store.
 #[derive(Debug, Parser)]
 #[command(name = "statehold", version)]
 pub(crate) struct Cli {
@@ -88,28 +88,28 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve the HTTP API from a data directory.
+    /// Serve the HTTP APIs from a data directory.
     Serve(Box<ServeArgs>),
-    /// Print the JSON values on standard input that match a filter expression, a line each.
+    /// Print the JSON values on standard input that match a filter expression, one per line.
     ///
     /// The input is a stream of JSON values in any layout, as `jq` reads it: JSON lines, values over
-    /// several lines, several on one. The elements of an array at the top are rows, read one by one.
-    /// One row may have 64 MiB and nest 128 levels. Numbers are compared exactly, however long; `null` is a
+    /// several lines, several on one. The elements of a top-level array are rows, read one by one.
+    /// A row may have at most 64 MiB and 128 levels. Numbers are compared exactly, at any length; `null` is a
     /// missing value.
     ///
-    /// The exit status is 0 if a row matched, 1 if none did, 2 if the expression is bad or the run
-    /// stopped: at a value that is not JSON or has no answer, or at the end of its steps.
+    /// The exit status is 0 if a row matched, 1 if none did, 2 if the expression is invalid or the run
+    /// stopped: at a value that is not JSON or has no result, or after --steps-max steps.
     Filter(FilterArgs),
     /// Write a backup of a data directory that no server has open.
     Backup {
         /// The data directory.
         dir: PathBuf,
-        /// The file to write; it must not exist. It holds secrets, so that only its owner can read it.
+        /// The file to write; it must not exist. Only its owner can read it, because it holds secrets.
         file: PathBuf,
     },
-    /// Replace everything in a data directory by what a backup holds.
+    /// Replace the contents of a data directory with those of a backup.
     ///
-    /// A directory that does not exist is there as a whole afterwards, or not at all.
+    /// A directory that does not exist is created atomically: complete, or not at all.
     Restore {
         /// The backup.
         file: PathBuf,
@@ -123,28 +123,28 @@ pub(crate) enum Command {
         /// The data directory.
         dir: PathBuf,
     },
-    /// Print everything in a data directory as lines of JSON, secrets included.
+    /// Print the contents of a data directory as lines of JSON, secrets included.
     Dump {
         /// The data directory.
         dir: PathBuf,
         /// The file to write instead of standard output; it must not exist. Only its owner can read it.
         file: Option<PathBuf>,
     },
-    /// Replace everything in a data directory by the lines of a dump on standard input.
+    /// Replace the contents of a data directory with the lines of a dump on standard input.
     ///
-    /// A directory that does not exist is there as a whole afterwards, or not at all.
+    /// A directory that does not exist is created atomically: complete, or not at all.
     Load {
         /// The data directory; created when absent.
         dir: PathBuf,
         #[command(flatten)]
         args: RestoreArgs,
     },
-    /// Print what a data directory holds: the index, and each table with its rows.
+    /// Print the index of a data directory, and the number of rows of each table.
     Inspect {
         /// The data directory.
         dir: PathBuf,
     },
-    /// Write the rows of a data directory that can't be read to a file, and remove them on request.
+    /// Write the unreadable rows of a data directory to a file, and remove them on request.
     Salvage(SalvageArgs),
     /// Work with the policy of Block Storage.
     #[command(subcommand)]
@@ -155,7 +155,7 @@ pub(crate) enum Command {
 pub(crate) enum PolicyCommand {
     /// Print every action and rule with its condition, as a file for `serve --policy`.
     Show {
-        /// Print the policy that this file puts in force instead of the defaults.
+        /// Print the policy of this file, merged into the defaults, instead of the defaults.
         #[arg(long, value_name = "FILE")]
         policy: Option<PathBuf>,
     },
@@ -163,7 +163,8 @@ pub(crate) enum PolicyCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArgs {
-    /// Empty tables that have rows here and that the backup or dump lacks. Without it that is an error.
+    /// Empty the tables that have rows here and are absent from the backup or dump. Without it, such a table is
+    /// an error.
     #[arg(long)]
     pub(crate) empty_missing: bool,
 
@@ -179,8 +180,8 @@ pub(crate) struct TableArgs {
     #[arg(long, value_name = "TABLE")]
     pub(crate) keep: Vec<String>,
 
-    /// Delete the rows of a table that this build lacks, or leave them out of a restore; repeatable. It
-    /// can't be undone.
+    /// Delete the rows of a table that this build lacks, or omit them from a restore; repeatable and
+    /// irreversible.
     #[arg(long, value_name = "TABLE")]
     pub(crate) drop_table: Vec<String>,
 }
@@ -190,23 +191,23 @@ pub(crate) struct SalvageArgs {
     /// The data directory.
     pub(crate) dir: PathBuf,
 
-    /// The file to write, a row a line as JSON, key and record in base64; it must not exist. It holds
-    /// secrets, so that only its owner can read it.
+    /// The file to write, one row per line as JSON, key and record in base64; it must not exist. Only its
+    /// owner can read it, because it holds secrets.
     #[arg(long, value_name = "FILE")]
     pub(crate) unreadable: PathBuf,
 
-    /// Remove the rows from the data directory when they are in the file. Without it nothing is changed.
+    /// Remove the rows from the data directory once they are in the file. Without it, nothing changes.
     #[arg(long)]
     pub(crate) remove: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// The address to listen on. Without --acl, anyone who can reach it may do everything.
+    /// The address to listen on. Without --acl, every client that reaches it may do everything.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4646")]
     pub(crate) bind: SocketAddr,
 
-    /// The directory that keeps the state; created when absent.
+    /// The directory of the state; created when absent.
     #[arg(long, value_name = "DIR", default_value = "statehold-data")]
     pub(crate) data_dir: PathBuf,
 
@@ -214,16 +215,16 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "COMMITS", default_value_t = HISTORY_DEFAULT)]
     pub(crate) history: u64,
 
-    /// Maximum bytes of these commits; a commit that passes either limit drops the oldest ones. Those that no
-    /// checkpoint covers yet, usually up to 8 MiB, are kept in any case.
+    /// Maximum bytes of these commits; a commit beyond either limit drops the oldest ones. Commits that no
+    /// checkpoint covers yet, usually up to 8 MiB, are always kept.
     #[arg(long, value_name = "BYTES", default_value_t = HISTORY_BYTES_DEFAULT)]
     pub(crate) history_bytes: u64,
 
-    /// Who may do what: a TOML file of tokens and policies. Without it anyone may do everything.
+    /// The access rules: a TOML file of tokens and policies. Without it, every client may do everything.
     #[arg(long, value_name = "FILE")]
     pub(crate) acl: Option<PathBuf>,
 
-    /// Serve Block Storage alone: no Nomad API, metrics at its address, and this machine is no node.
+    /// Serve only Block Storage: no Nomad API, metrics at its address, and this machine is not a node.
     #[arg(
         long,
         requires = "block_storage",
@@ -234,20 +235,20 @@ pub(crate) struct ServeArgs {
     )]
     pub(crate) no_nomad: bool,
 
-    /// How log lines are written to standard error.
+    /// Format of the log lines on standard error.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
 
-    /// What is logged: error, warn, info, debug (a line for each request) or trace.
+    /// Log level: error, warn, info, debug (one line per request) or trace.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub(crate) log_level: tracing::Level,
 
-    /// A file that holds the log level instead, read at the start and on SIGHUP.
+    /// A file that holds the log level, read at startup and on SIGHUP.
     #[arg(long, value_name = "FILE", conflicts_with = "log_level")]
     pub(crate) log_level_file: Option<PathBuf>,
 
     /// Exit with an error when the disk refuses a write, so that a supervisor restarts the server
-    /// elsewhere. Without it the server answers reads, and writes again once the disk takes them.
+    /// elsewhere. Without it, the server keeps serving reads, and resumes writes once the disk accepts them.
     #[arg(long)]
     pub(crate) exit_on_write_failure: bool,
 
@@ -276,12 +277,12 @@ impl From<LogFormat> for logging::LogFormat {
     }
 }
 
-/// How log lines are written.
+/// Format of the log lines.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people.
+    /// Human-readable lines.
     Text,
-    /// An object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -289,15 +290,15 @@ pub(crate) enum LogFormat {
 #[command(next_help_heading = "Limits")]
 #[expect(clippy::struct_field_names, reason = "they are the names of the flags")]
 pub(crate) struct LimitArgs {
-    /// The largest request body; a larger one is answered 413.
+    /// Maximum size of a request body; a larger one gets 413.
     #[arg(long, value_name = "BYTES", default_value_t = BODY_MAX_DEFAULT)]
     pub(crate) body_max: usize,
 
-    /// How long a request may take to send its body; a slower one is answered 408.
+    /// Maximum time to receive a request body; a slower one gets 408.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub(crate) body_wait_max: Duration,
 
-    /// The largest head of a request; a larger one is answered 431.
+    /// Maximum size of a request head; a larger one gets 431.
     #[arg(
         long,
         value_name = "BYTES",
@@ -306,65 +307,63 @@ pub(crate) struct LimitArgs {
     )]
     pub(crate) head_max: u64,
 
-    /// How long a connection may take to send the head of a request before it is closed.
+    /// Maximum time to receive a request head; then the connection is closed.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) head_wait_max: Duration,
 
-    /// Connections that may be open at the same time; more wait to be accepted.
+    /// Maximum number of open connections; further ones wait to be accepted.
     #[arg(long, value_name = "CONNECTIONS", default_value_t = CONNECTIONS_MAX_DEFAULT)]
     pub(crate) connections_max: usize,
 
-    /// Connections that may be open from one address; one more is answered 429 and closed.
+    /// Maximum number of open connections from one address; a further one gets 429 and is closed.
     #[arg(long, value_name = "CONNECTIONS", default_value_t = PER_CLIENT_MAX_DEFAULT)]
     pub(crate) connections_per_client_max: usize,
 
-    /// Requests that may wait in blocking queries at the same time; one more is answered 429.
+    /// Maximum number of waiting blocking queries; a further one gets 429.
     #[arg(long, value_name = "REQUESTS", default_value_t = PARKED_MAX_DEFAULT)]
     pub(crate) parked_max: usize,
 
-    /// Requests of one address that may wait in blocking queries; one more is answered 429.
+    /// Maximum number of waiting blocking queries from one address; a further one gets 429.
     #[arg(long, value_name = "REQUESTS", default_value_t = PER_CLIENT_MAX_DEFAULT)]
     pub(crate) parked_per_client_max: usize,
 
-    /// Bytes that the filters and parameters of waiting requests may take; one more request is answered
-    /// 429. One caller may have half of it.
+    /// Maximum bytes of the filters and parameters of waiting blocking queries; a further one gets 429. One
+    /// caller may use half of it.
     #[arg(long, value_name = "BYTES", default_value_t = PARKED_BYTES_MAX_DEFAULT)]
     pub(crate) parked_bytes_max: usize,
 
-    /// Writes that may be in progress at the same time; one more is answered 429. One caller may have half of
-    /// them.
+    /// Maximum number of writes in progress; a further one gets 429. One caller may use half of them.
     #[arg(long, value_name = "WRITES", default_value_t = WRITES_MAX_DEFAULT)]
     pub(crate) writes_max: usize,
 
-    /// Bytes of request bodies that may be in memory; one more body is answered 429. One caller may have
-    /// half of it.
+    /// Maximum bytes of request bodies in memory; a further body gets 429. One caller may use half of it.
     #[arg(long, value_name = "BYTES", default_value_t = IN_MEMORY_MAX_DEFAULT)]
     pub(crate) bodies_max: usize,
 
-    /// Bytes of answers that may be in memory before their clients take them; one more read is answered
-    /// 429. One caller may have half of it.
+    /// Maximum bytes of responses in memory that clients have not received yet; a further read gets 429. One
+    /// caller may use half of it.
     #[arg(long, value_name = "BYTES", default_value_t = IN_MEMORY_MAX_DEFAULT)]
     pub(crate) unsent_max: usize,
 
-    /// How long a client may take to read 64 KiB of its answer before its connection is closed.
+    /// Maximum time for a client to read 64 KiB of a response; then the connection is closed.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub(crate) send_wait_max: Duration,
 
-    /// How long a read may compute, all runs of a blocking query together; a longer one is answered 503.
+    /// Maximum computing time of a read, over all runs of a blocking query; a longer one gets 503.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) read_time_max: Duration,
 
-    /// Evaluation steps of a filter for all rows of a request; one that needs more is answered 400.
+    /// Maximum filter evaluation steps over all rows of a request; a request that needs more gets 400.
     #[arg(long, value_name = "STEPS", default_value_t = FilterLimits::CALL_STEPS)]
     pub(crate) filter_steps_max: u64,
 
-    /// Evaluation steps of a filter for one row; one that needs more is answered 400.
+    /// Maximum filter evaluation steps for one row; a request that needs more gets 400.
     #[arg(long, value_name = "STEPS", default_value_t = FilterLimits::ROW_STEPS)]
     pub(crate) filter_row_steps_max: u64,
 }
 
 impl LimitArgs {
-    /// The limits of connections.
+    /// Returns the limits of connections.
     pub(crate) fn of_connections(&self) -> ConnectionLimits {
         ConnectionLimits {
             head_max: usize::try_from(self.head_max).unwrap_or(usize::MAX),
@@ -374,7 +373,7 @@ impl LimitArgs {
         }
     }
 
-    /// The limits of what requests may ask for.
+    /// Returns the limits of a single request.
     pub(crate) fn of_requests(&self) -> Limits {
         Limits {
             body_max: self.body_max,
@@ -391,17 +390,17 @@ impl LimitArgs {
     }
 }
 
-/// Who may reach the server, and by which names.
+/// Names and addresses of the server, and the proxies and web pages it trusts.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reach")]
 pub(crate) struct ReachArgs {
-    /// Take requests whose Host has this name; repeatable, `*` is any. Without it a server on loopback
-    /// takes localhost and IP addresses, and another one every name.
+    /// Accept requests whose Host has this name; repeatable, `*` accepts any. Without it, a server on
+    /// loopback accepts localhost and IP addresses, and any other server every name.
     #[arg(long, value_name = "HOST", value_parser = statehold_server_core::site::allowed_host)]
     pub(crate) allowed_host: Vec<Box<str>>,
 
-    /// The URL that clients reach the server at: links in replies begin with it, and web pages from there
-    /// may write.
+    /// The URL of the server as clients see it: links in replies begin with it, and web pages of its origin may
+    /// write.
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<PublicUrl>,
 
@@ -410,14 +409,14 @@ pub(crate) struct ReachArgs {
     #[arg(long)]
     pub(crate) trust_proxy_headers: bool,
 
-    /// Listen on an address that is not loopback although every caller there may do everything. Without
-    /// it the server does not start.
+    /// Listen on an address that is not loopback although every client that reaches it may do everything.
+    /// Without it, the server does not start.
     #[arg(long)]
     pub(crate) insecure_bind: bool,
 }
 
 impl ReachArgs {
-    /// The names of an API that is served at `address`.
+    /// Returns the names of the API that is served at `address`.
     pub(crate) fn site(&self, address: SocketAddr) -> Site {
         let links = Links {
             public_url: self.public_url.clone(),
@@ -427,16 +426,16 @@ impl ReachArgs {
     }
 }
 
-/// A duration as Go writes it.
+/// Parses a duration in Go's notation.
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "write a duration such as 30s or 1m30s".to_owned())
 }
 
-/// What the machine is as a node.
+/// This machine as a node.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "This machine as a node")]
 pub(crate) struct NodeArgs {
-    /// The node's name; the machine's own when absent.
+    /// The node's name; the host name when absent.
     #[arg(long, value_name = "NAME")]
     pub(crate) node_name: Option<String>,
 
@@ -452,21 +451,20 @@ pub(crate) struct NodeArgs {
     #[arg(long, value_name = "NAME", default_value = "")]
     pub(crate) node_class: String,
 
-    /// Something that operators say about the node, for the constraints of volumes; repeatable.
+    /// Node metadata as KEY=VALUE, matched by volume constraints; repeatable.
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) node_meta: Vec<(Box<str>, Box<str>)>,
 
-    /// Where host volumes are made; `host_volumes` in the data directory when absent.
+    /// Directory of host volumes; `host_volumes` in the data directory when absent.
     #[arg(long, value_name = "DIR")]
     pub(crate) host_volumes_dir: Option<PathBuf>,
 
-    /// Where the programs are that host-volume plugins are; `host_volume_plugins` in the data
-    /// directory when absent.
+    /// Directory of host-volume plugin executables; `host_volume_plugins` in the data directory when absent.
     #[arg(long, value_name = "DIR")]
     pub(crate) host_volume_plugin_dir: Option<PathBuf>,
 
-    /// How long allocations of a node that is down or was removed count as running; then they are
-    /// lost, and their claims are released.
+    /// How long allocations of a node that is down or was removed count as running; after it, they are lost
+    /// and their claims are released.
     #[arg(
         long,
         value_name = "DURATION",
@@ -475,8 +473,8 @@ pub(crate) struct NodeArgs {
     )]
     pub(crate) lost_node_grace: Duration,
 
-    /// Serve a storage provider of this plugin ID that keeps volumes and snapshots as sparse files in
-    /// the data directory; repeatable.
+    /// Serve a storage provider with this plugin ID that keeps volumes and snapshots as sparse files in the
+    /// data directory; repeatable.
     #[arg(long, value_name = "ID")]
     pub(crate) csi_dir_plugin: Vec<String>,
 }
@@ -497,12 +495,12 @@ impl NodeArgs {
     }
 }
 
-/// The second API.
+/// Block Storage, the second API.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Block Storage")]
 pub(crate) struct BlockStorageArgs {
-    /// Serve OpenStack's Block Storage API too, at this address; 127.0.0.1:8776 when none is given.
-    /// Whoever reaches it is an admin, unless --auth says otherwise.
+    /// Serve OpenStack's Block Storage API too, at this address; 127.0.0.1:8776 without a value. Every client
+    /// that reaches it is an admin, unless --auth is `keystone`.
     #[arg(
         long,
         value_name = "ADDR",
@@ -511,8 +509,8 @@ pub(crate) struct BlockStorageArgs {
     )]
     pub(crate) block_storage: Option<SocketAddr>,
 
-    /// Keep volumes as sparse files in a directory, as a back end of this name; repeatable. Without
-    /// any there is one, `local`, in `block_storage` in the data directory.
+    /// Add a back end of this name that keeps volumes as sparse files in a directory; repeatable. [default: one
+    /// back end, `local`, in `block_storage` in the data directory]
     #[arg(long, value_name = "NAME=DIR", value_parser = backend, requires = "block_storage")]
     pub(crate) backend: Vec<(Box<str>, PathBuf)>,
 
@@ -521,7 +519,7 @@ pub(crate) struct BlockStorageArgs {
     #[arg(long, value_name = "NAME=HOST:/PATH", value_parser = export, requires = "block_storage")]
     pub(crate) export: Vec<(Box<str>, Export)>,
 
-    /// Options that hosts mount a back end's export with, as after mount -o; repeatable.
+    /// Mount options for a back end's export, as after `mount -o`; repeatable.
     #[arg(
         long,
         value_name = "NAME=OPTIONS",
@@ -530,12 +528,11 @@ pub(crate) struct BlockStorageArgs {
     )]
     pub(crate) export_options: Vec<(Box<str>, Box<str>)>,
 
-    /// Keep backups of volumes in this directory. [default: `block_storage_backups` in the data
-    /// directory]
+    /// Directory of volume backups. [default: `block_storage_backups` in the data directory]
     #[arg(long, value_name = "DIR", requires = "block_storage")]
     pub(crate) backup_dir: Option<PathBuf>,
 
-    /// The type of volumes that name none and whose project has no default; made when it is absent.
+    /// The type of volumes that name none and whose project has no default; created when it is absent.
     #[arg(
         long,
         value_name = "NAME",
@@ -555,36 +552,36 @@ pub(crate) struct BlockStorageArgs {
     )]
     pub(crate) availability_zone: Box<str>,
 
-    /// Put a back end into an availability zone; repeatable. Volumes of the zone are created there alone.
+    /// Assign a back end to an availability zone; repeatable. It holds the volumes of that zone only.
     #[arg(long, value_name = "NAME=ZONE", value_parser = backend_zone, requires = "block_storage")]
     pub(crate) backend_zone: Vec<(Box<str>, Box<str>)>,
 
-    /// Who callers of Block Storage are. noauth, the default: whoever their token USER:PROJECT says,
-    /// all of them admins. keystone: whoever the identity service says, with the roles admin, member
-    /// or reader.
+    /// How Block Storage callers are authenticated. `noauth` (default): the token `USER:PROJECT` is trusted as
+    /// is and every caller is an admin. `keystone`: the identity service validates tokens; callers have its
+    /// roles admin, member or reader.
     #[arg(long, value_name = "MODE", requires = "block_storage")]
     pub(crate) auth: Option<AuthMode>,
 
-    /// Authorize requests by this TOML file, action = condition or roles, read at the start and on SIGHUP.
-    /// Actions that it leaves out keep their defaults, which `statehold policy show` prints.
+    /// Authorize requests by this TOML file, action = condition or roles, read at startup and on SIGHUP.
+    /// Omitted actions keep their defaults, which `statehold policy show` prints.
     #[arg(long, value_name = "FILE", requires = "block_storage")]
     pub(crate) policy: Option<PathBuf>,
 
-    /// The role whose service tokens (X-Service-Token) may detach volumes from instances: that of the compute
-    /// service.
+    /// The role of the compute service, whose service tokens (X-Service-Token) may detach volumes from
+    /// instances.
     #[arg(long, value_name = "ROLE", default_value = "service", requires = "identity_url")]
     pub(crate) service_role: Box<str>,
 
-    /// No compute service uses this server: owners may delete the attachments of instances.
+    /// Let owners delete the attachments of instances, because no compute service uses this server.
     #[arg(long, requires = "identity_url")]
     pub(crate) no_compute: bool,
 
-    /// The identity service that knows the tokens: http://HOST:PORT, or with /v3 behind it.
-    // Whoever names one and forgets --auth must not have a server that is open to all.
+    /// The identity service that validates tokens: http://HOST:PORT or http://HOST:PORT/v3.
+    // Requires --auth, because a server with the flag forgotten would be open to all.
     #[arg(long, value_name = "URL", requires = "auth", required_if_eq("auth", "keystone"))]
     pub(crate) identity_url: Option<IdentityUrl>,
 
-    /// Tokens that were found good and are not asked about again for a while.
+    /// Maximum number of validated tokens to cache.
     #[arg(
         long,
         value_name = "TOKENS",
@@ -593,7 +590,8 @@ pub(crate) struct BlockStorageArgs {
     )]
     pub(crate) identity_cache_max: usize,
 
-    /// How long a token that was found good is not asked about again; never longer than it is good.
+    /// How long a validated token is cached, at most until it expires. A revoked token stays valid for this
+    /// long.
     #[arg(
         long,
         value_name = "DURATION",
@@ -603,7 +601,7 @@ pub(crate) struct BlockStorageArgs {
     )]
     pub(crate) identity_cache_ttl: Duration,
 
-    /// How long the identity service may take to answer; then a request is answered 503.
+    /// Maximum time for the identity service to answer; then the request gets 503.
     #[arg(
         long,
         value_name = "DURATION",
@@ -614,7 +612,7 @@ pub(crate) struct BlockStorageArgs {
     pub(crate) identity_wait_max: Duration,
 }
 
-/// How callers of the second API are known.
+/// How callers of the second API are authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum AuthMode {
     Noauth,
@@ -622,7 +620,7 @@ pub(crate) enum AuthMode {
 }
 
 impl BlockStorageArgs {
-    /// The flags that declare back ends.
+    /// Returns the flags that declare back ends.
     pub(crate) fn backends(&self) -> BackendFlags {
         BackendFlags {
             dirs: self.backend.clone(),
@@ -633,12 +631,12 @@ impl BlockStorageArgs {
         }
     }
 
-    /// Whether every caller is an admin.
+    /// Returns whether every caller is an admin.
     pub(crate) fn is_open(&self) -> bool {
         self.auth != Some(AuthMode::Keystone)
     }
 
-    /// Reads the policy file, if there is one.
+    /// Reads the policy file, if one is named.
     pub(crate) fn current_policy(&self) -> Result<CurrentPolicy, PolicyFileError> {
         let policy = self.policy.as_deref().map(load_policy).transpose()?;
         Ok(policy.map(CurrentPolicy::new).unwrap_or_default())
@@ -661,7 +659,7 @@ impl BlockStorageArgs {
     }
 }
 
-/// The name of a volume type.
+/// Parses the name of a volume type.
 fn type_name(text: &str) -> Result<Box<str>, String> {
     if text.trim().is_empty() || text.chars().count() > TYPE_NAME_MAX {
         return Err(format!("wanted 1 to {TYPE_NAME_MAX} characters that are not all blank"));
@@ -669,7 +667,7 @@ fn type_name(text: &str) -> Result<Box<str>, String> {
     Ok(text.into())
 }
 
-/// A back end's name and its directory.
+/// Parses a back end's name and its directory.
 fn backend(text: &str) -> Result<(Box<str>, PathBuf), String> {
     match text.split_once('=') {
         Some((name, dir)) if !name.is_empty() && !dir.is_empty() && !name.contains(['@', '#']) => {
@@ -679,7 +677,7 @@ fn backend(text: &str) -> Result<(Box<str>, PathBuf), String> {
     }
 }
 
-/// An availability zone.
+/// Parses an availability zone.
 fn zone(text: &str) -> Result<Box<str>, String> {
     let printable = text.chars().all(|c| !c.is_control());
     if !printable || text.trim().is_empty() || text.chars().count() > ZONE_MAX {
@@ -688,25 +686,25 @@ fn zone(text: &str) -> Result<Box<str>, String> {
     Ok(text.into())
 }
 
-/// A back end's name and its availability zone.
+/// Parses a back end's name and its availability zone.
 fn backend_zone(text: &str) -> Result<(Box<str>, Box<str>), String> {
     let (name, own) = text.split_once('=').ok_or("wanted NAME=ZONE, NAME as in --backend")?;
     Ok((name.into(), zone(own)?))
 }
 
-/// A back end's name and its export.
+/// Parses a back end's name and its export.
 fn export(text: &str) -> Result<(Box<str>, Export), String> {
     let (name, own) = text.split_once('=').ok_or("wanted NAME=HOST:/PATH, NAME as in --backend")?;
     Ok((name.into(), own.parse()?))
 }
 
-/// A back end's name and the options of its mount.
+/// Parses a back end's name and its mount options.
 fn export_options(text: &str) -> Result<(Box<str>, Box<str>), String> {
     let (name, own) = text.split_once('=').ok_or("wanted NAME=OPTIONS, NAME as in --backend")?;
     Ok((name.into(), mount_options(own)?))
 }
 
-/// A key and a value.
+/// Parses a key and a value.
 fn pair(text: &str) -> Result<(Box<str>, Box<str>), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),

@@ -26,9 +26,9 @@ pub enum Refused {
     Writes,
     /// `--connections-per-client-max`.
     Connections,
-    /// A `Host` that the server is not known by.
+    /// A `Host` that is not a name of the server.
     Host,
-    /// A write of a web page from elsewhere.
+    /// A write by a web page of another origin.
     Origin,
 }
 
@@ -69,7 +69,7 @@ struct OfReason {
     reason: &'static str,
 }
 
-/// Everything that is counted here. A clone counts into the same.
+/// The counters of the HTTP edge. Clones share the counters.
 #[derive(Clone, Debug, Default)]
 pub struct EdgeMetrics {
     refused: Family<OfReason, Counter>,
@@ -80,7 +80,7 @@ pub struct EdgeMetrics {
     pub bodies: Gauge,
     /// Bytes of answers that are not sent yet.
     pub unsent: Gauge,
-    /// Bytes of the requests that wait for a change.
+    /// Bytes of waiting blocking queries.
     pub parked: Gauge,
     /// Writes in progress.
     pub writes: Gauge,
@@ -89,19 +89,19 @@ pub struct EdgeMetrics {
 }
 
 impl EdgeMetrics {
-    /// Registers everything under the names of docs/http.md.
+    /// Registers the metrics under the names of docs/http.md.
     pub fn register(&self, to: &mut Registry) {
         for reason in Refused::ALL {
             drop(self.refused.get_or_create(&reason.label()));
         }
         to.register(
             "http_refused",
-            "Requests that a limit or rule refused, by its name",
+            "Requests rejected by a limit or rule, by reason",
             self.refused.clone(),
         );
         to.register(
             "http_cancelled",
-            "Reads that ended early because their client left",
+            "Reads cancelled because the client disconnected",
             self.cancelled.clone(),
         );
         to.register(
@@ -110,23 +110,31 @@ impl EdgeMetrics {
             self.stalled.clone(),
         );
         let bytes = [
-            ("http_bodies", "Request bodies in memory", &self.bodies),
-            ("http_unsent", "Answers in memory that are not sent yet", &self.unsent),
-            ("blocking_parked", "Filters and parameters of blocking queries", &self.parked),
+            ("http_bodies", "Request body bytes in memory", &self.bodies),
+            (
+                "http_unsent",
+                "Response bytes in memory that clients have not received yet",
+                &self.unsent,
+            ),
+            (
+                "blocking_parked",
+                "Bytes of the filters and parameters of waiting blocking queries",
+                &self.parked,
+            ),
         ];
         for (name, help, gauge) in bytes {
             to.register_with_unit(name, help, Unit::Bytes, gauge.clone());
         }
         to.register("http_writes", "Writes in progress", self.writes.clone());
-        to.register("http_queued", "Reads and writes that wait for a turn", self.queued.clone());
+        to.register("http_queued", "Reads and writes queued for a turn", self.queued.clone());
     }
 
-    /// Counts a request that was refused.
+    /// Counts a rejected request.
     pub fn refused(&self, by: Refused) {
         self.refused.get_or_create(&by.label()).inc();
     }
 
-    /// Counts a read whose client left.
+    /// Counts a read whose client disconnected.
     pub fn cancelled(&self) {
         self.cancelled.inc();
     }

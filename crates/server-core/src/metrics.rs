@@ -1,7 +1,7 @@
-//! What is counted while the server works, for Prometheus.
+//! The server's metrics, for Prometheus.
 //!
-//! Counters and histograms are kept as things happen; what the store knows at any time, such as rows
-//! and files, is looked up when somebody asks.
+//! Counters and histograms are updated as events happen; values that the store returns at any time, such as
+//! rows and file sizes, are read on each scrape.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -21,16 +21,16 @@ use statehold_store::{Batch, Catalog, Checkpointed, CommitError, Committed, Obse
 use crate::edge_metrics::EdgeMetrics;
 use crate::logging;
 
-/// Which requests a count is of.
+/// The labels of a request count.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Requests {
     method: &'static str,
-    /// The path as the table of routes has it; empty for one that isn't there.
+    /// The path pattern of the route; empty for an unknown path.
     route: &'static str,
     status: u16,
 }
 
-/// Which requests durations are of.
+/// The labels of request durations.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Durations {
     method: &'static str,
@@ -52,7 +52,7 @@ struct OfUse {
     useful: &'static str,
 }
 
-/// Everything that is counted.
+/// All metrics of the server.
 pub struct Metrics {
     registry: Registry,
     started: Instant,
@@ -125,31 +125,31 @@ impl Metrics {
     fn registered(mut self) -> Self {
         let to = &mut self.registry;
         self.edge.register(to);
-        to.register("http_requests", "Requests that were answered", self.requests.clone());
+        to.register("http_requests", "Requests answered", self.requests.clone());
         to.register_with_unit(
             "http_request_duration",
-            "From a request's head to its reply's head, waiting for a change included",
+            "Time from the head of a request to the head of its response, blocking included",
             Unit::Seconds,
             self.durations.clone(),
         );
-        to.register("http_connections", "Connections that are open", self.connections.clone());
-        to.register("blocking_parked", "Requests that wait for a change", self.parked.clone());
+        to.register("http_connections", "Open connections", self.connections.clone());
+        to.register("blocking_parked", "Blocking queries currently waiting", self.parked.clone());
         to.register(
             "blocking_runs_again",
-            "Blocking queries that ran again because something that they read changed; useful \
-             when that ended them",
+            "Reruns of blocking queries after a change of their input; useful if the rerun ended \
+             the query",
             self.ran_again.clone(),
         );
-        to.register("blocking_woken", "Readers that commits woke", self.woken.clone());
-        to.register("store_index", "The index of the last commit", self.index.clone());
+        to.register("blocking_woken", "Readers woken by commits", self.woken.clone());
+        to.register("store_index", "Index of the last commit", self.index.clone());
         to.register(
             "store_writable",
-            "1 while the store takes writes, 0 after a failed one until its files were opened again",
+            "1 while the store accepts writes, 0 after a failed write until its files are reopened",
             self.writable.clone(),
         );
         to.register(
             "host_volumes_restoring",
-            "Host volumes of this machine that the start has not looked at yet",
+            "Host volumes of this machine that startup has not restored yet",
             self.restoring.clone(),
         );
         to.register(
@@ -157,7 +157,7 @@ impl Metrics {
             "Log lines dropped because standard error was not read",
             self.log_lines_dropped.clone(),
         );
-        to.register("store_rows", "Rows of each table", self.rows.clone());
+        to.register("store_rows", "Rows per table", self.rows.clone());
         to.register_with_unit(
             "store_file",
             "Sizes of the files in the data directory",
@@ -166,49 +166,49 @@ impl Metrics {
         );
         to.register_with_unit(
             "store_commit_duration",
-            "From a transaction that is finished to one that is durable and visible",
+            "Time from commit call to durable and visible",
             Unit::Seconds,
             self.commits.clone(),
         );
         to.register_with_unit(
             "store_batch_duration",
-            "Durable writes",
+            "Time of a durable write",
             Unit::Seconds,
             self.batches.clone(),
         );
         to.register(
             "store_batch_commits",
-            "Transactions that shared a durable write",
+            "Transactions per durable write",
             self.batch_commits.clone(),
         );
         to.register("store_changes", "Rows written and deleted", self.changes.clone());
         to.register_with_unit(
             "store_journal_written",
-            "Written to the journal",
+            "Bytes written to the journal",
             Unit::Bytes,
             self.journal_bytes.clone(),
         );
         to.register_with_unit(
             "store_history",
-            "Records in the journal, for the change feed and the next checkpoint",
+            "Bytes of journal records kept for the change feed and the next checkpoint",
             Unit::Bytes,
             self.history_bytes.clone(),
         );
         to.register_with_unit(
             "store_checkpoint_duration",
-            "Checkpoints",
+            "Time of a checkpoint",
             Unit::Seconds,
             self.checkpoints.clone(),
         );
         to.register(
             "store_failed_writes",
-            "Durable writes that failed, or were refused after one had",
+            "Durable writes that failed, and writes rejected after a failed one",
             self.failed_writes.clone(),
         );
         self
     }
 
-    /// Sets how many host volumes the start has not looked at yet.
+    /// Sets the number of host volumes that startup has not restored yet.
     pub fn restoring(&self, volumes: usize) {
         self.restoring.set(i64::try_from(volumes).unwrap_or(i64::MAX));
     }
@@ -230,35 +230,35 @@ impl Metrics {
         self.refreshers.lock().push(Box::new(refresh));
     }
 
-    /// A request was answered.
+    /// Counts an answered request.
     pub fn answered(&self, method: &'static str, route: &'static str, status: u16, took: Duration) {
         self.requests.get_or_create(&Requests { method, route, status }).inc();
         self.durations.get_or_create(&Durations { method, route }).observe(took.as_secs_f64());
     }
 
-    /// A connection was opened; it is open until what this gives is dropped.
+    /// Counts an open connection until the returned guard is dropped.
     pub fn connected(&self) -> Connected {
         self.connections.inc();
         Connected(self.connections.clone())
     }
 
-    /// A blocking query ran again because it was woken; `useful` if that ended it.
+    /// Counts a rerun of a blocking query after a wake-up; `useful` if the rerun ended the query.
     pub fn ran_again(&self, useful: bool) {
         let useful = if useful { "true" } else { "false" };
         self.ran_again.get_or_create(&OfUse { useful }).inc();
     }
 
-    /// Connections that are open.
+    /// Returns the number of open connections.
     pub fn connections(&self) -> i64 {
         self.connections.get()
     }
 
-    /// How long the server runs.
+    /// Returns the time since the server started.
     pub fn uptime(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// The sizes of the files in the data directory, in bytes.
+    /// Returns the files of the data directory with their sizes in bytes.
     pub fn files(&self) -> Vec<(String, u64)> {
         let entries = std::fs::read_dir(&self.data_dir).into_iter().flatten().flatten();
         let files = entries.filter_map(|entry| {
@@ -270,7 +270,7 @@ impl Metrics {
         files
     }
 
-    /// Everything, as Prometheus reads it. It may wait for disks: those of back ends too.
+    /// Renders all metrics in Prometheus' text format. May wait for disks, those of back ends included.
     pub fn render(&self, store: &Store) -> Result<String, fmt::Error> {
         let dropped = logging::dropped();
         self.log_lines_dropped.inc_by(dropped.saturating_sub(self.log_lines_dropped.get()));
@@ -299,12 +299,12 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// Returns the names of all tables, and how many rows each has.
+/// Returns the name and the number of rows of each table.
 pub fn rows(view: &dyn Catalog) -> Vec<(&'static str, usize)> {
     view.tables().iter().map(|table| (table.name(), table.rows())).collect()
 }
 
-/// A connection that is open.
+/// A guard that counts one open connection.
 #[derive(Debug)]
 pub struct Connected(Gauge);
 

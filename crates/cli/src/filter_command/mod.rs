@@ -25,10 +25,10 @@ const BAD: u8 = 2;
 /// Skipped values that are reported one by one; the others are only counted.
 const REPORTED_MAX: usize = 10;
 
-/// Treatment of a value that is not JSON, or that the expression has no answer for.
+/// How to treat a value that is not JSON, or for which the expression has no result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnError {
-    /// Print the matches before it and an error, and exit with the status 2.
+    /// Print the matches before the value, report the error, and exit with status 2.
     #[default]
     Stop,
     /// Skip the value, report the first few on standard error, and count all of them at the end.

@@ -27,7 +27,7 @@ pub(crate) struct JobList;
 
 impl List for JobList {
     const ID: &'static str = "listJobs";
-    const SUMMARY: &'static str = "Lists the jobs that were fed, by namespace and ID.";
+    const SUMMARY: &'static str = "Lists the jobs, by namespace and ID.";
     const RULE: Rule = Rule::Namespace(&[Capability::ListJobs, Capability::ReadJob]);
     const SELECTORS: &'static [Parameter] = &[Parameter::text("prefix", "Start of the ID.")];
 
@@ -62,7 +62,7 @@ pub(crate) struct AllocationList;
 
 impl List for AllocationList {
     const ID: &'static str = "listAllocations";
-    const SUMMARY: &'static str = "Lists the allocations that were fed, by ID.";
+    const SUMMARY: &'static str = "Lists the allocations, by ID.";
     const RULE: Rule = Rule::Namespace(READ_JOB);
     const SELECTORS: &'static [Parameter] = &[Parameter::even_hex("prefix", "Start of the ID.")];
 

@@ -46,8 +46,8 @@ pub(crate) fn document() -> Value {
             "title": "Statehold",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Nomad's volumes and plugins API, and an API to feed it. \
-                            `HEAD` is `GET` without a body. Errors are plain text. Of a list, \
-                            `x-filter-fields` has what filters can ask for, by the value of `type`.",
+                            `HEAD` is `GET` without a body. Errors are plain text. \
+                            `x-filter-fields` of a list has the fields of its filters, by the value of `type`.",
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": "http://127.0.0.1:4646" }],
@@ -60,7 +60,7 @@ pub(crate) fn document() -> Value {
             },
             "headers": headers(),
             "responses": { "Error": {
-                "description": "What is wrong, and what to do.",
+                "description": "The cause, and how to correct it.",
                 "content": { "text/plain": { "schema": { "type": "string" } } },
             } },
         },
@@ -142,7 +142,7 @@ fn parameters(route: &Route, operations: &[&'static Operation]) -> Vec<Value> {
     let types: Vec<_> = operations.iter().filter_map(|operation| operation.of_type).collect();
     if !types.is_empty() {
         listed.push(json!({
-            "name": "type", "in": "query", "description": "What is listed.",
+            "name": "type", "in": "query", "description": "The kind of objects to list.",
             "schema": { "type": "string", "enum": types },
         }));
     }
@@ -205,7 +205,7 @@ fn responses(route: &Route, operations: &[&'static Operation]) -> Value {
 
 /// What a request gets that went well.
 fn success(operations: &[&'static Operation]) -> Value {
-    let mut described = json!({ "description": "Done.", "headers": {} });
+    let mut described = json!({ "description": "Success.", "headers": {} });
     let names = ["X-Nomad-Index", "X-Nomad-KnownLeader", "X-Nomad-LastContact"];
     let lists = operations.iter().any(|operation| matches!(operation.answer, Answer::List(_)));
     for name in names.into_iter().chain(lists.then_some("X-Nomad-NextToken")) {
@@ -308,14 +308,14 @@ fn headers() -> Value {
     let header = |about: &str, schema: Value| json!({ "description": about, "schema": schema });
     json!({
         "X-Nomad-Index": header(
-            "The index of what was read, at least 1, or of the change: pass it as `index` to wait \
-             for the next one.",
+            "The index of the result, at least 1, or of the change; pass it as `index` to wait for \
+             the next change.",
             json!({ "type": "integer", "minimum": 1 }),
         ),
         "X-Nomad-KnownLeader": header("`true`: there is one server.", json!({ "type": "boolean" })),
         "X-Nomad-LastContact": header("0: there is one server.", json!({ "type": "integer" })),
         "X-Nomad-NextToken": header(
-            "Where the next page begins; absent on the last one.",
+            "Start of the next page; absent on the last page.",
             json!({ "type": "string" }),
         ),
     })

@@ -1,29 +1,28 @@
-//! Parameters as declared: what the reading of a request, its documentation and the OpenAPI document
-//! have in common.
+//! Declarations of parameters, shared by request parsing, the documentation and the OpenAPI document.
 
 /// A query parameter, or a header, of an endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Parameter {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    /// What it means, a sentence.
+    /// Its meaning, in one sentence.
     pub(crate) doc: &'static str,
 }
 
-/// What a parameter's value may be.
+/// The type of a parameter's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Any text.
+    /// Any string.
     Text,
-    /// Digits that a UUID starts with, hyphens optional, an even number of them.
+    /// A prefix of a UUID: an even number of hexadecimal digits, hyphens optional.
     EvenHex,
-    /// The spellings of a boolean that Go takes.
+    /// A boolean in any spelling that Go's `strconv.ParseBool` accepts.
     Flag,
     /// A whole number of at least 0.
     Count,
-    /// A duration as Go writes it.
+    /// A duration in Go's notation.
     Duration,
-    /// Any text, in a header of that name.
+    /// Any string, in a header of that name.
     Header,
 }
 
@@ -45,85 +44,92 @@ impl Parameter {
     }
 }
 
-/// What every request takes.
+/// Parameters of every request.
 pub(crate) const COMMON: &[Parameter] = &[
     Parameter::text("region", "The region; the only one is `global`."),
-    Parameter::new("pretty", Kind::Flag, "Indented JSON, unless `0`."),
+    Parameter::new("pretty", Kind::Flag, "Indents the JSON, unless `0`."),
 ];
 
 /// The namespace of a request.
 pub(crate) const NAMESPACE: &[Parameter] = &[Parameter::text(
     "namespace",
-    "The namespace, `default` when absent; lists take `*` for all.",
+    "The namespace; `default` when absent. Lists accept `*` for all.",
 )];
 
-/// What every read takes that can block.
+/// Parameters of every read that can block.
 pub(crate) const BLOCKING: &[Parameter] = &[
-    Parameter::new("stale", Kind::Flag, "Taken for compatibility: there is one server."),
+    Parameter::new(
+        "stale",
+        Kind::Flag,
+        "Accepted for compatibility and ignored: there is one server.",
+    ),
     Parameter::new(
         "index",
         Kind::Count,
-        "Answer when the index of what is read is greater than this; 0 does not block.",
+        "Waits until the index of the result is greater than this; 0 does not wait.",
     ),
     Parameter::new(
         "wait",
         Kind::Duration,
-        "Answer after this time at the latest: 5m when absent, at most 10m, plus up to a sixteenth.",
+        "Maximum time to wait: 5m when absent, at most 10m, plus up to a sixteenth of it.",
     ),
 ];
 
-/// What every list takes.
+/// Parameters of every list.
 pub(crate) const PAGING: &[Parameter] = &[
-    Parameter::text("filter", "An expression that rows have to satisfy."),
-    Parameter::new("per_page", Kind::Count, "Rows of a page; all when 0 or absent."),
+    Parameter::text("filter", "An expression that rows must satisfy."),
+    Parameter::new("per_page", Kind::Count, "Maximum rows per page; all when 0 or absent."),
     Parameter::text(
         "next_token",
-        "Where the page begins: `X-Nomad-NextToken` of the page before, with the same parameters.",
+        "Start of the page: `X-Nomad-NextToken` of the previous page, with the same parameters.",
     ),
     Parameter::text("reverse", "`true` for descending order."),
 ];
 
-/// What deregistering and deleting takes.
+/// Parameters of deregistering and deleting.
 pub(crate) const FORCE: &[Parameter] = &[Parameter::new(
     "force",
     Kind::Flag,
-    "Also when it is claimed, if every allocation that claims it has ended.",
+    "Proceeds although the volume is claimed, if every claiming allocation has ended.",
 )];
 
-/// What deleting a host volume takes.
-pub(crate) const FORCE_GONE: &[Parameter] =
-    &[Parameter::new("force", Kind::Flag, "Also when its node can't be asked to remove it.")];
+/// Parameters of deleting a host volume.
+pub(crate) const FORCE_GONE: &[Parameter] = &[Parameter::new(
+    "force",
+    Kind::Flag,
+    "Proceeds although the node can't be asked to delete it.",
+)];
 
-/// What detaching takes.
+/// Parameters of detaching.
 pub(crate) const NODE: &[Parameter] = &[Parameter::text("node", "The ID of the node.")];
 
-/// What a list of a provider's things takes.
+/// Parameters of a list that a provider returns.
 pub(crate) const PROVIDER_PAGE: &[Parameter] = &[
-    Parameter::text("plugin_id", "The plugin: its ID, or the beginning of only one's."),
+    Parameter::text("plugin_id", "The plugin: its ID, or a unique prefix of it."),
     Parameter::new(
         "per_page",
         Kind::Count,
-        "Entries of a page; as many as the provider likes when 0.",
+        "Maximum entries per page; the provider decides when 0.",
     ),
-    Parameter::text("next_token", "Where the page begins: `NextToken` of the page before."),
+    Parameter::text("next_token", "Start of the page: `NextToken` of the previous page."),
 ];
 
 /// The parameters of a health check.
 pub(crate) const HEALTH: &[Parameter] =
-    &[Parameter::text("type", "`client` or `server`: only the health of that part.")];
+    &[Parameter::text("type", "`client` or `server`: returns only the health of that part.")];
 
 /// The parameters of a request for metrics.
 pub(crate) const TELEMETRY: &[Parameter] =
-    &[Parameter::text("format", "`prometheus` for Prometheus' text; JSON otherwise.")];
+    &[Parameter::text("format", "`prometheus` for Prometheus' text format; JSON otherwise.")];
 
-/// What removing a snapshot takes.
+/// Parameters of deleting a snapshot.
 pub(crate) const SNAPSHOT: &[Parameter] = &[
-    Parameter::text("plugin_id", "Required: the plugin's ID, or the beginning of only one's."),
-    Parameter::text("snapshot_id", "Required: the provider's ID of the snapshot."),
+    Parameter::text("plugin_id", "Required: the plugin's ID, or a unique prefix of it."),
+    Parameter::text("snapshot_id", "Required: the snapshot's ID at the provider."),
 ];
 
-/// What a request takes whose provider may want secrets.
+/// Parameters of a request whose provider may need secrets.
 pub(crate) const SECRETS: &[Parameter] = &[Parameter::header(
     "X-Nomad-CSI-Secrets",
-    "For the provider only: `name=value`, separated by commas.",
+    "Secrets for the provider only: `name=value`, separated by commas.",
 )];

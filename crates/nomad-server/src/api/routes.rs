@@ -1,6 +1,6 @@
-//! The table of everything that the server answers.
+//! The table of all endpoints.
 //!
-//! To add an endpoint, add its operation here: nothing else has to know of it. A test says how to bring
+//! To add an endpoint, add its operation here; no other place must change. A test says how to bring
 //! `docs/openapi.json` up to date.
 
 use std::future::ready;
@@ -22,10 +22,10 @@ const PUT: &[Verb] = &[Verb::Put];
 const DELETE: &[Verb] = &[Verb::Delete];
 const PUT_OR_POST: &[Verb] = &[Verb::Put, Verb::Post];
 
-/// What a write in a namespace takes.
+/// Parameters of a write in a namespace.
 const WRITE: &[&[Parameter]] = &[NAMESPACE, COMMON];
 
-/// What a read of one object takes.
+/// Parameters of a read of one object.
 const READ: &[&[Parameter]] = &[NAMESPACE, BLOCKING, COMMON];
 
 const READ_VOLUME: Rule =
@@ -45,34 +45,33 @@ const LIST_EXTERNAL: Rule = Rule::Namespace(&[
     Capability::ListJobs,
 ]);
 
-/// What a write takes whose provider may want secrets.
+/// Parameters of a write whose provider may need secrets.
 const WRITE_WITH_SECRETS: &[&[Parameter]] = &[SECRETS, NAMESPACE, COMMON];
-/// What a list takes that a provider gives.
+/// Parameters of a list that a provider returns.
 const OF_PROVIDER: &[&[Parameter]] = &[PROVIDER_PAGE, SECRETS, NAMESPACE, COMMON];
 
-const VOLUMES: &str =
-    "`Volumes`: the volumes, with the fields of a volume that is read, and `Secrets`.";
+const VOLUMES: &str = "`Volumes`: the volumes, with the fields of a read volume, and `Secrets`.";
 const VOLUMES_WRITTEN: Answer =
-    Answer::Object("`Volumes` as they are now, `Warnings`, and the `Index`.");
+    Answer::Object("The stored `Volumes`, `Warnings`, and the `Index`.");
 const CREATE_HOST_VOLUME: Rule =
     Rule::Somewhere(&[Capability::HostVolumeCreate, Capability::HostVolumeWrite]);
 const REGISTER_HOST_VOLUME: Rule =
     Rule::Somewhere(&[Capability::HostVolumeRegister, Capability::HostVolumeWrite]);
-const NAMESPACE_BODY: &str = "The namespace: `Name`, which must be that of the path if both are there, \
+const NAMESPACE_BODY: &str = "The namespace: `Name`, which must equal that of the path if both are present, \
      `Description`, `Capabilities`, `NodePoolConfiguration`, `VaultConfiguration`, \
      `ConsulConfiguration`, `Meta`, `RequiredExtraClaims` and `OptionalExtraClaims`.";
-const HOST_VOLUME: &str = "`Volume`: the volume, with the fields of a host volume that is read.";
+const HOST_VOLUME: &str = "`Volume`: the volume, with the fields of a read host volume.";
 const HOST_VOLUME_WRITTEN: Answer =
-    Answer::Object("`Volume` as it is now, `Warnings`, and the `Index`.");
+    Answer::Object("The stored `Volume`, `Warnings`, and the `Index`.");
 const READ_JOB: Rule = Rule::Namespace(jobs::READ_JOB);
 /// Health checks and clients that look for a leader send no token.
 const ANYBODY: Rule = Rule::Rows(&[]);
 
-/// An operation that lists things that there are none of here.
+/// Creates an operation whose list is always empty.
 const fn none(id: &'static str) -> Operation {
     let rule = Rule::Namespace(&[Capability::ListJobs, Capability::ReadJob]);
     Operation::new(GET, id, rule, |call| Box::pin(ready(jobs::none(&call))))
-        .summary("Lists nothing: nothing is scheduled here.")
+        .summary("Returns an empty list: this server schedules nothing.")
         .parameters(READ)
         .answer(Answer::Object("An empty array."))
 }
@@ -91,12 +90,12 @@ pub(crate) static ROUTES: &[Route] = &[
             Operation::new(GET, "listNoVolumes", Rule::Token, |call| {
                 Box::pin(ready(volumes::untyped(&call)))
             })
-            .summary("Lists nothing: without `type` there is nothing to list.")
+            .summary("Returns an empty list: `type` is required to list volumes.")
             .answer(Answer::Object("An empty list.")),
             Operation::new(PUT_OR_POST, "registerVolumes", REGISTER_VOLUMES, |call| {
                 Box::pin(volumes::put(call))
             })
-            .summary("Registers CSI volumes, all of the body or none.")
+            .summary("Registers the CSI volumes of the body, all or none.")
             .parameters(WRITE)
             .body(VOLUMES)
             .answer(VOLUMES_WRITTEN),
@@ -119,7 +118,7 @@ pub(crate) static ROUTES: &[Route] = &[
             Operation::new(PUT, "registerCsiVolume", REGISTER_VOLUMES, |call| {
                 Box::pin(volumes::put(call))
             })
-            .summary("Registers the volumes of the body; the ID of the path is not looked at.")
+            .summary("Registers the volumes of the body; the ID in the path is ignored.")
             .parameters(WRITE)
             .body(VOLUMES)
             .answer(VOLUMES_WRITTEN),
@@ -136,7 +135,7 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(PUT, "createCsiVolume", REGISTER_VOLUMES, |call| {
             Box::pin(volumes::create(call))
         })
-        .summary("Has the volumes of the body made by their storage providers.")
+        .summary("Creates the volumes of the body at their storage providers.")
         .parameters(WRITE)
         .body(VOLUMES)
         .answer(VOLUMES_WRITTEN)],
@@ -147,7 +146,7 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(DELETE, "deleteCsiVolume", DELETE_EXTERNAL, |call| {
             Box::pin(volumes::delete_external(call))
         })
-        .summary("Has its storage provider delete a CSI volume that nobody claims, and forgets it.")
+        .summary("Deletes an unclaimed CSI volume at its storage provider, and deregisters it.")
         .parameters(WRITE_WITH_SECRETS)],
         otherwise: Otherwise::NotFoundFor(&[Verb::Put]),
     },
@@ -172,7 +171,7 @@ pub(crate) static ROUTES: &[Route] = &[
             Operation::new(PUT_OR_POST, "createHostVolume", CREATE_HOST_VOLUME, |call| {
                 Box::pin(host_volumes::create(call))
             })
-            .summary("Makes a host volume on a node, or changes one.")
+            .summary("Creates or updates a host volume on a node.")
             .parameters(WRITE)
             .body(HOST_VOLUME)
             .answer(HOST_VOLUME_WRITTEN),
@@ -187,7 +186,7 @@ pub(crate) static ROUTES: &[Route] = &[
             Operation::new(PUT_OR_POST, "registerHostVolume", REGISTER_HOST_VOLUME, |call| {
                 Box::pin(host_volumes::register(call))
             })
-            .summary("Registers a host volume that is on a node already, or changes one.")
+            .summary("Registers an existing host volume of a node, or updates one.")
             .parameters(WRITE)
             .body(HOST_VOLUME)
             .answer(HOST_VOLUME_WRITTEN),
@@ -201,7 +200,7 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[READ_HOST_VOLUME, DELETE_HOST_VOLUME],
         otherwise: Otherwise::NotFound,
     },
-    // More segments are not looked at.
+    // Nomad ignores further segments: command/agent/host_volume_endpoint.go, HostVolumeSpecificRequest.
     Route {
         path: "/v1/volume/host/{id}/{*}",
         operations: &[READ_HOST_VOLUME, DELETE_HOST_VOLUME],
@@ -213,7 +212,7 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(GET, "listExternalVolumes", LIST_EXTERNAL, |call| {
             Box::pin(provided::volumes(call))
         })
-        .summary("Lists the volumes that a storage provider has, registered or not.")
+        .summary("Lists the volumes of a storage provider, registered or not.")
         .parameters(OF_PROVIDER)
         .answer(Answer::Object("`Volumes`, and the provider's `NextToken`."))],
         otherwise: Otherwise::Method,
@@ -224,20 +223,20 @@ pub(crate) static ROUTES: &[Route] = &[
             Operation::new(GET, "listSnapshots", LIST_EXTERNAL, |call| {
                 Box::pin(provided::snapshots(call))
             })
-            .summary("Lists the snapshots that a storage provider has.")
+            .summary("Lists the snapshots of a storage provider.")
             .parameters(OF_PROVIDER)
             .answer(Answer::Object("`Snapshots`, and the provider's `NextToken`.")),
             Operation::new(PUT_OR_POST, "createSnapshots", CREATE_SNAPSHOTS, |call| {
                 Box::pin(provided::create_snapshots(call))
             })
-            .summary("Has snapshots taken of volumes.")
+            .summary("Creates snapshots of volumes.")
             .parameters(WRITE)
             .body("`Snapshots`: `SourceVolumeID`, `Name`, `PluginID`, `Secrets`, `Parameters`.")
-            .answer(Answer::Object("`Snapshots` as they were taken.")),
+            .answer(Answer::Object("The created `Snapshots`.")),
             Operation::new(DELETE, "deleteSnapshot", DELETE_EXTERNAL, |call| {
                 Box::pin(provided::delete_snapshot(call))
             })
-            .summary("Has a snapshot removed.")
+            .summary("Deletes a snapshot.")
             .parameters(&[SNAPSHOT, SECRETS, NAMESPACE, COMMON]),
         ],
         otherwise: Otherwise::Method,
@@ -271,7 +270,7 @@ pub(crate) static ROUTES: &[Route] = &[
             Operation::new(GET, "listNoPlugins", Rule::Token, |call| {
                 Box::pin(ready(plugins::untyped(&call)))
             })
-            .summary("Lists nothing: plugins of no other type are listed.")
+            .summary("Returns an empty list: only plugins of type `csi` are listed.")
             .answer(Answer::Object("An empty list.")),
         ],
         otherwise: Otherwise::Method,
@@ -282,7 +281,7 @@ pub(crate) static ROUTES: &[Route] = &[
         otherwise: Otherwise::Bad("missing plugin ID"),
     },
     Route { path: "/v1/plugin/csi/{id}", operations: &[READ_PLUGIN], otherwise: Otherwise::Method },
-    // One more segment is not looked at.
+    // Nomad ignores one more segment: command/agent/csi_endpoint.go, CSIPluginSpecificRequest.
     Route {
         path: "/v1/plugin/csi/{id}/{ignored}",
         operations: &[READ_PLUGIN],
@@ -351,7 +350,7 @@ pub(crate) static ROUTES: &[Route] = &[
     Route {
         path: "/v1/job/{id}",
         operations: &[Operation::new(GET, "readJob", READ_JOB, |call| Box::pin(jobs::get(call)))
-            .summary("Reads a job, as far as it concerns volumes and plugins.")
+            .summary("Reads a job: the fields that concern volumes and plugins.")
             .parameters(READ)
             .blocks()
             .answer(Answer::Object("The job."))],
@@ -373,7 +372,7 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(GET, "listVersionsOfJob", READ_JOB, |call| {
             Box::pin(jobs::versions(call))
         })
-        .summary("Lists the versions of a job: the only one that is kept.")
+        .summary("Lists the versions of a job; only the latest one is kept.")
         .parameters(READ)
         .blocks()
         .answer(Answer::Object("`Versions`, and `Diffs`, which is null."))],
@@ -405,7 +404,7 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(GET, "readDeploymentOfJob", READ_JOB, |call| {
             Box::pin(ready(jobs::no_deployment(&call)))
         })
-        .summary("Reads the last deployment of a job: there is none.")
+        .summary("Reads the last deployment of a job: always none.")
         .parameters(READ)
         .answer(Answer::Object("`null`."))],
         otherwise: Otherwise::Method,
@@ -441,7 +440,7 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(GET, "leader", ANYBODY, |call| {
             Box::pin(ready(agent::leader(&call)))
         })
-        .summary("Returns the address of the leader: of this server.")
+        .summary("Returns the address of the leader, which is this server.")
         .parameters(&[COMMON])
         .answer(Answer::Object("An address and its port, a string."))],
         otherwise: Otherwise::Method,
@@ -451,7 +450,7 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(GET, "peers", ANYBODY, |call| {
             Box::pin(ready(agent::peers(&call)))
         })
-        .summary("Returns the addresses of all servers: of this one.")
+        .summary("Returns the addresses of all servers: only this one.")
         .parameters(&[COMMON])
         .answer(Answer::Object("An array of strings."))],
         otherwise: Otherwise::Method,
@@ -471,7 +470,7 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(GET, "agentHealth", ANYBODY, |call| {
             Box::pin(ready(agent::health(&call)))
         })
-        .summary("Returns whether the server is healthy; 500 while its store takes no writes.")
+        .summary("Returns the health of the server; 500 while its store rejects writes.")
         .parameters(&[HEALTH, COMMON])
         .answer(Answer::Object("`server` and `client`, each with `ok` and `message`."))],
         otherwise: Otherwise::Method,
@@ -481,7 +480,7 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(GET, "agentSelf", Rule::Operator(Level::Read), |call| {
             Box::pin(ready(agent::own(&call)))
         })
-        .summary("Describes this server as Nomad's agents describe themselves.")
+        .summary("Describes this server like a Nomad agent.")
         .parameters(&[COMMON])
         .answer(Answer::Object("`config`, `member` and `stats`."))],
         otherwise: Otherwise::Method,
@@ -491,7 +490,7 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(GET, "agentMembers", Rule::Node(Level::Read), |call| {
             Box::pin(ready(agent::members(&call)))
         })
-        .summary("Lists the servers of the region: this one.")
+        .summary("Lists the servers of the region: only this one.")
         .parameters(&[COMMON])
         .answer(Answer::Object("`ServerName`, `ServerRegion`, `ServerDC` and `Members`."))],
         otherwise: Otherwise::Method,
@@ -511,7 +510,7 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(GET, "nomadMetrics", Rule::Operator(Level::Read), |call| {
             Box::pin(agent::telemetry(call))
         })
-        .summary("Returns metrics by Nomad's names: jobs, allocations, nodes, the index.")
+        .summary("Returns metrics under Nomad's names: jobs, allocations, nodes, the index.")
         .parameters(&[TELEMETRY, COMMON])
         .answer(Answer::Object("`Timestamp` and `Gauges`; text with `format=prometheus`."))],
         otherwise: Otherwise::Method,
@@ -528,7 +527,7 @@ pub(crate) static ROUTES: &[Route] = &[
             Operation::new(PUT_OR_POST, "restoreSnapshot", Rule::Management, |_| {
                 Box::pin(ready(operator::restore()))
             })
-            .summary("Refuses with 501: `statehold restore` restores a backup.")
+            .summary("Always fails with 501; use `statehold restore` to restore a backup.")
             .parameters(&[COMMON]),
         ],
         otherwise: Otherwise::Method,
@@ -538,10 +537,10 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(PUT_OR_POST, "searchFuzzy", Rule::Token, |call| {
             Box::pin(search::fuzzy(call))
         })
-        .summary("Finds names with a text in them, of what the caller may see.")
+        .summary("Finds objects whose name contains a string, among those visible to the caller.")
         .parameters(READ)
         .blocks()
-        .body("`Text`, of at least 2 characters, and `Context`: what is searched, `all` when absent.")
+        .body("`Text`, of at least 2 characters, and `Context`: the kind of objects, `all` when absent.")
         .answer(Answer::Object(
             "`Matches` and `Truncations` by context, at most 20 each, and the `Index`.",
         ))],
@@ -552,10 +551,10 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(PUT_OR_POST, "search", Rule::Token, |call| {
             Box::pin(search::run(call))
         })
-        .summary("Finds what starts with a text, by ID, of what the caller may see.")
+        .summary("Finds objects whose ID starts with a prefix, among those visible to the caller.")
         .parameters(READ)
         .blocks()
-        .body("`Prefix`, and `Context`: what is searched, `all` when absent.")
+        .body("`Prefix`, and `Context`: the kind of objects, `all` when absent.")
         .answer(Answer::Object(
             "`Matches` and `Truncations` by context, at most 20 IDs each, and the `Index`.",
         ))],
@@ -571,7 +570,7 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(PUT_OR_POST, "writeNamespace", Rule::Management, |call| {
             Box::pin(namespaces::put(call))
         })
-        .summary("Creates or changes the namespace that the body names.")
+        .summary("Creates or updates the namespace of the body.")
         .parameters(&[COMMON])
         .body(NAMESPACE_BODY)],
         otherwise: Otherwise::Method,
@@ -589,13 +588,13 @@ pub(crate) static ROUTES: &[Route] = &[
             Operation::new(PUT_OR_POST, "writeNamedNamespace", Rule::Management, |call| {
                 Box::pin(namespaces::put(call))
             })
-            .summary("Creates or changes a namespace.")
+            .summary("Creates or updates a namespace.")
             .parameters(&[COMMON])
             .body(NAMESPACE_BODY),
             Operation::new(DELETE, "deleteNamespace", Rule::Management, |call| {
                 Box::pin(namespaces::delete(call))
             })
-            .summary("Deletes a namespace that nothing is in.")
+            .summary("Deletes an empty namespace.")
             .parameters(&[COMMON]),
         ],
         otherwise: Otherwise::Method,
@@ -606,14 +605,14 @@ pub(crate) static ROUTES: &[Route] = &[
             Operation::new(PUT, "feedNode", Rule::Node(Level::Write), |call| {
                 Box::pin(feed::put_node(call))
             })
-            .summary("Feeds a node with its plugins' fingerprints.")
+            .summary("Creates or replaces a node with the fingerprints of its plugins.")
             .parameters(&[COMMON])
             .body("The node.")
             .answer(INDEX),
             Operation::new(DELETE, "forgetNode", Rule::Node(Level::Write), |call| {
                 Box::pin(feed::delete_node(call))
             })
-            .summary("Forgets a node.")
+            .summary("Deletes a node.")
             .parameters(&[COMMON])
             .answer(INDEX),
         ],
@@ -625,14 +624,14 @@ pub(crate) static ROUTES: &[Route] = &[
             Operation::new(PUT, "feedAllocation", Rule::Node(Level::Write), |call| {
                 Box::pin(feed::put_allocation(call))
             })
-            .summary("Feeds an allocation.")
+            .summary("Creates or replaces an allocation.")
             .parameters(&[COMMON])
             .body("The allocation.")
             .answer(INDEX),
             Operation::new(DELETE, "forgetAllocation", Rule::Node(Level::Write), |call| {
                 Box::pin(feed::delete_allocation(call))
             })
-            .summary("Forgets an allocation.")
+            .summary("Deletes an allocation.")
             .parameters(&[COMMON])
             .answer(INDEX),
         ],
@@ -644,14 +643,14 @@ pub(crate) static ROUTES: &[Route] = &[
             Operation::new(PUT, "feedJob", Rule::Node(Level::Write), |call| {
                 Box::pin(feed::put_job(call))
             })
-            .summary("Feeds a job.")
+            .summary("Creates or replaces a job.")
             .parameters(&[COMMON])
             .body("The job.")
             .answer(INDEX),
             Operation::new(DELETE, "forgetJob", Rule::Node(Level::Write), |call| {
                 Box::pin(feed::delete_job(call))
             })
-            .summary("Forgets a job.")
+            .summary("Deletes a job.")
             .parameters(&[COMMON])
             .answer(INDEX),
         ],
@@ -662,7 +661,7 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(GET, "readCsiVolumeClaims", READ_VOLUME, |call| {
             Box::pin(volumes::claims(call))
         })
-        .summary("Says which claims hold a CSI volume, whose, since when, and what releases them.")
+        .summary("Lists the claims on a CSI volume: holder, age, and the event that releases each.")
         .parameters(READ)
         .blocks()
         .answer(Answer::Object("An array of claims."))],
@@ -673,12 +672,12 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(PUT, "claimCsiVolume", Rule::Node(Level::Write), |call| {
             Box::pin(feed::claim(call))
         })
-        .summary("Claims a volume, or takes a claim further on its way out.")
+        .summary("Claims a volume, or advances the release of a claim.")
         .parameters(WRITE)
         .body(CLAIM)
         .answer(Answer::Object(
-            "The `Volume` as it is now, with the numbers of its claims and without their \
-             allocations, the `PublishContext`, and the `Index`.",
+            "The stored `Volume`, with the counts of its claims and without their allocations, \
+             the `PublishContext`, and the `Index`.",
         ))],
         otherwise: Otherwise::Method,
     },
@@ -690,7 +689,7 @@ pub(crate) static ROUTES: &[Route] = &[
             Rule::Node(Level::Write),
             |call| Box::pin(feed::unpublish(call)),
         )
-        .summary("Releases a claim as far as that needs no provider.")
+        .summary("Releases a claim as far as possible without the provider.")
         .parameters(WRITE)
         .body(CLAIM)
         .answer(INDEX)],
@@ -701,12 +700,12 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(GET, "status", Rule::Operator(Level::Read), |call| {
             Box::pin(ready(status::status(&call)))
         })
-        .summary("How the server is doing.")
+        .summary("Returns the state of the server.")
         .parameters(&[COMMON])
         .answer(Answer::Object(
             "`Version`, `UptimeSeconds`, `StoreID`, `Index`, `HostVolumesRestoring` and \
-             `HostVolumesRestoringIDs`, `LogLinesDropped`, `Writable` and the `Failure` since which it is \
-             not, `Parked` requests, `Connections`, `Rows` by table, \
+             `HostVolumesRestoringIDs`, `LogLinesDropped`, `Writable` and the `Failure` that ended it, \
+             `Parked` requests, `Connections`, `Rows` by table, \
              `Files` of the data directory with their sizes.",
         ))],
         otherwise: Otherwise::Method,
@@ -716,7 +715,7 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(GET, "metrics", Rule::Operator(Level::Read), |call| {
             Box::pin(ready(metrics::serve(&call)))
         })
-        .summary("What was counted, for Prometheus.")
+        .summary("Returns the server's metrics for Prometheus.")
         .answer(Answer::Text("OpenMetrics."))],
         otherwise: Otherwise::Method,
     },
@@ -725,7 +724,7 @@ pub(crate) static ROUTES: &[Route] = &[
         operations: &[Operation::new(GET, "openapi", Rule::Operator(Level::Read), |call| {
             Box::pin(ready(openapi::serve(&call)))
         })
-        .summary("This document.")
+        .summary("Returns this document.")
         .parameters(&[COMMON])
         .answer(Answer::Object("An OpenAPI 3.1 document."))],
         otherwise: Otherwise::Method,
@@ -747,7 +746,7 @@ const DELETE_HOST_VOLUME: Operation = Operation::new(
     Rule::Namespace(&[Capability::HostVolumeDelete, Capability::HostVolumeWrite]),
     |call| Box::pin(host_volumes::delete(call)),
 )
-.summary("Removes a host volume, with everything in it if a plugin made it.")
+.summary("Deletes a host volume, with its data if a plugin created it.")
 .parameters(&[FORCE_GONE, NAMESPACE, COMMON])
 .answer(INDEX);
 
