@@ -1,4 +1,4 @@
-//! The caller of a request, and the decisions of the policy about it.
+//! The caller of a request, and the policy's decisions about it.
 
 use std::sync::{
     Arc,
@@ -26,39 +26,39 @@ pub struct Caller {
     pub roles: Arc<[Box<str>]>,
     /// Whether the request also has the token of a service that may act for users, such as Compute.
     pub service: bool,
-    /// The policy that the request is decided by.
+    /// The policy that decides about the request.
     pub policy: Arc<Policy>,
-    /// Whether the policy was asked.
-    pub asked: Asked,
+    /// Whether an operation has checked the policy.
+    pub policy_checked: PolicyChecked,
 }
 
-/// Whether an operation asked the policy for permission, so that a server can refuse the answer of one that
-/// forgot.
+/// Whether an operation checked the policy for permission, so that a server can refuse the response
+/// of one that did not.
 #[derive(Debug, Default)]
-pub struct Asked(AtomicBool);
+pub struct PolicyChecked(AtomicBool);
 
-impl Asked {
-    fn note(&self) {
-        // It orders nothing: one thread serves a request.
+impl PolicyChecked {
+    fn set(&self) {
+        // Relaxed is enough, because one thread serves a request.
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// A copy has asked nothing yet.
-impl Clone for Asked {
+/// A clone starts unchecked: it belongs to another request.
+impl Clone for PolicyChecked {
     fn clone(&self) -> Self {
         Self::default()
     }
 }
 
-/// No part of a caller's identity.
-impl PartialEq for Asked {
+/// Compares equal always, because it is no part of a caller's identity.
+impl PartialEq for PolicyChecked {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Asked {}
+impl Eq for PolicyChecked {}
 
 /// A caller without a role, under the default policy.
 impl Default for Caller {
@@ -70,37 +70,39 @@ impl Default for Caller {
             roles: Arc::default(),
             service: false,
             policy: Policy::defaults(),
-            asked: Asked::default(),
+            policy_checked: PolicyChecked::default(),
         }
     }
 }
 
-/// The built-in roles, each of which includes those before it.
+/// The built-in roles. Each includes those before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// No built-in role.
     #[default]
     None,
-    /// By default reads the project.
+    /// Reads its project, under the default policy.
     Reader,
-    /// By default changes the project.
+    /// Changes its project, under the default policy.
     Member,
-    /// By default does everything, in all projects.
+    /// Acts on all projects, under the default policy.
     Admin,
 }
 
 impl Caller {
-    /// Returns whether this is an admin, who sees all projects: the rule `context_is_admin` decides.
+    /// Returns whether the caller is an admin, with access to all projects, by the rule
+    /// `context_is_admin`.
     pub fn is_admin(&self) -> bool {
         self.policy.is_admin(self)
     }
 
-    /// Returns whether rows of `project` are there for this caller.
+    /// Returns whether the caller sees rows of `project`.
     pub fn sees(&self, project: &str) -> bool {
         *self.project == *project || self.is_admin()
     }
 
-    /// Returns whether the caller has a role, named in lower case: built-in roles include those before them.
+    /// Returns whether the caller has a role, named in lower case. Built-in roles include those
+    /// before them.
     pub fn has_role(&self, name: &str) -> bool {
         let own = match name {
             "admin" => self.role >= Role::Admin,
@@ -111,23 +113,24 @@ impl Caller {
         own || self.roles.iter().any(|role| **role == *name)
     }
 
-    /// The caller as a target, for what belongs to no project or is about to belong to the caller's.
+    /// Returns the caller as a target, for objects that belong to no project or are about to belong
+    /// to the caller's.
     pub(crate) fn own(&self) -> Target<'_> {
         Target { project: &self.project, user: Some(&self.user) }
     }
 
-    /// Returns whether an operation asked the policy for permission, whatever the answer.
-    pub fn has_asked(&self) -> bool {
-        self.asked.0.load(Ordering::Relaxed)
+    /// Returns whether an operation checked the policy for permission, with any result.
+    pub fn has_checked_policy(&self) -> bool {
+        self.policy_checked.0.load(Ordering::Relaxed)
     }
 
-    /// Returns whether the policy allows an action in the caller's own project. It decides what is shown, and is no
-    /// permission.
+    /// Returns whether the policy allows an action in the caller's own project. It decides which
+    /// members are shown, and grants no permission.
     pub fn allows(&self, rule: Rule) -> bool {
         self.policy.allows(self, rule, self.own())
     }
 
-    /// Refuses an action that the policy does not allow in the caller's own project.
+    /// Checks that the policy allows an action in the caller's own project.
     ///
     /// # Errors
     /// [`Error::Policy`], which has the status 403.
@@ -135,7 +138,7 @@ impl Caller {
         self.check_target(rule, self.own())
     }
 
-    /// Refuses an action that the policy does not allow in `project`.
+    /// Checks that the policy allows an action in `project`.
     ///
     /// # Errors
     /// As [`Caller::check`].
@@ -143,36 +146,36 @@ impl Caller {
         self.check_target(rule, Target { project, user: None })
     }
 
-    /// Refuses an action that the policy does not allow with a row.
+    /// Checks that the policy allows an action on a row.
     ///
     /// # Errors
     /// As [`Caller::check`].
-    pub fn check_on(&self, rule: Rule, row: &impl Owned) -> Result<(), Error> {
+    pub fn check_on(&self, rule: Rule, row: &impl HasOwner) -> Result<(), Error> {
         self.check_target(rule, row.target())
     }
 
-    /// Like [`Caller::check_on`] for a row that may be missing: then the caller's own project decides, so that a
-    /// caller without permission does not learn which rows there are.
-    pub(crate) fn check_found(&self, rule: Rule, row: Option<&impl Owned>) -> Result<(), Error> {
-        self.check_target(rule, row.map_or_else(|| self.own(), Owned::target))
+    /// Like [`Caller::check_on`], for a row that may be missing: then the caller's own project
+    /// decides, so that a caller without permission does not learn which rows exist.
+    pub(crate) fn check_found(&self, rule: Rule, row: Option<&impl HasOwner>) -> Result<(), Error> {
+        self.check_target(rule, row.map_or_else(|| self.own(), HasOwner::target))
     }
 
     fn check_target(&self, rule: Rule, target: Target<'_>) -> Result<(), Error> {
-        self.asked.note();
+        self.policy_checked.set();
         let allowed = self.policy.allows(self, rule, target);
         if allowed { Ok(()) } else { Err(Error::Policy { rule: rule.name() }) }
     }
 }
 
-/// A row with an owner, which conditions look at.
-pub trait Owned {
+/// A row with an owner, which conditions of the policy compare with the caller.
+pub trait HasOwner {
     /// Returns the row's owner.
     fn target(&self) -> Target<'_>;
 }
 
 macro_rules! owned {
     ($($row:ty),*) => {$(
-        impl Owned for $row {
+        impl HasOwner for $row {
             fn target(&self) -> Target<'_> {
                 Target { project: &self.project_id, user: Some(&self.user_id) }
             }
@@ -182,7 +185,7 @@ macro_rules! owned {
 
 owned!(Volume, Snapshot, Backup, Group, GroupSnapshot);
 
-impl Owned for Message {
+impl HasOwner for Message {
     fn target(&self) -> Target<'_> {
         Target { project: &self.project_id, user: None }
     }
@@ -193,15 +196,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_check_asks_for_permission() {
+    fn only_a_check_counts_as_a_permission_check() {
         let caller = Caller { role: Role::Member, ..Caller::default() };
-        assert!(caller.allows(policy::VOLUME_GET) && !caller.has_asked());
-        assert!(caller.check(policy::TYPE_CREATE).is_err() && caller.has_asked());
-        assert!(!caller.clone().has_asked());
+        assert!(caller.allows(policy::VOLUME_GET) && !caller.has_checked_policy());
+        assert!(caller.check(policy::TYPE_CREATE).is_err() && caller.has_checked_policy());
+        assert!(!caller.clone().has_checked_policy());
     }
 
     #[test]
-    fn roles_include_those_before_them() {
+    fn built_in_roles_include_those_before_them() {
         let of = |role| Caller { project: "p".into(), role, ..Caller::default() };
         assert!(of(Role::Reader).check(policy::VOLUME_GET).is_ok());
         assert!(of(Role::Reader).check(policy::VOLUME_CREATE).is_err());

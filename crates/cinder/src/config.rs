@@ -1,28 +1,30 @@
-//! How a cloud is set up: what operations need to know that is in no row.
+//! The configuration of a cloud.
 
 use std::collections::BTreeSet;
 
 use crate::rows::QuotaKind;
 
-/// The set-up of a cloud.
+/// The configuration that operations read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The name of the type of volumes that name none, unless their project has its own.
+    /// The name of the default volume type; a project may set its own.
     pub default_type: Box<str>,
-    /// The name of the type of groups that name none, if there is one.
+    /// The name of the default group type, if any.
     pub default_group_type: Option<Box<str>>,
-    /// The availability zones that there are.
+    /// The available availability zones.
     pub zones: BTreeSet<Box<str>>,
-    /// The zone of volumes that name none.
+    /// The availability zone of volumes that request none.
     pub default_zone: Box<str>,
-    /// What projects may have when nothing was set for them; -1 is no limit.
+    /// Default quotas of projects; -1 is unlimited.
     pub quotas: QuotaDefaults,
-    /// Whether the size of snapshots counts towards GiB.
+    /// Whether snapshots count towards the `gigabytes` quota.
     pub snapshots_use_gigabytes: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
+        // Cinder: cinder/common/config.py and cinder/quota.py; the values are the defaults of its
+        // options.
         let zone = Box::from("nova");
         Self {
             default_type: "__DEFAULT__".into(),
@@ -35,13 +37,12 @@ impl Default for Config {
     }
 }
 
-/// What projects may have when nothing was set for them; -1 is no limit. Types have no limits of
-/// their own unless some are set.
+/// Default quotas of projects; -1 is unlimited. Types are unlimited unless a limit is set for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuotaDefaults {
     /// Volumes.
     pub volumes: i64,
-    /// GiB of one volume.
+    /// Maximum size of a volume, in GiB.
     pub per_volume_gigabytes: i64,
     /// Snapshots.
     pub snapshots: i64,
@@ -70,7 +71,7 @@ impl Default for QuotaDefaults {
 }
 
 impl QuotaDefaults {
-    /// The default for what is counted.
+    /// Returns the default limit of a quantity.
     pub fn of(&self, kind: QuotaKind) -> i64 {
         match kind {
             QuotaKind::Volumes => self.volumes,

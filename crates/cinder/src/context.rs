@@ -1,4 +1,4 @@
-//! What every operation is told about the request that it serves.
+//! The context of an operation, and the look-up of rows by the IDs that clients send.
 
 use statehold_store::{Entry, ReadView};
 use uuid::Uuid;
@@ -13,26 +13,26 @@ use crate::{
     version::Microversion,
 };
 
-/// Who asks, when, in which version, and how the cloud is set up.
+/// The request that an operation serves: its caller, version, time and ID, and the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'c> {
-    /// How the cloud is set up.
+    /// The configuration.
     pub config: &'c Config,
-    /// Who asks.
+    /// The caller.
     pub caller: &'c Caller,
-    /// The version that the request speaks.
+    /// The version of the request.
     pub version: Microversion,
-    /// The time, in unix nanoseconds.
+    /// The time, in Unix nanoseconds.
     pub now: i64,
-    /// The request's ID, which messages about its work tell.
+    /// The request's ID, which messages about its work contain.
     pub request_id: &'c str,
 }
 
-/// The volume that a client calls `id`, if the caller sees it.
+/// Returns the volume with the ID `id`, if the caller sees it.
 ///
 /// # Errors
-/// [`Error::Policy`] without a role; [`Missing::Volume`], also for a volume of another project: that it
-/// is there is told to nobody.
+/// [`Error::Policy`] without a role; [`Missing::Volume`], also for a volume of another project,
+/// because its existence MUST stay hidden.
 pub fn find_volume<'v>(
     view: &'v impl ReadView,
     caller: &Caller,
@@ -40,12 +40,13 @@ pub fn find_volume<'v>(
 ) -> Result<&'v Entry<Volume>, Error> {
     let row = parse_id(id).and_then(|id| view.get::<Volume>(id));
     let row = row.filter(|row| caller.sees(&row.project_id));
+    // The policy decides before a 404, so that a caller without a role cannot probe for IDs.
     caller.check_found(policy::VOLUME_GET, row.map(|row| &**row))?;
     Ok(row.ok_or_else(|| Missing::Volume(id.into()))?)
 }
 
-/// Refuses an action that the policy does not allow with a volume, for rows that belong to the owner of their
-/// volume: attachments and offers. `id` is absent where the row is.
+/// Checks the policy for rows that belong to the owner of their volume: attachments and transfers.
+/// `id` is absent if the row is.
 ///
 /// # Errors
 /// [`Error::Policy`].
@@ -59,7 +60,7 @@ pub(crate) fn check_volume(
     caller.check_found(rule, row.map(|row| &**row))
 }
 
-/// The snapshot that a client calls `id`, if the caller sees it.
+/// Returns the snapshot with the ID `id`, if the caller sees it.
 ///
 /// # Errors
 /// [`Error::Policy`] without a role; [`Missing::Snapshot`].
@@ -74,7 +75,7 @@ pub fn find_snapshot<'v>(
     Ok(row.ok_or_else(|| Missing::Snapshot(id.into()))?)
 }
 
-/// The backup that a client calls `id`, if the caller sees it.
+/// Returns the backup with the ID `id`, if the caller sees it.
 ///
 /// # Errors
 /// [`Error::Policy`] without a role; [`Missing::Backup`].

@@ -1,8 +1,9 @@
-//! IDs: UUIDs in any of the forms that clients send.
+//! IDs: UUIDs in every form that clients send.
 
 use uuid::Uuid;
 
-/// Reads a UUID: 32 hex digits in any case, hyphens anywhere, perhaps in braces or after `urn:uuid:`.
+/// Parses a UUID: 32 hexadecimal digits in any case, with hyphens anywhere, optionally in braces or
+/// after `urn:uuid:`.
 ///
 /// ```
 /// use statehold_cinder::parse_id;

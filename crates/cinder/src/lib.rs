@@ -1,23 +1,25 @@
 //! OpenStack Block Storage (Cinder) as tables and operations on `statehold-store`: API v3,
 //! microversions 3.0 to 3.71.
 //!
-//! - [`Microversion`] is negotiated from a header, [`Caller`] is who asks, [`policy`] has what the
-//!   default policy lets them do, and [`Error`] is every refusal with its status and body.
+//! - [`Microversion`] is negotiated from a header, [`Caller`] is the sender of a request,
+//!   [`policy`] lists the actions that a policy decides, and [`Error`] is every rejection with its
+//!   status and body.
 //! - Rows: [`Volume`], [`Snapshot`], [`VolumeType`], [`Attachment`] and others; [`schema`] has their
 //!   tables.
 //! - Operations such as [`create_volume`], [`extend_volume`] and [`create_attachment`] take a write
 //!   transaction and a [`Context`]. They check quota, and charge it, in the same transaction.
-//! - What takes a back end is queued together with the row that waits for it: [`next_work`],
+//! - Work for back ends is queued in the transaction that writes the waiting row: [`next_work`],
 //!   [`start_work`], [`finish_work`], and [`resume_work`] after a crash.
-//! - [`ListRequest`] and [`list()`] are every list: pages, orders, filters, and the filter language.
-//! - [`input`] reads bodies, and the views that begin with [`VolumeView`] serialise to what clients
-//!   know.
+//! - [`ListRequest`] and [`list()`] serve every list: pages, orders, filters, and the filter
+//!   language.
+//! - [`input`] parses bodies, and the views, such as [`VolumeView`], serialise to the bodies that
+//!   clients expect.
 //!
 //! Invariant: no IO, no clock, no randomness: IDs, keys and times are arguments.
-//! Invariant: a row in the status of something under way has a work item that brings it out.
-//! Invariant: what a project has used of its quota is what its rows say.
-//! Invariant: totals of volumes and snapshots equal a recount; no answer counts rows for them.
-//! Invariant: connectors, connections and keys are in no list, no filter and no `Debug` output.
+//! Invariant: a row in a transitional status has a work item that ends it.
+//! Invariant: a project's quota usage equals a recount of its rows.
+//! Invariant: totals of volumes and snapshots equal a recount; no request counts rows for them.
+//! Invariant: connectors, connections and keys appear in no list, no filter and no `Debug` output.
 //!
 //! ```
 //! use statehold_cinder::*;
@@ -28,7 +30,7 @@
 //! let config = Config::default();
 //! let (user, project, role) = ("u".into(), "p".into(), Role::Member);
 //! let caller = Caller { user, project, role, ..Caller::default() };
-//! let now = 1_795_224_837_605_101_000; // from the caller's clock, as IDs are from its randomness
+//! let now = 1_795_224_837_605_101_000; // from the caller, like IDs and randomness
 //! let cx = Context { config: &config, caller: &caller, version: Microversion::MAX, now, request_id: "req-1" };
 //! let id = Uuid::from_u128(1);
 //!
@@ -40,8 +42,8 @@
 //!
 //! // A worker, later.
 //! let mut txn = store.begin_write()?;
-//! let item = next_work(&txn).cloned().expect("the volume waits to be made");
-//! let item = start_work(&mut txn, now, item.kind, item.target)?.expect("nobody else has it");
+//! let item = next_work(&txn).cloned().expect("a work item is queued");
+//! let item = start_work(&mut txn, now, item.kind, item.target)?.expect("no other worker has started it");
 //! place_volume(&mut txn, 5, id, Placement { host: "h@b#p".into(), ..Placement::default() })?;
 //! finish_work(&mut txn, &config, now, &item, &Outcome::DONE)?;
 //! txn.commit()?;
@@ -73,7 +75,7 @@ mod version;
 mod view;
 mod work;
 
-/// Texts by their keys, sorted: metadata and specs.
+/// Strings by key, sorted: metadata and specs.
 pub type Pairs = std::collections::BTreeMap<Box<str>, Box<str>>;
 
 pub use self::{
@@ -81,14 +83,14 @@ pub use self::{
         CONDITION_LEN_MAX, DEPTH_MAX, ENTRIES_MAX, Policy, PolicyError, PolicyErrorKind, STEPS_MAX,
         Source as PolicySource, Target, actions::Rule,
     },
-    caller::{Asked, Caller, Owned, Role, policy},
+    caller::{Caller, HasOwner, PolicyChecked, Role, policy},
     config::{Config, QuotaDefaults},
     context::{Context, find_backup, find_snapshot, find_volume},
     error::{Error, ErrorBody, Missing},
     id::parse_id,
     list::{
-        AllowedFilters, Column, Getter, ListRequest, Listed, Listing, PAGE_ROWS_MAX, Place,
-        RESOURCE_FILTERS, asked_public, list, list_types, next_query,
+        AllowedFilters, Column, ColumnGetter, ListPage, ListRequest, ListResource, PAGE_ROWS_MAX,
+        PageStart, RESOURCE_FILTERS, list, list_types, next_query, parse_is_public,
     },
     ops::*,
     quota::{

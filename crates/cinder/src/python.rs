@@ -1,9 +1,9 @@
-//! Values as Python writes them: in error texts, and in the query parameters of lists.
+//! Python's notation of values: in error messages, and in the query parameters of lists.
 //!
-//! The reference is written in Python and shows it: `metadata={'k':'v'}` is how its clients filter,
-//! and `'1x' does not match` is how it refuses. JSON is understood in the same places.
+//! The reference is written in Python, and it shows: clients filter with `metadata={'k':'v'}`, and
+//! an error reads `'1x' does not match`. JSON is accepted in the same places.
 //!
-//! Limits: [`NESTING_MAX`] levels, so that nothing recurses further on input.
+//! Limits: [`NESTING_MAX`] levels, so that input bounds the recursion.
 
 use std::fmt::Write as _;
 
@@ -11,35 +11,35 @@ use serde_json::Value;
 
 use crate::schema::printable::is_printable;
 
-/// The most levels of lists and dictionaries that are read in a literal.
+/// Maximum nesting of lists and dictionaries in a literal.
 const NESTING_MAX: u32 = 8;
 
-/// The most characters of a value that an error text repeats.
+/// Maximum number of a value's characters in an error message.
 const SHOWN_MAX: usize = 2048;
 
-/// A value as `repr` writes it, cut off when it is long.
+/// Returns the `repr` of a value, truncated if it is long.
 pub(crate) fn repr(value: &Value) -> String {
     let mut out = String::new();
     write_repr(&mut out, value);
-    cut(out)
+    truncate(out)
 }
 
-/// A value as `str` writes it: a text without quotes.
+/// Returns the `str` of a value: a string without quotes.
 pub(crate) fn str(value: &Value) -> String {
     match value {
-        Value::String(text) => cut(text.clone()),
+        Value::String(text) => truncate(text.clone()),
         other => repr(other),
     }
 }
 
-fn cut(mut text: String) -> String {
+fn truncate(mut text: String) -> String {
     if let Some((at, _)) = text.char_indices().nth(SHOWN_MAX) {
         text.truncate(at);
     }
     text
 }
 
-// serde_json reads at most 128 levels, and so this recurses no further.
+// serde_json reads at most 128 levels, which bounds the recursion.
 fn write_repr(out: &mut String, value: &Value) {
     match value {
         Value::Null => out.push_str("None"),
@@ -70,7 +70,7 @@ fn write_repr(out: &mut String, value: &Value) {
     }
 }
 
-/// A text in single quotes, or in double ones when it has single ones itself.
+/// Returns a string in single quotes, or in double quotes if it contains single ones only.
 pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     write_quoted(&mut out, text);
@@ -90,7 +90,7 @@ fn write_quoted(out: &mut String, text: &str) {
                 out.push('\\');
                 out.push(c);
             }
-            // Python shows no character that can not be seen, and no blank but the usual one.
+            // Python escapes unprintable characters, and every blank but the space.
             c if u32::from(c) <= 0xffff
                 && (!is_printable(c) || (c != ' ' && c.is_whitespace())) =>
             {
@@ -106,7 +106,7 @@ fn write_quoted(out: &mut String, text: &str) {
     out.push(quote);
 }
 
-/// What a query parameter says when it is read as a literal.
+/// A parsed literal.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Literal {
     None,
@@ -119,8 +119,9 @@ pub(crate) enum Literal {
 }
 
 impl Literal {
-    /// The text that the literal would be as a value of metadata.
+    /// Returns the string that the literal equals as a metadata value.
     pub(crate) fn into_text(self) -> Option<String> {
+        // Cinder stores metadata as strings, so a number is compared by its `str`.
         match self {
             Self::Text(text) => Some(text),
             Self::Int(number) => Some(number.to_string()),
@@ -134,25 +135,25 @@ impl Literal {
     }
 }
 
-/// Reads a literal of Python or JSON; `None` when the text is neither.
-pub(crate) fn literal(text: &str) -> Option<Literal> {
-    let mut reader = Reader { rest: text };
-    let value = reader.value(0)?;
-    reader.blanks();
-    reader.rest.is_empty().then_some(value)
+/// Parses a literal of Python or JSON; `None` if the text is neither.
+pub(crate) fn parse_literal(text: &str) -> Option<Literal> {
+    let mut parser = LiteralParser { rest: text };
+    let value = parser.parse_value(0)?;
+    parser.skip_blanks();
+    parser.rest.is_empty().then_some(value)
 }
 
-struct Reader<'t> {
+struct LiteralParser<'t> {
     rest: &'t str,
 }
 
-impl Reader<'_> {
-    fn blanks(&mut self) {
+impl LiteralParser<'_> {
+    fn skip_blanks(&mut self) {
         self.rest = self.rest.trim_start();
     }
 
-    fn take(&mut self, c: char) -> bool {
-        self.blanks();
+    fn eat(&mut self, c: char) -> bool {
+        self.skip_blanks();
         match self.rest.strip_prefix(c) {
             Some(rest) => {
                 self.rest = rest;
@@ -162,30 +163,32 @@ impl Reader<'_> {
         }
     }
 
-    fn value(&mut self, depth: u32) -> Option<Literal> {
+    fn parse_value(&mut self, depth: u32) -> Option<Literal> {
         if depth > NESTING_MAX {
             return None;
         }
-        self.blanks();
+        self.skip_blanks();
         match self.rest.chars().next()? {
-            '\'' | '"' => self.text().map(Literal::Text),
-            '[' => self.list(']', depth).map(|(items, _)| Literal::List(items)),
-            '(' => self.list(')', depth).map(|(mut items, comma)| match (items.pop(), comma) {
-                // Parentheses around one value without a comma are no tuple.
-                (Some(only), false) if items.is_empty() => only,
-                (last, _) => {
-                    items.extend(last);
-                    Literal::List(items)
-                }
-            }),
-            '{' => self.braces(depth),
-            _ if self.prefix().is_some() => self.text().map(Literal::Text),
-            _ => self.word(),
+            '\'' | '"' => self.parse_string().map(Literal::Text),
+            '[' => self.parse_list(']', depth).map(|(items, _)| Literal::List(items)),
+            '(' => {
+                self.parse_list(')', depth).map(|(mut items, comma)| match (items.pop(), comma) {
+                    // Parentheses around one value without a comma are no tuple.
+                    (Some(only), false) if items.is_empty() => only,
+                    (last, _) => {
+                        items.extend(last);
+                        Literal::List(items)
+                    }
+                })
+            }
+            '{' => self.parse_braces(depth),
+            _ if self.prefix().is_some() => self.parse_string().map(Literal::Text),
+            _ => self.parse_word(),
         }
     }
 
-    /// Returns the length of the letters before a quote, and whether they make a text raw: `u'x'`, `b'x'`,
-    /// `Rb'x'`.
+    /// Returns the length of the prefix before a quote, and whether it makes the string raw:
+    /// `u'x'`, `b'x'`, `Rb'x'`.
     fn prefix(&self) -> Option<(usize, bool)> {
         let mut start = self.rest.char_indices().take(3);
         let (letters, _) = start.find(|(_, c)| matches!(c, '\'' | '"'))?;
@@ -197,31 +200,31 @@ impl Reader<'_> {
         }
     }
 
-    fn word(&mut self) -> Option<Literal> {
+    fn parse_word(&mut self) -> Option<Literal> {
         let end = self.rest.find([',', ']', ')', '}', ':', ' ']).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at_checked(end)?;
         let value = match word {
             "None" | "null" => Literal::None,
             "True" | "true" => Literal::Bool(true),
             "False" | "false" => Literal::Bool(false),
-            digits => number(digits)?,
+            digits => parse_number(digits)?,
         };
         self.rest = rest;
         Some(value)
     }
 
-    /// Reads a text, and the texts that follow it: Python joins them.
-    fn text(&mut self) -> Option<String> {
+    /// Parses a string and the strings that follow it, which Python concatenates.
+    fn parse_string(&mut self) -> Option<String> {
         let mut text = String::new();
         while let Some((letters, raw)) = self.prefix() {
             self.rest = self.rest.get(letters..)?;
-            self.quoted(&mut text, raw)?;
-            self.blanks();
+            self.parse_quoted(&mut text, raw)?;
+            self.skip_blanks();
         }
         Some(text)
     }
 
-    fn quoted(&mut self, text: &mut String, raw: bool) -> Option<()> {
+    fn parse_quoted(&mut self, text: &mut String, raw: bool) -> Option<()> {
         let quote = self.rest.get(..1)?;
         let triple = quote.repeat(3);
         let end = if self.rest.starts_with(&triple) { &*triple } else { quote };
@@ -236,7 +239,7 @@ impl Reader<'_> {
                     text.push('\\');
                     text.push(self.next()?);
                 }
-                '\\' => self.escape(text)?,
+                '\\' => self.parse_escape(text)?,
                 '\n' if end.len() == 1 => return None,
                 c => text.push(c),
             }
@@ -245,12 +248,12 @@ impl Reader<'_> {
 
     fn next(&mut self) -> Option<char> {
         let c = self.rest.chars().next()?;
-        self.skip();
+        self.advance();
         Some(c)
     }
 
-    /// Reads what follows a backslash.
-    fn escape(&mut self, text: &mut String) -> Option<()> {
+    /// Parses an escape sequence, after its backslash.
+    fn parse_escape(&mut self, text: &mut String) -> Option<()> {
         let c = match self.next()? {
             '\n' => return Some(()),
             'n' => '\n',
@@ -260,16 +263,16 @@ impl Reader<'_> {
             'b' => '\x08',
             'f' => '\x0c',
             'v' => '\x0b',
-            'x' => self.code(2)?,
-            'u' => self.code(4)?,
-            'U' => self.code(8)?,
+            'x' => self.parse_code(2)?,
+            'u' => self.parse_code(4)?,
+            'U' => self.parse_code(8)?,
             first @ '0'..='7' => {
                 let octal = |c: &char| c.is_digit(8);
                 let more: String = self.rest.chars().take(2).take_while(octal).collect();
                 self.rest = self.rest.get(more.len()..)?;
                 char::from_u32(u32::from_str_radix(&format!("{first}{more}"), 8).ok()?)?
             }
-            // JSON writes `/` so, Python has no such escape.
+            // JSON escapes `/`; Python does not.
             c @ ('\\' | '\'' | '"' | '/') => c,
             c => {
                 text.push('\\');
@@ -280,19 +283,19 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// Reads the character of a code of so many hexadecimal digits. JSON writes one beyond 16 bits as two
-    /// of them.
-    fn code(&mut self, digits: usize) -> Option<char> {
-        let code = self.hex(digits)?;
+    /// Parses a character code of `digits` hexadecimal digits. JSON encodes a code beyond 16 bits
+    /// as a surrogate pair.
+    fn parse_code(&mut self, digits: usize) -> Option<char> {
+        let code = self.parse_hex(digits)?;
         if !(0xd800..0xdc00).contains(&code) {
             return char::from_u32(code);
         }
         self.rest = self.rest.strip_prefix("\\u")?;
-        let low = self.hex(4)?.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
+        let low = self.parse_hex(4)?.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
         char::from_u32(0x10000 + ((code - 0xd800) << 10) + low)
     }
 
-    fn hex(&mut self, digits: usize) -> Option<u32> {
+    fn parse_hex(&mut self, digits: usize) -> Option<u32> {
         let (text, rest) = self.rest.split_at_checked(digits)?;
         if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return None;
@@ -301,67 +304,67 @@ impl Reader<'_> {
         u32::from_str_radix(text, 16).ok()
     }
 
-    /// Reads values up to a bracket; they, and whether a comma is among them.
-    fn list(&mut self, end: char, depth: u32) -> Option<(Vec<Literal>, bool)> {
-        self.skip();
+    /// Parses values up to the closing bracket. Also returns whether a comma follows a value.
+    fn parse_list(&mut self, end: char, depth: u32) -> Option<(Vec<Literal>, bool)> {
+        self.advance();
         let (mut items, mut comma) = (Vec::new(), false);
-        while !self.take(end) {
-            items.push(self.value(depth + 1)?);
-            if !self.take(',') {
-                return self.take(end).then_some((items, comma));
+        while !self.eat(end) {
+            items.push(self.parse_value(depth + 1)?);
+            if !self.eat(',') {
+                return self.eat(end).then_some((items, comma));
             }
             comma = true;
         }
         Some((items, comma))
     }
 
-    /// Reads a dictionary or a set: both begin alike.
-    fn braces(&mut self, depth: u32) -> Option<Literal> {
-        self.skip();
+    /// Parses a dictionary or a set: both begin with the same bracket.
+    fn parse_braces(&mut self, depth: u32) -> Option<Literal> {
+        self.advance();
         let mut pairs = Vec::new();
-        if self.take('}') {
+        if self.eat('}') {
             return Some(Literal::Dict(pairs));
         }
-        let first = self.value(depth + 1)?;
-        if !self.take(':') {
-            return self.set(first, depth).map(Literal::List);
+        let first = self.parse_value(depth + 1)?;
+        if !self.eat(':') {
+            return self.parse_set(first, depth).map(Literal::List);
         }
-        pairs.push((first, self.value(depth + 1)?));
-        while self.take(',') {
-            if self.take('}') {
+        pairs.push((first, self.parse_value(depth + 1)?));
+        while self.eat(',') {
+            if self.eat('}') {
                 return Some(Literal::Dict(pairs));
             }
-            let key = self.value(depth + 1)?;
-            if !self.take(':') {
+            let key = self.parse_value(depth + 1)?;
+            if !self.eat(':') {
                 return None;
             }
-            pairs.push((key, self.value(depth + 1)?));
+            pairs.push((key, self.parse_value(depth + 1)?));
         }
-        self.take('}').then_some(Literal::Dict(pairs))
+        self.eat('}').then_some(Literal::Dict(pairs))
     }
 
-    /// Reads the rest of a set.
-    fn set(&mut self, first: Literal, depth: u32) -> Option<Vec<Literal>> {
+    /// Parses the rest of a set.
+    fn parse_set(&mut self, first: Literal, depth: u32) -> Option<Vec<Literal>> {
         let mut items = vec![first];
-        while self.take(',') {
-            if self.take('}') {
+        while self.eat(',') {
+            if self.eat('}') {
                 return Some(items);
             }
-            items.push(self.value(depth + 1)?);
+            items.push(self.parse_value(depth + 1)?);
         }
-        self.take('}').then_some(items)
+        self.eat('}').then_some(items)
     }
 
-    /// Goes past the character that was looked at.
-    fn skip(&mut self) {
+    /// Advances past the next character.
+    fn advance(&mut self) {
         let mut chars = self.rest.chars();
         chars.next();
         self.rest = chars.as_str();
     }
 }
 
-/// Reads a number as Python writes it: `-5`, `0x1f`, `1_000`, `1.5e3`.
-fn number(text: &str) -> Option<Literal> {
+/// Parses a number in Python's notation: `-5`, `0x1f`, `1_000`, `1.5e3`.
+fn parse_number(text: &str) -> Option<Literal> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1, digits),
         None => (1, text.strip_prefix('+').unwrap_or(text)),
@@ -377,18 +380,18 @@ fn number(text: &str) -> Option<Literal> {
         }
     }
     if bare.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Python reads no number with zeros before it, but any number of zeros.
+        // Python rejects leading zeros, except in a zero.
         let padded =
             bare.len() > 1 && bare.starts_with('0') && bare.bytes().any(|byte| byte != b'0');
         return bare.parse::<i64>().ok().filter(|_| !padded).map(|n| Literal::Int(sign * n));
     }
-    // Rust reads `inf` and `nan` too, which are names in Python.
+    // Rust parses `inf` and `nan`, which are names in Python.
     let plain = bare.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
     let value = bare.parse::<f64>().ok().filter(|_| plain)?;
     Some(Literal::Float(if sign < 0 { -value } else { value }))
 }
 
-/// Takes out the underscores between digits; none where one stands elsewhere.
+/// Removes the underscores between digits; `None` if one is misplaced.
 fn without_underscores(digits: &str) -> Option<String> {
     let misplaced = digits.starts_with('_') || digits.ends_with('_') || digits.contains("__");
     (!misplaced && !digits.is_empty()).then(|| digits.replace('_', ""))
@@ -403,13 +406,13 @@ mod tests {
     }
 
     #[test]
-    fn literals_of_python_and_json() {
-        assert_eq!(literal("2"), Some(Literal::Int(2)));
-        assert_eq!(literal("None"), Some(Literal::None));
-        assert_eq!(literal("['a', \"b\",]"), Some(Literal::List(vec![text("a"), text("b")])));
+    fn literals_of_python_and_json_are_parsed() {
+        assert_eq!(parse_literal("2"), Some(Literal::Int(2)));
+        assert_eq!(parse_literal("None"), Some(Literal::None));
+        assert_eq!(parse_literal("['a', \"b\",]"), Some(Literal::List(vec![text("a"), text("b")])));
         let dict = Literal::Dict(vec![(text("k"), text("it's")), (text("n"), Literal::Bool(true))]);
-        assert_eq!(literal(r#"{'k': 'it\'s', "n": True}"#), Some(dict));
-        assert_eq!(literal("{}"), Some(Literal::Dict(vec![])));
+        assert_eq!(parse_literal(r#"{'k': 'it\'s', "n": True}"#), Some(dict));
+        assert_eq!(parse_literal("{}"), Some(Literal::Dict(vec![])));
         for junk in [
             "junk",
             "available",
@@ -422,13 +425,13 @@ mod tests {
             "{'a':1} x",
             "2026-11-30",
         ] {
-            assert_eq!(literal(junk), None, "{junk}");
+            assert_eq!(parse_literal(junk), None, "{junk}");
         }
-        assert_eq!(literal(&"[".repeat(100_000)), None);
+        assert_eq!(parse_literal(&"[".repeat(100_000)), None);
     }
 
     #[test]
-    fn literals_are_what_python_reads() {
+    fn prefixes_escapes_and_numbers_match_python() {
         let same = [
             ("u'k'", text("k")),
             ("b\"k\"", text("k")),
@@ -451,21 +454,21 @@ mod tests {
             ("{1, 2}", Literal::List(vec![Literal::Int(1), Literal::Int(2)])),
         ];
         for (written, read) in same {
-            assert_eq!(literal(written), Some(read), "{written}");
+            assert_eq!(parse_literal(written), Some(read), "{written}");
         }
         let dict = Literal::Dict(vec![(text("k"), text("v"))]);
-        assert_eq!(literal("{u'k': u'v'}"), Some(dict));
+        assert_eq!(parse_literal("{u'k': u'v'}"), Some(dict));
         for junk in
             ["0x", "1__0", "_1", "nan", "inf", "0x-1", "x'k'", r"'\xzz'", r"'\ud800'", "'a\nb'"]
         {
-            assert_eq!(literal(junk), None, "{junk}");
+            assert_eq!(parse_literal(junk), None, "{junk}");
         }
         assert_eq!(Literal::Float(2.0).into_text().as_deref(), Some("2.0"));
-        assert_eq!(literal(&"{".repeat(100_000)), None);
+        assert_eq!(parse_literal(&"{".repeat(100_000)), None);
     }
 
     #[test]
-    fn values_look_like_python() {
+    fn values_print_like_python() {
         let value = serde_json::json!({"a": [1, 1.5, null, true, "x'y"], "b": "z"});
         assert_eq!(repr(&value), r#"{'a': [1, 1.5, None, True, "x'y"], 'b': 'z'}"#);
         assert_eq!(str(&Value::from("1x")), "1x");

@@ -1,13 +1,13 @@
-//! Times: unix nanoseconds inside, `YYYY-MM-DDTHH:MM:SS.ffffff` in UTC outside.
+//! Times: Unix nanoseconds in rows, `YYYY-MM-DDTHH:MM:SS.ffffff` in UTC in bodies.
 //!
-//! Stored times are shown and compared in whole seconds, as clients know them; only the answer to a
-//! create shows microseconds.
+//! Stored times are shown and compared in whole seconds, like the reference's; only the response to
+//! a create shows microseconds.
 
 const NS: i64 = 1_000_000_000;
 const SECONDS_A_DAY: i64 = 86_400;
 const EPOCH_DAY: i64 = 719_468;
 
-/// The time of a stored row, in whole seconds.
+/// Formats the time of a stored row, in whole seconds.
 ///
 /// ```
 /// use statehold_cinder::timestamp;
@@ -17,22 +17,22 @@ pub fn timestamp(ns: i64) -> String {
     format(ns.div_euclid(NS), 0)
 }
 
-/// The time of a row that is just being made, with microseconds.
+/// Formats the time of a row that is being created, with microseconds.
 pub(crate) fn timestamp_exact(ns: i64) -> String {
     format(ns.div_euclid(NS), ns.rem_euclid(NS) / 1000)
 }
 
-/// The whole seconds of a time.
+/// Returns the whole seconds of a time.
 pub(crate) fn seconds(ns: i64) -> i64 {
     ns.div_euclid(NS)
 }
 
 fn format(seconds: i64, micros: i64) -> String {
     let (days, within) = (seconds.div_euclid(SECONDS_A_DAY), seconds.rem_euclid(SECONDS_A_DAY));
-    let (year, month, day) = civil(days);
+    let (year, month, day) = civil_from_days(days);
     let (hour, minute, second) = (within / 3600, within / 60 % 60, within % 60);
     let mut text = String::with_capacity(26);
-    // Not with `write!`: an eighth of the time of a page with details went into it.
+    // Avoids `write!`, which took an eighth of the time of a detailed page.
     for (value, width, end) in [
         (year, 4, "-"),
         (month, 2, "-"),
@@ -48,7 +48,7 @@ fn format(seconds: i64, micros: i64) -> String {
     text
 }
 
-/// Appends the last `width` digits of a number that is not negative.
+/// Appends the last `width` digits of a non-negative number.
 fn push_digits(text: &mut String, value: i64, width: u32) {
     for place in (0..width).rev() {
         let digit = u32::try_from(value / 10_i64.pow(place) % 10).unwrap_or_default();
@@ -56,8 +56,10 @@ fn push_digits(text: &mut String, value: i64, width: u32) {
     }
 }
 
-/// Year, month and day of a count of days since 1970.
-fn civil(days: i64) -> (i64, i64, i64) {
+/// Returns the year, month and day of a number of days since 1970.
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    // The algorithm of days_from_civil and civil_from_days: years start in March, so that a leap
+    // day is the last day of its year.
     let days = days + EPOCH_DAY;
     let era = days.div_euclid(146_097);
     let of_era = days.rem_euclid(146_097);
@@ -69,8 +71,8 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year + era * 400 + i64::from(month <= 2), month, day)
 }
 
-/// Days since 1970 of a date.
-fn days(year: i64, month: i64, day: i64) -> i64 {
+/// Returns the number of days from 1970 to a date.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let era = year.div_euclid(400);
     let of_era = year.rem_euclid(400);
@@ -79,8 +81,8 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - EPOCH_DAY
 }
 
-/// The unix seconds of an ISO 8601 text: a date, or a date and a time, in UTC unless it has an
-/// offset. Fractions of seconds are dropped.
+/// Parses an ISO 8601 date or date-time to Unix seconds, in UTC unless it has an offset. Fractions
+/// of seconds are dropped.
 pub(crate) fn parse_seconds(text: &str) -> Option<i64> {
     let (date, clock) = match text.split_once(['T', ' ']) {
         Some((date, clock)) => (date, Some(clock)),
@@ -91,27 +93,27 @@ pub(crate) fn parse_seconds(text: &str) -> Option<i64> {
     if parts.next().is_some() || year.len() != 4 {
         return None;
     }
-    let (year, month) = (number(year, 0, 9999)?, number(month, 1, 12)?);
+    let (year, month) = (parse_number(year, 0, 9999)?, parse_number(month, 1, 12)?);
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let last = match month {
         2 => 28 + i64::from(leap),
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     };
-    let midnight = days(year, month, number(day, 1, last)?) * SECONDS_A_DAY;
+    let midnight = days_from_civil(year, month, parse_number(day, 1, last)?) * SECONDS_A_DAY;
     let Some(clock) = clock else { return Some(midnight) };
     let (clock, offset) = match clock.find(['Z', '+', '-']) {
-        Some(at) => (clock.get(..at)?, offset(clock.get(at..)?)?),
+        Some(at) => (clock.get(..at)?, parse_offset(clock.get(at..)?)?),
         None => (clock, 0),
     };
     let mut parts = clock.split(':');
-    let hour = number(parts.next()?, 0, 23)?;
-    let minute = parts.next().map_or(Some(0), |text| number(text, 0, 59))?;
+    let hour = parse_number(parts.next()?, 0, 23)?;
+    let minute = parts.next().map_or(Some(0), |text| parse_number(text, 0, 59))?;
     let second = match parts.next() {
         Some(text) => {
             let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
             let digits = !fraction.is_empty() && fraction.bytes().all(|b| b.is_ascii_digit());
-            number(whole, 0, 59).filter(|_| digits)?
+            parse_number(whole, 0, 59).filter(|_| digits)?
         }
         None => 0,
     };
@@ -119,8 +121,8 @@ pub(crate) fn parse_seconds(text: &str) -> Option<i64> {
     (!over).then_some(midnight + hour * 3600 + minute * 60 + second - offset)
 }
 
-/// The seconds that `Z`, `+HH:MM`, `+HHMM` or `+HH` is east of UTC.
-fn offset(text: &str) -> Option<i64> {
+/// Returns the offset of `Z`, `+HH:MM`, `+HHMM` or `+HH` from UTC, in seconds.
+fn parse_offset(text: &str) -> Option<i64> {
     if text == "Z" {
         return Some(0);
     }
@@ -128,11 +130,11 @@ fn offset(text: &str) -> Option<i64> {
     let rest = text.get(1..)?;
     let digits: String = rest.chars().filter(|&c| c != ':').collect();
     let minutes = digits.get(2..).filter(|text| !text.is_empty()).unwrap_or("00");
-    let (hours, minutes) = (number(digits.get(..2)?, 0, 23)?, number(minutes, 0, 59)?);
+    let (hours, minutes) = (parse_number(digits.get(..2)?, 0, 23)?, parse_number(minutes, 0, 59)?);
     Some(sign * (hours * 3600 + minutes * 60))
 }
 
-fn number(text: &str, min: i64, max: i64) -> Option<i64> {
+fn parse_number(text: &str, min: i64, max: i64) -> Option<i64> {
     let digits = !text.is_empty() && text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit());
     text.parse().ok().filter(|n| digits && (min..=max).contains(n))
 }
@@ -142,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_and_seconds_are_the_same_times() {
+    fn timestamps_round_trip() {
         for seconds in [0, 951_782_400, 951_868_799, 1_795_224_837, -1, 4_102_444_800] {
             let text = timestamp(seconds * NS);
             assert_eq!(parse_seconds(&text), Some(seconds), "{text}");
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_offsets_and_nonsense() {
+    fn dates_and_offsets_are_parsed_and_nonsense_is_rejected() {
         let noon = parse_seconds("2020-02-29T12:00:00").unwrap();
         assert_eq!(parse_seconds("2020-02-29 14:00:00+02:00"), Some(noon));
         assert_eq!(parse_seconds("2020-02-29T12:00Z"), Some(noon));

@@ -1,11 +1,13 @@
-//! The one place where volumes and snapshots are written, and the totals of them.
+//! The only writer of volumes and snapshots, and of their totals.
 //!
-//! Lists, summaries, pools and hosts ask how many volumes there are and how large they are. Counting would
-//! cost each answer a pass over all rows, so the transaction that writes a row changes its [`Total`]s.
+//! Lists, summaries, pools and hosts report the number and size of volumes. Counting would cost
+//! each request a scan of all rows, so the transaction that writes a row also updates its
+//! [`Total`]s.
 //!
 //! Invariant: the rows of [`Total`] equal [`count_totals`] at the end of each transaction.
-//! Invariant: no other module writes or deletes a volume or snapshot; a test reads the sources for it.
-//! Invariant: a snapshot counts to the back end and the project of its volume, and moves with it.
+//! Invariant: no other module writes or deletes a volume or snapshot; a test scans the sources for
+//! it.
+//! Invariant: a snapshot counts towards the back end and project of its volume, and moves with it.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +20,7 @@ use crate::{
     work::snapshots_of,
 };
 
-/// A back end and a project, either of which may be left open.
+/// A back end and a project, either of which may be absent.
 pub(crate) type Scope = (Option<Box<str>>, Option<Box<str>>);
 
 /// A change of the counts of one scope.
@@ -57,7 +59,8 @@ impl Delta {
         }
     }
 
-    /// Returns `usage` with the change. A count never goes below 0: the next start recounts.
+    /// Returns `usage` with the change applied. A count never drops below 0: the next start
+    /// recounts.
     fn applied(self, usage: HostUsage) -> HostUsage {
         HostUsage {
             volumes: usage.volumes.saturating_add_signed(self.volumes),
@@ -73,12 +76,12 @@ fn service_host(host: &str) -> &str {
     host.split_once('#').map_or(host, |(service, _)| service)
 }
 
-/// The changes that one write brings about.
+/// The changes of one write.
 #[derive(Default)]
 struct Changes(BTreeMap<Scope, Delta>);
 
 impl Changes {
-    /// Adds to all scopes that a volume belongs to.
+    /// Adds `delta` to all scopes that a volume belongs to.
     fn add(&mut self, volume: &Volume, delta: Delta) {
         let project = || Some(volume.project_id.clone());
         let host = volume.host.as_deref().map(service_host).map(Box::<str>::from);
@@ -94,7 +97,7 @@ impl Changes {
         }
     }
 
-    /// Writes the totals. A volume that moves leaves most of them as they are.
+    /// Writes the changed totals. A migration leaves most of them unchanged.
     fn apply(self, txn: &mut WriteTxn<'_>) -> Result<(), WriteError> {
         for ((host, project), delta) in self.0 {
             if delta != Delta::default() {
@@ -120,7 +123,7 @@ fn put_total(
     Ok(())
 }
 
-/// Returns how much there is on a back end, `host@backend`, or anywhere; of a project, or of all.
+/// Returns the totals of a back end, `host@backend`, or of all; of a project, or of all.
 ///
 /// Cost: one row.
 pub(crate) fn total(view: &impl ReadView, host: Option<&str>, project: Option<&str>) -> HostUsage {
@@ -128,18 +131,18 @@ pub(crate) fn total(view: &impl ReadView, host: Option<&str>, project: Option<&s
         .map_or_else(HostUsage::default, |row| HostUsage::from(&**row))
 }
 
-/// Writes a volume.
+/// Writes a volume and updates the totals.
 pub(crate) fn put_volume(txn: &mut WriteTxn<'_>, row: Volume) -> Result<(), WriteError> {
     let old = txn.get::<Volume>(row.id);
     let place = |row: &Volume| row.host.as_deref().map(service_host).map(Box::<str>::from);
     let moved = old.is_none_or(|old| place(old) != place(&row) || old.project_id != row.project_id);
-    // Most writes change a status, which nothing counts.
+    // Most writes change a status, which no total counts.
     if !moved && old.is_some_and(|old| old.size == row.size) {
         txn.upsert::<Volume>(row)?;
         return Ok(());
     }
     let mut changes = Changes::default();
-    let snapshots = of_snapshots(txn, row.id);
+    let snapshots = snapshots_delta(txn, row.id);
     if let Some(old) = old {
         changes.add(old, Delta::volume(old).plus(snapshots).negative());
     }
@@ -148,35 +151,36 @@ pub(crate) fn put_volume(txn: &mut WriteTxn<'_>, row: Volume) -> Result<(), Writ
     changes.apply(txn)
 }
 
-/// Deletes a volume.
+/// Deletes a volume and updates the totals.
 pub(crate) fn remove_volume(txn: &mut WriteTxn<'_>, id: Uuid) -> Result<(), WriteError> {
-    let snapshots = of_snapshots(txn, id);
+    let snapshots = snapshots_delta(txn, id);
     let Some(old) = txn.delete::<Volume>(id)? else { return Ok(()) };
     let mut changes = Changes::default();
     changes.add(&old, Delta::volume(&old).plus(snapshots).negative());
     changes.apply(txn)
 }
 
-fn of_snapshots(view: &impl ReadView, volume: Uuid) -> Delta {
+fn snapshots_delta(view: &impl ReadView, volume: Uuid) -> Delta {
     snapshots_of(view, volume).map(|row| Delta::snapshot(row)).fold(Delta::default(), Delta::plus)
 }
 
-/// Writes a snapshot.
+/// Writes a snapshot and updates the totals.
 pub(crate) fn put_snapshot(txn: &mut WriteTxn<'_>, row: Snapshot) -> Result<(), WriteError> {
     let (volume, new) = (row.volume_id, Delta::snapshot(&row));
     let old = txn.upsert::<Snapshot>(row)?;
-    // A snapshot never comes to belong to another volume.
+    // A snapshot never moves to another volume, so its scopes are the same.
     let old = old.map_or_else(Delta::default, |old| Delta::snapshot(&old));
     add_to_volume(txn, volume, new.plus(old.negative()))
 }
 
-/// Deletes a snapshot.
+/// Deletes a snapshot and updates the totals.
 pub(crate) fn remove_snapshot(txn: &mut WriteTxn<'_>, id: Uuid) -> Result<(), WriteError> {
     let Some(old) = txn.delete::<Snapshot>(id)? else { return Ok(()) };
     add_to_volume(txn, old.volume_id, Delta::snapshot(&old).negative())
 }
 
-/// Adds to the scopes of a volume. One that is gone took the counts of its snapshots with it.
+/// Adds `delta` to the scopes of a volume. Deleting a volume has already removed the counts of its
+/// snapshots.
 fn add_to_volume(txn: &mut WriteTxn<'_>, volume: Uuid, delta: Delta) -> Result<(), WriteError> {
     let Some(volume) = txn.get::<Volume>(volume).filter(|_| delta != Delta::default()) else {
         return Ok(());
@@ -186,23 +190,24 @@ fn add_to_volume(txn: &mut WriteTxn<'_>, volume: Uuid, delta: Delta) -> Result<(
     changes.apply(txn)
 }
 
-/// Counts the volumes and snapshots of each back end and project, from the rows: what the rows of
-/// [`Total`] MUST be.
+/// Counts the volumes and snapshots of each back end and project. The rows of [`Total`] MUST equal
+/// the result.
 ///
-/// Cost: looks at all volumes and snapshots.
+/// Cost: reads all volumes and snapshots.
 pub fn count_totals(view: &impl ReadView) -> BTreeMap<Scope, HostUsage> {
     let mut changes = Changes::default();
     for volume in view.scan::<Volume>(&KeyRange::all(), Order::Ascending) {
-        changes.add(volume, Delta::volume(volume).plus(of_snapshots(view, volume.id)));
+        changes.add(volume, Delta::volume(volume).plus(snapshots_delta(view, volume.id)));
     }
     let usage = |delta: Delta| delta.applied(HostUsage::default());
     changes.0.into_iter().map(|(scope, delta)| (scope, usage(delta))).collect()
 }
 
-/// Counts all volumes and snapshots anew, and corrects the totals; returns how many were wrong.
+/// Recounts all volumes and snapshots, and corrects the totals. Returns the number of wrong ones.
 ///
-/// Each start calls it, because directories of earlier releases have no totals, and restored or salvaged
-/// ones may have other rows. Opening a store reads every row, so this costs a start little more.
+/// Called at each start, because directories of earlier releases have no totals, and restored or
+/// salvaged ones may have other rows. Opening a store reads every row, so the recount adds little
+/// to a start.
 pub(crate) fn restore_totals(txn: &mut WriteTxn<'_>) -> Result<usize, WriteError> {
     let mut counted = count_totals(txn);
     let noted: Vec<Scope> = txn

@@ -1,11 +1,11 @@
-//! Microversions: which edition of the API a request speaks.
+//! Microversions: the edition of the API that a request uses.
 //!
-//! Every member and every parameter that came after 3.0 is gated by one number, so a version is
-//! negotiated first and passed to whatever reads or writes a body.
+//! Every member and parameter that is younger than 3.0 depends on the version, so the version is
+//! negotiated first and passed to the code that reads and writes bodies.
 
 use std::fmt;
 
-/// What a request has to name in the version header.
+/// The service type that the version header MUST name.
 const SERVICE: &str = "volume";
 
 /// An edition of the API: 3.0 to 3.71.
@@ -13,13 +13,13 @@ const SERVICE: &str = "volume";
 pub struct Microversion(u16);
 
 impl Microversion {
-    /// The first one, which is what a request without the header speaks.
+    /// The first version, for requests without the header.
     pub const MIN: Self = Self(0);
 
-    /// The last one, which is what `latest` means.
+    /// The last version, which `latest` selects.
     pub const MAX: Self = Self(71);
 
-    /// The version `3.minor`, at most [`Microversion::MAX`].
+    /// Returns the version `3.minor`, at most [`Microversion::MAX`].
     ///
     /// ```
     /// use statehold_cinder::Microversion;
@@ -30,15 +30,15 @@ impl Microversion {
         if minor > Self::MAX.0 { Self::MAX } else { Self(minor) }
     }
 
-    /// Whether this is `3.minor` or later.
+    /// Returns whether this version is `3.minor` or later.
     pub const fn at_least(self, minor: u16) -> bool {
         self.0 >= minor
     }
 
-    /// The version that the value of the header `OpenStack-API-Version` asks for.
+    /// Returns the version that the value of the header `OpenStack-API-Version` requests.
     ///
-    /// The value is a list with commas; its first item that speaks of volumes counts. Without a
-    /// header a request speaks [`Microversion::MIN`].
+    /// The value is a comma-separated list; its first item for the service `volume` counts. A
+    /// request without the header gets [`Microversion::MIN`].
     ///
     /// # Errors
     /// [`VersionError`], which has the status 400 or 406.
@@ -54,6 +54,7 @@ impl Microversion {
     /// ```
     pub fn negotiate(header: Option<&str>) -> Result<Self, VersionError> {
         let Some(header) = header else { return Ok(Self::MIN) };
+        // Cinder: cinder/api/openstack/wsgi.py, Request.set_api_version_request.
         let item = header.split(',').find(|item| item.contains(SERVICE));
         let mut words = item.ok_or(VersionError::OtherService)?.split_whitespace();
         let (Some(SERVICE), Some(text)) = (words.next(), words.next()) else {
@@ -67,7 +68,7 @@ impl Microversion {
         if !is_number(major) || major == "0" || !is_number(minor) {
             return Err(format());
         }
-        // What has too many digits is out of range as well.
+        // A number too large for `u16` is out of range, too.
         match (major, minor.parse::<u16>()) {
             ("3", Ok(minor)) if minor <= Self::MAX.0 => Ok(Self(minor)),
             _ => Err(VersionError::Range { text: text.into() }),
@@ -75,7 +76,7 @@ impl Microversion {
     }
 }
 
-/// Digits without zeros before them.
+/// Returns whether `text` is a decimal number without leading zeros.
 fn is_number(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_digit())
@@ -88,26 +89,26 @@ impl fmt::Display for Microversion {
     }
 }
 
-/// Why the version header can't be followed.
+/// An error in the version header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VersionError {
-    /// The header has no item about volumes.
+    /// The header has no item for this service.
     OtherService,
-    /// The version isn't two numbers with a dot.
+    /// The version is not `major.minor`.
     Format {
-        /// The version as it was sent.
+        /// The version as sent.
         text: Box<str>,
     },
-    /// The version is not among those that are spoken here.
+    /// The version is not supported.
     Range {
-        /// The version as it was sent.
+        /// The version as sent.
         text: Box<str>,
     },
 }
 
 impl VersionError {
-    /// The HTTP status of the answer: 400, or 406 for a version out of range.
+    /// Returns the HTTP status: 400, or 406 for a version out of range.
     pub fn status(&self) -> u16 {
         match self {
             Self::OtherService | Self::Format { .. } => 400,
@@ -142,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_that_clients_get_wrong_are_refused() {
+    fn malformed_and_unsupported_versions_are_rejected() {
         for text in ["3", "foo", "3.07", "03.1", "3.", ".1", "3.1.2", "-3.1", "0.1"] {
             let error = Microversion::negotiate(Some(&format!("volume {text}"))).unwrap_err();
             assert_eq!(error, VersionError::Format { text: text.into() }, "{text}");

@@ -253,7 +253,7 @@ fn permitted(
     caller: &Caller,
     answer: Result<Answer, Refusal>,
 ) -> Result<Answer, Refusal> {
-    if answer.is_ok() && !route.open && !caller.has_asked() {
+    if answer.is_ok() && !route.open && !caller.has_checked_policy() {
         tracing::error!(
             path = route.path,
             "an endpoint did not ask the policy: its answer is withheld"

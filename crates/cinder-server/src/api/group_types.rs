@@ -3,9 +3,9 @@
 use axum::http::StatusCode;
 use serde_json::Value;
 use statehold_cinder::{
-    Error, GroupType, GroupTypeView, asked_public, create_group_type, default_group_type,
+    Error, GroupType, GroupTypeView, create_group_type, default_group_type,
     delete_group_spec as delete_one, delete_group_type, get_group_spec as one_spec,
-    get_group_specs as all_specs, get_group_type, input, policy, set_group_specs,
+    get_group_specs as all_specs, get_group_type, input, parse_is_public, policy, set_group_specs,
     update_group_specs, update_group_type,
 };
 use statehold_store::{Snapshot, WriteTxn};
@@ -36,7 +36,7 @@ const LIST: Place =
 fn list(view: &Snapshot, call: &CinderRequest<'_>) -> Result<Answer, Refusal> {
     let caller = call.cx.caller;
     caller.check(policy::GROUP_TYPE_GET)?;
-    let public = asked_public(call.query)?;
+    let public = parse_is_public(call.query)?;
     let others: Vec<_> = call.query.iter().filter(|(key, _)| key != "is_public").cloned().collect();
     let visible = |row: &GroupType| {
         if caller.is_admin() {

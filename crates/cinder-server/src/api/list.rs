@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde::{Serialize, ser::SerializeMap as _};
 use serde_json::{Value, json};
-use statehold_cinder::{Error, ListRequest, Listed, Listing, list, next_query};
+use statehold_cinder::{Error, ListPage, ListRequest, ListResource, list, next_query};
 use statehold_filter::{Dialect, Filter, Filterable, Options};
 use statehold_store::Snapshot;
 
@@ -23,7 +23,7 @@ pub(crate) struct Place {
 }
 
 /// Answers a list: the page that the request asks for, its rows as `show` shows them.
-pub(crate) fn page<'v, T: Listed, S: Serialize>(
+pub(crate) fn page<'v, T: ListResource, S: Serialize>(
     view: &'v Snapshot,
     call: &CinderRequest<'_>,
     place: Place,
@@ -34,7 +34,7 @@ pub(crate) fn page<'v, T: Listed, S: Serialize>(
 }
 
 /// Answers a list by parameters, of rows that the caller sees all of.
-pub(crate) fn page_of_all<'v, T: Listed, S: Serialize>(
+pub(crate) fn page_of_all<'v, T: ListResource, S: Serialize>(
     view: &'v Snapshot,
     call: &CinderRequest<'_>,
     parameters: &[(String, String)],
@@ -45,7 +45,7 @@ pub(crate) fn page_of_all<'v, T: Listed, S: Serialize>(
 }
 
 /// The same with other parameters than the request's.
-pub(crate) fn page_of<'v, T: Listed, S: Serialize>(
+pub(crate) fn page_of<'v, T: ListResource, S: Serialize>(
     view: &'v Snapshot,
     call: &CinderRequest<'_>,
     parameters: &[(String, String)],
@@ -57,7 +57,7 @@ pub(crate) fn page_of<'v, T: Listed, S: Serialize>(
 }
 
 /// Answers a list by parameters; `sees_all` states that `visible` holds for each row.
-fn page_seeing<'v, T: Listed, S: Serialize>(
+fn page_seeing<'v, T: ListResource, S: Serialize>(
     view: &'v Snapshot,
     call: &CinderRequest<'_>,
     (parameters, sees_all): (&[(String, String)], bool),
@@ -142,10 +142,10 @@ pub(crate) fn expression<T: Filterable>(
 }
 
 /// Answers a page that was read.
-pub(crate) fn answer<'v, T: Listed, S: Serialize>(
+pub(crate) fn answer<'v, T: ListResource, S: Serialize>(
     call: &CinderRequest<'_>,
     place: Place,
-    listing: &Listing<'v, T>,
+    listing: &ListPage<'v, T>,
     show: impl Fn(&'v T) -> S,
 ) -> Result<Answer, Refusal> {
     let last = listing.rows.last().filter(|_| listing.has_next);
@@ -161,7 +161,7 @@ pub(crate) fn answer<'v, T: Listed, S: Serialize>(
 
 struct Page<'p, 'v, T, F> {
     place: Place,
-    listing: &'p Listing<'v, T>,
+    listing: &'p ListPage<'v, T>,
     next: Option<String>,
     show: F,
 }

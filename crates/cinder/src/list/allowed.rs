@@ -1,30 +1,31 @@
-//! Which filters callers may use, by resource and version.
+//! The filters that callers may use, by resource and version.
 //!
-//! Members may use what the table below has: what else they send is passed over before 3.31 and
-//! refused from then on. Admins may use any column, and what is none gives an empty list.
+//! Members may use the filters of the table below: other keys are ignored before 3.31 and rejected
+//! from then on. Admins may filter by any column; a filter by an unknown column selects nothing.
 
 use serde::Serialize;
 
 use crate::{caller::Caller, error::Error, version::Microversion};
 
-/// From this version on members are told of filters that they may not use.
+// Cinder: cinder/api/common.py, reject_invalid_filters; etc/cinder/resource_filters.json.
+/// First version that rejects filters which a member may not use.
 const REFUSED_SINCE: u16 = 31;
 
-/// From this version on `key~=part` looks for a part.
+/// First version with `key~=part`, which matches a part of the value.
 const LIKE_SINCE: u16 = 34;
 
 /// The filters of one resource.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct AllowedFilters {
-    /// What `/resource_filters` calls the resource.
+    /// The name of the resource in `/resource_filters`.
     pub resource: &'static str,
-    /// What members may filter by. A `~` after a key allows to look for a part of it.
+    /// The keys that members may filter by. A key with `~` allows matching a part.
     #[serde(rename = "filters")]
     pub keys: &'static [&'static str],
-    /// Keys that are passed over for members before a version, by its minor number.
+    /// Keys that are ignored for members before a version, by its minor number.
     #[serde(skip)]
     since: &'static [(&'static str, u16)],
-    /// Keys that members may use only before the version from which the list above holds.
+    /// Keys that members may use only before 3.31.
     #[serde(skip)]
     before: &'static [&'static str],
 }
@@ -39,7 +40,7 @@ macro_rules! allowed {
             before: &[$($early),*],
         };)*
 
-        /// What members may filter by, as `/resource_filters` tells it.
+        /// The keys that members may filter by, as `/resource_filters` lists them.
         pub const RESOURCE_FILTERS: &[AllowedFilters] = &[$($name),*];
     };
 }
@@ -63,65 +64,74 @@ allowed! {
     VOLUME_TYPE "volume_type" ["is_public" "extra_specs"] since [] before []
 }
 
-/// What resources without plain filters for members have.
+/// The entry of resources that have no filters for members.
 pub(crate) const NONE: AllowedFilters =
     AllowedFilters { resource: "", keys: &[], since: &[], before: &[] };
 
-/// How a filter's key is taken.
+/// The interpretation of a filter's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Key<'k> {
-    /// As the name of a column.
+pub(super) enum FilterKey<'k> {
+    /// Compares a column.
     Equal(&'k str),
-    /// As the name of a column that has to hold a part.
+    /// Matches a part of a column.
     Like(&'k str),
-    /// Not at all.
-    Dropped,
+    /// Is ignored.
+    Ignored,
 }
 
 impl AllowedFilters {
-    /// Says how the keys of a request are taken, in their order.
-    pub(super) fn take<'k>(
+    /// Resolves the keys of a request, in their order.
+    pub(super) fn resolve<'k>(
         &self,
         keys: &[&'k str],
         caller: &Caller,
         version: Microversion,
-    ) -> Result<Vec<Key<'k>>, Error> {
+    ) -> Result<Vec<FilterKey<'k>>, Error> {
         let strict = version.at_least(REFUSED_SINCE);
+        // Checked for admins as well, because the reference rejects such keys before it looks at
+        // roles.
         if strict && keys.iter().any(|key| !key.is_ascii()) {
-            return Err(refused(keys.iter().filter(|key| !key.is_ascii())));
+            return Err(invalid_filters(keys.iter().filter(|key| !key.is_ascii())));
         }
         if strict && !caller.is_admin() {
-            let unknown: Vec<_> = keys.iter().filter(|key| !self.knows(key, version)).collect();
+            let unknown: Vec<_> = keys.iter().filter(|key| !self.accepts(key, version)).collect();
             if !unknown.is_empty() {
-                return Err(refused(unknown.into_iter()));
+                return Err(invalid_filters(unknown.into_iter()));
             }
         }
-        Ok(keys.iter().map(|key| self.kind(key, caller, version)).collect())
+        Ok(keys.iter().map(|key| self.resolve_key(key, caller, version)).collect())
     }
 
-    fn knows(&self, key: &str, version: Microversion) -> bool {
+    fn accepts(&self, key: &str, version: Microversion) -> bool {
         match key.strip_suffix('~') {
             Some(_) => version.at_least(LIKE_SINCE) && self.keys.contains(&key),
             None => self.keys.contains(&key),
         }
     }
 
-    fn kind<'k>(&self, key: &'k str, caller: &Caller, version: Microversion) -> Key<'k> {
+    fn resolve_key<'k>(
+        &self,
+        key: &'k str,
+        caller: &Caller,
+        version: Microversion,
+    ) -> FilterKey<'k> {
         let column = match key.strip_suffix('~').filter(|_| version.at_least(LIKE_SINCE)) {
-            Some(column) => Key::Like(column),
-            None => Key::Equal(key),
+            Some(column) => FilterKey::Like(column),
+            None => FilterKey::Equal(key),
         };
         if caller.is_admin() {
             return column;
         }
+        // A member's key of a later version is ignored, not rejected: the reference deletes it from
+        // the query.
         let early =
             self.since.iter().any(|(late, minor)| *late == key && !version.at_least(*minor));
-        let known = self.knows(key, version) || self.before.contains(&key);
-        if early || !known { Key::Dropped } else { column }
+        let known = self.accepts(key, version) || self.before.contains(&key);
+        if early || !known { FilterKey::Ignored } else { column }
     }
 }
 
-fn refused<'k>(keys: impl Iterator<Item = &'k &'k str>) -> Error {
+fn invalid_filters<'k>(keys: impl Iterator<Item = &'k &'k str>) -> Error {
     let keys: Vec<&str> = keys.copied().collect();
     Error::request(format!("Invalid filters {} are found in query options.", keys.join(",")))
 }
@@ -132,21 +142,21 @@ mod tests {
     use crate::caller::Role;
 
     #[test]
-    fn members_are_told_from_3_31_on_and_admins_never() {
+    fn unknown_filters_are_rejected_for_members_since_3_31() {
         let of = |role, key: &'static str, minor| {
             let caller = Caller { role, ..Caller::default() };
-            VOLUME.take(&[key], &caller, Microversion::new(minor)).map(|keys| keys[0])
+            VOLUME.resolve(&[key], &caller, Microversion::new(minor)).map(|keys| keys[0])
         };
-        assert_eq!(of(Role::Member, "foo", 30), Ok(Key::Dropped));
-        assert_eq!(of(Role::Admin, "foo", 30), Ok(Key::Equal("foo")));
+        assert_eq!(of(Role::Member, "foo", 30), Ok(FilterKey::Ignored));
+        assert_eq!(of(Role::Admin, "foo", 30), Ok(FilterKey::Equal("foo")));
         let refusal = of(Role::Member, "foo", 31).unwrap_err().to_string();
         assert_eq!(refusal, "Invalid filters foo are found in query options.");
-        assert_eq!(of(Role::Admin, "foo", 31), Ok(Key::Equal("foo")));
+        assert_eq!(of(Role::Admin, "foo", 31), Ok(FilterKey::Equal("foo")));
         assert!(of(Role::Member, "name~", 33).is_err());
-        assert_eq!(of(Role::Member, "name~", 34), Ok(Key::Like("name")));
-        assert_eq!(of(Role::Admin, "name~", 33), Ok(Key::Equal("name~")));
-        // Accepted, because the table has it, and passed over, because it came later.
-        assert_eq!(of(Role::Member, "created_at", 59), Ok(Key::Dropped));
-        assert_eq!(of(Role::Admin, "created_at", 59), Ok(Key::Equal("created_at")));
+        assert_eq!(of(Role::Member, "name~", 34), Ok(FilterKey::Like("name")));
+        assert_eq!(of(Role::Admin, "name~", 33), Ok(FilterKey::Equal("name~")));
+        // Accepted, because the table has it, and ignored, because it came later.
+        assert_eq!(of(Role::Member, "created_at", 59), Ok(FilterKey::Ignored));
+        assert_eq!(of(Role::Admin, "created_at", 59), Ok(FilterKey::Equal("created_at")));
     }
 }

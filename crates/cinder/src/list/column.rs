@@ -1,4 +1,4 @@
-//! What a row has under the name of a column: what plain filters and orders look at.
+//! Column values, which filters and orders compare.
 
 use std::cmp::Ordering;
 
@@ -10,19 +10,19 @@ use crate::Pairs;
 /// The value of a row's column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column<'r> {
-    /// Nothing.
+    /// No value.
     Null,
-    /// A text, compared whatever the case of its letters.
+    /// A string, compared without regard to case.
     Text(&'r str),
     /// A number.
     Int(i64),
-    /// Yes or no.
+    /// A boolean.
     Bool(bool),
     /// An ID.
     Id(Uuid),
-    /// A time in unix nanoseconds, compared in seconds by filters.
+    /// A time in Unix nanoseconds; filters compare whole seconds.
     Time(i64),
-    /// Keys with values.
+    /// Key/value pairs.
     Pairs(&'r Pairs),
 }
 
@@ -39,7 +39,7 @@ impl<'r> Column<'r> {
         value.map_or(Self::Null, Self::Time)
     }
 
-    /// The order of two values of one column: nothing first, texts whatever their case.
+    /// Compares two values of one column: nulls sort first, strings without regard to case.
     pub(crate) fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Null, Self::Null) => Ordering::Equal,
@@ -51,24 +51,24 @@ impl<'r> Column<'r> {
             }
             (Self::Bool(own), Self::Bool(other)) => own.cmp(other),
             (Self::Id(own), Self::Id(other)) => own.cmp(other),
-            // One column has one kind; pairs have no order.
+            // All values of a column have one kind, and pairs have no order.
             _ => Ordering::Equal,
         }
     }
 }
 
-/// The order of two strings whatever the case of their letters: that of the indexes of names, whose keys
-/// are [`folded`].
+/// Compares two strings without regard to case, as the indexes of names do, whose keys are
+/// [`folded`].
 fn folded_order(own: &str, other: &str) -> Ordering {
     if own.is_ascii() && other.is_ascii() {
-        // Most names are: no copy of them is needed.
+        // Most names are ASCII, and need no copy.
         let lower = |byte: u8| byte.to_ascii_lowercase();
         return own.bytes().map(lower).cmp(other.bytes().map(lower));
     }
     folded(own).cmp(&folded(other))
 }
 
-/// Returns whether `own` in lower case is `folded`, which is.
+/// Returns whether `own` in lower case equals `lower`.
 pub(super) fn is_folded_as(own: &str, lower: &str) -> bool {
     if own.is_ascii() {
         return own.eq_ignore_ascii_case(lower);
@@ -76,11 +76,11 @@ pub(super) fn is_folded_as(own: &str, lower: &str) -> bool {
     folded(own) == *lower
 }
 
-/// Returns whether `own` in lower case has `part`, which is in lower case, somewhere.
+/// Returns whether `own` in lower case contains `part`, which is in lower case.
 pub(super) fn has_folded(own: &str, part: &str) -> bool {
     if own.is_ascii() {
         let (own, part) = (own.as_bytes(), part.as_bytes());
-        // There are no windows of no width, and nothing is everywhere.
+        // `windows` panics on a width of 0, and the empty part is in every string.
         return part.is_empty()
             || own.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part));
     }
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ascii_and_other_letters_are_compared_alike() {
+    fn ascii_fast_paths_agree_with_case_folding() {
         let texts =
             ["", "a", "A", "B", "b1", "Ä", "ä", "ß", "Σ", "ς", "ΟΔΟΣ", "z", "Ab", "aB", "_"];
         for own in texts {

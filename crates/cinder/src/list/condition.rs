@@ -1,8 +1,11 @@
-//! Plain filters: `status=available`, `name~=web`, `metadata={'k':'v'}`, `created_at=gt:2026-01-01`.
+//! Column filters: `status=available`, `name~=web`, `metadata={'k':'v'}`,
+//! `created_at=gt:2026-01-01`.
 //!
-//! Texts are compared whatever the case of their letters, as the usual collation of the reference's
-//! database does.
+//! Strings are compared without regard to case, like the default collation of the reference's
+//! database.
 
+// Cinder: cinder/db/sqlalchemy/api.py, _process_volume_filters and its siblings; literals and
+// names: cinder/volume/api.py, API.check_volume_filters.
 use statehold_filter::{Conjunct, Constant, Kind, Sarg};
 use statehold_store::folded;
 
@@ -10,47 +13,48 @@ use super::{Column, column};
 use crate::{
     error::Error,
     id::parse_id,
-    python::{Literal, literal},
-    rows::{METADATA_PAIR, NAME_FOLDED, pair},
+    python::{Literal, parse_literal},
+    rows::{METADATA_PAIR, NAME_FOLDED, metadata_pair},
     schema::boolean_text,
     time::{parse_seconds, seconds},
 };
 
-/// Columns whose indexed texts are all in lower case.
+/// Columns whose indexed strings are all in lower case.
 const LOWER_CASE: [&str; 2] = ["status", "attach_status"];
 
 /// One plain filter.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Condition {
     pub(super) column: Box<str>,
-    pub(super) test: Test,
+    pub(super) predicate: Predicate,
 }
 
-/// What a filter asks of a column.
+/// The test of a filter.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Test {
-    /// Is one of these.
-    Among(Vec<Wanted>),
-    /// Has this text somewhere, which is in lower case.
+pub(super) enum Predicate {
+    /// Equals one of these.
+    Among(Vec<Operand>),
+    /// Contains this string, which is in lower case.
     Like(String),
     /// Has all of these pairs.
     Pairs(Vec<(String, String)>),
-    /// Any of these comparisons holds; so the reference has it, and clients may rely on it.
+    /// Passes any of these comparisons. The reference combines them with OR, so clients may rely on
+    /// it.
     Times(Vec<(TimeOperator, i64)>),
-    /// Is this host, or a pool of it.
+    /// Is on this host, or on one of its pools.
     Host(String),
-    /// Nothing passes.
+    /// Never passes.
     Never,
 }
 
-/// A value that is asked for.
+/// A value to compare a column with.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Wanted {
+pub(super) struct Operand {
     text: String,
     literal: Option<Literal>,
 }
 
-/// How times are compared.
+/// A comparison of times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TimeOperator {
     Gt,
@@ -86,7 +90,7 @@ impl TimeOperator {
     }
 }
 
-impl Wanted {
+impl Operand {
     fn text(text: &str) -> Self {
         Self { text: folded(text), literal: None }
     }
@@ -100,9 +104,11 @@ impl Wanted {
         match column {
             Column::Null => self.literal == Some(Literal::None),
             Column::Text(own) => {
+                // `None` matches null alone, never a volume that is named "None".
                 self.literal != Some(Literal::None) && column::is_folded_as(own, &self.text)
             }
             Column::Int(own) => {
+                // An unquoted number may stand for a column of any kind.
                 self.literal == Some(Literal::Int(*own)) || self.text.parse() == Ok(*own)
             }
             Column::Bool(own) => match &self.literal {
@@ -118,66 +124,68 @@ impl Wanted {
 }
 
 impl Condition {
-    /// The filter `column=text`, whose value is read as a literal where it is one.
+    /// Creates the filter `column=text`; the text is read as a literal if it is one.
     pub(super) fn equal(column: &str, text: &str) -> Self {
-        let test = match (column, literal(text)) {
-            // A volume may well be called `1`.
-            ("name", _) | (_, None) => Test::Among(vec![Wanted::text(text)]),
+        let predicate = match (column, parse_literal(text)) {
+            // A name such as `1` is no number.
+            ("name", _) | (_, None) => Predicate::Among(vec![Operand::text(text)]),
             (_, Some(Literal::List(items))) => {
-                Test::Among(items.into_iter().map(Wanted::literal).collect())
+                Predicate::Among(items.into_iter().map(Operand::literal).collect())
             }
-            (_, Some(Literal::Dict(_))) => Test::Never,
-            (_, Some(value @ Literal::Text(_))) => Test::Among(vec![Wanted::literal(value)]),
+            (_, Some(Literal::Dict(_))) => Predicate::Never,
+            (_, Some(value @ Literal::Text(_))) => Predicate::Among(vec![Operand::literal(value)]),
             (_, Some(value)) => {
-                let own = Wanted { text: folded(text), literal: Some(value) };
-                Test::Among(vec![own])
+                let own = Operand { text: folded(text), literal: Some(value) };
+                Predicate::Among(vec![own])
             }
         };
-        Self { column: column.into(), test }
+        Self { column: column.into(), predicate }
     }
 
-    /// The filter `column~=text`.
+    /// Creates the filter `column~=text`.
     pub(super) fn like(column: &str, text: &str) -> Self {
-        Self { column: column.into(), test: Test::Like(folded(text)) }
+        Self { column: column.into(), predicate: Predicate::Like(folded(text)) }
     }
 
-    /// A filter that a row passes when its column has this boolean.
+    /// Creates a filter for a boolean column.
     pub(super) fn bool(column: &str, value: bool) -> Self {
-        let wanted = Wanted::literal(Literal::Bool(value));
-        Self { column: column.into(), test: Test::Among(vec![wanted]) }
+        let operand = Operand::literal(Literal::Bool(value));
+        Self { column: column.into(), predicate: Predicate::Among(vec![operand]) }
     }
 
-    /// The filter for all pairs of a dictionary; nothing passes what is none.
+    /// Creates the filter for all pairs of a dictionary. Any other text never passes.
     pub(super) fn pairs(column: &str, text: &str) -> Self {
-        let test = match literal(text) {
+        let predicate = match parse_literal(text) {
             Some(Literal::Dict(pairs)) => pairs
                 .into_iter()
                 .map(|(key, value)| Some((key.into_text()?, value.into_text()?)))
                 .collect::<Option<_>>()
-                .map_or(Test::Never, Test::Pairs),
-            _ => Test::Never,
+                .map_or(Predicate::Never, Predicate::Pairs),
+            _ => Predicate::Never,
         };
-        Self { column: column.into(), test }
+        Self { column: column.into(), predicate }
     }
 
-    /// Lets nothing pass when a pair has a key that may not be asked for.
+    /// Makes the filter never pass if one of its pairs has a key that `allowed` rejects.
     pub(super) fn restrict(&mut self, allowed: impl Fn(&str) -> bool) {
-        if let Test::Pairs(pairs) = &self.test
+        if let Predicate::Pairs(pairs) = &self.predicate
             && !pairs.iter().all(|(key, _)| allowed(key))
         {
-            self.test = Test::Never;
+            self.predicate = Predicate::Never;
         }
     }
 
-    /// The filter `host=text`.
+    /// Creates the filter `host=text`.
     pub(super) fn host(column: &str, text: &str) -> Self {
-        Self { column: column.into(), test: Test::Host(text.to_owned()) }
+        Self { column: column.into(), predicate: Predicate::Host(text.to_owned()) }
     }
 
-    /// The filter for times: operators with times, any of which is enough.
+    /// Creates the filter for times: a list of operators with times, of which any may hold.
     pub(super) fn times(column: &str, text: &str) -> Result<Self, Error> {
         let mut times = Vec::new();
         for item in text.split(',') {
+            // A time without an operator means equality. Cinder: cinder/api/v3/volumes.py,
+            // VolumeController._handle_time_comparison_filters.
             let (operator, time) = item.split_once(':').unwrap_or(("eq", item));
             let parsed = TimeOperator::parse(operator)
                 .ok_or_else(|| Error::request(format!("Invalid {operator} operator")))?;
@@ -185,72 +193,74 @@ impl Condition {
                 .ok_or_else(|| Error::request(format!("Invalid {time} value")))?;
             times.push((parsed, seconds));
         }
-        Ok(Self { column: column.into(), test: Test::Times(times) })
+        Ok(Self { column: column.into(), predicate: Predicate::Times(times) })
     }
 
-    /// Whether a row with this value passes.
+    /// Returns whether a row with this value passes.
     pub(super) fn passes(&self, column: &Column<'_>) -> bool {
-        match &self.test {
-            Test::Among(wanted) => wanted.iter().any(|wanted| wanted.is(column)),
-            Test::Like(part) => match column {
+        match &self.predicate {
+            Predicate::Among(operand) => operand.iter().any(|operand| operand.is(column)),
+            Predicate::Like(part) => match column {
                 Column::Text(own) => column::has_folded(own, part),
                 Column::Id(own) => own.to_string().contains(part),
                 Column::Int(own) => own.to_string().contains(part),
                 _ => false,
             },
-            Test::Pairs(pairs) => match column {
+            Predicate::Pairs(pairs) => match column {
                 Column::Pairs(own) => pairs
                     .iter()
                     .all(|(key, value)| own.get(&**key).is_some_and(|own| **own == **value)),
                 _ => false,
             },
-            Test::Times(times) => match column {
+            Predicate::Times(times) => match column {
                 Column::Time(own) => {
                     times.iter().any(|(operator, time)| operator.holds(seconds(*own), *time))
                 }
                 _ => false,
             },
-            Test::Host(host) => match column {
+            Predicate::Host(host) => match column {
                 Column::Text(own) => {
                     *own == host || own.strip_prefix(&**host).is_some_and(|r| r.starts_with('#'))
                 }
                 _ => false,
             },
-            Test::Never => false,
+            Predicate::Never => false,
         }
     }
 
-    /// The one value that the filter asks of the column `status`, in lower case; none for other filters.
+    /// Returns the only value that the filter accepts of the column `status`, in lower case; none
+    /// for other filters.
     pub(super) fn status(&self) -> Option<&str> {
-        match &self.test {
-            Test::Among(wanted) if *self.column == *"status" => match &wanted[..] {
-                [wanted] if wanted.literal != Some(Literal::None) => Some(&wanted.text),
+        match &self.predicate {
+            Predicate::Among(operand) if *self.column == *"status" => match &operand[..] {
+                [operand] if operand.literal != Some(Literal::None) => Some(&operand.text),
                 _ => None,
             },
             _ => None,
         }
     }
 
-    /// What the planner can look for, if anything.
+    /// Returns the condition that the planner can look up in an index, if any.
     pub(super) fn conjunct(&self) -> Option<Conjunct> {
-        if let (Test::Pairs(pairs), "metadata") = (&self.test, &*self.column) {
-            // All of them have to be there, so one is enough to look for.
+        if let (Predicate::Pairs(pairs), "metadata") = (&self.predicate, &*self.column) {
+            // A row must have all of the pairs, so looking up one of them loses none.
             let (key, value) = pairs.first()?;
-            let point = Constant::Text(pair(key, value).into());
+            let point = Constant::Text(metadata_pair(key, value).into());
             return Some(Conjunct::new(METADATA_PAIR, Kind::Text, Sarg::Points(vec![point])));
         }
-        let Test::Among(wanted) = &self.test else { return None };
-        let text = |wanted: &Wanted| Constant::Text(wanted.text.as_str().into());
+        let Predicate::Among(operand) = &self.predicate else { return None };
+        let text = |operand: &Operand| Constant::Text(operand.text.as_str().into());
         if *self.column == *"name" || LOWER_CASE.contains(&&*self.column) {
-            if wanted.iter().any(|wanted| wanted.literal == Some(Literal::None)) {
+            // The indexes of strings have no key for null.
+            if operand.iter().any(|operand| operand.literal == Some(Literal::None)) {
                 return None;
             }
             let selector = if *self.column == *"name" { NAME_FOLDED } else { &self.column };
-            let points = wanted.iter().map(text).collect();
+            let points = operand.iter().map(text).collect();
             return Some(Conjunct::new(selector, Kind::Text, Sarg::Points(points)));
         }
         let ids: Option<Vec<_>> =
-            wanted.iter().map(|wanted| parse_id(&wanted.text).map(Constant::Uuid)).collect();
+            operand.iter().map(|operand| parse_id(&operand.text).map(Constant::Uuid)).collect();
         Some(Conjunct::new(&self.column, Kind::Uuid, Sarg::Points(ids?)))
     }
 }
@@ -260,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_compared_by_the_column() {
+    fn values_are_compared_by_the_kind_of_the_column() {
         let passes = |column: &str, text: &str, own| Condition::equal(column, text).passes(&own);
         assert!(passes("status", "AVAILABLE", Column::Text("available")));
         assert!(passes("status", "['error','available']", Column::Text("available")));
@@ -276,20 +286,20 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_asked_for_as_older_clients_write_it() {
+    fn metadata_filters_accept_the_forms_of_older_clients() {
         let row = [("k".into(), "v".into()), ("n".into(), "1".into())].into();
         let passes = |text: &str| Condition::pairs("metadata", text).passes(&Column::Pairs(&row));
         for text in ["{u'k': u'v'}", "{'k': 'v', u'n': 1}", "({'k':'v'})", r#"{"k": "v"}"#, "{}"] {
             assert!(passes(text), "{text}");
         }
-        // The reference lists nothing for what is no dictionary, and refuses none of it.
+        // The reference selects nothing for a text that is no dictionary, and rejects none.
         for text in ["junk", "{'k'}", "['k']", "{u'k': u'w'}", "'k'", "1"] {
             assert!(!passes(text), "{text}");
         }
     }
 
     #[test]
-    fn several_times_are_alternatives() {
+    fn time_comparisons_are_alternatives() {
         let both = Condition::times("created_at", "gt:2030-01-01,lt:2020-01-01").unwrap();
         assert!(both.passes(&Column::Time(0)));
         assert!(!both.passes(&Column::Time(1_700_000_000_000_000_000)));

@@ -1,8 +1,9 @@
 //! Lists: one engine for all resources.
 //!
-//! [`ListRequest::parse`] reads what a client asks for, [`list()`] finds the rows, [`next_query`] is
-//! the rest of the link to the next page. A page goes on after the row that the client saw last,
-//! whatever the order, so rows that come or go between two pages neither repeat nor hide others.
+//! [`ListRequest::parse`] reads the parameters, [`list()`] selects the rows, [`next_query`] returns
+//! the query of the link to the next page. A page resumes after the last row that the client
+//! received, in every order, so rows that are created or deleted between two pages neither repeat
+//! nor hide others.
 
 mod allowed;
 mod column;
@@ -23,100 +24,101 @@ pub use self::{
     allowed::{AllowedFilters, RESOURCE_FILTERS},
     column::Column,
     request::{ListRequest, PAGE_ROWS_MAX},
-    run::{Listing, list},
-    types::{asked_public, list_types},
+    run::{ListPage, list},
+    types::{list_types, parse_is_public},
 };
 use crate::{access::actions::Rule, error::Missing};
 
 /// Reads a column of a row.
-pub type Getter<T> = for<'r> fn(&'r T) -> Column<'r>;
+pub type ColumnGetter<T> = for<'r> fn(&'r T) -> Column<'r>;
 
-/// A part of an index.
+/// The start of a scan in an index.
 #[derive(Debug)]
-pub struct Place<'p, T> {
-    /// The project; none is all.
+pub struct PageStart<'p, T> {
+    /// The project; none is all projects.
     pub project: Option<&'p str>,
-    /// The row from which on the index is read.
+    /// The row at which the scan starts; none is the first row.
     pub from: Option<&'p T>,
 }
 
-impl<T> Clone for Place<'_, T> {
+impl<T> Clone for PageStart<'_, T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Place<'_, T> {}
+impl<T> Copy for PageStart<'_, T> {}
 
-/// A resource that is listed.
-pub trait Listed: Table<Row = Self, Key = Uuid> + Filterable {
-    /// Who may list the rows.
+/// A resource with lists.
+pub trait ListResource: Table<Row = Self, Key = Uuid> + Filterable {
+    /// The permission that a list requires.
     const RULE: Rule;
-    /// What members may filter by.
+    /// The filters that members may use.
     const FILTERS: AllowedFilters;
-    /// What lists may be sorted by.
+    /// The keys that lists may be sorted by.
     const SORT_KEYS: &'static [&'static str];
-    /// The version from which lists may be sorted by `name`.
+    /// The first version whose lists may be sorted by `name`.
     const NAME_SORTED_SINCE: u16;
-    /// Whether lists tell how many rows there are in all, from 3.45 on.
+    /// Whether lists return the number of all rows on request, from 3.45 on.
     const COUNTED: bool;
-    /// The index of a project's rows in the order in which they were made; none when no project owns
-    /// them.
+    /// The index of a project's rows in order of creation; none if rows belong to no project.
     const BY_PROJECT: Option<&'static Index<Self, (String, i64, Uuid)>>;
-    /// The index of all rows in the order in which they were made.
+    /// The index of all rows in order of creation.
     const BY_CREATED: &'static Index<Self, (i64, Uuid)>;
 
-    /// The row's ID.
+    /// Returns the row's ID.
     fn id(&self) -> Uuid;
 
-    /// The project that owns the row.
+    /// Returns the project that owns the row.
     fn project_id(&self) -> Option<&str>;
 
-    /// When the row was made, in unix nanoseconds.
+    /// Returns the creation time, in Unix nanoseconds.
     fn created_at(&self) -> i64;
 
-    /// Returns the function that reads a column of a row; `None` when there is no such column.
-    fn getter(name: &str) -> Option<Getter<Self>>;
+    /// Returns the function that reads a column of a row; `None` if there is no such column.
+    fn getter(name: &str) -> Option<ColumnGetter<Self>>;
 
-    /// Returns the row's value of a column; `None` when there is no such column.
+    /// Returns the row's value of a column; `None` if there is no such column.
     fn column(&self, name: &str) -> Option<Column<'_>> {
         Self::getter(name).map(|get| get(self))
     }
 
-    /// Returns the rows of a project, or of all, in the order of `key`, and of creation and ID where that is
-    /// equal, from the row `from` on; `None` when no index has that order.
+    /// Returns the rows of a project, or of all projects, in the order of `key`, creation and ID,
+    /// from the start on; `None` if no index has that order.
     fn ordered<'v>(
         view: &'v impl ReadView,
         key: &str,
-        place: Place<'_, Self>,
+        start: PageStart<'_, Self>,
         order: Order,
     ) -> Option<Scan<'v, Self>> {
-        (key == "created_at").then(|| ordered::as_made(view, place, order))
+        (key == "created_at").then(|| ordered::by_creation(view, start, order))
     }
 
-    /// Returns the rows of a project, or of all, that have a status, in the order of creation; `None` when no
-    /// index has them.
+    /// Returns the rows of a project, or of all projects, with a status, in order of creation;
+    /// `None` if no index has them.
     fn of_status<'v>(
         view: &'v impl ReadView,
         status: &str,
-        place: Place<'_, Self>,
+        start: PageStart<'_, Self>,
         order: Order,
     ) -> Option<Scan<'v, Self>> {
-        let _ = (view, status, place, order);
+        let _ = (view, status, start, order);
         None
     }
 
-    /// Returns the number of rows of a project, or of all, that have a status; 0 when no index has them.
+    /// Returns the number of rows of a project, or of all projects, with a status; 0 if no index
+    /// has them.
     fn count_status(view: &impl ReadView, status: &str, project: Option<&str>) -> usize {
         let _ = (view, status, project);
         0
     }
 
-    /// What is said when there is no row with an ID.
+    /// Returns the error for an ID without a row.
     fn missing(id: &str) -> Missing;
 }
 
-/// The query of the link to the next page: all parameters, encoded, and the last row as the marker.
+/// Returns the query of the link to the next page: all parameters, encoded, with the last row as
+/// the marker.
 ///
 /// ```
 /// use statehold_cinder::next_query;

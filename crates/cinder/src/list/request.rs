@@ -1,32 +1,34 @@
-//! What a list request asks for: the page, the order, the filters.
+//! List requests: the page, the order and the filters.
 
 use uuid::Uuid;
 
-use super::{Listed, allowed::Key, condition::Condition, sort::Sort};
+use super::{ListResource, allowed::FilterKey, condition::Condition, sort::Sort};
 use crate::{
     caller::Caller, error::Error, id::parse_id, schema::boolean_text, version::Microversion,
     view::is_shown,
 };
 
-/// The most rows of one page; more are not refused but not given either.
+/// Maximum number of rows of a page. A larger `limit` is reduced to it, not rejected.
+// Cinder: cinder/api/common.py, the option `osapi_max_limit`; _get_limit_param.
 pub const PAGE_ROWS_MAX: usize = 1000;
 
-/// The greatest offset.
+/// Maximum offset.
+// Cinder: cinder/api/common.py, _get_offset_param.
 const OFFSET_MAX: i64 = 2_147_483_647;
 
-/// From this version on lists tell how many rows there are in all.
+/// First version whose lists return the number of all rows on request.
 const COUNT_SINCE: u16 = 45;
 
-/// From this version on `bootable` has to be a boolean.
+/// First version that requires a boolean for `bootable`.
 const BOOTABLE_SINCE: u16 = 2;
 
-/// From this version on times are compared with operators.
+/// First version that compares times with operators.
 const TIMES_SINCE: u16 = 60;
 
-/// A list request, checked.
+/// A validated list request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListRequest {
-    /// Rows of this project alone; none is all projects.
+    /// Selects rows of this project; none is all projects.
     pub(super) project: Option<Box<str>>,
     pub(super) limit: usize,
     pub(super) offset: usize,
@@ -38,7 +40,7 @@ pub struct ListRequest {
     filter: Option<Box<str>>,
 }
 
-/// The row after which a page begins, as it was sent and as an ID.
+/// The row after which a page begins: the parameter, and the ID that it parses to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Marker {
     pub(super) text: Box<str>,
@@ -46,27 +48,30 @@ pub(super) struct Marker {
 }
 
 impl ListRequest {
-    /// Reads the parameters of a list of `T`, decoded and in their order.
+    /// Parses the parameters of a list of `T`, which are decoded and in the order of the query.
     ///
     /// # Errors
     /// [`Error`] with the status 400 or 403.
-    pub fn parse<T: Listed>(
+    pub fn parse<T: ListResource>(
         parameters: &[(String, String)],
         caller: &Caller,
         version: Microversion,
     ) -> Result<Self, Error> {
         caller.check(T::RULE)?;
-        check_doubled(parameters)?;
+        check_repeated(parameters)?;
         let counts = T::COUNTED && version.at_least(COUNT_SINCE);
+        // The last value counts, as in the reference's query dictionaries.
         let get = |name: &str| {
             parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| &**value)
         };
         let limit = match get("limit") {
             None => PAGE_ROWS_MAX,
-            Some(text) => whole(text, "limit")?.min(PAGE_ROWS_MAX),
+            Some(text) => parse_non_negative(text, "limit")?.min(PAGE_ROWS_MAX),
         };
-        let offset = offset(get("offset"))?;
+        let offset = parse_offset(get("offset"))?;
         let sort = Sort::parse::<T>(get("sort"), (get("sort_key"), get("sort_dir")), version)?;
+        // A non-boolean value is rejected only where the flag has a meaning: `all_tenants` of a
+        // member has none.
         let flag = |name: &'static str| match get(name) {
             None => Ok(false),
             Some(text) => boolean_text(text)
@@ -94,21 +99,21 @@ impl ListRequest {
         }
         let mut project = (!all_tenants).then(|| caller.project.clone());
         let mut conditions = Vec::new();
-        for (key, value) in T::FILTERS.take(&keys, caller, version)?.into_iter().zip(values) {
+        for (key, value) in T::FILTERS.resolve(&keys, caller, version)?.into_iter().zip(values) {
             match key {
-                Key::Dropped => {}
-                Key::Equal("project_id" | "tenant_id") if all_tenants => {
+                FilterKey::Ignored => {}
+                FilterKey::Equal("project_id" | "tenant_id") if all_tenants => {
                     project = Some(value.into());
                 }
-                Key::Equal(key) => {
-                    let mut condition = condition(key, value, version)?;
+                FilterKey::Equal(key) => {
+                    let mut condition = parse_condition(key, value, version)?;
                     if key == "extra_specs" && !caller.is_admin() {
-                        // Or members could find out what they may not see.
+                        // Otherwise a member could probe for specs that are hidden from members.
                         condition.restrict(is_shown);
                     }
                     conditions.push(condition);
                 }
-                Key::Like(key) => conditions.push(Condition::like(key, value)),
+                FilterKey::Like(key) => conditions.push(Condition::like(key, value)),
             }
         }
         let marker = get("marker").map(|text| Marker { text: text.into(), id: parse_id(text) });
@@ -117,20 +122,21 @@ impl ListRequest {
         Ok(Self { project, limit, offset, marker, sort, conditions, with_count, sees_all, filter })
     }
 
-    /// States whether the caller of [`list()`](super::list()) sees all rows that the request selects, so that
-    /// `visible` returns `true` for each: rows can then be counted and left out without a look at them.
+    /// Sets whether the caller of [`list()`](super::list()) sees all rows that the request selects,
+    /// so that `visible` returns `true` for each. Such rows can be counted and skipped without
+    /// being read.
     #[must_use]
     pub fn seeing_all(self, sees_all: bool) -> Self {
         Self { sees_all, ..self }
     }
 
-    /// The text of the parameter `filter`, to be compiled by whoever keeps compiled filters.
+    /// Returns the parameter `filter`, uncompiled, so that callers can cache compiled filters.
     pub fn filter(&self) -> Option<&str> {
         self.filter.as_deref()
     }
 }
 
-fn condition(key: &str, value: &str, version: Microversion) -> Result<Condition, Error> {
+fn parse_condition(key: &str, value: &str, version: Microversion) -> Result<Condition, Error> {
     Ok(match key {
         "metadata" | "glance_metadata" | "extra_specs" => Condition::pairs(key, value),
         "created_at" | "updated_at" if version.at_least(TIMES_SINCE) => {
@@ -139,6 +145,8 @@ fn condition(key: &str, value: &str, version: Microversion) -> Result<Condition,
         "host" | "cluster_name" => Condition::host(key, value),
         "bootable" => {
             let strict = version.at_least(BOOTABLE_SINCE);
+            // Before 3.2 every value but these three spellings means true. Cinder:
+            // cinder/volume/api.py, API._check_boolean_filter_value.
             match (boolean_text(value), value) {
                 (Some(value), _) if strict => Condition::bool(key, value),
                 (None, _) if strict => {
@@ -152,27 +160,27 @@ fn condition(key: &str, value: &str, version: Microversion) -> Result<Condition,
     })
 }
 
-/// Refuses a parameter that is sent twice: one of its values would count and the other not.
+/// Rejects a repeated parameter, because only one of its values would take effect.
 ///
-/// The reference takes one of them as a filter, and refuses it in these words.
-fn check_doubled(parameters: &[(String, String)]) -> Result<(), Error> {
-    let mut doubled: Vec<&str> = Vec::new();
+/// The reference takes one of them for a filter, and rejects it with this message.
+fn check_repeated(parameters: &[(String, String)]) -> Result<(), Error> {
+    let mut repeated: Vec<&str> = Vec::new();
     for (at, (key, _)) in parameters.iter().enumerate() {
         let earlier = parameters.iter().take(at).any(|(other, _)| other == key);
-        if earlier && !doubled.contains(&key.as_str()) {
-            doubled.push(key);
+        if earlier && !repeated.contains(&key.as_str()) {
+            repeated.push(key);
         }
     }
-    if doubled.is_empty() {
+    if repeated.is_empty() {
         return Ok(());
     }
-    let keys = doubled.join(",");
+    let keys = repeated.join(",");
     Err(Error::request(format!("Invalid filters {keys} are found in query options.")))
 }
 
-/// Reads an integer. One beyond 64 bits is the largest or the smallest of them: the reference's
-/// integers have no end, so a caller that means "all" may send any.
-fn integer(text: &str) -> Option<i64> {
+/// Parses an integer. One beyond 64 bits becomes the largest or smallest of them: integers of the
+/// reference are unbounded, so a client that means "all" may send any.
+fn parse_integer(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -181,15 +189,16 @@ fn integer(text: &str) -> Option<i64> {
     Some(text.parse().unwrap_or(beyond))
 }
 
-fn whole(text: &str, name: &str) -> Result<usize, Error> {
-    let number =
-        integer(text).ok_or_else(|| Error::request(format!("{name} param must be an integer")))?;
+fn parse_non_negative(text: &str, name: &str) -> Result<usize, Error> {
+    let number = parse_integer(text)
+        .ok_or_else(|| Error::request(format!("{name} param must be an integer")))?;
     usize::try_from(number).map_err(|_| Error::request(format!("{name} param must be positive")))
 }
 
-fn offset(text: Option<&str>) -> Result<usize, Error> {
+fn parse_offset(text: Option<&str>) -> Result<usize, Error> {
     let Some(text) = text else { return Ok(0) };
-    let number = integer(text).ok_or_else(|| Error::request("offset param must be an integer"))?;
+    let number =
+        parse_integer(text).ok_or_else(|| Error::request("offset param must be an integer"))?;
     if number > OFFSET_MAX {
         return Err(Error::request(format!("offset must be <= {OFFSET_MAX}")));
     }

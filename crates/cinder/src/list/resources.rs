@@ -1,9 +1,9 @@
-//! The columns of each resource.
+//! The columns, filters and indexes of each resource.
 
 use statehold_store::{Index, folded};
 use uuid::Uuid;
 
-use super::{AllowedFilters, Column, Getter, Listed, allowed, ordered::indexed};
+use super::{AllowedFilters, Column, ColumnGetter, ListResource, allowed, ordered::indexed};
 use crate::{
     access::actions::Rule,
     caller::policy,
@@ -14,18 +14,18 @@ use crate::{
     },
 };
 
-macro_rules! listed {
+macro_rules! list_resource {
     ($row:ident, $rule:expr, $missing:ident, $filters:expr, counted $counted:literal, project $project:tt,
         sort [$($sort:literal)*] $(name since $since:literal)?,
         $(indexes { $($indexes:tt)* },)? |$this:ident| { $($name:literal => $column:expr,)* }) => {
-        impl Listed for $row {
+        impl ListResource for $row {
             const RULE: Rule = $rule;
             const FILTERS: AllowedFilters = $filters;
             const SORT_KEYS: &'static [&'static str] = &["id", "created_at", $($sort),*];
             const NAME_SORTED_SINCE: u16 = 0 $(+ $since)?;
             const COUNTED: bool = $counted;
             const BY_PROJECT: Option<&'static Index<Self, (String, i64, Uuid)>> =
-                listed!(@index $row $project);
+                list_resource!(@index $row $project);
             const BY_CREATED: &'static Index<Self, (i64, Uuid)> = &Self::BY_CREATED;
 
             fn id(&self) -> Uuid {
@@ -33,20 +33,20 @@ macro_rules! listed {
             }
 
             fn project_id(&self) -> Option<&str> {
-                listed!(@project self $project)
+                list_resource!(@project self $project)
             }
 
             fn created_at(&self) -> i64 {
                 self.created_at
             }
 
-            fn getter(name: &str) -> Option<Getter<Self>> {
+            fn getter(name: &str) -> Option<ColumnGetter<Self>> {
                 Some(match name {
                     "id" => |row| Column::Id(row.id),
                     "created_at" => |row| Column::Time(row.created_at),
                     $($name => {
-                        let get: Getter<Self> = |row| {
-                            // A constant column looks at no row.
+                        let get: ColumnGetter<Self> = |row| {
+                            // A constant column reads no row.
                             let $this = row;
                             let _ = $this;
                             $column
@@ -70,7 +70,7 @@ macro_rules! listed {
     (@project $this:ident no) => {{ let _ = $this; None }};
 }
 
-listed!(Volume, policy::VOLUME_GET_ALL, Volume, allowed::VOLUME, counted true, project yes,
+list_resource!(Volume, policy::VOLUME_GET_ALL, Volume, allowed::VOLUME, counted true, project yes,
     sort ["status" "size" "availability_zone" "updated_at" "name" "display_name" "volume_type_id"
         "bootable" "host" "user_id" "project_id"],
     indexes {
@@ -97,6 +97,7 @@ listed!(Volume, policy::VOLUME_GET_ALL, Volume, allowed::VOLUME, counted true, p
         "source_volid" => Column::id(row.source_volid),
         "group_id" => Column::id(row.group_id),
         "host" => Column::text(row.host.as_deref()),
+        // Clusters do not exist here; clients may still filter and find nothing.
         "cluster_name" => Column::Null,
         "bootable" => Column::Bool(row.bootable),
         "multiattach" => Column::Bool(row.multiattach),
@@ -110,7 +111,7 @@ listed!(Volume, policy::VOLUME_GET_ALL, Volume, allowed::VOLUME, counted true, p
     }
 );
 
-listed!(Snapshot, policy::SNAPSHOT_GET_ALL, Snapshot, allowed::SNAPSHOT, counted true, project yes,
+list_resource!(Snapshot, policy::SNAPSHOT_GET_ALL, Snapshot, allowed::SNAPSHOT, counted true, project yes,
     sort ["status" "volume_id" "volume_size" "size" "updated_at" "name" "display_name"
         "project_id" "user_id"] name since 30,
     indexes {
@@ -137,7 +138,7 @@ listed!(Snapshot, policy::SNAPSHOT_GET_ALL, Snapshot, allowed::SNAPSHOT, counted
     }
 );
 
-listed!(Backup, policy::BACKUP_GET_ALL, Backup, allowed::BACKUP, counted true, project yes,
+list_resource!(Backup, policy::BACKUP_GET_ALL, Backup, allowed::BACKUP, counted true, project yes,
     sort ["status" "volume_id" "size" "updated_at" "name" "display_name" "data_timestamp"
         "project_id" "user_id"],
     indexes {
@@ -167,9 +168,9 @@ listed!(Backup, policy::BACKUP_GET_ALL, Backup, allowed::BACKUP, counted true, p
     }
 );
 
-// The column `status` is absent on purpose: filtering by it gives an empty list, and
-// `attach_status` is what works.
-listed!(Attachment, policy::VOLUME_GET_ALL, Attachment, allowed::ATTACHMENT, counted false, project yes,
+// The column `status` is absent, because a filter by it selects nothing in the reference;
+// `attach_status` works.
+list_resource!(Attachment, policy::VOLUME_GET_ALL, Attachment, allowed::ATTACHMENT, counted false, project yes,
     sort ["volume_id" "attach_status" "instance_id" "updated_at" "project_id"],
     |row| {
         "volume_id" => Column::Id(row.volume_id),
@@ -184,7 +185,7 @@ listed!(Attachment, policy::VOLUME_GET_ALL, Attachment, allowed::ATTACHMENT, cou
     }
 );
 
-listed!(Transfer, policy::TRANSFER_GET_ALL, Transfer, allowed::NONE, counted false, project yes,
+list_resource!(Transfer, policy::TRANSFER_GET_ALL, Transfer, allowed::NONE, counted false, project yes,
     sort ["name" "display_name" "volume_id"],
     |row| {
         "name" => Column::text(row.name.as_deref()),
@@ -196,7 +197,7 @@ listed!(Transfer, policy::TRANSFER_GET_ALL, Transfer, allowed::NONE, counted fal
     }
 );
 
-listed!(VolumeType, policy::TYPE_GET_ALL, VolumeType, allowed::VOLUME_TYPE, counted false, project no,
+list_resource!(VolumeType, policy::TYPE_GET_ALL, VolumeType, allowed::VOLUME_TYPE, counted false, project no,
     sort ["name" "is_public" "description" "updated_at"],
     |row| {
         "name" => Column::Text(&row.name),
@@ -208,7 +209,7 @@ listed!(VolumeType, policy::TYPE_GET_ALL, VolumeType, allowed::VOLUME_TYPE, coun
     }
 );
 
-listed!(QosSpecs, policy::QOS_GET_ALL, Qos, allowed::NONE, counted false, project no,
+list_resource!(QosSpecs, policy::QOS_GET_ALL, Qos, allowed::NONE, counted false, project no,
     sort ["name" "consumer" "updated_at"],
     |row| {
         "name" => Column::Text(&row.name),
@@ -217,7 +218,7 @@ listed!(QosSpecs, policy::QOS_GET_ALL, Qos, allowed::NONE, counted false, projec
     }
 );
 
-listed!(Message, policy::MESSAGE_GET_ALL, Message, allowed::MESSAGE, counted false, project yes,
+list_resource!(Message, policy::MESSAGE_GET_ALL, Message, allowed::MESSAGE, counted false, project yes,
     sort ["event_id" "resource_type" "resource_uuid" "request_id" "message_level"],
     |row| {
         "event_id" => Column::Text(&row.event_id),
@@ -229,7 +230,7 @@ listed!(Message, policy::MESSAGE_GET_ALL, Message, allowed::MESSAGE, counted fal
     }
 );
 
-listed!(GroupType, policy::GROUP_TYPE_GET, GroupType, allowed::NONE, counted false, project no,
+list_resource!(GroupType, policy::GROUP_TYPE_GET, GroupType, allowed::NONE, counted false, project no,
     sort ["name" "is_public" "description" "updated_at"],
     |row| {
         "name" => Column::Text(&row.name),
@@ -239,7 +240,7 @@ listed!(GroupType, policy::GROUP_TYPE_GET, GroupType, allowed::NONE, counted fal
     }
 );
 
-listed!(Group, policy::GROUP_GET_ALL, Group, allowed::GROUP, counted false, project yes,
+list_resource!(Group, policy::GROUP_GET_ALL, Group, allowed::GROUP, counted false, project yes,
     sort ["name" "status" "group_type_id" "availability_zone" "host" "updated_at" "project_id"],
     |row| {
         "name" => Column::text(row.name.as_deref()),
@@ -257,7 +258,7 @@ listed!(Group, policy::GROUP_GET_ALL, Group, allowed::GROUP, counted false, proj
     }
 );
 
-listed!(GroupSnapshot, policy::GROUP_SNAPSHOT_GET_ALL, GroupSnapshot, allowed::GROUP_SNAPSHOT,
+list_resource!(GroupSnapshot, policy::GROUP_SNAPSHOT_GET_ALL, GroupSnapshot, allowed::GROUP_SNAPSHOT,
     counted false, project yes,
     sort ["name" "status" "group_id" "group_type_id" "updated_at" "project_id"],
     |row| {

@@ -1,52 +1,52 @@
-//! How a list is read: in the order of an index, by an index that gives few rows, or by looking at all
-//! rows of the project.
+//! The evaluation of a list: by an index in the requested order, by an index with few matching
+//! rows, or by a scan of the project's rows.
 
 use std::cell::{OnceCell, RefCell};
 
 use statehold_filter::{Conjunct, Filter};
 use statehold_store::{Entry, KeyRange, Order, ReadView, Scan, plan_within};
 
-use super::{Getter, Listed, Place, condition::Condition, first::First, ordered};
+use super::{ColumnGetter, ListResource, PageStart, condition::Condition, first::TopRows, ordered};
 use super::{request::ListRequest, sort::Direction};
 use crate::error::Error;
 
-/// An index that gives at most this many rows is read before the order of a page is; they are sorted
-/// then.
+/// Maximum number of rows for which an index of a filter takes precedence over one in the requested
+/// order; the rows are then sorted.
 const SORTED_ROWS_MAX: usize = 2000;
 
 /// A page of a list.
 #[derive(Debug)]
-pub struct Listing<'v, T> {
+pub struct ListPage<'v, T> {
     /// The rows.
     pub rows: Vec<&'v Entry<T>>,
-    /// How many there are on all pages, if that was asked for.
+    /// The number of rows on all pages, if requested.
     pub count: Option<usize>,
     /// Whether the page has a link to the next one.
     ///
-    /// It is there whenever the page is full, so that after the last row there may be an empty page;
-    /// when rows are counted, whenever there are as many as the page may have.
+    /// A full page has one, so the page after the last row may be empty. If rows are counted, a
+    /// page has one if the list has at least `limit` rows.
     pub has_next: bool,
 }
 
-/// Reads a page of the rows that `request` asks for and `visible` lets the caller see.
+/// Returns the page of the rows that `request` selects and `visible` accepts.
 ///
-/// `filter` is the request's own filter, compiled; see [`ListRequest::filter`].
+/// `filter` is the compiled [`ListRequest::filter`].
 ///
-/// Cost: a page in the order of creation, name, size or status is a seek and the rows looked at; another
-/// order looks at all rows that an index can't leave out. A count looks at no rows if the request has no
-/// condition, or none but on `status`, and the caller sees all rows ([`ListRequest::seeing_all`]); the same
-/// holds for the rows that an offset leaves out.
+/// Cost: a page in order of creation, name, size or status costs a seek and the rows read; any
+/// other order reads all rows that no index excludes. A count reads no rows if the request has no
+/// condition, or only one on `status`, and the caller sees all rows ([`ListRequest::seeing_all`]);
+/// the same holds for the rows that an offset skips.
 ///
 /// # Errors
-/// The marker's row doesn't exist, or not for the caller: the resource's 404. The filter's evaluation needs more
-/// steps than [`Filter::budget`] has for all rows, or its limit for one: 400, because a list that lacks rows
-/// looks complete.
-pub fn list<'v, T: Listed>(
+/// The resource's 404 if the marker's row does not exist or is hidden from the caller. Status 400
+/// if the filter needs more steps than [`Filter::budget`] allows for all rows, or than its limit
+/// allows for one: a list that lacks rows would look complete.
+pub fn list<'v, T: ListResource>(
     view: &'v impl ReadView,
     request: &ListRequest,
     filter: Option<&Filter<T>>,
     visible: impl Fn(&T) -> bool,
-) -> Result<Listing<'v, T>, Error> {
+) -> Result<ListPage<'v, T>, Error> {
     let in_project = |row: &T| match (&request.project, row.project_id()) {
         (Some(project), Some(own)) => **project == *own,
         _ => true,
@@ -60,26 +60,26 @@ pub fn list<'v, T: Listed>(
             if error.is_too_costly() {
                 too_costly.get_or_init(|| error);
             }
-            // A row without an answer does not match.
+            // A row whose evaluation failed does not match.
             false
         })
     };
-    // No further row is read once one was too costly.
-    let going = |_: &&'v Entry<T>| too_costly.get().is_none();
-    let complete = |listing| match too_costly.get() {
+    // Stop reading: the request fails once a row was too costly.
+    let within_budget = |_: &&'v Entry<T>| too_costly.get().is_none();
+    let finish = |listing| match too_costly.get() {
         None => Ok(listing),
         Some(error) => Err(Error::Request(error.to_string().into())),
     };
-    let tests: Option<Vec<(Getter<T>, &Condition)>> = request
+    let tests: Option<Vec<(ColumnGetter<T>, &Condition)>> = request
         .conditions
         .iter()
         .map(|condition| Some((T::getter(&condition.column)?, condition)))
         .collect();
     let passes = |row: &&'v Entry<T>| {
-        let is_wanted = |tests: &Vec<(Getter<T>, &Condition)>| {
+        let is_wanted = |tests: &Vec<(ColumnGetter<T>, &Condition)>| {
             tests.iter().all(|(get, condition)| condition.passes(&get(row)))
         };
-        // No row has a column that there is none of.
+        // A filter by an unknown column selects nothing.
         in_project(row) && visible(row) && tests.as_ref().is_some_and(is_wanted) && matches(row)
     };
     let compare = request.sort.comparison::<T>();
@@ -87,14 +87,14 @@ pub fn list<'v, T: Listed>(
     let (skip, limit) = (request.offset, request.limit);
     let project = request.project.as_deref();
 
-    // An index has the page: the rows before it and after it are only counted.
+    // An index has exactly the requested rows, so an offset skips them unread.
     if let Some(indexed) = by_index::<T>(view, request, marker, filter.is_some()) {
         let Indexed { mut rows, has_marker, count } = indexed;
         if let Some(last) = skip.saturating_add(usize::from(has_marker)).checked_sub(1) {
             rows.nth(last);
         }
         let rows: Vec<_> = rows.take(limit).collect();
-        return complete(page(rows, count, limit));
+        return finish(page(rows, count, limit));
     }
 
     let mut conjuncts: Vec<Conjunct> =
@@ -105,19 +105,19 @@ pub fn list<'v, T: Listed>(
     let plan =
         plan_within::<T>(view, &KeyRange::all(), Order::Ascending, &conjuncts, SORTED_ROWS_MAX);
     let planned = plan.index().is_some();
-    // Counted rows are all read, from the first one on.
+    // A count reads all rows, from the first one on.
     let from = marker.filter(|_| !request.with_count);
-    let place = Place { project, from: from.map(|from| &**from) };
+    let start = PageStart { project, from: from.map(|from| &**from) };
     let ordered = request
         .sort
         .leading()
         .filter(|_| !planned)
-        .and_then(|(key, direction)| T::ordered(view, key, place, order_of(direction)));
+        .and_then(|(key, direction)| T::ordered(view, key, start, order_of(direction)));
     if let Some(rows) = ordered {
-        let rows = rows.take_while(going).filter(passes);
+        let rows = rows.take_while(within_budget).filter(passes);
         if !request.with_count {
             let rows: Vec<_> = rows.filter(after).skip(skip).take(limit).collect();
-            return complete(page(rows, None, limit));
+            return finish(page(rows, None, limit));
         }
         let (mut count, mut seen, mut found) = (0, 0, Vec::new());
         for row in rows {
@@ -129,30 +129,30 @@ pub fn list<'v, T: Listed>(
                 }
             }
         }
-        return complete(page(found, Some(count), limit));
+        return finish(page(found, Some(count), limit));
     }
-    let mut first = First::new(skip.saturating_add(limit), &compare);
+    let mut top = TopRows::new(skip.saturating_add(limit), &compare);
     let mut count = 0;
-    let mut see = |row: &'v Entry<T>| {
+    let mut collect = |row: &'v Entry<T>| {
         count += 1;
         if after(&row) {
-            first.push(row);
+            top.push(row);
         }
     };
     if planned {
-        plan.take_while(going).filter(passes).for_each(&mut see);
+        plan.take_while(within_budget).filter(passes).for_each(&mut collect);
     } else {
-        let place = Place { project, from: None };
-        let rows = ordered::as_made::<T>(view, place, Order::Ascending);
-        rows.take_while(going).filter(passes).for_each(&mut see);
+        let start = PageStart { project, from: None };
+        let rows = ordered::by_creation::<T>(view, start, Order::Ascending);
+        rows.take_while(within_budget).filter(passes).for_each(&mut collect);
     }
-    let mut rows = first.into_sorted();
+    let mut rows = top.into_sorted();
     rows.drain(..skip.min(rows.len()));
-    complete(page(rows, request.with_count.then_some(count), limit))
+    finish(page(rows, request.with_count.then_some(count), limit))
 }
 
 /// Returns the row after which the page begins.
-fn find_marker<'v, T: Listed>(
+fn find_marker<'v, T: ListResource>(
     view: &'v impl ReadView,
     request: &ListRequest,
     is_seen: impl Fn(&T) -> bool,
@@ -169,39 +169,41 @@ fn order_of(direction: Direction) -> Order {
     }
 }
 
-/// The rows of a request in their order, from the marker on, none of which has to be looked at.
-struct Indexed<'v, T: Listed> {
+/// The rows of a request in order, from the marker on, selected by an index alone.
+struct Indexed<'v, T: ListResource> {
     rows: Scan<'v, T>,
-    /// Whether the marker is the first of them.
+    /// Whether the first of them is the marker.
     has_marker: bool,
-    /// The number of rows on all pages, if that was asked for.
+    /// The number of rows on all pages, if requested.
     count: Option<usize>,
 }
 
-/// Returns the rows of a request that an index has on its own: without conditions, or with one status.
-fn by_index<'v, T: Listed>(
+/// Returns the rows of a request that an index selects alone: one without conditions, or with one
+/// status.
+fn by_index<'v, T: ListResource>(
     view: &'v impl ReadView,
     request: &ListRequest,
     marker: Option<&Entry<T>>,
     filtered: bool,
 ) -> Option<Indexed<'v, T>> {
     let (key, direction) = request.sort.leading().filter(|_| request.sees_all && !filtered)?;
-    // Of resources that belong to no project, each row passes whatever the project is.
+    // Rows of a resource without owners match every project.
     let project = request.project.as_deref().filter(|_| T::BY_PROJECT.is_some());
-    let place = Place { project, from: marker.map(|marker| &**marker) };
+    let start = PageStart { project, from: marker.map(|marker| &**marker) };
     let order = order_of(direction);
     match &request.conditions[..] {
         [] => {
-            let rows = T::ordered(view, key, place, order)?;
-            // A count visits nodes that a page does not: in a large tree it costs more than the page.
-            let count = request.with_count.then(|| ordered::count::<T>(view, project));
+            let rows = T::ordered(view, key, start, order)?;
+            // A count visits nodes that a page does not: in a large tree it costs more than the
+            // page.
+            let count = request.with_count.then(|| ordered::count_rows::<T>(view, project));
             Some(Indexed { rows, has_marker: marker.is_some(), count })
         }
         [condition] if key == "created_at" => {
             let status = condition.status()?;
-            let rows = T::of_status(view, status, place, order)?;
+            let rows = T::of_status(view, status, start, order)?;
             let count = request.with_count.then(|| T::count_status(view, status, project));
-            // A marker of another status has its place in the order, but is none of the rows.
+            // A marker of another status has a position in the order, but is not one of the rows.
             let has_status =
                 |row: &T| row.column("status").is_some_and(|own| condition.passes(&own));
             let has_marker = marker.is_some_and(|marker| has_status(marker));
@@ -211,7 +213,9 @@ fn by_index<'v, T: Listed>(
     }
 }
 
-fn page<T>(rows: Vec<&Entry<T>>, count: Option<usize>, limit: usize) -> Listing<'_, T> {
+fn page<T>(rows: Vec<&Entry<T>>, count: Option<usize>, limit: usize) -> ListPage<'_, T> {
+    // Cinder: cinder/api/common.py, ViewBuilder._get_collection_links, which links from a full
+    // page.
     let has_next = !rows.is_empty() && limit <= count.unwrap_or(rows.len());
-    Listing { rows, count, has_next }
+    ListPage { rows, count, has_next }
 }

@@ -1,11 +1,11 @@
-//! Orders of lists: any allowed keys, each in its direction, and always a total order.
+//! Orders of lists: allowed keys, each with a direction. Every order is total.
 
 use std::cmp::Ordering;
 
-use super::Listed;
+use super::ListResource;
 use crate::{error::Error, version::Microversion};
 
-/// A direction of an order.
+/// The direction of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     Asc,
@@ -15,6 +15,8 @@ pub(super) enum Direction {
 impl Direction {
     fn parse(text: &str) -> Result<Self, Error> {
         match text {
+            // Cinder: cinder/api/common.py, get_sort_params; cinder/db/sqlalchemy/api.py,
+            // process_sort_params.
             "asc" => Ok(Self::Asc),
             "desc" => Ok(Self::Desc),
             _ => Err(Error::input("Unknown sort direction, must be 'desc' or 'asc'.")),
@@ -29,8 +31,8 @@ impl Direction {
     }
 }
 
-/// An order: keys with directions. When it was made and its ID tell apart what the keys don't, both
-/// in the first direction.
+/// An order: keys with directions. Rows with equal keys are ordered by creation and ID, in the
+/// direction of the first key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sort {
     keys: Vec<(&'static str, Direction)>,
@@ -38,8 +40,8 @@ pub(super) struct Sort {
 }
 
 impl Sort {
-    /// Reads `sort=key[:dir],..`, or the older `sort_key` and `sort_dir`.
-    pub(super) fn parse<T: Listed>(
+    /// Parses `sort=key[:dir],..`, or the older `sort_key` and `sort_dir`.
+    pub(super) fn parse<T: ListResource>(
         sort: Option<&str>,
         old: (Option<&str>, Option<&str>),
         version: Microversion,
@@ -76,8 +78,8 @@ impl Sort {
         Ok(Self { keys, rest })
     }
 
-    /// Returns the first key and its direction, when the other keys state no more than the order does
-    /// without them: then an index of that key has the order.
+    /// Returns the first key and its direction if the other keys repeat the order's own tie-break:
+    /// then an index of that key has the order.
     pub(super) fn leading(&self) -> Option<(&'static str, Direction)> {
         let (&(key, direction), others) = self.keys.split_first()?;
         let rest: &[&str] = if key == "created_at" { &["id"] } else { &["created_at", "id"] };
@@ -86,10 +88,10 @@ impl Sort {
         redundant.then_some((key, direction))
     }
 
-    /// Returns the comparison of two rows; they are equal only if they are one and the same.
+    /// Returns the comparison of two rows; only a row and itself compare equal.
     ///
-    /// Looks the columns up once, so that a comparison reads the values and no names.
-    pub(super) fn comparison<T: Listed>(&self) -> impl Fn(&T, &T) -> Ordering + use<T> {
+    /// Resolves the columns once, so that a comparison reads values and no names.
+    pub(super) fn comparison<T: ListResource>(&self) -> impl Fn(&T, &T) -> Ordering + use<T> {
         let keys: Vec<_> = self
             .keys
             .iter()
@@ -114,7 +116,7 @@ mod tests {
     use crate::rows::Volume;
 
     #[test]
-    fn an_index_serves_orders_that_add_nothing_to_its_own() {
+    fn an_index_serves_orders_that_repeat_its_tie_break() {
         let leading = |text| {
             let sort = Sort::parse::<Volume>(Some(text), (None, None), Microversion::MAX).unwrap();
             sort.leading()

@@ -1,20 +1,21 @@
-//! The list of volume types: which of them a caller is shown.
+//! The list of volume types.
 
 use statehold_filter::Filter;
 use statehold_store::ReadView;
 
-use super::{ListRequest, Listing, list};
+use super::{ListPage, ListRequest, list};
 use crate::{
     caller::Caller, error::Error, rows::VolumeType, schema::boolean_text, version::Microversion,
 };
 
-/// From this version on types are filtered by what their volumes have to be like.
+/// First version with a filter by `extra_specs`.
 const SPECS_SINCE: u16 = 52;
 
-/// Reads a page of the volume types that the caller may use. Admins see the public ones, or others by
-/// `is_public`.
+/// Returns a page of the volume types that the caller may use. Admins see all types, or those that
+/// `is_public` selects.
 ///
-/// `goes_on` is asked for each row; once it returns `false` the page lacks rows, and MUST be refused.
+/// `keep_going` is called for each row; once it returns `false` the page is incomplete, and the caller
+/// MUST reject the request.
 ///
 /// # Errors
 /// [`Error`] with the status 400 or 404.
@@ -24,15 +25,16 @@ pub fn list_types<'v>(
     caller: &Caller,
     version: Microversion,
     filter: Option<&Filter<VolumeType>>,
-    goes_on: impl Fn() -> bool,
-) -> Result<Listing<'v, VolumeType>, Error> {
-    let public = if caller.is_admin() { asked_public(parameters)? } else { None };
+    keep_going: impl Fn() -> bool,
+) -> Result<ListPage<'v, VolumeType>, Error> {
+    let public = if caller.is_admin() { parse_is_public(parameters)? } else { None };
     let taken =
         |key: &str| key == "is_public" || (key == "extra_specs" && !version.at_least(SPECS_SINCE));
     let others: Vec<_> = parameters.iter().filter(|(key, _)| !taken(key)).cloned().collect();
     let request = ListRequest::parse::<VolumeType>(&others, caller, version)?;
     list::<VolumeType>(view, &request, filter, |row| {
-        if !goes_on() {
+        if !keep_going() {
+            // Rows read after the interruption are skipped at once, so that the scan ends soon.
             false
         } else if caller.is_admin() {
             public.is_none_or(|public| row.is_public == public)
@@ -42,11 +44,11 @@ pub fn list_types<'v>(
     })
 }
 
-/// Whether public types are asked for, or others; none is both. Without `is_public` public ones are.
+/// Returns whether public or private types are requested; none is both. The default is public.
 ///
 /// # Errors
-/// [`Error`] with the status 400 for what is neither true nor false nor `None`.
-pub fn asked_public(parameters: &[(String, String)]) -> Result<Option<bool>, Error> {
+/// [`Error`] with the status 400 if the value is neither a boolean nor `None`.
+pub fn parse_is_public(parameters: &[(String, String)]) -> Result<Option<bool>, Error> {
     let asked = parameters.iter().rev().find(|(key, _)| key == "is_public");
     match asked.map(|(_, value)| value.trim()) {
         None => Ok(Some(true)),

@@ -34,7 +34,7 @@ pub struct ManageVolumeSpec {
     pub reference: Option<Box<str>>,
     /// Its name.
     pub name: Option<Box<str>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
     /// Its type, by ID or name.
     pub volume_type: Option<Box<str>>,
@@ -42,7 +42,7 @@ pub struct ManageVolumeSpec {
     pub availability_zone: Option<Box<str>>,
     /// Whether a machine can be started from it.
     pub bootable: bool,
-    /// What its owner notes.
+    /// User-defined key/value metadata.
     pub metadata: Pairs,
 }
 
@@ -162,9 +162,9 @@ pub struct ManageSnapshotSpec {
     pub reference: Option<Box<str>>,
     /// Its name.
     pub name: Option<Box<str>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
-    /// What its owner notes.
+    /// User-defined key/value metadata.
     pub metadata: Pairs,
 }
 

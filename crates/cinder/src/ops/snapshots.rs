@@ -31,11 +31,11 @@ pub struct SnapshotSpec {
     pub volume_id: Box<str>,
     /// Its name.
     pub name: Option<Box<str>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
     /// Whether the volume may be used meanwhile.
     pub force: Option<bool>,
-    /// What its owner notes.
+    /// User-defined key/value metadata.
     pub metadata: Pairs,
 }
 
@@ -140,7 +140,7 @@ pub(super) fn create_member(
 pub struct SnapshotChange {
     /// Its name.
     pub name: Option<Option<Box<str>>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Option<Box<str>>>,
 }
 

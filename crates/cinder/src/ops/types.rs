@@ -136,7 +136,7 @@ fn withdraw_encryption(txn: &mut WriteTxn<'_>, now: i64) -> Result<(), Error> {
 pub struct TypeSpec {
     /// Its name.
     pub name: Box<str>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
     /// Whether all projects may use it.
     pub is_public: bool,
@@ -208,7 +208,7 @@ fn check_specs(specs: &Pairs) -> Result<(), Error> {
 pub struct TypeChange {
     /// Its name.
     pub name: Option<Box<str>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Option<Box<str>>>,
     /// Whether all projects may use it.
     pub is_public: Option<bool>,

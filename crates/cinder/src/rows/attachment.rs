@@ -1,4 +1,4 @@
-//! Attachments: who uses a volume, and how they reach it.
+//! Attachments: the uses of volumes by machines, and the connections that they use.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::AttachStatus;
 
-/// Somebody's use of a volume.
+/// A machine's or host's use of a volume.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Filterable, Table)]
 #[table(name = "block_attachments")]
 #[table(unique(name = "project", on(project_id, created_at, id)))]
@@ -23,40 +23,40 @@ pub struct Attachment {
     /// The volume.
     #[table(index(name = "volume", serves = "volume_id"))]
     pub volume_id: Uuid,
-    /// The machine that uses it, if one is known.
+    /// The machine that uses it, if known.
     #[filterable(rename = "instance_id")]
     #[table(index(name = "instance", some, serves = "instance_id"))]
     pub instance: Option<Uuid>,
     /// The host that uses it.
     #[filterable(skip)]
     pub host: Option<Box<str>>,
-    /// Where it is seen there, such as `/dev/vdb`.
+    /// The device on that machine, such as `/dev/vdb`.
     pub mountpoint: Option<Box<str>>,
-    /// How far it has come.
+    /// Its status.
     #[table(index(serves = "attach_status"))]
     pub attach_status: AttachStatus,
-    /// `rw` or `ro`, once it is known.
+    /// `rw` or `ro`, once known.
     pub attach_mode: Option<Box<str>>,
-    /// When it was attached, in unix nanoseconds.
+    /// Time of attachment, in Unix nanoseconds.
     #[filterable(skip)]
     pub attached_at: Option<i64>,
-    /// The connector that it was made for, as JSON. It may have secrets.
+    /// The connector that it was created for, as JSON. May hold credentials.
     #[filterable(skip)]
     pub connector: Option<Box<str>>,
-    /// How the volume is reached, as JSON. It may have secrets.
+    /// The connection to the volume, as JSON. May hold credentials.
     #[filterable(skip)]
     pub connection_info: Option<Box<str>>,
-    /// When it was made, in unix nanoseconds.
+    /// Creation time, in Unix nanoseconds.
     #[filterable(unit = "unix_ns")]
     pub created_at: i64,
-    /// When it was last changed, in unix nanoseconds.
+    /// Time of the last change, in Unix nanoseconds.
     #[filterable(skip)]
     pub updated_at: Option<i64>,
 }
 
 impl Attachment {
-    /// Returns the instance whose host may have the volume connected: it was attached, or the host was sent how
-    /// to reach it. A reserved attachment has neither.
+    /// Returns the instance whose host may have the volume connected: the attachment is complete,
+    /// or the host was sent the connection. A reserved attachment has neither.
     pub fn connected_instance(&self) -> Option<Uuid> {
         let connected =
             self.attach_status == AttachStatus::Attached || self.connection_info.is_some();
@@ -64,7 +64,7 @@ impl Attachment {
     }
 }
 
-/// Connectors and connections carry credentials: only whether they are there.
+/// Shows only whether a connection exists, because connectors and connections hold credentials.
 impl fmt::Debug for Attachment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attachment")

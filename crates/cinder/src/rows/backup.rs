@@ -9,31 +9,31 @@ use super::status::statuses;
 use crate::Pairs;
 
 statuses! {
-    /// What a backup is doing.
+    /// The status of a backup.
     BackupStatus {
-        /// Is being made, or looked for after its record was brought here.
+        /// Is being created, or its data is being verified after an import of its record.
         Creating "creating"
         /// Can be restored.
         Available "available"
         /// Is being deleted.
         Deleting "deleting"
-        /// Could not be made, or not be found.
+        /// Creation or verification failed.
         Error "error"
-        /// Could not be deleted.
+        /// Deletion failed.
         ErrorDeleting "error_deleting"
-        /// Its data is being put on a volume.
+        /// Is being restored to a volume.
         Restoring "restoring"
     }
 }
 
 impl BackupStatus {
-    /// Whether a worker has to bring the backup out of it.
+    /// Returns whether only a worker brings the backup out of this status.
     pub fn is_transitional(self) -> bool {
         matches!(self, Self::Creating | Self::Deleting | Self::Restoring)
     }
 }
 
-/// What was on a volume or snapshot at a time, kept apart from back ends.
+/// A copy of a volume's or snapshot's data, stored apart from back ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Filterable, Table)]
 #[table(name = "block_backups", version = 2, migrate = Backup::from_old)]
 #[table(unique(name = "project", on(project_id, created_at, id)))]
@@ -49,51 +49,51 @@ pub struct Backup {
     pub id: Uuid,
     /// The project that owns it.
     pub project_id: Box<str>,
-    /// The user who made it.
+    /// The ID of the user that created it.
     pub user_id: Box<str>,
-    /// The volume that it is of, which may be gone.
+    /// Its volume, which may have been deleted.
     pub volume_id: Uuid,
-    /// The snapshot of that volume that it was made from.
+    /// The snapshot of that volume that it was created from.
     pub snapshot_id: Option<Uuid>,
-    /// The backup of whose data it holds only what has changed since.
+    /// The parent of an incremental backup, which stores only the changes since.
     #[table(index(name = "parent", some))]
     pub parent_id: Option<Uuid>,
     /// Its name.
     pub name: Option<Box<str>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
-    /// The size of the volume when it was made, in GiB.
+    /// The size of the volume at creation, in GiB.
     pub size: u32,
-    /// What it is doing.
+    /// Its status.
     pub status: BackupStatus,
-    /// Its availability zone, if one was asked for.
+    /// Its availability zone, if one was requested.
     pub availability_zone: Option<Box<str>>,
-    /// Where it is kept, as users see it.
+    /// Its location, as users see it.
     pub container: Box<str>,
-    /// How many files it has of its own.
+    /// The number of files that it does not share with its parents.
     pub object_count: u32,
-    /// Why it failed.
+    /// The reason of its failure.
     #[filterable(skip)]
     pub fail_reason: Option<Box<str>>,
-    /// When it was made, in unix nanoseconds.
+    /// Creation time, in Unix nanoseconds.
     #[filterable(unit = "unix_ns")]
     pub created_at: i64,
-    /// When it was last changed, in unix nanoseconds.
+    /// Time of the last change, in Unix nanoseconds.
     #[filterable(skip)]
     pub updated_at: Option<i64>,
-    /// The time of which the data is, in unix nanoseconds.
+    /// The time at which its data was current, in Unix nanoseconds.
     #[filterable(unit = "unix_ns")]
     pub data_timestamp: i64,
-    /// What its owner notes.
+    /// User-defined key/value metadata.
     pub metadata: Pairs,
     /// The name of the volume.
     pub volume_name: Option<Box<str>>,
-    /// Whether a machine can be started from what is on it.
+    /// Whether a machine can boot from its data.
     pub bootable: bool,
-    /// What is known of the image on it.
+    /// Metadata of the image on it.
     #[filterable(skip)]
     pub image_metadata: Pairs,
-    /// The ID that its data goes by, when its record was imported under another one.
+    /// The ID under which its data is stored, when its record was imported under another one.
     #[filterable(skip)]
     #[table(index(name = "data", some))]
     pub data_id: Option<Uuid>,
@@ -105,7 +105,8 @@ pub struct Backup {
     pub volume_metadata: Pairs,
 }
 
-/// The fields of version 1, in their order: before backups had what a restored volume gets back.
+/// The fields of version 1, in their order: before backups had the fields that a restore sets on a
+/// new volume.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(Serialize))]
 struct BackupV1 {
@@ -167,17 +168,18 @@ impl Backup {
     fn from_old(old: OldRow<'_>) -> Result<Self, RowError> {
         match old.version() {
             1 => old.read::<BackupV1>().map(Self::from),
+            // A newer release's row is refused, because guessing its fields would lose data.
             _ => Err(old.unknown(<Self as Table>::VERSION)),
         }
     }
 
-    /// Returns the ID that its data goes by.
+    /// Returns the ID under which its data is stored.
     pub fn data(&self) -> Uuid {
         self.data_id.unwrap_or(self.id)
     }
 
-    /// Returns whether another backup has the same data, which MUST then outlive this one: the record of
-    /// a backup was imported under another ID.
+    /// Returns whether another backup uses the same data, because a record was imported under
+    /// another ID. The data MUST then outlive this backup.
     pub fn shares_data(&self, view: &impl ReadView) -> bool {
         let data = self.data();
         let range = KeyRange::exact(data);
@@ -186,8 +188,7 @@ impl Backup {
         origin.is_some_and(|row| row.id != self.id) || copies.any(|row| row.id != self.id)
     }
 
-    /// Backups by name whatever the case of its letters, as plain filters compare and lists are sorted;
-    /// those without a name first.
+    /// Backups by case-folded name, as filters compare and lists sort names; unnamed ones first.
     pub const BY_NAME_FOLDED: statehold_store::Index<Self, (Option<String>, i64, Uuid)> =
         Self::INDEX
             .unique("name_folded", |backup, keys| {
@@ -195,7 +196,7 @@ impl Backup {
             })
             .serves_stated(super::NAME_FOLDED, Kind::Text);
 
-    /// The same for each project.
+    /// Like [`Self::BY_NAME_FOLDED`], for each project.
     pub const BY_PROJECT_NAME: statehold_store::Index<Self, (String, Option<String>, i64, Uuid)> =
         Self::INDEX.unique("project_name", |backup, keys| {
             let name = backup.name.as_deref().map(folded);
@@ -209,7 +210,7 @@ mod tests {
 
     use super::*;
 
-    /// The shape of version 1, as directories have it recorded. It never changes.
+    /// The shape of version 1, as data directories have it recorded. It never changes.
     const RECORDED: &str = "1 {id: bytes, project_id: string, user_id: string, volume_id: bytes, \
         snapshot_id: option<bytes>, parent_id: option<bytes>, name: option<string>, \
         description: option<string>, size: u32, status: enum{Creating, Available, Deleting, Error, \
@@ -218,7 +219,7 @@ mod tests {
         data_timestamp: i64, metadata: map<string, string>, volume_name: option<string>, bootable: bool, \
         image_metadata: @9}";
 
-    /// A table of rows of version 1, for their shape.
+    /// A table with rows of version 1, to compute their shape.
     struct Version1;
 
     impl Table for Version1 {
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn version_1_of_backups_has_the_shape_that_was_recorded() {
+    fn backup_version_1_has_its_recorded_shape() {
         let shape = Schema::new().table::<Version1>().shapes().next();
         assert_eq!(shape.map(|shape| shape.text).as_deref(), Some(RECORDED));
     }

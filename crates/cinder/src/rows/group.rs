@@ -7,49 +7,51 @@ use uuid::Uuid;
 
 use crate::Pairs;
 
+// Cinder: cinder/objects/fields.py, GroupStatus.
 super::status::statuses! {
-    /// What a group is doing.
+    /// The status of a group.
     GroupStatus {
-        /// Could not be made, or could not be deleted.
+        /// Creation or deletion failed.
         Error "error"
-        /// Can be used.
+        /// Is ready for use.
         Available "available"
-        /// Is being made.
+        /// Is being created.
         Creating "creating"
         /// Is being deleted.
         Deleting "deleting"
-        /// Is gone.
+        /// Was deleted.
         Deleted "deleted"
-        /// Gets volumes, or loses some.
+        /// Volumes are being added or removed.
         Updating "updating"
-        /// Is used.
+        /// Is in use.
         InUse "in-use"
-        /// Could not be deleted.
+        /// Deletion failed.
         ErrorDeleting "error_deleting"
     }
 }
 
+// Cinder: cinder/objects/fields.py, GroupSnapshotStatus.
 super::status::statuses! {
-    /// What a group snapshot is doing.
+    /// The status of a group snapshot.
     GroupSnapshotStatus {
-        /// Could not be made, or could not be deleted.
+        /// Creation or deletion failed.
         Error "error"
-        /// Can be used.
+        /// Is ready for use.
         Available "available"
-        /// Is being made.
+        /// Is being created.
         Creating "creating"
         /// Is being deleted.
         Deleting "deleting"
-        /// Is gone.
+        /// Was deleted.
         Deleted "deleted"
         /// Is being changed.
         Updating "updating"
-        /// Could not be deleted.
+        /// Deletion failed.
         ErrorDeleting "error_deleting"
     }
 }
 
-/// A kind of group that can be asked for.
+/// A type of group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Filterable, Table)]
 #[table(name = "block_group_types")]
 #[table(unique(name = "created", on(created_at, id)))]
@@ -57,27 +59,27 @@ pub struct GroupType {
     /// Its ID.
     #[table(key)]
     pub id: Uuid,
-    /// Its name; no two have the same.
+    /// Its unique name.
     #[table(unique)]
     pub name: Box<str>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
-    /// Whether all projects may use it; else only admins may.
+    /// Whether all projects may use it; otherwise only admins may.
     pub is_public: bool,
-    /// What its groups have to be like. Only admins see them, so filters see none.
+    /// Properties that its groups require. Only admins see them, so filters cannot read them.
     #[filterable(skip)]
     pub group_specs: Pairs,
-    /// When it was made, in unix nanoseconds.
+    /// Creation time, in Unix nanoseconds.
     #[filterable(unit = "unix_ns")]
     pub created_at: i64,
-    /// When it was last changed, in unix nanoseconds.
+    /// Time of the last change, in Unix nanoseconds.
     #[filterable(skip)]
     pub updated_at: Option<i64>,
 }
 
-/// Volumes on one back end that are deleted together, and of which snapshots are made together.
+/// A set of volumes on one back end that are deleted together and snapshotted together.
 ///
-/// Which volumes are in it is in their rows.
+/// Membership is stored in the volumes' rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Filterable, Table)]
 #[table(name = "block_groups")]
 #[table(unique(name = "project", on(project_id, created_at, id)))]
@@ -87,15 +89,15 @@ pub struct Group {
     /// Its ID.
     #[table(key)]
     pub id: Uuid,
-    /// The project that owns it, as it owns all of its volumes.
+    /// The project that owns it and all of its volumes.
     pub project_id: Box<str>,
-    /// The user who made it.
+    /// The ID of the user that created it.
     pub user_id: Box<str>,
     /// Its name.
     pub name: Option<Box<str>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
-    /// What it is doing.
+    /// Its status.
     #[table(index(serves = "status"))]
     pub status: GroupStatus,
     /// Its type.
@@ -106,25 +108,25 @@ pub struct Group {
     pub volume_types: Vec<Uuid>,
     /// Its availability zone.
     pub availability_zone: Box<str>,
-    /// When it was made, in unix nanoseconds.
+    /// Creation time, in Unix nanoseconds.
     #[filterable(unit = "unix_ns")]
     pub created_at: i64,
-    /// When it was last changed, in unix nanoseconds.
+    /// Time of the last change, in Unix nanoseconds.
     #[filterable(skip)]
     pub updated_at: Option<i64>,
-    /// The group snapshot that it was made from.
+    /// The group snapshot that it was created from.
     #[table(index(name = "snapshot", some, serves = "group_snapshot_id"))]
     pub group_snapshot_id: Option<Uuid>,
-    /// The group that it was made from.
+    /// The group that it was created from.
     #[table(index(name = "source", some, serves = "source_group_id"))]
     pub source_group_id: Option<Uuid>,
-    /// The back end of its volumes, `host@backend#pool`; none before it was placed.
+    /// The back end of its volumes, `host@backend#pool`; none until it is placed.
     #[filterable(skip)]
     pub host: Option<Box<str>>,
 }
 
 impl Group {
-    /// What is said about copies elsewhere, which no back end makes.
+    /// The replication status that clients read: no back end replicates.
     pub const REPLICATION_STATUS: &str = "disabled";
 
     /// Groups by the types that their volumes may have.
@@ -136,9 +138,9 @@ impl Group {
         });
 }
 
-/// A snapshot of each volume of a group, made together.
+/// Snapshots of all volumes of a group, taken together.
 ///
-/// Which snapshots are part of it is in their rows.
+/// Membership is stored in the snapshots' rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Filterable, Table)]
 #[table(name = "block_group_snapshots")]
 #[table(unique(name = "project", on(project_id, created_at, id)))]
@@ -149,24 +151,24 @@ pub struct GroupSnapshot {
     pub id: Uuid,
     /// The project that owns it.
     pub project_id: Box<str>,
-    /// The user who made it.
+    /// The ID of the user that created it.
     pub user_id: Box<str>,
-    /// The group that it is of.
+    /// Its group.
     #[table(index(name = "group", serves = "group_id"))]
     pub group_id: Uuid,
-    /// The type of the group.
+    /// The group's type.
     pub group_type_id: Uuid,
     /// Its name.
     pub name: Option<Box<str>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
-    /// What it is doing.
+    /// Its status.
     #[table(index(serves = "status"))]
     pub status: GroupSnapshotStatus,
-    /// When it was made, in unix nanoseconds.
+    /// Creation time, in Unix nanoseconds.
     #[filterable(unit = "unix_ns")]
     pub created_at: i64,
-    /// When it was last changed, in unix nanoseconds.
+    /// Time of the last change, in Unix nanoseconds.
     #[filterable(skip)]
     pub updated_at: Option<i64>,
 }

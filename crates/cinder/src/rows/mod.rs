@@ -1,8 +1,8 @@
-//! What is stored: rows, keys and indexes.
+//! Stored rows, their keys and indexes.
 //!
-//! Rows that are deleted are gone: nothing that clients see needs them. What belongs to one row and
-//! changes with it, such as metadata and a type's specs, is in that row. A row never grows with the number of
-//! its neighbours: the projects that may use a type have rows of their own.
+//! Deleted rows leave no trace: no client reads them. Data that belongs to one row and changes with
+//! it, such as metadata and a type's specs, is part of that row. A row never grows with the number
+//! of its neighbours: the projects with access to a type have rows of their own.
 
 #![allow(clippy::duplicated_attributes, reason = "several indexes of a table have a column")]
 
@@ -37,18 +37,18 @@ pub use self::{
     work::{Message, Task, VolumeSource, WorkItem, WorkTarget},
 };
 
-/// What the planner knows the indexes of names in lower case by; no filter can write it.
+/// Name under which the planner knows the indexes of lower-case names; no filter can spell it.
 pub(crate) const NAME_FOLDED: &str = "lower(name)";
 
-/// What the planner knows the indexes of pairs of metadata by; no filter can write it.
+/// Name under which the planner knows the indexes of metadata pairs; no filter can spell it.
 pub(crate) const METADATA_PAIR: &str = "pair(metadata)";
 
-/// A pair of metadata as a key. No key of metadata has the character between them.
-pub(crate) fn pair(key: &str, value: &str) -> String {
+/// Returns a metadata pair as a key. A metadata key never contains the character between the two.
+pub(crate) fn metadata_pair(key: &str, value: &str) -> String {
     format!("{key}={value}")
 }
 
-/// All tables of this crate, for a store to be opened with.
+/// Returns the schema with all tables of this crate, to open a store with.
 pub fn schema() -> statehold_store::Schema {
     statehold_store::Schema::new()
         .table::<Volume>()

@@ -1,4 +1,4 @@
-//! What projects may have, what they have, and what is set aside for them.
+//! Quotas: the limits, usage and reservations of projects.
 
 use std::collections::BTreeMap;
 
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 use statehold_store::{KeyPart, Table};
 use uuid::Uuid;
 
-/// A countable thing, of all types or of one.
+/// A countable resource, of all volume types or of one.
 ///
-/// A type's quotas hang on its ID, so that they follow when it gets another name.
+/// A type's quotas refer to its ID, so that they survive a rename of the type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct QuotaResource {
-    /// What is counted.
+    /// The counted quantity.
     pub kind: QuotaKind,
-    /// The volume type that it is counted for; none is all.
+    /// The volume type that it is counted for; none is all types.
     pub volume_type: Option<Uuid>,
 }
 
-/// What is counted.
+/// A counted quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum QuotaKind {
     /// Volumes.
@@ -37,7 +37,7 @@ pub enum QuotaKind {
 }
 
 impl QuotaKind {
-    /// Those that hold for all types, in the order in which they are shown.
+    /// The kinds that hold for all types, in the order in which they are shown.
     pub const ALL: [Self; 7] = [
         Self::Volumes,
         Self::PerVolumeGigabytes,
@@ -48,12 +48,14 @@ impl QuotaKind {
         Self::Groups,
     ];
 
-    /// Those that each type has for itself, in the order in which they are shown.
+    /// The kinds that each type has for itself, in the order in which they are shown.
     pub const BY_TYPE: [Self; 3] = [Self::Volumes, Self::Gigabytes, Self::Snapshots];
 
-    /// What clients call it.
+    /// Returns the name that clients use.
     pub fn as_str(self) -> &'static str {
         match self {
+            // Cinder: cinder/quota.py, VolumeTypeQuotaEngine.resources; the group quota:
+            // GroupQuotaEngine.
             Self::Volumes => "volumes",
             Self::PerVolumeGigabytes => "per_volume_gigabytes",
             Self::Snapshots => "snapshots",
@@ -73,54 +75,54 @@ impl KeyPart for QuotaKind {
     }
 }
 
-/// A limit that was set for a project.
+/// A limit set for a project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Table)]
 #[table(name = "block_quota_limits", key(project_id, kind, volume_type))]
 pub struct QuotaLimit {
     /// The project.
     pub project_id: Box<str>,
-    /// What is limited.
+    /// The limited quantity.
     pub kind: QuotaKind,
-    /// The volume type that it is limited for; none is all.
+    /// The volume type that it is limited for; none is all types.
     #[table(index(name = "of_type", some))]
     pub volume_type: Option<Uuid>,
-    /// How much; -1 is no limit.
+    /// The limit; -1 is unlimited.
     pub limit: i64,
 }
 
-/// A limit that was set for a class of projects; the class `default` holds for all.
+/// A limit set for a class of projects; the class `default` applies to all projects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Table)]
 #[table(name = "block_quota_classes", key(class, kind, volume_type))]
 pub struct QuotaClassLimit {
     /// The class.
     pub class: Box<str>,
-    /// What is limited.
+    /// The limited quantity.
     pub kind: QuotaKind,
-    /// The volume type that it is limited for; none is all.
+    /// The volume type that it is limited for; none is all types.
     #[table(index(name = "of_type", some))]
     pub volume_type: Option<Uuid>,
-    /// How much; -1 is no limit.
+    /// The limit; -1 is unlimited.
     pub limit: i64,
 }
 
-/// What a project has of something.
+/// A project's usage of one resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Table)]
 #[table(name = "block_quota_usages", key(project_id, kind, volume_type))]
 pub struct QuotaUsage {
     /// The project.
     pub project_id: Box<str>,
-    /// What is counted.
+    /// The counted quantity.
     pub kind: QuotaKind,
-    /// The volume type that it is counted for; none is all.
+    /// The volume type that it is counted for; none is all types.
     #[table(index(name = "of_type", some))]
     pub volume_type: Option<Uuid>,
-    /// How much there is.
+    /// The amount in use.
     pub in_use: i64,
-    /// How much is set aside for what is under way.
+    /// The amount reserved for operations in progress.
     pub reserved: i64,
 }
 
-/// What is set aside for one operation until it is over.
+/// Quota reserved for one operation until it completes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Table)]
 #[table(name = "block_reservations")]
 pub struct Reservation {
@@ -129,9 +131,9 @@ pub struct Reservation {
     pub id: Uuid,
     /// The project.
     pub project_id: Box<str>,
-    /// How much of what is added, or taken away.
+    /// The reserved amount of each resource; negative where the operation releases some.
     pub deltas: BTreeMap<QuotaResource, i64>,
-    /// When it is void, in unix nanoseconds.
+    /// Expiry, in Unix nanoseconds.
     #[table(index)]
     pub expires_at: i64,
 }

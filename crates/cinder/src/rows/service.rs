@@ -1,4 +1,4 @@
-//! The services of a cloud: who keeps volumes, and who does what else.
+//! The services of a cloud: back ends, schedulers and backup services.
 
 use serde::{Deserialize, Serialize};
 use statehold_store::Table;
@@ -8,24 +8,25 @@ use uuid::Uuid;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Table)]
 #[table(name = "block_services", key(binary, host))]
 pub struct Service {
-    /// What it does: `cinder-volume` and its like.
+    /// Its role: `cinder-volume`, `cinder-scheduler` or `cinder-backup`.
     pub binary: Box<str>,
-    /// Where: the machine, or `host@backend`.
+    /// Its location: the machine, or `host@backend`.
     pub host: Box<str>,
-    /// Its ID, which volumes tell.
+    /// Its ID, which volumes show.
     #[table(unique)]
     pub id: Uuid,
     /// Its availability zone.
     pub zone: Box<str>,
-    /// Whether an operator wants nothing new on it.
+    /// Whether an operator excludes it from new work.
     pub disabled: bool,
-    /// Why, if they said.
+    /// The operator's reason, if any.
     pub disabled_reason: Option<Box<str>>,
-    /// Whether an operator wants nothing at all done on it.
+    /// Whether an operator forbids all operations on it.
     pub frozen: bool,
-    /// When it was first there, in unix nanoseconds.
+    /// Time of its first registration, in Unix nanoseconds.
     pub created_at: i64,
-    /// When it was last changed, or was there when a server started, in unix nanoseconds.
+    /// Time of the last change, or of the last server start that registered it, in Unix
+    /// nanoseconds.
     pub updated_at: i64,
 }
 
@@ -34,17 +35,17 @@ impl Service {
     pub const VOLUME: &str = "cinder-volume";
     /// The binary that chooses back ends.
     pub const SCHEDULER: &str = "cinder-scheduler";
-    /// The binary that makes backups.
+    /// The binary that creates backups.
     pub const BACKUP: &str = "cinder-backup";
-    /// What is said about copies elsewhere, which no back end makes.
+    /// The replication status that clients read: no back end replicates.
     pub const REPLICATION_STATUS: &str = "disabled";
 
-    /// What clients read.
+    /// Returns the status that clients read.
     pub fn status(&self) -> &'static str {
         if self.disabled { "disabled" } else { "enabled" }
     }
 
-    /// Whether it keeps volumes.
+    /// Returns whether it holds volumes.
     pub fn is_backend(&self) -> bool {
         *self.binary == *Self::VOLUME
     }

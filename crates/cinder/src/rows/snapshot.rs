@@ -24,41 +24,40 @@ pub struct Snapshot {
     pub id: Uuid,
     /// The project that owns it.
     pub project_id: Box<str>,
-    /// The user who made it.
+    /// The ID of the user that created it.
     pub user_id: Box<str>,
-    /// The volume that it is of.
+    /// Its volume.
     pub volume_id: Uuid,
-    /// The type of the volume when it was made, whose quota it counts to.
+    /// The type of the volume at creation, whose quota it is counted in.
     #[filterable(skip)]
     pub volume_type_id: Option<Uuid>,
     /// Its name.
     pub name: Option<Box<str>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
-    /// The size of its volume when it was made, in GiB.
+    /// The size of its volume at creation, in GiB.
     pub size: u32,
-    /// What it is doing.
+    /// Its status.
     pub status: SnapshotStatus,
-    /// How far its making has come, in percent.
+    /// Progress of its creation, in percent.
     pub progress: u8,
-    /// When it was made, in unix nanoseconds.
+    /// Creation time, in Unix nanoseconds.
     #[filterable(unit = "unix_ns")]
     pub created_at: i64,
-    /// When it was last changed, in unix nanoseconds.
+    /// Time of the last change, in Unix nanoseconds.
     #[filterable(skip)]
     pub updated_at: Option<i64>,
     /// The group snapshot that it is part of.
     #[table(index(name = "group_snapshot", some, serves = "group_snapshot_id"))]
     pub group_snapshot_id: Option<Uuid>,
-    /// Whether its project pays for it with quota.
+    /// Whether it is charged to its project's quota.
     pub consumes_quota: bool,
-    /// What its owner notes.
+    /// User-defined key/value metadata.
     pub metadata: Pairs,
 }
 
 impl Snapshot {
-    /// Snapshots by name whatever the case of its letters, as plain filters compare and lists are sorted;
-    /// those without a name first.
+    /// Snapshots by case-folded name, as filters compare and lists sort names; unnamed ones first.
     pub const BY_NAME_FOLDED: statehold_store::Index<Self, (Option<String>, i64, Uuid)> =
         Self::INDEX
             .unique("name_folded", |snapshot, keys| {
@@ -66,7 +65,7 @@ impl Snapshot {
             })
             .serves_stated(super::NAME_FOLDED, Kind::Text);
 
-    /// The same for each project.
+    /// Like [`Self::BY_NAME_FOLDED`], for each project.
     pub const BY_PROJECT_NAME: statehold_store::Index<Self, (String, Option<String>, i64, Uuid)> =
         Self::INDEX.unique("project_name", |snapshot, keys| {
             let name = snapshot.name.as_deref().map(folded);

@@ -1,5 +1,6 @@
-//! The statuses of rows, with the texts that clients know.
+//! The statuses of rows, with the strings that clients read.
 
+// A status is stored by its variant and shown by its string, so both stay as they are for ever.
 macro_rules! statuses {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident $text:literal)* }) => {
         $(#[$doc])*
@@ -12,17 +13,17 @@ macro_rules! statuses {
         }
 
         impl $name {
-            /// All of them.
+            /// All statuses.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// What clients read.
+            /// Returns the string that clients read.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)*
                 }
             }
 
-            /// The one with this text.
+            /// Returns the status with this string.
             pub fn parse(text: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|status| status.as_str() == text)
             }
@@ -46,22 +47,23 @@ macro_rules! statuses {
 
 pub(super) use statuses;
 
+// Cinder: cinder/objects/fields.py, VolumeStatus.
 statuses! {
-    /// What a volume is doing.
+    /// The status of a volume.
     VolumeStatus {
-        /// Is being made.
+        /// Is being created.
         Creating "creating"
-        /// Can be used.
+        /// Is ready for use.
         Available "available"
         /// Is being deleted.
         Deleting "deleting"
-        /// Could not be made.
+        /// Creation or another operation failed.
         Error "error"
-        /// Could not be deleted.
+        /// Deletion failed.
         ErrorDeleting "error_deleting"
-        /// Could not be taken over.
+        /// Could not be adopted.
         ErrorManaging "error_managing"
-        /// Is being taken over from its back end.
+        /// Is being adopted from its back end.
         Managing "managing"
         /// Is being attached.
         Attaching "attaching"
@@ -69,44 +71,46 @@ statuses! {
         InUse "in-use"
         /// Is being detached.
         Detaching "detaching"
-        /// Is locked while it moves.
+        /// Is locked during its migration.
         Maintenance "maintenance"
-        /// Gets a backup's data.
+        /// A backup is being restored to it.
         RestoringBackup "restoring-backup"
-        /// Could not get a backup's data.
+        /// A restore failed.
         ErrorRestoring "error_restoring"
-        /// Is kept for somebody who will attach it.
+        /// Is reserved for an attachment.
         Reserved "reserved"
-        /// Waits for its new owner.
+        /// Is offered to another project.
         AwaitingTransfer "awaiting-transfer"
         /// Is being backed up.
         BackingUp "backing-up"
-        /// Could not be backed up.
+        /// Its backup failed.
         ErrorBackingUp "error_backing-up"
-        /// Could not be enlarged.
+        /// Its extension failed.
         ErrorExtending "error_extending"
-        /// Gets an image's data.
+        /// An image is being written to it.
         Downloading "downloading"
         /// Is being written to an image.
         Uploading "uploading"
-        /// Gets another type.
+        /// Its type is being changed.
         Retyping "retyping"
-        /// Is being enlarged.
+        /// Is being extended.
         Extending "extending"
-        /// Goes back to a snapshot.
+        /// Is being reverted to a snapshot.
         Reverting "reverting"
-        /// Is being forgotten without its data being deleted.
+        /// Its record is being removed; the data stays on the back end.
         Unmanaging "unmanaging"
-        /// Could not be forgotten.
+        /// Removal of its record failed.
         ErrorUnmanaging "error_unmanaging"
-        /// Is being deleted after it could not be taken over.
+        /// Is being deleted after a failed adoption.
         ErrorManagingDeleting "error_managing_deleting"
     }
 }
 
 impl VolumeStatus {
-    /// What clients read: the statuses of volumes that are taken over look like others.
+    /// Returns the string that clients read: the statuses of adoption are shown as their plain
+    /// counterparts.
     pub fn shown(self) -> &'static str {
+        // Cinder: cinder/api/v2/views/volumes.py, ViewBuilder._get_volume_status.
         match self {
             Self::Managing => Self::Creating.as_str(),
             Self::ErrorManaging => Self::Error.as_str(),
@@ -115,7 +119,7 @@ impl VolumeStatus {
         }
     }
 
-    /// Whether a worker has to bring the volume out of it.
+    /// Returns whether only a worker brings the volume out of this status.
     pub fn is_transitional(self) -> bool {
         matches!(
             self,
@@ -134,69 +138,69 @@ impl VolumeStatus {
 }
 
 statuses! {
-    /// Whether somebody uses a volume; also the status of an attachment.
+    /// Whether a volume is in use; also the status of an attachment.
     AttachStatus {
-        /// Nobody does.
+        /// Is not attached.
         Detached "detached"
-        /// Somebody is about to.
+        /// Is being attached.
         Attaching "attaching"
-        /// Somebody does.
+        /// Is attached.
         Attached "attached"
-        /// It is kept for somebody.
+        /// Is reserved.
         Reserved "reserved"
-        /// It could not be attached.
+        /// Attaching failed.
         ErrorAttaching "error_attaching"
-        /// It could not be detached.
+        /// Detaching failed.
         ErrorDetaching "error_detaching"
     }
 }
 
 statuses! {
-    /// How far a volume has come on its way to another back end.
+    /// The progress of a volume's migration to another back end.
     MigrationStatus {
-        /// Was asked for.
+        /// Was requested.
         Starting "starting"
-        /// Is under way.
+        /// Is in progress.
         Migrating "migrating"
-        /// The new place takes over.
+        /// The new location replaces the old one.
         Completing "completing"
-        /// Has arrived.
+        /// Succeeded.
         Success "success"
-        /// Has not arrived.
+        /// Failed.
         Error "error"
-        /// The old data goes.
+        /// The old data is being deleted.
         Deleting "deleting"
     }
 }
 
 statuses! {
-    /// What a snapshot is doing.
+    /// The status of a snapshot.
     SnapshotStatus {
-        /// Could not be made.
+        /// Creation failed.
         Error "error"
-        /// Can be used.
+        /// Is ready for use.
         Available "available"
-        /// Is being made.
+        /// Is being created.
         Creating "creating"
         /// Is being deleted.
         Deleting "deleting"
-        /// Is gone.
+        /// Was deleted.
         Deleted "deleted"
         /// Is being changed.
         Updating "updating"
-        /// Could not be deleted.
+        /// Deletion failed.
         ErrorDeleting "error_deleting"
-        /// Is being forgotten without its data being deleted.
+        /// Its record is being removed; the data stays on the back end.
         Unmanaging "unmanaging"
         /// Is being backed up.
         BackingUp "backing-up"
-        /// Its volume goes back to it.
+        /// Its volume is being reverted to it.
         Restoring "restoring"
     }
 }
 
 impl SnapshotStatus {
-    /// Whether a worker has to bring the snapshot out of it.
+    /// Returns whether only a worker brings the snapshot out of this status.
     pub fn is_transitional(self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! Transfers: volumes on offer to whoever knows a key.
+//! Transfers: offers of volumes to the holder of a key.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use statehold_filter::Filterable;
 use statehold_store::Table;
 use uuid::Uuid;
 
-/// An open offer of a volume to another project. It is gone once it is accepted.
+/// An open offer of a volume to another project. Accepting it deletes it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Filterable, Table)]
 #[table(name = "block_transfers")]
 #[table(unique(name = "project", on(project_id, created_at, id)))]
@@ -16,7 +16,7 @@ pub struct Transfer {
     /// Its ID.
     #[table(key)]
     pub id: Uuid,
-    /// The project that gives.
+    /// The offering project.
     pub project_id: Box<str>,
     /// The volume.
     #[table(unique(name = "volume", serves = "volume_id"))]
@@ -25,18 +25,18 @@ pub struct Transfer {
     pub name: Option<Box<str>>,
     /// Whether the volume's snapshots stay behind.
     pub no_snapshots: bool,
-    /// What the key is hashed with.
+    /// The salt of the key's hash.
     #[filterable(skip)]
     pub salt: [u8; 8],
-    /// The hash of the key. The key itself is told once and never stored.
+    /// The hash of the key. The key itself is returned once, at creation, and never stored.
     #[filterable(skip)]
     pub key_hash: [u8; 32],
-    /// When it was made, in unix nanoseconds.
+    /// Creation time, in Unix nanoseconds.
     #[filterable(unit = "unix_ns")]
     pub created_at: i64,
 }
 
-/// Nothing of the key.
+/// Omits the salt and the hash, because logs MUST NOT hold credentials.
 impl fmt::Debug for Transfer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transfer")

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{AttachStatus, MigrationStatus, VolumeStatus};
 use crate::Pairs;
 
-/// A volume. What only admins may see can't be filtered on either.
+/// A volume. Fields that only admins see cannot be filtered on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Filterable, Table)]
 #[table(name = "block_volumes")]
 #[table(unique(name = "project", on(project_id, created_at, id)))]
@@ -29,86 +29,85 @@ pub struct Volume {
     pub id: Uuid,
     /// The project that owns it.
     pub project_id: Box<str>,
-    /// The user who made it.
+    /// The ID of the user that created it.
     pub user_id: Box<str>,
     /// Its name.
     pub name: Option<Box<str>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
     /// Its size in GiB.
     pub size: u32,
-    /// What it is doing.
+    /// Its status.
     pub status: VolumeStatus,
-    /// What it was doing before, for when the present is over.
+    /// The status to return to when the present operation ends.
     #[filterable(skip)]
     pub previous_status: Option<VolumeStatus>,
-    /// Whether somebody uses it.
+    /// Its attachment status.
     pub attach_status: AttachStatus,
-    /// How far it has come on its way elsewhere.
+    /// Progress of its migration to another back end.
     #[filterable(skip)]
     pub migration_status: Option<MigrationStatus>,
     /// Its availability zone; empty until a volume whose type allows several is placed.
     pub availability_zone: Box<str>,
-    /// When it was made, in unix nanoseconds.
+    /// Creation time, in Unix nanoseconds.
     #[filterable(unit = "unix_ns")]
     pub created_at: i64,
-    /// When it was last changed, in unix nanoseconds.
+    /// Time of the last change, in Unix nanoseconds.
     #[filterable(skip)]
     pub updated_at: Option<i64>,
     /// Its type.
     #[table(index(name = "of_type", some, serves = "volume_type_id"))]
     pub volume_type_id: Option<Uuid>,
-    /// The snapshot that it was made from.
+    /// The snapshot that it was created from.
     #[table(index(name = "snapshot", some, serves = "snapshot_id"))]
     pub snapshot_id: Option<Uuid>,
-    /// The volume that it was made from.
+    /// The volume that it was created from.
     #[table(index(name = "source", some, serves = "source_volid"))]
     pub source_volid: Option<Uuid>,
-    /// The group that it is in.
+    /// Its group.
     #[table(index(name = "group", some, serves = "group_id"))]
     pub group_id: Option<Uuid>,
-    /// Its back end, `host@backend#pool`; none before it was placed.
+    /// Its back end, `host@backend#pool`; none until it is placed.
     #[filterable(skip)]
     #[table(index(some))]
     pub host: Option<Box<str>>,
-    /// Whether a machine can be started from it.
+    /// Whether a machine can boot from it.
     pub bootable: bool,
-    /// Whether several may use it at once.
+    /// Whether several attachments may use it at once.
     pub multiattach: bool,
-    /// The key that it is encrypted with.
+    /// Its encryption key.
     #[filterable(skip)]
     pub encryption_key_id: Option<Uuid>,
-    /// Whether its type has it encrypted.
+    /// Whether its type requires encryption.
     pub encrypted: bool,
-    /// What its back end says about copies elsewhere.
+    /// Its replication status, as its back end reports it.
     pub replication_status: Option<Box<str>>,
-    /// Whether its project pays for it with quota.
+    /// Whether it is charged to its project's quota.
     pub consumes_quota: bool,
     /// Whether its back end shares targets; none is unknown.
     #[filterable(skip)]
     pub shared_targets: Option<bool>,
-    /// The service that holds it.
+    /// The service that serves it.
     #[filterable(skip)]
     pub service_uuid: Option<Uuid>,
-    /// What its back end calls it.
+    /// Its name on its back end.
     #[filterable(skip)]
     pub provider_id: Option<Box<str>>,
-    /// The ID that its data goes by after it moved, when that is another one.
+    /// The ID under which its data is stored after a migration, where it differs from `id`.
     #[filterable(skip)]
     pub name_id: Option<Uuid>,
-    /// What its owner notes.
+    /// User-defined key/value metadata.
     pub metadata: Pairs,
-    /// What operations note; shown with the metadata as far as owners may see it.
+    /// Metadata written by operations; owners see a few of the keys, merged into the metadata.
     #[filterable(skip)]
     pub admin_metadata: Pairs,
-    /// What is known of the image on it.
+    /// Metadata of the image on it.
     #[filterable(rename = "volume_image_metadata")]
     pub image_metadata: Pairs,
 }
 
 impl Volume {
-    /// Volumes by name whatever the case of its letters, as plain filters compare and lists are sorted;
-    /// those without a name first.
+    /// Volumes by case-folded name, as filters compare and lists sort names; unnamed ones first.
     pub const BY_NAME_FOLDED: statehold_store::Index<Self, (Option<String>, i64, Uuid)> =
         Self::INDEX
             .unique("name_folded", |volume, keys| {
@@ -116,31 +115,31 @@ impl Volume {
             })
             .serves_stated(super::NAME_FOLDED, Kind::Text);
 
-    /// The same for each project.
+    /// Like [`Self::BY_NAME_FOLDED`], for each project.
     pub const BY_PROJECT_NAME: statehold_store::Index<Self, (String, Option<String>, i64, Uuid)> =
         Self::INDEX.unique("project_name", |volume, keys| {
             let name = volume.name.as_deref().map(folded);
             keys.add((&volume.project_id, name, volume.created_at, volume.id));
         });
 
-    /// Volumes by each pair of their metadata, as plain filters ask for it.
+    /// Volumes by each pair of their metadata, as `metadata` filters request it.
     pub const BY_METADATA: statehold_store::Index<Self, String> = Self::INDEX
         .non_unique("metadata", |volume, keys| {
             for (key, value) in &volume.metadata {
-                keys.add(super::pair(key, value));
+                keys.add(super::metadata_pair(key, value));
             }
         })
         .serves_stated(super::METADATA_PAIR, Kind::Text);
 
-    /// Volumes of a project by each pair of their metadata, for its summary.
+    /// A project's volumes by each pair of their metadata, for its summary.
     pub const BY_PROJECT_METADATA: statehold_store::Index<Self, (String, String)> = Self::INDEX
         .non_unique("project_metadata", |volume, keys| {
             for (key, value) in &volume.metadata {
-                keys.add((&volume.project_id, super::pair(key, value)));
+                keys.add((&volume.project_id, super::metadata_pair(key, value)));
             }
         });
 
-    /// The volumes of a project that only admins see.
+    /// A project's volumes that only admins see.
     pub const BY_HIDDEN: statehold_store::Index<Self, String> =
         Self::INDEX.non_unique("hidden", |volume, keys| {
             if volume.is_hidden() {
@@ -148,12 +147,13 @@ impl Volume {
             }
         });
 
-    /// Returns whether only admins see it: it is a copy that is on its way to another back end.
+    /// Returns whether only admins see it, because it is the target copy of a migration.
     pub fn is_hidden(&self) -> bool {
+        // Cinder: cinder/volume/api.py, API.get_all, the filter `no_migration_targets`.
         !self.is_settled() && self.name_id.is_some()
     }
 
-    /// Whether it is not on its way to another back end.
+    /// Returns whether no migration of it is in progress.
     pub fn is_settled(&self) -> bool {
         matches!(
             self.migration_status,
@@ -163,9 +163,9 @@ impl Volume {
         )
     }
 
-    /// The status that it goes back to when what was done with it is over: whoever had it before may
-    /// have been detached meanwhile.
-    pub(crate) fn take_previous(&mut self) -> VolumeStatus {
+    /// Removes and returns the status to go back to when the present operation ends.
+    pub(crate) fn take_previous_status(&mut self) -> VolumeStatus {
+        // The attachment may have changed during the operation, so a stored `in-use` can be stale.
         match (self.previous_status.take(), self.attach_status) {
             (Some(VolumeStatus::InUse), AttachStatus::Detached) => VolumeStatus::Available,
             (Some(VolumeStatus::InUse), AttachStatus::Attaching) => VolumeStatus::Attaching,
@@ -174,8 +174,10 @@ impl Volume {
         }
     }
 
-    /// Whether it may only be read.
+    /// Returns whether it is read-only.
     pub fn is_readonly(&self) -> bool {
+        // The value is a Python bool as text. Cinder: cinder/volume/api.py,
+        // API.update_readonly_flag.
         self.admin_metadata.get("readonly").is_some_and(|value| **value == *"True")
     }
 }

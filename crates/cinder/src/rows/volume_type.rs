@@ -1,4 +1,4 @@
-//! Volume types, and the QoS specs that they are bound to.
+//! Volume types and their QoS specs.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +9,14 @@ use uuid::Uuid;
 
 use crate::Pairs;
 
-/// The extra spec that lets several use a volume at once.
+/// The extra spec that allows several attachments of a volume at once.
 pub(crate) const MULTIATTACH: &str = "multiattach";
 
-/// What an extra spec says to mean yes.
+/// The value of an extra spec that enables it.
+// Cinder: cinder/scheduler/filters/extra_specs_ops.py: `<is>` compares with a boolean.
 const YES: &str = "<is> True";
 
-/// A kind of volume that can be asked for.
+/// A type of volume.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Filterable, Table)]
 #[table(name = "block_types", version = 2, migrate = VolumeType::from_old)]
 #[table(unique(name = "created", on(created_at, id)))]
@@ -23,37 +24,38 @@ pub struct VolumeType {
     /// Its ID.
     #[table(key)]
     pub id: Uuid,
-    /// Its name; no two have the same.
+    /// Its unique name.
     #[table(unique)]
     pub name: Box<str>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
     /// Whether all projects may use it.
     pub is_public: bool,
-    /// What its volumes have to be like. Members see a few of them only, so filters see none.
+    /// Properties that its volumes require. Members see only a few of them, so filters cannot read
+    /// them.
     #[filterable(skip)]
     pub extra_specs: Pairs,
-    /// Projects that may use it and have no [`TypeAccess`] yet: a row of version 1 has all of them here,
-    /// and the first start moves them.
+    /// Projects with access that have no [`TypeAccess`] row yet: a row of version 1 lists all of
+    /// them here, and the first start moves them.
     #[filterable(skip)]
     pub unmoved_projects: Vec<Box<str>>,
-    /// The QoS specs that it is bound to.
+    /// Its QoS specs.
     #[filterable(skip)]
     #[table(index(name = "qos", some))]
     pub qos_specs_id: Option<Uuid>,
-    /// How its volumes are encrypted.
+    /// The encryption of its volumes.
     #[filterable(skip)]
     pub encryption: Option<Encryption>,
-    /// When it was made, in unix nanoseconds.
+    /// Creation time, in Unix nanoseconds.
     #[filterable(unit = "unix_ns")]
     pub created_at: i64,
-    /// When it was last changed, in unix nanoseconds.
+    /// Time of the last change, in Unix nanoseconds.
     #[filterable(skip)]
     pub updated_at: Option<i64>,
 }
 
 impl VolumeType {
-    /// Whether several may use a volume of this type at once.
+    /// Returns whether volumes of this type allow several attachments at once.
     pub fn is_multiattach(&self) -> bool {
         self.extra_specs.get(MULTIATTACH).is_some_and(|value| **value == *YES)
     }
@@ -66,12 +68,13 @@ impl VolumeType {
     fn from_old(old: OldRow<'_>) -> Result<Self, RowError> {
         match old.version() {
             1 => old.read::<VolumeTypeV1>().map(Self::from),
+            // A newer release's row is refused, because guessing its fields would lose data.
             _ => Err(old.unknown(<Self as Table>::VERSION)),
         }
     }
 }
 
-/// The fields of version 1, in their order: before access had rows of its own.
+/// The fields of version 1, in their order: before each access had a row of its own.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(Serialize))]
 struct VolumeTypeV1 {
@@ -106,8 +109,8 @@ impl From<VolumeTypeV1> for VolumeType {
 
 /// A project's access to a private type.
 ///
-/// A row of its own, because thousands of projects may have access to one type, and each request that looks at
-/// the type would copy them all.
+/// It has a row of its own, because thousands of projects may have access to one type, and each
+/// request that reads the type would copy them all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Table)]
 #[table(name = "block_type_access", key(volume_type_id, project_id))]
 pub struct TypeAccess {
@@ -117,26 +120,26 @@ pub struct TypeAccess {
     pub project_id: Box<str>,
 }
 
-/// How the volumes of a type are encrypted.
+/// The encryption settings of a type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Encryption {
     /// The ID of this record.
     pub id: Uuid,
-    /// What encrypts, such as `luks`.
+    /// The encryption provider, such as `luks`.
     pub provider: Box<str>,
-    /// Where: `front-end` or `back-end`.
+    /// `front-end` or `back-end`.
     pub control_location: Box<str>,
     /// The cipher.
     pub cipher: Option<Box<str>>,
-    /// The size of keys in bits.
+    /// The key size in bits.
     pub key_size: Option<i64>,
-    /// When it was made, in unix nanoseconds.
+    /// Creation time, in Unix nanoseconds.
     pub created_at: i64,
-    /// When it was last changed, in unix nanoseconds.
+    /// Time of the last change, in Unix nanoseconds.
     pub updated_at: Option<i64>,
 }
 
-/// Limits on the speed of volumes, to which types are bound.
+/// Limits on the speed of volumes; types refer to them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Filterable, Table)]
 #[table(name = "block_qos")]
 #[table(unique(name = "created", on(created_at, id)))]
@@ -144,22 +147,22 @@ pub struct QosSpecs {
     /// Its ID.
     #[table(key)]
     pub id: Uuid,
-    /// Its name; no two have the same.
+    /// Its unique name.
     #[table(unique)]
     pub name: Box<str>,
-    /// Who holds volumes to it: `front-end`, `back-end` or `both`.
+    /// The enforcing side: `front-end`, `back-end` or `both`.
     pub consumer: Box<str>,
     /// The limits.
     pub specs: Pairs,
-    /// When it was made, in unix nanoseconds.
+    /// Creation time, in Unix nanoseconds.
     #[filterable(unit = "unix_ns")]
     pub created_at: i64,
-    /// When it was last changed, in unix nanoseconds.
+    /// Time of the last change, in Unix nanoseconds.
     #[filterable(skip)]
     pub updated_at: Option<i64>,
 }
 
-/// The type of volumes that a project makes without naming one.
+/// The type of a project's volumes that are created without one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Table)]
 #[table(name = "block_default_types")]
 pub struct DefaultType {
@@ -177,14 +180,14 @@ mod tests {
 
     use super::*;
 
-    /// The shape of version 1, as directories have it recorded. It never changes.
+    /// The shape of version 1, as data directories have it recorded. It never changes.
     const RECORDED: &str = "1 {id: bytes, name: string, description: option<string>, \
         is_public: bool, extra_specs: map<string, string>, projects: list<string>, \
         qos_specs_id: option<bytes>, encryption: option<{id: bytes, provider: string, \
         control_location: string, cipher: option<string>, key_size: option<i64>, created_at: i64, \
         updated_at: option<i64>}>, created_at: i64, updated_at: option<i64>}";
 
-    /// A table of rows of version 1, for their shape.
+    /// A table with rows of version 1, to compute their shape.
     struct Version1;
 
     impl Table for Version1 {
@@ -199,13 +202,13 @@ mod tests {
     }
 
     #[test]
-    fn version_1_of_types_has_the_shape_that_was_recorded() {
+    fn type_version_1_has_its_recorded_shape() {
         let shape = Schema::new().table::<Version1>().shapes().next();
         assert_eq!(shape.map(|shape| shape.text).as_deref(), Some(RECORDED));
     }
 
     #[test]
-    fn a_type_of_version_1_keeps_its_projects_until_they_move() {
+    fn type_version_1_keeps_its_projects_until_they_move() {
         let old = VolumeTypeV1 {
             id: Uuid::nil(),
             name: "ssd".into(),

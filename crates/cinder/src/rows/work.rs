@@ -1,4 +1,4 @@
-//! What workers have to do, and what users are told when it failed.
+//! The workers' queue, and the messages to users about failures.
 
 use serde::{Deserialize, Serialize};
 use statehold_filter::Filterable;
@@ -6,7 +6,7 @@ use statehold_store::Table;
 use uuid::Uuid;
 
 super::status::statuses! {
-    /// What a work item is about.
+    /// The kind of row that a work item refers to.
     WorkTarget {
         /// A volume.
         Volume "volume"
@@ -19,115 +19,115 @@ super::status::statuses! {
     }
 }
 
-/// Something that a worker has to do with a volume or snapshot: at most one thing at a time.
+/// A work item: an operation on one row that a worker carries out; each row has at most one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Table)]
 #[table(name = "block_work", key(kind, target))]
 pub struct WorkItem {
-    /// What it is about.
+    /// The kind of its row.
     pub kind: WorkTarget,
-    /// Its ID.
+    /// The ID of its row.
     pub target: Uuid,
-    /// What has to be done.
+    /// The operation.
     pub task: Task,
-    /// The quota that is set aside for it.
+    /// The quota reserved for it.
     #[table(index(some))]
     pub reservation: Option<Uuid>,
-    /// The ID of the request that asked for it.
+    /// The ID of the request that queued it.
     pub request_id: Box<str>,
-    /// When it was asked for, in unix nanoseconds: the oldest is next.
+    /// Time of queueing, in Unix nanoseconds: workers take the oldest first.
     #[table(index)]
     pub queued_at: i64,
-    /// When a worker began, in unix nanoseconds; none while it waits.
+    /// Time at which a worker started it, in Unix nanoseconds; none while it waits.
     pub started_at: Option<i64>,
-    /// How often a worker began.
+    /// The number of starts.
     pub attempts: u32,
 }
 
-/// What a worker has to do. What the volume or snapshot is like is in its row.
+/// An operation for a worker. Its other arguments are in the row of its target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Task {
-    /// Make a volume, on a back end that is to be chosen when its row has none.
+    /// Create a volume; the worker chooses the back end if the row has none.
     CreateVolume {
-        /// What is on it.
+        /// The initial data.
         source: VolumeSource,
     },
     /// Delete a volume.
     DeleteVolume {
-        /// Whether its data stays, because it is only forgotten here.
+        /// Whether only the record is removed and the data stays on the back end.
         keep_data: bool,
     },
-    /// Enlarge a volume.
+    /// Extend a volume.
     ExtendVolume {
         /// Its new size in GiB.
         size: u32,
     },
-    /// Give a volume another type.
+    /// Change a volume's type.
     RetypeVolume {
         /// The new type.
         volume_type: Uuid,
-        /// Whether it may move to another back end for that.
+        /// Whether the volume may migrate to another back end for it.
         may_migrate: bool,
     },
-    /// Move a volume to another back end.
+    /// Migrate a volume to another back end.
     MigrateVolume {
-        /// Where to, `host@backend#pool`.
+        /// The destination, `host@backend#pool`.
         host: Box<str>,
-        /// Whether the data is copied even if the back end could do better.
+        /// Whether to copy the data even if the back end has a faster way.
         copy: bool,
     },
-    /// Take a volume back to a snapshot.
+    /// Revert a volume to a snapshot.
     RevertVolume {
         /// The snapshot.
         snapshot: Uuid,
     },
-    /// Make a snapshot.
+    /// Create a snapshot.
     CreateSnapshot,
     /// Delete a snapshot.
     DeleteSnapshot {
-        /// Whether its data stays, because it is only forgotten here.
+        /// Whether only the record is removed and the data stays on the back end.
         keep_data: bool,
     },
-    /// Make a backup.
+    /// Create a backup.
     CreateBackup,
-    /// Put a backup's data on a volume.
+    /// Restore a backup to a volume.
     RestoreBackup {
         /// The volume.
         volume: Uuid,
     },
     /// Delete a backup.
     DeleteBackup,
-    /// Look whether the data is there of a backup whose record was brought here.
+    /// Verify that the data of an imported backup record exists.
     CheckBackup,
-    /// Take over a volume that a back end has.
+    /// Adopt an existing volume of a back end.
     ManageVolume {
-        /// What the back end calls it.
+        /// Its name on the back end.
         reference: Box<str>,
     },
-    /// Take over a snapshot that a back end has.
+    /// Adopt an existing snapshot of a back end.
     ManageSnapshot {
-        /// What the back end calls it.
+        /// Its name on the back end.
         reference: Box<str>,
     },
-    /// Find a back end for a group.
+    /// Choose a back end for a group.
     CreateGroup,
-    /// Delete a group, when all of its volumes are gone.
+    /// Delete a group once all of its volumes are deleted.
     DeleteGroup,
 }
 
-/// What is on a new volume.
+/// The initial data of a new volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VolumeSource {
-    /// Nothing.
+    /// No data.
     Empty,
-    /// What is in a snapshot.
+    /// The data of a snapshot.
     Snapshot(Uuid),
-    /// What is on another volume.
+    /// The data of another volume.
     Volume(Uuid),
-    /// What was backed up.
+    /// The data of a backup.
     Backup(Uuid),
 }
 
-/// What a user is told about work that failed.
+/// A message to users about failed work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Filterable, Table)]
 #[table(name = "block_messages")]
 #[table(unique(name = "project", on(project_id, created_at, id)))]
@@ -136,25 +136,25 @@ pub struct Message {
     /// Its ID.
     #[table(key)]
     pub id: Uuid,
-    /// The project that it is for.
+    /// The project that it is addressed to.
     pub project_id: Box<str>,
-    /// What failed and why, as `VOLUME_VOLUME_001_003`.
+    /// The action and the failure, such as `VOLUME_VOLUME_001_003`.
     pub event_id: Box<str>,
-    /// The same in words.
+    /// The human-readable text.
     pub user_message: Box<str>,
-    /// What it is about: `VOLUME`, `VOLUME_SNAPSHOT` or `VOLUME_BACKUP`.
+    /// The kind of resource: `VOLUME`, `VOLUME_SNAPSHOT` or `VOLUME_BACKUP`.
     pub resource_type: Box<str>,
-    /// Its ID.
+    /// The ID of the resource.
     #[table(index(name = "resource", serves = "resource_uuid"))]
     pub resource_uuid: Uuid,
-    /// The ID of the request whose work it is about.
+    /// The ID of the request that queued the work.
     pub request_id: Box<str>,
-    /// When it was written, in unix nanoseconds.
+    /// When it was written, in Unix nanoseconds.
     #[filterable(unit = "unix_ns")]
     pub created_at: i64,
 }
 
 impl Message {
-    /// How serious it is: users are told of failures alone.
+    /// The severity: messages report failures only.
     pub const LEVEL: &str = "ERROR";
 }

@@ -16,7 +16,7 @@ pub struct AttachmentStub {
 }
 
 impl AttachmentStub {
-    /// The view of `row`.
+    /// Returns the view of `row`.
     pub fn new(row: &Attachment) -> Self {
         Self {
             id: row.id,
@@ -27,7 +27,7 @@ impl AttachmentStub {
     }
 }
 
-/// An attachment alone, with how its volume is reached: for the host that reaches it.
+/// A single attachment with the connection to its volume, for the host that connects.
 #[derive(Clone, Serialize)]
 pub struct AttachmentView<'v> {
     #[serde(flatten)]
@@ -38,7 +38,7 @@ pub struct AttachmentView<'v> {
     connection_info: Map<String, Value>,
 }
 
-/// Connections carry credentials.
+/// Omits the connection, because it holds credentials.
 impl std::fmt::Debug for AttachmentView<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AttachmentView").field("stub", &self.stub).finish_non_exhaustive()
@@ -46,11 +46,13 @@ impl std::fmt::Debug for AttachmentView<'_> {
 }
 
 impl<'v> AttachmentView<'v> {
-    /// The view of `row`. What the back end calls `data` is merged with the rest, as clients have it.
+    /// Returns the view of `row`. The members of the back end's `data` are merged into the
+    /// connection.
     pub fn new(row: &'v Attachment) -> Self {
         let stored = row.connection_info.as_deref();
         let parsed = stored.and_then(|json| serde_json::from_str::<Map<String, Value>>(json).ok());
         let mut connection_info = Map::new();
+        // Cinder: cinder/volume/manager.py, VolumeManager._connection_create.
         if let Some(mut parsed) = parsed {
             if let Some(Value::Object(data)) = parsed.remove("data") {
                 connection_info = data;
@@ -62,14 +64,17 @@ impl<'v> AttachmentView<'v> {
             stub: AttachmentStub::new(row),
             attached_at: row.attached_at.map(timestamp).unwrap_or_default(),
             detached_at: "",
-            // The text is what clients get for an unknown mode.
+            // The reference serves the string "null" for an unknown mode.
             attach_mode: row.attach_mode.as_deref().unwrap_or("null"),
             connection_info,
         }
     }
 
-    /// The view of `row` with the status and times of `before`: what the answer to a connection shows.
+    /// Returns the view of `row` with the status and times of `before`, as the response to an
+    /// update shows it.
     pub fn updated(row: &'v Attachment, before: &'v Attachment) -> Self {
+        // Cinder: cinder/volume/api.py, API.attachment_update returns the object that it loaded
+        // first.
         let Self { connection_info, .. } = Self::new(row);
         Self { connection_info, ..Self::new(before) }
     }

@@ -5,10 +5,10 @@ use serde::Serialize;
 use statehold_store::ReadView;
 use uuid::Uuid;
 
-use super::{Links, Viewer, when};
+use super::{Links, Viewer, member_if};
 use crate::{Pairs, caller::policy, ops::has_dependents, rows::Backup, time::timestamp};
 
-/// A backup in a list, and in answers to what changes it.
+/// A backup in a list, and in responses to changes.
 #[derive(Clone, Debug, Serialize)]
 pub struct BackupStub<'v> {
     id: Uuid,
@@ -17,13 +17,13 @@ pub struct BackupStub<'v> {
 }
 
 impl<'v> BackupStub<'v> {
-    /// The view of `row`.
+    /// Returns the view of `row`.
     pub fn new(viewer: Viewer<'v>, row: &'v Backup) -> Self {
         Self { id: row.id, name: row.name.as_deref(), links: viewer.links("backups", row.id) }
     }
 }
 
-/// A backup alone, or in a list with all there is to say.
+/// A backup alone, or in a detailed list.
 #[derive(Clone, Debug, Serialize)]
 pub struct BackupView<'v> {
     #[serde(flatten)]
@@ -51,7 +51,7 @@ pub struct BackupView<'v> {
 }
 
 impl<'v> BackupView<'v> {
-    /// The view of `row`, one of `view`.
+    /// Returns the view of `row`, a row of `view`.
     pub fn new(viewer: Viewer<'v>, view: &impl ReadView, row: &'v Backup) -> Self {
         let version = viewer.version;
         let owner = viewer.caller.allows(policy::BACKUP_SHOW_PROJECT);
@@ -64,6 +64,7 @@ impl<'v> BackupView<'v> {
             container: &row.container,
             created_at: timestamp(row.created_at),
             updated_at: row.updated_at.map(timestamp),
+            // Cinder: cinder/api/views/backups.py, ViewBuilder.detail.
             description: row.description.as_deref(),
             fail_reason: row.fail_reason.as_deref(),
             volume_id: row.volume_id,
@@ -73,7 +74,7 @@ impl<'v> BackupView<'v> {
             data_timestamp: timestamp(row.data_timestamp),
             project_id: (version.at_least(18) && owner).then_some(&row.project_id),
             metadata: version.at_least(43).then_some(&row.metadata),
-            user_id: when(version.at_least(56) && owner, Some(&*row.user_id)),
+            user_id: member_if(version.at_least(56) && owner, Some(&*row.user_id)),
         }
     }
 }

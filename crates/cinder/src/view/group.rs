@@ -5,7 +5,7 @@ use serde::Serialize;
 use statehold_store::ReadView;
 use uuid::Uuid;
 
-use super::{Viewer, when};
+use super::{Viewer, member_if};
 use crate::{
     Pairs,
     caller::policy,
@@ -26,7 +26,7 @@ pub struct GroupTypeView<'v> {
 }
 
 impl<'v> GroupTypeView<'v> {
-    /// The view of `row`; admins see what its groups have to be like.
+    /// Returns the view of `row`; admins see the group specs.
     pub fn new(viewer: Viewer<'_>, row: &'v GroupType) -> Self {
         Self {
             id: row.id,
@@ -41,7 +41,7 @@ impl<'v> GroupTypeView<'v> {
     }
 }
 
-/// A group in a list, or one that was just made; a consistency group likewise.
+/// A group or consistency group in a list, or one that was just created.
 #[derive(Clone, Debug, Serialize)]
 pub struct GroupStub<'v> {
     id: Uuid,
@@ -49,13 +49,13 @@ pub struct GroupStub<'v> {
 }
 
 impl<'v> GroupStub<'v> {
-    /// The view of `row`.
+    /// Returns the view of `row`.
     pub fn new(row: &'v Group) -> Self {
         Self { id: row.id, name: row.name.as_deref() }
     }
 }
 
-/// A group with all there is to say.
+/// A group alone, or in a detailed list.
 #[derive(Clone, Debug, Serialize)]
 pub struct GroupView<'v> {
     id: Uuid,
@@ -79,7 +79,7 @@ pub struct GroupView<'v> {
 }
 
 impl<'v> GroupView<'v> {
-    /// The view of `row`, with its volumes when they were asked for.
+    /// Returns the view of `row`, with its volumes if requested.
     pub fn new(
         view: &impl ReadView,
         viewer: Viewer<'_>,
@@ -88,6 +88,7 @@ impl<'v> GroupView<'v> {
     ) -> Self {
         let version = viewer.version;
         let project = version.at_least(58) && viewer.caller.allows(policy::GROUP_SHOW_PROJECT);
+        // Cinder: cinder/api/v3/views/groups.py, ViewBuilder.detail.
         let sources = version.at_least(14);
         let volumes = list_volumes && version.at_least(25);
         Self {
@@ -99,8 +100,8 @@ impl<'v> GroupView<'v> {
             description: row.description.as_deref(),
             group_type: row.group_type_id,
             volume_types: &row.volume_types,
-            group_snapshot_id: when(sources, row.group_snapshot_id),
-            source_group_id: when(sources, row.source_group_id),
+            group_snapshot_id: member_if(sources, row.group_snapshot_id),
+            source_group_id: member_if(sources, row.source_group_id),
             volumes: volumes.then(|| volumes_of(view, row.id).map(|volume| volume.id).collect()),
             replication_status: version.at_least(38).then_some(Group::REPLICATION_STATUS),
             project_id: project.then_some(&row.project_id),
@@ -118,18 +119,18 @@ pub struct GroupSnapshotStub<'v> {
 }
 
 impl<'v> GroupSnapshotStub<'v> {
-    /// The view of `row`.
+    /// Returns the view of `row`.
     pub fn new(row: &'v GroupSnapshot) -> Self {
         Self { id: row.id, name: row.name.as_deref(), group_type_id: None }
     }
 
-    /// The view of a group snapshot that was just made.
+    /// Returns the view of a group snapshot that was just created.
     pub fn created(row: &'v GroupSnapshot) -> Self {
         Self { group_type_id: Some(row.group_type_id), ..Self::new(row) }
     }
 }
 
-/// A group snapshot with all there is to say.
+/// A group snapshot alone, or in a detailed list.
 #[derive(Clone, Debug, Serialize)]
 pub struct GroupSnapshotView<'v> {
     id: Uuid,
@@ -144,7 +145,7 @@ pub struct GroupSnapshotView<'v> {
 }
 
 impl<'v> GroupSnapshotView<'v> {
-    /// The view of `row`.
+    /// Returns the view of `row`.
     pub fn new(viewer: Viewer<'_>, row: &'v GroupSnapshot) -> Self {
         let project = viewer.version.at_least(58)
             && viewer.caller.allows(policy::GROUP_SNAPSHOT_SHOW_PROJECT);
@@ -161,7 +162,7 @@ impl<'v> GroupSnapshotView<'v> {
     }
 }
 
-/// A consistency group with all there is to say.
+/// A consistency group alone, or in a detailed list.
 #[derive(Clone, Debug, Serialize)]
 pub struct ConsistencyGroupView<'v> {
     id: Uuid,
@@ -174,7 +175,7 @@ pub struct ConsistencyGroupView<'v> {
 }
 
 impl<'v> ConsistencyGroupView<'v> {
-    /// The view of `row`.
+    /// Returns the view of `row`.
     pub fn new(row: &'v Group) -> Self {
         Self {
             id: row.id,
@@ -188,7 +189,7 @@ impl<'v> ConsistencyGroupView<'v> {
     }
 }
 
-/// A snapshot of a consistency group with all there is to say.
+/// A snapshot of a consistency group, alone or in a detailed list.
 #[derive(Clone, Debug, Serialize)]
 pub struct CgSnapshotView<'v> {
     id: Uuid,
@@ -200,7 +201,7 @@ pub struct CgSnapshotView<'v> {
 }
 
 impl<'v> CgSnapshotView<'v> {
-    /// The view of `row`.
+    /// Returns the view of `row`.
     pub fn new(row: &'v GroupSnapshot) -> Self {
         Self {
             id: row.id,

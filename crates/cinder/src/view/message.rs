@@ -12,7 +12,8 @@ use crate::{
     time::timestamp,
 };
 
-/// How long a message is kept at the least, in nanoseconds: 30 days.
+/// Guaranteed lifetime of a message, in nanoseconds: 30 days.
+// Cinder: cinder/message/api.py, the option `message_ttl`.
 const KEPT_NS: i64 = 30 * 86_400 * 1_000_000_000;
 
 /// A message.
@@ -31,7 +32,7 @@ pub struct MessageView<'v> {
 }
 
 impl<'v> MessageView<'v> {
-    /// The view of `row`.
+    /// Returns the view of `row`.
     pub fn new(viewer: Viewer<'v>, row: &'v Message) -> Self {
         Self {
             id: row.id,
@@ -48,7 +49,7 @@ impl<'v> MessageView<'v> {
     }
 }
 
-/// The type of volumes that a project makes without naming one.
+/// The type of a project's volumes that are created without one.
 #[derive(Clone, Debug, Serialize)]
 pub struct DefaultTypeView<'v> {
     project_id: &'v str,
@@ -56,13 +57,13 @@ pub struct DefaultTypeView<'v> {
 }
 
 impl<'v> DefaultTypeView<'v> {
-    /// The view of `row`.
+    /// Returns the view of `row`.
     pub fn new(row: &'v DefaultType) -> Self {
         Self { project_id: &row.project_id, volume_type_id: row.volume_type_id }
     }
 }
 
-/// What a project may have and has: `/limits`.
+/// The limits and usage of a project: `/limits`.
 #[derive(Clone, Debug, Serialize)]
 pub struct LimitsView {
     rate: [(); 0],
@@ -85,7 +86,7 @@ struct Absolute {
 }
 
 impl LimitsView {
-    /// The view of what `project` may have and has.
+    /// Returns the limits and usage of `project`.
     pub fn new(view: &impl ReadView, config: &Config, project: &str) -> Self {
         let max = |kind| quota_limit(view, config, project, QuotaResource::all(kind));
         let used = |kind| quota_usage(view, config, project, QuotaResource::all(kind)).in_use;

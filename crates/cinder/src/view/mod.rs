@@ -1,8 +1,8 @@
-//! What clients see: the JSON of volumes, snapshots, types, groups and the rest.
+//! The JSON that clients read: volumes, snapshots, types, groups and the rest.
 //!
-//! The views borrow from the store's rows and are made when an answer is written. Which members they
-//! have depends on the version that the request speaks and on who asks. Only the view of one attachment shows how
-//! a volume is reached, and none shows a connector or a key.
+//! Views borrow from the store's rows and are created when a response is serialised. Their members
+//! depend on the version of the request and on the caller. Only the view of a single attachment
+//! contains the connection to the volume; no view contains a connector or a key.
 
 mod attachment;
 mod backup;
@@ -38,16 +38,16 @@ pub use self::{
     volume_type::{EncryptionView, TypeAccessView, VolumeTypeView, shown_specs},
 };
 
-/// What a view depends on beside the row.
+/// The request's part of a view.
 #[derive(Clone, Copy, Debug)]
 pub struct Viewer<'v> {
-    /// Who asks.
+    /// The caller.
     pub caller: &'v Caller,
-    /// The version that the request speaks.
+    /// The version of the request.
     pub version: Microversion,
-    /// Where the server is reached, without a slash at the end: `http://127.0.0.1:8776`.
+    /// The base URL of the server, without a slash at the end: `http://127.0.0.1:8776`.
     pub base: &'v str,
-    /// The project of the request's path, if it has one, which links have too.
+    /// The project in the request's path, if any, which links repeat.
     pub project: Option<&'v str>,
 }
 
@@ -64,7 +64,7 @@ impl<'v> Viewer<'v> {
         Links { viewer: self, collection, id }
     }
 
-    /// The address of a collection in the API, or outside of it as bookmarks have it.
+    /// Returns the URL of a collection; `api` is empty for bookmarks.
     fn address(self, api: &str, collection: &str) -> String {
         let (base, project) = (self.base, self.project);
         match project {
@@ -73,7 +73,7 @@ impl<'v> Viewer<'v> {
         }
     }
 
-    /// The address of the next page of a list, whose query is from [`crate::next_query`].
+    /// Returns the URL of the next page of a list, with a query from [`crate::next_query`].
     ///
     /// ```
     /// use statehold_cinder::{Caller, Microversion, Viewer};
@@ -105,8 +105,10 @@ impl Serialize for Links<'_> {
 }
 
 impl Links<'_> {
-    /// Writes the address of the item over `href`. Without `format!`, because a page has thousands of links.
+    /// Overwrites `href` with the URL of the item. Avoids `format!`, because a page has thousands
+    /// of links.
     fn write_address(&self, href: &mut String, api: &str) {
+        // Cinder: cinder/api/common.py, ViewBuilder._get_links; a bookmark lacks the version.
         let mut buffer = uuid::Uuid::encode_buffer();
         let id = &*self.id.hyphenated().encode_lower(&mut buffer);
         let Viewer { base, project, .. } = self.viewer;
@@ -120,8 +122,8 @@ impl Links<'_> {
     }
 }
 
-/// A member that is there or not, and null or not.
+/// Returns a member of a body: `None` is absent, `Some(None)` is null.
 #[expect(clippy::option_option, reason = "a member that is null and one that is not there differ")]
-pub(crate) fn when<T>(there: bool, value: Option<T>) -> Option<Option<T>> {
-    there.then_some(value)
+pub(crate) fn member_if<T>(shown: bool, value: Option<T>) -> Option<Option<T>> {
+    shown.then_some(value)
 }

@@ -1,9 +1,9 @@
-//! The JSON of services, and of services as hosts.
+//! The JSON of services, and of services in the list of hosts.
 #![expect(clippy::option_option, reason = "a member that is null and one that is not there differ")]
 
 use serde::Serialize;
 
-use super::{Viewer, when};
+use super::{Viewer, member_if};
 use crate::{rows::Service, time::timestamp};
 
 /// A service.
@@ -28,13 +28,13 @@ pub struct ServiceView<'v> {
     frozen: Option<bool>,
 }
 
-/// When a service was last seen: now, if it is up.
+/// Returns the time at which a service was last seen: now, if it is up.
 fn seen_at(row: &Service, up: bool, now: i64) -> String {
     timestamp(if up { now.max(row.updated_at) } else { row.updated_at })
 }
 
 impl<'v> ServiceView<'v> {
-    /// The view of `row`, which is up or not at the time `now`.
+    /// Returns the view of `row`, which is `up` or down at the time `now`.
     pub fn new(viewer: Viewer<'_>, row: &'v Service, up: bool, now: i64) -> Self {
         let (version, backend) = (viewer.version, row.is_backend());
         let state = if up { "up" } else { "down" };
@@ -46,10 +46,14 @@ impl<'v> ServiceView<'v> {
             state,
             updated_at: seen_at(row, up, now),
             disabled_reason: row.disabled_reason.as_deref(),
-            cluster: when(version.at_least(7), None),
-            backend_state: when(backend && version.at_least(49), (!row.disabled).then_some(state)),
+            // Cinder: cinder/api/contrib/services.py, ServiceController.index.
+            cluster: member_if(version.at_least(7), None),
+            backend_state: member_if(
+                backend && version.at_least(49),
+                (!row.disabled).then_some(state),
+            ),
             replication_status: backend.then_some(Service::REPLICATION_STATUS),
-            active_backend_id: when(backend, None),
+            active_backend_id: member_if(backend, None),
             frozen: backend.then_some(row.frozen),
         }
     }
@@ -70,12 +74,14 @@ pub struct HostView<'v> {
 }
 
 impl<'v> HostView<'v> {
-    /// The view of `row`, which is up or not at the time `now`.
+    /// Returns the view of `row`, which is `up` or down at the time `now`.
     pub fn new(row: &'v Service, up: bool, now: i64) -> Self {
         Self {
             host_name: &row.host,
             service: &row.binary,
             zone: &row.zone,
+            // The two are swapped, compared with services. Cinder: cinder/api/contrib/hosts.py,
+            // _list_hosts.
             status: if up { "available" } else { "unavailable" },
             state: row.status(),
             last_update: seen_at(row, up, now),

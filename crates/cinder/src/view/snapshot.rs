@@ -4,7 +4,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Viewer, when};
+use super::{Viewer, member_if};
 use crate::{
     Pairs,
     caller::policy,
@@ -27,7 +27,7 @@ pub struct SnapshotStub<'v> {
 }
 
 impl<'v> SnapshotStub<'v> {
-    /// The view of `row`.
+    /// Returns the view of `row`.
     pub fn new(row: &'v Snapshot) -> Self {
         Self {
             id: row.id,
@@ -43,7 +43,7 @@ impl<'v> SnapshotStub<'v> {
     }
 }
 
-/// A snapshot alone, or in a list with all there is to say.
+/// A snapshot alone, or in a detailed list.
 #[derive(Clone, Debug, Serialize)]
 pub struct SnapshotView<'v> {
     #[serde(flatten)]
@@ -67,13 +67,13 @@ pub struct SnapshotView<'v> {
 }
 
 impl<'v> SnapshotView<'v> {
-    /// The view of a stored snapshot.
+    /// Returns the view of a stored snapshot.
     pub fn new(viewer: Viewer<'_>, row: &'v Snapshot) -> Self {
         let version = viewer.version;
         let reader = viewer.caller.allows(policy::SNAPSHOT_SHOW_EXTENDED);
         Self {
             stub: SnapshotStub::new(row),
-            group_snapshot_id: when(version.at_least(14), row.group_snapshot_id),
+            group_snapshot_id: member_if(version.at_least(14), row.group_snapshot_id),
             user_id: version.at_least(41).then_some(&row.user_id),
             consumes_quota: version.at_least(65).then_some(row.consumes_quota),
             project_id: reader.then_some(&row.project_id),
@@ -81,10 +81,11 @@ impl<'v> SnapshotView<'v> {
         }
     }
 
-    /// The view of a snapshot that was just made, or changed: without how far it is. One that was just
-    /// made has microseconds.
+    /// Returns the view of a snapshot that was just created or updated, without its project and
+    /// progress. A new one shows microseconds.
     pub fn written(viewer: Viewer<'_>, row: &'v Snapshot) -> Self {
         let mut view = Self { project_id: None, progress: None, ..Self::new(viewer, row) };
+        // The reference shows microseconds until it has read the row back.
         if row.updated_at.is_none() {
             view.stub.created_at = timestamp_exact(row.created_at);
         }

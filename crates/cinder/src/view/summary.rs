@@ -1,4 +1,4 @@
-//! How much there is: `/volumes/summary`.
+//! The totals of volumes: `/volumes/summary`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -12,10 +12,10 @@ use crate::{
     totals,
 };
 
-/// From this version on the summary has the values of metadata.
+/// First version whose summary contains metadata.
 const METADATA_SINCE: u16 = 36;
 
-/// How many volumes there are, how large they are together, and which metadata they have.
+/// The number of volumes, their total size, and their metadata.
 #[derive(Clone, Debug, Serialize)]
 pub struct VolumeSummary<'v> {
     total_count: u64,
@@ -25,9 +25,9 @@ pub struct VolumeSummary<'v> {
 }
 
 impl<'v> VolumeSummary<'v> {
-    /// Returns the summary of the caller's project; of all projects when an admin asks for that.
+    /// Returns the summary of the caller's project, or of all projects if an admin requests it.
     ///
-    /// Cost: one row for the numbers, and a look-up for each pair of metadata that differs.
+    /// Cost: one row for the totals, and one seek for each distinct metadata pair.
     pub fn new(view: &'v impl ReadView, viewer: Viewer<'_>, all_tenants: bool) -> Self {
         let all = all_tenants && viewer.caller.is_admin();
         let project = (!all).then_some(&*viewer.caller.project);
@@ -41,17 +41,19 @@ impl<'v> VolumeSummary<'v> {
     }
 }
 
-/// Returns the metadata of the volumes of a project, or of all, with all values of each key.
+/// Returns the metadata of a project's volumes, or of all, with all values of each key.
 fn metadata<'v>(
     view: &'v impl ReadView,
     project: Option<&str>,
 ) -> BTreeMap<&'v str, BTreeSet<&'v str>> {
     let mut found = BTreeMap::<&str, BTreeSet<&str>>::new();
     let mut after = Bound::Unbounded;
-    // Each step goes past all volumes that have the same pair.
+    // Each step skips all volumes with the same pair, so equal pairs cost one seek.
     while let Some((volume, pair)) = next_pair(view, project, after.as_ref()) {
         let mut pairs = volume.metadata.iter();
-        if let Some((key, value)) = pairs.find(|(key, value)| rows::pair(key, value) == pair) {
+        if let Some((key, value)) =
+            pairs.find(|(key, value)| rows::metadata_pair(key, value) == pair)
+        {
             found.entry(key).or_default().insert(value);
         }
         after = Bound::Excluded(pair);
@@ -59,7 +61,7 @@ fn metadata<'v>(
     found
 }
 
-/// Returns the first volume of an index by pairs of metadata after a pair, with its pair there.
+/// Returns the first volume after a pair in an index of metadata pairs, and its pair.
 fn next_pair<'v>(
     view: &'v impl ReadView,
     project: Option<&str>,

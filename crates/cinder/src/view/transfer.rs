@@ -4,17 +4,17 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Links, Viewer, when};
+use super::{Links, Viewer, member_if};
 use crate::{
     Pairs,
     rows::{QosSpecs, Transfer, VolumeType},
     time::{timestamp, timestamp_exact},
 };
 
-/// The links of transfers are the same under both of their paths.
+/// The collection in links, which is the same for both paths of transfers.
 const COLLECTION: &str = "os-volume-transfer";
 
-/// A transfer in a list, and in the answer to who took the volume.
+/// A transfer in a list, and in the response to its acceptance.
 #[derive(Clone, Debug, Serialize)]
 pub struct TransferStub<'v> {
     id: Uuid,
@@ -24,14 +24,14 @@ pub struct TransferStub<'v> {
 }
 
 impl<'v> TransferStub<'v> {
-    /// The view of `row`.
+    /// Returns the view of `row`.
     pub fn new(viewer: Viewer<'v>, row: &'v Transfer) -> Self {
         let links = viewer.links(COLLECTION, row.id);
         Self { id: row.id, volume_id: row.volume_id, name: row.name.as_deref(), links }
     }
 }
 
-/// A transfer alone, or in a list with all there is to say.
+/// A transfer alone, or in a detailed list.
 #[derive(Clone, Serialize)]
 pub struct TransferView<'v> {
     #[serde(flatten)]
@@ -49,7 +49,7 @@ pub struct TransferView<'v> {
     accepted: Option<bool>,
 }
 
-/// Nothing of the key.
+/// Omits the key, because logs MUST NOT hold credentials.
 impl std::fmt::Debug for TransferView<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TransferView").field("stub", &self.stub).finish_non_exhaustive()
@@ -57,7 +57,7 @@ impl std::fmt::Debug for TransferView<'_> {
 }
 
 impl<'v> TransferView<'v> {
-    /// The view of a stored transfer.
+    /// Returns the view of a stored transfer.
     pub fn new(viewer: Viewer<'v>, row: &'v Transfer) -> Self {
         let (snapshots, history) = (viewer.version.at_least(55), viewer.version.at_least(57));
         Self {
@@ -65,14 +65,14 @@ impl<'v> TransferView<'v> {
             created_at: timestamp(row.created_at),
             auth_key: None,
             no_snapshots: snapshots.then_some(row.no_snapshots),
-            destination_project_id: when(history, None),
+            destination_project_id: member_if(history, None),
             source_project_id: history.then_some(&row.project_id),
-            // What was accepted is gone.
+            // Acceptance deletes the row, so a stored transfer was never accepted.
             accepted: history.then_some(false),
         }
     }
 
-    /// The view of a transfer that was just made: the only one that tells the key.
+    /// Returns the view of a transfer that was just created: the only view that contains the key.
     pub fn created(viewer: Viewer<'v>, row: &'v Transfer, key: &'v str) -> Self {
         let created_at = timestamp_exact(row.created_at);
         Self { created_at, auth_key: Some(key), ..Self::new(viewer, row) }
@@ -89,18 +89,18 @@ pub struct QosView<'v> {
 }
 
 impl<'v> QosView<'v> {
-    /// The view of `row`.
+    /// Returns the view of `row`.
     pub fn new(row: &'v QosSpecs) -> Self {
         Self { id: row.id, name: &row.name, consumer: &row.consumer, specs: &row.specs }
     }
 
-    /// The links of `row`, which stand beside it.
+    /// Returns the links of `row`, which are placed beside it in a response.
     pub fn links(viewer: Viewer<'v>, row: &QosSpecs) -> Links<'v> {
         viewer.links("qos-specs", row.id)
     }
 }
 
-/// A type that is bound to QoS specs.
+/// A type that refers to QoS specs.
 #[derive(Clone, Debug, Serialize)]
 pub struct QosAssociationView<'v> {
     association_type: &'static str,
@@ -109,7 +109,7 @@ pub struct QosAssociationView<'v> {
 }
 
 impl<'v> QosAssociationView<'v> {
-    /// The view of `row`.
+    /// Returns the view of `row`.
     pub fn new(row: &'v VolumeType) -> Self {
         Self { association_type: "volume_type", name: &row.name, id: row.id }
     }

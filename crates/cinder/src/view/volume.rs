@@ -7,7 +7,7 @@ use serde::Serialize;
 use statehold_store::{KeyRange, Order, ReadView};
 use uuid::Uuid;
 
-use super::{Links, Viewer, when};
+use super::{Links, Viewer, member_if};
 use crate::{
     Pairs,
     caller::policy,
@@ -17,6 +17,7 @@ use crate::{
 };
 
 /// Admin metadata that owners see.
+// Cinder: cinder/api/api_utils.py, add_visible_admin_metadata.
 const SHOWN_ADMIN_METADATA: [&str; 2] = ["readonly", "attached_mode"];
 
 /// A volume in a list.
@@ -28,14 +29,14 @@ pub struct VolumeStub<'v> {
 }
 
 impl<'v> VolumeStub<'v> {
-    /// The view of `row`.
+    /// Returns the view of `row`.
     pub fn new(viewer: Viewer<'v>, row: &'v Volume) -> Self {
         let links = viewer.links("volumes", row.id);
         Self { id: row.id, name: row.name.as_deref(), links }
     }
 }
 
-/// Who has a volume.
+/// An attachment of a volume.
 #[derive(Clone, Debug, Serialize)]
 pub struct AttachedView<'v> {
     id: Uuid,
@@ -47,7 +48,7 @@ pub struct AttachedView<'v> {
     attached_at: Option<String>,
 }
 
-/// A volume alone, or in a list with all there is to say.
+/// A volume alone, or in a detailed list.
 #[derive(Clone, Debug, Serialize)]
 pub struct VolumeView<'v> {
     id: Uuid,
@@ -101,32 +102,39 @@ pub struct VolumeView<'v> {
 }
 
 impl<'v> VolumeView<'v> {
-    /// The view of a stored volume.
+    /// Returns the view of a stored volume.
     pub fn new(view: &'v impl ReadView, viewer: Viewer<'v>, row: &'v Volume) -> Self {
-        Self::of(view, viewer, row, true)
+        Self::build(view, viewer, row, true)
     }
 
-    /// The view of a volume that was just made, which has microseconds and lacks some members.
+    /// Returns the view of a volume that was just created, which shows microseconds and lacks the
+    /// extended members.
     pub fn created(view: &'v impl ReadView, viewer: Viewer<'v>, row: &'v Volume) -> Self {
-        Self { created_at: timestamp_exact(row.created_at), ..Self::of(view, viewer, row, false) }
+        Self {
+            created_at: timestamp_exact(row.created_at),
+            ..Self::build(view, viewer, row, false)
+        }
     }
 
-    /// The view of a volume that was just changed, which lacks some members.
+    /// Returns the view of a volume that was just updated, which lacks the extended members.
     pub fn updated(view: &'v impl ReadView, viewer: Viewer<'v>, row: &'v Volume) -> Self {
-        Self::of(view, viewer, row, false)
+        Self::build(view, viewer, row, false)
     }
 
-    fn of(view: &'v impl ReadView, viewer: Viewer<'v>, row: &'v Volume, stored: bool) -> Self {
+    fn build(view: &'v impl ReadView, viewer: Viewer<'v>, row: &'v Volume, stored: bool) -> Self {
         let (caller, version) = (viewer.caller, viewer.version);
         let admin = caller.is_admin();
         let migrations = caller.allows(policy::VOLUME_SHOW_MIGRATION);
         let tenant = stored && caller.allows(policy::VOLUME_SHOW_PROJECT);
         let volume_type = row.volume_type_id.and_then(|id| view.get::<VolumeType>(id));
         let migration = row.migration_status.map(|status| status.as_str());
-        // Before 3.69 a back end that isn't known to share targets was said to.
+        // Cinder: cinder/api/v3/views/volumes.py, ViewBuilder.detail: before 3.69 an unknown value
+        // reads `true`.
         let shared = row.shared_targets.or((!version.at_least(69)).then_some(true));
         Self {
             id: row.id,
+            // The extended members come from extensions that run on show and detailed lists only.
+            // Cinder: cinder/api/contrib/volume_tenant_attribute.py and its siblings.
             status: row.status.shown(),
             size: row.size,
             availability_zone: Some(&*row.availability_zone).filter(|zone| !zone.is_empty()),
@@ -146,30 +154,30 @@ impl<'v> VolumeView<'v> {
             consistencygroup_id: row.group_id.filter(|id| is_consistency(view, *id)),
             multiattach: row.multiattach,
             attachments: attachments(view, viewer, row),
-            migration_status: when(admin, migration),
-            group_id: when(version.at_least(13), row.group_id),
-            provider_id: when(admin && version.at_least(21), row.provider_id.as_deref()),
-            shared_targets: when(version.at_least(48), shared),
-            service_uuid: when(version.at_least(48), row.service_uuid),
-            cluster_name: when(admin && version.at_least(61), None),
-            volume_type_id: when(version.at_least(63), row.volume_type_id),
+            migration_status: member_if(admin, migration),
+            group_id: member_if(version.at_least(13), row.group_id),
+            provider_id: member_if(admin && version.at_least(21), row.provider_id.as_deref()),
+            shared_targets: member_if(version.at_least(48), shared),
+            service_uuid: member_if(version.at_least(48), row.service_uuid),
+            cluster_name: member_if(admin && version.at_least(61), None),
+            volume_type_id: member_if(version.at_least(63), row.volume_type_id),
             encryption_key_id: row.encryption_key_id.filter(|_| version.at_least(64)),
             consumes_quota: version.at_least(65).then_some(row.consumes_quota),
             tenant: tenant.then_some(&row.project_id),
-            migstat: when(stored && migrations, migration),
-            name_id: when(stored && migrations, row.name_id),
-            host: when(stored && caller.allows(policy::VOLUME_SHOW_HOST), row.host.as_deref()),
+            migstat: member_if(stored && migrations, migration),
+            name_id: member_if(stored && migrations, row.name_id),
+            host: member_if(stored && caller.allows(policy::VOLUME_SHOW_HOST), row.host.as_deref()),
             image_metadata: Some(&row.image_metadata).filter(|pairs| stored && !pairs.is_empty()),
         }
     }
 }
 
-/// Whether a group is a consistency group.
+/// Returns whether a group is a consistency group.
 fn is_consistency(view: &impl ReadView, group: Uuid) -> bool {
     view.get::<Group>(group).is_some_and(|group| is_consistency_type(view, group.group_type_id))
 }
 
-/// What the owner notes, with what operations note as far as owners may see it.
+/// Returns the user's metadata with the admin metadata that owners see.
 fn metadata(row: &Volume) -> Cow<'_, Pairs> {
     if row.admin_metadata.is_empty() {
         return Cow::Borrowed(&row.metadata);

@@ -1,10 +1,10 @@
-//! The JSON of a volume type, of who may use it and of how its volumes are encrypted.
+//! The JSON of volume types, their access lists and their encryption.
 #![expect(clippy::option_option, reason = "a member that is null and one that is not there differ")]
 
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Viewer, when};
+use super::{Viewer, member_if};
 use crate::{
     Pairs,
     caller::policy,
@@ -12,7 +12,8 @@ use crate::{
     time::timestamp,
 };
 
-/// The extra specs that all may see.
+/// The extra specs that members see.
+// Cinder: cinder/policies/types_extra_specs.py, USER_VISIBLE_EXTRA_SPECS.
 const SHOWN_SPECS: [&str; 3] = ["RESKEY:availability_zones", "multiattach", "replication_enabled"];
 
 /// A volume type.
@@ -31,7 +32,7 @@ pub struct VolumeTypeView<'v> {
 }
 
 impl<'v> VolumeTypeView<'v> {
-    /// The view of a stored type.
+    /// Returns the view of a stored type.
     pub fn new(viewer: Viewer<'_>, row: &'v VolumeType) -> Self {
         let caller = viewer.caller;
         Self {
@@ -40,17 +41,17 @@ impl<'v> VolumeTypeView<'v> {
             is_public: row.is_public,
             description: row.description.as_deref(),
             extra_specs: caller.allows(policy::TYPE_SHOW_SPECS).then(|| shown_specs(viewer, row)),
-            qos_specs_id: when(caller.allows(policy::TYPE_SHOW_QOS), row.qos_specs_id),
+            qos_specs_id: member_if(caller.allows(policy::TYPE_SHOW_QOS), row.qos_specs_id),
             access: caller.allows(policy::TYPE_SHOW_ACCESS).then_some(row.is_public),
         }
     }
 
-    /// The view of a type that was just made.
+    /// Returns the view of a type that was just created.
     pub fn created(viewer: Viewer<'_>, row: &'v VolumeType) -> Self {
         Self { qos_specs_id: None, ..Self::new(viewer, row) }
     }
 
-    /// The view of a type that was just changed, and of the default type.
+    /// Returns the view of a type that was just updated, and of the default type.
     pub fn updated(viewer: Viewer<'_>, row: &'v VolumeType) -> Self {
         Self { qos_specs_id: None, access: None, ..Self::new(viewer, row) }
     }
@@ -65,12 +66,12 @@ pub fn shown_specs(viewer: Viewer<'_>, row: &VolumeType) -> Pairs {
     specs
 }
 
-/// Whether all may see an extra spec, and filter by it.
+/// Returns whether members may see an extra spec, and filter by it.
 pub(crate) fn is_shown(key: &str) -> bool {
     SHOWN_SPECS.contains(&key)
 }
 
-/// A project that may use a private type.
+/// A project with access to a private type.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct TypeAccessView<'v> {
     volume_type_id: Uuid,
@@ -78,13 +79,13 @@ pub struct TypeAccessView<'v> {
 }
 
 impl<'v> TypeAccessView<'v> {
-    /// The view of `row`.
+    /// Returns the view of `row`.
     pub fn new(row: &'v TypeAccess) -> Self {
         Self { volume_type_id: row.volume_type_id, project_id: &row.project_id }
     }
 }
 
-/// How the volumes of a type are encrypted; without members when they aren't.
+/// The encryption of a type; an empty object if it has none.
 #[derive(Clone, Debug)]
 pub struct EncryptionView<'v>(Option<EncryptionMembers<'v>>);
 
@@ -112,7 +113,7 @@ impl Serialize for EncryptionView<'_> {
 }
 
 impl<'v> EncryptionView<'v> {
-    /// The view of `row`.
+    /// Returns the view of `row`.
     pub fn new(row: &'v VolumeType) -> Self {
         Self(row.encryption.as_ref().map(|encryption| EncryptionMembers {
             created_at: timestamp(encryption.created_at),

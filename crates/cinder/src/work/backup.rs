@@ -90,7 +90,7 @@ pub(super) fn release_source(
         return Ok(());
     }
     let mut row = Volume::clone(row);
-    row.status = row.take_previous();
+    row.status = row.take_previous_status();
     row.updated_at = Some(now);
     totals::put_volume(txn, row)?;
     Ok(())

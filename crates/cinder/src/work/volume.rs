@@ -68,7 +68,7 @@ pub(super) fn finish_volume(
     }
     forget_hints(txn, row.id)?;
     row.admin_metadata.remove(EXTEND_SIZE);
-    let before = row.take_previous();
+    let before = row.take_previous_status();
     row.updated_at = Some(now);
     if let Task::CreateVolume { source: VolumeSource::Backup(backup) } = &item.task {
         if done {

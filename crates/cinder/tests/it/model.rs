@@ -139,7 +139,7 @@ struct World {
     doomed: BTreeSet<Uuid>,
 }
 
-fn id_at<T: Listed>(view: &View, at: usize) -> String {
+fn id_at<T: ListResource>(view: &View, at: usize) -> String {
     let rows: Vec<_> = view.scan::<T>(&KeyRange::all(), Order::Ascending).collect();
     match rows.len() {
         0 => "none".to_owned(),

@@ -14,7 +14,7 @@ pub(super) struct Scan<'t> {
     pub(super) row: Kind,
     pub(super) expected: Expected<'t>,
     pub(super) partial: Partial<'t>,
-    /// OpenBracket parentheses and bodies, innermost last.
+    /// Open parentheses and bodies, innermost last.
     open: Vec<OpenBracket>,
     /// The names bound by quantifiers, innermost last.
     names: Vec<(&'t str, Kind)>,

@@ -28,7 +28,7 @@ pub struct BackupSpec {
     pub snapshot_id: Option<Box<str>>,
     /// Its name.
     pub name: Option<Box<str>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
     /// What users call the place where it is kept.
     pub container: Option<Box<str>>,
@@ -38,7 +38,7 @@ pub struct BackupSpec {
     pub force: bool,
     /// Its availability zone.
     pub availability_zone: Option<Box<str>>,
-    /// What its owner notes.
+    /// User-defined key/value metadata.
     pub metadata: Pairs,
 }
 

@@ -28,9 +28,9 @@ use crate::{
 pub struct BackupChange {
     /// Its name.
     pub name: Option<Option<Box<str>>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Option<Box<str>>>,
-    /// What its owner notes.
+    /// User-defined key/value metadata.
     pub metadata: Option<Pairs>,
 }
 

@@ -24,7 +24,7 @@ use crate::{
 pub struct GroupChange {
     /// Its name.
     pub name: Option<Box<str>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
     /// The volumes that come into it, by ID.
     pub add_volumes: Vec<Box<str>>,

@@ -19,7 +19,7 @@ use crate::{
 pub struct GroupSpec {
     /// Its name.
     pub name: Option<Box<str>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
     /// Its type, by ID or name; consistency groups have theirs.
     pub group_type: Box<str>,

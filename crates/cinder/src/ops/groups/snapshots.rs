@@ -25,7 +25,7 @@ pub struct GroupSnapshotSpec {
     pub group_id: Box<str>,
     /// Its name, which its snapshots have too.
     pub name: Option<Box<str>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
 }
 

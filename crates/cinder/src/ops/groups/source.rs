@@ -28,7 +28,7 @@ pub enum GroupSource {
 pub struct GroupSourceSpec {
     /// Its name.
     pub name: Option<Box<str>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
     /// What it is made from.
     pub source: GroupSource,

@@ -87,7 +87,7 @@ pub fn bootstrap_groups(txn: &mut WriteTxn<'_>, now: i64, id: Uuid) -> Result<bo
 pub struct GroupTypeSpec {
     /// Its name.
     pub name: Box<str>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
     /// Whether all projects may use it.
     pub is_public: bool,
@@ -133,7 +133,7 @@ fn check_name(view: &impl ReadView, name: &str, own: Uuid) -> Result<(), Error> 
 pub struct GroupTypeChange {
     /// Its name.
     pub name: Option<Box<str>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
     /// Whether all projects may use it.
     pub is_public: Option<bool>,

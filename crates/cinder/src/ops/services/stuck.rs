@@ -60,7 +60,7 @@ pub fn settle_stuck(
             continue;
         }
         hosts.extend(host);
-        let before = row.take_previous();
+        let before = row.take_previous_status();
         let (id, deleting) = (row.id, row.status == VolumeStatus::Deleting);
         row.status = match row.status {
             VolumeStatus::Extending => VolumeStatus::ErrorExtending,

@@ -26,7 +26,7 @@ const RESET_STATUSES: &str = "('creating', 'available', 'deleting', 'error', 'er
 pub struct VolumeChange {
     /// Its name.
     pub name: Option<Option<Box<str>>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Option<Box<str>>>,
     /// All of its metadata.
     pub metadata: Option<Pairs>,
@@ -149,7 +149,7 @@ pub fn reset_volume_status(
     let moving = !row.is_settled();
     if status.is_some() || (moving && migration_status.is_some()) {
         cancel(txn, cx, (WorkTarget::Volume, row.id))?;
-        let before = row.take_previous();
+        let before = row.take_previous_status();
         if moving {
             row.migration_status = Some(MigrationStatus::Error);
             // What was locked for the move is free again.

@@ -30,11 +30,11 @@ pub struct VolumeSpec {
     pub size: Option<u32>,
     /// Its name.
     pub name: Option<Box<str>>,
-    /// What people say about it.
+    /// Human-readable description.
     pub description: Option<Box<str>>,
     /// Its type, by ID or name.
     pub volume_type: Option<Box<str>>,
-    /// What its owner notes.
+    /// User-defined key/value metadata.
     pub metadata: Pairs,
     /// The snapshot that it is made from.
     pub snapshot_id: Option<Box<str>>,
