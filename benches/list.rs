@@ -9,7 +9,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use statehold_filter::Filter;
 use statehold_nomad::{
-    CsiVolumes, FactsReader, VolumeItem, VolumeQuery, bootstrap, input, list_volumes, register,
+    CsiVolumes, HealthReader, VolumeItem, VolumeQuery, bootstrap, input, list_volumes, register,
     report_node, schema,
 };
 use statehold_store::{ReadView, Snapshot, Store};
@@ -47,12 +47,12 @@ fn filled() -> Store {
 }
 
 fn list(view: &Snapshot, filter: Option<&Filter<VolumeItem>>) -> Vec<u8> {
-    let mut facts = FactsReader::new(view);
+    let mut facts = HealthReader::new(view);
     let conjuncts = filter.map(Filter::conjuncts).unwrap_or_default();
     let query =
         VolumeQuery { namespace: "default", conjuncts: &conjuncts, ..VolumeQuery::default() };
     let items: Vec<_> = list_volumes(view, &query)
-        .map(|volume| facts.item(volume))
+        .map(|volume| VolumeItem::new(&mut facts, volume))
         .filter(|item| filter.is_none_or(|filter| filter.matches(item)))
         .collect();
     let stubs: Vec<_> = items.iter().map(VolumeItem::stub).collect();

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group};
 use statehold_nomad::{
-    FactsReader, VolumeItem, VolumeQuery, bootstrap, input, list_volumes, parse_id, register,
+    HealthReader, VolumeItem, VolumeQuery, bootstrap, input, list_volumes, parse_id, register,
     report_node, schema,
 };
 use statehold_store::Store;
@@ -122,9 +122,10 @@ fn rendering(c: &mut Criterion) {
     register(&mut txn, 1, "default", body.volumes).unwrap();
     txn.commit().unwrap();
     let view = store.snapshot();
-    let mut facts = FactsReader::new(&view);
+    let mut facts = HealthReader::new(&view);
     let query = VolumeQuery { namespace: "default", ..VolumeQuery::default() };
-    let items: Vec<_> = list_volumes(&view, &query).map(|volume| facts.item(volume)).collect();
+    let items: Vec<_> =
+        list_volumes(&view, &query).map(|volume| VolumeItem::new(&mut facts, volume)).collect();
     let stubs: Vec<_> = items.iter().map(VolumeItem::stub).collect();
     assert_eq!(stubs.len(), VOLUMES);
 

@@ -234,7 +234,7 @@ fn prepare(store: &Arc<Store>, work: &StartWork) -> Result<(), ServeError> {
 fn bootstrap(store: &Store) -> Result<(), Box<dyn std::error::Error>> {
     let mut txn = store.begin_write()?;
     statehold_nomad::bootstrap(&mut txn)?;
-    statehold_nomad::note_lost_nodes(&mut txn, now())?;
+    statehold_nomad::record_lost_nodes(&mut txn, now())?;
     txn.commit()?;
     Ok(())
 }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use statehold_nomad::{
-    Allocations, CsiVolumes, Holdup, Nodes, Recorded, Release, VolumeKey, ask_release,
-    collect_plugins, is_recorded, lose_allocations, overdue_allocations, overdue_releases,
-    overdue_releases_of, record_release, upsert_node,
+    Allocations, CsiVolumes, Nodes, PendingRelease, ReleaseBlocker, ReleaseOutcome, VolumeKey,
+    collect_plugins, detach_with_provider, is_recorded, mark_lost_allocations, overdue_allocations,
+    overdue_releases, overdue_releases_of, record_release, upsert_node,
 };
 use statehold_store::{ReadView, Snapshot, Store, Tracked, WriteTxn};
 use tokio::runtime::Handle;
@@ -117,7 +117,7 @@ fn last_change(view: &Tracked) -> u64 {
     view.index()
 }
 
-fn key_of(release: &Release) -> ClaimKey {
+fn key_of(release: &PendingRelease) -> ClaimKey {
     let claim = release.claim();
     (release.volume().clone(), claim.allocation_id, claim.since)
 }
@@ -126,7 +126,7 @@ impl Watcher {
     fn look(&mut self) {
         // First, so that their claims are found to be overdue in the same look.
         if self.plugin.is_none() {
-            self.lose_allocations();
+            self.mark_lost_allocations();
         }
         // In this order: what changes in between is looked at again.
         let changed = last_change(&self.store.tracked());
@@ -158,20 +158,20 @@ impl Watcher {
     }
 
     /// Marks the allocations of nodes that have been lost for long.
-    fn lose_allocations(&self) {
+    fn mark_lost_allocations(&self) {
         let after = self.lost_after;
         if overdue_allocations(&self.store.snapshot(), now(), after).is_empty() {
             return;
         }
-        if let Some(lost) =
-            self.write("mark allocations as lost", |txn, now| lose_allocations(txn, now, after))
+        if let Some(lost) = self
+            .write("mark allocations as lost", |txn, now| mark_lost_allocations(txn, now, after))
         {
             tracing::info!(allocations = ?lost, "marked allocations of lost nodes as lost");
         }
     }
 
     /// What is overdue of the volumes that this one watches over, but for what is left alone.
-    fn overdue(&self, view: &Snapshot) -> Vec<Release> {
+    fn overdue(&self, view: &Snapshot) -> Vec<PendingRelease> {
         let mut overdue = overdue_releases(view);
         overdue.retain(|release| {
             let key = release.volume();
@@ -201,7 +201,7 @@ impl Watcher {
     }
 
     /// Releases a claim whose provider is here, when no request works with its volume.
-    fn release_in_turn(&mut self, release: &Release) {
+    fn release_in_turn(&mut self, release: &PendingRelease) {
         let row = Subject::Row(release.volume().clone());
         let turn = self.node.turns().take([row], self.plugin.as_deref());
         let Some(turn) = Handle::current().block_on(turn) else {
@@ -221,13 +221,13 @@ impl Watcher {
         self.retry = Some(self.retry.map_or(at, |retry| retry.min(at)));
     }
 
-    fn release(&mut self, view: &Snapshot, release: &Release) {
-        let answer = ask_release(view, self.node.providers(), release);
+    fn release(&mut self, view: &Snapshot, release: &PendingRelease) {
+        let answer = detach_with_provider(view, self.node.providers(), release);
         let (volume, allocation) = (release.volume(), release.claim().allocation_id);
         if let Err(holdup) = &answer {
             let again = Instant::now() + RETRY_AFTER;
             self.retry_at(again);
-            if matches!(holdup, Holdup::Failed { .. }) {
+            if matches!(holdup, ReleaseBlocker::Failed { .. }) {
                 self.failed.insert(key_of(release), again);
             }
             // Many may be held, for long.
@@ -238,7 +238,7 @@ impl Watcher {
         }
         let recorded =
             self.write("release a claim", |txn, now| record_release(txn, now, release, &answer));
-        if recorded == Some(Recorded::Released) {
+        if recorded == Some(ReleaseOutcome::Released) {
             tracing::info!(%volume.id, %allocation, "released a claim whose allocation is over");
         }
     }

@@ -12,10 +12,11 @@ use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use statehold_nomad::input::DecodeError;
 use statehold_nomad::{
-    AttachError, ClaimError, ControllerError, CreateFault, DeleteError, DeregisterError,
-    DetachError, ExternalListError, Fault, GroupClaimError, Holdup, HostVolumeError, IdError,
+    AttachError, ClaimError, ControllerError, CreateError, DeleteError, DeregisterError,
+    DetachError, ErrorClass, ExternalListError, GroupClaimError, HostVolumeError, IdError,
     JobError, MultiError, NamespaceError, NodeError, OperationError, OwnershipError,
-    PluginLookupError, RegisterError, SnapshotFault, UnknownContext, UnpublishError, UpdateError,
+    PluginLookupError, RegisterError, ReleaseBlocker, SnapshotError, UnknownContext,
+    UnpublishError, UpdateError,
 };
 use statehold_server_core::rejection::Rejection;
 use statehold_server_core::write_queue::WriteFault;
@@ -88,12 +89,12 @@ impl ApiError {
 
     /// Chooses the status of an error of the domain.
     pub(crate) fn of(error: &impl OperationError) -> Self {
-        let status = match error.fault() {
-            Fault::Request => StatusCode::BAD_REQUEST,
-            Fault::NotFound => StatusCode::NOT_FOUND,
-            Fault::Conflict => StatusCode::CONFLICT,
-            Fault::Provider => StatusCode::BAD_GATEWAY,
-            Fault::Exhausted => StatusCode::SERVICE_UNAVAILABLE,
+        let status = match error.class() {
+            ErrorClass::Request => StatusCode::BAD_REQUEST,
+            ErrorClass::NotFound => StatusCode::NOT_FOUND,
+            ErrorClass::Conflict => StatusCode::CONFLICT,
+            ErrorClass::Provider => StatusCode::BAD_GATEWAY,
+            ErrorClass::Exhausted => StatusCode::SERVICE_UNAVAILABLE,
             _ => return Rejection::internal(error).into(),
         };
         Rejection::new(status, error.to_string()).into()
@@ -162,14 +163,14 @@ from_domain!(
     AttachError,
     ClaimError,
     ControllerError,
-    CreateFault,
+    CreateError,
     DecodeError,
     DeleteError,
     DeregisterError,
     DetachError,
     ExternalListError,
     GroupClaimError,
-    Holdup,
+    ReleaseBlocker,
     HostVolumeError,
     IdError,
     JobError,
@@ -178,7 +179,7 @@ from_domain!(
     OwnershipError,
     PluginLookupError,
     RegisterError,
-    SnapshotFault,
+    SnapshotError,
     UnknownContext,
     UnpublishError,
     UpdateError,

@@ -5,10 +5,10 @@
 //!   [`Allocation`], [`Job`], [`Namespace`]; [`schema`] has their tables.
 //! - Operations such as [`register`], [`claim`], [`unpublish`] and [`upsert_node`] take a write
 //!   transaction and the time, so a server and a replicated log can both call them. Errors print
-//!   the texts that clients know, and [`OperationError::fault`] says whose fault they are.
+//!   the texts that clients know, and [`OperationError::class`] says whose fault they are.
 //! - What needs a node or a storage provider is *planned* on a view, then done by whoever can, then
 //!   *recorded* in a transaction that checks again what may have changed: [`plan_host_create`] and
-//!   [`record_host_volume`], [`ask_create`] and [`record_volumes`], [`ask_release`] and
+//!   [`record_host_volume`], [`create_with_provider`] and [`record_volumes`], [`detach_with_provider`] and
 //!   [`record_release`]. A [`provider`] is whoever makes and attaches CSI volumes. Nothing waits for
 //!   anybody while a transaction is open.
 //! - [`volume_claims`] says of each claim on a volume what releases it.
@@ -27,7 +27,7 @@
 //! use statehold_filter::Filter;
 //! use statehold_store::Store;
 //! use statehold_nomad::{
-//!     FactsReader, VolumeItem, VolumeQuery, bootstrap, input, list_volumes, parse_id, register,
+//!     HealthReader, VolumeItem, VolumeQuery, bootstrap, input, list_volumes, parse_id, register,
 //!     schema, report_node,
 //! };
 //!
@@ -51,10 +51,10 @@
 //!
 //! let view = store.snapshot();
 //! let filter = Filter::<VolumeItem>::compile("Schedulable == true and NodesHealthy == 1")?;
-//! let mut facts = FactsReader::new(&view);
+//! let mut facts = HealthReader::new(&view);
 //! let query = VolumeQuery { namespace: "default", ..Default::default() };
 //! let items: Vec<VolumeItem> = list_volumes(&view, &query)
-//!     .map(|volume| facts.item(volume))
+//!     .map(|volume| VolumeItem::new(&mut facts, volume))
 //!     .filter(|item| filter.matches(item))
 //!     .collect();
 //! assert_eq!(items.len(), 1);
@@ -63,49 +63,55 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod claim;
+mod claim_state;
+mod claim_status;
 mod constraint;
-mod facts;
-mod fault;
-mod host_spec;
+mod controller;
+mod error_class;
+mod filters;
+mod fmt;
+mod health;
+mod host_volume_spec;
 mod id;
 pub mod input;
-mod item;
 mod list;
-mod merge;
 mod modes;
 mod ops;
 pub mod provider;
+mod release;
 mod rows;
 mod search;
 mod secrets;
-mod spec;
-mod text;
-mod view;
-mod why;
+mod update;
+mod views;
+mod volume_spec;
 
 pub use self::{
-    claim::ClaimRefusal,
-    constraint::ConstraintFault,
-    facts::{
-        FactsReader, PluginFacts, VolumeFacts, claims_on, plugin_instances, reported_host_volumes,
-    },
-    fault::{Fault, OperationError},
-    host_spec::{HostSpecError, HostSpecFault, HostUpdateFault, HostVolumeSpec},
-    id::{IdError, parse_id},
-    item::{
+    claim_state::ClaimRejection,
+    claim_status::{ClaimStatus, ClaimView, volume_claims},
+    constraint::ConstraintError,
+    controller::{ControllerError, ControllerOperation, PluginLookupError, find_plugin},
+    error_class::{ErrorClass, OperationError},
+    filters::{
         AllocationItem, HostVolumeItem, JobItem, NodeItem, NodePool, PluginItem,
         TaskGroupClaimItem, VolumeItem, list_node_pools,
     },
+    fmt::MultiError,
+    health::{
+        HealthReader, PluginHealth, VolumeHealth, claims_on, plugin_instances,
+        reported_host_volumes,
+    },
+    host_volume_spec::{HostSpecError, HostSpecViolation, HostUpdateViolation, HostVolumeSpec},
+    id::{IdError, parse_id},
     list::{
         ALL_NAMESPACES, HostVolumeList, HostVolumeQuery, TaskGroupClaimKey, TaskGroupClaimList,
         TaskGroupClaimQuery, VolumeList, VolumeQuery, job_allocations, list_allocations,
         list_host_volumes, list_jobs, list_nodes, list_plugins, list_task_group_claims,
         list_volumes, node_allocations, plugin_allocations,
     },
-    merge::{CapacityError, MergeViolation, UpdateError},
     modes::{Capability, ClaimMode, ClaimState, UnknownName, access_mode, attachment_mode},
     ops::*,
+    release::ReleaseBlocker,
     rows::*,
     search::{
         FUZZY_MIN_CHARS, FuzzyJobParts, FuzzyMatch, FuzzyMatches, SEARCH_MATCHES_MAX,
@@ -113,8 +119,7 @@ pub use self::{
         search_while,
     },
     secrets::Secrets,
-    spec::{SpecFault, ValidationError, VolumeSpec},
-    text::MultiError,
-    view::*,
-    why::{ClaimHold, ClaimView, volume_claims},
+    update::{CapacityError, MergeViolation, UpdateError},
+    views::*,
+    volume_spec::{SpecViolation, VolumeSpec, VolumeSpecError},
 };

@@ -24,7 +24,7 @@ pub use self::{
     workload::{job_allocations, list_allocations, list_jobs, node_allocations},
 };
 use crate::{
-    facts::plugin_instances,
+    health::plugin_instances,
     rows::{
         Allocation, Allocations, CsiClaims, CsiPlugin, CsiPlugins, CsiVolume, CsiVolumes, Nodes,
         PluginRole,

@@ -77,7 +77,7 @@ pub struct UnknownName {
 
 impl fmt::Display for UnknownName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown {}: {}", self.what, crate::text::Quoted(&self.found))
+        write!(f, "unknown {}: {}", self.what, crate::fmt::Quoted(&self.found))
     }
 }
 

@@ -8,10 +8,10 @@ use statehold_store::{HexPrefix, HexPrefixError, KeyRange, Order, ReadView};
 use uuid::Uuid;
 
 use crate::{
-    item::list_node_pools,
+    filters::list_node_pools,
+    fmt::Quoted,
     list::{ALL_NAMESPACES, wants_namespace},
     rows::{Allocations, CsiPlugins, CsiVolumes, HostVolumes, Jobs, Namespaces, Nodes},
-    text::Quoted,
 };
 
 pub use self::fuzzy::{

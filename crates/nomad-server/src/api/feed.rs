@@ -5,9 +5,9 @@
 
 use serde::Serialize;
 use statehold_nomad::{
-    self as domain, ClaimedVolumeView, CsiVolumes, Labels, Unpublished, VolumeKey, ask_attach,
-    ask_release, input, parse_id, plan_release, record_release, report_node, upsert_allocation,
-    upsert_job,
+    self as domain, ClaimedVolumeView, CsiVolumes, Labels, UnpublishOutcome, VolumeKey,
+    attach_with_provider, detach_with_provider, input, parse_id, plan_release, record_release,
+    report_node, upsert_allocation, upsert_job,
 };
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
@@ -109,7 +109,7 @@ pub(crate) async fn claim(mut call: NomadRequest) -> Reply {
             let claim = move |app: &NomadState| {
                 let (view, ()) = app.write_blocking(write)?;
                 let providers = app.node().providers();
-                let context = ask_attach(&view, providers, &key.0, &key.1, allocation)?;
+                let context = attach_with_provider(&view, providers, &key.0, &key.1, allocation)?;
                 Ok((render(&view, context)?, view.index()))
             };
             call.app.ask([subject], [&*plugin], claim).await?
@@ -144,7 +144,7 @@ pub(crate) async fn unpublish(mut call: NomadRequest) -> Reply {
         domain::unpublish(txn, now, &namespace, &id, body).map_err(ApiError::from)
     };
     let (outcome, index) = call.app.write(write, |_, outcome| Ok(outcome)).await?;
-    let Unpublished::Held(holdup) = outcome else { return state::written(index, &call.query) };
+    let UnpublishOutcome::Held(holdup) = outcome else { return state::written(index, &call.query) };
     let (Some(plugin), Some(allocation)) = (plugin, allocation) else {
         return Err(ApiError::from(holdup).at(index));
     };
@@ -154,7 +154,7 @@ pub(crate) async fn unpublish(mut call: NomadRequest) -> Reply {
         let Some(release) = plan_release(&view, &key.0, &key.1, allocation) else {
             return Ok(view.index());
         };
-        let answer = ask_release(&view, app.node().providers(), &release);
+        let answer = detach_with_provider(&view, app.node().providers(), &release);
         let record = |txn: &mut WriteTxn<'_>, now| {
             record_release(txn, now, &release, &answer).map_err(ApiError::from)
         };

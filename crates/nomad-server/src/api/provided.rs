@@ -6,9 +6,9 @@ use axum::http::HeaderName;
 use serde::Serialize;
 use statehold_nomad::provider::ProviderPage;
 use statehold_nomad::{
-    CsiVolumes, ExternalVolumeView, Secrets, SnapshotView, VolumeKey, ask_delete_snapshot,
-    ask_external_snapshots, ask_external_volumes, ask_snapshots, check_data, check_snapshot,
-    find_plugin, input, is_foreign_data,
+    CsiVolumes, ExternalVolumeView, Secrets, SnapshotView, VolumeKey, check_data, check_snapshot,
+    create_snapshots_with_provider, delete_snapshot_with_provider, find_plugin, input,
+    is_foreign_data, list_external_snapshots, list_external_volumes,
 };
 use statehold_store::ReadView;
 
@@ -103,7 +103,7 @@ pub(crate) async fn volumes(call: NomadRequest) -> Reply {
     let ask = move |app: &NomadState| {
         let view = app.store().snapshot();
         let providers = app.node().providers();
-        let found = ask_external_volumes(&view, providers, &page.plugin, &page.asked())?;
+        let found = list_external_volumes(&view, providers, &page.plugin, &page.asked())?;
         let volumes = found.volumes.iter();
         let volumes =
             volumes.filter(|volume| !is_foreign_data(&view, &of, &volume.external_id, &sees));
@@ -127,7 +127,7 @@ pub(crate) async fn snapshots(call: NomadRequest) -> Reply {
         let view = app.store().snapshot();
         let providers = app.node().providers();
         let found =
-            ask_external_snapshots(&view, providers, &page.plugin, &page.asked(), &secrets)?;
+            list_external_snapshots(&view, providers, &page.plugin, &page.asked(), &secrets)?;
         let index = view.index();
         let listed = found.snapshots.iter().filter(|snapshot| {
             !is_foreign_data(&view, &found.plugin_id, &snapshot.external_volume_id, &sees)
@@ -175,7 +175,12 @@ pub(crate) async fn create_snapshots(mut call: NomadRequest) -> Reply {
                 check_data(&view, &snapshot.plugin_id, volume.remote_id(), own)?;
             }
         }
-        let taken = ask_snapshots(&view, app.node().providers(), &namespace, &body.snapshots)?;
+        let taken = create_snapshots_with_provider(
+            &view,
+            app.node().providers(),
+            &namespace,
+            &body.snapshots,
+        )?;
         let index = view.index();
         let taken = taken.iter().map(SnapshotView::taken).collect();
         let body = Snapshots { snapshots: taken, asked: Asked::at(index, "".into()) };
@@ -201,7 +206,13 @@ pub(crate) async fn delete_snapshot(call: NomadRequest) -> Reply {
         if limited && !plugin_id.is_empty() && !snapshot.is_empty() {
             check_snapshot(&view, app.node().providers(), &of, &snapshot, &secrets, &sees)?;
         }
-        ask_delete_snapshot(&view, app.node().providers(), &plugin_id, &snapshot, &secrets)?;
+        delete_snapshot_with_provider(
+            &view,
+            app.node().providers(),
+            &plugin_id,
+            &snapshot,
+            &secrets,
+        )?;
         Ok(view.index())
     };
     let index = call.app.ask([subject], plugin.as_deref(), delete).await?;

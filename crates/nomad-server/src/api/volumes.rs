@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 use statehold_nomad::{
-    ALL_NAMESPACES, CsiVolume, CsiVolumes, FactsReader, VolumeItem, VolumeKey, VolumeQuery,
-    VolumeSpec, VolumeStub, VolumeView, ask_create, ask_delete, ask_register, ask_release,
-    check_own_data, check_own_sources, check_snapshot, deregister, input, list_volumes, parse_id,
-    plan_detach, record_release, record_volumes, register, volume_claims,
+    ALL_NAMESPACES, CsiVolume, CsiVolumes, HealthReader, VolumeItem, VolumeKey, VolumeQuery,
+    VolumeSpec, VolumeStub, VolumeView, check_own_data, check_own_sources, check_snapshot,
+    create_with_provider, delete_with_provider, deregister, detach_with_provider, input,
+    list_volumes, parse_id, plan_detach, record_release, record_volumes, register,
+    register_with_provider, volume_claims,
 };
 use statehold_store::{Entry, ReadView, Snapshot, Tracked, WriteTxn};
 
@@ -60,12 +61,12 @@ impl List for CsiVolumeList {
             order: asked.order(),
             from: asked.from().map(|(namespace, id)| (namespace.as_str(), id.as_str())),
         };
-        let mut facts = FactsReader::new(view);
+        let mut facts = HealthReader::new(view);
         // Any number of allocations may claim a volume: claims are read for the filters that ask.
         if !asked.reads(&VolumeItem::CLAIM_FIELDS) {
             facts = facts.without_claims();
         }
-        list_volumes(view, &query).map(move |volume| facts.item(volume))
+        list_volumes(view, &query).map(move |volume| VolumeItem::new(&mut facts, volume))
     }
 
     fn key(item: &VolumeItem) -> (&str, &str) {
@@ -178,7 +179,7 @@ pub(crate) async fn put(mut call: NomadRequest) -> Reply {
             let view = app.store().snapshot();
             let unchecked = if limited { volumes.clone() } else { Vec::new() };
             check_own_data(&view, &namespace, &unchecked)?;
-            let asked = ask_register(&view, app.node().providers(), &namespace, volumes)?;
+            let asked = register_with_provider(&view, app.node().providers(), &namespace, volumes)?;
             let (view, keys) = app.write_blocking(|txn, now| {
                 // Once more: another request may have registered the data meanwhile.
                 check_own_data(txn, &namespace, &unchecked)?;
@@ -226,7 +227,7 @@ pub(crate) async fn create(mut call: NomadRequest) -> Reply {
         }
         let begun = Begun::create(app.node(), &view, &namespace, &volumes)
             .map_err(|error| ApiError::not_begun(&error))?;
-        let recorded = ask_create(&view, app.node().providers(), &namespace, volumes)
+        let recorded = create_with_provider(&view, app.node().providers(), &namespace, volumes)
             .map_err(ApiError::from)
             .and_then(|asked| {
                 let write = |txn: &mut WriteTxn<'_>, now| {
@@ -279,7 +280,8 @@ pub(crate) async fn delete_external(call: NomadRequest) -> Reply {
             None => Ok(Begun::default()),
         };
         let begun = begun.map_err(|error| ApiError::not_begun(&error))?;
-        let asked = ask_delete(&view, app.node().providers(), &namespace, &[&id], &secrets);
+        let asked =
+            delete_with_provider(&view, app.node().providers(), &namespace, &[&id], &secrets);
         let forget = |txn: &mut WriteTxn<'_>, _| Ok(deregister(txn, &namespace, &[&id], false)?);
         let forgotten = asked.map_err(ApiError::from).and_then(|()| app.write_blocking(forget));
         match &forgotten {
@@ -312,7 +314,7 @@ pub(crate) async fn detach(call: NomadRequest) -> Reply {
         for release in plan_detach(&view, &namespace, &id, node)? {
             // Each as of now: the last claim on the node is the one that the provider is asked for.
             let view = app.store().snapshot();
-            let answer = ask_release(&view, app.node().providers(), &release);
+            let answer = detach_with_provider(&view, app.node().providers(), &release);
             let record = |txn: &mut WriteTxn<'_>, now| {
                 record_release(txn, now, &release, &answer).map_err(ApiError::from)
             };

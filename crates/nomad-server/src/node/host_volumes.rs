@@ -19,10 +19,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use statehold_nomad::{
-    HostDeletePlan, HostOperation, HostProviderError, HostVolume, HostVolumeError, HostVolumePlan,
-    HostVolumeSpec, HostVolumes, MadeHostVolume, NodeError, NodeHostVolume, Nodes, parse_id,
-    plan_host_create, plan_host_delete, plan_host_register, record_host_delete, record_host_volume,
-    report_host_volume, withdraw_host_volume,
+    CreatedHostVolume, HostDeletePlan, HostOperation, HostProviderError, HostVolume,
+    HostVolumeError, HostVolumePlan, HostVolumeSpec, HostVolumes, NodeError, NodeHostVolume, Nodes,
+    parse_id, plan_host_create, plan_host_delete, plan_host_register, record_host_delete,
+    record_host_volume, report_host_volume, withdraw_host_volume,
 };
 use statehold_store::{ReadView, Snapshot};
 use tokio::runtime::Handle;
@@ -318,7 +318,7 @@ impl Shared {
     fn make(
         &self,
         volume: &HostVolume,
-    ) -> Result<Result<MadeHostVolume, HostProviderError>, KeepError> {
+    ) -> Result<Result<CreatedHostVolume, HostProviderError>, KeepError> {
         if volume.node_id != self.node {
             return Ok(Err(HostProviderError::Unreachable));
         }
@@ -328,7 +328,7 @@ impl Shared {
         };
         let request = request_for(volume);
         self.begin(Work::Create, volume)?;
-        let made = plugin.create(&request).map(|created| MadeHostVolume {
+        let made = plugin.create(&request).map(|created| CreatedHostVolume {
             host_path: created.path.into(),
             capacity: created.bytes,
         });
@@ -336,18 +336,18 @@ impl Shared {
     }
 
     /// Sees whether a volume is where it is said to be.
-    fn take_over(&self, volume: &HostVolume) -> Result<MadeHostVolume, HostProviderError> {
+    fn take_over(&self, volume: &HostVolume) -> Result<CreatedHostVolume, HostProviderError> {
         if volume.node_id == self.node {
             verify(&volume.host_path).map_err(|error| failed(&error))?;
         }
-        Ok(MadeHostVolume::default())
+        Ok(CreatedHostVolume::default())
     }
 
     fn record(
         &self,
         writer: &Writer,
         plan: HostVolumePlan,
-        answer: Result<MadeHostVolume, HostProviderError>,
+        answer: Result<CreatedHostVolume, HostProviderError>,
     ) -> Result<Kept, KeepError> {
         let (namespace, id) = (plan.volume().namespace.clone(), plan.volume().id);
         let (view, ()) = writer.write(|txn, now| {
@@ -367,7 +367,7 @@ impl Shared {
     }
 
     /// Removes what was made for nothing. The keeper tries again to remove what can't be removed now.
-    fn unmake(&self, volume: &HostVolume, made: &MadeHostVolume) {
+    fn unmake(&self, volume: &HostVolume, made: &CreatedHostVolume) {
         let removed = self
             .plugin(&volume.plugin_id)
             .and_then(|plugin| plugin.delete(&request_for(volume), &made.host_path));

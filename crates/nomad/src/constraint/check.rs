@@ -7,14 +7,14 @@ use super::{
     version::{Dialect, Requirements},
 };
 use crate::{
+    fmt::{MultiError, Quoted},
     rows::Constraint,
-    text::{MultiError, Quoted},
 };
 
 /// Something that is wrong with a constraint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum ConstraintFault {
+pub enum ConstraintError {
     /// It doesn't say how to compare.
     MissingOperator,
     /// It asks whether a set contains nothing.
@@ -75,7 +75,7 @@ pub enum ConstraintFault {
     },
 }
 
-impl fmt::Display for ConstraintFault {
+impl fmt::Display for ConstraintError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MissingOperator => f.write_str("Missing constraint operand"),
@@ -121,12 +121,12 @@ impl fmt::Display for ConstraintFault {
     }
 }
 
-impl std::error::Error for ConstraintFault {}
+impl std::error::Error for ConstraintError {}
 
 impl Constraint {
     /// Checks what can be checked without a node.
-    pub fn validate(&self) -> Result<(), MultiError<ConstraintFault>> {
-        let missing = self.operator.is_empty().then_some(ConstraintFault::MissingOperator);
+    pub fn validate(&self) -> Result<(), MultiError<ConstraintError>> {
+        let missing = self.operator.is_empty().then_some(ConstraintError::MissingOperator);
         let faults = [missing, self.operator_fault(), self.left_fault()];
         MultiError::check(faults.into_iter().flatten().collect())
     }
@@ -136,61 +136,61 @@ impl Constraint {
         matches!(&*self.operator, "distinct_hosts" | "distinct_property")
     }
 
-    fn operator_fault(&self) -> Option<ConstraintFault> {
+    fn operator_fault(&self) -> Option<ConstraintError> {
         let (operator, right) = (&self.operator, &self.right);
         let empty = right.is_empty();
         match &**operator {
             "distinct_hosts" => None,
             "set_contains" | "set_contains_all" | "set_contains_any" => {
-                empty.then_some(ConstraintFault::SetWithoutRight)
+                empty.then_some(ConstraintError::SetWithoutRight)
             }
             "regexp" => pattern(right)
                 .err()
-                .map(|error| ConstraintFault::Pattern { reason: error.message().into() }),
+                .map(|error| ConstraintError::Pattern { reason: error.message().into() }),
             "version" => Requirements::parse(right, Dialect::Loose)
                 .is_none()
-                .then(|| ConstraintFault::Version { text: right.clone() }),
+                .then(|| ConstraintError::Version { text: right.clone() }),
             "semver" => Requirements::parse(right, Dialect::Semantic)
                 .is_none()
-                .then(|| ConstraintFault::Semver { text: right.clone() }),
+                .then(|| ConstraintError::Semver { text: right.clone() }),
             "distinct_property" if empty => None,
             "distinct_property" => match right.parse::<u64>() {
-                Err(_) => Some(ConstraintFault::PropertyCount { text: right.clone() }),
-                Ok(0) => Some(ConstraintFault::PropertyCountZero),
+                Err(_) => Some(ConstraintError::PropertyCount { text: right.clone() }),
+                Ok(0) => Some(ConstraintError::PropertyCountZero),
                 Ok(_) => None,
             },
             "is_set" | "is_not_set" => {
-                (!empty).then(|| ConstraintFault::NeedlessRight { operator: operator.clone() })
+                (!empty).then(|| ConstraintError::NeedlessRight { operator: operator.clone() })
             }
             "=" | "==" | "is" | "!=" | "not" | "<" | "<=" | ">" | ">=" => {
-                empty.then(|| ConstraintFault::MissingRight { operator: operator.clone() })
+                empty.then(|| ConstraintError::MissingRight { operator: operator.clone() })
             }
-            _ => Some(ConstraintFault::UnknownOperator { operator: operator.clone() }),
+            _ => Some(ConstraintError::UnknownOperator { operator: operator.clone() }),
         }
     }
 
-    fn left_fault(&self) -> Option<ConstraintFault> {
+    fn left_fault(&self) -> Option<ConstraintError> {
         if &*self.operator == "distinct_hosts" {
             return None;
         }
         let attribute = || self.left.clone();
         if self.left.is_empty() {
-            return Some(ConstraintFault::MissingLeft);
+            return Some(ConstraintError::MissingLeft);
         }
         if !self.left.starts_with('$') {
             return None;
         }
         let Some(rest) = self.left.strip_prefix("${") else {
-            return Some(ConstraintFault::OpeningBrace { attribute: attribute() });
+            return Some(ConstraintError::OpeningBrace { attribute: attribute() });
         };
         let Some(name) = rest.strip_suffix('}') else {
-            return Some(ConstraintFault::ClosingBrace { attribute: attribute() });
+            return Some(ConstraintError::ClosingBrace { attribute: attribute() });
         };
         let known = matches!(
             name,
             "node.unique.id" | "node.datacenter" | "node.unique.name" | "node.class" | "node.pool"
         ) || ["attr.", "device.", "meta."].iter().any(|kind| name.starts_with(kind));
-        (!known).then(|| ConstraintFault::UnsupportedAttribute { attribute: attribute() })
+        (!known).then(|| ConstraintError::UnsupportedAttribute { attribute: attribute() })
     }
 }
 

@@ -10,7 +10,7 @@ use std::{borrow::Cow, cmp::Ordering};
 
 use statehold_filter::{CompileError, Filter, Filterable, build::field};
 
-pub use self::check::ConstraintFault;
+pub use self::check::ConstraintError;
 use self::version::{Dialect, Requirements, Version};
 use crate::rows::{Constraint, Node};
 

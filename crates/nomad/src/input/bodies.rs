@@ -1,10 +1,10 @@
 //! What some bodies hold beside the row.
 
 use crate::{
-    host_spec::HostVolumeSpec,
+    host_volume_spec::HostVolumeSpec,
     ops::SnapshotSpec,
     rows::{Allocation, TaskGroup},
-    spec::VolumeSpec,
+    volume_spec::VolumeSpec,
 };
 
 /// The body of a registration.

@@ -6,7 +6,7 @@ use super::{
     fields::{Fields, first_value},
     volume::capability,
 };
-use crate::{host_spec::HostVolumeSpec, rows::Constraint};
+use crate::{host_volume_spec::HostVolumeSpec, rows::Constraint};
 
 /// Reads `{"Volume": {...}, "Namespace": "..."}`, for making a host volume and for registering one.
 ///

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     modes::Capability,
     rows::{MountOptions, Topology, TopologyRequest},
-    spec::VolumeSpec,
+    volume_spec::VolumeSpec,
 };
 
 /// Reads `{"Volumes": [...], "Namespace": "..."}`.

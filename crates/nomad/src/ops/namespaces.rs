@@ -5,13 +5,13 @@ use std::fmt;
 use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
-use super::{claim_rows::move_claims, host_volumes::move_reports, plugins::move_instances};
+use super::{claims::move_claims, csi::move_instances, host::move_reports};
 use crate::{
+    fmt::Quoted,
     rows::{
         CsiPlugin, CsiPlugins, CsiVolumes, DEFAULT_NAMESPACE, HostVolumes, Jobs, Namespace,
         NamespaceAccess, Namespaces, Node, Nodes, TaskGroupClaims,
     },
-    text::Quoted,
 };
 
 /// The longest name of a namespace, in characters.

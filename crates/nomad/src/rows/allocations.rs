@@ -6,7 +6,7 @@ use statehold_store::{Index, IndexSet, OldRow, RowError, Table};
 use uuid::Uuid;
 
 use super::{RequestKind, TaskPlugin, VolumeRequest, old::AllocationV1};
-use crate::text::beginning;
+use crate::fmt::beginning;
 
 /// An instance of a task group on a node.
 ///

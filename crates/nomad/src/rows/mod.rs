@@ -39,7 +39,9 @@ pub use self::{
     nodes::{ControllerInfo, Node, NodeHostVolume, NodeInfo, Nodes, PluginInfo, node_status},
     plugins::{CsiPlugin, CsiPlugins, InstanceCounts},
     reported::{ReportedHostVolume, ReportedHostVolumes},
-    volumes::{ClaimCounts, CsiVolume, CsiVolumes, MountOptions, Topology, TopologyRequest},
+    volumes::{
+        ClaimCounts, CsiVolume, CsiVolumes, MountOptions, Topology, TopologyRequest, VolumeKey,
+    },
 };
 
 /// Names with values, sorted by name.

@@ -8,7 +8,16 @@ use super::{
     Claim, CsiClaim, Labels,
     old::{ClaimV1, CsiVolumeV2},
 };
-use crate::{modes::Capability, secrets::Secrets, text::beginning};
+use crate::{fmt::beginning, modes::Capability, secrets::Secrets};
+
+/// Which volume: its namespace and its ID.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VolumeKey {
+    /// The namespace.
+    pub namespace: Box<str>,
+    /// The ID within it.
+    pub id: Box<str>,
+}
 
 /// A volume of a storage provider. The claims on it have rows of their own, [`CsiClaim`].
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{SEARCH_MATCHES_MAX, SearchContext};
 use crate::{
-    item::list_node_pools,
+    filters::list_node_pools,
     list::wants_namespace,
     rows::{Allocations, CsiPlugins, CsiVolumes, HostVolumes, Job, Jobs, Namespaces, Nodes},
 };

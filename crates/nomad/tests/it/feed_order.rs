@@ -38,7 +38,7 @@ fn cluster() -> Cluster {
         ..Default::default()
     };
     let plan = plan_host_create(&cluster.view(), NOW, "default", spec, DISK).unwrap();
-    let made = MadeHostVolume { host_path: "/x".into(), capacity: 1 };
+    let made = CreatedHostVolume { host_path: "/x".into(), capacity: 1 };
     cluster.write(|txn| record_host_volume(txn, plan, Ok(made))).unwrap();
     let reported = NodeHostVolume { name: "disk".into(), id: Some(DISK), ..Default::default() };
     cluster.write(|txn| report_host_volume(txn, NOW, id(2), reported)).unwrap();

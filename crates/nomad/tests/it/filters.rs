@@ -34,9 +34,9 @@ fn matching(cluster: &Cluster, expression: &str) -> Vec<String> {
     let filter =
         Filter::<VolumeItem>::compile(expression).unwrap_or_else(|error| panic!("{error}"));
     let view = cluster.view();
-    let mut facts = FactsReader::new(&view);
+    let mut facts = HealthReader::new(&view);
     let mut found = |query: &VolumeQuery<'_>| -> Vec<String> {
-        let items = list_volumes(&view, query).map(|volume| facts.item(volume));
+        let items = list_volumes(&view, query).map(|volume| VolumeItem::new(&mut facts, volume));
         let matching = items.filter(|item| filter.matches(item));
         matching.map(|item| item.volume().id.to_string()).collect()
     };
@@ -118,9 +118,9 @@ fn plugins_are_filtered_by_what_they_show_and_hold() {
 fn items_render_as_the_entries_do() {
     let cluster = cluster();
     let view = cluster.view();
-    let mut facts = FactsReader::new(&view);
+    let mut facts = HealthReader::new(&view);
     for entry in list_volumes(&view, &all_of("*")) {
-        let item = facts.item(entry);
+        let item = VolumeItem::new(&mut facts, entry);
         let direct = VolumeStub::new(entry, facts.of(entry));
         assert_eq!(
             serde_json::to_value(item.stub()).unwrap(),
@@ -130,6 +130,6 @@ fn items_render_as_the_entries_do() {
     let entry = view.get::<CsiPlugins>(PLUGIN).unwrap();
     assert_eq!(
         serde_json::to_value(PluginItem::new(&view, entry).stub()).unwrap(),
-        serde_json::to_value(PluginStub::new(entry, PluginFacts::of(&view, entry))).unwrap()
+        serde_json::to_value(PluginStub::new(entry, PluginHealth::of(&view, entry))).unwrap()
     );
 }

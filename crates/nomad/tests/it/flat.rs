@@ -129,7 +129,7 @@ fn a_claim_is_flat_in_those_on_its_volume() {
         let releases = overdue_releases(txn);
         let [release] = &releases[..] else { panic!("one is overdue: {releases:?}") };
         let done = record_release(txn, NOW, release, &Ok(())).unwrap();
-        assert_eq!(done, Recorded::Released);
+        assert_eq!(done, ReleaseOutcome::Released);
     };
     assert_flat(
         fill,

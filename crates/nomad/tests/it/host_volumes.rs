@@ -49,8 +49,8 @@ fn wish(name: &str) -> HostVolumeSpec {
     }
 }
 
-fn made() -> MadeHostVolume {
-    MadeHostVolume { host_path: "/volumes/x".into(), capacity: 150_000 }
+fn made() -> CreatedHostVolume {
+    CreatedHostVolume { host_path: "/volumes/x".into(), capacity: 150_000 }
 }
 
 fn create(cluster: &Cluster, spec: HostVolumeSpec) -> Result<Uuid, HostVolumeError> {
@@ -176,7 +176,7 @@ fn a_node_takes_its_volumes_with_it_only_if_it_said_so() {
         refused.to_string(),
         format!("could not delete volume {kept} in use by alloc {}", id(10))
     );
-    assert_eq!(refused.fault(), Fault::Conflict);
+    assert_eq!(refused.class(), ErrorClass::Conflict);
     assert!(cluster.view().get::<Nodes>(id(1)).is_some());
     cluster.allocation(Allocation { client_status: "complete".into(), ..running(10, 1) });
     cluster.write(|txn| delete_node(txn, NOW, id(1))).unwrap();
@@ -419,12 +419,12 @@ fn a_volume_of_a_lost_node_is_only_deleted_by_force() {
             refused.to_string(),
             "volume cannot be removed from unknown node without force=true"
         );
-        assert_eq!(refused.fault(), Fault::Conflict);
+        assert_eq!(refused.class(), ErrorClass::Conflict);
     }
     let failed = HostProviderError::Failed("busy".into());
     let refused = delete(&cluster, &volume, true, Err(failed)).unwrap_err();
     assert_eq!(refused.to_string(), "HostVolume.Delete error: busy");
-    assert_eq!(refused.fault(), Fault::Provider);
+    assert_eq!(refused.class(), ErrorClass::Provider);
     assert_eq!(delete(&cluster, &volume, true, Err(HostProviderError::Unreachable)), Ok(true));
 }
 
@@ -533,7 +533,7 @@ fn a_host_volume_of_a_lost_node_is_held_for_the_grace_period() {
         refused.contains("in use by allocations") && refused.contains("lost after"),
         "{refused}"
     );
-    cluster.write(|txn| lose_allocations(txn, NOW, std::time::Duration::ZERO)).unwrap();
+    cluster.write(|txn| mark_lost_allocations(txn, NOW, std::time::Duration::ZERO)).unwrap();
     let unknown = Err(HostProviderError::UnknownNode);
     assert_eq!(delete(&cluster, &volume, true, unknown), Ok(true));
 }

@@ -17,17 +17,22 @@ fn answers(cluster: &Cluster) -> Value {
             json!([value(&item.stub()), value(&PluginView::new(&view, plugin, "*"))])
         })
         .collect();
-    let mut facts = FactsReader::new(&view);
+    let mut facts = HealthReader::new(&view);
     let volumes: Vec<Value> = list_volumes(&view, &all_of("*"))
         .map(|volume| {
             let (alone, claims) = (VolumeView::new(&view, volume), volume_claims(&view, volume));
-            json!([value(&facts.item(volume).stub()), value(&alone), value(&claims)])
+            json!([
+                value(&VolumeItem::new(&mut facts, volume).stub()),
+                value(&alone),
+                value(&claims)
+            ])
         })
         .collect();
     let mut matching = serde_json::Map::new();
     for text in VOLUME_FILTERS {
         let filter = Filter::<VolumeItem>::compile(text).unwrap();
-        let items = list_volumes(&view, &all_of("*")).map(|volume| facts.item(volume));
+        let items =
+            list_volumes(&view, &all_of("*")).map(|volume| VolumeItem::new(&mut facts, volume));
         let found = items.filter(|item| filter.matches(item));
         matching.insert((*text).into(), found.map(|item| json!(item.volume().id)).collect());
     }

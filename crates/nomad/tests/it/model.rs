@@ -254,7 +254,7 @@ fn ask(cluster: &Cluster, held: &mut Held, op: Op) {
             let request = released(allocation, state);
             let done = cluster.write(|txn| unpublish(txn, NOW, "default", name, request));
             assert_eq!(done.is_ok(), held.contains_key(name));
-            if done == Ok(Unpublished::Released) {
+            if done == Ok(UnpublishOutcome::Released) {
                 held.entry(name).or_default().remove(&allocation);
             }
         }
@@ -285,13 +285,13 @@ fn ask(cluster: &Cluster, held: &mut Held, op: Op) {
 }
 
 /// Runs releases to where they come; what was released is no longer held.
-fn release(cluster: &Cluster, held: &mut Held, disks: &Disks, releases: &[Release]) -> bool {
+fn release(cluster: &Cluster, held: &mut Held, disks: &Disks, releases: &[PendingRelease]) -> bool {
     let providers = disks.providers(PLUGIN);
     let mut all = true;
     for release in releases {
-        let answer = ask_release(&cluster.view(), &providers, release);
+        let answer = detach_with_provider(&cluster.view(), &providers, release);
         let done = cluster.write(|txn| record_release(txn, NOW + 2, release, &answer)).unwrap();
-        assert_eq!(done == Recorded::Released, answer.is_ok(), "{done:?}");
+        assert_eq!(done == ReleaseOutcome::Released, answer.is_ok(), "{done:?}");
         all &= answer.is_ok();
         if answer.is_ok() {
             let allocation = release.claim().allocation_id.as_u128();
@@ -302,7 +302,7 @@ fn release(cluster: &Cluster, held: &mut Held, disks: &Disks, releases: &[Releas
 }
 
 /// Releases that were asked for and whose answers nobody has recorded yet.
-type Late = Vec<(Release, Result<(), Holdup>)>;
+type Late = Vec<(PendingRelease, Result<(), ReleaseBlocker>)>;
 
 /// Starts releases, and records them some time later: what was claimed anew meanwhile stays.
 fn delay(cluster: &Cluster, held: &mut Held, disks: &Disks, late: &mut Late, op: Op) {
@@ -310,7 +310,7 @@ fn delay(cluster: &Cluster, held: &mut Held, disks: &Disks, late: &mut Late, op:
         Op::Begin => {
             let (view, providers) = (cluster.view(), disks.providers(PLUGIN));
             for release in overdue_releases(&view) {
-                let answer = ask_release(&view, &providers, &release);
+                let answer = detach_with_provider(&view, &providers, &release);
                 late.push((release, answer));
             }
         }
@@ -325,14 +325,14 @@ fn delay(cluster: &Cluster, held: &mut Held, disks: &Disks, late: &mut Late, op:
                 });
                 match now {
                     Some(claim) if claim.since == old.since => {
-                        assert_eq!(done == Recorded::Released, answer.is_ok());
+                        assert_eq!(done == ReleaseOutcome::Released, answer.is_ok());
                     }
                     _ => {
-                        assert_eq!(done, Recorded::Superseded, "another claim, or none");
+                        assert_eq!(done, ReleaseOutcome::Superseded, "another claim, or none");
                         assert_eq!(cluster.volume(name), before);
                     }
                 }
-                if done == Recorded::Released {
+                if done == ReleaseOutcome::Released {
                     held.get_mut(name).unwrap().remove(&old.allocation_id.as_u128());
                 }
             }
@@ -352,8 +352,12 @@ fn provide(cluster: &Cluster, held: &mut Held, disks: &Disks, op: Op) {
                 requested_capacity_min: grow * 100,
                 ..volume_spec(name)
             };
-            let asked =
-                ask_create(&cluster.view(), &disks.providers(PLUGIN), "default", vec![spec]);
+            let asked = create_with_provider(
+                &cluster.view(),
+                &disks.providers(PLUGIN),
+                "default",
+                vec![spec],
+            );
             let Ok(asked) = asked else { return };
             cluster.write(|txn| record_volumes(txn, NOW, &asked)).unwrap();
             if asked.faults().is_ok() {
@@ -365,7 +369,8 @@ fn provide(cluster: &Cluster, held: &mut Held, disks: &Disks, op: Op) {
             disks.fail(failure(fails));
             let (view, none) = (cluster.view(), Secrets::default());
             let external = cluster.volume(name).map(|row| row.external_id.to_string());
-            let asked = ask_delete(&view, &disks.providers(PLUGIN), "default", &[name], &none);
+            let asked =
+                delete_with_provider(&view, &disks.providers(PLUGIN), "default", &[name], &none);
             disks.fail(None);
             if asked.is_ok() {
                 assert_eq!(held.get(name).map(BTreeMap::len), Some(0), "in use");

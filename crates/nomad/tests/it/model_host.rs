@@ -174,7 +174,7 @@ fn ask(cluster: &Cluster, model: &mut Model, op: Op) {
             let plan = plan_host_create(&cluster.view(), NOW, "default", spec, fresh()());
             let Ok(plan) = plan else { return };
             let before = volumes(cluster).len();
-            let made = || MadeHostVolume { host_path: "/x".into(), capacity: 100 };
+            let made = || CreatedHostVolume { host_path: "/x".into(), capacity: 100 };
             let answer = answers.then(made).ok_or_else(|| HostProviderError::Failed("no".into()));
             let recorded = cluster.write(|txn| record_host_volume(txn, plan, answer)).is_ok();
             assert!(answers || !recorded, "a node that failed made nothing");
@@ -194,7 +194,7 @@ fn ask(cluster: &Cluster, model: &mut Model, op: Op) {
             let here = cluster.view().get::<Nodes>(known.node_id).is_some();
             assert_eq!(plan.is_ok(), !used && fits && here, "{plan:?}");
             let Ok(plan) = plan else { return };
-            let made = MadeHostVolume { host_path: "/y".into(), capacity: 100 };
+            let made = CreatedHostVolume { host_path: "/y".into(), capacity: 100 };
             cluster.write(|txn| record_host_volume(txn, plan, Ok(made))).unwrap();
             let view = cluster.view();
             let row = view.get::<HostVolumes>(("default", known.id)).unwrap();

@@ -51,7 +51,7 @@ fn create(
     providers: &Providers,
     specs: Vec<VolumeSpec>,
 ) -> Result<Result<(), String>, RegisterError> {
-    let asked = ask_create(&cluster.view(), providers, "default", specs)?;
+    let asked = create_with_provider(&cluster.view(), providers, "default", specs)?;
     cluster.write(|txn| record_volumes(txn, NOW, &asked))?;
     Ok(asked.faults().map_err(|faults| faults.to_string()))
 }
@@ -61,7 +61,7 @@ fn register(
     providers: &Providers,
     spec: VolumeSpec,
 ) -> Result<Vec<VolumeKey>, RegisterError> {
-    let asked = ask_register(&cluster.view(), providers, "default", vec![spec])?;
+    let asked = register_with_provider(&cluster.view(), providers, "default", vec![spec])?;
     cluster.write(|txn| record_volumes(txn, NOW, &asked))
 }
 
@@ -92,7 +92,7 @@ fn a_claimed_volume_is_attached_to_the_node_of_the_claim() {
     create(&cluster, &providers, vec![unmade("v")]).unwrap().unwrap();
     cluster.allocation(running(10, 2));
     let attach = |providers: &Providers| {
-        ask_attach(&cluster.view(), providers, "default", "v", id(10))
+        attach_with_provider(&cluster.view(), providers, "default", "v", id(10))
             .map_err(|error| error.to_string())
     };
     let unclaimed = format!("controller publish: Unknown allocation: {}", id(10));
@@ -111,7 +111,7 @@ fn a_claimed_volume_is_attached_to_the_node_of_the_claim() {
     disks.fail(None);
     cluster.allocation(Allocation { client_status: "failed".into(), ..running(10, 2) });
     let view = cluster.view();
-    let answer = ask_release(&view, &providers, &overdue_releases(&view)[0]);
+    let answer = detach_with_provider(&view, &providers, &overdue_releases(&view)[0]);
     assert_eq!((answer, attached().len()), (Ok(()), 0));
 }
 
@@ -121,7 +121,8 @@ fn what_was_asked_shows_no_secret() {
     let secret =
         VolumeSpec { parameters: [("token".into(), "xyzzy".into())].into(), ..unmade("v") };
     let asked =
-        ask_create(&cluster.view(), &disks.providers(PLUGIN), "default", vec![secret]).unwrap();
+        create_with_provider(&cluster.view(), &disks.providers(PLUGIN), "default", vec![secret])
+            .unwrap();
     let shown = format!("{asked:?}");
     assert!(!shown.contains("xyzzy") && !shown.contains("made-by"), "{shown}");
 }
@@ -137,13 +138,13 @@ fn a_creation_that_fails_keeps_those_that_did_not() {
 
     disks.fail(Some(ProviderErrorKind::Internal));
     let view = cluster.view();
-    let asked = ask_create(&view, &providers, "default", vec![unmade("w")]).unwrap();
+    let asked = create_with_provider(&view, &providers, "default", vec![unmade("w")]).unwrap();
     let faults = asked.faults().unwrap_err();
     assert_eq!(
         faults.to_string(),
         "1 error occurred:\n\t* controller create volume: the disks are on fire\n\n"
     );
-    assert_eq!(faults.fault(), Fault::Provider);
+    assert_eq!(faults.class(), ErrorClass::Provider);
     let nobody = create(&cluster, &Providers::default(), vec![unmade("w")]).unwrap();
     assert!(nobody.unwrap_err().contains("controller create volume: No path to node"));
 }
@@ -155,19 +156,20 @@ fn mistakes_that_a_provider_finds_are_the_callers() {
     let (cluster, disks) = (cluster(), Disks::default());
     let providers = disks.providers(PLUGIN);
     for (kind, fault) in [
-        (Kind::InvalidArgument, Fault::Request),
-        (Kind::OutOfRange, Fault::Request),
-        (Kind::Unimplemented, Fault::Request),
-        (Kind::NotFound, Fault::NotFound),
-        (Kind::AlreadyExists, Fault::Conflict),
-        (Kind::FailedPrecondition, Fault::Conflict),
-        (Kind::ResourceExhausted, Fault::Exhausted),
-        (Kind::Unavailable, Fault::Provider),
-        (Kind::Internal, Fault::Provider),
+        (Kind::InvalidArgument, ErrorClass::Request),
+        (Kind::OutOfRange, ErrorClass::Request),
+        (Kind::Unimplemented, ErrorClass::Request),
+        (Kind::NotFound, ErrorClass::NotFound),
+        (Kind::AlreadyExists, ErrorClass::Conflict),
+        (Kind::FailedPrecondition, ErrorClass::Conflict),
+        (Kind::ResourceExhausted, ErrorClass::Exhausted),
+        (Kind::Unavailable, ErrorClass::Provider),
+        (Kind::Internal, ErrorClass::Provider),
     ] {
         disks.fail(Some(kind));
-        let asked = ask_create(&cluster.view(), &providers, "default", vec![unmade("w")]).unwrap();
-        assert_eq!(asked.faults().unwrap_err().fault(), fault, "{kind:?}");
+        let asked = create_with_provider(&cluster.view(), &providers, "default", vec![unmade("w")])
+            .unwrap();
+        assert_eq!(asked.faults().unwrap_err().class(), fault, "{kind:?}");
     }
 }
 
@@ -187,9 +189,9 @@ fn two_volumes_never_share_what_a_provider_made() {
     };
     for other in [named("v", "other"), named("w", "default")] {
         let view = cluster.view();
-        let asked = ask_create(&view, &providers, "default", vec![other]).unwrap();
+        let asked = create_with_provider(&view, &providers, "default", vec![other]).unwrap();
         let faults = asked.faults().unwrap_err();
-        assert_eq!((faults.to_string().as_str(), faults.fault()), (taken, Fault::Conflict));
+        assert_eq!((faults.to_string().as_str(), faults.class()), (taken, ErrorClass::Conflict));
     }
     let twins = vec![VolumeSpec { id: "a".into(), ..unmade("c") }, unmade("c"), unmade("c")];
     let faults = create(&cluster, &providers, twins).unwrap().unwrap_err();
@@ -227,7 +229,7 @@ fn registering_asks_whether_the_volume_can_be_used_and_enlarges_it() {
         VolumeSpec { external_id: "disk-v".into(), requested_capacity_min: 0, ..unmade("v") };
     let refused = register(&cluster, &providers, known.clone()).unwrap_err();
     assert_eq!(refused.to_string(), "controller validate volume: no disk disk-v");
-    assert_eq!(refused.fault(), Fault::NotFound);
+    assert_eq!(refused.class(), ErrorClass::NotFound);
     assert!(register(&cluster, &Providers::default(), known.clone()).is_ok(), "nobody to ask");
 
     create(&cluster, &providers, vec![unmade("other")]).unwrap().unwrap();
@@ -261,7 +263,8 @@ fn a_volume_in_use_is_not_deleted_at_its_provider() {
     create(&cluster, &providers, vec![unmade("v")]).unwrap().unwrap();
     disks.calls();
     let header = input::secrets_header("password=other,token=t");
-    let ask = |ids: &[&str]| ask_delete(&cluster.view(), &providers, "default", ids, &header);
+    let ask =
+        |ids: &[&str]| delete_with_provider(&cluster.view(), &providers, "default", ids, &header);
     let text = |ids: &[&str]| ask(ids).unwrap_err().to_string();
     assert_eq!(text(&[]), "missing volume IDs");
     assert_eq!(text(&["v", "none"]), "volume not found: none");
@@ -296,7 +299,7 @@ fn snapshots_are_taken_listed_and_removed() {
     ]}"#;
     let specs = input::snapshots_body(body).unwrap().snapshots;
     let view = cluster.view();
-    let taken = ask_snapshots(&view, &providers, "default", &specs[..1]).unwrap();
+    let taken = create_snapshots_with_provider(&view, &providers, "default", &specs[..1]).unwrap();
     let json = serde_json::to_value(SnapshotView::taken(&taken[0])).unwrap();
     assert_eq!(
         (&json["ID"], &json["ExternalSourceVolumeID"]),
@@ -304,13 +307,13 @@ fn snapshots_are_taken_listed_and_removed() {
     );
     assert_eq!(json["Secrets"], serde_json::Value::Null);
     assert_eq!(disks.state().secrets, ["password=xyzzy", "token=t"]);
-    ask_snapshots(&view, &providers, "default", &specs[1..]).unwrap();
+    create_snapshots_with_provider(&view, &providers, "default", &specs[1..]).unwrap();
 
     let none = Secrets::default();
     let page = ProviderPage { entries_max: 1, token: "" };
-    let first = ask_external_snapshots(&view, &providers, "fo", &page, &none).unwrap();
+    let first = list_external_snapshots(&view, &providers, "fo", &page, &none).unwrap();
     assert_eq!((first.snapshots.len(), &*first.next_token), (1, "snap-b"));
-    ask_delete_snapshot(&view, &providers, PLUGIN, "snap-a", &none).unwrap();
+    delete_snapshot_with_provider(&view, &providers, PLUGIN, "snap-a", &none).unwrap();
     assert_eq!(disks.state().snapshots.len(), 1);
 
     let wrong = [
@@ -318,15 +321,19 @@ fn snapshots_are_taken_listed_and_removed() {
         SnapshotSpec { volume_id: "v".into(), plugin_id: "other".into(), ..Default::default() },
     ];
     assert_eq!(
-        ask_snapshots(&view, &providers, "default", &wrong).unwrap_err().to_string(),
+        create_snapshots_with_provider(&view, &providers, "default", &wrong)
+            .unwrap_err()
+            .to_string(),
         "2 errors occurred:\n\t* no such volume \"none\"\n\t* no such plugin \"other\"\n\n"
     );
-    let missing = ask_delete_snapshot(&view, &providers, "x", "s", &none).unwrap_err();
+    let missing = delete_snapshot_with_provider(&view, &providers, "x", "s", &none).unwrap_err();
     assert_eq!(missing.to_string(), "1 error occurred:\n\t* no such plugin\n\n");
-    assert_eq!(missing.fault(), Fault::NotFound);
+    assert_eq!(missing.class(), ErrorClass::NotFound);
     disks.fail(Some(ProviderErrorKind::Internal));
     assert_eq!(
-        ask_delete_snapshot(&view, &providers, PLUGIN, "s", &none).unwrap_err().to_string(),
+        delete_snapshot_with_provider(&view, &providers, PLUGIN, "s", &none)
+            .unwrap_err()
+            .to_string(),
         "1 error occurred:\n\t* could not delete \"s\": controller delete snapshot: the disks are \
          on fire\n\n"
     );
@@ -341,25 +348,25 @@ fn what_a_provider_has_is_listed_by_the_start_of_its_plugins_id() {
     also(&cluster, 6, "fox", true);
     let view = cluster.view();
     let page = ProviderPage::default();
-    let list = |plugin: &str| ask_external_volumes(&view, &providers, plugin, &page);
+    let list = |plugin: &str| list_external_volumes(&view, &providers, plugin, &page);
     let found = list("foo").unwrap();
     let json = serde_json::to_value(ExternalVolumeView::new(&found.volumes[1])).unwrap();
     assert_eq!((&json["ExternalID"], &json["CapacityBytes"]), (&"disk-w".into(), &100.into()));
     assert_eq!(list("foo-").unwrap_err().to_string(), "controller list volumes: No path to node");
     let several = list("fo").unwrap_err();
     assert_eq!(
-        (several.to_string().as_str(), several.fault()),
-        ("plugin ID \"fo\" is the start of several: foo, foo-bar, fox", Fault::Request)
+        (several.to_string().as_str(), several.class()),
+        ("plugin ID \"fo\" is the start of several: foo, foo-bar, fox", ErrorClass::Request)
     );
     let none = list("bar").unwrap_err();
-    assert_eq!((none.to_string().as_str(), none.fault()), ("no such plugin", Fault::NotFound));
+    assert_eq!((none.to_string().as_str(), none.class()), ("no such plugin", ErrorClass::NotFound));
     let page = ProviderPage { entries_max: 1, token: "disk-w" };
     disks.state().greedy = true;
     let one = ProviderPage { entries_max: 1, token: "" };
-    let cut = ask_external_volumes(&view, &providers, "foo", &one).unwrap();
+    let cut = list_external_volumes(&view, &providers, "foo", &one).unwrap();
     assert_eq!(cut.volumes.len(), 1, "no more than was asked for");
     disks.state().greedy = false;
-    let rest = ask_external_volumes(&view, &providers, "foo", &page).unwrap();
+    let rest = list_external_volumes(&view, &providers, "foo", &page).unwrap();
     assert_eq!((rest.volumes.len(), &*rest.next_token), (1, ""));
     assert!(disks.probe().is_ok());
 }

@@ -24,11 +24,11 @@ fn end(cluster: &Cluster, allocation: u128, node: u128) {
 }
 
 /// One run of the loop.
-fn run(cluster: &Cluster, providers: &Providers) -> Vec<Recorded> {
+fn run(cluster: &Cluster, providers: &Providers) -> Vec<ReleaseOutcome> {
     let view = cluster.view();
     let releases = overdue_releases(&view);
-    let step = |release: &Release| {
-        let answer = ask_release(&view, providers, release);
+    let step = |release: &PendingRelease| {
+        let answer = detach_with_provider(&view, providers, release);
         cluster.write(|txn| record_release(txn, NOW + 9, release, &answer)).unwrap()
     };
     releases.iter().map(step).collect()
@@ -48,19 +48,19 @@ fn a_claim_is_released_once_its_allocation_has_ended_and_the_controller_let_go()
     assert_eq!(run(&cluster, &providers), [], "nothing is overdue");
     end(&cluster, 10, 2);
     disks.fail(Some(ProviderErrorKind::Unavailable));
-    assert_eq!(run(&cluster, &providers), [Recorded::Held]);
+    assert_eq!(run(&cluster, &providers), [ReleaseOutcome::Held]);
     let volume = cluster.volume("v").unwrap();
     assert_eq!(volume.past_claims[&id(10)].state, ClaimState::NodeDetached);
     assert!(volume.is_in_use(), "it still takes up room");
     let view = cluster.view();
     let release = &overdue_releases(&view)[0];
-    let answer = ask_release(&view, &providers, release);
+    let answer = detach_with_provider(&view, &providers, release);
     assert!(is_recorded(&view, release, &answer) && !is_recorded(&view, release, &Ok(())));
-    assert_eq!(run(&cluster, &providers), [Recorded::Held]);
+    assert_eq!(run(&cluster, &providers), [ReleaseOutcome::Held]);
     assert_eq!(cluster.volume("v").unwrap().modify_index(), volume.modify_index(), "no news");
 
     disks.fail(None);
-    assert_eq!(run(&cluster, &providers), [Recorded::Released]);
+    assert_eq!(run(&cluster, &providers), [ReleaseOutcome::Released]);
     let volume = cluster.volume("v").unwrap();
     assert!(!volume.is_in_use() && volume.past_claims.is_empty());
     assert_eq!((&*volume.access_mode, &*volume.attachment_mode), ("", ""));
@@ -73,9 +73,9 @@ fn without_a_provider_the_claim_is_held_until_somebody_reports_the_detachment() 
     let cluster = claimed();
     end(&cluster, 10, 2);
     let nobody = Providers::default();
-    assert_eq!(run(&cluster, &nobody), [Recorded::Held]);
+    assert_eq!(run(&cluster, &nobody), [ReleaseOutcome::Held]);
     cluster.claim("v", released(10, ClaimState::ControllerDetached)).unwrap();
-    assert_eq!(run(&cluster, &nobody), [Recorded::Released]);
+    assert_eq!(run(&cluster, &nobody), [ReleaseOutcome::Released]);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_plugin_without_controller_needs_nobody() {
     cluster.allocation(running(10, 2));
     cluster.claim("v", taken(10, ClaimMode::Write)).unwrap();
     cluster.write(|txn| delete_allocation(txn, NOW, id(10))).unwrap();
-    assert_eq!(run(&cluster, &Providers::default()), [Recorded::Released]);
+    assert_eq!(run(&cluster, &Providers::default()), [ReleaseOutcome::Released]);
 }
 
 #[test]
@@ -95,14 +95,14 @@ fn a_requested_release_waits_for_the_node_unless_that_is_down() {
     cluster.claim("v", released(10, ClaimState::Unpublishing)).unwrap();
     let providers = Disks::default().providers(PLUGIN);
     let index = cluster.view().index();
-    assert_eq!(run(&cluster, &providers), [Recorded::Held]);
+    assert_eq!(run(&cluster, &providers), [ReleaseOutcome::Held]);
     assert_eq!(cluster.volume("v").unwrap().modify_index(), index);
     assert_eq!(why(&cluster)[0]["ReleasedBy"]["Kind"], "node-detach");
 
     let [_, node, _] = plugin_nodes(PLUGIN, true);
     let down = Node { status: node_status::DOWN.into(), ..node };
     cluster.write(|txn| upsert_node(txn, NOW, down)).unwrap();
-    assert_eq!(run(&cluster, &providers), [Recorded::Released]);
+    assert_eq!(run(&cluster, &providers), [ReleaseOutcome::Released]);
 }
 
 #[test]
@@ -128,13 +128,13 @@ fn a_late_release_leaves_a_newer_claim_of_the_same_allocation() {
     let volume = cluster.volume("v").unwrap();
     assert_eq!((volume.read_claims[&id(10)].since, volume.past_claims.len()), (NOW + 5, 0));
     let late = cluster.write(|txn| record_release(txn, NOW + 6, release, &Ok(()))).unwrap();
-    assert_eq!(late, Recorded::Superseded);
+    assert_eq!(late, ReleaseOutcome::Superseded);
 
     // Nor does a late report, if it says which claim is meant.
     let old = ClaimRequest { since: Some(first), ..released(10, ClaimState::ReadyToFree) };
     cluster.claim("v", old.clone()).unwrap();
     let done = cluster.write(|txn| unpublish(txn, NOW + 7, "default", "v", old)).unwrap();
-    assert_eq!(done, Unpublished::Released, "the one that is meant is gone");
+    assert_eq!(done, UnpublishOutcome::Released, "the one that is meant is gone");
     assert_eq!(cluster.volume("v").unwrap(), volume);
     let new = ClaimRequest { since: Some(NOW + 5), ..released(10, ClaimState::ReadyToFree) };
     cluster.claim("v", new).unwrap();
@@ -148,7 +148,7 @@ fn a_volume_stays_attached_where_another_allocation_uses_it() {
     cluster.claim("v", taken(11, ClaimMode::Read)).unwrap();
     end(&cluster, 10, 2);
     let disks = Disks::default();
-    assert_eq!(run(&cluster, &disks.providers(PLUGIN)), [Recorded::Released]);
+    assert_eq!(run(&cluster, &disks.providers(PLUGIN)), [ReleaseOutcome::Released]);
     assert_eq!(disks.calls(), [""; 0]);
     assert_eq!(cluster.volume("v").unwrap().read_claims.len(), 1);
 }
@@ -161,10 +161,10 @@ fn a_volume_stays_attached_where_an_allocation_that_is_to_stop_still_runs() {
     end(&cluster, 10, 2);
     let disks = Disks::default();
     let providers = disks.providers(PLUGIN);
-    assert_eq!(run(&cluster, &providers), [Recorded::Released]);
+    assert_eq!(run(&cluster, &providers), [ReleaseOutcome::Released]);
     assert_eq!(disks.calls(), [""; 0], "it may still write");
     end(&cluster, 11, 2);
-    assert_eq!(run(&cluster, &providers), [Recorded::Released]);
+    assert_eq!(run(&cluster, &providers), [ReleaseOutcome::Released]);
     assert_eq!(disks.calls(), ["detach"]);
 }
 
@@ -176,12 +176,12 @@ fn detaching_releases_what_has_ended_on_the_node_and_refuses_what_has_not() {
     let plan = |node: u128| plan_detach(&cluster.view(), "default", "v", id(node));
     let missing = plan_detach(&cluster.view(), "default", "none", id(2)).unwrap_err();
     assert_eq!(
-        (missing.to_string().as_str(), missing.fault()),
-        ("no such volume", Fault::NotFound)
+        (missing.to_string().as_str(), missing.class()),
+        ("no such volume", ErrorClass::NotFound)
     );
     assert_eq!(plan(1), Ok(Vec::new()), "nothing to release");
     let refused = plan(2).unwrap_err();
-    assert_eq!(refused.fault(), Fault::Conflict);
+    assert_eq!(refused.class(), ErrorClass::Conflict);
     assert_eq!(
         refused.to_string(),
         format!("volume in use: v: allocation {} on node {} has not ended", id(10), id(2))
@@ -190,9 +190,9 @@ fn detaching_releases_what_has_ended_on_the_node_and_refuses_what_has_not() {
     cluster.allocation(Allocation { desired_status: "stop".into(), ..running(10, 2) });
     let [release] = &plan(2).unwrap()[..] else { panic!("one release") };
     let providers = Disks::default().providers(PLUGIN);
-    let answer = ask_release(&cluster.view(), &providers, release);
+    let answer = detach_with_provider(&cluster.view(), &providers, release);
     let done = cluster.write(|txn| record_release(txn, NOW, release, &answer)).unwrap();
-    assert_eq!(done, Recorded::Released);
+    assert_eq!(done, ReleaseOutcome::Released);
     let volume = cluster.volume("v").unwrap();
     assert_eq!((volume.read_claims.len(), volume.write_claims.len()), (0, 1));
     assert_eq!(plan(2), Ok(Vec::new()));
@@ -251,7 +251,7 @@ fn a_plugin_that_nobody_runs_is_forgotten_after_an_hour() {
 /// Marks what is overdue `seconds` after the node was lost; the number of allocations.
 fn lose(cluster: &Cluster, seconds: i64) -> usize {
     let now = NOW + seconds * 1_000_000_000;
-    cluster.write(|txn| lose_allocations(txn, now, LOST_AFTER_DEFAULT)).unwrap().len()
+    cluster.write(|txn| mark_lost_allocations(txn, now, LOST_AFTER_DEFAULT)).unwrap().len()
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn claims_of_a_removed_node_are_released_after_the_grace_period() {
     assert_eq!(shown["Kind"], "node-lost");
     assert!(shown["Text"].as_str().unwrap().contains("grace period"), "{shown}");
     assert_eq!(lose(&cluster, grace), 1);
-    assert_eq!(run(&cluster, &providers), [Recorded::Released]);
+    assert_eq!(run(&cluster, &providers), [ReleaseOutcome::Released]);
     assert_eq!(lose(&cluster, grace), 0, "once");
 }
 
@@ -294,7 +294,7 @@ fn nodes_that_were_down_before_are_lost_from_now_on() {
     let [_, node, _] = plugin_nodes(PLUGIN, true);
     let down = Node { status: node_status::DOWN.into(), ..node };
     cluster.write(|txn| txn.upsert::<Nodes>(down)).unwrap();
-    cluster.write(|txn| note_lost_nodes(txn, NOW)).unwrap();
+    cluster.write(|txn| record_lost_nodes(txn, NOW)).unwrap();
     let grace = i64::try_from(LOST_AFTER_DEFAULT.as_secs()).unwrap();
     assert_eq!((lose(&cluster, grace - 1), lose(&cluster, grace)), (0, 1));
 }

@@ -136,7 +136,7 @@ fn claims_are_deleted_by_id_in_their_namespace_only() {
     for (namespace, id) in [("default", claim), ("*", claim), ("dev", id(77))] {
         let refused = cluster.write(|txn| delete_group_claim(txn, namespace, id)).unwrap_err();
         assert_eq!(refused.to_string(), "task group volume claim does not exist");
-        assert_eq!(refused.fault(), Fault::NotFound);
+        assert_eq!(refused.class(), ErrorClass::NotFound);
     }
     cluster.write(|txn| delete_group_claim(txn, "dev", claim)).unwrap();
     assert_eq!(claims(&cluster), []);

@@ -99,7 +99,7 @@ fn a_volume_in_a_list_shows_counts_of_readers_and_writers() {
     let cluster = claimed();
     let view = cluster.view();
     let entry = view.get::<CsiVolumes>(("default", "v")).unwrap();
-    let facts = FactsReader::new(&view).of(entry);
+    let facts = HealthReader::new(&view).of(entry);
     let stub = serde_json::to_value(VolumeStub::new(entry, facts)).unwrap();
     let expected = [
         "ID",
@@ -198,7 +198,7 @@ fn plugins_show_where_they_run_and_what_jobs_expect() {
 
     let view = cluster.view();
     let entry = view.get::<CsiPlugins>(PLUGIN).unwrap();
-    let stub = PluginStub::new(entry, PluginFacts::of(&view, entry));
+    let stub = PluginStub::new(entry, PluginHealth::of(&view, entry));
     let stub = serde_json::to_value(stub).unwrap();
     assert_eq!(
         stub,

@@ -37,7 +37,7 @@ fn a_volumes_life_from_registration_to_deregistration() {
     for force in [false, true] {
         let refused = cluster.deregister("v1", force).unwrap_err();
         assert_eq!(refused.to_string(), "volume in use: v1");
-        assert_eq!(refused.fault(), Fault::Conflict);
+        assert_eq!(refused.class(), ErrorClass::Conflict);
     }
     let prefix = cluster.deregister("v", false).unwrap_err();
     assert_eq!(prefix.to_string(), "volume not found: v");
@@ -163,7 +163,7 @@ mod unpublish {
         cluster
     }
 
-    fn release(cluster: &Cluster, state: ClaimState) -> Unpublished {
+    fn release(cluster: &Cluster, state: ClaimState) -> UnpublishOutcome {
         let request = released(10, state);
         cluster.write(|txn| statehold_nomad::unpublish(txn, NOW, "default", "v", request)).unwrap()
     }
@@ -171,7 +171,7 @@ mod unpublish {
     #[test]
     fn plugins_without_a_controller_release_at_once() {
         let cluster = claimed("node-only", false);
-        assert_eq!(release(&cluster, ClaimState::Taken), Unpublished::Released);
+        assert_eq!(release(&cluster, ClaimState::Taken), UnpublishOutcome::Released);
         let volume = cluster.volume("v").unwrap();
         assert_eq!(volume.read_claims.keys().copied().collect::<Vec<_>>(), [id(11)]);
         assert!(volume.past_claims.is_empty());
@@ -181,14 +181,19 @@ mod unpublish {
     fn a_controller_that_must_detach_holds_the_claim_as_node_detached() {
         for state in [ClaimState::Taken, ClaimState::Unpublishing, ClaimState::NodeDetached] {
             let cluster = claimed(PLUGIN, true);
-            let Unpublished::Held(holdup) = release(&cluster, state) else { panic!("{state}") };
+            let UnpublishOutcome::Held(holdup) = release(&cluster, state) else {
+                panic!("{state}")
+            };
             assert_eq!(
                 holdup.to_string(),
                 "could not detach from controller: controller detach volume: No path to node"
             );
             assert_eq!(
                 holdup,
-                Holdup::Controller { plugin: PLUGIN.into(), external_node_id: "i-2".into() }
+                ReleaseBlocker::Controller {
+                    plugin: PLUGIN.into(),
+                    external_node_id: "i-2".into()
+                }
             );
             let volume = cluster.volume("v").unwrap();
             assert_eq!(volume.past_claims[&id(10)].state, ClaimState::NodeDetached);
@@ -199,9 +204,9 @@ mod unpublish {
     #[test]
     fn releasing_again_is_a_success_without_a_change() {
         let cluster = claimed(PLUGIN, true);
-        assert_eq!(release(&cluster, ClaimState::ControllerDetached), Unpublished::Released);
+        assert_eq!(release(&cluster, ClaimState::ControllerDetached), UnpublishOutcome::Released);
         let index = cluster.volume("v").unwrap().modify_index();
-        assert_eq!(release(&cluster, ClaimState::NodeDetached), Unpublished::Released);
+        assert_eq!(release(&cluster, ClaimState::NodeDetached), UnpublishOutcome::Released);
         assert_eq!(cluster.volume("v").unwrap().modify_index(), index);
     }
 
@@ -209,7 +214,7 @@ mod unpublish {
     fn what_the_controller_detached_is_free() {
         for state in [ClaimState::ControllerDetached, ClaimState::ReadyToFree] {
             let cluster = claimed(PLUGIN, true);
-            assert_eq!(release(&cluster, state), Unpublished::Released);
+            assert_eq!(release(&cluster, state), UnpublishOutcome::Released);
             assert_eq!(cluster.volume("v").unwrap().read_claims.len(), 1);
         }
     }
@@ -219,14 +224,14 @@ mod unpublish {
         let cluster = claimed(PLUGIN, true);
         cluster.allocation(running(12, 2));
         cluster.claim("v", taken(12, ClaimMode::Read)).unwrap();
-        assert_eq!(release(&cluster, ClaimState::NodeDetached), Unpublished::Released);
+        assert_eq!(release(&cluster, ClaimState::NodeDetached), UnpublishOutcome::Released);
     }
 
     #[test]
     fn a_node_that_is_gone_spares_the_controller() {
         let cluster = claimed(PLUGIN, true);
         cluster.write(|txn| delete_node(txn, NOW, id(2))).unwrap();
-        assert_eq!(release(&cluster, ClaimState::NodeDetached), Unpublished::Released);
+        assert_eq!(release(&cluster, ClaimState::NodeDetached), UnpublishOutcome::Released);
     }
 
     #[test]
@@ -235,7 +240,7 @@ mod unpublish {
         cluster
             .write(|txn| upsert_node(txn, NOW, Node { id: id(2), ..Default::default() }))
             .unwrap();
-        let Unpublished::Held(holdup) = release(&cluster, ClaimState::Taken) else { panic!() };
+        let UnpublishOutcome::Held(holdup) = release(&cluster, ClaimState::Taken) else { panic!() };
         assert_eq!(
             holdup.to_string(),
             "missing external node ID: failed to find storage provider info for client \
@@ -245,7 +250,7 @@ mod unpublish {
         for node in [1, 2, 3] {
             cluster.write(|txn| delete_node(txn, NOW, id(node))).unwrap();
         }
-        let Unpublished::Held(holdup) = release(&cluster, ClaimState::Taken) else { panic!() };
+        let UnpublishOutcome::Held(holdup) = release(&cluster, ClaimState::Taken) else { panic!() };
         assert_eq!(holdup.to_string(), "no such plugin: \"foo\"");
 
         let text = |volume: &str, request| {
@@ -358,7 +363,7 @@ mod registration {
         let cluster = Cluster::with_plugin();
         let error = cluster.register(spec(&"v".repeat(10_000))).unwrap_err();
         assert!(matches!(error, RegisterError::Store(_)), "{error}");
-        assert_eq!(error.fault(), Fault::Request);
+        assert_eq!(error.class(), ErrorClass::Request);
     }
 }
 
@@ -478,7 +483,7 @@ mod lists {
     /// The index of the list with its facts: what a watch on it compares.
     fn index(cluster: &Cluster, query: &VolumeQuery<'_>) -> u64 {
         let view = cluster.store.tracked();
-        let mut facts = FactsReader::new(&view);
+        let mut facts = HealthReader::new(&view);
         for volume in list_volumes(&view, query) {
             facts.of(volume);
         }

@@ -1,8 +1,8 @@
-//! What a search in a node reads: the shared_len that all keys of the node share, and the first eight
+//! What a search in a node reads: the common prefix that all keys of the node share, and the first eight
 //! bytes of each key after it.
 //!
 //! Both lie in the node itself, so that a way down fetches no key before the leaf, except where
-//! keys agree in these bytes too. Composite keys need the shared_len: their first parts are often
+//! keys agree in these bytes too. Composite keys need the common prefix: their first parts are often
 //! the same for a million rows. (Prefix truncation and "poor man's normalized keys" in Graefe,
 //! *Modern B-Tree Techniques*, 2011.)
 
@@ -54,7 +54,7 @@ impl KeyPrefixes {
         &self.sample.as_slice()[..self.shared_len]
     }
 
-    /// Notes a key that was put at a position. `false` when it doesn't share the shared_len: then they are
+    /// Notes a key that was put at a position. `false` when it doesn't share the common prefix: then they are
     /// to be made anew.
     #[must_use]
     pub(super) fn insert(&mut self, at: usize, key: &KeyBytes) -> bool {

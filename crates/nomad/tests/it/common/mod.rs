@@ -134,7 +134,7 @@ impl Cluster {
     /// The plugin's healthy and expected controllers, healthy and expected nodes.
     pub(crate) fn counts(&self, plugin: &str) -> Option<(u64, u64, u64, u64)> {
         let view = self.view();
-        let facts = PluginFacts::of(&view, view.get::<CsiPlugins>(plugin)?);
+        let facts = PluginHealth::of(&view, view.get::<CsiPlugins>(plugin)?);
         Some((
             facts.controllers_healthy,
             facts.controllers_expected,

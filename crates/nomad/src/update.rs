@@ -1,0 +1,235 @@
+//! Registering a volume that exists: what may change, and what a change of size would take.
+//!
+//! All violations of one volume are found before any is reported. A volume is changed only when
+//! none was found.
+
+use std::{collections::BTreeSet, fmt};
+
+use crate::{
+    controller::ControllerError,
+    fmt::{HumanBytes, MultiError},
+    rows::{CsiVolume, MountOptions},
+    volume_spec::VolumeSpec,
+};
+
+/// A change that a registered volume doesn't allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MergeViolation {
+    /// Another name.
+    Name,
+    /// Another ID at the provider.
+    ExternalId,
+    /// Another plugin, or none.
+    PluginId,
+    /// Another volume that it was copied from.
+    CloneId,
+    /// Another snapshot that it was made from.
+    SnapshotId,
+    /// The way in which it is used now would no longer be among those asked for.
+    CapabilityInUse,
+    /// It has a place already, and another request for places.
+    Topology,
+    /// Another way to mount it while it is mounted.
+    MountOptionsInUse,
+    /// Other parameters of its creation.
+    Parameters,
+}
+
+impl fmt::Display for MergeViolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "volume name cannot be updated",
+            Self::ExternalId => "volume external ID cannot be updated",
+            Self::PluginId => "volume plugin ID cannot be updated",
+            Self::CloneId => "volume clone ID cannot be updated",
+            Self::SnapshotId => "volume snapshot ID cannot be updated",
+            Self::CapabilityInUse => {
+                "volume requested capabilities update was not compatible with existing \
+                 capability in use"
+            }
+            Self::Topology => {
+                "volume topology request update was not compatible with existing topology"
+            }
+            Self::MountOptionsInUse => "can not update mount options while volume is in use",
+            Self::Parameters => "volume parameters cannot be updated",
+        })
+    }
+}
+
+/// Why a registered volume can't get the size that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CapacityError {
+    /// The largest size wanted is below the least one.
+    MaxBelowMin {
+        /// The largest, in bytes.
+        max: i64,
+        /// The least, in bytes.
+        min: i64,
+    },
+    /// The largest size wanted is below what the volume has.
+    MaxBelowCurrent {
+        /// The largest, in bytes.
+        max: i64,
+        /// What it has, in bytes.
+        current: i64,
+    },
+    /// The volume would have to grow, and its plugin can't do that.
+    NotImplemented,
+    /// The volume would have to grow, and nothing here can ask its controller for it.
+    NoController,
+    /// The controller was asked to let it grow, and couldn't.
+    Expand(ControllerError),
+}
+
+impl fmt::Display for CapacityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MaxBelowMin { max, min } => write!(
+                f,
+                "max requested capacity ({}) less than or equal to min ({})",
+                HumanBytes(*max),
+                HumanBytes(*min)
+            ),
+            Self::MaxBelowCurrent { max, current } => write!(
+                f,
+                "max requested capacity ({}) less than or equal to current ({})",
+                HumanBytes(*max),
+                HumanBytes(*current)
+            ),
+            Self::NotImplemented => {
+                f.write_str("expand is not implemented by this controller plugin")
+            }
+            Self::NoController => {
+                f.write_str("unable to expand volume: controller expand volume: No path to node")
+            }
+            Self::Expand(error) => write!(f, "unable to expand volume: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for CapacityError {}
+
+/// Why a registered volume can't become what was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpdateError {
+    /// Changes that the volume doesn't allow.
+    Merge(MultiError<MergeViolation>),
+    /// A size that it can't have.
+    Capacity(CapacityError),
+}
+
+impl fmt::Display for UpdateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Merge(errors) => errors.fmt(f),
+            Self::Capacity(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for UpdateError {}
+
+/// Takes what `update` asks for into `volume`; an error leaves it half changed, so pass a copy.
+/// `can_expand` returns whether its plugin can enlarge it, `larger` is the size in bytes to which the
+/// provider has.
+pub(crate) fn update(
+    volume: &mut CsiVolume,
+    update: VolumeSpec,
+    can_expand: impl FnOnce() -> bool,
+    larger: Option<i64>,
+) -> Result<(), UpdateError> {
+    let (min, max) = (update.requested_capacity_min, update.requested_capacity_max);
+    merge(volume, update).map_err(UpdateError::Merge)?;
+    request_capacity(volume, min, max, can_expand, larger).map_err(UpdateError::Capacity)
+}
+
+fn merge(volume: &mut CsiVolume, update: VolumeSpec) -> Result<(), MultiError<MergeViolation>> {
+    let moved = |new: &str, old: &str| !new.is_empty() && new != old;
+    let capability_gone = (!volume.access_mode.is_empty() || !volume.attachment_mode.is_empty())
+        && !update.requested_capabilities.iter().any(|one| {
+            one.access_mode == volume.access_mode && one.attachment_mode == volume.attachment_mode
+        });
+    let checks = [
+        (moved(&update.name, &volume.name), MergeViolation::Name),
+        (moved(&update.external_id, &volume.external_id), MergeViolation::ExternalId),
+        (update.plugin_id != volume.plugin_id, MergeViolation::PluginId),
+        (moved(&update.clone_id, &volume.clone_id), MergeViolation::CloneId),
+        (moved(&update.snapshot_id, &volume.snapshot_id), MergeViolation::SnapshotId),
+        (capability_gone, MergeViolation::CapabilityInUse),
+        (
+            !volume.topologies.is_empty()
+                && update.requested_topologies != volume.requested_topologies,
+            MergeViolation::Topology,
+        ),
+        (
+            volume.is_in_use()
+                && !same_options(volume.mount_options.as_ref(), update.mount_options.as_ref()),
+            MergeViolation::MountOptionsInUse,
+        ),
+        (
+            !update.parameters.is_empty() && update.parameters != volume.parameters,
+            MergeViolation::Parameters,
+        ),
+    ];
+    MultiError::check(
+        checks.into_iter().filter_map(|(wrong, violation)| wrong.then_some(violation)).collect(),
+    )?;
+    volume.requested_capabilities = update.requested_capabilities;
+    if !volume.is_in_use() {
+        volume.mount_options = update.mount_options;
+    }
+    volume.secrets = update.secrets;
+    if !update.context.is_empty() {
+        volume.context = update.context;
+    }
+    Ok(())
+}
+
+/// Whether nodes would mount in the same way; the order of the flags says nothing.
+fn same_options(old: Option<&MountOptions>, new: Option<&MountOptions>) -> bool {
+    match (old, new) {
+        (None, None) => true,
+        (Some(old), Some(new)) => {
+            let set = |options: &MountOptions| options.mount_flags.iter().cloned().collect();
+            let (old_flags, new_flags): (BTreeSet<Box<str>>, BTreeSet<Box<str>>) =
+                (set(old), set(new));
+            old.fs_type == new.fs_type && old_flags == new_flags
+        }
+        _ => false,
+    }
+}
+
+fn request_capacity(
+    volume: &mut CsiVolume,
+    min: i64,
+    max: i64,
+    can_expand: impl FnOnce() -> bool,
+    larger: Option<i64>,
+) -> Result<(), CapacityError> {
+    let unchanged = min == volume.requested_capacity_min && max == volume.requested_capacity_max;
+    if (min == 0 && max == 0) || unchanged {
+        return Ok(());
+    }
+    if max > 0 && max < min {
+        return Err(CapacityError::MaxBelowMin { max, min });
+    }
+    if max > 0 && max < volume.capacity {
+        return Err(CapacityError::MaxBelowCurrent { max, current: volume.capacity });
+    }
+    volume.requested_capacity_min = min;
+    volume.requested_capacity_max = max;
+    if min <= volume.capacity {
+        return Ok(());
+    }
+    if !can_expand() {
+        return Err(CapacityError::NotImplemented);
+    }
+    volume.capacity = larger.ok_or(CapacityError::NoController)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
