@@ -1,10 +1,10 @@
-//! Block Storage through its socket: 10,000 volumes, one process that serves and one that asks.
+//! Block Storage over its socket: 10,000 volumes, one server process and one client process.
 //!
 //! `cargo bench -p statehold-cli --bench block_storage`
 //!
-//! First single requests, one after the other; `floor` is an answer that looks at
-//! next to nothing: the availability zones. Then a table: how many requests a second several
-//! clients get together, and what the slowest hundredth of them takes.
+//! Single requests first, one after the other; `floor` is a request with almost no work: the
+//! availability zones. Then a table: requests per second of several concurrent clients, and the
+//! 99th percentile of their latency.
 
 #![allow(clippy::unwrap_used, reason = "a bench that fails should stop")]
 #![allow(clippy::cast_precision_loss, reason = "counts of requests")]
@@ -25,20 +25,20 @@ use client::Client;
 
 /// Volumes in the store.
 const VOLUMES: usize = 10_000;
-/// Of them, those that a filter by metadata selects.
+/// Those of them that a filter by metadata selects.
 const SELECTED: usize = VOLUMES / 100;
-/// The most that a page has.
+/// Maximum number of rows in a page.
 const PAGE: usize = 1000;
-/// Clients that fill the store, and that ask together.
+/// Clients that fill the store, and that send requests concurrently.
 const CLIENTS: usize = 16;
-/// Requests of each client that asks together.
+/// Requests of each concurrent client.
 const REQUESTS: usize = 500;
 
-/// What stock clients send.
+/// The headers of stock clients.
 const HEADERS: &str = "X-Auth-Token: u:p\r\nOpenStack-API-Version: volume 3.70\r\n\
                        Content-Type: application/json\r\n";
 
-/// `metadata={'k': 'v7'}`, and the same in the filter language.
+/// `metadata={'k': 'v7'}`, and the same condition in the filter language.
 const BY_METADATA: &str = "/v3/p/volumes?metadata=%7B%27k%27%3A%20%27v7%27%7D";
 const BY_FILTER: &str = "/v3/p/volumes?filter=metadata.k%20%3D%3D%20%22v7%22";
 
@@ -105,7 +105,7 @@ impl Fixture {
         self.settle();
     }
 
-    /// Returns when no volume waits for its back end.
+    /// Waits until no volume waits for its back end.
     fn settle(&self) {
         let mut client = self.client();
         while rows(&client.get("/v3/p/volumes?status=creating&limit=1").body) > 0 {
@@ -114,7 +114,7 @@ impl Fixture {
     }
 }
 
-/// Asks for a volume; its ID.
+/// Requests a volume and returns its ID.
 fn create(client: &mut Client, at: usize) -> String {
     let metadata = json!({ "k": format!("v{}", at % SELECTED) });
     let body = json!({ "volume": { "size": 1, "name": format!("v{at}"), "metadata": metadata } });
@@ -166,7 +166,7 @@ fn requests(c: &mut Criterion) {
     group.finish();
 }
 
-/// What a client asks for, with the number of the request.
+/// A request of a client, given its number.
 type Ask = fn(&Fixture, &mut Client, usize);
 
 const ASKS: [(&str, Ask); 3] = [

@@ -1,11 +1,11 @@
-//! The CPU time that a server of Block Storage uses for each request, at three sizes of one project.
+//! CPU time of a Block Storage server for each request, at three sizes of one project.
 //!
-//! `cargo bench -p statehold-cli --bench block_storage_http`; with `-- 12000` at that size alone, and
-//! with `-- --test` at a small size, to check the results and no more.
+//! `cargo bench -p statehold-cli --bench block_storage_http`; with `-- 12000` at that size only,
+//! and with `-- --test` at a small size, to check the results only.
 //!
-//! The store is filled through the domain before the server opens it. A line asks one request again and
-//! again and divides the user and system time of the server's process by the number of requests, so that
-//! the client, and the other programs of the machine, are not in the figure. Each answer is checked.
+//! The store is filled through the domain before the server opens it. Each line repeats one request
+//! and divides the user and system time of the server's process by the number of requests, so that
+//! the figure excludes the client and the other programs of the machine. Each reply is checked.
 
 #![allow(clippy::unwrap_used, reason = "a bench that fails should stop")]
 #![allow(clippy::cast_precision_loss, reason = "counts of requests")]
@@ -36,30 +36,30 @@ const SIZES: [usize; 3] = [1_000, 12_000, 100_000];
 const TRIAL: usize = 300;
 /// Volumes of one transaction while the store is filled.
 const BATCH: usize = 1_000;
-/// One volume of so many failed, and belongs to another project, and has a snapshot, respectively.
+/// One volume in so many has failed, belongs to another project, or has a snapshot, respectively.
 const FAILED_EVERY: usize = 100;
 const FOREIGN_EVERY: usize = 50;
 const SNAPSHOT_EVERY: usize = 10;
 /// Values of the metadata `k`.
 const VALUES: usize = 100;
-/// The most rows of a page.
+/// Maximum number of rows in a page.
 const PAGE: usize = 1_000;
-/// The server's time that a line takes at least: at a clock of hundredths of a second, an error of 3%.
+/// Minimum server time of a line: at a clock of hundredths of a second, an error of 3%.
 const CPU_MIN: Duration = Duration::from_millis(300);
-/// Requests and time of a line at most.
+/// Maximum requests and time of a line.
 const REQUESTS_MAX: usize = 2_000;
 const LINE_MAX: Duration = Duration::from_secs(4);
-/// Clients that create volumes together, and the volumes that they create.
+/// Clients that create volumes concurrently, and the volumes that they create.
 const CLIENTS: usize = 16;
 const CREATES: usize = 2_000;
-/// The time between two looks at whether all of them are there.
+/// The interval between checks that all of them exist.
 const SETTLE_EVERY: Duration = Duration::from_millis(50);
 /// Linux counts CPU time in hundredths of a second.
 const MILLISECONDS_PER_TICK: u64 = 10;
 /// The time of the first volume, in unix nanoseconds.
 const FIRST: i64 = 1_795_224_837_605_101_000;
 
-/// What stock clients send; the first is an admin of the project `p`.
+/// The headers of stock clients; the first is an admin of the project `p`.
 const HEADERS: &str = "X-Auth-Token: u:p\r\nOpenStack-API-Version: volume 3.70\r\n\
                        Content-Type: application/json\r\n";
 
@@ -99,14 +99,15 @@ impl Fixture {
     /// Returns the CPU time that the server has used.
     fn cpu(&self) -> Duration {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.server.id())).unwrap();
-        // After the name, which ends with the last parenthesis, field 12 is user and 13 system time.
+        // After the name, which ends with the last parenthesis, field 12 is user and 13 system
+        // time.
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
         let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
         Duration::from_millis(ticks * MILLISECONDS_PER_TICK)
     }
 }
 
-/// What is asked for at one size.
+/// The server and its contents at one size.
 struct World {
     fixture: Fixture,
     /// The full name of the back end.
@@ -117,10 +118,10 @@ struct World {
 }
 
 impl World {
-    /// A server with `volumes` volumes of the project `p`.
+    /// Creates a server with `volumes` volumes of the project `p`.
     fn new(volumes: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        // A first start creates the directory, and has the name of its back end.
+        // A first start creates the directory, and reports the name of its back end.
         let pool = {
             let fixture = Fixture::start(dir.path());
             let pools = get(&mut fixture.client(), "/v3/p/scheduler-stats/get_pools");
@@ -133,7 +134,7 @@ impl World {
         Self { fixture, pool, volumes, ids, _dir: dir }
     }
 
-    /// The snapshots of volumes of the project `p`.
+    /// Returns the number of snapshots of volumes of the project `p`.
     fn snapshots(&self) -> usize {
         (0..self.volumes).filter(|&at| has_snapshot(at)).count()
     }
@@ -151,8 +152,8 @@ fn size(at: usize) -> u32 {
     1 + u32::try_from(at % 7).unwrap()
 }
 
-/// Creates the volumes and snapshots as a server does, some of them of another project; returns the IDs of
-/// those of the project `p`.
+/// Creates the volumes and snapshots as a server does, some of them in another project; returns the
+/// IDs of those of the project `p`.
 fn fill(dir: &Path, pool: &str, volumes: usize) -> Vec<Uuid> {
     let schema = statehold_nomad::schema().and(statehold_cinder::schema());
     let store = Store::open(dir, &schema).unwrap();
@@ -210,7 +211,7 @@ fn create(
     id
 }
 
-/// Does the one item of work that waits.
+/// Completes the only item of work in the queue.
 fn work(txn: &mut WriteTxn<'_>, cx: &Context<'_>, pool: &str, fails: bool) {
     let waiting = txn.scan::<WorkItem>(&KeyRange::all(), Order::Ascending).next();
     let item = WorkItem::clone(waiting.unwrap());
@@ -235,14 +236,14 @@ fn rows(body: &Value) -> usize {
     body["volumes"].as_array().unwrap().len()
 }
 
-/// A line of the table: its title, its path, and the claim that its answer has to hold.
+/// A line of the table: its title, its path, and the check of its reply.
 type Line = (&'static str, String, Box<dyn Fn(&Value)>);
 
 fn line(title: &'static str, path: &str, holds: impl Fn(&Value) + 'static) -> Line {
     (title, format!("/v3/p/{path}"), Box::new(holds))
 }
 
-/// A list that has `count` rows.
+/// A list of `count` rows.
 fn list(title: &'static str, path: &str, count: usize) -> Line {
     line(title, path, move |body| assert_eq!(rows(body), count))
 }
@@ -332,7 +333,7 @@ fn lines(world: &World) -> Vec<Line> {
     ]
 }
 
-/// Asks for `path` until the server used enough time; returns its time for each request.
+/// Requests `path` until the server has used enough time; returns its time for each request.
 fn measure(world: &World, trial: bool, mut ask: impl FnMut(&mut Client)) -> Duration {
     let mut client = world.fixture.client();
     let (begun, before) = (Instant::now(), world.fixture.cpu());
@@ -359,13 +360,13 @@ fn print(volumes: usize, trial: bool) {
         holds(&answer);
         let length = answer.to_string().len();
         let used = measure(&world, trial, |client| {
-            // Free room may change; everything else has to stay.
+            // Free space may change; everything else must stay equal.
             let got = client.get(&path).body.len();
             assert!(got.abs_diff(length) <= 16, "{path}: {got} bytes after {length}");
         });
         show(title, used);
     }
-    // Last, because it changes the counts. The time has the worker's in it: files and commits.
+    // Last, because it changes the counts. The time includes that of the worker: files and commits.
     let begun = Instant::now();
     let creates = if trial { CLIENTS } else { CREATES };
     let used = create_together(&world, creates);
@@ -373,8 +374,8 @@ fn print(volumes: usize, trial: bool) {
     show(&format!("create, {CLIENTS} clients, {rate:.0}/s"), used);
 }
 
-/// Creates `creates` volumes with several clients and waits until they are there; returns the server's time
-/// for each.
+/// Creates `creates` volumes with several clients and waits until they exist; returns the server's
+/// time for each.
 fn create_together(world: &World, creates: usize) -> Duration {
     let before = world.fixture.cpu();
     std::thread::scope(|threads| {
@@ -393,7 +394,7 @@ fn create_together(world: &World, creates: usize) -> Duration {
     });
     let mut client = world.fixture.client();
     while rows(&get(&mut client, "/v3/p/volumes?status=creating&limit=1")) > 0 {
-        // The looks are in the figure: few of them, so that they are not what is measured.
+        // The figure includes these checks, which is why there are few.
         std::thread::sleep(SETTLE_EVERY);
     }
     world.fixture.cpu().saturating_sub(before) / u32::try_from(creates).unwrap()

@@ -1,8 +1,10 @@
-//! Filters over rows shaped like a volume in a list: compiling, and asking next to a closure written by hand.
+//! Filters over rows shaped like a volume in a list: compilation, and evaluation beside a
+//! hand-written closure.
 //!
-//! Names are `compile/<case>`, `eval/<case>/{filter,closure}` over structs, `eval_json/<case>/{filter,closure}` over
-//! `serde_json::Value`, `list_100k/..` and `parse/..`; an evaluation asks all `ROWS` rows once. Each pair is
-//! asserted to give the same number of matches before it is measured. `benches/compare` has other languages beside them.
+//! Names are `compile/<case>`, `eval/<case>/{filter,closure}` over structs,
+//! `eval_json/<case>/{filter,closure}` over `serde_json::Value`, `list_100k/..` and `parse/..`; an
+//! evaluation covers all `ROWS` rows once. Both of a pair must select the same number of rows
+//! before they are measured. `benches/compare` measures other languages beside them.
 
 mod rows;
 
@@ -20,7 +22,7 @@ const JSON_ROWS: usize = 2_000;
 const LISTED_ROWS: usize = 100_000;
 const OR_CLAUSES: usize = 20;
 
-/// Measures a filter and the closure that means the same.
+/// Measures a filter and an equivalent closure.
 fn pair<T: Filterable>(
     criterion: &mut Criterion,
     group: &str,
@@ -47,7 +49,7 @@ fn or_of_ids(ids: &[String]) -> String {
 
 fn eval(criterion: &mut Criterion) {
     let rows = volumes(ROWS);
-    // Values that a program does not know when it is compiled, as in a filter.
+    // Values that the compiler cannot see, as in a filter.
     let given = |text: &str| black_box(text.to_owned());
     let (p1, default, us_1b) = (given("p1"), given("default"), given("us-1b"));
     let (tag, env, prod) = (given("foo"), given("env"), given("prod"));
@@ -118,7 +120,7 @@ fn eval_json(criterion: &mut Criterion) {
     });
 }
 
-/// A list endpoint's work: more rows than a cache holds.
+/// The work of a list endpoint: more rows than a cache holds.
 fn list(criterion: &mut Criterion) {
     let rows = volumes(LISTED_ROWS);
     let p1 = black_box("p1".to_owned());
@@ -144,7 +146,7 @@ fn compile(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Time per byte stays the same, however deep or long.
+/// The time per byte must not grow with depth or length.
 fn parsing(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("parse");
     let limits =

@@ -16,11 +16,11 @@ use statehold_store::{ReadView, Snapshot, Store};
 
 /// Volumes in the list.
 const VOLUMES: usize = 10_000;
-/// Of them, those that either filter selects.
+/// Those of them that either filter selects.
 const SELECTED: usize = VOLUMES / 100;
 const FILTER: &str = r#"Schedulable == true and Provider == "ebs" and ExternalID matches "00$""#;
 
-/// What an index of the volumes serves.
+/// A condition that an index of the volumes serves.
 const INDEXED: &str = r#"Schedulable == true and PluginID == "p2""#;
 
 fn filled() -> Store {
@@ -83,7 +83,7 @@ fn lists(c: &mut Criterion) {
     group.bench_function("whole", |b| {
         b.iter(|| assert!(black_box(list(&view, None)).len() > selected.len()));
     });
-    // What nobody can beat: the same three conditions by hand on rows in a `Vec`.
+    // The lower bound: the same three conditions by hand on rows in a `Vec`.
     let rows: Vec<_> =
         list_volumes(&view, &VolumeQuery::default()).map(|volume| (true, volume)).collect();
     group.bench_function("floor_by_hand", |b| {

@@ -1,6 +1,7 @@
 //! The store's calls, each beside a floor in the same run.
 //!
-//! `cargo bench --bench store`. `benches/compare` has it beside other stores, and loads of many clients, waiters and rows.
+//! `cargo bench --bench store`. `benches/compare` measures other stores beside it, and loads of
+//! many clients, waiters and rows.
 
 #![allow(clippy::unwrap_used, reason = "a bench that fails should stop")]
 
@@ -33,7 +34,7 @@ const PER_PLUGIN: usize = 20;
 const BATCH: usize = 100;
 /// Bytes of a row beside its key.
 const PAYLOAD: usize = 480;
-/// A step coprime to [`ROWS`], so that gets jump about and visit every row.
+/// A step coprime to [`ROWS`], so that gets are scattered and visit every row.
 const STRIDE: usize = 7_919;
 
 #[derive(Clone, Serialize, Deserialize, Filterable)]
@@ -138,7 +139,7 @@ fn snapshot(c: &mut Criterion) {
     group.finish();
 }
 
-/// A filter that an index serves for a part, beside the same filter asked of every row.
+/// A filter that an index serves in part, beside the same filter evaluated on every row.
 fn filter(c: &mut Criterion) {
     let store = filled(ROWS);
     let view = store.snapshot();
@@ -195,7 +196,7 @@ fn commit(c: &mut Criterion) {
     }
 }
 
-/// Notes that it was woken, and by which reader.
+/// Records that it was woken, and by which reader.
 struct Woken {
     reader: usize,
     last: Arc<AtomicUsize>,
@@ -271,7 +272,7 @@ fn wake_among(c: &mut Criterion, parked: usize) {
         b.iter(|| {
             let before = count.load(Ordering::SeqCst);
             black_box(change(parked));
-            assert_eq!(count.load(Ordering::SeqCst), before, "nobody is woken");
+            assert_eq!(count.load(Ordering::SeqCst), before, "no reader is woken");
         });
     });
     group.finish();

@@ -1,6 +1,8 @@
-//! The time until an evaluation that is too costly ends, by the default limits: group "worst cases".
+//! The time until an evaluation that is too costly ends, with the default limits: group "worst
+//! cases".
 //!
-//! Each case is asserted to end with `TooCostly` before it is measured. The budget is right where none takes more than 100 ms.
+//! Each case must end with `TooCostly` before it is measured. The budget is right if none takes
+//! more than 100 ms.
 
 mod worst;
 

@@ -1,4 +1,4 @@
-//! Embedding the store: a table, transactions, queries by index and by filter, and a reopen.
+//! Embeds the store: a table, transactions, queries by index and by filter, and a reopen.
 //!
 //! `cargo run --example embed`
 
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (name, pool) = (format!("m-{at}"), if at == 1 { "web" } else { "batch" });
             txn.put(Machine { id, name, pool: pool.into(), memory: gib * GIB })?;
         }
-        // A unique index refuses what would break it; the transaction goes on as if nothing was.
+        // A unique index rejects a conflicting row; the transaction continues unchanged.
         let twin = Machine { id: Uuid::max(), name: "m-0".into(), pool: "web".into(), memory: GIB };
         let refused = txn.put(twin);
         assert!(matches!(refused, Err(WriteError::NotUnique { index: "name", .. })));
@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     println!("committed at index {index}: on disk");
 
-    // Rows, stamps and indexes are there again.
+    // Rows, stamps and indexes are restored.
     let store = Store::open(dir.path(), &schema)?;
     assert_eq!(store.index(), index);
     let view = store.snapshot();
@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("largest first: {largest_first:?}");
     assert_eq!(largest_first, ["m-2 256 GiB", "m-0 64 GiB"]);
 
-    // A filter of a user: the planner takes the index for what it can, the filter says the rest.
+    // A filter of a client: the planner serves a part by the index, the filter decides the rest.
     let filter: Filter<Machine> = Filter::compile("pool == batch and name != \"m-0\"")?;
     let all = Machine::BY_KEY.all();
     let rows = Machine::BY_KEY.plan(&view, &all, Order::Ascending, &filter.conjuncts());
@@ -73,7 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let found: Vec<_> = rows.filter(|machine| filter.matches(machine)).collect();
     assert_eq!((found.len(), &*found[0].name), (1, "m-2"));
 
-    // Compare and set: only if nobody changed the row since it was read.
+    // Compare and set: succeeds only if the row has not changed since it was read.
     let read = Machine::BY_KEY.get(&view, id).ok_or("m-0 is gone")?;
     let grown = Machine { memory: 128 * GIB, ..(**read).clone() };
     let mut txn = store.begin_write()?;

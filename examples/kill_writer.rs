@@ -1,12 +1,12 @@
-//! Kills a process that writes, again and again, and checks what it left behind.
+//! Kills a writing process again and again, and checks the files that it leaves.
 //!
 //! `cargo run --release --example kill_writer -- ROUNDS`
 //!
-//! Each round starts this program once more as the writer: threads that commit as fast as they can and
-//! say so when a commit is acknowledged. After a random number of them the writer is killed with
-//! SIGKILL, in the middle of whatever it does. Then every acknowledged transaction must be there, the
-//! one under way of each thread as a whole or not at all, the index must not have gone back, and every
-//! checksum of the files must be right.
+//! Each round starts this program again as the writer: threads that commit as fast as they can and
+//! print each acknowledged commit. After a random number of them the writer is killed with SIGKILL,
+//! at an arbitrary moment. Then every acknowledged transaction must be present, the pending one of
+//! each thread entirely or not at all, the index must not have decreased, and every checksum of the
+//! files must be correct.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// The writer: never ends by itself.
+/// Runs the writer, which never ends by itself.
 fn write(dir: &Path) -> Result<(), Box<dyn Error>> {
     let store = Store::open(dir, &schema())?;
     std::thread::scope(|scope| {
@@ -112,10 +112,10 @@ fn commits(store: &Store, writer: u64) -> Result<(), String> {
     }
 }
 
-/// What a writer process said, or what was found after it.
+/// The output of a writer process, or the contents found after it.
 #[derive(Default)]
 struct Seen {
-    /// For each writer its last event.
+    /// The last event of each writer.
     values: BTreeMap<u64, u64>,
     index: u64,
     commits: u64,
@@ -133,7 +133,7 @@ fn killed(dir: &Path, after: u32) -> Result<Seen, Box<dyn Error>> {
     for line in BufReader::new(output).lines() {
         let line = line?;
         let numbers: Vec<u64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-        // Only whole lines are taken: the last one may be cut off.
+        // Only complete lines count: the last one may be cut off.
         let [writer, value, index] = numbers[..] else { break };
         seen.values.insert(writer, value);
         seen.index = seen.index.max(index);
@@ -149,7 +149,7 @@ fn killed(dir: &Path, after: u32) -> Result<Seen, Box<dyn Error>> {
     Ok(seen)
 }
 
-/// Checks what is there after a writer that said `seen` was killed; before it there was `last`.
+/// Checks the store after a writer that printed `seen` was killed; before it the store held `last`.
 fn check(dir: &Path, last: &Seen, seen: &Seen) -> Result<Seen, String> {
     let report = Store::verify(dir, &schema()).map_err(|error| error.to_string())?;
     let store = Store::open(dir, &schema()).map_err(|error| error.to_string())?;
@@ -179,7 +179,7 @@ fn check(dir: &Path, last: &Seen, seen: &Seen) -> Result<Seen, String> {
         }
         found.values.insert(writer, value);
     }
-    // Every commit made one event and the first one had index 2: none is missing in between.
+    // Every commit created one event and the first one had index 2, so none is missing.
     let commits: u64 = found.values.values().sum();
     if commits > 0 && commits + 1 != found.index {
         return Err(format!("{commits} commits were found at index {}", found.index));

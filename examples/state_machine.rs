@@ -1,5 +1,5 @@
-//! The store as the state machine of a replicated log: entries come with their indexes, snapshots go
-//! to members that fell behind.
+//! Uses the store as the state machine of a replicated log: entries have the log's indexes, and
+//! snapshots go to members that fell behind.
 //!
 //! `cargo run --example state_machine`
 
@@ -17,14 +17,14 @@ struct Value {
     value: i64,
 }
 
-/// What the log's entries say.
+/// The command of a log entry.
 #[derive(Clone)]
 enum Command {
     Set(&'static str, i64),
-    /// Fails, and does nothing, when it would go below zero.
+    /// Adds an amount; fails without effect if the result would be negative.
     Add(&'static str, i64),
     Remove(&'static str),
-    /// A leader's first entry.
+    /// The blank first entry of a leader.
     Nothing,
 }
 
@@ -37,13 +37,13 @@ impl StateMachine {
         Ok(Self { store: Store::open(dir, &Value::schema())? })
     }
 
-    /// The last entry that was applied: where the log has to go on after a restart.
+    /// Returns the last applied entry, after which the log must continue on a restart.
     fn applied(&self) -> u64 {
         self.store.index()
     }
 
-    /// Applies an entry: durable on return. One that was applied before is skipped, as logs give them
-    /// again after a restart.
+    /// Applies an entry: durable on return. An entry that was applied before is skipped, because
+    /// logs repeat entries after a restart.
     fn apply(&self, index: u64, command: &Command) -> Result<(), Box<dyn Error>> {
         let mut txn = match self.store.begin_write_at(index) {
             Err(BeginError::IndexNotGreater { .. }) => return Ok(()),
@@ -64,19 +64,19 @@ impl StateMachine {
             }
             Command::Nothing => {}
         }
-        // Without a write too: an entry that did nothing was applied.
+        // Also without a write: an entry without effect counts as applied.
         assert_eq!(txn.commit()?, index);
         Ok(())
     }
 
-    /// A snapshot and the entry that it is as of. Entries are applied meanwhile.
+    /// Returns a snapshot and its entry. Entries are applied concurrently.
     fn snapshot(&self) -> Result<(u64, Vec<u8>), Box<dyn Error>> {
         let mut bytes = Vec::new();
         let index = self.store.backup(&mut bytes)?;
         Ok((index, bytes))
     }
 
-    /// Replaces everything by a snapshot: as a whole or not at all.
+    /// Replaces the whole state by a snapshot, entirely or not at all.
     fn install(&self, index: u64, snapshot: &[u8]) -> Result<(), Box<dyn Error>> {
         Ok(self.store.restore_at(index, snapshot)?)
     }
@@ -88,8 +88,8 @@ impl StateMachine {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (dir, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
-    // The indexes are the log's. Some are missing here: configuration changes, for one. So is 1, the
-    // blank entry of the first leader: a store's commits begin at 2.
+    // The indexes are the log's. Some are missing here, such as those of configuration changes. So
+    // is 1, the blank entry of the first leader: a store's commits begin at 2.
     let log = [
         (2, Command::Nothing),
         (3, Command::Set("a", 5)),
@@ -107,7 +107,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("snapshot of {} bytes at entry {index}", snapshot.len());
     assert_eq!(index, 6);
 
-    // A restart in between: the log gives some entries again.
+    // A restart: the log repeats some entries.
     drop(leader);
     let leader = StateMachine::open(dir.path())?;
     println!("opened again: applied up to {}", leader.applied());
@@ -116,7 +116,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         leader.apply(*index, command)?;
     }
 
-    // A member that had almost nothing gets the snapshot, then the entries after it.
+    // A member that was far behind gets the snapshot, then the entries after it.
     let follower = StateMachine::open(other.path())?;
     follower.apply(log[0].0, &log[0].1)?;
     follower.install(index, &snapshot)?;

@@ -1,4 +1,4 @@
-//! Waiting for changes: a thread, a task, for another result, and the change feed.
+//! Waits for changes: on a thread, in a task, for another result, and with the change feed.
 //!
 //! `cargo run --example watch`
 
@@ -19,7 +19,7 @@ struct Job {
 
 async fn put(store: &Store, name: &str, status: &str) -> Result<u64, CommitError> {
     let commit = {
-        // A transaction is no thing to hold over an await: it keeps all other writers out.
+        // A transaction must not be held across an await, because it blocks all other writers.
         let Ok(mut txn) = store.begin_write() else { panic!("the disk failed") };
         let job = Job { name: name.into(), status: status.into() };
         if let Err(error) = txn.put(job) {
@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let soon = Instant::now() + Duration::from_secs(60);
     let timeout = || tokio::time::sleep(Duration::from_secs(60));
 
-    // A thread waits for a row that is not there yet. Absent keys are watched as any other.
+    // A thread waits for a row that does not exist yet. Absent keys are watched like any other.
     let thread = std::thread::spawn({
         let store = Arc::clone(&store);
         move || store.blocking(1, soon, |view| status(view, "web"))
@@ -55,14 +55,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(answer.value.as_deref(), Some("pending"));
     assert!(answer.index > other);
 
-    // A task waits for the next change of it.
+    // A task waits for its next change.
     let next = store.blocking_async(index, timeout(), |view| status(view, "web"));
     let (answer, written) = tokio::join!(next, put(&store, "web", "running"));
     let (answer, index) = (answer?, written?);
     println!("task: web is {:?} at index {}", answer.value, answer.index);
     assert_eq!((answer.value.as_deref(), answer.index), (Some("running"), index));
 
-    // Another task reads all jobs, but what it waits for is that their number changes.
+    // Another task reads all jobs, but waits for a change of their number only.
     let all = Job::BY_KEY.all();
     let count = |view: &Tracked| Job::BY_KEY.scan(view, &all, Order::Ascending).count();
     let more = store.blocking_changed_async(index, timeout(), count);
@@ -76,7 +76,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!((answer.value, answer.index), (3, index));
     assert_eq!(store.parked(), 0);
 
-    // The change feed: every commit after an index, in order, also after a restart.
+    // The change feed returns every commit after an index, in order, also after a restart.
     let mut seen = other;
     for commit in store.changes_since(seen)? {
         let commit = commit?;
@@ -90,7 +90,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     assert_eq!(seen, index);
 
-    // A reader that fell behind what is kept is told so.
+    // A reader that fell behind the retained commits gets `Compacted`.
     store.checkpoint()?;
     match store.changes_since(0) {
         Err(FeedError::Compacted { oldest }) => println!("feed: begins at {oldest} now"),

@@ -1,4 +1,4 @@
-//! A table with every kind of index, for the targets about stores.
+//! A table with every kind of index, for the targets of the store.
 
 use serde::{Deserialize, Serialize};
 use statehold_store::{KeyRange, Order, ReadView, Schema, Store, Table};
@@ -36,14 +36,14 @@ pub fn schema() -> Schema {
     Schema::new().table::<Volume>()
 }
 
-/// Adds a volume, in a commit of its own.
+/// Adds a volume, in its own commit.
 pub fn put(store: &Store, at: u8) {
     let mut txn = store.begin_write().expect("not poisoned");
     txn.upsert::<Volume>(Volume::new(at)).expect("no other has its keys");
     txn.commit().expect("the disk works");
 }
 
-/// Every row with its stamps, after checking that the indexes have the same rows.
+/// Returns every row with its stamps, after checking that the indexes have the same rows.
 pub fn rows(store: &Store) -> Vec<(Volume, u64, u64)> {
     let view = store.snapshot();
     let rows: Vec<_> = view

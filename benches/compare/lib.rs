@@ -1,1 +1,2 @@
-//! Benches of Statehold beside other expression languages and stores: `cargo bench` in this folder.
+//! Benches of Statehold beside other expression languages and stores: run `cargo bench` in this
+//! folder.

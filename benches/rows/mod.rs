@@ -1,4 +1,4 @@
-//! The rows that filters are measured on: shaped like a volume in a list.
+//! The rows of the filter benches, shaped like a volume in a list.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub(crate) struct Topology {
     pub(crate) zone: String,
 }
 
-/// 24 fields, about 600 bytes with what they point to.
+/// 24 fields, about 600 bytes including the heap.
 #[derive(Filterable, Serialize)]
 #[filterable(rename_all = "PascalCase")]
 #[serde(rename_all = "PascalCase")]
@@ -49,7 +49,7 @@ pub(crate) struct Volume {
     pub(crate) meta: BTreeMap<String, String>,
 }
 
-/// The first so many volumes; the fields repeat with different periods.
+/// Returns the first `count` volumes; the fields repeat with different periods.
 pub(crate) fn volumes(count: usize) -> Vec<Volume> {
     let number = |n: usize| i64::try_from(n).unwrap_or_default();
     let index = |n: usize| u64::try_from(n).unwrap_or_default();

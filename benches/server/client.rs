@@ -1,4 +1,4 @@
-//! A client that costs next to nothing: one kept-alive socket, one request at a time.
+//! A client with little overhead: one kept-alive socket, one request at a time.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::net::TcpStream;
 /// A connection to the server.
 pub(crate) struct Client {
     socket: BufReader<TcpStream>,
-    /// Header lines that every request has.
+    /// Header lines of every request.
     headers: &'static str,
     sent: Vec<u8>,
 }
@@ -15,7 +15,7 @@ pub(crate) struct Client {
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) index: u64,
-    /// Of a page that is not the last.
+    /// The token of the next page; `None` for the last one.
     pub(crate) next_token: Option<String>,
     pub(crate) body: Vec<u8>,
 }
@@ -43,7 +43,7 @@ impl Client {
         self.send_with(method, path, "", body);
     }
 
-    /// The same, with more header lines.
+    /// Like [`send`](Self::send), with more header lines.
     pub(crate) fn send_with(&mut self, method: &str, path: &str, more: &str, body: &[u8]) {
         self.sent.clear();
         let headers = self.headers;
@@ -60,7 +60,7 @@ impl Client {
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {length}\r\n\r\n"
         );
-        // A body that is refused is not read to its end.
+        // The server does not read a rejected body to its end, so writing it can fail.
         let socket = self.socket.get_mut();
         let _ = socket.write_all(head.as_bytes()).and_then(|()| socket.write_all(part));
     }
@@ -70,7 +70,7 @@ impl Client {
         self.socket.get_mut().read_exact(&mut [0; 16]).unwrap();
     }
 
-    /// Reads the reply to the request that was sent, which MUST have been done.
+    /// Reads the reply to the request that was sent; its status MUST be a success.
     pub(crate) fn receive(&mut self) -> Reply {
         let reply = self.receive_any();
         let Reply { status, body, .. } = &reply;
@@ -78,7 +78,7 @@ impl Client {
         reply
     }
 
-    /// Reads the reply to the request that was sent, whatever its status.
+    /// Reads the reply to the request that was sent, with any status.
     pub(crate) fn receive_any(&mut self) -> Reply {
         let status = self.line();
         let status = status.split(' ').nth(1).unwrap().parse().unwrap();
@@ -104,7 +104,7 @@ impl Client {
         Reply { status, index, next_token, body }
     }
 
-    /// Reads one chunk; false after the last.
+    /// Reads one chunk; returns false after the last.
     fn chunk(&mut self, body: &mut Vec<u8>) -> bool {
         let length = usize::from_str_radix(&self.line(), 16).unwrap();
         let begin = body.len();

@@ -1,8 +1,10 @@
-//! `fair`: the latency of an honest client alone, and beside 64 connections of one other caller that asks
-//! for as much as it can. Each request of the honest client is measured in both states within one run.
+//! `fair`: the latency of an honest client alone, and beside 64 connections of another caller that
+//! requests as much as it can. Each request of the honest client is measured in both states within
+//! one run.
 //!
-//! The clients share the machine with the server: part of the ratio is their own work. The last columns are the
-//! processors that server and clients had on average while the honest client was measured beside the others.
+//! The clients share the machine with the server, so part of the ratio is their own work. The last
+//! columns are the average number of processors that server and clients used while the honest
+//! client was measured beside the others.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -20,7 +22,7 @@ const VOLUMES: usize = 10_000;
 const LARGE: usize = 14_000;
 /// Requests of the honest client for each line.
 const REQUESTS: usize = 200;
-/// The time after which a line has as many requests as it has.
+/// The maximum time of a line; it then ends with fewer requests.
 const LINE_MAX: Duration = Duration::from_secs(10);
 
 /// The digests are of the words `greedy` and `honest`.
@@ -34,13 +36,13 @@ token = [
 pub(crate) const GREEDY: &str = "X-Nomad-Token: greedy\r\n";
 pub(crate) const HONEST: &str = "X-Nomad-Token: honest\r\n";
 
-/// Looks at each volume with twenty patterns, and selects none.
+/// A filter that tests each volume with twenty patterns, and selects none.
 fn costly() -> String {
     let clause = "Name%20matches%20%22%5Enothing-%5B0-9%5D%2B%24%22";
     format!("/v1/volumes?type=csi&filter={}", [clause; 20].join("%20or%20"))
 }
 
-/// A request of the honest client, with its number.
+/// A request of the honest client, given its number.
 type Ask = fn(&mut Client, usize);
 
 const ASKS: [(&str, Ask); 5] = [
@@ -57,12 +59,12 @@ const ASKS: [(&str, Ask); 5] = [
     }),
 ];
 
-/// A request of an attacker, again and again.
+/// A request that an attacker repeats.
 #[derive(Clone, Copy)]
 enum Attack {
-    /// A filter that looks at each row.
+    /// A filter that tests each row.
     Filters,
-    /// A long list whose answer stays unread; a connection that was closed is opened again.
+    /// A long list whose reply stays unread; a closed connection is opened again.
     Unread,
     /// A long list that is read, compressed.
     Compressed,
@@ -101,7 +103,7 @@ pub(crate) fn print(trial: bool) {
                 for _ in 0..if trial { 2 } else { ATTACKERS } {
                     threads.spawn(|| run(&fixture, attack, &body, &over, &done));
                 }
-                // Each attacker has had its turn, unless its requests are not meant to end.
+                // Each attacker has completed a request, unless its requests are not meant to end.
                 let begun = Instant::now();
                 while done.load(Ordering::Relaxed) < ATTACKERS && begun.elapsed() < LINE_MAX / 4 {
                     std::thread::yield_now();
@@ -163,7 +165,7 @@ fn measure(fixture: &Fixture, requests: usize, ask: Ask) -> Latency {
     Latency { p50: percentile(50), p99: percentile(99) }
 }
 
-/// Attacks until it is `over`.
+/// Attacks until `over` is set.
 fn run(fixture: &Fixture, attack: Attack, body: &[u8], over: &AtomicBool, done: &AtomicUsize) {
     let costly = costly();
     let mut client = fixture.client_as(GREEDY);
@@ -175,7 +177,7 @@ fn run(fixture: &Fixture, attack: Attack, body: &[u8], over: &AtomicBool, done: 
             }
             Attack::Unread => {
                 client.send("GET", "/v1/volumes?type=csi", b"");
-                // The answer has begun.
+                // The reply has begun.
                 client.wait_for_reply();
                 client = fixture.client_as(GREEDY);
             }
@@ -192,7 +194,7 @@ fn run(fixture: &Fixture, attack: Attack, body: &[u8], over: &AtomicBool, done: 
     }
 }
 
-/// The body of a write of volumes that no other request names.
+/// Returns the body of a write of volumes that no other request names.
 fn large_write(volumes: usize) -> Vec<u8> {
     let volume = |at| named_volume(&format!("large-{at:06}"), &format!("large-{at:06}"), "p1");
     let volumes: Vec<Value> = (0..volumes).map(volume).collect();

@@ -1,4 +1,4 @@
-//! A server of its own in a directory of its own, filled with volumes.
+//! A server in its own directory, filled with volumes.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::client::Client;
 
 /// Volumes in the store.
 pub(crate) const VOLUMES: usize = 10_000;
-/// Of them, those that either filter selects.
+/// Those of them that either filter selects.
 pub(crate) const SELECTED: usize = VOLUMES / 100;
 /// Allocations that claim.
 pub(crate) const ALLOCATIONS: usize = 64;
@@ -26,7 +26,7 @@ const NODE: &str = "fb2170a8-257d-3c64-b14d-bc06cc94e34c";
 pub(crate) struct Fixture {
     server: Child,
     address: String,
-    /// The header lines of the requests that fill it.
+    /// The header lines of the requests that fill the store.
     headers: &'static str,
     _dir: tempfile::TempDir,
 }
@@ -35,12 +35,12 @@ pub(crate) fn volume_id(at: usize) -> String {
     format!("volume-{at:06}")
 }
 
-/// The ID of an allocation.
+/// Returns the ID of an allocation.
 pub(crate) fn allocation(at: usize) -> String {
     format!("a8198d79-cfdb-6593-a999-{at:012x}")
 }
 
-/// A volume; its external ID ends in its number.
+/// Returns a volume; its external ID ends with its number.
 pub(crate) fn volume(at: usize) -> Value {
     let plugin = if at % 100 == 7 { "p2" } else { "p1" };
     named_volume(&volume_id(at), &format!("vol-{at:06}"), plugin)
@@ -55,7 +55,7 @@ pub(crate) fn named_volume(id: &str, external: &str, plugin: &str) -> Value {
     })
 }
 
-/// The node with its two plugins.
+/// Returns the node with its two plugins.
 pub(crate) fn node() -> Value {
     let info = json!({ "Provider": "ebs", "Healthy": true, "NodeInfo": { "ID": "i" } });
     json!({ "Name": "n", "Status": "ready", "CSINodePlugins": { "p1": info, "p2": info } })
@@ -68,13 +68,13 @@ impl Fixture {
         fixture
     }
 
-    /// A server without any volume.
+    /// Starts a server without volumes.
     pub(crate) fn empty() -> Self {
         Self::with("", |_, _| ())
     }
 
-    /// A server without any volume, whose command line `change` completes for its directory, and whose
-    /// clients send `headers`.
+    /// Starts a server without volumes; `change` completes its command line for its directory, and
+    /// its clients send `headers`.
     pub(crate) fn with(headers: &'static str, change: impl FnOnce(&mut Command, &Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_statehold"));
@@ -87,12 +87,12 @@ impl Fixture {
         Self { server, address, headers, _dir: dir }
     }
 
-    /// The CPU time that the server has used.
+    /// Returns the CPU time that the server has used.
     pub(crate) fn cpu(&self) -> Duration {
         cpu_of(self.server.id())
     }
 
-    /// The memory that the server holds, in bytes.
+    /// Returns the memory that the server holds, in bytes.
     pub(crate) fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.server.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
@@ -120,12 +120,12 @@ impl Fixture {
         self.client_as(self.headers)
     }
 
-    /// A client whose requests have these header lines.
+    /// Creates a client whose requests have these header lines.
     pub(crate) fn client_as(&self, headers: &'static str) -> Client {
         Client::connect(&self.address, headers)
     }
 
-    /// Returns when as many requests as that wait in blocking queries.
+    /// Waits until `requests` blocking queries are parked.
     pub(crate) fn wait_until_parked(client: &mut Client, requests: u64) {
         loop {
             let status: Value =
@@ -150,7 +150,7 @@ impl Client {
         self.put("/v1/volumes", json!({ "Volumes": [volume] }).to_string().as_bytes());
     }
 
-    /// Claims a volume for writing and gives it back: two commits.
+    /// Claims a volume for writing and releases it: two commits.
     pub(crate) fn claim_and_release(&mut self, volume: &str, allocation: &str) {
         let path = format!("/statehold/v1/volume/csi/{volume}/claim");
         let claim = json!({
@@ -163,7 +163,7 @@ impl Client {
     }
 }
 
-/// The CPU time that a process has used.
+/// Returns the CPU time that a process has used.
 pub(crate) fn cpu_of(process: u32) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     // After the name, which ends with the last parenthesis, field 12 is user and 13 system time.

@@ -1,5 +1,6 @@
-//! `held`: the memory that clients can make the server hold, and the waits that large requests of one caller
-//! cause to another one. Each line is an attack that is known to have worked; the flags have their defaults.
+//! `held`: the memory that clients can force the server to hold, and the delay that large requests
+//! of one caller cause to another. Each line is an attack that once succeeded; the flags have their
+//! defaults.
 
 use std::time::{Duration, Instant};
 
@@ -30,15 +31,15 @@ const SIZES: Sizes = Sizes {
     rows: 15_000,
     woken: 5_000,
 };
-/// To see that everything runs.
+/// The smallest sizes, to check that everything runs.
 const TRIAL: Sizes =
     Sizes { volumes: 200, unread: 2, bodies: 2, parked: 2, writes: 2, rows: 10, woken: 4 };
 
-/// Bytes of a body that stops short of its end, and those that are sent.
+/// Bytes of an incomplete body, and those that are sent.
 const BODY: usize = 4 << 20;
 const SENT: usize = BODY - 1024;
 
-/// Volumes that the woken lists look at.
+/// Volumes that the woken lists read.
 const LISTED: usize = 1_000;
 
 /// Prints a line for each attack.
@@ -107,7 +108,7 @@ fn memory(fixture: &Fixture, name: &str, count: usize, open: impl Fn() -> Client
     drop(clients);
 }
 
-/// The requests that limits refused, by reason.
+/// Returns the requests that limits rejected, by reason.
 fn refused(fixture: &Fixture) -> String {
     let metrics = String::from_utf8(fixture.client().get("/metrics").body).unwrap();
     let counts = metrics.lines().filter_map(|line| {
@@ -182,7 +183,7 @@ fn woken_lists(sizes: &Sizes) {
     println!("a page of 100, beside {} woken lists: {alone:.1?}, {beside:.1?}", waiting.len());
 }
 
-/// Allows as many connections as the system does.
+/// Raises the limit of open files to the system's maximum.
 fn raise_descriptors() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();

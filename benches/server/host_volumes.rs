@@ -1,6 +1,6 @@
-//! `host_volumes_on_one_node`: the cost of one write beside 10, 1,000 and 100,000 neighbours, in CPU and
-//! journal bytes for each write, and the server's memory afterwards. The neighbours are the host volumes of
-//! a node, the instances of a plugin, and the claims on a CSI volume.
+//! `host_volumes_on_one_node`: the cost of one write beside 10, 1,000 and 100,000 neighbours, in
+//! CPU and journal bytes for each write, and the server's memory afterwards. The neighbours are the
+//! host volumes of a node, the instances of a plugin, and the claims on a CSI volume.
 
 use std::time::{Duration, Instant};
 
@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::fixture::{Fixture, allocation, named_volume};
 
-/// Neighbours before the writes that are measured.
+/// Neighbours before the measured writes.
 const NEIGHBOURS: [usize; 3] = [10, 1000, 100_000];
-/// Writes that are measured.
+/// Measured writes.
 const WRITES: usize = 500;
 /// Clients that fill the store.
 const CLIENTS: usize = 32;
@@ -42,7 +42,7 @@ fn host_volumes(count: usize, writes: usize) {
         ("/v1/volume/host/register".to_owned(), body)
     };
     fill(&fixture, count, |at| register(&format!("v{at:06}")));
-    // A connection that is idle for long is closed, so that the one from before is of no use.
+    // The server closes idle connections, so the one from before is not usable.
     let mut client = fixture.client();
     let create = |at: usize| {
         let body = json!({ "Volume": { "Name": format!("new-{at}"), "PluginID": "mkdir" } });
@@ -96,7 +96,7 @@ fn claims(count: usize, writes: usize) {
         ("/statehold/v1/volume/csi/v/claim".to_owned(), body)
     };
     fill(&fixture, count, claim);
-    // A connection that is idle for long is closed, so that the one from before is of no use.
+    // The server closes idle connections, so the one from before is not usable.
     let mut client = fixture.client();
     measure(&fixture, &mut client, count, "claim", writes, |at| claim(count + at));
     let release = |at: usize| {
@@ -144,13 +144,13 @@ fn fill(fixture: &Fixture, count: usize, request: impl Fn(usize) -> (String, Val
     });
 }
 
-/// The node that the server's machine is.
+/// Returns the node of the server's machine.
 fn own_node(client: &mut Client) -> String {
     let nodes: Value = serde_json::from_slice(&client.get("/v1/nodes").body).unwrap();
     nodes[0]["ID"].as_str().unwrap().to_owned()
 }
 
-/// Bytes that the server has written to its journal.
+/// Returns the bytes that the server has written to its journal.
 fn journal_bytes(client: &mut Client) -> u64 {
     let metrics = String::from_utf8(client.get("/metrics").body).unwrap();
     let line = metrics.lines().find(|line| line.contains("store_journal_written_bytes_total "));

@@ -1,6 +1,6 @@
-//! `load`: 1, 16 and 64 clients at once, for CSI volumes and for host volumes: requests a second, latencies, and
-//! the CPU time of the server for each request, which stays comparable on a busy machine. That of a query that is
-//! woken includes the read before it and the write.
+//! `load`: 1, 16 and 64 concurrent clients, for CSI volumes and for host volumes: requests per
+//! second, latencies, and the server's CPU time for each request, which stays comparable on a busy
+//! machine. The time of a woken query includes the read before it and the write.
 //!
 //! Clients and server share the machine. A client sends one request at a time.
 
@@ -13,26 +13,26 @@ use crate::fixture::{Fixture, VOLUMES, allocation, named_volume, volume, volume_
 
 /// Clients of a line.
 const CLIENTS: [usize; 3] = [1, 16, 64];
-/// Requests of a line, by all its clients together, of a kind of weight 1.
+/// Requests of a line, of all its clients together, for a kind of weight 1.
 const REQUESTS: usize = 8_000;
 /// Clients that fill the store.
 const FILLERS: usize = 32;
-/// How a client finds the page that it reads next.
+/// The parameters of the page that a client reads next.
 const PAGE: &str = "per_page=100";
 /// A filter on an ID or a name that no index serves, which selects a hundredth.
 const CONTAINS: &str = "Name%20contains%20%22e-0042%22";
-/// The same by a pattern.
+/// The same condition as a pattern.
 const MATCHES: &str = "Name%20matches%20%22e-0042..%24%22";
 
-/// One client of a line.
+/// A client of a line.
 struct Worker<'f> {
     kind: &'static Kind,
     client: Client,
-    /// Waits for what the client writes.
+    /// Waits for the writes of the client.
     reader: Client,
     who: usize,
     filled: &'f Filled,
-    /// The index that its reader waits for a greater one than.
+    /// The index after which its reader waits.
     index: u64,
     next_token: Option<String>,
 }
@@ -40,30 +40,30 @@ struct Worker<'f> {
 /// A volume to register.
 enum Wish<'w> {
     New(&'w str),
-    /// One of the filled volumes, as it is.
+    /// One of the filled volumes, unchanged.
     Again(usize),
 }
 
-/// A kind of volume, and the requests that differ.
+/// A kind of volume, and the requests that differ between kinds.
 struct Kind {
     name: &'static str,
     list: &'static str,
     /// A condition that an index serves, which selects a hundredth.
     indexed: &'static str,
-    /// The path and the body that register a volume.
+    /// Returns the path and the body that register a volume.
     register: fn(&Filled, Wish<'_>) -> (&'static str, Value),
-    /// The path of one of the filled volumes.
+    /// Returns the path of one of the filled volumes.
     one: fn(&Filled, at: usize) -> String,
     /// Requests that only this kind has.
     more: &'static [Row],
 }
 
-/// What a fill left.
+/// The result of a fill.
 struct Filled {
     volumes: usize,
     node: String,
     dir: tempfile::TempDir,
-    /// IDs of host volumes.
+    /// The IDs of host volumes.
     ids: Vec<String>,
 }
 
@@ -105,9 +105,9 @@ const KINDS: [Kind; 2] = [
 /// A kind of request.
 struct Row {
     name: &'static str,
-    /// By how much fewer of it are sent than of the cheapest.
+    /// The factor by which fewer requests are sent than of the cheapest kind.
     weight: usize,
-    /// Comes before the request, and does not count in its time.
+    /// Runs before the request, outside its time.
     before: fn(&mut Worker<'_>, usize),
     ask: fn(&mut Worker<'_>, usize),
 }
@@ -128,7 +128,8 @@ const ROWS: [Row; 10] = [
         before: |worker, _| {
             let path = (worker.kind.one)(worker.filled, worker.who);
             worker.index = worker.client.get(&path).index;
-            // A query that comes after the write is answered at once, which is no slower than a wake-up.
+            // A query that arrives after the write is answered at once, which is no slower than a
+            // wake-up.
             let path = format!("{path}?index={}&wait=60s", worker.index);
             worker.reader.send("GET", &path, b"");
         },
@@ -217,7 +218,7 @@ fn line(
     let mut times = std::thread::scope(|threads| {
         let run = |mut worker: Worker<'_>| {
             let time = |at: usize| {
-                // Names of new volumes are new in each line.
+                // Names of new volumes differ between lines.
                 let at = clients * REQUESTS + at;
                 (row.before)(&mut worker, at);
                 let begun = Instant::now();

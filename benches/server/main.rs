@@ -1,12 +1,12 @@
-//! The server through its socket: 10,000 volumes, one process that serves and one that asks.
+//! The server over its socket: 10,000 volumes, one server process and one client process.
 //!
 //! `cargo bench -p statehold-cli --bench server`
 //!
-//! `cargo bench -p statehold-cli --bench server -- host_volumes_on_one_node` runs that part alone, and so do `fair`,
-//! `held` and `load`.
+//! `cargo bench -p statehold-cli --bench server -- host_volumes_on_one_node` runs that part
+//! only, and so do `fair`, `held` and `load`.
 //!
-//! First single requests, one after the other; `json/list` is what rendering the list's answer costs
-//! in memory, without the store and HTTP. Then the parts, each a table.
+//! Single requests first, one after the other; `json/list` is the cost of rendering the reply of a
+//! list in memory, without the store and HTTP. Then the parts, each a table.
 
 #![allow(clippy::unwrap_used, reason = "a bench that fails should stop")]
 #![allow(clippy::cast_precision_loss, reason = "counts of requests")]
@@ -32,7 +32,7 @@ use fixture::{ALLOCATIONS, Fixture, SELECTED, VOLUMES, allocation, volume, volum
 
 /// Selects a hundredth of the volumes by an index: `PluginID == "p2"`.
 const INDEXED: &str = "PluginID%20%3D%3D%20%22p2%22";
-/// Selects a hundredth of the volumes by looking at each: `ExternalID matches "00$"`.
+/// Selects a hundredth of the volumes by a scan: `ExternalID matches "00$"`.
 const SCANNED: &str = "ExternalID%20matches%20%2200%24%22";
 
 /// A part that can run alone, with its name.
@@ -90,8 +90,8 @@ fn requests(c: &mut Criterion) {
     group.finish();
 }
 
-/// From the sending of a write to the answer of the query that waited for it: a durable commit
-/// (`http/register`) and a wake-up.
+/// Measures from the sending of a write to the reply of the query that waits for it: a durable
+/// commit (`http/register`) and a wake-up.
 fn register_and_wake(fixture: &Fixture, times: u64) -> Duration {
     let (mut writer, mut reader) = (fixture.client(), fixture.client());
     let path = format!("/v1/volume/csi/{}", volume_id(0));
@@ -108,7 +108,7 @@ fn register_and_wake(fixture: &Fixture, times: u64) -> Duration {
     took
 }
 
-/// The list's rows, without a server.
+/// Renders the list's rows, without a server.
 fn rendering(c: &mut Criterion) {
     let store = Store::in_memory(&schema());
     let mut txn = store.begin_write().unwrap();

@@ -1,4 +1,4 @@
-//! Expressions and rows that take a budget to its end: each as slow for its steps as its kind can be.
+//! Expressions and rows that use up a budget: each as slow per step as its kind can be.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -6,12 +6,12 @@ use std::net::{IpAddr, Ipv6Addr};
 use serde_json::json;
 use statehold_filter::{Dialect, EvalError, Filter, Filterable, Json, Limits, Options};
 
-/// Elements of a list that quantifiers inside of each other go through.
+/// Elements of the list of nested quantifiers.
 const ELEMENTS: usize = 1_000;
 /// Bytes of a literal that leaves room for the rest of its expression.
 const LONG: usize = 60_000;
 
-/// A name, and an evaluation of one row by the default limits.
+/// A name, and an evaluation of one row with the default limits.
 pub(crate) type Case = (&'static str, Box<dyn Fn() -> Result<bool, EvalError>>);
 
 #[derive(Filterable)]
@@ -23,7 +23,7 @@ struct Row {
     map: BTreeMap<String, String>,
 }
 
-/// Bytes `a` and `b` in an order that repeats late.
+/// Returns `a` and `b` in an order that repeats late.
 fn noise(length: usize) -> String {
     let mut bits = 1_u64;
     std::iter::repeat_with(|| {
@@ -36,7 +36,7 @@ fn noise(length: usize) -> String {
     .collect()
 }
 
-/// Quantifiers of that many levels over `list`, the innermost around `inner`.
+/// Returns `levels` quantifiers over `list`, the innermost around `inner`.
 fn nested(list: &str, levels: usize, inner: &str) -> String {
     let names = ["v", "w", "x", "y"];
     let open: Vec<String> =
@@ -44,7 +44,7 @@ fn nested(list: &str, levels: usize, inner: &str) -> String {
     format!("{}{inner}{}", open.concat(), " }".repeat(levels))
 }
 
-/// `clause` so many times, none of which decides.
+/// Returns an `or` of `times` clauses, none of which decides.
 fn any_of(clause: impl Fn(usize) -> String, times: usize) -> String {
     (0..times).map(clause).collect::<Vec<String>>().join(" or ")
 }
@@ -111,7 +111,7 @@ fn of_strings() -> Vec<Case> {
         let texts: Vec<&str> = (0..ELEMENTS).map(|n| &long[n..n + length]).collect();
         json!({ "l": texts })
     };
-    // The first one does its work within the budget, the second one ends it.
+    // The first one completes within the budget, the second one ends it.
     let twice = |clause: &str| format!("{clause} or {clause} or {clause}");
     let each = |pattern: &str| nested("l", 2, &format!("w matches `{pattern}`"));
     let a = "a".repeat(40);
@@ -220,7 +220,7 @@ fn of_numbers() -> Vec<Case> {
     ]
 }
 
-/// Values that agree in their first 60 kB.
+/// Values that are equal in their first 60 kB.
 fn of_long_values() -> Vec<Case> {
     let long = "a".repeat(LONG);
     let texts: Vec<String> = (0..ELEMENTS).map(|n| format!("{long}{n:04}x")).collect();

@@ -1,5 +1,5 @@
-//! Any bytes are the body of a Block Storage request or refused, and what is read of them can be tried
-//! without a panic. The first byte is the minor version, the second who asks.
+//! Any bytes are the body of a Block Storage request or rejected, and the parsed request can be
+//! tried without a panic. The first byte is the minor version, the second the caller.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -25,7 +25,7 @@ use statehold_cinder::{
 use statehold_store::{Store, WriteTxn};
 use uuid::Uuid;
 
-/// The IDs that seeds name.
+/// The IDs in the seeds.
 const VOLUME: Uuid = Uuid::from_u128(0x1111_1111_1111_4111_8111_1111_1111_1111);
 const SNAPSHOT: Uuid = Uuid::from_u128(0x2222_2222_2222_4222_8222_2222_2222_2222);
 const BACKUP: Uuid = Uuid::from_u128(0x3333_3333_3333_4333_8333_3333_3333_3333);
@@ -34,7 +34,7 @@ const TYPE: Uuid = Uuid::from_u128(0x4444_4444_4444_4444_8444_4444_4444_4444);
 
 const HOST: &str = "h@b#b";
 
-/// What is there before anything is tried. Nothing that is tried is kept.
+/// The store before each try. Transactions of tries are never committed.
 static STORE: LazyLock<Store> = LazyLock::new(|| {
     let store = Store::in_memory(&schema());
     let config = Config::default();
@@ -42,10 +42,10 @@ static STORE: LazyLock<Store> = LazyLock::new(|| {
         Caller { user: "u".into(), project: "p".into(), role: Role::Admin, ..Caller::default() };
     let version = Microversion::MAX;
     let cx = Context { config: &config, caller: &caller, version, now: 1, request_id: "req-1" };
-    let mut txn = store.begin_write().expect("a store in memory takes writes");
-    prepare(&mut txn, &cx).expect("an empty store takes what is usual");
+    let mut txn = store.begin_write().expect("a store in memory accepts writes");
+    prepare(&mut txn, &cx).expect("an empty store accepts the defaults");
     work(&mut txn, &config);
-    txn.commit().expect("what could be written can be committed");
+    txn.commit().expect("written rows can be committed");
     store
 });
 
@@ -65,7 +65,7 @@ fn prepare(txn: &mut WriteTxn<'_>, cx: &Context<'_>) -> Result<(), Error> {
     create_group(txn, cx, GroupApi::Groups, GROUP, input::group_spec(body.as_bytes())?)
 }
 
-/// Who tries something, and with which IDs.
+/// A caller that tries requests, and its IDs.
 struct Tried {
     config: Config,
     caller: Caller,
@@ -73,8 +73,8 @@ struct Tried {
     ids: u128,
 }
 
-/// An error says something, and nothing of it is this program's fault.
-fn told<T>(result: Result<T, Error>) -> Option<T> {
+/// Returns the result; an error must have a message, and must not be an internal one.
+fn accepted<T>(result: Result<T, Error>) -> Option<T> {
     match result {
         Ok(value) => Some(value),
         Err(error) => {
@@ -86,8 +86,8 @@ fn told<T>(result: Result<T, Error>) -> Option<T> {
 }
 
 impl Tried {
-    fn new(minor: u8, who: u8) -> Self {
-        let role = [Role::Admin, Role::Member, Role::Reader][usize::from(who % 3)];
+    fn new(minor: u8, caller_byte: u8) -> Self {
+        let role = [Role::Admin, Role::Member, Role::Reader][usize::from(caller_byte % 3)];
         Self {
             config: Config::default(),
             caller: Caller { user: "u".into(), project: "p".into(), role, ..Caller::default() },
@@ -101,7 +101,8 @@ impl Tried {
         Uuid::from_u128(self.ids)
     }
 
-    /// Tries something in a transaction of its own, which is dropped, and does the work that follows from it.
+    /// Tries a request in its own transaction, which is dropped, and completes the work that it
+    /// queues.
     fn with<T>(&mut self, run: impl FnOnce(&mut WriteTxn<'_>, &Context<'_>) -> Result<T, Error>) {
         let cx = Context {
             config: &self.config,
@@ -110,21 +111,21 @@ impl Tried {
             now: 5,
             request_id: "req-2",
         };
-        let mut txn = STORE.begin_write().expect("a store in memory takes writes");
-        if told(run(&mut txn, &cx)).is_some() {
+        let mut txn = STORE.begin_write().expect("a store in memory accepts writes");
+        if accepted(run(&mut txn, &cx)).is_some() {
             work(&mut txn, &self.config);
         }
     }
 }
 
-/// Does what is queued, as a back end that can do everything.
+/// Completes the queued work, as a back end without failures.
 fn work(txn: &mut WriteTxn<'_>, config: &Config) {
     while let Some(item) = next_work(txn).map(|item| WorkItem::clone(item)) {
-        let begun = start_work(txn, 6, item.kind, item.target).expect("a store takes writes");
-        let begun = begun.expect("what is next isn't begun");
+        let begun = start_work(txn, 6, item.kind, item.target).expect("a store accepts writes");
+        let begun = begun.expect("the next item is not started");
         let placement = Placement { host: HOST.into(), ..Placement::default() };
-        place_volume(txn, item.target, placement).expect("a store takes writes");
-        finish_work(txn, config, 6, &begun, &Outcome::DONE).expect("a store takes writes");
+        place_volume(txn, item.target, placement).expect("a store accepts writes");
+        finish_work(txn, config, 6, &begun, &Outcome::DONE).expect("a store accepts writes");
     }
 }
 
@@ -132,7 +133,7 @@ fn volumes(tried: &mut Tried, body: &[u8]) {
     let (version, id, volume) = (tried.version, tried.id(), VOLUME.to_string());
     let volume = &*volume;
     let is_up = |host: &str| host == HOST;
-    if let Some(action) = told(input::volume_action(body, version)) {
+    if let Some(action) = accepted(input::volume_action(body, version)) {
         tried.with(|txn, cx| match action {
             VolumeAction::Attach(request) => attach_volume(txn, cx, volume, request, id),
             VolumeAction::Detach(user) | VolumeAction::ForceDetach(user) => {
@@ -163,23 +164,23 @@ fn volumes(tried: &mut Tried, body: &[u8]) {
             _ => Ok(()),
         });
     }
-    if let Some(spec) = told(input::volume_spec(body, version)) {
+    if let Some(spec) = accepted(input::volume_spec(body, version)) {
         tried.with(|txn, cx| create_volume(txn, cx, id, spec));
     }
-    if let Some(change) = told(input::volume_change(body, version)) {
+    if let Some(change) = accepted(input::volume_change(body, version)) {
         tried.with(|txn, cx| update_volume(txn, cx, volume, change));
     }
-    for pairs in [told(input::metadata(body)), told(input::metadata_item(body, "k"))] {
+    for pairs in [accepted(input::metadata(body)), accepted(input::metadata_item(body, "k"))] {
         if let Some(pairs) = pairs {
             tried.with(|txn, cx| set_metadata(txn, cx, volume, pairs, true));
         }
     }
-    if let Some(spec) = told(input::manage_volume_spec(body, version)) {
+    if let Some(spec) = accepted(input::manage_volume_spec(body, version)) {
         let id = tried.id();
         tried.with(|txn, cx| manage_volume(txn, cx, id, spec, is_up));
     }
-    if let Some(spec) = told(input::attachment_spec(body, version)) {
-        let connector = told(input::attachment_connector(body));
+    if let Some(spec) = accepted(input::attachment_spec(body, version)) {
+        let connector = accepted(input::attachment_connector(body));
         let id = tried.id();
         tried.with(|txn, cx| {
             create_attachment(txn, cx, id, &spec)?;
@@ -189,10 +190,10 @@ fn volumes(tried: &mut Tried, body: &[u8]) {
             }
         });
     }
-    told(input::attachment_connector(body));
-    told(input::attachment_action(body));
+    accepted(input::attachment_connector(body));
+    accepted(input::attachment_action(body));
     for old_path in [false, true] {
-        if let Some(spec) = told(input::transfer_spec(body, version, old_path)) {
+        if let Some(spec) = accepted(input::transfer_spec(body, version, old_path)) {
             let id = tried.id();
             let key = TransferKey { salt: *b"01234567", key: "0123456789abcdef" };
             tried.with(|txn, cx| {
@@ -201,7 +202,7 @@ fn volumes(tried: &mut Tried, body: &[u8]) {
             });
         }
     }
-    if let Some(key) = told(input::transfer_key(body)) {
+    if let Some(key) = accepted(input::transfer_key(body)) {
         let offer = tried.id().to_string();
         tried.with(|txn, cx| accept_transfer(txn, cx, &offer, &key));
     }
@@ -211,13 +212,13 @@ fn copies(tried: &mut Tried, body: &[u8]) {
     let (version, id) = (tried.version, tried.id());
     let (snapshot, backup) = (SNAPSHOT.to_string(), BACKUP.to_string());
     let (snapshot, backup) = (&*snapshot, &*backup);
-    if let Some(spec) = told(input::snapshot_spec(body)) {
+    if let Some(spec) = accepted(input::snapshot_spec(body)) {
         tried.with(|txn, cx| create_snapshot(txn, cx, id, spec));
     }
-    if let Some(change) = told(input::snapshot_change(body)) {
+    if let Some(change) = accepted(input::snapshot_change(body)) {
         tried.with(|txn, cx| update_snapshot(txn, cx, snapshot, change));
     }
-    if let Some(action) = told(input::snapshot_action(body)) {
+    if let Some(action) = accepted(input::snapshot_action(body)) {
         tried.with(|txn, cx| match action {
             SnapshotAction::ResetStatus(to) => reset_snapshot_status(txn, cx, snapshot, &to),
             SnapshotAction::Report { status, progress } => {
@@ -226,25 +227,25 @@ fn copies(tried: &mut Tried, body: &[u8]) {
             _ => delete_snapshot(txn, cx, snapshot, true),
         });
     }
-    if let Some(spec) = told(input::manage_snapshot_spec(body)) {
+    if let Some(spec) = accepted(input::manage_snapshot_spec(body)) {
         let id = tried.id();
         tried.with(|txn, cx| manage_snapshot(txn, cx, id, spec));
     }
-    if let Some(spec) = told(input::backup_spec(body, version)) {
+    if let Some(spec) = accepted(input::backup_spec(body, version)) {
         let id = tried.id();
         tried.with(|txn, cx| create_backup(txn, cx, id, spec));
     }
-    if let Some(change) = told(input::backup_change(body, version)) {
+    if let Some(change) = accepted(input::backup_change(body, version)) {
         tried.with(|txn, cx| update_backup(txn, cx, backup, change));
     }
-    if let Some(spec) = told(input::restore_spec(body)) {
+    if let Some(spec) = accepted(input::restore_spec(body)) {
         let id = tried.id();
         tried.with(|txn, cx| restore_backup(txn, cx, backup, id, spec));
     }
-    if let Some(record) = told(input::backup_record(body)) {
+    if let Some(record) = accepted(input::backup_record(body)) {
         tried.with(|txn, cx| import_backup(txn, cx, &record));
     }
-    if let Some(action) = told(input::backup_action(body)) {
+    if let Some(action) = accepted(input::backup_action(body)) {
         tried.with(|txn, cx| match action {
             BackupAction::ResetStatus(to) => reset_backup_status(txn, cx, backup, &to),
             BackupAction::ForceDelete => delete_backup(txn, cx, backup, true),
@@ -255,33 +256,33 @@ fn copies(tried: &mut Tried, body: &[u8]) {
 fn types(tried: &mut Tried, body: &[u8]) {
     let (id, of_type) = (tried.id(), TYPE.to_string());
     let of_type = &*of_type;
-    if let Some(spec) = told(input::type_spec(body)) {
+    if let Some(spec) = accepted(input::type_spec(body)) {
         tried.with(|txn, cx| create_type(txn, cx, id, spec));
     }
-    if let Some(change) = told(input::type_change(body)) {
+    if let Some(change) = accepted(input::type_change(body)) {
         tried.with(|txn, cx| update_type(txn, cx, of_type, change));
     }
-    if let Some(action) = told(input::type_action(body)) {
+    if let Some(action) = accepted(input::type_action(body)) {
         let (TypeAction::AddAccess(project) | TypeAction::RemoveAccess(project)) = action;
         tried.with(|txn, cx| set_type_access(txn, cx, of_type, &project, true));
     }
-    for specs in [told(input::extra_specs(body)), told(input::extra_spec(body, "k"))] {
+    for specs in [accepted(input::extra_specs(body)), accepted(input::extra_spec(body, "k"))] {
         if let Some(specs) = specs {
             tried.with(|txn, cx| set_extra_specs(txn, cx, of_type, specs));
         }
     }
-    if let Some(name) = told(input::default_type_name(body)) {
+    if let Some(name) = accepted(input::default_type_name(body)) {
         tried.with(|txn, cx| set_default_type(txn, cx, "p", Some(&name)));
     }
-    if let Some(encryption) = told(input::type_encryption(body, id, 5)) {
+    if let Some(encryption) = accepted(input::type_encryption(body, id, 5)) {
         tried.with(|txn, cx| set_encryption(txn, cx, of_type, encryption));
     }
-    if let Some(change) = told(input::encryption_change(body)) {
+    if let Some(change) = accepted(input::encryption_change(body)) {
         tried.with(|txn, cx| update_encryption(txn, cx, of_type, change));
     }
-    if let Some(spec) = told(input::qos_spec(body)) {
+    if let Some(spec) = accepted(input::qos_spec(body)) {
         let id = tried.id();
-        let change = told(input::qos_change(body));
+        let change = accepted(input::qos_change(body));
         tried.with(|txn, cx| {
             create_qos(txn, cx, id, spec)?;
             let qos = id.to_string();
@@ -292,8 +293,8 @@ fn types(tried: &mut Tried, body: &[u8]) {
             }
         });
     }
-    told(input::qos_change(body));
-    if let Some(keys) = told(input::qos_keys(body)) {
+    accepted(input::qos_change(body));
+    if let Some(keys) = accepted(input::qos_keys(body)) {
         tried.with(|txn, cx| delete_qos_keys(txn, cx, of_type, &keys));
     }
     tried.with(|txn, cx| set_quotas(txn, cx.config, cx.caller, "p", body));
@@ -310,46 +311,50 @@ fn groups(tried: &mut Tried, body: &[u8]) {
         ids += 1;
         Uuid::from_u128(ids)
     };
-    if let Some(spec) = told(input::group_type_spec(body)) {
+    if let Some(spec) = accepted(input::group_type_spec(body)) {
         tried.with(|txn, cx| create_group_type(txn, cx, id, spec));
     }
-    if let Some(change) = told(input::group_type_change(body)) {
+    if let Some(change) = accepted(input::group_type_change(body)) {
         tried.with(|txn, cx| update_group_type(txn, cx, group, change));
     }
-    if let Some(specs) = told(input::group_specs(body)) {
+    if let Some(specs) = accepted(input::group_specs(body)) {
         tried.with(|txn, cx| set_group_specs(txn, cx, group, specs));
     }
-    if let Some(spec) = told(input::group_spec(body)) {
+    if let Some(spec) = accepted(input::group_spec(body)) {
         tried.with(|txn, cx| create_group(txn, cx, api, new, spec));
     }
-    if let Some(spec) = told(input::consistency_spec(body)) {
+    if let Some(spec) = accepted(input::consistency_spec(body)) {
         tried.with(|txn, cx| create_group(txn, cx, GroupApi::Consistency, new, spec));
     }
-    for change in [told(input::group_change(body)), told(input::consistency_change(body, version))]
+    for change in
+        [accepted(input::group_change(body)), accepted(input::consistency_change(body, version))]
     {
         if let Some(change) = change {
             tried.with(|txn, cx| update_group(txn, cx, api, group, change));
         }
     }
-    let sources =
-        [told(input::group_source_spec(body, version)), told(input::consistency_source_spec(body))];
+    let sources = [
+        accepted(input::group_source_spec(body, version)),
+        accepted(input::consistency_source_spec(body)),
+    ];
     for spec in sources.into_iter().flatten() {
         let id = tried.id();
         tried.with(|txn, cx| create_group_from(txn, cx, api, id, spec, &mut member));
     }
-    for spec in [told(input::group_snapshot_spec(body)), told(input::cgsnapshot_spec(body))] {
+    for spec in [accepted(input::group_snapshot_spec(body)), accepted(input::cgsnapshot_spec(body))]
+    {
         if let Some(spec) = spec {
             let id = tried.id();
             tried.with(|txn, cx| create_group_snapshot(txn, cx, api, id, &spec, &mut member));
         }
     }
-    if let Some(status) = told(input::group_snapshot_action(body, version)) {
+    if let Some(status) = accepted(input::group_snapshot_action(body, version)) {
         tried.with(|txn, cx| reset_group_snapshot_status(txn, cx, group, &status));
     }
-    if let Some(delete_volumes) = told(input::consistency_delete(body)) {
+    if let Some(delete_volumes) = accepted(input::consistency_delete(body)) {
         tried.with(|txn, cx| delete_group(txn, cx, api, group, delete_volumes));
     }
-    if let Some(action) = told(input::group_action(body, version)) {
+    if let Some(action) = accepted(input::group_action(body, version)) {
         tried.with(|txn, cx| match action {
             GroupAction::Delete { delete_volumes } => {
                 delete_group(txn, cx, api, group, delete_volumes)
@@ -362,22 +367,22 @@ fn groups(tried: &mut Tried, body: &[u8]) {
 
 fn services(tried: &mut Tried, body: &[u8]) {
     for action in ["enable", "disable-log-reason", "freeze", "failover", "set-log", "get-log"] {
-        if let Some(request) = told(input::service_request(action, body, Microversion::MAX)) {
-            told(request.host_or_cluster(Microversion::MAX).map(drop));
-            told(request.binary().map(drop));
+        if let Some(request) = accepted(input::service_request(action, body, Microversion::MAX)) {
+            accepted(request.host_or_cluster(Microversion::MAX).map(drop));
+            accepted(request.binary().map(drop));
         }
     }
     for enable in [false, true] {
-        told(input::cluster_request(enable, body));
+        accepted(input::cluster_request(enable, body));
     }
-    if let Some(request) = told(input::cleanup_request(body)) {
+    if let Some(request) = accepted(input::cleanup_request(body)) {
         tried.with(|txn, cx| settle_stuck(txn, cx, &request.filter, |_| true));
     }
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let [minor, who, body @ ..] = bytes else { return };
-    let mut tried = Tried::new(*minor, *who);
+    let [minor, caller_byte, body @ ..] = bytes else { return };
+    let mut tried = Tried::new(*minor, *caller_byte);
     volumes(&mut tried, body);
     copies(&mut tried, body);
     types(&mut tried, body);

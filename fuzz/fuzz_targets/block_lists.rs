@@ -1,5 +1,6 @@
-//! Any query string is a list of Block Storage or refused; pages of one order put together are the whole.
-//! The first byte is the minor version, the second who asks, the third which list and how large pages are.
+//! Any query string is a list of Block Storage or rejected; the pages of one order together are the
+//! whole list. The first byte is the minor version, the second the caller, the third the list and
+//! the page size.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -17,17 +18,18 @@ use statehold_filter::Filter;
 use statehold_store::{Store, WriteTxn};
 use uuid::Uuid;
 
-/// How many volumes there are.
+/// The number of volumes.
 const VOLUMES: u128 = 8;
 
 fn caller(role: Role, project: &str) -> Caller {
     Caller { user: "u".into(), project: project.into(), role, ..Caller::default() }
 }
 
-/// Does what is queued; every third time it fails.
+/// Completes the queued work; every third item fails.
 fn work(txn: &mut WriteTxn<'_>, config: &Config, number: u128) -> Result<(), Error> {
     while let Some(item) = next_work(txn).map(|item| WorkItem::clone(item)) {
-        let begun = start_work(txn, 6, item.kind, item.target)?.expect("what is next isn't begun");
+        let begun =
+            start_work(txn, 6, item.kind, item.target)?.expect("the next item is not started");
         let placement = Placement { host: "h@b#b".into(), ..Placement::default() };
         place_volume(txn, item.target, placement)?;
         let message = Uuid::from_u128(0xeeee + number);
@@ -45,7 +47,7 @@ fn fill(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
     for number in 0..VOLUMES {
         let owner = caller(Role::Admin, if number % 4 == 3 { "q" } else { "p" });
         let (config, caller, version) = (&config, &owner, Microversion::MAX);
-        // Some are of the same moment.
+        // Some share a time.
         let now = i64::try_from(number / 2 + 1).unwrap_or(1) * 1_000_000_000;
         let cx = Context { config, caller, version, now, request_id: "req-1" };
         let id = Uuid::from_u128(0x1000 + number);
@@ -73,14 +75,14 @@ fn fill(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
 
 static STORE: LazyLock<Store> = LazyLock::new(|| {
     let store = Store::in_memory(&schema());
-    let mut txn = store.begin_write().expect("a store in memory takes writes");
-    fill(&mut txn).expect("an empty store takes what is usual");
-    txn.commit().expect("what could be written can be committed");
+    let mut txn = store.begin_write().expect("a store in memory accepts writes");
+    fill(&mut txn).expect("an empty store accepts the defaults");
+    txn.commit().expect("written rows can be committed");
     store
 });
 
-/// An error says something, and nothing of it is this program's fault.
-fn told<T>(result: Result<T, Error>) -> Option<T> {
+/// Returns the result; an error must have a message, and must not be an internal one.
+fn accepted<T>(result: Result<T, Error>) -> Option<T> {
     match result {
         Ok(value) => Some(value),
         Err(error) => {
@@ -93,13 +95,13 @@ fn told<T>(result: Result<T, Error>) -> Option<T> {
 
 type Query = Vec<(String, String)>;
 
-/// A page: its rows, and whether there are more.
+/// Returns the rows of a page, and whether there are more.
 fn page<T: Listed>(
     query: &Query,
     caller: &Caller,
     version: Microversion,
 ) -> Option<(Vec<Uuid>, bool)> {
-    let request = told(ListRequest::parse::<T>(query, caller, version))?;
+    let request = accepted(ListRequest::parse::<T>(query, caller, version))?;
     let filter = match request.filter().map(Filter::<T>::compile) {
         Some(Ok(filter)) => Some(filter),
         None => None,
@@ -109,7 +111,7 @@ fn page<T: Listed>(
         }
     };
     let view = STORE.snapshot();
-    let listing = told(list::<T>(&view, &request, filter.as_ref(), |_| true))?;
+    let listing = accepted(list::<T>(&view, &request, filter.as_ref(), |_| true))?;
     if let Some(count) = listing.count {
         assert!(count >= listing.rows.len());
     }
@@ -135,7 +137,7 @@ fn check<T: Listed>(query: &Query, caller: &Caller, version: Microversion, limit
         let mut more = vec![("limit", limit.to_string())];
         more.extend(found.last().map(|last| ("marker", last.to_string())));
         let part = page::<T>(&with(query, &more), caller, version);
-        let (part, has_next) = part.expect("a page of a list that there is");
+        let (part, has_next) = part.expect("the list exists");
         assert!(part.len() <= limit, "more than the page may have");
         found.extend(&part);
         assert!(found.len() <= rows.len(), "pages have more than the whole");
@@ -147,10 +149,10 @@ fn check<T: Listed>(query: &Query, caller: &Caller, version: Microversion, limit
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let [minor, who, which, query @ ..] = bytes else { return };
+    let [minor, caller_byte, which, query @ ..] = bytes else { return };
     let query: Query = form_urlencoded::parse(query).into_owned().collect();
-    let role = [Role::Admin, Role::Member, Role::Reader][usize::from(who % 3)];
-    let caller = &caller(role, ["p", "q"][usize::from(who / 3 % 2)]);
+    let role = [Role::Admin, Role::Member, Role::Reader][usize::from(caller_byte % 3)];
+    let caller = &caller(role, ["p", "q"][usize::from(caller_byte / 3 % 2)]);
     let version = Microversion::new(u16::from(minor % 71));
     let limit = 1 + usize::from(which / 16 % 4);
     match which % 11 {
@@ -166,7 +168,9 @@ fuzz_target!(|bytes: &[u8]| {
         _ => {
             check::<Attachment>(&query, caller, version, limit);
             check::<VolumeType>(&query, caller, version, limit);
-            told(list_types(&STORE.snapshot(), &query, caller, version, None, || true).map(drop));
+            accepted(
+                list_types(&STORE.snapshot(), &query, caller, version, None, || true).map(drop),
+            );
         }
     }
 });

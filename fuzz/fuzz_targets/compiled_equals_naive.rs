@@ -1,5 +1,6 @@
-//! A compiled filter answers like an interpreter that walks the tree, in both dialects, and an expression of the default
-//! dialect answers the same in the extended one: first line a JSON document, the rest an expression.
+//! A compiled filter agrees with an interpreter that walks the tree, in both dialects, and an
+//! expression of the default dialect has the same result in the extended one: first line a JSON
+//! document, the rest an expression.
 #![no_main]
 
 #[path = "../../crates/filter/tests/it/naive/mod.rs"]

@@ -1,4 +1,5 @@
-//! Any cursor in any text has candidates that replace whole characters before it; the first byte places the cursor.
+//! Any cursor in any text has candidates that replace whole characters before it; the first byte is
+//! the cursor.
 #![no_main]
 
 use std::collections::BTreeMap;

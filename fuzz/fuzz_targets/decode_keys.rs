@@ -1,4 +1,4 @@
-//! Bytes are a key of a shape or they are not; the bytes of one that they are are that key's own.
+//! Any bytes are a key of a shape or rejected; a decoded key encodes to the same bytes.
 #![no_main]
 
 use base64::Engine as _;

@@ -1,7 +1,8 @@
-//! Any expression over any JSON has an answer or an error that can be shown: first line a document, the rest an expression.
+//! Any expression over any JSON has a result or an error that renders: first line a document, the
+//! rest an expression.
 //!
-//! A row with a schema always has an answer, the same whichever way it is asked, and satisfies what the filter says that an
-//! index could serve.
+//! A row with a schema always has a result, the same for every way of evaluation, and satisfies the
+//! conditions that the filter returns for indexes.
 #![no_main]
 
 use std::cmp::Ordering;
@@ -11,8 +12,8 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use statehold_filter::{Budget, 
-    Conjunct, Constant, Cover, Dialect, Filter, Filterable, Key, Options, Sarg,
+use statehold_filter::{
+    Budget, Conjunct, Constant, Cover, Dialect, Filter, Filterable, Key, Options, Sarg,
 };
 
 #[derive(Filterable)]
@@ -54,7 +55,8 @@ fn row(document: &Value, depth: usize) -> Row {
     }
 }
 
-/// Whether the field that a conjunct is about satisfies it; `None` for what is judged elsewhere.
+/// Returns whether the field of a conjunct satisfies it; `None` for fields that are checked
+/// elsewhere.
 fn satisfies(row: &Row, conjunct: &Conjunct) -> Option<bool> {
     let order = |own: &Constant| match (conjunct.selector(), own) {
         ("name", Constant::Text(own)) => Some(row.name.as_str().cmp(own)),
@@ -105,7 +107,7 @@ fuzz_target!(|text: &str| {
         if let Ok(filter) = Filter::<Row>::compile_with(text, &options) {
             let answer = filter.matches(&row);
             match filter.try_matches(&row) {
-                // It may as well match.
+                // The row could match.
                 Err(error) if error.is_too_costly() => continue,
                 tried => assert_eq!(tried, Ok(answer)),
             }

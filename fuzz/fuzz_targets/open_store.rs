@@ -1,5 +1,5 @@
-//! A data directory with any bytes in its files is opened or refused with a typed error. What is opened
-//! is consistent and takes writes; what is refused is left as it is.
+//! A data directory with any bytes in its files is opened or rejected with a typed error. An opened
+//! store is consistent and accepts writes; the files of a rejected one must not change.
 #![no_main]
 
 use std::fs;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 #[path = "../tables.rs"]
 mod tables;
 
-/// The two files of a good store: rows that a checkpoint wrote, and commits after it.
+/// The two files of an intact store: rows that a checkpoint wrote, and commits after it.
 static GOOD: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
     let dir = tempfile::tempdir().expect("a directory");
     let options = Options::default().id(Uuid::from_u128(ID));
@@ -23,11 +23,11 @@ static GOOD: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
     (0..4).for_each(|at| tables::put(&store, at));
     store.checkpoint().expect("the disk works");
     (4..8).for_each(|at| tables::put(&store, at));
-    // As a kill leaves them: a clean close would apply the journal to the rows.
+    // As after a kill: a clean close would apply the journal to the rows.
     NAMES.map(|name| fs::read(dir.path().join(name)).expect("is there"))
 });
 
-/// The identity of the good store.
+/// The identity of the intact store.
 const ID: u128 = 7;
 
 const NAMES: [&str; 2] = ["rows.redb", "log.redb"];
@@ -35,17 +35,17 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("statehold");
 const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records");
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows/volumes");
 
-/// A directory in memory, where there is one: the files are synced all the time.
+/// Creates a directory in memory if possible, because the files are synced all the time.
 fn directory() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory")
 }
 
-/// A good file with some bytes changed: each three of `data` are a place and a value.
+/// Returns an intact file with some bytes changed: each three of `data` are an offset and a value.
 fn patched(good: &[u8], data: &[u8]) -> Vec<u8> {
     let mut bytes = good.to_vec();
     for patch in data.chunks_exact(3) {
         let at = usize::from(u16::from_le_bytes([patch[0], patch[1]]));
-        // Headers and the pages in use are at the front; further on in larger steps.
+        // Headers and the pages in use are at the front; later offsets are in larger steps.
         let at = if at < 0x4000 { at } else { (at - 0x4000) * 16 };
         let len = bytes.len();
         bytes[at % len] ^= patch[2];
@@ -59,7 +59,7 @@ fn sealed(bytes: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Takes a file for one of the good store, so that what is in it is looked at.
+/// Gives a file the identity of the intact store, so that its contents are read.
 fn identify(meta: &mut Table<'_, &str, u64>) -> Result<(), redb::Error> {
     meta.insert("format", 2)?;
     meta.insert("id/high", 0)?;
@@ -67,7 +67,7 @@ fn identify(meta: &mut Table<'_, &str, u64>) -> Result<(), redb::Error> {
     Ok(())
 }
 
-/// A sound file whose rows and numbers are anything, with checksums that are right.
+/// Writes a well-formed file with any rows and numbers, and correct checksums.
 fn rows_file(path: &Path, data: &[u8]) -> Result<(), redb::Error> {
     let write = Database::create(path)?.begin_write()?;
     {
@@ -100,8 +100,8 @@ fn log_file(path: &Path, data: &[u8]) -> Result<(), redb::Error> {
 }
 
 fuzz_target!(
-    // redb's own panics are caught and made errors of: they are no finding, and those that get out of
-    // the store end the run without the hook too.
+    // The store catches redb's own panics and returns errors: those are not findings, and a panic
+    // that escapes the store ends the run without the hook too.
     init: std::panic::set_hook(Box::new(|panic| {
         if panic.location().is_some_and(|place| place.file().ends_with("open_store.rs")) {
             eprintln!("{panic}");
@@ -133,8 +133,8 @@ fuzz_target!(
         };
         fs::write(&paths[file], &bytes).expect("can be written");
         let beside = fs::read(&paths[1 - file]).expect("is there");
-        // Pages that a store was made of and that changed since are found by checking all of them. A
-        // plain open may not read those that only writing needs, and redb may give up on them later.
+        // A full check finds pages that changed since the store was created. A plain open may not
+        // read pages that only writes need, and redb may fail on them later.
         let checked = match mode / 2 % 3 {
             1 => Store::verify(dir.path(), &tables::schema()).map(drop),
             _ => Ok(()),

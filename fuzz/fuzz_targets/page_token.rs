@@ -1,4 +1,4 @@
-//! Any text is a token of a listing or refused; what it is a token of makes the same text again.
+//! Any text is a page token or rejected; a decoded token encodes to the same text.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

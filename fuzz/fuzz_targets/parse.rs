@@ -1,4 +1,4 @@
-//! Any text is parsed or refused in both dialects, and an error can be shown and points into the text.
+//! Any text is parsed or rejected in both dialects; an error renders, and its span is in the text.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

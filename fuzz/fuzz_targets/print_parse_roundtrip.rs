@@ -1,4 +1,4 @@
-//! A tree that was printed is read as the same tree, and printed as the same text, in both dialects.
+//! A printed tree parses to the same tree and prints to the same text, in both dialects.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

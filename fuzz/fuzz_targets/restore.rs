@@ -1,4 +1,5 @@
-//! A backup or a dump of any bytes is restored as a whole or refused, and then nothing has changed.
+//! A backup or a dump of any bytes is restored entirely or rejected, and a rejected one changes
+//! nothing.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -15,7 +16,7 @@ fuzz_target!(|data: &[u8]| {
     let restored = match mode % 3 {
         0 => store.restore(data),
         1 => {
-            // With a checksum that is right, so that what is behind it is read too.
+            // With a correct checksum, so that the contents are read too.
             let mut bytes = data.to_vec();
             bytes.extend_from_slice(&crc32fast::hash(data).to_le_bytes());
             store.restore(bytes.as_slice())

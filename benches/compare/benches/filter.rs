@@ -1,8 +1,9 @@
-//! Filters beside CEL (the `cel` crate) and closures written by hand, over the same rows.
+//! Filters beside CEL (the `cel` crate) and hand-written closures, over the same rows.
 //!
-//! Names are `eval/<case>/{filter,cel,closure}` and `compile/<case>/{filter,cel}`; an evaluation asks all `ROWS` rows once. All are
-//! asserted to give the same number of matches before they are measured. For CEL the rows are turned into its
-//! values beforehand; `eval/text_equal/cel_converting` has what doing that for each row adds.
+//! Names are `eval/<case>/{filter,cel,closure}` and `compile/<case>/{filter,cel}`; an evaluation
+//! covers all `ROWS` rows once. All must select the same number of rows before they are measured.
+//! For CEL the rows are converted to its values beforehand; `eval/text_equal/cel_converting`
+//! includes that conversion for each row.
 
 #[path = "../../rows/mod.rs"]
 mod rows;
@@ -19,7 +20,7 @@ use self::rows::{Volume, volumes};
 const ROWS: usize = 1_000;
 const OR_CLAUSES: usize = 20;
 
-/// What two languages say about a row, and a closure that means the same.
+/// An expression in two languages, and an equivalent closure.
 struct Case {
     name: &'static str,
     filter: String,

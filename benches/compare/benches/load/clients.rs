@@ -1,4 +1,5 @@
-//! Durable commits by one and by many clients, beside an append that is synced and the best that others do with groups.
+//! Durable commits by one and by many clients, beside a synced append and the best group commits of
+//! others.
 
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
@@ -22,16 +23,16 @@ const CLIENTS: [usize; 4] = [1, 8, 64, 256];
 /// Rows that a rival puts into one transaction.
 const GROUPS: [usize; 3] = [16, 64, 256];
 
-/// Bytes of a row as they are written.
+/// Bytes of an encoded row.
 const ROW_BYTES: usize = 480;
 
 /// A step coprime to the number of rows.
 const STRIDE: usize = 7_919;
 
-/// Commits of all clients together, at the least.
+/// Minimum number of commits of all clients together.
 const COMMITS_MIN: usize = 4_000;
 
-/// One thing that is measured in turns with others.
+/// A measurement that takes turns with others.
 struct Case<'c> {
     name: String,
     round: Box<dyn FnMut() -> (usize, Times) + 'c>,
@@ -53,7 +54,8 @@ impl<'c> Case<'c> {
 
 pub fn measure(scale: Scale) {
     let dir = tempfile::tempdir().unwrap();
-    // All tables have rows that are replaced in no order: commits that only append are not what a store is for.
+    // The tables have rows that are replaced in random order, because commits that only append do
+    // not represent a store's load.
     let rows = scale.rows / 10;
     let store = Statehold::filled(dir.path(), rows).store;
     let path = dir.path().join("floor");
@@ -101,7 +103,8 @@ pub fn measure(scale: Scale) {
     let median = |case: &Case<'_>| case.times.percentile(50).as_secs_f64();
     let over_floor = median(&cases[1]) / median(&cases[0]);
     println!("a durable commit of one row takes {over_floor:.1} times the append");
-    // While clients wait nobody knows their next rows: a rival's group is as large as their number.
+    // Concurrent clients do not know each other's rows, so a rival's group is as large as their
+    // number.
     for peer in ["sqlite", "redb"] {
         let group = rate(&format!("{peer}, groups of 64"));
         let (threads, tasks) = (rate("statehold, 64 clients"), rate("statehold, 64 tasks"));
@@ -121,12 +124,12 @@ fn append(file: &mut File, scale: Scale) -> (usize, Times) {
     (scale.commits, times)
 }
 
-/// Commits of each client in a round.
+/// Returns the commits of each client in a round.
 fn commits_each(clients: usize, scale: Scale) -> usize {
     (scale.commits.max(COMMITS_MIN.min(scale.rows)) / clients).max(5)
 }
 
-/// The row that a client replaces.
+/// Returns the row that a client replaces.
 fn row_of(client: usize, at: usize, each: usize, scale: Scale) -> usize {
     (client * each + at) * STRIDE % (scale.rows / 10)
 }
@@ -193,7 +196,7 @@ fn commit_in_tasks(store: &Store, clients: usize, scale: Scale) -> (usize, Times
     (clients * each, times.into_inner())
 }
 
-/// What many clients get from a store that one thread fills in groups.
+/// The throughput of many clients of a store that one thread fills in groups.
 fn grouped(
     peer: &impl Peer,
     group: usize,

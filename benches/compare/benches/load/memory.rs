@@ -1,4 +1,4 @@
-//! Bytes of memory that a row and an entry of an index take, by what the process grows (Linux).
+//! Memory of a row and of an entry of an index, by the growth of the process (Linux).
 
 use std::fs;
 
@@ -22,7 +22,7 @@ impl Table for Bare {
     }
 }
 
-/// Volumes with three.
+/// Volumes with three secondary indexes.
 pub struct Indexed;
 
 const BY_NAME: Index<Indexed, (String, String)> =
@@ -48,7 +48,7 @@ impl Table for Indexed {
 }
 
 pub fn measure(scale: Scale) {
-    // Both stay: memory that one gives back would be used by the other, and not count.
+    // Both stay allocated: otherwise the second would reuse the memory of the first, uncounted.
     let (bare, _bare) = filled::<Bare>(scale);
     let (indexed, _indexed) = filled::<Indexed>(scale);
     let entry = (indexed - bare) / 3.0;
@@ -56,7 +56,8 @@ pub fn measure(scale: Scale) {
     println!("an entry of an index    {entry:>6.0} bytes");
 }
 
-/// Bytes a row of a store that is filled one row at a time; the rows are built anew, nothing is kept from before.
+/// Returns the bytes per row of a store that is filled one row at a time; the rows are built anew,
+/// not shared.
 fn filled<T: Table<Row = Volume>>(scale: Scale) -> (f64, Store) {
     let start = resident();
     let store = Store::in_memory(&Schema::new().table::<T>());
@@ -73,7 +74,7 @@ fn per(start: usize, rows: usize) -> f64 {
     resident().saturating_sub(start) as f64 / rows as f64
 }
 
-/// Bytes of this process that are in memory.
+/// Returns the resident bytes of this process.
 fn resident() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();

@@ -1,4 +1,5 @@
-//! A large table: opening it, its files, what a checkpoint costs who commits meanwhile, and what dropping it costs who reads.
+//! A large table: opening it, its files, the cost of a checkpoint for concurrent commits, and the
+//! cost of dropping it for readers.
 
 use std::fs;
 use std::path::Path;
@@ -97,7 +98,7 @@ fn commits(store: &Store, scale: Scale) -> Times {
     times
 }
 
-/// Gets until `done`, at most so many.
+/// Reads rows until `done`, at most `count`.
 fn gets(store: &Store, scale: Scale, done: &AtomicBool, count: usize) -> Times {
     let mut times = Times::default();
     let mut at = 0;

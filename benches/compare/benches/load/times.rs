@@ -1,4 +1,4 @@
-//! Durations of many calls, and what to say of them.
+//! Durations of many calls, and their percentiles.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ impl Times {
         self.0.extend(other.0);
     }
 
-    /// The time that so many of a hundred calls are not above.
+    /// Returns the duration that `percent` of a hundred calls do not exceed.
     pub fn percentile(&self, percent: usize) -> Duration {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();

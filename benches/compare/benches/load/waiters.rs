@@ -1,4 +1,5 @@
-//! One row changes in memory while many readers are parked on others: who wakes, and how soon.
+//! One row changes in memory while many readers wait for others: which readers wake, and after how
+//! long.
 
 use std::hint::black_box;
 use std::pin::Pin;
@@ -97,7 +98,7 @@ fn of(parked: usize, scale: Scale) {
         readers[at] = park(at);
         let before = seen.count.load(Ordering::Relaxed);
         unwatched.time(|| black_box(change(parked).commit().unwrap()));
-        assert_eq!(seen.count.load(Ordering::Relaxed), before, "nobody is woken");
+        assert_eq!(seen.count.load(Ordering::Relaxed), before, "no reader is woken");
     }
     println!("{parked} parked: transaction to wake    {wakes}");
     println!("{parked} parked: transaction to answer  {answers}");

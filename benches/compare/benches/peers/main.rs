@@ -1,12 +1,14 @@
-//! The store beside others over the same rows: redb by itself, SQLite, native_db, and ordered maps in memory.
+//! The store beside others over the same rows: plain redb, SQLite, native_db, and ordered maps in
+//! memory.
 //!
-//! `cargo bench --bench peers` in `benches/compare`; names are `<case>/<rows>/<store>`. Every answer is checked. The
-//! maps are not durable: they are the floor of what a read in memory costs. Reads take place in a transaction or snapshot that is
-//! kept; `snapshot_and_get` has the cost of a new one with a single get.
+//! `cargo bench --bench peers` in `benches/compare`; names are `<case>/<rows>/<store>`. Every
+//! result is checked. The maps are not durable: they are the floor of a read in memory. Reads use a
+//! transaction or snapshot that stays open; `snapshot_and_get` measures a new one with a single
+//! get.
 //!
-//! Wanted at a million rows, beside what two busy cores with slow memory gave:
+//! Goals at a million rows, beside the results on two busy cores with slow memory:
 //!
-//! | call | wanted | reached |
+//! | call | goal | result |
 //! |---|---|---|
 //! | get by id, by name | at most 1.5 times the locked `BTreeMap` | 1.3, 0.7 |
 //! | get by id, by name | imbl's time at least 1.3 times | 0.8, 1.7 |
@@ -14,10 +16,10 @@
 //! | get by id, by name | SQLite's 4 times | 2.0, 2.5 |
 //! | prefix of 20 | `BTreeMap` 1.5, imbl 1.3, redb 3, SQLite 40 times | 0.9, 1.4, 14, 14 |
 //!
-//! A get fetches a leaf, its entry and the row from memory at random; where memory is slow that is most of its time, and the
-//! others spend theirs on work that caches well. Tried: separators with and without a common prefix and eight bytes of
-//! each key in the node, keys and values inside and outside of the node, and 8, 12 and 16 entries a node; what is here was the
-//! fastest of them.
+//! A get fetches a leaf, its entry and the row from memory at random; with slow memory that is most
+//! of its time, and the other stores spend theirs on work that caches well. Tried: separators with
+//! and without a common prefix and eight bytes of each key in the node, keys and values inside and
+//! outside the node, and 8, 12 and 16 entries per node; the current layout was the fastest.
 
 mod maps;
 mod native;
@@ -33,10 +35,10 @@ use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 
 use self::rows::{PER_PLUGIN, Peer, id, name, namespace, plugin, volume};
 
-/// Rows of the tables, each size with all stores at a time.
+/// Rows of the tables; all stores are measured at one size before the next.
 const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
 
-/// A step coprime to every size, so that reads jump about and visit every row.
+/// A step coprime to every size, so that reads are scattered and visit every row.
 const STRIDE: usize = 7_919;
 
 /// Rows of the larger transaction.
@@ -123,7 +125,7 @@ fn measure<P: Peer>(criterion: &mut Criterion, rows: usize, peer: &P) {
 }
 
 fn stores(criterion: &mut Criterion) {
-    // A trial run has no use for large tables.
+    // A trial run does not need large tables.
     let trial = std::env::args().any(|arg| arg == "--test");
     for rows in if trial { &[1_000][..] } else { &SIZES } {
         let mut measure_one = |peer: &dyn Measured| peer.measure(criterion, *rows);
@@ -131,7 +133,7 @@ fn stores(criterion: &mut Criterion) {
     }
 }
 
-/// A peer whose type is forgotten.
+/// A peer behind a trait object.
 trait Measured {
     fn measure(&self, criterion: &mut Criterion, rows: usize);
 }

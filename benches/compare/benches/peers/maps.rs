@@ -1,4 +1,4 @@
-//! Ordered maps in memory: what one writes without a store. They are not durable.
+//! Ordered maps in memory, the alternative to a store. They are not durable.
 
 use std::collections::BTreeMap;
 use std::path::Path;

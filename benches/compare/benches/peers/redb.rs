@@ -1,4 +1,4 @@
-//! redb by itself: rows in bincode, and a table an index.
+//! Plain redb: rows in bincode, and one table for each index.
 
 use std::path::Path;
 

@@ -1,14 +1,14 @@
-//! The rows that every store holds, about 500 bytes each, and what is asked of a store.
+//! The rows of every store, about 500 bytes each, and the interface of a store.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Rows that share a plugin: what a look-up by secondary index finds.
+/// Rows that share a plugin: the result of a look-up by secondary index.
 pub const PER_PLUGIN: usize = 20;
 
-/// Bytes of a row that no index knows.
+/// Bytes of a row outside all indexes.
 const PAYLOAD: usize = 380;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct Volume {
     pub payload: String,
 }
 
-/// An id that is spread over the whole key space, the same on every run.
+/// Returns an ID that is spread over the whole key space, the same on every run.
 pub fn id(at: usize) -> Uuid {
     // The finaliser of SplitMix64, twice.
     let mix = |mut z: u64| {
@@ -54,26 +54,27 @@ pub fn volume(at: usize) -> Volume {
     }
 }
 
-/// A store with volumes by id, by namespace and name, and by plugin. Each is used as its documentation
-/// advises for speed: transactions and statements of reads are kept where they can be.
+/// A store with volumes by ID, by namespace and name, and by plugin. Each is used as its
+/// documentation advises for speed: read transactions and statements are reused where possible.
 pub trait Peer {
     const NAME: &'static str;
 
-    /// The first `rows` volumes, in a directory of its own if it has files.
+    /// Creates a store with the first `rows` volumes, in `dir` if it has files.
     fn filled(dir: &Path, rows: usize) -> Self;
 
     /// Runs `read` with a reader of the newest state.
     fn reading<R>(&self, read: impl FnOnce(&dyn Reader) -> R) -> R;
 
-    /// Replaces volumes in one transaction, as durable as it gets.
+    /// Replaces volumes in one transaction, with the strongest durability of the store.
     fn replace(&self, rows: &mut dyn Iterator<Item = Volume>);
 }
 
-/// Each answers with the bytes of payload that it saw: rows are reached, and decoded where they lie encoded.
+/// Each method returns the bytes of payload that it read: rows are reached, and decoded if they are
+/// encoded.
 pub trait Reader {
     fn by_id(&self, id: Uuid) -> usize;
     fn by_name(&self, namespace: &str, name: &str) -> usize;
     fn by_plugin(&self, plugin: &str) -> usize;
-    /// All volumes, in the order of their ids.
+    /// Reads all volumes, in the order of their IDs.
     fn scan(&self) -> usize;
 }
