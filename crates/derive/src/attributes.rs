@@ -1,11 +1,11 @@
-//! What `#[filterable(..)]` says.
+//! Parses `#[filterable(..)]`.
 
 use syn::meta::ParseNestedMeta;
 use syn::{Attribute, Error, Expr, ExprPath, Ident, LitStr, Path, Result, Type};
 
 use crate::case::Case;
 
-/// On a struct or enum.
+/// Attributes of a struct or enum.
 #[derive(Default)]
 pub(crate) struct Container {
     pub(crate) rename_all: Option<Case>,
@@ -13,7 +13,7 @@ pub(crate) struct Container {
     pub(crate) krate: Option<Path>,
 }
 
-/// A field that a method gives.
+/// A field computed by a method.
 pub(crate) struct Computed {
     pub(crate) name: LitStr,
     pub(crate) with: ExprPath,
@@ -21,7 +21,7 @@ pub(crate) struct Computed {
     pub(crate) unit: Option<Ident>,
 }
 
-/// On a field or variant.
+/// Attributes of a field or variant.
 #[derive(Default)]
 pub(crate) struct Member {
     pub(crate) rename: Option<LitStr>,
@@ -30,7 +30,7 @@ pub(crate) struct Member {
     pub(crate) unit: Option<Ident>,
 }
 
-/// How the fields of an inner struct are reached.
+/// The way to the fields of an inner struct.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flatten {
     Own,
@@ -40,6 +40,7 @@ pub(crate) enum Flatten {
 impl Container {
     pub(crate) fn parse(attributes: &[Attribute]) -> Result<Self> {
         let mut container = Self::default();
+        // Several attributes add up, so that `cfg_attr` can add one.
         for attribute in attributes.iter().filter(|own| own.path().is_ident("filterable")) {
             attribute.parse_nested_meta(|meta| {
                 if meta.path.is_ident("rename_all") {
@@ -57,10 +58,11 @@ impl Container {
         Ok(container)
     }
 
-    /// The case that serde writes the variants of an enum in, unless `filterable` says another.
+    /// Takes the case of an enum's variants from serde, unless `filterable` sets another.
     pub(crate) fn or_serde(mut self, attributes: &[Attribute]) -> Self {
         if self.rename_all.is_none() {
             let name = serde_text(attributes, "rename_all");
+            // A case that serde does not know is reported by serde's own derive.
             self.rename_all = name.and_then(|name| Case::named(&name.value()).ok());
         }
         self
@@ -86,6 +88,8 @@ impl Member {
                 Ok(())
             })?;
             let named = member.rename.is_some() || member.unit.is_some();
+            // A skipped field has no name or unit, and a flattened one is replaced by its own
+            // fields.
             if member.skip && (named || member.flatten.is_some())
                 || named && member.flatten.is_some()
             {
@@ -95,7 +99,7 @@ impl Member {
         Ok(member)
     }
 
-    /// The name that serde writes a variant with, unless `filterable` says another.
+    /// Takes the name of a variant from serde, unless `filterable` sets another.
     pub(crate) fn or_serde(mut self, attributes: &[Attribute]) -> Self {
         if self.rename.is_none() {
             self.rename = serde_text(attributes, "rename");
@@ -109,7 +113,7 @@ fn case(meta: &ParseNestedMeta<'_>) -> Result<Case> {
     Case::named(&name.value()).map_err(|reason| Error::new(name.span(), reason))
 }
 
-/// The variant of `Unit` that a name stands for.
+/// Returns the variant of `Unit` for a name.
 fn unit(meta: &ParseNestedMeta<'_>) -> Result<Ident> {
     let name: LitStr = meta.value()?.parse()?;
     let variant = match name.value().as_str() {
@@ -155,11 +159,12 @@ fn computed(meta: &ParseNestedMeta<'_>) -> Result<Computed> {
     }
 }
 
-/// The text of `#[serde(key = "..")]` or `#[serde(key(serialize = ".."))]`; what else stands there is serde's business.
+/// Returns the string of `#[serde(key = "..")]` or `#[serde(key(serialize = ".."))]`, ignoring all
+/// other attributes.
 fn serde_text(attributes: &[Attribute], key: &str) -> Option<LitStr> {
     let mut found = None;
     for attribute in attributes.iter().filter(|own| own.path().is_ident("serde")) {
-        // Serde reports what is wrong with its attributes.
+        // Errors are ignored, because serde's own derive reports them.
         let _ = attribute.parse_nested_meta(|meta| {
             let wanted = meta.path.is_ident(key);
             if meta.input.peek(syn::Token![=]) {
@@ -170,6 +175,7 @@ fn serde_text(attributes: &[Attribute], key: &str) -> Option<LitStr> {
             } else if meta.input.peek(syn::token::Paren) {
                 meta.parse_nested_meta(|inner| {
                     let value: Expr = inner.value()?.parse()?;
+                    // The name in output, because filters see the names that clients read.
                     if wanted && inner.path.is_ident("serialize") {
                         found = as_text(&value);
                     }

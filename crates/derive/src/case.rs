@@ -1,6 +1,6 @@
-//! Names in another case.
+//! Rewrites names in another letter case.
 
-/// How the names of fields or variants are written in expressions.
+/// The letter case of fields or variants in expressions.
 #[derive(Clone, Copy)]
 pub(crate) enum Case {
     Lower,
@@ -25,7 +25,7 @@ impl Case {
         ("SCREAMING-KEBAB-CASE", Self::ScreamingKebab),
     ];
 
-    /// The case of that name, or the names that exist.
+    /// Returns the case of that name, or an error with the known names.
     pub(crate) fn named(name: &str) -> Result<Self, String> {
         let found = Self::ALL.iter().find(|(own, _)| *own == name);
         found.map(|(_, case)| *case).ok_or_else(|| {
@@ -34,7 +34,7 @@ impl Case {
         })
     }
 
-    /// Rewrites a Rust name, of a field or of a variant.
+    /// Rewrites the Rust name of a field or variant.
     pub(crate) fn apply(self, name: &str) -> String {
         let words = words(name);
         match self {
@@ -53,12 +53,13 @@ impl Case {
     }
 }
 
-/// The words of a snake-case or Pascal-case name, in lower case.
+/// Splits a snake-case or Pascal-case name into words, in lower case.
 fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for part in name.split('_').filter(|part| !part.is_empty()) {
         let mut fresh = true;
         for char in part.chars() {
+            // Each capital begins a word, as in serde: `CpuID` is `cpu_i_d`.
             if fresh || char.is_uppercase() {
                 words.push(String::new());
             }

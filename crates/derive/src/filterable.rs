@@ -1,4 +1,4 @@
-//! The code that `#[derive(Filterable)]` writes.
+//! Generates the code of `#[derive(Filterable)]`.
 
 use std::collections::HashSet;
 
@@ -35,7 +35,7 @@ fn krate(container: &Container) -> Path {
     container.krate.clone().unwrap_or_else(|| parse_quote!(::statehold_filter))
 }
 
-/// The generics of the type, each type parameter being filterable.
+/// Adds the bound `Filterable` to each type parameter.
 fn bounded(generics: &Generics, krate: &Path) -> Generics {
     let mut generics = generics.clone();
     for parameter in generics.type_params_mut() {
@@ -44,7 +44,7 @@ fn bounded(generics: &Generics, krate: &Path) -> Generics {
     generics
 }
 
-/// One field of a record: its place in the schema and how it is read.
+/// A field of a record: its schema entry and the code that reads it.
 struct Slot {
     schema: TokenStream,
     read: TokenStream,
@@ -55,10 +55,11 @@ fn record(input: &DeriveInput, fields: &FieldsNamed, container: &Container) -> R
     let mut slots = Vec::new();
     let mut names = HashSet::new();
     let mut take = |name: &str, span: Span| {
+        // A name selects one field, so a second one would be unreachable.
         if names.insert(name.to_owned()) {
             Ok(())
         } else {
-            Err(Error::new(span, format!("two fields are called `{name}`")))
+            Err(Error::new(span, format!("two fields are named `{name}`")))
         }
     };
     for field in &fields.named {
@@ -70,6 +71,7 @@ fn record(input: &DeriveInput, fields: &FieldsNamed, container: &Container) -> R
             continue;
         }
         let plain = ident.unraw().to_string();
+        // The spans of names and types place the compiler's errors at the field, not at the derive.
         let (name, at) = match (&member.rename, container.rename_all) {
             (Some(name), _) => (name.value(), name.span()),
             (None, Some(case)) => (case.apply(&plain), ident.span()),
@@ -116,7 +118,7 @@ fn record(input: &DeriveInput, fields: &FieldsNamed, container: &Container) -> R
 
         #[automatically_derived]
         impl #impl_generics #krate::Record for #ident #ty_generics #where_clause {
-            // So that `text` and its siblings become jump tables of their own.
+            // Inlined, so that `text` and the other typed reads become jump tables of their own.
             #[allow(clippy::inline_always)]
             #[inline(always)]
             fn field(&self, slot: usize) -> #krate::Datum<'_> {
@@ -132,9 +134,10 @@ fn record(input: &DeriveInput, fields: &FieldsNamed, container: &Container) -> R
     })
 }
 
-/// What says in the schema which unit a field has.
+/// Returns the code that sets the unit of a field in its schema.
 ///
-/// Types that are well known to hold no integers are refused here; others by the schema, when it is built.
+/// Types that certainly contain no integers are rejected here; others when the schema is built, a
+/// compile error too.
 fn with_unit(unit: Option<&Ident>, ty: &Type, krate: &Path) -> Result<Option<TokenStream>> {
     const NO_INTEGERS: [&str; 7] = ["String", "str", "bool", "char", "f32", "f64", "Uuid"];
     const OWN_UNIT: [&str; 2] = ["Duration", "SystemTime"];
@@ -144,7 +147,7 @@ fn with_unit(unit: Option<&Ident>, ty: &Type, krate: &Path) -> Result<Option<Tok
     {
         let name = last.ident.to_string();
         if NO_INTEGERS.contains(&name.as_str()) {
-            let message = format!("a unit says what integers count, and `{name}` holds none");
+            let message = format!("a unit applies to integers, and `{name}` has none");
             return Err(Error::new(unit.span(), message));
         }
         if OWN_UNIT.contains(&name.as_str()) {
@@ -155,7 +158,7 @@ fn with_unit(unit: Option<&Ident>, ty: &Type, krate: &Path) -> Result<Option<Tok
     Ok(Some(quote_spanned!(unit.span()=> .with_unit(#krate::Unit::#unit))))
 }
 
-/// The slot of a field whose own fields stand for it.
+/// Returns the slot of a field that is replaced by its own fields.
 fn flattened(ident: &Ident, ty: &Type, flatten: Flatten, krate: &Path) -> Slot {
     let span = ty.span();
     let (ty, read) = match flatten {
@@ -200,6 +203,7 @@ fn unit_enum(input: &DeriveInput, data: &DataEnum, container: &Container) -> Res
             let message = "only enums of unit variants can be filtered";
             return Err(Error::new(variant.ident.span(), message));
         }
+        // The names that serde writes, because clients of an API see those.
         let member = Member::parse(&variant.attrs)?.or_serde(&variant.attrs);
         if member.skip || member.flatten.is_some() || member.unit.is_some() {
             return Err(Error::new(variant.ident.span(), "a variant can only be renamed"));
@@ -214,6 +218,7 @@ fn unit_enum(input: &DeriveInput, data: &DataEnum, container: &Container) -> Res
     }
     let ident = &input.ident;
     let name = if variants.is_empty() {
+        // An empty match is exhaustive only by value.
         quote!(match *value {})
     } else {
         quote!(match value { #(#ident::#variants => #names,)* })

@@ -1,4 +1,4 @@
-//! The code that `#[derive(KeyPart)]` writes.
+//! Generates the code of `#[derive(KeyPart)]`.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -33,11 +33,12 @@ fn krate(input: &DeriveInput) -> Result<Path> {
 }
 
 fn unit_enum(input: &DeriveInput, data: &DataEnum, krate: &Path) -> Result<TokenStream> {
+    // Keys are compared with constants of the enum, which a generic type does not have.
     if !input.generics.params.is_empty() || data.variants.is_empty() {
         let reason = "an enum of keys has variants and no generics";
         return Err(Error::new(input.ident.span(), reason));
     }
-    // Where a filter has other names, an index that serves it is refused by the schema.
+    // If a filter has other names, the schema rejects an index that serves it.
     let container = Container::parse(&input.attrs)?.or_serde(&input.attrs);
     let mut variants = Vec::new();
     for variant in &data.variants {
@@ -58,6 +59,8 @@ fn unit_enum(input: &DeriveInput, data: &DataEnum, krate: &Path) -> Result<Token
         });
     }
     let ident = &input.ident;
+    // Without explicit numbers a new variant would renumber those behind it, which stored keys
+    // contain.
     let numbered = data.variants.iter().all(|variant| variant.discriminant.is_some());
     Ok(quote! {
         #[automatically_derived]
@@ -65,7 +68,8 @@ fn unit_enum(input: &DeriveInput, data: &DataEnum, krate: &Path) -> Result<Token
             const VARIANTS: &'static [#krate::EnumVariant<Self>] = &[#(#variants),*];
         }
 
-        // Evaluated even if no table uses it, so that a number of too many bits is an error here.
+        // Evaluated even if no table uses the enum, so that a number of too many bits is an error
+        // here.
         const _: &[#krate::EnumVariant<#ident>] = <#ident as #krate::EnumKey>::VARIANTS;
 
         #[automatically_derived]
@@ -97,6 +101,7 @@ fn newtype(input: &DeriveInput, fields: &Fields, krate: &Path) -> Result<TokenSt
     };
     let (ident, ty, at) = (&input.ident, &field.ty, Index::from(*at));
     let mut generics = input.generics.clone();
+    // On the field's type: a bound on the parameter would reject markers.
     if !generics.params.is_empty() {
         generics.make_where_clause().predicates.push(parse_quote!(#ty: #krate::KeyPart));
     }
@@ -114,7 +119,7 @@ fn newtype(input: &DeriveInput, fields: &Fields, krate: &Path) -> Result<TokenSt
     })
 }
 
-/// Whether it is a `PhantomData`, as IDs of one kind have.
+/// Returns whether the type is `PhantomData`, the marker of typed IDs.
 fn is_marker(ty: &Type) -> bool {
     let Type::Path(path) = ty else { return false };
     path.path.segments.last().is_some_and(|last| last.ident == "PhantomData")

@@ -1,4 +1,4 @@
-//! The code that `#[derive(Table)]` writes.
+//! Generates the code of `#[derive(Table)]`.
 
 mod attributes;
 mod key_part;
@@ -15,7 +15,7 @@ use syn::{Data, DeriveInput, Error, Field, Fields, Ident, Path, Result, Type, pa
 use self::attributes::{Container, Each, IndexOptions, Member, Part};
 use self::key_part::Place;
 
-/// Parts of a compound key, at the most.
+/// Maximum number of parts of a compound key.
 const PARTS_MAX: usize = 4;
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
@@ -25,6 +25,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let Fields::Named(fields) = &data.fields else {
         return Err(Error::new(input.ident.span(), "a table's rows need named fields"));
     };
+    // Constants of indexes name the row type, which a generic row would not determine.
     if !input.generics.params.is_empty() {
         let reason = "a table's rows have one type: no generics, no lifetimes";
         return Err(Error::new_spanned(&input.generics, reason));
@@ -43,7 +44,8 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         let Some(ident) = &field.ident else { continue };
         if let Some(span) = member.key {
             if !key.is_empty() {
-                let reason = "the key is given twice; a compound one is `key(a, b)` on the struct";
+                let reason =
+                    "the key is declared twice; a compound one is `key(a, b)` on the struct";
                 return Err(Error::new(span, reason));
             }
             key.push(Part::of(ident.clone()));
@@ -62,15 +64,15 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     }
     let mut names = HashSet::new();
     for index in &indexes {
-        // An inherent constant would hide that of the trait, without a word from the compiler.
+        // An inherent constant would shadow that of the trait, without a warning.
         if index.constant() == "BY_KEY" {
             let reason = "`BY_KEY` is the primary key: give this index another `name`";
             return Err(Error::new(index.name.span(), reason));
         }
-        // By the constant: names that differ in case alone have one.
+        // Compared by constant, because names that differ in case only share one.
         if !names.insert(index.constant()) {
             let constant = index.constant();
-            let reason = format!("two indexes are called `{constant}`: give one a `name`");
+            let reason = format!("two indexes are named `{constant}`: give one a `name`");
             return Err(Error::new(index.name.span(), reason));
         }
     }
@@ -78,17 +80,17 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     row.implement(input, &container, &key, &indexes)
 }
 
-/// The struct whose values are the rows.
+/// The struct of the rows.
 struct Row<'a> {
     ident: &'a Ident,
     fields: Vec<&'a Field>,
     krate: &'a Path,
 }
 
-/// An index as it is written.
+/// A declared index.
 struct Index {
     name: Ident,
-    /// Where the compiler reports a key that is none.
+    /// The spans at which the compiler reports a type that is not a key.
     span: (Span, Span),
     /// The type of the constant.
     ty: TokenStream,
@@ -152,7 +154,7 @@ impl Row<'_> {
             [part] => key_part::ends(&self.field(&part.field)?.ty).0,
             parts => parts[0].field.span(),
         };
-        // By their places, lints would take this code for the user's own.
+        // The spans are the user's, so lints would report the generated code as the user's own.
         let lints = quote! {
             #[allow(unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
         };
@@ -188,6 +190,7 @@ impl Row<'_> {
                 fn indexes(set: &mut #krate::IndexSet<Self>) {
                     #(#declared)*
                     #(#also)*
+                    // Without indexes the parameter is unused.
                     let _ = set;
                 }
             }
@@ -204,12 +207,12 @@ impl Row<'_> {
             .ok_or_else(|| {
                 let names: Vec<String> =
                     self.fields.iter().filter_map(|field| Some(own(field)?.to_string())).collect();
-                let reason = format!("no field is called `{name}`; there are {}", names.join(", "));
+                let reason = format!("no field is named `{name}`; there are {}", names.join(", "));
                 Error::new(name.span(), reason)
             })
     }
 
-    /// The shape and the value of a key that consists of parts.
+    /// Returns the shape and the value of a key of several parts.
     fn key_of(&self, parts: &[Part]) -> Result<(TokenStream, TokenStream)> {
         let (mut shapes, mut values) = (Vec::new(), Vec::new());
         for part in parts {
@@ -223,7 +226,7 @@ impl Row<'_> {
                 let reason = format!("a key has at most {PARTS_MAX} parts");
                 Err(Error::new(parts[PARTS_MAX].field.span(), reason))
             }
-            // At one part, as the whole is no type that is written anywhere.
+            // At the first part, because the tuple type is not in the source.
             _ => {
                 let span = parts[0].field.span();
                 Ok((quote_spanned!(span=> (#(#shapes,)*)), quote_spanned!(span=> (#(#values,)*))))
@@ -231,7 +234,8 @@ impl Row<'_> {
         }
     }
 
-    /// The borrowed form of the primary key, each part at its field, for errors.
+    /// Returns the borrowed form of the primary key, each part with the span of its field, for
+    /// errors.
     fn key_ref(&self, parts: &[Part]) -> Result<TokenStream> {
         let krate = self.krate;
         let refs = parts.iter().map(|part| {
@@ -248,7 +252,7 @@ impl Row<'_> {
         })
     }
 
-    /// The type of the values that a part of a key has: that of its field, or of its elements.
+    /// Returns the type of the values of a key part: that of its field, or of its elements.
     fn key_type(&self, part: &Part) -> Result<&Type> {
         let ty = &self.field(&part.field)?.ty;
         match part.each {
@@ -263,8 +267,8 @@ impl Row<'_> {
         }
     }
 
-    /// The shape and the value of one part of a key. The tokens are at the field's type, so that a
-    /// type which is no key is reported there.
+    /// Returns the shape and the value of one part of a key. The tokens have the span of the
+    /// field's type, so that a type that is not a key is reported there.
     fn part(&self, part: &Part) -> Result<(TokenStream, TokenStream)> {
         let krate = self.krate;
         let field = self.field(&part.field)?;
@@ -300,15 +304,17 @@ impl Row<'_> {
             Place::Index
         };
         key_part::refuse(options.on.iter().map(|part| self.key_type(part)), place)?;
-        // Only a name that stands for itself has no place of its own to point at.
+        // A name that is not declared has no span, so it gets that of the field.
         let name = options.name.clone().unwrap_or_else(|| options.on[0].field.unraw());
         let (start, end) = match options.on.as_slice() {
             [part] => key_part::ends(self.key_type(part)?),
-            // Parts have several types, so a report that is not about one of them is about the index.
+            // The parts differ in type, so an error that concerns none of them is reported at the
+            // index.
             _ => (name.span(), name.span()),
         };
         let (shape, value) = self.key_of(&options.on)?;
         let mut add = quote_spanned!(start=> keys.add(#value););
+        // One loop for each part with several values, of which only one may be a list.
         for part in options.on.iter().filter(|part| part.each.is_some()) {
             let (element, field) = (element_name(part), &self.field(&part.field)?.ident);
             add = quote_spanned!(start=> for #element in row.#field.iter() { #add });
@@ -340,12 +346,13 @@ impl Row<'_> {
         let mut arguments =
             Group::new(Delimiter::Parenthesis, quote!(#text, |row: &#row, keys| { #add }));
         arguments.set_span(end);
-        // Without the shape, which follows from the constant's type: one that is none is reported once.
+        // The shape is inferred from the constant's type, so that a type that is not a key is
+        // reported once.
         let mut make = quote_spanned!(start=> #path::#kind #arguments);
         let fields = options.on.iter().map(|part| part.field.unraw().to_string());
         make.extend(quote_spanned!(end=> .on_fields(&[#(#fields),*])));
         if let Some(selector) = &options.serves {
-            // At the selector, so that a row which is not filterable is reported there.
+            // At the selector, so that a row that is not filterable is reported there.
             make.extend(quote_spanned!(selector.span()=> .serves(#selector)));
         }
         let ty = key_part::generic(&quote!(#krate::Index), &quote!(Self, #shape), start, end);
@@ -353,12 +360,12 @@ impl Row<'_> {
     }
 }
 
-/// The variable that stands for an element of a part's field.
+/// Returns the variable for an element of a part's field.
 fn element_name(part: &Part) -> Ident {
     format_ident!("each_{}", part.field.unraw())
 }
 
-/// The `T` of a `Vec<T>`, a set of `T`, a `[T; N]`, a `Box<[T]>`, or of an `Option<T>`.
+/// Returns the `T` of a `Vec<T>`, a set of `T`, a `[T; N]`, a `Box<[T]>`, or of an `Option<T>`.
 fn element(ty: &Type, each: Each) -> Option<&Type> {
     match ty {
         Type::Array(array) if each == Each::Element => Some(&array.elem),
@@ -372,6 +379,7 @@ fn element(ty: &Type, each: Each) -> Option<&Type> {
                 syn::GenericArgument::Type(ty) => Some(ty),
                 _ => None,
             });
+            // A macro sees names only: a type alias is not recognised.
             let (first, second) = (types.next()?, types.next());
             let option = last.ident == "Option";
             let pointer = last.ident == "Box" || last.ident == "Arc" || last.ident == "Rc";

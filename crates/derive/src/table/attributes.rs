@@ -1,4 +1,4 @@
-//! What `#[table(..)]` says.
+//! Parses `#[table(..)]`.
 
 use proc_macro2::Span;
 use syn::ext::IdentExt;
@@ -7,28 +7,28 @@ use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, ExprPath, Field, Ident, LitInt, LitStr, Path, Result};
 
-/// On the struct.
+/// Attributes of the struct.
 pub(super) struct Container {
     pub(super) name: LitStr,
     pub(super) version: u16,
     pub(super) migrate: Option<ExprPath>,
-    /// The parts of a compound key, or none when a field is the key.
+    /// The parts of a compound key; empty if a field is the key.
     pub(super) key: Vec<Part>,
     pub(super) indexes: Vec<IndexOptions>,
-    /// Indexes that are declared by hand.
+    /// Indexes declared by hand.
     pub(super) also: Vec<ExprPath>,
     pub(super) krate: Option<Path>,
 }
 
-/// On a field.
+/// Attributes of a field.
 #[derive(Default)]
 pub(super) struct Member {
-    /// Where it says that the field is the key.
+    /// The span of `key`, if the field is the key.
     pub(super) key: Option<Span>,
     pub(super) indexes: Vec<IndexOptions>,
 }
 
-/// The purpose that a field has in its table.
+/// The role of a field in its table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     /// The whole primary key.
@@ -52,7 +52,7 @@ impl Part {
         Self { field, desc: false, fold: false, each: None }
     }
 
-    /// Reads the rest of `field`, `desc(field)`, `each(fold(field))` and the like.
+    /// Parses the rest of `field`, `desc(field)`, `each(fold(field))` and similar.
     fn parse(word: Ident, input: ParseStream<'_>) -> Result<Self> {
         if !input.peek(syn::token::Paren) {
             return Ok(Self::of(word));
@@ -82,14 +82,14 @@ impl Part {
     }
 }
 
-/// Which parts of a field are keys, when that is not the field itself.
+/// The values of a field that are keys, if not the field itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Each {
     Element,
     Some,
 }
 
-/// What stands in `index(..)` or `unique(..)`.
+/// The options in `index(..)` or `unique(..)`.
 #[derive(Default)]
 pub(super) struct IndexOptions {
     pub(super) unique: bool,
@@ -148,6 +148,7 @@ impl Container {
             let reason = "a table needs a name: `#[table(name = \"..\")]`";
             return Err(Error::new(row.span(), reason));
         };
+        // Rows of a first version need no version in the declaration.
         let version_number = match &version {
             None => 1,
             Some(version) => version.base10_parse()?,
@@ -158,7 +159,7 @@ impl Container {
         if let Some(migrate) = &migrate
             && version_number == 1
         {
-            let reason = "there is no version before 1 to migrate from: say `version = 2`";
+            let reason = "there is no version before 1 to migrate from: set `version = 2`";
             return Err(Error::new(migrate.span(), reason));
         }
         Ok(Self { name, version: version_number, migrate, key, indexes, also, krate })
@@ -166,9 +167,10 @@ impl Container {
 }
 
 impl Container {
-    /// The purpose that a field has in the table.
+    /// Returns the role of a field in the table.
     pub(super) fn role(&self, field: &Field, own: &Member) -> Role {
-        // A part of several may be a type with one value, which is the same in each row and needs no bytes.
+        // A part of several may be a type with one value, which is equal in each row and needs no
+        // bytes.
         let alone = |parts: &[Part]| match parts {
             [part] => field.ident.as_ref().is_some_and(|own| own.unraw() == part.field.unraw()),
             _ => false,
@@ -237,8 +239,9 @@ impl IndexOptions {
         })?;
         let first = options.on.first();
         let folds = options.fold || first.is_some_and(|part| part.fold);
-        // A row whose later part has no value has no key, whatever its first part is.
+        // A row without a value for a later part has no key, so the index lacks it.
         let drops = options.on.iter().skip(1).any(|part| part.each.is_some());
+        // An index that serves a filter MUST contain every row that the filter can match.
         if let Some(serves) = &options.serves
             && (options.when.is_some() || folds || drops)
         {
@@ -248,7 +251,7 @@ impl IndexOptions {
         }
         let of_a_field = options.each.is_some() || options.fold || options.desc;
         if first.is_some() && of_a_field {
-            let reason = "say it of a part: `on(desc(a), fold(b), each(c))`";
+            let reason = "apply it to a part: `on(desc(a), fold(b), each(c))`";
             return Err(meta.error(reason));
         }
         let mut lists = options.on.iter().filter(|part| part.each == Some(Each::Element));
@@ -260,7 +263,7 @@ impl IndexOptions {
     }
 }
 
-/// A name that a constant can be called by. A keyword is one, as `BY_` stands before it.
+/// Parses the name of a constant. Keywords are allowed, because `BY_` precedes them.
 fn identifier(name: &LitStr) -> Result<Ident> {
     let reason =
         "an index's name is a word of letters, digits and `_`, as a constant is called by it";
@@ -272,7 +275,7 @@ fn identifier(name: &LitStr) -> Result<Ident> {
     Ok(ident)
 }
 
-/// The parts of a compound key: `(a, desc(b), fold(c))`.
+/// Parses the parts of a compound key: `(a, desc(b), fold(c))`.
 fn parts(meta: &ParseNestedMeta<'_>) -> Result<Vec<Part>> {
     let mut parts = Vec::new();
     meta.parse_nested_meta(|inner| {

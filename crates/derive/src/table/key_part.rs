@@ -1,26 +1,26 @@
-//! The types of fields as keys: their shapes, and the types that are none.
+//! The types of fields as keys: their shapes, and types that are not keys.
 //!
-//! The compiler reports a type that is no key at each place which needs it to be one. It prints equal reports
-//! once, so all of these places have one span: that of the type. Types that are well known to be no keys are
-//! refused before, with the text to write instead.
+//! The compiler reports a type that is not a key at each place that needs it to be one. It prints
+//! equal reports once, so all of these places have one span: that of the type. Types that certainly
+//! are not keys are rejected before, with a suggested fix.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Error, GenericArgument, Path, PathArguments, Result, Type};
 
-/// Returns `<ty as KeyPart>::name`, which begins and ends where the type does.
+/// Returns `<ty as KeyPart>::name` with the spans of the type at both ends.
 pub(super) fn member(ty: &Type, krate: &Path, name: &str) -> TokenStream {
     let (start, end) = ends(ty);
     let open = quote_spanned!(start=> <);
     let name = Ident::new(name, end);
-    // A path with the span of the derive would be reported there.
+    // A path with the span of the derive would be reported at the derive.
     let krate = at(krate.to_token_stream(), start);
     let part = quote_spanned!(start=> as #krate::KeyPart);
     let close = quote_spanned!(end=> >::);
     quote!(#open #ty #part #close #name)
 }
 
-/// Returns `path<arguments>`, which begins and ends at two spans.
+/// Returns `path<arguments>` with the given spans at both ends.
 pub(super) fn generic(
     path: &TokenStream,
     arguments: &TokenStream,
@@ -32,14 +32,14 @@ pub(super) fn generic(
     quote!(#path #open #arguments #close)
 }
 
-/// The spans of the first token and of the last one.
+/// Returns the spans of the first and the last token.
 pub(super) fn ends(ty: &Type) -> (Span, Span) {
     let mut spans = ty.to_token_stream().into_iter().map(|token| token.span());
     let start = spans.next().unwrap_or_else(Span::call_site);
     (start, spans.last().unwrap_or(start))
 }
 
-/// Moves tokens to a span.
+/// Sets the span of all tokens.
 pub(super) fn at(tokens: TokenStream, span: Span) -> TokenStream {
     let moved = |mut token: TokenTree| {
         token.set_span(span);
@@ -48,7 +48,7 @@ pub(super) fn at(tokens: TokenStream, span: Span) -> TokenStream {
     tokens.into_iter().map(moved).collect()
 }
 
-/// The use of a key.
+/// The place of a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     /// The primary key, or a part of it.
@@ -57,14 +57,14 @@ pub(super) enum Place {
     Index,
     /// A part of a compound index.
     Part,
-    /// An index that has the elements of a list already.
+    /// An index that already has the elements of a list.
     Element,
 }
 
-/// Refuses types of the standard library that are no keys.
+/// Rejects types of the standard library that are not keys.
 ///
 /// # Errors
-/// The first of them, at its type.
+/// For the first such type, at its span.
 pub(super) fn refuse<'a>(
     types: impl IntoIterator<Item = Result<&'a Type>>,
     place: Place,
@@ -74,22 +74,22 @@ pub(super) fn refuse<'a>(
         let reason = match kind(ty) {
             None => continue,
             Some(Kind::Float) => {
-                "a float is no key, because not all of its values have an order: use an integer, for \
+                "a float is not a key, because not all of its values have an order: use an integer, for \
                  example of thousandths, or a type of your own with `KeyPart`"
             }
             Some(Kind::List) => match place {
                 Place::Index => {
-                    "a list is no key: write `index(each)` or `unique(each)` for a key of each element"
+                    "a list is not a key: write `index(each)` or `unique(each)` for a key of each element"
                 }
                 Place::Part => {
-                    "a list is no key: write `each(field)` in `on(..)` for a key of each element"
+                    "a list is not a key: write `each(field)` in `on(..)` for a key of each element"
                 }
                 Place::Key | Place::Element => {
-                    "a list is no key: use a field with one value for each row"
+                    "a list is not a key: use a field with one value for each row"
                 }
             },
             Some(Kind::Map) => {
-                "a map is no key: declare an index by hand that adds a key for each entry, and name it \
+                "a map is not a key: declare an index by hand that adds a key for each entry, and name it \
                  in `also(..)`"
             }
         };
@@ -98,16 +98,18 @@ pub(super) fn refuse<'a>(
     Ok(())
 }
 
-/// A kind of types that are no keys.
+/// A class of types that are not keys.
 enum Kind {
     Float,
     List,
     Map,
 }
 
-/// The kind of a type by its name, as a macro sees nothing else; `None` for types that may be keys.
+/// Returns the class of a type by its name, the only information of a macro; `None` for types that
+/// may be keys.
 fn kind(ty: &Type) -> Option<Kind> {
     match ty {
+        // Bytes are a key: arrays and vectors of `u8` are stored as they are.
         Type::Array(array) => (!is_byte(&array.elem)).then_some(Kind::List),
         Type::Path(path) => {
             let last = path.path.segments.last()?;
@@ -122,7 +124,7 @@ fn kind(ty: &Type) -> Option<Kind> {
             };
             match (last.ident.to_string().as_str(), first) {
                 ("f32" | "f64", None) => Some(Kind::Float),
-                // A part of an `Option` is as its value.
+                // A part of an `Option` is like its value.
                 ("Option", Some(inner)) => kind(inner).filter(|kind| !matches!(kind, Kind::List)),
                 ("Vec", Some(element)) => (!is_byte(element)).then_some(Kind::List),
                 ("VecDeque" | "BTreeSet" | "HashSet", Some(_)) => Some(Kind::List),

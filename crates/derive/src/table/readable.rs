@@ -1,8 +1,8 @@
-//! Refuses serde attributes whose rows can't be read back.
+//! Rejects serde attributes whose rows cannot be read back.
 //!
-//! A store writes the fields of a row in their order, without names and kinds. An attribute that
-//! leaves fields out of one direction, or reads them by name, works in JSON and loses rows here. Types of
-//! fields are out of sight; the store probes them when a schema is built, and checks every row.
+//! A store writes the fields of a row in order, without names and kinds. An attribute that omits
+//! fields in one direction, or reads them by name, works in JSON and loses rows here. A macro does
+//! not see the types of fields; the store probes them when a schema is built, and checks every row.
 
 use proc_macro2::Span;
 use syn::punctuated::Punctuated;
@@ -24,7 +24,7 @@ const KEY_READ_OTHERWISE: &str = "the primary key must be read back as it was wr
                                   before the row is written, or use `with` for a form that both \
                                   directions share";
 
-/// Refuses attributes whose rows can't be read back, on the struct and on its fields.
+/// Rejects attributes whose rows cannot be read back, on the struct and on its fields.
 pub(super) fn check<'a>(
     attributes: &[Attribute],
     fields: impl IntoIterator<Item = (&'a Field, Role)>,
@@ -60,7 +60,7 @@ pub(super) fn check<'a>(
             _ => {}
         }
         });
-        // A key or index over a field that is in no row is another one after the row is read back.
+        // A key or index over a field that is not stored would change when the row is read back.
         let left_out = skipped.or(reading).or(writing).filter(|_| role != Role::Other);
         if let Some(span) = left_out {
             errors.add(
@@ -72,11 +72,11 @@ pub(super) fn check<'a>(
             );
             continue;
         }
-        // With a `serialize_with` beside it, it may be its inverse: the store checks each row.
+        // A `serialize_with` beside it may be its inverse: the store checks each row.
         if let (Role::Key, Some(span), None) = (role, reader, writer) {
             errors.add(span, KEY_READ_OTHERWISE);
         }
-        // Both together are `skip`: the field is in no row.
+        // Both together equal `skip`: the field is not stored.
         match (writing, reading) {
             (Some(span), None) => {
                 errors.add(span, "the field is read and never written: use `skip` for both");
@@ -90,7 +90,7 @@ pub(super) fn check<'a>(
     errors.0.map_or(Ok(()), Err)
 }
 
-/// All errors, so that one build shows them.
+/// All errors, reported by one build.
 struct Errors(Option<Error>);
 
 impl Errors {
@@ -103,9 +103,9 @@ impl Errors {
     }
 }
 
-/// Calls `found` with each word in `#[serde(..)]`. The compiler has resolved `cfg_attr` before.
+/// Calls `found` with each word in `#[serde(..)]`. The compiler resolves `cfg_attr` before.
 ///
-/// What can't be parsed is left to serde's own derive, which has the better message.
+/// Attributes that cannot be parsed are ignored, because serde's own derive has the better error.
 fn each(attributes: &[Attribute], mut found: impl FnMut(&str, Span)) {
     for attribute in attributes.iter().filter(|own| own.path().is_ident("serde")) {
         let Meta::List(list) = &attribute.meta else { continue };
