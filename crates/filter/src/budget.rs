@@ -141,19 +141,19 @@ fn field_bytes(leaf: &FieldLeaf) -> usize {
 fn path_bytes(path: &Path) -> usize {
     let step_bytes = |step: &Step| match step {
         Step::Key(key) => key_bytes(key),
-        Step::Part(part) => looked_up(part.text()),
+        Step::Part(part) => look_up_bytes(part.text()),
         Step::Field(_) | Step::Index(_) => 0,
     };
     path.steps.iter().map(step_bytes).sum()
 }
 
 fn key_bytes(key: &Key) -> usize {
-    if let Key::Text(text) = key { looked_up(text) } else { 0 }
+    if let Key::Text(text) = key { look_up_bytes(text) } else { 0 }
 }
 
 /// Returns the bytes that looking up `key` compares: many for a long one, because keys of a map may
 /// differ at their ends only.
-fn looked_up(key: &str) -> usize {
+fn look_up_bytes(key: &str) -> usize {
     if key.len() > SHORT_KEY { key.len().saturating_mul(KEYS_COMPARED) } else { 0 }
 }
 
@@ -170,7 +170,7 @@ fn test_bytes(test: &Test) -> usize {
     match test {
         Test::Equal(scalar) => scalar_bytes(scalar),
         Test::HasKey(key) => key_bytes(key),
-        Test::Dynamic(Operator::Contains, literal) => looked_up(literal.text()),
+        Test::Dynamic(Operator::Contains, literal) => look_up_bytes(literal.text()),
         Test::Dynamic(_, literal) => literal_len(literal),
         // A search of a string or a list counts the bytes itself.
         Test::Element(_) | Test::Substring(_) | Test::Empty | Test::Nil | Test::Matches(_) => 0,
@@ -183,7 +183,7 @@ fn test_bytes(test: &Test) -> usize {
             Extended::In(listed) => listed_bytes(listed),
             Extended::ContainsAny(listed) | Extended::ContainsAll(listed) => match listed {
                 Listed::Keys(keys) => keys.iter().map(key_bytes).sum(),
-                Listed::Open(open) => looked_up(open.longest()),
+                Listed::Open(open) => look_up_bytes(open.longest()),
                 // Counted for each element.
                 Listed::One(_) | Listed::Each(_) | Listed::Parts(_) => 0,
             },

@@ -51,11 +51,11 @@ pub(crate) fn check(
         let error = checker.error(CompileErrorKind::TooCostly { steps, max }, expr.span);
         return Err(error.with_help("nest fewer `any` and `all` over arrays"));
     }
-    Ok(Checked { root, selectors: each_once(checker.selectors), warnings: checker.warnings })
+    Ok(Checked { root, selectors: deduplicated(checker.selectors), warnings: checker.warnings })
 }
 
 /// Removes repeated texts, keeping the first of each in order.
-fn each_once(texts: Vec<Box<str>>) -> Vec<Box<str>> {
+fn deduplicated(texts: Vec<Box<str>>) -> Vec<Box<str>> {
     let mut numbered: Vec<(usize, Box<str>)> = texts.into_iter().enumerate().collect();
     // Stable, so that the first of equal texts stays first.
     numbered.sort_by(|(_, one), (_, other)| one.cmp(other));
@@ -135,7 +135,7 @@ impl<'t> Checker<'t> {
                 Node::Not(inner) => *inner,
                 other => Node::Not(Box::new(other)),
             }),
-            ExprKind::Clause(clause) => Ok(self.clause(clause, expr.span)?.shorten()),
+            ExprKind::Clause(clause) => Ok(self.clause(clause, expr.span)?.specialize()),
             ExprKind::Comparison(comparison) => self.comparison(comparison, expr.span),
             ExprKind::Quantifier(quantifier) => {
                 Ok(Node::Each(Box::new(self.quantifier(quantifier, expr.span)?)))

@@ -1,8 +1,8 @@
 //! Converts literals and path parts to numbers and bools, by the rules of Go's `strconv`.
 //!
-//! Invariant: a text that is not a number of the requested kind is [`CoerceError::Syntax`]; a number too
-//! large for 64 bits is [`CoerceError::Range`]. Lists of mixed kinds skip the first and fail on the
-//! second.
+//! Invariant: a text that is not a number of the requested kind is [`CoerceError::Syntax`]; a
+//! number too large for 64 bits is [`CoerceError::Range`]. Lists of mixed kinds skip the first and
+//! fail on the second.
 
 use std::borrow::Cow;
 

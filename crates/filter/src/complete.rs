@@ -91,7 +91,10 @@ impl Candidate {
 ///     meta: BTreeMap<String, String>,
 /// }
 ///
-/// let keys = |map: &str| if map == "Meta" { vec!["env".to_owned(), "a b".to_owned()] } else { vec![] };
+/// let keys = |map: &str| match map {
+///     "Meta" => vec!["env".to_owned(), "a b".to_owned()],
+///     _ => vec![],
+/// };
 /// let texts = |text: &str| -> Vec<String> {
 ///     let found = complete(Volume::KIND, Dialect::Bexpr, text, text.len(), &keys);
 ///     found.iter().map(|candidate| candidate.text().to_owned()).collect()

@@ -37,7 +37,8 @@ use crate::span::Span;
 ///     size: u64,
 /// }
 ///
-/// let filter = Filter::<Volume>::compile(r#"plugin == p1 and name matches "^web-[0-9]" and size != 3"#)?;
+/// let text = r#"plugin == p1 and name matches "^web-[0-9]" and size != 3"#;
+/// let filter = Filter::<Volume>::compile(text)?;
 /// let conjuncts = filter.conjuncts();
 /// assert_eq!(conjuncts[0].selector(), "plugin");
 /// assert_eq!(conjuncts[0].sarg(), &Sarg::Points(vec![Constant::Text("p1".into())]));
@@ -235,7 +236,7 @@ pub(crate) fn operand(expr: &Expr, negated: bool, kind: Kind) -> Option<Conjunct
                 EqualityReader { kind, selector: None, found: Vec::new(), at: Kind::Any };
             let all = points.gather(expr, negated);
             let asked =
-                ClauseSearch { kind: points.at, sarg: sorted_points(points.found), exact: true };
+                ClauseSearch { kind: points.at, sarg: point_list(points.found), exact: true };
             (points.selector.filter(|_| all)?, asked)
         }
         _ => return None,
@@ -303,7 +304,7 @@ fn read_comparison(comparison: &Comparison, row: Kind) -> Option<ClauseSearch> {
             for value in values {
                 points.extend(constant(value, kind, unit)?);
             }
-            sorted_points(points)
+            point_list(points)
         }
         Operand::Range(low, high) => {
             let low = Included(end(low, kind, unit)?);
@@ -329,7 +330,7 @@ fn read_clause(clause: &Clause, row: Kind) -> Option<ClauseSearch> {
     let value = clause.value.as_ref()?;
     let range = |low, high| (Sarg::Range { low, high }, true);
     let (sarg, exact) = match (clause.operator, kind) {
-        (Operator::Equal, _) => (sorted_points(constant(value, kind, unit)?.into_iter().collect()), true),
+        (Operator::Equal, _) => (point_list(constant(value, kind, unit)?.into_iter().collect()), true),
         (Operator::Less, _) => range(Unbounded, Excluded(end(value, kind, unit)?)),
         (Operator::LessEqual, _) => range(Unbounded, Included(end(value, kind, unit)?)),
         (Operator::Greater, _) => range(Excluded(end(value, kind, unit)?), Unbounded),
@@ -369,7 +370,7 @@ fn constant(value: &Value, kind: Kind, unit: Option<Unit>) -> Option<Option<Cons
 }
 
 /// Sorts the points and removes duplicates.
-fn sorted_points(mut points: Vec<Constant>) -> Sarg {
+fn point_list(mut points: Vec<Constant>) -> Sarg {
     points.sort_unstable_by(Constant::order);
     points.dedup();
     Sarg::Points(points)

@@ -45,7 +45,7 @@ use crate::schema::{Key, KeyKind, Kind, Schema};
 /// # Ok::<(), statehold_filter::CompileError>(())
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be looked at by a filter",
+    message = "`{Self}` cannot be filtered",
     note = "derive it: `#[derive(Filterable)]`, or leave the field out: `#[filterable(skip)]`"
 )]
 pub trait Filterable {

@@ -23,7 +23,9 @@ use crate::schema::{KeyKind, Kind};
 ///     tags: Vec<String>,
 /// }
 ///
-/// let text = r#"plugin == p1 and (size == 3 or meta.env == prod) and any tags as t { t matches "^a" }"#;
+/// let text = r#"plugin == p1
+///     and (size == 3 or meta.env == prod)
+///     and any tags as t { t matches "^a" }"#;
 /// let plan = Filter::<Volume>::compile(text)?.explain();
 /// assert_eq!(
 ///     plan.to_string(),

@@ -44,7 +44,7 @@ use crate::warning::Warning;
 /// let error = Filter::<Volume>::compile("Sice == 3").unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "no field is called `Sice`\n  Sice == 3\n  ^^^^\nhelp: did you mean `Size`?"
+///     "no field is named `Sice`\n  Sice == 3\n  ^^^^\nhelp: did you mean `Size`?"
 /// );
 /// # Ok::<(), statehold_filter::CompileError>(())
 /// ```
@@ -166,7 +166,8 @@ impl<T: Filterable + ?Sized> Filter<T> {
     /// let text = "any tags as a { any tags as b { any tags as c { any tags as d { d == x } } } }";
     /// let filter = Filter::<Node>::compile(text)?;
     /// let mut budget = filter.budget();
-    /// let found = nodes.iter().try_for_each(|node| filter.matches_within(node, &mut budget).map(drop));
+    /// let found = nodes.iter().map(|node| filter.matches_within(node, &mut budget));
+    /// let found = found.collect::<Result<Vec<bool>, _>>();
     /// assert!(matches!(found.unwrap_err().kind(), EvalErrorKind::TooCostly { .. }));
     /// # Ok::<(), statehold_filter::CompileError>(())
     /// ```
@@ -247,7 +248,8 @@ impl<T: Filterable + ?Sized> Filter<T> {
     ///     tags: Vec<String>,
     /// }
     ///
-    /// let filter = Filter::<Node>::compile("(zone == a or zone == b) and web in tags and zone != c")?;
+    /// let text = "(zone == a or zone == b) and web in tags and zone != c";
+    /// let filter = Filter::<Node>::compile(text)?;
     /// let conjuncts: Vec<String> = filter.conjuncts().iter().map(ToString::to_string).collect();
     /// assert_eq!(conjuncts, [r#"zone in ["a", "b"]"#, r#"tags contains "web""#]);
     ///

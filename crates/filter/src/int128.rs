@@ -20,7 +20,8 @@ use std::fmt;
 ///     serial: u128,
 /// }
 ///
-/// let filter = Filter::<Account>::compile("balance == -1 and serial == 340282366920938463463374607431768211455")?;
+/// let text = "balance == -1 and serial == 340282366920938463463374607431768211455";
+/// let filter = Filter::<Account>::compile(text)?;
 /// assert!(filter.matches(&Account { balance: -1, serial: u128::MAX }));
 /// assert!(Int128::from(u128::MAX) > Int128::from(i128::MAX));
 /// # Ok::<(), statehold_filter::CompileError>(())

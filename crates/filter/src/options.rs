@@ -48,7 +48,8 @@ pub enum Absent {
 /// use serde_json::{Value, json};
 /// use statehold_filter::{Filter, Limits, Absent, Options};
 ///
-/// let options = Options::new().absent(Absent::Error).limits(Limits { nodes: 8, ..Limits::default() });
+/// let limits = Limits { nodes: 8, ..Limits::default() };
+/// let options = Options::new().absent(Absent::Error).limits(limits);
 /// let filter = Filter::<Value>::compile_with("a.b != 1", &options)?;
 /// assert!(filter.try_matches(&json!({ "a": null })).is_err());
 /// # Ok::<(), statehold_filter::CompileError>(())

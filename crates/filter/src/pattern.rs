@@ -293,7 +293,7 @@ impl<'p> Translator<'p> {
             return Err(self.syntax_error(
                 self.at,
                 self.at + length,
-                "the counts are the wrong way round",
+                "the counts are in the wrong order",
             ));
         }
         let repeats = part.repeats.saturating_mul(largest.max(1));
@@ -317,7 +317,7 @@ impl<'p> Translator<'p> {
                 Err(self.syntax_error(self.at, self.at + length, "a repetition of a repetition"))
             }
             None => {
-                Err(self.syntax_error(self.at, self.at + length, "nothing stands here to repeat"))
+                Err(self.syntax_error(self.at, self.at + length, "there is nothing to repeat here"))
             }
         }
     }

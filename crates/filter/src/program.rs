@@ -82,7 +82,7 @@ pub(crate) struct Leaf {
 
 impl Leaf {
     /// Converts the clause to a faster node if it has one.
-    pub(crate) fn shorten(mut self) -> Node {
+    pub(crate) fn specialize(mut self) -> Node {
         let owner = match self.path.base {
             Base::Row => Owner::Row,
             Base::Value(up) => Owner::Element(up),

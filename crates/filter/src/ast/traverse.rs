@@ -18,7 +18,7 @@ impl Expr {
     }
 
     /// Copies this node around `children`, which MUST be as many as the node has.
-    fn around(&self, mut children: Vec<Self>) -> Self {
+    fn with_children(&self, mut children: Vec<Self>) -> Self {
         let kind = match &self.kind {
             ExprKind::And(_) => ExprKind::And(children),
             ExprKind::Or(_) => ExprKind::Or(children),
@@ -35,7 +35,7 @@ impl Expr {
     }
 
     /// Returns whether two nodes are equal apart from their children, and have equally many.
-    fn same_part(&self, other: &Self) -> bool {
+    fn same_node(&self, other: &Self) -> bool {
         match (&self.kind, &other.kind) {
             (ExprKind::And(own), ExprKind::And(other))
             | (ExprKind::Or(own), ExprKind::Or(other)) => own.len() == other.len(),
@@ -53,15 +53,15 @@ impl Expr {
     fn take_children(&mut self, into: &mut Vec<Self>) {
         match &mut self.kind {
             ExprKind::And(operands) | ExprKind::Or(operands) => into.append(operands),
-            ExprKind::Not(operand) => into.extend(operand.hollow()),
-            ExprKind::Quantifier(quantifier) => into.extend(quantifier.body.hollow()),
+            ExprKind::Not(operand) => into.extend(operand.take_content()),
+            ExprKind::Quantifier(quantifier) => into.extend(quantifier.body.take_content()),
             ExprKind::Clause(_) | ExprKind::Comparison(_) => {}
         }
     }
 
     /// Takes the content out of a boxed operand; `None` for a clause, which drops without
     /// recursion.
-    fn hollow(&mut self) -> Option<Self> {
+    fn take_content(&mut self) -> Option<Self> {
         if matches!(self.kind, ExprKind::Clause(_) | ExprKind::Comparison(_)) {
             return None;
         }
@@ -90,7 +90,7 @@ impl Clone for Expr {
                 part = first;
                 continue;
             }
-            let mut cloned = part.around(Vec::new());
+            let mut cloned = part.with_children(Vec::new());
             loop {
                 // The clone of the root has no parent left.
                 let Some((parent, mut done)) = open.pop() else { return cloned };
@@ -100,7 +100,7 @@ impl Clone for Expr {
                     part = next;
                     break;
                 }
-                cloned = parent.around(done);
+                cloned = parent.with_children(done);
             }
         }
     }
@@ -111,7 +111,7 @@ impl PartialEq for Expr {
     fn eq(&self, other: &Self) -> bool {
         let mut pending = vec![(self, other)];
         while let Some((own, other)) = pending.pop() {
-            if !own.same_part(other) {
+            if !own.same_node(other) {
                 return false;
             }
             pending.extend(own.children().iter().zip(other.children()));

@@ -45,12 +45,12 @@ impl<'t> Checker<'t> {
         let error = self.error(error, span);
         let help = match (operator, kind) {
             (Operator::Equal, Kind::List(element)) if element.is_scalar() => {
-                "ask for an element with `contains`"
+                "test an element with `contains`"
             }
             (Operator::In, Kind::List(element)) if element.is_scalar() => {
-                "ask for elements with `contains any [..]`"
+                "test elements with `contains any [..]`"
             }
-            (_, Kind::List(_)) => "ask about the elements with `any .. as x { .. }`",
+            (_, Kind::List(_)) => "test the elements with `any .. as x { .. }`",
             (_, Kind::Map(..)) => "select a key as in `a.key`, or use `any .. as k, v { .. }`",
             (_, Kind::Record(_)) => "select one of its fields as in `a.field`",
             (Operator::Equal, _) => return error,
@@ -142,7 +142,7 @@ impl<'t> Checker<'t> {
                 self.refuse_quantity(subject, value)?;
                 scalar
             }
-            Some(Err(fault)) => self.measured(subject, value, fault)?,
+            Some(Err(fault)) => self.scalar_with_unit(subject, value, fault)?,
         };
         match (&scalar, kind) {
             // A warning and not an error: go-bexpr accepts it and finds no equal value.

@@ -32,19 +32,19 @@ impl<'t> Checker<'t> {
         let test = match with {
             Operand::Field(other) => return self.pair(comparison, other, span),
             Operand::Count(value) => return self.count(comparison, value, span),
-            Operand::Range(low, high) => self.range(selector, low, high),
-            Operand::List(values) => self.listed(selector, operator, values),
+            Operand::Range(low, high) => self.range_test(selector, low, high),
+            Operand::List(values) => self.list_test(selector, operator, values),
         };
         let (path, subject, test) = test?;
         let Some(test) = test.filter(|_| operators::applies(operator, subject.kind)) else {
             return Err(self.wrong_kind(operator, *operator_span, subject.kind));
         };
         let leaf = Leaf { path, test: test.into(), negated: false, span };
-        Ok(leaf.shorten().negate_if(negated))
+        Ok(leaf.specialize().negate_if(negated))
     }
 
     /// Compiles `between`.
-    fn range(
+    fn range_test(
         &mut self,
         selector: &'t Selector,
         low: &Value,
@@ -57,7 +57,7 @@ impl<'t> Checker<'t> {
     }
 
     /// Compiles `in [..]` and `contains any|all [..]`.
-    fn listed(
+    fn list_test(
         &mut self,
         selector: &'t Selector,
         operator: Operator,
@@ -65,17 +65,17 @@ impl<'t> Checker<'t> {
     ) -> Result<ResolvedTest, CompileError> {
         let (path, subject) = self.resolve(selector)?;
         let test = match operator {
-            Operator::In => self.one_of(subject, values)?.map(Extended::In),
+            Operator::In => self.in_list(subject, values)?.map(Extended::In),
             Operator::ContainsAny => {
-                self.contained(subject, false, values)?.map(Extended::ContainsAny)
+                self.contains_list(subject, false, values)?.map(Extended::ContainsAny)
             }
-            _ => self.contained(subject, true, values)?.map(Extended::ContainsAll),
+            _ => self.contains_list(subject, true, values)?.map(Extended::ContainsAll),
         };
         Ok((path, subject, test))
     }
 
     /// Compiles the values of `in [..]`.
-    fn one_of(
+    fn in_list(
         &mut self,
         subject: SelectedValue,
         values: &[Value],
@@ -88,7 +88,7 @@ impl<'t> Checker<'t> {
     }
 
     /// Compiles the values of `contains any [..]` or, with `all`, of `contains all [..]`.
-    fn contained(
+    fn contains_list(
         &mut self,
         subject: SelectedValue,
         all: bool,
@@ -254,7 +254,7 @@ impl<'t> Checker<'t> {
     }
 
     /// Reads a value that is not a plain number by the unit of the field.
-    pub(super) fn measured(
+    pub(super) fn scalar_with_unit(
         &self,
         subject: SelectedValue,
         value: &Value,
@@ -263,7 +263,7 @@ impl<'t> Checker<'t> {
         let kind = subject.kind;
         if let Some(quantity) = Quantity::read(&value.text) {
             if subject.unit == Some(quantity.unit) {
-                return self.in_field(kind, quantity, value);
+                return self.scalar_of_quantity(kind, quantity, value);
             }
             // Without a unit on either side a quoted string is a wrong number, not a wrong unit.
             if value.number || subject.unit.is_some() {
@@ -298,7 +298,7 @@ impl<'t> Checker<'t> {
         })
     }
 
-    fn in_field(
+    fn scalar_of_quantity(
         &self,
         kind: Kind,
         quantity: Quantity,
@@ -309,7 +309,7 @@ impl<'t> Checker<'t> {
             let kind = kind.to_string().into();
             if negative {
                 let error = self.error(CompileErrorKind::ValueSyntax { kind }, value.span);
-                return error.with_help("the field holds nothing below zero");
+                return error.with_help("the field cannot be negative");
             }
             let error = self.error(CompileErrorKind::ValueRange { kind }, value.span);
             error.with_help("the field has at most 64 bits")

@@ -88,7 +88,7 @@ impl<'t> Checker<'t> {
                 let index = coerce::index(&part.text).and_then(|index| usize::try_from(index).ok());
                 let Some(index) = index else {
                     let error = self.error(CompileErrorKind::BadListIndex, part.span);
-                    return Err(error.with_help("ask about all elements with `any .. as x { .. }`"));
+                    return Err(error.with_help("test all elements with `any .. as x { .. }`"));
                 };
                 steps.push(Step::Index(index));
                 Ok(*element)

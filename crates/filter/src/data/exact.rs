@@ -83,7 +83,7 @@ impl Json {
         let value = reader.value(NESTING_MAX)?;
         reader.space();
         if reader.at < text.len() {
-            Err(reader.error_at("one value, and nothing after it"))
+            Err(reader.error_at("unexpected text after the value"))
         } else {
             Ok(value)
         }

@@ -261,35 +261,37 @@ impl fmt::Display for CompileErrorKind {
             Self::Empty => f.write_str("the expression is empty"),
             Self::ExpectedClause => f.write_str("expected a clause"),
             Self::UnquotedValue { found } => {
-                write!(f, "{found:?} can't stand in an unquoted value")
+                write!(f, "{found:?} is not allowed in an unquoted value")
             }
             Self::UnquotedSelector { found } => {
-                write!(f, "{found:?} can't stand in a selector that is written bare")
+                write!(f, "{found:?} is not allowed in an unquoted selector")
             }
             Self::ExpectedValue => f.write_str("expected a value"),
             Self::ExpectedOperator => f.write_str("expected an operator"),
-            Self::UnknownOperator { found } => write!(f, "`{found}` is no operator"),
+            Self::UnknownOperator { found } => write!(f, "`{found}` is not an operator"),
             Self::ExpectedEmptyOrNil => f.write_str("expected `empty` or `nil` after `is`"),
             Self::ExpectedSpace => f.write_str("expected whitespace"),
             Self::ExpectedSelector => f.write_str("expected a selector, not a value"),
             Self::TrailingText => f.write_str("expected `and`, `or` or the end"),
             Self::UnterminatedString => f.write_str("this string is not closed"),
             Self::UnknownEscape => f.write_str("unknown escape"),
-            Self::EscapeRange => f.write_str("this escape stands for no character"),
-            Self::EscapeNotUtf8 => f.write_str("escaped bytes have to make up UTF-8 text"),
-            Self::LineBreakInString => f.write_str("a double-quoted string ends on its line"),
+            Self::EscapeRange => f.write_str("this escape is not a valid character"),
+            Self::EscapeNotUtf8 => f.write_str("escaped bytes must be valid UTF-8"),
+            Self::LineBreakInString => {
+                f.write_str("a double-quoted string must not contain a line break")
+            }
             Self::BadIndex => f.write_str("expected a quoted key after `[`"),
             Self::UnclosedIndex => f.write_str("this `[` is not closed"),
             Self::UnclosedParenthesis => f.write_str("this `(` is not closed"),
             Self::UnclosedBrace => f.write_str("expected the body of the quantifier in `{ }`"),
             Self::BadNames => f.write_str("expected a name for the elements"),
-            Self::NameTwice => f.write_str("the same name is given twice"),
-            Self::NameHasNoFields => f.write_str("an index or key has nothing inside"),
-            Self::UnknownSelector { name, .. } => write!(f, "no field is called `{name}`"),
-            Self::NothingInside { kind } => write!(f, "there is nothing inside of {}", a(kind)),
+            Self::NameTwice => f.write_str("the same name is bound twice"),
+            Self::NameHasNoFields => f.write_str("an index or key has no fields"),
+            Self::UnknownSelector { name, .. } => write!(f, "no field is named `{name}`"),
+            Self::NothingInside { kind } => write!(f, "{} has no fields or elements", a(kind)),
             Self::BadListIndex => f.write_str("a list takes an index, counted from 0"),
             Self::BadMapKey => f.write_str("the map can't have this key"),
-            Self::ValueSyntax { kind } => write!(f, "this is no {kind}"),
+            Self::ValueSyntax { kind } => write!(f, "this is not {}", a(kind)),
             Self::ValueRange { kind } => write!(f, "this {kind} is too large"),
             Self::UnitMismatch { found, field } => {
                 write!(f, "this is a {found}, the field is {}", a(field))

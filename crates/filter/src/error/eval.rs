@@ -89,10 +89,10 @@ impl fmt::Display for EvalErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownField => f.write_str("the value has no field of this name"),
-            Self::NothingInside => f.write_str("the value on the way has nothing inside"),
+            Self::NothingInside => f.write_str("a value in the path has no fields or elements"),
             Self::IndexRange => f.write_str("the list is shorter than this index"),
-            Self::BadKey => f.write_str("this is no index or key of the value"),
-            Self::NameHasNoFields => f.write_str("an index or key has nothing inside"),
+            Self::BadKey => f.write_str("this is not an index or key of the value"),
+            Self::NameHasNoFields => f.write_str("an index or key has no fields"),
             Self::ValueSyntax => f.write_str("the literal can't be read as the kind of the value"),
             Self::ValueRange => f.write_str("the literal is a number out of the value's range"),
             Self::OperatorKind { operator } => {

@@ -21,7 +21,7 @@ pub(super) enum LeftOperand {
 impl<'t> Parser<'t> {
     pub(super) fn clause(&mut self, at: &'t str) -> Read<'t, Expr> {
         if self.extended
-            && let Some(read) = self.marked(at)
+            && let Some(read) = self.marked_clause(at)
         {
             let (rest, kind) = read?;
             return Ok((rest, self.node(kind, at, rest)?));

@@ -24,21 +24,21 @@ const OPERATORS: &str =
     "the operators are `==`, `!=`, `in`, `contains`, `matches`, `is empty`, `is nil`";
 const OPERATORS_EXTENDED: &str = "the operators are `==`, `!=`, `<`, `<=`, `>`, `>=`, `between`, `in`, `contains`, `matches`, \
      `starts with`, `ends with`, `is empty`, `is nil`";
-const ORDER: &str = "comparing by order needs the extended dialect; here there are `==` and `!=`";
-const WORDS: &str = "this operator needs the extended dialect; here there is `matches`";
+const ORDER: &str = "ordering needs the extended dialect; this dialect has `==` and `!=`";
+const WORDS: &str = "this operator needs the extended dialect; this dialect has `matches`";
 const FOLDING: &str =
-    "ignoring case needs the extended dialect; here there is `matches \"(?i)..\"`";
-const GROUPS: &str = "parentheses stand around clauses, as in `(Name == \"a\" or Name == \"b\")`";
-const LEFT: &str = "the selector stands left of the operator, unless that is `in`";
-const IN_LIST: &str = "a list stands right of `in`, `contains any` and `contains all`";
+    "ignoring case needs the extended dialect; this dialect has `matches \"(?i)..\"`";
+const GROUPS: &str = "parentheses group clauses, as in `(Name == \"a\" or Name == \"b\")`";
+const LEFT: &str = "the selector is left of the operator, except with `in`";
+const IN_LIST: &str = "a list is written right of `in`, `contains any` and `contains all`";
 const LISTS: &str = "lists of values need the extended dialect";
 const COMMENTS: &str = "comments need the extended dialect";
 const FIELDS: &str = "comparing with a field needs the extended dialect";
 const COUNTS: &str = "counting elements needs the extended dialect";
-const ELEMENTS: &str = "ask about elements with `any .. as x { .. }`";
+const ELEMENTS: &str = "test elements with `any .. as x { .. }`";
 const FROM_START: &str = "an index counts from the start, as in `Tags.0`";
 const JOINED: &str = "clauses are joined by `and` and `or`";
-const SEMICOLON: &str = "nothing ends with `;` here; remove it";
+const SEMICOLON: &str = "an expression does not end with `;`; remove it";
 const LIKE: &str = "write `matches` and a regular expression, as in `matches \"^web\"`";
 
 impl<'t> Parser<'t> {
@@ -63,18 +63,18 @@ impl<'t> Parser<'t> {
             let span = self.offset_span(at, source.len());
             let kind = CompileErrorKind::UnquotedValue { found };
             // Before `in` it is a value, so quotes fix it.
-            if joins(&at[source.len()..]) {
+            if is_followed_by_in(&at[source.len()..]) {
                 return Some(error_at(kind, span).with_help(format!("write `{}`", quote(&meant))));
             }
             // The whole string may be an expression, as from JSON or a shell.
-            if self.reads(&meant) {
+            if self.parses(&meant) {
                 return Some(error_at(kind, span).with_help(format!("write `{meant}`")));
             }
             let name = if crate::lex::is_ident(&meant) { meant } else { pointer_to(&meant)? };
             return Some(error_at(kind, span).with_help(format!("write `{name}`")));
         }
         let name = name_at(at);
-        if joins(&at[name.len()..]) {
+        if is_followed_by_in(&at[name.len()..]) {
             let kind = CompileErrorKind::UnquotedValue { found };
             let help = format!("quote this value: {}", quote(name));
             return Some(error_at(kind, self.offset_span(at, name.len())).with_help(help));
@@ -93,7 +93,7 @@ impl<'t> Parser<'t> {
     /// it is meant as a name.
     pub(super) fn not_an_operand(&self, at: &'t str, error: CompileError) -> CompileError {
         if !matches!(error.kind(), CompileErrorKind::UnquotedValue { .. })
-            || joins(&at[name_at(at).len()..])
+            || is_followed_by_in(&at[name_at(at).len()..])
         {
             return error;
         }
@@ -164,7 +164,8 @@ impl<'t> Parser<'t> {
         }
         if matches!(found, ',' | ';') && self.begins_clause(&rest[1..]) {
             let kind = CompileErrorKind::UnknownOperator { found: found.to_string().into() };
-            return error_at(kind, self.first_char(rest)).with_help(self.spaced(rest, 1, "and"));
+            return error_at(kind, self.first_char(rest))
+                .with_help(self.suggest_spaced(rest, 1, "and"));
         }
         // A comma at the end separates it from the next value.
         if found == ',' && rest[1..].starts_with(is_space) {
@@ -190,7 +191,7 @@ impl<'t> Parser<'t> {
     }
 
     /// Suggests a word in place of the first bytes at `at`, with the whitespace that it needs.
-    fn spaced(&self, at: &'t str, length: usize, with: &str) -> String {
+    fn suggest_spaced(&self, at: &'t str, length: usize, with: &str) -> String {
         let before = self.text[..self.offset(at)].ends_with(is_space);
         if before && at[length..].starts_with(is_space) {
             format!("write `{with}`")
@@ -202,12 +203,12 @@ impl<'t> Parser<'t> {
     /// Returns the whole expression with the escapes of a URL decoded, if that is an expression.
     fn unescaped(&self) -> Option<String> {
         let text = from_url(self.text).filter(|_| !self.text.contains(' '))?;
-        self.reads(&text).then_some(text)
+        self.parses(&text).then_some(text)
     }
 
     /// Returns whether another text is an expression. A probe returns false, so that a text is read
     /// once for a hint.
-    fn reads(&self, text: &str) -> bool {
+    fn parses(&self, text: &str) -> bool {
         let probe = Parser {
             text,
             extended: self.extended,
@@ -234,7 +235,7 @@ impl<'t> Parser<'t> {
         let negated = before.strip_suffix("not").map(|is| is.trim_end_matches(is_space));
         let Some(left) = negated.unwrap_or(before).strip_suffix("is") else { return error };
         let operator = &self.text[left.len()..];
-        if let Some(error) = self.phrase(operator) {
+        if let Some(error) = self.foreign_operator(operator) {
             return error;
         }
         // A value in the place of the two words is meant to be compared.
@@ -275,7 +276,7 @@ impl<'t> Parser<'t> {
         let name = bare(at);
         // A pointer would be read as the value, slash included.
         let list = self.extended && at.contains("in [");
-        if joins(&at[name.len()..]) && !list {
+        if is_followed_by_in(&at[name.len()..]) && !list {
             return error.with_help(format!("quote this value: {}", quote(name)));
         }
         match selector.parts.as_slice() {
@@ -306,7 +307,7 @@ impl<'t> Parser<'t> {
         let error = error_at(CompileErrorKind::ExpectedSelector, self.word_span(at));
         if at.starts_with('[') {
             return error.with_help(if self.extended {
-                "left of `in [..]` stands a selector"
+                "`in [..]` needs a selector on its left"
             } else {
                 LISTS
             });
@@ -320,7 +321,8 @@ impl<'t> Parser<'t> {
         if rest.is_empty() {
             let error = error_at(CompileErrorKind::ExpectedOperator, self.first_char(rest));
             // The whole expression is quoted, as in a string of JSON or a shell.
-            if value.span.len() == self.text.trim_matches(is_space).len() && self.reads(&value.text)
+            if value.span.len() == self.text.trim_matches(is_space).len()
+                && self.parses(&value.text)
             {
                 let error = error_at(CompileErrorKind::ExpectedOperator, value.span);
                 return error.with_help(format!("write `{}`", value.text));
@@ -366,7 +368,7 @@ impl<'t> Parser<'t> {
         }
         // A sign may follow the selector directly.
         if (spaced || !first.is_ascii())
-            && let Some(error) = self.phrase(rest)
+            && let Some(error) = self.foreign_operator(rest)
         {
             return error;
         }
@@ -383,7 +385,7 @@ impl<'t> Parser<'t> {
         let start = self.offset(rest);
         let span = Span::new(start, start + found.len());
         let word = skip(&rest[found.len()..]);
-        if let Some(error) = self.like(rest) {
+        if let Some(error) = self.sql_like(rest) {
             return error;
         }
         let lower = escaped.map_or_else(|| found.to_ascii_lowercase(), |(_, signs)| signs);
@@ -429,7 +431,7 @@ impl<'t> Parser<'t> {
     }
 
     /// Recognises SQL's `like` with its value.
-    fn like(&self, at: &'t str) -> Option<CompileError> {
+    fn sql_like(&self, at: &'t str) -> Option<CompileError> {
         let first = bare(at);
         let (negation, operator) = if first.eq_ignore_ascii_case("not") {
             ("not ", skip(&at[first.len()..]))
@@ -493,7 +495,7 @@ impl<'t> Parser<'t> {
             let kind = CompileErrorKind::UnknownOperator { found: found.into() };
             let start = self.offset(at);
             let span = Span::new(start, start + found.len());
-            error_at(kind, span).with_help(self.spaced(at, found.len(), with))
+            error_at(kind, span).with_help(self.suggest_spaced(at, found.len(), with))
         };
         if let Some(error) = self.split_quantity(rest) {
             return error;
@@ -533,7 +535,7 @@ impl<'t> Parser<'t> {
             "--" | "//" if self.extended => replace(word, "#"),
             "--" | "//" | "/*" => error.with_help(COMMENTS),
             _ if at.starts_with('[') && !self.extended => error.with_help(LISTS),
-            _ if at.starts_with([')', '}']) => error.with_help("nothing is open here; remove it"),
+            _ if at.starts_with([')', '}']) => error.with_help("this closes nothing; remove it"),
             _ if self.text[..self.offset(rest)].ends_with(['"', '`', '}', ')']) => {
                 error.with_help(JOINED)
             }
@@ -559,7 +561,7 @@ impl<'t> Parser<'t> {
 }
 
 /// Returns whether an operator with its selector on the right follows, in any letter case.
-fn joins(at: &str) -> bool {
+fn is_followed_by_in(at: &str) -> bool {
     let next = skip(at);
     let word = || spelled(next, "in").or_else(|| spelled(next, "not in")).is_some();
     membership(at) || (next.len() < at.len() && word())

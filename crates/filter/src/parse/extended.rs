@@ -53,7 +53,7 @@ pub(crate) fn without_comments(text: &str) -> Cow<'_, str> {
 
 impl<'t> Parser<'t> {
     /// Reads a clause that begins with `@selector` or `count(selector)`; `None` for other input.
-    pub(super) fn marked(&self, at: &'t str) -> Option<Read<'t, ExprKind>> {
+    pub(super) fn marked_clause(&self, at: &'t str) -> Option<Read<'t, ExprKind>> {
         if let Some(inner) = at.strip_prefix('@') {
             return Some(
                 self.selector(inner)
@@ -96,7 +96,7 @@ impl<'t> Parser<'t> {
             return Err(error.with_help("add `)` after the selector"));
         };
         let Ok((value_at, (operator, negated))) = comparison(rest) else {
-            if let Some(error) = self.compared(skip(rest)) {
+            if let Some(error) = self.foreign_comparison(skip(rest)) {
                 return Err(error);
             }
             let error = error_at(CompileErrorKind::ExpectedOperator, self.word_span(skip(rest)));

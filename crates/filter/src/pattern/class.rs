@@ -52,7 +52,7 @@ impl Translator<'_> {
             self.at += 1;
             let high = self.class_char(class)?;
             if high < low {
-                return Err(self.syntax_error(start, self.at, "the range is the wrong way round"));
+                return Err(self.syntax_error(start, self.at, "the range is in the wrong order"));
             }
             self.take_folded((high as usize) - (low as usize))?;
             out.push('-');
@@ -95,7 +95,7 @@ impl Translator<'_> {
         if NAMES.contains(&name) {
             return Ok(Some((self.rest()[..length].to_owned(), length)));
         }
-        Err(self.syntax_error(self.at, self.at + length, "no class of this name"))
+        Err(self.syntax_error(self.at, self.at + length, "unknown class"))
     }
 
     /// Reads `\d`, `\pL`, `\p{Greek}` and similar; Perl classes are ASCII, as in Go.
@@ -127,7 +127,7 @@ impl Translator<'_> {
         self.take(UNICODE_CLASS_BYTES)?;
         self.take_folded(ALL_CHARACTERS)?;
         let unknown =
-            |length: usize| self.syntax_error(at, at + 2 + length, "no Unicode class of this name");
+            |length: usize| self.syntax_error(at, at + 2 + length, "unknown Unicode class");
         let (name, length) = if let Some(inner) = rest.strip_prefix('{') {
             let end = inner.find('}').ok_or_else(|| unknown(rest.len()))?;
             (&inner[..end], end + 2)

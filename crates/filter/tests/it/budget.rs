@@ -1,7 +1,7 @@
-//! Goal: an evaluation ends once its budget is used up, wherever the work is.
+//! Goal: an evaluation ends once its budget is used up, in every operator.
 //!
-//! Method: for each operator that walks through a list, a map or a string, a row that is far larger than the budget. The
-//! evaluations that would take hours are run with the default limits.
+//! Method: for each operator that scans a list, a map or a string, a row that is far larger than
+//! the budget. Evaluations that would take hours run with the default limits.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, LinkedList};
 
@@ -45,7 +45,7 @@ fn is_too_costly(answer: &Result<bool, EvalError>) -> bool {
     answer.as_ref().is_err_and(|error| matches!(error.kind(), EvalErrorKind::TooCostly { .. }))
 }
 
-/// Each walks through all of a collection or string.
+/// Each scans a whole collection or string.
 const WALKS: &[&str] = &[
     "any list as x { x == none }",
     "all list as x { x != none }",
@@ -68,7 +68,7 @@ const WALKS: &[&str] = &[
 ];
 
 #[test]
-fn each_walk_through_a_large_value_takes_steps() {
+fn each_scan_of_a_large_value_takes_steps() {
     let large = row(1_000);
     let small = row(3);
     for text in WALKS {
@@ -81,8 +81,8 @@ fn each_walk_through_a_large_value_takes_steps() {
 }
 
 #[test]
-fn states_that_are_found_while_searching_take_steps() {
-    // Almost every byte needs a state of its own, each of them thousands of the pattern's.
+fn states_found_during_a_search_take_steps() {
+    // Almost every byte needs a new state, each made of thousands of the pattern's states.
     let mut bits = 1_u64;
     let text: String = std::iter::repeat_with(|| {
         bits ^= bits << 13;
@@ -102,7 +102,7 @@ fn states_that_are_found_while_searching_take_steps() {
 }
 
 #[test]
-fn each_walk_through_large_json_takes_steps() {
+fn each_scan_of_large_json_takes_steps() {
     let names: Vec<String> = (0..1_000).map(|n| format!("n{n}")).collect();
     let map: BTreeMap<&String, &String> = names.iter().zip(&names).collect();
     let long = "a".repeat(64_000);
@@ -126,7 +126,7 @@ fn nested(inner: &str) -> String {
 }
 
 #[test]
-fn four_nested_quantifiers_over_a_thousand_elements_end() {
+fn four_nested_quantifiers_end_within_the_budget() {
     let names: Vec<String> = (0..1_000).map(|n| format!("n{n}")).collect();
     let typed = row(1_000);
     for text in [nested("d == none"), nested("d == none or a == none").replace("any", "all")] {
@@ -140,9 +140,10 @@ fn four_nested_quantifiers_over_a_thousand_elements_end() {
 }
 
 #[test]
-fn maps_that_can_fail_end_at_the_budget_too() {
-    // Every entry of such a map is evaluated, because the one with the smallest key decides. An entry that fails for
-    // want of steps must end all levels at once, or each level would go on with its next entry.
+fn fallible_map_entries_end_at_the_budget() {
+    // Every entry of such a map is evaluated, because the one with the smallest key decides. An
+    // entry that fails for want of steps must end all levels at once; otherwise each level would
+    // continue with its next entry.
     let entries: BTreeMap<String, u32> = (0..1_000).map(|n| (format!("n{n}"), n)).collect();
     let row = json!({ "list": entries });
     for inner in ["d == none", "d matches x and a == none", "not (d != none)"] {
@@ -155,7 +156,7 @@ fn maps_that_can_fail_end_at_the_budget_too() {
 }
 
 #[test]
-fn a_string_shorter_than_any_match_takes_no_further_step() {
+fn strings_shorter_than_any_match_take_no_steps() {
     let row = json!({ "text": "abbabbabbabbabba" });
     let filter = filter::<Value>("text matches `a[ab]{500}c`", Limits::default());
     // One for each row: a pattern of five hundred states would take a thousand for each.
@@ -191,7 +192,7 @@ fn rows_share_a_budget() {
 }
 
 #[test]
-fn a_budget_answers_like_no_budget() {
+fn budgets_do_not_change_results() {
     let rows: Vec<Row> = (0..20).map(row).collect();
     for text in WALKS {
         let filter = filter::<Row>(text, Limits::default());
@@ -210,7 +211,7 @@ struct Grid {
 }
 
 #[test]
-fn array_lengths_multiply_when_the_expression_is_compiled() {
+fn known_array_lengths_multiply_at_compile_time() {
     let product = "any cells as a { any a as x { x == 1 } }";
     let error = Filter::<Grid>::compile(product).map(drop).unwrap_err();
     assert!(matches!(error.kind(), CompileErrorKind::TooCostly { max: 1_000_000, .. }), "{error}");
@@ -220,7 +221,7 @@ fn array_lengths_multiply_when_the_expression_is_compiled() {
 }
 
 #[test]
-fn long_literals_weigh_on_each_element() {
+fn long_literals_take_steps_for_each_element() {
     let long = "a".repeat(60_000);
     let texts = vec![long.clone(); 100];
     let text = format!("any list as x {{ x == `b{long}` or x == `c{long}` }}");
@@ -231,7 +232,7 @@ fn long_literals_weigh_on_each_element() {
 }
 
 #[test]
-fn long_literals_weigh_on_each_element_of_a_list() {
+fn long_literals_take_steps_for_each_list_element() {
     let long = "a".repeat(6_000);
     let texts: Vec<String> = (0..100).map(|n| format!("{long}{n:04}")).collect();
     let limits = Limits { row_steps: 5_000, ..Limits::default() };
@@ -251,8 +252,8 @@ fn long_literals_weigh_on_each_element_of_a_list() {
 }
 
 #[test]
-fn long_keys_weigh_on_each_look_up() {
-    // Keys that agree for long are compared for long, at each level of the map.
+fn long_keys_take_steps_for_each_look_up() {
+    // Keys with a long common prefix are compared in full, at each level of the map.
     let long = "a".repeat(6_000);
     let map: BTreeMap<String, String> =
         (0..100).map(|n| (format!("{long}{n:04}"), String::new())).collect();
@@ -284,7 +285,7 @@ struct Shown {
 }
 
 #[test]
-fn values_that_are_written_or_read_take_steps() {
+fn formatting_and_reading_values_takes_steps() {
     let shown = Shown {
         addresses: vec![std::net::Ipv6Addr::LOCALHOST.into(); 100],
         ids: vec![uuid::Uuid::nil(); 100],
@@ -328,7 +329,7 @@ fn numbers_with_many_digits_take_steps() {
 }
 
 #[test]
-fn negations_inside_of_each_other_cost_nothing() {
+fn nested_negations_take_no_steps() {
     let list: Vec<u32> = (0..1_000).collect();
     let limits = Limits { row_steps: 2_000, ..Limits::default() };
     for count in 0..60 {
@@ -341,7 +342,7 @@ fn negations_inside_of_each_other_cost_nothing() {
 }
 
 #[test]
-fn the_errors_name_the_limit_and_a_way_out() {
+fn budget_errors_name_the_limit_and_suggest_a_fix() {
     let filter = filter::<Row>(&nested("d == none"), Limits::default());
     let error = filter.try_matches(&row(1_000)).unwrap_err();
     expect_test::expect![[r"

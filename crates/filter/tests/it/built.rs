@@ -1,4 +1,4 @@
-//! Goal: an expression that a program builds is the one that its text is read as, whatever the values hold.
+//! Goal: a built expression equals the one that its printed text parses to, for all values.
 //!
 //! Method: every operator once by hand, then random trees.
 
@@ -22,7 +22,7 @@ fn a() -> Subject {
 }
 
 #[test]
-fn every_operator_prints_as_it_is_written() {
+fn every_built_operator_prints_its_syntax() {
     let day = SystemTime::UNIX_EPOCH + Duration::from_secs(86_400);
     for (expr, text) in [
         (a().eq("x"), r#"a == "x""#),
@@ -76,13 +76,13 @@ fn every_operator_prints_as_it_is_written() {
 }
 
 #[test]
-fn operators_of_the_default_dialect_print_as_its_text() {
+fn default_dialect_operators_print_in_that_dialect() {
     let expr = (a().eq("1h") | a().contains(1)) & !a().matches("x") & a().is_nil();
     assert_eq!(parse(&expr.to_string(), &Limits::default()).ok(), Some(expr));
 }
 
 #[test]
-fn a_built_expression_compiles_or_says_why() {
+fn built_expressions_compile_or_return_an_error() {
     let expr = a().key("b").gt(2) & a().key("c").is_in(["x", "y"]);
     let filter = Filter::<serde_json::Value>::compile_expr(&expr).expect("it compiles");
     assert!(filter.matches(&json!({ "a": { "b": 3, "c": "y" } })));
@@ -96,7 +96,7 @@ fn a_built_expression_compiles_or_says_why() {
 }
 
 #[test]
-fn a_tree_deeper_than_the_limit_is_refused_without_recursion() {
+fn trees_beyond_the_nesting_limit_are_rejected() {
     let deep = (0..100_000).fold(a().eq(1), |inner, _| !(inner & a().eq(2)));
     let text = Limits { text: usize::MAX, ..Limits::default() };
     let options = Options::new().dialect(Dialect::Extended).limits(text);
@@ -155,13 +155,13 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_built_expression_is_read_from_its_text(expr in tree()) {
+    fn built_expressions_parse_from_their_text(expr in tree()) {
         prop_assert_eq!(read(&expr.to_string()), expr);
     }
 }
 
 #[test]
-fn a_tree_of_any_depth_is_cloned_compared_shown_refused_and_dropped() {
+fn trees_of_any_depth_never_recurse() {
     const LEVELS: usize = 100_000;
     let leaf = || field("a").eq(1);
     let quantifiers = (0..LEVELS).fold(leaf(), |body, _| field("a").any("x", body));

@@ -1,6 +1,7 @@
-//! Goal: what completion offers is right where it is offered, and any cursor in any text has an answer.
+//! Goal: each candidate is valid at its cursor, and every cursor in every text gets a result.
 //!
-//! Method: a struct with a field of every kind; examples with `|` for the cursor; offers tried with the compiler; random text.
+//! Method: a struct with a field of every kind; examples with `|` for the cursor; candidates
+//! checked by the compiler; random text.
 
 use std::collections::BTreeMap;
 
@@ -70,7 +71,7 @@ fn texts(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn completion_offers_what_the_grammar_wants() {
+fn completion_offers_what_the_grammar_expects() {
     for (text, expected) in [
         ("Na|me == 3", "Name"),
         ("na", "Name"),
@@ -141,7 +142,7 @@ fn completion_offers_what_the_grammar_wants() {
 }
 
 #[test]
-fn a_row_without_schema_completes_by_the_callers_keys() {
+fn rows_without_schema_complete_from_caller_keys() {
     let texts = |text: &str| -> Vec<String> {
         let found = at(serde_json::Value::KIND, text);
         found.iter().map(|candidate| candidate.text().to_owned()).collect()
@@ -151,7 +152,7 @@ fn a_row_without_schema_completes_by_the_callers_keys() {
 }
 
 #[test]
-fn accepting_a_candidate_gives_the_text_that_was_meant() {
+fn accepting_a_candidate_completes_the_text() {
     for (text, chosen, expected) in [
         ("na", "Name", "Name"),
         ("Meta.", "[\"a b\"]", "Meta[\"a b\"]"),
@@ -170,9 +171,9 @@ fn accepting_a_candidate_gives_the_text_that_was_meant() {
     }
 }
 
-/// The compiler and completion agree on which operators a field takes.
+/// The compiler and completion agree on the operators of a field.
 #[test]
-fn exactly_the_operators_are_offered_that_compile() {
+fn offered_operators_are_exactly_the_applicable_ones() {
     const ALL: [&str; 10] = [
         "==",
         "!=",
@@ -211,7 +212,7 @@ fn a_cursor_inside_a_character_is_rounded_down() {
 }
 
 #[test]
-fn many_keys_are_cut_off() {
+fn candidates_are_limited() {
     let many = |_: &str| (0..10_000).map(|n| format!("key{n}")).collect();
     assert_eq!(complete(Volume::KIND, Dialect::Bexpr, "Meta.", 5, &many).len(), CANDIDATES_MAX);
 }
@@ -233,7 +234,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_cursor_in_any_text_has_an_answer(
+    fn every_cursor_in_every_text_completes(
         text in prop_oneof![begun(), ".{0,24}"],
         cursor in 0usize..200,
     ) {
@@ -251,7 +252,7 @@ proptest! {
         }
     }
 
-    /// Behind a prefix that is whole, an offered field can be written.
+    /// Behind a complete prefix, each offered field compiles.
     #[test]
     fn offered_selectors_compile(prefix in prop_oneof![
         Just(""), Just("not "), Just("Size == 3 and "), Just("("), Just("First."),
@@ -285,7 +286,7 @@ fn the_default_dialect_has_no_lists_orders_or_comments() {
 }
 
 #[test]
-fn nothing_is_offered_twice() {
+fn candidates_are_unique() {
     for dialect in [Dialect::Bexpr, Dialect::Extended] {
         for text in ["", "name ", "name i", "name not ", "web in ", "name is "] {
             let found = at_in(dialect, serde_json::Value::KIND, text);
@@ -335,7 +336,7 @@ fn the_extended_dialect_has_its_operators_and_lists() {
     }
 }
 
-/// Behind each kind of field, each operator that is offered compiles with a value, and no other does.
+/// Behind each kind of field, each offered operator compiles with a value, and no other does.
 #[test]
 fn offered_operators_are_those_that_compile() {
     let fields = [

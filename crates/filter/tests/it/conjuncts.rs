@@ -1,7 +1,8 @@
-//! Goal: a row that matches a filter satisfies each of its conjuncts, and a conjunct that says it covers the filter does.
+//! Goal: a row that matches a filter satisfies each of its conjuncts, and a conjunct that covers
+//! the filter implies it.
 //!
-//! Method: random expressions over a small struct with few values, so that rows often match; each conjunct is judged by a
-//! second reading, written here.
+//! Method: random expressions over a small struct with few values, so that rows often match; a
+//! second implementation here checks each conjunct.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -156,7 +157,7 @@ fn satisfies(row: &Row, conjunct: &Conjunct) -> bool {
         (_, Constant::Text(own)) => text.is_some_and(|text| **text == **own),
         (selector, other) => panic!("{selector} has no {other:?}"),
     };
-    // How the value stands to the end of a range.
+    // The order of the value and the end of a range.
     let order = |end: &Constant| match (conjunct.selector(), end) {
         ("size", Constant::Uint(own)) => u64::from(row.size).partial_cmp(own),
         ("ratio", Constant::Float(own)) => row.ratio.partial_cmp(own),
@@ -191,11 +192,11 @@ fn check(text: &str, rows: &[Row]) -> Result<(), TestCaseError> {
     let filter = compile::<Row>(text).map_err(|error| TestCaseError::reject(error.to_string()))?;
     let by_pointer = compile::<&Row>(text).expect("it compiles too");
     let conjuncts = filter.conjuncts();
-    // Explaining agrees on what an index could serve.
+    // The plan agrees on the conditions that an index could serve.
     prop_assert!(filter.explain().to_string().matches(" indexable: ").count() >= conjuncts.len());
     for row in rows {
         let matches = filter.matches(row);
-        // Asked of the type, through a pointer, and of the value as the evaluator sees it.
+        // Evaluated on the type, through a pointer, and on the datum.
         prop_assert_eq!(filter.try_matches(row), Ok(matches), "{}", text);
         prop_assert_eq!(by_pointer.matches(&row), matches, "{}", text);
         for conjunct in &conjuncts {
@@ -227,7 +228,7 @@ proptest! {
     }
 
     #[test]
-    fn an_or_of_equalities_is_one_conjunct(
+    fn or_of_equalities_is_one_conjunct(
         first in point_set(),
         second in clause(),
         rows in prop::collection::vec(row(), 8),
@@ -246,7 +247,7 @@ fn shown(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn each_form_has_its_conjunct() {
+fn each_clause_form_has_its_conjunct() {
     for (text, conjunct) in [
         ("size == \"0x10\"", "size == 16"),
         ("size == 3 or size == \"0x3\" or size == 1", "size in [1, 3]"),
@@ -283,9 +284,10 @@ struct Rare {
     wide: u128,
 }
 
-/// Zero has no sign in an index, NaN equals nothing, and what an index would order in its own way has no range.
+/// Zero has no sign in an index, NaN equals nothing, and a kind with another order in an index has
+/// no range.
 #[test]
-fn rarer_kinds_have_the_conjuncts_that_an_index_can_keep() {
+fn rare_kinds_have_conjuncts_that_an_index_can_store() {
     let id = "00000000-0000-0000-0000-0000000000a1";
     for (text, conjunct) in [
         (format!("id == \"{id}\""), Some(format!("id == \"{id}\""))),
@@ -309,7 +311,7 @@ fn rarer_kinds_have_the_conjuncts_that_an_index_can_keep() {
 }
 
 #[test]
-fn what_no_index_serves_has_none() {
+fn unindexable_clauses_have_no_conjunct() {
     for text in [
         "size != 3",
         "not size == 3",

@@ -1,8 +1,8 @@
-//! Goal: what `#[derive(Filterable)]` refuses, it refuses with a message that says what to do.
+//! Goal: `#[derive(Filterable)]` rejects wrong input with an error that suggests a fix.
 //!
-//! Method: files that must not compile, each beside the compiler's words.
+//! Method: files that must not compile, each beside the compiler's output.
 
 #[test]
-fn wrong_use_of_the_derive_is_explained() {
+fn misuse_of_the_derive_has_a_helpful_error() {
     trybuild::TestCases::new().compile_fail("tests/derive_errors/*.rs");
 }

@@ -1,4 +1,4 @@
-//! Goal: what `#[derive(Filterable)]` and the std implementations promise.
+//! Goal: the promises of `#[derive(Filterable)]` and of the std implementations.
 //!
 //! Method: one row that has a field of every supported type, and claims about it.
 
@@ -52,7 +52,7 @@ struct Stamp {
     modify_index: u64,
 }
 
-/// A pointer of its own, as a store hands rows out.
+/// A custom pointer, as a store returns rows.
 struct Entry(Arc<Stamp>);
 
 impl std::ops::Deref for Entry {
@@ -172,7 +172,7 @@ fn refused(text: &str) -> CompileErrorKind {
 }
 
 #[test]
-fn text_of_every_type_is_text() {
+fn every_string_type_filters_as_text() {
     for field in ["Owned", "Boxed", "Shared"] {
         let value = field.to_lowercase();
         holds(&format!("{field} == {value} and {field} contains e and {field} is not empty"));
@@ -185,13 +185,13 @@ fn text_of_every_type_is_text() {
 }
 
 #[test]
-fn numbers_and_bools_take_go_literals() {
+fn numbers_and_bools_accept_go_literals() {
     holds("Small == -3 and Small == \"-0x3\" and Large == 18446744073709551615 and On == t");
     holds("Ratio == 0.1 and Exact == \"1e-1\" and Ratio != \"nan\"");
 }
 
 #[test]
-fn a_uuid_is_its_hyphenated_lower_case_text() {
+fn uuids_equal_their_hyphenated_lower_case_form() {
     holds("ID == \"01234567-89ab-cdef-0123-456789abcdef\" and ID matches `^0123.*def$`");
     holds("ID contains \"89ab-\" and ID != \"01234567-89AB-CDEF-0123-456789ABCDEF\"");
     holds(
@@ -200,7 +200,7 @@ fn a_uuid_is_its_hyphenated_lower_case_text() {
 }
 
 #[test]
-fn enums_are_their_serde_or_given_names() {
+fn enums_filter_by_serde_or_given_names() {
     holds("Mode == \"read-only\" and Mode != rw and Mode contains read");
     holds("Health == all_good and Health != bad");
     assert_eq!(Mode::KIND.to_string(), "text");
@@ -211,7 +211,7 @@ fn enums_are_their_serde_or_given_names() {
 }
 
 #[test]
-fn lists_and_sets_are_searched_by_their_elements() {
+fn contains_tests_elements_of_lists_and_sets() {
     holds("web in Tags and 42 in Numbers and 443 in Sorted and x in Hashed and true in Fixed");
     holds("Tags.0 == web and Tags.9 is nil and Tags.9 != x and Numbers is not empty");
     holds("any Tags as t { t == prod } and all Tags as i, t { i == 0 or t == prod }");
@@ -219,7 +219,7 @@ fn lists_and_sets_are_searched_by_their_elements() {
 }
 
 #[test]
-fn maps_are_looked_up_by_keys_of_their_kind() {
+fn map_keys_are_converted_to_their_kind() {
     holds("Labels.env == prod and env in Labels and Labels.none is nil and Labels.none != x");
     holds("Ports.80.name == http and Ports[\"0x50\"].name == http and 80 in Ports");
     holds("Pairs.b == 2 and Pairs.c is nil and any Pairs as k { k == a }");
@@ -228,7 +228,7 @@ fn maps_are_looked_up_by_keys_of_their_kind() {
 }
 
 #[test]
-fn structs_nest_to_any_depth() {
+fn nested_structs_are_selected_at_any_depth() {
     holds(
         "inner == x or Inner.name == a and Inner.next.name == b and Inner.children.1.name == d"
             .trim_start_matches("inner == x or "),
@@ -239,7 +239,7 @@ fn structs_nest_to_any_depth() {
 }
 
 #[test]
-fn what_is_absent_answers_by_the_table() {
+fn absent_values_follow_the_table() {
     for missing in ["Note", "Absent.name", "Labels.none", "Ports.1.name", "Tags.7"] {
         holds(&format!("{missing} != x and not {missing} == x"));
         holds(&format!("x not in {missing} and {missing} not contains x"));
@@ -251,7 +251,7 @@ fn what_is_absent_answers_by_the_table() {
 }
 
 #[test]
-fn flattened_fields_are_selected_as_own() {
+fn flattened_fields_are_selected_like_own_fields() {
     holds("CreateIndex == 7 and ModifyIndex != 7");
     assert!(matches!(refused("Stamp.CreateIndex == 7"), CompileErrorKind::UnknownSelector { .. }));
 
@@ -270,7 +270,7 @@ fn flattened_fields_are_selected_as_own() {
 }
 
 #[test]
-fn computed_fields_come_from_methods() {
+fn computed_fields_call_methods() {
     holds("Schedulable == true and First == web");
 }
 
@@ -280,7 +280,7 @@ fn skipped_fields_do_not_exist() {
 }
 
 #[test]
-fn json_inside_of_a_struct_is_judged_by_the_row() {
+fn json_fields_are_checked_at_evaluation() {
     holds(
         "Json.a.0 == 1 and x in Json.a and Json.n is nil and Json.n.deep != x and Value.Size == 3",
     );
@@ -321,7 +321,7 @@ fn filters_are_shared_between_threads() {
 }
 
 #[test]
-fn a_filter_tells_its_text_selectors_and_warnings() {
+fn filters_return_text_selectors_and_warnings() {
     let text = "Name == Owned and Small == 300 and any Tags as t { t == x } or Name is empty";
     let filter = Filter::<View<'_>>::compile(text).expect("it compiles");
     assert_eq!(filter.text(), text);
@@ -368,7 +368,7 @@ fn sorted_pairs_are_maps_in_every_sequence() {
 }
 
 #[test]
-fn pairs_are_structs_where_they_are_no_entries_of_a_map() {
+fn pairs_that_are_not_map_entries_are_structs() {
     #[derive(Filterable, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
     enum Mode {
         Read,
@@ -453,13 +453,13 @@ fn integers_of_128_bits_are_compared_exactly() {
         assert!(matches!(error.kind(), CompileErrorKind::ValueRange { .. }), "{error}");
     }
     assert!(compiled("unsigned == -1").is_err() && compiled("signed == x").is_err());
-    // No index has such keys.
+    // No index has keys of 128 bits.
     assert!(compiled("signed == 3 and unsigned > 4").expect("it compiles").conjuncts().is_empty());
 }
 
 #[test]
 #[expect(clippy::linkedlist, reason = "it is one of them")]
-fn every_sequence_of_std_is_a_list() {
+fn every_std_sequence_is_a_list() {
     #[derive(Filterable)]
     struct Row<'r> {
         deque: VecDeque<u8>,

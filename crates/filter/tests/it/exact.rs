@@ -1,7 +1,7 @@
-//! Goal: numbers are compared by value, and JSON is read as `serde_json` reads it.
+//! Goal: numbers are compared by value, and JSON is read like `serde_json` reads it.
 //!
-//! Method: neighbours at each power of two that matters; decimals that are the same as floats, each with each; a property test
-//! against `serde_json`.
+//! Method: neighbours at each power of two that matters; pairs of decimals that are equal as
+//! floats; a property test against `serde_json`.
 
 use proptest::prelude::*;
 use statehold_filter::{Dialect, Filter, Json, Options};
@@ -54,7 +54,8 @@ fn neighbours_of_any_width_differ() {
     assert!(holds("n < -18446744073709551616", r#"{"n":-18446744073709551617}"#));
 }
 
-/// Ascending, each with other ways of writing it; those of more than 17 digits are the same as floats.
+/// Numbers in ascending order, each with other notations; those of more than 17 digits are equal as
+/// floats.
 const ASCENDING: &[&[&str]] = &[
     &["-1e300"],
     &["-18446744073709551617.5"],
@@ -98,7 +99,7 @@ fn json_numbers_are_compared_by_value() {
                     ("@n == @other".to_owned(), equal),
                     ("@n < @other".to_owned(), less),
                 ] {
-                    // A literal that is no number leaves the row without an answer, unless one before it decides.
+                    // A literal that is not a number fails the row, unless one before it decides.
                     if text.ends_with("x]") && !expected {
                         continue;
                     }
@@ -122,7 +123,7 @@ fn infinities_and_hexadecimal_literals_keep_their_order() {
     }
 }
 
-/// What an integer of `serde_json` is compared with.
+/// The comparisons of an integer of `serde_json`.
 #[test]
 fn integers_of_serde_json_are_compared_exactly() {
     let options = Options::new().dialect(Dialect::Extended);
@@ -170,7 +171,7 @@ fn fields_of_integers_and_floats_are_compared_exactly() {
 }
 
 #[test]
-fn broken_json_is_refused() {
+fn malformed_json_is_rejected() {
     for text in [
         "",
         "{",
@@ -204,7 +205,7 @@ proptest! {
     #[test]
     fn json_is_read_like_serde_json(text in r#"([\[\]{},:"a1\\ u00e9.-]|true|null|\{"a":|1e2){0,12}"#) {
         let known: Result<serde_json::Value, _> = serde_json::from_str(&text);
-        // A number beyond all floats is no `serde_json::Value`, and a `Json` nevertheless.
+        // A number beyond all floats is a `Json`, but not a `serde_json::Value`.
         let beyond = known.as_ref().is_err_and(|error| error.to_string().starts_with("number out"));
         prop_assume!(!beyond);
         let own: Result<Json, _> = text.parse();

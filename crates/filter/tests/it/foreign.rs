@@ -1,4 +1,5 @@
-//! Goal: types of the standard library that a row may hold can be filtered, because the orphan rule lets no user add them.
+//! Goal: types of the standard library in a row can be filtered, because the orphan rule lets no
+//! user implement it.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -101,7 +102,7 @@ fn addresses_are_keys_of_maps_and_terms() {
 
 #[cfg(unix)]
 #[test]
-fn a_path_that_is_not_text_answers_like_a_missing_value() {
+fn non_utf8_paths_evaluate_like_missing_values() {
     use std::os::unix::ffi::OsStringExt as _;
     let path = PathBuf::from(OsString::from_vec(vec![b'/', 0xff]));
     for (text, answer) in [("0 == x", false), ("0 != x", true), ("0 is nil", true)] {

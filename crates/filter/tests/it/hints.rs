@@ -1,13 +1,13 @@
-//! Goal: a hint, applied to the expression, compiles and means the same as its author meant.
+//! Goal: an expression with its hint applied compiles and has the meaning that its author intended.
 //!
-//! Method: expressions transcribed from JSON, shells, URLs, HTML and word processors, next to the row that they are about. The
-//! place of the error is replaced by the replacement that the hint names.
+//! Method: expressions transcribed from JSON, shells, URLs, HTML and word processors, next to a row
+//! that they match. The replacement of the hint is put at the span of the error.
 
 use crate::applied;
 use serde_json::json;
 use statehold_filter::{Dialect, Filter, Limits, Options};
 
-/// The expression with the hint applied, if the hint names a replacement for the place.
+/// Returns the expression with the hint applied, if the hint suggests a replacement for the span.
 fn applied(text: &str, options: &Options) -> String {
     let error = Filter::<serde_json::Value>::compile_with(text, options).unwrap_err();
     let help = error.help().unwrap_or_else(|| panic!("{error}"));
@@ -49,7 +49,7 @@ fn quotes_of_other_languages_are_replaced() {
 }
 
 #[test]
-fn no_hint_is_about_an_operator_that_is_not_there() {
+fn hints_only_name_operators_that_are_present() {
     for text in ["a == = b", "a contains = b", "a matches =b", "a in == b"] {
         let Err(error) = Filter::<serde_json::Value>::compile(text) else { continue };
         assert!(!error.to_string().contains("==="), "{error}");
@@ -58,7 +58,7 @@ fn no_hint_is_about_an_operator_that_is_not_there() {
     assert_eq!(error.help(), Some("write `==`"));
 }
 
-/// The expression with the hint applied, and the hint.
+/// Returns the expression with the hint applied, and the hint.
 fn mended(text: &str, options: &Options) -> (String, String) {
     let error = Filter::<serde_json::Value>::compile_with(text, options).unwrap_err();
     let fixed = applied::mended(text, &error).unwrap_or_else(|| panic!("no replacement: {error}"));
@@ -119,7 +119,7 @@ fn each_replacement_compiles_and_matches_its_row() {
     }
 }
 
-/// Checks that the hint about `text` leads to `fixed`, which compiles and matches the row.
+/// Checks that the hint for `text` leads to `fixed`, which compiles and matches the row.
 #[track_caller]
 fn applies(text: &str, fixed: &str, dialect: Dialect, row: &serde_json::Value) {
     let options = Options::new().dialect(dialect);
@@ -189,7 +189,7 @@ fn lists_of_other_languages_are_rewritten() {
     ] {
         applies(text, fixed, dialect, &row);
     }
-    // It may be a list or text with brackets: as text it stays as it is written.
+    // It may be a list or a string with brackets: a string stays as it is.
     applies("Name == [web]", r#"Name == "[web]""#, bexpr, &json!({ "Name": "[web]" }));
 }
 
@@ -265,27 +265,27 @@ fn operators_of_other_languages_are_rewritten() {
 }
 
 #[test]
-fn no_replacement_is_named_where_the_meaning_is_open() {
+fn ambiguous_mistakes_get_no_replacement() {
     for (dialect, text, help) in [
-        (Dialect::Bexpr, "Size &lt; 3", "comparing by order needs the extended dialect"),
+        (Dialect::Bexpr, "Size &lt; 3", "ordering needs the extended dialect"),
         (Dialect::Bexpr, "Ratio == 1,5", "a number has a decimal point"),
         (Dialect::Bexpr, "Name == a, b", "lists of values need the extended dialect"),
-        (Dialect::Extended, "Name == a, b", "a list stands right of `in`"),
-        (Dialect::Extended, r#"Tags contains ["a", "b"]"#, "a list stands right of `in`"),
+        (Dialect::Extended, "Name == a, b", "a list is written right of `in`"),
+        (Dialect::Extended, r#"Tags contains ["a", "b"]"#, "a list is written right of `in`"),
         (
             Dialect::Bexpr,
             r#"Tags contains ["a", "b"]"#,
             "lists of values need the extended dialect",
         ),
-        (Dialect::Bexpr, "Name == (web or db)", "parentheses stand around clauses"),
+        (Dialect::Bexpr, "Name == (web or db)", "parentheses group clauses"),
         (Dialect::Extended, "Name matches @Note", "two fields are compared by `==`"),
         (Dialect::Bexpr, "Name == @Note", "comparing with a field needs the extended dialect"),
         (Dialect::Bexpr, r#"Tags[-1] == "a""#, "an index counts from the start"),
-        (Dialect::Bexpr, r#"Tags[0:2] == "a""#, "ask about elements"),
-        (Dialect::Bexpr, r#"Tags[*] == "a""#, "ask about elements"),
+        (Dialect::Bexpr, r#"Tags[0:2] == "a""#, "test elements"),
+        (Dialect::Bexpr, r#"Tags[*] == "a""#, "test elements"),
         (Dialect::Bexpr, r#"Name like "web*""#, "write `matches` and a regular expression"),
-        (Dialect::Bexpr, "10GiB == Size", "the selector stands left"),
-        (Dialect::Bexpr, "1.2.3 == Name", "the selector stands left"),
+        (Dialect::Bexpr, "10GiB == Size", "the selector is left"),
+        (Dialect::Bexpr, "1.2.3 == Name", "the selector is left"),
     ] {
         let options = Options::new().dialect(dialect);
         let error = Filter::<serde_json::Value>::compile_with(text, &options).unwrap_err();
@@ -295,8 +295,8 @@ fn no_replacement_is_named_where_the_meaning_is_open() {
 }
 
 #[test]
-fn hints_cost_no_more_than_the_text_is_long() {
-    // A hint that looked for hints in the rest would recurse as deep as there are of these.
+fn hints_take_time_linear_in_the_text() {
+    // A hint that searched for hints in the rest would recurse once for each of these.
     for (part, times) in [("a == b, ", 8_000), ("a%25", 8_000), ("(", 8_000), ("a in (", 8_000)] {
         let text = part.repeat(times);
         let limits = Limits { text: text.len(), ..Limits::default() };
@@ -360,7 +360,7 @@ fn quantities_in_words_match_the_fields_of_their_unit() {
 }
 
 #[test]
-fn a_field_without_unit_counts_no_seconds() {
+fn fields_without_unit_get_no_quantity_hint() {
     let options = Options::new().dialect(Dialect::Extended);
     for (text, help) in [
         ("Ratio == 10s", "the field has no unit; write a number, as in `0.5`"),

@@ -1,6 +1,6 @@
-//! Goal: the page that documents the language says what the crate does.
+//! Goal: the page that documents the language agrees with the crate.
 //!
-//! Method: the tables of the page are read, and each cell is compiled and run.
+//! Method: each cell of the page's tables is compiled and evaluated.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -82,7 +82,7 @@ fn compile(text: &str, dialect: Dialect) -> Result<Filter<Row>, CompileError> {
     Filter::compile_with(text, &Options::new().dialect(dialect))
 }
 
-/// The rows of the first table below a heading, without its head; each cell trimmed.
+/// Returns the rows of the first table below a heading, without its header; each cell trimmed.
 fn table(heading: &str) -> Vec<Vec<&'static str>> {
     let section = PAGE.split("\n# ").find(|section| section.starts_with(heading));
     let section = section.unwrap_or_else(|| panic!("no section `{heading}`"));
@@ -96,7 +96,7 @@ fn table(heading: &str) -> Vec<Vec<&'static str>> {
 }
 
 #[test]
-fn numbers_are_compared_as_the_page_has_it() {
+fn numbers_compare_as_the_page_documents() {
     let section = PAGE.split("\n# Numbers").nth(1).and_then(|rest| rest.split("\n# ").next());
     let lines = section.unwrap_or_default().lines().filter(|line| line.starts_with("| `"));
     let options = Options::new().dialect(Dialect::Extended);
@@ -120,7 +120,7 @@ fn numbers_are_compared_as_the_page_has_it() {
     assert!(compared >= 10, "{compared}");
 }
 
-/// The fields of a column, with a value that each can be compared with.
+/// Returns the fields of a column, each with a comparable value.
 fn fields(column: &str) -> &'static [(&'static str, &'static str)] {
     match column {
         "bool" => &[("Bool", "true")],
@@ -149,7 +149,7 @@ fn fields(column: &str) -> &'static [(&'static str, &'static str)] {
     }
 }
 
-/// A code span with its words `x` and `v` replaced.
+/// Returns a code span with its words `x` and `v` replaced.
 fn filled(code: &str, x: &str, v: &str) -> String {
     let code = code.trim_matches('`');
     let mut text = String::new();
@@ -170,13 +170,13 @@ fn filled(code: &str, x: &str, v: &str) -> String {
     text.trim_end().to_owned()
 }
 
-/// What stands between backticks.
+/// Returns the code spans of a cell.
 fn spans(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }
 
 #[test]
-fn the_table_of_operators_is_what_the_checker_does() {
+fn operator_table_matches_the_checker() {
     let rows = table("Operators by kind");
     let mut cells = 0;
     for row in &rows[2..] {
@@ -200,7 +200,7 @@ fn the_table_of_operators_is_what_the_checker_does() {
 }
 
 #[test]
-fn the_table_of_missing_values_is_what_rows_answer() {
+fn missing_value_table_matches_evaluation() {
     let row = row();
     for line in &table("Missing values")[2..] {
         for missing in ["Note", "Absent.name", "Map.none", "Json.none", "Json.none.deeper"] {
@@ -226,7 +226,7 @@ fn the_table_of_missing_values_is_what_rows_answer() {
 }
 
 #[test]
-fn the_table_of_coercions_is_what_values_are_read_as() {
+fn coercion_table_matches_the_checker() {
     for line in &table("Coercions")[2..] {
         let fields: &[&str] = match line[0] {
             "bool" => &["Bool"],
@@ -254,7 +254,7 @@ fn the_table_of_coercions_is_what_values_are_read_as() {
 }
 
 #[test]
-fn the_table_of_limits_is_the_defaults() {
+fn limit_table_matches_the_defaults() {
     let defaults = Limits::default();
     let Limits { text, nesting, quantifiers, nodes, list, pattern, row_steps, call_steps } =
         defaults;
@@ -277,7 +277,7 @@ fn the_table_of_limits_is_the_defaults() {
 }
 
 #[test]
-fn the_examples_at_the_top_are_read() {
+fn examples_at_the_top_compile() {
     let section = PAGE.split("```text").nth(1).and_then(|rest| rest.split("```").next());
     for line in section.expect("there are examples").lines().filter(|line| !line.is_empty()) {
         let options = Options::new().dialect(Dialect::Extended);

@@ -1,4 +1,5 @@
-//! The tests of the filter language, in one program because each further one would be linked anew.
+//! The tests of the filter language, one program because each further one would be linked
+//! separately.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 

@@ -1,16 +1,17 @@
-//! Goal: the hints lead from mistakes of people who know other languages to what they meant.
+//! Goal: hints lead from the mistakes of users of other languages to the intended expression.
 //!
-//! Method: each mistake is mended by the hint of its error, again and again, until it compiles; the result is compared with the
-//! expression that its author meant. Where the meaning is open, no replacement may be named.
+//! Method: the hint of each error is applied, again and again, until the expression compiles; the
+//! result is compared with the intended expression. If the intention is ambiguous, the hint must
+//! not suggest a replacement.
 
 use crate::applied;
 use serde_json::Value;
 use statehold_filter::{Dialect, Filter, Options, parse_with};
 
-/// Hints that one mistake takes at most.
+/// Maximum number of hints for one mistake.
 const HINTS_MAX: usize = 12;
 
-/// The expression that the hints lead to; an error where one names no replacement.
+/// Returns the expression that the hints lead to; an error if a hint suggests no replacement.
 fn mended(text: &str, options: &Options) -> Result<String, String> {
     let mut text = text.to_owned();
     for _ in 0..HINTS_MAX {
@@ -20,7 +21,7 @@ fn mended(text: &str, options: &Options) -> Result<String, String> {
     Err(format!("{text}: too many hints"))
 }
 
-/// Checks mistakes with what they mean in the given dialects.
+/// Checks mistakes and their intended expressions in the given dialects.
 fn lead_to(dialects: &[Dialect], mistakes: &[(&str, &str)]) {
     for dialect in dialects {
         let options = Options::new().dialect(*dialect);
@@ -328,7 +329,7 @@ fn words_of_english_lead_to_their_meaning() {
 }
 
 #[test]
-fn no_replacement_is_named_for_what_has_no_counterpart() {
+fn constructs_without_counterpart_get_no_replacement() {
     for mistake in [
         "SELECT * FROM volumes WHERE Word = 'web'",
         "LOWER(Word) = 'web'",

@@ -1,7 +1,7 @@
-//! Goal: a compiled filter answers what the documentation says.
+//! Goal: the result of a compiled filter is the documented one.
 //!
-//! Method: random expressions over random JSON with few names and values, so that they meet; the answers are compared with
-//! those of a second interpreter that walks the tree.
+//! Method: random expressions over random JSON with few names and values, so that they meet; the
+//! results are compared with those of a second interpreter that walks the tree.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -74,8 +74,8 @@ fn value() -> BoxedStrategy<String> {
 
 /// Clauses of the default dialect.
 ///
-/// Each strategy that others are made of is boxed: without, what they generate lies on the stack by value, and
-/// a few levels of it need megabytes.
+/// Each strategy that others contain is boxed: otherwise the generated values are on the stack, and
+/// a few levels need megabytes.
 fn clause() -> BoxedStrategy<String> {
     let equal = prop_oneof![Just("=="), Just("!="), Just("contains"), Just("not contains")];
     let matches = prop_oneof![Just("matches"), Just("not matches")];
@@ -148,7 +148,7 @@ fn expression(clause: impl Strategy<Value = String> + 'static) -> BoxedStrategy<
     deep.boxed()
 }
 
-/// Compares the two; false when the second one is not sure.
+/// Compares the two results; returns false if the second one is undecided.
 fn agree(text: &str, document: &Json, dialect: Dialect) -> Result<bool, TestCaseError> {
     let failed = |error: statehold_filter::CompileError| TestCaseError::fail(error.to_string());
     let options = Options::new().dialect(dialect);
@@ -184,7 +184,7 @@ proptest! {
 }
 
 #[test]
-fn the_second_interpreter_is_sure_of_what_is_documented() {
+fn second_interpreter_decides_documented_cases() {
     let document = json!({
         "a": [1, null, "b", true], "b": { "k": 0.5, "l": null }, "c": "text", "n": 9_007_199_254_740_993_i64,
     });
@@ -225,7 +225,7 @@ fn the_second_interpreter_is_sure_of_what_is_documented() {
 }
 
 #[test]
-fn expressions_are_made_on_half_of_the_stack_that_a_test_has() {
+fn expression_strategies_fit_half_a_test_stack() {
     let made = || {
         let mut runner = TestRunner::deterministic();
         let clause = prop_oneof![extended_clause(), extended_clause(), clause()];

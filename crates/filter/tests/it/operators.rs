@@ -1,7 +1,8 @@
 //! Goal: each operator compiles for exactly the kinds that the table lists.
 //!
-//! Method: one field for each kind, among them each kind of element, of map key and of option. Every pair of a field and an
-//! operator is compiled in both dialects, and the table on the front page is read by the same columns.
+//! Method: one field for each kind, including each kind of element, of map key and of option. Every
+//! pair of a field and an operator is compiled in both dialects, and the table of the language page
+//! is read by the same columns.
 
 use std::collections::{BTreeMap, BTreeSet, LinkedList, VecDeque};
 
@@ -9,11 +10,12 @@ use statehold_filter::{
     Datum, Dialect, Field, Filter, Filterable, KeyKind, Kind, Options, Record, Schema, Unit,
 };
 
-/// Columns: bool, number, text, quantity, list of text or anything, list of bytes, list of other scalars,
-/// list of structs, lists, maps or opaque values, map, struct or opaque value, JSON.
+/// Columns: bool, number, text, quantity, list of text or anything, list of bytes, list of other
+/// scalars, list of structs, lists, maps or opaque values, map, struct or opaque value, JSON.
 const COLUMNS: usize = 11;
 
-/// `B` in both dialects, `E` in the extended one, `-` in none. `x` is the field, `v` a value that fits it.
+/// `B` in both dialects, `E` in the extended one, `-` in neither. `x` is the field, `v` a value
+/// that fits it.
 const TABLE: [(&str, [&str; COLUMNS]); 33] = [
     ("x == v", ["B", "B", "B", "B", "-", "-", "-", "-", "-", "-", "B"]),
     ("x != v", ["B", "B", "B", "B", "-", "-", "-", "-", "-", "-", "B"]),
@@ -56,7 +58,7 @@ const INNER: Kind = Kind::Record(|| &INNER_SCHEMA);
 const MAP: Kind = Kind::Map(KeyKind::Text, &Kind::Text);
 static INNER_SCHEMA: Schema = Schema::new("Inner", &[Field::new("a", Kind::Text)]);
 
-/// Each kind: its column, and a value that its operators take.
+/// Each kind: its column, and a value that its operators accept.
 const KINDS: [(Kind, usize, &str); 53] = [
     (Kind::Bool, 0, "true"),
     (Kind::Option(&Kind::Bool), 0, "true"),
@@ -138,7 +140,7 @@ const FIELDS: [Field; KINDS.len() + 2] = {
 
 static SCHEMA: Schema = Schema::new("Row", &FIELDS);
 
-/// A row of which only the schema counts.
+/// A row of which only the schema matters.
 struct Row;
 
 impl Record for Row {
@@ -157,7 +159,7 @@ impl Filterable for Row {
     }
 }
 
-/// The letter of a form, with a field and a value put in.
+/// Returns the letter of a form, for a field and a value.
 fn letter(form: &str, field: &str, value: &str) -> &'static str {
     let put = |word: &str| match word {
         "x" => field.to_owned(),
@@ -172,7 +174,7 @@ fn letter(form: &str, field: &str, value: &str) -> &'static str {
     let text = form.split(' ').map(put).collect::<Vec<_>>().join(" ");
     let compiles = |dialect| {
         Filter::<Row>::compile_with(&text, &Options::new().dialect(dialect)).map(|filter| {
-            // A row without the value has an answer for each of them.
+            // A row without the value has a result for each of them.
             assert!(filter.try_matches(&Row).is_ok(), "{text}");
         })
     };
@@ -196,7 +198,7 @@ fn each_operator_applies_to_the_kinds_of_its_row() {
 }
 
 #[test]
-fn the_front_page_lists_the_same_cells() {
+fn language_page_lists_the_same_cells() {
     let page = include_str!("../../src/language.md");
     let lines: Vec<&str> = page
         .lines()
@@ -239,7 +241,7 @@ struct Lists {
 }
 
 #[test]
-fn a_list_is_empty_by_its_length_whatever_it_holds() {
+fn is_empty_tests_the_length_of_every_list() {
     let full = Lists {
         structs: vec![Inner { a: 1 }],
         boxed: Box::new([Inner { a: 1 }]),
@@ -269,7 +271,7 @@ fn a_list_is_empty_by_its_length_whatever_it_holds() {
 }
 
 #[test]
-fn only_bytes_side_by_side_are_searched_by_a_pattern() {
+fn patterns_search_contiguous_bytes_only() {
     let row = Lists { bytes: b"web".to_vec(), ..Lists::default() };
     assert!(Filter::<Lists>::compile("bytes matches `^w`").unwrap().matches(&row));
     for field in ["ring", "chain", "set", "maybe"] {

@@ -1,7 +1,7 @@
-//! Goal: `matches` finds what the `regex` crate finds, whatever way a pattern is searched.
+//! Goal: `matches` agrees with the `regex` crate, in every way that a pattern is searched.
 //!
-//! Method: random patterns, written once in the syntax of the language and once in that of the crate; random texts, and lists of bytes
-//! that are no text.
+//! Method: random patterns, written once in the syntax of the language and once in that of the
+//! crate; random strings, and lists of bytes that are not UTF-8.
 
 use proptest::prelude::*;
 use regex::bytes::RegexBuilder;
@@ -13,14 +13,14 @@ struct Row {
     bytes: Vec<u8>,
 }
 
-/// A pattern as the language writes it, and as the crate does.
+/// A pattern in the syntax of the language, and in that of the crate.
 type Written = (String, String);
 
 fn same(pattern: &str) -> Written {
     (pattern.to_owned(), pattern.to_owned())
 }
 
-/// What a repetition may follow.
+/// A part that a repetition may follow.
 fn atom() -> BoxedStrategy<Written> {
     let plain = prop::sample::select(&[
         "a",
@@ -173,7 +173,7 @@ proptest! {
             let compiled = |field: &str| {
                 Filter::<Row>::compile_with(&format!("{field} {operator} {}", quote(&own)), &options)
             };
-            // Counts inside of counts may pass a limit, which the crate does not have.
+            // Nested counts may exceed a limit that the crate does not have.
             let (Ok(regex), Ok(text), Ok(bytes)) = (regex, compiled("text"), compiled("bytes")) else {
                 prop_assert!(own.matches('{').count() > 1, "{own} is refused");
                 continue;
@@ -193,8 +193,8 @@ proptest! {
 }
 
 #[test]
-fn patterns_with_and_without_a_table_find_the_same() {
-    // Those of the second row have more states than a table may take.
+fn searches_with_and_without_a_table_agree() {
+    // Those of the second row have more states than a table may have.
     for pattern in [
         "^web-[0-9]+$",
         "a.b|c$",
@@ -227,13 +227,14 @@ fn patterns_with_and_without_a_table_find_the_same() {
 }
 
 #[test]
-fn classes_that_take_long_to_merge_take_from_the_limit() {
+fn classes_that_merge_slowly_count_against_the_limit() {
     let compiled = |pattern: String| {
         Filter::<Row>::compile(&format!("text matches `{pattern}`"))
             .map(drop)
             .map_err(|error| error.kind().clone())
     };
-    // Each of these would be a few states, but looks at a million characters a hundred times and more.
+    // Each of these would compile to a few states, but folds a million characters a hundred times
+    // and more.
     for class in [r"\pL", r"\PL", "[\u{a2}-\u{10FFFF}]", r"[\D]", "[[:^word:]]"] {
         let folded = compiled(format!("(?i){}", class.repeat(100)));
         assert!(matches!(folded, Err(CompileErrorKind::PatternTooLarge { .. })), "{class}");
@@ -241,14 +242,14 @@ fn classes_that_take_long_to_merge_take_from_the_limit() {
         assert_eq!(compiled(class.repeat(2)), Ok(()), "{class}");
     }
     assert!(compiled(format!("[{}]", r"\pL\PL".repeat(200))).is_err());
-    // What one pattern took is not left for the next.
+    // The bytes of one pattern are not available to the next.
     let one = r"text matches `(?i)[\pL\PL]`";
     assert!(Filter::<Row>::compile(&[one; 20].join(" or ")).is_err());
     assert!(Filter::<Row>::compile(&[one; 4].join(" or ")).is_ok());
 }
 
 #[test]
-fn braces_and_brackets_that_begin_nothing_are_characters() {
+fn lone_braces_and_brackets_are_characters() {
     for (pattern, text) in [
         ("^{{{1,2$", "{{{1,2"),
         ("^a{1,b}$", "a{1,b}"),
@@ -263,8 +264,9 @@ fn braces_and_brackets_that_begin_nothing_are_characters() {
 }
 
 #[test]
-fn each_way_to_search_without_a_table_finds_the_same() {
-    // Few letters, so that kept states are given up; short strings are then searched by backtracking, long ones are not.
+fn all_searches_without_a_table_agree() {
+    // Few letters, so that the cached search gives up; short strings are then searched by
+    // backtracking, long ones by simulation.
     let mut bits = 1_u64;
     let mut next = || {
         bits ^= bits << 13;

@@ -1,5 +1,5 @@
-//! Goal: no text makes the parser panic, a tree printed is the same tree read, and what the default dialect
-//! accepts means the same in the extended one.
+//! Goal: the parser never panics, a printed tree parses to the same tree, and an expression of the
+//! default dialect has the same meaning in the extended one.
 //!
 //! Method: random text, random tokens of the language, random trees and random documents.
 
@@ -127,7 +127,7 @@ fn document() -> impl Strategy<Value = serde_json::Value> {
     prop::collection::btree_map("a|b|m|in|is|not", inner, 0..6).prop_map(|map| json!(map))
 }
 
-/// Selectors and values that documents have.
+/// Selectors and values of the documents.
 fn likely_clause() -> impl Strategy<Value = Expr> {
     let parts = ("a|b|m|x", prop::collection::vec("[abmk0-2]", 0..2));
     (clause(), parts, "[a-c0-9]{0,2}").prop_map(|(mut clause, (first, rest), text)| {
@@ -200,12 +200,12 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_text_makes_the_parser_panic(text in ".{0,60}") {
+    fn parser_never_panics(text in ".{0,60}") {
         let _ = parse(&text, &Limits::default()).map_err(|error| error.to_string());
     }
 
     #[test]
-    fn no_tokens_make_the_pipeline_panic(text in tokens()) {
+    fn pipeline_never_panics_on_tokens(text in tokens()) {
         let document = json!({ "a": [1, { "b": null }], "x": { "y": "z", "0": [] }, "Name": "r" });
         match Filter::<serde_json::Value>::compile(&text) {
             Ok(filter) => { let _ = filter.try_matches(&document).map_err(|error| error.to_string()); }
@@ -214,13 +214,13 @@ proptest! {
     }
 
     #[test]
-    fn no_pattern_makes_the_translation_panic(pattern in "[a-c()\\[\\]{}*+?|^$.\\\\dQE1,:<>P=!-]{0,16}") {
+    fn pattern_translation_never_panics(pattern in "[a-c()\\[\\]{}*+?|^$.\\\\dQE1,:<>P=!-]{0,16}") {
         let text = format!("a matches {}", quote(&pattern));
         let _ = Filter::<serde_json::Value>::compile(&text).map_err(|error| error.to_string());
     }
 
     #[test]
-    fn a_printed_tree_is_read_as_the_same_tree(tree in tree(clause())) {
+    fn printed_trees_parse_to_the_same_tree(tree in tree(clause())) {
         let text = tree.to_string();
         let limits = Limits { nesting: 256, quantifiers: 256, ..Limits::default() };
         let again = parse(&text, &limits).map_err(|error| TestCaseError::fail(error.to_string()))?;
@@ -228,7 +228,7 @@ proptest! {
     }
 
     #[test]
-    fn a_printed_tree_of_the_extended_dialect_is_read_as_the_same_tree(
+    fn printed_extended_trees_parse_to_the_same_tree(
         tree in tree(prop_oneof![extended_clause(), extended_clause(), clause()])
     ) {
         let text = tree.to_string();
@@ -237,7 +237,7 @@ proptest! {
     }
 
     #[test]
-    fn text_of_the_default_dialect_is_read_as_the_same_tree_in_the_extended_one(text in tokens()) {
+    fn default_dialect_text_parses_alike_in_the_extended_one(text in tokens()) {
         if let Ok(expr) = parse(&text, &Limits::default()) {
             let again = parse_with(&text, &extended()).map_err(|error| TestCaseError::fail(error.to_string()))?;
             prop_assert_eq!(again, expr, "{}", text);
@@ -245,7 +245,7 @@ proptest! {
     }
 
     #[test]
-    fn an_expression_of_the_default_dialect_answers_the_same_in_the_extended_one(
+    fn default_dialect_results_hold_in_the_extended_one(
         tree in tree(prop_oneof![clause(), likely_clause(), likely_clause(), likely_clause()]),
         documents in prop::collection::vec(document(), 1..6)
     ) {
@@ -263,7 +263,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_the_extended_dialect_panic(text in ".{0,60}", tokens in extended_tokens()) {
+    fn extended_dialect_never_panics(text in ".{0,60}", tokens in extended_tokens()) {
         let document = json!({ "a": [1, { "b": null }], "x": { "y": "z", "0": [] }, "Name": "r" });
         for text in [text, tokens] {
             match Filter::<serde_json::Value>::compile_with(&text, &extended()) {
@@ -274,7 +274,7 @@ proptest! {
     }
 
     #[test]
-    fn a_quoted_text_is_read_as_the_same_text(text in ".{0,40}") {
+    fn quoted_text_parses_to_the_same_text(text in ".{0,40}") {
         let filter = Filter::<serde_json::Value>::compile(&format!("a == {}", quote(&text)));
         let filter = filter.map_err(|error| TestCaseError::fail(error.to_string()))?;
         let document = json!({ "a": text });
@@ -283,15 +283,15 @@ proptest! {
 }
 
 #[test]
-fn a_deep_tree_is_dropped_without_recursion() {
+fn deep_trees_drop_without_recursion() {
     let leaf = parse("a == 1", &Limits::default()).expect("it parses");
     let deep = (0..1_000_000).fold(leaf, |inner, _| expr(ExprKind::Not(Box::new(inner))));
     drop(deep);
 }
 
 #[test]
-fn the_deepest_nesting_allowed_is_parsed_explained_and_run() {
-    // As much stack as `Limits::NESTING_MAX` asks for.
+fn maximum_nesting_fits_the_documented_stack() {
+    // The stack that `Limits::NESTING_MAX` documents.
     let small = std::thread::Builder::new().stack_size(1 << 20);
     let thread = small.spawn(run_the_deepest_nesting).expect("a thread starts");
     thread.join().expect("it does not panic");
@@ -311,7 +311,7 @@ fn run_the_deepest_nesting() {
 }
 
 #[test]
-fn quantifiers_inside_of_each_other_are_limited_in_both_dialects() {
+fn nested_quantifiers_are_limited_in_both_dialects() {
     let nested = |levels: usize| {
         (0..levels).fold("x == 1".to_owned(), |body, _| format!("any a as x {{ {body} }}"))
     };

@@ -32,7 +32,7 @@ impl<'t> Parser<'t> {
         }
         if rest.starts_with(':') {
             let kind = CompileErrorKind::UnknownOperator { found: ":".into() };
-            let help = self.spaced(rest, 1, "==");
+            let help = self.suggest_spaced(rest, 1, "==");
             return error_at(kind, self.first_char(rest)).with_help(help);
         }
         if rest.starts_with(';') && skip(&rest[1..]).is_empty() {
@@ -43,7 +43,11 @@ impl<'t> Parser<'t> {
             if rest.starts_with(operator) && self.begins_clause(&rest[operator.len()..]) {
                 let kind = CompileErrorKind::UnknownOperator { found: operator.into() };
                 let span = self.offset_span(rest, operator.len());
-                return error_at(kind, span).with_help(self.spaced(rest, operator.len(), with));
+                return error_at(kind, span).with_help(self.suggest_spaced(
+                    rest,
+                    operator.len(),
+                    with,
+                ));
             }
         }
         error_at(CompileErrorKind::ExpectedSpace, self.first_char(rest))

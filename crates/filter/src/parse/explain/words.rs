@@ -10,8 +10,7 @@ use crate::parse::{Parser, error_at, skip};
 use crate::print::quote;
 use crate::span::Span;
 
-pub(super) const CALLS: &str =
-    "there are no functions here, but `count(..)` of the extended dialect";
+pub(super) const CALLS: &str = "there are no functions, except `count(..)` of the extended dialect";
 const QUANTIFIER: &str = "a quantifier is written as in `any Tags as x { x == \"a\" }`";
 
 /// Operators of other languages, and this language's in any letter case; a longer phrase before its
@@ -141,7 +140,7 @@ const COUNTERS: [&str; 5] = ["size", "length", "len", "count", "cardinality"];
 
 impl<'t> Parser<'t> {
     /// Recognises an operator of another language, or of this one in another letter case.
-    pub(super) fn phrase(&self, at: &'t str) -> Option<CompileError> {
+    pub(super) fn foreign_operator(&self, at: &'t str) -> Option<CompileError> {
         let (length, with) =
             PHRASES.iter().find_map(|(words, with)| Some((spelled(at, words)?, *with)))?;
         let found = &at[..length];
@@ -155,14 +154,14 @@ impl<'t> Parser<'t> {
     }
 
     /// Recognises a sign or word of another language between two numbers.
-    pub(in crate::parse) fn compared(&self, at: &'t str) -> Option<CompileError> {
+    pub(in crate::parse) fn foreign_comparison(&self, at: &'t str) -> Option<CompileError> {
         let signs = &at[..at.find(|char| !is_sign(char)).unwrap_or(at.len())];
         let with = match signs {
             "=" | "===" => "==",
             "<>" | "!==" => "!=",
             "=>" => ">=",
             "=<" => "<=",
-            _ => return self.phrase(at),
+            _ => return self.foreign_operator(at),
         };
         let kind = CompileErrorKind::UnknownOperator { found: signs.into() };
         let error = error_at(kind, self.offset_span(at, signs.len()));
@@ -184,7 +183,7 @@ impl<'t> Parser<'t> {
             "<" | "<=" | ">" | ">=" | "between" if !self.extended => ORDER.to_owned(),
             "starts with" | "ends with" if !self.extended => WORDS.to_owned(),
             "contains*" | "matches*" if !self.extended => FOLDING.to_owned(),
-            _ => self.spaced(at, length, with),
+            _ => self.suggest_spaced(at, length, with),
         }
     }
 

@@ -1,10 +1,10 @@
-//! Hints, applied as a reader would.
+//! Applies hints as a client would.
 
 use statehold_filter::CompileError;
 
-/// The expression with the replacement that the hint of its error names, put in the place that the hint is about.
+/// Returns the expression with the replacement that its error suggests, at the span of the hint.
 ///
-/// `None` where the hint names none.
+/// `None` if the hint suggests no replacement.
 pub(crate) fn mended(text: &str, error: &CompileError) -> Option<String> {
     let help = error.help()?;
     let lists = "; lists of values need the extended dialect";
@@ -12,12 +12,12 @@ pub(crate) fn mended(text: &str, error: &CompileError) -> Option<String> {
     let (start, end) = (error.span().start(), error.span().end());
     let word_start = text[..start].rfind([' ', '(', '=', '<', '>']).map_or(0, |at| at + 1);
     let word_end = text[start..].find([' ', ')']).map_or(text.len(), |at| start + at);
-    // A pointer stands for the whole name, which an operator without spaces ends.
+    // A pointer replaces the whole name, which an operator without spaces ends.
     let name_end = text[start..word_end].find("==").map_or(word_end, |at| start + at);
     let bracket_end = text[start..].find(']').map_or(text.len(), |at| start + at + 1);
     let named = |before: &str, after: &str| {
         let with = help.strip_prefix(before)?.strip_suffix(after)?;
-        // An example is no replacement.
+        // An example is not a replacement.
         (!with.contains("`, as in `") && !with.contains(", as in `")).then_some(with)
     };
     let spaced = named("write `", "` with a space on both sides");

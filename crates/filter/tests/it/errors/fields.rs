@@ -1,15 +1,15 @@
-//! What does not fit the fields of the rows.
+//! Errors of expressions that do not fit the fields of the rows.
 
 use expect_test::expect;
 
 use super::check;
 
 #[test]
-fn unknown_selector_names_the_nearest() {
+fn unknown_selector_suggests_the_nearest() {
     check(
         "Nmae == x",
         &expect![[r#"
-            no field is called `Nmae`
+            no field is named `Nmae`
               Nmae == x
               ^^^^
             help: did you mean `Name`?"#]],
@@ -17,7 +17,7 @@ fn unknown_selector_names_the_nearest() {
     check(
         "plugin_id == x",
         &expect![[r#"
-        no field is called `plugin_id`
+        no field is named `plugin_id`
           plugin_id == x
           ^^^^^^^^^
         help: did you mean `PluginID`?"#]],
@@ -25,7 +25,7 @@ fn unknown_selector_names_the_nearest() {
     check(
         "Bogus == x",
         &expect![[r#"
-        no field is called `Bogus`
+        no field is named `Bogus`
           Bogus == x
           ^^^^^
         help: Volume has Name, PluginID, Size, Schedulable, Tags, Meta, Topologies, Mounted"#]],
@@ -33,7 +33,7 @@ fn unknown_selector_names_the_nearest() {
     check(
         "Mounted.Zoen == x",
         &expect![[r#"
-            no field is called `Zoen`
+            no field is named `Zoen`
               Mounted.Zoen == x
                       ^^^^
             help: did you mean `Zone`?"#]],
@@ -41,7 +41,7 @@ fn unknown_selector_names_the_nearest() {
     check(
         "any Topologies as t { t.Region == x }",
         &expect![[r#"
-        no field is called `Region`
+        no field is named `Region`
           any Topologies as t { t.Region == x }
                                   ^^^^^^
         help: Topology has Zone"#]],
@@ -49,7 +49,7 @@ fn unknown_selector_names_the_nearest() {
     check(
         "Name.First == x",
         &expect![[r#"
-        there is nothing inside of a text
+        a text has no fields or elements
           Name.First == x
                ^^^^^"#]],
     );
@@ -59,16 +59,16 @@ fn unknown_selector_names_the_nearest() {
         a list takes an index, counted from 0
           Topologies.first == x
                      ^^^^^
-        help: ask about all elements with `any .. as x { .. }`"#]],
+        help: test all elements with `any .. as x { .. }`"#]],
     );
 }
 
 #[test]
-fn values_and_operators_have_to_fit_the_field() {
+fn values_and_operators_must_fit_the_field() {
     check(
         "Size == big",
         &expect![[r#"
-            this is no integer
+            this is not an integer
               Size == big
                       ^^^
             help: write a whole number, as in `3`"#]],
@@ -84,7 +84,7 @@ fn values_and_operators_have_to_fit_the_field() {
     check(
         "Schedulable == yes",
         &expect![[r#"
-        this is no bool
+        this is not a bool
           Schedulable == yes
                          ^^^
         help: write `true` or `false`"#]],
@@ -95,7 +95,7 @@ fn values_and_operators_have_to_fit_the_field() {
         `==` does not apply to a list of text
           Tags == a
                ^^
-        help: ask for an element with `contains`"#]],
+        help: test an element with `contains`"#]],
     );
     check(
         "Size is empty",
@@ -131,14 +131,14 @@ fn values_and_operators_have_to_fit_the_field() {
     check(
         "any Meta as k { k.x == a }",
         &expect![[r#"
-        an index or key has nothing inside
+        an index or key has no fields
           any Meta as k { k.x == a }
                             ^"#]],
     );
     check(
         "any Meta as k, k { k == a }",
         &expect![[r#"
-        the same name is given twice
+        the same name is bound twice
           any Meta as k, k { k == a }
                          ^
           any Meta as k, k { k == a }

@@ -1,4 +1,4 @@
-//! What costs more than it may.
+//! Errors of expressions beyond a limit.
 
 use expect_test::expect;
 use statehold_filter::{CompileErrorKind, Filter, Limits, Options};
@@ -6,7 +6,7 @@ use statehold_filter::{CompileErrorKind, Filter, Limits, Options};
 use super::Volume;
 
 #[test]
-fn limits_name_themselves() {
+fn limit_errors_name_the_limit() {
     let with = |text: &str, limits: Limits| {
         Filter::<Volume>::compile_with(text, &Options::new().limits(limits))
             .map(|_| ())

@@ -1,6 +1,6 @@
-//! Goal: an error says what is wrong, where, and what to write instead.
+//! Goal: an error has a reason, a source range and a suggested fix.
 //!
-//! Method: the rendered text of each is kept here as it is shown.
+//! Method: snapshots of the rendered text.
 
 #![expect(clippy::needless_raw_string_hashes, reason = "written by the snapshot update")]
 

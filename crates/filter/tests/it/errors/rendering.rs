@@ -1,4 +1,4 @@
-//! How an error is shown, whatever it says.
+//! The rendering of errors, independent of their kind.
 
 use expect_test::expect;
 use serde_json::json;
@@ -7,11 +7,11 @@ use statehold_filter::{Filter, Value};
 use super::{Volume, check};
 
 #[test]
-fn carets_stand_under_wide_and_combining_characters() {
+fn carets_align_under_wide_and_combining_chars() {
     check(
         "Name == \"日本\" and Nmae == x",
         &expect![[r#"
-            no field is called `Nmae`
+            no field is named `Nmae`
               Name == "日本" and Nmae == x
                                  ^^^^
             help: did you mean `Name`?"#]],
@@ -19,7 +19,7 @@ fn carets_stand_under_wide_and_combining_characters() {
     check(
         "Name == \"x\u{301}\" and Nmae == x",
         &expect![[r#"
-            no field is called `Nmae`
+            no field is named `Nmae`
               Name == "x́" and Nmae == x
                               ^^^^
             help: did you mean `Name`?"#]],
@@ -27,7 +27,7 @@ fn carets_stand_under_wide_and_combining_characters() {
     check(
         "Name ==\t\"😀\"\nand Nmae == x\nand Size == 1",
         &expect![[r#"
-            no field is called `Nmae`
+            no field is named `Nmae`
               and Nmae == x
                   ^^^^
             help: did you mean `Name`?"#]],
@@ -35,11 +35,11 @@ fn carets_stand_under_wide_and_combining_characters() {
 }
 
 #[test]
-fn lines_may_end_with_a_carriage_return() {
+fn carets_ignore_a_trailing_carriage_return() {
     check(
         "Name == a\r\nand Nmae == 2\r\n",
         &expect![[r#"
-            no field is called `Nmae`
+            no field is named `Nmae`
               and Nmae == 2
                   ^^^^
             help: did you mean `Name`?"#]],
@@ -47,12 +47,12 @@ fn lines_may_end_with_a_carriage_return() {
 }
 
 #[test]
-fn long_lines_are_cut_around_the_place() {
+fn long_lines_are_cut_around_the_error() {
     let many = "Size == 1 or ".repeat(20);
     check(
         &format!("{many}Sise == 2 or {many}Size == 3"),
         &expect![[r#"
-        no field is called `Sise`
+        no field is named `Sise`
           ...ze == 1 or Size == 1 or Size == 1 or Size == 1 or Sise == 2 or Size == 1 or Size == 1 or Size == 1 o...
                                                                ^^^^
         help: did you mean `Size`?"#]],
@@ -60,13 +60,13 @@ fn long_lines_are_cut_around_the_place() {
 }
 
 #[test]
-fn the_serialised_form_has_five_members() {
+fn serialised_errors_have_five_members() {
     let error = Filter::<Volume>::compile("Name == web-1").expect_err("it compiles");
     assert_eq!(
         serde_json::to_value(&error).ok(),
         Some(json!({
             "kind": "unquoted_value",
-            "message": "'-' can't stand in an unquoted value",
+            "message": "'-' is not allowed in an unquoted value",
             "offset": 11,
             "length": 1,
             "help": "quote this value: \"web-1\"",
@@ -75,12 +75,12 @@ fn the_serialised_form_has_five_members() {
 }
 
 #[test]
-fn a_row_without_an_answer_points_at_the_clause() -> Result<(), Box<dyn std::error::Error>> {
+fn eval_errors_point_at_the_clause() -> Result<(), Box<dyn std::error::Error>> {
     let filter = Filter::<Value>::compile("a == 1 or b.c == 2")?;
     let row = Value::Map([("b".to_owned(), Value::from("text"))].into());
     let error = filter.try_matches(&row).expect_err("it has an answer");
     expect![[r#"
-        the value on the way has nothing inside
+        a value in the path has no fields or elements
           a == 1 or b.c == 2
                     ^^^^^^^^"#]]
     .assert_eq(&error.to_string());

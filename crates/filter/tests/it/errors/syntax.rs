@@ -1,4 +1,4 @@
-//! What is not written as the language has it.
+//! Errors of input that the grammar rejects.
 
 use expect_test::expect;
 
@@ -9,7 +9,7 @@ fn unquoted_dash_points_at_the_dash() {
     check(
         "Name == web-1",
         &expect![[r#"
-        '-' can't stand in an unquoted value
+        '-' is not allowed in an unquoted value
           Name == web-1
                      ^
         help: quote this value: "web-1""#]],
@@ -17,7 +17,7 @@ fn unquoted_dash_points_at_the_dash() {
     check(
         "Name == /srv/a",
         &expect![[r#"
-        '/' can't stand in an unquoted value
+        '/' is not allowed in an unquoted value
           Name == /srv/a
                   ^
         help: quote this value: "/srv/a""#]],
@@ -25,7 +25,7 @@ fn unquoted_dash_points_at_the_dash() {
     check(
         "Name == 1.2.3",
         &expect![[r#"
-        '.' can't stand in an unquoted value
+        '.' is not allowed in an unquoted value
           Name == 1.2.3
                      ^
         help: quote this value: "1.2.3""#]],
@@ -33,7 +33,7 @@ fn unquoted_dash_points_at_the_dash() {
     check(
         "Name == 10GiB and Size == 1",
         &expect![[r#"
-        'G' can't stand in an unquoted value
+        'G' is not allowed in an unquoted value
           Name == 10GiB and Size == 1
                     ^
         help: quote this value: "10GiB""#]],
@@ -41,7 +41,7 @@ fn unquoted_dash_points_at_the_dash() {
     check(
         "(Name == e.b.s-x)",
         &expect![[r#"
-        '-' can't stand in an unquoted value
+        '-' is not allowed in an unquoted value
           (Name == e.b.s-x)
                         ^
         help: quote this value: "e.b.s-x""#]],
@@ -49,7 +49,7 @@ fn unquoted_dash_points_at_the_dash() {
     check(
         "Name == 'web'",
         &expect![[r#"
-            '\'' can't stand in an unquoted value
+            '\'' is not allowed in an unquoted value
               Name == 'web'
                       ^^^^^
             help: use double quotes: "web""#]],
@@ -57,7 +57,7 @@ fn unquoted_dash_points_at_the_dash() {
     check(
         "a-b in Tags",
         &expect![[r#"
-            '-' can't stand in a selector that is written bare
+            '-' is not allowed in an unquoted selector
               a-b in Tags
                ^
             help: quote this value: "a-b""#]],
@@ -65,7 +65,7 @@ fn unquoted_dash_points_at_the_dash() {
     check(
         "my-name == x",
         &expect![[r#"
-        '-' can't stand in a selector that is written bare
+        '-' is not allowed in an unquoted selector
           my-name == x
             ^
         help: write this name as a pointer: "/my-name""#]],
@@ -73,11 +73,11 @@ fn unquoted_dash_points_at_the_dash() {
 }
 
 #[test]
-fn unknown_operator_names_the_right_one() {
+fn unknown_operator_suggests_the_right_one() {
     check(
         "Name = x",
         &expect![[r#"
-        `=` is no operator
+        `=` is not an operator
           Name = x
                ^
         help: write `==`"#]],
@@ -85,7 +85,7 @@ fn unknown_operator_names_the_right_one() {
     check(
         "Name === x",
         &expect![[r#"
-            `===` is no operator
+            `===` is not an operator
               Name === x
                    ^^^
             help: write `==`"#]],
@@ -93,15 +93,15 @@ fn unknown_operator_names_the_right_one() {
     check(
         "Size < 3",
         &expect![[r#"
-        `<` is no operator
+        `<` is not an operator
           Size < 3
                ^
-        help: comparing by order needs the extended dialect; here there are `==` and `!=`"#]],
+        help: ordering needs the extended dialect; this dialect has `==` and `!=`"#]],
     );
     check(
         "Name == a && Size == 1",
         &expect![[r#"
-        `&&` is no operator
+        `&&` is not an operator
           Name == a && Size == 1
                     ^^
         help: write `and`"#]],
@@ -109,7 +109,7 @@ fn unknown_operator_names_the_right_one() {
     check(
         "Name == a || Size == 1",
         &expect![[r#"
-        `||` is no operator
+        `||` is not an operator
           Name == a || Size == 1
                     ^^
         help: write `or`"#]],
@@ -117,7 +117,7 @@ fn unknown_operator_names_the_right_one() {
     check(
         "!Name == a",
         &expect![[r#"
-        `!` is no operator
+        `!` is not an operator
           !Name == a
           ^
         help: write `not` followed by a space"#]],
@@ -125,7 +125,7 @@ fn unknown_operator_names_the_right_one() {
     check(
         "Name =~ `a`",
         &expect![[r#"
-        `=~` is no operator
+        `=~` is not an operator
           Name =~ `a`
                ^^
         help: write `matches`"#]],
@@ -133,7 +133,7 @@ fn unknown_operator_names_the_right_one() {
     check(
         "Name CONTAINS a",
         &expect![[r#"
-        `CONTAINS` is no operator
+        `CONTAINS` is not an operator
           Name CONTAINS a
                ^^^^^^^^
         help: write `contains`"#]],
@@ -141,7 +141,7 @@ fn unknown_operator_names_the_right_one() {
     check(
         "Name == a AND Size == 1",
         &expect![[r#"
-        `AND` is no operator
+        `AND` is not an operator
           Name == a AND Size == 1
                     ^^^
         help: write `and`"#]],
@@ -149,7 +149,7 @@ fn unknown_operator_names_the_right_one() {
     check(
         "Name likes a",
         &expect![[r#"
-        `likes` is no operator
+        `likes` is not an operator
           Name likes a
                ^^^^^
         help: the operators are `==`, `!=`, `in`, `contains`, `matches`, `is empty`, `is nil`"#]],
@@ -165,7 +165,7 @@ fn unknown_operator_names_the_right_one() {
 }
 
 #[test]
-fn unfinished_text_points_at_what_is_missing() {
+fn unfinished_text_points_at_the_missing_part() {
     check("", &expect!["the expression is empty"]);
     check(
         "Name",
@@ -211,7 +211,7 @@ fn unfinished_text_points_at_what_is_missing() {
         expected `and`, `or` or the end
           Name == a)
                    ^
-        help: nothing is open here; remove it"#]],
+        help: this closes nothing; remove it"#]],
     );
     check(
         "Name == \"a",
@@ -224,7 +224,7 @@ fn unfinished_text_points_at_what_is_missing() {
 }
 
 #[test]
-fn unfinished_selectors_and_quantifiers_point_at_what_is_missing() {
+fn unfinished_selectors_point_at_the_missing_part() {
     check(
         "Meta[\"a\" == b",
         &expect![[r#"
@@ -301,7 +301,7 @@ fn unfinished_selectors_and_quantifiers_point_at_what_is_missing() {
         expected a selector, not a value
           "a" == Name
           ^^^
-        help: the selector stands left of the operator, unless that is `in`"#]],
+        help: the selector is left of the operator, except with `in`"#]],
     );
     check(
         "Name in [\"a\", \"b\"]",
@@ -326,7 +326,7 @@ fn bad_escapes_and_patterns_point_into_the_string() {
     check(
         r#"Name == "caf\xe9""#,
         &expect![[r#"
-        escaped bytes have to make up UTF-8 text
+        escaped bytes must be valid UTF-8
           Name == "caf\xe9"
                       ^^^^
         help: for the character U+00E9 write `\u00e9`"#]],
@@ -334,7 +334,7 @@ fn bad_escapes_and_patterns_point_into_the_string() {
     check(
         "Name == \"a\nb\"",
         &expect![[r#"
-        a double-quoted string ends on its line
+        a double-quoted string must not contain a line break
           Name == "a
                     ^
         help: write `\n`, or use backticks"#]],
@@ -342,7 +342,7 @@ fn bad_escapes_and_patterns_point_into_the_string() {
     check(
         r#"Name == "\ud800""#,
         &expect![[r#"
-        this escape stands for no character
+        this escape is not a valid character
           Name == "\ud800"
                    ^^^^^^"#]],
     );

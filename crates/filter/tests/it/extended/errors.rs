@@ -1,4 +1,4 @@
-//! What is refused, as it is shown.
+//! Errors of the extended dialect, as rendered.
 
 #![expect(clippy::needless_raw_string_hashes, reason = "written by the snapshot update")]
 
@@ -14,7 +14,7 @@ fn refused(text: &str, expected: &Expect) {
 }
 
 #[test]
-fn a_quantity_that_does_not_fit_the_field_is_refused() {
+fn quantities_of_another_unit_are_rejected() {
     refused(
         "Timeout > 10GiB",
         &expect![[r#"
@@ -50,7 +50,7 @@ fn a_quantity_that_does_not_fit_the_field_is_refused() {
     refused(
         "Created > 3x",
         &expect![[r#"
-        'x' can't stand in an unquoted value
+        'x' is not allowed in an unquoted value
           Created > 3x
                      ^
         help: quote this value: "3x""#]],
@@ -58,7 +58,7 @@ fn a_quantity_that_does_not_fit_the_field_is_refused() {
     refused(
         "Capacity >= Requested",
         &expect![[r#"
-        this is no size
+        this is not a size
           Capacity >= Requested
                       ^^^^^^^^^
         help: `@Requested` is the field, in the extended dialect"#]],
@@ -66,7 +66,7 @@ fn a_quantity_that_does_not_fit_the_field_is_refused() {
     refused(
         "Created > \"yesterday\"",
         &expect![[r#"
-        this is no time
+        this is not a time
           Created > "yesterday"
                     ^^^^^^^^^^^
         help: write it as in "2026-01-02T03:04:05Z""#]],
@@ -90,10 +90,10 @@ fn a_quantity_that_does_not_fit_the_field_is_refused() {
     refused(
         "Waited > -1s",
         &expect![[r#"
-        this is no unsigned integer
+        this is not an unsigned integer
           Waited > -1s
                    ^^^
-        help: the field holds nothing below zero"#]],
+        help: the field cannot be negative"#]],
     );
     for text in [
         "Json.s starts with 1h",
@@ -110,7 +110,7 @@ fn a_quantity_that_does_not_fit_the_field_is_refused() {
 }
 
 #[test]
-fn an_operator_that_does_not_fit_the_kind_is_refused_whatever_the_list() {
+fn list_operators_must_fit_the_kind() {
     for text in
         ["Count contains any []", "Count contains all []", "Tags in []", "On between 1 and 2"]
     {
@@ -120,7 +120,7 @@ fn an_operator_that_does_not_fit_the_kind_is_refused_whatever_the_list() {
 }
 
 #[test]
-fn a_number_beyond_the_fields_bits_is_warned_about_in_words_that_fit_any_operator() {
+fn out_of_range_warning_fits_every_operator() {
     for text in ["Small < 300", "Small == 300", "Small in [300]"] {
         let filter = Filter::<Volume>::compile_with(text, &options()).expect(text);
         let shown: Vec<String> = filter.warnings().iter().map(ToString::to_string).collect();
@@ -129,7 +129,7 @@ fn a_number_beyond_the_fields_bits_is_warned_about_in_words_that_fit_any_operato
 }
 
 #[test]
-fn an_operator_that_does_not_fit_the_kind_is_refused() {
+fn operators_must_fit_the_kind() {
     refused(
         "On < true",
         &expect![[r#"
@@ -144,7 +144,7 @@ fn an_operator_that_does_not_fit_the_kind_is_refused() {
         `in` does not apply to a list of text
           Tags in [a]
                ^^
-        help: ask for elements with `contains any [..]`"#]],
+        help: test elements with `contains any [..]`"#]],
     );
     refused(
         "Count starts with 3",
@@ -164,7 +164,7 @@ fn an_operator_that_does_not_fit_the_kind_is_refused() {
     refused(
         "count(Tags) > many",
         &expect![[r#"
-        this is no integer
+        this is not an integer
           count(Tags) > many
                         ^^^^
         help: a count is a whole number"#]],
@@ -193,12 +193,12 @@ fn an_operator_that_does_not_fit_the_kind_is_refused() {
         `==` does not apply to a list of text
           @Tags == @Tags
                 ^^
-        help: ask for an element with `contains`"#]],
+        help: test an element with `contains`"#]],
     );
 }
 
 #[test]
-fn what_can_not_be_read_says_what_to_write() {
+fn syntax_errors_suggest_a_fix() {
     refused(
         "Name in [a, b",
         &expect![[r#"
@@ -218,7 +218,7 @@ fn what_can_not_be_read_says_what_to_write() {
     refused(
         "Name in [web-1]",
         &expect![[r#"
-        '-' can't stand in an unquoted value
+        '-' is not allowed in an unquoted value
           Name in [web-1]
                       ^
         help: quote this value: "web-1""#]],
@@ -250,7 +250,7 @@ fn what_can_not_be_read_says_what_to_write() {
 }
 
 #[test]
-fn an_operator_out_of_place_names_the_right_one() {
+fn misplaced_operator_suggests_the_right_one() {
     refused(
         "Name contains @Mode",
         &expect![[r#"
@@ -262,7 +262,7 @@ fn an_operator_out_of_place_names_the_right_one() {
     refused(
         "@Name in Tags",
         &expect![[r#"
-        `in` is no operator
+        `in` is not an operator
           @Name in Tags
                 ^^
         help: two fields are compared by `==`, `!=`, `<`, `<=`, `>` and `>=`"#]],
@@ -270,7 +270,7 @@ fn an_operator_out_of_place_names_the_right_one() {
     refused(
         "Count <> 3",
         &expect![[r#"
-        `<>` is no operator
+        `<>` is not an operator
           Count <> 3
                 ^^
         help: write `!=`"#]],
@@ -278,7 +278,7 @@ fn an_operator_out_of_place_names_the_right_one() {
     refused(
         "Count =< 3",
         &expect![[r#"
-        `=<` is no operator
+        `=<` is not an operator
           Count =< 3
                 ^^
         help: write `<=`"#]],
@@ -289,12 +289,12 @@ fn an_operator_out_of_place_names_the_right_one() {
         expected a selector, not a value
           "a" in [a]
                  ^^^
-        help: left of `in [..]` stands a selector"#]],
+        help: `in [..]` needs a selector on its left"#]],
     );
     refused(
         "Name startswith a",
         &expect![[r#"
-        `startswith` is no operator
+        `startswith` is not an operator
           Name startswith a
                ^^^^^^^^^^
         help: write `starts with`"#]],
@@ -302,7 +302,7 @@ fn an_operator_out_of_place_names_the_right_one() {
     refused(
         "Missing < 3",
         &expect![[r#"
-            no field is called `Missing`
+            no field is named `Missing`
               Missing < 3
               ^^^^^^^
             help: Volume has Name, ID, Mode, Letter, Capacity, Requested, Parts, Timeout, Modified, Waited, Small, Age, .."#]],
@@ -310,7 +310,7 @@ fn an_operator_out_of_place_names_the_right_one() {
     refused(
         "Missing in []",
         &expect![[r#"
-            no field is called `Missing`
+            no field is named `Missing`
               Missing in []
               ^^^^^^^
             help: Volume has Name, ID, Mode, Letter, Capacity, Requested, Parts, Timeout, Modified, Waited, Small, Age, .."#]],
@@ -318,7 +318,7 @@ fn an_operator_out_of_place_names_the_right_one() {
 }
 
 #[test]
-fn the_other_dialect_names_this_one() {
+fn default_dialect_errors_name_the_extended_one() {
     for text in [
         "Count < 3",
         "Count between 1 and 3",

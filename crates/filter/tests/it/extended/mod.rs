@@ -1,6 +1,7 @@
-//! Goal: what the extended dialect promises, operator by operator.
+//! Goal: the promises of the extended dialect, operator by operator.
 //!
-//! Method: one row with a field of each kind and claims about it; refused expressions as they are shown.
+//! Method: one row with a field of each kind, and claims about it; rejected expressions as
+//! rendered.
 
 mod errors;
 
@@ -126,7 +127,7 @@ fn numbers_are_ordered_by_value() {
 }
 
 #[test]
-fn a_bare_word_that_names_a_field_is_warned_of() {
+fn bare_word_that_names_a_field_warns() {
     let warnings = |text| compile(text).warnings().len();
     assert_eq!(warnings("Name < Note and Name between A and Note and Name in [Note]"), 3);
     assert_eq!(warnings("@Name < @Note and Name < \"Note\""), 0);
@@ -139,7 +140,7 @@ fn text_is_ordered_by_its_bytes() {
 }
 
 #[test]
-fn both_ends_of_a_range_are_inside() {
+fn ranges_include_both_ends() {
     holds("Count between -3 and 0 and Count between -9 and -3 and Ratio between 0 and 1");
     holds("Count not between -2 and 5 and Name between A and X and Json.n between 1 and 3");
     fails("Count between 0 and -3");
@@ -147,7 +148,7 @@ fn both_ends_of_a_range_are_inside() {
 }
 
 #[test]
-fn a_list_stands_for_its_values() {
+fn in_list_equals_a_chain_of_or() {
     let file = Volume { mode: Mode::File, ..row() };
     assert!(compile("Mode in [File, x] and Mode > Block").matches(&file));
     holds(
@@ -167,7 +168,7 @@ fn a_list_stands_for_its_values() {
 }
 
 #[test]
-fn text_is_compared_by_its_ends() {
+fn starts_with_and_ends_with_test_the_ends() {
     holds("Name starts with Web and Name ends with \"-1\" and Name not starts with web");
     holds(
         "Mode starts with Bl and Letter ends with \"É\" and ID starts with \"0123\" and Name not ends with 2",
@@ -176,7 +177,7 @@ fn text_is_compared_by_its_ends() {
 }
 
 #[test]
-fn a_star_ignores_case() {
+fn starred_operators_ignore_case() {
     holds(
         "Name ==* \"WEB-1\" and Name !=* x and Name contains* \"EB-\" and Name matches* \"^wEB\"",
     );
@@ -201,7 +202,7 @@ fn sizes_durations_and_times_are_read_by_the_unit_of_the_field() {
 }
 
 #[test]
-fn without_a_schema_a_quantity_is_its_number_or_a_text_like_it() {
+fn untyped_quantities_match_numbers_and_text() {
     holds("Json.size == 1KiB and Json.size < 1MB and Json.size in [1KiB]");
     holds("Json.at == 2026-01-02T04:04:05+01:00 and Json.at < 2027-01-01T00:00:00Z");
     holds("Json.for == 1h30m and Json.for <= 2h");
@@ -246,7 +247,7 @@ fn comments_reach_to_the_end_of_the_line() {
 }
 
 #[test]
-fn what_is_missing_or_null_fails_every_new_operator() {
+fn missing_and_null_fail_every_extended_operator() {
     for missing in ["Note", "Meta.none", "Json.absent", "Json.nothing", "Json.absent.deep"] {
         for test in [
             "< a",
@@ -278,7 +279,7 @@ fn what_is_missing_or_null_fails_every_new_operator() {
 }
 
 #[test]
-fn rows_without_a_schema_have_no_answer_where_kinds_differ() {
+fn untyped_rows_of_another_kind_fail() {
     for text in [
         "Json.b < 1",
         "Json.s contains any [1] and Json.n starts with 3",
@@ -295,7 +296,7 @@ fn rows_without_a_schema_have_no_answer_where_kinds_differ() {
 }
 
 #[test]
-fn words_that_only_this_dialect_uses_are_still_names() {
+fn extended_keywords_are_not_reserved() {
     let document =
         json!({ "starts": 1, "between": 2, "count": 3, "any": ["k"], "in": "x", "ends": "any.k" });
     for text in [
@@ -308,7 +309,7 @@ fn words_that_only_this_dialect_uses_are_still_names() {
 }
 
 #[test]
-fn a_list_longer_than_its_limit_is_refused() {
+fn lists_beyond_the_limit_are_rejected() {
     let options = options().limits(Limits { list: 2, ..Limits::default() });
     let compile = |text| Filter::<Volume>::compile_with(text, &options).map(drop);
     assert!(compile("Name in [a, b]").is_ok());

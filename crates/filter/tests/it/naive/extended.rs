@@ -1,4 +1,4 @@
-//! The operators of the extended dialect, the plain way. Quantities are left to the one who knows them.
+//! The operators of the extended dialect, implemented plainly. Quantities are undecided here.
 
 use std::cmp::Ordering;
 
@@ -11,7 +11,7 @@ use super::{
     order_whole,
 };
 
-/// The text of a value.
+/// Returns the text of a value.
 pub(super) fn plain(value: &Value) -> Result<&str, Fault> {
     let unit = value.number && !value.text.ends_with(|last: char| last.is_ascii_digit());
     let quantity = unit || value.number && value.text.contains([':', 'h', 'm', 's', 'd', 'w']);
@@ -22,7 +22,7 @@ fn is_absent(found: &Found<'_>) -> bool {
     matches!(found, Found::Missing)
 }
 
-/// A clause with one value.
+/// Evaluates a clause with one value.
 pub(super) fn holds(operator: Operator, found: &Found<'_>, value: &str) -> Answer {
     if is_absent(found) {
         return Ok(false);
@@ -58,7 +58,8 @@ pub(super) fn holds(operator: Operator, found: &Found<'_>, value: &str) -> Answe
     }
 }
 
-/// A comparison with a list, a range, a number of elements or another field, which `other` finds.
+/// Evaluates a comparison with a list, a range, a number of elements or another field, which
+/// `other` finds.
 pub(super) fn comparison<'j>(
     comparison: &Comparison,
     found: &Found<'_>,
@@ -99,7 +100,7 @@ fn listed(operator: Operator, found: &Found<'_>, values: &[Value]) -> Answer {
     Ok(operator == Operator::ContainsAll)
 }
 
-/// How one field stands to another.
+/// Orders one field against another.
 fn related(operator: Operator, left: &Found<'_>, right: &Found<'_>) -> Answer {
     if is_absent(left) || is_absent(right) {
         return Ok(false);
@@ -122,7 +123,7 @@ fn related(operator: Operator, left: &Found<'_>, right: &Found<'_>) -> Answer {
     ordered(operator, order)
 }
 
-/// The number of elements against a number.
+/// Compares the number of elements with a number.
 fn counted(operator: Operator, found: &Found<'_>, value: &str) -> Answer {
     let count = match found {
         found if is_absent(found) => return Ok(false),
@@ -163,7 +164,7 @@ fn number(found: &Found<'_>) -> Option<Number> {
     }
 }
 
-/// How a value stands to a literal: text as text, numbers as numbers.
+/// Orders a value against a literal: strings as strings, numbers as numbers.
 fn order(found: &Found<'_>, value: &str) -> Result<Option<Ordering>, Fault> {
     if let Ok(own) = text(found) {
         return Ok(Some(own.cmp(value)));
@@ -190,7 +191,7 @@ fn text<'f>(found: &'f Found<'_>) -> Result<&'f str, Fault> {
     }
 }
 
-/// Each character in lower case, one for one.
+/// Returns each character in lower case, one for one.
 fn lower(text: &str) -> String {
     text.chars().map(|char| char.to_lowercase().next().unwrap_or(char)).collect()
 }

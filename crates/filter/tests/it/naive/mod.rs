@@ -1,7 +1,9 @@
-//! The documented meaning of an expression over JSON, written the plain way: one function a rule, no program, no caching.
+//! The documented meaning of an expression over JSON, implemented plainly: one function for each
+//! rule, no program, no caching.
 //!
-//! Written from the documentation and apart from the evaluator, to be compared with it. Where agreeing would take writing a
-//! second number reader or regex translator, it says that it is not sure.
+//! Written from the documentation and independent of the evaluator, to be compared with it. Where
+//! agreement would need a second reader of numbers or translator of patterns, it returns that it is
+//! undecided.
 
 mod extended;
 
@@ -12,25 +14,25 @@ use regex::Regex;
 use serde_json::Value as Json;
 use statehold_filter::ast::{Clause, Expr, ExprKind, Names, Operator, Quantifier, Selector};
 
-/// Why there is no yes or no.
+/// The reason why there is no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The row has no answer.
+    /// Evaluation must fail.
     NoAnswer,
-    /// The row may have one.
+    /// Undecided: the row may match.
     Unsure,
 }
 
 type Answer = Result<bool, Fault>;
 
-/// What a selector leads to.
+/// The value of a selector.
 #[derive(Clone, Debug)]
 enum Found<'j> {
     Missing,
     Json(&'j Json),
-    /// An index that a quantifier gave.
+    /// An index bound by a quantifier.
     Index(usize),
-    /// A key that a quantifier gave.
+    /// A key bound by a quantifier.
     Key(&'j str),
 }
 
@@ -41,13 +43,13 @@ enum Bound<'j> {
     Key(&'j str),
 }
 
-/// The names in scope; an inner one replaces an outer one.
+/// The names in scope; an inner one shadows an outer one.
 type Scope<'j> = BTreeMap<String, Bound<'j>>;
 
-/// The answer of `expr` for `row`.
+/// Evaluates `expr` for `row`.
 ///
 /// # Errors
-/// [`Fault`] where there is none, or none that this is sure of.
+/// [`Fault`] if evaluation must fail, or is undecided here.
 pub(crate) fn evaluate(expr: &Expr, row: &Json) -> Answer {
     eval(expr, row, &Scope::new())
 }
@@ -77,7 +79,7 @@ fn eval<'j>(expr: &Expr, row: &'j Json, scope: &Scope<'j>) -> Answer {
             extended::comparison(comparison, &found, |other| find(other, row, scope))
         }
         ExprKind::Quantifier(quantifier) => quantified(quantifier, row, scope),
-        // A form that came later.
+        // A form added later.
         _ => Err(Fault::Unsure),
     }
 }
@@ -96,7 +98,7 @@ fn clause_holds<'j>(clause: &Clause, row: &'j Json, scope: &Scope<'j>) -> Answer
     Ok(holds != clause.negated)
 }
 
-/// Follows a selector: a key that is not there, and all behind something absent, is missing.
+/// Follows a selector: an absent key, and every value behind an absent one, is missing.
 fn find<'j>(selector: &Selector, row: &'j Json, scope: &Scope<'j>) -> Result<Found<'j>, Fault> {
     let mut parts = selector.parts.iter();
     let first = selector.parts.first().map_or("", |part| &*part.text);
@@ -106,7 +108,7 @@ fn find<'j>(selector: &Selector, row: &'j Json, scope: &Scope<'j>) -> Result<Fou
             parts.next();
             match bound {
                 Bound::Value(value) => *value,
-                // An index or key has nothing inside.
+                // An index or key has no fields.
                 _ if parts.len() > 0 => return Err(Fault::NoAnswer),
                 Bound::Index(index) => return Ok(Found::Index(*index)),
                 Bound::Key(key) => return Ok(Found::Key(key)),
@@ -148,7 +150,7 @@ fn equal(found: &Found<'_>, value: &str) -> Answer {
     }
 }
 
-/// What comes of comparing a scalar with a literal.
+/// The result of comparing a scalar with a literal.
 enum Comparison {
     Is(bool),
     /// The literal is not written like such a value.
@@ -157,7 +159,7 @@ enum Comparison {
     TooLarge,
 }
 
-/// `None` when the value is no scalar.
+/// `None` if the value is not a scalar.
 fn scalar_equal(json: &Json, value: &str) -> Result<Option<Comparison>, Fault> {
     Ok(Some(match json {
         Json::String(text) => Comparison::Is(text == value),
@@ -213,7 +215,7 @@ fn matches(found: &Found<'_>, pattern: &str) -> Answer {
         Found::Json(Json::String(text)) => text.as_str(),
         Found::Index(_) | Found::Json(_) => return Err(Fault::NoAnswer),
     };
-    // What means the same in every dialect.
+    // Patterns with the same meaning in every dialect.
     let plain = |char: char| char.is_ascii_alphanumeric() || "^$.*+?()| _-".contains(char);
     if !pattern.chars().all(plain) || pattern.contains("(?") {
         return Err(Fault::Unsure);
@@ -272,17 +274,17 @@ fn quantified<'j>(quantifier: &Quantifier, row: &'j Json, scope: &Scope<'j>) -> 
     Ok(quantifier.all)
 }
 
-/// What a text is as a number.
+/// Reads a string as a number.
 enum Read {
     Yes(f64),
     No,
     TooLarge,
 }
 
-/// Digits that a float keeps of any decimal; more take a second reader of decimals.
+/// Digits that a float keeps of any decimal; more would need a second reader of decimals.
 const FLOAT_DIGITS: usize = 15;
 
-/// How an integer stands to a float; the latter is within the range of both.
+/// Orders an integer against a float within the range of both.
 #[expect(clippy::cast_possible_truncation, reason = "cut on purpose")]
 fn order_whole(own: i128, other: f64) -> Option<Ordering> {
     let cut = other.trunc();
@@ -293,18 +295,18 @@ fn order_whole(own: i128, other: f64) -> Option<Ordering> {
     }
 }
 
-/// How an integer stands to a literal that is no plain integer and was read as `float`.
+/// Orders an integer against a literal that is not a plain integer and was read as `float`.
 fn order_decimal(own: i128, literal: &str, float: f64) -> Result<Option<Ordering>, Fault> {
     if literal.len() > FLOAT_DIGITS { Err(Fault::Unsure) } else { Ok(order_whole(own, float)) }
 }
 
-/// Digits with a minus in front or not.
+/// Matches digits with an optional minus.
 fn is_decimal(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A whole number in decimal; other notations are left to the one who knows them.
+/// Reads a decimal integer; other notations are undecided here.
 fn integer(text: &str) -> Result<Option<i64>, Fault> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.contains('_') || digits.len() > 1 && digits.starts_with('0') {
@@ -316,7 +318,7 @@ fn integer(text: &str) -> Result<Option<i64>, Fault> {
     Ok(text.parse().ok())
 }
 
-/// A number in decimal; other notations are left to the one who knows them.
+/// Reads a decimal number; other notations are undecided here.
 fn float(text: &str) -> Result<Read, Fault> {
     if text.contains(['_', 'x', 'X', 'p', 'P']) {
         return Err(Fault::Unsure);

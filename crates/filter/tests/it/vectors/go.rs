@@ -1,6 +1,6 @@
-//! A model of Go's values: what `types.json` describes, as data without a schema.
+//! A model of Go's values: the types of `types.json`, as data without a schema.
 //!
-//! Everything here goes through the public traits, as any foreign data model would.
+//! Uses the public traits only, as any foreign data model would.
 
 use std::collections::HashMap;
 
@@ -46,7 +46,7 @@ impl Type {
         Self { kind: kind.to_owned(), ..Self::default() }
     }
 
-    /// Reads a type as Go writes it.
+    /// Reads a type in Go's syntax.
     fn parse(text: &str) -> Self {
         let boxed = |text| Some(Box::new(Self::parse(text)));
         if let Some(elem) = text.strip_prefix("[]") {
@@ -72,7 +72,7 @@ impl Type {
         self.elem.as_deref().unwrap()
     }
 
-    /// The kind that the elements of a list of this type have in common.
+    /// Returns the common kind of the elements of a list of this type.
     fn as_element(&self) -> Kind {
         match self.kind.as_str() {
             "bool" => Kind::Bool,
@@ -117,7 +117,7 @@ pub(crate) enum Go {
     List(GoList),
     Map(GoMap),
     Struct(GoStruct),
-    /// Of a kind that no operator takes.
+    /// A kind without operators.
     Opaque,
 }
 
@@ -140,7 +140,7 @@ pub(crate) struct GoMap {
 pub(crate) struct GoStruct(Vec<(String, Go)>);
 
 impl Types {
-    /// The type of a set's documents, `None` when they are JSON.
+    /// Returns the type of a set's documents; `None` if they are JSON.
     pub(crate) fn set(&self, name: &str) -> Option<&Type> {
         self.sets.get(name)?.r#type.as_ref()
     }
@@ -176,7 +176,8 @@ impl Types {
             return Go::Null;
         }
         let Some(inner) = json.get("$ptr") else { return self.build(target, json) };
-        // A pointer to a pointer is followed on the way, but can't be compared at the end.
+        // pointerstructure follows a pointer to a pointer in the path, but go-bexpr cannot compare
+        // it at the end.
         match self.build(target, inner) {
             end @ (Go::Null | Go::Struct(_)) => end,
             _ => Go::Opaque,
@@ -193,7 +194,7 @@ impl Types {
     fn list(&self, ty: &Type, json: &Json) -> Go {
         let elem = ty.elem();
         let items = json.as_array().map_or(&[][..], Vec::as_slice);
-        // Inside of lists such numbers stay text.
+        // go-bexpr compares numbers inside lists as text.
         let built = |item: &Json| match item.get("$type").and_then(Json::as_str) {
             Some("json.Number") => Go::Text(item["$value"].as_str().unwrap().to_owned()),
             _ => self.build(elem, item),
@@ -224,7 +225,7 @@ impl Types {
         for field in fields.map_or(&[][..], |own| &own.fields) {
             let Some(selector) = &field.selector else { continue };
             if selector.contains('|') {
-                // A look-up that comes to such a tag fails.
+                // pointerstructure: get.go, getStruct: a look-up that scans past such a tag fails.
                 break;
             }
             if field.exported {

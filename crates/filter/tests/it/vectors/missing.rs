@@ -1,23 +1,24 @@
-//! The table of missing values, read from the language's description and not from the crate's evaluator.
+//! The table of missing values, implemented from the language page and independent of the
+//! evaluator.
 
 use statehold_filter::ast::{Clause, Expr, ExprKind, Names, Quantifier, Selector};
 use statehold_filter::{
     Absent, Datum, Filter, Filterable, Key, KeyKind, Kind, Operator, Options, Record,
 };
 
-/// A row, and the names that quantifiers around give to its parts.
+/// A row, and the names that enclosing quantifiers bind.
 pub(crate) struct Scope<'a> {
     row: Datum<'a>,
     names: Vec<(&'a str, Datum<'a>)>,
 }
 
-/// The value that a selector leads to.
+/// The result of a selector.
 #[derive(Clone, Copy)]
 pub(crate) enum Found<'a> {
     Value(Datum<'a>),
-    /// A map on the way lacks the key.
+    /// A map in the path lacks the key.
     NoKey,
-    /// It ends for another reason.
+    /// The path ends for another reason.
     Nothing,
 }
 
@@ -92,19 +93,21 @@ fn step<'a>(value: Datum<'a>, part: &str) -> Found<'a> {
     }
 }
 
-/// The answer of a clause whose value is missing.
+/// Returns the result of a clause whose value is missing.
 pub(crate) fn table(clause: &Clause) -> bool {
     matches!(clause.operator, Operator::Empty | Operator::Nil) != clause.negated
 }
 
-/// The answer to an expression that reaches a missing key: `None` if it reaches none, or fails elsewhere.
+/// Evaluates an expression that reaches a missing key; `None` if it reaches none, or fails
+/// elsewhere.
 pub(crate) fn missing_answer(expr: &Expr, scope: &Scope<'_>) -> Option<bool> {
     let mut met = false;
     let answer = answer(expr, scope, &mut met);
     if met { answer } else { None }
 }
 
-/// The answer, `None` for none; notes in `met` whether a missing key was reached.
+/// Evaluates an expression, `None` for no result; records in `met` whether a missing key was
+/// reached.
 fn answer(expr: &Expr, scope: &Scope<'_>, met: &mut bool) -> Option<bool> {
     match &expr.kind {
         ExprKind::And(operands) => {
@@ -130,7 +133,7 @@ fn answer(expr: &Expr, scope: &Scope<'_>, met: &mut bool) -> Option<bool> {
                 *met = true;
                 return Some(table(clause));
             }
-            // A clause that meets a value is compared with the reference by other cases.
+            // Other cases compare a clause that reaches a value with the reference.
             let options = Options::new().absent(Absent::Error);
             let filter = Filter::<Scope<'_>>::compile_with(&expr.to_string(), &options).ok()?;
             filter.try_matches(scope).ok()
@@ -174,7 +177,7 @@ fn quantified(each: &Quantifier, scope: &Scope<'_>, met: &mut bool) -> Option<bo
             Names::Both(index, name) => scope.with([(&*index.text, key), (&*name.text, value)]),
             _ => return None,
         };
-        // Further elements do not count once one decides, so that their missing keys do not either.
+        // Elements behind a deciding one are ignored, and so are their missing keys.
         if answer(&each.body, &inner, met)? != each.all {
             return Some(!each.all);
         }

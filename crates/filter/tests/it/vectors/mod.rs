@@ -1,8 +1,9 @@
-//! Goal: the answers of the reference, case by case.
+//! Goal: the results of go-bexpr, the reference, case by case.
 //!
-//! Method: `testdata/filter/vectors.jsonl` holds expressions with the answer for each document of a data set. Sets that are
-//! described in `types.json` are built as a model of Go's values ([`go`]), others are JSON. An expression that does not
-//! compile counts as "error" for every document. `STATEHOLD_VECTORS` and `STATEHOLD_VECTORS_DATA` name another file and folder.
+//! Method: `testdata/filter/vectors.jsonl` has expressions with the result for each document of a
+//! data set. Sets described in `types.json` are built as a model of Go's values ([`go`]), others
+//! are JSON. An expression that does not compile counts as "error" for every document.
+//! `STATEHOLD_VECTORS` and `STATEHOLD_VECTORS_DATA` set another file and folder.
 
 mod go;
 mod missing;
@@ -33,7 +34,7 @@ struct Case {
     kinds: Vec<String>,
 }
 
-/// The documents of a data set.
+/// Returns the documents of a data set.
 enum Documents {
     Json(Vec<Json>),
     Typed(Vec<Go>),
@@ -65,7 +66,7 @@ impl Corpus {
         Self::of(cases, &data)
     }
 
-    /// Made-up cases on the project's own documents.
+    /// Cases on the project's own documents.
     fn made_up(cases: impl IntoIterator<Item = Json>) -> Self {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testdata/filter");
         let cases = cases.into_iter().map(|case| serde_json::from_value(case).unwrap()).collect();
@@ -95,7 +96,7 @@ impl Corpus {
     }
 }
 
-/// The answer for one document: true, false or "error".
+/// Returns the result for one document: true, false or "error".
 fn answers(
     case: &Case,
     documents: &Documents,
@@ -121,9 +122,9 @@ fn answers(
 struct Outcome {
     checked: usize,
     mismatches: usize,
-    /// How often each of the deliberate differences was met.
+    /// The number of cases for each deliberate difference.
     rules: HashMap<Rule, usize>,
-    /// Documents that answer as if something absent was missing, where the reference has no answer.
+    /// Documents whose result treats an absent value as missing, where the reference fails.
     behind_absent: usize,
 }
 
@@ -138,7 +139,7 @@ fn run(corpus: &Corpus, absent: Absent) -> Outcome {
     let mut outcome = Outcome::default();
     for case in &corpus.cases {
         if case.expr_b64.is_some() {
-            // Not UTF-8, so it can't even be passed in.
+            // Not UTF-8, so it cannot be passed to the parser.
             continue;
         }
         let parsed = parse(&case.expr, &Limits::default());
@@ -146,7 +147,7 @@ fn run(corpus: &Corpus, absent: Absent) -> Outcome {
         if expected.is_some_and(|expected| (expected == "ok") != parsed.is_ok()) {
             if let Some(rule) = Rule::of_parse(&case.expr, parsed.as_ref()) {
                 *outcome.rules.entry(rule).or_default() += 1;
-                // Here the reference has other answers or none at all.
+                // Cases with another result in the reference, or with none.
                 continue;
             }
             let given = parsed.map_or_else(|error| error.to_string(), |_| "ok".to_owned());
@@ -162,7 +163,8 @@ fn run(corpus: &Corpus, absent: Absent) -> Outcome {
         let answers = result.unwrap_or_else(|_| vec!["error".into(); case.expect.len()]);
         for (document, (expected, answer)) in case.expect.iter().zip(&answers).enumerate() {
             let kind = case.kinds.get(document).map_or("", String::as_str);
-            // No answer is recorded where a rule is known to differ: for missing keys it is checked all the same.
+            // Cases of a known difference have no recorded result; missing keys are checked all the
+            // same.
             let unrecorded = Json::from("error");
             let expected = match expected.is_null() {
                 true if kind == "not_found" => &unrecorded,
@@ -184,7 +186,8 @@ fn run(corpus: &Corpus, absent: Absent) -> Outcome {
                 *outcome.rules.entry(rule).or_default() += 1;
                 continue;
             }
-            // Under the reference's rule the answer is the reference's, so that nothing but the rule differs.
+            // Under the reference's rule the result is the reference's, so that only the rule
+            // differs.
             let strict = strict.as_ref().and_then(|strict| strict.get(document));
             if absent == Absent::Missing && strict == Some(expected) && answer.is_boolean() {
                 outcome.behind_absent += 1;
@@ -203,13 +206,13 @@ fn run(corpus: &Corpus, absent: Absent) -> Outcome {
     outcome
 }
 
-/// Whether the project's own cases are run.
+/// Returns whether the project's own cases run.
 fn own_corpus() -> bool {
     std::env::var_os("STATEHOLD_VECTORS").is_none()
 }
 
 #[test]
-fn agrees_with_the_reference_but_for_the_rules() {
+fn agrees_with_go_bexpr_except_for_the_rules() {
     let corpus = Corpus::load();
     let outcome = run(&corpus, Absent::Error);
     println!(
@@ -234,7 +237,8 @@ fn agrees_with_the_reference_but_for_the_rules() {
     }
 }
 
-/// A case whose reference answers `expected` for one document, and has no recorded answer for others.
+/// Creates a case whose reference result is `expected` for one document, without recorded results
+/// for others.
 fn made_up(set: &str, expr: &str, document: usize, expected: &Json, kind: &str) -> Json {
     let (mut expect, mut kinds) = (vec![Json::Null; document], vec![""; document]);
     expect.push(expected.clone());
@@ -243,11 +247,11 @@ fn made_up(set: &str, expr: &str, document: usize, expected: &Json, kind: &str) 
 }
 
 #[test]
-fn new_expressions_of_a_rule_are_no_mismatches() {
+fn rules_cover_expressions_beyond_the_vectors() {
     let error = Json::from("error");
     let no = Json::from(false);
     for (set, expr, document, expected, kind, rule) in [
-        // A key that is missing behind a pointer, at the root, inside of interfaces and of elements.
+        // A missing key behind a pointer, at the root, inside interfaces and inside elements.
         ("kitchen_sink", "PMSS.gone != 7", 0, &error, "not_found", Rule::MissingKey),
         ("kitchen_sink", "Int != 9 and PMSS.gone is nil", 2, &error, "not_found", Rule::MissingKey),
         ("kitchen_sink", "MSIface.m.gone is empty", 0, &error, "not_found", Rule::MissingKey),
@@ -287,24 +291,24 @@ fn new_expressions_of_a_rule_are_no_mismatches() {
 }
 
 #[test]
-fn answers_outside_of_the_rules_are_mismatches() {
+fn results_outside_the_rules_are_mismatches() {
     let error = Json::from("error");
     let no = Json::from(false);
     let yes = Json::from(true);
     for (set, expr, document, expected, kind) in [
-        // The key is there, or it is another fault than a missing key.
+        // The key exists, or the error is another than a missing key.
         ("kitchen_sink", "PMSS.foo != 7", 0, &error, "not_found"),
         ("kitchen_sink", "PMSS.gone != 7", 0, &error, "cannot_descend"),
         ("kitchen_sink", "PMSS.gone != 7", 0, &no, ""),
         ("any_json", "count != 77 or gone == 1", 1, &error, "not_found"),
         ("any_json", "gone.deeper == 1", 1, &no, "not_found"),
-        // A value that any language has.
+        // A value that every language has.
         ("kitchen_sink", "Iface is not nil", 14, &error, "bad_json_number"),
-        // The pattern is reached, or the answer is not the one of a missing value.
+        // The pattern is reached, or the result is not that of a missing value.
         ("any_json", "name matches `(`", 1, &no, ""),
         ("kitchen_sink", "MSIface.n matches `(`", 4, &yes, ""),
         ("any_json", "any tags as x, x { x == foo }", 1, &no, ""),
-        // Refused for another reason than its bytes.
+        // Rejected for another reason than its bytes.
         ("any_json", r#"name == "\q""#, 1, &no, ""),
         ("any_json", "name == web-1", 1, &yes, ""),
     ] {
@@ -320,17 +324,17 @@ fn answers_outside_of_the_rules_are_mismatches() {
 }
 
 #[test]
-fn differs_by_default_only_behind_what_is_absent() {
+fn default_differs_only_behind_absent_values() {
     let outcome = run(&Corpus::load(), Absent::Missing);
     assert_eq!(outcome.mismatches, 0);
     if own_corpus() {
-        // The others lead through a null, or hold a clause on one.
+        // The others go through a null, or have a clause on one.
         assert_eq!((outcome.met(Rule::MissingKey), outcome.behind_absent), (3_944, 2_639));
     }
 }
 
 #[test]
-fn the_extended_dialect_answers_each_case_the_same() {
+fn extended_dialect_agrees_on_every_vector() {
     let corpus = Corpus::load();
     let mut compared = 0;
     for case in &corpus.cases {

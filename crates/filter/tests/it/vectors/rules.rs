@@ -1,6 +1,8 @@
-//! The deliberate differences from the reference, each as a rule that any expression may come under.
+//! The deliberate differences from the reference, each as a rule that any expression may fall
+//! under.
 //!
-//! Invariant: a rule names the reference's answer and the own one, so that another answer to the same expression is a mismatch.
+//! Invariant: a rule has the reference's result and the own one, so that another result of the same
+//! expression is a mismatch.
 
 use serde_json::Value as Json;
 use statehold_filter::ast::{Clause, Expr, ExprKind, Names};
@@ -8,36 +10,37 @@ use statehold_filter::{CompileError, CompileErrorKind, Datum, Limits, Operator, 
 
 use super::missing::{Found, Scope, look_up, missing_answer, table};
 
-/// Why an answer differs from the reference's.
+/// The reason why a result differs from the reference's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Rule {
-    /// A key that a map lacks answers by the table of missing values at every level: at the root, behind a pointer and
-    /// inside of an interface. The reference does so only where the last part is looked up in a plain map.
+    /// A key that a map lacks follows the table of missing values at every level: at the root,
+    /// behind a pointer and inside an interface. The reference does so only if the last part is
+    /// looked up in a plain map.
     MissingKey,
-    /// `json.Number` that holds no number exists in Go only.
+    /// `json.Number` without a number exists in Go only.
     NoNumber,
-    /// A bad pattern is refused even where no row reaches it.
+    /// A bad pattern is rejected even if no row reaches it.
     BadPattern,
-    /// The same name twice is refused even where the collection is empty.
+    /// Binding the same name twice is rejected even if the collection is empty.
     NameTwice,
-    /// Strings are UTF-8, so escaped bytes that are not are refused.
+    /// Strings are UTF-8, so escaped bytes that are not are rejected.
     ByteEscape,
     /// A double quote can be escaped.
     EscapedQuote,
 }
 
-/// An answer that is not the reference's.
+/// A result that differs from the reference's.
 pub(crate) struct Differing<'a> {
     pub(crate) expr: &'a str,
     pub(crate) row: Datum<'a>,
     pub(crate) expected: &'a Json,
-    /// The reference's word for its error, empty when it has an answer.
+    /// The reference's name of its error; empty if it has a result.
     pub(crate) kind: &'a str,
     pub(crate) answer: Result<&'a Json, &'a CompileError>,
 }
 
 impl Rule {
-    /// The rule that an answer comes under.
+    /// Returns the rule of a result.
     pub(crate) fn of_answer(differing: &Differing<'_>) -> Option<Self> {
         let Differing { expr, row, expected, kind, answer } = *differing;
         match answer {
@@ -58,7 +61,8 @@ impl Rule {
         }
     }
 
-    /// The rule that refuses an expression, given that the reference answers `expected` for `row`.
+    /// Returns the rule that rejects an expression, given that the reference's result for `row` is
+    /// `expected`.
     fn of_refusal(
         error: &CompileError,
         expr: &str,
@@ -85,7 +89,7 @@ impl Rule {
                 let unread = match &first(&tree).kind {
                     ExprKind::Clause(clause) if holds_place(clause, error) => {
                         let found = look_up(&clause.selector, &Scope::new(row));
-                        // Where the clause is the whole expression, its answer is known as well.
+                        // If the clause is the whole expression, its result is known as well.
                         let alone = matches!(tree.kind, ExprKind::Clause(_));
                         matches!(found, Found::NoKey) && (!alone || expected == table(clause))
                     }
@@ -97,7 +101,7 @@ impl Rule {
         }
     }
 
-    /// The rule by which an expression parses here and not there, or the other way round.
+    /// Returns the rule by which an expression parses here only, or in the reference only.
     pub(crate) fn of_parse(expr: &str, parsed: Result<&Expr, &CompileError>) -> Option<Self> {
         match parsed {
             Err(error) => byte_escape(error, expr).then_some(Self::ByteEscape),
@@ -110,7 +114,7 @@ impl Rule {
     }
 }
 
-/// The part that every evaluation begins with: all others may stay unread.
+/// Returns the part that every evaluation begins with: all others may stay unread.
 fn first(expr: &Expr) -> &Expr {
     match &expr.kind {
         ExprKind::And(operands) | ExprKind::Or(operands) => operands.first().map_or(expr, first),
@@ -119,7 +123,7 @@ fn first(expr: &Expr) -> &Expr {
     }
 }
 
-/// Whether the place of the error is in the clause's value.
+/// Returns whether the span of the error is in the clause's value.
 fn holds_place(clause: &Clause, error: &CompileError) -> bool {
     clause.value.as_ref().is_some_and(|value| {
         value.span.start() <= error.span().start() && error.span().end() <= value.span.end()
@@ -135,7 +139,8 @@ fn is_empty(found: Found<'_>) -> bool {
     }
 }
 
-/// Whether an expression is refused at an escape of a byte that is no character by itself.
+/// Returns whether an expression is rejected at an escape of a byte that is not a character by
+/// itself.
 fn byte_escape(error: &CompileError, expr: &str) -> bool {
     if !matches!(error.kind(), CompileErrorKind::EscapeNotUtf8) {
         return false;
@@ -148,7 +153,7 @@ fn byte_escape(error: &CompileError, expr: &str) -> bool {
     byte.is_ok_and(|byte| !byte.is_ascii())
 }
 
-/// The expression with each `\"` in double quotes written by its number.
+/// Returns the expression with each `\"` in double quotes written by its number.
 fn without_escaped_quotes(expr: &str) -> String {
     let mut spelled = String::with_capacity(expr.len());
     let mut open = None;
