@@ -332,14 +332,8 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
             VolumeAction::ForceDetach(id.transpose()?)
         }
         "os-migrate_volume" => {
-            let clusters = version.at_least(CLUSTER_SINCE);
-            let members = read(if clusters { &MIGRATE } else { &EARLY_MIGRATE })?;
-            VolumeAction::Migrate(MigrateRequest {
-                host: members.text("host"),
-                cluster: members.text("cluster"),
-                force_host_copy: members.bool("force_host_copy").unwrap_or_default(),
-                lock_volume: members.bool("lock_volume").unwrap_or_default(),
-            })
+            let rule = if version.at_least(CLUSTER_SINCE) { &MIGRATE } else { &EARLY_MIGRATE };
+            VolumeAction::Migrate(migrate_request(&read(rule)?))
         }
         "os-migrate_volume_completion" => {
             let members = read(&COMPLETION)?;
@@ -369,6 +363,15 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
         }
         _ => return Err(Error::UnknownAction { action: action.into() }),
     })
+}
+
+fn migrate_request(members: &Members<'_>) -> MigrateRequest {
+    MigrateRequest {
+        host: members.text("host"),
+        cluster: members.text("cluster"),
+        force_host_copy: members.bool("force_host_copy").unwrap_or_default(),
+        lock_volume: members.bool("lock_volume").unwrap_or_default(),
+    }
 }
 
 /// The refusal of an ID that is no UUID and so names no attachment: the table lets it pass.
