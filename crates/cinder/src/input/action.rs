@@ -365,7 +365,7 @@ pub fn volume_action(body: &[u8], version: Microversion) -> Result<VolumeAction,
     })
 }
 
-fn migrate_request(members: &Members<'_>) -> MigrateRequest {
+fn migrate_request(members: &Members) -> MigrateRequest {
     MigrateRequest {
         host: members.text("host"),
         cluster: members.text("cluster"),
