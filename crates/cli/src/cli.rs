@@ -15,7 +15,10 @@ use statehold_cinder_server::{
 };
 use statehold_nomad_server::NodeOptions;
 use statehold_server_core::duration::parse as parse_duration;
-use statehold_server_core::limits::{ConnectionLimits, Limits};
+use statehold_server_core::limits::{
+    BODY_MAX_DEFAULT, ConnectionLimits, HEAD_MAX_DEFAULT, IN_MEMORY_MAX_DEFAULT, Limits,
+    PARKED_BYTES_MAX_DEFAULT, PER_CLIENT_MAX_DEFAULT, WRITES_MAX_DEFAULT,
+};
 use statehold_server_core::logging;
 use statehold_server_core::site::{Links, PublicUrl, Site};
 
@@ -45,23 +48,8 @@ pub(crate) struct FilterArgs {
     pub(crate) steps_max: Option<u64>,
 }
 
-/// The largest request body by default, in bytes.
-const BODY_MAX_DEFAULT: usize = 4 << 20;
-
 /// Connections that may be open at the same time by default.
 const CONNECTIONS_MAX_DEFAULT: usize = 10_000;
-
-/// Connections, and parked requests, of one client address by default.
-const PER_CLIENT_MAX_DEFAULT: usize = 10_000;
-
-/// Writes that may be in progress at the same time by default.
-const WRITES_MAX_DEFAULT: usize = 1_000;
-
-/// Maximum bytes of request bodies in memory by default, and of unsent responses.
-const IN_MEMORY_MAX_DEFAULT: usize = 256 << 20;
-
-/// Maximum bytes of the filters of blocking queries by default.
-const PARKED_BYTES_MAX_DEFAULT: usize = 128 << 20;
 
 /// Validated tokens to cache by default.
 const IDENTITY_CACHE_MAX_DEFAULT: usize = 1_024;
@@ -71,9 +59,6 @@ const TYPE_NAME_MAX: usize = 255;
 
 /// The longest name of an availability zone, in characters, as in requests.
 const ZONE_MAX: usize = 255;
-
-/// The largest head of a request by default, in bytes.
-const HEAD_MAX_DEFAULT: u64 = 64 << 10;
 
 /// The lowest limit of a request head: hyper needs this much.
 const HEAD_MAX_MIN: u64 = 8 << 10;

@@ -1,7 +1,7 @@
 //! The parts of a server on [`statehold_store`] that every API needs.
 //!
-//! [`state::ServerState`] holds the store, the limits and the queues that callers share fairly; a request runs for a
-//! [`state::Requester`]. [`connection`] serves sockets, [`observe`] logs and counts requests, [`gzip`] compresses
+//! [`ServerState`] holds the store, the limits and the queues that callers share fairly; a request runs for a
+//! [`Requester`]. [`connection`] serves sockets, [`observe`] logs and counts requests, [`gzip`] compresses
 //! replies, [`fs`] has the files that an API keeps beside the store.
 
 pub mod byte_budget;
@@ -30,3 +30,10 @@ pub mod state;
 pub mod turns;
 pub mod unsent;
 pub mod write_queue;
+
+pub use limits::Limits;
+pub use metrics::Metrics;
+pub use rejection::Rejection;
+pub use start_work::StartWork;
+pub use state::{Requester, ServerState};
+pub use write_queue::{WriteFault, WriteQueue};

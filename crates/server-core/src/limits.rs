@@ -7,6 +7,24 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+/// The largest request body by default, in bytes.
+pub const BODY_MAX_DEFAULT: usize = 4 << 20;
+
+/// Connections, and blocked queries, of one client address by default.
+pub const PER_CLIENT_MAX_DEFAULT: usize = 10_000;
+
+/// Writes that may be in progress at the same time by default.
+pub const WRITES_MAX_DEFAULT: usize = 1_000;
+
+/// Bytes of request bodies, and of unsent replies, that may be in memory by default.
+pub const IN_MEMORY_MAX_DEFAULT: usize = 256 << 20;
+
+/// Bytes of the filters and parameters of blocked queries by default.
+pub const PARKED_BYTES_MAX_DEFAULT: usize = 128 << 20;
+
+/// The largest head of a request by default, in bytes.
+pub const HEAD_MAX_DEFAULT: u64 = 64 << 10;
+
 /// Limits with their flags.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -30,6 +48,24 @@ pub struct Limits {
     pub unsent_max: usize,
     /// `--parked-bytes-max`, in bytes.
     pub parked_bytes_max: usize,
+}
+
+/// The defaults of the flags.
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_max: BODY_MAX_DEFAULT,
+            body_wait_max: Duration::from_secs(60),
+            parked_per_client_max: PER_CLIENT_MAX_DEFAULT,
+            writes_max: WRITES_MAX_DEFAULT,
+            filter_steps_max: statehold_filter::Limits::CALL_STEPS,
+            filter_row_steps_max: statehold_filter::Limits::ROW_STEPS,
+            read_time_max: Duration::from_secs(10),
+            bodies_max: IN_MEMORY_MAX_DEFAULT,
+            unsent_max: IN_MEMORY_MAX_DEFAULT,
+            parked_bytes_max: PARKED_BYTES_MAX_DEFAULT,
+        }
+    }
 }
 
 impl Limits {

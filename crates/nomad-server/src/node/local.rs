@@ -45,6 +45,24 @@ pub struct NodeOptions {
     pub address: Option<SocketAddr>,
 }
 
+/// The defaults of `statehold serve`: the node pool `default` of the datacenter `dc1`.
+// Nomad: nomad/structs/structs.go, NodePoolDefault; client/config/config.go, DefaultConfig.
+impl Default for NodeOptions {
+    fn default() -> Self {
+        Self {
+            name: None,
+            datacenter: "dc1".to_owned(),
+            pool: "default".to_owned(),
+            class: String::new(),
+            meta: Labels::new(),
+            volumes: None,
+            plugins: None,
+            csi_dir_plugins: Vec::new(),
+            address: None,
+        }
+    }
+}
+
 /// Why the machine couldn't be made a node.
 #[derive(Debug)]
 pub enum NodeStartError {
