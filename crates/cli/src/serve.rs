@@ -25,7 +25,7 @@ use statehold_cinder_server::{
 };
 use statehold_nomad_server::{
     Acl, AclError, CurrentAcl, LocalNode, NodeOptions, NodeStartError, NomadState,
-    start_claim_reaper,
+    start_claim_reaper, start_plugin_prober,
 };
 use statehold_server_core::clock::now;
 use statehold_server_core::connection::Connections;
@@ -273,6 +273,7 @@ async fn listen(
         Some((node, acl)) => {
             let (listener, address) = bind(args.bind, "--bind")?;
             start_claim_reaper(&writes, &node, args.node.lost_node_grace, &stopped);
+            start_plugin_prober(&writes, &node, &stopped);
             let base = base.known_as(args.reach.site(address));
             let app = NomadState::new(base, node, acl, stopped.clone());
             app.serve_at(address);

@@ -1,8 +1,6 @@
-//! What a server does for volumes without being asked: it releases the claims of allocations that
-//! are over, tells how its storage providers are, and forgets plugins that nobody runs.
+//! Releases the claims of allocations that ended.
 //!
-//! The rules are the domain's; here is when they are applied, and to what end providers are asked in
-//! between.
+//! The rules are the domain's; this module decides when they are applied, and asks providers in between.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,36 +8,30 @@ use std::time::{Duration, Instant};
 
 use statehold_nomad::{
     Allocations, CsiVolumes, Nodes, PendingRelease, ReleaseBlocker, ReleaseOutcome, VolumeKey,
-    collect_plugins, detach_with_provider, is_recorded, mark_lost_allocations, overdue_allocations,
-    overdue_releases, overdue_releases_of, record_release, upsert_node,
+    detach_with_provider, is_recorded, mark_lost_allocations, overdue_allocations,
+    overdue_releases, overdue_releases_of, record_release,
 };
+use statehold_server_core::clock::now;
+use statehold_server_core::write_queue::{WriteQueue, Writer};
 use statehold_store::{ReadView, Snapshot, Store, Tracked, WriteTxn};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
+use crate::background::run_every;
 use crate::node::local::LocalNode;
 use crate::node::turns::Subject;
-use statehold_server_core::clock::now;
-use statehold_server_core::write_queue::{WriteQueue, Writer};
 
-/// How often it is looked whether a claim may be overdue.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The time between two searches for overdue claims.
+const REAP_EVERY: Duration = Duration::from_millis(500);
 
-/// How long a provider that couldn't let go of a volume is left alone.
+/// The time before a provider that failed to detach a volume is asked again.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// How often a storage provider is asked how it is.
-const PROBE_EVERY: Duration = Duration::from_secs(2);
-
-/// How often plugins that nobody runs are looked for.
-const COLLECT_EVERY: Duration = Duration::from_secs(5 * 60);
-
-/// Watches over volumes until the server is to stop.
+/// Starts a reaper for the volumes of each provider of the node, and one for all other volumes, until the server
+/// stops. Allocations count as running on a lost node for `lost_after`.
 ///
-/// The volumes of each plugin with a provider here have a loop of their own, and all others one: a
-/// provider that takes its time keeps nobody else's claims from being released.
+/// A provider has a reaper of its own because a slow one MUST NOT delay the releases of the others.
 pub fn start(
     writes: &WriteQueue,
     node: &LocalNode,
@@ -48,7 +40,7 @@ pub fn start(
 ) {
     let provided = node.providers().iter().map(|(plugin, _)| Some(plugin.into()));
     for plugin in provided.chain([None]) {
-        let watcher = Watcher {
+        let reaper = Reaper {
             writer: writes.own_writer(),
             store: Arc::clone(writes.store()),
             node: node.clone(),
@@ -56,60 +48,32 @@ pub fn start(
             seen: 0,
             retry: None,
             failed: BTreeMap::new(),
-            probe: Instant::now() + PROBE_EVERY,
-            collect: Instant::now(),
             lost_after,
         };
-        tokio::spawn(run(watcher, stopped.clone()));
+        tokio::spawn(run_every(REAP_EVERY, "claim reaper", reaper, Reaper::reap, stopped.clone()));
     }
 }
 
-async fn run(mut watcher: Watcher, mut stopped: watch::Receiver<bool>) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = stopped.wait_for(|stopped| *stopped) => return,
-        }
-        let look = move || {
-            watcher.look();
-            watcher
-        };
-        match tokio::task::spawn_blocking(look).await {
-            Ok(same) => watcher = same,
-            Err(error) => {
-                tracing::error!(%error, "nobody watches over volumes any more");
-                return;
-            }
-        }
-    }
-}
-
-/// A claim: its volume, its allocation, and when it was taken.
+/// A claim: its volume, its allocation, the time of the claim.
 type ClaimKey = (VolumeKey, Uuid, i64);
 
-struct Watcher {
+struct Reaper {
     writer: Writer,
     store: Arc<Store>,
     node: LocalNode,
-    /// Whose volumes these are; those of all plugins without a provider here if none.
+    /// The plugin of the volumes; `None` for those of all plugins without a provider here.
     plugin: Option<Box<str>>,
-    /// The last change of what decides whether a claim is overdue, when that was last looked at.
+    /// The index of the last change that the search for overdue claims has seen.
     seen: u64,
-    /// When claims that are held are looked at again.
+    /// The time of the next search although nothing changed.
     retry: Option<Instant>,
-    /// Claims that the provider couldn't let go of, and when it is asked again.
+    /// Claims that the provider failed to detach, with the time of the next attempt.
     failed: BTreeMap<ClaimKey, Instant>,
-    /// When the provider is asked how it is.
-    probe: Instant,
-    /// When plugins are looked for that nobody runs.
-    collect: Instant,
-    /// How long allocations of a lost node count as running.
+    /// The time for which allocations of a lost node count as running.
     lost_after: Duration,
 }
 
-/// When what decides whether a claim is overdue last changed.
+/// Returns the index of the last change of the tables that decide whether a claim is overdue.
 fn last_change(view: &Tracked) -> u64 {
     view.count::<CsiVolumes>();
     view.count::<Allocations>();
@@ -122,42 +86,23 @@ fn key_of(release: &PendingRelease) -> ClaimKey {
     (release.volume().clone(), claim.allocation_id, claim.since)
 }
 
-impl Watcher {
-    fn look(&mut self) {
-        // First, so that their claims are found to be overdue in the same look.
+impl Reaper {
+    /// Releases the claims that became overdue since the last run.
+    fn reap(&mut self) {
+        // First, so that their claims are found to be overdue in the same run.
         if self.plugin.is_none() {
             self.mark_lost_allocations();
         }
-        // In this order: what changes in between is looked at again.
+        // In this order: a change in between leads to another search.
         let changed = last_change(&self.store.tracked());
         let view = self.store.snapshot();
-        let due = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
-        if self.seen != changed || due(self.retry) {
+        if self.seen != changed || self.retry.is_some_and(|at| at <= Instant::now()) {
             self.release_overdue(&view);
             self.seen = changed;
         }
-        if let Some(plugin) = &self.plugin
-            && due(Some(self.probe))
-        {
-            self.probe = Instant::now() + PROBE_EVERY;
-            if self.node.probe(&self.store.snapshot(), plugin).is_some() {
-                self.write("tell how a provider is", |txn, now| {
-                    let changed = self.node.probe(txn, plugin);
-                    changed.map_or(Ok(()), |node| upsert_node(txn, now, node))
-                });
-            }
-        }
-        if self.plugin.is_none() && due(Some(self.collect)) {
-            self.collect = Instant::now() + COLLECT_EVERY;
-            if let Some(plugins) = self.write("forget plugins", collect_plugins)
-                && !plugins.is_empty()
-            {
-                tracing::info!(?plugins, "forgot plugins that nobody runs");
-            }
-        }
     }
 
-    /// Marks the allocations of nodes that have been lost for long.
+    /// Marks the allocations of nodes that have been lost for longer than `lost_after`.
     fn mark_lost_allocations(&self) {
         let after = self.lost_after;
         if overdue_allocations(&self.store.snapshot(), now(), after).is_empty() {
@@ -170,7 +115,7 @@ impl Watcher {
         }
     }
 
-    /// What is overdue of the volumes that this one watches over, but for what is left alone.
+    /// Returns the overdue releases of this reaper's volumes, without those that wait for a retry.
     fn overdue(&self, view: &Snapshot) -> Vec<PendingRelease> {
         let mut overdue = overdue_releases(view);
         overdue.retain(|release| {
@@ -200,7 +145,7 @@ impl Watcher {
         }
     }
 
-    /// Releases a claim whose provider is here, when no request works with its volume.
+    /// Releases a claim of a provider of this node, once no request works with its volume.
     fn release_in_turn(&mut self, release: &PendingRelease) {
         let row = Subject::Row(release.volume().clone());
         let turn = self.node.turns().take([row], self.plugin.as_deref());
@@ -208,7 +153,7 @@ impl Watcher {
             self.retry_at(Instant::now() + RETRY_AFTER);
             return;
         };
-        // Once more: an overdue volume may have been claimed anew before the turn came.
+        // Once more: another client may have claimed the volume before the turn came.
         let view = self.store.snapshot();
         let overdue = overdue_releases_of(&view, release.volume());
         if let Some(still) = overdue.iter().find(|still| key_of(still) == key_of(release)) {
@@ -230,20 +175,20 @@ impl Watcher {
             if matches!(holdup, ReleaseBlocker::Failed { .. }) {
                 self.failed.insert(key_of(release), again);
             }
-            // Many may be held, for long.
+            // Without a write for each run: many claims may be blocked for long.
             if is_recorded(view, release, &answer) {
                 return;
             }
-            tracing::debug!(%volume.id, %allocation, %holdup, "a claim is held");
+            tracing::debug!(%volume.id, %allocation, %holdup, "a claim is not released yet");
         }
         let recorded =
             self.write("release a claim", |txn, now| record_release(txn, now, release, &answer));
         if recorded == Some(ReleaseOutcome::Released) {
-            tracing::info!(%volume.id, %allocation, "released a claim whose allocation is over");
+            tracing::info!(%volume.id, %allocation, "released the claim of an ended allocation");
         }
     }
 
-    /// Writes, unless nothing changes; nothing is lost by a failure but time.
+    /// Runs a write and returns its result; a failed one is logged and tried again by a later run.
     fn write<R, E: std::fmt::Display>(
         &self,
         doing: &str,
@@ -254,7 +199,7 @@ impl Watcher {
         let written = self.writer.write(write);
         written
             .map(|(_, written)| written)
-            .inspect_err(|error: &String| tracing::error!(%error, "can't {doing}"))
+            .inspect_err(|error: &String| tracing::error!(%error, doing, "a write of the claim reaper failed"))
             .ok()
     }
 }

@@ -1,14 +1,16 @@
 //! Nomad's volumes API on [`statehold_nomad`], and the node that a machine is.
 //!
 //! `api` has the endpoints: its table of routes is the list of all of them, from which permissions, metrics and the
-//! OpenAPI document follow. `acl` decides what a token may do, `node` runs the storage plugins of this machine, and
-//! `claim_reaper` releases the claims of allocations that ended.
+//! OpenAPI document follow. `acl` decides what a token may do, `node` runs the storage plugins of this machine,
+//! `claim_reaper` releases the claims of allocations that ended, `plugin_prober` keeps the health of plugins current.
 
 mod acl;
 mod api;
+mod background;
 mod claim_reaper;
 mod error;
 mod node;
+mod plugin_prober;
 mod request;
 mod state;
 
@@ -16,4 +18,5 @@ pub use acl::{Acl, AclError, CurrentAcl};
 pub use api::router;
 pub use claim_reaper::start as start_claim_reaper;
 pub use node::{HostVolumeKeeper, KeepError, LocalNode, NodeOptions, NodeStartError};
+pub use plugin_prober::start as start_plugin_prober;
 pub use state::NomadState;
