@@ -9,7 +9,7 @@
 
 mod manifest;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::backend::local_dir::{NEW, TRASH, open};
 use crate::backup::manifest::{Entry, Head, Reader, Writer, damaged};
+use statehold_server_core::fs::atomic;
 use statehold_server_core::fs::private;
 use statehold_server_core::fs::regular;
 use statehold_server_core::fs::sparse;
@@ -63,20 +64,21 @@ impl BackupRepository {
             return self.objects(id);
         }
         let new = self.dir.join(NEW).join(id.to_string());
-        remove(&new)?;
+        atomic::remove_unfinished(&new)?;
         private::create_dir(&new)?;
         let parent = match parent {
             Some(parent) => Some((parent, Reader::open(&self.place(parent).join(MANIFEST))?)),
             None => None,
         };
-        let objects = write(&new, id, parent, from).inspect_err(|_| drop(remove(&new)))?;
-        sync(&new)?;
+        let objects =
+            write(&new, id, parent, from).inspect_err(|_| drop(atomic::remove_unfinished(&new)))?;
+        atomic::sync_dir(&new)?;
         if let Some(above) = to.parent() {
             private::create_dir_all(above)?;
-            fs::rename(&new, &to)?;
+            atomic::publish(&new, &to)?;
             // The directories above it may be new as well.
-            for dir in above.ancestors().take(3) {
-                sync(dir)?;
+            for dir in above.ancestors().skip(1).take(2) {
+                atomic::sync_dir(dir)?;
             }
         }
         Ok(objects)
@@ -145,16 +147,9 @@ impl BackupRepository {
     /// Deletes a backup, if it is there.
     pub(crate) fn delete(&self, id: Uuid) -> io::Result<()> {
         let trash = self.dir.join(TRASH).join(id.to_string());
-        remove(&trash)?;
-        let place = self.place(id);
-        match fs::rename(&place, &trash) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            done => {
-                done?;
-                place.parent().map_or(Ok(()), sync)?;
-            }
-        }
-        remove(&trash)
+        // A directory can't be renamed over another one that has content.
+        atomic::remove_unfinished(&trash)?;
+        atomic::remove(&self.place(id), &trash)
     }
 }
 
@@ -168,17 +163,6 @@ fn origin(head: &Head, origin: u16) -> io::Result<Uuid> {
         Some(at) => {
             head.parents.get(at).copied().ok_or_else(|| damaged("it lacks the one before it"))
         }
-    }
-}
-
-fn sync(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
-
-fn remove(dir: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        done => done,
     }
 }
 

@@ -9,7 +9,7 @@ use statehold_nomad::Labels;
 use uuid::Uuid;
 
 use crate::api::agent::NOMAD_VERSION;
-use statehold_server_core::fs::private;
+use statehold_server_core::fs::atomic;
 use statehold_server_core::fs::regular;
 
 /// The file in the data directory that keeps the node's ID.
@@ -27,7 +27,7 @@ pub(crate) fn node_id(data_dir: &Path) -> io::Result<Uuid> {
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let id = Uuid::new_v4();
-            private::replace(&path, format!("{id}\n").as_bytes())?;
+            atomic::replace(&path, format!("{id}\n").as_bytes())?;
             Ok(id)
         }
         Err(error) => Err(error),

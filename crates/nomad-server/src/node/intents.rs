@@ -7,7 +7,7 @@
 //! Invariant: an intent is on the disk before its plugin is called, and removed after its row is
 //! durable.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::node::host::{HostVolumeRequest, reason};
+use statehold_server_core::fs::atomic;
 use statehold_server_core::fs::private;
-use statehold_server_core::fs::private::UNNAMED;
 use statehold_server_core::fs::regular;
 
 /// Something that a plugin is being asked to do.
@@ -59,7 +59,7 @@ impl<I: Serialize + DeserializeOwned> Intents<I> {
     /// # Errors
     /// The file can't be written. The error names the directory: it may be on another disk than the store.
     pub(crate) fn begin(&self, id: Uuid, intent: &I) -> io::Result<()> {
-        let written = private::replace(&self.path(id), &serde_json::to_vec(intent)?);
+        let written = atomic::replace(&self.path(id), &serde_json::to_vec(intent)?);
         written.map_err(|error| {
             let named = format!("{}: {}", self.dir.display(), reason(&error));
             io::Error::new(error.kind(), named)
@@ -118,14 +118,14 @@ impl<I: Serialize + DeserializeOwned> Intents<I> {
     }
 
     fn sync(&self) -> io::Result<()> {
-        File::open(&self.dir)?.sync_all()
+        atomic::sync_dir(&self.dir)
     }
 }
 
 /// The ID in the name of a file, and whether the name is not final yet; none for a file of others.
 fn own_name(path: &Path) -> Option<(Uuid, bool)> {
     let name = path.file_name()?.to_str()?;
-    let unnamed = name.strip_suffix(UNNAMED).and_then(|name| name.strip_suffix('.'));
+    let unnamed = name.strip_suffix(atomic::UNFINISHED).and_then(|name| name.strip_suffix('.'));
     Some((Uuid::parse_str(unnamed.unwrap_or(name)).ok()?, unnamed.is_some()))
 }
 

@@ -1,11 +1,12 @@
 //! The built-in plugin `mkdir`: a volume is a directory named by its ID.
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use crate::node::host::{CreatedPath, HostVolumePlugin, HostVolumeRequest, PluginError, text_of};
+use statehold_server_core::fs::atomic;
 
 /// The plugin's ID.
 pub(crate) const MKDIR: &str = "mkdir";
@@ -66,7 +67,7 @@ impl HostVolumePlugin for Mkdir {
 /// Makes a directory that nobody else may enter, and the ones above it, to outlive a loss of power.
 fn make(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(MODE_DEFAULT).create(path)?;
-    path.parent().map_or(Ok(()), |above| File::open(above)?.sync_all())
+    atomic::sync_parent(path)
 }
 
 /// What the parameters ask for.

@@ -1,26 +1,23 @@
-//! Files and directories that only the owner of the process may use, and files that appear whole.
+//! Files and directories that only the owner of the process may use.
 //!
 //! Everything that the server and the commands create goes through here: rows, backups, dumps and volumes
-//! hold secrets, and under a umask of 022 every local user could read them. The mode is given at creation,
+//! hold secrets, and under a umask of 022 every local user could read them. The mode is set at creation,
 //! because a later `chmod` leaves a moment in which another process opens the file. What exists keeps its
 //! mode: an operator may have shared it on purpose.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 /// The mode of a new directory.
-const DIR_MODE: u32 = 0o700;
+pub(crate) const DIR_MODE: u32 = 0o700;
 
 /// The mode of a new file.
-const FILE_MODE: u32 = 0o600;
+pub(crate) const FILE_MODE: u32 = 0o600;
 
 /// The permission bits of the group and of all others.
 const OTHERS: u32 = 0o077;
-
-/// The extension of a file that [`replace`] has not named yet.
-pub const UNNAMED: &str = "next";
 
 /// Creates a directory with mode 0700; the one above it must exist.
 pub fn create_dir(path: &Path) -> io::Result<()> {
@@ -44,28 +41,6 @@ pub fn create_anew(path: &Path) -> io::Result<File> {
         // Truncating it instead would keep its mode.
         _ => create_new(path),
     }
-}
-
-/// Writes a file with mode 0600, durable on return. A crash leaves the old file or the new one under the
-/// name, never a part.
-///
-/// # Errors
-/// The file can't be written: the old one stays, and no part of the new one.
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let next = path.with_extension(UNNAMED);
-    let named = write_new(&next, bytes).and_then(|()| fs::rename(&next, path));
-    // On a full disk the part would hold room that other writes need. One that can't be removed goes at the next
-    // write of the same name.
-    named.inspect_err(|_| drop(fs::remove_file(&next)))?;
-    // The name is durable only with its directory.
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
-}
-
-/// Writes a new file, durable on return but for its name.
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = create_anew(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 /// Logs a warning if other users may enter a directory that holds secrets: an earlier version created it
@@ -100,27 +75,5 @@ mod tests {
         create_new(&dir.join("new")).unwrap();
         assert_eq!(create_new(&dir.join("new")).unwrap_err().kind(), ErrorKind::AlreadyExists);
         assert_eq!(mode(&dir.join("new")), FILE_MODE);
-    }
-
-    #[test]
-    fn a_replaced_file_is_whole_and_private() {
-        let dir = tempfile::tempdir().unwrap();
-        let (path, left) = (dir.path().join("file"), dir.path().join("file.next"));
-        fs::write(&left, "half of what a crash interrupted").unwrap();
-        fs::write(&path, "old").unwrap();
-        replace(&path, b"new").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(mode(&path), FILE_MODE);
-        assert!(!left.exists());
-    }
-
-    #[test]
-    fn a_failed_replacement_leaves_the_old_state_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        // A file can't take the name of a directory: the last step fails.
-        let path = dir.path().join("taken");
-        fs::create_dir_all(path.join("full")).unwrap();
-        replace(&path, b"new").unwrap_err();
-        assert!(path.join("full").exists() && !dir.path().join("taken.next").exists());
     }
 }

@@ -1,8 +1,8 @@
 //! A directory of directories, each with `data` and `meta.json`, and the descriptions in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use statehold_nomad::provider::{ProviderError, ProviderErrorKind, ProviderPage};
 use statehold_store::PageToken;
 
 use crate::node::csi_dir::own::{Name, new_id, unfinished};
+use statehold_server_core::fs::atomic;
 use statehold_server_core::fs::private;
 use statehold_server_core::fs::regular;
 
@@ -104,9 +105,8 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
             private::create_dir(&unfinished)?;
             fill(&unfinished.join("data"))?;
             write(&unfinished.join("meta.json"), &meta)?;
-            sync(&unfinished)?;
-            fs::rename(&unfinished, self.dir.join(id))?;
-            sync(&self.dir)
+            atomic::sync_dir(&unfinished)?;
+            atomic::publish(&unfinished, &self.dir.join(id))
         };
         make().inspect_err(|_| drop(fs::remove_dir_all(&unfinished)))?;
         self.metas.lock().insert(id.into(), meta);
@@ -117,11 +117,7 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
     pub(crate) fn change(&self, id: &str, change: impl FnOnce(&mut M)) -> io::Result<()> {
         let Some(mut meta) = self.get(id) else { return Ok(()) };
         change(&mut meta);
-        let dir = self.dir.join(id);
-        let next = dir.join("meta.next");
-        write(&next, &meta)?;
-        fs::rename(&next, dir.join("meta.json"))?;
-        sync(&dir)?;
+        atomic::replace(&self.dir.join(id).join("meta.json"), &serde_json::to_vec(&meta)?)?;
         self.metas.lock().insert(id.into(), meta);
         Ok(())
     }
@@ -132,7 +128,7 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
         fs::rename(self.dir.join(id), &unfinished)?;
         // Gone from here on, also if the rest fails: the next start goes on with it.
         self.metas.lock().remove(id);
-        sync(&self.dir)?;
+        atomic::sync_dir(&self.dir)?;
         fs::remove_dir_all(&unfinished)
     }
 
@@ -177,14 +173,7 @@ impl<M: Serialize + DeserializeOwned + Clone> Shelf<M> {
     }
 }
 
-/// Writes a description to the disk.
+/// Writes a description under a name that is not final.
 fn write(path: &Path, meta: &impl Serialize) -> io::Result<()> {
-    let mut file = private::create_anew(path)?;
-    file.write_all(&serde_json::to_vec(meta)?)?;
-    file.sync_all()
-}
-
-/// Makes the names in a directory outlive a loss of power.
-fn sync(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
+    atomic::write_anew(path, &serde_json::to_vec(meta)?)
 }
