@@ -42,6 +42,10 @@ pub(crate) trait Driver: std::fmt::Debug + Send + Sync {
     /// Makes a volume of a size.
     fn create_volume(&self, volume: Uuid, gib: u32, source: &Source) -> io::Result<()>;
 
+    /// Creates volumes of sizes in GiB without data. Returns the outcome of each, in their order: one that
+    /// fails leaves the others, and those that succeed are durable when this returns.
+    fn create_empty_volumes(&self, volumes: &[(Uuid, u32)]) -> Vec<io::Result<()>>;
+
     /// Deletes a volume, if it is there.
     fn delete_volume(&self, volume: Uuid) -> io::Result<()>;
 

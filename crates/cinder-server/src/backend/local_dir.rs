@@ -39,12 +39,22 @@ impl LocalDir {
 
     /// Has `make` make a file, and gives it its name when it is whole.
     fn put(&self, to: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+        self.put_unsynced(to, make)?;
+        self.sync()
+    }
+
+    /// Like [`put`](Self::put), but the name is durable only after [`sync`](Self::sync), which several files can
+    /// share.
+    fn put_unsynced(
+        &self,
+        to: &Path,
+        make: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> io::Result<()> {
         let Some(name) = to.file_name() else { return Err(ErrorKind::InvalidInput.into()) };
         let new = self.dir.join(NEW).join(name);
         remove(&new)?;
         make(&new).inspect_err(|_| drop(remove(&new)))?;
-        fs::rename(&new, to)?;
-        self.sync()
+        fs::rename(&new, to)
     }
 
     /// Gives a file in the directory, of `most` bytes at most, another name, unless that is done.
@@ -151,6 +161,27 @@ impl Driver for LocalDir {
             Source::File(path) => path.clone(),
         };
         self.put(&to, |new| sparse::copy(&from, new, bytes(gib)))
+    }
+
+    fn create_empty_volumes(&self, volumes: &[(Uuid, u32)]) -> Vec<io::Result<()>> {
+        let create = |&(volume, gib): &(Uuid, u32)| {
+            let to = self.path(volume);
+            // An earlier attempt may have died between the name and the sync below.
+            if to.try_exists()? {
+                return sparse::extend(&to, bytes(gib));
+            }
+            self.put_unsynced(&to, |new| sparse::create(new, bytes(gib)))
+        };
+        let created: Vec<io::Result<()>> = volumes.iter().map(create).collect();
+        // One for all names: it costs as much as creating a file.
+        match self.sync() {
+            Ok(()) => created,
+            Err(error) => {
+                let (kind, text) = (error.kind(), error.to_string());
+                let unsynced = |()| Err(io::Error::new(kind, text.clone()));
+                created.into_iter().map(|done| done.and_then(unsynced)).collect()
+            }
+        }
     }
 
     fn delete_volume(&self, volume: Uuid) -> io::Result<()> {
@@ -303,6 +334,21 @@ mod tests {
             assert_eq!(fs::read_dir(dir.path().join(inner)).unwrap().count(), 0, "{inner}");
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn volumes_are_created_together_and_fail_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let driver = LocalDir::open(dir.path()).unwrap();
+        let [one, blocked, other] = [1, 2, 3].map(Uuid::from_u128);
+        // A directory can't be removed as a file that an earlier attempt left.
+        fs::create_dir(dir.path().join(NEW).join(volume_name(blocked))).unwrap();
+        for _ in 0..2 {
+            let done = driver.create_empty_volumes(&[(one, 1), (blocked, 1), (other, 2)]);
+            assert_eq!(done.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+        }
+        let len = |id| fs::metadata(driver.path(id)).map(|file| file.len()).ok();
+        assert_eq!([one, blocked, other].map(len), [Some(1 << 30), None, Some(2 << 30)]);
     }
 
     #[test]

@@ -33,8 +33,11 @@ use crate::worker::group::{host_of, of_group};
 use statehold_server_core::fs::regular;
 use statehold_server_core::rejection::Rejection;
 
-/// How much is done at a time.
+/// The maximum number of lots that are worked on at a time.
 const JOBS_MAX: usize = 4;
+
+/// The maximum number of items of a lot. A server that dies costs each of them an attempt.
+const LOT_ITEMS_MAX: usize = 32;
 
 /// How often the queue is looked at if nobody tells that there is something.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -45,7 +48,7 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(5 * 60);
 /// Does work until the server is to stop.
 pub async fn run(cloud: CinderState, mut stopped: watch::Receiver<bool>) {
     let mut jobs = JoinSet::new();
-    let mut under_way: Vec<(Id, WorkItem)> = Vec::new();
+    let mut under_way: Vec<(Id, Vec<WorkItem>)> = Vec::new();
     let mut expire = Instant::now();
     loop {
         if expire <= Instant::now() {
@@ -53,10 +56,12 @@ pub async fn run(cloud: CinderState, mut stopped: watch::Receiver<bool>) {
             expire = Instant::now() + EXPIRE_EVERY;
         }
         let free = if *stopped.borrow() { 0 } else { JOBS_MAX - jobs.len() };
-        for item in begin(&cloud, free, &under_way) {
-            let (job, of) = (item.clone(), cloud.clone());
-            let handle = jobs.spawn_blocking(move || finish(&of, &job, &work(&of, &job)));
-            under_way.push((handle.id(), item));
+        let busy = under_way.iter().flat_map(|(_, lot)| lot.iter().flat_map(about)).collect();
+        for lot in lots(begin(&cloud, free, busy)) {
+            let (job, of) = (lot.clone(), cloud.clone());
+            let handle =
+                jobs.spawn_blocking(move || finish_lot(&of, &job, &work_on_lot(&of, &job)));
+            under_way.push((handle.id(), lot));
         }
         tokio::select! {
             Some(done) = jobs.join_next_with_id() => {
@@ -66,9 +71,11 @@ pub async fn run(cloud: CinderState, mut stopped: watch::Receiver<bool>) {
                 };
                 let at = under_way.iter().position(|(other, _)| *other == id);
                 let ended = at.map(|at| under_way.swap_remove(at));
-                if let (Some((_, item)), Some(error)) = (ended, died) {
+                if let (Some((_, lot)), Some(error)) = (ended, died) {
                     tracing::error!(%error, "work with a volume ended in the middle");
-                    finish(&cloud, &item, &failed(FailureCause::Unknown));
+                    for item in &lot {
+                        finish(&cloud, item, &failed(FailureCause::Unknown));
+                    }
                 }
             }
             () = cloud.queued().notified() => {}
@@ -102,9 +109,8 @@ fn refused(error: statehold_store::WriteError) -> Rejection {
     Rejection::internal(&error)
 }
 
-/// Notes that the next work is begun, up to `free` items of what can be done.
-fn begin(cloud: &CinderState, free: usize, under_way: &[(Id, WorkItem)]) -> Vec<WorkItem> {
-    let busy: Vec<_> = under_way.iter().flat_map(|(_, item)| about(item)).collect();
+/// Notes that the next work is begun, up to `free` lots of what can be done and changes nothing `busy`.
+fn begin(cloud: &CinderState, free: usize, busy: Vec<(WorkTarget, Uuid)>) -> Vec<WorkItem> {
     // Most looks find nothing, and cost no transaction.
     let view = cloud.app().store().snapshot();
     let next = pick(ready_work(&view).map(|item| &**item), free, busy.clone());
@@ -148,7 +154,20 @@ fn about(item: &WorkItem) -> impl Iterator<Item = (WorkTarget, Uuid)> {
     iter::once((item.kind, item.target)).chain(other)
 }
 
-/// Up to `free` items that change nothing that is busy, nor the same.
+/// Whether work is so short that several items share a job, a transaction before and one after it: a
+/// commit costs more than the file of a volume without data.
+fn is_short(item: &WorkItem) -> bool {
+    matches!(item.task, Task::CreateVolume { source: VolumeSource::Empty })
+}
+
+/// Splits items into lots: short ones together, others each by itself.
+fn lots(items: Vec<WorkItem>) -> Vec<Vec<WorkItem>> {
+    let (short, long): (Vec<_>, Vec<_>) = items.into_iter().partition(is_short);
+    let short = short.chunks(LOT_ITEMS_MAX).map(<[WorkItem]>::to_vec);
+    short.chain(long.into_iter().map(|item| vec![item])).collect()
+}
+
+/// Up to `free` lots of items that change nothing that is busy, nor the same.
 fn pick<'i>(
     ready: impl Iterator<Item = &'i WorkItem>,
     free: usize,
@@ -161,7 +180,17 @@ fn pick<'i>(
         }
         idle
     });
-    idle.take(free).map(|item| (item.kind, item.target)).collect()
+    let (mut short, mut long) = (0_usize, 0);
+    // An item that finds no room ends the search: what is behind it in the queue does not overtake it.
+    let fitting = idle.take_while(|item| {
+        if is_short(item) {
+            short += 1;
+        } else {
+            long += 1;
+        }
+        short.div_ceil(LOT_ITEMS_MAX) + long <= free
+    });
+    fitting.map(|item| (item.kind, item.target)).collect()
 }
 
 /// Writes what came of work, unless an operator settled the matter in the meantime.
@@ -170,11 +199,8 @@ fn finish(cloud: &CinderState, item: &WorkItem, outcome: &Outcome) {
     let written = write(cloud, |txn, now| {
         finish_work(txn, cloud.config(), now, item, outcome).map_err(refused)
     });
-    if written == Some(false) {
-        tracing::info!(target = %item.target, "work was settled by an operator while it was done");
-    }
-    if let (Some(true), Outcome::Failed { .. }) = (written, outcome) {
-        cloud.metrics().failed(item.task.name());
+    if let Some(written) = written {
+        note_finished(cloud, item, outcome, written);
     }
     let Outcome::Done { moved: Some(to), .. } = outcome else { return };
     let Some(row) = before.get::<Volume>(item.target) else { return };
@@ -192,8 +218,81 @@ fn finish(cloud: &CinderState, item: &WorkItem, outcome: &Outcome) {
     }
 }
 
+/// Writes the outcomes of a lot in one transaction.
+fn finish_lot(cloud: &CinderState, lot: &[WorkItem], outcomes: &[Outcome]) {
+    let each = || lot.iter().zip(outcomes);
+    let moved = |outcome: &Outcome| matches!(outcome, Outcome::Done { moved: Some(_), .. });
+    // A file may have to go after the outcome of a volume that moved.
+    if lot.len() < 2 || outcomes.iter().any(moved) {
+        return each().for_each(|(item, outcome)| finish(cloud, item, outcome));
+    }
+    let written = write(cloud, |txn, now| {
+        let finish = |(item, outcome)| finish_work(txn, cloud.config(), now, item, outcome);
+        each().map(finish).collect::<Result<Vec<bool>, _>>().map_err(refused)
+    });
+    match written {
+        Some(written) => {
+            each().zip(written).for_each(|((item, outcome), written)| {
+                note_finished(cloud, item, outcome, written);
+            });
+        }
+        // One outcome that can't be written must not hold up the others.
+        None => each().for_each(|(item, outcome)| finish(cloud, item, outcome)),
+    }
+}
+
+/// Logs and counts an outcome; `written` is `false` if an operator settled the matter in the meantime.
+fn note_finished(cloud: &CinderState, item: &WorkItem, outcome: &Outcome, written: bool) {
+    if !written {
+        tracing::info!(target = %item.target, "work was settled by an operator while it was done");
+    } else if let Outcome::Failed { .. } = outcome {
+        cloud.metrics().failed(item.task.name());
+    }
+}
+
 fn failed(cause: FailureCause) -> Outcome {
     Outcome::Failed { cause, message: Uuid::new_v4() }
+}
+
+/// Does the work of a lot; returns the outcomes in the order of the items.
+fn work_on_lot(cloud: &CinderState, lot: &[WorkItem]) -> Vec<Outcome> {
+    match lot {
+        [item] => vec![work(cloud, item)],
+        _ => create_together(cloud, lot),
+    }
+}
+
+/// Creates volumes without data, those of one back end together.
+fn create_together(cloud: &CinderState, lot: &[WorkItem]) -> Vec<Outcome> {
+    let view = cloud.app().store().snapshot();
+    let placed = |(at, item): (usize, &WorkItem)| {
+        let row = view.get::<Volume>(item.target)?;
+        let backend = cloud.backends().of(row.host.as_deref()?)?;
+        Some((backend.name(), at, (row.id, row.size)))
+    };
+    let placed: Vec<_> = lot.iter().enumerate().filter_map(placed).collect();
+    let mut outcomes = vec![None; lot.len()];
+    for backend in cloud.backends().all() {
+        let own = placed.iter().filter(|(name, ..)| *name == backend.name());
+        let (places, volumes): (Vec<usize>, Vec<(Uuid, u32)>) =
+            own.map(|(_, at, volume)| (*at, *volume)).unzip();
+        if volumes.is_empty() {
+            continue;
+        }
+        let created = backend.driver.create_empty_volumes(&volumes);
+        let after = cloud.app().store().snapshot();
+        for ((at, (id, _)), mut done) in places.into_iter().zip(volumes).zip(created) {
+            // Its row may have been deleted meanwhile.
+            if done.is_ok() && after.get::<Volume>(id).is_none() {
+                done = backend.driver.delete_volume(id);
+            }
+            let done = done.map(|()| Outcome::DONE).map_err(Failure::Io);
+            outcomes[at] = Some(outcome_of(&lot[at], done));
+        }
+    }
+    // The others have no back end yet, or one that is not served any more.
+    let each = lot.iter().zip(outcomes);
+    each.map(|(item, outcome)| outcome.unwrap_or_else(|| work(cloud, item))).collect()
 }
 
 /// Does work; it may take a while.
@@ -204,6 +303,11 @@ fn work(cloud: &CinderState, item: &WorkItem) -> Outcome {
         WorkTarget::Backup => of_backup(cloud, item),
         WorkTarget::Group => of_group(cloud, item),
     };
+    outcome_of(item, done)
+}
+
+/// Returns the outcome of work, and logs a failure.
+fn outcome_of(item: &WorkItem, done: Result<Outcome, Failure>) -> Outcome {
     match done {
         Ok(outcome) => outcome,
         Err(Failure::NoBackend) => {
@@ -504,5 +608,22 @@ mod tests {
         assert_eq!(pick(ready.iter(), 1, Vec::new()), [backup(one)]);
         let busy = about(&restore(one)).collect();
         assert_eq!(pick(ready.iter(), 4, busy), [backup(Uuid::nil())]);
+
+        let create = |at: usize| {
+            let task = Task::CreateVolume { source: VolumeSource::Empty };
+            item(WorkTarget::Volume, Uuid::from_u128(100 + at as u128), task)
+        };
+        let mut ready: Vec<WorkItem> = (0..LOT_ITEMS_MAX).map(create).collect();
+        assert_eq!(pick(ready.iter(), 1, Vec::new()).len(), LOT_ITEMS_MAX);
+        ready.insert(2, restore(one));
+        ready.push(create(LOT_ITEMS_MAX));
+        // The backup finds no room in the one lot, and nothing behind it overtakes it.
+        assert_eq!(pick(ready.iter(), 1, Vec::new()).len(), 2);
+        assert_eq!(pick(ready.iter(), 2, Vec::new()).len(), LOT_ITEMS_MAX + 1);
+        assert_eq!(pick(ready.iter(), 3, Vec::new()).len(), LOT_ITEMS_MAX + 2);
+        let sizes =
+            |items: &[WorkItem]| lots(items.to_vec()).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(sizes(&ready), [LOT_ITEMS_MAX, 1, 1]);
+        assert_eq!(sizes(&[]), []);
     }
 }
