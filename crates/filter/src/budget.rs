@@ -124,7 +124,7 @@ fn literal_bytes(node: &Node) -> usize {
         Node::And(operands) | Node::Or(operands) => operands.iter().map(literal_bytes).sum(),
         Node::Fields(leaves) => leaves.iter().map(field_bytes).sum(),
         Node::Field(leaf) => field_bytes(leaf),
-        // A look-up compares with one value of the length it is given, at worst the longest.
+        // A look-up compares at most one value in full, at worst the longest.
         Node::Points(points) => points.texts.iter().map(str::len).max().unwrap_or(0),
         Node::Not(operand) => literal_bytes(operand),
         Node::Leaf(leaf) => path_bytes(&leaf.path) + test_bytes(&leaf.test),

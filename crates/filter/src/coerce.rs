@@ -85,8 +85,8 @@ fn unsigned<T: From<u8>>(
 ) -> Result<T, CoerceError> {
     let bytes = text.as_bytes();
     let (base, digits): (u32, &[u8]) = match bytes {
-        // A prefix without digits is octal: `0x` fails below at its `x`, as in Go.
         [] => return Err(CoerceError::Syntax),
+        // A prefix without digits is octal: `0x` fails below at its `x`, as in Go.
         [b'0', b'x' | b'X', rest @ ..] if !rest.is_empty() => (16, rest),
         [b'0', b'o' | b'O', rest @ ..] if !rest.is_empty() => (8, rest),
         [b'0', b'b' | b'B', rest @ ..] if !rest.is_empty() => (2, rest),

@@ -355,10 +355,10 @@ impl<'t> CandidateList<'_, 't> {
                 for key in (self.keys)(subject.text) {
                     self.value(&key, partial);
                 }
-                // Completion of strings and numbers would need the values of the rows.
                 return;
             }
             (Some(kind), Operator::Equal | Operator::In) => kind,
+            // Completion of strings and numbers would need the values of the rows.
             _ => return,
         };
         match kind {

@@ -175,13 +175,13 @@ impl Display for Conjunct {
             Sarg::Range { low: Included(low), high: Included(high) } => {
                 write!(f, " between {low} and {high}")
             }
+            // A range with an open or exclusive end prints as comparisons.
             Sarg::Range { low, high } => {
                 let mut and = "";
                 for (end, exclusive, inclusive) in [(low, ">", ">="), (high, "<", "<=")] {
                     match end {
                         Excluded(end) => write!(f, "{and} {exclusive} {end}")?,
                         Included(end) => write!(f, "{and} {inclusive} {end}")?,
-                        // A range with one bounded end; two are a conjunction of comparisons.
                         Unbounded => continue,
                     }
                     and = " and";
@@ -349,7 +349,7 @@ fn read_clause(clause: &Clause, row: Kind) -> Option<ClauseSearch> {
         }
         (Operator::Matches, Kind::Text | Kind::Enum(_) | Kind::Uuid) => {
             let found = prefix::of(&value.text)?;
-            // A pattern for a UUID is searched in its text, which the index does not keep.
+            // A whole UUID stays a prefix, because its text is not a constant of the UUID kind.
             if found.whole && !matches!(kind, Kind::Uuid) {
                 (Sarg::Points(vec![Constant::Text(found.text.into())]), true)
             } else if found.text.is_empty() {

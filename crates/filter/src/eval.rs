@@ -288,9 +288,9 @@ impl<'a> Evaluation<'a> {
             // `Absent::Error`.
             Datum::Missing | Datum::Null if self.absent == Absent::Missing => Ok(Datum::Missing),
             Datum::Record(record) => match record.named(part.text()) {
+                Some(field) => Ok(field),
                 // A struct has a fixed set of names, so an unknown one is a mistake; a key of a map
                 // may be absent.
-                Some(field) => Ok(field),
                 None => self.halt(EvalErrorKind::UnknownField, span),
             },
             Datum::Map(map) => {

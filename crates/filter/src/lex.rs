@@ -9,7 +9,6 @@ use nom::sequence::{delimited, pair, preceded, terminated};
 use nom::{IResult, Parser};
 
 /// The rest of the input and the token. A failure carries no reason, because the grammar knows it.
-// go-bexpr: grammar/grammar.peg has the same character classes.
 pub(crate) type Token<'t, T = &'t str> = IResult<&'t str, T, ()>;
 
 /// Matches space, tab, carriage return and line feed: the only whitespace.
@@ -17,6 +16,7 @@ pub(crate) fn is_space(char: char) -> bool {
     matches!(char, ' ' | '\t' | '\r' | '\n')
 }
 
+// go-bexpr: grammar/grammar.peg has the same character classes.
 fn is_ident_char(char: char) -> bool {
     char.is_ascii_alphanumeric() || matches!(char, '_' | '/')
 }

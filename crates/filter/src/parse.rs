@@ -222,10 +222,10 @@ impl<'t> Parser<'t> {
     /// `not` may also be the name that a clause begins with: `starts` are the positions of the
     /// negations before `at`. The reading with more negations wins.
     fn primary(&mut self, at: &'t str, starts: &[&'t str]) -> Read<'t, Primary> {
-        // The clause first: `any` and `all` are also names, and `any == 1` is a clause.
         if let Some(inner) = at.strip_prefix('(') {
             return Ok((inner, Primary::Opens(Opening::Parenthesis)));
         }
+        // The clause first: `any` and `all` are also names, and `any == 1` is a clause.
         let error = match self.clause(at) {
             Ok((rest, clause)) => return Ok((rest, Primary::Clause(clause, starts.len()))),
             Err(error) => error,

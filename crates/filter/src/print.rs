@@ -39,9 +39,8 @@ fn write_quoted(out: &mut impl Write, text: &str) -> fmt::Result {
             '\\' => out.write_str("\\\\")?,
             '\n' => out.write_str("\\n")?,
             '\r' => out.write_str("\\r")?,
-            // The escapes of Go that `parse` reads back; control characters would not survive a
-            // terminal.
             '\t' => out.write_str("\\t")?,
+            // Control characters would not survive a terminal; `parse` reads the escape back.
             char if char.is_control() => write!(out, "\\u{:04x}", u32::from(char))?,
             char => out.write_char(char)?,
         }

@@ -107,7 +107,7 @@ impl Leaf {
                 Node::Field(FieldLeaf { owner, way, slot, key, literal, negated, own })
             }
             // A negated list is not converted: `Points` fails for a missing value, whose negation
-            // has to hold.
+            // must hold.
             (Test::Extended(test), None) if !negated => match *test {
                 Extended::In(Listed::One(Values::Texts(texts))) => {
                     Node::Points(Box::new(Points { owner, way, slot, texts }))

@@ -199,7 +199,7 @@ impl<'t> Checker<'t> {
         let at = value.span.start();
         if source.starts_with(['"', '`']) {
             Span::new(at + source_offset(source, start), at + source_offset(source, end))
-        // A pointer such as `"/a~1b"` was decoded: its parts have no exact place.
+        // A word with brackets differs from its source: its parts have no exact position.
         } else if source.len() == value.text.len() {
             Span::new(at + start, at + end)
         } else {

@@ -106,7 +106,7 @@ impl<'t> Checker<'t> {
             }
             Kind::List(element) if element.is_scalar() => {
                 let scalars = self.scalars(subject.element(*element), values)?;
-                // `any` looks each element up among the values; `all` has to find each value in the
+                // `any` looks each element up among the values; `all` must find each value in the
                 // list.
                 Some(if all {
                     Listed::Each(scalars.into())

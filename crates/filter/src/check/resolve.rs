@@ -29,7 +29,7 @@ impl<'t> Checker<'t> {
                     Role::Either => Base::ValueOrKey(up),
                 };
                 let parts = &selector.parts[1..];
-                // A key that is known to be a scalar has nothing inside; a key of JSON may be an
+                // A key that is known to be a scalar has no fields; a key of JSON may be an
                 // element.
                 let key = matches!(bound.role, Role::Key) && !matches!(bound.kind, Kind::Any);
                 if let (true, Some(part)) = (key, parts.first()) {

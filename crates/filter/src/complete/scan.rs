@@ -130,7 +130,6 @@ impl<'t> Scan<'t> {
             ClauseReader { extended: dialect == Dialect::Extended, ..ClauseReader::default() };
         let mut at = 0;
         loop {
-            // The scan below restarts at each token, so the whole text is read once.
             at += text[at..].len() - text[at..].trim_start_matches([' ', '\t', '\r', '\n']).len();
             let Some((token, length)) = token(&text[at..]) else { break };
             let written = &text[at..at + length];
@@ -152,7 +151,7 @@ impl<'t> Scan<'t> {
                 return scan;
             }
         }
-        // Directly behind a value or bracket, the client has to type a space before a word.
+        // Directly behind a value or bracket, the client must type a space before a word.
         let glued = scan.partial.start == text.len()
             && text.ends_with(|char: char| char.is_ascii_alphanumeric() || "\"`])}".contains(char));
         if glued {

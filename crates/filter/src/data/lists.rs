@@ -55,7 +55,7 @@ macro_rules! slice_like {
             }
             fn get(&self, key: &Key) -> Option<Datum<'_>> {
                 let order = |item: &T| {
-                    // A key of another kind sorts before every item, so the search finds none.
+                    // An item of another kind sorts before every key, so the search finds none.
                     item.as_map_entry().and_then(|(own, _)| key_order(&own, key)).unwrap_or(Ordering::Less)
                 };
                 let index = self[..].binary_search_by(order).ok()?;

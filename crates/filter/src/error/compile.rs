@@ -338,8 +338,7 @@ impl fmt::Display for CompileErrorKind {
 
 /// Puts the article in front of a kind.
 fn a(kind: &str) -> String {
-    // `unsigned integer`, `UUID` and others by their first letter; no kind breaks the rule in this
-    // list.
+    // `U` is not in the list, because of `a UUID`.
     let article = if kind.starts_with(['a', 'i', 'o', 'u', 'I', 'A', 'O']) { "an" } else { "a" };
     format!("{article} {kind}")
 }

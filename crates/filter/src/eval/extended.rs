@@ -135,10 +135,10 @@ impl<'a> Evaluation<'a> {
                     if let (Datum::Text(own), Datum::Text(other)) = (left, right) {
                         self.spend(steps_of(own.len().min(other.len())), pair.span)?;
                     }
+                    // A UUID or address is compared in its text form, also with another kind of
+                    // text.
                     with_text(left, |left| {
                         with_text(right, |right| relation.holds(Some(left.cmp(right))))
-                        // A UUID or address is compared as a string, also with another kind of
-                        // string.
                     })
                     .flatten()
                 }

@@ -56,10 +56,10 @@ impl Pattern {
         let states = NFA::compiler().configure(states).build_from_hir(&parsed);
         let states = states.map_err(|_| PatternError::TooLarge)?;
         if let Some(table) = table(&states, size_max.min(TABLE_MAX)) {
-            // Too large for a table: the lazy search also uses literals and the minimum length to
-            // skip strings.
             return Ok(Self(table));
         }
+        // Too large for a table: the lazy search also uses literals and the minimum length to skip
+        // strings.
         let shortest = parsed.properties().minimum_len().unwrap_or(0);
         let literals = Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, &parsed);
         Ok(Self(Search::Lazy(Box::new(Lazy::new(states, shortest, literals)?))))

@@ -57,15 +57,14 @@ impl<'a> Evaluation<'a> {
                 if self
                     .spend_look_ups(*list, open.literals.len(), open.longest().len(), span)
                     .is_ok()
-                    // Steps ran out or an element needs the literals one by one: the general case
-                    // below.
                     && open.can_look_up_all(*list) =>
             {
                 list.any(&mut |_, element| open.look_up(&element) == Some(true))
             }
+            // An element needs the literals one by one, or steps ran out: in order, the first value
+            // that is found or that fails decides.
             (Listed::Open(open), _) if can_contain(datum) => {
                 self.spend(open.literals.len() as u64, span)?;
-                // In order: the first value that is found or that fails decides.
                 for wanted in &open.literals {
                     if self.contains_wanted(wanted, datum, span)? {
                         return Ok(Some(true));
