@@ -1,11 +1,11 @@
-//! Blocking queries: answer when what was read has changed.
+//! Blocking queries: return once the data that a query read has changed.
 //!
-//! The query runs on a tracked snapshot. When the index of what it read is not greater than the
-//! caller's, the reader is parked on exactly those ranges and the query runs again when one of
-//! them changes, so the ranges may differ from run to run.
+//! The query runs on a tracked snapshot. If the index of its reads is not greater than the caller's, the reader
+//! is parked on exactly those ranges, and the query runs again when one of them changes. The ranges may differ
+//! from run to run.
 //!
-//! A change of what was read need not change the result. Where an answer that says nothing new costs
-//! its caller something, the forms called `changed` keep it parked as long as the result is the same.
+//! A change within the ranges need not change the result. Where an unchanged result costs the caller something,
+//! the `changed` variants keep it parked while the result stays equal.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -17,42 +17,41 @@ use crate::snapshot::{Tracked, index_of};
 use crate::store::Store;
 use crate::watch::Parked;
 
-/// The answer of a blocking query.
+/// The result of a blocking query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryResult<R> {
-    /// What the query gave.
+    /// The value that the query returned.
     pub value: R,
-    /// The index of what the query read, at least 1: pass it as `min_index` to wait for the next
+    /// The index of the data that the query read, at least 1. Pass it as `min_index` to wait for the next
     /// change.
     pub index: u64,
 }
 
-/// What one run of a query came to.
+/// The outcome of one run of a query.
 #[derive(Debug)]
 pub enum Attempt<R> {
-    /// The index is greater than the caller's, or the caller doesn't wait.
+    /// The index is greater than the caller's, or the caller does not wait.
     Ready(QueryResult<R>),
-    /// Nothing new yet. What the query gave is gone; run it again when something has changed, which may
-    /// be at once: when there was a commit while the query ran.
+    /// Nothing new yet. The value of the query was dropped; the caller should run the query again when `Parked`
+    /// is notified. It is notified at once if there was a commit while the query ran.
     Parked(Parked),
 }
 
 impl Store {
-    /// Runs `query`, and runs it again whenever something that it read changes, until the index of
-    /// what it read is greater than `min_index` or `deadline` has passed; then
-    /// what it gives on the state of that moment.
+    /// Runs `query`, and runs it again whenever data that it read changes, until the index of its reads is
+    /// greater than `min_index` or `deadline` has passed. Returns the value of the last run.
     ///
-    /// With a `min_index` of 0 the query runs once. Reads must go through the given [`Tracked`]
-    /// for the watch to be complete. Everything is deregistered on return.
+    /// With a `min_index` of 0 the query runs once. The query MUST read through the given [`Tracked`]: other
+    /// reads are not watched. All registrations are removed on return.
     ///
-    /// Never misses a change. An answer MAY come early, with a result that is the same: the index of a read counts
-    /// changes of neighbouring keys too (see [`Tracked::index`]), so a call may answer at once because of a
-    /// neighbour's change that was committed after `min_index` and before the call. A reader that is parked is
-    /// woken by changes of what it read alone. [`Store::blocking_changed`] compares results.
+    /// Never misses a change. The call MAY return early with an unchanged value: the index of a read also
+    /// counts changes of neighbouring keys (see [`Tracked::index`]), so a neighbour's change that was committed
+    /// after `min_index` and before the call ends it at once. A parked reader is woken only by changes in the
+    /// ranges that it read. [`Store::blocking_changed`] compares values.
     ///
     /// # Errors
-    /// [`WatchError::TooMany`] when it would have to wait and [`crate::Options::parked_max`]
-    /// readers do already. Never on reaching the deadline.
+    /// [`WatchError::TooMany`] if the call would have to wait while [`crate::Options::parked_max`] readers are
+    /// parked. Reaching the deadline is not an error.
     ///
     /// ```
     /// # use statehold_store::{Store, Table};
@@ -72,8 +71,8 @@ impl Store {
     ///     let mut txn = store.begin_write().unwrap();
     ///     txn.put(Name { name: "web".into() }).unwrap();
     ///     let index = txn.commit().unwrap();
-    ///     let answer = reader.join().unwrap().unwrap();
-    ///     assert!(answer.index <= index);
+    ///     let result = reader.join().unwrap().unwrap();
+    ///     assert!(result.index <= index);
     /// });
     /// ```
     pub fn blocking<R>(
@@ -85,13 +84,13 @@ impl Store {
         self.wait(min_index, deadline, |min_index| self.try_blocking(min_index, &mut query))
     }
 
-    /// Does what [`Store::blocking`] does without holding a thread: `timeout` is a future that
-    /// ends when the caller wants its answer at the latest, a timer of whatever runtime there is.
+    /// Like [`Store::blocking`], but returns a future instead of blocking the thread. `timeout` is the future
+    /// that ends the wait, a timer of any runtime.
     ///
-    /// Dropping the future deregisters at once.
+    /// Dropping the future deregisters the reader at once.
     ///
     /// # Errors
-    /// As [`Store::blocking`].
+    /// Those of [`Store::blocking`].
     pub async fn blocking_async<R>(
         &self,
         min_index: u64,
@@ -102,17 +101,17 @@ impl Store {
             .await
     }
 
-    /// Does what [`Store::blocking`] does, but stays parked as long as `query` gives the same: it
-    /// answers when the index of what was read is greater than `min_index` and the result is another
-    /// than the one that was there at `min_index`, or the deadline has passed.
+    /// Like [`Store::blocking`], but stays parked while `query` returns an equal value. Returns once the index
+    /// of the reads is greater than `min_index` and the value differs from the one at `min_index`, or once the
+    /// deadline has passed.
     ///
-    /// The index that is compared is only known to be that of the result when the caller got both in
-    /// one answer. When there was a change before the call, the first run answers, as nothing tells
-    /// whether it changed the result. Keeps the result of a run until the next one: let `query` give a
-    /// digest where that is too much.
+    /// `min_index` MUST be the index of the value that the caller has, which holds if both came from one
+    /// [`QueryResult`]. After a change before the call, the first run returns, because the call cannot compare
+    /// its value with the earlier one. The value of a run is kept until the next run: for large values, `query`
+    /// should return a digest.
     ///
     /// # Errors
-    /// As [`Store::blocking`].
+    /// Those of [`Store::blocking`].
     ///
     /// ```
     /// # use statehold_store::{Store, Table, Tracked};
@@ -133,11 +132,11 @@ impl Store {
     /// let soon = Instant::now() + Duration::from_secs(60);
     /// std::thread::scope(|scope| {
     ///     let reader = scope.spawn(|| store.blocking_changed(index, soon, first));
-    ///     // A change before the reader waits would answer it at once.
+    ///     // A change before the reader is parked would end its call at once.
     ///     while store.parked() == 0 {
     ///         std::thread::yield_now();
     ///     }
-    ///     add("c"); // read, but not what comes first
+    ///     add("c"); // in the range that was read, but not its first row
     ///     add("a");
     ///     assert_eq!(reader.join().unwrap().unwrap().value.as_deref(), Some("a"));
     /// });
@@ -154,11 +153,11 @@ impl Store {
         })
     }
 
-    /// Does what [`Store::blocking_changed`] does without holding a thread, as
-    /// [`Store::blocking_async`] does.
+    /// Like [`Store::blocking_changed`], but returns a future instead of blocking the thread, as
+    /// [`Store::blocking_async`].
     ///
     /// # Errors
-    /// As [`Store::blocking`].
+    /// Those of [`Store::blocking`].
     pub async fn blocking_changed_async<R: PartialEq>(
         &self,
         min_index: u64,
@@ -172,12 +171,12 @@ impl Store {
         .await
     }
 
-    /// Runs `query` once: its answer when that is newer than `min_index` or `min_index` is 0, else a
-    /// reader that is parked on what was read. This is what the other two are made of, for callers
-    /// that choose where a query runs, and when.
+    /// Runs `query` once. Returns its value if it is newer than `min_index` or `min_index` is 0, else a reader
+    /// parked on the ranges that were read. The other variants are built from this one; it is for callers that
+    /// choose where and when a query runs.
     ///
     /// # Errors
-    /// As [`Store::blocking`].
+    /// Those of [`Store::blocking`].
     pub fn try_blocking<R>(
         &self,
         min_index: u64,
@@ -188,11 +187,11 @@ impl Store {
         })
     }
 
-    /// Does what [`Store::try_blocking`] does, but parks also when the result is what was `seen`, which
-    /// is `None` at first. `seen` is the result of a run that did not answer, for the next one.
+    /// Like [`Store::try_blocking`], but parks also if the value equals `seen`. `seen` MUST be `None` at first;
+    /// a run that parks stores its value there for the next run.
     ///
     /// # Errors
-    /// As [`Store::blocking`].
+    /// Those of [`Store::blocking`].
     pub fn try_blocking_changed<R: PartialEq>(
         &self,
         min_index: u64,
@@ -204,33 +203,36 @@ impl Store {
             if min_index == 0 || news {
                 return Ok(value);
             }
+            // Kept although the index may be old: without it the next run could not tell whether the value
+            // changed.
             *seen = Some(value);
             Err(())
         })
     }
 
-    /// Runs `query`, and parks on what it read unless `answer` takes the value and the index for one.
+    /// Runs `query`, and parks on its reads unless `accept` returns the value.
     fn attempt<R>(
         &self,
         query: &mut impl FnMut(&Tracked) -> R,
-        mut answer: impl FnMut(R, u64) -> Result<R, ()>,
+        mut accept: impl FnMut(R, u64) -> Result<R, ()>,
     ) -> Result<Attempt<R>, WatchError> {
         let tracked = self.tracked();
         let value = query(&tracked);
         let index = tracked.index();
-        if let Ok(value) = answer(value, index) {
+        if let Ok(value) = accept(value, index) {
             return Ok(Attempt::Ready(QueryResult { value, index }));
         }
         let parked = self.registry().park(tracked.into_reads())?;
-        // A commit since the query ran found nobody to wake. The caller is told, instead of a query
-        // that runs here again and again while commits come faster than it is done.
+        // A commit between the query and the registration had no reader to wake, so it is looked up here. The
+        // caller runs the query again: a loop here could run forever if commits come faster than the query
+        // ends.
         if index_of(&self.published(), parked.reads()) > index {
             parked.wake();
         }
         Ok(Attempt::Parked(parked))
     }
 
-    /// Attempts until there is an answer; with 0, which always gives one, when the deadline has passed.
+    /// Runs attempts until one is ready. After the deadline it passes 0, with which every attempt is ready.
     fn wait<R>(
         &self,
         mut min_index: u64,
@@ -242,8 +244,8 @@ impl Store {
             let attempt = attempt(min_index)?;
             self.ran(woken, &attempt);
             match attempt {
-                Attempt::Ready(answer) => return Ok(answer),
-                // Changes may come so fast that there is always one.
+                Attempt::Ready(result) => return Ok(result),
+                // Commits may come so fast that there is always a change: the deadline must still end the loop.
                 Attempt::Parked(parked) => {
                     woken = parked.wait_until(deadline) && Instant::now() < deadline;
                 }
@@ -254,7 +256,7 @@ impl Store {
         }
     }
 
-    /// Does what [`Store::wait`] does without holding a thread.
+    /// Like [`Store::wait`], but returns a future instead of blocking the thread.
     async fn wait_async<R>(
         &self,
         mut min_index: u64,
@@ -267,14 +269,15 @@ impl Store {
             let attempt = attempt(min_index)?;
             self.ran(woken, &attempt);
             let parked = match attempt {
-                Attempt::Ready(answer) => return Ok(answer),
+                Attempt::Ready(result) => return Ok(result),
                 Attempt::Parked(parked) => parked,
             };
             let mut parked = pin!(parked);
             let mut waited = false;
             woken = poll_fn(|context| {
-                // Changes may come so fast that there is always one: that must neither hide the
-                // timeout nor keep other tasks from running, timers among them.
+                // Commits may come so fast that there is always a change. That must neither hide the timeout
+                // nor
+                // keep other tasks of the executor from running, timers among them: so yield once for each run.
                 if timeout.as_mut().poll(context).is_ready() {
                     return Poll::Ready(false);
                 }
@@ -302,9 +305,9 @@ impl Store {
     }
 }
 
-/// `wait` and up to a sixteenth of it more, as `luck` says: from nothing for 0 to all of it for the
-/// greatest number. For deadlines of callers that came together and should not come back together;
-/// the randomness is theirs.
+/// Returns `wait` plus up to a sixteenth of it: nothing for a `random` of 0, a full sixteenth for the maximum.
+/// Callers that arrived together should use it for their deadlines, so that they do not return together. The
+/// caller supplies the random number.
 ///
 /// ```
 /// use std::time::Duration;
@@ -312,6 +315,6 @@ impl Store {
 /// assert_eq!(jittered(Duration::from_secs(16), 0), Duration::from_secs(16));
 /// assert_eq!(jittered(Duration::from_secs(16), u32::MAX), Duration::from_secs(17));
 /// ```
-pub fn jittered(wait: Duration, luck: u32) -> Duration {
-    wait.saturating_add((wait / 16).mul_f64(f64::from(luck) / f64::from(u32::MAX)))
+pub fn jittered(wait: Duration, random: u32) -> Duration {
+    wait.saturating_add((wait / 16).mul_f64(f64::from(random) / f64::from(u32::MAX)))
 }

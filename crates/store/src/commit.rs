@@ -1,18 +1,19 @@
 //! Group commit: transactions that finish together share one durable write.
 //!
-//! A finished transaction goes to the queue in the order of the indexes and lets the next writer
-//! in. Whoever waits first becomes the flusher: it drains the queue, writes the batch, publishes
-//! the newest root, wakes the watchers, then acknowledges everybody in the batch. No timer: a lone
-//! writer pays for exactly one durable write. For those that wait without a thread, and for commits
-//! that are acknowledged before they are durable, a thread of the store is one more who waits.
+//! A finished transaction is queued in index order and lets the next writer begin. The first thread that waits
+//! for a commit becomes the flusher: it drains the queue, writes the batch, publishes the newest root, wakes
+//! the readers, then acknowledges every transaction of the batch. There is no timer: a lone writer pays for
+//! exactly one durable write. For tasks that wait without a thread, and for commits acknowledged before they
+//! are durable, a thread of the store waits in their place.
 //!
-//! Invariant: durable, then visible, then woken, then acknowledged. Readers never see what a crash
-//! could take back, unless [`crate::Durability::Relaxed`] was asked for.
-//! Invariant: a transaction in the queue is written, whoever waits for it or stops waiting.
-//! Invariant: after a failed durable write nothing of the batch is published and the queue takes
-//! nothing more, because a failed fsync says nothing about what is on the disk
-//! (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
-//! Invariant: when the queue begins anew after that, its indexes begin after the last durable one again, in
+//! Invariant: durable, then visible, then woken, then acknowledged. Readers never observe a commit that a crash
+//! could undo, except under [`crate::Durability::Relaxed`].
+//! Invariant: a queued transaction is written even if its waiter goes away.
+//! Invariant: after a failed durable write nothing of the batch is published and the queue rejects further
+//! transactions, because after a failed fsync the contents of the disk are unknown (Rebello et al., "Can
+//! Applications Recover from fsync Failures?", USENIX ATC 2020).
+//! Invariant: a restart after that reuses the indexes after the last durable one, in a new generation: a failed
+//! transaction is never mistaken for a later one with the same index.
 //! another generation: a transaction that failed is never taken for the one that has its index later.
 
 use std::fmt;
@@ -29,7 +30,7 @@ use crate::root::{Root, TouchedKey};
 use crate::signal::Signal;
 use crate::snapshot::Snapshot;
 
-/// What the next writer starts from: the newest finished transaction, published or not.
+/// The state that the next writer starts from: the newest finished transaction, published or not.
 pub(crate) struct Head(Arc<Root>);
 
 impl Head {
@@ -46,55 +47,55 @@ impl Head {
 pub(crate) struct Pending {
     pub(crate) root: Arc<Root>,
     pub(crate) changes: Vec<Change>,
-    pub(crate) touched: Wakes,
-    /// Bytes of the changes.
+    pub(crate) wakes: Wakes,
+    /// Size of the changes in bytes.
     pub(crate) bytes: u64,
-    /// The observer's time when it was finished.
+    /// The observer's time at which it was finished.
     pub(crate) finished: Duration,
 }
 
-/// Whom a commit wakes.
+/// The readers that a commit wakes.
 pub(crate) enum Wakes {
-    Readers(Vec<TouchedKey>),
-    /// Everything was replaced.
-    Everybody,
+    ReadersOf(Vec<TouchedKey>),
+    /// The commit replaced all rows.
+    AllReaders,
 }
 
-/// The turn of a transaction: its place in the queue.
+/// The position of a transaction in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Turn {
     index: u64,
-    /// How often the queue had begun anew before.
+    /// Number of restarts of the queue before this transaction.
     generation: usize,
 }
 
 #[derive(Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
-    /// For threads that wait until their commit is flushed.
+    /// Notified when a batch is flushed, for threads that wait for their commit.
     flushed: Condvar,
-    /// For the store's own thread.
+    /// Notified when there is work for the store's own thread.
     work: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     pending: Vec<Pending>,
-    /// Bytes of changes in `pending`.
+    /// Size in bytes of the changes in `pending`.
     bytes: u64,
-    /// The last transaction that was queued.
+    /// The index of the last queued transaction.
     newest: u64,
     flushing: bool,
     /// Everything up to this index is durable and published.
     flushed: u64,
-    /// Somebody without a thread waits for everything up to this index.
+    /// The index up to which tasks without a thread wait for the flush.
     asked: u64,
     tickets: Vec<(u64, Arc<Signal>)>,
-    /// Whether the store's own thread flushes what nobody asks for.
+    /// Whether the store's own thread flushes transactions that no caller waits for.
     paced: bool,
     stop: bool,
     failed: Option<CommitError>,
-    /// How each earlier generation ended: its last durable index, and the failure of all after it.
+    /// The end of each earlier generation: its last durable index, and the failure of all later transactions.
     ended: Vec<(u64, CommitError)>,
 }
 
@@ -103,12 +104,13 @@ impl State {
         Turn { index, generation: self.ended.len() }
     }
 
-    /// The outcome of a transaction; `None` while it waits for its durable write.
+    /// Returns the outcome of a transaction; `None` while it waits for its durable write.
     fn outcome(&self, turn: Turn) -> Option<Result<(), CommitError>> {
         let (flushed, failed) = match self.ended.get(turn.generation) {
             Some((flushed, failed)) => (*flushed, Some(failed)),
             None => (self.flushed, self.failed.as_ref()),
         };
+        // A failure affects only transactions after the last durable one.
         if turn.index <= flushed {
             return Some(Ok(()));
         }
@@ -117,7 +119,7 @@ impl State {
 }
 
 impl Queue {
-    /// A queue whose transactions up to `index` are durable.
+    /// Creates a queue whose transactions up to `index` are durable.
     pub(crate) fn new(index: u64) -> Self {
         let queue = Self::default();
         {
@@ -128,12 +130,12 @@ impl Queue {
         queue
     }
 
-    /// Why no more can be written.
+    /// Returns the failure that stopped the queue, if any.
     pub(crate) fn failure(&self) -> Option<CommitError> {
         self.state.lock().failed.clone()
     }
 
-    /// Adds a finished transaction. The caller holds the writer's lock, so indexes arrive in order.
+    /// Adds a finished transaction. The caller MUST hold the writer lock, so that indexes arrive in order.
     pub(crate) fn push(&self, head: &mut Head, pending: Pending) -> Turn {
         head.0 = Arc::clone(&pending.root);
         let mut state = self.state.lock();
@@ -141,28 +143,29 @@ impl Queue {
         state.bytes += pending.bytes;
         state.newest = pending.root.index;
         state.pending.push(pending);
-        // Where nothing is flushed by and by, whoever committed does it: no thread is to be woken.
+        // Without a flush interval the committing thread flushes itself, so waking the store's thread would be
+        // wasted. With one, the first pending transaction starts the interval.
         if state.paced && state.pending.len() == 1 {
             self.work.notify_one();
         }
         turn
     }
 
-    /// The turn of the last transaction that was queued.
+    /// Returns the turn of the last queued transaction.
     pub(crate) fn newest(&self) -> Turn {
         let state = self.state.lock();
         state.turn(state.newest)
     }
 
-    /// The turn of the transaction with this index, or of the last one before it, as of now.
+    /// Returns the turn of the transaction with this index, or of the last one before it, in this generation.
     pub(crate) fn turn(&self, index: u64) -> Turn {
         self.state.lock().turn(index)
     }
 
-    /// Keeps flushes away while `work` runs; then, after a failure, begins anew from `head`, the last durable
-    /// state.
+    /// Blocks flushes while `work` runs. If the queue had failed and `work` succeeds, starts a new generation
+    /// from `published`, the last durable state.
     ///
-    /// The caller holds the writer's lock. Transactions that failed stay failed.
+    /// The caller MUST hold the writer lock. Failed transactions stay failed.
     pub(crate) fn restart<E>(
         &self,
         head: &mut Head,
@@ -182,6 +185,9 @@ impl Queue {
         if outcome.is_ok()
             && let Some(error) = state.failed.take()
         {
+            // The failed transactions are dropped with their generation: their callers got the error, or will
+            // get it
+            // from `ended`.
             state.ended.push((durable, error));
             state.pending.clear();
             state.bytes = 0;
@@ -195,13 +201,13 @@ impl Queue {
         outcome
     }
 
-    /// Bytes of changes that wait for their durable write.
+    /// Returns the size in bytes of the changes that wait for their durable write.
     pub(crate) fn bytes(&self) -> u64 {
         self.state.lock().bytes
     }
 
-    /// Returns when everything up to `turn` is acknowledged, flushing batches with `write` when no other
-    /// thread does.
+    /// Returns once everything up to `turn` is acknowledged. Flushes batches with `write` while no other thread
+    /// does.
     pub(crate) fn flush(
         &self,
         turn: Turn,
@@ -217,12 +223,15 @@ impl Queue {
                 continue;
             }
             let batch = std::mem::take(&mut state.pending);
+            // Nothing is pending up to this turn: an empty commit of a new store, or one whose index was not
+            // queued.
             let Some(newest) = batch.last().map(|pending| pending.root.index) else {
                 return Ok(turn.index);
             };
             state.bytes = 0;
             state.flushing = true;
             drop(state);
+            // Its drop ends the flush even if `write` panics, or the other waiters would wait forever.
             let mut guard = Unfinished { queue: self, outcome: None };
             guard.outcome = Some(write(batch).map(|()| newest));
             drop(guard);
@@ -230,7 +239,7 @@ impl Queue {
         }
     }
 
-    /// Asks the store's own thread for everything up to `turn`.
+    /// Requests a flush of everything up to `turn` from the store's own thread.
     pub(crate) fn ticket(self: &Arc<Self>, turn: Turn) -> Ticket {
         let signal = Arc::new(Signal::default());
         let mut state = self.state.lock();
@@ -245,13 +254,14 @@ impl Queue {
         Ticket { queue: Arc::clone(self), signal, turn }
     }
 
-    /// Waits for work of the store's own thread: the index to flush up to, or `None` when the store
-    /// is closed. What nobody asks for is flushed `every` so often, if at all.
+    /// Waits for work of the store's own thread. Returns the turn to flush up to, or `None` once the store is
+    /// closed. Transactions that no caller waits for are flushed at the interval `every`, if there is one.
     pub(crate) fn next_flush(&self, every: Option<Duration>) -> Option<Turn> {
         let mut state = self.state.lock();
         state.paced = every.is_some();
         loop {
             let work = !state.pending.is_empty() && state.failed.is_none();
+            // A closing store flushes the pending transactions before its thread ends.
             if work && (state.stop || state.asked > state.flushed) {
                 return Some(state.turn(state.newest));
             }
@@ -270,14 +280,14 @@ impl Queue {
         }
     }
 
-    /// Ends the store's own thread when everything is flushed.
+    /// Stops the store's own thread once everything is flushed.
     pub(crate) fn stop(&self) {
         self.state.lock().stop = true;
         self.work.notify_all();
     }
 }
 
-/// Ends a flush even when the write panicked, so that nobody waits for it forever.
+/// Ends a flush even if the write panicked, so that no waiter hangs.
 struct Unfinished<'q> {
     queue: &'q Queue,
     outcome: Option<Result<u64, CommitError>>,
@@ -299,13 +309,14 @@ impl Drop for Unfinished<'_> {
             state.tickets.extract_if(.., |(index, _)| failed || *index <= flushed).collect();
         drop(state);
         self.queue.flushed.notify_all();
+        // The lock is released: wakers are foreign code, which may call the store.
         for (_, signal) in done {
             signal.notify();
         }
     }
 }
 
-/// Waits for a flush without holding a thread.
+/// A wait for a flush that does not hold a thread.
 pub(crate) struct Ticket {
     queue: Arc<Queue>,
     signal: Arc<Signal>,
@@ -320,11 +331,10 @@ impl Ticket {
     }
 }
 
-/// A transaction on its way to the disk: a future that ends when it is acknowledged, with the state
-/// as of it. See [`crate::WriteTxn::commit_async`].
+/// A queued commit: a future that completes once the transaction is acknowledged and returns the state as of
+/// it. See [`crate::WriteTxn::commit_async`].
 ///
-/// The transaction is finished, in its place among the others, before there is such a future;
-/// dropping it takes nothing back and stops nothing.
+/// The transaction is queued before the future exists. Dropping the future does not cancel it.
 #[must_use = "without waiting for it, nobody knows whether the commit is durable"]
 pub struct CommitFuture(pub(crate) Result<(Snapshot, Option<Ticket>), CommitError>);
 
@@ -363,7 +373,7 @@ mod tests {
         let pending = Pending {
             root: root(index),
             changes: vec![],
-            touched: Wakes::Everybody,
+            wakes: Wakes::AllReaders,
             bytes: 0,
             finished: Duration::ZERO,
         };
@@ -371,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_in_the_queue_shares_one_write() {
+    fn queued_transactions_share_one_write() {
         let queue = Queue::new(0);
         (1..=5).for_each(|index| push(&queue, index));
         let writes = AtomicUsize::new(0);
@@ -388,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_write_fails_its_batch_and_everything_after_it_but_nothing_before() {
+    fn failed_write_fails_its_batch_and_all_later_ones() {
         let queue = Queue::new(0);
         push(&queue, 1);
         queue.flush(queue.turn(1), |_| Ok(())).unwrap();
@@ -399,14 +409,15 @@ mod tests {
         assert_eq!(queue.failure(), Some(failure.clone()));
         push(&queue, 4);
         for index in [2, 3, 4] {
-            let result = queue.flush(queue.turn(index), |_| panic!("nothing is written any more"));
+            let result =
+                queue.flush(queue.turn(index), |_| panic!("a failed queue must not write"));
             assert_eq!(result, Err(failure.clone()));
         }
         assert_eq!(queue.flush(queue.turn(1), |_| Ok(())), Ok(1));
     }
 
     #[test]
-    fn a_failed_commit_stays_failed_after_its_index_was_taken_again() {
+    fn failed_commit_stays_failed_after_its_index_is_reused() {
         let queue = Arc::new(Queue::new(0));
         push(&queue, 1);
         queue.flush(queue.turn(1), |_| Ok(())).unwrap();
@@ -428,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_panics_leaves_no_waiter_hanging() {
+    fn panic_in_a_write_leaves_no_waiter_hanging() {
         let queue = Queue::new(0);
         push(&queue, 1);
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

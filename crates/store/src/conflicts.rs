@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::error::CommitError;
 use crate::key::KeyBytes;
 
-/// When a unique index refuses a key that another row has.
+/// The moment at which a unique index rejects a key that another row has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unique {
     AtOnce,
@@ -19,7 +19,7 @@ pub(crate) enum Unique {
 /// Keys of unique indexes that several rows claim.
 #[derive(Clone, Default)]
 pub(crate) struct Conflicts {
-    /// The position of the index and the key, to the primary keys of the rows: two at least.
+    /// Index position and key, mapped to the primary keys of the claiming rows: at least two.
     claims: BTreeMap<(usize, Vec<u8>), Vec<KeyBytes>>,
 }
 
@@ -28,13 +28,13 @@ impl Conflicts {
         self.claims.is_empty()
     }
 
-    /// Any of the conflicts.
+    /// Returns the first conflict, if there is one.
     pub(crate) fn first(&self) -> Option<(usize, KeyBytes)> {
         let (at, key) = self.claims.keys().next()?;
         Some((*at, KeyBytes::from_slice(key)))
     }
 
-    /// Adds a row that claims the key of another one.
+    /// Records that `claimant` claims a key held by `holder`.
     pub(crate) fn claim(
         &mut self,
         at: usize,
@@ -48,14 +48,14 @@ impl Conflicts {
         }
     }
 
-    /// Takes a row's claim back; another row that claims the key, if several did.
+    /// Withdraws a row's claim. Returns another row that claims the key, if several did.
     pub(crate) fn release(
         &mut self,
         at: usize,
         key: &KeyBytes,
         claimant: &KeyBytes,
     ) -> Option<KeyBytes> {
-        // Most transactions have no conflicts: then no key is copied to look for one.
+        // Most transactions have no conflicts, and this path must not allocate a key for them.
         if self.claims.is_empty() {
             return None;
         }
@@ -63,6 +63,7 @@ impl Conflicts {
         let claims = self.claims.get_mut(&place)?;
         claims.retain(|other| other != claimant);
         let other = claims.last().cloned();
+        // One remaining claimant is no conflict: it holds the key.
         if claims.len() < 2 {
             self.claims.remove(&place);
         }
@@ -70,7 +71,7 @@ impl Conflicts {
     }
 }
 
-/// A key of a unique index that several rows have.
+/// A key of a unique index that several rows claim.
 #[derive(Clone, Debug)]
 pub(crate) struct Conflict {
     pub(crate) table: &'static str,

@@ -1,28 +1,27 @@
-//! Unique indexes whose keys are checked at the commit: two rows may swap their names on the way.
+//! Deferred uniqueness checks and savepoints of a write transaction.
 //!
-//! Invariant: the tree of a unique index has one row for each key that any row claims. Of several
-//! claimants it is the one that was written last; all of them are listed in [`Conflicts`] for as long
-//! as they are more than one.
+//! With deferred checks two rows may swap their unique keys: [`crate::conflicts`] tracks the keys that several
+//! rows claim meanwhile.
 
 use crate::conflicts::{Conflict, Unique};
 use crate::error::WriteError;
 use crate::root::Root;
 use crate::txn::WriteTxn;
 
-/// The first conflict of a state, in the order of its tables.
+/// Returns the first conflict of a state, in table order.
 pub(crate) fn conflict(root: &Root) -> Option<Conflict> {
     root.tables.iter().find_map(|table| table.conflict())
 }
 
 impl WriteTxn<'_> {
-    /// From here on, checks unique indexes at the commit instead of at each write, so that rows can swap
-    /// unique keys without being deleted: their create indexes stay.
+    /// Defers the checks of unique indexes from each write to the commit, so that rows can swap unique keys
+    /// without being deleted and keep their create indexes.
     ///
-    /// Until then [`crate::ReadView::find`] returns the row that was written last of those with a key. The
-    /// commit returns [`CommitError::NotUnique`] when several rows still have it, and nothing of the
-    /// transaction happens; [`WriteTxn::check_unique`] looks earlier.
+    /// Until the commit, [`crate::ReadView::find`] returns the most recently written row of those that claim a
+    /// key. If several rows still claim a key at the commit, it fails with [`crate::CommitError::NotUnique`]
+    /// and none of the transaction's writes takes effect. [`WriteTxn::check_unique`] checks earlier.
     ///
-    /// Not the default, because an error at the write names the write.
+    /// This is not the default, because an error of the write itself points at the offending write.
     ///
     /// ```
     /// use serde::{Deserialize, Serialize};
@@ -57,10 +56,10 @@ impl WriteTxn<'_> {
         self.unique = Unique::AtCommit;
     }
 
-    /// Checks the unique indexes now. The transaction stays as it is.
+    /// Checks the unique indexes now. Does not change the transaction.
     ///
     /// # Errors
-    /// [`WriteError::NotUnique`] when several rows have one key.
+    /// [`WriteError::NotUnique`] if several rows claim one key.
     pub fn check_unique(&self) -> Result<(), WriteError> {
         match conflict(&self.root) {
             None => Ok(()),
@@ -70,12 +69,12 @@ impl WriteTxn<'_> {
         }
     }
 
-    /// Runs `work` in a part of the transaction of its own: on an error, all of its writes are taken
-    /// back and the error is returned. Parts may be nested.
+    /// Runs `work` as a nested part of the transaction. If `work` fails, its writes are rolled back and its
+    /// error is returned. Parts may be nested.
     ///
-    /// Cost: a pointer for each table, and a copy of the roots of those written to.
+    /// Cost: one pointer for each table, and a copy of the roots of the tables that `work` writes to.
     ///
-    /// The error is any type that the caller likes; one with a `From` of [`WriteError`] lets `?` work inside.
+    /// The error may be of any type; with a `From<WriteError>`, `?` works inside `work`.
     ///
     /// ```
     /// use serde::{Deserialize, Serialize};
@@ -127,7 +126,7 @@ impl WriteTxn<'_> {
     /// ```
     ///
     /// # Errors
-    /// That of `work`. Its writes are taken back, as they are when it panics.
+    /// The error of `work`. Its writes are rolled back, as they are if it panics.
     pub fn savepoint<R, E>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<R, E>,
@@ -141,6 +140,7 @@ impl WriteTxn<'_> {
         };
         let mut part = Part { txn: self, before: Some(before) };
         let result = work(part.txn);
+        // An error or a panic leaves `before` in place, and the drop rolls back.
         if result.is_ok() {
             part.before = None;
         }
@@ -148,7 +148,7 @@ impl WriteTxn<'_> {
     }
 }
 
-/// The state of a transaction before a part of it.
+/// The state of a transaction before a nested part.
 struct Before {
     root: Root,
     changes: usize,
@@ -157,8 +157,8 @@ struct Before {
     unique: Unique,
 }
 
-/// A part of a transaction. Dropping it takes the part's writes back unless they were kept, also when a
-/// panic unwinds that the caller catches.
+/// A nested part of a transaction. Rolls its writes back on drop unless they were kept, also while a panic
+/// unwinds that the caller may catch.
 struct Part<'t, 's> {
     txn: &'t mut WriteTxn<'s>,
     /// `None` once the writes are kept.

@@ -15,37 +15,40 @@ use crate::range::Span;
 use crate::salvage::UnreadableRow;
 use crate::shape::Versions;
 
-/// A table that was loaded and replayed, with its indexes and every row under its own key.
+/// A loaded and replayed table, with its indexes and every row under its own key.
 pub(crate) struct FinishedLoad {
     pub(crate) table: Arc<dyn ErasedTable>,
-    /// What that changes on disk: deletes, then puts.
+    /// The changes that this requires on disk: deletes, then puts.
     pub(crate) changes: KeyedChanges,
     /// Rows that were left out.
     pub(crate) unreadable: Vec<UnreadableRow>,
 }
 
-/// Takes a row's key and bytes.
+/// Receives the key and the bytes of each row.
 pub(crate) type EachRow<'e> = dyn FnMut(&[u8], &[u8]) -> io::Result<()> + 'e;
 
-/// Takes a line of a dump.
+/// Receives each line of a dump.
 pub(crate) type EachLine<'a> = dyn FnMut(json_row::Form, &[u8]) -> io::Result<()> + 'a;
 
 /// A table without its row type.
+///
+/// A table is loaded with [`load`](Self::load), then changed with [`replay`](Self::replay). Both leave it
+/// unfinished: the caller MUST call [`finish_load`] before it reads the table.
 pub(crate) trait ErasedTable: Any + Send + Sync {
     fn copy(&self) -> Arc<dyn ErasedTable>;
-    /// The table as a catalog shows it; `None` for one that is kept as bytes.
+    /// Returns the table's catalog interface, or `None` for a table that is kept as bytes.
     fn as_catalog(&self) -> Option<&dyn CatalogTable>;
-    /// The recorded shapes of the rows of a table that is kept as bytes; `None` for one with a row type.
+    /// Returns the recorded shapes of a table that is kept as bytes, or `None` for a table with a row type.
     fn kept_shapes(&self) -> Option<&Versions> {
         None
     }
-    /// The table with the recorded shapes of its rows: a table that is kept as bytes carries them on, one
-    /// with a row type holds its migrations to them.
+    /// Returns the table with the recorded shapes of its rows. A table that is kept as bytes carries them
+    /// along; a table with a row type checks its migrations against them.
     fn with_shapes(&self, shapes: &Versions) -> Arc<dyn ErasedTable>;
-    /// Completes the shape of the row type by the rows that there are, where it is not known whole.
+    /// Completes a partly known shape of the row type from the rows in the table.
     fn learn(&self) {}
     fn last_change(&self, index: usize, span: &Span) -> u64;
-    /// Builds the state from durable rows, in ascending order of their keys; to be finished.
+    /// Builds the unfinished state from durable rows, in ascending key order.
     fn load(
         &self,
         rows: &mut RawRows<'_>,
@@ -53,28 +56,27 @@ pub(crate) trait ErasedTable: Any + Send + Sync {
     ) -> Result<Arc<dyn ErasedTable>, RowError>;
     fn rows(&self) -> usize;
     fn each_key(&self, each: &mut dyn FnMut(&KeyBytes));
-    /// Gives every row with its key, as bytes, in key order.
+    /// Passes each row with its key to `each`, as bytes, in key order.
     fn export(&self, each: &mut EachRow<'_>) -> io::Result<()>;
-    /// Gives every row with its stamps as a line of JSON, in key order.
+    /// Passes each row with its stamps to `each`, as a line of JSON, in key order.
     fn export_json(&self, each: &mut EachLine<'_>) -> io::Result<()>;
-    /// The key and the bytes of a row that is given as JSON.
+    /// Returns the key and the bytes of a row given as JSON.
     fn import_json(&self, line: &json_row::Line<'_>) -> Result<(KeyBytes, Vec<u8>), String>;
-    /// Applies a change that the journal has; the state is to be finished.
+    /// Applies a change of the journal. The state is unfinished afterwards.
     fn replay(
         &mut self,
         key: &KeyBytes,
         row: Option<&[u8]>,
         context: LoadContext,
     ) -> Result<(), RowError>;
-    /// A key of a unique index that several rows have.
+    /// Returns a key of a unique index that several rows claim, if there is one.
     fn conflict(&self) -> Option<Conflict>;
-    /// The state with its indexes and every row under its own key when that could not be kept on the
-    /// way; `None` when it was.
+    /// Returns the finished state, or `None` if loading and replaying kept this one finished.
     fn finish_load(&self) -> Result<Option<FinishedLoad>, RowError>;
 }
 
-/// Ends the loading and replaying of a table: its rows lie under their own keys and it has its
-/// indexes. Returns what that changes on disk, and the rows that were left out.
+/// Finishes the load of a table: moves its rows under their own keys and builds its missing indexes. Returns
+/// the changes that this requires on disk, and the rows that were left out.
 pub(crate) fn finish_load(
     table: &mut Arc<dyn ErasedTable>,
 ) -> Result<(KeyedChanges, Vec<UnreadableRow>), RowError> {

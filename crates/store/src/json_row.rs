@@ -16,15 +16,15 @@ use crate::key::{KEY_LEN_MAX, KeyBuf, KeyBytes};
 use crate::shape::Shape;
 use crate::table::{Entry, Table};
 
-/// How a line holds its row.
+/// The form in which a line holds its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Json,
-    /// As bytes, which the shape of their row type comes before.
+    /// As bytes. The dump has the shape of their row type before them.
     Record,
 }
 
-/// The line of a row that is kept as bytes.
+/// Returns the line of a row that is kept as bytes.
 pub(crate) fn kept_line(table: &str, key: &[u8], record: &[u8]) -> io::Result<Vec<u8>> {
     let (key, record) = (STANDARD.encode(key), STANDARD.encode(record));
     let mut line = serde_json::to_vec(&KeptLine { table: table.into(), key, record })?;
@@ -43,7 +43,7 @@ pub(crate) struct KeptLine<'a> {
 }
 
 impl KeptLine<'_> {
-    /// The key and the record.
+    /// Decodes the key and the record.
     pub(crate) fn row(&self) -> Result<(KeyBytes, Vec<u8>), String> {
         let bytes = |name: &str, text: &str| {
             STANDARD.decode(text).map_err(|error| format!("the {name} is not base64: {error}"))
@@ -68,20 +68,21 @@ pub(crate) struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// The row with its stamps.
+    /// Parses the row and returns it with its stamps.
     pub(crate) fn entry<T: Table>(&self) -> Result<Entry<T::Row>, String> {
         let row = serde_json::from_str(self.row.get()).map_err(|error| error.to_string())?;
         Ok(Entry::new(row, self.create_index, self.modify_index))
     }
 }
 
-/// The line of a row: JSON where that is read back as this row.
+/// Returns the line of a row: JSON if that parses back to the same row, else the record in base64.
 pub(crate) fn line<T: Table>(
     key: &KeyBytes,
     entry: &Entry<T::Row>,
     shape: &Shape,
 ) -> io::Result<(Form, Vec<u8>)> {
-    // An error is of a value that JSON has no form for, such as a key of a map that is no string.
+    // Serialisation fails for values that JSON cannot hold, such as a map key that is not a string. Others,
+    // such as infinite floats, are written as `null` without an error; only parsing the line back finds those.
     if let Ok(line) = json_line::<T>(entry)
         && let Ok(read) = serde_json::from_slice::<Line<'_>>(&line)
         && let Ok(read) = read.entry::<T>()

@@ -17,13 +17,13 @@ use crate::salvage::{LeftOut, UnreadableRow};
 use crate::shape::Versions;
 use crate::tree::{OrdIndex, Tree};
 
-/// The rows as they lie on disk. Nothing is known of them but their checksums.
+/// The rows as they are on disk. Only their checksums can be verified.
 #[derive(Clone)]
 pub(crate) struct KeptState {
     name: &'static str,
     rows: Tree<Arc<[u8]>>,
     last_index: u64,
-    /// The shapes of their versions' types, for the build that has a type again.
+    /// The shapes of the versions' types, for a later build that has the row type again.
     shapes: Versions,
     /// Rows that were left out, by key.
     unreadable: LeftOut,
@@ -53,6 +53,7 @@ impl ErasedTable for KeptState {
     }
 
     fn as_catalog(&self) -> Option<&dyn CatalogTable> {
+        // A catalog shows rows as JSON, which takes their type.
         None
     }
 
@@ -123,6 +124,7 @@ impl ErasedTable for KeptState {
         row: Option<&[u8]>,
         context: LoadContext,
     ) -> Result<(), RowError> {
+        // The journal's row replaces the one on disk, so its damage no longer counts.
         self.unreadable.remove(key.as_slice());
         self.last_index = context.last_index;
         let Some(record) = row else {
@@ -144,7 +146,7 @@ impl ErasedTable for KeptState {
     }
 
     fn conflict(&self) -> Option<Conflict> {
-        // It has no indexes.
+        // A table that is kept as bytes has no indexes.
         None
     }
 

@@ -1,4 +1,4 @@
-//! Writes that read first: rows that are modified in place, and deletes by more than a primary key.
+//! Writes that read first: rows that are modified in place, and deletes by range or expiry.
 
 use crate::error::{Expect, WriteError};
 use crate::key::{Key, KeyBuf, KeyBytes, PartOf, Ref, printed};
@@ -11,11 +11,11 @@ use crate::txn::WriteTxn;
 use crate::view::ReadView;
 
 impl<T: Table> PrimaryKey<T> {
-    /// Puts `change(row)` in place of the row with this primary key, and returns the old row. Without
-    /// such a row, returns `None` and does not call `change`. The create index stays.
+    /// Replaces the row with this primary key by `change(row)` and returns the old row. Without such a row,
+    /// returns `None` and does not call `change`. The create index stays.
     ///
     /// # Errors
-    /// As [`WriteTxn::put`], and [`WriteError::KeyChanged`] when `change` returns a row with another
+    /// Those of [`WriteTxn::put`], and [`WriteError::KeyChanged`] if `change` returns a row with another
     /// primary key.
     ///
     /// ```
@@ -52,10 +52,10 @@ impl<T: Table> PrimaryKey<T> {
         txn.upsert_if::<T>(row, Expect::Present)
     }
 
-    /// Like [`PrimaryKey::modify`], on a clone of the row.
+    /// Like [`PrimaryKey::modify`], but changes a clone of the row.
     ///
     /// # Errors
-    /// As [`PrimaryKey::modify`].
+    /// Those of [`PrimaryKey::modify`].
     pub fn update(
         &self,
         txn: &mut WriteTxn<'_>,
@@ -72,10 +72,10 @@ impl<T: Table> PrimaryKey<T> {
         })
     }
 
-    /// Deletes the row with this primary key and returns it; `None` when there was none.
+    /// Deletes the row with this primary key and returns it; `None` if there is no such row.
     ///
     /// # Errors
-    /// None today; the result leaves room for constraints.
+    /// None today; the result type leaves room for constraints.
     pub fn delete(
         &self,
         txn: &mut WriteTxn<'_>,
@@ -84,7 +84,7 @@ impl<T: Table> PrimaryKey<T> {
         txn.take::<T>(KeyBuf::of_part::<T::Key>(key), None)
     }
 
-    /// Like [`PrimaryKey::delete`], if the row is as expected.
+    /// Like [`PrimaryKey::delete`], but fails if the row is not as expected.
     ///
     /// # Errors
     /// [`WriteError::Unexpected`].
@@ -97,10 +97,10 @@ impl<T: Table> PrimaryKey<T> {
         txn.take::<T>(KeyBuf::of_part::<T::Key>(key), Some(expect))
     }
 
-    /// Deletes every row of a range of primary keys, and returns their number.
+    /// Deletes every row of a range of primary keys. Returns the number of deleted rows.
     ///
     /// # Errors
-    /// As [`PrimaryKey::delete`].
+    /// Those of [`PrimaryKey::delete`].
     pub fn delete_range(
         &self,
         txn: &mut WriteTxn<'_>,
@@ -109,11 +109,11 @@ impl<T: Table> PrimaryKey<T> {
         self.delete_where(txn, range, |_| true)
     }
 
-    /// Deletes the rows of a range of primary keys for which `is_gone` returns `true`, and returns their
-    /// number.
+    /// Deletes the rows of a range of primary keys for which `is_gone` returns `true`. Returns the number of
+    /// deleted rows.
     ///
     /// # Errors
-    /// As [`PrimaryKey::delete`].
+    /// Those of [`PrimaryKey::delete`].
     ///
     /// ```
     /// # use serde::{Deserialize, Serialize};
@@ -136,17 +136,18 @@ impl<T: Table> PrimaryKey<T> {
     ) -> Result<usize, WriteError> {
         let slot = txn.root.slot::<T>();
         let rows = txn.root.table::<T>(slot).primary.iter(&range.span);
+        // Collected first: the transaction cannot change the table while the scan borrows it.
         let keys = rows.filter(|(_, entry)| is_gone(entry)).map(|(key, _)| key.clone()).collect();
         Ok(txn.remove_all::<T>(slot, keys))
     }
 }
 
 impl WriteTxn<'_> {
-    /// Deletes every row of a range of a secondary index, and returns their number: one for a row with
-    /// several keys there.
+    /// Deletes every row of a range of a secondary index. Returns the number of deleted rows; a row with
+    /// several keys in the range counts once.
     ///
     /// # Errors
-    /// As [`WriteTxn::delete`].
+    /// Those of [`WriteTxn::delete`].
     pub fn delete_by<T: Table, K: Key>(
         &mut self,
         index: &Index<T, K>,
@@ -158,19 +159,19 @@ impl WriteTxn<'_> {
         Ok(self.remove_all::<T>(slot, keys))
     }
 
-    /// Removes rows; a key that comes twice counts once.
+    /// Removes rows. A key that is listed twice counts once.
     pub(crate) fn remove_all<T: Table>(&mut self, slot: usize, keys: Vec<KeyBytes>) -> usize {
         keys.into_iter().filter_map(|key| self.remove::<T>(slot, key)).count()
     }
 
-    /// Deletes up to `limit` of the rows whose expiry is at or before `now`, the earliest first: a
-    /// bounded step for a task that calls again while [`Expired::more`].
+    /// Deletes up to `limit` of the rows whose expiry is at or before `now`, earliest first: a bounded step for
+    /// a task that repeats it while [`Expired::more`] is set.
     ///
-    /// The caller has the clock: `now` is in the unit of the index's keys. A row without a key in the
-    /// index never expires; nor does one whose key is `None`.
+    /// The caller supplies the time: `now` is in the unit of the index's keys. A row without a key in the index
+    /// never expires, nor does a row whose key is `None`.
     ///
     /// # Errors
-    /// As [`WriteTxn::delete`].
+    /// Those of [`WriteTxn::delete`].
     ///
     /// ```
     /// use serde::{Deserialize, Serialize};
@@ -213,7 +214,7 @@ impl WriteTxn<'_> {
             }
             keys.push(key_of::<T>(row));
         }
-        // A row with several expiries is gone at the first of them.
+        // A row with several expiries is deleted at the first, so the later keys find no row.
         let rows = keys.into_iter().filter_map(|key| self.remove::<T>(slot, key)).collect();
         Ok(Expired { rows, more })
     }
@@ -226,9 +227,9 @@ fn key_of<T: Table>(row: &Entry<T::Row>) -> KeyBytes {
 /// The rows that [`WriteTxn::expire_until`] deleted.
 #[non_exhaustive]
 pub struct Expired<T: Table> {
-    /// The rows, by expiry.
+    /// The rows, ordered by expiry.
     pub rows: Vec<Entry<T::Row>>,
-    /// Whether the limit ended the step: there is more to expire.
+    /// Whether the limit ended the step, in which case more rows have expired.
     pub more: bool,
 }
 
@@ -242,8 +243,8 @@ impl<T: Table> std::fmt::Debug for Expired<T> {
     }
 }
 
-/// A shape of keys that are points in time: integers, `SystemTime`, `Duration` (since a moment of the
-/// caller's choice), and `Option` of them, of which `None` is never.
+/// Key shapes that are points in time: integers, `SystemTime`, `Duration` (since an epoch of the caller's
+/// choice), and `Option` of them, where `None` means never.
 pub trait Expiry: Key + sealed::Expiry {}
 
 impl<K: Key + sealed::Expiry> Expiry for K {}
@@ -256,13 +257,13 @@ mod sealed {
     use crate::range::Span;
 
     pub trait Expiry: Key {
-        /// The range of the keys that have passed at `now`.
+        /// Returns the range of keys that have expired at `now`.
         #[expect(private_interfaces, reason = "sealed: no other crate can name this trait")]
         fn until(now: Ref<'_, Self>) -> Span {
             Span::between(Bound::Unbounded, Bound::Included(KeyBuf::of::<Self>(now)))
         }
 
-        /// The range of the keys that pass some time.
+        /// Returns the range of keys that expire at some time.
         #[expect(private_interfaces, reason = "sealed: no other crate can name this trait")]
         fn some_time() -> Span {
             Span::all()
@@ -276,7 +277,7 @@ mod sealed {
             impl Expiry for Option<$moment> {
                 #[expect(private_interfaces, reason = "sealed: no other crate can name this trait")]
                 fn until(now: Ref<'_, Self>) -> Span {
-                    // `None` sorts first: it must not pass for a moment long ago.
+                    // `None` sorts first, and must not pass for an early time.
                     let never = Bound::Excluded(KeyBuf::of::<Self>(None));
                     match now {
                         Some(_) => Span::between(never, Bound::Included(KeyBuf::of::<Self>(now))),
@@ -303,8 +304,8 @@ pub(crate) fn first_expiry<T: Table, K: Expiry>(
     view.scan_by_keyed(index, &range, Order::Ascending).next().map(|row| row.key())
 }
 
-/// Looks for the greatest key that is `lead` and a prefix of `text`, in a tree whose keys are `lead`
-/// and a string; returns its entry, and the range that a better one would be in.
+/// Finds the greatest key that consists of `lead` and a prefix of `text`, in a tree whose keys are `lead` and a
+/// string. Returns its entry, and the range in which a longer match would be.
 pub(crate) fn longest_prefix<'t, V>(
     tree: &'t impl OrdIndex<V>,
     lead: &[u8],
@@ -321,6 +322,7 @@ pub(crate) fn longest_prefix<'t, V>(
     loop {
         let span = Span { lo: KeyBytes::from_slice(lead), hi: end_of(rest), exact: false };
         let Some((key, value)) = tree.iter_rev(&span).next() else {
+            // The range still covers every prefix of `text`, so that the insert of one wakes the reader.
             return (None, Span { hi: whole, ..span });
         };
         let found = key.as_slice().get(lead.len()..).unwrap_or_default();
@@ -330,12 +332,12 @@ pub(crate) fn longest_prefix<'t, V>(
             let mut own = KeyBuf::default();
             own.push(lead);
             Vec::<u8>::encode(&found, &mut own);
-            // Of several rows with the key, the first one, as a look-up of the key returns.
+            // If several rows have the key, returns the first one, like a lookup of the key.
             let first = tree.iter(&Span::key(own.as_slice())).next().map_or(value, |(_, row)| row);
             return (Some(first), Span { lo: own.finish(), hi: whole, exact: false });
         }
-        // Every prefix of `rest` that is longer than `common` sorts after the key that was found, and
-        // there is no key between that one and `rest`.
+        // Every prefix of `rest` longer than `common` sorts after the key that was found, and no key is between
+        // that key and `rest`.
         rest = &rest[..common];
     }
 }

@@ -1,4 +1,4 @@
-//! How a store is run.
+//! Options of a store.
 
 use std::io;
 use std::sync::Arc;
@@ -9,82 +9,81 @@ use uuid::Uuid;
 use crate::observer::{Observer, ObserverHandle};
 use crate::salvage::{Salvage, UnreadableRow};
 
-/// Readers that may wait in blocking queries at the same time, by default.
+/// Default maximum number of readers parked in blocking queries.
 pub const PARKED_MAX_DEFAULT: usize = 100_000;
 
-/// Commits that the journal keeps for the change feed, by default.
+/// Default number of commits that the journal keeps for the change feed.
 pub const HISTORY_DEFAULT: u64 = 10_000;
 
-/// Bytes of records that the journal keeps for the change feed, by default.
+/// Default number of record bytes that the journal keeps for the change feed.
 ///
-/// As many as may wait for a checkpoint at most, so that the bound adds no more to the file than a busy store
-/// needs anyway; 10,000 commits of 6 KiB fit. A consumer that is further behind than this reads a
-/// snapshot sooner than the commits that it missed.
+/// Equal to the maximum that may wait for a checkpoint, so that the history adds no more to the file than a
+/// busy store needs anyway; 10,000 commits of 6 KiB fit. A consumer that is further behind reads a snapshot
+/// faster than the commits it missed.
 pub const HISTORY_BYTES_DEFAULT: u64 = 64 << 20;
 
 /// When a commit is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
-    /// When it is on disk. Nobody sees what a crash could take back.
+    /// Acknowledge a commit once it is on disk. Readers never observe a commit that a crash could undo.
     #[default]
     Immediate,
-    /// When it is visible; it is on disk at most `flush_every` later, together with all before it.
+    /// Acknowledge a commit once it is visible; it reaches the disk within `flush_every`, together with all
+    /// commits before it.
     ///
-    /// A crash takes the last commits back, acknowledged ones too: what is there after it is what
-    /// some prefix of them made. At most those of the last `flush_every` are lost, and the time that
-    /// one durable write takes; or fewer, as a commit waits for the disk when more than
-    /// [`UNFLUSHED_MAX`] bytes have gathered. Indexes that were taken back are given again.
-    /// [`crate::Store::flush`] makes everything durable now; closing the store does too.
+    /// A crash may lose the most recent commits, including acknowledged ones. The recovered state is always a
+    /// prefix of the commit history. At most `flush_every` plus one disk write of commits is lost; commits
+    /// block once more than [`UNFLUSHED_MAX`] bytes are pending. Indexes of lost commits are reused.
+    /// [`crate::Store::flush`] and closing the store make everything durable.
     Relaxed {
         /// How long a commit may wait for its durable write.
         flush_every: Duration,
     },
 }
 
-/// Bytes of changes that may wait for their durable write under [`Durability::Relaxed`].
+/// Maximum number of bytes of changes that may wait for their durable write under [`Durability::Relaxed`].
 pub const UNFLUSHED_MAX: u64 = 16 << 20;
 
-/// How a store is run.
+/// Options of a store.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
     /// Maximum number of commits that the journal keeps for [`crate::Store::changes_since`]. Default:
     /// [`HISTORY_DEFAULT`].
     ///
-    /// A commit that passes this or [`Options::history_bytes`] drops the oldest ones, down to a sixteenth
-    /// below the bound. One that the rows on disk lack is kept in any case, until the next checkpoint: that
-    /// begins at 8 MiB of changes, and commits wait for it at 64 MiB.
+    /// A commit that exceeds this or [`Options::history_bytes`] drops the oldest ones, down to a sixteenth
+    /// below the bound. A commit that the rows on disk lack is always kept until the next checkpoint, which
+    /// begins at 8 MiB of changes; commits wait for it at 64 MiB.
     pub history: u64,
     /// Maximum size in bytes of the records that the journal keeps, with the exception of
     /// [`Options::history`]. Default: [`HISTORY_BYTES_DEFAULT`].
     ///
     /// The file is larger than its records: see [`crate::Store::history_bytes`].
     pub history_bytes: u64,
-    /// Readers that may wait in blocking queries at the same time; one more gets
-    /// [`crate::WatchError::TooMany`]. Default: [`PARKED_MAX_DEFAULT`].
+    /// Maximum number of readers parked in blocking queries; one more gets [`crate::WatchError::TooMany`].
+    /// Default: [`PARKED_MAX_DEFAULT`].
     pub parked_max: usize,
     /// When a commit is acknowledged. Default: [`Durability::Immediate`].
     pub durability: Durability,
-    /// Whether a store is made where there is none. Where not, opening such a directory is
-    /// [`crate::OpenError::NoStore`]: for tools, which get names of directories from people. Default: yes.
+    /// Whether to create a store where there is none. If false, opening such a directory fails with
+    /// [`crate::OpenError::NoStore`]: for tools, whose users may mistype the directory. Default: yes.
     pub create: bool,
-    /// Whether the store is only read: no byte of the directory changes, other readers may have it open at the
-    /// same time, a writer may not, and every write is [`crate::BeginError::ReadOnly`]. A directory without
-    /// a store is [`crate::OpenError::NoStore`]. Default: no.
+    /// Whether to open the store read-only: no byte of the directory changes, other readers may have it open at
+    /// the same time but no writer may, and every write fails with [`crate::BeginError::ReadOnly`]. A directory
+    /// without a store fails with [`crate::OpenError::NoStore`]. Default: no.
     pub read_only: bool,
-    /// The identity of a store that is created, or that an older build wrote without one. Default: a random
-    /// one.
+    /// The identity of a new store, or of one that an older build wrote without an identity. Default: random.
     pub id: Option<Uuid>,
     pub(crate) observer: ObserverHandle,
     pub(crate) salvage: Salvage,
 }
 
-/// The part of the journal that is kept for the change feed.
+/// The part of the journal kept for the change feed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct History {
     pub(crate) commits: u64,
-    /// Bytes of records.
+    /// Maximum size of the records in bytes.
     pub(crate) bytes: u64,
 }
 
@@ -160,16 +159,16 @@ impl Options {
         self
     }
 
-    /// Opens a store that has rows which can't be read: `save` gets all of them, and when it returns
-    /// they are deleted, in one durable step. With [`Options::read_only`] they are only left out.
-    /// Default: the first such row is the error of the open.
+    /// Opens a store that has unreadable rows: `save` receives all of them, and after it returns they are
+    /// deleted in one durable step. With [`Options::read_only`] they are left out and not deleted. Default: the
+    /// open fails with the first such row.
     ///
-    /// `save` MUST have stored the rows durably when it returns `Ok`. It is not called when every row
-    /// can be read. What it can't help with stays an error: damaged pages of a file, a record of the
-    /// journal that can't be read, a row of a newer format.
+    /// `save` MUST have stored the rows durably when it returns `Ok`. It is not called if every row can be
+    /// read. Damage that it cannot repair remains an error of the open: damaged pages of a file, an unreadable
+    /// record of the journal, a row of a newer format.
     ///
     /// # Errors
-    /// An error of `save` is [`crate::OpenError::Io`] of the open, and nothing is changed.
+    /// If `save` fails, the open fails with [`crate::OpenError::Io`] and changes nothing.
     #[must_use]
     pub fn salvage(
         mut self,

@@ -3,9 +3,9 @@
 /// The direction of a scan, in the order of the keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// From the least key to the greatest.
+    /// From the lowest key to the highest.
     #[default]
     Ascending,
-    /// From the greatest key to the least.
+    /// From the highest key to the lowest.
     Descending,
 }

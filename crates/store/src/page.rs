@@ -1,12 +1,11 @@
 //! Pages of a listing, resumed by opaque tokens.
 //!
-//! A token holds the key of the next row, so the next page is a seek, and a row that is gone by
-//! then costs nothing: the listing goes on at the one after it. Writes between two pages neither
-//! repeat nor skip a row that was there throughout.
+//! A token holds the key of the next row, so the next page is a seek. If that row was deleted, the listing
+//! continues with the one after it. Writes between two pages neither repeat nor skip a row that exists
+//! throughout.
 //!
-//! Invariant: the key in a token tells its row from every other one of the listing. A listing by a
-//! secondary index that several rows share a key of needs the primary key too: [`Keyed::token`] and
-//! [`Index::resume`] see to that.
+//! Invariant: the key in a token identifies one row of the listing. A listing by a secondary index with shared
+//! keys also needs the primary key, which [`Keyed::token`] and [`Index::resume`] include.
 
 use std::fmt;
 
@@ -23,21 +22,21 @@ use crate::table::{Index, Table};
 /// The version of the tokens that this build writes.
 const VERSION: u8 = 1;
 
-/// Bytes of a token before the key: the version and the listing's tag.
+/// Length of the token before the key in bytes: the version and the listing's tag.
 const HEAD: usize = 1 + 4;
 
-/// Where a listing goes on. Clients pass it back as they got it.
+/// The position at which a listing continues. Clients return it unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageToken(String);
 
 impl PageToken {
-    /// The token for the row with the key `next` of the listing called `listing`.
+    /// Creates the token for the row with the key `next` of the listing `listing`.
     ///
-    /// Call a listing by all that tells it from others: what is listed, its order, its filter. The name
-    /// is not in the token, only a checksum of it: a token of one listing is refused by another.
+    /// The name of a listing should include everything that distinguishes it: the table, the order, the filter.
+    /// The token holds only a checksum of the name, so that a token of one listing is rejected by another.
     ///
-    /// At most one row of the listing may have the key: for a secondary index, use [`Keyed::token`]. For
-    /// a primary key, [`PrimaryKey::token`](crate::PrimaryKey::token) infers its shape.
+    /// At most one row of the listing may have the key: for a secondary index, use [`Keyed::token`]. For a
+    /// primary key, [`PrimaryKey::token`](crate::PrimaryKey::token) infers its shape.
     pub fn new<K: Key>(listing: &str, next: impl PartOf<K>) -> Self {
         Self::of_bytes(listing, KeyBuf::of_part::<K>(next).as_slice())
     }
@@ -50,15 +49,15 @@ impl PageToken {
         Self(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// The text of the token, safe in URLs and headers.
+    /// Returns the token as a string, safe in URLs and headers.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The key that a token's text holds.
+    /// Returns the key in a token.
     ///
     /// # Errors
-    /// [`TokenError`] when the text is not a token, or not one of this listing.
+    /// [`TokenError`] if the string is not a token, or is one of another listing.
     ///
     /// ```
     /// # use statehold_store::{PageToken, Table, TokenError};
@@ -79,6 +78,7 @@ impl PageToken {
     }
 
     pub(crate) fn parse_bytes(listing: &str, text: &str) -> Result<Vec<u8>, TokenError> {
+        // Base64 needs less than twice the bytes: a longer string is no token, and must not be decoded.
         if text.len() > (HEAD + KEY_LEN_MAX) * 2 {
             return Err(TokenError::Unreadable);
         }
@@ -96,14 +96,14 @@ impl PageToken {
 }
 
 impl<T: Table, K: Key> Index<T, K> {
-    /// Returns the part of `range` from the row of a page token on, in the direction of `order`, that
-    /// row included: where a later page of [`crate::ReadView::scan_by_keyed`] starts.
+    /// Returns the part of `range` from the row of a page token on, in the direction of `order` and including
+    /// that row: the start of a later page of [`crate::ReadView::scan_by_keyed`].
     ///
-    /// Takes tokens of [`Keyed::token`]. A token of [`PageToken::new`] with nothing but a key of this
-    /// index resumes at the first row with that key.
+    /// Takes tokens of [`Keyed::token`]. A token of [`PageToken::new`] that holds only a key of this index
+    /// resumes at the first row with that key.
     ///
     /// # Errors
-    /// [`TokenError`] when the string is not a token, or one of another listing.
+    /// [`TokenError`] if the string is not a token, or is one of another listing.
     ///
     /// ```
     /// use serde::{Deserialize, Serialize};
@@ -152,8 +152,8 @@ impl<T: Table, K: Key> Index<T, K> {
         let bytes = PageToken::parse_bytes(listing, token)?;
         let mut rest = bytes.as_slice();
         K::decode(&mut rest).ok_or(TokenError::Unreadable)?;
-        // A unique index has nothing but its own keys in its tree; nor has a token of an earlier
-        // build, which is a place before all rows with that key.
+        // The tree of a unique index holds only index keys. A token of an earlier build has no primary key
+        // either, and stands before all rows with its key.
         if !rest.is_empty() {
             let primary = (!self.is_unique()).then(|| T::Key::decode(&mut rest)).flatten();
             primary.filter(|_| rest.is_empty()).ok_or(TokenError::Unreadable)?;
@@ -161,7 +161,7 @@ impl<T: Table, K: Key> Index<T, K> {
         Ok(range.resume_bytes(KeyBytes::from_slice(&bytes), order))
     }
 
-    /// Like [`Index::resume`], from the row with the primary key `primary` and the index key `key`, which
+    /// Like [`Index::resume`], from the row with the primary key `primary` and the index key `key`. The row
     /// need not exist any more.
     #[must_use]
     pub fn resume_at(
@@ -172,8 +172,8 @@ impl<T: Table, K: Key> Index<T, K> {
         primary: impl PartOf<T::Key>,
     ) -> KeyRange<K> {
         let mut bytes = KeyBuf::of_part::<K>(key);
-        // In a unique index a key is its row's own: with the primary key after it, it would sort
-        // after that row.
+        // In a unique index a key belongs to one row: with the primary key appended, it would sort after that
+        // row.
         if !self.is_unique() {
             primary.append(&mut bytes);
         }
@@ -191,11 +191,11 @@ fn tag(listing: &str) -> [u8; 4] {
     crc32fast::hash(listing.as_bytes()).to_be_bytes()
 }
 
-/// Why a text is no token of a listing.
+/// Reasons why a string is not a token of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// The text is not a token.
+    /// The string is not a token.
     Unreadable,
     /// The token belongs to another listing, or to another order of this one.
     OtherListing,
@@ -218,21 +218,20 @@ impl std::error::Error for TokenError {}
 /// One page of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<R> {
-    /// The rows, at most as many as were asked for.
+    /// The rows, at most `per_page`.
     pub rows: Vec<R>,
-    /// Where the next page begins; `None` on the last page.
+    /// The first row of the next page; `None` on the last page.
     pub next: Option<R>,
 }
 
-/// Rows that [`paginate_matching`] should look at for one page at the most, for callers without a
-/// reason for another number: some ten milliseconds of filtering.
+/// Default for `scanned_max` of [`paginate_matching`]: some ten milliseconds of filtering.
 pub const PAGE_SCANNED_MAX: usize = 100_000;
 
-/// Takes one page off a listing that is filtered: up to `per_page` rows that match, out of `scanned_max`
-/// rows at the most, so that a filter that matches almost nothing can't keep a page forever.
+/// Takes one page of a filtered listing: up to `per_page` matching rows, out of at most `scanned_max` rows, so
+/// that a filter with few matches cannot scan without bound.
 ///
-/// A page may have fewer rows than asked for, or none, and still not be the last one: only `next` tells.
-/// It is the first row that was not looked at, whether it matches or not.
+/// A page may have fewer rows than `per_page`, or none, and still not be the last one: only `next` shows that.
+/// It is the first row that was not examined, whether it matches or not.
 ///
 /// ```
 /// use statehold_store::paginate_matching;
@@ -250,7 +249,7 @@ pub fn paginate_matching<R>(
 ) -> Page<R> {
     let mut listing = listing.into_iter();
     let (mut rows, mut scanned) = (Vec::new(), 0);
-    // A page that looks at nothing would never end.
+    // A page that examines no row would repeat forever.
     let scanned_max = scanned_max.max(1);
     while rows.len() < per_page && scanned < scanned_max {
         let Some(row) = listing.next() else { break };

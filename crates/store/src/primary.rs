@@ -1,6 +1,7 @@
-//! The primary key of a table as a handle: reads, pages and feeds without a type annotation.
+//! The primary key of a table as a handle: reads, pages and feeds without type annotations.
 //!
-//! Its writes are in `ops`, `import` and `planned`, beside those of indexes; its ranges in `typed`.
+//! Its writes are in `ops`, `import` and `planned`, next to those by secondary indexes; its ranges are in
+//! `typed`.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -21,11 +22,11 @@ use crate::table::{Entry, Table};
 use crate::tree::OrdIndex as _;
 use crate::view::ReadView;
 
-/// The primary key of the table `T`, as [`Table::BY_KEY`]: creates ranges of it, and reads and writes
-/// by it. The table and the shape of the key follow from the handle, so no call needs a type annotation.
+/// The primary key of the table `T`, as [`Table::BY_KEY`]: creates its ranges, and reads and writes by it. The
+/// handle knows the table and the key shape, so no call needs a type annotation.
 ///
-/// A key is passed as look-ups take it: `&str` for a `String`, numbers by value, a tuple of such parts
-/// for a compound key, and a reference to a field of the row (`&volume.id`) whatever its type.
+/// A key is passed in its borrowed form: `&str` for a `String`, numbers by value, a tuple of such parts for a
+/// compound key, or a reference to a field of the row (`&volume.id`) of any type.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -55,7 +56,7 @@ use crate::view::ReadView;
 /// let web = Volume::BY_KEY.starting_with_prefix(&namespace, "web-");
 /// assert_eq!(Volume::BY_KEY.scan(&view, &web, Order::Ascending).count(), 2);
 ///
-/// // A secondary index is a handle as well, which the view takes.
+/// // A secondary index is a handle too; the view takes it.
 /// let ready = Volume::BY_STATUS.exact("ready");
 /// assert_eq!(view.scan_by(&Volume::BY_STATUS, &ready, Order::Ascending).count(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -69,7 +70,7 @@ impl<T: Table> PrimaryKey<T> {
 
     /// Returns the row with this primary key.
     ///
-    /// Cost: a descent of the table's tree, no allocation for keys up to 46 bytes.
+    /// Cost: one descent of the table's tree; no allocation for keys up to 46 bytes.
     pub fn get<'v>(
         &self,
         view: &'v (impl ReadView + ?Sized),
@@ -82,12 +83,12 @@ impl<T: Table> PrimaryKey<T> {
         root.table::<T>(slot).primary.get(key.as_slice())
     }
 
-    /// Returns whether there is a row with this primary key. Cost: as [`PrimaryKey::get`].
+    /// Returns whether there is a row with this primary key. Cost: that of [`PrimaryKey::get`].
     pub fn contains(&self, view: &(impl ReadView + ?Sized), key: impl PartOf<T::Key>) -> bool {
         self.get(view, key).is_some()
     }
 
-    /// Returns the rows with these primary keys, in the order of the keys; `None` where there is none.
+    /// Returns the rows with these primary keys, in the order of `keys`; `None` for a missing row.
     ///
     /// ```
     /// # use statehold_store::{Store, Table};
@@ -114,7 +115,7 @@ impl<T: Table> PrimaryKey<T> {
         keys.into_iter().map(|key| self.get(view, key)).collect()
     }
 
-    /// Returns the rows of a range, in the order of their keys. Like [`ReadView::scan`].
+    /// Returns the rows of a range, in key order. Like [`ReadView::scan`].
     pub fn scan<'v>(
         &self,
         view: &'v (impl ReadView + ?Sized),
@@ -137,17 +138,17 @@ impl<T: Table> PrimaryKey<T> {
         KeyedScan::new(&root.table::<T>(slot).primary, &range.span, order)
     }
 
-    /// Returns the row with the least primary key.
+    /// Returns the row with the lowest primary key.
     pub fn first<'v>(&self, view: &'v (impl ReadView + ?Sized)) -> Option<&'v Entry<T::Row>> {
         self.scan(view, &KeyRange::all(), Order::Ascending).next()
     }
 
-    /// Returns the row with the greatest primary key.
+    /// Returns the row with the highest primary key.
     pub fn last<'v>(&self, view: &'v (impl ReadView + ?Sized)) -> Option<&'v Entry<T::Row>> {
         self.scan(view, &KeyRange::all(), Order::Descending).next()
     }
 
-    /// Returns the number of rows of the table. Cost: none, it is kept.
+    /// Returns the number of rows of the table. Cost: constant, because the tree keeps the count.
     pub fn count(&self, view: &(impl ReadView + ?Sized)) -> usize {
         view.count::<T>()
     }
@@ -169,7 +170,7 @@ impl<T: Table> PrimaryKey<T> {
         plan(view, range, order, conjuncts)
     }
 
-    /// Like [`PrimaryKey::plan`], but takes an index only if it gives at most `rows_max` rows. Like
+    /// Like [`PrimaryKey::plan`], but uses an index only if it yields at most `rows_max` rows. Like
     /// [`plan_within()`].
     #[cfg(feature = "planning")]
     pub fn plan_within<'v>(
@@ -183,17 +184,17 @@ impl<T: Table> PrimaryKey<T> {
         plan_within(view, range, order, conjuncts, rows_max)
     }
 
-    /// Returns the token for a page of the listing called `listing` that begins with the row with the
-    /// key `next`. Like [`PageToken::new`].
+    /// Returns the token of the page of `listing` that begins with the row with the key `next`. Like
+    /// [`PageToken::new`].
     pub fn token(&self, listing: &str, next: impl PartOf<T::Key>) -> PageToken {
         PageToken::of_bytes(listing, KeyBuf::of_part::<T::Key>(next).as_slice())
     }
 
-    /// Returns the part of `range` from the row of a page token on, in the direction of `order`, that
-    /// row included: where a later page of [`PrimaryKey::scan`] starts.
+    /// Returns the part of `range` from the row of a page token on, in the direction of `order` and including
+    /// that row: the start of a later page of [`PrimaryKey::scan`].
     ///
     /// # Errors
-    /// [`TokenError`] when the string is not a token, or one of another listing.
+    /// [`TokenError`] if the string is not a token, or is one of another listing.
     ///
     /// ```
     /// use serde::{Deserialize, Serialize};
@@ -243,7 +244,7 @@ impl<T: Table> PrimaryKey<T> {
 impl<T: Table<Key = String>> PrimaryKey<T> {
     /// Returns the row whose primary key is the longest prefix of `text`: for routes and mounts.
     ///
-    /// Cost: a descent for each prefix of `text` that other keys branch off at, most often one or two.
+    /// Cost: one descent for each prefix of `text` at which other keys branch off, usually one or two.
     ///
     /// ```
     /// # use statehold_store::{Store, Table};
@@ -276,7 +277,7 @@ impl<T: Table<Key = String>> PrimaryKey<T> {
 }
 
 impl<A: Key, T: Table<Key = (A, String)>> PrimaryKey<T> {
-    /// Like [`PrimaryKey::longest_prefix`], among the rows whose first part of the primary key is `first`.
+    /// Like [`PrimaryKey::longest_prefix`], among the rows whose primary key has the first part `first`.
     pub fn longest_prefix_within<'v>(
         &self,
         view: &'v (impl ReadView + ?Sized),

@@ -1,4 +1,4 @@
-//! Ranges of keys, for scans and for watches.
+//! Key ranges, for scans and watches.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -27,10 +27,10 @@ use crate::order::Order;
 ///
 /// let store = Store::in_memory(&Volume::schema());
 /// let (view, pool) = (store.snapshot(), String::from("ssd"));
-/// // A handle of a key knows its shape: every volume of the namespace `default` whose ID starts with `vol-`.
+/// // A key handle knows its shape: every volume of the namespace `default` whose ID starts with `vol-`.
 /// let range = Volume::BY_KEY.starting_with_prefix("default", "vol-");
 /// assert_eq!(Volume::BY_KEY.scan(&view, &range, Order::Ascending).count(), 0);
-/// // Without one the shape follows from the read.
+/// // Without a handle, the shape is inferred from the read.
 /// assert_eq!(view.count_by(&Volume::BY_POOL, &KeyRange::exact(&pool)), 0);
 /// ```
 #[derive(Clone)]
@@ -44,7 +44,7 @@ pub struct KeyRange<K> {
 pub(crate) struct Span {
     pub(crate) lo: KeyBytes,
     pub(crate) hi: Option<KeyBytes>,
-    /// Whether `lo` is a whole key and the range all that starts with it.
+    /// Whether `lo` is a whole key, and the range holds all keys that start with it.
     pub(crate) exact: bool,
 }
 
@@ -61,11 +61,12 @@ impl Span {
         Self { exact: true, ..Self::prefix(key) }
     }
 
-    /// All that lies between two keys or beginnings of keys.
+    /// Returns the range between two keys or key prefixes.
     pub(crate) fn between(from: Bound<KeyBuf>, to: Bound<KeyBuf>) -> Self {
         let lo = match from {
             Bound::Unbounded => Some(KeyBytes::from_slice(&[])),
             Bound::Included(key) => Some(key.finish()),
+            // Encodings are prefix-free, so everything up to `after_prefix` belongs to the excluded key.
             Bound::Excluded(key) => after_prefix(key.as_slice()),
         };
         let hi = match to {
@@ -73,7 +74,7 @@ impl Span {
             Bound::Included(key) => after_prefix(key.as_slice()),
             Bound::Excluded(key) => Some(key.finish()),
         };
-        // Nothing comes after the last key there can be.
+        // No key is greater than one of only `FF` bytes: the range is empty.
         let Some(lo) = lo else {
             let nothing = KeyBytes::from_slice(&[]);
             return Self { lo: nothing.clone(), hi: Some(nothing), exact: false };
@@ -101,22 +102,22 @@ impl<K> KeyRange<K> {
         Self::new(span)
     }
 
-    /// Every key.
+    /// Returns the range of every key.
     pub fn all() -> Self {
         Self::new(Span::all())
     }
 }
 
 impl<K: Key> KeyRange<K> {
-    /// One key: at most one row in a primary key or a unique index.
+    /// Returns the range of one key: at most one row in a primary key or a unique index.
     ///
-    /// A string is passed as `&str`, `&String` or `String`, a field of any kind as `&row.field`. The shape
-    /// follows from the read that takes the range.
+    /// A string may be passed as `&str`, `&String` or `String`, a field of any type as `&row.field`. The shape
+    /// is inferred from the read that takes the range.
     pub fn exact(key: impl PartOf<K>) -> Self {
         Self::new(Span::key(KeyBuf::of_part::<K>(key).as_slice()))
     }
 
-    /// The keys between two bounds.
+    /// Returns the range between two bounds.
     ///
     /// ```
     /// use std::ops::Bound::{Excluded, Unbounded};
@@ -127,12 +128,12 @@ impl<K: Key> KeyRange<K> {
         Self::new(Span::between(from.map(KeyBuf::of::<K>), to.map(KeyBuf::of::<K>)))
     }
 
-    /// The part of this range from `key` on, in the direction of `order`, `key` included:
-    /// where a later page starts.
+    /// Returns the part of this range from `key` on, in the direction of `order` and including `key`: the start
+    /// of a later page.
     ///
-    /// At most one row may have the key: a primary key, one of a unique index, or one that holds the
-    /// primary key. In an index that several rows share a key of, a page would start at the first of
-    /// them again and again: use [`crate::Index::resume`] there.
+    /// At most one row may have the key, as in a primary key, a unique index, or an index whose keys contain
+    /// the primary key. In an index with shared keys a page would start at the first of the rows again and
+    /// again: use [`crate::Index::resume`] there.
     #[must_use]
     pub fn resume(self, key: impl PartOf<K>, order: Order) -> Self {
         self.resume_bytes(KeyBuf::of_part::<K>(key).finish(), order)
@@ -140,8 +141,9 @@ impl<K: Key> KeyRange<K> {
 }
 
 impl<K> KeyRange<K> {
-    /// The part of this range from the tree key `key` on.
+    /// Returns the part of this range from the tree key `key` on.
     pub(crate) fn resume_bytes(mut self, key: KeyBytes, order: Order) -> Self {
+        // The rest of an exact range is no longer the whole of its key, so watches must compare bounds.
         self.span.exact = false;
         match order {
             Order::Ascending if key.as_slice() > self.span.lo.as_slice() => self.span.lo = key,
@@ -163,8 +165,9 @@ impl<K> KeyRange<K> {
 }
 
 impl<K: Key<First = String>> KeyRange<K> {
-    /// Every key whose first part, a string, starts with `prefix`.
+    /// Returns the range of keys whose first part, a string, starts with `prefix`.
     pub fn prefix(prefix: impl AsRef<str>) -> Self {
+        // Escaped but not terminated, so that longer strings match as well.
         let mut buf = KeyBuf::default();
         buf.push_escaped(prefix.as_ref().as_bytes());
         Self::new(Span::prefix(buf.as_slice()))
@@ -172,7 +175,7 @@ impl<K: Key<First = String>> KeyRange<K> {
 }
 
 impl<K: Key<First = Uuid>> KeyRange<K> {
-    /// Every key whose first part, a UUID, starts with these hex digits.
+    /// Returns the range of keys whose first part, a UUID, starts with these hex digits.
     pub fn hex(prefix: &HexPrefix) -> Self {
         let (lo, hi) = prefix.bounds();
         Self::new(Span { lo, hi, exact: false })
@@ -180,7 +183,7 @@ impl<K: Key<First = Uuid>> KeyRange<K> {
 }
 
 impl<K: Key> KeyRange<K> {
-    /// Every key that begins with these parts: its first part, or a tuple of its first parts.
+    /// Returns the range of keys that start with these parts: the first part, or a tuple of the first parts.
     ///
     /// ```
     /// use statehold_store::KeyRange;
@@ -192,7 +195,8 @@ impl<K: Key> KeyRange<K> {
         Self::new(Span::prefix(beginning(parts).as_slice()))
     }
 
-    /// Every key that begins with these parts and whose next part, a string, starts with `prefix`.
+    /// Returns the range of keys that start with these parts and whose next part, a string, starts with
+    /// `prefix`.
     pub fn starting_with_prefix<P, Count>(parts: P, prefix: impl AsRef<str>) -> Self
     where
         P: KeyPrefix<K, Count>,
@@ -203,7 +207,8 @@ impl<K: Key> KeyRange<K> {
         Self::new(Span::prefix(buf.as_slice()))
     }
 
-    /// Every key that begins with these parts and whose next part, a UUID, starts with these hex digits.
+    /// Returns the range of keys that start with these parts and whose next part, a UUID, starts with these hex
+    /// digits.
     ///
     /// ```
     /// use statehold_store::{HexPrefix, KeyRange};
@@ -225,12 +230,12 @@ impl<K: Key> KeyRange<K> {
             buf.finish()
         };
         let (lo, hi) = prefix.bounds();
-        // Without a UUID above the prefix the range ends with the parts, not with the index.
+        // Without a UUID above the prefix, the range ends with the parts, not with the index.
         let hi = hi.map_or_else(|| after_prefix(parts.as_slice()), |hi| Some(next(&hi)));
         Self::new(Span { lo: next(&lo), hi, exact: false })
     }
 
-    /// Every key that begins with these parts and whose next part lies between two bounds.
+    /// Returns the range of keys that start with these parts and whose next part lies between two bounds.
     ///
     /// ```
     /// use std::ops::Bound::{Included, Unbounded};
@@ -255,7 +260,7 @@ impl<K: Key> KeyRange<K> {
                 buf
             };
             match bound {
-                // An open end is that of the parts, not that of the index.
+                // An open end is the end of the parts, not the end of the index.
                 Bound::Unbounded => Bound::Included(parts.clone()),
                 bound => bound.map(next),
             }

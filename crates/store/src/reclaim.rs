@@ -1,9 +1,9 @@
-//! Where old states go to be freed.
+//! Deferred deallocation of old states.
 //!
-//! Whoever lets go of a state last frees the nodes that no newer one shares: after one more commit a
-//! handful, after a restore or for a snapshot that was held for hours all of them. A state that is many
-//! changes behind is freed on a thread of its own, so that neither the reader that held it nor the
-//! writer that replaced it is kept; it ends when there is nothing left to free.
+//! The last owner of a state frees the tree nodes that no newer state shares: a handful after one more commit,
+//! all of them after a restore or for a snapshot that was held for hours. A state that is many changes behind
+//! is freed on a thread of its own, so that neither the reader that held it nor the writer that replaced it is
+//! delayed. The thread ends when no state is left to free.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use parking_lot::Mutex;
 
 use crate::erased_table::ErasedTable;
 
-/// Changes behind the newest state up to which a state is freed where it is let go: each is a node or
-/// two in each tree, so that this is well below a millisecond.
+/// Number of changes up to which an old state is freed by its last owner. Each change is one or two nodes in
+/// each tree, so this takes well below a millisecond.
 const FREED_IN_PLACE_MAX: u64 = 1024;
 
 type Tables = Box<[Arc<dyn ErasedTable>]>;
@@ -23,7 +23,7 @@ type Tables = Box<[Arc<dyn ErasedTable>]>;
 /// Frees the old states of one store.
 #[derive(Default)]
 pub(crate) struct Reclaim {
-    /// Changes that made the newest published state.
+    /// Number of changes of the newest published state.
     newest: AtomicU64,
     waiting: Mutex<Waiting>,
 }
@@ -35,12 +35,12 @@ struct Waiting {
 }
 
 impl Reclaim {
-    /// Takes note of the newest state.
+    /// Records the newest state.
     pub(crate) fn published(&self, changes: u64) {
         self.newest.store(changes, Ordering::Relaxed);
     }
 
-    /// Takes the tables of a state that `changes` made, unless they are quickly freed.
+    /// Takes over the tables of a state with `changes` changes, unless freeing them is quick.
     pub(crate) fn defer_drop(self: &Arc<Self>, tables: &mut Tables, changes: u64) {
         let behind = self.newest.load(Ordering::Relaxed).saturating_sub(changes);
         if behind <= FREED_IN_PLACE_MAX {
@@ -49,12 +49,14 @@ impl Reclaim {
         {
             let mut waiting = self.waiting.lock();
             waiting.tables.push(std::mem::take(tables));
+            // The running thread pops until the list is empty, so it frees these tables as well.
             if std::mem::replace(&mut waiting.running, true) {
                 return;
             }
         }
         let reclaim = Arc::clone(self);
         let thread = thread::Builder::new().name("statehold-reclaim".to_owned());
+        // Without a thread to spawn, the caller frees the tables: slow is better than leaked.
         if thread.spawn(move || reclaim.run()).is_err() {
             self.run();
         }
@@ -69,7 +71,8 @@ impl Reclaim {
                 next
             };
             let Some(tables) = next else { return };
-            // Rows may have a `Drop` of their own.
+            // Rows may have their own `Drop`, whose panic must not stop the thread with states left in the
+            // list.
             let _ = catch_unwind(AssertUnwindSafe(move || drop(tables)));
         }
     }
@@ -89,7 +92,7 @@ mod tests {
     use crate::store::Store;
     use crate::table::Table;
 
-    /// Says which thread frees it.
+    /// A row that sends the thread that frees it.
     #[derive(Serialize, Deserialize)]
     struct Row {
         id: u64,
@@ -118,7 +121,7 @@ mod tests {
         }
     }
 
-    /// Fills a store with `rows`, holds a snapshot, deletes them all, lets go of the snapshot: the
+    /// Fills a store with `rows`, holds a snapshot, deletes all rows and drops the snapshot. Returns the
     /// threads that freed the rows.
     fn freed_by(rows: usize) -> Result<Vec<ThreadId>, CommitError> {
         let (freed, threads) = channel();
@@ -140,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_that_is_far_behind_is_not_freed_by_the_reader_that_held_it() {
+    fn old_state_is_not_freed_by_its_reader() {
         let reader = std::thread::current().id();
         let rows = usize::try_from(FREED_IN_PLACE_MAX).unwrap() * 10;
         let threads = freed_by(rows).unwrap();
@@ -149,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_that_is_a_little_behind_is_freed_where_it_is_let_go() {
+    fn recent_state_is_freed_by_its_last_owner() {
         let reader = std::thread::current().id();
         assert_eq!(freed_by(10).unwrap(), vec![reader; 10]);
     }

@@ -24,7 +24,7 @@ pub(crate) struct Root {
     pub(crate) tables: Box<[Arc<dyn ErasedTable>]>,
     types: Arc<[Option<TypeId>]>,
     schema: Arc<Schema>,
-    /// Rows that were written or deleted to make this state, since the store was opened.
+    /// Number of rows written and deleted since the store was opened, up to and including this state.
     pub(crate) changes: u64,
     reclaim: Arc<Reclaim>,
 }
@@ -47,14 +47,14 @@ impl Root {
         }
     }
 
-    /// Takes note that this is the newest state now: what is far behind it is freed elsewhere.
+    /// Marks this root as the newest published state, against which [`Reclaim`] measures the age of others.
     pub(crate) fn published(&self) {
         self.reclaim.published(self.changes);
     }
 
-    /// The position of the table `T`.
+    /// Returns the position of the table `T`.
     ///
-    /// Schemas hold a handful of tables: comparing their types beats a hash.
+    /// Compares type IDs one by one: schemas hold a handful of tables, for which that is faster than a hash.
     pub(crate) fn slot<T: Table>(&self) -> usize {
         let wanted = TypeId::of::<T>();
         self.types
@@ -68,9 +68,10 @@ impl Root {
         table.downcast_ref().unwrap_or_else(|| panic!("{:?} is not in this slot", T::NAME))
     }
 
-    /// The table to write to: its own copy from the first write on.
+    /// Returns the table for writing; the first write copies it.
     pub(crate) fn table_mut<T: Table>(&mut self, slot: usize) -> &mut TableState<T> {
         let table = &mut self.tables[slot];
+        // A snapshot or the head still shares this table, and published states are immutable.
         if Arc::get_mut(table).is_none() {
             *table = table.copy();
         }
@@ -79,7 +80,7 @@ impl Root {
             .unwrap_or_else(|| panic!("{:?} is not in this slot", T::NAME))
     }
 
-    /// Applies a commit that the journal has; its changes, for the next checkpoint.
+    /// Applies a commit of the journal. Returns its changes, for the next checkpoint.
     pub(crate) fn replay(
         &mut self,
         schema: &Schema,
@@ -90,6 +91,8 @@ impl Root {
         let mut changes = Vec::with_capacity(commit.changes.len());
         for change in &commit.changes {
             let Some(slot) = schema.slot(change.table) else {
+                // The schema drops this table: its rows are deleted from the file of rows, so its changes have
+                // no target.
                 if schema.drops(change.table) {
                     continue;
                 }
@@ -120,18 +123,18 @@ impl Root {
         self.finish_load().map(drop)
     }
 
-    /// The schema of the tables.
+    /// Returns the schema of the tables.
     pub(crate) fn schema(&self) -> &Schema {
         &self.schema
     }
 
-    /// Whether the tables are those of a schema, in its order.
+    /// Returns whether the tables are those of `schema`, in the same order.
     pub(crate) fn has_tables_of(&self, schema: &Schema) -> bool {
         self.types.iter().eq(schema.tables.iter().map(|def| &def.row_table))
     }
 
-    /// Ends loading and replaying: from here on every row lies under its own key, and every table has
-    /// its indexes. Returns what that changes on disk.
+    /// Finishes loading and replaying: afterwards every row is under its own key and every table has its
+    /// indexes. Returns the changes that this requires on disk.
     pub(crate) fn finish_load(&mut self) -> Result<OpenChanges, RowError> {
         let mut open_changes = OpenChanges::default();
         for (slot, table) in self.tables.iter_mut().enumerate() {
@@ -143,7 +146,7 @@ impl Root {
         Ok(open_changes)
     }
 
-    /// The highest commit index at which something in a range changed.
+    /// Returns the highest commit index at which a key of the range changed.
     pub(crate) fn last_change(&self, tree: TreeId, span: &Span) -> u64 {
         self.tables[tree.table].last_change(tree.index, span)
     }

@@ -1,4 +1,4 @@
-//! Which tables a store holds, and what becomes of the others that its files have.
+//! The tables of a store, and the treatment of other tables in its files.
 
 use std::any::TypeId;
 use std::collections::BTreeSet;
@@ -14,11 +14,11 @@ use crate::shape::Shape;
 use crate::table::{IndexSet, Table};
 use crate::table_state::TableState;
 
-/// The tables that a store holds.
+/// The tables of a store.
 ///
-/// Files or a backup may hold rows of a table that the schema does not declare: one that an older
-/// build had, or a newer one. They are refused by the table's name, unless the schema says what
-/// becomes of them: [`Schema::keep`], [`Schema::keep_unknown`] or [`Schema::drop_table`].
+/// Files or a backup may hold rows of a table that the schema does not declare, from an older or a newer build.
+/// The open or restore fails with the table's name, unless the schema covers it with [`Schema::keep`],
+/// [`Schema::keep_unknown`] or [`Schema::drop_table`].
 ///
 /// ```
 /// # use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ pub struct Schema {
     pub(crate) tables: Vec<TableDef>,
     /// Tables whose rows are deleted.
     dropped: Vec<&'static str>,
-    /// Whether tables that are not named here are kept.
+    /// Whether undeclared tables are kept.
     keep_unknown: bool,
 }
 
@@ -46,17 +46,17 @@ pub struct Schema {
 #[derive(Clone)]
 pub(crate) struct TableDef {
     pub(crate) name: &'static str,
-    /// The version of its rows; 0 for one that is kept as bytes.
+    /// The version of its rows; 0 for a table that is kept as bytes.
     pub(crate) version: u16,
-    /// The shape of its rows; `None` for one that is kept as bytes.
+    /// The shape of its rows; `None` for a table that is kept as bytes.
     pub(crate) shape: Option<Arc<Shape>>,
-    /// The type that declares the table; `None` for one that is kept as bytes.
+    /// The type that declares the table; `None` for a table that is kept as bytes.
     pub(crate) row_table: Option<TypeId>,
     pub(crate) empty: Arc<dyn ErasedTable>,
 }
 
 impl Schema {
-    /// A schema without tables.
+    /// Creates a schema without tables.
     pub fn new() -> Self {
         Self::default()
     }
@@ -64,20 +64,21 @@ impl Schema {
     /// Adds a table.
     ///
     /// # Panics
-    /// Where [`Schema::try_table`] returns an error: it is a mistake in the program.
+    /// If [`Schema::try_table`] returns an error: a wrong declaration is a programming error.
     #[must_use]
     pub fn table<T: Table>(self) -> Self {
         self.try_table::<T>().unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Adds a table, or returns the mistake in its declaration.
+    /// Adds a table, or returns the error in its declaration.
     ///
-    /// The row type's `Deserialize` is run on dummy values to find which values it reads, once for each
-    /// type in a process: microseconds for most types, some milliseconds for those that validate values.
+    /// Runs the row type's `Deserialize` on dummy values to find which values it reads, once for each type in a
+    /// process: microseconds for most types, some milliseconds for those that validate values.
     ///
     /// # Errors
-    /// [`SchemaError`], for example for two tables of one name, or for an index that
-    /// [`serves`](crate::Index::serves) a selector which its keys can't hold, or for rows that can never be read back.
+    /// [`SchemaError`], for example for two tables of one name, for an index that
+    /// [`serves`](crate::Index::serves) a selector its keys cannot hold, or for rows that can never be read
+    /// back.
     ///
     /// ```
     /// # use serde::{Deserialize, Serialize};
@@ -113,10 +114,10 @@ impl Schema {
         Ok(self)
     }
 
-    /// Returns the shape of each declared table's rows: names, order and kinds of all fields and variants.
+    /// Returns the shape of each declared table's rows: names, order and types of all fields and variants.
     ///
-    /// A directory records these for each table and version, and is not opened by a schema whose shape for the
-    /// same version is another one. `docs/format.md` lists the changes that no shape shows.
+    /// A data directory records the shape of each table and version. A schema with another shape for the same
+    /// version cannot open it. `docs/format.md` lists the changes that a shape does not show.
     ///
     /// ```
     /// # use statehold_store::Table;
@@ -139,13 +140,13 @@ impl Schema {
         })
     }
 
-    /// Keeps the rows of a table that this build has no type for, untouched: through checkpoints,
-    /// backups and dumps. They can't be read or written.
+    /// Keeps the rows of a table for which this build has no type: checkpoints, backups and dumps carry them
+    /// unchanged. They cannot be read or written.
     ///
     /// Cost: the rows are in memory as bytes.
     ///
     /// # Panics
-    /// As [`Schema::table`].
+    /// See [`Schema::table`].
     ///
     /// ```
     /// # use statehold_store::{Schema, Store};
@@ -159,21 +160,21 @@ impl Schema {
         self
     }
 
-    /// Keeps every table that the files have and this schema does not name, as [`Schema::keep`] does.
+    /// Keeps every table that the files have and this schema does not declare, like [`Schema::keep`].
     ///
-    /// Which these are is settled when a store is opened. A backup with a further one is refused; name
-    /// it with [`Schema::keep`].
+    /// The set of these tables is fixed when a store is opened. A backup with a further one is rejected;
+    /// declare it with [`Schema::keep`].
     #[must_use]
     pub fn keep_unknown(mut self) -> Self {
         self.keep_unknown = true;
         self
     }
 
-    /// Deletes the rows of a table when a store is opened that has some, and leaves the table out when
-    /// a backup is restored. It can't be undone.
+    /// Deletes the rows of a table when a store that has them is opened, and leaves the table out when a backup
+    /// is restored. The deletion is permanent.
     ///
     /// # Panics
-    /// As [`Schema::table`].
+    /// See [`Schema::table`].
     #[must_use]
     pub fn drop_table(mut self, name: &str) -> Self {
         self.check(name, None);
@@ -181,11 +182,10 @@ impl Schema {
         self
     }
 
-    /// Adds the tables of another schema, and what it says of further ones: one store for several
-    /// domains.
+    /// Adds the tables of another schema, and its rules for further ones: one store for several domains.
     ///
     /// # Panics
-    /// As [`Schema::table`].
+    /// See [`Schema::table`].
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         for def in other.tables {
@@ -199,7 +199,7 @@ impl Schema {
         self
     }
 
-    /// Whether the schema declares, keeps or drops a table by name.
+    /// Returns whether the schema declares, keeps or drops a table of this name.
     ///
     /// ```
     /// let schema = statehold_store::Schema::new().keep("drafts");
@@ -221,23 +221,23 @@ impl Schema {
         self.tables.iter().any(same) || self.drops(name)
     }
 
-    /// Panics when a table is there already.
+    /// Panics if the schema has the table already.
     fn check(&self, name: &str, row_table: Option<TypeId>) {
         assert!(!self.has(name, row_table), "the schema has the table {name:?} twice");
     }
 
-    /// Whether the rows of a table are deleted.
+    /// Returns whether the rows of a table are deleted.
     pub(crate) fn drops(&self, name: &str) -> bool {
         self.dropped.contains(&name)
     }
 
-    /// The position of a table.
+    /// Returns the position of a table.
     pub(crate) fn slot(&self, name: &str) -> Option<usize> {
         self.tables.iter().position(|def| def.name == name)
     }
 
-    /// The schema with the tables that files have and it keeps; else the name of one that it neither
-    /// has nor keeps nor drops.
+    /// Returns the schema plus the found tables that it keeps. Fails with the name of a table that it neither
+    /// declares nor keeps nor drops.
     pub(crate) fn with_found(&self, found: &BTreeSet<String>) -> Result<Self, String> {
         let mut schema = self.clone();
         for name in found {
@@ -252,16 +252,16 @@ impl Schema {
     }
 }
 
-/// The shape of a table's rows, as [`Schema::shapes`] returns it.
+/// The shape of a table's rows, returned by [`Schema::shapes`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TableShape {
     /// The table's name.
     pub table: &'static str,
-    /// The version of its rows that has this shape.
+    /// The version of the rows that has this shape.
     pub version: u16,
-    /// The shape on one line, as directories record it. `?` is a part whose kind is not known, and `..` the rest
-    /// of a tuple behind a value that accepts no dummy: the first row that has such a value completes them.
+    /// The shape on one line, as data directories record it. `?` is a part of unknown type, and `..` the rest
+    /// of a tuple behind a value that accepts no dummy: the first row with such a value completes them.
     pub text: String,
 }
 
@@ -271,8 +271,8 @@ fn kept(name: &str) -> TableDef {
     TableDef { name, version: 0, shape: None, row_table: None, empty }
 }
 
-/// The name for as long as the process runs: tables are named by constants everywhere else. Each
-/// distinct name is stored once, however often stores are opened.
+/// Returns the name with a static lifetime, because tables are named by constants everywhere else. Each
+/// distinct name is leaked once, no matter how often stores are opened.
 fn interned(name: &str) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock();

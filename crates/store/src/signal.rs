@@ -1,4 +1,4 @@
-//! A signal that is notified once, for one that waits: a thread until a deadline, or a task.
+//! A one-shot signal for one waiter: a thread with a deadline, or a task.
 
 use std::fmt;
 use std::task::{Context, Poll, Waker};
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::sync::{Condvar, Mutex};
 
-/// Not notified at first. Once notified it stays notified.
+/// A one-shot signal. Once notified, it stays notified.
 #[derive(Default)]
 pub(crate) struct Signal {
     state: Mutex<State>,
@@ -20,32 +20,34 @@ struct State {
 }
 
 impl Signal {
-    /// Gives the signal. Wakers run without a lock held.
+    /// Sets the signal and wakes the waiter.
     pub(crate) fn notify(&self) {
         let waker = {
             let mut state = self.state.lock();
             state.notified = true;
             state.waker.take()
         };
+        // The lock is released: a waker is foreign code, which may lock anything.
         self.notified.notify_all();
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 
-    /// Ready when the signal was notified; else the task of `context` is woken when it is.
+    /// Returns `Ready` if the signal was notified; else registers the task of `context` to be woken.
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
         let mut state = self.state.lock();
         if state.notified {
             return Poll::Ready(());
         }
+        // Tasks may move between executors, so the newest waker is the one to wake.
         if state.waker.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
             state.waker = Some(context.waker().clone());
         }
         Poll::Pending
     }
 
-    /// Waits until `deadline`; whether the signal was notified.
+    /// Waits until the signal is notified or `deadline` passes. Returns whether it was notified.
     pub(crate) fn wait_until(&self, deadline: Instant) -> bool {
         let mut state = self.state.lock();
         while !state.notified {

@@ -8,20 +8,20 @@ use crate::range::Span;
 use crate::root::{Root, TreeId};
 use crate::view::{ReadView, sealed};
 
-/// All tables as of one commit. It never changes, costs one pointer and holds up no writer.
+/// All tables as of one commit. A snapshot is immutable, costs one pointer and never blocks a writer.
 #[derive(Clone)]
 pub struct Snapshot(pub(crate) Arc<Root>);
 
 impl Snapshot {
-    /// The index of the last commit that is in the snapshot; 0 for a store never written to.
+    /// Returns the index of the last commit in the snapshot; 0 for a store that was never written to.
     pub fn index(&self) -> u64 {
         self.0.index
     }
 
-    /// Returns a snapshot of the same state that notes the ranges read through it.
+    /// Returns a snapshot of the same state that tracks the ranges read through it.
     ///
-    /// For code that reads through a [`Tracked`] and has to go on at a state that it read before, such as
-    /// the next part of a list. Cost: one pointer.
+    /// For code that reads through a [`Tracked`] and must continue at an earlier state, such as the next page
+    /// of a list. Cost: one pointer.
     pub fn tracked(&self) -> Tracked {
         Tracked::new(Arc::clone(&self.0))
     }
@@ -42,12 +42,12 @@ impl fmt::Debug for Snapshot {
     }
 }
 
-/// A snapshot that notes every range that is read through it, absent keys included, so that
-/// whatever was read can be watched: see [`crate::Store::blocking`].
+/// A snapshot that tracks every range read through it, including absent keys, so that the reads can be watched:
+/// see [`crate::Store::blocking`].
 pub struct Tracked {
     root: Arc<Root>,
     reads: RefCell<Vec<(TreeId, Span)>>,
-    /// Ranges that count for the index alone.
+    /// Ranges that count for the index only.
     index_only: RefCell<Vec<(TreeId, Span)>>,
 }
 
@@ -56,32 +56,32 @@ impl Tracked {
         Self { root, reads: RefCell::default(), index_only: RefCell::default() }
     }
 
-    /// The index of what was read so far: the highest commit index at which something in the
-    /// ranges changed, deletes included, and never 0.
+    /// Returns the index of all reads so far: the highest commit index at which a key in the tracked ranges
+    /// changed, deletes included. Never returns 0.
     ///
-    /// It may be too new by changes of neighbouring keys, but is never too old, and for the same
-    /// reads it never goes back.
+    /// The index may be too new because of changes of neighbouring keys, but is never too old, and for the same
+    /// reads it never decreases.
     pub fn index(&self) -> u64 {
         index_of(&self.root, &self.reads.borrow())
             .max(index_of(&self.root, &self.index_only.borrow()))
     }
 
-    /// Returns the state that it reads, without its notes. Cost: one pointer.
+    /// Returns the state that it reads, without the tracked ranges. Cost: one pointer.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot(Arc::clone(&self.root))
     }
 
-    /// The ranges that were read.
+    /// Returns the ranges that were read.
     pub(crate) fn into_reads(self) -> Vec<(TreeId, Span)> {
         self.reads.into_inner()
     }
 }
 
-/// The index of what never changed. Not 0, which clients take for "do not block", and no commit's, or
-/// a reader of an empty store would not be told of the first one.
+/// The index of data that never changed. Not 0, which clients use for "do not block". Not the index of a commit
+/// either, or a reader of an empty store would miss the first commit.
 pub(crate) const UNCHANGED: u64 = 1;
 
-/// The index of a set of ranges, at least [`UNCHANGED`].
+/// Returns the index of a set of ranges, at least [`UNCHANGED`].
 pub(crate) fn index_of(root: &Root, reads: &[(TreeId, Span)]) -> u64 {
     reads.iter().map(|(tree, span)| root.last_change(*tree, span)).fold(UNCHANGED, u64::max)
 }
@@ -94,7 +94,8 @@ impl sealed::Reader for Tracked {
 
     fn track(&self, tree: TreeId, span: &Span) {
         let mut reads = self.reads.borrow_mut();
-        // A loop that asks for the same row again and again needs one registration.
+        // A loop that reads the same row repeatedly needs one registration. Only the last range is compared,
+        // because a search of all of them would make long queries quadratic.
         if reads.last().is_none_or(|last| last.0 != tree || last.1 != *span) {
             reads.push((tree, span.clone()));
         }

@@ -1,4 +1,4 @@
-//! The store: what is published, who may write, and the way from one to the other.
+//! The store: its published state, its writer lock, and the path of a commit between them.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,15 +28,15 @@ use crate::writer::{LockWait, Writer, WriterGuard};
 
 /// An embedded state store.
 ///
-/// All rows and indexes are in memory and every committed row is on disk too; reading is done on
-/// snapshots that nothing can change. Share it between threads behind an [`Arc`] or a reference.
+/// All rows and indexes are in memory and every committed row is on disk as well; reads run on immutable
+/// snapshots. Share a store between threads behind an [`Arc`] or a reference.
 pub struct Store {
     shared: Arc<Shared>,
-    /// Writes what no committing thread writes; none without files to write.
+    /// Flushes transactions that no committing thread flushes; `None` without writable files.
     flusher: Option<JoinHandle<()>>,
 }
 
-/// What a store and its own thread have in common.
+/// State shared by a store and its own thread.
 struct Shared {
     schema: Schema,
     published: ArcSwap<Root>,
@@ -53,10 +53,10 @@ struct Shared {
     observer: ObserverHandle,
 }
 
-/// Where commits are recorded.
+/// The destination of commits.
 enum Storage {
     Files(Durable),
-    /// Nothing is kept beyond the process.
+    /// Lost when the process ends.
     Memory {
         journal: MemoryJournal,
         names: Vec<&'static str>,
@@ -65,10 +65,10 @@ enum Storage {
 }
 
 impl Store {
-    /// Opens the store in a data directory, which is created when it is absent.
+    /// Opens the store in a data directory and creates the directory if it is absent.
     ///
-    /// Cost: every row is read and every index is built. Two threads belong to an open store: one writes
-    /// checkpoints, one flushes what no committing thread does.
+    /// Cost: reads every row and builds every index. An open store has two threads of its own: one writes
+    /// checkpoints, one flushes transactions that no committing thread flushes.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -76,10 +76,10 @@ impl Store {
         Self::open_with(dir, schema, &Options::default())
     }
 
-    /// Opens the store in a data directory with options.
+    /// Opens the store in a data directory with options. See [`Store::open`].
     ///
     /// # Errors
-    /// As [`Store::open`].
+    /// Those of [`Store::open`].
     pub fn open_with(
         dir: impl AsRef<Path>,
         schema: &Schema,
@@ -102,6 +102,7 @@ impl Store {
         let (durable, root, schema) = Durable::open(files, schema, options)?;
         let read_only = durable.is_read_only();
         let mut store = Self::new(&schema, root, Storage::Files(durable), options);
+        // No transaction can begin, so there is never a batch to flush.
         if read_only {
             return Ok(store);
         }
@@ -114,25 +115,26 @@ impl Store {
         Ok(store)
     }
 
-    /// A store that keeps nothing beyond the process: for tests and caches.
+    /// Creates a store that is lost when the process ends: for tests and caches.
     pub fn in_memory(schema: &Schema) -> Self {
         Self::in_memory_with(schema, &Options::default())
     }
 
-    /// A store that keeps nothing beyond the process, with options. Its commits are acknowledged at
-    /// once, whatever [`Options::durability`] says.
+    /// Like [`Store::in_memory`], with options. Commits are acknowledged at once, whatever
+    /// [`Options::durability`] is.
     pub fn in_memory_with(schema: &Schema, options: &Options) -> Self {
         let tables = schema.tables.iter().map(|def| Arc::clone(&def.empty)).collect();
         Self::of_root(schema, Root::new(schema, 0, tables), options)
     }
 
-    /// A store in memory that begins with a state.
+    /// Creates a store in memory that begins with a given state.
     pub(crate) fn of_root(schema: &Schema, root: Root, options: &Options) -> Self {
         let storage = Storage::Memory {
             journal: MemoryJournal::new(root.index, options.kept_history()),
             names: schema.tables.iter().map(|def| def.name).collect(),
             id: options.id,
         };
+        // There is no disk to wait for, so a relaxed store would only delay its readers.
         let options = options.clone().durability(Durability::Immediate);
         Self::new(schema, root, storage, &options)
     }
@@ -155,32 +157,33 @@ impl Store {
         Self { shared: Arc::new(shared), flusher: None }
     }
 
-    /// All tables as of the last commit. Cost: one atomic load and a reference count.
+    /// Returns a snapshot of all tables as of the last commit. Cost: one atomic load and a reference count.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot(self.published())
     }
 
-    /// A snapshot that notes what is read through it.
+    /// Returns a snapshot that tracks the ranges read through it.
     pub fn tracked(&self) -> Tracked {
         Tracked::new(self.published())
     }
 
-    /// The index of the last commit; 0 for a store never written to.
+    /// Returns the index of the last commit; 0 for a store that was never written to.
     pub fn index(&self) -> u64 {
         self.shared.published.load().index
     }
 
-    /// The number of readers that wait in blocking queries.
+    /// Returns the number of readers parked in blocking queries.
     pub fn parked(&self) -> usize {
         self.shared.registry.parked()
     }
 
-    /// Begins the one write transaction; waits until the one before has been committed or dropped.
-    /// The first commit of a store has the index 2: 1 is the index of what never changed.
+    /// Begins the write transaction. Blocks until the current one is committed or dropped.
+    ///
+    /// The first commit of a store has the index 2, because 1 is the index of data that never changed.
     ///
     /// # Errors
-    /// [`BeginError::Poisoned`], [`BeginError::ReadOnly`] or [`BeginError::Closed`];
-    /// [`BeginError::Nested`] instead of waiting for ever when this thread has the open transaction.
+    /// [`BeginError::Poisoned`], [`BeginError::ReadOnly`] or [`BeginError::Closed`]. [`BeginError::Nested`] if
+    /// this thread has the open transaction, because it would wait forever.
     ///
     /// ```
     /// # use statehold_store::{BeginError, Schema, Store};
@@ -198,27 +201,27 @@ impl Store {
     /// Like [`Store::begin_write`], but never waits.
     ///
     /// # Errors
-    /// As [`Store::begin_write`], and [`BeginError::Busy`] when another thread has the open
-    /// transaction.
+    /// Those of [`Store::begin_write`], and [`BeginError::Busy`] if another thread has the open transaction.
     pub fn try_begin_write(&self) -> Result<WriteTxn<'_>, BeginError> {
         self.begin(None, LockWait::None)
     }
 
-    /// Like [`Store::begin_write`], but waits until `deadline` at most.
+    /// Like [`Store::begin_write`], but waits at most until `deadline`.
     ///
     /// # Errors
-    /// As [`Store::begin_write`], and [`BeginError::Busy`] when another thread still has the open
+    /// Those of [`Store::begin_write`], and [`BeginError::Busy`] if another thread still has the open
     /// transaction at the deadline.
     pub fn begin_write_until(&self, deadline: Instant) -> Result<WriteTxn<'_>, BeginError> {
         self.begin(None, LockWait::Until(deadline))
     }
 
-    /// Begins a write transaction with the caller's own index, that of a replicated log for one.
+    /// Begins a write transaction with an index chosen by the caller, such as the index of a replicated log.
     ///
-    /// The least is 2: 1 is the index of what never changed, in the answers of [`Store::blocking`].
+    /// The index MUST be at least 2: 1 is the index of data that never changed in the results of
+    /// [`Store::blocking`].
     ///
     /// # Errors
-    /// As [`Store::begin_write`], [`BeginError::IndexNotGreater`] or [`BeginError::IndexTooSmall`].
+    /// Those of [`Store::begin_write`], [`BeginError::IndexNotGreater`] or [`BeginError::IndexTooSmall`].
     pub fn begin_write_at(&self, index: u64) -> Result<WriteTxn<'_>, BeginError> {
         self.begin(Some(index), LockWait::Unlimited)
     }
@@ -228,7 +231,7 @@ impl Store {
             return Err(BeginError::ReadOnly);
         }
         let head = self.shared.writer.lock(wait)?;
-        // Under the lock, so that no transaction begins once `close` has returned.
+        // Under the lock, so that no transaction begins after `close` has returned.
         if self.shared.closed.load(Ordering::Acquire) {
             return Err(BeginError::Closed);
         }
@@ -248,20 +251,20 @@ impl Store {
         Ok(WriteTxn::new(self, head, index, given.is_some()))
     }
 
-    /// Closes the store to writers and waiting readers, and returns the index of the last commit once
-    /// everything is on disk.
+    /// Closes the store to writers and waiting readers. Returns the index of the last commit once everything is
+    /// on disk.
     ///
-    /// Waits for the open transaction of another thread. Afterwards [`Store::begin_write`] returns
-    /// [`BeginError::Closed`], and readers that are parked or come to wait get [`crate::WatchError::Closed`],
-    /// so that threads which share the store end. Snapshots stay readable, and the directory stays
-    /// locked until the last handle is dropped. The rows on disk are as of the last commit then, so that the
-    /// next open replays nothing. Closing twice is fine.
+    /// Waits for the open transaction of another thread. Afterwards [`Store::begin_write`] fails with
+    /// [`BeginError::Closed`], and readers that are parked or would park get [`crate::WatchError::Closed`], so
+    /// that threads which share the store end. Snapshots stay readable, and the directory stays locked until
+    /// the last handle is dropped. The rows on disk are then as of the last commit, so that the next open
+    /// replays nothing. A second call is harmless.
     ///
-    /// Dropping a store flushes too, but has no place for an error.
+    /// Dropping a store flushes too, but cannot report an error.
     ///
     /// # Errors
-    /// [`CloseError::OpenTransaction`], or [`CloseError::Commit`] when the last commits could not be
-    /// written.
+    /// [`CloseError::OpenTransaction`] if this thread has the open transaction, or [`CloseError::Commit`] if
+    /// the last commits could not be written.
     ///
     /// ```
     /// # use statehold_store::{BeginError, Schema, Store, WatchError};
@@ -277,13 +280,13 @@ impl Store {
     /// ```
     pub fn close(&self) -> Result<u64, CloseError> {
         {
-            // The only way for this lock to fail without a deadline.
+            // Without a deadline this lock fails only if this thread has the open transaction.
             let held = self.shared.writer.lock(LockWait::Unlimited);
             let _held = held.map_err(|_| CloseError::OpenTransaction)?;
             self.shared.closed.store(true, Ordering::Release);
         }
         let flushed = self.flush();
-        // After the flush, which may still have commits for them.
+        // After the flush, whose commits may still wake these readers.
         self.shared.registry.close();
         self.shared.visible.close();
         self.shared.recorded.close();
@@ -297,41 +300,42 @@ impl Store {
         Ok(index)
     }
 
-    /// Returns when everything that was committed before is on disk; the index of the last of it.
+    /// Blocks until every earlier commit is on disk. Returns the index of the last of them.
     ///
-    /// Under [`Durability::Immediate`] only the commits of [`WriteTxn::commit_async`] may not be.
+    /// Under [`Durability::Immediate`] only commits of [`WriteTxn::commit_async`] may not be on disk yet.
     ///
     /// # Errors
-    /// [`CommitError::Storage`]: the store takes no more writes until it is opened again.
+    /// [`CommitError::Storage`] if the write failed. The store is then poisoned: it rejects writes until
+    /// [`Store::reopen`].
     pub fn flush(&self) -> Result<u64, CommitError> {
         self.shared.flush_to(self.shared.queue.newest())
     }
 
-    /// Does what [`Store::flush`] does without holding a thread: the future ends when everything that
-    /// was visible at the call is on disk, with that state.
+    /// Like [`Store::flush`], but returns a future instead of blocking the thread. It completes once all
+    /// commits visible at the call are on disk, and returns a snapshot of them.
     pub fn flush_async(&self) -> CommitFuture {
         let snapshot = self.snapshot();
         let ticket = self.shared.ticket(self.turn(snapshot.index()));
         CommitFuture(ticket.map(|ticket| (snapshot, Some(ticket))))
     }
 
-    /// Puts a finished transaction in its place.
+    /// Enqueues a finished transaction.
     pub(crate) fn enqueue(
         &self,
         head: WriterGuard<'_>,
         root: Arc<Root>,
         changes: Vec<Change>,
-        touched: Wakes,
+        wakes: Wakes,
     ) -> Result<Turn, CommitError> {
-        self.shared.enqueue(head, root, changes, touched)
+        self.shared.enqueue(head, root, changes, wakes)
     }
 
-    /// The turn of the transaction with this index, or of the last one before it.
+    /// Returns the turn of the transaction with this index, or of the last one before it.
     pub(crate) fn turn(&self, index: u64) -> Turn {
         self.shared.queue.turn(index)
     }
 
-    /// Returns when everything up to `turn` may be acknowledged.
+    /// Blocks until everything up to `turn` may be acknowledged.
     pub(crate) fn acknowledge(&self, turn: Turn) -> Result<(), CommitError> {
         match self.shared.durability {
             Durability::Immediate => self.shared.flush_to(turn).map(drop),
@@ -339,7 +343,8 @@ impl Store {
         }
     }
 
-    /// Does what [`Store::acknowledge`] does without holding a thread; `None` when it may be at once.
+    /// Like [`Store::acknowledge`], but returns a ticket instead of blocking the thread; `None` if the
+    /// transaction may be acknowledged at once.
     pub(crate) fn acknowledge_async(&self, turn: Turn) -> Result<Option<Ticket>, CommitError> {
         match self.shared.durability {
             Durability::Immediate => self.shared.ticket(turn).map(Some),
@@ -347,13 +352,14 @@ impl Store {
         }
     }
 
-    /// Applies everything that is in the journal to the rows on disk, now.
+    /// Applies all changes in the journal to the rows on disk.
     ///
-    /// It happens by itself in the background whenever enough has gathered; this is for a quick next
+    /// The store does this in the background whenever enough changes are pending. Call it for a quick next
     /// start, or before the files are copied.
     ///
     /// # Errors
-    /// [`CommitError::Storage`]: the store takes no more writes until it is opened again.
+    /// [`CommitError::Storage`] if the write failed. The store is then poisoned: it rejects writes until
+    /// [`Store::reopen`].
     pub fn checkpoint(&self) -> Result<(), CommitError> {
         self.flush()?;
         match &self.shared.storage {
@@ -362,17 +368,17 @@ impl Store {
         }
     }
 
-    /// Records shapes of a table that is kept as bytes, for the build that has its type again.
+    /// Records shapes of a table that is kept as bytes, for a later build that has its row type again.
     pub(crate) fn add_shapes(&self, table: &str, added: &Versions) -> Result<(), CommitError> {
         match &self.shared.storage {
             Storage::Files(durable) => durable.add_shapes(table, added),
-            // The state has them, and there are no files.
+            // The state has the shapes, and there is no file to record them in.
             Storage::Memory { .. } => Ok(()),
         }
     }
 
-    /// The store's identity, which its two files carry; `None` in memory without [`Options::id`], and for
-    /// files of an older build that are only read.
+    /// Returns the store's identity, which both of its files carry. `None` in memory without [`Options::id`],
+    /// and for read-only files of an older build.
     pub fn id(&self) -> Option<Uuid> {
         match &self.shared.storage {
             Storage::Files(durable) => durable.id(),
@@ -380,8 +386,8 @@ impl Store {
         }
     }
 
-    /// Returns the bytes of the records that the journal has, those that wait for a checkpoint included; 0 for
-    /// files that are only read.
+    /// Returns the size in bytes of the records in the journal, including those that wait for a checkpoint; 0
+    /// for read-only files.
     ///
     /// At most [`Options::history_bytes`], or as much as waits for a checkpoint where that is more. The file is
     /// larger, up to four times: it is doubled to grow, and rounds large records up to powers of two.
@@ -391,12 +397,12 @@ impl Store {
         self.journal().bytes()
     }
 
-    /// Whether the store was opened with [`Options::read_only`].
+    /// Returns whether the store was opened with [`Options::read_only`].
     pub fn is_read_only(&self) -> bool {
         matches!(&self.shared.storage, Storage::Files(durable) if durable.is_read_only())
     }
 
-    /// Returns the failure since which the store takes no writes; `None` while it takes them.
+    /// Returns the failure that poisoned the store; `None` while it accepts writes.
     pub fn failure(&self) -> Option<CommitError> {
         self.shared.queue.failure().or_else(|| match &self.shared.storage {
             Storage::Files(durable) => durable.failure(),
@@ -404,18 +410,17 @@ impl Store {
         })
     }
 
-    /// Lets a store take writes again after a failed one: opens both files anew and checks that the failed
-    /// write is in neither. Returns the index of the last commit.
+    /// Recovers a poisoned store: opens both files again and checks that the failed write is in neither.
+    /// Returns the index of the last commit.
     ///
-    /// For a disk that was full: free space, then call this. Readers go on meanwhile, parked ones stay
-    /// parked, and commits that failed stay failed. Cost: both files are opened, no row is read.
-    /// A store that takes writes is left as it is.
+    /// For a disk that was full: free space, then call this. Readers continue meanwhile, parked ones stay
+    /// parked, and failed commits stay failed. A store that accepts writes is left unchanged. Cost: opens both
+    /// files, reads no row.
     ///
     /// # Errors
-    /// [`ReopenError`]: the store goes on refusing writes. After [`ReopenError::Open`] a later call may
-    /// succeed.
+    /// [`ReopenError`]: the store keeps rejecting writes. After [`ReopenError::Open`] a later call may succeed.
     pub fn reopen(&self) -> Result<u64, ReopenError> {
-        // The only way for this lock to fail without a deadline.
+        // Without a deadline this lock fails only if this thread has the open transaction.
         let held = self.shared.writer.lock(LockWait::Unlimited);
         let mut head = held.map_err(|_| ReopenError::OpenTransaction)?;
         if self.failure().is_none() {
@@ -423,6 +428,7 @@ impl Store {
         }
         let published = self.published();
         self.shared.queue.restart(&mut head, &published, |durable| {
+            // Readers have seen commits that are not on disk: new ones must not reuse their indexes.
             if published.index > durable {
                 return Err(ReopenError::Behind { durable, visible: published.index });
             }
@@ -470,28 +476,30 @@ impl Shared {
         mut head: WriterGuard<'_>,
         root: Arc<Root>,
         changes: Vec<Change>,
-        touched: Wakes,
+        wakes: Wakes,
     ) -> Result<Turn, CommitError> {
         let bytes = changes.iter().map(Change::bytes).sum();
         let finished = self.observer.now();
         if self.durability == Durability::Immediate {
-            let pending = Pending { root, changes, touched, bytes, finished };
+            let pending = Pending { root, changes, wakes, bytes, finished };
             return Ok(self.queue.push(&mut head, pending));
         }
+        // Backpressure: the writer waits for the disk once too much would be lost in a crash.
         if self.queue.bytes() > UNFLUSHED_MAX {
             self.flush_to(self.queue.turn(head.root().index))?;
         }
         if let Some(error) = self.queue.failure() {
             return Err(error);
         }
-        let nobody = Wakes::Readers(Vec::new());
+        // The readers are woken here, when the commit becomes visible, so the later flush wakes none.
+        let no_reader = Wakes::ReadersOf(Vec::new());
         let pending =
-            Pending { root: Arc::clone(&root), changes, touched: nobody, bytes, finished };
+            Pending { root: Arc::clone(&root), changes, wakes: no_reader, bytes, finished };
         let turn = self.queue.push(&mut head, pending);
-        // Under the writer's lock, so that states are published in order.
+        // Under the writer lock, so that states are published in index order.
         self.publish(root);
         drop(head);
-        self.wake(&touched);
+        self.wake(&wakes);
         self.visible.wake();
         Ok(turn)
     }
@@ -503,30 +511,30 @@ impl Shared {
 
     fn wake(&self, wakes: &Wakes) {
         match wakes {
-            Wakes::Readers(touched) => self.registry.notify(touched),
-            Wakes::Everybody => self.registry.notify_all(),
+            Wakes::ReadersOf(touched) => self.registry.notify(touched),
+            Wakes::AllReaders => self.registry.notify_all(),
         }
     }
 
-    /// Returns when everything up to `turn` is durable and visible.
+    /// Blocks until everything up to `turn` is durable and visible.
     fn flush_to(&self, turn: Turn) -> Result<u64, CommitError> {
         self.queue.flush(turn, |batch| {
             self.write(batch).inspect_err(|error| self.observer.emit(|to| to.poisoned(error)))
         })
     }
 
-    /// Makes a batch durable, then visible, then wakes who waits for it.
+    /// Makes a batch durable, then visible, then wakes its readers.
     fn write(&self, batch: Vec<Pending>) -> Result<(), CommitError> {
         let started = self.observer.now();
         let mut published = None;
-        let mut touched = Vec::with_capacity(batch.len());
+        let mut wakes = Vec::with_capacity(batch.len());
         let mut commits = Vec::with_capacity(batch.len());
-        let mut told = Vec::with_capacity(batch.len());
+        let mut stats = Vec::with_capacity(batch.len());
         for pending in batch {
             let index = pending.root.index;
-            told.push((index, pending.changes.len(), pending.bytes, pending.finished));
+            stats.push((index, pending.changes.len(), pending.bytes, pending.finished));
             commits.push((index, pending.changes));
-            touched.push(pending.touched);
+            wakes.push(pending.wakes);
             published = Some(pending.root);
         }
         let bytes = match &self.storage {
@@ -537,12 +545,13 @@ impl Shared {
         };
         let took = self.observer.since(started);
         let index = published.as_ref().map_or(0, |root| root.index);
+        // Under `Relaxed` the states of the batch are visible already.
         if let Some(root) = published
             && self.durability == Durability::Immediate
         {
             self.publish(root);
         }
-        for wakes in &touched {
+        for wakes in &wakes {
             self.wake(wakes);
         }
         if self.durability == Durability::Immediate {
@@ -550,8 +559,8 @@ impl Shared {
         }
         self.recorded.wake();
         self.observer.emit(|to| {
-            to.batch_written(&Batch { index, commits: told.len(), bytes, took });
-            for (index, changes, bytes, finished) in told {
+            to.batch_written(&Batch { index, commits: stats.len(), bytes, took });
+            for (index, changes, bytes, finished) in stats {
                 let took = self.observer.since(finished);
                 to.committed(&Committed { index, changes, bytes, took });
             }
@@ -560,34 +569,34 @@ impl Shared {
     }
 
     fn ticket(&self, turn: Turn) -> Result<Ticket, CommitError> {
-        // Nothing to wait for, and no thread that would.
+        // A store in memory has no thread of its own, and its flush does not block on a disk.
         if let Storage::Memory { .. } = self.storage {
             self.flush_to(turn)?;
         }
         Ok(self.queue.ticket(turn))
     }
 
-    /// The store's own thread.
+    /// Runs the store's own thread.
     fn run(&self) {
         let every = match self.durability {
             Durability::Immediate => None,
             Durability::Relaxed { flush_every } => Some(flush_every),
         };
         while let Some(turn) = self.queue.next_flush(every) {
-            // A failure is kept in the queue, where whoever waits finds it.
+            // The queue keeps the failure, and returns it to every caller that waits.
             let _ = catch_unwind(AssertUnwindSafe(|| self.flush_to(turn)));
         }
     }
 }
 
-/// Everything that was committed is on disk when a store is closed, unless that failed.
+/// Flushes every commit, unless the store is poisoned.
 impl Drop for Store {
     fn drop(&mut self) {
         self.shared.queue.stop();
         if let Some(flusher) = self.flusher.take() {
             let _ = flusher.join();
         }
-        // No commit wakes them any more.
+        // No commit will wake these readers any more.
         self.shared.registry.notify_all();
     }
 }

@@ -1,6 +1,6 @@
-//! Locks: `parking_lot`'s, or a model checker's when its tests are built.
+//! Locks: `parking_lot`'s, or a model checker's in its tests.
 //!
-//! What threads of readers and writers agree on through these two can be run in every order:
+//! The model checker runs the code that synchronises through these two types in every interleaving:
 //! `RUSTFLAGS="--cfg statehold_loom" cargo test -p statehold-store --lib loom`.
 
 #[cfg(not(all(test, statehold_loom)))]

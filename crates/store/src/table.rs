@@ -1,4 +1,4 @@
-//! Tables and their indexes, as types declare them.
+//! Tables and their indexes, as their types declare them.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -24,22 +24,22 @@ use crate::serves::Serves;
 
 /// A table: the type of its rows, their primary key and the secondary indexes.
 ///
-/// Rows are stored in a binary form that writes fields in their order, without names and kinds.
-/// serde's `rename`, `default`, `skip`, `with` and `try_from` are fine. `skip_serializing_if`, `skip_serializing` or
-/// `skip_deserializing` alone, `flatten`, `tag`, `untagged`, and types such as `serde_json::Value` can't be
-/// read back: [`Schema::table`](crate::Schema::table) refuses types that never can, and
-/// [`WriteTxn::upsert`](crate::WriteTxn::upsert) refuses rows that can't, in every build. An API's resource
-/// with such attributes is a struct of its own, made from the row.
+/// Rows are stored in a binary form that writes fields in declaration order, without names and types. serde's
+/// `rename`, `default`, `skip`, `with` and `try_from` work. `skip_serializing_if`, `skip_serializing` or
+/// `skip_deserializing` alone, `flatten`, `tag`, `untagged`, and types such as `serde_json::Value` cannot be
+/// read back: [`Schema::table`](crate::Schema::table) rejects types that never can, and
+/// [`WriteTxn::upsert`](crate::WriteTxn::upsert) rejects rows that cannot, in every build. An API resource with
+/// such attributes should be a struct of its own, built from the row.
 ///
-/// Each row is read back before it is stored, and MUST come to the same primary key and the same bytes: a value
-/// that its `Deserialize` refuses (`try_from`) or changes (`deserialize_with`) is refused by the write. The
-/// check sees only what `Serialize` writes: a `serialize_with` that loses a part of a value, or a `skip`
-/// on a field of an index, has the same bytes before and after.
+/// Each row is read back before it is stored, and MUST yield the same primary key and the same bytes: the write
+/// rejects a value that its `Deserialize` rejects (`try_from`) or changes (`deserialize_with`). The check
+/// covers only the output of `Serialize`: a `serialize_with` that loses part of a value, or a `skip` on a field
+/// of an index, has the same bytes before and after.
 ///
-/// Changing the fields of a row, or of a type in it, means a new [`Table::VERSION`]. The names, the order and the
-/// kinds of fields and variants are recorded for each version, and a store whose recorded ones differ is
-/// not opened ([`OpenError::ShapeChanged`](crate::OpenError::ShapeChanged)). A change that leaves all three as
-/// they are, as another unit of a number does, is never noticed.
+/// A change of the fields of a row, or of a type in it, requires a new [`Table::VERSION`]. The names, order and
+/// types of fields and variants are recorded for each version, and a store whose recorded ones differ is not
+/// opened ([`OpenError::ShapeChanged`](crate::OpenError::ShapeChanged)). A change that keeps all three, such as
+/// a new unit of a number, cannot be detected.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -52,7 +52,7 @@ use crate::serves::Serves;
 ///
 /// const BY_PLUGIN: Index<Volumes, String> =
 ///     Volumes::INDEX.non_unique("plugin", |volume, keys| keys.add(&volume.plugin));
-/// // A row in many places: one key for each node.
+/// // A multi-valued index: one key for each node.
 /// const BY_NODE: Index<Volumes, String> =
 ///     Volumes::INDEX.non_unique("node", |volume, keys| {
 ///         volume.nodes.iter().for_each(|node| keys.add(node));
@@ -70,32 +70,32 @@ use crate::serves::Serves;
 /// }
 /// ```
 pub trait Table: Send + Sync + Sized + 'static {
-    /// The table's name in the files and in errors; unique in a schema.
+    /// The table's name in the files and in errors. MUST be unique in a schema.
     const NAME: &'static str;
 
-    /// The version of the row's fields. Rows of an earlier version go through [`Table::migrate`] when
-    /// a store is opened, rows of a later one are refused.
+    /// The version of the row's fields. When a store is opened, rows of an earlier version go through
+    /// [`Table::migrate`] and rows of a later one are rejected.
     const VERSION: u16;
 
     /// The shape of the primary key.
     type Key: Key;
 
-    /// The type of the rows. They are immutable once stored.
+    /// The type of the rows. Rows are immutable once stored.
     type Row: Serialize + DeserializeOwned + Send + Sync + 'static;
 
-    /// Names of the fields that the primary key is made of, for errors about a key. `derive(Table)` names them.
+    /// Names of the fields of the primary key, for errors about a key. `derive(Table)` sets them.
     const KEY_FIELDS: &'static [&'static str] = &[];
 
-    /// The primary key of a row.
+    /// Returns the primary key of a row.
     fn key(row: &Self::Row) -> Ref<'_, Self::Key>;
 
-    /// Returns the row of this version for one of an earlier version. Its stamps stay. A row that
-    /// keeps its key is written in its new form when it is next changed.
+    /// Converts a row of an earlier version to this version. Its stamps stay. A row that keeps its key is
+    /// written in its new form when it is next changed.
     ///
-    /// The key MAY change: see [`Table::migrate_row`], which also can drop rows.
+    /// The key MAY change: see [`Table::migrate_row`], which can also drop rows.
     ///
     /// # Errors
-    /// By default every earlier version is refused with [`RowError::OlderVersion`].
+    /// By default, [`RowError::OlderVersion`] for every earlier version.
     ///
     /// ```
     /// # use statehold_store::{OldRow, RowError, Table};
@@ -118,10 +118,10 @@ pub trait Table: Send + Sync + Sized + 'static {
         Err(old.unknown(Self::VERSION))
     }
 
-    /// The primary key: makes ranges of it and reads by it, without a type annotation.
+    /// The primary key: creates its ranges and reads by it, without type annotations.
     const BY_KEY: PrimaryKey<Self> = PrimaryKey::new();
 
-    /// Declares secondary indexes of this table: see [`IndexOf`].
+    /// Starts the declaration of a secondary index of this table: see [`IndexOf`].
     const INDEX: IndexOf<Self> = IndexOf(PhantomData);
 
     /// Returns a schema of this table alone; [`Schema::and`] joins several.
@@ -129,20 +129,20 @@ pub trait Table: Send + Sync + Sized + 'static {
         Schema::new().table::<Self>()
     }
 
-    /// Does what [`Table::migrate`] does, and may drop the row: `None` deletes it. By default no row
-    /// is dropped. Implement one of the two; the store calls this one.
+    /// Like [`Table::migrate`], but may drop the row: `None` deletes it. By default no row is dropped.
+    /// Implement one of the two; the store calls this one.
     ///
-    /// A migration MUST return the same row for the same bytes at every call, because it runs at every
-    /// open until the row is written again. It MAY return a row with another primary key. Such rows
-    /// are moved and dropped ones are deleted when a store is opened, all in one durable step, before
-    /// the store takes a write; a crash in it leaves the old rows, and the next open repeats it. The
-    /// change feed then begins after the last commit, because its older records have the old keys.
-    /// A consumer that had read all of them gets no notice: rebuild what was derived from the old keys.
-    /// A backup of an earlier version is migrated in the same way when it is restored.
+    /// A migration MUST return the same row for the same bytes at every call, because it runs at every open
+    /// until the row is written again. It MAY return a row with another primary key. When a store is opened,
+    /// such rows are moved and dropped ones are deleted, all in one durable step before the store accepts a
+    /// write; a crash during that step leaves the old rows, and the next open repeats it. The change feed then
+    /// begins after the last commit, because its older records have the old keys. A consumer that had read all
+    /// of them is not notified: rebuild data derived from the old keys. A backup of an earlier version is
+    /// migrated in the same way when it is restored.
     ///
     /// # Errors
-    /// As [`Table::migrate`]. When two rows get one key, the store is not opened
-    /// ([`RowError::SameKey`]) and nothing is changed.
+    /// Those of [`Table::migrate`]. If two rows get one key, the open fails with [`RowError::SameKey`] and
+    /// changes nothing.
     ///
     /// # Adding a namespace to the primary key
     /// ```
@@ -177,17 +177,17 @@ pub trait Table: Send + Sync + Sized + 'static {
         Self::migrate(old).map(Some)
     }
 
-    /// Declares the secondary indexes; none by default. They live in memory and are built when a
-    /// store is opened, so adding or dropping one needs no migration.
+    /// Declares the secondary indexes; none by default. They live in memory and are built when a store is
+    /// opened, so adding or removing one needs no migration.
     fn indexes(set: &mut IndexSet<Self>) {
         let _ = set;
     }
 }
 
-/// The return type of a function that `#[table(migrate = ..)]` names: `Result<Row, RowError>`, or
+/// The return type of a function given in `#[table(migrate = ..)]`: `Result<Row, RowError>`, or
 /// `Result<Option<Row>, RowError>` where `None` drops the row.
 pub trait IntoMigrated<R> {
-    /// Returns the row, or `None` when it is dropped.
+    /// Returns the row, or `None` if it is dropped.
     ///
     /// # Errors
     /// Those of the migration.
@@ -208,14 +208,13 @@ impl<R> IntoMigrated<R> for Result<Option<R>, RowError> {
 
 /// A secondary index of the table `T` with keys of the shape `K`, declared as a constant.
 ///
-/// A row that adds no key is not in the index (a partial index); one that adds several is in it
-/// several times (a multi-valued index). One that adds `&name.to_lowercase()` is found in any case by
-/// look-ups that do the same (a case-folded index). Rows with equal keys follow in the order of their primary
-/// keys. An index whose keys begin with a UUID can be searched by [`crate::KeyRange::hex`].
+/// A row that adds no key is not in the index (a partial index); one that adds several is in it several times
+/// (a multi-valued index). One that adds `&name.to_lowercase()` is found in any case by lookups that lower
+/// their key too (a case-folded index). Rows with equal keys are ordered by their primary keys. An index whose
+/// keys begin with a UUID can be searched by [`crate::KeyRange::hex`].
 ///
 /// [`Table::INDEX`] starts the declaration. The function that adds the keys takes a row and the [`Keys`]; the
-/// type of the row follows from the table, that of the keys from the constant's own. `R` is always the
-/// table's row type.
+/// row type is inferred from the table, the key type from the constant. `R` is always the table's row type.
 pub struct Index<T: Table, K: Key, R = <T as Table>::Row> {
     pub(crate) name: &'static str,
     unique: bool,
@@ -226,8 +225,8 @@ pub struct Index<T: Table, K: Key, R = <T as Table>::Row> {
     table: PhantomData<fn() -> T>,
 }
 
-/// Declares secondary indexes of the table `T`, as [`Table::INDEX`]. It names the table, so that the closure
-/// needs no type, whatever is chained after it.
+/// Declares secondary indexes of the table `T`, as [`Table::INDEX`]. It fixes the table, so that the closure
+/// needs no type annotation, even with further calls chained after it.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -287,13 +286,13 @@ impl<T: Table> fmt::Debug for IndexOf<T> {
     }
 }
 
-/// The function that adds a row's keys.
+/// A function that adds a row's keys.
 type KeysOf<R, K> = fn(&R, &mut Keys<'_, K>);
 
 // The row type is a parameter, not a projection of the table, because inference of a closure's
 // parameter types does not see through a projection.
 impl<T: Table<Row = R>, K: Key, R> Index<T, K, R> {
-    /// An index in which no two rows may have the same key. A write that would break this fails.
+    /// Declares an index in which no two rows may have the same key. A write that would break this fails.
     pub const fn unique(name: &'static str, keys: KeysOf<R, K>) -> Self {
         Self {
             name,
@@ -306,7 +305,7 @@ impl<T: Table<Row = R>, K: Key, R> Index<T, K, R> {
         }
     }
 
-    /// An index in which any number of rows may share a key.
+    /// Declares an index in which any number of rows may share a key.
     pub const fn non_unique(name: &'static str, keys: KeysOf<R, K>) -> Self {
         Self {
             name,
@@ -319,22 +318,22 @@ impl<T: Table<Row = R>, K: Key, R> Index<T, K, R> {
         }
     }
 
-    /// Names the fields that the keys are made of, for errors about a key. A derived index names them.
+    /// Sets the names of the fields that the keys consist of, for errors about a key. A derived index has them.
     #[must_use]
     pub const fn on_fields(mut self, fields: &'static [&'static str]) -> Self {
         self.fields = fields;
         self
     }
 
-    /// Declares that the first part of the keys is the field which filters select by `selector`, so
-    /// that [`crate::plan`] may use the index for conditions on it.
+    /// Declares that the first part of the keys is the field that filters select by `selector`, so that
+    /// [`crate::plan`] may use the index for conditions on it.
     ///
-    /// [`Schema::table`] checks that filters on the rows know the selector, and that keys of this shape
-    /// can hold its values. The rest is a promise: a row of whose field the value is `v`, or of whose
-    /// list an element is `v`, has a key that starts with `v`. An index that leaves out some of them
-    /// MUST NOT serve.
+    /// [`Schema::table`] checks that filters on the rows know the selector, and that keys of this shape can
+    /// hold its values. The rest is a contract: a row whose field has the value `v`, or whose list has an
+    /// element `v`, MUST have a key that starts with `v`. An index that omits some of these rows MUST NOT serve
+    /// the selector.
     ///
-    /// After [`Table::INDEX`] the compiler knows the type of the row; after [`Index::non_unique`] the closure names
+    /// After [`Table::INDEX`] the compiler infers the row type; after [`Index::non_unique`] the closure needs
     /// it: `|node: &Node, keys| ..`.
     #[cfg(feature = "planning")]
     #[must_use]
@@ -346,11 +345,11 @@ impl<T: Table<Row = R>, K: Key, R> Index<T, K, R> {
         self
     }
 
-    /// Declares that the index answers the conditions which a program states under `name` with
-    /// [`Conjunct::new`](statehold_filter::Conjunct::new): for values that no field of the row has,
-    /// such as a name in lower case.
+    /// Declares that the index serves conditions that a program states under `name` with
+    /// [`Conjunct::new`](statehold_filter::Conjunct::new): for values that no field of the row has, such as a
+    /// name in lower case.
     ///
-    /// `name` is not looked up in the row's fields; that keys can hold values of `kind` is checked.
+    /// `name` is not looked up in the row's fields. The schema checks that keys can hold values of `kind`.
     #[cfg(feature = "planning")]
     #[must_use]
     pub const fn serves_stated(mut self, name: &'static str, kind: Kind) -> Self {
@@ -362,7 +361,7 @@ impl<T: Table<Row = R>, K: Key, R> Index<T, K, R> {
         self.unique
     }
 
-    /// The index's name, unique in its table.
+    /// Returns the index's name, unique in its table.
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -385,7 +384,7 @@ pub struct Keys<'a, K> {
 }
 
 impl<K: Key> Keys<'_, K> {
-    /// Adds a key under which the row is found.
+    /// Adds a key of the row.
     pub fn add(&mut self, key: impl PartOf<K>) {
         let mut buf = KeyBuf::default();
         key.append(&mut buf);
@@ -402,7 +401,7 @@ impl<K> fmt::Debug for Keys<'_, K> {
 /// The secondary indexes of a table, in the order in which they were added.
 pub struct IndexSet<T: Table> {
     pub(crate) defs: Vec<IndexDef<T::Row>>,
-    /// The first mistake in the declarations.
+    /// The first error in the declarations.
     fault: Option<SchemaError>,
 }
 
@@ -418,10 +417,11 @@ impl<T: Table> IndexSet<T> {
 
     /// Adds an index.
     ///
-    /// A second index of one name, and one that serves a selector it can't, are errors of
+    /// A second index with the same name, and one that serves a selector it cannot, are errors of
     /// [`Schema::try_table`].
     pub fn add<K: Key>(&mut self, index: &Index<T, K>) -> &mut Self {
         if let Err(fault) = self.check(index) {
+            // Kept for `Schema::try_table`: the declaration itself has no result to return it in.
             self.fault.get_or_insert(fault);
             return self;
         }
@@ -456,7 +456,7 @@ impl<T: Table> fmt::Debug for IndexSet<T> {
     }
 }
 
-/// The ranges of keys of the shape `K` that a condition on their first part allows.
+/// Returns the ranges of keys of the shape `K` that a condition on their first part allows.
 #[cfg(feature = "planning")]
 fn span_of<K: Key>(sarg: &Sarg) -> Option<Vec<Span>> {
     let encoded = |constant: &Constant| {
@@ -475,7 +475,7 @@ fn span_of<K: Key>(sarg: &Sarg) -> Option<Vec<Span>> {
         Sarg::Points(points) => points.iter().map(point).collect(),
         Sarg::Element(element) => point(element).map(|span| vec![span]),
         Sarg::Prefix(prefix) => K::text_prefix(prefix).map(|range| vec![range.0]),
-        // Keys in another order than the filter's have such values anywhere.
+        // Keys in another order than the filter's have matching values anywhere in the index.
         Sarg::Range { .. } if !K::orders_as_filters() => None,
         Sarg::Range { low, high } => {
             let (low, high) = (end(low)?, end(high)?);
@@ -492,32 +492,32 @@ type ErasedKeysOf<R> = dyn Fn(&R, &mut Vec<KeyBuf>) + Send + Sync;
 pub(crate) struct IndexDef<R> {
     pub(crate) name: &'static str,
     pub(crate) unique: bool,
-    /// The fields that the keys are made of; none where the index does not name them.
+    /// The fields that the keys consist of; empty where the index does not declare them.
     pub(crate) fields: &'static [&'static str],
-    /// What filter expressions call the first part of the keys.
+    /// The selector of filter expressions that the first part of the keys serves.
     #[cfg(feature = "planning")]
     pub(crate) selector: Option<&'static str>,
-    /// The ranges that hold every key which a condition allows; `None` when the index can't tell.
+    /// Returns the ranges that hold every key allowed by a condition; `None` if the index cannot narrow it.
     #[cfg(feature = "planning")]
     pub(crate) span_of: fn(&Sarg) -> Option<Vec<Span>>,
-    /// A key for errors.
+    /// Prints a key for errors.
     pub(crate) describe: fn(&[u8]) -> Box<str>,
     keys: Box<ErasedKeysOf<R>>,
 }
 
 impl<R> IndexDef<R> {
-    /// The key in a tree key of the row with the primary key `primary`, for errors.
+    /// Returns the index key in a tree key of the row with the primary key `primary`, for errors.
     pub(crate) fn printed(&self, key: &KeyBytes, primary: &KeyBytes) -> Box<str> {
         let key = key.as_slice();
         let own = key.len().saturating_sub(if self.unique { 0 } else { primary.as_slice().len() });
         (self.describe)(&key[..own])
     }
 
-    /// The tree keys of a row: in a non-unique index each ends with the primary key.
+    /// Returns the tree keys of a row: in a non-unique index each ends with the primary key.
     pub(crate) fn tree_keys(&self, row: &R, primary: &[u8]) -> Vec<KeyBytes> {
         let mut keys = Vec::new();
         (self.keys)(row, &mut keys);
-        // A row that adds a key twice is there once.
+        // A row that adds a key twice has one entry, so that counts and scans see it once.
         if keys.len() > 1 {
             keys.sort_unstable_by(|a, b| a.as_slice().cmp(b.as_slice()));
             keys.dedup_by(|a, b| a.as_slice() == b.as_slice());
@@ -533,9 +533,9 @@ impl<R> IndexDef<R> {
     }
 }
 
-/// A stored row with the stamps that the store put on it. Dereferences to the row.
+/// A stored row with its stamps. Dereferences to the row.
 ///
-/// Cloning shares the row; a row never changes, a write puts a new one in its place.
+/// Cloning shares the row. A row never changes: a write replaces it.
 pub struct Entry<R>(Arc<Record<R>>);
 
 struct Record<R> {
@@ -549,12 +549,12 @@ impl<R> Entry<R> {
         Self(Arc::new(Record { create_index, modify_index, row }))
     }
 
-    /// The index of the commit that put the row there, an earlier version of it included.
+    /// Returns the index of the commit that created the row; later versions of the row keep it.
     pub fn create_index(&self) -> u64 {
         self.0.create_index
     }
 
-    /// The index of the commit that wrote this version of the row.
+    /// Returns the index of the commit that wrote this version of the row.
     pub fn modify_index(&self) -> u64 {
         self.0.modify_index
     }
@@ -611,7 +611,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "has the index \"name\" twice")]
-    fn a_table_with_two_indexes_of_one_name_is_refused() {
+    fn two_indexes_of_one_name_are_refused() {
         let _ = Schema::new().table::<Twice>();
     }
 }

@@ -22,30 +22,31 @@ use crate::tree::{OrdIndex, Tree};
 pub(crate) struct TableState<T: Table> {
     pub(crate) primary: Tree<Entry<T::Row>>,
     pub(crate) secondary: Vec<Tree<Entry<T::Row>>>,
-    /// Keys of unique indexes that several rows have at the moment; empty in every published state.
+    /// Keys of unique indexes that several rows claim; empty in every published state.
     conflicts: Conflicts,
     pub(crate) defs: Arc<[IndexDef<T::Row>]>,
     pub(crate) shape: Arc<Shape>,
-    /// The recorded shapes of its versions.
+    /// The recorded shapes of the table's versions.
     recorded: Arc<RecordedShapes>,
     /// The index of the last commit that changed a row, deletes included.
     last_index: u64,
-    /// What is to be settled. What is loaded and replayed may break on the way what holds in the end: a
-    /// unique index that is newer than the rows, or a restore, whose rows come one after the other.
+    /// The work that [`finish_load`](ErasedTable::finish_load) has left. While rows are loaded and replayed,
+    /// invariants may be broken that hold at the end: by a unique index that is newer than the rows, or by a
+    /// restore, which replays rows one by one.
     pending: Option<Box<PendingLoad>>,
 }
 
-/// What a table gathers while it is loaded and replayed.
+/// State that a table collects while it is loaded and replayed.
 ///
-/// Until it is settled, its rows lie under the keys that they have on disk: those are the keys which
-/// the journal names. A migration may give a row the key that another one still has on disk.
+/// Until the load is finished, rows are under the keys that they have on disk, because the journal refers to
+/// them by those keys. A migration may give a row the key that another row still has on disk.
 #[derive(Clone, Default)]
 struct PendingLoad {
-    /// Whether a row has another key now than on disk.
+    /// Whether a row's key differs from its key on disk.
     moved: bool,
     /// Keys of rows on disk that their migration dropped.
     dropped: BTreeSet<Box<[u8]>>,
-    /// Rows on disk that were left out, by key.
+    /// Unreadable rows on disk, by key.
     unreadable: LeftOut,
 }
 
@@ -78,7 +79,8 @@ impl<T: Table> ErasedTable for TableState<T> {
     }
 
     fn learn(&self) {
-        // One pass of `Serialize` over each row: no more than its load, and only for a type that hides a part.
+        // One `Serialize` pass over the rows costs no more than their load, and runs only for a type with a
+        // part that is not known yet. It ends as soon as the shape is whole.
         for (_, entry) in self.primary.iter(&Span::all()) {
             if codec::learn::<T>(entry, &self.shape) {
                 break;
@@ -110,10 +112,13 @@ impl<T: Table> ErasedTable for TableState<T> {
                 .map(|(key, record, reason)| (key.as_slice().into(), (record.into(), reason)))
                 .collect(),
         };
-        let settled = secondary.is_ok() && pending.is_empty();
+        let finished = secondary.is_ok() && pending.is_empty();
         Ok(Arc::new(Self {
             primary: Tree::from_sorted(loaded.primary, last_index),
-            pending: (!settled).then(|| Box::new(pending)),
+            pending: (!finished).then(|| Box::new(pending)),
+            // A unique key may be taken twice in the rows on disk and freed by the journal: `finish_load`
+            // builds
+            // the indexes after the replay, and reports the clash if it is still there.
             secondary: secondary.unwrap_or_else(|_| no_indexes(&self.defs)),
             conflicts: Conflicts::default(),
             defs: Arc::clone(&self.defs),
@@ -152,6 +157,7 @@ impl<T: Table> ErasedTable for TableState<T> {
         let entry = line.entry::<T>()?;
         let key = KeyBuf::of::<T::Key>(T::key(&entry)).finish();
         let bytes = self.encode(&entry, &key)?;
+        // The row's own message names the fields, so it takes precedence over the length of the key.
         WriteError::check_primary::<T>(&key).map_err(|error| error.to_string())?;
         Ok((key, bytes))
     }
@@ -163,6 +169,7 @@ impl<T: Table> ErasedTable for TableState<T> {
         context: LoadContext,
     ) -> Result<(), RowError> {
         let index = context.last_index;
+        // The journal's row replaces the one on disk, so neither its drop nor its damage counts any longer.
         if let Some(pending) = &mut self.pending {
             pending.dropped.remove(key.as_slice());
             pending.unreadable.remove(key.as_slice());
@@ -174,7 +181,7 @@ impl<T: Table> ErasedTable for TableState<T> {
         match load::row::<T>(key, row, &self.recorded, context.stamped_max) {
             Ok(LoadedRow::Row { entry, moved: false })
                 if self.pending.is_none()
-                    // Deferred as it was when it was committed: rows may have swapped unique keys.
+                    // Deferred, as at its commit: rows may have swapped unique keys.
                     && self
                         .put(key.clone(), &entry, index, Unique::AtCommit, |_, _| ())
                         .is_ok() =>
@@ -190,7 +197,7 @@ impl<T: Table> ErasedTable for TableState<T> {
                 self.pending.get_or_insert_default().dropped.insert(key.as_slice().into());
             }
             Err(reason) if context.salvage && reason.is_of_the_row() => {
-                // An earlier version of the row would stand for one that was replaced.
+                // Remove the earlier version of the row as well: it would pass for the one that replaced it.
                 self.primary.remove(key.as_slice(), index);
                 let unreadable = &mut self.pending.get_or_insert_default().unreadable;
                 unreadable.insert(key.as_slice().into(), (row.into(), reason));
@@ -216,6 +223,7 @@ impl<T: Table> ErasedTable for TableState<T> {
         if self.pending.is_none() && self.conflicts.is_empty() {
             return Ok(None);
         }
+        // Deletes come before puts: a moved row may take the key of a row that is dropped.
         let nothing_pending = Box::default();
         let pending = self.pending.as_ref().unwrap_or(&nothing_pending);
         let mut changes: KeyedChanges = pending
@@ -255,13 +263,14 @@ impl PendingLoad {
 }
 
 impl<T: Table> TableState<T> {
-    /// The stored form of a row under its key.
+    /// Returns the stored form of a row under its key.
     ///
     /// # Errors
-    /// Why it can't be stored.
+    /// The reason why the row cannot be stored.
     pub(crate) fn encode(&self, entry: &Entry<T::Row>, key: &KeyBytes) -> Result<Vec<u8>, String> {
         let bytes = codec::encode::<T>(entry, key.as_slice(), &self.shape)?;
-        // After the row: it may be the first one that shows a part of its type which is recorded otherwise.
+        // After the encoding, because this row may be the first to reveal a part of the type whose recorded
+        // shape differs.
         let Some(recorded) = self.recorded.get(T::VERSION) else { return Ok(bytes) };
         recorded.check_own(&self.shape).map_err(|differing| {
             format!(
@@ -287,8 +296,8 @@ impl<T: Table> TableState<T> {
         }
     }
 
-    /// The rows by their own keys, and what that changes on disk: deletes of the keys that they had,
-    /// then puts.
+    /// Returns the rows under their own keys, and adds the changes that this requires on disk: deletes of the
+    /// old keys, then puts.
     fn moved(&self, changes: &mut KeyedChanges) -> Result<Tree<Entry<T::Row>>, RowError> {
         let mut rows: Vec<(KeyBytes, &KeyBytes, &Entry<T::Row>)> =
             Vec::with_capacity(self.primary.len());
@@ -301,6 +310,7 @@ impl<T: Table> TableState<T> {
             }
             rows.push((key, old, entry));
         }
+        // Equal keys are neighbours after the sort.
         rows.sort_by(|a, b| a.0.as_slice().cmp(b.0.as_slice()));
         if let Some([first, second]) = rows.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(RowError::SameKey {
@@ -310,6 +320,7 @@ impl<T: Table> TableState<T> {
                 key: first.0.as_slice().into(),
             });
         }
+        // All deletes come before the first put: a row's new key may be another row's old one.
         let moved = || rows.iter().filter(|(key, old, _)| key != *old);
         changes.extend(moved().map(|(_, old, _)| ((*old).clone(), None)));
         for (new, old, entry) in moved() {
@@ -323,7 +334,7 @@ impl<T: Table> TableState<T> {
         Ok(Tree::from_sorted(entries, self.last_index))
     }
 
-    /// The position of a secondary index in `secondary`.
+    /// Returns the position of a secondary index in `secondary`.
     pub(crate) fn index_position(&self, name: &str) -> usize {
         self.defs
             .iter()
@@ -331,8 +342,8 @@ impl<T: Table> TableState<T> {
             .unwrap_or_else(|| panic!("{:?} declares no index {name:?}", T::NAME))
     }
 
-    /// Puts a row in place of the one with its primary key, and returns that one. On an error nothing
-    /// has changed.
+    /// Replaces the row with this primary key, or inserts one. Returns the old row. An error leaves the table
+    /// unchanged.
     pub(crate) fn put(
         &mut self,
         key: KeyBytes,
@@ -344,6 +355,7 @@ impl<T: Table> TableState<T> {
         WriteError::check_primary::<T>(&key)?;
         let new_keys: Vec<Vec<KeyBytes>> =
             self.defs.iter().map(|def| def.tree_keys(entry, key.as_slice())).collect();
+        // Check every index before the first write, so that an error leaves the table unchanged.
         for ((def, tree), keys) in self.defs.iter().zip(&self.secondary).zip(&new_keys) {
             for new in keys {
                 WriteError::check_secondary::<T>(def, new, &key)?;
@@ -366,6 +378,8 @@ impl<T: Table> TableState<T> {
         for (at, (def, new)) in defs.iter().zip(new_keys).enumerate() {
             if let Some(old) = &old {
                 for gone in def.tree_keys(old, key.as_slice()) {
+                    // A key that the new row has too is replaced in place below: removing it first would change
+                    // the tree twice.
                     if !new.contains(&gone) && self.release(at, &gone, &key, index) {
                         touch(at + 1, gone);
                     }
@@ -387,7 +401,7 @@ impl<T: Table> TableState<T> {
         Ok(old)
     }
 
-    /// Takes a row out; `None` when there was none.
+    /// Removes a row and returns it; `None` if there is no such row.
     pub(crate) fn take(
         &mut self,
         key: KeyBytes,
@@ -408,11 +422,11 @@ impl<T: Table> TableState<T> {
         Some(old)
     }
 
-    /// Takes a key out of the index `at` for the row with the primary key `primary`; whether the index
+    /// Removes a key from the index `at` for the row with the primary key `primary`. Returns whether the index
     /// changed.
     fn release(&mut self, at: usize, gone: &KeyBytes, primary: &KeyBytes, index: u64) -> bool {
         let tree = &mut self.secondary[at];
-        // While several rows claim a key, one of the others becomes its holder.
+        // While several rows claim a key, another claimant becomes its holder.
         if let Some(other) = self.conflicts.release(at, gone, primary) {
             if holder::<T>(tree, gone).as_ref() == Some(primary)
                 && let Some(entry) = self.primary.get(other.as_slice())
@@ -420,12 +434,13 @@ impl<T: Table> TableState<T> {
                 tree.insert(gone.clone(), entry.clone(), index);
                 return true;
             }
+            // Another row holds the key, so the tree already shows that row.
             return false;
         }
         tree.remove(gone.as_slice(), index).is_some()
     }
 
-    /// Checks the lengths of the keys of a row.
+    /// Checks the length of each key of a row.
     pub(crate) fn check_keys(&self, key: &KeyBytes, row: &T::Row) -> Result<(), WriteError> {
         WriteError::check_primary::<T>(key)?;
         for def in self.defs.iter() {
@@ -436,7 +451,7 @@ impl<T: Table> TableState<T> {
         Ok(())
     }
 
-    /// Replaces all rows and indexes, which belong together.
+    /// Replaces all rows and indexes. The caller MUST pass trees that match.
     pub(crate) fn replace(
         &mut self,
         primary: Tree<Entry<T::Row>>,
@@ -449,7 +464,7 @@ impl<T: Table> TableState<T> {
     }
 }
 
-/// The primary key of the row that holds a key of a unique index.
+/// Returns the primary key of the row that holds a key of a unique index.
 fn holder<T: Table>(tree: &Tree<Entry<T::Row>>, key: &KeyBytes) -> Option<KeyBytes> {
     tree.get(key.as_slice()).map(|row| KeyBuf::of::<T::Key>(T::key(row)).finish())
 }

@@ -1,8 +1,8 @@
-//! Waiting for any commit, whatever it changes: for caches, bridges and replicas that need no list of
-//! tables.
+//! Waiting for any commit, independent of the data it changes: for caches, bridges and replicas without a list
+//! of tables.
 //!
-//! Invariant: a waiter registers first and then looks at the newest commit, while a commit is visible
-//! first and then wakes, so no commit falls between the two.
+//! Invariant: a waiter registers first and then reads the newest index, while a commit is published first and
+//! then wakes, so no commit is lost between the two.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -53,20 +53,20 @@ impl Waiters {
 
     pub(crate) fn wake(&self) {
         let woken = std::mem::take(&mut self.state.lock().waiting);
-        // Wakers are foreign code: none runs with the lock held.
+        // Wakers are foreign code, so none runs with the lock held.
         for signal in woken.into_values() {
             signal.notify();
         }
     }
 
-    /// Wakes all waiters and refuses new ones.
+    /// Wakes all waiters and rejects new ones.
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;
         self.wake();
     }
 }
 
-/// A waiter. Dropping it deregisters.
+/// A registered waiter. Dropping it deregisters.
 pub(crate) struct Waiting {
     waiters: Arc<Waiters>,
     id: u64,
@@ -94,15 +94,15 @@ impl Drop for Waiting {
 }
 
 impl Store {
-    /// Waits until the store's index is greater than `after` or `deadline` has passed, and returns the
-    /// index of that moment: not greater than `after` only on reaching the deadline.
+    /// Waits until the store's index is greater than `after` or `deadline` has passed. Returns the current
+    /// index, which is not greater than `after` only if the deadline was reached.
     ///
-    /// Any commit counts, whichever tables it changed. Under [`crate::Durability::Relaxed`] a commit
-    /// counts when it is visible.
+    /// Every commit counts, whichever tables it changed. Under [`crate::Durability::Relaxed`] a commit counts
+    /// once it is visible.
     ///
     /// # Errors
-    /// [`WatchError::TooMany`] when [`crate::Options::parked_max`] callers wait for the next commit
-    /// already, [`WatchError::Closed`] when the store is closed before there is one.
+    /// [`WatchError::TooMany`] if [`crate::Options::parked_max`] callers wait for the next commit already,
+    /// [`WatchError::Closed`] if the store is closed before a commit.
     ///
     /// ```
     /// # use statehold_store::{Store, Table};
@@ -129,18 +129,18 @@ impl Store {
             }
             let waiting = self.visible().wait()?;
             let index = self.index();
-            // A commit between the two looks found no waiter to wake.
+            // A commit between the two reads had no waiter to wake.
             if index > after || !waiting.wait_until(deadline) {
                 return Ok(index.max(self.index()));
             }
         }
     }
 
-    /// Like [`Store::wait_index`], without holding a thread: `timeout` is a future that ends at the
-    /// caller's deadline, for example a timer of its runtime. Dropping the future deregisters.
+    /// Like [`Store::wait_index`], but returns a future instead of blocking the thread. `timeout` is a future
+    /// that ends at the caller's deadline, for example a timer of its runtime. Dropping the future deregisters.
     ///
     /// # Errors
-    /// As [`Store::wait_index`].
+    /// Those of [`Store::wait_index`].
     pub async fn wait_index_async(
         &self,
         after: u64,
@@ -154,6 +154,7 @@ impl Store {
             }
             let mut waiting = self.visible().wait()?;
             let index = self.index();
+            // A commit between the two reads had no waiter to wake.
             if index > after {
                 return Ok(index);
             }
@@ -170,11 +171,11 @@ impl Store {
         }
     }
 
-    /// The commits after `index`, those still to come included: each one once it is visible and on
-    /// disk, until the store is closed.
+    /// Returns the commits after `index`, including future ones: each once it is visible and on disk, until the
+    /// store is closed.
     ///
     /// # Errors
-    /// As [`Store::changes_since`].
+    /// Those of [`Store::changes_since`].
     ///
     /// ```
     /// # use statehold_store::{FeedError, Store};
@@ -204,17 +205,17 @@ impl Store {
     }
 }
 
-/// Commits as they come: see [`Store::changes_async`].
+/// Past and future commits: see [`Store::changes_async`].
 pub struct Changes<'s> {
     store: &'s Store,
     feed: Feed<'s>,
     waiting: Option<Waiting>,
-    /// Whether the store was closed, or the feed failed.
+    /// Whether the store was closed or the feed failed.
     ended: bool,
 }
 
 impl Changes<'_> {
-    /// Waits for the next commit without holding a thread; `None` when the store was closed and every
+    /// Waits for the next commit without blocking the thread. Returns `None` once the store is closed and every
     /// commit was returned. An error ends the feed. Dropping the future loses no commit.
     pub async fn next(&mut self) -> Option<Result<Commit, FeedError>> {
         poll_fn(|context| self.poll_next(context)).await
@@ -236,7 +237,7 @@ impl Changes<'_> {
         }
     }
 
-    /// Waits for the next commit until `deadline`; `None` also when there was none until then.
+    /// Waits for the next commit until `deadline`. Returns `None` if there was none, or if the store is closed.
     ///
     /// # Errors
     /// [`FeedError`], which ends the feed.

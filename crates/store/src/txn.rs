@@ -20,29 +20,30 @@ use crate::tree::OrdIndex;
 use crate::view::{ReadView, sealed};
 use crate::writer::WriterGuard;
 
-/// The one writer of a store. It sees its own writes; nobody else does before the commit.
+/// The single writer of a store. It sees its own writes; other readers see them after the commit.
 ///
-/// Dropping it aborts: nothing happened, and its index goes to the next transaction. While it
-/// lives other writers wait, readers do not.
+/// Dropping it aborts the transaction: no write takes effect, and the next transaction gets its index. While it
+/// lives, other writers wait and readers do not.
 ///
-/// A write that fails leaves the transaction as it was before that call.
+/// A failed write leaves the transaction as it was before the call.
 ///
-/// Writes that take a row infer its table: [`WriteTxn::put`], [`WriteTxn::import`]. Writes by the primary key are
-/// methods of [`Table::BY_KEY`] (see [`PrimaryKey`](crate::PrimaryKey)): `update`, `delete`, `delete_where` and
-/// others. [`WriteTxn::upsert`] and [`WriteTxn::delete`] name the table, for rows that do not tell it.
+/// Writes that take a row infer its table: [`WriteTxn::put`], [`WriteTxn::import`]. Writes by the primary key
+/// are methods of [`Table::BY_KEY`] (see [`PrimaryKey`](crate::PrimaryKey)): `update`, `delete`, `delete_where`
+/// and others. [`WriteTxn::upsert`] and [`WriteTxn::delete`] take the table as a type argument, for rows that
+/// do not implement [`TableRow`](crate::TableRow).
 ///
 /// # Panics
-/// Methods panic when the table is not in the store's [`crate::Schema`]: a mistake of the program, not of its
-/// input, so the first run of the call shows it.
+/// Methods panic if the table is not in the store's [`crate::Schema`]: a programming error that the first run
+/// of the call reveals and that no input can cause.
 pub struct WriteTxn<'s> {
     store: &'s Store,
     head: WriterGuard<'s>,
     pub(crate) root: Root,
-    /// Whether the caller chose the index, so that even an empty commit takes it.
+    /// Whether the caller chose the index, in which case even an empty commit takes it.
     own_index: bool,
     pub(crate) changes: Vec<Change>,
     pub(crate) touched: Vec<TouchedKey>,
-    /// Whether all rows were replaced.
+    /// Whether the transaction replaced all rows.
     pub(crate) all: bool,
     pub(crate) unique: Unique,
 }
@@ -68,13 +69,13 @@ impl<'s> WriteTxn<'s> {
         }
     }
 
-    /// The index that the commit will have. Every row written here gets it as its modify index.
+    /// Returns the index that the commit will have. It is the modify index of every row written by this
+    /// transaction.
     pub fn index(&self) -> u64 {
         self.root.index
     }
 
-    /// Puts a row in place of the one with its primary key, or adds it when there is none. Returns the
-    /// old row.
+    /// Replaces the row with the same primary key, or inserts the row if there is none. Returns the old row.
     ///
     /// # Errors
     /// [`WriteError::NotUnique`], [`WriteError::KeyTooLong`] or [`WriteError::Unstorable`].
@@ -97,10 +98,10 @@ impl<'s> WriteTxn<'s> {
         self.write::<T>(row, None)
     }
 
-    /// Like [`WriteTxn::upsert`], if the row is as expected: compare and set.
+    /// Like [`WriteTxn::upsert`], but fails if the current row is not as expected (compare and set).
     ///
     /// # Errors
-    /// As [`WriteTxn::upsert`], and [`WriteError::Unexpected`].
+    /// Those of [`WriteTxn::upsert`], and [`WriteError::Unexpected`].
     pub fn upsert_if<T: Table>(
         &mut self,
         row: T::Row,
@@ -123,6 +124,7 @@ impl<'s> WriteTxn<'s> {
         }
         let entry = Entry::new(row, old.map_or(index, Entry::create_index), index);
         let table = self.root.table::<T>(slot);
+        // Encode before the first change: a row that cannot be stored must leave the transaction untouched.
         let bytes = stored::<T>(table, &key, &entry)?;
         let touched = &mut self.touched;
         let table = self.root.table_mut::<T>(slot);
@@ -133,10 +135,10 @@ impl<'s> WriteTxn<'s> {
         Ok(old)
     }
 
-    /// Deletes the row with this primary key and returns it; `None` when there was none.
+    /// Deletes the row with this primary key and returns it; `None` if there is no such row.
     ///
     /// # Errors
-    /// None today; the result leaves room for constraints.
+    /// None today; the result type leaves room for constraints.
     pub fn delete<T: Table>(
         &mut self,
         key: impl PartOf<T::Key>,
@@ -155,7 +157,7 @@ impl<'s> WriteTxn<'s> {
         if let Some(expect) = expect {
             expect.check::<T>(&key, old.map(Entry::modify_index))?;
         }
-        // A miss must not copy the table.
+        // Writing to a table copies its roots, which a delete of a missing row must not cost.
         if old.is_none() {
             return Ok(None);
         }
@@ -179,19 +181,19 @@ impl<'s> WriteTxn<'s> {
         self.changes.push(change);
     }
 
-    /// Every primary key of a table.
+    /// Returns all primary keys of a table.
     pub(crate) fn keys_of(&self, slot: usize) -> Vec<KeyBytes> {
         let mut keys = Vec::new();
         self.root.tables[slot].each_key(&mut |key| keys.push(key.clone()));
         keys
     }
 
-    /// The recorded shapes of a table that is kept as bytes.
+    /// Returns the recorded shapes of a table that is kept as bytes.
     pub(crate) fn kept_shapes(&self, slot: usize) -> Option<Versions> {
         self.root.tables[slot].kept_shapes().cloned()
     }
 
-    /// Puts tables in place of all that there are; the changes are what that means on disk.
+    /// Replaces all tables. The caller MUST pass the changes that this requires on disk.
     pub(crate) fn replace_all(&mut self, tables: Vec<Arc<dyn ErasedTable>>, changes: Vec<Change>) {
         self.root.tables = tables.into();
         self.root.changes += changes.len() as u64;
@@ -199,8 +201,8 @@ impl<'s> WriteTxn<'s> {
         self.all = true;
     }
 
-    /// What the transaction sees right now, writes included, as a snapshot that later writes don't
-    /// change: for reading while writing.
+    /// Returns a snapshot of the transaction's current state, its writes included. Later writes do not change
+    /// the snapshot, so the caller can write while it iterates.
     ///
     /// ```
     /// # use statehold_store::{Order, Store, Table};
@@ -221,40 +223,43 @@ impl<'s> WriteTxn<'s> {
         Snapshot(Arc::new(self.root.clone()))
     }
 
-    /// Makes the writes durable, then visible, then wakes who waits for them; the commit's index.
+    /// Commits the transaction and returns its commit index.
     ///
-    /// Blocks until the writes are on disk, together with those of other threads that commit at
-    /// the same time; under [`crate::Durability::Relaxed`] until they are visible. A transaction without a write is not written: it takes no index, unless the
-    /// caller chose one, and gives the store's last index.
+    /// The writes become durable, then visible to new snapshots, then wake the readers they affect. Blocks
+    /// until the batch that contains this transaction is on disk; concurrent commits share one batch. Under
+    /// [`crate::Durability::Relaxed`] it blocks only until the writes are visible.
+    ///
+    /// A transaction without writes is not recorded: it returns the store's last index, unless the caller chose
+    /// an index with [`Store::begin_write_at`].
     ///
     /// # Errors
-    /// [`CommitError::Storage`]: the store takes no more writes until it is opened again.
-    /// [`CommitError::NotUnique`] after [`WriteTxn::defer_unique`] alone: nothing happened.
+    /// [`CommitError::Storage`] if the durable write failed. The store is then poisoned: it rejects writes
+    /// until [`Store::reopen`]. [`CommitError::NotUnique`], only after [`WriteTxn::defer_unique`], if several
+    /// rows claim a unique key; no write took effect.
     pub fn commit(self) -> Result<u64, CommitError> {
         self.commit_snapshot().map(|snapshot| snapshot.index())
     }
 
-    /// Does what [`WriteTxn::commit`] does and gives the state as of this commit, later ones not
-    /// included: for replies that show what was just written.
+    /// Like [`WriteTxn::commit`], but returns a snapshot as of this commit, without later ones: for replies
+    /// that show the rows just written.
     ///
     /// # Errors
-    /// As [`WriteTxn::commit`].
+    /// Those of [`WriteTxn::commit`].
     pub fn commit_snapshot(self) -> Result<Snapshot, CommitError> {
         let store = self.store;
-        let (snapshot, turn) = self.finish()?;
+        let (snapshot, turn) = self.enqueue()?;
         store.acknowledge(turn)?;
         Ok(snapshot)
     }
 
-    /// Does what [`WriteTxn::commit_snapshot`] does without holding a thread while the disk works: for
-    /// tasks of an async runtime.
+    /// Like [`WriteTxn::commit_snapshot`], but returns a future instead of blocking the thread.
     ///
-    /// The transaction is finished and in its place when this returns, and the next one can begin; the
-    /// future ends when it is durable and visible. Dropping the future takes nothing back: the
-    /// transaction will be durable, or the store poisoned. It is neither lost nor half done.
+    /// The transaction is queued before this function returns, so the next writer may begin at once. The future
+    /// completes once the commit is durable and visible. Dropping the future does **not** cancel the commit:
+    /// the transaction becomes durable, or the store is poisoned.
     ///
-    /// Only under [`crate::Durability::Relaxed`], with too much waiting for the disk, does the call
-    /// itself wait.
+    /// The call itself blocks only under [`crate::Durability::Relaxed`] while more than
+    /// [`crate::UNFLUSHED_MAX`] bytes wait for the disk.
     ///
     /// ```
     /// # use statehold_store::{Store, Table};
@@ -274,33 +279,36 @@ impl<'s> WriteTxn<'s> {
     /// ```
     pub fn commit_async(self) -> CommitFuture {
         let store = self.store;
-        CommitFuture(self.finish().and_then(|(snapshot, turn)| {
+        CommitFuture(self.enqueue().and_then(|(snapshot, turn)| {
             let ticket = store.acknowledge_async(turn)?;
             Ok((snapshot, ticket))
         }))
     }
 
-    /// Puts the transaction in its place among the others; the state as of it.
-    fn finish(self) -> Result<(Snapshot, Turn), CommitError> {
+    /// Enqueues the transaction for group commit and returns a snapshot of its result.
+    fn enqueue(self) -> Result<(Snapshot, Turn), CommitError> {
         let Self { store, head, mut root, own_index, changes, touched, all, unique: _ } = self;
         if let Some(conflict) = conflict(&root) {
             return Err(conflict.into());
         }
         if changes.is_empty() && !own_index {
-            // What this transaction read may not be durable yet: its caller waits for that.
+            // The state that this transaction read may not be durable yet. Its caller must not act on it before
+            // it
+            // is, so the turn waits for the newest queued commit.
             root.index = head.root().index;
             let turn = store.turn(root.index);
             return Ok((Snapshot(Arc::new(root)), turn));
         }
         let root = Arc::new(root);
         let snapshot = Snapshot(Arc::clone(&root));
-        let touched = if all { Wakes::Everybody } else { Wakes::Readers(touched) };
-        let turn = store.enqueue(head, root, changes, touched)?;
+        // One wake-up for all readers is cheaper than a list of every key of the store.
+        let wakes = if all { Wakes::AllReaders } else { Wakes::ReadersOf(touched) };
+        let turn = store.enqueue(head, root, changes, wakes)?;
         Ok((snapshot, turn))
     }
 }
 
-/// The stored form of a row.
+/// Returns the stored form of a row.
 pub(crate) fn stored<T: Table>(
     table: &TableState<T>,
     key: &KeyBytes,

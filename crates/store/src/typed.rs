@@ -1,7 +1,7 @@
-//! Look-ups and writes that need no type annotation.
+//! Lookups and writes without type annotations.
 //!
-//! An [`Index`] and a [`PrimaryKey`] know their table and the shape of their keys, so ranges that are
-//! made by them infer both. A [`TableRow`] knows its table, so [`WriteTxn::put`] does.
+//! An [`Index`] and a [`PrimaryKey`] know their table and the shape of their keys, so the ranges that they
+//! create infer both. A [`TableRow`] knows its table, so [`WriteTxn::put`] infers it.
 
 use std::ops::Bound;
 
@@ -15,9 +15,10 @@ use crate::range::KeyRange;
 use crate::table::{Entry, Index, Table};
 use crate::txn::WriteTxn;
 
-/// A type of rows that belongs to one table, so that the row alone tells where it goes.
+/// A row type that belongs to one table, so that a row alone identifies its table.
 ///
-/// Every row of `derive(Table)` is one. A table that is a type of its own can make its rows one:
+/// Every row type with `derive(Table)` implements it. A table with a type of its own can implement it for its
+/// rows:
 ///
 /// ```
 /// use statehold_store::{Schema, Store, Table, TableRow};
@@ -44,7 +45,7 @@ use crate::txn::WriteTxn;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not tell its table",
+    message = "`{Self}` does not name its table",
     note = "derive `Table` for it, or name the table: `upsert::<Nodes>(row)`, `get::<Nodes>(key)`"
 )]
 pub trait TableRow: Sized {
@@ -57,21 +58,20 @@ impl<R: Table<Row = R>> TableRow for R {
 }
 
 impl WriteTxn<'_> {
-    /// Puts a row in place of the one with its primary key, or adds it if there is none. Returns the
-    /// old row.
+    /// Replaces the row with the same primary key, or inserts the row if there is none. Returns the old row.
     ///
-    /// Like [`WriteTxn::upsert`], for rows that tell their table.
+    /// Like [`WriteTxn::upsert`], with the table inferred from the row type.
     ///
     /// # Errors
-    /// As [`WriteTxn::upsert`].
+    /// Those of [`WriteTxn::upsert`].
     pub fn put<R: TableRow>(&mut self, row: R) -> Result<Option<Entry<R>>, WriteError> {
         self.upsert::<R::Table>(row)
     }
 
-    /// Like [`WriteTxn::upsert_if`], for rows that tell their table.
+    /// Like [`WriteTxn::upsert_if`], with the table inferred from the row type.
     ///
     /// # Errors
-    /// As [`WriteTxn::upsert_if`].
+    /// Those of [`WriteTxn::upsert_if`].
     pub fn put_if<R: TableRow>(
         &mut self,
         row: R,
@@ -81,7 +81,7 @@ impl WriteTxn<'_> {
     }
 }
 
-/// The constructors of [`KeyRange`], with the shape of the key known.
+/// The constructors of [`KeyRange`] for a known key shape.
 macro_rules! ranges {
     ($key:ty) => {
         /// Returns the range of every key.
@@ -103,14 +103,14 @@ macro_rules! ranges {
             KeyRange::between(from, to)
         }
 
-        /// Returns the range of the keys that begin with these parts: a value, or a tuple of fewer
-        /// parts than the key has.
+        /// Returns the range of keys that start with these parts: one value, or a tuple of fewer parts than the
+        /// key has.
         pub fn starting_with<Count>(&self, parts: impl KeyPrefix<$key, Count>) -> KeyRange<$key> {
             KeyRange::starting_with(parts)
         }
 
-        /// Returns the range of the keys that begin with these parts and whose next part, a string,
-        /// starts with `prefix`.
+        /// Returns the range of keys that start with these parts and whose next part, a string, starts with
+        /// `prefix`.
         pub fn starting_with_prefix<P, Count>(
             &self,
             parts: P,
@@ -123,8 +123,8 @@ macro_rules! ranges {
             KeyRange::starting_with_prefix(parts, prefix)
         }
 
-        /// Returns the range of the keys that begin with these parts and whose next part, a UUID,
-        /// starts with these hex digits.
+        /// Returns the range of keys that start with these parts and whose next part, a UUID, starts with these
+        /// hex digits.
         pub fn starting_with_hex<P, Count>(&self, parts: P, prefix: &HexPrefix) -> KeyRange<$key>
         where
             P: KeyPrefix<$key, Count>,
@@ -133,8 +133,7 @@ macro_rules! ranges {
             KeyRange::starting_with_hex(parts, prefix)
         }
 
-        /// Returns the range of the keys that begin with these parts and whose next part lies
-        /// between two bounds.
+        /// Returns the range of keys that start with these parts and whose next part lies between two bounds.
         pub fn starting_with_between<P, Count>(
             &self,
             parts: P,
@@ -147,7 +146,7 @@ macro_rules! ranges {
             KeyRange::starting_with_between(parts, from, to)
         }
 
-        /// Returns the range of the keys whose first part, a string, starts with `prefix`.
+        /// Returns the range of keys whose first part, a string, starts with `prefix`.
         pub fn prefix(&self, prefix: impl AsRef<str>) -> KeyRange<$key>
         where
             $key: Key<First = String>,
@@ -155,7 +154,7 @@ macro_rules! ranges {
             KeyRange::prefix(prefix)
         }
 
-        /// Returns the range of the keys whose first part, a UUID, starts with these hex digits.
+        /// Returns the range of keys whose first part, a UUID, starts with these hex digits.
         pub fn hex(&self, prefix: &HexPrefix) -> KeyRange<$key>
         where
             $key: Key<First = Uuid>,
@@ -165,12 +164,12 @@ macro_rules! ranges {
     };
 }
 
-/// Ranges of the primary key: see [`KeyRange`].
+/// Constructors of ranges of the primary key: see [`KeyRange`].
 impl<T: Table> PrimaryKey<T> {
     ranges!(T::Key);
 }
 
-/// Ranges of the index's keys: see [`KeyRange`].
+/// Constructors of ranges of the index: see [`KeyRange`].
 impl<T: Table, K: Key> Index<T, K> {
     ranges!(K);
 }

@@ -1,4 +1,4 @@
-//! Reading: one trait for snapshots, tracked snapshots and write transactions.
+//! Read access: one trait for snapshots, tracked snapshots and write transactions.
 
 use crate::key::{Key, KeyBuf, PartOf};
 use crate::ops::{self, Expiry};
@@ -10,56 +10,56 @@ use crate::table::{Entry, Index, Table};
 use crate::tree::OrdIndex;
 use crate::typed::TableRow;
 
-/// What readers are made of; private, so that nobody else can implement [`ReadView`].
+/// The operations behind [`ReadView`]. Private, so that other crates cannot implement the trait.
 pub(crate) mod sealed {
     use super::{Root, Span, TreeId};
 
     pub trait Reader {
-        /// The state that is read.
-        #[expect(private_interfaces, reason = "sealed: nobody outside can name this trait")]
+        /// Returns the state to read.
+        #[expect(private_interfaces, reason = "sealed: other crates cannot name this trait")]
         fn root(&self) -> &Root;
 
-        /// Notes that a range is read.
-        #[expect(private_interfaces, reason = "sealed: nobody outside can name this trait")]
+        /// Records a read of a range.
+        #[expect(private_interfaces, reason = "sealed: other crates cannot name this trait")]
         fn track(&self, tree: TreeId, span: &Span) {
             let _ = (tree, span);
         }
 
-        /// Notes that the rows under one key are read; apart, so that only who notes builds a range.
-        #[expect(private_interfaces, reason = "sealed: nobody outside can name this trait")]
+        /// Records a read of one key. Separate from [`track`](Self::track), so that only tracking readers build
+        /// a range.
+        #[expect(private_interfaces, reason = "sealed: other crates cannot name this trait")]
         fn track_key(&self, tree: TreeId, key: &[u8]) {
             let _ = (tree, key);
         }
 
-        /// Notes a range whose last change counts for the index of what is read, though no change
-        /// of it needs to wake anybody.
-        #[expect(private_interfaces, reason = "sealed: nobody outside can name this trait")]
+        /// Records a range whose last change counts for the index of the read, without waking the reader when
+        /// the range changes.
+        #[expect(private_interfaces, reason = "sealed: other crates cannot name this trait")]
         fn track_index(&self, tree: TreeId, span: &Span) {
             let _ = (tree, span);
         }
     }
 }
 
-/// Read access to all tables as of one moment.
+/// Read access to all tables as of one commit.
 ///
 /// Reads by a secondary index take the index: `view.find(&Volume::BY_NAME, "web")`. Reads by the primary key
 /// are methods of [`Table::BY_KEY`] (see [`PrimaryKey`](crate::PrimaryKey)), which take the view:
-/// `Volume::BY_KEY.get(&view, "web")`. Both infer the table. The forms here that take no index name it:
-/// `view.get::<Volume>("web")`.
+/// `Volume::BY_KEY.get(&view, "web")`. Both infer the table. The methods here that take no index need it as a
+/// type argument: `view.get::<Volume>("web")`.
 ///
-/// A rule that is written against `&impl ReadView` holds for a [`crate::Snapshot`], is watched in
-/// a [`crate::Tracked`] one, and sees the own writes of a [`crate::WriteTxn`]. Code that takes a trait
-/// object takes `&dyn Catalog`, which is a `ReadView` too: see [`Catalog`](crate::Catalog). Nothing here locks
-/// or touches the disk.
+/// A function over `&impl ReadView` works on a [`crate::Snapshot`], is tracked on a [`crate::Tracked`]
+/// snapshot, and sees a transaction's own writes on a [`crate::WriteTxn`]. A function that needs a trait object
+/// should take `&dyn Catalog`, which implements `ReadView` too: see [`Catalog`](crate::Catalog). No method
+/// locks or touches the disk.
 ///
 /// # Panics
-/// Every method panics when the table is not in the store's [`crate::Schema`], or the index is not
-/// in the table's declaration: a mistake of the program, not of its input, so the first run of the
-/// call shows it.
+/// Every method panics if the table is not in the store's [`crate::Schema`], or the index is not declared by
+/// the table. Both are programming errors that the first run of the call reveals; no input can cause them.
 pub trait ReadView: sealed::Reader {
-    /// The row with this primary key.
+    /// Returns the row with this primary key.
     ///
-    /// Cost: a descent of the table's tree, no allocation for keys up to 46 bytes.
+    /// Cost: one descent of the table's tree; no allocation for keys up to 46 bytes.
     fn get<T: Table>(&self, key: impl PartOf<T::Key>) -> Option<&Entry<T::Row>> {
         let root = self.root();
         let slot = root.slot::<T>();
@@ -68,7 +68,7 @@ pub trait ReadView: sealed::Reader {
         root.table::<T>(slot).primary.get(key.as_slice())
     }
 
-    /// The row with this key in a secondary index; the first one when several have it.
+    /// Returns the row with this key in a secondary index; the first one if several have it.
     fn find<T: Table, K: Key>(
         &self,
         index: &Index<T, K>,
@@ -84,10 +84,11 @@ pub trait ReadView: sealed::Reader {
         if index.is_unique() {
             return tree.get(key.as_slice());
         }
+        // Keys of a non-unique index carry the primary key after the index key, so the lookup is a range.
         tree.iter(&Span::key(key.as_slice())).next().map(|(_, entry)| entry)
     }
 
-    /// The rows of a range of primary keys, in their order.
+    /// Returns the rows of a range of primary keys, in key order.
     fn scan<T: Table>(&self, range: &KeyRange<T::Key>, order: Order) -> Scan<'_, T> {
         let root = self.root();
         let slot = root.slot::<T>();
@@ -95,7 +96,8 @@ pub trait ReadView: sealed::Reader {
         Scan::new(&root.table::<T>(slot).primary, &range.span, order)
     }
 
-    /// The rows of a range of a secondary index, in its order; a row once for each key it has there.
+    /// Returns the rows of a range of a secondary index, in index order; a row appears once for each of its
+    /// keys there.
     fn scan_by<T: Table, K: Key>(
         &self,
         index: &Index<T, K>,
@@ -110,8 +112,8 @@ pub trait ReadView: sealed::Reader {
         Scan::new(&table.secondary[at], &range.span, order)
     }
 
-    /// Like [`ReadView::scan_by`], with the keys of the index: for a multi-valued one, those that
-    /// matched.
+    /// Like [`ReadView::scan_by`], with the keys of the index. In a multi-valued index, these are the keys that
+    /// the range matched.
     ///
     /// ```
     /// # use serde::{Deserialize, Serialize};
@@ -149,16 +151,17 @@ pub trait ReadView: sealed::Reader {
         KeyedScan::new(&table.secondary[at], &range.span, order)
     }
 
-    /// The number of rows of a table. Cost: none, it is kept.
+    /// Returns the number of rows of a table. Cost: constant, because the tree keeps the count.
     fn count<T: Table>(&self) -> usize {
         let root = self.root();
         let slot = root.slot::<T>();
+        // Any insert or delete changes the count, so the read covers the whole table.
         self.track(TreeId { table: slot, index: 0 }, &Span::all());
         root.table::<T>(slot).primary.len()
     }
 
-    /// Returns the row with this primary key. Like [`ReadView::get`], for rows that tell their
-    /// table: the type of the result names it.
+    /// Returns the row with this primary key. Like [`ReadView::get`], with the table inferred from the row
+    /// type.
     fn get_row<R: TableRow>(
         &self,
         key: impl PartOf<<R::Table as Table>::Key>,
@@ -170,8 +173,8 @@ pub trait ReadView: sealed::Reader {
         root.table::<R::Table>(slot).primary.get(key.as_slice())
     }
 
-    /// The number of entries in a range of a secondary index: a row counts once for each key it has
-    /// there. Cost: two ways down the tree, whatever the number is.
+    /// Returns the number of entries in a range of a secondary index; a row counts once for each of its keys
+    /// there. Cost: two descents of the tree, independent of the count.
     fn count_by<T: Table, K: Key>(&self, index: &Index<T, K>, range: &KeyRange<K>) -> usize {
         let root = self.root();
         let slot = root.slot::<T>();
@@ -187,7 +190,7 @@ pub trait ReadView: sealed::Reader {
         self.get::<T>(key).is_some()
     }
 
-    /// The first row of a range of a secondary index.
+    /// Returns the first row of a range of a secondary index.
     fn first_by<T: Table, K: Key>(
         &self,
         index: &Index<T, K>,
@@ -196,7 +199,7 @@ pub trait ReadView: sealed::Reader {
         self.scan_by(index, range, Order::Ascending).next()
     }
 
-    /// The last row of a range of a secondary index.
+    /// Returns the last row of a range of a secondary index.
     fn last_by<T: Table, K: Key>(
         &self,
         index: &Index<T, K>,
@@ -205,8 +208,7 @@ pub trait ReadView: sealed::Reader {
         self.scan_by(index, range, Order::Descending).next()
     }
 
-    /// Like [`PrimaryKey::longest_prefix`](crate::PrimaryKey::longest_prefix), by the key of a secondary
-    /// index.
+    /// Like [`PrimaryKey::longest_prefix`](crate::PrimaryKey::longest_prefix), by the key of a secondary index.
     fn longest_prefix_by<T: Table>(
         &self,
         index: &Index<T, String>,
@@ -221,8 +223,8 @@ pub trait ReadView: sealed::Reader {
         found
     }
 
-    /// The earliest expiry in an index, if any row has one: when to call
-    /// [`crate::WriteTxn::expire_until`] next.
+    /// Returns the earliest expiry in an index, if any row has one. The caller should run
+    /// [`crate::WriteTxn::expire_until`] at that time.
     fn next_expiry<T: Table, K: Expiry>(&self, index: &Index<T, K>) -> Option<K> {
         ops::first_expiry(self, index)
     }

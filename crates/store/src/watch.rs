@@ -1,18 +1,17 @@
-//! The registry of parked readers: who is woken by which key.
+//! The registry of parked readers, searched by key.
 //!
-//! A reader registers the ranges that it read; a commit looks up the keys that it touched. A range
-//! that holds one key is found by a hash of that key, one of all keys with a prefix by a hash of the
-//! prefix, tried for each length that somebody waits with. Any other range is found by going through
-//! those of its tree. So a commit pays for what it touches, and for readers parked on ranges between
-//! two keys, but not for the number of readers.
+//! A reader registers the ranges that it read; a commit looks up the keys that it touched. A range of one key
+//! is found by a hash of that key, a range of all keys with a prefix by a hash of the prefix, for each prefix
+//! length in use. Any other range is found by a scan of the ranges of its tree. So a commit pays for the keys
+//! that it touches and for readers parked on ranges between two keys, but not for the number of readers.
 //!
-//! Invariant: a reader registers first and then looks at the newest published state again, while a
-//! commit publishes first and then looks for readers, so no change falls between the two.
-//! Invariant: a wake-up is a hint, the reader looks again. Ranges outside of what was touched are
-//! never woken.
-//! One lock is enough: parking and leaving take about a microsecond together (measured on one row, on
-//! two shared cores), no more than the query between them, and it is not held while readers are woken.
-//! Several of them, by key, would make readers of ranges take them all, and commits too.
+//! Invariant: a reader registers first and then reads the newest published state again, while a commit
+//! publishes first and then searches for readers, so no change is lost between the two.
+//! Invariant: a wake-up is a hint; the reader MUST read again. Ranges that no touched key is in are never
+//! woken.
+//! One lock is enough: parking and leaving together take about a microsecond (measured on one row, on two
+//! shared cores), no more than the query between them, and the lock is not held while readers are woken. With
+//! several locks by key, readers of ranges and commits would have to take all of them.
 //! Limit: [`crate::Options::parked_max`] readers; one more gets [`WatchError::TooMany`].
 
 use std::collections::{BTreeMap, HashMap};
@@ -38,7 +37,7 @@ pub(crate) struct Registry {
 
 #[derive(Default)]
 struct State {
-    /// Whether the store was closed: no commit will wake a reader that parks now.
+    /// Whether the store is closed, in which case no commit will wake a reader that parks now.
     closed: bool,
     parked: usize,
     next_id: u64,
@@ -49,7 +48,7 @@ struct State {
 #[derive(Default)]
 struct Watched {
     keys: Exact,
-    /// By the length of the prefix.
+    /// By prefix length.
     prefixes: BTreeMap<usize, Exact>,
     ranges: HashMap<u64, (Span, Arc<Signal>)>,
 }
@@ -57,7 +56,7 @@ struct Watched {
 /// Registrations by a key or a prefix.
 type Exact = HashMap<KeyBytes, HashMap<u64, Arc<Signal>>>;
 
-/// Readers to wake.
+/// Signals of the readers to wake.
 type Found = Vec<Arc<Signal>>;
 
 /// The ways in which a range is registered.
@@ -69,8 +68,8 @@ enum Form {
 
 impl Form {
     fn of(tree: TreeId, span: &Span) -> Self {
-        // Keys are prefix-free, so in a primary tree nothing else lies in the range of a whole key;
-        // secondary keys may go on with a primary key.
+        // Keys are prefix-free, so in a primary tree the range of a whole key holds only that key. In a
+        // non-unique index a primary key follows, so the range is a prefix.
         if tree.index == 0 && span.exact {
             Self::Key
         } else if after_prefix(span.lo.as_slice()) == span.hi {
@@ -116,12 +115,12 @@ impl Watched {
         }
     }
 
-    /// Adds whoever reads `key`.
+    /// Adds the readers of `key` to `found`.
     fn find(&self, key: &KeyBytes, found: &mut Found) {
         let bytes = key.as_slice();
         found.extend(self.keys.get(bytes).into_iter().flat_map(HashMap::values).cloned());
         for (len, prefixes) in &self.prefixes {
-            // Lengths ascend, so no further one fits either.
+            // Lengths ascend, so every further prefix is longer than the key too.
             let Some(prefix) = bytes.get(..*len) else { break };
             found.extend(prefixes.get(prefix).into_iter().flat_map(HashMap::values).cloned());
         }
@@ -129,7 +128,7 @@ impl Watched {
         found.extend(ranges.map(|(_, signal)| Arc::clone(signal)));
     }
 
-    /// Adds everybody.
+    /// Adds all readers to `found`.
     fn find_all(&self, found: &mut Found) {
         let exact = self.keys.values().chain(self.prefixes.values().flat_map(HashMap::values));
         found.extend(exact.flat_map(HashMap::values).cloned());
@@ -174,6 +173,7 @@ impl Registry {
         let mut found = Vec::new();
         {
             let state = self.state.lock();
+            // The common case, which must cost a commit no search.
             if state.parked == 0 {
                 return;
             }
@@ -186,23 +186,23 @@ impl Registry {
         self.wake(found);
     }
 
-    /// Wakes everybody.
+    /// Wakes all readers.
     pub(crate) fn notify_all(&self) {
         let mut found = Vec::new();
         self.state.lock().trees.values().for_each(|watched| watched.find_all(&mut found));
         self.wake(found);
     }
 
-    /// Wakes all readers and refuses new ones.
+    /// Wakes all readers and rejects new ones.
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;
         self.notify_all();
     }
 
-    /// Wakers are other people's code: none runs with the registry locked.
+    /// Wakes the readers. Runs without the lock, because wakers are foreign code.
     fn wake(&self, mut found: Found) {
         if found.len() > 1 {
-            // A reader of several things that changed is one reader.
+            // A reader of several touched ranges was found several times, but counts and wakes once.
             found.sort_unstable_by_key(Arc::as_ptr);
             found.dedup_by(|a, b| Arc::ptr_eq(a, b));
         }
@@ -214,12 +214,12 @@ impl Registry {
         }
     }
 
-    /// The number of parked readers.
+    /// Returns the number of parked readers.
     pub(crate) fn parked(&self) -> usize {
         self.state.lock().parked
     }
 
-    /// Takes note of what a blocking query that was woken came to.
+    /// Reports whether the rerun of a woken query ended it.
     pub(crate) fn ran_again(&self, useful: bool) {
         self.observer.emit(|to| to.ran_again(useful));
     }
@@ -231,6 +231,7 @@ impl Registry {
         for ((tree, span), id) in reads.iter().zip(first_id..) {
             let Some(watched) = state.trees.get_mut(tree) else { continue };
             watched.remove(&Form::of(*tree, span), span, id);
+            // Trees without readers are removed, so that the registry does not grow with every tree ever read.
             if watched.is_empty() {
                 state.trees.remove(tree);
             }
@@ -240,8 +241,8 @@ impl Registry {
     }
 }
 
-/// A reader that is parked on what it read: a future that ends when something of it has changed, or
-/// may have. Dropping it takes every registration back.
+/// A reader that is parked on the ranges that it read: a future that completes when one of them may have
+/// changed. Dropping it removes its registrations.
 pub struct Parked {
     registry: Arc<Registry>,
     first_id: u64,
@@ -250,17 +251,17 @@ pub struct Parked {
 }
 
 impl Parked {
-    /// Waits for a change until `deadline`; whether there was one.
+    /// Waits for a change until `deadline`. Returns whether there was one.
     pub fn wait_until(self, deadline: Instant) -> bool {
         self.signal.wait_until(deadline)
     }
 
-    /// Ends the waiting.
+    /// Ends the wait.
     pub(crate) fn wake(&self) {
         self.signal.notify();
     }
 
-    /// The ranges that are watched.
+    /// Returns the watched ranges.
     pub(crate) fn reads(&self) -> &[(TreeId, Span)] {
         &self.reads
     }
@@ -286,7 +287,7 @@ impl Drop for Parked {
     }
 }
 
-/// Readers and committing threads in every order that there is: see [`crate::sync`].
+/// Readers and committing threads in every interleaving: see [`crate::sync`].
 #[cfg(all(test, statehold_loom))]
 mod loom_tests {
     use std::pin::pin;
@@ -297,7 +298,7 @@ mod loom_tests {
 
     use super::*;
 
-    /// A store as far as waking is concerned: what is published, and who waits.
+    /// A store reduced to waking: its published index and its parked readers.
     struct Model {
         published: AtomicU64,
         registry: Arc<Registry>,
@@ -315,13 +316,13 @@ mod loom_tests {
             Arc::new(Self { published: AtomicU64::new(0), registry })
         }
 
-        /// Makes it visible, then wakes, as a commit does.
+        /// Publishes an index, then wakes its readers, in the order of a commit.
         fn commit(&self, index: u64, key: u8) {
             self.published.store(index, Ordering::Release);
             self.registry.notify(&[TouchedKey { tree: TREE, key: KeyBytes::from_slice(&[key]) }]);
         }
 
-        /// Parks unless something new is there, as an attempt does.
+        /// Parks unless a newer index is published, as an attempt of a blocking query.
         fn attempt(&self, seen: u64, key: u8) -> Option<Parked> {
             if self.published.load(Ordering::Acquire) > seen {
                 return None;
@@ -340,7 +341,7 @@ mod loom_tests {
     }
 
     #[test]
-    fn loom_a_thread_that_waits_sees_every_commit() {
+    fn loom_waiting_thread_sees_every_commit() {
         loom::model(|| {
             let model = Model::new();
             let writer = Arc::clone(&model);
@@ -356,7 +357,7 @@ mod loom_tests {
     }
 
     #[test]
-    fn loom_a_task_that_waits_is_woken() {
+    fn loom_waiting_task_is_woken() {
         loom::model(|| {
             let model = Model::new();
             let writer = Arc::clone(&model);
@@ -370,7 +371,7 @@ mod loom_tests {
     }
 
     #[test]
-    fn loom_a_reader_that_leaves_while_it_is_woken_leaves_nothing() {
+    fn loom_reader_leaving_while_woken_leaves_no_registration() {
         loom::model(|| {
             let model = Model::new();
             let writer = Arc::clone(&model);
@@ -385,7 +386,7 @@ mod loom_tests {
     }
 
     #[test]
-    fn loom_writers_at_the_same_time_wake_each_their_reader() {
+    fn loom_concurrent_writers_each_wake_their_reader() {
         loom::model(|| {
             let model = Model::new();
             let writer = Arc::clone(&model);
@@ -422,7 +423,7 @@ mod tests {
         prop_oneof![
             Just(Span::all()),
             bytes().prop_map(|prefix| Span::prefix(&prefix)),
-            // A whole key ends as no other key goes on, here with 7.
+            // A whole key ends with a byte that no other key continues with, here 7.
             bytes().prop_map(|mut key| {
                 key.push(7);
                 Span::key(&key)
@@ -433,7 +434,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn exactly_the_readers_of_a_touched_key_are_woken_and_nothing_stays_behind(
+        fn exactly_the_readers_of_a_touched_key_are_woken(
             readers in proptest::collection::vec((0usize..2, 0usize..2, span()), 1..12),
             touched in (0usize..2, 0usize..2, bytes(), any::<bool>()),
         ) {

@@ -1,4 +1,4 @@
-//! The right to write: one thread at a time has it, and a thread that has it never waits for itself.
+//! The writer lock: one thread holds it at a time, and its holder never deadlocks on itself.
 
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -10,7 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::commit::Head;
 use crate::error::BeginError;
 
-/// How long a writer waits for the one before it.
+/// How long a writer waits for the current one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum LockWait {
     Unlimited,
@@ -32,8 +32,8 @@ impl Writer {
 
     pub(crate) fn lock(&self, wait: LockWait) -> Result<WriterGuard<'_>, BeginError> {
         let thread = this_thread();
-        // Relaxed is enough: a thread always sees its own stores, and any other value means that
-        // another thread is the holder, whichever.
+        // Relaxed is enough: a thread always sees its own stores, and any other value means that another thread
+        // holds the lock.
         if self.holder.load(Ordering::Relaxed) == thread {
             return Err(BeginError::Nested);
         }
@@ -49,7 +49,8 @@ impl Writer {
     }
 }
 
-/// A number that no other thread of the process has. `ThreadId` has no stable form that fits an atomic.
+/// Returns a number that no other thread of the process has. `ThreadId` has no stable conversion to an integer
+/// that fits an atomic.
 fn this_thread() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     thread_local! {
@@ -58,7 +59,7 @@ fn this_thread() -> u64 {
     NUMBER.with(|number| *number)
 }
 
-/// The right to write. It stays on its thread, because its holder is known by that.
+/// The right to write. Not `Send`, because the lock identifies its holder by the thread.
 pub(crate) struct WriterGuard<'w> {
     head: MutexGuard<'w, Head>,
     holder: &'w AtomicU64,
@@ -81,7 +82,7 @@ impl DerefMut for WriterGuard<'_> {
 
 impl Drop for WriterGuard<'_> {
     fn drop(&mut self) {
-        // Before the lock is released: afterwards it would clear the next holder's number.
+        // Before the lock is released: afterwards this store could clear the next holder's number.
         self.holder.store(0, Ordering::Relaxed);
     }
 }
