@@ -1,5 +1,5 @@
-//! Tables by name, with rows as JSON: for consoles, generic endpoints and other code that is compiled
-//! without the row types.
+//! Tables by name, with rows as JSON: for consoles, generic endpoints and other code compiled without the row
+//! types.
 
 use std::fmt;
 
@@ -16,11 +16,11 @@ use crate::table_state::TableState;
 use crate::tree::OrdIndex;
 use crate::view::{ReadView, sealed};
 
-/// Read access to all tables by name, as of one moment. Every [`ReadView`] is one.
+/// Read access to all tables by name, as of one commit. Every [`ReadView`] implements it.
 ///
-/// It is also the trait object of views: `dyn Catalog` is a [`ReadView`], so that a function which takes
-/// `&dyn Catalog` reads rows by their types as well, without being generic. `dyn ReadView` is no type, because
-/// its methods name the table.
+/// It is also the trait object of views: `dyn Catalog` implements [`ReadView`], so that a function over `&dyn
+/// Catalog` can read typed rows without being generic. `dyn ReadView` is not possible, because its methods are
+/// generic over the table.
 ///
 /// ```
 /// use statehold_store::{Catalog, CatalogError};
@@ -50,11 +50,11 @@ use crate::view::{ReadView, sealed};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Catalog: sealed::Reader {
-    /// The tables, in the order of the schema. Tables that the schema keeps as bytes are left out, because
-    /// their rows have no type.
+    /// Returns the tables in schema order. Omits tables that the schema keeps as bytes, because their rows have
+    /// no type.
     fn tables(&self) -> Vec<TableView<'_>>;
 
-    /// The table called `name`.
+    /// Returns the table of this name.
     ///
     /// # Errors
     /// [`CatalogError::UnknownTable`].
@@ -77,10 +77,10 @@ impl<V: ReadView> Catalog for V {
     }
 }
 
-// The blanket implementation above is of types whose size is known, which no trait object's is.
+// The blanket implementation above covers only sized types, so the trait object needs its own.
 impl ReadView for dyn Catalog + '_ {}
 
-/// One table of a [`Catalog`]. Reads through a [`crate::Tracked`] view are watched.
+/// One table of a [`Catalog`]. A [`crate::Tracked`] view tracks reads through it.
 #[derive(Clone, Copy)]
 pub struct TableView<'v> {
     slot: usize,
@@ -88,15 +88,15 @@ pub struct TableView<'v> {
     view: &'v dyn sealed::Reader,
 }
 
-/// A secondary index, as a console shows it.
+/// A secondary index, for display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IndexInfo {
-    /// Its name.
+    /// The name of the index.
     pub name: &'static str,
     /// Whether no two rows may have the same key.
     pub unique: bool,
-    /// The number of its entries: a row counts once for each key.
+    /// The number of entries: a row counts once for each key.
     pub entries: usize,
 }
 
@@ -106,41 +106,42 @@ pub struct IndexInfo {
 pub struct JsonPage {
     /// The rows, each a JSON object `{"key":…,"create_index":N,"modify_index":N,"row":…}`.
     pub rows: Vec<String>,
-    /// The token of the next page; `None` on the last one.
+    /// The token of the next page; `None` on the last page.
     pub next: Option<PageToken>,
 }
 
 impl TableView<'_> {
-    /// The name of the table.
+    /// Returns the name of the table.
     pub fn name(&self) -> &'static str {
         self.table.info().0
     }
 
-    /// The version of its rows.
+    /// Returns the version of its rows.
     pub fn version(&self) -> u16 {
         self.table.info().1
     }
 
-    /// The number of its rows.
+    /// Returns the number of its rows.
     pub fn rows(&self) -> usize {
         self.view.track(self.tree_id(), &Span::all());
         self.table.info().2
     }
 
-    /// Its secondary indexes, in the order in which they were declared.
+    /// Returns its secondary indexes, in declaration order.
     pub fn indexes(&self) -> Vec<IndexInfo> {
         self.view.track(self.tree_id(), &Span::all());
         self.table.indexes()
     }
 
-    /// The row with a primary key, as a JSON object `{"key":…,"create_index":N,"modify_index":N,"row":…}`.
+    /// Returns the row with a primary key, as a JSON object
+    /// `{"key":…,"create_index":N,"modify_index":N,"row":…}`.
     ///
-    /// The key is given as JSON, a compound one as an array: `["default","web"]`. A string may stand
-    /// without quotes.
+    /// The key is given as JSON, a compound key as an array: `["default","web"]`. A string may be given without
+    /// quotes.
     ///
     /// # Errors
-    /// [`CatalogError::Key`] when `key` is no key of the table, [`CatalogError::Row`] when the row has no
-    /// JSON form.
+    /// [`CatalogError::Key`] if `key` is not a key of the table, [`CatalogError::Row`] if the row has no JSON
+    /// form.
     pub fn get_json(&self, key: &str) -> Result<Option<String>, CatalogError> {
         let encoded = self
             .table
@@ -150,10 +151,10 @@ impl TableView<'_> {
         self.table.row(encoded.as_slice())
     }
 
-    /// Up to `limit` rows in the order of their primary keys, from that of a page token on.
+    /// Returns up to `limit` rows in primary-key order, from the row of a page token on.
     ///
     /// # Errors
-    /// [`CatalogError::Token`], or [`CatalogError::Row`] when a row has no JSON form.
+    /// [`CatalogError::Token`], or [`CatalogError::Row`] if a row has no JSON form.
     pub fn list_json(&self, token: Option<&str>, limit: usize) -> Result<JsonPage, CatalogError> {
         let listing = format!("catalog\0{}", self.name());
         let mut span = Span::all();
@@ -178,15 +179,15 @@ impl fmt::Debug for TableView<'_> {
     }
 }
 
-/// What a catalog asks of a table without knowing its rows.
+/// The table operations of a catalog that need no row type.
 pub(crate) trait CatalogTable {
-    /// The name, the version and the number of rows.
+    /// Returns the name, the version and the number of rows.
     fn info(&self) -> (&'static str, u16, usize);
     fn indexes(&self) -> Vec<IndexInfo>;
-    /// The encoded form of a primary key that is given as JSON.
+    /// Encodes a primary key given as JSON.
     fn encode(&self, key: &str) -> Option<KeyBytes>;
     fn row(&self, key: &[u8]) -> Result<Option<String>, CatalogError>;
-    /// Rows of a range, and the key of the one after them.
+    /// Returns rows of a range, and the key of the row after them.
     fn page(
         &self,
         span: &Span,
@@ -209,7 +210,7 @@ impl<T: Table> CatalogTable for TableState<T> {
     }
 
     fn encode(&self, key: &str) -> Option<KeyBytes> {
-        // A bare word is most often a string, which no JSON value looks like.
+        // Fall back to a string: users type bare words, which are not JSON.
         let json = serde_json::from_str(key).ok();
         let owned = json.and_then(|json| T::Key::from_json(&json));
         let owned = owned.or_else(|| T::Key::from_json(&key.into()))?;

@@ -1,15 +1,14 @@
-//! Rows as bytes.
+//! The encoding of rows.
 //!
-//! | bytes | what |
+//! | bytes | content |
 //! |---|---|
 //! | 1 | format of this record, [`FORMAT`] |
 //! | 2 | row-schema version, little endian |
 //! | 8, 8 | create and modify index, little endian |
 //! | … | the row: bincode 2, standard configuration (little endian, variable-length integers) |
-//! | 4 | CRC-32 of all that stands before it, little endian |
+//! | 4 | CRC-32 of all bytes before it, little endian |
 //!
-//! Invariant: this module and its child are the only ones that name the codec, and no type of it is
-//! public.
+//! Invariant: only this module and its child use the codec, and none of its types is public.
 
 mod read_back;
 
@@ -23,34 +22,34 @@ use crate::error::RowError;
 use crate::shape::{Outcome, RecordedShape, RecordedShapes, Shape, Values, Walk};
 use crate::table::{Entry, Table};
 
-/// The format of the records that this build writes.
+/// The record format that this build writes.
 const FORMAT: u8 = 1;
 
-/// Bytes before the row.
+/// Length in bytes of the envelope before the row.
 const HEAD: usize = 1 + 2 + 8 + 8;
 
-/// Bytes after the row.
+/// Length in bytes of the checksum after the row.
 const TAIL: usize = 4;
 
-/// The largest record of a row, in bytes.
+/// Maximum length of a row's record in bytes.
 const ROW_LEN_MAX: usize = 64 << 20;
 
 const TOO_LARGE: &str =
     "it is larger than 64 MiB: keep large values in files, and their names in rows";
 
-/// What decoding a row may ask for at once, in bytes as the codec counts them: it charges a short
-/// variable-length integer as a long one, so that is more than the row has on disk. Keeps a length
-/// that is nonsense from being allocated.
+/// Maximum allocation of one decoding, in bytes as the codec counts them: it counts a short variable-length
+/// integer at its full width, so this is more than the length of the row. Prevents a nonsense length from being
+/// allocated.
 const DECODE_MAX: usize = 1 << 30;
 
 fn config() -> impl bincode::config::Config {
     bincode::config::standard().with_limit::<DECODE_MAX>()
 }
 
-/// The bytes of the row with this key, which MUST be the key that the table has for it.
+/// Encodes the row with this key, which MUST be its key in the table.
 ///
 /// # Errors
-/// Why it can't be stored: its reader would not get it back from the bytes, or it is too large.
+/// The reason why it cannot be stored: the bytes do not decode to the same row, or it is too large.
 pub(crate) fn encode<T: Table>(
     entry: &Entry<T::Row>,
     key: &[u8],
@@ -77,7 +76,8 @@ pub(crate) fn encode<T: Table>(
         }
         Outcome::Disagrees { certain: true, reason } => return Err(reason),
         Outcome::Disagrees { certain: false, reason } => {
-            // The kinds differ, and their bytes may be the same still: `u32` beside `u64`, bytes beside a string.
+            // The types differ, but the bytes may still be equal, as those of `u32` and `u64`, or bytes and a
+            // string, are. Write the row again without the walk; the read-back below decides.
             bytes.truncate(HEAD);
             bincode::serde::encode_into_std_write(row, &mut bytes, config())
                 .map_err(|_| reason.clone())?;
@@ -87,10 +87,10 @@ pub(crate) fn encode<T: Table>(
     if bytes.len() > ROW_LEN_MAX {
         return Err(TOO_LARGE.to_owned());
     }
-    // The kinds are the cause of all that goes wrong after them.
+    // A difference of types is the cause of every later error, so it is the better message.
     read_back::check::<T>(row, &bytes[HEAD..], key, shape)
         .map_err(|found| kinds.unwrap_or(found))?;
-    // After the check: these are values that the reader accepts.
+    // Learned after the check, which proves that the reader accepts these values.
     if let Some(values) = unknown {
         shape.learn::<T::Row>(values);
     }
@@ -98,7 +98,7 @@ pub(crate) fn encode<T: Table>(
     Ok(bytes)
 }
 
-/// Completes the shape of a table's rows by one of them that was read; whether it is whole now.
+/// Completes the shape of a table's rows from one of them. Returns whether the shape is whole now.
 pub(crate) fn learn<T: Table>(row: &T::Row, shape: &Shape) -> bool {
     let latest = shape.latest();
     if latest.is_whole() {
@@ -110,7 +110,7 @@ pub(crate) fn learn<T: Table>(row: &T::Row, shape: &Shape) -> bool {
     shape.latest().is_whole()
 }
 
-/// The values of a row of which the shape does not know all.
+/// Returns the values of a row that the shape does not know yet.
 fn unknown_values<R: Serialize>(row: &R, shape: &Shape) -> Option<Values> {
     let walk = Walk::new(shape);
     let written = bincode::serde::encode_into_std_write(walk.row(row), &mut io::sink(), config());
@@ -120,22 +120,22 @@ fn unknown_values<R: Serialize>(row: &R, shape: &Shape) -> Option<Values> {
     }
 }
 
-/// Whether two rows have the same bytes, whatever the order of their hash maps.
+/// Returns whether two rows have the same bytes, apart from the order of their hash maps.
 pub(crate) fn is_same_row<R: Serialize>(row: &R, other: &R, shape: &Shape) -> bool {
     let bytes = bincode::serde::encode_to_vec(row, config());
     bytes.is_ok_and(|bytes| read_back::is_written_as(other, &bytes, shape))
 }
 
-/// A row as it comes from bytes of any version.
+/// A decoded row of any version.
 pub(crate) struct Stored<R> {
-    /// The row and its stamps; `None` when its migration dropped it.
+    /// The row and its stamps; `None` if its migration dropped it.
     pub(crate) entry: Option<Entry<R>>,
-    /// Whether the bytes were of an earlier version.
+    /// Whether the bytes had an earlier version.
     pub(crate) migrated: bool,
 }
 
-/// The row and its stamps from bytes that may be anything. A migration is held to the `recorded` shapes of the
-/// table's earlier versions.
+/// Decodes a row and its stamps from untrusted bytes. A migration is checked against the `recorded` shapes of
+/// the table's earlier versions.
 pub(crate) fn decode<T: Table>(
     bytes: &[u8],
     recorded: &RecordedShapes,
@@ -155,7 +155,7 @@ pub(crate) fn decode<T: Table>(
     let create_index = u64::from_le_bytes(fields.next());
     let modify_index = u64::from_le_bytes(fields.next());
     let row = match found.cmp(&T::VERSION) {
-        // The checksum was right, so these are the bytes that were written: the type is another one.
+        // The checksum matched, so these are the bytes that were written: the row type has changed.
         Ordering::Equal => Some(from_bytes(row).map_err(|reason| RowError::Fields {
             table,
             version: found,
@@ -185,40 +185,39 @@ fn from_bytes<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, &'static str> {
     }
 }
 
-/// A row as an earlier version of its table wrote it: what [`Table::migrate`] gets.
+/// A row as an earlier version of its table wrote it: the input of [`Table::migrate`].
 #[derive(Clone, Copy)]
 pub struct OldRow<'a> {
     table: &'static str,
     version: u16,
     bytes: &'a [u8],
-    /// The shape that is recorded for the version.
+    /// The recorded shape of the version.
     shape: Option<&'a RecordedShape>,
 }
 
 impl OldRow<'_> {
-    /// The version of the fields.
+    /// Returns the version of the fields.
     pub fn version(&self) -> u16 {
         self.version
     }
 
-    /// Returns the row as the type that it had then: a struct with the fields of that version in
-    /// their order, or a tuple of them.
+    /// Decodes the row as the type of its version: a struct with the fields of that version in their order, or
+    /// a tuple of them.
     ///
-    /// The type of today is not enough, even when all that changed is a field with
-    /// `#[serde(default)]` at its end: the bytes have no names and no end marks, so a missing field
-    /// can't be seen. Declare the old struct, read that, build the new row from it.
+    /// Today's row type cannot read it, even if the only change is a field with `#[serde(default)]` at its end:
+    /// the bytes have neither names nor end marks, so a missing field cannot be detected. Declare the old
+    /// struct, read that, and build the new row from it.
     ///
-    /// The names, the order and the kinds of the fields MUST be those that the store has recorded for the
-    /// version; `#[serde(rename = "..")]` keeps a name. In a tuple only the order and the kinds count, and an
-    /// enum may have further variants at its end.
+    /// The names, order and types of the fields MUST equal those recorded for the version; `#[serde(rename =
+    /// "..")]` keeps a name. In a tuple only the order and types count, and an enum may have further variants
+    /// at its end.
     ///
-    /// Cost: one decoding. The first row of a type is compared too, which takes as long as
+    /// Cost: one decoding. The first row of a type is also compared, which takes as long as
     /// [`Schema::try_table`](crate::Schema::try_table).
-    ///
     /// # Errors
-    /// [`RowError::MigrationShape`] when the type has another shape than the rows of the version, and
-    /// [`RowError::Migration`] when the bytes are not of the type: the shape of a version is unknown where no
-    /// store was opened with it by a build that records shapes.
+    /// [`RowError::MigrationShape`] if the type has another shape than the rows of the version.
+    /// [`RowError::Migration`] if the bytes do not decode as the type, which is possible if the shape is
+    /// unknown because no store was opened with that version by a build that records shapes.
     pub fn read<R: DeserializeOwned + 'static>(&self) -> Result<R, RowError> {
         if let Some(shape) = self.shape {
             shape.check::<R>().map_err(|differing| RowError::MigrationShape {
@@ -236,7 +235,7 @@ impl OldRow<'_> {
         })
     }
 
-    /// The error for a version that there is no migration from.
+    /// Returns the error for a version without a migration.
     pub fn unknown(&self, known: u16) -> RowError {
         RowError::OlderVersion { table: self.table, found: self.version, known }
     }
@@ -251,19 +250,19 @@ impl std::fmt::Debug for OldRow<'_> {
     }
 }
 
-/// Appends the checksum of all bytes so far.
+/// Appends the checksum of all bytes.
 pub(crate) fn seal(bytes: &mut Vec<u8>) {
     let sum = crc32fast::hash(bytes);
     bytes.extend_from_slice(&sum.to_le_bytes());
 }
 
-/// The bytes before their checksum, if it is theirs.
+/// Returns the bytes before their checksum, if it matches.
 pub(crate) fn unseal(bytes: &[u8]) -> Option<&[u8]> {
     let (record, sum) = bytes.split_last_chunk::<TAIL>()?;
     (crc32fast::hash(record).to_le_bytes() == *sum).then_some(record)
 }
 
-/// Takes fixed-size fields off the front.
+/// Splits fixed-size fields off the front.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
@@ -313,7 +312,7 @@ mod tests {
         }
     }
 
-    /// The same rows two versions on, when a size was a text. It forgot how version 2 looked.
+    /// The same rows two versions later, with the size as a string. The migration does not know version 2.
     struct NewRows;
 
     impl Table for NewRows {
@@ -345,7 +344,7 @@ mod tests {
         }
     }
 
-    /// Files of earlier builds hold these bytes: a change here is a change of the format.
+    /// Files of earlier builds hold these bytes: changing them changes the format.
     const GOLDEN: &str = "01010005000000000000000700000000000000\
                           03766f6c01fb2c010102c3a903010161011000000000000000000000000000000102";
 
@@ -363,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_has_the_golden_bytes() {
+    fn record_has_the_golden_bytes() {
         let bytes = stored::<Rows>(row()).unwrap();
         assert_eq!(hex(&bytes[..bytes.len() - TAIL]), GOLDEN);
         let entry = decode::<Rows>(&bytes, RecordedShapes::NONE).unwrap().entry.unwrap();
@@ -396,8 +395,8 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_only_stored_if_it_can_be_read_back() {
-        // Many empty texts are few bytes, which the codec counts as many more.
+    fn row_is_stored_only_if_it_can_be_read_back() {
+        // Many empty strings are few bytes, but the codec counts them at full width.
         for texts in [1_000, 1_000_000] {
             if let Ok(bytes) = stored::<Lists>((1, vec![String::new(); texts])) {
                 assert_eq!(
@@ -409,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_an_earlier_version_are_migrated_and_keep_their_stamps() {
+    fn rows_of_an_earlier_version_migrate_and_keep_their_stamps() {
         let bytes = stored::<Rows>(row()).unwrap();
         let entry = decode::<NewRows>(&bytes, RecordedShapes::NONE).unwrap().entry.unwrap();
         assert_eq!(*entry, ("vol".to_owned(), "-2".to_owned()));
@@ -417,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_a_version_that_nobody_knows_are_refused_by_name() {
+    fn rows_of_an_unknown_version_are_refused_by_name() {
         let mut bytes = stored::<Rows>(row()).unwrap();
         bytes.truncate(bytes.len() - TAIL);
         bytes[1] = 2;

@@ -1,4 +1,4 @@
-//! The change feed: commits in the order of their indexes, from the journal.
+//! The change feed: commits from the journal, in index order.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,20 +12,20 @@ use crate::shape::RecordedShapes;
 use crate::store::Store;
 use crate::table::{Entry, Table};
 
-/// Bytes of the journal that are read at once.
+/// Number of journal bytes read at once.
 const READ_BYTES: usize = 1 << 20;
 
 impl Store {
-    /// The commits after `index`, up to the newest one that is visible now and on disk: under
-    /// [`crate::Durability::Relaxed`] what waits for its flush comes with a later call.
+    /// Returns the commits after `index`, up to the newest one that is visible and on disk. Under
+    /// [`crate::Durability::Relaxed`] commits that wait for their flush come with a later call.
     ///
-    /// A consumer reads on from the index of the last commit that it got, after a restart too. One
-    /// that fell behind what [`crate::Options::history`] and [`crate::Options::history_bytes`] keep gets an
+    /// A consumer continues from the index of the last commit it received, also after a restart. One that fell
+    /// behind the history kept by [`crate::Options::history`] and [`crate::Options::history_bytes`] gets an
     /// error, never a gap.
     ///
     /// # Errors
-    /// [`FeedError::Compacted`] when commits after `index` are not there any more. The feed itself
-    /// gives the same error when it is overtaken by a truncation while it is read.
+    /// [`FeedError::Compacted`] if commits after `index` were truncated. The feed itself returns the same error
+    /// if a truncation overtakes it.
     ///
     /// ```
     /// # use statehold_store::{Store, Table};
@@ -59,23 +59,24 @@ impl Store {
 /// Commits of a store, in order.
 pub struct Feed<'s> {
     store: &'s Store,
-    /// The index of the last commit that was given.
+    /// The index of the last commit that was returned.
     after: u64,
-    /// The last commit to give.
+    /// The last commit to return.
     until: u64,
     read: VecDeque<Commit>,
     ended: bool,
 }
 
 impl Feed<'_> {
-    /// The index of the last commit that was returned.
+    /// Returns the index of the last commit that was returned.
     pub(crate) fn after(&self) -> u64 {
         self.after
     }
 
-    /// Goes on to the newest commit that is visible and on disk now.
+    /// Extends the feed to the newest commit that is visible and on disk.
     pub(crate) fn extend(&mut self) {
         self.until = self.until.max(self.store.index().min(self.store.journal().last()));
+        // A feed that had returned everything continues.
         self.ended = false;
     }
 
@@ -94,7 +95,7 @@ impl Feed<'_> {
             .journal()
             .read_from(self.after + 1, READ_BYTES)
             .map_err(|error| storage(error.to_string()))?;
-        // What was read may begin after a hole that a truncation just made.
+        // A truncation between the first check and the read may have left a gap before the records.
         self.check()?;
         for bytes in records {
             let record = record::decode(&bytes).map_err(|error| storage(error.to_string()))?;
@@ -142,18 +143,18 @@ impl fmt::Debug for Feed<'_> {
     }
 }
 
-/// What one transaction did.
+/// The changes of one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Commit {
-    /// Its index.
+    /// The index of the commit.
     pub index: u64,
-    /// The rows that it wrote and deleted, in the order in which it did so.
+    /// The rows that it wrote and deleted, in order.
     pub changes: Vec<ChangedRow>,
 }
 
 impl Commit {
-    /// The commit as it lies in the journal.
+    /// Returns the commit in its journal form.
     pub(crate) fn recorded(&self) -> record::Commit<'_> {
         let changes = self.changes.iter().map(|change| record::Recorded {
             table: &change.table,
@@ -182,12 +183,12 @@ impl ChangedRow {
         &self.table
     }
 
-    /// Whether the row was deleted.
+    /// Returns whether the row was deleted.
     pub fn is_delete(&self) -> bool {
         self.row.is_none()
     }
 
-    /// Returns the row's primary key; `None` when the row is of another table.
+    /// Returns the row's primary key; `None` if the row belongs to another table.
     ///
     /// ```
     /// # use serde::{Deserialize, Serialize};
@@ -220,13 +221,13 @@ impl ChangedRow {
         T::Key::decode(&mut bytes)
     }
 
-    /// Returns the row that was written, migrated if an earlier version of the table wrote it; `None` when it was
-    /// deleted, when its migration drops it, or when it is of another table. [`Store::transitions_since`]
+    /// Returns the written row, migrated if an earlier version of the table wrote it. Returns `None` if the row
+    /// was deleted, if its migration drops it, or if it belongs to another table. [`Store::transitions_since`]
     /// has the old row too.
     ///
     /// # Errors
-    /// [`RowError`] when the row can't be read: there is no migration from its version, or its version is
-    /// later than [`Table::VERSION`].
+    /// [`RowError`] if the row cannot be read: there is no migration from its version, or its version is later
+    /// than [`Table::VERSION`].
     pub fn row<T: Table>(&self, table: &PrimaryKey<T>) -> Result<Option<Entry<T::Row>>, RowError> {
         let _ = table;
         match &self.row {
@@ -238,7 +239,7 @@ impl ChangedRow {
     }
 }
 
-/// Names the row, not what is in it, which may be secret.
+/// Prints the key but not the row, which may hold secrets.
 impl fmt::Debug for ChangedRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChangedRow")

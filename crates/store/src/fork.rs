@@ -1,4 +1,4 @@
-//! States beside the store's own: forks to try changes out on, and a feed that knows the old rows.
+//! States besides the store's own: forks for trial changes, and a feed with the old rows.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use crate::snapshot::Snapshot;
 use crate::store::Store;
 
 impl Snapshot {
-    /// Creates a store in memory that begins with this snapshot's rows and index: for "what if" runs, such
-    /// as a plan of a scheduler that is tried out before it is committed.
+    /// Creates a store in memory that begins with this snapshot's rows and index: for "what if" runs, such as a
+    /// scheduler's plan that is tried before it is committed.
     ///
-    /// Nothing that is written to it reaches the original, and nothing of it is kept beyond the process. It
-    /// is a store like any other: several transactions, blocking queries and a feed of its own commits work.
+    /// Writes to it never reach the original, and it is lost when the process ends. It is a full store: several
+    /// transactions, blocking queries and a feed of its own commits work.
     ///
-    /// Cost: a pointer for each table; rows are shared until one side changes them.
+    /// Cost: one pointer for each table; rows are shared until one side changes them.
     ///
     /// ```
     /// # use statehold_store::{Store, Table};
@@ -40,7 +40,7 @@ impl Snapshot {
         self.fork_with(&Options::default())
     }
 
-    /// Like [`Snapshot::fork`], with options, as [`Store::in_memory_with`].
+    /// Like [`Snapshot::fork`], with options. See [`Store::in_memory_with`].
     pub fn fork_with(&self, options: &Options) -> Store {
         let schema = self.0.schema();
         let root = Root::new(schema, self.0.index, self.0.tables.to_vec());
@@ -49,18 +49,18 @@ impl Snapshot {
 }
 
 impl Store {
-    /// The commits after a snapshot, each with the state before it and the state after it, so that a
-    /// consumer has old rows beside new ones.
+    /// Returns the commits after a snapshot, each with the state before and after it, so that a consumer has
+    /// the old rows next to the new ones.
     ///
-    /// The old rows come from `since`, onto which the feed of [`Store::changes_since`] is replayed: the
-    /// journal holds new rows only, and this way it stays as small and works across restarts. A consumer
-    /// goes on from the last [`Transition::after`].
+    /// The old rows come from `since`, onto which the feed of [`Store::changes_since`] is replayed: the journal
+    /// holds only new rows, which keeps it small, and this works across restarts. A consumer continues from the
+    /// last [`Transition::after`].
     ///
-    /// Cost: that of each write once more in memory; rows are shared with `since`.
+    /// Cost: that of each write again, in memory; rows are shared with `since`.
     ///
     /// # Errors
-    /// As [`Store::changes_since`], and [`FeedError::OtherSchema`] when the snapshot is of a store with
-    /// other tables.
+    /// Those of [`Store::changes_since`], and [`FeedError::OtherSchema`] if the snapshot belongs to a store
+    /// with other tables.
     ///
     /// ```
     /// # use statehold_store::{Store, Table};
@@ -95,7 +95,7 @@ impl Store {
     }
 }
 
-/// Commits with the states around them: see [`Store::transitions_since`].
+/// Commits with the states before and after them: see [`Store::transitions_since`].
 pub struct Transitions<'s> {
     store: &'s Store,
     feed: Feed<'s>,
@@ -134,7 +134,7 @@ impl Iterator for Transitions<'_> {
             return None;
         }
         let next = self.feed.next()?.and_then(|commit| self.step(commit));
-        // Without this commit, the next ones have no state to be applied to.
+        // A failed commit leaves no state to which the next one could be applied.
         self.ended = next.is_err();
         Some(next)
     }

@@ -1,4 +1,4 @@
-//! Hex prefixes of UUIDs: what people paste from a list into a look-up.
+//! Hex prefixes of UUIDs, as users copy them from a list into a lookup.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use uuid::Uuid;
 
 use crate::key::{KeyBuf, KeyBytes, after_prefix};
 
-/// Hex digits in a whole UUID.
+/// Number of hex digits in a whole UUID.
 pub const HEX_DIGITS_MAX: usize = 32;
 
-/// Hyphens that a UUID, and so a prefix of one, may hold.
+/// Maximum number of hyphens in a UUID, and so in a prefix of one.
 pub const HYPHENS_MAX: usize = 4;
 
-/// The first digits of a UUID, of any length, hyphens optional, upper or lower case.
+/// The first digits of a UUID, of any length, hyphens optional, in upper or lower case.
 ///
-/// An odd number of digits is a half-byte range: `a8f` stands for `a8f0…` to `a8ff…`.
-/// The empty prefix stands for every UUID.
+/// An odd number of digits is a half-byte range: `a8f` means `a8f0…` to `a8ff…`. The empty prefix matches every
+/// UUID.
 ///
 /// ```
 /// use statehold_store::HexPrefix;
@@ -31,11 +31,11 @@ pub struct HexPrefix {
 }
 
 impl HexPrefix {
-    /// Reads a prefix of even or odd length.
+    /// Parses a prefix of even or odd length.
     ///
     /// # Errors
-    /// [`HexPrefixError`] when a character is neither a hex digit nor a hyphen, or when there are
-    /// more than [`HEX_DIGITS_MAX`] digits or [`HYPHENS_MAX`] hyphens.
+    /// [`HexPrefixError`] if a character is neither a hex digit nor a hyphen, or if there are more than
+    /// [`HEX_DIGITS_MAX`] digits or [`HYPHENS_MAX`] hyphens.
     pub fn parse(text: &str) -> Result<Self, HexPrefixError> {
         let mut prefix = Self { bytes: [0; 16], digits: 0 };
         let mut hyphens = 0;
@@ -61,10 +61,10 @@ impl HexPrefix {
         Ok(prefix)
     }
 
-    /// Reads a prefix as [`HexPrefix::parse`] does, but refuses an odd number of digits.
+    /// Like [`HexPrefix::parse`], but rejects an odd number of digits.
     ///
     /// # Errors
-    /// As [`HexPrefix::parse`], and [`HexPrefixError::Odd`].
+    /// Those of [`HexPrefix::parse`], and [`HexPrefixError::Odd`].
     pub fn parse_even(text: &str) -> Result<Self, HexPrefixError> {
         let prefix = Self::parse(text)?;
         if prefix.digits % 2 == 1 {
@@ -73,19 +73,19 @@ impl HexPrefix {
         Ok(prefix)
     }
 
-    /// The number of hex digits, 0 to [`HEX_DIGITS_MAX`].
+    /// Returns the number of hex digits, 0 to [`HEX_DIGITS_MAX`].
     pub fn digits(&self) -> usize {
         self.digits
     }
 
-    /// Whether `id` starts with these digits.
+    /// Returns whether `id` starts with these digits.
     pub fn matches(&self, id: Uuid) -> bool {
         let (lo, hi) = self.bounds();
         let id = id.as_bytes().as_slice();
         id >= lo.as_slice() && hi.is_none_or(|hi| id < hi.as_slice())
     }
 
-    /// The encoded bounds: inclusive below, exclusive above.
+    /// Returns the encoded bounds: inclusive below, exclusive above.
     pub(crate) fn bounds(&self) -> (KeyBytes, Option<KeyBytes>) {
         let whole = &self.bytes[..self.digits / 2];
         if self.digits.is_multiple_of(2) {
@@ -110,7 +110,7 @@ impl std::str::FromStr for HexPrefix {
     }
 }
 
-/// Why a text is no prefix of a UUID. Offsets are bytes into the text.
+/// Reasons why a string is not a prefix of a UUID. Offsets are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HexPrefixError {
@@ -118,22 +118,22 @@ pub enum HexPrefixError {
     BadDigit {
         /// The character.
         found: char,
-        /// Where it stands.
+        /// Its offset.
         offset: usize,
     },
     /// More digits than a UUID has.
     TooLong {
-        /// Where the first digit too many stands.
+        /// The offset of the first excess digit.
         offset: usize,
     },
     /// More hyphens than a UUID has.
     TooManyHyphens {
-        /// Where the first hyphen too many stands.
+        /// The offset of the first excess hyphen.
         offset: usize,
     },
-    /// An odd number of digits where whole bytes are needed.
+    /// An odd number of digits where whole bytes are required.
     Odd {
-        /// How many there are.
+        /// The number of digits.
         digits: usize,
     },
 }
@@ -185,7 +185,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_range_within_a_part_holds_the_ids_that_the_prefix_matches(
+        fn prefix_range_holds_exactly_the_matching_ids(
             raw in prop_oneof![any::<u128>(), Just(u128::MAX), Just(0)],
             other in any::<u128>(),
             digits in 0usize..=32,
@@ -206,7 +206,7 @@ mod tests {
         }
 
         #[test]
-        fn a_prefix_matches_exactly_the_ids_whose_digits_start_with_it(
+        fn prefix_matches_exactly_the_ids_with_its_digits(
             raw in any::<u128>(), other in any::<u128>(), digits in 0usize..=32,
         ) {
             let text = Uuid::from_u128(raw).simple().to_string();

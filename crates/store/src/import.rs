@@ -1,4 +1,4 @@
-//! Many rows in one transaction: trees are built anew instead of being descended for each row.
+//! Bulk writes: trees are rebuilt instead of being descended once for each row.
 
 use crate::change::Change;
 use crate::conflicts::Unique;
@@ -12,26 +12,26 @@ use crate::tree::{OrdIndex, Tree};
 use crate::txn::{WriteTxn, stored};
 use crate::typed::TableRow;
 
-/// A table whose rows are more than this many times those of an import keeps its trees, because to
-/// build them anew would cost more than to descend them.
+/// Maximum ratio of a table's rows to imported rows at which the trees are rebuilt. Above it, a rebuild would
+/// cost more than single writes.
 const REBUILT_PER_IMPORTED_MAX: usize = 4;
 
 /// A row to import: its key, its entry and its stored form.
 type Imported<R> = (KeyBytes, Entry<R>, Vec<u8>);
 
 impl WriteTxn<'_> {
-    /// Puts many rows, in any order: of rows with one primary key, the last one counts. Returns the
-    /// number of different rows. Unique indexes are checked when all rows are in, so that rows may swap
+    /// Writes many rows in any order and returns the number of different rows. If several rows have one primary
+    /// key, the last one is kept. Unique indexes are checked after all rows are in, so that rows may swap
     /// unique keys.
     ///
-    /// [`PrimaryKey::import`] does the same for rows that do not name their table.
+    /// [`PrimaryKey::import`] is the same for rows that do not implement [`TableRow`].
     ///
-    /// Cost: about half of that of single writes when the rows are more
-    /// than a quarter of those in the table; then the table's trees are built anew, and the commit
-    /// wakes every parked reader. All rows are held at once.
+    /// Cost: about half that of single writes if the rows are more than a quarter of those in the table; the
+    /// table's trees are then rebuilt, and the commit wakes every parked reader. All rows are in memory at
+    /// once.
     ///
     /// # Errors
-    /// As [`WriteTxn::put`]; nothing was imported then.
+    /// Those of [`WriteTxn::put`]. No row is imported then.
     ///
     /// ```
     /// # use serde::{Deserialize, Serialize};
@@ -56,10 +56,10 @@ impl WriteTxn<'_> {
 }
 
 impl<T: Table> PrimaryKey<T> {
-    /// Puts many rows. Like [`WriteTxn::import`], for rows of any type.
+    /// Writes many rows. Like [`WriteTxn::import`], for rows of any type.
     ///
     /// # Errors
-    /// As [`WriteTxn::import`].
+    /// Those of [`WriteTxn::import`].
     pub fn import(
         &self,
         txn: &mut WriteTxn<'_>,
@@ -86,7 +86,8 @@ impl WriteTxn<'_> {
         rows.reverse();
         let count = rows.len();
         let few = table.primary.len() / REBUILT_PER_IMPORTED_MAX > count;
-        // With keys in conflict, the trees hold less than the rows claim: single writes know how.
+        // While keys are in conflict, the index trees hold fewer entries than the rows claim, so they cannot be
+        // rebuilt from the rows; single writes track the conflicts.
         if few || self.unique == Unique::AtCommit {
             self.import_each::<T>(rows)?;
             return Ok(count);
@@ -105,14 +106,13 @@ impl WriteTxn<'_> {
             self.note(Change { table: slot, key, row: Some(bytes) });
         }
         if count > 0 {
-            // Every key of the table counts as touched.
+            // A rebuild yields no list of touched keys, so the commit wakes every reader.
             self.all = true;
         }
         Ok(count)
     }
 
-    /// Puts rows one after the other, with the same result as if the trees were built anew: unique
-    /// indexes are checked when all rows are in.
+    /// Writes rows one by one, with the same result as a rebuild: unique indexes are checked at the end.
     fn import_each<T: Table>(&mut self, rows: Vec<(KeyBytes, T::Row)>) -> Result<(), WriteError> {
         self.savepoint(|txn| {
             let unique = std::mem::replace(&mut txn.unique, Unique::AtCommit);
@@ -128,7 +128,7 @@ impl WriteTxn<'_> {
 
 type Trees<R> = (Tree<Entry<R>>, Vec<Tree<Entry<R>>>);
 
-/// The trees of a table with rows put into it.
+/// Returns the trees of a table with the imported rows merged in.
 fn rebuilt<T: Table>(
     table: &TableState<T>,
     imported: &[Imported<T::Row>],
@@ -158,7 +158,7 @@ fn rebuilt<T: Table>(
             let fields = own.map(|def| def.fields).unwrap_or_default();
             WriteError::NotUnique { table, index, key, fields }
         }
-        // Building indexes has no other error.
+        // Building indexes fails with no other error.
         other => WriteError::Unstorable {
             table: T::NAME,
             key: "?".into(),

@@ -1,7 +1,7 @@
-//! Order-preserving keys: the bytes of an encoded key sort as the values do.
+//! Order-preserving keys: encoded keys sort like their values.
 //!
-//! An owned type names the *shape* of a key (`(String, u64)`), its borrowed form
-//! ([`Ref`], here `(&str, u64)`) is what look-ups take, so that nothing is cloned to ask a question.
+//! An owned type names the *shape* of a key (`(String, u64)`). Lookups take its borrowed form ([`Ref`], here
+//! `(&str, u64)`), so that they need no clone.
 //!
 //! | shape | bytes |
 //! |---|---|
@@ -18,12 +18,12 @@
 //! | `Ipv4Addr`, `Ipv6Addr` | the octets; of an `IpAddr` after `04` or `06` |
 //! | `SocketAddr` | as its `IpAddr`, then the port as a `u16`; of version 6 then flow and scope as `u32` |
 //! | enums by `derive(KeyPart)` | the variant's number as an `i32` |
-//! | `Option` | `00` for nothing, which sorts first; `01` and the value |
-//! | [`Desc`] | the complement of the value's bytes, so that the greatest sorts first |
-//! | tuples | the parts, one after the other |
+//! | enums with `derive(KeyPart)` | the variant's number as an `i32` |
+//! | `Option` | `00` for `None`, which sorts first; `01` and the value |
+//! | [`Desc`] | the complement of the value's bytes, so that the greatest value sorts first |
 //!
-//! Invariant: encodings are prefix-free, so no key's bytes start with another key's bytes of the
-//! same shape and `("a", "z")` can't collide with `("a-b", "a")`.
+//! Invariant: encodings are prefix-free: no key's bytes start with those of another key of the same shape, and
+//! `("a", "z")` cannot collide with `("a-b", "a")`.
 
 mod buf;
 mod enums;
@@ -49,48 +49,48 @@ pub use self::shapes::Desc;
 #[cfg(feature = "planning")]
 use crate::range::Span;
 
-/// The longest key, in encoded bytes, that a row may have in any index.
+/// Maximum length of a key in any index, in encoded bytes.
 pub const KEY_LEN_MAX: usize = 4096;
 
 /// The borrowed form of a key shape: `Ref<'a, (String, u64)>` is `(&'a str, u64)`.
 pub type Ref<'a, K> = <K as Key>::Ref<'a>;
 
-/// A shape of keys whose encoded bytes sort as its values do.
+/// A shape of keys whose encoded bytes sort like its values.
 ///
 /// Implemented for `String`, `Vec<u8>`, `[u8; N]`, `bool`, `char`, the integers up to 128 bits,
-/// [`Uuid`](uuid::Uuid), `SystemTime`, `Duration`, `IpAddr`, `SocketAddr` and their two kinds, enums by
-/// [`derive(KeyPart)`](macro@crate::KeyPart), `Option` and [`Desc`] of them, and tuples of two to
-/// four of them. Not meant to be implemented outside this crate.
+/// [`Uuid`](uuid::Uuid), `SystemTime`, `Duration`, `IpAddr`, `SocketAddr` and their two variants' types, enums
+/// with [`derive(KeyPart)`](macro@crate::KeyPart), `Option` and [`Desc`] of them, and tuples of two to four of
+/// them. Not meant to be implemented outside this crate.
 pub trait Key: Clone + fmt::Debug + Eq + Hash + Send + Sync + 'static {
-    /// What look-ups and index declarations pass.
+    /// The borrowed form, which lookups and index declarations pass.
     type Ref<'a>: Copy + fmt::Debug + Eq + Hash + PartOf<Self>;
 
-    /// The shape of the first part: of a scalar the shape itself.
+    /// The shape of the first part; for a scalar, the shape itself.
     type First: Key;
 
-    /// The borrowed form of an owned key, for look-ups in generic code.
+    /// Returns the borrowed form of an owned key, for lookups in generic code.
     fn borrowed(&self) -> Self::Ref<'_>;
 
-    /// The key as JSON, for a [`Catalog`](crate::Catalog).
+    /// Returns the key as JSON, for a [`Catalog`](crate::Catalog).
     #[doc(hidden)]
     fn to_json(&self) -> Value;
 
-    /// The key that JSON is the form of; `None` when it is of none.
+    /// Parses a key from JSON; `None` if the value is not a key of this shape.
     #[doc(hidden)]
     fn from_json(json: &Value) -> Option<Self>;
 
     /// Appends the encoding of `key` to `out`.
     fn encode(key: Self::Ref<'_>, out: &mut KeyBuf);
 
-    /// Takes one key off the front of `bytes`; `None` when they are not such an encoding.
+    /// Decodes one key and removes it from the front of `bytes`; `None` if they do not start with one.
     fn decode(bytes: &mut &[u8]) -> Option<Self>;
 
-    /// Writes the key for a message: strings quoted, bytes as hex digits, parts in parentheses.
+    /// Prints the key for a message: strings quoted, bytes as hex digits, parts in parentheses.
     #[doc(hidden)]
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 
-    /// Appends what a literal of a filter is as the first part of a key; `false` when keys of this
-    /// shape hold no such value.
+    /// Appends a filter's literal as the first part of a key. Returns `false` if keys of this shape cannot hold
+    /// the value.
     #[doc(hidden)]
     #[cfg(feature = "planning")]
     fn encode_constant(constant: &Constant, out: &mut KeyBuf) -> bool {
@@ -98,7 +98,8 @@ pub trait Key: Clone + fmt::Debug + Eq + Hash + Send + Sync + 'static {
         false
     }
 
-    /// Whether the first part of such keys can hold values of this kind, which is no list and no option.
+    /// Returns whether the first part of such keys can hold values of this kind, which is neither a list nor an
+    /// option.
     #[doc(hidden)]
     #[cfg(feature = "planning")]
     fn holds(kind: Kind) -> bool {
@@ -106,19 +107,19 @@ pub trait Key: Clone + fmt::Debug + Eq + Hash + Send + Sync + 'static {
         false
     }
 
-    /// Whether first parts follow each other as filters order the values that stand for them.
+    /// Returns whether first parts sort like the values that filters compare.
     #[doc(hidden)]
     fn orders_as_filters() -> bool {
         true
     }
 
-    /// Whether keys with a greater first part come first.
+    /// Returns whether keys with a greater first part sort first.
     #[doc(hidden)]
     fn is_descending() -> bool {
         false
     }
 
-    /// The range of the keys whose first part, as text, starts with `prefix`; or more.
+    /// Returns a range that contains every key whose first part, as a string, starts with `prefix`.
     #[doc(hidden)]
     #[cfg(feature = "planning")]
     fn text_prefix(prefix: &str) -> Option<TextPrefix> {
@@ -127,7 +128,7 @@ pub trait Key: Clone + fmt::Debug + Eq + Hash + Send + Sync + 'static {
     }
 }
 
-/// A range that [`Key::text_prefix`] gives.
+/// A range returned by [`Key::text_prefix`].
 #[cfg(feature = "planning")]
 #[doc(hidden)]
 #[derive(Debug)]

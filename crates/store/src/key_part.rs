@@ -1,4 +1,4 @@
-//! What the fields of rows are as parts of keys, for derived tables.
+//! Field types as parts of keys, for derived tables.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -11,11 +11,10 @@ use uuid::Uuid;
 use crate::key::{Key, Ref};
 use crate::table::Entry;
 
-/// A type of fields that can be a key or a part of one.
+/// A field type that can be a key or a part of one.
 ///
-/// [`macro@crate::Table`] asks each field of a key for its part. [`macro@crate::KeyPart`] derives it
-/// for enums of unit variants and for newtypes. Implement it for further types by a value that stands
-/// for them:
+/// [`macro@crate::Table`] asks each key field for its part. [`macro@crate::KeyPart`] derives it for enums of
+/// unit variants and for newtypes. Implement it for further types by converting to a value that has a key:
 ///
 /// ```
 /// use statehold_store::KeyPart;
@@ -30,9 +29,10 @@ use crate::table::Entry;
 /// }
 /// ```
 ///
-/// A [`SystemTime`] before 1970 has a key, which sorts before those of later times. No row can hold one, because `serde`
-/// refuses to write it: a write fails with [`WriteError::Unstorable`](crate::WriteError::Unstorable), which names the type.
-/// Keep such a time as a signed integer:
+/// A [`SystemTime`] before 1970 has a key, which sorts before those of later times. No row can hold one,
+/// because `serde` cannot serialise it: a write fails with
+/// [`WriteError::Unstorable`](crate::WriteError::Unstorable), which names the type. Store such a time as a
+/// signed integer:
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};

@@ -1,4 +1,4 @@
-//! From durable bytes to rows and indexes, on as many threads as there are cores.
+//! Loading: decodes durable rows and builds indexes, on as many threads as there are cores.
 
 use std::num::NonZero;
 use std::sync::{Arc, mpsc};
@@ -14,35 +14,34 @@ use crate::shape::RecordedShapes;
 use crate::table::{Entry, IndexDef, Table};
 use crate::tree::{OrdIndex, Tree};
 
-/// Rows that a thread decodes at a time. Fewer than these are not worth a thread.
+/// Number of rows that a thread decodes at a time. Fewer do not justify a thread.
 const ROWS_PER_CHUNK: usize = 8192;
 
-/// Threads that load one table at the most.
+/// Maximum number of threads that load one table.
 const THREADS_MAX: usize = 8;
 
 /// Entries in key order.
 pub(crate) type Entries<R> = Vec<(KeyBytes, Entry<R>)>;
 
-/// The decoded rows of a table: by the key that they have on disk, and for each index its entries in
-/// no order.
+/// The decoded rows of a table by their keys on disk, and the entries of each index in no order.
 pub(crate) struct Loaded<R> {
     pub(crate) primary: Entries<R>,
     pub(crate) secondary: Vec<Entries<R>>,
-    /// Whether a row has another key now than on disk.
+    /// Whether a row's key differs from its key on disk.
     pub(crate) moved: bool,
     /// Keys of rows that their migration dropped.
     pub(crate) dropped: Vec<KeyBytes>,
-    /// Rows that were left out because they can't be read.
+    /// Unreadable rows that were left out.
     pub(crate) unreadable: Vec<(KeyBytes, Vec<u8>, RowError)>,
 }
 
-/// The key and the bytes of a row, as they lie on disk.
+/// The key and the bytes of a row on disk.
 pub(crate) type Raw = (KeyBytes, Vec<u8>);
 
-/// Rows in ascending order of their keys, as they are read.
+/// Rows in ascending key order, read lazily.
 pub(crate) type RawRows<'r> = dyn Iterator<Item = Result<Raw, RowError>> + 'r;
 
-/// Decodes the rows of a table, while the next ones are read.
+/// Decodes the rows of a table while the next ones are read.
 pub(crate) fn rows<T: Table>(
     rows: &mut RawRows<'_>,
     defs: &[IndexDef<T::Row>],
@@ -54,6 +53,7 @@ pub(crate) fn rows<T: Table>(
         Some(chunk).filter(|chunk| chunk.as_ref().map_or(true, |chunk| !chunk.is_empty()))
     });
     let first = chunks.next().transpose()?.unwrap_or_default();
+    // A small table is decoded on this thread: starting others would take longer.
     if first.len() < ROWS_PER_CHUNK {
         return decode::<T>(first, defs, recorded, context);
     }
@@ -79,8 +79,8 @@ pub(crate) fn rows<T: Table>(
     Ok(whole)
 }
 
-/// Does each part of the work on one of as many threads as there are cores, while this one fetches the next
-/// part; results in the order of the parts.
+/// Runs each part on one of as many threads as there are cores, while this thread fetches the next part.
+/// Returns the results in the order of the parts.
 fn pipelined<W: Send, R: Send>(
     parts: impl Iterator<Item = Result<W, RowError>>,
     run: impl Fn(W) -> Result<R, RowError> + Sync,
@@ -96,7 +96,7 @@ fn pipelined<W: Send, R: Send>(
                 scope.spawn(move || {
                     let mut done = Vec::new();
                     loop {
-                        // Held while it waits: the next to come is for one of them, whichever.
+                        // Holding the lock while waiting is fine: the next part is for any one of the workers.
                         let next = take.lock().recv();
                         let Ok((at, part)) = next else { return Ok(done) };
                         done.push((at, run(part)?));
@@ -104,7 +104,7 @@ fn pipelined<W: Send, R: Send>(
                 })
             })
             .collect();
-        // Once all workers have failed nobody takes anything, and giving fails.
+        // When all workers have failed, no receiver is left and the send below fails.
         drop(take);
         let mut fetched = Ok(());
         for (at, part) in parts.enumerate() {
@@ -117,7 +117,7 @@ fn pipelined<W: Send, R: Send>(
         drop(give);
         let mut all = Vec::new();
         for worker in workers {
-            // A panic over there goes on here.
+            // Propagate a worker's panic to the caller.
             all.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
         }
         fetched.map(|()| all)
@@ -165,18 +165,18 @@ fn decode<T: Table>(
     Ok(loaded)
 }
 
-/// What one record comes to.
+/// The outcome of decoding one record.
 pub(crate) enum LoadedRow<R> {
     Row {
         entry: Entry<R>,
-        /// Whether its migration gave it another key than it has on disk.
+        /// Whether its migration changed its key.
         moved: bool,
     },
     /// Its migration dropped it.
     Dropped,
 }
 
-/// Decodes one row and checks that it lies where it belongs, and was there when it is said to be.
+/// Decodes one row. Checks that it is under its own key, and that its stamps are plausible.
 pub(crate) fn row<T: Table>(
     key: &KeyBytes,
     bytes: &[u8],
@@ -188,7 +188,7 @@ pub(crate) fn row<T: Table>(
     if entry.create_index() > entry.modify_index() || entry.modify_index() > stamped_max {
         return Err(RowError::Damaged {
             table: T::NAME,
-            reason: "a row is stamped with an index that there was not yet",
+            reason: "a row is stamped with an index beyond the last commit",
         });
     }
     let moved = KeyBuf::of::<T::Key>(T::key(&entry)).as_slice() != key.as_slice();
@@ -199,7 +199,7 @@ pub(crate) fn row<T: Table>(
     Ok(LoadedRow::Row { entry, moved })
 }
 
-/// Builds the secondary indexes of a table, all of them last changed at `last_index`.
+/// Builds the secondary indexes of a table, each with the last change `last_index`.
 pub(crate) fn indexes<T: Table>(
     defs: &[IndexDef<T::Row>],
     entries: Vec<Entries<T::Row>>,
@@ -223,7 +223,7 @@ pub(crate) fn indexes<T: Table>(
     })
 }
 
-/// Does all of `work` at the same time, the last part on this thread; results in its order.
+/// Runs all of `work` in parallel, the last part on this thread. Returns the results in order.
 fn in_parallel<W: Send, R: Send>(
     mut work: Vec<W>,
     run: impl Fn(W) -> Result<R, RowError> + Sync,
@@ -235,7 +235,7 @@ fn in_parallel<W: Send, R: Send>(
         let own = run(own);
         let mut results = Vec::with_capacity(others.len() + 1);
         for other in others {
-            // A panic over there goes on here.
+            // Propagate a thread's panic to the caller.
             results.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
         }
         results.push(own?);
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn work_that_always_fails_ends_with_parts_still_to_come() {
+    fn failing_work_ends_with_parts_left() {
         let mut fetched = 0;
         let parts = (0..PARTS).inspect(|_| fetched += 1).map(Ok);
         let done: Result<Vec<()>, _> = pipelined(parts, |_| Err(failure()));
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_can_not_be_fetched_is_the_error_and_the_last() {
+    fn part_that_cannot_be_fetched_is_the_error_and_the_last() {
         let parts = (0..PARTS).map(|part| if part == 10 { Err(failure()) } else { Ok(part) });
         let done = pipelined(parts, Ok);
         assert_eq!(done.unwrap_err().to_string(), failure().to_string());

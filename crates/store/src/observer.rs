@@ -1,7 +1,7 @@
-//! What a store tells about its work, for metrics.
+//! Notifications of a store's work, for metrics.
 //!
-//! Nothing is global: an observer belongs to the store whose [`crate::Options`] name it, and a store
-//! without one pays for a comparison with nothing.
+//! There is no global state: an observer belongs to the store whose [`crate::Options`] set it. A store without
+//! one pays for a comparison.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use crate::error::CommitError;
 
-/// Is told what a store does. Every method does nothing unless it is implemented.
+/// Receives notifications of a store's work. Every method does nothing by default.
 ///
-/// Methods are called by the threads that do the work, some of them while others wait for it: they
-/// should count and return. They must neither panic nor call the store.
+/// The threads that do the work call these methods, some of them while other threads wait: an implementation
+/// should count and return. It MUST NOT panic or call the store.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -41,67 +41,68 @@ use crate::error::CommitError;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Observer: Send + Sync + 'static {
-    /// The time on a clock of the observer's choice, since any moment. The durations that it is told
-    /// are differences of two such times, so they are zero when it keeps no clock, as by default.
+    /// Returns the current time as a duration since any fixed moment, by a clock of the observer's choice.
+    /// Reported durations are differences of two such times, so they are zero without a clock, which is the
+    /// default.
     fn now(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// A transaction is durable.
+    /// Called when a transaction is durable.
     fn committed(&self, commit: &Committed) {
         let _ = commit;
     }
 
-    /// A batch of transactions that finished together is in the journal.
+    /// Called when a batch of transactions is in the journal.
     fn batch_written(&self, batch: &Batch) {
         let _ = batch;
     }
 
-    /// The rows on disk have caught up with the journal.
+    /// Called when a checkpoint has applied the journal to the rows on disk.
     fn checkpointed(&self, checkpoint: &Checkpointed) {
         let _ = checkpoint;
     }
 
-    /// The number of parked readers has become `parked`. Calls of several threads may come in
+    /// Called when the number of parked readers changes to `parked`. Calls from several threads may come in
     /// another order than the changes.
     fn parked(&self, parked: usize) {
         let _ = parked;
     }
 
-    /// A commit woke `readers` parked readers, at least one.
+    /// Called when a commit woke `readers` parked readers, at least one.
     fn woken(&self, readers: usize) {
         let _ = readers;
     }
 
-    /// A blocking query ran again because it was woken; `useful` if that ended it. Only told by the
-    /// forms that wait themselves, not by [`crate::Store::try_blocking`].
+    /// Called when a woken blocking query ran again; `useful` if that ended it. Only the forms that wait
+    /// themselves report it, not [`crate::Store::try_blocking`].
     fn ran_again(&self, useful: bool) {
         let _ = useful;
     }
 
-    /// A durable write failed: the store takes no more of them until [`crate::Store::reopen`]. Called by the
-    /// write that failed, and by those that find it so.
+    /// Called when a durable write failed. The store rejects writes until [`crate::Store::reopen`]. The failed
+    /// write calls it, and so does every later write that finds the store poisoned.
     fn poisoned(&self, error: &CommitError) {
         let _ = error;
     }
 
-    /// The store takes writes again after a failed one; `index` is its last commit.
+    /// Called when the store accepts writes again after a failure; `index` is its last commit.
     fn recovered(&self, index: u64) {
         let _ = index;
     }
 }
 
-/// A transaction that has become durable.
+/// A transaction that became durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Committed {
-    /// Its index.
+    /// The index of the commit.
     pub index: u64,
-    /// Rows that it wrote and deleted.
+    /// Number of rows that it wrote and deleted.
     pub changes: usize,
-    /// Bytes of their keys and rows.
+    /// Size of their keys and rows in bytes.
     pub bytes: u64,
-    /// From being finished to being durable and visible.
+    /// Time from enqueuing the commit to durable and visible.
     pub took: Duration,
 }
 
@@ -111,11 +112,11 @@ pub struct Committed {
 pub struct Batch {
     /// The index of its last transaction.
     pub index: u64,
-    /// Transactions in it: how long the queue had become.
+    /// Number of transactions in the batch: the length that the queue had reached.
     pub commits: usize,
-    /// Bytes of its journal record.
+    /// Length of its journal record in bytes.
     pub bytes: u64,
-    /// The durable write, waiting for a checkpoint that is behind included.
+    /// Duration of the durable write, including the wait for a checkpoint that is behind.
     pub took: Duration,
 }
 
@@ -123,31 +124,31 @@ pub struct Batch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Checkpointed {
-    /// The index that the rows on disk are as of.
+    /// The index up to which the rows on disk are current.
     pub index: u64,
-    /// Rows that were written or deleted.
+    /// Number of rows that were written or deleted.
     pub rows: usize,
-    /// Bytes of their keys and rows.
+    /// Size of their keys and rows in bytes.
     pub bytes: u64,
-    /// The oldest commit that the journal still has.
+    /// The oldest commit in the journal.
     pub oldest_change: u64,
-    /// Bytes of the records that the journal still has: see [`crate::Store::history_bytes`].
+    /// Size of the records in the journal in bytes: see [`crate::Store::history_bytes`].
     pub history_bytes: u64,
-    /// The checkpoint, cutting the journal included.
+    /// Duration of the checkpoint, including the truncation of the journal.
     pub took: Duration,
 }
 
-/// The observer of a store, or none.
+/// The observer of a store, if any.
 #[derive(Clone, Default)]
 pub(crate) struct ObserverHandle(pub(crate) Option<Arc<dyn Observer>>);
 
 impl ObserverHandle {
-    /// The observer's time; zero without one.
+    /// Returns the observer's time; zero without one.
     pub(crate) fn now(&self) -> Duration {
         self.0.as_ref().map_or(Duration::ZERO, |observer| observer.now())
     }
 
-    /// The observer's time since `start`.
+    /// Returns the observer's time since `start`.
     pub(crate) fn since(&self, start: Duration) -> Duration {
         self.now().saturating_sub(start)
     }

@@ -262,7 +262,7 @@ pub fn paginate_matching<R>(
 }
 
 /// Takes one page off a listing: `per_page` rows, or all of them when that is `None`.
-///
+/// Takes one page of a listing: `per_page` rows, or all rows if it is `None`.
 /// ```
 /// use statehold_store::paginate;
 /// let page = paginate(1..=5, Some(2));

@@ -1,14 +1,13 @@
-//! The planner: which rows a filter has to be asked about.
+//! The planner: finds the rows for which a filter must be evaluated.
 //!
-//! A filter says what every row that it matches satisfies ([`Conjunct`]); an index says whose values
-//! its keys are ([`crate::Index::serves`]). The planner counts what each fitting index would give and
-//! takes the smallest, or the table's own range when none is small. It gives rows in the order of
-//! their primary keys in either case, so a page goes on from a key whatever plan the page before
-//! had.
+//! A filter yields conditions that every matching row satisfies ([`Conjunct`]); an index declares the selector
+//! whose values its keys hold ([`crate::Index::serves`]). The planner counts the rows of each fitting index and
+//! uses the smallest, or the table's own range if none is small. The rows come in primary-key order in either
+//! case, so a later page continues from a key, independent of the plan of the page before.
 //!
-//! Invariant: the rows of a plan are all that the filter matches in the range, and maybe more: the
-//! caller asks the filter about each. Invariant: the index of what was read is that of the whole
-//! range, whatever the plan.
+//! Invariant: the rows of a plan are a superset of the rows in the range that the filter matches: the caller
+//! MUST evaluate the filter for each. Invariant: the index of the read is that of the whole range, independent
+//! of the plan.
 
 use std::fmt;
 
@@ -23,14 +22,14 @@ use crate::table::{Entry, IndexDef, Table};
 use crate::tree::{OrdIndex, Tree};
 use crate::view::ReadView;
 
-/// Rows that an index may give to be taken: they are put in the order of the primary key, all at
-/// once, before the first of them is given.
+/// Maximum number of rows of an index that a plan uses: they are sorted by primary key, all at once, before the
+/// first is returned.
 pub const PLANNED_ROWS_MAX: usize = 10_000;
 
-/// Plans a read of the rows of `range` that satisfy `conjuncts`. `PrimaryKey::plan` does the same, and infers
-/// the table.
+/// Plans a read of the rows of `range` that satisfy `conjuncts`. `PrimaryKey::plan` is the same and infers the
+/// table.
 ///
-/// Cost: a count of each fitting index, which goes through no entries, and the rows of the one taken.
+/// Cost: a count of each fitting index, which visits no entries, and the rows of the index that is used.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -65,7 +64,7 @@ pub const PLANNED_ROWS_MAX: usize = 10_000;
 /// ```
 ///
 /// # Panics
-/// When the table is not in the store's [`crate::Schema`], as all of [`ReadView`] does.
+/// If the table is not in the store's [`crate::Schema`], as for every method of [`ReadView`].
 pub fn plan<'v, T: Table>(
     view: &'v (impl ReadView + ?Sized),
     range: &KeyRange<T::Key>,
@@ -75,15 +74,15 @@ pub fn plan<'v, T: Table>(
     plan_within(view, range, order, conjuncts, PLANNED_ROWS_MAX)
 }
 
-/// Does what [`plan`] does, but takes an index only if it gives `rows_max` rows at the most.
+/// Like [`plan`], but uses an index only if it yields at most `rows_max` rows.
 ///
-/// For callers who have another way to few rows, such as an index in the order of a page that they
-/// can stop reading: they look at [`Plan::index`], and go that way when there is none.
+/// For callers with another way to a few rows, such as an index in page order that they can stop reading: they
+/// check [`Plan::index`], and take the other way if it is `None`.
 ///
-/// Cost: as [`plan`].
+/// Cost: that of [`plan`].
 ///
 /// # Panics
-/// As [`plan`].
+/// See [`plan`].
 pub fn plan_within<'v, T: Table>(
     view: &'v (impl ReadView + ?Sized),
     range: &KeyRange<T::Key>,
@@ -96,7 +95,7 @@ pub fn plan_within<'v, T: Table>(
     let table = root.table::<T>(slot);
     let mut best: Option<Choice> = None;
     let mut rejected = Vec::new();
-    let mut most = rows_max;
+    let mut count_max = rows_max;
     for conjunct in conjuncts {
         for (at, def) in table.defs.iter().enumerate() {
             let serves = def.selector.is_some_and(|selector| selector == conjunct.selector());
@@ -105,7 +104,7 @@ pub fn plan_within<'v, T: Table>(
             }
             let mut reject = |reason| rejected.push(Rejected::new(def.name, conjunct, reason));
             if best.as_ref().is_some_and(|best| best.rows == 0) {
-                // Nothing gives fewer: the rest is not even counted.
+                // No index yields fewer than zero rows, so the rest is not counted.
                 reject(RejectReason::NotFewest);
                 continue;
             }
@@ -113,15 +112,15 @@ pub fn plan_within<'v, T: Table>(
                 reject(RejectReason::NotSearchable);
                 continue;
             };
-            let Some(rows) = count(&table.secondary[at], &spans, most) else {
+            let Some(rows) = count(&table.secondary[at], &spans, count_max) else {
                 reject(match best {
                     Some(_) => RejectReason::NotFewest,
                     None => RejectReason::TooMany { rows_max },
                 });
                 continue;
             };
-            // The next one has to be smaller.
-            most = rows.saturating_sub(1);
+            // The next index is used only if it is smaller.
+            count_max = rows.saturating_sub(1);
             let text = conjunct.to_string();
             let choice = Choice { index: at, name: def.name, spans, rows, text };
             if let Some(beaten) = best.replace(choice) {
@@ -129,7 +128,7 @@ pub fn plan_within<'v, T: Table>(
             }
         }
     }
-    // An index that gives no fewer rows than the range costs a sort for nothing.
+    // An index that yields as many rows as the range costs a sort for nothing.
     let choice = match best {
         Some(best)
             if count(&table.primary, std::slice::from_ref(&range.span), best.rows).is_some() =>
@@ -145,8 +144,9 @@ pub fn plan_within<'v, T: Table>(
         return Plan { rows, choice: None, rejected, defs };
     };
     let tree = &table.secondary[choice.index];
-    // The index of an answer must not depend on the plan, or it could go back when that changes. What
-    // wakes a reader may: whatever comes to match the filter comes into the index's ranges.
+    // The index of a result must not depend on the plan, or it could decrease when the plan changes. The
+    // set of ranges that wake a reader may depend on it: a row that comes to match the filter enters the
+    // index's ranges.
     view.track_index(TreeId { table: slot, index: 0 }, &range.span);
     let mut rows: Vec<(KeyBytes, &Entry<T::Row>)> = Vec::with_capacity(choice.rows);
     for span in &choice.spans {
@@ -164,19 +164,19 @@ pub fn plan_within<'v, T: Table>(
     Plan { rows: Rows::Found(rows.into_iter()), choice: Some(choice), rejected, defs }
 }
 
-/// The entries in all spans, unless they are more than `most`.
-fn count<V: Clone>(tree: &Tree<V>, spans: &[Span], most: usize) -> Option<usize> {
+/// Returns the number of entries in all spans, unless it exceeds `count_max`.
+fn count<V: Clone>(tree: &Tree<V>, spans: &[Span], count_max: usize) -> Option<usize> {
     let mut entries = 0;
     for span in spans {
         entries += tree.count(span);
-        if entries > most {
+        if entries > count_max {
             return None;
         }
     }
     Some(entries)
 }
 
-/// An index that was taken.
+/// An index that a plan uses.
 #[derive(Debug)]
 struct Choice {
     index: usize,
@@ -205,17 +205,17 @@ impl Rejected {
         Self { index, condition: Some(condition.to_string().into()), reason }
     }
 
-    /// The name of the index.
+    /// Returns the name of the index.
     pub fn index(&self) -> &'static str {
         self.index
     }
 
-    /// The condition that it was considered for, if the filter has one on its selector.
+    /// Returns the condition for which it was considered, if the filter has one on its selector.
     pub fn condition(&self) -> Option<&str> {
         self.condition.as_deref()
     }
 
-    /// The reason.
+    /// Returns the reason.
     pub fn reason(&self) -> &RejectReason {
         &self.reason
     }
@@ -231,28 +231,28 @@ impl fmt::Display for Rejected {
     }
 }
 
-/// Why a plan does not use an index.
+/// Reasons why a plan does not use an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RejectReason {
     /// The index serves no selector: see [`Index::serves`](crate::Index::serves).
     ServesNothing,
-    /// No condition that every row must meet is on the selector which the index serves.
+    /// The filter has no required condition on the selector that the index serves.
     NoCondition {
         /// The selector.
         selector: &'static str,
     },
-    /// The condition is no range of the index's keys, for example a pattern on integers, or a value
-    /// that such keys can't hold.
+    /// The condition is not a range of the index's keys, for example a pattern on integers, or a value that
+    /// such keys cannot hold.
     NotSearchable,
-    /// The index gives more rows than a plan may put in order.
+    /// The index yields more rows than a plan may sort.
     TooMany {
         /// The limit.
         rows_max: usize,
     },
-    /// Another index gives as few rows, or fewer.
+    /// Another index yields at most as many rows.
     NotFewest,
-    /// The index gives no fewer rows than the range of primary keys.
+    /// The index yields no fewer rows than the range of primary keys.
     NotFewerThanRange,
 }
 
@@ -269,12 +269,12 @@ impl fmt::Display for RejectReason {
     }
 }
 
-/// The rows that a filter MUST be asked about, in the order of their primary keys. `Display` shows
-/// where they come from; with `{:#}` it lists, line by line, each index that is not used and why.
+/// The rows for which a filter MUST be evaluated, in primary-key order. `Display` shows their source; `{:#}`
+/// also lists, line by line, each index that is not used and the reason.
 pub struct Plan<'v, T: Table> {
     rows: Rows<'v, T>,
     choice: Option<Choice>,
-    /// The indexes that some condition is about.
+    /// The indexes with a matching condition.
     rejected: Vec<Rejected>,
     defs: &'v [IndexDef<T::Row>],
 }
@@ -286,13 +286,13 @@ enum Rows<'v, T: Table> {
 }
 
 impl<T: Table> Plan<'_, T> {
-    /// The name of the index that gives the rows; `None` when the table itself does.
+    /// Returns the name of the index that yields the rows; `None` if the table itself does.
     pub fn index(&self) -> Option<&'static str> {
         self.choice.as_ref().map(|choice| choice.name)
     }
 
-    /// Returns each index that the plan does not use, with the reason: first those that conditions
-    /// are about, once for each condition, then the others in the order of their declaration.
+    /// Returns each index that the plan does not use, with the reason: first those with a matching condition,
+    /// once for each condition, then the others in declaration order.
     ///
     /// ```
     /// # use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Writes that a filter chooses the rows of.
+//! Deletes of rows selected by a filter.
 
 use statehold_filter::Conjunct;
 
@@ -13,11 +13,11 @@ use crate::txn::WriteTxn;
 
 impl<T: Table> PrimaryKey<T> {
     /// Deletes the rows of a range of primary keys that satisfy `conjuncts` and for which `matches` returns
-    /// `true`, and returns their number. An index that serves one of the conjuncts finds them: see
-    /// [`plan`].
+    /// `true`. Returns the number of deleted rows. An index that serves one of the conjuncts finds the rows:
+    /// see [`plan`].
     ///
     /// # Errors
-    /// As [`PrimaryKey::delete`].
+    /// Those of [`PrimaryKey::delete`].
     ///
     /// ```
     /// use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Rows that can't be read, and what becomes of them.
+//! Unreadable rows, and the caller's function that saves them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,17 +7,17 @@ use std::sync::Arc;
 
 use crate::error::RowError;
 
-/// A row of a data directory that can't be read: see [`crate::Options::salvage`].
+/// An unreadable row of a data directory: see [`crate::Options::salvage`].
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnreadableRow {
     /// The table's name.
     pub table: Box<str>,
-    /// The encoded primary key that the row lies under.
+    /// The encoded primary key of the row.
     pub key: Box<[u8]>,
-    /// The record as it lies on disk; `docs/format.md` describes it. It may hold secrets.
+    /// The record as it is on disk; `docs/format.md` describes it. It may hold secrets.
     pub record: Box<[u8]>,
-    /// Why it can't be read.
+    /// The reason why it cannot be read.
     pub reason: RowError,
 }
 
@@ -32,7 +32,7 @@ impl UnreadableRow {
     }
 }
 
-/// Names the row, not what is in it, which may be secret.
+/// Prints the key but not the record, which may hold secrets.
 impl fmt::Debug for UnreadableRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UnreadableRow")
@@ -43,18 +43,18 @@ impl fmt::Debug for UnreadableRow {
     }
 }
 
-/// Rows that were left out of a table, by key: each one's record, and why.
+/// Rows that were left out of a table, by key: the record of each, and the reason.
 pub(crate) type LeftOut = BTreeMap<Box<[u8]>, (Box<[u8]>, RowError)>;
 
-/// Takes the unreadable rows of a store before they are removed from it.
+/// Saves the unreadable rows of a store before they are deleted from it.
 type Save = dyn Fn(&[UnreadableRow]) -> io::Result<()> + Send + Sync;
 
-/// The caller's function that saves unreadable rows, if there is one.
+/// The caller's function that saves unreadable rows, if any.
 #[derive(Clone, Default)]
 pub(crate) struct Salvage(pub(crate) Option<Arc<Save>>);
 
 impl Salvage {
-    /// Whether unreadable rows are gathered instead of ending the open.
+    /// Returns whether unreadable rows are collected instead of failing the open.
     pub(crate) fn is_on(&self) -> bool {
         self.0.is_some()
     }

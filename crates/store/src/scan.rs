@@ -1,7 +1,7 @@
-//! Scans: the rows of a range, from either end, with their keys where the caller wants them.
+//! Scans: the rows of a range, from either end, optionally with their keys.
 //!
-//! Invariant: both ends of a scan walk towards each other and stop where they meet, so that no row is
-//! returned twice.
+//! Invariant: both ends of a scan walk towards each other and stop where they meet, so that no row is returned
+//! twice.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -35,7 +35,7 @@ impl<'v, V: Clone> End<'v, V> {
         }
     }
 
-    /// Goes past `count` entries, or past all that there are.
+    /// Skips `count` entries, or all if there are fewer.
     fn skip(&mut self, count: usize) {
         match self {
             Self::Up(iter) => iter.skip_entries(count),
@@ -43,7 +43,7 @@ impl<'v, V: Clone> End<'v, V> {
         }
     }
 
-    /// Whether `key`, which this end returned, is one that the other end has returned, or beyond it.
+    /// Returns whether `key`, returned by this end, was returned by the other end already, or is beyond it.
     fn has_met(&self, key: &KeyBytes, other: &KeyBytes) -> bool {
         match self {
             Self::Up(_) => key.as_slice() >= other.as_slice(),
@@ -62,7 +62,7 @@ pub(crate) struct Entries<'v, V> {
     back: Option<Box<End<'v, V>>>,
     front_last: Option<&'v KeyBytes>,
     back_last: Option<&'v KeyBytes>,
-    /// Whether the front skipped to the end, so that no key tells the back where they meet.
+    /// Whether the front skipped to the end. No key then marks the place at which the ends meet.
     is_over: bool,
 }
 
@@ -90,10 +90,10 @@ impl<'v, V: Clone> Entries<'v, V> {
         Some((key, value))
     }
 
-    /// Returns the entry after the next `count`. Cost: a way up and down the tree, whatever `count` is.
+    /// Returns the entry after the next `count`. Cost: one path up and down the tree, independent of `count`.
     fn nth(&mut self, count: usize) -> Option<(&'v KeyBytes, &'v V)> {
         if self.back_last.is_some() {
-            // The ends may meet on the way.
+            // A skip would jump over the key at which the ends meet.
             for _ in 0..count {
                 self.next()?;
             }
@@ -126,8 +126,8 @@ impl<'v, V: Clone> Entries<'v, V> {
     }
 }
 
-/// The rows of a scan, in its order; [`Iterator::rev`] and [`DoubleEndedIterator::next_back`] read it
-/// from the other end. [`Iterator::skip`] and [`Iterator::nth`] go past rows without reading them.
+/// The rows of a scan, in scan order. [`Iterator::rev`] and [`DoubleEndedIterator::next_back`] read from the
+/// other end. [`Iterator::skip`] and [`Iterator::nth`] skip rows without reading them.
 pub struct Scan<'v, T: Table>(Entries<'v, Entry<T::Row>>);
 
 impl<'v, T: Table> Scan<'v, T> {
@@ -163,7 +163,7 @@ impl<T: Table> fmt::Debug for Scan<'_, T> {
     }
 }
 
-/// The rows of a scan with the keys that they were found by: see [`crate::PrimaryKey::scan_keyed`] and
+/// The rows of a scan with the keys under which they were found: see [`crate::PrimaryKey::scan_keyed`] and
 /// [`crate::ReadView::scan_by_keyed`].
 pub struct KeyedScan<'v, T: Table, K: Key> {
     entries: Entries<'v, Entry<T::Row>>,
@@ -202,7 +202,7 @@ impl<T: Table, K: Key> fmt::Debug for KeyedScan<'_, T, K> {
     }
 }
 
-/// A row with the key that a scan found it by. Dereferences to the [`Entry`].
+/// A row with the key under which a scan found it. Dereferences to the [`Entry`].
 ///
 /// In a multi-valued index a row has several keys: this is the one that matched.
 pub struct Keyed<'v, T: Table, K: Key> {
@@ -217,32 +217,31 @@ impl<'v, T: Table, K: Key> Keyed<'v, T, K> {
         Self { bytes, entry, shape: PhantomData }
     }
 
-    /// The key, decoded. Cost: an allocation for each string in it.
+    /// Decodes and returns the key. Cost: one allocation for each string in it.
     ///
     /// # Panics
-    /// Never for the shapes of this crate: the tree holds only keys that [`Key::encode`] wrote.
+    /// Never for the key shapes of this crate: the tree holds only keys that [`Key::encode`] wrote.
     pub fn key(&self) -> K {
         K::decode(&mut self.bytes.as_slice())
             .unwrap_or_else(|| panic!("a key of {:?} is not of its own shape", T::NAME))
     }
 
-    /// The primary key of the row, decoded.
+    /// Decodes and returns the primary key of the row.
     ///
     /// # Panics
-    /// As [`Keyed::key`].
+    /// See [`Keyed::key`].
     pub fn primary(&self) -> T::Key {
         let bytes = KeyBuf::of::<T::Key>(T::key(self.entry));
         T::Key::decode(&mut bytes.as_slice())
             .unwrap_or_else(|| panic!("a key of {:?} is not of its own shape", T::NAME))
     }
 
-    /// The row, for as long as the view lives.
+    /// Returns the row, which lives as long as the view.
     pub fn entry(&self) -> &'v Entry<T::Row> {
         self.entry
     }
 
-    /// The token for a page of the listing called `listing` that begins with this row: see
-    /// [`crate::Index::resume`].
+    /// Returns the token of the page of `listing` that begins with this row: see [`crate::Index::resume`].
     pub fn token(&self, listing: &str) -> PageToken {
         PageToken::of_bytes(listing, self.bytes.as_slice())
     }
@@ -264,7 +263,7 @@ impl<T: Table, K: Key> Deref for Keyed<'_, T, K> {
     }
 }
 
-/// Names the key, not the row, which may be secret.
+/// Prints the key but not the row, which may hold secrets.
 impl<T: Table, K: Key> fmt::Debug for Keyed<'_, T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keyed")

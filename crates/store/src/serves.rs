@@ -1,7 +1,7 @@
-//! The check of [`Index::serves`](crate::Index::serves): a selector that filters on the rows know, and
-//! keys that can hold its values.
+//! The check of [`Index::serves`](crate::Index::serves): filters on the rows know the selector, and the keys
+//! can hold its values.
 //!
-//! Without it a misspelt selector or an unfit key shape is an index that no plan ever takes.
+//! Without it, an index with a misspelt selector or an unfit key shape would silently never be used.
 
 use statehold_filter::ast::ExprKind;
 use statehold_filter::{Kind, Limits};
@@ -9,19 +9,19 @@ use statehold_filter::{Kind, Limits};
 use crate::error::SchemaError;
 use crate::key::Key;
 
-/// The conditions that an index answers.
+/// The conditions that an index serves.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Serves {
-    /// The name of the first part of the keys, as conditions have it.
+    /// The selector of the first part of the keys, as conditions write it.
     pub(crate) selector: &'static str,
     kind: Named,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Named {
-    /// The selector is one of filters on rows of this kind.
+    /// A selector of filters on rows of this kind.
     Rows(Kind),
-    /// Programs state conditions of this kind under the name.
+    /// A name under which programs state conditions of this kind.
     Stated(Kind),
 }
 
@@ -34,7 +34,7 @@ impl Serves {
         Self { selector, kind: Named::Stated(kind) }
     }
 
-    /// Whether an index with keys of the shape `K` can answer any condition on the selector.
+    /// Checks that an index with keys of the shape `K` can serve conditions on the selector.
     pub(crate) fn check<K: Key>(
         self,
         table: &'static str,
@@ -61,13 +61,13 @@ impl Serves {
     }
 }
 
-/// The kind at the end of a selector; `None` if rows of this kind have no such field, or if the selector
-/// is not written as conditions write it.
+/// Returns the kind of the value of a selector; `None` if rows of this kind have no such field, or if the
+/// selector is not in its canonical spelling.
 fn selected(rows: Kind, selector: &str) -> Option<Kind> {
-    // Any clause: only its selector counts.
+    // Any clause will do, because only its selector is used.
     let expr = statehold_filter::parse(&format!("{selector} is empty"), &Limits::default()).ok()?;
     let ExprKind::Clause(clause) = &expr.kind else { return None };
-    // The planner compares text, so another spelling of the same path would never be found.
+    // The planner compares strings, so another spelling of the path would never match.
     if clause.selector.to_string() != selector {
         return None;
     }
@@ -79,7 +79,8 @@ fn selected(rows: Kind, selector: &str) -> Option<Kind> {
     })
 }
 
-/// The kind of a struct's field; own fields win over those of flattened structs, as in filters.
+/// Returns the kind of a struct's field. Own fields take precedence over those of flattened structs, as in
+/// filters.
 fn field(record: Kind, name: &str) -> Option<Kind> {
     let fields = record.schema()?.fields();
     let own = fields.iter().find(|field| !field.is_flattened() && field.name() == name);
@@ -89,7 +90,7 @@ fn field(record: Kind, name: &str) -> Option<Kind> {
     })
 }
 
-/// The name of a key shape without the paths of its types.
+/// Returns the name of a key shape without module paths.
 fn shape_name<K: Key>() -> Box<str> {
     let full = std::any::type_name::<K>();
     let mut name = String::with_capacity(full.len());
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_that_no_condition_could_take_is_refused() {
+    fn index_that_no_condition_could_use_is_refused() {
         assert_eq!(
             check::<u8>("name").unwrap_err(),
             "table rows: the index index serves `name`, which is a text, with keys of the shape u8, \
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_selector_is_refused_with_the_known_ones() {
+    fn unknown_selector_is_refused_with_the_known_ones() {
         let refused = check::<String>("nmae").unwrap_err();
         assert!(refused.contains("`nmae`"), "{refused}");
         assert!(refused.contains("name, size, wide, ratio, tags, meta, place, zone"), "{refused}");

@@ -1,8 +1,8 @@
-//! Reads a row's bytes back before they are stored.
+//! Decodes a row's bytes before they are stored.
 //!
-//! The shape of a row type covers the calls of its reader, never the values that the reader accepts or
-//! changes (`try_from`, `deserialize_with`), nor fields that are in no bytes (`skip`). Only the reader
-//! itself decides those, so each row is decoded once more and MUST come to the same key and bytes.
+//! The shape of a row type covers the calls of its `Deserialize`, but not the values that it accepts or changes
+//! (`try_from`, `deserialize_with`), nor fields that are not written (`skip`). Only a decoding can check those,
+//! so each row is decoded once and MUST yield the same key and bytes.
 
 use bincode::de::read::Reader;
 use bincode::enc::write::Writer;
@@ -15,12 +15,12 @@ use crate::key::KeyBuf;
 use crate::shape::{Outcome, Shape, Walk, What};
 use crate::table::Table;
 
-/// Checks that the bytes of a row are read as that row.
+/// Checks that the bytes of a row decode to that row.
 ///
 /// Cost: one decoding of the row, and one pass of `Serialize` that compares without a buffer.
 ///
 /// # Errors
-/// The reason why the reader refuses the bytes, or the first field that it reads as another value.
+/// The reason why the decoding fails, or the first field that decodes to another value.
 pub(super) fn check<T: Table>(
     row: &T::Row,
     bytes: &[u8],
@@ -32,7 +32,7 @@ pub(super) fn check<T: Table>(
         Ok(_) => return Err("its reader leaves bytes after the last field".to_owned()),
         Err(error) => return Err(refusal(row, bytes, shape, &error)),
     };
-    // First, because a key that is in no bytes has no field to name.
+    // Checked first, because a key that is not written has no field to name.
     if KeyBuf::of::<T::Key>(T::key(&read)).as_slice() != key {
         return Err("it is read back under another primary key: write and read the fields of the \
                     key as they are, without #[serde(skip)] and #[serde(deserialize_with)]"
@@ -44,18 +44,18 @@ pub(super) fn check<T: Table>(
     Err(change(&read, bytes, shape))
 }
 
-/// Whether a row is written as these bytes.
+/// Returns whether a row encodes to these bytes.
 pub(super) fn is_written_as<R: Serialize>(row: &R, bytes: &[u8], shape: &Shape) -> bool {
     let mut same = Same { rest: bytes };
     let written = bincode::serde::encode_into_writer(row, &mut same, config());
     if written.is_ok() && same.rest.is_empty() {
         return true;
     }
-    // A hash map is read back in another order: its bytes have other places then.
+    // A decoded hash map iterates in another order, which moves its bytes.
     shape.has_lists() && same_bytes(row, bytes)
 }
 
-/// Accepts just the bytes that it expects.
+/// A writer that accepts only the bytes it expects.
 struct Same<'a> {
     rest: &'a [u8],
 }
@@ -73,7 +73,7 @@ impl Writer for Same<'_> {
     }
 }
 
-/// Counts how often each byte occurs.
+/// Counts the occurrences of each byte.
 struct Occurrences([u64; 256]);
 
 impl Writer for Occurrences {
@@ -86,7 +86,7 @@ impl Writer for Occurrences {
     }
 }
 
-/// Whether a row is written as these bytes in any order.
+/// Returns whether a row encodes to these bytes in any order.
 fn same_bytes<R: Serialize>(row: &R, bytes: &[u8]) -> bool {
     let (mut written, mut expected) = (Occurrences([0; 256]), Occurrences([0; 256]));
     let all = bincode::serde::encode_into_writer(row, &mut written, config())
@@ -94,7 +94,7 @@ fn same_bytes<R: Serialize>(row: &R, bytes: &[u8]) -> bool {
     all.is_ok() && written.0 == expected.0
 }
 
-/// The reason for a row that is read back as another one.
+/// Returns the reason for a row that decodes to another one.
 #[cold]
 fn change<R: Serialize>(read: &R, bytes: &[u8], shape: &Shape) -> String {
     let walk = Walk::stopped(shape, What::Changed);
@@ -106,7 +106,7 @@ fn change<R: Serialize>(read: &R, bytes: &[u8], shape: &Shape) -> String {
     }
 }
 
-/// Reads bytes and can be asked how many are left.
+/// A reader that knows how many bytes are left.
 struct Counted<'a> {
     rest: &'a [u8],
 }
@@ -122,14 +122,14 @@ impl Reader for Counted<'_> {
     }
 }
 
-/// Accepts bytes up to a length.
+/// A writer that accepts bytes up to a length.
 struct Until {
     left: usize,
 }
 
 impl Writer for Until {
     fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        // The value that reaches the length is the one to stop in.
+        // The value that reaches the length is the one at which to stop.
         match self.left.checked_sub(bytes.len()) {
             Some(left) if left > 0 => {
                 self.left = left;
@@ -140,7 +140,7 @@ impl Writer for Until {
     }
 }
 
-/// The reason for a row whose reader fails over its bytes.
+/// Returns the reason for a row whose decoding fails.
 #[cold]
 fn refusal<R: Serialize + DeserializeOwned>(
     row: &R,
@@ -148,7 +148,7 @@ fn refusal<R: Serialize + DeserializeOwned>(
     shape: &Shape,
     error: &DecodeError,
 ) -> String {
-    // Only the type's own words have a place: the codec's errors come after the value at fault.
+    // Only an error of the type itself points at a value: the codec's errors occur after the value at fault.
     let DecodeError::OtherString(words) = error else {
         return "it can't be read back: its bytes end too early, or a value does not fit its field"
             .to_owned();

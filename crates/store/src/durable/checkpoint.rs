@@ -1,4 +1,4 @@
-//! The checkpoint: what the journal gathered is applied to the rows, then the journal is cut.
+//! The checkpoint: applies the journal's pending changes to the rows, then truncates the journal.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -17,21 +17,21 @@ use crate::observer::{Checkpointed, ObserverHandle};
 use crate::options::History;
 use crate::shape::Versions;
 
-/// Bytes of changes that make a checkpoint worth its write.
+/// Size of pending changes in bytes at which a checkpoint begins.
 const CHECKPOINT_AT: u64 = 8 << 20;
 
-/// Bytes of changes that may wait for a checkpoint; commits wait when there are more.
+/// Maximum size of pending changes in bytes; further commits wait for a checkpoint.
 const TAIL_MAX: u64 = 64 << 20;
 
-/// The journal, the rows, and what is in the one and not yet in the other.
+/// The journal, the rows, and the changes that only the journal has.
 pub(crate) struct Checkpoint {
     journal: Box<dyn Journal>,
-    /// Held while a checkpoint is written.
+    /// Locked while a checkpoint is written.
     rows: Mutex<RowFile>,
     state: Mutex<State>,
     changed: Condvar,
     history: History,
-    /// The last commit that the rows are known to have on disk.
+    /// The last commit that the rows on disk are known to have.
     applied: AtomicU64,
     observer: ObserverHandle,
 }
@@ -42,7 +42,7 @@ struct State {
     failed: Option<CommitError>,
 }
 
-/// Commits that are in the journal and not in the rows.
+/// Commits in the journal that the rows lack.
 #[derive(Default)]
 pub(crate) struct Tail {
     batches: VecDeque<Arc<Batch>>,
@@ -90,7 +90,7 @@ impl Checkpoint {
         &*self.journal
     }
 
-    /// Takes note of commits that the journal has.
+    /// Adds commits that the journal has.
     pub(crate) fn add(&self, commits: Commits, link: u32) {
         let mut state = self.state.lock();
         state.tail.push(commits, link);
@@ -99,15 +99,16 @@ impl Checkpoint {
         }
     }
 
-    /// Drops the oldest commits that the rows have on disk, if the last one passed a bound of the history.
+    /// Drops the oldest commits that the rows on disk have, if a bound of the history is exceeded.
     pub(crate) fn trim(&self) {
         let applied = self.applied.load(Ordering::Acquire);
-        // The commit is durable, so that this MUST NOT fail it. A file that can't be cut is larger for now, and
+        // The commit is durable, so this MUST NOT fail it. A file that cannot be truncated is larger for now,
+        // and
         // the next write meets the same failure.
         let _ = self.journal.trim_after_commit(self.history, applied);
     }
 
-    /// Waits until the tail is not longer than it may be.
+    /// Waits until the pending changes are below their maximum.
     pub(crate) fn wait_for_room(&self) -> Result<(), CommitError> {
         let mut state = self.state.lock();
         loop {
@@ -121,12 +122,12 @@ impl Checkpoint {
         }
     }
 
-    /// Checkpoints whenever enough has gathered, until it is told to stop.
+    /// Writes a checkpoint whenever enough changes are pending, until [`stop`](Self::stop).
     pub(crate) fn run(&self) {
         loop {
             {
                 let mut state = self.state.lock();
-                // After a failure it waits until the files are opened again.
+                // After a failure there is nothing to do until the files are opened again.
                 while !state.stop && (state.failed.is_some() || state.tail.bytes < CHECKPOINT_AT) {
                     self.changed.wait(&mut state);
                 }
@@ -134,7 +135,7 @@ impl Checkpoint {
                     return;
                 }
             }
-            // A failure is kept in the state, where the next commit finds it.
+            // The state keeps the failure, and the next commit returns it.
             let _ = self.apply();
         }
     }
@@ -144,7 +145,7 @@ impl Checkpoint {
         self.changed.notify_all();
     }
 
-    /// Applies what gathered so far to the rows and cuts the journal.
+    /// Applies the pending changes to the rows and truncates the journal.
     pub(crate) fn apply(&self) -> Result<(), CommitError> {
         let mut rows = self.rows.lock();
         let batches: Vec<Arc<Batch>> = {
@@ -154,7 +155,7 @@ impl Checkpoint {
             }
             state.tail.batches.iter().cloned().collect()
         };
-        // A file with damaged pages can make redb panic; that must not leave commits waiting.
+        // redb can panic over damaged pages, which must not leave commits waiting forever.
         let result = catch_redb_panic(|| self.write(&mut rows, &batches)).unwrap_or_else(|_| {
             let reason = "the checkpoint failed: the pages of a file contradict each other";
             Err(CommitError::Storage { reason: reason.into() })
@@ -162,6 +163,7 @@ impl Checkpoint {
         let mut state = self.state.lock();
         match &result {
             Ok(()) => {
+                // Commits may have been added meanwhile, so remove only the batches that were written.
                 for _ in &batches {
                     if let Some(done) = state.tail.batches.pop_front() {
                         state.tail.bytes -= size(&done.commits);
@@ -178,8 +180,8 @@ impl Checkpoint {
         result
     }
 
-    /// Records shapes of a table; durable on return. A failure ends all writing, as
-    /// that of a checkpoint does.
+    /// Records shapes of a table; they are durable on return. A failure stops all writing, like a failed
+    /// checkpoint.
     pub(crate) fn add_shapes(&self, table: &str, added: &Versions) -> Result<(), CommitError> {
         let rows = self.rows.lock();
         if let Some(error) = self.failure() {
@@ -198,12 +200,12 @@ impl Checkpoint {
         Err(error)
     }
 
-    /// Why nothing is checkpointed any more.
+    /// Returns the failure that stopped checkpoints, if any.
     pub(crate) fn failure(&self) -> Option<CommitError> {
         self.state.lock().failed.clone()
     }
 
-    /// Opens both files again after a failed write; the caller keeps commits away.
+    /// Opens both files again after a failed write. The caller MUST block commits.
     pub(crate) fn reopen(&self, files: &Files) -> Result<(), ReopenError> {
         let mut rows = self.rows.lock();
         let ahead: Vec<Applied> = {
@@ -216,7 +218,7 @@ impl Checkpoint {
         };
         let outcome = self.journal.reopen(files).and_then(|()| rows.reopen(files, &ahead));
         let mut state = self.state.lock();
-        // One of the files may be closed now, so that a checkpoint must not be tried.
+        // On an error one of the files may be closed, so no checkpoint may run.
         state.failed = outcome
             .as_ref()
             .err()
@@ -234,7 +236,7 @@ impl Checkpoint {
             return Ok(self.journal.trim(self.history, rows.applied().index)?);
         };
         let link = batches.last().map_or(0, |batch| batch.link);
-        // Only the last version of a row is written, and in key order.
+        // Only the last version of a row is written, and in key order, which keeps redb's page writes local.
         let mut latest: BTreeMap<(usize, &[u8]), Option<&[u8]>> = BTreeMap::new();
         let mut table_indexes: BTreeMap<usize, u64> = BTreeMap::new();
         for (index, changes) in commits() {

@@ -1,4 +1,4 @@
-//! Opening redb files: where they are, and what can be wrong with them.
+//! Opening redb files: their location, their lock, and their errors.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -19,9 +19,9 @@ use crate::error::OpenError;
 
 /// An open redb file.
 ///
-/// A file that is opened to write has the right checksum in every page, free ones aside.
+/// In a file opened for writing, the checksum of every page matched, apart from free pages.
 ///
-/// Until it is accepted nothing of the file is changed, and when it never is nothing ever was.
+/// Until it is accepted, the file is not changed; a file that is never accepted stays as it was.
 pub(crate) struct Db {
     db: Option<Database>,
     backend: DeferredBackend,
@@ -39,32 +39,32 @@ impl std::ops::Deref for Db {
 }
 
 impl Db {
-    /// Checks every checksum; whether all were right.
+    /// Verifies every checksum. Returns whether all matched.
     pub(crate) fn check_integrity(mut self) -> Result<bool, DatabaseError> {
         self.db.as_mut().map_or(Ok(true), Database::check_integrity)
     }
 
-    /// Takes the file for ours: from here on it is written to.
+    /// Accepts the file: deferred writes are applied, and later ones go through.
     pub(crate) fn accept(&self) -> io::Result<()> {
         self.backend.open()
     }
 
-    /// The length of the file, in bytes.
+    /// Returns the length of the file in bytes.
     pub(crate) fn len(&self) -> io::Result<u64> {
         self.backend.len()
     }
 
-    /// Moves pages to the front of the file and cuts off its end. The file MUST be accepted.
+    /// Moves pages to the front of the file and truncates its end. The file MUST be accepted.
     pub(crate) fn compact(&mut self) -> Result<bool, CompactionError> {
         self.db.as_mut().map_or(Ok(false), Database::compact)
     }
 
-    /// Whether a sync of the file failed since it was opened.
+    /// Returns whether a sync of the file failed since it was opened.
     pub(crate) fn sync_failed(&self) -> bool {
         self.backend.sync_failed()
     }
 
-    /// Returns when everything that was written is on stable storage.
+    /// Blocks until all writes are on stable storage.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.backend.sync_data()
     }
@@ -74,13 +74,14 @@ impl Drop for Db {
     fn drop(&mut self) {
         let db = self.db.take();
         let refused = self.backend.refuse();
-        // Caught here, because `catch_redb_panic` passes on the unwinding that is begun on purpose.
+        // Caught here, because `catch_redb_panic` passes on the unwinding that is started on purpose below.
         let _ = catch_unwind(AssertUnwindSafe(move || {
             catch_redb_panic(move || {
                 let _closed = db;
                 if refused && cfg!(panic = "unwind") && !panicking() {
-                    // An unwinding thread closes a file without writing to it. What is wrong with this
-                    // one may be just what a last write would stumble over, twice, which ends the process.
+                    // redb closes a file without writing to it while the thread unwinds. The damage of this
+                    // file may be just
+                    // what a last write would panic over, and a second panic would abort the process.
                     resume_unwind(Box::new(()));
                 }
             })
@@ -88,30 +89,30 @@ impl Drop for Db {
     }
 }
 
-/// How a directory's files are opened.
+/// How the files of a directory are opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// To write; a store is created where there is none.
+    /// For writing; creates a store if there is none.
     Create,
-    /// To write; a directory without a store is an error.
+    /// For writing; fails if there is no store.
     Write,
-    /// To read: no byte of the directory changes, and others may read it at the same time.
+    /// For reading: no byte of the directory changes, and other processes may read it at the same time.
     Read,
 }
 
-/// The two files of a data directory, and the lock that keeps others out.
+/// The two files of a data directory, and the lock that excludes other processes.
 pub(crate) struct Files {
     dir: PathBuf,
     rows: PathBuf,
     log: PathBuf,
     access: Access,
-    /// Locked as long as it is open; none where a directory that is only read lacks the file.
+    /// Locked while it is open; `None` where a read-only directory lacks the lock file.
     _lock: Option<File>,
     #[cfg(test)]
     backends: Option<Backends>,
 }
 
-/// Makes the storage under each file; tests inject faults here.
+/// Creates the storage under each file; tests inject faults here.
 #[cfg(test)]
 pub(crate) struct Backends {
     pub(crate) rows: Box<dyn Fn() -> Box<dyn StorageBackend> + Send + Sync>,
@@ -119,7 +120,8 @@ pub(crate) struct Backends {
 }
 
 impl Files {
-    /// The files in `dir`. A directory without a store is left as it is, unless one is to be created.
+    /// Returns the files in `dir`. Does not change a directory without a store, unless `access` is to create
+    /// one.
     pub(crate) fn in_dir(dir: &Path, access: Access) -> Result<Self, OpenError> {
         let (rows, log) = (dir.join("rows.redb"), dir.join("log.redb"));
         if access == Access::Create {
@@ -138,7 +140,7 @@ impl Files {
         })
     }
 
-    /// Files on storage of a test.
+    /// Returns files on a test's storage.
     #[cfg(test)]
     pub(crate) fn on(backends: Backends, access: Access) -> Self {
         let dir = PathBuf::from("fake");
@@ -162,7 +164,7 @@ impl Files {
         self.access
     }
 
-    /// Opens the file of rows; `None` where it is absent or has no bytes.
+    /// Opens the file of rows; `None` if it is absent or empty.
     pub(crate) fn rows(&self) -> Result<Option<Db>, OpenError> {
         #[cfg(test)]
         if let Some(backends) = &self.backends {
@@ -171,7 +173,7 @@ impl Files {
         self.open(&self.rows)
     }
 
-    /// Opens the journal; `None` where it is absent or has no bytes.
+    /// Opens the journal; `None` if it is absent or empty.
     pub(crate) fn log(&self) -> Result<Option<Db>, OpenError> {
         #[cfg(test)]
         if let Some(backends) = &self.backends {
@@ -226,8 +228,8 @@ impl Files {
         self.open_deferred(path, storage).map(Some)
     }
 
-    /// Creates a file that is absent or empty. It gets its name when it is a whole one, so that a crash in
-    /// between leaves none behind that can't be opened.
+    /// Creates a file that is absent or empty. It gets its final name once it is complete, so that a crash
+    /// never leaves a file that cannot be opened.
     fn create(&self, path: &Path) -> Result<Db, OpenError> {
         let new = path.with_extension("new");
         match fs::remove_file(&new) {
@@ -241,7 +243,7 @@ impl Files {
         let created = Database::builder().create_with_backend(backend);
         drop(created.map_err(|error| self.error(&new, error))?);
         fs::rename(&new, path).map_err(|source| io_error(path, source))?;
-        // The name is durable only with the directory.
+        // A new name is durable only after a sync of the directory.
         File::open(&self.dir)
             .and_then(|dir| dir.sync_all())
             .map_err(|source| io_error(&self.dir, source))?;
@@ -265,10 +267,13 @@ impl Files {
             let mut db = Database::builder()
                 .set_repair_callback(move |_| seen.store(true, Ordering::Relaxed))
                 .create_with_backend(storage)?;
-            // redb trusts a file that was closed in order, and damage in its free pages would end the process
-            // at a later commit, by a panic while another one unwinds. A repair has verified every page. An
-            // allocator that did not match is rebuilt here; rows that are older than they were are found
-            // by the link to the journal.
+            // redb trusts a file that was closed cleanly, and damage in its free pages would abort the process
+            // at a
+            // later commit, by a panic during another one's unwinding. A repair has verified every page
+            // already. An
+            // allocator state that does not match is rebuilt here; rows that were rolled back are detected by
+            // the
+            // link to the journal.
             if verify && !repaired.load(Ordering::Relaxed) {
                 db.check_integrity()?;
             }
@@ -285,7 +290,7 @@ impl Files {
     fn error(&self, path: &Path, error: DatabaseError) -> OpenError {
         match error {
             DatabaseError::DatabaseAlreadyOpen => OpenError::AlreadyOpen { dir: self.dir.clone() },
-            // redb reports a file that is not its own as this kind; the system does not.
+            // redb uses this kind for a file that is not its own; the operating system does not.
             DatabaseError::Storage(StorageError::Io(source))
                 if source.kind() == io::ErrorKind::InvalidData =>
             {
@@ -301,13 +306,14 @@ impl Files {
     }
 }
 
-/// Takes the lock of a directory: an exclusive one to write, a shared one to read.
+/// Locks a directory: exclusively for writing, shared for reading.
 fn lock(dir: &Path, access: Access) -> Result<Option<File>, OpenError> {
     let path = dir.join("lock");
     let failed = |error| lock_error(dir, &path, error);
     if access == Access::Read {
-        // A copy of a directory may lack the file, and reading creates none: the locks of the two files
-        // themselves keep a writer out then.
+        // A copy of a directory may lack the lock file, and reading must not create it: the locks of the two
+        // data
+        // files then exclude a writer.
         let lock = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             lock => lock.map_err(|source| io_error(&path, source))?,
@@ -327,12 +333,12 @@ fn lock_error(dir: &Path, path: &Path, error: TryLockError) -> OpenError {
     }
 }
 
-/// Whether a file exists. A directory that may not be searched is an error, not a missing file.
+/// Returns whether a file exists. Fails for a directory without search permission: the file may exist.
 fn is_there(path: &Path) -> Result<bool, OpenError> {
     fs::exists(path).map_err(|source| io_error(path, source))
 }
 
-/// Creates a directory and those above it; each is durable in the one above.
+/// Creates a directory and its parents, each durable in its parent.
 fn create_dir(dir: &Path) -> Result<(), OpenError> {
     if dir.as_os_str().is_empty() {
         return Ok(());
@@ -345,6 +351,7 @@ fn create_dir(dir: &Path) -> Result<(), OpenError> {
     }
     let above = dir.parent().unwrap_or(Path::new(""));
     create_dir(above)?;
+    // Another process may have created it since the check above.
     match private::create_dir(dir) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             return Err(io_error(dir, error));
@@ -355,7 +362,7 @@ fn create_dir(dir: &Path) -> Result<(), OpenError> {
     File::open(above).and_then(|above| above.sync_all()).map_err(|source| io_error(above, source))
 }
 
-/// The error for a file that redb panicked over: it checks much of a file, but not all.
+/// Returns the error for a file over which redb panicked: redb verifies much of a file, but not all.
 pub(super) fn contradictory(path: &Path) -> OpenError {
     let reason = "its pages contradict each other".to_owned();
     OpenError::Damaged { path: path.to_owned(), reason }

@@ -1,8 +1,8 @@
-//! A file that is not touched before it is known to be ours.
+//! A storage backend that defers all writes until the file is accepted.
 //!
-//! redb writes to a file as soon as it opens it: that it is open, and what a repair comes to. Until the
-//! store has read everything and found it good, these writes are kept here. Then they are done, in their
-//! order and with their syncs; or else forgotten, and a file that was refused is as it was.
+//! redb writes to a file as soon as it opens it: an open flag, and the results of a repair. Until the store has
+//! read and verified everything, this backend keeps these writes in memory. Then it applies them, in order and
+//! with their syncs, or discards them, which leaves a rejected file unchanged.
 
 use std::io;
 use std::ops::Bound;
@@ -20,7 +20,7 @@ pub(super) struct DeferredBackend(Arc<Inner>);
 struct Inner {
     storage: Box<dyn StorageBackend>,
     state: RwLock<State>,
-    /// Whether a sync ever failed: then a later one proves nothing about the writes before it (Rebello et
+    /// Whether a sync ever failed, after which a later sync proves nothing about earlier writes (Rebello et
     /// al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
     sync_failed: AtomicBool,
 }
@@ -35,16 +35,16 @@ impl Inner {
 enum State {
     Open,
     Deferring(DeferredWrites),
-    /// Nothing is read or written any more.
+    /// Reads and writes fail.
     Refused,
 }
 
-/// Writes that were not done yet.
+/// Writes that were not applied yet.
 #[derive(Debug)]
 struct DeferredWrites {
-    /// The length of the file.
+    /// The length of the file on disk.
     len_below: u64,
-    /// Its length with the writes done.
+    /// Its length after the writes.
     len: u64,
     writes: Vec<Write>,
 }
@@ -60,7 +60,8 @@ fn refused() -> io::Error {
     io::Error::other("the file was refused")
 }
 
-/// What `offset` and `len` have in common with the bytes `at..`, as positions in both.
+/// Returns the overlap of `offset..offset + len` with the bytes `at..at + of`: its position in both, and its
+/// length.
 fn overlap(offset: u64, len: usize, at: u64, of: usize) -> Option<(usize, usize, usize)> {
     let start = offset.max(at);
     let end = (offset + len as u64).min(at + of as u64);
@@ -70,7 +71,7 @@ fn overlap(offset: u64, len: usize, at: u64, of: usize) -> Option<(usize, usize,
 }
 
 impl DeferredWrites {
-    /// Puts what would be at `offset` into `out`.
+    /// Reads into `out` as if the writes had been applied.
     fn read(&self, storage: &dyn StorageBackend, offset: u64, out: &mut [u8]) -> io::Result<()> {
         if offset + out.len() as u64 > self.len {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -87,7 +88,7 @@ impl DeferredWrites {
                         out[to..to + count].copy_from_slice(&data[from..from + count]);
                     }
                 }
-                // What was cut off is zero when the file grows again.
+                // Truncated bytes read as zero when the file grows again.
                 Write::Len(len) => {
                     let kept = usize::try_from(len.saturating_sub(offset)).unwrap_or(usize::MAX);
                     out.iter_mut().skip(kept).for_each(|byte| *byte = 0);
@@ -107,12 +108,12 @@ impl DeferredBackend {
         Ok(Self(Arc::new(Inner { storage, state, sync_failed: AtomicBool::new(false) })))
     }
 
-    /// Whether a sync of the file ever failed.
+    /// Returns whether a sync of the file ever failed.
     pub(super) fn sync_failed(&self) -> bool {
         self.0.sync_failed.load(Ordering::Relaxed)
     }
 
-    /// Does what was deferred back, and everything from now on.
+    /// Applies the deferred writes; later ones go through.
     pub(super) fn open(&self) -> io::Result<()> {
         let mut state = self.0.state.write();
         if let State::Deferring(deferred) = &*state {
@@ -128,7 +129,8 @@ impl DeferredBackend {
         Ok(())
     }
 
-    /// Forgets what was deferred back, unless the gate is open; whether it was not.
+    /// Discards the deferred writes and fails later ones, unless the backend is open. Returns whether it
+    /// discarded them.
     pub(super) fn refuse(&self) -> bool {
         let mut state = self.0.state.write();
         let open = matches!(*state, State::Open);
@@ -138,7 +140,7 @@ impl DeferredBackend {
         !open
     }
 
-    /// Does a write, or holds it back.
+    /// Applies a change, or defers it.
     fn change(
         &self,
         through: impl FnOnce(&dyn StorageBackend) -> io::Result<()>,
@@ -152,6 +154,7 @@ impl DeferredBackend {
                 State::Deferring(_) => {}
             }
         }
+        // The state may have changed between the two locks.
         let mut state = self.0.state.write();
         match &mut *state {
             State::Deferring(deferred) => hold(deferred),
@@ -255,7 +258,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_held_back_is_read_as_if_it_was_done_and_done_when_the_gate_opens(
+        fn deferred_writes_read_as_applied_and_are_applied_on_open(
             before in proptest::collection::vec(any::<u8>(), 1..40),
             writes in proptest::collection::vec(write(), 0..12),
             after in proptest::collection::vec(write(), 0..4),
@@ -267,9 +270,9 @@ mod tests {
                 storage.set_len(before.len() as u64).unwrap();
                 storage.write(0, &before).unwrap();
             }
-            let gate = DeferredBackend::new(Box::new(below)).unwrap();
+            let deferred = DeferredBackend::new(Box::new(below)).unwrap();
             let both = |offset: u64, data: Option<Vec<u8>>| {
-                for storage in [&plain as &dyn StorageBackend, &gate] {
+                for storage in [&plain as &dyn StorageBackend, &deferred] {
                     match &data {
                         Some(data) => {
                             let len = storage.len().unwrap().max(offset + data.len() as u64);
@@ -283,24 +286,24 @@ mod tests {
             };
             for (offset, data) in writes {
                 both(offset, data);
-                prop_assert_eq!(bytes(&gate), bytes(&plain));
+                prop_assert_eq!(bytes(&deferred), bytes(&plain));
             }
-            prop_assert_eq!(bytes(&*gate.0.storage), before, "nothing was touched");
+            prop_assert_eq!(bytes(&*deferred.0.storage), before, "the file is unchanged");
             let whole = bytes(&plain);
             let (at, count) = part;
             let mut found = vec![7; count];
             let expected = whole.get(usize::try_from(at).unwrap()..).and_then(|rest| rest.get(..count));
-            prop_assert_eq!(gate.read(at, &mut found).is_ok(), expected.is_some());
+            prop_assert_eq!(deferred.read(at, &mut found).is_ok(), expected.is_some());
             if let Some(expected) = expected {
                 prop_assert_eq!(found, expected);
             }
-            gate.open().unwrap();
-            prop_assert_eq!(bytes(&*gate.0.storage), whole);
+            deferred.open().unwrap();
+            prop_assert_eq!(bytes(&*deferred.0.storage), whole);
             for (offset, data) in after {
                 both(offset, data);
-                prop_assert_eq!(bytes(&*gate.0.storage), bytes(&plain));
+                prop_assert_eq!(bytes(&*deferred.0.storage), bytes(&plain));
             }
-            prop_assert!(!gate.refuse());
+            prop_assert!(!deferred.refuse());
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The journal: records of commits in the order of their indexes.
+//! The journal: records of commits in index order.
 //!
-//! The store asks no more of it than this trait, so that a replicated log can stand in for a file.
+//! The store uses only this trait, so that a replicated log can replace the file.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,35 +23,34 @@ use super::redb_panic::catch_redb_panic;
 use crate::error::{CommitError, OpenError, ReopenError};
 use crate::options::History;
 
-/// Where commits are recorded.
+/// The log that records commits.
 pub(crate) trait Journal: Send + Sync {
-    /// Appends the record of the commits `first` to `last`: durable on return.
+    /// Appends the record of the commits `first` to `last`; it is durable on return.
     fn append(&self, first: u64, last: u64, record: Vec<u8>) -> Result<(), JournalError>;
 
-    /// Records in order, from the one that holds the commit `index`, or else the first after it, on;
-    /// as many as have `bytes`, at least one while there is one.
+    /// Returns records in order, beginning with the one that holds the commit `index`, or else the first after
+    /// it. Stops once they have `bytes`, but returns at least one if there is one.
     fn read_from(&self, index: u64, bytes: usize) -> Result<Vec<Vec<u8>>, JournalError>;
 
     /// Drops the oldest records, as [`Cut`] decides.
     fn cut(&self, cut: Cut) -> Result<(), JournalError>;
 
-    /// Drops the records that hold no commit after `index`.
+    /// Drops the records without a commit after `index`.
     fn truncate_to(&self, index: u64) -> Result<(), JournalError> {
         self.cut(Cut { upto: index, needed: index, bytes: u64::MAX, steps: usize::MAX })
     }
 
-    /// Drops the oldest records while there are more than the history allows, none with a commit after
-    /// `applied`.
+    /// Drops the oldest records that exceed the history, but none with a commit after `applied`.
     fn trim(&self, history: History, applied: u64) -> Result<(), JournalError> {
         let upto = self.last().saturating_sub(history.commits).min(applied);
         self.cut(Cut { upto, needed: applied, bytes: history.bytes, steps: usize::MAX })
     }
 
-    /// Like [`Journal::trim`], for after each commit: does nothing while both bounds hold, and then drops
+    /// Like [`Journal::trim`], for use after each commit: does nothing while both bounds hold, and then drops
     /// [`TRIM_SHARE`] more, so that few commits pay for it. One call drops at most [`TRUNCATE_STEP`] records.
     fn trim_after_commit(&self, history: History, applied: u64) -> Result<(), JournalError> {
         let (compacted, last) = (self.compacted(), self.last());
-        // The rest of the journal is what the rows lack.
+        // The rows need all of the remaining records.
         if compacted >= applied {
             return Ok(());
         }
@@ -66,50 +65,50 @@ pub(crate) trait Journal: Send + Sync {
         Ok(())
     }
 
-    /// The bytes of all records; 0 for a file that is only read.
+    /// Returns the size of all records in bytes; 0 for a read-only file.
     fn bytes(&self) -> u64;
 
-    /// The last commit that isn't there any more; 0 when all are.
+    /// Returns the last commit that was dropped; 0 for none.
     fn compacted(&self) -> u64;
 
-    /// The last commit that was appended; 0 when none was.
+    /// Returns the last commit that was appended; 0 for none.
     fn last(&self) -> u64;
 
-    /// The checksum of the last record, which the next one holds; that of no record before the first one.
+    /// Returns the checksum of the last record, which the next record holds; that of a virtual record before
+    /// the first one.
     fn link(&self) -> u32;
 
-    /// Gives space back to the file system where most of the file is free. The caller lets nothing be
-    /// appended meanwhile.
+    /// Releases space to the file system if most of the file is free. The caller MUST block appends.
     fn compact(&self) {}
 
     /// Opens the journal's file again after a failed write.
     ///
     /// # Errors
-    /// [`ReopenError`]; nothing is appended until a later call succeeds.
+    /// [`ReopenError`]; no append is possible until a later call succeeds.
     fn reopen(&self, files: &Files) -> Result<(), ReopenError>;
 }
 
-/// Which records a truncation drops, from the oldest on.
+/// The records that a truncation drops, from the oldest on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cut {
-    /// Records that hold no commit after it are dropped.
+    /// Records without a commit after this one are dropped.
     pub(crate) upto: u64,
-    /// Records that hold a commit after it are kept, whatever their size.
+    /// Records with a commit after this one are kept, whatever their size.
     pub(crate) needed: u64,
-    /// Records in between are dropped while all of them have more bytes.
+    /// Records in between are dropped while the records together are larger.
     pub(crate) bytes: u64,
     /// Maximum number of times that a file drops [`TRUNCATE_STEP`] records.
     pub(crate) steps: usize,
 }
 
 impl Cut {
-    /// Whether the oldest record is dropped, whose last commit is `last`, when all records have `bytes`.
+    /// Returns whether to drop the oldest record, whose last commit is `last`, when all records have `bytes`.
     fn drops(self, last: u64, bytes: u64) -> bool {
         last <= self.upto || (bytes > self.bytes && last <= self.needed)
     }
 }
 
-/// Why the journal can't be used.
+/// An error of the journal, with its reason.
 #[derive(Clone, Debug)]
 pub(crate) struct JournalError(String);
 
@@ -131,10 +130,10 @@ impl From<JournalError> for CommitError {
     }
 }
 
-/// Index of a record's last commit to its bytes.
+/// The index of a record's last commit, mapped to the record.
 const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records");
 
-/// Names to numbers.
+/// Numbers by name.
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("statehold");
 
 const META_FORMAT: &str = "format";
@@ -144,22 +143,23 @@ const META_LINK: &str = "link";
 /// Whether the rows are known to have the identity.
 const META_PAIRED: &str = "paired";
 
-/// Records that one transaction of a truncation removes, so that commits get in between.
+/// Number of records that one transaction of a truncation removes, so that commits can run in between.
 const TRUNCATE_STEP: usize = 512;
 
-/// The part of a bound, as its divisor, that is dropped beyond it after a commit that passed it.
+/// Divisor of the share of a bound that is dropped in addition after a commit exceeded it.
 const TRIM_SHARE: u64 = 16;
 
-/// A smaller file is not worth a compaction. Smaller in tests, so that they can stop one at every call.
+/// Minimum file size for a compaction, in bytes. Smaller in tests, so that they can inject a crash at every
+/// call.
 const COMPACT_MIN: u64 = if cfg!(test) { 256 << 10 } else { 16 << 20 };
 
-/// A file is compacted when it is more than so many times as large as its records. redb doubles a file to
-/// grow it and rounds records up to powers of two, so that up to four times is a file in good use.
+/// Minimum ratio of file size to record size for a compaction. redb doubles a file to grow it and rounds
+/// records up to powers of two, so a ratio of four is normal.
 const COMPACT_AT: u64 = 4;
 
 /// A journal in a redb file.
 pub(crate) struct LogFile {
-    /// `None` after an attempt to open the file again that failed.
+    /// `None` after a failed attempt to open the file again.
     db: RwLock<Option<Db>>,
     bounds: Mutex<Bounds>,
     /// Whether a sync of the file ever failed.
@@ -174,12 +174,12 @@ struct Bounds {
     compacted_link: u32,
     /// The checksum of the last record.
     link: u32,
-    /// Bytes of the records; not counted in a file that is only read.
+    /// Size of the records in bytes; not counted in a read-only file.
     bytes: u64,
 }
 
 impl LogFile {
-    /// Reads what the file states of itself.
+    /// Opens the file and reads its metadata.
     pub(crate) fn open(db: Db, files: &Files) -> Result<(Self, LogHead), OpenError> {
         let damaged = |error: JournalError| damaged(files, error.to_string());
         let (head, mut bounds) = Self::read(&db).map_err(damaged)?;
@@ -190,8 +190,8 @@ impl LogFile {
                 known: FORMAT,
             });
         }
-        // Counting reads every record, which a journal that is never cut has no use for. To write, all its
-        // pages were read already for their checksums.
+        // Counting reads every record, which a journal that is never truncated does not need. A file opened for
+        // writing is in the page cache: all of its pages were read for their checksums.
         if files.access() != Access::Read {
             bounds.bytes = Self::count(&db).map_err(damaged)?;
         }
@@ -222,14 +222,14 @@ impl LogFile {
         }
         let mut head = LogHead { format, ..LogHead::default() };
         if format > FORMAT {
-            // Its other numbers may mean anything.
+            // The other numbers of a newer format may have another meaning.
             return Ok((head, Bounds::default()));
         }
         head.id = joined(number(META_ID_HIGH)?, number(META_ID_LOW)?);
         head.paired = number(META_PAIRED)? == Some(1);
         let compacted = number(META_COMPACTED)?.unwrap_or(0);
         let first = head.id.map_or(0, first_link);
-        // A checksum has 32 bits; a number that has more is of no build.
+        // A checksum has 32 bits, so no build wrote a larger number.
         let compacted_link = match number(META_LINK)? {
             Some(link) => {
                 u32::try_from(link).map_err(|_| JournalError("its link is no checksum".into()))?
@@ -247,7 +247,7 @@ impl LogFile {
         Ok((head, bounds))
     }
 
-    /// Counts the bytes of the records.
+    /// Returns the size of the records in bytes.
     fn count(db: &Database) -> Result<u64, JournalError> {
         let read = db.begin_read()?;
         let records = match read.open_table(RECORDS) {
@@ -261,7 +261,7 @@ impl LogFile {
         Ok(bytes)
     }
 
-    /// Gives a new file, or one of an older build, the identity of its store.
+    /// Writes the store's identity into a new file, or into one of an older build.
     pub(crate) fn adopt(&self, id: Uuid) -> Result<(), JournalError> {
         let bounds = {
             let db = self.db()?;
@@ -278,12 +278,12 @@ impl LogFile {
             Self::read(&db)?.1
         };
         let mut own = self.bounds.lock();
-        // An identity changes no record.
+        // The identity is not part of the records, so their size stays.
         *own = Bounds { bytes: own.bytes, ..bounds };
         Ok(())
     }
 
-    /// Notes that the rows have the identity too: without them the journal is refused from here on.
+    /// Records that the rows have the identity too. From here on the journal is rejected without them.
     pub(crate) fn pair(&self) -> Result<(), JournalError> {
         unpanicked(|| {
             let db = self.db()?;
@@ -294,12 +294,12 @@ impl LogFile {
         })
     }
 
-    /// Takes the file for ours.
+    /// Accepts the file, which enables writes.
     pub(crate) fn accept(&self) -> io::Result<()> {
         self.db.read().as_ref().map_or(Ok(()), Db::accept)
     }
 
-    /// The checksum of the record that ends with the commit `index`; `None` when there is no such record.
+    /// Returns the checksum of the record that ends with the commit `index`; `None` if there is no such record.
     pub(crate) fn link_at(&self, index: u64) -> Result<Option<u32>, JournalError> {
         let bounds = *self.bounds.lock();
         if index == bounds.compacted {
@@ -322,7 +322,7 @@ fn damaged(files: &Files, reason: String) -> OpenError {
     OpenError::Damaged { path: files.log_path().to_owned(), reason }
 }
 
-/// A file that was damaged while it is open can make redb panic.
+/// Converts a panic of redb into an error. A file that is damaged while it is open can cause one.
 fn unpanicked<R>(work: impl FnOnce() -> Result<R, JournalError>) -> Result<R, JournalError> {
     catch_redb_panic(work)
         .unwrap_or_else(|_| Err(JournalError("the journal's pages contradict each other".into())))
@@ -341,7 +341,7 @@ impl LogFile {
         let db = self.db()?;
         let read = db.begin_read()?;
         let table = match read.open_table(RECORDS) {
-            // A new file, which is read before it is written to.
+            // A new file is read before its first write.
             Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
             table => table?,
         };
@@ -361,7 +361,7 @@ impl LogFile {
     fn drop_oldest(&self, cut: Cut) -> Result<(), JournalError> {
         {
             let bounds = self.bounds.lock();
-            // Without a transaction: a file that is only read has none.
+            // Checked before a transaction begins, because a read-only file cannot begin one.
             if cut.upto <= bounds.compacted && bounds.bytes <= cut.bytes {
                 return Ok(());
             }
@@ -369,7 +369,7 @@ impl LogFile {
         let db = self.db()?;
         for _ in 0..cut.steps {
             let mut write = db.begin_write()?;
-            // Nothing is lost when this is: the records are replayed over rows that have them.
+            // Losing the truncation in a crash is harmless: the records are replayed over rows that have them.
             write.set_durability(Durability::None)?;
             let (mut bytes, mut freed) = (self.bounds.lock().bytes, 0);
             let mut dropped = None;
@@ -397,12 +397,12 @@ impl LogFile {
                 }
             }
             let Some((compacted, link)) = dropped else { return Ok(()) };
-            // First what readers are told, so that none of them takes a hole for the beginning.
+            // Publish the new bounds before the records go, so that no reader takes the gap for the beginning.
             {
                 let mut bounds = self.bounds.lock();
                 bounds.compacted = compacted;
                 bounds.compacted_link = link;
-                // Subtracted, because an append may have counted its record meanwhile.
+                // Subtracted instead of stored, because an append may have added its record meanwhile.
                 bounds.bytes = bounds.bytes.saturating_sub(freed);
             }
             write.commit()?;
@@ -410,18 +410,18 @@ impl LogFile {
         Ok(())
     }
 
-    /// Moves the records to the front of a file that is mostly free, and cuts off its end.
+    /// Moves the records to the front of a mostly free file, and truncates its end.
     fn compact_if_sparse(&self) {
         let mut slot = self.db.write();
         let Some(db) = slot.as_mut() else { return };
         let Ok(len) = db.len() else { return };
         if len > COMPACT_MIN && len / COMPACT_AT > self.bounds.lock().bytes {
-            // Only space is at stake: redb moves pages in transactions, so that an error leaves every record.
+            // Only space is at stake: redb moves pages in transactions, so an error loses no record.
             let _ = db.compact();
         }
     }
 
-    /// Removes the records of commits after `index`.
+    /// Removes the records with commits after `index`.
     fn remove_after(db: &Db, index: u64) -> Result<(), JournalError> {
         let write = db.begin_write()?;
         write.open_table(RECORDS)?.retain(|last, _| last <= index)?;
@@ -434,7 +434,7 @@ impl LogFile {
         if slot.as_ref().is_some_and(Db::sync_failed) {
             self.sync_failed.store(true, Ordering::Relaxed);
         }
-        // Closed first: two handles would keep each other out.
+        // Closed first, because two handles would exclude each other.
         *slot = None;
         let path = files.log_path();
         let db = files.log()?.ok_or_else(|| OpenError::FileMissing {
@@ -445,9 +445,9 @@ impl LogFile {
         let mut found = read()?.1;
         let mut bounds = self.bounds.lock();
         let is_ours = |found: Bounds| (found.last, found.link) == (bounds.last, bounds.link);
-        // An append that failed after its last write is in the file. Its callers were refused, so that it is
-        // taken out. After a failed sync the file is read from the system's cache, which proves nothing
-        // about the disk.
+        // An append that failed after its last write is in the file. Its callers got an error, so the record is
+        // removed. After a failed sync the file is read from the system's cache, which proves nothing about the
+        // disk.
         let failed = |source| ReopenError::from(io_error(path, source));
         if !is_ours(found) {
             if self.sync_failed.load(Ordering::Relaxed) {
@@ -492,7 +492,7 @@ impl Journal for LogFile {
     }
 
     fn compact(&self) {
-        // Damaged pages are found by the next open, which checks all of them.
+        // The next open verifies all pages and reports damaged ones.
         let _ = catch_redb_panic(|| self.compact_if_sparse());
     }
 
@@ -526,14 +526,14 @@ impl fmt::Debug for LogFile {
     }
 }
 
-/// A journal that ends with the process.
+/// A journal that is lost when the process ends.
 pub(crate) struct MemoryJournal {
     state: Mutex<(Bounds, BTreeMap<u64, Vec<u8>>)>,
     history: History,
 }
 
 impl MemoryJournal {
-    /// A journal whose first commit follows `index`.
+    /// Creates a journal whose first commit follows `index`.
     pub(crate) fn new(index: u64, history: History) -> Self {
         let bounds = Bounds { compacted: index, last: index, ..Bounds::default() };
         Self { state: Mutex::new((bounds, BTreeMap::new())), history }
@@ -549,7 +549,7 @@ impl Journal for MemoryJournal {
             state.0.bytes += record.len() as u64;
             state.1.insert(last, record);
         }
-        // There are no rows on a disk that still need a record.
+        // No rows on disk need a record, so only the history bounds the journal.
         self.trim(self.history, last)
     }
 

@@ -1,15 +1,15 @@
-//! What is on disk, and how commits get there.
+//! The durable files, and the path of commits into them.
 //!
-//! Two files: `log.redb` is the journal, one record a batch of commits; `rows.redb` holds the rows
-//! as of some index. A commit is durable when its record is. A thread in the background applies
-//! what gathered to the rows, in key order, and cuts the journal; being another file, that holds up
-//! no commit. Opening loads the rows and replays the journal after them.
+//! Two files: `log.redb` is the journal, one record for each batch of commits; `rows.redb` holds the rows as of
+//! some index. A commit is durable once its record is. A background thread applies pending changes to the rows,
+//! in key order, and truncates the journal; because the rows are a separate file, this delays no commit.
+//! Opening loads the rows and replays the rest of the journal.
 //!
-//! Invariant: the rows are as of an index that the journal goes on from, or the store isn't opened.
-//! Invariant: both files are of one store and of one course of its history: see `pairing`.
-//! Invariant: a failed write to either file ends all writing, so that nothing is lost in silence; it begins
-//! again only after both files were opened anew and proved to lack the failed write.
-//! Limit: what gathers for the next checkpoint is at most `checkpoint::TAIL_MAX` bytes; commits wait then.
+//! Invariant: the journal continues from the index of the rows, or the store is not opened.
+//! Invariant: both files belong to one store and to one course of its history: see `pairing`.
+//! Invariant: a failed write to either file stops all writing, so that no loss is silent; writing resumes only
+//! after both files were opened again and proved to lack the failed write.
+//! Limit: at most `checkpoint::TAIL_MAX` bytes wait for the next checkpoint; further commits wait.
 
 mod checkpoint;
 mod database;
@@ -49,20 +49,20 @@ use crate::root::Root;
 use crate::schema::Schema;
 use crate::shape::Versions;
 
-/// Commits on their way to the disk.
+/// Commits to be written.
 pub(crate) type Commits = Vec<(u64, Vec<Change>)>;
 
 /// The open files of a store, and the thread that checkpoints them.
 pub(crate) struct Durable {
     checkpoint: Arc<Checkpoint>,
-    /// None while the files are only read.
+    /// `None` for read-only files.
     thread: Option<JoinHandle<()>>,
     names: Vec<&'static str>,
-    /// None for files of format 1 that are only read.
+    /// `None` for read-only files of format 1.
     id: Option<Uuid>,
-    /// Keeps others out of the directory, and opens its files again.
+    /// Holds the directory lock, and opens the files again.
     files: Files,
-    /// Shapes that rows may show more of.
+    /// Shapes of which rows may reveal further parts.
     partly: Mutex<Vec<Partly>>,
 }
 
@@ -104,7 +104,8 @@ impl Durable {
         let mut schema = found.resolve(schema, &files)?;
         rows.name(&schema);
         let salvage = options.salvage.is_on();
-        // Before a row is read: bytes of a type that changed can fail to be read, which would hide why.
+        // Before any row is read: the bytes of a changed type may not decode, and that error would hide the
+        // cause.
         let mut shapes = rows.shapes(files.rows_path(), &schema)?;
         shapes.hand_over(&mut schema);
         let mut root = rows.load(files.rows_path(), &schema, salvage)?;
@@ -115,7 +116,7 @@ impl Durable {
         let changed = root
             .finish_load()
             .map_err(|source| OpenError::Row { path: files.rows_path().to_owned(), source })?;
-        // Before anything is written: what is removed is somewhere else then.
+        // Before any write: the unreadable rows that the open deletes are saved by now.
         options.salvage.save(&changed.unreadable).map_err(|e| io_error(files.rows_path(), e))?;
         let mut id = pairing.id();
         let mut started = None;
@@ -125,7 +126,7 @@ impl Durable {
             let work = OpenWork::new(root.index, changed.changes, found.dropped(&schema));
             started = Some(work.begin(&mut rows, &journal, &mut tail, &files)?);
         }
-        // A file that is only read is never cut.
+        // A read-only file is never truncated.
         let history = match files.access() {
             Access::Read => History { commits: u64::MAX, bytes: u64::MAX },
             Access::Create | Access::Write => options.kept_history(),
@@ -149,17 +150,17 @@ impl Durable {
         Ok((Self { checkpoint, thread, names, id, files, partly }, root, schema))
     }
 
-    /// The store's identity.
+    /// Returns the store's identity.
     pub(crate) fn id(&self) -> Option<Uuid> {
         self.id
     }
 
-    /// Whether the files are only read.
+    /// Returns whether the files are read-only.
     pub(crate) fn is_read_only(&self) -> bool {
         self.files.access() == Access::Read
     }
 
-    /// Makes commits durable: on return their record is on disk; its bytes.
+    /// Makes commits durable: their record is on disk on return. Returns the length of the record in bytes.
     pub(crate) fn append(&self, commits: Commits) -> Result<u64, CommitError> {
         self.record_learned(&commits)?;
         let bytes = append(self.checkpoint.journal(), &self.names, &commits, || {
@@ -170,13 +171,13 @@ impl Durable {
         Ok(bytes)
     }
 
-    /// Records the parts of row types that rows of these commits show for the first time.
+    /// Records the parts of row types that rows of these commits reveal for the first time.
     fn record_learned(&self, commits: &Commits) -> Result<(), CommitError> {
         let changes = || commits.iter().flat_map(|(_, changes)| changes);
         for partly in self.partly.lock().iter_mut() {
             let learned = partly.learned(|slot| changes().any(|change| change.table == slot));
             if let Some((table, versions)) = learned {
-                // Before the commit is durable: an open that finds the row has its shape then.
+                // Before the commit is durable, so that every open that finds the row also has its shape.
                 self.add_shapes(table, &versions)?;
             }
         }
@@ -187,11 +188,11 @@ impl Durable {
         self.checkpoint.journal()
     }
 
-    /// Checks every checksum of both files, which are opened with [`Access::Read`].
+    /// Verifies every checksum of both files, which MUST be opened with [`Access::Read`].
     pub(crate) fn check_integrity(files: &Files) -> Result<(), OpenError> {
         for (db, path) in [(files.rows()?, files.rows_path()), (files.log()?, files.log_path())] {
             let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
-            // Opening says why a file that is missing is refused.
+            // A missing file is reported by the open that follows, with its reason.
             let Some(db) = db else { continue };
             match catch_redb_panic(move || db.check_integrity()) {
                 Ok(Ok(true)) => {}
@@ -203,43 +204,43 @@ impl Durable {
         Ok(())
     }
 
-    /// Applies everything that gathered to the rows, now.
+    /// Applies all pending changes to the rows.
     pub(crate) fn checkpoint_now(&self) -> Result<(), CommitError> {
         self.checkpoint.apply()
     }
 
-    /// Applies everything that gathered to the rows, and gives space back that the journal has no use for.
-    /// The caller lets no commit begin any more.
+    /// Applies all pending changes to the rows, and releases space that the journal does not need. The caller
+    /// MUST NOT let another commit begin.
     pub(crate) fn checkpoint_last(&self) -> Result<(), CommitError> {
         self.checkpoint.apply()?;
         self.checkpoint.journal().compact();
         Ok(())
     }
 
-    /// Records shapes of a table; durable on return.
+    /// Records shapes of a table; they are durable on return.
     pub(crate) fn add_shapes(&self, table: &str, added: &Versions) -> Result<(), CommitError> {
         self.checkpoint.add_shapes(table, added)
     }
 
-    /// Why no checkpoint is written any more.
+    /// Returns the failure that stopped checkpoints, if any.
     pub(crate) fn failure(&self) -> Option<CommitError> {
         self.checkpoint.failure()
     }
 
-    /// Opens both files again after a failed write. The caller keeps commits away.
+    /// Opens both files again after a failed write. The caller MUST block commits.
     pub(crate) fn reopen(&self) -> Result<(), ReopenError> {
         self.checkpoint.reopen(&self.files)
     }
 }
 
-/// A clean close leaves the rows as of the last commit, so that the next open has nothing to replay and a
-/// journal that is lost afterwards loses no commit.
+/// A clean close leaves the rows as of the last commit, so that the next open replays nothing and a later loss
+/// of the journal loses no commit.
 impl Drop for Durable {
     fn drop(&mut self) {
         self.checkpoint.stop();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
-            // An unwinding thread closes the files as they are: replaying the journal is as good.
+            // An unwinding thread must not do long work: the next open replays the journal instead.
             if !std::thread::panicking() {
                 let _ = self.checkpoint_last();
             }
@@ -255,10 +256,10 @@ fn spawn(files: &Files, checkpoint: &Arc<Checkpoint>) -> Result<JoinHandle<()>, 
         .map_err(|source| io_error(files.rows_path(), source))
 }
 
-/// Takes both files for ours, which were found good, and gives them the identity that they lack.
+/// Accepts both files, which passed all checks, and writes the identity into those that lack it.
 ///
-/// The order matters: the journal gets the identity before the rows, and notes that both have it only when
-/// that is durable. A crash in between leaves one of the states that [`Pairing::of`] goes on from.
+/// The order matters: the journal gets the identity before the rows, and records that both have it only after
+/// that is durable. A crash in between leaves one of the states from which [`Pairing::of`] continues.
 fn accept(
     files: &Files,
     journal: &LogFile,
@@ -291,7 +292,7 @@ fn accept(
     Ok(id)
 }
 
-/// Checks that the journal has the very record that the rows were applied up to.
+/// Checks that the journal has the record up to which the rows were applied.
 fn check_linked(files: &Files, journal: &LogFile, applied: Applied) -> Result<(), OpenError> {
     let unpaired = |reason: String| OpenError::Unpaired { dir: files.dir().to_owned(), reason };
     if journal.compacted() > applied.index || journal.last() < applied.index {
@@ -318,7 +319,7 @@ fn check_linked(files: &Files, journal: &LogFile, applied: Applied) -> Result<()
     }
 }
 
-/// Appends the record of commits to a journal; its bytes.
+/// Appends the record of commits to a journal. Returns its length in bytes.
 pub(crate) fn append(
     journal: &dyn Journal,
     names: &[&'static str],
@@ -338,7 +339,7 @@ pub(crate) fn append(
     Ok(bytes)
 }
 
-/// Applies what the journal has after the root's index; what that was, for the next checkpoint.
+/// Applies the journal's commits after the root's index. Returns them, for the next checkpoint.
 fn replay(
     journal: &LogFile,
     files: &Files,
@@ -350,7 +351,7 @@ fn replay(
     let path = files.log_path();
     let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
     let mut tail = Tail::default();
-    // A file of format 1 has no checksum of the record that it is as of: the next record tells it.
+    // A file of format 1 has no checksum of its last record, so its first new record cannot be checked.
     let mut link = applied.link;
     loop {
         let Some(next) = root.index.checked_add(1) else { return Ok(tail) };
@@ -389,10 +390,10 @@ fn replay(
     }
 }
 
-/// Bytes of the journal that are read at once when it is replayed.
+/// Number of journal bytes read at once during a replay.
 const REPLAY_BYTES: usize = 4 << 20;
 
-/// Takes away from a file all that format 1 lacks, as an older build would have written it.
+/// Removes everything that format 1 lacks from a file, as if an older build had written it.
 #[cfg(test)]
 fn downgrade(path: &std::path::Path) {
     use redb::{ReadableTable, TableDefinition};

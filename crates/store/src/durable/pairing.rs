@@ -1,21 +1,21 @@
-//! Whether the two files of a directory belong together.
+//! The check that the two files of a directory belong together.
 //!
-//! A store has a random identity. Its journal gets it first, then its rows; then the journal notes that
-//! both have it (`paired`). The rows also record the checksum of the journal record that they were applied
-//! up to, and each record holds the checksum of the one before it: see [`super::record`]. So a file that is
-//! missing, of another store, or of another course of the same store's history is noticed before a
-//! row of it is served.
+//! A store has a random identity. Its journal gets the identity first, then its rows; then the journal records
+//! that both have it (`paired`). The rows also record the checksum of the journal record up to which they were
+//! applied, and each record holds the checksum of the one before it: see [`super::record`]. So a file that is
+//! missing, of another store, or of another course of the same store's history is detected before any of its
+//! rows is served.
 //!
 //! | journal | rows | |
 //! |---|---|---|
 //! | absent or blank | absent or blank | a new store |
-//! | unpaired, without commits | absent or blank | a creation that a crash cut off: goes on |
-//! | unpaired | format 2, the same identity | either of both, cut off before the last step: goes on |
-//! | unpaired | format 1 | an upgrade that a crash cut off: goes on |
+//! | unpaired, without commits | absent or blank | a creation interrupted by a crash: continues |
+//! | unpaired | format 2, the same identity | either of these, interrupted before the last step: continues |
+//! | unpaired | format 1 | an upgrade interrupted by a crash: continues |
 //! | format 1 | format 1 | an older build's: upgraded |
-//! | blank | format 1, no commit | a creation that a crash of an older build cut off: goes on |
+//! | blank | format 1, no commit | a creation of an older build, interrupted by a crash: continues |
 //! | format 2 | format 2, the same identity | the store |
-//! | anything else | | refused |
+//! | any other combination | | rejected |
 
 use std::path::Path;
 
@@ -30,10 +30,10 @@ pub(super) const FORMAT: u64 = 2;
 /// The first format with an identity.
 const FORMAT_WITH_ID: u64 = 2;
 
-/// The number in the format's place of a file that a store has not written to yet.
+/// The format number of a file that a store has not written to yet.
 pub(super) const BLANK: u64 = 0;
 
-/// The facts that a journal states of itself.
+/// The metadata of a journal.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LogHead {
     /// [`BLANK`] for a redb file without tables.
@@ -45,29 +45,29 @@ pub(super) struct LogHead {
     pub(super) used: bool,
 }
 
-/// The facts that a file of rows states of itself.
+/// The metadata of a file of rows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RowsHead {
     /// [`BLANK`] for a redb file without tables.
     pub(super) format: u64,
     pub(super) id: Option<Uuid>,
-    /// The index that the rows are as of.
+    /// The index of the rows.
     pub(super) index: u64,
 }
 
 /// The identity of the store in two files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pairing {
-    /// Both files have it.
+    /// Both files have the identity.
     Paired(Uuid),
-    /// The journal has it, the rows get it now.
+    /// The journal has it; the rows get it next.
     Begun(Uuid),
-    /// Neither file has one yet.
+    /// Neither file has an identity yet.
     Unnamed,
 }
 
 impl Pairing {
-    /// Decides from the heads of both files; `None` stands for a file that is absent or empty.
+    /// Decides by the heads of both files; `None` means that a file is absent or empty.
     pub(super) fn of(
         files: &Files,
         log: Option<LogHead>,
@@ -85,8 +85,9 @@ impl Pairing {
         match (log_blank, rows_blank) {
             (true, true) => Ok(Self::Unnamed),
             (true, false) => {
-                // An older build wrote the rows first, then the journal: this is what a crash in between
-                // leaves. The journal's file had its name and its redb header by then.
+                // An older build wrote the rows first, then the journal: a crash in between leaves this state,
+                // in which
+                // the journal's file has its name and a redb header.
                 if log_here && rows.format < FORMAT_WITH_ID && rows.index == 0 {
                     return Ok(Self::Unnamed);
                 }
@@ -114,7 +115,7 @@ impl Pairing {
         }
     }
 
-    /// The identity that the files have already.
+    /// Returns the identity that the files have already.
     pub(super) fn id(self) -> Option<Uuid> {
         match self {
             Self::Paired(id) | Self::Begun(id) => Some(id),
@@ -123,19 +124,19 @@ impl Pairing {
     }
 }
 
-/// The checksum that stands before a store's first record.
+/// Returns the checksum that precedes a store's first record.
 pub(super) fn first_link(id: Uuid) -> u32 {
-    // Of the identity, so that the first records of two stores don't link either.
+    // Derived from the identity, so that the first records of two stores do not link either.
     crc32fast::hash(id.as_bytes())
 }
 
-/// The two halves of an identity, as the files keep it: their table of names holds numbers.
+/// Splits an identity into halves, because the files' metadata holds 64-bit numbers.
 pub(super) fn halves(id: Uuid) -> [(&'static str, u64); 2] {
     let (high, low) = id.as_u64_pair();
     [(META_ID_HIGH, high), (META_ID_LOW, low)]
 }
 
-/// The identity from its halves.
+/// Joins an identity from its halves.
 pub(super) fn joined(high: Option<u64>, low: Option<u64>) -> Option<Uuid> {
     Some(Uuid::from_u64_pair(high?, low?))
 }

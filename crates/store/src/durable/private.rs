@@ -1,8 +1,8 @@
-//! Files and directories that only the owner of the process may use.
+//! Files and directories with access for their owner only.
 //!
-//! Rows can hold secrets, and a umask of 022 would let every local user read them. The mode is given at
-//! creation, because a later `chmod` leaves a moment in which another process opens the file. What exists
-//! keeps its mode: an operator may have shared it on purpose.
+//! Rows can hold secrets, and with a umask of 022 every local user could read them. The mode is set at
+//! creation, because a later `chmod` leaves a window in which another process can open the file. Existing files
+//! keep their mode: an operator may have shared them on purpose.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -16,7 +16,7 @@ const DIR_MODE: u32 = 0o700;
 #[cfg(unix)]
 const FILE_MODE: u32 = 0o600;
 
-/// Creates a directory, mode 0700 on Unix; the one above it must exist.
+/// Creates a directory, with mode 0700 on Unix. Its parent MUST exist.
 pub(super) fn create_dir(path: &Path) -> io::Result<()> {
     #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has a mode to set"))]
     let mut builder = DirBuilder::new();
@@ -25,7 +25,8 @@ pub(super) fn create_dir(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Opens a file to read and write, and creates it with mode 0600 on Unix where it is absent. Its bytes stay.
+/// Opens a file for reading and writing. Creates it with mode 0600 on Unix if it is absent; does not truncate
+/// it.
 pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -42,7 +43,7 @@ mod tests {
     use crate::{Schema, Store};
 
     #[test]
-    fn a_new_store_is_its_owners_alone() {
+    fn new_store_is_accessible_by_its_owner_only() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("above/data");
         drop(Store::open(&dir, &Schema::new()).unwrap());

@@ -1,8 +1,8 @@
-//! Journal records: the commits of one batch as bytes.
+//! Journal records: the encoding of one batch of commits.
 //!
 //! All numbers are little endian.
 //!
-//! | bytes | what |
+//! | bytes | content |
 //! |---|---|
 //! | 1 | format of the record, [`FORMAT`] |
 //! | 4 | CRC-32 of the record before it: its last four bytes; format 1 lacks this |
@@ -12,30 +12,30 @@
 //! | 2 | … … position of the table's name |
 //! | 4, … | … … length of the key, the key |
 //! | 4, … | … … length of the row, the row; `FF FF FF FF` and nothing for a row that was deleted |
-//! | 4 | CRC-32 of all that stands before it |
+//! | 4 | CRC-32 of all bytes before it |
 //!
-//! Rows keep their own envelope, so a record is read without knowing their types.
+//! Rows keep their own envelope, so a record can be decoded without their types.
 //!
-//! Invariant: the checksums chain the records: a journal can only go on from the very record that was
-//! appended before, so records of another course of the history are noticed.
+//! Invariant: the checksums chain the records: a journal can continue only from the record that was appended
+//! before, so records of another course of the history are detected.
 
 use crate::change::Change;
 use crate::codec;
 use crate::error::RecordError;
 
-/// The format of the records that this build writes.
+/// The record format that this build writes.
 const FORMAT: u8 = 2;
 
 /// The format without the checksum of the record before.
 const FORMAT_UNLINKED: u8 = 1;
 
-/// The length that stands for a deleted row.
+/// The length that marks a deleted row.
 const DELETED: u32 = u32::MAX;
 
 /// The commits of a record.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
-    /// The checksum of the record before it; `None` in a record of format 1.
+    /// The checksum of the previous record; `None` in a record of format 1.
     pub(crate) before: Option<u32>,
     pub(crate) commits: Vec<Commit<'a>>,
 }
@@ -52,12 +52,12 @@ pub(crate) struct Commit<'a> {
 pub(crate) struct Recorded<'a> {
     pub(crate) table: &'a str,
     pub(crate) key: &'a [u8],
-    /// The row's bytes; `None` when it was deleted.
+    /// The row's bytes; `None` if it was deleted.
     pub(crate) row: Option<&'a [u8]>,
 }
 
-/// The bytes of a batch that follows the record with the checksum `before`; `names` are those of the schema's
-/// tables. `None` when a length is beyond what the format holds.
+/// Encodes a batch that follows the record with the checksum `before`; `names` are those of the schema's
+/// tables. Returns `None` if a length exceeds the format.
 pub(crate) fn encode<'c>(
     before: u32,
     names: &[&'static str],
@@ -104,7 +104,7 @@ fn put(bytes: &mut Vec<u8>, field: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// A record as a build of format 1 would have written it.
+/// Converts a record to the form that a build of format 1 would have written.
 #[cfg(test)]
 pub(crate) fn unlinked(record: &[u8]) -> Vec<u8> {
     let fields = &record[1 + 4..record.len() - 4];
@@ -114,12 +114,12 @@ pub(crate) fn unlinked(record: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The checksum of a record, which the next one holds.
+/// Returns the checksum of a record, which the next one holds.
 pub(crate) fn checksum(record: &[u8]) -> u32 {
     record.last_chunk().map_or(0, |sum| u32::from_le_bytes(*sum))
 }
 
-/// The commits of a record, from bytes that may be anything.
+/// Decodes a record from untrusted bytes.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
     let record = codec::unseal(bytes).ok_or(RecordError::Checksum)?;
     let (format, fields) = record.split_first().ok_or(RecordError::Unreadable)?;
@@ -133,8 +133,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Record<'_>, RecordError> {
     if rest.0.is_empty() { Ok(record) } else { Err(RecordError::Unreadable) }
 }
 
-/// The index of a record's last commit, and the names of the tables that its commits after `after`
-/// change; `None` when it can't be read.
+/// Returns the index of a record's last commit, and the names of the tables changed by its commits after
+/// `after`; `None` if the record cannot be decoded.
 pub(crate) fn tables(bytes: &[u8], after: u64) -> Option<(u64, Vec<&str>)> {
     let record = decode(bytes).ok()?;
     let last = record.commits.last()?.index;
@@ -148,12 +148,12 @@ pub(crate) fn tables(bytes: &[u8], after: u64) -> Option<(u64, Vec<&str>)> {
     Some((last, names))
 }
 
-/// What is left of a record.
+/// The undecoded rest of a record.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
     fn record(&mut self, before: Option<u32>) -> Option<Record<'a>> {
-        // Counts are not trusted with memory: nothing is reserved for what may not be there.
+        // Counts are untrusted, so no memory is reserved by them.
         let tables = self.u16()?;
         let mut names = Vec::new();
         for _ in 0..tables {
@@ -237,7 +237,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn decoding_gives_the_commits_back(commits in commits()) {
+        fn decoding_returns_the_encoded_commits(commits in commits()) {
             let bytes = encoded(&commits);
             let record = decode(&bytes).unwrap();
             let back: Vec<(u64, Vec<Raw>)> = record
@@ -256,7 +256,7 @@ mod tests {
         }
 
         #[test]
-        fn a_damaged_record_is_an_error(commits in commits(), at in any::<usize>(), bit in 0u8..8) {
+        fn damaged_record_is_an_error(commits in commits(), at in any::<usize>(), bit in 0u8..8) {
             let mut bytes = encoded(&commits);
             let at = at % bytes.len();
             prop_assert!(decode(&bytes[..at]).is_err());

@@ -1,6 +1,6 @@
-//! The rows: a redb file with a table for each table, key bytes to record bytes.
+//! The rows: a redb file with one redb table for each table, from key bytes to record bytes.
 //!
-//! Secondary indexes are not on disk; they are built when the file is loaded.
+//! Secondary indexes are not on disk; they are built during the load.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -23,18 +23,18 @@ use crate::root::Root;
 use crate::schema::{Schema, TableDef};
 use crate::shape::Versions;
 
-/// Names to numbers: the format, the identity, the index that the rows are as of and the checksum of the
-/// journal record that ends there, each table's last index.
+/// Numbers by name: the format, the identity, the index of the rows and the checksum of the journal record that
+/// ends there, and each table's last index.
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("statehold");
 
 const META_FORMAT: &str = "format";
 const META_INDEX: &str = "index";
 const META_LINK: &str = "link";
 
-/// The commit up to which the journal is to be cut.
+/// The commit up to which the journal must be truncated.
 const META_CUT: &str = "cut";
 
-/// What the names of redb tables of rows begin with.
+/// Prefix of the redb tables that hold rows.
 const ROWS_PREFIX: &str = "rows/";
 
 fn rows_table(name: &str) -> String {
@@ -47,18 +47,18 @@ fn meta_table_index(name: &str) -> String {
 
 /// An open file of rows.
 pub(crate) struct RowFile {
-    /// `None` after an attempt to open the file again that failed.
+    /// `None` after a failed attempt to open the file again.
     db: Option<Db>,
-    /// For each table of the schema: its redb table's name and its key in [`META`].
+    /// For each table of the schema: the name of its redb table and its key in [`META`].
     names: Vec<(String, String)>,
     applied: Applied,
-    /// Tables that an open drops, which it leaves to the next write.
+    /// Tables that the open drops, which the next write deletes.
     dropping: Option<Vec<String>>,
     /// Whether a sync of the file ever failed.
     sync_failed: bool,
 }
 
-/// The journal record that the rows were applied up to.
+/// The journal record up to which the rows were applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Applied {
     /// The index of its last commit.
@@ -68,7 +68,7 @@ pub(crate) struct Applied {
 }
 
 impl RowFile {
-    /// Reads what the file states of itself.
+    /// Opens the file and reads its metadata.
     pub(crate) fn open(db: Db, files: &Files) -> Result<(Self, RowsHead), OpenError> {
         let path = files.rows_path();
         let (head, applied) = Self::read(&db).map_err(|reason| damaged(path, &reason))?;
@@ -89,7 +89,7 @@ impl RowFile {
         let meta = match txn.open_table(META) {
             Ok(meta) => meta,
             Err(TableError::TableDoesNotExist(_)) => {
-                // A file without our numbers: new when it is empty, another program's otherwise.
+                // A file without our table is new if it is empty, and another program's otherwise.
                 let mut tables = txn.list_tables().map_err(|error| text(error.into()))?;
                 if tables.next().is_some() {
                     return Err("it is another program's redb file".to_owned());
@@ -113,7 +113,7 @@ impl RowFile {
         Ok((RowsHead { format, id, index }, Applied { index, link }))
     }
 
-    /// The journal record that the rows were applied up to.
+    /// Returns the journal record up to which the rows were applied.
     pub(crate) fn applied(&self) -> Applied {
         self.applied
     }
@@ -151,12 +151,12 @@ impl RowFile {
         })
     }
 
-    /// Records shapes of a table.
+    /// Records shapes of a table; they are durable on return.
     pub(crate) fn add_shapes(&self, table: &str, added: &Versions) -> Result<(), redb::Error> {
         shapes::add(self.db.as_ref().ok_or_else(closed)?, table, added)
     }
 
-    /// Takes the tables of a schema, which are named by their slots from here on.
+    /// Sets the tables of the schema, which are identified by their slots from here on.
     pub(crate) fn name(&mut self, schema: &Schema) {
         let names = |def: &TableDef| (rows_table(def.name), meta_table_index(def.name));
         self.names = schema.tables.iter().map(names).collect();
@@ -211,7 +211,7 @@ impl RowFile {
         Ok(Root::new(schema, index, tables))
     }
 
-    /// Gives a new file, or one of an older build, the identity of its store.
+    /// Writes the store's identity into a new file, or into one of an older build.
     pub(crate) fn adopt(&mut self, id: Uuid, link: u32) -> Result<(), redb::Error> {
         let db = self.db.as_ref().ok_or_else(closed)?;
         let txn = db.begin_write()?;
@@ -229,7 +229,7 @@ impl RowFile {
         Ok(())
     }
 
-    /// The tables that have rows, whether the schema has them or not.
+    /// Returns the tables that have rows, whether the schema has them or not.
     pub(crate) fn tables(&self) -> Result<BTreeSet<String>, redb::Error> {
         let txn = self.db.as_ref().ok_or_else(closed)?.begin_read()?;
         let mut names = BTreeSet::new();
@@ -243,27 +243,28 @@ impl RowFile {
         Ok(names)
     }
 
-    /// The commit up to which the journal is to be cut; 0 when it is not.
+    /// Returns the commit up to which the journal must be truncated; 0 for none.
     pub(crate) fn cut(&self) -> Result<u64, redb::Error> {
         let meta = self.db.as_ref().ok_or_else(closed)?.begin_read()?.open_table(META)?;
         Ok(meta.get(META_CUT)?.map_or(0, |cut| cut.value()))
     }
 
-    /// Has the next [`RowFile::apply`] delete tables, and note that the journal is to be cut up to its index.
+    /// Registers tables for deletion by the next [`RowFile::apply`], which also records that the journal must
+    /// be truncated up to its index.
     pub(crate) fn drop_with_next_apply(&mut self, dropped: Vec<String>) {
         self.dropping = Some(dropped);
     }
 
-    /// Takes the file for ours.
+    /// Accepts the file, which enables writes.
     pub(crate) fn accept(&self) -> std::io::Result<()> {
         self.db.as_ref().map_or(Ok(()), Db::accept)
     }
 
-    /// Opens the file again after a failed write. `ahead` holds the journal records that a failed checkpoint
-    /// may have been applied up to.
+    /// Opens the file again after a failed write. `ahead` holds the journal records up to which a failed
+    /// checkpoint may have been applied.
     ///
     /// # Errors
-    /// [`ReopenError`]; nothing is written until a later call succeeds.
+    /// [`ReopenError`]; no write is possible until a later call succeeds.
     pub(crate) fn reopen(&mut self, files: &Files, ahead: &[Applied]) -> Result<(), ReopenError> {
         let path = files.rows_path();
         catch_redb_panic(|| self.open_again(files, ahead))
@@ -272,7 +273,7 @@ impl RowFile {
 
     fn open_again(&mut self, files: &Files, ahead: &[Applied]) -> Result<(), ReopenError> {
         self.sync_failed |= self.db.as_ref().is_some_and(Db::sync_failed);
-        // Closed first: two handles would keep each other out.
+        // Closed first, because two handles would exclude each other.
         self.db = None;
         let path = files.rows_path();
         let db = files.rows()?.ok_or_else(|| OpenError::FileMissing {
@@ -280,9 +281,11 @@ impl RowFile {
             other: files.log_path().to_owned(),
         })?;
         let (_, applied) = Self::read(&db).map_err(|reason| damaged(path, &reason))?;
-        // A checkpoint that failed after its last write is in the file. Unless a sync failed, the next one
-        // proves that the disk has it; after a failed sync the file is read from the system's cache, which
-        // proves nothing about the disk.
+        // A checkpoint that failed after its last write is in the file. Unless a sync failed, the next sync
+        // proves
+        // that the disk has it. After a failed sync the file is read from the system's cache, which proves
+        // nothing
+        // about the disk.
         let whole = !self.sync_failed && ahead.contains(&applied);
         if applied != self.applied && !whole {
             return Err(ReopenError::Unproved { path: path.to_owned() });
@@ -294,8 +297,8 @@ impl RowFile {
         Ok(())
     }
 
-    /// Writes the latest versions of changed rows, by table and key: durable as a whole on return.
-    /// The rows are as of `index` then, where the journal record with the checksum `link` ends.
+    /// Writes the latest versions of changed rows, by table and key, in one transaction that is durable on
+    /// return. Afterwards the rows are as of `index`, where the journal record with the checksum `link` ends.
     pub(crate) fn apply(
         &mut self,
         latest: &BTreeMap<(usize, &[u8]), Option<&[u8]>>,
@@ -305,13 +308,13 @@ impl RowFile {
     ) -> Result<(), redb::Error> {
         let db = self.db.as_ref().ok_or_else(closed)?;
         let mut txn = db.begin_write()?;
-        // Bounds the time that opening takes after a crash; nobody waits for this write.
+        // Bounds the time of an open after a crash. It makes this write slower, but no commit waits for it.
         txn.set_quick_repair(true);
         {
             let mut meta = txn.open_table(META)?;
             meta.insert(META_INDEX, index)?;
             meta.insert(META_LINK, u64::from(link))?;
-            // In this transaction, so that a crash leaves the tables whole or takes them whole.
+            // In the same transaction, so that a crash leaves the tables complete or deletes them completely.
             for name in self.dropping.iter().flatten() {
                 txn.delete_table(TableDefinition::<&[u8], &[u8]>::new(&rows_table(name)))?;
                 meta.remove(meta_table_index(name).as_str())?;

@@ -1,13 +1,12 @@
-//! The recorded shapes of rows: a redb table of `rows.redb`, from `TABLE/VERSION` to the shape's text.
+//! The recorded shapes of rows: a redb table of `rows.redb`, from `TABLE/VERSION` to the shape's string form.
 //!
-//! Bytes of a row mean what their version's type takes them for, so a type that changed without a new
-//! version would read them as something else. The shape of each version is recorded when a store is
-//! opened with it for the first time, before a row of it is written, and compared at each later open.
-//! A part of a type that only its rows show is recorded before the first commit with such a row, and compared
-//! when the rows were loaded.
+//! The bytes of a row have no type information, so a type that changed without a new version would decode them
+//! wrongly. The shape of each version is recorded when a store is opened with it for the first time, before a
+//! row is written, and compared at each later open. A part of a type that only its rows reveal is recorded
+//! before the first commit with such a row, and compared after the rows are loaded.
 //!
-//! Invariant: a recorded shape is only replaced while its table was never written to; otherwise parts that it
-//! lacks are added to it.
+//! Invariant: a recorded shape is replaced only while its table was never written to; otherwise missing parts
+//! are added to it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,7 +28,7 @@ fn key(table: &str, version: u16) -> String {
     format!("{table}/{version}")
 }
 
-/// The shapes of a table by version.
+/// Returns the shapes of a table by version.
 fn of_table(
     shapes: &impl ReadableTable<&'static str, &'static str>,
     table: &str,
@@ -39,7 +38,7 @@ fn of_table(
     for shape in shapes.range(prefix.as_str()..)? {
         let (key, text) = shape?;
         let Some(version) = key.value().strip_prefix(&prefix) else { break };
-        // The name of another table may go on with a slash.
+        // Another table's name may continue with a slash, as in `TABLE/x/1`.
         if let Ok(version) = version.parse() {
             versions.insert(version, text.value());
         }
@@ -47,30 +46,30 @@ fn of_table(
     Ok(versions)
 }
 
-/// What an open found recorded.
+/// The recorded shapes that an open found.
 #[derive(Debug, Default)]
 pub(crate) struct Recorded {
-    /// Tables of the schema whose shapes are to be recorded.
+    /// Tables of the schema whose shapes must be recorded.
     missing: Vec<usize>,
-    /// Tables whose recorded shapes lack a part that is known now, and the texts with that part.
+    /// Tables whose recorded shapes lack a part that is known now, and the completed strings.
     learned: Vec<(usize, String)>,
-    /// Tables whose shapes changed, and that had no commit yet when the rows were as of their index.
+    /// Tables whose shapes changed, and that had no commit up to the index of the rows.
     unused: Vec<(usize, OpenError)>,
-    /// Tables with recorded shapes of a type that is not known whole, and these shapes.
+    /// Tables with recorded shapes of a partly known type, and these shapes.
     partly: Vec<(usize, String)>,
-    /// The shapes of tables that are kept as bytes, and of earlier versions of the others.
+    /// The shapes of tables kept as bytes, and of earlier versions of the others.
     versions: Vec<(usize, Versions)>,
 }
 
-/// The shape of a table's rows that is not known whole, as long as the store is open.
+/// The partly known shape of a table's rows, while the store is open.
 pub(super) struct Partly {
     slot: usize,
     table: &'static str,
     version: u16,
-    /// The text that is recorded.
+    /// The recorded string.
     recorded: String,
     shape: Arc<Shape>,
-    /// The gains of the shape that are recorded or compared.
+    /// Number of gains of the shape that are recorded or compared already.
     seen: usize,
 }
 
@@ -80,7 +79,7 @@ impl Recorded {
     /// `written` returns whether the table in a slot had a commit.
     ///
     /// # Errors
-    /// [`OpenError::ShapeChanged`], and [`OpenError::Damaged`] for a record that can't be read.
+    /// [`OpenError::ShapeChanged`], and [`OpenError::Damaged`] for a record that cannot be parsed.
     pub(super) fn compare(
         txn: &ReadTransaction,
         path: &Path,
@@ -90,7 +89,7 @@ impl Recorded {
         let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
         let shapes = match txn.open_table(SHAPES) {
             Ok(shapes) => shapes,
-            // Written by a build that recorded none: what its rows are is what this build takes them for.
+            // A build that recorded no shapes wrote the file: its rows are assumed to have today's shapes.
             Err(TableError::TableDoesNotExist(_)) => {
                 let missing = (0..schema.tables.len()).collect();
                 return Ok(Self { missing, ..Self::default() });
@@ -103,7 +102,7 @@ impl Recorded {
             let versions = versions.map_err(|error| damaged(error.to_string()))?;
             let was = versions.get(def.version).map(str::to_owned);
             recorded.versions.push((slot, versions));
-            // The build that has its type compares the shape of a table that is kept as bytes.
+            // A table kept as bytes is compared by the build that has its type.
             let Some(shape) = &def.shape else { continue };
             let Some(was) = was else {
                 recorded.missing.push(slot);
@@ -119,11 +118,11 @@ impl Recorded {
         Ok(recorded)
     }
 
-    /// Compares the shape that a table has recorded with that of its row type, and takes note of a part that
-    /// the recorded one lacks. Returns the error for one that changed.
+    /// Compares the recorded shape of a table with that of its row type, and notes a part that the recorded one
+    /// lacks. Returns the error for a changed shape.
     ///
     /// # Errors
-    /// [`OpenError::Damaged`] for a record that can't be read.
+    /// [`OpenError::Damaged`] for a record that cannot be parsed.
     fn take(
         &mut self,
         path: &Path,
@@ -135,7 +134,7 @@ impl Recorded {
         let Some(shape) = &def.shape else { return Ok(None) };
         let is = shape.latest().text();
         match compare(was, &is) {
-            // A later build compares it again.
+            // A form of a later build is left for that build to compare.
             Compared::Same | Compared::Newer => {}
             Compared::Learned(text) => {
                 self.learned.retain(|(known, _)| *known != slot);
@@ -164,10 +163,10 @@ impl Recorded {
         Ok(None)
     }
 
-    /// Compares the parts of row types that only their rows show, now that the rows are loaded.
+    /// Compares the parts of row types that only rows reveal. Call it after the rows are loaded.
     ///
     /// # Errors
-    /// As [`Recorded::compare`].
+    /// See [`Recorded::compare`].
     pub(super) fn learn(
         &mut self,
         root: &Root,
@@ -187,7 +186,7 @@ impl Recorded {
         Ok(())
     }
 
-    /// The shapes that are not known whole, as [`Recorded::write`] leaves them recorded.
+    /// Returns the partly known shapes, as [`Recorded::write`] records them.
     pub(super) fn partly(&self, schema: &Schema) -> Vec<Partly> {
         let of_slot = |list: &[(usize, String)], slot| {
             list.iter().find(|(known, _)| *known == slot).map(|(_, text)| text.clone())
@@ -197,11 +196,11 @@ impl Recorded {
             let recorded = if self.missing.contains(&slot) {
                 shape.latest().text()
             } else {
-                // None is one of a later build's form, which stays.
+                // None means that a later build's form is recorded, which stays.
                 of_slot(&self.learned, slot).or_else(|| of_slot(&self.partly, slot))?
             };
             let (table, version, shape) = (def.name, def.version, Arc::clone(shape));
-            // Counted from the first, because the shape may have gained a part since it was compared.
+            // Counted from zero, because the shape may have gained a part since the comparison.
             Some(Partly { slot, table, version, recorded, shape, seen: 0 })
         });
         tables.collect()
@@ -215,15 +214,15 @@ impl Recorded {
         }
     }
 
-    /// The change that explains why the journal can't be replayed, if there is one.
+    /// Returns the change that explains why the journal cannot be replayed, if there is one.
     pub(super) fn explanation(&self) -> Option<OpenError> {
         self.unused.first().map(|(_, error)| error.clone())
     }
 
-    /// Checks the tables whose shapes changed before their first commit, now that the journal is replayed.
+    /// Checks the tables whose shapes changed before their first commit. Call it after the journal is replayed.
     ///
     /// # Errors
-    /// [`OpenError::ShapeChanged`] when the journal had a commit for one of them.
+    /// [`OpenError::ShapeChanged`] if the journal has a commit for one of them.
     pub(super) fn resolve(&mut self, root: &Root) -> Result<(), OpenError> {
         for (slot, error) in self.unused.drain(..) {
             if root.tables[slot].last_change(0, &Span::all()) > 0 {
@@ -234,7 +233,7 @@ impl Recorded {
         Ok(())
     }
 
-    /// Records what is missing; durable on return.
+    /// Records missing shapes and parts; they are durable on return.
     pub(super) fn write(&self, db: &Database, schema: &Schema) -> Result<(), redb::Error> {
         if self.missing.is_empty() && self.learned.is_empty() {
             return Ok(());
@@ -260,7 +259,7 @@ impl Recorded {
 }
 
 impl Partly {
-    /// The table, and its shapes to record, when a row of `slots` showed a part that is not recorded.
+    /// Returns the table and the shapes to record, if a row in `slots` revealed an unrecorded part.
     pub(super) fn learned(
         &mut self,
         slots: impl Fn(usize) -> bool,
@@ -270,7 +269,7 @@ impl Partly {
             return None;
         }
         self.seen = gains;
-        // A write refuses a row that shows a part which differs.
+        // A differing part is impossible here, because the write rejected its row.
         let Compared::Learned(text) = compare(&self.recorded, &self.shape.latest().text()) else {
             return None;
         };
@@ -281,7 +280,7 @@ impl Partly {
     }
 }
 
-/// Records shapes of a table; durable on return.
+/// Records shapes of a table; they are durable on return.
 pub(super) fn add(db: &Database, table: &str, added: &Versions) -> Result<(), redb::Error> {
     let txn = db.begin_write()?;
     {
@@ -294,7 +293,7 @@ pub(super) fn add(db: &Database, table: &str, added: &Versions) -> Result<(), re
     Ok(())
 }
 
-/// Removes the shapes of a table that is dropped.
+/// Removes the shapes of a dropped table.
 pub(super) fn remove(txn: &WriteTransaction, table: &str) -> Result<(), redb::Error> {
     let mut shapes = txn.open_table(SHAPES)?;
     for (version, _) in of_table(&shapes, table)?.iter() {

@@ -1,22 +1,22 @@
-//! Encoded keys as bytes: the buffer that builds one, and its form in the trees.
+//! Encoded keys: the buffer that builds one, and its form in the trees.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::{Key, PartOf, Ref};
 
-/// Bytes that a [`KeyBytes`] holds without a heap allocation.
+/// Number of bytes that a [`KeyBytes`] holds without a heap allocation.
 pub(super) const INLINE_MAX: usize = 46;
 
-/// Stands for a zero byte in an escaped string.
+/// Follows a zero byte in an escaped string.
 pub(super) const ESCAPED_ZERO: [u8; 2] = [0x00, 0xFF];
 
-/// The buffer that keys are encoded into.
+/// The buffer into which keys are encoded.
 #[derive(Clone)]
 pub struct KeyBuf {
     inline: [u8; INLINE_MAX],
     len: usize,
-    /// Everything, once it outgrew `inline`.
+    /// All bytes, once they outgrew `inline`.
     heap: Option<Vec<u8>>,
 }
 
@@ -40,7 +40,7 @@ impl KeyBuf {
         buf
     }
 
-    /// Encodes one key, given by a value that stands for it.
+    /// Encodes one key from a value in any of its borrowed forms.
     pub(crate) fn of_part<K: Key>(key: impl PartOf<K>) -> Self {
         let mut buf = Self::default();
         key.append(&mut buf);
@@ -63,7 +63,7 @@ impl KeyBuf {
         }
     }
 
-    /// The bytes without a terminator: the start of every string that starts with them.
+    /// Appends the bytes without a terminator: the prefix of every string that starts with them.
     pub(crate) fn push_escaped(&mut self, mut rest: &[u8]) {
         while let Some(at) = rest.iter().position(|byte| *byte == 0) {
             self.push(&rest[..at]);
@@ -73,12 +73,12 @@ impl KeyBuf {
         self.push(rest);
     }
 
-    /// Begins the value of an `Option` that has one.
+    /// Begins the value of an `Option` that is `Some`.
     pub(super) fn push_some(&mut self) {
         self.push(&[1]);
     }
 
-    /// The complement of each byte, which turns the order round.
+    /// Complements each byte, which reverses the order.
     pub(super) fn push_complement(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.push(&[!byte]);
@@ -97,9 +97,9 @@ impl KeyBuf {
     }
 }
 
-/// An encoded key as it lies in the trees: short ones inline, long ones shared.
+/// An encoded key in a tree: short ones inline, long ones shared.
 ///
-/// A node copy clones all of its keys, so a clone must never allocate.
+/// A node copy clones all of its keys, so a clone MUST NOT allocate.
 #[derive(Clone)]
 pub(crate) struct KeyBytes(Repr);
 
@@ -155,8 +155,8 @@ impl std::borrow::Borrow<[u8]> for KeyBytes {
     }
 }
 
-/// The least byte string that is greater than every string starting with `prefix`;
-/// `None` when there is none.
+/// Returns the lowest byte string that is greater than every string starting with `prefix`; `None` if there is
+/// none.
 pub(crate) fn after_prefix(prefix: &[u8]) -> Option<KeyBytes> {
     let last = prefix.iter().rposition(|byte| *byte != 0xFF)?;
     let mut next = KeyBuf::default();

@@ -9,7 +9,7 @@ use statehold_filter::{Constant, Kind};
 
 use super::{Key, KeyBuf, PartOf};
 
-/// An enum of unit variants that is a key: implemented by [`derive(KeyPart)`](macro@crate::KeyPart).
+/// An enum of unit variants that is a key. Implemented by [`derive(KeyPart)`](macro@crate::KeyPart).
 ///
 /// A key is the variant's number, four bytes big endian with the sign bit flipped.
 pub trait EnumKey: PartOf<Self> + Copy + fmt::Debug + Eq + Hash + Send + Sync + 'static {
@@ -28,10 +28,10 @@ pub struct EnumVariant<E> {
 }
 
 impl<E: Copy> EnumVariant<E> {
-    /// A variant with its discriminant, its name in Rust and its name in filters.
+    /// Creates a variant from its discriminant, its Rust name and its name in filters.
     ///
     /// # Panics
-    /// When the discriminant has more than 32 bits; in a derived constant that is a compile error.
+    /// If the discriminant has more than 32 bits; in a derived constant this is a compile error.
     #[expect(clippy::cast_possible_truncation, reason = "checked; `try_from` is not const")]
     pub const fn new(
         value: E,
@@ -67,7 +67,7 @@ impl<E: EnumKey> Key for E {
     }
 
     fn encode(key: Self, out: &mut KeyBuf) {
-        // Every value is a variant.
+        // The derive lists every variant, so a value without an entry is impossible.
         let number = variant::<E>(|own| own.value == key).map_or(0, |own| own.number);
         i32::encode(number, out);
     }
@@ -93,13 +93,13 @@ impl<E: EnumKey> Key for E {
 
     #[cfg(feature = "planning")]
     fn holds(kind: Kind) -> bool {
-        // An enum whose filter has names that the key doesn't know is another one.
+        // A filter enum with names that the key lacks is a different enum, whose values have no key.
         let known = |name: &&str| variant::<E>(|own| own.filter_name == *name).is_some();
         matches!(kind, Kind::Enum(names) if names.iter().all(known))
     }
 
     fn orders_as_filters() -> bool {
-        // Filters compare the names.
+        // Filters compare enums by name, so their order is not the order of the numbers.
         false
     }
 }

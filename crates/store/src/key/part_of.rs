@@ -1,4 +1,4 @@
-//! Values that stand for the parts of a key in look-ups.
+//! Borrowed forms of the parts of a key, for lookups.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::num::NonZero;
@@ -10,13 +10,13 @@ use uuid::Uuid;
 use super::{Desc, Key, KeyBuf};
 use crate::key_part::KeyPart;
 
-/// A value that look-ups take for a key, or a part of one, of the shape `K`.
+/// A value that lookups accept as a key, or a part of one, of the shape `K`.
 ///
 /// Implemented for references to everything that is a [`KeyPart`] (`&str`, `&String`, `&Box<str>`,
 /// `&Option<String>`, and further types by `derive(KeyPart)`), for numbers, strings and other values of the
 /// standard library by value, and for `Option`, [`Desc`] and tuples of such values.
 ///
-/// [`Missing`] is the `None` of an optional key: `None` alone does not tell the type that it is none of.
+/// [`Missing`] is the `None` of an optional key, because the type of a plain `None` cannot be inferred.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no key of the shape `{K}`",
     note = "pass the field itself by reference, `&row.name`, or a value of its type",
@@ -96,7 +96,7 @@ impl<const N: usize> PartOf<Vec<u8>> for &[u8; N] {
     }
 }
 
-/// The `None` of an optional key or part of one, in look-ups.
+/// The `None` of an optional key or key part, in lookups.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -131,13 +131,13 @@ impl<K: Key> PartOf<Option<K>> for Missing {
 
 /// The first parts of a key of the shape `K`: one part, or a tuple of fewer parts than `K` has.
 ///
-/// [`crate::KeyRange::starting_with`] takes it. `Count` is how many parts these are; inference finds it.
+/// [`crate::KeyRange::starting_with`] takes it. `Count` is the number of parts, which is inferred.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the beginning of a key of the shape `{K}`",
     note = "pass its first part, or a tuple of its first parts, one less than all at most"
 )]
 pub trait KeyPrefix<K: Key, Count> {
-    /// The shape of the part that follows.
+    /// The shape of the next part.
     type Next: Key;
 
     /// Appends the encoded parts to `out`.
@@ -145,7 +145,7 @@ pub trait KeyPrefix<K: Key, Count> {
     fn append_parts(self, out: &mut KeyBuf);
 }
 
-/// How many parts a [`KeyPrefix`] has.
+/// The number of parts of a [`KeyPrefix`].
 #[derive(Debug)]
 pub struct Count<const PARTS: usize>;
 

@@ -1,18 +1,18 @@
-//! Encoded keys as messages show them.
+//! Encoded keys in messages.
 
 use std::fmt;
 
 use super::Key;
 
-/// Bytes of a printed key before it is cut: enough for a name, and short enough for a log line.
+/// Maximum length of a printed key in bytes: enough for a name, and short enough for a log line.
 const PRINTED_MAX: usize = 200;
 
-/// The key that `bytes` encode, as a message shows it: at most [`PRINTED_MAX`] bytes and an ellipsis.
+/// Prints the key that `bytes` encode for a message: at most [`PRINTED_MAX`] bytes and an ellipsis.
 pub(crate) fn printed<K: Key>(bytes: &[u8]) -> Box<str> {
     let mut rest = bytes;
     let mut text = match K::decode(&mut rest) {
         Some(key) if rest.is_empty() => Printed(&key).to_string(),
-        // Bytes that no key of this shape has, for example from a damaged file.
+        // Bytes that no key of this shape has, for example from a damaged file: print them as hex digits.
         _ => Hex(bytes).to_string(),
     };
     if text.len() > PRINTED_MAX {
@@ -23,7 +23,7 @@ pub(crate) fn printed<K: Key>(bytes: &[u8]) -> Box<str> {
     text.into()
 }
 
-/// Shows a key by [`Key::print`].
+/// Displays a key with [`Key::print`].
 pub(super) struct Printed<'a, K>(pub(super) &'a K);
 
 impl<K: Key> fmt::Display for Printed<'_, K> {
@@ -32,7 +32,7 @@ impl<K: Key> fmt::Display for Printed<'_, K> {
     }
 }
 
-/// Shows bytes as hex digits.
+/// Displays bytes as hex digits.
 pub(super) struct Hex<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for Hex<'_> {
