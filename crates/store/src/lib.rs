@@ -1,22 +1,22 @@
 //! An embedded, durable, indexed, watchable state store for control planes.
 //!
-//! All rows and indexes lie in memory in copy-on-write trees; every commit is on disk before it is
-//! acknowledged and gets one index, greater than all before it. A control plane's state fits in
-//! memory: that is the bet, and it makes a read a descent in a tree and a snapshot a pointer.
+//! All rows and indexes are in memory, in copy-on-write trees. Every commit is on disk before it is
+//! acknowledged, and gets an index greater than all before it. The design assumes that a control plane's state
+//! fits in memory: a read is then a tree descent, and a snapshot costs a pointer.
 //!
-//! - [`Table`] declares rows, primary key and secondary [`Index`]es: unique, non-unique, compound
-//!   (tuples), multi-valued, partial, and searchable by [`HexPrefix`].
-//!   By [`macro@Table`] on the row's struct as below, or by hand.
-//! - [`Store::snapshot`] reads, [`Store::begin_write`] writes; [`ReadView`] is what both can do.
-//!   [`WriteTxn::commit_async`] waits for the disk without a thread, [`Durability`] says whether to wait.
+//! - [`Table`] declares rows, primary key and secondary [`Index`]es: unique, non-unique, compound (tuples),
+//!   multi-valued, partial, and searchable by [`HexPrefix`]. Derive it with [`macro@Table`] on the row's struct
+//!   as below, or implement it by hand.
+//! - [`Store::snapshot`] reads, [`Store::begin_write`] writes; [`ReadView`] is the common read interface.
+//!   [`WriteTxn::commit_async`] waits for the disk without a thread; [`Durability`] decides whether to wait.
 //! - [`WriteTxn::put`] takes a row, [`PrimaryKey`] (as [`Table::BY_KEY`]) reads and writes by the primary key,
 //!   and an [`Index`] (as `Node::BY_POOL`) is passed to the view. All of them infer the table.
-//! - [`Store::blocking`] answers when what a query read has changed, [`Store::blocking_changed`] when
+//! - [`Store::blocking`] returns once the data that a query read has changed, [`Store::blocking_changed`] once
 //!   its result has.
 //! - [`PageToken`] resumes a listing with a seek.
 //!
-//! The feature `planning` adds indexes that serve filters (`Index::serves`) and `plan`, and with them
-//! the dependency on the filter language. The crate `statehold` turns it on; this crate alone does not.
+//! The feature `planning` adds indexes that serve filters (`Index::serves`) and `plan`, and with them the
+//! dependency on the filter language. The crate `statehold` enables it; this crate does not by default.
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
@@ -170,7 +170,7 @@ pub use snapshot::{Snapshot, Tracked};
 /// let ready = Volume::BY_STATUS.exact(Status::Ready);
 /// assert_eq!(txn.scan_by(&Volume::BY_STATUS, &ready, Order::Ascending).count(), 1);
 ///
-/// // A filter sees the names; the planner finds the variants by them.
+/// // A filter uses the names; the planner maps them to the variants.
 /// let filter: Filter<Volume> = Filter::compile("status == ready")?;
 /// let all = Volume::BY_KEY.all();
 /// let plan = Volume::BY_KEY.plan(&txn, &all, Order::Ascending, &filter.conjuncts());

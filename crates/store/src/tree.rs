@@ -1,20 +1,20 @@
-//! The persistent ordered map that every table and every index lies in: [`OrdIndex`] is what the rest of
-//! the crate asks of it, [`Tree`] what answers.
+//! The persistent ordered map behind every table and index: [`OrdIndex`] is the interface that the rest of the
+//! crate uses, [`Tree`] the implementation.
 //!
-//! A B+tree whose nodes are shared: cloning a [`Tree`] copies one pointer, and a write copies the
-//! nodes on its path, so that every older clone stays as it was. Separators partition the key
-//! space: child `i` of an inner node holds exactly the keys in `[separator i-1, separator i)`.
+//! A B+tree with shared nodes: cloning a [`Tree`] copies one pointer, and a write copies the nodes on its path,
+//! so that every older clone stays unchanged. Separators partition the key space: child `i` of an inner node
+//! holds exactly the keys in `[separator i-1, separator i)`.
 //!
-//! Invariant: every node carries `last_change`, the highest commit index at which anything in its
-//! part of the key space was inserted, replaced or deleted. Splits copy it and merges keep the
-//! greater one, so [`OrdIndex::last_change`] of a range never goes back and is never too old; it is
-//! too new at most by what happened to neighbours in the same leaf.
+//! Invariant: every node carries `last_change`, the highest commit index at which a key in its part of the key
+//! space was inserted, replaced or deleted. Splits copy it and merges keep the greater one, so
+//! [`OrdIndex::last_change`] of a range never decreases and is never too old; it may be too new because of
+//! changes to neighbours in the same leaf.
 //!
-//! Invariant: every inner node counts the entries below it, so that a range is counted, and a scan skips
-//! entries, without going through them.
+//! Invariant: every inner node counts the entries below it, so that a count of a range, and a scan that skips
+//! entries, need not visit them.
 //!
-//! Cost: gets, inserts, removes and counts visit `log(len)` nodes of at most [`FANOUT`] entries;
-//! recursion is as deep as the tree, six levels for a million rows.
+//! Cost: gets, inserts, removes and counts visit `log(len)` nodes of at most [`FANOUT`] entries; the recursion
+//! is as deep as the tree, six levels for a million rows.
 
 mod iter;
 mod key_prefixes;
@@ -29,10 +29,10 @@ use node::{Inner, Leaf, Node};
 use crate::key::KeyBytes;
 use crate::range::Span;
 
-/// Entries of a leaf and children of an inner node, at the most.
+/// Maximum number of entries of a leaf and of children of an inner node.
 const FANOUT: usize = 16;
 
-/// Fewer than this and a node borrows from a neighbour or merges with it.
+/// Minimum fill of a node. Below it, the node borrows from a neighbour or merges with it.
 const FILL_MIN: usize = FANOUT / 2 - 1;
 
 /// A persistent ordered map from encoded keys to `V`.
@@ -47,42 +47,41 @@ impl<V> Clone for Tree<V> {
     }
 }
 
-/// An ordered map from encoded keys to `V`. A clone costs next to nothing and stays as it is, whatever
-/// is written to the other.
+/// An ordered map from encoded keys to `V`. A clone is nearly free, and writes to one never show in the other.
 pub(crate) trait OrdIndex<V>: Clone {
-    /// Ascending entries of a range.
+    /// Iterator over the entries of a range, ascending.
     type Iter<'t>: Iterator<Item = (&'t KeyBytes, &'t V)>
     where
         Self: 't,
         V: 't;
 
-    /// Descending entries of a range.
+    /// Iterator over the entries of a range, descending.
     type IterRev<'t>: Iterator<Item = (&'t KeyBytes, &'t V)>
     where
         Self: 't,
         V: 't;
 
-    /// An empty map, last changed at `index`.
+    /// Creates an empty map, last changed at `index`.
     fn new(index: u64) -> Self;
 
-    /// Builds a map from entries in ascending key order, all of them last changed at `index`.
+    /// Builds a map from entries in ascending key order, all last changed at `index`.
     fn from_sorted(entries: Vec<(KeyBytes, V)>, index: u64) -> Self;
 
     fn len(&self) -> usize;
 
     fn get(&self, key: &[u8]) -> Option<&V>;
 
-    /// Puts `value` at `key`, in the commit of `index`; the value that was there.
+    /// Inserts `value` at `key` for the commit `index`. Returns the old value.
     fn insert(&mut self, key: KeyBytes, value: V, index: u64) -> Option<V>;
 
-    /// Takes the value at `key` out, in the commit of `index`.
+    /// Removes and returns the value at `key`, for the commit `index`.
     fn remove(&mut self, key: &[u8], index: u64) -> Option<V>;
 
-    /// The highest commit index at which something in `span` changed; it may count changes of neighbours
-    /// too, but is never too old and never goes back.
+    /// Returns the highest commit index at which a key in `span` changed. It may include changes of neighbours,
+    /// but is never too old and never decreases.
     fn last_change(&self, span: &Span) -> u64;
 
-    /// How many entries are in `span`. Cost: two ways down.
+    /// Returns the number of entries in `span`. Cost: two descents.
     fn count(&self, span: &Span) -> usize;
 
     fn iter(&self, span: &Span) -> Self::Iter<'_>;
@@ -149,14 +148,14 @@ impl<V: Clone> OrdIndex<V> for Tree<V> {
         Some(old)
     }
 
-    /// At most neighbours in the leaves at the range's ends are counted too.
+    /// Includes changes of neighbours only in the two leaves at the ends of the range.
     fn last_change(&self, span: &Span) -> u64 {
         self.root.last_change_in(span.lo.as_slice(), span.hi.as_ref().map(KeyBytes::as_slice))
     }
 
     fn count(&self, span: &Span) -> usize {
         let end = span.hi.as_ref().map_or(self.len, |hi| self.root.rank(hi.as_slice()));
-        // The ends of an empty range may be in either order.
+        // The bounds of an empty range may be in either order.
         end.saturating_sub(self.root.rank(span.lo.as_slice()))
     }
 

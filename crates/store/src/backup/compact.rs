@@ -1,19 +1,19 @@
-//! The compact form: tables one after the other, each row as it lies on disk.
+//! The compact form: one table after another, each row as it is on disk.
 //!
 //! All numbers are little endian.
 //!
-//! | bytes | what |
+//! | bytes | content |
 //! |---|---|
 //! | 8 | `SHBACKUP` |
 //! | 1 | format, [`FORMAT`] |
-//! | 8 | the index that the backup is as of |
+//! | 8 | the index of the backup |
 //! | 2 | number of tables; for each: |
 //! | 2, … | … length of its name, the name |
-//! | 4, … | … length of its shape, the shape, see [`shapes`]; 0 when it is not known. Since format 2 |
+//! | 4, … | … length of its shape, the shape, see [`shapes`]; 0 if it is unknown. Since format 2 |
 //! | 4, … | … for each row, in key order: length of the key, the key |
 //! | 4, … | … … length of the row, the row |
 //! | 4 | … `FF FF FF FF` after the last row |
-//! | 4 | CRC-32 of all that stands before it; nothing may follow |
+//! | 4 | CRC-32 of all bytes before it; no byte may follow |
 
 use std::io::{self, Read, Write};
 
@@ -33,10 +33,10 @@ const FORMAT: u8 = 2;
 /// The first format with shapes.
 const FORMAT_SHAPES: u8 = 2;
 
-/// Stands where the length of a key would, after the last row.
+/// Marks the end of a table, in place of the length of a key.
 const END: u32 = u32::MAX;
 
-/// The longest row that is read.
+/// Maximum length in bytes of a row that is read.
 const ROW_LEN_MAX: u32 = 128 << 20;
 
 pub(super) fn write(
@@ -146,10 +146,10 @@ pub(super) fn read(
     if (&mut from.inner).take(1).read_to_end(&mut Vec::new())? != 0 {
         return Err(RestoreError::damaged("there are bytes after its checksum"));
     }
-    // After the checksum: a changed byte in a shape is damage, and no changed type.
+    // After the checksum, so that a changed byte in a shape counts as damage, not as a changed type.
     let mut kept = Vec::with_capacity(tables.len());
     for ((def, rows), recorded) in schema.tables.iter().zip(&tables).zip(&recorded) {
-        // Without a row nothing can be read as something else.
+        // Without a row, no value can be decoded wrongly.
         let recorded =
             if rows.is_empty() { Versions::default() } else { shapes::check(def, recorded)? };
         kept.push(recorded);
@@ -157,7 +157,7 @@ pub(super) fn read(
     Ok(Contents { index, tables, found, shapes: kept })
 }
 
-/// A stream whose bytes are summed up on the way.
+/// A stream that computes a checksum of its bytes.
 struct Summed<S> {
     inner: S,
     sum: crc32fast::Hasher,
@@ -180,7 +180,7 @@ impl<R: Read> Summed<R> {
 
     fn bytes(&mut self, len: u32) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        // A length that is nonsense ends the stream instead of filling the memory.
+        // A nonsense length ends the stream instead of filling the memory.
         let read = (&mut self.inner).take(len.into()).read_to_end(&mut bytes)?;
         if u32::try_from(read) != Ok(len) {
             return Err(io::ErrorKind::UnexpectedEof.into());

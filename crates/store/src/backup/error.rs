@@ -1,19 +1,19 @@
-//! Why a backup can't be restored.
+//! Errors of restoring a backup.
 
 use std::fmt;
 use std::io;
 
 use crate::error::{BeginError, CommitError, RowError};
 
-/// Why a backup was not restored. The store is as it was, except after [`RestoreError::Commit`].
+/// Reasons why a backup was not restored. The store is unchanged, except after [`RestoreError::Commit`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RestoreError {
-    /// The backup can't be read.
+    /// The backup cannot be read.
     Io(io::Error),
-    /// The stream is no backup, or was cut off or changed.
+    /// The stream is not a backup, or was truncated or changed.
     Damaged {
-        /// What is wrong.
+        /// The reason.
         reason: Box<str>,
     },
     /// A newer build wrote the backup.
@@ -28,44 +28,44 @@ pub enum RestoreError {
         /// The table's name.
         name: Box<str>,
     },
-    /// It lacks a table that the store has rows of; see [`crate::RestoreOptions::empty_missing`].
+    /// It lacks a table of which the store has rows; see [`crate::RestoreOptions::empty_missing`].
     MissingTable {
         /// The table.
         table: &'static str,
-        /// Rows of it that the store has.
+        /// The number of its rows in the store.
         rows: usize,
     },
-    /// A table's row type is another one than the backup's, and both have the same version. The backup's rows
-    /// would be read as something else.
+    /// A table's row type differs from the backup's, and both have the same version. The backup's rows would be
+    /// decoded as other values.
     #[non_exhaustive]
     ShapeChanged {
         /// The table.
         table: &'static str,
-        /// The version, which both types have.
+        /// The version of both types.
         version: u16,
-        /// Where the shapes part: a clause such as ``field 2 was `owner: string`, is `secret: string` ``.
+        /// The first difference: a clause such as ``field 2 was `owner: string`, is `secret: string` ``.
         difference: Box<str>,
-        /// The shape of the backup's rows, as [`Schema::shapes`](crate::Schema::shapes) has it.
+        /// The shape of the backup's rows, in the form of [`Schema::shapes`](crate::Schema::shapes).
         was: Box<str>,
         /// The shape of the row type now.
         is: Box<str>,
     },
-    /// A table that the schema keeps as bytes has rows of another type in the backup than the store has
+    /// A table that the schema keeps as bytes has rows in the backup of another type than the store has
     /// recorded for their version: a build with a type for the table could read only one of them.
     #[non_exhaustive]
     KeptShapeChanged {
         /// The table.
         table: &'static str,
-        /// The version, which both types have.
+        /// The version of both types.
         version: u16,
-        /// Where the shapes part.
+        /// The first difference.
         difference: Box<str>,
         /// The shape that the store has recorded.
         was: Box<str>,
         /// The shape of the backup's rows.
         is: Box<str>,
     },
-    /// A dump has rows of another version of a table's row type as JSON, which can't be migrated.
+    /// A dump has rows of another version of a table's row type as JSON, which cannot be migrated.
     #[non_exhaustive]
     RowVersion {
         /// The table.
@@ -77,28 +77,28 @@ pub enum RestoreError {
     },
     /// A line of a dump is not a row.
     Line {
-        /// Which, from 1.
+        /// The number of the line, from 1.
         line: u64,
-        /// What is wrong.
+        /// The reason.
         reason: Box<str>,
     },
-    /// Rows are not in the order of their keys, or one is there twice.
+    /// Rows are not in key order, or one appears twice.
     Unordered {
         /// The table.
         table: &'static str,
     },
-    /// A row can't be loaded.
+    /// A row cannot be loaded.
     Row(RowError),
-    /// The backup's index was the greatest there is.
+    /// The backup's index was the highest possible one.
     NoIndexLeft,
     /// The caller's own index is smaller than the backup's.
     IndexTooSmall {
         /// The index that was passed.
         given: u64,
-        /// The backup's.
+        /// The backup's index.
         least: u64,
     },
-    /// The store takes no writes.
+    /// The store rejects writes.
     Begin(BeginError),
     /// The durable write failed.
     Commit(CommitError),

@@ -1,19 +1,19 @@
-//! The dump: lines of JSON for people and other programs.
+//! The dump: lines of JSON for users and other programs.
 //!
-//! The first line is `{"statehold_dump":1,"index":N}`, the last one `{"rows":N}`, which tells a whole dump
-//! from one that was cut off. Each one between them is a row:
-//! `{"table":"…","create_index":N,"modify_index":N,"row":…}`, the row as its type serialises. A row of a
-//! table that is kept as bytes is `{"table":"…","key":"…","record":"…"}`, both in base64. So is a row that
-//! JSON can't hold: not every value comes back from it, as infinite floats, maps whose keys are no strings and
-//! `Some(None)` do not. Each row is read back before its line is written, which finds all of them. Records mean
-//! only what their row type takes them for, so that before the first one of a table comes
-//! `{"table":"…","shape":"…"}`, the shape as a backup has it.
+//! The first line is `{"statehold_dump":1,"index":N}`, the last one `{"rows":N}`, which distinguishes a
+//! complete dump from a truncated one. Each line between them is a row:
+//! `{"table":"…","create_index":N,"modify_index":N,"row":…}`, where the row is serialised by its type. A row of
+//! a table that is kept as bytes is `{"table":"…","key":"…","record":"…"}`, both in base64. So is a row that
+//! JSON cannot represent: infinite floats, maps whose keys are not strings, and `Some(None)` do not survive a
+//! round trip. Each row is parsed back before its line is written, which finds all of them. Records can be
+//! decoded only with their row type, so before the first one of a table comes `{"table":"…","shape":"…"}`, the
+//! shape in the form of a backup.
 //!
-//! Invariant: a dump that was written loads, and as the rows that were dumped.
+//! Invariant: a dump that was written can be loaded, and yields the rows that were dumped.
 //!
-//! The header names the tables, so that one without rows can be told from one that is not there:
-//! `"tables":["…"]`. It has the version of each table's row type, `"versions":{"…":N}`, because rows of JSON
-//! can't be migrated: a load as another version is refused. Dumps of earlier builds lack both.
+//! The header lists the tables, which distinguishes a table without rows from an absent one: `"tables":["…"]`.
+//! It has the version of each table's row type, `"versions":{"…":N}`, because rows of JSON cannot be migrated:
+//! a load as another version is rejected. Dumps of earlier builds lack both.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ struct Header {
     versions: BTreeMap<Box<str>, u16>,
 }
 
-/// The shapes of a table's records.
+/// A line with the shapes of a table's records.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ShapeLine<'a> {
@@ -65,7 +65,7 @@ pub(super) fn write(
     meter: &mut Meter<'_>,
 ) -> io::Result<()> {
     let tables = schema.tables.iter().map(|def| def.name.into()).collect();
-    // Rows of a table that is kept as bytes have their versions in their records.
+    // Rows of a table that is kept as bytes carry their versions in their records.
     let typed = schema.tables.iter().filter(|def| def.shape.is_some());
     let versions = typed.map(|def| (def.name.into(), def.version)).collect();
     let header = Header { statehold_dump: FORMAT, index: root.index, tables, versions };
@@ -78,7 +78,7 @@ pub(super) fn write(
             if form == Form::Record && !shaped {
                 shaped = true;
                 let shape = shapes::recorded(def, &**table);
-                // An unknown one is left out, as in a backup.
+                // An unknown shape is omitted, as in a backup.
                 if !shape.is_empty() {
                     let line = ShapeLine { table: def.name.into(), shape: shape.into() };
                     serde_json::to_writer(&mut to, &line)?;
@@ -108,9 +108,9 @@ pub(super) fn read(
         return Err(RestoreError::NewerFormat { found: header.statehold_dump, known: FORMAT });
     }
     let mut tables: Vec<Vec<_>> = schema.tables.iter().map(|_| Vec::new()).collect();
-    // Names with rows or without, of tables that the schema drops too.
+    // Tables with or without rows, including those that the schema drops.
     let mut found: Vec<Box<str>> = header.tables;
-    // Lines of JSON name their fields; records need the shape of their type.
+    // Rows in JSON name their fields; records need the shape of their type.
     let mut shapes: Vec<Versions> = schema.tables.iter().map(|_| Versions::default()).collect();
     for number in 2.. {
         text.clear();
@@ -156,22 +156,22 @@ pub(super) fn read(
             tables[slot].push(schema.tables[slot].empty.import_json(&line).map_err(bad)?);
         }
     }
-    // Lines may come in any order: people edit dumps.
+    // Lines may be in any order, because users edit dumps.
     for rows in &mut tables {
         rows.sort_by(|a: &(KeyBytes, _), b| a.0.as_slice().cmp(b.0.as_slice()));
     }
     for name in &found {
-        // One without rows is named too: a table that the schema lacks is never left out unnoticed.
+        // Checked for tables without rows too, so that a table that the schema lacks is never ignored silently.
         slot(schema, name)?;
     }
     Ok(Contents { index: header.index, tables, found, shapes })
 }
 
-/// Refuses rows of JSON of another version than the row type's: their fields may have the same names and mean
-/// something else.
+/// Rejects rows of JSON of another version than the row type's: fields with the same names may have another
+/// meaning.
 fn check_version(def: &TableDef, versions: &BTreeMap<Box<str>, u16>) -> Result<(), RestoreError> {
     match versions.get(def.name) {
-        // A table that is kept as bytes says so by itself.
+        // A table that is kept as bytes has no version to compare: its records carry theirs.
         Some(version) if def.shape.is_some() && *version != def.version => {
             let (table, found, known) = (def.name, *version, def.version);
             Err(RestoreError::RowVersion { table, found, known })
@@ -180,7 +180,7 @@ fn check_version(def: &TableDef, versions: &BTreeMap<Box<str>, u16>) -> Result<(
     }
 }
 
-/// The position of a table; `None` when the schema drops it.
+/// Returns the position of a table; `None` if the schema drops it.
 fn slot(schema: &Schema, name: &str) -> Result<Option<usize>, RestoreError> {
     match schema.slot(name) {
         None if !schema.drops(name) => Err(RestoreError::UnknownTable { name: name.into() }),
@@ -194,7 +194,7 @@ fn note(found: &mut Vec<Box<str>>, name: &str) {
     }
 }
 
-/// Checks that nothing but blank lines follows.
+/// Checks that only blank lines follow.
 fn ends(from: &mut impl BufRead) -> Result<(), RestoreError> {
     loop {
         let rest = from.fill_buf()?;

@@ -1,11 +1,11 @@
-//! Backups: a whole store as a stream, in a compact form and as lines of JSON.
+//! Backups: a whole store as a stream, in a compact form or as lines of JSON.
 //!
-//! Writing one takes a snapshot, so it holds up nobody and has the state of one moment. Restoring one
-//! replaces everything in a single transaction, which is there as a whole or not at all.
+//! A backup is written from a snapshot, so it blocks no writer and is consistent. A restore replaces everything
+//! in a single transaction.
 //!
-//! Invariant: indexes never go back. A restored store goes on after the greater one of its own last
-//! index and the backup's, rows keep their stamps, and everybody who waits is woken.
-//! Both forms hold everything, secrets included.
+//! Invariant: indexes never decrease. A restored store continues after the greater of its own last index and
+//! the backup's, rows keep their stamps, and every waiting reader is woken.
+//! Both forms hold all data, including secrets.
 
 mod compact;
 mod error;
@@ -28,20 +28,20 @@ use crate::root::Root;
 use crate::shape::Versions;
 use crate::store::Store;
 
-/// What a backup holds: its index, and for each table of the schema the rows by key.
+/// The contents of a backup: its index, and for each table of the schema the rows by key.
 struct Contents {
     index: u64,
     tables: Vec<Vec<(KeyBytes, Vec<u8>)>>,
-    /// The names of the tables that it has, with rows or without.
+    /// The names of its tables, with or without rows.
     found: Vec<Box<str>>,
-    /// For each table of the schema the recorded shapes of its rows; in a dump only of its records.
+    /// For each table of the schema, the recorded shapes of its rows; in a dump, only those of its records.
     shapes: Vec<Versions>,
 }
 
 impl Store {
-    /// Writes everything to `to`, as of now; the index that the backup is as of.
+    /// Writes a backup of the current state to `to`. Returns the index of the backup.
     ///
-    /// Writes go on meanwhile. The form is described in `docs/format.md`; it has a checksum.
+    /// Does not block writes. `docs/format.md` describes the form, which has a checksum.
     ///
     /// # Errors
     /// Those of `to`.
@@ -68,10 +68,10 @@ impl Store {
         self.backup_with(to, |_| ())
     }
 
-    /// Does what [`Store::backup`] does, and tells how far it is.
+    /// Like [`Store::backup`], reporting its progress to `progress`.
     ///
     /// # Errors
-    /// As [`Store::backup`].
+    /// Those of [`Store::backup`].
     pub fn backup_with(
         &self,
         to: impl Write,
@@ -85,24 +85,24 @@ impl Store {
         Ok(root.index)
     }
 
-    /// Replaces everything by what a backup holds; returns the index of that commit.
+    /// Replaces all data by the contents of a backup. Returns the index of the restoring commit.
     ///
-    /// The backup is read to its end, after which nothing may follow, and checked before anything
-    /// changes. It MUST have every table that the store has rows of, because they would be deleted:
+    /// The backup is read to its end and verified before anything changes; no byte may follow it. It MUST have
+    /// every table of which the store has rows, because they would be deleted:
     /// [`RestoreOptions::empty_missing`] allows that. Rows of earlier versions are migrated. A backup whose
-    /// rows have the version of a table's row type and another shape than it, e.g. because two fields were
-    /// swapped, is refused: [`RestoreError::ShapeChanged`]. Format 1 of backups records no shapes.
+    /// rows have the same version as a table's row type but another shape, for example because two fields were
+    /// swapped, is rejected with [`RestoreError::ShapeChanged`]. Format 1 of backups records no shapes.
     ///
     /// # Errors
-    /// [`RestoreError`]; the store is as it was, unless its durable write failed.
+    /// [`RestoreError`]. The store is unchanged, unless its durable write failed.
     pub fn restore(&self, from: impl Read) -> Result<u64, RestoreError> {
         self.restore_using(&RestoreOptions::default(), from, |_| ())
     }
 
-    /// Does what [`Store::restore`] does, and tells how far it is.
+    /// Like [`Store::restore`], reporting its progress to `progress`.
     ///
     /// # Errors
-    /// As [`Store::restore`].
+    /// Those of [`Store::restore`].
     pub fn restore_with(
         &self,
         from: impl Read,
@@ -111,19 +111,19 @@ impl Store {
         self.restore_using(&RestoreOptions::default(), from, progress)
     }
 
-    /// Does what [`Store::restore`] does, at the caller's own index: that of the log entry which a
-    /// replicated log's snapshot is as of, so that the next entry can follow.
+    /// Like [`Store::restore`], with the caller's own index: that of the log entry at which a replicated log's
+    /// snapshot was taken, so that the next entry can follow.
     ///
     /// # Errors
-    /// As [`Store::restore`], and [`RestoreError::IndexTooSmall`].
+    /// Those of [`Store::restore`], and [`RestoreError::IndexTooSmall`].
     pub fn restore_at(&self, index: u64, from: impl Read) -> Result<(), RestoreError> {
         self.restore_using(&RestoreOptions::default().index(index), from, |_| ()).map(drop)
     }
 
-    /// Does what [`Store::restore`] does with options, and tells how far it is.
+    /// Like [`Store::restore`], with options and reporting its progress to `progress`.
     ///
     /// # Errors
-    /// As [`Store::restore`], and [`RestoreError::IndexTooSmall`].
+    /// Those of [`Store::restore`], and [`RestoreError::IndexTooSmall`].
     pub fn restore_using(
         &self,
         options: &RestoreOptions,
@@ -136,13 +136,13 @@ impl Store {
         self.replace(contents, options, &mut meter)
     }
 
-    /// Writes everything to `to` as lines of JSON, as of now: a header, then a row a line. The index
-    /// that the dump is as of.
+    /// Writes a dump of the current state to `to` as lines of JSON: a header, then one line for each row.
+    /// Returns the index of the dump.
     ///
-    /// [`Store::load`] reads the same rows from it. A row that JSON can't hold, such as one with an infinite
-    /// float or a map whose keys are no strings, is its bytes in base64.
+    /// [`Store::load`] reads the same rows from it. A row that JSON cannot represent, such as one with an
+    /// infinite float or a map whose keys are not strings, is written as base64 of its bytes.
     ///
-    /// Cost: each row is read back from its line before that is written.
+    /// Cost: each row is parsed back from its line before the line is written.
     ///
     /// # Errors
     /// Those of `to`.
@@ -150,10 +150,10 @@ impl Store {
         self.dump_with(to, |_| ())
     }
 
-    /// Does what [`Store::dump`] does, and tells how far it is.
+    /// Like [`Store::dump`], reporting its progress to `progress`.
     ///
     /// # Errors
-    /// As [`Store::dump`].
+    /// Those of [`Store::dump`].
     pub fn dump_with(&self, to: impl Write, mut progress: impl FnMut(Progress)) -> io::Result<u64> {
         let root = self.published();
         let mut meter = Meter::new(&mut progress);
@@ -163,22 +163,21 @@ impl Store {
         Ok(root.index)
     }
 
-    /// Replaces everything by what a dump holds; returns the index of that commit.
+    /// Replaces all data by the contents of a dump. Returns the index of the loading commit.
     ///
-    /// As with [`Store::restore`], the dump MUST have every table that the store has rows of, and
-    /// only blank lines may follow its last line. A dump has no row versions: its rows are of the
-    /// types of today.
+    /// As with [`Store::restore`], the dump MUST have every table of which the store has rows, and only blank
+    /// lines may follow its last line. Rows in JSON are not migrated: they are parsed as today's row types.
     ///
     /// # Errors
-    /// As [`Store::restore`].
+    /// Those of [`Store::restore`].
     pub fn load(&self, from: impl BufRead) -> Result<u64, RestoreError> {
         self.load_with(from, |_| ())
     }
 
-    /// Does what [`Store::load`] does, and tells how far it is.
+    /// Like [`Store::load`], reporting its progress to `progress`.
     ///
     /// # Errors
-    /// As [`Store::restore`].
+    /// Those of [`Store::restore`].
     pub fn load_with(
         &self,
         from: impl BufRead,
@@ -187,10 +186,10 @@ impl Store {
         self.load_using(&RestoreOptions::default(), from, progress)
     }
 
-    /// Does what [`Store::load`] does with options, and tells how far it is.
+    /// Like [`Store::load`], with options and reporting its progress to `progress`.
     ///
     /// # Errors
-    /// As [`Store::restore`], and [`RestoreError::IndexTooSmall`].
+    /// Those of [`Store::restore`], and [`RestoreError::IndexTooSmall`].
     pub fn load_using(
         &self,
         options: &RestoreOptions,

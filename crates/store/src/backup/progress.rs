@@ -1,9 +1,9 @@
-//! How far long work is.
+//! Progress reports of long operations.
 
-/// Rows between two calls.
+/// Number of rows between two reports.
 const EVERY: u64 = 4096;
 
-/// What the work is at.
+/// The current step of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
@@ -11,29 +11,29 @@ pub enum Step {
     Writing,
     /// Rows are read from a backup or dump.
     Reading,
-    /// What was read is made the state, durably.
+    /// The rows that were read become the state, durably.
     Replacing,
     /// The pages of the files are checked.
     CheckingFiles,
     /// Rows are loaded and indexes built.
     Loading,
-    /// All of it is done.
+    /// The operation is complete.
     Done,
 }
 
-/// How far a backup, a restore or a verification is.
+/// Progress of a backup, a restore or a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// What it is at.
+    /// The current step.
     pub step: Step,
-    /// Rows that this step is through with.
+    /// Number of rows that this step has processed.
     pub rows: u64,
-    /// Rows that it has to do, where that is known.
+    /// Number of rows of this step, if known.
     pub rows_total: Option<u64>,
 }
 
-/// Tells the caller from time to time.
+/// Reports progress to the caller at intervals.
 pub(super) struct Meter<'m> {
     tell: &'m mut dyn FnMut(Progress),
     now: Progress,
@@ -50,7 +50,7 @@ impl<'m> Meter<'m> {
         (self.tell)(self.now);
     }
 
-    /// One more row of this step.
+    /// Counts one more row of this step.
     pub(super) fn row(&mut self) {
         self.now.rows += 1;
         if self.now.rows.is_multiple_of(EVERY) {
@@ -58,12 +58,12 @@ impl<'m> Meter<'m> {
         }
     }
 
-    /// Ends the work.
+    /// Reports the end of the operation.
     pub(super) fn done(&mut self, rows: u64) {
         (self.tell)(Progress { step: Step::Done, rows, rows_total: Some(rows) });
     }
 
-    /// Rows of this step so far.
+    /// Returns the number of rows of this step so far.
     pub(super) fn rows(&self) -> u64 {
         self.now.rows
     }

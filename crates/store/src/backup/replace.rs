@@ -1,4 +1,4 @@
-//! One transaction that replaces everything by what was read from a backup or dump.
+//! The transaction that replaces all data by a backup or dump.
 
 use std::io;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use crate::schema::TableDef;
 use crate::shape::Versions;
 use crate::store::Store;
 
-/// How a backup or dump is restored.
+/// Options of a restore.
 ///
 /// ```
 /// # use statehold_store::{RestoreOptions, Schema, Store};
 /// # let store = Store::in_memory(&Schema::new());
 /// # let mut backup = Vec::new();
 /// # store.backup(&mut backup)?;
-/// // The backup is older than a table: its rows are deleted, as everything else is replaced.
+/// // The backup predates a table, whose rows are deleted when everything is replaced.
 /// let options = RestoreOptions::default().empty_missing(true);
 /// store.restore_using(&options, backup.as_slice(), |_| ())?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -28,11 +28,11 @@ use crate::store::Store;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RestoreOptions {
-    /// The index of the commit, which MUST be at least the backup's. Default: the next one after those
-    /// of the store and of the backup.
+    /// The index of the commit, which MUST be at least the backup's. Default: the next index after those of the
+    /// store and of the backup.
     pub index: Option<u64>,
-    /// Whether tables that the backup lacks are emptied. Where not, a restore into a store that has
-    /// rows of one is [`RestoreError::MissingTable`]. Default: no.
+    /// Whether to empty tables that the backup lacks. If false, a restore into a store that has rows of one
+    /// fails with [`RestoreError::MissingTable`]. Default: no.
     pub empty_missing: bool,
 }
 
@@ -65,7 +65,7 @@ impl Store {
         let count = contents.tables.iter().map(|rows| rows.len() as u64).sum();
         meter.begin(Step::Replacing, Some(count));
         let stamped_max = contents.index;
-        // The rows are checked before the one writer is kept waiting.
+        // The rows are checked before the writer lock is taken, because that takes time.
         for (def, rows) in self.schema().tables.iter().zip(&contents.tables) {
             if !rows.is_sorted_by(|a, b| a.0.as_slice() < b.0.as_slice()) {
                 return Err(RestoreError::Unordered { table: def.name });
@@ -88,7 +88,7 @@ impl Store {
         let mut changes = Vec::new();
         for (slot, (def, rows)) in self.schema().tables.iter().zip(contents.tables).enumerate() {
             let present = txn.keys_of(slot);
-            // Looked at in the transaction, so that no row can come in between.
+            // Checked in the transaction, so that no row can be added in between.
             if !options.empty_missing
                 && !present.is_empty()
                 && !contents.found.iter().any(|name| **name == *def.name)
@@ -101,7 +101,8 @@ impl Store {
             if let (Some(mut known), Some(shapes)) = (known, shapes) {
                 let lacking = shapes::lacking(def.name, &known, shapes)?;
                 if !lacking.is_empty() {
-                    // Before the rows: a shape without rows refuses nothing that is there.
+                    // Before the rows: a shape without rows is harmless, while rows without a shape could be
+                    // decoded wrongly.
                     self.add_shapes(def.name, &lacking).map_err(RestoreError::Commit)?;
                 }
                 known.extend(&lacking);
@@ -127,7 +128,7 @@ impl Store {
     }
 }
 
-/// The table of rows that were read, and the rows as they are to lie on disk.
+/// Loads the table from the rows that were read. Returns it with the rows in their durable form.
 fn load_table(
     def: &TableDef,
     rows: Rows,
@@ -139,7 +140,7 @@ fn load_table(
     let table = empty.load(&mut rows.iter().cloned().map(Ok), context);
     let mut table = table.map_err(RestoreError::Row)?;
     if let Some(shapes) = of_type {
-        // The rows may show a part of their type that nothing else does.
+        // Rows may reveal a part of their type that the backup's shape lacks.
         table.learn();
         compare_with(def, shapes)?;
     }
@@ -147,8 +148,8 @@ fn load_table(
     if moves.is_empty() {
         return Ok((table, rows));
     }
-    // The journal never has a row under a key that a migration replaced: keys of both kinds could be
-    // the same bytes.
+    // The journal must never hold a row under a key that a migration replaced, because an old and a new key
+    // may be the same bytes.
     let mut moved = Vec::with_capacity(table.rows());
     let gathered = table.export(&mut |key, row| {
         moved.push((KeyBytes::from_slice(key), row.to_vec()));

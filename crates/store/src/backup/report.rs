@@ -1,4 +1,4 @@
-//! What is in a store, and whether its files are sound.
+//! The contents of a store, and the verification of its files.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::range::Span;
 use crate::schema::Schema;
 use crate::store::Store;
 
-/// What is in a store.
+/// The contents of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -20,27 +20,26 @@ pub struct Report {
     pub id: Option<Uuid>,
     /// The index of the last commit.
     pub index: u64,
-    /// The first commit that the change feed still has.
+    /// The first commit in the change feed.
     pub oldest_change: u64,
-    /// The tables, in the order of the schema.
+    /// The tables, in schema order.
     pub tables: Vec<TableReport>,
 }
 
-/// What is in a table.
+/// The contents of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TableReport {
-    /// Its name.
+    /// The name of the table.
     pub name: &'static str,
-    /// Its rows.
+    /// The number of its rows.
     pub rows: usize,
-    /// The index of the last commit that changed it; after a start at the earliest the one that the
-    /// rows on disk are as of.
+    /// The index of the last commit that changed it; after a start, at least the index of the rows on disk.
     pub last_index: u64,
 }
 
 impl Store {
-    /// What is in the store now.
+    /// Returns the current contents of the store.
     pub fn report(&self) -> Report {
         let root = self.published();
         let tables = self.schema().tables.iter().zip(&root.tables);
@@ -58,21 +57,21 @@ impl Store {
         }
     }
 
-    /// Checks the files of a data directory that no store has open: every checksum of both files,
-    /// every row, every index.
+    /// Verifies the files of a data directory that no store has open: every checksum of both files, every row,
+    /// every index.
     ///
-    /// Cost: all of it is read, twice.
+    /// Cost: reads everything twice.
     ///
     /// # Errors
-    /// [`OpenError`], which says what is wrong.
+    /// [`OpenError`], with the reason.
     pub fn verify(dir: impl AsRef<Path>, schema: &Schema) -> Result<Report, OpenError> {
         Self::verify_with(dir, schema, |_| ())
     }
 
-    /// Does what [`Store::verify`] does, and tells what it is at.
+    /// Like [`Store::verify`], reporting its progress to `progress`.
     ///
     /// # Errors
-    /// As [`Store::verify`].
+    /// Those of [`Store::verify`].
     pub fn verify_with(
         dir: impl AsRef<Path>,
         schema: &Schema,

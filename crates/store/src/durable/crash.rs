@@ -1,11 +1,12 @@
-//! Crashes and disk faults at every point: both files lie on a disk in memory that loses what was
-//! not synced, tears writes, and fails any call.
+//! Crashes and disk faults at every point: both files are on a simulated disk that loses unsynced writes, tears
+//! writes, and fails any call.
 //!
-//! A first run counts the calls. Then, for each call, a run is stopped there, the disk "crashes",
-//! and the store is opened on what is left: every acknowledged transaction must be there, the one
-//! under way as a whole or not at all.
+//! A first run counts the calls. Then, for each call, a run is stopped there, the disk "crashes", and the store
+//! is opened on the remaining bytes: every acknowledged transaction must be present, and the one in progress
+//! either completely or not at all.
 //!
-//! After a call that failed while the program goes on, the store is opened again in place and the script
+//! After a failed call that does not stop the program, the store is reopened in place and the script continues,
+//! so that every such run includes a recovery.
 //! goes on, so that recovery is a part of every such run.
 
 mod compacting;
@@ -34,12 +35,12 @@ use crate::store::Store;
 use crate::table::{Index, IndexSet, Table};
 use crate::view::ReadView;
 
-/// Transactions of a run.
+/// Number of transactions of a run.
 const TRANSACTIONS: u32 = 12;
 
 struct Numbers;
 
-/// An index, so that what is rebuilt is compared too.
+/// An index, so that rebuilt data is compared too.
 const BY_HALF: Index<Numbers, u32> =
     Index::non_unique("half", |row: &(u32, Vec<u8>), keys| keys.add(row.0 / 2));
 
@@ -71,13 +72,13 @@ impl Table for Names {
     }
 }
 
-/// Where and how a run is stopped. Calls are counted from 0, over both files.
+/// The call at which a run is stopped, and the fault. Calls are counted from 0, over both files.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     None,
     /// Power is lost before the sync takes effect.
     CrashBeforeSync(usize),
-    /// Power is lost when the sync has taken effect and nobody was told.
+    /// Power is lost after the sync took effect and before it returns.
     CrashAfterSync(usize),
     /// Power is lost in the middle of a write.
     TornWrite(usize),
@@ -85,8 +86,8 @@ enum Fault {
     FailedWrite(usize),
     /// One sync fails without an effect, and the program goes on.
     FailedSync(usize),
-    /// From this write on the disk has no room: files can't grow, and writes fail, because the system
-    /// allocates a block when it is first written.
+    /// From this write on the disk is full: files cannot grow, and first writes of a block fail, because the
+    /// system allocates it then.
     DiskFull(usize),
 }
 
@@ -98,9 +99,9 @@ enum Unsynced {
 
 #[derive(Clone, Default, Debug)]
 struct FileState {
-    /// What survives.
+    /// The bytes that survive a crash.
     durable: Vec<u8>,
-    /// What the program sees.
+    /// The bytes that the program sees.
     current: Vec<u8>,
     unsynced: Vec<Unsynced>,
 }
@@ -108,7 +109,7 @@ struct FileState {
 fn apply(bytes: &mut Vec<u8>, change: &Unsynced) {
     match change {
         Unsynced::Len(len) if *len <= bytes.len() => bytes.truncate(*len),
-        // Much faster than `resize` without optimisation.
+        // Much faster than `resize` in unoptimised builds.
         Unsynced::Len(len) => bytes.extend_from_slice(&vec![0; len - bytes.len()]),
         Unsynced::Write(offset, data) => {
             let end = offset + data.len();
@@ -121,13 +122,13 @@ fn apply(bytes: &mut Vec<u8>, change: &Unsynced) {
 }
 
 impl FileState {
-    /// What is left after a crash: what was synced, and of the rest whatever `luck` says.
+    /// Returns the bytes after a crash: the synced ones, and a random part of the others.
     fn crash(&mut self, luck: &mut fastrand::Rng) {
         for change in std::mem::take(&mut self.unsynced) {
             match (luck.u8(..3), change) {
                 (0, _) => {}
                 (1, Unsynced::Write(offset, mut data)) => {
-                    // Sectors are written as a whole.
+                    // A sector is written as a whole.
                     let sectors = data.len() / 512;
                     data.truncate(luck.usize(..=sectors) * 512);
                     apply(&mut self.durable, &Unsynced::Write(offset, data));
@@ -145,7 +146,7 @@ struct Disk {
     fault: Fault,
     syncs: usize,
     writes: usize,
-    /// After a crash nothing works.
+    /// After a crash every call fails.
     frozen: bool,
 }
 
@@ -159,7 +160,7 @@ impl Disk {
     }
 }
 
-/// One file of the disk, as redb sees it.
+/// One file of the disk, as a backend of redb.
 #[derive(Clone, Debug)]
 struct File {
     disk: Arc<Mutex<Disk>>,
@@ -266,7 +267,7 @@ fn schema() -> Schema {
     Schema::new().table::<Numbers>().table::<Names>()
 }
 
-/// Everything a store holds: its index, the rows with their stamps, the order of the index.
+/// The contents of a store: its index, the rows with their stamps, the order of the index.
 type State = (u64, BTreeMap<u32, (Vec<u8>, u64, u64)>, Vec<String>, Vec<u32>);
 
 fn state(store: &Store) -> State {
@@ -283,21 +284,20 @@ fn state_of(view: &Snapshot) -> State {
     (view.index(), rows, names.collect(), by_half.collect())
 }
 
-/// What a run came to.
+/// The outcome of a run.
 struct Run {
-    /// The states that were acknowledged; the first is that of the new store. None when that could not
-    /// be opened: files get their names when they are whole, so there is nothing to open on what a
-    /// crash leaves then.
+    /// The acknowledged states; the first is that of the new store. Empty if that could not be opened: files
+    /// get their names once they are complete, so a crash leaves no file to open.
     states: Vec<State>,
-    /// How many of them must survive.
+    /// The number of states that must survive.
     durable: usize,
-    /// The state that the failed transaction would have made.
+    /// The state that the failed transaction would have created.
     under_way: Option<State>,
-    /// Whether the store took writes again after a failed one.
+    /// Whether the store accepted writes again after a failure.
     reopened: bool,
 }
 
-/// Waits for a future without a runtime.
+/// Blocks on a future without a runtime.
 fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
     impl Wake for Unpark {
@@ -315,7 +315,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Counts what it is told of failures.
+/// Counts the failures it is notified of.
 #[derive(Default)]
 struct Failures(AtomicUsize);
 
@@ -325,7 +325,7 @@ impl Observer for Failures {
     }
 }
 
-/// A copy of a disk, whose calls meet a fault.
+/// Returns a copy of a disk whose calls meet a fault.
 fn with_fault(disk: &Disk, fault: Fault) -> Arc<Mutex<Disk>> {
     let mut copy = Disk::new(fault);
     copy.files.clone_from(&disk.files);
@@ -348,7 +348,7 @@ fn run(disk: &Arc<Mutex<Disk>>, seed: u64, durability: Durability) -> Run {
     run.states.push(state(&model));
     let mut luck = fastrand::Rng::with_seed(seed);
     for step in 0..TRANSACTIONS {
-        // A failed checkpoint is found by the next commit.
+        // The next commit reports a failed checkpoint.
         if step % 5 == 4 && store.checkpoint().is_ok() {
             run.durable = run.states.len() - 1;
         }
@@ -402,7 +402,7 @@ fn run(disk: &Arc<Mutex<Disk>>, seed: u64, durability: Durability) -> Run {
     run
 }
 
-/// Frees the disk and opens the files again; whether writes go on.
+/// Frees the disk and reopens the files. Returns whether the store accepts writes again.
 fn reopen(store: &Store, disk: &Arc<Mutex<Disk>>, run: &mut Run) -> bool {
     let fault = {
         let mut disk = disk.lock();
@@ -418,15 +418,16 @@ fn reopen(store: &Store, disk: &Arc<Mutex<Disk>>, run: &mut Run) -> bool {
             run.reopened = true;
             true
         }
-        // Only a sync that failed after the write leaves the write in the file.
+        // The write is in the file only if a sync failed after it.
         Err(ReopenError::Unproved { .. }) if matches!(fault, Fault::FailedSync(_)) => false,
-        // Commits that were visible and not durable are not taken back from readers.
+        // Readers have seen commits that are not durable, so the store must not reopen.
         Err(ReopenError::Behind { .. }) => false,
         Err(error) => panic!("{fault:?}: {error}"),
     }
 }
 
-/// Crashes at `fault`, opens what is left, and compares; whether the run went on after a failure.
+/// Crashes at `fault`, opens the remaining bytes, and compares. Returns whether the run continued after a
+/// failure.
 fn check(fault: Fault, seed: u64, durability: Durability) -> bool {
     let disk = Arc::new(Mutex::new(Disk::new(fault)));
     let run = run(&disk, seed, durability);
@@ -449,7 +450,7 @@ fn check(fault: Fault, seed: u64, durability: Durability) -> bool {
         found.0,
         expected[0].0,
     );
-    // And it goes on.
+    // The store accepts further commits.
     let mut txn = store.begin_write().unwrap();
     assert_eq!(txn.index(), found.0.max(1) + 1, "1 is the index of what never changed");
     txn.upsert::<Names>("after".into()).unwrap();
@@ -458,7 +459,7 @@ fn check(fault: Fault, seed: u64, durability: Durability) -> bool {
     run.reopened
 }
 
-/// Opens the store with a fault, crashes, and opens it on what is left: it must be as it was.
+/// Opens the store with a fault, crashes, and opens the remaining bytes: the state must be unchanged.
 fn check_open(fault: Fault, seed: u64, before: &[FileState; 2], expected: &State) {
     let mut disk = Disk::new(fault);
     disk.files = before.clone();
@@ -483,7 +484,7 @@ fn check_open(fault: Fault, seed: u64, before: &[FileState; 2], expected: &State
     assert_eq!((state(&store), store.id()), (after, id), "{fault:?}, seed {seed}");
 }
 
-/// Interrupts an open of these files at every call, in every way.
+/// Interrupts an open of these files at every call, with every fault.
 fn check_opens(before: &[FileState; 2], expected: &State) {
     let disk = Arc::new(Mutex::new(Disk { files: before.clone(), ..Disk::new(Fault::None) }));
     drop(Store::open_files(files(&disk), &schema(), &Options::default()).unwrap());
@@ -511,7 +512,7 @@ fn durable(bytes: Vec<u8>) -> FileState {
     FileState { current: bytes.clone(), durable: bytes, unsynced: Vec::new() }
 }
 
-/// The bytes of a whole redb file without tables: what a file is when it gets its name.
+/// Returns the bytes of a complete redb file without tables, which a file has when it gets its name.
 fn blank() -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("blank");
@@ -520,18 +521,18 @@ fn blank() -> Vec<u8> {
 }
 
 #[test]
-fn a_creation_cut_off_at_any_call_goes_on_at_the_next_open() {
+fn creation_interrupted_at_any_call_continues_at_the_next_open() {
     let before = [durable(blank()), durable(blank())];
     check_opens(&before, &state(&Store::in_memory(&schema())));
 }
 
-/// The bytes of the two files of a store that an older build wrote: the same rows, without an identity.
+/// Returns the two files of a store written by an older build: the same rows, without an identity.
 fn of_format_1(script: impl FnOnce(&Store)) -> ([FileState; 2], State) {
     let disk = Arc::new(Mutex::new(Disk::new(Fault::None)));
     let store = Store::open_files(files(&disk), &schema(), &Options::default()).unwrap();
     script(&store);
     let expected = state(&store);
-    // Frozen, so that closing it writes nothing more.
+    // Frozen, so that the close writes nothing more.
     disk.lock().frozen = true;
     drop(store);
     let mut disk = disk.lock();
@@ -547,7 +548,7 @@ fn of_format_1(script: impl FnOnce(&Store)) -> ([FileState; 2], State) {
 }
 
 #[test]
-fn an_upgrade_cut_off_at_any_call_goes_on_at_the_next_open() {
+fn upgrade_interrupted_at_any_call_continues_at_the_next_open() {
     let put = |store: &Store, numbers: std::ops::Range<u32>| {
         for number in numbers {
             let mut txn = store.begin_write().unwrap();
@@ -565,7 +566,7 @@ fn an_upgrade_cut_off_at_any_call_goes_on_at_the_next_open() {
     check_opens(&files, &expected);
 }
 
-/// Checks every fault for every seed; how many runs went on after a failure.
+/// Checks every fault for every seed. Returns the number of runs that continued after a failure.
 fn check_all(faults: impl Fn((usize, usize)) -> Vec<Fault>) -> usize {
     check_durability(Durability::Immediate, faults)
 }
@@ -585,7 +586,7 @@ fn check_durability(
     reopened
 }
 
-/// The calls of a run without a fault: syncs and writes.
+/// Returns the number of syncs and writes of a run without a fault.
 fn calls(seed: u64, durability: Durability) -> (usize, usize) {
     let disk = Arc::new(Mutex::new(Disk::new(Fault::None)));
     let run = run(&disk, seed, durability);
@@ -594,44 +595,44 @@ fn calls(seed: u64, durability: Durability) -> (usize, usize) {
     (disk.syncs, disk.writes)
 }
 
-/// Seeds of the scripts, about a thousand cases each; more with `STATEHOLD_CRASH_SEEDS`.
+/// Returns the seeds of the scripts, about a thousand cases each; more with `STATEHOLD_CRASH_SEEDS`.
 fn seeds() -> std::ops::Range<u64> {
     let more = std::env::var("STATEHOLD_CRASH_SEEDS").ok().and_then(|text| text.parse().ok());
     0..more.unwrap_or(3)
 }
 
 #[test]
-fn a_crash_at_every_sync_keeps_what_was_acknowledged() {
+fn crash_at_every_sync_keeps_acknowledged_commits() {
     check_all(|(syncs, _)| {
         (0..syncs).flat_map(|at| [Fault::CrashBeforeSync(at), Fault::CrashAfterSync(at)]).collect()
     });
 }
 
 #[test]
-fn a_failed_sync_keeps_what_was_acknowledged_and_poisons_the_store() {
+fn failed_sync_keeps_acknowledged_commits_and_poisons_the_store() {
     check_all(|(syncs, _)| (0..syncs).map(Fault::FailedSync).collect());
 }
 
 #[test]
-fn a_torn_write_keeps_what_was_acknowledged() {
+fn torn_write_keeps_acknowledged_commits() {
     check_all(|(_, writes)| (0..writes).map(Fault::TornWrite).collect());
 }
 
 #[test]
-fn a_failed_write_keeps_what_was_acknowledged_and_poisons_the_store() {
+fn failed_write_keeps_acknowledged_commits_and_poisons_the_store() {
     let reopened = check_all(|(_, writes)| (0..writes).map(Fault::FailedWrite).collect());
     assert!(reopened > 20, "a write that failed is proved to have failed, and the store goes on");
 }
 
 #[test]
-fn a_full_disk_keeps_what_was_acknowledged_and_writes_go_on_when_there_is_room() {
+fn full_disk_keeps_acknowledged_commits_and_writes_resume_with_space() {
     let reopened = check_all(|(_, writes)| (0..writes).map(Fault::DiskFull).collect());
     assert!(reopened > 20, "the store goes on where it failed");
 }
 
-/// Nothing is durable by the passing of time here, only by what the script does.
+/// No commit becomes durable by the passing of time here, only by the script.
 #[test]
-fn relaxed_commits_survive_as_a_prefix_that_has_all_that_was_flushed() {
+fn relaxed_commits_survive_as_a_prefix_with_all_flushed_ones() {
     let relaxed = Durability::Relaxed { flush_every: Duration::from_secs(3600) };
     check_durability(relaxed, |(syncs, writes)| {
         let syncs = (0..syncs).flat_map(|at| {

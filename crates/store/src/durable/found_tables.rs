@@ -1,6 +1,6 @@
 //! Tables that the files have and the schema does not declare.
 //!
-//! Invariant: a store is opened only when the schema says what becomes of every table that has rows.
+//! Invariant: a store is opened only if the schema covers every table that has rows.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,17 +13,17 @@ use super::{REPLAY_BYTES, record};
 use crate::error::OpenError;
 use crate::schema::Schema;
 
-/// The tables of both files that have rows, or changes that the rows do not have yet.
+/// The tables of both files that have rows, or changes that the rows lack.
 pub(super) struct FoundTables {
     rows: BTreeSet<String>,
     journal: BTreeSet<String>,
 }
 
-/// What the schema drops.
+/// The tables that the schema drops.
 pub(super) struct DroppedTables {
-    /// Tables of the file of rows.
+    /// Tables in the file of rows.
     pub(super) rows: Vec<String>,
-    /// Whether the journal has changes of such tables.
+    /// Whether the journal has changes to such tables.
     pub(super) in_journal: bool,
 }
 
@@ -43,7 +43,7 @@ impl FoundTables {
                 .map_err(|error| damaged(files.log_path(), &error))?;
             let before = next;
             for bytes in records {
-                // What can't be read is the error of the replay, which has all its causes.
+                // The replay reports an unreadable record, with its cause.
                 let Some((last, names)) = record::tables(&bytes, applied) else { continue };
                 next = next.max(last.saturating_add(1));
                 of_journal.extend(names.into_iter().map(str::to_owned));
@@ -55,7 +55,7 @@ impl FoundTables {
         Ok(Self { rows: of_rows, journal: of_journal })
     }
 
-    /// The schema with the tables that it keeps.
+    /// Returns the schema plus the found tables that it keeps.
     pub(super) fn resolve(&self, schema: &Schema, files: &Files) -> Result<Schema, OpenError> {
         let unknown = |path: &Path| {
             let path = path.to_owned();
@@ -65,7 +65,7 @@ impl FoundTables {
         schema.with_found(&self.journal).map_err(unknown(files.log_path()))
     }
 
-    /// The tables that the schema drops.
+    /// Returns the found tables that the schema drops.
     pub(super) fn dropped(&self, schema: &Schema) -> DroppedTables {
         DroppedTables {
             rows: self.rows.iter().filter(|name| schema.drops(name)).cloned().collect(),

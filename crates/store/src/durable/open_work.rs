@@ -1,8 +1,8 @@
-//! What an open changes on disk: rows that were moved, dropped or left out.
+//! The changes that an open makes on disk: rows that were moved, dropped or left out.
 //!
-//! The journal names rows by the keys that they had when it was written. So all of it is applied to
-//! the file of rows together with the moves, in one transaction and before the store takes a write:
-//! a record that is replayed never meets rows that have moved since.
+//! The journal refers to rows by the keys that they had when it was written. So all of its changes are applied
+//! to the file of rows together with the moves, in one transaction and before the store accepts a write: a
+//! replayed record never meets rows that have moved since.
 
 use std::io;
 
@@ -15,20 +15,20 @@ use super::rows::RowFile;
 use crate::change::Change;
 use crate::error::{CommitError, OpenError};
 
-/// The work of an open that was accepted.
+/// The work of an accepted open.
 pub(super) struct OpenWork {
-    /// The index that the state is as of.
+    /// The index of the loaded state.
     index: u64,
-    /// Changes of rows that are not in the journal.
+    /// Changes to rows that are not in the journal.
     changes: Vec<Change>,
     dropped: DroppedTables,
 }
 
-/// What is left of it when the changes are with the checkpoint.
+/// The rest of the work, after the changes were added to the checkpoint.
 pub(super) struct StartedOpenWork {
-    /// Whether there is something to write.
+    /// Whether there are changes to write.
     write: bool,
-    /// The commit up to which the journal is to be cut; 0 when it is not.
+    /// The commit up to which the journal must be truncated; 0 for none.
     cut: u64,
 }
 
@@ -37,7 +37,7 @@ impl OpenWork {
         Self { index, changes, dropped }
     }
 
-    /// Hands the changes and the tables to delete to the checkpoint, after the changes of the journal.
+    /// Adds the changes and the tables to delete to the checkpoint, after the changes of the journal.
     pub(super) fn begin(
         self,
         rows: &mut RowFile,
@@ -47,13 +47,14 @@ impl OpenWork {
     ) -> Result<StartedOpenWork, OpenError> {
         let drops = self.dropped.in_journal || !self.dropped.rows.is_empty();
         let write = drops || !self.changes.is_empty();
-        // A cut that was noted and not done is one that a crash came before.
+        // A recorded truncation that was not done was interrupted by a crash.
         let mut cut = rows
             .cut()
             .map_err(|error| io_error(files.rows_path(), io::Error::other(error.to_string())))?;
         if write {
-            // The records of a dropped table go too: a later table of its name may have other rows, as which
-            // the change feed would decode them.
+            // The records of a dropped table are truncated too: a later table of its name may have another row
+            // type,
+            // as which the change feed would decode them.
             rows.drop_with_next_apply(self.dropped.rows);
             tail.push(vec![(self.index, self.changes)], journal.link());
             cut = self.index;
@@ -63,8 +64,8 @@ impl OpenWork {
 }
 
 impl StartedOpenWork {
-    /// Writes the changes, and cuts the journal, whose records name rows by the keys that they had. A
-    /// cut that a crash took back is repeated by the next open.
+    /// Writes the changes, then truncates the journal, whose records refer to rows by their old keys. A
+    /// truncation that a crash undid is repeated by the next open.
     pub(super) fn finish(self, checkpoint: &Checkpoint, files: &Files) -> Result<(), OpenError> {
         let failed =
             |error: CommitError| io_error(files.rows_path(), io::Error::other(error.to_string()));

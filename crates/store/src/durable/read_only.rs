@@ -1,16 +1,17 @@
-//! A file of a directory that is only read.
+//! A storage backend for read-only files.
 
 use std::fs::{File, TryLockError};
 use std::io;
 
 use redb::StorageBackend;
 
-/// A file that is read and never written. The gate above it keeps redb's own writes in memory.
+/// A file that is never written. The [`DeferredBackend`](super::deferred_backend::DeferredBackend) above it
+/// keeps redb's own writes in memory.
 #[derive(Debug)]
 pub(super) struct ReadOnlyFile(File);
 
 impl ReadOnlyFile {
-    /// Takes a shared lock of the file: several readers, no writer.
+    /// Takes a shared lock on the file, which excludes writers and allows other readers.
     pub(super) fn lock(file: File) -> Result<Self, TryLockError> {
         file.try_lock_shared()?;
         Ok(Self(file))

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use super::write::Fields;
 
-/// Why a transaction did not commit. Nothing of it is visible to readers of this store.
+/// Reasons why a transaction did not commit. Readers of this store see none of its writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommitError {
-    /// The durable write of this transaction's batch failed. Whether its bytes reached the disk
-    /// is unknown until [`crate::Store::reopen`] or the next open; until then the store takes no more writes.
+    /// The durable write of this transaction's batch failed. It is unknown whether its bytes reached the disk
+    /// until [`crate::Store::reopen`] or the next open; until then the store rejects writes.
     Storage {
-        /// What the file layer said.
+        /// The error of the file layer.
         reason: Arc<str>,
     },
-    /// Several rows have one key in a unique index, and the transaction deferred the check to its
-    /// commit ([`crate::WriteTxn::defer_unique`]). Nothing of it happened; the store takes other writes.
+    /// Several rows claim one key of a unique index, and the transaction deferred the check to its commit
+    /// ([`crate::WriteTxn::defer_unique`]). None of its writes took effect; the store accepts other writes.
     NotUnique {
         /// The table.
         table: &'static str,
@@ -24,7 +24,7 @@ pub enum CommitError {
         index: &'static str,
         /// The key, printed; cut if it is long.
         key: Box<str>,
-        /// The fields that the key is made of; none where the index does not name them.
+        /// The fields that the key is made of; empty if the index does not declare them.
         fields: &'static [&'static str],
     },
 }
@@ -49,13 +49,13 @@ impl fmt::Display for CommitError {
 
 impl std::error::Error for CommitError {}
 
-/// Why a store was not closed.
+/// Reasons why a store was not closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseError {
     /// This thread has an open write transaction. The store stays open.
     OpenTransaction,
-    /// The last commits could not be written. The store is closed all the same.
+    /// The last commits could not be written. The store is closed nevertheless.
     Commit(CommitError),
 }
 

@@ -1,4 +1,4 @@
-//! Opening a store, and opening its files again.
+//! Errors of opening a store and of reopening its files.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{RecordError, RowError};
 
-/// Why a store could not be opened. No row and no record was changed, and of a file that was refused no byte.
+/// Reasons why a store could not be opened. No row and no record was changed, and no byte of a rejected file.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -15,23 +15,23 @@ pub enum OpenError {
         /// The data directory.
         dir: PathBuf,
     },
-    /// There is no store in the directory, and none was to be made.
+    /// There is no store in the directory, and the options forbid creating one.
     NoStore {
         /// The directory.
         dir: PathBuf,
     },
-    /// The directory or its files can't be read or written.
+    /// The directory or its files cannot be read or written.
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: Arc<std::io::Error>,
     },
     /// The file is not a store's, or is damaged beyond what a restart repairs.
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// The file was written by a build with a newer format.
@@ -47,38 +47,38 @@ pub enum OpenError {
     FileMissing {
         /// The file that is missing.
         path: PathBuf,
-        /// The file that is there.
+        /// The file that exists.
         other: PathBuf,
     },
-    /// The two files are of different stores, or of different courses of one store's history.
+    /// The two files belong to different stores, or to different courses of one store's history.
     Unpaired {
         /// The data directory.
         dir: PathBuf,
-        /// How they differ.
+        /// The difference.
         reason: String,
     },
-    /// The type of a table's rows changed and the table's version did not. The rows in the file would be read
-    /// as something else.
+    /// The type of a table's rows changed but the table's version did not. The rows in the file would be
+    /// decoded as other values.
     #[non_exhaustive]
     ShapeChanged {
         /// The file.
         path: PathBuf,
         /// The table.
         table: &'static str,
-        /// The version, which both types have.
+        /// The version of both types.
         version: u16,
-        /// Where the shapes part: a clause such as ``field 2 was `owner: string`, is `secret: string` ``.
+        /// The first difference: a clause such as ``field 2 was `owner: string`, is `secret: string` ``.
         difference: Box<str>,
-        /// The shape of the rows in the file, as [`Schema::shapes`](crate::Schema::shapes) has it.
+        /// The shape of the rows in the file, in the form of [`Schema::shapes`](crate::Schema::shapes).
         was: Box<str>,
         /// The shape of the row type now.
         is: Box<str>,
     },
-    /// A record of the journal can't be read.
+    /// A record of the journal cannot be read.
     Record {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: RecordError,
     },
     /// The file has rows of a table that the schema neither declares nor keeps nor drops.
@@ -88,11 +88,11 @@ pub enum OpenError {
         /// The table's name.
         name: Box<str>,
     },
-    /// A row in the file can't be loaded.
+    /// A row in the file cannot be loaded.
     Row {
         /// The file.
         path: PathBuf,
-        /// Which, and why.
+        /// The row and the reason.
         source: RowError,
     },
 }
@@ -163,25 +163,26 @@ impl std::error::Error for OpenError {
     }
 }
 
-/// Why a store goes on refusing writes after [`crate::Store::reopen`].
+/// Reasons why a store keeps rejecting writes after [`crate::Store::reopen`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ReopenError {
-    /// A file can't be opened or read. A later attempt may succeed, after space was freed for example.
+    /// A file cannot be opened or read. A later attempt may succeed, for example after space was freed.
     Open(OpenError),
-    /// The failed write is in the file as the system shows it, which doesn't prove that the disk has it.
+    /// The failed write is in the file as the operating system shows it, which does not prove that it is on
+    /// disk.
     Unproved {
         /// The file.
         path: PathBuf,
     },
-    /// Readers saw commits that never reached the disk, under [`crate::Durability::Relaxed`].
+    /// Readers have seen commits that never reached the disk, under [`crate::Durability::Relaxed`].
     Behind {
         /// The last commit on disk.
         durable: u64,
-        /// The last commit that readers saw.
+        /// The last commit that readers have seen.
         visible: u64,
     },
-    /// This thread has an open write transaction: waiting for it would never end.
+    /// This thread has an open write transaction, for which the call would wait forever.
     OpenTransaction,
 }
 

@@ -1,20 +1,20 @@
-//! Waiting, the catalog and the change feed.
+//! Errors of waiting, of the catalog and of the change feed.
 
 use std::fmt;
 
 use super::write::CLOSED;
 use crate::page::TokenError;
 
-/// Why a reader can't be parked.
+/// Reasons why a reader cannot be parked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WatchError {
-    /// As many readers are parked as [`crate::Options::parked_max`] allows.
+    /// [`crate::Options::parked_max`] readers are parked already.
     TooMany {
         /// The limit.
         parked_max: usize,
     },
-    /// The store was closed, so no change will come.
+    /// The store is closed, so no change will happen.
     Closed,
 }
 
@@ -33,13 +33,13 @@ impl fmt::Display for WatchError {
 
 impl std::error::Error for WatchError {}
 
-/// Why a [`crate::Catalog`] has no answer.
+/// Reasons why a [`crate::Catalog`] cannot return a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CatalogError {
     /// The store has no table of this name.
     UnknownTable {
-        /// The name that was asked for.
+        /// The name.
         name: Box<str>,
     },
     /// The string is not a primary key of the table.
@@ -49,13 +49,13 @@ pub enum CatalogError {
         /// The string.
         key: Box<str>,
     },
-    /// The page token is of no use here.
+    /// The page token is invalid here.
     Token(TokenError),
-    /// A row can't be written as JSON, for example one with a map whose keys are no strings.
+    /// A row cannot be written as JSON, for example one with a map whose keys are not strings.
     Row {
         /// The table.
         table: &'static str,
-        /// The reason, for people.
+        /// The reason, for display.
         reason: Box<str>,
     },
 }
@@ -86,26 +86,25 @@ impl std::error::Error for CatalogError {
     }
 }
 
-/// Why a change feed can't go on.
+/// Reasons why a change feed ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FeedError {
-    /// The snapshot is of a store with other tables.
+    /// The snapshot belongs to a store with other tables.
     OtherSchema,
-    /// As many callers wait for the next commit as [`crate::Options::parked_max`] allows.
+    /// [`crate::Options::parked_max`] callers wait for the next commit already.
     TooMany {
         /// The limit.
         parked_max: usize,
     },
-    /// The commits after the given index are not all there any more. Take a snapshot, and read on
-    /// from its index.
+    /// Some commits after the given index were truncated. Take a snapshot, and continue from its index.
     Compacted {
-        /// The first commit that is still there.
+        /// The first commit in the journal.
         oldest: u64,
     },
-    /// The journal can't be read.
+    /// The journal cannot be read.
     Storage {
-        /// What the file layer said.
+        /// The error of the file layer.
         reason: Box<str>,
     },
 }

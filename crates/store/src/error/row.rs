@@ -1,16 +1,16 @@
-//! Rows and journal records that can't be read.
+//! Errors of unreadable rows and journal records.
 
 use std::fmt;
 
 use crate::key::KEY_LEN_MAX;
 
-/// Why a record of the journal can't be read.
+/// Reasons why a record of the journal cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// The checksum is not that of the bytes.
+    /// The checksum does not match the bytes.
     Checksum,
-    /// The bytes are no record.
+    /// The bytes are not a record.
     Unreadable,
     /// A record format that this build doesn't know.
     UnknownFormat {
@@ -37,7 +37,7 @@ impl fmt::Display for RecordError {
 
 impl std::error::Error for RecordError {}
 
-/// Why a row in a file can't be loaded.
+/// Reasons why a row in a file cannot be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RowError {
@@ -45,7 +45,7 @@ pub enum RowError {
     Damaged {
         /// The table.
         table: &'static str,
-        /// What is wrong.
+        /// The reason.
         reason: &'static str,
     },
     /// A record format that this build doesn't know.
@@ -64,7 +64,7 @@ pub enum RowError {
         /// The version that this build knows.
         known: u16,
     },
-    /// Fields of an earlier version of the row that the table has no migration from.
+    /// Fields of an earlier version of the row, from which the table has no migration.
     OlderVersion {
         /// The table.
         table: &'static str,
@@ -73,23 +73,23 @@ pub enum RowError {
         /// The version that this build knows.
         known: u16,
     },
-    /// Fields of the table's own version that are not those of the row type: the checksum is right, so
-    /// these are the bytes that were written.
+    /// Fields of the table's current version that do not decode as the row type. The checksum matches, so these
+    /// are the bytes that were written.
     Fields {
         /// The table.
         table: &'static str,
         /// The version of the row and of the table.
         version: u16,
-        /// Why the bytes are not of the type.
+        /// The reason why the bytes do not decode as the type.
         reason: &'static str,
     },
-    /// Fields of an earlier version that are not those of the type which the migration reads.
+    /// Fields of an earlier version that do not decode as the type that the migration reads.
     Migration {
         /// The table.
         table: &'static str,
         /// The row's version.
         version: u16,
-        /// Why the bytes are not of the type.
+        /// The reason why the bytes do not decode as the type.
         reason: &'static str,
     },
     /// The type that a migration reads has another shape than the rows of the version.
@@ -99,18 +99,18 @@ pub enum RowError {
         table: &'static str,
         /// The rows' version.
         version: u16,
-        /// Where the shapes part: a clause such as ``field 2 was `owner: string`, is `secret: string` ``.
+        /// The first difference: a clause such as ``field 2 was `owner: string`, is `secret: string` ``.
         difference: Box<str>,
-        /// The shape of the rows, as [`Schema::shapes`](crate::Schema::shapes) has it.
+        /// The shape of the rows, in the form of [`Schema::shapes`](crate::Schema::shapes).
         was: Box<str>,
         /// The shape of the type that the migration reads.
         is: Box<str>,
     },
-    /// A row lies under another key than [`crate::Table::key`] returns for it.
+    /// A row is stored under another key than [`crate::Table::key`] returns for it.
     WrongKey {
         /// The table.
         table: &'static str,
-        /// The encoded key that it lies under.
+        /// The encoded key under which it is stored.
         key: Box<[u8]>,
     },
     /// The migrations of two rows return the same primary key.
@@ -121,10 +121,10 @@ pub enum RowError {
         first: Box<[u8]>,
         /// The encoded key that the other has on disk.
         second: Box<[u8]>,
-        /// The encoded key that both get.
+        /// The encoded key of both after the migration.
         key: Box<[u8]>,
     },
-    /// The migration of a row returns a primary key that is longer than [`KEY_LEN_MAX`].
+    /// The migration of a row returns a primary key longer than [`KEY_LEN_MAX`].
     KeyTooLong {
         /// The table.
         table: &'static str,
@@ -133,16 +133,16 @@ pub enum RowError {
         /// The encoded length of the new key, in bytes.
         len: usize,
     },
-    /// The migration of a row returns one that can't be written.
+    /// The migration of a row returns a row that cannot be stored.
     Unstorable {
         /// The table.
         table: &'static str,
         /// The encoded key that the row has on disk.
         key: Box<[u8]>,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// Two rows with one key in an index that is declared unique.
+    /// Two rows have one key in an index that is declared unique.
     NotUnique {
         /// The table.
         table: &'static str,
@@ -160,11 +160,11 @@ pub enum RowError {
         /// The table's name.
         name: Box<str>,
     },
-    /// The file could not be read on.
+    /// The file could not be read to its end.
     Unreadable {
         /// The table.
         table: &'static str,
-        /// What the file layer said.
+        /// The error of the file layer.
         reason: String,
     },
 }
@@ -264,7 +264,7 @@ impl fmt::Display for RowError {
 impl std::error::Error for RowError {}
 
 impl RowError {
-    /// Whether one row is at fault, and not the build or the file: only such rows are left out.
+    /// Returns whether the row itself is at fault, not the build or the file: only such rows are left out.
     pub(crate) fn is_of_the_row(&self) -> bool {
         matches!(
             self,
@@ -276,7 +276,7 @@ impl RowError {
     }
 }
 
-/// An encoded key as text: printable bytes as they are, the others escaped.
+/// Displays an encoded key: printable bytes as they are, the others escaped.
 struct Shown<'k>(&'k [u8]);
 
 impl fmt::Display for Shown<'_> {

@@ -1,8 +1,8 @@
-//! Mistakes in the declaration of tables.
+//! Errors in the declaration of tables.
 
 use std::fmt;
 
-/// Why a schema can't be built: a mistake in the declaration of a table.
+/// Reasons why a schema cannot be built: errors in the declaration of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SchemaError {
@@ -11,14 +11,14 @@ pub enum SchemaError {
         /// The table.
         table: &'static str,
     },
-    /// Two indexes of one name in a table: look-ups in one would answer from the other.
+    /// Two indexes of one name in a table: lookups in one would return rows of the other.
     IndexTwice {
         /// The table.
         table: &'static str,
         /// The index.
         index: &'static str,
     },
-    /// An index serves a selector that filters on the table's rows don't know.
+    /// An index serves a selector that filters on the table's rows do not know.
     UnknownSelector {
         /// The table.
         table: &'static str,
@@ -29,7 +29,7 @@ pub enum SchemaError {
         /// The selectors of the rows.
         known: Box<[&'static str]>,
     },
-    /// An index serves a selector whose values its keys can't hold, so no plan would ever use it.
+    /// An index serves a selector whose values its keys cannot hold, so no plan would ever use it.
     UnfitKeys {
         /// The table.
         table: &'static str,
@@ -42,14 +42,14 @@ pub enum SchemaError {
         /// The shape of the index's keys.
         shape: Box<str>,
     },
-    /// Rows could be written and never read back: their `Deserialize` asks the format which kind of value comes
-    /// next, and rows are stored without kinds and names.
+    /// Rows could be written but never read back: their `Deserialize` needs the type of the next value from the
+    /// format, and rows are stored without types and names.
     Unreadable {
         /// The table.
         table: &'static str,
         /// The path of the field, e.g. `spec.options[]`; empty for the row itself.
         field: Box<str>,
-        /// Why it can't be read back, and the remedy.
+        /// The reason why it cannot be read back, and the remedy.
         reason: &'static str,
     },
 }

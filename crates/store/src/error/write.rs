@@ -1,15 +1,15 @@
-//! Write transactions, before they commit.
+//! Errors of write transactions before their commit.
 
 use std::fmt;
 
 use crate::key::{KEY_LEN_MAX, KeyBytes, printed};
 use crate::table::{IndexDef, Table};
 
-/// Why a write transaction could not begin.
+/// Reasons why a write transaction could not begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BeginError {
-    /// An earlier durable write failed. Reads go on; [`crate::Store::reopen`] lets writes go on too.
+    /// An earlier durable write failed. Reads still work; [`crate::Store::reopen`] enables writes again.
     Poisoned,
     /// The store was opened with [`crate::Options::read_only`].
     ReadOnly,
@@ -20,20 +20,20 @@ pub enum BeginError {
         /// The index of the last transaction.
         last: u64,
     },
-    /// The caller's own index is smaller than commits may have: that of what never changed is 1.
+    /// The caller's own index is smaller than that of any commit: 1 is the index of data that never changed.
     IndexTooSmall {
         /// The index that was passed.
         given: u64,
-        /// The least that a commit may have.
+        /// The lowest index that a commit may have.
         least: u64,
     },
-    /// The last index was the greatest there is: a caller chose it.
+    /// The last index, chosen by a caller, was the highest possible one.
     NoIndexLeft,
-    /// This thread has an open write transaction of the store: waiting for it would never end.
+    /// This thread has an open write transaction of the store, for which the call would wait forever.
     Nested,
-    /// Another thread has an open write transaction, and the caller waits no longer.
+    /// Another thread has an open write transaction, and the deadline passed.
     Busy,
-    /// The store was closed.
+    /// The store is closed.
     Closed,
 }
 
@@ -74,7 +74,7 @@ pub(super) const CLOSED: &str = "the store was closed: open it again";
 const POISONED: &str = "an earlier durable write failed, so the store takes no more writes: \
                         check the disk, free space where it is full, and reopen the store";
 
-/// Why a write was refused. The transaction is as it was before the call and stays usable.
+/// Reasons why a write was rejected. The transaction is as it was before the call and stays usable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WriteError {
@@ -86,7 +86,7 @@ pub enum WriteError {
         index: &'static str,
         /// The key, printed; cut if it is long.
         key: Box<str>,
-        /// The fields that the key is made of; none where the index does not name them.
+        /// The fields that the key is made of; empty if the index does not declare them.
         fields: &'static [&'static str],
     },
     /// A primary or secondary key of the row is longer than [`KEY_LEN_MAX`].
@@ -98,22 +98,22 @@ pub enum WriteError {
         index: Option<&'static str>,
         /// The key, printed and cut.
         key: Box<str>,
-        /// The fields that the key is made of; none where the table or the index does not name them.
+        /// The fields of the key; empty if the table or the index does not declare them.
         fields: &'static [&'static str],
         /// The encoded length, in bytes. A key of a non-unique index includes the primary key.
         len: usize,
         /// The limit, in bytes.
         len_max: usize,
     },
-    /// The row can't be written: its type uses a serde attribute that a store can't keep, its own
-    /// `Deserialize` refuses or changes one of its values, or it is larger than 64 MiB.
+    /// The row cannot be stored: its type uses a serde attribute that the encoding cannot represent, its own
+    /// `Deserialize` rejects or changes one of its values, or it is larger than 64 MiB.
     #[non_exhaustive]
     Unstorable {
         /// The table.
         table: &'static str,
         /// The row's primary key, printed; cut if it is long.
         key: Box<str>,
-        /// The reason, for people.
+        /// The reason, for display.
         reason: Box<str>,
     },
     /// [`crate::PrimaryKey::modify`] or [`crate::PrimaryKey::update`] changed the primary key of the row.
@@ -122,7 +122,7 @@ pub enum WriteError {
         table: &'static str,
         /// The primary key of the row, printed; cut if it is long.
         from: Box<str>,
-        /// The key that it was changed to, printed; cut if it is long.
+        /// The new key, printed; cut if it is long.
         to: Box<str>,
     },
     /// The row was not as the caller expected.
@@ -131,9 +131,9 @@ pub enum WriteError {
         table: &'static str,
         /// The primary key, printed; cut if it is long.
         key: Box<str>,
-        /// What the caller expected.
+        /// The caller's expectation.
         expected: Expect,
-        /// The modify index of the row that is there; `None` when there is none.
+        /// The modify index of the current row; `None` if there is no row.
         found: Option<u64>,
     },
 }
@@ -177,13 +177,13 @@ impl fmt::Display for WriteError {
 impl std::error::Error for WriteError {}
 
 impl WriteError {
-    /// The row of `T` whose primary key is encoded in `key` can't be written.
+    /// Creates the error for a row of `T` whose primary key is encoded in `key`.
     pub(crate) fn unstorable<T: Table>(key: &KeyBytes, reason: impl Into<Box<str>>) -> Self {
         let key = printed::<T::Key>(key.as_slice());
         Self::Unstorable { table: T::NAME, key, reason: reason.into() }
     }
 
-    /// Refuses a primary key that is longer than [`KEY_LEN_MAX`].
+    /// Rejects a primary key longer than [`KEY_LEN_MAX`].
     pub(crate) fn check_primary<T: Table>(key: &KeyBytes) -> Result<(), Self> {
         let len = key.as_slice().len();
         if len <= KEY_LEN_MAX {
@@ -199,7 +199,7 @@ impl WriteError {
         })
     }
 
-    /// Refuses a tree key of a secondary index that is longer than [`KEY_LEN_MAX`].
+    /// Rejects a tree key of a secondary index longer than [`KEY_LEN_MAX`].
     pub(crate) fn check_secondary<T: Table>(
         index: &IndexDef<T::Row>,
         key: &KeyBytes,
@@ -220,7 +220,7 @@ impl WriteError {
     }
 }
 
-/// The fields of a key in a sentence.
+/// Displays the fields of a key as part of a sentence.
 pub(super) struct Fields(pub(super) &'static [&'static str]);
 
 impl fmt::Display for Fields {
@@ -235,19 +235,19 @@ impl fmt::Display for Fields {
     }
 }
 
-/// What a conditional write expects to find.
+/// The state that a conditional write expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expect {
     /// No row with this primary key.
     Absent,
     /// A row that was last modified at this index.
     ModifyIndex(u64),
-    /// A row with this primary key, whenever it was modified.
+    /// A row with this primary key, with any modify index.
     Present,
 }
 
 impl Expect {
-    /// Checks the modify index that was found at the primary key `key`.
+    /// Checks the modify index found at the primary key `key`.
     pub(crate) fn check<T: Table>(
         self,
         key: &KeyBytes,

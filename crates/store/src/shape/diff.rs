@@ -1,4 +1,4 @@
-//! Where two shapes part.
+//! Compares two shapes and finds their first difference.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -7,31 +7,31 @@ use super::merge::merge;
 use super::text::{self, ParseError};
 use super::{Field, Fields, Id, Node, Shape, Variant};
 
-/// What a recorded shape is beside that of a type.
+/// The result of comparing a recorded shape with that of a type.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Compared {
     /// Rows of the one are rows of the other, as far as both are known.
     Same,
-    /// The same, and the two together know more than the recorded one: the text of both.
+    /// Equal, but the two together know more than the recorded one: the string of both.
     Learned(String),
     /// The first difference as a clause, e.g. ``field 2 was `owner: string`, is `secret: string` ``.
     Differs(String),
-    /// It was recorded by a build that sees less of a type.
+    /// The recorded shape is from a build that detects less of a type.
     Older,
-    /// It was recorded by a later build.
+    /// The recorded shape is from a later build.
     Newer,
-    /// It is no shape.
+    /// The recorded string is not a shape.
     Unreadable,
 }
 
-/// Compares a recorded text with the text of a type.
+/// Compares a recorded string with the string of a type.
 pub(crate) fn compare(was: &str, is: &str) -> Compared {
     compare_as(was, is, false)
 }
 
-/// Compares a recorded text with the text of a type that its rows are only read as. A tuple may stand for a
-/// struct then, and a value for a tuple of it alone: their bytes are the same. An enum may end with further
-/// variants.
+/// Compares a recorded string with the string of a type that only reads its rows. A tuple may then stand for a
+/// struct, and a value for a tuple of only that value, because their bytes are equal. An enum may have further
+/// variants at its end.
 pub(super) fn compare_read(was: &str, is: &str) -> Compared {
     compare_as(was, is, true)
 }
@@ -61,15 +61,15 @@ fn compare_as(was_text: &str, is: &str, reading: bool) -> Compared {
 struct Compare<'a> {
     was: &'a Shape,
     is: &'a Shape,
-    /// Whether rows are read as the type and never written.
+    /// Whether rows are read as the type but never written.
     reading: bool,
-    /// Pairs that are compared already, or are being compared further up.
+    /// Pairs that were compared already, or are being compared further up.
     same: HashSet<(Id, Id)>,
     path: Vec<String>,
     depth: usize,
 }
 
-/// How deep two shapes are compared: cycles of a text that no store wrote can go round for long.
+/// Maximum depth of the comparison: cycles of a string that no store wrote can be very long.
 const DEPTH_MAX: usize = 1024;
 
 impl Compare<'_> {
@@ -95,10 +95,10 @@ impl Compare<'_> {
             }
             (Node::Enum(was), Node::Enum(is)) => self.variants(was, is),
             (was, is) if was == is => None,
-            // A part that only one of them knows can't be compared.
+            // A part that only one of them knows cannot be compared.
             (Node::Opaque, _) | (_, Node::Opaque) => None,
             (was, is) => {
-                // A struct or tuple of one value has no byte of its own.
+                // A struct or tuple of one value adds no byte to it.
                 match (self.alone(was), self.alone(is)) {
                     (Some(only), _) => return self.nodes(only, is_id),
                     (None, Some(only)) => return self.nodes(was_id, only),
@@ -110,7 +110,7 @@ impl Compare<'_> {
         }
     }
 
-    /// The only value of a struct or tuple, where its bytes are compared.
+    /// Returns the only value of a struct or tuple, if only bytes are compared.
     fn alone(&self, node: &Node) -> Option<Id> {
         match node {
             Node::Fields(Fields { list, whole: true, .. }) if self.reading => match &**list {
@@ -126,7 +126,7 @@ impl Compare<'_> {
             if unseen(self.was, was, old) || unseen(self.is, is, new) {
                 continue;
             }
-            // A field of another name or kind is best seen beside its neighbours.
+            // A field with another name or type is described best with its neighbours.
             let other = !names_agree(old.name.as_deref(), new.name.as_deref())
                 || self.kinds_differ(old.node, new.node);
             if other {
@@ -140,7 +140,7 @@ impl Compare<'_> {
             }
         }
         let at = was.list.len().min(is.list.len());
-        // A list that was not seen to its end may have further fields.
+        // A list that was not read to its end may have further fields.
         if let Some(old) = was.list.get(at).filter(|old| is.whole && !unseen(self.was, was, old)) {
             let old = field(self.was, old);
             return Some(self.of_place(&format!("field {}, `{old}`, is gone", at + 1)));
@@ -166,8 +166,9 @@ impl Compare<'_> {
                 return found;
             }
         }
-        // Further variants at the end change no row that there is, so a migration may know of them. A build
-        // without them would not read the rows of one with them, so they count where rows are written.
+        // Further variants at the end change no existing row, so a migration may know of them. But a build
+        // without
+        // them could not read rows of one with them, so they count where rows are written.
         let at = was.len().min(is.len());
         if let Some(old) = was.get(at) {
             let old = variant(self.was, old);
@@ -180,7 +181,7 @@ impl Compare<'_> {
         Some(self.of_place(&format!("variant {}, `{new}`, is new", at + 1)))
     }
 
-    /// Whether two nodes differ in themselves, whatever they hold.
+    /// Returns whether two nodes themselves differ, ignoring their children.
     fn kinds_differ(&self, was: Id, is: Id) -> bool {
         match (self.was.node(was), self.is.node(is)) {
             (Node::Opaque, _)
@@ -225,13 +226,13 @@ impl Compare<'_> {
     }
 }
 
-/// Whether a field is one that the reader did not come to. It may be none: names that are listed for a
-/// reader can be more than its fields.
+/// Returns whether the reader did not reach a field. Such a field may not exist: the names listed for a reader
+/// can be more than its fields.
 fn unseen(shape: &Shape, fields: &Fields, field: &Field) -> bool {
     !fields.whole && *shape.node(field.node) == Node::Opaque
 }
 
-/// A name that is not known may be any.
+/// An unknown name agrees with every name.
 fn names_agree(was: Option<&str>, is: Option<&str>) -> bool {
     match (was, is) {
         (Some(was), Some(is)) => was == is,
@@ -257,7 +258,7 @@ fn variant(shape: &Shape, variant: &Variant) -> String {
     }
 }
 
-/// A node in a few words.
+/// Describes a node briefly.
 fn brief(shape: &Shape, node: &Node) -> String {
     match node {
         Node::Scalar(scalar) => scalar.name().to_owned(),
@@ -272,7 +273,7 @@ fn brief(shape: &Shape, node: &Node) -> String {
     }
 }
 
-/// Fields that are listed in a message.
+/// Maximum number of fields listed in a message.
 const LISTED_MAX: usize = 4;
 
 fn brief_fields(shape: &Shape, fields: &Fields) -> String {

@@ -1,8 +1,8 @@
-//! Why a row type can't be the type of a table's rows.
+//! Reasons why a row type cannot be the type of a table's rows.
 
 use crate::error::SchemaError;
 
-/// A place in a row type that no stored row can be read at.
+/// A part of a row type at which no stored row can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable {
     pub(super) field: String,
@@ -15,7 +15,7 @@ impl Unreadable {
     }
 }
 
-/// The calls of a reader that the codec always refuses.
+/// The calls of a reader that the codec always rejects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
     Json,
@@ -29,9 +29,9 @@ pub(super) enum Why {
 }
 
 impl Why {
-    /// The reason for a call of `deserialize_any` by the visitor of this type.
+    /// Returns the reason for a call of `deserialize_any` by the visitor of this type.
     pub(super) fn any(visitor: &str) -> Self {
-        // serde and serde_json name their visitors so; others get the general reason.
+        // serde and serde_json use these names for their visitors; others get the general reason.
         if visitor.contains("TaggedContentVisitor") {
             Self::InternallyTagged
         } else if visitor.contains("ContentVisitor") || visitor.contains("UntaggedUnitVisitor") {

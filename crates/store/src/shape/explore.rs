@@ -1,12 +1,12 @@
 //! Passes over a row type until every part of it was seen.
 //!
-//! A pass reads one dummy row. A reader decides by the dummy values which parts it asks for, so an option
-//! is once given a value, a list once an element, and each enum another variant in each pass.
-//! A type that validates (`try_from`, a time in a `String`) refuses most dummies: the pass fails at the
-//! place of that value, and the next one tries another candidate there. A place without a good
-//! candidate fails for ever: the nearest option, list, map or variant around it is not entered again, and
-//! the other fields of a struct around it are read by their numbers, as from a map. Only the elements of a
-//! tuple after it stay unseen, because a tuple is read in its order alone.
+//! A pass reads one dummy row. A reader decides by the dummy values which parts it requests, so an option is
+//! `Some` once, a list has an element once, and each enum has another variant in each pass. A type that
+//! validates (`try_from`, a time in a `String`) rejects most dummies: the pass fails at the place of that
+//! value, and the next one tries another candidate there. A place without an accepted candidate fails forever:
+//! the nearest enclosing option, list, map or variant is not entered again, and the other fields of an
+//! enclosing struct are read by their numbers, as from a map. Only the elements of a tuple after it stay
+//! unseen, because a tuple can be read only in order.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -18,37 +18,37 @@ use super::error::{Unreadable, Why};
 use super::probe::{CANDIDATES, Probe};
 use super::{Id, Scalar, Shape, Values, finish};
 
-/// Passes over one type at most. A row of thousand variants and values to guess needs fewer.
+/// Maximum number of passes over one type. A row of a thousand variants and guessed values needs fewer.
 const PASSES_MAX: usize = 10_000;
 
-/// Values that are given to one type's reader at most, in all passes.
+/// Maximum number of values passed to one type's reader, in all passes.
 const STEPS_MAX: usize = 1_000_000;
 
-/// How deep values lie in each other at most. Only types that can't have a value come to it.
+/// Maximum nesting of values. Only types that cannot have a value reach it.
 const DEPTH_MAX: usize = 96;
 
-/// The node that stands for what is not known.
+/// The node of unknown parts.
 pub(super) const OPAQUE: Id = 0;
 
-/// The node whose one child is the row.
+/// The node whose only child is the row.
 pub(super) const ROOT: Id = 1;
 
-/// A child of a node: where a value lies.
+/// A child of a node: the place of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place {
     pub(super) parent: Id,
     pub(super) slot: usize,
 }
 
-/// What tells the nodes of a type apart. The visitor's type names the type that is read, generics
-/// included, so that a type in several places is one node, and one that holds itself a cycle.
+/// Identifies a node of the type. The visitor's type names the type that is read, generics included, so that a
+/// type in several places is one node, and a recursive type is a cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) kind: Kind,
     pub(super) visitor: &'static str,
     pub(super) name: &'static str,
     pub(super) len: usize,
-    /// The enum and the variant whose content this is.
+    /// The enum and the variant to which this content belongs.
     pub(super) variant: Option<Place>,
 }
 
@@ -64,15 +64,15 @@ pub(super) enum Kind {
     Enum,
 }
 
-/// How far a child that may be left out, or a variant, was explored.
+/// How far an optional child, or a variant, was explored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tried {
     Not,
-    /// It was read once, with so many values in it.
+    /// It was read once, with this number of values in it.
     Done(usize),
-    /// No dummy was good enough.
+    /// No dummy was accepted.
     Failed,
-    /// The reader doesn't know this variant.
+    /// The reader does not know this variant.
     Absent,
 }
 
@@ -84,22 +84,22 @@ pub(super) struct Draft {
     pub(super) children: Vec<Option<Id>>,
     /// One for each variant, or the one of an option, list or map.
     pub(super) tried: Vec<Tried>,
-    /// Those of `tried` that are being read now.
+    /// Entries of `tried` that are being read now.
     active: Vec<usize>,
-    /// How many children the reader took when it came to its end.
+    /// The number of children that the reader took before its end.
     pub(super) taken: Option<usize>,
-    /// The reader asks now for this and now for that.
+    /// The reader requests different parts in different passes.
     pub(super) unsteady: bool,
 }
 
-/// Why a pass failed.
+/// Reasons why a pass failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Failure {
-    /// A value that was read whole was refused: another candidate may be good.
+    /// A value was rejected after it was read: another candidate may be accepted.
     Retry(Place),
     /// No value can be read here.
     Final,
-    /// What failed was noted, and the next pass avoids it.
+    /// The failure was noted, and the next pass avoids it.
     Noted,
 }
 
@@ -107,11 +107,11 @@ enum Failure {
 pub(super) struct Explorer {
     pub(super) nodes: Vec<Draft>,
     known: HashMap<Key, Id>,
-    /// Candidates beside the usual dummies.
+    /// Candidates in addition to the usual dummies.
     pub(super) values: Values,
-    /// The candidates of places whose first one was refused.
+    /// The candidates of places whose first one was rejected.
     candidates: HashMap<Place, usize>,
-    /// Places that no candidate is good for.
+    /// Places without an accepted candidate.
     dead: HashSet<Place>,
     /// The candidate of the place that is being read.
     candidate: usize,
@@ -122,7 +122,7 @@ pub(super) struct Explorer {
     progress: bool,
 }
 
-/// Explores a row type, with the values of a row beside the usual dummies.
+/// Explores a row type, with the values of a row in addition to the usual dummies.
 pub(super) fn explore<R: DeserializeOwned>(values: Values) -> Result<Shape, Unreadable> {
     let explorer = RefCell::new(Explorer::new(values));
     for _ in 0..PASSES_MAX {
@@ -130,7 +130,7 @@ pub(super) fn explore<R: DeserializeOwned>(values: Values) -> Result<Shape, Unre
             let place = Place { parent: ROOT, slot: 0 };
             Probe::enter(&explorer, place, R::deserialize).map(drop)
         };
-        // A reader that panics over a dummy reads rows of its own well.
+        // A reader that panics over a dummy may still read its own rows well.
         let panicked = catch_unwind(AssertUnwindSafe(pass)).is_err();
         let mut explorer = explorer.borrow_mut();
         if let Some(refused) = explorer.refused.take() {
@@ -164,7 +164,7 @@ impl Explorer {
         new
     }
 
-    /// Ends a pass; whether another one can find more.
+    /// Ends a pass. Returns whether another one can find more.
     fn goes_on(&mut self, panicked: bool) -> bool {
         let at = self.path.last().copied();
         self.path.clear();
@@ -178,7 +178,7 @@ impl Explorer {
             return false;
         }
         if panicked {
-            // Once is enough: each panic is a message on the standard error.
+            // One panic is enough: each prints a message to standard error.
             return at.is_some_and(|place| self.dead.insert(place));
         }
         match failure {
@@ -196,7 +196,7 @@ impl Explorer {
         self.nodes.iter().any(|node| node.tried.contains(&Tried::Not))
     }
 
-    /// The node of a key. It is put in its place.
+    /// Returns the node of a key, and registers it at its place.
     pub(super) fn node(&mut self, place: Place, key: Key, names: &'static [&'static str]) -> Id {
         self.steps += 1;
         let next = Id::try_from(self.nodes.len()).unwrap_or(OPAQUE);
@@ -204,7 +204,7 @@ impl Explorer {
         if id == next && id != OPAQUE {
             let choices = match key.kind {
                 Kind::Option | Kind::Seq | Kind::Map => 1,
-                // Custom readers may name none.
+                // Hand-written readers may list no names.
                 Kind::Enum => names.len().max(1),
                 _ => 0,
             };
@@ -215,7 +215,7 @@ impl Explorer {
         match *child {
             None => *child = Some(id),
             Some(known) if known == id => {}
-            // The reader decides by a value what it asks for.
+            // The reader decides by a value which part it requests, so the part has no fixed type.
             Some(_) => *child = Some(OPAQUE),
         }
         id
@@ -229,9 +229,9 @@ impl Explorer {
         &mut children[place.slot]
     }
 
-    /// Goes to a place; the candidate of the one around it. `None` when no value can be read there.
+    /// Enters a place. Returns the candidate of the enclosing place, or `None` if no value can be read there.
     pub(super) fn enter(&mut self, place: Place) -> Option<usize> {
-        // What is refused once is refused for all: the pass is to end.
+        // One failure ends the whole pass, so every later value is rejected too.
         let ended = self.refused.is_some() || self.steps >= STEPS_MAX;
         if ended || self.path.len() >= DEPTH_MAX || self.dead.contains(&place) {
             self.failure.get_or_insert(Failure::Final);
@@ -253,12 +253,12 @@ impl Explorer {
         }
     }
 
-    /// Which dummy a scalar is.
+    /// Returns the number of the dummy to use for a scalar.
     pub(super) fn candidate(&self) -> usize {
         self.candidate
     }
 
-    /// Whether there is something in a node that was not read yet.
+    /// Returns whether a node has a part that was not read yet.
     fn unfinished(&self, id: Id) -> bool {
         let (mut seen, mut left) = (HashSet::from([id]), vec![id]);
         while let Some(id) = left.pop() {
@@ -271,9 +271,9 @@ impl Explorer {
         false
     }
 
-    /// Whether an option, list or map is to have a value.
+    /// Returns whether an option, list or map should have a value.
     pub(super) fn fills(&mut self, id: Id) -> bool {
-        // Some readers want a value in their lists.
+        // Some readers reject empty lists.
         let more = self.candidate > 0 || self.unfinished(id);
         let node = &mut self.nodes[id as usize];
         let fills = node.active.is_empty()
@@ -288,7 +288,7 @@ impl Explorer {
         fills
     }
 
-    /// The variant that an enum is to have.
+    /// Returns the variant that an enum should have.
     pub(super) fn variant(&mut self, id: Id) -> Option<usize> {
         let candidate = self.candidate;
         let node = &self.nodes[id as usize];
@@ -310,7 +310,7 @@ impl Explorer {
                 })
                 .collect();
             done.sort_unstable();
-            // In itself an enum is its smallest variant, which has no such enum in it.
+            // Inside itself an enum gets its smallest variant, which does not contain the enum again.
             let wanted = if node.active.is_empty() { candidate } else { 0 };
             done.get(wanted % done.len().max(1)).map(|(_, at)| *at)
         });
@@ -354,13 +354,13 @@ impl Explorer {
         }
     }
 
-    /// Whether a pass that failed in a node found something, so that the next one may find the rest.
+    /// Returns whether a pass that failed in a node made progress, so that the next one may find the rest.
     fn may_find_more(&self, id: Id) -> bool {
         self.progress && self.unfinished(id)
     }
 
-    /// Ends the reading of a struct's field that failed. When no later pass can read it either, the other
-    /// fields are read without it from then on.
+    /// Ends the reading of a struct's field that failed. If no later pass can read it, the other fields are
+    /// read without it from then on.
     pub(super) fn field_failed(&mut self, place: Place) {
         let child = *self.child(place);
         if self.failure == Some(Failure::Final)
@@ -372,27 +372,27 @@ impl Explorer {
         }
     }
 
-    /// Whether no value can be read at a place.
+    /// Returns whether no value can be read at a place.
     pub(super) fn is_dead(&self, place: Place) -> bool {
         self.dead.contains(&place)
     }
 
-    /// Whether a struct has a field that can't be read, and so can't be read in its order.
+    /// Returns whether a struct has an unreadable field, and so cannot be read in order.
     pub(super) fn has_dead_field(&self, id: Id, len: usize) -> bool {
         (0..len).any(|slot| self.is_dead(Place { parent: id, slot }))
     }
 
-    /// Takes note that a struct can't be read whole.
+    /// Records that a struct cannot be read completely.
     pub(super) fn incomplete(&mut self) {
         self.failure.get_or_insert(Failure::Final);
     }
 
-    /// How many fields the reader takes, once that is known.
+    /// Returns the number of fields that the reader takes, if known.
     pub(super) fn taken(&self, id: Id) -> Option<usize> {
         self.nodes[id as usize].taken
     }
 
-    /// Takes note that an enum ends before the variant `at`.
+    /// Records that an enum ends before the variant `at`.
     pub(super) fn absent(&mut self, id: Id, at: usize) {
         let node = &mut self.nodes[id as usize];
         node.active.clear();
@@ -402,7 +402,7 @@ impl Explorer {
         self.failure.get_or_insert(Failure::Noted);
     }
 
-    /// Takes note that a reader came to its end after so many fields.
+    /// Records that a reader ended after `taken` fields.
     pub(super) fn whole(&mut self, id: Id, taken: usize) {
         let node = &mut self.nodes[id as usize];
         match node.taken {
@@ -414,9 +414,9 @@ impl Explorer {
         }
     }
 
-    /// Takes note of a call that the codec refuses.
+    /// Records a call that the codec rejects.
     pub(super) fn refuse(&mut self, why: Why) {
-        // The key of a map and the tag of an enum are no fields of their own.
+        // The key of a map and the tag of an enum are not fields, so the error names the enclosing part.
         let of_key = matches!(why, Why::Flatten | Why::AdjacentlyTagged)
             .then(|| self.path.len().saturating_sub(1));
         let path = &self.path[..of_key.unwrap_or(self.path.len())];

@@ -1,4 +1,4 @@
-//! From what was explored to a shape.
+//! Converts the explored nodes into a shape.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::explore::{Draft, Explorer, Kind, OPAQUE, ROOT, Tried};
 use super::{Field, Fields, Id, Node, Scalar, Shape, Variant};
 
-/// The shape that an explorer found.
+/// Returns the shape that an explorer found.
 pub(super) fn finish(explorer: Explorer) -> Shape {
     let mut shape = Finish { drafts: explorer.nodes, nodes: Vec::new(), numbers: HashMap::new() };
     let row = shape.drafts[ROOT as usize].children.first().copied().flatten();
@@ -21,7 +21,7 @@ struct Finish {
 }
 
 impl Finish {
-    /// Adds a node and all that it holds; its number. Nothing is known of what was never read.
+    /// Adds a node with its children and returns its number. A part that was never read is opaque.
     fn node(&mut self, draft: Option<Id>) -> Id {
         let draft = draft.unwrap_or(OPAQUE);
         if let Some(number) = self.numbers.get(&draft) {
@@ -29,7 +29,7 @@ impl Finish {
         }
         let number = Id::try_from(self.nodes.len()).unwrap_or(Id::MAX);
         self.numbers.insert(draft, number);
-        // Taken before what it holds, which may hold it.
+        // Numbered before its children, which may contain it.
         self.nodes.push(Node::Opaque);
         let node = self.build(draft);
         self.nodes[number as usize] = node;
@@ -54,7 +54,7 @@ impl Finish {
                 Node::Map(key, self.node(child(1)))
             }
             Kind::Tuple | Kind::Struct => {
-                // What a reader that never came to its end would take further is known by name only.
+                // Fields after the end of an incomplete read are known by name only.
                 let len = whole.unwrap_or(names.len().max(children.len()));
                 let named = kind == Kind::Struct && names.len() == len;
                 let list = (0..len).map(|slot| Field {

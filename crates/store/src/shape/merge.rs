@@ -1,13 +1,13 @@
-//! Two shapes of one type as one: all that either of them knows.
+//! Merges two shapes of one type into one with the known parts of both.
 //!
-//! A probe may see less of a type than another one did, because it had other values to try. What is known of
-//! the rows of a version only grows.
+//! A probe may see less of a type than another one, because it had other values to try. Knowledge of the rows
+//! of a version only grows.
 
 use std::collections::HashMap;
 
 use super::{Field, Fields, Id, Node, Shape, Variant};
 
-/// Joins two shapes that do not differ.
+/// Merges two shapes that do not differ.
 pub(super) fn merge(was: &Shape, is: &Shape) -> Shape {
     let mut merge = Merge { was, is, nodes: Vec::new(), numbers: HashMap::new() };
     merge.node(Some(0), Some(0));
@@ -21,11 +21,11 @@ struct Merge<'a> {
     numbers: HashMap<(Option<Id>, Option<Id>), Id>,
 }
 
-/// The part of one of the shapes that lies in one place, if it knows one.
+/// The part of one of the shapes at one place, if known.
 type Part<'n> = Option<&'n Node>;
 
 impl<'a> Merge<'a> {
-    /// Adds the node that lies in one place of both shapes; its number.
+    /// Adds the node at one place of both shapes and returns its number.
     fn node(&mut self, was: Option<Id>, is: Option<Id>) -> Id {
         let (of_was, of_is) = (self.was, self.is);
         let was = was.filter(|id| *of_was.node(*id) != Node::Opaque);
@@ -35,7 +35,7 @@ impl<'a> Merge<'a> {
         }
         let number = Id::try_from(self.nodes.len()).unwrap_or(Id::MAX);
         self.numbers.insert((was, is), number);
-        // Taken before what it holds, which may hold it.
+        // Numbered before its children, which may contain it.
         self.nodes.push(Node::Opaque);
         let node = self.build(was.map(|id| of_was.node(id)), is.map(|id| of_is.node(id)));
         self.nodes[number as usize] = node;
@@ -93,7 +93,7 @@ impl<'a> Merge<'a> {
         let longer = was.map_or(0, len).max(is.map_or(0, len));
         let list = (0..whole.unwrap_or(longer)).map(|at| {
             let of = |fields: Option<&Fields>| fields?.list.get(at).map(|field| field.node);
-            // Names of a list that was not seen to its end may be those of other fields.
+            // Names of a list that was not read to its end may belong to other fields.
             let name = |fields: Option<&Fields>| {
                 let fields = fields.filter(|fields| fields.whole || whole.is_none())?;
                 fields.list.get(at)?.name.clone()

@@ -1,21 +1,21 @@
-//! The shapes of rows: which bytes the reader of a row type expects, found by asking the reader.
+//! The shapes of rows: the bytes that the reader of a row type expects, found by running the reader.
 //!
-//! Rows are stored without field names and without kinds, so bytes mean only what their reader takes
-//! them for. A [`Shape`] is that meaning as data: [`probe`] runs the type's `Deserialize` on dummy
-//! values and records which kinds it asks for; [`write`] walks the shape in step with `Serialize`
-//! and refuses a row that its own reader would not get back; [`text`] is the shape as one line, which
-//! the rows file keeps for each table and version; [`diff`] finds where two shapes part.
+//! Rows are stored without field names and types, so their bytes can be decoded only by their reader. A
+//! [`Shape`] describes this encoding as data: [`probe`] runs the type's `Deserialize` on dummy values and
+//! records the types that it requests; [`write`] walks the shape in step with `Serialize` and rejects a row
+//! that its own reader would not get back; [`text`] is the shape on one line, which the rows file keeps for
+//! each table and version; [`diff`] finds the first difference of two shapes.
 //!
-//! Names of types are no part of a shape, nor are newtypes: neither is in the bytes, so renaming or
-//! wrapping a type is no change. Names of fields and variants are part of it: bytes of two swapped fields
-//! can only be told from each other by them.
+//! Names of types are not part of a shape, nor are newtypes: neither is in the bytes, so renaming or wrapping a
+//! type is no change. Names of fields and variants are part of it: only they distinguish the bytes of two
+//! swapped fields.
 //!
-//! A value that validates can refuse every dummy, which hides the elements of a tuple behind it. The first row
-//! that is written or loaded then has a value that is good: the probe runs again with the values of that row,
-//! and [`Shape::latest`] is the shape that it found. [`merge`] keeps what an earlier probe knew.
+//! A value that validates can reject every dummy, which hides the elements of a tuple after it. The first row
+//! that is written or loaded then has an accepted value: the probe runs again with the values of that row, and
+//! [`Shape::latest`] is the resulting shape. [`merge`] keeps the knowledge of earlier probes.
 //!
-//! Invariant: a probe ends. Its passes, its steps and its depth have limits, and where one of them is
-//! met the rest of the type is [`Node::Opaque`].
+//! Invariant: a probe terminates. Its passes, steps and depth have limits; at a limit the rest of the type
+//! becomes [`Node::Opaque`].
 
 mod diff;
 mod error;
@@ -50,56 +50,57 @@ pub(crate) use write::{Outcome, Walk, What};
 /// The position of a node in its shape.
 type Id = u32;
 
-/// What the reader of a row type asks for, as a graph: types that hold themselves are cycles.
+/// The types that the reader of a row type requests, as a graph: recursive types are cycles.
 #[derive(Debug)]
 pub(crate) struct Shape {
     /// The first one is the row.
     nodes: Box<[Node]>,
     /// Whether every part is known.
     whole: bool,
-    /// Probes with the values of rows that this shape or an earlier one led to.
+    /// Number of probes with the values of rows that led to this shape or an earlier one.
     probes: AtomicUsize,
-    /// The shape that knows more of the type.
+    /// The shape with more knowledge of the type, once there is one.
     later: OnceLock<Arc<Shape>>,
 }
 
-/// Probes with the values of rows for one type in a process at most. Each takes as long as the first one.
+/// Maximum number of probes with the values of rows for one type in a process. Each takes as long as the first
+/// probe.
 const PROBES_MAX: usize = 16;
 
-/// A value that a reader asks for.
+/// A value that a reader requests.
 #[derive(Clone, Debug, PartialEq)]
 enum Node {
     Scalar(Scalar),
     Option(Id),
-    /// A number of values that the bytes begin with.
+    /// A number of values, with which the bytes begin.
     Seq(Id),
     Map(Id, Id),
     Fields(Fields),
     Enum(Box<[Variant]>),
-    /// A value whose kind is not known, or not always the same one.
+    /// A value of unknown type, or of a type that varies.
     Opaque,
 }
 
-/// Values one after the other: a struct, a tuple, an array, or the content of a variant.
+/// A sequence of values: a struct, a tuple, an array, or the content of a variant.
 #[derive(Clone, Debug, PartialEq)]
 struct Fields {
-    /// Whether it is a struct; its fields may lack names still.
+    /// Whether it is a struct, even if the names of its fields are unknown.
     named: bool,
     list: Box<[Field]>,
-    /// Whether the reader came to its end, so that there are no further fields.
+    /// Whether the reader reached its end, so that there are no further fields.
     whole: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 struct Field {
-    /// The field's name for serde; `None` where the reader's list has aliases and so doesn't say.
+    /// The field's name for serde; `None` if the reader's list has aliases, which makes it ambiguous.
     name: Option<Cow<'static, str>>,
     node: Id,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 struct Variant {
-    /// As [`Field::name`].
+    /// See [`Field::name`].
     name: Option<Cow<'static, str>>,
     /// A unit, [`Fields`] or [`Node::Opaque`].
     content: Id,
@@ -137,24 +138,24 @@ impl Shape {
         Self { nodes: nodes.into(), whole, probes: AtomicUsize::new(0), later: OnceLock::new() }
     }
 
-    /// The shape of a row type. Probed once for each type in a process: some hundred passes over it.
+    /// Returns the shape of a row type. Probed once for each type in a process, with some hundred passes.
     pub(crate) fn of<R: DeserializeOwned + 'static>() -> Result<Arc<Self>, Unreadable> {
         type Known = BTreeMap<TypeId, Result<Arc<Shape>, Unreadable>>;
         static KNOWN: Mutex<Known> = Mutex::new(BTreeMap::new());
         if let Some(known) = KNOWN.lock().get(&TypeId::of::<R>()) {
             return known.clone();
         }
-        // Not under the lock: a reader is foreign code, and may build a schema of its own.
+        // Outside the lock: a reader is foreign code, which may build a schema of its own.
         let found = explore::explore::<R>(Values::default()).map(Arc::new);
         KNOWN.lock().entry(TypeId::of::<R>()).or_insert(found).clone()
     }
 
-    /// Whether a row may come back in another order than it was written in, as a hash map does.
+    /// Returns whether a row may decode to another order than it was written in, as a hash map does.
     pub(crate) fn has_lists(&self) -> bool {
         self.nodes.iter().any(|node| matches!(node, Node::Seq(_) | Node::Map(..) | Node::Opaque))
     }
 
-    /// The shape that knows most of the type by now.
+    /// Returns the shape with the most knowledge of the type.
     pub(crate) fn latest(&self) -> &Self {
         let mut latest = self;
         while let Some(later) = latest.later.get() {
@@ -163,17 +164,17 @@ impl Shape {
         latest
     }
 
-    /// How often the shape gained a part.
+    /// Returns the number of times the shape gained a part.
     pub(crate) fn gains(&self) -> usize {
         std::iter::successors(self.later.get(), |later| later.later.get()).count()
     }
 
-    /// Whether every part of the type is known.
+    /// Returns whether every part of the type is known.
     pub(crate) fn is_whole(&self) -> bool {
         self.whole
     }
 
-    /// Probes the type of the rows again, with the values of a row that its reader accepts.
+    /// Probes the row type again, with the values of a row that its reader accepts.
     pub(crate) fn learn<R: DeserializeOwned>(&self, values: Values) {
         let latest = self.latest();
         let probes = latest.probes.fetch_add(1, Ordering::Relaxed);
@@ -184,7 +185,7 @@ impl Shape {
         let joined = merge::merge(latest, &found);
         if joined.nodes != latest.nodes {
             joined.probes.store(probes + 1, Ordering::Relaxed);
-            // Where another row came first, a later one brings the rest.
+            // Another row may have come first; a later one then adds the rest.
             let _ = latest.later.set(Arc::new(joined));
         }
     }

@@ -1,7 +1,7 @@
-//! The deserializer that gives dummy values and records which ones it was asked for.
+//! The deserializer that supplies dummy values and records the requests.
 //!
-//! It answers as bincode's does: not human readable, structs and tuples as sequences, variants by their
-//! position. So a reader takes the same way through both.
+//! It behaves like bincode's: not human readable, structs and tuples as sequences, variants by position. So a
+//! reader takes the same path through both.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -16,7 +16,7 @@ use super::error::Why;
 use super::explore::{Explorer, Key, Kind, Place};
 use super::{Id, Scalar};
 
-/// Strings that types in a `String` are likely to accept: identifiers, times, durations, addresses,
+/// Strings that types stored in a `String` are likely to accept: identifiers, times, durations, addresses,
 /// versions, paths.
 const STRINGS: [&str; 42] = [
     "",
@@ -63,7 +63,7 @@ const STRINGS: [&str; 42] = [
     "{}",
 ];
 
-/// Dummies that are tried at a place.
+/// Number of dummies tried at a place.
 pub(super) const CANDIDATES: usize = STRINGS.len();
 
 const INTEGERS: [i8; 12] = [0, 1, 2, 3, 7, 10, 12, 16, 32, 64, 100, 127];
@@ -74,7 +74,7 @@ const CHARS: [char; 4] = ['a', '0', 'A', '/'];
 
 const FLOATS: [u8; 3] = [0, 1, 100];
 
-/// The error of a reader over a dummy. Its text is for no one.
+/// The error of a reader over a dummy. Its message is never shown.
 #[derive(Debug)]
 pub(super) struct Refused;
 
@@ -92,12 +92,12 @@ impl serde::de::Error for Refused {
     }
 }
 
-/// Gives the value at a place.
+/// Supplies the value at a place.
 #[derive(Clone, Copy)]
 pub(super) struct Probe<'x> {
     explorer: &'x RefCell<Explorer>,
     place: Place,
-    /// Whether it is a field that is read by its number: the reader ignores one that it does not have.
+    /// Whether it is a field read by its number: the reader ignores a field that it does not have.
     numbered: bool,
 }
 
@@ -143,7 +143,7 @@ impl<'x> Probe<'x> {
         self.explorer.borrow_mut().node(self.place, key, names)
     }
 
-    /// Notes the scalar; which candidate it is to be.
+    /// Records the scalar. Returns the number of the candidate to use.
     fn scalar(&self, scalar: Scalar) -> usize {
         let kind = Kind::Scalar(scalar);
         let key = Key { kind, visitor: "", name: "", len: 0, variant: None };
@@ -157,7 +157,7 @@ impl<'x> Probe<'x> {
         Refused
     }
 
-    /// Reads the one value of an option, list or map, if it is to have one.
+    /// Reads the single value of an option, list or map, if it should have one.
     fn filled<T>(
         &self,
         id: Id,
@@ -194,8 +194,9 @@ impl<'x> Probe<'x> {
         if !explorer.borrow().has_dead_field(id, len) {
             return Self::fields(explorer, id, len, visitor);
         }
-        // A derived reader takes fields in any order from a map, and misses the one that can't be read only
-        // after it has read the others.
+        // A derived reader takes fields in any order from a map, and reports the missing unreadable one only
+        // after
+        // it has read the others.
         let result = visitor.visit_map(Numbered { explorer, id, next: 0, len, accepted: false });
         if result.is_err() {
             explorer.borrow_mut().incomplete();
@@ -387,7 +388,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         if self.numbered {
-            // A number after the last field: the list of names has aliases too.
+            // A number past the last field: the list of names includes aliases.
             self.explorer.borrow_mut().whole(self.place.parent, self.place.slot);
             return visitor.visit_unit();
         }
@@ -398,14 +399,14 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         let around = self.explorer.borrow().kind(self.place.parent);
         Err(self.refuse(match around {
             Kind::Map => Why::Flatten,
-            // The tag is the first field of the struct that stands for the enum.
+            // The tag is the first field of the struct that represents the enum.
             Kind::Struct if self.place.slot == 0 => Why::AdjacentlyTagged,
             _ => Why::Identifier,
         }))
     }
 }
 
-/// Gives the fields of a struct or tuple, or the elements of a list.
+/// Supplies the fields of a struct or tuple, or the elements of a list.
 struct Elements<'x> {
     explorer: &'x RefCell<Explorer>,
     id: Id,
@@ -471,13 +472,13 @@ impl<'de> MapAccess<'de> for Entries<'_> {
     }
 }
 
-/// Gives the fields of a struct that can be read, each after its number.
+/// Supplies the readable fields of a struct, each after its number.
 struct Numbered<'x> {
     explorer: &'x RefCell<Explorer>,
     id: Id,
     next: usize,
     len: usize,
-    /// Whether the reader knew a number.
+    /// Whether the reader accepted a number.
     accepted: bool,
 }
 
@@ -506,8 +507,9 @@ impl<'de> MapAccess<'de> for Numbered<'_> {
                 Ok(Some(key))
             }
             Err(refused) => {
-                // With `deny_unknown_fields` the first number after the last field is refused. A reader that
-                // refuses every number takes names alone, and nothing is known of its fields.
+                // With `deny_unknown_fields`, the first number past the last field is rejected. A reader that
+                // rejects
+                // every number accepts only names, and its fields stay unknown.
                 if self.accepted {
                     self.explorer.borrow_mut().whole(self.id, self.next);
                 }
@@ -523,7 +525,7 @@ impl<'de> MapAccess<'de> for Numbered<'_> {
     }
 }
 
-/// An enum that has the variant `at`.
+/// Supplies an enum with the variant `at`.
 struct OneVariant<'x> {
     explorer: &'x RefCell<Explorer>,
     id: Id,
@@ -548,7 +550,7 @@ impl<'de> EnumAccess<'de> for OneVariant<'_> {
 }
 
 impl OneVariant<'_> {
-    /// Reads what the variant holds.
+    /// Reads the content of the variant.
     fn content<T>(
         &self,
         kind: Kind,
@@ -574,7 +576,7 @@ impl<'de> VariantAccess<'de> for OneVariant<'_> {
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Refused> {
         self.content(Kind::Tuple, 1, &[], |id| {
-            // Before it is read: there is one value, whether any dummy is good for it or none.
+            // Set before it is read: it has one value, whether or not a dummy is accepted for it.
             self.explorer.borrow_mut().whole(id, 1);
             let place = Place { parent: id, slot: 0 };
             Probe::enter(self.explorer, place, |probe| seed.deserialize(probe))

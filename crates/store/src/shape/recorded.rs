@@ -1,5 +1,5 @@
-//! The recorded shapes of a table's versions, for the types that its migrations read and for rows that show more
-//! of its own type.
+//! The recorded shapes of a table's versions, against which the types of migrations are checked, and rows that
+//! reveal more of the table's own type.
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
@@ -19,13 +19,13 @@ pub(crate) struct RecordedShapes(BTreeMap<u16, RecordedShape>);
 #[derive(Debug)]
 pub(crate) struct RecordedShape {
     text: Arc<str>,
-    /// The types that were compared and do not differ: a migration reads each row as the same one.
+    /// The types that were compared and match: a migration reads every row as the same type.
     agreed: Mutex<Vec<TypeId>>,
-    /// The gains of the table's own shape that were compared and do not differ.
+    /// Number of gains of the table's own shape that were compared and match.
     compared: AtomicUsize,
 }
 
-/// How a type differs from the rows that it is to read.
+/// The difference between a type and the rows that it should read.
 pub(crate) struct Differing {
     pub(crate) difference: Box<str>,
     pub(crate) was: Box<str>,
@@ -33,10 +33,10 @@ pub(crate) struct Differing {
 }
 
 impl RecordedShapes {
-    /// For rows whose recorded shapes are not known.
+    /// For rows whose recorded shapes are unknown.
     pub(crate) const NONE: &'static Self = &Self(BTreeMap::new());
 
-    /// These shapes and those of `versions`: of a version that both have, all that either of them knows.
+    /// Returns these shapes merged with those of `versions`; a version in both has the knowledge of both.
     pub(crate) fn with(&self, versions: &Versions) -> Self {
         let known = self.0.iter().map(|(version, shape)| (*version, Arc::clone(&shape.text)));
         let mut texts: BTreeMap<u16, Arc<str>> = known.collect();
@@ -44,7 +44,7 @@ impl RecordedShapes {
             let text = match texts.get(&version).map(|known| compare(known, text)) {
                 Some(Compared::Same) => continue,
                 Some(Compared::Learned(both)) => both.into(),
-                // Rows that replace all others are of their own shape.
+                // Rows that replace all others have their own shape, which takes precedence.
                 _ => text.into(),
             };
             texts.insert(version, text);
@@ -62,9 +62,9 @@ impl RecordedShapes {
 }
 
 impl RecordedShape {
-    /// Compares the shape of the table's own type, of which a row may have shown a part since the open.
+    /// Compares the shape of the table's own type, of which a row may have revealed a part since the open.
     ///
-    /// Cost: a few loads, except after a row that showed a part.
+    /// Cost: a few loads, except after a row that revealed a part.
     pub(crate) fn check_own(&self, shape: &Shape) -> Result<(), Differing> {
         let gains = shape.gains();
         if self.compared.load(Ordering::Relaxed) == gains {
@@ -75,15 +75,15 @@ impl RecordedShape {
         Ok(())
     }
 
-    /// Compares the type that a row is read as.
+    /// Compares the type as which a row is read.
     ///
-    /// Cost: a look-up, except for the first row.
+    /// Cost: a lookup, except for the first row.
     pub(crate) fn check<R: DeserializeOwned + 'static>(&self) -> Result<(), Differing> {
         let id = TypeId::of::<R>();
         if self.agreed.lock().contains(&id) {
             return Ok(());
         }
-        // A type that can never be read fails by itself.
+        // A type that can never be read fails in the decoding, with a better message.
         let Ok(shape) = Shape::of::<R>() else { return Ok(()) };
         self.differing(&shape, compare_read)?;
         self.agreed.lock().push(id);
@@ -102,7 +102,7 @@ impl RecordedShape {
                 was: (*self.text).into(),
                 is: is.into(),
             }),
-            // Shapes of other forms can't be compared: as at the open of a directory.
+            // Shapes of other forms cannot be compared, as at the open of a directory.
             _ => Ok(()),
         }
     }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_of_other_versions_are_kept_beside_those_that_arrive() {
+    fn shapes_of_other_versions_are_kept_when_merging() {
         let known = RecordedShapes::NONE.with(&versions(&[(1, "1 {a: u8}"), (2, "1 {a: u16}")]));
         let both = known.with(&versions(&[(2, "1 {a: u32}"), (3, "1 {a: u64}")]));
         let texts = [1, 2, 3].map(|version| text(&both, version));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_not_known_hides_none_that_is() {
+    fn unknown_part_does_not_hide_a_known_one() {
         let (whole, part) = ("1 ({a: u8}, u16)", "1 ({a: u8}, ?)");
         let known = RecordedShapes::NONE.with(&versions(&[(1, whole)]));
         assert_eq!(text(&known.with(&versions(&[(1, part)])), 1), Some(whole));

@@ -1,4 +1,4 @@
-//! The calls of a [`Walk`](super::Walk): each is held against the shape and passed on to the codec.
+//! The calls of a [`Walk`](super::Walk): each is checked against the shape and passed to the codec.
 
 use std::fmt;
 
@@ -29,14 +29,14 @@ struct Step<'a, S> {
     at: At<'a>,
 }
 
-/// The parts of a value that has some.
+/// The parts of a compound value.
 struct Parts<'a, C> {
     inner: C,
     at: At<'a>,
     rest: Rest<'a>,
 }
 
-/// The elements of a list or map, whose number the bytes begin with.
+/// The elements of a list or map, whose bytes begin with their number.
 struct Elements<'a, C> {
     inner: C,
     at: At<'a>,
@@ -45,8 +45,8 @@ struct Elements<'a, C> {
 }
 
 impl<C> Elements<'_, C> {
-    /// Refuses another number of elements than the announced one: the reader would take the bytes after
-    /// the list for elements, or elements for what comes after them.
+    /// Rejects a number of elements other than the announced one: the reader would take the bytes after the
+    /// list for elements, or elements for the bytes after it.
     #[inline]
     fn check<E: serde::ser::Error>(&self) -> Result<(), E> {
         let Self { announced, written, .. } = *self;
@@ -148,7 +148,7 @@ impl<'a, S: Serializer> Serializer for Step<'a, S> {
         name: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        // No byte of its own, and so no node.
+        // It adds no byte, so it has no node.
         self.inner.serialize_newtype_struct(name, &Checked { value, at: self.at })
     }
 

@@ -1,12 +1,12 @@
-//! A shape as one line of text, and back.
+//! The string form of a shape, and its parser.
 //!
 //! ```text
 //! 1 {id: string, size: u64, tags: map<string, bool>, kind: enum{Plain, Counted(u32)}, next: option<@0>}
 //! ```
 //!
-//! The number is the form's, [`FORM`]: a build that learns to see more of a type writes another one, and
-//! texts of different forms are not compared. `@N` is the node that began as the N-th with parts; `?`
-//! is what is not known, `*` a name that is not, and `..` the rest of fields whose reader was not seen to end.
+//! The number is the form's, [`FORM`]: a build that detects more of a type writes another one, and strings of
+//! different forms are not compared. `@N` is the node that began as the N-th compound one; `?` is an unknown
+//! part, `*` an unknown name, and `..` the rest of fields whose reader did not reach its end.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -15,10 +15,10 @@ use std::fmt::Write;
 
 use super::{Field, Fields, Id, Node, Scalar, Shape, Variant};
 
-/// The form of the texts that this build writes.
+/// The form that this build writes.
 const FORM: u32 = 1;
 
-/// How deep a text may nest when it is read: one that a store wrote comes nowhere near it.
+/// Maximum nesting that is parsed, far beyond that of any shape a store wrote.
 const DEPTH_MAX: usize = 512;
 
 const SCALARS: [(Scalar, &str); 17] = [
@@ -48,7 +48,7 @@ impl Scalar {
 }
 
 impl Shape {
-    /// The shape as text.
+    /// Returns the string form of the shape.
     pub(crate) fn text(&self) -> String {
         let mut writer = Writer {
             shape: self,
@@ -82,7 +82,7 @@ impl Writer<'_> {
             Node::Opaque => return self.push("?"),
             _ => {}
         }
-        // An option or list reads better when it is written out again, unless it holds itself.
+        // An option or list is clearer written out again than as a reference, unless it contains itself.
         let short = matches!(node, Node::Option(_) | Node::Seq(_));
         if let Some(number) = self.numbers.get(&id)
             && (!short || self.open.contains(&id))
@@ -181,18 +181,18 @@ fn is_plain(letter: char) -> bool {
     letter.is_alphanumeric() || matches!(letter, '_' | '-')
 }
 
-/// Why a text is no shape.
+/// Reasons why a string is not a shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ParseError {
-    /// An earlier form: it can't be compared, and a newer text may stand in its place.
+    /// An earlier form: it cannot be compared, and a newer string may replace it.
     OlderForm,
-    /// The form of a later build: it can't be compared.
+    /// The form of a later build: it cannot be compared.
     NewerForm,
-    /// No form that a store wrote.
+    /// Not a form that a store wrote.
     Unreadable,
 }
 
-/// The shape that a text is of. The text may be anything.
+/// Parses a shape from an untrusted string.
 pub(crate) fn parse(text: &str) -> Result<Shape, ParseError> {
     let (form, rest) = text.split_once(' ').ok_or(ParseError::Unreadable)?;
     match form.parse::<u32>().map_err(|_| ParseError::Unreadable)?.cmp(&FORM) {
@@ -202,7 +202,7 @@ pub(crate) fn parse(text: &str) -> Result<Shape, ParseError> {
     }
     let mut reader = Reader { rest, nodes: Vec::new(), numbers: Vec::new(), depth: 0, repeated: 0 };
     let row = reader.node().filter(|_| reader.rest.is_empty()).ok_or(ParseError::Unreadable)?;
-    // The row is the first node, unless it has no parts and so is the only one.
+    // The row is the first node, unless it has no parts and is the only one.
     debug_assert_eq!(row, 0, "a node is added before those that it holds");
     Ok(Shape::new(reader.nodes))
 }
@@ -210,13 +210,13 @@ pub(crate) fn parse(text: &str) -> Result<Shape, ParseError> {
 struct Reader<'a> {
     rest: &'a str,
     nodes: Vec<Node>,
-    /// The nodes with parts, in the order in which they began.
+    /// The compound nodes, in the order in which they began.
     numbers: Vec<Id>,
     depth: usize,
     repeated: usize,
 }
 
-/// Elements of all arrays of a text at most. More would take memory for nothing.
+/// Maximum number of elements of all arrays of a string. More would only waste memory.
 const REPEATED_MAX: usize = 1 << 20;
 
 impl Reader<'_> {
@@ -262,7 +262,7 @@ impl Reader<'_> {
         }
         let parts = ["option<", "list<", "map<", "enum{", "(", "{"];
         if !parts.iter().any(|begin| self.rest.starts_with(begin)) {
-            // The longest name that fits: none is the beginning of another one.
+            // The names are tried longest first, but none is a prefix of another one.
             let (scalar, _) = SCALARS.iter().find(|(_, name)| self.has(name))?;
             return self.add(Node::Scalar(*scalar));
         }
@@ -332,7 +332,7 @@ impl Reader<'_> {
         Some(Fields { named, list: list.into(), whole })
     }
 
-    /// A name; the inner `None` is one that is not known.
+    /// Parses a name; the inner `None` is an unknown one.
     #[expect(clippy::option_option, reason = "a name that is unknown is not one that is missing")]
     fn name(&mut self) -> Option<Option<Cow<'static, str>>> {
         if self.has("*") {

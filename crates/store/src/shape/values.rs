@@ -1,13 +1,13 @@
-//! Values of a row, as further dummies for the probe of its type.
+//! Values of a row, as additional dummies for the probe of its type.
 //!
-//! A type that validates may refuse every dummy of the probe. A row that is stored has a value that it accepts.
+//! A type that validates may reject every dummy of the probe. A stored row has a value that it accepts.
 
 use std::borrow::Cow;
 
-/// Values of each kind that are taken from a row at most.
+/// Maximum number of values of each kind that are taken from a row.
 const VALUES_MAX: usize = 128;
 
-/// The longest value that is taken, in bytes: longer ones are content, which types seldom validate.
+/// Maximum length in bytes of a value that is taken: longer ones are content, which types seldom validate.
 const VALUE_LEN_MAX: usize = 1024;
 
 /// The values of a row, each kind in the order in which they are written.
@@ -37,7 +37,7 @@ impl Values {
         }
     }
 
-    /// How many candidates a place has beside the dummies of the probe.
+    /// Returns the number of candidates of a place in addition to the dummies of the probe.
     pub(super) fn most(&self) -> usize {
         self.strings.len().max(self.integers.len()).max(self.bytes.len())
     }
@@ -58,7 +58,7 @@ impl Values {
 
     pub(super) fn nth_bytes(&self, lens: &[usize], at: usize) -> Vec<u8> {
         match pick(lens, &self.bytes, at) {
-            // Not all zero: some identifiers can't be.
+            // Not all zero, because some identifier types reject zero.
             Pick::Dummy(len) => vec![1; *len],
             Pick::Own(value) => value.to_vec(),
         }
@@ -70,7 +70,7 @@ enum Pick<'v, D, V> {
     Own(&'v V),
 }
 
-/// The candidate `at` of the dummies, of which there MUST be one, and the values after them.
+/// Returns the candidate `at` of the dummies, of which there MUST be one, and the values after them.
 fn pick<'v, D, V>(dummies: &'v [D], own: &'v [V], at: usize) -> Pick<'v, D, V> {
     let at = at % (dummies.len() + own.len());
     match own.get(at.wrapping_sub(dummies.len())) {

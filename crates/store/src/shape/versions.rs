@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Compared, compare};
 
-/// The shapes of a table's rows by version, as texts.
+/// The shapes of a table's rows by version, as strings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Versions(BTreeMap<u16, Arc<str>>);
 
@@ -41,7 +41,8 @@ impl Versions {
         self.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// Reads text that [`Versions::lines`] returned; `None` for other text, and for a version that comes twice.
+    /// Parses the output of [`Versions::lines`]; `None` for other strings, and for a version that appears
+    /// twice.
     pub(crate) fn from_lines(lines: &str) -> Option<Self> {
         let mut versions = Self::default();
         for line in lines.lines() {
@@ -54,13 +55,12 @@ impl Versions {
         Some(versions)
     }
 
-    /// Adds those of `later`; where both have a version and only the form of the text differs, the later
-    /// one stays.
+    /// Adds the versions of `later`. If both have a version and only the form differs, the later one is kept.
     pub(crate) fn extend(&mut self, later: &Self) {
         self.0.extend(later.0.iter().map(|(version, text)| (*version, Arc::clone(text))));
     }
 
-    /// Returns a version for which `is` has another shape.
+    /// Returns a version for which `is` has another shape, if there is one.
     pub(crate) fn conflicting(&self, is: &Self) -> Option<Conflicting> {
         is.0.iter().find_map(|(version, is)| {
             let was = self.0.get(version)?;
@@ -71,7 +71,7 @@ impl Versions {
                     was: Arc::clone(was),
                     is: Arc::clone(is),
                 }),
-                // Shapes of other forms can't be compared: as at the open of a directory.
+                // Shapes of other forms cannot be compared, as at the open of a directory.
                 Compared::Same
                 | Compared::Learned(_)
                 | Compared::Older
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_read_back_and_other_text_is_refused() {
+    fn lines_are_parsed_back_and_other_strings_are_rejected() {
         let mut versions = Versions::default();
         versions.insert(3, "1 {id: string}");
         versions.insert(12, "1 u8");

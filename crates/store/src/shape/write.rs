@@ -1,7 +1,7 @@
-//! The serializer that keeps a row to the shape that its reader expects.
+//! The serializer that checks a row against the shape that its reader expects.
 //!
-//! It passes every call on to the codec's serializer, so the bytes are those of the codec, and stops at
-//! the first call that the reader does not ask for.
+//! It passes every call to the codec's serializer, so the bytes are the codec's, and stops at the first call
+//! that the reader does not expect.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -11,36 +11,36 @@ use serde::ser::{Error, Serialize};
 use super::step::Checked;
 use super::{Field, Fields, Node, Scalar, Shape, Values, Variant};
 
-/// The kind of an option in messages.
+/// The name of an option in messages.
 pub(super) const AN_OPTION: &str = "an option";
 
 /// A row on its way to the codec.
 pub(crate) struct Walk<'a> {
     shape: &'a Shape,
-    /// Whether a part was written that the shape doesn't know.
+    /// Whether a part was written that the shape does not know.
     unknown: Cell<bool>,
-    /// The values of the row, where the shape does not know all of its type.
+    /// The values of the row, if the shape is partly known.
     values: Option<RefCell<Values>>,
     fault: RefCell<Option<Fault>>,
 }
 
-/// How a row that was written by a [`Walk`] came out.
+/// The outcome of a row that was written by a [`Walk`].
 pub(crate) enum Outcome {
-    /// Its reader asks for just what was written.
+    /// Its reader expects exactly the written values.
     Agrees,
-    /// The shape does not know all of what was written: it can learn from these values.
+    /// The shape does not know every written part: it can learn from these values.
     Unknown(Values),
-    /// It was written otherwise than it is read. Where that is so by the kind of a value alone, reading it
-    /// back may succeed still: `certain` is false.
+    /// It was written differently than it is read. If only the kind of a value differs, the read-back may still
+    /// succeed: `certain` is then false.
     Disagrees { certain: bool, reason: String },
-    /// The codec itself refused it.
+    /// The codec rejected it.
     Refused,
 }
 
-/// A call that the reader doesn't ask for.
+/// A call that the reader does not expect.
 struct Fault {
     what: What,
-    /// From the inside out.
+    /// The path to the value, from the inside out.
     path: Vec<String>,
 }
 
@@ -48,7 +48,7 @@ struct Fault {
 pub(crate) enum What {
     /// It is read back as another value.
     Changed,
-    /// Its reader refuses the value, in these words.
+    /// Its reader rejects the value with this message.
     Refused {
         words: String,
     },
@@ -140,13 +140,13 @@ impl<'a> Walk<'a> {
         Self { shape, unknown: Cell::new(false), values, fault: RefCell::new(None) }
     }
 
-    /// A walk over a row whose writer stops at a fault that is known: it finds the field.
+    /// Creates a walk over a row whose writer stops at a known fault, in order to find its field.
     pub(crate) fn stopped(shape: &'a Shape, what: What) -> Self {
         let fault = Fault { what, path: Vec::new() };
         Self { fault: RefCell::new(Some(fault)), ..Self::new(shape) }
     }
 
-    /// A row that is checked while it is written.
+    /// Returns a row that is checked while it is written.
     pub(crate) fn row<'r, R: Serialize>(&'r self, row: &'r R) -> impl Serialize + 'r
     where
         'a: 'r,
@@ -154,7 +154,7 @@ impl<'a> Walk<'a> {
         Checked { value: row, at: At { walk: self, node: self.shape.node(0) } }
     }
 
-    /// How it came out, now that the codec is done with it.
+    /// Returns the outcome, after the codec is done with the row.
     pub(crate) fn outcome(self, written: bool) -> Outcome {
         match self.fault.into_inner() {
             Some(fault) => {
@@ -178,7 +178,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Where in a shape a value is written.
+/// The place in a shape at which a value is written.
 #[derive(Clone, Copy)]
 pub(super) struct At<'a> {
     walk: &'a Walk<'a>,
@@ -213,8 +213,8 @@ impl<'a> At<'a> {
             Node::Enum(_) => "an enum",
             Node::Opaque => "anything",
         };
-        // Whether there is a value at all is a byte of its own beside an option: bytes that are right by
-        // chance have two meanings, as a bare 0 that is read as `None`.
+        // Whether an option has a value is a byte of its own, so bytes that match by chance would have two
+        // meanings, such as a bare 0 that is read as `None`.
         let same_bytes = written != AN_OPTION && !matches!(self.node, Node::Option(_));
         self.fault(What::Kind { written, read, same_bytes })
     }
@@ -227,7 +227,7 @@ impl<'a> At<'a> {
         }
     }
 
-    /// Takes note of a value, where the shape may learn from it.
+    /// Records a value from which the shape may learn.
     #[inline]
     pub(super) fn seen(self, add: impl FnOnce(&mut Values)) {
         if let Some(values) = &self.walk.values {
@@ -235,7 +235,7 @@ impl<'a> At<'a> {
         }
     }
 
-    /// Whether anything may be written here.
+    /// Returns whether any value may be written here.
     #[inline]
     pub(super) fn is_unknown(self) -> bool {
         let unknown = matches!(self.node, Node::Opaque);
@@ -263,7 +263,7 @@ impl<'a> At<'a> {
         }
     }
 
-    /// The variant at a position; `None` when nothing is known of it.
+    /// Returns the variant at a position; `None` if it is unknown.
     #[inline]
     pub(super) fn variant<E: Error>(
         self,
@@ -301,12 +301,12 @@ impl<'a> At<'a> {
     }
 }
 
-/// The fields that are still to be written.
+/// The fields that remain to be written.
 #[derive(Clone, Copy)]
 pub(super) struct Rest<'a> {
     list: &'a [Field],
     pub(super) next: usize,
-    /// Whether the list is all that there is.
+    /// Whether the list is complete.
     whole: bool,
 }
 
@@ -327,7 +327,7 @@ impl<'a> Rest<'a> {
         self.next += 1;
         match self.list.get(position) {
             Some(Field { name: Some(name), node }) => {
-                // Names may differ from those that are read, as `rename` allows, but not change places.
+                // Names may differ from those that are read, as `rename` allows, but must not change places.
                 if let Some(key) = key
                     && !same(name, key)
                     && self.list.iter().any(|field| field.name.as_deref() == Some(key))
@@ -355,7 +355,7 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// Whether two names are the same; mostly they are one constant.
+/// Returns whether two names are equal; usually they are the same constant.
 #[inline]
 fn same(read: &str, written: &str) -> bool {
     std::ptr::eq(read, written) || read == written

@@ -1,7 +1,7 @@
-//! Iteration over a range of keys, both ways.
+//! Iteration over a range of keys, in both directions.
 //!
-//! The way down is kept on a small stack; the bound at the far end is looked up once per leaf, so
-//! a step inside a leaf compares nothing.
+//! The path from the root is kept on a small stack. The far bound is looked up once for each leaf, so a step
+//! inside a leaf compares nothing.
 
 use std::slice;
 
@@ -11,21 +11,21 @@ use super::node::{Inner, Leaf, Node};
 use crate::key::KeyBytes;
 use crate::range::Span;
 
-/// More inner levels than any tree has: inner nodes have seven children at least, and 7^12 entries need
-/// more memory than there is.
+/// Maximum number of inner levels: inner nodes have at least seven children, and 7^12 entries exceed any
+/// memory.
 const LEVELS_MAX: usize = 12;
 
-/// Inner nodes on the way down, each with the position of the child that was taken.
+/// Inner nodes on the path, each with the position of the child that was taken.
 type Path<'t, V> = ArrayVec<(&'t Inner<V>, usize), LEVELS_MAX>;
 
-/// What is still to come of a leaf.
+/// The remaining entries of a leaf.
 type Rest<'t, V> = slice::Iter<'t, (KeyBytes, V)>;
 
 /// Ascending iteration over the entries of a [`Span`].
 pub(crate) struct Iter<'t, V> {
     rest: Rest<'t, V>,
     path: Path<'t, V>,
-    /// A leaf that is cut off by it is the last one: then the way is forgotten.
+    /// The exclusive end. The leaf that it cuts is the last one, so the path is cleared there.
     hi: Option<KeyBytes>,
 }
 
@@ -58,7 +58,7 @@ impl<'t, V> Iter<'t, V> {
         }
     }
 
-    /// Reads a leaf from `start` on.
+    /// Iterates over a leaf from `start` on.
     fn enter(&mut self, leaf: &'t Leaf<V>, start: usize) {
         let mut end = leaf.entries.len();
         if let (Some(hi), Some((last, _))) = (&self.hi, leaf.entries.last())
@@ -70,9 +70,9 @@ impl<'t, V> Iter<'t, V> {
         self.rest = leaf.entries[start.min(end)..end].iter();
     }
 
-    /// Goes past `count` entries, or past all that there are.
+    /// Skips `count` entries, or all if there are fewer.
     ///
-    /// Cost: the counts of nodes beside the way, at most [`super::FANOUT`] on each level up and down.
+    /// Cost: the counts of the nodes beside the path, at most [`super::FANOUT`] on each level up and down.
     pub(crate) fn skip_entries(&mut self, mut count: usize) {
         loop {
             let here = count.min(self.rest.len());
@@ -86,14 +86,14 @@ impl<'t, V> Iter<'t, V> {
         }
     }
 
-    /// Goes past the children from `at` on that hold only entries to skip, and enters the one after them.
+    /// Skips the children from `at` on that hold only entries to skip, and enters the one after them.
     fn skip_children(&mut self, mut inner: &'t Inner<V>, mut at: usize, count: &mut usize) {
         loop {
             let last = match &self.hi {
                 Some(hi) => inner.position_before(hi.as_slice()),
                 None => last_child(inner),
             };
-            // The last child may hold entries beyond the range, which its count includes.
+            // The last child's count may include entries beyond the range.
             while at < last && inner.children[at].count() <= *count {
                 *count -= inner.children[at].count();
                 at += 1;
@@ -112,7 +112,7 @@ impl<'t, V> Iter<'t, V> {
         }
     }
 
-    /// Goes to the next leaf; `false` when the range ends before it.
+    /// Moves to the next leaf. Returns `false` if the range ends before it.
     #[cold]
     fn advance(&mut self) -> bool {
         while let Some((inner, taken)) = self.path.pop() {
@@ -182,7 +182,7 @@ impl<'t, V> IterRev<'t, V> {
         }
     }
 
-    /// Reads a leaf down from `end`.
+    /// Iterates over a leaf backwards from `end`.
     fn enter(&mut self, leaf: &'t Leaf<V>, end: usize) {
         let mut start = 0;
         if let Some((first, _)) = leaf.entries.first()
@@ -208,11 +208,11 @@ impl<'t, V> IterRev<'t, V> {
         }
     }
 
-    /// Goes past the children before `end` that hold only entries to skip, and enters the one before them.
+    /// Skips the children before `end` that hold only entries to skip, and enters the one before them.
     fn skip_children(&mut self, mut inner: &'t Inner<V>, mut end: usize, count: &mut usize) {
         loop {
             let first = inner.position(self.lo.as_slice());
-            // The first child may hold entries before the range, which its count includes.
+            // The first child's count may include entries before the range.
             while end > first + 1 && inner.children[end - 1].count() <= *count {
                 end -= 1;
                 *count -= inner.children[end].count();

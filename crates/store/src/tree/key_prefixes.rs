@@ -1,10 +1,9 @@
-//! What a search in a node reads: the common prefix that all keys of the node share, and the first eight
-//! bytes of each key after it.
+//! The search data of a node: the length of the prefix that all keys of the node share, and the next eight
+//! bytes of each key.
 //!
-//! Both lie in the node itself, so that a way down fetches no key before the leaf, except where
-//! keys agree in these bytes too. Composite keys need the common prefix: their first parts are often
-//! the same for a million rows. (Prefix truncation and "poor man's normalized keys" in Graefe,
-//! *Modern B-Tree Techniques*, 2011.)
+//! Both are in the node itself, so a descent fetches no key before the leaf, unless keys agree in these bytes
+//! too. Composite keys need the shared prefix: their first parts are often the same for a million rows. (Prefix
+//! truncation and "poor man's normalized keys" in Graefe, *Modern B-Tree Techniques*, 2011.)
 
 use std::cmp::Ordering;
 
@@ -13,18 +12,18 @@ use arrayvec::ArrayVec;
 use super::FANOUT;
 use crate::key::KeyBytes;
 
-/// The searchable part of the ascending keys of one node.
+/// The search data of the ascending keys of one node.
 #[derive(Clone)]
 pub(super) struct KeyPrefixes {
     /// Any key that is or was in the node.
     sample: KeyBytes,
-    /// How many bytes of `sample` all keys start with; may be less than they share.
+    /// Length in bytes of the prefix of `sample` that all keys start with; they may share more.
     shared_len: usize,
-    /// The next eight bytes of each key, big endian, zeros after its end.
+    /// The next eight bytes of each key, big endian, zero-padded.
     words: ArrayVec<u64, { FANOUT + 1 }>,
 }
 
-/// The first eight bytes as a number that sorts as they do.
+/// Returns the first eight bytes as a number that sorts like them.
 fn first_word(rest: &[u8]) -> u64 {
     match rest.first_chunk() {
         Some(bytes) => u64::from_be_bytes(*bytes),
@@ -36,14 +35,14 @@ fn first_word(rest: &[u8]) -> u64 {
 }
 
 impl KeyPrefixes {
-    /// The heads of ascending keys, at most one more than a node holds.
+    /// Computes the search data of ascending keys, at most one more than a node holds.
     pub(super) fn of<'k>(keys: impl DoubleEndedIterator<Item = &'k KeyBytes> + Clone) -> Self {
         let ends = (keys.clone().next(), keys.clone().next_back());
         let (Some(first), Some(last)) = ends else {
             let sample = KeyBytes::from_slice(&[]);
             return Self { sample, shared_len: 0, words: ArrayVec::new() };
         };
-        // Keys ascend: what the first and the last share, those between them share too.
+        // Keys ascend, so the prefix that the first and the last share is shared by those between them.
         let both = first.as_slice().iter().zip(last.as_slice());
         let shared_len = both.take_while(|(a, b)| a == b).count();
         let words = keys.map(|key| first_word(&key.as_slice()[shared_len..])).collect();
@@ -54,8 +53,8 @@ impl KeyPrefixes {
         &self.sample.as_slice()[..self.shared_len]
     }
 
-    /// Notes a key that was put at a position. `false` when it doesn't share the common prefix: then they are
-    /// to be made anew.
+    /// Adds a key that was inserted at a position. Returns `false` if it does not share the prefix: the caller
+    /// MUST then rebuild the search data.
     #[must_use]
     pub(super) fn insert(&mut self, at: usize, key: &KeyBytes) -> bool {
         let rest = key.as_slice().strip_prefix(self.shared());
@@ -66,12 +65,12 @@ impl KeyPrefixes {
         true
     }
 
-    /// Notes that the key at a position was taken out.
+    /// Removes the key at a position.
     pub(super) fn remove(&mut self, at: usize) {
         self.words.remove(at);
     }
 
-    /// Where `key` is, or where it would go; `key_at` gives the keys in full.
+    /// Returns the position of `key`, or the one at which to insert it; `key_at` returns whole keys.
     pub(super) fn search<'k>(
         &self,
         key: &[u8],
@@ -85,7 +84,7 @@ impl KeyPrefixes {
         }
         let rest = &key[self.shared_len..];
         let own = first_word(rest);
-        // All words, whatever they are: that is faster than to jump about in them.
+        // A scan of all words without branches is faster than a binary search.
         let mut at = self.words.iter().map(|word| usize::from(*word < own)).sum();
         let mut end = at + self.words[at..].iter().take_while(|word| **word == own).count();
         while at < end {

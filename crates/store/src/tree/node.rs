@@ -9,8 +9,7 @@ use super::key_prefixes::KeyPrefixes;
 use super::{FANOUT, FILL_MIN};
 use crate::key::KeyBytes;
 
-/// Everything of a node lies in one piece of memory: what a way down visits at random is dear, not
-/// what it reads.
+/// A node is one allocation: cache misses of a descent cost more than the bytes it reads.
 #[derive(Clone)]
 #[expect(clippy::large_enum_variant, reason = "with small values, both are of one size")]
 pub(super) enum Node<V> {
@@ -32,7 +31,7 @@ type Entries<V> = ArrayVec<(KeyBytes, V), { FANOUT + 1 }>;
 #[derive(Clone)]
 pub(super) struct Inner<V> {
     last_change: u64,
-    /// Entries of all leaves below.
+    /// Number of entries in all leaves below.
     count: usize,
     prefixes: KeyPrefixes,
     separators: Separators,
@@ -43,7 +42,7 @@ type Separators = ArrayVec<KeyBytes, FANOUT>;
 
 type Children<V> = ArrayVec<Arc<Node<V>>, { FANOUT + 1 }>;
 
-/// A node that split: the lower bound of its right half, and that half.
+/// The result of a split: the lower bound of the right half, and that half.
 type Split<V> = Option<(KeyBytes, Arc<Node<V>>)>;
 
 impl<V> Leaf<V> {
@@ -52,12 +51,12 @@ impl<V> Leaf<V> {
         Self { last_change, prefixes, entries }
     }
 
-    /// Where `key` is, or where it would go.
+    /// Returns the position of `key`, or the one at which to insert it.
     pub(super) fn position(&self, key: &[u8]) -> Result<usize, usize> {
         self.prefixes.search(key, |at| self.entries[at].0.as_slice())
     }
 
-    /// The first position whose key is not below `bound`.
+    /// Returns the first position whose key is not below `bound`.
     pub(super) fn lower_bound(&self, bound: &[u8]) -> usize {
         self.position(bound).unwrap_or_else(|at| at)
     }
@@ -79,7 +78,7 @@ impl<V> Leaf<V> {
         self.entries.remove(at).1
     }
 
-    /// After more than one entry came or went.
+    /// Rebuilds the search data after more than one entry was inserted or removed.
     fn search_anew(&mut self) {
         self.prefixes = KeyPrefixes::of(self.entries.iter().map(|(key, _)| key));
     }
@@ -110,7 +109,7 @@ impl<V> Inner<V> {
         self.prefixes.search(key, |at| self.separators[at].as_slice())
     }
 
-    /// The position of the child whose part of the key space holds `key`.
+    /// Returns the position of the child whose part of the key space contains `key`.
     pub(super) fn position(&self, key: &[u8]) -> usize {
         self.search(key).map_or_else(|at| at, |at| at + 1)
     }
@@ -119,12 +118,12 @@ impl<V> Inner<V> {
         &self.children[self.position(key)]
     }
 
-    /// The position of the last child that may hold a key below `bound`.
+    /// Returns the position of the last child that may hold a key below `bound`.
     pub(super) fn position_before(&self, bound: &[u8]) -> usize {
         self.search(bound).unwrap_or_else(|at| at)
     }
 
-    /// Puts `right` after the child at `at`.
+    /// Inserts `right` after the child at `at`.
     fn insert(&mut self, at: usize, separator: KeyBytes, right: Arc<Node<V>>) {
         let shares = self.prefixes.insert(at, &separator);
         self.separators.insert(at, separator);
@@ -134,7 +133,7 @@ impl<V> Inner<V> {
         }
     }
 
-    /// Takes the child after the one at `at` out, with the separator between them.
+    /// Removes the child after the one at `at`, with the separator between them.
     fn remove(&mut self, at: usize) -> (KeyBytes, Arc<Node<V>>) {
         self.prefixes.remove(at);
         (self.separators.remove(at), self.children.remove(at + 1))
@@ -153,7 +152,7 @@ impl<V> Node<V> {
         }
     }
 
-    /// Entries of the leaf, or of all leaves below.
+    /// Returns the number of entries in the leaf, or in all leaves below.
     pub(super) fn count(&self) -> usize {
         match self {
             Self::Leaf(leaf) => leaf.len(),
@@ -161,9 +160,9 @@ impl<V> Node<V> {
         }
     }
 
-    /// Returns how many entries come before `bound`.
+    /// Returns the number of entries before `bound`.
     ///
-    /// Cost: the counts of the children before the way down, at most [`FANOUT`] on each level.
+    /// Cost: the counts of the children before the path, at most [`FANOUT`] on each level.
     pub(super) fn rank(&self, bound: &[u8]) -> usize {
         let (mut node, mut before) = (self, 0);
         loop {
@@ -178,7 +177,7 @@ impl<V> Node<V> {
         }
     }
 
-    /// Entries of a leaf, children of an inner node.
+    /// Returns the number of entries of a leaf, or of children of an inner node.
     fn fill(&self) -> usize {
         match self {
             Self::Leaf(leaf) => leaf.len(),
@@ -194,7 +193,7 @@ impl<V> Node<V> {
         let first = inner.position(lo);
         let last = hi.map_or(inner.children.len() - 1, |hi| inner.position_before(hi)).max(first);
         let covered = &inner.children[first..=last];
-        // Only the two ends can stick out of the range; what lies between is wholly inside.
+        // Only the first and the last child can extend beyond the range: those between are inside it.
         let between = covered.iter().skip(1).rev().skip(1).map(|child| child.last_change()).max();
         let ends = covered.first().map(|child| child.last_change_in(lo, hi));
         let tail = covered.iter().skip(1).next_back().map(|child| child.last_change_in(lo, hi));
@@ -232,19 +231,19 @@ pub(super) fn insert<V: Clone>(
     }
 }
 
-/// Splits a leaf that the insert at `at` made too large.
+/// Splits a leaf that exceeds [`FANOUT`] after the insert at `at`.
 fn split_leaf<V>(leaf: &mut Leaf<V>, at: usize) -> Split<V> {
     if leaf.len() <= FANOUT {
         return None;
     }
-    // Keys that only ever grow leave full leaves behind instead of half-empty ones.
+    // Ascending inserts should leave full leaves behind instead of half-empty ones.
     let half = if at == leaf.len() - 1 { leaf.len() - 2 } else { leaf.len() / 2 };
     let right = Leaf::new(leaf.last_change, leaf.entries.drain(half..).collect());
     leaf.search_anew();
     Some((right.entries[0].0.clone(), Arc::new(Node::Leaf(right))))
 }
 
-/// Splits an inner node that an insert made too large.
+/// Splits an inner node that exceeds [`FANOUT`] after an insert.
 fn split_inner<V>(inner: &mut Inner<V>) -> Split<V> {
     if inner.children.len() <= FANOUT {
         return None;
@@ -271,8 +270,9 @@ pub(super) fn remove<V: Clone>(node: &mut Arc<Node<V>>, key: &[u8], index: u64) 
             inner.last_change = index;
             inner.count -= 1;
             if inner.children[at].fill() < FILL_MIN && inner.children.len() > 1 {
-                // With the left neighbour, so that growing keys meet full nodes; the first child
-                // has only a right one.
+                // Prefer the left neighbour, which is full after ascending inserts. The first child has only a
+                // right
+                // one.
                 rebalance(inner, at.max(1) - 1);
             }
             Some(old)
@@ -280,7 +280,7 @@ pub(super) fn remove<V: Clone>(node: &mut Arc<Node<V>>, key: &[u8], index: u64) 
     }
 }
 
-/// Merges the children `left` and `left + 1`, or evens them out when both won't fit in one node.
+/// Merges the children `left` and `left + 1`, or balances them if one node cannot hold both.
 fn rebalance<V: Clone>(inner: &mut Inner<V>, left: usize) {
     let (separator, right) = inner.remove(left);
     let right = Arc::try_unwrap(right).unwrap_or_else(|shared| (*shared).clone());
@@ -290,7 +290,7 @@ fn rebalance<V: Clone>(inner: &mut Inner<V>, left: usize) {
     }
 }
 
-/// Moves everything of `right` into `left`, or evens them out when that is too much.
+/// Moves everything from `right` into `left`, or balances them if that exceeds [`FANOUT`].
 fn join<V>(left: &mut Node<V>, separator: KeyBytes, right: Node<V>) -> Split<V> {
     match (left, right) {
         (Node::Leaf(left), Node::Leaf(right)) => {
@@ -309,7 +309,7 @@ fn join<V>(left: &mut Node<V>, separator: KeyBytes, right: Node<V>) -> Split<V> 
             let mut children: Vec<_> = left.children.drain(..).chain(right.children).collect();
             let half = half_of(children.len());
             let rest: Children<V> = children.drain(half..).collect();
-            // The separator between the halves goes up; there is none when all fits in `left`.
+            // The separator between the halves moves up; there is none if everything fits in `left`.
             let mut uppers = separators.drain(half - 1..);
             let split = uppers.next().map(|separator| {
                 let right = Inner::new(last_change, uppers.by_ref().collect(), rest);
@@ -320,17 +320,17 @@ fn join<V>(left: &mut Node<V>, separator: KeyBytes, right: Node<V>) -> Split<V> 
             *left = Inner::new(last_change, separators.collect(), children.collect());
             split
         }
-        // Siblings are of one level, so of one kind; were they not, both stay as they are.
+        // Siblings are on one level, so of one kind. Otherwise both stay as they are.
         (_, right) => Some((separator, Arc::new(right))),
     }
 }
 
-/// How many of so many go to the left node: all that fit in one, else half.
+/// Returns the number of items for the left node: all if they fit in one, else half.
 fn half_of(count: usize) -> usize {
     if count <= FANOUT { count } else { count / 2 }
 }
 
-/// Builds a tree bottom-up from ascending entries: O(n), evenly filled nodes.
+/// Builds a tree bottom-up from ascending entries, in O(n) and with evenly filled nodes.
 pub(super) fn build<V>(entries: Vec<(KeyBytes, V)>, last_change: u64) -> Arc<Node<V>> {
     if entries.is_empty() {
         return Arc::new(Node::Leaf(Leaf::new(last_change, Entries::new())));
@@ -352,7 +352,7 @@ pub(super) fn build<V>(entries: Vec<(KeyBytes, V)>, last_change: u64) -> Arc<Nod
     level.remove(0).1
 }
 
-/// Cuts `items` into as few chunks of at most [`FANOUT`] as hold them, of nearly equal size.
+/// Splits `items` into as few chunks of at most [`FANOUT`] as possible, of nearly equal size.
 fn even_chunks<T, C: FromIterator<T>>(items: Vec<T>) -> impl Iterator<Item = C> {
     let count = items.len();
     let chunks = count.div_ceil(FANOUT);

@@ -5,14 +5,14 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Keys that there are: enough for a tree of three levels.
+/// Number of different keys: enough for a tree of three levels.
 const KEYS: u16 = 1200;
 
 #[derive(Clone, Debug)]
 enum Op {
     Insert(u16, u32),
     Remove(u16),
-    /// Takes all keys of a stretch out, so that inner nodes merge.
+    /// Removes all keys of a range, so that inner nodes merge.
     Clear(u16, u16),
     Snapshot,
 }
@@ -27,8 +27,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     proptest::collection::vec(op, 0..800)
 }
 
-/// Ascending keys of all sorts: short and long ones, with and without a shared start, one the start of another,
-/// alike in the eight bytes after it.
+/// Ascending keys of all kinds: short and long ones, with and without a shared prefix, some a prefix of
+/// another, some equal in the eight bytes after the prefix.
 fn key(number: u16) -> KeyBytes {
     let [_, group] = (number / 100).to_be_bytes();
     let within = number % 100;
@@ -41,7 +41,7 @@ fn key(number: u16) -> KeyBytes {
     };
     match group % 3 {
         0 => bytes.extend_from_slice(&within.to_be_bytes()),
-        // Zeros, more and more of them: each key is the start of the next one.
+        // More and more zeros, so that each key is a prefix of the next one.
         1 => bytes.resize(bytes.len() + usize::from(within), 0),
         _ => bytes.extend_from_slice(format!("the same head{within:03}").as_bytes()),
     }
@@ -55,7 +55,7 @@ fn keys_of_the_tests_ascend() {
     }
 }
 
-/// What another index structure would have to do, with maps of the standard library.
+/// A reference implementation of the interface, from maps of the standard library.
 #[derive(Clone)]
 struct Reference {
     entries: BTreeMap<Vec<u8>, (KeyBytes, (u16, u32))>,
@@ -146,7 +146,7 @@ fn assert_same(tree: &impl OrdIndex<(u16, u32)>, model: &BTreeMap<u16, u32>, lo:
     }
 }
 
-/// Compares scans that skip `steps` entries before each one that they return with scans that read all.
+/// Compares scans that skip `steps` entries before each returned one with scans that read all.
 fn assert_skips(tree: &Tree<(u16, u32)>, span: &Span, steps: &[usize]) {
     let all: Vec<_> = tree.iter(span).map(|(_, value)| *value).collect();
     let (mut up, mut down) = (tree.iter(span), tree.iter_rev(span));
@@ -166,7 +166,7 @@ fn assert_skips(tree: &Tree<(u16, u32)>, span: &Span, steps: &[usize]) {
 
 proptest! {
     #[test]
-    fn a_tree_and_its_clones_equal_ordered_maps(
+    fn tree_and_its_clones_equal_ordered_maps(
         ops in ops(), lo in 0..KEYS, hi in 0..KEYS, bulk in 0..KEYS,
         steps in proptest::collection::vec(0..300_usize, 1..20),
     ) {
@@ -198,7 +198,7 @@ proptest! {
             if at % 32 != 0 {
                 continue;
             }
-            // The reference knows of each key when it changed: never may the tree be behind it.
+            // The reference knows when each key changed: the tree must never be behind it.
             let watched = span(lo.min(hi), Some(lo.max(hi)));
             prop_assert!(tree.last_change(&watched) >= map.last_change(&watched));
         }
@@ -215,7 +215,7 @@ proptest! {
     }
 
     #[test]
-    fn the_last_change_of_a_range_is_never_too_old_and_never_goes_back(
+    fn last_change_of_a_range_is_never_too_old_and_never_decreases(
         ops in ops(), lo in 0..KEYS, width in 0u16..60,
     ) {
         let watched = span(lo, Some((lo + width).min(KEYS)));
@@ -248,7 +248,7 @@ proptest! {
 }
 
 #[test]
-fn a_change_far_away_leaves_the_last_change_of_a_range_alone() {
+fn distant_change_keeps_the_last_change_of_a_range() {
     let mut tree = Tree::from_sorted((0..KEYS).map(|k| (key(k), 0)).collect(), 7);
     tree.insert(key(KEYS - 1), 1, 8);
     tree.remove(key(1000).as_slice(), 9);
@@ -258,7 +258,7 @@ fn a_change_far_away_leaves_the_last_change_of_a_range_alone() {
 }
 
 #[test]
-fn removing_everything_leaves_an_empty_tree_that_remembers_when() {
+fn removing_everything_leaves_an_empty_tree_with_its_last_change() {
     let mut tree = Tree::from_sorted((0..500).map(|k| (key(k), 0)).collect(), 1);
     for (k, index) in (0..500).zip(2..) {
         tree.remove(key(k).as_slice(), index);

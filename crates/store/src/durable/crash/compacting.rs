@@ -3,13 +3,13 @@
 use super::*;
 use crate::error::FeedError;
 
-/// Bytes of one row: a journal of them is soon worth a compaction.
+/// Size of one row in bytes: a few of them make the journal large enough for a compaction.
 const ROW_LEN: usize = 20_000;
 
-/// The history that the close keeps.
+/// Number of commits that the close keeps.
 const KEPT: u64 = 70_000;
 
-/// A disk with a journal of which a later close keeps a small part.
+/// Returns a disk with a journal of which a later close keeps a small part.
 fn sparse() -> (Disk, State) {
     let disk = Arc::new(Mutex::new(Disk::new(Fault::None)));
     let store = Store::open_files(files(&disk), &schema(), &Options::default()).unwrap();
@@ -32,10 +32,10 @@ fn open(disk: &Arc<Mutex<Disk>>) -> Store {
 }
 
 #[test]
-fn a_crash_while_a_close_compacts_the_journal_loses_no_commit() {
+fn crash_while_a_close_compacts_the_journal_loses_no_commit() {
     let (disk, before) = sparse();
     let clean = with_fault(&disk, Fault::None);
-    // The calls of the close alone: those of the open are stopped by other tests.
+    // The calls of the close alone: other tests stop those of the open.
     let store = open(&clean);
     let (opened, size) = {
         let disk = clean.lock();

@@ -1,15 +1,15 @@
-//! Crashes and disk faults at every point of an open that changes rows: one that migrates keys, one that
-//! removes rows which can't be read, and one that drops a table.
+//! Crashes and disk faults at every point of an open that changes rows: by migrating keys, by removing
+//! unreadable rows, or by dropping a table.
 
 use super::*;
 use crate::codec::OldRow;
 use crate::error::{OpenError, RowError};
 use crate::salvage::UnreadableRow;
 
-/// A row that migrates to nothing.
+/// A row whose migration drops it.
 const DROPPED: u8 = 9;
 
-/// A row whose migration can't read it, when it is not to.
+/// A row whose migration fails, if unreadable rows are wanted.
 const UNREADABLE: u8 = 7;
 
 struct Old;
@@ -25,7 +25,7 @@ impl Table for Old {
     }
 }
 
-/// Every row has the key that the one after it had.
+/// Migrates each row to the key of the next one.
 struct New;
 
 impl Table for New {
@@ -44,7 +44,7 @@ impl Table for New {
     }
 }
 
-/// A number that not every row has.
+/// A number that only some rows have.
 #[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 struct Bit(u8);
@@ -63,7 +63,7 @@ impl From<Bit> for u8 {
     }
 }
 
-/// Can't read every row.
+/// Fails to read some rows.
 struct Picky;
 
 impl Table for Picky {
@@ -91,7 +91,8 @@ fn rows<T: Table>(store: &Store, value: impl Fn(&T::Row) -> (u32, u8)) -> Rows {
     store.snapshot().scan::<T>(&KeyRange::all(), Order::Ascending).map(row).collect()
 }
 
-/// A disk with old rows: in the rows, in the journal, changed and deleted after the checkpoint.
+/// Returns a disk with old rows: some in the file of rows, some in the journal, some changed or deleted after
+/// the checkpoint.
 fn old(values: [u8; 4]) -> (Disk, Rows) {
     let disk = Arc::new(Mutex::new(Disk::new(Fault::None)));
     let schema = Schema::new().table::<Old>();
@@ -105,7 +106,7 @@ fn old(values: [u8; 4]) -> (Disk, Rows) {
     put(8, 1);
     store.checkpoint().unwrap();
     put(6, 1);
-    // What was readable is replaced by what is not, and the other way round.
+    // Readable rows are replaced by unreadable ones and the other way round.
     put(1, values[3]);
     put(4, 1);
     let mut txn = store.begin_write().unwrap();
@@ -113,13 +114,13 @@ fn old(values: [u8; 4]) -> (Disk, Rows) {
     txn.delete::<Old>(6).unwrap();
     txn.commit().unwrap();
     let before = rows::<Old>(&store, |row| *row);
-    // As a crash leaves it: closing would apply the journal to the rows.
+    // Frozen, as after a crash: a close would apply the journal to the rows.
     let mut left = Disk::new(Fault::None);
     left.files.clone_from(&disk.lock().files);
     (left, before)
 }
 
-/// Every fault of an open that makes so many calls.
+/// Returns every fault of an open with this many calls.
 fn faults(disk: &Arc<Mutex<Disk>>) -> Vec<Fault> {
     let (syncs, writes) = {
         let disk = disk.lock();
@@ -142,7 +143,7 @@ fn power_off(disk: &Arc<Mutex<Disk>>, seed: u64) {
 }
 
 #[test]
-fn a_crash_while_keys_migrate_leaves_all_old_or_all_new_rows() {
+fn crash_while_keys_migrate_leaves_all_old_or_all_new_rows() {
     let (disk, before) = old([1, 1, DROPPED, 3]);
     let new = Schema::new().table::<New>();
     let open = |disk: &Arc<Mutex<Disk>>| Store::open_files(files(disk), &new, &Options::default());
@@ -159,7 +160,7 @@ fn a_crash_while_keys_migrate_leaves_all_old_or_all_new_rows() {
         let copy = with_fault(&disk, fault);
         drop(open(&copy));
         power_off(&copy, seed);
-        // The build before reads what it wrote, or refuses what it did not.
+        // The earlier build reads its own rows, or refuses the new ones.
         let earlier = with_fault(&copy.lock(), Fault::None);
         let schema = Schema::new().table::<Old>();
         match Store::open_files(files(&earlier), &schema, &Options::default()) {
@@ -172,7 +173,7 @@ fn a_crash_while_keys_migrate_leaves_all_old_or_all_new_rows() {
         }
         let store = open(&copy).unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         assert_eq!(rows::<New>(&store, |row| *row), after, "{fault:?}");
-        // A key that had another row before is deleted as what it is now.
+        // A key that another row had before is deleted as its new row.
         let mut txn = store.begin_write().unwrap();
         txn.delete::<New>(9).unwrap();
         txn.commit().unwrap();
@@ -184,7 +185,7 @@ fn a_crash_while_keys_migrate_leaves_all_old_or_all_new_rows() {
 }
 
 #[test]
-fn a_crash_in_a_salvage_loses_no_row_that_was_not_saved() {
+fn crash_in_a_salvage_loses_no_unsaved_row() {
     let (disk, before) = old([1, 0, UNREADABLE, UNREADABLE]);
     let saved: Arc<Mutex<Vec<UnreadableRow>>> = Arc::default();
     let options = {
@@ -222,7 +223,7 @@ fn a_crash_in_a_salvage_loses_no_row_that_was_not_saved() {
 }
 
 #[test]
-fn a_crash_while_a_table_is_dropped_leaves_all_of_it_or_none() {
+fn crash_while_a_table_is_dropped_leaves_all_of_it_or_none() {
     let disk = Arc::new(Mutex::new(Disk::new(Fault::None)));
     let store = Store::open_files(files(&disk), &schema(), &Options::default()).unwrap();
     let put = |number: u32, name: &str| {
@@ -237,7 +238,7 @@ fn a_crash_while_a_table_is_dropped_leaves_all_of_it_or_none() {
     put(2, "late");
     put(7, "later");
     let before = state(&store);
-    // As a crash leaves it: closing would apply the journal to the rows.
+    // Frozen, as after a crash: a close would apply the journal to the rows.
     let mut left = Disk::new(Fault::None);
     left.files.clone_from(&disk.lock().files);
     drop(store);
@@ -267,7 +268,7 @@ fn a_crash_while_a_table_is_dropped_leaves_all_of_it_or_none() {
             begun += 1;
         }
         assert_eq!(without_names(found), after, "{fault:?}");
-        // The next open that drops it completes the work: afterwards a schema may leave the table out.
+        // The next open that drops it completes the work: afterwards a schema may omit the table.
         drop(open(&copy, &drops).unwrap_or_else(|error| panic!("{fault:?}: {error}")));
         let others = Schema::new().table::<Numbers>();
         let store = open(&copy, &others).unwrap_or_else(|error| panic!("{fault:?}: {error}"));
