@@ -1,4 +1,4 @@
-//! The life of a claim on a volume, as a state machine on the volume's row and the claim's.
+//! The state machine of a claim on a volume, applied to the volume's row and the claim's row.
 //!
 //! ```text
 //!   none   -- taken, to read or to write -->   active
@@ -7,13 +7,16 @@
 //!   any    -- ready-to-free -->                none
 //! ```
 //!
-//! An active claim is in `active` of its row, a releasing one in `past` too. Only active claims take up
-//! room: an allocation that has ended still blocks others until its claim is ready to free. The counts in
-//! the volume's row are those of the rows of its claims; of other claims the state machine reads nothing.
+//! An active claim is in `active` of its row, a claim that is being released in `past` too. A claim
+//! occupies its slot until it is ready to free: an allocation that has ended still blocks others
+//! until then. The counts in the volume's row MUST equal those of its claim rows, because the state
+//! machine reads no other claim.
 //!
-//! Invariant: the volume has current modes only while it has claims. Invariant: a refused claim
-//! changes nothing. Nothing in here looks anything up: what the state machine has to know about the
-//! world is in [`ClaimContext`].
+//! Invariant: the volume has current modes only while it has claims. Invariant: a rejected claim
+//! changes nothing. Nothing here reads the store: the caller passes the surrounding state as
+//! [`ClaimContext`].
+//!
+//! Nomad: nomad/structs/csi.go, CSIVolume.Claim and claimRelease.
 
 use std::fmt;
 
@@ -24,32 +27,32 @@ use crate::{
     rows::{Claim, CsiClaim, CsiVolume},
 };
 
-/// What a claim has to know about the world around the volume.
+/// The state around a volume that decides whether a claim is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClaimContext {
-    /// Whether the volume's plugin is able to serve it.
+    /// Whether the volume's plugin can serve it.
     pub(crate) schedulable: bool,
     /// Whether the claiming allocation is known.
     pub(crate) allocation_known: bool,
-    /// Whether it has ended, or is gone.
+    /// Whether the allocation has ended or was deleted.
     pub(crate) allocation_over: bool,
 }
 
-/// Why a volume refused a claim.
+/// Why a claim on a volume was rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClaimRejection {
-    /// The volume is attached in one way and the claim wants another.
+    /// The volume is attached in one mode and the claim requests another.
     AttachmentModeChange,
-    /// Nobody has heard of the allocation.
+    /// The allocation does not exist.
     AllocationMissing {
         /// Its ID.
         allocation: Uuid,
     },
-    /// The plugin can't serve the volume now, or the volume is only for reading and the claim wants
-    /// to write.
+    /// The plugin cannot serve the volume now, or the volume is read-only and the claim requests to
+    /// write.
     Unschedulable,
-    /// All claims that the access mode allows are taken.
+    /// All claims that the access mode allows are in use.
     MaxClaims,
 }
 
@@ -69,26 +72,30 @@ impl fmt::Display for ClaimRejection {
 impl std::error::Error for ClaimRejection {}
 
 impl CsiClaim {
-    /// Whether there is a claim, active or being released; taken at `since`, if that is given.
+    /// Returns whether the row holds a claim, active or being released. With `since`, only a claim
+    /// taken at that time counts.
     pub(crate) fn holds(&self, since: Option<i64>) -> bool {
         let mut claims = self.active.iter().chain(&self.past);
         claims.any(|claim| since.is_none_or(|since| claim.since == since))
     }
 
-    /// Whether nothing is left, so that the row goes.
+    /// Returns whether the row holds no claim, so that it should be deleted.
     pub(crate) fn is_free(&self) -> bool {
         self.active.is_none() && self.past.is_none()
     }
 }
 
 impl CsiVolume {
-    /// Whether an allocation reads or writes it. Claims that are only being released don't count.
+    /// Returns whether an allocation reads or writes it. A claim that is only being released does
+    /// not count.
     pub fn is_in_use(&self) -> bool {
         self.claims.readers > 0 || self.claims.writers > 0
     }
 
-    /// Whether its modes, or what was asked for while it has none, allow writing.
+    /// Returns whether its current modes allow writing; without current modes, whether a requested
+    /// capability does.
     fn is_writable(&self) -> bool {
+        // Nomad: nomad/structs/csi.go, CSIVolume.WriteSchedulable.
         if self.access_mode.is_empty() {
             self.requested_capabilities.iter().any(|one| access_mode::writes(&one.access_mode))
         } else {
@@ -97,6 +104,7 @@ impl CsiVolume {
     }
 
     fn has_free_read_claims(&self) -> bool {
+        // Nomad: nomad/structs/csi.go, CSIVolume.HasFreeReadClaims.
         match &*self.access_mode {
             access_mode::SINGLE_NODE_READER => self.claims.readers == 0,
             access_mode::SINGLE_NODE_WRITER => !self.is_in_use(),
@@ -105,6 +113,8 @@ impl CsiVolume {
     }
 
     fn has_free_write_claims(&self) -> bool {
+        // Nomad: nomad/structs/csi.go, CSIVolume.HasFreeWriteClaims. An unclaimed volume has the
+        // mode "".
         match &*self.access_mode {
             access_mode::SINGLE_NODE_WRITER | access_mode::MULTI_NODE_SINGLE_WRITER => {
                 self.claims.writers == 0
@@ -114,7 +124,7 @@ impl CsiVolume {
         }
     }
 
-    /// Counts a claim as `after` instead of as `before`.
+    /// Replaces the claim `before` by `after` in the volume's counts.
     pub(crate) fn count_claim(&mut self, before: &CsiClaim, after: &CsiClaim) {
         let of = |row: &CsiClaim| {
             [row.reading().is_some(), row.writing().is_some(), row.past.is_some()].map(u64::from)
@@ -122,18 +132,18 @@ impl CsiVolume {
         let counts =
             [&mut self.claims.readers, &mut self.claims.writers, &mut self.claims.releasing];
         for ((count, before), after) in counts.into_iter().zip(of(before)).zip(of(after)) {
-            // A count never wraps: a wrong one of a damaged row must not become an enormous one.
+            // A count never wraps: a wrong count in a damaged row must not become enormous.
             *count = count.saturating_add(after).saturating_sub(before);
         }
     }
 
-    /// Applies `claim` to `row`, the claim of the same allocation: takes it, or takes it a step further
-    /// on its way out.
+    /// Applies `claim` to `row`, the claim row of the same allocation: takes the claim, or advances
+    /// its release.
     pub(crate) fn apply_claim(
         &mut self,
         row: &mut CsiClaim,
         claim: Claim,
-        world: ClaimContext,
+        context: ClaimContext,
     ) -> Result<(), ClaimRejection> {
         if !self.attachment_mode.is_empty()
             && !claim.attachment_mode.is_empty()
@@ -141,8 +151,9 @@ impl CsiVolume {
         {
             return Err(ClaimRejection::AttachmentModeChange);
         }
+        // The GC mode never takes a claim. Nomad creates such claims only to trigger a release.
         if claim.state == ClaimState::Taken && claim.mode != ClaimMode::Gc {
-            self.take(row, claim, world)?;
+            self.take_claim(row, claim, context)?;
             self.complete_modes(row);
         } else {
             self.complete_modes(row);
@@ -151,66 +162,70 @@ impl CsiVolume {
         Ok(())
     }
 
-    fn take(
+    fn take_claim(
         &mut self,
         row: &mut CsiClaim,
         claim: Claim,
-        world: ClaimContext,
+        context: ClaimContext,
     ) -> Result<(), ClaimRejection> {
         let writes = claim.mode == ClaimMode::Write;
         let same = if writes { row.writing() } else { row.reading() };
         if same.is_some() {
-            return self.take_back(row, claim, world);
+            return self.renew_claim(row, claim, context);
         }
-        if !world.allocation_known {
+        if !context.allocation_known {
             return Err(ClaimRejection::AllocationMissing { allocation: claim.allocation_id });
         }
-        if !world.schedulable || (writes && !self.is_writable()) {
+        if !context.schedulable || (writes && !self.is_writable()) {
             return Err(ClaimRejection::Unschedulable);
         }
         let free = if writes { self.has_free_write_claims() } else { self.has_free_read_claims() };
         if !free {
             return Err(ClaimRejection::MaxClaims);
         }
-        self.remember_modes_as_capability();
+        self.derive_capability();
         if self.attachment_mode.is_empty() {
             self.attachment_mode.clone_from(&claim.attachment_mode);
         }
         if self.access_mode.is_empty() {
             self.access_mode.clone_from(&claim.access_mode);
         }
-        self.activate(row, claim, world);
+        self.activate(row, claim, context);
         Ok(())
     }
 
-    /// Takes a claim that is there already. If it is on its way out, it is a new one from now on, and a
-    /// release of the old one comes too late.
-    fn take_back(
+    /// Renews a claim that the row holds already. If it is being released, it becomes a new claim,
+    /// and the pending release is superseded.
+    fn renew_claim(
         &mut self,
         row: &mut CsiClaim,
         claim: Claim,
-        world: ClaimContext,
+        context: ClaimContext,
     ) -> Result<(), ClaimRejection> {
-        if world.allocation_over || row.past.is_none() {
+        // Nomad: nomad/structs/csi.go, CSIVolume.claimRead returns early for a claim that it holds.
+        if context.allocation_over || row.past.is_none() {
             return Ok(());
         }
-        if !world.schedulable {
+        if !context.schedulable {
             return Err(ClaimRejection::Unschedulable);
         }
-        self.activate(row, claim, world);
+        self.activate(row, claim, context);
         Ok(())
     }
 
-    /// Makes `claim` the active one, instead of any other of its allocation.
-    fn activate(&mut self, row: &mut CsiClaim, claim: Claim, world: ClaimContext) {
+    /// Replaces any claim of the allocation by `claim` as the active one.
+    fn activate(&mut self, row: &mut CsiClaim, claim: Claim, context: ClaimContext) {
         let before = row.clone();
         (row.active, row.past) = (Some(claim), None);
-        row.allocation_over = world.allocation_over;
+        row.allocation_over = context.allocation_over;
         self.count_claim(&before, row);
     }
 
-    /// Volumes of old had their modes set at registration instead of a list of capabilities.
-    fn remember_modes_as_capability(&mut self) {
+    /// Derives the capability of a volume that was registered with modes instead of a list of
+    /// capabilities.
+    fn derive_capability(&mut self) {
+        // Nomad: nomad/structs/csi.go, CSIVolume.Claim, "COMPAT: volumes registered prior to
+        // 1.1.0".
         let set = !self.access_mode.is_empty() && !self.attachment_mode.is_empty();
         if set && self.requested_capabilities.is_empty() {
             self.requested_capabilities.push(Capability {
@@ -220,28 +235,30 @@ impl CsiVolume {
         }
     }
 
-    /// Takes a claim a step further on its way out. One that isn't there is released already.
+    /// Advances the release of a claim. A row without a claim is released already.
     pub(crate) fn release(&mut self, row: &mut CsiClaim, mut claim: Claim) {
-        // Nothing is held, so there is nothing that anybody would ever finish releasing.
+        // An empty row holds nothing: a release recorded here would never be completed.
         if row.is_free() {
             return;
         }
-        self.remember_modes_as_capability();
+        self.derive_capability();
         let before = row.clone();
         if claim.state == ClaimState::ReadyToFree {
             (row.active, row.past) = (None, None);
         } else {
-            complete(&mut claim, &before);
+            complete_release(&mut claim, &before);
             row.past = Some(claim);
         }
         self.count_claim(&before, row);
+        // Nomad: nomad/structs/csi.go, CSIVolume.claimRelease resets the modes with the last claim.
         if !self.is_in_use() && self.claims.releasing == 0 {
             self.access_mode = Box::default();
             self.attachment_mode = Box::default();
         }
     }
 
-    /// Starts the release of a claim whose allocation is over. One that has begun stays where it is.
+    /// Starts the release of a claim whose allocation has ended. A release that has begun keeps its
+    /// state.
     pub(crate) fn start_release(&mut self, row: &mut CsiClaim) {
         let before = row.clone();
         if let (Some(active), None) = (&row.active, &row.past) {
@@ -251,7 +268,7 @@ impl CsiVolume {
         self.count_claim(&before, row);
     }
 
-    /// Completes an active claim that was taken without modes by those of the volume.
+    /// Fills the modes of an active claim that was taken without them from those of the volume.
     pub(crate) fn complete_modes(&self, row: &mut CsiClaim) {
         let Some(claim) = &mut row.active else { return };
         if claim.access_mode.is_empty() || claim.attachment_mode.is_empty() {
@@ -261,9 +278,9 @@ impl CsiVolume {
     }
 }
 
-/// A release often has no more than the allocation of its claim; the rest is known from when it was
-/// taken.
-fn complete(claim: &mut Claim, row: &CsiClaim) {
+/// Fills a release from the claim as it was taken, because clients often send only the allocation's
+/// ID.
+fn complete_release(claim: &mut Claim, row: &CsiClaim) {
     let Some(known) = row.past.as_ref().or(row.active.as_ref()) else { return };
     claim.since = known.since;
     claim.node_id = claim.node_id.or(known.node_id);

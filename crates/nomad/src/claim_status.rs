@@ -1,4 +1,4 @@
-//! Why a volume's claims are there, and what releases each.
+//! The status of a volume's claims: the condition that releases each.
 
 use std::fmt;
 
@@ -13,7 +13,8 @@ use crate::{
     rows::{Allocation, Allocations, Claim, CsiVolume, LostNodes, Nodes},
 };
 
-/// What has to happen before a claim is gone. Its text tells people what to do.
+/// The condition that a claim waits for before it is released. `Display` tells an operator the
+/// remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClaimStatus {
@@ -22,7 +23,7 @@ pub enum ClaimStatus {
         /// The allocation.
         allocation: Uuid,
     },
-    /// Its allocation shall stop, and its node hasn't said that it has.
+    /// Its allocation has to stop, and the node has not reported its end.
     Stopping {
         /// The allocation.
         allocation: Uuid,
@@ -36,21 +37,23 @@ pub enum ClaimStatus {
         /// The node.
         node: Uuid,
     },
-    /// Nothing: the next run of the release loop frees it.
+    /// No condition is left: the next run of the release loop frees it.
     Due,
-    /// Somebody else has to let go.
+    /// A step of its release is blocked.
     Blocked(ReleaseBlocker),
 }
 
 impl ClaimStatus {
-    /// What kind of hold it is, for programs.
+    /// Returns the status as a stable name for programs.
     pub fn kind(&self) -> &'static str {
         match self {
+            // Stable: dashboards and scripts match on these names.
             Self::Running { .. } => "allocation-running",
             Self::Stopping { .. } => "allocation-stopping",
             Self::NodeLost { .. } => "node-lost",
             Self::Due => "due",
             Self::Blocked(ReleaseBlocker::Node { .. }) => "node-detach",
+            // To a program both require the same remedy; the message differs.
             Self::Blocked(ReleaseBlocker::Controller { .. } | ReleaseBlocker::Failed { .. }) => {
                 "controller-detach"
             }
@@ -101,34 +104,35 @@ impl fmt::Display for ClaimStatus {
             ),
             Self::Blocked(ReleaseBlocker::NoExternalNode { node, plugin }) => write!(
                 f,
-                "nobody knows what the provider calls node {node}: have plugin {plugin} report \
+                "the provider's ID of node {node} is unknown: have plugin {plugin} report \
                  from there, or delete the node"
             ),
-            Self::Blocked(holdup @ ReleaseBlocker::Failed { .. }) => holdup.fmt(f),
+            // The provider's own message says most about the remedy.
+            Self::Blocked(blocker @ ReleaseBlocker::Failed { .. }) => blocker.fmt(f),
         }
     }
 }
 
-/// Serialised as the kind and the text.
+/// Serialises the status as its name and its message.
 impl Serialize for ClaimStatus {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         #[serde(rename_all = "PascalCase")]
-        struct Shown {
+        struct StatusJson {
             kind: &'static str,
             text: String,
         }
-        Shown { kind: self.kind(), text: self.to_string() }.serialize(serializer)
+        StatusJson { kind: self.kind(), text: self.to_string() }.serialize(serializer)
     }
 }
 
-/// A claim on a volume: whose it is, since when, and what releases it.
+/// A claim on a volume, with its allocation, its age and its status.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ClaimView<'v> {
     #[serde(rename = "AllocationID")]
     allocation_id: Uuid,
-    /// None once the allocation is gone.
+    /// None once the allocation is deleted.
     allocation_name: Option<&'v str>,
     #[serde(rename = "JobID")]
     job_id: Option<&'v str>,
@@ -137,7 +141,7 @@ pub struct ClaimView<'v> {
     client_status: Option<&'v str>,
     #[serde(rename = "NodeID")]
     node_id: Option<Uuid>,
-    /// None once the node is gone.
+    /// None once the node is deleted.
     node_name: Option<&'v str>,
     node_status: Option<&'v str>,
     #[serde(rename = "ExternalNodeID")]
@@ -146,26 +150,27 @@ pub struct ClaimView<'v> {
     access_mode: &'v str,
     attachment_mode: &'v str,
     state: &'static str,
-    /// In unix nanoseconds, 0 when it isn't known.
+    /// In unix nanoseconds, 0 if unknown.
     since: i64,
     released_by: ClaimStatus,
 }
 
 impl ClaimView<'_> {
-    /// What releases the claim.
-    pub fn hold(&self) -> &ClaimStatus {
+    /// Returns the condition that releases the claim.
+    pub fn status(&self) -> &ClaimStatus {
         &self.released_by
     }
 }
 
-/// The claims on a volume, by allocation, as `view` has them: each allocation once, with how far its
-/// claim's release has come.
+/// Returns the claims on a volume as of `view`, ordered by allocation. Each allocation is listed
+/// once, with the state of its claim's release.
 pub fn volume_claims<'v, V: ReadView>(
     view: &'v V,
     volume: &'v Entry<CsiVolume>,
 ) -> Vec<ClaimView<'v>> {
     let views = claims_on(view, volume).filter_map(|row| {
         let (active, past) = (row.active.as_ref(), row.past.as_ref());
+        // The active claim has the fields it was taken with; a release may lack some.
         Some(claim_view(view, volume, active.or(past)?, past))
     });
     views.collect()
@@ -195,11 +200,11 @@ fn claim_view<'v, V: ReadView>(
         attachment_mode: &claim.attachment_mode,
         state: past.unwrap_or(claim).state.as_str(),
         since: claim.since,
-        released_by: hold(view, volume, claim, past, allocation.map(|row| &**row)),
+        released_by: claim_status(view, volume, claim, past, allocation.map(|row| &**row)),
     }
 }
 
-fn hold<V: ReadView>(
+fn claim_status<V: ReadView>(
     view: &V,
     volume: &CsiVolume,
     claim: &Claim,
@@ -209,29 +214,33 @@ fn hold<V: ReadView>(
     let id = claim.allocation_id;
     let over = allocation.is_none_or(Allocation::is_client_terminal);
     let Some(past) = past else {
-        // Without a release only an allocation's end starts one.
+        // A claim without a release is released by the end of its allocation alone.
         let lost = allocation.and_then(|row| row.node_id);
+        // The grace period applies only to an allocation that has not ended.
         let lost = lost.filter(|node| !over && view.get::<LostNodes>(*node).is_some());
         if let Some(node) = lost {
             return ClaimStatus::NodeLost { allocation: id, node };
         }
         return match allocation {
+            // The scheduler has stopped it, but its node may still write to the volume.
             Some(row) if !over && row.is_server_terminal() => {
                 ClaimStatus::Stopping { allocation: id, node: claim.node_id }
             }
             Some(_) if !over => ClaimStatus::Running { allocation: id },
-            _ => waits_for_controller(view, volume, claim),
+            _ => controller_status(view, volume, claim),
         };
     };
+    // Both steps outside of this server are done; only the row is left.
     if matches!(past.state, ClaimState::ControllerDetached | ClaimState::ReadyToFree) {
         return ClaimStatus::Due;
     }
+    // The order is fixed: a controller MUST NOT detach while the node still has the volume mounted.
     if !is_node_detached(view, past) {
         return ClaimStatus::Blocked(ReleaseBlocker::Node { allocation: id });
     }
-    waits_for_controller(view, volume, past)
+    controller_status(view, volume, past)
 }
 
-fn waits_for_controller<V: ReadView>(view: &V, volume: &CsiVolume, claim: &Claim) -> ClaimStatus {
+fn controller_status<V: ReadView>(view: &V, volume: &CsiVolume, claim: &Claim) -> ClaimStatus {
     controller_blocker(view, volume, claim).map_or(ClaimStatus::Due, ClaimStatus::Blocked)
 }

@@ -1,4 +1,4 @@
-//! Asking a storage provider's controller, and what goes wrong with that.
+//! Calls to a storage provider's controller, and their errors.
 
 use std::fmt;
 
@@ -11,29 +11,29 @@ use crate::{
     rows::{ControllerInfo, CsiPlugin, CsiPlugins, PluginRole},
 };
 
-/// What a controller is asked to do.
+/// An operation of a controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ControllerOperation {
-    /// To check that a volume can be used as asked.
+    /// Validates that a volume supports the requested capabilities.
     Validate,
-    /// To make a volume.
+    /// Creates a volume.
     Create,
-    /// To make a volume larger.
+    /// Expands a volume.
     Expand,
-    /// To remove a volume.
+    /// Deletes a volume.
     Delete,
-    /// To attach a volume to a node.
+    /// Attaches a volume to a node.
     Attach,
-    /// To detach a volume from a node.
+    /// Detaches a volume from a node.
     Detach,
-    /// To list its volumes.
+    /// Lists volumes.
     List,
-    /// To take a snapshot.
+    /// Creates a snapshot.
     CreateSnapshot,
-    /// To remove a snapshot.
+    /// Deletes a snapshot.
     DeleteSnapshot,
-    /// To list its snapshots.
+    /// Lists snapshots.
     ListSnapshots,
 }
 
@@ -54,7 +54,7 @@ impl fmt::Display for ControllerOperation {
     }
 }
 
-/// A controller that failed, or can't be asked.
+/// An error of a controller, or of reaching it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControllerError {
     operation: ControllerOperation,
@@ -62,12 +62,12 @@ pub struct ControllerError {
 }
 
 impl ControllerError {
-    /// What it was asked to do.
+    /// Returns the operation that failed.
     pub fn operation(&self) -> ControllerOperation {
         self.operation
     }
 
-    /// What it answered.
+    /// Returns the provider's error.
     pub fn error(&self) -> &ProviderError {
         &self.error
     }
@@ -81,20 +81,22 @@ impl fmt::Display for ControllerError {
 
 impl std::error::Error for ControllerError {}
 
-/// Asks the controller of a plugin, if there is a way to.
+/// Calls the controller of a plugin. Fails with [`ProviderErrorKind::Unavailable`] if no provider
+/// is registered for the plugin.
 pub(crate) fn call_controller<T>(
     providers: &Providers,
     plugin_id: &str,
     operation: ControllerOperation,
     request: impl FnOnce(&dyn CsiProvider) -> Result<T, ProviderError>,
 ) -> Result<T, ControllerError> {
+    // Nomad: nomad/structs/errors.go, ErrNoNodeConn.
     let unreachable = || ProviderError::new(ProviderErrorKind::Unavailable, "No path to node");
     let answer = providers.get(plugin_id).ok_or_else(unreachable).and_then(request);
     answer.map_err(|error| ControllerError { operation, error })
 }
 
-/// Whether a controller of the plugin has a capability. Cost: reads controllers up to the first that has
-/// it.
+/// Returns whether a controller of the plugin has a capability. Cost: reads controllers up to the
+/// first that has it.
 pub(crate) fn any_controller(
     view: &impl ReadView,
     plugin_id: &str,
@@ -104,17 +106,17 @@ pub(crate) fn any_controller(
     controllers.filter_map(|instance| instance.info.controller.as_ref()).any(has)
 }
 
-/// Why no plugin is meant.
+/// Why a plugin ID or prefix selects no plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PluginLookupError {
-    /// There is none.
+    /// No plugin matches.
     NoPlugin,
-    /// The text is the start of several IDs.
+    /// The prefix matches several IDs.
     Ambiguous {
-        /// What was sent.
+        /// The requested prefix.
         prefix: Box<str>,
-        /// The IDs, in order.
+        /// The matching IDs, in order.
         plugins: Vec<Box<str>>,
     },
 }
@@ -136,11 +138,12 @@ impl fmt::Display for PluginLookupError {
 
 impl std::error::Error for PluginLookupError {}
 
-/// The plugin of that ID, else the only one whose ID starts with it.
+/// Returns the plugin with that ID, else the only plugin whose ID starts with it.
 pub fn find_plugin<'v, V: ReadView>(
     view: &'v V,
     id: &str,
 ) -> Result<&'v Entry<CsiPlugin>, PluginLookupError> {
+    // An ID that is a prefix of another MUST still select its own plugin.
     if let Some(plugin) = view.get::<CsiPlugins>(id) {
         return Ok(plugin);
     }

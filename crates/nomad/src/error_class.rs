@@ -1,5 +1,4 @@
-//! Whose fault an error is, so that a server can answer with the right status without knowing each
-//! error.
+//! Classes of errors, so that a server can choose an HTTP status without knowing each error type.
 
 use statehold_store::WriteError;
 
@@ -22,35 +21,37 @@ use crate::{
     update::{CapacityError, UpdateError},
 };
 
-/// Whose fault an error is.
+/// The class of an error: which party must act before the request can succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorClass {
-    /// The request can't be right as it was sent, whatever the state.
+    /// The request is invalid in any state.
     Request,
-    /// What the request is about doesn't exist.
+    /// The object of the request does not exist.
     NotFound,
-    /// Another state would allow the same request.
+    /// The request is valid, and the current state forbids it.
     Conflict,
-    /// A node or a storage provider would have to help, and failed or can't be asked.
+    /// A node or a storage provider failed or cannot be reached.
     Provider,
-    /// A storage provider has no room left, or its disk takes no writes: the same request succeeds once an
-    /// operator freed space.
+    /// A storage provider has no room left, or its disk rejects writes: the same request succeeds
+    /// once an operator has freed space.
     Exhausted,
     /// The store failed.
     Storage,
 }
 
-/// An error of an operation. Its text is for the client.
+/// An error of an operation. `Display` is the message for the client.
 pub trait OperationError: std::fmt::Display {
-    /// Whose fault it is.
+    /// Returns the class of the error.
     fn class(&self) -> ErrorClass;
 }
 
 impl OperationError for WriteError {
     fn class(&self) -> ErrorClass {
         match self {
+            // The row itself cannot be stored, so a retry of the same request fails again.
             Self::KeyTooLong { .. } | Self::Unstorable { .. } => ErrorClass::Request,
+            // Another row or another writer is in the way; the request may succeed later.
             Self::NotUnique { .. } | Self::Unexpected { .. } => ErrorClass::Conflict,
             _ => ErrorClass::Storage,
         }
@@ -78,6 +79,7 @@ impl OperationError for UnknownContext {
 impl OperationError for NodeError {
     fn class(&self) -> ErrorClass {
         match self {
+            // Both are checked on the report alone.
             Self::InvalidStatus { .. } | Self::AllPool => ErrorClass::Request,
             Self::NotFound { .. } => ErrorClass::NotFound,
             Self::VolumeInUse { .. } => ErrorClass::Conflict,
@@ -117,6 +119,7 @@ impl OperationError for NamespaceError {
 impl OperationError for RegisterError {
     fn class(&self) -> ErrorClass {
         match self {
+            // A missing plugin or namespace is named by the body, not by the path, so it is no 404.
             Self::MissingDefinition
             | Self::Invalid(_)
             | Self::NoPlugin { .. }
@@ -125,6 +128,7 @@ impl OperationError for RegisterError {
             | Self::CreateUnsupported
             | Self::IdentityChanged { .. } => ErrorClass::Request,
             Self::Controller(error) => error.class(),
+            // A controller may become healthy, and the other volume may be deregistered.
             Self::NoHealthyControllers { .. } | Self::DataTaken { .. } => ErrorClass::Conflict,
             Self::Update(error) => error.class(),
             Self::Store(error) => error.class(),
@@ -135,6 +139,7 @@ impl OperationError for RegisterError {
 impl OperationError for UpdateError {
     fn class(&self) -> ErrorClass {
         match self {
+            // The request is valid: it only lacks a provider that this server can reach.
             Self::Capacity(CapacityError::NoController) => ErrorClass::Provider,
             Self::Capacity(CapacityError::Expand(error)) => error.class(),
             Self::Merge(_) | Self::Capacity(_) => ErrorClass::Request,
@@ -156,6 +161,7 @@ impl OperationError for DeregisterError {
 impl OperationError for ClaimError {
     fn class(&self) -> ErrorClass {
         match self {
+            // The allocation is named by the body, like the modes.
             Self::MissingVolumeId
             | Self::UnknownAllocation { .. }
             | Self::UnknownMode { .. }
@@ -184,6 +190,8 @@ impl OperationError for ReleaseBlocker {
         match self {
             Self::Controller { .. } => ErrorClass::Provider,
             Self::Failed { error } => error.class(),
+            // An operator or the node can change the state, so the loop over overdue claims
+            // retries.
             Self::Node { .. } | Self::NoPlugin { .. } | Self::NoExternalNode { .. } => {
                 ErrorClass::Conflict
             }
@@ -195,6 +203,7 @@ impl OperationError for AttachError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::NoClaim { .. } => ErrorClass::Request,
+            // The claim was granted; its node may be registered again or report its plugin.
             Self::UnknownNode { .. } | Self::NoExternalNode { .. } => ErrorClass::Conflict,
             Self::Controller(error) => error.class(),
         }
@@ -222,9 +231,11 @@ impl OperationError for GroupClaimError {
 impl OperationError for HostVolumeError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Update { faults, .. } => {
-                let in_use = |fault: &_| matches!(fault, HostUpdateViolation::InUse { .. });
-                if faults.errors().iter().all(in_use) {
+            Self::Update { violations, .. } => {
+                // Only the end of an allocation resolves the conflict. Any other violation needs a
+                // new request.
+                let in_use = |violation: &_| matches!(violation, HostUpdateViolation::InUse { .. });
+                if violations.errors().iter().all(in_use) {
                     ErrorClass::Conflict
                 } else {
                     ErrorClass::Request
@@ -237,9 +248,11 @@ impl OperationError for HostVolumeError {
             | Self::NoNamespace { .. }
             | Self::NothingToUpdate { .. }
             | Self::State { .. }
-            | Self::Placement { fault: PlacementError::NoNode { .. }, .. }
+            // The request names the node itself, unlike a placement that found none feasible.
+            | Self::Placement { error: PlacementError::NoNode { .. }, .. }
             | Self::Node { error: HostProviderError::Invalid(_), .. } => ErrorClass::Request,
             Self::NotFound { .. } => ErrorClass::NotFound,
+            // Each of these may change with the nodes, the allocations or the other volumes.
             Self::Placement { .. }
             | Self::NamespaceGone { .. }
             | Self::NodeGone { .. }
@@ -247,6 +260,7 @@ impl OperationError for HostVolumeError {
             | Self::InUse { .. }
             | Self::InUseBy { .. }
             | Self::NeedsForce => ErrorClass::Conflict,
+            // Distinct from a failure of the node: an operator has to free space.
             Self::Node { error: HostProviderError::Exhausted(_), .. } => ErrorClass::Exhausted,
             Self::Node { .. } => ErrorClass::Provider,
             Self::Store(error) => error.class(),
@@ -257,7 +271,8 @@ impl OperationError for HostVolumeError {
 impl OperationError for ControllerError {
     fn class(&self) -> ErrorClass {
         match self.error().kind() {
-            // The caller's mistakes, which the provider found. ErrorClass::Provider is for those that fail.
+            // The caller's mistakes, found by the provider. `ErrorClass::Provider` is for providers
+            // that fail.
             ProviderErrorKind::InvalidArgument
             | ProviderErrorKind::OutOfRange
             | ProviderErrorKind::Unimplemented => ErrorClass::Request,
@@ -265,7 +280,9 @@ impl OperationError for ControllerError {
             ProviderErrorKind::AlreadyExists | ProviderErrorKind::FailedPrecondition => {
                 ErrorClass::Conflict
             }
+            // CSI maps a full pool to this code; retrying at once cannot help.
             ProviderErrorKind::ResourceExhausted => ErrorClass::Exhausted,
+            // The provider's own failure, which a proxy reports as a bad gateway.
             ProviderErrorKind::Unavailable | ProviderErrorKind::Internal => ErrorClass::Provider,
         }
     }
@@ -294,10 +311,12 @@ impl OperationError for CreateError {
 impl OperationError for DeleteError {
     fn class(&self) -> ErrorClass {
         match self {
+            // A volume without a controller can only be deregistered, never deleted.
             Self::MissingIds | Self::NoController { .. } | Self::NoPlugin { .. } => {
                 ErrorClass::Request
             }
             Self::NotFound { .. } => ErrorClass::NotFound,
+            // A release or a deregistration of the other volume resolves these.
             Self::InUse { .. } | Self::Shared { .. } => ErrorClass::Conflict,
             Self::Controller(error) => error.class(),
         }
@@ -321,6 +340,7 @@ impl OperationError for SnapshotError {
 impl OperationError for OwnershipError {
     fn class(&self) -> ErrorClass {
         match self {
+            // The request itself is valid: with a management token it succeeds.
             Self::ForeignData { .. }
             | Self::ForeignSnapshot { .. }
             | Self::UnknownSource { .. } => ErrorClass::Conflict,
@@ -339,7 +359,7 @@ impl OperationError for ExternalListError {
     }
 }
 
-/// The fault of the first error.
+/// Returns the class of the first error.
 impl<E: OperationError> OperationError for MultiError<E> {
     fn class(&self) -> ErrorClass {
         self.errors().first().map_or(ErrorClass::Request, OperationError::class)

@@ -1,21 +1,22 @@
-//! Pieces of error texts that clients print: quoted names, several errors in one, byte counts.
+//! Pieces of error messages that clients print: quoted names, counted lists of errors, byte counts.
 //!
-//! The shapes follow what Nomad's command line shows, so that scripts that match on them go on
-//! working.
+//! The formats follow Nomad's, because scripts match on them.
 
 use std::fmt;
 
-/// The beginning of a string, at most `max` bytes, cut between characters.
+/// Returns the longest prefix of `text` of at most `max` bytes that ends between characters.
 pub(crate) fn beginning(text: &str, max: usize) -> &str {
+    // A character has at most four bytes, so the search ends after four steps.
     let end = (0..=max.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     text.get(..end.unwrap_or_default()).unwrap_or_default()
 }
 
-/// `text` in double quotes, with what would break a line or the quotes escaped.
+/// A string in double quotes, with quotes and control characters escaped.
 pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Go: strconv.Quote, as `%q` prints names in Nomad's messages.
         f.write_str("\"")?;
         for found in self.0.chars() {
             match found {
@@ -37,22 +38,22 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// Everything that is wrong with one request, in the order in which it was found.
+/// All errors of one request, in the order in which they were found.
 ///
-/// Printed as a count and a list: `2 errors occurred:`, then a line with a tab and an asterisk for
-/// each, then an empty line.
+/// Prints a count and a list: `2 errors occurred:`, then a line with a tab and an asterisk for each
+/// error, then an empty line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MultiError<E> {
     errors: Vec<E>,
 }
 
 impl<E> MultiError<E> {
-    /// `Ok` when `errors` is empty.
+    /// Returns `Ok` if `errors` is empty.
     pub(crate) fn check(errors: Vec<E>) -> Result<(), Self> {
         if errors.is_empty() { Ok(()) } else { Err(Self { errors }) }
     }
 
-    /// The errors, at least one.
+    /// Returns the errors, at least one.
     pub fn errors(&self) -> &[E] {
         &self.errors
     }
@@ -60,6 +61,7 @@ impl<E> MultiError<E> {
 
 impl<E: fmt::Display> fmt::Display for MultiError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // go-multierror: format.go, ListFormatFunc.
         match self.errors.len() {
             1 => f.write_str("1 error occurred:\n")?,
             count => writeln!(f, "{count} errors occurred:")?,
@@ -73,12 +75,13 @@ impl<E: fmt::Display> fmt::Display for MultiError<E> {
 
 impl<E: fmt::Debug + fmt::Display> std::error::Error for MultiError<E> {}
 
-/// A number of bytes for people, in powers of 1000: `2 B`, `1.5 kB`, `20 GB`.
+/// A number of bytes in powers of 1000, as people read it: `2 B`, `1.5 kB`, `20 GB`.
 pub(crate) struct HumanBytes(pub(crate) i64);
 
 impl fmt::Display for HumanBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+        // go-humanize: bytes.go, Bytes. A negative size prints as 0.
         let bytes = u64::try_from(self.0).unwrap_or(0);
         if bytes < 10 {
             return write!(f, "{bytes} B");
@@ -89,12 +92,12 @@ impl fmt::Display for HumanBytes {
             unit += 1;
         }
         let name = UNITS.get(unit).copied().unwrap_or("B");
-        // Rounded half up to tenths first; below ten units the tenth is shown.
+        // First to tenths, rounding half up; below ten units the tenth is shown.
         let tenths = (u128::from(bytes) * 10 + scale / 2) / scale;
         if tenths < 100 {
             return write!(f, "{}.{} {name}", tenths / 10, tenths % 10);
         }
-        // Then to whole units, a tie going to the even one.
+        // Then to whole units, rounding half to even.
         let (whole, rest) = (tenths / 10, tenths % 10);
         let up = rest > 5 || (rest == 5 && whole % 2 == 1);
         write!(f, "{} {name}", whole + u128::from(up))
@@ -106,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quotes_escape_what_would_break_the_line() {
+    fn quotes_escape_control_characters_and_quotes() {
         assert_eq!(Quoted("plain").to_string(), "\"plain\"");
         assert_eq!(Quoted("a\"b\\c\nd\u{1}é").to_string(), "\"a\\\"b\\\\c\\nd\\x01é\"");
     }

@@ -1,11 +1,10 @@
-//! What follows from other rows, worked out when somebody reads: health, expectations, whether a
-//! volume can be used.
+//! Values derived from other rows on read: health, expected counts, schedulability.
 //!
-//! Everything comes through a [`ReadView`], so a watch on the answer also watches the fingerprints,
-//! jobs and allocations that it follows from.
+//! Everything is read through a [`ReadView`], so a blocking query on the result also watches the
+//! fingerprints, jobs and allocations it is derived from.
 //!
-//! Invariant: nothing in here is ever stored. The numbers of a plugin's healthy instances are read from its
-//! row, which keeps them.
+//! Invariant: nothing here is ever stored. The numbers of a plugin's healthy instances are the
+//! exception: they are read from the plugin's row, which the writing transactions keep.
 
 use std::collections::BTreeMap;
 
@@ -18,28 +17,28 @@ use crate::rows::{
     ReportedHostVolume, ReportedHostVolumes, TaskGroup,
 };
 
-/// What is true of a plugin right now.
+/// The current health of a plugin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PluginHealth<'v> {
-    /// The name that the plugin gives itself.
+    /// The name that the plugin reports.
     pub provider: &'v str,
-    /// The version that the plugin gives itself.
+    /// The version that the plugin reports.
     pub version: &'v str,
     /// Whether its volumes need a controller.
     pub controller_required: bool,
-    /// How many controllers are well.
+    /// Number of healthy controllers.
     pub controllers_healthy: u64,
     /// Number of controllers that should run, never below `controllers_healthy`.
     pub controllers_expected: u64,
-    /// How many node plugins are well.
+    /// Number of healthy node plugins.
     pub nodes_healthy: u64,
     /// Number of node plugins that should run, never below `nodes_healthy`.
     pub nodes_expected: u64,
 }
 
 impl<'v> PluginHealth<'v> {
-    /// Works out the facts of `plugin`. Reads every job that runs it, and for system jobs their
-    /// allocations.
+    /// Computes the health of `plugin`. Cost: reads every job that runs it, and the allocations of
+    /// its system jobs.
     pub fn of<V: ReadView>(view: &'v V, plugin: &'v CsiPlugin) -> Self {
         let (mut controllers, mut nodes) = (None, None);
         for found in expectations(view, &plugin.id) {
@@ -48,6 +47,7 @@ impl<'v> PluginHealth<'v> {
                 (found.runs_nodes, found.nodes, &mut nodes),
             ] {
                 if runs {
+                    // `None` and 0 differ: without any job each reporting instance is expected.
                     *sum = Some(sum.unwrap_or(0_u64).saturating_add(expected));
                 }
             }
@@ -55,12 +55,12 @@ impl<'v> PluginHealth<'v> {
         Self {
             controllers_expected: expected(controllers, plugin.controllers),
             nodes_expected: expected(nodes, plugin.nodes),
-            ..Self::health(plugin)
+            ..Self::from_row(plugin)
         }
     }
 
-    /// The facts that the plugin's row alone tells; nothing is known to be expected.
-    pub(crate) fn health(plugin: &'v CsiPlugin) -> Self {
+    /// Returns the health that the plugin's row alone holds; the expected counts are 0.
+    pub(crate) fn from_row(plugin: &'v CsiPlugin) -> Self {
         Self {
             provider: &plugin.provider,
             version: &plugin.version,
@@ -71,23 +71,24 @@ impl<'v> PluginHealth<'v> {
         }
     }
 
-    /// Whether volumes of this plugin can be claimed: some node can use them, and the controller is
-    /// there if needed.
+    /// Returns whether volumes of this plugin can be claimed: a node plugin is healthy, and a
+    /// controller if one is required.
     pub fn schedulable(&self) -> bool {
+        // Nomad: nomad/state/state_store.go, CSIVolumeDenormalizePluginsTxn.
         self.nodes_healthy > 0 && (!self.controller_required || self.controllers_healthy > 0)
     }
 }
 
-/// Number of instances that should run: as many as the jobs want. Without a job, for a plugin of this
-/// machine or one that is fed alone, every instance that reports is expected.
+/// Returns the number of instances that should run: the number that the jobs request. Without a
+/// job, for a plugin that runs outside of jobs, each reporting instance is expected.
 ///
-/// Never below the healthy ones: clients such as Terraform's `nomad_plugin` wait until both are equal, and an
-/// instance that its job no longer wants may still report.
+/// Never below the number of healthy instances, because clients such as Terraform's `nomad_plugin`
+/// wait until both are equal, and an instance that its job no longer requests may still report.
 fn expected(by_jobs: Option<u64>, found: InstanceCounts) -> u64 {
     by_jobs.unwrap_or(found.reporting).max(found.healthy)
 }
 
-/// How many instances of a plugin one job wants.
+/// The number of instances of a plugin that one job requests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expectation<'v> {
     pub(crate) job: &'v Job,
@@ -99,7 +100,7 @@ pub(crate) struct Expectation<'v> {
     pub(crate) nodes: u64,
 }
 
-/// The jobs that run `plugin_id` and aren't over, ordered by namespace and ID.
+/// Returns the jobs that run `plugin_id` and are not over, ordered by namespace and ID.
 pub(crate) fn jobs_running<'v, V: ReadView>(
     view: &'v V,
     plugin_id: &str,
@@ -109,8 +110,8 @@ pub(crate) fn jobs_running<'v, V: ReadView>(
     jobs.map(|entry| &**entry).filter(|job| !job.is_over())
 }
 
-/// What each job that runs `plugin_id` expects, ordered by namespace and ID. Jobs that are over
-/// expect nothing.
+/// Returns the expectation of each job that runs `plugin_id`, ordered by namespace and ID. Jobs
+/// that are over expect no instance.
 pub(crate) fn expectations<'v, V: ReadView>(
     view: &'v V,
     plugin_id: &str,
@@ -133,6 +134,7 @@ pub(crate) fn expectations<'v, V: ReadView>(
             if !controls && !serves {
                 continue;
             }
+            // A monolith plugin counts in both roles.
             let wanted = instances_wanted(view, job, group);
             if controls {
                 found.runs_controllers = true;
@@ -147,7 +149,7 @@ pub(crate) fn expectations<'v, V: ReadView>(
     })
 }
 
-/// The group's count; for a system job, which has none, its allocations that run or are about to.
+/// Returns the group's count. A system job has none: its allocations that run or are pending count.
 fn instances_wanted<V: ReadView>(view: &V, job: &Job, group: &TaskGroup) -> u64 {
     if !job.is_system() {
         return group.count;
@@ -159,8 +161,8 @@ fn instances_wanted<V: ReadView>(view: &V, job: &Job, group: &TaskGroup) -> u64 
         .count() as u64
 }
 
-/// The allocations on the volume's node that ask for it and haven't ended there. Whatever their
-/// namespace: it is their node that has the volume.
+/// Returns the allocations on the volume's node that request it and have not ended there, in any
+/// namespace, because nodes mount host volumes by name alone.
 pub(crate) fn host_volume_users<'v, V: ReadView>(
     view: &'v V,
     volume: &HostVolume,
@@ -169,11 +171,11 @@ pub(crate) fn host_volume_users<'v, V: ReadView>(
     let key = (volume.node_id, Allocations::indexed_name(&name));
     let range = KeyRange::<(Uuid, String)>::exact(key);
     let allocations = view.scan_by(&Allocations::BY_HOST_VOLUME, &range, Order::Ascending);
-    // The key has the beginning of a long name only.
+    // The index key holds only the first bytes of a long name.
     allocations.filter(move |allocation| allocation.host_sources().any(|source| *source == *name))
 }
 
-/// The host volumes that the node reports, by name.
+/// Returns the host volumes that the node reports, ordered by name.
 pub fn reported_host_volumes<V: ReadView>(
     view: &V,
     node: Uuid,
@@ -184,7 +186,7 @@ pub fn reported_host_volumes<V: ReadView>(
     )
 }
 
-/// The instances of a plugin in one role, by node.
+/// Returns the instances of a plugin in one role, ordered by node.
 pub fn plugin_instances<'v, V: ReadView>(
     view: &'v V,
     plugin_id: &str,
@@ -194,7 +196,7 @@ pub fn plugin_instances<'v, V: ReadView>(
     view.scan::<CsiPluginInstances>(&range, Order::Ascending)
 }
 
-/// The claims on a volume, by allocation.
+/// Returns the claims on a volume, ordered by allocation.
 pub fn claims_on<'v, V: ReadView>(
     view: &'v V,
     volume: &CsiVolume,
@@ -204,25 +206,27 @@ pub fn claims_on<'v, V: ReadView>(
     view.scan::<CsiClaims>(&range, Order::Ascending)
 }
 
-/// What is true of a volume right now, because of its plugin.
+/// The current health of a volume, derived from its plugin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VolumeHealth<'v> {
-    /// The plugin's facts; without the plugin, what the volume remembers of it and counts of 0.
+    /// The plugin's health. Without the plugin: the values stored in the volume's row, and counts
+    /// of 0.
     pub plugin: PluginHealth<'v>,
-    /// Whether it can be claimed at all.
+    /// Whether it can be claimed.
     pub schedulable: bool,
 }
 
 impl<'v> VolumeHealth<'v> {
-    /// What a claim has to know; nothing is known to be expected.
+    /// Returns the health that a claim depends on; the expected counts are 0.
     pub(crate) fn for_claim<V: ReadView>(view: &'v V, volume: &'v CsiVolume) -> Self {
         let plugin = view.get::<CsiPlugins>(&volume.plugin_id);
-        Self::from_plugin(volume, plugin.map(|plugin| PluginHealth::health(plugin)))
+        Self::from_plugin(volume, plugin.map(|plugin| PluginHealth::from_row(plugin)))
     }
 
     fn from_plugin(volume: &'v CsiVolume, plugin: Option<PluginHealth<'v>>) -> Self {
         match plugin {
             Some(plugin) => Self { plugin, schedulable: plugin.schedulable() },
+            // A volume whose plugin was deleted still shows the plugin's last identity.
             None => Self {
                 plugin: PluginHealth {
                     provider: &volume.provider,
@@ -236,7 +240,7 @@ impl<'v> VolumeHealth<'v> {
     }
 }
 
-/// Works out the facts of many volumes, each plugin's only once.
+/// Computes the health of many volumes, and of each plugin only once.
 #[derive(Debug)]
 pub struct HealthReader<'v, V> {
     view: &'v V,
@@ -247,41 +251,41 @@ pub struct HealthReader<'v, V> {
 type KnownPlugin<'v> = (&'v Entry<CsiPlugin>, PluginHealth<'v>);
 
 impl<'v, V: ReadView> HealthReader<'v, V> {
-    /// A reader that has read nothing yet.
+    /// Creates a reader with an empty cache.
     pub fn new(view: &'v V) -> Self {
         Self { view, known: BTreeMap::new(), reads_claims: true }
     }
 
-    /// Reads no claims for items from now on: for filters that read none of
-    /// [`VolumeItem::CLAIM_FIELDS`](crate::VolumeItem::CLAIM_FIELDS), which are empty then. A list of volumes costs the same for any number
-    /// of claims on them.
+    /// Leaves the claim fields of items empty, for filters that read none of
+    /// [`VolumeItem::CLAIM_FIELDS`](crate::VolumeItem::CLAIM_FIELDS). The cost of a list is then
+    /// independent of the number of claims.
     #[must_use]
     pub fn without_claims(mut self) -> Self {
         self.reads_claims = false;
         self
     }
 
-    /// The facts of `volume`.
+    /// Returns the health of `volume`.
     pub fn of(&mut self, volume: &'v CsiVolume) -> VolumeHealth<'v> {
         self.of_volume(volume).0
     }
 
-    /// The facts of `volume`, and the row of its plugin.
+    /// Returns the health of `volume`, and the row of its plugin.
     pub(crate) fn of_volume(
         &mut self,
         volume: &'v CsiVolume,
     ) -> (VolumeHealth<'v>, Option<&'v Entry<CsiPlugin>>) {
         let plugin = self.plugin(&volume.plugin_id);
-        let facts = VolumeHealth::from_plugin(volume, plugin.map(|(_, facts)| facts));
-        (facts, plugin.map(|(entry, _)| entry))
+        let health = VolumeHealth::from_plugin(volume, plugin.map(|(_, health)| health));
+        (health, plugin.map(|(entry, _)| entry))
     }
 
-    /// The claims on `volume`, if this reader reads claims and the volume has any.
+    /// Returns the claims on `volume`. `None` if this reader skips claims or the volume has none.
     pub(crate) fn claims_of(
         &self,
         volume: &'v CsiVolume,
     ) -> Option<impl Iterator<Item = &'v CsiClaim> + use<'v, V>> {
-        // Most volumes have none.
+        // Most volumes have no claim: their counts save a scan for each.
         let reads = self.reads_claims && volume.claims != ClaimCounts::default();
         reads.then(|| claims_on(self.view, volume).map(|row| &**row))
     }
@@ -289,6 +293,7 @@ impl<'v, V: ReadView> HealthReader<'v, V> {
     fn plugin(&mut self, id: &'v str) -> Option<KnownPlugin<'v>> {
         let view = self.view;
         *self.known.entry(id).or_insert_with(|| {
+            // A missing plugin is cached as well, so that each ID is looked up once.
             let entry = view.get::<CsiPlugins>(id)?;
             Some((entry, PluginHealth::of(view, entry)))
         })

@@ -1,5 +1,6 @@
-//! A host volume as somebody asks for it: what is wrong with the asking alone, and what a known
-//! volume doesn't become.
+//! A requested host volume: its validation, and the rules for updating an existing volume.
+//!
+//! Nomad: nomad/structs/host_volumes.go, HostVolume.Validate and ValidateUpdate.
 
 use std::fmt;
 
@@ -13,40 +14,40 @@ use crate::{
     rows::{Constraint, HostVolume, Labels},
 };
 
-/// What a client may say about a host volume.
+/// The fields of a host volume that a client may set.
 ///
-/// IDs are texts as they came, because a wrong one is shown to the client.
+/// IDs are kept as the strings that were sent, because errors quote them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct HostVolumeSpec {
-    /// The namespace; empty means that of the request.
+    /// The namespace; empty selects the namespace of the request.
     pub namespace: Box<str>,
-    /// The volume to change; empty for a new one.
+    /// The volume to update; empty for a new one.
     pub id: Box<str>,
-    /// Its name, by which allocations ask for it.
+    /// Its name, by which allocations request it.
     pub name: Box<str>,
-    /// The plugin that makes it; empty for the default one.
+    /// The plugin that creates it; empty for the default one.
     pub plugin_id: Box<str>,
-    /// The pool of nodes it may be on; empty for any.
+    /// The pool of its node; empty for any.
     pub node_pool: Box<str>,
-    /// The node it is to be on; empty for any.
+    /// Its node; empty for any.
     pub node_id: Box<str>,
-    /// What its node has to be like.
+    /// Constraints on its node.
     pub constraints: Vec<Constraint>,
-    /// The least size wanted, in bytes; 0 is no wish.
+    /// The requested minimum capacity in bytes; 0 for none.
     pub requested_capacity_min: i64,
-    /// The largest size wanted, in bytes; 0 is no wish.
+    /// The requested maximum capacity in bytes; 0 for none.
     pub requested_capacity_max: i64,
-    /// The size of a volume that is registered, in bytes.
+    /// The capacity of a registered volume, in bytes.
     pub capacity: i64,
-    /// How it must be usable.
+    /// The capabilities that it must offer.
     pub requested_capabilities: Vec<Capability>,
-    /// For the plugin that makes it.
+    /// Parameters for its plugin.
     pub parameters: Labels,
-    /// Where a volume that is registered is on its node.
+    /// The path of a registered volume on its node.
     pub host_path: Box<str>,
 }
 
-/// Names the volume. What is for the plugin is left out.
+/// Prints the volume's keys. Parameters are left out, because they may hold secrets.
 impl fmt::Debug for HostVolumeSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HostVolumeSpec")
@@ -58,42 +59,42 @@ impl fmt::Debug for HostVolumeSpec {
     }
 }
 
-/// Why a host volume can't be right as it was sent.
+/// A rule that a requested host volume violates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostSpecViolation {
-    /// Its ID is none.
+    /// Its ID is malformed.
     InvalidId {
-        /// What was sent.
+        /// The ID that was sent.
         id: Box<str>,
     },
     /// It has no name.
     MissingName,
-    /// A size is less than nothing.
+    /// A capacity is negative.
     NegativeCapacity {
         /// In bytes.
         bytes: i64,
     },
-    /// The largest size wanted is below the least one.
+    /// The requested maximum is below the requested minimum.
     MaxBelowMin {
-        /// The largest, in bytes.
+        /// The maximum, in bytes.
         max: i64,
-        /// The least, in bytes.
+        /// The minimum, in bytes.
         min: i64,
     },
-    /// Host volumes are attached in no such way.
+    /// Host volumes do not support the attachment mode.
     AttachmentMode {
-        /// What was sent.
+        /// The mode that was sent.
         mode: Box<str>,
     },
-    /// Host volumes are accessed in no such way.
+    /// Host volumes do not support the access mode.
     AccessMode {
-        /// What was sent.
+        /// The mode that was sent.
         mode: Box<str>,
     },
-    /// A constraint makes no sense.
+    /// A constraint is malformed.
     Constraint(MultiError<ConstraintError>),
-    /// A constraint asks for what is always so.
+    /// A constraint requires distinct hosts, which host volumes always are on.
     DistinctConstraint {
         /// Its operator.
         operator: Box<str>,
@@ -105,6 +106,7 @@ impl fmt::Display for HostSpecViolation {
         match self {
             Self::InvalidId { id } => write!(f, "invalid ID {}", Quoted(id)),
             Self::MissingName => f.write_str("missing name"),
+            // This server's own rule: Nomad leaves a negative capacity to the plugin.
             Self::NegativeCapacity { bytes } => {
                 write!(f, "capacity ({bytes}) must not be negative")
             }
@@ -115,7 +117,7 @@ impl fmt::Display for HostSpecViolation {
                 write!(f, "invalid attachment mode: {}", Quoted(mode))
             }
             Self::AccessMode { mode } => write!(f, "invalid access mode: {}", Quoted(mode)),
-            Self::Constraint(faults) => write!(f, "invalid constraint: {faults}"),
+            Self::Constraint(errors) => write!(f, "invalid constraint: {errors}"),
             Self::DistinctConstraint { operator } => write!(
                 f,
                 "invalid constraint {operator}: host volumes of the same name are always on \
@@ -125,21 +127,22 @@ impl fmt::Display for HostSpecViolation {
     }
 }
 
-/// Everything that is wrong with a [`HostVolumeSpec`]: one fault as it is, several as a list.
+/// All violations of a [`HostVolumeSpec`]. A single one is printed alone, several as a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostSpecError(MultiError<HostSpecViolation>);
 
 impl HostSpecError {
-    /// The faults, at least one.
-    pub fn faults(&self) -> &[HostSpecViolation] {
+    /// Returns the violations, at least one.
+    pub fn violations(&self) -> &[HostSpecViolation] {
         self.0.errors()
     }
 }
 
 impl fmt::Display for HostSpecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.faults() {
-            [fault] => fault.fmt(f),
+        // Nomad: helper/funcs.go, FlattenMultierror.
+        match self.violations() {
+            [violation] => violation.fmt(f),
             _ => self.0.fmt(f),
         }
     }
@@ -148,55 +151,61 @@ impl fmt::Display for HostSpecError {
 impl std::error::Error for HostSpecError {}
 
 impl HostVolumeSpec {
-    /// Checks what can be checked without looking anything up.
+    /// Checks every rule that needs no other state.
     pub fn validate(&self) -> Result<(), HostSpecError> {
         let (min, max) = (self.requested_capacity_min, self.requested_capacity_max);
-        let mut faults = Vec::new();
+        let mut violations = Vec::new();
+        // An empty ID requests a new volume.
         if !self.id.is_empty() && parse_id(&self.id).is_err() {
-            faults.push(HostSpecViolation::InvalidId { id: self.id.clone() });
+            violations.push(HostSpecViolation::InvalidId { id: self.id.clone() });
         }
         if self.name.is_empty() {
-            faults.push(HostSpecViolation::MissingName);
+            violations.push(HostSpecViolation::MissingName);
         }
         let negative = [min, max, self.capacity].into_iter().find(|bytes| *bytes < 0);
-        faults.extend(negative.map(|bytes| HostSpecViolation::NegativeCapacity { bytes }));
+        violations.extend(negative.map(|bytes| HostSpecViolation::NegativeCapacity { bytes }));
+        // An absent maximum is 0, so a minimum alone violates this rule, too.
         if max < min {
-            faults.push(HostSpecViolation::MaxBelowMin { max, min });
+            violations.push(HostSpecViolation::MaxBelowMin { max, min });
         }
-        faults.extend(self.requested_capabilities.iter().filter_map(capability_fault));
+        violations.extend(self.requested_capabilities.iter().filter_map(capability_violation));
         for constraint in &self.constraints {
-            faults.extend(constraint.validate().err().map(HostSpecViolation::Constraint));
+            violations.extend(constraint.validate().err().map(HostSpecViolation::Constraint));
+            // Nomad: nomad/structs/host_volumes.go, HostVolume.Validate.
             if constraint.is_distinct() {
                 let operator = constraint.operator.clone();
-                faults.push(HostSpecViolation::DistinctConstraint { operator });
+                violations.push(HostSpecViolation::DistinctConstraint { operator });
             }
         }
-        MultiError::check(faults).map_err(HostSpecError)
+        MultiError::check(violations).map_err(HostSpecError)
     }
 
-    /// Checks what may change of `known`, which `users` use.
+    /// Checks which fields of `known` may change while the allocations `users` use it.
     pub(crate) fn validate_update(
         &self,
         known: &HostVolume,
         users: Vec<Uuid>,
     ) -> Result<(), MultiError<HostUpdateViolation>> {
         let node = known.node_id.to_string();
+        // An empty field keeps the stored value.
         let moved = !self.node_id.is_empty() && !self.node_id.eq_ignore_ascii_case(&node);
         let pool_moved = !self.node_pool.is_empty() && self.node_pool != known.node_pool;
         let (max, provisioned) = (self.requested_capacity_max, known.capacity);
-        let faults = [
+        let violations = [
             (!users.is_empty()).then_some(HostUpdateViolation::InUse { allocations: users }),
             moved.then_some(HostUpdateViolation::NodeId),
             pool_moved.then_some(HostUpdateViolation::NodePool),
+            // A maximum of 0 requests no limit.
             (max > 0 && max < provisioned)
                 .then_some(HostUpdateViolation::MaxBelowProvisioned { max, provisioned }),
         ];
-        MultiError::check(faults.into_iter().flatten().collect())
+        MultiError::check(violations.into_iter().flatten().collect())
     }
 }
 
-fn capability_fault(capability: &Capability) -> Option<HostSpecViolation> {
+fn capability_violation(capability: &Capability) -> Option<HostSpecViolation> {
     let (attachment, access) = (&capability.attachment_mode, &capability.access_mode);
+    // Only the first violation of a capability is reported, as in HostVolumeCapability.Validate.
     if !attachment_mode::is_known(attachment) {
         return Some(HostSpecViolation::AttachmentMode { mode: attachment.clone() });
     }
@@ -204,24 +213,24 @@ fn capability_fault(capability: &Capability) -> Option<HostSpecViolation> {
         .then(|| HostSpecViolation::AccessMode { mode: access.clone() })
 }
 
-/// A change that a known host volume doesn't allow.
+/// A change that an existing host volume does not allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostUpdateViolation {
-    /// Allocations use it.
+    /// Allocations use the volume.
     InUse {
         /// Their IDs.
         allocations: Vec<Uuid>,
     },
-    /// Another node.
+    /// A different node.
     NodeId,
-    /// Another pool.
+    /// A different pool.
     NodePool,
-    /// Less room than it takes.
+    /// A maximum below the provisioned capacity.
     MaxBelowProvisioned {
-        /// The largest size wanted, in bytes.
+        /// The requested maximum, in bytes.
         max: i64,
-        /// What it has, in bytes.
+        /// The provisioned capacity, in bytes.
         provisioned: i64,
     },
 }
@@ -254,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_faults_are_listed_in_order() {
+    fn all_violations_are_listed_in_order() {
         let spec = HostVolumeSpec {
             id: "../../not-a-uuid".into(),
             name: "example".into(),
@@ -284,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn one_fault_stands_alone() {
+    fn a_single_violation_is_printed_alone() {
         assert_eq!(HostVolumeSpec::default().validate().unwrap_err().to_string(), "missing name");
         let named = HostVolumeSpec { name: "v".into(), ..HostVolumeSpec::default() };
         assert_eq!(named.validate(), Ok(()));
@@ -301,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn updates_are_always_a_list() {
+    fn update_violations_are_always_printed_as_a_list() {
         let known = HostVolume {
             node_id: Uuid::from_u128(1),
             node_pool: "prod".into(),

@@ -1,10 +1,10 @@
-//! IDs of nodes and allocations as clients write them.
+//! Parsing of the IDs of nodes and allocations.
 
 use std::fmt;
 
 use uuid::Uuid;
 
-/// Why a text is not the ID of a node or of an allocation.
+/// Why a string is not the ID of a node or of an allocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IdError {
@@ -12,23 +12,25 @@ pub enum IdError {
     Length,
     /// More than four hyphens.
     Hyphens {
-        /// How many there are.
+        /// The number of hyphens.
         found: usize,
     },
-    /// An odd number of characters once the hyphens are gone.
+    /// An odd number of characters besides the hyphens.
     Odd,
-    /// Neither a hexadecimal digit nor a hyphen.
+    /// A character that is neither a hexadecimal digit nor a hyphen.
     Digit {
         /// The first such character.
         found: char,
     },
-    /// Hyphens elsewhere than after the digits 8, 12, 16 and 20.
+    /// Hyphens at other positions than after the digits 8, 12, 16 and 20.
     Layout,
 }
 
 impl fmt::Display for IdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // go-memdb: index.go, UUIDFieldIndex.parseString: the messages that Nomad prints for an
+            // ID prefix.
             Self::Length => f.write_str("UUID must be 36 characters"),
             Self::Hyphens { found } => {
                 write!(f, "UUID should have maximum of 4 \"-\"; got {found}")
@@ -48,7 +50,7 @@ impl fmt::Display for IdError {
 
 impl std::error::Error for IdError {}
 
-/// Reads a complete ID: 36 characters, hexadecimal in either case, hyphens in their places.
+/// Parses a complete ID: 36 characters, hexadecimal in either case, hyphens in their positions.
 ///
 /// # Examples
 /// ```
@@ -80,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_fault_has_its_documented_text() {
+    fn each_error_has_its_documented_message() {
         let text = |id: &str| parse_id(id).map_err(|error| error.to_string()).unwrap_err();
         assert_eq!(text(""), "UUID must be 36 characters");
         assert_eq!(

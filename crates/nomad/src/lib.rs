@@ -2,25 +2,26 @@
 //! tables and operations on `statehold-store`.
 //!
 //! - Rows: [`CsiVolume`], [`CsiPlugin`], [`HostVolume`], [`TaskGroupClaim`], [`Node`],
-//!   [`Allocation`], [`Job`], [`Namespace`]; [`schema`] has their tables.
+//!   [`Allocation`], [`Job`], [`Namespace`]; [`schema`] returns their tables.
 //! - Operations such as [`register`], [`claim`], [`unpublish`] and [`upsert_node`] take a write
-//!   transaction and the time, so a server and a replicated log can both call them. Errors print
-//!   the texts that clients know, and [`OperationError::class`] says whose fault they are.
-//! - What needs a node or a storage provider is *planned* on a view, then done by whoever can, then
-//!   *recorded* in a transaction that checks again what may have changed: [`plan_host_create`] and
-//!   [`record_host_volume`], [`create_with_provider`] and [`record_volumes`], [`detach_with_provider`] and
-//!   [`record_release`]. A [`provider`] is whoever makes and attaches CSI volumes. Nothing waits for
-//!   anybody while a transaction is open.
-//! - [`volume_claims`] says of each claim on a volume what releases it.
-//! - Reads go through any [`ReadView`](statehold_store::ReadView): [`list_volumes`],
-//!   [`list_plugins`], [`list_host_volumes`], [`list_task_group_claims`], [`list_nodes`],
-//!   [`search()`], and the views that serialise to Nomad's JSON, such as [`VolumeView`]. What
-//!   follows from other rows (health, expected counts, whether a volume is schedulable) is worked
-//!   out then and never stored.
-//! - [`VolumeItem`], [`PluginItem`], [`HostVolumeItem`], [`TaskGroupClaimItem`] and [`NodeItem`] are
-//!   what filter expressions see; [`input`] reads request bodies.
+//!   transaction and the time, so that a server and a replicated log can both call them. Errors
+//!   print the messages that Nomad's clients know; [`OperationError::class`] classifies them for an
+//!   HTTP status.
+//! - Operations that need a node or a storage provider run in three steps: they are *planned* on a
+//!   view, *executed* by the node or the [`provider`], and *recorded* in a transaction that repeats
+//!   the checks: [`plan_host_create`] and [`record_host_volume`], [`create_with_provider`] and
+//!   [`record_volumes`], [`detach_with_provider`] and [`record_release`]. No transaction is open
+//!   while an outside party is called.
+//! - [`volume_claims`] returns the claims on a volume and, for each, the condition that releases
+//!   it.
+//! - Reads work on any [`ReadView`](statehold_store::ReadView): [`list_volumes`], [`list_plugins`],
+//!   [`list_host_volumes`], [`list_task_group_claims`], [`list_nodes`], [`search()`], and the views
+//!   that serialise to Nomad's JSON, such as [`VolumeView`]. Derived values (health, expected
+//!   counts, schedulability) are computed on read and never stored.
+//! - Filter expressions select fields of [`VolumeItem`], [`PluginItem`], [`HostVolumeItem`],
+//!   [`TaskGroupClaimItem`] and [`NodeItem`]; [`input`] decodes request bodies.
 //!
-//! Invariant: no IO, no clock, no randomness, and no panic on anything that comes from outside.
+//! Invariant: no IO, no clock, no randomness, and no panic on outside input.
 //! Invariant: secrets and mount flags are in no view, no filter and no `Debug` output.
 //!
 //! ```
@@ -51,10 +52,10 @@
 //!
 //! let view = store.snapshot();
 //! let filter = Filter::<VolumeItem>::compile("Schedulable == true and NodesHealthy == 1")?;
-//! let mut facts = HealthReader::new(&view);
+//! let mut health = HealthReader::new(&view);
 //! let query = VolumeQuery { namespace: "default", ..Default::default() };
 //! let items: Vec<VolumeItem> = list_volumes(&view, &query)
-//!     .map(|volume| VolumeItem::new(&mut facts, volume))
+//!     .map(|volume| VolumeItem::new(&mut health, volume))
 //!     .filter(|item| filter.matches(item))
 //!     .collect();
 //! assert_eq!(items.len(), 1);

@@ -1,10 +1,10 @@
 //! Lists of volumes, plugins, host volumes, sticky claims and nodes, in key order, from any key on.
 //!
-//! All conditions of a query hold at once. Lists are read through the view, so a watch on a list
-//! knows every range that the list depends on. A namespace or an ID prefix is a range and is read
-//! as far as the caller goes on; a condition on the plugin or on the node is looked up in its index
-//! first, and costs what it finds; so is one of the filter's that an index serves, where that gives
-//! few rows.
+//! All conditions of a query must hold. Lists are read through the view, so a blocking query on a
+//! list watches every range that the list depends on. A namespace or an ID prefix is a key range,
+//! which is read as far as the caller iterates. A condition on the plugin or the node is looked up
+//! in its index first, at the cost of its matches; so is a condition of the filter that an index
+//! serves, if it selects few rows.
 
 mod group_claims;
 mod host;
@@ -31,41 +31,40 @@ use crate::{
     },
 };
 
-/// The namespace that stands for all of them.
+/// The namespace that selects all of them.
 pub const ALL_NAMESPACES: &str = "*";
 
-/// Whether what is in `found` is wanted by who asks for `asked`.
-pub(crate) fn wants_namespace(asked: &str, found: &str) -> bool {
+/// Returns whether a row in namespace `found` matches the requested namespace.
+pub(crate) fn matches_namespace(asked: &str, found: &str) -> bool {
     asked == ALL_NAMESPACES || asked == found
 }
 
-/// Whether `key` doesn't come before `from`.
-fn in_order<K: PartialOrd>(order: Order, from: &K, key: &K) -> bool {
+/// Returns whether `key` does not order before `from`.
+fn is_at_or_after<K: PartialOrd>(order: Order, from: &K, key: &K) -> bool {
     match order {
         Order::Ascending => key >= from,
         Order::Descending => key <= from,
     }
 }
 
-/// Which volumes to list, and from where.
+/// The selection of a list of volumes, and its starting point.
 #[derive(Clone, Copy, Debug)]
 pub struct VolumeQuery<'q> {
     /// The namespace, or [`ALL_NAMESPACES`].
     pub namespace: &'q str,
-    /// What the ID starts with.
+    /// The prefix of the ID.
     pub prefix: &'q str,
-    /// What the ID of the plugin starts with.
+    /// The prefix of the plugin's ID.
     pub plugin_prefix: &'q str,
-    /// Conditions that the rows satisfy which the caller's filter matches: those of
-    /// [`Filter::conjuncts`](statehold_filter::Filter::conjuncts). The list has these rows, and may
-    /// have others.
+    /// Conditions that every row matching the caller's filter satisfies: those of
+    /// [`Filter::conjuncts`](statehold_filter::Filter::conjuncts). The list contains these rows,
+    /// and may contain others.
     pub conjuncts: &'q [Conjunct],
-    /// The node on which an allocation asks for the volume or claims it.
+    /// The node on which an allocation requests or claims the volume.
     pub node: Option<&'q HexPrefix>,
-    /// In which direction.
+    /// The direction.
     pub order: Order,
-    /// The namespace and ID to start at. The volume itself is included, and need not exist any
-    /// more.
+    /// The namespace and ID to start at. The volume itself is included, and need not exist.
     pub from: Option<(&'q str, &'q str)>,
 }
 
@@ -84,25 +83,25 @@ impl Default for VolumeQuery<'_> {
 }
 
 impl VolumeQuery<'_> {
-    fn wants(&self, volume: &CsiVolume) -> bool {
+    fn matches(&self, volume: &CsiVolume) -> bool {
         let key = (&*volume.namespace, &*volume.id);
-        wants_namespace(self.namespace, &volume.namespace)
+        matches_namespace(self.namespace, &volume.namespace)
             && volume.id.starts_with(self.prefix)
             && volume.plugin_id.starts_with(self.plugin_prefix)
-            && self.from.is_none_or(|from| in_order(self.order, &from, &key))
+            && self.from.is_none_or(|from| is_at_or_after(self.order, &from, &key))
     }
 }
 
 /// The volumes that a query selects, ordered by namespace and ID.
 #[derive(Debug)]
-pub struct VolumeList<'v>(Source<'v>);
+pub struct VolumeList<'v>(VolumeRows<'v>);
 
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "one a list, on the stack")]
-enum Source<'v> {
-    /// A range of the table, of which IDs with the prefix are wanted.
+enum VolumeRows<'v> {
+    /// A range of the table, filtered by the prefix of IDs.
     Range(Plan<'v, CsiVolumes>, Box<str>),
-    /// Volumes found through an index and put in order.
+    /// Volumes from an index, sorted.
     Found(std::vec::IntoIter<&'v Entry<CsiVolume>>),
 }
 
@@ -111,8 +110,8 @@ impl<'v> Iterator for VolumeList<'v> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
-            Source::Range(rows, prefix) => rows.find(|volume| volume.id.starts_with(&**prefix)),
-            Source::Found(volumes) => volumes.next(),
+            VolumeRows::Range(rows, prefix) => rows.find(|volume| volume.id.starts_with(&**prefix)),
+            VolumeRows::Found(volumes) => volumes.next(),
         }
     }
 }
@@ -131,26 +130,27 @@ pub fn list_volumes<'v, V: ReadView>(view: &'v V, query: &VolumeQuery<'_>) -> Vo
             range = range.resume(from, query.order);
         }
         let mut conjuncts = query.conjuncts.to_vec();
-        // Within a namespace the prefix is a range of the table.
+        // Within a namespace the prefix is a key range already.
         if query.namespace == ALL_NAMESPACES && !query.prefix.is_empty() {
             let sarg = Sarg::Prefix(query.prefix.into());
             conjuncts.push(Conjunct::new("ID", Kind::Text, sarg));
         }
         let rows = plan::<CsiVolumes>(view, &range, query.order, &conjuncts);
-        return VolumeList(Source::Range(rows, query.prefix.into()));
+        return VolumeList(VolumeRows::Range(rows, query.prefix.into()));
     } else {
         let range = KeyRange::<String>::prefix(query.plugin_prefix);
         view.scan_by(&CsiVolumes::BY_PLUGIN, &range, Order::Ascending).collect()
     };
-    let mut found: Vec<_> = found.into_iter().filter(|volume| query.wants(volume)).collect();
+    let mut found: Vec<_> = found.into_iter().filter(|volume| query.matches(volume)).collect();
     found.sort_by(|a, b| (&a.namespace, &a.id).cmp(&(&b.namespace, &b.id)));
     if query.order == Order::Descending {
         found.reverse();
     }
-    VolumeList(Source::Found(found.into_iter()))
+    VolumeList(VolumeRows::Found(found.into_iter()))
 }
 
-/// The volumes that allocations on the nodes ask for, or that are claimed from there, each once.
+/// Returns the volumes that allocations on the nodes request, or that are claimed from there, each
+/// once.
 fn on_node<'v, V: ReadView>(
     view: &'v V,
     query: &VolumeQuery<'_>,
@@ -160,20 +160,24 @@ fn on_node<'v, V: ReadView>(
     let mut found = BTreeMap::<(&str, &str), &Entry<CsiVolume>>::new();
     let claims = KeyRange::<(Uuid, String, String)>::hex(node);
     for row in view.scan_by(&CsiClaims::BY_NODE, &claims, Order::Ascending) {
+        // A claim that is only being released does not list its volume.
         let claimed = row.active.as_ref().and_then(|claim| claim.node_id);
         let wanted = claimed.is_some_and(|claimed| node.matches(claimed))
-            && wants_namespace(query.namespace, &row.namespace)
+            && matches_namespace(query.namespace, &row.namespace)
             && row.volume_id.starts_with(query.prefix)
             && !found.contains_key(&(&*row.namespace, &*row.volume_id));
         if wanted && let Some(volume) = view.get::<CsiVolumes>((&row.namespace, &row.volume_id)) {
             found.insert((&volume.namespace, &volume.id), volume);
         }
     }
+    // Nomad: nomad/state/state_store.go, CSIVolumesByNodeID lists volumes that are requested and
+    // not yet claimed, too.
     let allocations = view.scan_by(&Allocations::BY_NODE, &nodes, Order::Ascending);
     for allocation in allocations.filter(|allocation| allocation.is_using_volumes()) {
-        if !wants_namespace(query.namespace, &allocation.namespace) {
+        if !matches_namespace(query.namespace, &allocation.namespace) {
             continue;
         }
+        // The scheduler asks for the volumes of a node before their claims exist.
         for id in allocation.csi_sources().filter(|id| id.starts_with(query.prefix)) {
             if let Some(volume) = view.get::<CsiVolumes>((&allocation.namespace, &id)) {
                 found.insert((&volume.namespace, &volume.id), volume);
@@ -183,7 +187,7 @@ fn on_node<'v, V: ReadView>(
     found.into_values().collect()
 }
 
-/// Lists plugins whose ID starts with `prefix`, by ID, from the ID `from` on.
+/// Lists plugins whose ID starts with `prefix`, ordered by ID, starting at `from`.
 pub fn list_plugins<'v, V: ReadView>(
     view: &'v V,
     prefix: &str,
@@ -197,7 +201,7 @@ pub fn list_plugins<'v, V: ReadView>(
     view.scan::<CsiPlugins>(&range, order)
 }
 
-/// Lists nodes whose ID starts with `prefix`, by ID, from the ID `from` on.
+/// Lists nodes whose ID starts with `prefix`, ordered by ID, starting at `from`.
 pub fn list_nodes<'v, V: ReadView>(
     view: &'v V,
     prefix: &HexPrefix,
@@ -211,7 +215,7 @@ pub fn list_nodes<'v, V: ReadView>(
     view.scan::<Nodes>(&range, order)
 }
 
-/// The allocations that run the plugin, those changed last first, of one namespace or of
+/// Returns the allocations that run the plugin, last changed first, of one namespace or of
 /// [`ALL_NAMESPACES`].
 pub fn plugin_allocations<'v, V: ReadView>(
     view: &'v V,
@@ -223,9 +227,11 @@ pub fn plugin_allocations<'v, V: ReadView>(
     let mut ids: Vec<Uuid> =
         instances.filter_map(|row| Uuid::try_parse(&row.info.alloc_id).ok()).collect();
     ids.sort_unstable();
+    // An allocation may run both roles of a plugin.
     ids.dedup();
     let rows = ids.into_iter().filter_map(|id| view.get::<Allocations>(id));
-    let mut found: Vec<_> = rows.filter(|row| wants_namespace(namespace, &row.namespace)).collect();
+    let mut found: Vec<_> =
+        rows.filter(|row| matches_namespace(namespace, &row.namespace)).collect();
     found.sort_by_key(|row| std::cmp::Reverse(row.modify_index()));
     found
 }

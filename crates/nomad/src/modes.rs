@@ -1,38 +1,40 @@
-//! How a volume is used: access and attachment modes, and the modes and states of a claim.
+//! Access and attachment modes of volumes, and the modes and states of claims.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use statehold_filter::Filterable;
 
-/// Access modes of a volume. A provider decides which of them it supports.
+/// Access modes of a volume. The provider decides which of them it supports.
+// Nomad: nomad/structs/csi.go, CSIVolumeAccessMode; nomad/structs/host_volumes.go,
+// HostVolumeCapability.Validate.
 pub mod access_mode {
-    /// One node, reading only.
+    /// One node, read-only.
     pub const SINGLE_NODE_READER: &str = "single-node-reader-only";
-    /// One node, reading and writing.
+    /// One node, read and write.
     pub const SINGLE_NODE_WRITER: &str = "single-node-writer";
-    /// One node, where one allocation writes. Of host volumes only.
+    /// One node, where one allocation writes. For host volumes only.
     pub const SINGLE_NODE_SINGLE_WRITER: &str = "single-node-single-writer";
-    /// One node, where many allocations write. Of host volumes only.
+    /// One node, where many allocations write. For host volumes only.
     pub const SINGLE_NODE_MULTI_WRITER: &str = "single-node-multi-writer";
-    /// Many nodes, reading only.
+    /// Many nodes, read-only.
     pub const MULTI_NODE_READER: &str = "multi-node-reader-only";
     /// Many nodes read, one writes.
     pub const MULTI_NODE_SINGLE_WRITER: &str = "multi-node-single-writer";
     /// Many nodes read and write.
     pub const MULTI_NODE_MULTI_WRITER: &str = "multi-node-multi-writer";
 
-    /// Whether `mode` lets somebody write.
+    /// Returns whether `mode` allows writing.
     pub(crate) fn writes(mode: &str) -> bool {
         matches!(mode, SINGLE_NODE_WRITER | MULTI_NODE_SINGLE_WRITER | MULTI_NODE_MULTI_WRITER)
     }
 
-    /// Whether CSI volumes can be accessed in this way.
+    /// Returns whether CSI volumes support the mode.
     pub(crate) fn is_of_csi(mode: &str) -> bool {
         writes(mode) || matches!(mode, SINGLE_NODE_READER | MULTI_NODE_READER)
     }
 
-    /// Whether host volumes can be accessed in this way.
+    /// Returns whether host volumes support the mode.
     pub(crate) fn is_of_host(mode: &str) -> bool {
         matches!(
             mode,
@@ -51,13 +53,13 @@ pub mod attachment_mode {
     /// As a raw block device.
     pub const BLOCK_DEVICE: &str = "block-device";
 
-    /// Whether there is such a mode.
+    /// Returns whether the mode exists.
     pub(crate) fn is_known(mode: &str) -> bool {
         matches!(mode, FILE_SYSTEM | BLOCK_DEVICE)
     }
 }
 
-/// An access mode and an attachment mode that a volume must be usable with.
+/// A pair of access mode and attachment mode that a volume must offer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[serde(rename_all = "PascalCase")]
 #[filterable(rename_all = "PascalCase")]
@@ -68,7 +70,7 @@ pub struct Capability {
     pub access_mode: Box<str>,
 }
 
-/// A text or a number that names no mode or state of a claim.
+/// A string or a number that names no mode or state of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownName {
     what: &'static str,
@@ -94,12 +96,12 @@ macro_rules! named_numbers {
         pub enum $name { $($(#[$doc])* $variant,)* }
 
         impl $name {
-            /// The number that clients may write instead of the name.
+            /// Returns the number that clients may send instead of the name.
             pub fn number(self) -> u8 {
                 match self { $(Self::$variant => $number,)* }
             }
 
-            /// The variant with this number.
+            /// Returns the variant with this number.
             pub fn from_number(number: i64) -> Result<Self, UnknownName> {
                 match number {
                     $($number => Ok(Self::$variant),)*
@@ -107,7 +109,7 @@ macro_rules! named_numbers {
                 }
             }
 
-            /// The name, as [`FromStr`] reads it.
+            /// Returns the name, as [`FromStr`] parses it.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
@@ -133,31 +135,31 @@ macro_rules! named_numbers {
 }
 
 named_numbers! {
-    /// What an allocation wants with a volume.
+    /// The use that an allocation makes of a volume.
     ClaimMode, "claim mode" {
-        /// To read it.
+        /// Reads it.
         #[default]
         Read = 0, "read";
-        /// To read and write it.
+        /// Reads and writes it.
         Write = 1, "write";
-        /// To be rid of it.
+        /// Releases it.
         Gc = 2, "gc";
     }
 }
 
 named_numbers! {
-    /// How far a claim has come, from being taken to being gone.
+    /// The progress of a claim, from taken to released.
     ClaimState, "claim state" {
-        /// Held.
+        /// The claim is held.
         #[default]
         Taken = 0, "taken";
-        /// The node no longer has the volume.
+        /// The volume is detached from the node.
         NodeDetached = 1, "node-detached";
-        /// The provider no longer has the volume attached to the node.
+        /// The provider has detached the volume from the node.
         ControllerDetached = 2, "controller-detached";
-        /// Nothing holds the volume any more: the claim's records go away.
+        /// The volume is no longer in use: the claim's row is deleted.
         ReadyToFree = 3, "ready-to-free";
-        /// On its way out, nothing done yet.
+        /// The release has begun, and no step of it is done.
         Unpublishing = 4, "unpublishing";
     }
 }
@@ -167,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_names_mean_the_same() {
+    fn numbers_and_names_select_the_same_variant() {
         for number in 0..5 {
             let state = ClaimState::from_number(number).unwrap();
             assert_eq!(i64::from(state.number()), number);
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_are_named() {
+    fn unknown_names_are_quoted_in_the_error() {
         let error = "stolen".parse::<ClaimState>().unwrap_err();
         assert_eq!(error.to_string(), "unknown claim state: \"stolen\"");
         assert_eq!(

@@ -1,12 +1,12 @@
-//! What a storage provider's controller can be asked to do, and what it answers.
+//! The interface to a storage provider's controller.
 //!
-//! The requests follow the controller service of the [CSI specification]: whoever has a gRPC
-//! client, an in-process store of files or a fake for tests implements [`CsiProvider`] and puts it
-//! into [`Providers`]. The operations of this crate say what to ask and make rows of the answers;
-//! they never call a provider while a write transaction is open.
+//! The requests follow the controller service of the [CSI specification]. A gRPC client, an
+//! in-process store of files or a fake for tests implements [`CsiProvider`] and is added to
+//! [`Providers`]. The operations of this crate build the requests and record the results; they
+//! never call a provider while a write transaction is open.
 //!
-//! Every request is idempotent: asking again for what is already so is a success with the same
-//! answer.
+//! Every request MUST be idempotent: repeating a request that already took effect succeeds with the
+//! same result.
 //!
 //! [CSI specification]: https://github.com/container-storage-interface/spec/blob/master/spec.md
 
@@ -18,43 +18,45 @@ use crate::{
     secrets::Secrets,
 };
 
-/// A controller that makes, attaches and removes volumes.
+/// A controller that creates, attaches and deletes volumes.
 ///
-/// Calls may block: on disks, or on a network. Calls for different volumes come at the same time, from
-/// several threads; for one volume one after the other, as far as the server knows it. What it can't do it answers with
-/// [`ProviderErrorKind::Unimplemented`]; the capabilities in its [`ProviderInfo`] say so beforehand.
+/// Calls may block on disks or on a network. The server calls concurrently for different volumes,
+/// from several threads, and one after the other for one volume. An operation that the provider
+/// does not support MUST fail with [`ProviderErrorKind::Unimplemented`]; the capabilities in its
+/// [`ProviderInfo`] announce which those are.
 pub trait CsiProvider: Send + Sync + fmt::Debug {
-    /// Says what it is and what it can do. An error says that it isn't well.
+    /// Returns the provider's identity and capabilities; an error marks it unhealthy.
     fn probe(&self) -> Result<ProviderInfo, ProviderError>;
 
-    /// Makes a volume, or finds the one that was made for the same name.
+    /// Creates a volume, or returns the one that was created under the same name.
     fn create_volume(&self, request: &CreateVolume<'_>) -> Result<CreatedVolume, ProviderError>;
 
-    /// Removes a volume. One that isn't there is a success.
+    /// Deletes a volume. Succeeds if it does not exist.
     fn delete_volume(&self, external_id: &str, secrets: &Secrets) -> Result<(), ProviderError>;
 
-    /// Says whether a volume exists and can be used as asked.
+    /// Fails if a volume does not exist or does not support the requested capabilities.
     fn validate_volume(&self, request: &ValidateVolume<'_>) -> Result<(), ProviderError>;
 
-    /// Makes a volume larger.
+    /// Expands a volume.
     fn expand_volume(&self, request: &ExpandVolume<'_>) -> Result<ExpandedVolume, ProviderError>;
 
-    /// Attaches a volume to a node; gives what the node needs to know to use it.
+    /// Attaches a volume to a node. Returns the publish context, which the node needs to use the
+    /// volume.
     fn attach_volume(&self, request: &AttachVolume<'_>) -> Result<Labels, ProviderError>;
 
-    /// Detaches a volume from a node. One that isn't attached is a success.
+    /// Detaches a volume from a node. Succeeds if it is not attached.
     fn detach_volume(&self, request: &DetachVolume<'_>) -> Result<(), ProviderError>;
 
-    /// Lists the volumes that the provider has, whoever made them.
+    /// Lists all volumes of the provider, including those that this server did not create.
     fn list_volumes(&self, page: &ProviderPage<'_>) -> Result<ExternalVolumes, ProviderError>;
 
-    /// Takes a snapshot of a volume, or finds the one that was taken under the same name.
+    /// Creates a snapshot of a volume, or returns the one that was created under the same name.
     fn create_snapshot(&self, request: &CreateSnapshot<'_>) -> Result<Snapshot, ProviderError>;
 
-    /// Removes a snapshot. One that isn't there is a success.
+    /// Deletes a snapshot. Succeeds if it does not exist.
     fn delete_snapshot(&self, id: &str, secrets: &Secrets) -> Result<(), ProviderError>;
 
-    /// Lists the snapshots that the provider has.
+    /// Lists the snapshots of the provider.
     fn list_snapshots(
         &self,
         page: &ProviderPage<'_>,
@@ -62,41 +64,41 @@ pub trait CsiProvider: Send + Sync + fmt::Debug {
     ) -> Result<Snapshots, ProviderError>;
 }
 
-/// What a provider is and can do.
+/// The identity and the capabilities of a provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProviderInfo {
-    /// The name that the provider gives itself, such as `org.example.disks`.
+    /// The name that the provider reports, such as `org.example.disks`.
     pub name: Box<str>,
     /// Its version.
     pub version: Box<str>,
-    /// What its controller can do.
+    /// The capabilities of its controller.
     pub controller: ControllerInfo,
-    /// What its node service can do, and what it calls the node it runs on.
+    /// The capabilities of its node service, and its own ID of the node it runs on.
     pub node: NodeInfo,
 }
 
-/// A volume to be made.
+/// A request to create a volume.
 #[derive(Clone, Copy, Debug)]
 pub struct CreateVolume<'r> {
-    /// The name; making a volume twice under one name gives the same volume.
+    /// The name; creating a volume twice under one name returns the same volume.
     pub name: &'r str,
-    /// The least capacity in bytes; 0 for whatever the provider likes.
+    /// The minimum capacity in bytes; 0 for the provider's default.
     pub capacity_min: i64,
-    /// The largest capacity in bytes; 0 for no limit.
+    /// The maximum capacity in bytes; 0 for no limit.
     pub capacity_max: i64,
-    /// How the volume is to be usable.
+    /// The capabilities that the volume must offer.
     pub capabilities: &'r [Capability],
-    /// What the volume starts as a copy of.
+    /// The source of its initial data.
     pub source: Option<VolumeSource<'r>>,
-    /// From where it must or should be reachable.
+    /// The topologies that it must or should be accessible from.
     pub topologies: Option<&'r TopologyRequest>,
-    /// For the provider only.
+    /// Opaque parameters for the provider.
     pub parameters: &'r Labels,
-    /// For the provider only.
+    /// Secrets for the provider.
     pub secrets: &'r Secrets,
 }
 
-/// What a new volume starts as a copy of.
+/// The source of a new volume's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VolumeSource<'r> {
     /// A volume, by the provider's ID.
@@ -105,94 +107,94 @@ pub enum VolumeSource<'r> {
     Snapshot(&'r str),
 }
 
-/// A volume that was made.
+/// A volume that was created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CreatedVolume {
     /// The provider's ID.
     pub external_id: Box<str>,
-    /// In bytes; 0 if the provider doesn't say.
+    /// In bytes; 0 if the provider does not report it.
     pub capacity: i64,
-    /// What the provider wants to be told with each later request.
+    /// The volume context that each later request must carry.
     pub context: Labels,
-    /// From where the volume is reachable; empty for everywhere.
+    /// The topologies the volume is accessible from; empty for everywhere.
     pub topologies: Vec<Topology>,
 }
 
-/// A volume that somebody wants to register.
+/// A request to validate a volume before it is registered.
 #[derive(Clone, Copy, Debug)]
 pub struct ValidateVolume<'r> {
     /// The provider's ID.
     pub external_id: &'r str,
-    /// How the volume is to be usable.
+    /// The capabilities that the volume must offer.
     pub capabilities: &'r [Capability],
-    /// For the provider only.
+    /// Opaque parameters for the provider.
     pub parameters: &'r Labels,
-    /// What the provider said when the volume was made.
+    /// The volume context from its creation.
     pub context: &'r Labels,
-    /// For the provider only.
+    /// Secrets for the provider.
     pub secrets: &'r Secrets,
 }
 
-/// A volume to be made larger.
+/// A request to expand a volume.
 #[derive(Clone, Copy, Debug)]
 pub struct ExpandVolume<'r> {
     /// The provider's ID.
     pub external_id: &'r str,
-    /// The least capacity in bytes.
+    /// The minimum capacity in bytes.
     pub capacity_min: i64,
-    /// The largest capacity in bytes; 0 for no limit.
+    /// The maximum capacity in bytes; 0 for no limit.
     pub capacity_max: i64,
-    /// For the provider only.
+    /// Secrets for the provider.
     pub secrets: &'r Secrets,
 }
 
-/// A volume that was made larger.
+/// A volume that was expanded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExpandedVolume {
-    /// The capacity it has now, in bytes.
+    /// The new capacity, in bytes.
     pub capacity: i64,
-    /// Whether the nodes that use the volume have to be told.
+    /// Whether the nodes that use the volume must expand it too.
     pub node_expansion_required: bool,
 }
 
-/// A volume to be attached to a node.
+/// A request to attach a volume to a node.
 #[derive(Clone, Copy, Debug)]
 pub struct AttachVolume<'r> {
     /// The provider's ID of the volume.
     pub external_id: &'r str,
     /// The provider's ID of the node.
     pub external_node_id: &'r str,
-    /// Whether for reading only.
+    /// Whether the node only reads it.
     pub read_only: bool,
-    /// How it is to be used.
+    /// The capability that it is used with.
     pub capability: &'r Capability,
-    /// What the provider said when the volume was made.
+    /// The volume context from its creation.
     pub context: &'r Labels,
-    /// For the provider only.
+    /// Secrets for the provider.
     pub secrets: &'r Secrets,
 }
 
-/// A volume to be detached from a node.
+/// A request to detach a volume from a node.
 #[derive(Clone, Copy, Debug)]
 pub struct DetachVolume<'r> {
     /// The provider's ID of the volume.
     pub external_id: &'r str,
     /// The provider's ID of the node.
     pub external_node_id: &'r str,
-    /// For the provider only.
+    /// Secrets for the provider.
     pub secrets: &'r Secrets,
 }
 
-/// Which part of a provider's listing.
+/// A page of a provider's listing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProviderPage<'r> {
-    /// At most as many entries; 0 for as many as the provider likes.
+    /// The maximum number of entries; 0 for the provider's default.
     pub entries_max: u32,
-    /// Where to go on: the token of the page before, empty for the first page.
+    /// The token of the previous page; empty for the first page.
     pub token: &'r str,
 }
 
-/// A page of the volumes that a provider has.
+/// A page of the volumes of a provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExternalVolumes {
     /// In the provider's order.
@@ -201,56 +203,56 @@ pub struct ExternalVolumes {
     pub next_token: Box<str>,
 }
 
-/// A volume as its provider tells of it.
+/// A volume as its provider reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExternalVolume {
     /// The provider's ID.
     pub external_id: Box<str>,
     /// In bytes.
     pub capacity: i64,
-    /// What the provider said when the volume was made.
+    /// The volume context from its creation.
     pub context: Labels,
-    /// The volume that this one was copied from, if any.
+    /// The volume that it was copied from, if any.
     pub clone_id: Box<str>,
-    /// The snapshot that this one was made from, if any.
+    /// The snapshot that it was created from, if any.
     pub snapshot_id: Box<str>,
     /// The nodes it is attached to, by the provider's IDs.
     pub attached_to: Vec<Box<str>>,
-    /// Whether something is wrong with it.
+    /// Whether the provider reports it as abnormal.
     pub abnormal: bool,
-    /// What, for people.
+    /// Human-readable reason for its condition.
     pub status: Box<str>,
 }
 
-/// A snapshot to be taken.
+/// A request to create a snapshot.
 #[derive(Clone, Copy, Debug)]
 pub struct CreateSnapshot<'r> {
     /// The provider's ID of the volume.
     pub external_id: &'r str,
-    /// The name; taking a snapshot twice under one name gives the same snapshot.
+    /// The name; creating a snapshot twice under one name returns the same snapshot.
     pub name: &'r str,
-    /// For the provider only.
+    /// Opaque parameters for the provider.
     pub parameters: &'r Labels,
-    /// For the provider only.
+    /// Secrets for the provider.
     pub secrets: &'r Secrets,
 }
 
-/// A snapshot as its provider tells of it.
+/// A snapshot as its provider reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// The provider's ID.
     pub id: Box<str>,
-    /// The provider's ID of the volume it was taken of.
+    /// The provider's ID of its source volume.
     pub external_volume_id: Box<str>,
     /// In bytes.
     pub size: i64,
-    /// When it was taken, in unix seconds.
+    /// Its creation time, in unix seconds.
     pub create_time: i64,
-    /// Whether volumes can be made from it already.
+    /// Whether volumes can be created from it already.
     pub ready: bool,
 }
 
-/// A page of the snapshots that a provider has.
+/// A page of the snapshots of a provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshots {
     /// In the provider's order.
@@ -259,7 +261,7 @@ pub struct Snapshots {
     pub next_token: Box<str>,
 }
 
-/// Why a provider didn't do what it was asked.
+/// An error of a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderError {
     kind: ProviderErrorKind,
@@ -267,12 +269,12 @@ pub struct ProviderError {
 }
 
 impl ProviderError {
-    /// An error with a text for people.
+    /// Creates an error with a human-readable message.
     pub fn new(kind: ProviderErrorKind, message: impl Into<Box<str>>) -> Self {
         Self { kind, message: message.into() }
     }
 
-    /// What kind of error it is.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ProviderErrorKind {
         self.kind
     }
@@ -286,31 +288,31 @@ impl fmt::Display for ProviderError {
 
 impl std::error::Error for ProviderError {}
 
-/// The kinds of [`ProviderError`]: those of gRPC's status codes that CSI gives a meaning to.
+/// The kinds of [`ProviderError`]: the gRPC status codes that CSI assigns a meaning to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProviderErrorKind {
-    /// The request makes no sense as it is.
+    /// The request is malformed.
     InvalidArgument,
-    /// There is no such volume or snapshot.
+    /// The volume or snapshot does not exist.
     NotFound,
-    /// The name is taken by something else.
+    /// The name belongs to a different object.
     AlreadyExists,
-    /// The volume is in another state: it is attached, or has snapshots.
+    /// The state of the volume forbids the request: it is attached, or has snapshots.
     FailedPrecondition,
-    /// There is no room for so many bytes.
+    /// The requested capacity is not available.
     OutOfRange,
-    /// Some other resource is used up.
+    /// Another resource is exhausted.
     ResourceExhausted,
-    /// The provider can't do that.
+    /// The provider does not support the operation.
     Unimplemented,
-    /// The provider can't be reached now; later it may.
+    /// The provider cannot be reached now.
     Unavailable,
-    /// Something went wrong on the provider's side.
+    /// The provider failed internally.
     Internal,
 }
 
-/// The providers that can be reached, by the ID of their plugin.
+/// The registered providers, by plugin ID.
 #[derive(Clone, Debug, Default)]
 pub struct Providers(BTreeMap<Box<str>, Arc<dyn CsiProvider>>);
 
@@ -320,12 +322,12 @@ impl Providers {
         self.0.insert(plugin_id.into(), provider);
     }
 
-    /// The provider of a plugin.
+    /// Returns the provider of a plugin.
     pub fn get(&self, plugin_id: &str) -> Option<&dyn CsiProvider> {
         self.0.get(plugin_id).map(|provider| &**provider)
     }
 
-    /// All of them, in the order of their plugins' IDs.
+    /// Returns all providers, ordered by plugin ID.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &dyn CsiProvider)> {
         self.0.iter().map(|(plugin_id, provider)| (&**plugin_id, &**provider))
     }

@@ -1,8 +1,12 @@
-//! The release of claims, seen from a view: which step has been reached, and which blocks the next one.
+//! The release of claims as a view shows it: the step that was reached, and the blocker of the next
+//! one.
 //!
-//! A claim is released in three steps. The node detaches the volume, then the provider's controller
-//! does, then the claim's row is deleted. This module only reads;
-//! [`ops::claims`](crate::ops) plans and records the steps.
+//! A claim is released in three steps: the node detaches the volume, then the provider's controller
+//! does, then the claim's row is deleted. This module only reads; the operations on claims plan and
+//! record the steps.
+//!
+//! Nomad: nomad/volumewatcher/volume_watcher.go, volumeReapImpl; nomad/csi_endpoint.go,
+//! CSIVolume.nodeUnpublishVolume and controllerUnpublishVolume.
 
 use std::{fmt, iter};
 
@@ -17,35 +21,35 @@ use crate::{
     rows::{Allocations, Claim, CsiClaim, CsiClaims, CsiPlugins, CsiVolume, Nodes},
 };
 
-/// What keeps a claim from being released. Its text is for the client.
+/// The reason that a claim cannot be released yet. `Display` is the message for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReleaseBlocker {
-    /// The allocation still runs on its node, as far as anybody knows. Once its node has let go of
-    /// the volume, somebody has to say so.
+    /// The allocation has not ended on its node, as far as the server knows. An operator or the
+    /// node MUST report that the node has detached the volume.
     Node {
         /// The allocation.
         allocation: Uuid,
     },
-    /// A controller has to detach the volume from the node. Whoever gets that done calls again with
-    /// `controller-detached`.
+    /// A controller must detach the volume from the node. A client that does this by itself reports
+    /// the claim as `controller-detached`.
     Controller {
         /// The plugin's ID.
         plugin: Box<str>,
-        /// The provider's own ID of the node.
+        /// The provider's ID of the node.
         external_node_id: Box<str>,
     },
-    /// A controller was asked to detach the volume, and couldn't.
+    /// A controller failed to detach the volume.
     Failed {
-        /// What it answered.
+        /// The controller's error.
         error: ControllerError,
     },
-    /// A controller has to detach the volume, and the plugin is gone.
+    /// A controller must detach the volume, and the plugin does not exist.
     NoPlugin {
         /// Its ID.
         plugin: Box<str>,
     },
-    /// A controller has to detach the volume, and nobody knows what the provider calls the node.
+    /// A controller must detach the volume, and the provider's ID of the node is unknown.
     NoExternalNode {
         /// The node.
         node: Uuid,
@@ -77,13 +81,13 @@ impl fmt::Display for ReleaseBlocker {
     }
 }
 
-/// Whether an allocation is gone, or has ended on its node. That it shall stop is not enough: it
-/// may still write.
+/// Returns whether an allocation has ended on its node or was deleted. A desired status of `stop`
+/// is not enough, because it may still write.
 pub(crate) fn is_allocation_over(view: &impl ReadView, allocation: Uuid) -> bool {
     view.get::<Allocations>(allocation).is_none_or(|allocation| allocation.is_client_terminal())
 }
 
-/// The claim of an allocation on a volume; one that is free if it has none.
+/// Returns the claim of an allocation on a volume, a free one if it has none.
 pub(crate) fn claim_row(view: &impl ReadView, volume: &CsiVolume, allocation: Uuid) -> CsiClaim {
     let (namespace, id) = (&volume.namespace, &volume.id);
     let row = view.get::<CsiClaims>((namespace, id, allocation));
@@ -96,7 +100,7 @@ pub(crate) fn claim_row(view: &impl ReadView, volume: &CsiVolume, allocation: Uu
     row.map_or_else(new, |row| CsiClaim::clone(row))
 }
 
-/// Whether the claim's node no longer has the volume, or never will have again.
+/// Returns whether the claim's node has detached the volume, or never will report again.
 pub(crate) fn is_node_detached(view: &impl ReadView, claim: &Claim) -> bool {
     let gone = || {
         let node = claim.node_id.and_then(|node| view.get::<Nodes>(node));
@@ -110,7 +114,7 @@ pub(crate) fn is_node_detached(view: &impl ReadView, claim: &Claim) -> bool {
     }
 }
 
-/// The claims on a volume that are on a node, or whose release is.
+/// Returns the claims on a volume whose active claim or release is on a node.
 pub(crate) fn claims_on_node<'v>(
     view: &'v impl ReadView,
     namespace: &str,
@@ -121,7 +125,7 @@ pub(crate) fn claims_on_node<'v>(
     view.scan_by(&CsiClaims::BY_NODE, &range, Order::Ascending).map(|row| &**row)
 }
 
-/// What a claim that its node has let go of still waits for.
+/// Returns the blocker of a claim's release after its node has detached the volume.
 pub(crate) fn controller_blocker(
     view: &impl ReadView,
     volume: &CsiVolume,
@@ -135,6 +139,7 @@ pub(crate) fn controller_blocker(
         return Some(ReleaseBlocker::NoPlugin { plugin: plugin_id.clone() });
     }
     let node = claim.node_id?;
+    // Nomad: nomad/csi_endpoint.go, CSIVolume.controllerUnpublishVolume skips both cases.
     if !any_controller(view, plugin_id, |controller| controller.supports_attach_detach)
         || is_used_by_others(view, volume, claim, node)
     {
@@ -144,6 +149,7 @@ pub(crate) fn controller_blocker(
         ExternalNode::Known(external_node_id) => {
             Some(ReleaseBlocker::Controller { plugin: plugin_id.clone(), external_node_id })
         }
+        // A node that was deleted has no attachment left to detach.
         ExternalNode::Gone => None,
         ExternalNode::Unknown => {
             Some(ReleaseBlocker::NoExternalNode { node, plugin: plugin_id.clone() })
@@ -151,27 +157,28 @@ pub(crate) fn controller_blocker(
     }
 }
 
-/// What a volume's provider calls a node.
+/// The provider's ID of a node.
 pub(crate) enum ExternalNode {
-    /// This.
+    /// The ID.
     Known(Box<str>),
-    /// Nobody says, and the node is gone.
+    /// Unknown, and the node does not exist.
     Gone,
-    /// Nobody says: the plugin doesn't run there.
+    /// Unknown, because the plugin does not run on the node.
     Unknown,
 }
 
-/// Finds out what the volume's provider calls the node of `claim`: from the claim, from others there, or
-/// from the node.
+/// Looks up the provider's ID of a claim's node: in the claim, in other claims on the node, then in
+/// the node's fingerprint.
 pub(crate) fn external_node(
     view: &impl ReadView,
     volume: &CsiVolume,
     node: Uuid,
     claim: &Claim,
 ) -> ExternalNode {
+    // Nomad: nomad/csi_endpoint.go, CSIVolume.lookupExternalNodeID.
     let others = claims_on_node(view, &volume.namespace, &volume.id, node);
     let others = others.flat_map(|row| row.active.iter().chain(&row.past));
-    // The claim itself may have been changed in this transaction, and not be written yet.
+    // The claim itself may have been changed in this transaction and not be written yet.
     let mut here = iter::once(claim).chain(others).filter(|claim| claim.node_id == Some(node));
     if let Some(known) = here.find(|claim| !claim.external_node_id.is_empty()) {
         return ExternalNode::Known(known.external_node_id.clone());
@@ -183,8 +190,9 @@ pub(crate) fn external_node(
     }
 }
 
-/// Whether another allocation on the node, one that hasn't ended there, has the volume too. That it
-/// shall stop is not enough: it may still write. Its own release asks the controller.
+/// Returns whether another allocation that has not ended on the node claims the volume, too. A
+/// desired status of `stop` is not enough, because it may still write. The release of that claim
+/// will call the controller.
 ///
 /// Cost: reads the allocations on the node that have not ended, not the claims on the volume.
 fn is_used_by_others(view: &impl ReadView, volume: &CsiVolume, claim: &Claim, node: Uuid) -> bool {

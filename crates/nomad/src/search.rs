@@ -1,4 +1,6 @@
-//! Finding things by the start of their ID, or by a part of their name, whatever they are.
+//! Search by the prefix of an ID, or by a part of a name, in one or all contexts.
+//!
+//! Nomad: nomad/search_endpoint.go, Search.PrefixSearch and FuzzySearch.
 
 mod fuzzy;
 
@@ -10,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     filters::list_node_pools,
     fmt::Quoted,
-    list::{ALL_NAMESPACES, wants_namespace},
+    list::{ALL_NAMESPACES, matches_namespace},
     rows::{Allocations, CsiPlugins, CsiVolumes, HostVolumes, Jobs, Namespaces, Nodes},
 };
 
@@ -18,18 +20,18 @@ pub use self::fuzzy::{
     FUZZY_MIN_CHARS, FuzzyJobParts, FuzzyMatch, FuzzyMatches, fuzzy_search, fuzzy_search_in_jobs,
 };
 
-/// How many IDs a search gives at most.
+/// Maximum number of IDs that a search returns. Nomad: nomad/search_endpoint.go, truncateLimit.
 pub const SEARCH_MATCHES_MAX: usize = 20;
 
-/// What is searched.
+/// A kind of resource to search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum SearchContext {
     /// Allocations, by UUID.
     Allocations,
-    /// Deployments: there are none.
+    /// Deployments: always empty.
     Deployments,
-    /// Evaluations: there are none.
+    /// Evaluations: always empty.
     Evaluations,
     /// Host volumes, by UUID.
     HostVolumes,
@@ -43,16 +45,16 @@ pub enum SearchContext {
     Nodes,
     /// CSI plugins.
     Plugins,
-    /// Scaling policies: there are none.
+    /// Scaling policies: always empty.
     ScalingPolicies,
-    /// Variables: there are none.
+    /// Variables: always empty.
     Variables,
     /// CSI volumes.
     Volumes,
 }
 
 impl SearchContext {
-    /// All of them, ordered by name.
+    /// All contexts, ordered by name.
     pub const ALL: [Self; 12] = [
         Self::Allocations,
         Self::Deployments,
@@ -68,7 +70,8 @@ impl SearchContext {
         Self::Volumes,
     ];
 
-    /// Whether there is never anything of it here. A search in it finds nothing, as in an empty Nomad.
+    /// Returns whether this server never has resources of that kind. A search there returns no
+    /// match, as in an empty Nomad cluster.
     pub fn is_always_empty(self) -> bool {
         matches!(
             self,
@@ -76,7 +79,7 @@ impl SearchContext {
         )
     }
 
-    /// What clients call it.
+    /// Returns the name that clients use.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Allocations => "allocs",
@@ -95,7 +98,7 @@ impl SearchContext {
     }
 }
 
-/// A text that names nothing to search.
+/// A string that names no context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownContext {
     found: Box<str>,
@@ -123,12 +126,12 @@ impl FromStr for SearchContext {
     }
 }
 
-/// What a search found.
+/// The result of a search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchMatches {
-    /// IDs, in order, at most [`SEARCH_MATCHES_MAX`].
+    /// The IDs, in order, at most [`SEARCH_MATCHES_MAX`].
     pub ids: Vec<String>,
-    /// Whether there are more.
+    /// Whether more IDs match.
     pub truncated: bool,
 }
 
@@ -136,16 +139,17 @@ impl SearchMatches {
     fn of(ids: impl Iterator<Item = impl ToString>) -> Self {
         let most = ids.take(SEARCH_MATCHES_MAX + 1);
         let mut ids: Vec<String> = most.map(|id| id.to_string()).collect();
+        // One ID more than the limit was read, which shows whether more match.
         let truncated = ids.len() > SEARCH_MATCHES_MAX;
         ids.truncate(SEARCH_MATCHES_MAX);
         Self { ids, truncated }
     }
 }
 
-/// Finds what `prefix` is the start of the ID of, in one namespace or in [`ALL_NAMESPACES`].
+/// Returns the IDs that start with `prefix`, in one namespace or in [`ALL_NAMESPACES`].
 ///
-/// UUIDs are found by hex digits in either case, with or without hyphens; a text that can't be the
-/// start of one finds none.
+/// UUIDs match by hexadecimal digits in either case, with or without hyphens; a string that cannot
+/// start a UUID matches none.
 pub fn search(
     view: &impl ReadView,
     namespace: &str,
@@ -155,8 +159,8 @@ pub fn search(
     search_while(view, namespace, context, prefix, || true)
 }
 
-/// Like [`search`], as long as `goes_on`, which is asked for each row that is looked at. A search that was
-/// ended has found some of the matches only.
+/// Like [`search`], as long as `goes_on` returns true; it is called for each row read. A search
+/// that was cut off returns only some of the matches.
 pub fn search_while(
     view: &impl ReadView,
     namespace: &str,
@@ -169,6 +173,7 @@ pub fn search_while(
     match context {
         SearchContext::Volumes => {
             let rows = view.scan::<CsiVolumes>(&keys, order).take_while(|_| goes_on());
+            // For all namespaces the key range does not cover the prefix.
             let rows = rows.filter(|row| row.id.starts_with(prefix));
             SearchMatches::of(rows.map(|row| &*row.id))
         }
@@ -178,6 +183,7 @@ pub fn search_while(
             SearchMatches::of(rows.map(|row| &*row.id))
         }
         SearchContext::Plugins => {
+            // Plugins, namespaces, pools and nodes are few, so their scans are not cut off.
             SearchMatches::of(view.scan::<CsiPlugins>(&names, order).map(|row| &*row.id))
         }
         SearchContext::Namespaces => {
@@ -185,6 +191,7 @@ pub fn search_while(
         }
         SearchContext::NodePools => {
             let pools = list_node_pools(view).into_iter();
+            // Pools have no table: they are derived from the nodes.
             let names = pools.map(|pool| pool.name).filter(|name| name.starts_with(prefix));
             SearchMatches::of(names)
         }
@@ -195,17 +202,18 @@ pub fn search_while(
         SearchContext::Allocations => {
             let Ok(ids) = hex(prefix) else { return SearchMatches::default() };
             let rows = view.scan::<Allocations>(&ids, order).take_while(|_| goes_on());
-            let rows = rows.filter(|row| wants_namespace(namespace, &row.namespace));
+            let rows = rows.filter(|row| matches_namespace(namespace, &row.namespace));
             SearchMatches::of(rows.map(|row| row.id))
         }
         SearchContext::HostVolumes => {
+            // Not an error: a search over all contexts passes the same string to each.
             let Ok(prefix) = HexPrefix::parse(prefix) else { return SearchMatches::default() };
             if namespace == ALL_NAMESPACES {
                 let ids = KeyRange::<Uuid>::hex(&prefix);
                 let rows = view.scan_by(&HostVolumes::BY_ID, &ids, order);
                 return SearchMatches::of(rows.take_while(|_| goes_on()).map(|row| row.id));
             }
-            // Volumes of other namespaces wake no reader of this one's.
+            // A scan of one namespace, so that volumes of others do not wake its readers.
             let ids = KeyRange::<(String, Uuid)>::starting_with_hex(namespace, &prefix);
             let rows = view.scan::<HostVolumes>(&ids, order);
             let rows = rows.take_while(|_| goes_on());
@@ -218,7 +226,8 @@ pub fn search_while(
     }
 }
 
-/// Every key of the namespace whose second part starts with `prefix`; of all namespaces, every key.
+/// Returns the key range of a namespace whose second part starts with `prefix`; for all namespaces,
+/// every key.
 fn named(namespace: &str, prefix: &str) -> KeyRange<(String, String)> {
     if namespace == ALL_NAMESPACES {
         return KeyRange::<(String, String)>::all();

@@ -1,10 +1,10 @@
-//! Secrets of a volume: stored, handed to a provider, shown to nobody.
+//! Secrets of a volume: stored and sent to its provider, never displayed.
 
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-/// Named secrets that a storage provider wants with each call about a volume.
+/// Named secrets that a storage provider requires with each call about a volume.
 ///
 /// `Debug` shows the names only. There is no `Display`, and no JSON view of a volume carries this
 /// type: the `Serialize` implementation is for the store's rows.
@@ -21,19 +21,19 @@ use serde::{Deserialize, Serialize};
 pub struct Secrets(BTreeMap<Box<str>, Box<str>>);
 
 impl Secrets {
-    /// The names and values, by name, for a call to the provider.
+    /// Returns names and values, ordered by name, for a call to the provider.
     pub fn reveal(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// These and `others`, which win.
+    /// Returns these secrets merged with `others`, which take precedence.
     pub(crate) fn with(&self, others: &Self) -> Self {
         let mut all = self.clone();
         all.0.extend(others.0.clone());
         all
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no secrets.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -47,6 +47,8 @@ impl<N: Into<Box<str>>, V: Into<Box<str>>> FromIterator<(N, V)> for Secrets {
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Nomad: nomad/structs/csi.go, CSISecrets.GoString prints the same, so that logs of both
+        // can be compared.
         f.write_str("csi.CSISecrets(map[")?;
         for (at, name) in self.0.keys().enumerate() {
             let gap = if at == 0 { "" } else { " " };
@@ -66,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_names_but_never_shows_a_value() {
+    fn debug_prints_names_but_never_values() {
         let secrets: Secrets = [("b", "hunter2"), ("a", "xyzzy")].into_iter().collect();
         assert_eq!(format!("{secrets:?}"), "csi.CSISecrets(map[a:[REDACTED] b:[REDACTED]])");
     }

@@ -1,7 +1,10 @@
-//! Registering a volume that exists: what may change, and what a change of size would take.
+//! Re-registration of a volume: which fields may change, and whether it must be expanded.
 //!
-//! All violations of one volume are found before any is reported. A volume is changed only when
-//! none was found.
+//! All violations of a volume are collected before any is reported. A volume with a violation is
+//! not changed.
+//!
+//! Nomad: nomad/structs/csi.go, CSIVolume.Merge; nomad/csi_endpoint.go, CSIVolume.expandVolume. The
+//! messages are Nomad's, except that of [`CapacityError::NoController`].
 
 use std::{collections::BTreeSet, fmt};
 
@@ -12,27 +15,27 @@ use crate::{
     volume_spec::VolumeSpec,
 };
 
-/// A change that a registered volume doesn't allow.
+/// A change that a registered volume does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MergeViolation {
-    /// Another name.
+    /// A different name.
     Name,
-    /// Another ID at the provider.
+    /// A different ID at the provider.
     ExternalId,
-    /// Another plugin, or none.
+    /// A different plugin, or none.
     PluginId,
-    /// Another volume that it was copied from.
+    /// A different volume as the source of its data.
     CloneId,
-    /// Another snapshot that it was made from.
+    /// A different snapshot as the source of its data.
     SnapshotId,
-    /// The way in which it is used now would no longer be among those asked for.
+    /// The capability in use is missing from the requested ones.
     CapabilityInUse,
-    /// It has a place already, and another request for places.
+    /// A different topology request for a volume that has a topology.
     Topology,
-    /// Another way to mount it while it is mounted.
+    /// Different mount options while the volume is in use.
     MountOptionsInUse,
-    /// Other parameters of its creation.
+    /// Different creation parameters.
     Parameters,
 }
 
@@ -57,29 +60,29 @@ impl fmt::Display for MergeViolation {
     }
 }
 
-/// Why a registered volume can't get the size that is asked for.
+/// Why a registered volume cannot get the requested capacity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CapacityError {
-    /// The largest size wanted is below the least one.
+    /// The requested maximum is below the requested minimum.
     MaxBelowMin {
-        /// The largest, in bytes.
+        /// The maximum, in bytes.
         max: i64,
-        /// The least, in bytes.
+        /// The minimum, in bytes.
         min: i64,
     },
-    /// The largest size wanted is below what the volume has.
+    /// The requested maximum is below the current capacity.
     MaxBelowCurrent {
-        /// The largest, in bytes.
+        /// The maximum, in bytes.
         max: i64,
-        /// What it has, in bytes.
+        /// The current capacity, in bytes.
         current: i64,
     },
-    /// The volume would have to grow, and its plugin can't do that.
+    /// The volume must be expanded, and its plugin does not support that.
     NotImplemented,
-    /// The volume would have to grow, and nothing here can ask its controller for it.
+    /// The volume must be expanded, and no provider here reaches its controller.
     NoController,
-    /// The controller was asked to let it grow, and couldn't.
+    /// The controller failed to expand the volume.
     Expand(ControllerError),
 }
 
@@ -111,13 +114,13 @@ impl fmt::Display for CapacityError {
 
 impl std::error::Error for CapacityError {}
 
-/// Why a registered volume can't become what was sent.
+/// Why a registered volume cannot be updated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UpdateError {
-    /// Changes that the volume doesn't allow.
+    /// Changes that the volume does not allow.
     Merge(MultiError<MergeViolation>),
-    /// A size that it can't have.
+    /// A capacity that it cannot have.
     Capacity(CapacityError),
 }
 
@@ -132,9 +135,11 @@ impl fmt::Display for UpdateError {
 
 impl std::error::Error for UpdateError {}
 
-/// Takes what `update` asks for into `volume`; an error leaves it half changed, so pass a copy.
-/// `can_expand` returns whether its plugin can enlarge it, `larger` is the size in bytes to which the
-/// provider has.
+/// Merges `update` into `volume`. An error leaves `volume` half changed, so the caller MUST pass a
+/// copy.
+///
+/// `can_expand` returns whether the plugin can expand the volume; `larger` is the capacity in bytes
+/// after the provider has expanded it.
 pub(crate) fn update(
     volume: &mut CsiVolume,
     update: VolumeSpec,
@@ -147,6 +152,7 @@ pub(crate) fn update(
 }
 
 fn merge(volume: &mut CsiVolume, update: VolumeSpec) -> Result<(), MultiError<MergeViolation>> {
+    // An empty field of a request keeps the stored value.
     let moved = |new: &str, old: &str| !new.is_empty() && new != old;
     let capability_gone = (!volume.access_mode.is_empty() || !volume.attachment_mode.is_empty())
         && !update.requested_capabilities.iter().any(|one| {
@@ -178,17 +184,21 @@ fn merge(volume: &mut CsiVolume, update: VolumeSpec) -> Result<(), MultiError<Me
         checks.into_iter().filter_map(|(wrong, violation)| wrong.then_some(violation)).collect(),
     )?;
     volume.requested_capabilities = update.requested_capabilities;
+    // The mount options of a volume in use were compared above: they differ in the order of flags
+    // at most.
     if !volume.is_in_use() {
         volume.mount_options = update.mount_options;
     }
     volume.secrets = update.secrets;
+    // The context belongs to the provider: a request without one MUST NOT erase it.
     if !update.context.is_empty() {
         volume.context = update.context;
     }
     Ok(())
 }
 
-/// Whether nodes would mount in the same way; the order of the flags says nothing.
+/// Returns whether nodes would mount in the same way. The order of the flags does not matter.
+// Nomad: nomad/structs/csi.go, CSIMountOptions.Equal.
 fn same_options(old: Option<&MountOptions>, new: Option<&MountOptions>) -> bool {
     match (old, new) {
         (None, None) => true,
@@ -219,6 +229,7 @@ fn request_capacity(
     if max > 0 && max < volume.capacity {
         return Err(CapacityError::MaxBelowCurrent { max, current: volume.capacity });
     }
+    // The request is stored although the volume may be large enough already.
     volume.requested_capacity_min = min;
     volume.requested_capacity_max = max;
     if min <= volume.capacity {

@@ -1,4 +1,4 @@
-//! A volume as somebody asks for it, and what is wrong with the asking alone.
+//! A requested CSI volume, and the validation that needs no other state.
 
 use std::fmt;
 
@@ -9,49 +9,48 @@ use crate::{
     secrets::Secrets,
 };
 
-/// What a client may say about a volume that it registers.
+/// The fields of a volume that a client may set on registration.
 ///
-/// Fields that belong to the server have no place in here: claims, current modes, health, times and
-/// indexes.
+/// Fields that belong to the server are absent: claims, current modes, health, times and indexes.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct VolumeSpec {
-    /// The namespace; empty means that of the request.
+    /// The namespace; empty selects the namespace of the request.
     pub namespace: Box<str>,
     /// The volume's ID.
     pub id: Box<str>,
-    /// Its name, for people and for the provider.
+    /// Its name, for users and for the provider.
     pub name: Box<str>,
     /// The provider's own ID.
     pub external_id: Box<str>,
-    /// The plugin that serves it.
+    /// The ID of its plugin.
     pub plugin_id: Box<str>,
-    /// Where it should be reachable from.
+    /// The requested topology.
     pub requested_topologies: Option<TopologyRequest>,
-    /// Where it is reachable from.
+    /// The topology it is accessible from.
     pub topologies: Vec<Topology>,
-    /// How nodes mount it.
+    /// The options that nodes mount it with.
     pub mount_options: Option<MountOptions>,
-    /// What the provider wants to hear with each call.
+    /// Secrets that are sent to the provider with each call.
     pub secrets: Secrets,
-    /// For the provider, when it creates the volume.
+    /// Parameters for the provider on creation.
     pub parameters: Labels,
-    /// From the provider, for its node plugins.
+    /// The provider's context for its node plugins.
     pub context: Labels,
-    /// Its size in bytes, 0 when unknown.
+    /// Its capacity in bytes, 0 if unknown.
     pub capacity: i64,
-    /// The least size wanted, in bytes; 0 is no wish.
+    /// The requested minimum capacity in bytes; 0 for none.
     pub requested_capacity_min: i64,
-    /// The largest size wanted, in bytes; 0 is no wish.
+    /// The requested maximum capacity in bytes; 0 for none.
     pub requested_capacity_max: i64,
-    /// How it must be usable.
+    /// The capabilities that it must offer.
     pub requested_capabilities: Vec<Capability>,
     /// The volume that it is a copy of.
     pub clone_id: Box<str>,
-    /// The snapshot that it was made from.
+    /// The snapshot that it was created from.
     pub snapshot_id: Box<str>,
 }
 
-/// Names the volume. What is for the provider may be secret, and is left out.
+/// Prints the keys of the volume alone, because the other fields may hold secrets.
 impl fmt::Debug for VolumeSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VolumeSpec")
@@ -62,7 +61,7 @@ impl fmt::Debug for VolumeSpec {
     }
 }
 
-/// Why a volume can't be right as it was sent.
+/// A rule that a requested volume violates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpecViolation {
@@ -72,25 +71,25 @@ pub enum SpecViolation {
     MissingPluginId,
     /// It has no namespace.
     MissingNamespace,
-    /// It claims two origins.
+    /// It names both a snapshot and a volume as its source.
     TwoOrigins,
-    /// It doesn't say how it must be usable.
+    /// It requests no capability.
     NoCapability,
-    /// A capability has an access mode that no CSI volume can have.
+    /// A capability has an access mode that CSI volumes do not support.
     AccessMode {
         /// The mode.
         mode: Box<str>,
     },
-    /// A capability has an attachment mode that does not exist.
+    /// A capability has an unknown attachment mode.
     AttachmentMode {
         /// The mode.
         mode: Box<str>,
     },
-    /// A size is less than nothing.
+    /// A capacity is negative.
     NegativeCapacity,
-    /// One of the required topologies says nothing.
+    /// A required topology has no segments.
     RequiredWithoutSegments,
-    /// One of the preferred topologies says nothing.
+    /// A preferred topology has no segments.
     PreferredWithoutSegments,
 }
 
@@ -103,11 +102,13 @@ impl fmt::Display for SpecViolation {
             Self::AttachmentMode { mode } => {
                 return write!(f, "invalid attachment mode: {}", Quoted(mode));
             }
+            // Nomad: nomad/structs/csi.go, CSIVolume.Validate, down to the missing segments.
             Self::MissingId => "missing volume id",
             Self::MissingPluginId => "missing plugin id",
             Self::MissingNamespace => "missing namespace",
             Self::TwoOrigins => "only one of snapshot_id and clone_id is allowed",
             Self::NoCapability => "must include at least one capability block",
+            // This server's own rule: Nomad leaves a negative capacity to the provider.
             Self::NegativeCapacity => "capacity must not be negative",
             Self::RequiredWithoutSegments => "required topology is missing segments field",
             Self::PreferredWithoutSegments => "preferred topology is missing segments field",
@@ -115,27 +116,28 @@ impl fmt::Display for SpecViolation {
     }
 }
 
-/// Everything that is wrong with a [`VolumeSpec`], in one line.
+/// All violations of a [`VolumeSpec`], printed on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VolumeSpecError {
-    faults: Vec<SpecViolation>,
+    violations: Vec<SpecViolation>,
 }
 
 impl VolumeSpecError {
-    /// The faults, at least one.
-    pub fn faults(&self) -> &[SpecViolation] {
-        &self.faults
+    /// Returns the violations, at least one.
+    pub fn violations(&self) -> &[SpecViolation] {
+        &self.violations
     }
 }
 
 impl fmt::Display for VolumeSpecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Nomad: nomad/structs/csi.go, CSIVolume.Validate joins its errors like this.
         f.write_str("validation: ")?;
-        for (at, fault) in self.faults.iter().enumerate() {
+        for (at, violation) in self.violations.iter().enumerate() {
             if at > 0 {
                 f.write_str(", ")?;
             }
-            fault.fmt(f)?;
+            violation.fmt(f)?;
         }
         Ok(())
     }
@@ -144,7 +146,7 @@ impl fmt::Display for VolumeSpecError {
 impl std::error::Error for VolumeSpecError {}
 
 impl VolumeSpec {
-    /// Checks what can be checked without looking anything up.
+    /// Checks every rule that needs no other state.
     pub fn validate(&self) -> Result<(), VolumeSpecError> {
         let capacities = [self.capacity, self.requested_capacity_min, self.requested_capacity_max];
         let negative = capacities.into_iter().any(|bytes| bytes < 0);
@@ -156,25 +158,29 @@ impl VolumeSpec {
             (self.requested_capabilities.is_empty(), SpecViolation::NoCapability),
             (negative, SpecViolation::NegativeCapacity),
         ];
-        let mut faults: Vec<SpecViolation> =
-            checks.into_iter().filter_map(|(wrong, fault)| wrong.then_some(fault)).collect();
-        faults.extend(self.requested_capabilities.iter().flat_map(mode_faults));
+        let mut violations: Vec<SpecViolation> = checks
+            .into_iter()
+            .filter_map(|(wrong, violation)| wrong.then_some(violation))
+            .collect();
+        violations.extend(self.requested_capabilities.iter().flat_map(mode_violations));
         if let Some(request) = &self.requested_topologies {
-            for (topologies, fault) in [
+            for (topologies, violation) in [
                 (&request.required, SpecViolation::RequiredWithoutSegments),
                 (&request.preferred, SpecViolation::PreferredWithoutSegments),
             ] {
+                // Each topology without segments is a violation of its own, as in Nomad.
                 let empty = topologies.iter().flatten().filter(|one| one.segments.is_empty());
-                faults.extend(empty.map(|_| fault.clone()));
+                violations.extend(empty.map(|_| violation.clone()));
             }
         }
-        if faults.is_empty() { Ok(()) } else { Err(VolumeSpecError { faults }) }
+        if violations.is_empty() { Ok(()) } else { Err(VolumeSpecError { violations }) }
     }
 }
 
-/// The modes of a capability that do not exist: no claim on such a volume could ever succeed. An
-/// empty mode stands for any.
-fn mode_faults(capability: &Capability) -> impl Iterator<Item = SpecViolation> + use<> {
+/// Returns the unknown modes of a capability: no claim on such a volume could ever succeed. An
+/// empty mode matches any.
+fn mode_violations(capability: &Capability) -> impl Iterator<Item = SpecViolation> + use<> {
+    // An empty mode is allowed: a claim then brings its own.
     let wrong = |mode: &str, known: fn(&str) -> bool| !mode.is_empty() && !known(mode);
     let (access, attachment) = (&capability.access_mode, &capability.attachment_mode);
     let access = wrong(access, access_mode::is_of_csi)
@@ -189,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_faults_are_listed_in_order() {
+    fn all_violations_are_listed_in_order() {
         let spec = VolumeSpec {
             id: "test".into(),
             plugin_id: "test".into(),

@@ -182,7 +182,7 @@ pub(crate) async fn create_snapshots(mut call: NomadRequest) -> Reply {
             &body.snapshots,
         )?;
         let index = view.index();
-        let taken = taken.iter().map(SnapshotView::taken).collect();
+        let taken = taken.iter().map(SnapshotView::created).collect();
         let body = Snapshots { snapshots: taken, asked: Asked::at(index, "".into()) };
         Ok((reply::render(&body, pretty)?, index))
     };

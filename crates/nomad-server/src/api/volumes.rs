@@ -237,7 +237,7 @@ pub(crate) async fn create(mut call: NomadRequest) -> Reply {
                 Ok((asked, view, keys))
             });
         let done = recorded.and_then(|(asked, view, keys)| {
-            asked.faults()?;
+            asked.failures()?;
             Ok((view, keys))
         });
         match &done {

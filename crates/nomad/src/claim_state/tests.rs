@@ -1,11 +1,12 @@
-//! The claim sequences that Nomad's own tests walk through, on a volume without a store.
+//! The claim sequences of Nomad's own tests, on a volume without a store. Nomad:
+//! nomad/structs/csi_test.go.
 
 use std::collections::BTreeMap;
 
 use super::*;
 use crate::modes::attachment_mode;
 
-const WORLD: ClaimContext =
+const CONTEXT: ClaimContext =
     ClaimContext { schedulable: true, allocation_known: true, allocation_over: false };
 
 fn id(number: u128) -> Uuid {
@@ -49,7 +50,7 @@ fn volume(modes: &[&str]) -> Claimed {
     Claimed { volume, ..Default::default() }
 }
 
-/// A volume with the rows of its claims.
+/// A volume with its claim rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Claimed {
     volume: CsiVolume,
@@ -57,11 +58,11 @@ struct Claimed {
 }
 
 impl Claimed {
-    fn apply_claim(&mut self, claim: Claim, world: ClaimContext) -> Result<(), ClaimRejection> {
+    fn apply_claim(&mut self, claim: Claim, context: ClaimContext) -> Result<(), ClaimRejection> {
         let id = claim.allocation_id;
         let mut row = self.rows.get(&id).cloned().unwrap_or_default();
         row.allocation_id = id;
-        self.volume.apply_claim(&mut row, claim, world)?;
+        self.volume.apply_claim(&mut row, claim, context)?;
         self.rows.insert(id, row);
         self.rows.retain(|_, row| !row.is_free());
         let count = |of: fn(&CsiClaim) -> bool| self.rows.values().filter(|row| of(row)).count();
@@ -106,25 +107,25 @@ fn any_mode() -> Claimed {
 fn first_claim_sets_the_modes_and_the_last_release_resets_them() {
     let mut volume = any_mode();
     let reader = read(1, access_mode::MULTI_NODE_READER);
-    volume.apply_claim(reader.clone(), WORLD).unwrap();
+    volume.apply_claim(reader.clone(), CONTEXT).unwrap();
     assert_eq!(&*volume.access_mode, access_mode::MULTI_NODE_READER);
     assert_eq!(&*volume.attachment_mode, attachment_mode::FILE_SYSTEM);
 
-    let refused = volume.apply_claim(write(2, access_mode::MULTI_NODE_SINGLE_WRITER), WORLD);
+    let refused = volume.apply_claim(write(2, access_mode::MULTI_NODE_SINGLE_WRITER), CONTEXT);
     assert_eq!(refused, Err(ClaimRejection::Unschedulable));
 
-    volume.apply_claim(in_state(&reader, ClaimState::ReadyToFree), WORLD).unwrap();
+    volume.apply_claim(in_state(&reader, ClaimState::ReadyToFree), CONTEXT).unwrap();
     assert_eq!((&*volume.access_mode, &*volume.attachment_mode), ("", ""));
     assert!(!volume.is_in_use());
 
-    volume.apply_claim(write(2, access_mode::MULTI_NODE_SINGLE_WRITER), WORLD).unwrap();
+    volume.apply_claim(write(2, access_mode::MULTI_NODE_SINGLE_WRITER), CONTEXT).unwrap();
     assert_eq!(&*volume.access_mode, access_mode::MULTI_NODE_SINGLE_WRITER);
 }
 
 #[test]
 fn same_claim_again_changes_nothing() {
     let mut volume = any_mode();
-    volume.apply_claim(write(1, access_mode::MULTI_NODE_SINGLE_WRITER), WORLD).unwrap();
+    volume.apply_claim(write(1, access_mode::MULTI_NODE_SINGLE_WRITER), CONTEXT).unwrap();
     let before = volume.clone();
     let gone = ClaimContext { schedulable: false, allocation_known: false, allocation_over: true };
     volume.apply_claim(write(1, access_mode::MULTI_NODE_MULTI_WRITER), gone).unwrap();
@@ -134,8 +135,8 @@ fn same_claim_again_changes_nothing() {
 #[test]
 fn readers_may_join_a_single_writer_of_many_nodes() {
     let mut volume = any_mode();
-    volume.apply_claim(write(1, access_mode::MULTI_NODE_SINGLE_WRITER), WORLD).unwrap();
-    volume.apply_claim(read(2, access_mode::MULTI_NODE_READER), WORLD).unwrap();
+    volume.apply_claim(write(1, access_mode::MULTI_NODE_SINGLE_WRITER), CONTEXT).unwrap();
+    volume.apply_claim(read(2, access_mode::MULTI_NODE_READER), CONTEXT).unwrap();
     assert_eq!(&*volume.access_mode, access_mode::MULTI_NODE_SINGLE_WRITER);
     assert_eq!(volume.counts(), (1, 1));
 }
@@ -145,56 +146,57 @@ fn second_writer_waits_until_the_first_is_ready_to_free() {
     let mut volume = any_mode();
     let first = write(1, access_mode::MULTI_NODE_SINGLE_WRITER);
     let second = write(2, access_mode::MULTI_NODE_SINGLE_WRITER);
-    volume.apply_claim(first.clone(), WORLD).unwrap();
-    assert_eq!(volume.apply_claim(second.clone(), WORLD), Err(ClaimRejection::MaxClaims));
+    volume.apply_claim(first.clone(), CONTEXT).unwrap();
+    assert_eq!(volume.apply_claim(second.clone(), CONTEXT), Err(ClaimRejection::MaxClaims));
     for state in
         [ClaimState::Unpublishing, ClaimState::NodeDetached, ClaimState::ControllerDetached]
     {
-        volume.apply_claim(in_state(&first, state), WORLD).unwrap();
+        volume.apply_claim(in_state(&first, state), CONTEXT).unwrap();
         assert_eq!(volume.past(1).state, state);
-        assert_eq!(volume.apply_claim(second.clone(), WORLD), Err(ClaimRejection::MaxClaims));
+        assert_eq!(volume.apply_claim(second.clone(), CONTEXT), Err(ClaimRejection::MaxClaims));
     }
-    volume.apply_claim(in_state(&first, ClaimState::ReadyToFree), WORLD).unwrap();
-    volume.apply_claim(second, WORLD).unwrap();
+    volume.apply_claim(in_state(&first, ClaimState::ReadyToFree), CONTEXT).unwrap();
+    volume.apply_claim(second, CONTEXT).unwrap();
     assert_eq!(volume.rows.keys().copied().collect::<Vec<_>>(), [id(2)]);
 }
 
 #[test]
-fn attachment_mode_can_not_change_while_claimed() {
+fn attachment_mode_cannot_change_while_claimed() {
     let mut volume = any_mode();
-    volume.apply_claim(read(1, access_mode::MULTI_NODE_READER), WORLD).unwrap();
+    volume.apply_claim(read(1, access_mode::MULTI_NODE_READER), CONTEXT).unwrap();
     let block = Claim {
         attachment_mode: attachment_mode::BLOCK_DEVICE.into(),
         ..read(2, access_mode::MULTI_NODE_READER)
     };
-    let refused = volume.apply_claim(block, WORLD).unwrap_err();
+    let refused = volume.apply_claim(block, CONTEXT).unwrap_err();
     assert_eq!(refused.to_string(), "cannot change attachment mode of claimed volume");
 }
 
 #[test]
-fn single_node_modes_have_room_for_one() {
+fn single_node_modes_allow_one_claim() {
     let mut reader = volume(&[access_mode::SINGLE_NODE_READER]);
-    reader.apply_claim(read(1, access_mode::SINGLE_NODE_READER), WORLD).unwrap();
-    let full = reader.apply_claim(read(2, access_mode::SINGLE_NODE_READER), WORLD).unwrap_err();
+    reader.apply_claim(read(1, access_mode::SINGLE_NODE_READER), CONTEXT).unwrap();
+    let full = reader.apply_claim(read(2, access_mode::SINGLE_NODE_READER), CONTEXT).unwrap_err();
     assert_eq!(full.to_string(), "volume max claims reached");
-    let refused = reader.apply_claim(write(3, access_mode::SINGLE_NODE_WRITER), WORLD).unwrap_err();
+    let refused =
+        reader.apply_claim(write(3, access_mode::SINGLE_NODE_WRITER), CONTEXT).unwrap_err();
     assert_eq!(refused.to_string(), "volume is currently unschedulable");
 
     let mut writer = volume(&[access_mode::SINGLE_NODE_WRITER]);
-    writer.apply_claim(write(1, access_mode::SINGLE_NODE_WRITER), WORLD).unwrap();
-    let refused = writer.apply_claim(read(2, access_mode::SINGLE_NODE_WRITER), WORLD);
+    writer.apply_claim(write(1, access_mode::SINGLE_NODE_WRITER), CONTEXT).unwrap();
+    let refused = writer.apply_claim(read(2, access_mode::SINGLE_NODE_WRITER), CONTEXT);
     assert_eq!(refused, Err(ClaimRejection::MaxClaims));
 }
 
 #[test]
-fn writers_need_a_capability_that_writes() {
+fn writers_require_a_capability_that_writes() {
     let mut volume = volume(&[access_mode::MULTI_NODE_READER]);
-    let refused = volume.apply_claim(write(1, access_mode::MULTI_NODE_READER), WORLD);
+    let refused = volume.apply_claim(write(1, access_mode::MULTI_NODE_READER), CONTEXT);
     assert_eq!(refused, Err(ClaimRejection::Unschedulable));
 }
 
 #[test]
-fn unschedulable_and_unknown_are_told_apart() {
+fn unschedulable_and_unknown_are_distinct_errors() {
     let mut volume = any_mode();
     let gone = ClaimContext { schedulable: false, allocation_known: false, allocation_over: true };
     let refused = volume.apply_claim(read(1, access_mode::MULTI_NODE_READER), gone).unwrap_err();
@@ -205,33 +207,33 @@ fn unschedulable_and_unknown_are_told_apart() {
 }
 
 #[test]
-fn old_volumes_get_their_modes_as_the_only_capability() {
+fn modes_of_old_volumes_become_their_only_capability() {
     let mut volume = volume(&[]);
     volume.volume.access_mode = access_mode::MULTI_NODE_READER.into();
     volume.volume.attachment_mode = attachment_mode::FILE_SYSTEM.into();
     let reader = read(1, access_mode::MULTI_NODE_READER);
-    volume.apply_claim(reader.clone(), WORLD).unwrap();
+    volume.apply_claim(reader.clone(), CONTEXT).unwrap();
     assert_eq!(volume.requested_capabilities.len(), 1);
-    volume.apply_claim(in_state(&reader, ClaimState::ReadyToFree), WORLD).unwrap();
+    volume.apply_claim(in_state(&reader, ClaimState::ReadyToFree), CONTEXT).unwrap();
     assert_eq!(&*volume.access_mode, "");
     // No upgrade: the only capability reads.
-    let refused = volume.apply_claim(write(2, access_mode::MULTI_NODE_SINGLE_WRITER), WORLD);
+    let refused = volume.apply_claim(write(2, access_mode::MULTI_NODE_SINGLE_WRITER), CONTEXT);
     assert_eq!(refused, Err(ClaimRejection::Unschedulable));
 }
 
 #[test]
-fn a_release_keeps_what_the_claim_was_taken_with() {
+fn a_release_keeps_the_fields_of_its_claim() {
     let mut volume = any_mode();
     let taken =
         Claim { external_node_id: "i-12345".into(), ..read(1, access_mode::MULTI_NODE_READER) };
-    volume.apply_claim(taken, WORLD).unwrap();
+    volume.apply_claim(taken, CONTEXT).unwrap();
     let bare = Claim {
         allocation_id: id(1),
         mode: ClaimMode::Gc,
         state: ClaimState::Unpublishing,
         ..Default::default()
     };
-    volume.apply_claim(bare, WORLD).unwrap();
+    volume.apply_claim(bare, CONTEXT).unwrap();
     let past = volume.past(1);
     assert_eq!((&*past.external_node_id, past.node_id), ("i-12345", Some(id(900))));
     assert_eq!(past.state, ClaimState::Unpublishing);
@@ -239,27 +241,27 @@ fn a_release_keeps_what_the_claim_was_taken_with() {
 }
 
 #[test]
-fn claims_of_allocations_that_are_over_start_to_be_released_but_still_block() {
+fn claims_of_ended_allocations_block_until_released() {
     let mut volume = any_mode();
-    volume.apply_claim(write(1, access_mode::MULTI_NODE_SINGLE_WRITER), WORLD).unwrap();
-    volume.apply_claim(read(2, access_mode::MULTI_NODE_READER), WORLD).unwrap();
+    volume.apply_claim(write(1, access_mode::MULTI_NODE_SINGLE_WRITER), CONTEXT).unwrap();
+    volume.apply_claim(read(2, access_mode::MULTI_NODE_READER), CONTEXT).unwrap();
     volume.start_overdue_releases(|allocation| allocation == id(1));
     assert_eq!(volume.claims.releasing, 1);
     assert_eq!(volume.past(1).state, ClaimState::Unpublishing);
-    let refused = volume.apply_claim(write(3, access_mode::MULTI_NODE_SINGLE_WRITER), WORLD);
+    let refused = volume.apply_claim(write(3, access_mode::MULTI_NODE_SINGLE_WRITER), CONTEXT);
     assert_eq!(refused, Err(ClaimRejection::MaxClaims));
-    // A release that is further on isn't set back.
+    // A release that has progressed further keeps its state.
     let detached = in_state(&volume.past(1), ClaimState::NodeDetached);
-    volume.apply_claim(detached, WORLD).unwrap();
+    volume.apply_claim(detached, CONTEXT).unwrap();
     volume.start_overdue_releases(|_| true);
     assert_eq!(volume.past(1).state, ClaimState::NodeDetached);
     assert_eq!(volume.claims.releasing, 2);
 }
 
 #[test]
-fn moving_from_reading_to_writing_leaves_one_claim() {
+fn a_writer_replaces_its_own_read_claim() {
     let mut volume = any_mode();
-    volume.apply_claim(read(1, access_mode::MULTI_NODE_MULTI_WRITER), WORLD).unwrap();
-    volume.apply_claim(write(1, access_mode::MULTI_NODE_MULTI_WRITER), WORLD).unwrap();
+    volume.apply_claim(read(1, access_mode::MULTI_NODE_MULTI_WRITER), CONTEXT).unwrap();
+    volume.apply_claim(write(1, access_mode::MULTI_NODE_MULTI_WRITER), CONTEXT).unwrap();
     assert_eq!(volume.counts(), (0, 1));
 }

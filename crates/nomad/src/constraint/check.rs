@@ -1,4 +1,6 @@
-//! What is wrong with a constraint alone.
+//! Validation of a constraint without a node.
+//!
+//! Nomad: nomad/structs/structs.go, Constraint.Validate, whose messages these are.
 
 use std::fmt;
 
@@ -11,66 +13,66 @@ use crate::{
     rows::Constraint,
 };
 
-/// Something that is wrong with a constraint.
+/// A rule that a constraint violates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConstraintError {
-    /// It doesn't say how to compare.
+    /// It has no operator.
     MissingOperator,
-    /// It asks whether a set contains nothing.
+    /// A set operator has an empty set.
     SetWithoutRight,
-    /// Its pattern is none.
+    /// Its pattern does not compile.
     Pattern {
-        /// Why.
+        /// The compiler's error.
         reason: Box<str>,
     },
-    /// Its versions are none.
+    /// It is no condition on a version.
     Version {
-        /// What is no condition on a version.
+        /// The right operand.
         text: Box<str>,
     },
-    /// Its semantic versions are none.
+    /// It is no condition on a semantic version.
     Semver {
-        /// What is no condition on a version.
+        /// The right operand.
         text: Box<str>,
     },
-    /// The number of nodes that may share a property is none.
+    /// The number of nodes that may share a property is no number.
     PropertyCount {
-        /// What is no number.
+        /// The right operand.
         text: Box<str>,
     },
-    /// No node at all may have the property.
+    /// The number of nodes that may share a property is zero.
     PropertyCountZero,
-    /// It compares with something, and its operator doesn't.
+    /// It has a right operand, and its operator takes none.
     NeedlessRight {
         /// The operator.
         operator: Box<str>,
     },
-    /// It compares with nothing, and its operator has to.
+    /// It has no right operand, and its operator requires one.
     MissingRight {
         /// The operator.
         operator: Box<str>,
     },
-    /// There is no such operator.
+    /// The operator is unknown.
     UnknownOperator {
-        /// What was sent instead.
+        /// The operator that was sent.
         operator: Box<str>,
     },
-    /// It doesn't say what to look at.
+    /// It has no left operand.
     MissingLeft,
-    /// A `$` without its brace.
+    /// A `$` without its opening brace.
     OpeningBrace {
-        /// What was sent.
+        /// The left operand.
         attribute: Box<str>,
     },
-    /// A `${` without its end.
+    /// A `${` without its closing brace.
     ClosingBrace {
-        /// What was sent.
+        /// The left operand.
         attribute: Box<str>,
     },
-    /// Nodes have no such thing.
+    /// Nodes have no such attribute.
     UnsupportedAttribute {
-        /// What was sent.
+        /// The left operand.
         attribute: Box<str>,
     },
 }
@@ -78,6 +80,7 @@ pub enum ConstraintError {
 impl fmt::Display for ConstraintError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // The spelling of these messages is Nomad's, `Malformed constraint` go-version's.
             Self::MissingOperator => f.write_str("Missing constraint operand"),
             Self::SetWithoutRight => f.write_str("Set contains constraint requires an RTarget"),
             Self::Pattern { reason } => {
@@ -91,6 +94,7 @@ impl fmt::Display for ConstraintError {
             }
             Self::PropertyCount { text } => write!(
                 f,
+                // Go: strconv.ParseUint is part of the message.
                 "Failed to convert RTarget {0} to uint64: strconv.ParseUint: parsing {0}: \
                  invalid syntax",
                 Quoted(text)
@@ -124,26 +128,28 @@ impl fmt::Display for ConstraintError {
 impl std::error::Error for ConstraintError {}
 
 impl Constraint {
-    /// Checks what can be checked without a node.
+    /// Checks every rule that needs no node.
     pub fn validate(&self) -> Result<(), MultiError<ConstraintError>> {
         let missing = self.operator.is_empty().then_some(ConstraintError::MissingOperator);
-        let faults = [missing, self.operator_fault(), self.left_fault()];
-        MultiError::check(faults.into_iter().flatten().collect())
+        let errors = [missing, self.operator_error(), self.left_error()];
+        MultiError::check(errors.into_iter().flatten().collect())
     }
 
-    /// Whether it is one of those that say on how many nodes something may be.
+    /// Returns whether it limits the number of nodes instead of describing one.
     pub(crate) fn is_distinct(&self) -> bool {
         matches!(&*self.operator, "distinct_hosts" | "distinct_property")
     }
 
-    fn operator_fault(&self) -> Option<ConstraintError> {
+    fn operator_error(&self) -> Option<ConstraintError> {
         let (operator, right) = (&self.operator, &self.right);
         let empty = right.is_empty();
         match &**operator {
+            // It takes neither operand.
             "distinct_hosts" => None,
             "set_contains" | "set_contains_all" | "set_contains_any" => {
                 empty.then_some(ConstraintError::SetWithoutRight)
             }
+            // Compiled with the filter language's limits, so that a pattern cannot exhaust memory.
             "regexp" => pattern(right)
                 .err()
                 .map(|error| ConstraintError::Pattern { reason: error.message().into() }),
@@ -153,6 +159,7 @@ impl Constraint {
             "semver" => Requirements::parse(right, Dialect::Semantic)
                 .is_none()
                 .then(|| ConstraintError::Semver { text: right.clone() }),
+            // Nomad: an absent count of `distinct_property` is 1.
             "distinct_property" if empty => None,
             "distinct_property" => match right.parse::<u64>() {
                 Err(_) => Some(ConstraintError::PropertyCount { text: right.clone() }),
@@ -169,7 +176,7 @@ impl Constraint {
         }
     }
 
-    fn left_fault(&self) -> Option<ConstraintError> {
+    fn left_error(&self) -> Option<ConstraintError> {
         if &*self.operator == "distinct_hosts" {
             return None;
         }
@@ -177,15 +184,19 @@ impl Constraint {
         if self.left.is_empty() {
             return Some(ConstraintError::MissingLeft);
         }
+        // A literal is allowed on the left, too.
         if !self.left.starts_with('$') {
             return None;
         }
+        // The braces are checked first, because a name cannot be read without them.
         let Some(rest) = self.left.strip_prefix("${") else {
             return Some(ConstraintError::OpeningBrace { attribute: attribute() });
         };
         let Some(name) = rest.strip_suffix('}') else {
             return Some(ConstraintError::ClosingBrace { attribute: attribute() });
         };
+        // Nomad: nomad/structs/structs.go, Constraint.Validate accepts these prefixes without
+        // looking the attribute up.
         let known = matches!(
             name,
             "node.unique.id" | "node.datacenter" | "node.unique.name" | "node.class" | "node.pool"
@@ -204,13 +215,13 @@ mod tests {
         constraint.validate().map_or_else(|errors| errors.to_string(), |()| String::new())
     }
 
-    fn one(fault: &str) -> String {
-        format!("1 error occurred:\n\t* {fault}\n\n")
+    fn one(error: &str) -> String {
+        format!("1 error occurred:\n\t* {error}\n\n")
     }
 
     #[test]
-    fn each_fault_has_its_text() {
-        for (left, operator, right, fault) in [
+    fn each_error_has_its_message() {
+        for (left, operator, right, error) in [
             ("a", "set_contains", "", "Set contains constraint requires an RTarget"),
             ("a", "is_set", "b", "Operator \"is_set\" does not support an RTarget"),
             ("a", "=", "", "Operator \"=\" requires an RTarget"),
@@ -235,14 +246,14 @@ mod tests {
                 "Distinct Property must have an allowed count of 1 or greater: 0 < 1",
             ),
         ] {
-            assert_eq!(text(left, operator, right), one(fault));
+            assert_eq!(text(left, operator, right), one(error));
         }
         let pattern = text("a", "regexp", "(");
         assert!(pattern.contains("Regular expression failed to compile: "), "{pattern}");
     }
 
     #[test]
-    fn an_empty_constraint_lacks_everything() {
+    fn an_empty_constraint_violates_three_rules() {
         assert_eq!(
             text("", "", ""),
             "3 errors occurred:\n\t* Missing constraint operand\n\t* Unknown constraint type \

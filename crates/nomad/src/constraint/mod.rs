@@ -1,7 +1,9 @@
-//! What a node has to be like for a host volume: checking constraints, and evaluating them.
+//! Constraints on the node of a host volume: validation and evaluation.
 //!
-//! A target is a plain text, or `${...}` for what a node says about itself. What a node doesn't say
-//! is absent, which only `!=`, `not` and `is_not_set` accept.
+//! A target is a literal string, or `${...}` for an attribute of the node. An attribute that the
+//! node does not have is absent, which only `!=`, `not` and `is_not_set` accept.
+//!
+//! Nomad: scheduler/feasible.go, checkConstraint and resolveTarget.
 
 mod check;
 mod version;
@@ -15,7 +17,7 @@ use self::version::{Dialect, Requirements, Version};
 use crate::rows::{Constraint, Node};
 
 impl Constraint {
-    /// Whether the node is like that.
+    /// Returns whether the node satisfies the constraint.
     ///
     /// # Examples
     /// ```
@@ -33,8 +35,9 @@ impl Constraint {
     pub fn holds(&self, node: &Node) -> bool {
         let (left, right) = (resolve(&self.left, node), resolve(&self.right, node));
         match &*self.operator {
-            // A volume's namesakes are on other nodes anyway.
+            // Host volumes of one name are always on distinct nodes.
             "distinct_hosts" | "distinct_property" => return true,
+            // Compares the options, so that an absent attribute is unequal to any value.
             "!=" | "not" => return left != right,
             "is_set" => return left.is_some(),
             "is_not_set" => return left.is_none(),
@@ -49,17 +52,20 @@ impl Constraint {
             ">=" => order(left, right) != Ordering::Less,
             "version" => satisfies(left, right, Dialect::Loose),
             "semver" => satisfies(left, right, Dialect::Semantic),
-            "regexp" => pattern(right).is_ok_and(|filter| filter.matches(&Text::of(left))),
+            "regexp" => {
+                pattern(right).is_ok_and(|filter| filter.matches(&PatternSubject::of(left)))
+            }
             "set_contains" | "set_contains_all" => {
                 items(right).all(|wanted| items(left).any(|item| item == wanted))
             }
             "set_contains_any" => items(right).any(|wanted| items(left).any(|item| item == wanted)),
+            // Nomad: scheduler/feasible.go, checkConstraint returns false for an unknown operator.
             _ => false,
         }
     }
 }
 
-/// What a target stands for.
+/// Returns the value of a target, `None` if the node lacks the attribute.
 fn resolve<'n>(target: &'n str, node: &'n Node) -> Option<Cow<'n, str>> {
     let Some(name) = target.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
         return Some(target.into());
@@ -78,7 +84,8 @@ fn resolve<'n>(target: &'n str, node: &'n Node) -> Option<Cow<'n, str>> {
     Some((&**found).into())
 }
 
-/// As whole numbers if both are, else as numbers, else as texts.
+/// Compares as integers if both are, else as numbers, else as strings.
+// Nomad: scheduler/feasible.go, checkOrder.
 fn order(left: &str, right: &str) -> Ordering {
     if let (Ok(left), Ok(right)) = (left.parse::<i64>(), right.parse::<i64>()) {
         return left.cmp(&right);
@@ -99,20 +106,21 @@ fn items(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim)
 }
 
-/// What a pattern is asked about.
+/// The subject of a pattern.
 #[derive(Debug, Filterable)]
-struct Text {
+struct PatternSubject {
     value: String,
 }
 
-impl Text {
+impl PatternSubject {
     fn of(value: &str) -> Self {
         Self { value: value.to_owned() }
     }
 }
 
-/// The pattern, in the dialect of the filter language and with its limits.
-fn pattern(pattern: &str) -> Result<Filter<Text>, CompileError> {
+/// Compiles a pattern in the dialect of the filter language, with its limits: Go's syntax without
+/// backtracking.
+fn pattern(pattern: &str) -> Result<Filter<PatternSubject>, CompileError> {
     Filter::compile_expr(&field("value").matches(pattern))
 }
 
@@ -146,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_stand_for_what_the_node_says() {
+    fn targets_resolve_to_attributes_of_the_node() {
         assert!(holds("${node.datacenter}", "=", "dc1"));
         assert!(holds("${node.unique.name}", "==", "n1"));
         assert!(holds("${node.class}", "is", "ssd"));
@@ -158,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_node_does_not_say_is_only_unequal_and_not_set() {
+    fn absent_attributes_are_only_unequal_and_not_set() {
         for operator in ["=", "<", ">=", "version", "semver", "regexp", "set_contains", "is_set"] {
             assert!(!holds("${meta.absent}", operator, "1"), "{operator}");
         }
@@ -168,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn orders_are_of_numbers_where_both_are() {
+    fn operands_are_ordered_as_numbers_if_both_are() {
         assert!(holds("${attr.cores}", ">", "9"));
         assert!(holds("${attr.cores}", "<", "16.5"));
         assert!(holds("${attr.cores}", "<=", "16"));
@@ -176,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn sets_ignore_blanks_around_their_items() {
+    fn set_items_are_trimmed() {
         assert!(holds("${meta.tags}", "set_contains", "b , a"));
         assert!(!holds("${meta.tags}", "set_contains_all", "a,d"));
         assert!(holds("${meta.tags}", "set_contains_any", "d,c"));
@@ -191,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_compared_as_such() {
+    fn versions_are_compared_by_their_numbers() {
         assert!(holds("${attr.version}", "version", ">= 1.7, < 2"));
         assert!(!holds("${attr.version}", "version", "> 1.10"));
         assert!(holds("${attr.version}", "semver", ">= 1.7.0"));
@@ -201,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn distinctness_always_holds_and_unknown_operators_never() {
+    fn distinct_always_holds_and_unknown_operators_never() {
         assert!(holds("", "distinct_hosts", ""));
         assert!(!holds("a", "resembles", "a"));
     }

@@ -1,22 +1,26 @@
 //! Versions, and conditions on them such as `>= 1.2, < 2` or `~> 1.4`.
+//!
+//! go-version: version.go and constraint.go, which Nomad's `version` operator uses. Nomad:
+//! helper/constraints/semver for `semver`.
 
 use std::cmp::Ordering;
 
-/// How strictly versions are read, and whether pre-releases are released.
+/// How strictly versions are parsed, and how pre-releases are ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// Any number of numbers, an optional `v` in front. Pre-releases satisfy only conditions that
-    /// name a pre-release of the same version.
+    /// Any count of numbers, with an optional `v` in front. A pre-release satisfies only conditions
+    /// that name a pre-release of the same version.
     Loose,
-    /// Three numbers. Pre-releases come before their release and are compared like all others.
+    /// Exactly three numbers. A pre-release orders before its release and is compared like any
+    /// version.
     Semantic,
 }
 
-/// A version: numbers, and perhaps a pre-release. What follows a `+` says nothing.
+/// A version: numbers, and an optional pre-release. Build metadata after a `+` is ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Version {
     numbers: Vec<u64>,
-    /// How many numbers were written.
+    /// The count of numbers that were written, before padding.
     written: usize,
     pre: Option<Box<str>>,
 }
@@ -25,9 +29,11 @@ impl Version {
     pub(super) fn parse(text: &str, dialect: Dialect) -> Option<Self> {
         let text = text.trim();
         let text = match dialect {
+            // go-version accepts the prefix; semantic versions do not have one.
             Dialect::Loose => text.strip_prefix('v').unwrap_or(text),
             Dialect::Semantic => text,
         };
+        // Build metadata is checked for its characters and then ignored.
         let (text, meta) = text.split_once('+').unwrap_or((text, "0"));
         let (numbers, pre) = match text.split_once('-') {
             Some((numbers, pre)) => (numbers, Some(pre)),
@@ -41,6 +47,7 @@ impl Version {
         if !word(meta) || pre.is_some_and(|pre| !word(pre)) {
             return None;
         }
+        // A sign or a blank would pass `parse`, and is no part of a version.
         let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         let mut numbers: Vec<u64> = (numbers.split('.'))
             .map(|part| if plain(part) { part.parse().ok() } else { None })
@@ -49,6 +56,7 @@ impl Version {
         if dialect == Dialect::Semantic && written != 3 {
             return None;
         }
+        // Missing numbers are zeros: `1` equals `1.0.0`.
         while numbers.len() < 3 {
             numbers.push(0);
         }
@@ -62,6 +70,7 @@ impl Version {
         let numbers = numbers.fold(Ordering::Equal, Ordering::then);
         numbers.then_with(|| match (&self.pre, &other.pre) {
             (None, None) => Ordering::Equal,
+            // A pre-release orders before its release.
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
             (Some(own), Some(other)) => order_of_words(own, other),
@@ -69,7 +78,7 @@ impl Version {
     }
 }
 
-/// Word by word: numbers before texts, and as numbers.
+/// Compares word by word: numbers before other words, and numerically.
 fn order_of_words(left: &str, right: &str) -> Ordering {
     let (mut lefts, mut rights) = (left.split('.'), right.split('.'));
     loop {
@@ -79,6 +88,7 @@ fn order_of_words(left: &str, right: &str) -> Ordering {
             (Some(_), None) => Ordering::Greater,
             (Some(left), Some(right)) => match (left.parse::<u64>(), right.parse::<u64>()) {
                 (Ok(left), Ok(right)) => left.cmp(&right),
+                // SemVer 2.0, section 11: numeric identifiers order before alphanumeric ones.
                 (Ok(_), Err(_)) => Ordering::Less,
                 (Err(_), Ok(_)) => Ordering::Greater,
                 (Err(_), Err(_)) => left.cmp(right),
@@ -98,11 +108,11 @@ enum Relation {
     AtMost,
     Greater,
     AtLeast,
-    /// At least that, and the same but for the last number that was written.
+    /// At least that version, and equal to it except for the last number written.
     Compatible,
 }
 
-/// Conditions that all have to hold.
+/// Conditions that must all hold.
 #[derive(Clone, Debug)]
 pub(super) struct Requirements {
     conditions: Vec<(Relation, Version)>,
@@ -140,6 +150,7 @@ impl Requirements {
         let order = version.order(wanted);
         let same =
             |count: usize| version.numbers.iter().take(count).eq(wanted.numbers.iter().take(count));
+        // go-version: constraint.go, prereleaseCheck.
         let released = self.dialect == Dialect::Semantic
             || match (&version.pre, &wanted.pre) {
                 (Some(_), None) => false,
@@ -154,6 +165,8 @@ impl Requirements {
             Relation::Greater => released && order == Ordering::Greater,
             Relation::AtLeast => released && order != Ordering::Less,
             Relation::Compatible => {
+                // `~> 1.2` allows 1.9, and `~> 1.2.3` allows 1.2.9: all numbers but the last are
+                // fixed.
                 released && order != Ordering::Less && same(wanted.written.saturating_sub(1))
             }
         }
@@ -198,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_version_is_refused() {
+    fn malformed_versions_are_rejected() {
         for text in ["", "one", "1..2", "1.-", "1.0+", "99999999999999999999", ">", "1,,2"] {
             assert!(Requirements::parse(text, Dialect::Loose).is_none(), "{text}");
         }

@@ -1,4 +1,4 @@
-//! What filter expressions see of host volumes and of sticky claims.
+//! The filter fields of host volumes and of sticky claims.
 
 use statehold_filter::Filterable;
 use statehold_store::Entry;
@@ -28,23 +28,23 @@ use crate::{
 pub struct HostVolumeItem {
     #[filterable(flatten(deref))]
     volume: Entry<HostVolume>,
-    /// Always empty: lists show no allocations, and so a filter sees none (Nomad:
-    /// `nomad/structs/host_volumes.go`, `HostVolume.Allocations`, which only a read fills).
+    /// Always empty, because lists show no allocations. Nomad: nomad/structs/host_volumes.go,
+    /// HostVolume.Allocations, which only a read of one volume fills.
     allocations: Vec<AllocationItem>,
 }
 
 impl HostVolumeItem {
-    /// The item of `volume`.
+    /// Creates the item of `volume`.
     pub fn new(volume: &Entry<HostVolume>) -> Self {
         Self { volume: volume.clone(), allocations: Vec::new() }
     }
 
-    /// The volume.
+    /// Returns the volume.
     pub fn volume(&self) -> &Entry<HostVolume> {
         &self.volume
     }
 
-    /// The JSON for a list.
+    /// Returns the JSON view for a list.
     pub fn stub(&self) -> HostVolumeStub<'_> {
         HostVolumeStub::new(&self.volume)
     }
@@ -69,17 +69,17 @@ pub struct TaskGroupClaimItem {
 }
 
 impl TaskGroupClaimItem {
-    /// The item of `claim`.
+    /// Creates the item of `claim`.
     pub fn new(claim: &Entry<TaskGroupClaim>) -> Self {
         Self { claim: claim.clone() }
     }
 
-    /// The claim.
+    /// Returns the claim.
     pub fn claim(&self) -> &Entry<TaskGroupClaim> {
         &self.claim
     }
 
-    /// The JSON.
+    /// Returns the JSON view.
     pub fn view(&self) -> TaskGroupClaimView<'_> {
         TaskGroupClaimView::new(&self.claim)
     }

@@ -1,8 +1,8 @@
-//! What filter expressions see of a volume and of a plugin: what lists show, and the rest of the
-//! stored object.
+//! The objects that filter expressions are evaluated on: the fields of list entries, and the other
+//! fields of the stored row.
 //!
-//! Items own what they need, so a filter compiled for them can be kept while rows come and go.
-//! Secrets, mount flags and what the row remembers of its plugin are not selectable.
+//! Items own their data, so that a compiled filter can be cached independently of any snapshot.
+//! Secrets, mount flags and the plugin fields stored in a volume's row MUST NOT be selectable.
 
 mod host_volume;
 mod node;
@@ -23,28 +23,28 @@ pub use self::{
 };
 use crate::health::PluginHealth;
 
-/// How many instances of a plugin are well, and how many jobs want.
+/// The healthy and expected instances of a plugin.
 #[derive(Clone, Copy, Debug, Filterable)]
 #[filterable(rename_all = "PascalCase")]
-struct Counts {
+struct HealthCounts {
     controllers_healthy: u64,
     controllers_expected: u64,
     nodes_healthy: u64,
     nodes_expected: u64,
 }
 
-impl Counts {
-    fn new(facts: &PluginHealth<'_>) -> Self {
+impl HealthCounts {
+    fn new(health: &PluginHealth<'_>) -> Self {
         Self {
-            controllers_healthy: facts.controllers_healthy,
-            controllers_expected: facts.controllers_expected,
-            nodes_healthy: facts.nodes_healthy,
-            nodes_expected: facts.nodes_expected,
+            controllers_healthy: health.controllers_healthy,
+            controllers_expected: health.controllers_expected,
+            nodes_healthy: health.nodes_healthy,
+            nodes_expected: health.nodes_expected,
         }
     }
 
-    /// The facts of a plugin with these counts.
-    fn facts<'v>(self, provider: &'v str, version: &'v str, required: bool) -> PluginHealth<'v> {
+    /// Returns the health of a plugin with these counts.
+    fn health<'v>(self, provider: &'v str, version: &'v str, required: bool) -> PluginHealth<'v> {
         PluginHealth {
             provider,
             version,

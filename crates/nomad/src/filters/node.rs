@@ -1,4 +1,4 @@
-//! What filter expressions see of nodes.
+//! The filter fields of nodes.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub struct NodeItem {
 }
 
 impl NodeItem {
-    /// The item of `node`, with the host volumes that it reports.
+    /// Creates the item of `node`, with the host volumes that it reports.
     ///
     /// Cost: reads each of them; [`NodeItem::without_host_volumes`] reads none.
     pub fn new(view: &impl ReadView, node: &Entry<Node>) -> Self {
@@ -38,8 +38,8 @@ impl NodeItem {
         }
     }
 
-    /// The item of `node` for a filter that does not name `HostVolumes`. Its stub has none, until
-    /// [`NodeItem::with_host_volumes`] reads them.
+    /// Creates the item of `node` for a filter that does not name `HostVolumes`. Its stub has none
+    /// until [`NodeItem::with_host_volumes`] reads them.
     pub fn without_host_volumes(node: &Entry<Node>) -> Self {
         Self {
             node: node.clone(),
@@ -55,18 +55,18 @@ impl NodeItem {
         Self::new(view, &self.node).showing(fields)
     }
 
-    /// Returns the item with a stub that has more fields.
+    /// Returns the item with additional fields in its stub.
     #[must_use]
     pub fn showing(self, fields: NodeStubFields) -> Self {
         Self { fields, ..self }
     }
 
-    /// The node.
+    /// Returns the node.
     pub fn node(&self) -> &Entry<Node> {
         &self.node
     }
 
-    /// The JSON for a list.
+    /// Returns the JSON view for a list.
     pub fn stub(&self) -> NodeStub<'_> {
         NodeStub::with(&self.node, &self.host_volumes, self.fields)
     }

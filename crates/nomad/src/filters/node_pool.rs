@@ -1,4 +1,4 @@
-//! Node pools as filter expressions see them.
+//! The filter fields of node pools.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use statehold_store::{KeyRange, Order, ReadView};
 
 use crate::rows::{ALL_NODE_POOL, DEFAULT_NODE_POOL, Nodes};
 
-/// A node pool: one that always exists, or one that a node names.
+/// A node pool: a predefined one, or one that a node names.
 #[derive(Clone, Debug, PartialEq, Eq, Filterable, Serialize)]
 #[serde(rename_all = "PascalCase")]
 #[filterable(rename_all = "PascalCase")]
@@ -20,12 +20,12 @@ pub struct NodePool {
     /// User-defined metadata: never set.
     #[filterable(skip)]
     meta: (),
-    /// How its allocations are placed: never set.
+    /// Scheduler settings: never set.
     #[filterable(skip)]
     scheduler_configuration: (),
-    /// The lowest creation index of its nodes; 1 for a pool that always exists.
+    /// The lowest creation index of its nodes; 1 for a predefined pool.
     pub create_index: u64,
-    /// The same, because nothing of a pool changes.
+    /// Equals `create_index`, because a pool never changes.
     pub modify_index: u64,
 }
 
@@ -42,7 +42,7 @@ impl NodePool {
     }
 }
 
-/// Lists the node pools in the order of their names. Reads every node.
+/// Lists the node pools, ordered by name. Cost: reads every node.
 pub fn list_node_pools<V: ReadView>(view: &V) -> Vec<NodePool> {
     let mut pools = BTreeMap::from([
         (

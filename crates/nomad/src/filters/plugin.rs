@@ -1,4 +1,4 @@
-//! Plugins, as filters see them.
+//! The filter fields of plugins.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,14 @@ use statehold_filter::Filterable;
 use statehold_store::{Entry, ReadView};
 use uuid::Uuid;
 
-use super::Counts;
+use super::HealthCounts;
 use crate::{
     health::{PluginHealth, plugin_instances},
     rows::{CsiPlugin, PluginInfo, PluginRole},
     views::PluginStub,
 };
 
-/// A plugin of a list, with its facts at that moment.
+/// A plugin with its health at the time of the read.
 #[derive(Clone, Debug, Filterable)]
 #[filterable(rename_all = "PascalCase")]
 #[filterable(computed(name = "CreateIndex", with = Self::create_index, ty = u64))]
@@ -26,14 +26,15 @@ pub struct PluginItem {
     /// Its node plugins, by node.
     nodes: BTreeMap<Uuid, PluginInfo>,
     #[filterable(flatten)]
-    counts: Counts,
+    counts: HealthCounts,
 }
 
 impl PluginItem {
-    /// The fields that come from the rows of its instances.
+    /// The fields that are read from the rows of instances.
     pub const INSTANCE_FIELDS: [&str; 2] = ["Controllers", "Nodes"];
 
-    /// The plugin with its facts and instances, as `view` has them. Cost: reads each instance.
+    /// Creates the item of a plugin, with its health and its instances as of `view`. Cost: reads
+    /// each instance.
     pub fn new<V: ReadView>(view: &V, plugin: &Entry<CsiPlugin>) -> Self {
         let infos = |role| {
             let instances = plugin_instances(view, &plugin.id, role);
@@ -46,28 +47,27 @@ impl PluginItem {
         }
     }
 
-    /// Like [`new`](Self::new), without the instances: for filters that read none of
-    /// [`INSTANCE_FIELDS`](Self::INSTANCE_FIELDS), which are empty. Cost: the same for any number of
-    /// instances.
+    /// Like [`new`](Self::new), without the instances, for filters that read none of
+    /// [`INSTANCE_FIELDS`](Self::INSTANCE_FIELDS). Cost: independent of the number of instances.
     pub fn without_instances<V: ReadView>(view: &V, plugin: &Entry<CsiPlugin>) -> Self {
         Self {
             plugin: plugin.clone(),
             controllers: BTreeMap::new(),
             nodes: BTreeMap::new(),
-            counts: Counts::new(&PluginHealth::of(view, plugin)),
+            counts: HealthCounts::new(&PluginHealth::of(view, plugin)),
         }
     }
 
-    /// The plugin.
+    /// Returns the plugin.
     pub fn plugin(&self) -> &Entry<CsiPlugin> {
         &self.plugin
     }
 
-    /// The JSON for a list.
+    /// Returns the JSON view for a list.
     pub fn stub(&self) -> PluginStub<'_> {
         let plugin = &self.plugin;
         let required = plugin.controller_required;
-        PluginStub::new(plugin, self.counts.facts(&plugin.provider, &plugin.version, required))
+        PluginStub::new(plugin, self.counts.health(&plugin.provider, &plugin.version, required))
     }
 
     fn create_index(&self) -> u64 {

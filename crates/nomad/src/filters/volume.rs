@@ -1,4 +1,4 @@
-//! Volumes, as filters see them.
+//! The filter fields of volumes.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,14 @@ use statehold_filter::Filterable;
 use statehold_store::{Entry, ReadView};
 use uuid::Uuid;
 
-use super::Counts;
+use super::HealthCounts;
 use crate::{
     health::{HealthReader, VolumeHealth},
     rows::{Claim, CsiClaim, CsiPlugin, CsiVolume},
     views::{NEVER, VolumeStub},
 };
 
-/// A volume of a list, with the facts of its plugin at that moment.
+/// A volume with the health of its plugin at the time of the read.
 ///
 /// # Examples
 /// ```
@@ -22,7 +22,7 @@ use crate::{
 ///
 /// let filter = Filter::<VolumeItem>::compile("Schedulable == true and NodesHealthy != 0");
 /// assert!(filter.is_ok());
-/// // Nobody finds out a secret by asking for it.
+/// Secrets cannot be probed with a filter.
 /// assert!(Filter::<VolumeItem>::compile("Secrets.password == xyzzy").is_err());
 /// ```
 #[derive(Clone, Debug, Filterable)]
@@ -50,30 +50,31 @@ pub struct VolumeItem {
     schedulable: bool,
     controller_required: bool,
     #[filterable(flatten)]
-    counts: Counts,
+    counts: HealthCounts,
 }
 
 impl VolumeItem {
-    /// The fields that are read from the rows of its claims.
+    /// The fields that are read from the rows of claims.
     pub const CLAIM_FIELDS: [&str; 5] =
         ["ReadClaims", "WriteClaims", "PastClaims", "ReadAllocs", "WriteAllocs"];
 
-    /// Creates the item of a volume, with the health that `health` reads for it.
+    /// Creates the item of a volume, with its health and its claims as `health` reads them.
     pub fn new<'v, V: ReadView>(
         health: &mut HealthReader<'v, V>,
         volume: &'v Entry<CsiVolume>,
     ) -> Self {
-        let (facts, plugin) = health.of_volume(volume);
+        let (state, plugin) = health.of_volume(volume);
         let item = Self {
             volume: volume.clone(),
             read_claims: BTreeMap::new(),
             write_claims: BTreeMap::new(),
             past_claims: BTreeMap::new(),
             plugin: plugin.cloned(),
-            schedulable: facts.schedulable,
-            controller_required: facts.plugin.controller_required,
-            counts: Counts::new(&facts.plugin),
+            schedulable: state.schedulable,
+            controller_required: state.plugin.controller_required,
+            counts: HealthCounts::new(&state.plugin),
         };
+        // Claims are read only for filters that select their fields.
         match health.claims_of(volume) {
             Some(rows) => item.with_claims(rows),
             None => item,
@@ -93,19 +94,21 @@ impl VolumeItem {
         self
     }
 
-    /// The volume.
+    /// Returns the volume.
     pub fn volume(&self) -> &Entry<CsiVolume> {
         &self.volume
     }
 
-    /// The JSON for a list.
+    /// Returns the JSON view for a list.
     pub fn stub(&self) -> VolumeStub<'_> {
         let (provider, version) = (self.provider(), self.provider_version());
-        let plugin = self.counts.facts(provider, version, self.controller_required);
+        // The stub shows the values that the filter was evaluated on, not later ones.
+        let plugin = self.counts.health(provider, version, self.controller_required);
         VolumeStub::new(&self.volume, VolumeHealth { plugin, schedulable: self.schedulable })
     }
 
     fn provider(&self) -> &str {
+        // The row's copy is stale once the plugin is upgraded, so the plugin's own row wins.
         self.plugin.as_ref().map_or(&self.volume.provider, |plugin| &plugin.provider)
     }
 
@@ -129,6 +132,7 @@ impl VolumeItem {
         &self.write_claims
     }
 
+    // Filters know the field, because Nomad's list has it.
     #[expect(clippy::unused_self, reason = "no volume has ever been exhausted")]
     fn resource_exhausted(&self) -> &'static str {
         NEVER

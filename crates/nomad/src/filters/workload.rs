@@ -1,4 +1,4 @@
-//! Jobs and allocations as filter expressions see them.
+//! The filter fields of jobs and allocations.
 
 use statehold_filter::Filterable;
 use statehold_store::{Entry, ReadView};
@@ -8,7 +8,7 @@ use crate::{
     views::{AllocationStub, JobStub, JobSummary},
 };
 
-/// A job of a list, with its allocations counted at that moment.
+/// A job with the counts of its allocations at the time of the read.
 #[derive(Clone, Debug, Filterable)]
 #[filterable(rename_all = "PascalCase")]
 #[filterable(computed(name = "CreateIndex", with = Self::create_index, ty = u64))]
@@ -21,7 +21,7 @@ pub struct JobItem {
 }
 
 impl JobItem {
-    /// Returns the item of `job`. Reads its allocations.
+    /// Creates the item of `job`. Cost: reads its allocations.
     pub fn new<V: ReadView>(view: &V, job: &Entry<Job>) -> Self {
         Self { job: job.clone(), summary: JobSummary::of(view, job) }
     }
@@ -31,7 +31,7 @@ impl JobItem {
         &self.job
     }
 
-    /// Returns the JSON for a list.
+    /// Returns the JSON view for a list.
     pub fn stub(&self) -> JobStub<'_> {
         JobStub::new(&self.job, &self.summary)
     }
@@ -56,7 +56,7 @@ pub struct AllocationItem {
 }
 
 impl AllocationItem {
-    /// Returns the item of `allocation`.
+    /// Creates the item of `allocation`.
     pub fn new(allocation: &Entry<Allocation>) -> Self {
         Self { allocation: allocation.clone() }
     }
@@ -66,7 +66,7 @@ impl AllocationItem {
         &self.allocation
     }
 
-    /// Returns the JSON for a list.
+    /// Returns the JSON view for a list.
     pub fn stub(&self) -> AllocationStub<'_> {
         AllocationStub::new(&self.allocation)
     }

@@ -1,4 +1,4 @@
-//! What some bodies hold beside the row.
+//! Bodies that hold more than one row.
 
 use crate::{
     host_volume_spec::HostVolumeSpec,
@@ -12,46 +12,46 @@ use crate::{
 pub struct RegisterBody {
     /// The volumes.
     pub volumes: Vec<VolumeSpec>,
-    /// The namespace of the request, empty when the body doesn't say.
+    /// The namespace of the request, empty if absent.
     pub namespace: Box<str>,
 }
 
-/// The body of a request to make or to register a host volume.
+/// The body of a request to create or register a host volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostVolumeBody {
     /// The volume.
     pub volume: HostVolumeSpec,
-    /// The namespace of the request, empty when the body doesn't say.
+    /// The namespace of the request, empty if absent.
     pub namespace: Box<str>,
 }
 
-/// The body of a request for snapshots.
+/// The body of a request to create snapshots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SnapshotsBody {
     /// The snapshots.
     pub snapshots: Vec<SnapshotSpec>,
-    /// The namespace of the request, empty when the body doesn't say.
+    /// The namespace of the request, empty if absent.
     pub namespace: Box<str>,
 }
 
 /// The body of an allocation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllocationBody {
-    /// The allocation, without what its group asks for.
+    /// The allocation, without the requests of its group.
     pub allocation: Allocation,
-    /// Its group, when the body holds the job.
+    /// Its group, if the body contains the job.
     pub group: Option<TaskGroup>,
 }
 
 /// The body of a search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchBody {
-    /// What IDs are to start with.
+    /// The prefix of IDs.
     pub prefix: Box<str>,
-    /// The part of names that a fuzzy search looks for.
+    /// The string that a fuzzy search looks for in names.
     pub text: Box<str>,
-    /// What is searched, by name; empty when the body doesn't say.
+    /// The name of the context, empty if absent.
     pub context: Box<str>,
-    /// The namespace of the request, empty when the body doesn't say.
+    /// The namespace of the request, empty if absent.
     pub namespace: Box<str>,
 }

@@ -1,4 +1,4 @@
-//! Bodies about claims.
+//! Decoding of claims.
 
 use super::{
     error::DecodeError,
@@ -9,7 +9,7 @@ use crate::{
     ops::ClaimRequest,
 };
 
-/// Reads a claim. Modes and states are numbers or names.
+/// Decodes a claim. Modes and states are numbers or names.
 ///
 /// # Examples
 /// ```
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_mean_nothing_are_named() {
+    fn unknown_names_are_quoted_in_the_error() {
         let error = claim_body(br#"{"Mode": "steal"}"#).unwrap_err();
         assert_eq!(error.to_string(), "unknown claim mode: \"steal\"");
         let error = claim_body(br#"{"State": 5}"#).unwrap_err();

@@ -1,8 +1,8 @@
-//! What is wrong with a request body.
+//! Errors of request bodies.
 
 use std::fmt;
 
-/// Why a request body couldn't be read.
+/// Why a request body could not be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeError {
     kind: DecodeErrorKind,
@@ -13,13 +13,13 @@ pub struct DecodeError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
-    /// There is no body.
+    /// The body is empty.
     Empty,
-    /// It is not JSON, or ends too early.
+    /// The body is not JSON, or is truncated.
     Syntax,
-    /// A field holds a value of another type.
+    /// A field has a value of the wrong type.
     Type,
-    /// A field holds a value of the right type that means nothing.
+    /// A field has an invalid value of the right type.
     Value,
 }
 
@@ -32,7 +32,7 @@ impl DecodeError {
         Self::new(DecodeErrorKind::Value, text.to_string())
     }
 
-    /// What kind of fault it is.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> DecodeErrorKind {
         self.kind
     }

@@ -1,4 +1,6 @@
-//! Reading the fields of JSON objects, with errors that name the field.
+//! Decoding of the fields of JSON objects, with errors that name the field.
+//!
+//! The messages are those of Go's encoding/json, which clients of Nomad know.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +12,22 @@ use crate::{id::parse_id, rows::Labels};
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
-/// The first JSON value of a body.
+/// Parses the first JSON value of a body.
 pub(super) fn first_value(body: &[u8]) -> Result<Value> {
+    // Nomad: command/agent/http.go, decodeBody.
     if body.is_empty() {
         return Err(DecodeError::new(DecodeErrorKind::Empty, "Request body is empty"));
     }
     match serde_json::Deserializer::from_slice(body).into_iter::<Value>().next() {
         Some(Ok(value)) => Ok(value),
+        // Go: io.ErrUnexpectedEOF, as its decoder reports a truncated body.
         Some(Err(error)) if error.is_eof() => {
             Err(DecodeError::new(DecodeErrorKind::Syntax, "unexpected EOF"))
         }
         Some(Err(error)) => {
             Err(DecodeError::new(DecodeErrorKind::Syntax, format!("invalid JSON: {error}")))
         }
+        // Go: io.EOF for a body of blanks alone.
         None => Err(DecodeError::new(DecodeErrorKind::Syntax, "EOF")),
     }
 }
@@ -30,18 +35,20 @@ pub(super) fn first_value(body: &[u8]) -> Result<Value> {
 /// The fields of one object.
 #[derive(Debug)]
 pub(super) struct Fields<'a> {
-    /// What the object is, for errors.
+    /// The type of the object, for errors.
     kind: &'static str,
-    /// The fields that lead to the object, each followed by a dot.
+    /// The path to the object, each field followed by a dot.
     path: String,
-    /// None where the object is `null`.
+    /// None if the object is `null`.
     map: Option<&'a Map<String, Value>>,
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of a whole body.
+    /// Returns the fields of a whole body.
     pub(super) fn of_body(kind: &'static str, value: &'a Value) -> Result<Self> {
         match value {
+            // Go decodes `null` into a struct without an error, and leaves the fields at their zero
+            // values.
             Value::Null => Ok(Self { kind, path: String::new(), map: None }),
             Value::Object(map) => Ok(Self { kind, path: String::new(), map: Some(map) }),
             other => Err(DecodeError::new(
@@ -54,10 +61,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The value of a field, unless it is missing or `null`. The exact name wins over the same in
-    /// another case.
+    /// Returns the value of a field, unless it is absent or `null`. An exact match of the name
+    /// takes precedence over one in another case.
     fn get(&self, name: &str) -> Option<&'a Value> {
         let map = self.map?;
+        // Go matches field names case-insensitively, and prefers an exact match.
         let any_case = || {
             let mut all = map.iter();
             all.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -69,6 +77,7 @@ impl<'a> Fields<'a> {
         DecodeError::new(
             DecodeErrorKind::Type,
             format!(
+                // Go: encoding/json, UnmarshalTypeError.Error.
                 "json: cannot unmarshal {} into Go struct field {}.{}{name} of type {wanted}",
                 describe(value, wanted),
                 self.kind,
@@ -99,6 +108,7 @@ impl<'a> Fields<'a> {
 
     pub(super) fn int(&self, name: &str) -> Result<i64> {
         let Some(value) = self.get(name) else { return Ok(0) };
+        // A fraction or a number beyond 64 bits is an error, as in Go, instead of being rounded.
         value.as_i64().ok_or_else(|| self.wrong(name, value, "int64"))
     }
 
@@ -107,9 +117,10 @@ impl<'a> Fields<'a> {
         value.as_u64().ok_or_else(|| self.wrong(name, value, "uint64"))
     }
 
-    /// A UUID; an empty text is none.
+    /// Decodes a UUID; an empty string is none.
     pub(super) fn id(&self, name: &str) -> Result<Option<Uuid>> {
         let text = self.text(name)?;
+        // Clients send an empty string for an absent ID.
         if text.is_empty() {
             return Ok(None);
         }
@@ -117,12 +128,12 @@ impl<'a> Fields<'a> {
         parse_id(&text).map(Some).map_err(wrong)
     }
 
-    /// Any JSON value, as text.
+    /// Returns any JSON value, as a string.
     pub(super) fn json(&self, name: &str) -> Box<str> {
         self.get(name).map(|value| value.to_string().into()).unwrap_or_default()
     }
 
-    /// A number or a name.
+    /// Decodes a number or a name.
     pub(super) fn number_or_name<T>(
         &self,
         name: &str,
@@ -131,6 +142,7 @@ impl<'a> Fields<'a> {
     ) -> Result<Option<T>> {
         match self.get(name) {
             None => Ok(None),
+            // An empty name is Go's zero value of the field.
             Some(Value::String(found)) if found.is_empty() => Ok(None),
             Some(Value::String(found)) => text(found).map(Some),
             Some(value) => match value.as_i64() {
@@ -140,11 +152,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// An object of texts, whose names are data.
+    /// Decodes an object of strings, whose names are data.
     pub(super) fn labels(&self, name: &str) -> Result<Labels> {
         let mut labels = Labels::new();
         for (key, value) in self.map(name)? {
             let text = match value {
+                // Go decodes `null` in a map into the zero value of the element.
                 Value::Null => Box::default(),
                 Value::String(text) => text.as_str().into(),
                 other => return Err(self.wrong(name, other, "string")),
@@ -154,17 +167,19 @@ impl<'a> Fields<'a> {
         Ok(labels)
     }
 
-    /// An object whose names are data.
+    /// Returns the members of an object whose names are data.
     fn map(&self, name: &str) -> Result<impl Iterator<Item = (&'a String, &'a Value)> + use<'a>> {
         let map = match self.get(name) {
             None => None,
+            // A map has no fields of its own, so its names keep their case.
             Some(Value::Object(map)) => Some(map),
             Some(other) => return Err(self.wrong(name, other, "map")),
         };
         Ok(map.into_iter().flatten())
     }
 
-    /// An object of objects; the outer names are data. A `null` in it is left out: it names nothing.
+    /// Decodes an object of objects; the outer names are data. A `null` member is skipped, because
+    /// it carries no fields.
     pub(super) fn objects_by_name<T>(
         &self,
         name: &str,
@@ -180,7 +195,7 @@ impl<'a> Fields<'a> {
         Ok(objects)
     }
 
-    /// Like [`objects`](Self::objects), but a `null` in the list is left out.
+    /// Like [`objects`](Self::objects), but skips a `null` in the list.
     pub(super) fn objects_or_null<T>(
         &self,
         name: &str,
@@ -189,13 +204,14 @@ impl<'a> Fields<'a> {
     ) -> Result<Option<Vec<T>>> {
         let items = self.list(name)?.map(|items| {
             let objects = items.iter().map(|item| self.nested(name, kind, item));
+            // Go decodes such a member into a nil pointer, which Nomad skips.
             let found = objects.filter_map(Result::transpose);
             found.map(|fields| read(&fields?)).collect()
         });
         items.transpose()
     }
 
-    /// A list, none when it is missing.
+    /// Returns a list, none if it is absent.
     fn list(&self, name: &str) -> Result<Option<&'a [Value]>> {
         match self.get(name) {
             None => Ok(None),
@@ -204,8 +220,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A list of objects, none when it is missing. A `null` in it is an error: left out, a request
-    /// would ask for less than its client sent.
+    /// Decodes a list of objects, none if it is absent. Fails for a `null` in it: if it were
+    /// skipped, the request would contain less than the client sent.
     pub(super) fn objects<T>(
         &self,
         name: &str,
@@ -224,10 +240,10 @@ impl<'a> Fields<'a> {
         Ok(Some(objects))
     }
 
-    /// A string that is empty or one of `values`.
+    /// Decodes a string that is empty or one of `values`.
     ///
-    /// A value outside an enumeration would match none of the cases that the operations know: a status
-    /// of `Complete` would never count as ended.
+    /// A value outside an enumeration would match none of the cases that the operations check: a
+    /// status of `Complete` would never count as ended.
     pub(super) fn one_of(&self, name: &str, values: &[&str]) -> Result<Box<str>> {
         let found = self.text(name)?;
         if found.is_empty() || values.contains(&&*found) {
@@ -240,7 +256,7 @@ impl<'a> Fields<'a> {
         )))
     }
 
-    /// A list of texts.
+    /// Decodes a list of strings.
     pub(super) fn texts(&self, name: &str) -> Result<Vec<Box<str>>> {
         let items = match self.get(name) {
             None => return Ok(Vec::new()),
@@ -255,12 +271,12 @@ impl<'a> Fields<'a> {
         items.iter().map(text).collect()
     }
 
-    /// A list of texts, none when it is missing.
+    /// Decodes a list of strings, none if it is absent.
     pub(super) fn optional_texts(&self, name: &str) -> Result<Option<Vec<Box<str>>>> {
         self.has(name).then(|| self.texts(name)).transpose()
     }
 
-    /// An object, none when it is missing.
+    /// Decodes an object, none if it is absent.
     pub(super) fn object(&self, name: &str, kind: &'static str) -> Result<Option<Fields<'a>>> {
         self.get(name).map_or(Ok(None), |value| self.nested(name, kind, value))
     }
@@ -280,7 +296,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// All fields as texts, leaving out what isn't one.
+    /// Returns all fields that are strings.
     pub(super) fn as_labels(&self) -> Labels {
         let texts = self.map.into_iter().flatten().filter_map(|(key, value)| {
             value.as_str().map(|text| (key.as_str().into(), text.into()))
@@ -289,11 +305,13 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// What is there instead. A number is shown only where one is wanted: elsewhere it may be a secret.
+/// Describes the value for an error. A number is printed only where an integer is expected, because
+/// elsewhere it may be a secret.
 fn describe(value: &Value, wanted: &str) -> String {
     match value {
         Value::Null => "null".into(),
         Value::Bool(_) => "bool".into(),
+        // Go quotes the number too, so that a client sees a fraction or an overflow.
         Value::Number(number) if wanted.contains("int") => format!("number {number}"),
         Value::Number(_) => "number".into(),
         Value::String(_) => "string".into(),
@@ -315,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_that_are_not_json_are_told_apart() {
+    fn malformed_bodies_have_distinct_errors() {
         let none = |body| text(body, |_| Ok(()));
         assert_eq!(none(""), "Request body is empty");
         assert_eq!(none("  "), "EOF");
@@ -325,13 +343,13 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_is_an_error_and_not_a_crash() {
+    fn deep_nesting_is_an_error() {
         let deep = "[".repeat(100_000);
         assert!(text(&deep, |_| Ok(())).starts_with("invalid JSON: recursion limit exceeded"));
     }
 
     #[test]
-    fn fields_match_in_any_case_and_the_exact_name_wins() {
+    fn field_names_match_in_any_case_and_exact_names_win() {
         let value = first_value(br#"{"fstype":"xfs","MOUNTFLAGS":["ro"],"FSType":"ext4"} junk"#);
         let value = value.unwrap();
         let fields = Fields::of_body("Thing", &value).unwrap();
@@ -340,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_the_same_as_nothing() {
+    fn null_equals_an_absent_field() {
         let value = first_value(br#"{"A":null,"B":null,"C":null,"D":null}"#).unwrap();
         let fields = Fields::of_body("Thing", &value).unwrap();
         assert_eq!(&*fields.text("A").unwrap(), "");
@@ -369,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_never_get_into_errors() {
+    fn errors_never_contain_secrets() {
         let read = |fields: &Fields<'_>| fields.labels("Secrets").map(drop);
         assert_eq!(
             text(r#"{"Secrets":{"pin":1234}}"#, read),
@@ -378,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_read_strictly() {
+    fn ids_are_decoded_strictly() {
         let read = |fields: &Fields<'_>| fields.id("NodeID").map(drop);
         assert_eq!(text(r#"{"NodeID":"abc"}"#, read), "NodeID: UUID must be 36 characters");
     }

@@ -1,4 +1,4 @@
-//! Bodies about host volumes.
+//! Decoding of host volumes.
 
 use super::{
     bodies::HostVolumeBody,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{host_volume_spec::HostVolumeSpec, rows::Constraint};
 
-/// Reads `{"Volume": {...}, "Namespace": "..."}`, for making a host volume and for registering one.
+/// Decodes `{"Volume": {...}, "Namespace": "..."}`, for creating and for registering a host volume.
 ///
 /// # Examples
 /// ```
@@ -21,6 +21,7 @@ use crate::{host_volume_spec::HostVolumeSpec, rows::Constraint};
 pub fn host_volume_body(body: &[u8]) -> Result<HostVolumeBody, DecodeError> {
     let value = first_value(body)?;
     let fields = Fields::of_body("HostVolumeRequest", &value)?;
+    // Nomad: nomad/host_volume_endpoint.go, HostVolume.Create.
     let Some(volume) = fields.object("Volume", "HostVolume")? else {
         return Err(DecodeError::new(DecodeErrorKind::Value, "missing volume definition"));
     };
@@ -59,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_command_line_sends_is_read() {
+    fn bodies_of_the_command_line_are_decoded() {
         let body = br#"{"Namespace": "", "PolicyOverride": false, "Volume": {
             "Name": "disk", "ID": "", "PluginID": "mkdir", "NodeID": "", "NodePool": "prod",
             "Constraints": [{"LTarget": "${meta.rack}", "RTarget": "r1", "Operand": "="}],

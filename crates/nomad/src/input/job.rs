@@ -1,4 +1,4 @@
-//! Bodies about jobs and allocations.
+//! Decoding of jobs and allocations.
 
 use uuid::Uuid;
 
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::rows::{Allocation, Job, PluginKind, RequestKind, TaskGroup, TaskPlugin, VolumeRequest};
 
-/// The statuses that a node reports of an allocation.
+/// The statuses of an allocation that nodes report.
 const CLIENT_STATUSES: [&str; 6] = ["pending", "running", "complete", "failed", "lost", "unknown"];
 
-/// Reads a job; `namespace` and `id` are those of the path.
+/// Decodes a job; `namespace` and `id` are those of the path.
 pub fn job_body(body: &[u8], namespace: &str, id: &str) -> Result<Job, DecodeError> {
     let value = first_value(body)?;
     let mut job = job(&Fields::of_body("Job", &value)?)?;
@@ -37,13 +37,15 @@ fn job(fields: &Fields<'_>) -> Result<Job, DecodeError> {
 fn group(fields: &Fields<'_>) -> Result<TaskGroup, DecodeError> {
     let tasks = fields.objects("Tasks", "Task", |task| {
         let plugin = task.object("CSIPluginConfig", "TaskCSIPluginConfig")?;
+        // A task without this block runs no plugin, and is not stored.
         plugin.as_ref().map(task_plugin).transpose()
     })?;
     Ok(TaskGroup {
         name: fields.text("Name")?,
+        // Nomad: an absent count of a group is 1.
         count: if fields.has("Count") { fields.count("Count")? } else { 1 },
         volumes: fields
-            .objects_by_name("Volumes", "VolumeRequest", request)?
+            .objects_by_name("Volumes", "VolumeRequest", volume_request)?
             .into_values()
             .collect(),
         plugins: tasks.into_iter().flatten().flatten().collect(),
@@ -52,6 +54,7 @@ fn group(fields: &Fields<'_>) -> Result<TaskGroup, DecodeError> {
 
 fn task_plugin(fields: &Fields<'_>) -> Result<TaskPlugin, DecodeError> {
     let kind = match &*fields.text("Type")? {
+        // Nomad: nomad/structs/csi.go, CSIPluginTypeIsValid; an absent type is Go's zero value.
         "" | "node" => PluginKind::Node,
         "controller" => PluginKind::Controller,
         "monolith" => PluginKind::Monolith,
@@ -62,7 +65,8 @@ fn task_plugin(fields: &Fields<'_>) -> Result<TaskPlugin, DecodeError> {
     Ok(TaskPlugin { id: fields.text("ID")?, kind })
 }
 
-fn request(name: &str, fields: &Fields<'_>) -> Result<VolumeRequest, DecodeError> {
+fn volume_request(name: &str, fields: &Fields<'_>) -> Result<VolumeRequest, DecodeError> {
+    // The key of the map names the request, unless the request names itself.
     let own_name = fields.text("Name")?;
     Ok(VolumeRequest {
         name: if own_name.is_empty() { name.into() } else { own_name },
@@ -80,7 +84,7 @@ fn request(name: &str, fields: &Fields<'_>) -> Result<VolumeRequest, DecodeError
     })
 }
 
-/// Reads an allocation; `id` is that of the path.
+/// Decodes an allocation; `id` is that of the path.
 pub fn allocation_body(body: &[u8], id: Uuid) -> Result<AllocationBody, DecodeError> {
     let value = first_value(body)?;
     let fields = Fields::of_body("Allocation", &value)?;
@@ -88,6 +92,7 @@ pub fn allocation_body(body: &[u8], id: Uuid) -> Result<AllocationBody, DecodeEr
     let embedded = fields.object("Job", "Job")?;
     let job = embedded.as_ref().map(job).transpose()?;
     let mut allocation = allocation(&fields, id)?;
+    // The embedded job carries the version in Nomad's own bodies.
     if let Some(embedded) = embedded.filter(|_| !fields.has("JobVersion")) {
         allocation.job_version = embedded.count("Version")?;
     }
@@ -101,6 +106,7 @@ pub fn allocation_body(body: &[u8], id: Uuid) -> Result<AllocationBody, DecodeEr
             text.clone_from(of_job);
         }
     }
+    // Only this group is stored with the allocation; the job has its own endpoint.
     let group = job.group(&allocation.task_group).cloned();
     Ok(AllocationBody { allocation, group })
 }
@@ -147,7 +153,7 @@ mod tests {
     }"#;
 
     #[test]
-    fn jobs_keep_what_concerns_volumes_and_plugins() {
+    fn jobs_keep_volumes_and_plugins() {
         let job = job_body(JOB.as_bytes(), "default", "web").unwrap();
         assert_eq!((&*job.namespace, &*job.kind), ("default", "service"));
         let [cache, single] = &job.groups[..] else { panic!("two groups") };
@@ -160,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn allocations_take_the_group_of_the_job_that_they_carry() {
+    fn allocations_take_the_group_of_their_embedded_job() {
         let id = Uuid::from_u128(1);
         let body = format!(
             r#"{{"TaskGroup": "cache", "NodeID": "{id}", "TaskStates": {{"redis": {{}}}}, "Job": {JOB}}}"#

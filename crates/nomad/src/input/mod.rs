@@ -1,10 +1,11 @@
-//! Request bodies: JSON with Nomad's field names, read the way its clients expect.
+//! Decoding of request bodies: JSON with Nomad's field names, with the leniency that its clients
+//! expect.
 //!
-//! Field names match in any case, unknown ones are ignored, `null` is the same as nothing at all,
-//! and what follows the first JSON value of a body is not looked at. Names that are data, such as
-//! those of secrets, keep their case.
+//! Field names match in any case, unknown fields are ignored, `null` equals an absent field, and
+//! bytes after the first JSON value of a body are ignored. Names that are data, such as those of
+//! secrets, keep their case. Go: encoding/json, Decoder.Decode does the same.
 //!
-//! Fields that belong to the server are not read, whatever a client puts into them.
+//! Fields that belong to the server are ignored.
 
 mod bodies;
 mod claim;

@@ -1,4 +1,4 @@
-//! Bodies about nodes and namespaces.
+//! Decoding of nodes and namespaces.
 
 use uuid::Uuid;
 
@@ -15,7 +15,8 @@ use crate::{
     },
 };
 
-/// Reads a namespace; `name` is that of the path, if it has one.
+/// Decodes a namespace; `name` is that of the path, if it has one.
+// Nomad: api/namespace.go, Namespace.
 pub fn namespace_body(body: &[u8], name: Option<&str>) -> Result<Namespace, DecodeError> {
     let value = first_value(body)?;
     let fields = Fields::of_body("Namespace", &value)?;
@@ -57,7 +58,8 @@ fn access(fields: &Fields<'_>, name: &str) -> Result<Option<NamespaceAccess>, De
     found.map(read).transpose()
 }
 
-/// Reads a node; `id` is that of the path.
+/// Decodes a node; `id` is that of the path.
+// Nomad: nomad/structs/structs.go, Node, as clients register themselves.
 pub fn node_body(body: &[u8], id: Uuid) -> Result<NodeReport, DecodeError> {
     let value = first_value(body)?;
     let fields = Fields::of_body("Node", &value)?;
@@ -70,6 +72,7 @@ pub fn node_body(body: &[u8], id: Uuid) -> Result<NodeReport, DecodeError> {
         node_class: fields.text("NodeClass")?,
         status: fields.text("Status")?,
         scheduling_eligibility: fields
+            // Any other value would be neither schedulable nor visibly wrong.
             .one_of("SchedulingEligibility", &["eligible", "ineligible"])?,
         attributes: fields.labels("Attributes")?,
         meta: fields.labels("Meta")?,
@@ -82,9 +85,10 @@ pub fn node_body(body: &[u8], id: Uuid) -> Result<NodeReport, DecodeError> {
     Ok(NodeReport { node, host_volumes })
 }
 
-/// An ID in the body must be the one of the path.
+/// Fails if an ID in the body differs from that of the path.
 pub(super) fn same_id(fields: &Fields<'_>, id: Uuid) -> Result<(), DecodeError> {
     match fields.id("ID")? {
+        // A mismatch is a mistake in the client: either of the two could be meant.
         Some(other) if other != id => {
             Err(DecodeError::value(format_args!("ID: {other} differs from {id} in the path")))
         }
@@ -92,8 +96,9 @@ pub(super) fn same_id(fields: &Fields<'_>, id: Uuid) -> Result<(), DecodeError> 
     }
 }
 
-/// A name in the body must be the one of the path; either may be missing.
+/// Fails if a name in the body differs from that of the path. Either may be absent.
 pub(super) fn same_name(field: &str, name: &mut Box<str>, path: &str) -> Result<(), DecodeError> {
+    // Clients may leave the name to the path.
     if name.is_empty() {
         *name = path.into();
     }
@@ -105,12 +110,14 @@ pub(super) fn same_name(field: &str, name: &mut Box<str>, path: &str) -> Result<
 
 fn plugin(name: &str, fields: &Fields<'_>) -> Result<PluginInfo, DecodeError> {
     let mut plugin_id = fields.text("PluginID")?;
+    // The key of the map is the plugin's ID in Nomad's own reports.
     if plugin_id.is_empty() {
         plugin_id = name.into();
     }
     if plugin_id.is_empty() {
-        return Err(DecodeError::value("PluginID: a plugin needs an ID"));
+        return Err(DecodeError::value("PluginID: a plugin must have an ID"));
     }
+    // Presence decides the role: an empty object is a controller without capabilities.
     let controller = fields.object("ControllerInfo", "CSIControllerInfo")?;
     let node = fields.object("NodeInfo", "CSINodeInfo")?;
     Ok(PluginInfo {
@@ -138,6 +145,7 @@ fn host(name: &str, fields: &Fields<'_>) -> Result<NodeHostVolume, DecodeError> 
     })
 }
 
+// Nomad: nomad/structs/node.go, CSIControllerInfo.
 fn controller_info(fields: &Fields<'_>) -> Result<ControllerInfo, DecodeError> {
     Ok(ControllerInfo {
         supports_create_delete: fields.flag("SupportsCreateDelete")?,
@@ -155,6 +163,7 @@ fn controller_info(fields: &Fields<'_>) -> Result<ControllerInfo, DecodeError> {
     })
 }
 
+// Nomad: nomad/structs/node.go, CSINodeInfo.
 fn node_info(fields: &Fields<'_>) -> Result<NodeInfo, DecodeError> {
     let reachable = fields.object("AccessibleTopology", "CSITopology")?;
     Ok(NodeInfo {
@@ -175,7 +184,7 @@ mod tests {
     const ID: Uuid = Uuid::from_u128(7);
 
     #[test]
-    fn fingerprints_are_read_by_plugin() {
+    fn fingerprints_are_decoded_by_plugin() {
         let body = br#"{
           "Name": "n1", "Attributes": {"Kernel": "Linux"},
           "CSIControllerPlugins": {"ebs": {"Healthy": true, "ControllerInfo": {"SupportsExpand": true}}},
@@ -195,13 +204,13 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_without_an_id_is_refused() {
+    fn a_plugin_without_an_id_is_rejected() {
         let error = node_body(br#"{"CSINodePlugins": {"": {"PluginID": ""}}}"#, ID).unwrap_err();
         assert!(error.to_string().contains("a plugin needs an ID"), "{error}");
     }
 
     #[test]
-    fn host_volumes_are_read_by_name() {
+    fn host_volumes_are_decoded_by_name() {
         let body = br#"{"GCVolumesOnNodeGC": true, "hostvolumes": {
           "static": {"Path": "/srv", "ReadOnly": true, "ID": ""},
           "made": {"Name": "made", "id": "00000000-0000-0000-0000-000000000001"}
@@ -215,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_other_than_the_paths_is_refused() {
+    fn an_id_that_differs_from_the_path_is_rejected() {
         let error =
             node_body(br#"{"ID": "00000000-0000-0000-0000-000000000008"}"#, ID).unwrap_err();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The body of a search.
+//! Decoding of searches.
 
 use super::{
     bodies::SearchBody,
@@ -6,7 +6,7 @@ use super::{
     fields::{Fields, first_value},
 };
 
-/// Reads a search, by the start of IDs or by a part of names.
+/// Decodes a search, by the prefix of IDs or by a part of names.
 ///
 /// # Examples
 /// ```

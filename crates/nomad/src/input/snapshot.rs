@@ -1,4 +1,4 @@
-//! Bodies about snapshots, and secrets in a header.
+//! Decoding of snapshots, and of secrets in a header.
 
 use super::{
     bodies::SnapshotsBody,
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{ops::SnapshotSpec, secrets::Secrets};
 
-/// Reads `{"Snapshots": [...], "Namespace": "..."}`.
+/// Decodes `{"Snapshots": [...], "Namespace": "..."}`.
 ///
 /// # Examples
 /// ```
@@ -35,8 +35,8 @@ pub fn snapshots_body(body: &[u8]) -> Result<SnapshotsBody, DecodeError> {
     })
 }
 
-/// Reads secrets in the form of a header: `name=value`, separated by commas. What has no `=` is
-/// ignored; of the same name the last one counts.
+/// Decodes secrets from a header: `name=value`, separated by commas. A part without `=` is ignored;
+/// the last value of a name takes precedence.
 ///
 /// # Examples
 /// ```
@@ -46,5 +46,6 @@ pub fn snapshots_body(body: &[u8]) -> Result<SnapshotsBody, DecodeError> {
 /// assert_eq!(secrets.reveal().collect::<Vec<_>>(), [("key", "a=b"), ("user", "me")]);
 /// ```
 pub fn secrets_header(text: &str) -> Secrets {
+    // Nomad: nomad/structs/csi.go, CSISecrets in the header `X-Nomad-CSI-Secrets`.
     text.split(',').filter_map(|pair| pair.split_once('=')).collect()
 }

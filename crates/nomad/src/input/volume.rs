@@ -1,4 +1,4 @@
-//! Bodies about volumes.
+//! Decoding of CSI volumes.
 
 use super::{
     bodies::RegisterBody,
@@ -11,7 +11,7 @@ use crate::{
     volume_spec::VolumeSpec,
 };
 
-/// Reads `{"Volumes": [...], "Namespace": "..."}`.
+/// Decodes `{"Volumes": [...], "Namespace": "..."}`.
 ///
 /// # Examples
 /// ```
@@ -31,6 +31,7 @@ pub fn register_body(body: &[u8]) -> Result<RegisterBody, DecodeError> {
 }
 
 fn volume(fields: &Fields<'_>) -> Result<VolumeSpec, DecodeError> {
+    // Nomad: api/csi.go, CSIVolume. Fields that are missing here belong to the server.
     let request = |request: Fields<'_>| {
         Ok(TopologyRequest {
             required: topologies(&request, "Required")?,
@@ -80,13 +81,15 @@ pub(super) fn capability(fields: &Fields<'_>) -> Result<Capability, DecodeError>
 }
 
 fn topologies(fields: &Fields<'_>, name: &str) -> Result<Option<Vec<Topology>>, DecodeError> {
-    // Nomad: nomad/structs/csi.go, CSIVolume.Validate, which skips topologies that are nil.
+    // Nomad: nomad/structs/csi.go, CSIVolume.Validate skips topologies that are nil.
     fields.objects_or_null(name, "CSITopology", topology)
 }
 
-/// `{"Segments": {"zone": "z1"}}`, or in short `{"zone": "z1"}` as in the documentation's samples.
+/// Decodes `{"Segments": {"zone": "z1"}}`, or the short form `{"zone": "z1"}` of the
+/// documentation's samples.
 pub(super) fn topology(fields: &Fields<'_>) -> Result<Topology, DecodeError> {
     let segments =
+        // A topology with a label named `Segments` cannot use the short form.
         if fields.has("Segments") { fields.labels("Segments")? } else { fields.as_labels() };
     Ok(Topology { segments })
 }
@@ -96,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_documentations_sample_is_read() {
+    fn the_sample_of_the_documentation_is_decoded() {
         let body = br#"{
           "PolicyOverride": false,
           "Volumes": [{
@@ -123,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_the_server_is_ignored() {
+    fn fields_of_the_server_are_ignored() {
         let server_owned = br#"{"Volumes": [{
             "ID": "v", "AccessMode": "single-node-writer", "AttachmentMode": "file-system",
             "ReadAllocs": {"a8198d79-cfdb-6593-a999-1e9adabcba2e": null}, "WriteAllocs": null,
@@ -135,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn segments_are_read_in_both_shapes() {
+    fn segments_are_decoded_in_both_forms() {
         let body = br#"{"Volumes": [{"RequestedTopologies": {
             "required": [{"segments": {"Rack": "R1"}}, {"Rack": "R2"}, {}, null], "Preferred": null
         }}]}"#;

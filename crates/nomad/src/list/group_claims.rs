@@ -10,12 +10,12 @@ use crate::rows::{TaskGroupClaim, TaskGroupClaims};
 /// The key of a sticky claim: namespace, job, task group and volume.
 pub type TaskGroupClaimKey = (String, (String, String, Uuid));
 
-/// Which sticky claims to list, and from where. An empty text stands for any.
+/// The selection of a list of sticky claims, and its starting point. An empty string matches any.
 #[derive(Clone, Copy, Debug)]
 pub struct TaskGroupClaimQuery<'q> {
     /// The namespace, or [`ALL_NAMESPACES`].
     pub namespace: &'q str,
-    /// What the claim's ID starts with.
+    /// The prefix of the claim's ID.
     pub prefix: &'q str,
     /// The job.
     pub job_id: &'q str,
@@ -23,12 +23,12 @@ pub struct TaskGroupClaimQuery<'q> {
     pub task_group: &'q str,
     /// The name of the volume.
     pub volume_name: &'q str,
-    /// Conditions that the rows satisfy which the caller's filter matches, as in
+    /// Conditions that every row matching the caller's filter satisfies, as in
     /// [`VolumeQuery`](super::VolumeQuery).
     pub conjuncts: &'q [Conjunct],
-    /// In which direction.
+    /// The direction.
     pub order: Order,
-    /// The key to start at. The claim itself is included, and need not exist any more.
+    /// The key to start at. The claim itself is included, and need not exist.
     pub from: Option<(&'q str, (&'q str, &'q str, Uuid))>,
 }
 
@@ -51,23 +51,24 @@ impl Default for TaskGroupClaimQuery<'_> {
 #[derive(Debug)]
 pub struct TaskGroupClaimList<'v> {
     rows: Plan<'v, TaskGroupClaims>,
-    wanted: Wanted,
+    matcher: ClaimMatcher,
 }
 
 #[derive(Debug)]
-struct Wanted {
+struct ClaimMatcher {
     prefix: Box<str>,
     job_id: Box<str>,
     task_group: Box<str>,
     volume_name: Box<str>,
 }
 
-impl Wanted {
-    fn holds(&self, claim: &TaskGroupClaim) -> bool {
-        let is = |wanted: &str, found: &str| wanted.is_empty() || wanted == found;
+impl ClaimMatcher {
+    fn matches(&self, claim: &TaskGroupClaim) -> bool {
+        let is = |requested: &str, found: &str| requested.is_empty() || requested == found;
         let mut buffer = [0; Hyphenated::LENGTH];
         let id = &*claim.id.as_hyphenated().encode_lower(&mut buffer);
         let start = id.get(..self.prefix.len());
+        // IDs match in either case, like those of nodes and allocations.
         start.is_some_and(|start| start.eq_ignore_ascii_case(&self.prefix))
             && is(&self.job_id, &claim.job_id)
             && is(&self.task_group, &claim.task_group)
@@ -79,8 +80,8 @@ impl<'v> Iterator for TaskGroupClaimList<'v> {
     type Item = &'v Entry<TaskGroupClaim>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let wanted = &self.wanted;
-        self.rows.find(|claim| wanted.holds(claim))
+        let matcher = &self.matcher;
+        self.rows.find(|claim| matcher.matches(claim))
     }
 }
 
@@ -97,7 +98,7 @@ pub fn list_task_group_claims<'v, V: ReadView>(
     if let Some(from) = query.from {
         range = range.resume(from, query.order);
     }
-    let wanted = Wanted {
+    let matcher = ClaimMatcher {
         prefix: query.prefix.into(),
         job_id: query.job_id.into(),
         task_group: query.task_group.into(),
@@ -105,9 +106,10 @@ pub fn list_task_group_claims<'v, V: ReadView>(
     };
     let mut conjuncts = query.conjuncts.to_vec();
     if !query.prefix.is_empty() {
+        // Lets the planner use the index of IDs, which hold lower-case digits.
         let sarg = Sarg::Prefix(query.prefix.to_ascii_lowercase().into());
         conjuncts.push(Conjunct::new("ID", Kind::Uuid, sarg));
     }
     let rows = plan::<TaskGroupClaims>(view, &range, query.order, &conjuncts);
-    TaskGroupClaimList { rows, wanted }
+    TaskGroupClaimList { rows, matcher }
 }

@@ -4,27 +4,26 @@ use statehold_filter::Conjunct;
 use statehold_store::{Entry, HexPrefix, KeyRange, Order, PLANNED_ROWS_MAX, Plan, ReadView, plan};
 use uuid::{Uuid, fmt::Hyphenated};
 
-use super::{ALL_NAMESPACES, in_order, wants_namespace};
+use super::{ALL_NAMESPACES, is_at_or_after, matches_namespace};
 use crate::rows::{HostVolume, HostVolumes};
 
-/// Which host volumes to list, and from where.
+/// The selection of a list of host volumes, and its starting point.
 #[derive(Clone, Copy, Debug)]
 pub struct HostVolumeQuery<'q> {
     /// The namespace, or [`ALL_NAMESPACES`].
     pub namespace: &'q str,
-    /// What the name or the ID starts with.
+    /// The prefix of the name or the ID.
     pub prefix: &'q str,
-    /// The node it is on.
+    /// Its node.
     pub node: Option<&'q HexPrefix>,
     /// The pool of its node; empty for any.
     pub node_pool: &'q str,
-    /// Conditions that the rows satisfy which the caller's filter matches, as in
+    /// Conditions that every row matching the caller's filter satisfies, as in
     /// [`VolumeQuery`](super::VolumeQuery).
     pub conjuncts: &'q [Conjunct],
-    /// In which direction.
+    /// The direction.
     pub order: Order,
-    /// The namespace and ID to start at. The volume itself is included, and need not exist any
-    /// more.
+    /// The namespace and ID to start at. The volume itself is included, and need not exist.
     pub from: Option<(&'q str, Uuid)>,
 }
 
@@ -43,18 +42,19 @@ impl Default for HostVolumeQuery<'_> {
 }
 
 impl HostVolumeQuery<'_> {
-    /// What is left to ask of the rows of an index.
-    fn wants(&self, volume: &HostVolume) -> bool {
+    /// Returns whether a row from an index matches the other conditions of the query.
+    fn matches(&self, volume: &HostVolume) -> bool {
         let key = (&*volume.namespace, volume.id);
-        wants_namespace(self.namespace, &volume.namespace)
+        matches_namespace(self.namespace, &volume.namespace)
             && has_prefix(volume, self.prefix)
             && self.node.is_none_or(|node| node.matches(volume.node_id))
             && (self.node_pool.is_empty() || *volume.node_pool == *self.node_pool)
-            && self.from.is_none_or(|from| in_order(self.order, &from, &key))
+            && self.from.is_none_or(|from| is_at_or_after(self.order, &from, &key))
     }
 }
 
 fn has_prefix(volume: &HostVolume, prefix: &str) -> bool {
+    // Names are case-sensitive, IDs are not.
     if volume.name.starts_with(prefix) {
         return true;
     }
@@ -63,9 +63,9 @@ fn has_prefix(volume: &HostVolume, prefix: &str) -> bool {
     id.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-/// Reads `prefix` as the beginning of the text of an ID, in either case. `None` if no text of an ID begins so:
-/// unlike in a [`HexPrefix`] alone, hyphens MUST be where the text has them.
-fn beginning_of_id(prefix: &str) -> Option<HexPrefix> {
+/// Parses `prefix` as the prefix of an ID, in either case. Returns `None` if no ID starts with it:
+/// unlike in a [`HexPrefix`] alone, hyphens MUST be in their positions.
+fn id_prefix(prefix: &str) -> Option<HexPrefix> {
     let mut buffer = [0; Hyphenated::LENGTH];
     let text = Uuid::nil().as_hyphenated().encode_lower(&mut buffer).get(..prefix.len())?;
     let alike = |(found, wanted): (u8, u8)| (found == b'-') == (wanted == b'-');
@@ -73,17 +73,18 @@ fn beginning_of_id(prefix: &str) -> Option<HexPrefix> {
     if hyphens_fit { HexPrefix::parse(prefix).ok() } else { None }
 }
 
-/// The volumes whose name or ID starts with the prefix of the query, which is not empty, each once. `None`
-/// when there are so many that reading the table in the order of the list costs less than sorting them.
+/// Returns the volumes whose name or ID starts with the non-empty prefix of the query, each once.
+/// Returns `None` if there are so many that scanning the table in list order costs less than
+/// sorting them.
 ///
-/// Reads nothing else, so that no other volume wakes a reader of the list. Names and IDs are read apart,
-/// because IDs are matched in either case and names are not.
+/// Reads no other volume, so that none wakes a reader of the list. Names and IDs are scanned
+/// separately, because IDs match in either case and names do not.
 fn by_prefix<'v, V: ReadView>(
     view: &'v V,
     query: &HostVolumeQuery<'_>,
 ) -> Option<Vec<&'v Entry<HostVolume>>> {
     let (prefix, order) = (query.prefix, Order::Ascending);
-    let ids = beginning_of_id(prefix);
+    let ids = id_prefix(prefix);
     let (names, ids) = if query.namespace == ALL_NAMESPACES {
         let names = KeyRange::<String>::prefix(prefix);
         let ids = ids.map(|ids| KeyRange::<Uuid>::hex(&ids));
@@ -100,23 +101,24 @@ fn by_prefix<'v, V: ReadView>(
             ids.map(|ids| view.scan::<HostVolumes>(&ids, order)),
         )
     };
-    // A volume whose name starts with the prefix as well was found by that.
+    // A volume whose name has the prefix, too, was found by its name.
     let named = |volume: &&Entry<HostVolume>| volume.name.starts_with(prefix);
     let ids = ids.into_iter().flatten().filter(|volume| !named(volume));
+    // One row more than the limit shows that there are too many.
     let found: Vec<_> = names.chain(ids).take(PLANNED_ROWS_MAX + 1).collect();
     (found.len() <= PLANNED_ROWS_MAX).then_some(found)
 }
 
 /// The host volumes that a query selects, ordered by namespace and ID.
 #[derive(Debug)]
-pub struct HostVolumeList<'v>(Source<'v>);
+pub struct HostVolumeList<'v>(HostVolumeRows<'v>);
 
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "one a list, on the stack")]
-enum Source<'v> {
-    /// A range of the table, of which names and IDs with the prefix are wanted.
+enum HostVolumeRows<'v> {
+    /// A range of the table, filtered by the prefix of names and IDs.
     Range(Plan<'v, HostVolumes>, Box<str>),
-    /// Volumes found through an index and put in order.
+    /// Volumes from an index, sorted.
     Found(std::vec::IntoIter<&'v Entry<HostVolume>>),
 }
 
@@ -125,8 +127,8 @@ impl<'v> Iterator for HostVolumeList<'v> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
-            Source::Range(rows, prefix) => rows.find(|volume| has_prefix(volume, prefix)),
-            Source::Found(volumes) => volumes.next(),
+            HostVolumeRows::Range(rows, prefix) => rows.find(|volume| has_prefix(volume, prefix)),
+            HostVolumeRows::Found(volumes) => volumes.next(),
         }
     }
 }
@@ -136,6 +138,7 @@ pub fn list_host_volumes<'v, V: ReadView>(
     view: &'v V,
     query: &HostVolumeQuery<'_>,
 ) -> HostVolumeList<'v> {
+    // A node has few volumes, so its index is the cheapest start.
     let found: Vec<_> = if let Some(node) = query.node {
         let nodes = KeyRange::<Uuid>::hex(node);
         view.scan_by(&HostVolumes::BY_NODE, &nodes, Order::Ascending).collect()
@@ -147,15 +150,15 @@ pub fn list_host_volumes<'v, V: ReadView>(
         let Some(found) = found else { return in_range(view, query) };
         found
     };
-    let mut found: Vec<_> = found.into_iter().filter(|volume| query.wants(volume)).collect();
+    let mut found: Vec<_> = found.into_iter().filter(|volume| query.matches(volume)).collect();
     found.sort_by(|a, b| (&a.namespace, a.id).cmp(&(&b.namespace, b.id)));
     if query.order == Order::Descending {
         found.reverse();
     }
-    HostVolumeList(Source::Found(found.into_iter()))
+    HostVolumeList(HostVolumeRows::Found(found.into_iter()))
 }
 
-/// The volumes of a range of the table, or those of it that the conditions of a filter select.
+/// Lists the volumes of a key range, or those of it that the filter's conditions select.
 fn in_range<'v, V: ReadView>(view: &'v V, query: &HostVolumeQuery<'_>) -> HostVolumeList<'v> {
     let mut range = if query.namespace == ALL_NAMESPACES {
         KeyRange::<(String, Uuid)>::all()
@@ -166,5 +169,5 @@ fn in_range<'v, V: ReadView>(view: &'v V, query: &HostVolumeQuery<'_>) -> HostVo
         range = range.resume(from, query.order);
     }
     let rows = plan::<HostVolumes>(view, &range, query.order, query.conjuncts);
-    HostVolumeList(Source::Range(rows, query.prefix.into()))
+    HostVolumeList(HostVolumeRows::Range(rows, query.prefix.into()))
 }

@@ -3,11 +3,11 @@
 use statehold_store::{Entry, HexPrefix, KeyRange, Order, ReadView};
 use uuid::Uuid;
 
-use super::{ALL_NAMESPACES, wants_namespace};
+use super::{ALL_NAMESPACES, matches_namespace};
 use crate::rows::{Allocation, Allocations, Job, Jobs};
 
-/// Lists jobs whose ID starts with `prefix`, of one namespace or of [`ALL_NAMESPACES`], by namespace
-/// and ID, from the key `from` on.
+/// Lists jobs whose ID starts with `prefix`, of one namespace or of [`ALL_NAMESPACES`], ordered by
+/// namespace and ID, starting at `from`.
 pub fn list_jobs<'v, V: ReadView>(
     view: &'v V,
     namespace: &str,
@@ -27,8 +27,9 @@ pub fn list_jobs<'v, V: ReadView>(
     view.scan::<Jobs>(&range, order).filter(move |job| job.id.starts_with(&*prefix))
 }
 
-/// Lists allocations whose ID starts with `prefix`, of one namespace or of [`ALL_NAMESPACES`], by ID,
-/// from the ID `from` on. Reads the allocations of other namespaces in that range, too.
+/// Lists allocations whose ID starts with `prefix`, of one namespace or of [`ALL_NAMESPACES`],
+/// ordered by ID, starting at `from`. Cost: reads the allocations of other namespaces in that
+/// range, too.
 pub fn list_allocations<'v, V: ReadView>(
     view: &'v V,
     namespace: &str,
@@ -42,10 +43,10 @@ pub fn list_allocations<'v, V: ReadView>(
     }
     let namespace: Box<str> = namespace.into();
     let rows = view.scan::<Allocations>(&range, order);
-    rows.filter(move |allocation| wants_namespace(&namespace, &allocation.namespace))
+    rows.filter(move |allocation| matches_namespace(&namespace, &allocation.namespace))
 }
 
-/// Lists the allocations of a node, by ID.
+/// Lists the allocations of a node, ordered by ID.
 pub fn node_allocations<V: ReadView>(
     view: &V,
     node: Uuid,
@@ -54,7 +55,7 @@ pub fn node_allocations<V: ReadView>(
     view.scan_by(&Allocations::BY_NODE, &range, Order::Ascending)
 }
 
-/// Lists the allocations of a job, by ID.
+/// Lists the allocations of a job, ordered by ID.
 pub fn job_allocations<'v, V: ReadView>(
     view: &'v V,
     namespace: &str,

@@ -1,11 +1,11 @@
-//! What can be done to the state: one module for each kind of thing.
+//! Operations on the state, by resource.
 //!
-//! Every function takes a write transaction and, where times are kept, the time of the call in unix
-//! nanoseconds. Nothing reads a clock, so that a replicated log can call these functions and get
-//! the same rows everywhere.
+//! Every function takes a write transaction and, where times are stored, the time of the call in
+//! unix nanoseconds. No function reads a clock, so that replicas which apply the same log write the
+//! same rows.
 //!
-//! A function that returns an error of its own has written nothing. After a store's error the
-//! transaction may hold a part of the operation: drop it.
+//! A function that returns an error of its own has written nothing. After an error of the store the
+//! transaction may hold a part of the operation: the caller MUST drop it.
 
 mod claims;
 mod csi;

@@ -1,4 +1,7 @@
-//! Namespaces: made on demand, gone only when nothing lives in them.
+//! Creates, updates and deletes namespaces. Only an empty namespace can be deleted.
+//!
+//! Nomad: nomad/structs/structs.go, Namespace.Validate; nomad/state/state_store.go,
+//! DeleteNamespaces.
 
 use std::fmt;
 
@@ -14,65 +17,65 @@ use crate::{
     },
 };
 
-/// The longest name of a namespace, in characters.
+/// Maximum length of a namespace's name, in characters.
 const NAME_LENGTH_MAX: usize = 128;
-/// The longest description of a namespace, in bytes.
+/// Maximum length of a namespace's description, in bytes.
 const DESCRIPTION_BYTES_MAX: usize = 256;
 
-/// Why a namespace couldn't be made, changed or deleted.
+/// Why a namespace could not be created, updated or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NamespaceError {
-    /// The name has other characters than letters, digits and hyphens, or too many, or none.
+    /// The name is empty or too long, or has other characters than letters, digits and hyphens.
     InvalidName {
         /// The name.
         name: Box<str>,
     },
     /// The description has more than 256 bytes.
     LongDescription,
-    /// It names a quota. There are none.
+    /// It names a quota, which this server does not support.
     NoQuota {
         /// The quota.
         quota: Box<str>,
     },
-    /// It restricts something both by a list of the allowed and a list of the denied.
+    /// A field has both a list of allowed and a list of denied values.
     AllowedAndDenied {
         /// The field.
         field: &'static str,
     },
-    /// There is none of that name.
+    /// The namespace does not exist.
     NotFound,
-    /// The default namespace stays.
+    /// The default namespace cannot be deleted.
     IsDefault,
-    /// A job in it may still run.
+    /// A job in it is not over.
     HasJob {
         /// The namespace.
         namespace: Box<str>,
         /// The first such job.
         job: Box<str>,
     },
-    /// A volume is in it.
+    /// It contains a volume.
     HasVolume {
         /// The namespace.
         namespace: Box<str>,
         /// The first volume.
         volume: Box<str>,
     },
-    /// A host volume is in it.
+    /// It contains a host volume.
     HasHostVolume {
         /// The namespace.
         namespace: Box<str>,
         /// The first host volume.
         volume: Uuid,
     },
-    /// A job's group has a claim on a host volume in it.
+    /// It contains a sticky claim of a task group on a host volume.
     HasGroupClaim {
         /// The namespace.
         namespace: Box<str>,
         /// The first claim.
         claim: Uuid,
     },
-    /// The store refused.
+    /// The store failed.
     Store(WriteError),
 }
 
@@ -81,6 +84,7 @@ impl fmt::Display for NamespaceError {
         match self {
             Self::InvalidName { name } => write!(
                 f,
+                // Nomad: nomad/structs/structs.go, validNamespaceName.
                 "invalid name {}. Must match regex ^[a-zA-Z0-9-]{{1,{NAME_LENGTH_MAX}}}$",
                 Quoted(name)
             ),
@@ -132,18 +136,20 @@ impl From<WriteError> for NamespaceError {
     }
 }
 
-/// Creates the default namespace if it is missing, and moves what earlier versions kept in large rows
-/// to rows of their own. Returns whether the namespace was missing.
+/// Creates the default namespace if it is missing, and moves lists that earlier versions stored in
+/// large rows to rows of their own. Returns whether the namespace was missing.
 ///
-/// A server MUST call it once after it has opened its store, because reads look into the new rows
-/// only. Cost: reads each node, plugin and CSI volume.
+/// A server MUST call it once after it has opened its store, because reads scan only the new rows.
+/// Cost: reads each node, plugin and CSI volume.
 pub fn bootstrap(txn: &mut WriteTxn<'_>) -> Result<bool, WriteError> {
     move_old_rows(txn)?;
+    // An operator may have changed its description, which MUST survive a restart.
     if txn.get::<Namespaces>(DEFAULT_NAMESPACE).is_some() {
         return Ok(false);
     }
     txn.upsert::<Namespaces>(Namespace {
         name: DEFAULT_NAMESPACE.into(),
+        // Nomad: nomad/structs/structs.go, DefaultNamespaceDescription.
         description: "Default shared namespace".into(),
         ..Namespace::default()
     })?;
@@ -155,6 +161,7 @@ fn move_old_rows(txn: &mut WriteTxn<'_>) -> Result<(), WriteError> {
     let old = nodes.filter(|node| !node.unmoved_host_volumes.is_empty());
     let old: Vec<Node> = old.map(|node| Node::clone(node)).collect();
     for mut node in old {
+        // The old row still carries the volumes until it is written below.
         move_reports(txn, &node)?;
         node.unmoved_host_volumes.clear();
         txn.upsert::<Nodes>(node)?;
@@ -175,16 +182,17 @@ fn move_old_rows(txn: &mut WriteTxn<'_>) -> Result<(), WriteError> {
     Ok(())
 }
 
-/// Creates a namespace, or replaces every field of the one that has its name.
+/// Creates a namespace, or replaces every field of the existing one.
 ///
 /// # Errors
-/// [`NamespaceError::NoQuota`] when it names a quota: a namespace whose quota is ignored would look
-/// limited and not be.
+/// [`NamespaceError::NoQuota`] if it names a quota, because a namespace whose quota is ignored
+/// would appear to be limited.
 pub fn upsert_namespace(
     txn: &mut WriteTxn<'_>,
     namespace: Namespace,
 ) -> Result<(), NamespaceError> {
     let name = &namespace.name;
+    // Bytes equal characters here, because every allowed one is ASCII.
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if name.is_empty() || name.len() > NAME_LENGTH_MAX || !name.bytes().all(allowed) {
         return Err(NamespaceError::InvalidName { name: namespace.name });
@@ -200,7 +208,7 @@ pub fn upsert_namespace(
         ("VaultConfiguration", &namespace.vault_configuration),
         ("ConsulConfiguration", &namespace.consul_configuration),
     ] {
-        // Clients write a list without entries for one that was never set.
+        // Clients send an empty list for one that was never set.
         let both = |access: &NamespaceAccess| {
             let names = |list: &Option<Vec<_>>| list.as_ref().is_some_and(|list| !list.is_empty());
             names(&access.allowed) && names(&access.denied)
@@ -213,14 +221,16 @@ pub fn upsert_namespace(
     Ok(())
 }
 
-/// Deletes a namespace in which nothing is left but jobs that are over.
+/// Deletes a namespace that contains nothing except jobs that are over.
 pub fn delete_namespace(txn: &mut WriteTxn<'_>, name: &str) -> Result<(), NamespaceError> {
     if txn.get::<Namespaces>(name).is_none() {
         return Err(NamespaceError::NotFound);
     }
+    // Requests without a namespace use it, so it has to exist.
     if name == DEFAULT_NAMESPACE {
         return Err(NamespaceError::IsDefault);
     }
+    // The order of the checks is Nomad's: clients match on the first message.
     let within = KeyRange::<(String, String)>::starting_with(name);
     if let Some(job) = txn.scan::<Jobs>(&within, Order::Ascending).find(|job| !job.is_over()) {
         return Err(NamespaceError::HasJob { namespace: name.into(), job: job.id.clone() });

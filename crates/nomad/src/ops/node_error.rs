@@ -1,4 +1,4 @@
-//! The errors of operations on nodes.
+//! Errors of operations on nodes.
 
 use std::fmt;
 
@@ -7,30 +7,30 @@ use uuid::Uuid;
 
 use crate::{fmt::Quoted, rows::ALL_NODE_POOL};
 
-/// Why a node couldn't be written or deleted.
+/// Why a node could not be written or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NodeError {
-    /// The status is none that a node can have.
+    /// The status does not exist.
     InvalidStatus {
-        /// What was sent.
+        /// The status that was sent.
         status: Box<str>,
     },
-    /// The pool is the one of all nodes, which none can name as its own.
+    /// The pool is `all`, which contains every node and which no node may name.
     AllPool,
-    /// There is no such node.
+    /// The node does not exist.
     NotFound {
         /// Its ID.
         id: Uuid,
     },
-    /// It would take a host volume with it that may still be used.
+    /// Deleting the node would delete a host volume that may still be in use.
     VolumeInUse {
         /// The volume.
         volume: Uuid,
-        /// The first allocation that has it.
+        /// The first allocation that uses it.
         allocation: Uuid,
     },
-    /// The store refused.
+    /// The store failed.
     Store(WriteError),
 }
 

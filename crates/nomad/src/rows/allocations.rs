@@ -1,4 +1,4 @@
-//! Allocations: instances of a job's group on a node, and the volumes they ask for.
+//! Allocations: instances of a task group on a node, and the volumes they request.
 
 use serde::{Deserialize, Serialize};
 use statehold_filter::Filterable;
@@ -10,8 +10,8 @@ use crate::fmt::beginning;
 
 /// An instance of a task group on a node.
 ///
-/// The fields that end in `_json` are shown to clients as they came and mean nothing here: each is
-/// empty or holds one JSON value.
+/// The fields that end in `_json` are returned to clients unchanged and are never interpreted: each
+/// is empty or holds one JSON value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[filterable(rename_all = "PascalCase")]
 pub struct Allocation {
@@ -37,81 +37,85 @@ pub struct Allocation {
     pub job_type: Box<str>,
     /// The version of its job.
     pub job_version: u64,
-    /// The group of its job.
+    /// Its task group.
     pub task_group: Box<str>,
-    /// What the scheduler wants of it: `run`, `stop` or `evict`.
+    /// The desired status, set by the scheduler: `run`, `stop` or `evict`.
     pub desired_status: Box<str>,
-    /// Why.
+    /// The reason for the desired status.
     pub desired_description: Box<str>,
-    /// What the node says of it: `pending`, `running`, `complete`, `failed`, `lost` or `unknown`.
+    /// The actual status, reported by the node: `pending`, `running`, `complete`, `failed`, `lost`
+    /// or `unknown`.
     pub client_status: Box<str>,
-    /// Why.
+    /// The reason for the actual status.
     pub client_description: Box<str>,
     /// The evaluation that will replace it.
     #[filterable(rename = "FollowupEvalID")]
     pub followup_eval_id: Box<str>,
     /// The allocation that replaced it.
     pub next_allocation: Box<str>,
-    /// Allocations that had to go for it.
+    /// The allocations that it preempted.
     pub preempted_allocations: Vec<Box<str>>,
-    /// The allocation that it had to go for.
+    /// The allocation that preempted it.
     pub preempted_by_allocation: Box<str>,
-    /// What the scheduler should do with it next.
+    /// The scheduler's next action for it.
     #[filterable(skip)]
     pub desired_transition_json: Box<str>,
-    /// Its tasks.
+    /// The states of its tasks.
     #[filterable(skip)]
     pub task_states_json: Box<str>,
-    /// Its part in a deployment.
+    /// Its status in a deployment.
     #[filterable(skip)]
     pub deployment_status_json: Box<str>,
-    /// Where it came from.
+    /// Its rescheduling history.
     #[filterable(skip)]
     pub reschedule_tracker_json: Box<str>,
-    /// The volumes that its group asks for.
+    /// The volumes that its group requests.
     #[filterable(skip)]
     pub volumes: Vec<VolumeRequest>,
-    /// The plugins that its tasks are.
+    /// The plugins that its tasks run.
     #[filterable(skip)]
     pub plugins: Vec<TaskPlugin>,
-    /// When it was first seen, in unix nanoseconds.
+    /// Its creation time, in unix nanoseconds.
     pub create_time: i64,
-    /// When it was last changed, in unix nanoseconds.
+    /// Its last change, in unix nanoseconds.
     pub modify_time: i64,
 }
 
 impl Allocation {
-    /// Whether the scheduler wants it gone.
+    /// Returns whether the scheduler has stopped it.
+    // Nomad: nomad/structs/structs.go, Allocation.ServerTerminalStatus.
     pub fn is_server_terminal(&self) -> bool {
         matches!(&*self.desired_status, "stop" | "evict")
     }
 
-    /// Whether its node says that it has ended.
+    /// Returns whether its node reports that it has ended.
+    // Nomad: nomad/structs/structs.go, Allocation.ClientTerminalStatus.
     pub fn is_client_terminal(&self) -> bool {
         matches!(&*self.client_status, "complete" | "failed" | "lost")
     }
 
-    /// Whether it has ended, or will.
+    /// Returns whether it has ended or has been stopped.
     pub fn is_terminal(&self) -> bool {
         self.is_server_terminal() || self.is_client_terminal()
     }
 
-    /// Whether it uses its volumes, or is about to: wanted, or still running.
+    /// Returns whether it uses its volumes or will: its desired status is `run`, or it still runs.
     pub(crate) fn is_using_volumes(&self) -> bool {
         &*self.desired_status == "run" || &*self.client_status == "running"
     }
 
-    /// Whether it counts as an instance that its system job expects.
+    /// Returns whether it counts as an expected instance of its system job.
     pub(crate) fn is_expected(&self) -> bool {
         matches!(&*self.client_status, "" | "pending" | "running")
     }
 
-    /// The IDs of the CSI volumes that it asks for, with the number that `per_alloc` appends.
+    /// Returns the IDs of the CSI volumes that it requests, with the suffix that `per_alloc`
+    /// appends.
     pub fn csi_sources(&self) -> impl Iterator<Item = String> {
         self.sources(RequestKind::Csi)
     }
 
-    /// The names of the host volumes that it asks for, in the same way.
+    /// Returns the names of the host volumes that it requests, with the same suffix.
     pub fn host_sources(&self) -> impl Iterator<Item = String> {
         self.sources(RequestKind::Host)
     }
@@ -123,14 +127,15 @@ impl Allocation {
         })
     }
 
-    /// The `[0]` at the end of its name, empty when there is none.
+    /// Returns the `[0]` at the end of its name, empty if there is none.
+    // Nomad: nomad/structs/funcs.go, AllocSuffix.
     fn number_suffix(&self) -> &str {
         let from = self.name.rfind('[').filter(|_| self.name.ends_with(']'));
         from.and_then(|from| self.name.get(from..)).unwrap_or_default()
     }
 }
 
-/// Bytes of a host volume's name that are in a key.
+/// Maximum length of a host volume's name in an index key, in bytes.
 const INDEXED_NAME_MAX: usize = 1024;
 
 /// Table of the allocations, by ID.
@@ -138,15 +143,15 @@ const INDEXED_NAME_MAX: usize = 1024;
 pub struct Allocations;
 
 impl Allocations {
-    /// Allocations by the node they are on.
+    /// Allocations by their node.
     pub const BY_NODE: Index<Self, Uuid> = Self::INDEX.non_unique("node", |allocation, keys| {
         if let Some(node) = allocation.node_id {
             keys.add(node);
         }
     });
 
-    /// Allocations that have not ended on their node by that node and the names of the host volumes
-    /// that they ask for; of a long name by its beginning, see [`Allocations::indexed_name`].
+    /// Allocations that have not ended on their node, by that node and the names of the host
+    /// volumes that they request. Long names are cut, see [`Allocations::indexed_name`].
     pub const BY_HOST_VOLUME: Index<Self, (Uuid, String)> =
         Self::INDEX.non_unique("host_volume", |allocation, keys| {
             let Some(node) = allocation.node_id.filter(|_| !allocation.is_client_terminal()) else {
@@ -156,6 +161,7 @@ impl Allocations {
             for source in &mut sources {
                 source.truncate(Self::indexed_name(source).len());
             }
+            // Two requests of one volume MUST add its key once.
             sources.sort_unstable();
             sources.dedup();
             for source in &sources {
@@ -170,8 +176,8 @@ impl Allocations {
         }
     });
 
-    /// The part of a host volume's name that is in keys, at most 1 KiB: keys have a limit, and names in
-    /// requests of jobs have none.
+    /// Returns the part of a host volume's name that index keys hold, at most 1 KiB, because keys
+    /// have a maximum length and names in jobs have none.
     pub fn indexed_name(name: &str) -> &str {
         beginning(name, INDEXED_NAME_MAX)
     }
@@ -211,7 +217,7 @@ impl Table for Allocations {
 mod tests {
     use super::*;
 
-    fn asks(name: &str, per_alloc: bool) -> Vec<String> {
+    fn requested_sources(name: &str, per_alloc: bool) -> Vec<String> {
         let request = VolumeRequest {
             kind: RequestKind::Csi,
             source: "data".into(),
@@ -225,14 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn per_alloc_requests_carry_the_allocations_number() {
-        assert_eq!(asks("job.group[7]", true), ["data[7]"]);
-        assert_eq!(asks("job[1].group[12]", true), ["data[12]"]);
+    fn per_alloc_requests_append_the_index_of_the_allocation() {
+        assert_eq!(requested_sources("job.group[7]", true), ["data[7]"]);
+        assert_eq!(requested_sources("job[1].group[12]", true), ["data[12]"]);
     }
 
     #[test]
-    fn other_requests_name_the_volume_itself() {
-        assert_eq!(asks("job.group[7]", false), ["data"]);
-        assert_eq!(asks("unnumbered", true), ["data"]);
+    fn other_requests_use_the_source_unchanged() {
+        assert_eq!(requested_sources("job.group[7]", false), ["data"]);
+        assert_eq!(requested_sources("unnumbered", true), ["data"]);
     }
 }

@@ -1,4 +1,4 @@
-//! Claims on CSI volumes, each in a row of its own: any number of allocations may read a volume.
+//! Claims on CSI volumes, each in its own row, because any number of allocations may read a volume.
 
 use serde::{Deserialize, Serialize};
 use statehold_filter::Filterable;
@@ -14,28 +14,28 @@ pub struct Claim {
     /// The allocation.
     #[filterable(rename = "AllocationID")]
     pub allocation_id: Uuid,
-    /// The node that it is on.
+    /// Its node.
     #[filterable(rename = "NodeID")]
     pub node_id: Option<Uuid>,
-    /// The provider's own ID of that node.
+    /// The provider's ID of that node.
     #[filterable(rename = "ExternalNodeID")]
     pub external_node_id: Box<str>,
     /// Its purpose.
     pub mode: ClaimMode,
-    /// How the volume is accessed.
+    /// The access mode of the volume.
     pub access_mode: Box<str>,
-    /// How the volume is attached.
+    /// The attachment mode of the volume.
     pub attachment_mode: Box<str>,
-    /// How far it has come.
+    /// The progress of its release.
     pub state: ClaimState,
-    /// When it was taken, in unix nanoseconds; 0 when that is not known.
+    /// The time it was taken, in unix nanoseconds; 0 if unknown.
     pub since: i64,
 }
 
-/// The claim of an allocation on a volume: active, on its way out, or both.
+/// The claim of an allocation on a volume: active, being released, or both.
 ///
-/// Each change of a claim writes the volume's row as well, whose index covers its claims, because clients
-/// wait on it.
+/// Each change of a claim also writes the volume's row, whose index covers its claims, because
+/// clients wait on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CsiClaim {
     /// The namespace of the volume, first part of the key.
@@ -44,22 +44,24 @@ pub struct CsiClaim {
     pub volume_id: Box<str>,
     /// The allocation, last part of the key.
     pub allocation_id: Uuid,
-    /// The claim that takes up room. It writes if its mode is [`ClaimMode::Write`], else it reads.
+    /// The claim that occupies a slot of the access mode. It writes if its mode is
+    /// [`ClaimMode::Write`], else it reads.
     pub active: Option<Claim>,
     /// The claim while it is being released.
     pub past: Option<Claim>,
-    /// Whether the allocation is gone, or has ended on its node. Kept in the transactions that write the
-    /// allocation, so that the claims to release are found without reading those of all others.
+    /// Whether the allocation was deleted or has ended on its node. The transactions that write the
+    /// allocation MUST keep it, so that the claims to release are found without a scan of all
+    /// others.
     pub allocation_over: bool,
 }
 
 impl CsiClaim {
-    /// The active claim, if it reads.
+    /// Returns the active claim if it reads.
     pub fn reading(&self) -> Option<&Claim> {
         self.active.as_ref().filter(|claim| claim.mode != ClaimMode::Write)
     }
 
-    /// The active claim, if it writes.
+    /// Returns the active claim if it writes.
     pub fn writing(&self) -> Option<&Claim> {
         self.active.as_ref().filter(|claim| claim.mode == ClaimMode::Write)
     }
@@ -70,12 +72,12 @@ impl CsiClaim {
 pub struct CsiClaims;
 
 impl CsiClaims {
-    /// Claims by the node that they are on, and their volume.
+    /// Claims by their node and their volume.
     pub const BY_NODE: Index<Self, (Uuid, String, String)> =
         Self::INDEX.non_unique("node", |row, keys| {
             let node = |claim: &Option<Claim>| claim.as_ref().and_then(|claim| claim.node_id);
             let (active, past) = (node(&row.active), node(&row.past));
-            // A release may name another node than its claim.
+            // A release may name a different node than its claim.
             let other = past.filter(|past| Some(*past) != active);
             for node in active.into_iter().chain(other) {
                 keys.add((node, &row.namespace, &row.volume_id));
@@ -86,7 +88,7 @@ impl CsiClaims {
     pub const BY_ALLOCATION: Index<Self, Uuid> =
         Self::INDEX.non_unique("allocation", |row, keys| keys.add(row.allocation_id));
 
-    /// Claims whose release must begin, because their allocation is over, by volume.
+    /// Claims whose release must begin because their allocation has ended, by volume.
     pub const OVERDUE: Index<Self, (String, String)> =
         Self::INDEX.non_unique("overdue", |row, keys| {
             if row.allocation_over && row.past.is_none() {

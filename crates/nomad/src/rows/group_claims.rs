@@ -1,4 +1,4 @@
-//! Sticky claims: which host volumes a task group comes back to.
+//! Sticky claims: the host volumes that a task group returns to.
 
 use serde::{Deserialize, Serialize};
 use statehold_filter::Filterable;
@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 /// The claim of a job's task group on a host volume, which outlives the group's allocations.
 ///
-/// One for each volume and group; made when an allocation of the group is placed where the volume
-/// is.
+/// At most one for each volume and group, created when an allocation of the group is placed on the
+/// volume's node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[filterable(rename_all = "PascalCase")]
 pub struct TaskGroupClaim {
-    /// Its ID, by which it can be found and deleted.
+    /// Its ID, for lookup and deletion.
     #[filterable(rename = "ID")]
     pub id: Uuid,
     /// The namespace of the job, first part of the key.
@@ -23,13 +23,13 @@ pub struct TaskGroupClaim {
     /// The task group, third part of the key.
     #[filterable(rename = "TaskGroupName")]
     pub task_group: Box<str>,
-    /// The allocation that last had the volume.
+    /// The allocation that used the volume last.
     #[filterable(rename = "AllocID")]
     pub alloc_id: Uuid,
     /// The volume, last part of the key.
     #[filterable(rename = "VolumeID")]
     pub volume_id: Uuid,
-    /// The volume's name, as the group asks for it.
+    /// The volume's name, as the group requests it.
     pub volume_name: Box<str>,
 }
 

@@ -1,4 +1,4 @@
-//! Host volumes that were made on request, each on one node.
+//! Dynamic host volumes, each on one node.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Labels;
 use crate::modes::Capability;
 
-/// A volume that lies on one node, made there or found there on request.
+/// A volume on the disk of one node, created or registered by a request.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[filterable(rename_all = "PascalCase")]
 pub struct HostVolume {
@@ -19,43 +19,43 @@ pub struct HostVolume {
     /// Its ID, second half of the key.
     #[filterable(rename = "ID")]
     pub id: Uuid,
-    /// Its name; no two volumes of one node have the same.
+    /// Its name, unique on its node.
     pub name: Box<str>,
-    /// The plugin of the node that made it; empty when it was there already.
+    /// The plugin that created it; empty if it was registered.
     #[filterable(rename = "PluginID")]
     pub plugin_id: Box<str>,
     /// The pool of its node.
     pub node_pool: Box<str>,
-    /// The node it is on.
+    /// Its node.
     #[filterable(rename = "NodeID")]
     pub node_id: Uuid,
-    /// What its node had to be like when it was placed.
+    /// The constraints that its node satisfied when it was placed.
     pub constraints: Vec<Constraint>,
-    /// The least size that was asked for, in bytes; 0 is no wish.
+    /// The requested minimum capacity, in bytes; 0 for none.
     #[filterable(rename = "RequestedCapacityMinBytes")]
     pub requested_capacity_min: i64,
-    /// The largest size that was asked for, in bytes; 0 is no wish.
+    /// The requested maximum capacity, in bytes; 0 for none.
     #[filterable(rename = "RequestedCapacityMaxBytes")]
     pub requested_capacity_max: i64,
-    /// Its size in bytes, 0 when unknown.
+    /// Its capacity in bytes, 0 if unknown.
     #[filterable(rename = "CapacityBytes")]
     pub capacity: i64,
-    /// How it must be usable.
+    /// The capabilities that it must offer.
     pub requested_capabilities: Vec<Capability>,
-    /// For the plugin that makes it.
+    /// Parameters for its plugin.
     pub parameters: Labels,
-    /// Where it is on its node.
+    /// Its path on its node.
     pub host_path: Box<str>,
-    /// Whether its node has it.
+    /// Whether its node reports it.
     pub state: HostVolumeState,
-    /// When it was made, in unix nanoseconds.
+    /// Its creation time, in unix nanoseconds.
     pub create_time: i64,
-    /// When somebody last asked for a change, in unix nanoseconds. What nodes report changes the
-    /// state and not this.
+    /// The last request that changed it, in unix nanoseconds. Reports of nodes change the state and
+    /// not this time.
     pub modify_time: i64,
 }
 
-/// Parameters can carry what should stay between an operator and a plugin: names only.
+/// Prints the names of parameters only, because their values may be confidential.
 impl fmt::Debug for HostVolume {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HostVolume")
@@ -72,39 +72,40 @@ impl fmt::Debug for HostVolume {
     }
 }
 
-/// Something that a node has to be like.
+/// A condition on a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[filterable(rename_all = "PascalCase")]
 pub struct Constraint {
-    /// What is looked at: `${attr.kernel.name}`, `${meta.rack}`, `${node.class}`, or a plain text.
+    /// The left operand: `${attr.kernel.name}`, `${meta.rack}`, `${node.class}`, or a literal
+    /// string.
     #[serde(rename = "LTarget")]
     #[filterable(rename = "LTarget")]
     pub left: Box<str>,
-    /// What it is compared with, in the same form.
+    /// The right operand, in the same form.
     #[serde(rename = "RTarget")]
     #[filterable(rename = "RTarget")]
     pub right: Box<str>,
-    /// How: `=`, `!=`, `<`, `version`, `regexp`, `set_contains`, `is_set` and others.
+    /// The operator: `=`, `!=`, `<`, `version`, `regexp`, `set_contains`, `is_set` and others.
     #[serde(rename = "Operand")]
     #[filterable(rename = "Operand")]
     pub operator: Box<str>,
 }
 
-/// Whether the node of a host volume has it.
+/// The state of a host volume on its node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Filterable)]
 #[filterable(rename_all = "kebab-case")]
 pub enum HostVolumeState {
-    /// Its node hasn't reported it yet.
+    /// Its node has not reported it yet.
     #[default]
     Pending,
     /// Its node reports it.
     Ready,
-    /// Its node reported it and no longer does, or is down.
+    /// Its node no longer reports it, or is down.
     Unavailable,
 }
 
 impl HostVolumeState {
-    /// What clients read.
+    /// Returns the name that clients read.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -125,11 +126,11 @@ impl fmt::Display for HostVolumeState {
 pub struct HostVolumes;
 
 impl HostVolumes {
-    /// Volumes by the node they are on.
+    /// Volumes by their node.
     pub const BY_NODE: Index<Self, Uuid> =
         Self::INDEX.non_unique("node", |volume, keys| keys.add(volume.node_id)).serves("NodeID");
 
-    /// Volumes by the node they are on and their name.
+    /// Volumes by their node and name.
     pub const BY_NAME_ON_NODE: Index<Self, (Uuid, String)> =
         Self::INDEX.non_unique("name_on_node", |volume, keys| {
             keys.add((volume.node_id, &volume.name));
@@ -140,7 +141,7 @@ impl HostVolumes {
         .non_unique("pool", |volume, keys| keys.add(&volume.node_pool))
         .serves("NodePool");
 
-    /// Volumes by their ID, in whatever namespace.
+    /// Volumes by their ID, in any namespace.
     pub const BY_ID: Index<Self, Uuid> =
         Self::INDEX.non_unique("id", |volume, keys| keys.add(volume.id));
 
@@ -177,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_shows_no_values_of_parameters() {
+    fn debug_prints_no_parameter_values() {
         let volume = HostVolume {
             parameters: [("token".into(), "xyzzy".into())].into(),
             ..HostVolume::default()

@@ -1,4 +1,5 @@
-//! The instances of storage plugins, each in a row of its own: a plugin may run on any number of nodes.
+//! The instances of storage plugins, each in its own row, because a plugin may run on any number of
+//! nodes.
 
 use serde::{Deserialize, Serialize};
 use statehold_store::{KeyPart, Table};
@@ -6,7 +7,7 @@ use uuid::Uuid;
 
 use super::PluginInfo;
 
-/// The part of a plugin that an instance is. One on a node may be both, and has two rows then.
+/// The role of a plugin's instance. A monolith plugin has both roles on its node, and two rows.
 #[derive(
     Clone,
     Copy,
@@ -30,7 +31,7 @@ pub enum PluginRole {
 }
 
 impl PluginRole {
-    /// Each role.
+    /// All roles.
     pub const ALL: [Self; 2] = [Self::Controller, Self::Node];
 }
 
@@ -41,7 +42,7 @@ pub struct CsiPluginInstance {
     pub role: PluginRole,
     /// Its node, last part of the key.
     pub node_id: Uuid,
-    /// The report of the node about it. The plugin's ID in it is the first part of the key.
+    /// The node's report of it. The plugin's ID in it is the first part of the key.
     pub info: PluginInfo,
 }
 

@@ -1,4 +1,4 @@
-//! Jobs: how many instances of a plugin they want, and which volumes their groups ask for.
+//! Jobs: the plugin instances they expect, and the volumes their groups request.
 
 use serde::{Deserialize, Serialize};
 use statehold_filter::Filterable;
@@ -6,7 +6,7 @@ use statehold_store::{Index, IndexSet, OldRow, RowError, Table};
 
 use super::old::JobV1;
 
-/// A job, as far as volumes and plugins are concerned.
+/// A job, reduced to its volumes and plugins.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[filterable(rename_all = "PascalCase")]
 pub struct Job {
@@ -20,37 +20,41 @@ pub struct Job {
     pub kind: Box<str>,
     /// `pending`, `running` or `dead`.
     pub status: Box<str>,
-    /// Whether somebody stopped it.
+    /// Whether it was stopped.
     pub stop: bool,
     /// Its task groups.
     #[filterable(rename = "TaskGroups")]
     pub groups: Vec<TaskGroup>,
-    /// When it was first registered, in unix nanoseconds.
+    /// Its first registration, in unix nanoseconds.
     pub create_time: i64,
-    /// When it was last changed, in unix nanoseconds.
+    /// Its last change, in unix nanoseconds.
     pub modify_time: i64,
 }
 
 impl Job {
-    /// Whether it wants nothing to run any more.
+    /// Returns whether it has been stopped or is dead.
     pub fn is_over(&self) -> bool {
+        // A stopped job expects nothing, although its last allocations may still run.
         self.stop || &*self.status == "dead"
     }
 
-    /// Whether it runs once on every fitting node.
+    /// Returns whether it runs once on every feasible node.
     pub(crate) fn is_system(&self) -> bool {
+        // Nomad: nomad/structs/csi.go, CSIPlugin.UpdateExpectedWithJob treats only `system`
+        // specially.
         &*self.kind == "system"
     }
 
-    /// The group of that name.
+    /// Returns the group of that name.
     pub(crate) fn group(&self, name: &str) -> Option<&TaskGroup> {
         self.groups.iter().find(|group| &*group.name == name)
     }
 
-    /// The IDs of the plugins that its tasks run, each once.
+    /// Returns the IDs of the plugins that its tasks run, each once.
     pub(crate) fn plugin_ids(&self) -> Vec<&str> {
         let mut ids: Vec<&str> =
             self.groups.iter().flat_map(|group| &group.plugins).map(|plugin| &*plugin.id).collect();
+        // A plugin in two groups of a job MUST add its key once.
         ids.sort_unstable();
         ids.dedup();
         ids
@@ -63,31 +67,31 @@ impl Job {
 pub struct TaskGroup {
     /// Its name within the job.
     pub name: Box<str>,
-    /// How many allocations of it the job wants.
+    /// The number of allocations of the group.
     pub count: u64,
-    /// The volumes that each allocation asks for.
+    /// The volumes that each allocation requests.
     pub volumes: Vec<VolumeRequest>,
-    /// The plugins that its tasks are.
+    /// The plugins that its tasks run.
     #[filterable(skip)]
     pub plugins: Vec<TaskPlugin>,
 }
 
-/// A volume that an allocation asks for.
+/// A volume that an allocation requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[filterable(rename_all = "PascalCase")]
 pub struct VolumeRequest {
-    /// What the group calls it.
+    /// The name of the request within the group.
     pub name: Box<str>,
     /// The kind of volume.
     #[filterable(rename = "Type")]
     pub kind: RequestKind,
     /// The volume's ID, without the suffix that `per_alloc` adds.
     pub source: Box<str>,
-    /// Whether it is only read.
+    /// Whether it is read-only.
     pub read_only: bool,
-    /// Whether each allocation has a volume of its own, `source[0]`, `source[1]`, ...
+    /// Whether each allocation has its own volume, `source[0]`, `source[1]`, ...
     pub per_alloc: bool,
-    /// Whether the group comes back to the host volume that it had.
+    /// Whether the group returns to the host volume that it had.
     pub sticky: bool,
 }
 
@@ -95,41 +99,41 @@ pub struct VolumeRequest {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[filterable(rename_all = "kebab-case")]
 pub enum RequestKind {
-    /// A volume of the node itself.
+    /// A host volume.
     #[default]
     Host,
     /// A CSI volume.
     Csi,
 }
 
-/// A task that is a storage plugin.
+/// A task that runs a storage plugin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskPlugin {
     /// The plugin's ID.
     pub id: Box<str>,
-    /// Which half of a plugin it is.
+    /// The role of the plugin.
     pub kind: PluginKind,
 }
 
-/// Which half of a plugin a task is.
+/// The role of the plugin that a task runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PluginKind {
-    /// Makes volumes usable on the node it runs on.
+    /// Mounts volumes on its node.
     #[default]
     Node,
-    /// Talks to the storage provider.
+    /// Calls the storage provider.
     Controller,
     /// Both.
     Monolith,
 }
 
 impl PluginKind {
-    /// Whether it is a controller.
+    /// Returns whether it is a controller.
     pub(crate) fn controls(self) -> bool {
         matches!(self, Self::Controller | Self::Monolith)
     }
 
-    /// Whether it is a node plugin.
+    /// Returns whether it is a node plugin.
     pub(crate) fn serves_node(self) -> bool {
         matches!(self, Self::Node | Self::Monolith)
     }
@@ -142,6 +146,7 @@ pub struct Jobs;
 impl Jobs {
     /// Jobs by the plugins that they run.
     pub const BY_PLUGIN: Index<Self, String> = Self::INDEX.non_unique("plugin", |job, keys| {
+        // Without this index each read of a plugin would scan every job.
         for id in job.plugin_ids() {
             keys.add(id);
         }

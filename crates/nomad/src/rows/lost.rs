@@ -1,22 +1,22 @@
-//! Nodes that are lost, and since when.
+//! Lost nodes, with the time they were lost.
 
 use serde::{Deserialize, Serialize};
 use statehold_store::Table;
 use uuid::Uuid;
 
-/// A node that is down or was removed. Its allocations count as lost a grace period after that.
+/// A node that is down or was deleted. Its allocations become lost a grace period later.
 ///
-/// A row of its own, because a node that was removed has none, and other writes of a node that is down
-/// MUST NOT begin its grace period anew.
+/// In its own row, because a deleted node has no row, and other writes of a node that is down MUST
+/// NOT restart its grace period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostNode {
     /// The node, the key.
     pub node_id: Uuid,
-    /// When it went down or was removed, whichever came first, in unix nanoseconds.
+    /// The time it went down or was deleted, whichever was first, in unix nanoseconds.
     pub since: i64,
 }
 
-/// Table of the nodes that are lost, by ID.
+/// Table of the lost nodes, by ID.
 #[derive(Clone, Copy, Debug)]
 pub struct LostNodes;
 

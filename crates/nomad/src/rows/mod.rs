@@ -1,13 +1,14 @@
-//! What is stored: one module for each table, with its row, its key and its indexes.
+//! The rows and their tables: one module for each table, with its row, its key and its indexes.
 //!
-//! Rows hold reports and requests. Expected counts and whether a volume is schedulable follow from other
-//! rows, and are worked out when they are read, from the jobs and the allocations of that moment.
-//! `CreateIndex` and `ModifyIndex` are not in the rows either; the store stamps them.
+//! Rows hold reports and requests. Expected counts and schedulability are derived from other rows
+//! on read, from the jobs and allocations at that time. `CreateIndex` and `ModifyIndex` are not in
+//! the rows either: the store stamps them.
 //!
-//! Invariant: no row grows with its neighbours. The lists in a row are those of the one request that wrote
-//! it, whose size its reader limits. Rows of which another may have any number refer to it by their keys:
-//! the host volumes that a node reports, the instances of a plugin, the claims on a volume. Of the last two
-//! the parent's row keeps the numbers, in the transactions that write them.
+//! Invariant: no row grows with the number of its neighbours. The lists in a row are those of the
+//! one request that wrote it, whose size the decoder limits. Rows with an unbounded number per
+//! parent refer to the parent by key: the host volumes that a node reports, the instances of a
+//! plugin, the claims on a volume. For the last two the parent's row holds counts, which the
+//! transactions that write them MUST keep.
 
 mod allocations;
 mod claims;
@@ -44,16 +45,16 @@ pub use self::{
     },
 };
 
-/// Names with values, sorted by name.
+/// Key/value pairs, sorted by key.
 pub type Labels = BTreeMap<Box<str>, Box<str>>;
 
 /// The pool of nodes that name none.
 pub const DEFAULT_NODE_POOL: &str = "default";
 
-/// The pool that every node is in.
+/// The pool that contains every node. Nomad: nomad/structs/node_pool.go, NodePoolAll.
 pub const ALL_NODE_POOL: &str = "all";
 
-/// All tables of this crate, for a store to be opened with.
+/// Returns the schema of all tables of this crate, to open a store with.
 pub fn schema() -> statehold_store::Schema {
     statehold_store::Schema::new()
         .table::<Namespaces>()

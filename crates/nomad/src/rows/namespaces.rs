@@ -1,4 +1,4 @@
-//! Namespaces, in which volumes, jobs and allocations have their names.
+//! Namespaces, which scope the names of volumes, jobs and allocations.
 
 use serde::{Deserialize, Serialize};
 use statehold_filter::Filterable;
@@ -11,8 +11,8 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 
 /// A namespace.
 ///
-/// Only its name means something here. The other fields are kept because clients such as Terraform
-/// compare the namespace that they read with the one that they wrote.
+/// The server interprets only its name. The other fields are stored because clients such as
+/// Terraform compare the namespace that they read with the one that they wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[filterable(rename_all = "PascalCase")]
 pub struct Namespace {
@@ -20,15 +20,15 @@ pub struct Namespace {
     pub name: Box<str>,
     /// Human-readable description.
     pub description: Box<str>,
-    /// The quota that limits it. Empty in every stored row, because there are no quotas.
+    /// The quota that limits it. Always empty, because quotas are not supported.
     pub quota: Box<str>,
-    /// Which task drivers and network modes its jobs may use.
+    /// The task drivers and network modes that its jobs may use.
     pub capabilities: Option<NamespaceCapabilities>,
-    /// Which node pools its jobs may use.
+    /// The node pools that its jobs may use.
     pub node_pool_configuration: Option<NamespaceAccess>,
-    /// Which Vault clusters its jobs may use.
+    /// The Vault clusters that its jobs may use.
     pub vault_configuration: Option<NamespaceAccess>,
-    /// Which Consul clusters its jobs may use.
+    /// The Consul clusters that its jobs may use.
     pub consul_configuration: Option<NamespaceAccess>,
     /// User-defined key/value metadata.
     pub meta: Labels,
@@ -54,16 +54,16 @@ pub struct NamespaceCapabilities {
     pub disabled_network_modes: Option<Vec<Box<str>>>,
 }
 
-/// Which of some named things the jobs of a namespace may use, by patterns with `*`.
+/// The named resources that the jobs of a namespace may use, by patterns with `*`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[serde(rename_all = "PascalCase")]
 #[filterable(rename_all = "PascalCase")]
 pub struct NamespaceAccess {
-    /// The one that jobs use when they name none.
+    /// The resource of jobs that name none.
     pub default: Box<str>,
-    /// The only ones that jobs may use, beside the default; `None` is no restriction.
+    /// The only resources that jobs may use, besides the default; `None` is no restriction.
     pub allowed: Option<Vec<Box<str>>>,
-    /// The ones that jobs must not use.
+    /// The resources that jobs must not use.
     pub denied: Option<Vec<Box<str>>>,
 }
 

@@ -1,4 +1,4 @@
-//! Nodes, and what storage plugins and host volumes they say they have.
+//! Nodes, and the storage plugins and host volumes that they report.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,16 @@ use super::{
     old::{NodeV1, NodeV2},
 };
 
-/// The statuses a node can have.
+/// The statuses of a node.
 pub mod node_status {
-    /// Registered, not yet heard from.
+    // Nomad: nomad/structs/structs.go, NodeStatusInit to NodeStatusDisconnected.
+    /// Registered, without a heartbeat yet.
     pub const INITIALIZING: &str = "initializing";
     /// Alive.
     pub const READY: &str = "ready";
-    /// Gone for good, or long enough to be taken for it.
+    /// Lost: no heartbeat for longer than the server tolerates.
     pub const DOWN: &str = "down";
-    /// Gone for a moment.
+    /// Temporarily disconnected.
     pub const DISCONNECTED: &str = "disconnected";
 }
 
@@ -31,21 +32,21 @@ pub struct Node {
     /// Its ID, the key.
     #[filterable(rename = "ID")]
     pub id: Uuid,
-    /// Its name, for people.
+    /// Its name, for users.
     pub name: Box<str>,
-    /// Where it stands.
+    /// Its datacenter.
     pub datacenter: Box<str>,
-    /// The pool it belongs to.
+    /// Its pool.
     pub node_pool: Box<str>,
-    /// A class that operators gave it.
+    /// The class that operators assigned.
     pub node_class: Box<str>,
     /// One of [`node_status`].
     pub status: Box<str>,
     /// Whether new allocations may be placed on it: `eligible` or `ineligible`.
     pub scheduling_eligibility: Box<str>,
-    /// What it found out about itself.
+    /// The attributes that it detected.
     pub attributes: Labels,
-    /// What its operators say about it.
+    /// The metadata that operators assigned.
     pub meta: Labels,
     /// Controller plugins that run on it, by plugin ID.
     #[filterable(rename = "CSIControllerPlugins")]
@@ -53,132 +54,134 @@ pub struct Node {
     /// Node plugins that run on it, by plugin ID.
     #[filterable(rename = "CSINodePlugins")]
     pub node_plugins: BTreeMap<Box<str>, PluginInfo>,
-    /// Whether its dynamic host volumes are forgotten together with it.
+    /// Whether its dynamic host volumes are deleted with it.
     #[filterable(rename = "GCVolumesOnNodeGC")]
     pub gc_volumes_on_node_gc: bool,
-    /// When it was first registered, in unix nanoseconds.
+    /// Its first registration, in unix nanoseconds.
     pub create_time: i64,
-    /// When it was last changed, in unix nanoseconds.
+    /// Its last change, in unix nanoseconds.
     pub modify_time: i64,
-    /// The host volumes that a row of version 2 carried. [`bootstrap`](crate::bootstrap), or the next
-    /// write of the node, moves them to rows of [`ReportedHostVolumes`](super::ReportedHostVolumes);
-    /// empty from then on.
+    /// The host volumes in a row of version 2. [`bootstrap`](crate::bootstrap), or the next write
+    /// of the node, moves them to rows of [`ReportedHostVolumes`](super::ReportedHostVolumes); then
+    /// it stays empty.
     #[filterable(skip)]
     pub unmoved_host_volumes: Vec<NodeHostVolume>,
 }
 
 impl Node {
-    /// Whether it is alive, as far as is known.
+    /// Returns whether it is alive.
     pub fn is_ready(&self) -> bool {
+        // An initializing or disconnected node is neither ready nor down: its volumes keep their
+        // states.
         &*self.status == node_status::READY
     }
 
-    /// Whether it is gone for good, or taken for it.
+    /// Returns whether it is lost.
     pub fn is_down(&self) -> bool {
         &*self.status == node_status::DOWN
     }
 }
 
-/// What a node says about a host volume that it has.
+/// A host volume that a node reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[filterable(rename_all = "PascalCase")]
 pub struct NodeHostVolume {
     /// Its name.
     pub name: Box<str>,
-    /// Where it is on the node.
+    /// Its path on the node.
     pub path: Box<str>,
-    /// Whether it can only be read.
+    /// Whether it is read-only.
     pub read_only: bool,
-    /// The ID of a dynamic volume; none for one that the node's configuration names.
+    /// The ID of a dynamic volume; none for a volume of the node's configuration.
     #[filterable(rename = "ID")]
     pub id: Option<Uuid>,
 }
 
-/// What a node says about one plugin that runs on it.
+/// A node's report of one plugin instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[filterable(rename_all = "PascalCase")]
 pub struct PluginInfo {
     /// The plugin's ID.
     #[filterable(rename = "PluginID")]
     pub plugin_id: Box<str>,
-    /// The allocation that the plugin runs in, as text; may be empty.
+    /// The allocation that runs the plugin, as a string; may be empty.
     #[filterable(rename = "AllocID")]
     pub alloc_id: Box<str>,
-    /// Whether it answered its last probe.
+    /// Whether the last probe succeeded.
     pub healthy: bool,
-    /// What it answered, for people.
+    /// The result of the last probe, for users.
     pub health_description: Box<str>,
-    /// When it was probed, RFC 3339.
+    /// The time of the last probe, RFC 3339.
     pub update_time: Box<str>,
-    /// The name that the plugin gives itself.
+    /// The name that the plugin reports.
     pub provider: Box<str>,
-    /// The version that the plugin gives itself.
+    /// The version that the plugin reports.
     pub provider_version: Box<str>,
     /// Whether volumes of this plugin need a controller.
     pub requires_controller_plugin: bool,
-    /// Whether volumes of this plugin are only reachable from parts of the cluster.
+    /// Whether volumes of this plugin are only accessible from parts of the cluster.
     pub requires_topologies: bool,
-    /// Present when this is a controller.
+    /// Present if it is a controller.
     #[filterable(rename = "ControllerInfo")]
     pub controller: Option<ControllerInfo>,
-    /// Present when this is a node plugin.
+    /// Present if it is a node plugin.
     #[filterable(rename = "NodeInfo")]
     pub node: Option<NodeInfo>,
 }
 
-/// What a controller plugin can do.
+/// The capabilities of a controller plugin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[serde(rename_all = "PascalCase")]
 #[filterable(rename_all = "PascalCase")]
 #[expect(clippy::struct_excessive_bools, reason = "the capabilities of the CSI specification")]
 pub struct ControllerInfo {
-    /// Create and delete volumes.
+    /// Creates and deletes volumes.
     pub supports_create_delete: bool,
-    /// Attach volumes to nodes and detach them.
+    /// Attaches volumes to nodes and detaches them.
     pub supports_attach_detach: bool,
-    /// List the provider's volumes.
+    /// Lists the provider's volumes.
     pub supports_list_volumes: bool,
-    /// Say how much room is left.
+    /// Reports the available capacity.
     pub supports_get_capacity: bool,
-    /// Create and delete snapshots.
+    /// Creates and deletes snapshots.
     pub supports_create_delete_snapshot: bool,
-    /// List the provider's snapshots.
+    /// Lists the provider's snapshots.
     pub supports_list_snapshots: bool,
-    /// Make a volume from another.
+    /// Creates a volume as a copy of another.
     pub supports_clone: bool,
-    /// Attach for reading only.
+    /// Attaches volumes read-only.
     pub supports_read_only_attach: bool,
-    /// Make a volume larger.
+    /// Expands volumes.
     pub supports_expand: bool,
-    /// Say with each volume to which nodes it is attached.
+    /// Reports the attached nodes of listed volumes.
     pub supports_list_volumes_attached_nodes: bool,
-    /// Say whether a volume is well.
+    /// Reports the condition of volumes.
     pub supports_condition: bool,
-    /// Look up one volume.
+    /// Returns a single volume.
     pub supports_get: bool,
 }
 
-/// What a node plugin can do, and what it calls its node.
+/// The capabilities of a node plugin, and the provider's ID of its node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[serde(rename_all = "PascalCase")]
 #[filterable(rename_all = "PascalCase")]
 #[expect(clippy::struct_excessive_bools, reason = "the capabilities of the CSI specification")]
 pub struct NodeInfo {
-    /// The storage provider's own ID of the node.
+    /// The storage provider's ID of the node.
     #[serde(rename = "ID")]
     #[filterable(rename = "ID")]
     pub id: Box<str>,
-    /// How many volumes it can hold; 0 is no limit of its own.
+    /// Maximum number of volumes on the node; 0 for no limit.
     pub max_volumes: i64,
-    /// The part of the cluster that the node can reach.
+    /// The part of the cluster that the node can access.
     pub accessible_topology: Option<Topology>,
     /// Whether volumes are staged once on the node before allocations mount them.
     pub requires_node_stage_volume: bool,
-    /// Tell how full a volume is.
+    /// Reports the usage of volumes.
     pub supports_stats: bool,
-    /// Make a volume larger.
+    /// Expands volumes.
     pub supports_expand: bool,
-    /// Say whether a volume is well.
+    /// Reports the condition of volumes.
     pub supports_condition: bool,
 }
 

@@ -1,8 +1,7 @@
-//! Rows as earlier versions of their tables wrote them, and how they become those of today.
+//! Rows as earlier versions of their tables stored them, and their migrations.
 //!
-//! Fields are stored in their order and without their names, so each of these types has to stay as
-//! it is. A directory that recorded the shape of a version is opened only when its type here still has
-//! that shape.
+//! Fields are stored in order and without names, so these types MUST NOT change. A directory that
+//! recorded the shape of a version is opened only if its type here has that shape.
 
 use std::collections::BTreeMap;
 
@@ -67,13 +66,14 @@ impl From<NodeV1> for Node {
             node_plugins: old.node_plugins,
             create_time: old.create_time,
             modify_time: old.modify_time,
+            // Version 1 had no dynamic host volumes, so there was nothing to delete with the node.
             gc_volumes_on_node_gc: false,
             unmoved_host_volumes: Vec::new(),
         }
     }
 }
 
-/// Before the host volumes of a node had rows of their own.
+/// Before the host volumes of a node had their own rows.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize))]
 pub(super) struct NodeV2 {
@@ -111,7 +111,7 @@ impl From<NodeV2> for Node {
             gc_volumes_on_node_gc: old.gc_volumes_on_node_gc,
             create_time: old.create_time,
             modify_time: old.modify_time,
-            // The key of the map was the name by which the volume was found.
+            // The key of the map was the name that lookups used.
             unmoved_host_volumes: (old.host_volumes.into_iter())
                 .map(|(name, volume)| NodeHostVolume { name, ..volume })
                 .collect(),
@@ -137,6 +137,8 @@ impl From<VolumeRequestV1> for VolumeRequest {
             source: old.source,
             read_only: old.read_only,
             per_alloc: old.per_alloc,
+            // Version 1 could not express sticky volumes; no group may start to hold one by a
+            // migration.
             sticky: false,
         }
     }
@@ -254,7 +256,7 @@ impl From<AllocationV1> for Allocation {
     }
 }
 
-/// Before the instances of a plugin had rows of their own.
+/// Before the instances of a plugin had their own rows.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize))]
 pub(super) struct CsiPluginV1 {
@@ -279,12 +281,14 @@ impl From<CsiPluginV1> for CsiPlugin {
             modify_time: old.modify_time,
             ..Self::default()
         };
+        // An instance in both maps becomes two rows, one for each role.
         for (role, infos) in
             [(PluginRole::Controller, old.controllers), (PluginRole::Node, old.nodes)]
         {
             for (node_id, info) in infos {
                 plugin.instances_mut(role).add(info.healthy);
-                // The row in which an info was is the plugin that it is of.
+                // The plugin's row decides, because it was the key under which the report was
+                // found.
                 let info = PluginInfo { plugin_id: plugin.id.clone(), ..info };
                 plugin.unmoved_instances.push(CsiPluginInstance { role, node_id, info });
             }
@@ -293,7 +297,7 @@ impl From<CsiPluginV1> for CsiPlugin {
     }
 }
 
-/// Before claims said since when.
+/// Before claims stored the time they were taken.
 #[derive(Deserialize)]
 pub(super) struct ClaimV1 {
     allocation_id: Uuid,
@@ -315,12 +319,14 @@ impl From<ClaimV1> for Claim {
             access_mode: old.access_mode,
             attachment_mode: old.attachment_mode,
             state: old.state,
+            // Unknown. A release without a time matches any claim, so old claims can still be
+            // released.
             since: 0,
         }
     }
 }
 
-/// Before claims had rows of their own; with [`ClaimV1`], before they said since when.
+/// Before claims had their own rows; with [`ClaimV1`], before they stored the time they were taken.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize))]
 pub(super) struct CsiVolumeV2<C> {
@@ -382,6 +388,7 @@ impl<C: Into<Claim>> From<CsiVolumeV2<C>> for CsiVolume {
             modify_time: old.modify_time,
             ..Self::default()
         };
+        // A claim may be in two maps: active and being released. Both become one row.
         let mut rows = BTreeMap::<Uuid, CsiClaim>::new();
         let mut row = |allocation_id, place: fn(&mut CsiClaim) -> &mut Option<Claim>, claim| {
             let new = || CsiClaim {
@@ -393,7 +400,7 @@ impl<C: Into<Claim>> From<CsiVolumeV2<C>> for CsiVolume {
             *place(rows.entry(allocation_id).or_insert_with(new)) =
                 Some(Claim { allocation_id, ..claim });
         };
-        // The map that a claim was in decided whether it writes.
+        // The map that held a claim decided whether it writes.
         for (allocation, claim) in old.read_claims {
             let claim = Claim { mode: ClaimMode::Read, ..claim.into() };
             row(allocation, |row| &mut row.active, claim);
@@ -406,6 +413,7 @@ impl<C: Into<Claim>> From<CsiVolumeV2<C>> for CsiVolume {
             row(allocation, |row| &mut row.past, claim.into());
         }
         for row in rows.into_values() {
+            // The counts did not exist in version 2, and listings read only them.
             volume.count_claim(&CsiClaim::default(), &row);
             volume.unmoved_claims.push(row);
         }
@@ -423,10 +431,10 @@ mod tests {
 
     use super::*;
 
-    /// The shapes of earlier versions, as directories have them recorded. No line ever changes.
+    /// The shapes of earlier versions, as recorded in directories. A line MUST NOT change.
     const RECORDED: &str = include_str!("../../tests/it/old_shapes.txt");
 
-    /// A table of rows of any type, for their shape.
+    /// A table of rows of any type, to compute their shape.
     struct Of<R>(PhantomData<fn() -> R>);
 
     impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Table for Of<R> {
@@ -446,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn old_row_types_have_the_shapes_that_were_recorded() {
+    fn old_row_types_have_their_recorded_shapes() {
         let found = [
             line::<NamespaceV1>("namespaces/1"),
             line::<NodeV2>("nodes/2"),

@@ -1,4 +1,4 @@
-//! Storage plugins, put together from the reports of nodes and jobs.
+//! Storage plugins, derived from the reports of nodes and from jobs.
 
 use serde::{Deserialize, Serialize};
 use statehold_filter::Filterable;
@@ -6,19 +6,20 @@ use statehold_store::{OldRow, RowError, Table};
 
 use super::{CsiPluginInstance, PluginRole, old::CsiPluginV1};
 
-/// A storage plugin. The places where it runs have rows of their own, [`CsiPluginInstance`].
+/// A storage plugin. Its instances have their own rows, [`CsiPluginInstance`].
 ///
-/// Created by the first healthy fingerprint or the first job that runs it, deleted when neither is left.
-/// Each change of an instance writes this row as well: its index covers them, because clients wait on it.
+/// Created by the first healthy fingerprint or the first job that runs it; deleted when neither is
+/// left. Each change of an instance also writes this row, whose index covers its instances, because
+/// clients wait on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[filterable(rename_all = "PascalCase")]
 pub struct CsiPlugin {
     /// Its ID, the key.
     #[filterable(rename = "ID")]
     pub id: Box<str>,
-    /// The name that it gives itself.
+    /// The name that it reports.
     pub provider: Box<str>,
-    /// The version that it gives itself.
+    /// The version that it reports.
     pub version: Box<str>,
     /// Whether its volumes need a controller.
     pub controller_required: bool,
@@ -28,19 +29,19 @@ pub struct CsiPlugin {
     /// Number of its node plugins.
     #[filterable(skip)]
     pub nodes: InstanceCounts,
-    /// When it was first seen, in unix nanoseconds.
+    /// Its creation time, in unix nanoseconds.
     pub create_time: i64,
-    /// When it was last changed, in unix nanoseconds.
+    /// Its last change, in unix nanoseconds.
     pub modify_time: i64,
-    /// The instances that a row of version 1 carried. [`bootstrap`](crate::bootstrap), or the next write
-    /// of the plugin, moves them to rows of [`CsiPluginInstances`](super::CsiPluginInstances); empty from
-    /// then on.
+    /// The instances in a row of version 1. [`bootstrap`](crate::bootstrap), or the next write of
+    /// the plugin, moves them to rows of [`CsiPluginInstances`](super::CsiPluginInstances); then it
+    /// stays empty.
     #[filterable(skip)]
     pub unmoved_instances: Vec<CsiPluginInstance>,
 }
 
 impl CsiPlugin {
-    /// The number of its instances in a role.
+    /// Returns the number of its instances in a role.
     pub fn instances(&self, role: PluginRole) -> InstanceCounts {
         match role {
             PluginRole::Controller => self.controllers,
@@ -56,11 +57,11 @@ impl CsiPlugin {
     }
 }
 
-/// Numbers of a plugin's instances in one role.
+/// The number of a plugin's instances in one role.
 ///
-/// Kept in the plugin's row, in the transaction that writes an instance, so that the facts of a plugin and
-/// of its volumes cost the same for any number of instances. Nomad keeps them too: nomad/structs/csi.go,
-/// `CSIPlugin.ControllersHealthy`.
+/// Stored in the plugin's row, by the transaction that writes an instance, so that the health of a
+/// plugin and of its volumes costs the same for any number of instances. Nomad stores the counts
+/// too: nomad/structs/csi.go, CSIPlugin.ControllersHealthy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceCounts {
     /// Instances that report.
@@ -76,7 +77,7 @@ impl InstanceCounts {
     }
 
     pub(crate) fn remove(&mut self, healthy: bool) {
-        // A count never wraps, because a wrong one of a damaged row must not become an enormous one.
+        // A count never wraps, because a wrong count in a damaged row must not become enormous.
         self.reporting = self.reporting.saturating_sub(1);
         self.healthy = self.healthy.saturating_sub(u64::from(healthy));
     }

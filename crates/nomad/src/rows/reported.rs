@@ -1,4 +1,4 @@
-//! Host volumes that nodes report, each in a row of its own: a node may have any number of them.
+//! Host volumes that nodes report, each in its own row, because a node may have any number of them.
 
 use serde::{Deserialize, Serialize};
 use statehold_store::Table;

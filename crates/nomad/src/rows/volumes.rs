@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{fmt::beginning, modes::Capability, secrets::Secrets};
 
-/// Which volume: its namespace and its ID.
+/// The key of a volume: its namespace and its ID.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VolumeKey {
     /// The namespace.
@@ -19,7 +19,7 @@ pub struct VolumeKey {
     pub id: Box<str>,
 }
 
-/// A volume of a storage provider. The claims on it have rows of their own, [`CsiClaim`].
+/// A volume of a storage provider. The claims on it have their own rows, [`CsiClaim`].
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[filterable(rename_all = "PascalCase")]
 pub struct CsiVolume {
@@ -28,110 +28,111 @@ pub struct CsiVolume {
     /// Its ID, second half of the key.
     #[filterable(rename = "ID")]
     pub id: Box<str>,
-    /// Its name, for people and for the provider.
+    /// Its name, for users and for the provider.
     pub name: Box<str>,
     /// The provider's own ID.
     #[filterable(rename = "ExternalID")]
     pub external_id: Box<str>,
-    /// The plugin that serves it.
+    /// The ID of its plugin.
     #[filterable(rename = "PluginID")]
     pub plugin_id: Box<str>,
-    /// The plugin's name for itself, as of the last write; what is shown is the plugin's own while
-    /// it is there.
+    /// The plugin's name as of the last write. Readers prefer the plugin's own row while it exists.
     #[filterable(skip)]
     pub provider: Box<str>,
-    /// The plugin's version, in the same way.
+    /// The plugin's version, as of the last write.
     #[filterable(skip)]
     pub provider_version: Box<str>,
-    /// Whether a controller is needed, in the same way.
+    /// Whether a controller is required, as of the last write.
     #[filterable(skip)]
     pub controller_required: bool,
-    /// Where it should be reachable from.
+    /// The requested topology.
     pub requested_topologies: Option<TopologyRequest>,
-    /// Where it is reachable from; empty is everywhere.
+    /// The topologies it is accessible from; empty for everywhere.
     pub topologies: Vec<Topology>,
-    /// How it is accessed now; empty while nobody claims it.
+    /// The current access mode; empty while it is unclaimed.
     pub access_mode: Box<str>,
-    /// How it is attached now; empty while nobody claims it.
+    /// The current attachment mode; empty while it is unclaimed.
     pub attachment_mode: Box<str>,
-    /// How nodes mount it.
+    /// The options that nodes mount it with.
     pub mount_options: Option<MountOptions>,
-    /// What the provider wants to hear with each call.
+    /// Secrets that are sent to the provider with each call.
     #[filterable(skip)]
     pub secrets: Secrets,
-    /// For the provider, when it creates the volume.
+    /// Parameters for the provider on creation.
     pub parameters: Labels,
-    /// From the provider, for its node plugins.
+    /// The provider's context for its node plugins.
     pub context: Labels,
-    /// Its size in bytes, 0 when unknown.
+    /// Its capacity in bytes, 0 if unknown.
     pub capacity: i64,
-    /// The least size that was asked for, in bytes.
+    /// The requested minimum capacity, in bytes.
     pub requested_capacity_min: i64,
-    /// The largest size that was asked for, in bytes.
+    /// The requested maximum capacity, in bytes.
     pub requested_capacity_max: i64,
-    /// How it must be usable.
+    /// The capabilities that it must offer.
     pub requested_capabilities: Vec<Capability>,
     /// The volume that it is a copy of.
     #[filterable(rename = "CloneID")]
     pub clone_id: Box<str>,
-    /// The snapshot that it was made from.
+    /// The snapshot that it was created from.
     #[filterable(rename = "SnapshotID")]
     pub snapshot_id: Box<str>,
-    /// Numbers of the claims on it.
+    /// The number of claims on it.
     #[filterable(skip)]
     pub claims: ClaimCounts,
-    /// When it was registered, in unix nanoseconds.
+    /// Its registration time, in unix nanoseconds.
     pub create_time: i64,
-    /// When it was last changed, in unix nanoseconds.
+    /// Its last change, in unix nanoseconds.
     pub modify_time: i64,
-    /// The claims that a row of version 2 carried. [`bootstrap`](crate::bootstrap), or the next write of
-    /// the volume, moves them to rows of [`CsiClaims`](super::CsiClaims); empty from then on.
+    /// The claims in a row of version 2. [`bootstrap`](crate::bootstrap), or the next write of the
+    /// volume, moves them to rows of [`CsiClaims`](super::CsiClaims); then it stays empty.
     #[filterable(skip)]
     pub unmoved_claims: Vec<CsiClaim>,
 }
 
-/// Numbers of the claims on a volume.
+/// The number of claims on a volume.
 ///
-/// Kept in the volume's row, in the transaction that writes a claim, so that claims are granted, and
-/// volumes listed, without reading the claims of others.
+/// Stored in the volume's row, by the transaction that writes a claim, so that claims are granted,
+/// and volumes listed, without reading the other claims.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimCounts {
     /// Active claims that read.
     pub readers: u64,
     /// Active claims that write.
     pub writers: u64,
-    /// Claims that are being released, which may be active as well.
+    /// Claims that are being released, which may be active, too.
     pub releasing: u64,
 }
 
 impl CsiVolume {
-    /// What the provider calls it.
+    /// Returns the provider's ID of the volume.
     pub fn remote_id(&self) -> &str {
+        // Nomad: nomad/structs/csi.go, CSIVolume.RemoteID.
         if self.external_id.is_empty() { &self.id } else { &self.external_id }
     }
 }
 
-/// A part of a cluster, named by labels such as a zone.
+/// A part of a cluster, described by labels such as a zone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[serde(rename_all = "PascalCase")]
 #[filterable(rename_all = "PascalCase")]
 pub struct Topology {
-    /// All of these apply.
+    /// The labels, all of which apply.
     pub segments: Labels,
 }
 
-/// Where a volume should be reachable from.
+/// The topologies that a volume should be accessible from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 #[serde(rename_all = "PascalCase")]
 #[filterable(rename_all = "PascalCase")]
 pub struct TopologyRequest {
     /// At least one of these.
     pub required: Option<Vec<Topology>>,
-    /// These if possible, the first most.
+    /// These if possible, in order of preference.
     pub preferred: Option<Vec<Topology>>,
 }
 
-/// How nodes mount a volume. Mount flags can hold credentials: `Debug` doesn't show them.
+/// The options that nodes mount a volume with. `Debug` hides the mount flags, because they may hold
+/// credentials.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, Filterable)]
 pub struct MountOptions {
     /// The file system's type.
@@ -144,6 +145,7 @@ pub struct MountOptions {
 
 impl std::fmt::Debug for MountOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Nomad: nomad/structs/csi.go, CSIMountOptions.GoString prints the same.
         let flags = if self.mount_flags.is_empty() { "nil" } else { "[REDACTED]" };
         write!(f, "csi.CSIOptions(FSType: {}, MountFlags: {flags})", self.fs_type)
     }
@@ -151,7 +153,8 @@ impl std::fmt::Debug for MountOptions {
 
 impl std::fmt::Debug for CsiVolume {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Parameters and context can carry what operators should have put into secrets: names only.
+        // Prints the names of parameters and context only, because operators put secrets into their
+        // values.
         f.debug_struct("CsiVolume")
             .field("namespace", &self.namespace)
             .field("id", &self.id)
@@ -168,7 +171,8 @@ impl std::fmt::Debug for CsiVolume {
     }
 }
 
-/// Bytes of a provider's ID that are in a key: keys have a limit, and these IDs have none.
+/// Maximum length of an external ID in an index key, in bytes, because keys have a maximum length
+/// and these IDs have none.
 const INDEXED_ID_MAX: usize = 1024;
 
 fn indexed_id(remote_id: &str) -> &str {
@@ -180,12 +184,12 @@ fn indexed_id(remote_id: &str) -> &str {
 pub struct CsiVolumes;
 
 impl CsiVolumes {
-    /// Volumes by the plugin that serves them.
+    /// Volumes by their plugin.
     pub const BY_PLUGIN: Index<Self, String> = Self::INDEX
         .non_unique("plugin", |volume, keys| keys.add(&volume.plugin_id))
         .serves("PluginID");
 
-    /// Volumes by ID, in whatever namespace.
+    /// Volumes by ID, in any namespace.
     pub const BY_ID: Index<Self, String> =
         Self::INDEX.non_unique("id", |volume, keys| keys.add(&volume.id)).serves("ID");
 
@@ -193,16 +197,17 @@ impl CsiVolumes {
     pub const BY_NAME: Index<Self, String> =
         Self::INDEX.non_unique("name", |volume, keys| keys.add(&volume.name)).serves("Name");
 
-    /// Volumes by the plugin and their names at its provider: the data that they are. Of a long ID by
-    /// its beginning.
+    /// Volumes by their plugin and their ID at its provider, that is by their data. Long IDs are
+    /// cut.
     pub const BY_DATA: Index<Self, (String, String)> =
         Self::INDEX.non_unique("data", |volume, keys| {
             keys.add((&volume.plugin_id, indexed_id(volume.remote_id())));
         });
 
-    /// The volumes with the data that the plugin's provider calls `remote_id`, by namespace and ID.
+    /// Returns the volumes with the data that the plugin's provider calls `remote_id`, ordered by
+    /// namespace and ID.
     ///
-    /// Cost: reads those alone.
+    /// Cost: reads only those.
     pub fn with_data<'v>(
         view: &'v impl ReadView,
         plugin_id: &str,
@@ -210,6 +215,7 @@ impl CsiVolumes {
     ) -> impl Iterator<Item = &'v CsiVolume> {
         let range = KeyRange::<(String, String)>::exact((plugin_id, indexed_id(remote_id)));
         let rows = view.scan_by(&Self::BY_DATA, &range, Order::Ascending);
+        // The index key holds only the first bytes of a long ID.
         rows.map(|row| &**row).filter(move |row| row.remote_id() == remote_id)
     }
 }
@@ -244,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_shows_neither_secrets_nor_mount_flags() {
+    fn debug_prints_neither_secrets_nor_mount_flags() {
         let volume = CsiVolume {
             secrets: [("password", "xyzzy")].into_iter().collect(),
             mount_options: Some(MountOptions {
@@ -260,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_of_no_mount_flags_says_nil() {
+    fn debug_of_no_mount_flags_prints_nil() {
         let options = MountOptions { fs_type: "ext4".into(), mount_flags: Vec::new() };
         assert_eq!(format!("{options:?}"), "csi.CSIOptions(FSType: ext4, MountFlags: nil)");
     }

@@ -1,4 +1,6 @@
-//! Finding things by a part of their name.
+//! Search by a part of a name.
+//!
+//! Nomad: nomad/search_endpoint.go, Search.FuzzySearch and fuzzyMatchesJob.
 
 use serde::Serialize;
 use statehold_store::{KeyRange, Order, ReadView};
@@ -7,21 +9,22 @@ use uuid::Uuid;
 use super::{SEARCH_MATCHES_MAX, SearchContext};
 use crate::{
     filters::list_node_pools,
-    list::wants_namespace,
+    list::matches_namespace,
     rows::{Allocations, CsiPlugins, CsiVolumes, HostVolumes, Job, Jobs, Namespaces, Nodes},
 };
 
-/// Fewest characters of a text that names are searched for: a shorter one is in nearly all of them.
+/// Minimum number of characters of the searched string, because shorter ones match nearly every
+/// name.
 pub const FUZZY_MIN_CHARS: usize = 2;
 
-/// Something whose name contains the searched text.
+/// A resource whose name contains the searched string.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct FuzzyMatch {
-    /// The name; of a volume its ID, by which clients read it.
+    /// The name; for a volume its ID, by which clients read it.
     #[serde(rename = "ID")]
     pub id: String,
-    /// The IDs that lead to it: of a node its own, of a job its namespace and its ID.
+    /// The IDs that locate it: for a node its own, for a job its namespace and its ID.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scope: Vec<String>,
 }
@@ -29,18 +32,18 @@ pub struct FuzzyMatch {
 /// The best matches of a search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FuzzyMatches {
-    /// At most [`SEARCH_MATCHES_MAX`], the best first.
+    /// At most [`SEARCH_MATCHES_MAX`], best first.
     pub matches: Vec<FuzzyMatch>,
-    /// Whether there are more.
+    /// Whether more resources match.
     pub truncated: bool,
 }
 
-/// Finds the things of a context whose name has `text` in it, in either case, of namespaces that
-/// `sees` allows. Reads every row of the context.
+/// Returns the resources of a context whose name contains `text`, in either case, in namespaces
+/// that `sees` accepts. Cost: reads every row of the context.
 ///
-/// The earlier the text is in a name the better, then the shorter the name. A volume is found by a part of its
-/// name or ID, a host volume by a part of its name or the start of its ID. Contexts that are always empty hold
-/// nothing.
+/// Matches are ordered by the position of the string in the name, then by the length of the name. A
+/// volume matches by its name or its ID, a host volume by its name or the start of its ID. Contexts
+/// that are always empty return no match.
 pub fn fuzzy_search(
     view: &impl ReadView,
     namespace: &str,
@@ -48,10 +51,11 @@ pub fn fuzzy_search(
     text: &str,
     sees: impl Fn(&str) -> bool,
 ) -> FuzzyMatches {
-    let mut found = Found::new(text);
-    let visible = |found: &str| wants_namespace(namespace, found) && sees(found);
+    let mut found = MatchCollector::new(text);
+    let visible = |found: &str| matches_namespace(namespace, found) && sees(found);
     let order = Order::Ascending;
     match context {
+        // The scope of a match is Nomad's: the IDs that a client needs to open it.
         SearchContext::Nodes => {
             for node in view.scan::<Nodes>(&KeyRange::<Uuid>::all(), order) {
                 found.add(&node.name, || vec![node.id.to_string()]);
@@ -69,6 +73,7 @@ pub fn fuzzy_search(
         }
         SearchContext::Namespaces => {
             let rows = view.scan::<Namespaces>(&KeyRange::<String>::all(), order);
+            // A namespace is its own scope, so only `sees` decides.
             for row in rows.filter(|row| sees(&row.name)) {
                 found.add(&row.name, Vec::new);
             }
@@ -89,7 +94,8 @@ pub fn fuzzy_search(
         SearchContext::Volumes => {
             let rows = view.scan::<CsiVolumes>(&KeyRange::<(String, String)>::all(), order);
             for row in rows.filter(|row| visible(&row.namespace)) {
-                let at = [found.place_in(&row.name), found.place_in(&row.id)];
+                // Users see the ID of a volume next to its name, so they search for either.
+                let at = [found.position_in(&row.name), found.position_in(&row.id)];
                 found.add_at(at, &*row.id, &row.namespace);
             }
         }
@@ -97,8 +103,9 @@ pub fn fuzzy_search(
             let rows = view.scan::<HostVolumes>(&KeyRange::<(String, Uuid)>::all(), order);
             for row in rows.filter(|row| visible(&row.namespace)) {
                 let id = row.id.to_string();
-                // Hex digits inside an ID mean nothing: two of them are in half of all IDs.
-                let at = [found.place_in(&row.name), found.place_in(&id).filter(|at| *at == 0)];
+                // A match inside an ID is noise: two hexadecimal digits are in half of all IDs.
+                let at =
+                    [found.position_in(&row.name), found.position_in(&id).filter(|at| *at == 0)];
                 found.add_at(at, id, &row.namespace);
             }
         }
@@ -110,7 +117,7 @@ pub fn fuzzy_search(
     found.best()
 }
 
-/// The parts of jobs that [`fuzzy_search_in_jobs`] finds.
+/// The matching parts of jobs, from [`fuzzy_search_in_jobs`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FuzzyJobParts {
     /// Task groups; their scope is the namespace and the job.
@@ -119,20 +126,20 @@ pub struct FuzzyJobParts {
     pub tasks: FuzzyMatches,
 }
 
-/// Finds the task groups and tasks of jobs like [`fuzzy_search`]. Reads every job.
+/// Like [`fuzzy_search`], for the task groups and tasks of jobs. Cost: reads every job.
 ///
-/// Of the parts of a job only these are known here: groups by their names, and tasks that are storage plugins,
-/// which have the ID of the plugin as their name.
+/// Only these parts of a job are stored: groups by name, and tasks that run storage plugins, which
+/// have the ID of the plugin as their name.
 pub fn fuzzy_search_in_jobs(
     view: &impl ReadView,
     namespace: &str,
     text: &str,
     sees: impl Fn(&str) -> bool,
 ) -> FuzzyJobParts {
-    let (mut groups, mut tasks) = (Found::new(text), Found::new(text));
+    let (mut groups, mut tasks) = (MatchCollector::new(text), MatchCollector::new(text));
     let all = KeyRange::<(String, String)>::all();
     let rows = view.scan::<Jobs>(&all, Order::Ascending);
-    let visible = |job: &Job| wants_namespace(namespace, &job.namespace) && sees(&job.namespace);
+    let visible = |job: &Job| matches_namespace(namespace, &job.namespace) && sees(&job.namespace);
     for job in rows.filter(|job| visible(job)) {
         let scope = || vec![job.namespace.to_string(), job.id.to_string()];
         for group in &job.groups {
@@ -145,31 +152,31 @@ pub fn fuzzy_search_in_jobs(
     FuzzyJobParts { groups: groups.best(), tasks: tasks.best() }
 }
 
-struct Found {
+struct MatchCollector {
     text: String,
-    /// With the place of the text in each name.
+    /// Each with the position of the string in its name.
     matches: Vec<(usize, FuzzyMatch)>,
 }
 
-impl Found {
+impl MatchCollector {
     fn new(text: &str) -> Self {
         Self { text: text.to_lowercase(), matches: Vec::new() }
     }
 
-    /// Returns where the text is in `name`.
-    fn place_in(&self, name: &str) -> Option<usize> {
+    /// Returns the position of the string in `name`.
+    fn position_in(&self, name: &str) -> Option<usize> {
         name.to_lowercase().find(&self.text)
     }
 
     fn add(&mut self, name: &str, scope: impl FnOnce() -> Vec<String>) {
-        if let Some(at) = self.place_in(name) {
+        if let Some(at) = self.position_in(name) {
             self.matches.push((at, FuzzyMatch { id: name.to_owned(), scope: scope() }));
         }
     }
 
-    /// Adds a volume if the text is at one of these places; the best one counts.
-    fn add_at(&mut self, places: [Option<usize>; 2], id: impl Into<String>, namespace: &str) {
-        if let Some(at) = places.into_iter().flatten().min() {
+    /// Adds a volume if the string is at one of these positions; the first position counts.
+    fn add_at(&mut self, positions: [Option<usize>; 2], id: impl Into<String>, namespace: &str) {
+        if let Some(at) = positions.into_iter().flatten().min() {
             self.matches
                 .push((at, FuzzyMatch { id: id.into(), scope: vec![namespace.to_owned()] }));
         }
@@ -177,6 +184,7 @@ impl Found {
 
     fn best(mut self) -> FuzzyMatches {
         self.matches.sort_by(|(at, a), (other_at, b)| {
+            // The ID and the scope break ties, so that the order is the same on every replica.
             (at, a.id.len(), &a.id, &a.scope).cmp(&(other_at, b.id.len(), &b.id, &b.scope))
         });
         let truncated = self.matches.len() > SEARCH_MATCHES_MAX;

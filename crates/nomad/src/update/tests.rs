@@ -1,4 +1,4 @@
-//! The merge and capacity rules, each violation with its text.
+//! The merge and capacity rules: each violation with its message.
 
 use super::*;
 use crate::{
@@ -47,7 +47,7 @@ fn claimed() -> CsiVolume {
     }
 }
 
-/// What changes nothing.
+/// An update that changes nothing.
 fn same() -> VolumeSpec {
     let volume = registered();
     VolumeSpec {
@@ -111,13 +111,13 @@ fn one_violation_prints_as_a_list_of_one() {
 }
 
 #[test]
-fn mount_flags_may_come_in_another_order_while_in_use() {
+fn mount_flags_of_a_volume_in_use_may_be_reordered() {
     let spec = VolumeSpec { mount_options: Some(options(&["noatime", "ro"])), ..same() };
     assert!(violations(claimed(), spec).is_empty());
 }
 
 #[test]
-fn unused_volumes_take_new_mount_options_capabilities_secrets_and_context() {
+fn unused_volumes_accept_new_options_capabilities_and_secrets() {
     let mut volume = registered();
     let spec = VolumeSpec {
         mount_options: None,
@@ -131,19 +131,19 @@ fn unused_volumes_take_new_mount_options_capabilities_secrets_and_context() {
     assert_eq!(volume.requested_capabilities, spec.requested_capabilities);
     assert_eq!((volume.secrets.clone(), volume.context.clone()), (spec.secrets, spec.context));
     merge(&mut volume, VolumeSpec { mount_options: None, ..same() }).unwrap();
-    assert!(volume.secrets.is_empty(), "secrets are replaced even by none");
-    assert!(!volume.context.is_empty(), "no context keeps the old one");
+    assert!(volume.secrets.is_empty(), "an empty set of secrets replaces the old ones");
+    assert!(!volume.context.is_empty(), "an absent context keeps the old one");
 }
 
 #[test]
-fn a_volume_without_a_place_may_be_asked_for_elsewhere() {
+fn a_volume_without_topologies_accepts_a_new_request() {
     let volume = CsiVolume { topologies: Vec::new(), ..registered() };
     let spec = VolumeSpec { requested_topologies: Some(rack("R2")), ..same() };
     assert!(violations(volume, spec).is_empty());
 }
 
 #[test]
-fn sizes_that_contradict_are_told_in_human_bytes() {
+fn contradictory_sizes_are_reported_in_human_bytes() {
     let text = |volume: &mut CsiVolume, min, max, expands| {
         request_capacity(volume, min, max, || expands, None).unwrap_err().to_string()
     };
@@ -163,7 +163,7 @@ fn sizes_that_contradict_are_told_in_human_bytes() {
 }
 
 #[test]
-fn sizes_that_the_volume_has_are_only_noted() {
+fn sizes_within_the_capacity_are_only_stored() {
     let mut volume = CsiVolume { capacity: 1_500, ..Default::default() };
     request_capacity(&mut volume, 1_000, 2_000, || false, None).unwrap();
     assert_eq!((volume.requested_capacity_min, volume.requested_capacity_max), (1_000, 2_000));

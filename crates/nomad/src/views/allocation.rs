@@ -1,4 +1,4 @@
-//! The JSON of an allocation within a volume or a plugin.
+//! The views of an allocation.
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -8,9 +8,10 @@ use uuid::Uuid;
 use super::JobView;
 use crate::rows::{Allocation, Jobs};
 
-/// An allocation, without its job and its resources.
+/// An allocation in a list, without its job and its resources.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: nomad/structs/structs.go, AllocListStub.
 pub struct AllocationStub<'v> {
     #[serde(rename = "ID")]
     id: Uuid,
@@ -46,12 +47,12 @@ pub struct AllocationStub<'v> {
 }
 
 impl<'v> AllocationStub<'v> {
-    /// Where it is.
+    /// Returns its namespace.
     pub(super) fn namespace(&self) -> &str {
         self.namespace
     }
 
-    /// The view of `entry`.
+    /// Creates the view of `entry`.
     pub fn new(entry: &'v Entry<Allocation>) -> Self {
         let preempted = &entry.preempted_allocations;
         Self {
@@ -75,6 +76,7 @@ impl<'v> AllocationStub<'v> {
             followup_eval_id: &entry.followup_eval_id,
             next_allocation: &entry.next_allocation,
             reschedule_tracker: Json(&entry.reschedule_tracker_json),
+            // Go encodes a slice that was never set as `null`.
             preempted_allocations: (!preempted.is_empty()).then_some(preempted),
             preempted_by_allocation: &entry.preempted_by_allocation,
             create_index: entry.create_index(),
@@ -85,9 +87,10 @@ impl<'v> AllocationStub<'v> {
     }
 }
 
-/// An allocation alone, with its job.
+/// An allocation with its job.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: nomad/structs/structs.go, Allocation.
 pub struct AllocationView<'v> {
     #[serde(flatten)]
     stub: AllocationStub<'v>,
@@ -103,7 +106,7 @@ pub struct AllocationView<'v> {
 }
 
 impl<'v> AllocationView<'v> {
-    /// Returns the view of `entry`, with its job if `view` has it.
+    /// Creates the view of `entry`, with its job if `view` has it.
     pub fn new<V: ReadView>(view: &'v V, entry: &'v Entry<Allocation>) -> Self {
         let job = view.get::<Jobs>((&entry.namespace, &entry.job_id));
         Self {
@@ -120,8 +123,8 @@ impl<'v> AllocationView<'v> {
     }
 }
 
-/// The resources of an allocation. They are not kept: Nomad's command line reads the numbers without
-/// checking that they are there.
+/// The resources of an allocation. They are not stored, so each is 0: Nomad's command line reads
+/// the numbers without a check for their presence.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(super) struct Resources {
     #[serde(rename = "CPU")]
@@ -142,7 +145,7 @@ pub(super) struct Resources {
     pub(super) devices: (),
 }
 
-/// An ID, or an empty text.
+/// An ID, or an empty string.
 #[derive(Clone, Copy, Debug)]
 struct OptionalId(Option<Uuid>);
 
@@ -155,12 +158,14 @@ impl Serialize for OptionalId {
     }
 }
 
-/// A JSON value that was kept as text; nothing is `null`.
+/// A JSON value that is stored as a string; an empty one is `null`.
 #[derive(Clone, Copy, Debug)]
 struct Json<'v>(&'v str);
 
 impl Json<'_> {
     fn value(self) -> Option<Value> {
+        // The decoder stored valid JSON; a damaged row shows `null` instead of failing the
+        // response.
         serde_json::from_str(self.0).ok()
     }
 }
@@ -177,6 +182,7 @@ struct Transition<'v>(&'v str);
 
 impl Serialize for Transition<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Nomad: nomad/structs/structs.go, DesiredTransition is a struct and never null.
         let known = Json(self.0).value().filter(Value::is_object);
         let none = || {
             json!({

@@ -1,4 +1,4 @@
-//! The JSON of what providers tell: their volumes and snapshots.
+//! The views of a provider's volumes and snapshots.
 
 use serde::Serialize;
 
@@ -8,9 +8,10 @@ use crate::{
     rows::Labels,
 };
 
-/// A volume as its provider tells of it.
+/// A volume as its provider reports it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: nomad/structs/csi.go, CSIVolumeExternalStub.
 pub struct ExternalVolumeView<'v> {
     #[serde(rename = "ExternalID")]
     external_id: &'v str,
@@ -27,7 +28,7 @@ pub struct ExternalVolumeView<'v> {
 }
 
 impl<'v> ExternalVolumeView<'v> {
-    /// The view of `volume`.
+    /// Creates the view of `volume`.
     pub fn new(volume: &'v ExternalVolume) -> Self {
         Self {
             external_id: &volume.external_id,
@@ -45,6 +46,7 @@ impl<'v> ExternalVolumeView<'v> {
 /// A snapshot as its provider reports it. The fields that only requests fill are empty.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: nomad/structs/csi.go, CSISnapshot.
 pub struct SnapshotView<'v> {
     #[serde(rename = "ID")]
     id: &'v str,
@@ -58,19 +60,20 @@ pub struct SnapshotView<'v> {
     #[serde(rename = "PluginID")]
     plugin_id: &'v str,
     name: &'static str,
+    // Secrets are never returned, although the field exists in Nomad's type.
     secrets: (),
     parameters: (),
 }
 
 impl<'v> SnapshotView<'v> {
-    /// Returns the view of a snapshot that was just taken.
-    pub fn taken(taken: &'v CreatedSnapshot) -> Self {
-        let view = Self::listed(&taken.plugin_id, &taken.snapshot);
-        Self { source_volume_id: &taken.volume_id, ..view }
+    /// Creates the view of a snapshot that was just created.
+    pub fn created(created: &'v CreatedSnapshot) -> Self {
+        let view = Self::listed(&created.plugin_id, &created.snapshot);
+        Self { source_volume_id: &created.volume_id, ..view }
     }
 
-    /// Returns the view of a snapshot in a list of its plugin's. The volume's ID is empty, because
-    /// providers know only their own.
+    /// Creates the view of a snapshot in a list. The volume's ID is empty, because providers know
+    /// only their own IDs.
     pub fn listed(plugin_id: &'v str, snapshot: &'v Snapshot) -> Self {
         Self {
             id: &snapshot.id,

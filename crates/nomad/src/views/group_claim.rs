@@ -1,4 +1,4 @@
-//! The JSON of a sticky claim.
+//! The view of a sticky claim.
 
 use serde::Serialize;
 use statehold_store::Entry;
@@ -26,7 +26,7 @@ pub struct TaskGroupClaimView<'v> {
 }
 
 impl<'v> TaskGroupClaimView<'v> {
-    /// The view of `entry`.
+    /// Creates the view of `entry`.
     pub fn new(entry: &'v Entry<TaskGroupClaim>) -> Self {
         Self {
             id: entry.id,

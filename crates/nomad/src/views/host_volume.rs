@@ -1,4 +1,4 @@
-//! The JSON of a host volume, in lists and alone.
+//! The views of a host volume.
 
 use serde::Serialize;
 use statehold_store::{Entry, ReadView};
@@ -14,6 +14,7 @@ use crate::{
 /// A host volume in a list.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: nomad/structs/host_volumes.go, HostVolumeStub.
 pub struct HostVolumeStub<'v> {
     namespace: &'v str,
     #[serde(rename = "ID")]
@@ -33,7 +34,7 @@ pub struct HostVolumeStub<'v> {
 }
 
 impl<'v> HostVolumeStub<'v> {
-    /// The view of `entry`.
+    /// Creates the view of `entry`.
     pub fn new(entry: &'v Entry<HostVolume>) -> Self {
         Self {
             namespace: &entry.namespace,
@@ -52,12 +53,14 @@ impl<'v> HostVolumeStub<'v> {
     }
 }
 
-/// A host volume alone.
+/// A host volume with all its fields.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: nomad/structs/host_volumes.go, HostVolume.
 pub struct HostVolumeView<'v> {
     #[serde(flatten)]
     stub: HostVolumeStub<'v>,
+    // Nomad omits empty constraints and parameters, and shows absent capabilities as `null`.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     constraints: &'v [Constraint],
     requested_capacity_min_bytes: i64,
@@ -70,7 +73,7 @@ pub struct HostVolumeView<'v> {
 }
 
 impl<'v> HostVolumeView<'v> {
-    /// The view of `entry`, with the allocations that use it, as `view` has them.
+    /// Creates the view of `entry`, with the allocations that use it as of `view`.
     pub fn new<V: ReadView>(view: &'v V, entry: &'v Entry<HostVolume>) -> Self {
         let capabilities = &entry.requested_capabilities;
         Self {

@@ -1,7 +1,7 @@
-//! The JSON of a job.
+//! The views of a job.
 //!
-//! Only the part of a job that concerns volumes and plugins is kept. For the rest the views show
-//! Nomad's defaults, because clients read these fields without checking that they are there.
+//! Only the volumes and plugins of a job are stored. The other fields are Nomad's defaults, because
+//! clients read them without a check for their presence.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::{
     rows::{Job, PluginKind, RequestKind, TaskGroup},
 };
 
-/// The priority of a job that names none.
+/// The priority of a job that sets none. Nomad: nomad/structs/structs.go, JobDefaultPriority.
 const PRIORITY: u8 = 50;
 
 /// The datacenters of a job that names none: all.
@@ -22,21 +22,21 @@ const DATACENTERS: [&str; 1] = ["*"];
 /// The type of a job that names none.
 const SERVICE: &str = "service";
 
-/// Number of a task group's allocations by their status.
+/// The number of a task group's allocations by status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct TaskGroupSummary {
-    /// Allocations that wait to be placed: 0, because nothing is placed here.
+    /// Allocations that wait for placement: 0, because this server places none.
     pub queued: u64,
-    /// Allocations that ended well.
+    /// Allocations that completed.
     pub complete: u64,
     /// Allocations that failed.
     pub failed: u64,
     /// Allocations that run.
     pub running: u64,
-    /// Allocations that are about to run.
+    /// Allocations that are pending.
     pub starting: u64,
-    /// Allocations whose node was lost.
+    /// Allocations that were lost with their node.
     pub lost: u64,
     /// Allocations whose node is disconnected.
     pub unknown: u64,
@@ -50,28 +50,31 @@ impl TaskGroupSummary {
             "running" => &mut self.running,
             "lost" => &mut self.lost,
             "unknown" => &mut self.unknown,
+            // Nomad counts `pending` as starting; an empty status is not reported yet.
             _ => &mut self.starting,
         };
         *counter += 1;
     }
 }
 
-/// Number of a job's allocations by task group and status.
+/// The number of a job's allocations by task group and status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobSummary {
     groups: BTreeMap<Box<str>, TaskGroupSummary>,
-    /// Whether an allocation runs or is about to.
+    /// Whether an allocation runs or is pending.
     alive: bool,
 }
 
 impl JobSummary {
     /// Counts the allocations of `job`.
     pub fn of<V: ReadView>(view: &V, job: &Job) -> Self {
+        // Groups without allocations are listed with zeros, too.
         let groups = job.groups.iter().map(|group| (group.name.clone(), <_>::default()));
         let mut summary = Self { groups: groups.collect(), alive: false };
         for allocation in job_allocations(view, &job.namespace, &job.id) {
             let group = summary.groups.entry(allocation.task_group.clone()).or_default();
             group.count(&allocation.client_status);
+            // Groups that a new version of the job dropped still count here.
             summary.alive |= !allocation.is_terminal();
         }
         summary
@@ -82,8 +85,9 @@ impl JobSummary {
         self.groups.iter()
     }
 
-    /// Returns the status of the job: the one that was fed, else the one that Nomad would work out.
+    /// Returns the status of the job: the stored one, else the one that Nomad would derive.
     pub fn status<'v>(&self, job: &'v Job) -> &'v str {
+        // Nomad: nomad/state/state_store.go, getJobStatus.
         match &*job.status {
             _ if job.is_over() => "dead",
             "" if self.alive => "running",
@@ -93,9 +97,10 @@ impl JobSummary {
     }
 }
 
-/// A job's allocations, counted.
+/// The summary of a job's allocations.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: nomad/structs/structs.go, JobSummary.
 pub struct JobSummaryView<'v> {
     #[serde(rename = "JobID")]
     job_id: &'v str,
@@ -107,7 +112,7 @@ pub struct JobSummaryView<'v> {
 }
 
 impl<'v> JobSummaryView<'v> {
-    /// Returns the view of `summary`, the one of `entry`.
+    /// Creates the view of `summary`, the summary of `entry`.
     pub fn new(entry: &'v Entry<Job>, summary: &'v JobSummary) -> Self {
         Self {
             job_id: &entry.id,
@@ -120,7 +125,7 @@ impl<'v> JobSummaryView<'v> {
     }
 }
 
-/// Jobs that a periodic job started: none.
+/// The children of a periodic job: always none.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Children {
@@ -132,6 +137,7 @@ struct Children {
 /// A job in a list.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: nomad/structs/structs.go, JobListStub.
 pub struct JobStub<'v> {
     #[serde(rename = "ID")]
     id: &'v str,
@@ -155,11 +161,12 @@ pub struct JobStub<'v> {
 }
 
 impl<'v> JobStub<'v> {
-    /// Returns the view of `entry`, whose allocations `summary` counts.
+    /// Creates the view of `entry` with the counts of `summary`.
     pub fn new(entry: &'v Entry<Job>, summary: &'v JobSummary) -> Self {
         Self {
             id: &entry.id,
             parent_id: "",
+            // A job's name is not stored, and defaults to its ID.
             name: &entry.id,
             namespace: &entry.namespace,
             datacenters: DATACENTERS,
@@ -174,6 +181,7 @@ impl<'v> JobStub<'v> {
             create_index: entry.create_index(),
             modify_index: entry.modify_index(),
             job_modify_index: entry.modify_index(),
+            // Nomad's submit time is that of the last registration.
             submit_time: entry.modify_time,
         }
     }
@@ -183,10 +191,11 @@ fn kind(job: &Job) -> &str {
     if job.kind.is_empty() { SERVICE } else { &job.kind }
 }
 
-/// A job alone.
+/// A job with all its fields.
 #[allow(clippy::struct_excessive_bools, reason = "Nomad: the fields of its job")]
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: nomad/structs/structs.go, Job.
 pub struct JobView<'v> {
     region: &'static str,
     namespace: &'v str,
@@ -222,7 +231,7 @@ pub struct JobView<'v> {
 }
 
 impl<'v> JobView<'v> {
-    /// Returns the view of `entry`. Reads its allocations for the status.
+    /// Creates the view of `entry`. Cost: reads its allocations for the status.
     pub fn new<V: ReadView>(view: &V, entry: &'v Entry<Job>) -> Self {
         Self {
             region: "global",
@@ -289,7 +298,7 @@ impl<'v> GroupView<'v> {
                 PluginKind::Controller => "controller",
                 PluginKind::Monolith => "monolith",
             };
-            // The names of tasks are not kept.
+            // The names of tasks are not stored.
             TaskView {
                 name: &plugin.id,
                 csi_plugin_config: PluginConfig { id: &plugin.id, r#type: kind },

@@ -1,8 +1,8 @@
-//! What clients see: the JSON of volumes, host volumes, claims, plugins and allocations, with
-//! Nomad's field names.
+//! The JSON views of volumes, host volumes, claims, plugins and allocations, with Nomad's field
+//! names.
 //!
-//! The views borrow from the store's entries and are made when an answer is written. None of them
-//! can show a secret: secrets are always `null`, and mount flags are one `[REDACTED]`.
+//! Views borrow from the store's entries, and are created when a response is written. No view
+//! contains a secret: secrets are always `null`, and mount flags are one `[REDACTED]`.
 
 mod allocation;
 mod external;
@@ -26,5 +26,5 @@ pub use self::{
     volume::{ClaimedVolumeView, MountOptionsView, VolumeStub, VolumeView},
 };
 
-/// A time that was never set, as filters see it.
+/// A time that was never set, as filters read it. Go: the zero value of time.Time.
 pub(crate) const NEVER: &str = "0001-01-01T00:00:00Z";

@@ -1,4 +1,4 @@
-//! The JSON of a namespace.
+//! The view of a namespace.
 
 use serde::Serialize;
 use statehold_store::Entry;
@@ -24,9 +24,9 @@ pub struct NamespaceView<'v> {
 }
 
 impl<'v> NamespaceView<'v> {
-    /// The view of `entry`.
+    /// Creates the view of `entry`.
     pub fn new(entry: &'v Entry<Namespace>) -> Self {
-        // Go writes a map that was never set as `null`.
+        // Go encodes a map that was never set as `null`.
         let labels = |labels: &'v Labels| Some(labels).filter(|labels| !labels.is_empty());
         Self {
             name: &entry.name,

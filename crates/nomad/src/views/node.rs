@@ -1,7 +1,7 @@
-//! The JSON of a node.
+//! The views of a node.
 //!
-//! Fields that Nomad keeps of their own follow here from the node's attributes, by the names that
-//! Nomad's client gives them: its address, its version, its drivers and its resources.
+//! Fields that Nomad stores separately are derived from the node's attributes, by the names that
+//! Nomad's client uses: its address, its version, its drivers and its resources.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::{
     rows::{Labels, Node, NodeHostVolume, PluginInfo},
 };
 
-/// The attribute with the version of Nomad's API.
+/// The attribute with the Nomad version.
 const VERSION: &str = "nomad.version";
 
 /// The attribute with the address of the node's HTTP API.
@@ -24,7 +24,7 @@ const HTTP_ADDRESS: &str = "nomad.advertise.address";
 /// The attribute with the node's address.
 const ADDRESS: &str = "unique.network.ip-address";
 
-/// How the attributes of drivers begin.
+/// The prefix of the attributes of drivers.
 const DRIVER: &str = "driver.";
 
 /// Bytes of a MiB.
@@ -34,24 +34,27 @@ fn attribute<'v>(node: &'v Node, name: &str) -> &'v str {
     node.attributes.get(name).map(AsRef::as_ref).unwrap_or_default()
 }
 
-/// The number that an attribute has, 0 when it has none.
+/// Returns the number in an attribute, 0 if there is none.
 fn number(node: &Node, name: &str) -> u64 {
     attribute(node, name).parse().unwrap_or_default()
 }
 
-/// The node's address without a port: its own attribute, else that of its HTTP API.
+/// Returns the node's address without a port: its own attribute, else that of its HTTP API.
 fn address(node: &Node) -> &str {
+    // Nomad: client/fingerprint/network.go sets this attribute.
     let own = attribute(node, ADDRESS);
     if !own.is_empty() {
         return own;
     }
     let http = attribute(node, HTTP_ADDRESS);
+    // The host of an IPv6 address contains colons itself, so the port is behind the last one.
     let host = http.rsplit_once(':').map_or(http, |(host, _)| host);
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 fn eligibility(node: &Node) -> &str {
     let eligibility = &node.scheduling_eligibility;
+    // Nomad: nomad/structs/structs.go, Node.Canonicalize.
     if eligibility.is_empty() { "eligible" } else { eligibility }
 }
 
@@ -66,12 +69,13 @@ struct DriverView<'v> {
     update_time: (),
 }
 
-/// The drivers of a node. Nomad's client sets `driver.NAME` for a healthy driver, and further
-/// attributes below that name.
+/// Returns the drivers of a node. Nomad's client sets `driver.NAME` for a healthy driver, and
+/// further attributes below that name.
 fn drivers(node: &Node) -> BTreeMap<&str, DriverView<'_>> {
     let mut drivers = BTreeMap::new();
     for (attribute, value) in &node.attributes {
         let Some(of_driver) = attribute.strip_prefix(DRIVER) else { continue };
+        // `driver.docker.version` belongs to the driver `docker`.
         let name = of_driver.split_once('.').map_or(of_driver, |(name, _)| name);
         let driver = drivers.entry(name).or_insert_with(|| DriverView {
             attributes: BTreeMap::new(),
@@ -81,6 +85,7 @@ fn drivers(node: &Node) -> BTreeMap<&str, DriverView<'_>> {
             update_time: (),
         });
         driver.attributes.insert(attribute, value);
+        // Only the attribute of the driver itself carries its health, not those below it.
         if name.len() == of_driver.len() {
             driver.healthy = matches!(&**value, "1" | "true");
             driver.health_description = if driver.healthy { "Healthy" } else { "Unhealthy" };
@@ -89,9 +94,10 @@ fn drivers(node: &Node) -> BTreeMap<&str, DriverView<'_>> {
     drivers
 }
 
-/// A host volume that a node has.
+/// A host volume of a node.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: nomad/structs/volumes.go, ClientHostVolumeConfig.
 struct NodeHostVolumeView<'v> {
     name: &'v str,
     path: &'v str,
@@ -114,6 +120,7 @@ impl<'v> NodeHostVolumeView<'v> {
 /// The resources of a node, as far as its attributes report them.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: nomad/structs/structs.go, NodeResources.
 struct NodeResources {
     cpu: Cpu,
     memory: Memory,
@@ -130,6 +137,7 @@ struct Cpu {
     #[serde(rename = "CpuShares")]
     shares: u64,
     total_cpu_cores: u64,
+    // Reserved cores are not among the attributes.
     reservable_cpu_cores: (),
 }
 
@@ -145,9 +153,10 @@ struct Disk {
     disk_mb: u64,
 }
 
-/// The resources that a node keeps for itself: not reported, so 0.
+/// The resources that a node reserves for itself: not reported, so 0.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: nomad/structs/structs.go, NodeReservedResources.
 struct ReservedResources {
     cpu: Cpu,
     memory: Memory,
@@ -165,6 +174,7 @@ impl NodeResources {
     fn of(node: &Node) -> Self {
         Self {
             cpu: Cpu {
+                // Nomad: client/fingerprint/cpu.go and memory.go set these attributes.
                 shares: number(node, "cpu.totalcompute"),
                 total_cpu_cores: number(node, "cpu.numcores"),
                 reservable_cpu_cores: (),
@@ -178,7 +188,8 @@ impl NodeResources {
         }
     }
 
-    /// The same in the form that Nomad had before.
+    /// Returns the resources in Nomad's older format.
+    // Nomad: nomad/structs/structs.go, Node.Resources, deprecated but read by clients.
     fn total(self) -> Resources {
         Resources {
             cpu: self.cpu.shares,
@@ -189,7 +200,7 @@ impl NodeResources {
     }
 }
 
-/// Which fields a list of nodes has beside the others, because its client asked for them.
+/// The optional fields of a list of nodes that its client requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NodeStubFields {
     /// `Attributes`, with the operating system's name.
@@ -201,6 +212,7 @@ pub struct NodeStubFields {
 /// A node in a list.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: nomad/structs/structs.go, NodeListStub.
 pub struct NodeStub<'v> {
     #[serde(rename = "ID")]
     id: Uuid,
@@ -228,14 +240,15 @@ pub struct NodeStub<'v> {
 }
 
 impl<'v> NodeStub<'v> {
-    /// Returns the view of `entry`, which reports `host_volumes`, with the fields that its client asked
-    /// for.
+    /// Creates the view of `entry`, which reports `host_volumes`, with the requested optional
+    /// fields.
     pub fn with(
         entry: &'v Entry<Node>,
         host_volumes: &'v BTreeMap<Box<str>, NodeHostVolume>,
         fields: NodeStubFields,
     ) -> Self {
         let host_volumes = host_volumes.iter();
+        // Nomad: nomad/structs/structs.go, Node.Stub sets only this attribute for `os=true`.
         const OS: &str = "os.name";
         let os = || BTreeMap::from([(OS, attribute(entry, OS))]);
         Self {
@@ -264,9 +277,10 @@ impl<'v> NodeStub<'v> {
     }
 }
 
-/// A node alone.
+/// A node with all its fields.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: nomad/structs/structs.go, Node. Fields that no client here fills are Go's zero values.
 pub struct NodeView<'v> {
     #[serde(rename = "ID")]
     id: Uuid,
@@ -312,7 +326,8 @@ pub struct NodeView<'v> {
 }
 
 impl<'v> NodeView<'v> {
-    /// Returns the view of `entry`, with the host volumes that it reports. Reads each of them.
+    /// Creates the view of `entry`, with the host volumes that it reports. Cost: reads each of
+    /// them.
     pub fn new<V: ReadView>(view: &'v V, entry: &'v Entry<Node>) -> Self {
         let reported = reported_host_volumes(view, entry.id)
             .map(|row| (&*row.volume.name, NodeHostVolumeView::new(&row.volume)));
@@ -322,6 +337,7 @@ impl<'v> NodeView<'v> {
         let resources = NodeResources::of(entry);
         Self {
             id: entry.id,
+            // Nomad: nomad/structs/structs.go, Node.Sanitize removes the secret, too.
             secret_id: "",
             name: &entry.name,
             datacenter: &entry.datacenter,
@@ -342,6 +358,7 @@ impl<'v> NodeView<'v> {
             scheduling_eligibility: eligibility(entry),
             status: &entry.status,
             status_description: "",
+            // Any write of a node counts, because the status alone has no time.
             status_updated_at: entry.modify_time / 1_000_000_000,
             events: [],
             drivers: drivers(entry),

@@ -1,4 +1,4 @@
-//! The JSON of a plugin, in lists and alone.
+//! The views of a plugin.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ use crate::{
 /// A plugin in a list.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: nomad/structs/csi.go, CSIPluginListStub.
 pub struct PluginStub<'v> {
     #[serde(rename = "ID")]
     id: &'v str,
@@ -30,25 +31,26 @@ pub struct PluginStub<'v> {
 }
 
 impl<'v> PluginStub<'v> {
-    /// The view of `entry`, about which `facts` are known.
-    pub fn new(entry: &'v Entry<CsiPlugin>, facts: PluginHealth<'v>) -> Self {
+    /// Creates the view of `entry` with its health.
+    pub fn new(entry: &'v Entry<CsiPlugin>, health: PluginHealth<'v>) -> Self {
         Self {
             id: &entry.id,
-            provider: facts.provider,
-            controller_required: facts.controller_required,
-            controllers_healthy: facts.controllers_healthy,
-            controllers_expected: facts.controllers_expected,
-            nodes_healthy: facts.nodes_healthy,
-            nodes_expected: facts.nodes_expected,
+            provider: health.provider,
+            controller_required: health.controller_required,
+            controllers_healthy: health.controllers_healthy,
+            controllers_expected: health.controllers_expected,
+            nodes_healthy: health.nodes_healthy,
+            nodes_expected: health.nodes_expected,
             create_index: entry.create_index(),
             modify_index: entry.modify_index(),
         }
     }
 }
 
-/// What a node says about a plugin.
+/// A node's report of a plugin.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: nomad/structs/node.go, CSIInfo.
 pub struct PluginInfoView<'v> {
     #[serde(rename = "PluginID")]
     plugin_id: &'v str,
@@ -56,7 +58,7 @@ pub struct PluginInfoView<'v> {
     alloc_id: &'v str,
     healthy: bool,
     health_description: &'v str,
-    /// `null` when it was not reported, as Nomad writes a time that was not set.
+    /// `null` if it was not reported, as Nomad encodes a time that was never set.
     update_time: Option<&'v str>,
     provider: &'v str,
     provider_version: &'v str,
@@ -69,7 +71,7 @@ pub struct PluginInfoView<'v> {
 }
 
 impl<'v> PluginInfoView<'v> {
-    /// The view of `info`.
+    /// Creates the view of `info`.
     pub fn new(info: &'v PluginInfo) -> Self {
         Self {
             plugin_id: &info.plugin_id,
@@ -87,7 +89,7 @@ impl<'v> PluginInfoView<'v> {
     }
 }
 
-/// How many instances of a plugin a job wants.
+/// The number of instances of a plugin that a job expects.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct JobExpectation<'v> {
@@ -99,9 +101,10 @@ pub struct JobExpectation<'v> {
 
 type Jobs<'v> = BTreeMap<&'v str, BTreeMap<&'v str, JobExpectation<'v>>>;
 
-/// A plugin alone.
+/// A plugin with all its fields.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: command/agent/csi_endpoint.go, structsCSIPluginToApi.
 pub struct PluginView<'v> {
     #[serde(rename = "ID")]
     id: &'v str,
@@ -124,20 +127,21 @@ pub struct PluginView<'v> {
 }
 
 impl<'v> PluginView<'v> {
-    /// Leaves out the allocations of namespaces that the reader may not see.
+    /// Removes the allocations of namespaces that the reader may not see.
     #[must_use]
     pub fn seen_by(mut self, sees: impl Fn(&str) -> bool) -> Self {
         if let Some(allocations) = &mut self.allocations {
             allocations.retain(|allocation| sees(allocation.namespace()));
         }
+        // Nomad encodes no allocations as `null`, also after filtering.
         self.allocations = self.allocations.filter(|allocations| !allocations.is_empty());
         self
     }
 
-    /// The view of `entry`, with the allocations of `namespace` that run it; `*` is every
-    /// namespace.
+    /// Creates the view of `entry`, with the allocations of `namespace` that run it; `*` selects
+    /// every namespace.
     pub fn new<V: ReadView>(view: &'v V, entry: &'v Entry<CsiPlugin>, namespace: &str) -> Self {
-        let facts = PluginHealth::of(view, entry);
+        let health = PluginHealth::of(view, entry);
         let infos = |role| {
             let instances = plugin_instances(view, &entry.id, role);
             instances.map(|row| (row.node_id, PluginInfoView::new(&row.info))).collect()
@@ -149,6 +153,7 @@ impl<'v> PluginView<'v> {
                 (found.runs_controllers, &mut controller_jobs, found.controllers),
                 (found.runs_nodes, &mut node_jobs, found.nodes),
             ] {
+                // A job that runs only the other role is not listed under this one.
                 if runs {
                     let job = JobExpectation { namespace, id, expected };
                     jobs.entry(namespace).or_default().insert(id, job);
@@ -159,18 +164,18 @@ impl<'v> PluginView<'v> {
         let allocations: Vec<_> = allocations.into_iter().map(AllocationStub::new).collect();
         Self {
             id: &entry.id,
-            provider: facts.provider,
-            version: facts.version,
-            controller_required: facts.controller_required,
+            provider: health.provider,
+            version: health.version,
+            controller_required: health.controller_required,
             controllers: infos(PluginRole::Controller),
             nodes: infos(PluginRole::Node),
             allocations: (!allocations.is_empty()).then_some(allocations),
             controller_jobs,
             node_jobs,
-            controllers_healthy: facts.controllers_healthy,
-            controllers_expected: facts.controllers_expected,
-            nodes_healthy: facts.nodes_healthy,
-            nodes_expected: facts.nodes_expected,
+            controllers_healthy: health.controllers_healthy,
+            controllers_expected: health.controllers_expected,
+            nodes_healthy: health.nodes_healthy,
+            nodes_expected: health.nodes_expected,
             create_index: entry.create_index(),
             modify_index: entry.modify_index(),
             create_time: entry.create_time,

@@ -1,4 +1,4 @@
-//! The JSON of a volume, in lists and alone.
+//! The views of a CSI volume.
 
 use serde::{Serialize, Serializer};
 use statehold_store::{Entry, ReadView};
@@ -14,6 +14,7 @@ use crate::{
 /// A volume in a list.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: nomad/structs/csi.go, CSIVolListStub.
 pub struct VolumeStub<'v> {
     #[serde(rename = "ID")]
     id: &'v str,
@@ -35,7 +36,8 @@ pub struct VolumeStub<'v> {
     controllers_expected: u64,
     nodes_healthy: u64,
     nodes_expected: u64,
-    /// When the volume ran out of a resource: never. Nomad writes a time that was not set as `null`.
+    /// The time at which the volume ran out of a resource: never. Nomad encodes a time that was
+    /// never set as `null`.
     resource_exhausted: (),
     create_index: u64,
     modify_index: u64,
@@ -44,8 +46,8 @@ pub struct VolumeStub<'v> {
 }
 
 impl<'v> VolumeStub<'v> {
-    /// The view of `entry`, about which `facts` are known.
-    pub fn new(entry: &'v Entry<CsiVolume>, facts: VolumeHealth<'v>) -> Self {
+    /// Creates the view of `entry` with its health.
+    pub fn new(entry: &'v Entry<CsiVolume>, health: VolumeHealth<'v>) -> Self {
         Self {
             id: &entry.id,
             namespace: &entry.namespace,
@@ -56,14 +58,14 @@ impl<'v> VolumeStub<'v> {
             attachment_mode: &entry.attachment_mode,
             current_readers: entry.claims.readers,
             current_writers: entry.claims.writers,
-            schedulable: facts.schedulable,
+            schedulable: health.schedulable,
             plugin_id: &entry.plugin_id,
-            provider: facts.plugin.provider,
-            controller_required: facts.plugin.controller_required,
-            controllers_healthy: facts.plugin.controllers_healthy,
-            controllers_expected: facts.plugin.controllers_expected,
-            nodes_healthy: facts.plugin.nodes_healthy,
-            nodes_expected: facts.plugin.nodes_expected,
+            provider: health.plugin.provider,
+            controller_required: health.plugin.controller_required,
+            controllers_healthy: health.plugin.controllers_healthy,
+            controllers_expected: health.plugin.controllers_expected,
+            nodes_healthy: health.plugin.nodes_healthy,
+            nodes_expected: health.plugin.nodes_expected,
             resource_exhausted: (),
             create_index: entry.create_index(),
             modify_index: entry.modify_index(),
@@ -73,7 +75,7 @@ impl<'v> VolumeStub<'v> {
     }
 }
 
-/// How a volume is mounted, without the flags.
+/// The mount options of a volume, without the flags.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct MountOptionsView<'v> {
     #[serde(rename = "FSType")]
@@ -83,17 +85,19 @@ pub struct MountOptionsView<'v> {
 }
 
 impl<'v> MountOptionsView<'v> {
-    /// The view of `options`.
+    /// Creates the view of `options`.
     pub fn new(options: Option<&'v MountOptions>) -> Self {
         let Some(options) = options else { return Self { fs_type: "", mount_flags: None } };
+        // Nomad: nomad/structs/csi.go redacts the flags of CSIMountOptions likewise.
         let mount_flags = (!options.mount_flags.is_empty()).then_some(["[REDACTED]"]);
         Self { fs_type: &options.fs_type, mount_flags }
     }
 }
 
-/// A volume alone.
+/// A volume with all its fields.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: command/agent/csi_endpoint.go, structsCSIVolumeToApi.
 pub struct VolumeView<'v> {
     #[serde(rename = "ID")]
     id: &'v str,
@@ -129,7 +133,8 @@ pub struct VolumeView<'v> {
     controllers_expected: u64,
     nodes_healthy: u64,
     nodes_expected: u64,
-    /// When the volume ran out of a resource: never. Nomad writes a time that was not set as `null`.
+    /// The time at which the volume ran out of a resource: never. Nomad encodes a time that was
+    /// never set as `null`.
     resource_exhausted: (),
     create_index: u64,
     modify_index: u64,
@@ -139,17 +144,18 @@ pub struct VolumeView<'v> {
 }
 
 impl<'v> VolumeView<'v> {
-    /// The view of `entry`, with its plugin's state and the allocations that claim it, as `view`
-    /// has them.
+    /// Creates the view of `entry`, with its health and the allocations that claim it as of `view`.
     pub fn new<V: ReadView>(view: &'v V, entry: &'v Entry<CsiVolume>) -> Self {
-        let facts = HealthReader::new(view).of(entry);
+        let health = HealthReader::new(view).of(entry);
         let active = claims_on(view, entry).filter(|row| row.active.is_some());
         let (writers, readers): (Vec<_>, Vec<_>) = active.partition(|row| row.writing().is_some());
         let ids = |rows: Vec<&Entry<CsiClaim>>| {
             AllocationIds(rows.into_iter().map(|row| row.allocation_id).collect())
         };
+        // Readers come first, each part ordered by ID, so that equal states serialise equally.
         let (readers, writers) = (ids(readers), ids(writers));
         let allocations: Vec<_> = (readers.0.iter().chain(&writers.0))
+            // The claim of a deleted allocation has no stub to show.
             .filter_map(|id| view.get::<Allocations>(*id))
             .map(AllocationStub::new)
             .collect();
@@ -170,20 +176,21 @@ impl<'v> VolumeView<'v> {
             capacity: entry.capacity,
             requested_capacity_min: entry.requested_capacity_min,
             requested_capacity_max: entry.requested_capacity_max,
+            // Go encodes a slice that was never set as `null`.
             requested_capabilities: (!capabilities.is_empty()).then_some(capabilities),
             clone_id: &entry.clone_id,
             snapshot_id: &entry.snapshot_id,
             read_allocs: readers,
             write_allocs: writers,
-            schedulable: facts.schedulable,
+            schedulable: health.schedulable,
             plugin_id: &entry.plugin_id,
-            provider: facts.plugin.provider,
-            provider_version: facts.plugin.version,
-            controller_required: facts.plugin.controller_required,
-            controllers_healthy: facts.plugin.controllers_healthy,
-            controllers_expected: facts.plugin.controllers_expected,
-            nodes_healthy: facts.plugin.nodes_healthy,
-            nodes_expected: facts.plugin.nodes_expected,
+            provider: health.plugin.provider,
+            provider_version: health.plugin.version,
+            controller_required: health.plugin.controller_required,
+            controllers_healthy: health.plugin.controllers_healthy,
+            controllers_expected: health.plugin.controllers_expected,
+            nodes_healthy: health.plugin.nodes_healthy,
+            nodes_expected: health.plugin.nodes_expected,
             resource_exhausted: (),
             create_index: entry.create_index(),
             modify_index: entry.modify_index(),
@@ -194,12 +201,14 @@ impl<'v> VolumeView<'v> {
     }
 }
 
-/// A volume as the holder of a claim on it sees it: what a node needs to use it, and how many claims hold it.
+/// A volume as returned to the holder of a claim: the fields that a node needs to use it, and the
+/// number of claims.
 ///
-/// Costs the same for any number of claims, jobs and instances of the plugin, because every claim is answered
-/// with it. Readers that want the other claims read the volume alone.
+/// Its cost is independent of the number of claims, jobs and plugin instances, because every claim
+/// request returns it. Clients that need the other claims read the volume.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+// Nomad: nomad/structs/csi.go, CSIVolumeClaimResponse.Volume.
 pub struct ClaimedVolumeView<'v> {
     #[serde(rename = "ID")]
     id: &'v str,
@@ -232,9 +241,10 @@ pub struct ClaimedVolumeView<'v> {
 }
 
 impl<'v> ClaimedVolumeView<'v> {
-    /// The view of `entry`, with its plugin's health as `view` has it.
+    /// Creates the view of `entry`, with its health as of `view`.
     pub fn new<V: ReadView>(view: &'v V, entry: &'v Entry<CsiVolume>) -> Self {
-        let facts = VolumeHealth::for_claim(view, entry);
+        // Without the expected counts, which would read each job of the plugin.
+        let health = VolumeHealth::for_claim(view, entry);
         let capabilities = &entry.requested_capabilities;
         Self {
             id: &entry.id,
@@ -251,13 +261,13 @@ impl<'v> ClaimedVolumeView<'v> {
             requested_capabilities: (!capabilities.is_empty()).then_some(capabilities),
             current_readers: entry.claims.readers,
             current_writers: entry.claims.writers,
-            schedulable: facts.schedulable,
+            schedulable: health.schedulable,
             plugin_id: &entry.plugin_id,
-            provider: facts.plugin.provider,
-            provider_version: facts.plugin.version,
-            controller_required: facts.plugin.controller_required,
-            controllers_healthy: facts.plugin.controllers_healthy,
-            nodes_healthy: facts.plugin.nodes_healthy,
+            provider: health.plugin.provider,
+            provider_version: health.plugin.version,
+            controller_required: health.plugin.controller_required,
+            controllers_healthy: health.plugin.controllers_healthy,
+            nodes_healthy: health.plugin.nodes_healthy,
             create_index: entry.create_index(),
             modify_index: entry.modify_index(),
             create_time: entry.create_time,
@@ -266,7 +276,7 @@ impl<'v> ClaimedVolumeView<'v> {
     }
 }
 
-/// An object with the claiming allocations as names. The values say nothing: clients look into
+/// An object whose names are the claiming allocations. The values are `null`: clients look into
 /// `Allocations`.
 #[derive(Clone, Debug)]
 struct AllocationIds(Vec<Uuid>);

@@ -1,11 +1,12 @@
-//! Request bodies of every shape are read or refused, never a crash, and never leak what they hold.
+//! Request bodies of every shape are decoded or rejected without a panic, and errors never leak
+//! their values.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use statehold_nomad::{input, parse_id};
 use uuid::Uuid;
 
-/// Field names of all bodies, some in another case, and names that mean nothing.
+/// Field names of all bodies, some in another case, and unknown names.
 const NAMES: [&str; 32] = [
     "Volumes",
     "volumes",
@@ -61,7 +62,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Reads the body as everything; the texts of the errors.
+/// Decodes the body with every decoder. Returns the messages of the errors.
 fn read_all(body: &[u8]) -> Vec<String> {
     let id = Uuid::from_u128(7);
     [
@@ -84,20 +85,20 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_json_is_read_or_refused(value in value()) {
+    fn any_json_is_decoded_or_rejected(value in value()) {
         for text in read_all(value.to_string().as_bytes()) {
             prop_assert!(!text.is_empty());
         }
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+    fn any_bytes_are_decoded_or_rejected(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         read_all(&bytes);
         let _ = parse_id(&String::from_utf8_lossy(&bytes));
     }
 
     #[test]
-    fn a_secret_of_the_wrong_type_stays_out_of_the_error(secret in 1_000_000_000_u64..) {
+    fn errors_omit_secrets_of_the_wrong_type(secret in 1_000_000_000_u64..) {
         for wrong in [json!(secret), json!([secret.to_string()]), json!({"x": secret})] {
             let body = json!({"Volumes": [{"ID": "v", "Secrets": {"password": wrong}}]});
             let error = input::register_body(body.to_string().as_bytes()).unwrap_err();

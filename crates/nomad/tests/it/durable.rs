@@ -1,4 +1,4 @@
-//! What was committed is there after the store is opened again, secrets and claims included.
+//! Committed rows survive a reopen of the store, secrets and claims included.
 
 use crate::common::*;
 use statehold_nomad::*;
@@ -63,7 +63,7 @@ fn rows_survive_a_reopen_with_their_indexes() {
 }
 
 #[test]
-fn rows_of_the_first_version_are_read_and_lack_nothing() {
+fn rows_of_the_first_version_are_read_completely() {
     let old = include_bytes!("data/rows-1.backup");
     let cluster = Cluster { store: Store::in_memory(&schema()) };
     cluster.store.restore(&old[..]).unwrap();
@@ -90,12 +90,12 @@ fn rows_of_the_first_version_are_read_and_lack_nothing() {
     let volume = cluster.volume("v").unwrap();
     assert_eq!(volume.capacity, i64::MAX);
     assert_eq!(volume.secrets.reveal().collect::<Vec<_>>(), [("password", "xyzzy")]);
-    assert_eq!(volume.write_claims[&id(10)].since, 0, "nobody wrote it down");
+    assert_eq!(volume.write_claims[&id(10)].since, 0, "not recorded by that version");
     assert_eq!(volume.past_claims[&id(10)].state, ClaimState::NodeDetached);
     assert_eq!(volume.read_claims[&id(11)].mode, ClaimMode::Read);
 }
 
-/// The rows of nodes as version 2 wrote them, with all host volumes of a node in its row.
+/// The rows of nodes as version 2 stored them, with all host volumes of a node in its row.
 mod version_2 {
     use std::collections::BTreeMap;
 
@@ -137,7 +137,7 @@ mod version_2 {
     }
 }
 
-/// A directory with nodes of version 2, which report host volumes of these names.
+/// Creates a directory with nodes of version 2 that report host volumes of these names.
 fn directory_of_version_2(nodes: &[(u128, &[&str])]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), &Schema::new().table::<version_2::Nodes>()).unwrap();
@@ -156,7 +156,7 @@ fn directory_of_version_2(nodes: &[(u128, &[&str])]) -> tempfile::TempDir {
     dir
 }
 
-/// The names and paths of the host volumes that a node reports.
+/// Returns the names and paths of the host volumes that a node reports.
 fn reported(cluster: &Cluster, node: u128) -> Vec<String> {
     let view = cluster.view();
     let rows = reported_host_volumes(&view, id(node));

@@ -1,5 +1,5 @@
-//! Volumes in use stay in whatever order a feeder writes and deletes jobs and their allocations. Method: the
-//! same rows in each order, in a store in memory.
+//! Volumes stay in use in whichever order a client writes and deletes jobs and their allocations.
+//! Method: the same rows in each order, in a store in memory.
 
 use crate::common::*;
 use statehold_nomad::*;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 const DISK: Uuid = Uuid::from_u128(0xd15c);
 
-fn asks(source: &str, kind: RequestKind) -> VolumeRequest {
+fn volume_request(source: &str, kind: RequestKind) -> VolumeRequest {
     VolumeRequest { source: source.into(), kind, sticky: true, ..Default::default() }
 }
 
@@ -16,7 +16,10 @@ fn group(name: &str, source: &str) -> TaskGroup {
     TaskGroup {
         name: name.into(),
         count: 1,
-        volumes: vec![asks(source, RequestKind::Host), asks("v", RequestKind::Csi)],
+        volumes: vec![
+            volume_request(source, RequestKind::Host),
+            volume_request("v", RequestKind::Csi),
+        ],
         plugins: vec![TaskPlugin { id: "other".into(), kind: PluginKind::Node }],
     }
 }
@@ -25,7 +28,7 @@ fn job(groups: Vec<TaskGroup>) -> Job {
     Job { id: "job".into(), kind: "service".into(), groups, ..Default::default() }
 }
 
-/// Node 2 with the host volume `disk`, and the CSI volume `v`.
+/// Creates node 2 with the host volume `disk`, and the CSI volume `v`.
 fn cluster() -> Cluster {
     let cluster = Cluster::with_plugin();
     cluster.register(spec("v")).unwrap();
@@ -53,7 +56,8 @@ fn delete_job_of(cluster: &Cluster) {
     cluster.write(|txn| delete_job(txn, NOW, "default", "job")).unwrap();
 }
 
-/// The allocations that use the host volume, as its view shows them; a delete is refused if there are any.
+/// Returns the number of allocations that use the host volume, as its view shows them. Deleting it
+/// MUST fail if there are any.
 fn users(cluster: &Cluster) -> usize {
     let view = cluster.view();
     let entry = view.get::<HostVolumes>(("default", DISK)).unwrap();
@@ -75,7 +79,7 @@ fn sticky(cluster: &Cluster) -> Vec<Uuid> {
 }
 
 #[test]
-fn jobs_and_allocations_may_be_fed_in_either_order() {
+fn jobs_and_allocations_may_be_written_in_either_order() {
     let results = [false, true].map(|job_first| {
         let cluster = cluster();
         if job_first {
@@ -104,7 +108,7 @@ fn a_group_that_arrives_later_completes_its_own_allocations() {
     cluster.allocation(Allocation { job_id: "else".into(), ..other.clone() });
     cluster.allocation(Allocation { id: id(12), ..other });
     feed_job(&cluster, vec![group("group", "disk"), group("other", "disk")]);
-    assert_eq!(users(&cluster), 1, "the version of allocation 10 asked for nothing");
+    assert_eq!(users(&cluster), 1, "allocation 10's version requested nothing");
     assert!(allocation(&cluster, 11).unwrap().volumes.is_empty(), "of another job");
     let before = cluster.view().index();
     feed_job(&cluster, vec![group("group", "disk"), group("other", "elsewhere")]);
@@ -116,7 +120,7 @@ fn a_group_that_arrives_later_completes_its_own_allocations() {
 }
 
 #[test]
-fn a_job_that_completes_allocations_wakes_the_readers_of_volumes() {
+fn a_job_that_completes_allocations_wakes_volume_readers() {
     let cluster = cluster();
     cluster.allocation(running(10, 2));
     let read = |view: &statehold_store::Tracked| {
@@ -156,7 +160,8 @@ fn volumes_stay_in_use_after_the_job_is_deleted() {
     for force in [false, true] {
         assert!(cluster.deregister("v", force).is_err(), "force: {force}");
     }
-    // The feeder knows the allocation by its job's name still, and the job may come back.
+    // A client still writes the allocation under its job's name, and the job may be registered
+    // again.
     cluster.allocation(running(10, 2));
     assert_eq!(users(&cluster), 1);
     feed_job(&cluster, vec![group("group", "elsewhere")]);

@@ -1,11 +1,12 @@
-//! What filter expressions can ask of volumes and plugins, and what they can't.
+//! The fields of volumes and plugins that filters can select, and those that they cannot.
 
 use crate::common::*;
 use statehold_filter::Filter;
 use statehold_nomad::*;
 use statehold_store::{Order, ReadView};
 
-/// Volume `used` with a reader, options and secrets; `free` of a plugin that is gone.
+/// Creates volume `used` with a reader, options and secrets, and volume `free` of a plugin that
+/// does not exist.
 fn cluster() -> Cluster {
     let cluster = Cluster::with_plugin();
     let rack = Topology { segments: [("rack".into(), "R1".into())].into() };
@@ -34,20 +35,20 @@ fn matching(cluster: &Cluster, expression: &str) -> Vec<String> {
     let filter =
         Filter::<VolumeItem>::compile(expression).unwrap_or_else(|error| panic!("{error}"));
     let view = cluster.view();
-    let mut facts = HealthReader::new(&view);
+    let mut health = HealthReader::new(&view);
     let mut found = |query: &VolumeQuery<'_>| -> Vec<String> {
-        let items = list_volumes(&view, query).map(|volume| VolumeItem::new(&mut facts, volume));
+        let items = list_volumes(&view, query).map(|volume| VolumeItem::new(&mut health, volume));
         let matching = items.filter(|item| filter.matches(item));
         matching.map(|item| item.volume().id.to_string()).collect()
     };
     let all = found(&all_of("*"));
     let planned = found(&VolumeQuery { conjuncts: &filter.conjuncts(), ..all_of("*") });
-    assert_eq!(planned, all, "a plan leaves nothing out: {expression}");
+    assert_eq!(planned, all, "a plan omits no match: {expression}");
     all
 }
 
 #[test]
-fn filters_see_fresh_values() {
+fn filters_read_current_values() {
     let cluster = cluster();
     let matching = |expression| matching(&cluster, expression);
     assert_eq!(
@@ -63,7 +64,7 @@ fn filters_see_fresh_values() {
 }
 
 #[test]
-fn filters_see_the_stub_and_the_rest_of_the_stored_object() {
+fn filters_select_fields_of_the_stub_and_of_the_row() {
     let cluster = cluster();
     let used = "00000000-0000-0000-0000-00000000000a";
     for expression in [
@@ -96,7 +97,7 @@ fn secrets_and_mount_flags_are_not_selectable() {
 }
 
 #[test]
-fn plugins_are_filtered_by_what_they_show_and_hold() {
+fn filters_select_fields_of_plugins_and_instances() {
     let cluster = cluster();
     let view = cluster.view();
     let matching = |expression: &str| -> usize {
@@ -115,13 +116,13 @@ fn plugins_are_filtered_by_what_they_show_and_hold() {
 }
 
 #[test]
-fn items_render_as_the_entries_do() {
+fn items_serialise_like_their_entries() {
     let cluster = cluster();
     let view = cluster.view();
-    let mut facts = HealthReader::new(&view);
+    let mut health = HealthReader::new(&view);
     for entry in list_volumes(&view, &all_of("*")) {
-        let item = VolumeItem::new(&mut facts, entry);
-        let direct = VolumeStub::new(entry, facts.of(entry));
+        let item = VolumeItem::new(&mut health, entry);
+        let direct = VolumeStub::new(entry, health.of(entry));
         assert_eq!(
             serde_json::to_value(item.stub()).unwrap(),
             serde_json::to_value(direct).unwrap()

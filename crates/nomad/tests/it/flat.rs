@@ -1,5 +1,5 @@
-//! Flat: the cost of a write does not grow with the number of its neighbours. Method: the bytes that it
-//! adds to the journal beside 10 and beside 1,000 of them.
+//! Flat: the cost of a write does not grow with the number of its neighbours. Method: compares the
+//! bytes added to the journal with 10 and with 1,000 neighbours.
 
 use std::sync::{
     Arc,
@@ -10,14 +10,14 @@ use crate::common::*;
 use statehold_nomad::*;
 use statehold_store::{Batch, Observer, Options, Store, WriteTxn};
 
-/// Bytes by which the journal record of a write may differ: numbers are stored in as many bytes as they
-/// need.
+/// Bytes by which the journal record of a write may differ, because integers are stored in a
+/// variable number of bytes.
 const SLACK: u64 = 16;
 
-/// The writes of a transaction.
+/// The writes of one transaction.
 type Work<'w> = &'w dyn Fn(&mut WriteTxn<'_>);
 
-/// Bytes that were written to the journal.
+/// Bytes written to the journal.
 #[derive(Default)]
 struct Written(AtomicU64);
 

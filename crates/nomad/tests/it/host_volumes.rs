@@ -1,5 +1,5 @@
-//! Host volumes: placing, making, changing and deleting them, and how their states follow what
-//! nodes report. Method: a store in memory; the node's part is what the test says it is.
+//! Host volumes: placing, creating, updating and deleting them, and how their states follow the
+//! reports of nodes. Method: a store in memory; the test plays the node.
 
 use crate::common::*;
 use statehold_nomad::*;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 const POOL: &str = "prod";
 
-/// A node of the pool in rack `r1` that has the default plugin and these volumes.
+/// Creates a node of the pool in rack `r1` that has the default plugin and these volumes.
 fn node(number: u128, volumes: &[&str]) -> NodeReport {
     let reported = |name: &&str| {
         let volume = NodeHostVolume { name: (*name).into(), ..Default::default() };
@@ -38,7 +38,7 @@ fn in_rack(rack: &str) -> Constraint {
     Constraint { left: "${meta.rack}".into(), right: rack.into(), operator: "=".into() }
 }
 
-fn wish(name: &str) -> HostVolumeSpec {
+fn requested(name: &str) -> HostVolumeSpec {
     HostVolumeSpec {
         name: name.into(),
         node_pool: POOL.into(),
@@ -49,21 +49,21 @@ fn wish(name: &str) -> HostVolumeSpec {
     }
 }
 
-fn made() -> CreatedHostVolume {
+fn created() -> CreatedHostVolume {
     CreatedHostVolume { host_path: "/volumes/x".into(), capacity: 150_000 }
 }
 
 fn create(cluster: &Cluster, spec: HostVolumeSpec) -> Result<Uuid, HostVolumeError> {
     let plan = plan_host_create(&cluster.view(), NOW, "default", spec, fresh()())?;
     let id = plan.volume().id;
-    cluster.write(|txn| record_host_volume(txn, plan, Ok(made())))?;
+    cluster.write(|txn| record_host_volume(txn, plan, Ok(created())))?;
     Ok(id)
 }
 
 fn register(cluster: &Cluster, spec: HostVolumeSpec) -> Result<Uuid, HostVolumeError> {
     let plan = plan_host_register(&cluster.view(), NOW, "default", spec, fresh()())?;
     let id = plan.volume().id;
-    cluster.write(|txn| record_host_volume(txn, plan, Ok(made())))?;
+    cluster.write(|txn| record_host_volume(txn, plan, Ok(created())))?;
     Ok(id)
 }
 
@@ -85,7 +85,7 @@ fn state(cluster: &Cluster, volume: Uuid) -> &'static str {
     row(cluster, volume).state.as_str()
 }
 
-/// A running allocation of a group that asks for the host volume.
+/// Writes a running allocation of a group that requests the host volume.
 fn using(cluster: &Cluster, allocation: u128, node: u128, source: &str, per_alloc: bool) {
     let request = VolumeRequest { source: source.into(), per_alloc, ..Default::default() };
     let group = TaskGroup { volumes: vec![request], ..Default::default() };
@@ -99,15 +99,22 @@ fn states_follow_what_nodes_report() {
     report(&cluster, node(1, &["dhv-zero"]));
     report(&cluster, node(2, &[]));
     let on = |number: u128, name: &str| {
-        create(&cluster, HostVolumeSpec { node_id: id(number).to_string().into(), ..wish(name) })
-            .unwrap()
+        create(
+            &cluster,
+            HostVolumeSpec { node_id: id(number).to_string().into(), ..requested(name) },
+        )
+        .unwrap()
     };
     let zero = on(1, "dhv-zero");
     let one = on(1, "dhv-one");
     let elsewhere = on(2, "dhv-one");
     let unmatched = on(2, "dhv-two");
     let states = || [zero, one, elsewhere, unmatched].map(|volume| state(&cluster, volume));
-    assert_eq!(states(), ["ready", "pending", "pending", "pending"], "reported before it is made");
+    assert_eq!(
+        states(),
+        ["ready", "pending", "pending", "pending"],
+        "reported before it is created"
+    );
 
     let untouched = row(&cluster, elsewhere).modify_index();
     report(&cluster, node(1, &["dhv-zero", "dhv-one"]));
@@ -142,10 +149,10 @@ fn states_follow_what_nodes_report() {
 }
 
 #[test]
-fn reports_about_one_volume_add_to_the_others() {
+fn a_report_of_one_volume_keeps_the_others() {
     let cluster = Cluster::empty();
     report(&cluster, node(1, &["static"]));
-    let volume = create(&cluster, wish("disk")).unwrap();
+    let volume = create(&cluster, requested("disk")).unwrap();
     let reported = NodeHostVolume {
         name: "disk".into(),
         path: "/volumes/x".into(),
@@ -161,10 +168,10 @@ fn reports_about_one_volume_add_to_the_others() {
 }
 
 #[test]
-fn a_node_takes_its_volumes_with_it_only_if_it_said_so() {
+fn a_node_deletes_its_volumes_only_if_its_row_requests_it() {
     let cluster = Cluster::empty();
     report(&cluster, node(1, &["kept"]));
-    let kept = create(&cluster, wish("kept")).unwrap();
+    let kept = create(&cluster, requested("kept")).unwrap();
     cluster.write(|txn| delete_node(txn, NOW, id(1))).unwrap();
     assert_eq!(state(&cluster, kept), "unavailable");
 
@@ -184,32 +191,33 @@ fn a_node_takes_its_volumes_with_it_only_if_it_said_so() {
 }
 
 #[test]
-fn volumes_are_placed_on_the_first_node_that_has_what_they_ask_for() {
+fn volumes_are_placed_on_the_first_feasible_node() {
     let cluster = Cluster::empty();
     let text = |spec| create(&cluster, spec).unwrap_err().to_string();
     report(&cluster, with(node(1, &[]), |node| node.meta = Labels::new()));
     report(&cluster, with(node(2, &[]), |node| node.node_pool = "dev".into()));
     report(&cluster, node(3, &[]));
     report(&cluster, with(node(4, &[]), |node| node.attributes = Labels::new()));
-    let placed = create(&cluster, wish("a")).unwrap();
+    let placed = create(&cluster, requested("a")).unwrap();
     assert_eq!(row(&cluster, placed).node_id, id(3));
     assert_eq!(
-        text(wish("a")),
+        text(requested("a")),
         "could not place volume \"a\": no node meets constraints: 1 nodes had existing volume, 0 \
          nodes filtered by node pool governance, 2 nodes were infeasible"
     );
-    // No node names the pool of all.
+    // No node names the pool `all`.
     assert_eq!(
-        text(HostVolumeSpec { node_pool: "all".into(), ..wish("a") }),
+        text(HostVolumeSpec { node_pool: "all".into(), ..requested("a") }),
         "could not place volume \"a\": no node meets constraints: 0 nodes had existing volume, 0 \
          nodes filtered by node pool governance, 0 nodes were infeasible"
     );
-    let dev = HostVolumeSpec { node_pool: "dev".into(), ..wish("a") };
+    let dev = HostVolumeSpec { node_pool: "dev".into(), ..requested("a") };
     let placed = create(&cluster, dev).unwrap();
     let row = row(&cluster, placed);
     assert_eq!((row.node_id, &*row.node_pool), (id(2), "dev"), "the first one that is left");
 
-    let on = |number: u128| HostVolumeSpec { node_id: id(number).to_string().into(), ..wish("b") };
+    let on =
+        |number: u128| HostVolumeSpec { node_id: id(number).to_string().into(), ..requested("b") };
     assert_eq!(
         text(on(1)),
         "could not place volume \"b\": node 00000000-0000-0000-0000-000000000001 is not feasible \
@@ -226,7 +234,7 @@ fn volumes_are_placed_on_the_first_node_that_has_what_they_ask_for() {
          \"00000000-0000-0000-0000-000000000002\" is not in pool \"prod\""
     );
     assert_eq!(
-        text(HostVolumeSpec { node_pool: "nowhere".into(), ..wish("b") }),
+        text(HostVolumeSpec { node_pool: "nowhere".into(), ..requested("b") }),
         "validating volume \"b\" against state failed: node pool \"nowhere\" does not exist"
     );
     let elsewhere = HostVolumeSpec { plugin_id: "zfs".into(), ..on(3) };
@@ -234,10 +242,10 @@ fn volumes_are_placed_on_the_first_node_that_has_what_they_ask_for() {
 }
 
 #[test]
-fn made_volumes_have_the_defaults_and_what_their_node_answered() {
+fn created_volumes_have_defaults_and_the_nodes_result() {
     let cluster = Cluster::empty();
     report(&cluster, node(1, &[]));
-    let volume = create(&cluster, wish("disk")).unwrap();
+    let volume = create(&cluster, requested("disk")).unwrap();
     let row = row(&cluster, volume);
     assert_eq!((&*row.plugin_id, &*row.node_pool), ("mkdir", POOL));
     assert_eq!((&*row.host_path, row.capacity), ("/volumes/x", 150_000));
@@ -253,12 +261,12 @@ fn made_volumes_have_the_defaults_and_what_their_node_answered() {
 }
 
 #[test]
-fn known_volumes_are_made_again_within_the_rules() {
+fn existing_volumes_are_updated_within_the_rules() {
     let cluster = Cluster::empty();
     report(&cluster, node(1, &["disk"]));
-    let volume = create(&cluster, wish("disk")).unwrap();
+    let volume = create(&cluster, requested("disk")).unwrap();
     let again = |change: fn(HostVolumeSpec) -> HostVolumeSpec| {
-        let known = HostVolumeSpec { id: volume.to_string().into(), ..wish("disk") };
+        let known = HostVolumeSpec { id: volume.to_string().into(), ..requested("disk") };
         create(&cluster, change(known)).map_err(|error| error.to_string())
     };
     let bigger = again(|known| HostVolumeSpec {
@@ -304,14 +312,14 @@ fn known_volumes_are_made_again_within_the_rules() {
 }
 
 #[test]
-fn registering_needs_a_node_and_a_path() {
+fn registering_requires_a_node_and_a_path() {
     let cluster = Cluster::empty();
     report(&cluster, node(1, &[]));
     let at = |node: &str, path: &str| HostVolumeSpec {
         node_id: node.into(),
         host_path: path.into(),
         capacity: 7,
-        ..wish("disk")
+        ..requested("disk")
     };
     let text = |spec| register(&cluster, spec).unwrap_err().to_string();
     assert_eq!(text(at("", "/srv")), "cannot register volume: node ID is required");
@@ -328,14 +336,14 @@ fn registering_needs_a_node_and_a_path() {
 }
 
 #[test]
-fn what_changed_while_a_node_worked_is_seen() {
+fn recording_repeats_the_checks_of_the_plan() {
     let cluster = Cluster::empty();
     report(&cluster, node(1, &[]));
     cluster
         .write(|txn| upsert_namespace(txn, Namespace { name: "dev".into(), ..Default::default() }))
         .unwrap();
     let plan = |name: &str| {
-        let spec = HostVolumeSpec { namespace: "dev".into(), ..wish(name) };
+        let spec = HostVolumeSpec { namespace: "dev".into(), ..requested(name) };
         plan_host_create(&cluster.view(), NOW, "default", spec, fresh()()).unwrap()
     };
     let (first, second, third, fourth) = (plan("a"), plan("a"), plan("b"), plan("c"));
@@ -347,12 +355,15 @@ fn what_changed_while_a_node_worked_is_seen() {
     let failed = record(fourth, Err(HostProviderError::Failed("disk full".into())));
     assert_eq!(failed.unwrap_err(), "HostVolume.Create error: disk full");
     let known = first.volume().id;
-    record(first, Ok(made())).unwrap();
-    assert_eq!(record(second, Ok(made())).unwrap_err(), "volume name already exists on this node");
+    record(first, Ok(created())).unwrap();
+    assert_eq!(
+        record(second, Ok(created())).unwrap_err(),
+        "volume name already exists on this node"
+    );
     let gone = third.volume().id;
     cluster.write(|txn| delete_node(txn, NOW, id(1))).unwrap();
     assert_eq!(
-        record(third.clone(), Ok(made())).unwrap_err(),
+        record(third.clone(), Ok(created())).unwrap_err(),
         format!("host volume {gone} has nonexistent node ID {}", id(1))
     );
     report(&cluster, node(1, &[]));
@@ -368,7 +379,7 @@ fn what_changed_while_a_node_worked_is_seen() {
     cluster.write(|txn| record_host_delete(txn, &forget, Ok(()))).unwrap();
     cluster.write(|txn| delete_namespace(txn, "dev")).unwrap();
     assert_eq!(
-        record(third, Ok(made())).unwrap_err(),
+        record(third, Ok(created())).unwrap_err(),
         format!("host volume {gone} is in nonexistent namespace dev")
     );
 }
@@ -377,8 +388,8 @@ fn what_changed_while_a_node_worked_is_seen() {
 fn a_volume_in_use_is_not_deleted() {
     let cluster = Cluster::empty();
     report(&cluster, node(1, &["disk", "disk[0]"]));
-    let volume = create(&cluster, wish("disk")).unwrap();
-    let numbered = create(&cluster, wish("disk[0]")).unwrap();
+    let volume = create(&cluster, requested("disk")).unwrap();
+    let numbered = create(&cluster, requested("disk[0]")).unwrap();
     let text = |volume: &str, force, answer| {
         delete(&cluster, volume, force, answer).unwrap_err().to_string()
     };
@@ -400,7 +411,7 @@ fn a_volume_in_use_is_not_deleted() {
         late.to_string(),
         format!("could not delete volume {volume} in use by alloc {}", id(10))
     );
-    // That it shall stop doesn't mean that it has.
+    // A desired status of `stop` does not mean that it has ended.
     cluster.allocation(Allocation { desired_status: "stop".into(), ..running(10, 1) });
     assert!(delete(&cluster, &volume.to_string(), false, Ok(())).is_err());
     cluster.allocation(Allocation { client_status: "failed".into(), ..running(10, 1) });
@@ -412,7 +423,7 @@ fn a_volume_in_use_is_not_deleted() {
 fn a_volume_of_a_lost_node_is_only_deleted_by_force() {
     let cluster = Cluster::empty();
     report(&cluster, node(1, &[]));
-    let volume = create(&cluster, wish("disk")).unwrap().to_string();
+    let volume = create(&cluster, requested("disk")).unwrap().to_string();
     for lost in [HostProviderError::UnknownNode, HostProviderError::Unreachable] {
         let refused = delete(&cluster, &volume, false, Err(lost)).unwrap_err();
         assert_eq!(
@@ -441,11 +452,11 @@ fn lists_select_by_namespace_prefix_node_and_pool() {
             namespace: namespace.into(),
             node_id: id(node).to_string().into(),
             node_pool: Box::default(),
-            ..wish(name)
+            ..requested(name)
         };
         let fresh = Uuid::from_u128(number << 64);
         let plan = plan_host_create(&cluster.view(), NOW, "default", spec, fresh).unwrap();
-        cluster.write(|txn| record_host_volume(txn, plan, Ok(made()))).unwrap();
+        cluster.write(|txn| record_host_volume(txn, plan, Ok(created()))).unwrap();
     };
     add(0xa1, "default", "example", 1);
     add(0xa2, "default", "example[0]", 1);
@@ -492,12 +503,13 @@ fn lists_select_by_namespace_prefix_node_and_pool() {
     );
 }
 
-/// The tables that one more volume of a node writes to, and the bytes of the node's row.
+/// Returns the tables that one more volume of a node writes to, and the size of the node's row in
+/// bytes.
 fn written_beside(neighbours: u128) -> (Vec<String>, usize) {
     let cluster = Cluster::empty();
     report(&cluster, node(1, &[]));
     for at in 0..=neighbours {
-        let spec = HostVolumeSpec { name: format!("v{at:06}").into(), ..wish("") };
+        let spec = HostVolumeSpec { name: format!("v{at:06}").into(), ..requested("") };
         let volume = create(&cluster, spec.clone()).unwrap();
         let reported = NodeHostVolume { name: spec.name, id: Some(volume), ..Default::default() };
         cluster.write(|txn| report_host_volume(txn, NOW, id(1), reported)).unwrap();
@@ -511,7 +523,7 @@ fn written_beside(neighbours: u128) -> (Vec<String>, usize) {
 }
 
 #[test]
-fn a_write_is_as_large_whatever_its_node_has() {
+fn the_size_of_a_write_is_independent_of_its_node() {
     let few = written_beside(2);
     assert_eq!(few.0.len(), 4, "the volume, its report, its state and the node");
     assert_eq!(few, written_beside(300));
@@ -521,7 +533,7 @@ fn a_write_is_as_large_whatever_its_node_has() {
 fn a_host_volume_of_a_lost_node_is_held_for_the_grace_period() {
     let cluster = Cluster::empty();
     report(&cluster, node(1, &["disk"]));
-    let volume = create(&cluster, wish("disk")).unwrap().to_string();
+    let volume = create(&cluster, requested("disk")).unwrap().to_string();
     let request = VolumeRequest { source: "disk".into(), ..Default::default() };
     let group = TaskGroup { volumes: vec![request], ..Default::default() };
     cluster

@@ -1,4 +1,4 @@
-//! The tests of Nomad's domain, in one program because each further one would be linked anew.
+//! The tests of the Nomad domain, in one program because linking each file separately is slow.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 

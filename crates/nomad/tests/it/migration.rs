@@ -1,5 +1,5 @@
-//! Rows of version 2 of volumes and of version 1 of plugins, written by the last build that had them,
-//! and the answers that this build gave from them.
+//! Rows of version 2 of volumes and of version 1 of plugins, written by the last build that used
+//! them, and the responses of that build.
 
 use crate::common::*;
 use serde_json::{Value, json};
@@ -7,7 +7,8 @@ use statehold_filter::Filter;
 use statehold_nomad::*;
 use statehold_store::{Order, Store};
 
-/// The answers about each plugin and volume, and the matches of filters on their instances and claims.
+/// Returns the responses about each plugin and volume, and the matches of filters on their
+/// instances and claims.
 fn answers(cluster: &Cluster) -> Value {
     let view = cluster.view();
     let value = |view: &dyn erased::Show| view.json();
@@ -17,12 +18,12 @@ fn answers(cluster: &Cluster) -> Value {
             json!([value(&item.stub()), value(&PluginView::new(&view, plugin, "*"))])
         })
         .collect();
-    let mut facts = HealthReader::new(&view);
+    let mut health = HealthReader::new(&view);
     let volumes: Vec<Value> = list_volumes(&view, &all_of("*"))
         .map(|volume| {
             let (alone, claims) = (VolumeView::new(&view, volume), volume_claims(&view, volume));
             json!([
-                value(&VolumeItem::new(&mut facts, volume).stub()),
+                value(&VolumeItem::new(&mut health, volume).stub()),
                 value(&alone),
                 value(&claims)
             ])
@@ -32,7 +33,7 @@ fn answers(cluster: &Cluster) -> Value {
     for text in VOLUME_FILTERS {
         let filter = Filter::<VolumeItem>::compile(text).unwrap();
         let items =
-            list_volumes(&view, &all_of("*")).map(|volume| VolumeItem::new(&mut facts, volume));
+            list_volumes(&view, &all_of("*")).map(|volume| VolumeItem::new(&mut health, volume));
         let found = items.filter(|item| filter.matches(item));
         matching.insert((*text).into(), found.map(|item| json!(item.volume().id)).collect());
     }
@@ -88,7 +89,7 @@ const PLUGIN_FILTERS: &[&str] = &[
     "NodesHealthy == 1",
 ];
 
-/// The rows as the last build with version 2 of volumes wrote them, moved as a server moves them.
+/// Opens the rows of the last build with version 2 of volumes, and moves them like a server does.
 fn moved() -> Cluster {
     let cluster = Cluster { store: Store::in_memory(&schema()) };
     cluster.store.restore(&include_bytes!("data/rows-2.backup")[..]).unwrap();
@@ -96,8 +97,8 @@ fn moved() -> Cluster {
     cluster
 }
 
-/// The recorded answers and the present ones, without the indexes of the last change: a row that is moved
-/// is written.
+/// Compares the recorded responses with the current ones, without the indexes of the last change,
+/// because moving a row writes it.
 fn compare(cluster: &Cluster) {
     let without = |mut answers: Value| {
         drop_modify_indexes(&mut answers);
@@ -122,7 +123,7 @@ fn drop_modify_indexes(value: &mut Value) {
 }
 
 #[test]
-fn rows_of_the_build_before_give_its_answers() {
+fn rows_of_the_previous_build_yield_its_responses() {
     compare(&moved());
 }
 
@@ -161,7 +162,7 @@ fn a_write_of_an_old_volume_moves_its_claims() {
     ]);
 }
 
-/// Asserts that each write gives the same before and after the rows were moved.
+/// Asserts that each write has the same result before and after the rows were moved.
 fn assert_moves(writes: &[fn(&Cluster)]) {
     for write in writes {
         let results = [false, true].map(|moved_before| {

@@ -1,9 +1,8 @@
-//! Random sequences of operations, checked after each step against what was asked for and what was
-//! granted.
+//! Random sequences of operations, checked after each step against the granted claims.
 //!
-//! The model knows no state machine: it only remembers which claims were granted and which were
-//! given back, and what nodes and jobs said last. Everything else that the crate shows has to
-//! follow from that.
+//! The model has no state machine: it records which claims were granted and which were released,
+//! and the last reports of nodes and jobs. Everything else that the crate returns MUST follow from
+//! that.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -103,8 +102,8 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What was granted and not given back, by volume and allocation: true to write.
-type Held = BTreeMap<&'static str, BTreeMap<u128, bool>>;
+/// The claims that were granted and not released, by volume and allocation: true for a writer.
+type GrantedClaims = BTreeMap<&'static str, BTreeMap<u128, bool>>;
 
 fn volume_spec(volume: &str) -> VolumeSpec {
     VolumeSpec {
@@ -114,7 +113,7 @@ fn volume_spec(volume: &str) -> VolumeSpec {
     }
 }
 
-/// What a node says that runs the plugin, as far as it does.
+/// Returns the report of a node that runs the given roles of the plugin.
 fn fingerprints(node: u128, control: Option<bool>, plugin: Option<bool>) -> Node {
     let mut row = Node { id: id(node), ..Default::default() };
     if let Some(healthy) = control {
@@ -138,7 +137,7 @@ fn claim_request(
     ClaimRequest { access_mode: access.into(), state, ..taken(allocation, mode) }
 }
 
-/// Claims at a time of its own.
+/// Claims at a distinct time.
 fn claim_now(cluster: &Cluster, volume: &str, request: ClaimRequest) -> Result<(), ClaimError> {
     static CLOCK: AtomicI64 = AtomicI64::new(NOW);
     let now = CLOCK.fetch_add(1, Ordering::Relaxed);
@@ -150,8 +149,8 @@ fn is_live(cluster: &Cluster, allocation: u128) -> bool {
     view.get::<Allocations>(id(allocation)).is_some_and(|row| !row.is_terminal())
 }
 
-/// What the orchestrator tells.
-fn tell(cluster: &Cluster, op: Op) {
+/// Applies a report of the orchestrator.
+fn report(cluster: &Cluster, op: Op) {
     match op {
         Op::Allocate { allocation, node, desired, client, asks } => {
             let request = VolumeRequest {
@@ -208,8 +207,8 @@ fn tell(cluster: &Cluster, op: Op) {
     }
 }
 
-/// What is asked of volumes.
-fn ask(cluster: &Cluster, held: &mut Held, op: Op) {
+/// Applies a request about a volume.
+fn request(cluster: &Cluster, held: &mut GrantedClaims, op: Op) {
     match op {
         Op::Claim { volume, allocation, mode, access, state } => {
             let name = VOLUMES[volume];
@@ -217,7 +216,7 @@ fn ask(cluster: &Cluster, held: &mut Held, op: Op) {
             let request = claim_request(allocation, mode, ACCESS[access], state);
             let granted = claim_now(cluster, name, request.clone()).is_ok();
             let Some(holders) = held.get_mut(name) else {
-                assert!(!granted, "a claim on a volume that isn't there");
+                assert!(!granted, "a claim on a volume that does not exist");
                 return;
             };
             let writes = mode == ClaimMode::Write;
@@ -229,13 +228,13 @@ fn ask(cluster: &Cluster, held: &mut Held, op: Op) {
             }
             if granted && is_new {
                 holders.insert(allocation, writes);
-                // The first repetition may note that the allocation is over; then nothing changes.
+                // The first repetition may record the end of the allocation; then nothing changes.
                 let over = |row: &Allocation| row.is_client_terminal();
                 let view = cluster.view();
                 if !view.get::<Allocations>(id(allocation)).is_none_or(|row| over(row)) {
                     let past =
                         cluster.volume(name).unwrap().past_claims.contains_key(&id(allocation));
-                    assert!(!past, "a claim that was granted is not on its way out");
+                    assert!(!past, "a granted claim is not being released");
                 }
                 let granted = cluster.volume(name).unwrap();
                 claim_now(cluster, name, request.clone()).expect("the same claim again");
@@ -284,8 +283,13 @@ fn ask(cluster: &Cluster, held: &mut Held, op: Op) {
     }
 }
 
-/// Runs releases to where they come; what was released is no longer held.
-fn release(cluster: &Cluster, held: &mut Held, disks: &Disks, releases: &[PendingRelease]) -> bool {
+/// Runs releases as far as possible; a released claim is no longer held.
+fn release(
+    cluster: &Cluster,
+    held: &mut GrantedClaims,
+    disks: &Disks,
+    releases: &[PendingRelease],
+) -> bool {
     let providers = disks.providers(PLUGIN);
     let mut all = true;
     for release in releases {
@@ -301,11 +305,17 @@ fn release(cluster: &Cluster, held: &mut Held, disks: &Disks, releases: &[Pendin
     all
 }
 
-/// Releases that were asked for and whose answers nobody has recorded yet.
-type Late = Vec<(PendingRelease, Result<(), ReleaseBlocker>)>;
+/// Planned releases whose results have not been recorded yet.
+type PendingResults = Vec<(PendingRelease, Result<(), ReleaseBlocker>)>;
 
-/// Starts releases, and records them some time later: what was claimed anew meanwhile stays.
-fn delay(cluster: &Cluster, held: &mut Held, disks: &Disks, late: &mut Late, op: Op) {
+/// Plans releases and records them later: a claim that was taken anew meanwhile stays.
+fn delay(
+    cluster: &Cluster,
+    held: &mut GrantedClaims,
+    disks: &Disks,
+    late: &mut PendingResults,
+    op: Op,
+) {
     match op {
         Op::Begin => {
             let (view, providers) = (cluster.view(), disks.providers(PLUGIN));
@@ -328,7 +338,7 @@ fn delay(cluster: &Cluster, held: &mut Held, disks: &Disks, late: &mut Late, op:
                         assert_eq!(done == ReleaseOutcome::Released, answer.is_ok());
                     }
                     _ => {
-                        assert_eq!(done, ReleaseOutcome::Superseded, "another claim, or none");
+                        assert_eq!(done, ReleaseOutcome::Superseded, "a different claim, or none");
                         assert_eq!(cluster.volume(name), before);
                     }
                 }
@@ -341,8 +351,8 @@ fn delay(cluster: &Cluster, held: &mut Held, disks: &Disks, late: &mut Late, op:
     }
 }
 
-/// What takes a provider.
-fn provide(cluster: &Cluster, held: &mut Held, disks: &Disks, op: Op) {
+/// Applies an operation that calls the provider.
+fn provide(cluster: &Cluster, held: &mut GrantedClaims, disks: &Disks, op: Op) {
     let failure = |fails: bool| fails.then_some(ProviderErrorKind::Unavailable);
     match op {
         Op::Create { volume, grow } => {
@@ -352,15 +362,15 @@ fn provide(cluster: &Cluster, held: &mut Held, disks: &Disks, op: Op) {
                 requested_capacity_min: grow * 100,
                 ..volume_spec(name)
             };
-            let asked = create_with_provider(
+            let provided = create_with_provider(
                 &cluster.view(),
                 &disks.providers(PLUGIN),
                 "default",
                 vec![spec],
             );
-            let Ok(asked) = asked else { return };
-            cluster.write(|txn| record_volumes(txn, NOW, &asked)).unwrap();
-            if asked.faults().is_ok() {
+            let Ok(provided) = provided else { return };
+            cluster.write(|txn| record_volumes(txn, NOW, &provided)).unwrap();
+            if provided.failures().is_ok() {
                 held.entry(name).or_default();
             }
         }
@@ -369,10 +379,10 @@ fn provide(cluster: &Cluster, held: &mut Held, disks: &Disks, op: Op) {
             disks.fail(failure(fails));
             let (view, none) = (cluster.view(), Secrets::default());
             let external = cluster.volume(name).map(|row| row.external_id.to_string());
-            let asked =
+            let provided =
                 delete_with_provider(&view, &disks.providers(PLUGIN), "default", &[name], &none);
             disks.fail(None);
-            if asked.is_ok() {
+            if provided.is_ok() {
                 assert_eq!(held.get(name).map(BTreeMap::len), Some(0), "in use");
                 assert!(!fails && !disks.state().volumes.contains_key(&external.unwrap()));
                 cluster.deregister(name, false).unwrap();
@@ -395,7 +405,7 @@ fn provide(cluster: &Cluster, held: &mut Held, disks: &Disks, op: Op) {
             }
         }
         Op::Watch { fails } => {
-            // The plugin is well everywhere, or it would have to be waited for.
+            // The plugin is healthy everywhere, because the release would wait for it otherwise.
             for node in 1..4 {
                 let row = fingerprints(node, Some(true), Some(true));
                 cluster.write(|txn| upsert_node(txn, NOW, row)).unwrap();
@@ -420,12 +430,12 @@ fn provide(cluster: &Cluster, held: &mut Held, disks: &Disks, op: Op) {
     }
 }
 
-/// Every volume that was made at the provider is there, for as long as its row is.
+/// Checks that every volume created at the provider exists there as long as its row does.
 fn check_provider(cluster: &Cluster, disks: &Disks) {
     for row in VOLUMES.into_iter().filter_map(|name| cluster.volume(name)) {
         if row.external_id.starts_with("disk-") {
             let state = disks.state();
-            let disk = state.volumes.get(&*row.external_id).expect("made and not deleted");
+            let disk = state.volumes.get(&*row.external_id).expect("created and not deleted");
             assert_eq!(disk.capacity, row.capacity);
         }
         let view = cluster.view();
@@ -433,15 +443,15 @@ fn check_provider(cluster: &Cluster, disks: &Disks) {
         let claims = volume_claims(&view, entry);
         let mut owners: Vec<_> = row.active_claims().map(|claim| claim.allocation_id).collect();
         owners.sort_unstable();
-        assert_eq!(claims.len(), owners.len(), "each claim is told once");
-        assert!(claims.iter().all(|claim| !claim.hold().to_string().is_empty()));
+        assert_eq!(claims.len(), owners.len(), "each claim is listed once");
+        assert!(claims.iter().all(|claim| !claim.status().to_string().is_empty()));
     }
 }
 
-fn check_volumes(cluster: &Cluster, held: &Held) {
+fn check_volumes(cluster: &Cluster, held: &GrantedClaims) {
     for name in VOLUMES {
         let Some(volume) = cluster.volume(name) else {
-            assert!(!held.contains_key(name), "{name} is gone");
+            assert!(!held.contains_key(name), "{name} does not exist");
             continue;
         };
         let granted = |writes: bool| -> Vec<_> {
@@ -494,7 +504,7 @@ fn check_plugin(cluster: &Cluster) {
     let controllers = healthy(|node| &node.controller_plugins);
     let served = healthy(|node| &node.node_plugins);
     let job = view.get::<Jobs>(("default", "job")).filter(|job| &*job.status != "dead");
-    // Without a job, each instance that reports is expected; with one, never fewer than are healthy.
+    // Without a job, each reporting instance is expected; with one, never fewer than are healthy.
     let plugin = view.get::<CsiPlugins>(PLUGIN);
     let reporting = plugin.map_or(0, |plugin| plugin.nodes.reporting);
     let wanted = job.map_or(reporting, |job| {
@@ -523,7 +533,7 @@ fn check_plugin(cluster: &Cluster) {
         .iter()
         .any(|node| !node.controller_plugins.is_empty() || !node.node_plugins.is_empty());
     if !mentioned && job.is_none() {
-        assert_eq!(cluster.counts(PLUGIN), None, "nobody runs it");
+        assert_eq!(cluster.counts(PLUGIN), None, "no instance runs it");
     }
     for name in VOLUMES {
         if cluster.volume(name).is_some() {
@@ -563,9 +573,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_shown_follows_from_what_was_granted(ops in prop::collection::vec(op(), 1..60)) {
+    fn results_follow_from_the_granted_claims(ops in prop::collection::vec(op(), 1..60)) {
         let cluster = Cluster::with_plugin();
-        let (mut held, mut late, disks) = (Held::new(), Late::new(), Disks::default());
+        let (mut held, mut late, disks) = (GrantedClaims::new(), PendingResults::new(), Disks::default());
         for volume in VOLUMES {
             cluster.register(volume_spec(volume)).unwrap();
             held.insert(volume, BTreeMap::new());
@@ -574,8 +584,8 @@ proptest! {
             cluster.allocation(running(allocation, allocation - 9));
         }
         for op in ops {
-            tell(&cluster, op);
-            ask(&cluster, &mut held, op);
+            report(&cluster, op);
+            request(&cluster, &mut held, op);
             provide(&cluster, &mut held, &disks, op);
             delay(&cluster, &mut held, &disks, &mut late, op);
             check_provider(&cluster, &disks);

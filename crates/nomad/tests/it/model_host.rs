@@ -1,7 +1,7 @@
-//! Random sequences of what happens to host volumes and sticky claims, checked after each step.
+//! Random sequences of operations on host volumes and sticky claims, checked after each step.
 //!
-//! The model remembers what nodes said last, which volumes were ever reported, and which allocation
-//! was placed last where a sticky volume is. Rows have to follow from that.
+//! The model records the last report of each node, the volumes that were ever reported, and the
+//! allocation that was placed last on each sticky volume. The rows MUST follow from that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,13 +61,13 @@ fn op() -> impl Strategy<Value = Op> {
 
 #[derive(Debug, Default)]
 struct Model {
-    /// Volumes that were ready once.
+    /// Volumes that were ready at least once.
     seen: BTreeSet<Uuid>,
     /// The allocation that was placed last, by job and volume.
     last: BTreeMap<(String, Uuid), Uuid>,
 }
 
-/// The ID of the volume that a node reports under a name; the same each time.
+/// Returns the ID of the volume that a node reports under a name, the same each time.
 fn reported_id(node: u128, name: &str) -> Uuid {
     id(0x1000 + node * 16 + name.len() as u128)
 }
@@ -84,7 +84,7 @@ fn claims(cluster: &Cluster) -> Vec<TaskGroupClaim> {
     all.map(|row| TaskGroupClaim::clone(row)).collect()
 }
 
-/// Who uses the volume, worked out from all allocations.
+/// Returns the allocations that use the volume, computed from all allocations.
 fn users(cluster: &Cluster, volume: &HostVolume) -> Vec<Uuid> {
     let view = cluster.view();
     let rows = (10..14).filter_map(|number| view.get::<Allocations>(id(number)));
@@ -97,7 +97,7 @@ fn users(cluster: &Cluster, volume: &HostVolume) -> Vec<Uuid> {
     rows.filter(|row| uses(row)).map(|row| row.id).collect()
 }
 
-fn tell(cluster: &Cluster, model: &mut Model, op: Op) {
+fn report(cluster: &Cluster, model: &mut Model, op: Op) {
     match op {
         Op::Report { node, names, pool, status, takes_along } => {
             let named = NAMES.iter().enumerate().filter(|(at, _)| names & (1 << at) != 0);
@@ -126,7 +126,11 @@ fn tell(cluster: &Cluster, model: &mut Model, op: Op) {
             let left = cluster.write(|txn| delete_node(txn, NOW, id(node)));
             let Some(row) = row else { return assert!(left.is_err()) };
             let stays = row.gc_volumes_on_node_gc && used;
-            assert_eq!(left.is_err(), stays, "a node that would take a used volume along stays");
+            assert_eq!(
+                left.is_err(),
+                stays,
+                "a node with a used volume cannot be deleted with its volumes"
+            );
             let left_over = volumes(cluster).iter().filter(|row| row.node_id == id(node)).count();
             let gone = row.gc_volumes_on_node_gc && !used;
             assert_eq!(left_over, if gone { 0 } else { on_node.len() });
@@ -163,7 +167,7 @@ fn tell(cluster: &Cluster, model: &mut Model, op: Op) {
     }
 }
 
-fn ask(cluster: &Cluster, model: &mut Model, op: Op) {
+fn request(cluster: &Cluster, model: &mut Model, op: Op) {
     match op {
         Op::Create { name, node, answers } => {
             let spec = HostVolumeSpec {
@@ -177,7 +181,7 @@ fn ask(cluster: &Cluster, model: &mut Model, op: Op) {
             let made = || CreatedHostVolume { host_path: "/x".into(), capacity: 100 };
             let answer = answers.then(made).ok_or_else(|| HostProviderError::Failed("no".into()));
             let recorded = cluster.write(|txn| record_host_volume(txn, plan, answer)).is_ok();
-            assert!(answers || !recorded, "a node that failed made nothing");
+            assert!(answers || !recorded, "a failed node creates nothing");
             assert_eq!(volumes(cluster).len(), before + usize::from(recorded));
         }
         Op::CreateAgain { volume, max } => {
@@ -199,7 +203,7 @@ fn ask(cluster: &Cluster, model: &mut Model, op: Op) {
             let view = cluster.view();
             let row = view.get::<HostVolumes>(("default", known.id)).unwrap();
             assert_eq!((row.create_time, row.node_id), (known.create_time, known.node_id));
-            // It is to be made anew, so what was seen before doesn't count.
+            // It is to be created anew, so earlier reports do not count.
             if row.state != HostVolumeState::Ready {
                 model.seen.remove(&known.id);
             }
@@ -228,7 +232,7 @@ fn check(cluster: &Cluster, model: &mut Model) {
     let view = cluster.view();
     let mut names = BTreeSet::new();
     for volume in volumes(cluster) {
-        assert!(names.insert((volume.node_id, volume.name.clone())), "one of a name on a node");
+        assert!(names.insert((volume.node_id, volume.name.clone())), "names are unique on a node");
         let node = view.get::<Nodes>(volume.node_id);
         let reported = ReportedHostVolumes::BY_KEY.contains(&view, (volume.node_id, &*volume.name));
         let status = node.map_or("", |node| &*node.status);
@@ -259,12 +263,15 @@ fn check(cluster: &Cluster, model: &mut Model) {
     }
     let claims = claims(cluster);
     let ids: BTreeSet<Uuid> = claims.iter().map(|claim| claim.id).collect();
-    assert_eq!(ids.len(), claims.len(), "each has an ID of its own");
+    assert_eq!(ids.len(), claims.len(), "IDs are unique");
     let held: BTreeMap<(String, Uuid), Uuid> = claims
         .iter()
         .map(|claim| ((claim.job_id.to_string(), claim.volume_id), claim.alloc_id))
         .collect();
-    assert_eq!(held, model.last, "one claim for each job and volume, of who was placed last");
+    assert_eq!(
+        held, model.last,
+        "one claim per job and volume, held by the last allocation placed"
+    );
     assert_eq!(held.len(), claims.len());
 }
 
@@ -272,14 +279,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn host_volumes_and_sticky_claims_follow_from_what_was_told(
+    fn host_volumes_and_sticky_claims_match_the_model(
         ops in prop::collection::vec(op(), 1..60)
     ) {
         let cluster = Cluster::empty();
         let mut model = Model::default();
         for op in ops {
-            tell(&cluster, &mut model, op);
-            ask(&cluster, &mut model, op);
+            report(&cluster, &mut model, op);
+            request(&cluster, &mut model, op);
             check(&cluster, &mut model);
         }
     }

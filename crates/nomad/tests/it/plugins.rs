@@ -1,5 +1,5 @@
-//! The life of a plugin: made by fingerprints and jobs, counted when read, gone when nobody runs
-//! it. Method: a store in memory, one transaction for each thing that an orchestrator tells.
+//! The life of a plugin: created by fingerprints and jobs, counted on read, deleted with its last
+//! instance. Method: a store in memory, one transaction for each report.
 
 use crate::common::*;
 use statehold_nomad::*;
@@ -55,7 +55,7 @@ fn lifecycle_from_jobs_to_fingerprints_and_back() {
     cluster.register(spec("v")).unwrap();
     assert_eq!(cluster.json("v")["Schedulable"], true);
 
-    // A drain stops allocations; the fingerprints say nothing of allocations, so the counts stay.
+    // A drain stops allocations. Fingerprints contain no allocation status, so the counts stay.
     let stopped = Allocation { desired_status: "stop".into(), ..instance("nodes", 12, 3) };
     cluster.allocation(stopped.clone());
     assert_eq!(cluster.counts(PLUGIN), Some((2, 2, 3, 3)));
@@ -67,7 +67,11 @@ fn lifecycle_from_jobs_to_fingerprints_and_back() {
     for job in ["controllers", "nodes"] {
         cluster.write(|txn| delete_job(txn, NOW, "default", job)).unwrap();
     }
-    assert_eq!(cluster.counts(PLUGIN), Some((2, 2, 2, 2)), "no job: what reports is expected");
+    assert_eq!(
+        cluster.counts(PLUGIN),
+        Some((2, 2, 2, 2)),
+        "without a job each reporting instance is expected"
+    );
     cluster.write(|txn| delete_node(txn, NOW, id(1))).unwrap();
     assert_eq!(cluster.counts(PLUGIN), Some((1, 1, 1, 1)));
     cluster.write(|txn| upsert_node(txn, NOW, Node { id: id(2), ..Default::default() })).unwrap();
@@ -97,7 +101,7 @@ fn a_job_keeps_its_plugin_until_it_is_over() {
 }
 
 #[test]
-fn plugins_that_were_never_well_are_not_known() {
+fn plugins_that_were_never_healthy_get_no_row() {
     let cluster = Cluster::empty();
     let sick = PluginInfo { healthy: false, ..controller(PLUGIN, true) };
     let mut node = Node { id: id(1), ..Default::default() };
@@ -110,7 +114,7 @@ fn plugins_that_were_never_well_are_not_known() {
     cluster.write(|txn| upsert_node(txn, NOW, node.clone())).unwrap();
     assert_eq!(cluster.counts(PLUGIN), Some((1, 1, 0, 0)));
 
-    // Known from then on, even when it falls ill; an unknown one that is ill isn't added.
+    // Stored from now on, also when it turns unhealthy; an unknown unhealthy one gets no row.
     node.controller_plugins.insert(PLUGIN.into(), sick.clone());
     cluster.write(|txn| upsert_node(txn, NOW, node.clone())).unwrap();
     let other = Node { id: id(2), ..node.clone() };
@@ -120,7 +124,7 @@ fn plugins_that_were_never_well_are_not_known() {
 }
 
 #[test]
-fn saying_the_same_again_leaves_the_plugin_untouched() {
+fn repeating_a_report_writes_nothing() {
     let cluster = Cluster::with_plugin();
     let index = || cluster.view().get::<CsiPlugins>(PLUGIN).unwrap().modify_index();
     let before = index();
@@ -129,7 +133,7 @@ fn saying_the_same_again_leaves_the_plugin_untouched() {
 }
 
 #[test]
-fn a_stopped_allocation_takes_its_own_fingerprint_along() {
+fn a_stopped_allocation_deletes_its_own_instance() {
     let cluster = Cluster::with_plugin();
     upsert(&cluster, job("controllers", "service", 1, PluginKind::Controller));
     let info = PluginInfo { alloc_id: id(20).to_string().into(), ..controller(PLUGIN, true) };
@@ -144,7 +148,7 @@ fn a_stopped_allocation_takes_its_own_fingerprint_along() {
 }
 
 #[test]
-fn nodes_that_are_not_there_can_not_be_deleted() {
+fn deleting_an_unknown_node_fails() {
     let cluster = Cluster::empty();
     let error = cluster.write(|txn| delete_node(txn, NOW, id(9))).unwrap_err();
     assert_eq!(error.to_string(), "node not found: 00000000-0000-0000-0000-000000000009");
@@ -166,14 +170,14 @@ fn times_are_set_from_the_callers_clock() {
     assert_eq!(&*row.status, "ready");
 }
 
-/// A node that runs `plugin` as a node plugin.
+/// Creates a node that runs `plugin` as a node plugin.
 fn served(node: u128, plugin: &str, healthy: bool) -> Node {
     let info = PluginInfo { healthy, ..node_plugin(plugin, false, "i") };
     Node { id: id(node), node_plugins: [(plugin.into(), info)].into(), ..Default::default() }
 }
 
 #[test]
-fn a_read_of_one_plugin_is_woken_by_its_instances_alone() {
+fn a_read_of_one_plugin_is_woken_only_by_its_instances() {
     let cluster = Cluster::with_plugin();
     cluster.write(|txn| upsert_node(txn, NOW, served(7, "bar", true))).unwrap();
     let alone = |view: &statehold_store::Tracked| {
@@ -191,7 +195,7 @@ fn a_read_of_one_plugin_is_woken_by_its_instances_alone() {
 }
 
 #[test]
-fn a_change_of_an_instance_is_one_of_its_plugin() {
+fn a_change_of_an_instance_changes_the_plugins_index() {
     let cluster = Cluster::with_plugin();
     let index = || cluster.view().get::<CsiPlugins>(PLUGIN).unwrap().modify_index();
     let before = index();
@@ -202,6 +206,6 @@ fn a_change_of_an_instance_is_one_of_its_plugin() {
     let node =
         Node { id: id(2), node_plugins: [(PLUGIN.into(), info)].into(), ..Default::default() };
     cluster.write(|txn| upsert_node(txn, NOW + 7, node)).unwrap();
-    assert!(index() > before, "clients that wait on the plugin see its instances");
+    assert!(index() > before, "clients that wait on the plugin must notice its instances");
     assert_eq!(cluster.view().get::<CsiPlugins>(PLUGIN).unwrap().modify_time, NOW + 7);
 }

@@ -1,6 +1,6 @@
-//! What needs a storage provider: making volumes, enlarging, checking and deleting them, snapshots,
-//! and what it has that nobody registered. Method: a provider in memory that fails when it is told
-//! to.
+//! Operations that require a storage provider: creating, expanding, validating and deleting
+//! volumes, snapshots, and listing a provider's volumes. Method: a provider in memory that fails on
+//! request.
 
 use crate::common::{
     provider::{Disks, everything},
@@ -11,7 +11,7 @@ use statehold_nomad::{
     *,
 };
 
-/// The plugin `foo`, whose controller can do everything.
+/// Creates the plugin `foo`, whose controller has every capability.
 fn cluster() -> Cluster {
     let cluster = Cluster::with_plugin();
     let info = PluginInfo { controller: Some(everything()), ..controller(PLUGIN, true) };
@@ -24,7 +24,7 @@ fn cluster() -> Cluster {
     cluster
 }
 
-/// Another plugin, on a node of its own.
+/// Adds another plugin, on a node of its own.
 fn also(cluster: &Cluster, node: u128, plugin: &str, required: bool) {
     let node = Node {
         id: id(node),
@@ -35,7 +35,7 @@ fn also(cluster: &Cluster, node: u128, plugin: &str, required: bool) {
     cluster.write(|txn| upsert_node(txn, NOW, node)).unwrap();
 }
 
-fn unmade(volume: &str) -> VolumeSpec {
+fn new_spec(volume: &str) -> VolumeSpec {
     VolumeSpec {
         name: volume.into(),
         external_id: Box::default(),
@@ -51,9 +51,9 @@ fn create(
     providers: &Providers,
     specs: Vec<VolumeSpec>,
 ) -> Result<Result<(), String>, RegisterError> {
-    let asked = create_with_provider(&cluster.view(), providers, "default", specs)?;
-    cluster.write(|txn| record_volumes(txn, NOW, &asked))?;
-    Ok(asked.faults().map_err(|faults| faults.to_string()))
+    let provided = create_with_provider(&cluster.view(), providers, "default", specs)?;
+    cluster.write(|txn| record_volumes(txn, NOW, &provided))?;
+    Ok(provided.failures().map_err(|failures| failures.to_string()))
 }
 
 fn register(
@@ -61,15 +61,15 @@ fn register(
     providers: &Providers,
     spec: VolumeSpec,
 ) -> Result<Vec<VolumeKey>, RegisterError> {
-    let asked = register_with_provider(&cluster.view(), providers, "default", vec![spec])?;
-    cluster.write(|txn| record_volumes(txn, NOW, &asked))
+    let provided = register_with_provider(&cluster.view(), providers, "default", vec![spec])?;
+    cluster.write(|txn| record_volumes(txn, NOW, &provided))
 }
 
 #[test]
-fn what_the_provider_made_is_recorded() {
+fn the_result_of_the_provider_is_recorded() {
     let (cluster, disks) = (cluster(), Disks::default());
     let providers = disks.providers(PLUGIN);
-    assert_eq!(create(&cluster, &providers, vec![unmade("v")]).unwrap(), Ok(()));
+    assert_eq!(create(&cluster, &providers, vec![new_spec("v")]).unwrap(), Ok(()));
     let volume = cluster.volume("v").unwrap();
     assert_eq!((&*volume.external_id, volume.capacity), ("disk-v", 100));
     assert_eq!(volume.context, [("made-by".into(), "disks".into())].into(), "not the user's");
@@ -77,7 +77,7 @@ fn what_the_provider_made_is_recorded() {
     assert_eq!(disks.state().secrets, ["password=xyzzy"]);
 
     // Making it again makes nothing, and larger wishes enlarge it.
-    let larger = VolumeSpec { requested_capacity_min: 300, ..unmade("v") };
+    let larger = VolumeSpec { requested_capacity_min: 300, ..new_spec("v") };
     assert_eq!(create(&cluster, &providers, vec![larger]).unwrap(), Ok(()));
     assert_eq!(
         (cluster.volume("v").unwrap().capacity, disks.calls()),
@@ -89,7 +89,7 @@ fn what_the_provider_made_is_recorded() {
 fn a_claimed_volume_is_attached_to_the_node_of_the_claim() {
     let (cluster, disks) = (cluster(), Disks::default());
     let providers = disks.providers(PLUGIN);
-    create(&cluster, &providers, vec![unmade("v")]).unwrap().unwrap();
+    create(&cluster, &providers, vec![new_spec("v")]).unwrap().unwrap();
     cluster.allocation(running(10, 2));
     let attach = |providers: &Providers| {
         attach_with_provider(&cluster.view(), providers, "default", "v", id(10))
@@ -98,7 +98,7 @@ fn a_claimed_volume_is_attached_to_the_node_of_the_claim() {
     let unclaimed = format!("controller publish: Unknown allocation: {}", id(10));
     assert_eq!(attach(&providers), Err(unclaimed));
     cluster.claim("v", taken(10, ClaimMode::Write)).unwrap();
-    assert_eq!(attach(&Providers::default()), Ok(Labels::new()), "nobody to ask");
+    assert_eq!(attach(&Providers::default()), Ok(Labels::new()), "no provider to call");
     attach(&providers).unwrap();
     let attached = || disks.state().volumes["disk-v"].attached.clone();
     assert_eq!(attached(), ["i-2".to_owned()].into());
@@ -116,41 +116,41 @@ fn a_claimed_volume_is_attached_to_the_node_of_the_claim() {
 }
 
 #[test]
-fn what_was_asked_shows_no_secret() {
+fn debug_of_results_prints_no_secret() {
     let (cluster, disks) = (cluster(), Disks::default());
     let secret =
-        VolumeSpec { parameters: [("token".into(), "xyzzy".into())].into(), ..unmade("v") };
-    let asked =
+        VolumeSpec { parameters: [("token".into(), "xyzzy".into())].into(), ..new_spec("v") };
+    let provided =
         create_with_provider(&cluster.view(), &disks.providers(PLUGIN), "default", vec![secret])
             .unwrap();
-    let shown = format!("{asked:?}");
+    let shown = format!("{provided:?}");
     assert!(!shown.contains("xyzzy") && !shown.contains("made-by"), "{shown}");
 }
 
 #[test]
-fn a_creation_that_fails_keeps_those_that_did_not() {
+fn a_failed_creation_keeps_the_successful_ones() {
     let (cluster, disks) = (cluster(), Disks::default());
     let providers = disks.providers(PLUGIN);
-    let nameless = VolumeSpec { name: Box::default(), ..unmade("bad") };
-    let faults = create(&cluster, &providers, vec![unmade("v"), nameless]).unwrap();
-    assert_eq!(faults.unwrap_err(), "1 error occurred:\n\t* missing Name\n\n");
+    let nameless = VolumeSpec { name: Box::default(), ..new_spec("bad") };
+    let failures = create(&cluster, &providers, vec![new_spec("v"), nameless]).unwrap();
+    assert_eq!(failures.unwrap_err(), "1 error occurred:\n\t* missing Name\n\n");
     assert!(cluster.volume("v").is_some() && cluster.volume("bad").is_none());
 
     disks.fail(Some(ProviderErrorKind::Internal));
     let view = cluster.view();
-    let asked = create_with_provider(&view, &providers, "default", vec![unmade("w")]).unwrap();
-    let faults = asked.faults().unwrap_err();
+    let provided = create_with_provider(&view, &providers, "default", vec![new_spec("w")]).unwrap();
+    let failures = provided.failures().unwrap_err();
     assert_eq!(
-        faults.to_string(),
+        failures.to_string(),
         "1 error occurred:\n\t* controller create volume: the disks are on fire\n\n"
     );
-    assert_eq!(faults.class(), ErrorClass::Provider);
-    let nobody = create(&cluster, &Providers::default(), vec![unmade("w")]).unwrap();
-    assert!(nobody.unwrap_err().contains("controller create volume: No path to node"));
+    assert_eq!(failures.class(), ErrorClass::Provider);
+    let unreachable = create(&cluster, &Providers::default(), vec![new_spec("w")]).unwrap();
+    assert!(unreachable.unwrap_err().contains("controller create volume: No path to node"));
 }
 
 #[test]
-fn mistakes_that_a_provider_finds_are_the_callers() {
+fn invalid_requests_found_by_a_provider_are_client_errors() {
     use ProviderErrorKind as Kind;
 
     let (cluster, disks) = (cluster(), Disks::default());
@@ -167,72 +167,82 @@ fn mistakes_that_a_provider_finds_are_the_callers() {
         (Kind::Internal, ErrorClass::Provider),
     ] {
         disks.fail(Some(kind));
-        let asked = create_with_provider(&cluster.view(), &providers, "default", vec![unmade("w")])
-            .unwrap();
-        assert_eq!(asked.faults().unwrap_err().class(), fault, "{kind:?}");
+        let provided =
+            create_with_provider(&cluster.view(), &providers, "default", vec![new_spec("w")])
+                .unwrap();
+        assert_eq!(provided.failures().unwrap_err().class(), fault, "{kind:?}");
     }
 }
 
 #[test]
-fn two_volumes_never_share_what_a_provider_made() {
+fn two_volumes_never_share_created_data() {
     let (cluster, disks) = (cluster(), Disks::default());
     let providers = disks.providers(PLUGIN);
     let space = Namespace { name: "other".into(), ..Default::default() };
     cluster.write(|txn| upsert_namespace(txn, space)).unwrap();
-    create(&cluster, &providers, vec![unmade("v")]).unwrap().unwrap();
+    create(&cluster, &providers, vec![new_spec("v")]).unwrap().unwrap();
     let taken = "1 error occurred:\n\t* volume name \"v\" is taken: its provider made a volume of \
                  that name, which is registered with another ID or in another namespace\n\n";
     let named = |id: &str, namespace: &str| VolumeSpec {
         id: id.into(),
         namespace: namespace.into(),
-        ..unmade("v")
+        ..new_spec("v")
     };
     for other in [named("v", "other"), named("w", "default")] {
         let view = cluster.view();
-        let asked = create_with_provider(&view, &providers, "default", vec![other]).unwrap();
-        let faults = asked.faults().unwrap_err();
-        assert_eq!((faults.to_string().as_str(), faults.class()), (taken, ErrorClass::Conflict));
+        let provided = create_with_provider(&view, &providers, "default", vec![other]).unwrap();
+        let failures = provided.failures().unwrap_err();
+        assert_eq!(
+            (failures.to_string().as_str(), failures.class()),
+            (taken, ErrorClass::Conflict)
+        );
     }
-    let twins = vec![VolumeSpec { id: "a".into(), ..unmade("c") }, unmade("c"), unmade("c")];
-    let faults = create(&cluster, &providers, twins).unwrap().unwrap_err();
-    assert!(faults.starts_with("2 errors occurred"), "{faults}");
+    let twins = vec![VolumeSpec { id: "a".into(), ..new_spec("c") }, new_spec("c"), new_spec("c")];
+    let failures = create(&cluster, &providers, twins).unwrap().unwrap_err();
+    assert!(failures.starts_with("2 errors occurred"), "{failures}");
     assert!(cluster.volume("a").is_some() && cluster.volume("c").is_none());
-    assert_eq!(create(&cluster, &providers, vec![unmade("v")]).unwrap(), Ok(()), "its own");
+    assert_eq!(create(&cluster, &providers, vec![new_spec("v")]).unwrap(), Ok(()), "its own");
 }
 
 #[test]
-fn nothing_is_asked_before_all_volumes_were_checked() {
+fn no_provider_is_called_before_all_volumes_are_valid() {
     let (cluster, disks) = (cluster(), Disks::default());
     let providers = disks.providers(PLUGIN);
     let text = |specs| create(&cluster, &providers, specs).unwrap_err().to_string();
     assert_eq!(text(Vec::new()), "missing volume definition");
-    let other = |plugin: &str| VolumeSpec { plugin_id: plugin.into(), ..unmade("w") };
-    assert_eq!(text(vec![unmade("v"), other("none")]), "no CSI plugin named: none could be found");
-    let negative = VolumeSpec { requested_capacity_min: -1, ..unmade("w") };
-    assert_eq!(text(vec![unmade("v"), negative]), "validation: capacity must not be negative");
-    let nowhere = VolumeSpec { namespace: "none".into(), ..unmade("w") };
-    assert_eq!(text(vec![unmade("v"), nowhere]), "volume w is in nonexistent namespace none");
+    let other = |plugin: &str| VolumeSpec { plugin_id: plugin.into(), ..new_spec("w") };
+    assert_eq!(
+        text(vec![new_spec("v"), other("none")]),
+        "no CSI plugin named: none could be found"
+    );
+    let negative = VolumeSpec { requested_capacity_min: -1, ..new_spec("w") };
+    assert_eq!(text(vec![new_spec("v"), negative]), "validation: capacity must not be negative");
+    let nowhere = VolumeSpec { namespace: "none".into(), ..new_spec("w") };
+    assert_eq!(text(vec![new_spec("v"), nowhere]), "volume w is in nonexistent namespace none");
     also(&cluster, 5, "nodes", false);
     also(&cluster, 6, "weak", true);
     assert_eq!(text(vec![other("nodes")]), "plugin has no controller");
     assert_eq!(text(vec![other("weak")]), "plugin does not support creating volumes");
     assert_eq!(disks.calls(), [""; 0]);
-    let odd = VolumeSpec { requested_capabilities: vec![capability("odd")], ..unmade("v") };
+    let odd = VolumeSpec { requested_capabilities: vec![capability("odd")], ..new_spec("v") };
     assert_eq!(text(vec![odd]), "validation: invalid access mode: \"odd\"");
 }
 
 #[test]
-fn registering_asks_whether_the_volume_can_be_used_and_enlarges_it() {
+fn registering_validates_and_expands_the_volume() {
     let (cluster, disks) = (cluster(), Disks::default());
     let providers = disks.providers(PLUGIN);
     let known =
-        VolumeSpec { external_id: "disk-v".into(), requested_capacity_min: 0, ..unmade("v") };
+        VolumeSpec { external_id: "disk-v".into(), requested_capacity_min: 0, ..new_spec("v") };
     let refused = register(&cluster, &providers, known.clone()).unwrap_err();
     assert_eq!(refused.to_string(), "controller validate volume: no disk disk-v");
     assert_eq!(refused.class(), ErrorClass::NotFound);
-    assert!(register(&cluster, &Providers::default(), known.clone()).is_ok(), "nobody to ask");
+    assert!(
+        register(&cluster, &Providers::default(), known.clone()).is_ok(),
+        "no provider to call"
+    );
 
-    create(&cluster, &providers, vec![unmade("other")]).unwrap().unwrap();
+    create(&cluster, &providers, vec![new_spec("other")]).unwrap().unwrap();
     let mut made = disks.state().volumes["disk-other"].clone();
     made.name = "v".into();
     disks.state().volumes.insert("disk-v".into(), made);
@@ -260,7 +270,7 @@ fn registering_asks_whether_the_volume_can_be_used_and_enlarges_it() {
 fn a_volume_in_use_is_not_deleted_at_its_provider() {
     let (cluster, disks) = (cluster(), Disks::default());
     let providers = disks.providers(PLUGIN);
-    create(&cluster, &providers, vec![unmade("v")]).unwrap().unwrap();
+    create(&cluster, &providers, vec![new_spec("v")]).unwrap().unwrap();
     disks.calls();
     let header = input::secrets_header("password=other,token=t");
     let ask =
@@ -289,10 +299,10 @@ fn a_volume_in_use_is_not_deleted_at_its_provider() {
 }
 
 #[test]
-fn snapshots_are_taken_listed_and_removed() {
+fn snapshots_are_created_listed_and_deleted() {
     let (cluster, disks) = (cluster(), Disks::default());
     let providers = disks.providers(PLUGIN);
-    create(&cluster, &providers, vec![unmade("v")]).unwrap().unwrap();
+    create(&cluster, &providers, vec![new_spec("v")]).unwrap().unwrap();
     let body = br#"{"Snapshots": [
         {"SourceVolumeID": "v", "Name": "a", "Secrets": {"token": "t"}},
         {"SourceVolumeID": "v", "Name": "b"}
@@ -300,7 +310,7 @@ fn snapshots_are_taken_listed_and_removed() {
     let specs = input::snapshots_body(body).unwrap().snapshots;
     let view = cluster.view();
     let taken = create_snapshots_with_provider(&view, &providers, "default", &specs[..1]).unwrap();
-    let json = serde_json::to_value(SnapshotView::taken(&taken[0])).unwrap();
+    let json = serde_json::to_value(SnapshotView::created(&taken[0])).unwrap();
     assert_eq!(
         (&json["ID"], &json["ExternalSourceVolumeID"]),
         (&"snap-a".into(), &"disk-v".into())
@@ -340,10 +350,10 @@ fn snapshots_are_taken_listed_and_removed() {
 }
 
 #[test]
-fn what_a_provider_has_is_listed_by_the_start_of_its_plugins_id() {
+fn external_volumes_are_listed_by_a_plugin_prefix() {
     let (cluster, disks) = (cluster(), Disks::default());
     let providers = disks.providers(PLUGIN);
-    create(&cluster, &providers, vec![unmade("v"), unmade("w")]).unwrap().unwrap();
+    create(&cluster, &providers, vec![new_spec("v"), new_spec("w")]).unwrap().unwrap();
     also(&cluster, 5, "foo-bar", true);
     also(&cluster, 6, "fox", true);
     let view = cluster.view();
@@ -364,7 +374,7 @@ fn what_a_provider_has_is_listed_by_the_start_of_its_plugins_id() {
     disks.state().greedy = true;
     let one = ProviderPage { entries_max: 1, token: "" };
     let cut = list_external_volumes(&view, &providers, "foo", &one).unwrap();
-    assert_eq!(cut.volumes.len(), 1, "no more than was asked for");
+    assert_eq!(cut.volumes.len(), 1, "no more than requested");
     disks.state().greedy = false;
     let rest = list_external_volumes(&view, &providers, "foo", &page).unwrap();
     assert_eq!((rest.volumes.len(), &*rest.next_token), (1, ""));

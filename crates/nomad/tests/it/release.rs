@@ -1,4 +1,4 @@
-//! Releasing claims: by the loop that finds what is overdue, by detaching, and what people are told
+//! Releasing claims: by the loop over overdue claims, by detaching, and the status of claims
 //! meanwhile. Method: a store in memory and a provider in memory.
 
 use crate::common::{provider::Disks, *};
@@ -9,7 +9,7 @@ use statehold_nomad::{
 };
 use statehold_store::ReadView;
 
-/// A volume `v` that allocation 10 on node 2 reads.
+/// Creates a volume `v` that allocation 10 on node 2 reads.
 fn claimed() -> Cluster {
     let cluster = Cluster::with_plugin();
     cluster.register(spec("v")).unwrap();
@@ -23,7 +23,7 @@ fn end(cluster: &Cluster, allocation: u128, node: u128) {
         .allocation(Allocation { client_status: "complete".into(), ..running(allocation, node) });
 }
 
-/// One run of the loop.
+/// Runs the loop once.
 fn run(cluster: &Cluster, providers: &Providers) -> Vec<ReleaseOutcome> {
     let view = cluster.view();
     let releases = overdue_releases(&view);
@@ -34,14 +34,14 @@ fn run(cluster: &Cluster, providers: &Providers) -> Vec<ReleaseOutcome> {
     releases.iter().map(step).collect()
 }
 
-fn why(cluster: &Cluster) -> Value {
+fn claims_json(cluster: &Cluster) -> Value {
     let view = cluster.view();
     let volume = view.get::<CsiVolumes>(("default", "v")).unwrap();
     serde_json::to_value(volume_claims(&view, volume)).unwrap()
 }
 
 #[test]
-fn a_claim_is_released_once_its_allocation_has_ended_and_the_controller_let_go() {
+fn a_claim_is_released_after_end_and_controller_detach() {
     let cluster = claimed();
     let disks = Disks::default();
     let providers = disks.providers(PLUGIN);
@@ -51,13 +51,17 @@ fn a_claim_is_released_once_its_allocation_has_ended_and_the_controller_let_go()
     assert_eq!(run(&cluster, &providers), [ReleaseOutcome::Held]);
     let volume = cluster.volume("v").unwrap();
     assert_eq!(volume.past_claims[&id(10)].state, ClaimState::NodeDetached);
-    assert!(volume.is_in_use(), "it still takes up room");
+    assert!(volume.is_in_use(), "it still occupies a slot");
     let view = cluster.view();
     let release = &overdue_releases(&view)[0];
     let answer = detach_with_provider(&view, &providers, release);
     assert!(is_recorded(&view, release, &answer) && !is_recorded(&view, release, &Ok(())));
     assert_eq!(run(&cluster, &providers), [ReleaseOutcome::Held]);
-    assert_eq!(cluster.volume("v").unwrap().modify_index(), volume.modify_index(), "no news");
+    assert_eq!(
+        cluster.volume("v").unwrap().modify_index(),
+        volume.modify_index(),
+        "nothing was written"
+    );
 
     disks.fail(None);
     assert_eq!(run(&cluster, &providers), [ReleaseOutcome::Released]);
@@ -69,17 +73,17 @@ fn a_claim_is_released_once_its_allocation_has_ended_and_the_controller_let_go()
 }
 
 #[test]
-fn without_a_provider_the_claim_is_held_until_somebody_reports_the_detachment() {
+fn a_claim_without_provider_waits_for_a_reported_detach() {
     let cluster = claimed();
     end(&cluster, 10, 2);
-    let nobody = Providers::default();
-    assert_eq!(run(&cluster, &nobody), [ReleaseOutcome::Held]);
+    let unreachable = Providers::default();
+    assert_eq!(run(&cluster, &unreachable), [ReleaseOutcome::Held]);
     cluster.claim("v", released(10, ClaimState::ControllerDetached)).unwrap();
-    assert_eq!(run(&cluster, &nobody), [ReleaseOutcome::Released]);
+    assert_eq!(run(&cluster, &unreachable), [ReleaseOutcome::Released]);
 }
 
 #[test]
-fn a_plugin_without_controller_needs_nobody() {
+fn a_plugin_without_controller_blocks_no_release() {
     let cluster = Cluster::empty();
     cluster.add_plugin(PLUGIN, false);
     cluster.register(spec("v")).unwrap();
@@ -90,14 +94,14 @@ fn a_plugin_without_controller_needs_nobody() {
 }
 
 #[test]
-fn a_requested_release_waits_for_the_node_unless_that_is_down() {
+fn a_requested_release_waits_for_a_node_that_is_up() {
     let cluster = claimed();
     cluster.claim("v", released(10, ClaimState::Unpublishing)).unwrap();
     let providers = Disks::default().providers(PLUGIN);
     let index = cluster.view().index();
     assert_eq!(run(&cluster, &providers), [ReleaseOutcome::Held]);
     assert_eq!(cluster.volume("v").unwrap().modify_index(), index);
-    assert_eq!(why(&cluster)[0]["ReleasedBy"]["Kind"], "node-detach");
+    assert_eq!(claims_json(&cluster)[0]["ReleasedBy"]["Kind"], "node-detach");
 
     let [_, node, _] = plugin_nodes(PLUGIN, true);
     let down = Node { status: node_status::DOWN.into(), ..node };
@@ -106,7 +110,7 @@ fn a_requested_release_waits_for_the_node_unless_that_is_down() {
 }
 
 #[test]
-fn a_late_release_leaves_a_newer_claim_of_the_same_allocation() {
+fn a_late_release_keeps_a_newer_claim_of_the_allocation() {
     let cluster = claimed();
     let detached = released(10, ClaimState::NodeDetached);
     cluster.write(|txn| claim(txn, NOW + 3, "default", "v", detached)).unwrap();
@@ -122,7 +126,7 @@ fn a_late_release_leaves_a_newer_claim_of_the_same_allocation() {
     let [release] = &releases[..] else { panic!("one release") };
     assert_eq!((&*release.volume().id, release.claim().since), ("v", first));
 
-    // While somebody detaches, the allocation claims the volume again.
+    // During the detachment, the allocation claims the volume again.
     let request = taken(10, ClaimMode::Read);
     cluster.write(|txn| claim(txn, NOW + 5, "default", "v", request)).unwrap();
     let volume = cluster.volume("v").unwrap();
@@ -130,11 +134,11 @@ fn a_late_release_leaves_a_newer_claim_of_the_same_allocation() {
     let late = cluster.write(|txn| record_release(txn, NOW + 6, release, &Ok(()))).unwrap();
     assert_eq!(late, ReleaseOutcome::Superseded);
 
-    // Nor does a late report, if it says which claim is meant.
+    // A late report that names the time of its claim does not touch it either.
     let old = ClaimRequest { since: Some(first), ..released(10, ClaimState::ReadyToFree) };
     cluster.claim("v", old.clone()).unwrap();
     let done = cluster.write(|txn| unpublish(txn, NOW + 7, "default", "v", old)).unwrap();
-    assert_eq!(done, UnpublishOutcome::Released, "the one that is meant is gone");
+    assert_eq!(done, UnpublishOutcome::Released, "the named claim no longer exists");
     assert_eq!(cluster.volume("v").unwrap(), volume);
     let new = ClaimRequest { since: Some(NOW + 5), ..released(10, ClaimState::ReadyToFree) };
     cluster.claim("v", new).unwrap();
@@ -142,7 +146,7 @@ fn a_late_release_leaves_a_newer_claim_of_the_same_allocation() {
 }
 
 #[test]
-fn a_volume_stays_attached_where_another_allocation_uses_it() {
+fn a_volume_stays_attached_while_another_allocation_uses_it() {
     let cluster = claimed();
     cluster.allocation(running(11, 2));
     cluster.claim("v", taken(11, ClaimMode::Read)).unwrap();
@@ -154,7 +158,7 @@ fn a_volume_stays_attached_where_another_allocation_uses_it() {
 }
 
 #[test]
-fn a_volume_stays_attached_where_an_allocation_that_is_to_stop_still_runs() {
+fn a_volume_stays_attached_while_a_stopping_allocation_runs() {
     let cluster = claimed();
     cluster.allocation(Allocation { desired_status: "stop".into(), ..running(11, 2) });
     cluster.claim("v", taken(11, ClaimMode::Read)).unwrap();
@@ -169,7 +173,7 @@ fn a_volume_stays_attached_where_an_allocation_that_is_to_stop_still_runs() {
 }
 
 #[test]
-fn detaching_releases_what_has_ended_on_the_node_and_refuses_what_has_not() {
+fn detaching_releases_ended_claims_and_rejects_running_ones() {
     let cluster = claimed();
     cluster.allocation(running(11, 3));
     cluster.claim("v", taken(11, ClaimMode::Write)).unwrap();
@@ -199,14 +203,14 @@ fn detaching_releases_what_has_ended_on_the_node_and_refuses_what_has_not() {
 }
 
 #[test]
-fn claims_say_whose_they_are_and_what_releases_them() {
+fn claims_show_their_holder_and_status() {
     let cluster = claimed();
-    let hold = |cluster: &Cluster| {
-        let claims = why(cluster);
+    let status = |cluster: &Cluster| {
+        let claims = claims_json(cluster);
         assert_eq!(claims.as_array().unwrap().len(), 1);
         claims[0]["ReleasedBy"]["Kind"].as_str().unwrap().to_owned()
     };
-    let claim = why(&cluster)[0].clone();
+    let claim = claims_json(&cluster)[0].clone();
     assert_eq!(claim["AllocationID"], id(10).to_string());
     assert_eq!((&claim["JobID"], &claim["NodeName"]), (&"job".into(), &"n2".into()));
     assert_eq!((&claim["Mode"], &claim["State"]), (&"read".into(), &"taken".into()));
@@ -216,28 +220,28 @@ fn claims_say_whose_they_are_and_what_releases_them() {
     assert!(text.contains("stop it"), "{text}");
 
     cluster.allocation(Allocation { desired_status: "stop".into(), ..running(10, 2) });
-    assert_eq!(hold(&cluster), "allocation-stopping");
+    assert_eq!(status(&cluster), "allocation-stopping");
     end(&cluster, 10, 2);
-    assert_eq!(hold(&cluster), "controller-detach");
+    assert_eq!(status(&cluster), "controller-detach");
     run(&cluster, &Providers::default());
     assert_eq!(
-        (hold(&cluster), &why(&cluster)[0]["State"]),
+        (status(&cluster), &claims_json(&cluster)[0]["State"]),
         ("controller-detach".into(), &"node-detached".into())
     );
     cluster.write(|txn| upsert_node(txn, NOW, Node { id: id(2), ..Default::default() })).unwrap();
-    assert_eq!(hold(&cluster), "node-unknown-to-provider");
+    assert_eq!(status(&cluster), "node-unknown-to-provider");
     cluster.write(|txn| delete_node(txn, NOW, id(2))).unwrap();
-    assert_eq!(hold(&cluster), "due", "a node that is gone has nothing attached");
+    assert_eq!(status(&cluster), "due", "a deleted node has nothing attached");
     for node in [1, 3] {
         cluster.write(|txn| delete_node(txn, NOW, id(node))).unwrap();
     }
-    assert_eq!(hold(&cluster), "plugin-missing");
-    let claim = why(&cluster)[0].clone();
+    assert_eq!(status(&cluster), "plugin-missing");
+    let claim = claims_json(&cluster)[0].clone();
     assert_eq!((&claim["NodeName"], &claim["NodeStatus"]), (&Value::Null, &Value::Null));
 }
 
 #[test]
-fn a_plugin_that_nobody_runs_is_forgotten_after_an_hour() {
+fn an_unused_plugin_is_deleted_after_an_hour() {
     let cluster = Cluster::with_plugin();
     let unused = CsiPlugin { id: "unused".into(), modify_time: NOW, ..Default::default() };
     cluster.write(|txn| txn.upsert::<CsiPlugins>(unused)).unwrap();
@@ -248,26 +252,26 @@ fn a_plugin_that_nobody_runs_is_forgotten_after_an_hour() {
     assert!(cluster.view().get::<CsiPlugins>(PLUGIN).is_some(), "it runs");
 }
 
-/// Marks what is overdue `seconds` after the node was lost; the number of allocations.
-fn lose(cluster: &Cluster, seconds: i64) -> usize {
+/// Marks the allocations that are overdue `seconds` after the node was lost. Returns their number.
+fn mark_lost(cluster: &Cluster, seconds: i64) -> usize {
     let now = NOW + seconds * 1_000_000_000;
     cluster.write(|txn| mark_lost_allocations(txn, now, LOST_AFTER_DEFAULT)).unwrap().len()
 }
 
 #[test]
-fn claims_of_a_removed_node_are_released_after_the_grace_period() {
+fn claims_of_a_deleted_node_are_released_after_the_grace_period() {
     let cluster = claimed();
     let providers = Disks::default().providers(PLUGIN);
     cluster.write(|txn| delete_node(txn, NOW, id(2))).unwrap();
     let grace = i64::try_from(LOST_AFTER_DEFAULT.as_secs()).unwrap();
-    assert_eq!(lose(&cluster, grace - 1), 0);
+    assert_eq!(mark_lost(&cluster, grace - 1), 0);
     assert_eq!(run(&cluster, &providers), [], "it may still write");
-    let shown = &why(&cluster)[0]["ReleasedBy"];
+    let shown = &claims_json(&cluster)[0]["ReleasedBy"];
     assert_eq!(shown["Kind"], "node-lost");
     assert!(shown["Text"].as_str().unwrap().contains("grace period"), "{shown}");
-    assert_eq!(lose(&cluster, grace), 1);
+    assert_eq!(mark_lost(&cluster, grace), 1);
     assert_eq!(run(&cluster, &providers), [ReleaseOutcome::Released]);
-    assert_eq!(lose(&cluster, grace), 0, "once");
+    assert_eq!(mark_lost(&cluster, grace), 0, "once");
 }
 
 #[test]
@@ -280,21 +284,21 @@ fn a_node_that_comes_back_in_time_keeps_its_allocations() {
         |now, node: &Node| cluster.write(|txn| upsert_node(txn, now, node.clone())).unwrap();
     report(NOW, &down);
     report(NOW + 1, &node);
-    assert_eq!(lose(&cluster, grace), 0);
-    // Another write of a node that is down begins no new grace period; nor does its removal.
+    assert_eq!(mark_lost(&cluster, grace), 0);
+    // Another write of a node that is down restarts no grace period; neither does its deletion.
     report(NOW, &down);
     report(NOW + 100_000_000_000, &down);
     cluster.write(|txn| delete_node(txn, NOW + 200_000_000_000, id(2))).unwrap();
-    assert_eq!(lose(&cluster, grace), 1);
+    assert_eq!(mark_lost(&cluster, grace), 1);
 }
 
 #[test]
-fn nodes_that_were_down_before_are_lost_from_now_on() {
+fn nodes_that_were_down_before_an_upgrade_are_lost_now() {
     let cluster = claimed();
     let [_, node, _] = plugin_nodes(PLUGIN, true);
     let down = Node { status: node_status::DOWN.into(), ..node };
     cluster.write(|txn| txn.upsert::<Nodes>(down)).unwrap();
     cluster.write(|txn| record_lost_nodes(txn, NOW)).unwrap();
     let grace = i64::try_from(LOST_AFTER_DEFAULT.as_secs()).unwrap();
-    assert_eq!((lose(&cluster, grace - 1), lose(&cluster, grace)), (0, 1));
+    assert_eq!((mark_lost(&cluster, grace - 1), mark_lost(&cluster, grace)), (0, 1));
 }

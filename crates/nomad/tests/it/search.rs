@@ -1,4 +1,4 @@
-//! Finding things by the start of their ID, and listing nodes.
+//! Search by the prefix of an ID, and lists of nodes.
 
 use crate::common::*;
 use statehold_nomad::*;
@@ -26,7 +26,7 @@ fn cluster() -> Cluster {
 }
 
 #[test]
-fn each_context_is_searched_by_the_start_of_its_ids() {
+fn each_context_is_searched_by_an_id_prefix() {
     let cluster = cluster();
     let found = |namespace: &str, context: &str, prefix: &str| {
         search(&cluster.view(), namespace, context.parse().unwrap(), prefix).ids
@@ -44,15 +44,15 @@ fn each_context_is_searched_by_the_start_of_its_ids() {
         assert_eq!(found("default", "allocs", prefix)[0], whole, "{prefix}");
     }
     assert_eq!(found("default", "allocs", "ab").len(), 2);
-    assert_eq!(found("default", "allocs", "abc").len(), 1, "an odd digit counts");
+    assert_eq!(found("default", "allocs", "abc").len(), 1, "an odd number of digits matches");
     assert_eq!(found("prod", "allocs", "abc"), [""; 0]);
     assert_eq!(found("prod", "host_volumes", "abc"), [whole]);
     assert_eq!(found("default", "host_volumes", "abc"), [""; 0]);
-    assert_eq!(found("*", "nodes", "web"), [""; 0], "no start of an ID");
+    assert_eq!(found("*", "nodes", "web"), [""; 0], "not the prefix of an ID");
 }
 
 #[test]
-fn at_most_twenty_are_found() {
+fn a_search_returns_at_most_twenty_ids() {
     let cluster = cluster();
     let add = |number: u32| cluster.register(spec(&format!("many-{number:02}"))).unwrap();
     (0..20).for_each(|number| drop(add(number)));
@@ -64,7 +64,7 @@ fn at_most_twenty_are_found() {
 }
 
 #[test]
-fn unknown_contexts_are_told_the_known_ones() {
+fn errors_for_unknown_contexts_list_the_known_ones() {
     let error = "x".parse::<SearchContext>().unwrap_err().to_string();
     assert_eq!(
         error,
@@ -74,7 +74,7 @@ fn unknown_contexts_are_told_the_known_ones() {
 }
 
 #[test]
-fn nodes_are_listed_by_the_start_of_their_id() {
+fn nodes_are_listed_by_an_id_prefix() {
     let cluster = cluster();
     let view = cluster.view();
     let prefix = |text: &str| HexPrefix::parse(text).unwrap();
@@ -203,7 +203,10 @@ fn an_upper_case_prefix_is_woken_by_no_other_volume() {
             list_host_volumes(view, &query).count()
         };
         assert!(!is_woken(&cluster, list, |it| host_volume(it, 1, "other")), "{namespace}");
-        assert!(!is_woken(&cluster, list, |it| host_volume(it, 2, "abba")), "names have a case");
+        assert!(
+            !is_woken(&cluster, list, |it| host_volume(it, 2, "abba")),
+            "names are case-sensitive"
+        );
         assert!(is_woken(&cluster, list, |it| host_volume(it, 3, "ABBA-1")), "{namespace}");
         let by_id = |it: &Cluster| host_volume(it, 0xabba << 112, "by ID");
         assert!(is_woken(&cluster, list, by_id), "{namespace}");

@@ -1,5 +1,5 @@
-//! Sticky claims: made and passed on when allocations are placed, one for each job, group and
-//! volume. Method: a store in memory and a node that has volumes.
+//! Sticky claims: created and handed on when allocations are placed, one for each job, group and
+//! volume. Method: a store in memory and a node with volumes.
 
 use crate::common::*;
 use statehold_nomad::*;
@@ -68,7 +68,7 @@ fn the_first_allocation_claims_the_dynamic_volumes_of_its_node() {
 }
 
 #[test]
-fn an_allocation_that_changes_claims_nothing_again() {
+fn an_update_of_an_allocation_creates_no_claim() {
     let cluster = cluster();
     place(&cluster, running(10, 1));
     let (claim, index) = (one(&cluster), cluster.view().index());
@@ -79,7 +79,7 @@ fn an_allocation_that_changes_claims_nothing_again() {
 }
 
 #[test]
-fn a_claim_passes_from_an_allocation_that_ended() {
+fn a_claim_of_an_ended_allocation_is_handed_on() {
     let cluster = cluster();
     place(&cluster, running(10, 1));
     let claim = one(&cluster);
@@ -89,7 +89,7 @@ fn a_claim_passes_from_an_allocation_that_ended() {
 }
 
 #[test]
-fn a_claim_of_an_allocation_that_runs_or_is_gone_is_replaced() {
+fn a_claim_of_a_running_or_deleted_allocation_is_replaced() {
     let cluster = cluster();
     place(&cluster, running(10, 1));
     let first = one(&cluster);
@@ -103,7 +103,7 @@ fn a_claim_of_an_allocation_that_runs_or_is_gone_is_replaced() {
 }
 
 #[test]
-fn nothing_is_claimed_where_the_volume_is_not() {
+fn no_claim_is_created_on_a_node_without_the_volume() {
     let cluster = cluster();
     place(&cluster, running(10, 2));
     place(&cluster, Allocation { node_id: None, ..running(11, 1) });
@@ -111,7 +111,7 @@ fn nothing_is_claimed_where_the_volume_is_not() {
 }
 
 #[test]
-fn claims_go_with_their_job() {
+fn claims_are_deleted_with_their_job() {
     let cluster = cluster();
     for job in ["job", "other"] {
         let row = Job { id: job.into(), ..Default::default() };

@@ -1,4 +1,4 @@
-//! The JSON that clients get, field by field, and what must never be in it.
+//! The JSON views, field by field, and the values that MUST never be in them.
 
 use crate::common::*;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ fn claimed() -> Cluster {
 }
 
 #[test]
-fn a_volume_alone_shows_every_field_and_no_secret() {
+fn a_volume_view_has_every_field_and_no_secret() {
     let cluster = claimed();
     let volume = cluster.json("v");
     let expected = [
@@ -95,12 +95,12 @@ fn a_volume_alone_shows_every_field_and_no_secret() {
 }
 
 #[test]
-fn a_volume_in_a_list_shows_counts_of_readers_and_writers() {
+fn a_volume_stub_has_counts_of_readers_and_writers() {
     let cluster = claimed();
     let view = cluster.view();
     let entry = view.get::<CsiVolumes>(("default", "v")).unwrap();
-    let facts = HealthReader::new(&view).of(entry);
-    let stub = serde_json::to_value(VolumeStub::new(entry, facts)).unwrap();
+    let health = HealthReader::new(&view).of(entry);
+    let stub = serde_json::to_value(VolumeStub::new(entry, health)).unwrap();
     let expected = [
         "ID",
         "Namespace",
@@ -140,7 +140,7 @@ fn a_volume_without_options_has_empty_ones() {
 }
 
 #[test]
-fn an_allocation_shows_what_came_and_null_for_what_did_not() {
+fn an_allocation_view_has_null_for_absent_fields() {
     let cluster = claimed();
     cluster.allocation(Allocation {
         task_states_json: r#"{"redis":{"State":"running"}}"#.into(),
@@ -184,7 +184,7 @@ fn an_allocation_shows_what_came_and_null_for_what_did_not() {
 }
 
 #[test]
-fn plugins_show_where_they_run_and_what_jobs_expect() {
+fn a_plugin_view_has_instances_and_job_expectations() {
     let cluster = Cluster::with_plugin();
     let task = TaskPlugin { id: PLUGIN.into(), kind: PluginKind::Controller };
     let group = TaskGroup { count: 2, plugins: vec![task], ..Default::default() };
@@ -249,7 +249,7 @@ fn plugins_show_where_they_run_and_what_jobs_expect() {
 }
 
 #[test]
-fn plugins_are_listed_by_id_from_any_id_on() {
+fn plugins_are_listed_from_any_id() {
     let cluster = Cluster::empty();
     for (node, plugin) in [(1, "aws-ebs"), (2, "aws-efs"), (3, "gce")] {
         let mut row = Node { id: id(node), ..Default::default() };

@@ -1,5 +1,5 @@
-//! Registering, claiming, releasing and deregistering volumes: the sequences and texts that clients
-//! rely on. Method: a store in memory, one transaction for each request.
+//! Registering, claiming, releasing and deregistering volumes: the sequences and messages that
+//! clients rely on. Method: a store in memory, one transaction for each request.
 
 use crate::common::*;
 use statehold_nomad::*;
@@ -24,7 +24,7 @@ fn a_volumes_life_from_registration_to_deregistration() {
     assert_eq!((volume.read_claims.len(), volume.write_claims.len()), (1, 1));
     assert_eq!(volume.read_claims[&id(10)].node_id, Some(id(2)), "from the allocation");
 
-    // The garbage collector of the orchestrator asks for the writer's release.
+    // The garbage collector of the orchestrator requests the writer's release.
     cluster.claim("v1", released(11, ClaimState::Unpublishing)).unwrap();
     let volume = cluster.volume("v1").unwrap();
     assert_eq!((volume.write_claims.len(), volume.past_claims.len()), (1, 1));
@@ -52,7 +52,7 @@ fn a_volumes_life_from_registration_to_deregistration() {
 }
 
 #[test]
-fn force_drops_claims_of_allocations_that_ended_or_are_gone() {
+fn force_deletes_claims_of_ended_or_deleted_allocations() {
     let cluster = Cluster::with_plugin();
     cluster.register(spec("v")).unwrap();
     cluster.allocation(running(10, 2));
@@ -82,7 +82,7 @@ fn deregistering_several_is_all_or_nothing() {
 }
 
 #[test]
-fn claims_are_refused_with_the_documented_texts() {
+fn rejected_claims_have_the_documented_messages() {
     let cluster = Cluster::with_plugin();
     let text = |volume: &str, request| cluster.claim(volume, request).unwrap_err().to_string();
     assert_eq!(text("", taken(10, ClaimMode::Read)), "missing volume ID");
@@ -178,18 +178,18 @@ mod unpublish {
     }
 
     #[test]
-    fn a_controller_that_must_detach_holds_the_claim_as_node_detached() {
+    fn a_required_controller_detach_keeps_the_claim() {
         for state in [ClaimState::Taken, ClaimState::Unpublishing, ClaimState::NodeDetached] {
             let cluster = claimed(PLUGIN, true);
-            let UnpublishOutcome::Held(holdup) = release(&cluster, state) else {
+            let UnpublishOutcome::Held(blocker) = release(&cluster, state) else {
                 panic!("{state}")
             };
             assert_eq!(
-                holdup.to_string(),
+                blocker.to_string(),
                 "could not detach from controller: controller detach volume: No path to node"
             );
             assert_eq!(
-                holdup,
+                blocker,
                 ReleaseBlocker::Controller {
                     plugin: PLUGIN.into(),
                     external_node_id: "i-2".into()
@@ -202,7 +202,7 @@ mod unpublish {
     }
 
     #[test]
-    fn releasing_again_is_a_success_without_a_change() {
+    fn releasing_again_succeeds_without_a_change() {
         let cluster = claimed(PLUGIN, true);
         assert_eq!(release(&cluster, ClaimState::ControllerDetached), UnpublishOutcome::Released);
         let index = cluster.volume("v").unwrap().modify_index();
@@ -211,7 +211,7 @@ mod unpublish {
     }
 
     #[test]
-    fn what_the_controller_detached_is_free() {
+    fn a_controller_detached_claim_is_released() {
         for state in [ClaimState::ControllerDetached, ClaimState::ReadyToFree] {
             let cluster = claimed(PLUGIN, true);
             assert_eq!(release(&cluster, state), UnpublishOutcome::Released);
@@ -220,7 +220,7 @@ mod unpublish {
     }
 
     #[test]
-    fn another_live_allocation_on_the_node_spares_the_controller() {
+    fn another_user_on_the_node_skips_the_controller() {
         let cluster = claimed(PLUGIN, true);
         cluster.allocation(running(12, 2));
         cluster.claim("v", taken(12, ClaimMode::Read)).unwrap();
@@ -228,21 +228,23 @@ mod unpublish {
     }
 
     #[test]
-    fn a_node_that_is_gone_spares_the_controller() {
+    fn a_deleted_node_skips_the_controller() {
         let cluster = claimed(PLUGIN, true);
         cluster.write(|txn| delete_node(txn, NOW, id(2))).unwrap();
         assert_eq!(release(&cluster, ClaimState::NodeDetached), UnpublishOutcome::Released);
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn errors_name_the_missing_resource() {
         let cluster = claimed(PLUGIN, true);
         cluster
             .write(|txn| upsert_node(txn, NOW, Node { id: id(2), ..Default::default() }))
             .unwrap();
-        let UnpublishOutcome::Held(holdup) = release(&cluster, ClaimState::Taken) else { panic!() };
+        let UnpublishOutcome::Held(blocker) = release(&cluster, ClaimState::Taken) else {
+            panic!()
+        };
         assert_eq!(
-            holdup.to_string(),
+            blocker.to_string(),
             "missing external node ID: failed to find storage provider info for client \
              \"00000000-0000-0000-0000-000000000002\", node plugin \"foo\" is not running or \
              has not fingerprinted on this client"
@@ -250,8 +252,10 @@ mod unpublish {
         for node in [1, 2, 3] {
             cluster.write(|txn| delete_node(txn, NOW, id(node))).unwrap();
         }
-        let UnpublishOutcome::Held(holdup) = release(&cluster, ClaimState::Taken) else { panic!() };
-        assert_eq!(holdup.to_string(), "no such plugin: \"foo\"");
+        let UnpublishOutcome::Held(blocker) = release(&cluster, ClaimState::Taken) else {
+            panic!()
+        };
+        assert_eq!(blocker.to_string(), "no such plugin: \"foo\"");
 
         let text = |volume: &str, request| {
             let done = cluster
@@ -272,7 +276,7 @@ mod registration {
     }
 
     #[test]
-    fn refusals_have_the_documented_texts() {
+    fn rejections_have_the_documented_messages() {
         let cluster = Cluster::with_plugin();
         let none = cluster.write(|txn| register(txn, NOW, "default", Vec::new()));
         assert_eq!(none.unwrap_err().to_string(), "missing volume definition");
@@ -300,7 +304,7 @@ mod registration {
     }
 
     #[test]
-    fn a_volumes_own_namespace_wins_over_the_requests() {
+    fn a_volumes_own_namespace_overrides_the_requests() {
         let cluster = Cluster::with_plugin();
         let prod = Namespace { name: "prod".into(), ..Default::default() };
         cluster.write(|txn| upsert_namespace(txn, prod)).unwrap();
@@ -309,7 +313,7 @@ mod registration {
     }
 
     #[test]
-    fn registering_again_changes_what_may_change() {
+    fn registering_again_updates_the_mutable_fields() {
         let cluster = Cluster::with_plugin();
         cluster.register(spec("v")).unwrap();
         let first = cluster.volume("v").unwrap();
@@ -335,7 +339,7 @@ mod registration {
     }
 
     #[test]
-    fn a_plugin_of_another_provider_is_another_identity() {
+    fn a_plugin_of_another_provider_changes_the_identity() {
         let cluster = Cluster::with_plugin();
         cluster.register(spec("v")).unwrap();
         let mut nodes = plugin_nodes(PLUGIN, true);
@@ -349,7 +353,7 @@ mod registration {
     }
 
     #[test]
-    fn required_topologies_are_the_volumes_until_the_provider_says_otherwise() {
+    fn required_topologies_apply_until_the_provider_returns_some() {
         let cluster = Cluster::with_plugin();
         let rack = Topology { segments: [("rack".into(), "R1".into())].into() };
         let request = TopologyRequest { required: Some(vec![rack.clone()]), preferred: None };
@@ -359,7 +363,7 @@ mod registration {
     }
 
     #[test]
-    fn ids_that_are_too_long_are_the_requests_fault() {
+    fn ids_that_are_too_long_are_client_errors() {
         let cluster = Cluster::with_plugin();
         let error = cluster.register(spec(&"v".repeat(10_000))).unwrap_err();
         assert!(matches!(error, RegisterError::Store(_)), "{error}");
@@ -388,7 +392,7 @@ mod lists {
                 plugin_id: plugin.into(),
                 ..spec(volume)
             };
-            // The plugin of the nodes is the one that was added last; both rows must be well.
+            // The plugin of the nodes is the one that was added last; both rows must be healthy.
             cluster.add_plugin(plugin, true);
             cluster.register(spec).unwrap();
         }
@@ -396,7 +400,7 @@ mod lists {
     }
 
     #[test]
-    fn all_parameters_intersect() {
+    fn all_parameters_must_match() {
         let cluster = cluster();
         let listed = |query: VolumeQuery<'_>| cluster.listed(&query);
         assert_eq!(
@@ -438,7 +442,7 @@ mod lists {
     }
 
     #[test]
-    fn a_volume_is_on_the_nodes_whose_allocations_ask_for_it_or_claim_it() {
+    fn a_volume_is_listed_for_nodes_that_request_or_claim_it() {
         let cluster = cluster();
         let node = "0000000000000000000000000000000";
         let on = |suffix: &str| {
@@ -470,7 +474,7 @@ mod lists {
         assert_eq!(on("3"), ["default/vol-1"]);
         assert_eq!(on(""), ["default/vol-1", "prod/data[0]", "prod/vol-1"]);
 
-        // Still running counts, ended doesn't; a claim counts until it is released.
+        // A running allocation counts, an ended one does not; a claim counts until it is released.
         let stopping = Allocation { desired_status: "stop".into(), ..requests.clone() };
         cluster.allocation(stopping.clone());
         assert_eq!(on("2"), ["prod/data[0]", "prod/vol-1"]);
@@ -480,18 +484,18 @@ mod lists {
         assert_eq!(on("3"), ["default/vol-1"]);
     }
 
-    /// The index of the list with its facts: what a watch on it compares.
+    /// Returns the index of the list with its health, which a blocking query compares.
     fn index(cluster: &Cluster, query: &VolumeQuery<'_>) -> u64 {
         let view = cluster.store.tracked();
-        let mut facts = HealthReader::new(&view);
+        let mut health = HealthReader::new(&view);
         for volume in list_volumes(&view, query) {
-            facts.of(volume);
+            health.of(volume);
         }
         view.index()
     }
 
     #[test]
-    fn a_watch_on_a_list_sees_everything_that_the_list_follows_from() {
+    fn a_watch_on_a_list_covers_every_row_it_is_derived_from() {
         let cluster = cluster();
         let node = HexPrefix::parse("00000000-0000-0000-0000-000000000002").unwrap();
         let by_plugin = VolumeQuery { plugin_prefix: "foo-", ..all_of("*") };
@@ -505,7 +509,7 @@ mod lists {
         let group = TaskGroup { count: 2, plugins: vec![task], ..Default::default() };
         let job = Job { id: "plugin".into(), groups: vec![group], ..Default::default() };
         cluster.write(|txn| upsert_job(txn, NOW, job, &mut fresh())).unwrap();
-        assert!(index(&cluster, &by_plugin) > after, "what jobs expect");
+        assert!(index(&cluster, &by_plugin) > after, "the expected counts");
 
         let before = index(&cluster, &by_node);
         let request =
@@ -514,17 +518,17 @@ mod lists {
         cluster
             .write(|txn| upsert_allocation(txn, NOW, running(30, 2), Some(group), &mut fresh()))
             .unwrap();
-        let asked = index(&cluster, &by_node);
-        assert!(asked > before, "an allocation asks");
+        let requested = index(&cluster, &by_node);
+        assert!(requested > before, "an allocation requests the volume");
         cluster.add_plugin(PLUGIN, true);
         cluster.register(spec("later")).unwrap();
-        assert!(index(&cluster, &by_node) > asked, "the volume that it asks for comes");
+        assert!(index(&cluster, &by_node) > requested, "the requested volume is registered");
         assert_eq!(cluster.listed(&by_node), ["default/later"]);
     }
 }
 
 #[test]
-fn namespaces_stay_while_something_is_in_them() {
+fn only_empty_namespaces_can_be_deleted() {
     let cluster = Cluster::with_plugin();
     let delete = |name: &str| {
         let done = cluster.write(|txn| delete_namespace(txn, name));

@@ -1,6 +1,8 @@
-//! Taking claims on volumes, and noting how far others have come with letting go of them.
+//! Takes claims on volumes, and records the progress of their release.
 //!
-//! The rules are the state machine's; here is what it needs from the store.
+//! The state machine holds the rules; this module reads its context from the store.
+//!
+//! Nomad: nomad/csi_endpoint.go, CSIVolume.Claim; nomad/state/state_store.go, CSIVolumeClaim.
 
 use std::fmt;
 
@@ -17,35 +19,36 @@ use crate::{
     rows::{Allocations, Claim, CsiVolume, CsiVolumes},
 };
 
-/// A claim on a volume, as somebody sends it.
+/// A request to claim a volume or to advance a release.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClaimRequest {
-    /// For which allocation. None only to have overdue releases started.
+    /// The allocation. None only starts overdue releases.
     pub allocation_id: Option<Uuid>,
-    /// On which node; by default the allocation's.
+    /// The node; by default the allocation's.
     pub node_id: Option<Uuid>,
-    /// The provider's own ID of the node, if known.
+    /// The provider's ID of the node, if known.
     pub external_node_id: Box<str>,
-    /// What for.
+    /// The requested use of the volume.
     pub mode: ClaimMode,
-    /// How the volume is to be accessed.
+    /// The requested access mode.
     pub access_mode: Box<str>,
-    /// How the volume is to be attached.
+    /// The requested attachment mode.
     pub attachment_mode: Box<str>,
-    /// How far the claim has come.
+    /// The state that the claim has reached.
     pub state: ClaimState,
-    /// Of a release: when the claim was taken that is meant, in unix nanoseconds. The same
-    /// allocation may have taken another one since, which stays. None for whichever there is.
+    /// For a release: the time at which the claim was taken, in unix nanoseconds. A claim that the
+    /// same allocation took at another time stays. None matches any.
     pub since: Option<i64>,
 }
 
 impl ClaimRequest {
-    /// Whether it takes a claim, and doesn't release one.
+    /// Returns whether it takes a claim, instead of releasing one.
     pub fn is_new(&self) -> bool {
         self.state == ClaimState::Taken && self.mode != ClaimMode::Gc
     }
 
-    /// The mode that no CSI volume can have, if the request has one; an empty one is none.
+    /// Returns the requested mode that CSI volumes do not support, if any. An empty mode is no
+    /// request.
     fn unknown_mode(&self) -> Option<&str> {
         let (access, attachment) = (&*self.access_mode, &*self.attachment_mode);
         if !access.is_empty() && !access_mode::is_of_csi(access) {
@@ -68,37 +71,37 @@ impl ClaimRequest {
     }
 }
 
-/// Why a volume couldn't be claimed, or a claim not be taken further.
+/// Why a volume could not be claimed, or a release not be advanced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClaimError {
     /// The request names no volume.
     MissingVolumeId,
-    /// A new claim names no allocation, or one that nobody has heard of.
+    /// A new claim names no allocation, or one that does not exist.
     UnknownAllocation {
         /// Its ID, if it has one.
         allocation: Option<Uuid>,
     },
-    /// A new claim has an access mode or an attachment mode that no CSI volume can have.
+    /// A new claim has an access mode or an attachment mode that CSI volumes do not support.
     UnknownMode {
         /// The mode.
         mode: Box<str>,
     },
-    /// There is no such volume.
+    /// The volume does not exist.
     VolumeNotFound {
         /// Its ID.
         volume: Box<str>,
     },
-    /// The volume can't be claimed in this way now.
+    /// The state of the volume forbids the claim.
     Refused {
         /// The allocation.
         allocation: Uuid,
         /// The volume's ID.
         volume: Box<str>,
-        /// Why.
+        /// The reason.
         cause: ClaimRejection,
     },
-    /// The store refused.
+    /// The store failed.
     Store(WriteError),
 }
 
@@ -110,11 +113,9 @@ impl fmt::Display for ClaimError {
                 write!(f, "Unknown allocation: {id}")
             }
             Self::UnknownAllocation { allocation: None } => f.write_str("Unknown allocation"),
-            Self::UnknownMode { mode } => write!(
-                f,
-                "no CSI volume has the mode {}; leave it out for the volume's own",
-                Quoted(mode)
-            ),
+            Self::UnknownMode { mode } => {
+                write!(f, "unknown mode {}: leave it out to use the volume's mode", Quoted(mode))
+            }
             Self::VolumeNotFound { volume } => write!(f, "volume not found: {volume}"),
             Self::Refused { allocation, volume, cause } => write!(
                 f,
@@ -134,14 +135,16 @@ impl From<WriteError> for ClaimError {
     }
 }
 
-/// Takes a claim on a volume, or takes one further on its way out.
+/// Takes a claim on a volume, or advances a release.
 ///
-/// A claim with the state `taken` and the mode `read` or `write` is a new one; repeating it is a
-/// success without a change. Everything else releases: the state is noted, and at `ready-to-free`
-/// the claim is gone. Every claim on a volume also starts the release of those claims on it whose
-/// allocations are over; a request without an allocation that is not a new claim does only that.
+/// A claim with the state `taken` and the mode `read` or `write` is a new one; repeating it
+/// succeeds without a change. Any other claim is a step of a release: its state is stored, and
+/// `ready-to-free` deletes the claim. Every call also starts the release of the claims on the
+/// volume whose allocations have ended; a request without an allocation that is not a new claim
+/// does only that.
 ///
-/// Cost: the same for any number of other claims on the volume, but for those whose release it starts.
+/// Cost: independent of the number of other claims on the volume, except for those whose release it
+/// starts.
 pub fn claim(
     txn: &mut WriteTxn<'_>,
     now: i64,
@@ -153,7 +156,7 @@ pub fn claim(
         return Err(ClaimError::MissingVolumeId);
     }
     let is_new = request.is_new();
-    // Only of a new claim: a release never depends on the modes, and must not fail by them.
+    // A release ignores the modes, so it MUST NOT fail because of them.
     if is_new && let Some(mode) = request.unknown_mode() {
         return Err(ClaimError::UnknownMode { mode: mode.into() });
     }
@@ -162,6 +165,8 @@ pub fn claim(
         let Some(allocation) = allocation else {
             return Err(ClaimError::UnknownAllocation { allocation: request.allocation_id });
         };
+        // Nomad: nomad/csi_endpoint.go, CSIVolume.controllerPublishVolume does the same for old
+        // clients.
         request.node_id = allocation.node_id;
     }
     let allocation_known = allocation.is_some();
@@ -172,21 +177,22 @@ pub fn claim(
     if is_new && request.allocation_id.is_none() {
         return Err(ClaimError::UnknownAllocation { allocation: None });
     }
-    let facts = VolumeHealth::for_claim(txn, stored);
+    let health = VolumeHealth::for_claim(txn, stored);
     let mut volume = CsiVolume::clone(stored);
     let mut rows = start_overdue_releases(txn, &mut volume, None);
     if let Some(allocation) = request.allocation_id {
         let known = claim_row(txn, &volume, allocation);
         let started = rows.iter().position(|row| row.allocation_id == allocation);
         let mut own = started.map_or_else(|| known.clone(), |at| rows.swap_remove(at));
+        // A release of a claim that does not exist, or was taken anew since, changes nothing.
         if is_new || own.holds(request.since) {
-            let world = ClaimContext {
-                schedulable: facts.schedulable,
+            let context = ClaimContext {
+                schedulable: health.schedulable,
                 allocation_known,
                 allocation_over: is_allocation_over(txn, allocation),
             };
             volume
-                .apply_claim(&mut own, request.into_claim(allocation, now), world)
+                .apply_claim(&mut own, request.into_claim(allocation, now), context)
                 .map_err(|cause| ClaimError::Refused { allocation, volume: id.into(), cause })?;
         }
         if own != known {
@@ -194,21 +200,23 @@ pub fn claim(
         }
     }
     let modes = |volume: &CsiVolume| (volume.access_mode.clone(), volume.attachment_mode.clone());
+    // The first claims of a volume may lack the modes that this claim determines.
     if stored.is_in_use() && volume.is_in_use() && modes(stored) != modes(&volume) {
         complete_modes(txn, &volume, &mut rows);
     }
     if volume != **stored || !rows.is_empty() {
-        let volume = stamp_volume(volume, now, facts);
+        let volume = stamp_volume(volume, now, health);
         write_claims(txn, volume, rows)?;
     }
     Ok(())
 }
 
-/// What the volume remembers of its plugin, for when that is gone, and when it changed.
-pub(super) fn stamp_volume(mut volume: CsiVolume, now: i64, facts: VolumeHealth<'_>) -> CsiVolume {
-    volume.provider = facts.plugin.provider.into();
-    volume.provider_version = facts.plugin.version.into();
-    volume.controller_required = facts.plugin.controller_required;
+/// Stores the plugin's identity in a volume's row, for the time after the plugin is deleted, and
+/// the modification time.
+pub(super) fn stamp_volume(mut volume: CsiVolume, now: i64, health: VolumeHealth<'_>) -> CsiVolume {
+    volume.provider = health.plugin.provider.into();
+    volume.provider_version = health.plugin.version.into();
+    volume.controller_required = health.plugin.controller_required;
     volume.modify_time = now;
     volume
 }

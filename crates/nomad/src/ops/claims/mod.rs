@@ -1,4 +1,4 @@
-//! Claiming volumes and releasing the claims, and the sticky claims of task groups.
+//! Operations on claims: claiming and releasing volumes, and the sticky claims of task groups.
 
 mod claim;
 mod release;
@@ -16,6 +16,6 @@ pub use self::{
     unpublish::{UnpublishError, UnpublishOutcome, unpublish},
 };
 pub(super) use self::{
-    rows::{follow_allocation, forget_claims, move_claims},
+    rows::{delete_claims, move_claims, update_allocation_claims},
     sticky::{claim_sticky_volumes, delete_group_claims},
 };

@@ -1,12 +1,12 @@
 //! Releasing claims: finds those that are overdue, detaches their volumes, and records the outcome.
 //!
-//! A server's loop calls [`overdue_releases`] on a view, [`detach_with_provider`] for each outside of any
-//! transaction, and [`record_release`] in one. Nobody here talks to nodes: one has let go when it is down or
-//! gone, when it says that the allocation has ended, or when somebody says so for it with
-//! [`unpublish`](crate::unpublish) or [`plan_detach`].
+//! The server's loop calls [`overdue_releases`] on a view, [`detach_with_provider`] for each
+//! outside of any transaction, and [`record_release`] in one. Nodes are never called: a node counts
+//! as detached if it is down or deleted, if it reports that the allocation has ended, or if a
+//! client reports so with [`unpublish`](crate::unpublish) or [`plan_detach`].
 //!
-//! Invariant: what is released is the claim that was seen to be overdue. One that the same
-//! allocation took since stays.
+//! Invariant: a release never touches a claim that the same allocation took after the release was
+//! planned.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ use crate::{
     rows::{Allocations, Claim, CsiClaim, CsiClaims, CsiVolume, CsiVolumes, VolumeKey},
 };
 
-/// A claim that is to be released.
+/// A claim to be released.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingRelease {
     volume: VolumeKey,
@@ -35,25 +35,26 @@ pub struct PendingRelease {
 }
 
 impl PendingRelease {
-    /// The volume.
+    /// Returns the key of the volume.
     pub fn volume(&self) -> &VolumeKey {
         &self.volume
     }
 
-    /// The claim, as it was when it was seen.
+    /// Returns the claim as of the view it was planned on.
     pub fn claim(&self) -> &Claim {
         &self.claim
     }
 }
 
-/// The claims whose release has begun, or has to: their allocations have ended or are gone.
+/// Returns the claims whose release has begun or must begin, because their allocations have ended
+/// or were deleted.
 ///
-/// Cost: reads those claims, and their allocations and nodes; no others.
+/// Cost: reads those claims, their allocations and their nodes.
 pub fn overdue_releases(view: &impl ReadView) -> Vec<PendingRelease> {
     overdue_in(view, &KeyRange::<(String, String)>::all())
 }
 
-/// Like [`overdue_releases`], of one volume.
+/// Like [`overdue_releases`], for one volume.
 pub fn overdue_releases_of(view: &impl ReadView, volume: &VolumeKey) -> Vec<PendingRelease> {
     overdue_in(view, &KeyRange::<(String, String)>::exact((&volume.namespace, &volume.id)))
 }
@@ -70,7 +71,7 @@ fn overdue_in(view: &impl ReadView, volumes: &KeyRange<(String, String)>) -> Vec
     releases
 }
 
-/// The release of a claim: as far as it has come, or from its beginning.
+/// Returns the release of a claim, from the state that it has reached.
 fn release_of(view: &impl ReadView, row: &CsiClaim) -> Option<PendingRelease> {
     let begin = |active: &Claim| Claim { state: ClaimState::Unpublishing, ..active.clone() };
     let claim = row.past.clone().or_else(|| row.active.as_ref().map(begin))?;
@@ -79,7 +80,7 @@ fn release_of(view: &impl ReadView, row: &CsiClaim) -> Option<PendingRelease> {
     Some(PendingRelease { volume, claim, is_node_detached })
 }
 
-/// The release of one claim, if it has begun: how far it has come is in the claim.
+/// Returns the release of one claim, if it has begun.
 pub fn plan_release(
     view: &impl ReadView,
     namespace: &str,
@@ -91,10 +92,10 @@ pub fn plan_release(
     release_of(view, row)
 }
 
-/// Asks whoever has to let go of the volume before the claim can go. May block, for as long as the
-/// provider does.
+/// Detaches the volume with its provider, as far as the claim's release requires. May block as long
+/// as the provider does.
 ///
-/// A controller is asked through `providers`; without one for the plugin the claim is held.
+/// Without a registered provider for the plugin the claim stays blocked.
 pub fn detach_with_provider(
     view: &impl ReadView,
     providers: &Providers,
@@ -108,13 +109,14 @@ pub fn detach_with_provider(
         return Err(ReleaseBlocker::Node { allocation: claim.allocation_id });
     }
     let key = (&*release.volume.namespace, &*release.volume.id);
+    // A deleted volume has no claim left; recording the release returns `Superseded`.
     let Some(volume) = view.get::<CsiVolumes>(key) else { return Ok(()) };
-    let Some(holdup) = controller_blocker(view, volume, claim) else { return Ok(()) };
-    let ReleaseBlocker::Controller { plugin, external_node_id } = &holdup else {
-        return Err(holdup);
+    let Some(blocker) = controller_blocker(view, volume, claim) else { return Ok(()) };
+    let ReleaseBlocker::Controller { plugin, external_node_id } = &blocker else {
+        return Err(blocker);
     };
     if providers.get(plugin).is_none() {
-        return Err(holdup);
+        return Err(blocker);
     }
     let request = DetachVolume {
         external_id: volume.remote_id(),
@@ -126,20 +128,21 @@ pub fn detach_with_provider(
         .map_err(|error| ReleaseBlocker::Failed { error })
 }
 
-/// What [`record_release`] did.
+/// The outcome of [`record_release`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReleaseOutcome {
-    /// The claim is gone.
+    /// The claim is deleted.
     Released,
-    /// The claim stays, and how far its release has come is noted.
+    /// The claim stays, with the state of its release.
     Held,
-    /// There is no such claim any more: nothing was written.
+    /// The claim no longer exists: nothing was written.
     Superseded,
 }
 
-/// Records what [`detach_with_provider`] answered: the claim is gone, or it is noted how far it has come.
+/// Records the result of [`detach_with_provider`]: deletes the claim, or stores the state of its
+/// release.
 ///
-/// A claim that the same allocation took after `release` was made isn't touched.
+/// A claim that the same allocation took after `release` was planned is not touched.
 pub fn record_release(
     txn: &mut WriteTxn<'_>,
     now: i64,
@@ -155,8 +158,8 @@ pub fn record_release(
     Ok(recorded)
 }
 
-/// Whether [`record_release`] would change nothing: the claim is held, and it is noted how far its
-/// release has come. Who looks at many claims again and again needs no transaction for these.
+/// Returns whether [`record_release`] would change nothing, because the claim stays blocked in its
+/// recorded state. A loop over many claims uses this to open no transaction for them.
 pub fn is_recorded(
     view: &impl ReadView,
     release: &PendingRelease,
@@ -165,7 +168,8 @@ pub fn is_recorded(
     outcome(view, release, answer).1.is_none()
 }
 
-/// What comes of an answer, and the volume and the claim with that, if they change.
+/// Returns the outcome of a result, and the changed rows of the volume and the claim, if they
+/// change.
 fn outcome(
     view: &impl ReadView,
     release: &PendingRelease,
@@ -182,6 +186,8 @@ fn outcome(
     }
     let (state, recorded) = match answer {
         Ok(()) => (ClaimState::ReadyToFree, ReleaseOutcome::Released),
+        // The node has not detached the volume, so its state is kept. Every other blocker comes
+        // after that step.
         Err(ReleaseBlocker::Node { .. }) => (claim.state, ReleaseOutcome::Held),
         Err(_) => (ClaimState::NodeDetached, ReleaseOutcome::Held),
     };
@@ -191,13 +197,13 @@ fn outcome(
     (recorded, changed.then_some((volume, row)))
 }
 
-/// Why a volume couldn't be detached from a node.
+/// Why a volume could not be detached from a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DetachError {
-    /// There is no such volume.
+    /// The volume does not exist.
     NoVolume,
-    /// An allocation there still uses it.
+    /// An allocation on the node still uses it.
     InUse {
         /// The volume's ID.
         volume: Box<str>,
@@ -222,13 +228,14 @@ impl fmt::Display for DetachError {
 
 impl std::error::Error for DetachError {}
 
-/// Plans to detach a volume from a node: the releases of all claims from there, for
-/// [`detach_with_provider`] and [`record_release`]. None is a success.
+/// Plans to detach a volume from a node: returns the releases of all its claims there, for
+/// [`detach_with_provider`] and [`record_release`]. An empty list is a success.
 ///
-/// Who detaches says that the node has let go. An allocation there that hasn't ended, and isn't
-/// meant to, keeps the volume.
+/// By calling this, the caller asserts that the node has detached the volume. Fails if an
+/// allocation there has neither ended nor been stopped.
 pub fn plan_detach(
     view: &impl ReadView,
+    // Nomad: nomad/csi_endpoint.go, CSIVolume.Unpublish serves `nomad volume detach`.
     namespace: &str,
     id: &str,
     node: Uuid,
@@ -241,7 +248,8 @@ pub fn plan_detach(
     for row in claims_on_node(view, namespace, id, node) {
         if here(&row.active) {
             let allocation = row.allocation_id;
-            // An allocation that is to end is not asked about: the caller is.
+            // An allocation that is being stopped does not block, because the caller asserts its
+            // detachment.
             if view.get::<Allocations>(allocation).is_some_and(|row| !row.is_terminal()) {
                 return Err(DetachError::InUse { volume: id.into(), node, allocation });
             }

@@ -1,5 +1,7 @@
-//! Sticky claims: made when an allocation is placed where its group's volume is, kept when it
-//! ends, gone with the job or on request.
+//! Sticky claims of task groups: created when an allocation is placed on the node of its group's
+//! volume, kept when it ends, and deleted with the job or on request.
+//!
+//! Nomad: nomad/state/state_store.go, upsertAllocsImpl, for allocations with sticky volumes.
 
 use std::fmt;
 
@@ -11,13 +13,13 @@ use crate::rows::{
     TaskGroupClaims,
 };
 
-/// Why a sticky claim couldn't be deleted.
+/// Why a sticky claim could not be deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GroupClaimError {
-    /// There is none of that ID in the namespace.
+    /// No claim has that ID in the namespace.
     NotFound,
-    /// The store refused.
+    /// The store failed.
     Store(WriteError),
 }
 
@@ -38,10 +40,10 @@ impl From<WriteError> for GroupClaimError {
     }
 }
 
-/// Claims, for the group of a new allocation, the sticky volumes that its node has.
+/// Creates claims, for the group of a new allocation, on the sticky volumes that its node has.
 ///
-/// A claim whose allocation has ended passes to the new one. One whose allocation still runs, or is
-/// gone, is replaced by a claim with an ID of its own.
+/// A claim of an ended allocation is handed to the new one and keeps its ID. A claim of an
+/// allocation that runs or was deleted is replaced by a claim with a new ID.
 pub(in crate::ops) fn claim_sticky_volumes(
     txn: &mut WriteTxn<'_>,
     allocation: &Allocation,
@@ -54,7 +56,7 @@ pub(in crate::ops) fn claim_sticky_volumes(
         .volumes
         .iter()
         .filter(|request| request.sticky && request.kind == RequestKind::Host);
-    // Of a volume that the node's configuration names there is nothing to come back to.
+    // A volume of the node's configuration has no ID that a later allocation could return to.
     let wanted: Vec<(Uuid, Box<str>)> = sticky
         .filter_map(|request| {
             let reported = txn.get::<ReportedHostVolumes>((node.id, &request.source))?;
@@ -66,6 +68,7 @@ pub(in crate::ops) fn claim_sticky_volumes(
             (&allocation.namespace, &allocation.job_id, &allocation.task_group);
         let known = txn.get::<TaskGroupClaims>((namespace, (job, group, volume_id)));
         let id = match known {
+            // The allocation was written before; its claim is current.
             Some(known) if known.alloc_id == allocation.id => continue,
             Some(known) if has_ended(txn, known.alloc_id) => known.id,
             _ => fresh(),
@@ -96,6 +99,7 @@ pub(in crate::ops) fn delete_group_claims(
     let range = KeyRange::<(String, String)>::exact((namespace, job));
     let claims = txn.scan_by(&TaskGroupClaims::BY_JOB, &range, Order::Ascending);
     let keys: Vec<(Box<str>, Uuid)> =
+        // Collected first: the table cannot change while it is scanned.
         claims.map(|claim| (claim.task_group.clone(), claim.volume_id)).collect();
     for (group, volume) in keys {
         txn.delete::<TaskGroupClaims>((namespace, (job, &group, volume)))?;
@@ -103,13 +107,14 @@ pub(in crate::ops) fn delete_group_claims(
     Ok(())
 }
 
-/// Deletes a claim by its complete ID, so that the group may be placed anywhere again.
+/// Deletes a claim by its complete ID, so that the scheduler may place the group anywhere again.
 pub fn delete_group_claim(
     txn: &mut WriteTxn<'_>,
     namespace: &str,
     id: Uuid,
 ) -> Result<(), GroupClaimError> {
     let claim = txn.find(&TaskGroupClaims::BY_ID, id).map(|entry| TaskGroupClaim::clone(entry));
+    // The ID is unique across namespaces, but the caller's rights are not.
     let Some(claim) = claim.filter(|claim| *claim.namespace == *namespace) else {
         return Err(GroupClaimError::NotFound);
     };

@@ -1,4 +1,6 @@
-//! Letting go of a claim, for whoever knows that its node has.
+//! Releases a claim for a client that reports its node as detached.
+//!
+//! Nomad: nomad/csi_endpoint.go, CSIVolume.Unpublish.
 
 use std::fmt;
 
@@ -15,7 +17,7 @@ use crate::{
     rows::{CsiVolume, CsiVolumes},
 };
 
-/// Why a claim couldn't be released.
+/// Why a claim could not be released.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnpublishError {
@@ -23,9 +25,9 @@ pub enum UnpublishError {
     MissingVolumeId,
     /// The request names no allocation.
     MissingClaim,
-    /// There is no such volume.
+    /// The volume does not exist.
     NoVolume,
-    /// The store refused.
+    /// The store failed.
     Store(WriteError),
 }
 
@@ -48,22 +50,23 @@ impl From<WriteError> for UnpublishError {
     }
 }
 
-/// How far [`unpublish`] came. Both outcomes are to be committed: the way so far is recorded.
+/// The outcome of [`unpublish`]. Both MUST be committed, because the progress is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UnpublishOutcome {
-    /// The claim is gone.
+    /// The claim is deleted.
     Released,
-    /// The claim stays, as one that its node has let go of.
+    /// The claim stays in the state `node-detached`.
     Held(ReleaseBlocker),
 }
 
-/// Releases a claim as far as that needs nobody else.
+/// Releases a claim as far as the server can without a provider.
 ///
-/// Calling this says that the node has let go of the volume, or never will: it is down or gone. A
-/// state of `controller-detached` or `ready-to-free` says that the provider has let go as well.
-/// Without that, the claim is gone at once when no controller is involved: the plugin needs none or
-/// doesn't attach, another allocation on the same node still uses the volume, or the node is
-/// unknown. Else the claim stays as `node-detached`. Releasing what isn't held is a success.
+/// By calling this, the client asserts that the node has detached the volume, or never will because
+/// it is down or deleted. A state of `controller-detached` or `ready-to-free` asserts that the
+/// provider has detached it, too. Without that, the claim is deleted at once if no controller is
+/// involved: the plugin requires none or does not attach, another allocation on the node still uses
+/// the volume, or the node is unknown. Otherwise the claim stays as `node-detached`. Releasing a
+/// claim that does not exist succeeds.
 pub fn unpublish(
     txn: &mut WriteTxn<'_>,
     now: i64,
@@ -80,33 +83,34 @@ pub fn unpublish(
         return Err(UnpublishError::NoVolume);
     };
     let known = claim_row(txn, stored, allocation);
+    // A repeated request finds no claim, and MUST succeed.
     if !known.holds(request.since) {
         return Ok(UnpublishOutcome::Released);
     }
-    let facts = VolumeHealth::for_claim(txn, stored);
+    let health = VolumeHealth::for_claim(txn, stored);
     let mut volume = CsiVolume::clone(stored);
     let mut step = request.into_claim(allocation, now);
     step.mode = ClaimMode::Gc;
     let detached = matches!(step.state, ClaimState::ControllerDetached | ClaimState::ReadyToFree);
-    // First as one that its node has let go of: what was known of the claim comes along.
+    // First recorded as `node-detached`, which fills in the fields that are known from the claim.
     step.state = ClaimState::NodeDetached;
     let mut own = known.clone();
     volume.release(&mut own, step.clone());
     let noted = own.past.as_ref().unwrap_or(&step);
-    let holdup = if detached { None } else { controller_blocker(txn, &volume, noted) };
-    if holdup.is_none() {
+    let blocker = if detached { None } else { controller_blocker(txn, &volume, noted) };
+    if blocker.is_none() {
         step.state = ClaimState::ReadyToFree;
         volume.release(&mut own, step);
     }
-    // Of its own claim the release has begun, or is done.
+    // The release of its own claim has begun or is complete, so it is excepted.
     let mut rows = Vec::new();
     if own != known {
         rows.push(own);
     }
     rows.extend(start_overdue_releases(txn, &mut volume, Some(allocation)));
     if volume != **stored || !rows.is_empty() {
-        let volume = stamp_volume(volume, now, facts);
+        let volume = stamp_volume(volume, now, health);
         write_claims(txn, volume, rows)?;
     }
-    Ok(holdup.map_or(UnpublishOutcome::Released, UnpublishOutcome::Held))
+    Ok(blocker.map_or(UnpublishOutcome::Released, UnpublishOutcome::Held))
 }

@@ -1,4 +1,6 @@
-//! Attaching a volume to the node of a claim that was just taken.
+//! Attaches a volume to the node of a new claim.
+//!
+//! Nomad: nomad/csi_endpoint.go, CSIVolume.controllerPublishVolume.
 
 use std::fmt;
 
@@ -15,21 +17,21 @@ use crate::{
     rows::{CsiClaims, CsiVolumes, Labels},
 };
 
-/// Why a volume couldn't be attached. The claim stays: whoever took it tries again, or gives it back.
+/// Why a volume could not be attached. The claim stays: the client retries, or releases it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AttachError {
-    /// The allocation has no claim on the volume, or the volume is gone.
+    /// The allocation has no claim on the volume, or the volume does not exist.
     NoClaim {
         /// The allocation.
         allocation: Uuid,
     },
-    /// There is no such node.
+    /// The node does not exist.
     UnknownNode {
         /// Its ID, if the claim has one.
         node: Option<Uuid>,
     },
-    /// Nobody knows what the provider calls the node.
+    /// The provider's ID of the node is unknown.
     NoExternalNode {
         /// The node.
         node: Uuid,
@@ -54,6 +56,8 @@ impl fmt::Display for AttachError {
                 Quoted(plugin)
             ),
             Self::Controller(error)
+                // Nomad: nomad/structs/errors.go, ErrCSIClientRPCRetryable: clients match on this
+                // prefix to retry.
                 if error.error().kind() == ProviderErrorKind::FailedPrecondition =>
             {
                 write!(f, "CSI client error (retryable): {error}")
@@ -65,11 +69,11 @@ impl fmt::Display for AttachError {
 
 impl std::error::Error for AttachError {}
 
-/// Has the volume attached to the node of the allocation's claim; gives what the node has to know.
-/// May block, for as long as the provider does.
+/// Attaches the volume to the node of the allocation's claim. Returns the publish context for the
+/// node. May block as long as the provider does.
 ///
-/// Only a provider that can be reached is asked, and only if the plugin attaches. Attaching again
-/// is a success with the same answer.
+/// The call is skipped if the plugin does not attach volumes, or its provider cannot be reached.
+/// Attaching again succeeds with the same result.
 pub fn attach_with_provider(
     view: &impl ReadView,
     providers: &Providers,

@@ -1,13 +1,17 @@
-//! Making volumes at their provider, and asking it before known ones are registered.
+//! Creates volumes at their provider, and validates volumes there before they are registered.
 //!
-//! [`create_with_provider`] and [`register_with_provider`] ask the providers on a view, outside of any transaction;
-//! [`record_volumes`] writes what they answered, after all checks again.
+//! [`create_with_provider`] and [`register_with_provider`] call the providers on a view, outside of
+//! any transaction; [`record_volumes`] repeats all checks and writes the results.
+//!
+//! Nomad: nomad/csi_endpoint.go, CSIVolume.Create and Register.
 
 use std::fmt;
 
 use statehold_store::{ReadView, WriteTxn};
 
-use super::register::{Answer, RegisterError, check_plugin, prepare, put, with_namespace};
+use super::register::{
+    ProviderResult, RegisterError, build_row, check_plugin, with_namespace, write_volumes,
+};
 use crate::{
     controller::{ControllerError, ControllerOperation, any_controller, call_controller},
     fmt::{MultiError, Quoted},
@@ -20,24 +24,24 @@ use crate::{
     volume_spec::VolumeSpec,
 };
 
-/// The longest ID that a provider may answer, in bytes. The CSI specification allows 128, which the IDs of
-/// cloud providers with paths in them exceed.
+/// Maximum length of an external ID from a provider, in bytes. The CSI specification allows 128,
+/// which the path-like IDs of cloud providers exceed.
 const EXTERNAL_ID_MAX: usize = 1024;
 
-/// Why one of several volumes couldn't be made.
+/// Why one of several volumes could not be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CreateError {
-    /// Providers need a name.
+    /// It has no name, which providers require.
     MissingName,
-    /// The provider made a volume of that name already, for somebody else.
+    /// The provider returned a volume that it had created under the same name for another row.
     NameTaken {
         /// The name.
         name: Box<str>,
     },
-    /// A known volume can't become what was sent.
+    /// A known volume cannot be updated as requested.
     Update(UpdateError),
-    /// The provider failed, or can't be asked.
+    /// The provider failed or cannot be reached.
     Controller(ControllerError),
 }
 
@@ -47,7 +51,7 @@ impl fmt::Display for CreateError {
             Self::MissingName => f.write_str("missing Name"),
             Self::NameTaken { name } => write!(
                 f,
-                "volume name {} is taken: its provider made a volume of that name, which is \
+                "volume name {} is taken: its provider created a volume of that name, which is \
                  registered with another ID or in another namespace",
                 Quoted(name)
             ),
@@ -59,36 +63,36 @@ impl fmt::Display for CreateError {
 
 impl std::error::Error for CreateError {}
 
-/// What providers answered about the volumes of one request, for [`record_volumes`].
+/// The results of the providers for the volumes of one request, for [`record_volumes`].
 pub struct ProvidedVolumes {
-    volumes: Vec<(VolumeSpec, Answer)>,
-    faults: Vec<CreateError>,
+    volumes: Vec<(VolumeSpec, ProviderResult)>,
+    failures: Vec<CreateError>,
 }
 
-/// Names the volumes. What providers answered may be secret, and is left out.
+/// Prints the volumes' keys. The results are left out, because they may hold secrets.
 impl fmt::Debug for ProvidedVolumes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let volumes: Vec<&VolumeSpec> = self.volumes.iter().map(|(spec, _)| spec).collect();
         f.debug_struct("ProvidedVolumes")
             .field("volumes", &volumes)
-            .field("faults", &self.faults)
+            .field("failures", &self.failures)
             .finish_non_exhaustive()
     }
 }
 
 impl ProvidedVolumes {
-    /// What failed. The volumes that were made are to be recorded all the same, or nobody would
-    /// know of them; then this is the answer to the request.
-    pub fn faults(&self) -> Result<(), MultiError<CreateError>> {
-        MultiError::check(self.faults.clone())
+    /// Fails if a volume failed. The created volumes MUST be recorded all the same, or no row would
+    /// refer to them; then this error is the response to the request.
+    pub fn failures(&self) -> Result<(), MultiError<CreateError>> {
+        MultiError::check(self.failures.clone())
     }
 }
 
-/// Has volumes made by their providers, and known ones made larger. May block, for as long as the
-/// providers do.
+/// Creates volumes at their providers, and expands known ones. May block as long as the providers
+/// do.
 ///
-/// Nothing is asked before all volumes were checked. All are tried then: see
-/// [`ProvidedVolumes::faults`]. `namespace` is that of the request, for volumes that name none.
+/// No provider is called before all volumes are validated. Then every volume is tried: see
+/// [`ProvidedVolumes::failures`]. `namespace` is that of the request, for volumes that name none.
 pub fn create_with_provider(
     view: &impl ReadView,
     providers: &Providers,
@@ -102,6 +106,7 @@ pub fn create_with_provider(
     for spec in volumes {
         let spec = with_namespace(spec, namespace);
         let plugin = check_plugin(view, &spec)?;
+        // Nomad: nomad/csi_endpoint.go, CSIVolume.Create.
         if !plugin.controller_required {
             return Err(RegisterError::NoController);
         }
@@ -114,13 +119,14 @@ pub fn create_with_provider(
         }
         specs.push(spec);
     }
-    let mut asked = ProvidedVolumes { volumes: Vec::new(), faults: Vec::new() };
+    let mut provided = ProvidedVolumes { volumes: Vec::new(), failures: Vec::new() };
     for spec in specs {
+        // A failure of one volume does not stop the others: their data may exist already.
         let answer = match view.get::<CsiVolumes>((&spec.namespace, &spec.id)) {
             Some(known) => check_data(providers, known)
                 .and_then(|()| expand(view, providers, known, &spec).map_err(CreateError::Update)),
             None => create(providers, &spec).and_then(|made| {
-                if is_of_another(view, &asked.volumes, &spec, &made) {
+                if belongs_to_another(view, &provided.volumes, &spec, &made) {
                     Err(CreateError::NameTaken { name: spec.name.clone() })
                 } else {
                     Ok(made)
@@ -128,14 +134,15 @@ pub fn create_with_provider(
             }),
         };
         match answer {
-            Ok(answer) => asked.volumes.push((spec, answer)),
-            Err(fault) => asked.faults.push(fault),
+            Ok(answer) => provided.volumes.push((spec, answer)),
+            Err(error) => provided.failures.push(error),
         }
     }
-    Ok(asked)
+    Ok(provided)
 }
 
-/// Refuses a known volume whose provider has lost its data: a success would return the ID of nothing.
+/// Fails if the provider has lost the data of a known volume: a success would return the ID of a
+/// volume without data.
 fn check_data(providers: &Providers, known: &CsiVolume) -> Result<(), CreateError> {
     if providers.get(&known.plugin_id).is_none() {
         return Ok(());
@@ -144,15 +151,16 @@ fn check_data(providers: &Providers, known: &CsiVolume) -> Result<(), CreateErro
         Err(error) if error.error().kind() == ProviderErrorKind::NotFound => {
             Err(CreateError::Controller(error))
         }
-        // Creating a volume again does not depend on whether it can be used as asked.
+        // Repeating a creation does not depend on the volume's current capabilities.
         _ => Ok(()),
     }
 }
 
-fn create(providers: &Providers, spec: &VolumeSpec) -> Result<Answer, CreateError> {
+fn create(providers: &Providers, spec: &VolumeSpec) -> Result<ProviderResult, CreateError> {
     if spec.name.is_empty() {
         return Err(CreateError::MissingName);
     }
+    // Validation ensured that at most one source is set.
     let source = if !spec.clone_id.is_empty() {
         Some(VolumeSource::Volume(&spec.clone_id))
     } else if !spec.snapshot_id.is_empty() {
@@ -173,15 +181,15 @@ fn create(providers: &Providers, spec: &VolumeSpec) -> Result<Answer, CreateErro
     let create = ControllerOperation::Create;
     call_controller(providers, &spec.plugin_id, create, |provider| {
         let made = provider.create_volume(&request)?;
-        check_answer(&made.external_id, made.capacity)?;
+        check_result(&made.external_id, made.capacity)?;
         Ok(made)
     })
-    .map(|made| Answer { created: Some(made), ..Answer::default() })
+    .map(|made| ProviderResult { created: Some(made), ..ProviderResult::default() })
     .map_err(CreateError::Controller)
 }
 
-/// Checks a provider's answer about a volume or a snapshot: rows keep it, and later requests name it.
-pub(super) fn check_answer(external_id: &str, bytes: i64) -> Result<(), ProviderError> {
+/// Fails if a provider's result for a volume or a snapshot cannot be stored in a row.
+pub(super) fn check_result(external_id: &str, bytes: i64) -> Result<(), ProviderError> {
     let problem = if external_id.is_empty() {
         "an empty ID".to_owned()
     } else if external_id.len() > EXTERNAL_ID_MAX {
@@ -191,18 +199,18 @@ pub(super) fn check_answer(external_id: &str, bytes: i64) -> Result<(), Provider
     } else {
         return Ok(());
     };
-    let text = format!("the provider answered {problem}");
+    let text = format!("the provider returned {problem}");
     Err(ProviderError::new(ProviderErrorKind::Internal, text))
 }
 
-/// Whether what the provider answered is a volume that it made for another one. A name that it has
-/// seen is to it the same volume, whoever asks: then two would share their data, and deleting one
-/// would delete the other's.
-fn is_of_another(
+/// Returns whether the provider's result is a volume that it created for another row. Providers
+/// return the existing volume for a known name: two rows would share its data, and deleting one
+/// would delete the data of both.
+fn belongs_to_another(
     view: &impl ReadView,
-    earlier: &[(VolumeSpec, Answer)],
+    earlier: &[(VolumeSpec, ProviderResult)],
     spec: &VolumeSpec,
-    answer: &Answer,
+    answer: &ProviderResult,
 ) -> bool {
     let Some(made) = answer.created.as_ref() else { return false };
     let mut rows = CsiVolumes::with_data(view, &spec.plugin_id, &made.external_id);
@@ -215,15 +223,17 @@ fn is_of_another(
         })
 }
 
-/// Has a known volume made larger, if that is what `spec` takes.
+/// Expands a known volume if the request requires it.
 fn expand(
     view: &impl ReadView,
     providers: &Providers,
     known: &CsiVolume,
     spec: &VolumeSpec,
-) -> Result<Answer, UpdateError> {
-    let answer = Answer::default();
-    let row = prepare(view, 0, spec.clone(), None, &answer);
+) -> Result<ProviderResult, UpdateError> {
+    let answer = ProviderResult::default();
+    // A dry run of the update: it fails with `NoController` exactly if the provider must expand the
+    // volume.
+    let row = build_row(view, 0, spec.clone(), None, &answer);
     let Err(RegisterError::Update(needed)) = row else { return Ok(answer) };
     if needed != UpdateError::Capacity(CapacityError::NoController)
         || providers.get(&spec.plugin_id).is_none()
@@ -239,19 +249,22 @@ fn expand(
     let expand = ControllerOperation::Expand;
     let larger = |provider: &dyn CsiProvider| {
         let larger = provider.expand_volume(&request)?;
-        check_answer(known.remote_id(), larger.capacity)?;
+        check_result(known.remote_id(), larger.capacity)?;
         Ok(larger)
     };
     call_controller(providers, &spec.plugin_id, expand, larger)
-        .map(|larger| Answer { capacity: Some(larger.capacity), ..Answer::default() })
+        .map(|larger| ProviderResult {
+            capacity: Some(larger.capacity),
+            ..ProviderResult::default()
+        })
         .map_err(|error| UpdateError::Capacity(CapacityError::Expand(error)))
 }
 
-/// Has volumes checked by their providers before they are registered, and known ones made larger.
-/// May block, for as long as the providers do.
+/// Validates volumes at their providers before they are registered, and expands known ones. May
+/// block as long as the providers do.
 ///
-/// Only providers that can be reached are asked for a check. `namespace` is that of the request,
-/// for volumes that name none.
+/// Providers that cannot be reached are skipped. `namespace` is that of the request, for volumes
+/// that name none.
 pub fn register_with_provider(
     view: &impl ReadView,
     providers: &Providers,
@@ -261,21 +274,21 @@ pub fn register_with_provider(
     if volumes.is_empty() {
         return Err(RegisterError::MissingDefinition);
     }
-    let mut asked = ProvidedVolumes { volumes: Vec::new(), faults: Vec::new() };
+    let mut provided = ProvidedVolumes { volumes: Vec::new(), failures: Vec::new() };
     for spec in volumes {
         let spec = with_namespace(spec, namespace);
         let plugin = check_plugin(view, &spec)?;
         let answer = match view.get::<CsiVolumes>((&spec.namespace, &spec.id)) {
             Some(known) => expand(view, providers, known, &spec).map_err(RegisterError::Update)?,
-            None => Answer::default(),
+            None => ProviderResult::default(),
         };
         if plugin.controller_required && providers.get(&plugin.id).is_some() {
-            let row = prepare(view, 0, spec.clone(), None, &answer)?;
+            let row = build_row(view, 0, spec.clone(), None, &answer)?;
             validate(providers, &row).map_err(RegisterError::Controller)?;
         }
-        asked.volumes.push((spec, answer));
+        provided.volumes.push((spec, answer));
     }
-    Ok(asked)
+    Ok(provided)
 }
 
 fn validate(providers: &Providers, volume: &CsiVolume) -> Result<(), ControllerError> {
@@ -292,14 +305,14 @@ fn validate(providers: &Providers, volume: &CsiVolume) -> Result<(), ControllerE
     })
 }
 
-/// Records what [`create_with_provider`] or [`register_with_provider`] brought, as
-/// [`register`](super::register()) does.
+/// Records the results of [`create_with_provider`] or [`register_with_provider`], like
+/// [`register`](super::register()).
 pub fn record_volumes(
     txn: &mut WriteTxn<'_>,
     now: i64,
-    asked: &ProvidedVolumes,
+    provided: &ProvidedVolumes,
 ) -> Result<Vec<VolumeKey>, RegisterError> {
-    put(txn, now, asked.volumes.clone())
+    write_volumes(txn, now, provided.volumes.clone())
 }
 
 #[cfg(test)]
@@ -307,11 +320,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_that_no_row_can_keep_are_the_providers_failure() {
-        check_answer("vol-1", 0).unwrap();
+    fn unstorable_results_are_failures_of_the_provider() {
+        check_result("vol-1", 0).unwrap();
         let long = "v".repeat(EXTERNAL_ID_MAX + 1);
         for (id, bytes, problem) in [("", 1, "empty"), (&long, 1, "1024"), ("v", -5, "-5 bytes")] {
-            let error = check_answer(id, bytes).unwrap_err();
+            let error = check_result(id, bytes).unwrap_err();
             assert_eq!(error.kind(), ProviderErrorKind::Internal);
             assert!(error.to_string().contains(problem), "{error}");
         }

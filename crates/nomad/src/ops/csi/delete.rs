@@ -1,4 +1,6 @@
-//! Deleting volumes at their provider, and then here.
+//! Deletes volumes at their provider.
+//!
+//! Nomad: nomad/csi_endpoint.go, CSIVolume.Delete.
 
 use std::fmt;
 
@@ -13,23 +15,23 @@ use crate::{
     secrets::Secrets,
 };
 
-/// Why volumes couldn't be deleted at their provider.
+/// Why volumes could not be deleted at their provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeleteError {
     /// The request names no volumes.
     MissingIds,
-    /// There is no such volume.
+    /// The volume does not exist.
     NotFound {
         /// Its ID.
         volume: Box<str>,
     },
-    /// Somebody claims the volume.
+    /// An allocation claims the volume.
     InUse {
         /// Its ID.
         volume: Box<str>,
     },
-    /// Another volume is the same data, which would go with this one's.
+    /// Another volume has the same data, which would be deleted with this one's.
     Shared {
         /// Its ID.
         volume: Box<str>,
@@ -41,12 +43,12 @@ pub enum DeleteError {
         /// The volume's ID.
         volume: Box<str>,
     },
-    /// The volume's plugin is gone.
+    /// The volume's plugin does not exist.
     NoPlugin {
         /// Its ID.
         plugin: Box<str>,
     },
-    /// The provider failed, or can't be asked.
+    /// The provider failed or cannot be reached.
     Controller(ControllerError),
 }
 
@@ -72,12 +74,12 @@ impl fmt::Display for DeleteError {
 
 impl std::error::Error for DeleteError {}
 
-/// Asks the providers to delete volumes; what succeeded is then forgotten with
-/// [`deregister`](super::deregister()). May block, for as long as the providers do.
+/// Deletes volumes at their providers; [`deregister`](super::deregister()) then deletes their rows.
+/// May block as long as the providers do.
 ///
-/// Nothing is asked before all volumes were checked: a volume that somebody claims stays.
-/// A claim that is taken while the provider works comes too late for that.
-/// `secrets` go along with those of each volume, and win.
+/// No provider is called before all volumes are checked: a claimed volume is never deleted. A claim
+/// that is taken while the provider works does not stop it. `secrets` are merged with those of each
+/// volume, and take precedence.
 pub fn delete_with_provider(
     view: &impl ReadView,
     providers: &Providers,
@@ -94,15 +96,19 @@ pub fn delete_with_provider(
             return Err(DeleteError::NotFound { volume: (*id).into() });
         };
         let plugin = volume.plugin_id.clone();
+        // Nomad: nomad/csi_endpoint.go, CSIVolume.deleteVolume. Without a controller there is no
+        // data to delete remotely.
         if !VolumeHealth::for_claim(view, volume).plugin.controller_required {
             return Err(DeleteError::NoController { plugin, volume: (*id).into() });
         }
         if view.get::<CsiPlugins>(&plugin).is_none() {
             return Err(DeleteError::NoPlugin { plugin });
         }
+        // Checked before the provider is called, because deleted data cannot be restored.
         if volume.is_in_use() {
             return Err(DeleteError::InUse { volume: (*id).into() });
         }
+        // Two rows may share data on purpose; deleting it would break the other one.
         let mut same = CsiVolumes::with_data(view, &volume.plugin_id, volume.remote_id());
         if same.any(|row| (&row.namespace, &row.id) != (&volume.namespace, &volume.id)) {
             return Err(DeleteError::Shared { volume: (*id).into() });
@@ -110,6 +116,7 @@ pub fn delete_with_provider(
         volumes.push(volume);
     }
     for volume in volumes {
+        // The secrets of a request replace outdated ones of the row.
         let secrets = volume.secrets.with(secrets);
         let delete = ControllerOperation::Delete;
         call_controller(providers, &volume.plugin_id, delete, |provider| {

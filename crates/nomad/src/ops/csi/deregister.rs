@@ -1,4 +1,7 @@
-//! Forgetting volumes. Nothing is asked of the provider, who keeps them.
+//! Deregisters volumes. Their data stays at the provider, which is not called.
+//!
+//! Nomad: nomad/csi_endpoint.go, CSIVolume.Deregister; nomad/state/state_store.go,
+//! CSIVolumeDeregister.
 
 use std::fmt;
 
@@ -6,27 +9,27 @@ use statehold_store::{ReadView, WriteError, WriteTxn};
 
 use crate::{
     health::claims_on,
-    ops::claims::{forget_claims, move_claims},
+    ops::claims::{delete_claims, move_claims},
     rows::{Allocations, CsiVolume, CsiVolumes},
 };
 
-/// Why volumes couldn't be deregistered.
+/// Why volumes could not be deregistered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeregisterError {
     /// The request names no volumes.
     MissingIds,
-    /// There is no such volume.
+    /// The volume does not exist.
     NotFound {
         /// Its ID.
         volume: Box<str>,
     },
-    /// Somebody claims the volume; with force, somebody who may still be using it.
+    /// An allocation claims the volume; with force, one that has not ended.
     InUse {
         /// Its ID.
         volume: Box<str>,
     },
-    /// The store refused.
+    /// The store failed.
     Store(WriteError),
 }
 
@@ -49,10 +52,10 @@ impl From<WriteError> for DeregisterError {
     }
 }
 
-/// Forgets the volumes `ids` of `namespace`, all or none.
+/// Deletes the rows of the volumes `ids` of `namespace`, all or none.
 ///
-/// A volume that somebody claims stays, unless `force` is set and every claim is of an allocation
-/// that has ended or is gone. IDs are complete, never prefixes.
+/// Fails if a volume is claimed, unless `force` is set and every claim is of an allocation that has
+/// ended or was deleted. IDs are complete, never prefixes.
 pub fn deregister(
     txn: &mut WriteTxn<'_>,
     namespace: &str,
@@ -73,14 +76,15 @@ pub fn deregister(
         }
     }
     for id in ids {
-        forget_claims(txn, namespace, id)?;
+        delete_claims(txn, namespace, id)?;
         txn.delete::<CsiVolumes>((namespace, id))?;
     }
     Ok(())
 }
 
-/// Whether an allocation that hasn't ended claims the volume.
+/// Returns whether an allocation that has not ended claims the volume.
 fn is_held(view: &impl ReadView, volume: &CsiVolume) -> bool {
+    // Nomad: nomad/state/state_store.go, volSafeToForce: a stopped allocation counts as ended.
     claims_on(view, volume).filter(|row| row.active.is_some()).any(|row| {
         let allocation = view.get::<Allocations>(row.allocation_id);
         allocation.is_some_and(|allocation| !allocation.is_terminal())

@@ -1,5 +1,4 @@
-//! Registering, creating, attaching and deleting CSI volumes, their snapshots, and the plugins that serve
-//! them.
+//! Operations on CSI volumes, their snapshots, and the plugins that serve them.
 
 mod attach;
 mod create;
@@ -11,7 +10,7 @@ mod register;
 mod snapshots;
 
 pub(super) use self::plugins::{
-    follow_expectation, follow_node, forget_allocation, move_instances,
+    delete_allocation_instances, move_instances, update_expected_plugin, update_node_plugins,
 };
 pub use self::{
     attach::{AttachError, attach_with_provider},

@@ -1,8 +1,9 @@
-//! The namespaces that a provider's volumes and snapshots belong to.
+//! The namespaces that own a provider's volumes and snapshots.
 //!
-//! Providers know no namespaces: a caller that names their IDs could read or destroy data of any team. What a
-//! provider has belongs to the namespaces of the volumes here that are its data, and a snapshot to those of
-//! the volume that it was taken of. Data that no volume here is belongs to no namespace.
+//! Providers have no namespaces: a caller that names their IDs could read or destroy the data of
+//! any team. Data at a provider belongs to the namespaces of the volumes registered with it, and a
+//! snapshot to those of its source volume. Data without a registered volume belongs to no
+//! namespace.
 
 use std::fmt;
 
@@ -16,28 +17,28 @@ use crate::{
     secrets::Secrets,
 };
 
-/// Snapshots of one page while a snapshot is looked for.
+/// Number of snapshots on a page of the search for a snapshot.
 const PAGE: u32 = 1_000;
 
-/// Maximum number of pages that are looked through for a snapshot: a provider that repeats its token would be
-/// asked for ever.
+/// Maximum number of pages of that search, because a provider that repeats its token would never
+/// end it.
 const PAGES_MAX: usize = 10_000;
 
-/// Why a caller may not use what it names.
+/// Why a caller may not use the data it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OwnershipError {
     /// The data of a volume belongs to other namespaces.
     ForeignData {
-        /// The provider's ID of it.
+        /// The provider's ID of the data.
         external_id: Box<str>,
     },
-    /// The volume that the snapshot was taken of belongs to other namespaces.
+    /// The snapshot's source volume belongs to other namespaces.
     ForeignSnapshot {
         /// The provider's ID of the snapshot.
         snapshot: Box<str>,
     },
-    /// The plugin can't list snapshots, so the snapshot's volume is not known.
+    /// The plugin does not support listing snapshots, so the snapshot's source is unknown.
     UnknownSource {
         /// The provider's ID of the snapshot.
         snapshot: Box<str>,
@@ -73,10 +74,10 @@ impl fmt::Display for OwnershipError {
 
 impl std::error::Error for OwnershipError {}
 
-/// Whether all volumes that are the data which the plugin's provider calls `external_id` are in namespaces
-/// that `sees` refuses. `false` if no volume is.
+/// Returns whether every volume with the data `external_id` of the plugin's provider is in a
+/// namespace that `sees` rejects; false if no volume has that data.
 ///
-/// Cost: reads those volumes alone.
+/// Cost: reads only those volumes.
 pub fn is_foreign_data(
     view: &impl ReadView,
     plugin_id: &str,
@@ -87,7 +88,7 @@ pub fn is_foreign_data(
     rows.peek().is_some() && !rows.any(|row| sees(&row.namespace))
 }
 
-/// Refuses the data of volumes in namespaces that `sees` refuses: see [`is_foreign_data`].
+/// Fails for data of volumes in namespaces that `sees` rejects: see [`is_foreign_data`].
 ///
 /// # Errors
 /// [`OwnershipError::ForeignData`].
@@ -103,13 +104,13 @@ pub fn check_data(
     Ok(())
 }
 
-/// Refuses snapshots of volumes in namespaces that `sees` refuses. A snapshot that the provider does not list
-/// is nobody's. Callers that may do everything need no check.
+/// Fails for snapshots of volumes in namespaces that `sees` rejects. A snapshot that the provider
+/// does not list passes. A management token needs no check.
 ///
-/// May block, for as long as the provider does. Cost: lists the provider's snapshots up to this one.
+/// May block as long as the provider does. Cost: lists the provider's snapshots up to this one.
 ///
 /// # Errors
-/// The snapshot is another namespace's, or its namespace can't be found out.
+/// The snapshot belongs to another namespace, or its namespace cannot be determined.
 pub fn check_snapshot(
     view: &impl ReadView,
     providers: &Providers,
@@ -118,7 +119,7 @@ pub fn check_snapshot(
     secrets: &Secrets,
     sees: impl Fn(&str) -> bool,
 ) -> Result<(), OwnershipError> {
-    // Without the plugin there is no provider to harm; the operation itself refuses the request.
+    // Without the plugin no provider can be harmed; the operation itself rejects the request.
     if view.get::<CsiPlugins>(plugin_id).is_none() {
         return Ok(());
     }
@@ -145,5 +146,6 @@ pub fn check_snapshot(
         }
         token = next_token;
     }
+    // Fails closed: the search was cut off before the snapshot was found.
     Err(OwnershipError::UnknownSource { snapshot: snapshot_id.into() })
 }

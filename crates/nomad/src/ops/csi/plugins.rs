@@ -1,7 +1,10 @@
-//! Keeping plugin rows in step with fingerprints, jobs and allocations, in the transaction that
-//! changes those.
+//! Keeps the rows of plugins consistent with fingerprints, jobs and allocations, in the transaction
+//! that changes those.
 //!
-//! A plugin row stays as long as a node says that it runs the plugin or a job that isn't over wants
+//! A plugin's row exists while a node reports the plugin, or a job that is not over runs it.
+//!
+//! Nomad: nomad/state/state_store.go, updateNodeCSIPlugins, deleteNodeCSIPlugins and
+//! updateJobCSIPlugins.
 //! to.
 
 use std::{
@@ -20,12 +23,12 @@ use crate::{
     },
 };
 
-/// Adopts the report of `node` about its plugins; `None` once the node is gone. `before` is its last
-/// report.
+/// Updates the plugins from the report of a node, `None` once the node is deleted. `before` is its
+/// previous report.
 ///
-/// Cost: reads and writes the rows of the plugins that either report names, and of their instances on
-/// this node alone.
-pub(in crate::ops) fn follow_node(
+/// Cost: reads and writes the rows of the plugins in either report, and their instances on this
+/// node.
+pub(in crate::ops) fn update_node_plugins(
     txn: &mut WriteTxn<'_>,
     now: i64,
     id: Uuid,
@@ -40,14 +43,14 @@ pub(in crate::ops) fn follow_node(
         if let Some(plugin) = &mut plugin {
             move_instances(txn, plugin)?;
         }
-        let known = PluginRole::ALL.map(|role| own_info(txn, plugin_id, role, id));
+        let known = PluginRole::ALL.map(|role| stored_info(txn, plugin_id, role, id));
         let mut own = known.clone();
         for info in node.into_iter().flat_map(infos).filter(|info| &*info.plugin_id == plugin_id) {
-            // A plugin that was never well is not worth a row.
+            // A plugin that was never healthy gets no row.
             if plugin.is_some() || info.healthy {
                 let new =
                     || CsiPlugin { id: plugin_id.into(), create_time: now, ..Default::default() };
-                adopt(plugin.get_or_insert_with(new), &mut own, info);
+                apply_report(plugin.get_or_insert_with(new), &mut own, info);
             }
         }
         let Some(mut plugin) = plugin else { continue };
@@ -77,8 +80,8 @@ fn infos(node: &Node) -> impl Iterator<Item = &PluginInfo> {
     node.controller_plugins.values().chain(node.node_plugins.values())
 }
 
-/// The report of a node about a plugin in one role, as its row has it.
-fn own_info(
+/// Returns the stored report of a node about a plugin in one role.
+fn stored_info(
     view: &impl ReadView,
     plugin_id: &str,
     role: PluginRole,
@@ -87,9 +90,10 @@ fn own_info(
     view.get::<CsiPluginInstances>((plugin_id, role, node)).map(|row| row.info.clone())
 }
 
-/// Adopts one report about `plugin`; `own` are the node's, in the order of [`PluginRole::ALL`].
-fn adopt(plugin: &mut CsiPlugin, own: &mut [Option<PluginInfo>; 2], info: &PluginInfo) {
-    // A plugin that is just starting doesn't know its own name yet.
+/// Applies one report to `plugin`; `own` holds the node's instances, in the order of
+/// [`PluginRole::ALL`].
+fn apply_report(plugin: &mut CsiPlugin, own: &mut [Option<PluginInfo>; 2], info: &PluginInfo) {
+    // A plugin that is starting does not know its own name yet.
     if !info.provider.is_empty() {
         plugin.provider.clone_from(&info.provider);
         plugin.version.clone_from(&info.provider_version);
@@ -97,6 +101,8 @@ fn adopt(plugin: &mut CsiPlugin, own: &mut [Option<PluginInfo>; 2], info: &Plugi
     let [controller, serving] = own;
     if info.controller.is_some() {
         plugin.controller_required = info.requires_controller_plugin;
+        // An unhealthy instance is stored only if a healthy one was before. Nomad:
+        // nomad/structs/csi.go, CSIPlugin.AddPlugin.
         if info.healthy || controller.is_some() {
             *controller = Some(info.clone());
         }
@@ -106,7 +112,8 @@ fn adopt(plugin: &mut CsiPlugin, own: &mut [Option<PluginInfo>; 2], info: &Plugi
     }
 }
 
-/// Writes or deletes an instance, and counts it in the plugin's row, which the caller writes.
+/// Writes or deletes an instance, and updates the counts in the plugin's row, which the caller
+/// writes.
 fn put_instance(
     txn: &mut WriteTxn<'_>,
     plugin: &mut CsiPlugin,
@@ -114,7 +121,7 @@ fn put_instance(
     node_id: Uuid,
     info: Option<PluginInfo>,
 ) -> Result<(), WriteError> {
-    let known = own_info(txn, &plugin.id, role, node_id);
+    let known = stored_info(txn, &plugin.id, role, node_id);
     if known == info {
         return Ok(());
     }
@@ -134,8 +141,8 @@ fn put_instance(
     Ok(())
 }
 
-/// Moves the instances that an earlier version kept in the plugin's row, and counted there, to rows of
-/// their own. The caller writes the plugin without them.
+/// Moves the instances that an earlier version stored in the plugin's row to rows of their own. The
+/// counts stay. The caller writes the plugin without the instances.
 pub(in crate::ops) fn move_instances(
     txn: &mut WriteTxn<'_>,
     plugin: &mut CsiPlugin,
@@ -146,8 +153,8 @@ pub(in crate::ops) fn move_instances(
     Ok(())
 }
 
-/// Follows a change of the jobs or allocations that `plugin_id` is expected to run in.
-pub(in crate::ops) fn follow_expectation(
+/// Updates a plugin after a change of the jobs or allocations that it is expected to run in.
+pub(in crate::ops) fn update_expected_plugin(
     txn: &mut WriteTxn<'_>,
     now: i64,
     plugin_id: &str,
@@ -157,8 +164,8 @@ pub(in crate::ops) fn follow_expectation(
     keep_if_wanted(txn, now, row.unwrap_or_else(new))
 }
 
-/// Forgets the fingerprints that came from `allocation`.
-pub(in crate::ops) fn forget_allocation(
+/// Deletes the instances that `allocation` ran.
+pub(in crate::ops) fn delete_allocation_instances(
     txn: &mut WriteTxn<'_>,
     now: i64,
     allocation: &Allocation,
@@ -169,26 +176,27 @@ pub(in crate::ops) fn forget_allocation(
         let row = txn.get::<CsiPlugins>(&task.id).map(|entry| CsiPlugin::clone(entry));
         let Some(mut plugin) = row else { continue };
         move_instances(txn, &mut plugin)?;
-        let mut forgot = false;
+        let mut deleted = false;
         for role in PluginRole::ALL {
-            let info = own_info(txn, &plugin.id, role, node);
+            let info = stored_info(txn, &plugin.id, role, node);
             if info.is_some_and(|info| info.alloc_id.eq_ignore_ascii_case(&alloc_id)) {
                 put_instance(txn, &mut plugin, role, node, None)?;
-                forgot = true;
+                deleted = true;
             }
         }
-        if forgot {
+        if deleted {
             keep_if_wanted(txn, now, plugin)?;
         }
     }
     Ok(())
 }
 
-/// How long a plugin that nobody runs is kept, in nanoseconds.
+/// Minimum age of an unused plugin before it is deleted, in nanoseconds. Nomad: nomad/config.go,
+/// CSIPluginGCThreshold.
 const UNUSED_KEPT: i64 = 3_600_000_000_000;
 
-/// Deletes the plugins that nobody runs, that no job wants to, and that haven't changed for an
-/// hour; their IDs.
+/// Deletes the plugins without instances and jobs that have not changed for an hour. Returns their
+/// IDs.
 pub fn collect_plugins(txn: &mut WriteTxn<'_>, now: i64) -> Result<Vec<Box<str>>, WriteError> {
     let plugins = txn.scan::<CsiPlugins>(&KeyRange::<String>::all(), Order::Ascending);
     let unused: Vec<Box<str>> = plugins
@@ -207,6 +215,7 @@ fn is_wanted(view: &impl ReadView, plugin: &CsiPlugin) -> bool {
     runs || jobs_running(view, &plugin.id).next().is_some()
 }
 
+// Nomad: nomad/state/state_store.go, updateOrGCPlugin.
 fn keep_if_wanted(
     txn: &mut WriteTxn<'_>,
     now: i64,

@@ -1,5 +1,7 @@
-//! Registering volumes that exist at their provider, new ones and known ones, all of a request or
-//! none.
+//! Registers volumes that exist at their provider, new ones and known ones: all volumes of a
+//! request or none.
+//!
+//! Nomad: nomad/csi_endpoint.go, CSIVolume.Register; nomad/state/state_store.go, UpsertCSIVolume.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -18,52 +20,53 @@ use crate::{
     volume_spec::{VolumeSpec, VolumeSpecError},
 };
 
-/// Why volumes couldn't be registered.
+/// Why volumes could not be registered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegisterError {
     /// The request names no volumes.
     MissingDefinition,
-    /// A volume can't be right as it was sent.
+    /// A volume violates a rule that needs no other state.
     Invalid(VolumeSpecError),
-    /// Nobody runs the plugin.
+    /// The plugin does not exist.
     NoPlugin {
         /// Its ID.
         plugin: Box<str>,
     },
-    /// The plugin needs a controller and none is well.
+    /// The plugin requires a controller, and none is healthy.
     NoHealthyControllers {
         /// The plugin's ID.
         plugin: Box<str>,
     },
-    /// The plugin has no controller that could make volumes.
+    /// The plugin has no controller that could create volumes.
     NoController,
-    /// The plugin's controller can't make volumes.
+    /// The plugin's controller does not support creating volumes.
     CreateUnsupported,
-    /// The provider says that the volume can't be used as asked.
+    /// The provider rejected the volume.
     Controller(ControllerError),
-    /// A registered volume can't become what was sent.
+    /// A registered volume cannot be updated as requested.
     Update(UpdateError),
-    /// The namespace doesn't exist.
+    /// The namespace does not exist.
     NoNamespace {
         /// The volume's ID.
         volume: Box<str>,
         /// The namespace.
         namespace: Box<str>,
     },
-    /// The volume's plugin became that of another provider.
+    /// The plugin of a registered volume now reports a different provider.
     IdentityChanged {
         /// The volume's ID.
         volume: Box<str>,
     },
-    /// Another volume is the same data of the provider: deleting one would delete the other's.
+    /// Another volume has the same data at the provider: deleting one would delete the data of
+    /// both.
     DataTaken {
         /// The volume's ID.
         volume: Box<str>,
-        /// The provider's name for the data.
+        /// The provider's ID of the data.
         external_id: Box<str>,
     },
-    /// The store refused.
+    /// The store failed.
     Store(WriteError),
 }
 
@@ -107,20 +110,20 @@ impl From<WriteError> for RegisterError {
     }
 }
 
-/// What a provider answered about a volume, before it is recorded.
+/// The result of a provider's call for a volume, before it is recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Answer {
-    /// The volume that it made.
+pub(super) struct ProviderResult {
+    /// The volume that was created.
     pub(super) created: Option<CreatedVolume>,
-    /// What it enlarged the volume to, in bytes.
+    /// The capacity after an expansion, in bytes.
     pub(super) capacity: Option<i64>,
 }
 
-/// Registers volumes without asking any provider; `namespace` is that of the request, for volumes
+/// Registers volumes without calling a provider. `namespace` is that of the request, for volumes
 /// that name none.
 ///
-/// A volume that is registered already takes over what may change. The keys come back in the order
-/// of the request; after the commit, a snapshot has the rows.
+/// A volume that is registered already is updated in the fields that may change. Returns the keys
+/// in the order of the request; after the commit, a snapshot has the rows.
 pub fn register(
     txn: &mut WriteTxn<'_>,
     now: i64,
@@ -130,39 +133,43 @@ pub fn register(
     if volumes.is_empty() {
         return Err(RegisterError::MissingDefinition);
     }
-    let named = |spec| (with_namespace(spec, namespace), Answer::default());
-    put(txn, now, volumes.into_iter().map(named).collect())
+    let named = |spec| (with_namespace(spec, namespace), ProviderResult::default());
+    write_volumes(txn, now, volumes.into_iter().map(named).collect())
 }
 
-/// Refuses to register volumes whose data another volume is.
+/// Fails if a volume's data belongs to another volume.
 ///
-/// Rights to a namespace are no rights to the data of others: a caller that may write to one namespace
-/// could otherwise register another's external ID there, and read or delete the data. Callers that may
-/// do everything need no check. `namespace` is that of the request, for volumes that name none.
+/// Permissions on a namespace grant no access to data of other namespaces: a caller that may write
+/// to one namespace could otherwise register another's external ID there, and read or delete the
+/// data. A management token needs no check. `namespace` is that of the request, for volumes that
+/// name none.
 pub fn check_own_data(
     view: &impl ReadView,
     namespace: &str,
     volumes: &[VolumeSpec],
 ) -> Result<(), RegisterError> {
-    // The volumes of this request by their data: one request is no way around the rule for two.
+    // The volumes of this request by their data, because two of one request MUST NOT share data
+    // either.
     let mut requested: BTreeMap<(&str, &str), (&str, &str)> = BTreeMap::new();
     for spec in volumes {
         let own = own_namespace(spec, namespace);
-        // A volume that is registered already was allowed then: an operator may have shared it on purpose.
+        // A registered volume passed the check before, or an operator shared its data on purpose.
         if view.get::<CsiVolumes>((own, &spec.id)).is_some() {
             continue;
         }
+        // Nomad: nomad/structs/csi.go, CSIVolume.RemoteID: a volume without an external ID has its
+        // own ID.
         let named = if spec.external_id.is_empty() { &spec.id } else { &spec.external_id };
         let volume = (own, &*spec.id);
         let first = *requested.entry((&spec.plugin_id, named)).or_insert(volume);
-        if first != volume || sharers(view, spec, own, named).next().is_some() {
-            return Err(taken(spec, named));
+        if first != volume || volumes_sharing_data(view, spec, own, named).next().is_some() {
+            return Err(data_taken(spec, named));
         }
     }
     Ok(())
 }
 
-/// Refuses to create volumes as copies of volumes in other namespaces, for the same reason as
+/// Fails if a volume would be a copy of a volume in another namespace, for the same reason as
 /// [`check_own_data`].
 pub fn check_own_sources(
     view: &impl ReadView,
@@ -172,9 +179,9 @@ pub fn check_own_sources(
     for spec in volumes {
         let own = own_namespace(spec, namespace);
         let mut sources = CsiVolumes::with_data(view, &spec.plugin_id, &spec.clone_id).peekable();
-        // Data that no volume here is belongs to no namespace.
+        // Data without a volume belongs to no namespace.
         if sources.peek().is_some() && sources.all(|row| *row.namespace != *own) {
-            return Err(taken(spec, &spec.clone_id));
+            return Err(data_taken(spec, &spec.clone_id));
         }
     }
     Ok(())
@@ -184,12 +191,12 @@ fn own_namespace<'s>(spec: &'s VolumeSpec, namespace: &'s str) -> &'s str {
     if spec.namespace.is_empty() { namespace } else { &spec.namespace }
 }
 
-fn taken(spec: &VolumeSpec, external_id: &str) -> RegisterError {
+fn data_taken(spec: &VolumeSpec, external_id: &str) -> RegisterError {
     RegisterError::DataTaken { volume: spec.id.clone(), external_id: external_id.into() }
 }
 
-/// The other volumes that are the data which the provider of `spec` calls `remote_id`.
-fn sharers<'v>(
+/// Returns the other volumes whose data the provider of `spec` calls `remote_id`.
+fn volumes_sharing_data<'v>(
     view: &'v impl ReadView,
     spec: &VolumeSpec,
     namespace: &str,
@@ -200,7 +207,7 @@ fn sharers<'v>(
         .filter(move |row| (&row.namespace, &row.id) != (&namespace, &id))
 }
 
-/// The volume in the namespace of its request, if it names none.
+/// Sets the namespace of a volume that names none to that of its request.
 pub(super) fn with_namespace(mut spec: VolumeSpec, namespace: &str) -> VolumeSpec {
     if spec.namespace.is_empty() {
         spec.namespace = if namespace.is_empty() { DEFAULT_NAMESPACE } else { namespace }.into();
@@ -209,26 +216,26 @@ pub(super) fn with_namespace(mut spec: VolumeSpec, namespace: &str) -> VolumeSpe
 }
 
 /// Writes all volumes or none.
-pub(super) fn put(
+pub(super) fn write_volumes(
     txn: &mut WriteTxn<'_>,
     now: i64,
-    volumes: Vec<(VolumeSpec, Answer)>,
+    volumes: Vec<(VolumeSpec, ProviderResult)>,
 ) -> Result<Vec<VolumeKey>, RegisterError> {
     let mut rows: Vec<CsiVolume> = Vec::with_capacity(volumes.len());
-    // The place of each volume's last row. Looking through the rows instead would cost the square of their
-    // number, in the one write transaction that there is.
+    // The index of each volume's last row. A search through the rows would take quadratic time, in
+    // the only write transaction.
     let mut places: BTreeMap<VolumeKey, usize> = BTreeMap::new();
     for (spec, answer) in volumes {
-        // A volume may be in the request twice: then the second changes the first.
+        // A volume may be in the request twice; the second entry then updates the first.
         let key = VolumeKey { namespace: spec.namespace.clone(), id: spec.id.clone() };
         let earlier = places.insert(key, rows.len()).and_then(|place| rows.get(place));
-        // Two requests may have asked the provider for one name at the same time.
+        // Two requests may have created a volume of one name at the same time.
         if let Some(made) = &answer.created
-            && sharers(txn, &spec, &spec.namespace, &made.external_id).next().is_some()
+            && volumes_sharing_data(txn, &spec, &spec.namespace, &made.external_id).next().is_some()
         {
-            return Err(taken(&spec, &made.external_id));
+            return Err(data_taken(&spec, &made.external_id));
         }
-        let row = prepare(txn, now, spec, earlier, &answer)?;
+        let row = build_row(txn, now, spec, earlier, &answer)?;
         rows.push(row);
     }
     let mut keys = Vec::with_capacity(rows.len());
@@ -241,7 +248,7 @@ pub(super) fn put(
     Ok(keys)
 }
 
-/// Checks the volume alone, and that its plugin could serve it.
+/// Validates a volume, and checks that its plugin can serve it.
 pub(super) fn check_plugin<'v>(
     view: &'v impl ReadView,
     spec: &VolumeSpec,
@@ -250,20 +257,20 @@ pub(super) fn check_plugin<'v>(
     let Some(plugin) = view.get::<CsiPlugins>(&spec.plugin_id) else {
         return Err(RegisterError::NoPlugin { plugin: spec.plugin_id.clone() });
     };
-    let facts = PluginHealth::health(plugin);
-    if facts.controller_required && facts.controllers_healthy == 0 {
+    let health = PluginHealth::from_row(plugin);
+    if health.controller_required && health.controllers_healthy == 0 {
         return Err(RegisterError::NoHealthyControllers { plugin: spec.plugin_id.clone() });
     }
     Ok(plugin)
 }
 
-/// The row of a volume, from what is known of it, what is asked for, and what its provider answered.
-pub(super) fn prepare(
+/// Builds the row of a volume from the stored row, the request and the provider's result.
+pub(super) fn build_row(
     view: &impl ReadView,
     now: i64,
     spec: VolumeSpec,
     earlier: Option<&CsiVolume>,
-    answer: &Answer,
+    answer: &ProviderResult,
 ) -> Result<CsiVolume, RegisterError> {
     let plugin = check_plugin(view, &spec)?;
     let stored = view.get::<CsiVolumes>((&spec.namespace, &spec.id));
@@ -274,6 +281,7 @@ pub(super) fn prepare(
             || any_controller(view, &plugin.id, |controller| controller.supports_expand);
         update::update(&mut row, spec, can_expand, answer.capacity)
             .map_err(RegisterError::Update)?;
+        // An empty provider is that of a row from before the plugin reported its name.
         if row.provider != plugin.provider && !row.provider.is_empty() {
             return Err(RegisterError::IdentityChanged { volume: row.id });
         }
@@ -292,7 +300,7 @@ pub(super) fn prepare(
     Ok(row)
 }
 
-/// A volume that nobody knew; what its provider made is what it is.
+/// Returns the row of a new volume. The provider's result takes precedence over the request.
 fn new_row(mut spec: VolumeSpec, now: i64, made: Option<&CreatedVolume>) -> CsiVolume {
     if let Some(made) = made {
         spec.external_id.clone_from(&made.external_id);
@@ -300,6 +308,7 @@ fn new_row(mut spec: VolumeSpec, now: i64, made: Option<&CreatedVolume>) -> CsiV
         spec.context.clone_from(&made.context);
         spec.topologies.clone_from(&made.topologies);
     }
+    // Without topologies from the provider, the required ones are the best known.
     let required = || spec.requested_topologies.as_ref().and_then(|wish| wish.required.clone());
     let topologies =
         if spec.topologies.is_empty() { required().unwrap_or_default() } else { spec.topologies };

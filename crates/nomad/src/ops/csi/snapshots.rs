@@ -1,12 +1,16 @@
-//! Snapshots, and what else providers have. They keep the record; nothing is stored here.
+//! Snapshots, and the volumes that providers list. The provider keeps the record; nothing is stored
+//! here.
 //!
-//! All of these may block, for as long as the provider does.
+//! Every function here may block as long as the provider does.
+//!
+//! Nomad: nomad/csi_endpoint.go, CSIVolume.CreateSnapshot, DeleteSnapshot, ListSnapshots and
+//! ListExternal.
 
 use std::fmt;
 
 use statehold_store::ReadView;
 
-use super::create::check_answer;
+use super::create::check_result;
 use crate::{
     controller::{
         ControllerError, ControllerOperation, PluginLookupError, any_controller, call_controller,
@@ -18,22 +22,22 @@ use crate::{
     secrets::Secrets,
 };
 
-/// A snapshot that somebody asks for.
+/// A requested snapshot.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SnapshotSpec {
     /// The volume's ID.
     pub volume_id: Box<str>,
-    /// The plugin to ask; empty for the volume's.
+    /// The plugin; empty selects the volume's.
     pub plugin_id: Box<str>,
-    /// The name; a second snapshot of the same name is the first.
+    /// The name; a second snapshot of the same name returns the first.
     pub name: Box<str>,
-    /// For the provider, beside the volume's; these win.
+    /// Secrets for the provider, merged with the volume's; these take precedence.
     pub secrets: Secrets,
-    /// For the provider.
+    /// Parameters for the provider.
     pub parameters: Labels,
 }
 
-/// Names the snapshot. What is for the provider is left out.
+/// Prints the snapshot's keys. The other fields are left out, because they may hold secrets.
 impl fmt::Debug for SnapshotSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SnapshotSpec")
@@ -44,14 +48,14 @@ impl fmt::Debug for SnapshotSpec {
     }
 }
 
-/// A snapshot that a provider took.
+/// A snapshot that a provider created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreatedSnapshot {
     /// The ID of the volume.
     pub volume_id: Box<str>,
     /// The ID of the plugin.
     pub plugin_id: Box<str>,
-    /// The provider's answer.
+    /// The provider's result.
     pub snapshot: Snapshot,
 }
 
@@ -66,38 +70,38 @@ pub struct PluginSnapshots {
     pub next_token: Box<str>,
 }
 
-/// Why a snapshot couldn't be taken or removed.
+/// Why a snapshot could not be created or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SnapshotError {
-    /// A request to remove a snapshot names no plugin.
+    /// A request to delete a snapshot names no plugin.
     MissingPluginId,
-    /// A request to remove a snapshot names no snapshot.
+    /// A request to delete a snapshot names no snapshot.
     MissingSnapshotId,
-    /// There is no such volume.
+    /// The volume does not exist.
     NoVolume {
         /// Its ID.
         volume: Box<str>,
     },
-    /// Nobody runs the plugin.
+    /// The plugin does not exist.
     NoPlugin {
         /// Its ID.
         plugin: Box<str>,
     },
-    /// No plugin is meant, or several.
+    /// The ID matches no plugin, or several.
     Lookup(PluginLookupError),
-    /// The plugin takes no snapshots.
+    /// The plugin does not support snapshots.
     Unsupported {
-        /// Its ID, where the request could name several.
+        /// Its ID, for requests that may name several plugins.
         plugin: Option<Box<str>>,
     },
-    /// The provider failed to take one.
+    /// The provider failed to create the snapshot.
     Create(ControllerError),
-    /// The provider failed to remove one.
+    /// The provider failed to delete the snapshot.
     Delete {
         /// The snapshot.
         snapshot: Box<str>,
-        /// What it answered.
+        /// The provider's error.
         error: ControllerError,
     },
 }
@@ -105,6 +109,7 @@ pub enum SnapshotError {
 impl fmt::Display for SnapshotError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // Nomad: nomad/csi_endpoint.go, CSIVolume.CreateSnapshot and DeleteSnapshot.
             Self::MissingPluginId => f.write_str("missing plugin_id"),
             Self::MissingSnapshotId => f.write_str("missing snapshot_id"),
             Self::NoVolume { volume } => write!(f, "no such volume {}", Quoted(volume)),
@@ -124,26 +129,26 @@ impl fmt::Display for SnapshotError {
 
 impl std::error::Error for SnapshotError {}
 
-/// Has snapshots taken of volumes of `namespace`.
+/// Creates snapshots of volumes of `namespace` at their providers.
 ///
-/// All are tried; if any fails that is the answer, although others may have been taken.
+/// Every snapshot is tried. Fails if any failed, although others may have been created.
 pub fn create_snapshots_with_provider(
     view: &impl ReadView,
     providers: &Providers,
     namespace: &str,
     specs: &[SnapshotSpec],
 ) -> Result<Vec<CreatedSnapshot>, MultiError<SnapshotError>> {
-    let (mut taken, mut faults) = (Vec::new(), Vec::new());
+    let (mut taken, mut failures) = (Vec::new(), Vec::new());
     for spec in specs {
-        match ask_snapshot(view, providers, namespace, spec) {
+        match create_snapshot(view, providers, namespace, spec) {
             Ok(snapshot) => taken.push(snapshot),
-            Err(fault) => faults.push(fault),
+            Err(error) => failures.push(error),
         }
     }
-    MultiError::check(faults).map(|()| taken)
+    MultiError::check(failures).map(|()| taken)
 }
 
-fn ask_snapshot(
+fn create_snapshot(
     view: &impl ReadView,
     providers: &Providers,
     namespace: &str,
@@ -152,6 +157,7 @@ fn ask_snapshot(
     let Some(volume) = view.get::<CsiVolumes>((namespace, &spec.volume_id)) else {
         return Err(SnapshotError::NoVolume { volume: spec.volume_id.clone() });
     };
+    // A request without a plugin uses that of the volume, as in Nomad.
     let id = if spec.plugin_id.is_empty() { &volume.plugin_id } else { &spec.plugin_id };
     let Some(plugin) = view.get::<CsiPlugins>(id) else {
         return Err(SnapshotError::NoPlugin { plugin: id.clone() });
@@ -163,19 +169,20 @@ fn ask_snapshot(
         external_id: volume.remote_id(),
         name: &spec.name,
         parameters: &spec.parameters,
+        // A secret of the request replaces the volume's of the same name.
         secrets: &volume.secrets.with(&spec.secrets),
     };
     let create = ControllerOperation::CreateSnapshot;
     let snapshot = call_controller(providers, id, create, |provider| {
         let taken = provider.create_snapshot(&request)?;
-        check_answer(&taken.id, taken.size)?;
+        check_result(&taken.id, taken.size)?;
         Ok(taken)
     })
     .map_err(SnapshotError::Create)?;
     Ok(CreatedSnapshot { volume_id: volume.id.clone(), plugin_id: id.clone(), snapshot })
 }
 
-/// Has a snapshot removed; `plugin_id` may be the start of one.
+/// Deletes a snapshot at its provider. `plugin_id` may be a unique prefix.
 pub fn delete_snapshot_with_provider(
     view: &impl ReadView,
     providers: &Providers,
@@ -184,13 +191,15 @@ pub fn delete_snapshot_with_provider(
     secrets: &Secrets,
 ) -> Result<(), MultiError<SnapshotError>> {
     let delete = || {
-        // The empty string is the start of every plugin's ID: an incomplete request must not destroy.
+        // The empty string is a prefix of every plugin's ID: an incomplete request MUST NOT delete
+        // anything.
         if plugin_id.is_empty() {
             return Err(SnapshotError::MissingPluginId);
         }
         if snapshot_id.is_empty() {
             return Err(SnapshotError::MissingSnapshotId);
         }
+        // A prefix is enough, as on Nomad's command line, but an ambiguous one deletes nothing.
         let plugin = find_plugin(view, plugin_id).map_err(SnapshotError::Lookup)?;
         if !any_controller(view, &plugin.id, |controller| {
             controller.supports_create_delete_snapshot
@@ -203,20 +212,20 @@ pub fn delete_snapshot_with_provider(
         })
         .map_err(|error| SnapshotError::Delete { snapshot: snapshot_id.into(), error })
     };
-    delete().or_else(|fault| MultiError::check(vec![fault]))
+    delete().or_else(|error| MultiError::check(vec![error]))
 }
 
-/// Why a provider's volumes or snapshots couldn't be listed.
+/// Why a provider's volumes or snapshots could not be listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExternalListError {
-    /// No plugin is meant, or several.
+    /// The ID matches no plugin, or several.
     Lookup(PluginLookupError),
-    /// The plugin can't list volumes.
+    /// The plugin does not support listing volumes.
     VolumesUnsupported,
-    /// The plugin can't list snapshots.
+    /// The plugin does not support listing snapshots.
     SnapshotsUnsupported,
-    /// The provider failed, or can't be asked.
+    /// The provider failed or cannot be reached.
     Controller(ControllerError),
 }
 
@@ -224,6 +233,7 @@ impl fmt::Display for ExternalListError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lookup(error) => error.fmt(f),
+            // Nomad: nomad/csi_endpoint.go, CSIVolume.ListExternal and ListSnapshots.
             Self::VolumesUnsupported => f.write_str("unimplemented for this plugin"),
             Self::SnapshotsUnsupported => f.write_str("plugin does not support listing snapshots"),
             Self::Controller(error) => error.fmt(f),
@@ -233,8 +243,8 @@ impl fmt::Display for ExternalListError {
 
 impl std::error::Error for ExternalListError {}
 
-/// Lists the volumes that a provider has, at most as many as the page wants; `plugin_id` may be the
-/// start of one.
+/// Lists the volumes of a provider, at most as many as the page requests. `plugin_id` may be a
+/// unique prefix.
 pub fn list_external_volumes(
     view: &impl ReadView,
     providers: &Providers,
@@ -249,11 +259,12 @@ pub fn list_external_volumes(
     let mut found =
         call_controller(providers, &plugin.id, list, |provider| provider.list_volumes(page))
             .map_err(ExternalListError::Controller)?;
+    // A provider may exceed `max_entries`; the page of the client MUST NOT.
     found.volumes.truncate(entries_max(page));
     Ok(found)
 }
 
-/// Lists the snapshots that a provider has, in the same way.
+/// Like [`list_external_volumes`], for the snapshots of a provider.
 pub fn list_external_snapshots(
     view: &impl ReadView,
     providers: &Providers,

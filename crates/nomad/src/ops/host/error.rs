@@ -1,4 +1,6 @@
-//! Why a host volume couldn't be made, changed or deleted, and what nodes answer.
+//! Errors of operations on host volumes, and the results of nodes.
+//!
+//! The messages are those of Nomad: nomad/host_volume_endpoint.go.
 
 use std::fmt;
 
@@ -10,33 +12,33 @@ use crate::{
     host_volume_spec::{HostSpecError, HostUpdateViolation},
 };
 
-/// What a node made.
+/// The result of creating a host volume on its node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CreatedHostVolume {
-    /// Where it is on the node.
+    /// Its path on the node.
     pub host_path: Box<str>,
-    /// In bytes; 0 when the plugin doesn't say.
+    /// In bytes; 0 if the plugin does not report it.
     pub capacity: i64,
 }
 
-/// Why a node didn't do its part.
+/// Why a node failed to execute a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostProviderError {
-    /// Nobody has heard of the node.
+    /// The node does not exist.
     UnknownNode,
-    /// Nothing here reaches the node.
+    /// No connection to the node exists.
     Unreachable,
-    /// The request can't be right as it was sent: a parameter, a path or a plugin that does not exist.
+    /// The request is invalid: a parameter, a path or a plugin that does not exist.
     Invalid(Box<str>),
-    /// Its disk has no room left, or takes no writes.
+    /// The node's disk is full, or rejects writes.
     Exhausted(Box<str>),
-    /// It tried, and this is what it says.
+    /// The node failed, with this message.
     Failed(Box<str>),
 }
 
 impl HostProviderError {
-    /// Whether the node wasn't asked at all.
+    /// Returns whether the request never reached the node.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::UnknownNode | Self::Unreachable)
     }
@@ -45,6 +47,7 @@ impl HostProviderError {
 impl fmt::Display for HostProviderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // Nomad: nomad/structs/errors.go, ErrUnknownNodePrefix and ErrNoNodeConn.
             Self::UnknownNode => f.write_str("Unknown node"),
             Self::Unreachable => f.write_str("No path to node"),
             Self::Invalid(text) | Self::Exhausted(text) | Self::Failed(text) => f.write_str(text),
@@ -54,20 +57,21 @@ impl fmt::Display for HostProviderError {
 
 impl std::error::Error for HostProviderError {}
 
-/// What a node is asked to do with a host volume.
+/// A request to a node about a host volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HostOperation {
-    /// To make it, or to make it again.
+    /// Creates it, or applies new parameters to it.
     Create,
-    /// To take over what is there.
+    /// Adopts a directory that exists on the node.
     Register,
-    /// To remove it.
+    /// Deletes it.
     Delete,
 }
 
 impl fmt::Display for HostOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            // The names of Nomad's RPCs, which the messages quote.
             Self::Create => "Create",
             Self::Register => "Register",
             Self::Delete => "Delete",
@@ -75,18 +79,18 @@ impl fmt::Display for HostOperation {
     }
 }
 
-/// A node or a pool that can't have the volume.
+/// The requested node or pool does not fit the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostStateError {
-    /// There is no such node.
+    /// The node does not exist.
     NoNode {
-        /// What was sent.
+        /// The ID that was sent.
         node: Box<str>,
     },
-    /// No node is in the pool.
+    /// The pool does not exist.
     NoPool {
-        /// What was sent.
+        /// The name that was sent.
         pool: Box<str>,
     },
     /// The node is in another pool.
@@ -101,6 +105,7 @@ pub enum HostStateError {
 impl fmt::Display for HostStateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // Nomad: nomad/host_volume_endpoint.go, HostVolume.validateVolumeForState.
             Self::NoNode { node } => write!(f, "node {} does not exist", Quoted(node)),
             Self::NoPool { pool } => write!(f, "node pool {} does not exist", Quoted(pool)),
             Self::NotInPool { node, pool } => {
@@ -110,25 +115,25 @@ impl fmt::Display for HostStateError {
     }
 }
 
-/// Why no node was found for a host volume.
+/// Why a host volume could not be placed on a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PlacementError {
-    /// The node that was asked for is gone.
+    /// The requested node does not exist.
     NoNode {
         /// Its ID.
         node: Uuid,
     },
-    /// The node that was asked for isn't as it has to be.
+    /// The requested node does not satisfy the constraints, or lacks the plugin.
     Infeasible {
         /// Its ID.
         node: Uuid,
     },
-    /// None is as it has to be.
+    /// No node is feasible.
     NoneMeetsConstraints {
-        /// How many nodes have a volume of that name.
+        /// Number of nodes that have a volume of that name.
         existing: u64,
-        /// How many nodes aren't as they have to be.
+        /// Number of nodes that do not satisfy the constraints, or lack the plugin.
         infeasible: u64,
     },
 }
@@ -136,10 +141,12 @@ pub enum PlacementError {
 impl fmt::Display for PlacementError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // Nomad: nomad/host_volume_endpoint.go, HostVolume.placeHostVolume.
             Self::NoNode { node } => write!(f, "no such node {node}"),
             Self::Infeasible { node } => write!(f, "node {node} is not feasible for volume"),
             Self::NoneMeetsConstraints { existing, infeasible } => write!(
                 f,
+                // Node pool governance is an Enterprise feature of Nomad, so its count is always 0.
                 "no node meets constraints: {existing} nodes had existing volume, 0 nodes filtered \
                  by node pool governance, {infeasible} nodes were infeasible"
             ),
@@ -147,57 +154,57 @@ impl fmt::Display for PlacementError {
     }
 }
 
-/// Why a host volume couldn't be made, changed or deleted.
+/// Why a host volume could not be created, updated or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostVolumeError {
-    /// A registration without the node that has the volume.
+    /// A registration names no node.
     MissingNodeId,
-    /// A registration without the place of the volume.
+    /// A registration names no path.
     MissingHostPath,
-    /// A deletion that names no volume.
+    /// A deletion names no volume.
     MissingId,
-    /// It can't be right as it was sent.
+    /// It violates a rule that needs no other state.
     Invalid(HostSpecError),
-    /// The namespace doesn't exist.
+    /// The namespace does not exist.
     NoNamespace {
         /// Its name.
         namespace: Box<str>,
     },
-    /// The volume to change doesn't exist.
+    /// The volume to update does not exist.
     NothingToUpdate {
         /// Its ID.
         id: Box<str>,
     },
-    /// The volume can't become what was sent.
+    /// The volume cannot be updated as requested.
     Update {
         /// Its ID.
         id: Uuid,
-        /// Why.
-        faults: MultiError<HostUpdateViolation>,
+        /// The violations.
+        violations: MultiError<HostUpdateViolation>,
     },
-    /// What it names doesn't fit together.
+    /// Its node and its pool do not fit together.
     State {
-        /// The name of a volume to be made, the ID of one to be registered.
+        /// The name of a volume to be created, the ID of one to be registered.
         volume: Box<str>,
-        /// Why.
-        fault: HostStateError,
+        /// The reason.
+        error: HostStateError,
     },
-    /// No node can have it.
+    /// It could not be placed.
     Placement {
         /// The volume's name.
         volume: Box<str>,
-        /// Why.
-        fault: PlacementError,
+        /// The reason.
+        error: PlacementError,
     },
-    /// The namespace was deleted meanwhile.
+    /// The namespace was deleted after the plan.
     NamespaceGone {
         /// The volume.
         id: Uuid,
         /// The namespace.
         namespace: Box<str>,
     },
-    /// The node was deleted meanwhile.
+    /// The node was deleted after the plan.
     NodeGone {
         /// The volume.
         id: Uuid,
@@ -206,16 +213,16 @@ pub enum HostVolumeError {
     },
     /// The node has another volume of that name.
     NameTaken,
-    /// The node failed, or can't be asked.
+    /// The node failed or cannot be reached.
     Node {
-        /// What it was asked to do.
+        /// The request.
         operation: HostOperation,
-        /// What it answered.
+        /// The node's error.
         error: HostProviderError,
     },
-    /// There is no such volume.
+    /// The volume does not exist.
     NotFound {
-        /// What was sent.
+        /// The ID that was sent.
         id: Box<str>,
     },
     /// Allocations use it.
@@ -224,25 +231,26 @@ pub enum HostVolumeError {
         id: Uuid,
         /// Their IDs.
         allocations: Vec<Uuid>,
-        /// Its node, if that is down or was removed.
+        /// Its node, if that is down or was deleted.
         lost_node: Option<Uuid>,
     },
-    /// An allocation came to use it meanwhile.
+    /// An allocation started to use it after the plan.
     InUseBy {
         /// The volume.
         id: Uuid,
         /// The first such allocation.
         allocation: Uuid,
     },
-    /// The volume's node can't be asked to remove it, and nobody said to forget it all the same.
+    /// The volume's node cannot be reached, and the request does not set `force`.
     NeedsForce,
-    /// The store refused.
+    /// The store failed.
     Store(WriteError),
 }
 
 impl fmt::Display for HostVolumeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // Nomad: nomad/host_volume_endpoint.go, HostVolume.Register.
             Self::MissingNodeId => f.write_str("cannot register volume: node ID is required"),
             Self::MissingHostPath => f.write_str("cannot register volume: host path is required"),
             Self::MissingId => f.write_str("missing volume ID to delete"),
@@ -253,15 +261,16 @@ impl fmt::Display for HostVolumeError {
             Self::NothingToUpdate { id } => {
                 write!(f, "cannot update volume {}: volume does not exist", Quoted(id))
             }
-            Self::Update { id, faults } => {
-                write!(f, "validating volume \"{id}\" update failed: {faults}")
+            Self::Update { id, violations } => {
+                write!(f, "validating volume \"{id}\" update failed: {violations}")
             }
-            Self::State { volume, fault } => {
-                write!(f, "validating volume {} against state failed: {fault}", Quoted(volume))
+            Self::State { volume, error } => {
+                write!(f, "validating volume {} against state failed: {error}", Quoted(volume))
             }
-            Self::Placement { volume, fault } => {
-                write!(f, "could not place volume {}: {fault}", Quoted(volume))
+            Self::Placement { volume, error } => {
+                write!(f, "could not place volume {}: {error}", Quoted(volume))
             }
+            // Nomad: nomad/state/state_store_host_volumes.go, UpsertHostVolume.
             Self::NamespaceGone { id, namespace } => {
                 write!(f, "host volume {id} is in nonexistent namespace {namespace}")
             }
@@ -269,6 +278,7 @@ impl fmt::Display for HostVolumeError {
                 write!(f, "host volume {id} has nonexistent node ID {node}")
             }
             Self::NameTaken => f.write_str("volume name already exists on this node"),
+            // The node's error is wrapped with the name of the RPC, as Nomad's servers do.
             Self::Node { operation, error } => {
                 write!(f, "HostVolume.{operation} error: {error}")
             }
@@ -278,10 +288,13 @@ impl fmt::Display for HostVolumeError {
                 for (at, allocation) in allocations.iter().enumerate() {
                     write!(f, "{}{allocation}", if at == 0 { "" } else { " " })?;
                 }
+                // Nomad prints the IDs with Go's `%s` of a slice: blanks between them, no commas.
                 f.write_str("]")?;
                 lost_node.map_or(Ok(()), |node| {
                     write!(
                         f,
+                        // This server's own addition: without it an operator cannot tell how long
+                        // to wait.
                         "; node {node} is down or was removed: unless it comes back, they count as \
                          lost after the grace period"
                     )

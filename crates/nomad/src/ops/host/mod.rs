@@ -1,8 +1,8 @@
-//! Host volumes: placing, making, changing and deleting them, in two steps.
+//! Operations on host volumes: placing, creating, updating and deleting them, in two steps.
 //!
-//! A node has to do its part in between, so an operation is first *planned* on any view, which says
-//! what is to be asked of which node, and then *recorded* in a write transaction, together with
-//! what the node answered. Whatever may have changed meanwhile is checked again there.
+//! The node works between the steps: an operation is first *planned* on any view, which returns the
+//! request for the node, and then *recorded* in a write transaction together with the node's
+//! result. Recording repeats the checks whose outcome may have changed.
 //!
 //! ```
 //! use statehold_store::Store;
@@ -24,7 +24,7 @@
 //! let spec = HostVolumeSpec { name: "disk".into(), ..HostVolumeSpec::default() };
 //! let fresh = parse_id("1c1d6e5a-2b8f-4a57-9d53-0f9a9d6f0f11")?; // from the caller
 //! let plan = plan_host_create(&store.snapshot(), 2, "default", spec, fresh)?;
-//! // Here the node that `plan.volume()` names makes the volume.
+//! // Here the server sends the plan to the node that `plan.volume()` names.
 //! let made = CreatedHostVolume { host_path: "/volumes/1c1d6e5a".into(), capacity: 0 };
 //! let mut txn = store.begin_write()?;
 //! record_host_volume(&mut txn, plan, Ok(made))?;
@@ -39,8 +39,8 @@ mod record;
 mod reports;
 
 pub(super) use self::reports::{
-    Followed, follow_host_volumes, forget_host_volumes, forget_reports, move_reports,
-    replace_reports,
+    AffectedVolumes, delete_reports, detach_host_volumes, move_reports, replace_reports,
+    update_host_volumes,
 };
 pub use self::{
     error::{
@@ -54,5 +54,5 @@ pub use self::{
     reports::{report_host_volume, withdraw_host_volume},
 };
 
-/// The plugin that makes volumes which name none.
+/// The plugin that creates volumes which name none.
 pub const DEFAULT_HOST_PLUGIN: &str = "mkdir";

@@ -1,4 +1,6 @@
-//! Finding a node for a host volume.
+//! Placement of host volumes on nodes.
+//!
+//! Nomad: nomad/host_volume_endpoint.go, placeHostVolume.
 
 use statehold_store::{KeyRange, Order, ReadView};
 use uuid::Uuid;
@@ -8,11 +10,13 @@ use crate::rows::{
     ALL_NODE_POOL, Constraint, DEFAULT_NODE_POOL, HostVolume, HostVolumes, Node, Nodes,
 };
 
-/// Puts `volume` on the node it names, else on the first one that has what it asks for.
+/// Places `volume` on the node it names, else on the first feasible node.
 ///
-/// Nodes are tried in the order of their IDs. Whether a node is up, or takes new allocations,
-/// doesn't matter.
-pub(super) fn place(view: &impl ReadView, volume: &mut HostVolume) -> Result<(), PlacementError> {
+/// Nodes are tried in the order of their IDs, also those that are down or ineligible.
+pub(super) fn place_volume(
+    view: &impl ReadView,
+    volume: &mut HostVolume,
+) -> Result<(), PlacementError> {
     let node = if volume.node_id.is_nil() {
         first_feasible(view, volume)?
     } else {
@@ -33,8 +37,8 @@ fn first_feasible<'v>(
     volume: &HostVolume,
 ) -> Result<&'v Node, PlacementError> {
     let (mut existing, mut infeasible) = (0, 0);
-    // Nomad: nomad/host_volume_endpoint.go, placeHostVolume. The pool `all` exists, and no node names
-    // it: asked for by name, it has none.
+    // The pool `all` exists, but no node names it, so a request for it finds no node. Nomad:
+    // nomad/host_volume_endpoint.go, placeHostVolume.
     let nodes = if volume.node_pool.is_empty() {
         view.scan::<Nodes>(&KeyRange::<Uuid>::all(), Order::Ascending)
     } else {
@@ -42,7 +46,7 @@ fn first_feasible<'v>(
         view.scan_by(&Nodes::BY_POOL, &pool, Order::Ascending)
     };
     for node in nodes {
-        if has_volume(view, node.id, &volume.name).is_some() {
+        if volume_on_node(view, node.id, &volume.name).is_some() {
             existing += 1;
         } else if !is_feasible(node, volume) {
             infeasible += 1;
@@ -53,8 +57,8 @@ fn first_feasible<'v>(
     Err(PlacementError::NoneMeetsConstraints { existing, infeasible })
 }
 
-/// The volume of that name on the node, if there is one, in whatever namespace.
-pub(super) fn has_volume<'v>(
+/// Returns the volume of that name on the node, in any namespace.
+pub(super) fn volume_on_node<'v>(
     view: &'v impl ReadView,
     node: Uuid,
     name: &str,
@@ -62,7 +66,7 @@ pub(super) fn has_volume<'v>(
     view.find(&HostVolumes::BY_NAME_ON_NODE, (node, name)).map(|volume| &**volume)
 }
 
-/// Whether the node has the volume's plugin and is as its constraints say.
+/// Returns whether the node has the volume's plugin and satisfies its constraints.
 fn is_feasible(node: &Node, volume: &HostVolume) -> bool {
     let has_plugin = Constraint {
         left: format!("${{attr.plugins.host_volume.{}.version}}", volume.plugin_id).into(),
@@ -72,7 +76,7 @@ fn is_feasible(node: &Node, volume: &HostVolume) -> bool {
     has_plugin.holds(node) && volume.constraints.iter().all(|constraint| constraint.holds(node))
 }
 
-/// Whether a pool exists: it is one of those that always do, or some node is in it.
+/// Returns whether a pool exists: it is predefined, or a node is in it.
 pub(super) fn pool_exists(view: &impl ReadView, pool: &str) -> bool {
     matches!(pool, DEFAULT_NODE_POOL | ALL_NODE_POOL) || view.find(&Nodes::BY_POOL, pool).is_some()
 }

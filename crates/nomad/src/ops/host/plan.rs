@@ -1,4 +1,6 @@
-//! Planning: everything that can be refused before a node is asked.
+//! Plans operations on host volumes: every check that is possible before the node is called.
+//!
+//! Nomad: nomad/host_volume_endpoint.go, HostVolume.Create, Register and Delete.
 
 use statehold_store::ReadView;
 use uuid::Uuid;
@@ -6,7 +8,7 @@ use uuid::Uuid;
 use super::{
     DEFAULT_HOST_PLUGIN,
     error::{HostOperation, HostStateError, HostVolumeError},
-    placement::{place, pool_exists},
+    placement::{place_volume, pool_exists},
 };
 use crate::{
     health::host_volume_users,
@@ -18,7 +20,7 @@ use crate::{
     },
 };
 
-/// A volume that its node is to make or to take over, before
+/// A volume that its node has to create or adopt, before
 /// [`record_host_volume`](super::record_host_volume).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostVolumePlan {
@@ -29,24 +31,23 @@ pub struct HostVolumePlan {
 }
 
 impl HostVolumePlan {
-    /// What the node is to be asked for; `node_id` is the node.
+    /// Returns the request for the node that `node_id` names.
     pub fn volume(&self) -> &HostVolume {
         &self.volume
     }
 
-    /// What the node is to do.
+    /// Returns the operation that the node has to execute.
     pub fn operation(&self) -> HostOperation {
         self.operation
     }
 
-    /// Whether the volume isn't known yet, so that a node's work is for nothing when it can't be
-    /// recorded.
+    /// Returns whether the volume is new: if recording it fails, the node's work should be undone.
     pub fn is_new(&self) -> bool {
         self.is_new
     }
 }
 
-/// Plans to make a volume on a node, or to make a known one again with other wishes.
+/// Plans to create a volume on a node, or to update an existing one.
 ///
 /// `namespace` is that of the request, for a volume that names none; `fresh` becomes the ID of a
 /// new volume; `now` is in unix nanoseconds.
@@ -62,27 +63,30 @@ pub fn plan_host_create(
     if volume.plugin_id.is_empty() {
         volume.plugin_id = DEFAULT_HOST_PLUGIN.into();
     }
+    // Nomad: nomad/structs/host_volumes.go, HostVolume.CanonicalizeForCreate.
     if let Some(known) = known {
+        // The volume stays on its node: the constraints of an update are ignored, as in Nomad.
         volume.constraints.clone_from(&known.constraints);
         volume.capacity = known.capacity;
         volume.host_path.clone_from(&known.host_path);
         volume.node_id = known.node_id;
+        // A deleted node can neither apply nor reject the update.
         if view.get::<Nodes>(known.node_id).is_none() {
-            let fault = HostStateError::NoNode { node: known.node_id.to_string().into() };
-            return Err(HostVolumeError::State { volume: spec.name.clone(), fault });
+            let error = HostStateError::NoNode { node: known.node_id.to_string().into() };
+            return Err(HostVolumeError::State { volume: spec.name.clone(), error });
         }
     } else {
+        // An update may remove the capabilities; only a new volume gets the default.
         volume.requested_capabilities = or_default(volume.requested_capabilities);
         volume.node_id = named_node(view, &spec)
-            .map_err(|fault| HostVolumeError::State { volume: spec.name.clone(), fault })?;
+            .map_err(|error| HostVolumeError::State { volume: spec.name.clone(), error })?;
     }
-    place(view, &mut volume)
-        .map_err(|fault| HostVolumeError::Placement { volume: spec.name.clone(), fault })?;
+    place_volume(view, &mut volume)
+        .map_err(|error| HostVolumeError::Placement { volume: spec.name.clone(), error })?;
     Ok(HostVolumePlan { volume, spec, operation: HostOperation::Create, is_new: known.is_none() })
 }
 
-/// Plans to take over a volume that is on a node already. The arguments are as for
-/// [`plan_host_create`].
+/// Plans to adopt a volume that exists on a node. The arguments are those of [`plan_host_create`].
 pub fn plan_host_register(
     view: &impl ReadView,
     now: i64,
@@ -100,20 +104,22 @@ pub fn plan_host_register(
     let mut volume = base(&spec, known, now, fresh);
     volume.capacity = spec.capacity;
     volume.host_path.clone_from(&spec.host_path);
+    // Nomad: nomad/structs/host_volumes.go, HostVolume.CanonicalizeForRegister.
     if let Some(known) = known {
         volume.constraints.clone_from(&known.constraints);
     } else {
         volume.requested_capabilities = or_default(volume.requested_capabilities);
     }
     volume.node_id = named_node(view, &spec)
-        .map_err(|fault| HostVolumeError::State { volume: volume.id.to_string().into(), fault })?;
+        .map_err(|error| HostVolumeError::State { volume: volume.id.to_string().into(), error })?;
     if let Some(node) = view.get::<Nodes>(volume.node_id) {
         volume.node_pool.clone_from(&node.node_pool);
     }
     Ok(HostVolumePlan { volume, spec, operation: HostOperation::Register, is_new: known.is_none() })
 }
 
-/// What both have in common: the volume alone, its namespace, and the one that it changes.
+/// Runs the checks of both operations: the volume's own rules, its namespace, and the volume that
+/// it updates.
 fn check<'v>(
     view: &'v impl ReadView,
     namespace: &str,
@@ -122,21 +128,23 @@ fn check<'v>(
     if spec.namespace.is_empty() {
         spec.namespace = if namespace.is_empty() { DEFAULT_NAMESPACE } else { namespace }.into();
     }
+    // Before the lookups, so that a malformed request is reported as such.
     spec.validate().map_err(HostVolumeError::Invalid)?;
     if view.get::<Namespaces>(&spec.namespace).is_none() {
         return Err(HostVolumeError::NoNamespace { namespace: spec.namespace.clone() });
     }
-    known(view, spec)
+    updated_volume(view, spec)
 }
 
-/// The volume that is to be changed, if it may be.
-pub(super) fn known<'v>(
+/// Returns the volume to update, `None` for a new one. Fails if the update is not allowed.
+pub(super) fn updated_volume<'v>(
     view: &'v impl ReadView,
     spec: &HostVolumeSpec,
 ) -> Result<Option<&'v HostVolume>, HostVolumeError> {
     if spec.id.is_empty() {
         return Ok(None);
     }
+    // Validation accepted the ID; a malformed one could not be the key of a row.
     let id = parse_id(&spec.id).ok();
     let known = id.and_then(|id| view.get::<HostVolumes>((&spec.namespace, id)));
     let Some(known) = known else {
@@ -144,11 +152,11 @@ pub(super) fn known<'v>(
     };
     let users = host_volume_users(view, known).map(|allocation| allocation.id).collect();
     spec.validate_update(known, users)
-        .map_err(|faults| HostVolumeError::Update { id: known.id, faults })?;
+        .map_err(|violations| HostVolumeError::Update { id: known.id, violations })?;
     Ok(Some(known))
 }
 
-/// What the request decides, and what a known volume keeps.
+/// Returns the row with the requested fields, and those that an existing volume keeps.
 fn base(spec: &HostVolumeSpec, known: Option<&HostVolume>, now: i64, fresh: Uuid) -> HostVolume {
     let kept = |own: &str, known: Option<&str>| -> Box<str> {
         if own.is_empty() { known.unwrap_or_default().into() } else { own.into() }
@@ -173,6 +181,7 @@ fn base(spec: &HostVolumeSpec, known: Option<&HostVolume>, now: i64, fresh: Uuid
     }
 }
 
+// Nomad: nomad/structs/host_volumes.go, HostVolume.CanonicalizeForCreate.
 fn or_default(capabilities: Vec<Capability>) -> Vec<Capability> {
     if !capabilities.is_empty() {
         return capabilities;
@@ -183,7 +192,8 @@ fn or_default(capabilities: Vec<Capability>) -> Vec<Capability> {
     }]
 }
 
-/// The node that is asked for, nil for none; the pool has to exist and the node to be in it.
+/// Returns the requested node, nil for none. Fails if the pool does not exist or does not contain
+/// the node.
 fn named_node(view: &impl ReadView, spec: &HostVolumeSpec) -> Result<Uuid, HostStateError> {
     let (node, pool) = (&spec.node_id, &spec.node_pool);
     let mut row = None;
@@ -194,6 +204,7 @@ fn named_node(view: &impl ReadView, spec: &HostVolumeSpec) -> Result<Uuid, HostS
         };
         row = Some(found);
     }
+    // Checked even if the node is named: an unknown pool is a mistake in any case.
     if !pool.is_empty() && !pool_exists(view, pool) {
         return Err(HostStateError::NoPool { pool: pool.clone() });
     }
@@ -204,8 +215,7 @@ fn named_node(view: &impl ReadView, spec: &HostVolumeSpec) -> Result<Uuid, HostS
     Ok(row.id)
 }
 
-/// A volume that its node is to remove, before
-/// [`record_host_delete`](super::record_host_delete).
+/// A volume that its node has to delete, before [`record_host_delete`](super::record_host_delete).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostDeletePlan {
     pub(super) volume: HostVolume,
@@ -213,8 +223,8 @@ pub struct HostDeletePlan {
 }
 
 impl HostDeletePlan {
-    /// What the node is to be asked to remove; `node_id` is the node. With an empty `plugin_id`
-    /// nobody made the volume, and the node only forgets it.
+    /// Returns the request for the node that `node_id` names. A volume with an empty `plugin_id`
+    /// was registered, not created: the node keeps its data.
     pub fn volume(&self) -> &HostVolume {
         &self.volume
     }
@@ -222,7 +232,7 @@ impl HostDeletePlan {
 
 /// Plans to delete a volume; `id` is complete.
 ///
-/// With `force` it is forgotten even if its node can't be asked.
+/// With `force` its row is deleted even if its node cannot be reached.
 pub fn plan_host_delete(
     view: &impl ReadView,
     namespace: &str,
@@ -232,12 +242,14 @@ pub fn plan_host_delete(
     if id.is_empty() {
         return Err(HostVolumeError::MissingId);
     }
+    // A malformed ID exists as little as an unknown one, and gets the same error.
     let found = parse_id(id).ok().and_then(|id| view.get::<HostVolumes>((namespace, id)));
     let Some(volume) = found else { return Err(HostVolumeError::NotFound { id: id.into() }) };
     let allocations: Vec<Uuid> =
         host_volume_users(view, volume).map(|allocation| allocation.id).collect();
     if !allocations.is_empty() {
         let node = volume.node_id;
+        // The error then says for how long the volume stays in use.
         let lost_node = view.get::<LostNodes>(node).is_some().then_some(node);
         return Err(HostVolumeError::InUse { id: volume.id, allocations, lost_node });
     }

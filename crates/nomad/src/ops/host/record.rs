@@ -1,12 +1,12 @@
-//! Recording: what a node answered, checked against what is so by now.
+//! Records the results of nodes, after repeating the checks of the plan.
 
 use statehold_store::{ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
 use super::{
     error::{CreatedHostVolume, HostOperation, HostProviderError, HostVolumeError},
-    placement::has_volume,
-    plan::{HostDeletePlan, HostVolumePlan, known},
+    placement::volume_on_node,
+    plan::{HostDeletePlan, HostVolumePlan, updated_volume},
     reports::state_on,
 };
 use crate::{
@@ -14,11 +14,11 @@ use crate::{
     rows::{HostVolume, HostVolumes, Namespaces, Nodes},
 };
 
-/// Records a volume that its node made or took over.
+/// Records a volume that its node has created or adopted.
 ///
-/// The volume is ready at once when its node reports it already. An answer that is an error is
-/// given back and writes nothing; so does a volume whose namespace, node or name is no longer
-/// there to be had, or that allocations use by now.
+/// The volume is ready at once if its node reports it already. Returns an error of the node without
+/// a write. Fails, too, if the namespace or the node was deleted, the name was taken, or an
+/// allocation started to use the volume.
 pub fn record_host_volume(
     txn: &mut WriteTxn<'_>,
     plan: HostVolumePlan,
@@ -26,12 +26,14 @@ pub fn record_host_volume(
 ) -> Result<(), HostVolumeError> {
     let HostVolumePlan { mut volume, spec, operation, .. } = plan;
     let made = answer.map_err(|error| HostVolumeError::Node { operation, error })?;
+    // A registration brought the path and the capacity itself.
     if operation == HostOperation::Create {
         volume.host_path = made.host_path;
         volume.capacity = made.capacity;
     }
     let (id, node) = (volume.id, volume.node_id);
-    if let Some(known) = known(txn, &spec)? {
+    if let Some(known) = updated_volume(txn, &spec)? {
+        // The volume may have been created by another request after the plan.
         volume.create_time = known.create_time;
     }
     if txn.get::<Namespaces>(&volume.namespace).is_none() {
@@ -40,17 +42,19 @@ pub fn record_host_volume(
     let Some(node) = txn.get::<Nodes>(node) else {
         return Err(HostVolumeError::NodeGone { id, node });
     };
-    if has_volume(txn, node.id, &volume.name).is_some_and(|other| other.id != id) {
+    // The plan could not reserve the name while the node worked.
+    if volume_on_node(txn, node.id, &volume.name).is_some_and(|other| other.id != id) {
         return Err(HostVolumeError::NameTaken);
     }
     volume.node_pool.clone_from(&node.node_pool);
+    // The node may have reported the volume before this commit.
     volume.state = state_on(txn, node, &volume);
     txn.upsert::<HostVolumes>(volume)?;
     Ok(())
 }
 
-/// Records where a volume is that was moved with the directory around it; `now` is in unix
-/// nanoseconds. False when there is no such volume.
+/// Records the new path of a volume whose parent directory was moved; `now` is in unix nanoseconds.
+/// Returns false if the volume does not exist.
 pub fn move_host_volume(
     txn: &mut WriteTxn<'_>,
     now: i64,
@@ -65,14 +69,15 @@ pub fn move_host_volume(
     Ok(true)
 }
 
-/// Forgets a volume that its node removed, or that nobody can remove any more and `force` was
-/// asked for. False when it was gone already.
+/// Deletes the row of a volume that its node has deleted, or, with `force`, whose node cannot be
+/// reached. Returns false if it was deleted already.
 pub fn record_host_delete(
     txn: &mut WriteTxn<'_>,
     plan: &HostDeletePlan,
     answer: Result<(), HostProviderError>,
 ) -> Result<bool, HostVolumeError> {
     match answer {
+        // Only a node that cannot be reached may be bypassed; its own failure is final.
         Err(error) if error.is_unreachable() => {
             if !plan.force {
                 return Err(HostVolumeError::NeedsForce);

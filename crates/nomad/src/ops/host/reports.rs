@@ -1,4 +1,6 @@
-//! Keeping host volumes in step with what their nodes report, in the transaction of the report.
+//! Keeps host volumes consistent with the reports of their nodes, in the transaction of the report.
+//!
+//! Nomad: nomad/state/state_store_host_volumes.go, upsertHostVolumeForNode.
 
 use std::collections::BTreeMap;
 
@@ -14,35 +16,37 @@ use crate::{
     },
 };
 
-/// The state of a volume on its node, from the one that it has.
+/// Returns the state of a volume, from its last state and its node's report.
 pub(super) fn state_on(view: &impl ReadView, node: &Node, volume: &HostVolume) -> HostVolumeState {
     let reported = ReportedHostVolumes::BY_KEY.contains(view, (node.id, &*volume.name));
     match volume.state {
+        // The states follow Nomad's upsertHostVolumeForNode; a disconnected node changes nothing.
         _ if reported && node.is_ready() => HostVolumeState::Ready,
         _ if reported && node.is_down() => HostVolumeState::Unavailable,
+        // A pending volume stays pending, because its node may still be creating it.
         HostVolumeState::Ready if !reported => HostVolumeState::Unavailable,
         state => state,
     }
 }
 
-/// Which volumes of a node may have another state or pool now.
+/// The volumes of a node whose state or pool may have changed.
 #[derive(Clone, Debug)]
-pub(in crate::ops) enum Followed {
-    /// All of them.
+pub(in crate::ops) enum AffectedVolumes {
+    /// All volumes on the node.
     All,
-    /// Those of these names.
+    /// The volumes of these names.
     Named(Vec<Box<str>>),
 }
 
-/// Adopts the reports of `node`, for the volumes on it that are named.
-pub(in crate::ops) fn follow_host_volumes(
+/// Updates the state and the pool of the affected volumes from the report of `node`.
+pub(in crate::ops) fn update_host_volumes(
     txn: &mut WriteTxn<'_>,
     node: &Node,
-    followed: Followed,
+    affected: AffectedVolumes,
 ) -> Result<(), WriteError> {
-    let volumes = match followed {
-        Followed::All => on_node(txn, node.id),
-        Followed::Named(names) => {
+    let volumes = match affected {
+        AffectedVolumes::All => on_node(txn, node.id),
+        AffectedVolumes::Named(names) => {
             let found = names.iter().filter_map(|name| {
                 txn.find(&HostVolumes::BY_NAME_ON_NODE, (node.id, name)).map(|row| (**row).clone())
             });
@@ -60,7 +64,7 @@ pub(in crate::ops) fn follow_host_volumes(
     Ok(())
 }
 
-/// Replaces the volumes that a node reports; the names of those that changed.
+/// Replaces the volumes that a node reports. Returns the names of those that changed.
 pub(in crate::ops) fn replace_reports(
     txn: &mut WriteTxn<'_>,
     node_id: Uuid,
@@ -69,6 +73,7 @@ pub(in crate::ops) fn replace_reports(
     let gone = reported_host_volumes(txn, node_id)
         .filter(|row| !reported.contains_key(&row.volume.name))
         .map(|row| row.volume.name.clone());
+    // A volume that is no longer reported has changed, too.
     let mut changed: Vec<Box<str>> = gone.collect();
     for name in &changed {
         txn.delete::<ReportedHostVolumes>((node_id, name))?;
@@ -77,6 +82,7 @@ pub(in crate::ops) fn replace_reports(
         let row = ReportedHostVolume { node_id, volume: NodeHostVolume { name, ..volume } };
         let name = row.volume.name.clone();
         let known = txn.get::<ReportedHostVolumes>((node_id, &name));
+        // Unchanged rows are not written, so that readers of them are not woken.
         if known.is_none_or(|known| **known != row) {
             txn.upsert::<ReportedHostVolumes>(row)?;
             changed.push(name);
@@ -85,8 +91,8 @@ pub(in crate::ops) fn replace_reports(
     Ok(changed)
 }
 
-/// Moves the volumes that an earlier version kept in the node's row to rows of their own. The caller
-/// writes the node without them.
+/// Moves the volumes that an earlier version stored in the node's row to rows of their own. The
+/// caller writes the node without them.
 pub(in crate::ops) fn move_reports(txn: &mut WriteTxn<'_>, node: &Node) -> Result<(), WriteError> {
     for volume in &node.unmoved_host_volumes {
         let volume = volume.clone();
@@ -95,8 +101,8 @@ pub(in crate::ops) fn move_reports(txn: &mut WriteTxn<'_>, node: &Node) -> Resul
     Ok(())
 }
 
-/// Forgets the reports of a node that is gone.
-pub(in crate::ops) fn forget_reports(
+/// Deletes the reports of a node that is being deleted.
+pub(in crate::ops) fn delete_reports(
     txn: &mut WriteTxn<'_>,
     node_id: Uuid,
 ) -> Result<(), WriteError> {
@@ -107,17 +113,19 @@ pub(in crate::ops) fn forget_reports(
     Ok(())
 }
 
-/// What becomes of the volumes of a node that is gone: they go with it if it said so, else nobody
-/// can use them until it is back.
+/// Deletes the volumes of a node that is being deleted if its row requests it, else marks them
+/// unavailable until the node is back.
 ///
-/// A volume that may still be used keeps its node from being forgotten together with it.
-pub(in crate::ops) fn forget_host_volumes(
+/// Fails if a volume to be deleted may still be in use, so that the node stays.
+pub(in crate::ops) fn detach_host_volumes(
     txn: &mut WriteTxn<'_>,
     node: &Node,
 ) -> Result<(), NodeError> {
     let volumes = on_node(txn, node.id);
     if node.gc_volumes_on_node_gc {
         for volume in &volumes {
+            // Checked for all volumes before any is deleted, because an error MUST leave nothing
+            // written.
             if let Some(allocation) = host_volume_users(txn, volume).next() {
                 let (volume, allocation) = (volume.id, allocation.id);
                 return Err(NodeError::VolumeInUse { volume, allocation });
@@ -127,6 +135,7 @@ pub(in crate::ops) fn forget_host_volumes(
     for mut volume in volumes {
         if node.gc_volumes_on_node_gc {
             txn.delete::<HostVolumes>((&volume.namespace, volume.id))?;
+        // A pending volume was never usable, so its state is kept.
         } else if volume.state == HostVolumeState::Ready {
             volume.state = HostVolumeState::Unavailable;
             txn.upsert::<HostVolumes>(volume)?;
@@ -141,9 +150,9 @@ fn on_node(view: &impl ReadView, node: Uuid) -> Vec<HostVolume> {
     volumes.map(|volume| HostVolume::clone(volume)).collect()
 }
 
-/// Adds a volume to what a node reports, as if the node had reported again.
+/// Adds a volume to the report of a node, as if the node had reported again.
 ///
-/// Cost: the same whatever else the node has.
+/// Cost: independent of the node's other volumes.
 pub fn report_host_volume(
     txn: &mut WriteTxn<'_>,
     now: i64,
@@ -157,9 +166,9 @@ pub fn report_host_volume(
     })
 }
 
-/// Takes a volume out of what a node reports, as if the node had reported again.
+/// Removes a volume from the report of a node, as if the node had reported again.
 ///
-/// Cost: the same whatever else the node has.
+/// Cost: independent of the node's other volumes.
 pub fn withdraw_host_volume(
     txn: &mut WriteTxn<'_>,
     now: i64,
@@ -184,8 +193,8 @@ fn change_report(
     move_reports(txn, &node)?;
     node.unmoved_host_volumes.clear();
     change(txn)?;
-    follow_host_volumes(txn, &node, Followed::Named(vec![name]))?;
-    // A node's index covers its reports: clients wait on it.
+    update_host_volumes(txn, &node, AffectedVolumes::Named(vec![name]))?;
+    // The node's index covers its reports, because clients wait on it.
     node.modify_time = now;
     txn.upsert::<Nodes>(node)?;
     Ok(())

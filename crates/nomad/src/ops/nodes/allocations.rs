@@ -1,27 +1,28 @@
-//! Allocations come, change and go; the plugins that they are follow in the same transaction.
+//! Writes and deletes allocations. The plugins that they run are updated in the same transaction.
 //!
-//! Claims only note that their allocation is over: a claim outlives it until it is released, which keeps
-//! a volume from being granted to others while a node still has it.
+//! A claim outlives its allocation until it is released, and only records that the allocation has
+//! ended: a volume is not granted to other allocations while a node still has it.
 
 use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
 use crate::{
     ops::{
-        claims::{claim_sticky_volumes, follow_allocation},
-        csi::{follow_expectation, forget_allocation},
+        claims::{claim_sticky_volumes, update_allocation_claims},
+        csi::{delete_allocation_instances, update_expected_plugin},
     },
     rows::{Allocation, Allocations, DEFAULT_NAMESPACE, Job, Jobs, TaskGroup},
 };
 
-/// Takes over an allocation as it is now. The times in `allocation` are not looked at.
+/// Writes the current state of an allocation. The times in `allocation` are ignored.
 ///
-/// Its requests come from `group`; without one from what is already known of the allocation, and for a
-/// new allocation from its job. A job that is not known yet completes the allocation when it arrives. An
-/// allocation without statuses is meant to run and hasn't started.
+/// Its requests are those of `group`. Without a group they are those of the stored allocation, and
+/// for a new allocation those of its job. If the job is not known yet,
+/// [`upsert_job`](crate::upsert_job) completes the allocation. An allocation without statuses has
+/// to run and is pending.
 ///
-/// A new allocation takes over its group's claims on the sticky host volumes that its node has;
-/// `fresh` makes the IDs of new ones.
+/// A new allocation inherits its group's claims on the sticky host volumes that its node has;
+/// `fresh` returns the IDs of new claims.
 pub fn upsert_allocation(
     txn: &mut WriteTxn<'_>,
     now: i64,
@@ -59,27 +60,28 @@ pub fn upsert_allocation(
     allocation.create_time = before.as_ref().map_or(now, |before| before.create_time);
     allocation.modify_time = now;
     txn.upsert::<Allocations>(allocation.clone())?;
-    follow_allocation(txn, allocation.id)?;
+    update_allocation_claims(txn, allocation.id)?;
     if before.is_none() {
         claim_sticky_volumes(txn, &allocation, fresh)?;
     }
     if allocation.is_server_terminal() {
-        forget_allocation(txn, now, &allocation)?;
+        delete_allocation_instances(txn, now, &allocation)?;
     }
-    // Only of a system job does the expected number depend on its allocations.
+    // The expected count depends on allocations only for a system job.
     let was_expected = before.as_ref().is_some_and(Allocation::is_expected);
     if system && was_expected != allocation.is_expected() {
-        follow_all(txn, now, &allocation)?;
+        update_expected_plugins(txn, now, &allocation)?;
     }
     Ok(())
 }
 
-/// Gives the allocations of `job` that were fed before it the volumes and plugins of their groups; of those
-/// groups alone that `before`, the version it replaces, lacks.
+/// Copies the volumes and plugins of its groups to the allocations of `job` that were written
+/// before it; only of the groups that `before`, the version it replaces, lacks.
 ///
-/// Without this the order in which a feeder writes would decide whether a volume counts as in use.
+/// Otherwise the order in which a client writes would decide whether a volume counts as in use.
 ///
-/// Cost: none if `before` has all groups; else reads the job's allocations and writes those that lack it.
+/// Cost: none if `before` has all groups; else reads the job's allocations and writes the
+/// incomplete ones.
 pub(super) fn complete_allocations(
     txn: &mut WriteTxn<'_>,
     now: i64,
@@ -87,7 +89,8 @@ pub(super) fn complete_allocations(
     before: Option<&Job>,
     fresh: &mut dyn FnMut() -> Uuid,
 ) -> Result<(), WriteError> {
-    // Allocations of a group that was known took its requests, and keep them whatever later versions ask.
+    // Allocations of a known group already have its requests, and keep them when later versions of
+    // the job change.
     let is_new = |group: &&TaskGroup| before.is_none_or(|job| job.group(&group.name).is_none());
     let groups: Vec<&TaskGroup> = job.groups.iter().filter(is_new).collect();
     if groups.is_empty() {
@@ -100,25 +103,26 @@ pub(super) fn complete_allocations(
         completed(row, job, group)
     });
     let mut completed: Vec<Allocation> = completed.collect();
-    // A sticky claim passes to the allocation that was fed last, as it does when the job is known.
+    // A sticky claim is handed to the allocation that was written last, as if the job had been
+    // known.
     completed.sort_by_key(|allocation| allocation.create_time);
     for mut allocation in completed {
         allocation.modify_time = now;
         txn.upsert::<Allocations>(allocation.clone())?;
-        // One that has ended MUST NOT take the claim of one that runs.
+        // An ended allocation MUST NOT take the claim of one that runs.
         if !allocation.is_terminal() {
             claim_sticky_volumes(txn, &allocation, fresh)?;
         }
         if allocation.is_server_terminal() {
-            forget_allocation(txn, now, &allocation)?;
+            delete_allocation_instances(txn, now, &allocation)?;
         }
     }
     Ok(())
 }
 
-/// The allocation with the requests of its group; `None` if it lacks nothing of it.
+/// Returns the allocation with the requests of its group; `None` if it is complete.
 fn completed(row: &Allocation, job: &Job, group: &TaskGroup) -> Option<Allocation> {
-    // One that carried its job has the requests of that version already.
+    // An allocation that was sent with its job has the requests of that version already.
     let lacks_requests = row.volumes.is_empty() && row.plugins.is_empty();
     let gets_requests = lacks_requests && !(group.volumes.is_empty() && group.plugins.is_empty());
     let gets_type = row.job_type.is_empty() && !job.kind.is_empty();
@@ -135,22 +139,26 @@ fn completed(row: &Allocation, job: &Job, group: &TaskGroup) -> Option<Allocatio
     Some(allocation)
 }
 
-/// Deletes an allocation, and its part in every plugin. False when there was none.
+/// Deletes an allocation and its plugin instances. Returns false if it did not exist.
 pub fn delete_allocation(txn: &mut WriteTxn<'_>, now: i64, id: Uuid) -> Result<bool, WriteError> {
     let before = txn.get::<Allocations>(id).map(|entry| Allocation::clone(entry));
     let Some(before) = before else { return Ok(false) };
     txn.delete::<Allocations>(id)?;
-    follow_allocation(txn, id)?;
-    forget_allocation(txn, now, &before)?;
+    update_allocation_claims(txn, id)?;
+    delete_allocation_instances(txn, now, &before)?;
     if before.is_expected() {
-        follow_all(txn, now, &before)?;
+        update_expected_plugins(txn, now, &before)?;
     }
     Ok(true)
 }
 
-fn follow_all(txn: &mut WriteTxn<'_>, now: i64, allocation: &Allocation) -> Result<(), WriteError> {
+fn update_expected_plugins(
+    txn: &mut WriteTxn<'_>,
+    now: i64,
+    allocation: &Allocation,
+) -> Result<(), WriteError> {
     for task in &allocation.plugins {
-        follow_expectation(txn, now, &task.id)?;
+        update_expected_plugin(txn, now, &task.id)?;
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Jobs come, change and go; the plugins that they run follow in the same transaction.
+//! Registers, updates and deletes jobs. The plugins that they run are updated in the same
+//! transaction.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -7,19 +8,19 @@ use uuid::Uuid;
 
 use super::allocations::{complete_allocations, delete_allocation};
 use crate::{
-    ops::{claims::delete_group_claims, csi::follow_expectation},
+    ops::{claims::delete_group_claims, csi::update_expected_plugin},
     rows::{Allocations, Job, Jobs},
 };
 
-/// Why a job couldn't be written or deleted.
+/// Why a job could not be written or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JobError {
     /// It has no ID.
     MissingId,
-    /// There is no such job.
+    /// The job does not exist.
     NotFound,
-    /// The store refused.
+    /// The store failed.
     Store(WriteError),
 }
 
@@ -41,13 +42,14 @@ impl From<WriteError> for JobError {
     }
 }
 
-/// Registers a job or a new version of it. The times in `job` are not looked at.
+/// Registers a job or a new version of it. The times in `job` are ignored.
 ///
-/// Each plugin that the old or the new version runs follows: a job creates the row of a plugin that no
-/// node runs yet. Allocations that were fed before their group was known get its volumes and plugins, so
-/// that a volume counts as in use in either order; `fresh` returns the IDs of new sticky claims.
+/// Each plugin that the old or the new version runs is updated: a job creates the row of a plugin
+/// that no node reports yet. Allocations that were written before their group was known receive its
+/// volumes and plugins, so that a volume counts as in use in either order; `fresh` returns the IDs
+/// of new sticky claims.
 ///
-/// Cost: reads the job's own allocations if it has a group that it had not before.
+/// Cost: reads the job's allocations if it has a group that it had not before.
 pub fn upsert_job(
     txn: &mut WriteTxn<'_>,
     now: i64,
@@ -63,19 +65,22 @@ pub fn upsert_job(
     let before = txn.get::<Jobs>((&job.namespace, &job.id)).map(|entry| Job::clone(entry));
     job.create_time = before.as_ref().map_or(now, |before| before.create_time);
     job.modify_time = now;
+    // Plugins that only the old version ran may now be unused.
     let plugins = plugins_of([before.as_ref(), Some(&job)]);
     txn.upsert::<Jobs>(job.clone())?;
+    // Before the plugins: a stopped allocation deletes instances, on which the plugins' rows
+    // depend.
     complete_allocations(txn, now, &job, before.as_ref(), fresh)?;
     for plugin in plugins {
-        follow_expectation(txn, now, &plugin)?;
+        update_expected_plugin(txn, now, &plugin)?;
     }
     Ok(())
 }
 
 /// Deletes a job, its allocations that have ended, and its groups' sticky claims on host volumes.
 ///
-/// The other allocations stay with the volumes that they ask for, because their nodes may still write to
-/// those: they never become free before the allocations are fed as ended, or are deleted themselves.
+/// The other allocations keep the volumes that they request, because their nodes may still write to
+/// them: a volume is never freed before its allocation is reported as ended or is deleted.
 pub fn delete_job(
     txn: &mut WriteTxn<'_>,
     now: i64,
@@ -87,6 +92,7 @@ pub fn delete_job(
     txn.delete::<Jobs>((namespace, id))?;
     let range = KeyRange::<(String, String)>::exact((namespace, id));
     let scan = txn.scan_by(&Allocations::BY_JOB, &range, Order::Ascending);
+    // A running allocation is kept, because its node may still write to its volumes.
     let ended = scan.filter(|allocation| allocation.is_client_terminal());
     let allocations: Vec<Uuid> = ended.map(|allocation| allocation.id).collect();
     for allocation in allocations {
@@ -94,7 +100,7 @@ pub fn delete_job(
     }
     delete_group_claims(txn, namespace, id)?;
     for plugin in plugins_of([Some(&job), None]) {
-        follow_expectation(txn, now, &plugin)?;
+        update_expected_plugin(txn, now, &plugin)?;
     }
     Ok(())
 }

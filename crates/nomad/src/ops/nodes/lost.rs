@@ -1,8 +1,9 @@
-//! Allocations of nodes that are down or were removed.
+//! Allocations of nodes that are down or were deleted.
 //!
-//! Such a node never reports that its allocations have ended, so their claims and host volumes would be
-//! held for ever. Nomad: scheduler/reconcile, where allocations on tainted nodes become `lost`. Here
-//! they do a grace period after the node was lost, and everything that waits for their end follows.
+//! Such a node never reports the end of its allocations, so their claims and host volumes would
+//! never be released. Nomad: scheduler/reconcile, where allocations on tainted nodes become `lost`.
+//! Here they become lost a grace period after their node, and everything that waits for their end
+//! is released.
 
 use std::time::Duration;
 
@@ -12,15 +13,15 @@ use uuid::Uuid;
 use super::allocations::upsert_allocation;
 use crate::rows::{Allocation, Allocations, LostNode, LostNodes, Nodes};
 
-/// How long allocations of a lost node count as running, by default: a node that was cut off may still
-/// write to its volumes.
+/// Default grace period during which allocations of a lost node count as running, because a node
+/// that was cut off may still write to its volumes.
 pub const LOST_AFTER_DEFAULT: Duration = Duration::from_secs(5 * 60);
 
 /// Nomad: nomad/structs/structs.go, `allocLost`.
 const LOST_DESCRIPTION: &str = "alloc is lost since its node is down";
 
-/// Notes that a node is lost, or is back.
-pub(super) fn follow_loss(
+/// Records that a node is lost, or is back.
+pub(super) fn update_lost_node(
     txn: &mut WriteTxn<'_>,
     now: i64,
     node_id: Uuid,
@@ -33,26 +34,26 @@ pub(super) fn follow_loss(
         (false, true) => {
             txn.delete::<LostNodes>(node_id)?;
         }
-        // A node that is down and then removed has been lost since it went down.
+        // A node that was down before it was deleted has been lost since it went down.
         _ => {}
     }
     Ok(())
 }
 
-/// Notes the nodes that are down and that an earlier version left without such a note. A server calls
-/// it once after it has opened its store; their grace period begins `now`.
+/// Records the nodes that are down and that an earlier version did not record as lost. A server
+/// MUST call this once after it has opened its store; the grace period of such nodes begins `now`.
 pub fn record_lost_nodes(txn: &mut WriteTxn<'_>, now: i64) -> Result<(), WriteError> {
     let nodes = txn.scan::<Nodes>(&KeyRange::<Uuid>::all(), Order::Ascending);
     let down: Vec<Uuid> = nodes.filter(|node| node.is_down()).map(|node| node.id).collect();
     for node in down {
-        follow_loss(txn, now, node, true)?;
+        update_lost_node(txn, now, node, true)?;
     }
     Ok(())
 }
 
-/// The allocations that have not ended on nodes which were lost `after` or longer ago.
+/// Returns the allocations that have not ended on nodes that were lost at least `after` ago.
 ///
-/// Cost: reads each node that is lost, and these allocations.
+/// Cost: reads each lost node, and these allocations.
 pub fn overdue_allocations(view: &impl ReadView, now: i64, after: Duration) -> Vec<Uuid> {
     let after = i64::try_from(after.as_nanos()).unwrap_or(i64::MAX);
     let lost = view.scan::<LostNodes>(&KeyRange::<Uuid>::all(), Order::Ascending);
@@ -64,10 +65,10 @@ pub fn overdue_allocations(view: &impl ReadView, now: i64, after: Duration) -> V
     allocations.map(|allocation| allocation.id).collect()
 }
 
-/// Marks the [`overdue_allocations`] as `lost`; their IDs.
+/// Marks the [`overdue_allocations`] as `lost`. Returns their IDs.
 ///
-/// From then on their claims are released as those of allocations that have ended, and their host
-/// volumes can be changed and deleted.
+/// Their claims are then released as those of ended allocations, and their host volumes can be
+/// changed and deleted.
 pub fn mark_lost_allocations(
     txn: &mut WriteTxn<'_>,
     now: i64,
@@ -79,7 +80,7 @@ pub fn mark_lost_allocations(
         let Some(mut allocation) = row else { continue };
         allocation.client_status = "lost".into();
         allocation.client_description = LOST_DESCRIPTION.into();
-        // Only new allocations claim sticky volumes, for which IDs are needed.
+        // Only new allocations create sticky claims, so no ID is needed.
         upsert_allocation(txn, now, allocation, None, &mut Uuid::nil)?;
     }
     Ok(overdue)

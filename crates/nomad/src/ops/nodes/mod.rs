@@ -1,4 +1,5 @@
-//! Nodes and the workload on them: their reports, allocations and jobs, and allocations that are lost.
+//! Operations on nodes and their workload: reports, allocations, jobs, and allocations of lost
+//! nodes.
 
 mod allocations;
 mod jobs;

@@ -1,25 +1,25 @@
-//! Nodes come, report and go; the plugins that they run and the host volumes that they have follow in
-//! the same transaction.
+//! Registers, updates and deletes nodes. Their plugins and host volumes are updated in the same
+//! transaction.
 
 use std::collections::BTreeMap;
 
 use statehold_store::{ReadView, WriteTxn};
 use uuid::Uuid;
 
-use super::lost::follow_loss;
+use super::lost::update_lost_node;
 use crate::{
     ops::{
         NodeError,
-        csi::follow_node,
+        csi::update_node_plugins,
         host::{
-            Followed, follow_host_volumes, forget_host_volumes, forget_reports, move_reports,
-            replace_reports,
+            AffectedVolumes, delete_reports, detach_host_volumes, move_reports, replace_reports,
+            update_host_volumes,
         },
     },
     rows::{ALL_NODE_POOL, DEFAULT_NODE_POOL, Node, NodeHostVolume, Nodes, node_status},
 };
 
-/// The report of a node: itself, and the host volumes that it can give to allocations, by name.
+/// The report of a node: its row, and the host volumes that allocations can mount, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeReport {
     /// The node.
@@ -28,13 +28,13 @@ pub struct NodeReport {
     pub host_volumes: BTreeMap<Box<str>, NodeHostVolume>,
 }
 
-/// Registers a node, or adopts its new report. The host volumes that it reported before stay
-/// reported: see [`report_node`].
+/// Registers a node, or updates it with its new report. The host volumes that it reported before
+/// stay reported: see [`report_node`].
 ///
-/// A node without a status is ready, one without a pool is in the default one. The times in `node`
+/// A node without a status is ready; one without a pool is in the default pool. The times in `node`
 /// are ignored.
 ///
-/// Cost: reads the host volumes on the node when its status or its pool changes, else none.
+/// Cost: reads the host volumes on the node if its status or its pool changes, else none.
 pub fn upsert_node(txn: &mut WriteTxn<'_>, now: i64, node: Node) -> Result<(), NodeError> {
     write(txn, now, node, None)
 }
@@ -69,7 +69,7 @@ fn write(
     let before = txn.get::<Nodes>(node.id).map(|entry| Node::clone(entry));
     node.create_time = before.as_ref().map_or(now, |before| before.create_time);
     node.modify_time = now;
-    follow_node(txn, now, node.id, before.as_ref(), Some(&node))?;
+    update_node_plugins(txn, now, node.id, before.as_ref(), Some(&node))?;
     if let Some(before) = &before {
         move_reports(txn, before)?;
     }
@@ -79,23 +79,26 @@ fn write(
         None => Vec::new(),
     };
     let same = |before: &Node| before.status == node.status && before.node_pool == node.node_pool;
-    // The state of a volume follows from its node's status and from whether it is reported itself.
-    let followed =
-        if before.as_ref().is_some_and(same) { Followed::Named(changed) } else { Followed::All };
-    follow_host_volumes(txn, &node, followed)?;
-    follow_loss(txn, now, node.id, node.is_down())?;
+    // A volume's state is derived from its node's status and from the report of the volume itself.
+    let affected = if before.as_ref().is_some_and(same) {
+        AffectedVolumes::Named(changed)
+    } else {
+        AffectedVolumes::All
+    };
+    update_host_volumes(txn, &node, affected)?;
+    update_lost_node(txn, now, node.id, node.is_down())?;
     txn.upsert::<Nodes>(node)?;
     Ok(())
 }
 
-/// Deletes a node, its reports, and its part in every plugin. Its host volumes go with it if it said
-/// so, else they are unavailable until it is back.
+/// Deletes a node, its reports, and its plugin instances. Its host volumes are deleted if the
+/// node's row requests it, else they become unavailable until the node is back.
 pub fn delete_node(txn: &mut WriteTxn<'_>, now: i64, id: Uuid) -> Result<(), NodeError> {
     let before = txn.get::<Nodes>(id).map(|entry| Node::clone(entry));
     let Some(before) = before else { return Err(NodeError::NotFound { id }) };
-    forget_host_volumes(txn, &before)?;
-    forget_reports(txn, id)?;
-    follow_loss(txn, now, id, true)?;
+    detach_host_volumes(txn, &before)?;
+    delete_reports(txn, id)?;
+    update_lost_node(txn, now, id, true)?;
     txn.delete::<Nodes>(id)?;
-    Ok(follow_node(txn, now, id, Some(&before), None)?)
+    Ok(update_node_plugins(txn, now, id, Some(&before), None)?)
 }

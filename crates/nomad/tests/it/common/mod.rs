@@ -59,14 +59,15 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// With the default namespace and nothing else.
+    /// Creates a cluster with nothing except the default namespace.
     pub(crate) fn empty() -> Self {
         let cluster = Self { store: Store::in_memory(&schema()) };
         cluster.write(bootstrap).unwrap();
         cluster
     }
 
-    /// With the plugin `foo`: a controller on node 1, node plugins on nodes 2 and 3.
+    /// Creates a cluster with the plugin `foo`: a controller on node 1, node plugins on nodes 2 and
+    /// 3.
     pub(crate) fn with_plugin() -> Self {
         let cluster = Self::empty();
         cluster.add_plugin(PLUGIN, true);
@@ -79,7 +80,7 @@ impl Cluster {
         }
     }
 
-    /// Runs `work` and commits, unless it fails.
+    /// Runs `work` in a transaction, and commits unless it fails.
     pub(crate) fn write<T, E: std::fmt::Debug>(
         &self,
         work: impl FnOnce(&mut WriteTxn<'_>) -> Result<T, E>,
@@ -131,15 +132,16 @@ impl Cluster {
         Some(claimed)
     }
 
-    /// The plugin's healthy and expected controllers, healthy and expected nodes.
+    /// Returns the plugin's healthy and expected controllers, then its healthy and expected node
+    /// plugins.
     pub(crate) fn counts(&self, plugin: &str) -> Option<(u64, u64, u64, u64)> {
         let view = self.view();
-        let facts = PluginHealth::of(&view, view.get::<CsiPlugins>(plugin)?);
+        let health = PluginHealth::of(&view, view.get::<CsiPlugins>(plugin)?);
         Some((
-            facts.controllers_healthy,
-            facts.controllers_expected,
-            facts.nodes_healthy,
-            facts.nodes_expected,
+            health.controllers_healthy,
+            health.controllers_expected,
+            health.nodes_healthy,
+            health.nodes_expected,
         ))
     }
 
@@ -155,7 +157,7 @@ impl Cluster {
     }
 }
 
-/// Parks a read in a blocking query and runs `change`; whether the read was woken.
+/// Parks a read in a blocking query and runs `change`. Returns whether the read was woken.
 pub(crate) fn is_woken<R>(
     cluster: &Cluster,
     read: impl FnMut(&Tracked) -> R,
@@ -269,7 +271,7 @@ pub(crate) fn all_of(namespace: &str) -> VolumeQuery<'_> {
     VolumeQuery { namespace, order: Order::Ascending, ..Default::default() }
 }
 
-/// IDs that nothing else has, in order from a number far from those that tests choose.
+/// Returns unused IDs, in order, from a number far from those that tests choose.
 pub(crate) fn fresh() -> impl FnMut() -> Uuid {
     static NEXT: AtomicU64 = AtomicU64::new(1 << 40);
     || id(u128::from(NEXT.fetch_add(1, Ordering::Relaxed)))

@@ -1,4 +1,4 @@
-//! A storage provider in memory, which remembers what it has and fails when it is told to.
+//! A storage provider in memory, which records its calls and fails on request.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,7 +7,7 @@ use std::{
 
 use statehold_nomad::{ControllerInfo, Labels, Secrets, Topology, provider::*};
 
-/// What the provider has. Clones share it.
+/// The provider's state, shared by its clones.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Disks(Arc<Mutex<State>>);
 
@@ -15,9 +15,9 @@ pub(crate) struct Disks(Arc<Mutex<State>>);
 pub(crate) struct State {
     pub(crate) volumes: BTreeMap<String, Disk>,
     pub(crate) snapshots: BTreeMap<String, Snapshot>,
-    /// Pages have everything, whatever was asked.
+    /// Pages contain every entry, ignoring the requested maximum.
     pub(crate) greedy: bool,
-    /// Every request fails with this.
+    /// Every request fails with this kind.
     pub(crate) failure: Option<ProviderErrorKind>,
     /// The names of the secrets of the last request.
     pub(crate) secrets: Vec<String>,
@@ -69,7 +69,8 @@ fn no_volume(id: &str) -> ProviderError {
     ProviderError::new(ProviderErrorKind::NotFound, format!("no disk {id}"))
 }
 
-/// At most as many as the page wants, from its token on, and the token of the next page.
+/// Returns at most as many entries as the page requests, from its token on, and the token of the
+/// next page.
 fn page<T: Clone>(
     greedy: bool,
     all: &BTreeMap<String, T>,
@@ -183,7 +184,7 @@ impl CsiProvider for Disks {
     }
 }
 
-/// A controller that can do all that the fake can.
+/// Returns every capability that the fake supports.
 pub(crate) fn everything() -> ControllerInfo {
     ControllerInfo {
         supports_create_delete: true,
