@@ -19,7 +19,7 @@ use statehold_cinder::{
     reset_snapshot_status, reset_volume_status, restore_backup, retype_volume, revert_volume,
     schema, set_bootable, set_class_quotas, set_default_type, set_encryption, set_extra_specs,
     set_group_specs, set_image_metadata, set_metadata, set_quotas, set_readonly, set_type_access,
-    settle_stuck, start_work, unset_image_metadata, update_backup, update_encryption, update_group,
+    clean_up_stuck, start_work, unset_image_metadata, update_backup, update_encryption, update_group,
     update_group_type, update_qos, update_snapshot, update_type, update_volume, upload_volume,
 };
 use statehold_store::{Store, WriteTxn};
@@ -376,7 +376,7 @@ fn services(tried: &mut Tried, body: &[u8]) {
         accepted(input::cluster_request(enable, body));
     }
     if let Some(request) = accepted(input::cleanup_request(body)) {
-        tried.with(|txn, cx| settle_stuck(txn, cx, &request.filter, |_| true));
+        tried.with(|txn, cx| clean_up_stuck(txn, cx, &request.filter, |_| true));
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use statehold_cinder::{
-    Error, HostUsage, HostView, Missing, Service, ServiceView, disable_service, enable_service,
-    failover_service, find_service, freeze_service, host_usage,
+    Error, HostUsage, HostView, Missing, Service, ServiceView, clean_up_stuck, disable_service,
+    enable_service, failover_service, find_service, freeze_service, host_usage,
     input::{self, ServiceRequest},
-    policy, services, settle_stuck, zones,
+    policy, services, zones,
 };
 use statehold_store::{ReadView, Snapshot, WriteTxn};
 
@@ -195,7 +195,7 @@ fn cleanup(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, R
         Some(host) => all.iter().any(|row| *row.host == *host),
         None => named.is_none(),
     };
-    let settled = settle_stuck(txn, &call.cx, &request.filter, includes)?;
+    let settled = clean_up_stuck(txn, &call.cx, &request.filter, includes)?;
     let of = |up: bool| -> Vec<Value> {
         all.iter()
             .filter(|row| settled.contains(&row.host) && is_up(call.cloud, row) == up)

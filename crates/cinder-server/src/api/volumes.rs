@@ -9,9 +9,9 @@ use statehold_cinder::{
     complete_migration, create_volume, delete_metadata, delete_volume, detach_volume,
     extend_volume, find_volume, force_delete_volume, front_end_qos, image_metadata,
     input::{self, VolumeAction},
-    migrate_volume, note_hints, policy, reimage_volume, reserve_volume, reset_volume_status,
-    retype_volume, revert_volume, roll_detaching, set_bootable, set_image_metadata, set_metadata,
-    set_readonly, unmanage_volume, unreserve_volume, unset_image_metadata, update_volume,
+    migrate_volume, policy, reimage_volume, reserve_volume, reset_volume_status, retype_volume,
+    revert_volume, roll_detaching, set_bootable, set_image_metadata, set_metadata, set_readonly,
+    store_scheduler_hints, unmanage_volume, unreserve_volume, unset_image_metadata, update_volume,
     upload_volume, volume_metadata_item,
 };
 use statehold_store::{ReadView, Snapshot, WriteTxn};
@@ -91,7 +91,7 @@ fn create(txn: &mut WriteTxn<'_>, call: &CinderRequest<'_>) -> Result<Answer, Re
     let spec = input::volume_spec(call.body, call.cx.version)?;
     let hints = input::scheduler_hints(call.body, call.new)?;
     create_volume(txn, &call.cx, call.new, spec)?;
-    note_hints(txn, hints)?;
+    store_scheduler_hints(txn, hints)?;
     let row = find_volume(txn, call.cx.caller, &call.new.to_string())?;
     let created = VolumeView::created(txn, call.viewer, row);
     Answer::named(StatusCode::ACCEPTED, "volume", &created)

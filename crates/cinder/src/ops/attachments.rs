@@ -1,9 +1,9 @@
-//! Attachments: keeping a volume for somebody, telling them how to reach it, and letting go of it.
+//! Attachments: reserving a volume, connecting a host, and releasing the volume.
 
 use statehold_store::{Entry, KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
 
-use super::volumes::{recompute, write};
+use super::volumes::{recompute_status, write_volume};
 use crate::{
     caller::policy,
     context::{Context, check_volume, find_volume},
@@ -13,20 +13,20 @@ use crate::{
     rows::{AttachStatus, Attachment, Volume, VolumeStatus},
 };
 
-/// The version in which attachments came.
+/// First version with attachments.
 const ATTACHMENTS_SINCE: u16 = 27;
 
-/// The version from which an attachment says how it uses the volume.
+/// First version whose attachments have a mode.
 const MODE_SINCE: u16 = 54;
 
-/// The version from which whoever attaches says when it is done.
+/// First version whose clients complete an attachment.
 const COMPLETE_SINCE: u16 = 44;
 
-/// The most attachments of a volume: all of them are looked at whenever one changes.
+/// Maximum number of attachments of a volume, because every change of one reads them all.
 const ATTACHMENTS_MAX: usize = 1000;
 
-/// Refuses another attachment of a volume that has too many.
-pub(super) fn check_room(view: &impl ReadView, volume: Uuid) -> Result<(), Error> {
+/// Checks that a volume can have one more attachment.
+pub(super) fn check_attachment_limit(view: &impl ReadView, volume: Uuid) -> Result<(), Error> {
     let range = KeyRange::exact(volume);
     if view.scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending).count() < ATTACHMENTS_MAX {
         return Ok(());
@@ -34,10 +34,10 @@ pub(super) fn check_room(view: &impl ReadView, volume: Uuid) -> Result<(), Error
     Err(Error::request(format!("Volume {volume} has {ATTACHMENTS_MAX} attachments already.")))
 }
 
-/// The attachment that a client calls `id`, if the caller sees it.
+/// Returns the attachment with the ID `id`, if the caller sees it.
 ///
 /// # Errors
-/// [`Missing::Attachment`]; [`Missing::Operation`] before there were attachments.
+/// [`Missing::Attachment`]; [`Missing::Operation`] before 3.27.
 pub fn find_attachment<'v>(
     view: &'v impl ReadView,
     cx: &Context<'_>,
@@ -48,50 +48,54 @@ pub fn find_attachment<'v>(
     }
     let row = parse_id(id).and_then(|id| view.get::<Attachment>(id));
     let row = row.filter(|row| cx.caller.sees(&row.project_id));
+    // An attachment has no policy of its own: its volume's owner decides.
     check_volume(view, cx.caller, policy::VOLUME_GET, row.map(|row| row.volume_id))?;
     Ok(row.ok_or_else(|| Missing::Attachment(id.into()))?)
 }
 
-/// For whom a volume is to be kept.
+/// A request for an attachment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AttachmentSpec {
     /// The volume.
     pub volume: Box<str>,
-    /// The machine, if one is known.
+    /// The machine, if known.
     pub instance: Option<Uuid>,
-    /// `rw` or `ro`, if it is known.
+    /// `rw` or `ro`, if known.
     pub mode: Option<Box<str>>,
-    /// How the host reaches volumes; with it the volume is connected at once.
+    /// The host's connector; with it the volume is connected at once.
     pub connector: Option<Connector>,
 }
 
-/// How a host reaches volumes.
+/// A host's means of connecting volumes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Connector {
-    /// The host's name; a volume can't be connected without one.
+    /// The host's name, which a connection requires.
     pub host: Option<Box<str>>,
-    /// Where the volume is seen there.
+    /// The device of the volume on the host.
     pub mountpoint: Option<Box<str>>,
-    /// How the host uses it.
+    /// `rw` or `ro`.
     pub mode: Option<Box<str>>,
-    /// All of it as JSON, for the back end.
+    /// The whole connector as JSON, for the back end.
     pub json: Box<str>,
 }
 
-/// Connectors carry credentials.
+/// Shows only the host, because connectors hold credentials.
 impl std::fmt::Debug for Connector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connector").field("host", &self.host).finish_non_exhaustive()
     }
 }
 
-/// Keeps a volume for somebody; the attachment has the ID `id`.
+/// Reserves a volume with the attachment `id`.
 ///
-/// With a connector, the back end is asked next, and [`connect_attachment`] records what it answers.
+/// With a connector, the caller then requests a connection from the back end and passes it to
+/// [`connect_attachment`].
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::AttachmentReserve`], [`VolumeRefusal::Held`] when another server has it,
-/// [`VolumeRefusal::Migrating`] while it moves.
+/// [`Error`]; [`VolumeRefusal::AttachmentReserve`] if the volume's status does not allow it,
+/// [`VolumeRefusal::Held`] if another machine has an attachment, [`VolumeRefusal::Migrating`]
+/// during a migration.
+// Cinder: cinder/volume/api.py, API.attachment_create and API._attachment_reserve.
 pub fn create_attachment(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -104,12 +108,13 @@ pub fn create_attachment(
     let mut row = Volume::clone(find_volume(txn, cx.caller, &spec.volume)?);
     cx.caller.check_on(policy::ATTACHMENT_CREATE, &row)?;
     let (volume, status) = (row.id, row.status);
+    // The reference compares by substring, so that all error statuses count.
     if status.as_str().contains("error") {
         return Err(VolumeRefusal::AttachmentOnError { volume, status }.into());
     }
     let free = matches!(status, VolumeStatus::Available | VolumeStatus::Downloading)
         || (row.multiattach && status == VolumeStatus::InUse);
-    // What a machine has it may have again, as when it moves from host to host.
+    // A machine may reserve its own volume again: a live migration attaches it to a second host.
     let range = KeyRange::exact(volume);
     let (mut own, mut others) = (false, false);
     for user in txn.scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending) {
@@ -118,7 +123,8 @@ pub fn create_attachment(
         others |= !same;
     }
     let again = own && matches!(status, VolumeStatus::InUse | VolumeStatus::Reserved);
-    // Only an operator makes a volume free that somebody has.
+    // A reset to `available` can leave attachments behind, so the status alone does not prove the
+    // volume free.
     let held = others && !row.multiattach;
     if !(free || again) {
         return Err(VolumeRefusal::AttachmentReserve { volume, status }.into());
@@ -127,7 +133,8 @@ pub fn create_attachment(
     if held {
         return Err(VolumeRefusal::Held { volume }.into());
     }
-    check_room(txn, volume)?;
+    check_attachment_limit(txn, volume)?;
+    // Earlier versions ignore the member.
     let mode = spec.mode.clone().filter(|_| cx.version.at_least(MODE_SINCE));
     let attach_mode = if row.is_readonly() { Some("ro".into()) } else { mode };
     txn.upsert::<Attachment>(Attachment {
@@ -145,20 +152,22 @@ pub fn create_attachment(
         created_at: cx.now,
         updated_at: None,
     })?;
+    // A repeated reservation keeps the status, because the first attachment still uses the volume.
     if free {
         row.status = VolumeStatus::Reserved;
         if row.attach_status == AttachStatus::Detached {
             row.attach_status = AttachStatus::Reserved;
         }
-        write(txn, cx.now, row)?;
+        write_volume(txn, cx.now, row)?;
     }
     Ok(())
 }
 
-/// Checks that a host may be connected by an attachment; the volume whose back end is to be asked.
+/// Checks that a host may be connected by an attachment. Returns the volume to connect.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::DuplicateConnectors`] when another host has the volume.
+/// [`Error`]; [`VolumeRefusal::DuplicateConnectors`] if another host is connected.
+// Cinder: cinder/volume/api.py, API.attachment_update.
 pub fn check_connector(
     view: &impl ReadView,
     cx: &Context<'_>,
@@ -179,6 +188,7 @@ pub fn check_connector(
         let (volume, status) = (volume.id, volume.status);
         return Err(VolumeRefusal::AttachmentOnError { volume, status }.into());
     }
+    // The same machine may be on two hosts during a live migration.
     let other = |other: &Entry<Attachment>| {
         other.id != row.id
             && other.host.as_ref().is_some_and(|other| other != host)
@@ -192,11 +202,12 @@ pub fn check_connector(
     Ok(volume.id)
 }
 
-/// Records how a volume is reached by an attachment, as its back end answered: JSON. What
-/// [`check_connector`] checked is checked again.
+/// Records the connection of an attachment, as the back end returned it: JSON. Repeats the checks
+/// of [`check_connector`], because the volume may have changed since.
 ///
 /// # Errors
 /// As [`check_connector`].
+// Cinder: cinder/volume/manager.py, VolumeManager.attachment_update.
 pub fn connect_attachment(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -206,11 +217,12 @@ pub fn connect_attachment(
 ) -> Result<(), Error> {
     let volume = check_connector(txn, cx, id, &connector)?;
     let mut row = Attachment::clone(find_attachment(txn, cx, id)?);
-    // An attachment that is complete stays so when its host asks again.
+    // A completed attachment stays complete if its host requests the connection again.
     if row.attach_status != AttachStatus::Attached {
         row.attach_status = AttachStatus::Attaching;
     }
     row.attach_mode = connector.mode.or(row.attach_mode).or_else(|| Some("rw".into()));
+    // "na" is the reference's placeholder for an unknown device.
     row.mountpoint = connector.mountpoint.or_else(|| Some("na".into()));
     row.host = connector.host;
     row.connector = Some(connector.json);
@@ -218,13 +230,14 @@ pub fn connect_attachment(
     row.attached_at = Some(cx.now);
     row.updated_at = Some(cx.now);
     txn.upsert::<Attachment>(row)?;
-    refresh(txn, cx.now, volume)
+    refresh_volume_status(txn, cx.now, volume)
 }
 
-/// Says that whoever attaches a volume is done.
+/// Completes an attachment: its host uses the volume.
 ///
 /// # Errors
 /// [`Error`] with the status 403 or 404.
+// Cinder: cinder/api/v3/attachments.py, AttachmentsController.complete.
 pub fn complete_attachment(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -240,16 +253,18 @@ pub fn complete_attachment(
     row.updated_at = Some(cx.now);
     let volume = row.volume_id;
     txn.upsert::<Attachment>(row)?;
-    refresh(txn, cx.now, volume)
+    refresh_volume_status(txn, cx.now, volume)
 }
 
-/// Refuses to release an attachment of an instance whose host may have the volume connected, unless the request
-/// comes from a service, which disconnects the host first.
+/// Rejects the release of an attachment whose instance may have the volume connected, unless the
+/// request comes from a service, which disconnects the host first.
 ///
-/// Released here alone, the host keeps a device that can lead to another project's volume later (CVE-2023-2088).
-// Cinder: cinder/volume/api.py, API.attachment_deletion_allowed. It asks the compute service whether the instance
-// still has the volume; there is none to ask here, so that every such attachment counts as in use. Admins are
-// refused as well, as there: their mistake does the same harm. They can reset the volume's attach_status.
+/// If only the attachment were released, the host would keep a device that may later lead to
+/// another project's volume (CVE-2023-2088).
+// Cinder: cinder/volume/api.py, API.attachment_deletion_allowed. It requests the instance's
+// attachments from the compute service; there is none here, so every such attachment counts as in
+// use. Like there, admins are rejected as well, because their mistake does the same harm. They can
+// reset the volume's attach_status.
 pub(super) fn check_release(cx: &Context<'_>, attachment: &Attachment) -> Result<(), Error> {
     match attachment.connected_instance().filter(|_| !cx.caller.service) {
         None => Ok(()),
@@ -262,13 +277,14 @@ pub(super) fn check_release(cx: &Context<'_>, attachment: &Attachment) -> Result
     }
 }
 
-/// Releases a volume, and returns the attachments that it still has.
+/// Deletes an attachment and returns the volume's other attachments.
 ///
-/// The back end is told before, if the attachment was connected.
+/// The caller MUST disconnect a connected attachment from the back end first.
 ///
 /// # Errors
 /// [`Error`] with the status 403 or 404; [`Error::Conflict`] for an attachment that an instance uses, unless
 /// [`Caller::service`](crate::Caller::service) is set.
+// Cinder: cinder/volume/api.py, API.attachment_delete.
 pub fn delete_attachment(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -279,15 +295,15 @@ pub fn delete_attachment(
     check_volume(txn, cx.caller, policy::ATTACHMENT_DELETE, Some(volume))?;
     check_release(cx, &row)?;
     txn.delete::<Attachment>(id)?;
-    refresh(txn, cx.now, volume)?;
+    refresh_volume_status(txn, cx.now, volume)?;
     let range = KeyRange::exact(volume);
     Ok(txn.scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending).cloned().collect())
 }
 
-/// Sets what a volume is doing by its attachments.
-fn refresh(txn: &mut WriteTxn<'_>, now: i64, volume: Uuid) -> Result<(), Error> {
+/// Derives a volume's status from its attachments.
+fn refresh_volume_status(txn: &mut WriteTxn<'_>, now: i64, volume: Uuid) -> Result<(), Error> {
     let Some(row) = txn.get::<Volume>(volume) else { return Ok(()) };
     let mut row = Volume::clone(row);
-    recompute(txn, &mut row);
-    Ok(write(txn, now, row)?)
+    recompute_status(txn, &mut row);
+    Ok(write_volume(txn, now, row)?)
 }

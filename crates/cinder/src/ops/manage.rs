@@ -1,4 +1,4 @@
-//! Taking over volumes and snapshots that a back end has already.
+//! Adoption of volumes and snapshots that exist on a back end.
 
 use statehold_store::{ReadView, WriteTxn};
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use crate::{
     id::parse_id,
     ops::{
         refusal::check_settled,
-        type_rules::{check_unencrypted, zone_of},
+        type_rules::{check_unencrypted, resolve_zone},
         types::{default_type, find_type},
     },
     quota,
@@ -23,14 +23,14 @@ use crate::{
     work::queue,
 };
 
-/// A volume that is to be taken over, as somebody asks for it.
+/// A request to adopt a volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ManageVolumeSpec {
     /// The back end, `host@backend#pool`.
     pub host: Option<Box<str>>,
-    /// The cluster; there are none, so naming one is refused.
+    /// The cluster; none exist, so a request with one is rejected.
     pub cluster: Option<Box<str>>,
-    /// What the back end calls it.
+    /// Its name on the back end.
     pub reference: Option<Box<str>>,
     /// Its name.
     pub name: Option<Box<str>>,
@@ -40,19 +40,20 @@ pub struct ManageVolumeSpec {
     pub volume_type: Option<Box<str>>,
     /// Its availability zone.
     pub availability_zone: Option<Box<str>>,
-    /// Whether a machine can be started from it.
+    /// Whether a machine can boot from it.
     pub bootable: bool,
     /// User-defined key/value metadata.
     pub metadata: Pairs,
 }
 
-/// Takes over a volume that a back end has, under the ID `id`: its row is `managing`, which clients
-/// read as `creating`, and of 0 GiB, until a worker has looked at it. Admins only.
+/// Adopts a volume of a back end with the ID `id`. Its row is `managing`, which clients read as
+/// `creating`, with a size of 0 GiB until a worker has measured it. Admins only.
 ///
-/// `is_up` tells whether a back end is there and takes volumes.
+/// `is_up` returns whether a back end is up and accepts volumes.
 ///
 /// # Errors
-/// [`Error`] with the status 400 for a back end that isn't there, or a volume that is managed already.
+/// [`Error`] with the status 400 if the back end is missing, or the volume is managed already.
+// Cinder: cinder/volume/api.py, API.manage_existing.
 pub fn manage_volume(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -77,13 +78,13 @@ pub fn manage_volume(
         )));
     }
     check_unencrypted(&volume_type)?;
-    // Cinder: cinder/volume/api.py, API.manage_existing: the zone of the back end unless one is named.
+    // Cinder: cinder/volume/api.py, API.manage_existing: the default is the back end's own zone.
     let service = host.split_once('#').map_or(&*host, |(service, _)| service);
     let own = txn.get::<Service>((Service::VOLUME, service)).map(|row| row.zone.clone());
     let named = spec.availability_zone.as_deref().or(own.as_deref());
-    let zone = zone_of(cx.config, &volume_type, named, None)?;
+    let zone = resolve_zone(cx.config, &volume_type, named, None)?;
     let project = &cx.caller.project;
-    // Its size is not known yet.
+    // Only the count is charged here: the worker charges the size, once it is known.
     quota::charge(txn, cx.config, project, &quota::of_volume(Some(volume_type.id), 1, 0))?;
     totals::put_volume(
         txn,
@@ -125,10 +126,11 @@ pub fn manage_volume(
     Ok(())
 }
 
-/// The one of a back end and a cluster that is named. There are no clusters.
+/// Returns the back end of a request, which names either a host or a cluster. No clusters exist.
 ///
 /// # Errors
-/// [`Error`] with the status 400 for none, both, or a cluster.
+/// [`Error`] with the status 400 for neither, for both, and for a cluster.
+// Cinder: cinder/api/common.py, get_cluster_host.
 pub fn named_host(host: Option<Box<str>>, cluster: Option<Box<str>>) -> Result<Box<str>, Error> {
     match (host, cluster) {
         (Some(host), None) => Ok(host),
@@ -137,6 +139,7 @@ pub fn named_host(host: Option<Box<str>>, cluster: Option<Box<str>>) -> Result<B
     }
 }
 
+// Cinder: cinder/volume/drivers/lvm.py has this message.
 fn check_reference(reference: Option<Box<str>>) -> Result<Box<str>, Error> {
     reference.filter(|name| !name.is_empty()).ok_or_else(|| {
         Error::request(
@@ -146,19 +149,20 @@ fn check_reference(reference: Option<Box<str>>) -> Result<Box<str>, Error> {
     })
 }
 
-/// Whether a back end's name is that of a volume or snapshot that there is.
+/// Returns whether a back end's name belongs to a volume or snapshot that is managed already.
+// The back end names its own volumes and snapshots by their IDs.
 fn is_managed(view: &impl ReadView, reference: &str) -> bool {
     let id = |prefix| reference.strip_prefix(prefix).and_then(parse_id);
     id("volume-").is_some_and(|id| view.get::<Volume>(id).is_some())
         || id("snapshot-").is_some_and(|id| view.get::<Snapshot>(id).is_some())
 }
 
-/// A snapshot that is to be taken over, as somebody asks for it.
+/// A request to adopt a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ManageSnapshotSpec {
-    /// The volume that it is of.
+    /// Its volume.
     pub volume_id: Box<str>,
-    /// What the back end calls it.
+    /// Its name on the back end.
     pub reference: Option<Box<str>>,
     /// Its name.
     pub name: Option<Box<str>>,
@@ -168,11 +172,12 @@ pub struct ManageSnapshotSpec {
     pub metadata: Pairs,
 }
 
-/// Takes over a snapshot that a volume's back end has, under the ID `id`: its row is `creating` until
-/// a worker has looked at it. Admins only.
+/// Adopts a snapshot of a volume's back end with the ID `id`. Its row is `creating` until a worker
+/// has measured it. Admins only.
 ///
 /// # Errors
-/// [`Error`] with the status 400 for one that is managed already, 404 for an unknown volume.
+/// [`Error`] with the status 400 if it is managed already, 404 for an unknown volume.
+// Cinder: cinder/volume/api.py, API.manage_existing_snapshot.
 pub fn manage_snapshot(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,

@@ -1,4 +1,4 @@
-//! What users are told about work that failed.
+//! Messages to users about failed work.
 
 use statehold_store::{Entry, ReadView, WriteTxn};
 
@@ -10,13 +10,13 @@ use crate::{
     rows::Message,
 };
 
-/// The version in which messages came.
+/// First version with messages.
 const SINCE: u16 = 3;
 
-/// The message that a client calls `id`, if it is for the caller's project.
+/// Returns the message with the ID `id`, if it is addressed to the caller's project.
 ///
 /// # Errors
-/// [`Missing::Message`]; [`Missing::Operation`] before there were messages.
+/// [`Missing::Message`]; [`Missing::Operation`] before 3.3.
 pub fn find_message<'v>(
     view: &'v impl ReadView,
     cx: &Context<'_>,

@@ -1,5 +1,5 @@
-//! What changes rows: one function an operation, each of which leaves nothing behind when it fails
-//! and its transaction is dropped.
+//! Operations: one function for each. A failed operation leaves no trace once its transaction is
+//! dropped.
 
 mod attachments;
 mod backups;
@@ -43,8 +43,9 @@ pub use self::{
     },
     refusal::{SnapshotRefusal, VolumeRefusal},
     services::{
-        HostUsage, StuckFilter, disable_service, disabled_hosts, enable_service, failover_service,
-        find_service, freeze_service, host_usage, register_service, services, settle_stuck, zones,
+        HostUsage, StuckFilter, clean_up_stuck, disable_service, disabled_hosts, enable_service,
+        failover_service, find_service, freeze_service, host_usage, register_service, services,
+        zones,
     },
     snapshots::{
         SnapshotChange, SnapshotSpec, create_snapshot, delete_snapshot, report_snapshot_status,
@@ -62,7 +63,7 @@ pub use self::{
     volumes::*,
 };
 pub(crate) use self::{
-    backups::{check_backup_status, has_dependents, name_meanwhile},
+    backups::{check_backup_status, has_dependents, temporary_volume_name},
     groups::{check_group_snapshot_status, check_group_status, is_consistency_type},
     snapshots::check_snapshot_status,
 };

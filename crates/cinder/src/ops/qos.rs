@@ -1,4 +1,4 @@
-//! QoS specs: limits on the speed of volumes, bound to types.
+//! QoS specs: limits on the speed of volumes. Types refer to them.
 
 use serde_json::{Map, Value};
 use statehold_store::{Entry, KeyRange, Order, ReadView, WriteTxn};
@@ -14,21 +14,22 @@ use crate::{
     rows::{QosSpecs, Volume, VolumeType},
 };
 
-/// Who can hold volumes to specs.
+/// The sides that can enforce specs.
+// Cinder: cinder/objects/fields.py, QoSConsumerValues.
 const CONSUMERS: [&str; 3] = ["back-end", "front-end", "both"];
 
-/// QoS specs as somebody asks for them.
+/// A request for QoS specs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QosSpec {
     /// Their name.
     pub name: Box<str>,
-    /// Who holds volumes to them; `back-end` by default.
+    /// The enforcing side; `back-end` by default.
     pub consumer: Option<Box<str>>,
     /// The limits.
     pub specs: Pairs,
 }
 
-/// The specs that a client calls by their ID.
+/// Returns the QoS specs with the ID `id`.
 ///
 /// # Errors
 /// [`Missing::Qos`].
@@ -37,13 +38,14 @@ pub fn find_qos<'v>(view: &'v impl ReadView, id: &str) -> Result<&'v Entry<QosSp
     Ok(row.ok_or_else(|| Missing::Qos(id.into()))?)
 }
 
-/// Whether machines' hosts hold volumes to the specs, so that they can't change while one is used.
+/// Returns whether hosts of machines enforce the specs, so that they cannot change while a volume
+/// is in use.
 pub(super) fn is_front_end(consumer: &str) -> bool {
     matches!(consumer, "front-end" | "both")
 }
 
-/// The limits that grow with the size of a volume when their `_per_gb` twin is set.
-/// Cinder: `cinder/volume/manager.py`, `VolumeManager._parse_connection_options`.
+/// The limits that scale with the size of a volume if their `_per_gb` form is set. Cinder:
+/// `cinder/volume/manager.py`, `VolumeManager._parse_connection_options`.
 const PER_GIB: [&str; 6] = [
     "read_iops_sec",
     "read_bytes_sec",
@@ -53,12 +55,12 @@ const PER_GIB: [&str; 6] = [
     "total_bytes_sec",
 ];
 
-/// Returns the limits that the host of a volume enforces: `qos_specs` of its connection. `None` unless
-/// its type is bound to specs whose consumer is `front-end` or `both`.
+/// Returns the limits that the host of a volume enforces: `qos_specs` of its connection. `None`
+/// unless its type refers to specs whose consumer is `front-end` or `both`.
 ///
-/// Values are strings as they were set. A limit `KEY_per_gb` is replaced by the number `KEY`: the limit
-/// times the size in GiB, at least `KEY_per_gb_min` and at most `KEY_max`. One that is not a whole number
-/// stays as it was set.
+/// Values are strings as they were set. A limit `KEY_per_gb` is replaced by the number `KEY`: the
+/// limit times the size in GiB, at least `KEY_per_gb_min` and at most `KEY_max`. A limit that is
+/// not an integer stays as it was set.
 ///
 /// ```
 /// # use statehold_cinder::*;
@@ -89,13 +91,13 @@ pub fn front_end_qos(view: &impl ReadView, volume: &Volume) -> Option<Map<String
     }
     let mut limits: Map<String, Value> =
         specs.specs.iter().map(|(key, value)| (key.to_string(), (&**value).into())).collect();
-    let whole = |key: &str| specs.specs.get(key)?.trim().parse::<i64>().ok();
+    let parse_integer = |key: &str| specs.specs.get(key)?.trim().parse::<i64>().ok();
     for key in PER_GIB {
         let [per_gib, min, max] =
             ["_per_gb", "_per_gb_min", "_max"].map(|end| format!("{key}{end}"));
-        let Some(rate) = whole(&per_gib) else { continue };
-        let scaled = rate.saturating_mul(volume.size.into()).max(whole(&min).unwrap_or(0));
-        let limit = whole(&max).map_or(scaled, |max| scaled.min(max));
+        let Some(rate) = parse_integer(&per_gib) else { continue };
+        let scaled = rate.saturating_mul(volume.size.into()).max(parse_integer(&min).unwrap_or(0));
+        let limit = parse_integer(&max).map_or(scaled, |max| scaled.min(max));
         for used in [per_gib, min, max] {
             limits.remove(&used);
         }
@@ -116,10 +118,11 @@ fn check_consumer(consumer: &str) -> Result<(), Error> {
     ))
 }
 
-/// Makes QoS specs with the ID `id`. Admins only.
+/// Creates QoS specs with the ID `id`. Admins only.
 ///
 /// # Errors
-/// [`Error`]; [`Error::Conflict`] when there are some of this name.
+/// [`Error`]; [`Error::Conflict`] if the name is taken.
+// Cinder: cinder/volume/qos_specs.py, create.
 pub fn create_qos(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -138,10 +141,11 @@ pub fn create_qos(
     Ok(())
 }
 
-/// Changes limits, adds some, or says who holds volumes to them. Admins only.
+/// Changes or adds limits, or changes the enforcing side. Admins only.
 ///
 /// # Errors
 /// [`Error`] with the status 400, 403 or 404.
+// Cinder: cinder/volume/qos_specs.py, update.
 pub fn update_qos(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -161,10 +165,11 @@ pub fn update_qos(
     Ok(())
 }
 
-/// Takes limits away: all of `keys`, or none when one of them isn't there. Admins only.
+/// Deletes limits: all of `keys`, or none if one of them is missing. Admins only.
 ///
 /// # Errors
 /// [`Error`]; [`Missing::QosKey`].
+// Cinder: cinder/volume/qos_specs.py, delete_keys.
 pub fn delete_qos_keys(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -184,7 +189,7 @@ pub fn delete_qos_keys(
     Ok(())
 }
 
-/// The types that are bound to specs. Admins only.
+/// Returns the types that refer to specs. Admins only.
 ///
 /// # Errors
 /// [`Missing::Qos`].
@@ -198,10 +203,11 @@ pub fn qos_types<'v>(
     Ok(view.scan_by(&VolumeType::BY_QOS, &range, Order::Ascending))
 }
 
-/// Deletes specs. With `force` the types that are bound to them are let go. Admins only.
+/// Deletes specs. With `force` also the references of types to them. Admins only.
 ///
 /// # Errors
-/// [`Error`] with the status 400 when types are bound to them and they aren't forced.
+/// [`Error`] with the status 400 if types refer to them and `force` is not set.
+// Cinder: cinder/volume/qos_specs.py, delete.
 pub fn delete_qos(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -219,10 +225,11 @@ pub fn delete_qos(
     Ok(())
 }
 
-/// Binds a type to specs. Admins only.
+/// Associates a type with specs. Admins only.
 ///
 /// # Errors
-/// [`Error`] with the status 400 when it is bound to others, or none is named.
+/// [`Error`] with the status 400 if the type has other specs, or none is named.
+// Cinder: cinder/volume/qos_specs.py, associate_qos_with_type.
 pub fn bind_type(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -249,10 +256,11 @@ fn no_type() -> Error {
     Error::request("Volume Type id must not be None.")
 }
 
-/// Lets a type go that is bound to specs, or all of them when none is named. Admins only.
+/// Removes the association of a type with specs, or of all types if none is named. Admins only.
 ///
 /// # Errors
 /// [`Error`] with the status 403 or 404.
+// Cinder: cinder/volume/qos_specs.py, disassociate_qos_specs and disassociate_all.
 pub fn unbind_types(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,

@@ -1,4 +1,4 @@
-//! What is done with snapshots.
+//! Operations on snapshots.
 
 use statehold_store::{ReadView, WriteTxn};
 use uuid::Uuid;
@@ -16,33 +16,35 @@ use crate::{
     work::{cancel, queue},
 };
 
-/// From this version on snapshots of volumes that are used need no force.
+/// First version that creates snapshots of volumes in use without `force`.
 const IN_USE_SINCE: u16 = 66;
 
-/// The statuses that an operator may set, as refusals tell them.
+/// The statuses that an admin may set, as error messages list them.
 const RESET_STATUSES: &str = "('error', 'available', 'creating', 'deleting', 'deleted', \
                               'updating', 'error_deleting', 'unmanaging', 'backing-up', \
                               'restoring')";
 
-/// A snapshot as somebody asks for it.
+/// A request for a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SnapshotSpec {
-    /// The volume that it is of.
+    /// The volume.
     pub volume_id: Box<str>,
     /// Its name.
     pub name: Option<Box<str>>,
     /// Human-readable description.
     pub description: Option<Box<str>>,
-    /// Whether the volume may be used meanwhile.
+    /// Whether to allow a volume that is in use.
     pub force: Option<bool>,
     /// User-defined key/value metadata.
     pub metadata: Pairs,
 }
 
-/// Makes a snapshot with the ID `id`: its row is `creating`, and a worker has to make it.
+/// Creates a snapshot with the ID `id`. Its row is `creating`, and a worker creates the data.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::Snapshot`] when the volume's status doesn't allow it.
+/// [`Error`]; [`VolumeRefusal::Snapshot`] if the volume's status does not allow it.
+// Cinder: cinder/api/v3/snapshots.py, SnapshotsController.create; cinder/volume/api.py,
+// API.create_snapshot_in_db.
 pub fn create_snapshot(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -79,15 +81,15 @@ pub fn create_snapshot(
             name: spec.name,
             description: spec.description,
             metadata: spec.metadata,
-            ..row_of(cx, id, project, &volume)
+            ..new_row(cx, id, project, &volume)
         },
     )?;
     queue(txn, cx, (WorkTarget::Snapshot, id), Task::CreateSnapshot, None)?;
     Ok(())
 }
 
-/// The row of a new snapshot of a volume.
-fn row_of(cx: &Context<'_>, id: Uuid, project: &str, volume: &Volume) -> Snapshot {
+/// Returns the row of a new snapshot of a volume.
+fn new_row(cx: &Context<'_>, id: Uuid, project: &str, volume: &Volume) -> Snapshot {
     Snapshot {
         id,
         project_id: project.into(),
@@ -107,8 +109,8 @@ fn row_of(cx: &Context<'_>, id: Uuid, project: &str, volume: &Volume) -> Snapsho
     }
 }
 
-/// Makes a snapshot that is part of a group snapshot, for which quota was charged.
-pub(super) fn create_member(
+/// Creates a snapshot that is part of a group snapshot. The caller has charged its quota.
+pub(super) fn create_group_member(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
     id: Uuid,
@@ -128,14 +130,14 @@ pub(super) fn create_member(
             name,
             description,
             group_snapshot_id: Some(group_snapshot),
-            ..row_of(cx, id, &volume.project_id, volume)
+            ..new_row(cx, id, &volume.project_id, volume)
         },
     )?;
     queue(txn, cx, (WorkTarget::Snapshot, id), Task::CreateSnapshot, None)?;
     Ok(())
 }
 
-/// What is to be changed of a snapshot. What is none stays; an inner none takes the text away.
+/// A change of a snapshot. `None` keeps a field; `Some(None)` removes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SnapshotChange {
     /// Its name.
@@ -144,7 +146,7 @@ pub struct SnapshotChange {
     pub description: Option<Option<Box<str>>>,
 }
 
-/// Changes what people call a snapshot and say about it.
+/// Updates a snapshot's name or description.
 ///
 /// # Errors
 /// [`Error`] with the status 403 or 404.
@@ -162,20 +164,21 @@ pub fn update_snapshot(
     if let Some(description) = change.description {
         row.description = description;
     }
-    write(txn, cx.now, row)
+    write_snapshot(txn, cx.now, row)
 }
 
-fn write(txn: &mut WriteTxn<'_>, now: i64, mut row: Snapshot) -> Result<(), Error> {
+fn write_snapshot(txn: &mut WriteTxn<'_>, now: i64, mut row: Snapshot) -> Result<(), Error> {
     row.updated_at = Some(now);
     totals::put_snapshot(txn, row)?;
     Ok(())
 }
 
-/// Deletes a snapshot: it is `deleting`, and a worker has to delete it. With `force`, which takes an
-/// admin, its status doesn't count.
+/// Deletes a snapshot. Its row is `deleting`, and a worker deletes the data. With `force`, which
+/// requires an admin, the status is ignored.
 ///
 /// # Errors
-/// [`Error`]; [`SnapshotRefusal::Delete`] when it is in use or part of a group snapshot.
+/// [`Error`]; [`SnapshotRefusal::Delete`] if it is in use or part of a group snapshot.
+// Cinder: cinder/volume/api.py, API.delete_snapshot.
 pub fn delete_snapshot(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -183,18 +186,19 @@ pub fn delete_snapshot(
     force: bool,
 ) -> Result<(), Error> {
     let rule = if force { policy::SNAPSHOT_FORCE_DELETE } else { policy::SNAPSHOT_DELETE };
-    leave(txn, cx, id, force, rule, SnapshotStatus::Deleting)
+    queue_deletion(txn, cx, id, force, rule, SnapshotStatus::Deleting)
 }
 
-/// Forgets a snapshot without deleting its data. Admins only.
+/// Removes a snapshot's record and keeps its data. Admins only.
 ///
 /// # Errors
 /// As [`delete_snapshot`].
+// Cinder: cinder/volume/api.py, API.delete_snapshot with `unmanage_only`.
 pub fn unmanage_snapshot(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
-    leave(txn, cx, id, false, policy::SNAPSHOT_UNMANAGE, SnapshotStatus::Unmanaging)
+    queue_deletion(txn, cx, id, false, policy::SNAPSHOT_UNMANAGE, SnapshotStatus::Unmanaging)
 }
 
-fn leave(
+fn queue_deletion(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
     id: &str,
@@ -205,23 +209,24 @@ fn leave(
     let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
     cx.caller.check_on(rule, &row)?;
     let over = matches!(row.status, SnapshotStatus::Available | SnapshotStatus::Error);
-    // What a volume goes back to is let go by the work on the volume.
+    // A snapshot in `restoring` is released by the work item of its volume, even with `force`.
     let held = row.group_snapshot_id.is_some() || row.status == SnapshotStatus::Restoring;
     if held || !(over || force) {
         return Err(SnapshotRefusal::Delete.into());
     }
     let target = (WorkTarget::Snapshot, row.id);
     row.status = status;
-    write(txn, cx.now, row)?;
+    write_snapshot(txn, cx.now, row)?;
     let keep_data = status == SnapshotStatus::Unmanaging;
     queue(txn, cx, target, Task::DeleteSnapshot { keep_data }, None)?;
     Ok(())
 }
 
-/// Sets what a snapshot is doing, whatever it is doing; work on it is given up. Admins only.
+/// Admin: sets a snapshot's status unconditionally, and cancels its pending work.
 ///
 /// # Errors
-/// [`Error`] with the status 400 for a status that there isn't.
+/// [`Error`] with the status 400 for an unknown status.
+// Cinder: cinder/api/contrib/admin_actions.py, SnapshotAdminController.
 pub fn reset_snapshot_status(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -234,7 +239,7 @@ pub fn reset_snapshot_status(
     cx.caller.check_on(policy::SNAPSHOT_RESET_STATUS, &row)?;
     cancel(txn, cx, (WorkTarget::Snapshot, row.id))?;
     row.status = parsed;
-    write(txn, cx.now, row)
+    write_snapshot(txn, cx.now, row)
 }
 
 fn parse_status(text: &str) -> Result<SnapshotStatus, Error> {
@@ -249,10 +254,14 @@ pub(crate) fn check_snapshot_status(text: &str) -> Result<(), Error> {
     parse_status(text).map(drop)
 }
 
-/// Notes how far whoever makes or deletes a snapshot elsewhere has come; `progress` in percent.
+/// Records the progress that an external snapshot creator or deleter reports; `progress` in
+/// percent.
 ///
 /// # Errors
-/// [`Error`]; [`SnapshotRefusal`] when nobody makes or deletes it, or this can't follow.
+/// [`Error`]; [`SnapshotRefusal`] if the snapshot is neither being created nor deleted, or the new
+/// status cannot follow.
+// Cinder: cinder/api/contrib/snapshot_actions.py,
+// SnapshotActionsController._update_snapshot_status.
 pub fn report_snapshot_status(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -276,14 +285,15 @@ pub fn report_snapshot_status(
     if let Some(progress) = progress {
         row.progress = progress;
     }
+    // The reporter has finished the operation, so the worker's item is obsolete.
     if new != current {
         cancel(txn, cx, (WorkTarget::Snapshot, row.id))?;
     }
     row.status = new;
-    write(txn, cx.now, row)
+    write_snapshot(txn, cx.now, row)
 }
 
-/// The value of a key of a snapshot's metadata.
+/// Returns the value of a key of a snapshot's metadata.
 ///
 /// # Errors
 /// [`crate::Missing::Snapshot`] or [`crate::Missing::SnapshotMetadata`].

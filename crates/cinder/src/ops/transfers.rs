@@ -1,4 +1,4 @@
-//! Transfers: giving a volume to another project that knows a key.
+//! Transfers of volumes to another project, which proves itself with a key.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use statehold_store::{Entry, ReadView, WriteTxn};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use super::volumes::write;
+use super::volumes::write_volume;
 use crate::{
     caller::policy,
     context::{Context, check_volume, find_volume},
@@ -20,10 +20,10 @@ use crate::{
     work::snapshots_of,
 };
 
-/// The version from which encrypted volumes can be given away.
+/// First version that transfers encrypted volumes.
 const ENCRYPTED_SINCE: u16 = 70;
 
-/// The transfer that a client calls `id`, if the caller's project gives it.
+/// Returns the transfer with the ID `id`, if the caller's project offers it.
 ///
 /// # Errors
 /// [`Missing::Transfer`].
@@ -34,31 +34,32 @@ pub fn find_transfer<'v>(
 ) -> Result<&'v Entry<Transfer>, Error> {
     let row = parse_id(id).and_then(|id| view.get::<Transfer>(id));
     let row = row.filter(|row| cx.caller.sees(&row.project_id));
+    // A transfer has no policy of its own: its volume's owner decides.
     check_volume(view, cx.caller, policy::TRANSFER_GET, row.map(|row| row.volume_id))?;
     Ok(row.ok_or_else(|| Missing::Transfer(id.into()))?)
 }
 
-/// What is to be given away.
+/// A request for a transfer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TransferSpec {
     /// The volume.
     pub volume_id: Box<str>,
     /// A name for the transfer.
     pub name: Option<Box<str>>,
-    /// Whether the volume's snapshots stay behind.
+    /// Whether the volume's snapshots stay with the old project.
     pub no_snapshots: bool,
 }
 
-/// The key that the new owner has to know, and what it is hashed with: both random.
+/// The key that the new owner must present, and its salt. Both MUST be random.
 #[derive(Clone, Copy)]
 pub struct TransferKey<'k> {
-    /// The key, 16 hex digits.
+    /// The key, 16 hexadecimal digits.
     pub key: &'k str,
-    /// What it is hashed with.
+    /// The salt of its hash.
     pub salt: [u8; 8],
 }
 
-/// Nothing of the key.
+/// Shows nothing, because logs MUST NOT hold credentials.
 impl std::fmt::Debug for TransferKey<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TransferKey").finish_non_exhaustive()
@@ -71,10 +72,12 @@ impl TransferKey<'_> {
     }
 }
 
-/// Offers a volume to whoever knows the key; the transfer has the ID `id`.
+/// Offers a volume to the holder of the key; the transfer has the ID `id`.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::Transfer`] or [`SnapshotRefusal::Transfer`] for what isn't available.
+/// [`Error`]; [`VolumeRefusal::Transfer`] or [`SnapshotRefusal::Transfer`] if the volume or a
+/// snapshot is not available.
+// Cinder: cinder/transfer/api.py, API.create.
 pub fn create_transfer(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -90,6 +93,7 @@ pub fn create_transfer(
     }
     check_settled(&row)?;
     let volume = row.id;
+    // A member shares its group's project.
     if let Some(group) = row.group_id {
         return Err(VolumeRefusal::InGroup { volume, group }.into());
     }
@@ -113,7 +117,7 @@ pub fn create_transfer(
         created_at: cx.now,
     })?;
     row.status = VolumeStatus::AwaitingTransfer;
-    Ok(write(txn, cx.now, row)?)
+    Ok(write_volume(txn, cx.now, row)?)
 }
 
 fn check_snapshots(view: &impl ReadView, volume: Uuid) -> Result<(), SnapshotRefusal> {
@@ -129,27 +133,30 @@ fn check_snapshots(view: &impl ReadView, volume: Uuid) -> Result<(), SnapshotRef
     Ok(())
 }
 
-/// Takes an offer back: the volume is available again.
+/// Withdraws an offer: the volume is available again.
 ///
 /// # Errors
 /// [`Missing::Transfer`].
+// Cinder: cinder/transfer/api.py, API.delete.
 pub fn delete_transfer(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     let transfer = Transfer::clone(find_transfer(txn, cx, id)?);
     check_volume(txn, cx.caller, policy::TRANSFER_DELETE, Some(transfer.volume_id))?;
     txn.delete::<Transfer>(transfer.id)?;
     let volume = txn.get::<Volume>(transfer.volume_id).map(|row| Volume::clone(row));
+    // An operator may have reset the status, which then stays.
     if let Some(mut row) = volume.filter(|row| row.status == VolumeStatus::AwaitingTransfer) {
         row.status = VolumeStatus::Available;
-        write(txn, cx.now, row)?;
+        write_volume(txn, cx.now, row)?;
     }
     Ok(())
 }
 
-/// Takes what another project offers to whoever knows the key: the volume, its snapshots unless they
-/// stay behind, and the quota for them. The offer as it was.
+/// Accepts the offer of another project: the caller's project takes the volume, its snapshots
+/// unless they stay, and the quota for them. Returns the offer.
 ///
 /// # Errors
-/// [`Error`]: 404 for no such offer, 400 for a wrong key, 413 when the quota is used up.
+/// [`Error`]: 404 for an unknown offer, 400 for a wrong key, 413 if the quota is exceeded.
+// Cinder: cinder/transfer/api.py, API.accept.
 pub fn accept_transfer(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -157,9 +164,11 @@ pub fn accept_transfer(
     key: &str,
 ) -> Result<Transfer, Error> {
     cx.caller.check(policy::TRANSFER_ACCEPT)?;
+    // The caller sees no transfer of another project, so the key alone decides.
     let row = parse_id(id).and_then(|id| txn.get::<Transfer>(id));
     let transfer = Transfer::clone(row.ok_or_else(|| Missing::Transfer(id.into()))?);
     let salt = transfer.salt;
+    // Constant time, so that the response time reveals nothing about the key.
     if !bool::from(TransferKey { key, salt }.hash().ct_eq(&transfer.key_hash)) {
         return Err(Error::request(format!(
             "Invalid auth key: Attempt to transfer {} with invalid auth key.",
@@ -177,7 +186,7 @@ pub fn accept_transfer(
     }
     let taker = cx.caller.project.clone();
     quota::check_size(txn, cx.config, &taker, volume.size)?;
-    // Each row is its own project's: an admin may have taken a snapshot for another one.
+    // Each row is charged to its own project: an admin may have created a snapshot for another one.
     let of_volume = volume.consumes_quota.then(|| {
         let deltas = quota::of_volume(volume.volume_type_id, 1, volume.size);
         (&volume.project_id, deltas)
@@ -189,6 +198,7 @@ pub fn accept_transfer(
     });
     let (mut taken, mut given) = (quota::Deltas::new(), BTreeMap::new());
     for (giver, deltas) in of_volume.into_iter().chain(of_snapshots) {
+        // A row that the taking project owns already moves no quota.
         if *giver == taker {
             continue;
         }
@@ -211,7 +221,7 @@ pub fn accept_transfer(
     volume.project_id = taker;
     volume.user_id = cx.caller.user.clone();
     volume.status = VolumeStatus::Available;
-    write(txn, cx.now, volume)?;
+    write_volume(txn, cx.now, volume)?;
     txn.delete::<Transfer>(transfer.id)?;
     Ok(transfer)
 }

@@ -1,17 +1,17 @@
-//! Demands of a volume type that a request is checked against: size limits, zones, encryption.
+//! Demands of volume types that operations check: size limits, availability zones, encryption.
 //!
-//! The other extra specs are matched against back ends, by the server that has them.
+//! The server matches the other extra specs against its back ends.
 
 use std::collections::BTreeSet;
 
 use crate::{config::Config, error::Error, ops::refusal::VolumeRefusal, python, rows::VolumeType};
 
-/// The extra spec with the smallest size of a volume, in GiB.
-/// Cinder: `cinder/volume/volume_types.py`, `MIN_SIZE_KEY`.
+/// The extra spec with the minimum size of a volume, in GiB. Cinder:
+/// `cinder/volume/volume_types.py`, `MIN_SIZE_KEY`.
 const SIZE_MIN: &str = "provisioning:min_vol_size";
 
-/// The extra spec with the largest size of a volume, in GiB.
-/// Cinder: `cinder/volume/volume_types.py`, `MAX_SIZE_KEY`.
+/// The extra spec with the maximum size of a volume, in GiB. Cinder:
+/// `cinder/volume/volume_types.py`, `MAX_SIZE_KEY`.
 const SIZE_MAX: &str = "provisioning:max_vol_size";
 
 /// The extra spec with the availability zones of volumes, separated by commas.
@@ -22,9 +22,9 @@ const ZONES: &str = "RESKEY:availability_zones";
 /// A limit that is not a number limits nothing, because the operations that set extra specs accept
 /// any string.
 ///
-/// # Errors
+/// [`Error::Input`] with the limit.
 /// [`Error::Input`] that states the limit.
-// Cinder: cinder/volume/volume_types.py, provision_filter_on_size, whose texts these are.
+// Cinder: cinder/volume/volume_types.py, provision_filter_on_size, which has these messages.
 pub(super) fn check_size(volume_type: &VolumeType, size: u32) -> Result<(), Error> {
     let limit = |key: &str| {
         let text = volume_type.extra_specs.get(key)?;
@@ -46,7 +46,7 @@ pub(super) fn check_size(volume_type: &VolumeType, size: u32) -> Result<(), Erro
     Ok(())
 }
 
-/// Refuses a type whose volumes are encrypted.
+/// Rejects a type whose volumes are encrypted.
 ///
 /// There is no key manager, so a volume of such a type would be plain data that claims protection.
 ///
@@ -59,13 +59,13 @@ pub(super) fn check_unencrypted(volume_type: &VolumeType) -> Result<(), VolumeRe
     }
 }
 
-/// Returns the zone of a new volume: `named` in the request, that of the `origin` that it is a copy of,
-/// or the one that the type allows; empty if the type allows several, which its back end then decides.
+/// Returns the zone of a new volume: the zone `named` in the request, the zone of its `origin`, or the
+/// one that the type allows; empty if the type allows several, among which the back end decides.
 ///
 /// # Errors
-/// [`Error::Request`] when the cloud has none of the type's zones, or the zone is not among them.
+/// [`Error::Request`] if the cloud has none of the type's zones, or the zone is not among them.
 // Cinder: cinder/volume/flows/api/create_volume.py, _extract_availability_zones and EntryCreateTask.
-pub(super) fn zone_of(
+pub(super) fn resolve_zone(
     config: &Config,
     volume_type: &VolumeType,
     named: Option<&str>,
@@ -76,7 +76,8 @@ pub(super) fn zone_of(
         return match named {
             Some(zone) if config.zones.contains(zone) => Ok(zone.into()),
             Some(zone) => Err(invalid(zone)),
-            // Not checked: a copy stays beside its origin, though an operator renamed the zone.
+            // Unchecked: a copy stays beside its origin, even if an operator has renamed the zone
+            // since.
             None => Ok(origin.unwrap_or(&config.default_zone).into()),
         };
     };

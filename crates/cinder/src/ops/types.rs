@@ -1,4 +1,4 @@
-//! Volume types: what kinds of volumes there are, and who may use them.
+//! Volume types, their specs, access lists, encryption and defaults.
 
 use statehold_store::{Entry, KeyRange, Order, ReadView, Scan, Table as _, WriteTxn};
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use crate::{
     view::is_shown,
 };
 
-/// The type that a client calls `text`, by ID or by name, if the caller may use it.
+/// Returns the type with the ID or name `text`, if the caller may use it.
 ///
 /// # Errors
 /// [`Missing::VolumeType`] or [`Missing::VolumeTypeName`].
@@ -41,7 +41,7 @@ pub fn find_type<'v>(
     Ok(row.ok_or_else(missing)?)
 }
 
-/// The type that a client calls by its ID `text`, if the caller may use it.
+/// Returns the type with the ID `text`, if the caller may use it.
 ///
 /// # Errors
 /// [`Missing::VolumeType`].
@@ -56,10 +56,10 @@ pub fn get_type<'v>(
     Ok(row.ok_or_else(|| Missing::VolumeType(text.into()))?)
 }
 
-/// The type of volumes that a project makes without naming one.
+/// Returns the type of a project's volumes that are created without one.
 ///
 /// # Errors
-/// [`Error::NoDefaultType`] when the cloud isn't set up.
+/// [`Error::NoDefaultType`] before [`bootstrap`].
 pub fn default_type<'v>(
     view: &'v impl ReadView,
     config: &Config,
@@ -71,14 +71,15 @@ pub fn default_type<'v>(
         .ok_or(Error::NoDefaultType)
 }
 
-/// Creates the type of volumes that name none, with the ID `id`, unless it exists. Returns whether it
-/// was created.
+/// Creates the default volume type with the ID `id`, unless it exists. Returns whether it was
+/// created.
 ///
-/// Corrects volumes that an earlier release marked as encrypted although it had no key for them: their
-/// data was never encrypted, and `encrypted` must not claim that it is. Moves access to types to rows of its own. Counts the totals of volumes and the
-/// usage of quota anew, because directories of earlier releases have no totals.
+/// Corrects volumes that an earlier release marked as encrypted although it had no key for them:
+/// their data was never encrypted, and `encrypted` MUST NOT claim otherwise. Moves access to types
+/// to rows of its own. Recounts the totals of volumes and the usage of quota, because directories
+/// of earlier releases have no totals.
 ///
-/// Cost: looks at all volumes, snapshots, backups and groups.
+/// Cost: reads all volumes, snapshots, backups and groups.
 ///
 /// # Errors
 /// [`Error::Store`].
@@ -88,8 +89,8 @@ pub fn bootstrap(
     now: i64,
     id: Uuid,
 ) -> Result<bool, Error> {
-    withdraw_encryption(txn, now)?;
-    move_access(txn)?;
+    correct_encrypted_flags(txn, now)?;
+    move_type_access(txn)?;
     totals::restore_totals(txn)?;
     quota::restore_usage(txn, config)?;
     if txn.find(&VolumeType::BY_NAME, &config.default_type).is_some() {
@@ -100,8 +101,8 @@ pub fn bootstrap(
     Ok(true)
 }
 
-/// Gives the projects that may use a type rows of their own, where a row of an earlier release has them.
-fn move_access(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
+/// Creates access rows for the projects that a type's row of an earlier release lists.
+fn move_type_access(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
     let types: Vec<VolumeType> = txn
         .scan::<VolumeType>(&KeyRange::all(), Order::Ascending)
         .filter(|row| !row.unmoved_projects.is_empty())
@@ -116,8 +117,8 @@ fn move_access(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Marks volumes without a key as not encrypted.
-fn withdraw_encryption(txn: &mut WriteTxn<'_>, now: i64) -> Result<(), Error> {
+/// Marks volumes without a key as unencrypted.
+fn correct_encrypted_flags(txn: &mut WriteTxn<'_>, now: i64) -> Result<(), Error> {
     let claims: Vec<Volume> = txn
         .scan::<Volume>(&KeyRange::all(), Order::Ascending)
         .filter(|row| row.encrypted && row.encryption_key_id.is_none())
@@ -131,7 +132,7 @@ fn withdraw_encryption(txn: &mut WriteTxn<'_>, now: i64) -> Result<(), Error> {
     Ok(())
 }
 
-/// A volume type as somebody asks for it.
+/// A request for a volume type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypeSpec {
     /// Its name.
@@ -140,7 +141,7 @@ pub struct TypeSpec {
     pub description: Option<Box<str>>,
     /// Whether all projects may use it.
     pub is_public: bool,
-    /// What its volumes have to be like.
+    /// Properties that its volumes require.
     pub extra_specs: Pairs,
 }
 
@@ -167,10 +168,11 @@ impl TypeSpec {
     }
 }
 
-/// Makes a type with the ID `id`. Admins only.
+/// Creates a type with the ID `id`. Admins only.
 ///
 /// # Errors
-/// [`Error`]; [`Error::Conflict`] when there is one of this name.
+/// [`Error`]; [`Error::Conflict`] if the name is taken.
+// Cinder: cinder/volume/volume_types.py, create.
 pub fn create_type(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -195,6 +197,7 @@ fn check_name(view: &impl ReadView, name: &str, own: Uuid) -> Result<(), Error> 
 
 fn check_specs(specs: &Pairs) -> Result<(), Error> {
     let yes = |key: &str| specs.get(key).is_some_and(|value| **value == *"<is> True");
+    // A shared volume behind a host's cache would return stale data to the other hosts.
     if yes(MULTIATTACH) && yes("cacheable") {
         return Err(Error::request(
             "Multiattach cannot be set with cacheable extra spec on the same volume type.",
@@ -203,7 +206,7 @@ fn check_specs(specs: &Pairs) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is to be changed of a type. What is none stays.
+/// A change of a type. `None` keeps a field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TypeChange {
     /// Its name.
@@ -214,10 +217,11 @@ pub struct TypeChange {
     pub is_public: Option<bool>,
 }
 
-/// Changes a type. Admins only. Quotas of the type go by its new name.
+/// Updates a type. Admins only. Its quotas refer to its ID, and follow to the new name.
 ///
 /// # Errors
 /// [`Error`] with the status 400, 404 or 409.
+// Cinder: cinder/api/contrib/types_manage.py, VolumeTypesManageController._update.
 pub fn update_type(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -244,31 +248,33 @@ pub fn update_type(
     if let Some(is_public) = change.is_public {
         row.is_public = is_public;
     }
-    write(txn, cx.now, row)
+    write_type(txn, cx.now, row)
 }
 
-fn write(txn: &mut WriteTxn<'_>, now: i64, mut row: VolumeType) -> Result<(), Error> {
+fn write_type(txn: &mut WriteTxn<'_>, now: i64, mut row: VolumeType) -> Result<(), Error> {
     row.updated_at = Some(now);
     txn.upsert::<VolumeType>(row)?;
     Ok(())
 }
 
-fn in_use(view: &impl ReadView, id: Uuid) -> bool {
+fn has_volumes(view: &impl ReadView, id: Uuid) -> bool {
     let range = KeyRange::exact(id);
     view.scan_by(&Volume::BY_OF_TYPE, &range, Order::Ascending).next().is_some()
 }
 
-/// Whether a volume is about to get a type.
-fn is_awaited(view: &impl ReadView, id: Uuid) -> bool {
+/// Returns whether a pending retype gives a volume this type.
+fn has_pending_retype(view: &impl ReadView, id: Uuid) -> bool {
     view.scan::<WorkItem>(&KeyRange::all(), Order::Ascending).any(
         |item| matches!(item.task, Task::RetypeVolume { volume_type, .. } if volume_type == id),
     )
 }
 
-/// Deletes a type, with its limits. Admins only.
+/// Deletes a type and its limits. Admins only.
 ///
 /// # Errors
-/// [`Error`] with the status 400 when volumes have the type, or it is a default, or the last one.
+/// [`Error`] with the status 400 while volumes have the type, and for the default and the last
+/// type.
+// Cinder: cinder/volume/volume_types.py, destroy.
 pub fn delete_type(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     cx.caller.check(policy::TYPE_DELETE)?;
     let row = VolumeType::clone(get_type(txn, cx.caller, id)?);
@@ -280,7 +286,7 @@ pub fn delete_type(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result
     }
     let range = KeyRange::exact(row.id);
     let grouped = txn.scan_by(&Group::BY_VOLUME_TYPE, &range, Order::Ascending).next().is_some();
-    if grouped || in_use(txn, row.id) || is_awaited(txn, row.id) {
+    if grouped || has_volumes(txn, row.id) || has_pending_retype(txn, row.id) {
         return Err(Error::request("Target volume type is still in use."));
     }
     let projects: Vec<Box<str>> = txn
@@ -296,10 +302,11 @@ pub fn delete_type(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result
     Ok(())
 }
 
-/// Adds to what the volumes of a type have to be like. Admins only.
+/// Adds or replaces extra specs of a type. Admins only.
 ///
 /// # Errors
-/// [`Error`] with the status 400 when volumes have the type.
+/// [`Error`] with the status 400 while volumes have the type.
+// Cinder: cinder/api/contrib/types_extra_specs.py, VolumeTypeExtraSpecsController.create.
 pub fn set_extra_specs(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -309,7 +316,7 @@ pub fn set_extra_specs(
     put_specs(txn, cx, policy::TYPE_SPEC_CREATE, id, specs)
 }
 
-/// Like [`set_extra_specs`], for callers that may change extra specs.
+/// Like [`set_extra_specs`], for callers with the permission to update extra specs.
 ///
 /// # Errors
 /// As [`set_extra_specs`].
@@ -329,16 +336,17 @@ fn put_specs(
     id: &str,
     specs: Pairs,
 ) -> Result<(), Error> {
-    let mut row = specs_of(txn, cx, rule, id)?;
+    let mut row = find_unused_type(txn, cx, rule, id)?;
     row.extra_specs.extend(specs);
     check_specs(&row.extra_specs)?;
-    write(txn, cx.now, row)
+    write_type(txn, cx.now, row)
 }
 
-/// What the volumes of a type have to be like in one respect.
+/// Returns one extra spec of a type.
 ///
 /// # Errors
-/// [`Missing::VolumeType`] or [`Missing::ExtraSpec`], the latter also for what the caller may not see.
+/// [`Missing::VolumeType`] or [`Missing::ExtraSpec`], the latter also for a spec that is hidden
+/// from the caller.
 pub fn get_extra_spec<'v>(
     view: &'v impl ReadView,
     cx: &Context<'_>,
@@ -356,7 +364,7 @@ pub fn get_extra_spec<'v>(
     value.map(|value| &**value).ok_or_else(missing)
 }
 
-/// Takes away something that the volumes of a type had to be like. Admins only.
+/// Deletes an extra spec of a type. Admins only.
 ///
 /// # Errors
 /// As [`set_extra_specs`], and [`Missing::ExtraSpec`].
@@ -366,15 +374,15 @@ pub fn delete_extra_spec(
     id: &str,
     key: &str,
 ) -> Result<(), Error> {
-    let mut row = specs_of(txn, cx, policy::TYPE_SPEC_DELETE, id)?;
+    let mut row = find_unused_type(txn, cx, policy::TYPE_SPEC_DELETE, id)?;
     if row.extra_specs.remove(key).is_none() {
         let volume_type = row.id.to_string().into();
         return Err(Missing::ExtraSpec { volume_type, key: key.into() }.into());
     }
-    write(txn, cx.now, row)
+    write_type(txn, cx.now, row)
 }
 
-fn specs_of(
+fn find_unused_type(
     view: &impl ReadView,
     cx: &Context<'_>,
     rule: Rule,
@@ -382,13 +390,14 @@ fn specs_of(
 ) -> Result<VolumeType, Error> {
     cx.caller.check(rule)?;
     let row = VolumeType::clone(get_type(view, cx.caller, id)?);
-    if in_use(view, row.id) {
+    // Volumes were placed by the old specs, which a change would break.
+    if has_volumes(view, row.id) {
         return Err(Error::request("Volume Type is currently in use."));
     }
     Ok(row)
 }
 
-/// Returns the projects that may use a private type, in their order. Admins only.
+/// Returns the projects with access to a private type, in order. Admins only.
 ///
 /// # Errors
 /// [`Missing::AccessList`] for a public type.
@@ -405,10 +414,12 @@ pub fn type_access<'v>(
     Ok(view.scan::<TypeAccess>(&TypeAccess::BY_KEY.starting_with(row.id), Order::Ascending))
 }
 
-/// Lets a project use a private type, or no longer. Admins only.
+/// Grants a project access to a private type, or revokes it. Admins only.
 ///
 /// # Errors
-/// [`Error`]: 400 for a public type, 409 for one that has access already, 404 for one that has none.
+/// [`Error`]: 400 for a public type, 409 if the project has access already, 404 if it has none to
+/// revoke.
+// Cinder: cinder/volume/volume_types.py, add_volume_type_access and remove_volume_type_access.
 pub fn set_type_access(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -440,13 +451,14 @@ pub fn set_type_access(
     } else {
         txn.delete::<TypeAccess>((row.id, project))?;
     }
-    write(txn, cx.now, row)
+    write_type(txn, cx.now, row)
 }
 
-/// Says how the volumes of a type are encrypted, from then on. Admins only.
+/// Sets the encryption of a type's volumes. Admins only.
 ///
 /// # Errors
-/// [`Error`] with the status 400 when it is said already, or volumes have the type.
+/// [`Error`] with the status 400 if it is set already, or volumes have the type.
+// Cinder: cinder/api/contrib/volume_type_encryption.py, VolumeTypeEncryptionController.create.
 pub fn set_encryption(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -463,31 +475,31 @@ pub fn set_encryption(
     }
     check_encryption(txn, &row, "create")?;
     row.encryption = Some(encryption);
-    write(txn, cx.now, row)
+    write_type(txn, cx.now, row)
 }
 
 fn check_encryption(view: &impl ReadView, row: &VolumeType, verb: &str) -> Result<(), Error> {
-    // A volume that waits for the type would get it after the check of its own request.
-    if in_use(view, row.id) || is_awaited(view, row.id) {
+    // A volume with a pending retype would get the type after its own request was checked.
+    if has_volumes(view, row.id) || has_pending_retype(view, row.id) {
         return Err(Error::request(format!("Cannot {verb} encryption specs. Volume type in use.")));
     }
     Ok(())
 }
 
-/// What is to be changed in how the volumes of a type are encrypted; what is none stays.
+/// A change of a type's encryption. `None` keeps a field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EncryptionChange {
-    /// What encrypts.
+    /// The encryption provider.
     pub provider: Option<Box<str>>,
-    /// Where: `front-end` or `back-end`.
+    /// `front-end` or `back-end`.
     pub control_location: Option<Box<str>>,
     /// The cipher.
     pub cipher: Option<Box<str>>,
-    /// The size of keys in bits.
+    /// The key size in bits.
     pub key_size: Option<i64>,
 }
 
-/// Changes how the volumes of a type are encrypted, from then on. Admins only.
+/// Updates the encryption of a type. Admins only.
 ///
 /// # Errors
 /// As [`delete_encryption`].
@@ -508,13 +520,13 @@ pub fn update_encryption(
     own.cipher = change.cipher.or_else(|| own.cipher.take());
     own.key_size = change.key_size.or(own.key_size);
     own.updated_at = Some(cx.now);
-    write(txn, cx.now, row)
+    write_type(txn, cx.now, row)
 }
 
-/// Forgets how the volumes of a type are encrypted. Admins only.
+/// Deletes the encryption of a type. Admins only.
 ///
 /// # Errors
-/// [`Missing::Encryption`], or [`Error`] with the status 400 when volumes have the type.
+/// [`Missing::Encryption`], or [`Error`] with the status 400 while volumes have the type.
 pub fn delete_encryption(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     cx.caller.check(policy::TYPE_ENCRYPTION_DELETE)?;
     let mut row = VolumeType::clone(get_type(txn, cx.caller, id)?);
@@ -522,14 +534,15 @@ pub fn delete_encryption(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> 
     if row.encryption.take().is_none() {
         return Err(Missing::Encryption { volume_type: row.id.to_string().into() }.into());
     }
-    write(txn, cx.now, row)
+    write_type(txn, cx.now, row)
 }
 
-/// Sets the type of volumes that a project makes without naming one; with none, forgets it. Admins
+/// Sets the type of a project's volumes that are created without one; `None` removes it. Admins
 /// only.
 ///
 /// # Errors
-/// [`Error`] with the status 400 for a type that doesn't exist.
+/// [`Error`] with the status 400 if the type does not exist.
+// Cinder: cinder/api/v3/default_types.py, DefaultTypesController.
 pub fn set_default_type(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -540,19 +553,20 @@ pub fn set_default_type(
         Some(_) => policy::DEFAULT_TYPE,
         None => policy::DEFAULT_TYPE_UNSET,
     };
-    check_default(cx, rule, project)?;
+    check_default_policy(cx, rule, project)?;
     let Some(volume_type) = volume_type else {
         txn.delete::<DefaultType>(project)?;
         return Ok(());
     };
     let found = find_type(txn, cx.caller, volume_type);
+    // The reference answers 400 here, not 404, because the type is part of the body.
     let volume_type_id = found.map_err(|error| Error::request(error.to_string()))?.id;
     let project_id = project.into();
     txn.upsert::<DefaultType>(DefaultType { project_id, volume_type_id })?;
     Ok(())
 }
 
-fn check_default(cx: &Context<'_>, rule: Rule, project: &str) -> Result<(), Error> {
+fn check_default_policy(cx: &Context<'_>, rule: Rule, project: &str) -> Result<(), Error> {
     const SINCE: u16 = 62;
     if !cx.version.at_least(SINCE) {
         return Err(Missing::Operation.into());
@@ -560,7 +574,7 @@ fn check_default(cx: &Context<'_>, rule: Rule, project: &str) -> Result<(), Erro
     cx.caller.check_in(rule, project)
 }
 
-/// The type of volumes that a project makes without naming one, if one was set for it. Admins only.
+/// Returns a project's default type, if one is set. Admins only.
 ///
 /// # Errors
 /// [`Missing::DefaultType`].
@@ -569,12 +583,12 @@ pub fn find_default_type<'v>(
     cx: &Context<'_>,
     project: &str,
 ) -> Result<&'v Entry<DefaultType>, Error> {
-    check_default(cx, policy::DEFAULT_TYPE_GET, project)?;
+    check_default_policy(cx, policy::DEFAULT_TYPE_GET, project)?;
     let row = view.get::<DefaultType>(project);
     Ok(row.ok_or_else(|| Missing::DefaultType(project.into()))?)
 }
 
-/// All projects for which a default type was set. Admins only.
+/// Returns the default types of all projects. Admins only.
 ///
 /// # Errors
 /// [`Error::Policy`].
@@ -582,6 +596,6 @@ pub fn default_types<'v>(
     view: &'v impl ReadView,
     cx: &Context<'_>,
 ) -> Result<impl Iterator<Item = &'v Entry<DefaultType>>, Error> {
-    check_default(cx, policy::DEFAULT_TYPE_GET_ALL, &cx.caller.project)?;
+    check_default_policy(cx, policy::DEFAULT_TYPE_GET_ALL, &cx.caller.project)?;
     Ok(view.scan::<DefaultType>(&KeyRange::all(), Order::Ascending))
 }

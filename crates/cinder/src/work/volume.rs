@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::Config,
     error::Error,
-    ops::name_meanwhile,
+    ops::temporary_volume_name,
     quota,
     rows::{
         Backup, MigrationStatus, QuotaKind, SchedulerHints, Task, Volume, VolumeSource,
@@ -155,7 +155,7 @@ pub(super) fn finish_volume(
 /// given one, and notes where it comes from.
 fn name_restored(view: &impl ReadView, row: &mut Volume, backup: Uuid) {
     row.metadata.insert("src_backup_id".into(), backup.to_string().into());
-    let meanwhile = name_meanwhile(backup);
+    let meanwhile = temporary_volume_name(backup);
     if row.name.as_ref().is_none_or(|name| *name == meanwhile)
         && let Some(name) = view.get::<Backup>(backup).and_then(|row| row.volume_name.clone())
     {

@@ -509,7 +509,7 @@ impl World {
         let (config, version) = (&self.config, Microversion::MAX);
         let cx = Context { config, caller: &admin, version, now: self.now, request_id: "" };
         let stuck = StuckFilter::default();
-        let stuck = settle_stuck(&mut self.store.begin_write().unwrap(), &cx, &stuck, |_| true);
+        let stuck = clean_up_stuck(&mut self.store.begin_write().unwrap(), &cx, &stuck, |_| true);
         assert!(stuck.as_ref().is_ok_and(BTreeSet::is_empty), "nobody works on {stuck:?}");
         for aside in view.scan::<Reservation>(&all(), Order::Ascending) {
             let used = view.find(&WorkItem::BY_RESERVATION, aside.id);

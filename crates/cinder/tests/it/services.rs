@@ -51,7 +51,7 @@ fn set_status(txn: &mut WriteTxn<'_>, status: VolumeStatus) {
 }
 
 fn settle(txn: &mut WriteTxn<'_>, filter: &StuckFilter) -> Vec<Box<str>> {
-    let hosts = admin(|cx| settle_stuck(txn, cx, filter, |_| true)).unwrap();
+    let hosts = admin(|cx| clean_up_stuck(txn, cx, filter, |_| true)).unwrap();
     hosts.into_iter().collect()
 }
 
@@ -142,7 +142,7 @@ fn what_nobody_works_on_is_settled_and_what_is_worked_on_is_not() {
         assert_eq!(settle(&mut txn, &all), []);
     }
     let refusal = with(Role::Member, |cx| {
-        settle_stuck(&mut store.begin_write().unwrap(), cx, &all, |_| true)
+        clean_up_stuck(&mut store.begin_write().unwrap(), cx, &all, |_| true)
     });
     assert_eq!(refusal, Err(Error::Policy { rule: "workers:cleanup" }));
 }

@@ -1,4 +1,4 @@
-//! Making backups: of a volume or a snapshot, whole or what has changed.
+//! Creation of backups: of a volume or a snapshot, full or incremental.
 
 use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
@@ -19,22 +19,22 @@ use crate::{
     work::queue,
 };
 
-/// A backup as somebody asks for it.
+/// A request for a backup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BackupSpec {
-    /// The volume that it is of.
+    /// The volume.
     pub volume_id: Box<str>,
-    /// The snapshot of that volume from which it is made, if not from the volume.
+    /// A snapshot of the volume to read instead of the volume.
     pub snapshot_id: Option<Box<str>>,
     /// Its name.
     pub name: Option<Box<str>>,
     /// Human-readable description.
     pub description: Option<Box<str>>,
-    /// What users call the place where it is kept.
+    /// The location's name, as users see it.
     pub container: Option<Box<str>>,
-    /// Whether only what has changed since the newest backup is kept.
+    /// Whether to store only the changes since the newest backup.
     pub incremental: bool,
-    /// Whether the volume may be used meanwhile.
+    /// Whether to back up a volume that is in use.
     pub force: bool,
     /// Its availability zone.
     pub availability_zone: Option<Box<str>>,
@@ -42,11 +42,12 @@ pub struct BackupSpec {
     pub metadata: Pairs,
 }
 
-/// Makes a backup with the ID `id`: its row is `creating`, what it is made from `backing-up`, and a
-/// worker has to make it.
+/// Creates a backup with the ID `id`. Its row is `creating`, its source `backing-up`, and a worker
+/// copies the data.
 ///
 /// # Errors
-/// [`Error`]; [`BackupRefusal`] when what it is to be made from is in no state for it.
+/// [`Error`]; [`BackupRefusal`] if the source's status does not allow it.
+// Cinder: cinder/backup/api.py, API.create.
 pub fn create_backup(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -60,14 +61,15 @@ pub fn create_backup(
         Some(id) => Some(Snapshot::clone(find_snapshot(txn, cx.caller, id)?)),
         None => None,
     };
-    check(&volume, snapshot.as_ref(), spec.force)?;
+    check_source(&volume, snapshot.as_ref(), spec.force)?;
+    // A snapshot's data is as old as the snapshot.
     let (size, data_timestamp) = match &snapshot {
         Some(snapshot) => (snapshot.size, snapshot.created_at),
         None => (volume.size, cx.now),
     };
     let project = &cx.caller.project;
     let parent = if spec.incremental {
-        Some(newest(txn, volume.id, project, data_timestamp)?)
+        Some(newest_backup(txn, volume.id, project, data_timestamp)?)
     } else {
         None
     };
@@ -84,7 +86,7 @@ pub fn create_backup(
         size,
         status: BackupStatus::Creating,
         availability_zone: spec.availability_zone,
-        container: spec.container.unwrap_or_else(|| place(id)),
+        container: spec.container.unwrap_or_else(|| container_of(id)),
         object_count: 0,
         fail_reason: None,
         created_at: cx.now,
@@ -95,6 +97,7 @@ pub fn create_backup(
         bootable: volume.bootable,
         image_metadata: volume.image_metadata.clone(),
         data_id: None,
+        // A restore to a new volume sets them, although the volume may be deleted by then.
         volume_description: volume.description.clone(),
         volume_metadata: volume.metadata.clone(),
     };
@@ -104,6 +107,7 @@ pub fn create_backup(
         snapshot.updated_at = Some(cx.now);
         totals::put_snapshot(txn, snapshot)?;
     } else {
+        // A worker returns the volume to this status, because a volume in use stays in use.
         let mut volume = volume;
         volume.previous_status = Some(volume.status);
         volume.status = VolumeStatus::BackingUp;
@@ -114,7 +118,7 @@ pub fn create_backup(
     Ok(())
 }
 
-fn check(volume: &Volume, snapshot: Option<&Snapshot>, force: bool) -> Result<(), Error> {
+fn check_source(volume: &Volume, snapshot: Option<&Snapshot>, force: bool) -> Result<(), Error> {
     if let Some(snapshot) = snapshot {
         if snapshot.volume_id != volume.id {
             let (volume, of_snapshot) = (volume.id, snapshot.volume_id);
@@ -131,12 +135,12 @@ fn check(volume: &Volume, snapshot: Option<&Snapshot>, force: bool) -> Result<()
         VolumeStatus::InUse => return Err(BackupRefusal::InUse.into()),
         status => return Err(BackupRefusal::Volume { status }.into()),
     }
-    // What moves elsewhere can't be read for long where it is.
+    // A migrating volume cannot be read: its data is about to move.
     Ok(check_settled(volume)?)
 }
 
-/// The newest backup of a volume in a project, of data that is older than `before`.
-fn newest(
+/// Returns the newest backup of a volume in a project whose data is older than `before`.
+fn newest_backup(
     view: &impl ReadView,
     volume: Uuid,
     project: &str,
@@ -153,14 +157,15 @@ fn newest(
     }
 }
 
-/// Where a backup is kept, below the directory of backups: `55/b0/55b0e944-..`.
-pub(super) fn place(id: Uuid) -> Box<str> {
+/// Returns the location of a backup below the backup directory: `55/b0/55b0e944-..`.
+// Cinder: cinder/backup/drivers/posix.py, PosixBackupDriver.update_container_name.
+pub(super) fn container_of(id: Uuid) -> Box<str> {
     let id = id.to_string();
     format!("{}/{}/{id}", &id[..2], &id[2..4]).into()
 }
 
-/// Returns the backup whose data is at a place that [`place`] returned; none for another container.
-pub(super) fn id_at(container: &str) -> Option<Uuid> {
+/// Returns the ID in a location that [`container_of`] returned; none for any other container.
+pub(super) fn id_of_container(container: &str) -> Option<Uuid> {
     let id = parse_id(container.rsplit('/').next()?)?;
-    (*place(id) == *container).then_some(id)
+    (*container_of(id) == *container).then_some(id)
 }

@@ -1,4 +1,4 @@
-//! What is done with backups.
+//! Operations on backups.
 
 mod create;
 mod record;
@@ -7,7 +7,7 @@ mod restore;
 
 use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 
-pub(crate) use self::restore::{hold, name_meanwhile};
+pub(crate) use self::restore::{mark_restoring, temporary_volume_name};
 pub use self::{
     create::{BackupSpec, create_backup},
     record::{BackupRecord, export_backup, import_backup},
@@ -23,7 +23,7 @@ use crate::{
     work::{cancel, queue},
 };
 
-/// What is to be changed of a backup. What is none stays; an inner none takes the text away.
+/// A change of a backup. `None` keeps a field; `Some(None)` removes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BackupChange {
     /// Its name.
@@ -34,7 +34,7 @@ pub struct BackupChange {
     pub metadata: Option<Pairs>,
 }
 
-/// Changes what people call a backup and say about it.
+/// Updates a backup's name, description or metadata.
 ///
 /// # Errors
 /// [`Error`] with the status 403 or 404.
@@ -55,26 +55,27 @@ pub fn update_backup(
     if let Some(metadata) = change.metadata {
         row.metadata = metadata;
     }
-    write(txn, cx, row)
+    write_backup(txn, cx, row)
 }
 
-fn write(txn: &mut WriteTxn<'_>, cx: &Context<'_>, mut row: Backup) -> Result<(), Error> {
+fn write_backup(txn: &mut WriteTxn<'_>, cx: &Context<'_>, mut row: Backup) -> Result<(), Error> {
     row.updated_at = Some(cx.now);
     txn.upsert::<Backup>(row)?;
     Ok(())
 }
 
-/// Whether other backups hold only what has changed since this one.
+/// Returns whether other backups are incremental to this one.
 pub(crate) fn has_dependents(view: &impl ReadView, backup: &Backup) -> bool {
     let range = KeyRange::exact(backup.id);
     view.scan_by(&Backup::BY_PARENT, &range, Order::Ascending).next().is_some()
 }
 
-/// Deletes a backup: it is `deleting`, and a worker has to delete it. With `force`, which takes an
-/// admin, its status doesn't count.
+/// Deletes a backup. Its row is `deleting`, and a worker deletes the data. With `force`, which
+/// requires an admin, the status is ignored.
 ///
 /// # Errors
-/// [`Error`]; [`BackupRefusal::Dependents`] while others are built upon it.
+/// [`Error`]; [`BackupRefusal::Dependents`] while other backups are incremental to it.
+// Cinder: cinder/backup/api.py, API.delete.
 pub fn delete_backup(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -88,21 +89,23 @@ pub fn delete_backup(
     if !over && !force {
         return Err(BackupRefusal::Delete.into());
     }
+    // Checked with `force` as well, because an incremental backup without its parent is lost.
     if has_dependents(txn, &row) {
         return Err(BackupRefusal::Dependents.into());
     }
     let target = (WorkTarget::Backup, row.id);
     cancel(txn, cx, target)?;
     row.status = BackupStatus::Deleting;
-    write(txn, cx, row)?;
+    write_backup(txn, cx, row)?;
     queue(txn, cx, target, Task::DeleteBackup, None)?;
     Ok(())
 }
 
-/// Sets what a backup is doing, whatever it is doing; work on it is given up. Admins only.
+/// Admin: sets a backup's status unconditionally, and cancels its pending work.
 ///
 /// # Errors
-/// [`Error`] with the status 400 for another status than `available` and `error`.
+/// [`Error`] with the status 400 for any status but `available` and `error`.
+// Cinder: cinder/backup/api.py, API.reset_status.
 pub fn reset_backup_status(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -118,9 +121,10 @@ pub fn reset_backup_status(
     let Some(row) = txn.get::<Backup>(id) else { return Ok(()) };
     let mut row = Backup::clone(row);
     row.status = parsed;
-    write(txn, cx, row)
+    write_backup(txn, cx, row)
 }
 
+// Other statuses would claim work that no worker has.
 fn parse_status(text: &str) -> Result<BackupStatus, Error> {
     match &*text.to_lowercase() {
         "available" => Ok(BackupStatus::Available),

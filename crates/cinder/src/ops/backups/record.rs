@@ -1,4 +1,4 @@
-//! Records of backups: what a cloud has to know to restore one whose data it finds.
+//! Backup records: the description of a backup that another cloud needs to restore it.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     BackupRefusal,
-    create::{id_at, place},
+    create::{container_of, id_of_container},
 };
 use crate::{
     Pairs,
@@ -20,15 +20,15 @@ use crate::{
     work::queue,
 };
 
-/// The service that keeps backups, as records tell it.
+/// The backup service in records.
 ///
-/// Stock tools recognise the name of a driver by its prefix. Records of earlier releases have
-/// another name, so an import does not check it.
+/// Stock tools recognise a driver by the prefix. Records of earlier releases have another name, so
+/// an import does not check it.
 const SERVICE: &str = "cinder.backup.drivers.statehold.LocalDirBackupDriver";
 
-/// What a record has, in base64.
+/// The content of a record, encoded in base64.
 #[derive(Debug, Serialize, Deserialize)]
-struct Fields {
+struct RecordFields {
     id: Uuid,
     volume_id: Uuid,
     snapshot_id: Option<Uuid>,
@@ -40,7 +40,7 @@ struct Fields {
     container: Option<Box<str>>,
     availability_zone: Option<Box<str>>,
     created_at: Option<String>,
-    /// In unix nanoseconds: incremental backups are in its order.
+    /// In Unix nanoseconds: it orders incremental backups.
     data_timestamp_ns: Option<i64>,
     #[serde(default)]
     backup_metadata: Pairs,
@@ -49,26 +49,27 @@ struct Fields {
     bootable: bool,
     #[serde(default)]
     image_metadata: Pairs,
-    /// The ID that its data goes by: a record may be imported under another `id`.
+    /// The ID under which the data is stored: a record may be imported under another `id`.
     data_id: Option<Uuid>,
     volume_description: Option<Box<str>>,
     #[serde(default)]
     volume_metadata: Pairs,
 }
 
-/// The record of a backup.
+/// A backup record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupRecord {
-    /// What keeps it.
+    /// The service that holds the backup.
     pub backup_service: Box<str>,
-    /// What is known of it: JSON in base64.
+    /// The content: JSON in base64.
     pub backup_url: Box<str>,
 }
 
-/// The record of a backup, to be brought to another cloud that has its data. Admins only.
+/// Exports the record of a backup, for a cloud with access to its data. Admins only.
 ///
 /// # Errors
 /// [`Error`]; [`BackupRefusal::Export`] unless it is available.
+// Cinder: cinder/backup/api.py, API.export_record.
 pub fn export_backup(
     view: &impl ReadView,
     cx: &Context<'_>,
@@ -80,7 +81,7 @@ pub fn export_backup(
     if row.status != BackupStatus::Available {
         return Err(BackupRefusal::Export.into());
     }
-    let fields = Fields {
+    let fields = RecordFields {
         data_id: Some(row.data()),
         id: row.id,
         volume_id: row.volume_id,
@@ -108,36 +109,37 @@ pub fn export_backup(
     })
 }
 
-/// Brings in the record of a backup, and gives its ID: the row is `creating`, and a worker has to
-/// look whether its data is there. Admins only.
+/// Imports a backup record and returns its ID. The row is `creating`, and a worker verifies that
+/// the data exists. Admins only.
 ///
-/// The backup is the caller's. The record's `id` may be changed before: its data is found by the ID that
-/// it was exported with.
+/// The backup belongs to the caller's project. The record's `id` may have been changed: the data is
+/// located by the ID that it was exported with.
 ///
 /// # Errors
-/// [`Error`]: [`BackupRefusal::Exists`] when there is one with its ID, the status 400 for one that was
-/// made upon another that isn't there.
+/// [`Error`]: [`BackupRefusal::Exists`] if the ID is taken, the status 400 for an incremental
+/// backup whose parent is missing.
+// Cinder: cinder/backup/api.py, API.import_record.
 pub fn import_backup(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
     record: &BackupRecord,
 ) -> Result<Uuid, Error> {
     cx.caller.check(policy::BACKUP_IMPORT)?;
-    let fields = read(&record.backup_url)?;
+    let fields = decode_record(&record.backup_url)?;
     if txn.get::<Backup>(fields.id).is_some() {
         return Err(BackupRefusal::Exists.into());
     }
-    // Else nothing would keep those that it is made upon from being deleted.
+    // Without a row for the parent, a deletion of its data would not be rejected.
     if let Some(parent) = fields.parent_id.filter(|id| txn.get::<Backup>(*id).is_none()) {
         return Err(Error::input(format!(
-            "The backup {parent} has to be imported first, as this one is made upon it."
+            "Backup {parent} must be imported first, because this backup is incremental to it."
         )));
     }
     let project = &cx.caller.project;
     quota::charge(txn, cx.config, project, &quota::of_backup(1, fields.size))?;
     let id = fields.id;
-    // Earlier releases wrote no ID of the data, but a container that is its place.
-    let at = || fields.container.as_deref().and_then(id_at);
+    // Earlier releases wrote no `data_id`, but a container that is the data's location.
+    let at = || fields.container.as_deref().and_then(id_of_container);
     let data = fields.data_id.or_else(at).unwrap_or(id);
     txn.upsert::<Backup>(Backup {
         id,
@@ -151,7 +153,7 @@ pub fn import_backup(
         size: fields.size,
         status: BackupStatus::Creating,
         availability_zone: fields.availability_zone,
-        container: fields.container.unwrap_or_else(|| place(data)),
+        container: fields.container.unwrap_or_else(|| container_of(data)),
         object_count: fields.object_count,
         fail_reason: None,
         created_at: cx.now,
@@ -169,7 +171,7 @@ pub fn import_backup(
     Ok(id)
 }
 
-fn read(url: &str) -> Result<Fields, Error> {
+fn decode_record(url: &str) -> Result<RecordFields, Error> {
     let damaged = || Error::input("Can't parse backup record.");
     let json = BASE64_STANDARD.decode(url).map_err(|_| damaged())?;
     let value: serde_json::Value = serde_json::from_slice(&json).map_err(|_| damaged())?;

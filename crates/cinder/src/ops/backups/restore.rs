@@ -1,4 +1,4 @@
-//! Putting what was backed up on a volume, an old or a new one.
+//! Restoring backups to existing or new volumes.
 
 use statehold_store::{ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
@@ -14,20 +14,22 @@ use crate::{
     work::queue,
 };
 
-/// Where a backup is to be restored to.
+/// A request to restore a backup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestoreSpec {
-    /// The volume, or none for a new one.
+    /// The volume; none creates a new one.
     pub volume_id: Option<Box<str>>,
     /// The name of a new volume.
     pub name: Option<Box<str>>,
 }
 
-/// Restores a backup, and gives the volume's ID: that of the one that is named, which is
-/// `restoring-backup`, or `new` of one that is made. The backup is `restoring` meanwhile.
+/// Restores a backup and returns the volume's ID: the named one, which is `restoring-backup`, or
+/// `new`. The backup is `restoring` until the end.
 ///
 /// # Errors
-/// [`Error`]; [`BackupRefusal`] unless the backup is available, and the volume too and large enough.
+/// [`Error`]; [`BackupRefusal`] unless the backup is available, and the volume available and large
+/// enough.
+// Cinder: cinder/backup/api.py, API.restore.
 pub fn restore_backup(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -42,7 +44,7 @@ pub fn restore_backup(
     }
     let Some(volume) = &spec.volume_id else {
         let name = spec.name.filter(|name| !name.is_empty());
-        let name = name.unwrap_or_else(|| name_meanwhile(backup.id));
+        let name = name.unwrap_or_else(|| temporary_volume_name(backup.id));
         let volume = VolumeSpec {
             size: Some(backup.size),
             name: Some(name),
@@ -66,19 +68,24 @@ pub fn restore_backup(
     volume.status = VolumeStatus::RestoringBackup;
     volume.updated_at = Some(cx.now);
     totals::put_volume(txn, volume)?;
-    hold(txn, cx.now, backup.id)?;
+    mark_restoring(txn, cx.now, backup.id)?;
     let task = Task::RestoreBackup { volume: to };
     queue(txn, cx, (WorkTarget::Backup, backup.id), task, None)?;
     Ok(to)
 }
 
-/// What a new volume is called until its data is there and it gets the name of the old one.
-pub(crate) fn name_meanwhile(backup: Uuid) -> Box<str> {
+/// Returns the name of a new volume until its data is restored and it gets the name of the old one.
+// Cinder: cinder/backup/api.py, API.restore.
+pub(crate) fn temporary_volume_name(backup: Uuid) -> Box<str> {
     format!("restore_backup_{backup}").into()
 }
 
-/// Notes that the data of a backup is being read: it can't be deleted meanwhile.
-pub(crate) fn hold(txn: &mut WriteTxn<'_>, now: i64, backup: Uuid) -> Result<(), WriteError> {
+/// Marks a backup as being read, so that it cannot be deleted.
+pub(crate) fn mark_restoring(
+    txn: &mut WriteTxn<'_>,
+    now: i64,
+    backup: Uuid,
+) -> Result<(), WriteError> {
     let Some(row) = txn.get::<Backup>(backup) else { return Ok(()) };
     let mut row = Backup::clone(row);
     row.status = BackupStatus::Restoring;

@@ -1,12 +1,12 @@
-//! Changes of groups that need no back end: names, members, statuses that an operator sets.
+//! Changes of groups that need no back end: names, members, and statuses that an admin sets.
 
 use statehold_store::{ReadView, WriteTxn};
 use uuid::Uuid;
 
 use super::{
-    GroupApi, check_room, find_group,
+    GroupApi, check_group_limit, find_group,
     refusal::{CantAdd, GroupRefusal},
-    write,
+    write_group,
 };
 use crate::{
     access::actions::Rule,
@@ -19,24 +19,25 @@ use crate::{
     work::cancel,
 };
 
-/// What is to be changed of a group. What is none stays.
+/// A change of a group. `None` keeps a field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupChange {
     /// Its name.
     pub name: Option<Box<str>>,
     /// Human-readable description.
     pub description: Option<Box<str>>,
-    /// The volumes that come into it, by ID.
+    /// The IDs of the volumes to add.
     pub add_volumes: Vec<Box<str>>,
-    /// The volumes that leave it, by ID.
+    /// The IDs of the volumes to remove.
     pub remove_volumes: Vec<Box<str>>,
 }
 
-/// Changes a group: its name, its description, which volumes are in it. All of it is done at once, as
-/// nothing has to be done on back ends.
+/// Updates a group's name, description and members. The change is complete at once, because no back
+/// end takes part.
 ///
 /// # Errors
-/// [`Error`]; [`GroupRefusal`] when a volume can't come or go, or nothing would change.
+/// [`Error`]; [`GroupRefusal`] if a volume cannot be added or removed, or nothing would change.
+// Cinder: cinder/group/api.py, API.update, _validate_remove_volumes and _validate_add_volumes.
 pub fn update_group(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -46,6 +47,7 @@ pub fn update_group(
 ) -> Result<(), Error> {
     let mut group = Group::clone(find_group(txn, cx, api, id)?);
     cx.caller.check_on(policy::GROUP_UPDATE, &group)?;
+    // An equal value is no change, so that a request with nothing else is rejected.
     let name = change.name.filter(|name| group.name.as_ref() != Some(name));
     let description = change.description.filter(|text| group.description.as_ref() != Some(text));
     let (add, remove) = (change.add_volumes, change.remove_volumes);
@@ -55,13 +57,13 @@ pub fn update_group(
     }
     let leaving = remove
         .iter()
-        .map(|text| leaver(txn, &group, text))
+        .map(|text| find_leaving_volume(txn, &group, text))
         .collect::<Result<Vec<_>, GroupRefusal>>()?;
-    let coming = add
+    let joining = add
         .iter()
-        .map(|text| comer(txn, cx, &group, text))
+        .map(|text| find_joining_volume(txn, cx, &group, text))
         .collect::<Result<Vec<_>, GroupRefusal>>()?;
-    let moves = !leaving.is_empty() || !coming.is_empty();
+    let moves = !leaving.is_empty() || !joining.is_empty();
     if name.is_none() && description.is_none() && !moves {
         return Err(GroupRefusal::Unchanged { group: group.id }.into());
     }
@@ -69,11 +71,12 @@ pub fn update_group(
         let (allowed, status) = ("available", group.status);
         return Err(GroupRefusal::Status { allowed, status }.into());
     }
-    check_room(txn, group.id, coming.len())?;
+    // Counts the leaving volumes as well, because they are still members.
+    check_group_limit(txn, group.id, joining.len())?;
     for (mut volume, group_id) in leaving
         .into_iter()
         .map(|volume| (volume, None))
-        .chain(coming.into_iter().map(|volume| (volume, Some(group.id))))
+        .chain(joining.into_iter().map(|volume| (volume, Some(group.id))))
     {
         volume.group_id = group_id;
         volume.updated_at = Some(cx.now);
@@ -85,11 +88,15 @@ pub fn update_group(
     if description.is_some() {
         group.description = description;
     }
-    write(txn, cx.now, group)
+    write_group(txn, cx.now, group)
 }
 
-/// A volume that is to leave a group.
-fn leaver(view: &impl ReadView, group: &Group, text: &str) -> Result<Volume, GroupRefusal> {
+/// Returns a volume to remove from a group.
+fn find_leaving_volume(
+    view: &impl ReadView,
+    group: &Group,
+    text: &str,
+) -> Result<Volume, GroupRefusal> {
     let refused = |status| GroupRefusal::Remove { volume: text.into(), group: group.id, status };
     let row = parse_id(text).and_then(|id| view.get::<Volume>(id));
     let row = row.filter(|row| row.group_id == Some(group.id)).ok_or_else(|| refused(None))?;
@@ -103,8 +110,8 @@ fn leaver(view: &impl ReadView, group: &Group, text: &str) -> Result<Volume, Gro
     if free { Ok(Volume::clone(row)) } else { Err(refused(Some(row.status))) }
 }
 
-/// A volume that is to come into a group.
-fn comer(
+/// Returns a volume to add to a group.
+fn find_joining_volume(
     view: &impl ReadView,
     cx: &Context<'_>,
     group: &Group,
@@ -113,6 +120,7 @@ fn comer(
     let refused = |why| GroupRefusal::Add { volume: text.into(), group: group.id, why };
     let row = parse_id(text).and_then(|id| view.get::<Volume>(id));
     let row = row.filter(|row| cx.caller.sees(&row.project_id));
+    // An admin sees other projects' volumes, but a group's members share its project.
     let row = row.filter(|row| row.project_id == group.project_id);
     let row = row.ok_or_else(|| refused(CantAdd::Missing))?;
     let at_rest = matches!(row.status, VolumeStatus::Available | VolumeStatus::InUse);
@@ -126,6 +134,7 @@ fn comer(
         CantAdd::Migrating
     } else if view.find(&Transfer::BY_VOLUME, row.id).is_some() {
         CantAdd::Offered
+    // A group is on one back end, and an addition moves no data.
     } else if row.host.is_none() || row.host != group.host {
         CantAdd::Elsewhere
     } else {
@@ -134,10 +143,11 @@ fn comer(
     Err(refused(why))
 }
 
-/// Sets what a group is doing, whatever it is doing; work on it is given up. Admins only.
+/// Admin: sets a group's status unconditionally, and cancels its pending work.
 ///
 /// # Errors
-/// [`Error`] with the status 400 for a status that there isn't, 404 before 3.20.
+/// [`Error`] with the status 400 for an unknown status, 404 before 3.20.
+// Cinder: cinder/group/api.py, API.reset_status.
 pub fn reset_group_status(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -145,20 +155,20 @@ pub fn reset_group_status(
     status: &str,
 ) -> Result<(), Error> {
     const SINCE: u16 = 20;
-    since(cx, SINCE)?;
+    require_version(cx, SINCE)?;
     let mut group = Group::clone(find_group(txn, cx, GroupApi::Groups, id)?);
     cx.caller.check_on(policy::GROUP_RESET_STATUS, &group)?;
     group.status = parse_status(status)?;
     cancel(txn, cx, (WorkTarget::Group, group.id))?;
-    write(txn, cx.now, group)
+    write_group(txn, cx.now, group)
 }
 
 fn parse_status(text: &str) -> Result<GroupStatus, Error> {
     if text.trim().is_empty() {
         return Err(Error::request("Invalid Group Status: The 'status' can not be empty."));
     }
-    // `in-use` is refused, although the refusal lists it: the reference compares with the statuses of
-    // group snapshots. Cinder: cinder/api/validation/validators.py, _validate_group_status.
+    // `in-use` is rejected, although the message lists it: the reference compares with the statuses
+    // of group snapshots. Cinder: cinder/api/validation/validators.py, _validate_group_status.
     GroupStatus::parse(&text.to_lowercase())
         .filter(|status| *status != GroupStatus::InUse)
         .ok_or_else(|| GroupRefusal::NoStatus { status: text.into() }.into())
@@ -168,66 +178,73 @@ pub(crate) fn check_group_status(text: &str) -> Result<(), Error> {
     parse_status(text).map(drop)
 }
 
-fn since(cx: &Context<'_>, minor: u16) -> Result<(), Error> {
+fn require_version(cx: &Context<'_>, minor: u16) -> Result<(), Error> {
     if cx.version.at_least(minor) { Ok(()) } else { Err(Missing::Operation.into()) }
 }
 
-/// What is to be done with the copies of a group elsewhere.
+/// An action on a group's replication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Replication {
-    /// They are to be made.
+    /// Start replication.
     Enable,
-    /// They are to be made no longer.
+    /// Stop replication.
     Disable,
-    /// They are to be used.
+    /// Fail over to the replica.
     Failover,
 }
 
-/// The version in which replication of groups came.
+/// First version with replication of groups.
 const REPLICATION_SINCE: u16 = 38;
 
-/// Refuses to do anything with the copies of a group elsewhere: no back end makes any.
+/// Rejects every action on a group's replication, because no back end replicates.
 ///
 /// # Errors
 /// Always: [`GroupRefusal::NotReplicated`] or another [`Error`].
+// Cinder: cinder/group/api.py, API.enable_replication and its siblings.
 pub fn change_replication(
     view: &impl ReadView,
     cx: &Context<'_>,
     id: &str,
-    what: Replication,
+    action: Replication,
 ) -> Result<(), Error> {
-    let rule = match what {
+    let rule = match action {
         Replication::Enable => policy::GROUP_ENABLE_REPLICATION,
         Replication::Disable => policy::GROUP_DISABLE_REPLICATION,
         Replication::Failover => policy::GROUP_FAILOVER_REPLICATION,
     };
-    let group = replicated(view, cx, id, rule)?;
+    let group = find_replicated_group(view, cx, id, rule)?;
     Err(GroupRefusal::CantReplicate { group }.into())
 }
 
-/// Where copies of a group could be: nowhere.
+/// Returns the replication targets of a group: none.
 ///
 /// # Errors
-/// [`GroupRefusal::NotReplicated`] for a group whose type isn't for copies.
+/// [`GroupRefusal::NotReplicated`] if the group's type does not request replication.
 pub fn replication_targets(
     view: &impl ReadView,
     cx: &Context<'_>,
     id: &str,
 ) -> Result<[Uuid; 0], Error> {
-    replicated(view, cx, id, policy::GROUP_REPLICATION_TARGETS)?;
+    find_replicated_group(view, cx, id, policy::GROUP_REPLICATION_TARGETS)?;
     Ok([])
 }
 
-/// A group whose type is for copies elsewhere.
-fn replicated(view: &impl ReadView, cx: &Context<'_>, id: &str, rule: Rule) -> Result<Uuid, Error> {
-    since(cx, REPLICATION_SINCE)?;
+/// Returns a group whose type requests replication.
+fn find_replicated_group(
+    view: &impl ReadView,
+    cx: &Context<'_>,
+    id: &str,
+    rule: Rule,
+) -> Result<Uuid, Error> {
+    require_version(cx, REPLICATION_SINCE)?;
     let group = find_group(view, cx, GroupApi::Groups, id)?;
     cx.caller.check_on(rule, &**group)?;
     let group_type = view.get::<GroupType>(group.group_type_id);
-    let says = |key: &str| {
+    let has_spec = |key: &str| {
         let spec = group_type.and_then(|row| row.group_specs.get(key));
         spec.is_some_and(|value| **value == *"<is> True")
     };
-    let named = says("group_replication_enabled") || says("consistent_group_replication_enabled");
+    let named =
+        has_spec("group_replication_enabled") || has_spec("consistent_group_replication_enabled");
     if named { Ok(group.id) } else { Err(GroupRefusal::NotReplicated { group: group.id }.into()) }
 }

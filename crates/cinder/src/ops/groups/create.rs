@@ -1,4 +1,4 @@
-//! Making groups.
+//! Creation of groups.
 
 use statehold_store::{ReadView, WriteTxn};
 use uuid::Uuid;
@@ -14,14 +14,14 @@ use crate::{
     work::queue,
 };
 
-/// A group as somebody asks for it.
+/// A request for a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupSpec {
     /// Its name.
     pub name: Option<Box<str>>,
     /// Human-readable description.
     pub description: Option<Box<str>>,
-    /// Its type, by ID or name; consistency groups have theirs.
+    /// Its type, by ID or name; ignored for consistency groups, which have a type of their own.
     pub group_type: Box<str>,
     /// The types that its volumes may have, by ID or name.
     pub volume_types: Vec<Box<str>>,
@@ -29,10 +29,11 @@ pub struct GroupSpec {
     pub availability_zone: Option<Box<str>>,
 }
 
-/// Makes a group with the ID `id`: its row is `creating`, and a worker has to find its back end.
+/// Creates a group with the ID `id`. Its row is `creating`, and a worker chooses its back end.
 ///
 /// # Errors
-/// [`Error`]: what is named doesn't exist, or the quota is used up.
+/// [`Error`]: a named type or zone does not exist, or the quota is exceeded.
+// Cinder: cinder/group/api.py, API.create.
 pub fn create_group(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -52,6 +53,7 @@ pub fn create_group(
     let mut volume_types = Vec::new();
     for text in &spec.volume_types {
         let found = find_type(txn, cx.caller, text)?.id;
+        // A repeated type would be stored and shown twice.
         if !volume_types.contains(&found) {
             volume_types.push(found);
         }

@@ -1,13 +1,13 @@
-//! Deleting groups, with their volumes if asked to.
+//! Deletion of groups, optionally with their volumes.
 
 use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 
-use super::{GroupApi, find_group, refusal::GroupRefusal, volumes_of, write};
+use super::{GroupApi, find_group, refusal::GroupRefusal, volumes_of, write_group};
 use crate::{
     caller::policy,
     context::Context,
     error::Error,
-    ops::{refusal::check_settled, volumes::delete_member},
+    ops::{refusal::check_settled, volumes::delete_group_member},
     quota,
     rows::{
         AttachStatus, Group, GroupSnapshot, GroupStatus, Task, Volume, VolumeStatus, WorkTarget,
@@ -15,11 +15,12 @@ use crate::{
     work::{cancel, queue, snapshots_of},
 };
 
-/// Deletes a group, and its volumes with `delete_volumes`: all are `deleting`, and workers have to
-/// delete them. A group without volumes that has no back end is gone at once.
+/// Deletes a group, and its volumes with `delete_volumes`. All are `deleting`, and workers delete
+/// them. A group without volumes and back end is deleted at once.
 ///
 /// # Errors
-/// [`Error`]; [`GroupRefusal`] while it is used, or has volumes or snapshots that don't go with it.
+/// [`Error`]; [`GroupRefusal`] while it is in use, or has volumes or snapshots that would remain.
+// Cinder: cinder/group/api.py, API.delete.
 pub fn delete_group(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -35,28 +36,29 @@ pub fn delete_group(
     }
     let volumes: Vec<Volume> =
         volumes_of(txn, group.id).map(|volume| Volume::clone(volume)).collect();
+    // No back end knows the group, so no worker has anything to delete.
     if group.host.is_none() && volumes.is_empty() {
         cancel(txn, cx, (WorkTarget::Group, group.id))?;
         quota::apply(txn, cx.config, &group.project_id, &quota::of_groups(-1))?;
         txn.delete::<Group>(group.id)?;
         return Ok(());
     }
-    check(txn, &group, &volumes, delete_volumes)?;
+    check_deletable(txn, &group, &volumes, delete_volumes)?;
     for volume in volumes {
-        // What is deleted already stays so.
+        // Its work item is queued already.
         if volume.status != VolumeStatus::Deleting {
-            delete_member(txn, cx, volume)?;
+            delete_group_member(txn, cx, volume)?;
         }
     }
     let target = (WorkTarget::Group, group.id);
-    // Only now: giving up what was being done with a volume would keep a group that is deleted.
+    // Last, because cancelling the work of a volume fails a group that is `deleting`.
     group.status = GroupStatus::Deleting;
-    write(txn, cx.now, group)?;
+    write_group(txn, cx.now, group)?;
     queue(txn, cx, target, Task::DeleteGroup, None)?;
     Ok(())
 }
 
-fn check(
+fn check_deletable(
     view: &impl ReadView,
     group: &Group,
     volumes: &[Volume],
@@ -94,6 +96,7 @@ fn check(
         }
         check_settled(volume)?;
     }
+    // A copy reads the volumes of its source until it is created.
     let mut copies = view.scan_by(&Group::BY_SOURCE, &KeyRange::exact(id), Order::Ascending);
     if copies.any(|copy| copy.status == GroupStatus::Creating) {
         return Err(GroupRefusal::Source { group: id }.into());

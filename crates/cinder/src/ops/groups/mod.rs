@@ -1,10 +1,10 @@
-//! What is done with groups of volumes, their types and their snapshots.
+//! Operations on groups of volumes, their types and their snapshots.
 //!
-//! Groups and consistency groups are the same rows: a consistency group is a group of the type
-//! [`CONSISTENCY_TYPE`], and each of the two APIs sees its own alone.
+//! Groups and consistency groups share their tables: a consistency group is a group of the type
+//! [`CONSISTENCY_TYPE`], and each of the two APIs sees only its own.
 //!
-//! What takes a back end is done by the work of the members: a group that is made from another, and a
-//! group snapshot, are there when all that they consist of is.
+//! The work for back ends is queued for the members: a group created from another, and a group
+//! snapshot, are complete once all of their members are.
 
 mod change;
 mod create;
@@ -46,39 +46,41 @@ use crate::{
 };
 
 /// The name of the group type of consistency groups.
+// Cinder: cinder/volume/group_types.py, DEFAULT_CGSNAPSHOT_TYPE.
 pub const CONSISTENCY_TYPE: &str = "default_cgsnapshot_type";
 
-/// The most volumes that a group may have.
+/// Maximum number of volumes of a group.
 pub const GROUP_VOLUMES_MAX: usize = 1000;
 
-/// The API that asks.
+/// The API that a request uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GroupApi {
-    /// That of groups.
+    /// The API of groups.
     Groups,
-    /// The older one, of consistency groups.
+    /// The older API, of consistency groups.
     Consistency,
 }
 
-/// Whether groups of a type are consistency groups.
+/// Returns whether groups of a type are consistency groups.
 pub(crate) fn is_consistency_type(view: &impl ReadView, group_type: Uuid) -> bool {
     let reserved = view.find(&GroupType::BY_NAME, CONSISTENCY_TYPE);
     reserved.is_some_and(|row| row.id == group_type)
 }
 
 impl GroupApi {
-    /// Whether lists of this API have what is of a group type.
+    /// Returns whether groups of a type belong to this API.
     pub fn lists(self, view: &impl ReadView, group_type: Uuid) -> bool {
         is_consistency_type(view, group_type) == (self == Self::Consistency)
     }
 
-    /// Refuses what is the other API's.
+    /// Rejects groups of the other API.
     fn check(
         self,
         view: &impl ReadView,
         group_type: Uuid,
         missing: impl FnOnce() -> Missing,
     ) -> Result<(), Error> {
+        // The reference redirects users of the groups API, and hides groups from the older one.
         match (self, self.lists(view, group_type)) {
             (_, true) => Ok(()),
             (Self::Groups, false) => Err(GroupRefusal::Reserved { group_type }.into()),
@@ -87,7 +89,7 @@ impl GroupApi {
     }
 }
 
-/// The group that a client calls `id`, if the caller sees it and the API is for it.
+/// Returns the group with the ID `id`, if the caller sees it and it belongs to the API.
 ///
 /// # Errors
 /// [`Missing::Group`]; [`GroupRefusal::Reserved`] for a consistency group.
@@ -102,7 +104,7 @@ pub fn find_group<'v>(
     Ok(row)
 }
 
-/// The group that a client calls `id`, whatever API is for it.
+/// Returns the group with the ID `id`, of either API.
 pub(super) fn any_group<'v>(
     view: &'v impl ReadView,
     cx: &Context<'_>,
@@ -114,7 +116,7 @@ pub(super) fn any_group<'v>(
     Ok(row.ok_or_else(|| Missing::Group(id.into()))?)
 }
 
-/// The group snapshot that a client calls `id`, if the caller sees it and the API is for it.
+/// Returns the group snapshot with the ID `id`, if the caller sees it and it belongs to the API.
 ///
 /// # Errors
 /// [`Missing::GroupSnapshot`]; [`GroupRefusal::Reserved`] for one of a consistency group.
@@ -132,18 +134,19 @@ pub fn find_group_snapshot<'v>(
     Ok(row)
 }
 
-/// The volumes of a group.
+/// Returns the volumes of a group.
 pub fn volumes_of(view: &impl ReadView, group: Uuid) -> Scan<'_, Volume> {
     view.scan_by(&Volume::BY_GROUP, &KeyRange::exact(group), Order::Ascending)
 }
 
-/// Refuses more volumes than a group may have.
-pub(super) fn check_room(
+/// Checks that a group can have `more` volumes in addition.
+pub(super) fn check_group_limit(
     view: &impl ReadView,
     group: Uuid,
     more: usize,
 ) -> Result<(), GroupRefusal> {
     let volumes_max = GROUP_VOLUMES_MAX;
+    // Counting stops at the limit, which bounds the cost of the check.
     let count = volumes_of(view, group).take(volumes_max).count();
     if count + more > volumes_max {
         return Err(GroupRefusal::Full { group, volumes_max });
@@ -151,8 +154,8 @@ pub(super) fn check_room(
     Ok(())
 }
 
-/// Writes a group that was changed.
-fn write(txn: &mut WriteTxn<'_>, now: i64, mut row: Group) -> Result<(), Error> {
+/// Writes a changed group.
+fn write_group(txn: &mut WriteTxn<'_>, now: i64, mut row: Group) -> Result<(), Error> {
     row.updated_at = Some(now);
     txn.upsert::<Group>(row)?;
     Ok(())

@@ -8,7 +8,7 @@ use crate::{
     caller::policy,
     context::Context,
     error::{Error, Missing},
-    ops::snapshots::create_member,
+    ops::snapshots::create_group_member,
     quota::{self, Deltas},
     rows::{
         Group, GroupSnapshot, GroupSnapshotStatus, GroupStatus, Snapshot, SnapshotStatus, Task,
@@ -18,30 +18,31 @@ use crate::{
     work::{queue, settle_group_snapshot},
 };
 
-/// A group snapshot as somebody asks for it.
+/// A request for a group snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupSnapshotSpec {
     /// The group, by its ID.
     pub group_id: Box<str>,
-    /// Its name, which its snapshots have too.
+    /// Its name, which its snapshots get as well.
     pub name: Option<Box<str>>,
     /// Human-readable description.
     pub description: Option<Box<str>>,
 }
 
-/// Makes a group snapshot with the ID `id`: a snapshot of each volume, whose IDs `member` gives. It is
-/// `creating` until all of them were made.
+/// Creates a group snapshot with the ID `id`: a snapshot of each volume, with the IDs that `new_id`
+/// returns. It is `creating` until all of them are created.
 ///
 /// # Errors
-/// [`Error`]; [`GroupRefusal::NothingToSnapshot`] for a group without volumes. The quota of all snapshots
-/// is checked at once.
+/// [`Error`]; [`GroupRefusal::NothingToSnapshot`] for a group without volumes. The quota of all
+/// snapshots is checked together.
+// Cinder: cinder/group/api.py, API.create_group_snapshot.
 pub fn create_group_snapshot(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
     api: GroupApi,
     id: Uuid,
     spec: &GroupSnapshotSpec,
-    mut member: impl FnMut() -> Uuid,
+    mut new_id: impl FnMut() -> Uuid,
 ) -> Result<(), Error> {
     let group = Group::clone(find_group(txn, cx, api, &spec.group_id)?);
     cx.caller.check_on(policy::GROUP_SNAPSHOT_CREATE, &group)?;
@@ -51,7 +52,7 @@ pub fn create_group_snapshot(
     }
     let volumes: Vec<Volume> =
         volumes_of(txn, group.id).map(|volume| Volume::clone(volume)).collect();
-    // An empty group snapshot would hold its group: no volume could come into it and go again.
+    // An empty group snapshot would block its group: no volume could be added and removed again.
     let unready = matches!(group.status, GroupStatus::Creating | GroupStatus::Updating);
     if unready || volumes.is_empty() {
         return Err(GroupRefusal::NothingToSnapshot.into());
@@ -63,7 +64,7 @@ pub fn create_group_snapshot(
             *deltas.entry(resource).or_default() += delta;
         }
     }
-    // The group's, whoever asks: what is made of it is its project's.
+    // Charged to the group's project even if an admin calls, because the snapshots belong to it.
     quota::charge(txn, cx.config, &group.project_id, &deltas)?;
     txn.upsert::<GroupSnapshot>(GroupSnapshot {
         id,
@@ -79,16 +80,17 @@ pub fn create_group_snapshot(
     })?;
     for volume in &volumes {
         let texts = (spec.name.clone(), spec.description.clone());
-        create_member(txn, cx, member(), volume, id, texts)?;
+        create_group_member(txn, cx, new_id(), volume, id, texts)?;
     }
     Ok(settle_group_snapshot(txn, cx.now, id)?)
 }
 
-/// Deletes a group snapshot with all of its snapshots: they are `deleting`, and workers have to delete
-/// them. One without snapshots is gone at once.
+/// Deletes a group snapshot and its snapshots. They are `deleting`, and workers delete them. One
+/// without snapshots is deleted at once.
 ///
 /// # Errors
-/// [`Error`]; [`GroupRefusal::DeleteSnapshot`] while it or one of its snapshots is used.
+/// [`Error`]; [`GroupRefusal::DeleteSnapshot`] while it or one of its snapshots is in use.
+// Cinder: cinder/group/api.py, API.delete_group_snapshot.
 pub fn delete_group_snapshot(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -99,6 +101,7 @@ pub fn delete_group_snapshot(
     cx.caller.check_on(policy::GROUP_SNAPSHOT_DELETE, &row)?;
     let range = KeyRange::exact(row.id);
     let over = matches!(row.status, GroupSnapshotStatus::Available | GroupSnapshotStatus::Error);
+    // A group that is being created from it still reads its snapshots.
     let used = txn
         .scan_by(&Group::BY_SNAPSHOT, &range, Order::Ascending)
         .any(|copy| copy.status == GroupStatus::Creating);
@@ -119,7 +122,7 @@ pub fn delete_group_snapshot(
         return Err(GroupRefusal::DeleteSnapshot.into());
     }
     for mut part in parts {
-        // What is deleted already stays so.
+        // Its work item is queued already.
         if part.status == SnapshotStatus::Deleting {
             continue;
         }
@@ -136,10 +139,11 @@ pub fn delete_group_snapshot(
     Ok(settle_group_snapshot(txn, cx.now, id)?)
 }
 
-/// Sets what a group snapshot is doing, whatever it is doing. Admins only.
+/// Admin: sets a group snapshot's status unconditionally.
 ///
 /// # Errors
-/// [`Error`] with the status 400 for a status that there isn't, 404 before 3.19.
+/// [`Error`] with the status 400 for an unknown status, 404 before 3.19.
+// Cinder: cinder/group/api.py, API.reset_group_snapshot_status.
 pub fn reset_group_snapshot_status(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,

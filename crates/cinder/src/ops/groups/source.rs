@@ -1,4 +1,4 @@
-//! Making groups from group snapshots and from other groups: a copy of each of their volumes.
+//! Creation of groups from group snapshots and from other groups: a copy of each of their volumes.
 
 use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use crate::{
     work::settle_group,
 };
 
-/// What a group is made from.
+/// The source of a new group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GroupSource {
     /// A group snapshot, by its ID.
@@ -23,29 +23,30 @@ pub enum GroupSource {
     Group(Box<str>),
 }
 
-/// A group as somebody asks for it to be made from something.
+/// A request for a group with a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupSourceSpec {
     /// Its name.
     pub name: Option<Box<str>>,
     /// Human-readable description.
     pub description: Option<Box<str>>,
-    /// What it is made from.
+    /// Its source.
     pub source: GroupSource,
 }
 
-/// Makes a group with the ID `id` from another or from a group snapshot. It is `creating` until all of
-/// its volumes, whose IDs `member` gives, were made.
+/// Creates a group with the ID `id` from another group or from a group snapshot. It is `creating`
+/// until all of its volumes, with the IDs that `new_id` returns, are created.
 ///
 /// # Errors
-/// [`Error`]: there is nothing to copy, or it is in no state to be copied, or the quota is used up.
+/// [`Error`]: the source is empty, or its status does not allow it, or the quota is exceeded.
+// Cinder: cinder/group/api.py, API.create_from_src.
 pub fn create_group_from(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
     api: GroupApi,
     id: Uuid,
     spec: GroupSourceSpec,
-    mut member: impl FnMut() -> Uuid,
+    mut new_id: impl FnMut() -> Uuid,
 ) -> Result<(), Error> {
     cx.caller.check(policy::GROUP_CREATE)?;
     let (origin, snapshot) = match &spec.source {
@@ -63,7 +64,7 @@ pub fn create_group_from(
             (Group::clone(group), Some(row.id))
         }
     };
-    let copies = copies(txn, &origin, snapshot);
+    let copies = volume_specs(txn, &origin, snapshot);
     if copies.is_empty() {
         return Err(match snapshot {
             Some(_) => GroupRefusal::EmptySnapshot.into(),
@@ -87,13 +88,13 @@ pub fn create_group_from(
     })?;
     for copy in copies {
         let group_id = Some(id.to_string().into());
-        create_volume(txn, cx, member(), VolumeSpec { group_id, ..copy })?;
+        create_volume(txn, cx, new_id(), VolumeSpec { group_id, ..copy })?;
     }
     Ok(settle_group(txn, cx.now, id)?)
 }
 
-/// The volumes of the new group, with their types and what they are copies of.
-fn copies(view: &impl ReadView, origin: &Group, snapshot: Option<Uuid>) -> Vec<VolumeSpec> {
+/// Returns requests for the volumes of the new group, with their types and sources.
+fn volume_specs(view: &impl ReadView, origin: &Group, snapshot: Option<Uuid>) -> Vec<VolumeSpec> {
     let spec = |volume_type: Option<Uuid>, zone: &str| VolumeSpec {
         volume_type: volume_type.map(|id| id.to_string().into()),
         availability_zone: Some(zone.into()),

@@ -1,4 +1,4 @@
-//! Group types: what kinds of groups there are.
+//! Group types.
 
 use statehold_store::{Entry, KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use crate::{
     rows::{Group, GroupType},
 };
 
-/// The group type that a client calls `text`, by ID or by name, if the caller may use it.
+/// Returns the group type with the ID or name `text`, if the caller may use it.
 ///
 /// # Errors
 /// [`Missing::GroupType`] or [`Missing::GroupTypeName`].
@@ -30,7 +30,7 @@ pub(crate) fn find_group_type<'v>(
     Ok(row.ok_or_else(|| Missing::GroupTypeName(text.into()))?)
 }
 
-/// The group type that a client calls by its ID `text`, if the caller may use it.
+/// Returns the group type with the ID `text`, if the caller may use it.
 ///
 /// # Errors
 /// [`Missing::GroupType`].
@@ -44,14 +44,15 @@ pub fn get_group_type<'v>(
     Ok(row.ok_or_else(|| Missing::GroupType(text.into()))?)
 }
 
+// A group type has no access list, unlike a volume type: a private one is for admins.
 fn is_open(row: &GroupType, caller: &Caller) -> bool {
     row.is_public || caller.is_admin()
 }
 
-/// The type of groups that name none.
+/// Returns the type of groups that are created without one.
 ///
 /// # Errors
-/// [`Missing::DefaultGroupType`] when the cloud has none.
+/// [`Missing::DefaultGroupType`] if none is configured.
 pub fn default_group_type<'v>(
     view: &'v impl ReadView,
     cx: &Context<'_>,
@@ -61,10 +62,12 @@ pub fn default_group_type<'v>(
     Ok(row.ok_or(Missing::DefaultGroupType)?)
 }
 
-/// Makes sure that there is the type of consistency groups; with the ID `id` if it has to be made.
+/// Creates the type of consistency groups with the ID `id`, unless it exists. Returns whether it
+/// was created.
 ///
 /// # Errors
 /// [`Error::Store`].
+// Cinder: cinder/volume/group_types.py, DEFAULT_CGSNAPSHOT_TYPE; a database migration creates it.
 pub fn bootstrap_groups(txn: &mut WriteTxn<'_>, now: i64, id: Uuid) -> Result<bool, Error> {
     if txn.find(&GroupType::BY_NAME, CONSISTENCY_TYPE).is_some() {
         return Ok(false);
@@ -82,7 +85,7 @@ pub fn bootstrap_groups(txn: &mut WriteTxn<'_>, now: i64, id: Uuid) -> Result<bo
     Ok(true)
 }
 
-/// A group type as somebody asks for it.
+/// A request for a group type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupTypeSpec {
     /// Its name.
@@ -91,14 +94,15 @@ pub struct GroupTypeSpec {
     pub description: Option<Box<str>>,
     /// Whether all projects may use it.
     pub is_public: bool,
-    /// What its groups have to be like.
+    /// Properties that its groups require.
     pub group_specs: Pairs,
 }
 
-/// Makes a group type with the ID `id`. Admins only.
+/// Creates a group type with the ID `id`. Admins only.
 ///
 /// # Errors
-/// [`Error`]; [`Error::Conflict`] when there is one of this name.
+/// [`Error`]; [`Error::Conflict`] if the name is taken.
+// Cinder: cinder/volume/group_types.py, create.
 pub fn create_group_type(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -128,7 +132,7 @@ fn check_name(view: &impl ReadView, name: &str, own: Uuid) -> Result<(), Error> 
     }
 }
 
-/// What is to be changed of a group type. What is none stays.
+/// A change of a group type. `None` keeps a field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupTypeChange {
     /// Its name.
@@ -139,8 +143,8 @@ pub struct GroupTypeChange {
     pub is_public: Option<bool>,
 }
 
-/// The type that is to be changed. That of consistency groups stays as it is.
-fn to_change(
+/// Returns a group type to change, and rejects the one of consistency groups.
+fn find_changeable_type(
     view: &impl ReadView,
     cx: &Context<'_>,
     rule: Rule,
@@ -148,28 +152,31 @@ fn to_change(
 ) -> Result<GroupType, Error> {
     cx.caller.check(rule)?;
     let row = GroupType::clone(get_group_type(view, cx.caller, id)?);
+    // Both APIs identify consistency groups by this name.
     if *row.name == *CONSISTENCY_TYPE {
         return Err(GroupRefusal::Reserved { group_type: row.id }.into());
     }
     Ok(row)
 }
 
-/// Changes a group type. Admins only.
+/// Updates a group type. Admins only.
 ///
 /// # Errors
 /// [`Error`] with the status 400, 404 or 409.
+// Cinder: cinder/api/v3/group_types.py, GroupTypesController.update.
 pub fn update_group_type(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
     id: &str,
     change: GroupTypeChange,
 ) -> Result<(), Error> {
-    let mut row = to_change(txn, cx, policy::GROUP_TYPE_UPDATE, id)?;
+    let mut row = find_changeable_type(txn, cx, policy::GROUP_TYPE_UPDATE, id)?;
     if change == GroupTypeChange::default() {
         return Err(Error::request(
             "Specify group type name, description or a combination thereof.",
         ));
     }
+    // The reference rejects blanks, but accepts the empty string.
     let blank = |name: &str| !name.is_empty() && name.trim().is_empty();
     if change.name.as_deref().is_some_and(blank) {
         return Err(Error::request("Group type name can not be empty."));
@@ -184,10 +191,10 @@ pub fn update_group_type(
     if let Some(is_public) = change.is_public {
         row.is_public = is_public;
     }
-    write(txn, cx.now, row)
+    write_type(txn, cx.now, row)
 }
 
-fn write(txn: &mut WriteTxn<'_>, now: i64, mut row: GroupType) -> Result<(), Error> {
+fn write_type(txn: &mut WriteTxn<'_>, now: i64, mut row: GroupType) -> Result<(), Error> {
     row.updated_at = Some(now);
     txn.upsert::<GroupType>(row)?;
     Ok(())
@@ -196,9 +203,9 @@ fn write(txn: &mut WriteTxn<'_>, now: i64, mut row: GroupType) -> Result<(), Err
 /// Deletes a group type. Admins only.
 ///
 /// # Errors
-/// [`Error`] with the status 400 when groups have the type.
+/// [`Error`] with the status 400 while groups have the type.
 pub fn delete_group_type(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
-    let row = to_change(txn, cx, policy::GROUP_TYPE_DELETE, id)?;
+    let row = find_changeable_type(txn, cx, policy::GROUP_TYPE_DELETE, id)?;
     let range = KeyRange::exact(row.id);
     if txn.scan_by(&Group::BY_OF_TYPE, &range, Order::Ascending).next().is_some() {
         return Err(Error::request("Target group type is still in use."));
@@ -207,7 +214,7 @@ pub fn delete_group_type(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> 
     Ok(())
 }
 
-/// All that the groups of a type have to be like. Admins only.
+/// Returns the specs of a group type. Admins only.
 ///
 /// # Errors
 /// [`Missing::GroupType`].
@@ -220,7 +227,7 @@ pub fn get_group_specs<'v>(
     Ok(&get_group_type(view, cx.caller, id)?.group_specs)
 }
 
-/// What the groups of a type have to be like in one respect. Admins only.
+/// Returns one spec of a group type. Admins only.
 ///
 /// # Errors
 /// [`Missing::GroupType`] or [`Missing::GroupSpec`].
@@ -240,7 +247,7 @@ fn no_spec(group_type: Uuid, key: &str) -> Error {
     Missing::GroupSpec { group_type: group_type.to_string().into(), key: key.into() }.into()
 }
 
-/// Adds to what the groups of a type have to be like. Admins only.
+/// Adds or replaces specs of a group type. Admins only.
 ///
 /// # Errors
 /// [`Error`] with the status 400 or 404.
@@ -253,7 +260,7 @@ pub fn set_group_specs(
     put_specs(txn, cx, policy::GROUP_SPEC_CREATE, id, specs)
 }
 
-/// Like [`set_group_specs`], for callers that may change specs.
+/// Like [`set_group_specs`], for callers with the permission to update specs.
 ///
 /// # Errors
 /// As [`set_group_specs`].
@@ -273,12 +280,12 @@ fn put_specs(
     id: &str,
     specs: Pairs,
 ) -> Result<(), Error> {
-    let mut row = to_change(txn, cx, rule, id)?;
+    let mut row = find_changeable_type(txn, cx, rule, id)?;
     row.group_specs.extend(specs);
-    write(txn, cx.now, row)
+    write_type(txn, cx.now, row)
 }
 
-/// Takes away something that the groups of a type had to be like. Admins only.
+/// Deletes a spec of a group type. Admins only.
 ///
 /// # Errors
 /// As [`set_group_specs`], and [`Missing::GroupSpec`].
@@ -288,9 +295,9 @@ pub fn delete_group_spec(
     id: &str,
     key: &str,
 ) -> Result<(), Error> {
-    let mut row = to_change(txn, cx, policy::GROUP_SPEC_DELETE, id)?;
+    let mut row = find_changeable_type(txn, cx, policy::GROUP_SPEC_DELETE, id)?;
     if row.group_specs.remove(key).is_none() {
         return Err(no_spec(row.id, key));
     }
-    write(txn, cx.now, row)
+    write_type(txn, cx.now, row)
 }

@@ -1,4 +1,4 @@
-//! How much there is on a back end, by project.
+//! The usage of a back end, by project.
 
 use std::collections::BTreeMap;
 
@@ -13,16 +13,16 @@ use crate::{
     totals,
 };
 
-/// What a project has on a back end.
+/// The volumes and snapshots of a project, or of all, on a back end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HostUsage {
-    /// How many volumes.
+    /// The number of volumes.
     pub volumes: u64,
-    /// Their sizes together, in GiB.
+    /// The sum of their sizes, in GiB.
     pub volume_gib: u64,
-    /// How many snapshots of them.
+    /// The number of snapshots of them.
     pub snapshots: u64,
-    /// The sizes of the snapshots together, in GiB.
+    /// The sum of the snapshots' sizes, in GiB.
     pub snapshot_gib: u64,
 }
 
@@ -34,24 +34,24 @@ impl From<&Total> for HostUsage {
 }
 
 impl HostUsage {
-    /// Returns how much there is on the back end `host`, `host@backend`, of all projects.
+    /// Returns the usage of the back end `host`, `host@backend`, by all projects.
     ///
     /// Cost: one row.
     pub fn total(view: &impl ReadView, host: &str) -> Self {
         totals::total(view, Some(host), None)
     }
 
-    /// Returns how much there is on the back end `host`, `host@backend`, by project.
+    /// Returns the usage of the back end `host`, `host@backend`, by project.
     ///
-    /// Cost: a row for each project.
-    pub fn of(view: &impl ReadView, host: &str) -> BTreeMap<Box<str>, Self> {
+    /// Cost: one row for each project.
+    pub fn by_project(view: &impl ReadView, host: &str) -> BTreeMap<Box<str>, Self> {
         let own = Total::BY_KEY.starting_with(Some(host));
         view.scan::<Total>(&own, Order::Ascending)
             .filter_map(|row| Some((row.project_id.clone()?, Self::from(&**row))))
             .collect()
     }
 
-    /// Two together.
+    /// Returns the sum of two usages.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -63,10 +63,11 @@ impl HostUsage {
     }
 }
 
-/// What there is on a back end by project. Admins only.
+/// Returns the usage of a back end by project. Admins only.
 ///
 /// # Errors
 /// [`Error::Policy`] or [`crate::Missing::Service`].
+// Cinder: cinder/api/contrib/hosts.py, HostController.show.
 pub fn host_usage(
     view: &impl ReadView,
     cx: &Context<'_>,
@@ -74,5 +75,5 @@ pub fn host_usage(
 ) -> Result<BTreeMap<Box<str>, HostUsage>, Error> {
     cx.caller.check(policy::HOSTS)?;
     find_service(view, host, Service::VOLUME)?;
-    Ok(HostUsage::of(view, host))
+    Ok(HostUsage::by_project(view, host))
 }

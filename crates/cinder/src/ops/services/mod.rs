@@ -1,6 +1,6 @@
-//! Services: which back ends there are, and what operators say about them.
+//! Services: the back ends of a cloud, and the switches that operators set on them.
 //!
-//! Whether a service is up is in no row: the server knows which back ends it has.
+//! No row stores whether a service is up: the server knows which back ends it runs.
 
 mod hosts;
 mod stuck;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 pub use self::{
     hosts::{HostUsage, host_usage},
-    stuck::{StuckFilter, settle_stuck},
+    stuck::{StuckFilter, clean_up_stuck},
 };
 use crate::{
     access::actions::Rule,
@@ -23,8 +23,8 @@ use crate::{
     rows::Service,
 };
 
-/// Notes that a service is there, with the ID `id` unless it is known; its ID. What operators said
-/// about it stays.
+/// Registers a service, with the ID `id` if it is new, and returns its ID. The operator's switches
+/// stay as they are.
 ///
 /// # Errors
 /// [`Error::Store`].
@@ -55,7 +55,7 @@ pub fn register_service(
     Ok(id)
 }
 
-/// The services, by binary and host. Those of a host are the ones on it and on its back ends.
+/// Returns the services by binary and host. A host's services are those on it and on its back ends.
 pub fn services<'v>(
     view: &'v impl ReadView,
     host: Option<&str>,
@@ -71,7 +71,7 @@ pub fn services<'v>(
         .filter(move |row| is_of(row) && binary.is_none_or(|binary| *row.binary == *binary))
 }
 
-/// A service by its host, in full, and its binary.
+/// Returns a service by its full host and binary.
 ///
 /// # Errors
 /// [`Missing::Service`].
@@ -84,7 +84,7 @@ pub fn find_service<'v>(
     Ok(view.get::<Service>((binary, host)).ok_or_else(missing)?)
 }
 
-fn change(
+fn modify_service(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
     rule: Rule,
@@ -99,26 +99,28 @@ fn change(
     Ok(())
 }
 
-/// Has a service get new volumes. Admins only.
+/// Enables a service: it gets new volumes. Admins only.
 ///
 /// # Errors
 /// [`Error::Policy`] or [`Missing::Service`].
+// Cinder: cinder/api/contrib/services.py, ServiceController._enable.
 pub fn enable_service(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
     host: &str,
     binary: &str,
 ) -> Result<(), Error> {
-    change(txn, cx, policy::SERVICE_UPDATE, (host, binary), |row| {
+    modify_service(txn, cx, policy::SERVICE_UPDATE, (host, binary), |row| {
         row.disabled = false;
         row.disabled_reason = None;
     })
 }
 
-/// Has a service get no new volumes. Admins only.
+/// Disables a service: it gets no new volumes. Admins only.
 ///
 /// # Errors
 /// As [`enable_service`].
+// Cinder: cinder/api/contrib/services.py, ServiceController._disable.
 pub fn disable_service(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -126,17 +128,19 @@ pub fn disable_service(
     binary: &str,
     reason: Option<Box<str>>,
 ) -> Result<(), Error> {
-    change(txn, cx, policy::SERVICE_UPDATE, (host, binary), |row| {
+    modify_service(txn, cx, policy::SERVICE_UPDATE, (host, binary), |row| {
         row.disabled = true;
         row.disabled_reason = reason;
     })
 }
 
-/// Notes that nothing is to be done on a back end, or that it is again: it gets no new volumes
-/// meanwhile. Admins only.
+/// Freezes a back end, or thaws it. A frozen back end accepts no work and gets no new volumes.
+/// Admins only.
 ///
 /// # Errors
 /// As [`enable_service`].
+// Cinder: cinder/volume/manager.py, VolumeManager.freeze_host disables the service with this
+// reason.
 pub fn freeze_service(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -144,17 +148,18 @@ pub fn freeze_service(
     frozen: bool,
 ) -> Result<(), Error> {
     let rule = if frozen { policy::SERVICE_FREEZE } else { policy::SERVICE_THAW };
-    change(txn, cx, rule, (host, Service::VOLUME), |row| {
+    modify_service(txn, cx, rule, (host, Service::VOLUME), |row| {
         row.frozen = frozen;
         row.disabled = frozen;
         row.disabled_reason = frozen.then(|| "frozen".into());
     })
 }
 
-/// Refuses to use the copies of a back end elsewhere: no back end makes any. Admins only.
+/// Rejects the failover of a back end, because no back end replicates. Admins only.
 ///
 /// # Errors
 /// Always: [`Error`] with the status 400, 403 or 404.
+// Cinder: cinder/volume/api.py, API.failover.
 pub fn failover_service(view: &impl ReadView, cx: &Context<'_>, host: &str) -> Result<(), Error> {
     cx.caller.check(policy::SERVICE_FAILOVER)?;
     find_service(view, host, Service::VOLUME)?;
@@ -164,7 +169,7 @@ pub fn failover_service(view: &impl ReadView, cx: &Context<'_>, host: &str) -> R
     )))
 }
 
-/// The back ends that get no new volumes, as `host@backend`.
+/// Returns the back ends that get no new volumes, as `host@backend`.
 pub fn disabled_hosts(view: &impl ReadView) -> BTreeSet<Box<str>> {
     services(view, None, Some(Service::VOLUME))
         .filter(|row| row.disabled)
@@ -172,10 +177,10 @@ pub fn disabled_hosts(view: &impl ReadView) -> BTreeSet<Box<str>> {
         .collect()
 }
 
-/// Returns the availability zones of back ends, each with whether volumes can be created there: a back end
-/// that `is_up` MUST be enabled.
+/// Returns the availability zones of back ends, each with whether volumes can be created in it: it
+/// has a back end that is enabled and `is_up`.
 ///
-/// Zones that only back ends had which are down are left out unless the cloud still has them.
+/// A zone whose back ends are all down or disabled is listed only if the configuration names it.
 // Cinder: cinder/volume/api.py, API.list_availability_zones.
 pub fn zones(
     view: &impl ReadView,

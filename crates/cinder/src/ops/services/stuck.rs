@@ -1,4 +1,4 @@
-//! Settling rows that are under way without anybody working on them.
+//! Cleanup of rows in a transitional status without a work item.
 //!
 //! No operation leaves such rows, but operators can: they may set any status.
 
@@ -19,28 +19,29 @@ use crate::{
     work::{queue, settle_group, settle_group_snapshot},
 };
 
-/// The version in which it came.
+/// First version with the cleanup.
 const SINCE: u16 = 24;
 
-/// What is to be settled. What is none is all.
+/// A selection of rows. `None` selects all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StuckFilter {
-    /// Volumes alone, or snapshots alone.
+    /// Volumes only, or snapshots only.
     pub kind: Option<WorkTarget>,
     /// One volume or snapshot.
     pub id: Option<Uuid>,
 }
 
-/// Settles volumes and snapshots which are under way without work: what was being deleted is deleted,
-/// the rest has failed. Admins only. The back ends on which there were some.
+/// Ends the transitional status of volumes and snapshots without a work item: deletions are queued
+/// again, all other operations count as failed. Admins only. Returns the back ends of the rows.
 ///
-/// `includes` says whether what is on a back end, `host@backend`, or on none yet is meant.
+/// `includes` returns whether to clean up rows of a back end, `host@backend`, or of none yet.
 ///
-/// Cost: looks at all volumes and snapshots that are under way.
+/// Cost: reads all volumes and snapshots in a transitional status.
 ///
 /// # Errors
 /// [`Error::Policy`]; [`Missing::Operation`] before 3.24.
-pub fn settle_stuck(
+// Cinder: cinder/api/v3/workers.py, WorkerController.cleanup.
+pub fn clean_up_stuck(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
     filter: &StuckFilter,
@@ -51,12 +52,12 @@ pub fn settle_stuck(
     }
     cx.caller.check(policy::WORKERS_CLEANUP)?;
     let mut hosts = BTreeSet::new();
-    let wanted = |kind: WorkTarget, id: Uuid| {
+    let selected = |kind: WorkTarget, id: Uuid| {
         filter.kind.is_none_or(|own| own == kind) && filter.id.is_none_or(|own| own == id)
     };
     for mut row in stuck_volumes(txn) {
         let host = backend(&row);
-        if !wanted(WorkTarget::Volume, row.id) || !includes(host.as_deref()) {
+        if !selected(WorkTarget::Volume, row.id) || !includes(host.as_deref()) {
             continue;
         }
         hosts.extend(host);
@@ -64,7 +65,7 @@ pub fn settle_stuck(
         let (id, deleting) = (row.id, row.status == VolumeStatus::Deleting);
         row.status = match row.status {
             VolumeStatus::Extending => VolumeStatus::ErrorExtending,
-            // Nothing was done with its data.
+            // The operation had not touched the data.
             VolumeStatus::Retyping | VolumeStatus::BackingUp => before,
             VolumeStatus::RestoringBackup => VolumeStatus::ErrorRestoring,
             VolumeStatus::Managing | VolumeStatus::ErrorManagingDeleting => {
@@ -74,7 +75,7 @@ pub fn settle_stuck(
             VolumeStatus::Deleting => VolumeStatus::Deleting,
             _ => VolumeStatus::Error,
         };
-        // Without work nothing moves.
+        // A migration without a work item cannot continue.
         if !row.is_settled() {
             row.migration_status = Some(MigrationStatus::Error);
         }
@@ -91,7 +92,7 @@ pub fn settle_stuck(
     }
     for mut row in stuck_snapshots(txn) {
         let host = txn.get::<Volume>(row.volume_id).and_then(|volume| backend(volume));
-        if !wanted(WorkTarget::Snapshot, row.id) || !includes(host.as_deref()) {
+        if !selected(WorkTarget::Snapshot, row.id) || !includes(host.as_deref()) {
             continue;
         }
         hosts.extend(host);
@@ -103,10 +104,10 @@ pub fn settle_stuck(
             };
             row.updated_at = Some(cx.now);
         }
-        let whole = row.group_snapshot_id;
+        let group_snapshot = row.group_snapshot_id;
         totals::put_snapshot(txn, row)?;
-        if let Some(whole) = whole {
-            settle_group_snapshot(txn, cx.now, whole)?;
+        if let Some(group_snapshot) = group_snapshot {
+            settle_group_snapshot(txn, cx.now, group_snapshot)?;
         }
         if deleting {
             let task = Task::DeleteSnapshot { keep_data: false };
@@ -116,19 +117,20 @@ pub fn settle_stuck(
     Ok(hosts)
 }
 
-/// The back end of a volume, without its pool.
+/// Returns the back end of a volume, without its pool.
 fn backend(row: &Volume) -> Option<Box<str>> {
     let host = row.host.as_deref()?;
     Some(host.split_once('#').map_or(host, |(backend, _)| backend).into())
 }
 
-/// Everything that waits for work, be it work on something else.
-fn worked_on(view: &impl ReadView) -> BTreeSet<(WorkTarget, Uuid)> {
+/// Returns all rows that wait for a work item, including items of other rows.
+fn rows_with_work(view: &impl ReadView) -> BTreeSet<(WorkTarget, Uuid)> {
     let mut busy = BTreeSet::new();
     for item in view.scan::<WorkItem>(&KeyRange::all(), Order::Ascending) {
         busy.insert((item.kind, item.target));
         match item.task {
             Task::CreateBackup => {
+                // A backup's item is the backup's, while its source is `backing-up`.
                 let Some(backup) = view.get::<Backup>(item.target) else { continue };
                 busy.insert((WorkTarget::Volume, backup.volume_id));
                 busy.extend(backup.snapshot_id.map(|id| (WorkTarget::Snapshot, id)));
@@ -146,7 +148,7 @@ fn worked_on(view: &impl ReadView) -> BTreeSet<(WorkTarget, Uuid)> {
 }
 
 fn stuck_volumes(view: &impl ReadView) -> Vec<Volume> {
-    let busy = worked_on(view);
+    let busy = rows_with_work(view);
     let statuses = VolumeStatus::ALL.iter().filter(|status| status.is_transitional());
     let of = |status: &VolumeStatus| {
         view.scan_by(
@@ -163,7 +165,7 @@ fn stuck_volumes(view: &impl ReadView) -> Vec<Volume> {
 }
 
 fn stuck_snapshots(view: &impl ReadView) -> Vec<Snapshot> {
-    let busy = worked_on(view);
+    let busy = rows_with_work(view);
     let statuses = SnapshotStatus::ALL.iter().filter(|status| status.is_transitional());
     let of = |status: &SnapshotStatus| {
         view.scan_by(

@@ -1,26 +1,26 @@
-//! Attaching and detaching as machines' hosts do it without attachments of their own: by actions of
-//! the volume.
+//! Attaching and detaching by actions of the volume, for clients that predate attachments.
 
 use statehold_store::{Entry, KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
 
-use super::write;
+use super::write_volume;
 use crate::{
     access::actions::Rule,
     caller::policy,
     context::{Context, find_volume},
     error::Error,
     ops::{
-        attachments::{check_release, check_room},
+        attachments::{check_attachment_limit, check_release},
         refusal::{VolumeRefusal, check_settled},
     },
     rows::{AttachStatus, Attachment, Volume, VolumeStatus},
 };
 
-/// Sets what a volume is doing by what is left of its attachments.
+/// Derives a volume's status from its remaining attachments.
 ///
-/// While it moves, is uploaded or is on offer its status stays, because the work or the offer needs it.
-pub(crate) fn recompute(view: &impl ReadView, row: &mut Volume) {
+/// During a migration, an upload and a transfer the status stays, because the work or the transfer
+/// needs it.
+pub(crate) fn recompute_status(view: &impl ReadView, row: &mut Volume) {
     let range = KeyRange::exact(row.id);
     let has = |wanted: AttachStatus| {
         view.scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending)
@@ -36,7 +36,7 @@ pub(crate) fn recompute(view: &impl ReadView, row: &mut Volume) {
         (VolumeStatus::Available, AttachStatus::Detached)
     };
     row.attach_status = attach_status;
-    // An offer ends when it is accepted or deleted, never by a detachment: it waits for that status.
+    // Only acceptance or deletion ends a transfer, never a detachment.
     let busy = row.status.is_transitional()
         || matches!(row.status, VolumeStatus::Uploading | VolumeStatus::AwaitingTransfer);
     if row.is_settled() && !busy {
@@ -44,10 +44,11 @@ pub(crate) fn recompute(view: &impl ReadView, row: &mut Volume) {
     }
 }
 
-/// Keeps a volume for somebody who is about to attach it.
+/// Reserves a volume for an attachment.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::Reserve`] when it isn't free.
+/// [`Error`]; [`VolumeRefusal::Reserve`] unless it is free.
+// Cinder: cinder/volume/api.py, API.reserve_volume.
 pub fn reserve_volume(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check_on(policy::VOLUME_RESERVE, &row)?;
@@ -56,16 +57,17 @@ pub fn reserve_volume(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Res
     if !free {
         return Err(VolumeRefusal::Reserve { status: row.status }.into());
     }
-    // What is written while a volume moves would be left behind.
+    // Writes during a migration would be lost.
     check_settled(&row)?;
     row.status = VolumeStatus::Attaching;
-    Ok(write(txn, cx.now, row)?)
+    Ok(write_volume(txn, cx.now, row)?)
 }
 
-/// Gives up keeping a volume; nothing happens to one that isn't kept.
+/// Cancels a reservation. Has no effect on a volume without one.
 ///
 /// # Errors
 /// [`Error`] with the status 403 or 404.
+// Cinder: cinder/volume/api.py, API.unreserve_volume.
 pub fn unreserve_volume(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check_on(policy::VOLUME_UNRESERVE, &row)?;
@@ -76,15 +78,17 @@ pub fn unreserve_volume(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> R
     let used = txn
         .scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending)
         .any(|attachment| attachment.attach_status != AttachStatus::Detached);
+    // Another attachment of a shared volume keeps it in use.
     row.status = if used { VolumeStatus::InUse } else { VolumeStatus::Available };
-    Ok(write(txn, cx.now, row)?)
+    Ok(write_volume(txn, cx.now, row)?)
 }
 
-/// Says that a volume is about to be detached.
+/// Marks a volume as about to be detached.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::BeginDetaching`] unless it is attached. A volume that moves is passed
-/// over, as whoever moves it detaches it.
+/// [`Error`]; [`VolumeRefusal::BeginDetaching`] unless it is attached. Ignores a migrating volume,
+/// because the migration detaches it.
+// Cinder: cinder/volume/api.py, API.begin_detaching.
 pub fn begin_detaching(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check_on(policy::VOLUME_BEGIN_DETACHING, &row)?;
@@ -95,13 +99,14 @@ pub fn begin_detaching(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Re
         return Err(VolumeRefusal::BeginDetaching.into());
     }
     row.status = VolumeStatus::Detaching;
-    Ok(write(txn, cx.now, row)?)
+    Ok(write_volume(txn, cx.now, row)?)
 }
 
-/// Says that a volume is not detached after all; nothing happens to one that wasn't about to be.
+/// Reverts [`begin_detaching`]. Has no effect on a volume that is not about to be detached.
 ///
 /// # Errors
 /// [`Error`] with the status 403 or 404.
+// Cinder: cinder/volume/api.py, API.roll_detaching.
 pub fn roll_detaching(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check_on(policy::VOLUME_ROLL_DETACHING, &row)?;
@@ -109,26 +114,27 @@ pub fn roll_detaching(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Res
         return Ok(());
     }
     row.status = VolumeStatus::InUse;
-    Ok(write(txn, cx.now, row)?)
+    Ok(write_volume(txn, cx.now, row)?)
 }
 
-/// Who attaches a volume, and how.
+/// A request to attach a volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AttachRequest {
     /// The machine.
     pub instance: Option<Uuid>,
     /// The host.
     pub host: Option<Box<str>>,
-    /// Where it is seen there.
+    /// The device on the machine.
     pub mountpoint: Box<str>,
-    /// `rw` or `ro`; by default as the volume may be used.
+    /// `rw` or `ro`; the default is `ro` for a read-only volume, otherwise `rw`.
     pub mode: Option<Box<str>>,
 }
 
-/// Attaches a volume; the attachment has the ID `attachment`, unless there is one already.
+/// Attaches a volume; the attachment has the ID `attachment`, unless an equal one exists.
 ///
 /// # Errors
-/// [`Error`] with the status 400 when somebody else has it, or it may only be read.
+/// [`Error`] with the status 400 if another machine uses it, or it is read-only.
+// Cinder: cinder/volume/manager.py, VolumeManager.attach_volume.
 pub fn attach_volume(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -152,19 +158,20 @@ pub fn attach_volume(
             && other.instance == request.instance
             && other.host == request.host
     };
-    let there = txn.scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending).any(same);
-    if there {
-        // Work that is under way keeps its status, by which others are kept off.
+    let exists = txn.scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending).any(same);
+    if exists {
+        // A transitional status belongs to the work in progress, and excludes other operations.
         if !row.status.is_transitional() {
             row.status = VolumeStatus::InUse;
         }
-        return Ok(write(txn, cx.now, row)?);
+        return Ok(write_volume(txn, cx.now, row)?);
     }
     match row.status {
         VolumeStatus::Available => {}
         VolumeStatus::InUse if row.multiattach => {}
         VolumeStatus::InUse => return Err(VolumeRefusal::AlreadyAttached.into()),
         VolumeStatus::Attaching => {
+            // An earlier reservation may have fixed the mode.
             let noted = row.admin_metadata.get("attached_mode");
             if noted.is_some_and(|noted| *noted != mode) {
                 return Err(VolumeRefusal::OtherMode.into());
@@ -173,13 +180,15 @@ pub fn attach_volume(
         status => return Err(VolumeRefusal::Attach { status }.into()),
     }
     check_settled(&row)?;
+    // A reset to `available` can leave attachments behind, so the status alone does not prove the
+    // volume free.
     let taken = txn
         .scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending)
         .any(|other| other.attach_status != AttachStatus::Detached);
     if taken && !row.multiattach {
         return Err(VolumeRefusal::AlreadyAttached.into());
     }
-    check_room(txn, row.id)?;
+    check_attachment_limit(txn, row.id)?;
     txn.upsert::<Attachment>(Attachment {
         id: attachment,
         project_id: row.project_id.clone(),
@@ -198,16 +207,19 @@ pub fn attach_volume(
     row.status = VolumeStatus::InUse;
     row.attach_status = AttachStatus::Attached;
     row.admin_metadata.insert("attached_mode".into(), mode);
+    // The reference sets the flag at the first attachment; clients read it from the metadata.
     row.admin_metadata.entry("readonly".into()).or_insert_with(|| "False".into());
-    Ok(write(txn, cx.now, row)?)
+    Ok(write_volume(txn, cx.now, row)?)
 }
 
-/// Detaches a volume from whoever has it, or takes one attachment off it. An attachment that is gone
-/// already is passed over.
+/// Detaches a volume from its only user, or deletes one attachment of it. Ignores an attachment
+/// that no longer exists.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::WhichAttachment`] when several have it and none is named; [`Error::Conflict`]
-/// for an attachment that an instance uses, unless [`Caller::service`](crate::Caller::service) is set.
+/// [`Error`]; [`VolumeRefusal::WhichAttachment`] if it has several attachments and none is named;
+/// [`Error::Conflict`] for an attachment that an instance uses, unless
+/// [`Caller::service`](crate::Caller::service) is set.
+// Cinder: cinder/volume/manager.py, VolumeManager.detach_volume.
 pub fn detach_volume(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -229,26 +241,27 @@ pub fn detach_volume(
         check_release(cx, gone)?;
         txn.delete::<Attachment>(gone.id)?;
     }
-    recompute(txn, &mut row);
+    recompute_status(txn, &mut row);
+    // The mode of the last attachment must not bind the next one.
     if row.attach_status != AttachStatus::Attached {
         row.admin_metadata.remove("attached_mode");
     }
-    Ok(write(txn, cx.now, row)?)
+    Ok(write_volume(txn, cx.now, row)?)
 }
 
-/// Returns the volume whose back end is to be asked how to reach it.
+/// Returns the volume to connect, for a request of a connection from its back end.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::Maintenance`] while it is being moved.
+/// [`Error`]; [`VolumeRefusal::Maintenance`] during a locked migration.
 pub fn check_connection<'v>(
     view: &'v impl ReadView,
     cx: &Context<'_>,
     id: &str,
 ) -> Result<&'v Entry<Volume>, Error> {
-    check_host(view, cx, policy::VOLUME_INITIALIZE, id)
+    find_connectable(view, cx, policy::VOLUME_INITIALIZE, id)
 }
 
-/// Returns the volume whose back end is to forget a host.
+/// Returns the volume to disconnect from a host.
 ///
 /// # Errors
 /// As [`check_connection`]; [`Error::Conflict`] while an instance uses the volume, unless
@@ -258,8 +271,9 @@ pub fn check_termination<'v>(
     cx: &Context<'_>,
     id: &str,
 ) -> Result<&'v Entry<Volume>, Error> {
-    let row = check_host(view, cx, policy::VOLUME_TERMINATE, id)?;
-    // A connector names a host, not an attachment: any of them may be the one that an instance uses.
+    let row = find_connectable(view, cx, policy::VOLUME_TERMINATE, id)?;
+    // A connector names a host, not an attachment, so any of them may be the one that an instance
+    // uses.
     for attachment in
         view.scan_by(&Attachment::BY_VOLUME, &KeyRange::exact(row.id), Order::Ascending)
     {
@@ -268,7 +282,7 @@ pub fn check_termination<'v>(
     Ok(row)
 }
 
-fn check_host<'v>(
+fn find_connectable<'v>(
     view: &'v impl ReadView,
     cx: &Context<'_>,
     rule: Rule,

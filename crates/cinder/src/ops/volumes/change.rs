@@ -1,8 +1,8 @@
-//! Changes of a volume that need no back end: names, flags, and statuses that an operator sets.
+//! Changes of a volume that need no back end: names, flags, and statuses that an admin sets.
 
 use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 
-use super::write;
+use super::write_volume;
 use crate::{
     Pairs,
     caller::policy,
@@ -13,7 +13,7 @@ use crate::{
     work::cancel,
 };
 
-/// The statuses that an operator may set, as refusals tell them.
+/// The statuses that an admin may set, as error messages list them.
 const RESET_STATUSES: &str = "('creating', 'available', 'deleting', 'error', 'error_deleting', \
                               'error_managing', 'managing', 'attaching', 'in-use', 'detaching', \
                               'maintenance', 'restoring-backup', 'error_restoring', 'reserved', \
@@ -21,21 +21,22 @@ const RESET_STATUSES: &str = "('creating', 'available', 'deleting', 'error', 'er
                               'error_extending', 'downloading', 'uploading', 'retyping', \
                               'extending')";
 
-/// What is to be changed of a volume. What is none stays; an inner none takes the text away.
+/// A change of a volume. `None` keeps a field; `Some(None)` removes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VolumeChange {
     /// Its name.
     pub name: Option<Option<Box<str>>>,
     /// Human-readable description.
     pub description: Option<Option<Box<str>>>,
-    /// All of its metadata.
+    /// Its metadata, which is replaced as a whole.
     pub metadata: Option<Pairs>,
 }
 
-/// Changes what people call a volume and say about it.
+/// Updates a volume's name, description or metadata.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::Maintenance`] while it is being moved.
+/// [`Error`]; [`VolumeRefusal::Maintenance`] during a locked migration.
+// Cinder: cinder/volume/api.py, API.update.
 pub fn update_volume(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -56,10 +57,10 @@ pub fn update_volume(
     if let Some(metadata) = change.metadata {
         row.metadata = metadata;
     }
-    Ok(write(txn, cx.now, row)?)
+    Ok(write_volume(txn, cx.now, row)?)
 }
 
-/// Says whether a machine can be started from a volume.
+/// Sets whether a machine can boot from a volume.
 ///
 /// # Errors
 /// As [`update_volume`].
@@ -75,13 +76,14 @@ pub fn set_bootable(
         return Err(VolumeRefusal::Maintenance.into());
     }
     row.bootable = bootable;
-    Ok(write(txn, cx.now, row)?)
+    Ok(write_volume(txn, cx.now, row)?)
 }
 
-/// Says whether a volume may only be read.
+/// Sets whether a volume is read-only.
 ///
 /// # Errors
 /// [`Error`]; [`VolumeRefusal::ReadOnlyFlag`] unless it is available.
+// Cinder: cinder/volume/api.py, API.update_readonly_flag.
 pub fn set_readonly(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -94,28 +96,30 @@ pub fn set_readonly(
         let (volume, status) = (row.id, row.status);
         return Err(VolumeRefusal::ReadOnlyFlag { volume, status }.into());
     }
+    // The values are Python's, because clients read the flag from the metadata.
     let value = if readonly { "True" } else { "False" };
     row.admin_metadata.insert("readonly".into(), value.into());
-    Ok(write(txn, cx.now, row)?)
+    Ok(write_volume(txn, cx.now, row)?)
 }
 
-/// What an operator sets, as it was sent. What is none stays.
+/// The statuses that an admin sets, as sent. `None` keeps a field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatusReset {
     /// The status.
     pub status: Option<Box<str>>,
-    /// Whether somebody uses it.
+    /// The attachment status.
     pub attach_status: Option<Box<str>>,
-    /// How far it has come on its way; `none` is on no way.
+    /// The migration status; `none` is no migration.
     pub migration_status: Option<Box<str>>,
 }
 
-/// Sets what a volume is doing, whatever it is doing. Admins only.
+/// Admin: sets a volume's statuses unconditionally.
 ///
-/// Work that was to bring the volume out of its status is given up, with what was set aside for it.
+/// Cancels the pending work that would end the present status, and releases its quota reservation.
 ///
 /// # Errors
-/// [`Error`] with the status 400 for what no operator may set, such as `deleting`.
+/// [`Error`] with the status 400 for a status that no admin may set, such as `deleting`.
+// Cinder: cinder/api/contrib/admin_actions.py, VolumeAdminController.
 pub fn reset_volume_status(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -133,6 +137,7 @@ pub fn reset_volume_status(
     let migration_status = reset.migration_status.as_deref().map(parse_migration).transpose()?;
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check_on(policy::VOLUME_RESET_STATUS, &row)?;
+    // No worker would delete the data.
     if status == Some(VolumeStatus::Deleting) {
         return Err(Error::request("Cannot reset-state to deleting"));
     }
@@ -152,7 +157,7 @@ pub fn reset_volume_status(
         let before = row.take_previous_status();
         if moving {
             row.migration_status = Some(MigrationStatus::Error);
-            // What was locked for the move is free again.
+            // The migration had locked the volume.
             if row.status == VolumeStatus::Maintenance {
                 row.status = before;
             }
@@ -173,7 +178,7 @@ pub fn reset_volume_status(
             }
         }
     }
-    Ok(write(txn, cx.now, row)?)
+    Ok(write_volume(txn, cx.now, row)?)
 }
 
 fn invalid(text: &str, what: &str, valid: &str) -> Error {
@@ -208,7 +213,7 @@ fn parse_migration(text: &str) -> Result<Option<MigrationStatus>, Error> {
     }
 }
 
-// The reference takes the empty string for none.
+// The reference ignores an empty string.
 pub(crate) fn check_volume_status(text: &str) -> Result<(), Error> {
     if text.is_empty() { Ok(()) } else { parse_status(text).map(drop) }
 }

@@ -1,4 +1,4 @@
-//! Making volumes: empty, from a snapshot, another volume or a backup.
+//! Creation of volumes: empty, or from a snapshot, another volume or a backup.
 
 use statehold_store::{ReadView, WriteTxn};
 use uuid::Uuid;
@@ -9,9 +9,9 @@ use crate::{
     context::{Context, find_backup, find_snapshot, find_volume},
     error::{Error, Missing},
     ops::{
-        backups::hold,
-        groups::{any_group, check_room},
-        type_rules::{check_size, check_unencrypted, zone_of},
+        backups::mark_restoring,
+        groups::{any_group, check_group_limit},
+        type_rules::{check_size, check_unencrypted, resolve_zone},
         types::{default_type, find_type},
     },
     quota,
@@ -23,10 +23,10 @@ use crate::{
     work::queue,
 };
 
-/// A volume as somebody asks for it.
+/// A request for a volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VolumeSpec {
-    /// Its size in GiB; by default that of what it is made from.
+    /// Its size in GiB; the default is the size of its source.
     pub size: Option<u32>,
     /// Its name.
     pub name: Option<Box<str>>,
@@ -36,31 +36,31 @@ pub struct VolumeSpec {
     pub volume_type: Option<Box<str>>,
     /// User-defined key/value metadata.
     pub metadata: Pairs,
-    /// The snapshot that it is made from.
+    /// The snapshot to copy.
     pub snapshot_id: Option<Box<str>>,
-    /// The volume that it is made from.
+    /// The volume to copy.
     pub source_volid: Option<Box<str>>,
-    /// The group that it comes into.
+    /// The group to add it to.
     pub group_id: Option<Box<str>>,
-    /// The backup that it is made from.
+    /// The backup to restore.
     pub backup_id: Option<Box<str>>,
-    /// The image that it is made from.
+    /// The image to copy; always rejected, because there is no image service.
     pub image: Option<Box<str>>,
     /// Its availability zone.
     pub availability_zone: Option<Box<str>>,
-    /// Whether several may use it at once, which only types can say today.
+    /// Whether several attachments may use it at once. Rejected: the type decides.
     pub multiattach: bool,
 }
 
-/// What a volume is made from.
-enum Source {
+/// The source of a volume.
+enum VolumeOrigin {
     Nothing,
     Snapshot(Snapshot, Option<Volume>),
     Volume(Volume),
     Backup(Backup),
 }
 
-impl Source {
+impl VolumeOrigin {
     fn volume(&self) -> Option<&Volume> {
         match self {
             Self::Nothing | Self::Backup(_) => None,
@@ -69,7 +69,7 @@ impl Source {
         }
     }
 
-    /// Whether a machine can be started from what is there, and what is known of the image on it.
+    /// Returns whether a machine can boot from the source, and the metadata of the image on it.
     fn image(&self) -> (bool, Pairs) {
         match self {
             Self::Backup(backup) => (backup.bootable, backup.image_metadata.clone()),
@@ -79,9 +79,9 @@ impl Source {
         }
     }
 
-    /// Returns the description and metadata of the new volume: those of the request, and those that the
-    /// volume had when it was backed up where the request has none.
-    fn restored(
+    /// Returns the description and metadata of the new volume: those of the request, completed with
+    /// those that the volume had when it was backed up.
+    fn complete_texts(
         &self,
         description: Option<Box<str>>,
         metadata: Pairs,
@@ -92,7 +92,7 @@ impl Source {
         (description.or_else(|| backup.volume_description.clone()), all)
     }
 
-    fn of_new(&self) -> VolumeSource {
+    fn task_source(&self) -> VolumeSource {
         match self {
             Self::Nothing => VolumeSource::Empty,
             Self::Snapshot(snapshot, _) => VolumeSource::Snapshot(snapshot.id),
@@ -102,10 +102,13 @@ impl Source {
     }
 }
 
-/// Makes a volume with the ID `id`: its row is `creating`, and a worker has to make it.
+/// Creates a volume with the ID `id`. Its row is `creating`, and a worker creates the data.
 ///
 /// # Errors
-/// [`Error`]: what is named doesn't exist, is in no state to be copied, or the quota is used up.
+/// [`Error`]: a named object does not exist, its status does not allow a copy, or the quota is
+/// exceeded.
+// Cinder: cinder/api/v3/volumes.py, VolumeController.create;
+// cinder/volume/flows/api/create_volume.py, ExtractVolumeRequestTask.
 pub fn create_volume(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -129,7 +132,7 @@ pub fn create_volume(
              volume type and use it to create multiattach volumes.",
         ));
     }
-    let nothing = matches!(source, Source::Nothing);
+    let nothing = matches!(source, VolumeOrigin::Nothing);
     if spec.size.is_none() && nothing && spec.image.is_none() {
         return Err(Error::Malformed);
     }
@@ -150,13 +153,13 @@ pub fn create_volume(
     };
     check_size(&volume_type, size)?;
     check_unencrypted(&volume_type)?;
-    let zone = zone(cx, &spec, &source, &volume_type, group.as_ref())?;
+    let zone = choose_zone(cx, &spec, &source, &volume_type, group.as_ref())?;
     let project = &cx.caller.project;
     quota::check_size(txn, cx.config, project, size)?;
     let deltas = quota::of_volume(Some(volume_type.id), 1, size);
     quota::charge(txn, cx.config, project, &deltas)?;
     let (bootable, image_metadata) = source.image();
-    let (description, metadata) = source.restored(spec.description, spec.metadata);
+    let (description, metadata) = source.complete_texts(spec.description, spec.metadata);
     let row = Volume {
         id,
         project_id: project.clone(),
@@ -173,11 +176,11 @@ pub fn create_volume(
         updated_at: None,
         volume_type_id: Some(volume_type.id),
         snapshot_id: match &source {
-            Source::Snapshot(snapshot, _) => Some(snapshot.id),
+            VolumeOrigin::Snapshot(snapshot, _) => Some(snapshot.id),
             _ => None,
         },
         source_volid: match &source {
-            Source::Volume(volume) => Some(volume.id),
+            VolumeOrigin::Volume(volume) => Some(volume.id),
             _ => None,
         },
         group_id: group.map(|group| group.id),
@@ -197,33 +200,34 @@ pub fn create_volume(
         image_metadata,
     };
     totals::put_volume(txn, row)?;
-    if let Source::Backup(backup) = &source {
-        hold(txn, cx.now, backup.id)?;
+    // The backup must not be deleted while the worker reads it.
+    if let VolumeOrigin::Backup(backup) = &source {
+        mark_restoring(txn, cx.now, backup.id)?;
     }
-    let task = Task::CreateVolume { source: source.of_new() };
+    let task = Task::CreateVolume { source: source.task_source() };
     queue(txn, cx, (WorkTarget::Volume, id), task, None)?;
     Ok(())
 }
 
-/// Notes the hints of a volume that [`create_volume`] created in the same transaction. Empty ones are not
-/// kept.
+/// Stores the scheduler hints of a volume that [`create_volume`] created in the same transaction.
+/// Empty hints are not stored.
 ///
 /// # Errors
 /// [`Error::Store`].
-pub fn note_hints(txn: &mut WriteTxn<'_>, hints: SchedulerHints) -> Result<(), Error> {
+pub fn store_scheduler_hints(txn: &mut WriteTxn<'_>, hints: SchedulerHints) -> Result<(), Error> {
     if !hints.is_empty() {
         txn.upsert::<SchedulerHints>(hints)?;
     }
     Ok(())
 }
 
-/// Checks that a volume may be made in a group.
+/// Checks that a volume may be created in a group.
 fn check_group(
     view: &impl ReadView,
     cx: &Context<'_>,
     group: &Group,
     named: Option<&VolumeType>,
-    source: &Source,
+    source: &VolumeOrigin,
 ) -> Result<(), Error> {
     let Some(named) = named else {
         return Err(Error::input(
@@ -241,18 +245,22 @@ fn check_group(
             "Invalid Group: Originating group status must be one of 'available, creating' values",
         ));
     }
-    // Members belong to the project of their group, on whose back end they are.
+    // Members share their group's project and back end.
     if group.project_id != cx.caller.project {
         return Err(Missing::Group(group.id.to_string().into()).into());
     }
-    // A copy is made where its original is; the group may have no back end yet.
+    // A copy is created on its source's back end; the group may have none yet.
     if source.volume().is_some_and(|origin| origin.host != group.host) {
         return Err(Error::input("Volume must be on the same backend as its group"));
     }
-    Ok(check_room(view, group.id, 1)?)
+    Ok(check_group_limit(view, group.id, 1)?)
 }
 
-fn find_source(view: &impl ReadView, cx: &Context<'_>, spec: &VolumeSpec) -> Result<Source, Error> {
+fn find_source(
+    view: &impl ReadView,
+    cx: &Context<'_>,
+    spec: &VolumeSpec,
+) -> Result<VolumeOrigin, Error> {
     let snapshot = match &spec.snapshot_id {
         Some(id) => Some(Snapshot::clone(find_snapshot(view, cx.caller, id)?)),
         None => None,
@@ -268,63 +276,64 @@ fn find_source(view: &impl ReadView, cx: &Context<'_>, spec: &VolumeSpec) -> Res
     match (snapshot, volume, backup) {
         (Some(snapshot), None, None) => {
             let volume = view.get::<Volume>(snapshot.volume_id).map(|row| Volume::clone(row));
-            Ok(Source::Snapshot(snapshot, volume))
+            Ok(VolumeOrigin::Snapshot(snapshot, volume))
         }
-        (None, Some(volume), None) => Ok(Source::Volume(volume)),
-        (None, None, Some(backup)) => Ok(Source::Backup(backup)),
-        (None, None, None) => Ok(Source::Nothing),
+        (None, Some(volume), None) => Ok(VolumeOrigin::Volume(volume)),
+        (None, None, Some(backup)) => Ok(VolumeOrigin::Backup(backup)),
+        (None, None, None) => Ok(VolumeOrigin::Nothing),
         _ => Err(Error::input("May specify only one of snapshot, imageRef or source volume")),
     }
 }
 
-/// Checks that what the volume is made from can be copied, and gives the volume's size.
-fn check_source(spec: &VolumeSpec, source: &Source) -> Result<u32, Error> {
+/// Checks that the source can be copied, and returns the volume's size.
+fn check_source(spec: &VolumeSpec, source: &VolumeOrigin) -> Result<u32, Error> {
     match source {
-        Source::Nothing => spec.size.ok_or(Error::Malformed),
-        Source::Snapshot(snapshot, _) => {
+        VolumeOrigin::Nothing => spec.size.ok_or(Error::Malformed),
+        VolumeOrigin::Snapshot(snapshot, _) => {
             if snapshot.status != SnapshotStatus::Available {
                 return Err(Error::request(
                     "Invalid snapshot: Originating snapshot status must be one of 'available' \
                      values",
                 ));
             }
-            let (size, least) = (spec.size.unwrap_or(snapshot.size), snapshot.size);
-            if size < least {
+            let (size, size_min) = (spec.size.unwrap_or(snapshot.size), snapshot.size);
+            if size < size_min {
                 return Err(Error::input(format!(
-                    "Volume size '{size}'GB cannot be smaller than the snapshot size {least}GB. \
+                    "Volume size '{size}'GB cannot be smaller than the snapshot size {size_min}GB. \
                      They must be >= original snapshot size."
                 )));
             }
             Ok(size)
         }
-        Source::Backup(backup) => {
+        VolumeOrigin::Backup(backup) => {
             if backup.status != BackupStatus::Available {
                 return Err(Error::request(
                     "Invalid backup: Originating backup status must be one of 'available' values",
                 ));
             }
-            let (size, least) = (spec.size.unwrap_or(backup.size), backup.size);
-            if size < least {
+            let (size, size_min) = (spec.size.unwrap_or(backup.size), backup.size);
+            if size < size_min {
                 return Err(Error::input(format!(
-                    "Volume size {size}GB cannot be smaller than the backup size {least}GB. It \
+                    "Volume size {size}GB cannot be smaller than the backup size {size_min}GB. It \
                      must be >= backup size."
                 )));
             }
             Ok(size)
         }
-        Source::Volume(volume) => {
+        VolumeOrigin::Volume(volume) => {
             if !matches!(volume.status, VolumeStatus::Available | VolumeStatus::InUse) {
                 return Err(Error::request(
                     "Invalid volume: Originating source volume status must be one of 'available, \
                      in-use' values",
                 ));
             }
-            let (size, least) = (spec.size.unwrap_or(volume.size), volume.size);
-            if size < least {
-                // The two blanks are what clients get.
+            let (size, size_min) = (spec.size.unwrap_or(volume.size), volume.size);
+            if size < size_min {
+                // The two spaces are Cinder's. cinder/volume/flows/api/create_volume.py,
+                // ExtractVolumeRequestTask._extract_size.
                 return Err(Error::input(format!(
                     "Volume size '{size}'GB cannot be smaller than original volume size  \
-                     {least}GB. They must be >= original volume size."
+                     {size_min}GB. They must be >= original volume size."
                 )));
             }
             Ok(size)
@@ -333,26 +342,27 @@ fn check_source(spec: &VolumeSpec, source: &Source) -> Result<u32, Error> {
 }
 
 /// Returns the availability zone of a new volume.
-// Cinder: cinder/volume/flows/api/create_volume.py, _extract_availability_zones, whose texts these are.
-fn zone(
+// Cinder: cinder/volume/flows/api/create_volume.py, _extract_availability_zones, which has these
+// messages.
+fn choose_zone(
     cx: &Context<'_>,
     spec: &VolumeSpec,
-    source: &Source,
+    source: &VolumeOrigin,
     volume_type: &VolumeType,
     group: Option<&Group>,
 ) -> Result<Box<str>, Error> {
     // A volume that was never placed has none.
     let origin = source.volume().map(|volume| &*volume.availability_zone);
     let origin = origin.filter(|zone| !zone.is_empty());
-    // A member is on the back end of its group, so that the group's zone counts whatever the request names.
+    // A member is on its group's back end, so the group's zone takes precedence over the request's.
     let named = match group {
         Some(group) => Some(&*group.availability_zone),
         None => spec.availability_zone.as_deref(),
     };
-    let zone = zone_of(cx.config, volume_type, named, origin)?;
+    let zone = resolve_zone(cx.config, volume_type, named, origin)?;
     if origin.is_some_and(|origin| *origin != *zone) {
         let kind = match source {
-            Source::Snapshot(..) => "snapshot",
+            VolumeOrigin::Snapshot(..) => "snapshot",
             _ => "source volume",
         };
         return Err(Error::input(format!(

@@ -1,9 +1,9 @@
-//! Deleting volumes, with their snapshots if asked to, and forgetting them.
+//! Deletion of volumes, optionally with their snapshots, and removal of their records.
 
 use statehold_store::{KeyRange, Order, ReadView, WriteError, WriteTxn};
 use uuid::Uuid;
 
-use super::write;
+use super::write_volume;
 use crate::{
     access::actions::Rule,
     caller::policy,
@@ -19,44 +19,46 @@ use crate::{
     work::{cancel, queue, snapshots_of},
 };
 
-/// How a volume is deleted.
+/// Options of a deletion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeleteOptions {
-    /// Its snapshots are deleted too.
+    /// Whether to delete its snapshots as well.
     pub cascade: bool,
-    /// Its status doesn't count. Admins only.
+    /// Whether to ignore its status. Admins only.
     pub force: bool,
 }
 
-/// Deletes a volume: it is `deleting`, and a worker has to delete it. One that no back end has heard
-/// of is gone at once.
+/// Deletes a volume. Its row is `deleting`, and a worker deletes the data. A volume without a back
+/// end is deleted at once.
 ///
 /// # Errors
 /// [`Error`]; [`VolumeRefusal::Delete`] while it is in use or has snapshots.
+// Cinder: cinder/volume/api.py, API.delete.
 pub fn delete_volume(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
     id: &str,
     options: DeleteOptions,
 ) -> Result<(), Error> {
-    remove(txn, cx, id, options, policy::VOLUME_FORCE_DELETE)
+    delete_checked(txn, cx, id, options, policy::VOLUME_FORCE_DELETE)
 }
 
-/// Deletes a volume whatever its status, for callers that the policy allows the action `os-force_delete`.
+/// Deletes a volume in any status, for callers with the permission of the action `os-force_delete`.
 ///
 /// # Errors
 /// As [`delete_volume`].
+// Cinder: cinder/api/contrib/admin_actions.py, AdminController._force_delete.
 pub fn force_delete_volume(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
     id: &str,
 ) -> Result<(), Error> {
     let options = DeleteOptions { cascade: false, force: true };
-    remove(txn, cx, id, options, policy::VOLUME_ADMIN_FORCE_DELETE)
+    delete_checked(txn, cx, id, options, policy::VOLUME_ADMIN_FORCE_DELETE)
 }
 
-/// Deletes a volume; `force` is the action of doing so by force.
-fn remove(
+/// Deletes a volume; `force` is the permission that a forced deletion requires.
+fn delete_checked(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
     id: &str,
@@ -68,54 +70,56 @@ fn remove(
     if options.force {
         cx.caller.check_on(force, &row)?;
     }
-    // A member goes with its group alone.
+    // A member is deleted only with its group.
     if row.host.is_none() && row.group_id.is_none() {
         cancel(txn, cx, (WorkTarget::Volume, row.id))?;
         if row.consumes_quota {
             let deltas = quota::of_volume(row.volume_type_id, -1, row.size);
             quota::apply(txn, cx.config, &row.project_id, &deltas)?;
         }
-        forget_users(txn, row.id)?;
+        delete_dependents(txn, row.id)?;
         totals::remove_volume(txn, row.id)?;
         return Ok(());
     }
-    check(&row, options.force)?;
+    check_deletable(&row, options.force)?;
     if options.cascade {
         delete_snapshots(txn, cx, &row, options.force)?;
     } else if snapshots_of(txn, row.id).next().is_some() {
         return Err(VolumeRefusal::Delete { force: options.force }.into());
     }
-    leave(txn, cx, row, false)
+    queue_deletion(txn, cx, row, false)
 }
 
-/// Forgets a volume without deleting its data. Admins only.
+/// Removes a volume's record and keeps its data. Admins only.
 ///
 /// # Errors
 /// As [`delete_volume`], and [`VolumeRefusal::UnmanageEncrypted`].
+// Cinder: cinder/api/contrib/volume_unmanage.py, VolumeUnmanageController.unmanage.
 pub fn unmanage_volume(txn: &mut WriteTxn<'_>, cx: &Context<'_>, id: &str) -> Result<(), Error> {
     let row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check_on(policy::VOLUME_UNMANAGE, &row)?;
+    // Without the record the key's ID is lost, and with it the data.
     if row.encryption_key_id.is_some() {
         return Err(VolumeRefusal::UnmanageEncrypted.into());
     }
-    check(&row, false)?;
+    check_deletable(&row, false)?;
     if snapshots_of(txn, row.id).next().is_some() {
         return Err(VolumeRefusal::Delete { force: false }.into());
     }
-    leave(txn, cx, row, true)
+    queue_deletion(txn, cx, row, true)
 }
 
-/// Deletes a volume together with its group, which was asked whether it can go.
-pub(in crate::ops) fn delete_member(
+/// Deletes a volume with its group. The caller has checked that it can be deleted.
+pub(in crate::ops) fn delete_group_member(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
     row: Volume,
 ) -> Result<(), Error> {
-    leave(txn, cx, row, false)
+    queue_deletion(txn, cx, row, false)
 }
 
-/// What holds for a volume that is to go, whatever becomes of its snapshots.
-fn check(row: &Volume, force: bool) -> Result<(), VolumeRefusal> {
+/// Checks that a volume can be deleted, apart from its snapshots.
+fn check_deletable(row: &Volume, force: bool) -> Result<(), VolumeRefusal> {
     let over = matches!(
         row.status,
         VolumeStatus::Available
@@ -129,22 +133,22 @@ fn check(row: &Volume, force: bool) -> Result<(), VolumeRefusal> {
     if free && (over || force) { Ok(()) } else { Err(VolumeRefusal::Delete { force }) }
 }
 
-fn leave(
+fn queue_deletion(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
     mut row: Volume,
     keep_data: bool,
 ) -> Result<(), Error> {
-    // What was never taken over is not this cloud's to delete.
+    // A volume that was never adopted is not this cloud's, so its data stays.
     let not_own = matches!(
         row.status,
         VolumeStatus::Managing | VolumeStatus::ErrorManaging | VolumeStatus::ErrorManagingDeleting
     );
     let id = row.id;
-    // A forced deletion takes the place of what was under way.
+    // A forced deletion replaces the work in progress.
     cancel(txn, cx, (WorkTarget::Volume, id))?;
-    // Whoever only waited for it waits in vain.
-    forget_users(txn, id)?;
+    // Attachments that only reserved the volume end with it.
+    delete_dependents(txn, id)?;
     row.attach_status = AttachStatus::Detached;
     row.status = match (keep_data, not_own) {
         (true, _) => VolumeStatus::Unmanaging,
@@ -152,14 +156,14 @@ fn leave(
         (false, false) => VolumeStatus::Deleting,
     };
     row.previous_status = None;
-    write(txn, cx.now, row)?;
+    write_volume(txn, cx.now, row)?;
     let task = Task::DeleteVolume { keep_data: keep_data || not_own };
     queue(txn, cx, (WorkTarget::Volume, id), task, None)?;
     Ok(())
 }
 
-/// Drops the attachments of a volume that goes, and the offer of it.
-fn forget_users(txn: &mut WriteTxn<'_>, volume: Uuid) -> Result<(), WriteError> {
+/// Deletes the attachments and the transfer of a volume.
+fn delete_dependents(txn: &mut WriteTxn<'_>, volume: Uuid) -> Result<(), WriteError> {
     let range = KeyRange::exact(volume);
     let users: Vec<Uuid> = txn
         .scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending)
@@ -174,7 +178,7 @@ fn forget_users(txn: &mut WriteTxn<'_>, volume: Uuid) -> Result<(), WriteError> 
     Ok(())
 }
 
-/// Has all snapshots of a volume deleted, or none.
+/// Deletes all snapshots of a volume, or none.
 fn delete_snapshots(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -185,6 +189,7 @@ fn delete_snapshots(
         snapshots_of(txn, volume.id).map(|row| Snapshot::clone(row)).collect();
     for snapshot in &snapshots {
         let over = matches!(snapshot.status, SnapshotStatus::Available | SnapshotStatus::Error);
+        // A cascade must not delete a snapshot of another project.
         if !over || snapshot.group_snapshot_id.is_some() || !cx.caller.sees(&snapshot.project_id) {
             return Err(VolumeRefusal::Delete { force }.into());
         }

@@ -1,5 +1,5 @@
-//! What clouds with an image service do between volumes and images. There is none here, so what could
-//! be done is refused last.
+//! Transfers between volumes and images. There is no image service, so every request is rejected in
+//! the end.
 
 use statehold_store::{KeyRange, Order, ReadView};
 use uuid::Uuid;
@@ -12,30 +12,31 @@ use crate::{
     rows::{Attachment, VolumeStatus},
 };
 
-/// From this version on the data of a volume can be replaced by an image.
+/// First version that replaces a volume's data by an image.
 const REIMAGE_SINCE: u16 = 68;
 
-/// An image that is to be made from a volume, as far as that matters here.
+/// A request to create an image from a volume, as far as it matters here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UploadRequest {
-    /// Whether all may see the image.
+    /// Whether the image is public.
     pub public: bool,
 }
 
-/// What is to be put on a volume in place of what is there.
+/// A request to replace a volume's data by an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReimageRequest {
     /// The image.
     pub image: Uuid,
-    /// Whether a volume that is kept for somebody may lose its data.
+    /// Whether to allow a reserved volume.
     pub reserved: bool,
 }
 
-/// Refuses to make an image from a volume: as a cloud would as far as the volume is in the way, and
-/// for the want of an image service.
+/// Rejects the creation of an image: for the volume's status, as the reference does, and finally
+/// for lack of an image service.
 ///
 /// # Errors
 /// Always an [`Error`]; [`VolumeRefusal::Upload`] unless the volume is available.
+// Cinder: cinder/volume/api.py, API.copy_volume_to_image.
 pub fn upload_volume(
     view: &impl ReadView,
     cx: &Context<'_>,
@@ -54,11 +55,12 @@ pub fn upload_volume(
     Err(Error::request("Invalid image: there is no image service to take it."))
 }
 
-/// Refuses to put an image on a volume, in the same way.
+/// Rejects the replacement of a volume's data by an image, in the same way.
 ///
 /// # Errors
-/// Always an [`Error`]; [`VolumeRefusal::Reimage`] for what the volume is doing,
-/// [`VolumeRefusal::ReimageShared`] with the status 409 when several have it.
+/// Always an [`Error`]; [`VolumeRefusal::Reimage`] for the volume's status,
+/// [`VolumeRefusal::ReimageShared`] with the status 409 if it has several attachments.
+// Cinder: cinder/volume/api.py, API.reimage.
 pub fn reimage_volume(
     view: &impl ReadView,
     cx: &Context<'_>,

@@ -1,8 +1,8 @@
-//! What owners note about volumes and snapshots, and what is known of the image on a volume.
+//! Metadata of volumes and snapshots, and image metadata of volumes.
 
 use statehold_store::{ReadView, WriteTxn};
 
-use super::write;
+use super::write_volume;
 use crate::{
     Pairs,
     access::actions::Rule,
@@ -14,12 +14,13 @@ use crate::{
     totals,
 };
 
-/// The most bytes that all pairs have together: as many as a request. Who adds again and again would
-/// make a row that takes long to write.
+/// Maximum size of all pairs together, in bytes: that of a request body. Otherwise repeated
+/// additions would grow a row that takes long to write.
+// oslo.middleware: oslo_middleware/sizelimit.py, `max_request_body_size`.
 const BYTES_MAX: usize = 114_688;
 
-/// Adds pairs, or replaces all; the result.
-fn put(pairs: &mut Pairs, more: Pairs, replace: bool) -> Result<Pairs, Error> {
+/// Adds pairs, or replaces all, and returns the result.
+fn merge_pairs(pairs: &mut Pairs, more: Pairs, replace: bool) -> Result<Pairs, Error> {
     if replace {
         pairs.clear();
     }
@@ -30,7 +31,7 @@ fn put(pairs: &mut Pairs, more: Pairs, replace: bool) -> Result<Pairs, Error> {
     Ok(pairs.clone())
 }
 
-fn check(row: &Volume) -> Result<(), Error> {
+fn check_metadata_writable(row: &Volume) -> Result<(), Error> {
     if matches!(row.status, VolumeStatus::Maintenance | VolumeStatus::Uploading) {
         let (volume, status) = (row.id, row.status);
         return Err(VolumeRefusal::Metadata { volume, status }.into());
@@ -38,10 +39,11 @@ fn check(row: &Volume) -> Result<(), Error> {
     Ok(())
 }
 
-/// Adds to the metadata of a volume, or replaces all of it; the result.
+/// Adds to the metadata of a volume, or replaces all of it. Returns the result.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::Metadata`] while it is moved or uploaded.
+/// [`Error`]; [`VolumeRefusal::Metadata`] during a locked migration and an upload.
+// Cinder: cinder/volume/api.py, API.update_volume_metadata.
 pub fn set_metadata(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -52,7 +54,8 @@ pub fn set_metadata(
     put_metadata(txn, cx, policy::VOLUME_METADATA_UPDATE, (id, metadata), replace)
 }
 
-/// Adds to the metadata of a volume, for callers that may create metadata; the result.
+/// Adds to the metadata of a volume, for callers with the permission to create metadata. Returns
+/// the result.
 ///
 /// # Errors
 /// As [`set_metadata`].
@@ -74,13 +77,13 @@ fn put_metadata(
 ) -> Result<Pairs, Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check_on(rule, &row)?;
-    check(&row)?;
-    let all = put(&mut row.metadata, metadata, replace)?;
-    write(txn, cx.now, row)?;
+    check_metadata_writable(&row)?;
+    let all = merge_pairs(&mut row.metadata, metadata, replace)?;
+    write_volume(txn, cx.now, row)?;
     Ok(all)
 }
 
-/// The value of a key of a volume's metadata.
+/// Returns the value of a key of a volume's metadata.
 ///
 /// # Errors
 /// [`Missing::Volume`] or [`Missing::VolumeMetadata`].
@@ -99,10 +102,11 @@ pub fn volume_metadata_item<'v>(
     row.metadata.get(key).map(|value| &**value).ok_or_else(missing)
 }
 
-/// Takes a key off the metadata of a volume.
+/// Deletes a key of a volume's metadata.
 ///
 /// # Errors
 /// As [`set_metadata`], and [`Missing::VolumeMetadata`].
+// Cinder: cinder/volume/api.py, API.delete_volume_metadata.
 pub fn delete_metadata(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -111,18 +115,19 @@ pub fn delete_metadata(
 ) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check_on(policy::VOLUME_METADATA_DELETE, &row)?;
-    check(&row)?;
+    check_metadata_writable(&row)?;
     if row.metadata.remove(key).is_none() {
         let volume = row.id.to_string().into();
         return Err(Missing::VolumeMetadata { volume, key: key.into() }.into());
     }
-    Ok(write(txn, cx.now, row)?)
+    Ok(write_volume(txn, cx.now, row)?)
 }
 
-/// Adds to what is known of the image on a volume; all that is known.
+/// Adds to the image metadata of a volume. Returns the result.
 ///
 /// # Errors
 /// As [`set_metadata`].
+// Cinder: cinder/api/contrib/volume_image_metadata.py, VolumeImageMetadataController.create.
 pub fn set_image_metadata(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -131,16 +136,16 @@ pub fn set_image_metadata(
 ) -> Result<Pairs, Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check_on(policy::VOLUME_IMAGE_METADATA_SET, &row)?;
-    check(&row)?;
-    let all = put(&mut row.image_metadata, metadata, false)?;
-    write(txn, cx.now, row)?;
+    check_metadata_writable(&row)?;
+    let all = merge_pairs(&mut row.image_metadata, metadata, false)?;
+    write_volume(txn, cx.now, row)?;
     Ok(all)
 }
 
-/// What is known of the image on a volume.
+/// Returns the image metadata of a volume.
 ///
 /// # Errors
-/// [`Missing::Volume`], or [`Missing::ImageMetadata`] when nothing is known.
+/// [`Missing::Volume`].
 pub fn image_metadata<'v>(
     view: &'v impl ReadView,
     cx: &Context<'_>,
@@ -151,10 +156,11 @@ pub fn image_metadata<'v>(
     Ok(&row.image_metadata)
 }
 
-/// Takes a key off what is known of the image on a volume.
+/// Deletes a key of a volume's image metadata.
 ///
 /// # Errors
 /// As [`set_metadata`], and [`Missing::ImageMetadata`].
+// Cinder: cinder/api/contrib/volume_image_metadata.py, VolumeImageMetadataController.delete.
 pub fn unset_image_metadata(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -163,17 +169,18 @@ pub fn unset_image_metadata(
 ) -> Result<(), Error> {
     let mut row = Volume::clone(find_volume(txn, cx.caller, id)?);
     cx.caller.check_on(policy::VOLUME_IMAGE_METADATA_REMOVE, &row)?;
-    check(&row)?;
+    check_metadata_writable(&row)?;
     if row.image_metadata.remove(key).is_none() {
         return Err(Missing::ImageMetadata { volume: row.id.to_string().into() }.into());
     }
-    Ok(write(txn, cx.now, row)?)
+    Ok(write_volume(txn, cx.now, row)?)
 }
 
-/// Adds to the metadata of a snapshot, or replaces all of it; the result.
+/// Adds to the metadata of a snapshot, or replaces all of it. Returns the result.
 ///
 /// # Errors
 /// [`Error`].
+// Cinder: cinder/volume/api.py, API.update_snapshot_metadata.
 pub fn set_snapshot_metadata(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -183,13 +190,13 @@ pub fn set_snapshot_metadata(
 ) -> Result<Pairs, Error> {
     let mut row = Snapshot::clone(find_snapshot(txn, cx.caller, id)?);
     cx.caller.check_on(policy::SNAPSHOT_METADATA_UPDATE, &row)?;
-    let all = put(&mut row.metadata, metadata, replace)?;
+    let all = merge_pairs(&mut row.metadata, metadata, replace)?;
     row.updated_at = Some(cx.now);
     totals::put_snapshot(txn, row)?;
     Ok(all)
 }
 
-/// Takes a key off the metadata of a snapshot.
+/// Deletes a key of a snapshot's metadata.
 ///
 /// # Errors
 /// [`Error`]; [`Missing::SnapshotMetadata`].

@@ -1,7 +1,7 @@
-//! What is done with volumes.
+//! Operations on volumes.
 //!
-//! Each operation looks at the row and at what hangs on it, and writes, in one transaction: what it
-//! found can't change in between.
+//! Each operation reads the row and its dependents and writes in one transaction, so that nothing
+//! changes in between.
 
 mod attach;
 mod change;
@@ -11,7 +11,7 @@ mod image;
 mod metadata;
 mod resize;
 
-pub(super) use self::{attach::recompute, delete::delete_member};
+pub(super) use self::{attach::recompute_status, delete::delete_group_member};
 pub use self::{
     attach::{
         AttachRequest, attach_volume, begin_detaching, check_connection, check_termination,
@@ -20,7 +20,7 @@ pub use self::{
     change::{
         StatusReset, VolumeChange, reset_volume_status, set_bootable, set_readonly, update_volume,
     },
-    create::{VolumeSpec, create_volume, note_hints},
+    create::{VolumeSpec, create_volume, store_scheduler_hints},
     delete::{DeleteOptions, delete_volume, force_delete_volume, unmanage_volume},
     image::{ReimageRequest, UploadRequest, reimage_volume, upload_volume},
     metadata::{
@@ -40,8 +40,12 @@ use statehold_store::{WriteError, WriteTxn};
 
 use crate::{rows::Volume, totals};
 
-/// Writes a volume that was changed.
-pub(super) fn write(txn: &mut WriteTxn<'_>, now: i64, mut row: Volume) -> Result<(), WriteError> {
+/// Writes a changed volume.
+pub(super) fn write_volume(
+    txn: &mut WriteTxn<'_>,
+    now: i64,
+    mut row: Volume,
+) -> Result<(), WriteError> {
     row.updated_at = Some(now);
     totals::put_volume(txn, row)?;
     Ok(())

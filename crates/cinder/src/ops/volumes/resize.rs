@@ -1,11 +1,11 @@
-//! What a back end changes about a volume: its size, its type, its place, its contents.
+//! Operations by which a back end changes a volume: extension, retype, migration and revert.
 
 use statehold_store::{KeyRange, Order, ReadView, WriteTxn};
 use uuid::Uuid;
 
 use super::{
     attach::{AttachRequest, attach_volume, detach_volume},
-    write,
+    write_volume,
 };
 use crate::{
     caller::policy,
@@ -27,14 +27,15 @@ use crate::{
     work::{EXTEND_SIZE, FailureCause, Outcome, awaits_host, finish_work, queue, snapshots_of},
 };
 
-/// From this version on volumes are enlarged while they are in use.
+/// First version that extends volumes in use.
 const IN_USE_EXTEND_SINCE: u16 = 42;
 
-/// Enlarges a volume to `size` GiB: it is `extending`, and a worker has to enlarge it. The quota is
-/// set aside under the ID `reservation` until then.
+/// Extends a volume to `size` GiB. Its row is `extending`, and a worker extends the data. The quota
+/// is reserved under the ID `reservation` until then.
 ///
 /// # Errors
-/// [`Error`]; the size is checked before the state, the state before the quota.
+/// [`Error`]; the size is checked before the status, the status before the quota.
+// Cinder: cinder/volume/api.py, API._extend.
 pub fn extend_volume(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -68,23 +69,23 @@ pub fn extend_volume(
     let target = (WorkTarget::Volume, row.id);
     row.previous_status = Some(row.status);
     row.status = VolumeStatus::Extending;
-    // An operator may have given up the extension before, which no host completes any more.
+    // An admin may have cancelled an earlier extension, which no host completes any more.
     row.admin_metadata.remove(EXTEND_SIZE);
-    write(txn, cx.now, row)?;
+    write_volume(txn, cx.now, row)?;
     let task = Task::ExtendVolume { size };
     queue(txn, cx, target, task, Some(reservation))?;
     Ok(())
 }
 
-/// Completes the extension of a volume that a host uses: the host has the new size, or has `failed` to get
-/// it. `message` is the ID of the message that a failure leaves. Admins only.
+/// Completes the extension of a volume in use: its host has the new size, or has `failed` to get
+/// it. `message` is the ID of the message for a failure. Admins only.
 ///
-/// The volume gets its size and the status that it had, or is `error_extending` with its old size; its
+/// The volume gets its size and its earlier status, or is `error_extending` with its old size. Its
 /// file keeps the new length, which the next extension uses.
 ///
 /// # Errors
 /// [`Error`] with the status 400 unless the volume is `extending` and waits for its host.
-// Cinder: cinder/volume/api.py, API.extend_volume_completion, whose texts these are.
+// Cinder: cinder/volume/api.py, API.extend_volume_completion, which has these messages.
 pub fn complete_extend(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -100,7 +101,7 @@ pub fn complete_extend(
     let item = txn.get::<WorkItem>((WorkTarget::Volume.as_str(), row.id));
     let Some(item) = item.filter(|item| awaits_host(txn, item)).map(|item| WorkItem::clone(item))
     else {
-        // The back end is not done with its part, or no host has to do any.
+        // The back end has not finished its part, or no host takes part.
         return Err(Error::request(
             "Invalid volume: Required volume admin metadata is malformed or missing.",
         ));
@@ -114,11 +115,12 @@ pub fn complete_extend(
     Ok(())
 }
 
-/// Gives a volume another type: it is `retyping`, and a worker has to see to it. The quota of the new
-/// type is set aside under the ID `reservation` until then.
+/// Changes the type of a volume. Its row is `retyping`, and a worker carries it out. The quota of
+/// the new type is reserved under the ID `reservation` until then.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::Retype`] unless it is at rest and the type another one.
+/// [`Error`]; [`VolumeRefusal::Retype`] unless the volume is idle and the type another one.
+// Cinder: cinder/volume/api.py, API.retype.
 pub fn retype_volume(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -144,6 +146,7 @@ pub fn retype_volume(
              available.",
         ));
     }
+    // The host of a volume in use enforces the limits that it got with the connection.
     let in_use = row.status == VolumeStatus::InUse;
     let fixed_qos = in_use && {
         let front_end = |id: Option<Uuid>| {
@@ -165,7 +168,7 @@ pub fn retype_volume(
     let size = i64::from(row.size);
     for (volume_type, sign) in [(Some(new.id), 1), (row.volume_type_id, -1)] {
         let Some(volume_type) = volume_type else { continue };
-        // What counts for all types stays as it is.
+        // The counts of all types together do not change.
         for (kind, delta) in [(QuotaKind::Volumes, sign), (QuotaKind::Gigabytes, sign * size)] {
             deltas.insert(crate::rows::QuotaResource::of(kind, volume_type), delta);
         }
@@ -176,31 +179,32 @@ pub fn retype_volume(
     let target = (WorkTarget::Volume, row.id);
     row.previous_status = Some(row.status);
     row.status = VolumeStatus::Retyping;
-    write(txn, cx.now, row)?;
+    write_volume(txn, cx.now, row)?;
     let task = Task::RetypeVolume { volume_type: new.id, may_migrate };
     queue(txn, cx, target, task, Some(reservation))?;
     Ok(())
 }
 
-/// Where a volume is to move, and how.
+/// A request to migrate a volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MigrateRequest {
     /// The back end, `host@backend#pool`.
     pub host: Option<Box<str>>,
-    /// The cluster; there are none, so naming one is refused.
+    /// The cluster; none exist, so a request with one is rejected.
     pub cluster: Option<Box<str>>,
-    /// Whether the data is copied even if the back end could do better.
+    /// Whether to copy the data even if the back end has a faster way.
     pub force_host_copy: bool,
-    /// Whether nobody may do anything else with the volume meanwhile.
+    /// Whether to lock the volume during the migration.
     pub lock_volume: bool,
 }
 
-/// Moves a volume to another back end: a worker has to move it. Admins only.
+/// Migrates a volume to another back end: a worker moves it. Admins only.
 ///
-/// `is_up` tells whether a back end is there. One that is disabled takes no volumes.
+/// `is_up` returns whether a back end is up. A disabled one accepts no volumes.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal::Migrate`] unless the volume is at rest and free.
+/// [`Error`]; [`VolumeRefusal::Migrate`] unless the volume is idle and free of dependents.
+// Cinder: cinder/volume/api.py, API.migrate_volume.
 pub fn migrate_volume(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -239,22 +243,24 @@ pub fn migrate_volume(
     let target = (WorkTarget::Volume, row.id);
     row.migration_status = Some(MigrationStatus::Starting);
     row.previous_status = Some(row.status);
+    // A volume in use stays in use: its machine keeps it attached.
     if request.lock_volume && row.status == VolumeStatus::Available {
         row.status = VolumeStatus::Maintenance;
     }
-    write(txn, cx.now, row)?;
+    write_volume(txn, cx.now, row)?;
     let task = Task::MigrateVolume { host, copy: request.force_host_copy };
     queue(txn, cx, target, task, None)?;
     Ok(())
 }
 
-/// What a host says that copied a volume to another one: from then on whoever has the first has the
-/// other, unless the copying failed. The ID of the volume that is kept. Admins only.
+/// Completes a migration that a host carried out: the attachments of `id` move to `new`, unless the
+/// copy `failed`. Returns the ID of the surviving volume. Admins only.
 ///
-/// Back ends copy by themselves here, so no volume that moves waits to be told.
+/// Back ends copy by themselves here, so no migrating volume waits for this call.
 ///
 /// # Errors
-/// [`Error`]; [`VolumeRefusal`] when either volume has been moved or is on its way.
+/// [`Error`]; [`VolumeRefusal`] if either volume was migrated or is migrating.
+// Cinder: cinder/volume/api.py, API.migrate_volume_completion.
 pub fn complete_migration(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -283,6 +289,7 @@ pub fn complete_migration(
         .scan_by(&Attachment::BY_VOLUME, &range, Order::Ascending)
         .map(|user| Attachment::clone(user))
         .collect();
+    // Each attachment keeps its ID on the new volume.
     for user in users {
         detach_volume(txn, cx, id, Some(user.id))?;
         let request = AttachRequest {
@@ -296,11 +303,14 @@ pub fn complete_migration(
     Ok(new.id)
 }
 
-/// Takes a volume back to its newest snapshot: both are under way, and a worker has to do it.
+/// Reverts a volume to its newest snapshot: both are in a transitional status, and a worker reverts
+/// the data.
 ///
 /// # Errors
-/// [`Error`]; another snapshot than the newest is refused with the status 400, a volume or snapshot
-/// that isn't available with 409.
+/// [`Error`]; any other snapshot is rejected with the status 400, an unavailable volume or snapshot
+/// with 409.
+// Cinder: cinder/api/v3/volumes.py, VolumeController.revert; cinder/volume/api.py,
+// API.revert_to_snapshot.
 pub fn revert_volume(
     txn: &mut WriteTxn<'_>,
     cx: &Context<'_>,
@@ -340,7 +350,7 @@ pub fn revert_volume(
     latest.updated_at = Some(cx.now);
     totals::put_snapshot(txn, latest)?;
     row.status = VolumeStatus::Reverting;
-    write(txn, cx.now, row)?;
+    write_volume(txn, cx.now, row)?;
     let task = Task::RevertVolume { snapshot };
     queue(txn, cx, (WorkTarget::Volume, volume), task, None)?;
     Ok(())
