@@ -23,6 +23,7 @@ mod parse_errors;
 mod present;
 pub mod recovery;
 pub mod rejection;
+pub mod router;
 pub mod site;
 pub mod socket;
 pub mod start_work;

@@ -2,6 +2,7 @@
 //!
 //! Each path is there twice: with the project behind `/v3/`, and without.
 
+use statehold_server_core::router::{Captures, captures_of};
 use statehold_store::{Snapshot, WriteTxn};
 
 use crate::api::{
@@ -94,25 +95,15 @@ impl Route {
     /// The last segment may end in `.json`, unless a client or an operator chose it: a key of metadata or
     /// the name of a host may have that end itself.
     // Cinder: its routes are those of `routes.Mapper.resource`, each of which takes a `.format`.
-    fn segments<'p>(&self, given: &[&'p str]) -> Option<Vec<(&'static str, &'p str)>> {
-        let wanted = self.path.strip_prefix(PREFIX)?.split('/');
-        let given_len = given.len();
-        if wanted.clone().count() != given_len {
-            return None;
-        }
-        let mut found = Vec::new();
-        for (at, (wanted, &given)) in wanted.zip(given).enumerate() {
-            let may_have_format =
-                at + 1 == given_len && (wanted == "{id}" || !wanted.starts_with('{'));
-            let bare = given.strip_suffix(FORMAT).filter(|_| may_have_format);
-            let given = bare.unwrap_or(given);
-            match wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
-                Some(name) if !given.is_empty() => found.push((name, given)),
-                None if given == wanted => {}
-                _ => return None,
-            }
-        }
-        Some(found)
+    fn segments<'p>(&self, given: &[&'p str]) -> Option<Captures<'p>> {
+        let pattern = self.path.strip_prefix(PREFIX)?.split('/');
+        let last = pattern.clone().next_back().unwrap_or_default();
+        let may_have_format = last == "{id}" || !last.starts_with('{');
+        let bare = |at: usize, segment: &'p str| {
+            let is_last = at + 1 == given.len();
+            segment.strip_suffix(FORMAT).filter(|_| is_last && may_have_format).unwrap_or(segment)
+        };
+        captures_of(pattern, given.iter().enumerate().map(|(at, segment)| bare(at, segment)))
     }
 }
 
@@ -120,7 +111,7 @@ impl Route {
 #[derive(Debug)]
 pub(crate) struct Found<'p> {
     pub(crate) route: &'static Route,
-    pub(crate) segments: Vec<(&'static str, &'p str)>,
+    pub(crate) segments: Captures<'p>,
     /// The project, if the path has it.
     pub(crate) project: Option<&'p str>,
 }

@@ -9,6 +9,7 @@ use std::pin::Pin;
 
 use axum::http::{Method, StatusCode};
 use statehold_filter::Schema;
+use statehold_server_core::router::captures;
 
 use crate::acl::access::Rule;
 use crate::api::Reply;
@@ -205,7 +206,7 @@ impl Route {
     /// The route that a path is of, and the decoded segments that its placeholders stand for.
     pub(crate) fn find(path: &str) -> Result<Option<(&'static Self, Segments)>, ApiError> {
         for route in crate::api::routes::ROUTES {
-            if let Some(found) = route.segments(path) {
+            if let Some(found) = captures(route.path, path) {
                 let decoded = found
                     .into_iter()
                     .map(|(name, segment)| Ok((name, decode(segment)?)))
@@ -214,24 +215,6 @@ impl Route {
             }
         }
         Ok(None)
-    }
-
-    /// What the placeholders stand for in a path, if it is of this route.
-    fn segments<'p>(&self, path: &'p str) -> Option<Vec<(&'static str, &'p str)>> {
-        let mut found = Vec::new();
-        let mut given = path.split('/');
-        for wanted in self.path.split('/') {
-            if wanted == "{*}" {
-                return given.next().map(|_| found);
-            }
-            let segment = given.next()?;
-            match wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
-                Some(name) if !segment.is_empty() => found.push((name, segment)),
-                None if segment == wanted => {}
-                _ => return None,
-            }
-        }
-        given.next().is_none().then_some(found)
     }
 
     /// The operation for a method and a value of `type=`.
