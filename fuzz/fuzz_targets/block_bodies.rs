@@ -124,7 +124,7 @@ fn work(txn: &mut WriteTxn<'_>, config: &Config) {
         let begun = start_work(txn, 6, item.kind, item.target).expect("a store accepts writes");
         let begun = begun.expect("the next item is not started");
         let placement = Placement { host: HOST.into(), ..Placement::default() };
-        place_volume(txn, item.target, placement).expect("a store accepts writes");
+        place_volume(txn, 6, item.target, placement).expect("a store accepts writes");
         finish_work(txn, config, 6, &begun, &Outcome::DONE).expect("a store accepts writes");
     }
 }

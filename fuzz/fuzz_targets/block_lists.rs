@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use statehold_cinder::{
     Attachment, Backup, BackupSpec, Caller, Config, Context, Error, FailureCause, Group,
-    GroupSnapshot, GroupType, ListRequest, Listed, Message, Microversion, Outcome, Placement,
+    GroupSnapshot, GroupType, ListRequest, ListResource, Message, Microversion, Outcome, Placement,
     QosSpecs, Role, Snapshot, SnapshotSpec, Transfer, TransferKey, TransferSpec, Volume,
     VolumeSpec, VolumeType, WorkItem, bootstrap, bootstrap_groups, create_backup, create_snapshot,
     create_transfer, create_volume, finish_work, list, list_types, next_work, place_volume, schema,
@@ -31,7 +31,7 @@ fn work(txn: &mut WriteTxn<'_>, config: &Config, number: u128) -> Result<(), Err
         let begun =
             start_work(txn, 6, item.kind, item.target)?.expect("the next item is not started");
         let placement = Placement { host: "h@b#b".into(), ..Placement::default() };
-        place_volume(txn, item.target, placement)?;
+        place_volume(txn, 6, item.target, placement)?;
         let message = Uuid::from_u128(0xeeee + number);
         let failed = Outcome::Failed { cause: FailureCause::NoBackend, message };
         let outcome = if number % 3 == 2 { failed } else { Outcome::DONE };
@@ -96,7 +96,7 @@ fn accepted<T>(result: Result<T, Error>) -> Option<T> {
 type Query = Vec<(String, String)>;
 
 /// Returns the rows of a page, and whether there are more.
-fn page<T: Listed>(
+fn page<T: ListResource>(
     query: &Query,
     caller: &Caller,
     version: Microversion,
@@ -123,7 +123,7 @@ fn with(query: &Query, more: &[(&str, String)]) -> Query {
     query.iter().cloned().chain(more).collect()
 }
 
-fn check<T: Listed>(query: &Query, caller: &Caller, version: Microversion, limit: usize) {
+fn check<T: ListResource>(query: &Query, caller: &Caller, version: Microversion, limit: usize) {
     let Some((rows, _)) = page::<T>(query, caller, version) else { return };
     let asked = query.iter().rev().find(|(key, _)| key == "limit");
     if let Some(asked) = asked.and_then(|(_, value)| value.parse::<usize>().ok()) {

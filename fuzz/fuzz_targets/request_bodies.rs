@@ -3,8 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use statehold_nomad::{
-    Fault, OperationError, bootstrap, claim, input, plan_host_create, plan_host_register, register,
-    report_node, schema, unpublish, upsert_allocation, upsert_job, upsert_namespace,
+    ErrorClass, OperationError, bootstrap, claim, input, plan_host_create, plan_host_register,
+    register, report_node, schema, unpublish, upsert_allocation, upsert_job, upsert_namespace,
 };
 use statehold_store::Store;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ fn accepted<T, E: OperationError>(result: Result<T, E>) -> Option<T> {
         Ok(value) => Some(value),
         Err(error) => {
             assert!(!error.to_string().is_empty());
-            assert_ne!(error.fault(), Fault::Storage, "{error}");
+            assert_ne!(error.class(), ErrorClass::Storage, "{error}");
             None
         }
     }
