@@ -161,6 +161,7 @@ impl Caller {
     }
 
     fn check_target(&self, rule: Rule, target: Target<'_>) -> Result<(), Error> {
+        // Noted before the decision, because a refusal is a check as well.
         self.policy_checked.set();
         let allowed = self.policy.allows(self, rule, target);
         if allowed { Ok(()) } else { Err(Error::Policy { rule: rule.name() }) }
@@ -187,6 +188,7 @@ owned!(Volume, Snapshot, Backup, Group, GroupSnapshot);
 
 impl HasOwner for Message {
     fn target(&self) -> Target<'_> {
+        // A message is addressed to a project, whose members all see it.
         Target { project: &self.project_id, user: None }
     }
 }

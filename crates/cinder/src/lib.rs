@@ -4,8 +4,8 @@
 //! - [`Microversion`] is negotiated from a header, [`Caller`] is the sender of a request,
 //!   [`policy`] lists the actions that a policy decides, and [`Error`] is every rejection with its
 //!   status and body.
-//! - Rows: [`Volume`], [`Snapshot`], [`VolumeType`], [`Attachment`] and others; [`schema`] has their
-//!   tables.
+//! - Rows: [`Volume`], [`Snapshot`], [`VolumeType`], [`Attachment`] and others; [`schema`] has
+//!   their tables.
 //! - Operations such as [`create_volume`], [`extend_volume`] and [`create_attachment`] take a write
 //!   transaction and a [`Context`]. They check quota, and charge it, in the same transaction.
 //! - Work for back ends is queued in the transaction that writes the waiting row: [`next_work`],

@@ -235,11 +235,13 @@ impl LiteralParser<'_> {
                 return Some(());
             }
             match self.next()? {
+                // A raw string keeps its backslashes, even before a quote.
                 '\\' if raw => {
                     text.push('\\');
                     text.push(self.next()?);
                 }
                 '\\' => self.parse_escape(text)?,
+                // Only triple-quoted strings span lines.
                 '\n' if end.len() == 1 => return None,
                 c => text.push(c),
             }
@@ -255,6 +257,7 @@ impl LiteralParser<'_> {
     /// Parses an escape sequence, after its backslash.
     fn parse_escape(&mut self, text: &mut String) -> Option<()> {
         let c = match self.next()? {
+            // A backslash at the end of a line joins the lines.
             '\n' => return Some(()),
             'n' => '\n',
             't' => '\t',
@@ -274,6 +277,7 @@ impl LiteralParser<'_> {
             }
             // JSON escapes `/`; Python does not.
             c @ ('\\' | '\'' | '"' | '/') => c,
+            // Python keeps the backslash of an unknown escape.
             c => {
                 text.push('\\');
                 c

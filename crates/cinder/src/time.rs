@@ -5,6 +5,7 @@
 
 const NS: i64 = 1_000_000_000;
 const SECONDS_A_DAY: i64 = 86_400;
+// Days from 0000-03-01 to 1970-01-01.
 const EPOCH_DAY: i64 = 719_468;
 
 /// Formats the time of a stored row, in whole seconds.

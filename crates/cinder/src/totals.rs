@@ -91,6 +91,7 @@ impl Changes {
         };
         add((None, None));
         add((None, project()));
+        // A volume without a back end counts only towards the totals of all back ends.
         if host.is_some() {
             add((host.clone(), None));
             add((host, project()));
@@ -114,6 +115,7 @@ fn put_total(
     (host, project_id): Scope,
     usage: HostUsage,
 ) -> Result<(), WriteError> {
+    // An absent row counts as 0, so deleted projects leave none behind.
     if usage == HostUsage::default() {
         txn.delete::<Total>((host.as_deref(), project_id.as_deref()))?;
         return Ok(());
@@ -142,6 +144,7 @@ pub(crate) fn put_volume(txn: &mut WriteTxn<'_>, row: Volume) -> Result<(), Writ
         return Ok(());
     }
     let mut changes = Changes::default();
+    // Snapshots count towards the scopes of their volume, so they move with it.
     let snapshots = snapshots_delta(txn, row.id);
     if let Some(old) = old {
         changes.add(old, Delta::volume(old).plus(snapshots).negative());
@@ -214,6 +217,7 @@ pub(crate) fn restore_totals(txn: &mut WriteTxn<'_>) -> Result<usize, WriteError
         .scan::<Total>(&KeyRange::all(), Order::Ascending)
         .map(|row| (row.host.clone(), row.project_id.clone()))
         .collect();
+    // A total without a counted row must drop to 0.
     for scope in noted {
         counted.entry(scope).or_default();
     }

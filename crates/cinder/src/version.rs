@@ -65,6 +65,8 @@ impl Microversion {
         }
         let format = || VersionError::Format { text: text.into() };
         let (major, minor) = text.split_once('.').ok_or_else(format)?;
+        // Cinder: cinder/api/openstack/api_version_request.py, APIVersionRequest allows no leading
+        // zeros.
         if !is_number(major) || major == "0" || !is_number(minor) {
             return Err(format());
         }

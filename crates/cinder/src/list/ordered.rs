@@ -42,8 +42,8 @@ pub(super) fn count_rows<T: ListResource>(view: &impl ReadView, project: Option<
     }
 }
 
-/// Implements the methods of [`ListResource`] that read indexes. Each line states a key, the index of one
-/// project, the index of all, and the value of a row in their keys.
+/// Implements the methods of [`ListResource`] that read indexes. Each line states a key, the index
+/// of one project, the index of all, and the value of a row in their keys.
 macro_rules! indexed {
     ($($key:literal => ($by_project:ident, $by_all:ident, |$row:ident| $value:expr),)*) => {
         fn ordered<'v>(

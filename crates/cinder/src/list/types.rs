@@ -14,8 +14,8 @@ const SPECS_SINCE: u16 = 52;
 /// Returns a page of the volume types that the caller may use. Admins see all types, or those that
 /// `is_public` selects.
 ///
-/// `keep_going` is called for each row; once it returns `false` the page is incomplete, and the caller
-/// MUST reject the request.
+/// `keep_going` is called for each row; once it returns `false` the page is incomplete, and the
+/// caller MUST reject the request.
 ///
 /// # Errors
 /// [`Error`] with the status 400 or 404.

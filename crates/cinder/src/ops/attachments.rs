@@ -282,8 +282,8 @@ pub(super) fn check_release(cx: &Context<'_>, attachment: &Attachment) -> Result
 /// The caller MUST disconnect a connected attachment from the back end first.
 ///
 /// # Errors
-/// [`Error`] with the status 403 or 404; [`Error::Conflict`] for an attachment that an instance uses, unless
-/// [`Caller::service`](crate::Caller::service) is set.
+/// [`Error`] with the status 403 or 404; [`Error::Conflict`] for an attachment that an instance
+/// uses, unless [`Caller::service`](crate::Caller::service) is set.
 // Cinder: cinder/volume/api.py, API.attachment_delete.
 pub fn delete_attachment(
     txn: &mut WriteTxn<'_>,

@@ -68,6 +68,7 @@ impl std::fmt::Debug for TransferKey<'_> {
 
 impl TransferKey<'_> {
     fn hash(&self) -> [u8; 32] {
+        // Not Cinder's HMAC-SHA1: no other service reads the hash.
         Sha256::new().chain_update(self.salt).chain_update(self.key).finalize().into()
     }
 }

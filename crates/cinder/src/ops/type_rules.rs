@@ -59,12 +59,13 @@ pub(super) fn check_unencrypted(volume_type: &VolumeType) -> Result<(), VolumeRe
     }
 }
 
-/// Returns the zone of a new volume: the zone `named` in the request, the zone of its `origin`, or the
-/// one that the type allows; empty if the type allows several, among which the back end decides.
+/// Returns the zone of a new volume: the zone `named` in the request, the zone of its `origin`, or
+/// the one that the type allows; empty if the type allows several, among which the back end
+/// decides.
 ///
 /// # Errors
 /// [`Error::Request`] if the cloud has none of the type's zones, or the zone is not among them.
-// Cinder: cinder/volume/flows/api/create_volume.py, _extract_availability_zones and EntryCreateTask.
+// Cinder: cinder/volume/flows/api/create_volume.py, _extract_availability_zones, EntryCreateTask.
 pub(super) fn resolve_zone(
     config: &Config,
     volume_type: &VolumeType,
@@ -95,7 +96,7 @@ pub(super) fn resolve_zone(
     match named.or(origin) {
         Some(zone) if usable.contains(zone) => Ok(zone.into()),
         Some(zone) => Err(invalid(zone)),
-        // The default zone of the cloud has no say here.
+        // The default zone of the cloud does not count here.
         None if usable.len() == 1 => Ok((*first).into()),
         None => Ok("".into()),
     }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::status::statuses;
 use crate::Pairs;
 
+// Cinder: cinder/objects/fields.py, BackupStatus.
 statuses! {
     /// The status of a backup.
     BackupStatus {
@@ -183,12 +184,14 @@ impl Backup {
     pub fn shares_data(&self, view: &impl ReadView) -> bool {
         let data = self.data();
         let range = KeyRange::exact(data);
+        // The backup that first had the data is found by its own ID, imports by their `data_id`.
         let origin = view.get::<Self>(data).filter(|row| row.data() == data);
         let mut copies = view.scan_by(&Self::BY_DATA, &range, Order::Ascending);
         origin.is_some_and(|row| row.id != self.id) || copies.any(|row| row.id != self.id)
     }
 
     /// Backups by case-folded name, as filters compare and lists sort names; unnamed ones first.
+    // Ends with the tie-break of list orders, so that a page resumes inside the index.
     pub const BY_NAME_FOLDED: statehold_store::Index<Self, (Option<String>, i64, Uuid)> =
         Self::INDEX
             .unique("name_folded", |backup, keys| {

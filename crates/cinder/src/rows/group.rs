@@ -127,6 +127,7 @@ pub struct Group {
 
 impl Group {
     /// The replication status that clients read: no back end replicates.
+    // Cinder: cinder/objects/fields.py, ReplicationStatus.
     pub const REPLICATION_STATUS: &str = "disabled";
 
     /// Groups by the types that their volumes may have.

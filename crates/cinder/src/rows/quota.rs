@@ -92,6 +92,7 @@ pub struct QuotaLimit {
 
 /// A limit set for a class of projects; the class `default` applies to all projects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Table)]
+// Cinder: cinder/db/sqlalchemy/api.py, _DEFAULT_QUOTA_NAME.
 #[table(name = "block_quota_classes", key(class, kind, volume_type))]
 pub struct QuotaClassLimit {
     /// The class.

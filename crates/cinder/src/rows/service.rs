@@ -31,6 +31,7 @@ pub struct Service {
 }
 
 impl Service {
+    // Cinder: cinder/common/constants.py, VOLUME_BINARY, SCHEDULER_BINARY and BACKUP_BINARY.
     /// The binary of back ends.
     pub const VOLUME: &str = "cinder-volume";
     /// The binary that chooses back ends.
@@ -38,6 +39,7 @@ impl Service {
     /// The binary that creates backups.
     pub const BACKUP: &str = "cinder-backup";
     /// The replication status that clients read: no back end replicates.
+    // Cinder: cinder/objects/fields.py, ReplicationStatus.
     pub const REPLICATION_STATUS: &str = "disabled";
 
     /// Returns the status that clients read.

@@ -58,6 +58,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Snapshots by case-folded name, as filters compare and lists sort names; unnamed ones first.
+    // Ends with the tie-break of list orders, so that a page resumes inside the index.
     pub const BY_NAME_FOLDED: statehold_store::Index<Self, (Option<String>, i64, Uuid)> =
         Self::INDEX
             .unique("name_folded", |snapshot, keys| {

@@ -121,6 +121,7 @@ impl VolumeStatus {
 
     /// Returns whether only a worker brings the volume out of this status.
     pub fn is_transitional(self) -> bool {
+        // `attaching`, `detaching` and `awaiting-transfer` are absent, because clients end them.
         matches!(
             self,
             Self::Creating
@@ -137,6 +138,7 @@ impl VolumeStatus {
     }
 }
 
+// Cinder: cinder/objects/fields.py, VolumeAttachStatus.
 statuses! {
     /// Whether a volume is in use; also the status of an attachment.
     AttachStatus {
@@ -155,6 +157,7 @@ statuses! {
     }
 }
 
+// Cinder: cinder/volume/manager.py, VolumeManager.migrate_volume and migrate_volume_completion.
 statuses! {
     /// The progress of a volume's migration to another back end.
     MigrationStatus {
@@ -173,6 +176,7 @@ statuses! {
     }
 }
 
+// Cinder: cinder/objects/fields.py, SnapshotStatus.
 statuses! {
     /// The status of a snapshot.
     SnapshotStatus {

@@ -108,6 +108,7 @@ pub struct Volume {
 
 impl Volume {
     /// Volumes by case-folded name, as filters compare and lists sort names; unnamed ones first.
+    // Ends with the tie-break of list orders, so that a page resumes inside the index.
     pub const BY_NAME_FOLDED: statehold_store::Index<Self, (Option<String>, i64, Uuid)> =
         Self::INDEX
             .unique("name_folded", |volume, keys| {
@@ -140,6 +141,7 @@ impl Volume {
         });
 
     /// A project's volumes that only admins see.
+    // A project without hidden volumes needs no check of each row.
     pub const BY_HIDDEN: statehold_store::Index<Self, String> =
         Self::INDEX.non_unique("hidden", |volume, keys| {
             if volume.is_hidden() {
@@ -155,6 +157,7 @@ impl Volume {
 
     /// Returns whether no migration of it is in progress.
     pub fn is_settled(&self) -> bool {
+        // After `deleting` only the old data remains to be deleted: the volume itself has arrived.
         matches!(
             self.migration_status,
             None | Some(

@@ -138,6 +138,7 @@ pub struct Message {
     pub id: Uuid,
     /// The project that it is addressed to.
     pub project_id: Box<str>,
+    // Cinder: cinder/message/message_field.py.
     /// The action and the failure, such as `VOLUME_VOLUME_001_003`.
     pub event_id: Box<str>,
     /// The human-readable text.

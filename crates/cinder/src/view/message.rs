@@ -33,6 +33,7 @@ pub struct MessageView<'v> {
 
 impl<'v> MessageView<'v> {
     /// Returns the view of `row`.
+    // Cinder: cinder/api/v3/views/messages.py, ViewBuilder.detail.
     pub fn new(viewer: Viewer<'v>, row: &'v Message) -> Self {
         Self {
             id: row.id,
@@ -102,6 +103,8 @@ impl LimitsView {
             total_backups_used: used(QuotaKind::Backups),
             total_backup_gigabytes_used: used(QuotaKind::BackupGigabytes),
         };
+        // Cinder: cinder/api/views/limits.py; clients expect `rate`, though no rate is limited
+        // here.
         Self { rate: [], absolute }
     }
 }

@@ -30,6 +30,7 @@ pub struct ServiceView<'v> {
 
 /// Returns the time at which a service was last seen: now, if it is up.
 fn seen_at(row: &Service, up: bool, now: i64) -> String {
+    // No row stores heartbeats: a service of this server is seen whenever the server answers.
     timestamp(if up { now.max(row.updated_at) } else { row.updated_at })
 }
 

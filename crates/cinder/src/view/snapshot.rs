@@ -70,6 +70,7 @@ impl<'v> SnapshotView<'v> {
     /// Returns the view of a stored snapshot.
     pub fn new(viewer: Viewer<'_>, row: &'v Snapshot) -> Self {
         let version = viewer.version;
+        // Cinder: cinder/api/contrib/extended_snapshot_attributes.py.
         let reader = viewer.caller.allows(policy::SNAPSHOT_SHOW_EXTENDED);
         Self {
             stub: SnapshotStub::new(row),

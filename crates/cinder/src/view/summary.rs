@@ -29,6 +29,7 @@ impl<'v> VolumeSummary<'v> {
     ///
     /// Cost: one row for the totals, and one seek for each distinct metadata pair.
     pub fn new(view: &'v impl ReadView, viewer: Viewer<'_>, all_tenants: bool) -> Self {
+        // A member's flag is ignored, not rejected, as in lists.
         let all = all_tenants && viewer.caller.is_admin();
         let project = (!all).then_some(&*viewer.caller.project);
         let total = totals::total(view, None, project);

@@ -59,6 +59,7 @@ impl std::fmt::Debug for TransferView<'_> {
 impl<'v> TransferView<'v> {
     /// Returns the view of a stored transfer.
     pub fn new(viewer: Viewer<'v>, row: &'v Transfer) -> Self {
+        // Cinder: cinder/api/views/transfers.py, ViewBuilder.detail.
         let (snapshots, history) = (viewer.version.at_least(55), viewer.version.at_least(57));
         Self {
             stub: TransferStub::new(viewer, row),
@@ -74,6 +75,7 @@ impl<'v> TransferView<'v> {
 
     /// Returns the view of a transfer that was just created: the only view that contains the key.
     pub fn created(viewer: Viewer<'v>, row: &'v Transfer, key: &'v str) -> Self {
+        // Only the hash of the key is stored, so the key cannot be shown again.
         let created_at = timestamp_exact(row.created_at);
         Self { created_at, auth_key: Some(key), ..Self::new(viewer, row) }
     }
@@ -90,6 +92,7 @@ pub struct QosView<'v> {
 
 impl<'v> QosView<'v> {
     /// Returns the view of `row`.
+    // Cinder: cinder/api/views/qos_specs.py, ViewBuilder.detail.
     pub fn new(row: &'v QosSpecs) -> Self {
         Self { id: row.id, name: &row.name, consumer: &row.consumer, specs: &row.specs }
     }

@@ -133,8 +133,6 @@ impl<'v> VolumeView<'v> {
         let shared = row.shared_targets.or((!version.at_least(69)).then_some(true));
         Self {
             id: row.id,
-            // The extended members come from extensions that run on show and detailed lists only.
-            // Cinder: cinder/api/contrib/volume_tenant_attribute.py and its siblings.
             status: row.status.shown(),
             size: row.size,
             availability_zone: Some(&*row.availability_zone).filter(|zone| !zone.is_empty()),
@@ -148,9 +146,11 @@ impl<'v> VolumeView<'v> {
             metadata: metadata(row),
             links: viewer.links("volumes", row.id),
             user_id: &row.user_id,
+            // The reference serves this flag as a string.
             bootable: if row.bootable { "true" } else { "false" },
             encrypted: row.encrypted,
             replication_status: row.replication_status.as_deref(),
+            // Clients of the older API look here for the group.
             consistencygroup_id: row.group_id.filter(|id| is_consistency(view, *id)),
             multiattach: row.multiattach,
             attachments: attachments(view, viewer, row),
@@ -159,10 +159,14 @@ impl<'v> VolumeView<'v> {
             provider_id: member_if(admin && version.at_least(21), row.provider_id.as_deref()),
             shared_targets: member_if(version.at_least(48), shared),
             service_uuid: member_if(version.at_least(48), row.service_uuid),
+            // Clusters do not exist here.
             cluster_name: member_if(admin && version.at_least(61), None),
             volume_type_id: member_if(version.at_least(63), row.volume_type_id),
             encryption_key_id: row.encryption_key_id.filter(|_| version.at_least(64)),
             consumes_quota: version.at_least(65).then_some(row.consumes_quota),
+            // These members come from extensions that run on show and detailed lists only. Cinder:
+            // cinder/api/contrib/volume_tenant_attribute.py, volume_mig_status_attribute.py,
+            // volume_host_attribute.py and volume_image_metadata.py.
             tenant: tenant.then_some(&row.project_id),
             migstat: member_if(stored && migrations, migration),
             name_id: member_if(stored && migrations, row.name_id),
@@ -202,10 +206,13 @@ fn attachments<'v>(
     view.scan_by(&Attachment::BY_VOLUME, &KeyRange::exact(row.id), Order::Ascending)
         .filter(|attachment| attachment.attach_status == AttachStatus::Attached)
         .map(|attachment| AttachedView {
+            // The volume's ID, too: the reference has it in both members.
             id: row.id,
             attachment_id: attachment.id,
             volume_id: row.id,
             server_id: attachment.instance,
+            // Cinder: cinder/api/v2/views/volumes.py, ViewBuilder._get_attachments hides hosts from
+            // members.
             host_name: attachment.host.as_deref().filter(|_| viewer.caller.is_admin()),
             device: attachment.mountpoint.as_deref(),
             attached_at: attachment.attached_at.map(timestamp),

@@ -33,6 +33,7 @@ pub struct VolumeTypeView<'v> {
 
 impl<'v> VolumeTypeView<'v> {
     /// Returns the view of a stored type.
+    // Cinder: cinder/api/v3/views/types.py, ViewBuilder.show.
     pub fn new(viewer: Viewer<'_>, row: &'v VolumeType) -> Self {
         let caller = viewer.caller;
         Self {
@@ -114,6 +115,7 @@ impl Serialize for EncryptionView<'_> {
 
 impl<'v> EncryptionView<'v> {
     /// Returns the view of `row`.
+    // Cinder: cinder/api/contrib/volume_type_encryption.py, VolumeTypeEncryptionController.index.
     pub fn new(row: &'v VolumeType) -> Self {
         Self(row.encryption.as_ref().map(|encryption| EncryptionMembers {
             created_at: timestamp(encryption.created_at),
