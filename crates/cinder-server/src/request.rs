@@ -57,6 +57,11 @@ impl<'c> CinderRequest<'c> {
         self.meter.lock().goes_on(filtered)
     }
 
+    /// Like [`reads_row`](Self::reads_row), for several rows that no filter is evaluated for.
+    pub(crate) fn reads_rows(&self, rows: u64) -> bool {
+        self.meter.lock().goes_on_after(rows, false)
+    }
+
     /// The ID in the path.
     pub(crate) fn id(&self) -> &'c str {
         self.segment("id")

@@ -133,6 +133,27 @@ pub(crate) fn total(view: &impl ReadView, host: Option<&str>, project: Option<&s
         .map_or_else(HostUsage::default, |row| HostUsage::from(&**row))
 }
 
+/// Returns the number of volumes of a project, or of all, on a back end, `host@backend`, or on a pool of one,
+/// `host@backend#pool`; `None` for a pool that is not the only one of its back end, because totals leave
+/// pools out.
+///
+/// Cost: two rows, and two ways down an index.
+pub(crate) fn volumes_on_host(
+    view: &impl ReadView,
+    host: &str,
+    project: Option<&str>,
+) -> Option<usize> {
+    let service = service_host(host);
+    let of = |project| usize::try_from(total(view, Some(service), project).volumes).ok();
+    if service != host {
+        let in_pool = view.count_by(&Volume::BY_HOST, &Volume::BY_HOST.exact(host));
+        if of(None)? != in_pool {
+            return None;
+        }
+    }
+    of(project)
+}
+
 /// Writes a volume and updates the totals.
 pub(crate) fn put_volume(txn: &mut WriteTxn<'_>, row: Volume) -> Result<(), WriteError> {
     let old = txn.get::<Volume>(row.id);

@@ -142,9 +142,14 @@ impl Meter {
 
     /// Counts a row for code that can only leave rows out; `false` once the run is to be refused.
     pub fn goes_on(&mut self, filtered: bool) -> bool {
+        self.goes_on_after(1, filtered)
+    }
+
+    /// Like [`goes_on`](Self::goes_on), for several rows.
+    pub fn goes_on_after(&mut self, rows: u64, filtered: bool) -> bool {
         if self.refusal.is_none() {
             let steps = if filtered { STEPS_PER_LOOK } else { 0 };
-            self.refusal = self.row(steps).err();
+            self.refusal = self.rows(rows, steps).err();
         }
         self.refusal.is_none()
     }
@@ -167,9 +172,14 @@ impl Meter {
     /// # Errors
     /// The run takes too long, or its client left.
     pub fn row(&mut self, steps: u64) -> Result<(), Rejection> {
-        self.run_steps = self.run_steps.saturating_add(1);
+        self.rows(1, steps)
+    }
+
+    fn rows(&mut self, rows: u64, steps: u64) -> Result<(), Rejection> {
+        self.run_steps = self.run_steps.saturating_add(rows);
         // Evaluation is much cheaper by the step than the row by itself.
-        self.since_look = self.since_look.saturating_add(4).saturating_add(steps);
+        let all = rows.saturating_mul(4).saturating_add(steps);
+        self.since_look = self.since_look.saturating_add(all);
         if self.since_look < STEPS_PER_LOOK {
             return Ok(());
         }

@@ -240,6 +240,14 @@ impl Condition {
         }
     }
 
+    /// Returns the host that the condition demands of the column `host`; `None` for other conditions.
+    pub(super) fn host_asked(&self) -> Option<&str> {
+        match &self.predicate {
+            Predicate::Host(host) if *self.column == *"host" => Some(host),
+            _ => None,
+        }
+    }
+
     /// Returns the condition that the planner can look up in an index, if any.
     pub(super) fn conjunct(&self) -> Option<Conjunct> {
         if let (Predicate::Pairs(pairs), "metadata") = (&self.predicate, &*self.column) {

@@ -12,12 +12,13 @@ use crate::{
         Attachment, Backup, Group, GroupSnapshot, GroupType, Message, QosSpecs, Snapshot, Transfer,
         Volume, VolumeType,
     },
+    totals,
 };
 
 macro_rules! list_resource {
     ($row:ident, $rule:expr, $missing:ident, $filters:expr, counted $counted:literal, project $project:tt,
         sort [$($sort:literal)*] $(name since $since:literal)?,
-        $(indexes { $($indexes:tt)* },)? |$this:ident| { $($name:literal => $column:expr,)* }) => {
+        $(indexes { $($indexes:tt)* },)? $(on host $on_host:path,)? |$this:ident| { $($name:literal => $column:expr,)* }) => {
         impl ListResource for $row {
             const RULE: Rule = $rule;
             const FILTERS: AllowedFilters = $filters;
@@ -59,6 +60,14 @@ macro_rules! list_resource {
 
             $(indexed! { $($indexes)* })?
 
+            $(fn count_on_host(
+                view: &impl statehold_store::ReadView,
+                host: &str,
+                project: Option<&str>,
+            ) -> Option<usize> {
+                $on_host(view, host, project)
+            })?
+
             fn missing(id: &str) -> Missing {
                 Missing::$missing(id.into())
             }
@@ -79,6 +88,7 @@ list_resource!(Volume, policy::VOLUME_GET_ALL, Volume, allowed::VOLUME, counted 
         "size" => (BY_PROJECT_SIZE, BY_SIZE, |row| row.size),
         "status" => (BY_PROJECT_STATUS, BY_STATUS, |row| row.status.as_str()),
     },
+    on host totals::volumes_on_host,
     |row| {
         "name" => Column::text(row.name.as_deref()),
         "display_name" => Column::text(row.name.as_deref()),

@@ -34,7 +34,7 @@ pub struct ListPage<'v, T> {
 ///
 /// Cost: a page in order of creation, name, size or status costs a seek and the rows read; any
 /// other order reads all rows that no index excludes. A count reads no rows if the request has no
-/// condition, or only one on `status`, and the caller sees all rows ([`ListRequest::seeing_all`]);
+/// condition, or only one on `status` or `host`, and the caller sees all rows ([`ListRequest::seeing_all`]);
 /// the same holds for the rows that an offset skips.
 ///
 /// # Errors
@@ -75,12 +75,12 @@ pub fn list<'v, T: ListResource>(
         .iter()
         .map(|condition| Some((T::getter(&condition.column)?, condition)))
         .collect();
-    let passes = |row: &&'v Entry<T>| {
-        let is_wanted = |tests: &Vec<(ColumnGetter<T>, &Condition)>| {
+    let is_wanted = |row: &&'v Entry<T>| {
+        let passes_all = |tests: &Vec<(ColumnGetter<T>, &Condition)>| {
             tests.iter().all(|(get, condition)| condition.passes(&get(row)))
         };
         // A filter by an unknown column selects nothing.
-        in_project(row) && visible(row) && tests.as_ref().is_some_and(is_wanted) && matches(row)
+        visible(row) && tests.as_ref().is_some_and(passes_all) && matches(row)
     };
     let compare = request.sort.comparison::<T>();
     let after = |row: &&'v Entry<T>| marker.is_none_or(|marker| compare(row, marker).is_gt());
@@ -105,8 +105,15 @@ pub fn list<'v, T: ListResource>(
     let plan =
         plan_within::<T>(view, &KeyRange::all(), Order::Ascending, &conjuncts, SORTED_ROWS_MAX);
     let planned = plan.index().is_some();
-    // A count reads all rows, from the first one on.
-    let from = marker.filter(|_| !request.with_count);
+    // The one condition on the host that totals count by.
+    let host = match &request.conditions[..] {
+        [condition] if request.sees_all && filter.is_none() => condition.host_asked(),
+        _ => None,
+    };
+    let known = host.filter(|_| request.with_count);
+    let known = known.and_then(|host| T::count_on_host(view, host, project));
+    // Counted rows are all read, from the first one on.
+    let from = marker.filter(|_| !request.with_count || known.is_some());
     let start = PageStart { project, from: from.map(|from| &**from) };
     let ordered = request
         .sort
@@ -114,10 +121,13 @@ pub fn list<'v, T: ListResource>(
         .filter(|_| !planned)
         .and_then(|(key, direction)| T::ordered(view, key, start, order_of(direction)));
     if let Some(rows) = ordered {
-        let rows = rows.take_while(within_budget).filter(passes);
-        if !request.with_count {
+        // An index of the project has no row of another one, whose field need not be read.
+        let rows = rows.take_while(within_budget).filter(is_wanted);
+        if !request.with_count || known.is_some() {
+            // Behind the last row that passes there is nothing to look for.
+            let rows = rows.take(known.unwrap_or(usize::MAX));
             let rows: Vec<_> = rows.filter(after).skip(skip).take(limit).collect();
-            return finish(page(rows, None, limit));
+            return finish(page(rows, known, limit));
         }
         let (mut count, mut seen, mut found) = (0, 0, Vec::new());
         for row in rows {
@@ -140,11 +150,12 @@ pub fn list<'v, T: ListResource>(
         }
     };
     if planned {
-        plan.take_while(within_budget).filter(passes).for_each(&mut collect);
+        let in_project = |row: &&'v Entry<T>| in_project(row);
+        plan.take_while(within_budget).filter(in_project).filter(is_wanted).for_each(&mut collect);
     } else {
         let start = PageStart { project, from: None };
         let rows = ordered::by_creation::<T>(view, start, Order::Ascending);
-        rows.take_while(within_budget).filter(passes).for_each(&mut collect);
+        rows.take_while(within_budget).filter(is_wanted).for_each(&mut collect);
     }
     let mut rows = top.into_sorted();
     rows.drain(..skip.min(rows.len()));

@@ -254,6 +254,42 @@ fn a_page_in_the_order_of_an_index_reads_its_own_rows() {
             assert_eq!(looked(&counted, true), 0, "{sort} {more:?}");
         }
     }
+    let mut txn = store.begin_write().unwrap();
+    for (at, row) in rows.iter().enumerate() {
+        let host = if at < 150 { "h@b#p" } else { "h@c#c" }.into();
+        let place = Placement { host, ..Placement::default() };
+        place_volume(&mut txn, 1, Uuid::from_u128(row.id), place).unwrap();
+    }
+    txn.commit().unwrap();
+    let view = store.snapshot();
+    let on_host = |host: &str, more: &[(&str, &str)]| {
+        let query = [&[ten, ("host", host), ("with_count", "1")], more].concat();
+        let query: Vec<_> = query.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let request = ListRequest::parse::<Volume>(&query, &caller, Microversion::MAX).unwrap();
+        let looked = std::cell::Cell::new(0);
+        let visible = |_: &Volume| {
+            looked.set(looked.get() + 1);
+            true
+        };
+        let listing = list::<Volume>(&view, &request.seeing_all(true), None, visible).unwrap();
+        (listing.count.unwrap(), listing.rows.len(), looked.get())
+    };
+    let up = [("sort", "created_at:asc")];
+    assert_eq!(on_host("h@b#p", &up), (150, 10, 10));
+    assert_eq!(on_host("h@b", &up), (150, 10, 10));
+    assert_eq!(on_host("h@c#c", &[]), (50, 10, 10));
+    assert_eq!(on_host("h@c", &[("all_tenants", "1")]), (50, 10, 10));
+    assert_eq!(on_host("h@d", &[]), (0, 0, 0));
+    // A pool beside another one: totals do not tell, so the rows are counted.
+    let mut txn = store.begin_write().unwrap();
+    let place = Placement { host: "h@c#other".into(), ..Placement::default() };
+    place_volume(&mut txn, 1, Uuid::from_u128(209), place).unwrap();
+    txn.commit().unwrap();
+    let view = store.snapshot();
+    let query = [("host".into(), "h@c#c".into()), ("with_count".into(), "1".into())];
+    let request = ListRequest::parse::<Volume>(&query, &caller, Microversion::MAX).unwrap();
+    let listing = list::<Volume>(&view, &request.seeing_all(true), None, |_| true).unwrap();
+    assert_eq!((listing.count, listing.rows.len()), (Some(49), 49));
     let of_status = [ten, ("status", "available"), ("with_count", "1"), ("offset", "150")];
     assert_eq!(looked(&of_status, true), 0);
 }
