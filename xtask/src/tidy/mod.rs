@@ -48,7 +48,7 @@ impl fmt::Display for Finding {
 pub(crate) fn run(root: &Path) -> io::Result<Vec<Finding>> {
     let tree = Tree::read(root)?;
     let counts = voice::count(&tree);
-    print!("{}", voice::table(&counts));
+    print!("{}", voice::table(&counts, &width::by_crate(&tree), &test_names::by_crate(&tree)));
     let mut findings = voice::check(&counts);
     for check in [
         width::check,

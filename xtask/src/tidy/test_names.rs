@@ -17,6 +17,13 @@ const GUARANTEES: &str = "docs/guarantees.md";
 
 /// Returns a finding for each name that is too long, of crates with more of them than their ceiling.
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
+    let above =
+        by_crate(tree).into_iter().filter(|(name, found)| found.len() > of(name).long_names);
+    above.flat_map(|(_, found)| found).collect()
+}
+
+/// Returns the names that are too long, by crate.
+pub(crate) fn by_crate(tree: &Tree) -> BTreeMap<&str, Vec<Finding>> {
     let mut by_crate: BTreeMap<&str, Vec<Finding>> = BTreeMap::new();
     for file in tree.with_extension("rs") {
         let long = tests(file).into_iter().filter(|(_, name)| name.len() > NAME_LEN_MAX);
@@ -25,8 +32,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
             Finding::new(&file.path, line, message)
         }));
     }
-    let above = by_crate.into_iter().filter(|(name, found)| found.len() > of(name).long_names);
-    above.flat_map(|(_, found)| found).collect()
+    by_crate
 }
 
 /// Returns a finding for each test that the page of guarantees names and no source has.

@@ -14,6 +14,9 @@ use super::tree::Tree;
 /// Occurrences that are listed of a rule that a crate breaks; further ones are counted only.
 const LISTED_MAX: usize = 20;
 
+/// The fewest lines of code in `src` that are held to the floor of `//` lines.
+const CODE_LINES_MIN: u32 = 50;
+
 /// A group of words with a common ceiling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rule {
@@ -99,8 +102,8 @@ impl Count {
 
     /// Returns the `//` lines for each 100 lines of code.
     fn why(&self) -> f64 {
-        // Benches and fuzz targets have no `src`, so that there is nothing to explain in it.
-        if self.code_lines == 0 {
+        // Benches and fuzz targets have no `src`, and a crate of re-exports has no branches to explain.
+        if self.code_lines < CODE_LINES_MIN {
             return TARGET.why;
         }
         f64::from(self.why_lines) * 100.0 / f64::from(self.code_lines)
@@ -178,11 +181,16 @@ fn words(text: &str) -> impl Iterator<Item = (String, bool)> {
     })
 }
 
-/// Renders the counts: a line for each crate, with its ceilings where they are not the target yet.
-pub(crate) fn table(counts: &BTreeMap<String, Count>) -> String {
+/// Renders the counts: a line for each crate, with its ceilings where they are not the target yet. `wide` and `long`
+/// are the lines that are too wide and the names of tests that are too long.
+pub(crate) fn table(
+    counts: &BTreeMap<String, Count>,
+    wide: &BTreeMap<&str, Vec<Finding>>,
+    long: &BTreeMap<&str, Vec<Finding>>,
+) -> String {
     let mut text = format!(
         "per 1,000 words of comments; `<=` and `>=` are a crate's own bounds until it reaches the target\n\
-         {:<14} {:>6} {:>14} {:>14} {:>14} {:>12} {:>14} {:>16}\n",
+         {:<14} {:>6} {:>14} {:>14} {:>14} {:>12} {:>14} {:>16} {:>10} {:>10}\n",
         "crate",
         "words",
         "what",
@@ -190,7 +198,9 @@ pub(crate) fn table(counts: &BTreeMap<String, Count>) -> String {
         "told, says",
         "he..",
         "must, returns",
-        "// per 100 lines"
+        "// per 100 lines",
+        "wide lines",
+        "long names"
     );
     for (name, count) in counts {
         let bounds = of(name);
@@ -203,7 +213,12 @@ pub(crate) fn table(counts: &BTreeMap<String, Count>) -> String {
         }
         let contract = cell(count.rate(count.contract), ">=", bounds.contract, TARGET.contract);
         let why = cell(count.why(), ">=", bounds.why, TARGET.why);
-        let _ = writeln!(text, " {contract:>14} {why:>16}");
+        let number = |of: &BTreeMap<&str, Vec<Finding>>, max: usize| {
+            let count = of.get(name.as_str()).map_or(0, Vec::len);
+            if max > 0 { format!("{count} <={max}") } else { count.to_string() }
+        };
+        let (wide, long) = (number(wide, bounds.wide), number(long, bounds.long_names));
+        let _ = writeln!(text, " {contract:>14} {why:>16} {wide:>10} {long:>10}");
     }
     let _ = writeln!(
         text,

@@ -18,7 +18,19 @@ const COLUMNS_MAX: usize = 120;
 
 /// Returns a finding for each line that is too wide, of crates with more of them than their ceiling.
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let above = by_crate(tree).into_iter().filter(|(name, found)| found.len() > of(name).wide);
+    let mut findings: Vec<_> = above.flat_map(|(_, found)| found).collect();
+    for file in tree.with_extension("toml") {
+        let lines = file.text.lines().enumerate();
+        // A quoted value can't be broken.
+        let wide = lines.filter(|(_, line)| is_wide(line) && !line.contains('"'));
+        findings.extend(wide.map(|(at, line)| finding(file, at + 1, line)));
+    }
+    findings
+}
+
+/// Returns the lines of sources and pages that are too wide, by crate.
+pub(crate) fn by_crate(tree: &Tree) -> BTreeMap<&str, Vec<Finding>> {
     let mut by_crate: BTreeMap<&str, Vec<Finding>> = BTreeMap::new();
     for file in tree.with_extension("rs") {
         by_crate.entry(crate_of(&file.path)).or_default().extend(rust(file));
@@ -31,18 +43,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
         // A page in a crate is a part of its documentation, as the comments are.
         by_crate.entry(crate_of(&file.path)).or_default().extend(wide);
     }
-    for (name, found) in by_crate {
-        if found.len() > of(name).wide {
-            findings.extend(found);
-        }
-    }
-    for file in tree.with_extension("toml") {
-        let lines = file.text.lines().enumerate();
-        // A quoted value can't be broken.
-        let wide = lines.filter(|(_, line)| is_wide(line) && !line.contains('"'));
-        findings.extend(wide.map(|(at, line)| finding(file, at + 1, line)));
-    }
-    findings
+    by_crate
 }
 
 /// Returns the comments that are too wide. rustfmt leaves them as they are.

@@ -105,13 +105,7 @@ pub fn list<'v, T: ListResource>(
     let plan =
         plan_within::<T>(view, &KeyRange::all(), Order::Ascending, &conjuncts, SORTED_ROWS_MAX);
     let planned = plan.index().is_some();
-    // The one condition on the host that totals count by.
-    let host = match &request.conditions[..] {
-        [condition] if request.sees_all && filter.is_none() => condition.host_asked(),
-        _ => None,
-    };
-    let known = host.filter(|_| request.with_count);
-    let known = known.and_then(|host| T::count_on_host(view, host, project));
+    let known = known_count::<T>(view, request, filter.is_some());
     // Counted rows are all read, from the first one on.
     let from = marker.filter(|_| !request.with_count || known.is_some());
     let start = PageStart { project, from: from.map(|from| &**from) };
@@ -160,6 +154,17 @@ pub fn list<'v, T: ListResource>(
     let mut rows = top.into_sorted();
     rows.drain(..skip.min(rows.len()));
     finish(page(rows, request.with_count.then_some(count), limit))
+}
+
+/// Returns the requested count, if the totals of hosts have it: the request has one condition, on the host.
+fn known_count<T: ListResource>(
+    view: &impl ReadView,
+    request: &ListRequest,
+    filtered: bool,
+) -> Option<usize> {
+    let [condition] = &request.conditions[..] else { return None };
+    let host = condition.host_asked().filter(|_| request.sees_all && !filtered)?;
+    request.with_count.then(|| T::count_on_host(view, host, request.project.as_deref()))?
 }
 
 /// Returns the row after which the page begins.
