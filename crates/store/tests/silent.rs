@@ -1,4 +1,4 @@
-//! A damaged file is a typed error, without a message of the file layer's panic on stderr.
+//! A damaged file yields a typed error, without the message of the file layer's panic on stderr.
 
 #![allow(clippy::unwrap_used)]
 
@@ -20,11 +20,11 @@ impl Table for Names {
     }
 }
 
-/// Panics that reached the program's own hook.
+/// Number of panics that reached the program's own hook.
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
 #[test]
-fn a_damaged_file_reaches_no_panic_hook() {
+fn damaged_file_reaches_no_panic_hook() {
     std::panic::set_hook(Box::new(|_| {
         PANICS.fetch_add(1, Ordering::SeqCst);
     }));

@@ -199,7 +199,7 @@ proptest! {
     }
 
     #[test]
-    fn a_descending_part_turns_the_order_round_and_leaves_the_next_part_alone(
+    fn descending_part_reverses_its_own_order_only(
         a in shape(), b in shape(), next in any::<(u8, u8)>(),
     ) {
         let x = bytes::<(Desc<Shape>, u8)>((Desc(borrowed(&a)), next.0));
@@ -209,7 +209,7 @@ proptest! {
     }
 
     #[test]
-    fn decoding_gives_the_value_back(key in shape()) {
+    fn decoding_returns_the_encoded_value(key in shape()) {
         prop_assert_eq!(back::<Shape>(&encoded(&key)), Some(key));
     }
 

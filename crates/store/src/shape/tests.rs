@@ -30,7 +30,7 @@ fn refusal<R: DeserializeOwned>() -> (String, error::Why) {
 }
 
 #[test]
-fn scalars_and_containers_are_what_their_readers_ask_for() {
+fn scalars_and_containers_match_their_readers() {
     assert_eq!(text::<String>(), "string");
     assert_eq!(text::<(u8, i16, u32, i64, u128, i128)>(), "(u8, i16, u32, i64, u128, i128)");
     assert_eq!(text::<(bool, f32, f64, char, ())>(), "(bool, f32, f64, char, unit)");
@@ -232,7 +232,7 @@ fn values_with_rules_are_guessed() {
 }
 
 #[test]
-fn the_probe_goes_around_a_value_that_can_not_be_guessed() {
+fn probe_continues_around_an_unguessable_value() {
     assert_eq!(
         text::<Guarded>(),
         "{before: u8, inside: option<string>, many: list<string>, after: string}"
@@ -265,7 +265,7 @@ enum BlindVariant {
 }
 
 #[test]
-fn fields_behind_a_value_that_can_not_be_guessed_are_seen() {
+fn fields_behind_an_unguessable_value_are_seen() {
     const KIND: &str = "enum{Plain, Sized(u32), Both(u8, string), Named{a: u8, b: option<u32>}}";
     assert_eq!(
         text::<Blind>(),
@@ -280,7 +280,7 @@ fn fields_behind_a_value_that_can_not_be_guessed_are_seen() {
 }
 
 #[test]
-fn fields_with_aliases_are_counted_behind_a_value_that_can_not_be_guessed() {
+fn aliased_fields_are_counted_behind_an_unguessable_value() {
     #[derive(Deserialize)]
     #[expect(dead_code, reason = "only read")]
     struct Aliased {
@@ -314,7 +314,7 @@ impl<'de> Deserialize<'de> for Panics {
 }
 
 #[test]
-fn a_reader_that_panics_over_a_dummy_ends_no_probe() {
+fn reader_that_panics_over_a_dummy_does_not_end_the_probe() {
     assert_eq!(text::<(u8, Option<Panics>, u16)>(), "(u8, option<string>, u16)");
 }
 
@@ -420,7 +420,7 @@ fn a_value_whose_kind_depends_on_another_one_is_unknown() {
 }
 
 #[test]
-fn shared_pointers_are_what_they_point_to() {
+fn shared_pointers_have_the_shape_of_their_target() {
     // serde implements `Rc` only with a feature: what it does there is this.
     fn rc<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Rc<T>, D::Error> {
         T::deserialize(from).map(Rc::new)

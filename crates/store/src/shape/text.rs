@@ -262,7 +262,7 @@ impl Reader<'_> {
         }
         let parts = ["option<", "list<", "map<", "enum{", "(", "{"];
         if !parts.iter().any(|begin| self.rest.starts_with(begin)) {
-            // The names are tried longest first, but none is a prefix of another one.
+            // At most one name matches, because none is a prefix of another one.
             let (scalar, _) = SCALARS.iter().find(|(_, name)| self.has(name))?;
             return self.add(Node::Scalar(*scalar));
         }

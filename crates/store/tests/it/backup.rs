@@ -1,4 +1,4 @@
-//! Backups and dumps: what goes in comes out, and nothing else does.
+//! Backups and dumps: a restore yields exactly the rows that were written.
 
 use std::cell::RefCell;
 use std::fs;
@@ -42,7 +42,7 @@ fn rows(view: &impl ReadView) -> (Vec<Stamped>, Vec<String>, usize) {
 }
 
 #[test]
-fn long_work_tells_how_far_it_is() {
+fn long_operations_report_their_progress() {
     const ROWS: u64 = 5000;
     let dir = tempfile::tempdir().unwrap();
     let told = RefCell::new(Vec::new());
@@ -75,7 +75,7 @@ fn long_work_tells_how_far_it_is() {
 }
 
 #[test]
-fn a_restore_at_the_callers_index_goes_on_after_it() {
+fn restore_at_an_index_continues_after_it() {
     let store = Store::in_memory(&schema());
     let mut txn = store.begin_write_at(7).unwrap();
     put_name(&mut txn, "a");
@@ -95,7 +95,7 @@ fn a_restore_at_the_callers_index_goes_on_after_it() {
 }
 
 #[test]
-fn a_backup_with_a_row_from_after_it_is_refused() {
+fn backup_with_a_row_newer_than_itself_is_refused() {
     let store = Store::in_memory(&schema());
     for name in ["a", "b"] {
         let mut txn = store.begin_write().unwrap();
@@ -104,7 +104,7 @@ fn a_backup_with_a_row_from_after_it_is_refused() {
     }
     let mut backup = Vec::new();
     store.backup(&mut backup).unwrap();
-    // The index that it says to be as of, and a checksum that is right again.
+    // Changes the index in the header and corrects the checksum.
     backup[9] = 1;
     let sum = backup.len() - 4;
     let crc = crc32fast::hash(&backup[..sum]);
@@ -116,7 +116,7 @@ fn a_backup_with_a_row_from_after_it_is_refused() {
 }
 
 #[test]
-fn a_restored_store_has_exactly_the_rows_of_the_backup_also_after_a_reopen() {
+fn restored_store_has_exactly_the_backups_rows_after_a_reopen() {
     let source = Store::in_memory(&schema());
     filled(&source, 40);
     let mut backup = Vec::new();
@@ -147,7 +147,7 @@ fn a_restored_store_has_exactly_the_rows_of_the_backup_also_after_a_reopen() {
 }
 
 #[test]
-fn a_restore_goes_on_after_the_greater_index_and_wakes_everybody() {
+fn restore_continues_after_the_greater_index_and_wakes_all() {
     let source = Store::in_memory(&schema());
     filled(&source, 30);
     let mut backup = Vec::new();
@@ -188,7 +188,7 @@ fn a_damaged_backup_changes_nothing() {
 }
 
 #[test]
-fn a_line_that_is_no_row_is_named_and_changes_nothing() {
+fn malformed_line_is_named_and_changes_nothing() {
     let source = Store::in_memory(&schema());
     filled(&source, 3);
     let mut dump = Vec::new();
@@ -263,7 +263,7 @@ fn verify_finds_every_changed_byte_that_matters() {
     let path = dir.path().join("rows.redb");
     let good = fs::read(&path).unwrap();
     let mut bad = good.clone();
-    // In every copy, because some are in pages that an earlier checkpoint left behind.
+    // Every copy of the row, because an earlier checkpoint left some in unused pages.
     for (at, _) in good.windows(7).enumerate().filter(|(_, bytes)| bytes == b"vol-003") {
         bad[at + 5] ^= 1;
     }
@@ -274,7 +274,7 @@ fn verify_finds_every_changed_byte_that_matters() {
 }
 
 #[test]
-fn a_report_counts_rows_and_tells_how_far_back_the_feed_goes() {
+fn report_counts_rows_and_has_the_oldest_commit() {
     let store = Store::in_memory(&schema());
     filled(&store, 5);
     let report = store.report();

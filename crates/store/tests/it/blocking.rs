@@ -1,4 +1,4 @@
-//! Blocking queries: what wakes them, what doesn't, and that nothing is left behind.
+//! Blocking queries: the changes that wake them, those that must not, and their deregistration.
 
 use std::future::pending;
 use std::pin::pin;
@@ -38,7 +38,7 @@ fn store() -> Store {
     store
 }
 
-/// Parks `query`, runs `write`, and says whether that woke the reader; its answer if so.
+/// Parks `query` and runs `write`. Returns whether that woke the reader, and its result.
 fn woken_by<R>(
     store: &Store,
     query: impl FnMut(&Tracked) -> R,
@@ -91,7 +91,7 @@ fn a_reader_of_an_absent_key_is_woken_when_it_appears() {
 }
 
 #[test]
-fn neighbours_of_what_was_read_wake_nobody() {
+fn changes_of_neighbours_wake_no_reader() {
     let store = store();
     let there = |view: &Tracked| view.get::<Names>("b").is_some();
     assert_eq!(woken_by(&store, there, |txn| put_name(txn, "bb")), None);
@@ -110,7 +110,7 @@ fn neighbours_of_what_was_read_wake_nobody() {
 }
 
 #[test]
-fn a_scan_is_woken_by_rows_that_come_change_and_go() {
+fn scan_is_woken_by_inserts_changes_and_deletes() {
     let store = store();
     let count = |view: &Tracked| view.scan::<Names>(&KeyRange::all(), Order::Descending).count();
     assert_eq!(woken_by(&store, count, |txn| put_name(txn, "b")).map(|w| w.0), Some(2));
@@ -145,7 +145,7 @@ fn a_secondary_index_wakes_its_readers_when_a_row_moves_in_or_out() {
 }
 
 #[test]
-fn an_aborted_transaction_wakes_nobody() {
+fn aborted_transaction_wakes_no_reader() {
     let store = store();
     let wakes = Arc::new(Counter::default());
     let waker = Waker::from(Arc::clone(&wakes));
@@ -161,7 +161,7 @@ fn an_aborted_transaction_wakes_nobody() {
 }
 
 #[test]
-fn a_dropped_reader_leaves_nothing_behind() {
+fn dropped_reader_leaves_no_registration() {
     let store = store();
     let mut context = Context::from_waker(Waker::noop());
     {
@@ -175,7 +175,7 @@ fn a_dropped_reader_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_deadline_gives_the_last_answer_and_min_index_zero_never_waits() {
+fn deadline_returns_the_last_value_and_zero_never_waits() {
     let store = store();
     let past = Instant::now();
     let answer = store.blocking(store.index(), past, |view| view.count::<Names>()).unwrap();
@@ -193,7 +193,7 @@ fn the_index_of_an_untouched_store_is_one() {
 }
 
 #[test]
-fn past_the_cap_a_reader_gets_an_error_and_others_stay_parked() {
+fn reader_beyond_the_limit_fails_and_others_stay_parked() {
     let dir = tempfile::tempdir().unwrap();
     let options = Options::default().parked_max(1);
     let store = Store::open_with(dir.path(), &schema(), &options).unwrap();
@@ -207,8 +207,8 @@ fn past_the_cap_a_reader_gets_an_error_and_others_stay_parked() {
     assert_eq!(store.parked(), 1);
 }
 
-/// Parks a reader that waits for another result, does `writes` one by one, and says after which it was
-/// answered, and how.
+/// Parks a reader that waits for another result and runs `writes` one by one. Returns the number of writes
+/// after which it returned, and its result.
 fn changed_after(
     store: &Store,
     min_index: u64,
@@ -232,20 +232,20 @@ fn changed_after(
 }
 
 #[test]
-fn a_reader_of_a_result_stays_parked_while_that_stays_the_same() {
+fn reader_stays_parked_while_its_result_is_equal() {
     let store = store();
     let same = |txn: &mut WriteTxn<'_>| put_name(txn, "a");
     let more = |txn: &mut WriteTxn<'_>| put_name(txn, "b");
     let writes: [&dyn Fn(&mut WriteTxn<'_>); 4] = [&same, &same, &more, &same];
     assert_eq!(changed_after(&store, 2, &writes), Some((3, 2, 5)));
-    // A change that the caller has not seen the result of answers at once.
+    // A change before the call returns at once, because the caller has not seen its result.
     assert_eq!(changed_after(&store, 2, &[]), Some((0, 2, 5)));
     assert_eq!(changed_after(&store, 0, &[]), Some((0, 2, 5)));
     assert_eq!(changed_after(&store, 5, &[&same, &same]), None);
 }
 
 #[test]
-fn a_deadline_gives_a_reader_of_a_result_the_newest_index_too() {
+fn deadline_returns_the_newest_index_with_an_equal_result() {
     let store = store();
     let past = Instant::now();
     let mut runs = 0;
@@ -259,7 +259,7 @@ fn a_deadline_gives_a_reader_of_a_result_the_newest_index_too() {
     assert_eq!(answer.unwrap().index, 3, "or the next call would answer at once");
 }
 
-/// The one moment in which a commit finds nobody to wake: after the read, before the parking.
+/// The only moment at which a commit finds no reader to wake: after the read, before the parking.
 #[test]
 fn a_commit_between_the_read_and_the_parking_is_not_lost() {
     let store = store();
@@ -285,7 +285,7 @@ fn a_commit_between_the_read_and_the_parking_is_not_lost() {
     assert_eq!(store.parked(), 0);
 }
 
-/// Readers that wait for each next value see every commit's effect at last, whatever the timing.
+/// Readers that wait for each next value see the effect of every commit eventually, independent of timing.
 #[test]
 fn no_wake_up_is_lost_between_racing_writers_and_readers() {
     const COMMITS: i64 = 400;
@@ -319,11 +319,11 @@ fn no_wake_up_is_lost_between_racing_writers_and_readers() {
 }
 
 #[test]
-fn a_result_that_stays_the_same_under_constant_writes_is_given_at_the_deadline() {
+fn equal_result_under_constant_writes_returns_at_the_deadline() {
     let store = store();
     let since = store.index();
     let mut names = 0;
-    // A commit while each run is on its way.
+    // Commits during each run.
     let query = |view: &Tracked| {
         let _ = view.count::<Names>();
         names += 1;
@@ -335,7 +335,7 @@ fn a_result_that_stays_the_same_under_constant_writes_is_given_at_the_deadline()
 }
 
 #[test]
-fn a_result_that_stays_the_same_under_constant_writes_lets_other_tasks_run() {
+fn equal_result_under_constant_writes_lets_other_tasks_run() {
     let store = store();
     let since = store.index();
     let (mut runs, wakes) = (0, Arc::new(Counter::default()));
@@ -366,7 +366,7 @@ fn a_result_that_stays_the_same_under_constant_writes_lets_other_tasks_run() {
 }
 
 #[test]
-fn closing_a_store_ends_the_waiting_of_those_who_outlive_it() {
+fn closing_a_store_ends_the_wait_of_its_readers() {
     let store = store();
     let attempt = store.try_blocking(store.index(), |view| view.get::<Names>("b").is_some());
     let Attempt::Parked(mut parked) = attempt.unwrap() else { panic!("nothing is new") };
@@ -376,7 +376,7 @@ fn closing_a_store_ends_the_waiting_of_those_who_outlive_it() {
     assert!(pin!(&mut parked).poll(&mut context).is_ready());
 }
 #[test]
-fn a_reader_of_an_empty_store_is_woken_by_the_very_first_commit() {
+fn reader_of_an_empty_store_is_woken_by_the_first_commit() {
     let store = Store::in_memory(&schema());
     let there = |view: &Tracked| view.get::<Names>("a").is_some();
     let before = store.blocking(0, Instant::now(), there).unwrap();
@@ -387,7 +387,7 @@ fn a_reader_of_an_empty_store_is_woken_by_the_very_first_commit() {
     let index = commit(&store, |txn| put_name(txn, "a"));
     let answer = blocked.as_mut().poll(&mut context);
     assert!(matches!(answer, Poll::Ready(Ok(answer)) if answer.value && answer.index == index));
-    // Nor can a caller choose the index that readers have seen already.
+    // A caller cannot choose the index that readers have seen either.
     let other = Store::in_memory(&schema());
     let refused = other.begin_write_at(before.index).unwrap_err();
     assert_eq!(refused, BeginError::IndexTooSmall { given: 1, least: 2 });

@@ -1,4 +1,4 @@
-//! Tables by derive: what each attribute makes, and what is refused.
+//! Derived tables: the effect of each attribute, and the rejected ones.
 
 use serde::{Deserialize, Serialize};
 use statehold_filter::{Filter, Filterable};
@@ -76,7 +76,7 @@ impl Volume {
     }
 }
 
-/// The table as it was.
+/// The table of the earlier version.
 #[derive(Serialize, Deserialize, Table)]
 #[table(name = "volumes", version = 2, key(namespace, id))]
 struct OldVolume {
@@ -111,7 +111,7 @@ fn ids<'v>(rows: impl Iterator<Item = &'v statehold_store::Entry<Volume>>) -> Ve
 }
 
 #[test]
-fn a_compound_key_and_index_sort_as_their_parts_say() {
+fn compound_key_and_index_sort_by_their_parts() {
     let sized = |id: &str, size| Volume { size, ..Volume::new(id) };
     let store = store([sized("a", 1), sized("b", 3), sized("c", 2), sized("unlisted", 0)]);
     let view = store.snapshot();
@@ -126,7 +126,7 @@ fn a_compound_key_and_index_sort_as_their_parts_say() {
 }
 
 #[test]
-fn unique_indexes_are_enforced_in_any_case_and_only_for_rows_that_have_a_key() {
+fn folded_unique_indexes_apply_only_to_rows_with_a_key() {
     let store = store([Volume::new("a"), Volume::new("b")]);
     let mut txn = store.begin_write().unwrap();
     let again = Volume { name: "A".into(), ..Volume::new("c") };
@@ -234,7 +234,7 @@ impl Listed {
 }
 
 #[test]
-fn a_part_of_a_compound_index_may_be_each_element_of_a_list() {
+fn compound_index_may_have_a_key_for_each_list_element() {
     let store = Store::in_memory(&Listed::schema());
     let mut txn = store.begin_write().unwrap();
     let row = |id: u8, tags: &[&str], owner: Option<&str>, size| Listed {
@@ -297,7 +297,7 @@ struct Swapped {
 }
 
 #[test]
-fn an_index_that_no_filter_could_use_is_an_error_of_the_schema() {
+fn index_that_no_filter_could_use_is_a_schema_error() {
     let error = Schema::new().try_table::<Misspelt>().unwrap_err();
     let SchemaError::UnknownSelector { table, index, selector, known } = &error else {
         panic!("{error}")
@@ -329,6 +329,6 @@ fn rows_of_an_earlier_version_go_through_the_migration() {
 }
 
 #[test]
-fn mistakes_are_compile_errors_that_say_what_to_write() {
+fn mistakes_are_compile_errors_with_a_remedy() {
     trybuild::TestCases::new().compile_fail("tests/derive_errors/*.rs");
 }

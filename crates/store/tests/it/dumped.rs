@@ -1,4 +1,4 @@
-//! A dump loads as the rows that were dumped, whatever JSON can hold of them.
+//! A dump loads as the dumped rows, including rows that JSON cannot represent.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -10,7 +10,7 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use statehold_store::{Order, RestoreError, Schema, Store, Table};
 
-/// Bytes as serde's own kind, which `Vec<u8>` is not.
+/// Serialises as bytes, which `Vec<u8>` does not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Bytes(Vec<u8>);
 
@@ -103,7 +103,7 @@ struct Kinds {
     by_bytes: BTreeMap<Bytes, u8>,
 }
 
-/// A row that JSON can hold.
+/// A row that JSON can represent.
 fn plain(id: u64) -> Kinds {
     Kinds {
         id,
@@ -145,7 +145,7 @@ fn choice() -> impl Strategy<Value = Choice> {
     ]
 }
 
-/// Rows of which each part may be one that JSON can't hold.
+/// Rows of which each part may be one that JSON cannot represent.
 fn row() -> impl Strategy<Value = Kinds> {
     let floats = (
         any::<u32>().prop_map(f32::from_bits),
@@ -170,7 +170,7 @@ fn row() -> impl Strategy<Value = Kinds> {
     );
     let others = (any::<(i8, i16, i32, i64, i128)>(), any::<(u8, u16, u32, u64, u128)>());
     let rest = (any::<(char, String)>(), vec(any::<u8>(), 0..4), choice());
-    // Most rows differ from a plain one in some parts only.
+    // Most rows differ from a plain one in a few parts only.
     (0u64..20, any::<[bool; 5]>(), floats, options, maps, others, rest).prop_map(
         |(id, differs, floats, options, maps, others, rest)| {
             let mut row = plain(id);
@@ -232,11 +232,11 @@ fn shapes(dump: &str) -> usize {
 
 proptest! {
     #[test]
-    fn a_dump_loads_as_the_rows_of_every_kind_that_were_dumped(rows in vec(row(), 0..6)) {
+    fn dump_loads_as_the_dumped_rows_of_every_kind(rows in vec(row(), 0..6)) {
         let store = stored(rows);
         let dump = dumped(&store);
         let copy = loaded(&Kinds::schema(), &dump);
-        // Not by `PartialEq`: NaN is to come back as the same one, which its bits in the record show.
+        // Not with `PartialEq`: NaN must come back with the same bits, which the record shows.
         let shown = |store: &Store| {
             let (view, all) = (store.snapshot(), Kinds::BY_KEY.all());
             let rows = Kinds::BY_KEY.scan(&view, &all, Order::Ascending);
@@ -250,7 +250,7 @@ proptest! {
 }
 
 #[test]
-fn only_a_row_that_json_changes_or_refuses_is_dumped_as_a_record() {
+fn only_rows_that_json_cannot_represent_are_dumped_as_records() {
     assert_eq!(records(&dumped(&stored([plain(1)]))), 0);
     let unfit: [fn(&mut Kinds); 10] = [
         |row| row.double = f64::NAN,
@@ -301,7 +301,7 @@ mod renamed {
         pub(crate) hard: f64,
     }
 
-    /// The same bytes mean something else.
+    /// The same bytes as another type.
     #[derive(Serialize, Deserialize, Table)]
     #[table(name = "limits", key(id))]
     pub(crate) struct After {
@@ -312,7 +312,7 @@ mod renamed {
 }
 
 #[test]
-fn records_of_a_dump_are_refused_by_another_type_of_the_same_version() {
+fn dumped_records_are_refused_by_a_changed_type() {
     use renamed::{After, Before};
     let dump = dumped(&stored([Before { id: 1, soft: 1.0, hard: f64::INFINITY }]));
     let refused = Store::in_memory(&After::schema()).load(dump.as_bytes()).unwrap_err();
@@ -320,7 +320,7 @@ fn records_of_a_dump_are_refused_by_another_type_of_the_same_version() {
         panic!("{refused}")
     };
     assert!(difference.contains("`soft: f64`"), "{difference}");
-    // Lines of JSON name their fields.
+    // JSON lines name their fields, so a type with the same names loads them.
     let dump = dumped(&stored([Before { id: 1, soft: 1.0, hard: 2.0 }]));
     let copy = loaded(&After::schema(), &dump).snapshot();
     let row = After::BY_KEY.get(&copy, 1).unwrap();

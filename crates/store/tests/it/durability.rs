@@ -1,4 +1,4 @@
-//! When commits are acknowledged: with a thread, without one, and before they are durable.
+//! The acknowledgement of commits: with a thread, without one, and before they are durable.
 
 use crate::common;
 use std::future::pending;
@@ -16,22 +16,22 @@ fn add(store: &Store, name: &str) -> CommitFuture {
 }
 
 fn relaxed() -> Options {
-    // Nothing is flushed by the passing of time in these tests.
+    // The interval never elapses in these tests.
     let flush_every = Duration::from_secs(3600);
     Options::default().durability(Durability::Relaxed { flush_every })
 }
 
-/// What a task may hold while it waits, on whatever thread it goes on.
+/// A task may hold it while it waits, on any thread.
 fn is_for_tasks<F: Future + Send + 'static>(future: F) -> F {
     future
 }
 
 #[test]
-fn a_commit_without_a_thread_ends_when_it_is_visible_and_on_disk() {
+fn async_commit_ends_when_visible_and_on_disk() {
     let dir = tempfile::tempdir().unwrap();
     {
         let store = Store::open(dir.path(), &schema()).unwrap();
-        // Both are in their places before the first is waited for.
+        // Both are queued before the test awaits the first.
         let (first, second) = (add(&store, "a"), add(&store, "b"));
         let second = block_on(is_for_tasks(second)).unwrap();
         assert_eq!(second.index(), 3);
@@ -45,7 +45,7 @@ fn a_commit_without_a_thread_ends_when_it_is_visible_and_on_disk() {
 }
 
 #[test]
-fn dropping_a_commit_future_takes_nothing_back() {
+fn dropping_a_commit_future_does_not_cancel_it() {
     let dir = tempfile::tempdir().unwrap();
     {
         let store = Store::open(dir.path(), &schema()).unwrap();
@@ -58,7 +58,7 @@ fn dropping_a_commit_future_takes_nothing_back() {
 }
 
 #[test]
-fn flush_waits_for_commits_that_nobody_waits_for() {
+fn flush_waits_for_commits_without_a_waiter() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), &schema()).unwrap();
     let _unawaited = add(&store, "a");
@@ -75,7 +75,7 @@ fn a_commit_in_memory_is_acknowledged_at_once() {
 }
 
 #[test]
-fn a_relaxed_commit_is_visible_and_wakes_before_it_is_in_the_journal() {
+fn relaxed_commit_is_visible_and_wakes_before_the_journal() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open_with(dir.path(), &schema(), &relaxed()).unwrap();
     let mut context = Context::from_waker(Waker::noop());
@@ -102,7 +102,7 @@ fn a_relaxed_commit_is_visible_and_wakes_before_it_is_in_the_journal() {
 }
 
 #[test]
-fn relaxed_commits_are_flushed_by_and_by_and_by_closing() {
+fn relaxed_commits_are_flushed_periodically_and_on_close() {
     let dir = tempfile::tempdir().unwrap();
     {
         let flush_every = Duration::from_millis(1);
@@ -121,7 +121,7 @@ fn relaxed_commits_are_flushed_by_and_by_and_by_closing() {
 }
 
 #[test]
-fn a_relaxed_commit_waits_for_the_disk_when_too_much_has_gathered() {
+fn relaxed_commit_waits_when_too_many_bytes_are_pending() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open_with(dir.path(), &schema(), &relaxed()).unwrap();
     for at in 0..4 {

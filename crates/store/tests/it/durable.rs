@@ -1,4 +1,4 @@
-//! What is on disk, and who may open it.
+//! The data directory: its contents, and concurrent and foreign opens.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use statehold_store::{
 };
 
 #[test]
-fn indexes_go_on_after_a_reopen_and_deletes_are_remembered() {
+fn indexes_continue_and_deletes_persist_after_a_reopen() {
     let dir = tempfile::tempdir().unwrap();
     {
         let store = Store::open(dir.path(), &schema()).unwrap();
@@ -44,7 +44,7 @@ fn a_second_store_on_a_directory_is_refused() {
 }
 
 #[test]
-fn files_that_are_no_store_are_refused_and_left_alone() {
+fn foreign_files_are_refused_and_unchanged() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("rows.redb");
     for bytes in [b"hello".to_vec(), vec![0u8; 8192], vec![0xFF; 100]] {
@@ -56,7 +56,7 @@ fn files_that_are_no_store_are_refused_and_left_alone() {
 }
 
 #[test]
-fn a_flipped_bit_is_refused_or_costs_no_row() {
+fn flipped_bit_is_refused_or_loses_no_row() {
     let dir = tempfile::tempdir().unwrap();
     let names = |store: &Store| -> Vec<String> {
         let view = store.snapshot();
@@ -79,7 +79,7 @@ fn a_flipped_bit_is_refused_or_costs_no_row() {
         let path = dir.path().join(file);
         let good = fs::read(&path).unwrap();
         let used: Vec<usize> = (0..good.len()).filter(|at| good[*at] != 0).collect();
-        // A prime step, so that all parts of the file are hit.
+        // A prime step, so that all parts of the file are covered.
         for at in used.iter().step_by(used.len() / 397 + 1) {
             let mut bad = good.clone();
             bad[*at] ^= 1 << (at % 8);
@@ -117,12 +117,12 @@ fn rows_of_another_version_are_refused() {
     let error = Store::open(dir.path(), &Schema::new().table::<NewNames>()).unwrap_err();
     let OpenError::Row { source, .. } = error else { panic!("{error}") };
     assert_eq!(source, RowError::OlderVersion { table: "names", found: 3, known: 4 });
-    // And the build that wrote them still can.
+    // The build that wrote them can still open them.
     assert_eq!(Store::open(dir.path(), &schema()).unwrap().index(), 2);
 }
 
 #[test]
-fn commits_of_many_threads_get_distinct_growing_indexes_and_are_all_on_disk() {
+fn concurrent_commits_get_ascending_indexes_and_are_on_disk() {
     const THREADS: usize = 8;
     const COMMITS: usize = 25;
     let dir = tempfile::tempdir().unwrap();
@@ -217,7 +217,7 @@ fn a_refused_write_leaves_the_transaction_as_it_was() {
 }
 
 #[test]
-fn a_callers_own_index_must_grow_and_is_taken_even_by_an_empty_commit() {
+fn own_index_must_grow_and_an_empty_commit_takes_it() {
     let store = Store::in_memory(&schema());
     assert_eq!(store.begin_write_at(40).unwrap().commit().unwrap(), 40);
     assert_eq!(store.index(), 40);
@@ -234,7 +234,7 @@ fn a_callers_own_index_must_grow_and_is_taken_even_by_an_empty_commit() {
 }
 
 #[test]
-fn the_snapshot_of_a_commit_has_nothing_later() {
+fn commit_snapshot_has_no_later_commit() {
     let store = Store::in_memory(&schema());
     let mut txn = store.begin_write().unwrap();
     put_name(&mut txn, "a");
@@ -246,7 +246,7 @@ fn the_snapshot_of_a_commit_has_nothing_later() {
     assert!(committed.get::<Names>("a").is_some());
 }
 
-/// A refused directory: what its files hold, before and after.
+/// The files of a rejected directory, before and after the open.
 fn refused(dir: &std::path::Path, schema: &Schema) -> OpenError {
     let names = ["rows.redb", "log.redb"];
     let read = || names.map(|name| fs::read(dir.join(name)).unwrap());
@@ -259,7 +259,7 @@ fn refused(dir: &std::path::Path, schema: &Schema) -> OpenError {
 }
 
 #[test]
-fn a_file_without_the_header_of_redb_is_damage_and_no_io_error() {
+fn file_without_a_redb_header_is_damage_not_an_io_error() {
     for name in ["rows.redb", "log.redb"] {
         let dir = tempfile::tempdir().unwrap();
         drop(Store::open(dir.path(), &schema()).unwrap());
@@ -270,7 +270,7 @@ fn a_file_without_the_header_of_redb_is_damage_and_no_io_error() {
 }
 
 #[test]
-fn files_of_a_newer_build_are_refused_and_left_alone() {
+fn files_of_a_newer_build_are_refused_and_unchanged() {
     let meta = redb::TableDefinition::<&str, u64>::new("statehold");
     for name in ["rows.redb", "log.redb"] {
         let dir = tempfile::tempdir().unwrap();
@@ -287,7 +287,7 @@ fn files_of_a_newer_build_are_refused_and_left_alone() {
 }
 
 #[test]
-fn rows_that_can_not_be_loaded_are_refused_and_left_alone() {
+fn unloadable_rows_are_refused_and_unchanged() {
     let dir = tempfile::tempdir().unwrap();
     let rows = redb::TableDefinition::<&[u8], &[u8]>::new("rows/names");
     {
@@ -311,7 +311,7 @@ fn rows_that_can_not_be_loaded_are_refused_and_left_alone() {
 }
 
 #[test]
-fn a_directory_without_a_store_is_told_and_left_alone() {
+fn directory_without_a_store_is_reported_and_unchanged() {
     let dir = tempfile::tempdir().unwrap();
     let options = Options::default().create(false);
     for there in [dir.path().to_owned(), dir.path().join("absent")] {
@@ -326,7 +326,7 @@ fn a_directory_without_a_store_is_told_and_left_alone() {
 }
 
 #[test]
-fn a_closed_store_has_its_last_commit_in_its_rows_before_it_is_dropped() {
+fn close_applies_the_last_commit_to_the_rows() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), &schema()).unwrap();
     let mut txn = store.begin_write().unwrap();

@@ -1,4 +1,4 @@
-//! The change feed: every commit, in order, from any index that is still there.
+//! The change feed: every commit, in order, from any index in the journal.
 
 use std::collections::VecDeque;
 
@@ -37,7 +37,7 @@ fn check(commit: &Commit, index: u64) {
 }
 
 #[test]
-fn a_feed_gives_every_commit_after_an_index_in_order_also_after_a_reopen() {
+fn feed_returns_every_later_commit_in_order_after_a_reopen() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0..3 {
         let store = Store::open(dir.path(), &schema()).unwrap();
@@ -59,7 +59,7 @@ fn a_feed_gives_every_commit_after_an_index_in_order_also_after_a_reopen() {
 }
 
 #[test]
-fn a_reader_behind_the_history_is_told_where_the_journal_begins() {
+fn reader_behind_the_history_gets_the_oldest_commit() {
     let dir = tempfile::tempdir().unwrap();
     let options = Options::default().history(5);
     let store = Store::open_with(dir.path(), &schema(), &options).unwrap();
@@ -83,7 +83,7 @@ fn a_reader_behind_the_history_is_told_where_the_journal_begins() {
 }
 
 #[test]
-fn a_feed_ends_at_the_newest_commit_of_when_it_was_asked_for() {
+fn feed_ends_at_the_newest_commit_of_its_creation() {
     let store = Store::in_memory(&schema());
     write(&store, 1);
     let feed = store.changes_since(0).unwrap();
@@ -106,7 +106,7 @@ fn a_changed_row_shows_no_content_in_debug_output() {
 /// A step of a store whose history is bounded.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// Commits a row with a name of so many bytes.
+    /// Commits a row with a name of this many bytes.
     Commit(usize),
     Checkpoint,
     Reopen,
@@ -121,7 +121,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..40)
 }
 
-/// The commits that a journal has, and the bytes of each one's record.
+/// The commits in a journal, and the length of each record.
 #[derive(Default)]
 struct History(VecDeque<(u64, u64)>);
 
@@ -136,7 +136,8 @@ impl History {
         }
     }
 
-    /// Drops what a commit drops that passed a bound, down to a sixteenth below it, none after `applied`.
+    /// Drops the commits that a commit beyond a bound drops, down to a sixteenth below it, but none after
+    /// `applied`.
     fn trim_applied(&mut self, commits: usize, bytes: u64, applied: u64) {
         let (too_many, too_large) = (self.0.len() > commits, self.bytes() > bytes);
         if too_many {
@@ -153,7 +154,7 @@ impl History {
         }
     }
 
-    /// Bytes of the commits after `applied`.
+    /// Returns the size in bytes of the commits after `applied`.
     fn bytes_after(&self, applied: u64) -> u64 {
         let after = self.0.iter().filter(|(index, _)| *index > applied);
         after.map(|(_, bytes)| bytes).sum()
@@ -191,7 +192,7 @@ proptest! {
         let open = || Store::open_with(dir.path(), &schema(), &options).unwrap();
         let mut store = Some(open());
         let in_memory = Store::in_memory_with(&schema(), &options);
-        // Records have the same size in a store that keeps all of them.
+        // Records have the same length in a store that keeps all of them.
         let everything = Options::default().history(u64::MAX).history_bytes(u64::MAX);
         let everything = Store::in_memory_with(&schema(), &everything);
         let (mut on_disk, mut newest) = (History::default(), History::default());
@@ -222,7 +223,7 @@ proptest! {
                 (_, None) => unreachable!("a store is open after each step"),
             }
             let open = store.as_ref().unwrap();
-            // Between checkpoints too.
+            // Between checkpoints as well.
             prop_assert!(open.history_bytes() <= bytes.max(on_disk.bytes_after(applied)));
             on_disk.check(open);
             newest.check(&in_memory);

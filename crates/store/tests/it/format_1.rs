@@ -1,4 +1,4 @@
-//! Directories, backups and dumps that builds with format 1 wrote open once more and are upgraded.
+//! Directories, backups and dumps written by builds with format 1 can be opened and are upgraded.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,13 +54,13 @@ fn directory(name: &str) -> TempDir {
     dir
 }
 
-/// The rows that the golden files hold: index, number, and the modify index of each row.
+/// Returns the rows in the golden files: index, number, and modify index of each row.
 fn expected(name: &str) -> (u64, Vec<(u64, u64)>) {
     match name {
         "new" => (0, vec![]),
-        // Volume n was written by commit n + 2.
+        // Commit n + 2 wrote volume n.
         "journal" => (21, (0..20).map(|n| (n, n + 2)).collect()),
-        // 0 to 19, a checkpoint, 10 to 29 once more, and 0 was deleted.
+        // 0 to 19, a checkpoint, 10 to 29 again, and a delete of 0.
         _ => (42, (1..10).map(|n| (n, n + 2)).chain((10..30).map(|n| (n, n + 12))).collect()),
     }
 }
@@ -93,7 +93,7 @@ fn check_rows(store: &Store, rows: &[(u64, u64)]) {
 }
 
 #[test]
-fn a_directory_of_format_1_opens_and_is_upgraded_once() {
+fn directory_of_format_1_opens_and_is_upgraded_once() {
     for name in ["new", "journal", "both"] {
         let dir = directory(name);
         let store = Store::open(dir.path(), &schema()).unwrap();
@@ -108,7 +108,7 @@ fn a_directory_of_format_1_opens_and_is_upgraded_once() {
             let last = feed.map(|commit| commit.unwrap().index).last();
             assert_eq!(last, Some(43), "records of both formats are read");
         }
-        // As a kill leaves it, so that records of both formats are replayed.
+        // Copied as after a kill, so that records of both formats are replayed.
         let killed = tempfile::tempdir().unwrap();
         for file in ["log.redb", "rows.redb"] {
             fs::copy(dir.path().join(file), killed.path().join(file)).unwrap();

@@ -1,10 +1,10 @@
-//! Goal: what many threads see of one store is what the guarantees allow.
+//! Goal: concurrent threads observe a store in accordance with its guarantees.
 //!
-//! Method: threads transfer money between accounts, by compare and set and by plain transactions, read
-//! on snapshots and wait in blocking queries, and each writes down what it saw. Afterwards the whole
-//! history is checked against itself: every commit has its own index; the states at those indexes
-//! follow from each other; every read is the state at its index; nothing that was acknowledged before
-//! a read began is missing in it; every waiter was told of the last state at last.
+//! Method: threads transfer money between accounts, by compare and set and in plain transactions, read
+//! snapshots and wait in blocking queries, and each records its observations. Afterwards the whole history is
+//! checked for consistency: every commit has its own index; the states at those indexes follow from each other;
+//! every read is the state at its index; no commit acknowledged before a read began is missing in it; every
+//! waiter sees the last state eventually.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,14 +34,14 @@ type State = BTreeMap<u8, u64>;
 /// A commit that was acknowledged.
 struct Write {
     index: u64,
-    /// What it read of the accounts that it changed, and what it made of them.
+    /// The balances that it read, and the balances that it wrote.
     before: State,
     after: State,
 }
 
-/// What a reader saw.
+/// One observation of a reader.
 struct Read {
-    /// The last index that any thread had been told of before the read began.
+    /// The last index acknowledged to any thread before the read began.
     known: u64,
     index: u64,
     state: State,
@@ -52,13 +52,13 @@ fn state(view: &impl ReadView) -> State {
     all.map(|account| (account.id, account.money)).collect()
 }
 
-/// The same by the secondary index: it must not be of another moment.
+/// The same by the secondary index, which MUST agree.
 fn state_by_index(view: &impl ReadView) -> State {
     let all = view.scan_by(&Account::BY_MONEY, &KeyRange::all(), Order::Descending);
     all.map(|account| (account.id, account.money)).collect()
 }
 
-/// Moves money; by compare and set on what an older snapshot said, every other time.
+/// Transfers money; every other time by compare and set against an older snapshot.
 fn transfer(store: &Store, luck: &mut fastrand::Rng, cas: bool) -> Option<Write> {
     let (from, to) = (luck.u8(..ACCOUNTS), luck.u8(..ACCOUNTS));
     if from == to {
@@ -83,7 +83,7 @@ fn transfer(store: &Store, luck: &mut fastrand::Rng, cas: bool) -> Option<Write>
         };
         match written {
             Ok(_) => {}
-            // Somebody was faster: what was written before goes with the transaction.
+            // Another thread was faster: drop the transaction with its earlier writes.
             Err(WriteError::Unexpected { .. }) if cas => return None,
             Err(error) => panic!("{error}"),
         }
@@ -157,7 +157,7 @@ fn history(store: &Store, seed: u64) {
         let waiters: Vec<_> = (0..ACCOUNTS)
             .map(|id| {
                 scope.spawn(move || {
-                    // Money of one account, until it is above what there is.
+                    // The balance of one account, until it exceeds the total.
                     let (mut index, mut seen) = (2, Vec::new());
                     loop {
                         let query = |view: &Tracked| view.get::<Account>(id).unwrap().money;
@@ -176,7 +176,7 @@ fn history(store: &Store, seed: u64) {
             writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
         let reads = reader.join().unwrap();
         let last = store.index();
-        // The end, for the waiters: they hang if a wake-up is lost.
+        // The final value for the waiters: they hang if a wake-up is lost.
         let mut txn = store.begin_write().unwrap();
         for id in 0..ACCOUNTS {
             txn.upsert::<Account>(Account { id, money: MONEY + 1 }).unwrap();
@@ -187,7 +187,7 @@ fn history(store: &Store, seed: u64) {
     });
 
     assert_eq!(store.parked(), 0);
-    // What an account was at each index, for the waiters.
+    // The balance of one account at each index, for the waiters.
     let mut moneys: BTreeMap<u8, BTreeMap<u64, u64>> = BTreeMap::new();
     for (id, money) in &first {
         moneys.entry(*id).or_default().insert(2, *money);
@@ -199,7 +199,7 @@ fn history(store: &Store, seed: u64) {
     }
     for (id, answers) in (0..ACCOUNTS).zip(waits) {
         for answer in answers {
-            // Its index may be that of a neighbour, and the row is as of the whole commit.
+            // The index may be a neighbour's, while the row is as of the whole commit.
             let until = moneys[&id].range(..=answer.index).next_back().map(|(_, money)| *money);
             assert_eq!(Some(answer.value), until, "account {id} at index {}", answer.index);
         }
@@ -208,14 +208,14 @@ fn history(store: &Store, seed: u64) {
 }
 
 #[test]
-fn what_threads_see_in_memory_is_one_history() {
+fn threads_observe_one_history_in_memory() {
     for seed in 0..4 {
         history(&Store::in_memory(&Schema::new().table::<Account>()), seed);
     }
 }
 
 #[test]
-fn what_threads_see_of_a_store_on_disk_is_one_history() {
+fn threads_observe_one_history_on_disk() {
     let dir = tempfile::tempdir().unwrap();
     history(&Store::open(dir.path(), &Schema::new().table::<Account>()).unwrap(), 7);
 }

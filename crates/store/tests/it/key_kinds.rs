@@ -151,7 +151,7 @@ fn a_stored_enum_key_is_found_after_a_variant_came_in_between() {
         pub(super) enum Color {
             Red = 10,
             Blue = 20,
-            // After the others for the row's own bytes, between them for its number.
+            // Sorted last by the row's own bytes, but between them by its number.
             Green = 15,
         }
 
@@ -183,7 +183,7 @@ fn a_stored_enum_key_is_found_after_a_variant_came_in_between() {
     assert_eq!(colors, [new::Color::Red, new::Color::Green, new::Color::Blue]);
 }
 
-/// A filter that sees other names than those of the key.
+/// A filter enum with other names than those of the key.
 #[derive(Serialize, Deserialize, Filterable, Table)]
 #[table(name = "others")]
 struct Other {
@@ -204,15 +204,14 @@ enum Shown {
 }
 
 #[test]
-fn an_enum_key_serves_only_a_filter_with_its_names() {
+fn enum_key_serves_only_a_filter_with_its_names() {
     let error = Schema::new().try_table::<Other>().unwrap_err();
     assert!(matches!(error, SchemaError::UnfitKeys { index: "status", .. }), "{error}");
 }
 
 fn hosts() -> impl Strategy<Value = Host> {
     let status = prop_oneof![Just(Status::InUse), Just(Status::Available), Just(Status::Deleted)];
-    // Beyond the years that a filter tells apart, too, which end with 2262. Serde knows no times
-    // before 1970.
+    // Includes years beyond 2262, the last one that filters distinguish. Serde has no times before 1970.
     let seconds = prop_oneof![0u64..3, Just(20_000_000_000)];
     let timeout = prop_oneof![0u64..4, Just(u64::MAX)];
     (any::<u8>(), status, seconds, timeout, prop_oneof![Just('a'), Just('b'), Just('é')]).prop_map(

@@ -1,5 +1,5 @@
-//! Every look-up takes keys as their owners have them, `String`, `&String` or `&str`, fields by reference,
-//! and no call names a type: this file has no turbofish.
+//! Every lookup takes keys in their owners' form, `String`, `&String` or `&str`, and fields by reference, and
+//! no call names a type: this file has no turbofish.
 
 #![allow(clippy::needless_borrows_for_generic_args)]
 
@@ -117,7 +117,7 @@ fn ranges_of_an_index_take_owned_and_borrowed_strings() {
     ] {
         assert_eq!(view.scan_by(by_pool, &range, UP).count(), 3, "{range:?}");
     }
-    // The shape follows from the read, in the same expression as well.
+    // The shape is inferred from the read, in the same expression as well.
     assert_eq!(view.count_by(by_pool, &KeyRange::exact(&pool)), 3);
     assert!(view.first_by(by_pool, &KeyRange::prefix(&pool)).is_some());
     assert_eq!(view.scan_by_keyed(by_pool, &KeyRange::exact(&pool), UP).count(), 3);
@@ -137,7 +137,7 @@ fn ranges_of_an_index_take_owned_and_borrowed_strings() {
 }
 
 #[test]
-fn a_look_up_takes_a_field_by_reference_whatever_its_type() {
+fn lookup_takes_a_field_reference_of_any_type() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     let row = Volume::BY_KEY.first(&txn).unwrap().clone();
@@ -166,7 +166,7 @@ fn a_look_up_takes_a_field_by_reference_whatever_its_type() {
     assert!(Volume::BY_KEY.delete(&mut txn, key).unwrap().is_some());
 }
 
-/// Console code, which is compiled once for every kind of view.
+/// Console code, compiled once for every kind of view.
 fn report(view: &dyn Catalog, namespace: &String) -> (usize, Vec<String>, bool) {
     let range = Volume::BY_KEY.starting_with(namespace);
     let ids = Volume::BY_KEY.scan(view, &range, UP).map(|volume| volume.id.clone()).collect();
@@ -177,7 +177,7 @@ fn report(view: &dyn Catalog, namespace: &String) -> (usize, Vec<String>, bool) 
 }
 
 #[test]
-fn a_trait_object_of_any_view_reads_rows_by_their_types() {
+fn trait_object_of_any_view_reads_typed_rows() {
     let (store, namespace) = (store(), String::from("default"));
     let ids = ["a", "b", "c"].map(String::from).to_vec();
     let expected = (3, ids, true);
@@ -190,7 +190,7 @@ fn a_trait_object_of_any_view_reads_rows_by_their_types() {
     let mut txn = store.begin_write().unwrap();
     txn.put(volume("d")).unwrap();
     txn.commit().unwrap();
-    // What a trait object reads is watched like any other read.
+    // Reads through a trait object are tracked like other reads.
     let before = tracked.index();
     let now = store.tracked();
     report(&now, &namespace);
@@ -300,7 +300,7 @@ fn skipped_rows_are_returned_from_neither_end() {
     assert_eq!(rest.nth(97).as_deref(), Some("97"));
     assert_eq!(rest.rev().collect::<Vec<_>>(), ["99", "98"]);
 
-    // The ends meet where the skip went to.
+    // The ends meet at the position that the skip reached.
     let mut both = Volume::BY_KEY.scan(&txn, &all, Order::Ascending);
     assert!(both.nth(100).is_none());
     assert!(both.next_back().is_none() && both.next().is_none());

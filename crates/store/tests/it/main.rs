@@ -1,4 +1,4 @@
-//! The tests of the store, in one program because each further one would be linked anew.
+//! The integration tests of the store, in one program to save link time.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 

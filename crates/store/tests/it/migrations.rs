@@ -1,4 +1,4 @@
-//! Rows of earlier versions whose keys are others now, and rows that are dropped.
+//! Rows of earlier versions whose migration changes their key or drops them.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ struct ItemV1 {
     size: u64,
 }
 
-/// The table as the build before had it.
+/// The table of the earlier build.
 struct V1;
 
 impl Table for V1 {
@@ -42,7 +42,7 @@ impl Item {
     }
 }
 
-/// A namespace came into the key; items of the size 0 are dropped.
+/// The namespace enters the key; items of the size 0 are dropped.
 struct V2;
 
 const BY_SIZE: Index<V2, u64> = Index::non_unique("size", |item: &Item, keys| keys.add(item.size));
@@ -67,7 +67,7 @@ impl Table for V2 {
     }
 }
 
-/// Keys of the same shape, each the one that the next row had.
+/// Keys of the same shape: each row gets the old key of the next one.
 struct Shifted;
 
 impl Table for Shifted {
@@ -114,7 +114,7 @@ where
     view.scan::<T>(&KeyRange::all(), Order::Ascending).map(|row| (**row).clone()).collect()
 }
 
-/// The store as it is, without what was only derived from it.
+/// The durable contents of the store.
 fn peek<T: Table>(dir: &Path) -> Store {
     Store::open_with(dir, &schema::<T>(), &Options::default().read_only(true)).unwrap()
 }
@@ -133,7 +133,7 @@ fn in_rows(dir: &Path) {
     delete(&store, 2);
     put::<V1>(&store, ItemV1 { id: 3, size: 30 });
     store.checkpoint().unwrap();
-    // Before it is closed, which would apply the journal to the rows.
+    // Copied before the close, which would apply the journal to the rows.
     copy(source.path(), dir);
 }
 
@@ -144,7 +144,7 @@ fn in_journal(dir: &Path) {
     put::<V1>(&store, ItemV1 { id: 9, size: 0 });
     delete(&store, 2);
     put::<V1>(&store, ItemV1 { id: 3, size: 30 });
-    // Before it is closed, which would apply the journal to the rows.
+    // Copied before the close, which would apply the journal to the rows.
     copy(source.path(), dir);
 }
 
@@ -159,11 +159,11 @@ fn in_both(dir: &Path) {
     put::<V1>(&store, ItemV1 { id: 9, size: 0 });
     delete(&store, 2);
     put::<V1>(&store, ItemV1 { id: 3, size: 30 });
-    // Before it is closed, which would apply the journal to the rows.
+    // Copied before the close, which would apply the journal to the rows.
     copy(source.path(), dir);
 }
 
-/// Where the old rows are: in the rows, in the journal, in both.
+/// Location of the old rows: in the rows, in the journal, or in both.
 const LAYOUTS: [fn(&Path); 3] = [in_rows, in_journal, in_both];
 
 fn migrated() -> Vec<Item> {
@@ -176,7 +176,7 @@ fn files(dir: &Path) -> [Vec<u8>; 2] {
 }
 
 #[test]
-fn a_namespace_comes_into_the_key_wherever_the_rows_are() {
+fn namespace_enters_the_key_of_rows_in_either_file() {
     for fill in LAYOUTS {
         let dir = tempfile::tempdir().unwrap();
         fill(dir.path());
@@ -186,7 +186,7 @@ fn a_namespace_comes_into_the_key_wherever_the_rows_are() {
             let row = view.get::<V1>(3).unwrap();
             (store.index(), (row.create_index(), row.modify_index()))
         };
-        // A reader migrates what it reads, and nothing else.
+        // A read-only store migrates the rows it reads, and changes no file.
         assert_eq!(rows::<V2>(&peek::<V2>(dir.path())), migrated());
         assert_eq!(peek::<V1>(dir.path()).snapshot().count::<V1>(), 5);
         let store = open::<V2>(dir.path());
@@ -213,7 +213,7 @@ fn a_namespace_comes_into_the_key_wherever_the_rows_are() {
 }
 
 #[test]
-fn keys_that_other_rows_had_before_are_never_mixed_up() {
+fn keys_that_other_rows_had_before_stay_distinct() {
     for fill in LAYOUTS {
         let dir = tempfile::tempdir().unwrap();
         fill(dir.path());
@@ -224,7 +224,7 @@ fn keys_that_other_rows_had_before_are_never_mixed_up() {
         for _ in 0..2 {
             assert_eq!(rows::<Shifted>(&open::<Shifted>(dir.path())), expected);
         }
-        // Deleted by the key that it has now, replayed over what the migration wrote.
+        // Deleted by its current key, and replayed over the output of the migration.
         let store = open::<Shifted>(dir.path());
         let mut txn = store.begin_write().unwrap();
         txn.delete::<Shifted>(4).unwrap();
@@ -236,7 +236,7 @@ fn keys_that_other_rows_had_before_are_never_mixed_up() {
 }
 
 #[test]
-fn a_feed_from_before_the_keys_changed_says_that_it_has_a_gap() {
+fn feed_from_before_a_key_change_reports_a_gap() {
     for fill in LAYOUTS {
         let dir = tempfile::tempdir().unwrap();
         fill(dir.path());
@@ -254,7 +254,7 @@ fn a_feed_from_before_the_keys_changed_says_that_it_has_a_gap() {
 }
 
 #[test]
-fn the_build_before_is_refused_once_keys_were_migrated() {
+fn earlier_build_is_refused_after_a_key_migration() {
     for fill in LAYOUTS {
         let dir = tempfile::tempdir().unwrap();
         fill(dir.path());
@@ -267,7 +267,7 @@ fn the_build_before_is_refused_once_keys_were_migrated() {
     }
 }
 
-/// All rows get one key.
+/// Gives all rows one key.
 struct One;
 
 impl Table for One {
@@ -285,7 +285,7 @@ impl Table for One {
     }
 }
 
-/// Rows keep their keys, and a unique index is about something that they share.
+/// Keeps the keys, but declares a unique index over a shared value.
 struct Unique;
 
 const BY_ONE: Index<Unique, u32> = Index::unique("one", |_, keys| keys.add(1));
@@ -370,7 +370,7 @@ fn a_backup_of_an_earlier_version_is_restored_with_the_new_keys() {
             store.checkpoint().unwrap();
         }
     }
-    // The journal has the rows as they are now.
+    // The journal has the rows in their current form.
     let store = open::<Shifted>(tempfile::tempdir().unwrap().path());
     put::<Shifted>(&store, ItemV1 { id: 2, size: 5 });
     store.restore(backup.as_slice()).unwrap();
@@ -383,7 +383,7 @@ fn a_backup_of_an_earlier_version_is_restored_with_the_new_keys() {
     assert!(matches!(refused, Err(RestoreError::Row(RowError::SameKey { .. }))), "{refused:?}");
 }
 
-/// A field with a default came at the end, and the migration reads the type of today.
+/// A field with a default was added at the end, and the migration reads today's type.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Longer {
     id: u32,
@@ -410,7 +410,7 @@ impl Table for Hopeful {
 }
 
 #[test]
-fn a_migration_that_reads_the_type_of_today_is_told_the_remedy() {
+fn migration_that_reads_todays_type_gets_the_remedy() {
     let dir = tempfile::tempdir().unwrap();
     in_rows(dir.path());
     let error = Store::open(dir.path(), &schema::<Hopeful>()).unwrap_err();
@@ -424,7 +424,7 @@ fn a_migration_that_reads_the_type_of_today_is_told_the_remedy() {
     assert!(!told.contains("backup"), "a backup has the same bytes: {told}");
 }
 
-/// The key is another field, and the version was not raised.
+/// The key is another field, without a new version.
 struct Rekeyed;
 
 impl Table for Rekeyed {
@@ -439,7 +439,7 @@ impl Table for Rekeyed {
 }
 
 #[test]
-fn a_key_that_changed_without_a_version_is_told_the_remedy() {
+fn key_change_without_a_version_gets_the_remedy() {
     let dir = tempfile::tempdir().unwrap();
     in_rows(dir.path());
     let error = Store::open(dir.path(), &schema::<Rekeyed>()).unwrap_err();

@@ -20,12 +20,12 @@ enum Write {
     /// Sets the size of a row.
     Update(String, String, i64),
     DeleteByPlugin(String),
-    /// Deletes the rows of a size.
+    /// Deletes the rows of one size.
     DeleteWhere(i64),
     Import(Vec<Volume>),
-    /// Deletes the rows with the smallest sizes, up to two of those of at most this one.
+    /// Deletes the rows with the smallest sizes up to this one, at most two.
     Expire(i64),
-    /// Writes of a savepoint, and whether they stay.
+    /// Writes of a savepoint, and whether it succeeds.
     Savepoint(Vec<Write>, bool),
 }
 
@@ -33,7 +33,7 @@ enum Write {
 enum Step {
     Commit(Vec<Write>),
     Abort(Vec<Write>),
-    /// A commit whose unique indexes are checked at its end.
+    /// A commit that checks its unique indexes at the end.
     Deferred(Vec<Volume>),
     Snapshot,
     Checkpoint,
@@ -107,7 +107,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 impl Model {
-    /// What the store should say to a write, and the write's effect.
+    /// Returns the expected result of a write, and applies its effect.
     fn apply(&mut self, write: &Write, index: u64) -> bool {
         match write {
             Write::Put(volume) => self.put(volume, index),
@@ -168,7 +168,7 @@ impl Model {
         self.volumes.len() < before
     }
 
-    /// Whether no two rows have one external name.
+    /// Returns whether no two rows have the same external name.
     fn is_unique(&self) -> bool {
         let externals = self.volumes.values().map(|row| &row.0.external);
         let mut externals: Vec<_> = externals.filter(|external| !external.is_empty()).collect();
@@ -211,7 +211,7 @@ fn rows<'a>(scan: impl Iterator<Item = &'a Entry<Volume>>) -> Vec<Volume> {
     scan.map(|entry| (**entry).clone()).collect()
 }
 
-/// Every way to read says what the model says.
+/// Compares every kind of read with the model.
 fn assert_same(view: &impl ReadView, model: &Model) {
     let all = KeyRange::all();
     let stamped: Vec<_> = view
@@ -267,7 +267,7 @@ fn assert_same(view: &impl ReadView, model: &Model) {
     assert_eq!(names, model.names.clone().into_iter().collect::<Vec<_>>());
 }
 
-/// Does a write; whether it changed anything.
+/// Runs a write. Returns whether it changed anything.
 fn write_to(txn: &mut WriteTxn<'_>, write: &Write) -> bool {
     match write {
         Write::Put(volume) => txn.upsert::<Volumes>(volume.clone()).is_ok(),
@@ -381,7 +381,7 @@ fn run(steps: &[Step]) {
         assert_eq!(store.index(), model.index);
         assert_same(&store.snapshot(), &model);
     }
-    // A follower of the feed comes to the same states.
+    // A follower of the feed reaches the same states.
     let first = held.first().map(|(snapshot, _)| snapshot);
     if let Some(follow) = first.and_then(|first| store.transitions_since(first).ok()) {
         let last = follow.map(|transition| transition.unwrap().after).last();

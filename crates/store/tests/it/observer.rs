@@ -1,4 +1,4 @@
-//! What an observer is told.
+//! The notifications that an observer receives.
 
 use std::future::pending;
 use std::pin::pin;
@@ -23,7 +23,7 @@ enum Told {
     RanAgain(bool),
 }
 
-/// Its clock goes on by a second whenever it is asked.
+/// Its clock advances by a second at each call.
 #[derive(Default)]
 struct Recorder {
     seconds: AtomicU64,
@@ -74,7 +74,7 @@ impl Observer for Recorder {
 }
 
 #[test]
-fn an_observer_is_told_of_commits_batches_and_checkpoints_in_its_own_time() {
+fn observer_gets_commits_batches_and_checkpoints_with_times() {
     let dir = tempfile::tempdir().unwrap();
     let recorder = Arc::new(Recorder::default());
     let options = Options::default().history(0).observer(recorder.clone());
@@ -83,7 +83,7 @@ fn an_observer_is_told_of_commits_batches_and_checkpoints_in_its_own_time() {
     put_name(&mut txn, "a");
     put_name(&mut txn, "b");
     txn.commit().unwrap();
-    // Finished at 0, the write from 1 to 2, durable at 3.
+    // Queued at 0, written from 1 to 2, durable at 3.
     let committed = Told::Committed(2, 2, Duration::from_secs(3));
     assert_eq!(recorder.take(), [Told::Batch(2, 1), committed]);
     store.checkpoint().unwrap();
@@ -91,7 +91,7 @@ fn an_observer_is_told_of_commits_batches_and_checkpoints_in_its_own_time() {
 }
 
 #[test]
-fn an_observer_is_told_of_readers_and_whether_waking_them_was_of_use() {
+fn observer_gets_readers_and_useful_wake_ups() {
     let recorder = Arc::new(Recorder::default());
     let options = Options::default().observer(recorder.clone());
     let store = Store::in_memory_with(&schema(), &options);
@@ -113,7 +113,7 @@ fn an_observer_is_told_of_readers_and_whether_waking_them_was_of_use() {
         woken_by("b"),
         (
             false,
-            // It leaves and parks again on what it read the second time.
+            // It leaves, and parks again on the reads of the second run.
             vec![
                 Told::Parked(1),
                 Told::Woken(1),

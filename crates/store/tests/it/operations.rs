@@ -118,7 +118,7 @@ fn reads_of_one_row_agree_with_scans() {
 
 proptest! {
     #[test]
-    fn the_longest_prefix_is_the_longest_key_that_starts_the_string(
+    fn longest_prefix_is_the_longest_matching_key(
         keys in proptest::collection::btree_set("[ab\u{0}]{0,4}", 0..30), wanted in "[ab\u{0}]{0,6}",
     ) {
         let store = store();
@@ -143,7 +143,7 @@ proptest! {
 }
 
 #[test]
-fn a_longer_prefix_changes_the_index_of_a_look_up() {
+fn longer_prefix_changes_the_index_of_a_lookup() {
     let store = store();
     with(&store, |txn| ["/", "/srv/", "/z"].iter().for_each(|name| put_name(txn, name)));
     let read =
@@ -158,7 +158,7 @@ fn a_longer_prefix_changes_the_index_of_a_look_up() {
     assert_eq!((after.value.as_deref(), after.index), (Some("/srv/data/"), index));
 }
 
-/// Rows with an expiry that may be absent, as a key of its own or as no key.
+/// Rows with an optional expiry, as an `Option` key or as a missing key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Lease {
     id: u32,
@@ -235,7 +235,7 @@ fn unique_keys_can_be_swapped_in_one_transaction() {
 }
 
 #[test]
-fn a_commit_with_a_key_of_several_rows_names_it_and_does_nothing() {
+fn commit_with_a_duplicate_key_names_it_and_has_no_effect() {
     let store = store();
     with(&store, |txn| txn.upsert::<Volumes>(named("a", "x")).unwrap());
     let mut txn = store.begin_write().unwrap();
@@ -252,7 +252,7 @@ fn a_commit_with_a_key_of_several_rows_names_it_and_does_nothing() {
 }
 
 #[test]
-fn a_savepoint_takes_back_the_writes_of_work_that_panics() {
+fn savepoint_rolls_back_work_that_panics() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     put_name(&mut txn, "a");
@@ -271,7 +271,7 @@ fn a_savepoint_takes_back_the_writes_of_work_that_panics() {
 }
 
 #[test]
-fn a_savepoint_takes_back_its_writes_alone() {
+fn savepoint_rolls_back_only_its_own_writes() {
     let store = store();
     let mut txn = store.begin_write().unwrap();
     put_name(&mut txn, "a");
@@ -302,7 +302,7 @@ fn a_savepoint_takes_back_its_writes_alone() {
 }
 
 #[test]
-fn a_fork_is_a_store_of_its_own() {
+fn fork_is_an_independent_store() {
     let store = store();
     with(&store, |txn| {
         txn.upsert::<Volumes>(named("a", "x")).unwrap();
@@ -328,7 +328,7 @@ fn a_fork_is_a_store_of_its_own() {
 }
 
 #[test]
-fn a_follower_has_the_old_row_beside_the_new_one() {
+fn transitions_have_the_old_and_the_new_row() {
     let store = store();
     with(&store, |txn| txn.upsert::<Volumes>(named("a", "x")).unwrap());
     let since = store.snapshot();

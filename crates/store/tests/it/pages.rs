@@ -1,4 +1,4 @@
-//! Pages of a listing that is filtered, with writes between them.
+//! Pages of a filtered listing, with writes between them.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ fn names(max: usize) -> impl Strategy<Value = Vec<String>> {
 
 proptest! {
     #[test]
-    fn writes_between_pages_neither_repeat_nor_skip_a_row_that_was_there_throughout(
+    fn writes_between_pages_neither_repeat_nor_skip_a_stable_row(
         first in names(40),
         between in proptest::collection::vec((names(4), names(4)), 0..40),
         per_page in 1usize..5,

@@ -1,5 +1,5 @@
-//! Pages of listings by secondary indexes: of equal keys, of several keys a row, compound and
-//! descending ones, with writes between the pages.
+//! Pages of listings by secondary indexes: with equal keys, several keys for each row, compound and descending
+//! keys, and with writes between the pages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
@@ -32,7 +32,7 @@ const BY_STATUS_SIZE: Index<Volumes, (String, Desc<u8>)> =
     });
 const BY_SIZE: Index<Volumes, Desc<u8>> =
     Index::non_unique("size", |volume: &Volume, keys| keys.add(Desc(volume.size)));
-/// Unique, with several keys a row.
+/// Unique, with several keys for each row.
 const BY_ALIAS: Index<Volumes, (u8, bool)> = Index::unique("alias", |volume: &Volume, keys| {
     keys.add((volume.id, false));
     keys.add((volume.id, true));
@@ -55,7 +55,7 @@ impl Table for Volumes {
 
 const LISTING: &str = "volumes by an index";
 
-/// More pages than rows are an endless listing.
+/// More pages than rows mean an endless listing.
 const PAGES_MAX: usize = 2000;
 
 fn volume() -> impl Strategy<Value = Volume> {
@@ -72,7 +72,7 @@ fn volumes(max: usize) -> impl Strategy<Value = Vec<Volume>> {
     proptest::collection::vec(volume(), 0..max)
 }
 
-/// The writes between two pages: rows that are put, and primary keys that are deleted.
+/// The writes between two pages: rows to put, and primary keys to delete.
 type Writes = (Vec<Volume>, Vec<u8>);
 
 fn write(store: &Store, (puts, deletes): &Writes) {
@@ -120,7 +120,7 @@ fn list<K: Key>(
     panic!("a listing of {} rows does not end", store.snapshot().count::<Volumes>());
 }
 
-/// Pages through an index while rows change, and checks that each (key, row) that stays is listed once.
+/// Pages through an index while rows change, and checks that each unchanged (key, row) is listed once.
 fn check<K: Key>(
     index: &Index<Volumes, K>,
     range: &KeyRange<K>,

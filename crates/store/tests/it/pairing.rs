@@ -1,4 +1,4 @@
-//! The two files of a directory belong together, or the store is not opened.
+//! A store is opened only if the two files of its directory belong together.
 
 use std::fs;
 use std::path::Path;
@@ -29,7 +29,7 @@ fn copy(from: &Path, to: &Path, names: &[&str]) {
 
 const BOTH: [&str; 2] = ["log.redb", "rows.redb"];
 
-/// A directory as a kill leaves it: the files of a store that is still open, copied.
+/// Copies the directory of an open store, as after a kill.
 fn killed(ids: &[&str], checkpointed: bool) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), &schema()).unwrap();
@@ -56,7 +56,7 @@ fn bytes(dir: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Opens a directory that must be refused, to write and to read; it stays as it is.
+/// Opens a directory that must be rejected, for writing and for reading; it must stay unchanged.
 fn refused(dir: &Path) -> OpenError {
     let before = bytes(dir);
     Store::open_with(dir, &schema(), &Options::default().read_only(true)).unwrap_err();
@@ -95,8 +95,8 @@ fn a_file_of_another_store_is_refused() {
 }
 
 #[test]
-fn a_file_of_another_course_of_the_same_store_is_refused() {
-    // Two copies of one directory go on by themselves, to the same index.
+fn file_of_a_diverged_copy_is_refused() {
+    // Two copies of one directory continue independently, to the same index.
     let origin = killed(&["a", "b"], true);
     let course = |ids: &[&str], checkpointed: bool| {
         let dir = tempfile::tempdir().unwrap();
@@ -161,7 +161,7 @@ fn an_identity_is_given_once_and_kept() {
 }
 
 #[test]
-fn reading_changes_no_byte_and_needs_no_right_to_write() {
+fn reading_changes_no_byte_and_needs_no_write_permission() {
     for checkpointed in [false, true] {
         let dir = killed(&["a", "b"], checkpointed);
         let before = bytes(dir.path());
@@ -185,7 +185,7 @@ fn reading_changes_no_byte_and_needs_no_right_to_write() {
 }
 
 #[test]
-fn a_reader_and_a_writer_keep_each_other_out() {
+fn readers_and_a_writer_exclude_each_other() {
     let options = Options::default().read_only(true);
     // With the lock file, and without it as in a copy.
     for lock in [true, false] {
@@ -221,7 +221,7 @@ fn reading_a_directory_without_a_store_creates_nothing() {
 fn a_directory_that_cannot_be_searched_is_not_called_empty() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("file"), b"").unwrap();
-    // A loop of links stands for a directory without permission, which the super user never meets.
+    // A loop of links simulates a directory without permission, which does not apply to root.
     std::os::unix::fs::symlink("loop", dir.path().join("loop")).unwrap();
     for name in ["file", "file/below", "loop", "loop/below"] {
         for options in [

@@ -1,4 +1,4 @@
-//! The planner: whatever it takes, the filter's rows come out, in order.
+//! The planner: any plan yields the rows of the filter, in order.
 
 use std::pin::pin;
 use std::task::{Context, Waker};
@@ -30,7 +30,7 @@ struct Volumes;
 const BY_PLUGIN: Index<Volumes, (String, u64)> = Volumes::INDEX
     .non_unique("plugin", |row, keys| {
         keys.add((&row.plugin, 7));
-        // Some rows are there twice, and must come out once.
+        // Some rows have two entries, and must be returned once.
         if row.age % 2 == 1 {
             keys.add((&row.plugin, 8));
         }
@@ -164,7 +164,7 @@ proptest! {
     }
 
     #[test]
-    fn a_reader_of_a_plan_is_woken_by_every_row_that_comes_to_match_or_ceases_to(
+    fn reader_of_a_plan_is_woken_by_every_change_of_its_matches(
         rows in proptest::collection::vec(volume(), 5..40), text in expression(), change in volume(),
     ) {
         let store = store(&rows);
@@ -181,7 +181,7 @@ proptest! {
         let attempt = store
             .try_blocking(before.index, |view| {
                 let found = query(view);
-                // Between the read and the parking, so that the reader is told at once.
+                // Between the read and the parking, so that the reader is woken at once.
                 if !changed {
                     changed = true;
                     let mut txn = store.begin_write().unwrap();
@@ -206,7 +206,7 @@ proptest! {
 }
 
 #[test]
-fn the_smallest_fitting_index_is_taken_and_said() {
+fn plan_uses_and_shows_the_smallest_fitting_index() {
     let rows: Vec<Volume> = (0..200)
         .map(|at| Volume {
             namespace: "a".into(),
@@ -239,7 +239,7 @@ fn the_smallest_fitting_index_is_taken_and_said() {
 }
 
 #[test]
-fn a_program_states_conditions_and_how_many_rows_an_index_may_give() {
+fn program_states_conditions_and_the_row_limit_of_an_index() {
     let row = |at: i32| Volume {
         namespace: "a".into(),
         id: format!("v{at:02}"),

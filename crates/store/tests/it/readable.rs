@@ -1,4 +1,4 @@
-//! Readable: a row that a store accepts can be read back, in every build.
+//! A row that a store accepts can be read back, in every build.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use statehold_store::{Expect, ReadView, Schema, SchemaError, Store, Table, WriteError};
 use uuid::Uuid;
 
-/// A table of any rows, under one key.
+/// A table for rows of any type, under one key.
 struct Only<R>(std::marker::PhantomData<fn() -> R>);
 
 impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Table for Only<R> {
@@ -25,7 +25,7 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Table for Only<R> 
     }
 }
 
-/// Writes a row and reads it from a backup: as it is on disk.
+/// Writes a row and reads it from a backup, in its form on disk.
 fn stored<R>(row: R) -> Result<Arc<dyn std::any::Any>, WriteError>
 where
     R: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
@@ -165,7 +165,7 @@ struct Skipping {
 }
 
 #[test]
-fn a_row_that_cannot_be_read_back_is_refused_in_every_build() {
+fn unreadable_row_is_refused_in_every_build() {
     let refused = stored(("a".to_owned(), Skipping { note: None })).err().unwrap();
     let WriteError::Unstorable { table, key, reason, .. } = &refused else { panic!("{refused}") };
     assert_eq!((*table, &**key), ("only", "0"));
@@ -174,7 +174,7 @@ fn a_row_that_cannot_be_read_back_is_refused_in_every_build() {
 }
 
 #[test]
-fn a_refused_row_changes_nothing_and_the_transaction_goes_on() {
+fn refused_row_changes_nothing_and_the_transaction_continues() {
     let store = Store::in_memory(&Schema::new().table::<Only<Skipping>>());
     let mut txn = store.begin_write().unwrap();
     txn.upsert::<Only<Skipping>>(Skipping { note: Some("kept".into()) }).unwrap();
@@ -184,7 +184,7 @@ fn a_refused_row_changes_nothing_and_the_transaction_goes_on() {
     assert_eq!(row.note.as_deref(), Some("kept"));
 }
 
-/// Writes its bytes as a list and reads them as bytes: two kinds, the same bytes.
+/// Writes its bytes as a list and reads them as bytes: two types with the same encoding.
 #[derive(Clone, Debug, PartialEq)]
 struct Blob(Vec<u8>);
 
@@ -212,7 +212,7 @@ impl<'de> Deserialize<'de> for Blob {
     }
 }
 
-/// Writes a width and reads another one.
+/// Writes one width and reads another one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Narrow {
     #[serde(serialize_with = "wide")]
@@ -232,7 +232,7 @@ fn signed<S: serde::Serializer>(change: &u32, to: S) -> Result<S::Ok, S::Error> 
 }
 
 #[test]
-fn other_kinds_with_the_same_bytes_are_accepted_and_others_not() {
+fn other_types_with_equal_bytes_are_accepted() {
     comes_back(&Blob(vec![1, 2, 255]));
     comes_back(&(7_u8, Blob(vec![])));
     comes_back(&Narrow { size: 40_000, change: 0 });
@@ -240,7 +240,7 @@ fn other_kinds_with_the_same_bytes_are_accepted_and_others_not() {
     assert!(refused.contains("written as u64 and read as u16"), "{refused}");
 }
 
-/// A share in percent, which is checked when it is read and not when it is written.
+/// A percentage that is checked when it is read but not when it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 struct Pct(u8);
@@ -272,7 +272,7 @@ fn shares(id: &str, first: u8, more: &[u8]) -> Shares {
     Shares { id: id.to_owned(), first: Pct(first), more: more.iter().copied().map(Pct).collect() }
 }
 
-/// The reason why a row can't be stored.
+/// Returns the reason why a row cannot be stored.
 fn unstorable<T>(result: Result<T, WriteError>) -> String {
     match result.err() {
         Some(WriteError::Unstorable { reason, .. }) => reason.into(),
@@ -397,7 +397,7 @@ fn a_row_that_is_read_back_under_another_key_is_refused() {
     txn.upsert::<LoweredKey>(LoweredKey { id: "abc".to_owned() }).unwrap();
 }
 
-/// Writes an option without the byte that says whether there is a value.
+/// Writes an option without the byte for its variant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Bare {
     #[serde(serialize_with = "bare")]

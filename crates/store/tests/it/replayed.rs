@@ -1,5 +1,4 @@
-//! What opening a store makes of the journal: the rows as they were acknowledged, whatever they went
-//! through on the way.
+//! Replay: an open yields the rows as they were acknowledged, whatever intermediate states the journal has.
 
 use crate::common::{BY_EXTERNAL, Names, Volume, Volumes, put_name, schema};
 use serde::{Deserialize, Serialize};
@@ -20,7 +19,7 @@ fn holder(store: &Store, external: &str) -> Option<String> {
 }
 
 #[test]
-fn a_restore_that_swaps_unique_keys_is_there_after_a_reopen() {
+fn restore_that_swaps_unique_keys_survives_a_reopen() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), &schema()).unwrap();
     put(&store, "a", "x");
@@ -82,8 +81,8 @@ fn tag(store: &Store, id: u64, name: &str) {
     txn.commit().unwrap();
 }
 
-/// Two rows with one name, then another name for the first: with the two of them in the rows on
-/// disk, or all of it in the journal.
+/// Two rows with one name, then another name for the first: either with both in the rows on disk, or with
+/// everything in the journal.
 fn once_shared(dir: &std::path::Path, checkpoint: bool) -> Schema {
     let store = Store::open(dir, &Schema::new().table::<Plain>()).unwrap();
     tag(&store, 1, "web");
@@ -96,7 +95,7 @@ fn once_shared(dir: &std::path::Path, checkpoint: bool) -> Schema {
 }
 
 #[test]
-fn a_new_unique_index_asks_only_for_what_is_there_in_the_end() {
+fn new_unique_index_checks_only_the_final_rows() {
     for checkpoint in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let schema = once_shared(dir.path(), checkpoint);
@@ -121,7 +120,7 @@ fn a_new_unique_index_asks_only_for_what_is_there_in_the_end() {
 }
 
 #[test]
-fn a_new_index_with_keys_too_long_for_a_write_is_opened_from_the_journal_as_from_the_rows() {
+fn new_index_with_oversized_keys_opens_from_either_file() {
     let long = "n".repeat(KEY_LEN_MAX);
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), &Schema::new().table::<Plain>()).unwrap();
@@ -135,7 +134,7 @@ fn a_new_index_with_keys_too_long_for_a_write_is_opened_from_the_journal_as_from
 }
 
 #[test]
-fn a_dump_with_a_key_that_is_too_long_is_refused_and_the_store_opens_again() {
+fn dump_with_an_oversized_key_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), &schema()).unwrap();
     let name = "n".repeat(KEY_LEN_MAX);
@@ -151,7 +150,7 @@ fn a_dump_with_a_key_that_is_too_long_is_refused_and_the_store_opens_again() {
 }
 
 #[test]
-fn a_store_whose_index_is_the_greatest_there_is_opens_and_takes_no_more() {
+fn store_at_the_highest_index_opens_and_rejects_writes() {
     let dir = tempfile::tempdir().unwrap();
     let options = Options::default().history(0);
     for new in [true, false] {

@@ -1,5 +1,4 @@
-//! Shaped: a row type that changed without a new version is noticed when the store is opened or a backup
-//! is restored.
+//! A row type that changed without a new version is detected when the store is opened or a backup is restored.
 
 use std::path::Path;
 
@@ -62,7 +61,7 @@ impl Node for First {
     }
 }
 
-/// A changed [`First`] that its rows migrate to with their keys alone.
+/// A changed [`First`], to which rows migrate with their keys only.
 macro_rules! changed {
     ($name:ident { $($field:ident: $ty:ty = $value:expr),* $(,)? }) => {
         #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -156,7 +155,7 @@ fn schema<R: Node, const V: u16>() -> Schema {
     Schema::new().table::<Nodes<R, V>>()
 }
 
-/// Opens, writes a row and closes; in the journal it is, and after the next open in the rows as well.
+/// Opens, writes a row and closes: the row is in the journal, and after the next open in the rows as well.
 fn write(dir: &Path) {
     let store = Store::open(dir, &schema::<First, 1>()).unwrap();
     let mut txn = store.begin_write().unwrap();
@@ -168,7 +167,7 @@ fn files(dir: &Path) -> [Vec<u8>; 2] {
     ["rows.redb", "log.redb"].map(|name| std::fs::read(dir.join(name)).unwrap())
 }
 
-/// Opens with a type that changed; the message.
+/// Opens with a changed type. Returns the message.
 fn refused<R: Node>(dir: &Path) -> String {
     let before = files(dir);
     let error = Store::open(dir, &schema::<R, 1>()).unwrap_err();
@@ -178,7 +177,7 @@ fn refused<R: Node>(dir: &Path) -> String {
 }
 
 #[test]
-fn a_row_type_that_changed_under_its_version_is_refused_by_its_field() {
+fn changed_row_type_without_a_version_is_refused_by_field() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path());
     let swapped = refused::<Swapped>(dir.path());
@@ -194,7 +193,7 @@ fn a_row_type_that_changed_under_its_version_is_refused_by_its_field() {
     assert!(
         refused::<Nested>(dir.path()).contains("in `spec` field 1 was `cpu: u64`, is `cores: u64`")
     );
-    // Nothing happened to it.
+    // The store is unchanged.
     let store = Store::open(dir.path(), &schema::<First, 1>()).unwrap();
     assert_eq!(**store.snapshot().get::<Nodes<First, 1>>("a").unwrap(), first("a"));
 }
@@ -230,7 +229,7 @@ fn a_table_that_was_never_written_to_may_change() {
 }
 
 #[test]
-fn a_directory_without_shapes_is_opened_and_has_them_then() {
+fn directory_without_shapes_opens_and_records_them() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path());
     let db = redb::Database::open(dir.path().join("rows.redb")).unwrap();
@@ -244,7 +243,7 @@ fn a_directory_without_shapes_is_opened_and_has_them_then() {
 }
 
 #[test]
-fn a_shape_of_another_form_is_not_compared_and_one_of_no_form_is_damage() {
+fn shape_of_another_form_is_skipped_and_a_malformed_one_damage() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path());
     let set = |text: &str| {
@@ -279,7 +278,7 @@ fn backup_of(store: &Store) -> Vec<u8> {
     backup
 }
 
-/// Where the length of the first table's shape is: after the header and the name `nodes`.
+/// Offset of the length of the first table's shape: after the header and the name `nodes`.
 const SHAPE_AT: usize = 8 + 1 + 8 + 2 + 2 + "nodes".len();
 
 /// The same backup with another shape.
@@ -295,7 +294,7 @@ fn with_shape(backup: &[u8], shape: &str) -> Vec<u8> {
     other
 }
 
-/// Restores into a directory whose row type changed since, and which has a row; the message.
+/// Restores into a directory with a row, whose row type changed since. Returns the message.
 fn restore_refused<R: Node>(backup: &[u8]) -> String {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), &schema::<R, 1>()).unwrap();
@@ -426,14 +425,14 @@ fn a_kept_table_refuses_rows_of_another_type_for_its_version() {
     assert!(error.to_string().contains("drop the table from the store first"), "{error}");
     assert_eq!(backup_of(&store), before);
     drop(store);
-    // The remedy that the error names.
+    // The remedy that the error describes.
     drop(Store::open(dir.path(), &Schema::new().drop_table("nodes")).unwrap());
     Store::open(dir.path(), &keeps).unwrap().restore(backup().as_slice()).unwrap();
     Store::open(dir.path(), &schema::<First, 1>()).unwrap();
 }
 
 #[test]
-fn a_shape_of_no_or_another_form_in_a_backup_is_not_compared() {
+fn backup_shape_of_another_or_no_form_is_not_compared() {
     let backup = backup();
     let shape = schema::<First, 1>().shapes().next().unwrap().text;
     assert_eq!(with_shape(&backup, &format!("1: {shape}")), backup);
@@ -457,7 +456,7 @@ fn a_shape_in_a_backup_that_cannot_be_read_is_damage() {
             "{bad:?}: {error}"
         );
     }
-    // A changed byte that leaves a shape is damage all the same, and no changed type.
+    // A changed byte that still parses as a shape is damage, not a changed type.
     let mut flipped = backup.clone();
     let at = backup.windows(5).position(|bytes| bytes == b"owner").unwrap();
     flipped[at] = b'a';

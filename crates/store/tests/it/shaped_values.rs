@@ -1,4 +1,4 @@
-//! Shaped: types that validate their values hide no change, and migrations read the type that the rows are of.
+//! Types that validate their values hide no change, and migrations read the type that the rows have.
 
 use std::marker::PhantomData;
 use std::path::Path;
@@ -9,7 +9,7 @@ use statehold_store::{
     OldRow, OpenError, Options, ReadView, RestoreError, RowError, Schema, Store, Table, WriteError,
 };
 
-/// A name that none of the usual dummies is.
+/// A name that equals none of the usual dummies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 struct Name(String);
@@ -28,7 +28,7 @@ impl From<Name> for String {
     }
 }
 
-/// Rows of these types, each with the number as its key.
+/// Rows of these types, with the number as the key.
 trait Row: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn id(&self) -> u64;
 }
@@ -129,7 +129,7 @@ fn a_validated_field_may_become_the_type_that_it_is_written_as() {
 fn a_recorded_shape_that_lacks_a_part_is_completed_at_open() {
     let dir = tempfile::tempdir().unwrap();
     put(&Store::open(dir.path(), &schema::<First>()).unwrap(), first());
-    // As builds recorded it that saw no field behind the name.
+    // As recorded by builds that detected no field behind the name.
     record(dir.path(), "1 {name: string, id: ?, size: ?, inner: ?, ..}");
     drop(Store::open(dir.path(), &schema::<First>()).unwrap());
     let signed = refusal::<Shape<Name, i32, Inner<u8>>>(dir.path());
@@ -144,7 +144,7 @@ fn pair() -> Pair {
     Shape { name: (name(), 4), id: 7, size: 4, inner: (name(), vec![]) }
 }
 
-/// Copies a directory that a store has open, as a crash would leave it.
+/// Copies the directory of an open store, as after a crash.
 fn crashed(dir: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     for file in ["rows.redb", "log.redb"] {
@@ -154,11 +154,11 @@ fn crashed(dir: &Path) -> tempfile::TempDir {
 }
 
 #[test]
-fn the_first_row_shows_the_elements_behind_a_validated_one() {
+fn first_row_reveals_the_elements_behind_a_validated_one() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), &schema::<Pair>()).unwrap();
     put(&store, pair());
-    // Recorded before the commit returned, not when the store is closed.
+    // Recorded before the commit returned, not at the close.
     let copy = crashed(dir.path());
     drop(store);
     for dir in [dir.path(), copy.path()] {
@@ -170,7 +170,7 @@ fn the_first_row_shows_the_elements_behind_a_validated_one() {
     }
 }
 
-/// The same types once more, so that the shape of [`Pair`] in this process does not know theirs.
+/// The same types again, so that the shape of [`Pair`] in this process does not learn from theirs.
 mod other {
     use super::*;
 
@@ -193,13 +193,13 @@ mod other {
 use other::Loaded;
 
 #[test]
-fn rows_that_were_loaded_show_a_change_that_the_type_hides() {
+fn loaded_rows_reveal_a_change_hidden_by_the_type() {
     let dir = tempfile::tempdir().unwrap();
     put(
         &Store::open(dir.path(), &schema::<Loaded<u32>>()).unwrap(),
         Loaded { id: 7, pair: (name(), 4_u32) },
     );
-    // As builds recorded it that did not learn from rows.
+    // As recorded by builds that did not learn from rows.
     record(dir.path(), "1 {id: u64, pair: (string, ?, ..)}");
     let read_only = Options::default().read_only(true);
     drop(Store::open_with(dir.path(), &schema::<Loaded<u32>>(), &read_only).unwrap());
@@ -212,7 +212,7 @@ fn rows_that_were_loaded_show_a_change_that_the_type_hides() {
 }
 
 #[test]
-fn the_last_of_many_rows_shows_a_change() {
+fn last_of_many_rows_reveals_a_change() {
     type Late<A> = Loaded<Vec<(Name, A)>>;
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), &schema::<Late<u16>>()).unwrap();
@@ -227,7 +227,7 @@ fn the_last_of_many_rows_shows_a_change() {
 }
 
 #[test]
-fn a_row_that_shows_a_change_is_refused() {
+fn row_that_reveals_a_change_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), &schema::<Loaded<u64>>()).unwrap();
     put(&store, Loaded { id: 7, pair: (name(), 4_u64) });
@@ -235,7 +235,7 @@ fn a_row_that_shows_a_change_is_refused() {
     txn.delete::<Nodes<Loaded<u64>>>(7).unwrap();
     txn.commit().unwrap();
     drop(store);
-    // No row shows the part that differs, and the type hides it.
+    // No row reveals the differing part, and the type hides it.
     let store = Store::open(dir.path(), &schema::<Loaded<i64>>()).unwrap();
     let mut txn = store.begin_write().unwrap();
     for id in [7, 8] {
@@ -251,7 +251,7 @@ fn a_row_that_shows_a_change_is_refused() {
 }
 
 #[test]
-fn a_backup_whose_rows_show_a_change_is_refused() {
+fn backup_whose_rows_reveal_a_change_is_refused() {
     let store = Store::in_memory(&schema::<Loaded<u16>>());
     put(&store, Loaded { id: 7, pair: (name(), 4_u16) });
     let mut backup = Vec::new();

@@ -1,4 +1,4 @@
-//! Tables that the files or a backup have and the schema does not declare, and the other way round.
+//! Tables that the files or a backup have and the schema does not declare, and the reverse.
 
 use crate::common;
 use std::fs;
@@ -13,7 +13,7 @@ fn volumes() -> Schema {
     Schema::new().table::<Volumes>()
 }
 
-/// Fills a directory with rows of both tables; those of `names` in the rows, or in the journal alone.
+/// Fills a directory with rows of both tables; those of `names` in the rows, or only in the journal.
 fn fill(dir: &Path, checkpoint: bool) {
     let source = tempfile::tempdir().unwrap();
     let store = Store::open(source.path(), &schema()).unwrap();
@@ -39,7 +39,7 @@ fn count<T: Table>(dir: &Path, schema: &Schema) -> usize {
 }
 
 #[test]
-fn rows_of_a_table_that_the_schema_lacks_are_refused_by_its_name() {
+fn rows_of_an_undeclared_table_are_refused_by_its_name() {
     for checkpoint in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         fill(dir.path(), checkpoint);
@@ -71,7 +71,7 @@ fn a_table_without_rows_may_be_missing_from_the_schema() {
 }
 
 #[test]
-fn a_kept_table_goes_untouched_through_writes_backups_and_dumps() {
+fn kept_table_is_unchanged_by_writes_backups_and_dumps() {
     for checkpoint in [false, true] {
         for keep in [volumes().keep("names"), volumes().keep_unknown()] {
             let dir = tempfile::tempdir().unwrap();
@@ -96,7 +96,7 @@ fn a_kept_table_goes_untouched_through_writes_backups_and_dumps() {
             assert_eq!(store.snapshot().count::<Names>(), 2);
             let before = stamps(&store);
 
-            // A store of either schema restores what one with the kept table wrote.
+            // A store with either schema restores the backup of one with the kept table.
             for schema in [schema(), volumes().keep("names")] {
                 let other = tempfile::tempdir().unwrap();
                 let store = Store::open(other.path(), &schema).unwrap();
@@ -134,7 +134,7 @@ fn a_damaged_row_of_a_kept_table_is_refused() {
 }
 
 #[test]
-fn a_dropped_table_is_deleted_wherever_its_rows_are() {
+fn dropped_table_is_deleted_from_both_files() {
     for checkpoint in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         fill(dir.path(), checkpoint);
@@ -156,7 +156,7 @@ fn a_dropped_table_is_deleted_wherever_its_rows_are() {
             let feed = store.changes_since(0);
             assert!(matches!(feed, Err(FeedError::Compacted { .. })), "its records are gone");
         }
-        // Nothing is left that a schema has to say something of.
+        // No table is left that a schema has to cover.
         assert_eq!(count::<Volumes>(dir.path(), &volumes()), 1);
         assert_eq!(count::<Names>(dir.path(), &schema()), 0);
     }
@@ -179,7 +179,7 @@ fn a_dropped_table_is_left_out_of_what_is_restored() {
 }
 
 #[test]
-fn a_backup_without_a_table_never_empties_it_unasked() {
+fn backup_without_a_table_empties_it_only_on_request() {
     let (mut backup, mut dump) = (Vec::new(), Vec::new());
     let source = Store::in_memory(&volumes());
     source.backup(&mut backup).unwrap();
@@ -202,7 +202,7 @@ fn a_backup_without_a_table_never_empties_it_unasked() {
     store.restore_using(&options, backup.as_slice(), |_| ()).unwrap();
     assert_eq!(store.snapshot().count::<Names>(), 0);
 
-    // A table that is there and empty in the source is no missing one.
+    // A table that exists and is empty in the source is not missing.
     let mut txn = store.begin_write().unwrap();
     put_name(&mut txn, "a");
     txn.commit().unwrap();

@@ -1,4 +1,4 @@
-//! Look-ups and writes without a turbofish, and keys of which only some parts are given.
+//! Lookups and writes without a turbofish, and keys given by their first parts.
 
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
@@ -164,7 +164,7 @@ struct Host {
 }
 
 #[test]
-fn look_ups_take_fields_whatever_their_type() {
+fn lookups_take_fields_of_any_type() {
     let id = HostId(Uuid::from_u128(7));
     let store = Store::in_memory(&Host::schema());
     let mut txn = store.begin_write().unwrap();

@@ -1,4 +1,4 @@
-//! Who may write, who waits for any commit, and the end of a store.
+//! Concurrent writers, waiters for any commit, and the close of a store.
 
 use std::pin::pin;
 use std::sync::mpsc::channel;
@@ -11,7 +11,7 @@ use statehold_store::{
     Table as _, WatchError,
 };
 
-/// Longer than anything takes.
+/// Longer than any test takes.
 const NEVER: Duration = Duration::from_secs(60);
 
 fn later() -> Instant {
@@ -58,7 +58,7 @@ fn a_restore_inside_a_transaction_is_an_error() {
 }
 
 #[test]
-fn a_writer_without_patience_leaves_a_busy_store() {
+fn writer_with_a_deadline_leaves_a_busy_store() {
     let store = Store::in_memory(&schema());
     let (held, is_held) = channel();
     let (release, released) = channel::<()>();
@@ -96,7 +96,7 @@ fn any_commit_ends_a_wait_for_the_index() {
     let mut waits = pin!(store.wait_index_async(index, never));
     assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     let txn = store.begin_write_at(index + 10).unwrap();
-    txn.commit().unwrap(); // nothing but the index
+    txn.commit().unwrap(); // changes only the index
     assert_eq!(block_on(waits), Ok(index + 10));
     assert_eq!(
         block_on(store.wait_index_async(index + 10, std::future::ready(()))),
@@ -113,7 +113,7 @@ fn waiters_for_the_index_have_a_limit() {
     assert_eq!(changes.next_until(later()), Err(FeedError::TooMany { parked_max: 0 }));
 }
 
-/// Reads `names` off a live feed that begins at 0.
+/// Checks that a live feed that begins at 0 returns each commit.
 fn feed_has_every_commit(store: &Store) {
     add(store, "before");
     let mut changes = store.changes_async(0).unwrap();
@@ -167,7 +167,7 @@ fn a_close_ends_waiting_readers_with_an_error() {
         assert_eq!(waits.join().unwrap(), Err(WatchError::Closed));
     });
     assert_eq!(next.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(None));
-    // A query that need not wait still has its answer.
+    // A query that need not wait still returns its value.
     assert_eq!(store.blocking(0, later(), |view| view.count::<Names>()).unwrap().value, 1);
     assert_eq!(store.begin_write().unwrap_err(), BeginError::Closed);
     assert_eq!(store.close(), Ok(index));

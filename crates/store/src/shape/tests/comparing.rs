@@ -116,7 +116,7 @@ fn an_alias_hides_names_and_changes_no_shape() {
 }
 
 #[test]
-fn texts_of_another_form_are_not_compared_and_others_are_errors() {
+fn other_forms_are_not_compared_and_malformed_ones_are_errors() {
     assert_eq!(compare("2 whatever", "1 u8"), Compared::Newer);
     assert_eq!(compare("0 whatever", "1 u8"), Compared::Older);
     assert_eq!(compare("1 whatever", "1 u8"), Compared::Unreadable);
@@ -186,7 +186,7 @@ fn learned(was: &str, is: &str) -> Option<String> {
 }
 
 #[test]
-fn a_part_that_one_of_two_shapes_lacks_is_learned_and_not_refused() {
+fn part_that_one_shape_lacks_is_learned_not_refused() {
     let known = "1 {a: u8, b: string, c: list<(u8, bool)>}";
     assert_eq!(learned("1 {a: u8, b: string, c: ?, ..}", known).unwrap(), known);
     assert_eq!(learned("1 {a: u8, b: ?, ..}", known).unwrap(), known);

@@ -125,7 +125,7 @@ fn a_shape_learns_from_the_values_of_rows() {
 }
 
 #[test]
-fn a_shape_that_rows_can_not_complete_is_probed_a_few_times() {
+fn incompletable_shape_is_probed_a_limited_number_of_times() {
     let shape = explore::explore::<Versioned>(Values::default()).unwrap();
     for _ in 0..3 * PROBES_MAX {
         shape.learn::<Versioned>(Values::default());

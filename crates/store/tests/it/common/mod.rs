@@ -1,4 +1,4 @@
-//! The tables that the tests use: volumes with every kind of index.
+//! The tables of the tests: volumes with every kind of index.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use statehold_store::{Index, IndexSet, Schema, Table, WriteTxn};
 use uuid::Uuid;
 
-/// Longer than anything takes.
+/// Longer than any test takes.
 const NEVER: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +17,7 @@ pub(crate) struct Volume {
     pub(crate) namespace: String,
     pub(crate) id: String,
     pub(crate) plugin: String,
-    /// Unique where it is not empty.
+    /// Unique unless it is empty.
     pub(crate) external: String,
     pub(crate) nodes: Vec<Uuid>,
     pub(crate) size: i64,
@@ -55,11 +55,11 @@ pub(crate) const BY_NODE: Index<Volumes, Uuid> =
         }
     });
 
-/// Stands for an expiry.
+/// Used as an expiry.
 pub(crate) const BY_SIZE: Index<Volumes, i64> =
     Index::non_unique("size", |volume: &Volume, keys| keys.add(volume.size));
 
-/// Unique, and several keys a row: two of them, each added twice.
+/// Unique, with several keys for each row: two of them, each added twice.
 pub(crate) const BY_ALIAS: Index<Volumes, (String, String, bool)> =
     Index::unique("alias", |volume: &Volume, keys| {
         for _ in 0..2 {
@@ -83,7 +83,7 @@ impl Table for Volumes {
     }
 }
 
-/// A second table, for what one transaction does to two.
+/// A second table, for transactions over two tables.
 pub(crate) struct Names;
 
 impl Table for Names {
@@ -105,7 +105,7 @@ pub(crate) fn put_name(txn: &mut WriteTxn<'_>, name: &str) {
     txn.upsert::<Names>(name.to_owned()).unwrap();
 }
 
-/// Waits for a future without a runtime; one that is never woken fails.
+/// Blocks on a future without a runtime; fails if the future is never woken.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
     impl Wake for Unpark {
